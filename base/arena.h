@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Arenas: memory that is built up piece by piece and freed whole.
+ *
+ * One configuration generation lives in one arena. Allocation fails only when
+ * the machine is out of memory or the arena's limit is hit; an arena remembers
+ * that (sticky), so a builder may check once at its end.
+ */
+#ifndef WEIR_BASE_ARENA_H
+#define WEIR_BASE_ARENA_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct arena;
+
+/** Make an arena that will hold at most @p limit_bytes. @return NULL when out of memory */
+struct arena *arena_new(size_t limit_bytes);
+/** Free @p a and all that was allocated from it; NULL is fine. */
+void arena_free(struct arena *a);
+
+/** @return zeroed memory for @p n items of @p size, aligned for anything; NULL on failure (sticky) */
+void *arena_alloc(struct arena *a, size_t n, size_t size) __attribute__((malloc));
+/** @return a copy of @p text; NULL on failure */
+char *arena_strdup(struct arena *a, const char *text);
+/** @return the formatted text; NULL on failure */
+char *arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** Whether any allocation failed. */
+bool arena_failed(const struct arena *a);
+/** Bytes handed out. */
+size_t arena_used(const struct arena *a);
+
+/** `type *x = ARENA_ARRAY(arena, type, n)` */
+#define ARENA_ARRAY(a, type, n) ((type *)arena_alloc((a), (n), sizeof(type)))
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Control sockets: a UNIX stream socket per process, one request a line, one
+ * answer a line (a JSON object each; this layer moves lines and does not parse).
+ * Never needed for forwarding or answering.
+ *
+ * Bounds: 16 clients, 64 KiB a request, 4 MiB an answer, 30 s of silence; over a
+ * limit the client is closed and the event counted.
+ */
+#ifndef WEIR_BASE_CTL_H
+#define WEIR_BASE_CTL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct ctl;
+struct loop;
+
+/**
+ * Handle one request line.
+ * @param line  without its newline, NUL-terminated; borrowed for the call
+ * @return the answer without newline, from malloc(), which the caller frees; NULL closes the client
+ */
+typedef char *ctl_handler(void *arg, const char *line, size_t length);
+
+struct ctl_counters {
+	uint64_t requests, refused_clients, overlong, timeouts;
+};
+
+/** Serve at @p path, mode 0660 and group @p group if it is not NULL and exists; a stale socket file is replaced. @return 0 or -errno */
+int ctl_serve(struct loop *l, const char *path, const char *group, ctl_handler *handler, void *arg,
+              struct ctl **out);
+/** Close the socket and its clients, remove the file. NULL is fine. */
+void ctl_close(struct ctl *c);
+const struct ctl_counters *ctl_counters(const struct ctl *c);
+
+/** Client: send one line to @p path and read one. @p answer is malloc()ed, given. @return 0, -ETIMEDOUT, -EMSGSIZE or -errno */
+int ctl_ask(const char *path, const char *line, int timeout_ms, char **answer);
+
+#endif

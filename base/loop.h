@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The event loop: file descriptors, timers, signals, files and pages.
+ *
+ * One thread runs a loop, and only that thread may call these functions
+ * (loop_wake() excepted). Callbacks may add and remove anything, themselves
+ * included. Built on epoll(7).
+ */
+#ifndef WEIR_BASE_LOOP_H
+#define WEIR_BASE_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop;
+struct page;
+
+/** @p events as in epoll: EPOLLIN, EPOLLOUT, EPOLLHUP, EPOLLERR */
+typedef void loop_fd_cb(void *arg, int fd, uint32_t events);
+typedef void loop_cb(void *arg);
+
+/** A timer, in the owner's memory, which outlives its being set; zeroed at the start. */
+struct loop_timer {
+	loop_cb *cb;
+	void *arg;
+	uint64_t at_ms; /**< monotonic */
+	uint32_t place; /**< the loop's: 1.. in its heap, 0 when not set */
+};
+
+/** Open a loop. @return 0 or -errno */
+int loop_open(struct loop **out);
+/** Close @p l, its file watches and page watches; descriptors added by others stay open. */
+void loop_close(struct loop *l);
+/** Run until loop_stop(). @return 0 or -errno */
+int loop_run(struct loop *l);
+/** Make loop_run() return after the present callback. */
+void loop_stop(struct loop *l);
+/** Monotonic time of this turn. */
+uint64_t loop_now_ms(const struct loop *l);
+
+/** Watch @p fd. @return 0, -EEXIST or -errno */
+int loop_fd_add(struct loop *l, int fd, uint32_t events, loop_fd_cb *cb, void *arg);
+/** Change what is watched. @return 0 or -ENOENT */
+int loop_fd_set(struct loop *l, int fd, uint32_t events);
+/** Stop watching @p fd, before it is closed; an unknown one is fine. */
+void loop_fd_remove(struct loop *l, int fd);
+
+/** Set or move @p t to fire once at @p at_ms (monotonic; the past means next turn). @return 0 or -ENOMEM */
+int loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms);
+/** Unset @p t; fine when it is not set. */
+void loop_timer_cancel(struct loop *l, struct loop_timer *t);
+
+/** Call @p cb on @p signo, which is blocked for the process from now on. @return 0 or -errno */
+int loop_signal(struct loop *l, int signo, loop_cb *cb, void *arg);
+
+/**
+ * Call @p cb when @p path is replaced by rename, written and closed, or removed.
+ * Its directory must exist; bursts may be one call. @return 0 or -errno
+ */
+int loop_watch_file(struct loop *l, const char *path, loop_cb *cb, void *arg);
+
+/**
+ * Call @p cb within a millisecond after the page's writer publishes.
+ * A helper thread waits on the page's futex. @p page is borrowed until loop_close().
+ * @return 0 or -errno
+ */
+int loop_watch_page(struct loop *l, struct page *page, loop_cb *cb, void *arg);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Pages: files in shared memory with one writer and any number of readers.
+ *
+ * A page outlives its writer: readers keep what they have mapped, and the next
+ * writer takes the same file over if its kind and layout match. The first 64 bytes
+ * are the header below; the payload follows. A reader sees every single word
+ * whole (aligned 32- and 64-bit atomics); anything larger carries a sequence of
+ * its own. Readers wait on the header's epoch with a futex (futex(2)).
+ */
+#ifndef WEIR_BASE_PAGE_H
+#define WEIR_BASE_PAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** The first bytes of every page. */
+struct page_header {
+	char magic[8];       /**< "weirpage" */
+	char kind[16];       /**< "health", "stats", ...; NUL-padded */
+	uint32_t layout;     /**< the kind's layout version; a reader refuses others */
+	uint32_t epoch;      /**< counts publications; a futex word */
+	uint64_t size_bytes; /**< of the payload */
+	uint64_t writer_pid;
+	uint64_t alive_ms; /**< monotonic time of the writer's last sign of life */
+	uint64_t replaced; /**< not 0: the writer made a new file at this path; reopen */
+};
+_Static_assert(sizeof(struct page_header) == 64, "page header layout");
+
+struct page;
+
+/**
+ * Make or take over the page at @p path for writing, mode 0644. An existing page of equal kind,
+ * layout and size keeps its payload and epoch; any other is replaced (its readers see `replaced`).
+ * Only one writer may hold a page (flock(2)). @return 0, -EBUSY or -errno
+ */
+int page_create(const char *path, const char *kind, uint32_t layout, size_t size_bytes,
+                struct page **out);
+/** Map an existing page for reading. @return 0, -ENOENT, -EPROTO (kind or layout) or -errno */
+int page_open(const char *path, const char *kind, uint32_t layout, struct page **out);
+/** Unmap; the file stays. NULL is fine. */
+void page_close(struct page *p);
+
+/** The payload; a reader must not write to it. */
+void *page_payload(struct page *p);
+size_t page_size(const struct page *p);
+const struct page_header *page_header(const struct page *p);
+/** Whether page_create() found a payload to keep. */
+bool page_was_kept(const struct page *p);
+
+/** Writer: tell readers that words changed: count the epoch up, wake those who wait. */
+void page_publish(struct page *p);
+/** Writer: note a sign of life. */
+void page_alive(struct page *p, uint64_t now_ms);
+/** Reader: the current epoch. */
+uint32_t page_epoch(const struct page *p);
+/** Reader: wait until the epoch differs from @p epoch. @return 0, -ETIMEDOUT or -EINTR */
+int page_wait(const struct page *p, uint32_t epoch, int timeout_ms);
+/** Reader: whether the writer has replaced the file, so that page_open() is due again. */
+bool page_is_replaced(const struct page *p);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What every Weir process does at its start: the options that all share, the
+ * paths that follow from them, sockets handed down, readiness, dropping rights.
+ */
+#ifndef WEIR_BASE_PROC_H
+#define WEIR_BASE_PROC_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/** Where things are. */
+struct proc_dirs {
+	char conf[PATH_MAX]; /**< --conf-dir, /etc/weir: weir.conf, zones, keys, tokens */
+	char state
+	        [PATH_MAX]; /**< --state-dir, /var/lib/weir: effective document, store, saved verdicts */
+	char run[PATH_MAX]; /**< --run-dir, /run/weir: pages and sockets; on a tmpfs */
+	char bpf[PATH_MAX]; /**< --bpf-dir, /sys/fs/bpf/weir: pins, below it CLUSTER/NODE; a bpffs */
+	char node[64];      /**< --node, else the host name up to its first dot */
+};
+
+/** Names below the directories above. */
+#define PROC_CONF_FILE      "weir.conf"      /* conf */
+#define PROC_EFFECTIVE_FILE "effective.conf" /* state */
+#define PROC_STORE_FILE     "store.db"       /* state */
+#define PROC_HEALTH_PAGE    "health.page"    /* run */
+#define PROC_API_SOCKET     "api.sock"       /* run */
+/* also in run: stats.PROCESS.page, PROCESS.ctl for dataplane, health, dns, mgmt */
+
+/**
+ * Read the shared options from @p argv and take them out of it (--conf-dir DIR, --state-dir DIR,
+ * --run-dir DIR, --bpf-dir DIR, --node NAME; also --option=VALUE); the environment variables
+ * WEIR_CONF_DIR, WEIR_STATE_DIR, WEIR_RUN_DIR, WEIR_BPF_DIR and WEIR_NODE are their defaults.
+ * @return 0, or -EINVAL after naming the mistake on standard error
+ */
+int proc_dirs_from_args(struct proc_dirs *dirs, int *argc, char **argv);
+/** The paragraph of --help about the shared options. */
+extern const char proc_dirs_help[];
+
+/** Write "DIR/NAME" to @p out. @return 0 or -ENAMETOOLONG */
+int proc_path(const char *dir, const char *name, char out[PATH_MAX]);
+
+/**
+ * A listening socket handed down by the supervisor (LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES as in
+ * sd_listen_fds(3)), by its name. @return a descriptor, or -ENOENT
+ */
+int proc_listen_fd(const char *name);
+/** Tell the supervisor (NOTIFY_SOCKET, sd_notify(3)) that this process is ready; nothing without one. */
+void proc_ready(void);
+
+/**
+ * Become user weir-NAME with group weir if they exist and we are root, keeping @p caps (a mask of
+ * 1 << CAP_x; ambient, so that exec keeps them); forbid new privileges.
+ * @return 0, or -errno; 0 with nothing done when not root or there is no such user
+ */
+int proc_become(const char *name, uint64_t caps);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The health page: what weir-health has seen, one word a target.
+ *
+ * Written by weir-health alone (base/page.h); read by the dataplane, DNS and
+ * management. An entry, once given to a target, stays at its place until the
+ * writer publishes a new layout (health_page.generation changes: readers look their
+ * targets up again). The effect of a verdict never ends by age: a stale page is shown
+ * as unknown but keeps its last words in force.
+ */
+#ifndef WEIR_HEALTH_H
+#define WEIR_HEALTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct addr;
+struct page;
+
+#define HEALTH_PAGE_KIND   "health"
+#define HEALTH_PAGE_LAYOUT 1u
+#define HEALTH_TARGETS_MAX 65536u
+
+enum health_state {
+	HEALTH_UNKNOWN = 0, /**< no verdict yet */
+	HEALTH_UP = 1,
+	HEALTH_DOWN = 2,
+};
+
+/**
+ * A target's word, 64 bits, read and written whole:
+ * bits 0-1 state; 2 in doubt (a result against the state came last: suspect or recovering);
+ * 3 inconclusive (the checker was late or its control targets failed); 4 held by a guard
+ * (down by evidence, kept up); 5 restored from before a restart, not yet probed;
+ * bits 8-31: the last result's reason (enum health_reason);
+ * bits 32-63: since when, seconds since 1970.
+ */
+typedef uint64_t health_word;
+
+enum health_reason {
+	HEALTH_REASON_NONE,
+	HEALTH_REASON_OK,
+	HEALTH_REASON_TIMEOUT,
+	HEALTH_REASON_REFUSED,
+	HEALTH_REASON_UNREACHABLE,
+	HEALTH_REASON_RESET,
+	HEALTH_REASON_BAD_STATUS,
+	HEALTH_REASON_BAD_ANSWER,
+	HEALTH_REASON_POOL,  /**< derived: from a pool's backends */
+	HEALTH_REASON_LOCAL, /**< the probe could not be sent */
+	HEALTH_REASON_COUNT
+};
+
+static inline enum health_state health_state(health_word w)
+{
+	return (enum health_state)(w & 3);
+}
+static inline bool health_in_doubt(health_word w)
+{
+	return w >> 2 & 1;
+}
+static inline bool health_inconclusive(health_word w)
+{
+	return w >> 3 & 1;
+}
+static inline bool health_held(health_word w)
+{
+	return w >> 4 & 1;
+}
+static inline bool health_restored(health_word w)
+{
+	return w >> 5 & 1;
+}
+static inline enum health_reason health_reason(health_word w)
+{
+	return (enum health_reason)(w >> 8 & 0xffffff);
+}
+static inline int64_t health_since_s(health_word w)
+{
+	return (int64_t)(w >> 32);
+}
+static inline health_word health_make(enum health_state state, unsigned marks,
+                                      enum health_reason why, int64_t since_s)
+{
+	return (uint64_t)state | (uint64_t)(marks & 0xf) << 2 | (uint64_t)why << 8 |
+	       (uint64_t)since_s << 32;
+}
+#define HEALTH_MARK_DOUBT        1u
+#define HEALTH_MARK_INCONCLUSIVE 2u
+#define HEALTH_MARK_HELD         4u
+#define HEALTH_MARK_RESTORED     8u
+
+struct health_entry {
+	uint64_t target; /**< health_target_*(); 0: free */
+	uint64_t word;
+};
+
+/** The page's payload. */
+struct health_page {
+	uint32_t generation; /**< odd while the layout changes; readers retry */
+	uint32_t n_entries;
+	uint64_t document; /**< model_meta.document that these targets come from */
+	struct health_entry entries[HEALTH_TARGETS_MAX];
+};
+
+/** A pool's backend: the pool's name and the backend's id. */
+uint64_t health_target_backend(const char *pool, uint64_t backend_id);
+/** A service at a site in one address family (the own site's is derived from its pool). */
+uint64_t health_target_service(const char *service, const char *site, bool ip4);
+
+/** Find @p target. @return its place in entries, or -1; valid while generation stays */
+int health_find(const struct health_page *page, uint64_t target);
+/** Read the word at @p place (atomic). */
+health_word health_read(const struct health_page *page, int place);
+/** The text of a reason: "refused". */
+const char *health_reason_text(enum health_reason why);
+const char *health_state_text(enum health_state state);
+
+#endif

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The model: the parsed intent, which every process reads from the effective document.
+ *
+ * A model lives in one arena, is complete and checked when it is handed out, and is
+ * const from then on. Names resolve to pointers. Arrays are sorted by name where a
+ * name is their key. See design.md, "Intent: two documents".
+ */
+#ifndef WEIR_MODEL_H
+#define WEIR_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+struct arena;
+
+#define MODEL_NAME_MAX   64 /**< with the NUL: [a-z0-9][a-z0-9._-]{0,62} */
+#define MODEL_SETS_MAX   4  /**< member sets kept for a pool, the next one not counted */
+#define MODEL_ID_MAX     32 /**< an override's id in text, with the NUL */
+#define MODEL_WALL_NEVER INT64_MAX
+
+enum model_mode { MODEL_MODE_IPIP, MODEL_MODE_GUE };
+enum model_protocol { MODEL_TCP = 6, MODEL_UDP = 17 };
+enum model_hash { MODEL_HASH_FLOW, MODEL_HASH_SOURCE };
+enum model_check_type { MODEL_CHECK_TCP, MODEL_CHECK_HTTP };
+enum model_via { MODEL_VIA_DIRECT, MODEL_VIA_TUNNEL };
+enum model_all_down { MODEL_ALL_DOWN_LAST_GOOD, MODEL_ALL_DOWN_FAIL_CLOSED };
+enum model_driver { MODEL_DRIVER_AUTO, MODEL_DRIVER_XDP, MODEL_DRIVER_DPDK };
+enum model_policy { MODEL_POLICY_WEIGHTED, MODEL_POLICY_FAILOVER };
+enum model_udp_policy { MODEL_UDP_KEEP, MODEL_UDP_MIGRATE, MODEL_UDP_RESET };
+
+/** A datacenter. */
+struct model_site {
+	const char *name;
+	const char *region;      /**< labels.region, or "" */
+	uint32_t weight;         /**< base weight for the placing of traffic */
+	uint64_t capacity_flows; /**< new flows a second; 0: not stated */
+	uint64_t capacity_bits;  /**< bits a second; 0: not stated */
+	uint32_t index;          /**< place in model.sites */
+};
+
+/** A host that runs Weir. */
+struct model_node {
+	const char *name;
+	const struct model_site *site;
+	enum model_driver driver;
+	const char *const *interfaces; /**< ports, by kernel name */
+	size_t n_interfaces;
+	struct prefix tunnel_source4,
+	        tunnel_source6;        /**< outer source addresses; bits 0 and addr ::: none */
+	const struct addr *dns_listen; /**< port 53 */
+	size_t n_dns_listen;
+	const char *api;             /**< "https://ADDRESS:PORT", or "" */
+	const struct addr *controls; /**< health's control targets: gateway and the like */
+	size_t n_controls;
+};
+
+/** How a target is probed; times in ms. */
+struct model_check {
+	const char *name;
+	enum model_check_type type;
+	uint16_t port;    /**< 0: the backend's own, or the service's */
+	const char *path; /**< HTTP: request target */
+	const char *host; /**< HTTP: Host, or "" for the address */
+	uint16_t expect;  /**< HTTP: status */
+	enum model_via via;
+	uint32_t interval_ms, fast_interval_ms, timeout_ms;
+	uint16_t rise, fall;
+	uint32_t detect_worst_ms; /**< computed: the longest time from death to verdict */
+};
+
+/** A real server. */
+struct model_backend {
+	const char *name;
+	uint64_t id; /**< model_backend_id(): the identity everywhere */
+	struct addr address;
+	uint16_t port;   /**< 0: the service's */
+	uint32_t weight; /**< 0..65535 as configured */
+	const struct model_pool *pool;
+};
+
+/** A member of a set, whose backend may no longer be configured. */
+struct model_member {
+	uint64_t id;
+	struct addr address;
+	uint16_t port;
+	uint32_t weight; /**< 0: takes no new flows */
+};
+
+/** What a pool's members were from one instant to the next (wall time). */
+struct model_set {
+	int64_t from_ms;
+	int64_t until_ms; /**< its claim on existing flows ends: settle time, or the drain's deadline */
+	const struct model_member *members; /**< sorted by id */
+	size_t n_members;
+};
+
+struct model_pool {
+	const char *name;
+	const struct model_site *site;
+	const struct model_check *check; /**< NULL: never probed, always up */
+	enum model_mode mode;
+	uint32_t max_backends;
+	uint32_t n_slots; /**< power of two, from max_backends; fixed when the pool is made */
+	uint32_t min_healthy_percent;
+	uint32_t max_remove_percent; /**< capacity that may be removed automatically in 10 s */
+	uint32_t settle_ms, idle_ms;
+	uint32_t index;
+	const struct model_backend *backends; /**< sorted by name */
+	size_t n_backends;
+	/**
+	 * The member sets, oldest first; the last whose from_ms is past is the current one.
+	 * A later one (from_ms in the future) is the next, announced ahead of time.
+	 */
+	const struct model_set *sets;
+	size_t n_sets; /**< 1..MODEL_SETS_MAX + 1 */
+};
+
+struct model_vip {
+	const char *name;
+	const struct model_site *site;
+	const struct addr *addresses;
+	size_t n_addresses;
+};
+
+/** Where a service lives. */
+struct model_at {
+	const struct model_site *site;
+	const struct model_vip *vip;
+	const struct model_pool *pool;
+	uint32_t weight; /**< in DNS at this service; the site's weight if not given */
+};
+
+struct model_service {
+	const char *name;
+	enum model_protocol protocol;
+	uint16_t port;
+	enum model_hash hash;
+	const struct model_check
+	        *vip_check; /**< how other sites' VIPs are probed; NULL: not probed */
+	enum model_all_down on_all_down;
+	uint32_t udp_idle_ms; /**< UDP only */
+	enum model_udp_policy udp_policy;
+	const struct model_at *at; /**< in order of the document: the order of failover */
+	size_t n_at;
+	uint32_t index;
+};
+
+struct model_zone {
+	const char *name;   /**< lower case, without final dot */
+	const char *file;   /**< path of the zone file as it is to be read by weir-dns */
+	const char *digest; /**< SHA-256 of the file in hex, "" where not known */
+};
+
+/** A name whose addresses depend on health and intent. */
+struct model_dns_name {
+	const char *name; /**< lower case, without final dot */
+	const struct model_service *service;
+	enum model_policy policy;
+	uint32_t ttl_min_s, ttl_max_s;
+};
+
+enum model_override_kind {
+	MODEL_OVERRIDE_DRAIN,    /**< no new flows, existing ones live */
+	MODEL_OVERRIDE_DISABLE,  /**< nothing goes there */
+	MODEL_OVERRIDE_FORCE_UP, /**< take it as up, whatever checks say */
+	MODEL_OVERRIDE_HOLD,     /**< a running ramp stays where it is */
+};
+enum model_target_kind { MODEL_TARGET_SITE, MODEL_TARGET_BACKEND };
+
+/** A person's or an operation's word over configuration and checks. */
+struct model_override {
+	const char *id;
+	enum model_override_kind kind;
+	enum model_target_kind target;
+	const char *pool;    /**< of a backend; "" for a site */
+	const char *name;    /**< site or backend; need not be configured */
+	uint64_t generation; /**< of merging: the higher one wins */
+	int64_t created_ms;
+	int64_t from_ms;   /**< when the ramp starts */
+	int64_t over_ms;   /**< the ramp's length; 0: at once */
+	int64_t until_ms;  /**< when the return ramp starts; MODEL_WALL_NEVER */
+	uint32_t from_ppm; /**< the level at from_ms: 0, or what a replaced override had reached */
+	bool ended;        /**< kept as a tombstone, so that merging cannot bring it back */
+	const char *author, *reason, *node;
+};
+
+/** Where the document comes from. */
+struct model_meta {
+	uint64_t version;   /**< number of the configuration's version; 0 before the first */
+	const char *digest; /**< SHA-256 of the configuration as it was given, hex */
+	uint64_t document;  /**< counts effective documents of this node */
+	int64_t written_ms;
+};
+
+struct model_limits {
+	uint32_t services, backends, slots, exceptions; /**< sizes of the forwarding tables */
+};
+
+struct model {
+	struct model_meta meta;
+	const char *cluster;
+	const char *hash_key_id;
+	uint64_t hash_key[2]; /**< from hash_key_file; the same on all nodes */
+	struct model_limits limits;
+	const struct model_site *sites;
+	size_t n_sites;
+	const struct model_node *nodes;
+	size_t n_nodes;
+	const struct model_check *checks;
+	size_t n_checks;
+	const struct model_pool *pools;
+	size_t n_pools;
+	const struct model_vip *vips;
+	size_t n_vips;
+	const struct model_service *services;
+	size_t n_services;
+	const struct model_zone *zones;
+	size_t n_zones;
+	const struct model_dns_name *dns_names;
+	size_t n_dns_names;
+	const struct model_override *overrides;
+	size_t n_overrides;            /**< sorted by id */
+	const struct model_node *self; /**< the node that this process is on */
+	struct arena *arena;           /**< owns all of it */
+};
+
+/** One mistake in a document, as it is told to the person who made it. */
+struct model_mistake {
+	const char *file;
+	unsigned line;     /**< 0: the file as a whole */
+	const char *field; /**< "pools[2].backends[0].address" */
+	const char *
+	        message; /**< what was found and what was expected, with a near name if there is one */
+};
+
+/** Mistakes, in an arena of their own; at most 1,000 are kept, all are counted. */
+struct model_mistakes {
+	struct model_mistake *items;
+	size_t n_items, n_total;
+	struct arena *arena;
+};
+
+/**
+ * Read an operator's configuration file, with its includes; no overrides, one set a pool.
+ *
+ * @param path     of weir.conf; zone files, keys and includes are found below its directory
+ * @param node     which node we are; NULL: any (self is NULL then)
+ * @param out      given; untouched on failure
+ * @param mistakes given, also on success (empty then); free with model_mistakes_free()
+ * @return 0, -EINVAL with mistakes, or -errno
+ */
+int model_read_config(const char *path, const char *node, struct model **out,
+                      struct model_mistakes *mistakes);
+
+/** Read an effective document; as model_read_config(), but includes are refused. */
+int model_read_effective(const char *path, const char *node, struct model **out,
+                         struct model_mistakes *mistakes);
+
+/**
+ * Write @p m as an effective document to @p path: temporary file, fsync, rename.
+ * Reading it back gives the same model. @return 0 or -errno (the old file stays)
+ */
+int model_write_effective(const struct model *m, const char *path);
+
+/** Write the configuration part of @p m, normalised, as text from malloc(), given. @return NULL when out of memory */
+char *model_text(const struct model *m);
+
+/** Free a model with all that it points to; NULL is fine. */
+void model_free(struct model *m);
+void model_mistakes_free(struct model_mistakes *mistakes);
+
+/** A backend's identity: a digest of address and port alone, so a rename keeps it. */
+uint64_t model_backend_id(const struct addr *address, uint16_t port);
+
+const struct model_site *model_site(const struct model *m, const char *name);
+const struct model_node *model_node(const struct model *m, const char *name);
+const struct model_pool *model_pool(const struct model *m, const char *name);
+const struct model_backend *model_backend(const struct model_pool *pool, const char *name);
+const struct model_service *model_service(const struct model *m, const char *name);
+
+/**
+ * How far an override of a site has come: 0 (nothing) to 1,000,000 (all).
+ * Rises from from_ppm at from_ms over over_ms, stays, falls from until_ms on over the same time.
+ * DISABLE has no ramp. An ended one is 0.
+ */
+uint32_t model_override_ppm(const struct model_override *o, int64_t wall_ms);
+/** The next instant after @p wall_ms at which the level starts or stops to change; MODEL_WALL_NEVER if none. */
+int64_t model_override_next_ms(const struct model_override *o, int64_t wall_ms);
+
+/**
+ * The schema: one row a field, from which the parser's limits, the errors and
+ * docs/configuration.md come.
+ */
+struct model_field {
+	const char *path; /**< "pools[].backends[].address" */
+	const char *
+	        type; /**< "name", "address", "prefix", "duration", "rate", "percent", "enum a|b", ... */
+	const char *unit, *default_text, *limits, *help;
+	bool restart; /**< takes effect at the next start only */
+	bool required;
+};
+extern const struct model_field model_schema[];
+extern const size_t model_schema_n;
+
+#endif

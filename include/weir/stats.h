@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Stats pages: a process's counters with their own directory, so that one
+ * exporter serves them all (Prometheus' exposition format gives names and kinds).
+ *
+ * Page kind "stats" at RUN/stats.PROCESS.page. The writer adds values to the
+ * directory and counts through plain 64-bit words; readers walk the directory.
+ */
+#ifndef WEIR_STATS_H
+#define WEIR_STATS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STATS_PAGE_KIND   "stats"
+#define STATS_PAGE_LAYOUT 1u
+
+enum stats_kind { STATS_COUNTER, STATS_GAUGE };
+
+/** A directory entry; texts are NUL-terminated. */
+struct stats_entry {
+	char name[64];    /**< "weir_dns_queries_total" */
+	char labels[128]; /**< "rcode=\"noerror\"", or "" */
+	char help[96];
+	uint32_t kind;
+	uint32_t used; /**< stored last, read first */
+	uint64_t value;
+};
+
+struct stats;
+struct stats_reader;
+
+/** Make or take over the page of @p process below @p run_dir with room for @p max entries. @return 0 or -errno */
+int stats_create(const char *run_dir, const char *process, size_t max, struct stats **out);
+void stats_close(struct stats *s);
+/** Note a sign of life, once a second. */
+void stats_alive(struct stats *s, uint64_t now_ms);
+/**
+ * The word for (name, labels), made if needed; the same word for the same names, also after a restart.
+ * Add with stats_add(). @return never NULL: when the page is full, a common overflow word
+ */
+uint64_t *stats_word(struct stats *s, enum stats_kind kind, const char *name, const char *labels,
+                     const char *help);
+/** Give back all entries whose name is @p name and labels is @p labels. */
+void stats_drop(struct stats *s, const char *name, const char *labels);
+
+static inline void stats_add(uint64_t *word, uint64_t n)
+{
+	__atomic_fetch_add(word, n, __ATOMIC_RELAXED);
+}
+static inline void stats_set(uint64_t *word, uint64_t n)
+{
+	__atomic_store_n(word, n, __ATOMIC_RELAXED);
+}
+
+/** Open a process's page for reading. @return 0 or -errno */
+int stats_reader_open(const char *run_dir, const char *process, struct stats_reader **out);
+void stats_reader_close(struct stats_reader *r);
+/** How many entries there are; walk 0..n-1 and skip those not used. */
+size_t stats_reader_n(const struct stats_reader *r);
+const struct stats_entry *stats_reader_entry(const struct stats_reader *r, size_t i);
+/** Monotonic time of the writer's last sign of life. */
+uint64_t stats_reader_alive_ms(const struct stats_reader *r);
+
+#endif
