@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The backend agent: an XDP program that takes tunnels off on a real server.
+ *
+ * Attached to a backend's interface it takes IPIP (4in4, 6in4, 4in6, 6in6) and GUE
+ * (UDP port 6080, variants 0 and 1, over IPv4 and IPv6) off and passes the inner packet to
+ * the kernel, which needs no tunnel device for it. Tunnels are accepted from named source
+ * prefixes only; a frame that carries no tunnel passes untouched. The kernel side is
+ * bpf/agent.bpf.c over include/weir/fwd/decap.h; these functions are its user-space half,
+ * for the command line. The link is pinned, so the agent outlives the command; whatever it
+ * needs hangs on that one pin, so replacing it is atomic.
+ */
+#ifndef WEIR_AGENT_H
+#define WEIR_AGENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "weir/fwd/decap.h"
+
+#define AGENT_PREFIXES_MAX 1024u
+/** Enough for agent_error texts, with the NUL. */
+#define AGENT_ERROR_MAX 256
+
+/** How to attach. */
+enum agent_mode {
+	AGENT_MODE_AUTO,    /**< in the driver, else generic */
+	AGENT_MODE_NATIVE,  /**< in the driver only */
+	AGENT_MODE_GENERIC, /**< behind the driver */
+};
+
+struct agent_options {
+	const struct prefix *prefixes; /**< accepted outer sources, borrowed */
+	size_t n_prefixes;             /**< 1..AGENT_PREFIXES_MAX */
+	const char *bpf_dir;           /**< below a bpffs; made if it is missing */
+	enum agent_mode mode;
+};
+
+/** What an agent has done, by reason. */
+struct agent_count {
+	uint64_t packets, bytes; /**< bytes of whole frames as they came in */
+};
+
+struct agent_status {
+	enum agent_mode mode; /**< AGENT_MODE_NATIVE or AGENT_MODE_GENERIC */
+	uint32_t prog_id;
+	uint64_t since_mono_ms; /**< when the program was loaded (ms since boot) */
+	struct agent_count counts[DECAP_REASON_COUNT];
+	size_t n_prefixes;
+	struct prefix prefixes[AGENT_PREFIXES_MAX]; /**< sorted */
+};
+
+/**
+ * Attach the agent to @p ifname in the caller's network namespace, or replace the one that is
+ * there: prefixes change at once, counters go on, no packet passes in between.
+ *
+ * @param error  on failure a text for people, "" otherwise; may be NULL
+ * @return 0; -EINVAL (no or too many prefixes); -ENODEV (no such interface); -EBUSY (another
+ *         XDP program is attached); -EEXIST (the pin belongs to an interface of that name in
+ *         another network namespace); -EPERM; or -errno, with everything as it was
+ */
+int agent_attach(const char *ifname, const struct agent_options *options,
+                 char error[AGENT_ERROR_MAX]);
+
+/**
+ * Take the agent off @p ifname.
+ * @return 0, -ENOENT when there is none, or -errno
+ */
+int agent_detach(const char *ifname, const char *bpf_dir, char error[AGENT_ERROR_MAX]);
+
+/**
+ * Read what the agent at @p ifname does, from the program that is attached.
+ * @param out  untouched on failure; some 30 KiB
+ * @return 0, -ENOENT when there is none, or -errno
+ */
+int agent_status(const char *ifname, const char *bpf_dir, struct agent_status *out,
+                 char error[AGENT_ERROR_MAX]);
+
+/** The word of a reason: "source-refused". */
+const char *agent_reason_name(enum decap_reason why);
+/** The sentence of a reason, for status and documentation. */
+const char *agent_reason_help(enum decap_reason why);
+/** Whether a frame that ended so was dropped. */
+bool agent_reason_is_drop(enum decap_reason why);
+
+#endif
