@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "dataplane/guard.h"
+
+#include <string.h>
+
+bool guard_is_hold(enum effect_why why)
+{
+	return why == EFFECT_WHY_HELD_MIN || why == EFFECT_WHY_HELD_RATE ||
+	       why == EFFECT_WHY_HELD_LAST;
+}
+
+/* Weight for sums: with nobody of weight, all count alike. */
+struct sums {
+	uint64_t total;  /* of all but the disabled */
+	uint64_t serves; /* of those that are to be in force */
+	bool alike;
+};
+
+static uint64_t weight_of(const struct sums *s, const struct guard_backend *b)
+{
+	return s->alike ? 1 : b->weight;
+}
+
+static void window_forget(struct guard_window *w, size_t i)
+{
+	w->removed[i] = w->removed[--w->n_removed];
+}
+
+/* Drop what is older than the window or has come back. */
+static void window_trim(struct guard_window *w, uint64_t now_ms, const struct guard_backend *b,
+                        size_t n)
+{
+	for (size_t i = w->n_removed; i-- > 0;) {
+		bool over = w->removed[i].at_ms + GUARD_WINDOW_MS <= now_ms;
+
+		for (size_t k = 0; k < n && !over; k++)
+			over = b[k].id == w->removed[i].id && b[k].alive;
+		if (over)
+			window_forget(w, i);
+	}
+}
+
+static bool rate_allows(const struct guard_pool *pool, const struct guard_window *w, uint64_t total,
+                        uint64_t weight)
+{
+	uint64_t used = weight;
+
+	if (!w->n_removed)
+		return true;
+	if (w->n_removed == GUARD_REMOVED_MAX)
+		return false;
+	for (size_t i = 0; i < w->n_removed; i++)
+		used += w->removed[i].weight;
+	return used * 100 <= total * pool->max_remove_percent;
+}
+
+static void set(struct guard_backend *b, bool alive, enum effect_why why)
+{
+	b->alive = alive;
+	b->why = (uint8_t)why;
+}
+
+/* Whether the table's row leaves the result open: DOWN, nothing said, in force now. */
+static bool wants_to_leave(const struct guard_backend *b)
+{
+	return b->says == GUARD_NOTHING && b->sees == GUARD_DOWN && b->known && b->alive;
+}
+
+static bool is_down(const struct guard_backend *b)
+{
+	return b->says == GUARD_NOTHING && b->sees == GUARD_DOWN;
+}
+
+/* The rows that need nobody else; returns whether somebody serves by them. */
+static bool decide_alone(struct guard_backend *b, size_t n, bool alike)
+{
+	bool served = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (b[i].says == GUARD_DISABLED)
+			set(&b[i], false, EFFECT_WHY_DISABLED);
+		else if (b[i].says == GUARD_FORCED_UP)
+			set(&b[i], true, EFFECT_WHY_FORCED_UP);
+		else if (b[i].sees == GUARD_UNCHECKED)
+			set(&b[i], true, EFFECT_WHY_UNCHECKED);
+		else if (b[i].sees == GUARD_UP)
+			set(&b[i], true, EFFECT_WHY_UP);
+		else if (b[i].sees == GUARD_UNKNOWN && b[i].known && b[i].alive)
+			set(&b[i], true, EFFECT_WHY_NEW);
+		else
+			continue;
+		served |= b[i].alive && (alike || b[i].weight);
+	}
+	return served;
+}
+
+/* Unknown ones that are not in force: in only if nobody else serves. */
+static bool decide_waiting(struct guard_backend *b, size_t n, bool served)
+{
+	bool used = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (b[i].says != GUARD_NOTHING || b[i].sees != GUARD_UNKNOWN ||
+		    b[i].why == EFFECT_WHY_NEW)
+			continue;
+		set(&b[i], !served, served ? EFFECT_WHY_WAITING : EFFECT_WHY_NEW);
+		used |= !served;
+	}
+	return served || used;
+}
+
+/* Nobody serves but those that are down: the last good stay, or all leave. */
+static void decide_all_down(const struct guard_pool *pool, struct guard_backend *b, size_t n,
+                            bool alike)
+{
+	bool any_in_force = false;
+
+	for (size_t i = 0; i < n; i++)
+		any_in_force |= wants_to_leave(&b[i]) && (alike || b[i].weight);
+	for (size_t i = 0; i < n; i++) {
+		if (!is_down(&b[i]))
+			continue;
+		if (pool->fail_closed || !(alike || b[i].weight) ||
+		    (any_in_force && !wants_to_leave(&b[i])))
+			set(&b[i], false, EFFECT_WHY_DOWN);
+		else
+			set(&b[i], true, EFFECT_WHY_HELD_LAST);
+	}
+}
+
+static bool all_alike(const struct guard_backend *b, size_t n)
+{
+	uint64_t weights = 0;
+
+	for (size_t i = 0; i < n; i++)
+		weights += b[i].weight;
+	return !weights;
+}
+
+static void add_up(struct sums *s, const struct guard_backend *b, size_t n)
+{
+	*s = (struct sums){ .alike = all_alike(b, n) };
+	for (size_t i = 0; i < n; i++) {
+		if (b[i].says == GUARD_DISABLED)
+			continue;
+		s->total += weight_of(s, &b[i]);
+		if (b[i].alive)
+			s->serves += weight_of(s, &b[i]);
+	}
+}
+
+/* Some serve: those that are down leave one after the other, as far as the guards let them. */
+static void decide_leaving(const struct guard_pool *pool, struct guard_window *w, uint64_t now_ms,
+                           struct guard_backend *b, size_t n)
+{
+	struct sums s;
+
+	add_up(&s, b, n);
+	for (size_t i = 0; i < n; i++) {
+		uint64_t weight = weight_of(&s, &b[i]);
+
+		if (!is_down(&b[i]))
+			continue;
+		if (!wants_to_leave(&b[i])) {
+			set(&b[i], false, EFFECT_WHY_DOWN);
+		} else if ((s.serves - weight) * 100 < s.total * pool->min_healthy_percent &&
+		           weight) {
+			set(&b[i], true, EFFECT_WHY_HELD_MIN);
+		} else if (weight && !rate_allows(pool, w, s.total, weight)) {
+			set(&b[i], true, EFFECT_WHY_HELD_RATE);
+		} else {
+			set(&b[i], false, EFFECT_WHY_DOWN);
+			s.serves -= weight;
+			if (weight) {
+				w->removed[w->n_removed].id = b[i].id;
+				w->removed[w->n_removed].at_ms = now_ms;
+				w->removed[w->n_removed++].weight = (uint32_t)weight;
+			}
+		}
+	}
+}
+
+/* When the window lets the next one go. */
+static uint64_t next_time(const struct guard_window *w, const struct guard_backend *b, size_t n)
+{
+	uint64_t at = UINT64_MAX;
+	bool held = false;
+
+	for (size_t i = 0; i < n; i++)
+		held |= b[i].why == EFFECT_WHY_HELD_RATE;
+	for (size_t i = 0; held && i < w->n_removed; i++)
+		if (w->removed[i].at_ms + GUARD_WINDOW_MS < at)
+			at = w->removed[i].at_ms + GUARD_WINDOW_MS;
+	return at;
+}
+
+uint64_t guard_apply(const struct guard_pool *pool, struct guard_window *window, uint64_t now_ms,
+                     struct guard_backend *b, size_t n)
+{
+	bool served, alike = all_alike(b, n);
+
+	for (size_t i = 0; i < n; i++)
+		b[i].why = EFFECT_WHY_UNKNOWN;
+	served = decide_waiting(b, n, decide_alone(b, n, alike));
+	window_trim(window, now_ms, b, n);
+	if (served)
+		decide_leaving(pool, window, now_ms, b, n);
+	else
+		decide_all_down(pool, b, n, alike);
+	return next_time(window, b, n);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Guards: what checks and people say of a pool's backends, made into what is in
+ * force, so that automation can neither empty a pool nor remove capacity too fast
+ * (design.md, promise 7). Pure: time is passed in.
+ *
+ * For one backend, where + is in force, - is not, = is as it was:
+ *
+ *   says        sees       result
+ *   disabled    anything   -
+ *   forced up   anything   +
+ *   nothing     unchecked  +
+ *   nothing     up         +
+ *   nothing     unknown    = if it was in the tables before; else + only if nobody else serves
+ *   nothing     down       -, but = where one of these holds it, the first that applies:
+ *                            all are down and on_all_down is last_good (+ if nobody was in force)
+ *                            less than min_healthy_percent of the weight would be left
+ *                            max_remove_percent of the weight went within the last 10 s
+ *                            (the first removal of a window always may)
+ *   all down and on_all_down is fail_closed: all -, no guard holds
+ */
+#ifndef WEIR_DATAPLANE_GUARD_H
+#define WEIR_DATAPLANE_GUARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weir/effect.h"
+
+#define GUARD_WINDOW_MS   10000u
+#define GUARD_REMOVED_MAX 256u /**< removals that one window can hold; more are held back */
+
+enum guard_sees { GUARD_UNCHECKED, GUARD_UNKNOWN, GUARD_UP, GUARD_DOWN };
+enum guard_says { GUARD_NOTHING, GUARD_DISABLED, GUARD_FORCED_UP };
+
+struct guard_backend {
+	uint64_t id;
+	uint32_t weight; /**< 0 when it is drained: it may leave without asking */
+	uint8_t sees;    /**< enum guard_sees */
+	uint8_t says;    /**< enum guard_says */
+	bool known;      /**< it was in the tables before, so that alive means something */
+	bool alive;      /**< in: is in force; out: is to be in force */
+	uint8_t why;     /**< out: enum effect_why */
+};
+
+struct guard_pool {
+	uint32_t min_healthy_percent, max_remove_percent;
+	bool fail_closed;
+};
+
+/** What was removed of late; zeroed at the start, kept by the caller for each pool. */
+struct guard_window {
+	struct {
+		uint64_t id, at_ms;
+		uint32_t weight;
+	} removed[GUARD_REMOVED_MAX];
+	size_t n_removed;
+};
+
+/**
+ * Decide for a pool. A backend that returns gives back what its removal took of the window.
+ *
+ * @param b  in and out; when fewer may leave than want to, the first leave
+ * @return when to ask again though nothing changed (a window ends), or UINT64_MAX
+ */
+uint64_t guard_apply(const struct guard_pool *pool, struct guard_window *window, uint64_t now_ms,
+                     struct guard_backend *b, size_t n);
+
+/** Whether @p why is one of the holds. */
+bool guard_is_hold(enum effect_why why);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Effect: what the forwarding tables of this node do, read back from the tables
+ * themselves (design.md, promise 4), never from the intent.
+ *
+ * weir-dataplane publishes it on the page RUN/effect.page: at once after a change
+ * and each second.  Readers need no privilege.  The page outlives the process; its
+ * age (effect_alive_ms()) says how much is known: with an old page what is in force
+ * is *unknown* to the reader, although forwarding goes on.  A privileged reader may
+ * then read the pinned tables directly: effect_open_pins().
+ */
+#ifndef WEIR_EFFECT_H
+#define WEIR_EFFECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** The page's name in the run directory. */
+#define EFFECT_PAGE_FILE   "effect.page"
+#define EFFECT_PAGE_KIND   "effect"
+#define EFFECT_PAGE_LAYOUT 1u
+
+/** Why a backend is (not) given traffic: the last step that decided. */
+enum effect_why {
+	EFFECT_WHY_UNKNOWN,   /**< read from the tables alone: the reason is not kept there */
+	EFFECT_WHY_UP,        /**< its check says up */
+	EFFECT_WHY_UNCHECKED, /**< its pool has no check */
+	EFFECT_WHY_NEW,       /**< no verdict yet; in force, as it was or since nobody else is */
+	EFFECT_WHY_WAITING,   /**< no verdict yet; others serve, so it waits for one */
+	EFFECT_WHY_DOWN,      /**< its check says down */
+	EFFECT_WHY_DISABLED,  /**< by an override */
+	EFFECT_WHY_FORCED_UP, /**< by an override */
+	EFFECT_WHY_HELD_MIN,  /**< down, but kept: min_healthy would be undercut */
+	EFFECT_WHY_HELD_RATE, /**< down, but kept for now: max_remove in 10 s is used up */
+	EFFECT_WHY_HELD_LAST, /**< down, but kept: all are down, and on_all_down = last_good */
+	EFFECT_WHY_COUNT
+};
+
+/** What is in force for one backend of one pool. */
+struct effect_backend {
+	uint64_t pool;       /**< hash_text() of the pool's name */
+	uint64_t id;         /**< model_backend_id() */
+	uint32_t index;      /**< its place in the backends table */
+	uint32_t slots;      /**< slots whose current owner it is: takes their new flows */
+	uint32_t base_slots; /**< unsettled slots that it does not own but whose base it is */
+	uint32_t exceptions; /**< flows remembered as its own */
+	uint8_t alive;       /**< the tables may send to it */
+	uint8_t next_hop; /**< its next hop is known; without, packets to it are dropped by name */
+	uint8_t why;      /**< enum effect_why */
+	uint8_t pad;
+	uint32_t pad2;
+	uint64_t packets, bytes, new_flows; /**< since the tables were made */
+};
+_Static_assert(sizeof(struct effect_backend) == 64, "effect page layout");
+
+/** What is in force for one pool. */
+struct effect_pool {
+	uint64_t pool;       /**< hash_text() of its name */
+	uint32_t n_slots;    /**< 0: it is not in the tables */
+	uint32_t empty;      /**< slots that nobody owns: their packets are dropped by name */
+	uint32_t unsettled;  /**< slots with an earlier owner that may still serve */
+	uint32_t exceptions; /**< flows remembered for its backends */
+	uint32_t n_backends; /**< rows of its backends */
+	uint32_t first;      /**< the page's: where they start */
+	uint32_t held;       /**< backends kept in force by a guard */
+	uint32_t pad;
+};
+_Static_assert(sizeof(struct effect_pool) == 40, "effect page layout");
+
+/** What is in force as a whole. */
+struct effect_total {
+	uint64_t document; /**< model_meta.document that the tables were made from */
+	uint64_t alive_ms; /**< monotonic time of the writer's last sign of life; 0: from pins */
+	uint32_t n_pools, n_backends, n_services;
+	uint32_t exceptions, exceptions_max;
+	uint32_t refused; /**< 1: a newer document was refused, the old one stays */
+};
+
+struct effect;
+
+/** Open RUN/effect.page. @return 0, -ENOENT (no dataplane was here), -EPROTO or -errno */
+int effect_open(const char *run_dir, struct effect **out);
+/**
+ * Read the pinned tables of @p pin_dir (BPF/CLUSTER/NODE) once; for when the process is dead.
+ * @return 0, -ENOENT (nothing pinned), -EPERM, -EPROTO (of another release) or -errno
+ */
+int effect_open_pins(const char *pin_dir, struct effect **out);
+/** NULL is fine. */
+void effect_close(struct effect *e);
+
+/** The whole, as one consistent copy. @return 0, -EAGAIN when the writer keeps changing it, -ESTALE when the page was replaced: open again */
+int effect_total(const struct effect *e, struct effect_total *out);
+/** The pool called @p pool. @return 0, -ENOENT, -EAGAIN or -ESTALE; @p out untouched on failure */
+int effect_pool(const struct effect *e, const char *pool, struct effect_pool *out);
+/**
+ * The backends of @p pool, at most @p max.
+ * @return how many there are (may exceed @p max), -ENOENT, -EAGAIN or -ESTALE
+ */
+int effect_backends(const struct effect *e, const char *pool, struct effect_backend *out,
+                    size_t max);
+/** One backend. @return as effect_pool() */
+int effect_backend(const struct effect *e, const char *pool, uint64_t id,
+                   struct effect_backend *out);
+/** "up", "held: min_healthy", ... */
+const char *effect_why_text(enum effect_why why);
+
+#endif

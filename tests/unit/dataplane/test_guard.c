@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dataplane/guard.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define NOW      100000u
+
+static const struct guard_pool easy = { .min_healthy_percent = 0, .max_remove_percent = 100 };
+
+/*
+ * A pool in letters, one a backend of weight 10: state before (lower case: in force; upper: not;
+ * n: new) and what is seen or said: u up, d down, ? unknown, - unchecked, x disabled, f forced.
+ */
+static size_t read_pool(const char *text, struct guard_backend *b)
+{
+	size_t n = 0;
+
+	for (const char *p = text; *p; p += p[2] ? 3 : 2) {
+		b[n] = (struct guard_backend){
+			.id = n + 1, .weight = 10, .known = p[0] != 'n', .alive = p[0] == 'a'
+		};
+		b[n].says = p[1] == 'x'   ? GUARD_DISABLED
+		            : p[1] == 'f' ? GUARD_FORCED_UP
+		                          : GUARD_NOTHING;
+		b[n].sees = p[1] == 'u'   ? GUARD_UP
+		            : p[1] == 'd' ? GUARD_DOWN
+		            : p[1] == '-' ? GUARD_UNCHECKED
+		                          : GUARD_UNKNOWN;
+		n++;
+	}
+	return n;
+}
+
+static void expect(const struct guard_pool *pool, const char *text, const char *in_force)
+{
+	struct guard_window window = { 0 };
+	struct guard_backend b[8];
+	size_t n = read_pool(text, b);
+
+	guard_apply(pool, &window, NOW, b, n);
+	for (size_t i = 0; i < n; i++)
+		if (b[i].alive != (in_force[i] == '+'))
+			fail_msg("%s: backend %zu: in force %d why %s", text, i, b[i].alive,
+			         effect_why_text((enum effect_why)b[i].why));
+}
+
+static void the_last_backend_is_never_removed_by_checks(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *why, *pool, *in_force;
+	} cases[] = {
+		{ "the only one", "ad", "+" },
+		{ "the last of two", "Dd ad", "-+" },
+		{ "all at once", "ad ad ad", "+++" },
+		{ "all down and none was in force", "Dd Dd", "++" },
+		{ "all down when new", "nd nd", "++" },
+		{ "the disabled do not serve", "ax ad", "-+" },
+		{ "an unknown one that waited takes over", "D? ad", "+-" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		print_message("  %s\n", cases[i].why);
+		expect(&easy, cases[i].pool, cases[i].in_force);
+	}
+}
+
+static void words_and_checks_give_the_table(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *why, *pool, *in_force;
+	} cases[] = {
+		{ "disabled whatever is seen", "au ax", "+-" },
+		{ "all disabled by a person: empty", "ax ax", "--" },
+		{ "forced up whatever is seen", "Df", "+" },
+		{ "no check: in force", "n- n-", "++" },
+		{ "up returns", "Du au", "++" },
+		{ "down leaves", "ad au", "-+" },
+		{ "down and new waits", "nd au", "-+" },
+		{ "down and out stays out", "Dd au", "-+" },
+		{ "unknown stays in force", "a? au", "++" },
+		{ "unknown stays out", "D? au", "-+" },
+		{ "unknown and new waits while others serve", "n? au", "-+" },
+		{ "unknown and new serves when nobody does", "n? n?", "++" },
+		{ "unknown and new serves beside the down", "n? Dd", "+-" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		print_message("  %s\n", cases[i].why);
+		expect(&easy, cases[i].pool, cases[i].in_force);
+	}
+}
+
+static void fail_closed_empties_only_when_all_are_down(void **state)
+{
+	(void)state;
+	const struct guard_pool closed = { 50, 100, true };
+
+	expect(&closed, "ad ad", "--");
+	expect(&closed, "ad ad ad au", "--++");
+	expect(&closed, "ad a? ad", "-++");
+}
+
+static void min_healthy_keeps_enough_weight(void **state)
+{
+	(void)state;
+	const struct guard_pool half = { 50, 100, false };
+
+	expect(&half, "ad au au au", "-+++");
+	expect(&half, "ad ad ad au", "--++");
+	expect(&half, "Dd Dd ad au", "--++");
+	expect(&half, "ax ax ad au", "---+"); /* what a person disables does not count */
+}
+
+static void a_drained_backend_may_die_without_asking(void **state)
+{
+	(void)state;
+	const struct guard_pool all = { 100, 0, false };
+	struct guard_window window = { 0 };
+	struct guard_backend b[2];
+
+	read_pool("ad au", b);
+	b[0].weight = 0;
+	assert_int_equal(guard_apply(&all, &window, NOW, b, 2), UINT64_MAX);
+	assert_false(b[0].alive);
+	assert_int_equal(window.n_removed, 0);
+}
+
+static void a_pool_without_weights_counts_heads(void **state)
+{
+	(void)state;
+	struct guard_window window = { 0 };
+	struct guard_backend b[2];
+
+	read_pool("Dd au", b);
+	b[0].weight = b[1].weight = 0;
+	guard_apply(&easy, &window, NOW, b, 2);
+	assert_false(b[0].alive);
+	assert_true(b[1].alive);
+}
+
+static void removal_is_limited_in_a_window_of_ten_seconds(void **state)
+{
+	(void)state;
+	const struct guard_pool slow = { 0, 30, false };
+	struct guard_window window = { 0 };
+	struct guard_backend b[8];
+	size_t n = read_pool("ad ad ad au au au au au", b);
+
+	assert_int_equal(guard_apply(&slow, &window, NOW, b, n), NOW + GUARD_WINDOW_MS);
+	assert_false(b[0].alive);
+	assert_false(b[1].alive);
+	assert_true(b[2].alive);
+	assert_int_equal(b[2].why, EFFECT_WHY_HELD_RATE);
+	assert_int_equal(guard_apply(&slow, &window, NOW + GUARD_WINDOW_MS - 1, b, n),
+	                 NOW + GUARD_WINDOW_MS);
+	assert_true(b[2].alive);
+	assert_int_equal(guard_apply(&slow, &window, NOW + GUARD_WINDOW_MS, b, n), UINT64_MAX);
+	assert_false(b[2].alive);
+}
+
+static void the_first_removal_of_a_window_always_may(void **state)
+{
+	(void)state;
+	const struct guard_pool none = { 0, 0, false };
+
+	expect(&none, "ad au", "-+");
+	expect(&none, "ad ad au", "-++");
+}
+
+static void a_return_gives_its_part_of_the_window_back(void **state)
+{
+	(void)state;
+	const struct guard_pool none = { 0, 0, false };
+	struct guard_window window = { 0 };
+	struct guard_backend b[2];
+
+	read_pool("ad au", b);
+	guard_apply(&none, &window, NOW, b, 2);
+	assert_int_equal(window.n_removed, 1);
+	b[0].sees = GUARD_UP;
+	guard_apply(&none, &window, NOW + 1, b, 2);
+	assert_true(b[0].alive);
+	assert_int_equal(window.n_removed, 0);
+	b[1].sees = GUARD_DOWN;
+	guard_apply(&none, &window, NOW + 2, b, 2);
+	assert_false(b[1].alive);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_last_backend_is_never_removed_by_checks),
+		cmocka_unit_test(words_and_checks_give_the_table),
+		cmocka_unit_test(fail_closed_empties_only_when_all_are_down),
+		cmocka_unit_test(min_healthy_keeps_enough_weight),
+		cmocka_unit_test(a_drained_backend_may_die_without_asking),
+		cmocka_unit_test(a_pool_without_weights_counts_heads),
+		cmocka_unit_test(removal_is_limited_in_a_window_of_ten_seconds),
+		cmocka_unit_test(the_first_removal_of_a_window_always_may),
+		cmocka_unit_test(a_return_gives_its_part_of_the_window_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
