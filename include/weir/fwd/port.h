@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The port: what each target supplies to the shared code.
+ *
+ * Declared here, defined by the target before it uses the code that calls it; a missing
+ * one is a compile error. user.h defines it for user space; bpf/port.bpf.h for XDP.
+ * An element that does not exist is NULL: callers check, which is also what the verifier
+ * asks for. `struct fwd_tables` is the target's own: pointers in user space, empty in BPF.
+ */
+#ifndef WEIR_FWD_PORT_H
+#define WEIR_FWD_PORT_H
+
+#include "weir/fwd/tables.h"
+
+struct fwd_tables;
+struct owner_cold; /* owner.h */
+
+FWD_INLINE const struct fwd_root *fwd_port_root(const struct fwd_tables *t);
+/** @p i counts through both halves. */
+FWD_INLINE const struct fwd_service *fwd_port_service(const struct fwd_tables *t, uint32_t i);
+FWD_INLINE const struct fwd_pool *fwd_port_pool(const struct fwd_tables *t, uint32_t i);
+/** The block that holds slot @p slot: its word is slot[slot % FWD_SLOTS_PER_BLOCK]. */
+FWD_INLINE struct fwd_slots *fwd_port_slots(const struct fwd_tables *t, uint32_t slot);
+FWD_INLINE struct owner_cold *fwd_port_cold(const struct fwd_tables *t, uint32_t slot);
+FWD_INLINE const struct fwd_backend *fwd_port_backend(const struct fwd_tables *t, uint32_t i);
+FWD_INLINE struct fwd_exceptions *fwd_port_exceptions(const struct fwd_tables *t, uint32_t set);
+/** Counters of the CPU (or worker) that runs this. */
+FWD_INLINE struct fwd_cpu *fwd_port_cpu(const struct fwd_tables *t);
+/** Counters of element @p i of @p n (root's) on the CPU that runs this. */
+FWD_INLINE struct fwd_count *fwd_port_service_count(const struct fwd_tables *t, uint32_t n,
+                                                    uint32_t i);
+FWD_INLINE struct fwd_count *fwd_port_backend_count(const struct fwd_tables *t, uint32_t n,
+                                                    uint32_t i);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The services' hash: look-up for the packet path, insertion for who builds a half.
+ *
+ * Open addressing with linear probing over a power of two of entries. Nothing is ever
+ * removed: a half is built anew in the spare half, which must be out of use for a grace
+ * period. The builder tries seeds until every entry lies within FWD_SERVICE_PROBES of its
+ * place; with four times as many places as entries the first few do.
+ *
+ * A small filter of VIPs in root answers most questions whether an address is a VIP
+ * without touching the table; a half has its own.
+ */
+#ifndef WEIR_FWD_SERVICES_H
+#define WEIR_FWD_SERVICES_H
+
+#include "weir/fwd/port.h"
+
+/** Mix a VIP, port and protocol; not keyed: an operator picks the entries, not a client. */
+FWD_INLINE uint32_t fwd_service_hash(uint32_t seed, const union fwd_addr *vip, uint16_t port_be,
+                                     uint8_t protocol)
+{
+	uint64_t h = vip->longs_be[1] ^ (vip->longs_be[0] * 0xd6e8feb86659fd93u);
+
+	h ^= ((uint64_t)port_be << 24 | (uint64_t)protocol << 16) ^ seed;
+	h *= 0x9e3779b97f4a7c15u;
+	h ^= h >> 29;
+	h *= 0xbf58476d1ce4e5b9u;
+	return (uint32_t)(h >> 32);
+}
+
+/** The bit of an address in a filter of VIPs. */
+FWD_INLINE uint32_t fwd_filter_bit(const union fwd_addr *a)
+{
+	uint64_t h =
+	        (a->longs_be[1] ^ (a->longs_be[0] * 0xd6e8feb86659fd93u)) * 0x9e3779b97f4a7c15u;
+
+	return (uint32_t)(h >> 32) % (FWD_FILTER_WORDS * 64);
+}
+
+/** Whether @p e is the entry of this VIP, port and protocol. */
+FWD_INLINE bool fwd_service_is(const struct fwd_service *e, const union fwd_addr *vip,
+                               uint16_t port_be, uint8_t protocol)
+{
+	return fwd_addr_equal(&e->vip, vip) && e->port_be == port_be && e->protocol == protocol;
+}
+
+/**
+ * Find a service, or with port and protocol 0 the VIP itself.
+ *
+ * @return the entry in the half in force, or NULL
+ */
+FWD_INLINE const struct fwd_service *fwd_service_find(const struct fwd_tables *t,
+                                                      const struct fwd_root *root,
+                                                      const union fwd_addr *vip, uint16_t port_be,
+                                                      uint8_t protocol)
+{
+	uint32_t half = root->active & 1;
+	uint32_t mask = root->n_services - 1;
+	uint32_t at = fwd_service_hash(root->service_seed[half], vip, port_be, protocol);
+
+	for (uint32_t probe = 0; probe < FWD_SERVICE_PROBES; probe++) {
+		const struct fwd_service *e =
+		        fwd_port_service(t, half * root->n_services + ((at + probe) & mask));
+
+		if (!e || !(e->flags & FWD_SERVICE_USED))
+			return NULL;
+		if (FWD_LIKELY(fwd_service_is(e, vip, port_be, protocol)))
+			return e;
+	}
+	return NULL;
+}
+
+/** Whether @p a is a VIP of the half in force. */
+FWD_INLINE bool fwd_is_vip(const struct fwd_tables *t, const struct fwd_root *root,
+                           const union fwd_addr *a)
+{
+	uint32_t bit = fwd_filter_bit(a);
+
+	if (FWD_LIKELY(!(root->vip_filter[root->active & 1][bit / 64] >> bit % 64 & 1)))
+		return false;
+	return fwd_service_find(t, root, a, 0, 0) != NULL;
+}
+
+/**
+ * Put @p entry into a half that nobody reads.
+ *
+ * @param half    its entries, [n]; zeroed before the first one
+ * @param n       power of two
+ * @param seed    root.service_seed of this half
+ * @param filter  root.vip_filter of this half; a VIP's own entry is marked in it
+ * @return its place, or -1: no place within FWD_SERVICE_PROBES (try another seed), or it
+ *         is there already
+ */
+FWD_INLINE int32_t fwd_service_put(struct fwd_service *half, uint32_t n, uint32_t seed,
+                                   uint64_t filter[FWD_FILTER_WORDS],
+                                   const struct fwd_service *entry)
+{
+	uint32_t at = fwd_service_hash(seed, &entry->vip, entry->port_be, entry->protocol);
+	uint32_t bit = fwd_filter_bit(&entry->vip);
+
+	for (uint32_t probe = 0; probe < FWD_SERVICE_PROBES; probe++) {
+		uint32_t i = (at + probe) & (n - 1);
+
+		if (half[i].flags & FWD_SERVICE_USED) {
+			if (fwd_service_is(&half[i], &entry->vip, entry->port_be, entry->protocol))
+				return -1;
+			continue;
+		}
+		half[i] = *entry;
+		half[i].flags |= FWD_SERVICE_USED;
+		if (!entry->protocol)
+			filter[bit / 64] |= 1ull << bit % 64;
+		return (int32_t)i;
+	}
+	return -1;
+}
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The forwarding tables: flat arrays without pointers, the same bytes for each driver.
+ *
+ * Written by weir-dataplane alone, but for what says otherwise (counters, exceptions,
+ * marks in cold slots: written by the packet path). Each struct below is one element
+ * of an array of the same name; in the XDP driver an array is a memory-mapped map.
+ *
+ *   root        1           sizes, keys, which half of services is in force
+ *   services    2 * N       open-addressed hash; the half that root.active names is read
+ *   pools       P           where a pool's slots lie
+ *   slots       S / 32      hot: the current backend of a slot, and 'look further'
+ *   colds       S           earlier owners (owner.h: struct owner_cold)
+ *   backends    B           where a backend is and how packets get there; element 0 is nobody
+ *   exceptions  X           remembered flows, one cache line a set (owner.h)
+ *   cpus        C           counters of a CPU by reason and event
+ *   service_counts  C * N'  [cpu * root.n_service_counts + service.count]
+ *   backend_counts  C * B   [cpu * root.n_backends + backend]
+ *
+ * An all-zero set of tables is valid: nothing is ours. Reuse of a services half, of a
+ * slot range or of a backend index waits for a grace period after the word that led
+ * there was changed.
+ */
+#ifndef WEIR_FWD_TABLES_H
+#define WEIR_FWD_TABLES_H
+
+#include "weir/fwd/types.h"
+
+#define FWD_TABLES_LAYOUT 1u /**< changes with any struct here or in owner.h */
+
+#define FWD_SLOTS_PER_BLOCK   32u
+#define FWD_BACKENDS_MAX      32768u /**< an index has 15 bits; 0 is nobody */
+#define FWD_SLOT_BACKEND      0x7fffu
+#define FWD_SLOT_LOOK_FURTHER 0x8000u
+#define FWD_SERVICE_PROBES    16u /**< an entry lies at most this far from its hash's place */
+#define FWD_POOL_NONE         0xffffffffu
+#define FWD_REASONS_MAX       62u
+#define FWD_EVENTS_MAX        64u
+#define FWD_FILTER_WORDS      16u
+
+/** A prefix as two words to compare under a mask; mask all zero: none is set. */
+struct fwd_prefix {
+	union fwd_addr addr; /**< host bits zero */
+	union fwd_addr mask; /**< IPv4: with all ones in the first twelve bytes */
+};
+
+/** What holds for the whole node. */
+struct fwd_root {
+	uint32_t layout;     /**< FWD_TABLES_LAYOUT */
+	uint32_t active;     /**< half of services in force: 0 or 1; one atomic store switches */
+	uint32_t n_services; /**< N: entries in a half, a power of two; 0: no service */
+	uint32_t n_service_counts; /**< N' */
+	uint32_t n_backends;       /**< B */
+	uint32_t n_exception_sets; /**< X: a power of two, or 0: nothing is ever remembered */
+	uint32_t n_slots;          /**< S: of all pools */
+	uint32_t n_cpus;           /**< C */
+	uint64_t hash_key[2];      /**< the cluster's secret */
+	uint32_t service_seed[2];  /**< of each half's hash (services.h) */
+	/**
+	 * Time: seconds of CLOCK_MONOTONIC are (ticks - tick_base) * tick_scale >> 32, where
+	 * ticks are the target's cheapest clock (XDP: bpf_jiffies64()).
+	 */
+	uint64_t tick_base;
+	uint64_t tick_scale;
+	struct fwd_prefix source4, source6;       /**< outer source addresses */
+	uint64_t vip_filter[2][FWD_FILTER_WORDS]; /**< of each half's VIPs (services.h) */
+	uint64_t generation; /**< of the document that was last compiled; for people */
+	uint64_t reserved[6];
+};
+_Static_assert(sizeof(struct fwd_root) == 448, "layout of root");
+
+#define FWD_SERVICE_USED        1u /**< the entry is taken */
+#define FWD_SERVICE_HASH_SOURCE 2u /**< hash the source address alone, not the flow */
+
+/** How a UDP flow on a drained backend ends. */
+enum fwd_udp_policy { FWD_UDP_KEEP, FWD_UDP_MIGRATE, FWD_UDP_RESET };
+
+/**
+ * A service at one of its addresses; with protocol 0 and port 0, the VIP itself.
+ * Each VIP with a service has such an entry: it decides what is ours.
+ */
+struct fwd_service {
+	union fwd_addr vip;
+	uint16_t port_be;
+	uint8_t protocol; /**< 6, 17, or 0 for the VIP itself */
+	uint8_t flags;    /**< FWD_SERVICE_* */
+	uint32_t pool;    /**< index into pools; FWD_POOL_NONE: nobody serves */
+	uint32_t count;   /**< index of its counters; of a VIP's own entry: unused */
+	uint16_t udp_idle_s;
+	uint8_t udp_policy; /**< enum fwd_udp_policy */
+	uint8_t reserved;
+};
+_Static_assert(sizeof(struct fwd_service) == 32, "two services in a cache line");
+
+/** A pool; what its owner rules need is found here (owner.h). Slots begin at a multiple of 32. */
+struct fwd_pool {
+	uint64_t
+	        place; /**< first slot << 8 | log2 of the number of slots: one atomic store moves it */
+	uint16_t idle_s;   /**< TCP: an exception not used for so long ends */
+	uint16_t settle_s; /**< a slot settles at the latest after so long */
+	uint16_t
+	        learn_s; /**< last part of the settling time, in which base's flows are remembered */
+	uint16_t reserved0;
+	uint64_t reserved[2];
+};
+_Static_assert(sizeof(struct fwd_pool) == 32, "layout of pools");
+
+/** A slot's hot word is: backend in force (0 nobody) | FWD_SLOT_LOOK_FURTHER. */
+struct fwd_slots {
+	uint16_t slot[FWD_SLOTS_PER_BLOCK];
+};
+_Static_assert(sizeof(struct fwd_slots) == 64, "a cache line of slots");
+
+enum fwd_encap_mode { FWD_ENCAP_IPIP, FWD_ENCAP_GUE };
+
+#define FWD_BACKEND_USED        1u
+#define FWD_BACKEND_DEAD        2u /**< nothing is sent there, whatever a slot or an exception says */
+#define FWD_BACKEND_NO_NEXT_HOP 4u /**< the next hop's MAC address is not known (yet) */
+
+/** Where a backend is, and the way there. */
+struct fwd_backend {
+	union fwd_addr address; /**< outer destination */
+	uint32_t ifindex;       /**< port of the next hop */
+	uint16_t mtu;           /**< longest outer packet from its IP header on; 0: nothing fits */
+	uint16_t vlan;          /**< VLAN id of the next hop, 0: untagged */
+	uint8_t mac_to[6];      /**< the next hop's */
+	uint8_t mac_from[6];    /**< the port's */
+	uint8_t encap;          /**< enum fwd_encap_mode */
+	uint8_t flags;          /**< FWD_BACKEND_*; one byte, stored atomically */
+	uint16_t gue_port_be;   /**< GUE: outer UDP destination port */
+	uint64_t id;            /**< model_backend_id(): for people and for checks of reuse */
+	uint64_t reserved[2];
+};
+_Static_assert(sizeof(struct fwd_backend) == 64, "a cache line a backend");
+
+/** Remembered flows whose hashes fall together (owner.h gives a word its meaning). */
+struct fwd_exceptions {
+	uint64_t word[8];
+};
+_Static_assert(sizeof(struct fwd_exceptions) == 64, "a cache line of exceptions");
+
+/** Counters of one CPU (or worker); only that one adds, anyone reads. */
+struct fwd_cpu {
+	uint64_t received;       /**< packets seen: equal to the sum of reason[] between packets */
+	uint64_t received_bytes; /**< their frames, without FCS */
+	uint64_t reason[FWD_REASONS_MAX]; /**< by enum fwd_reason */
+	uint64_t event[FWD_EVENTS_MAX];   /**< by enum owner_event (owner.h) */
+};
+_Static_assert(sizeof(struct fwd_cpu) == 1024, "layout of cpus");
+
+/** Traffic of a service or of a backend on one CPU. */
+struct fwd_count {
+	uint64_t packets;
+	uint64_t bytes; /**< frames as received, without FCS */
+};
+_Static_assert(sizeof(struct fwd_count) == 16, "layout of counts");
+
+#endif

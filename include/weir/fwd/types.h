@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The few words that all headers of the forwarding code share.
+ *
+ * include/weir/fwd/ is freestanding: gcc, clang and clang --target=bpf compile the same
+ * text. No libc, no allocation, bounded loops, every access checked against the packet's
+ * end. What differs between targets is behind port.h. Any thread may run this code; what
+ * it writes (exceptions, counters by CPU, marks in cold slots) is written by plain atomic
+ * stores.
+ */
+#ifndef WEIR_FWD_TYPES_H
+#define WEIR_FWD_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FWD_INLINE static inline __attribute__((always_inline))
+
+#define FWD_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define FWD_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/** An address in network order; IPv4 as ::ffff:a.b.c.d, as in base/addr.h. */
+union fwd_addr {
+	uint8_t bytes[16];
+	uint32_t words_be[4];
+	uint64_t longs_be[2];
+};
+_Static_assert(sizeof(union fwd_addr) == 16, "an address has 16 bytes");
+
+/** A host number of 16 or 32 bits in network order; its own inverse. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define fwd_be16(x) __builtin_bswap16(x)
+#define fwd_be32(x) __builtin_bswap32(x)
+#else
+#define fwd_be16(x) (x)
+#define fwd_be32(x) (x)
+#endif
+
+/** The third word of an IPv4-mapped address, in network order. */
+#define FWD_ADDR4_MARK_BE fwd_be32(0x0000ffffu)
+
+/** Whether @p a is an IPv4 address. */
+FWD_INLINE bool fwd_addr_is4(const union fwd_addr *a)
+{
+	return a->longs_be[0] == 0 && a->words_be[2] == FWD_ADDR4_MARK_BE;
+}
+
+/** Whether @p a and @p b are the same address. */
+FWD_INLINE bool fwd_addr_equal(const union fwd_addr *a, const union fwd_addr *b)
+{
+	return a->longs_be[0] == b->longs_be[0] && a->longs_be[1] == b->longs_be[1];
+}
+
+/** What a segment means to the owner of its flow. */
+enum fwd_segment {
+	FWD_SEGMENT_SYN,    /**< TCP: SYN set; ACK, RST, FIN clear */
+	FWD_SEGMENT_TCP,    /**< TCP: any other without FIN or RST */
+	FWD_SEGMENT_FIN,    /**< TCP: FIN set, RST clear */
+	FWD_SEGMENT_RST,    /**< TCP: RST set */
+	FWD_SEGMENT_UDP,    /**< a datagram */
+	FWD_SEGMENT_QUOTED, /**< an ICMP error that quotes the flow's reply: looks, changes nothing */
+};
+
+/** A flow's packet as the owner rules see it. */
+struct fwd_flow {
+	uint64_t hash; /**< keyed hash over the flow: low bits choose the slot, high ones the tag */
+	uint32_t seq;  /**< TCP: sequence number in host order; else 0 */
+	uint8_t segment;  /**< enum fwd_segment */
+	uint8_t protocol; /**< 6 or 17, of the flow (not 1 or 58 for a quoted one) */
+	uint8_t reserved[2];
+};
+_Static_assert(sizeof(struct fwd_flow) == 16, "no hidden padding");
+
+#endif

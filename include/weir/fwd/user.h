@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The port in user space: tables as arrays in memory (mapped from the driver, or own).
+ *
+ * Include this before the headers of the decision. The caller of the decision gives each
+ * thread its own copy of struct fwd_tables with its own `cpu`.
+ */
+#ifndef WEIR_FWD_USER_H
+#define WEIR_FWD_USER_H
+
+#include "weir/fwd/owner.h"
+#include "weir/fwd/port.h"
+
+/** Where the arrays are and how many elements each has; borrowed. */
+struct fwd_tables {
+	struct fwd_root *root; /**< never NULL */
+	struct fwd_service *services;
+	struct fwd_pool *pools;
+	struct fwd_slots *slots;
+	struct owner_cold *colds;
+	struct fwd_backend *backends;
+	struct fwd_exceptions *exceptions;
+	struct fwd_cpu *cpus;
+	struct fwd_count *service_counts, *backend_counts;
+	/** Elements in the array of the same name (services: both halves; slots: blocks). */
+	uint32_t n_services, n_pools, n_slots, n_colds, n_backends, n_exceptions, n_cpus,
+	        n_service_counts, n_backend_counts;
+	uint32_t cpu; /**< whose counters this user of the tables adds to */
+};
+
+FWD_INLINE const struct fwd_root *fwd_port_root(const struct fwd_tables *t)
+{
+	return t->root;
+}
+
+FWD_INLINE const struct fwd_service *fwd_port_service(const struct fwd_tables *t, uint32_t i)
+{
+	return i < t->n_services ? &t->services[i] : NULL;
+}
+
+FWD_INLINE const struct fwd_pool *fwd_port_pool(const struct fwd_tables *t, uint32_t i)
+{
+	return i < t->n_pools ? &t->pools[i] : NULL;
+}
+
+FWD_INLINE struct fwd_slots *fwd_port_slots(const struct fwd_tables *t, uint32_t slot)
+{
+	uint32_t i = slot / FWD_SLOTS_PER_BLOCK;
+
+	return i < t->n_slots ? &t->slots[i] : NULL;
+}
+
+FWD_INLINE struct owner_cold *fwd_port_cold(const struct fwd_tables *t, uint32_t slot)
+{
+	return slot < t->n_colds ? &t->colds[slot] : NULL;
+}
+
+FWD_INLINE const struct fwd_backend *fwd_port_backend(const struct fwd_tables *t, uint32_t i)
+{
+	return i < t->n_backends ? &t->backends[i] : NULL;
+}
+
+FWD_INLINE struct fwd_exceptions *fwd_port_exceptions(const struct fwd_tables *t, uint32_t set)
+{
+	return set < t->n_exceptions ? &t->exceptions[set] : NULL;
+}
+
+FWD_INLINE struct fwd_cpu *fwd_port_cpu(const struct fwd_tables *t)
+{
+	return t->cpu < t->n_cpus ? &t->cpus[t->cpu] : NULL;
+}
+
+FWD_INLINE struct fwd_count *fwd_port_service_count(const struct fwd_tables *t, uint32_t n,
+                                                    uint32_t i)
+{
+	uint32_t at = t->cpu * n + i;
+
+	return at < t->n_service_counts ? &t->service_counts[at] : NULL;
+}
+
+FWD_INLINE struct fwd_count *fwd_port_backend_count(const struct fwd_tables *t, uint32_t n,
+                                                    uint32_t i)
+{
+	uint32_t at = t->cpu * n + i;
+
+	return at < t->n_backend_counts ? &t->backend_counts[at] : NULL;
+}
+
+#endif
