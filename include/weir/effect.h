@@ -51,7 +51,8 @@ struct effect_backend {
 	uint8_t why;      /**< enum effect_why */
 	uint8_t pad;
 	uint32_t pad2;
-	uint64_t packets, bytes, new_flows; /**< since the tables were made */
+	uint64_t packets, bytes; /**< given to it since the tables were made */
+	uint64_t reserved;
 };
 _Static_assert(sizeof(struct effect_backend) == 64, "effect page layout");
 

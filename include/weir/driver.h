@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Drivers: what moves packets by the forwarding tables.
+ *
+ * The dataplane process sees a driver through this interface only.  A driver owns the
+ * memory of the tables (weir/fwd/tables.h) and the ports; the process compiles into that
+ * memory.  Forwarding outlives the process: driver_close() frees nothing that packets
+ * need, and the next driver_open() finds tables and ports as they are.  One thread calls
+ * all of these; packets flow meanwhile.
+ */
+#ifndef WEIR_DRIVER_H
+#define WEIR_DRIVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct driver;
+struct fwd_tables; /* weir/fwd/user.h */
+
+#define DRIVER_PORTS_MAX 16u
+#define DRIVER_WHY_MAX   1024u
+
+/** Elements of each table; all at least 1. */
+struct driver_sizes {
+	uint32_t services;       /**< in one half: a power of two */
+	uint32_t service_counts; /**< services that can be counted */
+	uint32_t pools;
+	uint32_t backends;       /**< the first one, nobody, included; at most FWD_BACKENDS_MAX */
+	uint32_t slots;          /**< of all pools: a multiple of FWD_SLOTS_PER_BLOCK */
+	uint32_t exception_sets; /**< a power of two */
+};
+
+struct driver_config {
+	const char *
+	        pin_dir; /**< BPF/CLUSTER/NODE: where the state that outlives the process is named */
+	struct driver_sizes sizes; /**< for new tables; existing ones of equal layout keep theirs */
+};
+
+/** What went wrong, in a sentence that also says what to do; one line of text. */
+struct driver_why {
+	char text[DRIVER_WHY_MAX];
+};
+
+/** A port, as it is in force. */
+struct driver_port {
+	char name[16]; /**< kernel name */
+	uint32_t ifindex;
+	bool native; /**< false: the generic mode, slower, as last resort */
+};
+
+struct driver_ops {
+	const char *name; /**< "xdp" */
+
+	/**
+	 * Make tables or take over those of an earlier process; load the code that reads them, but
+	 * do not put it into the ports yet. Tables of another layout are not taken over: new ones are
+	 * made beside them, and forwarding goes on by the old ones until attach().
+	 * @param kept  out: the tables were taken over
+	 * @return 0 or -errno with @p why
+	 */
+	int (*open)(const struct driver_config *config, struct driver **out, bool *kept,
+	            struct driver_why *why);
+
+	/** Where the tables are; pointers stay valid until close() or resize_commit(). */
+	void (*tables)(const struct driver *d, struct fwd_tables *out);
+	void (*sizes)(const struct driver *d, struct driver_sizes *out);
+
+	/**
+	 * Put this process's code into port @p interface, atomically in place of an earlier process's.
+	 * To be called when the tables are complete. Calling it again is fine.
+	 * @return 0 or -errno with @p why (also set, with 0, when there is something to know, such as
+	 *         the generic mode and why; else why->text is "")
+	 */
+	int (*attach)(struct driver *d, const char *interface, struct driver_port *out,
+	              struct driver_why *why);
+	/** Take the code out of @p interface; traffic for our VIPs goes to the kernel from now on. @return 0 or -errno */
+	int (*detach)(struct driver *d, const char *interface, struct driver_why *why);
+	/** Ports that carry this process's code. @return how many, written to @p out */
+	size_t (*ports)(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX]);
+
+	/**
+	 * Make tables of other sizes beside those in force, with pools, slots, backends, exceptions and
+	 * counters copied (an array that shrinks loses its end); services are left empty for the caller.
+	 * @param next  out: the new tables, for the caller to complete; root has the new sizes
+	 * @return 0, or -errno with @p why, everything as it was
+	 */
+	int (*resize_begin)(struct driver *d, const struct driver_sizes *sizes,
+	                    struct fwd_tables *next, struct driver_why *why);
+	/**
+	 * Switch all ports to the new tables, then copy what packets changed in the old ones meanwhile.
+	 * No packet is lost or left uncounted. Old pointers are dead afterwards.
+	 * @return 0, or -errno with @p why: the old tables stay in force and the new are gone
+	 */
+	int (*resize_commit)(struct driver *d, struct driver_why *why);
+
+	/** Wait until no packet is under way that read a table before this call. */
+	void (*grace)(struct driver *d);
+
+	/** Let go. Forwarding continues. NULL is fine. */
+	void (*close)(struct driver *d);
+
+	/** Stop forwarding and remove all that is pinned below @p pin_dir. @return 0, -ENOENT (nothing there) or -errno with @p why */
+	int (*remove)(const char *pin_dir, struct driver_why *why);
+
+	/**
+	 * Map the tables below @p pin_dir without any right to change them; for reading by another process,
+	 * or when the dataplane is dead. @p out is given: free with unmap(). @return 0, -ENOENT, -EPERM, -EPROTO or -errno with @p why
+	 */
+	int (*map)(const char *pin_dir, struct fwd_tables *out, struct driver_why *why);
+	void (*unmap)(struct fwd_tables *t);
+};
+
+/** XDP: native where the port can, generic as last resort. In bpf/. */
+extern const struct driver_ops driver_xdp;
+
+#endif

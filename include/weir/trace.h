@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * `weir trace`: what the node does with a packet, step by step, by running the very
+ * code that does it (include/weir/fwd/) on the tables in force, without changing them.
+ *
+ * The tables may belong to a living dataplane or to one that died: they are pinned.
+ */
+#ifndef WEIR_TRACE_H
+#define WEIR_TRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+struct fwd_tables; /* weir/fwd/user.h */
+
+#define TRACE_STEPS_MAX 16
+#define TRACE_TEXT_MAX  200
+
+/** What to ask. */
+struct trace_query {
+	struct addr source, vip;
+	uint16_t source_port, vip_port;
+	uint8_t protocol; /**< 6 or 17 */
+	bool syn;         /**< TCP: the first segment of a connection, else one in the middle */
+};
+
+/** One step: a fixed word, and what happened there for people. */
+struct trace_step {
+	const char *
+	        step; /**< "parse", "service", "pool", "slot", "owner", "backend", "rewrite", "verdict" */
+	char text[TRACE_TEXT_MAX];
+};
+
+struct trace_result {
+	struct trace_step steps[TRACE_STEPS_MAX];
+	size_t n_steps;
+	const char *action; /**< "forward", "pass" (to the kernel), "drop" or "answer" */
+	const char *reason; /**< the reason's name, as in weir_dataplane_packets_total */
+	uint64_t hash;
+	uint32_t slot; /**< in the pool; ~0 where it did not come so far */
+	uint32_t pool; /**< index in the tables; ~0 */
+	/** The backend that the packet goes to; id 0: none. */
+	uint64_t backend_id;
+	struct addr backend;
+	bool remembered;          /**< an exception decided */
+	bool settled;             /**< the slot has no earlier owner */
+	struct addr outer_source; /**< of the packet as it leaves */
+	uint32_t ifindex;
+};
+
+/** Read "SRC:PORT VIP:PORT/tcp" (IPv6 in brackets; "/udp"; "/tcp:syn" for a first segment). @return 0 or -EINVAL; @p out untouched on failure */
+int trace_parse(const char *source, const char *destination, struct trace_query *out);
+
+/** Run @p q on @p tables, which are not changed. @return 0; -ENOMEM */
+int trace_run(const struct fwd_tables *tables, const struct trace_query *q,
+              struct trace_result *out);
+
+/**
+ * As trace_run(), on the tables pinned below @p pin_dir; needs the right to open pins.
+ * @param why  a sentence on failure, [why_size]
+ * @return 0, -ENOENT (no dataplane ever ran here), -EPERM, -EPROTO or -errno
+ */
+int trace_pinned(const char *pin_dir, const struct trace_query *q, struct trace_result *out,
+                 char *why, size_t why_size);
+
+/** The result as a line of JSON from malloc(), given; the control socket's answer to {"do":"trace"}. @return NULL when out of memory */
+char *trace_json(const struct trace_query *q, const struct trace_result *r);
+
+#endif
