@@ -3,8 +3,8 @@
  * @file
  * The event loop: file descriptors, timers, signals, files and pages.
  *
- * One thread runs a loop, and only that thread may call these functions
- * (loop_wake() excepted). Callbacks may add and remove anything, themselves
+ * One thread runs a loop, and only that thread may call these functions.
+ * Callbacks may add and remove anything, themselves
  * included. Built on epoll(7).
  */
 #ifndef WEIR_BASE_LOOP_H

@@ -56,8 +56,10 @@ void page_publish(struct page *p);
 void page_alive(struct page *p, uint64_t now_ms);
 /** Reader: the current epoch. */
 uint32_t page_epoch(const struct page *p);
-/** Reader: wait until the epoch differs from @p epoch. @return 0, -ETIMEDOUT or -EINTR */
+/** Reader: wait until the epoch differs from @p epoch; a negative timeout never ends. @return 0, -ETIMEDOUT, or -EINTR after a signal or page_nudge() */
 int page_wait(const struct page *p, uint32_t epoch, int timeout_ms);
+/** Wake all who wait in page_wait(), who then see -EINTR; nothing is published. */
+void page_nudge(const struct page *p);
 /** Reader: whether the writer has replaced the file, so that page_open() is due again. */
 bool page_is_replaced(const struct page *p);
 

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/arena.h"
+
+#include <stdalign.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ALIGN       alignof(max_align_t)
+#define CHUNK_BYTES ((size_t)64 * 1024)
+
+struct chunk {
+	struct chunk *next;
+	size_t size, used;
+	alignas(max_align_t) unsigned char bytes[];
+};
+
+struct arena {
+	struct chunk *chunks; /* the first one is being filled */
+	size_t used, limit;
+	bool failed;
+};
+
+struct arena *arena_new(size_t limit_bytes)
+{
+	struct arena *a = calloc(1, sizeof(*a));
+
+	if (a)
+		a->limit = limit_bytes;
+	return a;
+}
+
+void arena_free(struct arena *a)
+{
+	if (!a)
+		return;
+	for (struct chunk *c = a->chunks, *next; c; c = next) {
+		next = c->next;
+		free(c);
+	}
+	free(a);
+}
+
+/* A large item gets a chunk of its own, behind the one that is being filled. */
+static struct chunk *add_chunk(struct arena *a, size_t least)
+{
+	bool large = least > CHUNK_BYTES / 4;
+	size_t size = large ? least : CHUNK_BYTES;
+	struct chunk *c = calloc(1, sizeof(*c) + size);
+
+	if (!c)
+		return NULL;
+	c->size = size;
+	if (large && a->chunks) {
+		c->next = a->chunks->next;
+		a->chunks->next = c;
+	} else {
+		c->next = a->chunks;
+		a->chunks = c;
+	}
+	return c;
+}
+
+static void *fail(struct arena *a)
+{
+	a->failed = true;
+	return NULL;
+}
+
+void *arena_alloc(struct arena *a, size_t n, size_t size)
+{
+	size_t bytes;
+	struct chunk *c = a->chunks;
+
+	if (__builtin_mul_overflow(n, size, &bytes) || bytes > a->limit)
+		return fail(a);
+	bytes = bytes ? (bytes + ALIGN - 1) / ALIGN * ALIGN : ALIGN;
+	if (bytes > a->limit - a->used)
+		return fail(a);
+	if (!c || c->size - c->used < bytes)
+		c = add_chunk(a, bytes);
+	if (!c)
+		return fail(a);
+
+	void *p = c->bytes + c->used;
+
+	c->used += bytes;
+	a->used += bytes;
+	return p;
+}
+
+char *arena_strdup(struct arena *a, const char *text)
+{
+	size_t n = strlen(text) + 1;
+	char *copy = arena_alloc(a, n, 1);
+
+	return copy ? memcpy(copy, text, n) : NULL;
+}
+
+char *arena_printf(struct arena *a, const char *format, ...)
+{
+	va_list args;
+	char *text = NULL;
+
+	va_start(args, format);
+	int n = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	if (n >= 0)
+		text = arena_alloc(a, (size_t)n + 1, 1);
+	if (!text)
+		return fail(a);
+	va_start(args, format);
+	vsnprintf(text, (size_t)n + 1, format, args);
+	va_end(args);
+	return text;
+}
+
+bool arena_failed(const struct arena *a)
+{
+	return a->failed;
+}
+
+size_t arena_used(const struct arena *a)
+{
+	return a->used;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/timex.h>
+#include <time.h>
+
+uint64_t clock_mono_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t clock_mono_ms(void)
+{
+	return clock_mono_ns() / 1000000u;
+}
+
+int64_t clock_wall_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+bool clock_is_synchronised(void)
+{
+	struct timex t = { .modes = 0 };
+
+	return adjtimex(&t) != TIME_ERROR && !(t.status & STA_UNSYNC);
+}
+
+const char *clock_text(int64_t wall_ms, char text[CLOCK_TEXT_MAX])
+{
+	int64_t ms = (wall_ms % 1000 + 1000) % 1000;
+	time_t s = (wall_ms - ms) / 1000;
+	struct tm t;
+
+	if (!gmtime_r(&s, &t))
+		return strcpy(text, "out of range");
+	size_t n = strftime(text, CLOCK_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &t);
+	snprintf(text + n, CLOCK_TEXT_MAX - n, ".%03dZ", (int)ms);
+	return text;
+}
+
+/* Take exactly @p digits digits from *@p at, then @p after unless it is NUL; -1 when they are not there. */
+static int take(const char **at, int digits, char after)
+{
+	int n = 0;
+
+	for (int i = 0; i < digits; i++) {
+		char c = *(*at);
+
+		if (c < '0' || c > '9')
+			return -1;
+		n = n * 10 + (c - '0');
+		(*at)++;
+	}
+	if (after && *(*at)++ != after)
+		return -1;
+	return n;
+}
+
+/* Take ".123456" if it is there; digits beyond milliseconds are cut. -1 on a dot without digits. */
+static int take_fraction(const char **at)
+{
+	int ms = 0, digits = 0;
+
+	if (**at != '.')
+		return 0;
+	for ((*at)++; **at >= '0' && **at <= '9'; (*at)++, digits++)
+		if (digits < 3)
+			ms = ms * 10 + (**at - '0');
+	for (int i = digits; i < 3; i++)
+		ms *= 10;
+	return digits ? ms : -1;
+}
+
+/* Take "Z" or "+hh:mm" at the end of the text, as seconds east. */
+static int take_offset(const char **at, int *east_s)
+{
+	char sign = *(*at)++;
+
+	*east_s = 0;
+	if (sign == '+' || sign == '-') {
+		int h = take(at, 2, ':');
+		int m = h < 0 ? -1 : take(at, 2, '\0');
+
+		if (h < 0 || h > 23 || m < 0 || m > 59)
+			return -EINVAL;
+		*east_s = (sign == '-' ? -1 : 1) * (h * 3600 + m * 60);
+	} else if (sign != 'Z' && sign != 'z') {
+		return -EINVAL;
+	}
+	return **at ? -EINVAL : 0;
+}
+
+static int days_in(int year, int month)
+{
+	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+	return days[month - 1] + (month == 2 && leap);
+}
+
+static bool date_is_real(const struct tm *t)
+{
+	return t->tm_year >= 0 && t->tm_mon >= 1 && t->tm_mon <= 12 && t->tm_mday >= 1 &&
+	       t->tm_mday <= days_in(t->tm_year, t->tm_mon) && t->tm_hour >= 0 &&
+	       t->tm_hour <= 23 && t->tm_min >= 0 && t->tm_min <= 59 && t->tm_sec >= 0 &&
+	       t->tm_sec <= 60;
+}
+
+int clock_parse(const char *text, int64_t *wall_ms)
+{
+	const char *at = text;
+	struct tm t = { 0 };
+	int ms, east_s;
+
+	if ((t.tm_year = take(&at, 4, '-')) < 0 || (t.tm_mon = take(&at, 2, '-')) < 0 ||
+	    (t.tm_mday = take(&at, 2, '\0')) < 0 || (*at != 'T' && *at != 't'))
+		return -EINVAL;
+	at++;
+	if ((t.tm_hour = take(&at, 2, ':')) < 0 || (t.tm_min = take(&at, 2, ':')) < 0 ||
+	    (t.tm_sec = take(&at, 2, '\0')) < 0 || (ms = take_fraction(&at)) < 0)
+		return -EINVAL;
+	if (!date_is_real(&t) || take_offset(&at, &east_s))
+		return -EINVAL;
+	t.tm_year -= 1900;
+	t.tm_mon -= 1;
+	*wall_ms = ((int64_t)timegm(&t) - east_s) * 1000 + ms;
+	return 0;
+}

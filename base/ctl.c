@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The server's side. A client is either being read or being answered: while an
+ * answer waits for room in its socket, no further request of it is taken.
+ */
+#include "base/ctl.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/loop.h"
+
+#define CLIENTS_MAX   16
+#define REQUEST_MAX   ((size_t)64 * 1024)
+#define ANSWER_MAX    ((size_t)4 * 1024 * 1024)
+#define SILENCE_MS    30000
+#define TURN_REQUESTS 16 /* of one client, before others have their turn */
+
+struct client {
+	struct ctl *ctl;
+	int fd;          /* -1: free */
+	char *in;        /* [REQUEST_MAX + 1] */
+	size_t in_bytes; /* not handled yet */
+	char *out;       /* the answer that is being sent; NULL: none */
+	size_t out_bytes, out_at;
+	struct loop_timer silence;
+};
+
+struct ctl {
+	struct loop *loop;
+	int fd;
+	ctl_handler *handler;
+	void *arg;
+	struct ctl_counters counters;
+	struct sockaddr_un at;
+	struct client clients[CLIENTS_MAX];
+};
+
+static void close_client(struct client *c)
+{
+	if (c->fd < 0)
+		return;
+	loop_timer_cancel(c->ctl->loop, &c->silence);
+	loop_fd_remove(c->ctl->loop, c->fd);
+	close(c->fd);
+	free(c->in);
+	free(c->out);
+	c->in = c->out = NULL;
+	c->in_bytes = c->out_bytes = c->out_at = 0;
+	c->fd = -1;
+}
+
+static void on_silence(void *arg)
+{
+	struct client *c = arg;
+
+	c->ctl->counters.timeouts++;
+	close_client(c);
+}
+
+static int note_life(struct client *c)
+{
+	return loop_timer_set(c->ctl->loop, &c->silence, loop_now_ms(c->ctl->loop) + SILENCE_MS);
+}
+
+/* Send what waits. @return 0 when all is sent, -EAGAIN, or another -errno */
+static int send_answer(struct client *c)
+{
+	while (c->out_at < c->out_bytes) {
+		ssize_t n = send(c->fd, c->out + c->out_at, c->out_bytes - c->out_at,
+		                 MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0)
+			return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+		c->out_at += (size_t)n;
+	}
+	free(c->out);
+	c->out = NULL;
+	return 0;
+}
+
+/* Make @p answer, which is taken, with its newline the one to be sent. @return 0, -EMSGSIZE or -ENOMEM */
+static int take_answer(struct client *c, char *answer)
+{
+	size_t n = strlen(answer);
+	char *line = n > ANSWER_MAX ? NULL : realloc(answer, n + 1);
+
+	if (!line) {
+		free(answer);
+		return n > ANSWER_MAX ? -EMSGSIZE : -ENOMEM;
+	}
+	line[n] = '\n';
+	c->out = line;
+	c->out_bytes = n + 1;
+	c->out_at = 0;
+	return 0;
+}
+
+/* Answer the line of @p n bytes at the start of the buffer. @return as send_answer(), or another -errno to close */
+static int handle_line(struct client *c, size_t n)
+{
+	c->in[n] = '\0';
+	c->ctl->counters.requests++;
+	char *answer = c->ctl->handler(c->ctl->arg, c->in, n);
+
+	c->in_bytes -= n + 1;
+	memmove(c->in, c->in + n + 1, c->in_bytes);
+	if (!answer)
+		return -ECONNABORTED;
+	int rc = take_answer(c, answer);
+
+	if (rc == -EMSGSIZE)
+		c->ctl->counters.overlong++;
+	return rc ? rc : send_answer(c);
+}
+
+/* Handle the whole lines that are there. @return as handle_line() */
+static int handle_lines(struct client *c)
+{
+	char *end;
+
+	while (!c->out && (end = memchr(c->in, '\n', c->in_bytes))) {
+		int rc = handle_line(c, (size_t)(end - c->in));
+
+		if (rc)
+			return rc;
+	}
+	if (!c->out && c->in_bytes == REQUEST_MAX) {
+		c->ctl->counters.overlong++;
+		return -EMSGSIZE;
+	}
+	return 0;
+}
+
+/* @return 0, -EAGAIN when there is nothing more, or another -errno; a client that is gone is -EPIPE */
+static int read_some(struct client *c)
+{
+	ssize_t n = recv(c->fd, c->in + c->in_bytes, REQUEST_MAX - c->in_bytes, MSG_DONTWAIT);
+
+	if (n == 0)
+		return -EPIPE;
+	if (n < 0)
+		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+	c->in_bytes += (size_t)n;
+	return note_life(c);
+}
+
+static int serve(struct client *c)
+{
+	int rc = c->out ? send_answer(c) : 0;
+
+	if (!rc)
+		rc = handle_lines(c);
+	for (int i = 0; i < TURN_REQUESTS && !rc; i++) {
+		rc = read_some(c);
+		if (!rc)
+			rc = handle_lines(c);
+	}
+	return rc;
+}
+
+static void on_client(void *arg, int fd, uint32_t events)
+{
+	struct client *c = arg;
+	int rc = serve(c);
+
+	(void)events;
+	if (!rc || rc == -EAGAIN)
+		rc = loop_fd_set(c->ctl->loop, fd, c->out ? EPOLLOUT : EPOLLIN);
+	if (rc)
+		close_client(c);
+}
+
+static struct client *free_client(struct ctl *ctl)
+{
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		if (ctl->clients[i].fd < 0)
+			return &ctl->clients[i];
+	return NULL;
+}
+
+static void on_connect(void *arg, int listen_fd, uint32_t events)
+{
+	struct ctl *ctl = arg;
+	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct client *c = free_client(ctl);
+
+	(void)events;
+	if (fd < 0)
+		return;
+	char *in = c ? malloc(REQUEST_MAX + 1) : NULL;
+
+	if (!in || loop_fd_add(ctl->loop, fd, EPOLLIN, on_client, c)) {
+		ctl->counters.refused_clients++;
+		free(in);
+		close(fd);
+		return;
+	}
+	c->fd = fd;
+	c->in = in;
+	if (note_life(c))
+		close_client(c);
+}
+
+/* A socket file that nobody listens on is what a killed process left. @return 0, -EADDRINUSE or -errno */
+static int remove_stale(const struct sockaddr_un *at)
+{
+	struct stat st;
+
+	if (lstat(at->sun_path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EADDRINUSE;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	int rc = connect(fd, (const struct sockaddr *)at, sizeof(*at)) < 0 ? -errno : 0;
+
+	close(fd);
+	if (rc != -ECONNREFUSED)
+		return -EADDRINUSE;
+	return unlink(at->sun_path) < 0 ? -errno : 0;
+}
+
+static int set_rights(const char *path, const char *group)
+{
+	struct group *g = group ? getgrnam(group) : NULL;
+
+	/* Without the right to give it away, the file keeps its owner's group. */
+	if (g && chown(path, (uid_t)-1, g->gr_gid) < 0 && errno != EPERM)
+		return -errno;
+	return chmod(path, 0660) < 0 ? -errno : 0;
+}
+
+static int open_listener(const struct sockaddr_un *at, const char *group, int *out)
+{
+	int rc = remove_stale(at);
+
+	if (rc)
+		return rc;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	/* The mode of the descriptor becomes that of the file, so it is never open to all. */
+	if (fchmod(fd, 0600) < 0 || bind(fd, (const struct sockaddr *)at, sizeof(*at)) < 0) {
+		rc = -errno;
+		close(fd);
+		return rc;
+	}
+	rc = set_rights(at->sun_path, group);
+	if (!rc && listen(fd, CLIENTS_MAX) < 0)
+		rc = -errno;
+	if (rc) {
+		unlink(at->sun_path);
+		close(fd);
+		return rc;
+	}
+	*out = fd;
+	return 0;
+}
+
+int ctl_serve(struct loop *l, const char *path, const char *group, ctl_handler *handler, void *arg,
+              struct ctl **out)
+{
+	struct ctl *ctl;
+
+	if (strlen(path) >= sizeof(ctl->at.sun_path))
+		return -ENAMETOOLONG;
+	ctl = calloc(1, sizeof(*ctl));
+	if (!ctl)
+		return -ENOMEM;
+	ctl->loop = l;
+	ctl->handler = handler;
+	ctl->arg = arg;
+	ctl->at.sun_family = AF_UNIX;
+	strcpy(ctl->at.sun_path, path);
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		ctl->clients[i] =
+		        (struct client){ .ctl = ctl,
+			                 .fd = -1,
+			                 .silence = { .cb = on_silence, .arg = &ctl->clients[i] } };
+	int rc = open_listener(&ctl->at, group, &ctl->fd);
+
+	if (rc) {
+		free(ctl);
+		return rc;
+	}
+	rc = loop_fd_add(l, ctl->fd, EPOLLIN, on_connect, ctl);
+	if (rc) {
+		ctl_close(ctl);
+		return rc;
+	}
+	*out = ctl;
+	return 0;
+}
+
+void ctl_close(struct ctl *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		close_client(&c->clients[i]);
+	loop_fd_remove(c->loop, c->fd);
+	unlink(c->at.sun_path);
+	close(c->fd);
+	free(c);
+}
+
+const struct ctl_counters *ctl_counters(const struct ctl *c)
+{
+	return &c->counters;
+}

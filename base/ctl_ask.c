@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The client's side of a control socket. It may be called from any thread. */
+#include "base/ctl.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define ANSWER_MAX ((size_t)4 * 1024 * 1024 + 1) /* with its newline */
+
+/* Wait for @p events until @p deadline_ms. @return 0, -ETIMEDOUT or -errno */
+static int wait_for(int fd, short events, uint64_t deadline_ms)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+	uint64_t now_ms = clock_mono_ms();
+	int n = poll(&p, 1, deadline_ms > now_ms ? (int)(deadline_ms - now_ms) : 0);
+
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	return n ? 0 : -ETIMEDOUT;
+}
+
+static int send_all(int fd, const char *bytes, size_t n, uint64_t deadline_ms)
+{
+	while (n) {
+		ssize_t sent = send(fd, bytes, n, MSG_NOSIGNAL);
+
+		if (sent >= 0) {
+			bytes += sent;
+			n -= (size_t)sent;
+			continue;
+		}
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		int rc = wait_for(fd, POLLOUT, deadline_ms);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* Read up to a newline into @p buffer of @p room bytes. @return 0, with the length in @p n */
+static int read_more(int fd, char *buffer, size_t room, size_t *n, uint64_t deadline_ms)
+{
+	while (*n < room) {
+		ssize_t got = recv(fd, buffer + *n, room - *n, 0);
+
+		if (got == 0)
+			return -ECONNRESET;
+		if (got > 0) {
+			char *end = memchr(buffer + *n, '\n', (size_t)got);
+
+			*n += (size_t)got;
+			if (end) {
+				*end = '\0';
+				return 0;
+			}
+			continue;
+		}
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		int rc = wait_for(fd, POLLIN, deadline_ms);
+
+		if (rc)
+			return rc;
+	}
+	return -ENOBUFS;
+}
+
+static int read_line(int fd, char **out, uint64_t deadline_ms)
+{
+	size_t room = 16384, n = 0;
+	char *line = NULL;
+	int rc = -ENOBUFS;
+
+	while (rc == -ENOBUFS) {
+		char *more = realloc(line, room);
+
+		if (!more) {
+			rc = -ENOMEM;
+			break;
+		}
+		line = more;
+		rc = read_more(fd, line, room, &n, deadline_ms);
+		if (rc == -ENOBUFS && room == ANSWER_MAX)
+			rc = -EMSGSIZE;
+		room = room * 2 > ANSWER_MAX ? ANSWER_MAX : room * 2;
+	}
+	if (rc) {
+		free(line);
+		return rc;
+	}
+	*out = line;
+	return 0;
+}
+
+static int ask(int fd, const struct sockaddr_un *at, const char *line, uint64_t deadline_ms,
+               char **answer)
+{
+	if (connect(fd, (const struct sockaddr *)at, sizeof(*at)) < 0)
+		return -errno;
+	int rc = send_all(fd, line, strlen(line), deadline_ms);
+
+	if (!rc)
+		rc = send_all(fd, "\n", 1, deadline_ms);
+	return rc ? rc : read_line(fd, answer, deadline_ms);
+}
+
+int ctl_ask(const char *path, const char *line, int timeout_ms, char **answer)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+
+	if (strlen(path) >= sizeof(at.sun_path))
+		return -ENAMETOOLONG;
+	if (strchr(line, '\n'))
+		return -EINVAL;
+	strcpy(at.sun_path, path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	int rc = ask(fd, &at, line, clock_mono_ms() + (uint64_t)(timeout_ms > 0 ? timeout_ms : 0),
+	             answer);
+
+	close(fd);
+	return rc;
+}

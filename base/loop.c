@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/loop_inside.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define TURN_EVENTS 64
+
+int loop_open(struct loop **out)
+{
+	struct loop *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return -ENOMEM;
+	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (l->epoll_fd < 0) {
+		free(l);
+		return -errno;
+	}
+	l->signal_fd = l->inotify_fd = -1;
+	sigemptyset(&l->signals);
+	l->now_ms = clock_mono_ms();
+	*out = l;
+	return 0;
+}
+
+void loop_close(struct loop *l)
+{
+	if (!l)
+		return;
+	loop_close_watches(l);
+	for (size_t i = 1; i <= l->n_timers; i++)
+		l->heap[i]->place = 0;
+	if (l->signal_fd >= 0)
+		close(l->signal_fd);
+	close(l->epoll_fd);
+	free(l->heap);
+	free(l->fds);
+	free(l);
+}
+
+void loop_stop(struct loop *l)
+{
+	l->stopping = true;
+}
+
+uint64_t loop_now_ms(const struct loop *l)
+{
+	return l->now_ms;
+}
+
+/* Descriptors */
+
+static bool is_watched(const struct loop *l, int fd)
+{
+	return fd >= 0 && (size_t)fd < l->n_fds && l->fds[fd].cb;
+}
+
+static int make_room(struct loop *l, size_t need)
+{
+	size_t n = l->n_fds ? l->n_fds : 64;
+
+	if (need <= l->n_fds)
+		return 0;
+	while (n < need)
+		n *= 2;
+	struct loop_fd *fds = reallocarray(l->fds, n, sizeof(*fds));
+
+	if (!fds)
+		return -ENOMEM;
+	for (size_t i = l->n_fds; i < n; i++)
+		fds[i] = (struct loop_fd){ 0 };
+	l->fds = fds;
+	l->n_fds = n;
+	return 0;
+}
+
+static int control(const struct loop *l, int op, int fd, uint32_t events)
+{
+	struct epoll_event e = { .events = events };
+
+	e.data.u64 = (uint64_t)l->fds[fd].serial << 32 | (uint32_t)fd;
+	return epoll_ctl(l->epoll_fd, op, fd, &e) < 0 ? -errno : 0;
+}
+
+int loop_fd_add(struct loop *l, int fd, uint32_t events, loop_fd_cb *cb, void *arg)
+{
+	if (fd < 0)
+		return -EBADF;
+	if (is_watched(l, fd))
+		return -EEXIST;
+	int rc = make_room(l, (size_t)fd + 1);
+
+	if (rc)
+		return rc;
+	l->fds[fd].serial = ++l->serial;
+	rc = control(l, EPOLL_CTL_ADD, fd, events);
+	if (rc)
+		return rc;
+	l->fds[fd].cb = cb;
+	l->fds[fd].arg = arg;
+	return 0;
+}
+
+int loop_fd_set(struct loop *l, int fd, uint32_t events)
+{
+	return is_watched(l, fd) ? control(l, EPOLL_CTL_MOD, fd, events) : -ENOENT;
+}
+
+void loop_fd_remove(struct loop *l, int fd)
+{
+	if (!is_watched(l, fd))
+		return;
+	l->fds[fd] = (struct loop_fd){ 0 };
+	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+/* Timers: a binary heap, of which each timer knows its place. */
+
+static void put(struct loop *l, size_t place, struct loop_timer *t)
+{
+	l->heap[place] = t;
+	t->place = (uint32_t)place;
+}
+
+static void sift_up(struct loop *l, size_t place, struct loop_timer *t)
+{
+	for (; place > 1 && l->heap[place / 2]->at_ms > t->at_ms; place /= 2)
+		put(l, place, l->heap[place / 2]);
+	put(l, place, t);
+}
+
+static void sift_down(struct loop *l, size_t place, struct loop_timer *t)
+{
+	for (size_t child; (child = place * 2) <= l->n_timers; place = child) {
+		if (child < l->n_timers && l->heap[child + 1]->at_ms < l->heap[child]->at_ms)
+			child++;
+		if (l->heap[child]->at_ms >= t->at_ms)
+			break;
+		put(l, place, l->heap[child]);
+	}
+	put(l, place, t);
+}
+
+int loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms)
+{
+	if (l->n_timers + 2 > l->heap_room && !t->place) {
+		size_t room = l->heap_room ? l->heap_room * 2 : 64;
+		struct loop_timer **heap = reallocarray(l->heap, room, sizeof(struct loop_timer *));
+
+		if (!heap)
+			return -ENOMEM;
+		l->heap = heap;
+		l->heap_room = room;
+	}
+	loop_timer_cancel(l, t);
+	t->at_ms = at_ms;
+	sift_up(l, ++l->n_timers, t);
+	return 0;
+}
+
+void loop_timer_cancel(struct loop *l, struct loop_timer *t)
+{
+	size_t place = t->place;
+
+	if (!place)
+		return;
+	t->place = 0;
+	struct loop_timer *last = l->heap[l->n_timers--];
+
+	if (last == t)
+		return;
+	if (place > 1 && l->heap[place / 2]->at_ms > last->at_ms)
+		sift_up(l, place, last);
+	else
+		sift_down(l, place, last);
+}
+
+/* Fire what is due now; what callbacks set anew waits for the next turn, so that a turn ends. */
+static void fire_timers(struct loop *l)
+{
+	for (size_t due = l->n_timers; due > 0 && l->n_timers > 0 && !l->stopping; due--) {
+		struct loop_timer *t = l->heap[1];
+
+		if (t->at_ms > l->now_ms)
+			return;
+		loop_timer_cancel(l, t);
+		t->cb(t->arg);
+	}
+}
+
+static int wait_ms(const struct loop *l)
+{
+	if (!l->n_timers)
+		return -1;
+	uint64_t now_ms = clock_mono_ms(), at_ms = l->heap[1]->at_ms;
+
+	if (at_ms <= now_ms)
+		return 0;
+	return at_ms - now_ms > INT_MAX ? INT_MAX : (int)(at_ms - now_ms);
+}
+
+/* Signals */
+
+static void on_signal_fd(void *arg, int fd, uint32_t events)
+{
+	struct loop *l = arg;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		if (info.ssi_signo < 65 && l->on_signal[info.ssi_signo].cb)
+			l->on_signal[info.ssi_signo].cb(l->on_signal[info.ssi_signo].arg);
+}
+
+int loop_signal(struct loop *l, int signo, loop_cb *cb, void *arg)
+{
+	if (signo < 1 || signo > 64 || signo == SIGKILL || signo == SIGSTOP)
+		return -EINVAL;
+	sigaddset(&l->signals, signo);
+	int rc = -pthread_sigmask(SIG_BLOCK, &l->signals, NULL);
+
+	if (rc)
+		return rc;
+	int fd = signalfd(l->signal_fd, &l->signals, SFD_NONBLOCK | SFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	l->on_signal[signo].cb = cb;
+	l->on_signal[signo].arg = arg;
+	if (l->signal_fd >= 0)
+		return 0;
+	l->signal_fd = fd;
+	return loop_fd_add(l, fd, EPOLLIN, on_signal_fd, l);
+}
+
+static void dispatch(struct loop *l, const struct epoll_event *e)
+{
+	int fd = (int)(uint32_t)e->data.u64;
+
+	/* A callback before this one may have removed the descriptor, or given its number away. */
+	if (is_watched(l, fd) && l->fds[fd].serial == (uint32_t)(e->data.u64 >> 32))
+		l->fds[fd].cb(l->fds[fd].arg, fd, e->events);
+}
+
+int loop_run(struct loop *l)
+{
+	struct epoll_event events[TURN_EVENTS];
+
+	l->stopping = false;
+	while (!l->stopping) {
+		int n = epoll_wait(l->epoll_fd, events, TURN_EVENTS, wait_ms(l));
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		l->now_ms = clock_mono_ms();
+		for (int i = 0; i < n && !l->stopping; i++)
+			dispatch(l, &events[i]);
+		fire_timers(l);
+	}
+	return 0;
+}

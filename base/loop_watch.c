@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Files are watched through their directory (inotify(7)), because a file that is
+ * replaced by rename is a new inode. A page is watched by a helper thread that
+ * waits on its futex and writes to an eventfd; the thread touches nothing else.
+ */
+#include "base/loop_inside.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "base/page.h"
+
+struct loop_file_watch {
+	struct loop_file_watch *next;
+	loop_cb *cb;
+	void *arg;
+	int directory; /* inotify's number */
+	bool changed;
+	char name[NAME_MAX + 1];
+};
+
+struct loop_page_watch {
+	struct loop_page_watch *next;
+	loop_cb *cb;
+	void *arg;
+	struct page *page;
+	uint32_t epoch; /* the last one that the thread has told of */
+	int event_fd;
+	pthread_t thread;
+	atomic_bool stopping;
+};
+
+static void mark_changed(struct loop *l, const struct inotify_event *e)
+{
+	for (struct loop_file_watch *w = l->files; w; w = w->next)
+		if (e->mask & IN_Q_OVERFLOW ||
+		    (e->wd == w->directory && e->len && strcmp(e->name, w->name) == 0))
+			w->changed = true;
+}
+
+static void on_inotify(void *arg, int fd, uint32_t events)
+{
+	_Alignas(struct inotify_event) char
+	        buffer[16 * (sizeof(struct inotify_event) + NAME_MAX + 1)];
+	struct loop *l = arg;
+	ssize_t n;
+
+	(void)events;
+	while ((n = read(fd, buffer, sizeof(buffer))) > 0) {
+		const struct inotify_event *e;
+
+		for (ssize_t at = 0; at < n; at += (ssize_t)(sizeof(*e) + e->len)) {
+			e = (const struct inotify_event *)(const void *)(buffer + at);
+			mark_changed(l, e);
+		}
+	}
+	for (struct loop_file_watch *w = l->files; w; w = w->next) {
+		bool changed = w->changed;
+
+		w->changed = false;
+		if (changed)
+			w->cb(w->arg);
+	}
+}
+
+static int open_inotify(struct loop *l)
+{
+	if (l->inotify_fd >= 0)
+		return 0;
+	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	int rc = loop_fd_add(l, fd, EPOLLIN, on_inotify, l);
+
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	l->inotify_fd = fd;
+	return 0;
+}
+
+int loop_watch_file(struct loop *l, const char *path, loop_cb *cb, void *arg)
+{
+	char directory[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	int rc = open_inotify(l);
+
+	if (rc)
+		return rc;
+	if (strlen(path) >= sizeof(directory) || strlen(name) > NAME_MAX || !*name)
+		return -EINVAL;
+	strcpy(directory, path);
+	struct loop_file_watch *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return -ENOMEM;
+	w->directory = inotify_add_watch(l->inotify_fd, dirname(directory),
+	                                 IN_MOVED_TO | IN_MOVED_FROM | IN_CLOSE_WRITE | IN_DELETE);
+	if (w->directory < 0) {
+		rc = -errno;
+		free(w);
+		return rc;
+	}
+	strcpy(w->name, name);
+	w->cb = cb;
+	w->arg = arg;
+	w->next = l->files;
+	l->files = w;
+	return 0;
+}
+
+static void tell(int event_fd)
+{
+	static const uint64_t one = 1;
+
+	/* It fails only when 2^64 - 1 tellings wait already. */
+	if (write(event_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+static void *wait_for_page(void *arg)
+{
+	struct loop_page_watch *w = arg;
+
+	while (!w->stopping && !page_is_replaced(w->page)) {
+		page_wait(w->page, w->epoch, 1000);
+		uint32_t epoch = page_epoch(w->page);
+
+		if (epoch == w->epoch)
+			continue;
+		w->epoch = epoch;
+		tell(w->event_fd);
+	}
+	return NULL;
+}
+
+static void on_page_event(void *arg, int fd, uint32_t events)
+{
+	struct loop_page_watch *w = arg;
+	uint64_t count;
+
+	(void)events;
+	if (read(fd, &count, sizeof(count)) == (ssize_t)sizeof(count))
+		w->cb(w->arg);
+}
+
+/* A helper thread takes no signals: they are the loop's. */
+static int start_thread(struct loop_page_watch *w)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int rc = -pthread_create(&w->thread, NULL, wait_for_page, w);
+
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return rc;
+}
+
+int loop_watch_page(struct loop *l, struct page *page, loop_cb *cb, void *arg)
+{
+	struct loop_page_watch *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return -ENOMEM;
+	*w = (struct loop_page_watch){
+		.cb = cb, .arg = arg, .page = page, .epoch = page_epoch(page)
+	};
+	w->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (w->event_fd < 0) {
+		int rc = -errno;
+
+		free(w);
+		return rc;
+	}
+	int rc = loop_fd_add(l, w->event_fd, EPOLLIN, on_page_event, w);
+
+	if (!rc)
+		rc = start_thread(w);
+	if (rc) {
+		loop_fd_remove(l, w->event_fd);
+		close(w->event_fd);
+		free(w);
+		return rc;
+	}
+	w->next = l->pages;
+	l->pages = w;
+	return 0;
+}
+
+static void stop_page_watch(struct loop_page_watch *w)
+{
+	w->stopping = true;
+	/* The thread may be just about to wait, so wake it until it has seen the flag. */
+	while (pthread_tryjoin_np(w->thread, NULL) == EBUSY) {
+		page_nudge(w->page);
+		usleep(200);
+	}
+	close(w->event_fd);
+	free(w);
+}
+
+void loop_close_watches(struct loop *l)
+{
+	for (struct loop_page_watch *w = l->pages, *next; w; w = next) {
+		next = w->next;
+		stop_page_watch(w);
+	}
+	for (struct loop_file_watch *w = l->files, *next; w; w = next) {
+		next = w->next;
+		free(w);
+	}
+	if (l->inotify_fd >= 0)
+		close(l->inotify_fd);
+}
