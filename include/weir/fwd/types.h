@@ -29,14 +29,12 @@ union fwd_addr {
 };
 _Static_assert(sizeof(union fwd_addr) == 16, "an address has 16 bytes");
 
-/** A host number of 16 or 32 bits in network order; its own inverse. */
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+/** Hashes and wire words are formed by loading bytes as they lie in memory. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "little-endian machines only");
+
+/** A host number in network order, or back. */
 #define fwd_be16(x) __builtin_bswap16(x)
 #define fwd_be32(x) __builtin_bswap32(x)
-#else
-#define fwd_be16(x) (x)
-#define fwd_be32(x) (x)
-#endif
 
 /** The third word of an IPv4-mapped address, in network order. */
 #define FWD_ADDR4_MARK_BE fwd_be32(0x0000ffffu)

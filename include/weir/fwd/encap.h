@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Outer headers: IPIP and GUE, any mix of inner and outer family.
+ *
+ * RFC 2003, 2473 and 4213 (IP in IP), draft-ietf-intarea-gue-09 (GUE variant 0), RFC 6935
+ * and 6936 (zero UDP checksum), RFC 6040 (ECN: normal mode, copied outwards; DSCP likewise).
+ * The outer IPv4 header never fragments (DF set, RFC 6864: identification 0): what does not
+ * fit was dropped before. Used by the forwarding decision and by the health probes' egress
+ * program; both make room in front of the inner packet first.
+ */
+#ifndef WEIR_FWD_ENCAP_H
+#define WEIR_FWD_ENCAP_H
+
+#include "weir/fwd/packet.h"
+#include "weir/fwd/tables.h"
+
+#define FWD_OUTER_TTL 64u
+/** The longest outer header: IPv6, UDP, GUE. */
+#define FWD_OUTER_MAX (FWD_IP6_LEN + FWD_UDP_LEN + FWD_GUE_LEN)
+
+/** A tunnel to one destination, and what of the inner packet shows outside. */
+struct fwd_outer {
+	union fwd_addr src, dst; /**< of one family: dst's */
+	uint16_t inner_len;      /**< of the inner packet, from its IP header on */
+	uint16_t sport_be;       /**< GUE: UDP source port, fwd_spread_port() */
+	uint16_t dport_be;       /**< GUE: UDP destination port */
+	uint8_t tos;             /**< the inner DSCP and ECN */
+	bool inner_is4;
+};
+
+/** Length of the outer header, in bytes. */
+FWD_INLINE uint32_t fwd_outer_len(bool is4, bool gue)
+{
+	return (is4 ? FWD_IP4_LEN : FWD_IP6_LEN) + (gue ? FWD_UDP_LEN + FWD_GUE_LEN : 0);
+}
+
+/** The protocol that a header before the inner packet names. */
+FWD_INLINE uint8_t fwd_inner_protocol(const struct fwd_outer *o)
+{
+	return o->inner_is4 ? FWD_PROTO_IP4 : FWD_PROTO_IP6;
+}
+
+FWD_INLINE void fwd_outer_ip4(uint8_t *at, const struct fwd_outer *o, uint8_t protocol,
+                              uint32_t len)
+{
+	struct fwd_ip4 *ip = (struct fwd_ip4 *)at;
+
+	ip->version_ihl = 0x45;
+	ip->tos = o->tos;
+	ip->len_be = fwd_be16((uint16_t)len);
+	ip->id_be = 0;
+	ip->fragment_be = fwd_be16(0x4000);
+	ip->ttl = FWD_OUTER_TTL;
+	ip->protocol = protocol;
+	ip->sum = 0;
+	ip->src_be = o->src.words_be[3];
+	ip->dst_be = o->dst.words_be[3];
+	ip->sum = fwd_sum_ip4(ip);
+}
+
+FWD_INLINE void fwd_outer_ip6(uint8_t *at, const struct fwd_outer *o, uint8_t protocol,
+                              uint32_t len)
+{
+	struct fwd_ip6 *ip = (struct fwd_ip6 *)at;
+
+	ip->version_class_flow_be = fwd_be32(6u << 28 | (uint32_t)o->tos << 20);
+	ip->len_be = fwd_be16((uint16_t)(len - FWD_IP6_LEN));
+	ip->next = protocol;
+	ip->hop_limit = FWD_OUTER_TTL;
+	ip->src_be[0] = o->src.longs_be[0];
+	ip->src_be[1] = o->src.longs_be[1];
+	ip->dst_be[0] = o->dst.longs_be[0];
+	ip->dst_be[1] = o->dst.longs_be[1];
+}
+
+FWD_INLINE void fwd_outer_gue(uint8_t *at, const struct fwd_outer *o)
+{
+	struct fwd_udp *udp = (struct fwd_udp *)at;
+	struct fwd_gue *gue = (struct fwd_gue *)(at + FWD_UDP_LEN);
+
+	udp->sport_be = o->sport_be;
+	udp->dport_be = o->dport_be;
+	udp->len_be = fwd_be16((uint16_t)(FWD_UDP_LEN + FWD_GUE_LEN + o->inner_len));
+	udp->sum = 0;
+	gue->version_len = 0;
+	gue->protocol = fwd_inner_protocol(o);
+	gue->flags_be = 0;
+}
+
+/**
+ * Write an outer header.
+ *
+ * @param at    fwd_outer_len(is4, gue) bytes right before the inner packet; the caller has
+ *              checked that they lie in the frame, and that with them the packet is no
+ *              longer than 65,535 bytes
+ * @param is4   family of the outer header; a constant where speed matters
+ * @param gue   GUE, else IPIP; likewise
+ */
+FWD_INLINE void fwd_outer_write(uint8_t *at, const struct fwd_outer *o, bool is4, bool gue)
+{
+	uint8_t protocol = gue ? FWD_PROTO_UDP : fwd_inner_protocol(o);
+	uint32_t len = fwd_outer_len(is4, gue) + o->inner_len;
+
+	if (is4)
+		fwd_outer_ip4(at, o, protocol, len);
+	else
+		fwd_outer_ip6(at, o, protocol, len);
+	if (gue)
+		fwd_outer_gue(at + fwd_outer_len(is4, false), o);
+}
+
+/** An address of @p prefix, with host bits from @p spread: one flow has one. */
+FWD_INLINE void fwd_spread_source(union fwd_addr *out, const struct fwd_prefix *prefix,
+                                  uint32_t spread)
+{
+	uint64_t host = (uint64_t)spread << 32;
+
+	out->longs_be[0] = prefix->addr.longs_be[0];
+	out->longs_be[1] = prefix->addr.longs_be[1] | (host & ~prefix->mask.longs_be[1]);
+}
+
+/** A UDP source port from @p spread, 49152 to 65535 (RFC 7510's advice for tunnels). */
+FWD_INLINE uint16_t fwd_spread_port(uint32_t spread)
+{
+	return fwd_be16((uint16_t)(0xc000u | (spread & 0x3fffu)));
+}
+
+/** Whether @p p names a prefix at all. */
+FWD_INLINE bool fwd_prefix_set(const struct fwd_prefix *p)
+{
+	return p->mask.longs_be[0] != 0;
+}
+
+/** Whether @p a lies in @p p; of an unset prefix nothing does. */
+FWD_INLINE bool fwd_prefix_has(const struct fwd_prefix *p, const union fwd_addr *a)
+{
+	return (a->longs_be[0] & p->mask.longs_be[0]) == p->addr.longs_be[0] &&
+	       (a->longs_be[1] & p->mask.longs_be[1]) == p->addr.longs_be[1] && fwd_prefix_set(p);
+}
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Packets: headers on the wire, a cursor that never leaves the frame, and checksums.
+ *
+ * Fields named _be are in network order. What differs between targets in touching a packet
+ * is here and nowhere else: how two packet pointers may be compared (the verifier knows
+ * only `p + n <= end`; in user space that sum may leave the object), and how far a field
+ * of four bytes is aligned (behind an Ethernet header only to two; a BPF target on a
+ * machine with unaligned loads stores it whole instead of in halves).
+ */
+#ifndef WEIR_FWD_PACKET_H
+#define WEIR_FWD_PACKET_H
+
+#include "weir/fwd/types.h"
+
+#ifdef __bpf__
+#define FWD_FITS(at, n, end) ((at) + (n) <= (end))
+#define FWD_WIRE             __attribute__((packed, aligned(8)))
+#else
+#define FWD_FITS(at, n, end) ((end) - (at) >= (ptrdiff_t)(n))
+#define FWD_WIRE             __attribute__((packed, aligned(2)))
+#endif
+
+#define FWD_ETH_LEN  14u
+#define FWD_VLAN_LEN 4u
+#define FWD_IP4_LEN  20u
+#define FWD_IP6_LEN  40u
+#define FWD_UDP_LEN  8u
+#define FWD_TCP_LEN  20u
+#define FWD_ICMP_LEN 8u
+#define FWD_GUE_LEN  4u
+
+#define FWD_ETHERTYPE_IP4  0x0800u
+#define FWD_ETHERTYPE_IP6  0x86ddu
+#define FWD_ETHERTYPE_VLAN 0x8100u
+#define FWD_ETHERTYPE_QINQ 0x88a8u
+
+enum fwd_protocol {
+	FWD_PROTO_HOP_BY_HOP = 0,
+	FWD_PROTO_ICMP = 1,
+	FWD_PROTO_IP4 = 4,
+	FWD_PROTO_TCP = 6,
+	FWD_PROTO_UDP = 17,
+	FWD_PROTO_IP6 = 41,
+	FWD_PROTO_ROUTING = 43,
+	FWD_PROTO_FRAGMENT = 44,
+	FWD_PROTO_ICMP6 = 58,
+	FWD_PROTO_DESTINATION = 60,
+};
+
+struct fwd_eth {
+	uint16_t to[3];
+	uint16_t from[3];
+	uint16_t type_be;
+} __attribute__((packed, aligned(2)));
+
+struct fwd_vlan {
+	uint16_t tag_be;
+	uint16_t type_be;
+} __attribute__((packed, aligned(2)));
+
+struct fwd_ip4 {
+	uint8_t version_ihl;
+	uint8_t tos;
+	uint16_t len_be;
+	uint16_t id_be;
+	uint16_t fragment_be; /**< flags and offset */
+	uint8_t ttl;
+	uint8_t protocol;
+	uint16_t sum;
+	uint32_t src_be;
+	uint32_t dst_be;
+} FWD_WIRE;
+
+struct fwd_ip6 {
+	uint32_t version_class_flow_be;
+	uint16_t len_be; /**< of what follows this header */
+	uint8_t next;
+	uint8_t hop_limit;
+	uint64_t src_be[2];
+	uint64_t dst_be[2];
+} FWD_WIRE;
+
+struct fwd_ip6_extension {
+	uint8_t next;
+	uint8_t len8; /**< in units of 8 bytes, the first not counted */
+	uint8_t routing_type;
+	uint8_t segments_left;
+	uint32_t rest;
+} FWD_WIRE;
+
+struct fwd_ip6_fragment {
+	uint8_t next;
+	uint8_t reserved;
+	uint16_t offset_be; /**< offset and, in the last bit, 'more fragments' */
+	uint32_t id_be;
+} FWD_WIRE;
+
+struct fwd_tcp {
+	uint16_t sport_be;
+	uint16_t dport_be;
+	uint32_t seq_be;
+	uint32_t ack_be;
+	uint8_t offset; /**< header's length in 32-bit words, in the upper half */
+	uint8_t flags;
+	uint16_t window_be;
+	uint16_t sum;
+	uint16_t urgent_be;
+} FWD_WIRE;
+
+#define FWD_TCP_FIN 0x01u
+#define FWD_TCP_SYN 0x02u
+#define FWD_TCP_RST 0x04u
+#define FWD_TCP_ACK 0x10u
+
+struct fwd_udp {
+	uint16_t sport_be;
+	uint16_t dport_be;
+	uint16_t len_be;
+	uint16_t sum;
+} FWD_WIRE;
+
+struct fwd_icmp {
+	uint8_t type;
+	uint8_t code;
+	uint16_t sum;
+	uint32_t rest_be;
+} FWD_WIRE;
+
+/** Generic UDP Encapsulation, variant 0 (draft-ietf-intarea-gue, section 3.2). */
+struct fwd_gue {
+	uint8_t version_len; /**< variant, control bit, length of options in words */
+	uint8_t protocol;    /**< of what is carried */
+	uint16_t flags_be;
+} FWD_WIRE;
+
+_Static_assert(__builtin_offsetof(struct fwd_ip4, dst_be) == 16, "RFC 791");
+_Static_assert(__builtin_offsetof(struct fwd_ip6, dst_be) == 24, "RFC 8200");
+_Static_assert(__builtin_offsetof(struct fwd_tcp, urgent_be) == 18, "RFC 9293");
+
+/** A frame from its Ethernet header on. */
+struct fwd_packet {
+	uint8_t *data, *end;
+};
+
+/** A place in a frame. */
+struct fwd_cursor {
+	uint8_t *at, *end;
+};
+
+/** Take the next @p n bytes. @return where they are, or NULL: the frame ends before */
+FWD_INLINE void *fwd_pull(struct fwd_cursor *c, uint32_t n)
+{
+	uint8_t *at = c->at;
+
+	if (FWD_UNLIKELY(!FWD_FITS(at, n, c->end)))
+		return NULL;
+	c->at = at + n;
+	return at;
+}
+
+/** The first @p n bytes of a frame, or NULL. */
+FWD_INLINE void *fwd_packet_at(const struct fwd_packet *p, uint32_t off, uint32_t n)
+{
+	uint8_t *at = p->data + off;
+
+	return FWD_FITS(at, n, p->end) ? at : NULL;
+}
+
+/** Fold a sum of 16-bit words to 16 bits (RFC 1071). */
+FWD_INLINE uint16_t fwd_sum_fold(uint64_t sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+/** Change one 16-bit word under a checksum (RFC 1624, equation 3). @return the new checksum */
+FWD_INLINE uint16_t fwd_sum_change(uint16_t sum, uint16_t before, uint16_t after)
+{
+	return (uint16_t)~fwd_sum_fold((uint64_t)(uint16_t)~sum + (uint16_t)~before + after);
+}
+
+/** The checksum of an IPv4 header without options, its own field taken as 0. */
+FWD_INLINE uint16_t fwd_sum_ip4(const struct fwd_ip4 *ip)
+{
+	const struct fwd_words {
+		uint32_t w[5];
+	} FWD_WIRE *h = (const void *)ip;
+
+	return (uint16_t)~fwd_sum_fold((uint64_t)h->w[0] + h->w[1] + (h->w[2] & 0xffff) + h->w[3] +
+	                               h->w[4]);
+}
+
+/** Make an IPv4 address from its word in network order. */
+FWD_INLINE void fwd_addr_from4(union fwd_addr *a, uint32_t word_be)
+{
+	a->longs_be[0] = 0;
+	a->longs_be[1] = FWD_ADDR4_MARK_BE | (uint64_t)word_be << 32;
+}
+
+#endif
