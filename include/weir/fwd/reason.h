@@ -29,26 +29,28 @@ enum fwd_kind {
 	X(SHORT_FRAME, PASS, "short_frame", "the frame ends before its destination address")       \
 	X(NOT_OURS, PASS, "not_ours", "the destination is not a VIP")                              \
 	X(NEIGHBOUR, PASS, "neighbour", "neighbour discovery for a VIP: the kernel answers")       \
-	X(MALFORMED_IP, DROP, "malformed_ip", "IP header or length contradicts itself or the frame")
-X(TRUNCATED, DROP, "truncated", "the packet ends before its transport header does")
-X(MALFORMED_TRANSPORT, DROP, "malformed_transport",
-  "transport header's length contradicts the packet's")
-X(EXTENSIONS, DROP, "extensions", "IPv6 extension headers are too many or not for a VIP")
-X(FRAGMENT, DROP, "fragment", "fragment of an IP packet")
-X(LOOP, DROP, "loop", "the source is a VIP or a tunnel source of ours")
-X(TTL, DROP, "ttl", "TTL or hop limit is used up")
-X(PROTOCOL, DROP, "protocol", "a protocol that no service can have")
-X(NO_SERVICE, DROP, "no_service", "a VIP, but no service at this port and protocol")
-X(ICMP_TYPE, DROP, "icmp_type", "neither an echo request nor an ICMP error")
-X(ICMP_QUOTE, DROP, "icmp_quote", "the ICMP error quotes too little of a flow, or a fragment")
-X(ICMP_UNRELATED, DROP, "icmp_unrelated", "the ICMP error quotes no packet of this VIP")
-X(NO_BACKEND, DROP, "no_backend", "the pool has no backend for the flow")
-X(BACKEND_DEAD, DROP, "backend_dead", "the flow's backend is dead")
-X(NO_NEXT_HOP, DROP, "no_next_hop", "the way to the backend is not known")
-X(NO_SOURCE, DROP, "no_source", "no tunnel source of the backend's address family")
-X(TOO_BIG, DROP, "too_big", "does not fit the backend's MTU once encapsulated")
-X(NO_ROOM, DROP, "no_room", "the driver has no room for the outer header")
-X(NO_TABLES, DROP, "no_tables", "the tables contradict themselves")
+	X(MALFORMED_IP, DROP, "malformed_ip",                                                      \
+	  "IP header or length contradicts itself or the frame")                                   \
+	X(TRUNCATED, DROP, "truncated", "the packet ends before its transport header does")        \
+	X(MALFORMED_TRANSPORT, DROP, "malformed_transport",                                        \
+	  "transport header's length contradicts the packet's")                                    \
+	X(EXTENSIONS, DROP, "extensions", "IPv6 extension headers are too many or not for a VIP")  \
+	X(FRAGMENT, DROP, "fragment", "fragment of an IP packet")                                  \
+	X(LOOP, DROP, "loop", "the source is a VIP or a tunnel source of ours")                    \
+	X(TTL, DROP, "ttl", "TTL or hop limit is used up")                                         \
+	X(PROTOCOL, DROP, "protocol", "a protocol that no service can have")                       \
+	X(NO_SERVICE, DROP, "no_service", "a VIP, but no service at this port and protocol")       \
+	X(ICMP_TYPE, DROP, "icmp_type", "neither an echo request nor an ICMP error")               \
+	X(ICMP_QUOTE, DROP, "icmp_quote",                                                          \
+	  "the ICMP error quotes too little of a flow, or a fragment")                             \
+	X(ICMP_UNRELATED, DROP, "icmp_unrelated", "the ICMP error quotes no packet of this VIP")   \
+	X(NO_BACKEND, DROP, "no_backend", "the pool has no backend for the flow")                  \
+	X(BACKEND_DEAD, DROP, "backend_dead", "the flow's backend is dead")                        \
+	X(NO_NEXT_HOP, DROP, "no_next_hop", "the way to the backend is not known")                 \
+	X(NO_SOURCE, DROP, "no_source", "no tunnel source of the backend's address family")        \
+	X(TOO_BIG, DROP, "too_big", "does not fit the backend's MTU once encapsulated")            \
+	X(NO_ROOM, DROP, "no_room", "the driver has no room for the outer header")                 \
+	X(NO_TABLES, DROP, "no_tables", "the tables contradict themselves")
 
 #define FWD_REASON_ENUM_(name, kind, label, text) FWD_REASON_##name,
 enum fwd_reason { FWD_REASONS(FWD_REASON_ENUM_) FWD_REASON_COUNT };
