@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
-#include "weir/fwd/decap.h"
+#include "weir/fwd/decap_reason.h"
 
 #define AGENT_PREFIXES_MAX 1024u
 /** Enough for agent_error texts, with the NUL. */

@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * User-space half of the backend agent: load, pin, replace, read. One pin, the link at
+ * BPF_DIR/agent-IFNAME, holds everything: program and maps are found through it, so there is no
+ * second thing that could disagree with it. Any thread; nothing is kept between calls.
+ */
+#include "weir/agent.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wcast-qual" /* bpftool's code */
+#pragma GCC diagnostic ignored "-Wshadow"
+#include "bpf/agent.skel.h"
+#pragma GCC diagnostic pop
+
+#define BPF_FS_MAGIC_NUMBER 0xcafe4a11u
+#define MAPS_MAX            8
+#define PIN_PATH_MAX        512
+
+/* As in agent.bpf.c. */
+struct agent_key {
+	uint32_t bits;
+	uint8_t source[16];
+};
+
+/* What the pin holds. */
+struct held {
+	int link_fd, prog_fd, counters_fd, prefixes_fd;
+	uint32_t prog_id, ifindex;
+	uint64_t loaded_ns;
+};
+
+static const struct {
+	const char *word, *help;
+	bool is_drop;
+} reasons[] = {
+#define REASON(name, word, is_drop, help) [DECAP_##name] = { word, help, is_drop },
+	DECAP_REASONS(REASON)
+#undef REASON
+};
+
+const char *agent_reason_name(enum decap_reason why)
+{
+	return reasons[why].word;
+}
+
+const char *agent_reason_help(enum decap_reason why)
+{
+	return reasons[why].help;
+}
+
+bool agent_reason_is_drop(enum decap_reason why)
+{
+	return reasons[why].is_drop;
+}
+
+static int __attribute__((format(printf, 3, 4))) fail(char *error, int rc, const char *format, ...)
+{
+	va_list args;
+
+	if (error) {
+		va_start(args, format);
+		vsnprintf(error, AGENT_ERROR_MAX, format, args);
+		va_end(args);
+	}
+	return rc;
+}
+
+static int silent(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
+/* Before any of libbpf: errors by return value alone, and nothing on standard error. */
+static void start(char *error)
+{
+	if (error)
+		error[0] = '\0';
+	libbpf_set_print(silent);
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void held_fini(struct held *h)
+{
+	close_fd(&h->link_fd);
+	close_fd(&h->prog_fd);
+	close_fd(&h->counters_fd);
+	close_fd(&h->prefixes_fd);
+}
+
+static int pin_path(const char *bpf_dir, const char *ifname, char out[PIN_PATH_MAX])
+{
+	int n = snprintf(out, PIN_PATH_MAX, "%s/agent-%s", bpf_dir, ifname);
+
+	return n < 0 || n >= PIN_PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+/* Take the maps of the program with @p ids into @p h by their names. */
+static void take_maps(struct held *h, const uint32_t *ids, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct bpf_map_info info = { 0 };
+		uint32_t size = sizeof(info);
+		int fd = bpf_map_get_fd_by_id(ids[i]);
+
+		if (fd < 0)
+			continue;
+		if (bpf_obj_get_info_by_fd(fd, &info, &size))
+			info.name[0] = '\0';
+		if (!strcmp(info.name, "agent_counters") && h->counters_fd < 0)
+			h->counters_fd = fd;
+		else if (!strcmp(info.name, "agent_prefixes") && h->prefixes_fd < 0)
+			h->prefixes_fd = fd;
+		else
+			close(fd);
+	}
+}
+
+/* Open what the pin at @p path holds. 0, -ENOENT or -errno */
+static int held_open(const char *path, struct held *out)
+{
+	struct held h = { -1, -1, -1, -1, 0, 0, 0 };
+	struct bpf_link_info link = { 0 };
+	struct bpf_prog_info prog = { 0 };
+	uint32_t ids[MAPS_MAX] = { 0 }, size = sizeof(link);
+	int rc;
+
+	h.link_fd = bpf_obj_get(path);
+	if (h.link_fd < 0)
+		return -errno;
+	if (bpf_obj_get_info_by_fd(h.link_fd, &link, &size))
+		goto failed;
+	h.prog_id = link.prog_id;
+	h.ifindex = link.xdp.ifindex;
+	h.prog_fd = bpf_prog_get_fd_by_id(h.prog_id);
+	if (h.prog_fd < 0)
+		goto failed;
+	prog.nr_map_ids = MAPS_MAX;
+	prog.map_ids = (uint64_t)(uintptr_t)ids;
+	size = sizeof(prog);
+	if (bpf_obj_get_info_by_fd(h.prog_fd, &prog, &size))
+		goto failed;
+	h.loaded_ns = prog.load_time;
+	take_maps(&h, ids, prog.nr_map_ids < MAPS_MAX ? prog.nr_map_ids : MAPS_MAX);
+	*out = h;
+	return 0;
+failed:
+	rc = -errno;
+	held_fini(&h);
+	return rc;
+}
+
+/* The XDP program of an interface, and whether it sits in the driver. */
+static int attached(unsigned ifindex, uint32_t *prog_id, bool *native)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, q);
+	int rc = bpf_xdp_query((int)ifindex, 0, &q);
+
+	if (rc)
+		return rc;
+	*prog_id = q.prog_id;
+	*native = q.attach_mode == XDP_ATTACHED_DRV;
+	return 0;
+}
+
+/*
+ * Open the agent of @p ifname: its pin, its interface and what is attached there agree.
+ * -ENOENT: there is no pin, or (@p stale set) its interface is gone.
+ */
+static int agent_find(const char *path, unsigned ifindex, struct held *out, bool *native,
+                      bool *stale)
+{
+	struct held h;
+	uint32_t prog_id = 0;
+	int rc = held_open(path, &h);
+
+	*stale = false;
+	if (rc)
+		return rc;
+	if (h.ifindex == 0) {
+		*stale = true;
+		held_fini(&h);
+		return -ENOENT;
+	}
+	rc = attached(ifindex, &prog_id, native);
+	if (!rc && (h.ifindex != ifindex || prog_id != h.prog_id))
+		rc = -EEXIST;
+	if (rc) {
+		held_fini(&h);
+		return rc;
+	}
+	*out = h;
+	return 0;
+}
+
+static int check_options(const char *ifname, const struct agent_options *o, unsigned *ifindex,
+                         char *error)
+{
+	if (o->n_prefixes < 1 || o->n_prefixes > AGENT_PREFIXES_MAX)
+		return fail(error, -EINVAL, "%zu source prefixes given, 1 to %u expected",
+		            o->n_prefixes, AGENT_PREFIXES_MAX);
+	*ifindex = if_nametoindex(ifname);
+	if (!*ifindex)
+		return fail(error, -ENODEV, "no interface %s in this network namespace", ifname);
+	return 0;
+}
+
+/* Make @p dir and what is missing above it; it must lie in a bpffs then. */
+static int make_dir(const char *dir, char *error)
+{
+	char path[PIN_PATH_MAX];
+	struct statfs fs;
+
+	if (snprintf(path, sizeof(path), "%s", dir) >= (int)sizeof(path))
+		return fail(error, -ENAMETOOLONG, "%.100s...: too long", dir);
+	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(path, 0755) && errno != EEXIST)
+			return fail(error, -errno, "%s: %s", path, strerror(errno));
+		*slash = '/';
+	}
+	if (mkdir(path, 0755) && errno != EEXIST)
+		return fail(error, -errno, "%s: %s", path, strerror(errno));
+	if (statfs(path, &fs))
+		return fail(error, -errno, "%s: %s", path, strerror(errno));
+	if ((unsigned long)fs.f_type != BPF_FS_MAGIC_NUMBER)
+		return fail(error, -EINVAL, "%s: not on a BPF file system (mount -t bpf)", path);
+	return 0;
+}
+
+static int fill_prefixes(int map_fd, const struct prefix *prefixes, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct agent_key key;
+		uint32_t one = 1;
+
+		key.bits = prefixes[i].bits + (addr_is4(&prefixes[i].addr) ? 96u : 0u);
+		memcpy(key.source, prefixes[i].addr.bytes, sizeof(key.source));
+		if (bpf_map_update_elem(map_fd, &key, &one, BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+/* Counters go on if the old program's have the present shape. */
+static bool counters_fit(int fd)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t size = sizeof(info);
+
+	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size) &&
+	       info.type == BPF_MAP_TYPE_PERCPU_ARRAY && info.max_entries == DECAP_REASON_COUNT &&
+	       info.value_size == sizeof(struct agent_count);
+}
+
+/* Load a program for @p options, with the counters of @p old where it has some. */
+static int load(const struct agent_options *options, const struct held *old,
+                struct weir_agent_bpf **out, char *error)
+{
+	struct weir_agent_bpf *skel = weir_agent_bpf__open();
+	int rc;
+
+	if (!skel)
+		return fail(error, -errno, "BPF object: %s", strerror(errno));
+	if (old && counters_fit(old->counters_fd))
+		bpf_map__reuse_fd(skel->maps.agent_counters, old->counters_fd);
+	rc = weir_agent_bpf__load(skel);
+	if (!rc)
+		rc = fill_prefixes(bpf_map__fd(skel->maps.agent_prefixes), options->prefixes,
+		                   options->n_prefixes);
+	if (rc) {
+		weir_agent_bpf__destroy(skel);
+		return fail(error, rc, "loading the agent: %s", strerror(-rc));
+	}
+	*out = skel;
+	return 0;
+}
+
+static int link_create(int prog_fd, unsigned ifindex, enum agent_mode mode)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts);
+	int fd = -1;
+
+	if (mode != AGENT_MODE_GENERIC) {
+		opts.flags = XDP_FLAGS_DRV_MODE;
+		fd = bpf_link_create(prog_fd, (int)ifindex, BPF_XDP, &opts);
+		if (fd >= 0 || mode == AGENT_MODE_NATIVE || errno == EBUSY)
+			return fd < 0 ? -errno : fd;
+	}
+	opts.flags = XDP_FLAGS_SKB_MODE;
+	fd = bpf_link_create(prog_fd, (int)ifindex, BPF_XDP, &opts);
+	return fd < 0 ? -errno : fd;
+}
+
+static int attach_new(const char *path, const char *ifname, unsigned ifindex, int prog_fd,
+                      enum agent_mode mode, char *error)
+{
+	int fd = link_create(prog_fd, ifindex, mode), rc = 0;
+
+	if (fd == -EBUSY || fd == -EEXIST)
+		return fail(error, -EBUSY, "%s: another XDP program is attached", ifname);
+	if (fd < 0)
+		return fail(error, fd, "%s: attaching: %s", ifname, strerror(-fd));
+	if (bpf_obj_pin(fd, path))
+		rc = fail(error, -errno, "%s: pinning: %s", path, strerror(errno));
+	close(fd);
+	return rc;
+}
+
+/* Replace the program behind @p old; in another mode only by taking the old one off first. */
+static int replace(const char *path, const char *ifname, const struct held *old, bool native,
+                   int prog_fd, enum agent_mode mode, char *error)
+{
+	if (mode == AGENT_MODE_AUTO || (mode == AGENT_MODE_NATIVE) == native) {
+		if (bpf_link_update(old->link_fd, prog_fd, NULL))
+			return fail(error, -errno, "%s: replacing: %s", ifname, strerror(errno));
+		return 0;
+	}
+	if (unlink(path) || bpf_link_detach(old->link_fd))
+		return fail(error, -errno, "%s: taking the old agent off: %s", ifname,
+		            strerror(errno));
+	return attach_new(path, ifname, old->ifindex, prog_fd, mode, error);
+}
+
+int agent_attach(const char *ifname, const struct agent_options *options,
+                 char error[AGENT_ERROR_MAX])
+{
+	struct weir_agent_bpf *skel = NULL;
+	struct held old = { -1, -1, -1, -1, 0, 0, 0 };
+	char path[PIN_PATH_MAX];
+	bool native = false, stale = false;
+	unsigned ifindex = 0;
+	int rc;
+
+	start(error);
+	rc = check_options(ifname, options, &ifindex, error);
+	if (!rc)
+		rc = make_dir(options->bpf_dir, error);
+	if (!rc && pin_path(options->bpf_dir, ifname, path))
+		rc = fail(error, -ENAMETOOLONG, "%s: too long", options->bpf_dir);
+	if (rc)
+		return rc;
+	int found = agent_find(path, ifindex, &old, &native, &stale);
+	if (found && found != -ENOENT)
+		return fail(error, found, "%s: %s", path,
+		            found == -EEXIST ? "belongs to another interface or namespace"
+		                             : strerror(-found));
+	if (stale)
+		unlink(path);
+	rc = load(options, found ? NULL : &old, &skel, error);
+	if (!rc && found)
+		rc = attach_new(path, ifname, ifindex, bpf_program__fd(skel->progs.weir_agent),
+		                options->mode, error);
+	else if (!rc)
+		rc = replace(path, ifname, &old, native, bpf_program__fd(skel->progs.weir_agent),
+		             options->mode, error);
+	weir_agent_bpf__destroy(skel);
+	held_fini(&old);
+	return rc;
+}
+
+/* Open the agent of @p ifname for detach and status. */
+static int find_by_name(const char *ifname, const char *bpf_dir, char path[PIN_PATH_MAX],
+                        struct held *out, bool *native, char *error)
+{
+	bool stale = false;
+	int rc = pin_path(bpf_dir, ifname, path);
+
+	if (rc)
+		return fail(error, rc, "%s: too long", bpf_dir);
+	rc = agent_find(path, if_nametoindex(ifname), out, native, &stale);
+	if (stale)
+		unlink(path);
+	if (rc == -ENOENT)
+		return fail(error, rc, "no agent on %s", ifname);
+	if (rc == -EEXIST)
+		return fail(error, rc, "%s: belongs to another interface or namespace", path);
+	return rc ? fail(error, rc, "%s: %s", path, strerror(-rc)) : 0;
+}
+
+int agent_detach(const char *ifname, const char *bpf_dir, char error[AGENT_ERROR_MAX])
+{
+	char path[PIN_PATH_MAX];
+	struct held h;
+	bool native;
+	int rc;
+
+	start(error);
+	rc = find_by_name(ifname, bpf_dir, path, &h, &native, error);
+	if (rc)
+		return rc;
+	if (unlink(path) || bpf_link_detach(h.link_fd))
+		rc = fail(error, -errno, "%s: %s", path, strerror(errno));
+	held_fini(&h);
+	return rc;
+}
+
+static int read_counts(int fd, struct agent_count counts[DECAP_REASON_COUNT])
+{
+	int n_cpus = libbpf_num_possible_cpus();
+	struct agent_count *per_cpu;
+
+	if (n_cpus < 1 || !counters_fit(fd))
+		return -EPROTO;
+	per_cpu = calloc((size_t)n_cpus, sizeof(*per_cpu));
+	if (!per_cpu)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < DECAP_REASON_COUNT; i++) {
+		if (bpf_map_lookup_elem(fd, &i, per_cpu)) {
+			free(per_cpu);
+			return -errno;
+		}
+		for (int c = 0; c < n_cpus; c++) {
+			counts[i].packets += per_cpu[c].packets;
+			counts[i].bytes += per_cpu[c].bytes;
+		}
+	}
+	free(per_cpu);
+	return 0;
+}
+
+static int by_prefix(const void *a, const void *b)
+{
+	const struct prefix *x = a, *y = b;
+	int order = addr_compare(&x->addr, &y->addr);
+
+	return order ? order : (x->bits > y->bits) - (x->bits < y->bits);
+}
+
+static size_t read_prefixes(int fd, struct prefix *out)
+{
+	struct agent_key key, next;
+	size_t n = 0;
+
+	for (void *at = NULL; n < AGENT_PREFIXES_MAX && !bpf_map_get_next_key(fd, at, &next);
+	     at = &key) {
+		key = next;
+		memcpy(out[n].addr.bytes, key.source, sizeof(key.source));
+		out[n].bits =
+		        (uint8_t)(key.bits - (addr_is4(&out[n].addr) && key.bits >= 96 ? 96 : 0));
+		n++;
+	}
+	qsort(out, n, sizeof(*out), by_prefix);
+	return n;
+}
+
+int agent_status(const char *ifname, const char *bpf_dir, struct agent_status *out,
+                 char error[AGENT_ERROR_MAX])
+{
+	char path[PIN_PATH_MAX];
+	struct held h;
+	bool native = false;
+	int rc;
+
+	start(error);
+	rc = find_by_name(ifname, bpf_dir, path, &h, &native, error);
+	if (rc)
+		return rc;
+	struct agent_status *s = calloc(1, sizeof(*s));
+	rc = s ? read_counts(h.counters_fd, s->counts) : -ENOMEM;
+	if (!rc) {
+		s->mode = native ? AGENT_MODE_NATIVE : AGENT_MODE_GENERIC;
+		s->prog_id = h.prog_id;
+		s->since_mono_ms = h.loaded_ns / 1000000;
+		s->n_prefixes = read_prefixes(h.prefixes_fd, s->prefixes);
+		*out = *s;
+	} else {
+		fail(error, rc, "%s: reading: %s", path, strerror(-rc));
+	}
+	free(s);
+	held_fini(&h);
+	return rc;
+}

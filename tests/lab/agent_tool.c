@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The backend agent from a test's hand, without the rest of the command line; not shipped.
+ *
+ *     agent-tool attach IF BPF_DIR PREFIX...
+ *     agent-tool detach IF BPF_DIR
+ *     agent-tool status IF BPF_DIR      one line a reason: NAME PACKETS BYTES
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weir/agent.h"
+
+static int attach(int argc, char **argv, char *error)
+{
+	struct prefix prefixes[16];
+	struct agent_options options = { .prefixes = prefixes, .bpf_dir = argv[3] };
+
+	for (int i = 4; i < argc && options.n_prefixes < 16; i++)
+		if (prefix_parse(argv[i], &prefixes[options.n_prefixes++])) {
+			fprintf(stderr, "%s: not a prefix\n", argv[i]);
+			exit(1);
+		}
+	return agent_attach(argv[2], &options, error);
+}
+
+static int status(char **argv, char *error)
+{
+	static struct agent_status s;
+	int rc = agent_status(argv[2], argv[3], &s, error);
+
+	for (int i = 0; !rc && i < DECAP_REASON_COUNT; i++)
+		printf("%s %llu %llu\n", agent_reason_name((enum decap_reason)i),
+		       (unsigned long long)s.counts[i].packets,
+		       (unsigned long long)s.counts[i].bytes);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	char error[AGENT_ERROR_MAX] = "";
+	int rc = 1;
+
+	if (argc < 4) {
+		fprintf(stderr, "usage: agent-tool attach|detach|status IF BPF_DIR [PREFIX...]\n");
+		return 1;
+	}
+	if (!strcmp(argv[1], "attach"))
+		rc = attach(argc, argv, error);
+	else if (!strcmp(argv[1], "detach"))
+		rc = agent_detach(argv[2], argv[3], error);
+	else if (!strcmp(argv[1], "status"))
+		rc = status(argv, error);
+	if (rc)
+		fprintf(stderr, "agent-tool: %s\n", error);
+	return rc != 0;
+}
