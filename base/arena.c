@@ -73,7 +73,7 @@ void *arena_alloc(struct arena *a, size_t n, size_t size)
 	size_t bytes;
 	struct chunk *c = a->chunks;
 
-	if (__builtin_mul_overflow(n, size, &bytes) || bytes > a->limit)
+	if (__builtin_mul_overflow(n, size, &bytes) || bytes > a->limit || bytes > SIZE_MAX - ALIGN)
 		return fail(a);
 	bytes = bytes ? (bytes + ALIGN - 1) / ALIGN * ALIGN : ALIGN;
 	if (bytes > a->limit - a->used)

@@ -160,7 +160,8 @@ int loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms)
 		l->heap_room = room;
 	}
 	loop_timer_cancel(l, t);
-	t->at_ms = at_ms;
+	/* What a timer's callback sets into the past comes after all that is due already. */
+	t->at_ms = l->firing && at_ms < l->now_ms ? l->now_ms : at_ms;
 	sift_up(l, ++l->n_timers, t);
 	return 0;
 }
@@ -185,14 +186,16 @@ void loop_timer_cancel(struct loop *l, struct loop_timer *t)
 /* Fire what is due now; what callbacks set anew waits for the next turn, so that a turn ends. */
 static void fire_timers(struct loop *l)
 {
+	l->firing = true;
 	for (size_t due = l->n_timers; due > 0 && l->n_timers > 0 && !l->stopping; due--) {
 		struct loop_timer *t = l->heap[1];
 
 		if (t->at_ms > l->now_ms)
-			return;
+			break;
 		loop_timer_cancel(l, t);
 		t->cb(t->arg);
 	}
+	l->firing = false;
 }
 
 static int wait_ms(const struct loop *l)

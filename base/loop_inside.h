@@ -20,7 +20,7 @@ struct loop_fd {
 
 struct loop {
 	int epoll_fd;
-	bool stopping;
+	bool stopping, firing;
 	uint64_t now_ms;
 	struct loop_fd *fds;
 	size_t n_fds;
