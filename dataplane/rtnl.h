@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Rtnetlink messages: bytes to facts, and questions to bytes (rtnetlink(7), libmnl).
+ *
+ * Nothing here touches a socket, so canned bytes can test it all.  A message that is
+ * cut short or lacks what it must have gives no fact; it is never half-used.
+ */
+#ifndef WEIR_DATAPLANE_RTNL_H
+#define WEIR_DATAPLANE_RTNL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+/** Enough for any question. */
+#define RTNL_QUESTION_MAX 256
+
+struct rtnl_link {
+	uint32_t ifindex;
+	bool gone;
+	bool up;        /**< administratively, and with a carrier */
+	bool ethernet;  /**< has a MAC address of six bytes */
+	uint32_t lower; /**< of a VLAN: the port below, else 0 */
+	uint16_t vlan;  /**< of a VLAN: its id, else 0 */
+	uint32_t mtu;
+	uint8_t mac[6];
+};
+
+struct rtnl_neighbour {
+	uint32_t ifindex;
+	struct addr addr;
+	bool gone;
+	uint16_t state; /**< NUD_* */
+	bool has_mac;
+	uint8_t mac[6];
+};
+
+/** The kernel's answer to "how does one get to ...?" */
+struct rtnl_route {
+	bool reachable; /**< by a unicast route */
+	uint32_t ifindex;
+	bool has_gateway; /**< else the destination itself is the next hop */
+	struct addr gateway;
+	uint32_t mtu; /**< the route's own, 0: the link's */
+};
+
+enum rtnl_kind {
+	RTNL_NOTHING, /**< not of interest, or malformed */
+	RTNL_LINK,
+	RTNL_NEIGHBOUR,
+	RTNL_ROUTE,
+	RTNL_DONE,  /**< end of a dump */
+	RTNL_ERROR, /**< error, an errno or 0 for an acknowledgement */
+};
+
+struct rtnl_fact {
+	enum rtnl_kind kind;
+	uint32_t seq;
+	int error;
+	union {
+		struct rtnl_link link;
+		struct rtnl_neighbour neighbour;
+		struct rtnl_route route;
+	};
+};
+
+/**
+ * Take the next message off @p bytes.
+ * @return how many bytes it took, 0 at the end or where the rest is no message
+ */
+size_t rtnl_next(const void *bytes, size_t n, struct rtnl_fact *out);
+
+/** Write a dump request (RTM_GETLINK or RTM_GETNEIGH). @return its length */
+size_t rtnl_ask_dump(void *out, uint16_t type, uint32_t seq);
+/** Write "which route leads to @p to?". @return its length */
+size_t rtnl_ask_route(void *out, const struct addr *to, uint32_t seq);
+/** Write "what is known of neighbour @p to on @p ifindex?". @return its length */
+size_t rtnl_ask_neighbour(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq);
+/** Write "resolve or confirm @p to on @p ifindex now" (NTF_USE). @return its length */
+size_t rtnl_ask_use(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq);
+
+#endif

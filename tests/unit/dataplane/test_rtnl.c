@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+
+#include "dataplane/rtnl.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* RTM_NEWLINK, index 7, UP and LOWER_UP, Ethernet 02:00:00:00:00:07, MTU 1496, VLAN 5 on index 3. */
+static const uint8_t
+        vlan_link[] = {
+	        0x5c, 0x00, 0x00, 0x00, 0x10, 0x00, 0x00, 0x00, 0x09, 0x00, 0x00, 0x00, 0x00,
+	        0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x07, 0x00, 0x00, 0x00, 0x43, 0x10,
+	        0x01, 0x00, 0x00, 0x00, 0x00, 0x00, /* ifinfomsg */
+	        0x0a, 0x00, 0x01, 0x00, 0x02, 0x00, 0x00, 0x00, 0x00, 0x07, 0x00, 0x00, /* address */
+	        0x08, 0x00, 0x04, 0x00, 0xd8, 0x05, 0x00, 0x00,                         /* MTU */
+	        0x08, 0x00, 0x05, 0x00, 0x03, 0x00, 0x00, 0x00,                         /* link */
+	        0x20, 0x00, 0x12, 0x00, 0x09, 0x00, 0x01, 0x00, 'v',  'l',  'a',  'n',  0x00,
+	        0x00, 0x00, 0x00, 0x10, 0x00, 0x02, 0x00, 0x06, 0x00, 0x01, 0x00, 0x05, 0x00,
+	        0x00, 0x00, 0x04, 0x00, 0x63, 0x00, /* linkinfo: kind, data with id, and one that nobody knows */
+        };
+
+/* RTM_NEWNEIGH, 10.0.0.2 on index 2 is 02:00:00:00:00:99, REACHABLE. */
+static const uint8_t neighbour[] = {
+	0x30, 0x00, 0x00, 0x00, 0x1c, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+	0x00, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00,
+	0x02, 0x00, 0x00, 0x01, 0x08, 0x00, 0x01, 0x00, 0x0a, 0x00, 0x00, 0x02,
+	0x0a, 0x00, 0x02, 0x00, 0x02, 0x00, 0x00, 0x00, 0x00, 0x99, 0x00, 0x00,
+};
+
+/* RTM_NEWROUTE, 10.9.1.1 via 10.0.0.2 on index 2, route MTU 1400. */
+static const uint8_t route[] = {
+	0x40, 0x00, 0x00, 0x00, 0x18, 0x00, 0x00, 0x00, 0x04, 0x00, 0x00, 0x00, 0x00,
+	0x00, 0x00, 0x00, 0x02, 0x20, 0x00, 0x00, 0xfe, 0x00, 0x00, 0x01, 0x00, 0x02,
+	0x00, 0x00, 0x08, 0x00, 0x04, 0x00, 0x02, 0x00, 0x00, 0x00, 0x08, 0x00, 0x05,
+	0x00, 0x0a, 0x00, 0x00, 0x02, 0x0c, 0x00, 0x08, 0x00, 0x08, 0x00, 0x02, 0x00,
+	0x78, 0x05, 0x00, 0x00, 0x08, 0x00, 0x01, 0x00, 0x0a, 0x09, 0x01, 0x01,
+};
+
+static const struct {
+	const char *why;
+	const uint8_t *bytes;
+	size_t n;
+} messages[] = {
+	{ "a VLAN's link", vlan_link, sizeof(vlan_link) },
+	{ "a neighbour", neighbour, sizeof(neighbour) },
+	{ "a route", route, sizeof(route) },
+};
+
+/* Read a heap copy of exact size, so that a read beyond it is seen. */
+static struct rtnl_fact read_copy(const void *bytes, size_t n, size_t *took)
+{
+	struct rtnl_fact f = { 0 };
+	void *copy = malloc(n ? n : 1);
+
+	assert_non_null(copy);
+	memcpy(copy, bytes, n);
+	*took = rtnl_next(copy, n, &f);
+	free(copy);
+	return f;
+}
+
+static void a_message_that_is_cut_short_is_no_message(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(messages); i++) {
+		print_message("  %s\n", messages[i].why);
+		for (size_t n = 0; n < messages[i].n; n++) {
+			size_t took;
+
+			read_copy(messages[i].bytes, n, &took);
+			assert_int_equal(took, 0);
+		}
+	}
+}
+
+/* Cut inside, with a header that agrees: never half a fact with a MAC address of elsewhere. */
+static void a_message_whose_header_lies_short_is_not_half_used(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(messages); i++) {
+		for (size_t n = 16; n < messages[i].n; n++) {
+			uint8_t copy[128];
+			struct rtnl_fact f;
+			size_t took;
+
+			memcpy(copy, messages[i].bytes, n);
+			copy[0] = (uint8_t)n;
+			f = read_copy(copy, n, &took);
+			assert_int_equal(took, n);
+			if (f.kind == RTNL_ROUTE && n < 36)
+				assert_false(f.route.reachable);
+			if (f.kind == RTNL_NEIGHBOUR && n < 46)
+				assert_false(f.neighbour.has_mac);
+			if (f.kind == RTNL_LINK && n < 88)
+				assert_int_equal(f.link.vlan, 0);
+		}
+	}
+}
+
+static void an_attribute_of_wrong_length_counts_as_missing(void **state)
+{
+	(void)state;
+	uint8_t copy[sizeof(neighbour)];
+	struct rtnl_fact f;
+	size_t took;
+
+	memcpy(copy, neighbour, sizeof(copy));
+	copy[36] = 9; /* five bytes of a MAC address */
+	f = read_copy(copy, sizeof(copy), &took);
+	assert_int_equal(f.kind, RTNL_NEIGHBOUR);
+	assert_false(f.neighbour.has_mac);
+	memcpy(copy, neighbour, sizeof(copy));
+	copy[28] = 6; /* two bytes of an address */
+	f = read_copy(copy, sizeof(copy), &took);
+	assert_int_equal(f.kind, RTNL_NOTHING);
+}
+
+static void messages_of_no_interest_are_stepped_over(void **state)
+{
+	(void)state;
+	uint8_t two[16 + sizeof(neighbour)] = { 16, 0, 0, 0, 0x54 };
+	struct rtnl_fact f;
+
+	memcpy(two + 16, neighbour, sizeof(neighbour));
+	assert_int_equal(rtnl_next(two, sizeof(two), &f), 16);
+	assert_int_equal(f.kind, RTNL_NOTHING);
+	assert_int_equal(rtnl_next(two + 16, sizeof(neighbour), &f), sizeof(neighbour));
+	assert_int_equal(f.kind, RTNL_NEIGHBOUR);
+}
+
+static void a_vlan_names_its_port_and_id(void **state)
+{
+	(void)state;
+	struct rtnl_fact f;
+	size_t took;
+
+	f = read_copy(vlan_link, sizeof(vlan_link), &took);
+	assert_int_equal(took, sizeof(vlan_link));
+	assert_int_equal(f.kind, RTNL_LINK);
+	assert_int_equal(f.seq, 9);
+	assert_int_equal(f.link.ifindex, 7);
+	assert_int_equal(f.link.lower, 3);
+	assert_int_equal(f.link.vlan, 5);
+	assert_int_equal(f.link.mtu, 1496);
+	assert_true(f.link.up);
+	assert_true(f.link.ethernet);
+	assert_int_equal(f.link.mac[5], 7);
+}
+
+static void a_neighbour_has_a_mac_only_in_a_state_that_says_so(void **state)
+{
+	(void)state;
+	static const struct {
+		uint16_t state;
+		bool has_mac;
+	} cases[] = { { NUD_REACHABLE, true }, { NUD_STALE, true },       { NUD_DELAY, true },
+		      { NUD_PROBE, true },     { NUD_PERMANENT, true },   { NUD_NOARP, true },
+		      { NUD_FAILED, false },   { NUD_INCOMPLETE, false }, { NUD_NONE, false } };
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		uint8_t copy[sizeof(neighbour)];
+		struct rtnl_fact f;
+		size_t took;
+
+		memcpy(copy, neighbour, sizeof(copy));
+		copy[24] = (uint8_t)cases[i].state;
+		f = read_copy(copy, sizeof(copy), &took);
+		assert_int_equal(f.kind, RTNL_NEIGHBOUR);
+		assert_int_equal(f.neighbour.has_mac, cases[i].has_mac);
+		assert_int_equal(f.neighbour.ifindex, 2);
+	}
+}
+
+static void a_route_gives_gateway_port_and_mtu(void **state)
+{
+	(void)state;
+	static const uint8_t gateway[4] = { 10, 0, 0, 2 };
+	struct addr expected = addr_from4(gateway);
+	struct rtnl_fact f;
+	size_t took;
+
+	f = read_copy(route, sizeof(route), &took);
+	assert_int_equal(f.kind, RTNL_ROUTE);
+	assert_true(f.route.reachable);
+	assert_true(f.route.has_gateway);
+	assert_true(addr_equal(&f.route.gateway, &expected));
+	assert_int_equal(f.route.ifindex, 2);
+	assert_int_equal(f.route.mtu, 1400);
+}
+
+static void only_unicast_routes_reach(void **state)
+{
+	(void)state;
+	static const uint8_t types[] = { RTN_LOCAL,       RTN_BROADCAST, RTN_BLACKHOLE,
+		                         RTN_UNREACHABLE, RTN_PROHIBIT,  RTN_MULTICAST };
+
+	for (size_t i = 0; i < COUNT(types); i++) {
+		uint8_t copy[sizeof(route)];
+		struct rtnl_fact f;
+		size_t took;
+
+		memcpy(copy, route, sizeof(copy));
+		copy[23] = types[i];
+		f = read_copy(copy, sizeof(copy), &took);
+		assert_int_equal(f.kind, RTNL_ROUTE);
+		assert_false(f.route.reachable);
+	}
+}
+
+static void questions_can_be_read_back(void **state)
+{
+	(void)state;
+	uint8_t question[RTNL_QUESTION_MAX];
+	struct addr to;
+	struct rtnl_fact f;
+	size_t n;
+
+	assert_int_equal(addr_parse("2001:db8::1", &to), 0);
+	n = rtnl_ask_use(question, 4, &to, 77);
+	assert_int_equal(rtnl_next(question, n, &f), n);
+	assert_int_equal(f.kind, RTNL_NEIGHBOUR);
+	assert_int_equal(f.seq, 77);
+	assert_int_equal(f.neighbour.ifindex, 4);
+	assert_true(addr_equal(&f.neighbour.addr, &to));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_message_that_is_cut_short_is_no_message),
+		cmocka_unit_test(a_message_whose_header_lies_short_is_not_half_used),
+		cmocka_unit_test(an_attribute_of_wrong_length_counts_as_missing),
+		cmocka_unit_test(messages_of_no_interest_are_stepped_over),
+		cmocka_unit_test(a_vlan_names_its_port_and_id),
+		cmocka_unit_test(a_neighbour_has_a_mac_only_in_a_state_that_says_so),
+		cmocka_unit_test(a_route_gives_gateway_port_and_mtu),
+		cmocka_unit_test(only_unicast_routes_reach),
+		cmocka_unit_test(questions_can_be_read_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
