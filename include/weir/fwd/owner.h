@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Owners: which backend serves a flow while its slot's owner changes, and what is
+ * remembered for it (design.md, "Owners, and a change in progress").
+ *
+ * A slot's hot word names the current owner. Only when its 'look further' bit is set are a
+ * cold slot and a set of exceptions read, by owner_find(); else one load and one test decide.
+ *
+ * What is written where:
+ *   hot words            by the control process alone (dataplane/owners.c)
+ *   claim.base           by it alone, before the hot word that leads there
+ *   claim.settle_at      by it (0: settled); the packet path only moves it into the future,
+ *                        when a flow that relies on the base could not be remembered
+ *   claim.seen_at, spilled_at, cold.kept_at   by the packet path
+ *   exceptions           by the packet path, plain stores of whole words; the control process
+ *                        removes words by compare-and-swap only
+ * Each of these is read and written whole, so any number of CPUs may run this at a time. Two
+ * that take the same place of a set within some ten nanoseconds leave one of two flows unknown:
+ * the price of plain stores, about 1e-7 of the new flows at a million a second.
+ *
+ * Why no connection breaks (each claim is a test in tests/sim):
+ *  - Base is the owner when the slot last settled: a flow that nothing is remembered of began
+ *    then or earlier, or was sent to the base for want of room.
+ *  - A new flow goes elsewhere only if it is remembered. Fullness sends it to the base, and
+ *    for OWNER_SPILL_S all new flows of that slot, so that its SYN's repetitions go there too.
+ *  - Before the owner changes the look-further bit is set ahead of time (claim.settle_at set,
+ *    current still the base), so a SYN repeated after the change finds its first one.
+ *  - A SYN proves nothing about the flow: its entry is *embryonic*, followed only by segments
+ *    that fit its sequence number. So a stray or forged SYN takes no segment from a live
+ *    connection, and only embryonic entries are evicted, not before OWNER_HANDSHAKE_S.
+ *  - A slot does not settle before all flows that use the base had their time to be seen and
+ *    remembered; one that cannot be remembered moves that time.
+ * A false match of an exception needs equal set and tag: 35 bits of the flow's hash beside
+ * the set's, so about n_flows * n_exceptions / 2^(35 + log2 of sets); of an embryonic one, 19
+ * bits and a sequence number that fits by chance (3 / 65,536).
+ *
+ * Time is seconds of one clock for packet path and control process; comparisons are modular.
+ * An entry's time has 11 bits of 8 s: idle times up to OWNER_IDLE_MAX_S, and a sweep at
+ * least that often keeps an ended entry from looking young again.
+ */
+#ifndef WEIR_FWD_OWNER_H
+#define WEIR_FWD_OWNER_H
+
+#include "weir/fwd/tables.h"
+
+#define OWNER_IDLE_MAX_S  7200u /**< the longest idle time that an exception can have */
+#define OWNER_HANDSHAKE_S 8u    /**< an embryonic entry is not evicted before */
+#define OWNER_EMBRYONIC_S 64u   /**< an embryonic entry ends after */
+#define OWNER_CLOSING_S                                                                            \
+	120u             /**< an entry ends so long after the last segment once FIN or RST came */
+#define OWNER_SPILL_S 8u /**< after want of room: new flows of the slot go to the base */
+#define OWNER_WAYS    8u /**< words in a set */
+
+/** The claim of a slot's base on flows that nothing is remembered of. */
+struct owner_claim {
+	uint16_t base;       /**< backend; the owner when the slot last settled */
+	uint16_t spilled_at; /**< low bits of the time when a new flow could not be remembered */
+	uint32_t settle_at;  /**< when the claim ends; 0: settled, the base is the current owner */
+	uint32_t seen_at;    /**< when the base was last used */
+};
+
+/** Claims stand apart for TCP and UDP, which settle by other rules. */
+enum owner_class { OWNER_CLASS_TCP, OWNER_CLASS_UDP, OWNER_CLASSES };
+
+/** What is known of a slot beside its current owner; meaningful while it looks further. */
+struct owner_cold {
+	struct owner_claim claim[OWNER_CLASSES];
+	uint32_t kept_at; /**< when an exception of the slot was last made or used */
+	uint32_t reserved;
+};
+_Static_assert(sizeof(struct owner_cold) == 32, "two cold slots in a cache line");
+
+/** State of an exception; 0: the word is free. */
+enum owner_state {
+	OWNER_FREE,
+	OWNER_EMBRYONIC, /**< a SYN came, no segment that fits it yet */
+	OWNER_OPEN,      /**< TCP */
+	OWNER_FINISHED,  /**< TCP: FIN came; what follows still goes there */
+	OWNER_RESET,     /**< TCP: RST came, perhaps forged */
+	OWNER_UDP,       /**< UDP: held there by its traffic */
+	OWNER_UDP_LEASE, /**< UDP: the control process ends it on a drained backend (migrate) */
+};
+
+/*
+ * A word of a set: bits 0-14 backend, 15-17 state, 18-28 the eight-second unit after which
+ * it has ended, 29-63 tag; embryonic: 29-44 the SYN's sequence number >> 16, 45-63 tag.
+ */
+#define OWNER_STATE_AT    15
+#define OWNER_END_AT      18
+#define OWNER_TAG_AT      29
+#define OWNER_YOUNG_AT    45
+#define OWNER_END_MASK    0x7ffu
+#define OWNER_UNIT_SHIFT  3
+#define OWNER_TAG_MASK    0x7ffffffffull
+#define OWNER_YOUNG_MASK  0x7ffffull
+#define OWNER_YOUNG_UNITS (OWNER_EMBRYONIC_S >> OWNER_UNIT_SHIFT)
+
+/**
+ * X(NAME, "label", "sentence"): what a packet met in a slot that looks further. At most
+ * one a packet; none in the steady state. Counted in fwd_cpu.event[].
+ */
+#define OWNER_EVENTS(X)                                                                            \
+	X(NONE, "none", "the slot has one owner")                                                  \
+	X(CURRENT, "current", "nothing known of the flow, no earlier owner: current owner")        \
+	X(BASE, "base", "nothing known of the flow: owner when the slot last settled")             \
+	X(FOLLOWED, "followed", "the flow is remembered")                                          \
+	X(CONFIRMED, "confirmed", "first segment that fits a remembered SYN")                      \
+	X(BEGUN, "begun", "new flow to the current owner, remembered")                             \
+	X(EVICTED, "evicted", "as begun; an older unconfirmed flow was forgotten for it")          \
+	X(FULL, "full", "new flow that found no room to be remembered: to the base")               \
+	X(SPILLED, "spilled", "new flow soon after another found no room: to the base")            \
+	X(LEARNED, "learned", "a flow of the base, remembered before the slot settles")            \
+	X(UNLEARNED, "unlearned", "as learned, but no room: the slot settles later")
+
+#define OWNER_EVENT_ENUM_(name, label, text) OWNER_EVENT_##name,
+enum owner_event { OWNER_EVENTS(OWNER_EVENT_ENUM_) OWNER_EVENT_COUNT };
+#undef OWNER_EVENT_ENUM_
+_Static_assert(OWNER_EVENT_COUNT <= FWD_EVENTS_MAX, "room in struct fwd_cpu");
+
+/** What the rules need to know beside the flow. */
+struct owner_ask {
+	uint32_t now_s;
+	uint16_t idle_s;    /**< TCP: the pool's; UDP: the service's */
+	uint16_t learn_s;   /**< TCP: the pool's: last part of the settling time */
+	uint8_t udp_policy; /**< enum fwd_udp_policy */
+	uint8_t reserved[3];
+};
+
+/** Where the flow goes. */
+struct owner_pick {
+	uint16_t backend; /**< 0: nobody */
+	uint8_t event;    /**< enum owner_event */
+	uint8_t reserved;
+};
+
+/** Places in a set by what stands there for a flow; OWNER_WAYS: none. */
+struct owner_scan {
+	uint32_t known;     /**< TCP: open; UDP: the flow's entry */
+	uint32_t young;     /**< embryonic, and the segment fits (a SYN: is the same) */
+	uint32_t finished;  /**< finished or reset */
+	uint32_t stale;     /**< of this flow, ended */
+	uint32_t room;      /**< free or ended */
+	uint32_t evictable; /**< embryonic that may be evicted */
+};
+
+/* Whole loads and stores that the compiler neither splits nor repeats. */
+#define OWNER_LOAD(type, at)         (*(const volatile type *)(at))
+#define OWNER_STORE(type, at, value) (*(volatile type *)(at) = (value))
+
+/** Which of a slot's claims counts for the flow. */
+FWD_INLINE enum owner_class owner_class(const struct fwd_flow *f)
+{
+	return f->protocol == 6 ? OWNER_CLASS_TCP : OWNER_CLASS_UDP;
+}
+
+/** The slot, of @p n_slots (a power of two), of a flow or source with @p hash. */
+FWD_INLINE uint32_t owner_slot(uint64_t hash, uint32_t n_slots)
+{
+	return (uint32_t)hash & (n_slots - 1);
+}
+
+/** The set, of @p n_sets (a power of two), of a flow: by other bits than its slot. */
+FWD_INLINE uint32_t owner_set(uint64_t hash, uint32_t n_sets)
+{
+	return (uint32_t)(hash >> 20) & (n_sets - 1);
+}
+
+/** 35 bits of a flow's hash: those above the set's, then the slot's. */
+FWD_INLINE uint64_t owner_tag(uint64_t hash)
+{
+	return (hash >> 44 | hash << 20) & OWNER_TAG_MASK;
+}
+
+FWD_INLINE uint16_t owner_word_backend(uint64_t word)
+{
+	return (uint16_t)(word & FWD_SLOT_BACKEND);
+}
+
+FWD_INLINE uint32_t owner_word_state(uint64_t word)
+{
+	return (uint32_t)(word >> OWNER_STATE_AT) & 7;
+}
+
+FWD_INLINE uint32_t owner_word_end(uint64_t word)
+{
+	return (uint32_t)(word >> OWNER_END_AT) & OWNER_END_MASK;
+}
+
+/** How many eight-second units @p word has left; over half of the range: it has ended. */
+FWD_INLINE uint32_t owner_word_left(uint64_t word, uint32_t now_s)
+{
+	return (owner_word_end(word) - (now_s >> OWNER_UNIT_SHIFT)) & OWNER_END_MASK;
+}
+
+/** Whether @p word holds a flow that has not ended. */
+FWD_INLINE bool owner_word_lives(uint64_t word, uint32_t now_s)
+{
+	return word != 0 && owner_word_left(word, now_s) <= OWNER_END_MASK / 2;
+}
+
+/** The unit after which an entry last used now ends: at least @p idle_s from now. */
+FWD_INLINE uint64_t owner_end(uint32_t now_s, uint32_t idle_s)
+{
+	uint32_t idle = idle_s < OWNER_IDLE_MAX_S ? idle_s : OWNER_IDLE_MAX_S;
+
+	return ((now_s >> OWNER_UNIT_SHIFT) + ((idle + 7) >> OWNER_UNIT_SHIFT)) & OWNER_END_MASK;
+}
+
+FWD_INLINE uint64_t owner_word(uint16_t backend, uint32_t state, uint64_t end, uint64_t tag)
+{
+	return (backend & FWD_SLOT_BACKEND) | (uint64_t)state << OWNER_STATE_AT |
+	       end << OWNER_END_AT | tag << OWNER_TAG_AT;
+}
+
+/** An embryonic entry's tag: of the flow, and of the SYN. */
+FWD_INLINE uint64_t owner_young_tag(uint64_t hash, uint32_t seq)
+{
+	return seq >> 16 | (owner_tag(hash) & OWNER_YOUNG_MASK) << 16;
+}
+
+/**
+ * Whether a segment fits an embryonic entry's SYN: it begins at most some 128 KiB behind
+ * it (a first window of 64 KiB without scale, RFC 7323 2.2, and data of the SYN itself).
+ */
+FWD_INLINE bool owner_young_fits(uint64_t word, const struct fwd_flow *f)
+{
+	uint32_t ahead = ((f->seq >> 16) - (uint32_t)(word >> OWNER_TAG_AT)) & 0xffff;
+
+	return word >> OWNER_YOUNG_AT == (owner_tag(f->hash) & OWNER_YOUNG_MASK) &&
+	       (f->segment == FWD_SEGMENT_SYN ? ahead == 0 : ahead <= 2);
+}
+
+/** How long an entry in @p state lives without a packet. */
+FWD_INLINE uint32_t owner_state_idle(const struct owner_ask *ask, uint32_t state)
+{
+	if (state == OWNER_EMBRYONIC)
+		return OWNER_EMBRYONIC_S;
+	if ((state == OWNER_FINISHED || state == OWNER_RESET) && ask->idle_s > OWNER_CLOSING_S)
+		return OWNER_CLOSING_S;
+	return ask->idle_s;
+}
+
+/** Note what @p word, at place @p i, is to the flow. */
+FWD_INLINE void owner_scan_word(struct owner_scan *s, uint32_t i, uint64_t word, uint32_t now_s,
+                                const struct fwd_flow *f)
+{
+	uint32_t state = owner_word_state(word);
+	bool lives = owner_word_lives(word, now_s);
+
+	if (state == OWNER_EMBRYONIC) {
+		if (!lives)
+			s->room = i;
+		else if (f->protocol == 6 && owner_young_fits(word, f))
+			s->young = i;
+		else if (owner_word_left(word, now_s) + 2 <= OWNER_YOUNG_UNITS)
+			s->evictable = i;
+	} else if (state == OWNER_FREE) {
+		s->room = i;
+	} else if (word >> OWNER_TAG_AT == owner_tag(f->hash)) {
+		if (!lives)
+			s->stale = i;
+		else if (state == OWNER_FINISHED || state == OWNER_RESET)
+			s->finished = i;
+		else
+			s->known = i;
+	} else if (!lives) {
+		s->room = i;
+	}
+}
+
+FWD_INLINE void owner_scan_set(struct owner_scan *s, const struct fwd_exceptions *set,
+                               uint32_t now_s, const struct fwd_flow *f)
+{
+	s->known = s->young = s->finished = s->stale = s->room = s->evictable = OWNER_WAYS;
+	for (uint32_t i = 0; i < OWNER_WAYS; i++)
+		owner_scan_word(s, i, OWNER_LOAD(uint64_t, &set->word[i]), now_s, f);
+}
+
+/** Note that an exception of the slot was used; not more often than every fourth second. */
+FWD_INLINE void owner_keep(struct owner_cold *cold, uint32_t now_s)
+{
+	if (now_s - OWNER_LOAD(uint32_t, &cold->kept_at) >= 4)
+		OWNER_STORE(uint32_t, &cold->kept_at, now_s);
+}
+
+FWD_INLINE void owner_see(struct owner_claim *claim, uint32_t now_s)
+{
+	if (OWNER_LOAD(uint32_t, &claim->seen_at) != now_s)
+		OWNER_STORE(uint32_t, &claim->seen_at, now_s);
+}
+
+FWD_INLINE struct owner_pick owner_picked(uint32_t backend, enum owner_event event)
+{
+	return (struct owner_pick){ .backend = (uint16_t)backend, .event = (uint8_t)event };
+}
+
+/**
+ * Follow the entry at place @p i, which is in @p state from now on. An entry that says what
+ * the settled slot says anyway is left to end: so the slot soon looks no further.
+ */
+FWD_INLINE struct owner_pick owner_follow(const struct owner_ask *ask, const struct fwd_flow *f,
+                                          uint16_t current, struct owner_cold *cold,
+                                          struct fwd_exceptions *set, uint32_t i, uint32_t state)
+{
+	uint64_t *at = &set->word[i & (OWNER_WAYS - 1)];
+	uint64_t old = OWNER_LOAD(uint64_t, at);
+	uint16_t backend = owner_word_backend(old);
+	bool young = state == OWNER_EMBRYONIC;
+	uint64_t tag = young ? old >> OWNER_TAG_AT : owner_tag(f->hash);
+	uint64_t new = owner_word(backend, state,
+	                          owner_end(ask->now_s, owner_state_idle(ask, state)), tag);
+
+	if (backend == current && OWNER_LOAD(uint32_t, &cold->claim[owner_class(f)].settle_at) == 0)
+		return owner_picked(backend, OWNER_EVENT_FOLLOWED);
+	if (new != old)
+		OWNER_STORE(uint64_t, at, new);
+	owner_keep(cold, ask->now_s);
+	if (owner_word_state(old) == OWNER_EMBRYONIC && !young)
+		return owner_picked(backend, OWNER_EVENT_CONFIRMED);
+	return owner_picked(backend, OWNER_EVENT_FOLLOWED);
+}
+
+/** Remember the flow at place @p i. */
+FWD_INLINE void owner_remember(const struct owner_ask *ask, const struct fwd_flow *f,
+                               struct owner_cold *cold, struct fwd_exceptions *set, uint32_t i,
+                               uint16_t backend, uint32_t state)
+{
+	uint64_t tag =
+	        state == OWNER_EMBRYONIC ? owner_young_tag(f->hash, f->seq) : owner_tag(f->hash);
+
+	OWNER_STORE(uint64_t, &set->word[i & (OWNER_WAYS - 1)],
+	            owner_word(backend, state, owner_end(ask->now_s, owner_state_idle(ask, state)),
+	                       tag));
+	owner_keep(cold, ask->now_s);
+}
+
+/** The first of some places that is one, or OWNER_WAYS. */
+FWD_INLINE uint32_t owner_place(uint32_t first, uint32_t second, uint32_t third)
+{
+	if (first < OWNER_WAYS)
+		return first;
+	return second < OWNER_WAYS ? second : third;
+}
+
+/** A new flow to the base, which it will rely on. */
+FWD_INLINE struct owner_pick owner_to_base(const struct owner_ask *ask, struct owner_claim *claim,
+                                           enum owner_event event)
+{
+	owner_see(claim, ask->now_s);
+	return owner_picked(OWNER_LOAD(uint16_t, &claim->base), event);
+}
+
+/** A SYN of a flow that nothing useful is known of. */
+FWD_INLINE struct owner_pick owner_begin(const struct owner_ask *ask, const struct fwd_flow *f,
+                                         uint16_t current, struct owner_cold *cold,
+                                         struct fwd_exceptions *set, const struct owner_scan *s)
+{
+	struct owner_claim *claim = &cold->claim[OWNER_CLASS_TCP];
+	bool settled = OWNER_LOAD(uint32_t, &claim->settle_at) == 0;
+	uint32_t place = owner_place(s->stale, s->room, s->evictable);
+	uint16_t spilled = OWNER_LOAD(uint16_t, &claim->spilled_at);
+
+	if (settled && (s->finished == OWNER_WAYS || current == 0)) {
+		if (s->stale < OWNER_WAYS)
+			OWNER_STORE(uint64_t, &set->word[s->stale & (OWNER_WAYS - 1)], 0);
+		return owner_picked(current, OWNER_EVENT_CURRENT);
+	}
+	if (current == 0)
+		return owner_to_base(ask, claim, OWNER_EVENT_BASE);
+	if (s->finished == OWNER_WAYS && s->stale == OWNER_WAYS &&
+	    (uint16_t)(ask->now_s - spilled) < OWNER_SPILL_S)
+		return owner_to_base(ask, claim, OWNER_EVENT_SPILLED);
+	if (place < OWNER_WAYS) {
+		owner_remember(ask, f, cold, set, place, current, OWNER_EMBRYONIC);
+		return owner_picked(current, place == s->evictable ? OWNER_EVENT_EVICTED
+		                                                   : OWNER_EVENT_BEGUN);
+	}
+	if (s->finished < OWNER_WAYS)
+		return owner_follow(ask, f, current, cold, set, s->finished, OWNER_OPEN);
+	OWNER_STORE(uint16_t, &claim->spilled_at, (uint16_t)ask->now_s);
+	return owner_to_base(ask, claim, OWNER_EVENT_FULL);
+}
+
+FWD_INLINE struct owner_pick owner_syn(const struct owner_ask *ask, const struct fwd_flow *f,
+                                       uint16_t current, struct owner_cold *cold,
+                                       struct fwd_exceptions *set, const struct owner_scan *s)
+{
+	if (s->young < OWNER_WAYS) /* the same SYN again */
+		return owner_follow(ask, f, current, cold, set, s->young, OWNER_EMBRYONIC);
+	if (s->known < OWNER_WAYS) /* alive: its backend answers for it (RFC 5961, section 4) */
+		return owner_follow(ask, f, current, cold, set, s->known, OWNER_OPEN);
+	return owner_begin(ask, f, current, cold, set, s);
+}
+
+/** A packet of a flow of which nothing is remembered: to the base; near the end, remember it. */
+FWD_INLINE struct owner_pick owner_unknown(const struct owner_ask *ask, const struct fwd_flow *f,
+                                           uint16_t current, struct owner_cold *cold,
+                                           struct fwd_exceptions *set, const struct owner_scan *s,
+                                           uint32_t state, uint32_t learn_s)
+{
+	struct owner_claim *claim = &cold->claim[owner_class(f)];
+	uint32_t settle_at = OWNER_LOAD(uint32_t, &claim->settle_at);
+	uint32_t place = owner_place(s->stale, s->room, s->evictable);
+
+	if (settle_at == 0) {
+		if (s->stale < OWNER_WAYS)
+			OWNER_STORE(uint64_t, &set->word[s->stale & (OWNER_WAYS - 1)], 0);
+		return owner_picked(current, OWNER_EVENT_CURRENT);
+	}
+	if (state == OWNER_RESET || (int32_t)(settle_at - ask->now_s) > (int32_t)learn_s)
+		return owner_to_base(ask, claim, OWNER_EVENT_BASE);
+	if (place < OWNER_WAYS) {
+		uint16_t base = OWNER_LOAD(uint16_t, &claim->base);
+
+		owner_remember(ask, f, cold, set, place, base, state);
+		return owner_picked(base, OWNER_EVENT_LEARNED);
+	}
+	OWNER_STORE(uint32_t, &claim->settle_at, ask->now_s + learn_s + 1);
+	return owner_to_base(ask, claim, OWNER_EVENT_UNLEARNED);
+}
+
+/** The state that a segment leaves an entry in that was in @p state. */
+FWD_INLINE uint32_t owner_next_state(uint32_t state, uint8_t segment)
+{
+	if (segment == FWD_SEGMENT_RST)
+		return OWNER_RESET;
+	if (segment == FWD_SEGMENT_FIN || state == OWNER_FINISHED)
+		return OWNER_FINISHED;
+	return OWNER_OPEN;
+}
+
+/** A TCP segment other than a SYN. */
+FWD_INLINE struct owner_pick owner_segment(const struct owner_ask *ask, const struct fwd_flow *f,
+                                           uint16_t current, struct owner_cold *cold,
+                                           struct fwd_exceptions *set, const struct owner_scan *s)
+{
+	uint32_t state = owner_next_state(OWNER_OPEN, f->segment);
+
+	if (s->known < OWNER_WAYS)
+		return owner_follow(ask, f, current, cold, set, s->known, state);
+	if (s->young < OWNER_WAYS) {
+		if (s->finished < OWNER_WAYS) /* the flow before it, with the same ports */
+			OWNER_STORE(uint64_t, &set->word[s->finished & (OWNER_WAYS - 1)], 0);
+		return owner_follow(ask, f, current, cold, set, s->young, state);
+	}
+	if (s->finished < OWNER_WAYS) {
+		uint64_t word = OWNER_LOAD(uint64_t, &set->word[s->finished & (OWNER_WAYS - 1)]);
+
+		return owner_follow(ask, f, current, cold, set, s->finished,
+		                    owner_next_state(owner_word_state(word), f->segment));
+	}
+	return owner_unknown(ask, f, current, cold, set, s, state, ask->learn_s);
+}
+
+FWD_INLINE struct owner_pick owner_datagram(const struct owner_ask *ask, const struct fwd_flow *f,
+                                            uint16_t current, struct owner_cold *cold,
+                                            struct fwd_exceptions *set, const struct owner_scan *s)
+{
+	uint32_t state = ask->udp_policy == FWD_UDP_MIGRATE ? OWNER_UDP_LEASE : OWNER_UDP;
+
+	if (ask->udp_policy == FWD_UDP_RESET) /* moves at once, is never remembered */
+		return owner_picked(current, OWNER_EVENT_CURRENT);
+	if (s->known < OWNER_WAYS)
+		return owner_follow(ask, f, current, cold, set, s->known, state);
+	/* No packet tells a new flow from an old one: each is learned until the claim ends. */
+	return owner_unknown(ask, f, current, cold, set, s, state, ask->idle_s);
+}
+
+/** An ICMP error about the flow: goes where the flow goes, and changes nothing. */
+FWD_INLINE struct owner_pick owner_quoted(const struct fwd_flow *f, uint16_t current,
+                                          const struct owner_cold *cold,
+                                          const struct fwd_exceptions *set,
+                                          const struct owner_scan *s)
+{
+	const struct owner_claim *claim = &cold->claim[owner_class(f)];
+	uint32_t i = owner_place(s->known, s->finished, OWNER_WAYS);
+
+	if (i < OWNER_WAYS)
+		return owner_picked(
+		        owner_word_backend(OWNER_LOAD(uint64_t, &set->word[i & (OWNER_WAYS - 1)])),
+		        OWNER_EVENT_FOLLOWED);
+	if (OWNER_LOAD(uint32_t, &claim->settle_at) != 0)
+		return owner_picked(OWNER_LOAD(uint16_t, &claim->base), OWNER_EVENT_BASE);
+	return owner_picked(current, OWNER_EVENT_CURRENT);
+}
+
+/** Without a set nothing is remembered: the base serves all while it has a claim. */
+FWD_INLINE struct owner_pick owner_memoryless(const struct owner_ask *ask, const struct fwd_flow *f,
+                                              uint16_t current, struct owner_cold *cold)
+{
+	struct owner_claim *claim = &cold->claim[owner_class(f)];
+
+	if (OWNER_LOAD(uint32_t, &claim->settle_at) == 0)
+		return owner_picked(current, OWNER_EVENT_CURRENT);
+	if (f->segment == FWD_SEGMENT_QUOTED)
+		return owner_picked(OWNER_LOAD(uint16_t, &claim->base), OWNER_EVENT_BASE);
+	return owner_to_base(ask, claim, OWNER_EVENT_BASE);
+}
+
+/**
+ * The backend of a flow in a slot that looks further.
+ *
+ * @param ask   time, and the pool's or service's times
+ * @param f     the flow's packet
+ * @param hot   the slot's hot word, whose FWD_SLOT_LOOK_FURTHER is set
+ * @param cold  the slot's cold part; NULL: as if it had settled
+ * @param set   the set owner_set(f->hash); NULL: there is no memory
+ * @return the backend and what was met; `weir trace` passes copies of @p cold and @p set,
+ *         for all but a quoted flow may change them
+ */
+FWD_INLINE struct owner_pick owner_find(const struct owner_ask *ask, const struct fwd_flow *f,
+                                        uint16_t hot, struct owner_cold *cold,
+                                        struct fwd_exceptions *set)
+{
+	uint16_t current = hot & FWD_SLOT_BACKEND;
+	struct owner_scan s;
+
+	if (!cold)
+		return owner_picked(current, OWNER_EVENT_CURRENT);
+	if (!set)
+		return owner_memoryless(ask, f, current, cold);
+	owner_scan_set(&s, set, ask->now_s, f);
+	switch (f->segment) {
+	case FWD_SEGMENT_SYN:
+		return owner_syn(ask, f, current, cold, set, &s);
+	case FWD_SEGMENT_UDP:
+		return owner_datagram(ask, f, current, cold, set, &s);
+	case FWD_SEGMENT_QUOTED:
+		return owner_quoted(f, current, cold, set, &s);
+	default:
+		return owner_segment(ask, f, current, cold, set, &s);
+	}
+}
+
+#endif
