@@ -142,6 +142,7 @@ _Static_assert(__builtin_offsetof(struct fwd_tcp, urgent_be) == 18, "RFC 9293");
 /** A frame from its Ethernet header on. */
 struct fwd_packet {
 	uint8_t *data, *end;
+	void *room; /**< the target's: XDP's context; in user space the first byte before data */
 };
 
 /** A place in a frame. */
@@ -160,10 +161,13 @@ FWD_INLINE void *fwd_pull(struct fwd_cursor *c, uint32_t n)
 	return at;
 }
 
-/** The first @p n bytes of a frame, or NULL. */
+/** No header that is read or written begins behind this many bytes of a frame. */
+#define FWD_OFF_MASK 0x3fffu
+
+/** The @p n bytes at @p off of a frame, or NULL. */
 FWD_INLINE void *fwd_packet_at(const struct fwd_packet *p, uint32_t off, uint32_t n)
 {
-	uint8_t *at = p->data + off;
+	uint8_t *at = p->data + (off & FWD_OFF_MASK);
 
 	return FWD_FITS(at, n, p->end) ? at : NULL;
 }

@@ -11,6 +11,7 @@
 #ifndef WEIR_FWD_PORT_H
 #define WEIR_FWD_PORT_H
 
+#include "weir/fwd/packet.h"
 #include "weir/fwd/tables.h"
 
 struct fwd_tables;
@@ -32,5 +33,10 @@ FWD_INLINE struct fwd_count *fwd_port_service_count(const struct fwd_tables *t, 
                                                     uint32_t i);
 FWD_INLINE struct fwd_count *fwd_port_backend_count(const struct fwd_tables *t, uint32_t n,
                                                     uint32_t i);
+/**
+ * Make a frame @p n bytes longer at its front, which holds anything then; all pointers into
+ * it are to be taken anew. @return whether there was room; if not, nothing changed
+ */
+FWD_INLINE bool fwd_port_grow(struct fwd_packet *packet, uint32_t n);
 
 #endif

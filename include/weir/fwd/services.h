@@ -71,6 +71,14 @@ FWD_INLINE const struct fwd_service *fwd_service_find(const struct fwd_tables *t
 	return NULL;
 }
 
+/** Whether the table has @p a as a VIP. */
+FWD_SLOW int fwd_vip_find(const struct fwd_tables *t, const union fwd_addr *a)
+{
+	const struct fwd_root *root = fwd_port_root(t);
+
+	return a && root && fwd_service_find(t, root, a, 0, 0) != NULL;
+}
+
 /** Whether @p a is a VIP of the half in force. */
 FWD_INLINE bool fwd_is_vip(const struct fwd_tables *t, const struct fwd_root *root,
                            const union fwd_addr *a)
@@ -79,7 +87,7 @@ FWD_INLINE bool fwd_is_vip(const struct fwd_tables *t, const struct fwd_root *ro
 
 	if (FWD_LIKELY(!(root->vip_filter[root->active & 1][bit / 64] >> bit % 64 & 1)))
 		return false;
-	return fwd_service_find(t, root, a, 0, 0) != NULL;
+	return fwd_vip_find(t, a);
 }
 
 /**

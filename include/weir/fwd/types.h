@@ -18,6 +18,16 @@
 
 #define FWD_INLINE static inline __attribute__((always_inline))
 
+/**
+ * A function off the common path. For BPF it is a function of its own, which the verifier
+ * checks once for all callers: its pointers may be NULL, and it returns a plain number.
+ */
+#ifdef __bpf__
+#define FWD_SLOW __attribute__((noinline, weak))
+#else
+#define FWD_SLOW static inline
+#endif
+
 #define FWD_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define FWD_UNLIKELY(x) __builtin_expect(!!(x), 0)
 

@@ -87,4 +87,12 @@ FWD_INLINE struct fwd_count *fwd_port_backend_count(const struct fwd_tables *t, 
 	return at < t->n_backend_counts ? &t->backend_counts[at] : NULL;
 }
 
+FWD_INLINE bool fwd_port_grow(struct fwd_packet *packet, uint32_t n)
+{
+	if (packet->data - (uint8_t *)packet->room < (ptrdiff_t)n)
+		return false;
+	packet->data -= n;
+	return true;
+}
+
 #endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The port for XDP: tables as memory-mapped array maps, whose look-ups the kernel inlines.
+ *
+ * Sizes are set by the loader (max_entries); an index beyond them finds NULL. The maps are
+ * also the interface to user space: bpf/xdp_driver.c pins and maps them.
+ */
+#ifndef WEIR_BPF_PORT_H
+#define WEIR_BPF_PORT_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "weir/fwd/owner.h"
+#include "weir/fwd/port.h"
+
+/** Nothing: the maps are the tables. */
+struct fwd_tables {
+};
+
+/** A map NAME whose elements are of TYPE. */
+#define TABLE(NAME, TYPE)                                                                          \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
+		__uint(map_flags, BPF_F_MMAPABLE);                                                 \
+		__uint(max_entries, 1);                                                            \
+		__type(key, __u32);                                                                \
+		__type(value, TYPE);                                                               \
+	} NAME SEC(".maps")
+
+TABLE(root, struct fwd_root);
+TABLE(services, struct fwd_service);
+TABLE(pools, struct fwd_pool);
+TABLE(slots, struct fwd_slots);
+TABLE(colds, struct owner_cold);
+TABLE(backends, struct fwd_backend);
+TABLE(exceptions, struct fwd_exceptions);
+TABLE(cpus, struct fwd_cpu);
+TABLE(service_counts, struct fwd_count);
+TABLE(backend_counts, struct fwd_count);
+
+FWD_INLINE const struct fwd_root *fwd_port_root(const struct fwd_tables *t)
+{
+	__u32 i = 0;
+
+	(void)t;
+	return bpf_map_lookup_elem(&root, &i);
+}
+
+FWD_INLINE const struct fwd_service *fwd_port_service(const struct fwd_tables *t, uint32_t i)
+{
+	(void)t;
+	return bpf_map_lookup_elem(&services, &i);
+}
+
+FWD_INLINE const struct fwd_pool *fwd_port_pool(const struct fwd_tables *t, uint32_t i)
+{
+	(void)t;
+	return bpf_map_lookup_elem(&pools, &i);
+}
+
+FWD_INLINE struct fwd_slots *fwd_port_slots(const struct fwd_tables *t, uint32_t slot)
+{
+	__u32 i = slot / FWD_SLOTS_PER_BLOCK;
+
+	(void)t;
+	return bpf_map_lookup_elem(&slots, &i);
+}
+
+FWD_INLINE struct owner_cold *fwd_port_cold(const struct fwd_tables *t, uint32_t slot)
+{
+	(void)t;
+	return bpf_map_lookup_elem(&colds, &slot);
+}
+
+FWD_INLINE const struct fwd_backend *fwd_port_backend(const struct fwd_tables *t, uint32_t i)
+{
+	(void)t;
+	return bpf_map_lookup_elem(&backends, &i);
+}
+
+FWD_INLINE struct fwd_exceptions *fwd_port_exceptions(const struct fwd_tables *t, uint32_t set)
+{
+	(void)t;
+	return bpf_map_lookup_elem(&exceptions, &set);
+}
+
+FWD_INLINE struct fwd_cpu *fwd_port_cpu(const struct fwd_tables *t)
+{
+	__u32 i = bpf_get_smp_processor_id();
+
+	(void)t;
+	return bpf_map_lookup_elem(&cpus, &i);
+}
+
+FWD_INLINE struct fwd_count *fwd_port_service_count(const struct fwd_tables *t, uint32_t n,
+                                                    uint32_t i)
+{
+	__u32 at = bpf_get_smp_processor_id() * n + i;
+
+	(void)t;
+	return bpf_map_lookup_elem(&service_counts, &at);
+}
+
+FWD_INLINE struct fwd_count *fwd_port_backend_count(const struct fwd_tables *t, uint32_t n,
+                                                    uint32_t i)
+{
+	__u32 at = bpf_get_smp_processor_id() * n + i;
+
+	(void)t;
+	return bpf_map_lookup_elem(&backend_counts, &at);
+}
+
+FWD_INLINE bool fwd_port_grow(struct fwd_packet *packet, uint32_t n)
+{
+	struct xdp_md *ctx = packet->room;
+
+	if (bpf_xdp_adjust_head(ctx, -(int)n))
+		return false;
+	packet->data = (uint8_t *)(long)ctx->data;
+	packet->end = (uint8_t *)(long)ctx->data_end;
+	return true;
+}
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The XDP program: the shared forwarding code over memory-mapped maps.
+ *
+ * What happens to a packet is in include/weir/fwd/; here is only what XDP adds: its clock,
+ * and how a verdict becomes an action.
+ */
+#include "port.bpf.h"
+
+#include "weir/fwd/forward.h"
+
+/** Seconds of CLOCK_MONOTONIC, from the cheapest clock there is. */
+static __always_inline uint32_t now_s(void)
+{
+	const struct fwd_root *r = fwd_port_root(NULL);
+
+	return r ? (uint32_t)((bpf_jiffies64() - r->tick_base) * r->tick_scale >> 32) : 0;
+}
+
+/** Send the frame through port @p ifindex. */
+static __always_inline int leave(const struct xdp_md *ctx, uint32_t ifindex)
+{
+	if (ifindex == ctx->ingress_ifindex)
+		return XDP_TX;
+	return (int)bpf_redirect(ifindex, 0);
+}
+
+SEC("xdp")
+int weir_forward(struct xdp_md *ctx)
+{
+	struct fwd_packet packet = { (uint8_t *)(long)ctx->data, (uint8_t *)(long)ctx->data_end,
+		                     ctx };
+	struct fwd_verdict v = { 0 };
+
+	fwd_forward(NULL, &packet, now_s(), &v);
+	switch (fwd_reason_kind(v.reason)) {
+	case FWD_KIND_TX:
+		return v.backend ? leave(ctx, v.backend->ifindex) : XDP_TX;
+	case FWD_KIND_PASS:
+		return XDP_PASS;
+	default:
+		return XDP_DROP;
+	}
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The second stage: what is to become of a parsed packet.
+ *
+ * Reads the packet's facts, the tables and the time; the packet itself is not touched. The
+ * only thing written is what the owner rules remember of a flow (owner.h).
+ */
+#ifndef WEIR_FWD_DECIDE_H
+#define WEIR_FWD_DECIDE_H
+
+#include "weir/fwd/encap.h"
+#include "weir/fwd/owner.h"
+#include "weir/fwd/parse.h"
+#include "weir/fwd/services.h"
+
+/** The decision, and how it came about: what the third stage and `weir trace` need. */
+struct fwd_verdict {
+	const struct fwd_service *service; /**< NULL: none */
+	const struct fwd_backend *backend; /**< set with FORWARDED and ICMP_RELAYED */
+	uint64_t hash;                     /**< the flow's */
+	uint32_t slot;                     /**< in the table of all slots */
+	uint32_t backend_index;            /**< 0: nobody */
+	uint32_t spread;                   /**< for the outer source: one flow, one value */
+	enum fwd_reason reason;
+	uint32_t event; /**< enum owner_event: what was met in a slot that looks further */
+};
+
+/** Whether the packet comes from ourselves: forwarding it would never end. */
+FWD_INLINE bool fwd_is_loop(const struct fwd_tables *t, const struct fwd_root *root,
+                            const struct fwd_parsed *p)
+{
+	return fwd_prefix_has(p->is4 ? &root->source4 : &root->source6, &p->sender) ||
+	       fwd_is_vip(t, root, &p->sender);
+}
+
+/**
+ * The flow's hash, and the slot by the service's rule: of the flow, or of its source. What
+ * is remembered is a flow in either case, and so is what spreads the outer source.
+ */
+FWD_INLINE void fwd_decide_slot(const struct fwd_root *root, const struct fwd_pool *pool,
+                                const struct fwd_parsed *p, struct fwd_verdict *v)
+{
+	uint64_t place = OWNER_LOAD(uint64_t, &pool->place);
+	uint64_t hash = fwd_hash_flow(root->hash_key, &p->flow, p->is4);
+
+	v->hash = hash;
+	v->spread = (uint32_t)(hash >> 32);
+	if (FWD_UNLIKELY(v->service->flags & FWD_SERVICE_HASH_SOURCE))
+		hash = fwd_hash_source(root->hash_key, &p->flow, p->is4);
+	v->slot = (uint32_t)(place >> 8) + owner_slot(hash, 1u << (place & 31));
+}
+
+/** owner_find(), its result as one number: backend | event << 16. */
+FWD_SLOW uint32_t fwd_owner_find(const struct owner_ask *ask, const struct fwd_flow *flow,
+                                 uint32_t hot, struct owner_cold *cold, struct fwd_exceptions *set)
+{
+	struct owner_pick pick;
+
+	if (!ask || !flow)
+		return 0;
+	pick = owner_find(ask, flow, (uint16_t)hot, cold, set);
+	return pick.backend | (uint32_t)pick.event << 16;
+}
+
+/** The owner of a flow in a slot that looks further; counts what was met there. */
+FWD_INLINE uint32_t fwd_decide_further(const struct fwd_tables *t, const struct fwd_root *root,
+                                       const struct fwd_pool *pool, const struct fwd_parsed *p,
+                                       uint32_t now_s, uint16_t hot, struct fwd_verdict *v)
+{
+	bool tcp = p->flow.protocol == FWD_PROTO_TCP;
+	struct fwd_flow flow = {
+		.hash = v->hash, .seq = p->seq, .segment = p->segment, .protocol = p->flow.protocol
+	};
+	struct owner_ask ask = { .now_s = now_s,
+		                 .idle_s = tcp ? pool->idle_s : v->service->udp_idle_s,
+		                 .learn_s = pool->learn_s,
+		                 .udp_policy = v->service->udp_policy };
+	struct fwd_exceptions *set = NULL;
+	struct fwd_cpu *cpu = fwd_port_cpu(t);
+	uint32_t pick;
+
+	if (root->n_exception_sets)
+		set = fwd_port_exceptions(t, owner_set(v->hash, root->n_exception_sets));
+	pick = fwd_owner_find(&ask, &flow, hot, fwd_port_cold(t, v->slot), set);
+	v->event = pick >> 16;
+	if (cpu && v->event < FWD_EVENTS_MAX)
+		cpu->event[v->event]++;
+	return pick & FWD_SLOT_BACKEND;
+}
+
+/** The owner of the verdict's flow. @return a backend, or 0: nobody */
+FWD_INLINE uint32_t fwd_decide_owner(const struct fwd_tables *t, const struct fwd_root *root,
+                                     const struct fwd_pool *pool, const struct fwd_parsed *p,
+                                     uint32_t now_s, struct fwd_verdict *v)
+{
+	const struct fwd_slots *block = fwd_port_slots(t, v->slot);
+	uint16_t hot;
+
+	if (!block)
+		return 0;
+	hot = OWNER_LOAD(uint16_t, &block->slot[v->slot % FWD_SLOTS_PER_BLOCK]);
+	if (FWD_LIKELY(!(hot & FWD_SLOT_LOOK_FURTHER)))
+		return hot;
+	return fwd_decide_further(t, root, pool, p, now_s, hot, v);
+}
+
+/** Why nothing can be sent to @p b, which has other flags than 'used' alone. */
+FWD_INLINE enum fwd_reason fwd_backend_fault(const struct fwd_backend *b)
+{
+	if (!(b->flags & FWD_BACKEND_USED))
+		return FWD_REASON_NO_TABLES;
+	return b->flags & FWD_BACKEND_DEAD ? FWD_REASON_BACKEND_DEAD : FWD_REASON_NO_NEXT_HOP;
+}
+
+/** Whether the packet can be sent to @p b. @return FWD_REASON_FORWARDED, or why it cannot */
+FWD_INLINE enum fwd_reason fwd_check_backend(const struct fwd_root *root,
+                                             const struct fwd_parsed *p,
+                                             const struct fwd_backend *b)
+{
+	bool is4 = fwd_addr_is4(&b->address);
+
+	if (FWD_UNLIKELY(b->flags != FWD_BACKEND_USED))
+		return fwd_backend_fault(b);
+	if (FWD_UNLIKELY(!fwd_prefix_set(is4 ? &root->source4 : &root->source6)))
+		return FWD_REASON_NO_SOURCE;
+	if (FWD_UNLIKELY(p->l3_len + fwd_outer_len(is4, b->encap == FWD_ENCAP_GUE) > b->mtu))
+		return FWD_REASON_TOO_BIG;
+	return FWD_REASON_FORWARDED;
+}
+
+/** A packet of a flow, or about one, whose service is known. */
+FWD_INLINE enum fwd_reason fwd_decide_flow(const struct fwd_tables *t, const struct fwd_root *root,
+                                           const struct fwd_parsed *p, uint32_t now_s,
+                                           struct fwd_verdict *v)
+{
+	const struct fwd_pool *pool = fwd_port_pool(t, v->service->pool);
+	enum fwd_reason fault;
+
+	if (FWD_UNLIKELY(fwd_is_loop(t, root, p)))
+		return FWD_REASON_LOOP;
+	if (FWD_UNLIKELY(p->ttl <= 1))
+		return FWD_REASON_TTL;
+	if (FWD_UNLIKELY(!pool))
+		return FWD_REASON_NO_BACKEND;
+	fwd_decide_slot(root, pool, p, v);
+	v->backend_index = fwd_decide_owner(t, root, pool, p, now_s, v);
+	if (FWD_UNLIKELY(!v->backend_index))
+		return FWD_REASON_NO_BACKEND;
+	v->backend = fwd_port_backend(t, v->backend_index);
+	if (FWD_UNLIKELY(!v->backend))
+		return FWD_REASON_NO_TABLES;
+	fault = fwd_check_backend(root, p, v->backend);
+	if (FWD_UNLIKELY(fault != FWD_REASON_FORWARDED))
+		return fault;
+	return p->ask == FWD_ASK_ERROR ? FWD_REASON_ICMP_RELAYED : FWD_REASON_FORWARDED;
+}
+
+/** A packet to a VIP that belongs to no service: nothing of it goes to the kernel but ND. */
+FWD_INLINE enum fwd_reason fwd_decide_vip(const struct fwd_tables *t, const struct fwd_root *root,
+                                          const struct fwd_parsed *p)
+{
+	if (p->ask == FWD_ASK_NOTHING)
+		return (enum fwd_reason)p->fault;
+	if (p->ask == FWD_ASK_NEIGHBOUR)
+		return FWD_REASON_NEIGHBOUR;
+	if (fwd_is_loop(t, root, p))
+		return FWD_REASON_LOOP;
+	if (p->ask == FWD_ASK_ECHO)
+		return FWD_REASON_ECHO_REPLIED;
+	return p->ask == FWD_ASK_ERROR ? FWD_REASON_ICMP_UNRELATED : FWD_REASON_NO_SERVICE;
+}
+
+/** Whether the packet names a flow that a service can have. */
+FWD_INLINE bool fwd_has_flow(const struct fwd_parsed *p)
+{
+	return p->ask == FWD_ASK_SERVICE || p->ask == FWD_ASK_ERROR;
+}
+
+/**
+ * Decide on a packet.
+ *
+ * @param now_s  seconds of CLOCK_MONOTONIC
+ * @param v      out; zeroed before by the caller
+ */
+FWD_INLINE void fwd_decide(const struct fwd_tables *t, const struct fwd_root *root,
+                           const struct fwd_parsed *p, uint32_t now_s, struct fwd_verdict *v)
+{
+	if (!p->addressed) {
+		v->reason = (enum fwd_reason)p->fault;
+		return;
+	}
+	if (FWD_LIKELY(fwd_has_flow(p)))
+		v->service =
+		        fwd_service_find(t, root, &p->flow.dst, p->flow.dport_be, p->flow.protocol);
+	if (FWD_LIKELY(v->service != NULL))
+		v->reason = fwd_decide_flow(t, root, p, now_s, v);
+	else if (!fwd_is_vip(t, root, &p->flow.dst))
+		v->reason = FWD_REASON_NOT_OURS;
+	else
+		v->reason = fwd_decide_vip(t, root, p);
+}
+
+#endif

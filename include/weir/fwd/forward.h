@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The stages in a row, with the counters: what a driver calls for a frame.
+ *
+ * Conservation: `received` counts on entry, `reason` on exit, exactly one each, so that
+ * received = sent + passed + the sum of drops at every instant between two packets.
+ */
+#ifndef WEIR_FWD_FORWARD_H
+#define WEIR_FWD_FORWARD_H
+
+#include "weir/fwd/rewrite.h"
+
+FWD_INLINE void fwd_count(struct fwd_count *c, uint32_t bytes)
+{
+	if (!c)
+		return;
+	c->packets++;
+	c->bytes += bytes;
+}
+
+/** Count a packet that leaves, for its service and its backend. */
+FWD_INLINE void fwd_count_forwarded(const struct fwd_tables *t, const struct fwd_root *root,
+                                    const struct fwd_verdict *v, uint32_t bytes)
+{
+	fwd_count(fwd_port_service_count(t, root->n_service_counts, v->service->count), bytes);
+	fwd_count(fwd_port_backend_count(t, root->n_backends, v->backend_index), bytes);
+}
+
+/**
+ * Forward a frame.
+ *
+ * @param packet  the frame; moved and written to by the verdict
+ * @param now_s   seconds of CLOCK_MONOTONIC
+ * @param v       out; zeroed before by the caller. Its reason is final; with FORWARDED or
+ *                ICMP_RELAYED the frame is to leave through v->backend->ifindex, with
+ *                ECHO_REPLIED where it came in
+ */
+FWD_INLINE void fwd_forward(const struct fwd_tables *t, struct fwd_packet *packet, uint32_t now_s,
+                            struct fwd_verdict *v)
+{
+	const struct fwd_root *root = fwd_port_root(t);
+	struct fwd_cpu *cpu = fwd_port_cpu(t);
+	struct fwd_parsed p = { 0 };
+
+	if (!root || !cpu) {
+		v->reason = FWD_REASON_NO_TABLES; /* never: both always exist */
+		return;
+	}
+	fwd_parse(packet, &p);
+	cpu->received++;
+	cpu->received_bytes += p.frame_len;
+	fwd_decide(t, root, &p, now_s, v);
+	v->reason = fwd_rewrite(packet, root, &p, v);
+	if (FWD_LIKELY(v->reason <= FWD_REASON_ICMP_RELAYED && v->service))
+		fwd_count_forwarded(t, root, v, p.frame_len);
+	if (v->reason < FWD_REASONS_MAX)
+		cpu->reason[v->reason]++;
+}
+
+#endif

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The first stage: what a frame says, without looking at any table.
+ *
+ * Ethernet, at most one VLAN tag, IPv4 with options, IPv6 with at most
+ * FWD_EXTENSIONS_MAX extension headers, TCP, UDP, ICMP, ICMPv6, and the packet that an ICMP
+ * error quotes (RFC 792, 4443), of which ports are enough. A fault does not end the matter:
+ * whether a packet is dropped for it, or is none of our business, depends on its
+ * destination, which the next stage looks up.
+ */
+#ifndef WEIR_FWD_PARSE_H
+#define WEIR_FWD_PARSE_H
+
+#include "weir/fwd/hash.h"
+#include "weir/fwd/packet.h"
+#include "weir/fwd/reason.h"
+
+#define FWD_EXTENSIONS_MAX 6u
+_Static_assert(FWD_ETH_LEN + FWD_VLAN_LEN + FWD_IP6_LEN + FWD_EXTENSIONS_MAX * 2048 <= FWD_OFF_MASK,
+               "the transport header begins within reach");
+
+/** What a packet asks for, as far as its headers were sound. */
+enum fwd_ask {
+	FWD_ASK_SERVICE, /**< TCP or UDP */
+	FWD_ASK_ERROR,   /**< ICMP error: flow is the quoted one, turned round */
+	FWD_ASK_ECHO,    /**< echo request */
+	FWD_ASK_NEIGHBOUR,
+	FWD_ASK_NOTHING, /**< see fault */
+};
+
+/** A parsed frame. */
+struct fwd_parsed {
+	/** The flow as its client sends it; addresses are valid if addressed. */
+	struct fwd_tuple flow;
+	union fwd_addr sender; /**< FWD_ASK_ERROR: who sent the error; else as flow.src */
+	uint32_t frame_len;    /**< bytes, without FCS */
+	uint32_t seq;          /**< TCP sequence number, host order */
+	uint16_t l3_off;       /**< of the IP header: 14, or 18 behind a VLAN tag */
+	uint16_t l4_off;       /**< of the transport header */
+	uint16_t l3_len;       /**< of the IP packet, without padding */
+	uint8_t segment;       /**< enum fwd_segment */
+	uint8_t ask;           /**< enum fwd_ask */
+	uint8_t fault;         /**< enum fwd_reason; FWD_REASON_FORWARDED: none */
+	uint8_t ttl;
+	uint8_t tos;
+	bool is4;
+	bool addressed; /**< the destination address is known */
+};
+
+/** An IP header, wherever it stands. */
+struct fwd_l3 {
+	union fwd_addr src, dst;
+	uint32_t header_len; /**< with options or extension headers */
+	uint32_t len;        /**< of the packet, as its header says */
+	uint8_t protocol;
+	uint8_t ttl;
+	uint8_t tos;
+	bool addressed;
+	bool fragment; /**< any but the whole */
+	bool later;    /**< a fragment without the transport header */
+};
+
+/** Read an IPv4 header. @return FWD_REASON_FORWARDED, or what is wrong with it */
+FWD_INLINE enum fwd_reason fwd_parse_ip4(struct fwd_cursor *c, struct fwd_l3 *l3)
+{
+	const struct fwd_ip4 *ip = fwd_pull(c, FWD_IP4_LEN);
+	uint16_t fragment;
+
+	if (!ip)
+		return FWD_REASON_SHORT_FRAME;
+	if (ip->version_ihl >> 4 != 4)
+		return FWD_REASON_NOT_IP;
+	fwd_addr_from4(&l3->src, ip->src_be);
+	fwd_addr_from4(&l3->dst, ip->dst_be);
+	l3->addressed = true;
+	l3->header_len = (ip->version_ihl & 0xfu) * 4;
+	l3->len = fwd_be16(ip->len_be);
+	l3->protocol = ip->protocol;
+	l3->ttl = ip->ttl;
+	l3->tos = ip->tos;
+	fragment = fwd_be16(ip->fragment_be);
+	l3->fragment = (fragment & 0x3fff) != 0;
+	l3->later = (fragment & 0x1fff) != 0;
+	if (l3->header_len < FWD_IP4_LEN || l3->len < l3->header_len)
+		return FWD_REASON_MALFORMED_IP;
+	if (FWD_UNLIKELY(l3->header_len > FWD_IP4_LEN) &&
+	    !fwd_pull(c, l3->header_len - FWD_IP4_LEN))
+		return FWD_REASON_TRUNCATED;
+	return FWD_REASON_FORWARDED;
+}
+
+/** Whether @p protocol is an extension header that can be stepped over (RFC 8200). */
+FWD_INLINE bool fwd_is_extension(uint8_t protocol)
+{
+	return protocol == FWD_PROTO_HOP_BY_HOP || protocol == FWD_PROTO_ROUTING ||
+	       protocol == FWD_PROTO_FRAGMENT || protocol == FWD_PROTO_DESTINATION;
+}
+
+/**
+ * Step over one extension header. A packet whose route does not end here is not for us; a
+ * fragment that is the whole packet (RFC 6946) is none.
+ */
+FWD_INLINE enum fwd_reason fwd_parse_extension(struct fwd_cursor *c, struct fwd_l3 *l3)
+{
+	const struct fwd_ip6_extension *x = fwd_pull(c, 8);
+	uint32_t more;
+
+	if (!x)
+		return FWD_REASON_TRUNCATED;
+	l3->header_len += 8;
+	if (l3->protocol == FWD_PROTO_FRAGMENT) {
+		uint16_t offset = fwd_be16(((const struct fwd_ip6_fragment *)x)->offset_be);
+
+		l3->fragment |= (offset & 0xfff9) != 0;
+		l3->later |= (offset & 0xfff8) != 0;
+		l3->protocol = x->next;
+		return FWD_REASON_FORWARDED;
+	}
+	if (l3->protocol == FWD_PROTO_ROUTING && x->segments_left)
+		return FWD_REASON_EXTENSIONS;
+	more = x->len8 * 8u;
+	l3->protocol = x->next;
+	l3->header_len += more;
+	return fwd_pull(c, more) ? FWD_REASON_FORWARDED : FWD_REASON_TRUNCATED;
+}
+
+/** Step over all extension headers; behind a later fragment's there is nothing to read. */
+FWD_INLINE enum fwd_reason fwd_parse_extensions(struct fwd_cursor *c, struct fwd_l3 *l3)
+{
+	enum fwd_reason fault;
+
+	for (uint32_t i = 0; i < FWD_EXTENSIONS_MAX; i++) {
+		if (FWD_LIKELY(!fwd_is_extension(l3->protocol)) || l3->later)
+			return FWD_REASON_FORWARDED;
+		fault = fwd_parse_extension(c, l3);
+		if (fault != FWD_REASON_FORWARDED)
+			return fault;
+	}
+	return fwd_is_extension(l3->protocol) && !l3->later ? FWD_REASON_EXTENSIONS
+	                                                    : FWD_REASON_FORWARDED;
+}
+
+/** Read an IPv6 header with its extensions; as fwd_parse_ip4(). */
+FWD_INLINE enum fwd_reason fwd_parse_ip6(struct fwd_cursor *c, struct fwd_l3 *l3)
+{
+	const struct fwd_ip6 *ip = fwd_pull(c, FWD_IP6_LEN);
+	enum fwd_reason fault;
+	uint32_t first;
+
+	if (!ip)
+		return FWD_REASON_SHORT_FRAME;
+	first = fwd_be32(ip->version_class_flow_be);
+	if (first >> 28 != 6)
+		return FWD_REASON_NOT_IP;
+	l3->src.longs_be[0] = ip->src_be[0];
+	l3->src.longs_be[1] = ip->src_be[1];
+	l3->dst.longs_be[0] = ip->dst_be[0];
+	l3->dst.longs_be[1] = ip->dst_be[1];
+	l3->addressed = true;
+	l3->header_len = FWD_IP6_LEN;
+	l3->len = FWD_IP6_LEN + fwd_be16(ip->len_be);
+	l3->protocol = ip->next;
+	l3->ttl = ip->hop_limit;
+	l3->tos = (uint8_t)(first >> 20);
+	l3->fragment = false;
+	l3->later = false;
+	fault = fwd_parse_extensions(c, l3);
+	if (fault != FWD_REASON_FORWARDED)
+		return fault;
+	return l3->header_len > l3->len ? FWD_REASON_MALFORMED_IP : FWD_REASON_FORWARDED;
+}
+
+FWD_INLINE enum fwd_reason fwd_parse_l3(struct fwd_cursor *c, struct fwd_l3 *l3, bool is4)
+{
+	return is4 ? fwd_parse_ip4(c, l3) : fwd_parse_ip6(c, l3);
+}
+
+FWD_INLINE uint8_t fwd_tcp_segment(uint8_t flags)
+{
+	if (flags & FWD_TCP_RST)
+		return FWD_SEGMENT_RST;
+	if (flags & FWD_TCP_FIN)
+		return FWD_SEGMENT_FIN;
+	return (flags & (FWD_TCP_SYN | FWD_TCP_ACK)) == FWD_TCP_SYN ? FWD_SEGMENT_SYN
+	                                                            : FWD_SEGMENT_TCP;
+}
+
+/** @param room  bytes of the IP packet from the transport header on */
+FWD_INLINE enum fwd_reason fwd_parse_tcp(struct fwd_cursor *c, uint32_t room, struct fwd_parsed *p)
+{
+	const struct fwd_tcp *tcp = fwd_pull(c, FWD_TCP_LEN);
+	uint32_t header_len;
+
+	if (!tcp || room < FWD_TCP_LEN)
+		return FWD_REASON_TRUNCATED;
+	header_len = (tcp->offset >> 4) * 4u;
+	if (header_len < FWD_TCP_LEN || header_len > room)
+		return FWD_REASON_MALFORMED_TRANSPORT;
+	p->flow.sport_be = tcp->sport_be;
+	p->flow.dport_be = tcp->dport_be;
+	p->seq = fwd_be32(tcp->seq_be);
+	p->segment = fwd_tcp_segment(tcp->flags);
+	p->ask = FWD_ASK_SERVICE;
+	return FWD_REASON_FORWARDED;
+}
+
+FWD_INLINE enum fwd_reason fwd_parse_udp(struct fwd_cursor *c, uint32_t room, struct fwd_parsed *p)
+{
+	const struct fwd_udp *udp = fwd_pull(c, FWD_UDP_LEN);
+	uint32_t len;
+
+	if (!udp || room < FWD_UDP_LEN)
+		return FWD_REASON_TRUNCATED;
+	len = fwd_be16(udp->len_be);
+	if (len < FWD_UDP_LEN || len > room)
+		return FWD_REASON_MALFORMED_TRANSPORT;
+	p->flow.sport_be = udp->sport_be;
+	p->flow.dport_be = udp->dport_be;
+	p->segment = FWD_SEGMENT_UDP;
+	p->ask = FWD_ASK_SERVICE;
+	return FWD_REASON_FORWARDED;
+}
+
+/**
+ * The packet quoted by an ICMP error, which one of our VIPs sent: turned round it is the
+ * client's flow. Eight bytes behind its IP header were promised (RFC 792); four are read.
+ *
+ * @param room  bytes of the error from the quoted packet on
+ */
+FWD_INLINE enum fwd_reason fwd_parse_quoted(struct fwd_cursor *c, uint32_t room,
+                                            struct fwd_parsed *p, bool is4)
+{
+	const struct fwd_udp *ports; /* TCP's stand at the same place */
+	const uint8_t *quote = c->at;
+	struct fwd_l3 l3 = { 0 };
+
+	if (fwd_parse_l3(c, &l3, is4) != FWD_REASON_FORWARDED || l3.later)
+		return FWD_REASON_ICMP_QUOTE;
+	if (l3.protocol != FWD_PROTO_TCP && l3.protocol != FWD_PROTO_UDP)
+		return FWD_REASON_ICMP_UNRELATED;
+	ports = fwd_pull(c, 4);
+	if (!ports || (uint32_t)(c->at - quote) > room)
+		return FWD_REASON_ICMP_QUOTE;
+	if (!fwd_addr_equal(&l3.src, &p->flow.dst))
+		return FWD_REASON_ICMP_UNRELATED;
+	p->flow.src = l3.dst;
+	p->flow.sport_be = ports->dport_be;
+	p->flow.dport_be = ports->sport_be;
+	p->flow.protocol = l3.protocol;
+	p->segment = FWD_SEGMENT_QUOTED;
+	p->ask = FWD_ASK_ERROR;
+	return FWD_REASON_FORWARDED;
+}
+
+/** Unreachable, source quench, time exceeded, parameter problem (RFC 792). */
+FWD_INLINE bool fwd_icmp4_is_error(uint8_t type)
+{
+	return type == 3 || type == 4 || type == 11 || type == 12;
+}
+
+/** Unreachable, too big, time exceeded, parameter problem (RFC 4443). */
+FWD_INLINE bool fwd_icmp6_is_error(uint8_t type)
+{
+	return type >= 1 && type <= 4;
+}
+
+FWD_INLINE enum fwd_reason fwd_parse_icmp(struct fwd_cursor *c, uint32_t room, struct fwd_parsed *p,
+                                          bool is4)
+{
+	const struct fwd_icmp *icmp = fwd_pull(c, FWD_ICMP_LEN);
+
+	if (!icmp || room < FWD_ICMP_LEN)
+		return FWD_REASON_TRUNCATED;
+	if (is4 ? fwd_icmp4_is_error(icmp->type) : fwd_icmp6_is_error(icmp->type))
+		return fwd_parse_quoted(c, room - FWD_ICMP_LEN, p, is4);
+	if (icmp->type == (is4 ? 8 : 128)) {
+		p->ask = FWD_ASK_ECHO;
+		return FWD_REASON_FORWARDED;
+	}
+	if (!is4 && icmp->type >= 133 && icmp->type <= 137 && p->ttl == 255) {
+		p->ask = FWD_ASK_NEIGHBOUR; /* RFC 4861 */
+		return FWD_REASON_FORWARDED;
+	}
+	return FWD_REASON_ICMP_TYPE;
+}
+
+/** The transport header; what lies behind the packet's own length is padding, not packet. */
+FWD_INLINE enum fwd_reason fwd_parse_l4(struct fwd_cursor *c, uint32_t room, struct fwd_parsed *p,
+                                        bool is4)
+{
+	if (FWD_LIKELY(p->flow.protocol == FWD_PROTO_TCP))
+		return fwd_parse_tcp(c, room, p);
+	if (p->flow.protocol == FWD_PROTO_UDP)
+		return fwd_parse_udp(c, room, p);
+	if (p->flow.protocol == (is4 ? FWD_PROTO_ICMP : FWD_PROTO_ICMP6))
+		return fwd_parse_icmp(c, room, p, is4);
+	return FWD_REASON_PROTOCOL;
+}
+
+/** An IP packet of a family known when compiled. */
+FWD_INLINE enum fwd_reason fwd_parse_ip(struct fwd_cursor *c, struct fwd_parsed *p, bool is4)
+{
+	uint32_t room_in_frame = (uint32_t)(c->end - c->at);
+	struct fwd_l3 l3 = { 0 };
+	enum fwd_reason fault = fwd_parse_l3(c, &l3, is4);
+
+	p->is4 = is4;
+	p->addressed = l3.addressed;
+	if (!l3.addressed)
+		return fault;
+	p->flow.src = l3.src;
+	p->flow.dst = l3.dst;
+	p->sender = l3.src;
+	p->flow.protocol = l3.protocol;
+	p->ttl = l3.ttl;
+	p->tos = l3.tos;
+	p->l3_len = (uint16_t)l3.len;
+	p->l4_off = (uint16_t)(p->l3_off + l3.header_len);
+	if (fault != FWD_REASON_FORWARDED)
+		return fault;
+	if (l3.len > room_in_frame || l3.len > 0xffff)
+		return FWD_REASON_MALFORMED_IP;
+	if (l3.fragment)
+		return FWD_REASON_FRAGMENT;
+	return fwd_parse_l4(c, l3.len - l3.header_len, p, is4);
+}
+
+/** Read the Ethernet header and a VLAN tag. @return the type of what follows; 0: none does */
+FWD_INLINE uint16_t fwd_parse_eth(struct fwd_cursor *c, struct fwd_parsed *p)
+{
+	const struct fwd_eth *eth = fwd_pull(c, FWD_ETH_LEN);
+	const struct fwd_vlan *vlan;
+
+	p->l3_off = FWD_ETH_LEN;
+	if (!eth)
+		return 0;
+	if (FWD_LIKELY(eth->type_be != fwd_be16(FWD_ETHERTYPE_VLAN)))
+		return fwd_be16(eth->type_be);
+	vlan = fwd_pull(c, FWD_VLAN_LEN);
+	p->l3_off = FWD_ETH_LEN + FWD_VLAN_LEN;
+	return vlan ? fwd_be16(vlan->type_be) : 0;
+}
+
+/**
+ * Parse a frame.
+ *
+ * @param p  out: fault and ask say how far it came; zeroed before by the caller
+ */
+FWD_INLINE void fwd_parse(const struct fwd_packet *packet, struct fwd_parsed *p)
+{
+	struct fwd_cursor c = { packet->data, packet->end };
+	uint16_t type;
+
+	p->frame_len = (uint32_t)(packet->end - packet->data);
+	p->ask = FWD_ASK_NOTHING;
+	type = fwd_parse_eth(&c, p);
+	if (FWD_LIKELY(type == FWD_ETHERTYPE_IP4))
+		p->fault = (uint8_t)fwd_parse_ip(&c, p, true);
+	else if (type == FWD_ETHERTYPE_IP6)
+		p->fault = (uint8_t)fwd_parse_ip(&c, p, false);
+	else
+		p->fault = FWD_REASON_NOT_IP;
+}
+
+#endif

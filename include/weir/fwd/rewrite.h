@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The third stage: carry out a verdict on the frame.
+ *
+ * Forwarding decrements the inner TTL or hop limit, then puts Ethernet, a VLAN tag if the
+ * next hop is behind one, and the outer header in front. A packet for the kernel leaves as
+ * it came. All pointers are taken anew once the frame has been moved.
+ */
+#ifndef WEIR_FWD_REWRITE_H
+#define WEIR_FWD_REWRITE_H
+
+#include "weir/fwd/decide.h"
+
+/** Decrement TTL or hop limit, which is at least 2. */
+FWD_INLINE void fwd_rewrite_ttl(uint8_t *l3, bool is4)
+{
+	struct fwd_ip4 *ip4 = (struct fwd_ip4 *)l3;
+	struct fwd_ip6 *ip6 = (struct fwd_ip6 *)l3;
+	uint32_t sum;
+
+	if (!is4) {
+		ip6->hop_limit--;
+		return;
+	}
+	/* TTL stands in its word's first byte: the checksum, a complement, grows by as much. */
+	ip4->ttl--;
+	sum = (uint32_t)ip4->sum + 1;
+	ip4->sum = (uint16_t)(sum + (sum >> 16));
+}
+
+/** What the outer header says. */
+FWD_INLINE void fwd_rewrite_outer(const struct fwd_root *root, const struct fwd_parsed *p,
+                                  const struct fwd_verdict *v, struct fwd_outer *o)
+{
+	const struct fwd_backend *b = v->backend;
+
+	fwd_spread_source(&o->src, fwd_addr_is4(&b->address) ? &root->source4 : &root->source6,
+	                  v->spread);
+	o->dst = b->address;
+	o->inner_len = p->l3_len;
+	o->sport_be = fwd_spread_port(v->spread);
+	o->dport_be = b->gue_port_be;
+	o->tos = p->tos;
+	o->inner_is4 = p->is4;
+}
+
+/** Write the Ethernet header towards the next hop. @return its length */
+FWD_INLINE uint32_t fwd_rewrite_eth(uint8_t *at, const struct fwd_backend *b, bool is4)
+{
+	struct fwd_eth *eth = (struct fwd_eth *)at;
+	struct fwd_vlan *vlan = (struct fwd_vlan *)(at + FWD_ETH_LEN);
+	uint16_t type_be = is4 ? fwd_be16(FWD_ETHERTYPE_IP4) : fwd_be16(FWD_ETHERTYPE_IP6);
+
+	__builtin_memcpy(eth->to, b->mac_to, 6);
+	__builtin_memcpy(eth->from, b->mac_from, 6);
+	if (FWD_LIKELY(!b->vlan)) {
+		eth->type_be = type_be;
+		return FWD_ETH_LEN;
+	}
+	eth->type_be = fwd_be16(FWD_ETHERTYPE_VLAN);
+	vlan->tag_be = fwd_be16(b->vlan);
+	vlan->type_be = type_be;
+	return FWD_ETH_LEN + FWD_VLAN_LEN;
+}
+
+/** Put the headers in front; family and mode of the outer one are known when compiled. */
+FWD_INLINE bool fwd_rewrite_encap(struct fwd_packet *packet, const struct fwd_root *root,
+                                  const struct fwd_parsed *p, const struct fwd_verdict *v, bool is4,
+                                  bool gue)
+{
+	uint32_t outer_len = fwd_outer_len(is4, gue);
+	uint32_t eth_len = FWD_ETH_LEN + (v->backend->vlan ? FWD_VLAN_LEN : 0);
+	struct fwd_outer o;
+	uint8_t *eth;
+
+	if (!fwd_port_grow(packet, eth_len + outer_len - p->l3_off))
+		return false;
+	eth = fwd_packet_at(packet, 0, FWD_ETH_LEN + FWD_VLAN_LEN + outer_len);
+	if (!eth)
+		return false;
+	fwd_rewrite_outer(root, p, v, &o);
+	eth_len = fwd_rewrite_eth(eth, v->backend, is4);
+	fwd_outer_write(eth + eth_len, &o, is4, gue);
+	return true;
+}
+
+/** Forward a packet to the verdict's backend. @return the reason, which may be NO_ROOM now */
+FWD_INLINE enum fwd_reason fwd_rewrite_forward(struct fwd_packet *packet,
+                                               const struct fwd_root *root,
+                                               const struct fwd_parsed *p,
+                                               const struct fwd_verdict *v)
+{
+	bool is4 = fwd_addr_is4(&v->backend->address);
+	bool gue = v->backend->encap == FWD_ENCAP_GUE;
+	uint8_t *l3 = fwd_packet_at(packet, p->l3_off, FWD_IP4_LEN);
+	bool done;
+
+	if (!l3)
+		return FWD_REASON_NO_TABLES; /* never: the parser was here */
+	fwd_rewrite_ttl(l3, p->is4);
+	if (FWD_LIKELY(is4))
+		done = gue ? fwd_rewrite_encap(packet, root, p, v, true, true)
+		           : fwd_rewrite_encap(packet, root, p, v, true, false);
+	else
+		done = gue ? fwd_rewrite_encap(packet, root, p, v, false, true)
+		           : fwd_rewrite_encap(packet, root, p, v, false, false);
+	return done ? v->reason : FWD_REASON_NO_ROOM;
+}
+
+FWD_INLINE void fwd_echo_eth(uint8_t *at)
+{
+	struct fwd_eth *eth = (struct fwd_eth *)at;
+
+	for (uint32_t i = 0; i < 3; i++) {
+		uint16_t to = eth->to[i];
+
+		eth->to[i] = eth->from[i];
+		eth->from[i] = to;
+	}
+}
+
+FWD_INLINE void fwd_echo_ip4(struct fwd_ip4 *ip)
+{
+	uint32_t src_be = ip->src_be;
+	uint16_t before = (uint16_t)(ip->ttl | ip->protocol << 8);
+
+	ip->src_be = ip->dst_be;
+	ip->dst_be = src_be;
+	ip->ttl = FWD_OUTER_TTL;
+	ip->sum = fwd_sum_change(ip->sum, before, (uint16_t)(ip->ttl | ip->protocol << 8));
+}
+
+FWD_INLINE void fwd_echo_ip6(struct fwd_ip6 *ip)
+{
+	for (uint32_t i = 0; i < 2; i++) {
+		uint64_t src_be = ip->src_be[i];
+
+		ip->src_be[i] = ip->dst_be[i];
+		ip->dst_be[i] = src_be;
+	}
+	ip->hop_limit = FWD_OUTER_TTL;
+}
+
+FWD_INLINE void fwd_echo_icmp(struct fwd_icmp *icmp, bool is4)
+{
+	uint16_t before = (uint16_t)(icmp->type | icmp->code << 8);
+
+	icmp->type = is4 ? 0 : 129;
+	icmp->sum = fwd_sum_change(icmp->sum, before, (uint16_t)(icmp->type | icmp->code << 8));
+}
+
+/** Turn an echo request into its reply (RFC 792, 4443), sent back where it came from. */
+FWD_INLINE enum fwd_reason fwd_rewrite_echo(struct fwd_packet *packet, const struct fwd_parsed *p)
+{
+	uint8_t *eth = fwd_packet_at(packet, 0, FWD_ETH_LEN);
+	uint8_t *l3 = fwd_packet_at(packet, p->l3_off, p->is4 ? FWD_IP4_LEN : FWD_IP6_LEN);
+	uint8_t *icmp = fwd_packet_at(packet, p->l4_off, FWD_ICMP_LEN);
+
+	if (!eth || !l3 || !icmp)
+		return FWD_REASON_NO_TABLES; /* never: the parser was here */
+	fwd_echo_eth(eth);
+	fwd_echo_icmp((struct fwd_icmp *)icmp, p->is4);
+	if (p->is4)
+		fwd_echo_ip4((struct fwd_ip4 *)l3);
+	else
+		fwd_echo_ip6((struct fwd_ip6 *)l3);
+	return FWD_REASON_ECHO_REPLIED;
+}
+
+/** Carry out @p v. @return the final reason */
+FWD_INLINE enum fwd_reason fwd_rewrite(struct fwd_packet *packet, const struct fwd_root *root,
+                                       const struct fwd_parsed *p, const struct fwd_verdict *v)
+{
+	if (FWD_LIKELY(v->backend && v->reason <= FWD_REASON_ICMP_RELAYED))
+		return fwd_rewrite_forward(packet, root, p, v);
+	if (v->reason == FWD_REASON_ECHO_REPLIED)
+		return fwd_rewrite_echo(packet, p);
+	return v->reason;
+}
+
+#endif
