@@ -97,10 +97,10 @@ struct health_entry {
 	uint64_t word;
 };
 
-/** The page's payload. */
+/** The page's payload; entries are a hash table with linear probing from target % HEALTH_TARGETS_MAX. */
 struct health_page {
 	uint32_t generation; /**< odd while the layout changes; readers retry */
-	uint32_t n_entries;
+	uint32_t n_entries;  /**< targets present */
 	uint64_t document; /**< model_meta.document that these targets come from */
 	struct health_entry entries[HEALTH_TARGETS_MAX];
 };
@@ -109,6 +109,20 @@ struct health_page {
 uint64_t health_target_backend(const char *pool, uint64_t backend_id);
 /** A service at a site in one address family (the own site's is derived from its pool). */
 uint64_t health_target_service(const char *service, const char *site, bool ip4);
+
+/** An entry's target after its target was given up: searched past, given out again. */
+#define HEALTH_TARGET_FREED 1u
+
+/**
+ * Writer: make @p page hold exactly @p targets (health_target_*(), each once). A target that was there
+ * keeps its place and word; a new one starts with word 0. When too many places have been given up all
+ * are laid out anew, words kept. Counts generation up twice if anything changed; publishing the page
+ * is the caller's. @return 0, -ENOSPC for more than HEALTH_TARGETS_MAX (nothing changed) or -ENOMEM
+ */
+int health_set_targets(struct health_page *page, const uint64_t *targets, size_t n,
+                       uint64_t document);
+/** Writer: store the word at @p place (atomic). @return whether it differs from what was there */
+bool health_write(struct health_page *page, int place, health_word word);
 
 /** Find @p target. @return its place in entries, or -1; valid while generation stays */
 int health_find(const struct health_page *page, uint64_t target);

@@ -51,7 +51,8 @@ struct model_node {
 	const char *const *interfaces; /**< ports, by kernel name */
 	size_t n_interfaces;
 	struct prefix tunnel_source4,
-	        tunnel_source6;        /**< outer source addresses; bits 0 and addr ::: none */
+	        tunnel_source6; /**< outer source addresses; bits 0 and addr ::: none */
+	uint16_t mtu; /**< largest outer IP packet between the node and its backends, bytes */
 	const struct addr *dns_listen; /**< port 53 */
 	size_t n_dns_listen;
 	const char *api;             /**< "https://ADDRESS:PORT", or "" */
@@ -205,6 +206,7 @@ struct model {
 	struct model_meta meta;
 	const char *cluster;
 	const char *hash_key_id;
+	const char *hash_key_file; /**< absolute path */
 	uint64_t hash_key[2]; /**< from hash_key_file; the same on all nodes */
 	struct model_limits limits;
 	const struct model_site *sites;
@@ -257,6 +259,16 @@ struct model_mistakes {
 int model_read_config(const char *path, const char *node, struct model **out,
                       struct model_mistakes *mistakes);
 
+/**
+ * Read a configuration's text from memory, as model_read_config() reads a file.
+ *
+ * @param text  borrowed for the call; @p n bytes, need not end in a NUL
+ * @param name  what mistakes call the text, "weir.conf"
+ * @param dir   where includes, zone files and keys are found
+ */
+int model_read_text(const char *text, size_t n, const char *name, const char *dir, const char *node,
+                    struct model **out, struct model_mistakes *mistakes);
+
 /** Read an effective document; as model_read_config(), but includes are refused. */
 int model_read_effective(const char *path, const char *node, struct model **out,
                          struct model_mistakes *mistakes);
@@ -303,6 +315,7 @@ struct model_field {
 	const char *unit, *default_text, *limits, *help;
 	bool restart; /**< takes effect at the next start only */
 	bool required;
+	bool effective; /**< in effective documents only */
 };
 extern const struct model_field model_schema[];
 extern const size_t model_schema_n;

@@ -1,0 +1,547 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "model/bind.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "model/quantity.h"
+
+#define MISTAKE_TEXT_MAX 512
+
+/* One value being read. */
+struct spot {
+	const struct bind *b;
+	enum schema_id id;
+	const struct tree *node;
+};
+
+static void wrong(const struct spot *s, const struct tree *node, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+
+static void wrong(const struct spot *s, const struct tree *node, const char *format, ...)
+{
+	char path[TREE_PATH_MAX], text[MISTAKE_TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	mistakes_add(s->b->mistakes, scan_where(s->b->scan, node->line),
+	             tree_path(node, NULL, path), "%s", text);
+}
+
+/* What was found, for a person. */
+static const char *found(const struct tree *node, char text[96])
+{
+	if (node->kind == TREE_TEXT)
+		snprintf(text, 96, "\"%.80s\"", node->text);
+	else if (node->kind == TREE_INTEGER)
+		snprintf(text, 96, "%" PRId64, node->integer);
+	else if (node->kind == TREE_BOOLEAN)
+		snprintf(text, 96, "%s", node->integer ? "true" : "false");
+	else
+		snprintf(text, 96, "%s", tree_kind_text(node->kind));
+	return text;
+}
+
+/* What each kind looks like, for a person. */
+static const char *const expected[KIND_COUNT] = {
+	[KIND_GROUP] = "a group { ... }",
+	[KIND_GROUPS] = "a list of groups ( { ... }, ... )",
+	[KIND_NAME] = "a name of a-z, 0-9, '.', '_' and '-', at most 63 long, starting with a "
+	              "letter or digit",
+	[KIND_TEXT] = "a text without control characters",
+	[KIND_FREE_TEXT] = "a text",
+	[KIND_INTERFACE] = "the name of a network interface",
+	[KIND_PATH] = "the path of a file",
+	[KIND_DOMAIN] = "a domain name such as \"www.example.net\"",
+	[KIND_URL] = "a URL such as \"https://192.0.2.1:8443\"",
+	[KIND_ADDRESS] = "an IPv4 or IPv6 address",
+	[KIND_ADDRESSES] = "a list of IPv4 and IPv6 addresses [ \"...\", ... ]",
+	[KIND_PREFIXES] = "a list of prefixes [ \"192.0.2.0/24\", ... ]",
+	[KIND_DURATION] = "a duration such as \"500ms\", \"5s\", \"15m\"",
+	[KIND_RATE] = "a rate such as \"50k/s\"",
+	[KIND_BITS] = "a bit rate such as \"40Gbit\"",
+	[KIND_PERCENT] = "a percentage such as \"50%\"",
+	[KIND_INTEGER] = "a whole number",
+	[KIND_NUMBER] = "a number in quotes",
+	[KIND_TIME] = "a time such as \"2026-01-31T12:00:00.000Z\", or \"never\"",
+	[KIND_BOOLEAN] = "true or false",
+	[KIND_REFERENCE] = "a name",
+};
+
+static void wrong_value(const struct spot *s, const struct tree *node)
+{
+	char text[96];
+
+	wrong(s, node, "found %s, expected %s", found(node, text),
+	      expected[schema()->rows[s->id].kind]);
+}
+
+static bool in_limits(const struct spot *s, const struct tree *node, uint64_t n, const char *what)
+{
+	const struct schema_row *row = &schema()->rows[s->id];
+
+	if (!row->limited || (n >= row->least && n <= row->most))
+		return true;
+	if (what[0])
+		wrong(s, node, "has %" PRIu64 " %s, expected %s", n, what,
+		      model_schema[s->id].limits);
+	else {
+		char text[96];
+		wrong(s, node, "found %s, expected %s", found(node, text),
+		      model_schema[s->id].limits);
+	}
+	return false;
+}
+
+static bool is_name(const char *text)
+{
+	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-");
+
+	return text[n] == '\0' && n >= 1 && n < MODEL_NAME_MAX && !strchr("._-", text[0]);
+}
+
+static bool is_plain(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return false;
+	return true;
+}
+
+static bool is_interface(const char *text)
+{
+	for (const char *p = text; *p; p++)
+		if (!isgraph((unsigned char)*p) || *p == '/' || *p == ':')
+			return false;
+	return text[0] && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
+}
+
+/* Labels of letters, digits, '-' and '_', 1 to 63 long, 253 in all (RFC 1035, 2.3.4). */
+static bool is_domain(const char *text)
+{
+	size_t label = 0, n = 0;
+
+	for (; text[n]; n++) {
+		char c = text[n];
+
+		if (c == '.') {
+			if (label == 0)
+				return false;
+			label = 0;
+		} else if (!isalnum((unsigned char)c) && c != '-' && c != '_') {
+			return false;
+		} else if (++label > 63) {
+			return false;
+		}
+	}
+	return n >= 1 && n <= 253;
+}
+
+static bool is_url(const char *text)
+{
+	static const char scheme[] = "https://";
+
+	return text[0] == '\0' ||
+	       (strncmp(text, scheme, strlen(scheme)) == 0 && text[strlen(scheme)] != '\0' &&
+	        is_plain(text) && !strchr(text, ' '));
+}
+
+/* Lower case, without the final dot. */
+static const char *domain_text(struct arena *arena, const char *text)
+{
+	char *out = arena_strdup(arena, text);
+
+	if (!out)
+		return NULL;
+	for (char *p = out; *p; p++)
+		*p = (char)tolower((unsigned char)*p);
+	size_t n = strlen(out);
+	if (n > 1 && out[n - 1] == '.')
+		out[n - 1] = '\0';
+	return out;
+}
+
+static bool text_fits(enum schema_kind kind, const char *text)
+{
+	switch (kind) {
+	case KIND_NAME:
+	case KIND_REFERENCE:
+		return is_name(text);
+	case KIND_INTERFACE:
+		return is_interface(text);
+	case KIND_DOMAIN:
+		return is_domain(text);
+	case KIND_URL:
+		return is_url(text);
+	case KIND_PATH:
+		return text[0] != '\0' && is_plain(text);
+	case KIND_TEXT:
+		return is_plain(text);
+	default:
+		return true;
+	}
+}
+
+static bool read_text(const struct spot *s, struct value *v)
+{
+	enum schema_kind kind = schema()->rows[s->id].kind;
+
+	if (s->node->kind != TREE_TEXT || !text_fits(kind, s->node->text)) {
+		wrong_value(s, s->node);
+		return false;
+	}
+	if (!in_limits(s, s->node, strlen(s->node->text), "bytes"))
+		return false;
+	v->text = kind == KIND_DOMAIN ? domain_text(s->b->arena, s->node->text) : s->node->text;
+	return v->text != NULL;
+}
+
+static bool read_quantity(const struct spot *s, struct value *v)
+{
+	enum schema_kind kind = schema()->rows[s->id].kind;
+	int err = -EINVAL;
+
+	if (kind == KIND_INTEGER && s->node->kind == TREE_INTEGER && s->node->integer >= 0) {
+		v->n = (uint64_t)s->node->integer;
+		err = 0;
+	} else if (kind != KIND_INTEGER && s->node->kind == TREE_TEXT) {
+		err = quantity_parse(kind, s->node->text, &v->n);
+	}
+	if (err) {
+		wrong_value(s, s->node);
+		return false;
+	}
+	if (!in_limits(s, s->node, v->n, ""))
+		return false;
+	if (strcmp(model_schema[s->id].unit, "s") == 0 && v->n % 1000 != 0) {
+		wrong(s, s->node, "found \"%s\", expected whole seconds", s->node->text);
+		return false;
+	}
+	return true;
+}
+
+static bool read_time(const struct spot *s, struct value *v)
+{
+	int64_t ms = MODEL_WALL_NEVER;
+
+	if (s->node->kind != TREE_TEXT ||
+	    (strcmp(s->node->text, "never") != 0 && clock_parse(s->node->text, &ms) != 0)) {
+		wrong_value(s, s->node);
+		return false;
+	}
+	v->n = (uint64_t)ms;
+	return true;
+}
+
+/* The @p i-th word of "enum a|b|c". @return its length, 0 when there is none */
+static size_t enum_word(const char *type, unsigned i, const char **word)
+{
+	const char *p = type + strlen("enum ");
+
+	for (; i > 0; i--) {
+		p = strchr(p, '|');
+		if (!p)
+			return 0;
+		p++;
+	}
+	*word = p;
+	return strcspn(p, "|");
+}
+
+static bool read_enum(const struct spot *s, struct value *v)
+{
+	const char *type = model_schema[s->id].type, *word;
+	char wanted[96], candidate[64], near_is[NEAR_TEXT_MAX];
+	struct near_best near = { .wanted = s->node->kind == TREE_TEXT ? s->node->text : "" };
+	char best[64] = "";
+	size_t n;
+
+	for (unsigned i = 0; (n = enum_word(type, i, &word)) > 0; i++) {
+		snprintf(candidate, sizeof(candidate), "%.*s", (int)n, word);
+		if (s->node->kind == TREE_TEXT && strcmp(s->node->text, candidate) == 0) {
+			v->n = i;
+			return true;
+		}
+		if (!near.best || near_distance(near.wanted, candidate) < near.distance) {
+			snprintf(best, sizeof(best), "%s", candidate);
+			near.best = best;
+			near.distance = near_distance(near.wanted, candidate);
+		}
+	}
+	wrong(s, s->node, "found %s, expected one of %s%s", found(s->node, wanted),
+	      type + strlen("enum "), near_text(&near, near_is));
+	return false;
+}
+
+static bool read_address(const struct spot *s, const struct tree *node, struct prefix *out)
+{
+	if (node->kind == TREE_TEXT && addr_parse(node->text, &out->addr) == 0)
+		return true;
+	if (schema()->rows[s->id].kind == KIND_ADDRESS) {
+		wrong_value(s, node);
+	} else {
+		char text[96];
+		wrong(s, node, "found %s, expected %s", found(node, text), expected[KIND_ADDRESS]);
+	}
+	return false;
+}
+
+static bool read_prefix(const struct spot *s, const struct tree *node, struct prefix *out)
+{
+	char text[96];
+
+	if (node->kind == TREE_TEXT && prefix_parse(node->text, out) == 0)
+		return true;
+	wrong(s, node, "found %s, expected a prefix such as \"192.0.2.0/24\" with no host bits set",
+	      found(node, text));
+	return false;
+}
+
+static bool read_entries(const struct spot *s, struct value *v)
+{
+	bool ok = true;
+	const struct tree *list = s->node;
+
+	if (list->kind != TREE_LIST) {
+		wrong_value(s, list);
+		return false;
+	}
+	if (!in_limits(s, list, list->n_children, "entries"))
+		return false;
+	struct prefix *entries = ARENA_ARRAY(s->b->arena, struct prefix, list->n_children + 1);
+	if (!entries)
+		return false;
+	for (uint32_t i = 0; i < list->n_children; i++)
+		ok &= schema()->rows[s->id].kind == KIND_PREFIXES
+		              ? read_prefix(s, &list->children[i], &entries[i])
+		              : read_address(s, &list->children[i], &entries[i]);
+	v->entries = entries;
+	v->count = list->n_children;
+	return ok;
+}
+
+static bool bind_group(const struct bind *b, const struct tree *node, enum schema_id group,
+                       struct item *item);
+
+static bool read_group(const struct spot *s, struct value *v)
+{
+	struct item *item = ARENA_ARRAY(s->b->arena, struct item, 1);
+
+	if (!item)
+		return false;
+	if (s->node->kind != TREE_GROUP) {
+		wrong_value(s, s->node);
+		return false;
+	}
+	v->items = item;
+	v->count = 1;
+	return bind_group(s->b, s->node, s->id, item);
+}
+
+static bool read_groups(const struct spot *s, struct value *v)
+{
+	const struct tree *list = s->node;
+	bool ok = true;
+	uint32_t n = 0;
+
+	if (list->kind != TREE_LIST) {
+		wrong_value(s, list);
+		return false;
+	}
+	if (!in_limits(s, list, list->n_children, "entries"))
+		ok = false;
+	struct item *items = ARENA_ARRAY(s->b->arena, struct item, list->n_children + 1);
+	if (!items)
+		return false;
+	for (uint32_t i = 0; i < list->n_children; i++) {
+		if (list->children[i].kind != TREE_GROUP) {
+			char text[96];
+			wrong(s, &list->children[i], "found %s, expected a group { ... }",
+			      found(&list->children[i], text));
+			ok = false;
+			continue;
+		}
+		ok &= bind_group(s->b, &list->children[i], s->id, &items[n++]);
+	}
+	v->items = items;
+	v->count = n;
+	return ok;
+}
+
+static bool read_value(const struct spot *s, struct value *v)
+{
+	switch (schema()->rows[s->id].kind) {
+	case KIND_GROUP:
+		return read_group(s, v);
+	case KIND_GROUPS:
+		return read_groups(s, v);
+	case KIND_ADDRESS:
+		return read_address(s, s->node, &v->prefix);
+	case KIND_ADDRESSES:
+	case KIND_PREFIXES:
+		return read_entries(s, v);
+	case KIND_DURATION:
+	case KIND_RATE:
+	case KIND_BITS:
+	case KIND_PERCENT:
+	case KIND_INTEGER:
+	case KIND_NUMBER:
+		return read_quantity(s, v);
+	case KIND_TIME:
+		return read_time(s, v);
+	case KIND_BOOLEAN:
+		v->n = (uint64_t)s->node->integer;
+		if (s->node->kind != TREE_BOOLEAN)
+			wrong_value(s, s->node);
+		return s->node->kind == TREE_BOOLEAN;
+	case KIND_ENUM:
+		return read_enum(s, v);
+	default:
+		return read_text(s, v);
+	}
+}
+
+/* A group that is not there has its members' defaults all the same. */
+static void take_empty_group(const struct bind *b, const struct tree *parent, enum schema_id id,
+                             struct value *v)
+{
+	struct tree *node = ARENA_ARRAY(b->arena, struct tree, 1);
+	struct item *item = ARENA_ARRAY(b->arena, struct item, 1);
+
+	if (!node || !item)
+		return;
+	*node = (struct tree){ .kind = TREE_GROUP,
+		               .name = schema()->rows[id].name,
+		               .parent = parent,
+		               .line = parent->line };
+	v->items = item;
+	v->count = 1;
+	v->ok = bind_group(b, node, id, item);
+}
+
+/* Fill in what the schema says where the document is silent; defaults are right by the schema's test. */
+static void take_default(const struct bind *b, enum schema_id id, struct value *v)
+{
+	const struct schema_row *row = &schema()->rows[id];
+	const char *text = model_schema[id].default_text;
+	struct tree node = { .kind = TREE_TEXT, .text = text };
+	const struct spot s = { b, id, &node };
+
+	v->text = text;
+	v->ok = true;
+	if (text[0] == '\0')
+		return;
+	if (row->kind == KIND_INTEGER)
+		quantity_parse(KIND_INTEGER, text, &v->n);
+	else if (row->kind == KIND_BOOLEAN)
+		v->n = strcmp(text, "true") == 0;
+	else
+		v->ok = read_value(&s, v);
+}
+
+/* Find the row of each child and note it; tell of those that have none. */
+static void place_children(const struct bind *b, const struct tree *node, enum schema_id group,
+                           struct value *values)
+{
+	const struct schema_row *rows = schema()->rows;
+
+	for (uint32_t i = 0; i < node->n_children; i++) {
+		const struct tree *child = &node->children[i];
+		enum schema_id id = schema_find(group, child->name);
+		struct near_best near = { .wanted = child->name };
+		char path[TREE_PATH_MAX], text[NEAR_TEXT_MAX];
+
+		if (id != SCHEMA_COUNT && (b->effective || !rows[id].effective)) {
+			values[rows[id].place].node = child;
+			continue;
+		}
+		for (id = 0; id < SCHEMA_COUNT; id++)
+			if (rows[id].parent == group && (b->effective || !rows[id].effective))
+				near_try(&near, rows[id].name);
+		mistakes_add(b->mistakes, scan_where(b->scan, child->line),
+		             tree_path(child, NULL, path), "there is no such setting%s",
+		             near_text(&near, text));
+	}
+}
+
+static bool bind_row(const struct bind *b, const struct tree *node, enum schema_id id,
+                     struct value *v)
+{
+	bool wanted = b->effective || !schema()->rows[id].effective;
+	const struct spot s = { b, id, v->node };
+	char path[TREE_PATH_MAX];
+
+	if (v->node) {
+		v->ok = read_value(&s, v);
+		return v->ok;
+	}
+	if (model_schema[id].required && wanted) {
+		mistakes_add(b->mistakes, scan_where(b->scan, node->line ? node->line : 1),
+		             tree_path(node, schema()->rows[id].name, path),
+		             "is missing, expected %s",
+		             schema()->rows[id].kind == KIND_ENUM
+		                     ? model_schema[id].type + strlen("enum ")
+		                     : expected[schema()->rows[id].kind]);
+		return false;
+	}
+	if (schema()->rows[id].kind == KIND_GROUP && wanted)
+		take_empty_group(b, node, id, v);
+	else
+		take_default(b, id, v);
+	return true;
+}
+
+static bool bind_group(const struct bind *b, const struct tree *node, enum schema_id group,
+                       struct item *item)
+{
+	const struct schema_row *rows = schema()->rows;
+	struct value *values = ARENA_ARRAY(b->arena, struct value, rows[group].n_children);
+	bool ok = true;
+
+	*item = (struct item){ node, group, values };
+	if (!values)
+		return false;
+	if (node->n_children)
+		place_children(b, node, group, values);
+	for (enum schema_id id = group == SCHEMA_TOP ? 0 : group; id < SCHEMA_COUNT; id++)
+		if (rows[id].parent == group)
+			ok &= bind_row(b, node, id, &values[rows[id].place]);
+	return ok;
+}
+
+const struct item *bind_document(const struct bind *b, const struct tree *top)
+{
+	struct item *item = ARENA_ARRAY(b->arena, struct item, 1);
+
+	if (!item)
+		return NULL;
+	bind_group(b, top, SCHEMA_TOP, item);
+	return arena_failed(b->arena) ? NULL : item;
+}
+
+const struct value *bind_value(const struct item *item, enum schema_id id)
+{
+	return &item->values[schema()->rows[id].place];
+}
+
+void bind_mistake(const struct bind *b, const struct item *item, enum schema_id id,
+                  const char *format, ...)
+{
+	const struct value *v = bind_value(item, id);
+	const struct tree *node = v->node ? v->node : item->node;
+	char path[TREE_PATH_MAX], text[MISTAKE_TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	mistakes_add(b->mistakes, scan_where(b->scan, node->line),
+	             tree_path(node, v->node ? NULL : schema()->rows[id].name, path), "%s", text);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A tree read by the schema: each group as an item with one value a row, checked for itself
+ * (known, present, of the right type, within limits). What stands between values is check.c's.
+ */
+#ifndef WEIR_MODEL_BIND_H
+#define WEIR_MODEL_BIND_H
+
+#include "model/schema.h"
+#include "model/tree.h"
+
+struct item;
+
+/** What a row has in one group. */
+struct value {
+	const struct tree *node; /**< NULL: not in the document */
+	bool ok;                 /**< usable: given and right, or by default */
+	uint64_t n; /**< quantities, integers, booleans, an enum's place; a time's milliseconds */
+	const char *text;             /**< texts, names and references */
+	struct prefix prefix;         /**< addresses (bits unused) */
+	const struct item *items;     /**< of groups */
+	const struct prefix *entries; /**< of lists of addresses and prefixes */
+	uint32_t count;               /**< of items or entries */
+};
+
+/** A group of the document. */
+struct item {
+	const struct tree *node;
+	enum schema_id group;
+	const struct value *values; /**< one a row, in the schema's order */
+};
+
+/** What binding needs; borrowed. */
+struct bind {
+	const struct scan *scan;
+	struct model_mistakes *mistakes;
+	struct arena *arena;
+	bool effective; /**< rows marked so are allowed */
+};
+
+/** Bind the whole document. @return NULL when the arena is full */
+const struct item *bind_document(const struct bind *b, const struct tree *top);
+
+/** The value of row @p id, which is one of @p item's group. */
+const struct value *bind_value(const struct item *item, enum schema_id id);
+/** Add a mistake at the value of row @p id, or at the group's line where it is not given. */
+void bind_mistake(const struct bind *b, const struct item *item, enum schema_id id,
+                  const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+#endif

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What must hold between the parts of a model. One pass a rule; none stops at a mistake. */
+#include "model/build.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+
+#define DETECT_LIMIT_MS 300000u
+#define OUTER_IP4       20u
+#define OUTER_IP6       40u
+#define OUTER_GUE       12u   /* UDP and GUE's own header */
+#define INNER_IP4_MIN   576u  /* RFC 791: every host takes it */
+#define INNER_IP6_MIN   1280u /* RFC 8200, section 5 */
+
+/* An address that packets are sent to or from, and who says so. */
+struct claim {
+	struct addr address;
+	uint32_t kind; /* port << 8 | protocol, 0 for a VIP as such */
+	const struct item *item;
+	const char *name;
+};
+
+struct claims {
+	struct claim *all;
+	size_t n;
+};
+
+static int by_claim(const void *a, const void *b)
+{
+	const struct claim *x = a, *y = b;
+	int order = addr_compare(&x->address, &y->address);
+
+	if (order)
+		return order;
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	return (x->item->node->line > y->item->node->line) -
+	       (x->item->node->line < y->item->node->line);
+}
+
+static void check_prefixes_of(const struct build *b, size_t i, size_t j)
+{
+	const struct model_node *x = &b->model->nodes[i], *y = &b->model->nodes[j];
+	char one[ADDR_LONG_TEXT_MAX], two[ADDR_LONG_TEXT_MAX];
+	const struct prefix *pairs[2][2] = { { &x->tunnel_source4, &y->tunnel_source4 },
+		                             { &x->tunnel_source6, &y->tunnel_source6 } };
+
+	for (int k = 0; k < 2; k++)
+		if (pairs[k][0]->bits && pairs[k][1]->bits &&
+		    prefix_overlaps(pairs[k][0], pairs[k][1]))
+			bind_mistake(b->bind, b->nodes.items[j], SCHEMA_NODES_TUNNEL_SOURCE,
+			             "%s overlaps %s of node \"%s\"", prefix_text(pairs[k][1], one),
+			             prefix_text(pairs[k][0], two), x->name);
+}
+
+static void check_twice(const struct build *b, const struct item *item, enum schema_id id,
+                        const struct addr *addresses, size_t n)
+{
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 1; i < n; i++)
+		for (size_t j = 0; j < i; j++)
+			if (addr_equal(&addresses[i], &addresses[j]))
+				bind_mistake(b->bind, item, id, "%s stands twice",
+				             addr_text(&addresses[i], text));
+}
+
+static void check_nodes(const struct build *b)
+{
+	const struct model *m = b->model;
+
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		const struct model_node *node = &m->nodes[i];
+		const struct item *item = b->nodes.items[i];
+
+		check_twice(b, item, SCHEMA_NODES_DNS_LISTEN, node->dns_listen, node->n_dns_listen);
+		for (size_t j = 0; j < node->n_interfaces; j++)
+			for (size_t k = 0; k < j; k++)
+				if (strcmp(node->interfaces[j], node->interfaces[k]) == 0)
+					bind_mistake(b->bind, item, SCHEMA_NODES_PORTS,
+					             "interface \"%s\" stands twice",
+					             node->interfaces[j]);
+		for (size_t j = 0; j < i; j++)
+			check_prefixes_of(b, j, i);
+	}
+}
+
+static void check_checks(const struct build *b)
+{
+	for (size_t i = 0; i < b->model->n_checks; i++) {
+		const struct model_check *c = &b->model->checks[i];
+		const struct item *item = b->checks.items[i];
+
+		if (c->fast_interval_ms > c->interval_ms)
+			bind_mistake(b->bind, item, SCHEMA_CHECKS_FAST_INTERVAL,
+			             "%ums is longer than the interval of %ums",
+			             c->fast_interval_ms, c->interval_ms);
+		if (c->timeout_ms > 2 * (uint64_t)c->interval_ms)
+			bind_mistake(
+			        b->bind, item, SCHEMA_CHECKS_TIMEOUT,
+			        "%ums is more than twice the interval of %ums, so probes could "
+			        "not be sent as often as asked",
+			        c->timeout_ms, c->interval_ms);
+		if (c->detect_worst_ms > DETECT_LIMIT_MS)
+			bind_mistake(
+			        b->bind, item, SCHEMA_CHECKS_FALL,
+			        "a death is seen after %us at worst, expected at most %us: less "
+			        "interval, timeout or fall",
+			        c->detect_worst_ms / 1000, DETECT_LIMIT_MS / 1000);
+		if (c->type == MODEL_CHECK_HTTP && c->path[0] != '/')
+			bind_mistake(b->bind, item, SCHEMA_CHECKS_PATH,
+			             "found \"%s\", expected a path that begins with '/'", c->path);
+	}
+}
+
+/* Whether any node of the pool's site can make outer packets to each of its families. */
+static void check_families(const struct build *b, const struct model_pool *pool,
+                           const struct item *item)
+{
+	const struct model_backend *first[2] = { NULL, NULL };
+
+	for (size_t i = 0; i < pool->n_backends; i++)
+		first[addr_is4(&pool->backends[i].address)] = &pool->backends[i];
+	for (size_t i = 0; i < b->model->n_nodes; i++) {
+		const struct model_node *node = &b->model->nodes[i];
+
+		if (!pool->site || node->site != pool->site)
+			continue;
+		if ((first[0] && !node->tunnel_source6.bits) ||
+		    (first[1] && !node->tunnel_source4.bits))
+			bind_mistake(b->bind, item, SCHEMA_POOLS_BACKENDS,
+			             "node \"%s\" has no %s tunnel_source to reach \"%s\"",
+			             node->name,
+			             first[1] && !node->tunnel_source4.bits ? "IPv4" : "IPv6",
+			             first[1] && !node->tunnel_source4.bits ? first[1]->name
+			                                                    : first[0]->name);
+	}
+}
+
+static void check_pools(const struct build *b)
+{
+	for (size_t i = 0; i < b->model->n_pools; i++) {
+		const struct model_pool *pool = &b->model->pools[i];
+		const struct item *item = b->pools.items[i];
+		uint64_t weight = 0;
+
+		for (size_t j = 0; j < pool->n_backends; j++)
+			weight += pool->backends[j].weight;
+		if (pool->n_backends > pool->max_backends)
+			bind_mistake(b->bind, item, SCHEMA_POOLS_MAX_BACKENDS,
+			             "is %u, but the pool has %zu backends", pool->max_backends,
+			             pool->n_backends);
+		if (pool->n_backends && weight == 0)
+			bind_mistake(b->bind, item, SCHEMA_POOLS_BACKENDS,
+			             "all have weight 0, expected at least one to take traffic");
+		check_families(b, pool, item);
+	}
+}
+
+static struct claims claims_of_vips(const struct build *b)
+{
+	const struct model *m = b->model;
+	struct claims out = { NULL, 0 };
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_vips; i++)
+		n += m->vips[i].n_addresses;
+	out.all = ARENA_ARRAY(b->bind->arena, struct claim, n + 1);
+	for (size_t i = 0; out.all && i < m->n_vips; i++)
+		for (size_t j = 0; j < m->vips[i].n_addresses; j++)
+			out.all[out.n++] = (struct claim){ m->vips[i].addresses[j], 0,
+				                           b->vips.items[i], m->vips[i].name };
+	if (out.n)
+		qsort(out.all, out.n, sizeof(*out.all), by_claim);
+	return out;
+}
+
+static void check_against_vips(const struct build *b, const struct claims *vips)
+{
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < b->model->n_pools; i++) {
+		const struct value *list = bind_value(b->pools.items[i], SCHEMA_POOLS_BACKENDS);
+
+		for (uint32_t j = 0; j < list->count; j++) {
+			const struct value *v =
+			        bind_value(&list->items[j], SCHEMA_POOLS_BACKENDS_ADDRESS);
+			size_t low = 0, high = vips->n;
+
+			while (v->ok && low < high) {
+				size_t middle = low + (high - low) / 2;
+				int order =
+				        addr_compare(&vips->all[middle].address, &v->prefix.addr);
+
+				if (order == 0)
+					bind_mistake(b->bind, &list->items[j],
+					             SCHEMA_POOLS_BACKENDS_ADDRESS,
+					             "%s is an address of VIP \"%s\"",
+					             addr_text(&v->prefix.addr, text),
+					             vips->all[middle].name);
+				if (order == 0)
+					break;
+				low = order < 0 ? middle + 1 : low;
+				high = order < 0 ? high : middle;
+			}
+		}
+	}
+}
+
+static void check_vips(const struct build *b)
+{
+	const struct model *m = b->model;
+	struct claims vips = claims_of_vips(b);
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 1; i < vips.n; i++)
+		if (addr_equal(&vips.all[i].address, &vips.all[i - 1].address))
+			bind_mistake(b->bind, vips.all[i].item, SCHEMA_VIPS_ADDRESSES,
+			             "%s is also an address of VIP \"%s\"",
+			             addr_text(&vips.all[i].address, text), vips.all[i - 1].name);
+	for (size_t i = 0; i < vips.n; i++)
+		for (size_t j = 0; j < m->n_nodes; j++)
+			if ((m->nodes[j].tunnel_source4.bits &&
+			     prefix_has(&m->nodes[j].tunnel_source4, &vips.all[i].address)) ||
+			    (m->nodes[j].tunnel_source6.bits &&
+			     prefix_has(&m->nodes[j].tunnel_source6, &vips.all[i].address)))
+				bind_mistake(b->bind, vips.all[i].item, SCHEMA_VIPS_ADDRESSES,
+				             "%s lies in tunnel_source of node \"%s\"",
+				             addr_text(&vips.all[i].address, text),
+				             m->nodes[j].name);
+	check_against_vips(b, &vips);
+}
+
+/* ipip and gue leave the port as it is. */
+static void check_ports(const struct build *b, const struct model_service *service,
+                        const struct model_at *at, const struct item *service_item)
+{
+	const struct value *list;
+
+	if (!bind_value(service_item, SCHEMA_SERVICES_PORT)->ok)
+		return;
+	list = bind_value(b->pools.items[at->pool - b->model->pools], SCHEMA_POOLS_BACKENDS);
+	for (uint32_t i = 0; i < list->count; i++) {
+		const struct item *item = &list->items[i];
+		const struct value *v = bind_value(item, SCHEMA_POOLS_BACKENDS_PORT);
+
+		if (v->ok && v->n != 0 && v->n != service->port)
+			bind_mistake(b->bind, item, SCHEMA_POOLS_BACKENDS_PORT,
+			             "is %u, but service \"%s\" has port %u and mode %s cannot "
+			             "translate; leave it out",
+			             (unsigned)v->n, service->name, service->port,
+			             at->pool->mode == MODEL_MODE_GUE ? "gue" : "ipip");
+	}
+}
+
+/* The smallest packet that everyone may send has to fit with the outer headers around it. */
+static void check_mtu(const struct build *b, const struct model_at *at)
+{
+	const struct model *m = b->model;
+	unsigned inner = INNER_IP4_MIN, outer = OUTER_IP4;
+
+	for (size_t i = 0; i < at->vip->n_addresses; i++)
+		if (!addr_is4(&at->vip->addresses[i]))
+			inner = INNER_IP6_MIN;
+	for (size_t i = 0; i < at->pool->n_backends; i++)
+		if (!addr_is4(&at->pool->backends[i].address))
+			outer = OUTER_IP6;
+	outer += at->pool->mode == MODEL_MODE_GUE ? OUTER_GUE : 0;
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		const struct model_node *node = &m->nodes[i];
+
+		if (node->site == at->site && bind_value(b->nodes.items[i], SCHEMA_NODES_MTU)->ok &&
+		    node->mtu < inner + outer)
+			bind_mistake(b->bind, b->nodes.items[i], SCHEMA_NODES_MTU,
+			             "%u is too small for pool \"%s\": a packet of %u bytes to VIP "
+			             "\"%s\" needs %u with its tunnel",
+			             node->mtu, at->pool->name, inner, at->vip->name,
+			             inner + outer);
+	}
+}
+
+static void check_at(const struct build *b, const struct model_service *service, size_t i,
+                     const struct item *item, const struct item *service_item)
+{
+	const struct model_at *at = &service->at[i];
+
+	for (size_t j = 0; at->site && j < i; j++)
+		if (service->at[j].site == at->site)
+			bind_mistake(b->bind, item, SCHEMA_SERVICES_AT_SITE,
+			             "site \"%s\" stands twice", at->site->name);
+	if (at->site && at->vip && at->vip->site && at->vip->site != at->site)
+		bind_mistake(b->bind, item, SCHEMA_SERVICES_AT_VIP,
+		             "VIP \"%s\" is at site \"%s\", expected one at \"%s\"", at->vip->name,
+		             at->vip->site->name, at->site->name);
+	if (at->site && at->pool && at->pool->site && at->pool->site != at->site)
+		bind_mistake(b->bind, item, SCHEMA_SERVICES_AT_POOL,
+		             "pool \"%s\" is at site \"%s\", expected one at \"%s\"",
+		             at->pool->name, at->pool->site->name, at->site->name);
+	if (at->pool)
+		check_ports(b, service, at, service_item);
+	if (at->site && at->pool && at->vip)
+		check_mtu(b, at);
+}
+
+static void check_services_apart(const struct build *b, struct claims *claims)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (claims->n)
+		qsort(claims->all, claims->n, sizeof(*claims->all), by_claim);
+	for (size_t i = 1; i < claims->n; i++) {
+		const struct claim *x = &claims->all[i], *y = &claims->all[i - 1];
+
+		if (x->kind == y->kind && addr_equal(&x->address, &y->address))
+			bind_mistake(b->bind, x->item, SCHEMA_SERVICES_PORT,
+			             "%s port %u is also that of service \"%s\"",
+			             addr_text(&x->address, text), x->kind >> 8, y->name);
+	}
+}
+
+static size_t count_claims(const struct model *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_services; i++)
+		for (size_t j = 0; j < m->services[i].n_at; j++)
+			n += m->services[i].at[j].vip ? m->services[i].at[j].vip->n_addresses : 0;
+	return n;
+}
+
+static void check_services(const struct build *b)
+{
+	const struct model *m = b->model;
+	struct claims claims = { ARENA_ARRAY(b->bind->arena, struct claim, count_claims(m) + 1),
+		                 0 };
+
+	for (size_t i = 0; claims.all && i < m->n_services; i++) {
+		const struct model_service *s = &m->services[i];
+		const struct item *item = b->services.items[i];
+		const struct value *list = bind_value(item, SCHEMA_SERVICES_AT);
+		uint32_t kind = (uint32_t)s->port << 8 | (uint32_t)s->protocol;
+
+		for (size_t j = 0; j < s->n_at; j++) {
+			const struct model_vip *vip = s->at[j].vip;
+
+			check_at(b, s, j, &list->items[j], item);
+			for (size_t k = 0; vip && s->port && k < vip->n_addresses; k++)
+				claims.all[claims.n++] =
+				        (struct claim){ vip->addresses[k], kind, item, s->name };
+		}
+	}
+	if (claims.all)
+		check_services_apart(b, &claims);
+}
+
+static bool name_is_in_zone(const char *name, const char *zone)
+{
+	size_t n = strlen(name), n_zone = strlen(zone);
+
+	return n >= n_zone && strcmp(name + n - n_zone, zone) == 0 &&
+	       (n == n_zone || name[n - n_zone - 1] == '.');
+}
+
+static void check_dns(const struct build *b)
+{
+	const struct model *m = b->model;
+
+	for (size_t i = 0; i < m->n_dns_names; i++) {
+		const struct model_dns_name *name = &m->dns_names[i];
+		const struct item *item = b->names.items[i];
+		bool inside = false;
+
+		for (size_t j = 0; j < m->n_zones && !inside; j++)
+			inside = name_is_in_zone(name->name, m->zones[j].name);
+		if (!inside)
+			bind_mistake(b->bind, item, SCHEMA_DNS_NAMES_NAME,
+			             "\"%s\" lies in none of dns.zones", name->name);
+		if (name->ttl_min_s > name->ttl_max_s)
+			bind_mistake(b->bind, item, SCHEMA_DNS_NAMES_TTL,
+			             "min of %us is longer than max of %us", name->ttl_min_s,
+			             name->ttl_max_s);
+	}
+}
+
+/* Each node carries the tables of its own site. */
+static void check_sizes_of(const struct build *b, const struct model_site *site)
+{
+	const struct model *m = b->model;
+	const struct item *limits = bind_value(b->top, SCHEMA_LIMITS)->items;
+	uint64_t slots = 0, backends = 0, services = 0;
+
+	for (size_t i = 0; i < m->n_pools; i++) {
+		slots += m->pools[i].site == site ? m->pools[i].n_slots : 0;
+		backends += m->pools[i].site == site ? m->pools[i].n_backends : 0;
+	}
+	for (size_t i = 0; i < m->n_services; i++)
+		for (size_t j = 0; j < m->services[i].n_at; j++)
+			if (m->services[i].at[j].site == site && m->services[i].at[j].vip)
+				services += m->services[i].at[j].vip->n_addresses;
+	const struct {
+		enum schema_id id;
+		uint64_t needed, limit;
+		const char *what;
+	} sizes[] = {
+		{ SCHEMA_LIMITS_SLOTS, slots, m->limits.slots, "slots" },
+		{ SCHEMA_LIMITS_BACKENDS, backends, m->limits.backends, "backends" },
+		{ SCHEMA_LIMITS_SERVICES, services, m->limits.services, "service addresses" },
+	};
+	for (size_t i = 0; i < 3; i++)
+		if (sizes[i].needed > sizes[i].limit && bind_value(limits, sizes[i].id)->ok)
+			bind_mistake(b->bind, limits, sizes[i].id,
+			             "is %llu, but site \"%s\" has %llu %s",
+			             (unsigned long long)sizes[i].limit, site->name,
+			             (unsigned long long)sizes[i].needed, sizes[i].what);
+}
+
+void check_model(const struct build *b)
+{
+	check_nodes(b);
+	check_checks(b);
+	check_pools(b);
+	check_vips(b);
+	check_services(b);
+	check_dns(b);
+	for (size_t i = 0; i < b->model->n_sites && bind_value(b->top, SCHEMA_LIMITS)->items; i++)
+		check_sizes_of(b, &b->model->sites[i]);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reading whole files that someone else names: regular ones only, never waiting, bounded.
+ */
+#ifndef WEIR_MODEL_LOAD_H
+#define WEIR_MODEL_LOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/**
+ * Read a file. @p out is malloc()ed, given, with a NUL behind its end.
+ * @return 0, -EFBIG (over @p max bytes), -EISDIR, -EPERM (a FIFO, device or socket) or -errno
+ */
+int load_file(const char *path, size_t max, char **out, size_t *n);
+/** What to tell a person about load_file()'s @p err. */
+const char *load_error(int err);
+/** Whether the existing file @p path is, links resolved, below the directory @p dir. */
+bool load_is_below(const char *path, const char *dir);
+
+#endif

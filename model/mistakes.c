@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "model/mistakes.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+
+#define ARENA_LIMIT (16u << 20)
+#define MESSAGE_MAX 1024u
+#define NEAR_LENGTH 64u
+#define NEAR_FAR    99u
+
+int mistakes_init(struct model_mistakes *m)
+{
+	*m = (struct model_mistakes){ .arena = arena_new(ARENA_LIMIT) };
+	if (!m->arena)
+		return -ENOMEM;
+	m->items = ARENA_ARRAY(m->arena, struct model_mistake, MISTAKES_KEPT);
+	return m->items ? 0 : -ENOMEM;
+}
+
+void model_mistakes_free(struct model_mistakes *m)
+{
+	arena_free(m->arena);
+	*m = (struct model_mistakes){ 0 };
+}
+
+/* Control characters would let a document write to the terminal of who reads its mistakes. */
+static void tame(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = '?';
+}
+
+void mistakes_add(struct model_mistakes *m, struct where at, const char *field, const char *format,
+                  ...)
+{
+	char message[MESSAGE_MAX];
+	va_list args;
+
+	m->n_total++;
+	if (m->n_items == MISTAKES_KEPT)
+		return;
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	tame(message);
+
+	struct model_mistake mistake = { arena_strdup(m->arena, at.file), at.line,
+		                         arena_strdup(m->arena, field),
+		                         arena_strdup(m->arena, message) };
+	if (mistake.file && mistake.field && mistake.message)
+		m->items[m->n_items++] = mistake;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct model_mistake *x = a, *y = b;
+	int files = strcmp(x->file, y->file);
+
+	return files ? files : (x->line > y->line) - (x->line < y->line);
+}
+
+void mistakes_sort(struct model_mistakes *m)
+{
+	if (m->n_items)
+		qsort(m->items, m->n_items, sizeof(*m->items), by_place);
+}
+
+static unsigned least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+/* Optimal string alignment: Levenshtein's distance with swaps of neighbours. */
+unsigned near_distance(const char *a, const char *b)
+{
+	size_t n_a = strlen(a), n_b = strlen(b);
+	unsigned rows[3][NEAR_LENGTH + 1];
+
+	if (n_a > NEAR_LENGTH || n_b > NEAR_LENGTH)
+		return NEAR_FAR;
+	for (size_t j = 0; j <= n_b; j++)
+		rows[0][j] = (unsigned)j;
+	for (size_t i = 1; i <= n_a; i++) {
+		const unsigned *above = rows[(i - 1) % 3], *above2 = rows[(i + 1) % 3];
+		unsigned *row = rows[i % 3];
+
+		row[0] = (unsigned)i;
+		for (size_t j = 1; j <= n_b; j++) {
+			row[j] = least(least(above[j], row[j - 1]) + 1,
+			               above[j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				row[j] = least(row[j], above2[j - 2] + 1);
+		}
+	}
+	return rows[n_a % 3][n_b];
+}
+
+void near_try(struct near_best *near, const char *candidate)
+{
+	unsigned distance = near_distance(near->wanted, candidate);
+
+	if (near->best && distance >= near->distance)
+		return;
+	near->best = candidate;
+	near->distance = distance;
+}
+
+const char *near_text(const struct near_best *near, char text[NEAR_TEXT_MAX])
+{
+	size_t n = strlen(near->wanted);
+
+	text[0] = '\0';
+	if (near->best && near->distance <= (n < 4 ? 1 : n < 8 ? 2 : 3))
+		snprintf(text, NEAR_TEXT_MAX, " (did you mean \"%s\"?)", near->best);
+	return text;
+}

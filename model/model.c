@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Questions to a model. Pure; any thread may ask while the model lives. */
+#include "weir/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "model/build.h"
+
+#define PPM_ALL 1000000u
+
+void model_free(struct model *m)
+{
+	if (m)
+		arena_free(m->arena);
+}
+
+uint64_t model_backend_id(const struct addr *address, uint16_t port)
+{
+	/* Fixed for ever: all nodes and releases agree on it. 0 is nobody's. */
+	static const struct hash_key key = { 0x776569722062656eu, 0x6964656e74697479u };
+	uint8_t bytes[18];
+	uint64_t id;
+
+	memcpy(bytes, address->bytes, 16);
+	bytes[16] = (uint8_t)(port >> 8);
+	bytes[17] = (uint8_t)port;
+	id = hash_bytes(&key, bytes, sizeof(bytes));
+	return id ? id : 1;
+}
+
+const struct model_site *model_site(const struct model *m, const char *name)
+{
+	return build_find(m->sites, m->n_sites, sizeof(*m->sites), name);
+}
+
+const struct model_node *model_node(const struct model *m, const char *name)
+{
+	return build_find(m->nodes, m->n_nodes, sizeof(*m->nodes), name);
+}
+
+const struct model_pool *model_pool(const struct model *m, const char *name)
+{
+	return build_find(m->pools, m->n_pools, sizeof(*m->pools), name);
+}
+
+const struct model_backend *model_backend(const struct model_pool *pool, const char *name)
+{
+	return build_find(pool->backends, pool->n_backends, sizeof(*pool->backends), name);
+}
+
+const struct model_service *model_service(const struct model *m, const char *name)
+{
+	return build_find(m->services, m->n_services, sizeof(*m->services), name);
+}
+
+/* A ramp from @p from_ppm to @p to_ppm that starts at @p start_ms. */
+static uint32_t ramp(int64_t from_ppm, int64_t to_ppm, int64_t start_ms, int64_t over_ms,
+                     int64_t now_ms)
+{
+	if (now_ms < start_ms)
+		return (uint32_t)from_ppm;
+	if (now_ms - start_ms >= over_ms)
+		return (uint32_t)to_ppm;
+	return (uint32_t)(from_ppm +
+	                  (int64_t)((__int128)(to_ppm - from_ppm) * (now_ms - start_ms) / over_ms));
+}
+
+static bool has_ramp(const struct model_override *o)
+{
+	return o->over_ms > 0 && o->kind != MODEL_OVERRIDE_DISABLE;
+}
+
+uint32_t model_override_ppm(const struct model_override *o, int64_t wall_ms)
+{
+	int64_t over_ms = has_ramp(o) ? o->over_ms : 0;
+
+	if (o->ended)
+		return 0;
+	if (wall_ms < o->until_ms)
+		return ramp(o->from_ppm, PPM_ALL, o->from_ms, over_ms, wall_ms);
+	return ramp(ramp(o->from_ppm, PPM_ALL, o->from_ms, over_ms, o->until_ms), 0, o->until_ms,
+	            over_ms, wall_ms);
+}
+
+static int64_t after(int64_t ms, int64_t more_ms)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(ms, more_ms, &sum) ? MODEL_WALL_NEVER : sum;
+}
+
+int64_t model_override_next_ms(const struct model_override *o, int64_t wall_ms)
+{
+	int64_t over_ms = has_ramp(o) ? o->over_ms : 0;
+	const int64_t turns[] = { o->from_ms, after(o->from_ms, over_ms), o->until_ms,
+		                  after(o->until_ms, over_ms) };
+	int64_t next = MODEL_WALL_NEVER;
+
+	if (o->ended)
+		return next;
+	for (size_t i = 0; i < 4; i++) {
+		/* The rise is cut off where the return starts. */
+		if (i < 2 && turns[i] > o->until_ms)
+			continue;
+		if (turns[i] > wall_ms && turns[i] < next)
+			next = turns[i];
+	}
+	return next;
+}

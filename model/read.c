@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reading documents: scan, parse, bind, build, check. A model is handed out only when all of these
+ * found nothing wrong.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "model/build.h"
+
+#define MODEL_ARENA_LIMIT   ((size_t)1 << 30)
+#define SCRATCH_ARENA_LIMIT ((size_t)2 << 30)
+
+/* What reading one document needs. */
+struct reading {
+	const char *path; /* of the document; NULL: text */
+	const char *text;
+	size_t n_text;
+	const char *name; /* of a text, in mistakes */
+	const char *dir;  /* absolute; NULL: an effective document */
+	const char *node; /* NULL: any */
+};
+
+/* A node that is not in the document: say which ones are. */
+static void tell_nodes(const struct model *m, const struct reading *r, const char *file,
+                       struct model_mistakes *mistakes)
+{
+	char names[512] = "", near_is[NEAR_TEXT_MAX];
+	struct near_best near = { .wanted = r->node };
+	size_t used = 0;
+
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		near_try(&near, m->nodes[i].name);
+		if (used < sizeof(names))
+			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
+			                         i ? ", " : "", m->nodes[i].name);
+	}
+	mistakes_add(mistakes, (struct where){ file, 0 }, "nodes",
+	             "there is no node \"%s\"; the nodes are: %s%s", r->node, names,
+	             near_text(&near, near_is));
+}
+
+static int build(const struct reading *r, const struct bind *bind, const struct item *top,
+                 struct model *m)
+{
+	struct build b = { .bind = bind, .top = top, .dir = r->dir, .model = m, .arena = m->arena };
+	int err = build_model(&b);
+
+	if (err)
+		return err;
+	check_model(&b);
+	if (r->node) {
+		m->self = model_node(m, r->node);
+		if (!m->self && m->n_nodes)
+			tell_nodes(m, r, r->path ? r->path : r->name, bind->mistakes);
+	}
+	return arena_failed(m->arena) || arena_failed(bind->arena) ? -ENOMEM : 0;
+}
+
+/* Read into @p m with @p scratch for all that the model does not keep. */
+static int read_into(const struct reading *r, struct arena *scratch, struct model *m,
+                     struct model_mistakes *mistakes)
+{
+	struct scan scan;
+	int err;
+
+	scan_init(&scan, scratch, mistakes, r->dir, r->dir ? SCAN_CONFIG_MAX : SCAN_EFFECTIVE_MAX);
+	err = r->path ? scan_file(&scan, r->path) : scan_text(&scan, r->text, r->n_text, r->name);
+	if (!err) {
+		const struct tree *top = tree_parse(&scan, scratch);
+		const struct bind bind = { &scan, mistakes, scratch, !r->dir };
+		const struct item *item = top ? bind_document(&bind, top) : NULL;
+
+		if (item)
+			err = build(r, &bind, item, m);
+		else if (mistakes->n_total == 0)
+			err = -ENOMEM;
+	}
+	scan_fini(&scan);
+	return err;
+}
+
+static int read_document(const struct reading *r, struct model **out,
+                         struct model_mistakes *mistakes)
+{
+	struct arena *scratch = NULL, *arena = NULL;
+	struct model *m = NULL;
+	int err = mistakes_init(mistakes);
+
+	if (!err) {
+		scratch = arena_new(SCRATCH_ARENA_LIMIT);
+		arena = arena_new(MODEL_ARENA_LIMIT);
+		m = arena ? ARENA_ARRAY(arena, struct model, 1) : NULL;
+		err = m && scratch ? 0 : -ENOMEM;
+	}
+	if (!err) {
+		m->arena = arena;
+		err = read_into(r, scratch, m, mistakes);
+	}
+	if (!err && mistakes->n_total > 0)
+		err = -EINVAL;
+	arena_free(scratch);
+	if (err) {
+		mistakes_sort(mistakes);
+		arena_free(arena);
+		return err;
+	}
+	*out = m;
+	return 0;
+}
+
+/* The absolute directory of @p path. @return 0 or -errno */
+static int directory_of(const char *path, char dir[PATH_MAX])
+{
+	char copy[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	int n = slash ? snprintf(copy, sizeof(copy), "%.*s", (int)(slash - path + 1), path)
+	              : snprintf(copy, sizeof(copy), ".");
+
+	if (n >= PATH_MAX)
+		return -ENAMETOOLONG;
+	return realpath(copy, dir) ? 0 : -errno;
+}
+
+int model_read_config(const char *path, const char *node, struct model **out,
+                      struct model_mistakes *mistakes)
+{
+	char dir[PATH_MAX];
+	struct reading r = { .path = path, .dir = dir, .node = node };
+	int err = directory_of(path, dir);
+
+	if (err) {
+		if (mistakes_init(mistakes) == 0)
+			mistakes_add(mistakes, (struct where){ path, 0 }, "",
+			             "its directory cannot be opened: %s", strerror(-err));
+		return err;
+	}
+	return read_document(&r, out, mistakes);
+}
+
+int model_read_text(const char *text, size_t n, const char *name, const char *dir, const char *node,
+                    struct model **out, struct model_mistakes *mistakes)
+{
+	char real_dir[PATH_MAX];
+	struct reading r = {
+		.text = text, .n_text = n, .name = name, .dir = real_dir, .node = node
+	};
+
+	if (!realpath(dir, real_dir)) {
+		int err = -errno;
+
+		if (mistakes_init(mistakes) == 0)
+			mistakes_add(mistakes, (struct where){ dir, 0 }, "", "%s", strerror(-err));
+		return err;
+	}
+	return read_document(&r, out, mistakes);
+}
+
+int model_read_effective(const char *path, const char *node, struct model **out,
+                         struct model_mistakes *mistakes)
+{
+	struct reading r = { .path = path, .node = node };
+
+	return read_document(&r, out, mistakes);
+}

@@ -1,0 +1,590 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "model/scan.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "model/load.h"
+
+/* A setting that stands twice is written as "*" so that libconfig does not stop there. */
+#define DUPLICATE_MARK '*'
+
+/* A setting's name, as it was seen in the innermost group. */
+struct member {
+	const char *name;
+	size_t n;
+	unsigned line;
+};
+
+/* An open bracket. Only '{' has members. */
+struct scope {
+	struct member members[SCAN_MEMBERS_MAX];
+	size_t n_members;
+};
+
+/* A text being scanned. */
+struct text {
+	struct scan *s;
+	const char *at, *end;
+	const char *file;
+	unsigned line;
+	bool line_is_blank; /* nothing but blanks and comments so far on this line */
+	unsigned include_depth;
+	struct scope *scopes; /* [SCAN_DEPTH_MAX + 1]; shared by the files of one document */
+	size_t *depth;
+};
+
+static void scan_bytes(struct scan *s, const char *bytes, size_t n);
+
+static void complain(struct text *t, const char *message)
+{
+	mistakes_add(t->s->mistakes, (struct where){ t->file, t->line }, "", "%s", message);
+}
+
+static void emit(struct scan *s, const char *text)
+{
+	scan_bytes(s, text, strlen(text));
+}
+
+static void scan_bytes(struct scan *s, const char *bytes, size_t n)
+{
+	if (s->n_out + n + 1 > s->out_room) {
+		size_t room = (s->out_room + n) * 2 + 4096;
+		char *out = realloc(s->out, room);
+
+		if (!out) {
+			s->error = -ENOMEM;
+			s->broken = true;
+			return;
+		}
+		s->out = out;
+		s->out_room = room;
+	}
+	memcpy(s->out + s->n_out, bytes, n);
+	s->n_out += n;
+	s->out[s->n_out] = '\0';
+}
+
+static void new_line(struct text *t)
+{
+	emit(t->s, "\n");
+	t->s->line++;
+	t->line++;
+	t->line_is_blank = true;
+}
+
+/* From the next line of the output on, lines are those of @p file. */
+static void new_piece(struct scan *s, const char *file, unsigned file_line)
+{
+	if (s->n_pieces < 2 * SCAN_FILES_MAX + 2)
+		s->pieces[s->n_pieces++] = (struct scan_piece){ s->line, file, file_line };
+}
+
+static bool is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool starts(const struct text *t, const char *word)
+{
+	size_t n = strlen(word);
+
+	return (size_t)(t->end - t->at) >= n && memcmp(t->at, word, n) == 0;
+}
+
+static void skip_line_comment(struct text *t)
+{
+	while (t->at < t->end && *t->at != '\n')
+		t->at++;
+}
+
+static void skip_block_comment(struct text *t)
+{
+	unsigned first = t->line;
+
+	for (t->at += 2; t->at < t->end && !starts(t, "*/"); t->at++)
+		if (*t->at == '\n')
+			new_line(t);
+	if (t->at < t->end) {
+		t->at += 2;
+		return;
+	}
+	t->line = first;
+	complain(t, "a comment begins here and has no end: expected */");
+	t->s->broken = true;
+}
+
+static int hex_digit(char c)
+{
+	if (is_digit(c))
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Read what follows a backslash. @return the byte, or -1 */
+static int read_escape(struct text *t)
+{
+	static const char letters[] = "ntrf\\\"", bytes[] = "\n\t\r\f\\\"";
+	const char *found;
+
+	if (t->at == t->end || *t->at == '\0')
+		return -1;
+	found = strchr(letters, *t->at);
+	if (found) {
+		t->at++;
+		return (unsigned char)bytes[found - letters];
+	}
+	if ((*t->at != 'x' && *t->at != 'X') || t->end - t->at < 3)
+		return -1;
+	int high = hex_digit(t->at[1]), low = hex_digit(t->at[2]);
+	t->at += 3;
+	return high < 0 || low < 0 || (high == 0 && low == 0) ? -1 : high * 16 + low;
+}
+
+/*
+ * Read a quoted text, the cursor behind its opening quote, into @p out (SCAN_TEXT_MAX + 1 bytes).
+ * @return false after telling what is wrong; the cursor is then behind the text or at the line's end
+ */
+static bool read_quoted(struct text *t, char *out, size_t *n_out)
+{
+	const char *wrong = NULL;
+	size_t n = 0;
+
+	while (t->at < t->end && *t->at != '"' && *t->at != '\n') {
+		int byte = (unsigned char)*t->at++;
+
+		if (byte == '\\')
+			byte = read_escape(t);
+		else if (byte < 0x20)
+			byte = -1;
+		if (byte < 0)
+			wrong = "a text holds a control character or an unknown escape; known are "
+			        "\\\" \\\\ \\n \\t \\r \\f and \\x01 to \\xff";
+		else if (n < SCAN_TEXT_MAX)
+			out[n++] = (char)byte;
+		else
+			wrong = "a text is longer than 4096 bytes";
+	}
+	if (t->at == t->end || *t->at == '\n') {
+		complain(t, "a text has no end on this line: expected \"");
+		t->s->broken = true;
+		return false;
+	}
+	t->at++;
+	out[n] = '\0';
+	*n_out = n;
+	if (wrong)
+		complain(t, wrong);
+	return !wrong;
+}
+
+static void emit_quoted(struct scan *s, const char *text, size_t n)
+{
+	emit(s, " \"");
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)text[i];
+		char escaped[8];
+
+		if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
+			scan_bytes(s, &text[i], 1);
+			continue;
+		}
+		snprintf(escaped, sizeof(escaped), "\\x%02x", c);
+		emit(s, escaped);
+	}
+	emit(s, "\"");
+}
+
+static void scan_quoted(struct text *t)
+{
+	char value[SCAN_TEXT_MAX + 1];
+	size_t n = 0;
+
+	t->at++;
+	if (!read_quoted(t, value, &n))
+		n = 0;
+	emit_quoted(t->s, value, n);
+	t->s->n_settings++;
+}
+
+/* A number: decimal, whole, and within 32 bits, or libconfig would wrap it without a word. */
+static void scan_number(struct text *t)
+{
+	const char *first = t->at;
+	bool negative = *t->at == '-', decimal = true;
+	uint64_t n = 0;
+	char canonical[16];
+
+	if (*t->at == '-' || *t->at == '+')
+		t->at++;
+	const char *digits = t->at;
+	for (; t->at < t->end && (is_digit(*t->at) || is_letter(*t->at) || *t->at == '.');
+	     t->at++) {
+		decimal = decimal && is_digit(*t->at);
+		if (decimal && n <= UINT32_MAX)
+			n = n * 10 + (uint64_t)(*t->at - '0');
+	}
+	int length = t->at - first > 40 ? 40 : (int)(t->at - first);
+	struct where at = { t->file, t->line };
+	if (!decimal || t->at == digits) {
+		mistakes_add(
+		        t->s->mistakes, at, "",
+		        "found %.*s, expected a whole decimal number, or a text in quotes such as "
+		        "\"500ms\" or \"40Gbit\"",
+		        length, first);
+		n = 0;
+	} else if (n > (uint64_t)INT32_MAX + negative) {
+		mistakes_add(
+		        t->s->mistakes, at, "",
+		        "found %.*s, which does not fit 32 bits; write large quantities as text "
+		        "with a unit, such as \"40Gbit\"",
+		        length, first);
+		n = 0;
+	}
+	snprintf(canonical, sizeof(canonical), " %s%" PRIu64, negative ? "-" : "", n);
+	emit(t->s, canonical);
+	t->s->n_settings++;
+}
+
+/* Note that the innermost group has a member of this name. @return false if it had one already */
+static bool note_member(struct text *t, const char *name, size_t n)
+{
+	struct scope *scope = &t->scopes[*t->depth];
+
+	for (size_t i = 0; i < scope->n_members; i++) {
+		const struct member *m = &scope->members[i];
+
+		if (m->n != n || memcmp(m->name, name, n) != 0)
+			continue;
+		char field[SCAN_NAME_MAX + 1];
+		snprintf(field, sizeof(field), "%.*s", (int)n, name);
+		mistakes_add(t->s->mistakes, (struct where){ t->file, t->line }, field,
+		             "stands twice in this group; first on line %u", m->line);
+		return false;
+	}
+	if (scope->n_members == SCAN_MEMBERS_MAX) {
+		complain(t, "a group has more than 64 settings");
+		t->s->broken = true;
+		return true;
+	}
+	scope->members[scope->n_members++] = (struct member){ name, n, t->line };
+	return true;
+}
+
+static bool is_boolean(const char *word, size_t n)
+{
+	return (n == 4 && strncasecmp(word, "true", 4) == 0) ||
+	       (n == 5 && strncasecmp(word, "false", 5) == 0);
+}
+
+static void scan_word(struct text *t)
+{
+	const char *first = t->at;
+	char mark[24];
+
+	while (t->at < t->end &&
+	       (is_letter(*t->at) || is_digit(*t->at) || *t->at == '_' || *t->at == '-'))
+		t->at++;
+	size_t n = (size_t)(t->at - first);
+	emit(t->s, " ");
+	t->s->n_settings++;
+	if (is_boolean(first, n)) {
+		scan_bytes(t->s, first, n);
+	} else if (n > SCAN_NAME_MAX) {
+		complain(t, "a setting's name is longer than 63 bytes");
+		t->s->broken = true;
+	} else if (note_member(t, first, n)) {
+		scan_bytes(t->s, first, n);
+	} else {
+		snprintf(mark, sizeof(mark), "%c%zu", DUPLICATE_MARK, t->s->n_out);
+		emit(t->s, mark);
+	}
+}
+
+static void scan_bracket(struct text *t)
+{
+	char token[3] = { ' ', *t->at, '\0' };
+
+	if (strchr("{[(", *t->at)) {
+		if (*t->depth == SCAN_DEPTH_MAX) {
+			complain(t, "brackets are nested more than 16 deep");
+			t->s->broken = true;
+			return;
+		}
+		t->scopes[++*t->depth].n_members = 0;
+		t->s->n_settings++;
+	} else if (*t->depth > 0) {
+		--*t->depth;
+	}
+	t->at++;
+	emit(t->s, token);
+}
+
+static void scan_document(struct text *t);
+
+/* Open the file that an include names and scan it in place. */
+static void include_file(struct text *t, const char *name)
+{
+	struct scan *s = t->s;
+	char path[PATH_MAX], *bytes = NULL;
+	size_t n = 0;
+	int err =
+	        snprintf(path, sizeof(path), "%s/%s", s->dir, name) >= PATH_MAX ? -ENAMETOOLONG : 0;
+	struct where at = { t->file, t->line };
+
+	if (!err)
+		err = load_file(path, s->bytes_max - s->n_bytes, &bytes, &n);
+	if (!err && !load_is_below(path, s->dir)) {
+		free(bytes);
+		mistakes_add(s->mistakes, at, "@include",
+		             "\"%s\" leads out of the configuration's directory", name);
+		return;
+	}
+	if (err) {
+		mistakes_add(s->mistakes, at, "@include", "\"%s\" %s", name, load_error(err));
+		return;
+	}
+	s->n_bytes += n;
+	s->n_files++;
+	/* The members' names point into the text, so it lives as long as the scan. */
+	char *kept = arena_alloc(s->arena, n + 1, 1);
+	if (kept) {
+		memcpy(kept, bytes, n);
+		emit(s, "\n");
+		s->line++;
+		struct text inner = { .s = s,
+			              .at = kept,
+			              .end = kept + n,
+			              .file = arena_strdup(s->arena, name),
+			              .line = 1,
+			              .line_is_blank = true,
+			              .include_depth = t->include_depth + 1,
+			              .scopes = t->scopes,
+			              .depth = t->depth };
+		new_piece(s, inner.file ? inner.file : "", 1);
+		scan_document(&inner);
+		emit(s, "\n");
+		s->line++;
+		new_piece(s, t->file, t->line);
+	}
+	free(bytes);
+}
+
+/* Why an include of @p name may not be; NULL if it may. */
+static const char *include_refused(const struct text *t, const char *name)
+{
+	if (!t->s->dir)
+		return "an include is allowed only in the operator's own file";
+	if (t->include_depth >= SCAN_INCLUDE_DEPTH)
+		return "includes are nested more than 8 deep (does a file include itself?)";
+	if (t->s->n_files >= SCAN_FILES_MAX)
+		return "more than 256 files are included";
+	if (name[0] == '\0' || name[0] == '/' || strstr(name, ".."))
+		return "an include names a file below the configuration's directory, without \"..\"";
+	return NULL;
+}
+
+static void skip_blanks(struct text *t)
+{
+	while (t->at < t->end && (*t->at == ' ' || *t->at == '\t' || *t->at == '\r'))
+		t->at++;
+}
+
+static void scan_include(struct text *t)
+{
+	char name[SCAN_TEXT_MAX + 1];
+	size_t n;
+	const char *refused;
+
+	if (!t->line_is_blank || !starts(t, "@include")) {
+		complain(t, "found '@', expected only: @include \"FILE\" on a line of its own");
+		t->s->broken = true;
+		skip_line_comment(t);
+		return;
+	}
+	t->at += strlen("@include");
+	skip_blanks(t);
+	if (t->at == t->end || *t->at != '"') {
+		complain(t, "expected: @include \"FILE\"");
+		skip_line_comment(t);
+		return;
+	}
+	t->at++;
+	if (!read_quoted(t, name, &n))
+		return;
+	skip_blanks(t);
+	if (t->at < t->end && *t->at != '\n' && *t->at != '#' && !starts(t, "//")) {
+		complain(t, "expected nothing else on the line of an @include");
+		skip_line_comment(t);
+		return;
+	}
+	skip_line_comment(t);
+	refused = strlen(name) == n ? include_refused(t, name) : "a file's name holds no NUL";
+	if (refused)
+		mistakes_add(t->s->mistakes, (struct where){ t->file, t->line }, "@include",
+		             "\"%s\": %s", name, refused);
+	else
+		include_file(t, name);
+}
+
+static void scan_unknown(struct text *t)
+{
+	unsigned char c = (unsigned char)*t->at;
+	struct where at = { t->file, t->line };
+
+	if (c >= 0x20 && c < 0x7f)
+		mistakes_add(t->s->mistakes, at, "", "found '%c', which has no meaning here", c);
+	else
+		mistakes_add(t->s->mistakes, at, "", "found byte 0x%02x outside of a text", c);
+	t->s->broken = true;
+	skip_line_comment(t);
+}
+
+static void scan_token(struct text *t)
+{
+	char c = *t->at;
+	char token[3] = { ' ', c, '\0' };
+
+	if (is_letter(c)) {
+		scan_word(t);
+	} else if (is_digit(c) || c == '-' || c == '+') {
+		scan_number(t);
+	} else if (c == '"') {
+		scan_quoted(t);
+	} else if (c != '\0' && strchr("{}[]()", c)) {
+		scan_bracket(t);
+	} else if (c == '=' || c == ':' || c == ';' || c == ',') {
+		t->at++;
+		emit(t->s, token);
+	} else if (c == '@') {
+		scan_include(t);
+		return;
+	} else {
+		scan_unknown(t);
+	}
+	t->line_is_blank = false;
+}
+
+static void scan_document(struct text *t)
+{
+	while (t->at < t->end && t->s->error == 0) {
+		if (t->s->n_settings > SCAN_SETTINGS_MAX) {
+			complain(t, "the document has more than 1,000,000 values");
+			t->s->broken = true;
+			return;
+		}
+		if (t->s->broken && *t->depth == SCAN_DEPTH_MAX)
+			return;
+		if (*t->at == '\n') {
+			t->at++;
+			new_line(t);
+		} else if (*t->at == ' ' || *t->at == '\t' || *t->at == '\r') {
+			t->at++;
+		} else if (*t->at == '#' || starts(t, "//")) {
+			skip_line_comment(t);
+		} else if (starts(t, "/*")) {
+			skip_block_comment(t);
+		} else {
+			scan_token(t);
+		}
+	}
+}
+
+void scan_init(struct scan *s, struct arena *arena, struct model_mistakes *mistakes,
+               const char *dir, size_t bytes_max)
+{
+	*s = (struct scan){
+		.arena = arena, .mistakes = mistakes, .dir = dir, .bytes_max = bytes_max, .line = 1
+	};
+	s->pieces = ARENA_ARRAY(arena, struct scan_piece, 2 * SCAN_FILES_MAX + 2);
+	if (!s->pieces)
+		s->error = -ENOMEM;
+}
+
+int scan_text(struct scan *s, const char *text, size_t n, const char *name)
+{
+	struct scope *scopes = calloc(SCAN_DEPTH_MAX + 1, sizeof(*scopes));
+	size_t depth = 0;
+	struct text t = { .s = s,
+		          .at = text,
+		          .end = text + n,
+		          .file = arena_strdup(s->arena, name),
+		          .line = 1,
+		          .line_is_blank = true,
+		          .scopes = scopes,
+		          .depth = &depth };
+
+	if (!scopes || !t.file || s->error) {
+		free(scopes);
+		return -ENOMEM;
+	}
+	s->n_bytes += n;
+	if (s->n_bytes > s->bytes_max) {
+		mistakes_add(s->mistakes, (struct where){ name, 0 }, "",
+		             "the document is larger than %zu bytes", s->bytes_max);
+		s->broken = true;
+	} else {
+		new_piece(s, t.file, 1);
+		emit(s, "");
+		scan_document(&t);
+	}
+	free(scopes);
+	return s->error;
+}
+
+int scan_file(struct scan *s, const char *path)
+{
+	char *bytes = NULL;
+	size_t n = 0;
+	int err = load_file(path, s->bytes_max, &bytes, &n);
+
+	if (err) {
+		mistakes_add(s->mistakes, (struct where){ path, 0 }, "", "%s", load_error(err));
+		return err;
+	}
+	err = scan_text(s, bytes, n, path);
+	free(bytes);
+	return err;
+}
+
+void scan_fini(struct scan *s)
+{
+	free(s->out);
+	s->out = NULL;
+}
+
+struct where scan_where(const struct scan *s, unsigned line)
+{
+	size_t low = 0, high = s->n_pieces;
+
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (s->pieces[middle].line <= line)
+			low = middle;
+		else
+			high = middle;
+	}
+	if (s->n_pieces == 0)
+		return (struct where){ "", 0 };
+	return (struct where){ s->pieces[low].file,
+		               s->pieces[low].file_line + (line - s->pieces[low].line) };
+}
+
+bool scan_is_duplicate(const char *name)
+{
+	return name[0] == DUPLICATE_MARK;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "model/schema.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "model/quantity.h"
+
+#define SCHEMA_FIELD(id, path_, type_, unit_, default_, limits_, marks_, help_)                    \
+	{ .path = path_,                                                                           \
+	  .type = type_,                                                                           \
+	  .unit = unit_,                                                                           \
+	  .default_text = default_,                                                                \
+	  .limits = limits_,                                                                       \
+	  .help = help_,                                                                           \
+	  .restart = MARK(marks_, 'S'),                                                            \
+	  .required = MARK(marks_, 'R'),                                                           \
+	  .effective = MARK(marks_, 'E') },
+/* Marks are at most two letters; a string literal's characters are constants to the compiler. */
+#define MARK(marks, letter)                                                                        \
+	((marks)[0] == (letter) || ((marks)[0] != '\0' && (marks)[1] == (letter)))
+
+const struct model_field model_schema[] = { SCHEMA_ROWS(SCHEMA_FIELD) };
+const size_t model_schema_n = SCHEMA_COUNT;
+
+static const struct {
+	const char *type;
+	enum schema_kind kind;
+} kinds[] = {
+	{ "group", KIND_GROUP },
+	{ "list of groups", KIND_GROUPS },
+	{ "name", KIND_NAME },
+	{ "text", KIND_TEXT },
+	{ "free text", KIND_FREE_TEXT },
+	{ "interface", KIND_INTERFACE },
+	{ "path", KIND_PATH },
+	{ "domain", KIND_DOMAIN },
+	{ "url", KIND_URL },
+	{ "address", KIND_ADDRESS },
+	{ "list of addresses", KIND_ADDRESSES },
+	{ "list of prefixes", KIND_PREFIXES },
+	{ "duration", KIND_DURATION },
+	{ "rate", KIND_RATE },
+	{ "bits", KIND_BITS },
+	{ "percent", KIND_PERCENT },
+	{ "integer", KIND_INTEGER },
+	{ "number", KIND_NUMBER },
+	{ "time", KIND_TIME },
+	{ "boolean", KIND_BOOLEAN },
+};
+
+static enum schema_kind kind_of(const char *type)
+{
+	if (strncmp(type, "enum ", 5) == 0)
+		return KIND_ENUM;
+	if (strncmp(type, "reference to ", 13) == 0)
+		return KIND_REFERENCE;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(kinds[i].type, type) == 0)
+			return kinds[i].kind;
+	return KIND_COUNT;
+}
+
+/* The row whose path, without "[]", is the first @p n bytes of @p path. */
+static enum schema_id parent_of(const char *path, size_t n)
+{
+	for (enum schema_id i = 0; i < SCHEMA_COUNT; i++)
+		if (strncmp(model_schema[i].path, path, n) == 0 && model_schema[i].path[n] == '\0')
+			return i;
+	return SCHEMA_TOP;
+}
+
+static void limits_of(const struct model_field *field, struct schema_row *row)
+{
+	char least[QUANTITY_TEXT_MAX] = "";
+	const char *dots = strstr(field->limits, "..");
+	enum schema_kind kind = row->kind;
+
+	if (!dots || (size_t)(dots - field->limits) >= sizeof(least))
+		return;
+	if (kind != KIND_DURATION && kind != KIND_RATE && kind != KIND_BITS && kind != KIND_PERCENT)
+		kind = KIND_INTEGER; /* of a text's bytes or a list's length */
+	memcpy(least, field->limits, (size_t)(dots - field->limits));
+	row->limited = quantity_parse(kind, least, &row->least) == 0 &&
+	               quantity_parse(kind, dots + 2, &row->most) == 0;
+}
+
+static void row_fill(struct schema *s, enum schema_id id)
+{
+	const struct model_field *field = &model_schema[id];
+	struct schema_row *row = &s->rows[id];
+	const char *dot = strrchr(field->path, '.');
+	size_t n = dot ? (size_t)(dot - field->path) : 0;
+
+	if (n >= 2 && field->path[n - 1] == ']')
+		n -= 2;
+	row->kind = kind_of(field->type);
+	row->name = dot ? dot + 1 : field->path;
+	row->parent = dot ? parent_of(field->path, n) : SCHEMA_TOP;
+	row->place = s->rows[row->parent].n_children++;
+	row->effective = field->effective;
+	limits_of(field, row);
+}
+
+static struct schema the_schema;
+
+static void schema_fill(void)
+{
+	the_schema.rows[SCHEMA_TOP].kind = KIND_GROUP;
+	the_schema.rows[SCHEMA_TOP].name = "";
+	for (enum schema_id i = 0; i < SCHEMA_COUNT; i++)
+		row_fill(&the_schema, i);
+}
+
+const struct schema *schema(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, schema_fill);
+	return &the_schema;
+}
+
+enum schema_id schema_find(enum schema_id parent, const char *name)
+{
+	const struct schema *s = schema();
+
+	for (enum schema_id i = 0; i < SCHEMA_COUNT; i++)
+		if (s->rows[i].parent == parent && strcmp(s->rows[i].name, name) == 0)
+			return i;
+	return SCHEMA_COUNT;
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The schema of Weir's documents: one row a field. From these rows come what the parser accepts, the
+ * limits it enforces, the defaults, what its mistakes say, and docs/configuration.md.
+ *
+ * Constant data; any thread may read it.
+ */
+#ifndef WEIR_MODEL_SCHEMA_H
+#define WEIR_MODEL_SCHEMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weir/model.h"
+
+/*
+ * X(id, path, type, unit, default, limits, marks, help). A row stands after its group's. An empty
+ * default is "not given". Limits are "least..most", of the value, of a text's bytes or of a list's
+ * length. Marks: R required, S takes effect at the next start only, E in effective documents only.
+ */
+#define SCHEMA_ROWS(X)                                                                             \
+	X(SCHEMA, "schema", "integer", "", "", "1..1", "R",                                        \
+	  "Version of this schema that the document is written in.")                               \
+	X(CLUSTER, "cluster", "group", "", "", "", "R", "What all sites and nodes share.")         \
+	X(CLUSTER_NAME, "cluster.name", "name", "", "", "", "RS",                                  \
+	  "Name of the cluster; part of the paths of pinned BPF objects.")                         \
+	X(CLUSTER_HASH_KEY_FILE, "cluster.hash_key_file", "path", "", "", "", "R",                 \
+	  "File with the secret that keys flow hashing: 32 hexadecimal digits, the same on all "   \
+	  "nodes, kept beside the configuration and never in it.")                                 \
+	X(CLUSTER_HASH_KEY_ID, "cluster.hash_key_id", "name", "", "", "", "R",                     \
+	  "Name of that key, so that nodes can tell which one they use without showing it.")       \
+	X(LIMITS, "limits", "group", "", "", "", "", "Sizes of the forwarding tables.")            \
+	X(LIMITS_SERVICES, "limits.services", "integer", "entries", "4096", "16..65536", "",       \
+	  "Room for services: one entry for each address, port and protocol.")                     \
+	X(LIMITS_BACKENDS, "limits.backends", "integer", "backends", "16384", "16..32767", "",     \
+	  "Room for backends of one site.")                                                        \
+	X(LIMITS_SLOTS, "limits.slots", "integer", "slots", "1048576", "4096..16777216", "",       \
+	  "Room for the slots of all pools of one site.")                                          \
+	X(LIMITS_EXCEPTIONS, "limits.exceptions", "integer", "flows", "65536", "1024..16777216",   \
+	  "", "Room for flows that are remembered during changes.")                                \
+	X(SITES, "sites", "list of groups", "", "", "1..64", "R", "The datacenters.")              \
+	X(SITES_NAME, "sites[].name", "name", "", "", "", "R", "Name of the site.")                \
+	X(SITES_LABELS, "sites[].labels", "group", "", "", "", "", "What is known of the site.")   \
+	X(SITES_LABELS_REGION, "sites[].labels.region", "name", "", "", "", "",                    \
+	  "Region, for people and for later policies.")                                            \
+	X(SITES_WEIGHT, "sites[].weight", "integer", "", "100", "0..10000", "",                    \
+	  "Share of the traffic of names, relative to the other sites.")                           \
+	X(SITES_CAPACITY, "sites[].capacity", "group", "", "", "", "",                             \
+	  "What the site can take; used when a drain asks whether the others have room.")          \
+	X(SITES_CAPACITY_FLOWS, "sites[].capacity.new_flows", "rate", "", "", "1/s..1G/s", "",     \
+	  "New flows a second.")                                                                   \
+	X(SITES_CAPACITY_BITS, "sites[].capacity.bits", "bits", "", "", "1kbit..1000Tbit", "",     \
+	  "Bits a second.")                                                                        \
+	X(NODES, "nodes", "list of groups", "", "", "1..256", "R", "The hosts that run Weir.")     \
+	X(NODES_NAME, "nodes[].name", "name", "", "", "", "R",                                     \
+	  "Name of the node: what --node says, else the host name up to its first dot.")           \
+	X(NODES_SITE, "nodes[].site", "reference to sites[]", "", "", "", "R", "Where it is.")     \
+	X(NODES_DRIVER, "nodes[].driver", "enum auto|xdp|dpdk", "", "auto", "", "S",               \
+	  "What moves packets; auto takes the best that the host can run and says which and why.") \
+	X(NODES_PORTS, "nodes[].ports", "list of groups", "", "", "1..16", "R",                    \
+	  "Network interfaces that packets for VIPs come in on.")                                  \
+	X(NODES_PORTS_INTERFACE, "nodes[].ports[].interface", "interface", "", "", "1..15", "R",   \
+	  "The kernel's name of the interface.")                                                   \
+	X(NODES_TUNNEL_SOURCE, "nodes[].tunnel_source", "list of prefixes", "", "", "1..2", "R",   \
+	  "Outer source addresses of encapsulated packets, spread by flow: one prefix a family. "  \
+	  "Backends accept tunnels from these alone.")                                             \
+	X(NODES_MTU, "nodes[].mtu", "integer", "bytes", "1500", "1280..9216", "",                  \
+	  "Largest IP packet that fits between this node and its backends, outer headers "         \
+	  "included.")                                                                             \
+	X(NODES_DNS_LISTEN, "nodes[].dns_listen", "list of addresses", "", "", "0..16", "",        \
+	  "Addresses whose port 53 answers DNS.")                                                  \
+	X(NODES_API, "nodes[].api", "url", "", "", "0..255", "",                                   \
+	  "Where this node's management is reached by its peers: https://ADDRESS:PORT.")           \
+	X(NODES_CONTROLS, "nodes[].controls", "list of addresses", "", "", "0..8", "",             \
+	  "Control targets of health checking, such as the gateway: when they fail as well, a "    \
+	  "failed check says nothing about its backend.")                                          \
+	X(CHECKS, "checks", "list of groups", "", "", "0..1000", "", "How targets are probed.")    \
+	X(CHECKS_NAME, "checks[].name", "name", "", "", "", "R", "Name of the check.")             \
+	X(CHECKS_TYPE, "checks[].type", "enum tcp|http", "", "", "", "R", "What is spoken.")       \
+	X(CHECKS_PORT, "checks[].port", "integer", "", "0", "0..65535", "",                        \
+	  "Port; 0: the backend's own, else the service's.")                                       \
+	X(CHECKS_PATH, "checks[].path", "text", "", "/", "1..1024", "",                            \
+	  "HTTP: what is asked for.")                                                              \
+	X(CHECKS_HOST, "checks[].host", "text", "", "", "0..255", "",                              \
+	  "HTTP: the Host header; the target's address if not given.")                             \
+	X(CHECKS_EXPECT, "checks[].expect", "integer", "", "200", "100..599", "",                  \
+	  "HTTP: the status that means well.")                                                     \
+	X(CHECKS_VIA, "checks[].via", "enum direct|tunnel", "", "direct", "", "",                  \
+	  "tunnel: to the VIP through the encapsulation, the way users' packets go; direct: to "   \
+	  "the backend's address.")                                                                \
+	X(CHECKS_INTERVAL, "checks[].interval", "duration", "ms", "1s", "10ms..10m", "",           \
+	  "From one probe to the next while the verdict stands.")                                  \
+	X(CHECKS_FAST_INTERVAL, "checks[].fast_interval", "duration", "ms", "200ms", "10ms..10m",  \
+	  "", "The same while a result has spoken against the verdict.")                           \
+	X(CHECKS_TIMEOUT, "checks[].timeout", "duration", "ms", "500ms", "1ms..1m", "",            \
+	  "A probe without an answer for so long has failed.")                                     \
+	X(CHECKS_RISE, "checks[].rise", "integer", "", "2", "1..100", "",                          \
+	  "Good results in a row that make a target up.")                                          \
+	X(CHECKS_FALL, "checks[].fall", "integer", "", "3", "1..100", "",                          \
+	  "Failed results in a row that make it down.")                                            \
+	X(POOLS, "pools", "list of groups", "", "", "0..1000", "", "Backends with a check.")       \
+	X(POOLS_NAME, "pools[].name", "name", "", "", "", "R", "Name of the pool.")                \
+	X(POOLS_SITE, "pools[].site", "reference to sites[]", "", "", "", "R",                     \
+	  "Where its backends are.")                                                               \
+	X(POOLS_CHECK, "pools[].check", "reference to checks[]", "", "", "", "",                   \
+	  "How they are probed; without one they always count as up.")                             \
+	X(POOLS_MODE, "pools[].mode", "enum ipip|gue", "", "ipip", "", "",                         \
+	  "How packets reach them; both keep the destination address and port.")                   \
+	X(POOLS_MAX_BACKENDS, "pools[].max_backends", "integer", "backends", "100", "1..10000",    \
+	  "",                                                                                      \
+	  "The most backends that it will have; fixes the number of its slots, so changing it "    \
+	  "moves flows.")                                                                          \
+	X(POOLS_MIN_HEALTHY, "pools[].min_healthy", "percent", "%", "50%", "0%..100%", "",         \
+	  "Checks alone never take the share of weight that is up below this.")                    \
+	X(POOLS_MAX_REMOVE, "pools[].max_remove", "percent", "%", "50%", "1%..100%", "",           \
+	  "The most weight that checks alone take out within 10 s; one backend always goes.")      \
+	X(POOLS_SETTLE_TIME, "pools[].settle_time", "duration", "ms", "15m", "1s..1d", "",         \
+	  "After a change, flows of earlier owners are kept for so long.")                         \
+	X(POOLS_IDLE_TIME, "pools[].idle_time", "duration", "ms", "5m", "1s..1d", "",              \
+	  "A flow silent for so long has ended.")                                                  \
+	X(POOLS_BACKENDS, "pools[].backends", "list of groups", "", "", "1..10000", "R",           \
+	  "The real servers.")                                                                     \
+	X(POOLS_BACKENDS_NAME, "pools[].backends[].name", "name", "", "", "", "R",                 \
+	  "Name of the backend, for people; its identity is its address and port.")                \
+	X(POOLS_BACKENDS_ADDRESS, "pools[].backends[].address", "address", "", "", "", "R",        \
+	  "Where the tunnel ends.")                                                                \
+	X(POOLS_BACKENDS_PORT, "pools[].backends[].port", "integer", "", "0", "0..65535", "",      \
+	  "0: the service's; ipip and gue cannot translate, so any other must equal it.")          \
+	X(POOLS_BACKENDS_WEIGHT, "pools[].backends[].weight", "integer", "", "100", "0..65535",    \
+	  "", "Share of new flows, relative to the other backends.")                               \
+	X(VIPS, "vips", "list of groups", "", "", "0..1000", "", "Virtual addresses.")             \
+	X(VIPS_NAME, "vips[].name", "name", "", "", "", "R", "Name of the VIP.")                   \
+	X(VIPS_SITE, "vips[].site", "reference to sites[]", "", "", "", "R",                       \
+	  "Where it is served.")                                                                   \
+	X(VIPS_ADDRESSES, "vips[].addresses", "list of addresses", "", "", "1..16", "R",           \
+	  "Its addresses, of one or both families.")                                               \
+	X(SERVICES, "services", "list of groups", "", "", "0..4096", "",                           \
+	  "A protocol and port, at the VIPs of one or more sites.")                                \
+	X(SERVICES_NAME, "services[].name", "name", "", "", "", "R", "Name of the service.")       \
+	X(SERVICES_PROTOCOL, "services[].protocol", "enum tcp|udp", "", "", "", "R", "Protocol.")  \
+	X(SERVICES_PORT, "services[].port", "integer", "", "", "1..65535", "R", "Port.")           \
+	X(SERVICES_HASH, "services[].hash", "enum flow|source", "", "flow", "", "",                \
+	  "What picks the backend: addresses, ports and protocol, or the source address alone.")   \
+	X(SERVICES_VIP_CHECK, "services[].vip_check", "reference to checks[]", "", "", "", "",     \
+	  "How other sites probe it at its VIPs.")                                                 \
+	X(SERVICES_ON_ALL_DOWN, "services[].on_all_down", "enum last_good|fail_closed", "",        \
+	  "last_good", "", "", "When no backend or site is up: go on as if they were, or refuse.") \
+	X(SERVICES_UDP_IDLE, "services[].udp_idle", "duration", "ms", "30s", "1s..1h", "",         \
+	  "UDP: a flow silent for so long has ended.")                                             \
+	X(SERVICES_UDP_POLICY, "services[].udp_policy", "enum keep|migrate|reset", "", "keep", "", \
+	  "", "UDP: what becomes of a flow whose backend is drained.")                             \
+	X(SERVICES_AT, "services[].at", "list of groups", "", "", "1..64", "R",                    \
+	  "The sites that have it, in the order of failover.")                                     \
+	X(SERVICES_AT_SITE, "services[].at[].site", "reference to sites[]", "", "", "", "R",       \
+	  "The site.")                                                                             \
+	X(SERVICES_AT_VIP, "services[].at[].vip", "reference to vips[]", "", "", "", "R",          \
+	  "Its VIP there.")                                                                        \
+	X(SERVICES_AT_POOL, "services[].at[].pool", "reference to pools[]", "", "", "", "R",       \
+	  "Its pool there.")                                                                       \
+	X(SERVICES_AT_WEIGHT, "services[].at[].weight", "integer", "", "", "0..10000", "",         \
+	  "Share of the names' traffic; the site's weight if not given.")                          \
+	X(DNS, "dns", "group", "", "", "", "", "What the DNS servers answer.")                     \
+	X(DNS_ZONES, "dns.zones", "list of groups", "", "", "0..10000", "",                        \
+	  "Zones that they are authoritative for.")                                                \
+	X(DNS_ZONES_NAME, "dns.zones[].name", "domain", "", "", "", "R", "Name of the zone.")      \
+	X(DNS_ZONES_FILE, "dns.zones[].file", "path", "", "", "", "R",                             \
+	  "Zone file (RFC 1035, section 5), below the configuration's directory.")                 \
+	X(DNS_ZONES_DIGEST, "dns.zones[].digest", "text", "", "", "0..64", "E",                    \
+	  "SHA-256 of the zone file as it was applied.")                                           \
+	X(DNS_NAMES, "dns.names", "list of groups", "", "", "0..10000", "",                        \
+	  "Names whose addresses follow health and intent.")                                       \
+	X(DNS_NAMES_NAME, "dns.names[].name", "domain", "", "", "", "R",                           \
+	  "The name; it lies in one of the zones.")                                                \
+	X(DNS_NAMES_SERVICE, "dns.names[].service", "reference to services[]", "", "", "", "R",    \
+	  "The service that it leads to.")                                                         \
+	X(DNS_NAMES_POLICY, "dns.names[].policy", "enum weighted|failover", "", "weighted", "",    \
+	  "", "Spread by weight, or the first site that is well.")                                 \
+	X(DNS_NAMES_TTL, "dns.names[].ttl", "group", "", "", "", "", "How long answers are kept.") \
+	X(DNS_NAMES_TTL_MIN, "dns.names[].ttl.min", "duration", "s", "5s", "1s..1d", "",           \
+	  "While something changes or is in doubt.")                                               \
+	X(DNS_NAMES_TTL_MAX, "dns.names[].ttl.max", "duration", "s", "60s", "1s..1d", "",          \
+	  "While all is stable.")                                                                  \
+	X(EFFECTIVE, "effective", "group", "", "", "", "RE",                                       \
+	  "Where an effective document is from.")                                                  \
+	X(EFFECTIVE_VERSION, "effective.version", "number", "", "", "", "RE",                      \
+	  "Number of the configuration's version.")                                                \
+	X(EFFECTIVE_DIGEST, "effective.digest", "text", "", "", "0..64", "RE",                     \
+	  "SHA-256 of the configuration as it was given.")                                         \
+	X(EFFECTIVE_DOCUMENT, "effective.document", "number", "", "", "", "RE",                    \
+	  "Counts the effective documents of this node.")                                          \
+	X(EFFECTIVE_WRITTEN, "effective.written", "time", "", "", "", "RE",                        \
+	  "When it was written.")                                                                  \
+	X(SETS, "member_sets", "list of groups", "", "", "0..5000", "E",                           \
+	  "What the pools' members were, are and will be.")                                        \
+	X(SETS_POOL, "member_sets[].pool", "reference to pools[]", "", "", "", "RE", "The pool.")  \
+	X(SETS_FROM, "member_sets[].from", "time", "", "", "", "RE", "When it takes effect.")      \
+	X(SETS_UNTIL, "member_sets[].until", "time", "", "", "", "RE",                             \
+	  "When its claim on existing flows ends.")                                                \
+	X(SETS_MEMBERS, "member_sets[].members", "list of groups", "", "", "0..10000", "RE",       \
+	  "The members.")                                                                          \
+	X(SETS_MEMBERS_ADDRESS, "member_sets[].members[].address", "address", "", "", "", "RE",    \
+	  "Address of the backend.")                                                               \
+	X(SETS_MEMBERS_PORT, "member_sets[].members[].port", "integer", "", "0", "0..65535", "E",  \
+	  "Port of the backend.")                                                                  \
+	X(SETS_MEMBERS_WEIGHT, "member_sets[].members[].weight", "integer", "", "100", "0..65535", \
+	  "E", "0: takes no new flows.")                                                           \
+	X(OVERRIDES, "overrides", "list of groups", "", "", "0..100000", "E",                      \
+	  "What people and operations have said over the configuration.")                          \
+	X(OVERRIDES_ID, "overrides[].id", "text", "", "", "1..31", "RE", "Identity.")              \
+	X(OVERRIDES_KIND, "overrides[].kind", "enum drain|disable|force_up|hold", "", "", "",      \
+	  "RE", "What is asked.")                                                                  \
+	X(OVERRIDES_TARGET, "overrides[].target", "enum site|backend", "", "", "", "RE",           \
+	  "Of what.")                                                                              \
+	X(OVERRIDES_POOL, "overrides[].pool", "name", "", "", "", "E", "A backend's pool.")        \
+	X(OVERRIDES_NAME, "overrides[].name", "name", "", "", "", "RE", "Site or backend.")        \
+	X(OVERRIDES_GENERATION, "overrides[].generation", "number", "", "", "", "RE",              \
+	  "Of two with the same id the higher one holds.")                                         \
+	X(OVERRIDES_CREATED, "overrides[].created", "time", "", "", "", "RE",                      \
+	  "When it was asked.")                                                                    \
+	X(OVERRIDES_FROM, "overrides[].from", "time", "", "", "", "RE", "When its ramp starts.")   \
+	X(OVERRIDES_OVER, "overrides[].over", "duration", "", "0s", "0s..3650d", "E",              \
+	  "The ramp's length.")                                                                    \
+	X(OVERRIDES_UNTIL, "overrides[].until", "time", "", "", "", "RE",                          \
+	  "When the return ramp starts.")                                                          \
+	X(OVERRIDES_FROM_PPM, "overrides[].from_ppm", "integer", "ppm", "0", "0..1000000", "E",    \
+	  "The level at the ramp's start.")                                                        \
+	X(OVERRIDES_ENDED, "overrides[].ended", "boolean", "", "false", "", "E",                   \
+	  "Over; kept so that merging cannot bring it back.")                                      \
+	X(OVERRIDES_AUTHOR, "overrides[].author", "free text", "", "", "0..255", "E", "Who.")      \
+	X(OVERRIDES_REASON, "overrides[].reason", "free text", "", "", "0..1024", "E", "Why.")     \
+	X(OVERRIDES_NODE, "overrides[].node", "free text", "", "", "0..255", "E",                  \
+	  "The node that took the command.")
+
+#define SCHEMA_ID(id, ...) SCHEMA_##id,
+enum schema_id { SCHEMA_ROWS(SCHEMA_ID) SCHEMA_COUNT };
+#undef SCHEMA_ID
+/** The parent of the rows at the top. */
+#define SCHEMA_TOP SCHEMA_COUNT
+
+/** What a row's value is made of; model_field.type in another form. */
+enum schema_kind {
+	KIND_GROUP,
+	KIND_GROUPS,
+	KIND_NAME,
+	KIND_TEXT,
+	KIND_FREE_TEXT,
+	KIND_INTERFACE,
+	KIND_PATH,
+	KIND_DOMAIN,
+	KIND_URL,
+	KIND_ADDRESS,
+	KIND_ADDRESSES,
+	KIND_PREFIXES,
+	KIND_DURATION,
+	KIND_RATE,
+	KIND_BITS,
+	KIND_PERCENT,
+	KIND_INTEGER,
+	KIND_NUMBER,
+	KIND_TIME,
+	KIND_BOOLEAN,
+	KIND_ENUM,
+	KIND_REFERENCE,
+	KIND_COUNT
+};
+
+/** What follows from a row, worked out once for all. */
+struct schema_row {
+	enum schema_kind kind;
+	const char *name;      /**< last part of the path, without "[]" */
+	enum schema_id parent; /**< its group, or SCHEMA_TOP */
+	uint32_t place;        /**< among its group's rows */
+	uint32_t n_children;
+	bool limited;
+	uint64_t least, most; /**< in the kind's base unit */
+	bool effective;       /**< in effective documents only */
+};
+
+struct schema {
+	struct schema_row rows[SCHEMA_COUNT + 1]; /**< the last one is the top group */
+};
+
+/** The worked-out rows; made at the first call (thread-safe). */
+const struct schema *schema(void);
+/** Find the row @p name of group @p parent. @return SCHEMA_COUNT when there is none */
+enum schema_id schema_find(enum schema_id parent, const char *name);
+
+#endif

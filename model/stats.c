@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Stats pages: a flat array of entries that are never moved, so a word's address holds for
+ * the process's life; a process that starts anew finds its words by name and counts on.
+ *
+ * One thread of the writer makes and drops words; any of its threads may count through them.
+ */
+#include "weir/stats.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/page.h"
+
+#define ENTRIES_MAX 65536u
+
+struct stats {
+	struct page *page;
+	struct stats_entry *entries;
+	size_t n;      /* entries of the page; the last one is the common overflow word */
+	size_t n_seen; /* entries before this one have been used since the page was taken */
+};
+
+struct stats_reader {
+	struct page *page;
+	const struct stats_entry *entries;
+	size_t n;
+};
+
+static int page_path(const char *run_dir, const char *process, char path[PATH_MAX])
+{
+	int n = snprintf(path, PATH_MAX, "%s/stats.%s.page", run_dir, process);
+
+	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+static uint32_t entry_used(const struct stats_entry *e)
+{
+	return __atomic_load_n(&e->used, __ATOMIC_ACQUIRE);
+}
+
+static void entry_fill(struct stats_entry *e, enum stats_kind kind, const char *name,
+                       const char *labels, const char *help)
+{
+	snprintf(e->name, sizeof(e->name), "%s", name);
+	snprintf(e->labels, sizeof(e->labels), "%s", labels);
+	snprintf(e->help, sizeof(e->help), "%s", help);
+	e->kind = kind;
+	__atomic_store_n(&e->value, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&e->used, 1, __ATOMIC_RELEASE);
+}
+
+int stats_create(const char *run_dir, const char *process, size_t max, struct stats **out)
+{
+	char path[PATH_MAX];
+	int err = page_path(run_dir, process, path);
+
+	if (err)
+		return err;
+	if (max == 0 || max >= ENTRIES_MAX)
+		return -EINVAL;
+
+	struct stats *s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->n = max + 1;
+	err = page_create(path, STATS_PAGE_KIND, STATS_PAGE_LAYOUT,
+	                  s->n * sizeof(struct stats_entry), &s->page);
+	if (err) {
+		free(s);
+		return err;
+	}
+	s->entries = page_payload(s->page);
+	for (size_t i = 0; i < max; i++)
+		if (entry_used(&s->entries[i]))
+			s->n_seen = i + 1;
+	if (!entry_used(&s->entries[max]))
+		entry_fill(&s->entries[max], STATS_COUNTER, "weir_stats_overflow_total", "",
+		           "Counted here for want of room in the page");
+	*out = s;
+	return 0;
+}
+
+void stats_close(struct stats *s)
+{
+	if (!s)
+		return;
+	page_close(s->page);
+	free(s);
+}
+
+void stats_alive(struct stats *s, uint64_t now_ms)
+{
+	page_alive(s->page, now_ms);
+}
+
+/* A name is compared as far as an entry can hold it, so that a long one is found again. */
+static bool entry_is(const struct stats_entry *e, const char *name, const char *labels)
+{
+	return strncmp(e->name, name, sizeof(e->name) - 1) == 0 &&
+	       strncmp(e->labels, labels, sizeof(e->labels) - 1) == 0;
+}
+
+uint64_t *stats_word(struct stats *s, enum stats_kind kind, const char *name, const char *labels,
+                     const char *help)
+{
+	struct stats_entry *spare = NULL;
+
+	for (size_t i = 0; i < s->n_seen; i++) {
+		struct stats_entry *e = &s->entries[i];
+
+		if (entry_used(e) && entry_is(e, name, labels) && e->kind == kind)
+			return &e->value;
+		if (!entry_used(e) && !spare)
+			spare = e;
+	}
+	if (!spare && s->n_seen < s->n - 1)
+		spare = &s->entries[s->n_seen++];
+	if (!spare)
+		return &s->entries[s->n - 1].value;
+	entry_fill(spare, kind, name, labels, help);
+	return &spare->value;
+}
+
+void stats_drop(struct stats *s, const char *name, const char *labels)
+{
+	for (size_t i = 0; i < s->n_seen; i++) {
+		struct stats_entry *e = &s->entries[i];
+
+		if (entry_used(e) && entry_is(e, name, labels))
+			__atomic_store_n(&e->used, 0, __ATOMIC_RELEASE);
+	}
+}
+
+int stats_reader_open(const char *run_dir, const char *process, struct stats_reader **out)
+{
+	char path[PATH_MAX];
+	int err = page_path(run_dir, process, path);
+
+	if (err)
+		return err;
+
+	struct stats_reader *r = calloc(1, sizeof(*r));
+	if (!r)
+		return -ENOMEM;
+	err = page_open(path, STATS_PAGE_KIND, STATS_PAGE_LAYOUT, &r->page);
+	if (err) {
+		free(r);
+		return err;
+	}
+	r->entries = page_payload(r->page);
+	r->n = page_size(r->page) / sizeof(struct stats_entry);
+	*out = r;
+	return 0;
+}
+
+void stats_reader_close(struct stats_reader *r)
+{
+	if (!r)
+		return;
+	page_close(r->page);
+	free(r);
+}
+
+size_t stats_reader_n(const struct stats_reader *r)
+{
+	return r->n;
+}
+
+const struct stats_entry *stats_reader_entry(const struct stats_reader *r, size_t i)
+{
+	return &r->entries[i];
+}
+
+uint64_t stats_reader_alive_ms(const struct stats_reader *r)
+{
+	return __atomic_load_n(&page_header(r->page)->alive_ms, __ATOMIC_RELAXED);
+}

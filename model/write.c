@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Writing documents. What is written here the parser reads back to the same model: every value
+ * stands explicitly, texts are escaped, large numbers are texts, times are RFC 3339 with
+ * milliseconds.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "model/quantity.h"
+#include "weir/model.h"
+
+static void put_text(FILE *f, const char *name, const char *text)
+{
+	fprintf(f, " %s = \"", name);
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '"' || c == '\\')
+			fprintf(f, "\\%c", c);
+		else if (c < 0x20 || c == 0x7f)
+			fprintf(f, "\\x%02x", c);
+		else
+			fputc(c, f);
+	}
+	fputs("\";", f);
+}
+
+static void put_number(FILE *f, const char *name, uint64_t n)
+{
+	fprintf(f, " %s = %" PRIu64 ";", name, n);
+}
+
+static void put_quantity(FILE *f, const char *name, enum schema_kind kind, uint64_t n)
+{
+	char text[QUANTITY_TEXT_MAX];
+
+	fprintf(f, " %s = \"%s\";", name, quantity_text(kind, n, text));
+}
+
+static void put_time(FILE *f, const char *name, int64_t ms)
+{
+	char text[CLOCK_TEXT_MAX];
+
+	fprintf(f, " %s = \"%s\";", name, ms == MODEL_WALL_NEVER ? "never" : clock_text(ms, text));
+}
+
+static void put_address(FILE *f, const char *name, const struct addr *a)
+{
+	char text[ADDR_TEXT_MAX];
+
+	fprintf(f, " %s = \"%s\";", name, addr_text(a, text));
+}
+
+static void put_addresses(FILE *f, const char *name, const struct addr *all, size_t n)
+{
+	char text[ADDR_TEXT_MAX];
+
+	fprintf(f, " %s = [", name);
+	for (size_t i = 0; i < n; i++)
+		fprintf(f, "%s \"%s\"", i ? "," : "", addr_text(&all[i], text));
+	fputs(" ];", f);
+}
+
+/* The word of an enum's row. */
+static void put_enum(FILE *f, const char *name, enum schema_id id, unsigned place)
+{
+	const char *word = model_schema[id].type + strlen("enum ");
+
+	for (; place > 0; place--)
+		word = strchr(word, '|') + 1;
+	fprintf(f, " %s = \"%.*s\";", name, (int)strcspn(word, "|"), word);
+}
+
+/* The separator after item @p i of @p n. */
+static const char *comma(size_t i, size_t n)
+{
+	return i + 1 < n ? ",\n" : "\n";
+}
+
+static void put_cluster(FILE *f, const struct model *m)
+{
+	fputs("schema = 1;\ncluster = {", f);
+	put_text(f, "name", m->cluster);
+	put_text(f, "hash_key_file", m->hash_key_file);
+	put_text(f, "hash_key_id", m->hash_key_id);
+	fputs(" };\nlimits = {", f);
+	put_number(f, "services", m->limits.services);
+	put_number(f, "backends", m->limits.backends);
+	put_number(f, "slots", m->limits.slots);
+	put_number(f, "exceptions", m->limits.exceptions);
+	fputs(" };\n", f);
+}
+
+static void put_sites(FILE *f, const struct model *m)
+{
+	fputs("sites = (\n", f);
+	for (size_t i = 0; i < m->n_sites; i++) {
+		const struct model_site *s = &m->sites[i];
+
+		fputs("  {", f);
+		put_text(f, "name", s->name);
+		put_number(f, "weight", s->weight);
+		if (s->region[0]) {
+			fputs(" labels = {", f);
+			put_text(f, "region", s->region);
+			fputs(" };", f);
+		}
+		if (s->capacity_flows || s->capacity_bits) {
+			fputs(" capacity = {", f);
+			if (s->capacity_flows)
+				put_quantity(f, "new_flows", KIND_RATE, s->capacity_flows);
+			if (s->capacity_bits)
+				put_quantity(f, "bits", KIND_BITS, s->capacity_bits);
+			fputs(" };", f);
+		}
+		fprintf(f, " }%s", comma(i, m->n_sites));
+	}
+	fputs(");\n", f);
+}
+
+static void put_tunnel_sources(FILE *f, const struct model_node *node)
+{
+	const struct prefix *both[2] = { &node->tunnel_source4, &node->tunnel_source6 };
+	char text[ADDR_LONG_TEXT_MAX];
+	const char *separator = "";
+
+	fputs(" tunnel_source = [", f);
+	for (int i = 0; i < 2; i++) {
+		if (!both[i]->bits)
+			continue;
+		fprintf(f, "%s \"%s\"", separator, prefix_text(both[i], text));
+		separator = ",";
+	}
+	fputs(" ];", f);
+}
+
+static void put_nodes(FILE *f, const struct model *m)
+{
+	fputs("nodes = (\n", f);
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		const struct model_node *n = &m->nodes[i];
+
+		fputs("  {", f);
+		put_text(f, "name", n->name);
+		put_text(f, "site", n->site->name);
+		put_enum(f, "driver", SCHEMA_NODES_DRIVER, n->driver);
+		fputs(" ports = (", f);
+		for (size_t j = 0; j < n->n_interfaces; j++) {
+			fputs(j ? ", {" : " {", f);
+			put_text(f, "interface", n->interfaces[j]);
+			fputs(" }", f);
+		}
+		fputs(" );", f);
+		put_tunnel_sources(f, n);
+		put_number(f, "mtu", n->mtu);
+		put_addresses(f, "dns_listen", n->dns_listen, n->n_dns_listen);
+		put_text(f, "api", n->api);
+		put_addresses(f, "controls", n->controls, n->n_controls);
+		fprintf(f, " }%s", comma(i, m->n_nodes));
+	}
+	fputs(");\n", f);
+}
+
+static void put_checks(FILE *f, const struct model *m)
+{
+	fputs("checks = (\n", f);
+	for (size_t i = 0; i < m->n_checks; i++) {
+		const struct model_check *c = &m->checks[i];
+
+		fputs("  {", f);
+		put_text(f, "name", c->name);
+		put_enum(f, "type", SCHEMA_CHECKS_TYPE, c->type);
+		put_number(f, "port", c->port);
+		put_text(f, "path", c->path);
+		put_text(f, "host", c->host);
+		put_number(f, "expect", c->expect);
+		put_enum(f, "via", SCHEMA_CHECKS_VIA, c->via);
+		put_quantity(f, "interval", KIND_DURATION, c->interval_ms);
+		put_quantity(f, "fast_interval", KIND_DURATION, c->fast_interval_ms);
+		put_quantity(f, "timeout", KIND_DURATION, c->timeout_ms);
+		put_number(f, "rise", c->rise);
+		put_number(f, "fall", c->fall);
+		fprintf(f, " }%s", comma(i, m->n_checks));
+	}
+	fputs(");\n", f);
+}
+
+static void put_backends(FILE *f, const struct model_pool *p)
+{
+	fputs("\n    backends = (\n", f);
+	for (size_t i = 0; i < p->n_backends; i++) {
+		const struct model_backend *b = &p->backends[i];
+
+		fputs("      {", f);
+		put_text(f, "name", b->name);
+		put_address(f, "address", &b->address);
+		put_number(f, "port", b->port);
+		put_number(f, "weight", b->weight);
+		fprintf(f, " }%s", comma(i, p->n_backends));
+	}
+	fputs("    );", f);
+}
+
+static void put_pools(FILE *f, const struct model *m)
+{
+	char percent[QUANTITY_TEXT_MAX];
+
+	fputs("pools = (\n", f);
+	for (size_t i = 0; i < m->n_pools; i++) {
+		const struct model_pool *p = &m->pools[i];
+
+		fputs("  {", f);
+		put_text(f, "name", p->name);
+		put_text(f, "site", p->site->name);
+		if (p->check)
+			put_text(f, "check", p->check->name);
+		put_enum(f, "mode", SCHEMA_POOLS_MODE, p->mode);
+		put_number(f, "max_backends", p->max_backends);
+		put_text(f, "min_healthy",
+		         quantity_text(KIND_PERCENT, p->min_healthy_percent, percent));
+		put_text(f, "max_remove",
+		         quantity_text(KIND_PERCENT, p->max_remove_percent, percent));
+		put_quantity(f, "settle_time", KIND_DURATION, p->settle_ms);
+		put_quantity(f, "idle_time", KIND_DURATION, p->idle_ms);
+		put_backends(f, p);
+		fprintf(f, " }%s", comma(i, m->n_pools));
+	}
+	fputs(");\n", f);
+}
+
+static void put_vips(FILE *f, const struct model *m)
+{
+	fputs("vips = (\n", f);
+	for (size_t i = 0; i < m->n_vips; i++) {
+		const struct model_vip *v = &m->vips[i];
+
+		fputs("  {", f);
+		put_text(f, "name", v->name);
+		put_text(f, "site", v->site->name);
+		put_addresses(f, "addresses", v->addresses, v->n_addresses);
+		fprintf(f, " }%s", comma(i, m->n_vips));
+	}
+	fputs(");\n", f);
+}
+
+static void put_at(FILE *f, const struct model_service *s)
+{
+	fputs("\n    at = (\n", f);
+	for (size_t i = 0; i < s->n_at; i++) {
+		fputs("      {", f);
+		put_text(f, "site", s->at[i].site->name);
+		put_text(f, "vip", s->at[i].vip->name);
+		put_text(f, "pool", s->at[i].pool->name);
+		put_number(f, "weight", s->at[i].weight);
+		fprintf(f, " }%s", comma(i, s->n_at));
+	}
+	fputs("    );", f);
+}
+
+static void put_services(FILE *f, const struct model *m)
+{
+	fputs("services = (\n", f);
+	for (size_t i = 0; i < m->n_services; i++) {
+		const struct model_service *s = &m->services[i];
+
+		fputs("  {", f);
+		put_text(f, "name", s->name);
+		put_enum(f, "protocol", SCHEMA_SERVICES_PROTOCOL, s->protocol == MODEL_UDP);
+		put_number(f, "port", s->port);
+		put_enum(f, "hash", SCHEMA_SERVICES_HASH, s->hash);
+		if (s->vip_check)
+			put_text(f, "vip_check", s->vip_check->name);
+		put_enum(f, "on_all_down", SCHEMA_SERVICES_ON_ALL_DOWN, s->on_all_down);
+		put_quantity(f, "udp_idle", KIND_DURATION, s->udp_idle_ms);
+		put_enum(f, "udp_policy", SCHEMA_SERVICES_UDP_POLICY, s->udp_policy);
+		put_at(f, s);
+		fprintf(f, " }%s", comma(i, m->n_services));
+	}
+	fputs(");\n", f);
+}
+
+static void put_dns(FILE *f, const struct model *m, bool effective)
+{
+	fputs("dns = {\n  zones = (\n", f);
+	for (size_t i = 0; i < m->n_zones; i++) {
+		fputs("    {", f);
+		put_text(f, "name", m->zones[i].name);
+		put_text(f, "file", m->zones[i].file);
+		if (effective)
+			put_text(f, "digest", m->zones[i].digest);
+		fprintf(f, " }%s", comma(i, m->n_zones));
+	}
+	fputs("  );\n  names = (\n", f);
+	for (size_t i = 0; i < m->n_dns_names; i++) {
+		const struct model_dns_name *n = &m->dns_names[i];
+
+		fputs("    {", f);
+		put_text(f, "name", n->name);
+		put_text(f, "service", n->service->name);
+		put_enum(f, "policy", SCHEMA_DNS_NAMES_POLICY, n->policy);
+		fputs(" ttl = {", f);
+		put_quantity(f, "min", KIND_DURATION, n->ttl_min_s * UINT64_C(1000));
+		put_quantity(f, "max", KIND_DURATION, n->ttl_max_s * UINT64_C(1000));
+		fprintf(f, " }; }%s", comma(i, m->n_dns_names));
+	}
+	fputs("  );\n};\n", f);
+}
+
+static void put_configuration(FILE *f, const struct model *m, bool effective)
+{
+	put_cluster(f, m);
+	put_sites(f, m);
+	put_nodes(f, m);
+	put_checks(f, m);
+	put_pools(f, m);
+	put_vips(f, m);
+	put_services(f, m);
+	put_dns(f, m, effective);
+}
+
+static void put_set(FILE *f, const struct model_pool *p, const struct model_set *s)
+{
+	fputs("  {", f);
+	put_text(f, "pool", p->name);
+	put_time(f, "from", s->from_ms);
+	put_time(f, "until", s->until_ms);
+	fputs(" members = (\n", f);
+	for (size_t i = 0; i < s->n_members; i++) {
+		fputs("    {", f);
+		put_address(f, "address", &s->members[i].address);
+		put_number(f, "port", s->members[i].port);
+		put_number(f, "weight", s->members[i].weight);
+		fprintf(f, " }%s", comma(i, s->n_members));
+	}
+	fputs("  ); }", f);
+}
+
+static void put_sets(FILE *f, const struct model *m)
+{
+	const char *separator = "";
+
+	fputs("member_sets = (\n", f);
+	for (size_t i = 0; i < m->n_pools; i++)
+		for (size_t j = 0; j < m->pools[i].n_sets; j++) {
+			fputs(separator, f);
+			put_set(f, &m->pools[i], &m->pools[i].sets[j]);
+			separator = ",\n";
+		}
+	fputs("\n);\n", f);
+}
+
+static void put_override(FILE *f, const struct model_override *o)
+{
+	char text[QUANTITY_TEXT_MAX];
+
+	fputs("  {", f);
+	put_text(f, "id", o->id);
+	put_enum(f, "kind", SCHEMA_OVERRIDES_KIND, o->kind);
+	put_enum(f, "target", SCHEMA_OVERRIDES_TARGET, o->target);
+	if (o->pool[0])
+		put_text(f, "pool", o->pool);
+	put_text(f, "name", o->name);
+	put_text(f, "generation", quantity_text(KIND_NUMBER, o->generation, text));
+	put_time(f, "created", o->created_ms);
+	put_time(f, "from", o->from_ms);
+	put_quantity(f, "over", KIND_DURATION, (uint64_t)o->over_ms);
+	put_time(f, "until", o->until_ms);
+	put_number(f, "from_ppm", o->from_ppm);
+	fprintf(f, " ended = %s;", o->ended ? "true" : "false");
+	put_text(f, "author", o->author);
+	put_text(f, "reason", o->reason);
+	put_text(f, "node", o->node);
+	fputs(" }", f);
+}
+
+static void put_effective(FILE *f, const struct model *m)
+{
+	char text[QUANTITY_TEXT_MAX];
+
+	fputs("# The effective document of this node, written by weir: do not edit. Change the\n"
+	      "# configuration with weir apply, drain and undrain with weir drain and undrain.\n"
+	      "effective = {",
+	      f);
+	put_text(f, "version", quantity_text(KIND_NUMBER, m->meta.version, text));
+	put_text(f, "digest", m->meta.digest);
+	put_text(f, "document", quantity_text(KIND_NUMBER, m->meta.document, text));
+	put_time(f, "written", m->meta.written_ms);
+	fputs(" };\n", f);
+	put_configuration(f, m, true);
+	put_sets(f, m);
+	fputs("overrides = (\n", f);
+	for (size_t i = 0; i < m->n_overrides; i++) {
+		put_override(f, &m->overrides[i]);
+		fputs(comma(i, m->n_overrides), f);
+	}
+	fputs(");\n", f);
+}
+
+/* Write the whole of @p bytes. */
+static int write_all(int fd, const char *bytes, size_t n)
+{
+	while (n > 0) {
+		ssize_t done = write(fd, bytes, n);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return -errno;
+		bytes += done;
+		n -= (size_t)done;
+	}
+	return 0;
+}
+
+static int sync_directory(const char *path)
+{
+	char dir[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	int fd, err;
+
+	if (slash)
+		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path + 1), path);
+	fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = fsync(fd) != 0 ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+/* Put @p bytes in the place of @p path, or leave the old file. */
+static int replace_file(const char *path, const char *bytes, size_t n)
+{
+	char temporary[PATH_MAX];
+	int fd, err;
+
+	if (snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	fd = mkostemp(temporary, O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = write_all(fd, bytes, n);
+	if (!err && (fchmod(fd, 0644) != 0 || fsync(fd) != 0))
+		err = -errno;
+	if (close(fd) != 0 && !err)
+		err = -errno;
+	if (!err && rename(temporary, path) != 0)
+		err = -errno;
+	if (err)
+		unlink(temporary);
+	return err ? err : sync_directory(path);
+}
+
+static char *to_text(const struct model *m, void (*put)(FILE *, const struct model *), size_t *n)
+{
+	char *text = NULL;
+	FILE *f = open_memstream(&text, n);
+
+	if (!f)
+		return NULL;
+	put(f, m);
+	bool failed = ferror(f) != 0;
+	if (fclose(f) != 0 || failed) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+int model_write_effective(const struct model *m, const char *path)
+{
+	size_t n = 0;
+	char *text = to_text(m, put_effective, &n);
+
+	if (!text)
+		return -ENOMEM;
+	int err = replace_file(path, text, n);
+	free(text);
+	return err;
+}
+
+static void put_plain(FILE *f, const struct model *m)
+{
+	put_configuration(f, m, false);
+}
+
+char *model_text(const struct model *m)
+{
+	size_t n;
+
+	return to_text(m, put_plain, &n);
+}

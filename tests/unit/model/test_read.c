@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fixture.h"
+
+static struct model *read_ok(const char *text, const char *node)
+{
+	struct model *m = NULL;
+	struct model_mistakes mistakes;
+
+	fixture_write_text("weir.conf", text);
+	int err = model_read_config(fixture_path("weir.conf"), node, &m, &mistakes);
+	for (size_t i = 0; i < mistakes.n_items; i++)
+		print_message("  %s:%u: %s: %s\n", mistakes.items[i].file, mistakes.items[i].line,
+		              mistakes.items[i].field, mistakes.items[i].message);
+	assert_int_equal(err, 0);
+	assert_int_equal(mistakes.n_total, 0);
+	model_mistakes_free(&mistakes);
+	return m;
+}
+
+static void a_configuration_becomes_a_model(void **state)
+{
+	(void)state;
+	struct model *m = read_ok(fixture_config, "ams-1");
+	const struct model_pool *pool = model_pool(m, "web-ams");
+	const struct model_service *web = model_service(m, "web");
+
+	assert_string_equal(m->cluster, "shop");
+	assert_true(m->hash_key[0] == 0x0011223344556677u);
+	assert_true(m->hash_key[1] == 0x8899aabbccddeeffu);
+	assert_int_equal(m->n_sites, 2);
+	assert_string_equal(m->sites[0].name, "ams");
+	assert_string_equal(m->sites[0].region, "eu");
+	assert_int_equal(m->sites[0].capacity_flows, 50000);
+	assert_int_equal(m->sites[0].capacity_bits, 40000000000);
+	assert_ptr_equal(m->self, model_node(m, "ams-1"));
+	assert_ptr_equal(m->self->site, model_site(m, "ams"));
+	assert_int_equal(m->self->tunnel_source6.bits, 64);
+	assert_non_null(pool);
+	assert_int_equal(pool->mode, MODEL_MODE_GUE);
+	assert_int_equal(pool->n_slots, 16384);
+	assert_int_equal(pool->n_sets, 1);
+	assert_int_equal(pool->sets[0].n_members, 2);
+	assert_true(pool->sets[0].members[0].id < pool->sets[0].members[1].id);
+	assert_int_equal(model_backend(pool, "b2")->weight, 50);
+	assert_null(model_backend(pool, "b3"));
+	assert_non_null(web);
+	assert_string_equal(web->at[0].site->name, "fra"); /* the order of failover */
+	assert_int_equal(web->at[0].weight, 7);
+	assert_int_equal(web->at[1].weight, 100);
+	assert_string_equal(m->zones[0].name, "shop.example");
+	assert_string_equal(m->zones[0].file, fixture_path("shop.example.zone"));
+	assert_int_equal(m->dns_names[0].ttl_max_s, 60);
+	assert_int_equal(m->checks[0].detect_worst_ms, 1000 + 2 * 500 + 500);
+	model_free(m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_configuration_becomes_a_model),
+	};
+
+	return cmocka_run_group_tests_name("model", tests, fixture_setup, fixture_teardown);
+}
