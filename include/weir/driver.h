@@ -98,6 +98,9 @@ struct driver_ops {
 	/** Wait until no packet is under way that read a table before this call. */
 	void (*grace)(struct driver *d);
 
+	/** Every few seconds: keep the packets' clock in step with CLOCK_MONOTONIC. @return 0 or -errno */
+	int (*tick)(struct driver *d);
+
 	/** Let go. Forwarding continues. NULL is fine. */
 	void (*close)(struct driver *d);
 

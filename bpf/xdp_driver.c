@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The XDP driver (weir/driver.h): native where a port can, generic as last resort.
+ *
+ * Below BPF/CLUSTER/NODE: tables-N/ holds a set of maps and its program, "current" names the
+ * set in force, link-IF the attachment to a port.  Packets follow the links; the process may
+ * come and go.  A program is replaced by one bpf_link update, which no packet notices.  One
+ * process at a time holds a lock on the directory; one thread calls.
+ */
+#include "bpf/xdp_inside.h"
+
+#include <errno.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/if_link.h>
+#include <linux/membarrier.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+struct port {
+	struct driver_port shown;
+	int link_fd;
+};
+
+struct driver {
+	char dir[PATH_MAX];
+	int dir_fd; /* locked */
+	struct xdp_set now, next;
+	struct xdp_seen *seen; /* of now, while next exists */
+	unsigned last_number;
+	struct port ports[DRIVER_PORTS_MAX];
+	size_t n_ports;
+};
+
+static int lock_dir(struct driver *d, struct driver_why *why)
+{
+	d->dir_fd = open(d->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (d->dir_fd < 0)
+		return xdp_why(why, -errno, "%s cannot be opened: %s", d->dir, strerror(errno));
+	if (flock(d->dir_fd, LOCK_EX | LOCK_NB))
+		return xdp_why(
+		        why, errno == EWOULDBLOCK ? -EBUSY : -errno,
+		        "another process drives %s: a weir-dataplane of this node runs already",
+		        d->dir);
+	return 0;
+}
+
+/* Take over the set in force if its layout is ours. */
+static bool take_over(struct driver *d, struct driver_why *why)
+{
+	unsigned number;
+
+	if (xdp_current(d->dir, &number))
+		return false;
+	d->last_number = xdp_sets_tidy(d->dir, number);
+	return !xdp_set_open(&d->now, d->dir, number, true, why);
+}
+
+static int open_sets(struct driver *d, const struct driver_sizes *sizes, bool *kept,
+                     struct driver_why *why)
+{
+	unsigned number;
+	int err;
+
+	if (take_over(d, why)) {
+		*kept = true;
+		err = xdp_clock_sync(d->now.tables.root);
+		if (err)
+			return xdp_why(why, err, "the kernel's tick cannot be read: %s",
+			               strerror(-err));
+		return xdp_set_load(&d->now, why);
+	}
+	*kept = false;
+	if (xdp_current(d->dir, &number))
+		d->last_number = xdp_sets_tidy(d->dir, 0);
+	err = xdp_set_make(&d->now, sizes, why);
+	return err ? err : xdp_set_pin(&d->now, d->dir, ++d->last_number, why);
+}
+
+static void close_driver(struct driver *d)
+{
+	if (!d)
+		return;
+	for (size_t i = 0; i < d->n_ports; i++)
+		close(d->ports[i].link_fd);
+	xdp_seen_free(d->seen);
+	xdp_set_close(&d->next);
+	xdp_set_close(&d->now);
+	if (d->dir_fd >= 0)
+		close(d->dir_fd);
+	free(d);
+}
+
+static int open_driver(const struct driver_config *config, struct driver **out, bool *kept,
+                       struct driver_why *why)
+{
+	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	struct driver *d = calloc(1, sizeof(*d));
+	int err;
+
+	why->text[0] = 0;
+	if (!d)
+		return xdp_why(why, -ENOMEM, "out of memory");
+	d->dir_fd = -1;
+	xdp_set_init(&d->now);
+	xdp_set_init(&d->next);
+	snprintf(d->dir, sizeof(d->dir), "%s", config->pin_dir);
+	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited); /* Linux before 5.11 counts maps */
+	libbpf_set_print(NULL);
+	err = xdp_make_dir(d->dir, why);
+	if (!err)
+		err = lock_dir(d, why);
+	if (!err)
+		err = open_sets(d, &config->sizes, kept, why);
+	if (err) {
+		close_driver(d);
+		return err;
+	}
+	*out = d;
+	return 0;
+}
+
+static void tables(const struct driver *d, struct fwd_tables *out)
+{
+	*out = d->now.tables;
+}
+
+static void sizes(const struct driver *d, struct driver_sizes *out)
+{
+	*out = d->now.sizes;
+}
+
+/* A BPF file system keeps names with dots to itself; an interface's name has no ':'. */
+static void link_path(const struct driver *d, const char *interface, char out[PATH_MAX])
+{
+	int n = snprintf(out, PATH_MAX, "%.*s/link-", PATH_MAX - 64, d->dir);
+
+	snprintf(out + n, 64, "%s", interface);
+	for (char *p = out + n; *p; p++)
+		if (*p == '.')
+			*p = ':';
+}
+
+/* The pinned link of @p interface if it still holds that very port. @return descriptor or -ENOENT */
+static int open_link(const struct driver *d, const char *interface, uint32_t ifindex)
+{
+	struct bpf_link_info info = { 0 };
+	uint32_t n = sizeof(info);
+	char path[PATH_MAX];
+	int fd;
+
+	link_path(d, interface, path);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -ENOENT;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &n) && info.type == BPF_LINK_TYPE_XDP &&
+	    info.xdp.ifindex == ifindex)
+		return fd;
+	close(fd); /* of an interface that is gone: it carries nothing */
+	(void)unlink(path);
+	return -ENOENT;
+}
+
+static int create_link(const struct driver *d, uint32_t ifindex, uint32_t flags)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
+	int fd = bpf_link_create(d->now.prog_fd, (int)ifindex, BPF_XDP, &opts);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static bool is_native(uint32_t ifindex)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, opts);
+
+	return !bpf_xdp_query((int)ifindex, 0, &opts) && opts.attach_mode == XDP_ATTACHED_DRV;
+}
+
+/* Attach where no link is: native, else generic unless the reason is none of the mode's. */
+static int make_link(const struct driver *d, const char *interface, uint32_t ifindex,
+                     struct driver_why *why)
+{
+	struct driver_why native;
+	char path[PATH_MAX];
+	int fd = create_link(d, ifindex, XDP_FLAGS_DRV_MODE), err;
+
+	if (fd < 0) {
+		err = xdp_why_attach(&native, fd, interface);
+		if (err != -EOPNOTSUPP && err != -EINVAL && err != -ERANGE && err != -EIO)
+			return xdp_why(why, err, "%s", native.text);
+		fd = create_link(d, ifindex, XDP_FLAGS_SKB_MODE);
+		if (fd < 0)
+			return xdp_why_attach(why, fd, interface);
+		xdp_why(why, 0, "generic mode, several times slower: %.900s", native.text);
+	}
+	link_path(d, interface, path);
+	if (bpf_obj_pin(fd, path)) {
+		err = xdp_why(why, -errno, "%s cannot be pinned: %s", path, strerror(errno));
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static struct port *find_port(struct driver *d, const char *interface)
+{
+	for (size_t i = 0; i < d->n_ports; i++)
+		if (!strcmp(d->ports[i].shown.name, interface))
+			return &d->ports[i];
+	return NULL;
+}
+
+static void forget_port(struct driver *d, struct port *p)
+{
+	if (!p)
+		return;
+	close(p->link_fd);
+	*p = d->ports[--d->n_ports];
+}
+
+/* Name this process's set as the one in force, once a port carries its program. */
+static int set_current(struct driver *d, struct driver_why *why)
+{
+	unsigned number;
+	int err;
+
+	if (!xdp_current(d->dir, &number) && number == d->now.number)
+		return xdp_set_pin(&d->now, d->dir, number, why); /* the program alone is new */
+	err = xdp_current_set(d->dir, d->now.number);
+	if (err)
+		return xdp_why(why, err, "%s/current cannot be set: %s", d->dir, strerror(-err));
+	return 0;
+}
+
+static int attach(struct driver *d, const char *interface, struct driver_port *out,
+                  struct driver_why *why)
+{
+	uint32_t ifindex = if_nametoindex(interface);
+	int fd, err;
+
+	why->text[0] = 0;
+	if (!ifindex)
+		return xdp_why_attach(why, -ENODEV, interface);
+	forget_port(d, find_port(d, interface));
+	if (d->n_ports == DRIVER_PORTS_MAX)
+		return xdp_why(why, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
+	fd = open_link(d, interface, ifindex);
+	if (fd >= 0 && bpf_link_update(fd, d->now.prog_fd, NULL)) {
+		err = xdp_why(why, -errno, "the program on %s cannot be replaced: %s", interface,
+		              strerror(errno));
+		close(fd);
+		return err;
+	}
+	if (fd < 0)
+		fd = make_link(d, interface, ifindex, why);
+	if (fd < 0)
+		return fd;
+	*out = (struct driver_port){ .ifindex = ifindex, .native = is_native(ifindex) };
+	snprintf(out->name, sizeof(out->name), "%s", interface);
+	d->ports[d->n_ports++] = (struct port){ *out, fd };
+	return set_current(d, why);
+}
+
+static int detach(struct driver *d, const char *interface, struct driver_why *why)
+{
+	char path[PATH_MAX];
+
+	why->text[0] = 0;
+	link_path(d, interface, path);
+	forget_port(d, find_port(d, interface));
+	if (unlink(path) && errno != ENOENT)
+		return xdp_why(why, -errno, "%s cannot be removed: %s", path, strerror(errno));
+	return 0;
+}
+
+static size_t ports(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX])
+{
+	for (size_t i = 0; i < d->n_ports; i++)
+		out[i] = d->ports[i].shown;
+	return d->n_ports;
+}
+
+static void grace(struct driver *d)
+{
+	(void)d;
+	/* Waits for all that runs without being preempted, thus for programs under way. */
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		usleep(20000);
+}
+
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+static int resize_begin(struct driver *d, const struct driver_sizes *wanted,
+                        struct fwd_tables *next, struct driver_why *why)
+{
+	const struct driver_sizes *old = &d->now.sizes;
+	const struct driver_sizes z = {
+		.services = larger(old->services, wanted->services),
+		.service_counts = larger(old->service_counts, wanted->service_counts),
+		.pools = larger(old->pools, wanted->pools),
+		.backends = larger(old->backends, wanted->backends),
+		.slots = larger(old->slots, wanted->slots),
+		.exception_sets = larger(old->exception_sets, wanted->exception_sets),
+	};
+	int err = xdp_set_make(&d->next, &z, why);
+
+	if (err)
+		return err;
+	d->seen = xdp_seen_take(&d->now);
+	if (!d->seen) {
+		xdp_set_close(&d->next);
+		return xdp_why(why, -ENOMEM, "out of memory for larger tables");
+	}
+	xdp_set_copy(&d->now, &d->next);
+	*next = d->next.tables;
+	return 0;
+}
+
+/* Point the first @p n ports at @p prog_fd. @return how many follow */
+static size_t update_links(struct driver *d, int prog_fd, size_t n)
+{
+	size_t done = 0;
+
+	while (done < n && !bpf_link_update(d->ports[done].link_fd, prog_fd, NULL))
+		done++;
+	return done;
+}
+
+static int resize_commit(struct driver *d, struct driver_why *why)
+{
+	unsigned old = d->now.number;
+	int err = xdp_set_pin(&d->next, d->dir, d->last_number + 1, why);
+	size_t done;
+
+	if (!err) {
+		done = update_links(d, d->next.prog_fd, d->n_ports);
+		if (done < d->n_ports) {
+			err = xdp_why(why, -errno, "the program on %s cannot be replaced: %s",
+			              d->ports[done].shown.name, strerror(errno));
+			update_links(d, d->now.prog_fd, done);
+			xdp_set_unpin(d->dir, d->last_number + 1);
+		}
+	}
+	if (!err) {
+		d->last_number++;
+		grace(d);
+		xdp_seen_replay(d->seen, &d->now, &d->next);
+		xdp_set_close(&d->now);
+		d->now = d->next;
+		xdp_set_init(&d->next);
+		err = xdp_current_set(d->dir, d->now.number);
+		if (err)
+			xdp_why(why, err, "%s/current cannot be set: %s", d->dir, strerror(-err));
+		else
+			xdp_set_unpin(d->dir, old);
+	}
+	xdp_set_close(&d->next);
+	xdp_seen_free(d->seen);
+	d->seen = NULL;
+	return err;
+}
+
+static int tick(struct driver *d)
+{
+	return xdp_clock_sync(d->now.tables.root);
+}
+
+static int remove_pins(const char *pin_dir, struct driver_why *why)
+{
+	struct driver d = { .dir_fd = -1 };
+	const struct dirent *e;
+	char path[PATH_MAX];
+	DIR *dir;
+	int err;
+
+	snprintf(d.dir, sizeof(d.dir), "%s", pin_dir);
+	if (access(pin_dir, F_OK))
+		return xdp_why(why, -ENOENT, "nothing is pinned at %s", pin_dir);
+	err = lock_dir(&d, why);
+	dir = err ? NULL : opendir(pin_dir);
+	while (dir && (e = readdir(dir))) {
+		if (strncmp(e->d_name, "link-", 5) != 0)
+			continue;
+		link_path(&d, e->d_name + 5, path);
+		if (unlink(path) && !err)
+			err = xdp_why(why, -errno, "%s cannot be removed: %s", path,
+			              strerror(errno));
+	}
+	if (dir) {
+		closedir(dir);
+		snprintf(path, sizeof(path), "%.*s/current", PATH_MAX - 64, pin_dir);
+		(void)unlink(path);
+		xdp_sets_tidy(pin_dir, 0);
+		if (rmdir(pin_dir) && !err)
+			err = xdp_why(why, -errno, "%s cannot be removed: %s", pin_dir,
+			              strerror(errno));
+	}
+	if (d.dir_fd >= 0)
+		close(d.dir_fd);
+	return err;
+}
+
+static int map_tables(const char *pin_dir, struct fwd_tables *out, struct driver_why *why)
+{
+	struct xdp_set set;
+	unsigned number;
+	int err = xdp_current(pin_dir, &number);
+
+	why->text[0] = 0;
+	libbpf_set_print(NULL);
+	if (err == -ENOENT)
+		return xdp_why(why, err, "no tables are pinned at %s: no dataplane ran there",
+		               pin_dir);
+	if (err)
+		return xdp_why(why, err, "%s cannot be read: %s", pin_dir, strerror(-err));
+	xdp_set_init(&set);
+	err = xdp_set_open(&set, pin_dir, number, false, why);
+	if (err)
+		return err;
+	*out = set.tables;
+	xdp_set_close_fds(&set); /* the memory stays mapped */
+	return 0;
+}
+
+const struct driver_ops driver_xdp = {
+	.name = "xdp",
+	.open = open_driver,
+	.tables = tables,
+	.sizes = sizes,
+	.attach = attach,
+	.detach = detach,
+	.ports = ports,
+	.resize_begin = resize_begin,
+	.resize_commit = resize_commit,
+	.grace = grace,
+	.tick = tick,
+	.close = close_driver,
+	.remove = remove_pins,
+	.map = map_tables,
+	.unmap = xdp_unmap,
+};

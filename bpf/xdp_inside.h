@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Inside the XDP driver: a set of tables with the program that reads them.
+ *
+ * A set is a directory of pins, BPF/CLUSTER/NODE/tables-N/, one a map and "prog".  The symbolic
+ * link "current" beside it names the set in force; one rename moves it.
+ */
+#ifndef WEIR_BPF_XDP_INSIDE_H
+#define WEIR_BPF_XDP_INSIDE_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "weir/driver.h"
+#include "weir/fwd/user.h"
+
+enum xdp_map {
+	XDP_ROOT,
+	XDP_SERVICES,
+	XDP_POOLS,
+	XDP_SLOTS,
+	XDP_COLDS,
+	XDP_BACKENDS,
+	XDP_EXCEPTIONS,
+	XDP_CPUS,
+	XDP_SERVICE_COUNTS,
+	XDP_BACKEND_COUNTS,
+	XDP_MAPS
+};
+
+struct xdp_set {
+	unsigned number; /**< tables-N */
+	int map_fds[XDP_MAPS];
+	int prog_fd;
+	void *memory[XDP_MAPS];
+	uint64_t elements[XDP_MAPS];
+	struct driver_sizes sizes;
+	struct fwd_tables tables;
+};
+
+/** Make @p s empty: nothing is open. */
+void xdp_set_init(struct xdp_set *s);
+/** Open and map the pinned set tables-@p number below @p dir. @return 0, -ENOENT, -EPROTO (another layout) or -errno with @p why */
+int xdp_set_open(struct xdp_set *s, const char *dir, unsigned number, bool writable,
+                 struct driver_why *why);
+/** Make a set of @p sizes with the program of this release, mapped and with root filled in; not pinned. */
+int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes, struct driver_why *why);
+/** Load the program of this release onto the maps of @p s, in place of the one in s->prog_fd. */
+int xdp_set_load(struct xdp_set *s, struct driver_why *why);
+/** Pin @p s as tables-@p number below @p dir; only its program if the maps are already. */
+int xdp_set_pin(struct xdp_set *s, const char *dir, unsigned number, struct driver_why *why);
+/** Unmap and close; what is pinned stays. */
+void xdp_set_close(struct xdp_set *s);
+/** Close descriptors, leave the memory mapped: for who keeps s->tables. */
+void xdp_set_close_fds(struct xdp_set *s);
+/** Unmap tables that xdp_set_close_fds() left mapped. */
+void xdp_unmap(struct fwd_tables *t);
+/** Remove the pins of tables-@p number below @p dir. */
+void xdp_set_unpin(const char *dir, unsigned number);
+
+/**
+ * Copy what does not depend on sizes from @p from to the larger @p to: pools, slots, backends,
+ * exceptions (to every set where their flows may be looked for); counters start at 0.
+ */
+void xdp_set_copy(const struct xdp_set *from, struct xdp_set *to);
+/** A copy of what packets change in @p s, from malloc(), given. @return NULL when out of memory */
+struct xdp_seen *xdp_seen_take(const struct xdp_set *s);
+/** Bring to @p to what packets changed in @p from since @p seen was taken, and all counters; once, when no packet uses @p from any more. */
+void xdp_seen_replay(const struct xdp_seen *seen, const struct xdp_set *from, struct xdp_set *to);
+void xdp_seen_free(struct xdp_seen *seen);
+
+/** The number that "current" below @p dir names. @return 0 or -ENOENT, -errno */
+int xdp_current(const char *dir, unsigned *number);
+/** Make "current" name @p number. @return 0 or -errno */
+int xdp_current_set(const char *dir, unsigned number);
+/** The number behind the last tables-N below @p dir; and remove the pins of all sets but @p keep (0: none kept). */
+unsigned xdp_sets_tidy(const char *dir, unsigned keep);
+
+/** Set root's clock so that it agrees with CLOCK_MONOTONIC now. @return 0 or -errno */
+int xdp_clock_sync(struct fwd_root *root);
+
+/** Say what failed and what to do. @return @p err */
+int xdp_why(struct driver_why *why, int err, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+/** Make @p dir on a bpffs, its parents included. @return 0 or -errno with @p why */
+int xdp_make_dir(const char *dir, struct driver_why *why);
+/** Explain why loading failed; @p log is the verifier's, "" without. @return @p err */
+int xdp_why_load(struct driver_why *why, int err, const char *log);
+/** Explain why attaching to @p interface failed. @return @p err */
+int xdp_why_attach(struct driver_why *why, int err, const char *interface);
+
+#endif

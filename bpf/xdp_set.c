@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A set of tables in array maps that are mapped into memory, with the program that reads
+ * them. See xdp_inside.h. One thread.
+ */
+#include "bpf/xdp_inside.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wcast-qual" /* bpftool's code */
+#pragma GCC diagnostic ignored "-Wshadow"
+#include "bpf/weir.skel.h"
+#pragma GCC diagnostic pop
+
+#define LOG_BYTES (256u * 1024)
+
+static const struct {
+	const char *name;
+	uint32_t element_bytes;
+} maps[XDP_MAPS] = {
+	[XDP_ROOT] = { "root", sizeof(struct fwd_root) },
+	[XDP_SERVICES] = { "services", sizeof(struct fwd_service) },
+	[XDP_POOLS] = { "pools", sizeof(struct fwd_pool) },
+	[XDP_SLOTS] = { "slots", sizeof(struct fwd_slots) },
+	[XDP_COLDS] = { "colds", sizeof(struct owner_cold) },
+	[XDP_BACKENDS] = { "backends", sizeof(struct fwd_backend) },
+	[XDP_EXCEPTIONS] = { "exceptions", sizeof(struct fwd_exceptions) },
+	[XDP_CPUS] = { "cpus", sizeof(struct fwd_cpu) },
+	[XDP_SERVICE_COUNTS] = { "service_counts", sizeof(struct fwd_count) },
+	[XDP_BACKEND_COUNTS] = { "backend_counts", sizeof(struct fwd_count) },
+};
+
+static void elements_of(const struct driver_sizes *z, uint64_t cpus, uint64_t out[XDP_MAPS])
+{
+	out[XDP_ROOT] = 1;
+	out[XDP_SERVICES] = 2ull * z->services;
+	out[XDP_POOLS] = z->pools;
+	out[XDP_SLOTS] = z->slots / FWD_SLOTS_PER_BLOCK;
+	out[XDP_COLDS] = z->slots;
+	out[XDP_BACKENDS] = z->backends;
+	out[XDP_EXCEPTIONS] = z->exception_sets;
+	out[XDP_CPUS] = cpus;
+	out[XDP_SERVICE_COUNTS] = cpus * z->service_counts;
+	out[XDP_BACKEND_COUNTS] = cpus * z->backends;
+}
+
+static size_t bytes_of(const struct xdp_set *s, enum xdp_map m)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t n = s->elements[m] * maps[m].element_bytes;
+
+	return (n + page - 1) / page * page;
+}
+
+void xdp_set_init(struct xdp_set *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->prog_fd = -1;
+	for (int m = 0; m < XDP_MAPS; m++)
+		s->map_fds[m] = -1;
+}
+
+void xdp_set_close_fds(struct xdp_set *s)
+{
+	for (int m = 0; m < XDP_MAPS; m++)
+		if (s->map_fds[m] >= 0)
+			close(s->map_fds[m]);
+	if (s->prog_fd >= 0)
+		close(s->prog_fd);
+	xdp_set_init(s);
+}
+
+void xdp_set_close(struct xdp_set *s)
+{
+	for (int m = 0; m < XDP_MAPS; m++)
+		if (s->memory[m])
+			munmap(s->memory[m], bytes_of(s, m));
+	xdp_set_close_fds(s);
+}
+
+void xdp_unmap(struct fwd_tables *t)
+{
+	struct xdp_set s;
+
+	xdp_set_init(&s);
+	s.memory[XDP_ROOT] = t->root;
+	s.memory[XDP_SERVICES] = t->services;
+	s.memory[XDP_POOLS] = t->pools;
+	s.memory[XDP_SLOTS] = t->slots;
+	s.memory[XDP_COLDS] = t->colds;
+	s.memory[XDP_BACKENDS] = t->backends;
+	s.memory[XDP_EXCEPTIONS] = t->exceptions;
+	s.memory[XDP_CPUS] = t->cpus;
+	s.memory[XDP_SERVICE_COUNTS] = t->service_counts;
+	s.memory[XDP_BACKEND_COUNTS] = t->backend_counts;
+	s.elements[XDP_ROOT] = 1;
+	s.elements[XDP_SERVICES] = t->n_services;
+	s.elements[XDP_POOLS] = t->n_pools;
+	s.elements[XDP_SLOTS] = t->n_slots;
+	s.elements[XDP_COLDS] = t->n_colds;
+	s.elements[XDP_BACKENDS] = t->n_backends;
+	s.elements[XDP_EXCEPTIONS] = t->n_exceptions;
+	s.elements[XDP_CPUS] = t->n_cpus;
+	s.elements[XDP_SERVICE_COUNTS] = t->n_service_counts;
+	s.elements[XDP_BACKEND_COUNTS] = t->n_backend_counts;
+	xdp_set_close(&s);
+	*t = (struct fwd_tables){ 0 };
+}
+
+static void fill_tables(struct xdp_set *s)
+{
+	s->tables = (struct fwd_tables){
+		.root = s->memory[XDP_ROOT],
+		.services = s->memory[XDP_SERVICES],
+		.pools = s->memory[XDP_POOLS],
+		.slots = s->memory[XDP_SLOTS],
+		.colds = s->memory[XDP_COLDS],
+		.backends = s->memory[XDP_BACKENDS],
+		.exceptions = s->memory[XDP_EXCEPTIONS],
+		.cpus = s->memory[XDP_CPUS],
+		.service_counts = s->memory[XDP_SERVICE_COUNTS],
+		.backend_counts = s->memory[XDP_BACKEND_COUNTS],
+		.n_services = (uint32_t)s->elements[XDP_SERVICES],
+		.n_pools = (uint32_t)s->elements[XDP_POOLS],
+		.n_slots = (uint32_t)s->elements[XDP_SLOTS],
+		.n_colds = (uint32_t)s->elements[XDP_COLDS],
+		.n_backends = (uint32_t)s->elements[XDP_BACKENDS],
+		.n_exceptions = (uint32_t)s->elements[XDP_EXCEPTIONS],
+		.n_cpus = (uint32_t)s->elements[XDP_CPUS],
+		.n_service_counts = (uint32_t)s->elements[XDP_SERVICE_COUNTS],
+		.n_backend_counts = (uint32_t)s->elements[XDP_BACKEND_COUNTS],
+	};
+}
+
+static int map_memory(struct xdp_set *s, bool writable, struct driver_why *why)
+{
+	int rights = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+
+	for (int m = 0; m < XDP_MAPS; m++) {
+		void *p = mmap(NULL, bytes_of(s, m), rights, MAP_SHARED, s->map_fds[m], 0);
+
+		if (p == MAP_FAILED)
+			return xdp_why(why, -errno, "table %s cannot be mapped into memory: %s",
+			               maps[m].name, strerror(errno));
+		s->memory[m] = p;
+	}
+	fill_tables(s);
+	return 0;
+}
+
+/* Check a pinned map and take its number of elements. */
+static int check_map(struct xdp_set *s, enum xdp_map m, struct driver_why *why)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t n = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(s->map_fds[m], &info, &n))
+		return xdp_why(why, -errno, "table %s cannot be read: %s", maps[m].name,
+		               strerror(errno));
+	if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size != maps[m].element_bytes ||
+	    !(info.map_flags & BPF_F_MMAPABLE))
+		return xdp_why(why, -EPROTO,
+		               "pinned table %s has another layout (%u bytes an element, not %u)",
+		               maps[m].name, info.value_size, maps[m].element_bytes);
+	s->elements[m] = info.max_entries;
+	return 0;
+}
+
+static int read_sizes(struct xdp_set *s, struct driver_why *why)
+{
+	const struct fwd_root *root = s->tables.root;
+	uint64_t expected[XDP_MAPS];
+
+	if (root->layout != FWD_TABLES_LAYOUT)
+		return xdp_why(why, -EPROTO, "pinned tables have layout %u, this release has %u",
+		               root->layout, FWD_TABLES_LAYOUT);
+	s->sizes = (struct driver_sizes){
+		.services = root->n_services,
+		.service_counts = root->n_service_counts,
+		.pools = (uint32_t)s->elements[XDP_POOLS],
+		.backends = root->n_backends,
+		.slots = root->n_slots,
+		.exception_sets = root->n_exception_sets,
+	};
+	elements_of(&s->sizes, root->n_cpus, expected);
+	if (memcmp(expected, s->elements, sizeof(expected)))
+		return xdp_why(why, -EPROTO,
+		               "pinned tables do not have the sizes that their root names");
+	return 0;
+}
+
+/* Always with the right to write: the kernel maps no table that was opened without. */
+static int open_pins(struct xdp_set *s, const char *dir, unsigned number, struct driver_why *why)
+{
+	char path[PATH_MAX];
+
+	for (int m = 0; m < XDP_MAPS; m++) {
+		int err;
+
+		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, number, maps[m].name);
+		s->map_fds[m] = bpf_obj_get(path);
+		if (s->map_fds[m] < 0)
+			return xdp_why(why, -errno, "pinned table %s cannot be opened: %s%s", path,
+			               strerror(errno),
+			               errno == EPERM || errno == EACCES
+			                       ? "; root may, or CAP_BPF with the pins' owner"
+			                       : "");
+		err = check_map(s, m, why);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int xdp_set_open(struct xdp_set *s, const char *dir, unsigned number, bool writable,
+                 struct driver_why *why)
+{
+	int err = open_pins(s, dir, number, why);
+
+	if (!err)
+		err = map_memory(s, writable, why);
+	if (!err)
+		err = read_sizes(s, why);
+	if (err) {
+		xdp_set_close(s);
+		return err;
+	}
+	s->number = number;
+	return 0;
+}
+
+/* Give the maps of @p o our sizes, or our maps. */
+static int prepare(struct xdp_set *s, struct bpf_object *o)
+{
+	for (int m = 0; m < XDP_MAPS; m++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(o, maps[m].name);
+		int err;
+
+		if (!map)
+			return -ENOENT;
+		if (s->map_fds[m] >= 0)
+			err = bpf_map__reuse_fd(map, s->map_fds[m]);
+		else
+			err = bpf_map__set_max_entries(map, (uint32_t)s->elements[m]);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int dup_fd(int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	return copy < 0 ? -errno : copy;
+}
+
+static int take_fds(struct xdp_set *s, struct bpf_object *o)
+{
+	struct bpf_program *prog = bpf_object__next_program(o, NULL);
+	int prog_fd = prog ? dup_fd(bpf_program__fd(prog)) : -ENOENT;
+
+	if (prog_fd < 0)
+		return prog_fd;
+	for (int m = 0; m < XDP_MAPS; m++) {
+		if (s->map_fds[m] >= 0)
+			continue;
+		s->map_fds[m] = dup_fd(bpf_map__fd(bpf_object__find_map_by_name(o, maps[m].name)));
+		if (s->map_fds[m] < 0) {
+			close(prog_fd);
+			return s->map_fds[m];
+		}
+	}
+	if (s->prog_fd >= 0)
+		close(s->prog_fd);
+	s->prog_fd = prog_fd;
+	return 0;
+}
+
+int xdp_set_load(struct xdp_set *s, struct driver_why *why)
+{
+	char *log = calloc(1, LOG_BYTES);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "weir", .kernel_log_buf = log,
+	            .kernel_log_size = LOG_BYTES, .kernel_log_level = 0);
+	struct bpf_object *o = NULL;
+	const void *bytes;
+	size_t n;
+	int err = log ? 0 : -ENOMEM;
+
+	if (!err) {
+		bytes = weir_weir_bpf__elf_bytes(&n);
+		o = bpf_object__open_mem(bytes, n, &opts);
+		err = o ? prepare(s, o) : -errno;
+	}
+	if (!err)
+		err = bpf_object__load(o);
+	if (!err)
+		err = take_fds(s, o);
+	if (err)
+		xdp_why_load(why, err, log ? log : "");
+	bpf_object__close(o);
+	free(log);
+	return err;
+}
+
+static void fill_root(struct xdp_set *s, uint32_t n_cpus)
+{
+	struct fwd_root *root = s->tables.root;
+
+	root->layout = FWD_TABLES_LAYOUT;
+	root->n_services = s->sizes.services;
+	root->n_service_counts = s->sizes.service_counts;
+	root->n_backends = s->sizes.backends;
+	root->n_exception_sets = s->sizes.exception_sets;
+	root->n_slots = s->sizes.slots;
+	root->n_cpus = n_cpus;
+}
+
+int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes, struct driver_why *why)
+{
+	int n_cpus = libbpf_num_possible_cpus();
+	int err;
+
+	if (n_cpus <= 0)
+		return xdp_why(why, n_cpus ? n_cpus : -EIO, "the number of CPUs is not known");
+	n_cpus++; /* the last row is user space's own: see xdp_copy.c */
+	s->sizes = *sizes;
+	elements_of(sizes, (uint64_t)n_cpus, s->elements);
+	err = xdp_set_load(s, why);
+	if (!err)
+		err = map_memory(s, true, why);
+	if (err) {
+		xdp_set_close(s);
+		return err;
+	}
+	fill_root(s, (uint32_t)n_cpus);
+	err = xdp_clock_sync(s->tables.root);
+	if (err) {
+		xdp_why(why, err, "the kernel's tick cannot be read: %s", strerror(-err));
+		xdp_set_close(s);
+	}
+	return err;
+}
+
+/* Pin in place of what may be there. */
+static int pin_over(int fd, const char *path)
+{
+	char beside[PATH_MAX];
+
+	if ((size_t)snprintf(beside, sizeof(beside), "%s-new", path) >= sizeof(beside))
+		return -ENAMETOOLONG;
+	(void)unlink(beside);
+	if (bpf_obj_pin(fd, beside) || rename(beside, path))
+		return -errno;
+	return 0;
+}
+
+int xdp_set_pin(struct xdp_set *s, const char *dir, unsigned number, struct driver_why *why)
+{
+	char path[PATH_MAX];
+	int err = 0;
+
+	snprintf(path, sizeof(path), "%s/tables-%u", dir, number);
+	if (mkdir(path, 0700) && errno != EEXIST)
+		return xdp_why(why, -errno, "%s cannot be made: %s", path, strerror(errno));
+	for (int m = 0; m < XDP_MAPS && !err && s->number != number; m++) {
+		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, number, maps[m].name);
+		err = pin_over(s->map_fds[m], path);
+	}
+	if (!err) {
+		snprintf(path, sizeof(path), "%s/tables-%u/prog", dir, number);
+		err = pin_over(s->prog_fd, path);
+	}
+	if (err)
+		return xdp_why(why, err, "%s cannot be pinned: %s", path, strerror(-err));
+	s->number = number;
+	return 0;
+}
+
+void xdp_set_unpin(const char *dir, unsigned number)
+{
+	char path[PATH_MAX];
+
+	for (int m = 0; m <= XDP_MAPS; m++) {
+		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, number,
+		         m < XDP_MAPS ? maps[m].name : "prog");
+		(void)unlink(path);
+	}
+	snprintf(path, sizeof(path), "%s/tables-%u", dir, number);
+	(void)rmdir(path);
+}
+
+int xdp_current(const char *dir, unsigned *number)
+{
+	char path[PATH_MAX], text[64], end;
+	unsigned n;
+	ssize_t got;
+
+	snprintf(path, sizeof(path), "%s/current", dir);
+	got = readlink(path, text, sizeof(text) - 1);
+	if (got < 0)
+		return -errno;
+	text[got] = 0;
+	if (sscanf(text, "tables-%u%c", &n, &end) != 1 || !n)
+		return -ENOENT;
+	*number = n;
+	return 0;
+}
+
+int xdp_current_set(const char *dir, unsigned number)
+{
+	char path[PATH_MAX], beside[PATH_MAX], text[64];
+
+	snprintf(path, sizeof(path), "%s/current", dir);
+	if ((size_t)snprintf(beside, sizeof(beside), "%s/current-new", dir) >= sizeof(beside))
+		return -ENAMETOOLONG;
+	snprintf(text, sizeof(text), "tables-%u", number);
+	(void)unlink(beside);
+	if (symlink(text, beside) || rename(beside, path))
+		return -errno;
+	return 0;
+}
+
+unsigned xdp_sets_tidy(const char *dir, unsigned keep)
+{
+	DIR *d = opendir(dir);
+	const struct dirent *e;
+	unsigned n, last = keep;
+	char end;
+
+	while (d && (e = readdir(d))) {
+		if (sscanf(e->d_name, "tables-%u%c", &n, &end) != 1)
+			continue;
+		if (n > last)
+			last = n;
+		if (n != keep)
+			xdp_set_unpin(dir, n);
+	}
+	if (d)
+		closedir(d);
+	return last;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What goes wrong with XDP, in words that say what to do: the kernel's errno alone tells
+ * an operator nothing.
+ */
+#include "bpf/xdp_inside.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#define BPF_FS_MAGIC_NUMBER 0xcafe4a11u
+
+int xdp_why(struct driver_why *why, int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why->text, sizeof(why->text), format, args);
+	va_end(args);
+	return err;
+}
+
+/* The last line of the verifier's that says something, into @p out. */
+static void last_words(const char *log, char *out, size_t size)
+{
+	const char *line = log, *last = log;
+
+	for (; *line; line += strcspn(line, "\n"), line += *line == '\n')
+		if (*line != '\n' && strncmp(line, "processed ", 10) != 0)
+			last = line;
+	snprintf(out, size, "%.*s", (int)strcspn(last, "\n"), last);
+}
+
+int xdp_why_load(struct driver_why *why, int err, const char *log)
+{
+	char words[300];
+
+	last_words(log, words, sizeof(words));
+	if (err == -EPERM || err == -EACCES) {
+		if (!*words)
+			return xdp_why(
+			        why, err,
+			        "no right to load BPF programs: run as root or with CAP_BPF, CAP_NET_ADMIN and "
+			        "CAP_PERFMON (before Linux 5.11 also raise RLIMIT_MEMLOCK)");
+		return xdp_why(
+		        why, err,
+		        "the kernel's verifier refuses the program (%s): this release needs Linux 5.10 "
+		        "or later; please report it with `uname -r`",
+		        words);
+	}
+	if (err == -E2BIG || err == -ENOMEM)
+		return xdp_why(
+		        why, err,
+		        "the tables do not fit into memory: lower limits.slots, limits.backends or "
+		        "limits.exceptions");
+	if (err == -EINVAL && *words)
+		return xdp_why(why, err, "the kernel refuses the program: %s", words);
+	return xdp_why(why, err, "the program cannot be loaded: %s", strerror(-err));
+}
+
+int xdp_why_attach(struct driver_why *why, int err, const char *interface)
+{
+	switch (-err) {
+	case ENODEV:
+		return xdp_why(why, err, "there is no interface %s: check nodes[].ports",
+		               interface);
+	case EBUSY:
+	case EEXIST:
+		return xdp_why(
+		        why, err,
+		        "another XDP program is attached to %s: remove it (`ip link set dev %s xdp off`, "
+		        "or its owner's tool)",
+		        interface, interface);
+	case ERANGE:
+		return xdp_why(
+		        why, err,
+		        "the MTU of %s (or of its peer) is too large for native XDP: set it to 3,498 or "
+		        "less, usually 1500",
+		        interface);
+	case EPERM:
+	case EACCES:
+		return xdp_why(why, err, "no right to attach to %s: CAP_NET_ADMIN is needed",
+		               interface);
+	case EINVAL:
+		return xdp_why(
+		        why, err,
+		        "%s does not take the program: large receive offload (`ethtool -K %s lro off`), "
+		        "MTU over 3,498, or more CPUs than transmit queues are the usual reasons",
+		        interface, interface);
+	case EOPNOTSUPP:
+		return xdp_why(why, err, "the driver of %s knows no native XDP", interface);
+	default:
+		return xdp_why(why, err, "the program cannot be attached to %s: %s", interface,
+		               strerror(-err));
+	}
+}
+
+/* Whether the nearest existing parent of @p dir is on a bpffs. */
+static int check_bpffs(const char *dir, struct driver_why *why)
+{
+	char path[PATH_MAX];
+	struct statfs fs;
+
+	snprintf(path, sizeof(path), "%s", dir);
+	while (statfs(path, &fs)) {
+		char *slash = strrchr(path, '/');
+
+		if (errno != ENOENT || !slash || slash == path)
+			return xdp_why(why, -errno, "%s cannot be read: %s", path, strerror(errno));
+		*slash = 0;
+	}
+	if (fs.f_type != BPF_FS_MAGIC_NUMBER)
+		return xdp_why(
+		        why, -ENOTSUP,
+		        "%s is not on a BPF file system: `mount -t bpf bpf /sys/fs/bpf`, or name one "
+		        "with --bpf-dir (`ip netns exec` hides /sys/fs/bpf)",
+		        dir);
+	return 0;
+}
+
+int xdp_make_dir(const char *dir, struct driver_why *why)
+{
+	char path[PATH_MAX];
+	int err = check_bpffs(dir, why);
+
+	if (err)
+		return err;
+	snprintf(path, sizeof(path), "%s", dir);
+	for (char *p = path + 1;; p++) {
+		char was = *p;
+
+		if (was && was != '/')
+			continue;
+		*p = 0;
+		if (mkdir(path, 0700) && errno != EEXIST)
+			return xdp_why(why, -errno, "%s cannot be made: %s", path, strerror(errno));
+		if (!was)
+			return 0;
+		*p = was;
+	}
+}
