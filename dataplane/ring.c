@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Rings (weir/ring.h). Pure; any thread may call.
+ *
+ * Instants are integers, so all machines agree: 48 bits of time above 16 bits of the asker's
+ * rank by key, which settles equal instants. Work is about 15 questions a slot.
+ */
+#include "weir/ring.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A slot's cap over its due, in 1/4096; small dues are rounded up. */
+#define RING_SLACK 34u
+/* Questions a slot, on average, that an asker makes at most before the rest is dealt out. */
+#define RING_ROUNDS 40u
+/* Other slots that a slot of a dead owner looks at before it takes its neighbour's owner. */
+#define RING_LOOKS 64u
+
+/* A backend that asks for slots. */
+struct asker {
+	uint64_t key;
+	uint64_t seed;
+	uint64_t step;  /* time between its questions */
+	uint32_t next;  /* its next question */
+	uint32_t limit; /* it asks no more than these */
+	uint32_t cap;   /* slots that it may own */
+	uint32_t owned;
+	uint32_t weight;
+	uint16_t id;
+	bool waits; /* in the queue */
+};
+
+/* Askers that want more, in a ring buffer of n_askers. */
+struct queue {
+	uint16_t *rank;
+	size_t first, n, size;
+};
+
+/* splitmix64 (Steele, Lea, Flood, OOPSLA 2014) */
+static uint64_t mix(uint64_t x)
+{
+	x += 0x9e3779b97f4a7c15u;
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+	return x ^ (x >> 31);
+}
+
+static int by_key(const void *a, const void *b)
+{
+	uint64_t x = ((const struct asker *)a)->key;
+	uint64_t y = ((const struct asker *)b)->key;
+
+	return (x > y) - (x < y);
+}
+
+static unsigned bits_of(uint64_t x)
+{
+	return x ? 64 - (unsigned)__builtin_clzll(x) : 0;
+}
+
+/* Those of @p backends with weight, by key. @return how many */
+static size_t list_askers(struct asker *askers, const struct ring_backend *backends, size_t n,
+                          const uint64_t key[2])
+{
+	size_t n_askers = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (backends[i].weight == 0)
+			continue;
+		askers[n_askers++] = (struct asker){
+			.key = backends[i].key,
+			.seed = mix(key[0] ^ mix(backends[i].key ^ mix(key[1]))),
+			.weight = backends[i].weight,
+			.id = backends[i].id,
+		};
+	}
+	qsort(askers, n_askers, sizeof(*askers), by_key);
+	return n_askers;
+}
+
+/* The square root, rounded down. */
+static uint64_t root(uint64_t x)
+{
+	uint64_t r = 0;
+
+	for (uint64_t bit = (uint64_t)1 << 31; bit; bit >>= 1)
+		if ((r | bit) * (r | bit) <= x)
+			r |= bit;
+	return r;
+}
+
+/* Set what each asker may own and how often it may ask. */
+static void set_caps(struct asker *askers, size_t n, size_t n_slots)
+{
+	uint64_t total = 0, top = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		total += askers[i].weight;
+		if (top < askers[i].weight)
+			top = askers[i].weight;
+	}
+	for (size_t i = 0; i < n; i++) {
+		/* in 1/1024 of a slot */
+		uint64_t due = askers[i].weight * n_slots * 1024 / total;
+		uint64_t slack = root(due << 10) * RING_SLACK / 64;
+
+		askers[i].cap = (uint32_t)((due + slack + 1023) >> 10);
+		askers[i].limit = (uint32_t)(due * RING_ROUNDS >> 10) + RING_ROUNDS;
+		askers[i].step = ((uint64_t)1 << (20 + bits_of(top))) / askers[i].weight;
+	}
+}
+
+static void queue_put(struct queue *q, struct asker *askers, uint16_t rank)
+{
+	if (askers[rank].waits)
+		return;
+	askers[rank].waits = true;
+	q->rank[(q->first + q->n++) % q->size] = rank;
+}
+
+static uint16_t queue_take(struct queue *q, struct asker *askers)
+{
+	uint16_t rank = q->rank[q->first];
+
+	q->first = (q->first + 1) % q->size;
+	q->n--;
+	askers[rank].waits = false;
+	return rank;
+}
+
+/* Let the asker of @p rank ask until it has its cap or its questions are used up. */
+static void ask(uint64_t *held, size_t n_slots, struct asker *askers, uint16_t rank,
+                struct queue *q)
+{
+	struct asker *a = &askers[rank];
+
+	while (a->owned < a->cap && a->next < a->limit) {
+		uint64_t h = mix(a->seed + a->next * 0xd1342543de82ef95u);
+		uint64_t at = a->next++ * a->step + ((h >> 48) * a->step >> 16);
+		uint64_t bid = at << 16 | rank;
+		uint64_t *slot = &held[h & (n_slots - 1)];
+
+		if (bid >= *slot)
+			continue;
+		if (*slot != UINT64_MAX) {
+			uint16_t loser = (uint16_t)*slot;
+
+			askers[loser].owned--;
+			queue_put(q, askers, loser);
+		}
+		*slot = bid;
+		a->owned++;
+	}
+}
+
+/* Slots that nobody under its cap named in all its questions (few, if any): by draws. */
+static void deal_rest(uint64_t *held, size_t n_slots, struct asker *askers, size_t n)
+{
+	for (size_t s = 0; s < n_slots; s++) {
+		uint64_t best = 0, rank = 0;
+
+		if (held[s] != UINT64_MAX)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			uint64_t draw = mix(askers[i].seed ^ mix(s)) >> 8;
+
+			if (askers[i].owned < askers[i].cap && draw >= best) {
+				best = draw;
+				rank = i;
+			}
+		}
+		held[s] = rank;
+		askers[rank].owned++;
+	}
+}
+
+static void match(uint64_t *held, size_t n_slots, struct asker *askers, size_t n, uint16_t *ranks)
+{
+	struct queue q = { .rank = ranks, .size = n };
+
+	memset(held, 0xff, n_slots * sizeof(*held));
+	set_caps(askers, n, n_slots);
+	for (size_t i = 0; i < n; i++)
+		queue_put(&q, askers, (uint16_t)i);
+	while (q.n > 0)
+		ask(held, n_slots, askers, queue_take(&q, askers), &q);
+	deal_rest(held, n_slots, askers, n);
+}
+
+static bool sizes_ok(size_t n_slots, const struct ring_backend *backends, size_t n)
+{
+	if (n_slots < 2 || n_slots > RING_SLOTS_MAX || (n_slots & (n_slots - 1)) || n > n_slots ||
+	    n > RING_ID_MAX)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (backends[i].id == RING_NONE || backends[i].id > RING_ID_MAX ||
+		    backends[i].weight > RING_WEIGHT_MAX)
+			return false;
+	return true;
+}
+
+static bool keys_differ(const struct asker *askers, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		if (askers[i - 1].key == askers[i].key)
+			return false;
+	return true;
+}
+
+int ring_fill(uint16_t *slots, size_t n_slots, const struct ring_backend *backends,
+              size_t n_backends, const uint64_t key[2])
+{
+	if (!sizes_ok(n_slots, backends, n_backends))
+		return -EINVAL;
+
+	struct asker *askers = calloc(n_backends + 1, sizeof(*askers));
+	uint16_t *ranks = calloc(n_backends + 1, sizeof(*ranks));
+	uint64_t *held = malloc(n_slots * sizeof(*held));
+	int result = askers && ranks && held ? 0 : -ENOMEM;
+
+	if (result == 0) {
+		size_t n = list_askers(askers, backends, n_backends, key);
+
+		if (!keys_differ(askers, n))
+			result = -EINVAL;
+		else if (n == 0)
+			memset(slots, 0, n_slots * sizeof(*slots));
+		else {
+			match(held, n_slots, askers, n, ranks);
+			for (size_t s = 0; s < n_slots; s++)
+				slots[s] = askers[(uint16_t)held[s]].id;
+		}
+	}
+	free(held);
+	free(ranks);
+	free(askers);
+	return result;
+}
+
+/* The owner of a slot whose own one is dead; RING_NONE if the looks are used up. */
+static uint16_t look_around(const uint16_t *filled, size_t n_slots, size_t slot, const bool *dead,
+                            uint64_t seed)
+{
+	for (uint32_t look = 0; look < RING_LOOKS; look++) {
+		uint16_t id = filled[mix(seed + (slot << 8 | look)) & (n_slots - 1)];
+
+		if (id != RING_NONE && !dead[id])
+			return id;
+	}
+	return RING_NONE;
+}
+
+/* Slots left without owner take that of the nearest one before them, around the end. */
+static void carry_on(uint16_t *out, size_t n_slots)
+{
+	uint16_t id = RING_NONE;
+
+	for (size_t s = n_slots; s-- > 0 && id == RING_NONE;)
+		id = out[s];
+	for (size_t s = 0; s < n_slots; s++) {
+		if (out[s] == RING_NONE)
+			out[s] = id;
+		id = out[s];
+	}
+}
+
+void ring_repair(uint16_t *out, const uint16_t *filled, size_t n_slots, const bool *dead,
+                 const uint64_t key[2])
+{
+	uint64_t seed = mix(key[0] + mix(key[1]));
+	bool left = false;
+
+	for (size_t s = 0; s < n_slots; s++) {
+		out[s] = filled[s];
+		if (!dead[filled[s]])
+			continue;
+		out[s] = look_around(filled, n_slots, s, dead, seed);
+		left |= out[s] == RING_NONE;
+	}
+	if (left)
+		carry_on(out, n_slots);
+}
