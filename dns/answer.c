@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The lookup of RFC 1034, section 4.3.2, with wildcards after RFC 4592 and referrals after
+ * RFC 9471. Additional data is given where it is needed (glue) and nowhere else.
+ */
+#include "dns/answer.h"
+
+#include <string.h>
+
+#include "dns/answer_write.h"
+#include "dns/image.h"
+#include "dns/wire.h"
+
+#define OPT_FIXED     11 /* an OPT record without options */
+#define OPTION_HEADER 4
+#define TTL_ANY       UINT32_MAX
+#define NOT_A_NODE    0u
+
+/* An answer in the making. */
+struct work {
+	const struct answer_env *env;
+	const struct answer_query *in;
+	struct query q;
+	struct message m;
+	struct answer_info *info;
+	struct answer_trace *trace;
+	uint16_t flags; /* of the answer, rcode apart */
+	uint8_t scope_bits;
+};
+
+/* Where the lookup stands: a node and whose name it answers for. */
+struct spot {
+	const struct image_node *node; /* NULL: in no zone of ours */
+	bool exact;                    /* the node is the name itself, not its closest encloser */
+	uint32_t owner_off;            /* an alias's target; 0: the question */
+};
+
+static uint32_t offset_of(const struct work *w, const struct image_node *node)
+{
+	return node ? (uint32_t)((const uint8_t *)node - (const uint8_t *)w->env->image) : 0;
+}
+
+static struct answer_step *trace_step(struct work *w, enum answer_step_kind kind,
+                                      const struct image_node *node)
+{
+	struct answer_trace *t = w->trace;
+
+	if (!t || t->n == sizeof(t->steps) / sizeof(t->steps[0]))
+		return NULL;
+	t->steps[t->n] = (struct answer_step){ .kind = kind, .node_off = offset_of(w, node) };
+	return &t->steps[t->n++];
+}
+
+static const struct image_zone *zone_of(const struct work *w, const struct image_node *node)
+{
+	return image_at(w->env->image, node->zone_off);
+}
+
+/* What does not fit makes a UDP answer a truncated one; over TCP it is left to the next query. */
+static void give_up(struct work *w, const struct message_mark *mark)
+{
+	message_back(&w->m, mark);
+	if (w->in->tcp)
+		return;
+	w->flags |= DNS_TC;
+	w->info->truncated = true;
+	trace_step(w, ANSWER_STEP_TRUNCATED, NULL);
+}
+
+static bool put_answer(struct work *w, const struct spot *at, const struct image_set *set)
+{
+	struct message_mark mark = message_mark(&w->m);
+
+	message_put_set(&w->m, SECTION_ANSWER, at->owner_off, set);
+	if (w->m.w.failed)
+		give_up(w, &mark);
+	return !w->info->truncated;
+}
+
+static void put_negative(struct work *w, const struct image_node *node, uint32_t ttl_most_s)
+{
+	struct message_mark mark = message_mark(&w->m);
+
+	message_put_negative(&w->m, zone_of(w, node), ttl_most_s);
+	if (w->m.w.failed)
+		give_up(w, &mark);
+}
+
+/* Write one server's addresses. @return whether they fitted */
+static bool put_glue(struct work *w, const struct image_node *server)
+{
+	static const uint16_t types[] = { DNS_A, DNS_AAAA };
+	struct message_mark mark = message_mark(&w->m);
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct image_set *set = image_set(server, types[i]);
+
+		if (set)
+			message_put_set(&w->m, SECTION_ADDITIONAL, server->name_off, set);
+	}
+	if (!w->m.w.failed)
+		return true;
+	message_back(&w->m, &mark);
+	return false;
+}
+
+static void refer(struct work *w, const struct image_node *cut)
+{
+	const struct image_set *ns = image_set(cut, DNS_NS);
+	const struct image_glue *glue = image_at(w->env->image, ns->glue_off);
+	struct message_mark mark = message_mark(&w->m);
+
+	trace_step(w, ANSWER_STEP_REFERRAL, cut);
+	if (w->m.counts[SECTION_ANSWER] == 0)
+		w->flags &= (uint16_t)~DNS_AA;
+	message_put_set(&w->m, SECTION_AUTHORITY, cut->name_off, ns);
+	if (w->m.w.failed) {
+		give_up(w, &mark);
+		return;
+	}
+	mark = message_mark(&w->m);
+	for (uint32_t i = 0; i < glue->n; i++) {
+		if (put_glue(w, image_node(w->env->image, glue->nodes_off[i])))
+			continue;
+		if (i < glue->n_required) /* RFC 9471, section 3.1 */
+			give_up(w, &mark);
+		return;
+	}
+}
+
+/* The client's key, and the scope that follows from it (RFC 7871, section 7.2.1). */
+static struct place_key client_key(struct work *w, bool *is_subnet)
+{
+	*is_subnet = w->q.has_subnet && w->q.subnet.source_bits > 0;
+	if (!*is_subnet)
+		return place_key_of(&w->in->client);
+
+	struct addr subnet = query_subnet_addr(&w->q.subnet);
+	struct place_key key = place_key_of(&subnet);
+
+	w->scope_bits = key.bits;
+	return key;
+}
+
+static void put_addresses(struct work *w, const struct spot *at, const struct place_choice *choice,
+                          uint32_t name, bool ip4)
+{
+	const struct place_site *site = &w->env->place->names[name].service->sites[choice->site];
+	struct message_mark mark = message_mark(&w->m);
+
+	message_put_addresses(&w->m, SECTION_ANSWER, at->owner_off, choice->ttl_s,
+	                      site->addresses[ip4], site->n_addresses[ip4]);
+	if (w->m.w.failed)
+		give_up(w, &mark);
+}
+
+/* Answer with a dynamic name's addresses. */
+static void place_answer(struct work *w, const struct spot *at, bool ip4)
+{
+	uint32_t name = at->node->dynamic - 1;
+	bool is_subnet;
+	struct place_key key = client_key(w, &is_subnet);
+	struct place_choice choice =
+	        place_choose(w->env->place, w->env->state, name, ip4, &key, w->env->wall_ms);
+	struct answer_step *step = trace_step(w, ANSWER_STEP_PLACED, at->node);
+
+	if (step) {
+		step->dynamic = name;
+		step->key = key;
+		step->key_is_subnet = is_subnet;
+		step->choice = choice;
+	}
+	w->info->dynamic = (int32_t)name;
+	w->info->ip4 = ip4;
+	w->info->choice = choice;
+	if (choice.site >= 0) {
+		put_addresses(w, at, &choice, name, ip4);
+		return;
+	}
+	trace_step(w, ANSWER_STEP_NODATA, at->node);
+	put_negative(w, at->node, choice.ttl_s);
+}
+
+/* Where the alias's target stands, if this zone has it. @return whether to go on there */
+static bool follow(struct work *w, struct spot *at, const struct image_set *alias)
+{
+	const struct image *image = w->env->image;
+	const struct image_name *n;
+	uint32_t target_off;
+
+	memcpy(&target_off, (const uint8_t *)image_at(image, alias->data_off) + IMAGE_RECORD_FIXED,
+	       4);
+	n = image_name(image, image_name(image, target_off)->fold_off);
+	at->owner_off = target_off;
+	at->exact = n->node_off != NOT_A_NODE;
+	while (n->node_off == NOT_A_NODE && n->n_labels)
+		n = image_name(image, n->parent_off);
+	if (n->node_off == NOT_A_NODE ||
+	    image_node(image, n->node_off)->zone_off != at->node->zone_off)
+		return false;
+	at->node = image_node(image, n->node_off);
+	return true;
+}
+
+/* Whether a step of the lookup ended it. */
+enum next { DONE, FOLLOW };
+
+/* The node has what there is to know about the name: data, an alias, or nothing of this type. */
+static enum next answer_here(struct work *w, struct spot *at)
+{
+	const struct image_node *node = at->node;
+	uint16_t type = w->q.type;
+	const struct image_set *set = image_set(node, type);
+
+	if (node->dynamic && w->env->place &&
+	    (type == DNS_A || type == DNS_AAAA || type == DNS_ANY)) {
+		place_answer(w, at, type != DNS_AAAA);
+		return DONE;
+	}
+	if (!set && type == DNS_ANY && node->n_sets)
+		set = &node->sets[0]; /* one RRset is enough (RFC 8482, section 4.1) */
+	if (set) {
+		trace_step(w, ANSWER_STEP_DATA, node);
+		put_answer(w, at, set);
+		return DONE;
+	}
+	set = image_set(node, DNS_CNAME);
+	if (!set) {
+		trace_step(w, ANSWER_STEP_NODATA, node);
+		put_negative(w, node, TTL_ANY);
+		return DONE;
+	}
+	trace_step(w, ANSWER_STEP_ALIAS, node);
+	if (!put_answer(w, at, set))
+		return DONE;
+	if (follow(w, at, set))
+		return FOLLOW;
+	trace_step(w, ANSWER_STEP_LEAVES, NULL);
+	return DONE;
+}
+
+/* One name's turn: the cases before there is a node that speaks for it. */
+static enum next look_up(struct work *w, struct spot *at)
+{
+	const struct image *image = w->env->image;
+	const struct image_node *node = at->node;
+	bool ds = at->exact && w->q.type == DNS_DS;
+
+	trace_step(w, at->exact ? ANSWER_STEP_NODE : ANSWER_STEP_ENCLOSER, node);
+	if (ds && node->above_off) { /* RFC 4035, section 3.1.4.1 */
+		at->node = image_node(image, node->above_off);
+		trace_step(w, ANSWER_STEP_PARENT, at->node);
+		return answer_here(w, at);
+	}
+	if (node->cut_off && !(ds && node->cut_off == offset_of(w, node))) {
+		refer(w, image_node(image, node->cut_off));
+		return DONE;
+	}
+	if (at->exact)
+		return answer_here(w, at);
+	if (node->wildcard_off) {
+		at->node = image_node(image, node->wildcard_off);
+		trace_step(w, ANSWER_STEP_WILDCARD, at->node);
+		return answer_here(w, at);
+	}
+	trace_step(w, ANSWER_STEP_NXDOMAIN, node);
+	w->info->rcode = DNS_NXDOMAIN; /* also behind an alias (RFC 6604, section 3) */
+	put_negative(w, node, TTL_ANY);
+	return DONE;
+}
+
+static void resolve(struct work *w)
+{
+	uint32_t seen[ANSWER_ALIASES_MAX];
+	struct image_found found = image_find(w->env->image, &w->q.name);
+	struct spot at = { .node = found.node, .exact = found.skipped == 0 };
+
+	if (!found.node) {
+		trace_step(w, ANSWER_STEP_OUTSIDE, NULL);
+		w->info->rcode = DNS_REFUSED;
+		return;
+	}
+	w->m.closest = found.node;
+	w->m.skipped = found.skipped;
+	w->flags |= DNS_AA;
+	for (unsigned n = 0; look_up(w, &at) == FOLLOW; n++) {
+		bool again = n == ANSWER_ALIASES_MAX || (at.exact && at.node == found.node);
+
+		for (unsigned i = 0; i < n && !again; i++)
+			again = seen[i] == at.owner_off;
+		if (again) {
+			trace_step(w, ANSWER_STEP_LEAVES, NULL);
+			return;
+		}
+		seen[n] = at.owner_off;
+	}
+}
+
+/* Types that no zone holds: transfers and the like, each refused in its way. */
+static bool refuse_type(struct work *w)
+{
+	uint16_t type = w->q.type;
+
+	if (type == 0 || type == DNS_OPT)
+		w->info->rcode = DNS_FORMERR;
+	else if (type == DNS_AXFR || type == DNS_IXFR)
+		w->info->rcode = DNS_REFUSED;
+	else if (type >= DNS_META_FIRST && type < DNS_ANY)
+		w->info->rcode = DNS_NOTIMP;
+	return w->info->rcode != DNS_NOERROR;
+}
+
+static size_t opt_size(const struct work *w)
+{
+	size_t n = OPT_FIXED;
+
+	if (!w->q.has_edns)
+		return 0;
+	if (w->q.has_subnet)
+		n += OPTION_HEADER + 4u + w->q.subnet.n_bytes;
+	if (w->q.wants_nsid && w->env->nsid)
+		n += OPTION_HEADER + w->env->nsid_length;
+	return n;
+}
+
+static void put_opt(struct work *w)
+{
+	struct wire_writer *o = &w->m.w;
+	const struct query_subnet *subnet = &w->q.subnet;
+
+	wire_put8(o, 0);
+	wire_put16(o, DNS_OPT);
+	wire_put16(o, EDNS_UDP_MAX);
+	wire_put8(o, (uint8_t)(w->info->rcode >> 4));
+	wire_put8(o, 0);
+	wire_put16(o, w->q.dnssec_ok ? 0x8000 : 0);
+	wire_put16(o, (uint16_t)(opt_size(w) - OPT_FIXED));
+	if (w->q.has_subnet) {
+		wire_put16(o, EDNS_OPT_SUBNET);
+		wire_put16(o, (uint16_t)(4 + subnet->n_bytes));
+		wire_put16(o, subnet->family);
+		wire_put8(o, subnet->source_bits);
+		wire_put8(o, w->scope_bits);
+		wire_put(o, subnet->bytes, subnet->n_bytes);
+	}
+	if (w->q.wants_nsid && w->env->nsid) {
+		wire_put16(o, EDNS_OPT_NSID);
+		wire_put16(o, (uint16_t)w->env->nsid_length);
+		wire_put(o, w->env->nsid, w->env->nsid_length);
+	}
+	w->m.counts[SECTION_ADDITIONAL]++;
+}
+
+static void put_header(struct work *w)
+{
+	uint8_t *h = w->m.w.start;
+	/* what a bit means under another opcode is not known, so it is not echoed */
+	uint16_t echo = w->q.flags & DNS_OPCODE_MASK ? DNS_OPCODE_MASK : DNS_RD | DNS_CD;
+
+	wire_store16(h, w->q.id);
+	wire_store16(h + 2,
+	             (uint16_t)(DNS_QR | w->flags | (w->q.flags & echo) | (w->info->rcode & 0xf)));
+	wire_store16(h + 4, w->q.has_question);
+	for (unsigned i = 0; i < 3; i++)
+		wire_store16(h + 6 + 2 * i, w->m.counts[i]);
+}
+
+/* Room for header and question, and what may be written behind them. */
+static void open_message(struct work *w, uint8_t *out, size_t out_size)
+{
+	size_t question = w->q.has_question ? w->q.question_length + 4u : 0;
+	size_t most = w->in->tcp ? ANSWER_MAX : w->q.udp_limit;
+
+	w->m.image = w->env->image;
+	w->m.query = &w->q;
+	w->m.w = (struct wire_writer){ .start = out, .limit = out_size < most ? out_size : most };
+	w->m.w.limit -= opt_size(w);
+	w->m.w.at = DNS_HEADER + question;
+	memcpy(out + DNS_HEADER, w->in->bytes + DNS_HEADER, question);
+}
+
+/* The parts of a message that must be clear at the start; `seen` is not, it is large. */
+static void init_work(struct work *w)
+{
+	memset(&w->m, 0, offsetof(struct message, seen));
+	memset(w->info, 0, sizeof(*w->info));
+	w->info->dynamic = -1;
+	w->flags = 0;
+	w->scope_bits = 0;
+	if (w->trace)
+		w->trace->n = 0;
+}
+
+size_t answer(const struct answer_env *env, const struct answer_query *query, uint8_t *out,
+              size_t out_size, struct answer_info *info, struct answer_trace *trace)
+{
+	struct work w;
+	enum query_verdict verdict;
+
+	w.env = env;
+	w.in = query;
+	w.info = info;
+	w.trace = trace;
+	init_work(&w);
+	verdict = query_read(query->bytes, query->length, &w.q, &info->rcode);
+	if (verdict == QUERY_DROP)
+		return 0;
+	info->has_question = w.q.has_question;
+	info->type = w.q.has_question ? w.q.type : 0;
+	info->has_edns = w.q.has_edns;
+	info->has_subnet = w.q.has_subnet;
+	open_message(&w, out, out_size);
+	if (verdict == QUERY_LOOKUP && !refuse_type(&w)) {
+		if (w.q.class == DNS_IN)
+			resolve(&w);
+		else
+			info->rcode = DNS_REFUSED;
+	}
+	w.m.w.limit += opt_size(&w);
+	if (w.q.has_edns)
+		put_opt(&w);
+	put_header(&w);
+	return w.m.w.at;
+}

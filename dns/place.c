@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "dns/place.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/arena.h"
+
+const char *place_class_text(enum place_class c)
+{
+	static const char *const texts[] = { "serving", "drained", "panic", "none" };
+
+	return texts[c];
+}
+
+struct place_key place_key_of(const struct addr *address)
+{
+	struct place_key key = { .bytes = { 6 }, .bits = 56 };
+
+	if (addr_is4(address)) {
+		key.bytes[0] = 4;
+		key.bits = 24;
+		memcpy(key.bytes + 1, addr_bytes4(address), 3);
+	} else {
+		memcpy(key.bytes + 1, address->bytes, 7);
+	}
+	return key;
+}
+
+/* splitmix64's finaliser (Steele, Lea, Flood 2014) */
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+	return x ^ (x >> 31);
+}
+
+static uint64_t hash_key_bytes(const struct place *p, const struct place_key *key)
+{
+	return hash_bytes(&p->key, key->bytes, sizeof(key->bytes));
+}
+
+static uint32_t gate_ppm(uint64_t hash, const struct place_site *site)
+{
+	uint64_t h = mix(hash + mix(site->id ^ 0x6a09e667f3bcc909u)); /* independent of score() */
+
+	return (uint32_t)((h >> 32) * PLACE_PPM_ALL >> 32);
+}
+
+uint32_t place_gate_ppm(const struct place *p, const struct place_site *site,
+                        const struct place_key *key)
+{
+	return gate_ppm(hash_key_bytes(p, key), site);
+}
+
+/* Smaller is better: an exponential variate of rate @p weight. */
+static double score(uint64_t hash, const struct place_site *site, uint32_t weight)
+{
+	uint64_t h = mix(hash ^ site->id);
+
+	return -log(((double)(h >> 11) + 0.5) * 0x1p-53) / weight;
+}
+
+/* One choice in the making. */
+struct chooser {
+	const struct place_service *service;
+	const struct place_site_state *states;
+	enum model_policy policy;
+	bool ip4;
+	bool hashed; /* `hash` is there: it is not reckoned when one site is left */
+	uint64_t hash;
+};
+
+static bool is_up(const struct chooser *c, uint32_t site)
+{
+	const struct place_site_state *s = &c->states[site];
+
+	return s->forced_up || health_state(s->words[c->ip4]) != HEALTH_DOWN;
+}
+
+/*
+ * Who belongs to a class:
+ *                          serving   drained   panic
+ *   disabled, no address      -         -        -
+ *   down                      -         -        x
+ *   up/unknown, drained       -         x        x
+ *   up/unknown, not all       x         x        x
+ */
+static uint32_t members(const struct chooser *c, enum place_class class)
+{
+	uint32_t set = 0;
+
+	for (uint32_t k = 0; k < c->service->n_sites; k++) {
+		bool has = c->service->sites[k].n_addresses[c->ip4] && !c->states[k].disabled;
+		bool up = class == PLACE_PANIC || is_up(c, k);
+		bool open = class != PLACE_SERVING || c->states[k].drained_ppm < PLACE_PPM_ALL;
+
+		set |= (uint32_t)(has && up && open) << k;
+	}
+	return set;
+}
+
+/* The best site of @p set (not empty): the first, or the best score; without any weight all are equal. */
+static uint32_t best(const struct chooser *c, uint32_t set)
+{
+	bool weights = false;
+	uint32_t found = (uint32_t)__builtin_ctz(set);
+	double top = INFINITY;
+
+	if (c->policy == MODEL_POLICY_FAILOVER || (set & (set - 1)) == 0)
+		return found;
+	for (uint32_t k = 0; k < c->service->n_sites; k++)
+		weights = weights || (set >> k & 1 && c->service->sites[k].weight);
+	for (uint32_t k = 0; k < c->service->n_sites; k++) {
+		const struct place_site *site = &c->service->sites[k];
+		uint32_t weight = weights ? site->weight : 1;
+
+		if (!(set >> k & 1) || weight == 0)
+			continue;
+		double s = score(c->hash, site, weight);
+
+		if (s < top) {
+			top = s;
+			found = k;
+		}
+	}
+	return found;
+}
+
+/* Choose in @p set with gates; when all turn the key away, the first choice stands. */
+static uint32_t choose_gated(const struct chooser *c, uint32_t set, uint32_t *gated)
+{
+	uint32_t first = best(c, set);
+
+	for (uint32_t k = first;; k = best(c, set)) {
+		uint32_t drained_ppm = c->states[k].drained_ppm;
+
+		if (drained_ppm == 0 || gate_ppm(c->hash, &c->service->sites[k]) >= drained_ppm)
+			return k;
+		*gated |= 1u << k;
+		set &= ~(1u << k);
+		if (set == 0)
+			return first;
+	}
+}
+
+static uint32_t choose_ttl(const struct chooser *c, const struct place_name *n,
+                           enum place_class class, int64_t wall_ms)
+{
+	int64_t next_ms = MODEL_WALL_NEVER, left_s;
+
+	if (class != PLACE_SERVING && class != PLACE_DRAINED)
+		return n->ttl_min_s;
+	for (uint32_t k = 0; k < c->service->n_sites; k++) {
+		const struct place_site_state *s = &c->states[k];
+		bool seen =
+		        c->service->sites[k].n_addresses[c->ip4] && !s->disabled && !s->forced_up;
+
+		if (s->shifting || (seen && health_in_doubt(s->words[c->ip4])))
+			return n->ttl_min_s;
+		if (s->next_ms < next_ms)
+			next_ms = s->next_ms;
+	}
+	if (next_ms == MODEL_WALL_NEVER)
+		return n->ttl_max_s;
+	left_s = (next_ms - wall_ms) / 1000;
+	if (left_s < (int64_t)n->ttl_min_s)
+		return n->ttl_min_s;
+	return left_s < (int64_t)n->ttl_max_s ? (uint32_t)left_s : n->ttl_max_s;
+}
+
+struct place_choice place_choose(const struct place *p, const struct place_state *state,
+                                 uint32_t name, bool ip4, const struct place_key *key,
+                                 int64_t wall_ms)
+{
+	const struct place_name *n = &p->names[name];
+	const struct chooser c = {
+		.service = n->service,
+		.states = state->sites + n->service->first_state,
+		.policy = n->policy,
+		.ip4 = ip4,
+		.hash = hash_key_bytes(p, key),
+	};
+	enum place_class last = n->service->fail_closed ? PLACE_DRAINED : PLACE_PANIC;
+	struct place_choice choice = { .class = PLACE_NONE, .site = -1 };
+
+	for (enum place_class class = PLACE_SERVING; class <= last; class ++) {
+		uint32_t set = members(&c, class);
+
+		if (set == 0)
+			continue;
+		choice.class = class;
+		choice.candidates = set;
+		choice.site =
+		        (int32_t)(class == PLACE_SERVING ? choose_gated(&c, set, &choice.gated)
+		                                         : best(&c, set));
+		break;
+	}
+	choice.ttl_s = choose_ttl(&c, n, choice.class, wall_ms);
+	return choice;
+}
+
+static void fill_site(const struct model_at *at, struct place_site *out)
+{
+	*out = (struct place_site){
+		.name = at->site->name,
+		.id = hash_text(at->site->name),
+		.weight = at->weight,
+	};
+	for (size_t i = 0; at->vip && i < at->vip->n_addresses; i++) {
+		const struct addr *a = &at->vip->addresses[i];
+		bool ip4 = addr_is4(a);
+
+		if (out->n_addresses[ip4] < PLACE_ADDRESSES_MAX)
+			out->addresses[ip4][out->n_addresses[ip4]++] = *a;
+	}
+}
+
+static void fill_service(const struct model_service *s, struct arena *a, struct place *p,
+                         struct place_service *out)
+{
+	uint32_t n = s->n_at < PLACE_SITES_MAX ? (uint32_t)s->n_at : PLACE_SITES_MAX;
+	struct place_site *sites = ARENA_ARRAY(a, struct place_site, n ? n : 1);
+
+	*out = (struct place_service){
+		.name = s->name,
+		.fail_closed = s->on_all_down == MODEL_ALL_DOWN_FAIL_CLOSED,
+		.first_state = (uint32_t)p->n_states,
+		.n_sites = n,
+		.sites = sites,
+	};
+	p->n_states += n;
+	for (uint32_t k = 0; sites && k < n; k++)
+		fill_site(&s->at[k], &sites[k]);
+}
+
+struct place *place_new(const struct model *m, struct arena *a)
+{
+	struct place *p = ARENA_ARRAY(a, struct place, 1);
+	struct place_service *services = ARENA_ARRAY(a, struct place_service, m->n_services + 1);
+	struct place_name *names = ARENA_ARRAY(a, struct place_name, m->n_dns_names + 1);
+	const char **texts = ARENA_ARRAY(a, const char *, m->n_dns_names + 1);
+
+	if (!p || !services || !names || !texts)
+		return NULL;
+	*p = (struct place){ .key = { m->hash_key[0], m->hash_key[1] }, .names = names };
+	p->services = services;
+	p->texts = texts;
+	p->n_services = m->n_services;
+	p->n_names = m->n_dns_names;
+	for (size_t i = 0; i < m->n_services; i++)
+		fill_service(&m->services[i], a, p, &services[i]);
+	for (size_t i = 0; i < m->n_dns_names; i++) {
+		const struct model_dns_name *n = &m->dns_names[i];
+
+		texts[i] = n->name;
+		names[i] = (struct place_name){
+			.name = n->name,
+			.service = &services[n->service - m->services],
+			.policy = n->policy,
+			.ttl_min_s = n->ttl_min_s,
+			.ttl_max_s = n->ttl_max_s,
+		};
+	}
+	return arena_failed(a) ? NULL : p;
+}

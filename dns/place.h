@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Placing: which site answers for a dynamic name, for which client, and for how long.
+ *
+ * Pure: no clock, no memory taken, no lock. `place` is what is wanted (from the model),
+ * `place_state` what is seen and in force now; a state is filled by one thread and then
+ * read by any number.
+ *
+ * A client's key is a prefix. The site is the one with the highest weighted rendezvous
+ * score of (key, site) on base weights (Thaler and Ravishankar 1998; weights by
+ * -w / ln u: Schindelhauer and Schomaker 2005), or the first for failover. A drain is a
+ * gate: if hash(key, site) lies below the drained fraction, the choice is made again
+ * without that site. Fractions nest, nothing else moves, and each node agrees.
+ */
+#ifndef WEIR_DNS_PLACE_H
+#define WEIR_DNS_PLACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/hash.h"
+#include "weir/health.h"
+#include "weir/model.h"
+
+struct arena;
+
+#define PLACE_SITES_MAX     32 /**< of one service */
+#define PLACE_ADDRESSES_MAX 16 /**< of one site in one family */
+#define PLACE_PPM_ALL       1000000u
+
+/** What a gate or class did to the choice; the first class that is not empty answers. */
+enum place_class {
+	PLACE_SERVING, /**< up or unknown, and not drained */
+	PLACE_DRAINED, /**< up or unknown, but drained: nobody else is left */
+	PLACE_PANIC,   /**< nobody is up: all but disabled, by base weight */
+	PLACE_NONE,    /**< no address: fail closed, all disabled, or none in this family */
+};
+const char *place_class_text(enum place_class c);
+
+/** A service at a site. */
+struct place_site {
+	const char *name;
+	uint64_t id; /**< hash_text() of the name: the same on every node */
+	uint32_t weight;
+	uint8_t n_addresses[2]; /**< by family: [0] IPv6, [1] IPv4 */
+	struct addr addresses[2][PLACE_ADDRESSES_MAX];
+};
+
+struct place_service {
+	const char *name;
+	bool fail_closed;
+	uint32_t first_state; /**< of its sites in place_state.sites */
+	uint32_t n_sites;
+	const struct place_site *sites; /**< in the document's order: the order of failover */
+};
+
+struct place_name {
+	const char *name;
+	const struct place_service *service;
+	enum model_policy policy;
+	uint32_t ttl_min_s, ttl_max_s;
+};
+
+/** All dynamic names of a document; number k is zone_input.dynamic[k]. */
+struct place {
+	struct hash_key key; /**< of the cluster */
+	size_t n_names, n_services, n_states;
+	const struct place_name *names;
+	const struct place_service *services;
+	const char *const *texts; /**< the names again, for zone_input.dynamic */
+};
+
+/** What is seen of a service at a site, and what is in force there. */
+struct place_site_state {
+	health_word words[2]; /**< by family, as in place_site */
+	uint32_t drained_ppm;
+	bool disabled;
+	bool forced_up;
+	bool shifting;   /**< between the ends of a drain */
+	int64_t next_ms; /**< wall time of the next scheduled change; MODEL_WALL_NEVER */
+};
+
+struct place_state {
+	size_t n_sites;
+	struct place_site_state sites[];
+};
+
+/** A client as placing sees it. */
+struct place_key {
+	uint8_t bytes[8]; /**< family (4 or 6), then 3 or 7 bytes of the prefix */
+	uint8_t bits;     /**< 24 or 56 */
+};
+
+struct place_choice {
+	enum place_class class;
+	int32_t site; /**< index in the service's sites; -1 for PLACE_NONE */
+	uint32_t ttl_s;
+	uint32_t gated;      /**< sites, one bit each, whose gate turned this key away */
+	uint32_t candidates; /**< the sites of the class that answered */
+};
+
+/**
+ * Make the place of @p m in @p a; names are borrowed from @p m.
+ * @return NULL when out of memory
+ */
+struct place *place_new(const struct model *m, struct arena *a);
+
+/** The key of a client's address or of a prefix's first address; @p ip4 as the address's family. */
+struct place_key place_key_of(const struct addr *address);
+
+/**
+ * Fill @p out (n_sites set by the caller to p->n_states) with the overrides of @p m at @p wall_ms.
+ * Words are left as they are.
+ */
+void place_state_overrides(const struct place *p, const struct model *m, int64_t wall_ms,
+                           struct place_state *out);
+
+/** Choose for dynamic name number @p name. */
+struct place_choice place_choose(const struct place *p, const struct place_state *state,
+                                 uint32_t name, bool ip4, const struct place_key *key,
+                                 int64_t wall_ms);
+
+/** A key's gate at a site, 0..999999: below the drained ppm it is turned away. */
+uint32_t place_gate_ppm(const struct place *p, const struct place_site *site,
+                        const struct place_key *key);
+
+#endif

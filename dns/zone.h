@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Zone files to an image (dns/image.h). Slow and off the query path: call it from a
+ * thread of its own, or before serving. Files are taken as hostile: everything is
+ * bounded, and every mistake is reported, with file and line.
+ */
+#ifndef WEIR_DNS_ZONE_H
+#define WEIR_DNS_ZONE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct image;
+
+#define ZONE_MAX             4096u
+#define ZONE_RECORDS_MAX     16000000u
+#define ZONE_FILE_BYTES_MAX  ((size_t)1 << 30) /**< of one zone with its includes */
+#define ZONE_RECORD_TEXT_MAX ((size_t)256 << 10)
+#define ZONE_INCLUDE_DEPTH   8
+#define ZONE_INCLUDES_MAX    256
+#define ZONE_SET_BYTES_MAX   60000u /**< an RRset must fit a message over TCP */
+#define ZONE_MISTAKES_MAX    100    /**< told; more are counted only */
+
+struct zone_source {
+	const char *name; /**< the zone, in text */
+	const char *
+	        file; /**< its master file (RFC 1035, section 5); includes only below its directory */
+};
+
+/** What to compile. */
+struct zone_input {
+	const struct zone_source *zones;
+	size_t n_zones;
+	const char *const
+	        *dynamic; /**< names with dynamic addresses: number k is image_node.dynamic k + 1 */
+	size_t n_dynamic;
+	uint64_t source; /**< kept in the header: image.source */
+};
+
+/** Told once for each mistake; @p line 0: the file as a whole; all borrowed for the call. */
+typedef void zone_report(void *arg, const char *file, unsigned line, const char *message);
+
+/**
+ * Compile all zones into one image.
+ * @param out  given, from malloc(); untouched on failure
+ * @return 0, -EINVAL after one report or more, or -ENOMEM
+ */
+int zone_compile(const struct zone_input *in, zone_report *report, void *arg, struct image **out);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What zone_compile()'s stages share: names and records as they are read (zone_parse.c),
+ * nodes and what is wrong with them (zone_check.c), the image's bytes (zone_layout.c).
+ * Internal to the compiler; one thread.
+ */
+#ifndef WEIR_DNS_ZONE_BUILD_H
+#define WEIR_DNS_ZONE_BUILD_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dns/name.h"
+#include "dns/zone.h"
+
+#define BUILD_NONE UINT32_MAX
+#define BUILD_ROOT 0u /**< the root's name */
+
+/** A growable array; `items` moves when it grows. */
+struct build_array {
+	void *items;
+	size_t n, room, each;
+};
+
+/** Room for @p n more, zeroed and counted. @return the first's index, or BUILD_NONE when out of memory */
+uint32_t build_grow(struct build_array *a, size_t n);
+
+struct build_name {
+	uint32_t parent, fold;
+	uint32_t label; /**< in labels */
+	uint32_t node;  /**< of this lower-case name, in the zone that has it; else BUILD_NONE */
+	uint32_t above_node; /**< at an apex: the parent zone's */
+	uint32_t off;        /**< in the image */
+	uint16_t apex_of;    /**< 1 + number of the zone with this apex; 0: none */
+	uint8_t n_labels;
+	uint8_t wire_length;
+};
+
+struct build_record {
+	uint32_t owner;             /**< a lower-case name */
+	uint32_t data, data_length; /**< in bytes; compressible names as 32-bit indices */
+	uint32_t ttl_s;
+	uint32_t line;
+	uint16_t type;
+	uint16_t zone;
+	uint16_t file;
+};
+
+struct build_node {
+	uint32_t name;
+	uint32_t first, n; /**< its records, sorted by type */
+	uint32_t cut;      /**< node of the delegation at or above; BUILD_NONE: none */
+	uint32_t wildcard; /**< child node "*"; BUILD_NONE: none */
+	uint32_t dynamic;  /**< as in image_node */
+	uint32_t off;
+	uint16_t zone;
+	bool is_above; /**< stands beside a child zone's apex */
+	bool cut_known;
+};
+
+struct build {
+	const struct zone_input *in;
+	zone_report *report;
+	void *report_arg;
+	size_t n_mistakes;
+	bool no_memory;
+
+	struct build_array names;   /**< build_name */
+	struct build_array labels;  /**< bytes */
+	struct build_array records; /**< build_record */
+	struct build_array bytes;   /**< record data */
+	struct build_array nodes;   /**< build_node */
+	struct build_array files;   /**< char *, given */
+	uint32_t *table;            /**< names by (parent, label) */
+	size_t table_size;
+};
+
+static inline struct build_name *build_name_at(const struct build *b, uint32_t i)
+{
+	return (struct build_name *)b->names.items + i;
+}
+static inline struct build_record *build_record_at(const struct build *b, uint32_t i)
+{
+	return (struct build_record *)b->records.items + i;
+}
+static inline struct build_node *build_node_at(const struct build *b, uint32_t i)
+{
+	return (struct build_node *)b->nodes.items + i;
+}
+static inline uint8_t *build_bytes_at(const struct build *b, uint32_t i)
+{
+	return (uint8_t *)b->bytes.items + i;
+}
+static inline const uint8_t *build_label(const struct build *b, const struct build_name *n)
+{
+	return (const uint8_t *)b->labels.items + n->label;
+}
+
+/** Prepare @p b. @return 0 or -ENOMEM */
+int build_init(struct build *b, const struct zone_input *in, zone_report *report, void *arg);
+void build_fini(struct build *b);
+
+/** Report a mistake, as printf. */
+void build_mistake(struct build *b, const char *file, unsigned line, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
+
+/** The index of an uncompressed, well-formed name; the same for the same bytes. @return BUILD_NONE when out of memory */
+uint32_t build_intern(struct build *b, const uint8_t *wire);
+/** The deepest zone at or above the lower-case @p name, as 1 + number; 0: none. */
+uint16_t build_zone_of(const struct build *b, uint32_t name);
+/** Whether lower-case @p name is @p above or lies below it. */
+bool build_is_under(const struct build *b, uint32_t name, uint32_t above);
+/** Write a name as text. @return @p text */
+const char *build_name_text(const struct build *b, uint32_t name, char text[NAME_TEXT_MAX]);
+/** The node's records of @p type. @return how many, the first in @p first */
+uint32_t build_set(const struct build *b, const struct build_node *node, uint16_t type,
+                   uint32_t *first);
+
+/** Read zone @p number's file into names and records; mistakes are reported. */
+void zone_parse(struct build *b, uint16_t number);
+/** Make nodes of the records; report what does not fit together. */
+void zone_check(struct build *b);
+/** Lay the image out. @return 0 or -ENOMEM, -E2BIG after a report */
+int zone_layout(struct build *b, struct image **out);
+
+#endif

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From records to nodes: what exists, what lies below a delegation, what a deeper zone
+ * takes over; and what must not stand together (RFC 1034, section 3.6.2; RFC 2181).
+ */
+#include "dns/zone_build.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "dns/image.h"
+
+/* Report a mistake at a record. */
+#define MISTAKE(b, r, ...)                                                                         \
+	build_mistake((b), ((char **)(b)->files.items)[(r)->file], (r)->line, __VA_ARGS__)
+
+static int by_owner(const void *a, const void *b)
+{
+	const struct build_record *x = a, *y = b;
+
+	if (x->owner != y->owner)
+		return x->owner < y->owner ? -1 : 1;
+	if (x->zone != y->zone)
+		return x->zone < y->zone ? -1 : 1;
+	return (x->type > y->type) - (x->type < y->type);
+}
+
+/* Make a node. @return its index, or BUILD_NONE when out of memory */
+static uint32_t add_node(struct build *b, uint32_t name, uint16_t zone, bool is_above)
+{
+	uint32_t i = build_grow(&b->nodes, 1);
+
+	if (i == BUILD_NONE) {
+		b->no_memory = true;
+		return i;
+	}
+	*build_node_at(b, i) = (struct build_node){
+		.name = name,
+		.zone = zone,
+		.is_above = is_above,
+		.cut = BUILD_NONE,
+		.wildcard = BUILD_NONE,
+	};
+	if (is_above)
+		build_name_at(b, name)->above_node = i;
+	else
+		build_name_at(b, name)->node = i;
+	return i;
+}
+
+/* The node at lower-case @p name, with all empty non-terminals up to its zone's apex. */
+static uint32_t need_node(struct build *b, uint32_t name, uint16_t zone)
+{
+	uint32_t at = name;
+
+	for (;; at = build_name_at(b, at)->parent) {
+		if (build_name_at(b, at)->node == BUILD_NONE &&
+		    add_node(b, at, zone, false) == BUILD_NONE)
+			return BUILD_NONE;
+		if (build_name_at(b, at)->apex_of == zone + 1)
+			return build_name_at(b, name)->node;
+	}
+}
+
+/* Hang records first..first+n of one owner and zone to their node, if the zone has the name. */
+static void place_records(struct build *b, uint32_t first, uint32_t n)
+{
+	const struct build_record *r = build_record_at(b, first);
+	const struct build_name *owner = build_name_at(b, r->owner);
+	uint16_t deepest = build_zone_of(b, r->owner);
+	uint32_t node;
+
+	if (deepest == r->zone + 1)
+		node = need_node(b, r->owner, r->zone);
+	else if (owner->apex_of && build_zone_of(b, owner->parent) ==
+	                                   r->zone + 1) /* the child's DS stands in its parent */
+		node = add_node(b, r->owner, r->zone, true);
+	else
+		return; /* a zone below, served too, has this name */
+	if (node == BUILD_NONE)
+		return;
+	build_node_at(b, node)->first = first;
+	build_node_at(b, node)->n = n;
+}
+
+static void make_nodes(struct build *b)
+{
+	uint32_t n = (uint32_t)b->records.n;
+
+	if (n)
+		qsort(b->records.items, n, b->records.each, by_owner);
+	for (uint32_t i = 0, j; i < n && !b->no_memory; i = j) {
+		const struct build_record *r = build_record_at(b, i);
+
+		for (j = i + 1; j < n; j++)
+			if (build_record_at(b, j)->owner != r->owner ||
+			    build_record_at(b, j)->zone != r->zone)
+				break;
+		place_records(b, i, j - i);
+	}
+}
+
+static void add_dynamic(struct build *b)
+{
+	for (size_t d = 0; d < b->in->n_dynamic && !b->no_memory; d++) {
+		const char *text = b->in->dynamic[d];
+		struct name name;
+		uint32_t at = BUILD_NONE, node;
+		uint16_t zone;
+
+		if (name_parse(text, &name) == 0)
+			at = build_intern(b, name.lower);
+		zone = at == BUILD_NONE ? 0 : build_zone_of(b, at);
+		if (zone == 0) {
+			build_mistake(b, "", 0, "dynamic name %.200s lies in no zone", text);
+			continue;
+		}
+		node = need_node(b, at, (uint16_t)(zone - 1));
+		if (node == BUILD_NONE)
+			return;
+		if (build_node_at(b, node)->dynamic)
+			build_mistake(b, "", 0, "dynamic name %.200s is configured twice", text);
+		build_node_at(b, node)->dynamic = (uint32_t)d + 1;
+	}
+}
+
+/* Find and remember the highest delegation at or above @p i; it depends on the parent's alone. */
+static uint32_t find_cut(struct build *b, uint32_t i)
+{
+	struct build_node *node = build_node_at(b, i);
+	const struct build_name *name = build_name_at(b, node->name);
+	uint32_t first;
+
+	if (node->cut_known || name->apex_of == node->zone + 1)
+		return node->cut;
+	node->cut_known = true;
+	if (!node->is_above)
+		node->cut = find_cut(b, build_name_at(b, name->parent)->node);
+	if (node->cut == BUILD_NONE && build_set(b, node, DNS_NS, &first))
+		node->cut = i;
+	return node->cut;
+}
+
+static void link_wildcard(struct build *b, uint32_t i)
+{
+	const struct build_node *node = build_node_at(b, i);
+	const struct build_name *name = build_name_at(b, node->name);
+	const uint8_t *label = build_label(b, name);
+
+	if (node->is_above || name->apex_of == node->zone + 1 || label[0] != 1 || label[1] != '*')
+		return;
+	build_node_at(b, build_name_at(b, name->parent)->node)->wildcard = i;
+}
+
+/* Compare the data of two records of one type; names without regard to case. */
+static int compare_data(const struct build *b, const struct build_record *x,
+                        const struct build_record *y)
+{
+	struct image_fixed_names how = image_fixed_names(x->type);
+	const uint8_t *p = build_bytes_at(b, x->data), *q = build_bytes_at(b, y->data);
+	size_t at = how.before;
+
+	if (x->data_length != y->data_length)
+		return x->data_length < y->data_length ? -1 : 1;
+	for (unsigned i = 0; i < how.n; i++, at += 4) {
+		uint32_t m, n;
+
+		memcpy(&m, p + at, 4);
+		memcpy(&n, q + at, 4);
+		m = build_name_at(b, m)->fold;
+		n = build_name_at(b, n)->fold;
+		if (m != n)
+			return m < n ? -1 : 1;
+	}
+	if (how.n == 0)
+		return memcmp(p, q, x->data_length);
+
+	int before = memcmp(p, q, how.before);
+
+	return before ? before : memcmp(p + at, q + at, x->data_length - at);
+}
+
+static int by_data(const void *x, const void *y, void *b)
+{
+	int order = compare_data(b, x, y);
+	const struct build_record *r = x, *s = y;
+
+	return order ? order : (r->line > s->line) - (r->line < s->line);
+}
+
+/* One RRset: its size, duplicates, one TTL for all. */
+static void check_set(struct build *b, uint32_t first, uint32_t n)
+{
+	struct build_record *r = build_record_at(b, first);
+	size_t bytes = 0;
+	char text[NAME_TEXT_MAX];
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct image_fixed_names how = image_fixed_names(r[i].type);
+
+		bytes += IMAGE_RECORD_FIXED + r[i].data_length + (size_t)how.n * NAME_WIRE_MAX;
+		if (r[i].ttl_s < r[0].ttl_s) /* RFC 2181, section 5.2: the lowest counts */
+			r[0].ttl_s = r[i].ttl_s;
+	}
+	for (uint32_t i = 1; i < n; i++)
+		r[i].ttl_s = r[0].ttl_s;
+	if (bytes > ZONE_SET_BYTES_MAX) {
+		MISTAKE(b, r, "%.300s: RRset of %u records over %u bytes",
+		        build_name_text(b, r->owner, text), n, ZONE_SET_BYTES_MAX);
+		return;
+	}
+	if (n > 1)
+		qsort_r(r, n, sizeof(*r), by_data, b);
+	for (uint32_t i = 1; i < n; i++)
+		if (compare_data(b, &r[i - 1], &r[i]) == 0)
+			MISTAKE(b, &r[i], "%.300s: the same record stands in line %u",
+			        build_name_text(b, r->owner, text), r[i - 1].line);
+}
+
+/* Whether @p type may stand beside a CNAME (RFC 4034, section 2.5 and 3; RFC 2181, section 10.1). */
+static bool beside_cname(uint16_t type)
+{
+	return type == DNS_CNAME || type == DNS_RRSIG || type == DNS_NSEC;
+}
+
+static void check_cname(struct build *b, const struct build_node *node)
+{
+	char text[NAME_TEXT_MAX];
+	uint32_t first, n = build_set(b, node, DNS_CNAME, &first);
+
+	if (n == 0)
+		return;
+	if (n > 1)
+		MISTAKE(b, build_record_at(b, first + 1), "%.300s: more than one CNAME",
+		        build_name_text(b, node->name, text));
+	for (uint32_t i = node->first; i < node->first + node->n; i++) {
+		const struct build_record *r = build_record_at(b, i);
+
+		if (!beside_cname(r->type)) {
+			MISTAKE(b, r, "%.300s: type %u beside a CNAME",
+			        build_name_text(b, node->name, text), r->type);
+			return;
+		}
+	}
+}
+
+static void check_dynamic(struct build *b, const struct build_node *node)
+{
+	static const uint16_t refused[] = { DNS_A, DNS_AAAA, DNS_CNAME };
+	const char *name = node->dynamic ? b->in->dynamic[node->dynamic - 1] : NULL;
+	uint32_t first;
+
+	if (!name)
+		return;
+	if (node->cut != BUILD_NONE)
+		build_mistake(b, b->in->zones[node->zone].file, 0,
+		              "dynamic name %.200s lies in a delegation", name);
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		if (build_set(b, node, refused[i], &first))
+			MISTAKE(b, build_record_at(b, first),
+			        "%.200s is a dynamic name: no A, AAAA or CNAME beside it", name);
+}
+
+/* Types that are refused, or only at certain names. */
+static void check_places(struct build *b, const struct build_node *node)
+{
+	bool apex = build_name_at(b, node->name)->apex_of == node->zone + 1;
+	const uint8_t *label = build_label(b, build_name_at(b, node->name));
+	uint32_t first;
+
+	if (build_set(b, node, DNS_DNAME, &first))
+		MISTAKE(b, build_record_at(b, first), "DNAME is not served");
+	if (!apex && build_set(b, node, DNS_SOA, &first))
+		MISTAKE(b, build_record_at(b, first), "SOA below the zone's apex");
+	if (label[0] == 1 && label[1] == '*' && build_set(b, node, DNS_NS, &first))
+		MISTAKE(b, build_record_at(b, first), "a wildcard cannot be a delegation");
+}
+
+static void check_node(struct build *b, uint32_t at)
+{
+	const struct build_node *node = build_node_at(b, at);
+
+	for (uint32_t i = node->first, n; i < node->first + node->n; i += n) {
+		for (n = 1; i + n < node->first + node->n; n++)
+			if (build_record_at(b, i + n)->type != build_record_at(b, i)->type)
+				break;
+		check_set(b, i, n);
+	}
+	check_cname(b, node);
+	check_dynamic(b, node);
+	check_places(b, node);
+}
+
+static void check_apexes(struct build *b)
+{
+	for (size_t z = 0; z < b->in->n_zones; z++) {
+		const struct zone_source *zone = &b->in->zones[z];
+		struct name apex;
+		uint32_t name, first, n = 0;
+		const struct build_node *node = NULL;
+
+		if (name_parse(zone->name, &apex) == 0 &&
+		    (name = build_intern(b, apex.lower)) != BUILD_NONE &&
+		    build_name_at(b, name)->node != BUILD_NONE)
+			node = build_node_at(b, build_name_at(b, name)->node);
+		if (node)
+			n = build_set(b, node, DNS_SOA, &first);
+		if (n == 0)
+			build_mistake(b, zone->file, 0, "zone %.200s has no SOA", zone->name);
+		if (n > 1)
+			MISTAKE(b, build_record_at(b, first + 1), "a second SOA");
+		if (!node || build_set(b, node, DNS_NS, &first) == 0)
+			build_mistake(b, zone->file, 0, "zone %.200s has no NS at its apex",
+			              zone->name);
+	}
+}
+
+void zone_check(struct build *b)
+{
+	make_nodes(b);
+	if (!b->no_memory)
+		add_dynamic(b);
+	for (uint32_t i = 0; i < b->nodes.n && !b->no_memory; i++) {
+		find_cut(b, i);
+		link_wildcard(b, i);
+	}
+	for (uint32_t i = 0; i < b->nodes.n && !b->no_memory; i++)
+		check_node(b, i);
+	if (!b->no_memory)
+		check_apexes(b);
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "dns/answer.h"
+#include "dns/image.h"
+#include "dns/zone.h"
+#include "tests/unit/dns/message_text.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+enum { A = 1, NS = 2, CNAME = 5, SOA = 6, MX = 15, TXT = 16, AAAA = 28, DS = 43, ANY = 255 };
+
+static const char zone_text[] =
+        "$TTL 300\n"
+        "@ IN SOA ns1 root 7 3600 900 604800 60\n"
+        "@ NS ns1\n"
+        "@ NS ns.elsewhere.test.\n"
+        "ns1 A 192.0.2.1\n"
+        "ns1 AAAA 2001:db8::1\n"
+        "a A 192.0.2.10\n"
+        "a A 192.0.2.11\n"
+        "c1 CNAME c2\n"
+        "c2 CNAME a\n"
+        "lost CNAME nowhere\n"
+        "out CNAME www.elsewhere.test.\n"
+        "round1 CNAME round2\n"
+        "round2 CNAME round1\n"
+        "down CNAME x.sub\n"
+        "todyn CNAME www\n"
+        "*.w TXT wild\n"
+        "*.wc CNAME a\n"
+        "there.w A 192.0.2.12\n"
+        "x.y.ent A 192.0.2.20\n"
+        "*.deep.w2 TXT x\n"
+        "sub NS ns.sub\n"
+        "sub NS ns.other\n"
+        "sub DS 1 13 2 "
+        "0000000000000000000000000000000000000000000000000000000000000000\n"
+        "ns.sub A 192.0.2.30\n"
+        "other NS ns.other\n"
+        "ns.other A 192.0.2.31\n"
+        "mx MX 10 a\n"
+        "www TXT hello\n"
+        "$ORIGIN child.shop.test.\n"
+        "@ DS 2 13 2 0000000000000000000000000000000000000000000000000000000000000000\n"
+        "@ NS ns.child\n"
+        "glue A 192.0.2.99\n";
+
+static const char child_text[] = "$TTL 60\n@ SOA ns root 1 1 1 1 1\n@ NS ns\nns A 192.0.2.40\n";
+
+#define ADDR4(last)                                                                                \
+	{                                                                                          \
+		{                                                                                  \
+			0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 203, 0, 113, last                \
+		}                                                                                  \
+	}
+#define ADDR6(last)                                                                                \
+	{                                                                                          \
+		{                                                                                  \
+			0x20, 1, 0x0d, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, last                 \
+		}                                                                                  \
+	}
+
+static const struct place_site sites[] = {
+	{ .name = "ams",
+	  .id = 1,
+	  .weight = 100,
+	  .n_addresses = { 1, 2 },
+	  .addresses = { { ADDR6(1) }, { ADDR4(1), ADDR4(2) } } },
+};
+static struct place_service service = { .name = "web", .n_sites = 1, .sites = sites };
+static const struct place_name names[] = {
+	{ .name = "www.shop.test", .service = &service, .ttl_min_s = 5, .ttl_max_s = 60 },
+	{ .name = "*.dyn.shop.test", .service = &service, .ttl_min_s = 5, .ttl_max_s = 60 },
+};
+static const struct place place = { .key = { 1, 2 },
+	                            .n_names = 2,
+	                            .n_services = 1,
+	                            .n_states = 1,
+	                            .names = names,
+	                            .services = &service };
+
+struct fixture {
+	struct image *image;
+	struct place_state *state;
+	struct answer_env env;
+};
+
+static void fail_on_report(void *arg, const char *file, unsigned line, const char *message)
+{
+	(void)arg;
+	print_error("%s:%u: %s\n", file, line, message);
+}
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_int_equal(fputs(text, f) >= 0, 1);
+	assert_int_equal(fclose(f), 0);
+}
+
+static int set_up(void **out)
+{
+	static struct fixture f;
+	static char dir[] = "/tmp/weir-answer.XXXXXX";
+	char parent[64], child[64];
+	const char *dynamic[] = { names[0].name, names[1].name };
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(parent, sizeof(parent), "%s/a", dir);
+	snprintf(child, sizeof(child), "%s/b", dir);
+	write_file(parent, zone_text);
+	write_file(child, child_text);
+
+	const struct zone_source zones[] = { { "shop.test", parent },
+		                             { "child.shop.test", child } };
+	const struct zone_input in = { zones, 2, dynamic, 2, 0 };
+
+	assert_int_equal(zone_compile(&in, fail_on_report, NULL, &f.image), 0);
+	assert_int_equal(image_check(f.image, f.image->size_bytes), 0);
+	unlink(parent);
+	unlink(child);
+	rmdir(dir);
+	f.state = calloc(1, sizeof(*f.state) + sizeof(f.state->sites[0]));
+	f.state->n_sites = 1;
+	f.state->sites[0].next_ms = MODEL_WALL_NEVER;
+	f.env = (struct answer_env){ .image = f.image, .place = &place, .state = f.state };
+	*out = &f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	free(f->image);
+	free(f->state);
+	return 0;
+}
+
+static size_t ask(struct fixture *f, const uint8_t *query, size_t length, bool tcp, char *text,
+                  struct answer_info *info)
+{
+	static uint8_t out[ANSWER_MAX];
+	struct answer_query q = { .bytes = query, .length = length, .tcp = tcp };
+	const uint8_t client[4] = { 198, 51, 100, 7 };
+	uint8_t *exact = malloc(length ? length : 1);
+	size_t n;
+
+	memcpy(exact, query, length);
+	q.bytes = exact;
+	q.client = addr_from4(client);
+	n = answer(&f->env, &q, out, tcp ? sizeof(out) : ANSWER_UDP_MAX, info, NULL);
+	free(exact);
+	if (n && !message_text(out, n, text, 65536))
+		fail_msg("answer not well-formed: %s", text);
+	return n;
+}
+
+static const char soa[] = "au shop.test. 60 SOA ns1.shop.test. root.shop.test. 7\n";
+
+static void answers_what_the_zones_say(void **state)
+{
+	static const struct {
+		const char *why, *name;
+		unsigned type;
+		const char *expected; /* behind the question; "SOA" stands for the negative SOA */
+	} cases[] = {
+		{ "data", "a.shop.test", A,
+		  "NOERROR aa|an a.shop.test. 300 A 192.0.2.10|an a.shop.test. 300 A 192.0.2.11|" },
+		{ "case is kept", "A.sHop.TEST", A,
+		  "NOERROR aa|an A.sHop.TEST. 300 A 192.0.2.10|an A.sHop.TEST. 300 A 192.0.2.11|" },
+		{ "no data", "a.shop.test", AAAA, "NOERROR aa|SOA" },
+		{ "no name", "nope.shop.test", A, "NXDOMAIN aa|SOA" },
+		{ "no name below one with data", "x.a.shop.test", A, "NXDOMAIN aa|SOA" },
+		{ "empty non-terminal", "y.ent.shop.test", A, "NOERROR aa|SOA" },
+		{ "no name below an empty non-terminal", "z.ent.shop.test", A, "NXDOMAIN aa|SOA" },
+		{ "apex", "shop.test", SOA,
+		  "NOERROR aa|an shop.test. 300 SOA ns1.shop.test. root.shop.test. 7|" },
+		{ "alias chain", "c1.shop.test", A,
+		  "NOERROR aa|an c1.shop.test. 300 CNAME c2.shop.test.|an c2.shop.test. 300 CNAME "
+		  "a.shop.test.|an a.shop.test. 300 A 192.0.2.10|an a.shop.test. 300 A 192.0.2.11|" },
+		{ "the alias itself", "c1.shop.test", CNAME,
+		  "NOERROR aa|an c1.shop.test. 300 CNAME c2.shop.test.|" },
+		{ "alias without that type at its end", "c2.shop.test", AAAA,
+		  "NOERROR aa|an c2.shop.test. 300 CNAME a.shop.test.|SOA" },
+		{ "alias to nowhere", "lost.shop.test", A,
+		  "NXDOMAIN aa|an lost.shop.test. 300 CNAME nowhere.shop.test.|SOA" },
+		{ "alias out of the zone", "out.shop.test", A,
+		  "NOERROR aa|an out.shop.test. 300 CNAME www.elsewhere.test.|" },
+		{ "alias round", "round1.shop.test", A,
+		  "NOERROR aa|an round1.shop.test. 300 CNAME round2.shop.test.|an round2.shop.test. "
+		  "300 CNAME round1.shop.test.|" },
+		{ "alias into a delegation", "down.shop.test", A,
+		  "NOERROR aa|an down.shop.test. 300 CNAME x.sub.shop.test.|au sub.shop.test. 300 NS ns.sub.shop.test.|au sub.shop.test. 300 NS ns.other.shop.test.|ad "
+		  "ns.sub.shop.test. 300 A 192.0.2.30|ad ns.other.shop.test. 300 A 192.0.2.31|" },
+		{ "wildcard", "any.w.shop.test", TXT,
+		  "NOERROR aa|an any.w.shop.test. 300 TYPE16 #0477696c64|" },
+		{ "wildcard, deeper", "b.any.w.shop.test", TXT,
+		  "NOERROR aa|an b.any.w.shop.test. 300 TYPE16 #0477696c64|" },
+		{ "wildcard, asked for itself", "*.w.shop.test", TXT,
+		  "NOERROR aa|an *.w.shop.test. 300 TYPE16 #0477696c64|" },
+		{ "wildcard without the type", "any.w.shop.test", A, "NOERROR aa|SOA" },
+		{ "existing name stops the wildcard", "there.w.shop.test", TXT, "NOERROR aa|SOA" },
+		{ "name below the existing one too", "x.there.w.shop.test", TXT,
+		  "NXDOMAIN aa|SOA" },
+		{ "wildcard's parent", "w.shop.test", TXT, "NOERROR aa|SOA" },
+		{ "wildcard alias", "q.wc.shop.test", A,
+		  "NOERROR aa|an q.wc.shop.test. 300 CNAME a.shop.test.|an a.shop.test. 300 A "
+		  "192.0.2.10|an a.shop.test. 300 A 192.0.2.11|" },
+		{ "delegation", "x.sub.shop.test", A,
+		  "NOERROR|au sub.shop.test. 300 NS ns.sub.shop.test.|au sub.shop.test. 300 NS ns.other.shop.test.|ad ns.sub.shop.test. 300 A 192.0.2.30|ad ns.other.shop.test. 300 "
+		  "A 192.0.2.31|" },
+		{ "glue asked for", "ns.sub.shop.test", A,
+		  "NOERROR|au sub.shop.test. 300 NS ns.sub.shop.test.|au sub.shop.test. 300 NS ns.other.shop.test.|ad ns.sub.shop.test. 300 A 192.0.2.30|ad ns.other.shop.test. 300 "
+		  "A 192.0.2.31|" },
+		{ "DS at a delegation", "sub.shop.test", DS,
+		  "NOERROR aa|an sub.shop.test. 300 TYPE43 "
+		  "#00010d020000000000000000000000000000000000000000000000000000000000000000|" },
+		{ "no DS at a delegation", "other.shop.test", DS, "NOERROR aa|SOA" },
+		{ "DS of a zone served here comes from its parent", "child.shop.test", DS,
+		  "NOERROR aa|an child.shop.test. 300 TYPE43 "
+		  "#00020d020000000000000000000000000000000000000000000000000000000000000000|" },
+		{ "a zone below is answered by itself", "ns.child.shop.test", A,
+		  "NOERROR aa|an ns.child.shop.test. 60 A 192.0.2.40|" },
+		{ "what the parent says about names in it does not count", "glue.child.shop.test",
+		  A,
+		  "NXDOMAIN aa|au child.shop.test. 1 SOA ns.child.shop.test. root.child.shop.test. "
+		  "1|" },
+		{ "names in the data are compressed", "mx.shop.test", MX,
+		  "NOERROR aa|an mx.shop.test. 300 MX 10 a.shop.test.|" },
+		{ "dynamic", "www.shop.test", A,
+		  "NOERROR aa|an www.shop.test. 60 A 203.0.113.1|an www.shop.test. 60 A "
+		  "203.0.113.2|" },
+		{ "dynamic, IPv6", "www.shop.test", AAAA,
+		  "NOERROR aa|an www.shop.test. 60 AAAA 2001:db8:1::1|" },
+		{ "a file's records beside a dynamic name", "www.shop.test", TXT,
+		  "NOERROR aa|an www.shop.test. 300 TYPE16 #0568656c6c6f|" },
+		{ "dynamic without that type", "www.shop.test", MX, "NOERROR aa|SOA" },
+		{ "alias to a dynamic name", "todyn.shop.test", AAAA,
+		  "NOERROR aa|an todyn.shop.test. 300 CNAME www.shop.test.|an www.shop.test. 60 AAAA "
+		  "2001:db8:1::1|" },
+		{ "dynamic wildcard", "x.dyn.shop.test", AAAA,
+		  "NOERROR aa|an x.dyn.shop.test. 60 AAAA 2001:db8:1::1|" },
+		{ "ANY gives one RRset", "ns1.shop.test", ANY,
+		  "NOERROR aa|an ns1.shop.test. 300 A 192.0.2.1|" },
+		{ "ANY at an alias", "c2.shop.test", ANY,
+		  "NOERROR aa|an c2.shop.test. 300 CNAME a.shop.test.|" },
+		{ "ANY at a dynamic name", "www.shop.test", ANY,
+		  "NOERROR aa|an www.shop.test. 60 A 203.0.113.1|an www.shop.test. 60 A "
+		  "203.0.113.2|" },
+		{ "outside", "www.elsewhere.test", A, "REFUSED|" },
+		{ "above the zone", "test", A, "REFUSED|" },
+		{ "the root", ".", NS, "REFUSED|" },
+		{ "zone transfer", "shop.test", 252, "REFUSED|" },
+		{ "unknown type", "a.shop.test", 666, "NOERROR aa|SOA" },
+	};
+	struct fixture *f = *state;
+	static char text[65536], expected[4096];
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		uint8_t query[512];
+		struct answer_info info;
+		const char *from = strchr(cases[i].expected, '|');
+		char *to = expected;
+
+		to += sprintf(to, "%.*s\n? %s%s %u\n", (int)(from - cases[i].expected),
+		              cases[i].expected, cases[i].name,
+		              strcmp(cases[i].name, ".") == 0 ? "" : ".", cases[i].type);
+		for (from++; *from; from++)
+			*to++ = *from == '|' ? '\n' : *from;
+		*to = '\0';
+		if (to - expected > 3 && strcmp(to - 3, "SOA") == 0)
+			strcpy(to - 3, soa);
+		print_message("  %s\n", cases[i].why);
+		ask(f, query, query_make(cases[i].name, (uint16_t)cases[i].type, query), false,
+		    text, &info);
+		assert_string_equal(text, expected);
+	}
+}
+
+static void echoes_the_subnet_with_its_scope(void **state)
+{
+	static const struct {
+		const char *why, *name, *address;
+		uint8_t bits;
+		const char *expected;
+	} cases[] = {
+		{ "hashed: the key's length", "www.shop.test", "203.0.113.0", 24,
+		  "subnet 1/24/24 #cb0071" },
+		{ "also when less was sent", "www.shop.test", "203.0.0.0", 16,
+		  "subnet 1/16/24 #cb00" },
+		{ "also when more was sent", "www.shop.test", "203.0.113.7", 32,
+		  "subnet 1/32/24 #cb007107" },
+		{ "IPv6", "www.shop.test", "2001:db8:1:200::", 56,
+		  "subnet 2/56/56 #20010db8000102" },
+		{ "nothing sent: the resolver's address, scope 0", "www.shop.test", "0.0.0.0", 0,
+		  "subnet 1/0/0 #" },
+		{ "not hashed: for everybody", "a.shop.test", "203.0.113.0", 24,
+		  "subnet 1/24/0 #cb0071" },
+		{ "refused: for everybody", "x.elsewhere.test", "203.0.113.0", 24,
+		  "subnet 1/24/0 #cb0071" },
+		{ "alias to a hashed name", "todyn.shop.test", "203.0.113.0", 24,
+		  "subnet 1/24/24 #cb0071" },
+		{ "no such type there", "www.shop.test", "::", 0, "subnet 2/0/0 #" },
+	};
+	struct fixture *f = *state;
+	static char text[65536];
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		uint8_t query[512], option[32];
+		struct answer_info info;
+		size_t n = option_subnet(cases[i].address, cases[i].bits, option);
+		size_t length = query_make(cases[i].name, A, query);
+
+		print_message("  %s\n", cases[i].why);
+		length = query_add_opt(query, length, 4096, 0, option, n);
+		ask(f, query, length, false, text, &info);
+		assert_non_null(strstr(text, cases[i].expected));
+		assert_non_null(strstr(text, "opt 1232 0 0 -"));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(answers_what_the_zones_say),
+		cmocka_unit_test(echoes_the_subnet_with_its_scope),
+	};
+
+	return cmocka_run_group_tests_name("answer", tests, set_up, tear_down);
+}
