@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Network namespaces for labs: hosts, links, processes, and that nothing of them is left.
+
+    with Lab("drain") as lab:
+        router, node = lab.host("router"), lab.host("node")
+        lab.link(router, "p-node", node, "eth1", mtu=1600)
+        node.address("eth1", "10.1.1.2/24")
+        node.start("sleeper", ["sleep", "1000"])
+
+A lab owns: namespaces named w<PID>-HOST, the directory build/lab/NAME (made anew; logs stay), a bpffs
+at build/lab/NAME/bpf, and the processes that it has started, which it ends by their ids. All go when
+the `with` block ends, also by an exception, SIGINT, SIGTERM or SIGHUP; close() raises if one stays.
+Namespaces of a lab that was killed outright are removed by the next one.
+
+Processes enter their namespace by nsenter(1), not `ip netns exec`, which would hide bpffs mounts.
+"""
+import atexit
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("WEIR_BUILD", os.path.join(ROOT, "build"))
+
+
+class LabError(Exception):
+    """A lab could not be set up, or something in it did not happen."""
+
+
+def say(text):
+    """A line of live progress."""
+    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+
+
+def call(command, check=True, **more):
+    """Run a command to its end. Returns its standard output; a failure carries its standard error."""
+    done = subprocess.run(command, capture_output=True, text=True, **more)
+    if check and done.returncode != 0:
+        raise LabError(f"{' '.join(command)}: exit {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def wait_until(condition, timeout_s, what, every_s=0.02):
+    """Wait until condition() is true and return its value; LabError after timeout_s."""
+    end = time.monotonic() + timeout_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise LabError(f"not within {timeout_s} s: {what}")
+        time.sleep(every_s)
+
+
+def executable(name):
+    """The path of a program of ours below the build directory."""
+    for folder, _, files in os.walk(BUILD):
+        if name in files and os.access(os.path.join(folder, name), os.X_OK):
+            return os.path.join(folder, name)
+    raise LabError(f"{name} is not built below {BUILD}")
+
+
+class Process:
+    """A process of a lab; its output goes to DIR/NAME.log."""
+
+    def __init__(self, name, command, log_path, env=None, **more):
+        self.name, self.command, self.log_path = name, command, log_path
+        with open(log_path, "ab") as log:
+            self.popen = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env=dict(os.environ, **(env or {})), **more)
+        self.pid = self.popen.pid
+
+    def alive(self):
+        return self.popen.poll() is None
+
+    def signal(self, number):
+        if self.alive():
+            os.kill(self.pid, number)
+
+    def kill(self):
+        """End it at once, as a crash would, and wait for it."""
+        self.signal(signal.SIGKILL)
+        self.popen.wait()
+
+    def stop(self, timeout_s=5):
+        """Ask it to end; kill it when it does not. Returns its exit status."""
+        self.signal(signal.SIGTERM)
+        try:
+            return self.popen.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self.popen.returncode
+
+    def log(self):
+        with open(self.log_path, errors="replace") as f:
+            return f.read()
+
+    def wait_for_log(self, pattern, timeout_s=10):
+        def found():
+            if not self.alive():
+                raise LabError(f"{self.name} ended ({self.popen.returncode}):\n{self.log()[-2000:]}")
+            return re.search(pattern, self.log())
+        return wait_until(found, timeout_s, f"{pattern!r} in {self.log_path}")
+
+
+class Host:
+    """A network namespace with its processes."""
+
+    def __init__(self, lab, name):
+        self.lab, self.name = lab, name
+        self.ns = f"{lab.tag}-{name}"
+        self.processes = []
+        call(["ip", "netns", "add", self.ns])
+        self.enter = ["nsenter", f"--net=/run/netns/{self.ns}", "--"]
+        self.ip("link set lo up")
+        self.sysctl({
+            "net.ipv4.conf.all.rp_filter": 0, "net.ipv4.conf.default.rp_filter": 0,
+            "net.ipv6.conf.all.accept_dad": 0, "net.ipv6.conf.default.accept_dad": 0,
+            "net.ipv6.conf.default.accept_ra": 0, "net.ipv6.conf.default.router_solicitations": 0,
+            "net.ipv4.tcp_fin_timeout": 5, "net.ipv4.ip_local_port_range": "10000 65000",
+        })
+
+    def run(self, command, check=True, **more):
+        """Run a command in this host to its end; returns its standard output."""
+        return call(self.enter + list(command), check, **more)
+
+    def ip(self, *commands):
+        """Run ip(8) commands, one text each ('-6 ' first for its IPv6 form), in one go or two."""
+        for option in ("-4", "-6"):
+            lines = [c.removeprefix("-6 ") for c in commands if c.startswith("-6 ") == (option == "-6")]
+            if lines:
+                self.run(["ip", *([option] if option == "-6" else []), "-batch", "-"],
+                         input="\n".join(lines) + "\n")
+
+    def sysctl(self, values):
+        script = "".join(f"echo '{v}' >/proc/sys/{k.replace('.', '/')}\n" for k, v in values.items())
+        self.run(["sh", "-ec", script])
+
+    def address(self, interface, *prefixes):
+        self.ip(*(f"addr add {p} dev {interface}{' nodad' if ':' in p else ''}" for p in prefixes))
+
+    def route(self, prefix, via):
+        """Route a prefix ('default', '10.0.0.0/8', ...) via a next hop; the family is the next hop's."""
+        self.ip(f"{'-6 ' if ':' in via else ''}route add {prefix} via {via}")
+
+    def forward(self):
+        """Make this host a router, one that does not tell its neighbours of shorter ways."""
+        self.sysctl({"net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1,
+                     "net.ipv4.conf.all.send_redirects": 0, "net.ipv4.conf.default.send_redirects": 0})
+
+    def offload(self, interface, *settings):
+        """ethtool -K; e.g. offload('eth1', 'tx off', 'gro off')."""
+        words = " ".join(settings).split()
+        self.run(["ethtool", "-K", interface, *words])
+
+    def mac(self, interface):
+        return json.loads(self.run(["ip", "-j", "link", "show", interface]))[0]["address"]
+
+    def counters(self, interface):
+        """The kernel's packet counters of an interface: {'rx': ..., 'tx': ..., 'rx_dropped': ...}."""
+        text = self.run(["ip", "-j", "-s", "link", "show", interface])
+        stats = json.loads(text)[0]["stats64"]
+        return {"rx": stats["rx"]["packets"], "tx": stats["tx"]["packets"],
+                "rx_dropped": stats["rx"]["dropped"], "tx_dropped": stats["tx"]["dropped"]}
+
+    def start(self, name, command, env=None):
+        """Start a process here; its log is DIR/HOST.NAME.log."""
+        process = Process(f"{self.name}.{name}", self.enter + list(command),
+                          os.path.join(self.lab.dir, f"{self.name}.{name}.log"), env)
+        self.processes.append(process)
+        return process
+
+    def link_down(self, interface):
+        self.ip(f"link set {interface} down")
+
+    def link_up(self, interface):
+        self.ip(f"link set {interface} up")
+
+
+class Lab:
+    """All hosts of one lab; see the file's beginning."""
+
+    def __init__(self, name):
+        if os.geteuid() != 0:
+            print("a lab needs root: skipped\n0 passed, 0 failed, 1 skipped")
+            sys.exit(77)
+        self.name, self.tag, self.hosts, self.closed = name, f"w{os.getpid()}", {}, False
+        self.dir = os.path.join(BUILD, "lab", name)
+        self.bpf_dir = os.path.join(self.dir, "bpf")
+        sweep_dead_labs()
+        unmount(self.bpf_dir)
+        shutil.rmtree(self.dir, ignore_errors=True)
+        os.makedirs(self.bpf_dir)
+        os.chmod(self.dir, 0o755)
+        atexit.register(self.close)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda n, frame: sys.exit(128 + n))
+        call(["mount", "-t", "bpf", f"{self.tag}-bpf", self.bpf_dir])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def host(self, name):
+        """Make a host; its name is at most 10 characters long."""
+        self.hosts[name] = Host(self, name)
+        return self.hosts[name]
+
+    def link(self, a, a_name, b, b_name, mtu=1500):
+        """Join two hosts by a pair of veth interfaces."""
+        call(["ip", "link", "add", "name", a_name, "mtu", str(mtu), "netns", a.ns, "type", "veth",
+              "peer", "name", b_name, "mtu", str(mtu), "netns", b.ns])
+        a.link_up(a_name)
+        b.link_up(b_name)
+
+    def bridge(self, host, name, mtu=1500):
+        """A switch inside a host; add ports with port()."""
+        host.ip(f"link add name {name} mtu {mtu} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+                f"link set {name} up")
+
+    def port(self, host, bridge, port_name, other, other_name, mtu=1500):
+        """Join `other` to a bridge of `host`. Frames that leave the port carry whole checksums and are
+        no larger than the MTU, so that XDP programs behind it see what a wire would bring."""
+        self.link(host, port_name, other, other_name, mtu)
+        host.ip(f"link set {port_name} master {bridge}")
+        host.offload(port_name, "tx off")
+
+    def processes(self):
+        return [p for h in self.hosts.values() for p in h.processes]
+
+    def close(self):
+        """Take everything away; raises LabError if something stays."""
+        if self.closed:
+            return
+        self.closed = True
+        for process in self.processes():
+            process.signal(signal.SIGTERM)
+        for process in reversed(self.processes()):
+            process.stop()
+        left = []
+        for host in self.hosts.values():
+            remove_namespace(host.ns)
+        unmount(self.bpf_dir)
+        left += [n for n in namespaces() if n.startswith(self.tag + "-")]
+        left += [m for m in mounts() if m.startswith(self.dir + "/")]
+        left += [p.name for p in self.processes() if p.alive()]
+        if left:
+            raise LabError(f"left behind: {' '.join(left)}")
+
+
+def namespaces():
+    return [line.split()[0] for line in call(["ip", "netns", "list"]).splitlines() if line]
+
+
+def mounts():
+    with open("/proc/self/mounts") as f:
+        return [line.split()[1] for line in f]
+
+
+def unmount(path):
+    while path in mounts():
+        call(["umount", "-l", path])
+
+
+def remove_namespace(ns):
+    """End what still runs in a namespace of ours, and delete it."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        pids = call(["ip", "netns", "pids", ns], check=False).split()
+        for pid in pids:
+            try:
+                os.kill(int(pid), number)
+            except ProcessLookupError:
+                pass
+        if pids:
+            time.sleep(0.2)
+    call(["ip", "netns", "del", ns], check=False)
+
+
+def sweep_dead_labs():
+    """Remove the namespaces of labs whose process is gone."""
+    for ns in namespaces():
+        match = re.fullmatch(r"w(\d+)-.*", ns)
+        if match and not os.path.exists(f"/proc/{match.group(1)}"):
+            remove_namespace(ns)

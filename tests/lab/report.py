@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Counts what a lab claims: one line a claim, and `N passed, N failed` at the end."""
+import traceback
+
+
+class Report:
+    def __init__(self):
+        self.passed, self.failed = 0, 0
+
+    def check(self, true, claim, seen=""):
+        """Note a claim that must be true; `seen` is shown beside it."""
+        self.passed, self.failed = self.passed + bool(true), self.failed + (not true)
+        print(f"  {'ok  ' if true else 'FAIL'}  {claim}{f'  [{seen}]' if seen != '' else ''}", flush=True)
+        return bool(true)
+
+    def equal(self, seen, expected, claim):
+        """Note a claim that two values are equal; both are shown if not, shortened."""
+        if seen == expected:
+            return self.check(True, claim, seen if isinstance(seen, int) else "")
+        return self.check(False, claim, f"{str(seen)[:300]}, expected {str(expected)[:300]}")
+
+    def between(self, seen, least, most, claim):
+        return self.check(least <= seen <= most, f"{claim}: {least:.6g} to {most:.6g}", f"{seen:.6g}")
+
+    @staticmethod
+    def main(run):
+        """Run a lab; an exception is a failure. Returns the exit status."""
+        report = Report()
+        try:
+            run(report)
+        except Exception:  # shown, counted
+            traceback.print_exc()
+            report.failed += 1
+        print(f"{report.passed} passed, {report.failed} failed", flush=True)
+        return 1 if report.failed else 0

@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A plan made real: router, clients, resolvers, sites with their node and backends.
+
+    router: p-* ports; a switch br-SITE for each site, its gateway
+    site:   the node (eth1) and the backends (eth0) on the switch; replies go to the router directly
+"""
+import json
+import os
+import shutil
+import socket
+import struct
+import typing
+
+import plan as planning
+from net import LabError, call, executable
+from servers import Backend, Resolver, pass_program
+
+SITE_MTU = 1600  # room for 1,500 bytes inside a tunnel
+PAGE_HEADER_BYTES = 64  # base/page.h
+STATS_ENTRY = struct.Struct("64s128s96sIIQ")  # include/weir/stats.h
+PROCESSES = ("mgmt", "dataplane", "health", "dns")
+
+
+class Node:
+    """A host with Weir's four processes, started one by one, and the command line."""
+
+    def __init__(self, world, site_plan, host):
+        self.world, self.plan, self.host, self.name = world, site_plan, host, site_plan.node
+        base = os.path.join(host.lab.dir, f"{host.name}.weir")
+        self.conf, self.state, self.run_dir = (os.path.join(base, d) for d in ("conf", "state", "run"))
+        self.bpf = os.path.join(host.lab.bpf_dir, "weir")
+        for directory in (self.conf, self.state, self.run_dir, self.bpf):
+            os.makedirs(directory, exist_ok=True)
+        self.processes = {}
+
+    @property
+    def options(self):
+        return ["--conf-dir", self.conf, "--state-dir", self.state, "--run-dir", self.run_dir,
+                "--bpf-dir", self.bpf, "--node", self.name]
+
+    def write_config(self, plan=None, hash_key=None):
+        """Write weir.conf, the zone and the keys of this node."""
+        plan = plan or self.world.plan
+        files = {"weir.conf": planning.config_text(plan), f"{plan.zone}.zone": planning.zone_text(plan),
+                 "hash.key": hash_key or "000102030405060708090a0b0c0d0e0f\n", "peer.token": "p" * 43 + "\n"}
+        for name, text in files.items():
+            path = os.path.join(self.conf, name)
+            with open(path + ".new", "w") as f:
+                f.write(text)
+            os.chmod(path + ".new", 0o600 if name in ("hash.key", "peer.token") else 0o644)
+            os.rename(path + ".new", path)
+        for name, source in (("tls.crt", "tls.crt"), ("tls.key", "tls.key"), ("tls.ca", "tls.crt")):
+            if self.world.plan.api:
+                shutil.copy(os.path.join(self.host.lab.dir, source), os.path.join(self.conf, name))
+
+    def start(self, *which, env=None):
+        """Start the named processes, or all four in order."""
+        for name in which or PROCESSES:
+            self.processes[name] = self.host.start(
+                f"weir-{name}", [executable(f"weir-{name}"), *self.options], env)
+
+    def kill(self, *which):
+        """Kill the named processes, or all that run, as a crash would."""
+        for name in which or list(self.processes):
+            self.processes.pop(name).kill()
+
+    def start_supervised(self):
+        """Start them all by `weir run`, which holds the listening sockets."""
+        self.processes = {"run": self.host.start("weir-run", [executable("weir"), "run", *self.options])}
+
+    def weir(self, *arguments, check=True, timeout=60):
+        """The command line on this node; its standard output."""
+        return self.host.run([executable("weir"), *self.options, *arguments], check, timeout=timeout)
+
+    def weir_json(self, *arguments, timeout=60):
+        return json.loads(self.weir(*arguments, "--json", check=False, timeout=timeout))
+
+    def ctl(self, process, request, timeout_s=10):
+        """Ask a process on its control socket; its answer, parsed."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+            s.settimeout(timeout_s)
+            s.connect(os.path.join(self.run_dir, f"{process}.ctl"))
+            s.sendall(json.dumps(request).encode() + b"\n")
+            return json.loads(s.makefile("r").readline())
+
+    def stats(self, process):
+        """A process's counters, from its stats page: {(name, labels): value}. Works when it is dead."""
+        with open(os.path.join(self.run_dir, f"stats.{process}.page"), "rb") as f:
+            data = f.read()
+        found = {}
+        for at in range(PAGE_HEADER_BYTES, len(data) - STATS_ENTRY.size + 1, STATS_ENTRY.size):
+            name, labels, _, _, used, value = STATS_ENTRY.unpack_from(data, at)
+            if used:
+                found[(text_of(name), text_of(labels))] = value
+        return found
+
+
+def text_of(field):
+    return field.split(b"\0", 1)[0].decode()
+
+
+class Site:
+    """A node and its backends on one switch."""
+
+    def __init__(self, world, site_plan):
+        self.world, self.plan, self.name = world, site_plan, site_plan.name
+        lab, router = world.lab, world.router
+        self.switch = f"br-{self.name}"
+        lab.bridge(router, self.switch, SITE_MTU)
+        router.address(self.switch, f"{site_plan.gateway4}/24", f"{site_plan.gateway6}/64")
+        self.node_port = f"p-{site_plan.node}"
+        self.node = Node(world, site_plan, self._attach(site_plan.node, "eth1", site_plan.node4,
+                                                        site_plan.node6))
+        router.ip(f"link set dev {self.node_port} xdp obj {pass_program()} sec xdp")
+        self.node.host.address("lo", f"{site_plan.dns4}/32", f"{site_plan.dns6}/128")
+        self.announce()
+        self.backends = [self.add_backend(b) for b in site_plan.backends]
+
+    def _attach(self, name, interface, address4, address6):
+        """A host on this site's switch, with both families and the router as its gateway."""
+        lab, router = self.world.lab, self.world.router
+        host = lab.host(name)
+        lab.port(router, self.switch, f"p-{name}", host, interface, SITE_MTU)
+        host.address(interface, f"{address4}/24", f"{address6}/64")
+        host.route("default", self.plan.gateway4)
+        host.route("default", self.plan.gateway6)
+        return host
+
+    def add_backend(self, backend_plan):
+        """A further backend: its host, address and VIPs; nginx and agent are started by start()."""
+        last = backend_plan.address.rsplit(":", 1)[-1].rsplit(".", 1)[-1]
+        host = self._attach(backend_plan.name, "eth0", f"10.{self.plan.index}.1.{last}",
+                            f"fd00:{self.plan.index}:1::{last}")
+        return Backend(host, backend_plan.name, [backend_plan.address], self.plan.vips,
+                       rate=self.world.file_rate, files=self.world.files)
+
+    def announce(self):
+        """What BGP would do: the router sends the VIPs and the name server's addresses to the node."""
+        for address in (self.plan.vip4, self.plan.dns4):
+            self.world.router.route(f"{address}/32", self.plan.node4)
+        for address in (self.plan.vip6, self.plan.dns6):
+            self.world.router.route(f"{address}/128", self.plan.node6)
+
+    def start_backends(self):
+        for backend in self.backends:
+            backend.start()
+            backend.attach_agent([self.plan.tunnel4, self.plan.tunnel6])
+
+    def _cut_rules(self):
+        """Routing rules that swallow what would enter or leave the site; the gateway itself still answers."""
+        i, p = self.plan.index, self.plan
+        outside = ["p-client"] + [f"p-res{j}" for j in range(1, len(self.world.resolvers) + 1)] + \
+            [s.switch for s in self.world.sites if s is not self]
+        inside4, inside6 = (p.vip4, p.dns4, f"10.{i}.0.0/16"), (p.vip6, p.dns6, f"fd00:{i}::/32")
+        for interface in outside:
+            yield from (f"iif {interface} to {a} blackhole pref 9" for a in inside4)
+            yield from (f"-6 iif {interface} to {a} blackhole pref 9" for a in inside6)
+        yield f"iif {self.switch} blackhole pref 10"
+        yield f"-6 iif {self.switch} blackhole pref 10"
+
+    def _rules(self, do):
+        self.world.router.ip(*(f"-6 rule {do} {r[3:]}" if r.startswith("-6 ") else f"rule {do} {r}"
+                               for r in self._cut_rules()))
+
+    def cut(self):
+        """Nothing enters or leaves the site any more, in silence; inside all goes on."""
+        self._rules("add")
+
+    def heal(self):
+        """Undo cut()."""
+        self._rules("del")
+
+    def reset_agents(self):
+        for backend in self.backends:
+            backend.detach_agent()
+
+
+class Request(typing.NamedTuple):
+    """A line of a client's log (client.c)."""
+    id: int
+    start_ms: int
+    end_ms: int
+    source: str
+    port: int
+    target: str
+    result: str
+    status: int
+    backend: str
+    bytes: int
+    fnv: str
+    connect_us: int
+    total_us: int
+
+
+def read_requests(path):
+    """The requests that have ended, of a client's log."""
+    kinds = Request.__annotations__.values()
+    with open(path) as f:
+        return [Request(*(kind(word) for kind, word in zip(kinds, line.split()))) for line in f
+                if line.endswith("\n")]
+
+
+class Capture:
+    """lab-capture on a port of the router; 'in' is what comes from the host behind the port."""
+
+    def __init__(self, world, port):
+        base = os.path.join(world.lab.dir, f"capture.{port}")
+        self.json_path, self.flows_path = base + ".json", base + ".flows"
+        vips = [v for s in world.plan.sites for v in s.vips]
+        self.process = world.router.start(
+            f"capture-{port}", [executable("lab-capture"), port, self.json_path, self.flows_path, *vips])
+
+    def counts(self, way, kind, outer=None, address=None, what="packets"):
+        """The sum over the classes that fit; raises if the kernel lost frames on the way to the counter."""
+        with open(self.json_path) as f:
+            data = json.load(f)
+        if data["lost"]:
+            raise LabError(f"{self.json_path}: {data['lost']} frames lost")
+        return sum(c[what] for c in data["classes"]
+                   if c["way"] == way and c["kind"] == kind and outer in (None, c["outer"])
+                   and address in (None, c["address"]))
+
+    def flows(self):
+        """SYNs inside tunnels: (time_ms, way, outer, source, port, vip)."""
+        with open(self.flows_path) as f:
+            rows = [line.split() for line in f if line.endswith("\n")]
+        return [(int(t), way, outer, source, int(port), vip) for t, way, outer, source, port, vip in rows]
+
+    def stop(self):
+        self.process.stop()
+
+
+class World:
+    """Everything of a plan. Nothing runs until the start_*() functions are called."""
+
+    def __init__(self, lab, plan, resolvers=(True, False), file_rate="400k"):
+        self.lab, self.plan, self.file_rate = lab, plan, file_rate
+        self.files = os.path.join(lab.dir, "files")
+        os.makedirs(self.files)
+        if plan.api:
+            self._make_certificate()
+        self.router = lab.host("router")
+        self.router.forward()
+        self.client = self._make_client()
+        self.sites = [Site(self, s) for s in plan.sites]
+        self.resolvers = [self._make_resolver(j, ecs) for j, ecs in enumerate(resolvers, 1)]
+
+    def site(self, name):
+        return next(s for s in self.sites if s.name == name)
+
+    @property
+    def nodes(self):
+        return [s.node for s in self.sites]
+
+    def _make_client(self):
+        client = self.lab.host("client")
+        self.lab.link(self.router, "p-client", client, "eth0")
+        self.router.offload("p-client", "tx off")
+        self.router.address("p-client", "10.255.1.1/30", "fd00:255:1::1/64")
+        client.address("eth0", "10.255.1.2/30", "fd00:255:1::2/64")
+        client.route("default", "10.255.1.1")
+        client.route("default", "fd00:255:1::1")
+        self.router.route(planning.CLIENTS4, "10.255.1.2")
+        self.router.route(planning.CLIENTS6, "fd00:255:1::2")
+        client.ip(f"route add local {planning.CLIENTS4} dev lo", f"-6 route add local {planning.CLIENTS6} dev lo")
+        client.sysctl({"net.ipv6.ip_nonlocal_bind": 1, "net.ipv4.tcp_tw_reuse": 1})
+        return client
+
+    def _make_resolver(self, j, ecs):
+        host = self.lab.host(f"res{j}")
+        self.lab.link(self.router, f"p-res{j}", host, "eth0")
+        self.router.address(f"p-res{j}", f"198.18.{j}.1/24", f"2001:db8:53:{j}::1/64")
+        host.address("eth0", f"198.18.{j}.2/24", f"2001:db8:53:{j}::2/64")
+        host.route("default", f"198.18.{j}.1")
+        host.route("default", f"2001:db8:53:{j}::1")
+        servers = [a for s in self.plan.sites for a in (s.dns4, s.dns6)]
+        return Resolver(host, self.plan.zone, servers, ecs)
+
+    def _make_certificate(self):
+        """One key pair for all nodes' APIs; it is its own authority."""
+        names = ",".join(f"IP:{s.node4}" for s in self.plan.sites)
+        call(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+              "-days", "30", "-subj", "/CN=weir lab", "-addext", f"subjectAltName={names}",
+              "-keyout", os.path.join(self.lab.dir, "tls.key"), "-out", os.path.join(self.lab.dir, "tls.crt")])
+
+    def write_configs(self):
+        for node in self.nodes:
+            node.write_config()
+
+    def start_backends(self):
+        for site in self.sites:
+            site.start_backends()
+
+    def start_resolvers(self):
+        for resolver in self.resolvers:
+            resolver.start()
+
+    def write_sources(self):
+        """The client's file of sources; returns its path."""
+        path = os.path.join(self.lab.dir, "sources")
+        with open(path, "w") as f:
+            f.write("\n".join(self.source_lines()) + "\n")
+        return path
+
+    def start_client(self, name, rate, *more, targets=()):
+        """Start a crowd of clients; its log is DIR/NAME.requests."""
+        command = [executable("lab-client"), "--sources", self.write_sources(), "--name", self.plan.name,
+                   "--rate", str(rate), "--log", os.path.join(self.lab.dir, f"{name}.requests"), *map(str, more)]
+        for target in targets:
+            command += ["--target", target]
+        return self.client.start(name, command)
+
+    def start_capture(self, port):
+        """Count what passes a port of the router (a site's node_port, p-BACKEND, p-client)."""
+        return Capture(self, port)
+
+    def source_lines(self):
+        """Client sources with their resolver, one of each prefix: 'ADDRESS RESOLVER'. Every second prefix
+        is behind the first resolver, and so on."""
+        lines = []
+        for k in range(planning.PREFIXES):
+            j = k % max(1, len(self.resolvers)) + 1
+            lines.append(f"100.{64 + k // 256}.{k % 256}.{7 + k % 200} 198.18.{j}.2")
+            lines.append(f"2001:db8:{0x8000 + k // 256:x}:{(k % 256) << 8:x}::{7 + k % 200:x} 2001:db8:53:{j}::2")
+        return lines
