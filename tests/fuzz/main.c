@@ -1,82 +1,191 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Runs a fuzz target over the files of its corpus, named files or directories,
- * and over every beginning of each of the first few, as an ordinary test.
+ * A main for fuzz targets without libFuzzer: each file of the named directories goes through the
+ * target once and at shorter lengths, then a number of mutations of them drawn from a seed (printed, so that a crash can
+ * be had again). The target gets an exact-size heap copy, so that a sanitizer sees a read beyond it.
+ *
+ *     TARGET [-n MUTATIONS] [-s SEED] DIRECTORY|FILE ...
  */
 #include <dirent.h>
-#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#define INPUT_MAX ((size_t)1 << 20)
-#define TRUNCATE_MAX                                                                               \
-	((size_t)4096) /* inputs up to this size are tried at each shorter length too */
+#define INPUTS_MAX 4096
+#define BYTES_MAX  (1u << 20)
+/* Inputs up to this size are tried at shorter lengths, up to 256 of them, too. */
+#define TRUNCATE_MAX 4096
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
-static size_t n_files;
+struct input {
+	uint8_t *bytes;
+	size_t n;
+};
 
-static void run_copy(const uint8_t *data, size_t size)
+static struct input inputs[INPUTS_MAX];
+static size_t n_inputs;
+static uint64_t state;
+
+static uint32_t draw(uint32_t n)
 {
-	/* Exactly as large as the input, so that a sanitizer sees the first byte beyond it. */
-	uint8_t *copy = malloc(size ? size : 1);
+	state = state * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(state >> 33) % (n ? n : 1);
+}
+
+static void give(const uint8_t *bytes, size_t n)
+{
+	uint8_t *copy = malloc(n ? n : 1);
 
 	if (!copy)
 		abort();
-	memcpy(copy, data, size);
-	LLVMFuzzerTestOneInput(copy, size);
+	memcpy(copy, bytes, n);
+	/* With no bytes, not even one may be read. */
+	LLVMFuzzerTestOneInput(n ? copy : copy + 1, n);
 	free(copy);
 }
 
-static int run_file(const char *path)
+static void take_file(const char *path)
 {
-	static uint8_t data[INPUT_MAX];
-	FILE *f = fopen(path, "rb");
+	FILE *f = fopen(path, "r");
+	uint8_t *bytes = malloc(BYTES_MAX);
 
-	if (!f) {
-		fprintf(stderr, "%s: %s\n", path, strerror(errno));
-		return -1;
+	if (!f || !bytes) {
+		fprintf(stderr, "fuzz: cannot read %s\n", path);
+		exit(1);
 	}
-	size_t size = fread(data, 1, sizeof(data), f);
-
+	if (n_inputs < INPUTS_MAX)
+		inputs[n_inputs++] = (struct input){ bytes, fread(bytes, 1, BYTES_MAX, f) };
+	else
+		free(bytes);
 	fclose(f);
-	run_copy(data, size);
-	for (size_t n = 0; size <= TRUNCATE_MAX && n < size; n += 1 + size / 256)
-		run_copy(data, n);
-	n_files++;
-	return 0;
 }
 
-static int run_path(const char *path)
+static int by_name(const struct dirent **a, const struct dirent **b)
 {
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static void take(const char *path)
+{
+	struct dirent **entries;
 	struct stat st;
-	DIR *d = stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? opendir(path) : NULL;
-	int failed = 0;
+	char inner[4096];
+	int n;
 
-	if (!d)
-		return run_file(path);
-	for (struct dirent *e; (e = readdir(d));) {
-		char below[4096];
-
-		if (e->d_name[0] == '.')
-			continue;
-		snprintf(below, sizeof(below), "%s/%s", path, e->d_name);
-		failed |= run_file(below);
+	if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode)) {
+		take_file(path);
+		return;
 	}
-	closedir(d);
-	return failed;
+	n = scandir(path, &entries, NULL, by_name);
+	if (n < 0) {
+		fprintf(stderr, "fuzz: cannot read %s\n", path);
+		exit(1);
+	}
+	for (int i = 0; i < n; i++) {
+		snprintf(inner, sizeof(inner), "%s/%s", path, entries[i]->d_name);
+		if (stat(inner, &st) == 0 && S_ISREG(st.st_mode))
+			take_file(inner);
+		free(entries[i]);
+	}
+	free(entries);
+}
+
+/* Bytes that parsers stumble over, besides any. */
+static uint8_t draw_byte(void)
+{
+	static const uint8_t edges[] = { 0,    1,   0x7f, 0x80, 0xff, '"', '\\',
+		                         '\n', '{', '}',  '(',  ',',  '@' };
+
+	return draw(2) ? edges[draw(sizeof(edges))] : (uint8_t)draw(256);
+}
+
+/* One small change in place; the buffer has room for twice the input. */
+static size_t mutate(uint8_t *bytes, size_t n)
+{
+	size_t at = draw((uint32_t)n), most = n - at < 16 ? n - at : 16,
+	       m = 1 + draw((uint32_t)most);
+
+	if (n == 0)
+		return 0;
+	switch (draw(6)) {
+	case 0:
+		bytes[at] = draw_byte();
+		return n;
+	case 1:
+		bytes[at] ^= (uint8_t)(1u << draw(8));
+		return n;
+	case 2: /* cut the end off */
+		return at;
+	case 3: /* take some out */
+		m = m < n - at ? m : n - at;
+		memmove(bytes + at, bytes + at + m, n - at - m);
+		return n - m;
+	case 4: /* double some */
+		m = m < n - at ? m : n - at;
+		memmove(bytes + at + m, bytes + at, n - at);
+		return n + m;
+	default: { /* from another input */
+		const struct input *other = &inputs[draw((uint32_t)n_inputs)];
+		size_t from = draw((uint32_t)other->n);
+
+		m = other->n - from < n - at ? other->n - from : n - at;
+		memcpy(bytes + at, other->bytes + from, m);
+		return n;
+	}
+	}
+}
+
+static void give_mutation(void)
+{
+	const struct input *input = &inputs[draw((uint32_t)n_inputs)];
+	size_t n = input->n, changes = 1 + draw(8);
+	uint8_t *bytes = malloc(input->n + 16 * 8 + 1);
+
+	if (!bytes)
+		abort();
+	memcpy(bytes, input->bytes, n);
+	for (size_t i = 0; i < changes; i++)
+		n = mutate(bytes, n);
+	give(bytes, n);
+	free(bytes);
 }
 
 int main(int argc, char **argv)
 {
-	int failed = 0;
+	unsigned long n_mutations = 0;
+	int option;
 
-	for (int i = 1; i < argc; i++)
-		failed |= run_path(argv[i]);
-	/* An empty corpus tests nothing, so it fails. */
-	printf("%zu passed, %d failed\n", n_files, failed || !n_files);
-	return failed || !n_files;
+	state = 1;
+	while ((option = getopt(argc, argv, "n:s:")) != -1) {
+		if (option == 'n')
+			n_mutations = strtoul(optarg, NULL, 10);
+		else if (option == 's')
+			state = strtoull(optarg, NULL, 10);
+		else
+			return 1;
+	}
+	printf("seed %llu\n", (unsigned long long)state);
+	for (; optind < argc; optind++)
+		take(argv[optind]);
+	if (n_inputs == 0) {
+		fprintf(stderr, "fuzz: no input\n");
+		return 1;
+	}
+	give(NULL, 0);
+	for (size_t i = 0; i < n_inputs; i++) {
+		give(inputs[i].bytes, inputs[i].n);
+		for (size_t n = 0; n < inputs[i].n && inputs[i].n <= TRUNCATE_MAX;
+		     n += 1 + inputs[i].n / 256)
+			give(inputs[i].bytes, n);
+	}
+	for (unsigned long i = 0; i < n_mutations; i++)
+		give_mutation();
+	printf("%zu inputs, %lu mutations\n", n_inputs, n_mutations);
+	for (size_t i = 0; i < n_inputs; i++)
+		free(inputs[i].bytes);
+	return 0;
 }

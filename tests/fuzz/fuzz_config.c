@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Any bytes as an operator's configuration and as an effective document: refused or taken, never worse. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "weir/model.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+static char dir[] = "/tmp/weir-fuzz.XXXXXX";
+
+static void clean(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/hash.key", dir);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/shop.example.zone", dir);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/effective.conf", dir);
+	unlink(path);
+	rmdir(dir);
+}
+
+static void put(const char *name, const void *bytes, size_t n)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	FILE *f = fopen(path, "w");
+	if (!f || fwrite(bytes, 1, n, f) != n || fclose(f) != 0)
+		abort();
+}
+
+/* What was taken can be written as an effective document, and is taken again. */
+static void again(const struct model *m)
+{
+	struct model *back = NULL;
+	struct model_mistakes mistakes;
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/effective.conf", dir);
+	if (model_write_effective(m, path) != 0 ||
+	    model_read_effective(path, NULL, &back, &mistakes) != 0)
+		abort();
+	model_free(back);
+	model_mistakes_free(&mistakes);
+}
+
+static void check(int err, struct model *m, struct model_mistakes *mistakes)
+{
+	if ((err == 0) != (mistakes->n_total == 0 && m))
+		abort();
+	if (m)
+		again(m);
+	model_free(m);
+	model_mistakes_free(mistakes);
+}
+
+static void give_effective(const uint8_t *bytes, size_t n)
+{
+	struct model *m = NULL;
+	struct model_mistakes mistakes;
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/effective.conf", dir);
+	put("effective.conf", bytes, n);
+	int err = model_read_effective(path, NULL, &m, &mistakes);
+	check(err, m, &mistakes);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+	static int ready;
+	struct model *m = NULL;
+	struct model_mistakes mistakes;
+
+	if (!ready) {
+		if (!mkdtemp(dir))
+			abort();
+		put("hash.key", "00112233445566778899aabbccddeeff\n", 33);
+		put("shop.example.zone", "", 0);
+		atexit(clean);
+		ready = 1;
+	}
+	int err = model_read_text((const char *)bytes, n, "fuzz", dir, NULL, &m, &mistakes);
+	check(err, m, &mistakes);
+	give_effective(bytes, n);
+	return 0;
+}

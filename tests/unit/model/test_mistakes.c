@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fixture.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Read a text as configuration; it must be refused. Mistakes are given. */
+static struct model_mistakes refused(const char *text, size_t n)
+{
+	struct model *m = (struct model *)0x1;
+	struct model_mistakes mistakes;
+
+	fixture_write("weir.conf", text, n);
+	assert_int_equal(model_read_config(fixture_path("weir.conf"), NULL, &m, &mistakes),
+	                 -EINVAL);
+	assert_ptr_equal(m, (struct model *)0x1); /* untouched on failure */
+	assert_true(mistakes.n_total > 0);
+	return mistakes;
+}
+
+static void show(const struct model_mistakes *mistakes)
+{
+	for (size_t i = 0; i < mistakes->n_items; i++)
+		print_message("    %s:%u: %s: %s\n", mistakes->items[i].file,
+		              mistakes->items[i].line, mistakes->items[i].field,
+		              mistakes->items[i].message);
+}
+
+/* Exactly one mistake, on @line (0: any), at @field, with @message in its text. */
+static void expect_one(const struct model_mistakes *mistakes, unsigned line, const char *field,
+                       const char *message)
+{
+	if (mistakes->n_items != 1 || strcmp(mistakes->items[0].field, field) != 0 ||
+	    !strstr(mistakes->items[0].message, message) ||
+	    (line && mistakes->items[0].line != line))
+		show(mistakes);
+	assert_int_equal(mistakes->n_total, 1);
+	assert_string_equal(mistakes->items[0].field, field);
+	assert_non_null(strstr(mistakes->items[0].message, message));
+	if (line)
+		assert_int_equal(mistakes->items[0].line, line);
+}
+
+static const struct {
+	const char *why, *from, *to;
+	unsigned line;
+	const char *field, *message;
+} edits[] = {
+	{ "unknown field, with a near name", "weight = 50;", "wieght = 50;", 15,
+	  "pools[0].backends[1].wieght", "did you mean \"weight\"?" },
+	{ "unknown field, nothing near", "schema = 1;", "schema = 1; quux = 2;", 1, "quux",
+	  "there is no such setting" },
+	{ "field of effective documents only", "schema = 1;", "schema = 1; overrides = ();", 1,
+	  "overrides", "there is no such setting" },
+	{ "required field missing", "name = \"b2\"; ", "", 15, "pools[0].backends[1].name",
+	  "is missing" },
+	{ "required group missing", "schema = 1;\n", "\n", 1, "schema", "is missing" },
+	{ "schema of the future", "schema = 1;", "schema = 2;", 1, "schema", "expected 1..1" },
+	{ "a setting twice in a group", "weight = 50;", "weight = 50; weight = 51;", 15, "weight",
+	  "stands twice" },
+	{ "two sites of one name", "\"fra\"; weight = 100;", "\"ams\"; weight = 100;", 0,
+	  "sites[1].name", "stands twice" },
+	{ "wrong type: number for a text", "name = \"b2\"", "name = 7", 15,
+	  "pools[0].backends[1].name", "found 7, expected a name" },
+	{ "wrong type: text for a number", "weight = 50", "weight = \"50\"", 15,
+	  "pools[0].backends[1].weight", "found \"50\", expected a whole number" },
+	{ "wrong type: group for a list", "checks = ( {", "checks = {", 0, "", "syntax error" },
+	{ "a duration without a unit", "min = \"5s\"", "min = 5", 30, "dns.names[0].ttl.min",
+	  "found 5, expected a duration" },
+	{ "a duration with a wrong unit", "min = \"5s\"", "min = \"5 sec\"", 30,
+	  "dns.names[0].ttl.min", "expected a duration" },
+	{ "part of a second for a TTL", "min = \"5s\"", "min = \"5500ms\"", 30,
+	  "dns.names[0].ttl.min", "whole seconds" },
+	{ "beyond a limit", "weight = 50", "weight = 65536", 15, "pools[0].backends[1].weight",
+	  "found 65536, expected 0..65535" },
+	{ "negative", "weight = 50", "weight = -1", 15, "pools[0].backends[1].weight",
+	  "found -1, expected a whole number" },
+	{ "an enum's word misspelt", "\"gue\"", "\"geu\"", 13, "pools[0].mode",
+	  "expected one of ipip|gue (did you mean \"gue\"?)" },
+	{ "not an address", "10.1.1.11", "10.1.1.256", 14, "pools[0].backends[0].address",
+	  "expected an IPv4 or IPv6 address" },
+	{ "not a prefix", "10.1.255.0/24", "10.1.255.1/24", 8, "nodes[0].tunnel_source[0]",
+	  "no host bits" },
+	{ "capital letters in a name", "\"b2\"", "\"B2\"", 15, "pools[0].backends[1].name",
+	  "expected a name of a-z" },
+	{ "dangling site", "name = \"web-ams\"; site = \"ams\"",
+	  "name = \"web-ams\"; site = \"asm\"", 13, "pools[0].site",
+	  "there is no \"asm\" in sites (did you mean \"ams\"?)" },
+	{ "dangling check", "vip_check = \"web\"", "vip_check = \"wob\"", 24,
+	  "services[0].vip_check", "there is no \"wob\" in checks (did you mean \"web\"?)" },
+	{ "a VIP of another site", "vip = \"shop-fra\"", "vip = \"shop-ams\"", 0,
+	  "services[0].at[0].vip", "is at site \"ams\", expected one at \"fra\"" },
+	{ "a pool of another site", "pool = \"web-fra\"", "pool = \"web-ams\"", 25,
+	  "services[0].at[0].pool", "is at site \"ams\", expected one at \"fra\"" },
+	{ "a site twice in a service",
+	  "{ site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; }",
+	  "{ site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; },"
+	  "{ site = \"ams\"; vip = \"third\"; pool = \"web-ams\"; }",
+	  0, "services[0].at[2].site", "stands twice" },
+	{ "a VIP address twice", "198.51.100.10", "203.0.113.10", 21, "vips[1].addresses",
+	  "203.0.113.10 is also an address of VIP \"shop-ams\"" },
+	{ "a VIP in a tunnel source", "198.51.100.10", "10.2.255.7", 21, "vips[1].addresses",
+	  "lies in tunnel_source of node \"fra-1\"" },
+	{ "a backend with a VIP's address", "10.2.1.11", "203.0.113.10", 17,
+	  "pools[1].backends[0].address", "is an address of VIP \"shop-ams\"" },
+	{ "overlapping tunnel sources", "10.2.255.0/24", "10.1.255.128/25", 9,
+	  "nodes[1].tunnel_source", "10.1.255.128/25 overlaps 10.1.255.0/24 of node \"ams-1\"" },
+	{ "two tunnel sources of one family", "\"fd00:2:ff::/64\"", "\"10.3.0.0/24\"", 9,
+	  "nodes[1].tunnel_source", "one prefix a family" },
+	{ "a family without tunnel source", ", \"fd00:1:ff::/64\"", "", 14, "pools[0].backends",
+	  "node \"ams-1\" has no IPv6 tunnel_source to reach \"b2\"" },
+	{ "a port that the mode cannot translate", "weight = 50", "port = 8080", 15,
+	  "pools[0].backends[1].port",
+	  "service \"web\" has port 80 and mode gue cannot translate" },
+	{ "two backends of one identity", "fd00:1:1::12", "10.1.1.11", 15,
+	  "pools[0].backends[1].address", "same address and port as backend \"b1\"" },
+	{ "two services on one port of a VIP", "services = (",
+	  "services = ( { name = \"other\"; protocol = \"tcp\"; port = 80; at = ( { site = \"fra\"; vip "
+	  "= \"shop-fra\"; pool = \"web-fra\"; } ); },",
+	  0, "services[1].port", "198.51.100.10 port 80 is also that of service \"other\"" },
+	{ "a pool without backends", "backends = ( { name = \"b1\"; address = \"10.2.1.11\"; } )",
+	  "backends = ( )", 17, "pools[1].backends", "has 0 entries, expected 1..10000" },
+	{ "a pool where all have weight 0", "address = \"10.2.1.11\";",
+	  "address = \"10.2.1.11\"; weight = 0;", 17, "pools[1].backends", "all have weight 0" },
+	{ "more backends than the pool may have", "mode = \"gue\";",
+	  "mode = \"gue\"; max_backends = 1;", 13, "pools[0].max_backends",
+	  "is 1, but the pool has 2 backends" },
+	{ "fast interval slower than the interval", "via = \"tunnel\";",
+	  "interval = \"1s\"; fast_interval = \"2s\";", 11, "checks[0].fast_interval",
+	  "longer than the interval" },
+	{ "timeout too long for the interval", "via = \"tunnel\";",
+	  "interval = \"1s\"; timeout = \"3s\";", 11, "checks[0].timeout",
+	  "more than twice the interval" },
+	{ "a death seen too late", "via = \"tunnel\";", "interval = \"10m\"; fall = 1;", 11,
+	  "checks[0].fall", "a death is seen after 600s at worst" },
+	{ "least TTL over the most", "max = \"1m\"", "max = \"1s\"", 30, "dns.names[0].ttl",
+	  "min of 5s is longer than max of 1s" },
+	{ "a name outside of all zones", "www.shop.example", "www.shop.test", 30,
+	  "dns.names[0].name", "lies in none of dns.zones" },
+	{ "a name that only ends like a zone", "www.shop.example", "workshop.example", 30,
+	  "dns.names[0].name", "lies in none of dns.zones" },
+	{ "not a domain name", "www.shop.example", "www..shop.example", 30, "dns.names[0].name",
+	  "expected a domain name" },
+	{ "a zone file that is not there", "file = \"shop.example.zone\"", "file = \"none.zone\"",
+	  29, "dns.zones[0].file", "does not exist" },
+	{ "a zone file outside", "file = \"shop.example.zone\"", "file = \"/etc/passwd\"", 29,
+	  "dns.zones[0].file", "leads out of the configuration's directory" },
+	{ "a zone file above", "file = \"shop.example.zone\"", "file = \"../x\"", 29,
+	  "dns.zones[0].file", "below the configuration's directory" },
+	{ "a key that is not there", "\"hash.key\"", "\"no.key\"", 2, "cluster.hash_key_file",
+	  "openssl rand -hex 16" },
+	{ "a key that is no key", "\"hash.key\"", "\"shop.example.zone\"", 2,
+	  "cluster.hash_key_file", "does not hold 32 hexadecimal digits" },
+	{ "an MTU that cannot carry the tunnel", "site = \"ams\"; ports",
+	  "mtu = 1331; site = \"ams\"; ports", 8, "nodes[0].mtu",
+	  "a packet of 1280 bytes to VIP \"shop-ams\" needs 1332" },
+	{ "an interface twice", "{ interface = \"eth1\"; }",
+	  "{ interface = \"eth1\"; }, { interface = \"eth1\"; }", 8, "nodes[0].ports",
+	  "interface \"eth1\" stands twice" },
+	{ "more slots than the limit", "schema = 1;", "schema = 1; limits = { slots = 4096; };", 0,
+	  "limits.slots", "is 4096, but site \"ams\" has 16384 slots" },
+	{ "more service addresses than the limit", "schema = 1;",
+	  "schema = 1; limits = { services = 15; };", 1, "limits.services", "expected 16..65536" },
+};
+
+static void each_mistake_in_meaning_is_told_where_it_is(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(edits); i++) {
+		char *text = fixture_edit(fixture_config, edits[i].from, edits[i].to);
+
+		print_message("  %s\n", edits[i].why);
+		struct model_mistakes mistakes = refused(text, strlen(text));
+		bool seen = false;
+		for (size_t j = 0; j < mistakes.n_items; j++)
+			seen |= strcmp(mistakes.items[j].field, edits[i].field) == 0 &&
+			        strstr(mistakes.items[j].message, edits[i].message) != NULL &&
+			        (!edits[i].line || mistakes.items[j].line == edits[i].line);
+		if (!seen)
+			show(&mistakes);
+		assert_true(seen);
+		assert_in_range(mistakes.n_total, 1, 6); /* what follows from it, no more */
+		model_mistakes_free(&mistakes);
+		free(text);
+	}
+}
+
+static void all_mistakes_are_told_at_once(void **state)
+{
+	(void)state;
+	char *one = fixture_edit(fixture_config, "weight = 50", "wieght = 50");
+	char *two = fixture_edit(one, "site = \"ams\"; check", "site = \"asm\"; check");
+	char *three = fixture_edit(two, "min = \"5s\"", "min = 5");
+	char *four = fixture_edit(three, "198.51.100.10", "203.0.113.10");
+	struct model_mistakes mistakes = refused(four, strlen(four));
+
+	show(&mistakes);
+	assert_int_equal(mistakes.n_total, 4);
+	for (size_t i = 1; i < mistakes.n_items; i++)
+		assert_true(mistakes.items[i].line >= mistakes.items[i - 1].line);
+	model_mistakes_free(&mistakes);
+	free(one);
+	free(two);
+	free(three);
+	free(four);
+}
+
+static const struct {
+	const char *why, *text;
+	unsigned line;
+	const char *message;
+} traps[] = {
+	{ "a number beyond 32 bits", "schema = 1;\nx = 40000000000;", 2,
+	  "found 40000000000, which does not fit 32 bits" },
+	{ "one more than 32 bits hold", "schema = 2147483648;", 1, "does not fit 32 bits" },
+	{ "a number of 20 digits", "schema = 99999999999999999999;", 1, "does not fit 32 bits" },
+	{ "a number with L", "schema = 1L;", 1, "found 1L, expected a whole decimal number" },
+	{ "a hexadecimal number", "schema = 0x1;", 1,
+	  "found 0x1, expected a whole decimal number" },
+	{ "a float", "schema = 1e400;", 1, "found 1e400" },
+	{ "a float with a point", "schema = 1.0;", 1, "found 1.0" },
+	{ "a sign alone", "schema = -;", 1, "found -, expected a whole decimal number" },
+	{ "an include in the middle of a line", "schema = 1; @include \"a\"", 1,
+	  "found '@', expected only: @include \"FILE\" on a line of its own" },
+	{ "an include without quotes", "@include a", 1, "expected: @include \"FILE\"" },
+	{ "an include with more on its line", "@include \"a\" schema = 1;", 1,
+	  "expected nothing else on the line" },
+	{ "an include that is not there", "\n@include \"none\"", 2, "does not exist" },
+	{ "an include of an absolute path", "@include \"/etc/passwd\"", 1,
+	  "a file below the configuration's directory" },
+	{ "an include from above", "@include \"../x\"", 1, "a file below the configuration's" },
+	{ "an include of a FIFO", "@include \"fifo\"", 1, "is not a regular file" },
+	{ "an include of a directory", "@include \".\"", 1, "is a directory" },
+	{ "an include by a link that leads out", "@include \"link\"", 1, "leads out" },
+	{ "a file that includes itself", "@include \"self\"", 0, "nested more than 8 deep" },
+	{ "an unfinished text", "schema = \"1;\nx = 2;", 1, "no end on this line" },
+	{ "an unfinished comment", "schema = 1;\n/* \n\n", 2, "no end: expected */" },
+	{ "an unknown escape", "schema = \"\\q\";", 1, "unknown escape" },
+	{ "a NUL by escape", "schema = \"\\x00\";", 1, "unknown escape" },
+	{ "a character without meaning", "schema = $;", 1, "found '$'" },
+	{ "a byte that is no ASCII", "sch\xc3\xa9ma = 1;", 1, "found byte 0xc3" },
+	{ "a syntax error with its line", "schema = 1;\nsites = (\n{ name \"x\"; }\n);", 3,
+	  "syntax error" },
+	{ "a missing bracket", "schema = 1;\ncluster = {", 0, "syntax error" },
+	{ "a bracket too many", "schema = 1; }", 1, "syntax error" },
+	{ "nested too deep", "x = ((((((((((((((((( 1", 1, "nested more than 16 deep" },
+	{ "a name too long",
+	  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa = 1;", 1,
+	  "longer than 63 bytes" },
+};
+
+static void libconfigs_traps_are_closed_before_it_runs(void **state)
+{
+	(void)state;
+	mkfifo(fixture_path("fifo"), 0600);
+	assert_int_equal(symlink("/etc/passwd", fixture_path("link")), 0);
+	fixture_write_text("self", "\n@include \"self\"\n");
+	for (size_t i = 0; i < COUNT(traps); i++) {
+		bool seen = false;
+
+		print_message("  %s\n", traps[i].why);
+		struct model_mistakes mistakes = refused(traps[i].text, strlen(traps[i].text));
+		for (size_t j = 0; j < mistakes.n_items; j++)
+			seen |= strstr(mistakes.items[j].message, traps[i].message) != NULL &&
+			        (!traps[i].line || mistakes.items[j].line == traps[i].line);
+		if (!seen)
+			show(&mistakes);
+		assert_true(seen);
+		model_mistakes_free(&mistakes);
+	}
+}
+
+static void a_nul_byte_is_refused(void **state)
+{
+	(void)state;
+	struct model_mistakes mistakes = refused("schema = 1;\n\0", 13);
+
+	assert_string_equal(mistakes.items[0].message, "found byte 0x00 outside of a text");
+	assert_int_equal(mistakes.items[0].line, 2);
+	model_mistakes_free(&mistakes);
+}
+
+static void a_file_too_large_is_refused(void **state)
+{
+	(void)state;
+	size_t n = (16u << 20) + 1;
+	char *text = malloc(n);
+	struct model *m = NULL;
+	struct model_mistakes mistakes;
+
+	assert_non_null(text);
+	memset(text, ' ', n);
+	fixture_write("weir.conf", text, n);
+	assert_int_equal(model_read_config(fixture_path("weir.conf"), NULL, &m, &mistakes), -EFBIG);
+	expect_one(&mistakes, 0, "", "is too large");
+	model_mistakes_free(&mistakes);
+	free(text);
+}
+
+static void a_path_that_is_no_file_is_refused_without_waiting(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		int err;
+	} cases[] = { { "fifo", -EPERM }, { ".", -EISDIR }, { "none", -ENOENT } };
+
+	mkfifo(fixture_path("fifo"), 0600);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct model *m = NULL;
+		struct model_mistakes mistakes;
+
+		print_message("  %s\n", cases[i].name);
+		assert_int_equal(
+		        model_read_config(fixture_path(cases[i].name), NULL, &m, &mistakes),
+		        cases[i].err);
+		assert_int_equal(mistakes.n_total, 1);
+		model_mistakes_free(&mistakes);
+	}
+}
+
+static void mistakes_in_an_include_name_its_file_and_line(void **state)
+{
+	(void)state;
+	char *text =
+	        fixture_edit(fixture_config, "checks = (", "@include \"more.conf\"\nchecks = (");
+
+	fixture_write_text("more.conf", "# a comment\n\nfoo = 1;\n");
+	char *both = fixture_edit(text, "weight = 50", "weight = -50");
+	struct model_mistakes mistakes = refused(both, strlen(both));
+	show(&mistakes);
+	assert_int_equal(mistakes.n_total, 2);
+	for (size_t i = 0; i < 2; i++) {
+		bool inner = strcmp(mistakes.items[i].field, "foo") == 0;
+
+		assert_int_equal(mistakes.items[i].line, inner ? 3 : 16);
+		assert_string_equal(mistakes.items[i].file,
+		                    inner ? "more.conf" : fixture_path("weir.conf"));
+	}
+	model_mistakes_free(&mistakes);
+	free(text);
+	free(both);
+}
+
+static void an_unknown_node_is_told_the_names(void **state)
+{
+	(void)state;
+	struct model *m = NULL;
+	struct model_mistakes mistakes;
+
+	fixture_write_text("weir.conf", fixture_config);
+	assert_int_equal(model_read_config(fixture_path("weir.conf"), "ams-2", &m, &mistakes),
+	                 -EINVAL);
+	expect_one(
+	        &mistakes, 0, "nodes",
+	        "there is no node \"ams-2\"; the nodes are: ams-1, fra-1 (did you mean \"ams-1\"?)");
+	model_mistakes_free(&mistakes);
+}
+
+static void effective_documents_may_not_include(void **state)
+{
+	(void)state;
+	struct model *m = NULL;
+	struct model_mistakes mistakes;
+
+	fixture_write_text("effective.conf", "@include \"hash.key\"\n");
+	assert_int_equal(model_read_effective(fixture_path("effective.conf"), NULL, &m, &mistakes),
+	                 -EINVAL);
+	assert_non_null(strstr(mistakes.items[0].message, "only in the operator's own file"));
+	model_mistakes_free(&mistakes);
+}
+
+static void more_than_a_thousand_mistakes_are_counted(void **state)
+{
+	(void)state;
+	char *text = malloc(1 << 20);
+	size_t n = 0;
+
+	assert_non_null(text);
+	n += (size_t)sprintf(text, "checks = (");
+	for (int i = 0; i < 2000; i++)
+		n += (size_t)sprintf(text + n, "%s{ nmae = 1; }", i ? "," : "");
+	n += (size_t)sprintf(text + n, ");");
+	struct model_mistakes mistakes = refused(text, n);
+	assert_int_equal(mistakes.n_items, 1000);
+	assert_true(mistakes.n_total > 4000);
+	model_mistakes_free(&mistakes);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_mistake_in_meaning_is_told_where_it_is),
+		cmocka_unit_test(all_mistakes_are_told_at_once),
+		cmocka_unit_test(libconfigs_traps_are_closed_before_it_runs),
+		cmocka_unit_test(a_nul_byte_is_refused),
+		cmocka_unit_test(a_file_too_large_is_refused),
+		cmocka_unit_test(a_path_that_is_no_file_is_refused_without_waiting),
+		cmocka_unit_test(mistakes_in_an_include_name_its_file_and_line),
+		cmocka_unit_test(an_unknown_node_is_told_the_names),
+		cmocka_unit_test(effective_documents_may_not_include),
+		cmocka_unit_test(more_than_a_thousand_mistakes_are_counted),
+	};
+
+	return cmocka_run_group_tests_name("mistakes", tests, fixture_setup, fixture_teardown);
+}

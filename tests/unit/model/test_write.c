@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "fixture.h"
+
+#define ROUNDS 200
+
+static struct model *read_it(int (*reader)(const char *, const char *, struct model **,
+                                           struct model_mistakes *),
+                             const char *name, const char *node)
+{
+	struct model *m = NULL;
+	struct model_mistakes mistakes;
+	int err = reader(fixture_path(name), node, &m, &mistakes);
+
+	for (size_t i = 0; i < mistakes.n_items && i < 10; i++)
+		print_message("  %s:%u: %s: %s\n", mistakes.items[i].file, mistakes.items[i].line,
+		              mistakes.items[i].field, mistakes.items[i].message);
+	assert_int_equal(err, 0);
+	model_mistakes_free(&mistakes);
+	return m;
+}
+
+static uint64_t seed;
+
+static uint32_t any(uint32_t n)
+{
+	seed = seed * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(seed >> 33) % n;
+}
+
+static uint64_t any64(void)
+{
+	static const uint64_t edges[] = { 0,          1,
+		                          UINT32_MAX, (uint64_t)UINT32_MAX + 1,
+		                          INT64_MAX,  UINT64_MAX };
+
+	return any(2) ? edges[any(6)] : (uint64_t)any(1u << 31) << any(33);
+}
+
+/* Times of the years that RFC 3339 can say, and never. */
+static int64_t any_time(void)
+{
+	return any(4) ? (int64_t)any(2000000000) * 1000 + any(1000) : MODEL_WALL_NEVER;
+}
+
+/* Any bytes but NUL. */
+static const char *any_text(char text[40], size_t most)
+{
+	size_t n = any((uint32_t)most + 1);
+
+	for (size_t i = 0; i < n; i++)
+		text[i] = (char)(1 + any(255));
+	text[n] = '\0';
+	return text;
+}
+
+static int by_member_id(const void *a, const void *b)
+{
+	const struct model_member *x = a, *y = b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+struct made {
+	struct model model;
+	struct model_pool pools[2];
+	struct model_set sets[2][MODEL_SETS_MAX + 1];
+	struct model_member members[2][MODEL_SETS_MAX + 1][5];
+	struct model_override overrides[6];
+	char texts[6][3][40], ids[6][MODEL_ID_MAX];
+};
+
+static void make_sets(struct made *made, int pool)
+{
+	size_t n = 1 + any(MODEL_SETS_MAX + 1);
+	int64_t from = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct model_set *set = &made->sets[pool][i];
+		struct model_member *members = made->members[pool][i];
+
+		from += any(100000);
+		*set = (struct model_set){ from, any_time(), members, any(6) };
+		for (size_t j = 0; j < set->n_members; j++) {
+			uint8_t bytes[16] = { (uint8_t)j, (uint8_t)any(256) };
+
+			members[j].address = any(2) ? addr_from4(bytes) : addr_from6(bytes);
+			members[j].port = (uint16_t)any(65536);
+			members[j].weight = any(65536);
+			members[j].id = model_backend_id(&members[j].address, members[j].port);
+		}
+		qsort(members, set->n_members, sizeof(*members), by_member_id);
+	}
+	made->pools[pool].sets = made->sets[pool];
+	made->pools[pool].n_sets = n;
+}
+
+static void make_override(struct made *made, size_t i)
+{
+	struct model_override *o = &made->overrides[i];
+	bool backend = any(2);
+
+	snprintf(made->ids[i], MODEL_ID_MAX, "o%zu-%08x", i, any(1u << 31));
+	*o = (struct model_override){
+		.id = made->ids[i],
+		.kind = (enum model_override_kind)any(4),
+		.target = backend ? MODEL_TARGET_BACKEND : MODEL_TARGET_SITE,
+		.pool = backend ? "web-ams" : "",
+		.name = any(2) ? "gone" : "ams",
+		.generation = any64(),
+		.created_ms = any_time(),
+		.from_ms = any_time(),
+		.over_ms = any(100000000),
+		.until_ms = any_time(),
+		.from_ppm = any(1000001),
+		.ended = any(2),
+		.author = any_text(made->texts[i][0], 39),
+		.reason = any_text(made->texts[i][1], 39),
+		.node = any_text(made->texts[i][2], 39),
+	};
+}
+
+/* Change what an effective document has beyond a configuration. */
+static void make(struct made *made, const struct model *base)
+{
+	made->model = *base;
+	made->model.meta = (struct model_meta){ any64(), "abc", any64(), any_time() };
+	for (int i = 0; i < 2; i++) {
+		made->pools[i] = base->pools[i];
+		make_sets(made, i);
+	}
+	made->model.pools = made->pools;
+	made->model.n_overrides = any(7);
+	for (size_t i = 0; i < made->model.n_overrides; i++)
+		make_override(made, i);
+	made->model.overrides = made->overrides;
+}
+
+static void same_sets(const struct model_pool *a, const struct model_pool *b)
+{
+	assert_string_equal(a->name, b->name);
+	assert_int_equal(a->n_sets, b->n_sets);
+	for (size_t i = 0; i < a->n_sets; i++) {
+		assert_true(a->sets[i].from_ms == b->sets[i].from_ms);
+		assert_true(a->sets[i].until_ms == b->sets[i].until_ms);
+		assert_int_equal(a->sets[i].n_members, b->sets[i].n_members);
+		for (size_t j = 0; j < a->sets[i].n_members; j++) {
+			const struct model_member *x = &a->sets[i].members[j],
+			                          *y = &b->sets[i].members[j];
+
+			assert_true(x->id == y->id && x->port == y->port && x->weight == y->weight);
+			assert_true(addr_equal(&x->address, &y->address));
+		}
+	}
+}
+
+static void same_override(const struct model_override *a, const struct model_override *b)
+{
+	assert_string_equal(a->id, b->id);
+	assert_int_equal(a->kind, b->kind);
+	assert_int_equal(a->target, b->target);
+	assert_string_equal(a->pool, b->pool);
+	assert_string_equal(a->name, b->name);
+	assert_true(a->generation == b->generation);
+	assert_true(a->created_ms == b->created_ms && a->from_ms == b->from_ms);
+	assert_true(a->over_ms == b->over_ms && a->until_ms == b->until_ms);
+	assert_int_equal(a->from_ppm, b->from_ppm);
+	assert_int_equal(a->ended, b->ended);
+	assert_string_equal(a->author, b->author);
+	assert_string_equal(a->reason, b->reason);
+	assert_string_equal(a->node, b->node);
+}
+
+static void same(const struct model *a, const struct model *b)
+{
+	char *one = model_text(a), *two = model_text(b);
+
+	assert_non_null(one);
+	assert_non_null(two);
+	assert_string_equal(one, two); /* all that a configuration says */
+	free(one);
+	free(two);
+	assert_true(a->meta.version == b->meta.version && a->meta.document == b->meta.document);
+	assert_true(a->meta.written_ms == b->meta.written_ms);
+	assert_string_equal(a->meta.digest, b->meta.digest);
+	assert_true(a->hash_key[0] == b->hash_key[0] && a->hash_key[1] == b->hash_key[1]);
+	assert_int_equal(a->n_pools, b->n_pools);
+	for (size_t i = 0; i < a->n_pools; i++)
+		same_sets(&a->pools[i], &b->pools[i]);
+	assert_int_equal(a->n_overrides, b->n_overrides);
+	for (size_t i = 0; i < a->n_overrides; i++)
+		same_override(&a->overrides[i], &b->overrides[i]);
+}
+
+static void what_cannot_be_written_leaves_the_old_file(void **state)
+{
+	(void)state;
+	struct stat st;
+
+	fixture_write_text("weir.conf", fixture_config);
+	struct model *m = read_it(model_read_config, "weir.conf", NULL);
+	assert_int_equal(mkdir(fixture_path("taken"), 0700), 0);
+	fixture_write_text("taken/inside", "kept");
+	assert_true(model_write_effective(m, fixture_path("taken")) < 0);
+	assert_int_equal(stat(fixture_path("taken/inside"), &st), 0);
+	assert_int_equal(model_write_effective(m, fixture_path("none/effective.conf")), -ENOENT);
+	model_free(m);
+}
+
+static void a_written_document_reads_back_the_same(void **state)
+{
+	(void)state;
+	fixture_write_text("weir.conf", fixture_config);
+	struct model *base = read_it(model_read_config, "weir.conf", NULL);
+	static struct made made;
+
+	for (seed = 1; seed < ROUNDS; seed++) {
+		uint64_t this = seed;
+
+		make(&made, base);
+		assert_int_equal(model_write_effective(&made.model, fixture_path("effective.conf")),
+		                 0);
+		struct model *back = read_it(model_read_effective, "effective.conf", "fra-1");
+		same(&made.model, back);
+		assert_string_equal(back->self->name, "fra-1");
+		model_free(back);
+		seed = this;
+	}
+	model_free(base);
+}
+
+static void a_configuration_s_text_reads_back_the_same(void **state)
+{
+	(void)state;
+	fixture_write_text("weir.conf", fixture_config);
+	struct model *m = read_it(model_read_config, "weir.conf", NULL);
+	char *text = model_text(m);
+
+	assert_non_null(text);
+	fixture_write_text("again.conf", text);
+	struct model *back = read_it(model_read_config, "again.conf", NULL);
+	same(m, back);
+	model_free(m);
+	model_free(back);
+	free(text);
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* 1,000 services on 1,000 VIPs, 50 pools of 200 backends. */
+static void write_large(void)
+{
+	FILE *f = fopen(fixture_path("weir.conf"), "w");
+
+	assert_non_null(f);
+	fputs("schema = 1; cluster = { name = \"big\"; hash_key_file = \"hash.key\"; hash_key_id = "
+	      "\"k\"; };\nlimits = { slots = 4194304; };\nsites = ( { name = \"s\"; } );\n"
+	      "nodes = ( { name = \"n\"; site = \"s\"; ports = ( { interface = \"e\"; } ); tunnel_source "
+	      "= [ \"172.16.0.0/24\" ]; } );\nchecks = ( { name = \"c\"; type = \"tcp\"; } );\npools = (\n",
+	      f);
+	for (int p = 0; p < 50; p++) {
+		fprintf(f,
+		        "%s{ name = \"p%d\"; site = \"s\"; check = \"c\"; max_backends = 200; backends = (\n",
+		        p ? "," : "", p);
+		for (int b = 0; b < 200; b++)
+			fprintf(f,
+			        "  %s{ name = \"b%d\"; address = \"10.%d.0.%d\"; weight = %d; }\n",
+			        b ? "," : "", b, p, b, b + 1);
+		fputs("); }\n", f);
+	}
+	fputs(");\nvips = (\n", f);
+	for (int v = 0; v < 1000; v++)
+		fprintf(f, "%s{ name = \"v%d\"; site = \"s\"; addresses = [ \"192.0.%d.%d\" ]; }\n",
+		        v ? "," : "", v, v / 250, v % 250);
+	fputs(");\nservices = (\n", f);
+	for (int s = 0; s < 1000; s++)
+		fprintf(f,
+		        "%s{ name = \"s%d\"; protocol = \"tcp\"; port = 80; at = ( { site = \"s\"; vip = "
+		        "\"v%d\"; pool = \"p%d\"; } ); }\n",
+		        s ? "," : "", s, s, s % 50);
+	fputs(");\n", f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void ten_thousand_backends_and_a_thousand_services_load_in_a_second(void **state)
+{
+	(void)state;
+	write_large();
+	double start = seconds();
+	struct model *m = read_it(model_read_config, "weir.conf", "n");
+	double read = seconds();
+	assert_int_equal(model_write_effective(m, fixture_path("effective.conf")), 0);
+	double written = seconds();
+	struct model *back = read_it(model_read_effective, "effective.conf", "n");
+	double again = seconds();
+
+	print_message(
+	        "  configuration read in %.0f ms, effective document written in %.0f ms, read "
+	        "in %.0f ms\n",
+	        (read - start) * 1e3, (written - read) * 1e3, (again - written) * 1e3);
+	assert_int_equal(back->n_services, 1000);
+	assert_int_equal(back->pools[49].n_backends, 200);
+	same(m, back);
+	assert_true(read - start < 1.0 && again - written < 1.0);
+	model_free(m);
+	model_free(back);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_cannot_be_written_leaves_the_old_file),
+		cmocka_unit_test(a_written_document_reads_back_the_same),
+		cmocka_unit_test(a_configuration_s_text_reads_back_the_same),
+		cmocka_unit_test(ten_thousand_backends_and_a_thousand_services_load_in_a_second),
+	};
+
+	return cmocka_run_group_tests_name("writing", tests, fixture_setup, fixture_teardown);
+}
