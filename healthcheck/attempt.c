@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "healthcheck/attempt.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/loop.h"
+
+int prober_open(struct prober *p, struct loop *loop)
+{
+	*p = (struct prober){ .loop = loop };
+	return http_open(loop, &p->http);
+}
+
+void prober_close(struct prober *p)
+{
+	http_close(p->http);
+	p->http = NULL;
+}
+
+/* What is our own host's doing (no route, no port, no memory) says nothing about the target. */
+enum health_reason attempt_reason_of_errno(int error)
+{
+	switch (error) {
+	case ECONNREFUSED:
+		return HEALTH_REASON_REFUSED;
+	case ECONNRESET:
+	case EPIPE:
+		return HEALTH_REASON_RESET;
+	case ETIMEDOUT:
+		return HEALTH_REASON_TIMEOUT;
+	case EHOSTUNREACH:
+	case EHOSTDOWN:
+		return HEALTH_REASON_UNREACHABLE;
+	default:
+		return HEALTH_REASON_LOCAL;
+	}
+}
+
+static int set_tunnel(int fd, const struct attempt_spec *spec)
+{
+	int ttl = 1;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_MARK, &spec->mark, sizeof(spec->mark)))
+		return -errno;
+	if (addr_is4(&spec->address))
+		return setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)) ? -errno : 0;
+	return setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &ttl, sizeof(ttl)) ? -errno : 0;
+}
+
+int attempt_socket(const struct attempt_spec *spec)
+{
+	const struct linger reset = { .l_onoff = 1 };
+	int fd, rc;
+
+	fd = socket(addr_is4(&spec->address) ? AF_INET : AF_INET6,
+	            SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	if (fd < 0)
+		return -errno;
+	if (spec->mark || !spec->is_http)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	rc = spec->mark ? set_tunnel(fd, spec) : 0;
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+static void finish(struct attempt *a)
+{
+	if (a->spec->is_http) {
+		http_abort(a->prober->http, a);
+	} else {
+		loop_fd_remove(a->prober->loop, a->fd);
+		close(a->fd);
+		a->fd = -1;
+	}
+	a->active = false;
+	a->prober->n_active--;
+}
+
+void attempt_abort(struct attempt *a)
+{
+	if (a->active)
+		finish(a);
+}
+
+static void on_connected(void *arg, int fd, uint32_t events)
+{
+	struct attempt *a = arg;
+	int error = 0;
+	socklen_t size = sizeof(error);
+
+	(void)events;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size))
+		error = errno;
+	finish(a);
+	a->cb(a->arg, a, error ? attempt_reason_of_errno(error) : HEALTH_REASON_OK,
+	      (unsigned)error);
+}
+
+static enum health_reason tcp_start(struct attempt *a, unsigned *detail)
+{
+	struct sockaddr_storage to;
+	socklen_t size = addr_to_sockaddr(&a->spec->address, a->spec->port, &to);
+	int fd = attempt_socket(a->spec), error = 0;
+
+	if (fd < 0) {
+		*detail = (unsigned)-fd;
+		return HEALTH_REASON_LOCAL;
+	}
+	if (connect(fd, (struct sockaddr *)&to, size))
+		error = errno;
+	if (error == EINPROGRESS) {
+		a->fd = fd;
+		error = -loop_fd_add(a->prober->loop, fd, EPOLLOUT, on_connected, a);
+		if (!error)
+			return HEALTH_REASON_NONE;
+	}
+	close(fd);
+	a->fd = -1;
+	*detail = (unsigned)error;
+	return error ? attempt_reason_of_errno(error) : HEALTH_REASON_OK;
+}
+
+enum health_reason attempt_start(struct prober *p, struct attempt *a,
+                                 const struct attempt_spec *spec, attempt_cb *cb, void *arg,
+                                 unsigned *detail)
+{
+	enum health_reason why;
+
+	*detail = 0;
+	if (p->n_active >= ATTEMPTS_MAX) {
+		*detail = EBUSY;
+		return HEALTH_REASON_LOCAL;
+	}
+	*a = (struct attempt){ .prober = p, .spec = spec, .cb = cb, .arg = arg, .fd = -1 };
+	why = spec->is_http ? http_start(p->http, a) : tcp_start(a, detail);
+	if (why == HEALTH_REASON_NONE) {
+		a->active = true;
+		p->n_active++;
+	}
+	return why;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One connection to a target, from its socket to its result: TCP connect, or an HTTP request
+ * over libcurl's multi interface, on the event loop. Loop's thread only. Nothing here knows
+ * of verdicts, intervals or timeouts: the owner aborts what takes too long.
+ *
+ * TCP probes and all through the tunnel are closed by a reset (SO_LINGER 0), so that tens of thousands
+ * of them to one VIP leave no port in TIME_WAIT; direct HTTP closes as clients do.
+ */
+#ifndef HEALTHCHECK_ATTEMPT_H
+#define HEALTHCHECK_ATTEMPT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "weir/health.h"
+
+struct attempt;
+struct http;
+struct loop;
+
+/** More connections than this at one time are not made; their probes say nothing. */
+#define ATTEMPTS_MAX 16384u
+/** An HTTP answer is read this far. */
+#define ATTEMPT_BODY_MAX 65536u
+
+/** What to connect to; borrowed, with all it points to, until the attempt has ended. */
+struct attempt_spec {
+	struct addr address;
+	uint16_t port;
+	uint32_t
+	        mark; /**< SO_MARK; 0: none. A marked connection is sent with TTL 1 (see probe.h) */
+	bool is_http;
+	const char *path, *host; /**< HTTP; host "" means the address */
+	uint16_t expect;
+};
+
+/** Called at the end; @p detail is the HTTP status or an errno, 0 where there is none. */
+typedef void attempt_cb(void *arg, struct attempt *a, enum health_reason why, unsigned detail);
+
+/** What all attempts share. */
+struct prober {
+	struct loop *loop;
+	struct http *http;
+	unsigned n_active;
+};
+
+/** In the owner's memory, zeroed at the start. */
+struct attempt {
+	struct prober *prober;
+	const struct attempt_spec *spec;
+	attempt_cb *cb;
+	void *arg;
+	int fd;     /* TCP */
+	void *easy; /* HTTP: the CURL handle */
+	void *headers;
+	unsigned body_bytes;
+	int local_errno; /* HTTP: why there is no socket */
+	bool active;
+};
+
+/** Prepare @p p on @p loop. @return 0 or -ENOMEM */
+int prober_open(struct prober *p, struct loop *loop);
+/** All attempts must have ended. */
+void prober_close(struct prober *p);
+
+/**
+ * Start. @p cb is called later, never from within; not at all if the result is known at once.
+ * @return HEALTH_REASON_NONE when under way, else the result with @p detail
+ */
+enum health_reason attempt_start(struct prober *p, struct attempt *a,
+                                 const struct attempt_spec *spec, attempt_cb *cb, void *arg,
+                                 unsigned *detail);
+/** End @p a without a call; fine when it is not active. */
+void attempt_abort(struct attempt *a);
+
+/** What a failed connect() says. */
+enum health_reason attempt_reason_of_errno(int error);
+
+/** The socket of an attempt, with mark, TTL and linger set. @return a descriptor or -errno */
+int attempt_socket(const struct attempt_spec *spec);
+
+/* attempt_http.c */
+int http_open(struct loop *loop, struct http **out);
+void http_close(struct http *h);
+/** @return as attempt_start() */
+enum health_reason http_start(struct http *h, struct attempt *a);
+void http_abort(struct http *h, struct attempt *a);
+
+#endif

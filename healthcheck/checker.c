@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "healthcheck/checker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/page.h"
+#include "weir/stats.h"
+
+static void on_timer(void *arg);
+
+static uint64_t next_random(struct checker *c)
+{
+	uint64_t z = (c->random += 0x9e3779b97f4a7c15u); /* splitmix64 */
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}
+
+static void add(uint64_t *word, uint64_t n)
+{
+	if (word)
+		stats_add(word, n);
+}
+
+static void set_timer(struct target *t, uint64_t at_ms)
+{
+	if (loop_timer_set(t->checker->loop, &t->timer, at_ms))
+		log_error("no-memory", "for=%s", "timer");
+}
+
+static void publish(struct checker *c, int place, health_word word)
+{
+	if (place >= 0 && health_write(page_payload(c->page), place, word))
+		page_publish(c->page);
+}
+
+/* Services of the own site, once a turn at most. */
+static void on_derive(void *arg)
+{
+	struct checker *c = arg;
+	struct targets *t = c->targets;
+	int64_t now_s = clock_wall_ms() / 1000;
+
+	targets_tally(t);
+	for (size_t i = 0; i < t->n_derived; i++) {
+		struct derived *d = &t->derived[i];
+		const struct tally *y = &t->tallies[d->pool->index];
+		health_word word = derive_word(y, d->pool->check, health_since_s(d->word));
+
+		if (health_state(word) != health_state(d->word) || !d->word)
+			word = derive_word(y, d->pool->check, now_s);
+		if (word == d->word)
+			continue;
+		d->word = word;
+		publish(c, d->place, word);
+	}
+}
+
+static void show(struct target *t)
+{
+	struct checker *c = t->checker;
+
+	publish(c, t->place, target_word(t));
+	if (t->pool && !c->derive_timer.place)
+		loop_timer_set(c->loop, &c->derive_timer, 0);
+}
+
+static void log_turn(const struct target *t)
+{
+	bool is_up = verdict_state(t->verdict) == HEALTH_UP;
+
+	log_at(is_up ? LOG_NOTICE : LOG_WARNING, is_up ? "target-up" : "target-down",
+	       "%s=%s %s=%s why=%s detail=%u", t->pool ? "pool" : "service",
+	       t->pool ? t->pool->name : t->service->name, t->pool ? "backend" : "site",
+	       t->pool ? t->backend->name : t->site->name, health_reason_text(t->last),
+	       t->last_detail);
+}
+
+static void set_failing(struct target *t, bool failing)
+{
+	struct group *g = &t->checker->groups[t->site->index];
+
+	g->n_failing += (uint32_t)(failing - t->failing);
+	t->failing = failing;
+}
+
+/* Whether every target of every site fails at present, @p t's failing assumed. */
+static bool all_fail(const struct target *t)
+{
+	const struct checker *c = t->checker;
+	uint32_t n = 0, n_failing = t->failing ? 0 : 1;
+
+	for (size_t i = 0; i < c->targets->model->n_sites; i++) {
+		n += c->groups[i].n;
+		n_failing += c->groups[i].n_failing;
+	}
+	return n >= 2 && n_failing >= n;
+}
+
+static void schedule(struct target *t, uint64_t now_ms)
+{
+	t->phase = TARGET_IDLE;
+	t->due_ms = pace_next(&t->pace, t->sent_ms, now_ms, verdict_in_doubt(t->verdict),
+	                      next_random(t->checker));
+	set_timer(t, t->due_ms);
+}
+
+/* The last step of a round: the vote, the word, the next probe. */
+static void vote(struct target *t, enum verdict_vote v)
+{
+	struct checker *c = t->checker;
+	enum health_state before = verdict_state(t->verdict);
+	uint64_t now_ms = clock_mono_ms();
+
+	t->verdict = verdict_feed(t->verdict, v, &t->rule);
+	t->inconclusive = v == VERDICT_INCONCLUSIVE;
+	t->counts.ok += v == VERDICT_OK;
+	t->counts.failed += v == VERDICT_FAIL;
+	t->counts.inconclusive += v == VERDICT_INCONCLUSIVE;
+	if (v != VERDICT_INCONCLUSIVE) {
+		t->restored = false;
+		set_failing(t, v == VERDICT_FAIL);
+	}
+	if (verdict_state(t->verdict) != before) {
+		t->since_s = clock_wall_ms() / 1000;
+		c->changed = true;
+		add(verdict_state(t->verdict) == HEALTH_UP ? c->words.turned_up
+		                                           : c->words.turned_down,
+		    1);
+		log_turn(t);
+	}
+	t->done_ms = now_ms;
+	show(t);
+	schedule(t, now_ms);
+}
+
+/* A failure that turns the verdict: an answer, or silence that the controls make evidence. */
+static void fall(struct target *t)
+{
+	struct checker *c = t->checker;
+
+	if (verdict_is_answer(t->last)) {
+		vote(t, VERDICT_FAIL);
+	} else if (!controls_have_outside(c->controls) && all_fail(t)) {
+		add(c->words.uncontrolled, 1);
+		set_failing(t, true);
+		vote(t, VERDICT_INCONCLUSIVE);
+	} else if (controls_answered_since(c->controls, t->sent_ms)) {
+		vote(t, VERDICT_FAIL);
+	} else {
+		t->phase = TARGET_ASKING;
+		c->n_asking++;
+		set_timer(t, clock_mono_ms() + CONTROL_TIMEOUT_MS);
+		controls_ask(c->controls);
+	}
+}
+
+static void end_round(struct target *t, enum health_reason why, unsigned detail)
+{
+	struct checker *c = t->checker;
+	bool unready = t->spec.mark && c->tunnel_document < t->since_document;
+
+	attempt_abort(&t->attempts[0]);
+	attempt_abort(&t->attempts[1]);
+	loop_timer_cancel(c->loop, &t->timer);
+	t->last = why;
+	t->last_detail = detail;
+	t->last_late = t->late;
+	add(c->words.results[why], 1);
+	add(c->words.late, t->late);
+	add(c->words.unready, unready);
+
+	enum verdict_vote v = verdict_of_result(why, t->late || unready);
+	if (v == VERDICT_FAIL && verdict_would_fall(t->verdict, &t->rule))
+		fall(t);
+	else
+		vote(t, v);
+}
+
+/* An attempt's end. One that could not be made waits for the other one's result. */
+static void on_attempt(void *arg, struct attempt *a, enum health_reason why, unsigned detail)
+{
+	struct target *t = arg;
+	struct attempt *other = &t->attempts[a == &t->attempts[0]];
+
+	if (why == HEALTH_REASON_LOCAL && other->active)
+		return;
+	end_round(t, why, detail);
+}
+
+static void start_attempt(struct target *t, int i)
+{
+	unsigned detail;
+	enum health_reason why = attempt_start(&t->checker->prober, &t->attempts[i], &t->spec,
+	                                       on_attempt, t, &detail);
+
+	t->counts.attempts++;
+	add(t->checker->words.attempts, 1);
+	if (why != HEALTH_REASON_NONE && !(i == 1 && why == HEALTH_REASON_LOCAL))
+		end_round(t, why, detail);
+}
+
+static void start_round(struct target *t)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	t->late = pace_is_late(&t->pace, t->due_ms, now_ms);
+	if (now_ms > t->due_ms)
+		add(t->checker->words.lateness_ms, now_ms - t->due_ms);
+	t->sent_ms = now_ms;
+	t->counts.probes++;
+	add(t->checker->words.probes, 1);
+	t->phase = TARGET_FIRST;
+	t->deadline_ms = pace_second(&t->pace, now_ms);
+	set_timer(t, t->deadline_ms);
+	start_attempt(t, 0);
+}
+
+/* A result may be there unread, in a process that had no time to look. */
+static bool is_answered(const struct attempt *a)
+{
+	struct pollfd p = { .fd = a->fd, .events = POLLOUT };
+
+	return a->active && !a->spec->is_http && poll(&p, 1, 0) > 0;
+}
+
+static void second_step(struct target *t, uint64_t now_ms)
+{
+	t->late = t->late || pace_is_late(&t->pace, t->deadline_ms, now_ms);
+	if (is_answered(&t->attempts[0]))
+		return set_timer(t, now_ms);
+	t->phase = TARGET_SECOND;
+	t->deadline_ms = t->sent_ms + t->pace.timeout_ms;
+	if (t->deadline_ms < now_ms)
+		t->deadline_ms = now_ms;
+	set_timer(t, t->deadline_ms);
+	start_attempt(t, 1);
+}
+
+static void last_step(struct target *t, uint64_t now_ms)
+{
+	t->late = t->late || pace_is_late(&t->pace, t->deadline_ms, now_ms);
+	if (is_answered(&t->attempts[0]) || is_answered(&t->attempts[1]))
+		return set_timer(t, now_ms);
+	end_round(t, HEALTH_REASON_TIMEOUT, 0);
+}
+
+static void leave_asking(struct target *t, enum verdict_vote v)
+{
+	t->checker->n_asking--;
+	loop_timer_cancel(t->checker->loop, &t->timer);
+	vote(t, v);
+}
+
+static void on_timer(void *arg)
+{
+	struct target *t = arg;
+	uint64_t now_ms = clock_mono_ms();
+
+	switch (t->phase) {
+	case TARGET_IDLE:
+		start_round(t);
+		break;
+	case TARGET_FIRST:
+		second_step(t, now_ms);
+		break;
+	case TARGET_SECOND:
+		last_step(t, now_ms);
+		break;
+	case TARGET_ASKING:
+		add(t->checker->words.uncontrolled, 1);
+		leave_asking(t, VERDICT_INCONCLUSIVE);
+		break;
+	}
+}
+
+static void on_control(void *arg)
+{
+	struct checker *c = arg;
+
+	for (size_t i = 0; c->targets && c->n_asking && i < c->targets->n; i++) {
+		struct target *t = &c->targets->items[i];
+
+		if (t->phase == TARGET_ASKING && controls_answered_since(c->controls, t->sent_ms))
+			leave_asking(t, VERDICT_FAIL);
+	}
+}
+
+void checker_now(struct checker *c, struct target *t)
+{
+	if (t->phase != TARGET_IDLE)
+		return;
+	t->due_ms = loop_now_ms(c->loop);
+	set_timer(t, 0);
+}
+
+static void stop(struct target *t)
+{
+	attempt_abort(&t->attempts[0]);
+	attempt_abort(&t->attempts[1]);
+	loop_timer_cancel(t->checker->loop, &t->timer);
+	t->phase = TARGET_IDLE;
+}
+
+static void stop_all(struct checker *c)
+{
+	for (size_t i = 0; c->targets && i < c->targets->n; i++)
+		stop(&c->targets->items[i]);
+	loop_timer_cancel(c->loop, &c->derive_timer);
+	c->n_asking = 0;
+}
+
+static int by_saved(const void *a, const void *b)
+{
+	uint64_t x = ((const struct saved_word *)a)->target,
+	         y = ((const struct saved_word *)b)->target;
+
+	return (x > y) - (x < y);
+}
+
+/* What a target starts with: its predecessor, the page, the file. */
+static void inherit(struct checker *c, struct target *t, const struct saved_word *saved,
+                    size_t n_saved)
+{
+	struct health_page *page = page_payload(c->page);
+	const struct target *old = c->targets ? targets_find(c->targets, t->id) : NULL;
+	const struct saved_word key = { .target = t->id };
+	const struct saved_word *kept = NULL;
+	int place = health_find(page, t->id);
+
+	if (old) {
+		target_inherit(t, old);
+		return;
+	}
+	if (place >= 0)
+		target_restore(t, health_read(page, place));
+	if (!t->restored && n_saved)
+		kept = bsearch(&key, saved, n_saved, sizeof(*saved), by_saved);
+	if (kept)
+		target_restore(t, kept->word);
+}
+
+static int set_page(struct checker *c, struct targets *t)
+{
+	size_t n = t->n + t->n_derived;
+	uint64_t *ids = calloc(n + 1, sizeof(*ids));
+	int rc;
+
+	if (!ids)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		ids[i] = i < t->n ? t->items[i].id : t->derived[i - t->n].id;
+	rc = health_set_targets(page_payload(c->page), ids, n, t->model->meta.document);
+	free(ids);
+	return rc;
+}
+
+/* When a target that has just come into the table is probed next. */
+static void start(struct checker *c, struct target *t, uint64_t now_ms)
+{
+	bool is_new = !t->due_ms;
+
+	if (is_new)
+		t->due_ms = pace_first(&t->pace, now_ms, t->id >> 16, c->targets->n, t->restored);
+	else if (t->due_ms < now_ms)
+		t->due_ms = pace_first(&t->pace, now_ms, t->id >> 16, c->targets->n, true);
+	else if (t->due_ms > now_ms + t->pace.interval_ms)
+		t->due_ms = now_ms + t->pace.interval_ms;
+	set_timer(t, t->due_ms);
+}
+
+static void start_all(struct checker *c)
+{
+	struct health_page *page = page_payload(c->page);
+	uint64_t now_ms = clock_mono_ms();
+
+	for (size_t i = 0; i < c->targets->n; i++) {
+		struct target *t = &c->targets->items[i];
+		struct group *g = &c->groups[t->site->index];
+
+		t->place = health_find(page, t->id);
+		g->n++;
+		g->n_failing += t->failing;
+		health_write(page, t->place, target_word(t));
+		start(c, t, now_ms);
+	}
+	for (size_t i = 0; i < c->targets->n_derived; i++) {
+		struct derived *d = &c->targets->derived[i];
+
+		d->place = health_find(page, d->id);
+		d->word = health_read(page, d->place);
+	}
+	on_derive(c);
+	page_publish(c->page);
+}
+
+int checker_take(struct checker *c, struct model *model, const struct saved_word *saved,
+                 size_t n_saved)
+{
+	struct targets *t;
+	struct group *groups = calloc(model->n_sites + 1, sizeof(*groups));
+	int rc = groups ? targets_new(model, &t) : -ENOMEM;
+
+	if (rc) {
+		if (!groups)
+			model_free(model);
+		free(groups);
+		return rc;
+	}
+	for (size_t i = 0; i < t->n; i++) {
+		t->items[i].checker = c;
+		t->items[i].timer = (struct loop_timer){ .cb = on_timer, .arg = &t->items[i] };
+		inherit(c, &t->items[i], saved, n_saved);
+	}
+	rc = set_page(c, t);
+	if (rc) {
+		free(groups);
+		targets_free(t);
+		return rc;
+	}
+	stop_all(c);
+	targets_free(c->targets);
+	free(c->groups);
+	c->targets = t;
+	c->groups = groups;
+	controls_set(c->controls, t->model->self->controls, t->model->self->n_controls);
+	start_all(c);
+	return 0;
+}
+
+static void make_words(struct checker_words *w, struct stats *s)
+{
+	static const char results[] = "weir_health_results_total";
+	char labels[64];
+
+	for (int i = 1; i < HEALTH_REASON_COUNT; i++) {
+		snprintf(labels, sizeof(labels), "reason=\"%s\"",
+		         health_reason_text((enum health_reason)i));
+		w->results[i] =
+		        stats_word(s, STATS_COUNTER, results, labels, "Probes by their result.");
+	}
+#define WORD(field, kind, name, help) w->field = stats_word(s, kind, "weir_health_" name, "", help)
+	WORD(probes, STATS_COUNTER, "probes_total", "Probes begun.");
+	WORD(attempts, STATS_COUNTER, "attempts_total", "Connections made for probes.");
+	WORD(late, STATS_COUNTER, "late_total", "Probes without a vote: sent or judged late.");
+	WORD(unready, STATS_COUNTER, "unready_total",
+	     "Probes without a vote: no tunnel for them yet.");
+	WORD(uncontrolled, STATS_COUNTER, "uncontrolled_total",
+	     "Probes without a vote: control targets were silent too.");
+	WORD(turned_down, STATS_COUNTER, "turned_down_total", "Verdicts that turned to down.");
+	WORD(turned_up, STATS_COUNTER, "turned_up_total", "Verdicts that turned to up.");
+	WORD(lateness_ms, STATS_COUNTER, "lateness_ms_total", "Time by which probes began late.");
+	WORD(targets, STATS_GAUGE, "targets", "Targets that are probed.");
+	WORD(down, STATS_GAUGE, "targets_down", "Targets whose verdict is down.");
+#undef WORD
+}
+
+int checker_open(struct checker *c, struct loop *loop, struct page *page, struct stats *stats)
+{
+	int rc;
+
+	*c = (struct checker){ .loop = loop, .page = page, .random = clock_mono_ns() };
+	c->derive_timer = (struct loop_timer){ .cb = on_derive, .arg = c };
+	if (stats)
+		make_words(&c->words, stats);
+	rc = prober_open(&c->prober, loop);
+	if (rc)
+		return rc;
+	rc = controls_open(loop, on_control, c, &c->controls);
+	if (rc)
+		prober_close(&c->prober);
+	return rc;
+}
+
+void checker_close(struct checker *c)
+{
+	stop_all(c);
+	controls_close(c->controls);
+	prober_close(&c->prober);
+	targets_free(c->targets);
+	free(c->groups);
+	c->targets = NULL;
+	c->groups = NULL;
+}

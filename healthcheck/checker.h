@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The checker: sends probes when they are due, turns results into votes and votes into words on
+ * the health page. Loop's thread only.
+ *
+ * A round is one probe of one target: an attempt, and a second one at half of the timeout if the first
+ * is unanswered (so that one lost packet is no failure). The first answer decides. What silence says depends:
+ *
+ *   the round began or ended late (a busy checker)        nothing: inconclusive
+ *   no socket, no route, too many attempts                nothing: inconclusive
+ *   through the tunnel, and its mark is not in the table  nothing: inconclusive
+ *   it would not turn the verdict                         a failure
+ *   controls answered something sent since the round      a failure
+ *   controls are asked, and answer in time                a failure
+ *   controls do not answer                                nothing: inconclusive
+ *   no control outside is configured, and all else fails  nothing: inconclusive
+ *
+ * Refused, reset and wrong answers are answers: they count at once, whatever the controls say.
+ */
+#ifndef HEALTHCHECK_CHECKER_H
+#define HEALTHCHECK_CHECKER_H
+
+#include <stdint.h>
+
+#include "healthcheck/attempt.h"
+#include "healthcheck/control.h"
+#include "healthcheck/target.h"
+
+struct page;
+struct stats;
+
+/* Counters in the stats page. */
+struct checker_words {
+	uint64_t *results[HEALTH_REASON_COUNT];
+	uint64_t *probes, *attempts, *late, *unready, *uncontrolled, *turned_down, *turned_up;
+	uint64_t *targets, *down, *lateness_ms;
+};
+
+/* The targets of one site. */
+struct group {
+	uint32_t n, n_failing;
+};
+
+struct checker {
+	struct loop *loop;
+	struct page *page; /* kind HEALTH_PAGE_KIND */
+	struct prober prober;
+	struct controls *controls;
+	struct targets *targets; /* NULL before the first document */
+	struct group *groups;    /* by model_site.index */
+	struct loop_timer derive_timer;
+	struct checker_words words;
+	uint64_t random;
+	uint64_t tunnel_document; /* whose marks the dataplane has in its table; 0: none */
+	bool changed;             /* a state turned since it was last saved */
+	uint64_t n_asking;
+};
+
+/* Prepare @p c on given memory; @p stats may be NULL (nothing is counted then). @return 0 or -errno */
+int checker_open(struct checker *c, struct loop *loop, struct page *page, struct stats *stats);
+void checker_close(struct checker *c);
+
+/* Words to start from where the page has none, sorted by target. */
+struct saved_word {
+	uint64_t target;
+	health_word word;
+};
+
+/*
+ * Take @p model (owned from now on) in place of the present one. A target that stays keeps its verdict
+ * and its next probe; a new one starts from the page's word, else from @p saved, else as unknown.
+ * @return 0, or -errno with the old one in force
+ */
+int checker_take(struct checker *c, struct model *model, const struct saved_word *saved,
+                 size_t n_saved);
+/* Probe @p t as soon as possible. */
+void checker_now(struct checker *c, struct target *t);
+
+#endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "healthcheck/command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/clock.h"
+
+#define ROWS_MAX 10000u /* an answer has 4 MiB */
+
+static json_t *refuse(const char *error)
+{
+	return json_pack("{s:b,s:s}", "ok", 0, "error", error);
+}
+
+static void set_time(json_t *row, const char *key, int64_t since_s)
+{
+	char text[CLOCK_TEXT_MAX];
+
+	json_object_set_new(row, key,
+	                    since_s ? json_string(clock_text(since_s * 1000, text)) : json_null());
+}
+
+static void set_names(json_t *row, const struct target *t)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (t->pool) {
+		json_object_set_new(row, "pool", json_string(t->pool->name));
+		json_object_set_new(row, "backend", json_string(t->backend->name));
+	} else {
+		json_object_set_new(row, "service", json_string(t->service->name));
+		json_object_set_new(row, "family",
+		                    json_string(addr_is4(&t->spec.address) ? "ipv4" : "ipv6"));
+	}
+	json_object_set_new(row, "site", json_string(t->site->name));
+	json_object_set_new(row, "check", json_string(t->check->name));
+	json_object_set_new(row, "type", json_string(t->spec.is_http ? "http" : "tcp"));
+	json_object_set_new(row, "via", json_string(t->spec.mark ? "tunnel" : "direct"));
+	json_object_set_new(row, "address", json_string(addr_text(&t->spec.address, text)));
+	json_object_set_new(row, "port", json_integer(t->spec.port));
+}
+
+/* The last result as a sentence: what came, and what it was worth. */
+static const char *why_no_vote(const struct target *t)
+{
+	if (!t->inconclusive)
+		return "";
+	if (t->last == HEALTH_REASON_LOCAL)
+		return "not sent";
+	if (t->last_late)
+		return "late";
+	if (t->spec.mark && t->checker->tunnel_document < t->since_document)
+		return "no tunnel yet";
+	return "controls silent";
+}
+
+static json_t *row_of(const struct target *t)
+{
+	uint64_t now_ms = clock_mono_ms();
+	json_t *row = json_object();
+
+	if (!row)
+		return NULL;
+	set_names(row, t);
+	json_object_set_new(row, "state",
+	                    json_string(health_state_text(verdict_state(t->verdict))));
+	json_object_set_new(row, "in_doubt", json_boolean(verdict_in_doubt(t->verdict)));
+	json_object_set_new(row, "inconclusive", json_boolean(t->inconclusive));
+	json_object_set_new(row, "restored", json_boolean(t->restored));
+	set_time(row, "since", t->since_s);
+	json_object_set_new(row, "last", json_string(health_reason_text(t->last)));
+	json_object_set_new(row, "detail", json_integer(t->last_detail));
+	json_object_set_new(row, "no_vote", json_string(why_no_vote(t)));
+	json_object_set_new(row, "last_ms_ago",
+	                    t->done_ms ? json_integer((json_int_t)(now_ms - t->done_ms))
+	                               : json_null());
+	json_object_set_new(row, "took_ms",
+	                    t->done_ms && t->done_ms >= t->sent_ms && t->phase == TARGET_IDLE
+	                            ? json_integer((json_int_t)(t->done_ms - t->sent_ms))
+	                            : json_null());
+	json_object_set_new(row, "detect_worst_ms", json_integer(t->check->detect_worst_ms));
+	json_object_set_new(row, "probes", json_integer((json_int_t)t->counts.probes));
+	json_object_set_new(row, "failed", json_integer((json_int_t)t->counts.failed));
+	json_object_set_new(row, "without_vote", json_integer((json_int_t)t->counts.inconclusive));
+	return row;
+}
+
+static json_t *list_groups(const struct checker *c)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < c->targets->model->n_sites; i++)
+		json_array_append_new(list, json_pack("{s:s,s:i,s:i}", "site",
+		                                      c->targets->model->sites[i].name, "targets",
+		                                      (int)c->groups[i].n, "failing",
+		                                      (int)c->groups[i].n_failing));
+	return list;
+}
+
+static json_t *list_controls(const struct checker *c)
+{
+	struct control_view view[CONTROLS_MAX];
+	size_t n = controls_view(c->controls, view);
+	json_t *list = json_array();
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list,
+		                      json_pack("{s:s,s:b,s:b,s:I,s:I}", "address",
+		                                addr_text(&view[i].address, text), "reflector",
+		                                view[i].is_reflector, "silent", view[i].silent,
+		                                "asked", (json_int_t)view[i].n_asked, "answered",
+		                                (json_int_t)view[i].n_answered));
+	return list;
+}
+
+static json_t *list_derived(const struct checker *c)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < c->targets->n_derived; i++) {
+		const struct derived *d = &c->targets->derived[i];
+		json_t *row = json_pack("{s:s,s:s,s:s,s:s,s:b}", "service", d->service->name,
+		                        "family", d->ip4 ? "ipv4" : "ipv6", "pool", d->pool->name,
+		                        "state", health_state_text(health_state(d->word)),
+		                        "in_doubt", health_in_doubt(d->word));
+
+		if (row)
+			set_time(row, "since", health_since_s(d->word));
+		json_array_append_new(list, row);
+	}
+	return list;
+}
+
+static json_t *do_list(struct checker *c, const json_t *request)
+{
+	const char *pool = json_string_value(json_object_get(request, "pool"));
+	json_t *answer = json_pack("{s:b,s:I}", "ok", 1, "document",
+	                           (json_int_t)c->targets->model->meta.document);
+	json_t *rows = json_array();
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->targets->n; i++) {
+		const struct target *t = &c->targets->items[i];
+
+		if (pool && (!t->pool || strcmp(t->pool->name, pool)))
+			continue;
+		if (n++ < ROWS_MAX)
+			json_array_append_new(rows, row_of(t));
+	}
+	json_object_set_new(answer, "targets", rows);
+	json_object_set_new(answer, "n_targets", json_integer((json_int_t)n));
+	json_object_set_new(answer, "truncated", json_boolean(n > ROWS_MAX));
+	json_object_set_new(answer, "services", list_derived(c));
+	json_object_set_new(answer, "groups", list_groups(c));
+	json_object_set_new(answer, "controls", list_controls(c));
+	json_object_set_new(answer, "tunnel_document",
+	                    json_integer((json_int_t)c->tunnel_document));
+	return answer;
+}
+
+static bool is_meant(const struct target *t, const json_t *request)
+{
+	const char *pool = json_string_value(json_object_get(request, "pool"));
+	const char *backend = json_string_value(json_object_get(request, "backend"));
+	const char *service = json_string_value(json_object_get(request, "service"));
+	const char *site = json_string_value(json_object_get(request, "site"));
+
+	if (pool && backend)
+		return t->pool && !strcmp(t->pool->name, pool) &&
+		       !strcmp(t->backend->name, backend);
+	return service && site && t->service && !strcmp(t->service->name, service) &&
+	       !strcmp(t->site->name, site);
+}
+
+static json_t *do_check(struct checker *c, const json_t *request)
+{
+	json_t *rows = json_array(), *answer;
+
+	for (size_t i = 0; i < c->targets->n; i++) {
+		struct target *t = &c->targets->items[i];
+
+		if (!is_meant(t, request))
+			continue;
+		checker_now(c, t);
+		json_array_append_new(rows, row_of(t));
+	}
+	if (!json_array_size(rows)) {
+		json_decref(rows);
+		return refuse("no such target; name pool and backend, or service and another site");
+	}
+	answer = json_pack("{s:b,s:o}", "ok", 1, "targets", rows);
+	return answer;
+}
+
+static json_t *answer(struct checker *c, const json_t *request)
+{
+	const char *what = json_string_value(json_object_get(request, "do"));
+
+	if (!what)
+		return refuse("a request is an object with \"do\"");
+	if (!c->targets)
+		return refuse("no document yet");
+	if (!strcmp(what, "list"))
+		return do_list(c, request);
+	if (!strcmp(what, "check"))
+		return do_check(c, request);
+	return refuse("\"do\" is one of list, check");
+}
+
+char *command_answer(struct checker *c, const char *line, size_t length)
+{
+	json_t *request = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
+	json_t *a = request ? answer(c, request) : refuse("not a JSON object in one line");
+	char *text = a ? json_dumps(a, JSON_COMPACT) : NULL;
+
+	json_decref(request);
+	json_decref(a);
+	return text;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Verdicts in a file of the state directory, for the starts after which the run directory (and
+ * with it the health page) is empty. Text: a line "weir-verdicts 1", one line "TARGET WORD" in hex for each
+ * target, and "end N". A file without its end is no file.
+ */
+#ifndef HEALTHCHECK_KEEP_H
+#define HEALTHCHECK_KEEP_H
+
+#include <stddef.h>
+
+#include "healthcheck/checker.h"
+
+#define KEEP_FILE "health.verdicts" /* in the state directory */
+
+/* Write the verdicts of @p t: temporary file, fsync, rename. @return 0 or -errno (the old file stays) */
+int keep_write(const char *path, const struct targets *t);
+/*
+ * Read the file. @p out is given: free(); sorted by target.
+ * @return 0, -ENOENT, -EPROTO (not such a file, or torn) or -errno
+ */
+int keep_read(const char *path, struct saved_word **out, size_t *n);
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * weir-health: probes the own site's backends and other sites' VIPs, and publishes what it
+ * sees on the health page. One thread, one loop. Without a document it waits for one; a document that
+ * is refused leaves the old one in force.
+ */
+#include <errno.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/clock.h"
+#include "base/ctl.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/page.h"
+#include "base/proc.h"
+#include "healthcheck/checker.h"
+#include "healthcheck/command.h"
+#include "healthcheck/keep.h"
+#include "weir/probe.h"
+#include "weir/stats.h"
+
+#define TICK_MS       1000u
+#define TICK_READY_MS 100u /* while tunnels are waited for */
+#define STATS_MAX     64u
+
+struct process {
+	struct proc_dirs dirs;
+	char document[PATH_MAX], verdicts[PATH_MAX];
+	struct loop *loop;
+	struct page *page;
+	struct stats *stats;
+	struct ctl *ctl;
+	struct checker checker;
+	struct loop_timer tick;
+	struct saved_word *saved;
+	size_t n_saved;
+};
+
+static void log_mistakes(const struct model_mistakes *mistakes)
+{
+	for (size_t i = 0; i < mistakes->n_items && i < 20; i++) {
+		const struct model_mistake *x = &mistakes->items[i];
+		char what[LOG_VALUE_MAX];
+
+		log_error("document-mistake", "file=%s line=%u field=%s what=%s", x->file, x->line,
+		          x->field, log_value(x->message, what));
+	}
+}
+
+static void take_document(void *arg)
+{
+	struct process *p = arg;
+	struct model_mistakes mistakes = { 0 };
+	struct model *m = NULL;
+	int rc = model_read_effective(p->document, p->dirs.node, &m, &mistakes);
+
+	if (rc == -ENOENT) {
+		log_info("document-missing", "path=%s", p->document);
+	} else if (rc) {
+		log_mistakes(&mistakes);
+		log_error("document-refused", "path=%s error=%d", p->document, rc);
+	} else {
+		uint64_t document = m->meta.document;
+
+		rc = checker_take(&p->checker, m, p->saved, p->n_saved);
+		if (rc)
+			log_error("document-refused", "document=%llu error=%d",
+			          (unsigned long long)document, rc);
+		else
+			log_note("document-taken", "document=%llu targets=%zu",
+			         (unsigned long long)document, p->checker.targets->n);
+	}
+	model_mistakes_free(&mistakes);
+	if (!rc) { /* later documents: only what was seen since counts */
+		free(p->saved);
+		p->saved = NULL;
+		p->n_saved = 0;
+	}
+}
+
+/* Whose marks the dataplane says are in its table. */
+static uint64_t tunnel_document(const char *run_dir)
+{
+	struct stats_reader *r;
+	uint64_t document = 0;
+
+	if (stats_reader_open(run_dir, "dataplane", &r))
+		return 0;
+	for (size_t i = 0; i < stats_reader_n(r) && !document; i++) {
+		const struct stats_entry *e = stats_reader_entry(r, i);
+
+		if (__atomic_load_n(&e->used, __ATOMIC_ACQUIRE) && !strcmp(e->name, PROBE_GAUGE))
+			document = __atomic_load_n(&e->value, __ATOMIC_RELAXED);
+	}
+	stats_reader_close(r);
+	return document;
+}
+
+static bool tunnels_missing(const struct checker *c)
+{
+	for (size_t i = 0; c->targets && i < c->targets->n; i++)
+		if (c->targets->items[i].spec.mark &&
+		    c->targets->items[i].since_document > c->tunnel_document)
+			return true;
+	return false;
+}
+
+static void count_targets(struct checker *c)
+{
+	uint64_t n_down = 0;
+
+	for (size_t i = 0; c->targets && i < c->targets->n; i++)
+		n_down += verdict_state(c->targets->items[i].verdict) == HEALTH_DOWN;
+	stats_set(c->words.targets, c->targets ? c->targets->n : 0);
+	stats_set(c->words.down, n_down);
+}
+
+static void save(struct process *p)
+{
+	int rc;
+
+	if (!p->checker.changed || !p->checker.targets)
+		return;
+	rc = keep_write(p->verdicts, p->checker.targets);
+	if (rc)
+		log_warn("verdicts-not-saved", "path=%s error=%s", p->verdicts, strerror(-rc));
+	p->checker.changed = false; /* tried once a turn of a verdict: a full disk stops nothing */
+}
+
+static void on_tick(void *arg)
+{
+	struct process *p = arg;
+	uint64_t now_ms = clock_mono_ms();
+
+	page_alive(p->page, now_ms);
+	stats_alive(p->stats, now_ms);
+	p->checker.tunnel_document = tunnel_document(p->dirs.run);
+	count_targets(&p->checker);
+	save(p);
+	loop_timer_set(p->loop, &p->tick,
+	               now_ms + (tunnels_missing(&p->checker) ? TICK_READY_MS : TICK_MS));
+}
+
+static char *on_line(void *arg, const char *line, size_t length)
+{
+	return command_answer(arg, line, length);
+}
+
+static void on_stop(void *arg)
+{
+	loop_stop(arg);
+}
+
+/* One descriptor an attempt. */
+static void raise_limits(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l))
+		return;
+	l.rlim_cur = l.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &l);
+}
+
+static int open_files(struct process *p)
+{
+	char path[PATH_MAX];
+	int rc = proc_path(p->dirs.state, PROC_EFFECTIVE_FILE, p->document);
+
+	if (!rc)
+		rc = proc_path(p->dirs.state, KEEP_FILE, p->verdicts);
+	if (!rc)
+		rc = proc_path(p->dirs.run, PROC_HEALTH_PAGE, path);
+	if (!rc)
+		rc = page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT,
+		                 sizeof(struct health_page), &p->page);
+	if (rc) {
+		log_error("page-not-opened", "path=%s error=%s", path, strerror(-rc));
+		return rc;
+	}
+	rc = stats_create(p->dirs.run, "health", STATS_MAX, &p->stats);
+	if (rc) {
+		log_error("stats-not-opened", "dir=%s error=%s", p->dirs.run, strerror(-rc));
+		return rc;
+	}
+	rc = keep_read(p->verdicts, &p->saved, &p->n_saved);
+	if (rc && rc != -ENOENT)
+		log_warn("verdicts-not-read", "path=%s error=%s", p->verdicts, strerror(-rc));
+	return 0;
+}
+
+static int open_loop(struct process *p)
+{
+	char path[PATH_MAX];
+	int rc = loop_open(&p->loop);
+
+	if (!rc)
+		rc = checker_open(&p->checker, p->loop, p->page, p->stats);
+	if (!rc)
+		rc = proc_path(p->dirs.run, "health.ctl", path);
+	if (!rc)
+		rc = ctl_serve(p->loop, path, "weir", on_line, &p->checker, &p->ctl);
+	if (!rc)
+		rc = loop_signal(p->loop, SIGTERM, on_stop, p->loop);
+	if (!rc)
+		rc = loop_signal(p->loop, SIGINT, on_stop, p->loop);
+	if (!rc)
+		rc = loop_watch_file(p->loop, p->document, take_document, p);
+	if (rc)
+		log_error("start-failed", "error=%s", strerror(-rc));
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	static struct process p;
+	int rc;
+
+	if (proc_dirs_from_args(&p.dirs, &argc, argv) || argc > 1) {
+		fprintf(stderr, "usage: weir-health [options]\n%s", proc_dirs_help);
+		return 1;
+	}
+	raise_limits();
+	signal(SIGPIPE, SIG_IGN);
+	rc = proc_become("health", 1ull << CAP_NET_RAW);
+	if (rc) {
+		log_error("rights-not-dropped", "error=%s", strerror(-rc));
+		return 1;
+	}
+	if (open_files(&p) || open_loop(&p))
+		return 1;
+	p.tick = (struct loop_timer){ .cb = on_tick, .arg = &p };
+	take_document(&p);
+	on_tick(&p);
+	proc_ready();
+	rc = loop_run(p.loop);
+	save(&p);
+	checker_close(&p.checker);
+	ctl_close(p.ctl);
+	loop_close(p.loop);
+	stats_close(p.stats);
+	page_close(p.page);
+	free(p.saved);
+	return rc ? 1 : 0;
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "healthcheck/target.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weir/probe.h"
+
+static void set_check(struct target *t, const struct model_check *check)
+{
+	t->check = check;
+	t->spec.is_http = check->type == MODEL_CHECK_HTTP;
+	t->spec.path = check->path;
+	t->spec.host = check->host;
+	t->spec.expect = check->expect;
+	t->pace = (struct pace){ .interval_ms = check->interval_ms,
+		                 .fast_interval_ms = check->fast_interval_ms,
+		                 .timeout_ms = check->timeout_ms };
+	t->rule = (struct verdict_rule){ .rise = check->rise, .fall = check->fall };
+}
+
+static uint16_t first_port(uint16_t a, uint16_t b, uint16_t c)
+{
+	return a ? a : b ? b : c;
+}
+
+/* The port of the first service at @p m's own site that uses @p pool; 0: there is none. */
+static uint16_t service_port(const struct model *m, const struct model_pool *pool)
+{
+	for (size_t i = 0; i < m->n_services; i++)
+		for (size_t j = 0; j < m->services[i].n_at; j++)
+			if (m->services[i].at[j].pool == pool)
+				return m->services[i].port;
+	return 0;
+}
+
+static int by_backend(const void *key, const void *item)
+{
+	const struct model_backend *want = key;
+	const struct probe_mark *mark = item;
+
+	if (want->pool->index != mark->pool->index)
+		return want->pool->index < mark->pool->index ? -1 : 1;
+	return strcmp(want->name, mark->backend->name);
+}
+
+/* Backends of the own site. One in a tunnel whose pool serves no VIP cannot be probed, so it is none. */
+static void add_backends(struct targets *t, const struct probe_mark *marks, size_t n_marks)
+{
+	const struct model *m = t->model;
+
+	for (size_t i = 0; i < m->n_pools; i++) {
+		const struct model_pool *pool = &m->pools[i];
+
+		if (pool->site != m->self->site || !pool->check)
+			continue;
+		uint16_t port = service_port(m, pool);
+		for (size_t j = 0; j < pool->n_backends; j++) {
+			const struct model_backend *b = &pool->backends[j];
+			struct target *x = &t->items[t->n];
+			const struct probe_mark *mark = NULL;
+
+			if (pool->check->via == MODEL_VIA_TUNNEL) {
+				mark = bsearch(b, marks, n_marks, sizeof(*marks), by_backend);
+				if (!mark)
+					continue;
+			}
+			x->id = health_target_backend(pool->name, b->id);
+			x->pool = pool;
+			x->backend = b;
+			x->site = pool->site;
+			set_check(x, pool->check);
+			x->spec.address = mark ? mark->vip : b->address;
+			x->spec.port =
+			        mark ? mark->port : first_port(pool->check->port, b->port, port);
+			x->spec.mark = mark ? mark->mark : 0;
+			t->n++;
+		}
+	}
+}
+
+static const struct addr *first_of_family(const struct model_vip *vip, bool ip4)
+{
+	for (size_t i = 0; i < vip->n_addresses; i++)
+		if (addr_is4(&vip->addresses[i]) == ip4)
+			return &vip->addresses[i];
+	return NULL;
+}
+
+static void add_service(struct targets *t, const struct model_service *s, const struct model_at *at,
+                        bool ip4)
+{
+	const struct addr *address = first_of_family(at->vip, ip4);
+	uint64_t id = health_target_service(s->name, at->site->name, ip4);
+
+	if (!address)
+		return;
+	if (at->site == t->model->self->site) {
+		t->derived[t->n_derived++] =
+		        (struct derived){ .id = id, .service = s, .pool = at->pool, .ip4 = ip4 };
+		return;
+	}
+	if (!s->vip_check)
+		return;
+	struct target *x = &t->items[t->n++];
+	x->id = id;
+	x->service = s;
+	x->site = at->site;
+	set_check(x, s->vip_check);
+	x->spec.address = *address;
+	x->spec.port = first_port(s->vip_check->port, s->port, 0);
+}
+
+static void add_services(struct targets *t)
+{
+	const struct model *m = t->model;
+
+	for (size_t i = 0; i < m->n_services; i++)
+		for (size_t j = 0; j < m->services[i].n_at; j++) {
+			add_service(t, &m->services[i], &m->services[i].at[j], true);
+			add_service(t, &m->services[i], &m->services[i].at[j], false);
+		}
+}
+
+static int by_id(const void *a, const void *b)
+{
+	uint64_t x = ((const struct target *)a)->id, y = ((const struct target *)b)->id;
+
+	return (x > y) - (x < y);
+}
+
+/* Room for the most that add_backends() and add_services() can add. */
+static int make_room(struct targets *t)
+{
+	const struct model *m = t->model;
+	size_t n_items = 0, n_at = 0;
+
+	for (size_t i = 0; i < m->n_pools; i++)
+		n_items += m->pools[i].n_backends;
+	for (size_t i = 0; i < m->n_services; i++)
+		n_at += 2 * m->services[i].n_at;
+	t->items = calloc(n_items + n_at + 1, sizeof(*t->items));
+	t->derived = calloc(n_at + 1, sizeof(*t->derived));
+	t->tallies = calloc(m->n_pools + 1, sizeof(*t->tallies));
+	return t->items && t->derived && t->tallies ? 0 : -ENOMEM;
+}
+
+/* Of targets that are the same (a document that lists one twice) the first stays. */
+static void drop_twins(struct targets *t)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n; i++)
+		if (!n || t->items[n - 1].id != t->items[i].id)
+			t->items[n++] = t->items[i];
+	t->n = n;
+}
+
+int targets_new(struct model *model, struct targets **out)
+{
+	struct targets *t = calloc(1, sizeof(*t));
+	struct probe_mark *marks = NULL;
+	size_t n_marks = 0;
+	int rc;
+
+	if (!t) {
+		model_free(model);
+		return -ENOMEM;
+	}
+	t->model = model;
+	rc = probe_marks(model, &marks, &n_marks);
+	if (!rc)
+		rc = make_room(t);
+	if (!rc) {
+		add_backends(t, marks, n_marks);
+		add_services(t);
+		qsort(t->items, t->n, sizeof(*t->items), by_id);
+		drop_twins(t);
+		if (t->n + t->n_derived > HEALTH_TARGETS_MAX)
+			rc = -E2BIG;
+	}
+	free(marks);
+	if (rc) {
+		targets_free(t);
+		return rc;
+	}
+	for (size_t i = 0; i < t->n; i++)
+		t->items[i].since_document = model->meta.document;
+	*out = t;
+	return 0;
+}
+
+void targets_free(struct targets *t)
+{
+	if (!t)
+		return;
+	model_free(t->model);
+	free(t->items);
+	free(t->derived);
+	free(t->tallies);
+	free(t);
+}
+
+struct target *targets_find(const struct targets *t, uint64_t id)
+{
+	const struct target key = { .id = id };
+
+	return bsearch(&key, t->items, t->n, sizeof(*t->items), by_id);
+}
+
+static bool same_tunnel(const struct target *a, const struct target *b)
+{
+	return a->spec.mark == b->spec.mark && addr_equal(&a->spec.address, &b->spec.address);
+}
+
+void target_inherit(struct target *t, const struct target *old)
+{
+	t->verdict = old->verdict;
+	t->restored = old->restored;
+	t->inconclusive = old->inconclusive;
+	t->failing = old->failing;
+	t->last = old->last;
+	t->last_detail = old->last_detail;
+	t->last_late = old->last_late;
+	t->since_s = old->since_s;
+	t->counts = old->counts;
+	t->due_ms = old->due_ms;
+	t->sent_ms = old->sent_ms;
+	t->done_ms = old->done_ms;
+	if (same_tunnel(t, old))
+		t->since_document = old->since_document;
+}
+
+void target_restore(struct target *t, health_word word)
+{
+	if (health_state(word) != HEALTH_UP && health_state(word) != HEALTH_DOWN)
+		return;
+	t->verdict = verdict_of(health_state(word));
+	t->restored = true;
+	t->since_s = health_since_s(word);
+	t->last = health_reason(word) < HEALTH_REASON_COUNT ? health_reason(word)
+	                                                    : HEALTH_REASON_NONE;
+}
+
+health_word target_word(const struct target *t)
+{
+	unsigned marks = 0;
+
+	if (verdict_in_doubt(t->verdict))
+		marks |= HEALTH_MARK_DOUBT;
+	if (t->inconclusive)
+		marks |= HEALTH_MARK_INCONCLUSIVE;
+	if (t->restored)
+		marks |= HEALTH_MARK_RESTORED;
+	return health_make(verdict_state(t->verdict), marks, t->last, t->since_s);
+}
+
+static void tally(struct tally *y, const struct target *x)
+{
+	bool is_up = verdict_state(x->verdict) == HEALTH_UP;
+
+	y->n++;
+	y->n_up += is_up;
+	y->n_sure += is_up && !verdict_in_doubt(x->verdict);
+	y->n_unknown += verdict_state(x->verdict) == HEALTH_UNKNOWN;
+	y->n_doubt += verdict_in_doubt(x->verdict);
+	y->n_restored += x->restored;
+	y->n_vague += x->inconclusive;
+}
+
+void targets_tally(struct targets *t)
+{
+	memset(t->tallies, 0, t->model->n_pools * sizeof(*t->tallies));
+	for (size_t i = 0; i < t->n; i++)
+		if (t->items[i].pool)
+			tally(&t->tallies[t->items[i].pool->index], &t->items[i]);
+}
+
+health_word derive_word(const struct tally *y, bool has_check, int64_t since_s)
+{
+	enum health_state state = HEALTH_UP;
+	unsigned marks = 0;
+
+	if (has_check && !y->n_up)
+		state = y->n_unknown ? HEALTH_UNKNOWN : HEALTH_DOWN;
+	if (!y->n_sure && y->n_doubt)
+		marks |= HEALTH_MARK_DOUBT;
+	if (y->n && y->n_vague == y->n)
+		marks |= HEALTH_MARK_INCONCLUSIVE;
+	if (y->n && y->n_restored == y->n)
+		marks |= HEALTH_MARK_RESTORED;
+	return health_make(state, marks, HEALTH_REASON_POOL, since_s);
+}

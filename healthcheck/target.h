@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Targets: what is probed, built from the model; and the services of the own site, whose words are
+ * derived from their pools. A table belongs to one model and borrows its names; verdicts pass from
+ * an old table to its successor by target. Loop's thread only.
+ */
+#ifndef HEALTHCHECK_TARGET_H
+#define HEALTHCHECK_TARGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+#include "healthcheck/attempt.h"
+#include "healthcheck/pace.h"
+#include "healthcheck/verdict.h"
+#include "weir/health.h"
+#include "weir/model.h"
+
+struct checker;
+
+enum target_phase {
+	TARGET_IDLE,   /* the timer says when the next probe is due */
+	TARGET_FIRST,  /* one attempt out; the timer says when the second follows */
+	TARGET_SECOND, /* two out, or no second was possible; the timer says when time is up */
+	TARGET_ASKING, /* silent so far as to fall: waiting for the controls */
+};
+
+/* What results have come, over the life of the process. */
+struct target_counts {
+	uint64_t probes, attempts, ok, failed, inconclusive;
+};
+
+struct target {
+	uint64_t id;
+	struct checker *checker;
+	const struct model_pool *pool;       /* of a backend, else NULL */
+	const struct model_backend *backend; /* likewise */
+	const struct model_service *service; /* of another site's VIP, else NULL */
+	const struct model_site *site;       /* where the target is: its group */
+	const struct model_check *check;
+	struct attempt_spec spec;
+	struct pace pace;
+	struct verdict_rule rule;
+	int place; /* in the health page */
+
+	verdict_word verdict;
+	bool restored, inconclusive, failing;
+	enum health_reason last;
+	unsigned last_detail;
+	bool last_late;
+	int64_t since_s;
+	uint64_t since_document; /* first document with this target and mark */
+	struct target_counts counts;
+
+	enum target_phase phase;
+	struct loop_timer timer;
+	struct attempt attempts[2];
+	uint64_t due_ms, sent_ms, done_ms; /* of the last probe; 0: none yet */
+	uint64_t deadline_ms;
+	bool late;
+};
+
+/* A service of the own site in one family; its word follows from the pool's backends. */
+struct derived {
+	uint64_t id;
+	const struct model_service *service;
+	const struct model_pool *pool;
+	bool ip4;
+	int place;
+	health_word word;
+};
+
+/* How a pool's targets stand. */
+struct tally {
+	uint32_t n, n_up, n_sure, n_unknown, n_doubt, n_restored, n_vague;
+};
+
+struct targets {
+	struct model *model;  /* owned */
+	struct target *items; /* sorted by id */
+	size_t n;
+	struct derived *derived;
+	size_t n_derived;
+	struct tally *tallies; /* by model_pool.index */
+};
+
+/*
+ * Build the table for @p model, which it owns from now on (also on failure: freed).
+ * @return 0, -ENOENT (no own node), -E2BIG (over HEALTH_TARGETS_MAX) or -ENOMEM
+ */
+int targets_new(struct model *model, struct targets **out);
+/* No attempt or timer may be running. NULL is fine. */
+void targets_free(struct targets *t);
+struct target *targets_find(const struct targets *t, uint64_t id);
+/* Take over what the target's predecessor knew: the verdict and the counts, not what is under way. */
+void target_inherit(struct target *t, const struct target *old);
+/* Start from a word of the health page or of the saved file. */
+void target_restore(struct target *t, health_word word);
+/* The word to publish. */
+health_word target_word(const struct target *t);
+
+/* Count each pool's targets anew. */
+void targets_tally(struct targets *t);
+
+/*
+ * The word of a service from its pool's targets: up when one is up; unknown when none is but one is
+ * unknown; else down. Without a check it is up. In doubt when there is doubt about some and none is up
+ * without; inconclusive and restored when all are.
+ */
+health_word derive_word(const struct tally *y, bool has_check, int64_t since_s);
+
+#endif

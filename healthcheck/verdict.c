@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "healthcheck/verdict.h"
+
+#define RUN_MAX 0xffffu
+
+verdict_word verdict_of(enum health_state state)
+{
+	return (verdict_word)state;
+}
+
+enum health_state verdict_state(verdict_word w)
+{
+	return (enum health_state)(w & 3);
+}
+
+static uint32_t run_of(verdict_word w)
+{
+	return w >> 8 & RUN_MAX;
+}
+
+bool verdict_in_doubt(verdict_word w)
+{
+	return run_of(w) > 0;
+}
+
+static verdict_word with_run(enum health_state state, uint32_t run)
+{
+	return (verdict_word)state | (run < RUN_MAX ? run : RUN_MAX) << 8;
+}
+
+/*
+ *     state    against it so far  vote          state    against it
+ *     unknown  any                ok            up       0
+ *     unknown  < fall - 1         fail          unknown  one more
+ *     unknown  >= fall - 1        fail          down     0
+ *     up       any                ok            up       0
+ *     up       < fall - 1         fail          up       one more
+ *     up       >= fall - 1        fail          down     0
+ *     down     any                fail          down     0
+ *     down     < rise - 1         ok            down     one more
+ *     down     >= rise - 1        ok            up       0
+ *     any      any                inconclusive  as before
+ *
+ * A first success is enough for a target of which nothing is known: it waits for nothing
+ * but that, while a first failure may be a lost packet.
+ */
+verdict_word verdict_feed(verdict_word w, enum verdict_vote vote, const struct verdict_rule *rule)
+{
+	enum health_state state = verdict_state(w);
+	uint32_t run = run_of(w);
+
+	if (vote == VERDICT_INCONCLUSIVE)
+		return w;
+	if (vote == VERDICT_FAIL) {
+		if (state == HEALTH_DOWN || run + 1 >= rule->fall)
+			return verdict_of(HEALTH_DOWN);
+		return with_run(state, run + 1);
+	}
+	if (state != HEALTH_DOWN || run + 1 >= rule->rise)
+		return verdict_of(HEALTH_UP);
+	return with_run(state, run + 1);
+}
+
+bool verdict_would_fall(verdict_word w, const struct verdict_rule *rule)
+{
+	return verdict_state(w) != HEALTH_DOWN &&
+	       verdict_state(verdict_feed(w, VERDICT_FAIL, rule)) == HEALTH_DOWN;
+}
+
+enum verdict_vote verdict_of_result(enum health_reason why, bool late)
+{
+	if (late || why == HEALTH_REASON_LOCAL || why == HEALTH_REASON_NONE)
+		return VERDICT_INCONCLUSIVE;
+	return why == HEALTH_REASON_OK ? VERDICT_OK : VERDICT_FAIL;
+}
+
+bool verdict_is_answer(enum health_reason why)
+{
+	return why == HEALTH_REASON_OK || why == HEALTH_REASON_REFUSED ||
+	       why == HEALTH_REASON_RESET || why == HEALTH_REASON_BAD_STATUS ||
+	       why == HEALTH_REASON_BAD_ANSWER;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Health probes through the tunnel to the VIP, the way users' packets go.
+ *
+ * weir-health connects to a VIP with a socket mark that names a backend; a tc program on the
+ * egress of the node's ports (bpf/probe.bpf.c) puts such packets into that backend's tunnel with
+ * the forwarding code's own outer header. weir-dataplane, which has the privileges, loads the program
+ * and fills its table; both sides compute the marks from the model by probe_marks(). The answer
+ * comes directly from the VIP, which the connection itself asserts.
+ *
+ * A probe is sent with TTL 1: should the program be missing, it dies at the first router
+ * instead of being balanced to some other backend; inside a tunnel nobody looks at it. The table counts
+ * as filled for a document when the dataplane's stats page says so (PROBE_GAUGE); weir-health judges
+ * no tunnel probe before that.
+ */
+#ifndef WEIR_PROBE_H
+#define WEIR_PROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+struct model;
+struct model_backend;
+struct model_pool;
+struct model_service;
+struct model_vip;
+
+/** Marks are PROBE_MARK_BASE | 24 bits. */
+#define PROBE_MARK_BASE 0x57000000u
+#define PROBE_MARK_MASK 0xff000000u
+#define PROBES_MAX      32768u
+/** In weir-dataplane's stats page: model_meta.document whose marks are in the table. */
+#define PROBE_GAUGE "weir_dataplane_probe_document"
+
+/** A backend that is probed through its tunnel. */
+struct probe_mark {
+	uint32_t mark;
+	const struct model_pool *pool;
+	const struct model_backend *backend;
+	struct addr
+	        vip; /**< what is connected to: the first address of the first service of the pool here */
+	uint16_t port; /**< the check's, else the service's */
+};
+
+/**
+ * The marks of all backends of @p m's own site whose pool's check goes through the tunnel and
+ * whose pool serves a VIP there. A mark is made from pool and backend alone, unless two fall
+ * together; so it stays with them while others come and go.
+ *
+ * @param out  given: free(); sorted by pool and backend
+ * @return 0, -ENOENT (the model has no own node), -E2BIG over PROBES_MAX, or -ENOMEM
+ */
+int probe_marks(const struct model *m, struct probe_mark **out, size_t *n);
+
+/** A tunnel, as the table has it. */
+struct probe_tunnel {
+	uint32_t mark;
+	struct addr backend;
+	bool gue;
+};
+
+/** What has become of marked packets. */
+struct probe_counts {
+	uint64_t sent;      /**< into their tunnels */
+	uint64_t unknown;   /**< dropped: no such mark */
+	uint64_t no_source; /**< dropped: no tunnel source of the backend's family */
+	uint64_t too_big;   /**< dropped: no room for the outer header */
+	uint64_t no_route;  /**< dropped: no way to the backend */
+};
+
+struct probes;
+
+/** Load the program, attached nowhere, with an empty table. @return 0, -EPERM or -errno */
+int probe_open(struct probes **out);
+/** Let go. Programs that are attached stay, with their table. NULL is fine. */
+void probe_close(struct probes *p);
+/** Outer source prefixes; NULL: none of that family. @return 0 or -errno */
+int probe_set_sources(struct probes *p, const struct prefix *source4, const struct prefix *source6);
+/** Make the table hold exactly @p tunnels: new ones first, then the others go. @return 0 or -errno */
+int probe_set_tunnels(struct probes *p, const struct probe_tunnel *tunnels, size_t n);
+/** Put the program on the egress of @p ifname, in place of an earlier process's, at once. @return 0 or -errno */
+int probe_attach(struct probes *p, const char *ifname);
+/** Take the program off @p ifname. @return 0, -ENOENT or -errno */
+int probe_detach(struct probes *p, const char *ifname);
+int probe_counts(const struct probes *p, struct probe_counts *out);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Marks of tunnel probes: the same numbers in weir-health, which sends by them, and in
+ * weir-dataplane, which fills the table by them. Pure; any thread.
+ */
+#include "weir/probe.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "weir/health.h"
+#include "weir/model.h"
+
+#define USED_PLACES (4 * PROBES_MAX)
+#define MARK_BITS   0xffffffu
+
+/* Marks that are given out already; open addressing. 0 stands for an empty place. */
+struct used {
+	uint32_t marks[USED_PLACES];
+};
+
+static bool take(struct used *u, uint32_t mark)
+{
+	for (uint32_t i = mark; u->marks[i % USED_PLACES] != mark; i++)
+		if (!u->marks[i % USED_PLACES]) {
+			u->marks[i % USED_PLACES] = mark;
+			return true;
+		}
+	return false;
+}
+
+static uint32_t next_mark(struct used *u, uint64_t digest)
+{
+	uint32_t bits = (uint32_t)digest & MARK_BITS;
+
+	while (!take(u, PROBE_MARK_BASE | bits))
+		bits = (bits + 1) & MARK_BITS;
+	return PROBE_MARK_BASE | bits;
+}
+
+/* The first service of the own site that uses @p pool. */
+static const struct model_service *
+first_service(const struct model *m, const struct model_pool *pool, const struct model_at **at)
+{
+	for (size_t i = 0; i < m->n_services; i++)
+		for (size_t j = 0; j < m->services[i].n_at; j++) {
+			const struct model_at *a = &m->services[i].at[j];
+
+			if (a->pool != pool || a->site != m->self->site || !a->vip->n_addresses)
+				continue;
+			*at = a;
+			return &m->services[i];
+		}
+	return NULL;
+}
+
+static bool is_probed(const struct model *m, const struct model_pool *pool)
+{
+	return pool->site == m->self->site && pool->check && pool->check->via == MODEL_VIA_TUNNEL;
+}
+
+static size_t add_pool(const struct model *m, const struct model_pool *pool, struct used *used,
+                       struct probe_mark *out)
+{
+	const struct model_at *at = NULL;
+	const struct model_service *service = first_service(m, pool, &at);
+
+	if (!service)
+		return 0;
+	for (size_t i = 0; i < pool->n_backends; i++) {
+		const struct model_backend *b = &pool->backends[i];
+
+		out[i] = (struct probe_mark){
+			.mark = next_mark(used, health_target_backend(pool->name, b->id)),
+			.pool = pool,
+			.backend = b,
+			.vip = at->vip->addresses[0],
+			.port = pool->check->port ? pool->check->port : service->port,
+		};
+	}
+	return pool->n_backends;
+}
+
+int probe_marks(const struct model *m, struct probe_mark **out, size_t *n)
+{
+	size_t n_most = 0, n_marks = 0;
+
+	if (!m->self)
+		return -ENOENT;
+	for (size_t i = 0; i < m->n_pools; i++)
+		if (is_probed(m, &m->pools[i]))
+			n_most += m->pools[i].n_backends;
+	if (n_most > PROBES_MAX)
+		return -E2BIG;
+
+	struct used *used = calloc(1, sizeof(*used));
+	struct probe_mark *marks = calloc(n_most + 1, sizeof(*marks));
+	if (!used || !marks) {
+		free(used);
+		free(marks);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < m->n_pools; i++)
+		if (is_probed(m, &m->pools[i]))
+			n_marks += add_pool(m, &m->pools[i], used, marks + n_marks);
+	free(used);
+	*out = marks;
+	*n = n_marks;
+	return 0;
+}
