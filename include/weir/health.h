@@ -101,7 +101,7 @@ struct health_entry {
 struct health_page {
 	uint32_t generation; /**< odd while the layout changes; readers retry */
 	uint32_t n_entries;  /**< targets present */
-	uint64_t document; /**< model_meta.document that these targets come from */
+	uint64_t document;   /**< model_meta.document that these targets come from */
 	struct health_entry entries[HEALTH_TARGETS_MAX];
 };
 

@@ -207,7 +207,7 @@ struct model {
 	const char *cluster;
 	const char *hash_key_id;
 	const char *hash_key_file; /**< absolute path */
-	uint64_t hash_key[2]; /**< from hash_key_file; the same on all nodes */
+	uint64_t hash_key[2];      /**< from hash_key_file; the same on all nodes */
 	struct model_limits limits;
 	const struct model_site *sites;
 	size_t n_sites;
@@ -289,6 +289,7 @@ void model_mistakes_free(struct model_mistakes *mistakes);
 /** A backend's identity: a digest of address and port alone, so a rename keeps it. */
 uint64_t model_backend_id(const struct addr *address, uint16_t port);
 
+/** Find by name, a backend within its pool. @return NULL when there is none; borrowed from the model */
 const struct model_site *model_site(const struct model *m, const char *name);
 const struct model_node *model_node(const struct model *m, const char *name);
 const struct model_pool *model_pool(const struct model *m, const char *name);

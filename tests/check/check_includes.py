@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Who may include whom: the direction of design and style as a table."""
+import re
+
+import tree
+
+INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
+FREESTANDING = {"stdbool.h", "stddef.h", "stdint.h"}
+
+# Folder (the longest that fits counts): what its files may include with "quotes", by beginning.
+LAYERS = {
+    "include/weir/fwd": ("weir/fwd/",),
+    "include/weir": ("weir/", "base/addr.h"),
+    "base": ("base/",),
+    "model": ("model/", "base/", "weir/"),
+    "bpf": ("bpf/", "base/", "weir/", "port.bpf.h"),
+    "dataplane": ("dataplane/", "base/", "weir/"),
+    "dns": ("dns/", "base/", "weir/"),
+    "healthcheck": ("healthcheck/", "base/", "weir/"),
+    "mgmt": ("mgmt/", "base/", "weir/"),
+    "tests": ("",),
+}
+
+# Other people's headers, by beginning: the folders that may use them. libc and the kernel's are free to all.
+LIBRARIES = {
+    "libconfig.h": ("model", "tests"),
+    "ldns/": ("dns", "tests"),
+    "rte_": ("dataplane/dpdk",),
+    "bpf/bpf_": ("bpf", "tests", "include/weir/fwd"),
+    "bpf/": ("bpf", "healthcheck", "tests"),
+    "libmnl/": ("dataplane",),
+    "curl/": ("healthcheck", "mgmt"),
+    "microhttpd.h": ("mgmt",),
+    "sqlite3.h": ("mgmt/store", "tests"),
+    "openssl/": ("mgmt", "model"),
+    "jansson.h": ("dataplane", "dns", "healthcheck", "mgmt", "tests"),
+    "cmocka.h": ("tests",),
+}
+ONE_FILE = ("libconfig.h",)  # outside tests
+
+
+def folder_rule(path, table):
+    best = max((f for f in table if path.startswith(f + "/")), key=len, default=None)
+    return best and table[best]
+
+
+def may_use(path, header):
+    for beginning in sorted(LIBRARIES, key=len, reverse=True):
+        if header.startswith(beginning):
+            return any(path.startswith(f + "/") for f in LIBRARIES[beginning])
+    return True
+
+
+def offences(root, files):
+    found, users = [], {name: [] for name in ONE_FILE}
+    for path in files:
+        allowed = folder_rule(path, LAYERS)
+        if not path.endswith((".c", ".h")) or allowed is None:
+            continue
+        for kind, header in INCLUDE.findall(tree.read(root, path)):
+            if kind == '"' and not header.startswith(allowed):
+                found.append(f'{path}: may not include "{header}"')
+            if kind == "<" and not may_use(path, header):
+                found.append(f"{path}: may not include <{header}>")
+            if kind == "<" and path.startswith("include/weir/fwd/") and header not in FREESTANDING:
+                found.append(f"{path}: is freestanding, but includes <{header}>")
+            if header in users and not path.startswith("tests/"):
+                users[header].append(path)
+    for header, paths in users.items():
+        found += [f"{p}: <{header}> is included in {paths[0]} already, and belongs into one file"
+                  for p in paths[1:]]
+    return found
+
+
+def one(path, line):
+    return {path: f"#include {line}\n"}, 1
+
+
+PLANTS = {
+    "siblings apart": one("dns/a.c", '"healthcheck/probe.h"'),
+    "the dataplane and bpf apart": one("dataplane/a.c", '"bpf/xdp.h"'),
+    "base includes nothing above": one("base/a.c", '"weir/model.h"'),
+    "fwd includes only itself": one("include/weir/fwd/a.h", '"base/addr.h"'),
+    "fwd is freestanding": one("include/weir/fwd/a.h", "<string.h>"),
+    "the model knows no process": one("model/a.c", '"dns/zone.h"'),
+    "ldns in dns only": one("mgmt/a.c", "<ldns/ldns.h>"),
+    "DPDK in its folder only": one("dataplane/a.c", "<rte_mbuf.h>"),
+    "a spaced directive counts": ({"dns/a.c": '  #  include "mgmt/x.h"\n'}, 1),
+    "libconfig in one file": ({"model/a.c": "#include <libconfig.h>\n", "model/b.c": "#include <libconfig.h>\n"}, 1),
+    "what is allowed": ({"dns/a.c": '#include "dns/b.h"\n#include <ldns/ldns.h>\n#include "weir/model.h"\n',
+                         "include/weir/fwd/a.h": '#include "weir/fwd/b.h"\n#include <stdint.h>\n'}, 0),
+}
+
+if __name__ == "__main__":
+    tree.main(offences, PLANTS)

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Functions of at most 80 lines, files of at most 600."""
+import ast
+import re
+
+import tree
+
+FUNCTION_MAX, FILE_MAX = 80, 600
+
+
+def c_functions(text):
+    """(name, first line, lines) of each function; the style puts its braces into the first column."""
+    lines = text.splitlines()
+    start = None
+    for number, line in enumerate(lines, 1):
+        if line == "{":
+            start = number
+        elif line.startswith("}") and start:
+            head = " ".join(lines[max(0, start - 6):start - 1])
+            names = re.findall(r"(\w+)\s*\(", head)
+            yield names[-1] if names else "?", start, number - start + 1
+            start = None
+
+
+def python_functions(text):
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node.name, node.lineno, node.end_lineno - node.lineno + 1
+
+
+def offences(root, files):
+    found = []
+    for path in files:
+        if not path.endswith((".c", ".h", ".py")) and path != "tests/run":
+            continue
+        text = tree.read(root, path)
+        n = text.count("\n")
+        if n > FILE_MAX:
+            found.append(f"{path}: {n} lines, at most {FILE_MAX}")
+        functions = c_functions if path.endswith((".c", ".h")) else python_functions
+        found += [f"{path}:{line}: {name} has {count} lines, at most {FUNCTION_MAX}"
+                  for name, line, count in functions(text) if count > FUNCTION_MAX]
+    return found
+
+
+def c_function(lines):
+    return "int f(void)\n{\n" + "\tg();\n" * (lines - 2) + "}\n"
+
+
+PLANTS = {
+    "a long C function": ({"a.c": c_function(81)}, 1),
+    "one of just 80 lines": ({"a.c": c_function(80)}, 0),
+    "the second function of a file": ({"a.c": c_function(10) + c_function(100)}, 1),
+    "a long file": ({"a.h": "\n" * 601}, 1),
+    "a long Python function": ({"a.py": "def f():\n" + "    g()\n" * 80}, 1),
+    "short ones": ({"a.py": "def f():\n    g()\n", "a.c": c_function(5)}, 0),
+}
+
+if __name__ == "__main__":
+    tree.main(offences, PLANTS)
