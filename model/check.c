@@ -315,7 +315,8 @@ static void check_services_apart(const struct build *b, struct claims *claims)
 		const struct claim *x = &claims->all[i], *y = &claims->all[i - 1];
 
 		/* A service with itself is two VIPs with one address, which has been told. */
-		if (x->item != y->item && x->kind == y->kind && addr_equal(&x->address, &y->address))
+		if (x->item != y->item && x->kind == y->kind &&
+		    addr_equal(&x->address, &y->address))
 			bind_mistake(b->bind, x->item, SCHEMA_SERVICES_PORT,
 			             "%s port %u is also that of service \"%s\"",
 			             addr_text(&x->address, text), x->kind >> 8, y->name);

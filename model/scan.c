@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "model/grammar.h"
 #include "model/load.h"
 
 /* A setting that stands twice is written as "*" so that libconfig does not stop there. */
@@ -37,7 +38,7 @@ struct text {
 	bool line_is_blank; /* nothing but blanks and comments so far on this line */
 	unsigned include_depth;
 	struct scope *scopes; /* [SCAN_DEPTH_MAX + 1]; shared by the files of one document */
-	size_t *depth;
+	struct grammar *grammar;
 };
 
 static void scan_bytes(struct scan *s, const char *bytes, size_t n);
@@ -45,6 +46,20 @@ static void scan_bytes(struct scan *s, const char *bytes, size_t n);
 static void complain(struct text *t, const char *message)
 {
 	mistakes_add(t->s->mistakes, (struct where){ t->file, t->line }, "", "%s", message);
+}
+
+/* The token from @p first to the cursor; tell if the grammar expects another. */
+static bool take_token(struct text *t, enum grammar_token token, const char *first)
+{
+	const char *expected = grammar_take(t->grammar, token, *first);
+	int n = t->at - first > 40 ? 40 : (int)(t->at - first);
+
+	if (!expected)
+		return true;
+	mistakes_add(t->s->mistakes, (struct where){ t->file, t->line }, "",
+	             "syntax error: found %.*s, expected %s", n, first, expected);
+	t->s->broken = true;
+	return false;
 }
 
 static void emit(struct scan *s, const char *text)
@@ -211,11 +226,14 @@ static void emit_quoted(struct scan *s, const char *text, size_t n)
 static void scan_quoted(struct text *t)
 {
 	char value[SCAN_TEXT_MAX + 1];
+	const char *first = t->at;
 	size_t n = 0;
 
 	t->at++;
 	if (!read_quoted(t, value, &n))
 		n = 0;
+	if (t->s->broken || !take_token(t, GRAMMAR_TEXT, first))
+		return;
 	emit_quoted(t->s, value, n);
 	t->s->n_settings++;
 }
@@ -238,6 +256,8 @@ static void scan_number(struct text *t)
 			n = n * 10 + (uint64_t)(*t->at - '0');
 	}
 	int length = t->at - first > 40 ? 40 : (int)(t->at - first);
+	if (!take_token(t, GRAMMAR_INTEGER, first))
+		return;
 	struct where at = { t->file, t->line };
 	if (!decimal || t->at == digits) {
 		mistakes_add(
@@ -262,7 +282,7 @@ static void scan_number(struct text *t)
 /* Note that the innermost group has a member of this name. @return false if it had one already */
 static bool note_member(struct text *t, const char *name, size_t n)
 {
-	struct scope *scope = &t->scopes[*t->depth];
+	struct scope *scope = &t->scopes[t->grammar->depth];
 
 	for (size_t i = 0; i < scope->n_members; i++) {
 		const struct member *m = &scope->members[i];
@@ -299,9 +319,12 @@ static void scan_word(struct text *t)
 	       (is_letter(*t->at) || is_digit(*t->at) || *t->at == '_' || *t->at == '-'))
 		t->at++;
 	size_t n = (size_t)(t->at - first);
+	bool boolean = is_boolean(first, n);
+	if (!take_token(t, boolean ? GRAMMAR_BOOLEAN : GRAMMAR_NAME, first))
+		return;
 	emit(t->s, " ");
 	t->s->n_settings++;
-	if (is_boolean(first, n)) {
+	if (boolean) {
 		scan_bytes(t->s, first, n);
 	} else if (n > SCAN_NAME_MAX) {
 		complain(t, "a setting's name is longer than 63 bytes");
@@ -314,22 +337,29 @@ static void scan_word(struct text *t)
 	}
 }
 
-static void scan_bracket(struct text *t)
+/* A bracket or separator. */
+static void scan_mark(struct text *t)
 {
+	static const struct {
+		const char *marks;
+		enum grammar_token token;
+	} rows[] = { { "{[(", GRAMMAR_OPEN },
+		     { "}])", GRAMMAR_CLOSE },
+		     { "=:", GRAMMAR_EQUALS },
+		     { ",", GRAMMAR_COMMA },
+		     { ";", GRAMMAR_SEMICOLON } };
 	char token[3] = { ' ', *t->at, '\0' };
+	const char *first = t->at++;
+	size_t i = 0;
 
-	if (strchr("{[(", *t->at)) {
-		if (*t->depth == SCAN_DEPTH_MAX) {
-			complain(t, "brackets are nested more than 16 deep");
-			t->s->broken = true;
-			return;
-		}
-		t->scopes[++*t->depth].n_members = 0;
+	while (!strchr(rows[i].marks, *first))
+		i++;
+	if (!take_token(t, rows[i].token, first))
+		return;
+	if (rows[i].token == GRAMMAR_OPEN) {
+		t->scopes[t->grammar->depth].n_members = 0;
 		t->s->n_settings++;
-	} else if (*t->depth > 0) {
-		--*t->depth;
 	}
-	t->at++;
 	emit(t->s, token);
 }
 
@@ -373,7 +403,7 @@ static void include_file(struct text *t, const char *name)
 			              .line_is_blank = true,
 			              .include_depth = t->include_depth + 1,
 			              .scopes = t->scopes,
-			              .depth = t->depth };
+			              .grammar = t->grammar };
 		new_piece(s, inner.file ? inner.file : "", 1);
 		scan_document(&inner);
 		emit(s, "\n");
@@ -456,7 +486,6 @@ static void scan_unknown(struct text *t)
 static void scan_token(struct text *t)
 {
 	char c = *t->at;
-	char token[3] = { ' ', c, '\0' };
 
 	if (is_letter(c)) {
 		scan_word(t);
@@ -464,11 +493,8 @@ static void scan_token(struct text *t)
 		scan_number(t);
 	} else if (c == '"') {
 		scan_quoted(t);
-	} else if (c != '\0' && strchr("{}[]()", c)) {
-		scan_bracket(t);
-	} else if (c == '=' || c == ':' || c == ';' || c == ',') {
-		t->at++;
-		emit(t->s, token);
+	} else if (c != '\0' && strchr("{}[]()=:,;", c)) {
+		scan_mark(t);
 	} else if (c == '@') {
 		scan_include(t);
 		return;
@@ -480,14 +506,12 @@ static void scan_token(struct text *t)
 
 static void scan_document(struct text *t)
 {
-	while (t->at < t->end && t->s->error == 0) {
+	while (t->at < t->end && !t->s->broken) {
 		if (t->s->n_settings > SCAN_SETTINGS_MAX) {
 			complain(t, "the document has more than 1,000,000 values");
 			t->s->broken = true;
 			return;
 		}
-		if (t->s->broken && *t->depth == SCAN_DEPTH_MAX)
-			return;
 		if (*t->at == '\n') {
 			t->at++;
 			new_line(t);
@@ -517,7 +541,7 @@ void scan_init(struct scan *s, struct arena *arena, struct model_mistakes *mista
 int scan_text(struct scan *s, const char *text, size_t n, const char *name)
 {
 	struct scope *scopes = calloc(SCAN_DEPTH_MAX + 1, sizeof(*scopes));
-	size_t depth = 0;
+	struct grammar grammar;
 	struct text t = { .s = s,
 		          .at = text,
 		          .end = text + n,
@@ -525,8 +549,9 @@ int scan_text(struct scan *s, const char *text, size_t n, const char *name)
 		          .line = 1,
 		          .line_is_blank = true,
 		          .scopes = scopes,
-		          .depth = &depth };
+		          .grammar = &grammar };
 
+	grammar_init(&grammar);
 	if (!scopes || !t.file || s->error) {
 		free(scopes);
 		return -ENOMEM;
@@ -540,6 +565,12 @@ int scan_text(struct scan *s, const char *text, size_t n, const char *name)
 		new_piece(s, t.file, 1);
 		emit(s, "");
 		scan_document(&t);
+		if (!s->broken && grammar_end(&grammar)) {
+			mistakes_add(s->mistakes, (struct where){ name, t.line }, "",
+			             "syntax error: the document ends, expected %s",
+			             grammar_end(&grammar));
+			s->broken = true;
+		}
 	}
 	free(scopes);
 	return s->error;

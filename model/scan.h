@@ -2,7 +2,7 @@
 /*
  * The scan that stands before libconfig. It reads the text and its includes, refuses what libconfig
  * would misread, and writes out the tokens one by one, so that libconfig sees nothing that was not
- * understood here: no include, no comment, no number beyond 32 bits, no setting that stands twice.
+ * understood here: no syntax error, no include, no comment, no number beyond 32 bits, no setting that stands twice.
  *
  * Bounds: SCAN_* below; each has its mistake.
  */
@@ -16,7 +16,7 @@
 
 #define SCAN_CONFIG_MAX    (16u << 20) /* bytes, includes and all */
 #define SCAN_EFFECTIVE_MAX (64u << 20)
-#define SCAN_DEPTH_MAX     16u
+#define SCAN_DEPTH_MAX     16u /* GRAMMAR_DEPTH_MAX */
 #define SCAN_FILES_MAX     256u
 #define SCAN_INCLUDE_DEPTH 8u
 #define SCAN_SETTINGS_MAX  1000000u

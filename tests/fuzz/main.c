@@ -42,7 +42,8 @@ static void give(const uint8_t *bytes, size_t n)
 
 	if (!copy)
 		abort();
-	memcpy(copy, bytes, n);
+	if (n)
+		memcpy(copy, bytes, n);
 	/* With no bytes, not even one may be read. */
 	LLVMFuzzerTestOneInput(n ? copy : copy + 1, n);
 	free(copy);
