@@ -30,6 +30,30 @@ int build_model(struct build *b);
 /** Look at the whole. */
 void check_model(const struct build *b);
 
+/* Steps of build_model() that have a file of their own; the sites and checks stand already. */
+void build_pools(struct build *b);
+void build_effective(struct build *b);
+/** Order of members, for qsort(). */
+int build_by_member_id(const void *a, const void *b);
+
+/** The number, the low 32 or 16 bits, the text (copied into the model, never NULL) of a row. */
+uint64_t build_n(const struct item *item, enum schema_id id);
+uint32_t build_n32(const struct item *item, enum schema_id id);
+uint16_t build_n16(const struct item *item, enum schema_id id);
+const char *build_text(const struct build *b, const struct item *item, enum schema_id id);
+/** A list of addresses, in the model. */
+const struct addr *build_addresses(const struct build *b, const struct item *item,
+                                   enum schema_id id, size_t *n);
+/** The items of @p list sorted by the text of @p name_id, each name once; the others are told. */
+struct sources build_sort(const struct build *b, const struct value *list, enum schema_id name_id);
+/** Find what a row refers to in an array as of build_find(); told if there is no such thing. @return NULL then */
+const void *build_resolve(const struct build *b, const struct item *item, enum schema_id id,
+                          const void *array, size_t n, size_t size);
+const struct model_site *build_site(const struct build *b, const struct item *item,
+                                    enum schema_id id);
+const struct model_check *build_check(const struct build *b, const struct item *item,
+                                      enum schema_id id);
+
 /** Find by name in an array, sorted by it, of structures that begin with their name. @return NULL when there is none */
 const void *build_find(const void *array, size_t n, size_t size, const char *name);
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "model/escape.h"
 #include "model/grammar.h"
 #include "model/load.h"
 
@@ -140,35 +141,6 @@ static void skip_block_comment(struct text *t)
 	t->s->broken = true;
 }
 
-static int hex_digit(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* Read what follows a backslash. @return the byte, or -1 */
-static int read_escape(struct text *t)
-{
-	static const char letters[] = "ntrf\\\"", bytes[] = "\n\t\r\f\\\"";
-	const char *found;
-
-	if (t->at == t->end || *t->at == '\0')
-		return -1;
-	found = strchr(letters, *t->at);
-	if (found) {
-		t->at++;
-		return (unsigned char)bytes[found - letters];
-	}
-	if ((*t->at != 'x' && *t->at != 'X') || t->end - t->at < 3)
-		return -1;
-	int high = hex_digit(t->at[1]), low = hex_digit(t->at[2]);
-	t->at += 3;
-	return high < 0 || low < 0 || (high == 0 && low == 0) ? -1 : high * 16 + low;
-}
-
 /*
  * Read a quoted text, the cursor behind its opening quote, into @p out (SCAN_TEXT_MAX + 1 bytes).
  * @return false after telling what is wrong; the cursor is then behind the text or at the line's end
@@ -182,7 +154,7 @@ static bool read_quoted(struct text *t, char *out, size_t *n_out)
 		int byte = (unsigned char)*t->at++;
 
 		if (byte == '\\')
-			byte = read_escape(t);
+			byte = escape_read(&t->at, t->end);
 		else if (byte < 0x20)
 			byte = -1;
 		if (byte < 0)

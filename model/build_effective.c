@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What an effective document has beyond a configuration: its origin, member sets, overrides. */
+#include "model/build.h"
+
+#include <stdlib.h>
+
+#include "base/arena.h"
+
+static void build_meta(struct build *b)
+{
+	const struct item *item = bind_value(b->top, SCHEMA_EFFECTIVE)->items;
+
+	b->model->meta.digest = "";
+	if (!item)
+		return;
+	b->model->meta = (struct model_meta){
+		.version = build_n(item, SCHEMA_EFFECTIVE_VERSION),
+		.digest = build_text(b, item, SCHEMA_EFFECTIVE_DIGEST),
+		.document = build_n(item, SCHEMA_EFFECTIVE_DOCUMENT),
+		.written_ms = (int64_t)build_n(item, SCHEMA_EFFECTIVE_WRITTEN),
+	};
+}
+
+static void build_members(const struct build *b, const struct item *item, struct model_set *set)
+{
+	const struct value *list = bind_value(item, SCHEMA_SETS_MEMBERS);
+	struct model_member *members = ARENA_ARRAY(b->arena, struct model_member, list->count + 1);
+
+	if (!members)
+		return;
+	for (uint32_t i = 0; i < list->count; i++) {
+		const struct item *from = &list->items[i];
+
+		members[i] = (struct model_member){
+			.address = bind_value(from, SCHEMA_SETS_MEMBERS_ADDRESS)->prefix.addr,
+			.port = build_n16(from, SCHEMA_SETS_MEMBERS_PORT),
+			.weight = build_n32(from, SCHEMA_SETS_MEMBERS_WEIGHT),
+		};
+		members[i].id = model_backend_id(&members[i].address, members[i].port);
+	}
+	qsort(members, list->count, sizeof(*members), build_by_member_id);
+	for (uint32_t i = 1; i < list->count; i++)
+		if (members[i].id == members[i - 1].id)
+			bind_mistake(b->bind, item, SCHEMA_SETS_MEMBERS,
+			             "an address and port stand twice");
+	set->members = members;
+	set->n_members = list->count;
+}
+
+/* Put the document's sets in the place of the first ones; they stand oldest first. */
+static void build_sets(struct build *b)
+{
+	const struct value *list = bind_value(b->top, SCHEMA_SETS);
+	struct model *m = b->model;
+	struct model_set *all = ARENA_ARRAY(b->arena, struct model_set, list->count + 1);
+	bool *seen = ARENA_ARRAY(b->bind->arena, bool, m->n_pools + 1);
+	const struct model_pool *last = NULL;
+
+	if (!all || !seen)
+		return;
+	for (uint32_t i = 0; i < list->count; i++) {
+		const struct item *item = &list->items[i];
+		const struct model_pool *named = build_resolve(b, item, SCHEMA_SETS_POOL, m->pools,
+		                                               m->n_pools, sizeof(*m->pools));
+
+		all[i].from_ms = (int64_t)build_n(item, SCHEMA_SETS_FROM);
+		all[i].until_ms = (int64_t)build_n(item, SCHEMA_SETS_UNTIL);
+		build_members(b, item, &all[i]);
+		if (!named)
+			continue;
+		struct model_pool *pool = (struct model_pool *)(uintptr_t)named;
+		if (pool == last && pool->n_sets <= MODEL_SETS_MAX &&
+		    all[i].from_ms >= all[i - 1].from_ms) {
+			pool->n_sets++;
+		} else if (seen[pool->index]) {
+			bind_mistake(b->bind, item, SCHEMA_SETS_POOL,
+			             "a pool's sets stand together, oldest first, at most %d",
+			             MODEL_SETS_MAX + 1);
+		} else {
+			pool->sets = &all[i];
+			pool->n_sets = 1;
+		}
+		seen[pool->index] = true;
+		last = pool;
+	}
+}
+
+static void build_overrides(struct build *b)
+{
+	struct sources from =
+	        build_sort(b, bind_value(b->top, SCHEMA_OVERRIDES), SCHEMA_OVERRIDES_ID);
+	struct model_override *overrides = ARENA_ARRAY(b->arena, struct model_override, from.n + 1);
+
+	if (!overrides)
+		return;
+	for (size_t i = 0; i < from.n; i++) {
+		const struct item *item = from.items[i];
+
+		overrides[i] = (struct model_override){
+			.id = build_text(b, item, SCHEMA_OVERRIDES_ID),
+			.kind = (enum model_override_kind)build_n(item, SCHEMA_OVERRIDES_KIND),
+			.target = (enum model_target_kind)build_n(item, SCHEMA_OVERRIDES_TARGET),
+			.pool = build_text(b, item, SCHEMA_OVERRIDES_POOL),
+			.name = build_text(b, item, SCHEMA_OVERRIDES_NAME),
+			.generation = build_n(item, SCHEMA_OVERRIDES_GENERATION),
+			.created_ms = (int64_t)build_n(item, SCHEMA_OVERRIDES_CREATED),
+			.from_ms = (int64_t)build_n(item, SCHEMA_OVERRIDES_FROM),
+			.over_ms = (int64_t)build_n(item, SCHEMA_OVERRIDES_OVER),
+			.until_ms = (int64_t)build_n(item, SCHEMA_OVERRIDES_UNTIL),
+			.from_ppm = build_n32(item, SCHEMA_OVERRIDES_FROM_PPM),
+			.ended = build_n(item, SCHEMA_OVERRIDES_ENDED) != 0,
+			.author = build_text(b, item, SCHEMA_OVERRIDES_AUTHOR),
+			.reason = build_text(b, item, SCHEMA_OVERRIDES_REASON),
+			.node = build_text(b, item, SCHEMA_OVERRIDES_NODE),
+		};
+		if (overrides[i].target == MODEL_TARGET_BACKEND && overrides[i].pool[0] == '\0')
+			bind_mistake(b->bind, item, SCHEMA_OVERRIDES_POOL,
+			             "is missing, expected the backend's pool");
+	}
+	b->model->overrides = overrides;
+	b->model->n_overrides = from.n;
+}
+
+void build_effective(struct build *b)
+{
+	build_meta(b);
+	build_sets(b);
+	build_overrides(b);
+}

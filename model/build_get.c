@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the builders share: values of items, items in order, references. */
+#include "model/build.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+const void *build_find(const void *array, size_t n, size_t size, const char *name)
+{
+	return n ? bsearch(&name, array, n, size, by_name) : NULL;
+}
+
+uint64_t build_n(const struct item *item, enum schema_id id)
+{
+	return bind_value(item, id)->n;
+}
+
+uint32_t build_n32(const struct item *item, enum schema_id id)
+{
+	return (uint32_t)build_n(item, id);
+}
+
+uint16_t build_n16(const struct item *item, enum schema_id id)
+{
+	return (uint16_t)build_n(item, id);
+}
+
+const char *build_text(const struct build *b, const struct item *item, enum schema_id id)
+{
+	const struct value *v = bind_value(item, id);
+	const char *copy = v->text && v->text[0] ? arena_strdup(b->arena, v->text) : NULL;
+
+	return copy ? copy : "";
+}
+
+/* For bsearch and near names: an item with its name first, as in the model's structures. */
+struct named_item {
+	const char *name;
+	const struct item *item;
+};
+
+static int by_name_then_line(const void *a, const void *b)
+{
+	const struct named_item *x = a, *y = b;
+	int order = strcmp(x->name, y->name);
+
+	if (order)
+		return order;
+	return (x->item->node->line > y->item->node->line) -
+	       (x->item->node->line < y->item->node->line);
+}
+
+/* The items of @p list sorted by the text of @p name_id, each name once; tell of the others. */
+struct sources build_sort(const struct build *b, const struct value *list, enum schema_id name_id)
+{
+	struct arena *scratch = b->bind->arena;
+	struct named_item *named = ARENA_ARRAY(scratch, struct named_item, list->count + 1);
+	struct sources out = { ARENA_ARRAY(scratch, const struct item *, list->count + 1), 0 };
+	size_t n = 0;
+
+	if (!named || !out.items)
+		return (struct sources){ NULL, 0 };
+	for (uint32_t i = 0; i < list->count; i++)
+		if (bind_value(&list->items[i], name_id)->ok)
+			named[n++] =
+			        (struct named_item){ bind_value(&list->items[i], name_id)->text,
+				                     &list->items[i] };
+	qsort(named, n, sizeof(*named), by_name_then_line);
+	for (size_t i = 0; i < n; i++) {
+		if (i == 0 || strcmp(named[i].name, named[i - 1].name) != 0) {
+			out.items[out.n++] = named[i].item;
+			continue;
+		}
+		struct where first = scan_where(b->bind->scan, out.items[out.n - 1]->node->line);
+		bind_mistake(b->bind, named[i].item, name_id, "\"%s\" stands twice; first at %s:%u",
+		             named[i].name, first.file, first.line);
+	}
+	return out;
+}
+
+/* Find what @p item's row @p id refers to; tell if there is no such thing. */
+const void *build_resolve(const struct build *b, const struct item *item, enum schema_id id,
+                          const void *array, size_t n, size_t size)
+{
+	const struct value *v = bind_value(item, id);
+	const char *kind = model_schema[id].type + strlen("reference to ");
+	char near_is[NEAR_TEXT_MAX];
+
+	if (!v->ok || !v->node)
+		return NULL;
+	const void *found = build_find(array, n, size, v->text);
+	if (found)
+		return found;
+	struct near_best near = { .wanted = v->text };
+	for (size_t i = 0; i < n; i++)
+		near_try(&near,
+		         *(const char *const *)(const void *)((const char *)array + i * size));
+	bind_mistake(b->bind, item, id, "there is no \"%s\" in %.*s%s", v->text,
+	             (int)strcspn(kind, "["), kind, near_text(&near, near_is));
+	return NULL;
+}
+
+const struct model_site *build_site(const struct build *b, const struct item *item,
+                                    enum schema_id id)
+{
+	return build_resolve(b, item, id, b->model->sites, b->model->n_sites,
+	                     sizeof(struct model_site));
+}
+
+const struct addr *build_addresses(const struct build *b, const struct item *item,
+                                   enum schema_id id, size_t *n)
+{
+	const struct value *v = bind_value(item, id);
+	struct addr *out = ARENA_ARRAY(b->arena, struct addr, v->count + 1);
+
+	*n = 0;
+	if (!out || !v->ok)
+		return out;
+	for (uint32_t i = 0; i < v->count; i++)
+		out[(*n)++] = v->entries[i].addr;
+	return out;
+}
+
+const struct model_check *build_check(const struct build *b, const struct item *item,
+                                      enum schema_id id)
+{
+	return build_resolve(b, item, id, b->model->checks, b->model->n_checks,
+	                     sizeof(struct model_check));
+}

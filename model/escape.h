@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Escapes in the texts of documents. Pure. */
+#ifndef WEIR_MODEL_ESCAPE_H
+#define WEIR_MODEL_ESCAPE_H
+
+/** Read what follows a backslash at @p at, before @p end, and move on. @return the byte, or -1 (also for \\x00) */
+int escape_read(const char **at, const char *end);
+
+#endif
