@@ -13,13 +13,14 @@
 #define KEY_DIGITS   32u
 
 /* What stands at a path: relative ones are below the configuration's directory. */
-static const char *build_path(const struct build *b, const struct item *item, enum schema_id id)
+static const char *build_path(const struct build *b, const struct item *item, enum schema_id id,
+                              const char *dir)
 {
 	const struct value *v = bind_value(item, id);
 
 	if (!v->ok || !v->text)
 		return "";
-	if (!b->dir) {
+	if (!dir) {
 		if (v->text[0] != '/')
 			bind_mistake(b->bind, item, id, "found \"%s\", expected an absolute path",
 			             v->text);
@@ -32,7 +33,7 @@ static const char *build_path(const struct build *b, const struct item *item, en
 		return "";
 	}
 	const char *path = v->text[0] == '/' ? build_text(b, item, id)
-	                                     : arena_printf(b->arena, "%s/%s", b->dir, v->text);
+	                                     : arena_printf(b->arena, "%s/%s", dir, v->text);
 	return path ? path : "";
 }
 
@@ -69,7 +70,7 @@ static bool parse_key(const char *digits, uint64_t key[2])
 
 static void build_key(struct build *b, const struct item *cluster)
 {
-	const char *path = build_path(b, cluster, SCHEMA_CLUSTER_HASH_KEY_FILE);
+	const char *path = build_path(b, cluster, SCHEMA_CLUSTER_HASH_KEY_FILE, b->key_dir);
 	char *bytes = NULL;
 	size_t n;
 
@@ -84,7 +85,7 @@ static void build_key(struct build *b, const struct item *cluster)
 	else if (err)
 		bind_mistake(b->bind, cluster, SCHEMA_CLUSTER_HASH_KEY_FILE, "%s %s", path,
 		             load_error(err));
-	else if (b->dir && !load_is_below(path, b->dir))
+	else if (b->key_dir && !load_is_below(path, b->key_dir))
 		bind_mistake(b->bind, cluster, SCHEMA_CLUSTER_HASH_KEY_FILE,
 		             "%s leads out of the configuration's directory", path);
 	else if (!parse_key(bytes, b->model->hash_key))
@@ -337,7 +338,7 @@ static void build_zones(struct build *b, const struct item *dns)
 
 		zones[i] = (struct model_zone){
 			.name = build_text(b, item, SCHEMA_DNS_ZONES_NAME),
-			.file = build_path(b, item, SCHEMA_DNS_ZONES_FILE),
+			.file = build_path(b, item, SCHEMA_DNS_ZONES_FILE, b->dir),
 			.digest = build_text(b, item, SCHEMA_DNS_ZONES_DIGEST),
 		};
 		check_file(b, item, SCHEMA_DNS_ZONES_FILE, zones[i].file, ZONE_FILE_MAX);

@@ -19,7 +19,8 @@ struct sources {
 struct build {
 	const struct bind *bind;
 	const struct item *top;
-	const char *dir; /**< absolute; relative paths are below it; NULL: only absolute ones */
+	const char *dir;     /**< absolute; relative paths are below it; NULL: only absolute ones */
+	const char *key_dir; /**< the same for the cluster's key */
 	struct model *model;
 	struct arena *arena; /**< the model's */
 	struct sources sites, nodes, checks, pools, vips, services, zones, names;

@@ -20,9 +20,10 @@ struct reading {
 	const char *path; /* of the document; NULL: text */
 	const char *text;
 	size_t n_text;
-	const char *name; /* of a text, in mistakes */
-	const char *dir;  /* absolute; NULL: an effective document */
-	const char *node; /* NULL: any */
+	const char *name;    /* of a text, in mistakes */
+	const char *dir;     /* absolute; NULL: an effective document */
+	const char *key_dir; /* absolute; where the cluster's key is; NULL as dir */
+	const char *node;    /* NULL: any */
 };
 
 /* A node that is not in the document: say which ones are. */
@@ -47,7 +48,12 @@ static void tell_nodes(const struct model *m, const struct reading *r, const cha
 static int build(const struct reading *r, const struct bind *bind, const struct item *top,
                  struct model *m)
 {
-	struct build b = { .bind = bind, .top = top, .dir = r->dir, .model = m, .arena = m->arena };
+	struct build b = { .bind = bind,
+		           .top = top,
+		           .dir = r->dir,
+		           .key_dir = r->key_dir,
+		           .model = m,
+		           .arena = m->arena };
 	int err = build_model(&b);
 
 	if (err)
@@ -129,10 +135,20 @@ static int directory_of(const char *path, char dir[PATH_MAX])
 int model_read_config(const char *path, const char *node, struct model **out,
                       struct model_mistakes *mistakes)
 {
-	char dir[PATH_MAX];
-	struct reading r = { .path = path, .dir = dir, .node = node };
+	return model_read_laid_out(path, NULL, node, out, mistakes);
+}
+
+int model_read_laid_out(const char *path, const char *key_dir, const char *node, struct model **out,
+                        struct model_mistakes *mistakes)
+{
+	char dir[PATH_MAX], real_key_dir[PATH_MAX];
+	struct reading r = { .path = path, .dir = dir, .key_dir = dir, .node = node };
 	int err = directory_of(path, dir);
 
+	if (!err && key_dir) {
+		r.key_dir = real_key_dir;
+		err = realpath(key_dir, real_key_dir) ? 0 : -errno;
+	}
 	if (err) {
 		if (mistakes_init(mistakes) == 0)
 			mistakes_add(mistakes, (struct where){ path, 0 }, "",
@@ -146,9 +162,12 @@ int model_read_text(const char *text, size_t n, const char *name, const char *di
                     struct model **out, struct model_mistakes *mistakes)
 {
 	char real_dir[PATH_MAX];
-	struct reading r = {
-		.text = text, .n_text = n, .name = name, .dir = real_dir, .node = node
-	};
+	struct reading r = { .text = text,
+		             .n_text = n,
+		             .name = name,
+		             .dir = real_dir,
+		             .key_dir = real_dir,
+		             .node = node };
 
 	if (!realpath(dir, real_dir)) {
 		int err = -errno;

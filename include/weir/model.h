@@ -260,6 +260,13 @@ int model_read_config(const char *path, const char *node, struct model **out,
                       struct model_mistakes *mistakes);
 
 /**
+ * As model_read_config(), for a configuration that is not where its secrets are: the cluster's key
+ * is found below @p key_dir; NULL: below the configuration's own directory.
+ */
+int model_read_laid_out(const char *path, const char *key_dir, const char *node, struct model **out,
+                        struct model_mistakes *mistakes);
+
+/**
  * Read a configuration's text from memory, as model_read_config() reads a file.
  *
  * @param text  borrowed for the call; @p n bytes, need not end in a NUL

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Changes of configuration: apply, roll back, confirm, and taking a peer's versions.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "mgmt/store/compose.h"
+#include "mgmt/store/gather.h"
+#include "mgmt/store/own.h"
+
+static bool is_forced(const struct intent_change *change, const char *digest)
+{
+	for (size_t i = 0; i < change->n_force; i++)
+		if (!strcmp(change->force[i], digest))
+			return true;
+	return false;
+}
+
+/* Whether all unrelated heads that are known are named; they are what the version supersedes. */
+static int name_foreign(const struct intent *in, const struct intent_change *change,
+                        struct version *v)
+{
+	for (size_t i = 0; i < in->n_foreign; i++) {
+		const struct intent_foreign *f = &in->foreign[i];
+
+		if (!is_forced(change, f->digest))
+			return -EMEDIUMTYPE;
+		if (v->n_supersedes == VERSION_SUPERSEDES_MAX)
+			return -E2BIG;
+		snprintf(v->supersedes[v->n_supersedes++], DIGEST_TEXT_MAX, "%s", f->digest);
+		if (v->number <= f->number)
+			v->number = f->number + 1;
+	}
+	return 0;
+}
+
+static int make_version(const struct intent *in, const struct intent_change *change,
+                        const char *digest, int64_t now_ms, struct version *out)
+{
+	const struct version *head = intent_head(in);
+	struct version v = { .number = head ? head->number + 1 : 1, .time_ms = now_ms };
+
+	if (head && v.time_ms <= head->time_ms)
+		v.time_ms = head->time_ms + 1; /* versions are in order, whatever the clock does */
+	v.effective_ms = v.time_ms + (head ? COMPOSE_AHEAD_MS : 0);
+	snprintf(v.digest, sizeof(v.digest), "%s", digest);
+	snprintf(v.parent, sizeof(v.parent), "%s", head ? head->digest : "");
+	snprintf(v.author, sizeof(v.author), "%s", change->author);
+	snprintf(v.reason, sizeof(v.reason), "%s", change->reason);
+	snprintf(v.node, sizeof(v.node), "%s", in->node);
+	int rc = name_foreign(in, change, &v);
+	if (!rc)
+		*out = v;
+	return rc;
+}
+
+/* Whether the laid out files of @p digest are in use. */
+static bool is_recent(const struct intent *in, const char *digest)
+{
+	for (size_t i = 0; i < in->n_recent; i++)
+		if (!strcmp(in->recent[i].version.digest, digest))
+			return true;
+	return false;
+}
+
+static void remove_laid_out(const struct intent *in, const char *digest)
+{
+	char dir[PATH_MAX];
+
+	if (!is_recent(in, digest) && !gather_dir(in->state_dir, digest, dir))
+		files_remove_dir(dir);
+}
+
+/* Make @p r the head; what is then too old goes, once nothing composed borrows from it. */
+static void push_recent(struct intent *in, struct recent *r, int64_t now_ms)
+{
+	char dropped[DIGEST_TEXT_MAX] = "";
+	struct recent old = { 0 };
+
+	if (in->n_recent == RECENT_MAX) {
+		old = in->recent[0];
+		snprintf(dropped, sizeof(dropped), "%s", old.version.digest);
+		in->n_recent--;
+		memmove(in->recent, in->recent + 1, in->n_recent * sizeof(*in->recent));
+	}
+	in->recent[in->n_recent++] = *r;
+	effective_write(in, now_ms);
+	if (!dropped[0])
+		return;
+	files_fini(&old.files);
+	if (old.model != in->seed)
+		model_free(old.model);
+	remove_laid_out(in, dropped);
+}
+
+static void say_version(struct intent *in, const struct version *v, int64_t now_ms)
+{
+	char value[LOG_VALUE_MAX];
+
+	log_note("version", "number=%" PRIu64 " digest=%.16s author=%s reason=%s", v->number,
+	         v->digest, v->author, log_value(v->reason, value));
+	journal_add(in->journal, now_ms, "version", "versions", "version %" PRIu64 " by %s%s%s%s",
+	            v->number, v->author, *v->reason ? ": " : "", v->reason,
+	            v->confirm_by_ms ? " (to be confirmed)" : "");
+}
+
+/* Store the version and put it in force. Takes files and model on success. */
+static int put_in_force(struct intent *in, const struct version *v, struct files *files,
+                        struct model **model, int64_t now_ms)
+{
+	struct recent r = { .version = *v, .files = *files, .model = *model };
+
+	if (!in->store || in->failing)
+		return -EROFS;
+	if (intent_stored(in, store_put_version(in->store, v, files), now_ms))
+		return -EROFS;
+	*files = (struct files){ 0 };
+	*model = NULL;
+	say_version(in, v, now_ms);
+	push_recent(in, &r, now_ms);
+	in->n_foreign = 0; /* all were named; peers will say anew */
+	return 0;
+}
+
+static int64_t confirm_within(const struct intent_change *change, const struct plan *plan,
+                              bool has_head)
+{
+	if (!has_head)
+		return 0;
+	if (change->confirm_within_ms >= 0)
+		return change->confirm_within_ms;
+	return plan->n_risks ? INTENT_CONFIRM_DEFAULT_MS : 0;
+}
+
+/* The files that are asked for, as a copy. */
+static int wanted_files(struct intent *in, const struct intent_change *change, int64_t now_ms,
+                        struct files *out)
+{
+	if (change->files)
+		return files_copy(out, change->files);
+	if (!in->store || in->failing)
+		return -EROFS;
+	int rc = store_files(in->store, change->rollback_to, out);
+	if (rc && rc != -ENOENT) {
+		intent_stored(in, rc, now_ms);
+		return -EROFS;
+	}
+	return rc;
+}
+
+static int change_to(struct intent *in, const struct intent_change *change, struct files *files,
+                     int64_t now_ms, struct intent_changed *out)
+{
+	const struct recent *head = in->n_recent ? &in->recent[in->n_recent - 1] : NULL;
+	struct model *model = NULL;
+	char digest[DIGEST_TEXT_MAX];
+	int rc = make_version(in, change, files_digest(files, digest), now_ms, &out->version);
+
+	if (rc)
+		return rc;
+	rc = gather_model(files, in->state_dir, in->conf_dir, in->node, &model, &out->mistakes);
+	if (!rc)
+		rc = plan_make(head ? head->model : NULL, model, &out->plan);
+	out->changed = !head || strcmp(head->version.digest, digest) || in->n_foreign;
+	if (!rc && !out->changed)
+		out->version = head->version;
+	if (!rc && out->changed) {
+		out->confirm_within_ms = confirm_within(change, &out->plan, head != NULL);
+		if (out->confirm_within_ms)
+			out->version.confirm_by_ms = now_ms + out->confirm_within_ms;
+		if (!change->dry_run)
+			rc = put_in_force(in, &out->version, files, &model, now_ms);
+	}
+	model_free(model);
+	if (rc || change->dry_run)
+		remove_laid_out(in, digest);
+	return rc;
+}
+
+int intent_change(struct intent *in, const struct intent_change *change, int64_t now_ms,
+                  struct intent_changed *out)
+{
+	struct files files = { 0 };
+	int rc = wanted_files(in, change, now_ms, &files);
+
+	*out = (struct intent_changed){ 0 };
+	if (!rc)
+		rc = change_to(in, change, &files, now_ms, out);
+	files_fini(&files);
+	return rc;
+}
+
+void intent_changed_fini(struct intent_changed *c)
+{
+	plan_fini(&c->plan);
+	model_mistakes_free(&c->mistakes);
+}
+
+int intent_confirm(struct intent *in, uint64_t number, const char *author, int64_t now_ms)
+{
+	struct version *head = in->n_recent ? &in->recent[in->n_recent - 1].version : NULL;
+
+	if (!head || number > head->number || number == 0)
+		return -ENOENT;
+	if (number != head->number || !head->confirm_by_ms)
+		return -EALREADY;
+	if (!in->store || in->failing ||
+	    intent_stored(in, store_confirm(in->store, number), now_ms))
+		return -EROFS;
+	head->confirm_by_ms = 0;
+	log_note("version-confirmed", "number=%" PRIu64 " author=%s", number, author);
+	journal_add(in->journal, now_ms, "version", "versions",
+	            "version %" PRIu64 " confirmed by %s", number, author);
+	return 0;
+}
+
+int intent_version(struct intent *in, uint64_t number, struct version *out, struct files *files)
+{
+	struct version v;
+
+	if (!in->store || in->failing)
+		return -EROFS;
+	int rc = store_version(in->store, number, &v);
+	if (!rc && files)
+		rc = store_files(in->store, number, files);
+	if (!rc)
+		*out = v;
+	return rc;
+}
+
+/* Whether our history has version @p number with @p digest; without a store, as far as memory goes. */
+static bool have_version(struct intent *in, uint64_t number, const char *digest)
+{
+	struct version v;
+
+	for (size_t i = 0; i < in->n_recent; i++)
+		if (in->recent[i].version.number == number)
+			return !strcmp(in->recent[i].version.digest, digest);
+	if (!in->store || in->failing)
+		return number <
+		       intent_head(in)->number; /* not known: no reason to call it diverged */
+	return !store_version(in->store, number, &v) && !strcmp(v.digest, digest);
+}
+
+static bool names(const struct version *v, const char *digest)
+{
+	for (size_t i = 0; i < v->n_supersedes; i++)
+		if (!strcmp(v->supersedes[i], digest))
+			return true;
+	return false;
+}
+
+/* Whether one of our versions after @p number overrode @p digest by name. */
+static bool have_superseded(struct intent *in, uint64_t number, const char *digest)
+{
+	struct version batch[16];
+	uint64_t before = 0;
+	int n;
+
+	if (!in->store || in->failing)
+		return names(intent_head(in), digest);
+	do {
+		n = store_versions(in->store, before, batch, 16);
+		for (int i = 0; i < n && batch[i].number >= number; i++)
+			if (names(&batch[i], digest))
+				return true;
+		before = n > 0 ? batch[n - 1].number : 0;
+	} while (n == 16 && before > number);
+	return false;
+}
+
+/* Whether a list of versions, newest first, leads on from our head. */
+static bool leads_on(const struct version *head, const struct version *list, size_t n)
+{
+	for (size_t i = 0; i < n && list[i].number >= head->number; i++)
+		if (names(&list[i], head->digest) ||
+		    (list[i].number == head->number && !strcmp(list[i].digest, head->digest)))
+			return true;
+	return false;
+}
+
+enum intent_relation intent_relate(struct intent *in, const struct version *list, size_t n)
+{
+	const struct version *head = intent_head(in);
+
+	if (n == 0)
+		return INTENT_BEHIND;
+	if (!head)
+		return INTENT_AHEAD;
+	if (list[0].number == head->number && !strcmp(list[0].digest, head->digest))
+		return INTENT_AGREED;
+	if (list[0].number < head->number)
+		return have_version(in, list[0].number, list[0].digest) ||
+		                       have_superseded(in, list[0].number, list[0].digest)
+		               ? INTENT_BEHIND
+		               : INTENT_DIVERGED;
+	if (list[0].number > head->number)
+		return n == 1 || leads_on(head, list, n) ? INTENT_AHEAD : INTENT_DIVERGED;
+	bool theirs = names(&list[0], head->digest), ours = names(head, list[0].digest);
+	return theirs == ours ? INTENT_DIVERGED : theirs ? INTENT_AHEAD : INTENT_BEHIND;
+}
+
+int intent_take(struct intent *in, const struct intent_offer *offers, size_t n, int64_t now_ms)
+{
+	const struct intent_offer *last = n ? &offers[n - 1] : NULL;
+	struct model_mistakes mistakes = { 0 };
+	struct model *model = NULL;
+
+	if (!last)
+		return -EINVAL;
+	if (!in->store || in->failing)
+		return -EROFS;
+	for (size_t i = 0; i < n; i++) {
+		char digest[DIGEST_TEXT_MAX];
+
+		if (strcmp(files_digest(&offers[i].files, digest), offers[i].version.digest))
+			return -EINVAL;
+	}
+	int rc = gather_model(&last->files, in->state_dir, in->conf_dir, in->node, &model,
+	                      &mistakes);
+	if (rc == -EINVAL)
+		intent_log_mistakes(last->version.digest, &mistakes);
+	model_mistakes_free(&mistakes);
+	model_free(model);
+	for (size_t i = 0; !rc && i < n; i++)
+		rc = intent_stored(
+		        in, store_put_version(in->store, &offers[i].version, &offers[i].files),
+		        now_ms);
+	if (!rc)
+		rc = intent_load_recent(in, now_ms);
+	if (rc)
+		return rc;
+	say_version(in, &last->version, now_ms);
+	effective_write(in, now_ms);
+	return 0;
+}

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/store/command.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mgmt/store/compose.h"
+
+#define CHANGES_MAX 64u
+
+/* A command while it is worked out: the overrides that it makes or changes. */
+struct work {
+	struct intent *in;
+	const struct command *c;
+	struct command_result *r;
+	int64_t now_ms;
+	struct override target; /* kind of target, pool and name alone */
+	struct override changes[CHANGES_MAX];
+	size_t n_changes;
+};
+
+static const char *const words[COMMAND_COUNT] = { "drain", "disable", "force_up",
+	                                          "hold",  "undrain", "enable" };
+
+enum command_do command_from_text(const char *text)
+{
+	int i = 0;
+
+	while (i < COMMAND_COUNT && strcmp(words[i], text))
+		i++;
+	return (enum command_do)i;
+}
+
+const char *command_text(enum command_do what)
+{
+	return words[what];
+}
+
+static enum command_outcome say(struct work *w, enum command_outcome outcome, const char *field,
+                                const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+static enum command_outcome say(struct work *w, enum command_outcome outcome, const char *field,
+                                const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(w->r->text, sizeof(w->r->text), format, list);
+	va_end(list);
+	w->r->field = field;
+	return outcome;
+}
+
+static bool is_site(const struct work *w)
+{
+	return w->target.target == MODEL_TARGET_SITE;
+}
+
+/* Which kinds a word ends or changes. */
+static bool is_about(enum command_do what, enum model_override_kind kind)
+{
+	switch (what) {
+	case COMMAND_DRAIN:
+	case COMMAND_UNDRAIN:
+	case COMMAND_HOLD:
+		return kind == MODEL_OVERRIDE_DRAIN;
+	case COMMAND_DISABLE:
+		return kind == MODEL_OVERRIDE_DISABLE;
+	case COMMAND_FORCE_UP:
+		return kind == MODEL_OVERRIDE_FORCE_UP;
+	default:
+		return kind == MODEL_OVERRIDE_DISABLE || kind == MODEL_OVERRIDE_FORCE_UP;
+	}
+}
+
+/* The live override after @p at that the command is about; NULL: none. A held one counts as live. */
+static const struct override *find_live(const struct work *w, size_t *at)
+{
+	const struct overrides *set = intent_overrides(w->in);
+
+	for (; *at < set->n_items; ++*at) {
+		const struct override *o = &set->items[*at];
+
+		if (!is_about(w->c->what, o->kind) || !override_same_target(o, &w->target) ||
+		    (w->c->id && strcmp(w->c->id, o->id)) ||
+		    !strcmp(overrides_state(set, o, w->now_ms), "done"))
+			continue;
+		++*at;
+		return o;
+	}
+	return NULL;
+}
+
+static enum command_outcome find_target(struct work *w)
+{
+	const struct override *o;
+
+	if (w->c->id) {
+		o = overrides_find(intent_overrides(w->in), w->c->id);
+		if (!o)
+			return say(w, COMMAND_UNKNOWN, "id", "there is no override %s", w->c->id);
+		w->target = *o;
+		w->r->override = *o;
+		return !w->c->generation || w->c->generation == o->generation ? COMMAND_OK
+		                                                              : COMMAND_STALE;
+	}
+	bool backend = w->c->pool && *w->c->pool;
+	w->target.target = backend ? MODEL_TARGET_BACKEND : MODEL_TARGET_SITE;
+	snprintf(w->target.pool, sizeof(w->target.pool), "%s", backend ? w->c->pool : "");
+	snprintf(w->target.name, sizeof(w->target.name), "%s", w->c->name);
+	return COMMAND_OK;
+}
+
+/* What is to be taken out must be there; what is to be ended need not be any more. */
+static enum command_outcome check_target(struct work *w)
+{
+	const struct model *m = intent_model(w->in);
+	bool ends = w->c->what == COMMAND_UNDRAIN || w->c->what == COMMAND_ENABLE;
+
+	if (ends)
+		return COMMAND_OK;
+	if (!m)
+		return say(w, COMMAND_UNKNOWN, "target", "there is no configuration yet");
+	if (is_site(w))
+		return model_site(m, w->target.name) ? COMMAND_OK
+		                                     : say(w, COMMAND_UNKNOWN, "target.site",
+		                                           "there is no site %s", w->target.name);
+	const struct model_pool *pool = model_pool(m, w->target.pool);
+	if (!pool)
+		return say(w, COMMAND_UNKNOWN, "target.pool", "there is no pool %s",
+		           w->target.pool);
+	return model_backend(pool, w->target.name)
+	               ? COMMAND_OK
+	               : say(w, COMMAND_UNKNOWN, "target.backend",
+	                     "there is no backend %s in pool %s", w->target.name, w->target.pool);
+}
+
+static enum command_outcome check_shape(struct work *w)
+{
+	const struct command *c = w->c;
+	bool makes = c->what == COMMAND_DRAIN || c->what == COMMAND_DISABLE ||
+	             c->what == COMMAND_FORCE_UP;
+
+	if (makes && c->until_ms < 0)
+		return say(w, COMMAND_INVALID, "until", "is required; \"never\" is allowed");
+	if (makes && c->until_ms <= w->now_ms)
+		return say(w, COMMAND_INVALID, "until", "is in the past");
+	if (!makes && c->until_ms >= 0)
+		return say(w, COMMAND_INVALID, "until", "goes with drain, disable and force_up");
+	if (c->from_ms >= 0 && c->what != COMMAND_DRAIN)
+		return say(w, COMMAND_INVALID, "from", "goes with drain");
+	if (c->from_ms >= 0 && (c->from_ms < w->now_ms || c->from_ms >= c->until_ms))
+		return say(w, COMMAND_INVALID, "from", "lies in the past or after until");
+	if (c->over_ms >= 0 && c->what != COMMAND_DRAIN && c->what != COMMAND_UNDRAIN)
+		return say(w, COMMAND_INVALID, "over", "goes with drain and undrain");
+	if (c->now && c->from_ms >= 0)
+		return say(w, COMMAND_INVALID, "now", "excludes from");
+	if (c->what == COMMAND_FORCE_UP && is_site(w))
+		return say(w, COMMAND_INVALID, "target", "force_up is for backends");
+	if (c->what == COMMAND_HOLD && !is_site(w))
+		return say(w, COMMAND_INVALID, "target", "hold is for sites");
+	return COMMAND_OK;
+}
+
+/* How long ahead a shift of @p site starts: the longest TTL of a name that may give its address. */
+static int64_t lead_ms(const struct work *w)
+{
+	const struct model *m = intent_model(w->in);
+	uint32_t ttl_s = 0;
+
+	if (w->c->now || !m)
+		return 0;
+	for (size_t i = 0; i < m->n_dns_names; i++) {
+		const struct model_dns_name *name = &m->dns_names[i];
+
+		for (size_t k = 0; k < name->service->n_at; k++)
+			if (!strcmp(name->service->at[k].site->name, w->target.name) &&
+			    name->ttl_max_s > ttl_s)
+				ttl_s = name->ttl_max_s;
+	}
+	return (int64_t)ttl_s * 1000;
+}
+
+static struct override *change(struct work *w, const struct override *o)
+{
+	struct override *n = &w->changes[w->n_changes++];
+
+	*n = *o;
+	n->generation++;
+	snprintf(n->node, sizeof(n->node), "%s", w->target.node);
+	return n;
+}
+
+static void sign(const struct work *w, struct override *o)
+{
+	snprintf(o->author, sizeof(o->author), "%s", w->c->author);
+	snprintf(o->reason, sizeof(o->reason), "%s", w->c->reason);
+}
+
+static struct override *make(struct work *w, enum model_override_kind kind)
+{
+	struct override *o = &w->changes[w->n_changes++];
+	uint32_t salt = 0;
+
+	*o = (struct override){ .kind = kind,
+		                .target = w->target.target,
+		                .generation = 1,
+		                .created_ms = w->now_ms,
+		                .until_ms = w->c->until_ms };
+	if (getrandom(&salt, sizeof(salt), GRND_NONBLOCK) != sizeof(salt))
+		salt = (uint32_t)clock_mono_ns();
+	snprintf(o->pool, sizeof(o->pool), "%s", w->target.pool);
+	snprintf(o->name, sizeof(o->name), "%s", w->target.name);
+	snprintf(o->node, sizeof(o->node), "%s", w->target.node);
+	override_make_id(o->node, w->now_ms, salt, o->id);
+	sign(w, o);
+	return o;
+}
+
+/* End the holds of the target, so that its ramps run again. */
+static void release_holds(struct work *w)
+{
+	const struct overrides *set = intent_overrides(w->in);
+
+	for (size_t i = 0; i < set->n_items && w->n_changes < CHANGES_MAX; i++) {
+		const struct override *o = &set->items[i];
+
+		if (o->kind != MODEL_OVERRIDE_HOLD || !override_same_target(o, &w->target) ||
+		    override_is_done(o, w->now_ms))
+			continue;
+		struct override *n = change(w, o);
+		n->ended = true;
+		n->until_ms = w->now_ms;
+	}
+}
+
+static void drain_site(struct work *w, const struct override *live)
+{
+	uint32_t level = live ? overrides_level(intent_overrides(w->in), live, w->now_ms) : 0;
+	struct override *o = live ? change(w, live) : make(w, MODEL_OVERRIDE_DRAIN);
+
+	sign(w, o);
+	o->from_ppm = level;
+	o->until_ms = w->c->until_ms;
+	o->over_ms = w->c->over_ms >= 0 ? w->c->over_ms : live ? live->over_ms : 0;
+	o->from_ms = w->c->from_ms >= 0 ? w->c->from_ms
+	             : level > 0        ? w->now_ms
+	                                : w->now_ms + lead_ms(w);
+	if (o->from_ms > o->until_ms)
+		o->from_ms = o->until_ms;
+	release_holds(w);
+}
+
+/* Past instants stay as they are: member sets follow from them. */
+static void drain_backend(struct work *w, const struct override *live)
+{
+	bool runs = live && live->from_ms <= w->now_ms;
+	struct override *o = live ? change(w, live) : make(w, MODEL_OVERRIDE_DRAIN);
+
+	sign(w, o);
+	o->until_ms = w->c->until_ms;
+	if (!runs)
+		o->from_ms = w->c->from_ms >= 0 ? w->c->from_ms : w->now_ms + COMPOSE_AHEAD_MS;
+	if (w->c->over_ms >= 0)
+		o->over_ms = runs ? w->now_ms - o->from_ms + w->c->over_ms : w->c->over_ms;
+	if (o->until_ms < o->from_ms)
+		o->until_ms = o->from_ms;
+}
+
+/* Disable or force up: at once. */
+static void put_plain(struct work *w, const struct override *live, enum model_override_kind kind)
+{
+	struct override *o = live ? change(w, live) : make(w, kind);
+
+	sign(w, o);
+	o->until_ms = w->c->until_ms;
+	if (!live)
+		o->from_ms = w->now_ms;
+}
+
+static void hold_site(struct work *w)
+{
+	struct override *o = make(w, MODEL_OVERRIDE_HOLD);
+
+	o->from_ms = w->now_ms;
+	o->until_ms = MODEL_WALL_NEVER; /* going on needs a person */
+}
+
+/* Start the return of a site's drain from the level that it has. */
+static void return_site(struct work *w, struct override *o, uint32_t level)
+{
+	if (w->c->over_ms >= 0)
+		o->over_ms = w->c->over_ms;
+	if (w->c->now || level == 0) {
+		o->ended = true;
+		o->until_ms = w->now_ms;
+		return;
+	}
+	o->from_ppm = level;
+	o->from_ms = o->until_ms = w->now_ms + lead_ms(w);
+	if (o->over_ms == 0)
+		o->over_ms = 1; /* the level stays until then, and falls at once */
+}
+
+static void end_one(struct work *w, const struct override *live)
+{
+	uint32_t level = overrides_level(intent_overrides(w->in), live, w->now_ms);
+	struct override *o = change(w, live);
+
+	if (live->kind == MODEL_OVERRIDE_DRAIN && live->target == MODEL_TARGET_SITE) {
+		return_site(w, o, level);
+		return;
+	}
+	o->until_ms = w->now_ms;
+	if (live->target == MODEL_TARGET_SITE)
+		o->ended = true;
+	else if (live->kind != MODEL_OVERRIDE_FORCE_UP)
+		o->until_ms += COMPOSE_AHEAD_MS; /* its return is announced */
+	if (o->until_ms < o->from_ms)
+		o->until_ms = o->from_ms; /* it never began */
+}
+
+static enum command_outcome work_out(struct work *w)
+{
+	size_t at = 0;
+	const struct override *live = find_live(w, &at);
+
+	if (live && w->c->generation && w->c->generation != live->generation) {
+		w->r->override = *live;
+		return COMMAND_STALE;
+	}
+	w->r->created = !live;
+	switch (w->c->what) {
+	case COMMAND_DRAIN:
+		(is_site(w) ? drain_site : drain_backend)(w, live);
+		return COMMAND_OK;
+	case COMMAND_DISABLE:
+		put_plain(w, live, MODEL_OVERRIDE_DISABLE);
+		return COMMAND_OK;
+	case COMMAND_FORCE_UP:
+		put_plain(w, live, MODEL_OVERRIDE_FORCE_UP);
+		return COMMAND_OK;
+	case COMMAND_HOLD:
+		if (!live || overrides_hold(intent_overrides(w->in), live, w->now_ms))
+			return say(w, COMMAND_NOTHING, "target", "no ramp runs there");
+		hold_site(w);
+		w->r->created = true;
+		return COMMAND_OK;
+	default:
+		break;
+	}
+	for (; live && w->n_changes < CHANGES_MAX / 2; live = find_live(w, &at))
+		end_one(w, live);
+	if (w->n_changes == 0)
+		return say(w, COMMAND_NOTHING, "target", "there is nothing to end");
+	w->r->n_others = w->n_changes - 1;
+	w->r->created = false;
+	if (w->c->what == COMMAND_UNDRAIN)
+		release_holds(w);
+	return COMMAND_OK;
+}
+
+static bool is_past(const struct command *c, const char *guard)
+{
+	for (size_t i = 0; i < c->n_past; i++)
+		if (!strcmp(c->past[i], guard))
+			return true;
+	return false;
+}
+
+/* Only what takes traffic away has something to guard. */
+static enum command_outcome check_guards(struct work *w, const struct guard_seen *seen)
+{
+	const struct model *m = intent_model(w->in);
+	bool refused = false;
+
+	w->r->guards.receivers = w->r->receivers;
+	w->r->guards.max_receivers = COMMAND_RECEIVERS_MAX;
+	if (!m || (w->c->what != COMMAND_DRAIN && w->c->what != COMMAND_DISABLE))
+		return COMMAND_OK;
+	guard_check(m, intent_overrides(w->in), &w->target, seen, w->now_ms, &w->r->guards);
+	for (size_t i = 0; i < w->r->guards.n_verdicts; i++) {
+		const struct guard_verdict *v = &w->r->guards.verdicts[i];
+
+		if (!v->ok && !is_past(w->c, v->guard)) {
+			refused = true;
+			say(w, COMMAND_REFUSED, NULL, "%s: %s", v->guard, v->detail);
+		}
+	}
+	if (refused && !w->c->dry_run)
+		journal_add(intent_journal(w->in), w->now_ms, "guard", w->target.name,
+		            "%s by %s refused: %s", words[w->c->what], w->c->author, w->r->text);
+	return refused ? COMMAND_REFUSED : COMMAND_OK;
+}
+
+static void write_undo(struct work *w)
+{
+	static const char *const undo[COMMAND_COUNT] = { "undrain", "enable", "enable",
+		                                         "drain",   "drain",  "disable" };
+	const struct override *o = &w->r->override;
+	const char *again = w->c->what == COMMAND_HOLD || w->c->what == COMMAND_UNDRAIN ||
+	                                    w->c->what == COMMAND_ENABLE
+	                            ? " --until never"
+	                            : "";
+
+	snprintf(w->r->undo, sizeof(w->r->undo), "weir %s %s %s%s%s%s", undo[w->c->what],
+	         o->target == MODEL_TARGET_SITE ? "site" : "backend", o->pool, *o->pool ? "/" : "",
+	         o->name, again);
+}
+
+static enum command_outcome put_in_force(struct work *w)
+{
+	const struct overrides *set = intent_overrides(w->in);
+	char value[LOG_VALUE_MAX];
+
+	if (w->r->created && overrides_live(set, w->now_ms) >= OVERRIDES_LIVE_MAX)
+		return say(w, COMMAND_TOO_MANY, NULL, "%u overrides are in force",
+		           OVERRIDES_LIVE_MAX);
+	if (w->c->dry_run)
+		return COMMAND_OK;
+	log_note("override", "do=%s target=%s%s%s id=%s author=%s reason=%s", words[w->c->what],
+	         w->r->override.pool, *w->r->override.pool ? "/" : "", w->r->override.name,
+	         w->r->override.id, w->c->author, log_value(w->c->reason, value));
+	int rc = intent_merge(w->in, w->changes, w->n_changes, w->now_ms);
+	return rc < 0 ? say(w, COMMAND_FAILED, NULL, "%s", strerror(-rc)) : COMMAND_OK;
+}
+
+enum command_outcome command_run(struct intent *in, const struct command *c,
+                                 const struct guard_seen *seen, int64_t now_ms,
+                                 struct command_result *result)
+{
+	struct work w = { .in = in, .c = c, .r = result, .now_ms = now_ms };
+
+	*result = (struct command_result){ .guards.receivers = result->receivers };
+	enum command_outcome outcome = find_target(&w);
+	snprintf(w.target.node, sizeof(w.target.node), "%s", intent_node(in));
+	if (outcome == COMMAND_OK)
+		outcome = check_shape(&w);
+	if (outcome == COMMAND_OK)
+		outcome = check_target(&w);
+	if (outcome == COMMAND_OK)
+		outcome = work_out(&w);
+	if (outcome == COMMAND_OK) {
+		result->override = w.changes[0];
+		write_undo(&w);
+		outcome = check_guards(&w, seen);
+	}
+	return outcome == COMMAND_OK ? put_in_force(&w) : outcome;
+}

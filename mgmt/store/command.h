@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Commands of operations: drain, disable, force up, hold, undrain, enable, with their guards,
+ * absolute times, the receivers' load and the line that undoes them.
+ *
+ * For weir-mgmt and for `weir ... --offline` alike.
+ */
+#ifndef WEIR_MGMT_STORE_COMMAND_H
+#define WEIR_MGMT_STORE_COMMAND_H
+
+#include "mgmt/store/guard.h"
+#include "mgmt/store/intent.h"
+
+#define COMMAND_GUARDS_MAX    4u
+#define COMMAND_RECEIVERS_MAX 64u
+#define COMMAND_TEXT_MAX      256u
+
+enum command_do {
+	COMMAND_DRAIN,
+	COMMAND_DISABLE,
+	COMMAND_FORCE_UP,
+	COMMAND_HOLD,
+	COMMAND_UNDRAIN,
+	COMMAND_ENABLE,
+	COMMAND_COUNT
+};
+
+/** What is asked for; the caller has checked the shape of texts. */
+struct command {
+	enum command_do what;
+	const char *id;   /**< of the override to change or end; NULL: by target */
+	const char *pool; /**< of a backend; NULL or "": a site is meant */
+	const char *name; /**< site or backend; NULL with an id */
+	int64_t over_ms;  /**< -1: not given */
+	int64_t from_ms;  /**< -1: not given */
+	int64_t until_ms; /**< -1: not given */
+	bool now;
+	const char *author, *reason;
+	const char *past[COMMAND_GUARDS_MAX]; /**< guards to be overridden, by name */
+	size_t n_past;
+	uint64_t generation; /**< that the override must have; 0: any */
+	bool dry_run;
+};
+
+enum command_outcome {
+	COMMAND_OK,
+	COMMAND_REFUSED,  /**< by a guard: result.guards */
+	COMMAND_INVALID,  /**< result.text says what, result.field where */
+	COMMAND_NOTHING,  /**< there is nothing to end or hold */
+	COMMAND_UNKNOWN,  /**< no such override, site, pool or backend: result.text */
+	COMMAND_STALE,    /**< the override has another generation: result.override */
+	COMMAND_TOO_MANY, /**< OVERRIDES_LIVE_MAX */
+	COMMAND_FAILED,   /**< out of memory */
+};
+
+struct command_result {
+	struct override override; /**< as it is now, or would be */
+	size_t n_others;          /**< further ones of the same target that were ended with it */
+	bool created;
+	struct guard_result guards;
+	struct guard_receiver receivers[COMMAND_RECEIVERS_MAX];
+	char undo[COMMAND_TEXT_MAX]; /**< the command line that undoes it */
+	char note[COMMAND_TEXT_MAX]; /**< something worth knowing, or "" */
+	char text[COMMAND_TEXT_MAX];
+	const char *field;
+};
+
+/**
+ * Do it, or with dry_run say what would be done.
+ * @param result  written in any case; its receivers' names are borrowed from the intent's model
+ */
+enum command_outcome command_run(struct intent *in, const struct command *c,
+                                 const struct guard_seen *seen, int64_t now_ms,
+                                 struct command_result *result);
+/** "drain", ... @return COMMAND_COUNT when there is no such word */
+enum command_do command_from_text(const char *text);
+const char *command_text(enum command_do what);
+
+#endif

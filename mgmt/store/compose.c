@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/store/compose.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+
+#define KEPT_MAX     (MODEL_SETS_MAX + 1)
+#define INSTANTS_MAX 64u /**< of the past that are looked at: far more than sets are kept */
+
+/* A pool's sets while they are worked out, oldest first. */
+struct sets {
+	struct model_set items[KEPT_MAX];
+	size_t n;
+};
+
+static int64_t plus(int64_t at_ms, int64_t more_ms)
+{
+	return at_ms > MODEL_WALL_NEVER - more_ms ? MODEL_WALL_NEVER : at_ms + more_ms;
+}
+
+/* Whether @p o is about the backend and in force at @p at_ms; one that was ended ends at its until_ms. */
+static bool applies(const struct override *o, const struct model_backend *b, int64_t at_ms)
+{
+	return o->target == MODEL_TARGET_BACKEND && o->from_ms <= at_ms && at_ms < o->until_ms &&
+	       !strcmp(o->pool, b->pool->name) && !strcmp(o->name, b->name);
+}
+
+/* The weight that @p b has for new flows; -1: not a member. */
+static int64_t weight_at(const struct model_backend *b, const struct overrides *overrides,
+                         int64_t at_ms)
+{
+	int64_t weight = b->weight;
+
+	for (size_t i = 0; i < overrides->n_items; i++) {
+		const struct override *o = &overrides->items[i];
+
+		if (!applies(o, b, at_ms))
+			continue;
+		if (o->kind == MODEL_OVERRIDE_DISABLE)
+			return -1;
+		if (o->kind == MODEL_OVERRIDE_DRAIN)
+			weight = 0;
+	}
+	return weight;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	uint64_t x = ((const struct model_member *)a)->id;
+	uint64_t y = ((const struct model_member *)b)->id;
+
+	return (x > y) - (x < y);
+}
+
+const struct model_member *compose_members(const struct model_pool *pool,
+                                           const struct overrides *overrides, int64_t at_ms,
+                                           struct arena *arena, size_t *n_members)
+{
+	struct model_member *members =
+	        ARENA_ARRAY(arena, struct model_member, pool->n_backends + 1);
+	size_t n = 0;
+
+	if (!members)
+		return NULL;
+	for (size_t i = 0; i < pool->n_backends; i++) {
+		const struct model_backend *b = &pool->backends[i];
+		int64_t weight = weight_at(b, overrides, at_ms);
+
+		if (weight >= 0)
+			members[n++] = (struct model_member){ .id = b->id,
+				                              .address = b->address,
+				                              .port = b->port,
+				                              .weight = (uint32_t)weight };
+	}
+	qsort(members, n, sizeof(*members), by_id);
+	*n_members = n;
+	return members;
+}
+
+static bool same_members(const struct model_set *set, const struct model_member *members, size_t n)
+{
+	if (set->n_members != n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (set->members[i].id != members[i].id ||
+		    set->members[i].weight != members[i].weight)
+			return false;
+	return true;
+}
+
+static uint32_t weight_in(const struct model_set *set, uint64_t id)
+{
+	for (size_t low = 0, high = set->n_members; low < high;) {
+		size_t middle = (low + high) / 2;
+
+		if (set->members[middle].id == id)
+			return set->members[middle].weight;
+		if (set->members[middle].id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return UINT32_MAX;
+}
+
+/* The deadline of the drain that took the backend's weight at @p at_ms; 0: none has one. */
+static int64_t drain_deadline(const struct model_pool *pool, uint64_t id,
+                              const struct overrides *overrides, int64_t at_ms)
+{
+	int64_t deadline = 0;
+
+	for (size_t i = 0; i < pool->n_backends; i++) {
+		if (pool->backends[i].id != id)
+			continue;
+		for (size_t k = 0; k < overrides->n_items; k++) {
+			const struct override *o = &overrides->items[k];
+
+			if (o->kind != MODEL_OVERRIDE_DRAIN || !o->over_ms ||
+			    !applies(o, &pool->backends[i], at_ms))
+				continue;
+			if (deadline < plus(o->from_ms, o->over_ms))
+				deadline = plus(o->from_ms, o->over_ms);
+		}
+	}
+	return deadline;
+}
+
+/*
+ * When the claim of @p old ends, given that @p next follows it: at the drains' deadlines if
+ * nothing but drains tells the two apart, else after the pool's settling time.
+ */
+static int64_t claim_end(const struct model_set *old, const struct model_set *next,
+                         const struct model_pool *pool, const struct overrides *overrides)
+{
+	int64_t settled = plus(next->from_ms, pool->settle_ms), deadline = 0;
+
+	if (old->n_members != next->n_members)
+		return settled;
+	for (size_t i = 0; i < old->n_members; i++) {
+		uint32_t before = old->members[i].weight;
+		uint32_t after = weight_in(next, old->members[i].id);
+		int64_t own;
+
+		if (before == after)
+			continue;
+		own = after == 0
+		              ? drain_deadline(pool, old->members[i].id, overrides, next->from_ms)
+		              : 0;
+		if (!own)
+			return settled;
+		if (deadline < own)
+			deadline = own;
+	}
+	return deadline ? deadline : settled;
+}
+
+static void append(struct sets *sets, const struct model_set *set)
+{
+	if (sets->n == KEPT_MAX) {
+		memmove(sets->items, sets->items + 1, (KEPT_MAX - 1) * sizeof(*sets->items));
+		sets->n--;
+	}
+	sets->items[sets->n++] = *set;
+}
+
+/* The version in force for member sets at @p at_ms; before all of them, the first. */
+static const struct compose_version *version_at(const struct compose_input *in, int64_t at_ms)
+{
+	const struct compose_version *found = &in->versions[0];
+
+	for (size_t i = 1; i < in->n_versions; i++)
+		if (in->versions[i].effective_ms <= at_ms)
+			found = &in->versions[i];
+	return found;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* All instants at which members may change; @p pool NULL: of any pool. */
+static size_t instants(const struct compose_input *in, const char *pool, int64_t *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < in->n_versions; i++)
+		out[n++] = in->versions[i].effective_ms;
+	for (size_t i = 0; i < in->overrides->n_items; i++) {
+		const struct override *o = &in->overrides->items[i];
+
+		if (o->target != MODEL_TARGET_BACKEND || (pool && strcmp(o->pool, pool)))
+			continue;
+		out[n++] = o->from_ms;
+		out[n++] = o->until_ms;
+	}
+	qsort(out, n, sizeof(*out), by_time);
+	return n;
+}
+
+static size_t instants_max(const struct compose_input *in)
+{
+	return in->n_versions + 2 * in->overrides->n_items + 1;
+}
+
+/* Take the pool's members at @p at_ms into @p sets, if they differ from the last. */
+static int take_instant(const struct compose_input *in, const char *name, int64_t at_ms,
+                        struct arena *arena, struct sets *sets)
+{
+	const struct compose_version *v = version_at(in, at_ms);
+	const struct model_pool *pool = model_pool(v->model, name);
+	struct model_set set = { .from_ms = at_ms, .until_ms = MODEL_WALL_NEVER };
+
+	if (!pool) { /* not there, or not there any more: it starts afresh */
+		sets->n = 0;
+		return 0;
+	}
+	set.members = compose_members(pool, in->overrides, at_ms, arena, &set.n_members);
+	if (!set.members)
+		return -ENOMEM;
+	if (sets->n == 0) { /* a pool starts with the version that brings it: nothing to announce */
+		set.from_ms = v->time_ms < at_ms ? v->time_ms : at_ms;
+		append(sets, &set);
+		return 0;
+	}
+	struct model_set *last = &sets->items[sets->n - 1];
+	if (same_members(last, set.members, set.n_members))
+		return 0;
+	last->until_ms = claim_end(last, &set, pool, in->overrides);
+	append(sets, &set);
+	return 0;
+}
+
+static void start_from_seed(const struct compose_input *in, const char *name, struct sets *sets)
+{
+	const struct model_pool *pool = in->seed ? model_pool(in->seed, name) : NULL;
+
+	for (size_t i = 0; pool && i < pool->n_sets; i++)
+		append(sets, &pool->sets[i]);
+}
+
+/* Drop what has no claim any more, and all but one that is yet to come. */
+static void trim(struct sets *sets, int64_t now_ms)
+{
+	size_t n = 0, earlier = 0;
+
+	for (size_t i = 0; i < sets->n; i++)
+		earlier += sets->items[i].from_ms <= now_ms;
+	if (earlier == 0 && sets->n > 0) { /* clocks differ: the first is in force all the same */
+		sets->items[0].from_ms = now_ms;
+		earlier = 1;
+	}
+	for (size_t i = 0; i < sets->n && i <= earlier; i++) {
+		bool too_many = i + MODEL_SETS_MAX < earlier;
+
+		if (!too_many && sets->items[i].until_ms > now_ms)
+			sets->items[n++] = sets->items[i];
+	}
+	sets->n = n;
+}
+
+/* Where in @p times to begin, so that at most INSTANTS_MAX of the past are left. */
+static size_t first_instant(const int64_t *times, size_t n, int64_t now_ms)
+{
+	size_t past = 0;
+
+	while (past < n && times[past] <= now_ms)
+		past++;
+	return past > INSTANTS_MAX ? past - INSTANTS_MAX : 0;
+}
+
+static int pool_sets(const struct compose_input *in, const struct model_pool *pool, int64_t *times,
+                     struct arena *arena, struct sets *sets)
+{
+	size_t n = instants(in, pool->name, times);
+	int64_t last_ms = INT64_MIN;
+
+	*sets = (struct sets){ .n = 0 };
+	start_from_seed(in, pool->name, sets);
+	if (sets->n > 0)
+		last_ms = sets->items[sets->n - 1].from_ms;
+	for (size_t i = first_instant(times, n, in->now_ms); i < n; i++) {
+		bool announced = sets->n > 0 && sets->items[sets->n - 1].from_ms > in->now_ms;
+
+		if (times[i] <= last_ms || times[i] > in->now_ms + COMPOSE_AHEAD_MS || announced)
+			continue;
+		last_ms = times[i];
+		int rc = take_instant(in, pool->name, times[i], arena, sets);
+		if (rc)
+			return rc;
+	}
+	if (sets->n == 0) { /* the head brings the pool within the next two seconds */
+		int rc = take_instant(in, pool->name, in->versions[in->n_versions - 1].effective_ms,
+		                      arena, sets);
+		if (rc)
+			return rc;
+	}
+	trim(sets, in->now_ms);
+	return 0;
+}
+
+static int compose_pools(const struct compose_input *in, struct arena *arena, struct model *out)
+{
+	struct model_pool *pools = ARENA_ARRAY(arena, struct model_pool, out->n_pools + 1);
+	int64_t *times = ARENA_ARRAY(arena, int64_t, instants_max(in));
+
+	if (!pools || !times)
+		return -ENOMEM;
+	for (size_t i = 0; i < out->n_pools; i++) {
+		struct sets sets;
+		int rc = pool_sets(in, &out->pools[i], times, arena, &sets);
+		struct model_set *kept = ARENA_ARRAY(arena, struct model_set, sets.n + 1);
+
+		if (rc || !kept)
+			return rc ? rc : -ENOMEM;
+		memcpy(kept, sets.items, sets.n * sizeof(*kept));
+		pools[i] = out->pools[i];
+		pools[i].sets = kept;
+		pools[i].n_sets = sets.n;
+	}
+	out->pools = pools;
+	return 0;
+}
+
+static int compose_overrides(const struct compose_input *in, struct arena *arena, struct model *out)
+{
+	size_t n = in->overrides->n_items;
+	struct model_override *list = ARENA_ARRAY(arena, struct model_override, n + 1);
+
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		override_view(&in->overrides->items[i], &list[i]);
+	out->overrides = list;
+	out->n_overrides = n;
+	return 0;
+}
+
+int compose(const struct compose_input *in, struct arena *arena, struct model *out)
+{
+	struct model m = *in->versions[in->n_versions - 1].model;
+
+	m.meta = in->meta;
+	int rc = compose_pools(in, arena, &m);
+	if (!rc)
+		rc = compose_overrides(in, arena, &m);
+	if (rc)
+		return rc;
+	*out = m;
+	return 0;
+}
+
+static void sooner(int64_t *next_ms, int64_t at_ms, int64_t now_ms)
+{
+	if (at_ms > now_ms && at_ms < *next_ms)
+		*next_ms = at_ms;
+}
+
+int64_t compose_next_ms(const struct compose_input *in)
+{
+	int64_t *times = malloc(instants_max(in) * sizeof(*times));
+	int64_t next_ms = MODEL_WALL_NEVER;
+
+	if (!times)
+		return in->now_ms + 1000;
+	size_t n = instants(in, NULL, times);
+	for (size_t i = 0; i < n; i++) {
+		sooner(&next_ms, times[i] - COMPOSE_AHEAD_MS, in->now_ms);
+		sooner(&next_ms, times[i], in->now_ms);
+	}
+	free(times);
+	return next_ms;
+}

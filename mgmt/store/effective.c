@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The effective document: composed from the intent and written by rename. Room for it is
+ * held in reserve (STATE/reserve), so that a full disk does not stop a drain.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "mgmt/store/compose.h"
+#include "mgmt/store/own.h"
+
+#define RESERVE_FILE  "reserve"
+#define RESERVE_LEAST ((off_t)256 << 10)
+#define ARENA_MAX     ((size_t)512 << 20)
+
+static void fill_input(const struct intent *in, int64_t now_ms, struct compose_input *input,
+                       struct compose_version versions[RECENT_MAX])
+{
+	const struct version *head = &in->recent[in->n_recent - 1].version;
+
+	for (size_t i = 0; i < in->n_recent; i++)
+		versions[i] = (struct compose_version){ in->recent[i].model,
+			                                in->recent[i].version.time_ms,
+			                                in->recent[i].version.effective_ms };
+	*input = (struct compose_input){ .versions = versions,
+		                         .n_versions = in->n_recent,
+		                         .seed = in->seed,
+		                         .overrides = &in->overrides,
+		                         .now_ms = now_ms,
+		                         .meta = { .version = head->number,
+		                                   .digest = head->digest,
+		                                   .document = in->document + 1,
+		                                   .written_ms = now_ms } };
+}
+
+/* Hold room for two more documents like the one at @p path. */
+static void hold_reserve(const struct intent *in, const char *path)
+{
+	char reserve[PATH_MAX];
+	struct stat document, held;
+
+	if (proc_path(in->state_dir, RESERVE_FILE, reserve) || stat(path, &document))
+		return;
+	off_t wanted = RESERVE_LEAST + 2 * document.st_size;
+	if (!stat(reserve, &held) && held.st_size >= wanted)
+		return;
+	int fd = open(reserve, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return;
+	if (posix_fallocate(fd, 0, wanted))
+		unlink(reserve); /* no room now; tried again with the next document */
+	close(fd);
+}
+
+static void release_reserve(const struct intent *in)
+{
+	char reserve[PATH_MAX];
+
+	if (!proc_path(in->state_dir, RESERVE_FILE, reserve))
+		unlink(reserve);
+}
+
+static int write_document(const struct intent *in, const struct model *m, const char *path)
+{
+	int rc = model_write_effective(m, path);
+
+	if (rc != -ENOSPC && rc != -EDQUOT)
+		return rc;
+	log_error("disk-full", "doing=\"writing the effective document from the reserve\" dir=%s",
+	          in->state_dir);
+	release_reserve(in);
+	return model_write_effective(m, path);
+}
+
+/* Note success or failure, each change of which is said once. */
+static void note_outcome(struct intent *in, int rc, int64_t now_ms)
+{
+	if (rc) {
+		if (!in->dirty)
+			journal_add(in->journal, now_ms, "store", "effective",
+			            "the effective document cannot be written: %s", strerror(-rc));
+		if (!in->dirty)
+			log_error("effective-not-written", "why=\"%s\"", strerror(-rc));
+		snprintf(in->write_why, sizeof(in->write_why), "%s", strerror(-rc));
+		in->dirty = true;
+		return;
+	}
+	if (in->dirty)
+		journal_add(in->journal, now_ms, "store", "effective",
+		            "the effective document is written again");
+	in->dirty = false;
+	in->write_why[0] = '\0';
+	in->document++;
+	log_info("effective-written", "document=%" PRIu64 " version=%" PRIu64 " overrides=%zu",
+	         in->document, in->composed.meta.version, in->composed.n_overrides);
+}
+
+void effective_write(struct intent *in, int64_t now_ms)
+{
+	struct compose_version versions[RECENT_MAX];
+	struct compose_input input;
+	struct model composed;
+	char path[PATH_MAX];
+
+	if (in->n_recent == 0)
+		return;
+	fill_input(in, now_ms, &input, versions);
+	in->next_ms = compose_next_ms(&input);
+	struct arena *arena = arena_new(ARENA_MAX);
+	int rc = arena ? compose(&input, arena, &composed) : -ENOMEM;
+	if (!rc) {
+		arena_free(in->arena);
+		in->arena = arena;
+		in->composed = composed;
+		rc = proc_path(in->state_dir, PROC_EFFECTIVE_FILE, path);
+	} else {
+		arena_free(arena);
+	}
+	if (!rc)
+		rc = write_document(in, &in->composed, path);
+	note_outcome(in, rc, now_ms);
+	if (!rc)
+		hold_reserve(in, path);
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/store/flatten.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "base/arena.h"
+
+#define VALUE_MAX 1024
+
+/* The list being made, and where in the tree it is. */
+struct walk {
+	struct flat *out;
+	struct arena *arena;
+	const char *object;
+};
+
+int flat_compare(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	int x = *a == '/' ? 1 : (unsigned char)*a, y = *b == '/' ? 1 : (unsigned char)*b;
+
+	return x - y;
+}
+
+static void add(struct walk *w, const char *path, const char *value)
+{
+	struct flat *f = w->out;
+
+	if (f->n == f->max) {
+		size_t max = f->max ? f->max * 2 : 1024;
+		struct flat_item *items = ARENA_ARRAY(w->arena, struct flat_item, max);
+
+		if (!items)
+			return;
+		if (f->n > 0)
+			memcpy(items, f->items, f->n * sizeof(*items));
+		f->items = items;
+		f->max = max;
+	}
+	f->items[f->n++] = (struct flat_item){ path, value };
+}
+
+static void object(struct walk *w, const char *path)
+{
+	w->object = path;
+	if (path)
+		add(w, path, "");
+}
+
+static void field(struct walk *w, const char *name, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+
+static void field(struct walk *w, const char *name, const char *format, ...)
+{
+	char value[VALUE_MAX];
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(value, sizeof(value), format, list);
+	va_end(list);
+	const char *path = arena_printf(w->arena, "%s/%s", w->object, name);
+	const char *copy = arena_strdup(w->arena, value);
+	if (path && copy)
+		add(w, path, copy);
+}
+
+static void addresses(struct walk *w, const char *name, const struct addr *list, size_t n)
+{
+	char value[VALUE_MAX] = "", text[ADDR_TEXT_MAX];
+	size_t used = 0;
+
+	for (size_t i = 0; i < n && used < sizeof(value) - ADDR_TEXT_MAX - 2; i++)
+		used += (size_t)snprintf(value + used, sizeof(value) - used, "%s%s", i ? " " : "",
+		                         addr_text(&list[i], text));
+	field(w, name, "%s", value);
+}
+
+static void site(struct walk *w, const struct model_site *s)
+{
+	object(w, arena_printf(w->arena, "sites/%s", s->name));
+	field(w, "region", "%s", s->region);
+	field(w, "weight", "%" PRIu32, s->weight);
+	field(w, "capacity/new_flows", "%" PRIu64, s->capacity_flows);
+	field(w, "capacity/bits", "%" PRIu64, s->capacity_bits);
+}
+
+static void node(struct walk *w, const struct model_node *n)
+{
+	static const char *const drivers[] = { "auto", "xdp", "dpdk" };
+	char text[ADDR_LONG_TEXT_MAX];
+
+	object(w, arena_printf(w->arena, "nodes/%s", n->name));
+	field(w, "site", "%s", n->site->name);
+	field(w, "driver", "%s", drivers[n->driver]);
+	for (size_t i = 0; i < n->n_interfaces; i++)
+		field(w, arena_printf(w->arena, "ports/%s", n->interfaces[i]), "%s",
+		      n->interfaces[i]);
+	field(w, "tunnel_source4", "%s", prefix_text(&n->tunnel_source4, text));
+	field(w, "tunnel_source6", "%s", prefix_text(&n->tunnel_source6, text));
+	addresses(w, "dns_listen", n->dns_listen, n->n_dns_listen);
+	addresses(w, "controls", n->controls, n->n_controls);
+	field(w, "api", "%s", n->api);
+}
+
+static void check(struct walk *w, const struct model_check *c)
+{
+	object(w, arena_printf(w->arena, "checks/%s", c->name));
+	field(w, "type", "%s", c->type == MODEL_CHECK_HTTP ? "http" : "tcp");
+	field(w, "port", "%u", c->port);
+	field(w, "path", "%s", c->path ? c->path : "");
+	field(w, "host", "%s", c->host ? c->host : "");
+	field(w, "expect", "%u", c->expect);
+	field(w, "via", "%s", c->via == MODEL_VIA_TUNNEL ? "tunnel" : "direct");
+	field(w, "interval_ms", "%" PRIu32, c->interval_ms);
+	field(w, "fast_interval_ms", "%" PRIu32, c->fast_interval_ms);
+	field(w, "timeout_ms", "%" PRIu32, c->timeout_ms);
+	field(w, "rise", "%u", c->rise);
+	field(w, "fall", "%u", c->fall);
+}
+
+static void pool(struct walk *w, const struct model_pool *p)
+{
+	char text[ADDR_TEXT_MAX];
+
+	object(w, arena_printf(w->arena, "pools/%s", p->name));
+	field(w, "site", "%s", p->site->name);
+	field(w, "check", "%s", p->check ? p->check->name : "none");
+	field(w, "mode", "%s", p->mode == MODEL_MODE_GUE ? "gue" : "ipip");
+	field(w, "max_backends", "%" PRIu32, p->max_backends);
+	field(w, "min_healthy", "%" PRIu32 "%%", p->min_healthy_percent);
+	field(w, "max_remove", "%" PRIu32 "%%", p->max_remove_percent);
+	field(w, "settle_time_ms", "%" PRIu32, p->settle_ms);
+	field(w, "idle_time_ms", "%" PRIu32, p->idle_ms);
+	for (size_t i = 0; i < p->n_backends; i++) {
+		const struct model_backend *b = &p->backends[i];
+
+		object(w, arena_printf(w->arena, "pools/%s/backends/%s", p->name, b->name));
+		field(w, "address", "%s", addr_text(&b->address, text));
+		field(w, "port", "%u", b->port);
+		field(w, "weight", "%" PRIu32, b->weight);
+	}
+}
+
+static void vip(struct walk *w, const struct model_vip *v)
+{
+	object(w, arena_printf(w->arena, "vips/%s", v->name));
+	field(w, "site", "%s", v->site->name);
+	addresses(w, "addresses", v->addresses, v->n_addresses);
+}
+
+static void service(struct walk *w, const struct model_service *s)
+{
+	static const char *const policies[] = { "keep", "migrate", "reset" };
+
+	object(w, arena_printf(w->arena, "services/%s", s->name));
+	field(w, "protocol", "%s", s->protocol == MODEL_UDP ? "udp" : "tcp");
+	field(w, "port", "%u", s->port);
+	field(w, "hash", "%s", s->hash == MODEL_HASH_SOURCE ? "source" : "flow");
+	field(w, "vip_check", "%s", s->vip_check ? s->vip_check->name : "none");
+	field(w, "on_all_down", "%s",
+	      s->on_all_down == MODEL_ALL_DOWN_FAIL_CLOSED ? "fail_closed" : "last_good");
+	field(w, "udp_idle_ms", "%" PRIu32, s->udp_idle_ms);
+	field(w, "udp_policy", "%s", policies[s->udp_policy]);
+	for (size_t i = 0; i < s->n_at; i++) {
+		const struct model_at *at = &s->at[i];
+
+		object(w, arena_printf(w->arena, "services/%s/at/%s", s->name, at->site->name));
+		field(w, "order", "%zu", i);
+		field(w, "vip", "%s", at->vip->name);
+		field(w, "pool", "%s", at->pool->name);
+		field(w, "weight", "%" PRIu32, at->weight);
+	}
+}
+
+static void dns(struct walk *w, const struct model *m)
+{
+	for (size_t i = 0; i < m->n_zones; i++) {
+		object(w, arena_printf(w->arena, "dns/zones/%s", m->zones[i].name));
+		field(w, "contents", "%.16s", m->zones[i].digest);
+	}
+	for (size_t i = 0; i < m->n_dns_names; i++) {
+		const struct model_dns_name *n = &m->dns_names[i];
+
+		object(w, arena_printf(w->arena, "dns/names/%s", n->name));
+		field(w, "service", "%s", n->service->name);
+		field(w, "policy", "%s",
+		      n->policy == MODEL_POLICY_FAILOVER ? "failover" : "weighted");
+		field(w, "ttl/min_s", "%" PRIu32, n->ttl_min_s);
+		field(w, "ttl/max_s", "%" PRIu32, n->ttl_max_s);
+	}
+}
+
+static int by_path(const void *a, const void *b)
+{
+	return flat_compare(((const struct flat_item *)a)->path,
+	                    ((const struct flat_item *)b)->path);
+}
+
+int flatten(const struct model *m, struct arena *arena, struct flat *out)
+{
+	struct walk w = { .out = out, .arena = arena, .object = "cluster" };
+
+	field(&w, "name", "%s", m->cluster);
+	field(&w, "hash_key_id", "%s", m->hash_key_id);
+	w.object = "limits";
+	field(&w, "services", "%" PRIu32, m->limits.services);
+	field(&w, "backends", "%" PRIu32, m->limits.backends);
+	field(&w, "slots", "%" PRIu32, m->limits.slots);
+	field(&w, "exceptions", "%" PRIu32, m->limits.exceptions);
+	for (size_t i = 0; i < m->n_sites; i++)
+		site(&w, &m->sites[i]);
+	for (size_t i = 0; i < m->n_nodes; i++)
+		node(&w, &m->nodes[i]);
+	for (size_t i = 0; i < m->n_checks; i++)
+		check(&w, &m->checks[i]);
+	for (size_t i = 0; i < m->n_pools; i++)
+		pool(&w, &m->pools[i]);
+	for (size_t i = 0; i < m->n_vips; i++)
+		vip(&w, &m->vips[i]);
+	for (size_t i = 0; i < m->n_services; i++)
+		service(&w, &m->services[i]);
+	dns(&w, m);
+	if (arena_failed(arena))
+		return -ENOMEM;
+	if (out->n > 0)
+		qsort(out->items, out->n, sizeof(*out->items), by_path);
+	return 0;
+}

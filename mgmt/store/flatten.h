@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * A model as a sorted list of paths and values, for comparing.
+ */
+#ifndef WEIR_MGMT_STORE_FLATTEN_H
+#define WEIR_MGMT_STORE_FLATTEN_H
+
+#include <stddef.h>
+
+#include "weir/model.h"
+
+struct arena;
+
+struct flat_item {
+	const char *path, *value; /**< value "": the object itself */
+};
+
+struct flat {
+	struct flat_item *items; /**< sorted by flat_compare() */
+	size_t n, max;
+};
+
+/** List @p m; all in @p arena. @return 0 or -ENOMEM */
+int flatten(const struct model *m, struct arena *arena, struct flat *out);
+/** Order of paths in which what is below an object follows it directly. */
+int flat_compare(const char *a, const char *b);
+
+#endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/store/gather.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/proc.h"
+
+#define DEPTH_MAX 10
+
+static bool word_at(const char *text, const char *word)
+{
+	return !strncmp(text, word, strlen(word));
+}
+
+/* The next token of a configuration, comments skipped: enough to find names of files. */
+static const char *skip_blank(const char *c)
+{
+	for (;;) {
+		if (isspace((unsigned char)*c)) {
+			c++;
+		} else if (*c == '#' || word_at(c, "//")) {
+			c += strcspn(c, "\n");
+		} else if (word_at(c, "/*")) {
+			const char *end = strstr(c + 2, "*/");
+
+			c = end ? end + 2 : c + strlen(c);
+		} else {
+			return c;
+		}
+	}
+}
+
+/* Read a string at @p c, plain ones only; names of files have no escapes. */
+static const char *read_string(const char *c, char *out, size_t size)
+{
+	size_t n = *c == '"' ? strcspn(c + 1, "\"\\\n") : 0;
+
+	out[0] = '\0';
+	if (*c != '"')
+		return c;
+	if (c[1 + n] == '"' && n < size) {
+		memcpy(out, c + 1, n);
+		out[n] = '\0';
+	}
+	for (c++; *c && *c != '"'; c++)
+		if (*c == '\\' && c[1])
+			c++;
+	return *c ? c + 1 : c;
+}
+
+/* What a walk over a configuration's text calls for each file that it names. */
+typedef int named_file(void *arg, const char *setting, const char *name);
+
+/* Call @p found for each `@include "x"` and `file = "x"`. */
+static int walk_names(const char *text, named_file *found, void *arg)
+{
+	static const char *const settings[] = { "@include", "file" };
+	char name[FILES_NAME_MAX + 2], skipped[2];
+	int rc = 0;
+
+	for (const char *c = skip_blank(text); *c && !rc; c = skip_blank(c)) {
+		size_t n = 1, i = 0;
+
+		if (*c == '"') {
+			c = read_string(c, skipped, sizeof(skipped));
+			continue;
+		}
+		while (isalnum((unsigned char)c[n]) || c[n] == '_' || c[n] == '-')
+			n++;
+		while (i < 2 && (strlen(settings[i]) != n || strncmp(c, settings[i], n)))
+			i++;
+		c = skip_blank(c + n);
+		if (i == 2)
+			continue;
+		if (i > 0 && (*c == '=' || *c == ':'))
+			c = skip_blank(c + 1);
+		c = read_string(c, name, sizeof(name));
+		if (*name)
+			rc = found(arg, settings[i], name);
+	}
+	return rc;
+}
+
+struct gathering {
+	const char *dir;
+	struct files *files;
+	unsigned depth;
+};
+
+static int gather_named(void *arg, const char *setting, const char *name)
+{
+	struct gathering *g = arg;
+
+	if (files_find(g->files, name) || !files_name_ok(name))
+		return 0; /* reading will say what is wrong with it, with its line */
+	int rc = files_add_from(g->files, g->dir, name);
+	if (rc == -E2BIG || rc == -ENOMEM)
+		return rc;
+	if (rc || strcmp(setting, "@include") || ++g->depth > DEPTH_MAX)
+		return 0;
+	rc = walk_names(files_find(g->files, name)->bytes, gather_named, g);
+	g->depth--;
+	return rc;
+}
+
+int gather_files(const char *dir, const char *main_name, struct files *out)
+{
+	struct files files = { 0 };
+	struct gathering g = { dir, &files, 0 };
+	char path[PATH_MAX], *text;
+	size_t n;
+	int rc = proc_path(dir, main_name, path);
+
+	if (!rc)
+		rc = files_slurp(path, &text, &n);
+	if (rc)
+		return rc;
+	rc = files_add(&files, FILES_MAIN, text, n);
+	if (!rc)
+		rc = walk_names(text, gather_named, &g);
+	free(text);
+	if (rc) {
+		files_fini(&files);
+		return rc;
+	}
+	*out = files;
+	return 0;
+}
+
+int gather_dir(const char *state_dir, const char *digest, char out[PATH_MAX])
+{
+	return snprintf(out, PATH_MAX, "%s/config/%.64s", state_dir, digest) >= PATH_MAX
+	               ? -ENAMETOOLONG
+	               : 0;
+}
+
+static int lay_out(const struct files *files, const char *state_dir, char dir[PATH_MAX])
+{
+	char digest[DIGEST_TEXT_MAX], parent[PATH_MAX], wanted[PATH_MAX];
+	int rc = proc_path(state_dir, "config", parent);
+
+	if (!rc && mkdir(parent, 0755) && errno != EEXIST)
+		rc = -errno;
+	if (!rc)
+		rc = gather_dir(state_dir, files_digest(files, digest), wanted);
+	if (!rc)
+		rc = files_lay_out(files, wanted);
+	if (!rc && !realpath(wanted, dir))
+		rc = -errno;
+	return rc;
+}
+
+/* Take "DIR/" out of the texts of mistakes: people know their files by the names that they gave. */
+static void shorten(char *text, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	for (char *at = strstr(text, prefix); at; at = strstr(at, prefix))
+		memmove(at, at + n, strlen(at + n) + 1);
+}
+
+static void shorten_mistakes(struct model_mistakes *mistakes, const char *dir)
+{
+	char prefix[PATH_MAX + 1];
+
+	snprintf(prefix, sizeof(prefix), "%s/", dir);
+	for (size_t i = 0; i < mistakes->n_items; i++) {
+		char *file = arena_strdup(mistakes->arena, mistakes->items[i].file);
+		char *message = arena_strdup(mistakes->arena, mistakes->items[i].message);
+
+		if (!file || !message)
+			return;
+		shorten(file, prefix);
+		shorten(message, prefix);
+		mistakes->items[i].file = file;
+		mistakes->items[i].message = message;
+	}
+}
+
+/* Give zones their digests. */
+static int complete(struct model *m, const struct files *files, const char *dir)
+{
+	struct model_zone *zones = ARENA_ARRAY(m->arena, struct model_zone, m->n_zones + 1);
+	size_t n = strlen(dir);
+
+	if (!zones)
+		return -ENOMEM;
+	for (size_t i = 0; i < m->n_zones; i++) {
+		const char *path = m->zones[i].file;
+		bool below = !strncmp(path, dir, n) && path[n] == '/';
+		const struct files_item *item = below ? files_find(files, path + n + 1) : NULL;
+
+		zones[i] = m->zones[i];
+		if (item)
+			zones[i].digest = arena_strdup(m->arena, item->digest);
+	}
+	m->zones = zones;
+	return arena_failed(m->arena) ? -ENOMEM : 0;
+}
+
+int gather_model(const struct files *files, const char *state_dir, const char *conf_dir,
+                 const char *node, struct model **out, struct model_mistakes *mistakes)
+{
+	char dir[PATH_MAX], path[PATH_MAX];
+	struct model *m = NULL;
+	int rc = lay_out(files, state_dir, dir);
+
+	*mistakes = (struct model_mistakes){ 0 };
+	if (!rc)
+		rc = proc_path(dir, FILES_MAIN, path);
+	if (rc)
+		return rc;
+	rc = model_read_laid_out(path, conf_dir, node, &m, mistakes);
+	shorten_mistakes(mistakes, dir);
+	if (!rc)
+		rc = complete(m, files, dir);
+	if (rc) {
+		model_free(m);
+		return rc;
+	}
+	*out = m;
+	return 0;
+}

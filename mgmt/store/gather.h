@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Gathering the files of a configuration from a directory, and reading their model.
+ *
+ * The files of a version are laid out below STATE/config/DIGEST, where processes read zone
+ * files from; secrets stay in the configuration directory.
+ */
+#ifndef WEIR_MGMT_STORE_GATHER_H
+#define WEIR_MGMT_STORE_GATHER_H
+
+#include "mgmt/store/files.h"
+#include "weir/model.h"
+
+/**
+ * Gather DIR/weir.conf (or another @p main_name, which is then called weir.conf) with all files that it
+ * includes and all zone files that it names. Files that are not there are left out: reading tells.
+ *
+ * @return 0, -ENOENT (no configuration), -E2BIG, -EINVAL (a name that cannot be kept) or -errno; @p out
+ *         is given, untouched on failure
+ */
+int gather_files(const char *dir, const char *main_name, struct files *out);
+
+/** STATE/config/DIGEST, where the files of a version stand. @return 0 or -ENAMETOOLONG */
+int gather_dir(const char *state_dir, const char *digest, char out[PATH_MAX]);
+
+/**
+ * Lay @p files out below @p state_dir and read their model. Zones have their digests, and paths as laid
+ * out; the key is read from @p conf_dir. In mistakes, files are named as they are in @p files.
+ *
+ * @param node  as model_read_config()
+ * @return as model_read_config(); -ENOSPC and other -errno when they cannot be laid out
+ */
+int gather_model(const struct files *files, const char *state_dir, const char *conf_dir,
+                 const char *node, struct model **out, struct model_mistakes *mistakes);
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/store/guard.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "weir/health.h"
+
+/* A place that could take traffic: weight as configured, and how much is there at present. */
+struct place {
+	const char *name;
+	uint64_t weight_before, weight_after;
+};
+
+bool guard_takes_out(const struct override *o, int64_t now_ms)
+{
+	return !override_is_done(o, now_ms) && now_ms < o->until_ms &&
+	       (o->kind == MODEL_OVERRIDE_DRAIN || o->kind == MODEL_OVERRIDE_DISABLE);
+}
+
+static bool is_out(const struct overrides *overrides, enum model_target_kind kind, const char *pool,
+                   const char *name, int64_t now_ms)
+{
+	for (size_t i = 0; i < overrides->n_items; i++) {
+		const struct override *o = &overrides->items[i];
+
+		if (o->target == kind && !strcmp(o->pool, pool) && !strcmp(o->name, name) &&
+		    guard_takes_out(o, now_ms))
+			return true;
+	}
+	return false;
+}
+
+static bool seen_down(const struct guard_seen *seen, uint64_t target)
+{
+	int place = seen->health ? health_find(seen->health, target) : -1;
+
+	return place >= 0 && health_state(health_read(seen->health, place)) == HEALTH_DOWN;
+}
+
+/* Down in every address family that it has. */
+static bool service_seen_down(const struct guard_seen *seen, const struct model_service *s,
+                              const struct model_at *at)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < at->vip->n_addresses; i++) {
+		bool ip4 = addr_is4(&at->vip->addresses[i]);
+
+		if (!seen_down(seen, health_target_service(s->name, at->site->name, ip4)))
+			return false;
+		any = true;
+	}
+	return any;
+}
+
+static void verdict(struct guard_result *r, const char *guard, bool ok, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
+
+static void verdict(struct guard_result *r, const char *guard, bool ok, const char *format, ...)
+{
+	struct guard_verdict *v = &r->verdicts[r->n_verdicts++];
+	va_list list;
+
+	v->guard = guard;
+	v->ok = ok;
+	va_start(list, format);
+	vsnprintf(v->detail, sizeof(v->detail), format, list);
+	va_end(list);
+}
+
+static void add_receiver(struct guard_result *r, const struct place *p, uint64_t sum_before,
+                         uint64_t sum_after)
+{
+	if (r->n_receivers >= r->max_receivers)
+		return;
+	r->receivers[r->n_receivers++] = (struct guard_receiver){
+		.name = p->name,
+		.before_ppm = sum_before ? (uint32_t)(p->weight_before * 1000000 / sum_before) : 0,
+		.after_ppm = sum_after ? (uint32_t)(p->weight_after * 1000000 / sum_after) : 0,
+	};
+}
+
+static void add_receivers(struct guard_result *r, const struct place *places, size_t n)
+{
+	uint64_t before = 0, after = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		before += places[i].weight_before;
+		after += places[i].weight_after;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (places[i].weight_after > 0)
+			add_receiver(r, &places[i], before, after);
+}
+
+/* The level of drains of @p site in force, the largest of all. */
+static uint32_t site_level(const struct overrides *overrides, const char *site, int64_t now_ms)
+{
+	uint32_t level = 0;
+
+	for (size_t i = 0; i < overrides->n_items; i++) {
+		const struct override *o = &overrides->items[i];
+
+		if (o->target != MODEL_TARGET_SITE || strcmp(o->name, site) ||
+		    (o->kind != MODEL_OVERRIDE_DRAIN && o->kind != MODEL_OVERRIDE_DISABLE))
+			continue;
+		uint32_t own = overrides_level(overrides, o, now_ms);
+		level = own > level ? own : level;
+	}
+	return level;
+}
+
+static bool service_is_at(const struct model_service *s, const char *site)
+{
+	for (size_t i = 0; i < s->n_at; i++)
+		if (!strcmp(s->at[i].site->name, site))
+			return true;
+	return false;
+}
+
+/* Whether @p other lives beside @p site in some service. */
+static bool shares_service(const struct model *m, const char *site, const char *other)
+{
+	for (size_t i = 0; i < m->n_services; i++)
+		if (service_is_at(&m->services[i], site) && service_is_at(&m->services[i], other))
+			return true;
+	return false;
+}
+
+/* Whether @p s can be served elsewhere than at @p site. */
+static bool lives_elsewhere(const struct model_service *s, const char *site,
+                            const struct overrides *overrides, const struct guard_seen *seen,
+                            int64_t now_ms)
+{
+	for (size_t i = 0; i < s->n_at; i++) {
+		const char *other = s->at[i].site->name;
+
+		if (strcmp(other, site) &&
+		    !is_out(overrides, MODEL_TARGET_SITE, "", other, now_ms) &&
+		    !service_seen_down(seen, s, &s->at[i]))
+			return true;
+	}
+	return false;
+}
+
+static void check_last_site(const struct model *m, const struct overrides *overrides,
+                            const char *site, const struct guard_seen *seen, int64_t now_ms,
+                            struct guard_result *r)
+{
+	for (size_t i = 0; i < m->n_services; i++) {
+		const struct model_service *s = &m->services[i];
+
+		if (!service_is_at(s, site) || lives_elsewhere(s, site, overrides, seen, now_ms))
+			continue;
+		verdict(r, "last-site", false, "service %s has no other site that takes traffic",
+		        s->name);
+		return;
+	}
+	verdict(r, "last-site", true, "each service at %s has another site", site);
+}
+
+static const struct guard_load *load_of(const struct guard_seen *seen, const char *site)
+{
+	for (size_t i = 0; i < seen->n_loads; i++)
+		if (!strcmp(seen->loads[i].site, site))
+			return &seen->loads[i];
+	return NULL;
+}
+
+/* Work out the receivers' load, given that the traffic of @p site follows the weights. */
+static void check_room(const struct model *m, const char *site, const struct guard_seen *seen,
+                       struct guard_result *r)
+{
+	const struct guard_load *leaving = load_of(seen, site);
+	size_t unknown = 0;
+
+	for (size_t i = 0; i < r->n_receivers; i++) {
+		struct guard_receiver *x = &r->receivers[i];
+		const struct guard_load *own = load_of(seen, x->name);
+
+		x->capacity_flows = model_site(m, x->name)->capacity_flows;
+		x->known = own && leaving;
+		if (!x->known || !x->capacity_flows) {
+			unknown++;
+			continue;
+		}
+		x->before_flows = own->new_flows;
+		x->after_flows = own->new_flows + leaving->new_flows * x->after_ppm / 1000000;
+		if (x->after_flows * 100 <= x->capacity_flows * GUARD_ROOM_PERCENT)
+			continue;
+		verdict(r, "room", false,
+		        "%s would have %" PRIu64 " new flows/s, over %u %% of its %" PRIu64,
+		        x->name, x->after_flows, GUARD_ROOM_PERCENT, x->capacity_flows);
+		return;
+	}
+	if (unknown)
+		verdict(r, "room", true, "load or capacity of %zu of %zu receivers is not known",
+		        unknown, r->n_receivers);
+	else
+		verdict(r, "room", true, "all receivers stay below %u %% of their capacity",
+		        GUARD_ROOM_PERCENT);
+}
+
+static void check_site(const struct model *m, const struct overrides *overrides, const char *site,
+                       const struct guard_seen *seen, int64_t now_ms, struct guard_result *r)
+{
+	struct place places[GUARD_SITES_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_sites && n < GUARD_SITES_MAX; i++) {
+		const struct model_site *s = &m->sites[i];
+		bool leaves = !strcmp(s->name, site);
+		uint64_t open = 1000000 - site_level(overrides, s->name, now_ms);
+
+		if (leaves || shares_service(m, site, s->name))
+			places[n++] = (struct place){ s->name, s->weight * open,
+				                      leaves ? 0 : s->weight * open };
+	}
+	add_receivers(r, places, n);
+	check_last_site(m, overrides, site, seen, now_ms, r);
+	check_room(m, site, seen, r);
+}
+
+static void check_backend(const struct model_pool *pool, const struct overrides *overrides,
+                          const char *name, const struct guard_seen *seen, int64_t now_ms,
+                          struct guard_result *r)
+{
+	uint64_t before = 0, after = 0;
+	size_t left = 0;
+
+	for (size_t pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < pool->n_backends; i++) {
+			const struct model_backend *b = &pool->backends[i];
+			bool leaves = !strcmp(b->name, name);
+
+			if (!b->weight || (!leaves && is_out(overrides, MODEL_TARGET_BACKEND,
+			                                     pool->name, b->name, now_ms)))
+				continue;
+			if (pass == 0) {
+				before += b->weight;
+				after += leaves ? 0 : b->weight;
+			} else if (!leaves) {
+				struct place p = { b->name, b->weight, b->weight };
+
+				add_receiver(r, &p, before, after);
+				left += !seen_down(seen, health_target_backend(pool->name, b->id));
+			}
+		}
+	if (left == 0)
+		verdict(r, "last-backend", false,
+		        "pool %s has no other backend that takes new flows and is not seen down",
+		        pool->name);
+	else
+		verdict(r, "last-backend", true, "pool %s keeps %zu backends", pool->name, left);
+}
+
+void guard_check(const struct model *m, const struct overrides *overrides,
+                 const struct override *target, const struct guard_seen *seen, int64_t now_ms,
+                 struct guard_result *result)
+{
+	const struct model_pool *pool =
+	        target->target == MODEL_TARGET_BACKEND ? model_pool(m, target->pool) : NULL;
+
+	result->n_verdicts = 0;
+	result->n_receivers = 0;
+	if (target->target == MODEL_TARGET_SITE)
+		check_site(m, overrides, target->name, seen, now_ms, result);
+	else if (pool)
+		check_backend(pool, overrides, target->name, seen, now_ms, result);
+}

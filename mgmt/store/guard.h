@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Guards of overrides: what a drain or disable would leave, and whether that is enough.
+ *
+ * Pure functions over the model, the overrides and what was seen. What is not known does not
+ * refuse (a drain must be possible with half the world dark), but is said.
+ */
+#ifndef WEIR_MGMT_STORE_GUARD_H
+#define WEIR_MGMT_STORE_GUARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mgmt/store/override.h"
+#include "weir/model.h"
+
+struct health_page;
+
+#define GUARD_SITES_MAX    64u
+#define GUARD_VERDICTS_MAX 4u
+/** Receivers stay below this share of their stated capacity, percent. */
+#define GUARD_ROOM_PERCENT 85u
+
+/** New flows a second of one site, as measured. */
+struct guard_load {
+	char site[MODEL_NAME_MAX];
+	uint64_t new_flows;
+};
+
+/** What was seen, as far as known. */
+struct guard_seen {
+	const struct health_page *health; /**< NULL: nothing */
+	const struct guard_load *loads;
+	size_t n_loads;
+};
+
+struct guard_verdict {
+	const char *guard; /**< "last-site", "last-backend", "room" */
+	bool ok;
+	char detail[200];
+};
+
+/** Who takes the traffic of what is taken out. */
+struct guard_receiver {
+	const char *name;               /**< site, or backend; borrowed from the model */
+	uint32_t before_ppm, after_ppm; /**< share of the weight */
+	uint64_t capacity_flows;        /**< 0: not stated */
+	uint64_t before_flows, after_flows;
+	bool known; /**< before_flows and after_flows are */
+};
+
+struct guard_result {
+	struct guard_verdict verdicts[GUARD_VERDICTS_MAX];
+	size_t n_verdicts;
+	struct guard_receiver *receivers; /**< at most max_receivers; the caller's */
+	size_t n_receivers, max_receivers;
+};
+
+/**
+ * What taking @p target (a site, or a backend of a pool) out at @p now_ms leaves.
+ * @p result's receivers and max_receivers are set by the caller; more than fit are left out.
+ */
+void guard_check(const struct model *m, const struct overrides *overrides,
+                 const struct override *target, const struct guard_seen *seen, int64_t now_ms,
+                 struct guard_result *result);
+/** Whether @p o takes its target out of service for new flows now or soon: live, and not returning. */
+bool guard_takes_out(const struct override *o, int64_t now_ms);
+
+#endif

@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/store/intent.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "mgmt/store/gather.h"
+#include "mgmt/store/own.h"
+
+#define RETRY_MS  1000
+#define REOPEN_MS 10000
+
+void intent_log_mistakes(const char *what, const struct model_mistakes *mistakes)
+{
+	char value[LOG_VALUE_MAX];
+
+	for (size_t i = 0; i < mistakes->n_items && i < 20; i++) {
+		const struct model_mistake *m = &mistakes->items[i];
+
+		log_error("mistake", "document=%s file=%s line=%u field=%s message=%s", what,
+		          m->file, m->line, m->field, log_value(m->message, value));
+	}
+	log_error("document-refused", "document=%s mistakes=%zu", what, mistakes->n_total);
+}
+
+void intent_drop_recent(struct intent *in, size_t first, size_t end)
+{
+	for (size_t i = first; i < end; i++) {
+		files_fini(&in->recent[i].files);
+		if (in->recent[i].model != in->seed)
+			model_free(in->recent[i].model);
+	}
+	memmove(in->recent + first, in->recent + end, (in->n_recent - end) * sizeof(*in->recent));
+	in->n_recent -= end - first;
+}
+
+/* Load one version as a recent one. */
+static int load_one(struct intent *in, const struct version *v, struct recent *out)
+{
+	struct model_mistakes mistakes = { 0 };
+	struct recent r = { .version = *v };
+	int rc = store_files(in->store, v->number, &r.files);
+
+	if (!rc)
+		rc = gather_model(&r.files, in->state_dir, in->conf_dir, in->node, &r.model,
+		                  &mistakes);
+	if (rc == -EINVAL)
+		intent_log_mistakes(v->digest, &mistakes);
+	model_mistakes_free(&mistakes);
+	if (rc) {
+		files_fini(&r.files);
+		return rc;
+	}
+	*out = r;
+	return 0;
+}
+
+int intent_load_recent(struct intent *in, int64_t now_ms)
+{
+	struct version versions[RECENT_MAX];
+	struct recent loaded[RECENT_MAX];
+	int n = store_versions(in->store, 0, versions, RECENT_MAX), rc;
+	size_t kept = 0;
+
+	if (n <= 0)
+		return n ? n : -ENOENT;
+	/* newest first: until one is old enough that nothing before it matters */
+	for (int i = 0; i < n; i++) {
+		rc = load_one(in, &versions[i], &loaded[RECENT_MAX - 1 - kept]);
+		if (rc && i == 0)
+			return rc;
+		if (rc)
+			break;
+		kept++;
+		if (versions[i].effective_ms < now_ms - RECENT_MS)
+			break;
+	}
+	intent_drop_recent(in, 0, in->n_recent);
+	memcpy(in->recent, loaded + RECENT_MAX - kept, kept * sizeof(*loaded));
+	in->n_recent = kept;
+	return 0;
+}
+
+static void store_failed(struct intent *in, const char *why, int64_t now_ms)
+{
+	if (!in->failing) {
+		char value[LOG_VALUE_MAX];
+
+		log_error("store-failing",
+		          "why=%s effect=\"overrides are taken, versions are not\"",
+		          log_value(why, value));
+		journal_add(in->journal, now_ms, "store", "store",
+		            "the store fails (%s): overrides are taken all the same", why);
+	}
+	in->failing = true;
+	in->retry_ms = now_ms + RETRY_MS;
+	snprintf(in->store_why, sizeof(in->store_why), "%s", why);
+}
+
+/* Put the corrupt files aside and start a new store. */
+static int make_anew(struct intent *in, const char *why, int64_t now_ms)
+{
+	char value[LOG_VALUE_MAX], again[EVENT_TEXT_MAX];
+
+	store_close(in->store);
+	in->store = NULL;
+	log_error("store-corrupt", "why=%s effect=\"put aside and made anew\"",
+	          log_value(why, value));
+	journal_add(in->journal, now_ms, "store", "store",
+	            "the store was corrupt (%s): it was put aside and made anew", why);
+	int rc = store_put_aside(in->state_dir, now_ms);
+	if (!rc)
+		rc = store_open(in->state_dir, &in->store, again);
+	in->rebuilt = true;
+	return rc;
+}
+
+/* Put all that memory has into the store. */
+static int store_all(struct intent *in)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < in->n_recent; i++)
+		if (in->recent[i].files.n_items > 0)
+			rc = store_put_version(in->store, &in->recent[i].version,
+			                       &in->recent[i].files);
+	if (!rc)
+		rc = store_put_overrides(in->store, &in->overrides);
+	return rc;
+}
+
+int intent_stored(struct intent *in, int rc, int64_t now_ms)
+{
+	char why[EVENT_TEXT_MAX];
+
+	if (!rc)
+		return 0;
+	snprintf(why, sizeof(why), "%s",
+	         in->store && *store_why(in->store) ? store_why(in->store) : strerror(-rc));
+	if (rc == -EBADMSG && !make_anew(in, why, now_ms) && !store_all(in))
+		return rc;
+	store_failed(in, why, now_ms);
+	return rc;
+}
+
+static void retry_store(struct intent *in, int64_t now_ms)
+{
+	char why[EVENT_TEXT_MAX] = "";
+	int rc = 0;
+
+	if (!in->store) {
+		rc = store_open(in->state_dir, &in->store, why);
+		if (rc == -EBADMSG)
+			rc = make_anew(in, why, now_ms);
+	}
+	if (!rc)
+		rc = store_all(in);
+	if (rc) {
+		store_failed(in,
+		             *why        ? why
+		             : in->store ? store_why(in->store)
+		                         : strerror(-rc),
+		             now_ms);
+		in->retry_ms = now_ms + (in->store ? RETRY_MS : REOPEN_MS);
+		return;
+	}
+	in->failing = false;
+	in->store_why[0] = '\0';
+	log_note("store-works", "overrides=%zu", in->overrides.n_items);
+	journal_add(in->journal, now_ms, "store", "store", "the store works again");
+}
+
+/* Open the store, and make it anew if it is corrupt; without one the intent lives in memory. */
+static int open_store(struct intent *in, int64_t now_ms)
+{
+	char why[EVENT_TEXT_MAX];
+	int rc = store_open(in->state_dir, &in->store, why);
+
+	if (rc == -EBUSY)
+		return rc;
+	if (!rc)
+		rc = journal_load(in->journal, in->store);
+	if (!rc)
+		rc = store_overrides(in->store, &in->overrides, now_ms);
+	if (rc == -EBADMSG)
+		rc = make_anew(in, in->store ? store_why(in->store) : why, now_ms);
+	if (rc)
+		store_failed(in, in->store ? store_why(in->store) : why, now_ms);
+	return 0;
+}
+
+/* The effective document of an earlier run: its number, its overrides, and if need be its configuration. */
+static struct model *read_effective(const struct intent *in)
+{
+	struct model_mistakes mistakes = { 0 };
+	struct model *m = NULL;
+	char path[PATH_MAX];
+
+	if (proc_path(in->state_dir, PROC_EFFECTIVE_FILE, path))
+		return NULL;
+	int rc = model_read_effective(path, in->node, &m, &mistakes);
+	if (rc == -EINVAL)
+		intent_log_mistakes(PROC_EFFECTIVE_FILE, &mistakes);
+	model_mistakes_free(&mistakes);
+	return rc ? NULL : m;
+}
+
+/* Overrides that were taken while the store failed, or offline, are in the document alone. */
+static void merge_effective(struct intent *in, const struct model *m, int64_t now_ms)
+{
+	size_t taken = 0;
+
+	for (size_t i = 0; i < m->n_overrides; i++) {
+		struct override o;
+
+		if (override_from(&m->overrides[i], &o))
+			continue;
+		taken += overrides_merge(&in->overrides, &o, now_ms) == 1;
+	}
+	in->document = m->meta.document;
+	if (taken == 0 || !in->store)
+		return;
+	log_note("overrides-from-document", "taken=%zu", taken);
+	intent_stored(in, store_put_overrides(in->store, &in->overrides), now_ms);
+}
+
+static void put_version(struct intent *in, const struct recent *r, int64_t now_ms)
+{
+	if (in->store && !in->failing && r->files.n_items > 0)
+		intent_stored(in, store_put_version(in->store, &r->version, &r->files), now_ms);
+}
+
+/* Take the configuration from the effective document, with the bytes as laid out beside it if they are whole. */
+static void recover(struct intent *in, struct model *m, int64_t now_ms)
+{
+	struct recent *r = &in->recent[0];
+	struct model_mistakes mistakes = { 0 };
+	char dir[PATH_MAX], digest[DIGEST_TEXT_MAX] = "";
+
+	*r = (struct recent){ .model = m };
+	r->version = (struct version){ .number = m->meta.version ? m->meta.version : 1,
+		                       .time_ms = m->meta.written_ms,
+		                       .effective_ms = m->meta.written_ms };
+	snprintf(r->version.digest, sizeof(r->version.digest), "%s", m->meta.digest);
+	snprintf(r->version.author, sizeof(r->version.author), "weir");
+	snprintf(r->version.reason, sizeof(r->version.reason),
+	         "recovered from the effective document");
+	snprintf(r->version.node, sizeof(r->version.node), "%s", in->node);
+	in->n_recent = 1;
+	in->seed = m;
+	if (!gather_dir(in->state_dir, m->meta.digest, dir) &&
+	    !gather_files(dir, FILES_MAIN, &r->files) &&
+	    strcmp(files_digest(&r->files, digest), m->meta.digest))
+		files_fini(&r->files); /* not what was given: better none */
+	if (r->files.n_items > 0 &&
+	    !gather_model(&r->files, in->state_dir, in->conf_dir, in->node, &r->model, &mistakes))
+		put_version(in, r, now_ms);
+	model_mistakes_free(&mistakes);
+	log_error("version-recovered", "number=%" PRIu64 " from=%s bytes=%s", r->version.number,
+	          PROC_EFFECTIVE_FILE, r->files.n_items ? "whole" : "lost");
+	journal_add(in->journal, now_ms, "version", "versions",
+	            "version %" PRIu64 " recovered from the effective document%s",
+	            r->version.number, r->files.n_items ? "" : "; its bytes as given are lost");
+}
+
+static void first_start(struct intent *in, int64_t now_ms)
+{
+	struct intent_changed changed = { 0 };
+	struct files files = { 0 };
+	struct intent_change change = { .files = &files,
+		                        .author = "first start",
+		                        .reason = "read from the configuration directory" };
+	int rc = gather_files(in->conf_dir, PROC_CONF_FILE, &files);
+
+	if (!rc)
+		rc = intent_change(in, &change, now_ms, &changed);
+	if (rc == -EINVAL)
+		intent_log_mistakes(PROC_CONF_FILE, &changed.mistakes);
+	else if (rc)
+		log_error("no-configuration", "dir=%s why=\"%s\"", in->conf_dir, strerror(-rc));
+	intent_changed_fini(&changed);
+	files_fini(&files);
+}
+
+static void load(struct intent *in, int64_t now_ms)
+{
+	struct model *effective = read_effective(in);
+	int rc = in->store ? intent_load_recent(in, now_ms) : -ENOENT;
+
+	if (effective)
+		merge_effective(in, effective, now_ms);
+	if (rc == -EBADMSG)
+		intent_stored(in, rc, now_ms);
+	if (in->n_recent == 0 && effective) {
+		recover(in, effective, now_ms);
+		return; /* the document is kept as the seed */
+	}
+	model_free(effective);
+	if (in->n_recent == 0 && !in->offline)
+		first_start(in, now_ms);
+}
+
+int intent_open(const struct intent_options *options, int64_t now_ms, struct intent **out)
+{
+	struct intent *in = calloc(1, sizeof(*in));
+
+	if (!in)
+		return -ENOMEM;
+	snprintf(in->conf_dir, sizeof(in->conf_dir), "%s", options->conf_dir);
+	snprintf(in->state_dir, sizeof(in->state_dir), "%s", options->state_dir);
+	snprintf(in->node, sizeof(in->node), "%s", options->node);
+	in->offline = options->offline;
+	in->journal = journal_new(in->node, STORE_EVENTS_MAX);
+	int rc = in->journal ? open_store(in, now_ms) : -ENOMEM;
+	if (rc) {
+		intent_close(in);
+		return rc;
+	}
+	load(in, now_ms);
+	if (!in->arena)
+		effective_write(in, now_ms);
+	*out = in;
+	return 0;
+}
+
+void intent_close(struct intent *in)
+{
+	if (!in)
+		return;
+	if (in->store && in->journal)
+		journal_flush(in->journal, in->store);
+	intent_drop_recent(in, 0, in->n_recent);
+	model_free(in->seed);
+	arena_free(in->arena);
+	overrides_fini(&in->overrides);
+	journal_free(in->journal);
+	store_close(in->store);
+	free(in);
+}
+
+/* Undo an unconfirmed version of this node. */
+static void roll_back_unconfirmed(struct intent *in, int64_t now_ms)
+{
+	const struct version *head = intent_head(in);
+	struct intent_changed changed = { 0 };
+	struct version parent;
+	uint64_t before = head->number;
+	char reason[VERSION_REASON_MAX];
+	int rc;
+
+	do { /* a forced version's parent may be further back than one */
+		rc = store_versions(in->store, before, &parent, 1) == 1 ? 0 : -ENOENT;
+		before = parent.number;
+	} while (!rc && strcmp(parent.digest, head->parent));
+	snprintf(reason, sizeof(reason), "version %" PRIu64 " was not confirmed in time",
+	         head->number);
+	struct intent_change change = { .rollback_to = parent.number,
+		                        .author = "weir",
+		                        .reason = reason };
+	if (!rc)
+		rc = intent_change(in, &change, now_ms, &changed);
+	if (rc && !in->rollback_failed)
+		log_error("rollback-failed", "version=%" PRIu64 " why=\"%s\"", head->number,
+		          strerror(-rc));
+	in->rollback_failed = rc != 0;
+	intent_changed_fini(&changed);
+}
+
+int64_t intent_tick(struct intent *in, int64_t now_ms)
+{
+	const struct version *head = intent_head(in);
+
+	if (in->failing && now_ms >= in->retry_ms)
+		retry_store(in, now_ms);
+	if (!in->failing)
+		intent_stored(in, journal_flush(in->journal, in->store), now_ms);
+	if (!in->offline && !in->failing && head && head->confirm_by_ms &&
+	    head->confirm_by_ms <= now_ms && !strcmp(head->node, in->node))
+		roll_back_unconfirmed(in, now_ms);
+	if (overrides_prune(&in->overrides, now_ms) && !in->failing)
+		intent_stored(in, store_put_overrides(in->store, &in->overrides), now_ms);
+	if (in->dirty || now_ms >= in->next_ms)
+		effective_write(in, now_ms);
+	int64_t next_ms = now_ms + 1000;
+	return in->next_ms < next_ms ? in->next_ms : next_ms;
+}
+
+const struct version *intent_head(const struct intent *in)
+{
+	return in->n_recent ? &in->recent[in->n_recent - 1].version : NULL;
+}
+
+const struct files *intent_head_files(const struct intent *in)
+{
+	const struct recent *head = in->n_recent ? &in->recent[in->n_recent - 1] : NULL;
+
+	return head && head->files.n_items ? &head->files : NULL;
+}
+
+const struct model *intent_model(const struct intent *in)
+{
+	return in->arena ? &in->composed : NULL;
+}
+
+const struct overrides *intent_overrides(const struct intent *in)
+{
+	return &in->overrides;
+}
+
+const char *intent_node(const struct intent *in)
+{
+	return in->node;
+}
+
+struct journal *intent_journal(struct intent *in)
+{
+	return in->journal;
+}
+
+struct store *intent_store(struct intent *in)
+{
+	return in->failing ? NULL : in->store;
+}
+
+const char *intent_store_why(const struct intent *in)
+{
+	return in->store_why;
+}
+
+const char *intent_store_state(const struct intent *in)
+{
+	return in->failing ? "failing" : in->rebuilt ? "rebuilt" : "ok";
+}
+
+uint64_t intent_document(const struct intent *in)
+{
+	return in->document;
+}
+
+const char *intent_write_why(const struct intent *in)
+{
+	return in->write_why;
+}
+
+int intent_merge(struct intent *in, const struct override *list, size_t n, int64_t now_ms)
+{
+	int taken = 0, rc = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		int one = overrides_merge(&in->overrides, &list[i], now_ms);
+
+		if (one < 0) {
+			rc = one;
+			break;
+		}
+		if (one == 0)
+			continue;
+		taken++;
+		if (in->store && !in->failing)
+			intent_stored(in, store_put_override(in->store, &list[i]), now_ms);
+		journal_add(in->journal, now_ms, "override", list[i].id,
+		            "%s of %s %s%s%s is %s, by %s%s%s", override_kind_text(list[i].kind),
+		            list[i].target == MODEL_TARGET_SITE ? "site" : "backend", list[i].pool,
+		            *list[i].pool ? "/" : "", list[i].name,
+		            overrides_state(&in->overrides, &list[i], now_ms), list[i].author,
+		            *list[i].reason ? ": " : "", list[i].reason);
+	}
+	if (taken)
+		effective_write(in, now_ms);
+	return rc ? rc : taken;
+}
+
+int intent_override(struct intent *in, const struct override *o, int64_t now_ms)
+{
+	return intent_merge(in, o, 1, now_ms);
+}
+
+void intent_note_diverged(struct intent *in, const struct intent_foreign *heads, size_t n)
+{
+	in->n_foreign = n < INTENT_HEADS_MAX ? n : INTENT_HEADS_MAX;
+	if (n > 0)
+		memcpy(in->foreign, heads, in->n_foreign * sizeof(*heads));
+}
+
+const struct intent_foreign *intent_diverged(const struct intent *in, size_t i)
+{
+	return i < in->n_foreign ? &in->foreign[i] : NULL;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Intent: the versions, the overrides, and the effective document that follows from them.
+ *
+ * One object for weir-mgmt and for `weir ... --offline`. It is used by one thread at a time
+ * (weir-mgmt holds one lock around it). Time is passed in.
+ *
+ * What is kept where: the store (mgmt/store/store.h) has everything; memory has the
+ * overrides, the head and the versions that member sets still follow from; the effective
+ * document has the head's configuration and the overrides once more. A store that is corrupt at the
+ * start is put aside and made anew from the effective document; one that fails later, or a
+ * full disk, refuses new versions, but overrides are taken in memory and written to the
+ * effective document (for which room is kept in reserve), and stored as soon as that works.
+ */
+#ifndef WEIR_MGMT_STORE_INTENT_H
+#define WEIR_MGMT_STORE_INTENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mgmt/store/files.h"
+#include "mgmt/store/journal.h"
+#include "mgmt/store/override.h"
+#include "mgmt/store/plan.h"
+#include "mgmt/store/store.h"
+#include "weir/model.h"
+
+#define INTENT_CONFIRM_DEFAULT_MS ((int64_t)5 * 60 * 1000)
+#define INTENT_CONFIRM_MAX_MS     ((int64_t)24 * 3600 * 1000)
+#define INTENT_HEADS_MAX          64u
+
+struct intent;
+
+struct intent_options {
+	const char *conf_dir, *state_dir, *node;
+	bool offline; /**< for one command: no first start, no timers */
+};
+
+/**
+ * Open the intent of a node. Without a store and an effective document, CONF/weir.conf becomes version 1
+ * (author "first start"); mistakes in it are logged, and there is no head then.
+ *
+ * @return 0; -EBUSY: another process has it; -ENOMEM; a failing store is not a failure
+ */
+int intent_open(const struct intent_options *options, int64_t now_ms, struct intent **out);
+void intent_close(struct intent *in);
+
+/** Do what is due: rewrite the document, roll back, store what could not be stored. @return when to call again, wall time, at most a second from @p now_ms */
+int64_t intent_tick(struct intent *in, int64_t now_ms);
+
+/** The version in force; NULL: there is none. Valid until a change. */
+const struct version *intent_head(const struct intent *in);
+/** The head's files; NULL when there is no head, or its bytes were lost. */
+const struct files *intent_head_files(const struct intent *in);
+/** The effective model, as written; NULL before the first. Valid until a change or tick. */
+const struct model *intent_model(const struct intent *in);
+const struct overrides *intent_overrides(const struct intent *in);
+/** This node's name. */
+const char *intent_node(const struct intent *in);
+struct journal *intent_journal(struct intent *in);
+/** The store, NULL while it fails; and why it fails, else "". */
+struct store *intent_store(struct intent *in);
+const char *intent_store_why(const struct intent *in);
+/** "ok", "rebuilt" (put aside at the start) or "failing". */
+const char *intent_store_state(const struct intent *in);
+/** Number of the effective document last written; and why the present one could not be, else "". */
+uint64_t intent_document(const struct intent *in);
+const char *intent_write_why(const struct intent *in);
+
+/** A change of configuration that is asked for. */
+struct intent_change {
+	const struct files *files; /**< NULL: those of version @p rollback_to */
+	uint64_t rollback_to;
+	const char *author, *reason;
+	int64_t confirm_within_ms; /**< -1: as the risk demands; 0: none */
+	const char *const *force;  /**< digests of heads that are overridden */
+	size_t n_force;
+	bool dry_run;
+};
+
+struct intent_changed {
+	struct version
+	        version; /**< the new one, or the head if nothing changed; with a dry run, what it would be */
+	bool changed;
+	int64_t confirm_within_ms; /**< what applies */
+	struct plan plan;
+	struct model_mistakes mistakes;
+};
+
+/**
+ * Apply files, or roll back: a new version, stored, composed and written, or nothing.
+ *
+ * @param out  given in any case: intent_changed_fini()
+ * @return 0; -EINVAL (mistakes); -ENOENT (no such version); -EMEDIUMTYPE (peers have unrelated heads that are not
+ *         forced); -EROFS (the store fails: intent_store_why()); -errno
+ */
+int intent_change(struct intent *in, const struct intent_change *change, int64_t now_ms,
+                  struct intent_changed *out);
+void intent_changed_fini(struct intent_changed *c);
+/** Confirm version @p number. @return 0, -ENOENT, -EALREADY (it does not wait for that) or -EROFS */
+int intent_confirm(struct intent *in, uint64_t number, const char *author, int64_t now_ms);
+/** A version and, where asked, its files (given). @return 0, -ENOENT or -errno */
+int intent_version(struct intent *in, uint64_t number, struct version *out, struct files *files);
+
+/** Take an override: merged, stored if possible, composed and written. @return 1 taken, 0 an equal or newer one is there, -ENOSPC or -ENOMEM */
+int intent_override(struct intent *in, const struct override *o, int64_t now_ms);
+/** The same for many, with one document. @return how many were taken, or -errno */
+int intent_merge(struct intent *in, const struct override *list, size_t n, int64_t now_ms);
+
+/** How a peer's head stands to ours. */
+enum intent_relation { INTENT_AGREED, INTENT_BEHIND, INTENT_AHEAD, INTENT_DIVERGED };
+
+/** A version of a peer, with its files if they are not ours already. */
+struct intent_offer {
+	struct version version;
+	struct files files;
+};
+
+/**
+ * How a peer whose versions, newest first, are @p list, stands to ours (its head first).
+ * With only the head known, INTENT_AHEAD means that the list is needed.
+ */
+enum intent_relation intent_relate(struct intent *in, const struct version *list, size_t n);
+/** Take a peer's versions (oldest first), its head last: as intent_change(). @return 0, -EINVAL (mistakes: logged), -EROFS or -errno */
+int intent_take(struct intent *in, const struct intent_offer *offers, size_t n, int64_t now_ms);
+/** A peer's head that is unrelated to ours. */
+struct intent_foreign {
+	char digest[DIGEST_TEXT_MAX];
+	uint64_t number;
+};
+
+/** Note the heads that are unrelated to ours, at most INTENT_HEADS_MAX, so that a change must name them. */
+void intent_note_diverged(struct intent *in, const struct intent_foreign *heads, size_t n);
+/** Number @p i of them; NULL: there are no more. */
+const struct intent_foreign *intent_diverged(const struct intent *in, size_t i);
+
+#endif

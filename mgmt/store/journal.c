@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/store/journal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH 256u
+
+struct journal {
+	char node[MODEL_NAME_MAX];
+	size_t max;
+	uint64_t last, oldest; /* ids; event i stands at i % max */
+	uint64_t stored;       /* the store has all up to this */
+	struct event *ring;
+};
+
+struct journal *journal_new(const char *node, size_t max)
+{
+	struct journal *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return NULL;
+	j->ring = calloc(max, sizeof(*j->ring));
+	if (!j->ring) {
+		free(j);
+		return NULL;
+	}
+	j->max = max;
+	j->oldest = 1;
+	snprintf(j->node, sizeof(j->node), "%s", node);
+	return j;
+}
+
+void journal_free(struct journal *j)
+{
+	if (!j)
+		return;
+	free(j->ring);
+	free(j);
+}
+
+static void put(struct journal *j, const struct event *e)
+{
+	j->ring[e->id % j->max] = *e;
+	j->last = e->id;
+	if (j->last >= j->oldest + j->max)
+		j->oldest = j->last - j->max + 1;
+}
+
+int journal_load(struct journal *j, struct store *s)
+{
+	struct event *events = calloc(j->max, sizeof(*events));
+	int n = events ? store_events(s, events, j->max) : -ENOMEM;
+
+	for (int i = 0; i < n; i++) {
+		if (i == 0 || events[i].id != j->last + 1)
+			j->oldest = events[i].id; /* after a gap: what is before it is lost */
+		put(j, &events[i]);
+	}
+	j->stored = j->last;
+	free(events);
+	return n < 0 ? n : 0;
+}
+
+uint64_t journal_add(struct journal *j, int64_t now_ms, const char *kind, const char *subject,
+                     const char *format, ...)
+{
+	struct event e = { .id = j->last + 1, .time_ms = now_ms };
+	va_list list;
+
+	snprintf(e.kind, sizeof(e.kind), "%s", kind);
+	snprintf(e.subject, sizeof(e.subject), "%s", subject);
+	snprintf(e.node, sizeof(e.node), "%s", j->node);
+	va_start(list, format);
+	vsnprintf(e.message, sizeof(e.message), format, list);
+	va_end(list);
+	put(j, &e);
+	return e.id;
+}
+
+int journal_flush(struct journal *j, struct store *s)
+{
+	struct event batch[BATCH];
+
+	if (j->stored + 1 < j->oldest)
+		j->stored = j->oldest - 1;
+	while (j->stored < j->last) {
+		size_t n = 0;
+
+		while (n < BATCH && j->stored + n < j->last) {
+			batch[n] = j->ring[(j->stored + n + 1) % j->max];
+			n++;
+		}
+		int rc = store_put_events(s, batch, n);
+		if (rc)
+			return rc;
+		j->stored += n;
+	}
+	return 0;
+}
+
+uint64_t journal_last(const struct journal *j)
+{
+	return j->last;
+}
+
+uint64_t journal_oldest(const struct journal *j)
+{
+	return j->oldest;
+}
+
+const struct event *journal_find(const struct journal *j, uint64_t id)
+{
+	if (id < j->oldest || id > j->last)
+		return NULL;
+	return &j->ring[id % j->max];
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/store/override.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CANONICAL_MAX 1024
+
+void override_view(const struct override *o, struct model_override *out)
+{
+	*out = (struct model_override){
+		.id = o->id,
+		.kind = o->kind,
+		.target = o->target,
+		.pool = o->pool,
+		.name = o->name,
+		.generation = o->generation,
+		.created_ms = o->created_ms,
+		.from_ms = o->from_ms,
+		.over_ms = o->over_ms,
+		.until_ms = o->until_ms,
+		.from_ppm = o->from_ppm,
+		.ended = o->ended,
+		.author = o->author,
+		.reason = o->reason,
+		.node = o->node,
+	};
+}
+
+/* Copy @p text if it fits. */
+static bool put(char *out, size_t size, const char *text)
+{
+	size_t n = text ? strlen(text) : 0;
+
+	if (n >= size)
+		return false;
+	memcpy(out, text ? text : "", n + 1);
+	return true;
+}
+
+int override_from(const struct model_override *m, struct override *out)
+{
+	struct override o = {
+		.kind = m->kind,
+		.target = m->target,
+		.generation = m->generation,
+		.created_ms = m->created_ms,
+		.from_ms = m->from_ms,
+		.over_ms = m->over_ms,
+		.until_ms = m->until_ms,
+		.from_ppm = m->from_ppm,
+		.ended = m->ended,
+	};
+
+	if (!put(o.id, sizeof(o.id), m->id) || !put(o.pool, sizeof(o.pool), m->pool) ||
+	    !put(o.name, sizeof(o.name), m->name) || !put(o.author, sizeof(o.author), m->author) ||
+	    !put(o.reason, sizeof(o.reason), m->reason) || !put(o.node, sizeof(o.node), m->node) ||
+	    !override_ok(&o))
+		return -EINVAL;
+	*out = o;
+	return 0;
+}
+
+static bool name_ok(const char *name)
+{
+	static const char first[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+
+	return *name && strchr(first, *name) &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == strlen(name);
+}
+
+/* Printable, so that it may stand in logs, documents and on terminals. */
+static bool text_ok(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return false;
+	return true;
+}
+
+bool override_ok(const struct override *o)
+{
+	return name_ok(o->id) && name_ok(o->name) && o->kind <= MODEL_OVERRIDE_HOLD &&
+	       o->target <= MODEL_TARGET_BACKEND &&
+	       (o->target == MODEL_TARGET_SITE ? !*o->pool : name_ok(o->pool)) &&
+	       o->generation > 0 && o->generation < (uint64_t)1 << 53 && o->from_ms >= 0 &&
+	       o->over_ms >= 0 && o->over_ms <= (int64_t)366 * 24 * 3600 * 1000 &&
+	       o->until_ms >= 0 && o->created_ms >= 0 && o->from_ppm <= 1000000 &&
+	       text_ok(o->author) && text_ok(o->reason) && text_ok(o->node);
+}
+
+const char *override_kind_text(enum model_override_kind kind)
+{
+	static const char *const texts[] = { "drain", "disable", "force_up", "hold" };
+
+	return texts[kind];
+}
+
+int64_t override_done_ms(const struct override *o)
+{
+	bool ramps = o->target == MODEL_TARGET_SITE && o->kind != MODEL_OVERRIDE_DISABLE;
+
+	if (o->until_ms >= MODEL_WALL_NEVER - o->over_ms)
+		return MODEL_WALL_NEVER;
+	return ramps ? o->until_ms + o->over_ms : o->until_ms;
+}
+
+bool override_is_done(const struct override *o, int64_t now_ms)
+{
+	return o->ended || now_ms >= override_done_ms(o);
+}
+
+void override_make_id(const char *node, int64_t now_ms, uint32_t salt, char out[MODEL_ID_MAX])
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+	uint64_t value = (uint64_t)now_ms << 12 | (salt & 0xfff);
+	char text[14];
+	size_t n = sizeof(text) - 1;
+
+	text[n] = '\0';
+	do {
+		text[--n] = digits[value % 36];
+		value /= 36;
+	} while (value && n);
+	snprintf(out, MODEL_ID_MAX, "%.16s-%s", node, text + n);
+}
+
+bool override_same_target(const struct override *a, const struct override *b)
+{
+	return a->target == b->target && !strcmp(a->pool, b->pool) && !strcmp(a->name, b->name);
+}
+
+/* All that two nodes must agree upon, as one text. */
+static void canonical(const struct override *o, char out[CANONICAL_MAX])
+{
+	snprintf(out, CANONICAL_MAX,
+	         "%s %016" PRIx64 " %d %d %s/%s %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
+	         " %u %d %s\n%s\n%s\n",
+	         o->id, o->generation, o->kind, o->target, o->pool, o->name, o->created_ms,
+	         o->from_ms, o->over_ms, o->until_ms, o->from_ppm, o->ended, o->node, o->author,
+	         o->reason);
+}
+
+/* Whether @p a takes the place of @p b. */
+static bool wins(const struct override *a, const struct override *b)
+{
+	char x[CANONICAL_MAX], y[CANONICAL_MAX];
+
+	if (a->generation != b->generation)
+		return a->generation > b->generation;
+	canonical(a, x);
+	canonical(b, y);
+	return strcmp(x, y) > 0;
+}
+
+static size_t place_of(const struct overrides *set, const char *id, bool *found)
+{
+	size_t low = 0, high = set->n_items;
+
+	*found = false;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		int c = strcmp(set->items[middle].id, id);
+
+		if (c == 0)
+			*found = true;
+		if (c < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+const struct override *overrides_find(const struct overrides *set, const char *id)
+{
+	bool found;
+	size_t at = place_of(set, id, &found);
+
+	return found ? &set->items[at] : NULL;
+}
+
+const struct override *overrides_hold(const struct overrides *set, const struct override *o,
+                                      int64_t now_ms)
+{
+	const struct override *first = NULL;
+
+	for (size_t i = 0; i < set->n_items && o->target == MODEL_TARGET_SITE; i++) {
+		const struct override *hold = &set->items[i];
+
+		if (hold->kind == MODEL_OVERRIDE_HOLD && override_same_target(hold, o) &&
+		    hold->from_ms <= now_ms && !override_is_done(hold, now_ms) &&
+		    (!first || hold->from_ms < first->from_ms))
+			first = hold;
+	}
+	return first;
+}
+
+uint32_t overrides_level(const struct overrides *set, const struct override *o, int64_t now_ms)
+{
+	const struct override *hold =
+	        o->kind == MODEL_OVERRIDE_DRAIN ? overrides_hold(set, o, now_ms) : NULL;
+	struct model_override view;
+	int64_t at_ms = hold ? hold->from_ms : now_ms;
+
+	override_view(o, &view);
+	if (o->target == MODEL_TARGET_SITE)
+		return model_override_ppm(&view, at_ms);
+	return o->from_ms <= now_ms && !override_is_done(o, now_ms) ? 1000000 : 0;
+}
+
+const char *overrides_state(const struct overrides *set, const struct override *o, int64_t now_ms)
+{
+	if (!o->ended && now_ms >= o->from_ms && o->kind == MODEL_OVERRIDE_DRAIN &&
+	    overrides_hold(set, o, now_ms))
+		return "held"; /* also past its until: nobody has let it return */
+	if (override_is_done(o, now_ms))
+		return "done";
+	if (now_ms < o->from_ms)
+		return "scheduled";
+	if (o->kind == MODEL_OVERRIDE_HOLD)
+		return "held";
+	if (now_ms >= o->until_ms)
+		return "returning";
+	if (o->kind == MODEL_OVERRIDE_DISABLE)
+		return "disabled";
+	if (o->kind == MODEL_OVERRIDE_FORCE_UP)
+		return "forced_up";
+	return now_ms - o->from_ms < o->over_ms ? "ramping" : "drained";
+}
+
+static void drop(struct overrides *set, size_t at)
+{
+	set->n_items--;
+	memmove(set->items + at, set->items + at + 1, (set->n_items - at) * sizeof(*set->items));
+}
+
+/* Make room by dropping the tombstone that has been done the longest. */
+static bool drop_oldest_done(struct overrides *set, int64_t now_ms)
+{
+	size_t oldest = set->n_items;
+
+	for (size_t i = 0; i < set->n_items; i++)
+		if (override_is_done(&set->items[i], now_ms) &&
+		    (oldest == set->n_items ||
+		     set->items[i].until_ms < set->items[oldest].until_ms))
+			oldest = i;
+	if (oldest == set->n_items)
+		return false;
+	drop(set, oldest);
+	return true;
+}
+
+/* Done for so long that it is no longer kept, nor taken from others. */
+static bool is_forgotten(const struct override *o, int64_t now_ms)
+{
+	return override_is_done(o, now_ms) && o->until_ms <= now_ms - OVERRIDE_KEPT_MS;
+}
+
+int overrides_merge(struct overrides *set, const struct override *o, int64_t now_ms)
+{
+	bool found;
+	size_t at = place_of(set, o->id, &found);
+
+	if (!found && is_forgotten(o, now_ms))
+		return 0;
+
+	if (found) {
+		if (!wins(o, &set->items[at]))
+			return 0;
+		set->items[at] = *o;
+		return 1;
+	}
+	if (set->n_items >= OVERRIDES_MAX) {
+		if (!drop_oldest_done(set, now_ms))
+			return -ENOSPC;
+		at = place_of(set, o->id, &found);
+	}
+	struct override *items = realloc(set->items, (set->n_items + 1) * sizeof(*items));
+	if (!items)
+		return -ENOMEM;
+	memmove(items + at + 1, items + at, (set->n_items - at) * sizeof(*items));
+	items[at] = *o;
+	set->items = items;
+	set->n_items++;
+	return 1;
+}
+
+size_t overrides_live(const struct overrides *set, int64_t now_ms)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < set->n_items; i++)
+		n += !override_is_done(&set->items[i], now_ms);
+	return n;
+}
+
+size_t overrides_prune(struct overrides *set, int64_t now_ms)
+{
+	size_t dropped = 0;
+
+	for (size_t i = set->n_items; i-- > 0;) {
+		if (!is_forgotten(&set->items[i], now_ms))
+			continue;
+		drop(set, i);
+		dropped++;
+	}
+	return dropped;
+}
+
+const char *overrides_digest(const struct overrides *set, char out[DIGEST_TEXT_MAX])
+{
+	size_t n = 0;
+	char *text = malloc(set->n_items * CANONICAL_MAX + 1);
+
+	if (!text)
+		abort(); /* a wrong digest would be worse */
+	for (size_t i = 0; i < set->n_items; i++) {
+		canonical(&set->items[i], text + n);
+		n += strlen(text + n);
+	}
+	digest_bytes(text, n, out);
+	free(text);
+	return out;
+}
+
+int overrides_copy(struct overrides *to, const struct overrides *from)
+{
+	struct override *items = malloc((from->n_items + 1) * sizeof(*items));
+
+	if (!items)
+		return -ENOMEM;
+	if (from->n_items > 0)
+		memcpy(items, from->items, from->n_items * sizeof(*items));
+	*to = (struct overrides){ items, from->n_items };
+	return 0;
+}
+
+void overrides_fini(struct overrides *set)
+{
+	free(set->items);
+	*set = (struct overrides){ 0 };
+}

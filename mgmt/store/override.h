@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Overrides: what operations wants over configuration and checks; their merging.
+ *
+ * A set of overrides is a state-based replicated map: of two with one id the higher
+ * generation wins, of equal generations the greater canonical text. That is a total order,
+ * so merging is commutative, associative and idempotent, and nodes that have seen the
+ * same overrides in any order hold the same set (Shapiro et al., INRIA RR-7506, 2011).
+ *
+ * Past instants of an override never change while it lives, so that member sets that follow
+ * from them (mgmt/store/compose.h) are the same on every node.
+ */
+#ifndef WEIR_MGMT_STORE_OVERRIDE_H
+#define WEIR_MGMT_STORE_OVERRIDE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mgmt/store/digest.h"
+#include "weir/model.h"
+
+#define OVERRIDE_REASON_MAX 256
+#define OVERRIDES_LIVE_MAX  1024u                           /**< that may be made here */
+#define OVERRIDES_MAX       4096u                           /**< that are kept, tombstones too */
+#define OVERRIDE_KEPT_MS    ((int64_t)7 * 24 * 3600 * 1000) /**< of a tombstone */
+
+/** A model_override as a value. */
+struct override {
+	char id[MODEL_ID_MAX];
+	enum model_override_kind kind;
+	enum model_target_kind target;
+	char pool[MODEL_NAME_MAX], name[MODEL_NAME_MAX];
+	uint64_t generation;
+	int64_t created_ms, from_ms, over_ms, until_ms;
+	uint32_t from_ppm;
+	bool ended;
+	char author[MODEL_NAME_MAX], reason[OVERRIDE_REASON_MAX], node[MODEL_NAME_MAX];
+};
+
+/** Sorted by id; zeroed is the empty set. */
+struct overrides {
+	struct override *items;
+	size_t n_items;
+};
+
+/** The same as the model has it; @p out borrows the texts of @p o. */
+void override_view(const struct override *o, struct model_override *out);
+/** From the model's form. @return 0, or -EINVAL when a text is too long or the id is not one */
+int override_from(const struct model_override *m, struct override *out);
+/** Whether ids, names, kinds and times are such as may be kept (from a peer, from a store). */
+bool override_ok(const struct override *o);
+/** "drain", "disable", "force_up", "hold" */
+const char *override_kind_text(enum model_override_kind kind);
+/** When it stops to have any effect: after its return ramp; MODEL_WALL_NEVER. */
+int64_t override_done_ms(const struct override *o);
+/** Whether it is past, ended or not. */
+bool override_is_done(const struct override *o, int64_t now_ms);
+/** Make an id that no other node makes. @p salt: random */
+void override_make_id(const char *node, int64_t now_ms, uint32_t salt, char out[MODEL_ID_MAX]);
+/** Whether both have the same target. */
+bool override_same_target(const struct override *a, const struct override *b);
+
+/** @return the one with @p id, or NULL; valid until the set changes */
+const struct override *overrides_find(const struct overrides *set, const char *id);
+/** Merge @p o. @return 1 when the set changed, 0 when not, -ENOSPC (all kept are alive) or -ENOMEM */
+int overrides_merge(struct overrides *set, const struct override *o, int64_t now_ms);
+/** The hold that stops the ramps of @p o's site at present; NULL: none. */
+const struct override *overrides_hold(const struct overrides *set, const struct override *o,
+                                      int64_t now_ms);
+/** The level of @p o, ppm: model_override_ppm() at the present, or at the instant when a hold stopped its ramp. */
+uint32_t overrides_level(const struct overrides *set, const struct override *o, int64_t now_ms);
+/** Its state in a word: "scheduled", "ramping", "drained", "held", ... */
+const char *overrides_state(const struct overrides *set, const struct override *o, int64_t now_ms);
+/** How many are not done. */
+size_t overrides_live(const struct overrides *set, int64_t now_ms);
+/** Drop what has been done for OVERRIDE_KEPT_MS. @return how many */
+size_t overrides_prune(struct overrides *set, int64_t now_ms);
+/** The digest over all: equal on nodes that hold the same. @return @p out */
+const char *overrides_digest(const struct overrides *set, char out[DIGEST_TEXT_MAX]);
+/** Make @p to a copy of @p from. @return 0 or -ENOMEM */
+int overrides_copy(struct overrides *to, const struct overrides *from);
+void overrides_fini(struct overrides *set);
+
+#endif

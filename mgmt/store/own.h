@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What intent.c, effective.c and change.c share of the intent; nobody else includes it.
+ */
+#ifndef WEIR_MGMT_STORE_OWN_H
+#define WEIR_MGMT_STORE_OWN_H
+
+#include <limits.h>
+
+#include "mgmt/store/intent.h"
+
+struct arena;
+
+/* Versions that member sets may still follow from, the head included. */
+#define RECENT_MAX 8u
+/* How far back that reaches: more than any claim of a set. */
+#define RECENT_MS ((int64_t)2 * 3600 * 1000)
+
+struct recent {
+	struct version version;
+	struct files files; /* empty: lost with a store */
+	struct model *model;
+};
+
+struct intent {
+	char conf_dir[PATH_MAX], state_dir[PATH_MAX], node[MODEL_NAME_MAX];
+	bool offline;
+
+	struct store *store; /* NULL: it could not be opened */
+	bool failing;        /* what memory has is not all in the store */
+	bool rebuilt;
+	char store_why[EVENT_TEXT_MAX];
+	int64_t retry_ms; /* of a failing store */
+	struct journal *journal;
+
+	struct overrides overrides;
+	struct recent recent[RECENT_MAX]; /* oldest first; the last is the head */
+	size_t n_recent;
+	struct model *seed; /* the effective document of an earlier run, where versions are lost */
+
+	struct arena *arena; /* of the composed model */
+	struct model composed;
+	uint64_t document; /* last written */
+	bool dirty;        /* composed, but not written */
+	int64_t next_ms;   /* to compose anew */
+	char write_why[EVENT_TEXT_MAX];
+
+	struct intent_foreign foreign[INTENT_HEADS_MAX];
+	size_t n_foreign;
+	bool rollback_failed; /* said once */
+};
+
+/* Compose and write the effective document; a failure is kept, said and tried again by the tick. */
+void effective_write(struct intent *in, int64_t now_ms);
+
+/* Note the outcome of a call of the store; a corrupt one is made anew. Gives @p rc back. */
+int intent_stored(struct intent *in, int rc, int64_t now_ms);
+/* Load the recent versions with their models from the store. @return 0, -ENOENT (there are none), -EINVAL (mistakes in the head), -errno; unchanged on failure */
+int intent_load_recent(struct intent *in, int64_t now_ms);
+/* Drop the recent versions from @p first on until @p end. */
+void intent_drop_recent(struct intent *in, size_t first, size_t end);
+/* Log the mistakes of a document that is refused. */
+void intent_log_mistakes(const char *what, const struct model_mistakes *mistakes);
+
+#endif

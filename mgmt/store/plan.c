@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Both models are flattened to sorted lists of (path, value), which are then merged: so a
+ * field is compared if, and only if, it is listed in one place (mgmt/store/flatten.c).
+ */
+#include "mgmt/store/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "mgmt/store/flatten.h"
+
+#define ARENA_MAX ((size_t)256 << 20)
+#define RISKS_MAX 32u
+
+struct work {
+	struct arena *arena;
+	struct plan_change *changes;
+	const char **risks;
+	struct plan_pool *pools;
+	size_t n_changes, n_risks, n_pools;
+};
+
+static bool is_below(const char *path, const char *object)
+{
+	size_t n = strlen(object);
+
+	return !strncmp(path, object, n) && path[n] == '/';
+}
+
+/* Note a difference, unless its whole object came or went. */
+static void note(struct work *w, enum plan_kind kind, const char *path, const char *from,
+                 const char *to)
+{
+	const struct plan_change *last = w->n_changes ? &w->changes[w->n_changes - 1] : NULL;
+
+	if (last && last->kind == kind && kind != PLAN_CHANGED && is_below(path, last->path))
+		return;
+	w->changes[w->n_changes++] = (struct plan_change){ kind, path, from, to };
+}
+
+static void merge(struct work *w, const struct flat *a, const struct flat *b)
+{
+	size_t i = 0, k = 0;
+
+	while (i < a->n || k < b->n) {
+		int c = i == a->n   ? 1
+		        : k == b->n ? -1
+		                    : flat_compare(a->items[i].path, b->items[k].path);
+
+		if (c < 0) {
+			note(w, PLAN_REMOVED, a->items[i].path, a->items[i].value, "");
+			i++;
+		} else if (c > 0) {
+			note(w, PLAN_ADDED, b->items[k].path, "", b->items[k].value);
+			k++;
+		} else {
+			if (strcmp(a->items[i].value, b->items[k].value))
+				note(w, PLAN_CHANGED, b->items[k].path, a->items[i].value,
+				     b->items[k].value);
+			i++;
+			k++;
+		}
+	}
+}
+
+static uint64_t weight_of(const struct model_pool *pool)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < pool->n_backends; i++)
+		sum += pool->backends[i].weight;
+	return sum;
+}
+
+static const struct model_backend *by_identity(const struct model_backend *const *sorted, size_t n,
+                                               uint64_t id)
+{
+	for (size_t low = 0, high = n; low < high;) {
+		size_t middle = (low + high) / 2;
+
+		if (sorted[middle]->id == id)
+			return sorted[middle];
+		if (sorted[middle]->id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	uint64_t x = (*(const struct model_backend *const *)a)->id;
+	uint64_t y = (*(const struct model_backend *const *)b)->id;
+
+	return (x > y) - (x < y);
+}
+
+/* The share that must move: what members gain, which is what others lose. */
+static uint32_t moved_ppm(struct work *w, const struct model_pool *a, const struct model_pool *b)
+{
+	const struct model_backend **sorted =
+	        ARENA_ARRAY(w->arena, const struct model_backend *, a->n_backends + 1);
+	double moved = 0, sum_a = (double)weight_of(a), sum_b = (double)weight_of(b);
+
+	if (!sorted || sum_a <= 0 || sum_b <= 0)
+		return 1000000;
+	for (size_t i = 0; i < a->n_backends; i++)
+		sorted[i] = &a->backends[i];
+	qsort(sorted, a->n_backends, sizeof(const struct model_backend *), by_id);
+	for (size_t i = 0; i < b->n_backends; i++) {
+		const struct model_backend *old =
+		        by_identity(sorted, a->n_backends, b->backends[i].id);
+		double gain = b->backends[i].weight / sum_b - (old ? old->weight / sum_a : 0);
+
+		moved += gain > 0 ? gain : 0;
+	}
+	return (uint32_t)(moved * 1e6 + 0.5);
+}
+
+static void risk(struct work *w, const char *text)
+{
+	if (text && w->n_risks < RISKS_MAX)
+		w->risks[w->n_risks++] = text;
+}
+
+static void compare_pools(struct work *w, const struct model *from, const struct model *to)
+{
+	for (size_t i = 0; i < from->n_pools; i++) {
+		const struct model_pool *a = &from->pools[i], *b = model_pool(to, a->name);
+		uint64_t before = weight_of(a), after = b ? weight_of(b) : 0;
+		uint32_t moved = b ? moved_ppm(w, a, b) : 1000000;
+
+		if (moved)
+			w->pools[w->n_pools++] = (struct plan_pool){ a->name, a->n_backends,
+				                                     b ? b->n_backends : 0, moved };
+		if (!b && a->n_backends)
+			risk(w, arena_printf(w->arena, "removes pool %s with %zu backends", a->name,
+			                     a->n_backends));
+		else if (after * 2 <= before && before)
+			risk(w, arena_printf(w->arena, "takes %u %% of the weight of pool %s",
+			                     (unsigned)((before - after) * 100 / before), a->name));
+	}
+}
+
+/* Whether @p path is PREFIX/NAME, the object itself. */
+static bool is_object(const char *path, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return !strncmp(path, prefix, n) && !strchr(path + n, '/');
+}
+
+static bool ends_in(const char *path, const char *end)
+{
+	size_t n = strlen(path), m = strlen(end);
+
+	return n >= m && !strcmp(path + n - m, end);
+}
+
+static void find_risks(struct work *w)
+{
+	static const char *const objects[] = { "sites/", "vips/", "services/", "dns/zones/",
+		                               "dns/names/" };
+
+	for (size_t i = 0; i < w->n_changes; i++) {
+		const struct plan_change *c = &w->changes[i];
+
+		for (size_t k = 0; k < sizeof(objects) / sizeof(objects[0]); k++)
+			if (c->kind == PLAN_REMOVED && is_object(c->path, objects[k]))
+				risk(w, arena_printf(w->arena, "removes %s", c->path));
+		if (c->kind == PLAN_REMOVED && !strncmp(c->path, "services/", 9) &&
+		    strstr(c->path, "/at/"))
+			risk(w, arena_printf(w->arena, "removes %s", c->path));
+		if (c->kind != PLAN_CHANGED)
+			continue;
+		if ((!strncmp(c->path, "services/", 9) &&
+		     (ends_in(c->path, "/pool") || ends_in(c->path, "/vip") ||
+		      ends_in(c->path, "/port") || ends_in(c->path, "/protocol"))) ||
+		    (!strncmp(c->path, "vips/", 5) && ends_in(c->path, "/addresses")) ||
+		    (!strncmp(c->path, "pools/", 6) && ends_in(c->path, "/mode")) ||
+		    !strncmp(c->path, "cluster/", 8))
+			risk(w, arena_printf(w->arena, "changes %s from %s to %s", c->path, c->from,
+			                     c->to));
+	}
+}
+
+int plan_make(const struct model *from, const struct model *to, struct plan *out)
+{
+	struct work w = { .arena = arena_new(ARENA_MAX) };
+	struct flat a = { 0 }, b = { 0 };
+	int rc = w.arena ? 0 : -ENOMEM;
+
+	if (!rc && from)
+		rc = flatten(from, w.arena, &a);
+	if (!rc)
+		rc = flatten(to, w.arena, &b);
+	if (!rc) {
+		w.changes = ARENA_ARRAY(w.arena, struct plan_change, a.n + b.n + 1);
+		w.risks = ARENA_ARRAY(w.arena, const char *, RISKS_MAX);
+		w.pools = ARENA_ARRAY(w.arena, struct plan_pool, (from ? from->n_pools : 0) + 1);
+		rc = arena_failed(w.arena) ? -ENOMEM : 0;
+	}
+	if (rc) {
+		arena_free(w.arena);
+		return rc;
+	}
+	merge(&w, &a, &b);
+	if (from) {
+		compare_pools(&w, from, to);
+		find_risks(&w);
+	}
+	*out = (struct plan){ .changes = w.changes,
+		              .n_changes = w.n_changes,
+		              .pools = w.pools,
+		              .n_pools = w.n_pools,
+		              .risks = w.risks,
+		              .n_risks = w.n_risks,
+		              .arena = w.arena };
+	return 0;
+}
+
+void plan_fini(struct plan *p)
+{
+	arena_free(p->arena);
+	*p = (struct plan){ 0 };
+}
+
+const char *plan_kind_text(enum plan_kind kind)
+{
+	static const char *const texts[] = { "added", "removed", "changed" };
+
+	return texts[kind];
+}

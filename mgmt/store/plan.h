@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What a change of configuration does, worked out before it is done: the differences in
+ * meaning, the pools whose members change, and why it is risky, if it is.
+ */
+#ifndef WEIR_MGMT_STORE_PLAN_H
+#define WEIR_MGMT_STORE_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weir/model.h"
+
+struct arena;
+
+enum plan_kind { PLAN_ADDED, PLAN_REMOVED, PLAN_CHANGED };
+
+/** A difference; an object that is added or removed is one, without its fields. */
+struct plan_change {
+	enum plan_kind kind;
+	const char *path;      /**< "pools/web-ams/backends/b1/weight" */
+	const char *from, *to; /**< "" where the object itself comes or goes */
+};
+
+/** A pool whose members or weights change. */
+struct plan_pool {
+	const char *pool;
+	size_t n_before, n_after;
+	uint32_t moved_ppm; /**< share of its slots that must change their owner */
+};
+
+struct plan {
+	const struct plan_change *changes;
+	size_t n_changes;
+	const struct plan_pool *pools;
+	size_t n_pools;
+	const char *const *risks; /**< sentences */
+	size_t n_risks;
+	struct arena *arena; /**< owns all */
+};
+
+/**
+ * Compare two models; @p from NULL: there was none.
+ * @param out  given; plan_fini() frees it
+ * @return 0 or -ENOMEM
+ */
+int plan_make(const struct model *from, const struct model *to, struct plan *out);
+void plan_fini(struct plan *p);
+/** "added", "removed", "changed" */
+const char *plan_kind_text(enum plan_kind kind);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/store/sql.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+int sql_errno(int rc)
+{
+	switch (rc & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_DONE:
+	case SQLITE_ROW:
+		return 0;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+	case SQLITE_ERROR: /* tables are not as they should be */
+	case SQLITE_SCHEMA:
+		return -EBADMSG;
+	case SQLITE_FULL:
+		return -ENOSPC;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return -EBUSY;
+	case SQLITE_READONLY:
+		return -EROFS;
+	case SQLITE_NOMEM:
+		return -ENOMEM;
+	default:
+		return -EIO;
+	}
+}
+
+static int bind_one(sqlite3_stmt *q, int at, char type, va_list *list)
+{
+	switch (type) {
+	case 'i':
+		return sqlite3_bind_int64(q, at, va_arg(*list, int64_t));
+	case 't':
+		return sqlite3_bind_text(q, at, va_arg(*list, const char *), -1, SQLITE_STATIC);
+	default: {
+		const void *bytes = va_arg(*list, const void *);
+
+		return sqlite3_bind_blob64(q, at, bytes, va_arg(*list, size_t), SQLITE_STATIC);
+	}
+	}
+}
+
+static sqlite3_stmt *ask(sqlite3 *db, const char *text, const char *types, va_list *list)
+{
+	sqlite3_stmt *q = NULL;
+
+	if (sqlite3_prepare_v2(db, text, -1, &q, NULL))
+		return NULL;
+	for (int i = 0; types[i]; i++)
+		if (bind_one(q, i + 1, types[i], list)) {
+			sqlite3_finalize(q);
+			return NULL;
+		}
+	return q;
+}
+
+sqlite3_stmt *sql_ask(sqlite3 *db, const char *text, const char *types, ...)
+{
+	va_list list;
+
+	va_start(list, types);
+	sqlite3_stmt *q = ask(db, text, types, &list);
+	va_end(list);
+	return q;
+}
+
+int sql_next(sqlite3_stmt *q)
+{
+	int rc = sqlite3_step(q);
+
+	if (rc == SQLITE_ROW)
+		return 1;
+	return sql_errno(rc);
+}
+
+int sql_run(sqlite3 *db, const char *text, const char *types, ...)
+{
+	va_list list;
+
+	va_start(list, types);
+	sqlite3_stmt *q = ask(db, text, types, &list);
+	va_end(list);
+	if (!q)
+		return sql_errno(sqlite3_errcode(db));
+	int rc = sql_next(q);
+	sqlite3_finalize(q);
+	return rc < 0 ? rc : 0;
+}
+
+int sql_begin(sqlite3 *db)
+{
+	return sql_run(db, "BEGIN IMMEDIATE", "");
+}
+
+int sql_end(sqlite3 *db, int rc)
+{
+	if (!rc)
+		rc = sql_run(db, "COMMIT", "");
+	if (rc && !sqlite3_get_autocommit(db))
+		sql_run(db, "ROLLBACK", "");
+	return rc;
+}
+
+bool sql_text(sqlite3_stmt *q, int column, char *out, size_t size)
+{
+	const void *text = sqlite3_column_text(q, column);
+	size_t n = (size_t)sqlite3_column_bytes(q, column);
+
+	if (!text || n >= size || memchr(text, '\0', n))
+		return false;
+	memcpy(out, text, n);
+	out[n] = '\0';
+	return true;
+}

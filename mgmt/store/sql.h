@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * SQLite in as few words as the store needs: bind by a text of types, step, map errors.
+ */
+#ifndef WEIR_MGMT_STORE_SQL_H
+#define WEIR_MGMT_STORE_SQL_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** Our errno for an SQLite result: -EBADMSG corrupt, -ENOSPC full, -EBUSY locked, -EROFS, -ENOMEM, else -EIO. */
+int sql_errno(int rc);
+
+/**
+ * Prepare @p text and bind what follows, by @p types: 'i' int64_t, 't' text, 'b' bytes and size_t.
+ * Bytes and texts are borrowed until sqlite3_finalize(). @return NULL on failure (sqlite3_errcode())
+ */
+sqlite3_stmt *sql_ask(sqlite3 *db, const char *text, const char *types, ...);
+/** The next row. @return 1 a row, 0 no more, -errno */
+int sql_next(sqlite3_stmt *q);
+/** sql_ask(), one step, finalize. @return 0 or -errno */
+int sql_run(sqlite3 *db, const char *text, const char *types, ...);
+/** Begin a transaction. @return 0 or -errno */
+int sql_begin(sqlite3 *db);
+/** Commit when @p rc is 0, else roll back. @return 0, @p rc or -errno */
+int sql_end(sqlite3 *db, int rc);
+/** Copy a text column. @return whether it fits */
+bool sql_text(sqlite3_stmt *q, int column, char *out, size_t size);
+
+#endif

@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/proc.h"
+#include "mgmt/store/sql.h"
+
+#define LOCK_FILE "store.lock"
+#define DAY_MS    ((int64_t)24 * 3600 * 1000)
+
+struct store {
+	sqlite3 *db;
+	int lock_fd;
+	char why[EVENT_TEXT_MAX];
+};
+
+static const char schema[] =
+        "CREATE TABLE IF NOT EXISTS blobs(digest TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS versions(number INTEGER PRIMARY KEY, digest TEXT NOT NULL,"
+        " parent TEXT NOT NULL, author TEXT NOT NULL, reason TEXT NOT NULL, node TEXT NOT NULL,"
+        " time_ms INTEGER NOT NULL, effective_ms INTEGER NOT NULL, confirm_by_ms INTEGER NOT NULL,"
+        " supersedes TEXT NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS version_files(number INTEGER NOT NULL, name TEXT NOT NULL,"
+        " digest TEXT NOT NULL, PRIMARY KEY(number, name)) WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS overrides(id TEXT PRIMARY KEY, generation INTEGER NOT NULL,"
+        " kind INTEGER NOT NULL, target INTEGER NOT NULL, pool TEXT NOT NULL, name TEXT NOT NULL,"
+        " created_ms INTEGER NOT NULL, from_ms INTEGER NOT NULL, over_ms INTEGER NOT NULL,"
+        " until_ms INTEGER NOT NULL, from_ppm INTEGER NOT NULL, ended INTEGER NOT NULL,"
+        " author TEXT NOT NULL, reason TEXT NOT NULL, node TEXT NOT NULL) WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS events(id INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL,"
+        " kind TEXT NOT NULL, subject TEXT NOT NULL, message TEXT NOT NULL, node TEXT NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS replies(key TEXT PRIMARY KEY, request TEXT NOT NULL,"
+        " status INTEGER NOT NULL, body TEXT NOT NULL, time_ms INTEGER NOT NULL) WITHOUT ROWID;"
+        "PRAGMA user_version = 1;";
+
+/* Note why a call failed; gives @p rc back. */
+static int noted(struct store *s, int rc)
+{
+	if (rc < 0 && rc != -ENOENT)
+		snprintf(s->why, sizeof(s->why), "%s", sqlite3_errmsg(s->db));
+	return rc;
+}
+
+/* -EBADMSG unless the file is sound and of our schema or empty. */
+static int check_whole(sqlite3 *db)
+{
+	sqlite3_stmt *q = sql_ask(db, "PRAGMA quick_check(1)", "");
+	char text[64];
+
+	if (!q)
+		return sql_errno(sqlite3_errcode(db));
+	int rc = sql_next(q);
+	if (rc == 1)
+		rc = sql_text(q, 0, text, sizeof(text)) && !strcmp(text, "ok") ? 0 : -EBADMSG;
+	sqlite3_finalize(q);
+	return rc;
+}
+
+static int open_db(const char *path, sqlite3 **db)
+{
+	int rc = sqlite3_open_v2(path, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+
+	if (rc)
+		return sql_errno(rc);
+	sqlite3_busy_timeout(*db, 2000);
+	/* a rollback journal: no shared memory that a full disk could take away under us */
+	rc = sqlite3_exec(*db, "PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL;", NULL, NULL,
+	                  NULL);
+	if (rc)
+		return sql_errno(rc);
+	rc = check_whole(*db);
+	return rc ? rc : sql_errno(sqlite3_exec(*db, schema, NULL, NULL, NULL));
+}
+
+static int take_lock(const char *state_dir)
+{
+	char path[PATH_MAX];
+
+	if (proc_path(state_dir, LOCK_FILE, path))
+		return -ENAMETOOLONG;
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		int rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
+
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+int store_open(const char *state_dir, struct store **out, char why[EVENT_TEXT_MAX])
+{
+	struct store *s = calloc(1, sizeof(*s));
+	char path[PATH_MAX];
+	int rc = s ? proc_path(state_dir, PROC_STORE_FILE, path) : -ENOMEM;
+
+	why[0] = '\0';
+	if (rc) {
+		free(s);
+		return rc;
+	}
+	s->lock_fd = take_lock(state_dir);
+	if (s->lock_fd < 0) {
+		rc = s->lock_fd;
+		snprintf(why, EVENT_TEXT_MAX, "%s: %s", LOCK_FILE, strerror(-rc));
+		free(s);
+		return rc;
+	}
+	rc = open_db(path, &s->db);
+	if (rc) {
+		snprintf(why, EVENT_TEXT_MAX, "%s: %s", PROC_STORE_FILE,
+		         s->db && sqlite3_errcode(s->db) ? sqlite3_errmsg(s->db) : strerror(-rc));
+		store_close(s);
+		return rc;
+	}
+	*out = s;
+	return 0;
+}
+
+void store_close(struct store *s)
+{
+	if (!s)
+		return;
+	sqlite3_close(s->db);
+	close(s->lock_fd);
+	free(s);
+}
+
+int store_put_aside(const char *state_dir, int64_t now_ms)
+{
+	char from[PATH_MAX], to[PATH_MAX + 32];
+
+	if (proc_path(state_dir, PROC_STORE_FILE "-journal", from))
+		return -ENAMETOOLONG;
+	unlink(from); /* it belongs to the corrupt file, and must not be played into a new one */
+	proc_path(state_dir, PROC_STORE_FILE, from);
+	snprintf(to, sizeof(to), "%s.corrupt-%lld", from, (long long)(now_ms / 1000));
+	return rename(from, to) ? -errno : 0;
+}
+
+const char *store_why(const struct store *s)
+{
+	return s->why;
+}
+
+static void join_supersedes(const struct version *v, char *out, size_t size)
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < v->n_supersedes; i++)
+		n += (size_t)snprintf(out + n, size - n, "%s%s", i ? " " : "", v->supersedes[i]);
+}
+
+static bool split_supersedes(const char *text, struct version *v)
+{
+	v->n_supersedes = 0;
+	while (*text) {
+		size_t n = strcspn(text, " ");
+
+		if (n != DIGEST_TEXT_MAX - 1 || v->n_supersedes == VERSION_SUPERSEDES_MAX)
+			return false;
+		memcpy(v->supersedes[v->n_supersedes], text, n);
+		v->supersedes[v->n_supersedes++][n] = '\0';
+		text += n + (text[n] == ' ');
+	}
+	return true;
+}
+
+static int put_files(sqlite3 *db, uint64_t number, const struct files *files)
+{
+	int rc = sql_run(db, "DELETE FROM version_files WHERE number=?", "i", (int64_t)number);
+
+	for (size_t i = 0; !rc && i < files->n_items; i++) {
+		const struct files_item *item = &files->items[i];
+
+		rc = sql_run(db, "INSERT OR IGNORE INTO blobs VALUES(?,?)", "tb", item->digest,
+		             item->bytes, item->n_bytes);
+		if (!rc)
+			rc = sql_run(db, "INSERT INTO version_files VALUES(?,?,?)", "itt",
+			             (int64_t)number, item->name, item->digest);
+	}
+	return rc;
+}
+
+static int forget_old_versions(sqlite3 *db, uint64_t head)
+{
+	int64_t least = (int64_t)head - (int64_t)STORE_VERSIONS_MAX;
+
+	if (least <= 0)
+		return 0;
+	int rc = sql_run(db, "DELETE FROM versions WHERE number<=?", "i", least);
+	if (!rc)
+		rc = sql_run(db, "DELETE FROM version_files WHERE number<=?", "i", least);
+	if (!rc)
+		rc = sql_run(
+		        db,
+		        "DELETE FROM blobs WHERE digest NOT IN (SELECT digest FROM version_files)",
+		        "");
+	return rc;
+}
+
+int store_put_version(struct store *s, const struct version *v, const struct files *files)
+{
+	char supersedes[VERSION_SUPERSEDES_MAX * DIGEST_TEXT_MAX + 1];
+	int rc = sql_begin(s->db);
+
+	join_supersedes(v, supersedes, sizeof(supersedes));
+	if (!rc)
+		rc = sql_run(s->db, "INSERT OR REPLACE INTO versions VALUES(?,?,?,?,?,?,?,?,?,?)",
+		             "itttttiiit", (int64_t)v->number, v->digest, v->parent, v->author,
+		             v->reason, v->node, v->time_ms, v->effective_ms, v->confirm_by_ms,
+		             supersedes);
+	if (!rc)
+		rc = put_files(s->db, v->number, files);
+	if (!rc)
+		rc = forget_old_versions(s->db, v->number);
+	rc = noted(s, rc);
+	return sql_end(s->db, rc);
+}
+
+int store_confirm(struct store *s, uint64_t number)
+{
+	return noted(s, sql_run(s->db, "UPDATE versions SET confirm_by_ms=0 WHERE number=?", "i",
+	                        (int64_t)number));
+}
+
+static int read_version(sqlite3_stmt *q, struct version *out)
+{
+	char supersedes[VERSION_SUPERSEDES_MAX * DIGEST_TEXT_MAX + 1];
+	struct version v = { .number = (uint64_t)sqlite3_column_int64(q, 0),
+		             .time_ms = sqlite3_column_int64(q, 6),
+		             .effective_ms = sqlite3_column_int64(q, 7),
+		             .confirm_by_ms = sqlite3_column_int64(q, 8) };
+
+	if (!sql_text(q, 1, v.digest, sizeof(v.digest)) ||
+	    !sql_text(q, 2, v.parent, sizeof(v.parent)) ||
+	    !sql_text(q, 3, v.author, sizeof(v.author)) ||
+	    !sql_text(q, 4, v.reason, sizeof(v.reason)) ||
+	    !sql_text(q, 5, v.node, sizeof(v.node)) ||
+	    !sql_text(q, 9, supersedes, sizeof(supersedes)) || !split_supersedes(supersedes, &v))
+		return -EBADMSG;
+	*out = v;
+	return 0;
+}
+
+int store_versions(struct store *s, uint64_t before, struct version *out, size_t max)
+{
+	sqlite3_stmt *q =
+	        sql_ask(s->db, "SELECT * FROM versions WHERE number<? ORDER BY number DESC LIMIT ?",
+	                "ii", before ? (int64_t)before : INT64_MAX, (int64_t)max);
+	int rc = q ? 0 : sql_errno(sqlite3_errcode(s->db)), n = 0;
+
+	while (!rc) {
+		rc = sql_next(q);
+		if (rc <= 0)
+			break;
+		rc = read_version(q, &out[n]);
+		n += !rc;
+	}
+	rc = noted(s, rc);
+	sqlite3_finalize(q);
+	return rc ? rc : n;
+}
+
+int store_version(struct store *s, uint64_t number, struct version *out)
+{
+	struct version v;
+	int n = store_versions(s, number + 1, &v, 1);
+
+	if (n < 0)
+		return n;
+	if (n == 0 || v.number != number)
+		return -ENOENT;
+	*out = v;
+	return 0;
+}
+
+static int read_file(sqlite3_stmt *q, struct files *files)
+{
+	char name[FILES_NAME_MAX + 1], digest[DIGEST_TEXT_MAX], found[DIGEST_TEXT_MAX];
+	const void *bytes = sqlite3_column_blob(q, 2);
+	size_t n = (size_t)sqlite3_column_bytes(q, 2);
+
+	if (!sql_text(q, 0, name, sizeof(name)) || !sql_text(q, 1, digest, sizeof(digest)))
+		return -EBADMSG;
+	if (strcmp(digest_bytes(bytes ? bytes : "", n, found), digest))
+		return -EBADMSG;
+	int rc = files_add(files, name, bytes, n);
+	return rc == -ENOMEM ? rc : rc ? -EBADMSG : 0;
+}
+
+int store_files(struct store *s, uint64_t number, struct files *out)
+{
+	sqlite3_stmt *q = sql_ask(s->db,
+	                          "SELECT f.name, f.digest, b.bytes FROM version_files f LEFT JOIN"
+	                          " blobs b ON b.digest=f.digest WHERE f.number=? ORDER BY f.name",
+	                          "i", (int64_t)number);
+	int rc = q ? 0 : sql_errno(sqlite3_errcode(s->db));
+	struct files files = { 0 };
+
+	while (!rc) {
+		rc = sql_next(q);
+		if (rc <= 0)
+			break;
+		rc = read_file(q, &files);
+	}
+	if (!rc && files.n_items == 0)
+		rc = -ENOENT;
+	rc = noted(s, rc);
+	sqlite3_finalize(q);
+	if (rc) {
+		files_fini(&files);
+		return rc;
+	}
+	*out = files;
+	return 0;
+}
+
+static int put_override(sqlite3 *db, const struct override *o)
+{
+	return sql_run(db, "INSERT OR REPLACE INTO overrides VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	               "tiiittiiiiiittt", o->id, (int64_t)o->generation, (int64_t)o->kind,
+	               (int64_t)o->target, o->pool, o->name, o->created_ms, o->from_ms, o->over_ms,
+	               o->until_ms, (int64_t)o->from_ppm, (int64_t)o->ended, o->author, o->reason,
+	               o->node);
+}
+
+int store_put_override(struct store *s, const struct override *o)
+{
+	return noted(s, put_override(s->db, o));
+}
+
+int store_put_overrides(struct store *s, const struct overrides *set)
+{
+	int rc = sql_begin(s->db);
+
+	if (!rc)
+		rc = sql_run(s->db, "DELETE FROM overrides", "");
+	for (size_t i = 0; !rc && i < set->n_items; i++)
+		rc = put_override(s->db, &set->items[i]);
+	rc = noted(s, rc);
+	return sql_end(s->db, rc);
+}
+
+static int read_override(sqlite3_stmt *q, struct override *out)
+{
+	struct override o = { .generation = (uint64_t)sqlite3_column_int64(q, 1),
+		              .kind = (enum model_override_kind)sqlite3_column_int(q, 2),
+		              .target = (enum model_target_kind)sqlite3_column_int(q, 3),
+		              .created_ms = sqlite3_column_int64(q, 6),
+		              .from_ms = sqlite3_column_int64(q, 7),
+		              .over_ms = sqlite3_column_int64(q, 8),
+		              .until_ms = sqlite3_column_int64(q, 9),
+		              .from_ppm = (uint32_t)sqlite3_column_int64(q, 10),
+		              .ended = sqlite3_column_int(q, 11) != 0 };
+
+	if (!sql_text(q, 0, o.id, sizeof(o.id)) || !sql_text(q, 4, o.pool, sizeof(o.pool)) ||
+	    !sql_text(q, 5, o.name, sizeof(o.name)) ||
+	    !sql_text(q, 12, o.author, sizeof(o.author)) ||
+	    !sql_text(q, 13, o.reason, sizeof(o.reason)) ||
+	    !sql_text(q, 14, o.node, sizeof(o.node)) || !override_ok(&o))
+		return -EBADMSG;
+	*out = o;
+	return 0;
+}
+
+int store_overrides(struct store *s, struct overrides *set, int64_t now_ms)
+{
+	sqlite3_stmt *q = sql_ask(s->db, "SELECT * FROM overrides", "");
+	int rc = q ? 0 : sql_errno(sqlite3_errcode(s->db));
+
+	while (!rc) {
+		struct override o;
+
+		rc = sql_next(q);
+		if (rc <= 0)
+			break;
+		rc = read_override(q, &o);
+		if (!rc)
+			rc = overrides_merge(set, &o, now_ms);
+		rc = rc > 0 ? 0 : rc;
+	}
+	rc = noted(s, rc);
+	sqlite3_finalize(q);
+	return rc;
+}
+
+int store_put_events(struct store *s, const struct event *events, size_t n)
+{
+	int rc = n ? sql_begin(s->db) : 0;
+
+	if (!n)
+		return 0;
+	for (size_t i = 0; !rc && i < n; i++)
+		rc = sql_run(s->db, "INSERT OR REPLACE INTO events VALUES(?,?,?,?,?,?)", "iitttt",
+		             (int64_t)events[i].id, events[i].time_ms, events[i].kind,
+		             events[i].subject, events[i].message, events[i].node);
+	if (!rc)
+		rc = sql_run(s->db, "DELETE FROM events WHERE id<=?", "i",
+		             (int64_t)events[n - 1].id - (int64_t)STORE_EVENTS_MAX);
+	rc = noted(s, rc);
+	return sql_end(s->db, rc);
+}
+
+static int read_event(sqlite3_stmt *q, struct event *e)
+{
+	*e = (struct event){ .id = (uint64_t)sqlite3_column_int64(q, 0),
+		             .time_ms = sqlite3_column_int64(q, 1) };
+	return sql_text(q, 2, e->kind, sizeof(e->kind)) &&
+	                       sql_text(q, 3, e->subject, sizeof(e->subject)) &&
+	                       sql_text(q, 4, e->message, sizeof(e->message)) &&
+	                       sql_text(q, 5, e->node, sizeof(e->node))
+	               ? 0
+	               : -EBADMSG;
+}
+
+int store_events(struct store *s, struct event *out, size_t max)
+{
+	sqlite3_stmt *q = sql_ask(s->db,
+	                          "SELECT * FROM (SELECT * FROM events ORDER BY id DESC LIMIT ?)"
+	                          " ORDER BY id",
+	                          "i", (int64_t)max);
+	int rc = q ? 0 : sql_errno(sqlite3_errcode(s->db)), n = 0;
+
+	while (!rc) {
+		rc = sql_next(q);
+		if (rc <= 0)
+			break;
+		rc = read_event(q, &out[n]);
+		n += !rc;
+	}
+	rc = noted(s, rc);
+	sqlite3_finalize(q);
+	return rc ? rc : n;
+}
+
+int store_put_reply(struct store *s, const char *key, const char *request_digest, unsigned status,
+                    const char *body, int64_t now_ms)
+{
+	int rc = sql_begin(s->db);
+
+	if (!rc)
+		rc = sql_run(s->db, "INSERT OR REPLACE INTO replies VALUES(?,?,?,?,?)", "ttiti",
+		             key, request_digest, (int64_t)status, body, now_ms);
+	if (!rc)
+		rc = sql_run(s->db,
+		             "DELETE FROM replies WHERE time_ms<? OR key NOT IN"
+		             " (SELECT key FROM replies ORDER BY time_ms DESC LIMIT ?)",
+		             "ii", now_ms - DAY_MS, (int64_t)STORE_REPLIES_MAX);
+	rc = noted(s, rc);
+	return sql_end(s->db, rc);
+}
+
+int store_reply(struct store *s, const char *key, char request_digest[DIGEST_TEXT_MAX],
+                unsigned *status, char **body, int64_t now_ms)
+{
+	sqlite3_stmt *q = sql_ask(s->db,
+	                          "SELECT request, status, body FROM replies WHERE key=? AND"
+	                          " time_ms>=?",
+	                          "ti", key, now_ms - DAY_MS);
+	int rc = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
+
+	if (rc == 1 && sql_text(q, 0, request_digest, DIGEST_TEXT_MAX)) {
+		*status = (unsigned)sqlite3_column_int(q, 1);
+		*body = strdup((const char *)sqlite3_column_text(q, 2));
+		rc = *body ? 0 : -ENOMEM;
+	} else if (rc >= 0) {
+		rc = rc == 1 ? -EBADMSG : -ENOENT;
+	}
+	rc = noted(s, rc);
+	sqlite3_finalize(q);
+	return rc;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The store: versions with their files, overrides, events and remembered answers, in SQLite.
+ *
+ * One process at a time has it open for writing (a lock file); its calls come from one
+ * thread at a time. Nothing here is needed to take a drain: a store that fails is reported
+ * by each call (-EBADMSG corrupt, -ENOSPC full, other -errno) and by
+ * store_why(), and the caller goes on without (mgmt/store/intent.h).
+ */
+#ifndef WEIR_MGMT_STORE_STORE_H
+#define WEIR_MGMT_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mgmt/store/digest.h"
+#include "mgmt/store/files.h"
+#include "mgmt/store/override.h"
+
+#define VERSION_AUTHOR_MAX     64u
+#define VERSION_REASON_MAX     256u
+#define VERSION_SUPERSEDES_MAX 8u
+#define STORE_VERSIONS_MAX     1000u
+#define STORE_EVENTS_MAX       10000u
+#define STORE_REPLIES_MAX      1024u
+#define EVENT_TEXT_MAX         256u
+
+/** A numbered configuration, without its files. */
+struct version {
+	uint64_t number;
+	char digest[DIGEST_TEXT_MAX], parent[DIGEST_TEXT_MAX]; /**< parent: "" for the first */
+	char author[VERSION_AUTHOR_MAX], reason[VERSION_REASON_MAX], node[MODEL_NAME_MAX];
+	int64_t time_ms, effective_ms;
+	int64_t confirm_by_ms; /**< 0: needs no confirmation, or has it */
+	char supersedes[VERSION_SUPERSEDES_MAX][DIGEST_TEXT_MAX]; /**< heads overridden by name */
+	size_t n_supersedes;
+};
+
+/** Something that happened. */
+struct event {
+	uint64_t id; /**< rises by one */
+	int64_t time_ms;
+	char kind[16]; /**< "health", "override", "version", "process", "peer", "store", "guard" */
+	char subject[96]; /**< "pools/web-ams/backends/b1" */
+	char message[EVENT_TEXT_MAX];
+	char node[MODEL_NAME_MAX];
+};
+
+struct store;
+
+/**
+ * Open the store of @p state_dir, made if it is not there, and check it whole.
+ * @return 0, -EBUSY (another process has it), -EBADMSG (corrupt), -ENOSPC or -errno; @p why gets a text
+ */
+int store_open(const char *state_dir, struct store **out, char why[EVENT_TEXT_MAX]);
+void store_close(struct store *s);
+/** Put the files of a corrupt store aside, as store.db.corrupt-TIME, for people to look at. @return 0 or -errno */
+int store_put_aside(const char *state_dir, int64_t now_ms);
+/** What the last failure was; "" when there was none. */
+const char *store_why(const struct store *s);
+
+/** Keep a version and its files, all or nothing; one of equal number is replaced. @return 0 or -errno */
+int store_put_version(struct store *s, const struct version *v, const struct files *files);
+/** Note that @p number is confirmed. @return 0 or -errno */
+int store_confirm(struct store *s, uint64_t number);
+/** @return 0, -ENOENT or -errno */
+int store_version(struct store *s, uint64_t number, struct version *out);
+/** Up to @p max versions with numbers below @p before (0: no bound), newest first. @return how many, or -errno */
+int store_versions(struct store *s, uint64_t before, struct version *out, size_t max);
+/** The files of a version, into @p out (given; free with files_fini()). @return 0, -ENOENT, -EBADMSG (a digest differs) or -errno */
+int store_files(struct store *s, uint64_t number, struct files *out);
+
+/** Keep an override in place of one with its id. @return 0 or -errno */
+int store_put_override(struct store *s, const struct override *o);
+/** Make the store hold exactly @p set. @return 0 or -errno */
+int store_put_overrides(struct store *s, const struct overrides *set);
+/** Merge all kept overrides into @p set. @return 0 or -errno */
+int store_overrides(struct store *s, struct overrides *set, int64_t now_ms);
+
+/** Keep events in one transaction; the oldest beyond STORE_EVENTS_MAX go. @return 0 or -errno */
+int store_put_events(struct store *s, const struct event *events, size_t n);
+/** The last @p max events, oldest first. @return how many, or -errno */
+int store_events(struct store *s, struct event *out, size_t max);
+
+/** Remember an answer by key for a day. @return 0 or -errno */
+int store_put_reply(struct store *s, const char *key, const char *request_digest, unsigned status,
+                    const char *body, int64_t now_ms);
+/** Find an answer; @p body is given. @return 0, -ENOENT or -errno */
+int store_reply(struct store *s, const char *key, char request_digest[DIGEST_TEXT_MAX],
+                unsigned *status, char **body, int64_t now_ms);
+
+#endif

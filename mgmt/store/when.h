@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Durations and instants as people write them.
+ */
+#ifndef WEIR_MGMT_STORE_WHEN_H
+#define WEIR_MGMT_STORE_WHEN_H
+
+#include <stdint.h>
+
+/** Read "90s", "1h30m", "500ms", "2d", "0"; each unit once, largest first; at most 366 days. @return 0 or -EINVAL */
+int when_duration(const char *text, int64_t *ms);
+/** Read RFC 3339, "+DURATION" from @p now_ms on, or "never" (MODEL_WALL_NEVER). @return 0 or -EINVAL */
+int when_instant(const char *text, int64_t now_ms, int64_t *wall_ms);
+
+#endif

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "mgmt/store/command.h"
+#include "mgmt/store/intent.h"
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	fixture_make(f);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fixture_remove(*state);
+	free(*state);
+	return 0;
+}
+
+static struct intent *open_as(const struct fixture *f, const char *node, int64_t now_ms)
+{
+	struct intent_options options = { .conf_dir = f->conf,
+		                          .state_dir = f->state,
+		                          .node = node };
+	struct intent *in = NULL;
+
+	assert_int_equal(intent_open(&options, now_ms, &in), 0);
+	return in;
+}
+
+static int apply(struct intent *in, const struct files *files, const char *reason, int64_t now_ms,
+                 struct version *out)
+{
+	struct intent_change change = {
+		.files = files, .author = "jw", .reason = reason, .confirm_within_ms = -1
+	};
+	struct intent_changed changed = { 0 };
+	int rc = intent_change(in, &change, now_ms, &changed);
+
+	if (out)
+		*out = changed.version;
+	intent_changed_fini(&changed);
+	return rc;
+}
+
+static int roll_back(struct intent *in, uint64_t number, int64_t now_ms)
+{
+	struct intent_change change = { .rollback_to = number, .author = "jw", .reason = "back" };
+	struct intent_changed changed = { 0 };
+	int rc = intent_change(in, &change, now_ms, &changed);
+
+	intent_changed_fini(&changed);
+	return rc;
+}
+
+static enum command_outcome drain_site(struct intent *in, const char *site, int64_t now_ms)
+{
+	struct command c = { .what = COMMAND_DRAIN,
+		             .name = site,
+		             .over_ms = 300000,
+		             .from_ms = -1,
+		             .until_ms = MODEL_WALL_NEVER,
+		             .now = true,
+		             .author = "jw",
+		             .reason = "x" };
+	static struct command_result result;
+	struct guard_seen seen = { 0 };
+
+	return command_run(in, &c, &seen, now_ms, &result);
+}
+
+static bool is_drained(const struct intent *in, const char *site, int64_t now_ms)
+{
+	const struct overrides *set = intent_overrides(in);
+	const struct model *m = intent_model(in);
+	size_t seen = 0;
+
+	for (size_t i = 0; i < m->n_overrides; i++)
+		seen += !m->overrides[i].ended && !strcmp(m->overrides[i].name, site);
+	for (size_t i = 0; i < set->n_items; i++)
+		if (!strcmp(set->items[i].name, site) && !override_is_done(&set->items[i], now_ms))
+			return seen > 0;
+	return false;
+}
+
+static void the_first_start_makes_version_1(void **state)
+{
+	struct intent *in = open_as(*state, "ams-1", NOW_MS);
+	const struct version *head = intent_head(in);
+
+	assert_non_null(head);
+	assert_int_equal(head->number, 1);
+	assert_string_equal(head->author, "first start");
+	assert_string_equal(head->parent, "");
+	assert_int_equal(intent_head_files(in)->n_items, 2);
+	assert_int_equal(intent_document(in), 1);
+	intent_close(in);
+	in = open_as(*state, "ams-1", NOW_MS + 1000);
+	assert_int_equal(intent_head(in)->number, 1);
+	assert_int_equal(intent_document(in), 2);
+	intent_close(in);
+}
+
+static void a_second_process_is_refused(void **state)
+{
+	const struct fixture *f = *state;
+	struct intent_options options = { .conf_dir = f->conf,
+		                          .state_dir = f->state,
+		                          .node = "ams-1" };
+	struct intent *in = open_as(f, "ams-1", NOW_MS), *second = NULL;
+
+	assert_int_equal(intent_open(&options, NOW_MS, &second), -EBUSY);
+	assert_null(second);
+	intent_close(in);
+}
+
+static void mistakes_leave_everything_as_it_was(void **state)
+{
+	struct intent *in = open_as(*state, "ams-1", NOW_MS);
+	struct files files = fixture_files("weight = 100; },\n                 {",
+	                                   "weigth = 100; },\n                 {");
+	struct intent_change change = { .files = &files, .author = "jw", .reason = "" };
+	struct intent_changed changed = { 0 };
+
+	assert_int_equal(intent_change(in, &change, NOW_MS + 10, &changed), -EINVAL);
+	assert_true(changed.mistakes.n_total > 0);
+	assert_string_equal(changed.mistakes.items[0].file, "weir.conf");
+	assert_int_equal(intent_head(in)->number, 1);
+	assert_int_equal(intent_document(in), 1);
+	intent_changed_fini(&changed);
+	files_fini(&files);
+	intent_close(in);
+}
+
+static void an_identical_apply_makes_no_version(void **state)
+{
+	struct intent *in = open_as(*state, "ams-1", NOW_MS);
+	struct files files = fixture_files(NULL, NULL);
+
+	assert_int_equal(apply(in, &files, "same", NOW_MS + 10, NULL), 0);
+	assert_int_equal(intent_head(in)->number, 1);
+	files_fini(&files);
+	intent_close(in);
+}
+
+static void rolling_back_gives_the_very_bytes_and_leaves_drains(void **state)
+{
+	struct intent *in = open_as(*state, "ams-1", NOW_MS);
+	struct files files = fixture_files("# two sites", "# other words");
+	struct version v1 = *intent_head(in);
+
+	assert_int_equal(drain_site(in, "ams", NOW_MS + 5), COMMAND_OK);
+	assert_int_equal(apply(in, &files, "words", NOW_MS + 10, NULL), 0);
+	assert_int_equal(intent_head(in)->number, 2);
+	assert_true(is_drained(in, "ams", NOW_MS + 20));
+	assert_int_equal(roll_back(in, 1, NOW_MS + 30), 0);
+	assert_int_equal(intent_head(in)->number, 3);
+	assert_string_equal(intent_head(in)->digest, v1.digest);
+	assert_int_equal(roll_back(in, 9, NOW_MS + 30), -ENOENT);
+	assert_true(is_drained(in, "ams", NOW_MS + 40));
+	intent_close(in);
+	in = open_as(*state, "ams-1", NOW_MS + 50);
+	assert_int_equal(intent_head(in)->number, 3);
+	assert_true(is_drained(in, "ams", NOW_MS + 60));
+	files_fini(&files);
+	intent_close(in);
+}
+
+static void a_risky_change_undoes_itself_unless_confirmed(void **state)
+{
+	struct intent *in = open_as(*state, "ams-1", NOW_MS);
+	struct files files =
+	        fixture_files("{ name = \"b1\"; address = \"10.1.1.11\"; weight = 100; },", "");
+	struct version v;
+
+	assert_int_equal(apply(in, &files, "half", NOW_MS + 10, &v), 0);
+	assert_true(v.confirm_by_ms == NOW_MS + 10 + INTENT_CONFIRM_DEFAULT_MS);
+	intent_close(in); /* the timer survives */
+	in = open_as(*state, "ams-1", NOW_MS + 20);
+	intent_tick(in, v.confirm_by_ms - 1);
+	assert_int_equal(intent_head(in)->number, 2);
+	intent_tick(in, v.confirm_by_ms);
+	assert_int_equal(intent_head(in)->number, 3);
+	assert_int_equal(intent_head(in)->confirm_by_ms, 0);
+	assert_string_equal(intent_head(in)->author, "weir");
+	assert_int_equal(intent_model(in)->pools[0].n_backends, 2);
+	assert_int_equal(apply(in, &files, "half", v.confirm_by_ms + 10, &v), 0);
+	assert_int_equal(intent_confirm(in, 3, "jw", v.time_ms), -EALREADY);
+	assert_int_equal(intent_confirm(in, 4, "jw", v.time_ms), 0);
+	intent_tick(in, v.confirm_by_ms + 1);
+	assert_int_equal(intent_head(in)->number, 4);
+	files_fini(&files);
+	intent_close(in);
+}
+
+static void overwrite(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	int fd = open(path, O_RDWR);
+	assert_true(fd >= 0);
+	for (int i = 0; i < 16384; i += 16)
+		assert_int_equal(pwrite(fd, "not a database..", 16, i), 16);
+	close(fd);
+}
+
+static void a_corrupt_store_loses_no_drain_and_no_configuration(void **state)
+{
+	const struct fixture *f = *state;
+	struct intent *in = open_as(f, "ams-1", NOW_MS);
+	struct files files = fixture_files("# two sites", "# other words");
+	char digest[DIGEST_TEXT_MAX];
+
+	assert_int_equal(apply(in, &files, "words", NOW_MS + 10, NULL), 0);
+	assert_int_equal(drain_site(in, "ams", NOW_MS + 20), COMMAND_OK);
+	intent_close(in);
+	overwrite(f->state, "store.db");
+	in = open_as(f, "ams-1", NOW_MS + 30);
+	assert_string_equal(intent_store_state(in), "rebuilt");
+	assert_true(is_drained(in, "ams", NOW_MS + 40));
+	assert_int_equal(intent_head(in)->number, 2);
+	assert_string_equal(files_digest(intent_head_files(in), digest), intent_head(in)->digest);
+	intent_close(in);
+	in = open_as(f, "ams-1", NOW_MS + 50);
+	assert_string_equal(intent_store_state(in), "ok");
+	assert_true(is_drained(in, "ams", NOW_MS + 60));
+	files_fini(&files);
+	intent_close(in);
+}
+
+static void a_store_that_corrupts_while_running_stops_no_drain(void **state)
+{
+	const struct fixture *f = *state;
+	struct intent *in = open_as(f, "ams-1", NOW_MS);
+
+	overwrite(f->state, "store.db");
+	assert_int_equal(drain_site(in, "ams", NOW_MS + 20), COMMAND_OK);
+	assert_true(is_drained(in, "ams", NOW_MS + 40));
+	for (int i = 1; i < 5; i++)
+		intent_tick(in, NOW_MS + 2000 * i);
+	assert_string_not_equal(intent_store_state(in), "failing");
+	intent_close(in);
+	in = open_as(f, "ams-1", NOW_MS + 30000);
+	assert_true(is_drained(in, "ams", NOW_MS + 30000));
+	assert_int_equal(intent_head(in)->number, 1);
+	intent_close(in);
+}
+
+static void offline_takes_overrides_without_first_start(void **state)
+{
+	const struct fixture *f = *state;
+	struct intent_options options = {
+		.conf_dir = f->conf, .state_dir = f->state, .node = "ams-1", .offline = true
+	};
+	struct intent *in = NULL;
+
+	assert_int_equal(intent_open(&options, NOW_MS, &in), 0);
+	assert_null(intent_head(in));
+	assert_int_equal(drain_site(in, "ams", NOW_MS), COMMAND_UNKNOWN);
+	intent_close(in);
+	intent_close(open_as(f, "ams-1", NOW_MS));
+	assert_int_equal(intent_open(&options, NOW_MS + 10, &in), 0);
+	assert_int_equal(drain_site(in, "ams", NOW_MS + 20), COMMAND_OK);
+	intent_close(in);
+	in = open_as(f, "ams-1", NOW_MS + 30);
+	assert_true(is_drained(in, "ams", NOW_MS + 40));
+	intent_close(in);
+}
+
+/* Offer what @p from has since @p since to @p to, as a peer does. */
+static int offer(struct intent *from, struct intent *to, int64_t now_ms,
+                 enum intent_relation *relation)
+{
+	struct version list[32];
+	struct intent_offer offers[32] = { 0 };
+	int n = store_versions(intent_store(from), 0, list, 32), rc = 0;
+
+	*relation = intent_relate(to, list, (size_t)n);
+	if (*relation != INTENT_AHEAD)
+		return 0;
+	for (int i = 0; i < n; i++) {
+		offers[n - 1 - i].version = list[i];
+		assert_int_equal(
+		        store_files(intent_store(from), list[i].number, &offers[n - 1 - i].files),
+		        0);
+	}
+	rc = intent_take(to, offers, (size_t)n, now_ms);
+	for (int i = 0; i < n; i++)
+		files_fini(&offers[i].files);
+	return rc;
+}
+
+static void peers_fast_forward_and_unrelated_heads_need_a_person(void **state)
+{
+	struct fixture other;
+	struct intent *a = open_as(*state, "ams-1", NOW_MS), *b;
+	struct files one = fixture_files("# two sites", "# one"),
+	             two = fixture_files("# two sites", "# two");
+	enum intent_relation relation;
+	struct intent_foreign foreign = { .number = 2 };
+	const char *force[1] = { foreign.digest };
+
+	fixture_make(&other);
+	b = open_as(&other, "fra-1", NOW_MS + 100);
+	assert_int_equal(apply(a, &one, "one", NOW_MS + 200, NULL), 0);
+	assert_int_equal(offer(b, a, NOW_MS, &relation), 0);
+	assert_int_equal(relation, INTENT_BEHIND);
+	assert_int_equal(offer(a, b, NOW_MS + 300, &relation), 0);
+	assert_int_equal(relation, INTENT_AHEAD);
+	assert_string_equal(intent_head(b)->digest, intent_head(a)->digest);
+	assert_int_equal(intent_head(b)->effective_ms, intent_head(a)->effective_ms);
+
+	assert_int_equal(apply(a, &two, "two", NOW_MS + 400, NULL), 0);
+	assert_int_equal(roll_back(b, 1, NOW_MS + 400), 0);
+	offer(a, b, NOW_MS, &relation);
+	assert_int_equal(relation, INTENT_DIVERGED);
+	offer(b, a, NOW_MS, &relation);
+	assert_int_equal(relation, INTENT_DIVERGED);
+
+	memcpy(foreign.digest, intent_head(b)->digest, sizeof(foreign.digest));
+	foreign.number = intent_head(b)->number;
+	intent_note_diverged(a, &foreign, 1);
+	assert_int_equal(apply(a, &one, "no", NOW_MS + 500, NULL), -EMEDIUMTYPE);
+	struct intent_change pick = {
+		.rollback_to = 3, .author = "jw", .reason = "pick", .force = force, .n_force = 1
+	};
+	struct intent_changed changed = { 0 };
+	assert_int_equal(intent_change(a, &pick, NOW_MS + 600, &changed), 0);
+	intent_changed_fini(&changed);
+	assert_int_equal(intent_head(a)->number, 4);
+	assert_int_equal(offer(a, b, NOW_MS + 700, &relation), 0);
+	assert_int_equal(relation, INTENT_AHEAD);
+	assert_string_equal(intent_head(b)->digest, intent_head(a)->digest);
+	offer(b, a, NOW_MS + 800, &relation);
+	assert_int_equal(relation, INTENT_AGREED);
+	files_fini(&one);
+	files_fini(&two);
+	intent_close(a);
+	intent_close(b);
+	fixture_remove(&other);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(mistakes_leave_everything_as_it_was, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(a_second_process_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_first_start_makes_version_1, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_identical_apply_makes_no_version, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(rolling_back_gives_the_very_bytes_and_leaves_drains,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(a_risky_change_undoes_itself_unless_confirmed,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(a_corrupt_store_loses_no_drain_and_no_configuration,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(a_store_that_corrupts_while_running_stops_no_drain,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(offline_takes_overrides_without_first_start, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(
+		        peers_fast_forward_and_unrelated_heads_need_a_person, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("intent", tests, NULL, NULL);
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "fixture.h"
+
+#include <errno.h>
+
+#include "mgmt/store/override.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static struct override make(unsigned id, uint64_t generation, int64_t until_ms, const char *reason)
+{
+	struct override o = { .kind = MODEL_OVERRIDE_DRAIN,
+		              .generation = generation,
+		              .created_ms = NOW_MS,
+		              .from_ms = NOW_MS,
+		              .until_ms = until_ms };
+
+	snprintf(o.id, sizeof(o.id), "n-%u", id);
+	snprintf(o.name, sizeof(o.name), "ams");
+	snprintf(o.reason, sizeof(o.reason), "%s", reason);
+	return o;
+}
+
+static uint64_t next_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+/* Any two orders, with repetitions, lead to the same set. */
+static void merging_is_commutative_associative_and_idempotent(void **state)
+{
+	(void)state;
+	uint64_t random = 88172645463325252ull;
+
+	for (int round = 0; round < 200; round++) {
+		struct override all[24];
+		struct overrides a = { 0 }, b = { 0 };
+		char x[DIGEST_TEXT_MAX], y[DIGEST_TEXT_MAX];
+
+		for (size_t i = 0; i < COUNT(all); i++)
+			all[i] = make((unsigned)(next_random(&random) % 6),
+			              1 + next_random(&random) % 4, NOW_MS + 1000,
+			              next_random(&random) % 2 ? "one" : "two");
+		for (size_t i = 0; i < COUNT(all); i++)
+			assert_true(overrides_merge(&a, &all[i], NOW_MS) >= 0);
+		for (size_t i = 0; i < 10 * COUNT(all); i++)
+			overrides_merge(&b, &all[next_random(&random) % COUNT(all)], NOW_MS);
+		for (size_t i = COUNT(all); i-- > 0;) {
+			overrides_merge(&b, &all[i], NOW_MS);
+			assert_int_equal(overrides_merge(&b, &all[i], NOW_MS), 0);
+		}
+		assert_string_equal(overrides_digest(&a, x), overrides_digest(&b, y));
+		overrides_fini(&a);
+		overrides_fini(&b);
+	}
+}
+
+static void a_tombstone_is_not_brought_back(void **state)
+{
+	(void)state;
+	struct overrides set = { 0 };
+	struct override live = make(1, 1, MODEL_WALL_NEVER, ""), dead = live;
+
+	dead.generation = 2;
+	dead.ended = true;
+	dead.until_ms = NOW_MS;
+	assert_int_equal(overrides_merge(&set, &live, NOW_MS), 1);
+	assert_int_equal(overrides_merge(&set, &dead, NOW_MS), 1);
+	assert_int_equal(overrides_merge(&set, &live, NOW_MS), 0);
+	assert_int_equal(overrides_live(&set, NOW_MS), 0);
+	assert_int_equal(set.n_items, 1);
+	overrides_fini(&set);
+}
+
+static void what_is_forgotten_is_not_taken_again(void **state)
+{
+	(void)state;
+	struct overrides set = { 0 };
+	struct override o = make(1, 1, NOW_MS + 1000, "");
+	int64_t later = NOW_MS + OVERRIDE_KEPT_MS + 1000;
+
+	assert_int_equal(overrides_merge(&set, &o, NOW_MS), 1);
+	assert_int_equal(overrides_prune(&set, later - 1), 0);
+	assert_int_equal(overrides_prune(&set, later), 1);
+	assert_int_equal(overrides_merge(&set, &o, later), 0);
+	assert_int_equal(set.n_items, 0);
+	overrides_fini(&set);
+}
+
+static void a_full_set_drops_tombstones_and_never_the_living(void **state)
+{
+	(void)state;
+	struct overrides set = { 0 };
+
+	for (unsigned i = 0; i < OVERRIDES_MAX; i++) {
+		struct override o = make(i, 1, i == 7 ? NOW_MS - 5 : MODEL_WALL_NEVER, "");
+
+		assert_int_equal(overrides_merge(&set, &o, NOW_MS), 1);
+	}
+	struct override more = make(OVERRIDES_MAX, 1, MODEL_WALL_NEVER, "");
+	assert_int_equal(overrides_merge(&set, &more, NOW_MS), 1);
+	assert_null(overrides_find(&set, "n-7"));
+	more = make(OVERRIDES_MAX + 1, 1, MODEL_WALL_NEVER, "");
+	assert_int_equal(overrides_merge(&set, &more, NOW_MS), -ENOSPC);
+	assert_int_equal(set.n_items, OVERRIDES_MAX);
+	overrides_fini(&set);
+}
+
+static void malformed_ones_are_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *why;
+		size_t off;
+		char byte;
+	} cases[] = {
+		{ "no id", offsetof(struct override, id), '\0' },
+		{ "an upper-case name", offsetof(struct override, name), 'A' },
+		{ "a pool for a site", offsetof(struct override, pool), 'p' },
+		{ "a control character in the reason", offsetof(struct override, reason), '\n' },
+		{ "an escape in the author", offsetof(struct override, author), 27 },
+	};
+	struct override good = make(1, 1, NOW_MS, "x");
+
+	assert_true(override_ok(&good));
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct override o = good;
+
+		print_message("  %s\n", cases[i].why);
+		((char *)&o)[cases[i].off] = cases[i].byte;
+		assert_false(override_ok(&o));
+	}
+	good.generation = 0;
+	assert_false(override_ok(&good));
+	good = make(1, 1, NOW_MS, "x");
+	good.over_ms = -1;
+	assert_false(override_ok(&good));
+}
+
+static void a_hold_stops_the_ramp_where_it_is(void **state)
+{
+	(void)state;
+	struct overrides set = { 0 };
+	struct override drain = make(1, 1, NOW_MS + 1000000, ""),
+	                hold = make(2, 1, MODEL_WALL_NEVER, "");
+
+	drain.over_ms = 100000;
+	hold.kind = MODEL_OVERRIDE_HOLD;
+	hold.from_ms = NOW_MS + 30000;
+	assert_int_equal(overrides_merge(&set, &drain, NOW_MS), 1);
+	assert_int_equal(overrides_level(&set, &drain, NOW_MS + 50000), 500000);
+	assert_int_equal(overrides_merge(&set, &hold, NOW_MS), 1);
+	assert_int_equal(overrides_level(&set, &drain, NOW_MS + 50000), 300000);
+	assert_string_equal(overrides_state(&set, &drain, NOW_MS + 5000000), "held");
+	overrides_fini(&set);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(malformed_ones_are_refused),
+		cmocka_unit_test(merging_is_commutative_associative_and_idempotent),
+		cmocka_unit_test(a_tombstone_is_not_brought_back),
+		cmocka_unit_test(what_is_forgotten_is_not_taken_again),
+		cmocka_unit_test(a_full_set_drops_tombstones_and_never_the_living),
+		cmocka_unit_test(a_hold_stops_the_ramp_where_it_is),
+	};
+
+	return cmocka_run_group_tests_name("override", tests, NULL, NULL);
+}
