@@ -28,8 +28,10 @@ struct owner_cold;
 
 /** Member sets taken for a pool: MODEL_SETS_MAX and the next one. */
 #define OWNERS_SETS_MAX 5u
-/** A slot is warned so long before its living owner loses it. */
-#define OWNERS_WARN_MS 2000u
+/** A slot is warned at least so long before its living owner loses it: a SYN's first repetition. */
+#define OWNERS_WARN_MS 1500u
+/** A pass over the exceptions takes so long at most. */
+#define OWNERS_PASS_MS 64000u
 /** How often owners_tick() wants to be called when nothing is in progress. */
 #define OWNERS_IDLE_MS 1000u
 
@@ -46,6 +48,7 @@ enum owners_state {
 	OWNERS_DEAD,   /**< nothing goes there; its flows are forgotten */
 };
 
+/** A member; a backend's index belongs to one pool alone. */
 struct owners_member {
 	uint64_t id;      /**< model_backend_id() */
 	uint32_t weight;  /**< 0: takes no new flows */
@@ -81,8 +84,8 @@ struct owners_memory;
 
 /** @return 0 or -ENOMEM. @param n_sets a power of two, or 0 */
 int owners_memory_new(struct fwd_exceptions *sets, uint32_t n_sets, struct owners_memory **out);
-/** The table lies elsewhere from now on (a resize). @return 0 or -ENOMEM (nothing changed) */
-int owners_memory_move(struct owners_memory *m, struct fwd_exceptions *sets, uint32_t n_sets);
+/** The table lies elsewhere from now on (a resize). */
+void owners_memory_move(struct owners_memory *m, struct fwd_exceptions *sets, uint32_t n_sets);
 void owners_memory_free(struct owners_memory *m);
 /**
  * Walk a bounded part of the table: remove what has ended and what its backend's lease no longer
@@ -104,6 +107,9 @@ uint32_t owners_memory_size(const struct owners_memory *m);
 bool owners_memory_uses(const struct owners_memory *m, uint16_t backend);
 
 /* --- a pool --- */
+
+/** What the packet path needs as fwd_pool.learn_s: the last part of the settling time. */
+uint16_t owners_learn_s(const struct owners_times *times);
 
 struct owners;
 

@@ -57,14 +57,16 @@ struct image {
 	uint32_t n_zones;
 	uint64_t size_bytes;
 	uint64_t checksum; /**< of all bytes behind this header */
-	uint64_t source;   /**< digest of what it was made from */
+	uint64_t
+	        source; /**< digest of what it was made from; 0: of more than can be told (includes) */
+	uint64_t dynamic; /**< digest of the dynamic names, in their order */
 	uint32_t zones_off;
 	uint32_t buckets_off;
 	uint32_t bucket_mask; /**< buckets are a power of two, at most half full */
 	uint32_t max_labels;  /**< of any node: deeper names need no search */
 	uint32_t n_nodes, n_names, n_records, n_dynamic;
 };
-_Static_assert(sizeof(struct image) == 72, "image header layout");
+_Static_assert(sizeof(struct image) == 80, "image header layout");
 
 /** A place of the hash table; node_off 0: free. */
 struct image_bucket {

@@ -38,6 +38,9 @@ struct zone_input {
 	uint64_t source; /**< kept in the header: image.source */
 };
 
+/** The digest of dynamic names in their order, as in image.dynamic. */
+uint64_t zone_dynamic_digest(const char *const *names, size_t n);
+
 /** Told once for each mistake; @p line 0: the file as a whole; all borrowed for the call. */
 typedef void zone_report(void *arg, const char *file, unsigned line, const char *message);
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
+
 uint32_t build_grow(struct build_array *a, size_t n)
 {
 	if (a->n + n > a->room) {
@@ -218,6 +220,15 @@ uint32_t build_set(const struct build *b, const struct build_node *node, uint16_
 			*first = i;
 	}
 	return n;
+}
+
+uint64_t zone_dynamic_digest(const char *const *names, size_t n)
+{
+	uint64_t digest = n;
+
+	for (size_t i = 0; i < n; i++)
+		digest = digest * 0x9e3779b97f4a7c15u + hash_text(names[i]);
+	return digest;
 }
 
 /* Make the zones' apexes known; a zone's name must be there before any record is read. */

@@ -67,6 +67,7 @@ struct build {
 	void *report_arg;
 	size_t n_mistakes;
 	bool no_memory;
+	bool has_includes;
 
 	struct build_array names;   /**< build_name */
 	struct build_array labels;  /**< bytes */

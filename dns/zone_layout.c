@@ -321,7 +321,8 @@ static void write_header(struct layout *l)
 	i->layout = IMAGE_LAYOUT;
 	i->n_zones = (uint32_t)b->in->n_zones;
 	i->size_bytes = l->size;
-	i->source = b->in->source;
+	i->source = b->has_includes ? 0 : b->in->source;
+	i->dynamic = zone_dynamic_digest(b->in->dynamic, b->in->n_dynamic);
 	i->zones_off = l->zones_off;
 	i->buckets_off = l->buckets_off;
 	i->bucket_mask = l->n_buckets - 1;

@@ -431,6 +431,7 @@ static void do_include(struct parse *p, char *at)
 	}
 	if (!name)
 		return;
+	p->b->has_includes = true;
 	if (!path || zone_text_include(p->text, path, &why) < 0) {
 		MISTAKE(p, "include %.200s: %s", path ? path : "", path ? why : "no file named");
 		ldns_rdf_deep_free(name);

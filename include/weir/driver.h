@@ -34,7 +34,7 @@ struct driver_sizes {
 
 struct driver_config {
 	const char *
-	        pin_dir; /**< BPF/CLUSTER/NODE: where the state that outlives the process is named */
+	        pin_dir; /**< effect_pin_dir(): where the state that outlives the process is named */
 	struct driver_sizes sizes; /**< for new tables; existing ones of equal layout keep theirs */
 };
 

@@ -13,6 +13,7 @@
 #ifndef WEIR_EFFECT_H
 #define WEIR_EFFECT_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -81,10 +82,13 @@ struct effect_total {
 
 struct effect;
 
+/** Where the tables of @p node are pinned: BPF/CLUSTER/NODE with ':' for '.'. @return 0 or -ENAMETOOLONG */
+int effect_pin_dir(const char *bpf_dir, const char *cluster, const char *node, char out[PATH_MAX]);
+
 /** Open RUN/effect.page. @return 0, -ENOENT (no dataplane was here), -EPROTO or -errno */
 int effect_open(const char *run_dir, struct effect **out);
 /**
- * Read the pinned tables of @p pin_dir (BPF/CLUSTER/NODE) once; for when the process is dead.
+ * Read the pinned tables of @p pin_dir (effect_pin_dir()) once; for when the process is dead.
  * @return 0, -ENOENT (nothing pinned), -EPERM, -EPROTO (of another release) or -errno
  */
 int effect_open_pins(const char *pin_dir, struct effect **out);

@@ -61,6 +61,8 @@ struct probe_tunnel {
 	uint32_t mark;
 	struct addr backend;
 	bool gue;
+	uint32_t
+	        ifindex; /**< port of the backend's next hop; 0: the one by which the VIP is reached */
 };
 
 /** What has become of marked packets. */

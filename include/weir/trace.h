@@ -60,7 +60,7 @@ int trace_run(const struct fwd_tables *tables, const struct trace_query *q,
               struct trace_result *out);
 
 /**
- * As trace_run(), on the tables pinned below @p pin_dir; needs the right to open pins.
+ * As trace_run(), on the tables pinned below @p pin_dir (effect_pin_dir()); needs the right to open pins.
  * @param why  a sentence on failure, [why_size]
  * @return 0, -ENOENT (no dataplane ever ran here), -EPERM, -EPROTO or -errno
  */

@@ -2,12 +2,14 @@
 /*
  * Counts what passes an interface, for labs that reconcile Weir's counters with the wire.
  *
- *     capture INTERFACE OUT.json FLOWS.log VIP...
+ *     capture INTERFACE OUT.json FLOWS.log vip=ADDRESS... local=ADDRESS...
  *
  * Classes, by direction (in: received by this interface, out: sent by it):
  *   vip ADDRESS              sent plainly to a VIP, by destination
  *   tunnel OUTER ADDRESS     IPIP or GUE to OUTER that carries a packet to the VIP ADDRESS
  *   from ADDRESS             plainly from a VIP: a reply
+ *   probe OUTER ADDRESS      a tunnel packet or reply as above whose inner end is a local address: the
+ *                            host behind the interface probes its backends
  *   other                    anything else
  * FLOWS.log gets a line for each SYN in a tunnel: TIME_MS DIRECTION OUTER SOURCE PORT VIP.
  * OUT.json is written anew every 100 ms and at SIGTERM, by rename; `lost` is what the kernel could not
@@ -37,7 +39,7 @@
 #define GUE_PORT    6080
 #define WRITE_MS    100
 
-enum kind { OTHER, VIP, TUNNEL, FROM };
+enum kind { OTHER, VIP, TUNNEL, FROM, PROBE };
 
 /** What a class counts. */
 struct class
@@ -61,19 +63,29 @@ static struct {
 	int fd;
 	const char *path;
 	FILE *flows;
-	struct addr vips[VIPS_MAX];
-	size_t n_vips, n_classes;
+	struct addr vips[VIPS_MAX], locals[VIPS_MAX];
+	size_t n_vips, n_locals, n_classes;
 	struct class classes[CLASSES_MAX];
 	uint64_t lost;
 	struct loop_timer timer;
 } all;
 
-static bool is_vip(const struct addr *a)
+static bool is_among(const struct addr *a, const struct addr *list, size_t n)
 {
-	for (size_t i = 0; i < all.n_vips; i++)
-		if (addr_equal(a, &all.vips[i]))
+	for (size_t i = 0; i < n; i++)
+		if (addr_equal(a, &list[i]))
 			return true;
 	return false;
+}
+
+static bool is_vip(const struct addr *a)
+{
+	return is_among(a, all.vips, all.n_vips);
+}
+
+static bool is_local(const struct addr *a)
+{
+	return is_among(a, all.locals, all.n_locals);
 }
 
 /* IPv4 or IPv6 without extension headers; @return false for anything else */
@@ -149,14 +161,14 @@ static void count_frame(const uint8_t *p, size_t n, bool out)
 			like.address = ip.destination;
 			syn = is_syn(&ip);
 		} else if (is_vip(&ip.source)) {
-			like.kind = FROM;
+			like.kind = is_local(&ip.destination) ? PROBE : FROM;
 			like.address = ip.source;
 		} else if (read_inner(&ip, &inner) && is_vip(&inner.destination)) {
-			like.kind = TUNNEL;
+			like.kind = is_local(&inner.source) ? PROBE : TUNNEL;
 			like.outer = ip.destination;
 			like.address = inner.destination;
 			syn = is_syn(&inner);
-			if (syn)
+			if (syn && like.kind == TUNNEL)
 				log_flow(out, &ip, &inner);
 		}
 	}
@@ -186,7 +198,7 @@ static void on_frames(void *arg, int fd, uint32_t events)
 
 static void write_class(FILE *f, const struct class *c, const char *comma)
 {
-	static const char *const kinds[] = { "other", "vip", "tunnel", "from" };
+	static const char *const kinds[] = { "other", "vip", "tunnel", "from", "probe" };
 	char outer[ADDR_TEXT_MAX], address[ADDR_TEXT_MAX];
 
 	fprintf(f,
@@ -241,17 +253,29 @@ static void fail(const char *what)
 	exit(1);
 }
 
+static void read_address(const char *text)
+{
+	bool vip = strncmp(text, "vip=", 4) == 0, local = strncmp(text, "local=", 6) == 0;
+	size_t *n = vip ? &all.n_vips : &all.n_locals;
+
+	if ((!vip && !local) || *n == VIPS_MAX ||
+	    addr_parse(strchr(text, '=') + 1, &(vip ? all.vips : all.locals)[(*n)++])) {
+		errno = EINVAL;
+		fail(text);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const int room = 64 << 20;
 
 	if (argc < 5) {
-		fprintf(stderr, "usage: capture INTERFACE OUT.json FLOWS.log VIP...\n");
+		fprintf(stderr,
+		        "usage: capture INTERFACE OUT.json FLOWS.log vip=ADDRESS... local=ADDRESS...\n");
 		return 1;
 	}
-	for (int i = 4; i < argc && all.n_vips < VIPS_MAX; i++)
-		if (addr_parse(argv[i], &all.vips[all.n_vips++]))
-			fail(argv[i]);
+	for (int i = 4; i < argc; i++)
+		read_address(argv[i]);
 	struct sockaddr_ll at = { .sll_family = AF_PACKET,
 		                  .sll_protocol = htons(ETH_P_ALL),
 		                  .sll_ifindex = (int)if_nametoindex(argv[1]) };

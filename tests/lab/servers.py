@@ -33,7 +33,7 @@ http {{
 
 
 def make_file(directory, name, size):
-    """A file of pseudo-random bytes, the same in every run; returns its FNV-1a as client.c reckons it."""
+    """A file of pseudo-random bytes, the same in every run; returns its path."""
     os.makedirs(directory, exist_ok=True)
     state, out = 0x9E3779B97F4A7C15, bytearray()
     while len(out) < 4096:
@@ -43,6 +43,15 @@ def make_file(directory, name, size):
         for block in range(-(-size // 4096)):
             f.write((block.to_bytes(8, "little") + out[8:])[:min(4096, size - block * 4096)])
     return os.path.join(directory, name)
+
+
+def fnv1a(path):
+    """A file's FNV-1a, as client.c writes it into its log."""
+    value = 0xCBF29CE484222325
+    with open(path, "rb") as f:
+        for byte in f.read():
+            value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return f"{value:016x}"
 
 
 class Backend:

@@ -7,12 +7,13 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import struct
 import typing
 
 import plan as planning
-from net import LabError, call, executable
+from net import LabError, call, executable, wait_until
 from servers import Backend, Resolver, pass_program
 
 SITE_MTU = 1600  # room for 1,500 bytes inside a tunnel
@@ -53,6 +54,11 @@ class Node:
             if self.world.plan.api:
                 shutil.copy(os.path.join(self.host.lab.dir, source), os.path.join(self.conf, name))
 
+    def write_effective(self):
+        """Make the effective document of weir.conf, as weir-mgmt would, for labs without it."""
+        self.host.run([executable("lab-effective"), os.path.join(self.conf, "weir.conf"), self.name,
+                       os.path.join(self.state, "effective.conf")])
+
     def start(self, *which, env=None):
         """Start the named processes, or all four in order."""
         for name in which or PROCESSES:
@@ -66,7 +72,41 @@ class Node:
 
     def start_supervised(self):
         """Start them all by `weir run`, which holds the listening sockets."""
-        self.processes = {"run": self.host.start("weir-run", [executable("weir"), "run", *self.options])}
+        self.processes["run"] = self.host.start("weir-run", [executable("weir"), *self.options, "run"])
+
+    def pids(self, process=None):
+        """The ids of this node's processes of ours in its namespace: of weir-PROCESS, or of all."""
+        found = []
+        for pid in call(["ip", "netns", "pids", self.host.ns], check=False).split():
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as f:
+                    name = os.path.basename(f.read().split(b"\0", 1)[0]).decode()
+            except OSError:
+                continue
+            if name == f"weir-{process}" or (process is None and (name == "weir" or name.startswith("weir-"))):
+                found.append((name, int(pid)))
+        return [pid for name, pid in sorted(found)]
+
+    def kill_all(self):
+        """Kill the supervisor first, then the processes, so that none comes back."""
+        for pid in self.pids():
+            os.kill(pid, signal.SIGKILL)
+        for process in self.processes.values():
+            process.popen.wait(10)
+        self.processes.clear()
+        wait_until(lambda: not self.pids(), 5, f"no process of ours on {self.name}")
+
+    def stop_for_good(self, process):
+        """Stop a process without ending it, as one that hangs: no supervisor brings it back."""
+        for pid in self.pids(process):
+            os.kill(pid, signal.SIGSTOP)
+
+    def wait_until_well(self, timeout_s=30):
+        """Wait until `weir status` says that all is well here."""
+        def well():
+            return self.host.run([executable("weir"), *self.options, "status", "--json"], check=False) and \
+                self.weir_json("status").get("state") == "well"
+        wait_until(well, timeout_s, f"{self.name} is well", 0.3)
 
     def weir(self, *arguments, check=True, timeout=60):
         """The command line on this node; its standard output."""
@@ -206,9 +246,13 @@ class Capture:
     def __init__(self, world, port):
         base = os.path.join(world.lab.dir, f"capture.{port}")
         self.json_path, self.flows_path = base + ".json", base + ".flows"
-        vips = [v for s in world.plan.sites for v in s.vips]
+        addresses = [f"vip={v}" for s in world.plan.sites for v in s.vips]
+        for site in world.sites:
+            if site.node_port == port:
+                addresses += [f"local={a}" for a in (site.plan.node4, site.plan.node6)]
         self.process = world.router.start(
-            f"capture-{port}", [executable("lab-capture"), port, self.json_path, self.flows_path, *vips])
+            f"capture-{port}", [executable("lab-capture"), port, self.json_path, self.flows_path, *addresses])
+        wait_until(lambda: os.path.exists(self.json_path), 5, f"capture on {port}")
 
     def counts(self, way, kind, outer=None, address=None, what="packets"):
         """The sum over the classes that fit; raises if the kernel lost frames on the way to the counter."""

@@ -12,6 +12,7 @@
  *   claim.base           by it alone, before the hot word that leads there
  *   claim.settle_at      by it (0: settled); the packet path only moves it into the future,
  *                        when a flow that relies on the base could not be remembered
+ *   cold.warned_at       by it, and read by it alone
  *   claim.seen_at, spilled_at, cold.kept_at   by the packet path
  *   exceptions           by the packet path, plain stores of whole words; the control process
  *                        removes words by compare-and-swap only
@@ -66,8 +67,8 @@ enum owner_class { OWNER_CLASS_TCP, OWNER_CLASS_UDP, OWNER_CLASSES };
 /** What is known of a slot beside its current owner; meaningful while it looks further. */
 struct owner_cold {
 	struct owner_claim claim[OWNER_CLASSES];
-	uint32_t kept_at; /**< when an exception of the slot was last made or used */
-	uint32_t reserved;
+	uint32_t kept_at;   /**< when an exception of the slot was last made or used */
+	uint32_t warned_at; /**< the control process's: when a change was announced; 0: none is */
 };
 _Static_assert(sizeof(struct owner_cold) == 32, "two cold slots in a cache line");
 

@@ -102,7 +102,8 @@ struct fwd_pool {
 	uint16_t
 	        learn_s; /**< last part of the settling time, in which base's flows are remembered */
 	uint16_t reserved0;
-	uint64_t reserved[2];
+	uint64_t id; /**< a digest of the pool's name, 0: none; for who finds the tables */
+	uint64_t reserved;
 };
 _Static_assert(sizeof(struct fwd_pool) == 32, "layout of pools");
 
@@ -130,7 +131,8 @@ struct fwd_backend {
 	uint8_t flags;          /**< FWD_BACKEND_*; one byte, stored atomically */
 	uint16_t gue_port_be;   /**< GUE: outer UDP destination port */
 	uint64_t id;            /**< model_backend_id(): for people and for checks of reuse */
-	uint64_t reserved[2];
+	uint64_t pool_id;       /**< of the pool that it is in: an index is one pool's */
+	uint64_t reserved;
 };
 _Static_assert(sizeof(struct fwd_backend) == 64, "a cache line a backend");
 

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * User-space half of the probes' egress program: load, fill, attach. A tc filter holds its program and
+ * that its maps, so nothing is pinned; a new process loads its own, fills it and replaces the
+ * filter. One thread.
+ */
+#include "weir/probe.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bpf/probe_table.h"
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wcast-qual" /* bpftool's code */
+#pragma GCC diagnostic ignored "-Wshadow"
+#include "bpf/probe.skel.h"
+#pragma GCC diagnostic pop
+
+#define FILTER_HANDLE   0x57
+#define FILTER_PRIORITY 0x57
+
+struct probes {
+	struct weir_probe_bpf *skel;
+	uint32_t *marks; /* in the table */
+	size_t n_marks;
+};
+
+static int silent(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
+int probe_open(struct probes **out)
+{
+	struct probes *p = calloc(1, sizeof(*p));
+	libbpf_print_fn_t before;
+	int rc;
+
+	if (!p)
+		return -ENOMEM;
+	before = libbpf_set_print(silent);
+	p->skel = weir_probe_bpf__open_and_load();
+	rc = p->skel ? 0 : -errno;
+	libbpf_set_print(before);
+	if (rc) {
+		free(p);
+		return rc;
+	}
+	*out = p;
+	return 0;
+}
+
+void probe_close(struct probes *p)
+{
+	if (!p)
+		return;
+	weir_probe_bpf__destroy(p->skel);
+	free(p->marks);
+	free(p);
+}
+
+static void set_prefix(struct fwd_prefix *out, const struct prefix *p)
+{
+	unsigned bits;
+
+	if (!p)
+		return;
+	bits = p->bits + (addr_is4(&p->addr) ? 96u : 0u);
+	memcpy(out->addr.bytes, p->addr.bytes, sizeof(out->addr.bytes));
+	for (unsigned i = 0; i < bits; i++)
+		out->mask.bytes[i / 8] |= (uint8_t)(0x80u >> i % 8);
+}
+
+int probe_set_sources(struct probes *p, const struct prefix *source4, const struct prefix *source6)
+{
+	struct probe_sources sources = { 0 };
+	uint32_t zero = 0;
+
+	set_prefix(&sources.source4, source4);
+	set_prefix(&sources.source6, source6);
+	return bpf_map_update_elem(bpf_map__fd(p->skel->maps.probe_sources), &zero, &sources, 0)
+	               ? -errno
+	               : 0;
+}
+
+static int by_mark(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Put all tunnels in. */
+static int add_tunnels(int map_fd, const struct probe_tunnel *tunnels, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct probe_value v = { .ifindex = tunnels[i].ifindex, .gue = tunnels[i].gue };
+
+		memcpy(v.dst.bytes, tunnels[i].backend.bytes, sizeof(v.dst.bytes));
+		if (bpf_map_update_elem(map_fd, &tunnels[i].mark, &v, BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+int probe_set_tunnels(struct probes *p, const struct probe_tunnel *tunnels, size_t n)
+{
+	int map_fd = bpf_map__fd(p->skel->maps.probe_tunnels), rc;
+	uint32_t *marks;
+
+	if (n > PROBES_MAX)
+		return -E2BIG;
+	marks = calloc(n + 1, sizeof(*marks));
+	if (!marks)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		marks[i] = tunnels[i].mark;
+	qsort(marks, n, sizeof(*marks), by_mark);
+	rc = add_tunnels(map_fd, tunnels, n);
+	if (rc) {
+		free(marks);
+		return rc;
+	}
+	for (size_t i = 0; i < p->n_marks; i++)
+		if (!bsearch(&p->marks[i], marks, n, sizeof(*marks), by_mark))
+			bpf_map_delete_elem(map_fd, &p->marks[i]);
+	free(p->marks);
+	p->marks = marks;
+	p->n_marks = n;
+	return 0;
+}
+
+int probe_attach(struct probes *p, const char *ifname)
+{
+	unsigned ifindex = if_nametoindex(ifname);
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY,
+	            .prog_fd = bpf_program__fd(p->skel->progs.weir_probe),
+	            .flags = BPF_TC_F_REPLACE);
+	libbpf_print_fn_t before;
+	int rc;
+
+	if (!ifindex)
+		return -ENODEV;
+	before = libbpf_set_print(silent);
+	rc = bpf_tc_hook_create(&hook);
+	if (!rc || rc == -EEXIST)
+		rc = bpf_tc_attach(&hook, &filter);
+	libbpf_set_print(before);
+	return rc;
+}
+
+int probe_detach(struct probes *p, const char *ifname)
+{
+	unsigned ifindex = if_nametoindex(ifname);
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+	libbpf_print_fn_t before;
+	int rc;
+
+	(void)p;
+	if (!ifindex)
+		return -ENODEV;
+	before = libbpf_set_print(silent);
+	rc = bpf_tc_detach(&hook, &filter);
+	libbpf_set_print(before);
+	return rc;
+}
+
+int probe_counts(const struct probes *p, struct probe_counts *out)
+{
+	int n_cpus = libbpf_num_possible_cpus();
+	uint64_t ends[PROBE_END_COUNT] = { 0 };
+	uint64_t *per_cpu;
+	int rc = 0;
+
+	if (n_cpus < 1)
+		return n_cpus;
+	per_cpu = calloc((size_t)n_cpus, sizeof(*per_cpu));
+	if (!per_cpu)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < PROBE_END_COUNT && !rc; i++) {
+		if (bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.probe_ends), &i, per_cpu))
+			rc = -errno;
+		for (int c = 0; c < n_cpus && !rc; c++)
+			ends[i] += per_cpu[c];
+	}
+	free(per_cpu);
+	if (rc)
+		return rc;
+	*out = (struct probe_counts){ .sent = ends[PROBE_END_SENT],
+		                      .unknown = ends[PROBE_END_UNKNOWN],
+		                      .no_source = ends[PROBE_END_NO_SOURCE],
+		                      .too_big = ends[PROBE_END_TOO_BIG],
+		                      .no_route = ends[PROBE_END_NO_ROUTE] };
+	return 0;
+}

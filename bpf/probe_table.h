@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The tables of the probes' egress program, as both of its halves see them.
+ */
+#ifndef BPF_PROBE_TABLE_H
+#define BPF_PROBE_TABLE_H
+
+#include "weir/fwd/tables.h"
+
+#define PROBE_GUE_PORT 6080u /* fwd_backend.gue_port_be of the packets that users send */
+
+/* Of a mark. */
+struct probe_value {
+	union fwd_addr dst;
+	uint32_t ifindex; /* 0: the interface that the packet left by */
+	uint32_t gue;
+};
+
+/* Outer sources. */
+struct probe_sources {
+	struct fwd_prefix source4, source6;
+};
+
+enum probe_end {
+	PROBE_END_SENT,
+	PROBE_END_UNKNOWN,
+	PROBE_END_NO_SOURCE,
+	PROBE_END_TOO_BIG,
+	PROBE_END_NO_ROUTE,
+	PROBE_END_COUNT
+};
+
+#endif

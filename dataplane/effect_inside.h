@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Inside the effect: how it is read from tables, and how it lies on its page.
+ */
+#ifndef WEIR_DATAPLANE_EFFECT_INSIDE_H
+#define WEIR_DATAPLANE_EFFECT_INSIDE_H
+
+#include "weir/effect.h"
+
+struct fwd_tables;
+
+/** The page's payload; max_pools pools and then max_backends backends follow it. */
+struct effect_page {
+	uint32_t seq; /**< odd while it is written; readers copy and compare */
+	uint32_t max_pools, max_backends;
+	uint32_t reserved;
+	struct effect_total total;
+};
+
+static inline size_t effect_page_bytes(uint32_t max_pools, uint32_t max_backends)
+{
+	return sizeof(struct effect_page) + max_pools * sizeof(struct effect_pool) +
+	       max_backends * sizeof(struct effect_backend);
+}
+
+static inline struct effect_pool *effect_page_pools(struct effect_page *p)
+{
+	return (struct effect_pool *)(void *)(p + 1);
+}
+
+static inline struct effect_backend *effect_page_backends(struct effect_page *p)
+{
+	return (struct effect_backend *)(void *)(effect_page_pools(p) + p->max_pools);
+}
+
+/**
+ * Read what is in force from @p t into @p out, whose max_* are set; seq is the caller's. Rows of a
+ * pool stand together, by id; `why` and `held` are not in tables and stay 0.
+ * @return 0, -ENOSPC (rows are missing) or -ENOMEM
+ */
+int effect_scan(const struct fwd_tables *t, uint32_t now_s, struct effect_page *out);
+
+#endif

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The node's life: start on a driver's tables, take documents, grow, rest what is left over.
+ * See node.h for the order of a change.
+ */
+#include "dataplane/node_inside.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "weir/health.h"
+#include "weir/model.h"
+
+struct node_time node_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (struct node_time){ .now_ms = clock_mono_ms(),
+		                   .ticks_ms = (uint64_t)t.tv_sec * 1000 +
+		                               (uint64_t)t.tv_nsec / 1000000,
+		                   .wall_ms = clock_wall_ms() };
+}
+
+/* Have room for @p n backends by index. */
+static int grow_by_index(struct node *n, uint32_t old, uint32_t new)
+{
+	uint8_t *states = realloc(n->states, new);
+	struct addr *watched;
+	bool *is_watched, *is_wanted;
+
+	if (!states)
+		return -ENOMEM;
+	n->states = states;
+	watched = realloc(n->watched, new * sizeof(*watched));
+	if (!watched)
+		return -ENOMEM;
+	n->watched = watched;
+	is_watched = realloc(n->is_watched, new * sizeof(*is_watched));
+	if (!is_watched)
+		return -ENOMEM;
+	n->is_watched = is_watched;
+	is_wanted = realloc(n->is_wanted, new * sizeof(*is_wanted));
+	if (!is_wanted)
+		return -ENOMEM;
+	n->is_wanted = is_wanted;
+	memset(states + old, 0, new - old);
+	memset(is_watched + old, 0, (new - old) * sizeof(*is_watched));
+	return 0;
+}
+
+int node_init(struct node *n, const struct driver_ops *ops, struct driver *driver, bool kept)
+{
+	*n = (struct node){ .ops = ops, .driver = driver, .adopted = kept };
+	ops->tables(driver, &n->t);
+	ops->sizes(driver, &n->sizes);
+	n->pool_places = places_new(0, n->sizes.pools);
+	n->backend_places = places_new(1, n->sizes.backends);
+	n->count_places = places_new(0, n->sizes.service_counts);
+	n->ranges = calloc(1, sizeof(*n->ranges));
+	if (!n->pool_places || !n->backend_places || !n->count_places || !n->ranges ||
+	    grow_by_index(n, 0, n->sizes.backends) ||
+	    owners_memory_new(n->t.exceptions, n->sizes.exception_sets, &n->memory)) {
+		node_fini(n);
+		return -ENOMEM;
+	}
+	n->ranges->n_slots = n->sizes.slots;
+	if (kept)
+		node_adopt(n);
+	return 0;
+}
+
+static void free_pools(struct node_pool *pools, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		owners_free(pools[i].owners);
+		free(pools[i].window);
+		free(pools[i].backends);
+	}
+	free(pools);
+}
+
+void node_fini(struct node *n)
+{
+	free_pools(n->pools, n->n_pools);
+	owners_memory_free(n->memory);
+	places_free(n->pool_places);
+	places_free(n->backend_places);
+	places_free(n->count_places);
+	plan_free(n->plan);
+	model_free(n->model);
+	free(n->ranges);
+	free(n->states);
+	free(n->watched);
+	free(n->is_watched);
+	free(n->is_wanted);
+	*n = (struct node){ 0 };
+}
+
+static bool fits(const struct driver_sizes *have, const struct driver_sizes *wanted)
+{
+	return have->services >= wanted->services &&
+	       have->service_counts >= wanted->service_counts && have->pools >= wanted->pools &&
+	       have->backends >= wanted->backends && have->slots >= wanted->slots &&
+	       have->exception_sets >= wanted->exception_sets;
+}
+
+/* Use the tables that the driver has now, whose elements are where they were. */
+static int move_tables(struct node *n)
+{
+	uint32_t old = n->sizes.backends;
+
+	n->ops->tables(n->driver, &n->t);
+	n->ops->sizes(n->driver, &n->sizes);
+	n->ranges->n_slots = n->sizes.slots;
+	for (size_t i = 0; i < n->n_pools; i++) {
+		struct node_pool *p = &n->pools[i];
+		const struct owners_tables at = { n->t.slots, n->t.colds, p->first_slot,
+			                          p->n_slots };
+
+		owners_move(p->owners, &at);
+	}
+	if (places_grow(n->pool_places, n->sizes.pools) ||
+	    places_grow(n->backend_places, n->sizes.backends) ||
+	    places_grow(n->count_places, n->sizes.service_counts) ||
+	    grow_by_index(n, old, n->sizes.backends))
+		return -ENOMEM;
+	return 0;
+}
+
+int node_resize(struct node *n, const struct driver_sizes *sizes, char why[PLAN_WHY_MAX])
+{
+	struct driver_why reason;
+	struct fwd_tables next;
+	int err;
+
+	if (fits(&n->sizes, sizes))
+		return 0;
+	err = n->ops->resize_begin(n->driver, sizes, &next, &reason);
+	if (!err) {
+		if (n->plan) {
+			node_write_root(n, next.root);
+			node_write_services(n, &next);
+		}
+		/* The sweep must not look at tables that are about to go. */
+		err = n->ops->resize_commit(n->driver, &reason);
+	}
+	if (err) {
+		snprintf(why, PLAN_WHY_MAX, "%.*s", PLAN_WHY_MAX - 1, reason.text);
+		return err;
+	}
+	n->counters.resizes++;
+	err = move_tables(n);
+	if (!err)
+		err = owners_memory_move(n->memory, n->t.exceptions, n->sizes.exception_sets);
+	return err;
+}
+
+static struct node_pool *find_pool(struct node_pool *pools, size_t n, uint64_t id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (pools[i].plan->id == id)
+			return &pools[i];
+	return NULL;
+}
+
+static const struct node_backend *find_backend(const struct node_pool *p, uint64_t id)
+{
+	size_t low = 0, high = p->plan->n_backends; /* sorted by id */
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (p->plan->backends[mid].id < id)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < p->plan->n_backends && p->plan->backends[low].id == id ? &p->backends[low]
+	                                                                    : NULL;
+}
+
+/* The slots that a pool has already: its own before, or those that another process left. */
+static bool find_range(const struct node *n, const struct plan_pool *p, uint32_t *first)
+{
+	const struct node_pool *old = find_pool(n->pools, n->n_pools, p->id);
+	uint32_t index = places_find(n->pool_places, p->id), n_slots = 0;
+
+	if (old) {
+		*first = old->first_slot;
+		n_slots = old->n_slots;
+	} else if (n->adopted && index != PLACE_NONE) {
+		*first = (uint32_t)(n->t.pools[index].place >> 8);
+		n_slots = 1u << (n->t.pools[index].place & 31);
+	}
+	return n_slots == p->model->n_slots;
+}
+
+/* Whether all that is new in @p plan has room beside what is used and what rests. */
+static int check_room(const struct node *n, const struct plan *plan, char why[PLAN_WHY_MAX])
+{
+	uint32_t pools = 0, backends = 0, counts = 0;
+
+	for (size_t i = 0; i < plan->n_pools; i++) {
+		const struct plan_pool *p = &plan->pools[i];
+
+		pools += places_find(n->pool_places, p->id) == PLACE_NONE;
+		for (size_t k = 0; k < p->n_backends; k++)
+			backends += places_find(n->backend_places,
+			                        node_backend_key(p->id, p->backends[k].id)) ==
+			            PLACE_NONE;
+	}
+	for (size_t i = 0; i < plan->n_services; i++)
+		counts += places_find(n->count_places, hash_text(plan->services[i]->name)) ==
+		          PLACE_NONE;
+	if (pools <= places_n_free(n->pool_places) &&
+	    backends <= places_n_free(n->backend_places) &&
+	    counts <= places_n_free(n->count_places))
+		return 0;
+	snprintf(why, PLAN_WHY_MAX, "no room beside what was removed a short time ago: %s",
+	         backends > places_n_free(n->backend_places) ? "backends" : "services");
+	return -EAGAIN;
+}
+
+/* Make a pool with all that can fail; @p ranges is a copy that becomes true with the rest. */
+static int make_pool(struct node *n, const struct model *m, const struct plan_pool *plan,
+                     struct ranges *ranges, struct node_pool *p)
+{
+	const struct node_pool *old = find_pool(n->pools, n->n_pools, plan->id);
+	struct owners_tables at = { .slots = n->t.slots, .colds = n->t.colds };
+	bool has_range;
+
+	*p = (struct node_pool){ .plan = plan, .guard_at_ms = UINT64_MAX, .changed = true };
+	p->n_slots = plan->model->n_slots;
+	p->backends = calloc(plan->n_backends ? plan->n_backends : 1, sizeof(*p->backends));
+	p->window = calloc(1, sizeof(*p->window));
+	if (!p->backends || !p->window)
+		return -ENOMEM;
+	has_range = find_range(n, plan, &p->first_slot);
+	if (!has_range && ranges_take(ranges, p->n_slots, &p->first_slot))
+		return -EAGAIN;
+	if (has_range && old && !memcmp(n->model->hash_key, m->hash_key, sizeof(m->hash_key)))
+		return 0; /* its owners go on */
+	at.first_slot = p->first_slot;
+	at.n_slots = p->n_slots;
+	return owners_new(&at, n->memory, m->hash_key, &p->owners);
+}
+
+static int make_pools(struct node *n, const struct model *m, const struct plan *plan,
+                      struct ranges *ranges, struct node_pool **out)
+{
+	struct node_pool *pools = calloc(plan->n_pools ? plan->n_pools : 1, sizeof(*pools));
+	int err = pools ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < plan->n_pools && !err; i++)
+		err = make_pool(n, m, &plan->pools[i], ranges, &pools[i]);
+	if (err && pools)
+		free_pools(pools, plan->n_pools);
+	else
+		*out = pools;
+	return err;
+}
+
+static void bind_backend(struct node *n, const struct node_pool *p, const struct node_pool *old,
+                         const struct plan_backend *plan, struct node_backend *b)
+{
+	uint64_t key = node_backend_key(p->plan->id, plan->id);
+	const struct node_backend *was = old ? find_backend(old, plan->id) : NULL;
+	const struct fwd_backend *e;
+
+	*b = (struct node_backend){ .plan = plan, .place = -1 };
+	b->known = was || (n->adopted && places_find(n->backend_places, key) != PLACE_NONE);
+	b->index = places_take(n->backend_places, key);
+	b->target = health_target_backend(p->plan->model->name, plan->id);
+	e = &n->t.backends[b->index];
+	if (was)
+		b->alive = was->alive;
+	else if (b->known)
+		b->alive = (e->flags & FWD_BACKEND_USED) && !(e->flags & FWD_BACKEND_DEAD);
+}
+
+/* Give the pool its elements, and what goes on from @p old. Cannot fail after check_room(). */
+static void bind_pool(struct node *n, struct node_pool *old, struct node_pool *p)
+{
+	p->index = places_take(n->pool_places, p->plan->id);
+	for (size_t i = 0; i < p->plan->n_backends; i++)
+		bind_backend(n, p, old, &p->plan->backends[i], &p->backends[i]);
+	if (!old)
+		return;
+	*p->window = *old->window;
+	if (!p->owners) {
+		p->owners = old->owners;
+		old->owners = NULL;
+	}
+}
+
+/* Next hops of new backends are followed from now on. */
+static void watch_backends(struct node *n, const struct node_pool *p)
+{
+	for (size_t i = 0; i < p->plan->n_backends; i++) {
+		uint32_t index = p->backends[i].index;
+
+		if (!n->hops || n->is_watched[index])
+			continue;
+		n->watched[index] = p->backends[i].plan->address;
+		n->is_watched[index] = !hops_watch(n->hops, &n->watched[index]);
+	}
+}
+
+/* The pools are bound: write all that is below services, then services. */
+static void switch_over(struct node *n, const struct node_time *time)
+{
+	n->ops->grace(n->driver); /* the spare half was in force before the last switch */
+	node_write_root(n, n->t.root);
+	node_find_places(n);
+	for (size_t i = 0; i < n->n_pools; i++) {
+		struct node_pool *p = &n->pools[i];
+
+		watch_backends(n, p);
+		node_decide_pool(n, p, time);
+		for (size_t k = 0; k < p->plan->n_backends; k++)
+			node_write_backend(n, p, &p->backends[k]);
+		node_apply_pool(n, p, time);
+		node_write_pool(n, p);
+	}
+	node_write_services(n, &n->t);
+	node_rest(n, time);
+}
+
+/* Prepare all that can fail. @return 0 or -errno with nothing changed */
+static int prepare(struct node *n, const struct model *m, const struct node_time *time,
+                   struct plan **plan, struct ranges *ranges, struct node_pool **pools,
+                   char why[PLAN_WHY_MAX])
+{
+	int err = plan_make(m, time->wall_ms, plan, why);
+
+	if (!err)
+		err = node_resize(n, &(*plan)->sizes, why);
+	if (!err)
+		err = check_room(n, *plan, why);
+	if (err)
+		return err;
+	*ranges = *n->ranges;
+	err = make_pools(n, m, *plan, ranges, pools);
+	if (err)
+		snprintf(why, PLAN_WHY_MAX, "%s",
+		         err == -EAGAIN ? "no slots beside those of pools removed a short time ago"
+		                        : strerror(-err));
+	return err;
+}
+
+int node_document(struct node *n, struct model *m, const struct node_time *time,
+                  char why[PLAN_WHY_MAX])
+{
+	struct node old = *n;
+	struct ranges *ranges = calloc(1, sizeof(*ranges));
+	struct node_pool *pools = NULL;
+	struct plan *plan = NULL;
+	int err = ranges ? prepare(n, m, time, &plan, ranges, &pools, why) : -ENOMEM;
+
+	if (err) {
+		plan_free(plan);
+		free(ranges);
+		n->counters.refused++;
+		n->document_refused = true;
+		return err;
+	}
+	*n->ranges = *ranges;
+	free(ranges);
+	if (n->adopted)
+		node_adopt_counts(n, plan);
+	for (size_t i = 0; i < plan->n_services; i++)
+		places_take(n->count_places, hash_text(plan->services[i]->name));
+	for (size_t i = 0; i < plan->n_pools; i++)
+		bind_pool(n, find_pool(old.pools, old.n_pools, plan->pools[i].id), &pools[i]);
+	n->model = m;
+	n->plan = plan;
+	n->pools = pools;
+	n->n_pools = plan->n_pools;
+	n->health_generation = 0;
+	switch_over(n, time);
+	free_pools(old.pools, old.n_pools);
+	plan_free(old.plan);
+	model_free(old.model);
+	n->adopted = false;
+	n->document_refused = false;
+	n->counters.documents++;
+	return 0;
+}

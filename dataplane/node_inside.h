@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Inside the node: what its parts call of one another.
+ */
+#ifndef WEIR_DATAPLANE_NODE_INSIDE_H
+#define WEIR_DATAPLANE_NODE_INSIDE_H
+
+#include "dataplane/node.h"
+
+/** Write the backends table's element of @p b. */
+void node_write_backend(struct node *n, const struct node_pool *p, const struct node_backend *b);
+/** Write the pools table's element of @p p: from now on its slots can be reached. */
+void node_write_pool(struct node *n, const struct node_pool *p);
+/** Build the spare half of services in @p t from plan and pools, and switch to it. @return false when no seed does: two entries are equal */
+bool node_write_services(struct node *n, struct fwd_tables *t);
+/** Write what root holds of the document: key, tunnel sources, number. */
+void node_write_root(const struct node *n, struct fwd_root *root);
+
+/** Have tables of at least @p sizes. @return 0 or -errno with @p why */
+int node_resize(struct node *n, const struct driver_sizes *sizes, char why[PLAN_WHY_MAX]);
+/** Look all targets up on the health page again, if its layout is another. */
+void node_find_places(struct node *n);
+/** Decide what is in force in @p p and note in p->changed what the owners have to know. */
+void node_decide_pool(struct node *n, struct node_pool *p, const struct node_time *time);
+/** Give the owners what changed. */
+void node_apply_pool(struct node *n, struct node_pool *p, const struct node_time *time);
+/** Let all elements rest that plan and pools do not name. */
+void node_rest(struct node *n, const struct node_time *time);
+/** Free elements that rest and that nothing leads to. */
+void node_release(struct node *n, const struct node_time *time);
+/** Find what an earlier process left in the tables. */
+void node_adopt(struct node *n);
+/** Let the services of @p plan keep the counters that they had under an earlier process. */
+void node_adopt_counts(struct node *n, const struct plan *plan);
+
+#endif

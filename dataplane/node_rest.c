@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Elements that nobody wants any more: they rest until nothing leads to them.  And those that
+ * an earlier process left in the tables: they are found by what the tables say of themselves.
+ */
+#include "dataplane/node_inside.h"
+
+#include <string.h>
+
+#include "base/hash.h"
+#include "weir/fwd/services.h"
+#include "weir/model.h"
+
+#define LOOKS 64u /* backends whose slots are searched, at one time */
+
+static bool pool_is_wanted(const struct node *n, uint64_t id)
+{
+	for (size_t i = 0; i < n->n_pools; i++)
+		if (n->pools[i].plan->id == id)
+			return true;
+	return false;
+}
+
+static void mark_wanted(struct node *n)
+{
+	memset(n->is_wanted, 0, n->sizes.backends * sizeof(*n->is_wanted));
+	for (size_t i = 0; i < n->n_pools; i++)
+		for (size_t k = 0; k < n->pools[i].plan->n_backends; k++)
+			n->is_wanted[n->pools[i].backends[k].index] = true;
+}
+
+static bool service_is_wanted(const struct node *n, uint64_t key)
+{
+	for (size_t i = 0; i < n->plan->n_services; i++)
+		if (hash_text(n->plan->services[i]->name) == key)
+			return true;
+	return false;
+}
+
+static bool range_is_wanted(const struct node *n, uint32_t first)
+{
+	for (size_t i = 0; i < n->n_pools; i++)
+		if (n->pools[i].first_slot == first)
+			return true;
+	return false;
+}
+
+static void rest_backends(struct node *n, const struct node_time *time)
+{
+	mark_wanted(n);
+	for (uint32_t i = 1; i < places_n(n->backend_places); i++) {
+		if (places_state(n->backend_places, i) != PLACE_USED || n->is_wanted[i])
+			continue;
+		__atomic_or_fetch(&n->t.backends[i].flags, FWD_BACKEND_DEAD, __ATOMIC_RELAXED);
+		n->states[i] = OWNERS_DEAD;
+		places_rest(n->backend_places, i, time->now_ms);
+	}
+}
+
+void node_rest(struct node *n, const struct node_time *time)
+{
+	rest_backends(n, time);
+	for (uint32_t i = 0; i < places_n(n->pool_places); i++) {
+		if (places_state(n->pool_places, i) != PLACE_USED ||
+		    pool_is_wanted(n, places_key(n->pool_places, i)))
+			continue;
+		__atomic_store_n(&n->t.pools[i].id, 0, __ATOMIC_RELAXED);
+		places_rest(n->pool_places, i, time->now_ms);
+	}
+	for (uint32_t i = 0; i < places_n(n->count_places); i++)
+		if (places_state(n->count_places, i) == PLACE_USED &&
+		    !service_is_wanted(n, places_key(n->count_places, i)))
+			places_rest(n->count_places, i, time->now_ms);
+	for (uint32_t i = 0; i < n->ranges->n_items; i++)
+		if (!n->ranges->items[i].resting && !range_is_wanted(n, n->ranges->items[i].first))
+			ranges_rest(n->ranges, n->ranges->items[i].first, time->now_ms);
+}
+
+/* An index is one pool's, so only that one's slots can name it. */
+static bool owners_lead_to(const struct node *n, uint32_t index)
+{
+	uint64_t pool = n->t.backends[index].pool_id;
+
+	if (owners_memory_uses(n->memory, (uint16_t)index))
+		return true;
+	for (size_t i = 0; i < n->n_pools; i++)
+		if (n->pools[i].plan->id == pool)
+			return owners_uses(n->pools[i].owners, (uint16_t)index);
+	return false;
+}
+
+static bool rested(const struct places *p, uint32_t i, const struct node_time *time)
+{
+	return places_state(p, i) == PLACE_RESTING &&
+	       places_since_ms(p, i) + NODE_REST_MS <= time->now_ms;
+}
+
+/* Counters of an element start anew with its next owner. */
+static void zero_counts(struct node *n, struct fwd_count *counts, uint32_t row, uint32_t i)
+{
+	for (uint32_t c = 0; c < n->t.n_cpus; c++)
+		counts[c * row + i] = (struct fwd_count){ 0 };
+}
+
+static void release_backends(struct node *n, const struct node_time *time)
+{
+	uint32_t looked = 0;
+
+	for (uint32_t i = 1; i < places_n(n->backend_places) && looked < LOOKS; i++) {
+		if (!rested(n->backend_places, i, time))
+			continue;
+		looked++;
+		if (owners_lead_to(n, i))
+			continue;
+		if (n->is_watched[i])
+			hops_unwatch(n->hops, &n->watched[i]);
+		n->is_watched[i] = false;
+		n->states[i] = 0;
+		memset(&n->t.backends[i], 0, sizeof(n->t.backends[i]));
+		zero_counts(n, n->t.backend_counts, n->sizes.backends, i);
+		places_release(n->backend_places, i);
+	}
+}
+
+/* A range that another pool may have next must look like empty tables. */
+static void release_ranges(struct node *n, uint64_t before_ms)
+{
+	for (uint32_t i = 0; i < n->ranges->n_items; i++) {
+		const struct range *r = &n->ranges->items[i];
+
+		if (!r->resting || r->since_ms >= before_ms)
+			continue;
+		memset(&n->t.slots[r->first / FWD_SLOTS_PER_BLOCK], 0,
+		       r->n / FWD_SLOTS_PER_BLOCK * sizeof(*n->t.slots));
+		memset(&n->t.colds[r->first], 0, r->n * sizeof(*n->t.colds));
+	}
+	ranges_release(n->ranges, before_ms);
+}
+
+void node_release(struct node *n, const struct node_time *time)
+{
+	release_backends(n, time);
+	for (uint32_t i = 0; i < places_n(n->pool_places); i++) {
+		if (!rested(n->pool_places, i, time))
+			continue;
+		memset(&n->t.pools[i], 0, sizeof(n->t.pools[i]));
+		places_release(n->pool_places, i);
+	}
+	for (uint32_t i = 0; i < places_n(n->count_places); i++) {
+		if (!rested(n->count_places, i, time))
+			continue;
+		zero_counts(n, n->t.service_counts, n->sizes.service_counts, i);
+		places_release(n->count_places, i);
+	}
+	if (time->now_ms > NODE_REST_MS)
+		release_ranges(n, time->now_ms - NODE_REST_MS);
+}
+
+static void adopt_pool(struct node *n, uint32_t i)
+{
+	struct fwd_pool *p = &n->t.pools[i];
+	uint64_t n_slots = 1ull << (p->place & 31);
+
+	if (!p->id)
+		return;
+	if (n_slots <= n->sizes.slots && n_slots >= FWD_SLOTS_PER_BLOCK && p->place >> 40 == 0 &&
+	    !ranges_adopt(n->ranges, (uint32_t)(p->place >> 8), (uint32_t)n_slots) &&
+	    places_adopt(n->pool_places, i, p->id))
+		return;
+	p->id = 0; /* contradicts itself: its services find nobody until the document is there */
+}
+
+void node_adopt_counts(struct node *n, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_entries; i++) {
+		const struct plan_entry *e = &plan->entries[i];
+		const struct fwd_service *was;
+
+		if (e->service == PLAN_NONE)
+			continue;
+		was = fwd_service_find(&n->t, n->t.root, &e->entry.vip, e->entry.port_be,
+		                       e->entry.protocol);
+		if (was)
+			places_adopt(n->count_places, was->count,
+			             hash_text(plan->services[e->service]->name));
+	}
+}
+
+void node_adopt(struct node *n)
+{
+	for (uint32_t i = 0; i < n->sizes.pools; i++)
+		adopt_pool(n, i);
+	for (uint32_t i = 1; i < n->sizes.backends; i++) {
+		const struct fwd_backend *b = &n->t.backends[i];
+
+		if (!(b->flags & FWD_BACKEND_USED))
+			continue;
+		places_adopt(n->backend_places, i, node_backend_key(b->pool_id, b->id));
+		if (b->flags & FWD_BACKEND_DEAD)
+			n->states[i] = OWNERS_DEAD;
+	}
+}

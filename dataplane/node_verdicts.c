@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From verdicts and words to what is in force: guards decide, backends' flags and owners follow.
+ * A death is in the tables before anything else of the same page is looked at twice.
+ */
+#include "dataplane/node_inside.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "weir/health.h"
+#include "weir/model.h"
+
+void node_health(struct node *n, const struct health_page *page)
+{
+	n->health = page;
+	n->health_generation = 0;
+}
+
+void node_find_places(struct node *n)
+{
+	uint32_t generation;
+
+	if (!n->health)
+		return;
+	generation = __atomic_load_n(&n->health->generation, __ATOMIC_ACQUIRE);
+	if ((generation & 1) || generation + 1 == n->health_generation)
+		return;
+	for (size_t i = 0; i < n->n_pools; i++)
+		for (size_t k = 0; k < n->pools[i].plan->n_backends; k++) {
+			struct node_backend *b = &n->pools[i].backends[k];
+
+			b->place = health_find(n->health, b->target);
+		}
+	n->health_generation = generation + 1;
+}
+
+static uint8_t seen_of(const struct node *n, const struct node_pool *p,
+                       const struct node_backend *b)
+{
+	if (!p->plan->model->check)
+		return GUARD_UNCHECKED;
+	if (!n->health || b->place < 0)
+		return GUARD_UNKNOWN;
+	switch (health_state(health_read(n->health, b->place))) {
+	case HEALTH_UP:
+		return GUARD_UP;
+	case HEALTH_DOWN:
+		return GUARD_DOWN;
+	default:
+		return GUARD_UNKNOWN;
+	}
+}
+
+static enum owners_state state_of(const struct node_backend *b)
+{
+	if (b->alive)
+		return OWNERS_SERVES;
+	return b->why == EFFECT_WHY_WAITING ? OWNERS_WAITS : OWNERS_DEAD;
+}
+
+static void store_dead(struct node *n, const struct node_backend *b)
+{
+	uint8_t *flags = &n->t.backends[b->index].flags;
+
+	if (state_of(b) == OWNERS_DEAD)
+		__atomic_or_fetch(flags, FWD_BACKEND_DEAD, __ATOMIC_RELAXED);
+	else
+		__atomic_and_fetch(flags, (uint8_t)~FWD_BACKEND_DEAD, __ATOMIC_RELAXED);
+}
+
+static void take_decision(struct node *n, struct node_pool *p, struct node_backend *b,
+                          const struct guard_backend *g)
+{
+	bool was = b->alive, differs = was != g->alive || b->why != g->why || !b->known;
+	enum owners_state before = (enum owners_state)n->states[b->index];
+
+	if (!differs)
+		return;
+	b->alive = g->alive;
+	b->why = g->why;
+	n->states[b->index] = (uint8_t)state_of(b);
+	p->changed |= !b->known || before != state_of(b);
+	n->counters.deaths += b->known && was && !b->alive;
+	n->counters.returns += b->known && !was && b->alive;
+	n->counters.held += guard_is_hold((enum effect_why)b->why);
+	if (b->known && (was != b->alive || guard_is_hold((enum effect_why)b->why)))
+		log_note(b->alive ? "backend-in-force" : "backend-out",
+		         "pool=%s backend=%s why=\"%s\"", p->plan->model->name, b->plan->name,
+		         effect_why_text((enum effect_why)b->why));
+	b->known = true;
+	store_dead(n, b);
+}
+
+void node_decide_pool(struct node *n, struct node_pool *p, const struct node_time *time)
+{
+	const struct model_pool *m = p->plan->model;
+	const struct guard_pool rules = { m->min_healthy_percent, m->max_remove_percent,
+		                          p->plan->fail_closed };
+	size_t count = p->plan->n_backends;
+	struct guard_backend *g = calloc(count ? count : 1, sizeof(*g));
+
+	if (!g) { /* what is in force stays; the next turn tries again */
+		p->guard_at_ms = time->now_ms + 1000;
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		const struct node_backend *b = &p->backends[i];
+
+		g[i] = (struct guard_backend){ .id = b->plan->id,
+			                       .weight = b->plan->weight,
+			                       .sees = seen_of(n, p, b),
+			                       .says = b->plan->says,
+			                       .known = b->known,
+			                       .alive = b->alive };
+	}
+	p->guard_at_ms = guard_apply(&rules, p->window, time->now_ms, g, count);
+	for (size_t i = 0; i < count; i++)
+		take_decision(n, p, &p->backends[i], &g[i]);
+	free(g);
+}
+
+/* The document's sets with this node's indexes. */
+static int make_sets(const struct node_pool *p, struct owners_set *sets,
+                     struct owners_member **members)
+{
+	const struct model_pool *m = p->plan->model;
+	size_t room = 0, used = 0;
+
+	for (size_t s = 0; s < m->n_sets; s++)
+		room += m->sets[s].n_members;
+	*members = calloc(room ? room : 1, sizeof(**members));
+	if (!*members)
+		return -ENOMEM;
+	for (size_t s = 0; s < m->n_sets && s < OWNERS_SETS_MAX; s++) {
+		const struct model_set *from = &m->sets[s];
+		size_t at = 0; /* members and backends are sorted by id */
+
+		sets[s] = (struct owners_set){ from->from_ms, from->until_ms, *members + used,
+			                       from->n_members };
+		for (size_t i = 0; i < from->n_members; i++) {
+			while (p->plan->backends[at].id != from->members[i].id)
+				at++;
+			(*members)[used++] = (struct owners_member){
+				.id = from->members[i].id,
+				.weight = from->members[i].weight,
+				.backend = (uint16_t)p->backends[at].index,
+			};
+		}
+	}
+	return 0;
+}
+
+void node_apply_pool(struct node *n, struct node_pool *p, const struct node_time *time)
+{
+	const struct model_pool *m = p->plan->model;
+	const struct owners_times times = { m->settle_ms, m->idle_ms, p->plan->udp_idle_ms };
+	const struct owners_clock clock = { time->ticks_ms, time->wall_ms };
+	struct owners_set sets[OWNERS_SETS_MAX];
+	struct owners_member *members = NULL;
+	int err;
+
+	if (!p->changed)
+		return;
+	err = make_sets(p, sets, &members);
+	if (!err)
+		err = owners_apply(p->owners, &times, sets, m->n_sets, n->states, n->sizes.backends,
+		                   &clock);
+	free(members);
+	if (err) /* the tables stay as they were, the dead get nothing; tried again each second */
+		log_error("owners-refused", "pool=%s error=\"%s\"", m->name, strerror(-err));
+	p->changed = err != 0;
+	p->owners_at_ms = time->now_ms;
+}
+
+void node_verdicts(struct node *n, const struct node_time *time)
+{
+	node_find_places(n);
+	for (size_t i = 0; i < n->n_pools; i++) {
+		node_decide_pool(n, &n->pools[i], time);
+		node_apply_pool(n, &n->pools[i], time);
+	}
+}
+
+static uint64_t tick_pool(struct node *n, struct node_pool *p, const struct node_time *time)
+{
+	const struct owners_clock clock = { time->ticks_ms, time->wall_ms };
+
+	if (p->guard_at_ms <= time->now_ms)
+		node_decide_pool(n, p, time);
+	node_apply_pool(n, p, time);
+	if (p->owners_at_ms <= time->now_ms)
+		p->owners_at_ms = time->now_ms + owners_tick(p->owners, &clock);
+	return p->guard_at_ms < p->owners_at_ms ? p->guard_at_ms : p->owners_at_ms;
+}
+
+uint64_t node_tick(struct node *n, const struct node_time *time)
+{
+	const struct owners_clock clock = { time->ticks_ms, time->wall_ms };
+	uint64_t due = time->now_ms + OWNERS_IDLE_MS;
+
+	if (!n->plan)
+		return due;
+	if (plan_update(n->plan, time->wall_ms))
+		node_verdicts(n, time);
+	for (size_t i = 0; i < n->n_pools; i++) {
+		uint64_t at = tick_pool(n, &n->pools[i], time);
+
+		if (at < due)
+			due = at;
+	}
+	owners_memory_tick(n->memory, &clock);
+	node_release(n, time);
+	return due > time->now_ms ? due : time->now_ms + 1;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The node's elements of the tables, written so that packets read either the old or the new:
+ * what leads to an element is stored last, by one atomic word.
+ */
+#include "dataplane/node_inside.h"
+
+#include <string.h>
+
+#include "base/hash.h"
+#include "weir/fwd/services.h"
+#include "weir/model.h"
+
+/* First tried with the half's old seed; the first few always do at a load below a half. */
+#define SEEDS 64u
+
+uint64_t node_backend_key(uint64_t pool, uint64_t id)
+{
+	uint64_t h = (pool ^ id * 0x9e3779b97f4a7c15u) * 0xd6e8feb86659fd93u;
+
+	return h ^ h >> 32;
+}
+
+/* Sixteen bytes as two whole words. */
+static void store_words(void *to, const void *from, size_t bytes)
+{
+	uint64_t *t = to, word;
+
+	for (size_t i = 0; i < bytes / sizeof(word); i++) {
+		memcpy(&word, (const char *)from + i * sizeof(word), sizeof(word));
+		__atomic_store_n(&t[i], word, __ATOMIC_RELAXED);
+	}
+}
+
+/* What a next hop adds. @return whether it is known */
+static bool fill_hop(const struct node *n, const struct addr *address, struct fwd_backend *e)
+{
+	uint16_t limit = n->model ? n->model->self->mtu : 0;
+	struct hop hop;
+
+	if (!n->hops || !hops_get(n->hops, address, &hop) || hop.state != HOP_KNOWN)
+		return false;
+	e->ifindex = hop.ifindex;
+	e->vlan = hop.vlan;
+	e->mtu = limit && limit < hop.mtu ? limit : hop.mtu;
+	memcpy(e->mac_to, hop.mac_to, sizeof(e->mac_to));
+	memcpy(e->mac_from, hop.mac_from, sizeof(e->mac_from));
+	return true;
+}
+
+void node_write_backend(struct node *n, const struct node_pool *p, const struct node_backend *b)
+{
+	struct fwd_backend *at = &n->t.backends[b->index], e = *at;
+
+	memcpy(e.address.bytes, b->plan->address.bytes, sizeof(e.address.bytes));
+	e.encap = p->plan->model->mode == MODEL_MODE_GUE ? FWD_ENCAP_GUE : FWD_ENCAP_IPIP;
+	e.gue_port_be = fwd_be16(NODE_GUE_PORT);
+	e.id = b->plan->id;
+	e.pool_id = p->plan->id;
+	e.flags = FWD_BACKEND_USED;
+	if (!b->alive && b->why != EFFECT_WHY_WAITING)
+		e.flags |= FWD_BACKEND_DEAD;
+	if (!fill_hop(n, &b->plan->address, &e))
+		e.flags |= FWD_BACKEND_NO_NEXT_HOP;
+	store_words(at, &e, sizeof(e));
+}
+
+void node_hop(void *node, const struct addr *address, const struct hop *hop)
+{
+	struct node *n = node;
+
+	(void)hop;
+	for (uint32_t i = 1; i < places_n(n->backend_places); i++) {
+		struct fwd_backend *at = &n->t.backends[i], e = *at;
+
+		if (!n->is_watched[i] || !addr_equal(&n->watched[i], address))
+			continue;
+		e.flags &= (uint8_t)~FWD_BACKEND_NO_NEXT_HOP;
+		if (!fill_hop(n, address, &e))
+			e.flags |= FWD_BACKEND_NO_NEXT_HOP;
+		store_words(at, &e, sizeof(e));
+	}
+}
+
+static uint32_t log2_of(uint32_t n)
+{
+	return 31u - (uint32_t)__builtin_clz(n);
+}
+
+void node_write_pool(struct node *n, const struct node_pool *p)
+{
+	const struct model_pool *m = p->plan->model;
+	struct fwd_pool *at = &n->t.pools[p->index];
+	uint32_t settle_s = m->settle_ms / 1000, idle_s = m->idle_ms / 1000;
+	/* A flow that is silent for longer has ended, so this sees each one that has not. */
+	uint32_t learn_s = idle_s < settle_s ? idle_s : settle_s;
+
+	at->idle_s = (uint16_t)(idle_s < UINT16_MAX ? idle_s : UINT16_MAX);
+	at->settle_s = (uint16_t)(settle_s < UINT16_MAX ? settle_s : UINT16_MAX);
+	at->learn_s = (uint16_t)(learn_s < UINT16_MAX ? learn_s : UINT16_MAX);
+	at->id = p->plan->id;
+	__atomic_store_n(&at->place, (uint64_t)p->first_slot << 8 | log2_of(p->n_slots),
+	                 __ATOMIC_RELEASE);
+}
+
+static void write_prefix(struct fwd_prefix *out, const struct prefix *from)
+{
+	struct fwd_prefix made = { 0 };
+	unsigned bits = addr_is4(&from->addr) ? from->bits + 96u : from->bits;
+	static const struct addr none;
+
+	if (from->bits || !addr_equal(&from->addr, &none)) {
+		memcpy(made.addr.bytes, from->addr.bytes, sizeof(made.addr.bytes));
+		for (unsigned i = 0; i < bits; i++)
+			made.mask.bytes[i / 8] |= (uint8_t)(0x80 >> i % 8);
+	}
+	store_words(out, &made, sizeof(made));
+}
+
+void node_write_root(const struct node *n, struct fwd_root *root)
+{
+	const struct model *m = n->model;
+
+	store_words(root->hash_key, m->hash_key, sizeof(root->hash_key));
+	write_prefix(&root->source4, &m->self->tunnel_source4);
+	write_prefix(&root->source6, &m->self->tunnel_source6);
+	__atomic_store_n(&root->generation, m->meta.document, __ATOMIC_RELAXED);
+}
+
+/* The entry as it goes into the table, or false where its pool or counter has no place. */
+static struct fwd_service make_entry(const struct node *n, const struct plan_entry *e)
+{
+	struct fwd_service s = e->entry;
+
+	s.pool = e->pool == PLAN_NONE ? FWD_POOL_NONE : n->pools[e->pool].index;
+	if (e->service != PLAN_NONE)
+		s.count = places_find(n->count_places,
+		                      hash_text(n->plan->services[e->service]->name));
+	return s;
+}
+
+static bool fill_half(const struct node *n, struct fwd_tables *t, uint32_t half, uint32_t seed)
+{
+	struct fwd_service *at = &t->services[half * t->root->n_services];
+	uint64_t *filter = t->root->vip_filter[half];
+
+	memset(at, 0, t->root->n_services * sizeof(*at));
+	memset(filter, 0, sizeof(t->root->vip_filter[half]));
+	t->root->service_seed[half] = seed;
+	for (size_t i = 0; i < n->plan->n_entries; i++) {
+		struct fwd_service e = make_entry(n, &n->plan->entries[i]);
+
+		if (fwd_service_put(at, t->root->n_services, seed, filter, &e) < 0)
+			return false;
+	}
+	return true;
+}
+
+bool node_write_services(struct node *n, struct fwd_tables *t)
+{
+	uint32_t half = ~t->root->active & 1;
+
+	for (uint32_t seed = 1; seed <= SEEDS; seed++) {
+		if (!fill_half(n, t, half, seed * 0x9e3779b1u))
+			continue;
+		__atomic_store_n(&t->root->active, half, __ATOMIC_RELEASE);
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Owners of a pool's slots (owners.h): which slot is changed when.
+ */
+#include "dataplane/owners.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/owners_parts.h"
+#include "weir/ring.h"
+
+/* Slots that one tick looks at for settling. */
+#define TICK_SLOTS 131072u
+/* How often warned slots are looked at. */
+#define DUE_TICK_MS 50u
+/* Slots are not warned of a set that is further away. */
+#define NEAR_MS 5000
+
+int owners_new(const struct owners_tables *tables, struct owners_memory *memory,
+               const uint64_t key[2], struct owners **out)
+{
+	uint32_t n = tables->n_slots;
+
+	if (n < FWD_SLOTS_PER_BLOCK || n > RING_SLOTS_MAX || (n & (n - 1)) ||
+	    tables->first_slot % FWD_SLOTS_PER_BLOCK)
+		return -EINVAL;
+
+	struct owners *o = calloc(1, sizeof(*o));
+	if (!o)
+		return -ENOMEM;
+	o->tables = *tables;
+	o->memory = memory;
+	o->key[0] = key[0];
+	o->key[1] = key[1];
+	*out = o;
+	return 0;
+}
+
+void owners_free(struct owners *o)
+{
+	if (!o)
+		return;
+	owners_made_fini(&o->now);
+	owners_made_fini(&o->next);
+	free(o->before);
+	free(o);
+}
+
+void owners_move(struct owners *o, const struct owners_tables *tables)
+{
+	o->tables = *tables;
+}
+
+uint16_t owners_learn_s(const struct owners_times *times)
+{
+	uint32_t learn_ms = times->idle_ms + 8 * OWNERS_SECOND_MS;
+	uint32_t learn_s;
+
+	if (learn_ms > times->settle_ms)
+		learn_ms = times->settle_ms;
+	learn_s = learn_ms / OWNERS_SECOND_MS;
+	return (uint16_t)(learn_s < UINT16_MAX ? learn_s : UINT16_MAX);
+}
+
+/* --- changes --- */
+
+static bool is_due(const struct owners *o, uint32_t s, uint16_t current)
+{
+	uint16_t wanted = o->now.wanted[s];
+
+	/* An owner that lives keeps its slot while nobody can take it. */
+	return wanted != current && (wanted != 0 || current == 0 || o->dead[current]);
+}
+
+static bool is_coming(const struct owners *o, uint32_t s, uint16_t current)
+{
+	return o->is_near && o->next.wanted[s] != current && o->next.wanted[s] != 0;
+}
+
+/* One slot's part of a change: nobody's and dead owners' slots move, others are warned. */
+static void change_slot(struct owners *o, uint32_t s, const struct owners_clock *clock)
+{
+	uint16_t current = owners_current(o, s);
+
+	if (is_due(o, s, current) && (current == 0 || o->dead[current])) {
+		owners_slot_move(o, s, o->now.wanted[s], owners_seconds(clock));
+		current = o->now.wanted[s];
+	}
+	if (current != 0 && (is_due(o, s, current) || is_coming(o, s, current)))
+		owners_slot_warn(o, s, clock);
+	else if (owners_is_warned(o, s))
+		owners_slot_unwarn(o, s);
+	if (owners_looks(o, s))
+		owners_slot_bury(o, s);
+	o->n_due += is_due(o, s, current);
+	o->n_coming += is_coming(o, s, current);
+}
+
+static void change_slots(struct owners *o, const struct owners_clock *clock)
+{
+	o->n_due = o->n_coming = 0;
+	for (uint32_t s = 0; s < o->tables.n_slots; s++)
+		change_slot(o, s, clock);
+}
+
+/* Move slots that were warned long enough ago. */
+static void move_due(struct owners *o, const struct owners_clock *clock)
+{
+	for (uint32_t s = 0; s < o->tables.n_slots; s++) {
+		uint32_t age_ms;
+
+		if (!is_due(o, s, owners_current(o, s)))
+			continue;
+		if (!owners_is_warned(o, s))
+			owners_slot_warn(o, s, clock);
+		age_ms = (uint32_t)clock->now_ms - owners_cold(o, s)->warned_at;
+		if ((int32_t)age_ms < (int32_t)OWNERS_WARN_MS)
+			continue;
+		owners_slot_move(o, s, o->now.wanted[s], owners_seconds(clock));
+		o->n_due--;
+		if (is_coming(o, s, owners_current(o, s)))
+			owners_slot_warn(o, s, clock);
+	}
+}
+
+/* --- empty tables --- */
+
+/* A slot's past by the document's sets. */
+struct past {
+	uint16_t owner;
+	uint16_t base[OWNER_CLASSES];
+	int64_t end_ms[OWNER_CLASSES];
+};
+
+/* At @p at_ms the slot's owner was to be @p wanted; the claims of the one before end at @p end_ms. */
+static void past_step(struct past *p, uint16_t wanted, int64_t at_ms,
+                      const int64_t end_ms[OWNER_CLASSES])
+{
+	for (int c = 0; c < OWNER_CLASSES; c++) {
+		if (p->end_ms[c] <= at_ms)
+			p->base[c] = p->owner;
+		if (p->base[c] == p->owner)
+			p->end_ms[c] = end_ms[c];
+	}
+	p->owner = wanted;
+}
+
+static uint32_t end_in_seconds(int64_t end_ms, const struct owners_clock *clock)
+{
+	int64_t left_s = (end_ms - clock->wall_ms) / OWNERS_SECOND_MS;
+
+	if (end_ms <= clock->wall_ms)
+		return 0;
+	if (left_s > OWNERS_CLAIM_MAX_S)
+		left_s = OWNERS_CLAIM_MAX_S;
+	return owners_seconds(clock) + (uint32_t)left_s + 1;
+}
+
+/* When claims of the set before @p set end, for one that was not there to see more. */
+static void past_ends(const struct owners *o, const struct owners_set *set,
+                      int64_t end_ms[OWNER_CLASSES])
+{
+	int64_t until_ms = set[-1].until_ms;
+
+	end_ms[OWNER_CLASS_TCP] =
+	        until_ms > set->from_ms ? until_ms : set->from_ms + o->times.settle_ms;
+	end_ms[OWNER_CLASS_UDP] =
+	        o->times.udp_idle_ms == 0
+	                ? set->from_ms
+	                : set->from_ms + (int64_t)owners_udp_window_s(o) * OWNERS_SECOND_MS;
+}
+
+/* Let each slot's past go through @p sets, of which the last is in force. */
+static int past_walk(const struct owners *o, const struct owners_set *sets, size_t n_sets,
+                     const uint8_t *states, struct past *past)
+{
+	for (size_t i = 0; i < n_sets; i++) {
+		struct owners_made made;
+		int64_t end_ms[OWNER_CLASSES] = { 0 };
+		int result = owners_made_copy(&sets[i], o->tables.n_slots, &made);
+
+		if (result != 0)
+			return result;
+		result = owners_made_want(&made, o, states);
+		if (i > 0)
+			past_ends(o, &sets[i], end_ms);
+		for (uint32_t s = 0; result == 0 && s < o->tables.n_slots; s++) {
+			if (i == 0)
+				past[s] = (struct past){ made.wanted[s],
+					                 { made.wanted[s], made.wanted[s] },
+					                 { 0 } };
+			else if (made.wanted[s] != past[s].owner)
+				past_step(&past[s], made.wanted[s], sets[i].from_ms, end_ms);
+		}
+		owners_made_fini(&made);
+		if (result != 0)
+			return result;
+	}
+	return 0;
+}
+
+/* Give nobody's slots their owners, with claims as a node has them that was there all the time. */
+static int seed_slots(struct owners *o, const struct owners_set *sets, size_t n_sets,
+                      const uint8_t *states, const struct owners_clock *clock)
+{
+	struct past *past = calloc(o->tables.n_slots, sizeof(*past));
+	int result = past ? past_walk(o, sets, n_sets, states, past) : -ENOMEM;
+
+	for (uint32_t s = 0; result == 0 && s < o->tables.n_slots; s++) {
+		const struct past *p = &past[s];
+		uint32_t end_s[OWNER_CLASSES];
+
+		if (owners_current(o, s) != 0 || o->now.wanted[s] == 0)
+			continue;
+		for (int c = 0; c < OWNER_CLASSES; c++)
+			end_s[c] = end_in_seconds(p->end_ms[c], clock);
+		owners_slot_seed(o, s, o->now.wanted[s], p->base, end_s, owners_seconds(clock));
+	}
+	free(past);
+	return result;
+}
+
+/* --- sets and verdicts --- */
+
+/* What an apply has made so far; given over as a whole. */
+struct news {
+	struct owners_made now, next;
+	uint8_t *states;
+	bool *dead, *died;
+	const struct owners_set *now_set; /* the set in force */
+};
+
+static void news_fini(struct news *n)
+{
+	owners_made_fini(&n->now);
+	owners_made_fini(&n->next);
+	free(n->states);
+	free(n->dead);
+	free(n->died);
+}
+
+static bool sets_ok(const struct owners_set *sets, size_t n_sets)
+{
+	if (n_sets < 1 || n_sets > OWNERS_SETS_MAX)
+		return false;
+	for (size_t i = 0; i < n_sets; i++) {
+		for (size_t m = 0; m < sets[i].n_members; m++)
+			if (sets[i].members[m].backend == 0 ||
+			    sets[i].members[m].backend > RING_ID_MAX ||
+			    sets[i].members[m].weight > RING_WEIGHT_MAX)
+				return false;
+		if (i > 0 && sets[i].from_ms < sets[i - 1].from_ms)
+			return false;
+	}
+	return true;
+}
+
+/* The last set that has begun; the first if none has. */
+static size_t set_in_force(const struct owners_set *sets, size_t n_sets, int64_t wall_ms)
+{
+	size_t i = n_sets - 1;
+
+	while (i > 0 && sets[i].from_ms > wall_ms)
+		i--;
+	return i;
+}
+
+/* Which backends are dead, and which of them were not before. */
+static void take_verdicts(const struct owners *o, const struct owners_set *sets, size_t n_sets,
+                          struct news *n)
+{
+	for (size_t i = 0; i < n_sets; i++) {
+		for (size_t m = 0; m < sets[i].n_members; m++) {
+			uint16_t b = sets[i].members[m].backend;
+
+			n->dead[b] = n->states[b] == OWNERS_DEAD;
+			n->died[b] = n->dead[b] && !o->dead[b];
+		}
+	}
+}
+
+static int make_set(const struct owners *o, const struct owners_set *set, struct news *n,
+                    struct owners_made *out)
+{
+	int result = owners_made_copy(set, o->tables.n_slots, out);
+
+	if (result != 0)
+		return result;
+	owners_made_reuse(out, &o->now, o->tables.n_slots);
+	owners_made_reuse(out, &o->next, o->tables.n_slots);
+	return owners_made_want(out, o, n->states);
+}
+
+static int make_news(const struct owners *o, const struct owners_set *sets, size_t n_sets,
+                     const uint8_t *state, size_t n_state, int64_t wall_ms, struct news *n)
+{
+	size_t at = set_in_force(sets, n_sets, wall_ms);
+	int result = 0;
+
+	n->states = calloc(FWD_BACKENDS_MAX, sizeof(*n->states));
+	n->dead = calloc(FWD_BACKENDS_MAX, sizeof(*n->dead));
+	n->died = calloc(FWD_BACKENDS_MAX, sizeof(*n->died));
+	if (!n->states || !n->dead || !n->died)
+		return -ENOMEM;
+	if (n_state > 0)
+		memcpy(n->states, state, n_state < FWD_BACKENDS_MAX ? n_state : FWD_BACKENDS_MAX);
+	n->now_set = &sets[at];
+	take_verdicts(o, sets, n_sets, n);
+	result = make_set(o, &sets[at], n, &n->now);
+	if (result == 0 && at + 1 < n_sets)
+		result = make_set(o, &sets[at + 1], n, &n->next);
+	return result;
+}
+
+/* The owners wanted until now are those that flows are on; until when, says their set. */
+static void leave_set(struct owners *o, struct owners_made *left, int64_t until_ms,
+                      const struct owners_clock *clock)
+{
+	free(o->before);
+	o->before = left->wanted;
+	left->wanted = NULL;
+	o->leave_s = end_in_seconds(until_ms, clock);
+	if (o->leave_s == 0)
+		o->leave_s = owners_seconds(clock);
+}
+
+/* When flows that traffic alone holds leave the backends that the set in force drains. */
+static void set_leases(struct owners *o, const struct owners_set *sets, const struct news *n,
+                       const struct owners_clock *clock)
+{
+	uint32_t *lease = o->memory->lease_end_s;
+
+	for (const struct owners_set *set = sets; set <= n->now_set; set++) {
+		for (size_t m = 0; m < set->n_members; m++) {
+			uint16_t b = set->members[m].backend;
+			uint32_t end_s = end_in_seconds(set->until_ms, clock);
+
+			owners_memory_use(o->memory, b);
+			if (set == n->now_set && set->members[m].weight > 0)
+				lease[b] = 0;
+			else if (set->members[m].weight > 0)
+				lease[b] = end_s ? end_s : owners_seconds(clock) | 1;
+		}
+	}
+}
+
+int owners_apply(struct owners *o, const struct owners_times *times, const struct owners_set *sets,
+                 size_t n_sets, const uint8_t *state, size_t n_state,
+                 const struct owners_clock *clock)
+{
+	struct news n = { 0 };
+	bool first = o->now.members == NULL;
+	int result = sets_ok(sets, n_sets) ? 0 : -EINVAL;
+
+	if (result == 0)
+		result = make_news(o, sets, n_sets, state, n_state, clock->wall_ms, &n);
+	if (result == 0)
+		o->times = *times;
+	if (result == 0 && first) {
+		memcpy(o->dead, n.dead, sizeof(o->dead));
+		o->now.wanted = n.now.wanted;
+		result = seed_slots(o, sets, (size_t)(n.now_set - sets) + 1, n.states, clock);
+		o->now.wanted = NULL;
+	}
+	if (result != 0) {
+		news_fini(&n);
+		return result;
+	}
+	memcpy(o->dead, n.dead, sizeof(o->dead));
+	set_leases(o, sets, &n, clock);
+	if (!first && n.now.from_ms != o->now.from_ms && n.now_set > sets)
+		leave_set(o, &o->now, n.now_set[-1].until_ms, clock);
+	owners_made_fini(&o->now);
+	owners_made_fini(&o->next);
+	o->now = n.now;
+	o->next = n.next;
+	n.now = n.next = (struct owners_made){ 0 };
+	o->is_near = o->next.members && o->next.from_ms - clock->wall_ms <= NEAR_MS;
+	change_slots(o, clock);
+	owners_memory_forget(o->memory, n.died);
+	news_fini(&n);
+	return 0;
+}
+
+/* --- time --- */
+
+/* Take the next set when its time has come, warn of it when that is near. */
+static void follow_sets(struct owners *o, const struct owners_clock *clock)
+{
+	int64_t left_ms = o->next.from_ms - clock->wall_ms;
+
+	if (!o->next.members || left_ms > NEAR_MS || (o->is_near && left_ms > 0))
+		return;
+	o->is_near = left_ms > 0;
+	if (left_ms <= 0) {
+		leave_set(o, &o->now, o->now.until_ms, clock);
+		owners_made_fini(&o->now);
+		o->now = o->next;
+		o->next = (struct owners_made){ 0 };
+	}
+	change_slots(o, clock);
+}
+
+static void settle_some(struct owners *o, uint32_t now_s)
+{
+	uint32_t n = o->tables.n_slots;
+
+	for (uint32_t i = 0; i < n && i < TICK_SLOTS; i++, o->cursor++) {
+		uint32_t s = o->cursor % n;
+
+		if (!owners_looks(o, s))
+			continue;
+		owners_memory_use(o->memory, owners_cold(o, s)->claim[OWNER_CLASS_TCP].base);
+		owners_memory_use(o->memory, owners_cold(o, s)->claim[OWNER_CLASS_UDP].base);
+		owners_slot_settle(o, s, now_s);
+	}
+	o->cursor %= n;
+}
+
+uint32_t owners_tick(struct owners *o, const struct owners_clock *clock)
+{
+	int64_t wait_ms = OWNERS_IDLE_MS;
+
+	if (!o->now.members)
+		return OWNERS_IDLE_MS;
+	follow_sets(o, clock);
+	if (o->n_due > 0)
+		move_due(o, clock);
+	settle_some(o, owners_seconds(clock));
+	if (o->n_due > 0)
+		return DUE_TICK_MS;
+	if (o->next.members && o->next.from_ms - clock->wall_ms < wait_ms)
+		wait_ms = o->next.from_ms - clock->wall_ms;
+	return wait_ms < 1 ? 1 : (uint32_t)wait_ms;
+}
+
+/* --- looking --- */
+
+static void count_slot(const struct owners *o, uint32_t s, struct owners_stats *out,
+                       uint32_t *owned, uint32_t *based, size_t n)
+{
+	uint16_t current = owners_current(o, s);
+	const struct owner_cold *cold = owners_cold(o, s);
+	uint16_t earlier = 0;
+
+	for (int c = 0; owners_looks(o, s) && c < OWNER_CLASSES; c++)
+		if (cold->claim[c].settle_at != 0 && cold->claim[c].base != current)
+			earlier = cold->claim[c].base;
+	out->empty += current == 0;
+	out->looking += owners_looks(o, s);
+	out->unsettled += earlier != 0 || owners_is_warned(o, s);
+	if (owned && current < n)
+		owned[current]++;
+	if (based && earlier != 0 && earlier < n)
+		based[earlier]++;
+}
+
+void owners_count(const struct owners *o, struct owners_stats *out, uint32_t *owned,
+                  uint32_t *based, size_t n)
+{
+	*out = (struct owners_stats){
+		.n_slots = o->tables.n_slots,
+		.due = o->n_due + o->n_coming,
+		.moved = o->n_moved,
+		.settled = o->n_settled,
+	};
+	for (uint32_t s = 0; s < o->tables.n_slots; s++)
+		count_slot(o, s, out, owned, based, n);
+}
+
+static bool names(const struct owners_made *made, uint16_t backend)
+{
+	for (size_t i = 0; i < made->n_members; i++)
+		if (made->members[i].backend == backend)
+			return true;
+	return false;
+}
+
+bool owners_uses(const struct owners *o, uint16_t backend)
+{
+	if (names(&o->now, backend) || names(&o->next, backend))
+		return true;
+	for (uint32_t s = 0; s < o->tables.n_slots; s++) {
+		const struct owner_cold *cold = owners_cold(o, s);
+
+		if (owners_current(o, s) == backend)
+			return true;
+		for (int c = 0; owners_looks(o, s) && c < OWNER_CLASSES; c++)
+			if (cold->claim[c].settle_at != 0 && cold->claim[c].base == backend)
+				return true;
+	}
+	return false;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What the files owners*.c know of each other; others include owners.h.
+ *
+ * owners_sets.c: what is wanted of the slots. owners_slot.c: the stores that change one slot.
+ * owners.c: which slot is changed when. owners_memory.c: the exceptions.
+ */
+#ifndef WEIR_DATAPLANE_OWNERS_PARTS_H
+#define WEIR_DATAPLANE_OWNERS_PARTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/owners.h"
+#include "weir/fwd/owner.h"
+
+#define OWNERS_SECOND_MS 1000
+/** A claim without end, or with one beyond sense, ends after. */
+#define OWNERS_CLAIM_MAX_S (7u * 86400u)
+
+struct owners_memory {
+	struct fwd_exceptions *sets;
+	uint32_t n_sets;
+	uint32_t cursor; /**< next set of the pass in progress */
+	uint32_t passes;
+	uint64_t ticked_ms;
+	uint32_t live_all, live_young;         /**< of the last whole pass */
+	uint32_t counting_all, counting_young; /**< of the pass in progress */
+	uint32_t live[FWD_BACKENDS_MAX], counting[FWD_BACKENDS_MAX];
+	uint32_t used_in[FWD_BACKENDS_MAX]; /**< the pass in which a slot or set last named it */
+	/** When flows held by traffic alone leave a drained backend; 0: it is not drained. */
+	uint32_t lease_end_s[FWD_BACKENDS_MAX];
+};
+
+/** Remove all exceptions of the backends that are @p dead (by index, [FWD_BACKENDS_MAX]), now. */
+void owners_memory_forget(struct owners_memory *m, const bool *dead);
+/** Note that a slot or a set names @p backend. */
+void owners_memory_use(struct owners_memory *m, uint16_t backend);
+
+/** A set of ours, with what was made of it. */
+struct owners_made {
+	int64_t from_ms, until_ms;
+	struct owners_member *members; /**< NULL: there is no set */
+	size_t n_members;
+	uint16_t *filled; /**< [n_slots], of the members alone */
+	uint16_t *wanted; /**< [n_slots], of the members and verdicts; 0: none can serve */
+	bool is_filled;
+	bool by_weight; /**< filled by weights, not all alike */
+};
+
+struct owners {
+	struct owners_tables tables;
+	struct owners_memory *memory;
+	struct owners_times times;
+	uint64_t key[2];
+	struct owners_made now, next;
+	uint16_t *before; /**< [n_slots], wanted before the set in force; NULL: not known */
+	uint32_t leave_s; /**< when the claims of those end */
+	bool dead[FWD_BACKENDS_MAX];
+	bool is_near; /**< the next set is near enough to warn for it */
+	uint32_t cursor;
+	uint32_t n_due;    /**< slots whose owner is not the wanted one */
+	uint32_t n_coming; /**< slots whose owner is not the next set's */
+	uint64_t n_moved, n_settled;
+};
+
+/** Copy @p from, without its rings. @return 0 or -ENOMEM */
+int owners_made_copy(const struct owners_set *from, uint32_t n_slots, struct owners_made *out);
+void owners_made_fini(struct owners_made *made);
+/** Take over the filled ring of @p other, if it has the same members. */
+void owners_made_reuse(struct owners_made *made, const struct owners_made *other, uint32_t n_slots);
+/** Make `wanted` from members and verdicts, [FWD_BACKENDS_MAX]. @return 0, -EINVAL or -ENOMEM */
+int owners_made_want(struct owners_made *made, const struct owners *o, const uint8_t *states);
+
+static inline uint32_t owners_seconds(const struct owners_clock *clock)
+{
+	return (uint32_t)(clock->now_ms / OWNERS_SECOND_MS);
+}
+
+static inline uint16_t *owners_hot(const struct owners *o, uint32_t s)
+{
+	uint32_t at = o->tables.first_slot + s;
+
+	return &o->tables.slots[at / FWD_SLOTS_PER_BLOCK].slot[at % FWD_SLOTS_PER_BLOCK];
+}
+
+static inline struct owner_cold *owners_cold(const struct owners *o, uint32_t s)
+{
+	return &o->tables.colds[o->tables.first_slot + s];
+}
+
+static inline uint16_t owners_current(const struct owners *o, uint32_t s)
+{
+	return __atomic_load_n(owners_hot(o, s), __ATOMIC_RELAXED) & FWD_SLOT_BACKEND;
+}
+
+static inline bool owners_looks(const struct owners *o, uint32_t s)
+{
+	return __atomic_load_n(owners_hot(o, s), __ATOMIC_RELAXED) & FWD_SLOT_LOOK_FURTHER;
+}
+
+static inline bool owners_is_warned(const struct owners *o, uint32_t s)
+{
+	return owners_looks(o, s) &&
+	       __atomic_load_n(&owners_cold(o, s)->warned_at, __ATOMIC_RELAXED) != 0;
+}
+
+/** How long a UDP slot learns after a change. */
+uint32_t owners_udp_window_s(const struct owners *o);
+/** Announce that the slot's owner may change. */
+void owners_slot_warn(struct owners *o, uint32_t s, const struct owners_clock *clock);
+/** Nothing will change after all. */
+void owners_slot_unwarn(struct owners *o, uint32_t s);
+/** Give the slot to @p to; its owner until now is the base for those who were there. */
+void owners_slot_move(struct owners *o, uint32_t s, uint16_t to, uint32_t now_s);
+/** Give a slot that is nobody's to @p to, with claims that end at @p end_s (0: none) by class. */
+void owners_slot_seed(struct owners *o, uint32_t s, uint16_t to, const uint16_t base[OWNER_CLASSES],
+                      const uint32_t end_s[OWNER_CLASSES], uint32_t now_s);
+/** End claims of dead bases. */
+void owners_slot_bury(struct owners *o, uint32_t s);
+/** End claims whose time has come; look no further when nothing is left. */
+void owners_slot_settle(struct owners *o, uint32_t s, uint32_t now_s);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is wanted of a pool's slots (owners.h): rings made of member sets and verdicts.
+ *
+ *   there are members that   serve, have weight   yes   no    no    no    no
+ *                            serve                yes   yes   no    no    no
+ *                            wait, have weight    any   any   yes   no    no
+ *                            wait                 any   any   yes   yes   no
+ *   ring filled by           weights (w) or alike w     alike w     alike w
+ *   then repaired for        all that do not      serve serve wait  wait  serve (nobody)
+ */
+#include "dataplane/owners_parts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weir/ring.h"
+
+void owners_made_fini(struct owners_made *made)
+{
+	free(made->members);
+	free(made->filled);
+	free(made->wanted);
+	*made = (struct owners_made){ 0 };
+}
+
+int owners_made_copy(const struct owners_set *from, uint32_t n_slots, struct owners_made *out)
+{
+	struct owners_made made = { .from_ms = from->from_ms, .until_ms = from->until_ms };
+
+	made.members = calloc(from->n_members + 1, sizeof(*made.members));
+	made.filled = calloc(n_slots, sizeof(*made.filled));
+	made.wanted = calloc(n_slots, sizeof(*made.wanted));
+	if (!made.members || !made.filled || !made.wanted) {
+		owners_made_fini(&made);
+		return -ENOMEM;
+	}
+	if (from->n_members > 0)
+		memcpy(made.members, from->members, from->n_members * sizeof(*made.members));
+	made.n_members = from->n_members;
+	*out = made;
+	return 0;
+}
+
+static bool same_members(const struct owners_made *a, const struct owners_made *b)
+{
+	if (!b->members || a->n_members != b->n_members)
+		return false;
+	for (size_t i = 0; i < a->n_members; i++)
+		if (a->members[i].id != b->members[i].id ||
+		    a->members[i].weight != b->members[i].weight ||
+		    a->members[i].backend != b->members[i].backend)
+			return false;
+	return true;
+}
+
+void owners_made_reuse(struct owners_made *made, const struct owners_made *other, uint32_t n_slots)
+{
+	if (made->is_filled || !other->is_filled || !same_members(made, other))
+		return;
+	memcpy(made->filled, other->filled, n_slots * sizeof(*made->filled));
+	made->is_filled = true;
+	made->by_weight = other->by_weight;
+}
+
+/* Fill by weights, or (for those whose weight is 0) alike. */
+static int fill(struct owners_made *made, const struct owners *o, bool by_weight)
+{
+	struct ring_backend *b = calloc(made->n_members + 1, sizeof(*b));
+	int result;
+
+	if (!b)
+		return -ENOMEM;
+	for (size_t i = 0; i < made->n_members; i++)
+		b[i] = (struct ring_backend){ .key = made->members[i].id,
+			                      .weight = by_weight ? made->members[i].weight : 1,
+			                      .id = made->members[i].backend };
+	result = ring_fill(made->filled, o->tables.n_slots, b, made->n_members, o->key);
+	made->is_filled = result == 0;
+	made->by_weight = by_weight;
+	free(b);
+	return result;
+}
+
+/* Whether a member is in @p state, has weight if that is asked for, too. */
+static bool has_member(const struct owners_made *made, const uint8_t *states,
+                       enum owners_state state, bool weighted)
+{
+	for (size_t i = 0; i < made->n_members; i++)
+		if (states[made->members[i].backend] == state &&
+		    (!weighted || made->members[i].weight > 0))
+			return true;
+	return false;
+}
+
+int owners_made_want(struct owners_made *made, const struct owners *o, const uint8_t *states)
+{
+	bool waiting = !has_member(made, states, OWNERS_SERVES, false) &&
+	               has_member(made, states, OWNERS_WAITS, false);
+	enum owners_state who = waiting ? OWNERS_WAITS : OWNERS_SERVES;
+	bool by_weight =
+	        has_member(made, states, who, true) || !has_member(made, states, who, false);
+	bool *out = calloc(RING_ID_MAX + 1, sizeof(*out));
+	int result = out ? 0 : -ENOMEM;
+
+	if (result == 0 && (!made->is_filled || by_weight != made->by_weight))
+		result = fill(made, o, by_weight);
+	if (result == 0) {
+		for (size_t i = 0; i < made->n_members; i++)
+			out[made->members[i].backend] = states[made->members[i].backend] != who;
+		ring_repair(made->wanted, made->filled, o->tables.n_slots, out, o->key);
+	}
+	free(out);
+	return result;
+}

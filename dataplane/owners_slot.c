@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The stores that change one slot (owners.h), while packets read it.
+ *
+ * Their order is what readers rely on (fwd/owner.h): a claim is made before the hot word
+ * that leaves its base, and ended after the hot word that returns there. A claim that is
+ * made twice for one base keeps its base and gets the later end; one of another base stays.
+ */
+#include "dataplane/owners_parts.h"
+
+/* An exception's time is coarse: it may live so much longer than its idle time. */
+#define COARSE_S 24u
+
+static uint32_t not_zero(uint32_t at)
+{
+	return at != 0 ? at : 1;
+}
+
+static uint32_t load32(const uint32_t *at)
+{
+	return __atomic_load_n(at, __ATOMIC_RELAXED);
+}
+
+static void store16(uint16_t *at, uint16_t value)
+{
+	__atomic_store_n(at, value, __ATOMIC_RELEASE);
+}
+
+static void store32(uint32_t *at, uint32_t value)
+{
+	__atomic_store_n(at, value, __ATOMIC_RELEASE);
+}
+
+static uint32_t up_to_seconds(uint32_t ms)
+{
+	return ms / OWNERS_SECOND_MS + (ms % OWNERS_SECOND_MS != 0);
+}
+
+/* How long after its last use no exception of a slot can live. */
+static uint32_t keep_s(const struct owners *o)
+{
+	uint32_t keep = up_to_seconds(o->times.idle_ms);
+
+	if (keep < up_to_seconds(o->times.udp_idle_ms))
+		keep = up_to_seconds(o->times.udp_idle_ms);
+	return (keep < OWNER_CLOSING_S ? OWNER_CLOSING_S : keep) + COARSE_S;
+}
+
+uint32_t owners_udp_window_s(const struct owners *o)
+{
+	return up_to_seconds(o->times.udp_idle_ms) + 2;
+}
+
+/* Let a slot look further; its cold part says then that nothing is going on. */
+static void look_further(struct owners *o, uint32_t s, uint32_t now_s)
+{
+	struct owner_cold *cold = owners_cold(o, s);
+	uint16_t current = owners_current(o, s);
+
+	if (owners_looks(o, s))
+		return;
+	for (int c = 0; c < OWNER_CLASSES; c++)
+		cold->claim[c] = (struct owner_claim){
+			.base = current,
+			.spilled_at = (uint16_t)(now_s - OWNER_SPILL_S),
+			.seen_at = now_s,
+		};
+	store32(&cold->kept_at, now_s - keep_s(o) - 1);
+	store32(&cold->warned_at, 0);
+	store16(owners_hot(o, s), current | FWD_SLOT_LOOK_FURTHER);
+}
+
+static void make_claim(struct owner_claim *claim, uint16_t base, uint32_t settle_at, uint32_t now_s)
+{
+	if (load32(&claim->settle_at) != 0 && claim->base != base)
+		return;
+	store16(&claim->base, base);
+	store32(&claim->seen_at, now_s);
+	store32(&claim->settle_at, not_zero(settle_at));
+}
+
+static void end_claim(struct owners *o, struct owner_claim *claim)
+{
+	if (load32(&claim->settle_at) == 0)
+		return;
+	store32(&claim->settle_at, 0);
+	o->n_settled++;
+}
+
+void owners_slot_warn(struct owners *o, uint32_t s, const struct owners_clock *clock)
+{
+	struct owner_cold *cold = owners_cold(o, s);
+	uint32_t now_s = owners_seconds(clock);
+
+	look_further(o, s, now_s);
+	if (load32(&cold->warned_at) != 0)
+		return;
+	make_claim(&cold->claim[OWNER_CLASS_TCP], owners_current(o, s), now_s + OWNERS_CLAIM_MAX_S,
+	           now_s);
+	store32(&cold->warned_at, not_zero((uint32_t)clock->now_ms));
+}
+
+void owners_slot_unwarn(struct owners *o, uint32_t s)
+{
+	struct owner_cold *cold = owners_cold(o, s);
+	uint16_t current = owners_current(o, s);
+
+	store32(&cold->warned_at, 0);
+	for (int c = 0; c < OWNER_CLASSES; c++)
+		if (cold->claim[c].base == current)
+			end_claim(o, &cold->claim[c]);
+}
+
+/* When the claim of an owner that the slot leaves now ends. */
+static uint32_t claim_end(const struct owners *o, uint32_t s, uint16_t owner, uint32_t now_s)
+{
+	if (o->before && o->before[s] == owner && (int32_t)(o->leave_s - now_s) > 0)
+		return o->leave_s;
+	return now_s + up_to_seconds(o->times.settle_ms);
+}
+
+void owners_slot_move(struct owners *o, uint32_t s, uint16_t to, uint32_t now_s)
+{
+	uint16_t from = owners_current(o, s);
+	struct owner_cold *cold = owners_cold(o, s);
+
+	if (from != 0 && !o->dead[from]) {
+		look_further(o, s, now_s);
+		make_claim(&cold->claim[OWNER_CLASS_TCP], from, claim_end(o, s, from, now_s),
+		           now_s);
+		if (o->times.udp_idle_ms > 0)
+			make_claim(&cold->claim[OWNER_CLASS_UDP], from,
+			           now_s + owners_udp_window_s(o), now_s);
+	}
+	store16(owners_hot(o, s), to | (owners_looks(o, s) ? FWD_SLOT_LOOK_FURTHER : 0));
+	o->n_moved++;
+	if (owners_looks(o, s))
+		owners_slot_unwarn(o, s);
+}
+
+void owners_slot_seed(struct owners *o, uint32_t s, uint16_t to, const uint16_t base[OWNER_CLASSES],
+                      const uint32_t end_s[OWNER_CLASSES], uint32_t now_s)
+{
+	for (int c = 0; c < OWNER_CLASSES; c++) {
+		if (end_s[c] == 0 || base[c] == to || base[c] == 0 || o->dead[base[c]])
+			continue;
+		look_further(o, s, now_s);
+		make_claim(&owners_cold(o, s)->claim[c], base[c], end_s[c], now_s);
+	}
+	store16(owners_hot(o, s), to | (owners_looks(o, s) ? FWD_SLOT_LOOK_FURTHER : 0));
+	o->n_moved++;
+}
+
+void owners_slot_bury(struct owners *o, uint32_t s)
+{
+	struct owner_cold *cold = owners_cold(o, s);
+
+	for (int c = 0; c < OWNER_CLASSES; c++) {
+		struct owner_claim *claim = &cold->claim[c];
+
+		if (load32(&claim->settle_at) == 0 || !o->dead[claim->base])
+			continue;
+		store16(&claim->base, owners_current(o, s));
+		if (c != OWNER_CLASS_TCP || load32(&cold->warned_at) == 0)
+			end_claim(o, claim);
+	}
+}
+
+static bool is_past(uint32_t at_s, uint32_t now_s)
+{
+	return (int32_t)(now_s - at_s) >= 0;
+}
+
+void owners_slot_settle(struct owners *o, uint32_t s, uint32_t now_s)
+{
+	struct owner_cold *cold = owners_cold(o, s);
+	struct owner_claim *tcp = &cold->claim[OWNER_CLASS_TCP];
+	struct owner_claim *udp = &cold->claim[OWNER_CLASS_UDP];
+	uint32_t idle_at = load32(&tcp->seen_at) + up_to_seconds(o->times.idle_ms) + 1;
+
+	if (load32(&udp->settle_at) != 0 && is_past(load32(&udp->settle_at), now_s))
+		end_claim(o, udp);
+	if (load32(&cold->warned_at) != 0)
+		return;
+	if (load32(&tcp->settle_at) != 0 &&
+	    (is_past(load32(&tcp->settle_at), now_s) || is_past(idle_at, now_s)))
+		end_claim(o, tcp);
+	if (load32(&tcp->settle_at) == 0 && load32(&udp->settle_at) == 0 &&
+	    is_past(load32(&cold->kept_at) + keep_s(o), now_s))
+		store16(owners_hot(o, s), owners_current(o, s));
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "dns/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "dns/image.h"
+#include "weir/model.h"
+
+static json_t *zones_json(const struct image *image)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < image->n_zones; i++) {
+		const struct image_zone *zone = image_zone(image, i);
+		uint8_t wire[NAME_WIRE_MAX];
+		char text[NAME_TEXT_MAX];
+
+		image_name_wire(image, zone->name_off, wire);
+		json_array_append_new(list,
+		                      json_pack("{s:s, s:I, s:I}", "name", name_text(wire, text),
+		                                "serial", (json_int_t)zone->serial, "records",
+		                                (json_int_t)zone->n_records));
+	}
+	return list;
+}
+
+static json_t *site_json(const struct place_site *site, const struct place_site_state *state)
+{
+	return json_pack(
+	        "{s:s, s:I, s:s, s:s, s:b, s:I, s:b, s:b, s:b}", "site", site->name, "weight",
+	        (json_int_t)site->weight, "ipv4",
+	        site->n_addresses[1] ? health_state_text(health_state(state->words[1])) : "none",
+	        "ipv6",
+	        site->n_addresses[0] ? health_state_text(health_state(state->words[0])) : "none",
+	        "in_doubt", health_in_doubt(state->words[0]) || health_in_doubt(state->words[1]),
+	        "drained_ppm", (json_int_t)state->drained_ppm, "disabled", state->disabled,
+	        "forced_up", state->forced_up, "shifting", state->shifting);
+}
+
+static json_t *names_json(const struct generation *g)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < g->place->n_names; i++) {
+		const struct place_name *name = &g->place->names[i];
+		const struct place_service *service = name->service;
+		json_t *sites = json_array();
+
+		for (uint32_t k = 0; k < service->n_sites; k++)
+			json_array_append_new(
+			        sites, site_json(&service->sites[k],
+			                         &g->state->sites[service->first_state + k]));
+		json_array_append_new(
+		        list,
+		        json_pack("{s:s, s:s, s:s, s:o}", "name", name->name, "service",
+		                  service->name, "policy",
+		                  name->policy == MODEL_POLICY_FAILOVER ? "failover" : "weighted",
+		                  "sites", sites));
+	}
+	return list;
+}
+
+static json_t *load_json(const struct server_load *l)
+{
+	json_t *mistakes = json_array();
+
+	for (unsigned i = 0; !l->running && i < SERVER_MISTAKES && i < l->n_mistakes; i++)
+		if (l->mistakes[i])
+			json_array_append_new(mistakes, json_string(l->mistakes[i]));
+	return json_pack("{s:I, s:I, s:b, s:s, s:o}", "started", (json_int_t)l->started, "finished",
+	                 (json_int_t)l->finished, "running", l->running, "error",
+	                 l->finished && l->result < 0 ? strerror(-l->result) : "", "mistakes",
+	                 mistakes);
+}
+
+static json_t *status(const struct server *s)
+{
+	const struct generation *g = s->now;
+	json_t *answer =
+	        json_pack("{s:b, s:b, s:b, s:o}", "ok", 1, "serving", g != NULL, "clock_held",
+	                  wall_is_held(&s->wall), "load", load_json(&s->load));
+
+	if (!g)
+		return answer;
+	json_object_set_new(answer, "document", json_integer((json_int_t)g->model->meta.document));
+	json_object_set_new(answer, "version", json_integer((json_int_t)g->model->meta.version));
+	json_object_set_new(answer, "stale_image", json_boolean(g->stale));
+	json_object_set_new(answer, "image_bytes", json_integer((json_int_t)g->image->size_bytes));
+	json_object_set_new(answer, "zones", zones_json(g->image));
+	json_object_set_new(answer, "names", names_json(g));
+	return answer;
+}
+
+static json_t *refuse(const char *why)
+{
+	return json_pack("{s:b, s:s}", "ok", 0, "error", why);
+}
+
+static json_t *handle(struct server *s, const char *line, size_t length)
+{
+	json_error_t error;
+	json_t *request = json_loadb(line, length, 0, &error), *answer;
+	const char *what = json_string_value(json_object_get(request, "do"));
+
+	if (!request)
+		answer = refuse(error.text);
+	else if (!what)
+		answer = refuse("expected {\"do\": \"status\" or \"zone-reload\"}");
+	else if (strcmp(what, "status") == 0)
+		answer = status(s);
+	else if (strcmp(what, "zone-reload") == 0)
+		answer = json_pack("{s:b, s:I}", "ok", 1, "load",
+		                   (json_int_t)server_load_start(s, true));
+	else
+		answer = refuse("unknown request: expected \"status\" or \"zone-reload\"");
+	json_decref(request);
+	return answer;
+}
+
+char *control_handle(void *arg, const char *line, size_t length)
+{
+	json_t *answer = handle(arg, line, length);
+	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+
+	json_decref(answer);
+	return text;
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "dns/generation.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "dns/image.h"
+#include "weir/health.h"
+#include "weir/model.h"
+
+#define ARENA_BYTES ((size_t)1 << 30)
+
+/* A digest of the zones' names and of their files as they lie there now. */
+static uint64_t source_digest(const struct model *m, const struct place *p)
+{
+	uint64_t digest = zone_dynamic_digest(p->texts, p->n_names);
+
+	for (size_t i = 0; i < m->n_zones; i++) {
+		struct stat st = { 0 };
+		uint64_t facts[6];
+
+		(void)stat(m->zones[i].file, &st); /* a missing file has a digest too */
+		facts[0] = hash_text(m->zones[i].name);
+		facts[1] = (uint64_t)st.st_ino;
+		facts[2] = (uint64_t)st.st_size;
+		facts[3] = (uint64_t)st.st_mtim.tv_sec;
+		facts[4] = (uint64_t)st.st_mtim.tv_nsec;
+		facts[5] = hash_text(m->zones[i].digest);
+
+		const struct hash_key key = { digest, i };
+
+		digest = hash_bytes(&key, facts, sizeof(facts));
+	}
+	return digest ? digest : 1;
+}
+
+/* Map the kept image. @return it, or NULL when there is none or it is damaged */
+static const struct image *map_image(const char *path, size_t *bytes)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	void *at = MAP_FAILED;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
+		at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	close(fd);
+	if (at == MAP_FAILED)
+		return NULL;
+	if (image_check(at, (size_t)st.st_size) < 0) {
+		munmap(at, (size_t)st.st_size);
+		return NULL;
+	}
+	*bytes = (size_t)st.st_size;
+	return at;
+}
+
+/* Keep @p image in @p path, replaced whole: who has mapped the old file keeps that. */
+static int keep_image(const char *path, const struct image *image)
+{
+	char temporary[PATH_MAX + 8];
+	const uint8_t *at = (const uint8_t *)image;
+	size_t left = image->size_bytes;
+	int fd, err = 0;
+
+	snprintf(temporary, sizeof(temporary), "%s.new", path);
+	(void)unlink(temporary);
+	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return -errno;
+	while (left && err == 0) {
+		ssize_t n = write(fd, at, left);
+
+		if (n < 0)
+			err = -errno;
+		at += n < 0 ? 0 : n;
+		left -= n < 0 ? 0 : (size_t)n;
+	}
+	if (close(fd) < 0 && err == 0)
+		err = -errno;
+	if (err == 0 && rename(temporary, path) < 0)
+		err = -errno;
+	if (err < 0)
+		(void)unlink(temporary);
+	return err;
+}
+
+static int compile(struct generation *g, const struct generation_how *how, uint64_t source)
+{
+	const struct model *m = g->model;
+	struct zone_source *zones = ARENA_ARRAY(g->arena, struct zone_source, m->n_zones + 1);
+	struct zone_input in = { .zones = zones, .n_zones = m->n_zones, .source = source };
+	struct image *image;
+	int err;
+
+	if (!zones)
+		return -ENOMEM;
+	for (size_t i = 0; i < m->n_zones; i++)
+		zones[i] = (struct zone_source){ m->zones[i].name, m->zones[i].file };
+	in.dynamic = g->place->texts;
+	in.n_dynamic = g->place->n_names;
+	err = zone_compile(&in, how->report, how->report_arg, &image);
+	if (err == 0)
+		g->image = image;
+	return err;
+}
+
+/* Fill in the image: the kept one if it still fits, a new one, or the kept one for want of better. */
+static int find_image(struct generation *g, const struct proc_dirs *dirs,
+                      const struct generation_how *how)
+{
+	uint64_t source = source_digest(g->model, g->place);
+	char path[PATH_MAX];
+	size_t bytes = 0;
+	const struct image *kept = NULL;
+	int err = proc_path(dirs->run, GENERATION_IMAGE_FILE, path);
+
+	if (err == 0)
+		kept = map_image(path, &bytes);
+	if (kept && how->trust_cache && kept->source == source) {
+		g->image = kept;
+		g->mapped_bytes = bytes;
+		return 0;
+	}
+	err = compile(g, how, source);
+	if (err < 0 && kept &&
+	    kept->dynamic == zone_dynamic_digest(g->place->texts, g->place->n_names)) {
+		g->image = kept;
+		g->mapped_bytes = bytes;
+		g->stale = true;
+		return 0;
+	}
+	if (kept)
+		munmap((void *)(uintptr_t)kept, bytes);
+	if (err == 0 && how->keep && keep_image(path, g->image) < 0)
+		how->report(how->report_arg, path, 0, "the image could not be kept here");
+	return err;
+}
+
+static void report_mistakes(const struct model_mistakes *mistakes, const struct generation_how *how)
+{
+	char message[1024];
+
+	for (size_t i = 0; i < mistakes->n_items; i++) {
+		const struct model_mistake *mistake = &mistakes->items[i];
+
+		snprintf(message, sizeof(message), "%s%s%s", mistake->field ? mistake->field : "",
+		         mistake->field && *mistake->field ? ": " : "", mistake->message);
+		how->report(how->report_arg, mistake->file, mistake->line, message);
+	}
+}
+
+static int read_document(struct generation *g, const struct proc_dirs *dirs,
+                         const struct generation_how *how)
+{
+	struct model_mistakes mistakes = { 0 };
+	char path[PATH_MAX];
+	int err = proc_path(dirs->state, PROC_EFFECTIVE_FILE, path);
+
+	if (err == 0 && access(path, F_OK) < 0)
+		return -ENOENT;
+	if (err == 0)
+		err = model_read_effective(path, dirs->node, &g->model, &mistakes);
+	report_mistakes(&mistakes, how);
+	model_mistakes_free(&mistakes);
+	return err;
+}
+
+static int make_places(struct generation *g)
+{
+	size_t n;
+
+	g->arena = arena_new(ARENA_BYTES);
+	g->place = g->arena ? place_new(g->model, g->arena) : NULL;
+	if (!g->place)
+		return -ENOMEM;
+	n = g->place->n_states;
+	g->state = arena_alloc(g->arena, 1, sizeof(*g->state) + n * sizeof(g->state->sites[0]));
+	g->health_places = ARENA_ARRAY(g->arena, int, 2 * n + 1);
+	if (!g->state || !g->health_places)
+		return -ENOMEM;
+	g->state->n_sites = n;
+	return 0;
+}
+
+int generation_load(const struct proc_dirs *dirs, const struct generation_how *how,
+                    struct generation **out)
+{
+	struct generation *g = calloc(1, sizeof(*g));
+	int err;
+
+	if (!g)
+		return -ENOMEM;
+	err = read_document(g, dirs, how);
+	if (err == 0)
+		err = make_places(g);
+	if (err == 0)
+		err = find_image(g, dirs, how);
+	if (err < 0) {
+		generation_free(g);
+		return err;
+	}
+	*out = g;
+	return 0;
+}
+
+void generation_free(struct generation *g)
+{
+	void *image;
+
+	if (!g)
+		return;
+	image = (void *)(uintptr_t)g->image;
+	if (g->mapped_bytes)
+		munmap(image, g->mapped_bytes);
+	else
+		free(image);
+	arena_free(g->arena);
+	model_free(g->model);
+	free(g);
+}
+
+static void find_targets(struct generation *g, const struct health_page *page)
+{
+	const struct place *p = g->place;
+
+	for (size_t i = 0; i < p->n_services; i++) {
+		const struct place_service *s = &p->services[i];
+
+		for (uint32_t k = 0; k < s->n_sites; k++)
+			for (unsigned ip4 = 0; ip4 < 2; ip4++)
+				g->health_places[2 * (s->first_state + k) + ip4] = health_find(
+				        page,
+				        health_target_service(s->name, s->sites[k].name, ip4));
+	}
+}
+
+/* Take the page's words over; while its layout changes, those seen before stay. */
+static void read_words(struct generation *g, const struct health_page *page)
+{
+	uint32_t layout = __atomic_load_n(&page->generation, __ATOMIC_ACQUIRE);
+
+	if (layout & 1)
+		return;
+	if (!g->health_found || layout != g->health_generation)
+		find_targets(g, page);
+	for (size_t i = 0; i < g->state->n_sites; i++) {
+		for (unsigned ip4 = 0; ip4 < 2; ip4++) {
+			int place = g->health_places[2 * i + ip4];
+			health_word word = place < 0 ? 0 : health_read(page, place);
+
+			if (__atomic_load_n(&page->generation, __ATOMIC_ACQUIRE) != layout)
+				return;
+			if (place >= 0)
+				g->state->sites[i].words[ip4] = word;
+		}
+	}
+	g->health_generation = layout;
+	g->health_found = true;
+}
+
+void generation_observe(struct generation *g, const struct health_page *page, int64_t wall_ms)
+{
+	if (page)
+		read_words(g, page);
+	place_state_overrides(g->place, g->model, wall_ms, g->state);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * A generation: one effective document with the image of its zones and the places of its
+ * dynamic names, made whole or not at all, off the query path. Only the state in it
+ * changes later, by its one owner.
+ *
+ * The image is kept in a file of the run directory too: other processes map it, and a
+ * process that restarts with nothing changed serves from it at once. It is also what is
+ * served when a zone file is bad at a start.
+ */
+#ifndef WEIR_DNS_GENERATION_H
+#define WEIR_DNS_GENERATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/proc.h"
+#include "dns/place.h"
+#include "dns/zone.h"
+
+#define GENERATION_IMAGE_FILE "dns.image" /* run */
+
+struct arena;
+struct health_page;
+struct image;
+
+struct generation {
+	struct model *model;
+	struct arena *arena; /**< owns place */
+	struct place *place;
+	struct place_state *state;
+	const struct image *image;
+	size_t mapped_bytes; /**< of the image; 0: from malloc() */
+	bool stale;          /**< the zone files are bad: the image is an earlier one of theirs */
+	int *health_places;  /**< of each state's targets, two each; -1: not found */
+	uint32_t health_generation;
+	bool health_found; /**< the places are those of health_generation */
+};
+
+struct generation_how {
+	bool trust_cache; /**< take the image file as it is if it fits document and zone files */
+	bool keep;        /**< write a new image to the image file */
+	zone_report *report;
+	void *report_arg;
+};
+
+/**
+ * Read the effective document and compile its zones.
+ * @param out given; untouched on failure
+ * @return 0; -ENOENT when there is no document yet; -EINVAL after reports; or -errno
+ */
+int generation_load(const struct proc_dirs *dirs, const struct generation_how *how,
+                    struct generation **out);
+void generation_free(struct generation *g);
+
+/**
+ * Bring the state up to date: overrides at @p wall_ms, and the words of @p page.
+ * @param page  NULL: none yet; words seen before stay as they are
+ */
+void generation_observe(struct generation *g, const struct health_page *page, int64_t wall_ms);
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * weir-dns: start, tick, stop.
+ */
+#include "dns/server.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/ctl.h"
+#include "base/log.h"
+#include "base/page.h"
+#include "weir/health.h"
+#include "weir/model.h"
+#include "weir/stats.h"
+
+#define HEALTH_RETRY_MS 1000
+
+size_t server_answer(struct server *s, const uint8_t *query, size_t length,
+                     const struct addr *client, bool tcp, uint8_t *out, size_t out_size)
+{
+	const struct generation *g = s->now;
+	const char *node = s->dirs->node;
+	const struct answer_env env = {
+		.image = g->image,
+		.place = g->place,
+		.state = g->state,
+		.nsid = (const uint8_t *)node,
+		.nsid_length = strlen(node),
+		.wall_ms = s->wall_ms,
+	};
+	const struct answer_query q = {
+		.bytes = query, .length = length, .client = *client, .tcp = tcp
+	};
+	struct answer_info info;
+	size_t n = answer(&env, &q, out, out_size, &info, NULL);
+
+	if (n)
+		counters_answer(&s->counters, g, tcp, &info);
+	else if (s->counters.stats)
+		stats_add(s->counters.drops[COUNTERS_DROP_MALFORMED], 1);
+	return n;
+}
+
+static void on_stop(void *arg)
+{
+	struct server *s = arg;
+
+	loop_stop(s->loop);
+}
+
+static void on_document(void *arg)
+{
+	server_load_start(arg, false);
+}
+
+static void on_health(void *arg)
+{
+	struct server *s = arg;
+
+	if (s->now)
+		generation_observe(s->now, page_payload(s->health), s->wall_ms);
+}
+
+/* Map the health page when it appears, and again when its writer has made a new one. */
+static void find_health(struct server *s, uint64_t now_ms)
+{
+	char path[PATH_MAX];
+	struct page *page;
+
+	if (s->health && !page_is_replaced(s->health))
+		return;
+	if (s->health_tried_ms && now_ms - s->health_tried_ms < HEALTH_RETRY_MS)
+		return;
+	s->health_tried_ms = now_ms;
+	if (proc_path(s->dirs->run, PROC_HEALTH_PAGE, path) < 0 ||
+	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, &page) < 0)
+		return;
+	if (page_size(page) < sizeof(struct health_page) ||
+	    loop_watch_page(s->loop, page, on_health, s) < 0) {
+		page_close(page);
+		return;
+	}
+	/* a replaced page stays mapped: the loop's watch borrows it until the end */
+	s->health = page;
+	if (s->now)
+		s->now->health_found = false;
+	log_note("dns-health-page", "state=found");
+}
+
+static void on_tick(void *arg)
+{
+	struct server *s = arg;
+	uint64_t now_ms = clock_mono_ms();
+	bool was_held = wall_is_held(&s->wall);
+
+	s->wall_ms = wall_tick(&s->wall, now_ms, clock_wall_ms());
+	if (wall_is_held(&s->wall) && !was_held)
+		log_warn("dns-clock-step", "effect=\"ramps held for %d s\"", WALL_HOLD_MS / 1000);
+	find_health(s, now_ms);
+	if (s->now)
+		generation_observe(s->now, s->health ? page_payload(s->health) : NULL, s->wall_ms);
+	tcp_tick(s, now_ms);
+	if (s->counters.stats) {
+		stats_set(s->counters.clock_held, wall_is_held(&s->wall));
+		stats_alive(s->counters.stats, now_ms);
+	}
+	(void)loop_timer_set(s->loop, &s->tick, now_ms + SERVER_TICK_MS);
+}
+
+static int watch(struct server *s)
+{
+	char path[PATH_MAX];
+	int err = proc_path(s->dirs->state, PROC_EFFECTIVE_FILE, path);
+
+	if (err == 0)
+		err = loop_watch_file(s->loop, path, on_document, s);
+	if (err == 0)
+		err = loop_signal(s->loop, SIGTERM, on_stop, s);
+	if (err == 0)
+		err = loop_signal(s->loop, SIGINT, on_stop, s);
+	if (err == 0)
+		err = loop_signal(s->loop, SIGHUP, on_document, s);
+	s->load.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (err == 0 && s->load.event < 0)
+		err = -errno;
+	if (err == 0)
+		err = loop_fd_add(s->loop, s->load.event, EPOLLIN, server_load_done, s);
+	return err;
+}
+
+/* What the server can do without: it says so and goes on. */
+static void open_extras(struct server *s)
+{
+	char path[PATH_MAX];
+	int err = counters_open(&s->counters, s->dirs->run);
+
+	if (err < 0)
+		log_error("dns-stats-failed", "error=\"%s\"", strerror(-err));
+	err = proc_path(s->dirs->run, "dns.ctl", path);
+	if (err == 0)
+		err = ctl_serve(s->loop, path, "weir", control_handle, s, &s->ctl);
+	if (err < 0)
+		log_error("dns-control-failed", "error=\"%s\"", strerror(-err));
+}
+
+static int serve(struct server *s)
+{
+	int err = loop_open(&s->loop);
+
+	if (err == 0)
+		err = tcp_open(s);
+	if (err == 0)
+		err = watch(s);
+	if (err < 0)
+		return err;
+	open_extras(s);
+	s->tick = (struct loop_timer){ .cb = on_tick, .arg = s };
+	on_tick(s);
+	server_load_start(s, false);
+	return loop_run(s->loop);
+}
+
+static void finish(struct server *s)
+{
+	server_load_stop(s);
+	ctl_close(s->ctl);
+	if (s->loop) {
+		tcp_close(s);
+		for (unsigned i = 0; i < s->n_listens; i++) {
+			loop_fd_remove(s->loop, s->listens[i].udp);
+			loop_fd_remove(s->loop, s->listens[i].tcp);
+			close(s->listens[i].udp);
+			close(s->listens[i].tcp);
+		}
+	}
+	counters_close(&s->counters);
+	generation_free(s->now);
+	loop_close(s->loop);
+	page_close(s->health);
+}
+
+static int usage(FILE *to, int status)
+{
+	fprintf(to,
+	        "usage: weir-dns [--port PORT] [options]\n"
+	        "Answers for the zones and dynamic names of the effective document.\n\n"
+	        "  --port PORT      port of sockets that are not handed down (53)\n%s",
+	        proc_dirs_help);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = { { "port", required_argument, NULL, 'p' },
+		                                 { "help", no_argument, NULL, 'h' },
+		                                 { 0 } };
+	static struct proc_dirs dirs;
+	static struct server s = { .dirs = &dirs, .port = 53 };
+	int option, err;
+
+	if (proc_dirs_from_args(&dirs, &argc, argv) < 0)
+		return 1;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'h')
+			return usage(stdout, 0);
+		if (option != 'p' || atoi(optarg) < 1 || atoi(optarg) > UINT16_MAX)
+			return usage(stderr, 1);
+		s.port = (uint16_t)atoi(optarg);
+	}
+	if (optind != argc)
+		return usage(stderr, 1);
+	err = proc_become("dns", 0);
+	if (err < 0) {
+		log_error("dns-start-failed", "what=\"dropping rights\" error=\"%s\"",
+		          strerror(-err));
+		return 1;
+	}
+	err = serve(&s);
+	if (err < 0)
+		log_error("dns-failed", "error=\"%s\"", strerror(-err));
+	finish(&s);
+	return err < 0;
+}

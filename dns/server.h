@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * weir-dns: one thread serves all sockets from the present generation; a helper thread
+ * loads the next one, which then takes its place between two queries. Until there is a
+ * first generation nothing is read, so queries wait in the sockets' buffers.
+ */
+#ifndef WEIR_DNS_SERVER_H
+#define WEIR_DNS_SERVER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/loop.h"
+#include "base/page.h"
+#include "base/proc.h"
+#include "dns/answer.h"
+#include "dns/counters.h"
+#include "dns/generation.h"
+#include "dns/wall.h"
+
+#define SERVER_SOCKETS_MAX 64
+#define SERVER_RCVBUF      (8 << 20)
+#define SERVER_MISTAKES    32 /**< kept for `status` */
+#define SERVER_TICK_MS     100
+
+struct ctl;
+struct tcp;
+
+/** One address that is served. */
+struct server_listen {
+	struct addr address;
+	uint16_t port;
+	int udp, tcp;
+};
+
+/** The loading of the next generation, in a thread of its own. */
+struct server_load {
+	pthread_t thread;
+	bool running, again;
+	bool from_files;            /**< the running one takes no kept image */
+	bool wants_files;           /**< nor shall the next one */
+	int event;                  /**< an eventfd: the thread is done */
+	uint64_t started, finished; /**< counts loads */
+	uint64_t began_ms;
+	int result;
+	struct generation *made;
+	unsigned n_mistakes;
+	char *mistakes[SERVER_MISTAKES]; /**< given; written by the thread while it runs */
+};
+
+struct server {
+	struct loop *loop;
+	const struct proc_dirs *dirs;
+	uint16_t port;
+	struct generation *now; /**< what is served; NULL until the first */
+	struct server_load load;
+	struct server_listen listens[SERVER_SOCKETS_MAX];
+	unsigned n_listens;
+	struct counters counters;
+	struct wall wall;
+	int64_t wall_ms; /**< of this tick */
+	struct page *health;
+	uint64_t health_tried_ms;
+	struct ctl *ctl;
+	struct tcp *tcp;
+	struct loop_timer tick;
+	bool ready;
+};
+
+/**
+ * Ask for a load; one that runs is followed by another.
+ * @param from_files  read the zone files even where a kept image seems to fit them
+ * @return the number of the load that will have seen the files of now
+ */
+uint64_t server_load_start(struct server *s, bool from_files);
+/** A load is done: take it over or log why not; a loop_fd_cb. */
+void server_load_done(void *arg, int fd, uint32_t events);
+/** Wait for a running load and forget it. */
+void server_load_stop(struct server *s);
+
+/** Answer one message. @return the answer's length, 0 for none; counted */
+size_t server_answer(struct server *s, const uint8_t *query, size_t length,
+                     const struct addr *client, bool tcp, uint8_t *out, size_t out_size);
+
+/** Make the sockets fit the present document's dns_listen: handed down ones, or bound here. */
+void listen_update(struct server *s);
+/** Read and answer what waits on a UDP socket; a loop_fd_cb. */
+void udp_ready(void *arg, int fd, uint32_t events);
+
+/** Room for TCP clients. @return 0 or -ENOMEM */
+int tcp_open(struct server *s);
+void tcp_close(struct server *s);
+/** Take new connections; a loop_fd_cb. */
+void tcp_ready(void *arg, int fd, uint32_t events);
+/** Close connections that have been silent for too long. */
+void tcp_tick(struct server *s, uint64_t now_ms);
+
+/** The control socket's requests: "status", "zone-reload"; a ctl_handler. */
+char *control_handle(void *arg, const char *line, size_t length);
+
+#endif

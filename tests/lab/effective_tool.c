@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Makes an effective document of a configuration, for labs without weir-mgmt:
+ *
+ *     lab-effective CONF_DIR/weir.conf NODE STATE_DIR/effective.conf
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "weir/model.h"
+
+int main(int argc, char **argv)
+{
+	struct model *m = NULL;
+	struct model_mistakes mistakes;
+
+	if (argc != 4) {
+		fprintf(stderr, "usage: lab-effective CONFIG NODE OUT\n");
+		return 1;
+	}
+	int rc = model_read_config(argv[1], argv[2], &m, &mistakes);
+
+	for (size_t i = 0; i < mistakes.n_items; i++)
+		fprintf(stderr, "%s:%u: %s: %s\n", mistakes.items[i].file, mistakes.items[i].line,
+		        mistakes.items[i].field, mistakes.items[i].message);
+	if (!rc)
+		rc = model_write_effective(m, argv[3]);
+	if (rc)
+		fprintf(stderr, "lab-effective: %s\n", strerror(-rc));
+	model_mistakes_free(&mistakes);
+	model_free(m);
+	return rc != 0;
+}

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Reads the logs of clients and probes while they grow, and answers questions about times and shares."""
+import math
+import threading
+import time
+
+from net import say
+from world import Request
+
+KINDS = tuple(Request.__annotations__.values())
+
+
+def now_ms():
+    return int(time.time() * 1000)
+
+
+class Crowd:
+    """The requests of a running client, read as they end."""
+
+    def __init__(self, path, process, site_of):
+        self.path, self.process, self.site_of = path, process, site_of
+        self.requests, self.rest, self.at = [], "", 0
+
+    def read(self):
+        """Read what has come; returns all requests so far."""
+        try:
+            with open(self.path) as f:
+                f.seek(self.at)
+                text = self.rest + f.read()
+                self.at = f.tell()
+        except FileNotFoundError:
+            return self.requests
+        lines = text.split("\n")
+        self.rest = lines.pop()
+        self.requests += [Request(*(kind(w) for kind, w in zip(KINDS, line.split()))) for line in lines]
+        return self.requests
+
+    def between(self, start_ms, end_ms):
+        """The requests that were started in a time."""
+        return [r for r in self.read() if start_ms <= r.start_ms < end_ms]
+
+    def site(self, request):
+        return self.site_of.get(request.target, "?")
+
+    def shares(self, start_ms, end_ms, only=lambda r: True):
+        """({site: share of the sources}, number of sources) by the last site each source went to in a time."""
+        last = {r.source: self.site(r) for r in self.between(start_ms, end_ms) if only(r) and r.target != "::"}
+        counts = {}
+        for site in last.values():
+            counts[site] = counts.get(site, 0) + 1
+        return {s: n / len(last) for s, n in counts.items()}, len(last)
+
+    def backends(self, start_ms, end_ms, site):
+        """({backend: share of the requests}, number) at a site in a time."""
+        counts = {}
+        for r in self.between(start_ms, end_ms):
+            if self.site(r) == site and r.backend != "-":
+                counts[r.backend] = counts.get(r.backend, 0) + 1
+        n = sum(counts.values())
+        return {b: c / n for b, c in counts.items()}, n
+
+    def last_start(self, site, since_ms):
+        """When the last request to a site was started, since a time; None if none was."""
+        return max((r.start_ms for r in self.read() if r.start_ms >= since_ms and self.site(r) == site),
+                   default=None)
+
+    def line(self, begin_ms, end_ms):
+        """One line of progress about a stretch of time."""
+        requests = self.between(begin_ms, end_ms)
+        bad = {}
+        for r in requests:
+            if r.result != "ok":
+                bad[r.result] = bad.get(r.result, 0) + 1
+        sites = {}
+        for r in requests:
+            sites[self.site(r)] = sites.get(self.site(r), 0) + 1
+        share = "  ".join(f"{s} {100 * n / len(requests):3.0f} %" for s, n in sorted(sites.items()) if s != "?")
+        rate = len(requests) * 1000 / max(1, end_ms - begin_ms)
+        return f"{rate:4.0f} requests/s  {share}  " + (f"failed: {bad}" if bad else "none failed")
+
+
+class Progress:
+    """Prints a line about a crowd every two seconds until stopped."""
+
+    def __init__(self, crowd, phase, every_s=2.0):
+        self.crowd, self.phase, self.every_s = crowd, phase, every_s
+        self.ending = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        begin, own = now_ms(), Crowd(self.crowd.path, None, self.crowd.site_of)
+        while not self.ending.wait(self.every_s):
+            end = now_ms() - 100
+            say(f"{self.phase:14} {own.line(begin, end)}")
+            begin = end
+
+    def stop(self):
+        self.ending.set()
+        self.thread.join()
+
+
+def sigma(share, n):
+    return math.sqrt(max(share * (1 - share), 1e-6) / max(1, n))
+
+
+class Answers:
+    """The log of dns_probe.py."""
+
+    def __init__(self, path, site_of):
+        self.path, self.site_of = path, site_of
+
+    def read(self):
+        """[(sent_ms, answered_ms, server, prefix, rcode, site, ttl, scope)]; answered_ms 0: lost."""
+        rows = []
+        try:
+            with open(self.path) as f:
+                for line in f:
+                    w = line.split()
+                    if line.endswith("\n"):
+                        rows.append((int(w[0]), int(w[1]), w[2], w[3], w[4], self.site_of.get(w[5], "-"), int(w[6]),
+                                     int(w[7])))
+        except FileNotFoundError:
+            pass
+        return rows
+
+    def last_naming(self, site, since_ms):
+        """When the last answer that names a site came, since a time; None if none did."""
+        return max((a for _, a, _, _, _, s, _, _ in self.read() if s == site and a >= since_ms), default=None)
