@@ -13,6 +13,19 @@ const char *place_class_text(enum place_class c)
 	return texts[c];
 }
 
+const char *place_ttl_text(enum place_ttl t)
+{
+	static const char *const texts[] = {
+		"all is stable: the maximum",
+		"until the next scheduled change, within the limits",
+		"a drain is on its way: the minimum",
+		"a target is in doubt: the minimum",
+		"nobody is up: the minimum",
+	};
+
+	return texts[t];
+}
+
 struct place_key place_key_of(const struct addr *address)
 {
 	struct place_key key = { .bytes = { 6 }, .bits = 56 };
@@ -144,29 +157,45 @@ static uint32_t choose_gated(const struct chooser *c, uint32_t set, uint32_t *ga
 	}
 }
 
-static uint32_t choose_ttl(const struct chooser *c, const struct place_name *n,
-                           enum place_class class, int64_t wall_ms)
+/* The next scheduled change of any site, unless the TTL is short for a reason of its own. */
+static enum place_ttl ttl_reason(const struct chooser *c, enum place_class class, int64_t *next_ms)
 {
-	int64_t next_ms = MODEL_WALL_NEVER, left_s;
+	enum place_ttl from = PLACE_TTL_STABLE;
 
+	*next_ms = MODEL_WALL_NEVER;
 	if (class != PLACE_SERVING && class != PLACE_DRAINED)
-		return n->ttl_min_s;
+		return PLACE_TTL_PANIC;
 	for (uint32_t k = 0; k < c->service->n_sites; k++) {
 		const struct place_site_state *s = &c->states[k];
 		bool seen =
 		        c->service->sites[k].n_addresses[c->ip4] && !s->disabled && !s->forced_up;
 
-		if (s->shifting || (seen && health_in_doubt(s->words[c->ip4])))
-			return n->ttl_min_s;
-		if (s->next_ms < next_ms)
-			next_ms = s->next_ms;
+		if (seen && health_in_doubt(s->words[c->ip4]))
+			return PLACE_TTL_DOUBT;
+		if (s->shifting)
+			from = PLACE_TTL_SHIFT;
+		if (s->next_ms < *next_ms)
+			*next_ms = s->next_ms;
 	}
-	if (next_ms == MODEL_WALL_NEVER)
-		return n->ttl_max_s;
-	left_s = (next_ms - wall_ms) / 1000;
-	if (left_s < (int64_t)n->ttl_min_s)
-		return n->ttl_min_s;
-	return left_s < (int64_t)n->ttl_max_s ? (uint32_t)left_s : n->ttl_max_s;
+	if (from == PLACE_TTL_STABLE && *next_ms != MODEL_WALL_NEVER)
+		from = PLACE_TTL_SCHEDULE;
+	return from;
+}
+
+static void choose_ttl(const struct chooser *c, const struct place_name *n, int64_t wall_ms,
+                       struct place_choice *choice)
+{
+	int64_t next_ms, left_s;
+
+	choice->ttl_from = ttl_reason(c, choice->class, &next_ms);
+	choice->ttl_s = choice->ttl_from == PLACE_TTL_STABLE ? n->ttl_max_s : n->ttl_min_s;
+	if (choice->ttl_from != PLACE_TTL_SCHEDULE)
+		return;
+	left_s = next_ms > wall_ms ? (next_ms - wall_ms) / 1000 : 0;
+	if (left_s > (int64_t)n->ttl_max_s)
+		left_s = n->ttl_max_s;
+	if (left_s > (int64_t)n->ttl_min_s)
+		choice->ttl_s = (uint32_t)left_s;
 }
 
 struct place_choice place_choose(const struct place *p, const struct place_state *state,
@@ -196,7 +225,7 @@ struct place_choice place_choose(const struct place *p, const struct place_state
 		                                         : best(&c, set));
 		break;
 	}
-	choice.ttl_s = choose_ttl(&c, n, choice.class, wall_ms);
+	choose_ttl(&c, n, wall_ms, &choice);
 	return choice;
 }
 

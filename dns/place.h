@@ -40,6 +40,16 @@ enum place_class {
 };
 const char *place_class_text(enum place_class c);
 
+/** Where a TTL comes from. */
+enum place_ttl {
+	PLACE_TTL_STABLE,   /**< the maximum: nothing is about to change */
+	PLACE_TTL_SCHEDULE, /**< the time to the next scheduled change, within the limits */
+	PLACE_TTL_SHIFT,    /**< the minimum: a drain is on its way */
+	PLACE_TTL_DOUBT,    /**< the minimum: a target is in doubt */
+	PLACE_TTL_PANIC,    /**< the minimum: nobody is up, or nothing is answered */
+};
+const char *place_ttl_text(enum place_ttl t);
+
 /** A service at a site. */
 struct place_site {
 	const char *name;
@@ -98,6 +108,7 @@ struct place_choice {
 	enum place_class class;
 	int32_t site; /**< index in the service's sites; -1 for PLACE_NONE */
 	uint32_t ttl_s;
+	enum place_ttl ttl_from;
 	uint32_t gated;      /**< sites, one bit each, whose gate turned this key away */
 	uint32_t candidates; /**< the sites of the class that answered */
 };

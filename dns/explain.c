@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * `weir dns explain`: runs answer() with a trace and says in words what it did. Nothing is
+ * decided here.
+ */
+#include "weir/explain.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <ldns/ldns.h>
+
+#include "base/page.h"
+#include "base/proc.h"
+#include "dns/answer.h"
+#include "dns/generation.h"
+#include "dns/image.h"
+#include "dns/wire.h"
+
+#define STEPS_MAX    512
+#define RECORDS_MAX  4096
+#define MISTAKES_MAX 100
+
+struct explainer {
+	const struct explain_request *request;
+	struct explanation *e;
+	struct generation *g;
+	struct answer_trace trace;
+	bool no_memory;
+};
+
+__attribute__((format(printf, 3, 4))) static void say(struct explainer *x, const char *what,
+                                                      const char *format, ...)
+{
+	va_list args;
+	char *text;
+
+	if (x->e->n_steps == STEPS_MAX)
+		return;
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0) {
+		text = NULL;
+		x->no_memory = true;
+	}
+	va_end(args);
+	if (text)
+		x->e->steps[x->e->n_steps++] = (struct explain_step){ what, text };
+}
+
+static void keep_mistake(void *arg, const char *file, unsigned line, const char *message)
+{
+	struct explanation *e = arg;
+	char place[16] = "", *text;
+
+	if (e->n_mistakes == MISTAKES_MAX)
+		return;
+	if (line)
+		snprintf(place, sizeof(place), ":%u", line);
+	if (asprintf(&text, "%s%s%s%s", file, place, *file ? ": " : "", message) >= 0)
+		e->mistakes[e->n_mistakes++] = text;
+}
+
+static const char *off_text(const struct explainer *x, uint32_t name_off, char text[NAME_TEXT_MAX])
+{
+	uint8_t wire[NAME_WIRE_MAX];
+
+	image_name_wire(x->g->image, name_off, wire);
+	return name_text(wire, text);
+}
+
+/* One site as the choice saw it: checks, overrides, and the key at its gate. */
+static void say_site(struct explainer *x, const struct answer_step *step, uint32_t k)
+{
+	const struct place_service *service = x->g->place->names[step->dynamic].service;
+	const struct place_site *site = &service->sites[k];
+	const struct place_site_state *s = &x->g->state->sites[service->first_state + k];
+	bool ip4 = strcasecmp(x->request->type, "AAAA") != 0;
+	health_word word = s->words[ip4];
+	uint32_t gate_ppm = place_gate_ppm(x->g->place, site, &step->key);
+	char gate[96] = "";
+
+	if (s->drained_ppm)
+		snprintf(gate, sizeof(gate), ", drained %.2f %%, this key's gate is at %.2f %%: %s",
+		         s->drained_ppm / 1e4, gate_ppm / 1e4,
+		         gate_ppm < s->drained_ppm ? "turned away" : "let in");
+	say(x, "site", "%s: %u address%s, weight %u, %s%s%s%s%s%s%s", site->name,
+	    site->n_addresses[ip4], site->n_addresses[ip4] == 1 ? "" : "es", site->weight,
+	    health_state_text(health_state(word)), health_in_doubt(word) ? " in doubt" : "",
+	    health_state(word) == HEALTH_DOWN ? " because " : "",
+	    health_state(word) == HEALTH_DOWN ? health_reason_text(health_reason(word)) : "",
+	    s->forced_up ? ", forced up" : "", s->disabled ? ", disabled" : "", gate);
+}
+
+static const char *set_text(const struct place_service *service, uint32_t set, char *text,
+                            size_t room)
+{
+	size_t at = 0;
+
+	text[0] = '\0';
+	for (uint32_t k = 0; k < service->n_sites && at < room; k++)
+		if (set >> k & 1)
+			at += (size_t)snprintf(text + at, room - at, "%s%s", at ? ", " : "",
+			                       service->sites[k].name);
+	return text;
+}
+
+static void say_key(struct explainer *x, const struct answer_step *step)
+{
+	uint8_t bytes[16] = { 0 };
+	struct addr first;
+	char text[ADDR_TEXT_MAX];
+
+	memcpy(bytes, step->key.bytes + 1, step->key.bits / 8);
+	first = step->key.bytes[0] == 4 ? addr_from4(bytes) : addr_from6(bytes);
+	say(x, "key", "%s/%u, from %s", addr_text(&first, text), step->key.bits,
+	    step->key_is_subnet ? "the client subnet of the query" : "the resolver's address");
+}
+
+static void say_placed(struct explainer *x, const struct answer_step *step)
+{
+	static const char *const classes[] = {
+		"up or unknown, and not drained",
+		"up or unknown; all of them are drained",
+		"nobody is up: all but disabled, by base weight (panic)",
+		"none: the answer is empty",
+	};
+	const struct place_name *name = &x->g->place->names[step->dynamic];
+	const struct place_service *service = name->service;
+	const struct place_choice *choice = &step->choice;
+	char set[512];
+
+	say(x, "dynamic", "%s is placed by service %s, policy %s%s", name->name, service->name,
+	    name->policy == MODEL_POLICY_FAILOVER ? "failover" : "weighted",
+	    service->fail_closed ? ", fails closed" : "");
+	say_key(x, step);
+	for (uint32_t k = 0; k < service->n_sites; k++)
+		say_site(x, step, k);
+	say(x, "class", "%s: %s", place_class_text(choice->class), classes[choice->class]);
+	if (choice->class != PLACE_NONE)
+		say(x, "candidates", "%s", set_text(service, choice->candidates, set, sizeof(set)));
+	if (choice->gated)
+		say(x, "gates", "turned away from %s",
+		    set_text(service, choice->gated, set, sizeof(set)));
+	if (choice->site >= 0)
+		say(x, "chosen", "%s", service->sites[choice->site].name);
+	say(x, "ttl", "%u s: %s (limits %u to %u s)", choice->ttl_s,
+	    place_ttl_text(choice->ttl_from), name->ttl_min_s, name->ttl_max_s);
+}
+
+static void say_zone(struct explainer *x, const struct image_node *node)
+{
+	const struct image_zone *zone = image_at(x->g->image, node->zone_off);
+	char text[NAME_TEXT_MAX];
+
+	say(x, "zone", "%s, serial %u%s", off_text(x, zone->name_off, text), zone->serial,
+	    x->g->stale ? " (its file is bad now; this is an earlier image)" : "");
+}
+
+static void say_step(struct explainer *x, const struct answer_step *step)
+{
+	static const struct {
+		const char *what, *before, *after;
+	} words[] = {
+		[ANSWER_STEP_NODE] = { "node", "", " exists" },
+		[ANSWER_STEP_ENCLOSER] = { "node",
+		                           "the name does not exist; the closest that does is ",
+		                           "" },
+		[ANSWER_STEP_WILDCARD] = { "wildcard", "", " stands for it" },
+		[ANSWER_STEP_PARENT] = { "parent", "DS of ", " is looked up in the parent zone" },
+		[ANSWER_STEP_REFERRAL] = { "referral", "",
+		                           " is delegated: its servers, with glue" },
+		[ANSWER_STEP_DATA] = { "data", "", " has records of this type" },
+		[ANSWER_STEP_ALIAS] = { "alias", "", " is an alias (CNAME): its target is next" },
+		[ANSWER_STEP_PLACED] = { "placed", "", "" },
+		[ANSWER_STEP_NODATA] = { "nodata", "", " has no records of this type" },
+		[ANSWER_STEP_NXDOMAIN] = { "nxdomain", "below ",
+		                           " there is no such name, nor a wildcard" },
+		[ANSWER_STEP_OUTSIDE] = { "outside", "the name lies in none of the zones", "" },
+		[ANSWER_STEP_LEAVES] = { "leaves",
+		                         "the alias leads out of the zone, round, or too far", "" },
+		[ANSWER_STEP_TRUNCATED] = { "truncated", "what comes now does not fit", "" },
+	};
+	const struct image_node *node = image_node(x->g->image, step->node_off);
+	char text[NAME_TEXT_MAX] = "";
+
+	if (step->node_off)
+		off_text(x, node->name_off, text);
+	if (step->kind == ANSWER_STEP_NODE || step->kind == ANSWER_STEP_ENCLOSER)
+		say_zone(x, node);
+	if (step->kind == ANSWER_STEP_PLACED)
+		say_placed(x, step);
+	else
+		say(x, words[step->kind].what, "%s%s%s", words[step->kind].before, text,
+		    words[step->kind].after);
+}
+
+static void list_records(struct explainer *x, const char *section, const ldns_rr_list *list)
+{
+	for (size_t i = 0; list && i < ldns_rr_list_rr_count(list); i++) {
+		char *text = ldns_rr2str(ldns_rr_list_rr(list, i)), *line;
+
+		if (x->e->n_records == RECORDS_MAX || !text)
+			continue;
+		text[strcspn(text, "\n")] = '\0';
+		if (asprintf(&line, "%s %s", section, text) >= 0)
+			x->e->records[x->e->n_records++] = line;
+		free(text);
+	}
+}
+
+/* Our own answer, read by another's code. */
+static void take_answer(struct explainer *x, const uint8_t *bytes, size_t length)
+{
+	static const char *const rcodes[] = { "NOERROR",  "FORMERR", "SERVFAIL",
+		                              "NXDOMAIN", "NOTIMP",  "REFUSED" };
+	ldns_pkt *packet = NULL;
+
+	x->e->rcode = "DROP";
+	if (length == 0 || ldns_wire2pkt(&packet, bytes, length) != LDNS_STATUS_OK)
+		return;
+	x->e->rcode = rcodes[ldns_pkt_get_rcode(packet) <= 5 ? ldns_pkt_get_rcode(packet) : 2];
+	x->e->authoritative = ldns_pkt_aa(packet);
+	x->e->truncated = ldns_pkt_tc(packet);
+	list_records(x, "answer", ldns_pkt_answer(packet));
+	list_records(x, "authority", ldns_pkt_authority(packet));
+	list_records(x, "additional", ldns_pkt_additional(packet));
+	ldns_pkt_free(packet);
+}
+
+static void put_subnet(struct wire_writer *w, const struct prefix *subnet)
+{
+	bool ip4 = addr_is4(&subnet->addr);
+	uint16_t n = (uint16_t)((subnet->bits + 7) / 8);
+
+	wire_put16(w, EDNS_OPT_SUBNET);
+	wire_put16(w, (uint16_t)(4 + n));
+	wire_put16(w, ip4 ? 1 : 2);
+	wire_put8(w, subnet->bits);
+	wire_put8(w, 0);
+	wire_put(w, ip4 ? addr_bytes4(&subnet->addr) : subnet->addr.bytes, n);
+}
+
+/* The query that such a client would send. */
+static size_t make_query(const struct explain_request *r, const struct name *name, uint16_t type,
+                         uint8_t *out, size_t room)
+{
+	struct wire_writer w = { .start = out, .limit = room };
+	uint16_t option = r->has_subnet ? (uint16_t)(8 + (r->subnet.bits + 7) / 8) : 0;
+
+	wire_put16(&w, 0);
+	wire_put16(&w, DNS_RD);
+	wire_put16(&w, 1);
+	wire_put32(&w, 0);
+	wire_put16(&w, 1);
+	wire_put(&w, name->lower, name->length);
+	wire_put16(&w, type);
+	wire_put16(&w, DNS_IN);
+	wire_put8(&w, 0);
+	wire_put16(&w, DNS_OPT);
+	wire_put16(&w, EDNS_UDP_MAX);
+	wire_put32(&w, 0);
+	wire_put16(&w, option);
+	if (r->has_subnet)
+		put_subnet(&w, &r->subnet);
+	return w.at;
+}
+
+static void observe(struct explainer *x, const struct proc_dirs *dirs)
+{
+	char path[PATH_MAX];
+	struct page *page = NULL;
+
+	if (proc_path(dirs->run, PROC_HEALTH_PAGE, path) == 0 &&
+	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, &page) == 0 &&
+	    page_size(page) < sizeof(struct health_page)) {
+		page_close(page);
+		page = NULL;
+	}
+	if (!page)
+		say(x, "health", "no health page: all targets are unknown");
+	generation_observe(x->g, page ? page_payload(page) : NULL, x->request->wall_ms);
+	page_close(page);
+}
+
+static int run(struct explainer *x, const struct name *name, uint16_t type)
+{
+	uint8_t query[512], *out = malloc(ANSWER_MAX);
+	const struct answer_env env = {
+		.image = x->g->image,
+		.place = x->g->place,
+		.state = x->g->state,
+		.wall_ms = x->request->wall_ms,
+	};
+	struct answer_query q = { .bytes = query,
+		                  .client = x->request->client,
+		                  .tcp = x->request->tcp };
+	struct answer_info info;
+	size_t n;
+
+	if (!out)
+		return -ENOMEM;
+	q.length = make_query(x->request, name, type, query, sizeof(query));
+	n = answer(&env, &q, out, ANSWER_MAX, &info, &x->trace);
+	for (unsigned i = 0; i < x->trace.n; i++)
+		say_step(x, &x->trace.steps[i]);
+	take_answer(x, out, n);
+	free(out);
+	return x->no_memory ? -ENOMEM : 0;
+}
+
+static struct explanation *explanation_new(void)
+{
+	struct explanation *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	e->rcode = "";
+	e->steps = calloc(STEPS_MAX, sizeof(*e->steps));
+	e->records = calloc(RECORDS_MAX, sizeof(*e->records));
+	e->mistakes = calloc(MISTAKES_MAX, sizeof(*e->mistakes));
+	if (e->steps && e->records && e->mistakes)
+		return e;
+	explain_free(e);
+	return NULL;
+}
+
+static int explain(struct explainer *x, const struct proc_dirs *dirs)
+{
+	const struct generation_how how = {
+		.trust_cache = true,
+		.report = keep_mistake,
+		.report_arg = x->e,
+	};
+	ldns_rr_type type = ldns_get_rr_type_by_name(x->request->type);
+	struct name name;
+	int err;
+
+	if (name_parse(x->request->name, &name) < 0 || type == 0) {
+		keep_mistake(x->e, "", 0, type ? "not a domain name" : "not a record type");
+		return -EINVAL;
+	}
+	err = generation_load(dirs, &how, &x->g);
+	if (err < 0)
+		return err;
+	observe(x, dirs);
+	err = run(x, &name, (uint16_t)type);
+	generation_free(x->g);
+	return err;
+}
+
+int explain_dns(const struct proc_dirs *dirs, const struct explain_request *request,
+                struct explanation **out)
+{
+	struct explainer *x = calloc(1, sizeof(*x));
+	int err = -ENOMEM;
+
+	if (x)
+		x->e = explanation_new();
+	if (x && x->e) {
+		x->request = request;
+		err = explain(x, dirs);
+		if (err == 0 || err == -EINVAL) {
+			*out = x->e;
+			x->e = NULL;
+		}
+		explain_free(x->e);
+	}
+	free(x);
+	return err;
+}
+
+void explain_free(struct explanation *e)
+{
+	if (!e)
+		return;
+	for (size_t i = 0; i < e->n_steps; i++)
+		free(e->steps[i].text);
+	for (size_t i = 0; i < e->n_records; i++)
+		free(e->records[i]);
+	for (size_t i = 0; i < e->n_mistakes; i++)
+		free(e->mistakes[i]);
+	free(e->steps);
+	free(e->records);
+	free(e->mistakes);
+	free(e);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What Weir answers to a DNS question, and why: the very answer code, run over the
+ * effective document, the zone files (or their kept image) and the health page. No
+ * process is needed, and none is asked.
+ */
+#ifndef WEIR_EXPLAIN_H
+#define WEIR_EXPLAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+struct proc_dirs;
+
+struct explain_request {
+	const char *name;   /**< in text */
+	const char *type;   /**< "A", "aaaa", "TYPE65", ... */
+	struct addr client; /**< who asks: the resolver's address */
+	bool has_subnet;
+	struct prefix subnet; /**< EDNS client subnet sent along (RFC 7871) */
+	bool tcp;
+	int64_t wall_ms; /**< the time to answer for; drains are taken as they stand then */
+};
+
+/** One step, or one fact of it. */
+struct explain_step {
+	const char *
+	        what; /**< a fixed word: "zone", "node", "key", "site", "class", "chosen", "ttl", ... */
+	char *text;
+};
+
+struct explanation {
+	const char *rcode; /**< "NOERROR", ...; "DROP" for no answer */
+	bool authoritative, truncated;
+	size_t n_steps;
+	struct explain_step *steps;
+	size_t n_records;
+	char **records; /**< the answer's records, "section owner ttl class type data" */
+	size_t n_mistakes;
+	char **mistakes; /**< of the document or its zones; with any of them the rest may be empty */
+};
+
+/**
+ * Explain one question.
+ * @param out given; free with explain_free(). Also on -EINVAL with mistakes in it
+ * @return 0; -EINVAL (name or type is none: one mistake says so; or document or zones are refused);
+ *         -ENOENT without a document; or -errno
+ */
+int explain_dns(const struct proc_dirs *dirs, const struct explain_request *request,
+                struct explanation **out);
+/** NULL is fine. */
+void explain_free(struct explanation *e);
+
+#endif
