@@ -11,7 +11,7 @@
 
 #include "weir/fwd/rewrite.h"
 
-FWD_INLINE void fwd_count(struct fwd_count *c, uint32_t bytes)
+FWD_INLINE void fwd_count(struct fwd_count *c, uint64_t bytes)
 {
 	if (!c)
 		return;
@@ -21,7 +21,7 @@ FWD_INLINE void fwd_count(struct fwd_count *c, uint32_t bytes)
 
 /** Count a packet that leaves, for its service and its backend. */
 FWD_INLINE void fwd_count_forwarded(const struct fwd_tables *t, const struct fwd_root *root,
-                                    const struct fwd_verdict *v, uint32_t bytes)
+                                    const struct fwd_verdict *v, uint64_t bytes)
 {
 	fwd_count(fwd_port_service_count(t, root->n_service_counts, v->service->count), bytes);
 	fwd_count(fwd_port_backend_count(t, root->n_backends, v->backend_index), bytes);

@@ -150,7 +150,18 @@ struct fwd_cursor {
 	uint8_t *at, *end;
 };
 
-/** Take the next @p n bytes. @return where they are, or NULL: the frame ends before */
+/** No header that is read or written begins further than this from where one looks. */
+#define FWD_OFF_MASK 0x3fffu
+
+/** The @p n bytes @p off bytes on. @return where they are, or NULL: the frame ends before */
+FWD_INLINE void *fwd_look(const struct fwd_cursor *c, uint32_t off, uint32_t n)
+{
+	uint8_t *at = c->at + (off & FWD_OFF_MASK);
+
+	return FWD_FITS(at, n, c->end) ? at : NULL;
+}
+
+/** Take the next @p n bytes. @return as fwd_look() */
 FWD_INLINE void *fwd_pull(struct fwd_cursor *c, uint32_t n)
 {
 	uint8_t *at = c->at;
@@ -161,15 +172,12 @@ FWD_INLINE void *fwd_pull(struct fwd_cursor *c, uint32_t n)
 	return at;
 }
 
-/** No header that is read or written begins behind this many bytes of a frame. */
-#define FWD_OFF_MASK 0x3fffu
-
 /** The @p n bytes at @p off of a frame, or NULL. */
 FWD_INLINE void *fwd_packet_at(const struct fwd_packet *p, uint32_t off, uint32_t n)
 {
-	uint8_t *at = p->data + (off & FWD_OFF_MASK);
+	struct fwd_cursor c = { p->data, p->end };
 
-	return FWD_FITS(at, n, p->end) ? at : NULL;
+	return fwd_look(&c, off, n);
 }
 
 /** Fold a sum of 16-bit words to 16 bits (RFC 1071). */

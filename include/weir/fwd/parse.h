@@ -34,7 +34,7 @@ struct fwd_parsed {
 	/** The flow as its client sends it; addresses are valid if addressed. */
 	struct fwd_tuple flow;
 	union fwd_addr sender; /**< FWD_ASK_ERROR: who sent the error; else as flow.src */
-	uint32_t frame_len;    /**< bytes, without FCS */
+	uint64_t frame_len;    /**< bytes, without FCS */
 	uint32_t seq;          /**< TCP sequence number, host order */
 	uint16_t l3_off;       /**< of the IP header: 14, or 18 behind a VLAN tag */
 	uint16_t l4_off;       /**< of the transport header */
@@ -57,9 +57,11 @@ struct fwd_l3 {
 	uint8_t ttl;
 	uint8_t tos;
 	bool addressed;
-	bool fragment; /**< any but the whole */
-	bool later;    /**< a fragment without the transport header */
+	uint16_t fragment; /**< 0: the whole; FWD_FRAGMENT_* */
 };
+
+#define FWD_FRAGMENT_MORE  0x0001u /**< more follow */
+#define FWD_FRAGMENT_LATER 0xfff8u /**< the offset, in bytes: no transport header in this one */
 
 /** Read an IPv4 header. @return FWD_REASON_FORWARDED, or what is wrong with it */
 FWD_INLINE enum fwd_reason fwd_parse_ip4(struct fwd_cursor *c, struct fwd_l3 *l3)
@@ -80,8 +82,7 @@ FWD_INLINE enum fwd_reason fwd_parse_ip4(struct fwd_cursor *c, struct fwd_l3 *l3
 	l3->ttl = ip->ttl;
 	l3->tos = ip->tos;
 	fragment = fwd_be16(ip->fragment_be);
-	l3->fragment = (fragment & 0x3fff) != 0;
-	l3->later = (fragment & 0x1fff) != 0;
+	l3->fragment = (uint16_t)(fragment << 3 | (fragment >> 13 & FWD_FRAGMENT_MORE));
 	if (l3->header_len < FWD_IP4_LEN || l3->len < l3->header_len)
 		return FWD_REASON_MALFORMED_IP;
 	if (FWD_UNLIKELY(l3->header_len > FWD_IP4_LEN) &&
@@ -100,52 +101,50 @@ FWD_INLINE bool fwd_is_extension(uint8_t protocol)
 /**
  * Step over one extension header. A packet whose route does not end here is not for us; a
  * fragment that is the whole packet (RFC 6946) is none.
+ *
+ * @param c  at the IPv6 header; stays there
  */
-FWD_INLINE enum fwd_reason fwd_parse_extension(struct fwd_cursor *c, struct fwd_l3 *l3)
+FWD_INLINE enum fwd_reason fwd_parse_extension(const struct fwd_cursor *c, struct fwd_l3 *l3)
 {
-	const struct fwd_ip6_extension *x = fwd_pull(c, 8);
-	uint32_t more;
+	const struct fwd_ip6_extension *x = fwd_look(c, l3->header_len, 8);
+	uint8_t protocol = l3->protocol;
 
 	if (!x)
 		return FWD_REASON_TRUNCATED;
+	l3->protocol = x->next;
 	l3->header_len += 8;
-	if (l3->protocol == FWD_PROTO_FRAGMENT) {
-		uint16_t offset = fwd_be16(((const struct fwd_ip6_fragment *)x)->offset_be);
-
-		l3->fragment |= (offset & 0xfff9) != 0;
-		l3->later |= (offset & 0xfff8) != 0;
-		l3->protocol = x->next;
+	if (protocol == FWD_PROTO_FRAGMENT) {
+		l3->fragment |= fwd_be16(((const struct fwd_ip6_fragment *)x)->offset_be) &
+		                (FWD_FRAGMENT_LATER | FWD_FRAGMENT_MORE);
 		return FWD_REASON_FORWARDED;
 	}
-	if (l3->protocol == FWD_PROTO_ROUTING && x->segments_left)
-		return FWD_REASON_EXTENSIONS;
-	more = x->len8 * 8u;
-	l3->protocol = x->next;
-	l3->header_len += more;
-	return fwd_pull(c, more) ? FWD_REASON_FORWARDED : FWD_REASON_TRUNCATED;
+	l3->header_len += x->len8 * 8u;
+	return protocol == FWD_PROTO_ROUTING && x->segments_left ? FWD_REASON_EXTENSIONS
+	                                                         : FWD_REASON_FORWARDED;
 }
 
 /** Step over all extension headers; behind a later fragment's there is nothing to read. */
-FWD_INLINE enum fwd_reason fwd_parse_extensions(struct fwd_cursor *c, struct fwd_l3 *l3)
+FWD_INLINE enum fwd_reason fwd_parse_extensions(const struct fwd_cursor *c, struct fwd_l3 *l3)
 {
 	enum fwd_reason fault;
 
 	for (uint32_t i = 0; i < FWD_EXTENSIONS_MAX; i++) {
-		if (FWD_LIKELY(!fwd_is_extension(l3->protocol)) || l3->later)
-			return FWD_REASON_FORWARDED;
 		fault = fwd_parse_extension(c, l3);
 		if (fault != FWD_REASON_FORWARDED)
 			return fault;
+		l3->header_len &=
+		        FWD_OFF_MASK; /* changes nothing, but bounds it for the verifier */
+		if (!fwd_is_extension(l3->protocol) || l3->fragment & FWD_FRAGMENT_LATER)
+			return FWD_REASON_FORWARDED;
 	}
-	return fwd_is_extension(l3->protocol) && !l3->later ? FWD_REASON_EXTENSIONS
-	                                                    : FWD_REASON_FORWARDED;
+	return FWD_REASON_EXTENSIONS;
 }
 
 /** Read an IPv6 header with its extensions; as fwd_parse_ip4(). */
 FWD_INLINE enum fwd_reason fwd_parse_ip6(struct fwd_cursor *c, struct fwd_l3 *l3)
 {
-	const struct fwd_ip6 *ip = fwd_pull(c, FWD_IP6_LEN);
-	enum fwd_reason fault;
+	const struct fwd_ip6 *ip = fwd_look(c, 0, FWD_IP6_LEN);
+	enum fwd_reason fault = FWD_REASON_FORWARDED;
 	uint32_t first;
 
 	if (!ip)
@@ -163,12 +162,14 @@ FWD_INLINE enum fwd_reason fwd_parse_ip6(struct fwd_cursor *c, struct fwd_l3 *l3
 	l3->protocol = ip->next;
 	l3->ttl = ip->hop_limit;
 	l3->tos = (uint8_t)(first >> 20);
-	l3->fragment = false;
-	l3->later = false;
-	fault = fwd_parse_extensions(c, l3);
+	l3->fragment = 0;
+	if (FWD_UNLIKELY(fwd_is_extension(l3->protocol)))
+		fault = fwd_parse_extensions(c, l3);
 	if (fault != FWD_REASON_FORWARDED)
 		return fault;
-	return l3->header_len > l3->len ? FWD_REASON_MALFORMED_IP : FWD_REASON_FORWARDED;
+	if (l3->header_len > l3->len)
+		return FWD_REASON_MALFORMED_IP;
+	return fwd_pull(c, l3->header_len) ? FWD_REASON_FORWARDED : FWD_REASON_TRUNCATED;
 }
 
 FWD_INLINE enum fwd_reason fwd_parse_l3(struct fwd_cursor *c, struct fwd_l3 *l3, bool is4)
@@ -235,12 +236,12 @@ FWD_INLINE enum fwd_reason fwd_parse_quoted(struct fwd_cursor *c, uint32_t room,
 	const uint8_t *quote = c->at;
 	struct fwd_l3 l3 = { 0 };
 
-	if (fwd_parse_l3(c, &l3, is4) != FWD_REASON_FORWARDED || l3.later)
+	if (fwd_parse_l3(c, &l3, is4) != FWD_REASON_FORWARDED || l3.fragment & FWD_FRAGMENT_LATER)
 		return FWD_REASON_ICMP_QUOTE;
 	if (l3.protocol != FWD_PROTO_TCP && l3.protocol != FWD_PROTO_UDP)
 		return FWD_REASON_ICMP_UNRELATED;
 	ports = fwd_pull(c, 4);
-	if (!ports || (uint32_t)(c->at - quote) > room)
+	if (!ports || (uint64_t)(c->at - quote) > room)
 		return FWD_REASON_ICMP_QUOTE;
 	if (!fwd_addr_equal(&l3.src, &p->flow.dst))
 		return FWD_REASON_ICMP_UNRELATED;
@@ -301,7 +302,7 @@ FWD_INLINE enum fwd_reason fwd_parse_l4(struct fwd_cursor *c, uint32_t room, str
 /** An IP packet of a family known when compiled. */
 FWD_INLINE enum fwd_reason fwd_parse_ip(struct fwd_cursor *c, struct fwd_parsed *p, bool is4)
 {
-	uint32_t room_in_frame = (uint32_t)(c->end - c->at);
+	uint64_t room_in_frame = (uint64_t)(c->end - c->at);
 	struct fwd_l3 l3 = { 0 };
 	enum fwd_reason fault = fwd_parse_l3(c, &l3, is4);
 
@@ -352,7 +353,7 @@ FWD_INLINE void fwd_parse(const struct fwd_packet *packet, struct fwd_parsed *p)
 	struct fwd_cursor c = { packet->data, packet->end };
 	uint16_t type;
 
-	p->frame_len = (uint32_t)(packet->end - packet->data);
+	p->frame_len = (uint64_t)(packet->end - packet->data);
 	p->ask = FWD_ASK_NOTHING;
 	type = fwd_parse_eth(&c, p);
 	if (FWD_LIKELY(type == FWD_ETHERTYPE_IP4))

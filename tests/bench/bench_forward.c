@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * bench forward: what the XDP program costs a packet, net of the harness.
+ *
+ * net = T(program) - T(null) - restore, restore = (T(grow) - T(null)) / 2, where null only
+ * sends and grow also moves the frame's beginning, which the wrapper then undoes. The three
+ * are measured in turn, round by round, on one CPU; minimum and median are over rounds.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <arpa/inet.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <jansson.h>
+
+#include "bench/forward.h"
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wcast-qual" /* bpftool's code */
+#pragma GCC diagnostic ignored "-Wshadow"
+#include "bench/forward.skel.h"
+#pragma GCC diagnostic pop
+#include "fwd/world.h"
+
+#define REPEAT   40000u
+#define SKIP     10000u /**< iterations before the clock starts */
+#define ROUNDS   101
+#define BACKENDS 1000u
+#define VIP4     "192.0.2.80"
+#define VIP6     "2001:db8:80::80"
+
+enum variant { PLAIN, MILLION_SLOTS, UNSETTLED };
+
+/** A row of the table. */
+struct bench_case {
+	const char *name;
+	enum fwd_encap_mode encap;
+	bool is6, outer6, udp, syn, foreign;
+	enum bench_pick pick;
+	uint32_t n_flows;
+	enum variant variant;
+	double target; /**< ns; 0: none */
+};
+
+static const struct bench_case cases[] = {
+	{ .name = "xdp.ipip4.tcp.flows1", .target = 35, .n_flows = 1 },
+	{ .name = "xdp.ipip4.tcp.flows1000", .target = 35, .pick = BENCH_RANDOM, .n_flows = 1000 },
+	{ .name = "xdp.ipip4.tcp.flows100000",
+	  .target = 35,
+	  .pick = BENCH_RANDOM,
+	  .n_flows = 100000 },
+	{ .name = "xdp.ipip4.tcp.flows1000000",
+	  .target = 35,
+	  .pick = BENCH_RANDOM,
+	  .n_flows = 1000000 },
+	{ .name = "xdp.ipip4.tcp.new", .target = 35, .pick = BENCH_NEVER_AGAIN, .syn = true },
+	{ .name = "xdp.ipip4.udp.flows1", .target = 35, .udp = true, .n_flows = 1 },
+	{ .name = "xdp.ipip4.udp.flows1000000",
+	  .target = 35,
+	  .udp = true,
+	  .pick = BENCH_RANDOM,
+	  .n_flows = 1000000 },
+	{ .name = "xdp.gue4.tcp.flows1", .target = 45, .encap = FWD_ENCAP_GUE, .n_flows = 1 },
+	{ .name = "xdp.gue4.tcp.flows1000000",
+	  .target = 45,
+	  .encap = FWD_ENCAP_GUE,
+	  .pick = BENCH_RANDOM,
+	  .n_flows = 1000000 },
+	{ .name = "xdp.ipip6.tcp.flows1", .outer6 = true, .is6 = true, .n_flows = 1 },
+	{ .name = "xdp.ipip6.tcp.flows1000000",
+	  .outer6 = true,
+	  .is6 = true,
+	  .pick = BENCH_RANDOM,
+	  .n_flows = 1000000 },
+	{ .name = "xdp.ipip4.tcp6.flows1", .is6 = true, .n_flows = 1 },
+	{ .name = "xdp.gue6.tcp.flows1",
+	  .encap = FWD_ENCAP_GUE,
+	  .outer6 = true,
+	  .is6 = true,
+	  .n_flows = 1 },
+	{ .name = "xdp.ipip4.tcp.slots1048576",
+	  .pick = BENCH_RANDOM,
+	  .n_flows = 1000000,
+	  .variant = MILLION_SLOTS },
+	{ .name = "xdp.ipip4.tcp.unsettled",
+	  .pick = BENCH_RANDOM,
+	  .n_flows = 1000000,
+	  .variant = UNSETTLED },
+	{ .name = "xdp.ipip4.tcp.unsettled_new",
+	  .pick = BENCH_NEVER_AGAIN,
+	  .syn = true,
+	  .variant = UNSETTLED },
+	{ .name = "xdp.foreign", .pick = BENCH_RANDOM, .n_flows = 1000000, .foreign = true },
+};
+#define N_CASES (sizeof(cases) / sizeof(cases[0]))
+
+/** Nanoseconds of all rounds, per target. */
+struct samples {
+	double ns[BENCH_TARGETS][ROUNDS];
+	uint32_t verdict; /**< what the program returned last */
+};
+
+struct result {
+	double min, median, null_median;
+};
+
+static void die(const char *what, int err)
+{
+	fprintf(stderr, "bench forward: %s: %s\n", what, strerror(err < 0 ? -err : err));
+	exit(1);
+}
+
+static uint32_t sum_words(const uint8_t *at, size_t n)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < n; i += 2)
+		sum += at[i] | (uint32_t)at[i + 1] << 8;
+	return sum;
+}
+
+static void make_l4(const struct bench_case *c, uint8_t *l4, uint32_t len)
+{
+	l4[2] = 0;
+	l4[3] = 80;
+	if (c->udp) {
+		l4[4] = (uint8_t)(len >> 8);
+		l4[5] = (uint8_t)len;
+		return;
+	}
+	l4[12] = 0x50;
+	l4[13] = c->syn ? FWD_TCP_SYN : FWD_TCP_ACK;
+}
+
+/** The frame that the wrapper writes anew each time, but for the source. */
+static void make_frame(const struct bench_case *c, struct bench_load *load)
+{
+	uint8_t *ip = load->frame + FWD_ETH_LEN;
+	uint32_t l4_len;
+
+	memset(load->frame, 0, sizeof(load->frame));
+	load->len = c->is6 ? 82 : 64;
+	memcpy(load->frame, "\x02\xaa\0\0\0\x01\x02\xcc\0\0\0\x01", 12);
+	if (c->is6) {
+		l4_len = (uint32_t)load->len - FWD_ETH_LEN - FWD_IP6_LEN;
+		memcpy(load->frame + 12, "\x86\xdd\x60", 3);
+		ip[5] = (uint8_t)l4_len;
+		ip[6] = c->udp ? FWD_PROTO_UDP : FWD_PROTO_TCP;
+		ip[7] = 64;
+		inet_pton(AF_INET6, "2001:db8:c::", ip + 8);
+		inet_pton(AF_INET6, VIP6, ip + 24);
+		make_l4(c, ip + FWD_IP6_LEN, l4_len);
+		return;
+	}
+	l4_len = (uint32_t)load->len - FWD_ETH_LEN - FWD_IP4_LEN;
+	memcpy(load->frame + 12, "\x08\x00\x45", 3);
+	ip[3] = (uint8_t)(load->len - FWD_ETH_LEN);
+	ip[8] = 64;
+	ip[9] = c->udp ? FWD_PROTO_UDP : FWD_PROTO_TCP;
+	inet_pton(AF_INET, c->foreign ? "192.0.2.81" : VIP4, ip + 16);
+	load->ip_sum = sum_words(ip, FWD_IP4_LEN);
+	make_l4(c, ip + FWD_IP4_LEN, l4_len);
+}
+
+/** Every slot in the middle of a change, and the exceptions half full of other flows. */
+static void unsettle(struct world *w)
+{
+	for (uint32_t slot = 0; slot < w->t.n_colds; slot++) {
+		uint16_t *hot = world_slot(w, slot);
+		struct owner_cold *cold = &w->t.colds[slot];
+
+		cold->claim[OWNER_CLASS_TCP] =
+		        (struct owner_claim){ .base = (uint16_t)(*hot % BACKENDS + 1),
+			                      .settle_at = 0x7fffffff };
+		*hot |= FWD_SLOT_LOOK_FURTHER;
+	}
+	for (uint32_t i = 0; i < w->t.n_exceptions * 4; i++)
+		w->t.exceptions[i / 4].word[i % 4] =
+		        owner_word((uint16_t)(i % BACKENDS + 1), OWNER_OPEN,
+		                   owner_end(0, OWNER_IDLE_MAX_S), i * 0x9e3779b97f4a7c15u >> 29);
+}
+
+static void make_tables(const struct bench_case *c, struct world *w)
+{
+	const unsigned int log2 = c->variant == MILLION_SLOTS ? 20 : 16;
+	const struct driver_sizes sizes = { .services = 4096,
+		                            .service_counts = 1024,
+		                            .pools = 256,
+		                            .backends = 4096,
+		                            .slots = 1u << log2,
+		                            .exception_sets = 1u << 16 };
+	int err = world_init_xdp(w, &sizes);
+
+	if (err)
+		die("cannot load the program (root is needed)", err);
+	world_set_source(w, "10.255.1.0", 24);
+	world_set_source(w, "2001:db8:ff:1::", 64);
+	world_add_vip(w, VIP4);
+	world_add_vip(w, VIP6);
+	for (uint16_t port = 1; port <= 100; port++) {
+		world_add_service(w, VIP4, port, FWD_PROTO_TCP, 0, 0);
+		world_add_service(w, VIP4, port, FWD_PROTO_UDP, 0, 0);
+		world_add_service(w, VIP6, port, FWD_PROTO_TCP, 0, 0);
+	}
+	for (uint32_t i = 1; i <= BACKENDS; i++) {
+		union fwd_addr a = world_addr(c->outer6 ? "2001:db8:b::" : "10.1.0.0");
+
+		a.bytes[14] = (uint8_t)(i >> 8);
+		a.bytes[15] = (uint8_t)i;
+		world_add_backend(w, i, &a, c->encap, 1);
+	}
+	world_add_pool(w, 0, 0, log2, 1, BACKENDS);
+	if (c->variant == UNSETTLED)
+		unsettle(w);
+}
+
+/** Run one sample. @return ns an iteration */
+static double run(const struct forward_bpf *f, enum bench_target target, struct samples *s)
+{
+	uint8_t frame[BENCH_TEMPLATE];
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (uint32_t)f->bss->load.len,
+	            .repeat = REPEAT);
+
+	memcpy(frame, f->bss->load.frame, sizeof(frame));
+	f->bss->load.target = target;
+	f->bss->load.first = SKIP;
+	f->bss->load.last = REPEAT - 1;
+	f->bss->state.iteration = 0;
+	if (bpf_prog_test_run_opts(bpf_program__fd(f->progs.bench_wrap), &opts))
+		die("BPF_PROG_TEST_RUN", errno);
+	if (f->bss->state.failed)
+		die("the wrapper could not make a fresh packet", EINVAL);
+	s->verdict = opts.retval;
+	return (double)(f->bss->state.ended_ns - f->bss->state.started_ns) / (REPEAT - 1 - SKIP);
+}
+
+static void set_target(const struct forward_bpf *f, uint32_t i, int fd)
+{
+	if (bpf_map__update_elem(f->maps.targets, &i, sizeof(i), &fd, sizeof(fd), BPF_ANY))
+		die("the program array refuses a target", errno);
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double net(const struct samples *s, int at, bool grown)
+{
+	double null = s->ns[BENCH_NULL][at], grow = s->ns[BENCH_GROW][at];
+
+	return s->ns[BENCH_WEIR][at] - null - (grown ? (grow - null) / 2 : 0);
+}
+
+static struct result summarise(struct samples *s, bool grown)
+{
+	for (int i = 0; i < BENCH_TARGETS; i++)
+		qsort(s->ns[i], ROUNDS, sizeof(double), compare);
+	return (struct result){ .min = net(s, 0, grown),
+		                .median = net(s, ROUNDS / 2, grown),
+		                .null_median = s->ns[BENCH_NULL][ROUNDS / 2] };
+}
+
+static struct result measure(const struct bench_case *c)
+{
+	static struct samples s;
+	struct forward_bpf *f = forward_bpf__open_and_load();
+	uint32_t expected = c->foreign ? 2 : 3; /* XDP_PASS, XDP_TX */
+	struct world w;
+	struct result r;
+
+	if (!f)
+		die("cannot load the wrapper", errno);
+	make_tables(c, &w);
+	f->bss->load.pick = c->pick;
+	f->bss->load.n_flows = c->n_flows;
+	f->bss->load.is6 = c->is6;
+	f->bss->state.random = 88172645463325252u;
+	make_frame(c, &f->bss->load);
+	set_target(f, BENCH_NULL, bpf_program__fd(f->progs.bench_null));
+	set_target(f, BENCH_GROW, bpf_program__fd(f->progs.bench_grow));
+	set_target(f, BENCH_WEIR, w.prog_fd);
+	for (int round = 0; round < ROUNDS; round++)
+		for (int i = 0; i < BENCH_TARGETS; i++)
+			s.ns[i][round] = run(f, (enum bench_target)i, &s);
+	if (s.verdict != expected)
+		die("the program did not do what this case is about", EINVAL);
+	r = summarise(&s, !c->foreign);
+	forward_bpf__destroy(f);
+	world_fini(&w);
+	return r;
+}
+
+static json_t *row(const char *name, const char *unit, const struct result *r, double target)
+{
+	return json_pack("{s:s, s:s, s:f, s:f, s:s, s:f, s:o, s:o}", "name", name, "unit", unit,
+	                 "min", r->min, "median", r->median, "reference",
+	                 "a program that only sends, in the same harness", "reference_median",
+	                 r->null_median, "target", target > 0 ? json_real(target) : json_null(),
+	                 "met", target > 0 ? json_boolean(r->median <= target) : json_null());
+}
+
+static void print(const char *name, const char *unit, const struct result *r, double target)
+{
+	printf("%-28s %8.1f %8.1f %-6s %8.1f", name, r->min, r->median, unit, r->null_median);
+	if (target > 0)
+		printf(" %8.1f  %s", target, r->median <= target ? "met" : "missed");
+	printf("\n");
+	fflush(stdout);
+}
+
+static void pin_to_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		die("sched_setaffinity", errno);
+}
+
+int main(int argc, char **argv)
+{
+	struct result r, one = { 0 }, million = { 0 };
+	json_t *all = json_array();
+
+	pin_to_cpu(0);
+	printf("%-28s %8s %8s %-6s %8s %8s\n", "", "min", "median", "", "null", "target");
+	for (size_t i = 0; i < N_CASES; i++) {
+		if (argc > 1 && !strstr(cases[i].name, argv[1]))
+			continue;
+		r = measure(&cases[i]);
+		if (!strcmp(cases[i].name, "xdp.ipip4.tcp.flows1"))
+			one = r;
+		if (!strcmp(cases[i].name, "xdp.ipip4.tcp.flows1000000"))
+			million = r;
+		print(cases[i].name, "ns", &r, cases[i].target);
+		json_array_append_new(all, row(cases[i].name, "ns", &r, cases[i].target));
+	}
+	if (one.median > 0 && million.median > 0) {
+		r = (struct result){ million.min / one.min, million.median / one.median,
+			             one.median };
+		print("xdp.ipip4.tcp.spread", "times", &r, 1.2);
+		json_array_append_new(all, row("xdp.ipip4.tcp.spread", "times", &r, 1.2));
+	}
+	if (json_dump_file(all, "build/bench/forward.json", JSON_INDENT(2)))
+		die("build/bench/forward.json", errno);
+	json_decref(all);
+	return 0;
+}

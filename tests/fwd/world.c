@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Tables in own memory, and what is put into tables wherever they are. */
+#include "fwd/world.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fwd/world_private.h"
+#include "weir/fwd/services.h"
+
+static void die(const char *what)
+{
+	fprintf(stderr, "world: %s\n", what);
+	exit(2);
+}
+
+static void *table(size_t n, size_t size)
+{
+	void *p = aligned_alloc(64, (n * size + 63) / 64 * 64);
+
+	if (!p)
+		die("out of memory");
+	memset(p, 0, n * size);
+	return p;
+}
+
+/** Elements of each table for @p s. */
+void world_size_tables(struct fwd_tables *t, const struct driver_sizes *s, uint32_t n_cpus)
+{
+	t->n_services = 2 * s->services;
+	t->n_pools = s->pools;
+	t->n_slots = s->slots / FWD_SLOTS_PER_BLOCK;
+	t->n_colds = s->slots;
+	t->n_backends = s->backends;
+	t->n_exceptions = s->exception_sets;
+	t->n_cpus = n_cpus;
+	t->n_service_counts = n_cpus * s->service_counts;
+	t->n_backend_counts = n_cpus * s->backends;
+}
+
+void world_root(struct world *w)
+{
+	struct fwd_root *r = w->t.root;
+
+	r->layout = FWD_TABLES_LAYOUT;
+	r->n_services = w->sizes.services;
+	r->n_service_counts = w->sizes.service_counts;
+	r->n_backends = w->sizes.backends;
+	r->n_exception_sets = w->sizes.exception_sets;
+	r->n_slots = w->sizes.slots;
+	r->n_cpus = w->t.n_cpus;
+	r->hash_key[0] = 0x0706050403020100u;
+	r->hash_key[1] = 0x0f0e0d0c0b0a0908u;
+}
+
+void world_init(struct world *w, const struct driver_sizes *sizes, uint32_t n_cpus)
+{
+	struct fwd_tables *t = &w->t;
+
+	memset(w, 0, sizeof(*w));
+	w->prog_fd = -1;
+	w->sizes = *sizes;
+	world_size_tables(t, sizes, n_cpus);
+	t->root = table(1, sizeof(*t->root));
+	t->services = table(t->n_services, sizeof(*t->services));
+	t->pools = table(t->n_pools, sizeof(*t->pools));
+	t->slots = table(t->n_slots, sizeof(*t->slots));
+	t->colds = table(t->n_colds, sizeof(*t->colds));
+	t->backends = table(t->n_backends, sizeof(*t->backends));
+	t->exceptions = table(t->n_exceptions, sizeof(*t->exceptions));
+	t->cpus = table(t->n_cpus, sizeof(*t->cpus));
+	t->service_counts = table(t->n_service_counts, sizeof(*t->service_counts));
+	t->backend_counts = table(t->n_backend_counts, sizeof(*t->backend_counts));
+	world_root(w);
+}
+
+void world_fini_memory(struct world *w)
+{
+	struct fwd_tables *t = &w->t;
+	void *all[] = {
+		t->root,     t->services,   t->pools, t->slots,          t->colds,
+		t->backends, t->exceptions, t->cpus,  t->service_counts, t->backend_counts
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		free(all[i]);
+}
+
+/** A table's bytes in two worlds. */
+struct pair {
+	const char *name;
+	void *a, *b;
+	size_t size;
+};
+
+#define PAIR(field, n)                                                                             \
+	{                                                                                          \
+#field, a->t.field, b->t.field, (n) * sizeof(*a->t.field)                          \
+	}
+
+void world_copy(struct world *to, const struct world *from)
+{
+	struct world *a = to;
+	const struct world *b = from;
+	struct pair all[] = {
+		PAIR(root, 1),
+		PAIR(services, b->t.n_services),
+		PAIR(pools, b->t.n_pools),
+		PAIR(slots, b->t.n_slots),
+		PAIR(colds, b->t.n_colds),
+		PAIR(backends, b->t.n_backends),
+		PAIR(exceptions, b->t.n_exceptions),
+		PAIR(cpus, b->t.n_cpus),
+		PAIR(service_counts, b->t.n_service_counts),
+		PAIR(backend_counts, b->t.n_backend_counts),
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		memcpy(all[i].a, all[i].b, all[i].size);
+	to->n_services = from->n_services;
+}
+
+const char *world_difference(const struct world *a, const struct world *b)
+{
+	const struct pair all[] = {
+		PAIR(root, 1),
+		PAIR(services, b->t.n_services),
+		PAIR(pools, b->t.n_pools),
+		PAIR(slots, b->t.n_slots),
+		PAIR(colds, b->t.n_colds),
+		PAIR(backends, b->t.n_backends),
+		PAIR(exceptions, b->t.n_exceptions),
+		PAIR(cpus, b->t.n_cpus),
+		PAIR(service_counts, b->t.n_service_counts),
+		PAIR(backend_counts, b->t.n_backend_counts),
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (memcmp(all[i].a, all[i].b, all[i].size))
+			return all[i].name;
+	return NULL;
+}
+
+union fwd_addr world_addr(const char *text)
+{
+	union fwd_addr a;
+	uint32_t word;
+
+	if (inet_pton(AF_INET, text, &word) == 1)
+		fwd_addr_from4(&a, word);
+	else if (inet_pton(AF_INET6, text, &a) != 1)
+		die(text);
+	return a;
+}
+
+static void put(struct world *w, const struct fwd_service *e)
+{
+	struct fwd_root *r = w->t.root;
+
+	if (fwd_service_put(w->t.services, r->n_services, r->service_seed[0], r->vip_filter[0], e) <
+	    0)
+		die("no place for a service");
+}
+
+void world_add_vip(struct world *w, const char *vip)
+{
+	struct fwd_service e = { .vip = world_addr(vip), .pool = FWD_POOL_NONE };
+
+	put(w, &e);
+}
+
+void world_add_service(struct world *w, const char *vip, uint16_t port, uint8_t protocol,
+                       uint32_t pool, uint8_t flags)
+{
+	struct fwd_service e = { .vip = world_addr(vip),
+		                 .port_be = fwd_be16(port),
+		                 .protocol = protocol,
+		                 .flags = flags,
+		                 .pool = pool,
+		                 .count = w->n_services++,
+		                 .udp_idle_s = 30 };
+
+	put(w, &e);
+}
+
+void world_set_source(struct world *w, const char *address, unsigned int bits)
+{
+	union fwd_addr a = world_addr(address);
+	struct fwd_prefix *p = fwd_addr_is4(&a) ? &w->t.root->source4 : &w->t.root->source6;
+	unsigned int all = bits + (fwd_addr_is4(&a) ? 96 : 0);
+
+	memset(p, 0, sizeof(*p));
+	for (unsigned int i = 0; i < all; i++)
+		p->mask.bytes[i / 8] |= (uint8_t)(0x80 >> i % 8);
+	for (unsigned int i = 0; i < 16; i++)
+		p->addr.bytes[i] = a.bytes[i] & p->mask.bytes[i];
+}
+
+struct fwd_backend *world_add_backend(struct world *w, uint32_t i, const union fwd_addr *address,
+                                      enum fwd_encap_mode encap, uint32_t ifindex)
+{
+	struct fwd_backend *b = &w->t.backends[i];
+
+	if (i >= w->t.n_backends)
+		die("no such backend");
+	*b = (struct fwd_backend){ .address = *address,
+		                   .ifindex = ifindex,
+		                   .mtu = 1500,
+		                   .mac_to = { 2, 0xbb, 0, 0, (uint8_t)(i >> 8), (uint8_t)i },
+		                   .mac_from = { 2, 0xaa, 0, 0, 0, 1 },
+		                   .encap = (uint8_t)encap,
+		                   .flags = FWD_BACKEND_USED,
+		                   .gue_port_be = fwd_be16(6080),
+		                   .id = i };
+	return b;
+}
+
+uint16_t *world_slot(struct world *w, uint32_t slot)
+{
+	return &w->t.slots[slot / FWD_SLOTS_PER_BLOCK].slot[slot % FWD_SLOTS_PER_BLOCK];
+}
+
+void world_add_pool(struct world *w, uint32_t i, uint32_t first, unsigned int log2, uint32_t low,
+                    uint32_t high)
+{
+	for (uint32_t slot = 0; slot < 1u << log2; slot++) {
+		uint64_t mixed = (slot + 1) * 0x9e3779b97f4a7c15u;
+
+		*world_slot(w, first + slot) = (uint16_t)(low + (mixed >> 32) % (high - low + 1));
+	}
+	w->t.pools[i] = (struct fwd_pool){
+		.place = (uint64_t)first << 8 | log2, .idle_s = 300, .settle_s = 900, .learn_s = 300
+	};
+}
