@@ -13,10 +13,10 @@
 	  .default_text = default_,                                                                \
 	  .limits = limits_,                                                                       \
 	  .help = help_,                                                                           \
-	  .restart = MARK(marks_, 'S'),                                                            \
-	  .required = MARK(marks_, 'R'),                                                           \
-	  .effective = MARK(marks_, 'E') },
-/* Marks are at most two letters; a string literal's characters are constants to the compiler. */
+	  .restart = MARK(marks_ "  ", 'S'),                                                       \
+	  .required = MARK(marks_ "  ", 'R'),                                                      \
+	  .effective = MARK(marks_ "  ", 'E') },
+/* Marks are at most two letters, and spaces behind them. */
 #define MARK(marks, letter)                                                                        \
 	((marks)[0] == (letter) || ((marks)[0] != '\0' && (marks)[1] == (letter)))
 

@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The demo's phases, in order. Each breaks or changes one thing under traffic and measures what follows."""
+import ipaddress
+import os
+import sys
+import time
+
+import plan as planning
+from books import check_servers, check_wire
+from net import say, wait_until
+from watch import Answers, now_ms, sigma
+
+CLIENTS = [ipaddress.ip_network(n) for n in (planning.CLIENTS4, planning.CLIENTS6)]
+RING_TOLERANCE = 0.06  # of a share: how far a ring's shares may be from the weights
+RESOLVER_ECS4, RESOLVER_ECS6 = "198.18.1.2", "2001:db8:53:1::2"
+
+
+def behind_ecs(request):
+    """Whether a request's source is behind the resolver that sends ECS: every second prefix is."""
+    ip = ipaddress.ip_address(request.source)
+    return ip.packed[2 if ip.version == 4 else 6] % 2 == 0
+
+
+def step(demo, what, expected, observed, tolerance):
+    """Note an expected share beside the one observed."""
+    demo.result["steps"].append({"step": what, "expected": round(expected, 4), "observed": round(observed, 4),
+                                 "tolerance": round(tolerance, 4)})
+    return demo.report.check(abs(expected - observed) <= tolerance,
+                             f"{what}: share {expected:.3f} ± {tolerance:.3f}", f"{observed:.3f}")
+
+
+def check_site_shares(demo, phase, start_ms, end_ms, weights):
+    """Behind the resolver with ECS, prefixes are spread over the sites by weight."""
+    shares, n = demo.crowd.shares(start_ms, end_ms, behind_ecs)
+    total = sum(weights.values())
+    for site, weight in weights.items():
+        share = weight / total
+        step(demo, f"{phase}: site {site}", share, shares.get(site, 0), 3 * sigma(share, n) + 1e-9)
+
+
+def check_backend_shares(demo, phase, start_ms, end_ms, site, weights):
+    shares, n = demo.crowd.backends(start_ms, end_ms, site.name)
+    total = sum(weights.values())
+    for backend, weight in weights.items():
+        share = weight / total
+        step(demo, f"{phase}: backend {backend}", share, shares.get(backend, 0),
+             3.5 * sigma(share, n) + RING_TOLERANCE * share)
+
+
+def site_weights(demo, without=()):
+    return {s.name: s.weight for s in demo.plan.sites if s.name not in without}
+
+
+def backend_weights(site, without=()):
+    return {b.name: b.weight for b in site.plan.backends if b.name not in without}
+
+
+def no_failures(demo, phase, start_ms, end_ms):
+    bad = [r for r in demo.crowd.between(start_ms, end_ms) if r.result != "ok"]
+    return demo.report.equal([(r.result, r.source, r.target) for r in bad[:5]], [], f"{phase}: no request fails")
+
+
+def client_syns(capture, outer, since_ms):
+    """Times of the clients' SYNs that were sent to a backend, since a time."""
+    return [t for t, way, to, source, _, _ in capture.flows()
+            if way == "in" and to == outer and t >= since_ms and
+            any(ipaddress.ip_address(source) in n for n in CLIENTS)]
+
+
+def probe_names(demo, log, servers, seconds, rate=400, prefixes=2 * planning.PREFIXES):
+    """Start dns_probe.py; returns (process, Answers)."""
+    path = os.path.join(demo.lab.dir, f"{log}.answers")
+    command = [sys.executable, os.path.join(os.path.dirname(__file__), "dns_probe.py"), "--name", demo.plan.name,
+               "--rate", str(rate), "--seconds", str(seconds), "--prefixes", str(prefixes), "--log", path]
+    for server in servers:
+        command += ["--server", server]
+    return demo.world.client.start(log, command), Answers(path, demo.site_of)
+
+
+def settle(demo, seconds):
+    """Let what is under way end; returns the time from which all is new."""
+    time.sleep(seconds)
+    return now_ms()
+
+
+def steady(demo):
+    """Spread by weight; all name servers agree about every prefix."""
+    demo.sabotage("dns")
+    with demo.phase("steady"):
+        begin = settle(demo, 1)
+        servers = [s.dns4 for s in demo.plan.sites]
+        n = 300 * len(servers)
+        process, answers = probe_names(demo, "agree", servers, n / 300, 300)
+        time.sleep(demo.seconds(9, 25))
+        process.popen.wait(20)
+        end = now_ms()
+        no_failures(demo, "steady", begin, end)
+        check_site_shares(demo, "steady", begin, end, site_weights(demo))
+        for site in demo.world.sites:
+            check_backend_shares(demo, "steady", begin, end, site, backend_weights(site))
+        sites = {}
+        for _, answered, _, prefix, _, site, _, _ in answers.read():
+            if answered:
+                sites.setdefault(prefix, set()).add(site)
+        demo.report.check(len(sites) >= 200, "steady: name servers answered for 200 prefixes and more", len(sites))
+        demo.report.equal(sorted(p for p, s in sites.items() if len(s) > 1)[:3], [],
+                          "steady: all name servers place each prefix alike")
+        demo.report.equal({len(p) > 0 for p, s in sites.items() if "-" in s}, set(), "steady: no answer is empty")
+
+
+def kill(demo):
+    """A backend's process dies."""
+    demo.sabotage("health")
+    site = demo.world.sites[0]
+    victim = site.backends[0]
+    capture = demo.captures[site.name]
+    with demo.phase("kill"):
+        time.sleep(1)
+        killed = now_ms()
+        victim.kill()
+        time.sleep(demo.seconds(6, 15))
+        end = now_ms()
+        syns = client_syns(capture, victim.addresses[0], killed)
+        out_ms = max(syns, default=killed) - killed
+        demo.result["backend_out_ms"] = out_ms
+        demo.report.between(out_ms, 0, 1000, "kill: ms to the last new flow sent to the dead backend")
+        to_victim = {(source, port) for t, _, outer, source, port, _ in capture.flows()
+                     if outer == victim.addresses[0] and t >= killed - 5000}
+        bad = [r for r in demo.crowd.between(killed - 1000, end) if r.result != "ok"]
+        demo.report.equal([r for r in bad if (r.source, r.port) not in to_victim][:3], [],
+                          "kill: only flows on the dead backend fail", )
+        demo.report.equal([r for r in bad if r.start_ms > killed + out_ms][:3], [],
+                          "kill: none that was started after the measured time")
+        check_backend_shares(demo, "kill", killed + 1500, end, site, backend_weights(site, {victim.name}))
+        no_failures(demo, "kill, once it is out", killed + max(1500, out_ms + 1), end)
+
+
+def drain_backend(demo):
+    """A backend is drained under long downloads: they all come whole, nothing new goes there."""
+    site = demo.world.sites[0]
+    backend = site.backends[1]
+    capture = demo.captures[site.name]
+    over_s = demo.seconds(15, 30)
+    with demo.phase("drain_backend"):
+        downloads = demo.start_crowd("downloads", "--path", "/files/long", "--seconds", 2, "--timeout-ms", 60000,
+                                     targets=site.plan.vips, rate=20)
+        time.sleep(2.5)
+        started = {r for r in capture.flows() if r[2] == backend.addresses[0]}
+        asked = now_ms()
+        verb = "disable" if demo.options.broken == "drain" else "drain"
+        over = [] if verb == "disable" else ["--over", f"{over_s}s"]
+        say(site.node.weir(verb, "backend", f"{site.plan.pool}/{backend.name}", *over, "--until", "+1h",
+                           "--reason", "demo").strip().splitlines()[0])
+        time.sleep(demo.seconds(6, 12))
+        end = now_ms()
+        syns = client_syns(capture, backend.addresses[0], asked)
+        quiet_ms = max(syns, default=asked) - asked
+        demo.result["backend_drain_ms"] = quiet_ms
+        demo.report.between(quiet_ms, 0, 4000, "drain_backend: ms to the last new flow")
+        demo.report.check(started, "drain_backend: it had flows before", len(started))
+        downloads.process.popen.wait(60)
+        done = downloads.read()
+        demo.report.check(sum(r.backend == backend.name for r in done) >= 3, "drain_backend: downloads were on it",
+                          sum(r.backend == backend.name for r in done))
+        demo.report.equal({(r.result, r.fnv) for r in done}, {("ok", demo.long_fnv)},
+                          "drain_backend: every download comes whole, with its checksum")
+        no_failures(demo, "drain_backend", asked, end)
+        demo.result["downloads"] = len(done)
+        site.node.weir("undrain", "backend", f"{site.plan.pool}/{backend.name}", "--reason", "demo")
+
+
+def drain_site(demo):
+    """A site is drained in steps; then it is taken back."""
+    site = demo.world.sites[-1]
+    over_s, n_steps = demo.seconds(16, 60), demo.seconds(4, 10)
+    share = site.plan.weight / sum(site_weights(demo).values())
+    ttl_s = 1.0
+    with demo.phase("drain_site"):
+        asked = now_ms()
+        site.node.weir("drain", "site", site.name, "--over", f"{over_s}s", "--until", "+1h", "--now", "--reason", "demo")
+        for k in range(1, n_steps + 1):
+            until = asked + 1000 * over_s * k / n_steps
+            time.sleep(max(0, (until - now_ms()) / 1000))
+            level, width = k / n_steps, 2 * (1 + ttl_s) / over_s
+            shares, n = demo.crowd.shares(now_ms() - 1500, now_ms(), behind_ecs)
+            lag = share * width / 2
+            step(demo, f"drain_site: {100 * level:.0f} %", share * (1 - level) + lag / 2, shares.get(site.name, 0),
+                 3 * sigma(max(0.05, share * (1 - level)), n) + lag)
+        time.sleep(demo.seconds(5, 8))
+        last = demo.crowd.last_start(site.name, asked)
+        demo.result["site_drain_s"] = round(((last or asked) - asked) / 1000, 2)
+        demo.report.between(demo.result["site_drain_s"], over_s * 0.5, over_s + 4,
+                            "drain_site: seconds to the last request there")
+        no_failures(demo, "drain_site", asked, now_ms())
+        site.node.weir("undrain", "site", site.name, "--now", "--reason", "demo")
+        back = now_ms()
+        wait_until(lambda: demo.crowd.shares(now_ms() - 1500, now_ms(), behind_ecs)[0].get(site.name, 0) > share / 2,
+                   20, f"{site.name} takes traffic again", 0.3)
+        say(f"{site.name} takes its share again after {(now_ms() - back) / 1000:.1f} s")
+
+
+def site_cut(demo):
+    """A site is cut off in silence: others' answers stop naming it, clients go elsewhere."""
+    site = demo.world.sites[-1]
+    others = [s for s in demo.plan.sites if s.name != site.name]
+    seconds = demo.seconds(14, 25)
+    with demo.phase("site_cut"):
+        process, answers = probe_names(demo, "cut", [s.dns4 for s in others], seconds + 1)
+        time.sleep(1)
+        cut = now_ms()
+        site.cut()
+        time.sleep(seconds)
+        end = now_ms()
+        process.popen.wait(20)
+        last = answers.last_naming(site.name, cut)
+        demo.report.check(any(a >= cut for _, a, *_ in answers.read()), "site_cut: the other name servers answer")
+        demo.result["site_out_ms"] = (last or cut) - cut
+        demo.report.between(demo.result["site_out_ms"], 0, 5000, "site_cut: ms to the last answer that names it")
+        last = demo.crowd.last_start(site.name, cut)
+        demo.result["client_out_ms"] = (last or cut) - cut
+        demo.report.between(demo.result["client_out_ms"], 0, 11000, "site_cut: ms to the last request sent there")
+        bad = [r for r in demo.crowd.between(cut, end) if r.result != "ok"]
+        demo.report.equal([r for r in bad if demo.crowd.site(r) not in (site.name, "?")][:3], [],
+                          "site_cut: requests to other sites do not fail")
+        lost = [r for r in bad if r.result.startswith("dns")]
+        demo.report.equal([(r.result, r.source) for r in lost[:3]], [], "site_cut: names resolve all the time")
+
+
+def come_back(demo):
+    """The cut site and the dead backend return, and take their shares again."""
+    site, first = demo.world.sites[-1], demo.world.sites[0]
+    with demo.phase("return"):
+        site.heal()
+        first.backends[0].start()
+        back = now_ms()
+        share = site.plan.weight / sum(site_weights(demo).values())
+        wait_until(lambda: demo.crowd.shares(now_ms() - 1500, now_ms(), behind_ecs)[0].get(site.name, 0) > share / 2,
+                   30, f"{site.name} takes traffic again", 0.3)
+        demo.result["site_back_s"] = round((now_ms() - back) / 1000, 1)
+        begin = settle(demo, 7)
+        time.sleep(demo.seconds(8, 20))
+        end = now_ms()
+        no_failures(demo, "return", begin, end)
+        check_site_shares(demo, "return", begin, end, site_weights(demo))
+        check_backend_shares(demo, "return", begin, end, first, backend_weights(first))
+
+
+def fail_static(demo):
+    """All Weir processes die; new connections work for a minute; then they start again."""
+    stop_crowd(demo)
+    vips = [v for s in demo.plan.sites for v in s.vips]
+    say("killing every Weir process at every site")
+    for node in demo.world.nodes:
+        node.kill_all()
+    static = demo.start_crowd("static", targets=vips)
+    with demo.phase("all_dead", static):
+        time.sleep(60)
+        bad = [r for r in static.read() if r.result != "ok"]
+        demo.report.equal([(r.result, r.target) for r in bad[:5]], [], "all_dead: no new connection fails in 60 s")
+    for node in demo.world.nodes:
+        node.start_supervised()
+    for node in demo.world.nodes:
+        node.wait_until_well()
+    static.process.stop(20)
+    demo.report.equal([(r.result, r.target) for r in static.read() if r.result != "ok"][:5], [],
+                      "all_dead: nor while they start again")
+    demo.static = static
+
+
+def stop_crowd(demo):
+    demo.crowd.process.stop(20)
+    time.sleep(0.5)
+    demo.crowd.read()
+
+
+def balance(demo):
+    """The books at the end."""
+    say("--- books")
+    time.sleep(1.5)
+    cut = demo.times["site_cut"]
+    killed = demo.times["kill"]
+
+    def tolerated(r):
+        return killed[0] <= r.start_ms <= killed[1] or cut[0] - 3000 <= r.start_ms <= cut[1]
+    n = check_servers(demo.report, demo.world, demo.crowd, tolerated)
+    demo.report.check(n > 5000, "books: requests reconciled one by one", n)
+    check_wire(demo.report, demo.world, demo.captures)
+
+
+PHASES = (steady, kill, drain_backend, drain_site, site_cut, come_back, fail_static, balance)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Fail static: each Weir process is killed in turn under traffic, then all; each starts again; nothing is lost.
+
+One site, without management: the effective document is written once. New connections all the time.
+"""
+import sys
+import time
+
+import plan as planning
+from books import check_wire
+from net import Lab, say, wait_until
+from report import Report
+from watch import Crowd, now_ms
+from world import World
+
+PROCESSES = ("dataplane", "health", "dns")
+
+
+def forwards(world):
+    """Whether each VIP answers."""
+    site = world.sites[0]
+    return all(world.client.run(["curl", "-s", "-m", "1", "-o", "/dev/null", "-w", "%{http_code}",
+                                 f"http://{f'[{v}]' if ':' in v else v}/healthz"], check=False) == "200"
+               for v in site.plan.vips)
+
+
+def failures(crowd, since_ms):
+    return [(r.result, r.target, r.backend) for r in crowd.between(since_ms, now_ms()) if r.result != "ok"][:5]
+
+
+def run(report):
+    with Lab("static") as lab:
+        world = World(lab, planning.simple(1, 3, api=False), resolvers=())
+        site, node = world.sites[0], world.sites[0].node
+        node.write_config()
+        node.write_effective()
+        site.start_backends()
+        capture = world.start_capture(site.node_port)
+        node.start(*PROCESSES)
+        wait_until(lambda: forwards(world), 20, "the VIPs answer", 0.2)
+        client = world.start_client("crowd", 260, targets=site.plan.vips)
+        crowd = Crowd(f"{lab.dir}/crowd.requests", client, {v: "ams" for v in site.plan.vips})
+        time.sleep(2)
+        for name in PROCESSES:
+            since = now_ms()
+            say(f"{name} is killed")
+            node.kill(name)
+            time.sleep(3)
+            node.start(name)
+            time.sleep(3)
+            report.equal(failures(crowd, since), [], f"nothing fails while {name} is dead, nor when it starts again")
+            report.check(node.processes[name].alive(), f"{name} runs again")
+        say("a backend dies, then health does: still no packet goes there")
+        victim = site.backends[0]
+        died = now_ms()
+        victim.kill()
+        time.sleep(2)
+        node.kill("health")
+        time.sleep(3)
+        node.kill("dataplane", "dns")
+        since = now_ms()
+        time.sleep(3)
+        report.equal(failures(crowd, died + 1500), [], "nothing fails once it is out, all processes dead")
+        late = [f for f in capture.flows() if f[1] == "in" and f[2] == victim.addresses[0] and f[0] > died + 1500
+                and f[3] not in (site.plan.node4, site.plan.node6)]
+        report.equal(late[:3], [], "no new flow to the dead backend")
+        node.start(*PROCESSES)
+        time.sleep(3)
+        report.equal(failures(crowd, since), [], "nothing fails when all start again")
+        client.stop(10)
+        report.check(len(crowd.read()) > 5000, "requests in all", len(crowd.requests))
+        time.sleep(1)
+        check_wire(report, world, {"ams": capture})
+
+
+if __name__ == "__main__":
+    sys.exit(Report.main(run))
