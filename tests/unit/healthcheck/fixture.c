@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char dir[64];
+
+static const char text[] =
+        "schema = 1; cluster = { name = \"t\"; hash_key_file = \"%s\"; hash_key_id = \"k\"; };\n"
+        "sites = ( { name = \"ams\"; }, { name = \"fra\"; } );\n"
+        "nodes = ( { name = \"ams-1\"; site = \"ams\"; ports = ( { interface = \"lo\"; } );\n"
+        "  tunnel_source = [ \"10.1.255.0/24\" ]; controls = [ %s ]; } );\n"
+        "checks = ( { name = \"c\"; %s } );\n"
+        "pools = ( { name = \"web\"; site = \"ams\"; check = \"c\"; mode = \"ipip\"; max_backends = 9;\n"
+        "    backends = ( { name = \"b1\"; address = \"127.0.0.11\"; },\n"
+        "      { name = \"b2\"; address = \"127.0.0.12\"; }, { name = \"b3\"; address = \"127.0.0.13\"; } ); },\n"
+        "  { name = \"webf\"; site = \"fra\"; check = \"c\"; mode = \"ipip\"; max_backends = 9;\n"
+        "    backends = ( { name = \"f1\"; address = \"10.2.1.11\"; } ); } );\n"
+        "vips = ( { name = \"va\"; site = \"ams\"; addresses = [ \"203.0.113.10\", \"2001:db8::10\" ]; },\n"
+        "  { name = \"vf\"; site = \"fra\"; addresses = [ \"127.0.0.14\" ]; } );\n"
+        "services = ( { name = \"web\"; protocol = \"tcp\"; port = %u; vip_check = \"c\";\n"
+        "  at = ( { site = \"ams\"; vip = \"va\"; pool = \"web\"; },\n"
+        "         { site = \"fra\"; vip = \"vf\"; pool = \"webf\"; } ); } );\n";
+
+const char *fixture_path(const char *name)
+{
+	static char paths[4][128];
+	static unsigned next;
+	char *path = paths[next++ % 4];
+
+	snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
+	return path;
+}
+
+int fixture_setup(void **state)
+{
+	(void)state;
+	strcpy(dir, "/tmp/weir-health-XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	FILE *f = fopen(fixture_path("hash.key"), "w");
+	if (!f)
+		return -1;
+	fputs("00112233445566778899aabbccddeeff\n", f);
+	return fclose(f);
+}
+
+int fixture_teardown(void **state)
+{
+	(void)state;
+	static const char *const names[] = { "hash.key", "weir.conf", "page", "verdicts",
+		                             "stats.health.page" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		unlink(fixture_path(names[i]));
+	return rmdir(dir);
+}
+
+struct model *fixture_model(const char *check, unsigned port, const char *controls)
+{
+	struct model_mistakes mistakes;
+	struct model *m = NULL;
+	FILE *f = fopen(fixture_path("weir.conf"), "w");
+
+	if (!f)
+		abort();
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	fprintf(f, text, fixture_path("hash.key"), controls, check, port);
+#pragma GCC diagnostic pop
+	fclose(f);
+	if (model_read_config(fixture_path("weir.conf"), "ams-1", &m, &mistakes))
+		for (size_t i = 0; i < mistakes.n_items; i++)
+			fprintf(stderr, "%u: %s: %s\n", mistakes.items[i].line,
+			        mistakes.items[i].field, mistakes.items[i].message);
+	model_mistakes_free(&mistakes);
+	if (!m)
+		abort();
+	return m;
+}

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The checker on its loop, against real sockets in a network namespace of the test's own. A silent
+ * target is a listener whose queue is full: the kernel drops further SYNs.
+ */
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/page.h"
+#include "fixture.h"
+#include "healthcheck/checker.h"
+#include "healthcheck/command.h"
+
+#define PORT    7080
+#define SKIPPED 77
+
+static const char tcp[] = "type = \"tcp\"; interval = \"40ms\"; fast_interval = \"20ms\"; "
+                          "timeout = \"40ms\"; rise = 2; fall = 2;";
+static const char http[] = "type = \"http\"; interval = \"40ms\"; fast_interval = \"20ms\"; "
+                           "timeout = \"40ms\"; rise = 2; fall = 2; expect = 200;";
+static const char via_tunnel[] = "type = \"tcp\"; via = \"tunnel\"; interval = \"40ms\"; "
+                                 "fast_interval = \"20ms\"; timeout = \"40ms\"; fall = 2;";
+
+static struct {
+	struct loop *loop;
+	struct page *page;
+	struct checker checker;
+	struct loop_timer stop;
+} run;
+
+static void on_stop(void *arg)
+{
+	loop_stop(arg);
+}
+
+static void start(const char *check, const char *controls)
+{
+	assert_int_equal(loop_open(&run.loop), 0);
+	assert_int_equal(page_create(fixture_path("page"), HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT,
+	                             sizeof(struct health_page), &run.page),
+	                 0);
+	assert_int_equal(checker_open(&run.checker, run.loop, run.page, NULL), 0);
+	assert_int_equal(checker_take(&run.checker, fixture_model(check, PORT, controls), NULL, 0),
+	                 0);
+}
+
+static void run_for(unsigned ms)
+{
+	run.stop = (struct loop_timer){ .cb = on_stop, .arg = run.loop };
+	loop_timer_set(run.loop, &run.stop, clock_mono_ms() + ms);
+	assert_int_equal(loop_run(run.loop), 0);
+}
+
+static void stop(void)
+{
+	checker_close(&run.checker);
+	loop_close(run.loop);
+	page_close(run.page);
+}
+
+static void forget(void)
+{
+	stop();
+	unlink(fixture_path("page"));
+}
+
+static uint64_t id_of(const char *name)
+{
+	const struct model_pool *pool = model_pool(run.checker.targets->model, "web");
+
+	return health_target_backend("web", model_backend(pool, name)->id);
+}
+
+static struct target *target(const char *name)
+{
+	return targets_find(run.checker.targets, id_of(name));
+}
+
+static health_word word(uint64_t id)
+{
+	struct health_page *p = page_payload(run.page);
+	int place = health_find(p, id);
+
+	assert_true(place >= 0);
+	return health_read(p, place);
+}
+
+static int listen_at(const char *address, int backlog)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+
+	inet_pton(AF_INET, address, &to.sin_addr);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(listen(fd, backlog), 0);
+	return fd;
+}
+
+/* A listener that answers nothing: its queue holds one, and it is there. */
+static int silent_at(const char *address, int *client)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT) };
+	int fd = listen_at(address, 0);
+
+	inet_pton(AF_INET, address, &to.sin_addr);
+	*client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(*client, (struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
+}
+
+/* Serves one canned answer to whoever comes, in a process that end() ends. */
+static pid_t serve(const char *address, const char *answer)
+{
+	int fd = listen_at(address, 64);
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		for (;;) {
+			char request[512];
+			int c = accept(fd, NULL, NULL);
+
+			if (read(c, request, sizeof(request)) > 0 && *answer)
+				(void)!write(c, answer, strlen(answer));
+			shutdown(c, SHUT_WR);
+			close(c);
+		}
+	}
+	close(fd);
+	return pid;
+}
+
+static void end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void a_listening_target_is_up_and_a_refusing_one_down(void **state)
+{
+	(void)state;
+	int fd = listen_at("127.0.0.11", 512);
+
+	start(tcp, "");
+	run_for(400);
+	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UP);
+	assert_int_equal(health_state(word(id_of("b2"))), HEALTH_DOWN);
+	assert_int_equal(health_reason(word(id_of("b2"))), HEALTH_REASON_REFUSED);
+	assert_int_equal(health_state(word(health_target_service("web", "ams", true))), HEALTH_UP);
+	assert_int_equal(health_state(word(health_target_service("web", "fra", true))),
+	                 HEALTH_DOWN);
+	close(fd);
+	run_for(200);
+	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_DOWN);
+	run_for(1);
+	assert_int_equal(health_state(word(health_target_service("web", "ams", false))),
+	                 HEALTH_DOWN);
+	forget();
+}
+
+static void a_verdict_of_down_survives_a_restart_of_the_process(void **state)
+{
+	(void)state;
+	start(tcp, "");
+	run_for(300);
+	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_DOWN);
+	int64_t since_s = health_since_s(word(id_of("b1")));
+	stop();
+	start(tcp, "");
+	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_DOWN);
+	assert_true(health_restored(word(id_of("b1"))));
+	assert_int_equal(health_since_s(word(id_of("b1"))), since_s);
+	run_for(200);
+	assert_false(health_restored(word(id_of("b1"))));
+	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_DOWN);
+	forget();
+}
+
+static void silence_counts_while_the_reflector_answers(void **state)
+{
+	(void)state;
+	int client, other = listen_at("127.0.0.12", 512), fd = silent_at("127.0.0.11", &client);
+
+	start(tcp, "");
+	run_for(500);
+	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_DOWN);
+	assert_int_equal(health_reason(word(id_of("b1"))), HEALTH_REASON_TIMEOUT);
+	assert_int_equal(health_state(word(id_of("b2"))), HEALTH_UP);
+	forget();
+	close(fd);
+	close(client);
+	close(other);
+}
+
+static void silence_says_nothing_while_the_controls_are_silent(void **state)
+{
+	(void)state;
+	int client, other = listen_at("127.0.0.12", 512), fd = silent_at("127.0.0.11", &client);
+
+	start(tcp, "\"203.0.113.1\"");
+	run_for(900);
+	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UNKNOWN);
+	assert_true(health_inconclusive(word(id_of("b1"))));
+	assert_int_equal(health_state(word(id_of("b2"))), HEALTH_UP);
+	assert_int_equal(health_state(word(id_of("b3"))), HEALTH_DOWN); /* refused: an answer */
+	forget();
+	close(fd);
+	close(client);
+	close(other);
+}
+
+static void silence_counts_while_an_outside_control_answers(void **state)
+{
+	(void)state;
+	int client, fd = silent_at("127.0.0.11", &client);
+
+	start(tcp, "\"127.0.0.77\"");
+	run_for(500);
+	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_DOWN);
+	assert_int_equal(health_reason(word(id_of("b1"))), HEALTH_REASON_TIMEOUT);
+	forget();
+	close(fd);
+	close(client);
+}
+
+static void all_targets_silent_and_no_control_outside_is_no_evidence(void **state)
+{
+	(void)state;
+	int clients[3], fds[3];
+	static const char *const addresses[] = { "127.0.0.11", "127.0.0.12", "127.0.0.13" };
+
+	for (int i = 0; i < 3; i++)
+		fds[i] = silent_at(addresses[i], &clients[i]);
+	start(tcp, "");
+	run_for(600);
+	unsigned n_down = 0;
+	for (int i = 0; i < 3; i++)
+		n_down += health_state(word(id_of((const char *const[]){ "b1", "b2", "b3" }[i]))) ==
+		          HEALTH_DOWN;
+	assert_in_range(n_down, 0, 2); /* never the last one */
+	forget();
+	for (int i = 0; i < 3; i++) {
+		close(fds[i]);
+		close(clients[i]);
+	}
+}
+
+static void http_answers_are_judged_by_their_status(void **state)
+{
+	(void)state;
+	pid_t good = serve("127.0.0.11", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+	pid_t bad = serve("127.0.0.12", "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
+	pid_t odd = serve("127.0.0.13", "SSH-2.0-OpenSSH_9\r\n");
+
+	start(http, "");
+	run_for(500);
+	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UP);
+	assert_int_equal(health_state(word(id_of("b2"))), HEALTH_DOWN);
+	assert_int_equal(health_reason(word(id_of("b2"))), HEALTH_REASON_BAD_STATUS);
+	assert_int_equal(target("b2")->last_detail, 503);
+	assert_int_equal(health_state(word(id_of("b3"))), HEALTH_DOWN);
+	assert_int_equal(health_reason(word(id_of("b3"))), HEALTH_REASON_BAD_ANSWER);
+	end(good);
+	end(bad);
+	end(odd);
+	forget();
+}
+
+static void a_server_that_takes_requests_and_says_nothing_is_down(void **state)
+{
+	(void)state;
+	int mute = listen_at("127.0.0.11", 512);
+	pid_t hangs_up = serve("127.0.0.12", "");
+	pid_t good = serve("127.0.0.13", "HTTP/1.0 200 OK\r\n\r\n");
+
+	start(http, "");
+	run_for(600);
+	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_DOWN);
+	assert_int_equal(health_reason(word(id_of("b1"))), HEALTH_REASON_TIMEOUT);
+	assert_int_equal(health_state(word(id_of("b2"))), HEALTH_DOWN);
+	assert_int_equal(health_reason(word(id_of("b2"))), HEALTH_REASON_RESET);
+	assert_int_equal(health_state(word(id_of("b3"))), HEALTH_UP);
+	end(hangs_up);
+	end(good);
+	forget();
+	close(mute);
+}
+
+static void a_tunnel_probe_is_not_judged_before_its_mark_is_in_the_table(void **state)
+{
+	(void)state;
+	start(via_tunnel, "");
+	run.checker.tunnel_document = 0;
+	for (size_t i = 0; i < run.checker.targets->n; i++)
+		run.checker.targets->items[i].since_document = 3;
+	run_for(300);
+	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UNKNOWN);
+	assert_true(health_inconclusive(word(id_of("b1"))));
+	forget();
+}
+
+static void a_document_taken_in_the_middle_of_probes_keeps_verdicts(void **state)
+{
+	(void)state;
+	int fd = listen_at("127.0.0.11", 512);
+
+	start(tcp, "");
+	run_for(300);
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(checker_take(&run.checker, fixture_model(tcp, PORT, ""), NULL, 0),
+		                 0);
+		assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UP);
+		assert_int_equal(health_state(word(id_of("b2"))), HEALTH_DOWN);
+		run_for(7);
+	}
+	run_for(100);
+	assert_true(target("b1")->counts.ok > 5);
+	forget();
+	close(fd);
+}
+
+static void control_lines_are_answered_whatever_they_hold(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *line, *want;
+	} cases[] = {
+		{ "", "\"ok\":false" },
+		{ "[]", "\"ok\":false" },
+		{ "{\"do\":7}", "\"ok\":false" },
+		{ "{\"do\":\"list\",\"do\":\"list\"}", "\"ok\":false" },
+		{ "{\"do\":\"burn\"}", "\"ok\":false" },
+		{ "{\"do\":\"check\"}", "no such target" },
+		{ "{\"do\":\"check\",\"pool\":\"web\",\"backend\":\"b9\"}", "no such target" },
+		{ "{\"do\":\"check\",\"pool\":\"web\",\"backend\":\"b1\"}", "\"ok\":true" },
+		{ "{\"do\":\"check\",\"service\":\"web\",\"site\":\"fra\"}", "\"ok\":true" },
+		{ "{\"do\":\"list\",\"pool\":5}", "\"n_targets\":4" },
+		{ "{\"do\":\"list\",\"pool\":\"web\"}", "\"n_targets\":3" },
+		{ "{\"do\":\"list\"}", "\"reflector\":true" },
+	};
+
+	start(tcp, "");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *answer = command_answer(&run.checker, cases[i].line, strlen(cases[i].line));
+
+		print_message("  %s\n", cases[i].line);
+		assert_non_null(answer);
+		assert_non_null(strstr(answer, cases[i].want));
+		free(answer);
+	}
+	forget();
+}
+
+/* A network of our own: loopback and nothing else. */
+static bool enter_namespace(void)
+{
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
+	int fd;
+
+	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET))
+		return false;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool ok = fd >= 0 && !ioctl(fd, SIOCSIFFLAGS, &lo);
+	close(fd);
+	return ok;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(silence_says_nothing_while_the_controls_are_silent),
+		cmocka_unit_test(all_targets_silent_and_no_control_outside_is_no_evidence),
+		cmocka_unit_test(a_tunnel_probe_is_not_judged_before_its_mark_is_in_the_table),
+		cmocka_unit_test(silence_counts_while_the_reflector_answers),
+		cmocka_unit_test(silence_counts_while_an_outside_control_answers),
+		cmocka_unit_test(a_listening_target_is_up_and_a_refusing_one_down),
+		cmocka_unit_test(a_verdict_of_down_survives_a_restart_of_the_process),
+		cmocka_unit_test(http_answers_are_judged_by_their_status),
+		cmocka_unit_test(a_server_that_takes_requests_and_says_nothing_is_down),
+		cmocka_unit_test(a_document_taken_in_the_middle_of_probes_keeps_verdicts),
+		cmocka_unit_test(control_lines_are_answered_whatever_they_hold),
+	};
+
+	if (!enter_namespace())
+		return SKIPPED;
+	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
+}

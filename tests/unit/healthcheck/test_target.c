@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fixture.h"
+#include "healthcheck/keep.h"
+#include "healthcheck/target.h"
+#include "weir/probe.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static const char direct[] = "type = \"tcp\"; port = 81; interval = \"1s\"; fall = 3; rise = 2;";
+static const char tunnel[] =
+        "type = \"http\"; via = \"tunnel\"; path = \"/h\"; host = \"x\"; fall = 3;";
+
+static struct targets *make(const char *check)
+{
+	struct targets *t = NULL;
+
+	assert_int_equal(targets_new(fixture_model(check, 80, ""), &t), 0);
+	return t;
+}
+
+static struct target *backend(const struct targets *t, const char *name)
+{
+	const struct model_pool *pool = model_pool(t->model, "web");
+
+	return targets_find(t, health_target_backend("web", model_backend(pool, name)->id));
+}
+
+static void own_backends_and_other_sites_vips_are_targets(void **state)
+{
+	(void)state;
+	struct targets *t = make(direct);
+	const struct target *b1 = backend(t, "b1");
+	const struct target *vip = targets_find(t, health_target_service("web", "fra", true));
+
+	assert_int_equal(t->n, 4); /* three backends, one VIP in one family */
+	assert_non_null(b1);
+	assert_int_equal(b1->spec.port, 81);
+	assert_int_equal(b1->spec.mark, 0);
+	assert_non_null(vip);
+	assert_string_equal(vip->site->name, "fra");
+	assert_null(targets_find(t, health_target_service("web", "ams", true)));
+	assert_int_equal(t->n_derived, 2); /* the own site's, in both families */
+	targets_free(t);
+}
+
+static void a_tunnel_check_goes_to_the_vip_with_its_backends_mark(void **state)
+{
+	(void)state;
+	struct targets *t = make(tunnel);
+	struct probe_mark *marks = NULL;
+	char text[ADDR_TEXT_MAX];
+	size_t n = 0;
+
+	assert_int_equal(probe_marks(t->model, &marks, &n), 0);
+	assert_int_equal(n, 3);
+	for (size_t i = 0; i < n; i++) {
+		const struct target *x = backend(t, marks[i].backend->name);
+
+		assert_int_equal(x->spec.mark, marks[i].mark);
+		assert_int_equal(x->spec.mark & PROBE_MARK_MASK, PROBE_MARK_BASE);
+		assert_string_equal(addr_text(&x->spec.address, text), "203.0.113.10");
+		assert_int_equal(x->spec.port, 80);
+		for (size_t j = 0; j < i; j++)
+			assert_int_not_equal(marks[i].mark, marks[j].mark);
+	}
+	free(marks);
+	targets_free(t);
+}
+
+static void a_verdict_passes_to_the_next_table_but_not_to_another_tunnel(void **state)
+{
+	(void)state;
+	struct targets *old = make(tunnel), *same = make(tunnel), *other = make(direct);
+
+	backend(old, "b1")->verdict = verdict_of(HEALTH_DOWN);
+	backend(old, "b1")->since_s = 77;
+	backend(old, "b1")->since_document = 5;
+	backend(same, "b1")->since_document = 9;
+	target_inherit(backend(same, "b1"), backend(old, "b1"));
+	assert_int_equal(verdict_state(backend(same, "b1")->verdict), HEALTH_DOWN);
+	assert_int_equal(backend(same, "b1")->since_s, 77);
+	assert_int_equal(backend(same, "b1")->since_document, 5);
+	backend(other, "b1")->since_document = 9;
+	target_inherit(backend(other, "b1"), backend(old, "b1"));
+	assert_int_equal(backend(other, "b1")->since_document, 9);
+	targets_free(old);
+	targets_free(same);
+	targets_free(other);
+}
+
+static void a_restored_target_keeps_state_and_time_and_says_so(void **state)
+{
+	(void)state;
+	struct targets *t = make(direct);
+	struct target *x = backend(t, "b1");
+	health_word word = health_make(HEALTH_DOWN, HEALTH_MARK_DOUBT, HEALTH_REASON_REFUSED, 1234);
+
+	target_restore(x, word);
+	assert_int_equal(health_state(target_word(x)), HEALTH_DOWN);
+	assert_true(health_restored(target_word(x)));
+	assert_false(health_in_doubt(target_word(x)));
+	assert_int_equal(health_since_s(target_word(x)), 1234);
+	assert_int_equal(health_reason(target_word(x)), HEALTH_REASON_REFUSED);
+	target_restore(backend(t, "b2"), 3); /* no such state */
+	assert_int_equal(target_word(backend(t, "b2")), 0);
+	targets_free(t);
+}
+
+static void a_services_word_follows_its_pools_backends(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *why;
+		struct tally y;
+		bool has_check;
+		enum health_state want;
+		bool doubt;
+	} cases[] = {
+		{ "no check", { 0 }, false, HEALTH_UP, false },
+		{ "no backend", { 0 }, true, HEALTH_DOWN, false },
+		{ "one up", { .n = 3, .n_up = 1, .n_sure = 1 }, true, HEALTH_UP, false },
+		{ "one up beside doubt",
+		  { .n = 3, .n_up = 2, .n_sure = 1, .n_doubt = 1 },
+		  true,
+		  HEALTH_UP,
+		  false },
+		{ "all up in doubt", { .n = 2, .n_up = 2, .n_doubt = 2 }, true, HEALTH_UP, true },
+		{ "nothing known", { .n = 3, .n_unknown = 3 }, true, HEALTH_UNKNOWN, false },
+		{ "one unknown", { .n = 3, .n_unknown = 1 }, true, HEALTH_UNKNOWN, false },
+		{ "all down", { .n = 3 }, true, HEALTH_DOWN, false },
+		{ "all down, one recovering", { .n = 3, .n_doubt = 1 }, true, HEALTH_DOWN, true },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		health_word w = derive_word(&cases[i].y, cases[i].has_check, 5);
+
+		print_message("  %s\n", cases[i].why);
+		assert_int_equal(health_state(w), cases[i].want);
+		assert_int_equal(health_in_doubt(w), cases[i].doubt);
+		assert_int_equal(health_reason(w), HEALTH_REASON_POOL);
+		assert_int_equal(health_since_s(w), 5);
+	}
+}
+
+static void tallies_count_a_pools_targets_alone(void **state)
+{
+	(void)state;
+	struct targets *t = make(direct);
+	const struct model_pool *pool = model_pool(t->model, "web");
+	const struct verdict_rule rule = { 2, 3 };
+
+	backend(t, "b1")->verdict = verdict_of(HEALTH_UP);
+	backend(t, "b2")->verdict = verdict_feed(verdict_of(HEALTH_UP), VERDICT_FAIL, &rule);
+	targets_find(t, health_target_service("web", "fra", true))->verdict = verdict_of(HEALTH_UP);
+	targets_tally(t);
+	assert_int_equal(t->tallies[pool->index].n, 3);
+	assert_int_equal(t->tallies[pool->index].n_up, 2);
+	assert_int_equal(t->tallies[pool->index].n_sure, 1);
+	assert_int_equal(t->tallies[pool->index].n_unknown, 1);
+	targets_free(t);
+}
+
+static void saved_verdicts_are_read_back(void **state)
+{
+	(void)state;
+	struct targets *t = make(direct);
+	struct saved_word *words = NULL;
+	size_t n = 0;
+
+	backend(t, "b1")->verdict = verdict_of(HEALTH_DOWN);
+	backend(t, "b1")->since_s = 99;
+	backend(t, "b2")->verdict = verdict_of(HEALTH_UP);
+	assert_int_equal(keep_write(fixture_path("verdicts"), t), 0);
+	assert_int_equal(keep_read(fixture_path("verdicts"), &words, &n), 0);
+	assert_int_equal(n, 2); /* an unknown one is not saved */
+	assert_true(words[0].target < words[1].target);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(words[i].word, target_word(targets_find(t, words[i].target)));
+	free(words);
+	targets_free(t);
+}
+
+static void a_spoilt_file_of_verdicts_is_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *why, *text;
+	} cases[] = {
+		{ "empty", "" },
+		{ "another head", "weir-verdicts 2\nend 0\n" },
+		{ "no end", "weir-verdicts 1\n0000000000000005 0000000000000001\n" },
+		{ "fewer than it says",
+		  "weir-verdicts 1\n0000000000000005 0000000000000001\nend 2\n" },
+		{ "more than it says", "weir-verdicts 1\n5 1\n6 1\nend 1\n" },
+		{ "a word missing", "weir-verdicts 1\n0000000000000005\nend 1\n" },
+		{ "something behind", "weir-verdicts 1\n5 1 1\nend 1\n" },
+		{ "not hex", "weir-verdicts 1\nzz 1\nend 1\n" },
+		{ "torn in the end", "weir-verdicts 1\n5 1\nend" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		FILE *f = fopen(fixture_path("verdicts"), "w");
+		struct saved_word *words = NULL;
+		size_t n = 0;
+
+		assert_non_null(f);
+		fputs(cases[i].text, f);
+		fclose(f);
+		print_message("  %s\n", cases[i].why);
+		assert_int_equal(keep_read(fixture_path("verdicts"), &words, &n), -EPROTO);
+		assert_null(words);
+	}
+	remove(fixture_path("verdicts"));
+	assert_int_equal(
+	        keep_read(fixture_path("verdicts"), &(struct saved_word *){ NULL }, &(size_t){ 0 }),
+	        -ENOENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_spoilt_file_of_verdicts_is_refused),
+		cmocka_unit_test(saved_verdicts_are_read_back),
+		cmocka_unit_test(own_backends_and_other_sites_vips_are_targets),
+		cmocka_unit_test(a_tunnel_check_goes_to_the_vip_with_its_backends_mark),
+		cmocka_unit_test(a_verdict_passes_to_the_next_table_but_not_to_another_tunnel),
+		cmocka_unit_test(a_restored_target_keeps_state_and_time_and_says_so),
+		cmocka_unit_test(a_services_word_follows_its_pools_backends),
+		cmocka_unit_test(tallies_count_a_pools_targets_alone),
+	};
+
+	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
+}
