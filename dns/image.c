@@ -28,11 +28,13 @@ struct image_fixed_names image_fixed_names(uint16_t type)
 
 uint64_t image_checksum(const struct image *i)
 {
-	const uint8_t *p = (const uint8_t *)(i + 1);
-	uint64_t h = i->size_bytes ^ i->source, v;
+	const uint8_t *p = (const uint8_t *)i;
+	uint64_t h = IMAGE_LAYOUT, v;
 
-	for (uint64_t left = (i->size_bytes - sizeof(*i)) / 8; left; left--, p += 8) {
-		memcpy(&v, p, 8);
+	for (uint64_t at = 0; at + 8 <= i->size_bytes; at += 8) {
+		if (at == offsetof(struct image, checksum))
+			continue;
+		memcpy(&v, p + at, 8);
 		h = (h ^ v) * 0xff51afd7ed558ccdu;
 		h ^= h >> 29;
 	}

@@ -56,7 +56,7 @@ struct image {
 	uint32_t layout;
 	uint32_t n_zones;
 	uint64_t size_bytes;
-	uint64_t checksum; /**< of all bytes behind this header */
+	uint64_t checksum; /**< of all other bytes */
 	uint64_t
 	        source; /**< digest of what it was made from; 0: of more than can be told (includes) */
 	uint64_t dynamic; /**< digest of the dynamic names, in their order */
@@ -66,7 +66,8 @@ struct image {
 	uint32_t max_labels;  /**< of any node: deeper names need no search */
 	uint32_t n_nodes, n_names, n_records, n_dynamic;
 };
-_Static_assert(sizeof(struct image) == 80, "image header layout");
+_Static_assert(sizeof(struct image) == 80 && offsetof(struct image, checksum) % 8 == 0,
+               "image header layout");
 
 /** A place of the hash table; node_off 0: free. */
 struct image_bucket {

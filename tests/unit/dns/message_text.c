@@ -239,7 +239,7 @@ static void record(struct reader *r, const char *section)
 	unsigned type = take(r, 2);
 
 	if (type == 41 && r->message[start] == 0) {
-		r->out -= 5; /* "ad . " */
+		r->out -= 4; /* "ad ." */
 		opt(r);
 		say(r, "\n");
 		return;

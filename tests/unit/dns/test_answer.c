@@ -170,121 +170,120 @@ static size_t ask(struct fixture *f, const uint8_t *query, size_t length, bool t
 
 static const char soa[] = "au shop.test. 60 SOA ns1.shop.test. root.shop.test. 7\n";
 
+static const struct {
+	const char *why, *name;
+	unsigned type;
+	const char *expected; /* behind the question; "SOA" stands for the negative SOA */
+} lookups[] = {
+	{ "data", "a.shop.test", A,
+	  "NOERROR aa|an a.shop.test. 300 A 192.0.2.10|an a.shop.test. 300 A 192.0.2.11|" },
+	{ "case is kept", "A.sHop.TEST", A,
+	  "NOERROR aa|an A.sHop.TEST. 300 A 192.0.2.10|an A.sHop.TEST. 300 A 192.0.2.11|" },
+	{ "no data", "a.shop.test", AAAA, "NOERROR aa|SOA" },
+	{ "no name", "nope.shop.test", A, "NXDOMAIN aa|SOA" },
+	{ "no name below one with data", "x.a.shop.test", A, "NXDOMAIN aa|SOA" },
+	{ "empty non-terminal", "y.ent.shop.test", A, "NOERROR aa|SOA" },
+	{ "no name below an empty non-terminal", "z.ent.shop.test", A, "NXDOMAIN aa|SOA" },
+	{ "apex", "shop.test", SOA,
+	  "NOERROR aa|an shop.test. 300 SOA ns1.shop.test. root.shop.test. 7|" },
+	{ "alias chain", "c1.shop.test", A,
+	  "NOERROR aa|an c1.shop.test. 300 CNAME c2.shop.test.|an c2.shop.test. 300 CNAME "
+	  "a.shop.test.|an a.shop.test. 300 A 192.0.2.10|an a.shop.test. 300 A 192.0.2.11|" },
+	{ "the alias itself", "c1.shop.test", CNAME,
+	  "NOERROR aa|an c1.shop.test. 300 CNAME c2.shop.test.|" },
+	{ "alias without that type at its end", "c2.shop.test", AAAA,
+	  "NOERROR aa|an c2.shop.test. 300 CNAME a.shop.test.|SOA" },
+	{ "alias to nowhere", "lost.shop.test", A,
+	  "NXDOMAIN aa|an lost.shop.test. 300 CNAME nowhere.shop.test.|SOA" },
+	{ "alias out of the zone", "out.shop.test", A,
+	  "NOERROR aa|an out.shop.test. 300 CNAME www.elsewhere.test.|" },
+	{ "alias round", "round1.shop.test", A,
+	  "NOERROR aa|an round1.shop.test. 300 CNAME round2.shop.test.|an round2.shop.test. "
+	  "300 CNAME round1.shop.test.|" },
+	{ "alias into a delegation", "down.shop.test", A,
+	  "NOERROR aa|an down.shop.test. 300 CNAME x.sub.shop.test.|au sub.shop.test. 300 NS ns.sub.shop.test.|au sub.shop.test. 300 NS ns.other.shop.test.|ad "
+	  "ns.sub.shop.test. 300 A 192.0.2.30|ad ns.other.shop.test. 300 A 192.0.2.31|" },
+	{ "wildcard", "any.w.shop.test", TXT,
+	  "NOERROR aa|an any.w.shop.test. 300 TYPE16 #0477696c64|" },
+	{ "wildcard, deeper", "b.any.w.shop.test", TXT,
+	  "NOERROR aa|an b.any.w.shop.test. 300 TYPE16 #0477696c64|" },
+	{ "wildcard, asked for itself", "*.w.shop.test", TXT,
+	  "NOERROR aa|an *.w.shop.test. 300 TYPE16 #0477696c64|" },
+	{ "wildcard without the type", "any.w.shop.test", A, "NOERROR aa|SOA" },
+	{ "existing name stops the wildcard", "there.w.shop.test", TXT, "NOERROR aa|SOA" },
+	{ "name below the existing one too", "x.there.w.shop.test", TXT, "NXDOMAIN aa|SOA" },
+	{ "wildcard's parent", "w.shop.test", TXT, "NOERROR aa|SOA" },
+	{ "wildcard alias", "q.wc.shop.test", A,
+	  "NOERROR aa|an q.wc.shop.test. 300 CNAME a.shop.test.|an a.shop.test. 300 A "
+	  "192.0.2.10|an a.shop.test. 300 A 192.0.2.11|" },
+	{ "delegation", "x.sub.shop.test", A,
+	  "NOERROR|au sub.shop.test. 300 NS ns.sub.shop.test.|au sub.shop.test. 300 NS ns.other.shop.test.|ad ns.sub.shop.test. 300 A 192.0.2.30|ad ns.other.shop.test. 300 "
+	  "A 192.0.2.31|" },
+	{ "glue asked for", "ns.sub.shop.test", A,
+	  "NOERROR|au sub.shop.test. 300 NS ns.sub.shop.test.|au sub.shop.test. 300 NS ns.other.shop.test.|ad ns.sub.shop.test. 300 A 192.0.2.30|ad ns.other.shop.test. 300 "
+	  "A 192.0.2.31|" },
+	{ "DS at a delegation", "sub.shop.test", DS,
+	  "NOERROR aa|an sub.shop.test. 300 TYPE43 "
+	  "#00010d020000000000000000000000000000000000000000000000000000000000000000|" },
+	{ "no DS at a delegation", "other.shop.test", DS, "NOERROR aa|SOA" },
+	{ "DS of a zone served here comes from its parent", "child.shop.test", DS,
+	  "NOERROR aa|an child.shop.test. 300 TYPE43 "
+	  "#00020d020000000000000000000000000000000000000000000000000000000000000000|" },
+	{ "a zone below is answered by itself", "ns.child.shop.test", A,
+	  "NOERROR aa|an ns.child.shop.test. 60 A 192.0.2.40|" },
+	{ "what the parent says about names in it does not count", "glue.child.shop.test", A,
+	  "NXDOMAIN aa|au child.shop.test. 1 SOA ns.child.shop.test. root.child.shop.test. "
+	  "1|" },
+	{ "names in the data are compressed", "mx.shop.test", MX,
+	  "NOERROR aa|an mx.shop.test. 300 MX 10 a.shop.test.|" },
+	{ "dynamic", "www.shop.test", A,
+	  "NOERROR aa|an www.shop.test. 60 A 203.0.113.1|an www.shop.test. 60 A "
+	  "203.0.113.2|" },
+	{ "dynamic, IPv6", "www.shop.test", AAAA,
+	  "NOERROR aa|an www.shop.test. 60 AAAA 2001:db8:1::1|" },
+	{ "a file's records beside a dynamic name", "www.shop.test", TXT,
+	  "NOERROR aa|an www.shop.test. 300 TYPE16 #0568656c6c6f|" },
+	{ "dynamic without that type", "www.shop.test", MX, "NOERROR aa|SOA" },
+	{ "alias to a dynamic name", "todyn.shop.test", AAAA,
+	  "NOERROR aa|an todyn.shop.test. 300 CNAME www.shop.test.|an www.shop.test. 60 AAAA "
+	  "2001:db8:1::1|" },
+	{ "dynamic wildcard", "x.dyn.shop.test", AAAA,
+	  "NOERROR aa|an x.dyn.shop.test. 60 AAAA 2001:db8:1::1|" },
+	{ "ANY gives one RRset", "ns1.shop.test", ANY,
+	  "NOERROR aa|an ns1.shop.test. 300 A 192.0.2.1|" },
+	{ "ANY at an alias", "c2.shop.test", ANY,
+	  "NOERROR aa|an c2.shop.test. 300 CNAME a.shop.test.|" },
+	{ "ANY at a dynamic name", "www.shop.test", ANY,
+	  "NOERROR aa|an www.shop.test. 60 A 203.0.113.1|an www.shop.test. 60 A "
+	  "203.0.113.2|" },
+	{ "outside", "www.elsewhere.test", A, "REFUSED|" },
+	{ "above the zone", "test", A, "REFUSED|" },
+	{ "the root", ".", NS, "REFUSED|" },
+	{ "zone transfer", "shop.test", 252, "REFUSED|" },
+	{ "unknown type", "a.shop.test", 666, "NOERROR aa|SOA" },
+};
+
 static void answers_what_the_zones_say(void **state)
 {
-	static const struct {
-		const char *why, *name;
-		unsigned type;
-		const char *expected; /* behind the question; "SOA" stands for the negative SOA */
-	} cases[] = {
-		{ "data", "a.shop.test", A,
-		  "NOERROR aa|an a.shop.test. 300 A 192.0.2.10|an a.shop.test. 300 A 192.0.2.11|" },
-		{ "case is kept", "A.sHop.TEST", A,
-		  "NOERROR aa|an A.sHop.TEST. 300 A 192.0.2.10|an A.sHop.TEST. 300 A 192.0.2.11|" },
-		{ "no data", "a.shop.test", AAAA, "NOERROR aa|SOA" },
-		{ "no name", "nope.shop.test", A, "NXDOMAIN aa|SOA" },
-		{ "no name below one with data", "x.a.shop.test", A, "NXDOMAIN aa|SOA" },
-		{ "empty non-terminal", "y.ent.shop.test", A, "NOERROR aa|SOA" },
-		{ "no name below an empty non-terminal", "z.ent.shop.test", A, "NXDOMAIN aa|SOA" },
-		{ "apex", "shop.test", SOA,
-		  "NOERROR aa|an shop.test. 300 SOA ns1.shop.test. root.shop.test. 7|" },
-		{ "alias chain", "c1.shop.test", A,
-		  "NOERROR aa|an c1.shop.test. 300 CNAME c2.shop.test.|an c2.shop.test. 300 CNAME "
-		  "a.shop.test.|an a.shop.test. 300 A 192.0.2.10|an a.shop.test. 300 A 192.0.2.11|" },
-		{ "the alias itself", "c1.shop.test", CNAME,
-		  "NOERROR aa|an c1.shop.test. 300 CNAME c2.shop.test.|" },
-		{ "alias without that type at its end", "c2.shop.test", AAAA,
-		  "NOERROR aa|an c2.shop.test. 300 CNAME a.shop.test.|SOA" },
-		{ "alias to nowhere", "lost.shop.test", A,
-		  "NXDOMAIN aa|an lost.shop.test. 300 CNAME nowhere.shop.test.|SOA" },
-		{ "alias out of the zone", "out.shop.test", A,
-		  "NOERROR aa|an out.shop.test. 300 CNAME www.elsewhere.test.|" },
-		{ "alias round", "round1.shop.test", A,
-		  "NOERROR aa|an round1.shop.test. 300 CNAME round2.shop.test.|an round2.shop.test. "
-		  "300 CNAME round1.shop.test.|" },
-		{ "alias into a delegation", "down.shop.test", A,
-		  "NOERROR aa|an down.shop.test. 300 CNAME x.sub.shop.test.|au sub.shop.test. 300 NS ns.sub.shop.test.|au sub.shop.test. 300 NS ns.other.shop.test.|ad "
-		  "ns.sub.shop.test. 300 A 192.0.2.30|ad ns.other.shop.test. 300 A 192.0.2.31|" },
-		{ "wildcard", "any.w.shop.test", TXT,
-		  "NOERROR aa|an any.w.shop.test. 300 TYPE16 #0477696c64|" },
-		{ "wildcard, deeper", "b.any.w.shop.test", TXT,
-		  "NOERROR aa|an b.any.w.shop.test. 300 TYPE16 #0477696c64|" },
-		{ "wildcard, asked for itself", "*.w.shop.test", TXT,
-		  "NOERROR aa|an *.w.shop.test. 300 TYPE16 #0477696c64|" },
-		{ "wildcard without the type", "any.w.shop.test", A, "NOERROR aa|SOA" },
-		{ "existing name stops the wildcard", "there.w.shop.test", TXT, "NOERROR aa|SOA" },
-		{ "name below the existing one too", "x.there.w.shop.test", TXT,
-		  "NXDOMAIN aa|SOA" },
-		{ "wildcard's parent", "w.shop.test", TXT, "NOERROR aa|SOA" },
-		{ "wildcard alias", "q.wc.shop.test", A,
-		  "NOERROR aa|an q.wc.shop.test. 300 CNAME a.shop.test.|an a.shop.test. 300 A "
-		  "192.0.2.10|an a.shop.test. 300 A 192.0.2.11|" },
-		{ "delegation", "x.sub.shop.test", A,
-		  "NOERROR|au sub.shop.test. 300 NS ns.sub.shop.test.|au sub.shop.test. 300 NS ns.other.shop.test.|ad ns.sub.shop.test. 300 A 192.0.2.30|ad ns.other.shop.test. 300 "
-		  "A 192.0.2.31|" },
-		{ "glue asked for", "ns.sub.shop.test", A,
-		  "NOERROR|au sub.shop.test. 300 NS ns.sub.shop.test.|au sub.shop.test. 300 NS ns.other.shop.test.|ad ns.sub.shop.test. 300 A 192.0.2.30|ad ns.other.shop.test. 300 "
-		  "A 192.0.2.31|" },
-		{ "DS at a delegation", "sub.shop.test", DS,
-		  "NOERROR aa|an sub.shop.test. 300 TYPE43 "
-		  "#00010d020000000000000000000000000000000000000000000000000000000000000000|" },
-		{ "no DS at a delegation", "other.shop.test", DS, "NOERROR aa|SOA" },
-		{ "DS of a zone served here comes from its parent", "child.shop.test", DS,
-		  "NOERROR aa|an child.shop.test. 300 TYPE43 "
-		  "#00020d020000000000000000000000000000000000000000000000000000000000000000|" },
-		{ "a zone below is answered by itself", "ns.child.shop.test", A,
-		  "NOERROR aa|an ns.child.shop.test. 60 A 192.0.2.40|" },
-		{ "what the parent says about names in it does not count", "glue.child.shop.test",
-		  A,
-		  "NXDOMAIN aa|au child.shop.test. 1 SOA ns.child.shop.test. root.child.shop.test. "
-		  "1|" },
-		{ "names in the data are compressed", "mx.shop.test", MX,
-		  "NOERROR aa|an mx.shop.test. 300 MX 10 a.shop.test.|" },
-		{ "dynamic", "www.shop.test", A,
-		  "NOERROR aa|an www.shop.test. 60 A 203.0.113.1|an www.shop.test. 60 A "
-		  "203.0.113.2|" },
-		{ "dynamic, IPv6", "www.shop.test", AAAA,
-		  "NOERROR aa|an www.shop.test. 60 AAAA 2001:db8:1::1|" },
-		{ "a file's records beside a dynamic name", "www.shop.test", TXT,
-		  "NOERROR aa|an www.shop.test. 300 TYPE16 #0568656c6c6f|" },
-		{ "dynamic without that type", "www.shop.test", MX, "NOERROR aa|SOA" },
-		{ "alias to a dynamic name", "todyn.shop.test", AAAA,
-		  "NOERROR aa|an todyn.shop.test. 300 CNAME www.shop.test.|an www.shop.test. 60 AAAA "
-		  "2001:db8:1::1|" },
-		{ "dynamic wildcard", "x.dyn.shop.test", AAAA,
-		  "NOERROR aa|an x.dyn.shop.test. 60 AAAA 2001:db8:1::1|" },
-		{ "ANY gives one RRset", "ns1.shop.test", ANY,
-		  "NOERROR aa|an ns1.shop.test. 300 A 192.0.2.1|" },
-		{ "ANY at an alias", "c2.shop.test", ANY,
-		  "NOERROR aa|an c2.shop.test. 300 CNAME a.shop.test.|" },
-		{ "ANY at a dynamic name", "www.shop.test", ANY,
-		  "NOERROR aa|an www.shop.test. 60 A 203.0.113.1|an www.shop.test. 60 A "
-		  "203.0.113.2|" },
-		{ "outside", "www.elsewhere.test", A, "REFUSED|" },
-		{ "above the zone", "test", A, "REFUSED|" },
-		{ "the root", ".", NS, "REFUSED|" },
-		{ "zone transfer", "shop.test", 252, "REFUSED|" },
-		{ "unknown type", "a.shop.test", 666, "NOERROR aa|SOA" },
-	};
 	struct fixture *f = *state;
 	static char text[65536], expected[4096];
 
-	for (size_t i = 0; i < COUNT(cases); i++) {
+	for (size_t i = 0; i < COUNT(lookups); i++) {
 		uint8_t query[512];
 		struct answer_info info;
-		const char *from = strchr(cases[i].expected, '|');
+		const char *from = strchr(lookups[i].expected, '|');
 		char *to = expected;
 
-		to += sprintf(to, "%.*s\n? %s%s %u\n", (int)(from - cases[i].expected),
-		              cases[i].expected, cases[i].name,
-		              strcmp(cases[i].name, ".") == 0 ? "" : ".", cases[i].type);
+		to += sprintf(to, "%.*s\n? %s%s %u\n", (int)(from - lookups[i].expected),
+		              lookups[i].expected, lookups[i].name,
+		              strcmp(lookups[i].name, ".") == 0 ? "" : ".", lookups[i].type);
 		for (from++; *from; from++)
 			*to++ = *from == '|' ? '\n' : *from;
 		*to = '\0';
 		if (to - expected > 3 && strcmp(to - 3, "SOA") == 0)
 			strcpy(to - 3, soa);
-		print_message("  %s\n", cases[i].why);
-		ask(f, query, query_make(cases[i].name, (uint16_t)cases[i].type, query), false,
+		print_message("  %s\n", lookups[i].why);
+		ask(f, query, query_make(lookups[i].name, (uint16_t)lookups[i].type, query), false,
 		    text, &info);
 		assert_string_equal(text, expected);
 	}
@@ -332,11 +331,187 @@ static void echoes_the_subnet_with_its_scope(void **state)
 	}
 }
 
+/* A query as bytes, with "\1" and so on; its length counts the final NUL out. */
+struct raw {
+	const char *why;
+	const char *bytes;
+	size_t length;
+	const char *expected; /* NULL: no answer */
+};
+#define RAW(why, bytes, expected)                                                                  \
+	{                                                                                          \
+		why, bytes, sizeof(bytes) - 1, expected                                            \
+	}
+#define HEAD(flags, counts) "\x12\x34" flags counts
+#define ONE                 "\0\1\0\0\0\0\0\0"
+#define ONE_AND_OPT         "\0\1\0\0\0\0\0\1"
+#define NAME                "\1a\4shop\4test\0"
+#define IN_A                "\0\1\0\1"
+#define OPT(data)           "\0\0\x29\x04\xd0\0\0\0\0" data
+
+static const struct raw raws[] = {
+	RAW("nothing", "", NULL),
+	RAW("half a header", "\x12\x34\1\0\0\1", NULL),
+	RAW("an answer", HEAD("\x81\0", ONE) NAME IN_A, NULL),
+	RAW("an answer with an error to say", HEAD("\x80\1", "\0\0\0\0\0\0\0\0"), NULL),
+	RAW("another opcode", HEAD("\x29\0", ONE) NAME IN_A, "NOTIMP\n"),
+	RAW("the last opcode, all flags", HEAD("\x7f\xff", ONE) NAME IN_A, "NOTIMP\n"),
+	RAW("no question", HEAD("\1\0", "\0\0\0\0\0\0\0\0"), "FORMERR\n"),
+	RAW("two questions", HEAD("\1\0", "\0\2\0\0\0\0\0\0") NAME IN_A NAME IN_A, "FORMERR\n"),
+	RAW("question missing", HEAD("\1\0", ONE), "FORMERR\n"),
+	RAW("question cut in the name", HEAD("\1\0", ONE) "\1a\4sh", "FORMERR\n"),
+	RAW("question cut before the class", HEAD("\1\0", ONE) NAME "\0\1", "FORMERR\n"),
+	RAW("compressed question", HEAD("\1\0", ONE) "\1a\xc0\x0c" IN_A, "FORMERR\n"),
+	RAW("label of a kind unknown", HEAD("\1\0", ONE) "\x41\1a" IN_A, "FORMERR\n"),
+	RAW("bytes behind the message", HEAD("\1\0", ONE) NAME IN_A "\0",
+	    "FORMERR\n? a.shop.test. 1\n"),
+	RAW("record announced, not there", HEAD("\1\0", "\0\1\0\1\0\0\0\0") NAME IN_A,
+	    "FORMERR\n? a.shop.test. 1\n"),
+	RAW("65535 records announced", HEAD("\1\0", "\0\1\xff\xff\xff\xff\xff\xff") NAME IN_A,
+	    "FORMERR\n? a.shop.test. 1\n"),
+	RAW("OPT among the answers", HEAD("\1\0", "\0\1\0\1\0\0\0\0") NAME IN_A OPT("\0\0"),
+	    "FORMERR\n? a.shop.test. 1\n"),
+	RAW("OPT below a name", HEAD("\1\0", ONE_AND_OPT) NAME IN_A "\1x" OPT("\0\0"),
+	    "FORMERR\n? a.shop.test. 1\n"),
+	RAW("two OPTs", HEAD("\1\0", "\0\1\0\0\0\0\0\2") NAME IN_A OPT("\0\0") OPT("\0\0"),
+	    "FORMERR\n? a.shop.test. 1\nopt 1232 0 0 -\n"),
+	RAW("OPT cut", HEAD("\1\0", ONE_AND_OPT) NAME IN_A OPT("\0\4\0\3"),
+	    "FORMERR\n? a.shop.test. 1\n"),
+	RAW("option longer than OPT", HEAD("\1\0", ONE_AND_OPT) NAME IN_A OPT("\0\4\0\x64\0\1"),
+	    "FORMERR\n? a.shop.test. 1\nopt 1232 0 0 -\n"),
+	RAW("subnet with host bits",
+	    HEAD("\1\0", ONE_AND_OPT) NAME IN_A OPT("\0\x0b\0\x08\0\7\0\1\x14\0\1\2\x31"),
+	    "FORMERR\n? a.shop.test. 1\nopt 1232 0 0 -\n"),
+	RAW("subnet with a scope",
+	    HEAD("\1\0", ONE_AND_OPT) NAME IN_A OPT("\0\x0b\0\x08\0\7\0\1\x18\x18\1\2\3"),
+	    "FORMERR\n? a.shop.test. 1\nopt 1232 0 0 -\n"),
+	RAW("subnet too long",
+	    HEAD("\1\0", ONE_AND_OPT) NAME IN_A OPT("\0\x0c\0\x08\0\x08\0\1\x18\0\1\2\3\4"),
+	    "FORMERR\n? a.shop.test. 1\nopt 1232 0 0 -\n"),
+	RAW("subnet too short",
+	    HEAD("\1\0", ONE_AND_OPT) NAME IN_A OPT("\0\x0a\0\x08\0\6\0\1\x18\0\1\2"),
+	    "FORMERR\n? a.shop.test. 1\nopt 1232 0 0 -\n"),
+	RAW("subnet of 33 bits",
+	    HEAD("\1\0", ONE_AND_OPT) NAME IN_A OPT("\0\x0d\0\x08\0\x09\0\1\x21\0\1\2\3\4\0"),
+	    "FORMERR\n? a.shop.test. 1\nopt 1232 0 0 -\n"),
+	RAW("subnet of a family unknown",
+	    HEAD("\1\0", ONE_AND_OPT) NAME IN_A OPT("\0\x08\0\x08\0\4\0\3\0\0"),
+	    "FORMERR\n? a.shop.test. 1\nopt 1232 0 0 -\n"),
+	RAW("two subnets",
+	    HEAD("\1\0", ONE_AND_OPT) NAME IN_A OPT("\0\x10\0\x08\0\4\0\1\0\0\0\x08\0\4\0\1\0\0"),
+	    "FORMERR\n? a.shop.test. 1\nopt 1232 0 0 - subnet 1/0/0 #\n"),
+	RAW("version 1, whatever its options",
+	    HEAD("\1\0", ONE_AND_OPT) NAME IN_A "\0\0\x29\x04\xd0\0\1\0\0\0\2\xff\xff",
+	    "NOERROR\n? a.shop.test. 1\nopt 1232 1 0 -\n"),
+	RAW("DO and Z bits: DO alone comes back",
+	    HEAD("\1\0", ONE_AND_OPT) NAME "\0\x1c\0\1\0\0\x29\x04\xd0\0\0\xff\xff\0\0",
+	    "NOERROR aa\n? a.shop.test. 28\nau shop.test. 60 SOA ns1.shop.test. root.shop.test. 7\nopt 1232 0 0 do\n"),
+	RAW("an option unknown",
+	    HEAD("\1\0", ONE_AND_OPT) NAME "\0\x1c\0\1" OPT("\0\5\xff\xfe\0\1x"),
+	    "NOERROR aa\n? a.shop.test. 28\nau shop.test. 60 SOA ns1.shop.test. root.shop.test. 7\nopt 1232 0 0 -\n"),
+	RAW("type OPT asked for", HEAD("\1\0", ONE) NAME "\0\x29\0\1",
+	    "FORMERR\n? a.shop.test. 41\n"),
+	RAW("type 0 asked for", HEAD("\1\0", ONE) NAME "\0\0\0\1", "FORMERR\n? a.shop.test. 0\n"),
+	RAW("a meta type", HEAD("\1\0", ONE) NAME "\0\xfd\0\1", "NOTIMP\n? a.shop.test. 253\n"),
+	RAW("another class", HEAD("\1\0", ONE) NAME "\0\1\0\3", "REFUSED\n? a.shop.test. 1\n"),
+	RAW("class ANY", HEAD("\1\0", ONE) NAME "\0\1\0\xff", "REFUSED\n? a.shop.test. 1\n"),
+	RAW("a record of another kind behind the question",
+	    HEAD("\1\0", "\0\1\0\0\0\0\0\1") NAME "\0\x1c\0\1"
+	                                          "\1x\xc0\x0c\0\x10\0\1\0\0\0\0\0\1\0",
+	    "NOERROR aa\n? a.shop.test. 28\nau shop.test. 60 SOA ns1.shop.test. root.shop.test. 7\n"),
+};
+
+static void each_malformed_query_has_its_answer(void **state)
+{
+	struct fixture *f = *state;
+	static char text[65536];
+
+	for (size_t i = 0; i < COUNT(raws); i++) {
+		struct answer_info info;
+		size_t n =
+		        ask(f, (const uint8_t *)raws[i].bytes, raws[i].length, false, text, &info);
+
+		print_message("  %s\n", raws[i].why);
+		if (raws[i].expected)
+			assert_string_equal(text, raws[i].expected);
+		else
+			assert_int_equal(n, 0);
+	}
+}
+
+static void each_cut_of_a_query_is_refused_or_dropped(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t query[512], option[32];
+	static char text[65536];
+	size_t length = query_make("a.shop.test", A, query);
+
+	length = query_add_opt(query, length, 1232, 0, option,
+	                       option_subnet("192.0.2.0", 24, option));
+	for (size_t n = 0; n < length; n++) {
+		struct answer_info info;
+		size_t got = ask(f, query, n, false, text, &info);
+
+		assert_true(n < 12 ? got == 0 : strncmp(text, "FORMERR\n", 8) == 0);
+	}
+}
+
+static void tells_the_node_to_those_who_ask(void **state)
+{
+	struct fixture *f = *state;
+	struct answer_env before = f->env;
+	uint8_t query[512];
+	static char text[65536];
+	struct answer_info info;
+	size_t length = query_make("nope.shop.test", A, query);
+
+	f->env.nsid = (const uint8_t *)"ams-1";
+	f->env.nsid_length = 5;
+	length = query_add_opt(query, length, 512, 0, "\0\3\0\0", 4);
+	ask(f, query, length, false, text, &info);
+	assert_non_null(strstr(text, "option 3 #616d732d31"));
+	f->env = before;
+	ask(f, query, length, false, text, &info);
+	assert_null(strstr(text, "option"));
+}
+
+static void flags_of_the_question_come_back_or_not(void **state)
+{
+	static const struct {
+		const char *why;
+		uint16_t sent, expected;
+	} cases[] = {
+		{ "RD", 0x0100, 0x8500 },       { "none", 0, 0x8400 },
+		{ "CD", 0x0010, 0x8410 },       { "AD", 0x0020, 0x8400 },
+		{ "Z", 0x0040, 0x8400 },        { "RA", 0x0080, 0x8400 },
+		{ "TC", 0x0200, 0x8400 },       { "AA", 0x0400, 0x8400 },
+		{ "an rcode", 0x000f, 0x8400 }, { "NOTIMP", 0x29f0, 0xa804 },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		uint8_t query[512], out[ANSWER_UDP_MAX];
+		struct answer_query q = { .bytes = query,
+			                  .length = query_make("a.shop.test", A, query) };
+		struct answer_info info;
+
+		query[2] = (uint8_t)(cases[i].sent >> 8);
+		query[3] = (uint8_t)cases[i].sent;
+		print_message("  %s\n", cases[i].why);
+		assert_true(answer(&f->env, &q, out, sizeof(out), &info, NULL) >= 12);
+		assert_int_equal(out[2] << 8 | out[3], cases[i].expected);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_what_the_zones_say),
 		cmocka_unit_test(echoes_the_subnet_with_its_scope),
+		cmocka_unit_test(each_malformed_query_has_its_answer),
+		cmocka_unit_test(each_cut_of_a_query_is_refused_or_dropped),
+		cmocka_unit_test(tells_the_node_to_those_who_ask),
+		cmocka_unit_test(flags_of_the_question_come_back_or_not),
 	};
 
 	return cmocka_run_group_tests_name("answer", tests, set_up, tear_down);

@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <math.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dns/place.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define PREFIXES 60000
+#define SITES    3
+#define ALL      PLACE_PPM_ALL
+#define WALL     1000000000000
+#define BOTH                                                                                       \
+	{                                                                                          \
+		1, 1                                                                               \
+	}
+
+/* Three sites, one dynamic name; whatever a test wants is changed in a copy. */
+struct world {
+	struct place_site sites[SITES];
+	struct place_service service;
+	struct place_name name;
+	struct place place;
+	struct place_state *state;
+	struct place_site_state at[SITES];
+};
+
+static struct world *world_new(void)
+{
+	static const char *const names[SITES] = { "ams", "fra", "lon" };
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	for (size_t k = 0; k < SITES; k++) {
+		w->sites[k] =
+		        (struct place_site){ .name = names[k], .weight = 100, .n_addresses = BOTH };
+		w->sites[k].id = hash_text(names[k]);
+		w->at[k].next_ms = MODEL_WALL_NEVER;
+	}
+	w->service = (struct place_service){ .name = "web", .n_sites = SITES, .sites = w->sites };
+	w->name = (struct place_name){
+		.name = "www", .service = &w->service, .ttl_min_s = 5, .ttl_max_s = 60
+	};
+	w->place = (struct place){ .key = { 11, 12 }, .n_names = 1, .names = &w->name };
+	w->state = calloc(1, sizeof(*w->state) + sizeof(w->at));
+	assert_non_null(w->state);
+	return w;
+}
+
+static void world_free(struct world *w)
+{
+	free(w->state);
+	free(w);
+}
+
+static struct addr prefix_at(uint32_t i)
+{
+	const uint8_t four[4] = { (uint8_t)(11 + (i >> 16)), (uint8_t)(i >> 8), (uint8_t)i, 0 };
+	const uint8_t six[16] = { 0x20,      1, 0x0d, 0xb8, (uint8_t)(i >> 16), (uint8_t)(i >> 8),
+		                  (uint8_t)i };
+
+	return i % 2 ? addr_from6(six) : addr_from4(four);
+}
+
+static struct place_choice choose(struct world *w, const struct addr *client, bool ip4)
+{
+	struct place_key key = place_key_of(client);
+
+	memcpy(w->state->sites, w->at, sizeof(w->at));
+	return place_choose(&w->place, w->state, 0, ip4, &key, WALL);
+}
+
+static void choose_all(struct world *w, int8_t *out)
+{
+	for (uint32_t i = 0; i < PREFIXES; i++) {
+		struct addr client = prefix_at(i);
+
+		out[i] = (int8_t)choose(w, &client, true).site;
+	}
+}
+
+static size_t share(const int8_t *chosen, int8_t site)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < PREFIXES; i++)
+		n += chosen[i] == site;
+	return n;
+}
+
+/* Whether @p seen of PREFIXES is @p expected within three standard deviations. */
+static void assert_share(size_t seen, double expected)
+{
+	double sigma = sqrt(PREFIXES * expected * (1 - expected));
+
+	print_message("    %zu, expected %.0f +- %.0f\n", seen, PREFIXES * expected, 3 * sigma);
+	assert_true(fabs((double)seen - PREFIXES * expected) <= 3 * sigma + 1);
+}
+
+static void shares_follow_the_weights(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	static int8_t chosen[PREFIXES];
+
+	w->sites[0].weight = 100;
+	w->sites[1].weight = 300;
+	w->sites[2].weight = 0;
+	choose_all(w, chosen);
+	assert_share(share(chosen, 0), 0.25);
+	assert_share(share(chosen, 1), 0.75);
+	assert_int_equal(share(chosen, 2), 0);
+	world_free(w);
+}
+
+static void a_gate_moves_its_fraction_and_nobody_twice(void **state)
+{
+	static const uint32_t steps[] = {
+		10000, 50000, 100000, 250000, 500000, 750000, 900000, ALL
+	};
+	(void)state;
+	struct world *w = world_new();
+	static int8_t base[PREFIXES], now[PREFIXES], before[PREFIXES];
+	size_t own;
+
+	choose_all(w, base);
+	memcpy(before, base, sizeof(base));
+	own = share(base, 0);
+	assert_share(own, 1.0 / SITES);
+	for (size_t s = 0; s < COUNT(steps); s++) {
+		size_t moved = 0, gained[SITES] = { 0 };
+		double f = steps[s] / 1e6, sigma = sqrt((double)own * f * (1 - f));
+
+		w->at[0].drained_ppm = steps[s];
+		choose_all(w, now);
+		for (size_t i = 0; i < PREFIXES; i++) {
+			moved += now[i] != base[i];
+			gained[now[i]] += now[i] != base[i];
+			if (base[i] != 0) /* who was elsewhere stays there */
+				assert_int_equal(now[i], base[i]);
+			if (before[i] != 0) /* who has left does not move again: fractions nest */
+				assert_int_equal(now[i], before[i]);
+		}
+		print_message("  %5.1f %%: moved %zu of %zu, expected %.0f +- %.0f\n", f * 100,
+		              moved, own, (double)own * f, 3 * sigma);
+		assert_true(fabs((double)moved - (double)own * f) <= 3 * sigma);
+		assert_true(fabs((double)gained[1] - (double)gained[2]) <=
+		            3 * sqrt((double)moved) + 1);
+		memcpy(before, now, sizeof(now));
+	}
+	assert_int_equal(share(now, 0), 0);
+	w->at[0].drained_ppm = 0;
+	choose_all(w, now);
+	assert_memory_equal(now, base, sizeof(base)); /* back: everybody is where he was */
+	world_free(w);
+}
+
+static void two_nodes_choose_the_same(void **state)
+{
+	(void)state;
+	struct world *one = world_new(), *two = world_new();
+	static int8_t a[PREFIXES], b[PREFIXES];
+	size_t same = 0;
+
+	/* the other node's document lists the sites in another order */
+	struct place_site swapped = two->sites[0];
+
+	two->sites[0] = two->sites[2];
+	two->sites[2] = swapped;
+	one->at[0].drained_ppm = two->at[2].drained_ppm = 370000;
+	choose_all(one, a);
+	choose_all(two, b);
+	for (size_t i = 0; i < PREFIXES; i++)
+		assert_string_equal(one->sites[a[i]].name, two->sites[b[i]].name);
+
+	two->place.key.k0++; /* another cluster's key: another placing */
+	choose_all(two, b);
+	for (size_t i = 0; i < PREFIXES; i++)
+		same += a[i] == 2 - b[i];
+	assert_true(same < PREFIXES * 6 / 10);
+	world_free(one);
+	world_free(two);
+}
+
+static void ipv4_and_ipv6_answers_name_the_same_site(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+
+	w->at[1].drained_ppm = 500000;
+	for (uint32_t i = 0; i < 1000; i++) {
+		struct addr client = prefix_at(i);
+
+		assert_int_equal(choose(w, &client, true).site, choose(w, &client, false).site);
+	}
+	world_free(w);
+}
+
+static void two_gates_at_once_still_answer(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	static int8_t base[PREFIXES], now[PREFIXES];
+
+	w->sites[2].n_addresses[1] = 0;
+	choose_all(w, base);
+	w->at[0].drained_ppm = 500000;
+	w->at[1].drained_ppm = 500000;
+	choose_all(w, now);
+	assert_share(share(now, 0), 0.5);
+	for (size_t i = 0; i < PREFIXES; i++)
+		assert_in_range(now[i], 0, 1);
+	world_free(w);
+}
+
+/* As health_make() lays a word out; constants, for the table. */
+#define WORD(state, marks, why) ((uint64_t)(state) | (marks) << 2 | (why) << 8 | 1ull << 32)
+#define UP                      WORD(HEALTH_UP, 0ull, HEALTH_REASON_OK)
+#define DOWN                    WORD(HEALTH_DOWN, 0ull, HEALTH_REASON_TIMEOUT)
+#define DOUBT                   WORD(HEALTH_UP, HEALTH_MARK_DOUBT, HEALTH_REASON_TIMEOUT)
+#define UNSURE                  WORD(HEALTH_UP, HEALTH_MARK_INCONCLUSIVE, HEALTH_REASON_LOCAL)
+
+struct classes_case {
+	const char *why;
+	health_word words[SITES];
+	uint32_t drained_ppm[SITES];
+	bool disabled[SITES], forced[SITES], fail_closed;
+	enum place_class class;
+	uint32_t candidates;
+	uint32_t ttl_s;
+};
+
+static const struct classes_case classes[] = {
+	{ .why = "nothing known", .class = PLACE_SERVING, .candidates = 7, .ttl_s = 60 },
+	{ .why = "all up",
+	  .words = { UP, UP, UP },
+	  .class = PLACE_SERVING,
+	  .candidates = 7,
+	  .ttl_s = 60 },
+	{ .why = "one down",
+	  .words = { UP, DOWN, UP },
+	  .class = PLACE_SERVING,
+	  .candidates = 5,
+	  .ttl_s = 60 },
+	{ .why = "unknown beside down",
+	  .words = { 0, DOWN, DOWN },
+	  .class = PLACE_SERVING,
+	  .candidates = 1,
+	  .ttl_s = 60 },
+	{ .why = "in doubt",
+	  .words = { UP, DOUBT, UP },
+	  .class = PLACE_SERVING,
+	  .candidates = 7,
+	  .ttl_s = 5 },
+	{ .why = "an inconclusive check changes nothing",
+	  .words = { UNSURE, UP, UP },
+	  .class = PLACE_SERVING,
+	  .candidates = 7,
+	  .ttl_s = 60 },
+	{ .why = "drained",
+	  .words = { UP, UP, UP },
+	  .drained_ppm = { ALL },
+	  .class = PLACE_SERVING,
+	  .candidates = 6,
+	  .ttl_s = 60 },
+	{ .why = "drained, the others down",
+	  .words = { UP, DOWN, DOWN },
+	  .drained_ppm = { ALL },
+	  .class = PLACE_DRAINED,
+	  .candidates = 1,
+	  .ttl_s = 60 },
+	{ .why = "all drained",
+	  .words = { UP, UP, DOWN },
+	  .drained_ppm = { ALL, ALL, ALL },
+	  .class = PLACE_DRAINED,
+	  .candidates = 3,
+	  .ttl_s = 60 },
+	{ .why = "all down: panic",
+	  .words = { DOWN, DOWN, DOWN },
+	  .class = PLACE_PANIC,
+	  .candidates = 7,
+	  .ttl_s = 5 },
+	{ .why = "all down, one drained: panic over both",
+	  .words = { DOWN, DOWN, DOWN },
+	  .drained_ppm = { ALL },
+	  .class = PLACE_PANIC,
+	  .candidates = 7,
+	  .ttl_s = 5 },
+	{ .why = "all down, one disabled",
+	  .words = { DOWN, DOWN, DOWN },
+	  .disabled = { true },
+	  .class = PLACE_PANIC,
+	  .candidates = 6,
+	  .ttl_s = 5 },
+	{ .why = "all down, fails closed",
+	  .words = { DOWN, DOWN, DOWN },
+	  .fail_closed = true,
+	  .class = PLACE_NONE,
+	  .candidates = 0,
+	  .ttl_s = 5 },
+	{ .why = "drained and the rest down, fails closed: the drained one is up",
+	  .words = { UP, DOWN, DOWN },
+	  .drained_ppm = { ALL },
+	  .fail_closed = true,
+	  .class = PLACE_DRAINED,
+	  .candidates = 1,
+	  .ttl_s = 60 },
+	{ .why = "disabled, though up",
+	  .words = { UP, UP, UP },
+	  .disabled = { true },
+	  .class = PLACE_SERVING,
+	  .candidates = 6,
+	  .ttl_s = 60 },
+	{ .why = "all disabled by hand",
+	  .words = { UP, UP, UP },
+	  .disabled = { true, true, true },
+	  .class = PLACE_NONE,
+	  .candidates = 0,
+	  .ttl_s = 5 },
+	{ .why = "forced up",
+	  .words = { DOWN, UP, DOWN },
+	  .forced = { true },
+	  .class = PLACE_SERVING,
+	  .candidates = 3,
+	  .ttl_s = 60 },
+	{ .why = "forced up: its check's doubt does not count",
+	  .words = { DOUBT, UP, UP },
+	  .forced = { true },
+	  .class = PLACE_SERVING,
+	  .candidates = 7,
+	  .ttl_s = 60 },
+	{ .why = "disabled: its check's doubt does not count",
+	  .words = { DOUBT, UP, UP },
+	  .disabled = { true },
+	  .class = PLACE_SERVING,
+	  .candidates = 6,
+	  .ttl_s = 60 },
+};
+
+static void the_first_class_that_is_not_empty_answers(void **state)
+{
+	(void)state;
+
+	for (size_t i = 0; i < COUNT(classes); i++) {
+		const struct classes_case *c = &classes[i];
+		struct world *w = world_new();
+		struct addr client = prefix_at(1);
+
+		print_message("  %s\n", c->why);
+		w->service.fail_closed = c->fail_closed;
+		for (size_t k = 0; k < SITES; k++) {
+			w->at[k].words[0] = w->at[k].words[1] = c->words[k];
+			w->at[k].drained_ppm = c->drained_ppm[k];
+			w->at[k].disabled = c->disabled[k];
+			w->at[k].forced_up = c->forced[k];
+		}
+		struct place_choice choice = choose(w, &client, true);
+
+		assert_int_equal(choice.class, c->class);
+		assert_int_equal(choice.candidates, c->candidates);
+		assert_int_equal(choice.ttl_s, c->ttl_s);
+		if (c->candidates)
+			assert_true(c->candidates >> choice.site & 1);
+		else
+			assert_int_equal(choice.site, -1);
+		world_free(w);
+	}
+}
+
+static void a_family_is_judged_by_its_own_check(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	struct addr client = prefix_at(5);
+
+	for (size_t k = 0; k < SITES; k++)
+		w->at[k].words[1] = k == 1 ? UP : DOWN;
+	assert_int_equal(choose(w, &client, true).site, 1);
+	assert_int_equal(choose(w, &client, false).candidates, 7);
+	w->sites[1].n_addresses[0] = 0;
+	assert_int_equal(choose(w, &client, false).candidates, 5);
+	world_free(w);
+}
+
+static void without_weight_a_site_serves_when_nobody_else_can(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	struct addr client = prefix_at(9);
+
+	w->sites[2].weight = 0;
+	w->at[0].words[1] = w->at[1].words[1] = DOWN;
+	assert_int_equal(choose(w, &client, true).site, 2);
+	world_free(w);
+}
+
+static void failover_goes_in_order(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	static int8_t chosen[PREFIXES];
+
+	w->name.policy = MODEL_POLICY_FAILOVER;
+	choose_all(w, chosen);
+	assert_int_equal(share(chosen, 0), PREFIXES);
+	w->at[0].words[1] = DOWN;
+	choose_all(w, chosen);
+	assert_int_equal(share(chosen, 1), PREFIXES);
+	w->at[0].words[1] = UP;
+	w->at[0].drained_ppm = 300000;
+	choose_all(w, chosen);
+	assert_share(share(chosen, 1), 0.3);
+	assert_int_equal(share(chosen, 2), 0);
+	world_free(w);
+}
+
+static void the_ttl_leads_to_the_next_change(void **state)
+{
+	static const struct {
+		const char *why;
+		int64_t in_ms;
+		bool shifting;
+		uint32_t ttl_s;
+	} cases[] = {
+		{ "far away", 3600000, false, 60 },
+		{ "within the limits", 30500, false, 30 },
+		{ "nearer than the minimum", 900, false, 5 },
+		{ "just past", -10, false, 5 },
+		{ "a running shift", 3600000, true, 5 },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct world *w = world_new();
+		struct addr client = prefix_at(2);
+
+		print_message("  %s\n", cases[i].why);
+		w->at[2].next_ms = WALL + cases[i].in_ms;
+		w->at[2].shifting = cases[i].shifting;
+		assert_int_equal(choose(w, &client, true).ttl_s, cases[i].ttl_s);
+		world_free(w);
+	}
+}
+
+static void the_key_is_a_24_or_56_bit_prefix(void **state)
+{
+	const uint8_t a[4] = { 192, 0, 2, 1 }, b[4] = { 192, 0, 2, 254 }, c[4] = { 192, 0, 3, 1 };
+	const uint8_t d[16] = { 0x20, 1, 13, 0xb8, 1, 2, 3, 4, 5 },
+	              e[16] = { 0x20, 1, 13, 0xb8, 1, 2, 3, 9 };
+	struct addr addresses[] = { addr_from4(a), addr_from4(b), addr_from4(c), addr_from6(d),
+		                    addr_from6(e) };
+	struct place_key keys[COUNT(addresses)];
+	(void)state;
+
+	for (size_t i = 0; i < COUNT(addresses); i++)
+		keys[i] = place_key_of(&addresses[i]);
+	assert_memory_equal(keys[0].bytes, keys[1].bytes, 8);
+	assert_memory_not_equal(keys[0].bytes, keys[2].bytes, 8);
+	assert_memory_equal(keys[3].bytes, keys[4].bytes, 8);
+	assert_int_equal(keys[0].bits, 24);
+	assert_int_equal(keys[3].bits, 56);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_first_class_that_is_not_empty_answers),
+		cmocka_unit_test(two_gates_at_once_still_answer),
+		cmocka_unit_test(shares_follow_the_weights),
+		cmocka_unit_test(a_gate_moves_its_fraction_and_nobody_twice),
+		cmocka_unit_test(two_nodes_choose_the_same),
+		cmocka_unit_test(ipv4_and_ipv6_answers_name_the_same_site),
+		cmocka_unit_test(a_family_is_judged_by_its_own_check),
+		cmocka_unit_test(without_weight_a_site_serves_when_nobody_else_can),
+		cmocka_unit_test(failover_goes_in_order),
+		cmocka_unit_test(the_ttl_leads_to_the_next_change),
+		cmocka_unit_test(the_key_is_a_24_or_56_bit_prefix),
+	};
+
+	return cmocka_run_group_tests_name("place", tests, NULL, NULL);
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "dns/image.h"
+#include "dns/zone.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define GOOD     "$TTL 60\n@ SOA ns root 1 1 1 1 1\n@ NS ns\nns A 192.0.2.1\n" /* four lines */
+
+static char dir[] = "/tmp/weir-zone.XXXXXX";
+
+/* What was reported: "file:line: message" a line, the directory left out. */
+struct reports {
+	char text[65536];
+	size_t n;
+};
+
+static void keep(void *arg, const char *file, unsigned line, const char *message)
+{
+	struct reports *r = arg;
+	size_t at = strlen(r->text);
+	const char *name = strrchr(file, '/');
+
+	r->n++;
+	snprintf(r->text + at, sizeof(r->text) - at, "%s:%u: %s\n", name ? name + 1 : file, line,
+	         message);
+}
+
+static void path_of(const char *name, char out[256])
+{
+	snprintf(out, 256, "%s/%s", dir, name);
+}
+
+static void write_bytes(const char *name, const char *bytes, size_t n)
+{
+	char path[256];
+	FILE *f;
+
+	path_of(name, path);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(bytes, 1, n, f), n);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void write_text(const char *name, const char *text)
+{
+	write_bytes(name, text, strlen(text));
+}
+
+static int compile(const char *const *dynamic, size_t n_dynamic, struct reports *reports,
+                   struct image **out)
+{
+	char path[256];
+	struct zone_source zone = { "shop.test", path };
+	struct zone_input in = { &zone, 1, dynamic, n_dynamic, 0 };
+
+	path_of("zone", path);
+	memset(reports, 0, sizeof(*reports));
+	return zone_compile(&in, keep, reports, out);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	char command[128];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	return system(command);
+}
+
+static const struct {
+	const char *why, *text, *expected;
+} mistakes[] = {
+	{ "empty file", "", "zone:0: zone shop.test has no SOA" },
+	{ "no SOA", "$TTL 60\n@ NS ns\n", "zone:0: zone shop.test has no SOA" },
+	{ "no NS", "$TTL 60\n@ SOA ns root 1 1 1 1 1\n",
+	  "zone:0: zone shop.test has no NS at its apex" },
+	{ "two SOAs", GOOD "@ SOA ns root 2 1 1 1 1\n", "zone:5: a second SOA" },
+	{ "SOA below the apex", GOOD "a SOA ns root 2 1 1 1 1\n",
+	  "zone:5: SOA below the zone's apex" },
+	{ "outside the zone", GOOD "a.other. A 192.0.2.1\n",
+	  "zone:5: a.other lies outside the zone shop.test" },
+	{ "a sibling with the same ending", GOOD "xshop.test. A 192.0.2.1\n",
+	  "zone:5: xshop.test lies outside" },
+	{ "the same record twice", GOOD "ns A 192.0.2.1\n",
+	  "zone:5: ns.shop.test: the same record stands in line 4" },
+	{ "twice but for case", GOOD "m MX 1 A.b\nm MX 1 a.B\n",
+	  "zone:6: m.shop.test: the same record" },
+	{ "CNAME and other data", GOOD "ns CNAME a\n",
+	  "zone:4: ns.shop.test: type 1 beside a CNAME" },
+	{ "two CNAMEs", GOOD "a CNAME b\na CNAME c\n", "zone:6: a.shop.test: more than one CNAME" },
+	{ "A beside a dynamic name", GOOD "www A 192.0.2.9\n",
+	  "zone:5: www.shop.test is a dynamic name" },
+	{ "AAAA beside a dynamic name", GOOD "www AAAA ::1\n",
+	  "zone:5: www.shop.test is a dynamic name" },
+	{ "CNAME at a dynamic name", GOOD "www CNAME a\n",
+	  "zone:5: www.shop.test is a dynamic name" },
+	{ "dynamic name in a delegation", GOOD "www NS ns\n",
+	  "zone:0: dynamic name www.shop.test lies in a delegation" },
+	{ "DNAME", GOOD "a DNAME b\n", "zone:5: DNAME is not served" },
+	{ "wildcard delegation", GOOD "*.a NS ns\n", "zone:5: a wildcard cannot be a delegation" },
+	{ "data that does not parse", GOOD "a A 192.0.2.256\n", "zone:5: A record: " },
+	{ "type unknown", GOOD "a AA 192.0.2.25\n",
+	  "zone:5: AA is not a type that a zone can hold" },
+	{ "meta type", GOOD "a OPT 1\n", "zone:5: OPT is not a type" },
+	{ "no type", GOOD "a 300 IN\n", "zone:5: no type: expected" },
+	{ "another class", GOOD "a CH A 192.0.2.1\n", "zone:5: class CH: only IN" },
+	{ "another class by number", GOOD "a CLASS3 A 192.0.2.1\n", "zone:5: CLASS3: only IN" },
+	{ "TTL too large", GOOD "a 99999999999 A 192.0.2.1\n",
+	  "zone:5: TTL 99999999999 is over 2147483647" },
+	{ "TTL too large with units", GOOD "a 9999999w A 192.0.2.1\n",
+	  "zone:5: TTL 9999999w is over" },
+	{ "no TTL", "@ SOA ns root 1 1 1 1 1\n", "zone:1: no TTL" },
+	{ "$TTL too large", "$TTL 99999999999\n", "zone:1: $TTL 99999999999: expected" },
+	{ "$TTL missing", "$TTL\n", "zone:1: $TTL : expected" },
+	{ "number that would wrap in MX", GOOD "a MX 70000 b\n",
+	  "zone:5: 70000 is too large here: at most 65535" },
+	{ "in SRV", GOOD "a SRV 1 1 99999 b\n", "zone:5: 99999 is too large here" },
+	{ "in SOA", "$TTL 1\n@ SOA ns root 99999999999 1 1 1 1\n",
+	  "zone:2: 99999999999 is too large here" },
+	{ "in CAA", GOOD "a CAA 300 issue \"x\"\n", "zone:5: 300 is too large here: at most 255" },
+	{ "in HTTPS", GOOD "a HTTPS 1 . port=99999\n",
+	  "zone:5: 99999 is too large here: at most 65535" },
+	{ "negative", GOOD "a MX -1 b\n", "zone:5: -1 is too large here" },
+	{ "no owner at first", " 60 A 192.0.2.1\n", "zone:1: no owner" },
+	{ "$GENERATE", "$GENERATE 1-9 a$ A 192.0.2.$\n", "zone:1: $GENERATE: expected $TTL" },
+	{ "$ORIGIN without a name", "$ORIGIN\n", "zone:1: nothing is not a domain name" },
+	{ "$INCLUDE without a file", "$INCLUDE\n", "zone:1: include : no file named" },
+	{ "include that is not there", "$INCLUDE none\n", "zone:1: include none: no such file" },
+	{ "include above the directory", "$INCLUDE ../etc/passwd\n",
+	  "zone:1: include ../etc/passwd: leads out of" },
+	{ "include by absolute path", "$INCLUDE /etc/passwd\n",
+	  "zone:1: include /etc/passwd: leads out of" },
+	{ "include through a link that leads out", "$INCLUDE link\n",
+	  "zone:1: include link: leads out of" },
+	{ "include of a FIFO", "$INCLUDE fifo\n", "zone:1: include fifo: is not a regular file" },
+	{ "include of a directory", "$INCLUDE .\n", "zone:1: include .: is not a regular file" },
+	{ "include of itself", "$INCLUDE zone\n", "zone:1: include zone: too many files include" },
+	{ "mistake in an included file", "$INCLUDE part\n" GOOD, "part:2: A record: " },
+	{ "parenthesis left open", GOOD "a A ( 192.0.2.1\n", "zone:5: file ends inside a record" },
+	{ "parenthesis too many", GOOD "a A 192.0.2.1 )\n", "zone:5: a ')' without '('" },
+	{ "quote left open", GOOD "a TXT \"abc\nb A 192.0.2.1\n",
+	  "zone:5: line ends inside a quoted text" },
+	{ "backslash at the end", GOOD "a TXT abc\\\n", "zone:5: line ends behind a backslash" },
+	{ "binary",
+	  "\x7f"
+	  "ELF\x01\x02 \xff\xfe\n",
+	  "zone:1: " },
+	{ "label too long",
+	  GOOD "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff1234 A 192.0.2.1\n",
+	  "zone:5: A record: " },
+};
+
+static void each_mistake_is_told_with_file_and_line(void **state)
+{
+	static const char *const dynamic[] = { "www.shop.test" };
+	char path[256];
+	struct reports reports;
+	struct image *image = NULL;
+
+	(void)state;
+	path_of("link", path);
+	assert_int_equal(symlink("/etc/passwd", path), 0);
+	path_of("fifo", path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	write_text("part", "$TTL 5\nx A here\n");
+	for (size_t i = 0; i < COUNT(mistakes); i++) {
+		print_message("  %s\n", mistakes[i].why);
+		write_text("zone", mistakes[i].text);
+		assert_int_equal(compile(dynamic, 1, &reports, &image), -EINVAL);
+		if (!strstr(reports.text, mistakes[i].expected))
+			fail_msg("expected \"%s\" in:\n%s", mistakes[i].expected, reports.text);
+		assert_null(image);
+	}
+}
+
+static void all_mistakes_are_told_at_once(void **state)
+{
+	struct reports reports;
+	struct image *image = NULL;
+	const char *const dynamic[] = { "www.elsewhere.test", "a.shop.test", "A.shop.test",
+		                        "x..y" };
+
+	(void)state;
+	write_text("zone", GOOD "a MX 70000 b\nb A x\nc DNAME d\nns CNAME e\n");
+	assert_int_equal(compile(dynamic, COUNT(dynamic), &reports, &image), -EINVAL);
+	assert_int_equal(reports.n, 7);
+	assert_non_null(strstr(reports.text, "dynamic name www.elsewhere.test lies in no zone"));
+	assert_non_null(strstr(reports.text, "dynamic name A.shop.test is configured twice"));
+	assert_non_null(strstr(reports.text, "dynamic name x..y lies in no zone"));
+}
+
+static void a_file_that_is_no_file_is_refused(void **state)
+{
+	struct reports reports;
+	struct image *image = NULL;
+	char path[256];
+
+	(void)state;
+	path_of("zone", path);
+	unlink(path);
+	assert_int_equal(compile(NULL, 0, &reports, &image), -EINVAL);
+	assert_non_null(strstr(reports.text, "zone:0: zone shop.test: no such file"));
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(compile(NULL, 0, &reports, &image), -EINVAL);
+	assert_non_null(strstr(reports.text, "is not a regular file"));
+	unlink(path);
+	write_bytes("zone", GOOD "a TXT \"\0\"\n", sizeof(GOOD "a TXT \"\0\"\n") - 1);
+	assert_int_equal(compile(NULL, 0, &reports, &image), -EINVAL);
+	assert_non_null(strstr(reports.text, "zone:5: a NUL byte"));
+}
+
+static void sizes_are_bounded(void **state)
+{
+	struct reports reports;
+	struct image *image = NULL;
+	size_t room = ZONE_RECORD_TEXT_MAX + 4096;
+	char *text = malloc(room);
+	size_t n = (size_t)sprintf(text, "%s", GOOD "a TXT ");
+
+	(void)state;
+	memset(text + n, 'x', room - n);
+	write_bytes("zone", text, room);
+	assert_int_equal(compile(NULL, 0, &reports, &image), -EINVAL);
+	assert_non_null(strstr(reports.text, "zone:5: record too long"));
+	free(text);
+
+	/* an RRset that no message can hold */
+	text = malloc(400000);
+	n = (size_t)sprintf(text, "%s", GOOD);
+	for (unsigned i = 0; i < 5000; i++)
+		n += (size_t)sprintf(text + n, "big A 10.0.%u.%u\n", i / 256, i % 256);
+	write_bytes("zone", text, n);
+	assert_int_equal(compile(NULL, 0, &reports, &image), -EINVAL);
+	assert_non_null(strstr(reports.text, "RRset of 5000 records over 60000 bytes"));
+	free(text);
+}
+
+static void zones_need_names_of_their_own(void **state)
+{
+	struct reports reports = { 0 };
+	struct image *image = NULL;
+	char path[256];
+	const struct zone_source twice[] = { { "shop.test", path }, { "Shop.Test.", path } };
+	const struct zone_source wrong[] = { { "a..b", path } };
+	struct zone_input in = { twice, 2, NULL, 0, 0 };
+
+	(void)state;
+	path_of("zone", path);
+	write_text("zone", GOOD);
+	assert_int_equal(zone_compile(&in, keep, &reports, &image), -EINVAL);
+	assert_non_null(strstr(reports.text, "zone Shop.Test. is configured twice"));
+	in = (struct zone_input){ wrong, 1, NULL, 0, 0 };
+	assert_int_equal(zone_compile(&in, keep, &reports, &image), -EINVAL);
+	assert_non_null(strstr(reports.text, "a..b is not a domain name"));
+}
+
+static void reads_what_master_files_hold(void **state)
+{
+	struct reports reports;
+	struct image *image = NULL;
+	struct name name;
+
+	(void)state;
+	write_text("part", "inc A 192.0.2.50\n$ORIGIN deep\nmore A 192.0.2.51\n");
+	write_text("zone", "; a comment\r\n$ORIGIN shop.test.\n$TTL 1h\n"
+	                   "@ IN SOA ns root ( 1 ; serial\n 2 3\n\t4 5 )\n"
+	                   "\tNS ns\nns 1h30m IN A 192.0.2.1\n   IN 5 AAAA ::1\n"
+	                   "t TXT \"a;b\" c\\;d \"(\" ; end\n"
+	                   "10 PTR ns\n\\010x A 192.0.2.2\nraw TYPE65280 \\# 3 010203\n"
+	                   "$INCLUDE part sub\nafter A 192.0.2.3"); /* no line end */
+	if (compile(NULL, 0, &reports, &image) != 0)
+		fail_msg("%s", reports.text);
+	assert_int_equal(image_check(image, image->size_bytes), 0);
+	assert_int_equal(image->source, 0); /* includes: not to be trusted from a file */
+	assert_int_equal(image->n_records, 11);
+	static const char *const names[] = {
+		"ns.shop.test",    "inc.sub.shop.test", "more.deep.sub.shop.test",
+		"after.shop.test", "10.shop.test",      "\\010x.shop.test"
+	};
+	for (size_t i = 0; i < COUNT(names); i++) {
+		print_message("  %s\n", names[i]);
+		assert_int_equal(name_parse(names[i], &name), 0);
+		assert_int_equal(image_find(image, &name).skipped, 0);
+	}
+	free(image);
+}
+
+static void a_damaged_image_is_refused(void **state)
+{
+	struct reports reports;
+	struct image *image = NULL;
+
+	(void)state;
+	write_text("zone", GOOD);
+	assert_int_equal(compile(NULL, 0, &reports, &image), 0);
+
+	size_t n = image->size_bytes;
+	uint8_t *copy = malloc(n);
+
+	memcpy(copy, image, n);
+	assert_int_equal(image_check(copy, n), 0);
+	assert_int_equal(image_check(copy, n - 8), -EPROTO);
+	assert_int_equal(image_check(copy, 10), -EPROTO);
+	for (size_t i = 0; i < n; i++) {
+		copy[i] ^= 0x40;
+		assert_int_equal(image_check(copy, n), -EPROTO);
+		copy[i] ^= 0x40;
+	}
+	free(copy);
+	free(image);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_mistake_is_told_with_file_and_line),
+		cmocka_unit_test(all_mistakes_are_told_at_once),
+		cmocka_unit_test(a_file_that_is_no_file_is_refused),
+		cmocka_unit_test(sizes_are_bounded),
+		cmocka_unit_test(zones_need_names_of_their_own),
+		cmocka_unit_test(reads_what_master_files_hold),
+		cmocka_unit_test(a_damaged_image_is_refused),
+	};
+
+	return cmocka_run_group_tests_name("zone", tests, set_up, tear_down);
+}
