@@ -20,7 +20,8 @@
 #pragma GCC diagnostic pop
 #include "fwd/world_private.h"
 
-static int print_errors(enum libbpf_print_level level, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static int print_errors(enum libbpf_print_level level,
+                                                              const char *format, va_list args)
 {
 	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
 }
