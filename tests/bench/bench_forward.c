@@ -221,8 +221,8 @@ static void make_tables(const struct bench_case *c, struct world *w)
 static double run(const struct forward_bpf *f, enum bench_target target, struct samples *s)
 {
 	uint8_t frame[BENCH_TEMPLATE];
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (uint32_t)f->bss->load.len,
-	            .repeat = REPEAT);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame,
+	            .data_size_in = (uint32_t)f->bss->load.len, .repeat = REPEAT);
 
 	memcpy(frame, f->bss->load.frame, sizeof(frame));
 	f->bss->load.target = target;
