@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "mgmt/cli/cli.h"
-#include "model/mistakes.h"
+#include "weir/near.h"
 
 int cli_fail(enum cli_status status, const char *format, ...)
 {

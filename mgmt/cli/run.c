@@ -288,12 +288,13 @@ static void on_stop(void *arg)
 	stop_next(r);
 }
 
+/* To those that have a use for it; it would end the others. */
 static void on_hup(void *arg)
 {
 	struct run *r = arg;
 
 	for (int i = 0; i < CHILD_COUNT; i++)
-		if (r->children[i].pid)
+		if (r->children[i].pid && run_takes_signal(r->children[i].pid, SIGHUP))
 			kill(r->children[i].pid, SIGHUP);
 	take_document(r);
 }

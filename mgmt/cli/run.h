@@ -39,6 +39,8 @@ void run_sockets_close(struct run_sockets *s);
 
 /* When the process started, in clock ticks since boot; with the pid it names a process for good. @return 0: there is none */
 uint64_t run_start_time(pid_t pid);
+/* Whether the process catches @p signo or takes it from a descriptor (SigCgt, SigBlk; proc(5)). */
+bool run_takes_signal(pid_t pid, int signo);
 /* The pid noted for @p name in RUN/run.state, if that very process runs. @return 0: none */
 pid_t run_state_find(const char *run_dir, const char *name);
 struct run_noted {

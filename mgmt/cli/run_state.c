@@ -33,6 +33,24 @@ uint64_t run_start_time(pid_t pid)
 	return at && sscanf(at, "%" SCNu64, &start) == 1 ? start : 0;
 }
 
+bool run_takes_signal(pid_t pid, int signo)
+{
+	char path[64], line[256];
+	uint64_t mask;
+	bool takes = false;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	FILE *f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "SigCgt: %" SCNx64, &mask) == 1 ||
+		    sscanf(line, "SigBlk: %" SCNx64, &mask) == 1)
+			takes |= mask >> (signo - 1) & 1;
+	fclose(f);
+	return takes;
+}
+
 pid_t run_state_find(const char *run_dir, const char *name)
 {
 	char path[PATH_MAX], word[32];
