@@ -147,7 +147,6 @@ int node_resize(struct node *n, const struct driver_sizes *sizes, char why[PLAN_
 			node_write_root(n, next.root);
 			node_write_services(n, &next);
 		}
-		/* The sweep must not look at tables that are about to go. */
 		err = n->ops->resize_commit(n->driver, &reason);
 	}
 	if (err) {
@@ -156,8 +155,7 @@ int node_resize(struct node *n, const struct driver_sizes *sizes, char why[PLAN_
 	}
 	n->counters.resizes++;
 	err = move_tables(n);
-	if (!err)
-		err = owners_memory_move(n->memory, n->t.exceptions, n->sizes.exception_sets);
+	owners_memory_move(n->memory, n->t.exceptions, n->sizes.exception_sets);
 	return err;
 }
 

@@ -91,13 +91,12 @@ void node_write_pool(struct node *n, const struct node_pool *p)
 {
 	const struct model_pool *m = p->plan->model;
 	struct fwd_pool *at = &n->t.pools[p->index];
+	const struct owners_times times = { m->settle_ms, m->idle_ms, p->plan->udp_idle_ms };
 	uint32_t settle_s = m->settle_ms / 1000, idle_s = m->idle_ms / 1000;
-	/* A flow that is silent for longer has ended, so this sees each one that has not. */
-	uint32_t learn_s = idle_s < settle_s ? idle_s : settle_s;
 
 	at->idle_s = (uint16_t)(idle_s < UINT16_MAX ? idle_s : UINT16_MAX);
 	at->settle_s = (uint16_t)(settle_s < UINT16_MAX ? settle_s : UINT16_MAX);
-	at->learn_s = (uint16_t)(learn_s < UINT16_MAX ? learn_s : UINT16_MAX);
+	at->learn_s = owners_learn_s(&times);
 	at->id = p->plan->id;
 	__atomic_store_n(&at->place, (uint64_t)p->first_slot << 8 | log2_of(p->n_slots),
 	                 __ATOMIC_RELEASE);

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The control socket's answers: status, backends with their reasons, trace. All read; nothing
+ * here changes what is forwarded.
+ */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/process.h"
+#include "weir/model.h"
+#include "weir/trace.h"
+
+static char *refusal(const char *error)
+{
+	json_t *o = json_pack("{s:b, s:s}", "ok", 0, "error", error);
+	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+
+	json_decref(o);
+	return text;
+}
+
+static char *answer(json_t *o)
+{
+	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+
+	json_decref(o);
+	return text ? text : refusal("out of memory");
+}
+
+static json_t *ports_json(const struct process *p)
+{
+	struct driver_port ports[DRIVER_PORTS_MAX];
+	size_t n = p->driver ? p->ops->ports(p->driver, ports) : 0;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_pack("{s:s, s:i, s:s}", "interface", ports[i].name,
+		                                      "ifindex", (int)ports[i].ifindex, "mode",
+		                                      ports[i].native ? "native" : "generic"));
+	return list;
+}
+
+static char *do_status(struct process *p, const json_t *request)
+{
+	const struct node *n = &p->node;
+	bool has = p->driver && n->model;
+
+	(void)request;
+	return answer(json_pack("{s:b, s:s, s:s, s:I, s:I, s:b, s:s, s:o, s:I, s:I, s:I, s:s}",
+	                        "ok", 1, "node", p->dirs.node, "driver", p->ops->name, "document",
+	                        (json_int_t)(has ? n->model->meta.document : 0), "version",
+	                        (json_int_t)(has ? n->model->meta.version : 0), "refused",
+	                        *p->refused != 0, "refused_why", p->refused, "ports", ports_json(p),
+	                        "services", (json_int_t)(has ? n->plan->n_services : 0), "pools",
+	                        (json_int_t)n->n_pools, "backends",
+	                        (json_int_t)(has ? n->plan->n_backends : 0), "driver_why",
+	                        p->driver_why));
+}
+
+static json_t *backend_json(const struct process *p, const struct node_pool *pool,
+                            const struct node_backend *b)
+{
+	char address[ADDR_TEXT_MAX];
+	struct hop hop;
+	bool watched = hops_get(p->hops, &b->plan->address, &hop);
+
+	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:b, s:s, s:s}", "pool",
+	                 pool->plan->model->name, "backend", b->plan->name, "address",
+	                 addr_text(&b->plan->address, address), "index", (int)b->index, "weight",
+	                 (int)b->plan->weight, "in_force", (int)b->alive, "why",
+	                 effect_why_text((enum effect_why)b->why), "next_hop",
+	                 watched ? hop_state_text(hop.state) : "not followed");
+}
+
+static char *do_backends(struct process *p, const json_t *request)
+{
+	const char *only = json_string_value(json_object_get(request, "pool"));
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->node.n_pools; i++) {
+		const struct node_pool *pool = &p->node.pools[i];
+
+		if (only && strcmp(only, pool->plan->model->name) != 0)
+			continue;
+		for (size_t k = 0; k < pool->plan->n_backends; k++)
+			json_array_append_new(list, backend_json(p, pool, &pool->backends[k]));
+	}
+	return answer(json_pack("{s:b, s:o}", "ok", 1, "backends", list));
+}
+
+static char *do_trace(struct process *p, const json_t *request)
+{
+	const char *source = json_string_value(json_object_get(request, "source"));
+	const char *destination = json_string_value(json_object_get(request, "destination"));
+	struct trace_result result;
+	struct trace_query query;
+
+	if (!source || !destination || trace_parse(source, destination, &query))
+		return refusal(
+		        "trace wants source \"ADDRESS:PORT\" and destination \"VIP:PORT/tcp\", "
+		        "\"/tcp:syn\" or \"/udp\", IPv6 in brackets, both of one family");
+	if (!p->driver || !p->node.model)
+		return refusal("no document is in force yet");
+	if (trace_run(&p->node.t, &query, &result))
+		return refusal("out of memory");
+	return trace_json(&query, &result);
+}
+
+char *process_ask(void *process, const char *line, size_t length)
+{
+	static const struct {
+		const char *name;
+		char *(*answer)(struct process *p, const json_t *request);
+	} commands[] = {
+		{ "status", do_status },
+		{ "backends", do_backends },
+		{ "trace", do_trace },
+	};
+	json_t *request = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
+	const char *what = json_string_value(json_object_get(request, "do"));
+	char *text = NULL;
+
+	for (size_t i = 0; what && i < sizeof(commands) / sizeof(commands[0]) && !text; i++)
+		if (!strcmp(what, commands[i].name))
+			text = commands[i].answer(process, request);
+	json_decref(request);
+	return text ? text : refusal("a line is {\"do\": \"status\"}, \"backends\" or \"trace\"");
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* weir-dataplane: options, privileges, and what stops forwarding (--detach). */
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "dataplane/process.h"
+#include "weir/effect.h"
+#include "weir/model.h"
+#include "weir/probe.h"
+
+#ifndef CAP_PERFMON
+#define CAP_PERFMON 38
+#endif
+#ifndef CAP_BPF
+#define CAP_BPF 39
+#endif
+
+static void usage(FILE *to)
+{
+	fprintf(to,
+	        "usage: weir-dataplane [OPTIONS]             forward by the effective document\n"
+	        "       weir-dataplane --detach [--cluster NAME] [OPTIONS]\n"
+	        "                                            stop forwarding: remove program and tables\n\n"
+	        "Forwarding outlives the process. --cluster is needed where there is no document that names it.\n\n%s",
+	        proc_dirs_help);
+}
+
+/* Names of the cluster and ports from the document, as far as there is one. */
+static struct model *read_document(const struct proc_dirs *dirs)
+{
+	struct model_mistakes mistakes = { 0 };
+	struct model *m = NULL;
+	char path[PATH_MAX];
+
+	if (!proc_path(dirs->state, PROC_EFFECTIVE_FILE, path))
+		(void)model_read_effective(path, dirs->node, &m, &mistakes);
+	model_mistakes_free(&mistakes);
+	return m;
+}
+
+static int detach(const struct proc_dirs *dirs, const char *cluster)
+{
+	struct model *m = read_document(dirs);
+	struct driver_why why = { "" };
+	char pin_dir[PATH_MAX];
+	int err;
+
+	if (!cluster && !m) {
+		fprintf(stderr,
+		        "weir-dataplane: no document names the cluster: give --cluster NAME\n");
+		return 1;
+	}
+	err = effect_pin_dir(dirs->bpf, cluster ? cluster : m->cluster, dirs->node, pin_dir);
+	if (!err)
+		err = driver_xdp.remove(pin_dir, &why);
+	for (size_t i = 0; m && i < m->self->n_interfaces; i++)
+		(void)probe_detach(NULL, m->self->interfaces[i]);
+	if (err)
+		fprintf(stderr, "weir-dataplane: %s\n", *why.text ? why.text : strerror(-err));
+	model_free(m);
+	return err ? 1 : 0;
+}
+
+/* The pins' directory belongs to the process's user; only root can make it so. */
+static void prepare_bpf_dir(const char *dir)
+{
+	const struct passwd *user = getpwnam("weir-dataplane");
+
+	if (geteuid() || (mkdir(dir, 0700) && errno != EEXIST) || !user)
+		return;
+	if (chown(dir, user->pw_uid, user->pw_gid))
+		log_warn("bpf-dir", "dir=%s error=\"%s\"", dir, strerror(errno));
+}
+
+static int run(const struct proc_dirs *dirs)
+{
+	static struct process p;
+	int err;
+
+	p.dirs = *dirs;
+	p.ops = &driver_xdp;
+	prepare_bpf_dir(dirs->bpf);
+	err = proc_become("dataplane",
+	                  1ull << CAP_NET_ADMIN | 1ull << CAP_BPF | 1ull << CAP_PERFMON);
+	if (err) {
+		fprintf(stderr, "weir-dataplane: cannot give up rights: %s\n", strerror(-err));
+		return 1;
+	}
+	return process_run(&p) ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *cluster = NULL;
+	struct proc_dirs dirs;
+	bool stop = false;
+
+	if (proc_dirs_from_args(&dirs, &argc, argv))
+		return 1;
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--help")) {
+			usage(stdout);
+			return 0;
+		}
+		if (!strcmp(argv[i], "--detach")) {
+			stop = true;
+		} else if (!strcmp(argv[i], "--cluster") && i + 1 < argc) {
+			cluster = argv[++i];
+		} else {
+			fprintf(stderr, "weir-dataplane: unknown option %s\n", argv[i]);
+			usage(stderr);
+			return 1;
+		}
+	}
+	return stop ? detach(&dirs, cluster) : run(&dirs);
+}

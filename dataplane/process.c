@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What starts what: the effective document names cluster, ports and sizes, so the driver is opened
+ * with the first one; from then on documents, verdicts, next hops and time each call the node.
+ * Whatever fails is logged once and tried again; packets are forwarded meanwhile as before.
+ */
+#include "dataplane/process.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/ctl.h"
+#include "base/log.h"
+#include "base/page.h"
+#include "dataplane/probes.h"
+#include "dataplane/publish.h"
+#include "weir/health.h"
+#include "weir/model.h"
+
+#define RETRY_MS       1000u
+#define HOPS_MAX       FWD_BACKENDS_MAX
+#define CLOCK_SECONDS  10u
+#define MISTAKES_SHOWN 20u
+
+static void on_health(void *arg)
+{
+	struct process *p = arg;
+	struct node_time time = node_now();
+
+	if (p->driver)
+		node_verdicts(&p->node, &time);
+	loop_timer_set(p->loop, &p->tick, loop_now_ms(p->loop));
+}
+
+/* Open the health page when it is there, and again when its writer has made another. */
+static void find_health(struct process *p)
+{
+	char path[PATH_MAX];
+	struct page *page;
+
+	if (p->health && !page_is_replaced(p->health))
+		return;
+	if (proc_path(p->dirs.run, PROC_HEALTH_PAGE, path) ||
+	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, &page))
+		return;
+	if (page_size(page) < sizeof(struct health_page) ||
+	    loop_watch_page(p->loop, page, on_health, p)) {
+		page_close(page);
+		return;
+	}
+	p->health = page; /* the one before is the loop's until it ends */
+	if (p->driver)
+		node_health(&p->node, page_payload(page));
+	on_health(p);
+}
+
+static void refuse(struct process *p, const char *why)
+{
+	if (!strcmp(p->refused, why))
+		return;
+	snprintf(p->refused, sizeof(p->refused), "%s", why);
+	log_error("document-refused", "why=\"%s\" in_force=%llu", why,
+	          p->driver && p->node.model ? (unsigned long long)p->node.model->meta.document
+	                                     : 0ull);
+}
+
+/* Attach what the document names; what fails is told once and tried each second. */
+static void attach_ports(struct process *p)
+{
+	const struct model_node *self = p->node.model->self;
+
+	for (size_t i = 0; i < self->n_interfaces && i < DRIVER_PORTS_MAX; i++) {
+		struct driver_port port;
+		struct driver_why why;
+		int err = p->ops->attach(p->driver, self->interfaces[i], &port, &why);
+
+		if (!strcmp(p->port_why[i], *why.text ? why.text : "attached"))
+			continue;
+		snprintf(p->port_why[i], DRIVER_WHY_MAX, "%s", *why.text ? why.text : "attached");
+		if (err)
+			log_error("port-failed", "interface=%s why=\"%s\"", self->interfaces[i],
+			          why.text);
+		else
+			log_note("port-attached", "interface=%s ifindex=%u mode=%s why=\"%s\"",
+			         port.name, port.ifindex, port.native ? "native" : "generic",
+			         why.text);
+	}
+}
+
+/* An interface that came late, or is another of the same name: each second. */
+static void attach_missing(struct process *p)
+{
+	struct driver_port ports[DRIVER_PORTS_MAX];
+	size_t n = p->ops->ports(p->driver, ports), alive = 0;
+
+	for (size_t i = 0; i < n; i++)
+		alive += if_nametoindex(ports[i].name) == ports[i].ifindex;
+	if (alive < p->node.model->self->n_interfaces)
+		attach_ports(p);
+}
+
+static bool is_named(const struct model_node *self, const char *interface)
+{
+	for (size_t i = 0; i < self->n_interfaces; i++)
+		if (!strcmp(self->interfaces[i], interface))
+			return true;
+	return false;
+}
+
+/* Ports that the document no longer names. */
+static void detach_ports(struct process *p)
+{
+	struct driver_port ports[DRIVER_PORTS_MAX];
+	size_t n = p->ops->ports(p->driver, ports);
+	struct driver_why why;
+
+	for (size_t i = 0; i < n; i++) {
+		if (is_named(p->node.model->self, ports[i].name))
+			continue;
+		if (p->ops->detach(p->driver, ports[i].name, &why))
+			log_error("port-failed", "interface=%s why=\"%s\"", ports[i].name,
+			          why.text);
+		else
+			log_note("port-detached", "interface=%s", ports[i].name);
+	}
+}
+
+static void tell_driver(const struct model_node *self, bool kept)
+{
+	log_note("driver-chosen", "driver=xdp why=\"%s\" tables=%s",
+	         self->driver == MODEL_DRIVER_AUTO
+	                 ? "auto: XDP is the only driver of this release; DPDK is not built in"
+	                 : "as configured",
+	         kept ? "taken over" : "new");
+}
+
+static int open_driver(struct process *p, const struct model *m, char why[PLAN_WHY_MAX])
+{
+	char pin_dir[PATH_MAX];
+	struct driver_config config = { .pin_dir = pin_dir };
+	struct node_time time = node_now();
+	struct driver_why reason = { "" };
+	struct plan *plan;
+	bool kept;
+	int err = plan_make(m, time.wall_ms, &plan, why);
+
+	if (err)
+		return err;
+	config.sizes = plan->sizes;
+	plan_free(plan);
+	err = effect_pin_dir(p->dirs.bpf, m->cluster, m->self->name, pin_dir);
+	if (!err)
+		err = p->ops->open(&config, &p->driver, &kept, &reason);
+	if (err) {
+		p->driver = NULL;
+		snprintf(p->driver_why, sizeof(p->driver_why), "%s", reason.text);
+		snprintf(why, PLAN_WHY_MAX, "%.*s", PLAN_WHY_MAX - 1, reason.text);
+		return err;
+	}
+	p->driver_why[0] = 0;
+	err = node_init(&p->node, p->ops, p->driver, kept);
+	if (err) {
+		p->ops->close(p->driver);
+		p->driver = NULL;
+		return err;
+	}
+	p->node.hops = p->hops;
+	if (p->health)
+		node_health(&p->node, page_payload(p->health));
+	tell_driver(m->self, kept);
+	return 0;
+}
+
+/* @p m is taken on success. */
+static int take_model(struct process *p, struct model *m, char why[PLAN_WHY_MAX])
+{
+	struct node_time time;
+	int err = 0;
+
+	if (m->self->driver == MODEL_DRIVER_DPDK) {
+		snprintf(why, PLAN_WHY_MAX,
+		         "node %s: driver \"dpdk\" is not in this release; use \"xdp\" or \"auto\"",
+		         m->self->name);
+		return -ENOTSUP;
+	}
+	if (!p->driver)
+		err = open_driver(p, m, why);
+	time = node_now();
+	return err ? err : node_document(&p->node, m, &time, why);
+}
+
+static void in_force(struct process *p)
+{
+	const struct node *n = &p->node;
+
+	p->refused[0] = 0;
+	log_note("document-in-force",
+	         "document=%llu version=%llu services=%zu pools=%zu backends=%zu",
+	         (unsigned long long)n->model->meta.document,
+	         (unsigned long long)n->model->meta.version, n->plan->n_services, n->n_pools,
+	         n->plan->n_backends);
+	attach_ports(p);
+	detach_ports(p);
+	publisher_document(p->publisher, n);
+	probes_take(p->probes, n->model);
+	find_health(p);
+	loop_timer_set(p->loop, &p->tick, loop_now_ms(p->loop));
+}
+
+static void tell_mistakes(const struct model_mistakes *mistakes)
+{
+	for (size_t i = 0; i < mistakes->n_items && i < MISTAKES_SHOWN; i++) {
+		const struct model_mistake *m = &mistakes->items[i];
+		char text[LOG_VALUE_MAX];
+
+		log_error("document-mistake", "file=%s line=%u field=%s message=%s", m->file,
+		          m->line, m->field ? m->field : "", log_value(m->message, text));
+	}
+}
+
+/* Read the effective document and bring it into force, or keep the old one and say why. */
+static void load(struct process *p)
+{
+	struct model_mistakes mistakes = { 0 };
+	char path[PATH_MAX], why[PLAN_WHY_MAX] = "";
+	struct model *m = NULL;
+	int err = proc_path(p->dirs.state, PROC_EFFECTIVE_FILE, path);
+
+	if (!err)
+		err = model_read_effective(path, p->dirs.node, &m, &mistakes);
+	if (err == -ENOENT && !mistakes.n_total)
+		return; /* not written yet */
+	if (err == -EINVAL) {
+		snprintf(why, sizeof(why), "%zu mistakes", mistakes.n_total);
+		if (strcmp(p->refused, why))
+			tell_mistakes(&mistakes);
+	} else if (!err) {
+		err = take_model(p, m, why);
+	}
+	model_mistakes_free(&mistakes);
+	if (!err) {
+		in_force(p);
+		return;
+	}
+	if (p->driver)
+		p->node.document_refused = true;
+	refuse(p, *why ? why : strerror(-err));
+	model_free(m);
+	if (err != -EINVAL && err != -EDQUOT && err != -ENOTSUP)
+		loop_timer_set(p->loop, &p->retry, loop_now_ms(p->loop) + RETRY_MS);
+}
+
+static void on_document(void *arg)
+{
+	load(arg);
+}
+
+static void on_tick(void *arg)
+{
+	struct process *p = arg;
+	struct node_time time = node_now();
+
+	if (p->driver)
+		loop_timer_set(p->loop, &p->tick, node_tick(&p->node, &time));
+}
+
+static void on_second(void *arg)
+{
+	struct process *p = arg;
+	struct node_time time = node_now();
+
+	find_health(p);
+	if (p->driver && p->node.model)
+		attach_missing(p);
+	if (p->driver && ++p->seconds % CLOCK_SECONDS == 0)
+		(void)p->ops->tick(p->driver);
+	publisher_write(p->publisher, &p->node, &time);
+	probes_count(p->probes);
+	loop_timer_set(p->loop, &p->second, time.now_ms + 1000);
+}
+
+static void on_stop(void *arg)
+{
+	struct process *p = arg;
+
+	loop_stop(p->loop);
+}
+
+static void on_hop(void *arg, const struct addr *address, const struct hop *hop)
+{
+	struct process *p = arg;
+	char text[ADDR_TEXT_MAX];
+
+	if (p->driver)
+		node_hop(&p->node, address, hop);
+	log_info("next-hop", "address=%s state=\"%s\" ifindex=%u vlan=%u mtu=%u",
+	         addr_text(address, text), hop_state_text(hop->state), hop->ifindex, hop->vlan,
+	         hop->mtu);
+}
+
+static int start(struct process *p)
+{
+	char document[PATH_MAX], socket[PATH_MAX];
+	int err = loop_open(&p->loop);
+
+	if (!err)
+		err = loop_signal(p->loop, SIGTERM, on_stop, p);
+	if (!err)
+		err = loop_signal(p->loop, SIGINT, on_stop, p);
+	if (!err)
+		err = publisher_open(p->dirs.run, &p->publisher);
+	if (!err)
+		err = probes_open(publisher_stats(p->publisher), &p->probes);
+	if (!err)
+		err = hops_open(p->loop, HOPS_MAX, on_hop, p, &p->hops);
+	if (!err)
+		err = proc_path(p->dirs.run, "dataplane.ctl", socket);
+	if (!err)
+		err = ctl_serve(p->loop, socket, "weir", process_ask, p, &p->ctl);
+	if (!err)
+		err = proc_path(p->dirs.state, PROC_EFFECTIVE_FILE, document);
+	if (!err)
+		err = loop_watch_file(p->loop, document, on_document, p);
+	return err;
+}
+
+static void stop(struct process *p)
+{
+	ctl_close(p->ctl);
+	if (p->driver) {
+		node_fini(&p->node);
+		p->ops->close(p->driver);
+	}
+	hops_close(p->hops);
+	probes_close(p->probes);
+	publisher_close(p->publisher);
+	if (p->loop)
+		loop_close(p->loop);
+	page_close(p->health);
+}
+
+int process_run(struct process *p)
+{
+	int err = start(p);
+
+	p->tick = (struct loop_timer){ .cb = on_tick, .arg = p };
+	p->second = (struct loop_timer){ .cb = on_second, .arg = p };
+	p->retry = (struct loop_timer){ .cb = on_document, .arg = p };
+	if (!err) {
+		find_health(p);
+		load(p);
+		loop_timer_set(p->loop, &p->second, loop_now_ms(p->loop));
+		proc_ready();
+		err = loop_run(p->loop);
+	}
+	if (err)
+		log_error("dataplane-failed", "error=\"%s\"", strerror(-err));
+	stop(p);
+	return err;
+}

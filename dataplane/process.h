@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The process: one loop around the node, its driver, next hops, pages and control socket.
+ */
+#ifndef WEIR_DATAPLANE_PROCESS_H
+#define WEIR_DATAPLANE_PROCESS_H
+
+#include <limits.h>
+
+#include "base/loop.h"
+#include "base/proc.h"
+#include "dataplane/node.h"
+
+struct ctl;
+struct page;
+struct probes_filler;
+struct publisher;
+
+struct process {
+	struct proc_dirs dirs;
+	struct loop *loop;
+	struct ctl *ctl;
+	struct hops *hops;
+	struct publisher *publisher;
+	struct probes_filler *probes;
+	const struct driver_ops *ops;
+	struct driver *driver; /**< NULL until the first document names the cluster */
+	struct node node;      /**< valid with driver */
+	struct page *health;
+	struct loop_timer tick, second, retry;
+	unsigned seconds;
+	char refused[PLAN_WHY_MAX]; /**< why the last document was, or "" */
+	char port_why[DRIVER_PORTS_MAX]
+	             [DRIVER_WHY_MAX];   /**< as last logged, by place in the model */
+	char driver_why[DRIVER_WHY_MAX]; /**< why there is no driver, or "" */
+};
+
+/** Serve until a signal says stop. @return 0 or -errno */
+int process_run(struct process *p);
+/** Answer a line of the control socket (a ctl_handler). */
+char *process_ask(void *process, const char *line, size_t length);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What the dataplane shows: its stats page and the effect page, read back from the tables
+ * once a second and after changes. Nothing here acts on packets.
+ */
+#ifndef WEIR_DATAPLANE_PUBLISH_H
+#define WEIR_DATAPLANE_PUBLISH_H
+
+#include "dataplane/node.h"
+
+struct publisher;
+struct stats;
+
+/** Backends that have counters of their own on the stats page; the effect page has all. */
+#define PUBLISH_BACKENDS_MAX 2048u
+
+/** Make or take over the pages below @p run_dir. @return 0 or -errno */
+int publisher_open(const char *run_dir, struct publisher **out);
+/** The pages stay. NULL is fine. */
+void publisher_close(struct publisher *p);
+/** For other parts of the process that count. */
+struct stats *publisher_stats(struct publisher *p);
+/** @p n has taken a document: its services and backends get their words, those gone lose theirs. */
+void publisher_document(struct publisher *p, const struct node *n);
+/** Read tables and write both pages. @p n may have no document yet. */
+void publisher_write(struct publisher *p, const struct node *n, const struct node_time *time);
+
+#endif

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/hash.h"
+#include "dataplane/guard.h"
+#include "dataplane/plan.h"
+#include "weir/model.h"
+
+#define NOW 1000000
+
+/* A small world: two sites, a pool at each, a VIP with both families at ours, two services. */
+struct world {
+	struct model model;
+	struct model_site sites[2];
+	struct model_node node;
+	struct model_pool pools[2];
+	struct model_backend backends[2];
+	struct model_member before[2], now[2], next[2];
+	struct model_set sets[3];
+	struct addr addresses[2];
+	struct model_vip vip;
+	struct model_service services[2];
+	struct model_at at[2];
+	struct model_override overrides[2];
+};
+
+static void addr_of(const char *text, struct addr *out)
+{
+	assert_int_equal(addr_parse(text, out), 0);
+}
+
+static void make_sets(struct world *w)
+{
+	w->before[0] = (struct model_member){ .id = 5, .weight = 10 };
+	w->before[1] = (struct model_member){ .id = 7, .weight = 10 }; /* no longer configured */
+	w->now[0] = (struct model_member){ .id = 5, .weight = 20 };
+	w->now[1] = (struct model_member){ .id = 9, .weight = 30 };
+	w->next[0] = (struct model_member){ .id = 5, .weight = 0 };
+	w->next[1] = (struct model_member){ .id = 9, .weight = 30 };
+	w->sets[0] = (struct model_set){ 0, NOW + 500, w->before, 2 };
+	w->sets[1] = (struct model_set){ NOW - 500, INT64_MAX, w->now, 2 };
+	w->sets[2] = (struct model_set){ NOW + 2000, INT64_MAX, w->next, 2 };
+}
+
+static void make_pools(struct world *w)
+{
+	w->backends[0] = (struct model_backend){ .name = "a", .id = 5, .pool = &w->pools[0] };
+	w->backends[1] = (struct model_backend){ .name = "b", .id = 9, .pool = &w->pools[0] };
+	for (int i = 0; i < 2; i++)
+		w->pools[i] = (struct model_pool){ .name = i ? "web-fra" : "web-ams",
+			                           .site = &w->sites[i],
+			                           .n_slots = 4096,
+			                           .backends = w->backends,
+			                           .n_backends = 2,
+			                           .sets = w->sets,
+			                           .n_sets = 3 };
+}
+
+static void make_services(struct world *w)
+{
+	addr_of("203.0.113.10", &w->addresses[0]);
+	addr_of("2001:db8:1::10", &w->addresses[1]);
+	w->vip = (struct model_vip){ "shop", &w->sites[0], w->addresses, 2 };
+	w->at[0] = (struct model_at){ &w->sites[0], &w->vip, &w->pools[0], 1 };
+	w->at[1] = (struct model_at){ &w->sites[1], &w->vip, &w->pools[1], 1 };
+	w->services[0] = (struct model_service){ .name = "dns",
+		                                 .protocol = MODEL_UDP,
+		                                 .port = 53,
+		                                 .udp_idle_ms = 30000,
+		                                 .at = w->at,
+		                                 .n_at = 1 };
+	w->services[1] = (struct model_service){ .name = "web",
+		                                 .protocol = MODEL_TCP,
+		                                 .port = 80,
+		                                 .hash = MODEL_HASH_SOURCE,
+		                                 .at = w->at,
+		                                 .n_at = 2 };
+}
+
+static void make_world(struct world *w)
+{
+	memset(w, 0, sizeof(*w));
+	w->sites[0] = (struct model_site){ .name = "ams" };
+	w->sites[1] = (struct model_site){ .name = "fra", .index = 1 };
+	w->node = (struct model_node){ .name = "ams-1", .site = &w->sites[0] };
+	make_sets(w);
+	make_pools(w);
+	make_services(w);
+	w->model = (struct model){ .cluster = "shop",
+		                   .limits = { 16, 64, 8192, 1024 },
+		                   .sites = w->sites,
+		                   .n_sites = 2,
+		                   .nodes = &w->node,
+		                   .n_nodes = 1,
+		                   .pools = w->pools,
+		                   .n_pools = 2,
+		                   .vips = &w->vip,
+		                   .n_vips = 1,
+		                   .services = w->services,
+		                   .n_services = 2,
+		                   .overrides = w->overrides,
+		                   .self = &w->node };
+}
+
+static void a_document_over_its_limits_is_refused_with_the_limit_to_raise(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *limit;
+		struct model_limits limits;
+	} cases[] = {
+		{ "limits.slots", { 16, 64, 4064, 1024 } },
+		{ "limits.backends", { 16, 0, 8192, 1024 } },
+		{ "limits.services", { 1, 64, 8192, 1024 } },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct world w;
+		struct plan *p = NULL;
+		char why[PLAN_WHY_MAX] = "";
+
+		make_world(&w);
+		w.model.limits = cases[i].limits;
+		print_message("  %s\n", cases[i].limit);
+		assert_int_equal(plan_make(&w.model, NOW, &p, why), -EDQUOT);
+		assert_non_null(strstr(why, cases[i].limit));
+		assert_null(p);
+	}
+}
+
+static void two_services_at_one_port_are_refused_by_name(void **state)
+{
+	(void)state;
+	struct world w;
+	struct plan *p = NULL;
+	char why[PLAN_WHY_MAX] = "";
+
+	make_world(&w);
+	w.services[0].protocol = MODEL_TCP;
+	w.services[0].port = 80;
+	assert_int_equal(plan_make(&w.model, NOW, &p, why), -EDQUOT);
+	assert_non_null(strstr(why, "dns"));
+	assert_non_null(strstr(why, "web"));
+}
+
+static struct plan *make_plan(const struct world *w)
+{
+	struct plan *p = NULL;
+	char why[PLAN_WHY_MAX] = "";
+
+	assert_int_equal(plan_make(&w->model, NOW, &p, why), 0);
+	return p;
+}
+
+static void only_this_site_is_planned(void **state)
+{
+	(void)state;
+	struct world w;
+	struct plan *p;
+
+	make_world(&w);
+	p = make_plan(&w);
+	assert_int_equal(p->n_pools, 1);
+	assert_string_equal(p->pools[0].model->name, "web-ams");
+	assert_int_equal(p->n_services, 2);
+	assert_int_equal(p->n_entries, 6); /* two services and the VIP itself, at two addresses */
+	assert_int_equal(p->n_slots, 4096);
+	plan_free(p);
+}
+
+static void entries_say_what_packets_need(void **state)
+{
+	(void)state;
+	struct world w;
+	struct plan *p;
+	int vips = 0, tcp = 0, udp = 0;
+
+	make_world(&w);
+	p = make_plan(&w);
+	for (size_t i = 0; i < p->n_entries; i++) {
+		const struct fwd_service *e = &p->entries[i].entry;
+
+		vips += !e->protocol && !e->port_be && p->entries[i].pool == PLAN_NONE;
+		tcp += e->protocol == 6 && e->port_be == fwd_be16(80) &&
+		       (e->flags & FWD_SERVICE_HASH_SOURCE) && p->entries[i].pool == 0;
+		udp += e->protocol == 17 && e->udp_idle_s == 30 &&
+		       !(e->flags & FWD_SERVICE_HASH_SOURCE);
+	}
+	assert_int_equal(vips, 2);
+	assert_int_equal(tcp, 2);
+	assert_int_equal(udp, 2);
+	assert_int_equal(p->pools[0].udp_idle_ms, 30000);
+	plan_free(p);
+}
+
+static void backends_are_those_of_all_sets_and_of_the_configuration(void **state)
+{
+	(void)state;
+	struct world w;
+	struct plan *p;
+
+	make_world(&w);
+	p = make_plan(&w);
+	assert_int_equal(p->pools[0].n_backends, 3);
+	assert_int_equal(p->pools[0].backends[0].id, 5);
+	assert_int_equal(p->pools[0].backends[1].id, 7);
+	assert_int_equal(p->pools[0].backends[2].id, 9);
+	assert_string_equal(p->pools[0].backends[0].name, "a");
+	assert_string_equal(p->pools[0].backends[1].name, "");
+	assert_int_equal(p->pools[0].backends[0].weight, 20);
+	assert_int_equal(p->pools[0].backends[1].weight, 0);
+	assert_true(plan_update(p, NOW + 2000));
+	assert_int_equal(p->pools[0].backends[0].weight, 0);
+	assert_false(plan_update(p, NOW + 2001));
+	plan_free(p);
+}
+
+static void overrides_are_in_force_in_their_time(void **state)
+{
+	(void)state;
+	struct world w;
+	struct plan *p;
+
+	make_world(&w);
+	w.overrides[0] = (struct model_override){ .id = "1",
+		                                  .kind = MODEL_OVERRIDE_FORCE_UP,
+		                                  .target = MODEL_TARGET_BACKEND,
+		                                  .pool = "web-ams",
+		                                  .name = "b",
+		                                  .from_ms = 0,
+		                                  .until_ms = MODEL_WALL_NEVER };
+	w.overrides[1] = (struct model_override){ .id = "2",
+		                                  .kind = MODEL_OVERRIDE_DISABLE,
+		                                  .target = MODEL_TARGET_BACKEND,
+		                                  .pool = "web-ams",
+		                                  .name = "b",
+		                                  .from_ms = NOW + 10,
+		                                  .until_ms = NOW + 20 };
+	w.model.n_overrides = 2;
+	p = make_plan(&w);
+	assert_int_equal(p->pools[0].backends[2].says, GUARD_FORCED_UP);
+	assert_int_equal(p->pools[0].backends[0].says, GUARD_NOTHING);
+	plan_update(p, NOW + 10); /* a word against it counts more */
+	assert_int_equal(p->pools[0].backends[2].says, GUARD_DISABLED);
+	plan_update(p, NOW + 20);
+	assert_int_equal(p->pools[0].backends[2].says, GUARD_FORCED_UP);
+	w.overrides[0].ended = true;
+	plan_update(p, NOW + 21);
+	assert_int_equal(p->pools[0].backends[2].says, GUARD_NOTHING);
+	plan_free(p);
+}
+
+static void a_pool_fails_closed_only_if_all_its_services_say_so(void **state)
+{
+	(void)state;
+	for (int mask = 0; mask < 4; mask++) {
+		struct world w;
+		struct plan *p;
+
+		make_world(&w);
+		for (int i = 0; i < 2; i++)
+			w.services[i].on_all_down = mask >> i & 1 ? MODEL_ALL_DOWN_FAIL_CLOSED
+			                                          : MODEL_ALL_DOWN_LAST_GOOD;
+		p = make_plan(&w);
+		assert_int_equal(p->pools[0].fail_closed, mask == 3);
+		plan_free(p);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_document_over_its_limits_is_refused_with_the_limit_to_raise),
+		cmocka_unit_test(two_services_at_one_port_are_refused_by_name),
+		cmocka_unit_test(only_this_site_is_planned),
+		cmocka_unit_test(entries_say_what_packets_need),
+		cmocka_unit_test(backends_are_those_of_all_sets_and_of_the_configuration),
+		cmocka_unit_test(overrides_are_in_force_in_their_time),
+		cmocka_unit_test(a_pool_fails_closed_only_if_all_its_services_say_so),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
