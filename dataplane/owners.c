@@ -342,6 +342,10 @@ static void set_leases(struct owners *o, const struct owners_set *sets, const st
 				lease[b] = 0;
 			else if (set->members[m].weight > 0)
 				lease[b] = end_s ? end_s : owners_seconds(clock) | 1;
+			else if (set == n->now_set && lease[b] == 0)
+				lease[b] = (owners_seconds(clock) +
+				            o->times.settle_ms / OWNERS_SECOND_MS) |
+				           1;
 		}
 	}
 }
@@ -386,6 +390,21 @@ int owners_apply(struct owners *o, const struct owners_times *times, const struc
 
 /* --- time --- */
 
+/* Flows that traffic alone holds may stay on what the set in force drains, until @p left says. */
+static void change_leases(struct owners *o, const struct owners_made *left, int64_t until_ms,
+                          const struct owners_clock *clock)
+{
+	uint32_t *lease = o->memory->lease_end_s;
+	uint32_t end_s = end_in_seconds(until_ms, clock);
+
+	for (size_t m = 0; m < left->n_members; m++)
+		if (left->members[m].weight > 0)
+			lease[left->members[m].backend] = end_s ? end_s : owners_seconds(clock) | 1;
+	for (size_t m = 0; m < o->now.n_members; m++)
+		if (o->now.members[m].weight > 0)
+			lease[o->now.members[m].backend] = 0;
+}
+
 /* Take the next set when its time has come, warn of it when that is near. */
 static void follow_sets(struct owners *o, const struct owners_clock *clock)
 {
@@ -395,10 +414,13 @@ static void follow_sets(struct owners *o, const struct owners_clock *clock)
 		return;
 	o->is_near = left_ms > 0;
 	if (left_ms <= 0) {
-		leave_set(o, &o->now, o->now.until_ms, clock);
-		owners_made_fini(&o->now);
+		struct owners_made left = o->now;
+
 		o->now = o->next;
 		o->next = (struct owners_made){ 0 };
+		leave_set(o, &left, left.until_ms, clock);
+		change_leases(o, &left, left.until_ms, clock);
+		owners_made_fini(&left);
 	}
 	change_slots(o, clock);
 }

@@ -352,6 +352,25 @@ FWD_INLINE struct owner_pick owner_to_base(const struct owner_ask *ask, struct o
 	return owner_picked(OWNER_LOAD(uint16_t, &claim->base), event);
 }
 
+/**
+ * A SYN soon after another of its slot found no room: it may be that one's repetition, whose
+ * answer may be under way, so it goes to the base, too; and that is remembered if there
+ * is room now, else the time begins anew. So a SYN's repetitions all go one way.
+ */
+FWD_INLINE struct owner_pick owner_spill(const struct owner_ask *ask, const struct fwd_flow *f,
+                                         struct owner_cold *cold, struct fwd_exceptions *set,
+                                         uint32_t place)
+{
+	struct owner_claim *claim = &cold->claim[OWNER_CLASS_TCP];
+
+	if (place < OWNER_WAYS)
+		owner_remember(ask, f, cold, set, place, OWNER_LOAD(uint16_t, &claim->base),
+		               OWNER_EMBRYONIC);
+	else
+		OWNER_STORE(uint16_t, &claim->spilled_at, (uint16_t)ask->now_s);
+	return owner_to_base(ask, claim, OWNER_EVENT_SPILLED);
+}
+
 /** A SYN of a flow that nothing useful is known of. */
 FWD_INLINE struct owner_pick owner_begin(const struct owner_ask *ask, const struct fwd_flow *f,
                                          uint16_t current, struct owner_cold *cold,
@@ -369,9 +388,8 @@ FWD_INLINE struct owner_pick owner_begin(const struct owner_ask *ask, const stru
 	}
 	if (current == 0)
 		return owner_to_base(ask, claim, OWNER_EVENT_BASE);
-	if (s->finished == OWNER_WAYS && s->stale == OWNER_WAYS &&
-	    (uint16_t)(ask->now_s - spilled) < OWNER_SPILL_S)
-		return owner_to_base(ask, claim, OWNER_EVENT_SPILLED);
+	if (s->finished == OWNER_WAYS && (uint16_t)(ask->now_s - spilled) < OWNER_SPILL_S)
+		return owner_spill(ask, f, cold, set, place);
 	if (place < OWNER_WAYS) {
 		owner_remember(ask, f, cold, set, place, current, OWNER_EMBRYONIC);
 		return owner_picked(current, place == s->evictable ? OWNER_EVENT_EVICTED

@@ -1,0 +1,132 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Break the owners' rules one at a time; the simulator must notice each.
+
+seeded.py SOURCE [-j N] [NAME ...]: each breakage is made in a copy of the sources, which is compiled with
+the simulator and run. A breakage that survives means that the simulator is too weak; one whose text is
+no longer found, that this list is stale.
+"""
+import concurrent.futures
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+RULES = "include/weir/fwd/owner.h"
+SLOT = "dataplane/owners_slot.c"
+OWNERS = "dataplane/owners.c"
+
+# name, world that must notice, file, text, what it becomes
+BREAKAGES = [
+    ("only the last owner is the base", "often", SLOT,
+     "if (load32(&claim->settle_at) != 0 && claim->base != base)\n\t\treturn;", ";"),
+    ("a SYN is believed", "often", RULES,
+     "owner_remember(ask, f, cold, set, place, current, OWNER_EMBRYONIC);",
+     "owner_remember(ask, f, cold, set, place, current, OWNER_OPEN);"),
+    ("an embryonic entry fits any segment", "often", RULES,
+     "ahead == 0 : ahead <= 2);", "ahead == 0 : ahead <= 65535);"),
+    ("embryonic entries are evicted at once", "flood", RULES,
+     "owner_word_left(word, now_s) + 2 <= OWNER_YOUNG_UNITS", "1"),
+    ("living entries are evicted", "flood", RULES,
+     "} else if (!lives) {\n\t\ts->room = i;", "} else {\n\t\ts->room = i;"),
+    ("a new flow without room goes to the current owner", "flood", RULES,
+     "return owner_to_base(ask, claim, OWNER_EVENT_FULL);",
+     "return owner_picked(current, OWNER_EVENT_FULL);"),
+    ("a SYN's repetition is not spilled", "flood", RULES,
+     "(uint16_t)(ask->now_s - spilled) < OWNER_SPILL_S", "0"),
+    ("flows of the base are not learned", "seldom", RULES,
+     "(int32_t)(settle_at - ask->now_s) > (int32_t)learn_s", "1"),
+    ("want of room does not move the settling", "flood", RULES,
+     "OWNER_STORE(uint32_t, &claim->settle_at, ask->now_s + learn_s + 1);", ";"),
+    ("use of the base is not noted", "seldom", RULES,
+     "\towner_see(claim, ask->now_s);\n\treturn owner_picked(OWNER_LOAD(uint16_t, &claim->base), event);",
+     "\t(void)ask;\n\treturn owner_picked(OWNER_LOAD(uint16_t, &claim->base), event);"),
+    ("use of an entry is not noted", "seldom", RULES,
+     "if (new != old)\n\t\tOWNER_STORE(uint64_t, at, new);",
+     "if (owner_word_state(old) == OWNER_EMBRYONIC)\n\t\tOWNER_STORE(uint64_t, at, new);"),
+    ("FIN ends an entry at once", "often", RULES,
+     "\tif (s->known < OWNER_WAYS)\n\t\treturn owner_follow(ask, f, current, cold, set, s->known, state);\n"
+     "\tif (s->young < OWNER_WAYS) {",
+     "\tif (s->known < OWNER_WAYS && state == OWNER_FINISHED) {\n\t\tuint16_t to = owner_word_backend("
+     "set->word[s->known & 7]);\n\t\tset->word[s->known & 7] = 0;\n"
+     "\t\treturn owner_picked(to, OWNER_EVENT_FOLLOWED);\n\t}\n"
+     "\tif (s->known < OWNER_WAYS)\n\t\treturn owner_follow(ask, f, current, cold, set, s->known, state);\n"
+     "\tif (s->young < OWNER_WAYS) {"),
+    ("a new flow never takes a finished one's ports", "often", RULES,
+     "\tif (s->young < OWNER_WAYS) {\n\t\tif (s->finished", "\tif (s->young < OWNER_WAYS && s->finished == "
+     "OWNER_WAYS) {\n\t\tif (s->finished"),
+    ("a quoted flow is not looked up", "often", RULES,
+     "uint32_t i = owner_place(s->known, s->finished, OWNER_WAYS);", "uint32_t i = OWNER_WAYS;"),
+    ("slots are not warned before they move", "often", OWNERS,
+     "(int32_t)age_ms < (int32_t)OWNERS_WARN_MS", "0 && age_ms"),
+    ("a warned slot does not remember", "often", RULES,
+     "bool settled = OWNER_LOAD(uint32_t, &claim->settle_at) == 0;",
+     "bool settled = OWNER_LOAD(uint32_t, &claim->settle_at) == 0 || current == claim->base;"),
+    ("a slot settles by silence though it is used", "seldom", SLOT,
+     "uint32_t idle_at = load32(&tcp->seen_at) +", "uint32_t idle_at = load32(&tcp->seen_at) * 0 +"),
+    ("a slot looks no further though exceptions live", "seldom", SLOT,
+     "is_past(load32(&cold->kept_at) + keep_s(o), now_s)", "1"),
+    ("a slot never settles", "seldom", SLOT,
+     "(is_past(load32(&tcp->settle_at), now_s) || is_past(idle_at, now_s))", "0"),
+    ("UDP is not learned after a change", "udp", SLOT,
+     "if (o->times.udp_idle_ms > 0)", "if (0)"),
+    ("UDP learns for half of the idle time", "udp", SLOT,
+     "return up_to_seconds(o->times.udp_idle_ms) + 2;", "return up_to_seconds(o->times.udp_idle_ms) / 2;"),
+    ("a lease is not ended when its backend is back", "udp", OWNERS,
+     "lease[o->now.members[m].backend] = 0;", ";"),
+    ("an entry's time wraps too early", "seldom", RULES,
+     "owner_word_left(word, now_s) <= OWNER_END_MASK / 2", "owner_word_left(word, now_s) <= 2"),
+    ("the base of a moved slot is the new owner", "seldom", SLOT,
+     "store16(&claim->base, base);", "store16(&claim->base, base % 3 + 1);"),
+]
+
+
+def run_one(source, breakage):
+    """Whether the simulator noticed, and what there is to say."""
+    name, world, path, text, becomes = breakage
+    with tempfile.TemporaryDirectory(prefix="weir-seeded-") as work:
+        for part in ("include", "dataplane", "tests/sim"):
+            shutil.copytree(os.path.join(source, part), os.path.join(work, part))
+        target = os.path.join(work, path)
+        with open(target, encoding="utf-8") as f:
+            code = f.read()
+        if code.count(text) != 1:
+            return False, f"stale: found {code.count(text)} times"
+        with open(target, "w", encoding="utf-8") as f:
+            f.write(code.replace(text, becomes))
+        files = [os.path.join(work, "tests/sim", f) for f in ("sim_main.c", "sim_world.c", "sim_flows.c")]
+        files += [os.path.join(work, "dataplane", f) for f in
+                  ("owners.c", "owners_memory.c", "owners_sets.c", "owners_slot.c", "ring.c")]
+        binary = os.path.join(work, "sim")
+        compiled = subprocess.run(
+            ["gcc", "-O1", "-std=gnu11", "-D_GNU_SOURCE", "-w", "-I" + work, "-I" + work + "/include",
+             "-o", binary] + files, capture_output=True, text=True, check=False)
+        if compiled.returncode != 0:
+            return False, "does not compile: " + compiled.stderr[:300]
+        ran = subprocess.run([binary, "--scenario", world], capture_output=True, text=True, check=False,
+                             timeout=300)
+        faults = [line.strip() for line in ran.stdout.splitlines() if "FAULT" in line]
+        return ran.returncode == 1, "; ".join(faults) or "nothing noticed"
+
+
+def main():
+    args = sys.argv[1:]
+    source, workers = args.pop(0), 1
+    if args[:1] == ["-j"]:
+        workers = int(args[1])
+        args = args[2:]
+    chosen = [b for b in BREAKAGES if not args or b[0] in args]
+    passed = failed = 0
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        results = pool.map(lambda b: run_one(source, b), chosen)
+        for breakage, (noticed, why) in zip(chosen, results):
+            passed += noticed
+            failed += not noticed
+            print(f"{'noticed ' if noticed else 'SURVIVED'}  {breakage[0]} ({breakage[1]}): {why}", flush=True)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The simulated world: management, backends, balancers (sim.h). */
+#include "sim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY_0 0x5eedu
+#define KEY_1 0x1234u
+/* The wall clock's distance from the simulated one. */
+#define WALL_MS 1700000000000
+/* A next set is announced so long ahead. */
+#define AHEAD_MS 2000
+/* Setting up: the world's first clock reading. */
+#define BEGIN_MS 1000000u
+/* How long a flood lasts. */
+#define FLOOD_MS 10000u
+
+static const uint64_t key[2] = { KEY_0, KEY_1 };
+static const struct owners_times times = { .settle_ms = SIM_SETTLE_S * 1000,
+	                                   .idle_ms = SIM_IDLE_S * 1000,
+	                                   .udp_idle_ms = SIM_UDP_IDLE_S * 1000 };
+
+uint64_t sim_random(struct sim *sim)
+{
+	uint64_t x = sim->rng += 0x9e3779b97f4a7c15u;
+
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+	return x ^ (x >> 31);
+}
+
+uint32_t sim_below(struct sim *sim, uint32_t n)
+{
+	return (uint32_t)((sim_random(sim) >> 32) * n >> 32);
+}
+
+double sim_unit(struct sim *sim)
+{
+	return (double)(sim_random(sim) >> 11) / 9007199254740992.0;
+}
+
+static void must(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "sim: %s\n", what);
+	abort();
+}
+
+static struct owners_clock clock_of(const struct sim *sim)
+{
+	return (struct owners_clock){ .now_ms = sim->now_ms,
+		                      .wall_ms = WALL_MS + (int64_t)sim->now_ms };
+}
+
+/* --- management --- */
+
+/* Write the members, as they are now, as set @p set. */
+static void write_members(struct sim *sim, struct owners_member *out, size_t *n)
+{
+	*n = 0;
+	for (uint16_t b = 1; b <= SIM_BACKENDS; b++)
+		if (sim->backend[b].is_member)
+			out[(*n)++] = (struct owners_member){ .id = 0x9e3779b97f4a7c15u * b,
+				                              .weight = sim->backend[b].weight,
+				                              .backend = b };
+}
+
+/* Add a set that holds from @p from_ms on; flows of the one before have claims for @p claim_ms. */
+static void announce(struct sim *sim, int64_t from_ms, int64_t claim_ms)
+{
+	struct sim_document *d = &sim->document;
+
+	if (d->n_sets == OWNERS_SETS_MAX) {
+		memmove(d->sets, d->sets + 1, sizeof(d->sets) - sizeof(d->sets[0]));
+		memmove(d->members, d->members + 1, sizeof(d->members) - sizeof(d->members[0]));
+		d->n_sets--;
+	}
+	if (d->n_sets > 0)
+		d->sets[d->n_sets - 1].until_ms = from_ms + claim_ms;
+	d->sets[d->n_sets] = (struct owners_set){ .from_ms = from_ms, .until_ms = INT64_MAX };
+	write_members(sim, d->members[d->n_sets], &d->sets[d->n_sets].n_members);
+	d->n_sets++;
+	for (size_t i = 0; i < d->n_sets; i++)
+		d->sets[i].members = d->members[i];
+	for (uint32_t b = 0; b < sim->options.balancers; b++)
+		sim->balancer[b].stale = true;
+}
+
+/* Sets whose claims have ended leave the document. */
+static void forget_sets(struct sim *sim)
+{
+	struct sim_document *d = &sim->document;
+
+	while (d->n_sets > 1 && d->sets[1].from_ms <= WALL_MS + (int64_t)sim->now_ms &&
+	       d->sets[0].until_ms <= WALL_MS + (int64_t)sim->now_ms) {
+		memmove(d->sets, d->sets + 1, sizeof(d->sets) - sizeof(d->sets[0]));
+		memmove(d->members, d->members + 1, sizeof(d->members) - sizeof(d->members[0]));
+		d->n_sets--;
+	}
+	for (size_t i = 0; i < d->n_sets; i++)
+		d->sets[i].members = d->members[i];
+}
+
+static bool takes_flows(const struct sim_backend *b)
+{
+	return b->is_member && b->weight > 0 && !b->is_dead;
+}
+
+static uint32_t count_taking(const struct sim *sim)
+{
+	uint32_t n = 0;
+
+	for (uint32_t b = 1; b <= SIM_BACKENDS; b++)
+		n += takes_flows(&sim->backend[b]);
+	return n;
+}
+
+/* A change of members: drain, remove, add or undrain, reweight. */
+static void change_members(struct sim *sim)
+{
+	uint16_t i = (uint16_t)(1 + sim_below(sim, SIM_BACKENDS));
+	struct sim_backend *b = &sim->backend[i];
+	int64_t from_ms = WALL_MS + (int64_t)sim->now_ms + AHEAD_MS;
+	int64_t claim_ms = SIM_SETTLE_S * 1000;
+
+	forget_sets(sim);
+	if (sim->document.sets[sim->document.n_sets - 1].from_ms > from_ms - AHEAD_MS)
+		return; /* one at a time */
+	if (!takes_flows(b) && !b->is_dead) {
+		b->is_member = true;
+		b->weight = 50u << sim_below(sim, 3);
+		b->leaves_at_ms = UINT64_MAX;
+		b->rejoins_at_ms = sim->now_ms + AHEAD_MS;
+	} else if (count_taking(sim) <= 4) {
+		return;
+	} else if (sim_below(sim, 3) == 0) {
+		b->weight = 50u << sim_below(sim, 3);
+	} else {
+		claim_ms = sim_below(sim, 2) ? claim_ms : 45000 + sim_below(sim, 300000);
+		b->is_member = sim_below(sim, 2);
+		b->weight = 0;
+		b->leaves_at_ms = sim->now_ms + AHEAD_MS;
+		/* A node that restarts when the document has forgotten the set knows only this. */
+		b->lease_ms =
+		        b->leaves_at_ms +
+		        (claim_ms < SIM_SETTLE_S * 1000 ? (uint64_t)claim_ms : SIM_SETTLE_S * 1000);
+	}
+	announce(sim, from_ms, claim_ms);
+	sim->result.changes++;
+}
+
+static void die(struct sim *sim)
+{
+	uint16_t i = (uint16_t)(1 + sim_below(sim, SIM_BACKENDS));
+
+	if (!takes_flows(&sim->backend[i]) || count_taking(sim) <= 4)
+		return;
+	sim->backend[i].is_dead = true;
+	sim->backend[i].returns_at_ms = sim->now_ms + 5000 + sim_below(sim, 95000);
+	sim->state[i] = OWNERS_DEAD;
+	sim->result.deaths++;
+	for (uint32_t b = 0; b < sim->options.balancers; b++)
+		sim->balancer[b].stale = true;
+	sim_flows_kill(sim, i);
+}
+
+static void return_the_dead(struct sim *sim)
+{
+	for (uint16_t i = 1; i <= SIM_BACKENDS; i++) {
+		if (!sim->backend[i].is_dead || sim->backend[i].returns_at_ms > sim->now_ms)
+			continue;
+		sim->backend[i].is_dead = false;
+		sim->state[i] = OWNERS_SERVES;
+		for (uint32_t b = 0; b < sim->options.balancers; b++)
+			sim->balancer[b].stale = true;
+	}
+}
+
+/* --- balancers --- */
+
+static void start_process(struct sim *sim, struct sim_balancer *b)
+{
+	struct owners_tables tables = { b->slots, b->colds, 0, SIM_SLOTS };
+
+	must(owners_memory_new(b->sets, sim->options.sets, &b->memory) == 0, "memory");
+	must(owners_new(&tables, b->memory, key, &b->owners) == 0, "owners");
+	b->stale = true;
+}
+
+static void stop_process(struct sim_balancer *b)
+{
+	owners_free(b->owners);
+	owners_memory_free(b->memory);
+	b->owners = NULL;
+	b->memory = NULL;
+}
+
+static void tick_balancer(struct sim *sim, struct sim_balancer *b)
+{
+	struct owners_clock clock = clock_of(sim);
+
+	if (!b->owners && sim->now_ms >= b->down_until_ms)
+		start_process(sim, b);
+	if (!b->owners)
+		return;
+	if (b->stale) {
+		must(owners_apply(b->owners, &times, sim->document.sets, sim->document.n_sets,
+		                  sim->state, SIM_BACKENDS + 1, &clock) == 0,
+		     "apply");
+		b->stale = false;
+		b->tick_at_ms = 0;
+	}
+	if (sim->now_ms < b->tick_at_ms)
+		return;
+	b->tick_at_ms = sim->now_ms + owners_tick(b->owners, &clock);
+	owners_memory_tick(b->memory, &clock);
+}
+
+static void count_exceptions(struct sim *sim)
+{
+	for (uint32_t b = 0; b < sim->options.balancers; b++) {
+		uint32_t n = 0;
+
+		for (uint32_t s = 0; s < sim->options.sets; s++)
+			for (uint32_t i = 0; i < OWNER_WAYS; i++)
+				n += owner_word_lives(sim->balancer[b].sets[s].word[i],
+				                      (uint32_t)(sim->now_ms / 1000));
+		if (sim->result.most_exceptions < n)
+			sim->result.most_exceptions = n;
+	}
+}
+
+uint16_t sim_route(struct sim *sim, uint8_t b, const struct fwd_flow *f, uint8_t policy)
+{
+	struct sim_balancer *lb = &sim->balancer[b];
+	uint32_t slot = owner_slot(f->hash, SIM_SLOTS);
+	uint16_t hot = lb->slots[slot / FWD_SLOTS_PER_BLOCK].slot[slot % FWD_SLOTS_PER_BLOCK];
+	struct owner_ask ask = { .now_s = (uint32_t)(sim->now_ms / 1000),
+		                 .idle_s = f->protocol == 6 ? SIM_IDLE_S : SIM_UDP_IDLE_S,
+		                 .learn_s = owners_learn_s(&times),
+		                 .udp_policy = policy };
+	struct owner_pick pick;
+
+	if (!(hot & FWD_SLOT_LOOK_FURTHER))
+		return hot;
+	pick = owner_find(&ask, f, hot, &lb->colds[slot],
+	                  &lb->sets[owner_set(f->hash, sim->options.sets)]);
+	sim->result.events[pick.event]++;
+	return pick.backend;
+}
+
+bool sim_is_settled(const struct sim *sim, uint64_t hash)
+{
+	uint32_t slot = owner_slot(hash, SIM_SLOTS);
+
+	for (uint32_t b = 0; b < sim->options.balancers; b++)
+		if (sim->balancer[b].slots[slot / FWD_SLOTS_PER_BLOCK].slot[slot %
+		                                                            FWD_SLOTS_PER_BLOCK] &
+		    FWD_SLOT_LOOK_FURTHER)
+			return false;
+	return true;
+}
+
+/* --- weather --- */
+
+static double exponential(struct sim *sim)
+{
+	double sum = 0;
+
+	/* The sum of twelve uniforms less six is nearly normal; its square over two, exponential enough. */
+	for (int i = 0; i < 12; i++)
+		sum += sim_unit(sim);
+	return (sum - 6) * (sum - 6);
+}
+
+/* SYNs of nobody's flows, half of them followed by the segment that confirms them; datagrams. */
+static void flood(struct sim *sim)
+{
+	uint32_t per_ms = sim->options.sets * OWNER_WAYS * 10 / FLOOD_MS + 1;
+	bool confirms = sim->flood_until_ms / 1000 % 2;
+
+	for (uint32_t i = 0; i < per_ms * 20; i++) {
+		struct fwd_flow f = { .hash = sim_random(sim),
+			              .seq = (uint32_t)sim_random(sim),
+			              .segment = FWD_SEGMENT_SYN,
+			              .protocol = 6 };
+		uint8_t b = (uint8_t)sim_below(sim, sim->options.balancers);
+
+		sim->result.flood++;
+		sim_route(sim, b, &f, 0);
+		if (confirms && sim_below(sim, 2)) {
+			f.seq++;
+			f.segment = FWD_SEGMENT_TCP;
+			sim_route(sim, b, &f, 0);
+		}
+		if (sim_below(sim, 16) == 0) {
+			f = (struct fwd_flow){ .hash = sim_random(sim),
+				               .segment = FWD_SEGMENT_UDP,
+				               .protocol = 17 };
+			sim_route(sim, b, &f, FWD_UDP_KEEP);
+		}
+	}
+}
+
+static void restart_some(struct sim *sim)
+{
+	struct sim_balancer *b = &sim->balancer[sim_below(sim, sim->options.balancers)];
+
+	sim->next_restart_ms = sim->now_ms + 20000 + sim_below(sim, 200000);
+	if (!b->owners)
+		return;
+	stop_process(b);
+	b->down_until_ms = sim->now_ms + (sim_below(sim, 2) ? 200 : sim_below(sim, 90000));
+	sim->result.restarts++;
+}
+
+void sim_world_tick(struct sim *sim)
+{
+	const struct sim_options *o = &sim->options;
+
+	return_the_dead(sim);
+	if (!sim->quiet && o->change_every_s > 0 && sim->now_ms >= sim->next_change_ms) {
+		sim->next_change_ms =
+		        sim->now_ms + (uint64_t)(o->change_every_s * 1000 * exponential(sim));
+		if (sim_below(sim, 10) < 7)
+			change_members(sim);
+		else
+			die(sim);
+	}
+	if (!sim->quiet && o->floods && sim->now_ms >= sim->next_flood_ms) {
+		sim->flood_until_ms = sim->now_ms + FLOOD_MS;
+		sim->next_flood_ms = sim->now_ms + 60000 + sim_below(sim, 120000);
+	}
+	if (sim->now_ms < sim->flood_until_ms)
+		flood(sim);
+	if (!sim->quiet && o->restarts && sim->now_ms >= sim->next_restart_ms)
+		restart_some(sim);
+	for (uint32_t b = 0; b < o->balancers; b++)
+		tick_balancer(sim, &sim->balancer[b]);
+	if (sim->now_ms % 5000 == 0)
+		count_exceptions(sim);
+}
+
+void sim_world_judge(struct sim *sim)
+{
+	sim->result.places = sim->options.sets * OWNER_WAYS;
+	for (uint32_t s = 0; s < SIM_SLOTS; s++) {
+		uint32_t block = s / FWD_SLOTS_PER_BLOCK, in = s % FWD_SLOTS_PER_BLOCK;
+		uint16_t first = sim->balancer[0].slots[block].slot[in];
+
+		for (uint32_t b = 0; b < sim->options.balancers; b++) {
+			uint16_t hot = sim->balancer[b].slots[block].slot[in];
+
+			sim->result.disagreeing_slots += hot != first;
+			sim->result.looking_at_end += (hot & FWD_SLOT_LOOK_FURTHER) != 0;
+		}
+	}
+}
+
+void sim_world_init(struct sim *sim)
+{
+	sim->now_ms = BEGIN_MS;
+	sim->next_change_ms = sim->now_ms + 30000;
+	sim->next_flood_ms = sim->now_ms + 40000;
+	sim->next_restart_ms = sim->now_ms + 20000;
+	for (uint16_t i = 1; i <= SIM_BACKENDS; i++)
+		sim->backend[i] = (struct sim_backend){ .weight = 100,
+			                                .is_member = i <= 8,
+			                                .leaves_at_ms = UINT64_MAX };
+	announce(sim, WALL_MS + (int64_t)sim->now_ms, 0);
+	for (uint32_t b = 0; b < sim->options.balancers; b++) {
+		struct sim_balancer *lb = &sim->balancer[b];
+
+		lb->slots = calloc(SIM_SLOTS / FWD_SLOTS_PER_BLOCK, sizeof(*lb->slots));
+		lb->colds = calloc(SIM_SLOTS, sizeof(*lb->colds));
+		lb->sets = calloc(sim->options.sets, sizeof(*lb->sets));
+		must(lb->slots && lb->colds && lb->sets, "no memory");
+		start_process(sim, lb);
+	}
+}
+
+void sim_world_fini(struct sim *sim)
+{
+	for (uint32_t b = 0; b < sim->options.balancers; b++) {
+		stop_process(&sim->balancer[b]);
+		free(sim->balancer[b].slots);
+		free(sim->balancer[b].colds);
+		free(sim->balancer[b].sets);
+	}
+}
