@@ -99,20 +99,18 @@ DECAP_INLINE int decap_sum_ok(const unsigned char *ip, unsigned int header_len,
 DECAP_INLINE enum decap_reason decap_inner(const unsigned char *inner, unsigned int room,
                                            const unsigned char *end, unsigned int is4)
 {
-	unsigned int header_len = is4 ? DECAP_IP4_LEN : DECAP_IP6_LEN, total;
+	unsigned int header_len, total;
 
-	if (room < header_len)
-		return DECAP_INNER;
 	if (is4) {
 		if (!decap_fits(inner, DECAP_IP4_LEN, end))
-			return DECAP_TRUNCATED;
+			return DECAP_INNER;
 		header_len = (inner[0] & 0xfu) * 4;
 		total = decap_be16(inner + 2);
 		if (inner[0] >> 4 != 4 || header_len < DECAP_IP4_LEN || total < header_len)
 			return DECAP_INNER;
 	} else {
 		if (!decap_fits(inner, DECAP_IP6_LEN, end))
-			return DECAP_TRUNCATED;
+			return DECAP_INNER;
 		if (inner[0] >> 4 != 6)
 			return DECAP_INNER;
 		total = DECAP_IP6_LEN + decap_be16(inner + 4);

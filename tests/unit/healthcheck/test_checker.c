@@ -226,6 +226,35 @@ static void silence_says_nothing_while_the_controls_are_silent(void **state)
 	close(other);
 }
 
+static void set_answering_pings(bool answering)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/icmp_echo_ignore_all", "w");
+
+	assert_non_null(f);
+	fputs(answering ? "0" : "1", f);
+	fclose(f);
+}
+
+static void a_control_that_answered_before_is_no_witness_for_now(void **state)
+{
+	(void)state;
+	int fd = listen_at("127.0.0.11", 512);
+
+	start(tcp, "\"127.0.0.77\"");
+	run_for(300);
+	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UP);
+	set_answering_pings(false);
+	assert_int_equal(listen(fd, 0), 0); /* its queue is over that by now: silent */
+	run_for(700);
+	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UP);
+	assert_true(health_inconclusive(word(id_of("b1"))));
+	set_answering_pings(true);
+	run_for(400);
+	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_DOWN);
+	forget();
+	close(fd);
+}
+
 static void silence_counts_while_an_outside_control_answers(void **state)
 {
 	(void)state;
@@ -313,6 +342,10 @@ static void a_tunnel_probe_is_not_judged_before_its_mark_is_in_the_table(void **
 	run_for(300);
 	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UNKNOWN);
 	assert_true(health_inconclusive(word(id_of("b1"))));
+	run.checker.tunnel_document = 3;
+	run_for(200);
+	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_DOWN);
+	assert_int_equal(health_reason(word(id_of("b1"))), HEALTH_REASON_REFUSED);
 	forget();
 }
 
@@ -368,7 +401,7 @@ static void control_lines_are_answered_whatever_they_hold(void **state)
 	forget();
 }
 
-/* A network of our own: loopback and nothing else. */
+/* A network of our own: loopback with the VIP on it, and nothing else. */
 static bool enter_namespace(void)
 {
 	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
@@ -379,7 +412,7 @@ static bool enter_namespace(void)
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	bool ok = fd >= 0 && !ioctl(fd, SIOCSIFFLAGS, &lo);
 	close(fd);
-	return ok;
+	return ok && !system("ip addr add 203.0.113.10/32 dev lo");
 }
 
 int main(void)
@@ -389,6 +422,7 @@ int main(void)
 		cmocka_unit_test(all_targets_silent_and_no_control_outside_is_no_evidence),
 		cmocka_unit_test(a_tunnel_probe_is_not_judged_before_its_mark_is_in_the_table),
 		cmocka_unit_test(silence_counts_while_the_reflector_answers),
+		cmocka_unit_test(a_control_that_answered_before_is_no_witness_for_now),
 		cmocka_unit_test(silence_counts_while_an_outside_control_answers),
 		cmocka_unit_test(a_listening_target_is_up_and_a_refusing_one_down),
 		cmocka_unit_test(a_verdict_of_down_survives_a_restart_of_the_process),
