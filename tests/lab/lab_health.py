@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Health checks against real servers: refused, silent, unserved VIPs, lost probes, a cut-off checker, restarts.
+
+One site, three nginx backends, no management: effective documents are written by hand.
+"""
+import os
+import sys
+import time
+
+import plan as planning
+from net import BUILD, Lab, say, wait_until
+from report import Report
+from world import World
+
+HTTP = ('type = "http"; port = 80; path = "/healthz"; expect = 200; via = "{via}"; interval = "{ms}ms"; '
+        'fast_interval = "50ms"; timeout = "200ms"; rise = 2; fall = 2;')
+TUNNEL, DIRECT, QUICK = HTTP.format(via="tunnel", ms=200), HTTP.format(via="direct", ms=200), \
+    HTTP.format(via="tunnel", ms=50)
+WORST_MS = 200 + 2 * 200 + 200  # interval, timeouts, and the time that controls may take
+
+
+class Loss:
+    """A tc program of loss.bpf.c on a port of the router, for as long as the `with` block."""
+
+    def __init__(self, router, port, section):
+        self.router, self.port, self.section = router, port, section
+
+    def __enter__(self):
+        program = os.path.join(BUILD, "tests", "lab", "loss.bpf.o")
+        self.router.run(["tc", "qdisc", "replace", "dev", self.port, "clsact"])
+        self.router.run(["tc", "filter", "add", "dev", self.port, "egress", "bpf", "da", "obj", program, "sec",
+                         self.section])
+        return self
+
+    def __exit__(self, *exception):
+        self.router.run(["tc", "qdisc", "del", "dev", self.port, "clsact"])
+
+
+class Watch:
+    """What weir-health says on its control socket."""
+
+    def __init__(self, node):
+        self.node = node
+
+    def rows(self):
+        return {r["backend"]: r for r in self.node.ctl("health", {"do": "list"})["targets"] if "backend" in r}
+
+    def state(self, name):
+        return self.rows()[name]["state"]
+
+    def wait(self, name, state, timeout_s, what):
+        """Wait for a state; returns the milliseconds that it took."""
+        start = time.monotonic()
+        wait_until(lambda: self.state(name) == state, timeout_s, what, 0.005)
+        return round((time.monotonic() - start) * 1000)
+
+    def service(self):
+        return {(s["service"], s["family"]): s["state"] for s in self.node.ctl("health", {"do": "list"})["services"]}
+
+    def turned(self):
+        stats = self.node.stats("health")
+        return stats[("weir_health_turned_down_total", "")]
+
+
+def take(node, world, check):
+    world.plan.check = check
+    node.write_config()
+    node.write_effective()
+
+
+def all_up(watch):
+    return all(r["state"] == "up" and not r["in_doubt"] for r in watch.rows().values())
+
+
+def refused_and_silent(report, site, watch, router):
+    b1 = site.backends[0]
+    say("nginx of b1 is killed")
+    b1.kill()
+    took = watch.wait(b1.name, "down", 5, "b1 is down")
+    report.between(took, 0, WORST_MS, "ms until a closed port is down")
+    row = watch.rows()[b1.name]
+    report.check(row["last"] == "refused", "the reason is told", row["last"])
+    b1.start()
+    watch.wait(b1.name, "up", 5, "b1 is up again")
+    say("b1 says nothing any more")
+    with Loss(router, f"p-{b1.name}", "silence"):
+        took = watch.wait(b1.name, "down", 5, "b1 is down by silence")
+        report.between(took, 0, WORST_MS, "ms until a silent backend is down")
+        report.check(watch.rows()[b1.name]["last"] == "timeout", "the reason is told", watch.rows()[b1.name]["last"])
+    watch.wait(b1.name, "up", 5, "b1 is up again")
+
+
+def answers_come_from_the_vip(report, site, watch):
+    """The tunnel check sees what users would: nginx's log names the VIP as the server, and the node as client."""
+    lines = site.backends[0].log("health")[-5:]
+    report.check(lines and all(x["server"] == site.plan.vip4 for x in lines), "tunnel probes reach the VIP itself",
+                 {x["server"] for x in lines})
+    report.check(all(x["client"] == site.plan.node4 for x in lines), "from the node's own address")
+    report.check(all(r["via"] == "tunnel" for r in watch.rows().values()), "all are probed through the tunnel")
+
+
+def missing_vip(report, world, site, watch):
+    b3, node = site.backends[2], site.node
+    say("b3 loses its VIPs")
+    for vip in site.plan.vips:
+        b3.host.ip(f"{'-6 ' if ':' in vip else ''}addr del {vip}/{128 if ':' in vip else 32} dev lo")
+    watch.wait(b3.name, "down", 5, "the tunnel check sees it")
+    report.check(True, "a backend without the VIP is down by the tunnel check", watch.rows()[b3.name]["last"])
+    take(node, world, DIRECT)
+    watch.wait(b3.name, "up", 5, "the direct check does not see it")
+    report.check(watch.rows()[b3.name]["via"] == "direct", "and up by the direct one")
+    b3.host.address("lo", *(f"{v}/{128 if ':' in v else 32}" for v in site.plan.vips))
+    take(node, world, TUNNEL)
+    wait_until(lambda: all_up(watch), 10, "all are up by the tunnel check again")
+
+
+def lost_probes(report, world, site, watch, router):
+    say("1 % of all packets between node and backends is lost, at a probe every 50 ms")
+    take(site.node, world, QUICK)
+    time.sleep(1)
+    before, probes = watch.turned(), site.node.stats("health")[("weir_health_probes_total", "")]
+    with Loss(router, site.node_port, "loss1"):
+        losses = [Loss(router, f"p-{b.name}", "loss1") for b in site.backends]
+        for x in losses:
+            x.__enter__()
+        time.sleep(20)
+        for x in losses:
+            x.__exit__()
+    probes = site.node.stats("health")[("weir_health_probes_total", "")] - probes
+    report.check(probes > 700, "probes in 20 s", probes)
+    report.equal(watch.turned() - before, 0, "verdicts that turned to down")
+    take(site.node, world, TUNNEL)
+
+
+def cut_off_checker(report, site, watch, router):
+    say("nothing reaches the node any more: nothing that it does not see counts")
+    before = watch.turned()
+    with Loss(router, site.node_port, "silence"):
+        time.sleep(3)
+        rows = watch.rows()
+        report.check(all(r["state"] == "up" and r["inconclusive"] for r in rows.values()),
+                     "all stay up, and inconclusive", {r["no_vote"] for r in rows.values()})
+        controls = site.node.ctl("health", {"do": "list"})["controls"]
+        report.check(any(c["silent"] for c in controls), "the control is shown as silent")
+    report.equal(watch.turned() - before, 0, "verdicts that turned to down")
+    wait_until(lambda: all_up(watch), 5, "all is well again")
+
+
+def restarts(report, world, site, watch, capture):
+    b1, node = site.backends[0], site.node
+    say("b1 dies, then weir-health")
+    b1.kill()
+    watch.wait(b1.name, "down", 5, "b1 is down")
+    since = watch.rows()[b1.name]["since"]
+    time.sleep(0.3)
+    node.kill("health")
+    died_ms = int(time.time() * 1000)
+    client = world.start_client("crowd", 200, targets=site.plan.vips)
+    time.sleep(3)
+    client.stop(10)
+    late = [f for f in capture.flows() if f[1] == "in" and f[2] == b1.addresses[0] and f[0] > died_ms
+            and f[3] not in (site.plan.node4, site.plan.node6)]
+    report.equal(late[:3], [], "with weir-health dead, no new flow goes to the dead backend")
+    node.start("health")
+    wait_until(lambda: os.path.exists(os.path.join(node.run_dir, "health.ctl")), 5, "weir-health is back")
+    wait_until(lambda: b1.name in _rows(watch), 5, "it has its targets")
+    row = watch.rows()[b1.name]
+    report.check(row["state"] == "down" and row["since"] == since, "the verdict is kept, with its time", row["state"])
+    say("the run directory's page is lost as well, as by a reboot of the host")
+    time.sleep(1.2)
+    node.kill("health")
+    os.unlink(os.path.join(node.run_dir, "health.page"))
+    node.start("health")
+    wait_until(lambda: b1.name in _rows(watch), 5, "it has its targets")
+    row = watch.rows()[b1.name]
+    report.check(row["state"] == "down" and row["since"] == since, "the state directory kept it", row["state"])
+    b1.start()
+    watch.wait(b1.name, "up", 5, "b1 is up")
+
+
+def _rows(watch):
+    try:
+        return watch.rows()
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def run(report):
+    with Lab("health") as lab:
+        world = World(lab, planning.simple(1, 3, api=False, check=TUNNEL), resolvers=())
+        site, router = world.sites[0], world.router
+        node, watch = site.node, Watch(site.node)
+        node.write_config()
+        node.write_effective()
+        site.start_backends()
+        capture = world.start_capture(site.node_port)
+        node.start("dataplane", "health")
+        wait_until(lambda: _rows(watch) and all_up(watch), 20, "all backends are up", 0.1)
+        report.equal(set(watch.service().values()), {"up"}, "the service's words follow")
+        answers_come_from_the_vip(report, site, watch)
+        refused_and_silent(report, site, watch, router)
+        missing_vip(report, world, site, watch)
+        lost_probes(report, world, site, watch, router)
+        cut_off_checker(report, site, watch, router)
+        restarts(report, world, site, watch, capture)
+
+
+if __name__ == "__main__":
+    sys.exit(Report.main(run))
