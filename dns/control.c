@@ -64,8 +64,9 @@ static json_t *names_json(const struct generation *g)
 	return list;
 }
 
-static json_t *load_json(const struct server_load *l)
+static json_t *load_json(const struct server *s)
 {
+	const struct server_load *l = &s->load;
 	json_t *mistakes = json_array();
 
 	for (unsigned i = 0; !l->running && i < SERVER_MISTAKES && i < l->n_mistakes; i++)
@@ -73,16 +74,14 @@ static json_t *load_json(const struct server_load *l)
 			json_array_append_new(mistakes, json_string(l->mistakes[i]));
 	return json_pack("{s:I, s:I, s:b, s:s, s:o}", "started", (json_int_t)l->started, "finished",
 	                 (json_int_t)l->finished, "running", l->running, "error",
-	                 l->finished && l->result < 0 ? strerror(-l->result) : "", "mistakes",
-	                 mistakes);
+	                 server_load_error(s), "mistakes", mistakes);
 }
 
 static json_t *status(const struct server *s)
 {
 	const struct generation *g = s->now;
-	json_t *answer =
-	        json_pack("{s:b, s:b, s:b, s:o}", "ok", 1, "serving", g != NULL, "clock_held",
-	                  wall_is_held(&s->wall), "load", load_json(&s->load));
+	json_t *answer = json_pack("{s:b, s:b, s:b, s:o}", "ok", 1, "serving", g != NULL,
+	                           "clock_held", wall_is_held(&s->wall), "load", load_json(s));
 
 	if (!g)
 		return answer;

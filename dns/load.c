@@ -66,7 +66,7 @@ static void begin(struct server *s)
 	if (err) {
 		log_error("dns-load-failed", "error=\"%s\"", strerror(err));
 		l->finished = l->started;
-		l->result = -err;
+		l->last_result = -err;
 	}
 }
 
@@ -104,6 +104,13 @@ static void take_over(struct server *s)
 	s->ready = true;
 }
 
+const char *server_load_error(const struct server *s)
+{
+	if (s->load.last_result < 0)
+		return strerror(-s->load.last_result);
+	return s->now && s->now->stale ? "zone files refused: an earlier image is served" : "";
+}
+
 static void log_mistakes(const struct server *s)
 {
 	char value[LOG_VALUE_MAX];
@@ -126,7 +133,7 @@ static void count(struct server *s)
 
 	if (!c->stats || s->load.result == -ENOENT)
 		return;
-	stats_add(s->load.result < 0 ? c->load_failures : c->loads, 1);
+	stats_add(s->load.result < 0 || s->load.made->stale ? c->load_failures : c->loads, 1);
 	stats_set(c->load_ms, loop_now_ms(s->loop) - s->load.began_ms);
 }
 
@@ -142,6 +149,7 @@ void server_load_done(void *arg, int fd, uint32_t events)
 	pthread_join(l->thread, NULL);
 	l->running = false;
 	l->finished = l->started;
+	l->last_result = l->result;
 	count(s);
 	log_mistakes(s);
 	if (l->result == 0)

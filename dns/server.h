@@ -46,6 +46,7 @@ struct server_load {
 	uint64_t started, finished; /**< counts loads */
 	uint64_t began_ms;
 	int result;
+	int last_result; /**< of the last one that is done: the loop's thread only */
 	struct generation *made;
 	unsigned n_mistakes;
 	char *mistakes[SERVER_MISTAKES]; /**< given; written by the thread while it runs */
@@ -76,6 +77,8 @@ struct server {
  * @return the number of the load that will have seen the files of now
  */
 uint64_t server_load_start(struct server *s, bool from_files);
+/** What was wrong with the last load; "" if nothing was. */
+const char *server_load_error(const struct server *s);
 /** A load is done: take it over or log why not; a loop_fd_cb. */
 void server_load_done(void *arg, int fd, uint32_t events);
 /** Wait for a running load and forget it. */

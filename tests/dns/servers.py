@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Name servers on the loopback, each in a directory of its own: weir-dns, and those that it is compared with.
+
+weir-dns gets its sockets handed down as the supervisor does it, unless asked not to.
+"""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import message
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("WEIR_BUILD", os.path.join(ROOT, "build"))
+RCVBUF = 8 << 20
+SO_RCVBUFFORCE = 33
+CONFIG = """schema = 1;
+cluster = {{ name = "test"; hash_key_file = "hash.key"; hash_key_id = "k1"; }};
+sites = ( {{ name = "ams"; weight = 100; }}, {{ name = "fra"; weight = 100; }} );
+nodes = (
+  {{ name = "ams-1"; site = "ams"; driver = "xdp"; ports = ( {{ interface = "eth1"; }} );
+     tunnel_source = [ "10.1.255.0/24", "fd00:1:ff::/64" ]; dns_listen = [ {listen} ]; }} );
+checks = ( {{ name = "web"; type = "tcp"; port = 80; interval = "1s"; fast_interval = "200ms"; timeout = "500ms";
+              rise = 2; fall = 3; }} );
+pools = (
+  {{ name = "web-ams"; site = "ams"; check = "web"; mode = "ipip"; max_backends = 10;
+     backends = ( {{ name = "b1"; address = "10.1.1.11"; weight = 100; }} ); }},
+  {{ name = "web-fra"; site = "fra"; check = "web"; mode = "ipip"; max_backends = 10;
+     backends = ( {{ name = "b1"; address = "10.2.1.11"; weight = 100; }} ); }} );
+vips = ( {{ name = "v-ams"; site = "ams"; addresses = [ "203.0.113.10", "2001:db8:1::10" ]; }},
+         {{ name = "v-fra"; site = "fra"; addresses = [ "198.51.100.10", "2001:db8:2::10" ]; }} );
+services = ( {{ name = "web"; protocol = "tcp"; port = 80;
+                at = ( {{ site = "ams"; vip = "v-ams"; pool = "web-ams"; }},
+                       {{ site = "fra"; vip = "v-fra"; pool = "web-fra"; }} ); }} );
+dns = {{ zones = ( {zones} ); names = ( {names} ); }};
+"""
+
+
+def free_port():
+    """A port free for UDP and TCP on 127.0.0.1."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            udp.bind(("127.0.0.1", 0))
+            port = udp.getsockname()[1]
+            try:
+                tcp.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
+class Server:
+    """A process with a directory; use as a context."""
+
+    def __init__(self, name, zones):
+        """zones: name -> master file text."""
+        self.dir = tempfile.mkdtemp(prefix=f"weir-{name}.")
+        os.chmod(self.dir, 0o755)
+        self.name, self.zones, self.port, self.process = name, zones, free_port(), None
+        self.log_path = os.path.join(self.dir, "log")
+        for zone, text in zones.items():
+            self.write(f"{zone}.zone", text)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def write(self, name, text):
+        """Replace a file whole, as an operator's tools do."""
+        with open(self.path(name + ".new"), "w", encoding="latin-1") as out:
+            out.write(text)
+        os.rename(self.path(name + ".new"), self.path(name))
+
+    def run(self, argv, **more):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **more)
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.process = None
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as log:
+            return log.read()
+
+    def wait_ready(self, zone=None):
+        """Until the zone's SOA is answered."""
+        zone = zone or next(iter(self.zones))
+        for _ in range(200):
+            try:
+                if message.Answer(self.ask(message.query(zone, "SOA"), 0.2)).answer:
+                    return
+            except (OSError, message.Malformed):
+                time.sleep(0.05)
+        raise RuntimeError(f"{self.name} does not answer:\n{self.log()}")
+
+    def ask(self, wire, timeout=2.0, tcp=False):
+        """Send one query; bytes of the answer, or TimeoutError."""
+        if tcp:
+            with socket.create_connection(("127.0.0.1", self.port), timeout) as s:
+                s.sendall(len(wire).to_bytes(2, "big") + wire)
+                return read_message(s)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(timeout)
+            s.connect(("127.0.0.1", self.port))
+            s.send(wire)
+            return s.recv(65535)
+
+
+def read_exactly(s, n):
+    data = b""
+    while len(data) < n:
+        part = s.recv(n - len(data))
+        if not part:
+            raise EOFError("closed")
+        data += part
+    return data
+
+
+def read_message(s):
+    """One message of a TCP stream."""
+    return read_exactly(s, int.from_bytes(read_exactly(s, 2), "big"))
+
+
+class Weir(Server):
+    """weir-dns with the configuration above; names: dynamic ones, all of service web."""
+
+    def __init__(self, zones, names=(), held=True):
+        super().__init__("weir-dns", zones)
+        self.names, self.held, self.sockets = names, held, []
+        for sub in ("state", "run", "bpf"):
+            os.mkdir(self.path(sub))
+        self.write("hash.key", "00112233445566778899aabbccddeeff")
+        self.configure()
+        if held:
+            self.hold()
+
+    def configure(self):
+        """Write the effective document from the present zones and names."""
+        zones = ", ".join(f'{{ name = "{z}"; file = "{z}.zone"; }}' for z in self.zones)
+        names = ", ".join(f'{{ name = "{n}"; service = "web"; policy = "weighted"; '
+                          f'ttl = {{ min = "5s"; max = "60s"; }}; }}' for n in self.names)
+        self.write("weir.conf", CONFIG.format(listen='"127.0.0.1"', zones=zones, names=names))
+        subprocess.run([os.path.join(BUILD, "tests/lab/lab-effective"), self.path("weir.conf"), "ams-1",
+                        self.path("state/effective.conf")], check=True)
+
+    def hold(self):
+        """Open the sockets that outlive the process."""
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+            s = socket.socket(socket.AF_INET, kind)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if kind == socket.SOCK_DGRAM:
+                try:
+                    s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RCVBUF)
+                except PermissionError:
+                    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RCVBUF)
+            s.bind(("127.0.0.1", self.port))
+            if kind == socket.SOCK_STREAM:
+                s.listen(1024)
+            self.sockets.append(s)
+
+    def spawn(self):
+        """Start the process; it does not wait for anything."""
+        argv = [os.path.join(BUILD, "dns/weir-dns"), "--conf-dir", self.dir, "--state-dir", self.path("state"),
+                "--run-dir", self.path("run"), "--bpf-dir", self.path("bpf"), "--node", "ams-1", "--port",
+                str(self.port)]
+        env = dict(os.environ)
+        if not self.held:
+            self.run(argv, env=env)
+            return
+        # LISTEN_PID must be the process's own, so a shell sets it and becomes the process
+        env.update(LISTEN_FDS="2", LISTEN_FDNAMES="dns-udp-0:dns-tcp-0")
+        fds = [s.fileno() for s in self.sockets]
+        shuffle = " ".join(f"{20 + i}<&{fd}" for i, fd in enumerate(fds))
+        script = f'exec {shuffle}; exec {" ".join(f"{3 + i}<&{20 + i}" for i in range(2))} 20<&- 21<&-; ' \
+                 'export LISTEN_PID=$$; exec "$0" "$@"'
+        self.run(["bash", "-c", script, *argv], env=env, pass_fds=fds)
+
+    def start(self):
+        self.spawn()
+        self.wait_ready()
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+
+    def control(self, **request):
+        """One request to the control socket."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(5)
+            s.connect(self.path("run/dns.ctl"))
+            s.sendall(json.dumps(request).encode() + b"\n")
+            data = b""
+            while not data.endswith(b"\n"):
+                data += s.recv(65536)
+            return json.loads(data)
+
+    def wait_load(self, number):
+        """Until load NUMBER is done; the status then."""
+        for _ in range(500):
+            status = self.control(do="status")
+            if status["load"]["finished"] >= number:
+                return status
+            time.sleep(0.01)
+        raise RuntimeError("the load does not end")
+
+    def __exit__(self, *rest):
+        super().__exit__(*rest)
+        for s in self.sockets:
+            s.close()
+
+
+class Nsd(Server):
+    """NSD with its rate limit off, one server process."""
+
+    def __init__(self, zones, extra=""):
+        super().__init__("nsd", zones)
+        text = "".join(f"zone:\n  name: {z}\n  zonefile: {self.path(z + '.zone')}\n" for z in zones)
+        self.write("nsd.conf", f"""server:
+  ip-address: 127.0.0.1@{self.port}
+  username: ""
+  chroot: ""
+  pidfile: "{self.path('pid')}"
+  xfrdfile: "{self.path('xfrd')}"
+  zonelistfile: "{self.path('zones.list')}"
+  database: ""
+  server-count: 1
+  rrl-ratelimit: 0
+  minimal-responses: yes
+  hide-version: yes
+{extra}remote-control:
+  control-enable: no
+{text}""")
+
+    def start(self):
+        self.run(["nsd", "-d", "-c", self.path("nsd.conf")])
+        self.wait_ready()
+
+
+class Knot(Server):
+    """Knot DNS with one UDP and one TCP worker."""
+
+    def __init__(self, zones):
+        super().__init__("knot", zones)
+        text = "".join(f"  - domain: {z}\n    file: {self.path(z + '.zone')}\n" for z in zones)
+        os.mkdir(self.path("db"))
+        self.write("knot.conf", f"""server:
+    rundir: "{self.path('db')}"
+    listen: 127.0.0.1@{self.port}
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+    udp-max-payload: 1232
+    identity: ""
+    version: ""
+log:
+  - target: stderr
+    any: warning
+database:
+    storage: "{self.path('db')}"
+zone:
+{text}""")
+
+    def start(self):
+        self.run(["knotd", "-c", self.path("knot.conf")])
+        self.wait_ready()
+
+
+class Gdnsd(Server):
+    """gdnsd with one UDP and one TCP thread."""
+
+    def __init__(self, zones):
+        super().__init__("gdnsd", zones)
+        os.mkdir(self.path("zones"))
+        for sub in ("etc", "run", "state"):
+            os.mkdir(self.path(sub))
+        os.rename(self.path("zones"), self.path("etc/zones"))
+        for zone, text in zones.items():
+            self.write(f"etc/zones/{zone}", text)
+        self.write("etc/config", f"""options => {{
+  listen => {{ 127.0.0.1@{self.port} => {{ udp_threads = 1, tcp_threads = 1 }} }}
+  run_dir => {self.path('run')}
+  state_dir => {self.path('state')}
+}}
+""")
+
+    def start(self):
+        self.run(["gdnsd", "-c", self.path("etc"), "start"])
+        self.wait_ready()

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""weir-dns as a process, on the loopback: killed under load, reloaded under load, TCP, bad files."""
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "dns"))
+import message  # noqa: E402
+import servers  # noqa: E402
+from report import Report  # noqa: E402
+
+ZONE = "$TTL 60\n@ SOA ns root {serial} 3600 900 604800 60\n@ NS ns\nns A 192.0.2.1\n" \
+       + "big TXT " + " ".join('"' + "x" * 200 + '"' for _ in range(40)) + "\n" \
+       + "".join(f"h{i} A 192.0.2.{i % 250 + 1}\n" for i in range(1000))
+RATE = 5000
+
+
+class Load:
+    """dnsperf over UDP at a steady rate."""
+
+    def __init__(self, server, seconds, rate):
+        server.write("queries", "".join(f"h{i}.shop.test A\n" for i in range(1000)) + "www.shop.test A\n")
+        self.popen = subprocess.Popen(["dnsperf", "-s", "127.0.0.1", "-p", str(server.port), "-d",
+                                       server.path("queries"), "-l", str(seconds), "-Q", str(rate), "-q", "60000",
+                                       "-t", "5", "-c", "10", "-T", "1"],
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def result(self):
+        """(sent, lost)"""
+        text = self.popen.communicate(timeout=60)[0]
+        return tuple(int(re.search(rf"Queries {what}:\s+(\d+)", text)[1]) for what in ("sent", "lost"))
+
+
+def killed_under_load(report, server):
+    load = Load(server, 6, RATE)
+    for _ in range(4):
+        time.sleep(1.2)
+        server.kill()
+        server.spawn()
+    sent, lost = load.result()
+    report.check(sent > 5 * RATE, f"{RATE} queries a second were sent", sent)
+    report.equal(lost, 0, "four SIGKILLs leave none unanswered")
+
+
+def reloaded_under_load(report, server):
+    load = Load(server, 6, 20000)
+    began, slowest = time.monotonic(), 0
+    for serial in range(100, 120):
+        time.sleep(0.2)
+        server.write("shop.test.zone", ZONE.format(serial=serial))
+        start = time.monotonic()
+        status = server.wait_load(server.control(do="zone-reload")["load"])
+        slowest = max(slowest, time.monotonic() - start)
+        if [z["serial"] for z in status["zones"]] != [serial]:
+            report.check(False, "a reload shows the new serial", status)
+    sent, lost = load.result()
+    report.check(time.monotonic() - began < 30, "twenty reloads", f"slowest {slowest * 1000:.0f} ms")
+    report.equal(lost, 0, f"of {sent} queries none is lost")
+
+
+def bad_files(report, server):
+    soa = message.query("shop.test", "SOA")
+    before = message.Answer(server.ask(soa)).answer
+    server.write("shop.test.zone", ZONE.format(serial=900) + "www A 192.0.2.7\nx MX 70000 y\n")
+    status = server.wait_load(server.control(do="zone-reload")["load"])
+    report.check(status["load"]["error"] != "" and len(status["load"]["mistakes"]) == 2,
+                 "a bad zone file is refused with its mistakes", status["load"]["mistakes"])
+    report.equal(message.Answer(server.ask(soa)).answer, before, "the old zone stays in force")
+    server.kill()
+    server.start()
+    report.equal(message.Answer(server.ask(soa)).answer, before, "also over a restart")
+    report.check(server.control(do="status")["stale_image"], "and that is shown")
+    server.write("shop.test.zone", ZONE.format(serial=901))
+    server.wait_load(server.control(do="zone-reload")["load"])
+    report.equal(message.Answer(server.ask(soa)).answer[0][3][2][:4], (901).to_bytes(4, "big"), "mended, it is served")
+    report.check(not server.control(do="status")["stale_image"], "nothing is stale any more")
+    with open(server.path("state/effective.conf"), encoding="utf-8") as good:
+        document = good.read()
+    server.write("state/effective.conf", document[:len(document) // 2])
+    time.sleep(0.5)
+    report.check(message.Answer(server.ask(soa)).answer and server.control(do="status")["load"]["error"] != "",
+                 "half a document is refused, the old one stays")
+    server.write("state/effective.conf", document)
+
+
+def pipelined(report, server):
+    with socket.create_connection(("127.0.0.1", server.port), 5) as s:
+        batch = b""
+        for i in range(300):
+            wire = message.query("big.shop.test" if i % 3 == 0 else f"h{i}.shop.test", "TXT" if i % 3 == 0 else "A", i)
+            batch += len(wire).to_bytes(2, "big") + wire
+        s.sendall(batch)
+        time.sleep(0.3)  # the answers are more than the socket takes: the server waits for us
+        idents = [message.Answer(servers.read_message(s)).ident for _ in range(300)]
+        report.equal(idents, list(range(300)), "300 pipelined queries are answered in order")
+    with socket.create_connection(("127.0.0.1", server.port), 5) as s:
+        for byte in len(batch[2:40]).to_bytes(2, "big") + batch[2:40]:
+            s.sendall(bytes([byte]))
+        report.equal(message.Answer(servers.read_message(s)).rcode, message.Answer(server.ask(batch[2:40])).rcode,
+                     "a query may come byte by byte")
+
+
+def closed(s):
+    s.settimeout(5)
+    try:
+        return s.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def tcp_limits(report, server):
+    for why, data in (("a length beyond any query", b"\xff\xff" + b"x" * 100), ("no message", b"\0\3abc"),
+                      ("an answer", b"\0\x0c" + b"\x12\x34\x81\0" + b"\0" * 8), ("nothing at all", b"\0\0")):
+        with socket.create_connection(("127.0.0.1", server.port), 5) as s:
+            s.sendall(data)
+            report.check(closed(s), f"{why} closes the connection")
+    crowd = [socket.create_connection(("127.0.0.1", server.port), 5) for _ in range(1024)]
+    time.sleep(0.3)
+    wire = message.query("h1.shop.test", "A")
+    crowd[0].sendall(len(wire).to_bytes(2, "big") + wire)
+    servers.read_message(crowd[0])  # no longer the longest idle
+    report.check(message.Answer(server.ask(wire, tcp=True)).answer, "the 1,025th connection is served")
+    report.check(closed(crowd[1]), "the longest idle one made room")
+    crowd[0].sendall(len(wire).to_bytes(2, "big") + wire)
+    report.check(message.Answer(servers.read_message(crowd[0])).answer, "the others live")
+    for s in crowd:
+        s.close()
+    with socket.create_connection(("127.0.0.1", server.port), 5) as s:
+        start = time.monotonic()
+        s.settimeout(20)
+        report.check(s.recv(1) == b"" and 9 < time.monotonic() - start < 12, "a silent connection ends after 10 s")
+
+
+def truncated(report, server):
+    cut = message.Answer(server.ask(message.query("big.shop.test", "TXT", edns={})))
+    report.check(cut.flags & message.TC and not cut.answer, "what does not fit is cut, with TC")
+    whole = message.Answer(server.ask(message.query("big.shop.test", "TXT"), tcp=True))
+    report.check(len(whole.answer) == 1 and len(whole.wire) > 8000, "TCP gives all of it")
+
+
+def waits_for_a_document(report):
+    with_none = servers.Weir({"shop.test": ZONE.format(serial=1)}, names=["www.shop.test"])
+    os.unlink(with_none.path("state/effective.conf"))
+    with_none.spawn()
+    time.sleep(0.3)
+    report.check(with_none.process.poll() is None, "without a document the process waits")
+    with_none.configure()
+    with_none.wait_ready()
+    report.check(True, "and serves when it comes")
+    with_none.__exit__()
+
+
+def run(report):
+    with servers.Weir({"shop.test": ZONE.format(serial=1)}, names=["www.shop.test"]) as server:
+        truncated(report, server)
+        pipelined(report, server)
+        killed_under_load(report, server)
+        server.wait_ready()
+        reloaded_under_load(report, server)
+        bad_files(report, server)
+        tcp_limits(report, server)
+    waits_for_a_document(report)
+    with servers.Weir({"shop.test": ZONE.format(serial=1)}, held=False) as own:
+        report.check(message.Answer(own.ask(message.query("h1.shop.test", "A"), tcp=True)).answer,
+                     "without a supervisor it binds by itself")
+
+
+if __name__ == "__main__":
+    sys.exit(Report.main(run))
