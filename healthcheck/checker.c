@@ -432,6 +432,7 @@ int checker_take(struct checker *c, struct model *model, const struct saved_word
 	c->groups = groups;
 	controls_set(c->controls, t->model->self->controls, t->model->self->n_controls);
 	start_all(c);
+	c->changed = true; /* what came from the page is to be in the file too */
 	return 0;
 }
 

@@ -11,10 +11,15 @@
 
 #define HEAD "weir-verdicts 1\n"
 
-static int write_all(FILE *f, const struct targets *t)
+/* The file's text. NULL: out of memory */
+static char *text_of(const struct targets *t, size_t *n_text)
 {
+	char *text = NULL;
 	size_t n = 0;
+	FILE *f = open_memstream(&text, n_text);
 
+	if (!f)
+		return NULL;
 	fputs(HEAD, f);
 	for (size_t i = 0; i < t->n; i++) {
 		const struct target *x = &t->items[i];
@@ -25,22 +30,24 @@ static int write_all(FILE *f, const struct targets *t)
 		n++;
 	}
 	fprintf(f, "end %zu\n", n);
-	if (fflush(f) || fsync(fileno(f)))
-		return -errno;
-	return ferror(f) ? -EIO : 0;
+	if (fclose(f)) {
+		free(text);
+		return NULL;
+	}
+	return text;
 }
 
-int keep_write(const char *path, const struct targets *t)
+static int write_text(const char *path, const char *text, size_t n_text)
 {
-	char temporary[PATH_MAX];
-	int rc;
+	char temporary[PATH_MAX + 8];
+	int rc = 0;
 
-	if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= (int)sizeof(temporary))
-		return -ENAMETOOLONG;
+	snprintf(temporary, sizeof(temporary), "%s.new", path);
 	FILE *f = fopen(temporary, "we");
 	if (!f)
 		return -errno;
-	rc = write_all(f, t);
+	if (fwrite(text, 1, n_text, f) != n_text || fflush(f) || fsync(fileno(f)))
+		rc = -errno;
 	if (fclose(f) && !rc)
 		rc = -errno;
 	if (!rc && rename(temporary, path))
@@ -48,6 +55,58 @@ int keep_write(const char *path, const struct targets *t)
 	if (rc)
 		unlink(temporary);
 	return rc;
+}
+
+int keep_write(const char *path, const struct targets *t)
+{
+	size_t n_text;
+	char *text = text_of(t, &n_text);
+	int rc;
+
+	if (!text)
+		return -ENOMEM;
+	rc = write_text(path, text, n_text);
+	free(text);
+	return rc;
+}
+
+static void *write_beside(void *arg)
+{
+	struct keep_writer *w = arg;
+
+	w->rc = write_text(w->path, w->text, w->n_text);
+	free(w->text);
+	atomic_store(&w->done, true);
+	return NULL;
+}
+
+int keep_finish(struct keep_writer *w)
+{
+	if (!w->started)
+		return 0;
+	pthread_join(w->thread, NULL);
+	w->started = false;
+	w->last = w->rc;
+	return w->last;
+}
+
+int keep_start(struct keep_writer *w, const char *path, const struct targets *t)
+{
+	if (w->started && !atomic_load(&w->done))
+		return -EBUSY;
+	keep_finish(w);
+	if (snprintf(w->path, sizeof(w->path), "%s", path) >= (int)sizeof(w->path))
+		return -ENAMETOOLONG;
+	w->text = text_of(t, &w->n_text);
+	if (!w->text)
+		return -ENOMEM;
+	atomic_store(&w->done, false);
+	if (pthread_create(&w->thread, NULL, write_beside, w)) {
+		free(w->text);
+		return -EAGAIN;
+	}
+	w->started = true;
+	return 0;
 }
 
 static int by_target(const void *a, const void *b)

@@ -7,6 +7,10 @@
 #ifndef HEALTHCHECK_KEEP_H
 #define HEALTHCHECK_KEEP_H
 
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "healthcheck/checker.h"
@@ -15,6 +19,25 @@
 
 /* Write the verdicts of @p t: temporary file, fsync, rename. @return 0 or -errno (the old file stays) */
 int keep_write(const char *path, const struct targets *t);
+
+/*
+ * The same beside the loop, which must not wait for a disk: keep_start() takes a copy of the verdicts and
+ * a thread writes it. Zeroed at the start.
+ */
+struct keep_writer {
+	pthread_t thread;
+	bool started;
+	atomic_bool done;
+	char *text;
+	size_t n_text;
+	char path[PATH_MAX];
+	int rc;   /* the thread's */
+	int last; /* how the last write that was waited for ended */
+};
+/* @return 0, -EBUSY (the last write is still under way), -ENOMEM or -EAGAIN */
+int keep_start(struct keep_writer *w, const char *path, const struct targets *t);
+/* Wait for a write that is under way. @return its result, or 0 */
+int keep_finish(struct keep_writer *w);
 /*
  * Read the file. @p out is given: free(); sorted by target.
  * @return 0, -ENOENT, -EPROTO (not such a file, or torn) or -errno

@@ -26,6 +26,7 @@
 
 #define TICK_MS       1000u
 #define TICK_READY_MS 100u /* while tunnels are waited for */
+#define SAVE_MS       100u
 #define STATS_MAX     64u
 
 struct process {
@@ -36,7 +37,8 @@ struct process {
 	struct stats *stats;
 	struct ctl *ctl;
 	struct checker checker;
-	struct loop_timer tick;
+	struct loop_timer tick, save;
+	struct keep_writer writer;
 	struct saved_word *saved;
 	size_t n_saved;
 };
@@ -120,16 +122,23 @@ static void count_targets(struct checker *c)
 	stats_set(c->words.down, n_down);
 }
 
-static void save(struct process *p)
+/* Saved within SAVE_MS of a turn, unless the disk takes longer; a full one stops nothing. */
+static void on_save(void *arg)
 {
+	struct process *p = arg;
 	int rc;
 
+	loop_timer_set(p->loop, &p->save, clock_mono_ms() + SAVE_MS);
 	if (!p->checker.changed || !p->checker.targets)
 		return;
-	rc = keep_write(p->verdicts, p->checker.targets);
+	rc = keep_start(&p->writer, p->verdicts, p->checker.targets);
+	if (rc == -EBUSY)
+		return;
+	if (!rc)
+		rc = p->writer.last; /* how the one before ended */
 	if (rc)
 		log_warn("verdicts-not-saved", "path=%s error=%s", p->verdicts, strerror(-rc));
-	p->checker.changed = false; /* tried once a turn of a verdict: a full disk stops nothing */
+	p->checker.changed = false;
 }
 
 static void on_tick(void *arg)
@@ -141,7 +150,6 @@ static void on_tick(void *arg)
 	stats_alive(p->stats, now_ms);
 	p->checker.tunnel_document = tunnel_document(p->dirs.run);
 	count_targets(&p->checker);
-	save(p);
 	loop_timer_set(p->loop, &p->tick,
 	               now_ms + (tunnels_missing(&p->checker) ? TICK_READY_MS : TICK_MS));
 }
@@ -235,11 +243,15 @@ int main(int argc, char **argv)
 	if (open_files(&p) || open_loop(&p))
 		return 1;
 	p.tick = (struct loop_timer){ .cb = on_tick, .arg = &p };
+	p.save = (struct loop_timer){ .cb = on_save, .arg = &p };
 	take_document(&p);
 	on_tick(&p);
+	on_save(&p);
 	proc_ready();
 	rc = loop_run(p.loop);
-	save(&p);
+	keep_finish(&p.writer);
+	if (p.checker.targets)
+		keep_write(p.verdicts, p.checker.targets);
 	checker_close(&p.checker);
 	ctl_close(p.ctl);
 	loop_close(p.loop);

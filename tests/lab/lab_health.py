@@ -13,9 +13,9 @@ from report import Report
 from world import World
 
 HTTP = ('type = "http"; port = 80; path = "/healthz"; expect = 200; via = "{via}"; interval = "{ms}ms"; '
-        'fast_interval = "50ms"; timeout = "200ms"; rise = 2; fall = 2;')
-TUNNEL, DIRECT, QUICK = HTTP.format(via="tunnel", ms=200), HTTP.format(via="direct", ms=200), \
-    HTTP.format(via="tunnel", ms=50)
+        'fast_interval = "50ms"; timeout = "{timeout}ms"; rise = 2; fall = 2;')
+TUNNEL, DIRECT, QUICK = (HTTP.format(via="tunnel", ms=200, timeout=200), HTTP.format(via="direct", ms=200, timeout=200),
+                         HTTP.format(via="tunnel", ms=50, timeout=100))
 WORST_MS = 200 + 2 * 200 + 200  # interval, timeouts, and the time that controls may take
 
 

@@ -181,7 +181,11 @@ static void saved_verdicts_are_read_back(void **state)
 	backend(t, "b1")->verdict = verdict_of(HEALTH_DOWN);
 	backend(t, "b1")->since_s = 99;
 	backend(t, "b2")->verdict = verdict_of(HEALTH_UP);
-	assert_int_equal(keep_write(fixture_path("verdicts"), t), 0);
+	struct keep_writer writer = { 0 };
+
+	assert_int_equal(keep_write("/nonexistent/verdicts", t), -ENOENT);
+	assert_int_equal(keep_start(&writer, fixture_path("verdicts"), t), 0);
+	assert_int_equal(keep_finish(&writer), 0);
 	assert_int_equal(keep_read(fixture_path("verdicts"), &words, &n), 0);
 	assert_int_equal(n, 2); /* an unknown one is not saved */
 	assert_true(words[0].target < words[1].target);
