@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The demo's books: clients' logs, nginx's logs, the wire and Weir's counters must say the same."""
 
-FORWARD_COUNTER, BACKEND_COUNTER = "weir_forward_packets_total", "weir_backend_packets_total"
+FORWARD_COUNTER, BACKEND_COUNTER = "weir_dataplane_packets_total", "weir_dataplane_backend_packets_total"
 
 
 def served_ids(world):

@@ -175,11 +175,27 @@ class Site:
                        rate=self.world.file_rate, files=self.world.files)
 
     def announce(self):
-        """What BGP would do: the router sends the VIPs and the name server's addresses to the node."""
-        for address in (self.plan.vip4, self.plan.dns4):
-            self.world.router.route(f"{address}/32", self.plan.node4)
-        for address in (self.plan.vip6, self.plan.dns6):
-            self.world.router.route(f"{address}/128", self.plan.node6)
+        """What BGP would do: the router sends the VIPs and the name server's addresses to the node. What the node
+        itself sends to its own VIPs is dropped: the kernel's last reset of a probe carries no mark, goes out
+        plainly, and would come back as traffic."""
+        p, router = self.plan, self.world.router
+        router.route(f"{p.dns4}/32", p.node4)
+        router.route(f"{p.dns6}/128", p.node6)
+        router.ip(f"rule add iif {self.switch} from {p.node4} to {p.vip4} blackhole pref 8",
+                  f"-6 rule add iif {self.switch} from {p.node6} to {p.vip6} blackhole pref 8")
+        self.announce_vips()
+
+    def announce_vips(self):
+        self.world.router.route(f"{self.plan.vip4}/32", self.plan.node4)
+        self.world.router.route(f"{self.plan.vip6}/128", self.plan.node6)
+
+    def withdraw_vips(self):
+        self.world.router.ip(f"route del {self.plan.vip4}/32", f"-6 route del {self.plan.vip6}/128")
+
+    def wait_until_attached(self, timeout_s=20):
+        """Wait until the node's port carries Weir's program: from then on all packets for the VIPs are counted."""
+        wait_until(lambda: "prog/xdp" in self.node.host.run(["ip", "-d", "link", "show", "eth1"]), timeout_s,
+                   f"a program on {self.plan.node}'s port")
 
     def start_backends(self):
         for backend in self.backends:
