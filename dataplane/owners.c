@@ -147,15 +147,18 @@ static void past_step(struct past *p, uint16_t wanted, int64_t at_ms,
 	p->owner = wanted;
 }
 
+/* An instant of the document by the packet path's clock, never early; 0: it is past. */
 static uint32_t end_in_seconds(int64_t end_ms, const struct owners_clock *clock)
 {
-	int64_t left_s = (end_ms - clock->wall_ms) / OWNERS_SECOND_MS;
+	const int64_t most_ms = (int64_t)OWNERS_CLAIM_MAX_S * OWNERS_SECOND_MS;
 
 	if (end_ms <= clock->wall_ms)
 		return 0;
-	if (left_s > OWNERS_CLAIM_MAX_S)
-		left_s = OWNERS_CLAIM_MAX_S;
-	return owners_seconds(clock) + (uint32_t)left_s + 1;
+	if (end_ms > clock->wall_ms + most_ms)
+		end_ms = clock->wall_ms + most_ms;
+	return (uint32_t)((clock->now_ms + (uint64_t)(end_ms - clock->wall_ms)) /
+	                  OWNERS_SECOND_MS) +
+	       1;
 }
 
 /* When claims of the set before @p set end, for one that was not there to see more. */
@@ -314,13 +317,16 @@ static int make_news(const struct owners *o, const struct owners_set *sets, size
 	return result;
 }
 
-/* The owners wanted until now are those that flows are on; until when, says their set. */
+/* Slots that the set in force takes from owners of the set that @p left was have claims until then. */
 static void leave_set(struct owners *o, struct owners_made *left, int64_t until_ms,
                       const struct owners_clock *clock)
 {
 	free(o->before);
 	o->before = left->wanted;
 	left->wanted = NULL;
+	for (uint32_t s = 0; s < o->tables.n_slots; s++)
+		if (o->before[s] == o->now.wanted[s])
+			o->before[s] = 0;
 	o->leave_s = end_in_seconds(until_ms, clock);
 	if (o->leave_s == 0)
 		o->leave_s = owners_seconds(clock);
@@ -350,6 +356,21 @@ static void set_leases(struct owners *o, const struct owners_set *sets, const st
 	}
 }
 
+/* Put the new sets in force. */
+static void take_sets(struct owners *o, struct news *n, bool has_past,
+                      const struct owners_clock *clock)
+{
+	struct owners_made left = o->now;
+
+	o->now = n->now;
+	owners_made_fini(&o->next);
+	o->next = n->next;
+	n->now = n->next = (struct owners_made){ 0 };
+	if (has_past && left.from_ms != o->now.from_ms)
+		leave_set(o, &left, n->now_set[-1].until_ms, clock);
+	owners_made_fini(&left);
+}
+
 int owners_apply(struct owners *o, const struct owners_times *times, const struct owners_set *sets,
                  size_t n_sets, const uint8_t *state, size_t n_state,
                  const struct owners_clock *clock)
@@ -374,13 +395,7 @@ int owners_apply(struct owners *o, const struct owners_times *times, const struc
 	}
 	memcpy(o->dead, n.dead, sizeof(o->dead));
 	set_leases(o, sets, &n, clock);
-	if (!first && n.now.from_ms != o->now.from_ms && n.now_set > sets)
-		leave_set(o, &o->now, n.now_set[-1].until_ms, clock);
-	owners_made_fini(&o->now);
-	owners_made_fini(&o->next);
-	o->now = n.now;
-	o->next = n.next;
-	n.now = n.next = (struct owners_made){ 0 };
+	take_sets(o, &n, !first && n.now_set > sets, clock);
 	o->is_near = o->next.members && o->next.from_ms - clock->wall_ms <= NEAR_MS;
 	change_slots(o, clock);
 	owners_memory_forget(o->memory, n.died);

@@ -55,7 +55,8 @@ struct owners {
 	struct owners_times times;
 	uint64_t key[2];
 	struct owners_made now, next;
-	uint16_t *before; /**< [n_slots], wanted before the set in force; NULL: not known */
+	/** [n_slots], whom the set in force took the slot from, 0 nobody; NULL: not known. */
+	uint16_t *before;
 	uint32_t leave_s; /**< when the claims of those end */
 	bool dead[FWD_BACKENDS_MAX];
 	bool is_near; /**< the next set is near enough to warn for it */

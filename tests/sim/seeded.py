@@ -38,7 +38,7 @@ BREAKAGES = [
     ("flows of the base are not learned", "seldom", RULES,
      "(int32_t)(settle_at - ask->now_s) > (int32_t)learn_s", "1"),
     ("want of room does not move the settling", "flood", RULES,
-     "OWNER_STORE(uint32_t, &claim->settle_at, ask->now_s + learn_s + 1);", ";"),
+     "\t\tOWNER_STORE(uint32_t, &claim->settle_at, ask->now_s + learn_s + 1);", "\t\t;"),
     ("use of the base is not noted", "seldom", RULES,
      "\towner_see(claim, ask->now_s);\n\treturn owner_picked(OWNER_LOAD(uint16_t, &claim->base), event);",
      "\t(void)ask;\n\treturn owner_picked(OWNER_LOAD(uint16_t, &claim->base), event);"),

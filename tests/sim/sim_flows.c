@@ -176,7 +176,7 @@ static void syn(struct sim *sim, const struct sim_event *e)
 	at = send_packet(sim, f, FWD_SEGMENT_SYN, f->iss);
 	if (at == 0 || sim->backend[at].is_dead)
 		return;
-	if (e->attempt == 0 && !f->is_again && sim->backend[at].leaves_at_ms < sim->now_ms - 1000)
+	if (e->attempt == 0 && !f->is_again && sim->backend[at].leaves_at_ms < sim->now_ms - 2000)
 		sim->result.begun_on_leavers++;
 	f->half_open |= 1u << at;
 	if (sim_below(sim, LOSS_1_IN) != 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Scenarios for the rules of owners (sim.h). Usage: owners_sim [--long] [--scenario NAME]
+ * Scenarios for the rules of owners (sim.h). Usage: owners_sim [--long] [--scenario NAME] [--seed N]
  *
  * Fails if an established or completing connection breaks except on a dead backend, if a UDP
  * flow moves against its policy, if a drained backend gets new flows while there is room to
@@ -166,7 +166,7 @@ static bool judge(const struct scenario *s, const struct sim_result *r)
 
 int main(int argc, char **argv)
 {
-	uint64_t seeds = 1;
+	uint64_t first = 1, seeds = 1;
 	uint32_t seconds = 600;
 	const char *only = NULL;
 	unsigned passed = 0, failed = 0;
@@ -177,8 +177,11 @@ int main(int argc, char **argv)
 			seconds = 3000;
 		} else if (strcmp(argv[i], "--scenario") == 0 && i + 1 < argc) {
 			only = argv[++i];
+		} else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
+			first = seeds = strtoull(argv[++i], NULL, 10);
 		} else {
-			fprintf(stderr, "usage: owners_sim [--long] [--scenario NAME]\n");
+			fprintf(stderr,
+			        "usage: owners_sim [--long] [--scenario NAME] [--seed N]\n");
 			return 2;
 		}
 	}
@@ -186,7 +189,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
 		if (only && strcmp(only, scenarios[i].name) != 0)
 			continue;
-		for (uint64_t seed = 1; seed <= seeds; seed++) {
+		for (uint64_t seed = first; seed <= seeds; seed++) {
 			struct sim_options options = scenarios[i].options;
 			struct sim_result r;
 

@@ -129,7 +129,9 @@ static void change_members(struct sim *sim)
 	forget_sets(sim);
 	if (sim->document.sets[sim->document.n_sets - 1].from_ms > from_ms - AHEAD_MS)
 		return; /* one at a time */
-	if (!takes_flows(b) && !b->is_dead) {
+	if (b->is_dead)
+		return;
+	if (!takes_flows(b)) {
 		b->is_member = true;
 		b->weight = 50u << sim_below(sim, 3);
 		b->leaves_at_ms = UINT64_MAX;

@@ -344,7 +344,24 @@ FWD_INLINE uint32_t owner_place(uint32_t first, uint32_t second, uint32_t third)
 	return second < OWNER_WAYS ? second : third;
 }
 
-/** A new flow to the base, which it will rely on. */
+/** A flow relies on the base and could not be remembered: the base keeps its claim for longer. */
+FWD_INLINE void owner_extend(const struct owner_ask *ask, struct owner_claim *claim,
+                             uint32_t learn_s)
+{
+	uint32_t settle_at = OWNER_LOAD(uint32_t, &claim->settle_at);
+
+	if (settle_at != 0 && (int32_t)(settle_at - ask->now_s) <= (int32_t)learn_s)
+		OWNER_STORE(uint32_t, &claim->settle_at, ask->now_s + learn_s + 1);
+}
+
+/** A new flow found no room: it goes to the base, and so do those that come soon after. */
+FWD_INLINE void owner_note_fullness(const struct owner_ask *ask, struct owner_claim *claim)
+{
+	OWNER_STORE(uint16_t, &claim->spilled_at, (uint16_t)ask->now_s);
+	owner_extend(ask, claim, ask->learn_s);
+}
+
+/** A flow to the base, which it relies on. */
 FWD_INLINE struct owner_pick owner_to_base(const struct owner_ask *ask, struct owner_claim *claim,
                                            enum owner_event event)
 {
@@ -367,7 +384,7 @@ FWD_INLINE struct owner_pick owner_spill(const struct owner_ask *ask, const stru
 		owner_remember(ask, f, cold, set, place, OWNER_LOAD(uint16_t, &claim->base),
 		               OWNER_EMBRYONIC);
 	else
-		OWNER_STORE(uint16_t, &claim->spilled_at, (uint16_t)ask->now_s);
+		owner_note_fullness(ask, claim);
 	return owner_to_base(ask, claim, OWNER_EVENT_SPILLED);
 }
 
@@ -397,7 +414,7 @@ FWD_INLINE struct owner_pick owner_begin(const struct owner_ask *ask, const stru
 	}
 	if (s->finished < OWNER_WAYS)
 		return owner_follow(ask, f, current, cold, set, s->finished, OWNER_OPEN);
-	OWNER_STORE(uint16_t, &claim->spilled_at, (uint16_t)ask->now_s);
+	owner_note_fullness(ask, claim);
 	return owner_to_base(ask, claim, OWNER_EVENT_FULL);
 }
 
@@ -435,7 +452,7 @@ FWD_INLINE struct owner_pick owner_unknown(const struct owner_ask *ask, const st
 		owner_remember(ask, f, cold, set, place, base, state);
 		return owner_picked(base, OWNER_EVENT_LEARNED);
 	}
-	OWNER_STORE(uint32_t, &claim->settle_at, ask->now_s + learn_s + 1);
+	owner_extend(ask, claim, learn_s);
 	return owner_to_base(ask, claim, OWNER_EVENT_UNLEARNED);
 }
 
