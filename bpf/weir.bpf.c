@@ -10,11 +10,9 @@
 #include "weir/fwd/forward.h"
 
 /** Seconds of CLOCK_MONOTONIC, from the cheapest clock there is. */
-static __always_inline uint32_t now_s(void)
+static __always_inline uint32_t now_s(const struct fwd_root *r)
 {
-	const struct fwd_root *r = fwd_port_root(NULL);
-
-	return r ? (uint32_t)((bpf_jiffies64() - r->tick_base) * r->tick_scale >> 32) : 0;
+	return (uint32_t)((bpf_jiffies64() - r->tick_base) * r->tick_scale >> 32);
 }
 
 /** Send the frame through port @p ifindex. */
@@ -30,9 +28,12 @@ int weir_forward(struct xdp_md *ctx)
 {
 	struct fwd_packet packet = { (uint8_t *)(long)ctx->data, (uint8_t *)(long)ctx->data_end,
 		                     ctx };
+	const struct fwd_root *r = fwd_port_root(NULL);
 	struct fwd_verdict v = { 0 };
 
-	fwd_forward(NULL, &packet, now_s(), &v);
+	if (!r)
+		return XDP_DROP; /* never */
+	fwd_forward(NULL, r, &packet, now_s(r), &v);
 	switch (fwd_reason_kind(v.reason)) {
 	case FWD_KIND_TX:
 		return v.backend ? leave(ctx, v.backend->ifindex) : XDP_TX;

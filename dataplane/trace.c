@@ -318,7 +318,7 @@ int trace_run(const struct fwd_tables *tables, const struct trace_query *q,
 
 	if (!err) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		fwd_forward(&c.t, &packet, (uint32_t)now.tv_sec, &v);
+		fwd_forward(&c.t, c.t.root, &packet, (uint32_t)now.tv_sec, &v);
 		tell(tables, &packet, q, &v, &r);
 		*out = r;
 	}

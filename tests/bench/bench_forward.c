@@ -314,14 +314,18 @@ static void print(const char *name, const char *unit, const struct result *r, do
 	fflush(stdout);
 }
 
+/** On one CPU, before all others: a sample lasts some milliseconds. */
 static void pin_to_cpu(int cpu)
 {
+	struct sched_param first = { .sched_priority = 1 };
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set))
 		die("sched_setaffinity", errno);
+	if (sched_setscheduler(0, SCHED_FIFO, &first))
+		fprintf(stderr, "bench forward: no SCHED_FIFO: expect noise\n");
 }
 
 int main(int argc, char **argv)

@@ -9,6 +9,6 @@ enum fwd_reason world_forward(struct world *w, struct fwd_packet *packet, uint32
                               struct fwd_verdict *v)
 {
 	memset(v, 0, sizeof(*v));
-	fwd_forward(&w->t, packet, now_s, v);
+	fwd_forward(&w->t, w->t.root, packet, now_s, v);
 	return v->reason;
 }

@@ -21,7 +21,6 @@ struct fwd_verdict {
 	uint64_t hash;                     /**< the flow's */
 	uint32_t slot;                     /**< in the table of all slots */
 	uint32_t backend_index;            /**< 0: nobody */
-	uint32_t spread;                   /**< for the outer source: one flow, one value */
 	enum fwd_reason reason;
 	uint32_t event; /**< enum owner_event: what was met in a slot that looks further */
 };
@@ -30,25 +29,25 @@ struct fwd_verdict {
 FWD_INLINE bool fwd_is_loop(const struct fwd_tables *t, const struct fwd_root *root,
                             const struct fwd_parsed *p)
 {
-	return fwd_prefix_has(p->is4 ? &root->source4 : &root->source6, &p->sender) ||
-	       fwd_is_vip(t, root, &p->sender);
+	const union fwd_addr *sender = p->ask == FWD_ASK_ERROR ? &p->sender : &p->flow.src;
+
+	return fwd_prefix_has(p->is4 ? &root->source4 : &root->source6, sender) ||
+	       fwd_is_vip(t, root, sender);
 }
 
 /**
- * The flow's hash, and the slot by the service's rule: of the flow, or of its source. What
- * is remembered is a flow in either case, and so is what spreads the outer source.
+ * The slot by the service's rule: by the flow's hash, or by its source's. What is
+ * remembered is a flow in either case, and so is what spreads the outer source.
  */
-FWD_INLINE void fwd_decide_slot(const struct fwd_root *root, const struct fwd_pool *pool,
-                                const struct fwd_parsed *p, struct fwd_verdict *v)
+FWD_INLINE uint32_t fwd_decide_slot(const struct fwd_root *root, const struct fwd_pool *pool,
+                                    const struct fwd_parsed *p, const struct fwd_verdict *v)
 {
 	uint64_t place = OWNER_LOAD(uint64_t, &pool->place);
-	uint64_t hash = fwd_hash_flow(root->hash_key, &p->flow, p->is4);
+	uint64_t hash = v->hash;
 
-	v->hash = hash;
-	v->spread = (uint32_t)(hash >> 32);
 	if (FWD_UNLIKELY(v->service->flags & FWD_SERVICE_HASH_SOURCE))
 		hash = fwd_hash_source(root->hash_key, &p->flow, p->is4);
-	v->slot = (uint32_t)(place >> 8) + owner_slot(hash, 1u << (place & 31));
+	return (uint32_t)(place >> 8) + owner_slot(hash, 1u << (place & 31));
 }
 
 /** owner_find(), its result as one number: backend | event << 16. */
@@ -143,7 +142,7 @@ FWD_INLINE enum fwd_reason fwd_decide_flow(const struct fwd_tables *t, const str
 		return FWD_REASON_TTL;
 	if (FWD_UNLIKELY(!pool))
 		return FWD_REASON_NO_BACKEND;
-	fwd_decide_slot(root, pool, p, v);
+	v->slot = fwd_decide_slot(root, pool, p, v);
 	v->backend_index = fwd_decide_owner(t, root, pool, p, now_s, v);
 	if (FWD_UNLIKELY(!v->backend_index))
 		return FWD_REASON_NO_BACKEND;

@@ -30,21 +30,21 @@ FWD_INLINE void fwd_count_forwarded(const struct fwd_tables *t, const struct fwd
 /**
  * Forward a frame.
  *
+ * @param root    the tables' root
  * @param packet  the frame; moved and written to by the verdict
  * @param now_s   seconds of CLOCK_MONOTONIC
  * @param v       out; zeroed before by the caller. Its reason is final; with FORWARDED or
  *                ICMP_RELAYED the frame is to leave through v->backend->ifindex, with
  *                ECHO_REPLIED where it came in
  */
-FWD_INLINE void fwd_forward(const struct fwd_tables *t, struct fwd_packet *packet, uint32_t now_s,
-                            struct fwd_verdict *v)
+FWD_INLINE void fwd_forward(const struct fwd_tables *t, const struct fwd_root *root,
+                            struct fwd_packet *packet, uint32_t now_s, struct fwd_verdict *v)
 {
-	const struct fwd_root *root = fwd_port_root(t);
 	struct fwd_cpu *cpu = fwd_port_cpu(t);
 	struct fwd_parsed p = { 0 };
 
-	if (!root || !cpu) {
-		v->reason = FWD_REASON_NO_TABLES; /* never: both always exist */
+	if (!cpu) {
+		v->reason = FWD_REASON_NO_TABLES; /* never */
 		return;
 	}
 	fwd_parse(packet, &p);

@@ -153,22 +153,29 @@ struct fwd_cursor {
 /** No header that is read or written begins further than this from where one looks. */
 #define FWD_OFF_MASK 0x3fffu
 
+/** @p at if @p n bytes from there on lie in the frame, else NULL. */
+FWD_INLINE void *fwd_fit(uint8_t *at, uint32_t n, const uint8_t *end)
+{
+	if (FWD_UNLIKELY(!FWD_FITS(at, n, end)))
+		return NULL;
+	if (!at)
+		__builtin_unreachable(); /* spares the caller's test of what was just tested */
+	return at;
+}
+
 /** The @p n bytes @p off bytes on. @return where they are, or NULL: the frame ends before */
 FWD_INLINE void *fwd_look(const struct fwd_cursor *c, uint32_t off, uint32_t n)
 {
-	uint8_t *at = c->at + (off & FWD_OFF_MASK);
-
-	return FWD_FITS(at, n, c->end) ? at : NULL;
+	return fwd_fit(c->at + (off & FWD_OFF_MASK), n, c->end);
 }
 
 /** Take the next @p n bytes. @return as fwd_look() */
 FWD_INLINE void *fwd_pull(struct fwd_cursor *c, uint32_t n)
 {
-	uint8_t *at = c->at;
+	uint8_t *at = fwd_fit(c->at, n, c->end);
 
-	if (FWD_UNLIKELY(!FWD_FITS(at, n, c->end)))
-		return NULL;
-	c->at = at + n;
+	if (at)
+		c->at = at + n;
 	return at;
 }
 

@@ -33,7 +33,7 @@ enum fwd_ask {
 struct fwd_parsed {
 	/** The flow as its client sends it; addresses are valid if addressed. */
 	struct fwd_tuple flow;
-	union fwd_addr sender; /**< FWD_ASK_ERROR: who sent the error; else as flow.src */
+	union fwd_addr sender; /**< FWD_ASK_ERROR: who sent the error */
 	uint64_t frame_len;    /**< bytes, without FCS */
 	uint32_t seq;          /**< TCP sequence number, host order */
 	uint16_t l3_off;       /**< of the IP header: 14, or 18 behind a VLAN tag */
@@ -245,6 +245,7 @@ FWD_INLINE enum fwd_reason fwd_parse_quoted(struct fwd_cursor *c, uint32_t room,
 		return FWD_REASON_ICMP_QUOTE;
 	if (!fwd_addr_equal(&l3.src, &p->flow.dst))
 		return FWD_REASON_ICMP_UNRELATED;
+	p->sender = p->flow.src;
 	p->flow.src = l3.dst;
 	p->flow.sport_be = ports->dport_be;
 	p->flow.dport_be = ports->sport_be;
@@ -312,7 +313,6 @@ FWD_INLINE enum fwd_reason fwd_parse_ip(struct fwd_cursor *c, struct fwd_parsed 
 		return fault;
 	p->flow.src = l3.src;
 	p->flow.dst = l3.dst;
-	p->sender = l3.src;
 	p->flow.protocol = l3.protocol;
 	p->ttl = l3.ttl;
 	p->tos = l3.tos;

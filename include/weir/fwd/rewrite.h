@@ -34,12 +34,13 @@ FWD_INLINE void fwd_rewrite_outer(const struct fwd_root *root, const struct fwd_
                                   const struct fwd_verdict *v, struct fwd_outer *o)
 {
 	const struct fwd_backend *b = v->backend;
+	uint32_t spread = (uint32_t)(v->hash >> 32); /* other bits than the slot's */
 
 	fwd_spread_source(&o->src, fwd_addr_is4(&b->address) ? &root->source4 : &root->source6,
-	                  v->spread);
+	                  spread);
 	o->dst = b->address;
 	o->inner_len = p->l3_len;
-	o->sport_be = fwd_spread_port(v->spread);
+	o->sport_be = fwd_spread_port(spread);
 	o->dport_be = b->gue_port_be;
 	o->tos = p->tos;
 	o->inner_is4 = p->is4;
