@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Arguments and help, from the rows in commands.c. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mgmt/cli/cli.h"
+#include "weir/near.h"
+
+int cli_fail(enum cli_status status, const char *format, ...)
+{
+	va_list args;
+
+	fputs("weir: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return (int)status;
+}
+
+static int option_place(const struct cli_args *args, const char *name)
+{
+	for (int i = 0; i < CLI_OPTIONS_MAX && args->options[i].name; i++)
+		if (strcmp(args->options[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+const char *cli_value(const struct cli_args *args, const char *name)
+{
+	int place = option_place(args, name);
+
+	return place < 0 ? NULL : args->values[place];
+}
+
+bool cli_flag(const struct cli_args *args, const char *name)
+{
+	return cli_value(args, name) != NULL;
+}
+
+/* How many words of a command stand at the beginning of @p argv; 0: it is not this one. */
+static int words_match(const char *words, int argc, char **argv)
+{
+	int n = 0;
+
+	while (*words) {
+		size_t length = strcspn(words, " ");
+
+		if (n >= argc || strlen(argv[n]) != length || strncmp(argv[n], words, length) != 0)
+			return 0;
+		words += length + (words[length] == ' ');
+		n++;
+	}
+	return n;
+}
+
+static const struct cli_command *find_command(int argc, char **argv, int *n_words)
+{
+	for (size_t i = 0; i < cli_commands_n; i++) {
+		*n_words = words_match(cli_commands[i].words, argc, argv);
+		if (*n_words)
+			return &cli_commands[i];
+	}
+	return NULL;
+}
+
+static int unknown_command(int argc, char **argv)
+{
+	char given[64], near_is[NEAR_TEXT_MAX];
+	struct near_best near = { .wanted = given };
+
+	snprintf(given, sizeof(given), "%s%s%s", argv[0], argc > 1 ? " " : "",
+	         argc > 1 ? argv[1] : "");
+	for (size_t i = 0; i < cli_commands_n; i++)
+		near_try(&near, cli_commands[i].words);
+	if (!near.best || near.distance > 3) {
+		snprintf(given, sizeof(given), "%s", argv[0]);
+		near.best = NULL;
+		for (size_t i = 0; i < cli_commands_n; i++)
+			near_try(&near, cli_commands[i].words);
+	}
+	return cli_fail(CLI_USAGE, "there is no command \"%s\"%s; weir help lists them", given,
+	                near_text(&near, near_is));
+}
+
+/* Take the option at argv[*i], with its value. @return 0 or CLI_USAGE */
+static int take_option(const struct cli_command *command, struct cli_args *args, int argc,
+                       char **argv, int *i)
+{
+	char name[64], near_is[NEAR_TEXT_MAX];
+	size_t n = strcspn(argv[*i], "=");
+	bool attached = argv[*i][n] == '=';
+
+	snprintf(name, sizeof(name), "%.*s", (int)n, argv[*i]);
+	int place = option_place(args, name);
+	if (place < 0) {
+		struct near_best near = { .wanted = name };
+
+		for (int k = 0; k < CLI_OPTIONS_MAX && args->options[k].name; k++)
+			near_try(&near, args->options[k].name);
+		return cli_fail(CLI_USAGE, "%s has no option %s%s; see weir help %s",
+		                command->words, name, near_text(&near, near_is), command->words);
+	}
+	if (args->values[place])
+		return cli_fail(CLI_USAGE, "%s stands twice", name);
+	if (!args->options[place].value) {
+		args->values[place] = "";
+		return attached ? cli_fail(CLI_USAGE, "%s takes no value", name) : 0;
+	}
+	if (attached)
+		args->values[place] = argv[*i] + n + 1;
+	else if (*i + 1 < argc)
+		args->values[place] = argv[++*i];
+	else
+		return cli_fail(CLI_USAGE, "%s lacks its %s", name, args->options[place].value);
+	return 0;
+}
+
+static int take_arguments(const struct cli_command *command, struct cli_args *args, int argc,
+                          char **argv)
+{
+	bool options = true;
+
+	args->options = command->options;
+	for (int i = 0; i < argc; i++) {
+		if (options && strcmp(argv[i], "--") == 0) {
+			options = false;
+		} else if (options && argv[i][0] == '-' && argv[i][1] != '\0') {
+			int err = take_option(command, args, argc, argv, &i);
+			if (err)
+				return err;
+		} else if (args->n < CLI_POSITION_MAX && args->n < command->most) {
+			args->at[args->n++] = argv[i];
+		} else {
+			return cli_fail(CLI_USAGE, "\"%s\" is one argument too many; weir %s %s",
+			                argv[i], command->words, command->arguments);
+		}
+	}
+	if (args->n < command->least)
+		return cli_fail(CLI_USAGE, "something is missing; expected: weir %s %s",
+		                command->words, command->arguments);
+	return 0;
+}
+
+/* Take @p flag out of @p argv. @return whether it was there */
+static bool take_flag(int *argc, char **argv, const char *flag)
+{
+	int kept = 0;
+	bool found = false, options = true;
+
+	for (int i = 0; i < *argc; i++) {
+		options = options && strcmp(argv[i], "--") != 0;
+		if (options && strcmp(argv[i], flag) == 0)
+			found = true;
+		else
+			argv[kept++] = argv[i];
+	}
+	*argc = kept;
+	return found;
+}
+
+void cli_help_command(const struct cli_command *command)
+{
+	printf("weir %s%s%s\n\n    %s\n", command->words, command->arguments[0] ? " " : "",
+	       command->arguments, command->help);
+	if (command->options[0].name)
+		printf("\n");
+	for (int i = 0; i < CLI_OPTIONS_MAX && command->options[i].name; i++) {
+		const struct cli_option *o = &command->options[i];
+		char left[64];
+
+		snprintf(left, sizeof(left), "%s%s%s", o->name, o->value ? " " : "",
+		         o->value ? o->value : "");
+		printf("  %-24s %s\n", left, o->help);
+	}
+}
+
+void cli_help(const char *words)
+{
+	for (size_t i = 0; words && i < cli_commands_n; i++)
+		if (strcmp(cli_commands[i].words, words) == 0) {
+			cli_help_command(&cli_commands[i]);
+			return;
+		}
+	printf("weir [OPTIONS] COMMAND ...\n\n");
+	for (size_t i = 0; i < cli_commands_n; i++) {
+		char left[80];
+
+		snprintf(left, sizeof(left), "%s%s%s", cli_commands[i].words,
+		         cli_commands[i].arguments[0] ? " " : "", cli_commands[i].arguments);
+		printf("  %-36s %s\n", left, cli_commands[i].help);
+	}
+	printf("\n  weir help COMMAND shows its options. All commands take --json.\n\n%s"
+	       "\nExit status: 0 in force, 1 usage, 2 refused by a guard, 3 unreachable, 4 conflict,\n"
+	       "5 timeout (it continues), 6 partly, 7 denied; status: 0 well, 10 degraded, 11 down.\n",
+	       proc_dirs_help);
+}
+
+static int help(int argc, char **argv)
+{
+	char words[64] = "";
+
+	for (int i = 0; i < argc && strlen(words) + strlen(argv[i]) + 2 < sizeof(words); i++) {
+		if (i)
+			strcat(words, " ");
+		strcat(words, argv[i]);
+	}
+	cli_help(argc ? words : NULL);
+	return CLI_OK;
+}
+
+int cli_main(int argc, char **argv)
+{
+	struct cli cli = { 0 };
+	struct cli_args args = { 0 };
+	int n_words, err;
+
+	if (proc_dirs_from_args(&cli.dirs, &argc, argv) != 0)
+		return CLI_USAGE;
+	argc--;
+	argv++;
+	cli.json = take_flag(&argc, argv, "--json");
+	bool wants_help = take_flag(&argc, argv, "--help") || take_flag(&argc, argv, "-h");
+	if (argc > 0 && strcmp(argv[0], "help") == 0)
+		return help(argc - 1, argv + 1);
+	if (argc == 0) {
+		cli_help(NULL);
+		return wants_help ? CLI_OK : CLI_USAGE;
+	}
+	const struct cli_command *command = find_command(argc, argv, &n_words);
+	if (!command)
+		return unknown_command(argc, argv);
+	if (wants_help) {
+		cli_help_command(command);
+		return CLI_OK;
+	}
+	err = take_arguments(command, &args, argc - n_words, argv + n_words);
+	return err ? err : command->run(&cli, &args);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The command line: one row a subcommand in commands.c, which dispatches, checks the arguments and is
+ * the help; one file a group of subcommands.
+ */
+#ifndef WEIR_MGMT_CLI_CLI_H
+#define WEIR_MGMT_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/proc.h"
+
+/* Exit statuses, for scripts. */
+enum cli_status {
+	CLI_OK = 0,          /* in force */
+	CLI_USAGE = 1,       /* wrong arguments, or what they name is wrong */
+	CLI_REFUSED = 2,     /* by a guard */
+	CLI_UNREACHABLE = 3, /* the process or thing asked for does not answer */
+	CLI_CONFLICT = 4,    /* made to something that has changed since */
+	CLI_TIMEOUT = 5,     /* it continues */
+	CLI_PARTLY = 6,      /* some nodes have it */
+	CLI_DENIED = 7,
+	CLI_DEGRADED = 10, /* of status */
+	CLI_DOWN = 11,     /* of status */
+};
+
+struct cli {
+	struct proc_dirs dirs;
+	bool json;
+};
+
+#define CLI_OPTIONS_MAX  12
+#define CLI_POSITION_MAX 6
+
+/* An option of a subcommand: "--over", the word for its value (NULL: a flag), what it does. */
+struct cli_option {
+	const char *name, *value, *help;
+};
+
+/* The arguments of a subcommand, as its row asks for. */
+struct cli_args {
+	const char *at[CLI_POSITION_MAX]; /* positional ones, NULL behind the last */
+	int n;
+	const struct cli_option *options;
+	const char *values[CLI_OPTIONS_MAX]; /* in the row's order; NULL: not given; a flag: "" */
+};
+
+struct cli_command {
+	const char *words;     /* "dns explain" */
+	const char *arguments; /* "NAME TYPE", for the help */
+	int least, most;       /* positional arguments */
+	const char *help;
+	int (*run)(struct cli *cli, const struct cli_args *args);
+	struct cli_option options[CLI_OPTIONS_MAX];
+};
+
+extern const struct cli_command cli_commands[];
+extern const size_t cli_commands_n;
+
+/* The value of option @p name, or NULL; it is one of the row's. */
+const char *cli_value(const struct cli_args *args, const char *name);
+bool cli_flag(const struct cli_args *args, const char *name);
+/* "weir: ..." on standard error. @return @p status */
+int cli_fail(enum cli_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Read arguments, dispatch. @return the exit status */
+int cli_main(int argc, char **argv);
+/* The help of all, or of one command. */
+void cli_help(const char *words);
+void cli_help_command(const struct cli_command *command);
+
+/* The subcommands, by file. */
+int cli_run(struct cli *cli, const struct cli_args *args);
+int cli_config_check(struct cli *cli, const struct cli_args *args);
+int cli_config_show(struct cli *cli, const struct cli_args *args);
+int cli_config_reference(struct cli *cli, const struct cli_args *args);
+
+#endif

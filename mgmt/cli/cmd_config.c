@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* config check, config show, config reference: without any process of Weir. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "mgmt/cli/cli.h"
+#include "weir/model.h"
+
+static void print_mistakes(const struct model_mistakes *mistakes)
+{
+	for (size_t i = 0; i < mistakes->n_items; i++) {
+		const struct model_mistake *m = &mistakes->items[i];
+
+		fprintf(stderr, "%s:", m->file);
+		if (m->line)
+			fprintf(stderr, "%u:", m->line);
+		fprintf(stderr, " %s%s%s\n", m->field, m->field[0] ? ": " : "", m->message);
+	}
+	if (mistakes->n_total > mistakes->n_items)
+		fprintf(stderr, "and %zu more\n", mistakes->n_total - mistakes->n_items);
+}
+
+static void print_mistakes_json(const struct model_mistakes *mistakes)
+{
+	json_t *list = json_array(),
+	       *top = json_pack("{s:b, s:I, s:o}", "ok", mistakes->n_total == 0, "n_mistakes",
+	                        (json_int_t)mistakes->n_total, "mistakes", list);
+
+	for (size_t i = 0; i < mistakes->n_items; i++)
+		json_array_append_new(list, json_pack("{s:s+, s:i, s:s, s:s}", "file",
+		                                      mistakes->items[i].file, "", "line",
+		                                      (int)mistakes->items[i].line, "field",
+		                                      mistakes->items[i].field, "message",
+		                                      mistakes->items[i].message));
+	json_dumpf(top, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(top);
+}
+
+/* The file that is meant: the argument, else CONF/weir.conf. */
+static int path_of(const struct cli *cli, const struct cli_args *args, char path[PATH_MAX])
+{
+	if (!args->at[0])
+		return proc_path(cli->dirs.conf, PROC_CONF_FILE, path);
+	if (strlen(args->at[0]) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	strcpy(path, args->at[0]);
+	return 0;
+}
+
+static int status_of(int err)
+{
+	return err == -EACCES ? CLI_DENIED : CLI_USAGE;
+}
+
+static void print_summary(const char *path, const struct model *m)
+{
+	size_t n_backends = 0;
+
+	for (size_t i = 0; i < m->n_pools; i++)
+		n_backends += m->pools[i].n_backends;
+	printf("%s: no mistakes; %zu sites, %zu nodes, %zu pools with %zu backends, %zu VIPs, %zu "
+	       "services, %zu zones, %zu names\n",
+	       path, m->n_sites, m->n_nodes, m->n_pools, n_backends, m->n_vips, m->n_services,
+	       m->n_zones, m->n_dns_names);
+	for (size_t i = 0; i < m->n_checks; i++)
+		printf("  check %s: a death is seen after %u ms at worst\n", m->checks[i].name,
+		       m->checks[i].detect_worst_ms);
+}
+
+int cli_config_check(struct cli *cli, const struct cli_args *args)
+{
+	char path[PATH_MAX];
+	struct model *m = NULL;
+	struct model_mistakes mistakes;
+
+	if (path_of(cli, args, path) != 0)
+		return cli_fail(CLI_USAGE, "the path is too long");
+	int err = model_read_config(path, NULL, &m, &mistakes);
+	if (cli->json)
+		print_mistakes_json(&mistakes);
+	else if (err)
+		print_mistakes(&mistakes);
+	else
+		print_summary(path, m);
+	if (err && mistakes.n_total == 0)
+		cli_fail(CLI_USAGE, "%s: %s", path, strerror(-err));
+	model_free(m);
+	model_mistakes_free(&mistakes);
+	return err ? status_of(err) : CLI_OK;
+}
+
+static int show(const struct cli *cli, const char *path, const struct model *m)
+{
+	char *text = model_text(m);
+
+	if (!text)
+		return cli_fail(CLI_UNREACHABLE, "out of memory");
+	if (cli->json) {
+		json_t *top = json_pack("{s:s, s:s}", "path", path, "configuration", text);
+		json_dumpf(top, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(top);
+	} else {
+		fputs(text, stdout);
+	}
+	free(text);
+	return CLI_OK;
+}
+
+int cli_config_show(struct cli *cli, const struct cli_args *args)
+{
+	char path[PATH_MAX];
+	bool effective = cli_flag(args, "--effective");
+	struct model *m = NULL;
+	struct model_mistakes mistakes;
+	int err;
+
+	if (effective && args->at[0])
+		return cli_fail(CLI_USAGE, "--effective takes no file");
+	err = effective ? proc_path(cli->dirs.state, PROC_EFFECTIVE_FILE, path)
+	                : path_of(cli, args, path);
+	if (err)
+		return cli_fail(CLI_USAGE, "the path is too long");
+	err = effective ? model_read_effective(path, NULL, &m, &mistakes)
+	                : model_read_config(path, NULL, &m, &mistakes);
+	if (err)
+		print_mistakes(&mistakes);
+	int status = err ? status_of(err) : show(cli, path, m);
+	model_free(m);
+	model_mistakes_free(&mistakes);
+	return status;
+}
+
+/* A table's cell: '|' would end it. */
+static void print_cell(const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '|')
+			putchar('\\');
+		putchar(*text);
+	}
+}
+
+/* How deep a field is nested: the dots of its path. */
+static void print_row(const struct model_field *f)
+{
+	printf("| `%s` | ", f->path);
+	print_cell(f->type);
+	printf(" | %s%s%s | ",
+	       f->required          ? "required"
+	       : f->default_text[0] ? "`"
+	                            : "",
+	       f->required ? "" : f->default_text, !f->required && f->default_text[0] ? "`" : "");
+	print_cell(f->limits);
+	printf(" | %s | ", f->restart ? "restart" : "live");
+	print_cell(f->help);
+	puts(" |");
+}
+
+static void print_rows(bool effective)
+{
+	puts("| field | type | default | limits | takes effect | meaning |\n|---|---|---|---|---|---|");
+	for (size_t i = 0; i < model_schema_n; i++)
+		if (model_schema[i].effective == effective)
+			print_row(&model_schema[i]);
+}
+
+int cli_config_reference(struct cli *cli, const struct cli_args *args)
+{
+	(void)args;
+	if (cli->json) {
+		json_t *list = json_array();
+
+		for (size_t i = 0; i < model_schema_n; i++) {
+			const struct model_field *f = &model_schema[i];
+
+			json_array_append_new(
+			        list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:s}",
+			                        "path", f->path, "type", f->type, "unit", f->unit,
+			                        "default", f->default_text, "limits", f->limits,
+			                        "restart", f->restart, "required", f->required,
+			                        "effective", f->effective, "help", f->help));
+		}
+		json_dumpf(list, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(list);
+		return CLI_OK;
+	}
+	puts("# The configuration\n\n"
+	     "<!-- Written by `weir config reference` from the schema table; a test compares. -->\n\n"
+	     "`weir.conf` is one document for all sites and nodes, in libconfig's syntax: `name = value;`, groups in `{ }`, lists in\n"
+	     "`( )`, arrays in `[ ]`, texts in double quotes, comments after `#` or `//`. `@include \"FILE\"` on a line of its own takes in a\n"
+	     "file below the configuration's directory. Each process is told which node it is (`--node`, else the host's name).\n"
+	     "`weir config check` tells all mistakes at once; `weir config show` prints the whole with every default.\n\n"
+	     "**Names** are `[a-z0-9][a-z0-9._-]{0,62}` and unique within their list. **Durations** are texts with a unit: `\"500ms\"`, `\"5s\"`,\n"
+	     "`\"15m\"`, `\"2h\"`, `\"1d\"`; **rates** `\"50k/s\"`; **bits** `\"40Gbit\"`; **percentages** `\"50%\"`. **Integers** are decimal and within\n"
+	     "32 bits. Limits are of the value; of a text its bytes; of a list its length. **References** name an entry of another list.\n\n"
+	     "Besides what stands in the table these are mistakes: names or addresses that stand twice; overlapping tunnel sources; a VIP inside a\n"
+	     "tunnel source or equal to a backend; two services on one address, port and protocol; a backend's port other than its\n"
+	     "service's; a backend of a family for which a node of its site has no tunnel source; an MTU in which the smallest packet\n"
+	     "does not fit with its tunnel; a fast interval over the interval; a timeout over twice the interval; a check that may take more than\n"
+	     "five minutes to see a death; a name outside every zone; a least TTL over the most; tables larger than `limits`.\n");
+	print_rows(false);
+	puts("\n## Effective documents\n\n"
+	     "`weir-mgmt` writes configuration and overrides together into the state directory as `effective.conf`; every process\n"
+	     "reads that. It is not for editing. Beyond the configuration it holds:\n");
+	print_rows(true);
+	return CLI_OK;
+}

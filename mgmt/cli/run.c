@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * weir run: the supervisor where there is no systemd, or below it as one unit.
+ *
+ * It starts the four processes that stand beside it, restarts what dies (the first time at once,
+ * then later and later, up to BACKOFF_MAX_MS), and holds the DNS listening sockets, so that queries
+ * wait in the kernel while weir-dns restarts. A child's death never ends it. Children are watched by pidfd
+ * and outlive it: the next supervisor finds them in RUN/run.state and goes on with them.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "mgmt/cli/cli.h"
+#include "mgmt/cli/run.h"
+#include "weir/model.h"
+
+#define BACKOFF_FIRST_MS 200u
+#define BACKOFF_MAX_MS   5000u
+#define GOOD_RUN_MS      10000u /* having lived so long, a child starts with a clean slate */
+#define STOP_MS          5000u  /* from SIGTERM to SIGKILL */
+#define SOCKETS_AGAIN_MS 5000u  /* after a socket could not be opened */
+#define LOCK_FILE        "run.lock"
+
+struct run;
+
+struct child {
+	const char *name; /* "dns": the program is weir-dns */
+	struct run *run;
+	pid_t pid; /* 0: does not run */
+	int pidfd;
+	bool ours;         /* we forked it, so it is waited for */
+	bool must_restart; /* it was asked to end, for new sockets */
+	uint64_t started_ms;
+	unsigned deaths; /* since it last lived for GOOD_RUN_MS */
+	struct loop_timer timer;
+};
+
+enum { CHILD_MGMT, CHILD_DATAPLANE, CHILD_HEALTH, CHILD_DNS, CHILD_COUNT };
+
+/* The order of stopping: what changes things first, what serves last. */
+static const int stop_order[CHILD_COUNT] = { CHILD_MGMT, CHILD_HEALTH, CHILD_DNS, CHILD_DATAPLANE };
+
+struct run {
+	const struct proc_dirs *dirs;
+	char bin[PATH_MAX];
+	struct loop *loop;
+	struct child children[CHILD_COUNT];
+	struct run_sockets sockets;
+	bool has_document, stopping;
+	int stop_place; /* in stop_order: who is being stopped */
+	struct loop_timer stop_timer, sockets_timer;
+};
+
+static void start(struct child *c);
+static void stop_next(struct run *r);
+
+static void note_children(const struct run *r)
+{
+	struct run_noted noted[CHILD_COUNT];
+
+	for (int i = 0; i < CHILD_COUNT; i++)
+		noted[i] = (struct run_noted){ r->children[i].name, r->children[i].pid };
+	int err = run_state_write(r->dirs->run, noted, CHILD_COUNT);
+	if (err)
+		log_warn("run-state-failed", "why=\"%s\"", strerror(-err));
+}
+
+static void on_restart_timer(void *arg)
+{
+	start(arg);
+}
+
+/* 0 the first time, then 200 ms doubling up to 5 s. */
+static uint64_t backoff_ms(const struct child *c)
+{
+	uint64_t ms = BACKOFF_FIRST_MS;
+
+	if (c->deaths <= 1)
+		return 0;
+	for (unsigned i = 2; i < c->deaths && ms < BACKOFF_MAX_MS; i++)
+		ms *= 2;
+	return ms < BACKOFF_MAX_MS ? ms : BACKOFF_MAX_MS;
+}
+
+static void log_end(const struct child *c, uint64_t lived_ms, uint64_t wait_ms)
+{
+	int status = 0;
+	const char *how = "unknown";
+	int code = 0;
+
+	if (c->ours && waitpid(c->pid, &status, 0) == c->pid) {
+		how = WIFSIGNALED(status) ? "signal" : "exit";
+		code = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+	}
+	if (c->run->stopping || c->must_restart)
+		log_info("process-ended", "process=%s pid=%d how=%s code=%d", c->name, (int)c->pid,
+		         how, code);
+	else
+		log_warn("process-died",
+		         "process=%s pid=%d how=%s code=%d lived_ms=%llu restart_in_ms=%llu",
+		         c->name, (int)c->pid, how, code, (unsigned long long)lived_ms,
+		         (unsigned long long)wait_ms);
+}
+
+static void on_child_end(void *arg, int fd, uint32_t events)
+{
+	struct child *c = arg;
+	struct run *r = c->run;
+	uint64_t now = loop_now_ms(r->loop), lived = now - c->started_ms;
+
+	(void)events;
+	c->deaths = c->must_restart ? 0 : lived >= GOOD_RUN_MS ? 1 : c->deaths + 1;
+	uint64_t wait = backoff_ms(c);
+	log_end(c, lived, wait);
+	loop_fd_remove(r->loop, fd);
+	close(fd);
+	c->pid = 0;
+	c->must_restart = false;
+	note_children(r);
+	if (r->stopping)
+		stop_next(r);
+	else
+		loop_timer_set(r->loop, &c->timer, now + wait);
+}
+
+static void run_child(const struct child *c)
+{
+	const struct proc_dirs *d = c->run->dirs;
+	char path[PATH_MAX];
+	sigset_t none;
+
+	if (snprintf(path, sizeof(path), "%s/weir-%s", c->run->bin, c->name) >= PATH_MAX)
+		_exit(126);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	if (c == &c->run->children[CHILD_DNS] && run_sockets_hand_down(&c->run->sockets) != 0)
+		_exit(126);
+	execl(path, path, "--conf-dir", d->conf, "--state-dir", d->state, "--run-dir", d->run,
+	      "--bpf-dir", d->bpf, "--node", d->node, (char *)NULL);
+	fprintf(stderr, "weir run: %s: %s\n", path, strerror(errno));
+	_exit(127);
+}
+
+/* From now on we hear of the end of @p pid. @return 0 or -errno */
+static int watch(struct child *c, pid_t pid, bool ours)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	err = loop_fd_add(c->run->loop, fd, EPOLLIN, on_child_end, c);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	c->pid = pid;
+	c->pidfd = fd;
+	c->ours = ours;
+	c->started_ms = loop_now_ms(c->run->loop);
+	return 0;
+}
+
+static void start(struct child *c)
+{
+	struct run *r = c->run;
+
+	if (c->pid || r->stopping || (c == &r->children[CHILD_DNS] && !r->has_document))
+		return;
+	fflush(NULL);
+	pid_t pid = fork();
+	if (pid == 0)
+		run_child(c);
+	int err = pid < 0 ? -errno : watch(c, pid, true);
+	if (err) {
+		log_error("process-not-started", "process=%s why=\"%s\"", c->name, strerror(-err));
+		if (pid > 0) {
+			kill(pid, SIGKILL);
+			waitpid(pid, NULL, 0);
+		}
+		loop_timer_set(r->loop, &c->timer, loop_now_ms(r->loop) + BACKOFF_MAX_MS);
+		return;
+	}
+	log_info("process-started", "process=%s pid=%d", c->name, (int)pid);
+	note_children(r);
+}
+
+/* Give weir-dns the sockets as they are now; it is started again for that. */
+static void renew_dns(struct run *r)
+{
+	struct child *dns = &r->children[CHILD_DNS];
+
+	if (!dns->pid) {
+		start(dns);
+		return;
+	}
+	dns->must_restart = true;
+	kill(dns->pid, SIGTERM);
+}
+
+/* Hold the sockets that the effective document asks for, if there is one for this node. */
+static void take_document(void *arg)
+{
+	struct run *r = arg;
+	struct model *m = NULL;
+	struct model_mistakes mistakes;
+	char path[PATH_MAX];
+
+	if (r->stopping || proc_path(r->dirs->state, PROC_EFFECTIVE_FILE, path) != 0)
+		return;
+	int err = model_read_effective(path, r->dirs->node, &m, &mistakes);
+	if (err && err != -ENOENT && mistakes.n_items)
+		log_error("document-refused", "path=%s line=%u field=%s why=\"%s\" mistakes=%zu",
+		          path, mistakes.items[0].line, mistakes.items[0].field,
+		          mistakes.items[0].message, mistakes.n_total);
+	if (!err && m->self) {
+		bool first = !r->has_document;
+		bool changed =
+		        run_sockets_set(&r->sockets, m->self->dns_listen, m->self->n_dns_listen);
+
+		r->has_document = true;
+		if (first || changed)
+			renew_dns(r);
+		if (run_sockets_lack(&r->sockets))
+			loop_timer_set(r->loop, &r->sockets_timer,
+			               loop_now_ms(r->loop) + SOCKETS_AGAIN_MS);
+	}
+	model_free(m);
+	model_mistakes_free(&mistakes);
+}
+
+static void on_stop_timer(void *arg)
+{
+	struct run *r = arg;
+	struct child *c = &r->children[stop_order[r->stop_place]];
+
+	if (!c->pid)
+		return;
+	log_warn("process-killed", "process=%s pid=%d why=\"did not end in %u ms\"", c->name,
+	         (int)c->pid, STOP_MS);
+	kill(c->pid, SIGKILL);
+}
+
+/* Stop the first child in stop_order that still runs; with none left, end. */
+static void stop_next(struct run *r)
+{
+	loop_timer_cancel(r->loop, &r->stop_timer);
+	for (r->stop_place = 0; r->stop_place < CHILD_COUNT; r->stop_place++) {
+		struct child *c = &r->children[stop_order[r->stop_place]];
+
+		if (!c->pid)
+			continue;
+		kill(c->pid, SIGTERM);
+		loop_timer_set(r->loop, &r->stop_timer, loop_now_ms(r->loop) + STOP_MS);
+		return;
+	}
+	loop_stop(r->loop);
+}
+
+static void on_stop(void *arg)
+{
+	struct run *r = arg;
+
+	if (r->stopping)
+		return;
+	r->stopping = true;
+	log_info("stopping", "%s", "");
+	for (int i = 0; i < CHILD_COUNT; i++)
+		loop_timer_cancel(r->loop, &r->children[i].timer);
+	stop_next(r);
+}
+
+/* To those that have a use for it; it would end the others. */
+static void on_hup(void *arg)
+{
+	struct run *r = arg;
+
+	for (int i = 0; i < CHILD_COUNT; i++)
+		if (r->children[i].pid && run_takes_signal(r->children[i].pid, SIGHUP))
+			kill(r->children[i].pid, SIGHUP);
+	take_document(r);
+}
+
+/* Go on with weir-dns of another supervisor, if its sockets can be had; else it ends. */
+static bool adopt_dns(struct run *r, int pidfd)
+{
+	struct model *m = NULL;
+	struct model_mistakes mistakes;
+	char path[PATH_MAX];
+	int err = proc_path(r->dirs->state, PROC_EFFECTIVE_FILE, path);
+
+	if (err)
+		return false;
+	err = model_read_effective(path, r->dirs->node, &m, &mistakes);
+	if (!err)
+		err = m->self ? run_sockets_take(&r->sockets, pidfd, m->self->dns_listen,
+		                                 m->self->n_dns_listen)
+		              : -ENOENT;
+	model_free(m);
+	model_mistakes_free(&mistakes);
+	r->has_document = !err;
+	return !err;
+}
+
+static void adopt(struct run *r)
+{
+	for (int i = 0; i < CHILD_COUNT; i++) {
+		struct child *c = &r->children[i];
+		pid_t pid = run_state_find(r->dirs->run, c->name);
+
+		if (!pid || watch(c, pid, false) != 0)
+			continue;
+		log_info("process-adopted", "process=%s pid=%d", c->name, (int)pid);
+		if (i == CHILD_DNS && !adopt_dns(r, c->pidfd))
+			renew_dns(r);
+	}
+}
+
+/* A directory that packaging would have made: group weir may write, each its own files. */
+static int make_directory(const char *path)
+{
+	const struct group *group = getgrnam("weir");
+
+	if (mkdir(path, 0755) != 0)
+		return errno == EEXIST ? 0 : -errno;
+	if (geteuid() == 0 && group &&
+	    (chown(path, (uid_t)-1, group->gr_gid) != 0 || chmod(path, 01775) != 0))
+		return -errno;
+	return 0;
+}
+
+/* One supervisor a run directory. @return a descriptor that holds the lock, or -errno */
+static int lock(const char *run_dir)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (proc_path(run_dir, LOCK_FILE, path) != 0)
+		return -ENAMETOOLONG;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+/* The directory of this executable, or WEIR_BIN_DIR. */
+static int find_bin(char bin[PATH_MAX])
+{
+	const char *given = getenv("WEIR_BIN_DIR");
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	if (given && strlen(given) < PATH_MAX) {
+		strcpy(bin, given);
+		return 0;
+	}
+	if (n <= 0)
+		return -ENOENT;
+	path[n] = '\0';
+	*strrchr(path, '/') = '\0';
+	strcpy(bin, path);
+	return 0;
+}
+
+static int run_open(struct run *r)
+{
+	static const char *const names[CHILD_COUNT] = { "mgmt", "dataplane", "health", "dns" };
+	static const struct {
+		int signo;
+		loop_cb *cb;
+	} signals[] = { { SIGTERM, on_stop }, { SIGINT, on_stop }, { SIGHUP, on_hup } };
+	char path[PATH_MAX];
+	int err = loop_open(&r->loop);
+
+	for (int i = 0; i < CHILD_COUNT; i++)
+		r->children[i] = (struct child){ .name = names[i], .run = r, .pidfd = -1 };
+	for (int i = 0; i < CHILD_COUNT; i++)
+		r->children[i].timer =
+		        (struct loop_timer){ .cb = on_restart_timer, .arg = &r->children[i] };
+	r->stop_timer = (struct loop_timer){ .cb = on_stop_timer, .arg = r };
+	r->sockets_timer = (struct loop_timer){ .cb = take_document, .arg = r };
+	run_sockets_init(&r->sockets);
+	for (int i = 0; !err && i < 3; i++)
+		err = loop_signal(r->loop, signals[i].signo, signals[i].cb, r);
+	if (!err)
+		err = proc_path(r->dirs->state, PROC_EFFECTIVE_FILE, path);
+	return err ? err : loop_watch_file(r->loop, path, take_document, r);
+}
+
+int cli_run(struct cli *cli, const struct cli_args *args)
+{
+	struct run r = { .dirs = &cli->dirs };
+	int err, lock_fd;
+
+	(void)args;
+	err = make_directory(cli->dirs.run);
+	if (!err)
+		err = make_directory(cli->dirs.state);
+	if (err)
+		return cli_fail(CLI_USAGE, "%s or %s cannot be made: %s", cli->dirs.run,
+		                cli->dirs.state, strerror(-err));
+	lock_fd = lock(cli->dirs.run);
+	if (lock_fd < 0)
+		return cli_fail(
+		        lock_fd == -EWOULDBLOCK ? CLI_CONFLICT : CLI_USAGE,
+		        lock_fd == -EWOULDBLOCK
+		                ? "another weir run has %s; stop it or give another --run-dir"
+		                : "%s cannot be locked",
+		        cli->dirs.run);
+	err = find_bin(r.bin);
+	if (!err)
+		err = run_open(&r);
+	if (err)
+		return cli_fail(CLI_UNREACHABLE, "the supervisor cannot start: %s", strerror(-err));
+	adopt(&r);
+	take_document(&r);
+	for (int i = 0; i < CHILD_COUNT; i++)
+		start(&r.children[i]);
+	proc_ready();
+	err = loop_run(r.loop);
+	run_sockets_close(&r.sockets);
+	loop_close(r.loop);
+	close(lock_fd);
+	return err ? cli_fail(CLI_UNREACHABLE, "the supervisor failed: %s", strerror(-err))
+	           : CLI_OK;
+}

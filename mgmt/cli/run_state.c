@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/cli/run.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/proc.h"
+
+#define STATE_FILE "run.state"
+
+/* Field 22 of /proc/PID/stat, behind the name in brackets (proc(5)). */
+uint64_t run_start_time(pid_t pid)
+{
+	char path[64], line[1024];
+	uint64_t start = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	FILE *f = fopen(path, "re");
+	if (!f)
+		return 0;
+	size_t n = fread(line, 1, sizeof(line) - 1, f);
+	fclose(f);
+	line[n] = '\0';
+	const char *at = strrchr(line, ')');
+	for (int field = 2; at && field < 22; field++) {
+		at = strchr(at, ' ');
+		at = at ? at + 1 : NULL;
+	}
+	return at && sscanf(at, "%" SCNu64, &start) == 1 ? start : 0;
+}
+
+bool run_takes_signal(pid_t pid, int signo)
+{
+	char path[64], line[256];
+	uint64_t mask;
+	bool takes = false;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	FILE *f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "SigCgt: %" SCNx64, &mask) == 1 ||
+		    sscanf(line, "SigBlk: %" SCNx64, &mask) == 1)
+			takes |= mask >> (signo - 1) & 1;
+	fclose(f);
+	return takes;
+}
+
+pid_t run_state_find(const char *run_dir, const char *name)
+{
+	char path[PATH_MAX], word[32];
+	uint64_t start;
+	pid_t found = 0;
+	int pid;
+
+	if (proc_path(run_dir, STATE_FILE, path) != 0)
+		return 0;
+	FILE *f = fopen(path, "re");
+	if (!f)
+		return 0;
+	while (fscanf(f, "%31s %d %" SCNu64 "\n", word, &pid, &start) == 3)
+		if (strcmp(word, name) == 0 && pid > 1 && start && run_start_time(pid) == start)
+			found = pid;
+	fclose(f);
+	return found;
+}
+
+int run_state_write(const char *run_dir, const struct run_noted *noted, size_t n)
+{
+	char path[PATH_MAX], fresh[PATH_MAX];
+
+	if (proc_path(run_dir, STATE_FILE, path) != 0 ||
+	    proc_path(run_dir, STATE_FILE ".new", fresh) != 0)
+		return -ENAMETOOLONG;
+	FILE *f = fopen(fresh, "we");
+	if (!f)
+		return -errno;
+	for (size_t i = 0; i < n; i++)
+		if (noted[i].pid > 0)
+			fprintf(f, "%s %d %" PRIu64 "\n", noted[i].name, (int)noted[i].pid,
+			        run_start_time(noted[i].pid));
+	if (fclose(f) != 0 || rename(fresh, path) != 0)
+		return -errno;
+	return 0;
+}
