@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* A slot's cap over its due, in 1/4096; small dues are rounded up. */
-#define RING_SLACK 34u
+#define RING_SLACK 31u
 /* Questions a slot, on average, that an asker makes at most before the rest is dealt out. */
 #define RING_ROUNDS 40u
 /* Other slots that a slot of a dead owner looks at before it takes its neighbour's owner. */
