@@ -296,17 +296,11 @@ static void resolve(struct work *w)
 	}
 }
 
-/* Types that no zone holds: transfers and the like, each refused in its way. */
+/* Zones are not given away here. Any other type is just one that a name may not have (RFC 8906, section 3.1.4). */
 static bool refuse_type(struct work *w)
 {
-	uint16_t type = w->q.type;
-
-	if (type == 0 || type == DNS_OPT)
-		w->info->rcode = DNS_FORMERR;
-	else if (type == DNS_AXFR || type == DNS_IXFR)
+	if (w->q.type == DNS_AXFR || w->q.type == DNS_IXFR)
 		w->info->rcode = DNS_REFUSED;
-	else if (type >= DNS_META_FIRST && type < DNS_ANY)
-		w->info->rcode = DNS_NOTIMP;
 	return w->info->rcode != DNS_NOERROR;
 }
 
@@ -354,8 +348,8 @@ static void put_opt(struct work *w)
 static void put_header(struct work *w)
 {
 	uint8_t *h = w->m.w.start;
-	/* what a bit means under another opcode is not known, so it is not echoed */
-	uint16_t echo = w->q.flags & DNS_OPCODE_MASK ? DNS_OPCODE_MASK : DNS_RD | DNS_CD;
+	/* CD is cleared (RFC 4035, section 3.1.6); what a bit means under another opcode is not known */
+	uint16_t echo = w->q.flags & DNS_OPCODE_MASK ? DNS_OPCODE_MASK : DNS_RD;
 
 	wire_store16(h, w->q.id);
 	wire_store16(h + 2,

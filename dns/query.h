@@ -29,7 +29,6 @@ enum dns_rcode {
 #define DNS_AA          0x0400u
 #define DNS_TC          0x0200u
 #define DNS_RD          0x0100u
-#define DNS_CD          0x0010u
 #define DNS_OPCODE_MASK 0x7800u
 
 #define EDNS_OPT_NSID    3

@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""weir-dns beside NSD and Knot DNS on the same zones: every difference must have a name and a reason.
+
+Each name and each way of not existing is asked for each type, over UDP and some over TCP, with and without
+EDNS; then odd headers and messages. An answer is compared by response code, flags, the records of each
+section (order apart) and its OPT. A rule below that explains nothing any more is an error too.
+"""
+import collections
+import os
+import struct
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "dns"))
+import message  # noqa: E402
+import servers  # noqa: E402
+from message import AA, AD, CD, RA, RD, TC, Z  # noqa: E402
+
+ZONE = r"""$TTL 300
+@ SOA ns1 hostmaster 2026 3600 900 604800 60
+@ NS ns1
+@ NS ns2.elsewhere.test.
+@ MX 10 mail
+@ TXT "v=spf1 -all"
+@ CAA 0 issue "ca.test"
+@ DNSKEY 257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxILfDLUT0rAK9iUzy1L53eKGQ==
+@ NSEC3PARAM 1 0 0 -
+ns1 A 192.0.2.1
+ns1 AAAA 2001:db8::1
+mail A 192.0.2.2
+a A 192.0.2.10
+a A 192.0.2.11
+a A 192.0.2.12
+a TXT "x" "y"
+aaaa AAAA 2001:db8::10
+txt TXT "one"
+long TXT "LONG"
+hinfo HINFO "cpu" "os"
+rp RP box.a txt
+afsdb AFSDB 1 a
+srv SRV 1 2 443 a
+naptr NAPTR 1 2 "u" "E2U+sip" "!^.*$!sip:x@y!" .
+naptr2 NAPTR 1 2 "s" "SIP+D2U" "" srv
+cert CERT 1 2 3 AQID
+sshfp SSHFP 1 1 0123456789abcdef0123456789abcdef01234567
+tlsa TLSA 3 1 1 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+ds1 CDS 1 13 2 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+cdnskey CDNSKEY 257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxILfDLUT0rAK9iUzy1L53eKGQ==
+svcb SVCB 1 a alpn="h2" port=8443
+https HTTPS 0 a
+https2 HTTPS 1 . ipv4hint=192.0.2.9
+uri URI 1 2 "https://x.test/"
+loc LOC 52 22 23 N 4 53 32 E 0m 1m 10m 10m
+ptr PTR a
+unknown TYPE65280 \# 4 01020304
+null TYPE10 \# 2 0102
+key TYPE25 \# 6 000003010203
+c1 CNAME c2
+c2 CNAME c3
+c3 CNAME a
+cmx CNAME mx
+mx MX 10 mail
+mx MX 20 mail.sub
+mx MX 30 mail.elsewhere.test.
+lost CNAME nowhere.a
+out CNAME www.elsewhere.test.
+round1 CNAME round2
+round2 CNAME round1
+self CNAME self
+down CNAME x.sub
+tosub CNAME sub
+toent CNAME ent
+towild CNAME q.w
+x.y.ent A 192.0.2.20
+*.w TXT "wild"
+*.w A 192.0.2.21
+there.w A 192.0.2.22
+x.ent2.w A 192.0.2.23
+*.wc CNAME a
+*.wlost CNAME nowhere
+*.wself CNAME x.wself
+*.wmx MX 10 mail
+*.*.star TXT "double"
+sub NS ns.sub
+sub NS ns.sub2
+sub NS ns9.elsewhere.test.
+sub DS 1 13 2 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+ns.sub A 192.0.2.30
+ns.sub AAAA 2001:db8::30
+hidden.sub TXT "occluded"
+*.sub A 192.0.2.33
+sub2 NS ns.sub2
+ns.sub2 A 192.0.2.31
+deep.under.sub3 NS ns1
+deep.under.sub3 NS a
+nog NS ns.elsewhere.test.
+many NS ns1.many
+"""
+CHILD = "$TTL 120\n@ SOA ns root 1 2 3 4 5\n@ NS ns\nns A 192.0.2.60\na TXT child\n"
+
+
+def zone_text():
+    """The zone with what is easier to make than to write."""
+    text = ZONE.replace('"LONG"', " ".join('"' + "l" * 250 + '"' for _ in range(8)))
+    for i in range(1, 14):
+        text += f"many NS ns{i}.many\n" if i > 1 else ""
+        text += f"ns{i}.many A 192.0.2.{100 + i}\nns{i}.many AAAA 2001:db8::{100 + i}\n"
+    for i in range(1, 40):
+        text += f"huge NS server-number-{i}.with-a-long-name-so-that-it-does-not-fit.huge\n"
+        text += f"server-number-{i}.with-a-long-name-so-that-it-does-not-fit.huge A 192.0.2.{i}\n"
+    text += "child NS ns.child\nns.child A 192.0.2.60\nchild DS 9 13 2 " + "ab" * 32 + "\n"
+    for i in range(25):
+        text += f"chain{i} CNAME chain{i + 1}\n"
+    return text + "chain25 A 192.0.2.70\n"
+
+
+MISSING = ["nope", "x.a", "x.y.a", "y.ent", "ent", "z.ent", "z.y.ent", "w", "q.w", "q.q.w", "*.w", "x.*.w", "q.there.w",
+           "ent2.w", "q.ent2.w", "wc", "q.wc", "q.wlost", "q.wself", "x.wself", "q.wmx", "q.star", "q.*.star", "q.q.star",
+           "x.sub", "x.y.sub", "under.sub3", "sub3", "x.deep.under.sub3", "x.nog", "x.many", "x.huge", "a.child",
+           "x.child", "ns.child", "x.out", "x.c1", "c1.c1"]
+OUTSIDE = ["elsewhere.test", "test", ".", "shop.test.x", "xshop.test", "a.xshop.test"]
+
+
+def owner_names():
+    """Every name of the zone, every way of not existing, and some outside."""
+    names = {}
+    for line in zone_text().splitlines()[1:]:
+        owner = line.split()[0]
+        names["shop.test" if owner == "@" else f"{owner}.shop.test"] = True
+    for name in MISSING:
+        names[f"{name}.shop.test"] = True
+    return [*names, "child.shop.test", "A.sHOP.tEst", "NOPE.sHOP.tEst", *OUTSIDE]
+
+
+TYPES = [*[t for t in message.TYPES.values() if t not in (41,)], 10, 65280, 666, 127, 128, 249, 250, 253, 254, 0, 41, 65535]
+
+
+def header_queries():
+    """Odd headers and messages: (label, wire)."""
+    name, good = "a.shop.test", message.query("a.shop.test", "A")
+    for bit in range(16):
+        yield f"flag-{bit}", message.query(name, "A", flags=1 << bit)
+    for opcode in range(1, 16):
+        yield f"opcode-{opcode}", message.query(name, "A", flags=0, opcode=opcode)
+        yield f"opcode-flags-{opcode}", message.query(name, "A", flags=RD | AD | CD | RA | Z, opcode=opcode)
+    for klass in (0, 2, 3, 4, 254, 255, 65535):
+        yield f"class-{klass}", message.query(name, "A", klass=klass)
+    for counts in ((0, 0, 0, 0), (2, 0, 0, 0), (1, 1, 0, 0), (1, 0, 1, 0), (1, 0, 0, 1), (0, 1, 0, 0), (1, 0, 0, 65535)):
+        yield f"counts-{counts}", good[:4] + struct.pack("!4H", *counts) + good[12:]
+    for n in range(0, len(good)):
+        yield f"cut-{n}", good[:n]
+    yield "behind", good + b"\0"
+    yield "pointer-to-itself", good[:12] + b"\xc0\x0c" + good[-4:]
+    yield "pointer-back", good[:12] + b"\1a\xc0\x0c" + good[-4:]
+    yield "label-of-64", good[:12] + b"\x40" + b"a" * 64 + b"\0" + good[-4:]
+    yield "name-of-256", good[:12] + (b"\x3f" + b"a" * 63) * 4 + b"\0" + good[-4:]
+    yield "name-of-255", good[:12] + (b"\x3f" + b"a" * 63) * 3 + b"\x3d" + b"a" * 61 + b"\0" + good[-4:]
+    yield "127-labels", good[:12] + b"\1a" * 121 + message.name_wire("shop.test") + good[-4:]
+
+
+def edns_queries():
+    """EDNS as the compliance testers probe it (see the lab): (label, wire)."""
+    name = "a.shop.test"
+    for size in (0, 12, 511, 512, 1232, 4096, 65535):
+        yield f"edns-size-{size}", message.query(name, "A", edns={"size": size})
+        yield f"edns-long-{size}", message.query("long.shop.test", "TXT", edns={"size": size})
+        yield f"edns-many-{size}", message.query("x.many.shop.test", "A", edns={"size": size})
+        yield f"edns-huge-{size}", message.query("x.huge.shop.test", "A", edns={"size": size})
+    for version in (1, 2, 255):
+        yield f"edns-version-{version}", message.query(name, "A", edns={"version": version})
+        yield f"edns-version-flags-{version}", message.query(name, "A", edns={"version": version, "flags": 0xffff})
+    for flags in (0x8000, 0x7fff, 0xffff):
+        yield f"edns-flags-{flags}", message.query(name, "A", edns={"flags": flags})
+        yield f"edns-key-{flags}", message.query("shop.test", "DNSKEY", edns={"flags": flags, "size": 512})
+    for code in (0, 2, 4, 5, 9, 10, 11, 12, 100, 65535):
+        yield f"edns-option-{code}", message.query(name, "A", edns={"options": [(code, b"12345678")]})
+    yield "edns-empty-options", message.query(name, "A", edns={"options": [(100, b""), (101, b"")]})
+    good = message.query(name, "A")
+    opt = message.opt_record()
+    two = good[:10] + b"\0\2" + good[12:]
+    one = good[:10] + b"\0\1" + good[12:]
+    yield "edns-two", two + opt + opt
+    yield "edns-cut", one + opt[:-3]
+    yield "edns-option-cut", one + opt[:-2] + b"\0\3\0\4\0"
+    yield "edns-owner", one + b"\1x" + opt
+    yield "edns-answer", good[:6] + b"\0\1" + good[8:] + opt
+    yield "edns-other-record", two + b"\1x\0\0\1\0\1\0\0\0\0\0\4\1\2\3\4" + opt
+
+
+def queries():
+    """All: (label, name or None, type, tcp, wire)."""
+    for name in owner_names():
+        for kind in TYPES:
+            yield f"{name}/{kind}", name, kind, False, message.query(name, kind)
+    for name in owner_names():
+        for kind in ("A", "TXT", "ANY", "DS", "MX"):
+            yield f"{name}/{kind}/tcp", name, message.number(kind), True, message.query(name, kind, edns={})
+    for label, wire in [*header_queries(), *edns_queries()]:
+        yield label, None, None, False, wire
+
+
+def answer_of(server, wire, tcp, lucky):
+    """The answer taken apart, or "silent", "malformed"."""
+    try:
+        return message.Answer(server.ask(wire, 2.0 if lucky else 0.15, tcp))
+    except (TimeoutError, EOFError, ConnectionError):
+        return "silent"
+    except message.Malformed as why:
+        return f"malformed: {why}"
+
+
+def facts(a):
+    """What is compared."""
+    if isinstance(a, str):
+        return {"answer": a}
+    return {"answer": "given", "rcode": a.rcode, "flags": a.flags & ~0xf, "question": tuple(a.questions),
+            "an": tuple(sorted(a.answer)), "au": tuple(sorted(a.authority)), "ad": tuple(sorted(a.additional)),
+            "edns": a.edns and a.edns["version"] << 16 | a.edns["flags"], "options": tuple(a.options)}
+
+
+class Case:
+    """One query with both answers, for the rules to look at."""
+
+    def __init__(self, label, name, kind, wire, ours, theirs):
+        self.label, self.name, self.kind, self.wire, self.us, self.them = label, name, kind, wire, ours, theirs
+        a, b = facts(ours), facts(theirs)
+        self.differs = {key for key in {*a, *b} if a.get(key) != b.get(key)}
+        self.both = not isinstance(ours, str) and not isinstance(theirs, str)
+
+
+class Rule:
+    """Why answers differ: `holds` must be narrow enough not to hide anything else."""
+
+    def __init__(self, name, who, why, condition):
+        self.name, self.who, self.why, self.condition = name, who, why, condition
+
+    def holds(self, who, case):
+        return who in self.who and self.condition(case)
+
+
+def only(case, *keys):
+    return case.differs <= set(keys)
+
+
+def rcodes(case, ours, theirs):
+    return case.both and (case.us.rcode, case.them.rcode) == (ours, theirs)
+
+
+def chained(case):
+    """Both answers begin with the same aliases; one stops sooner."""
+    def aliases(a):
+        return {r[0]: r[3][0] for r in a.answer if r[1] == 5}
+    ours, theirs = aliases(case.us), aliases(case.them)
+    return all(theirs.get(k, v) == v for k, v in ours.items()) and len(max(ours, theirs, key=len)) > 0
+
+
+RULES = [
+    Rule("transfer", ("nsd", "knot"), "zones are not given away: REFUSED says so, whatever the transport and name",
+         lambda c: c.kind in (251, 252) and only(c, "rcode") and c.us.rcode == 5 and c.them.rcode in (4, 9)),
+    Rule("type 0", ("knot",), "an ordinary type that nothing has (RFC 8906, section 3.1.4); knot says NOTIMP",
+         lambda c: c.kind == 0 and case_rcode(c.them) == 4),
+    Rule("glue or TC", ("nsd",), "a referral whose in-domain glue does not fit is truncated (RFC 9471, section 3.1)",
+         lambda c: c.both and only(c, "ad", "flags") and c.us.flags ^ c.them.flags == TC == c.us.flags & TC
+         and not c.us.answer and len(c.us.authority) == len(c.them.authority) > 0),
+    Rule("glue beside TC", ("knot",), "a truncated referral carries no part of its glue: the client asks again anyway",
+         lambda c: c.both and only(c, "ad") and c.us.flags & c.them.flags & TC and not c.us.additional),
+    Rule("additional", ("nsd", "knot"), "additional data is given as glue alone, nowhere else (RFC 2181, section 5.4.1)",
+         lambda c: c.both and only(c, "ad") and not c.us.additional and c.us.flags & AA and c.us.answer),
+    Rule("ANY", ("nsd",), "one RRset, the first by type (RFC 8482, section 4.1)",
+         lambda c: c.kind == 255 and c.both and only(c, "an", "ad", "au", "flags") and len({r[1] for r in c.us.answer}) == 1
+         and (set(c.us.answer) <= set(c.them.answer) or len({r[1] for r in c.them.answer}) == 1 or c.them.flags & TC)),
+    Rule("chain length", ("nsd", "knot"), "16 aliases are followed; the others stop sooner or later",
+         lambda c: c.both and only(c, "an", "au", "ad", "flags", "rcode") and chained(c) and "chain" in c.name),
+    Rule("alias behind NSEC types", ("nsd", "knot"), "an alias is followed for any type but CNAME: no zone is signed here",
+         lambda c: c.kind in (46, 47, 50) and c.both and only(c, "an", "au", "ad", "rcode", "flags") and chained(c)),
+    Rule("silence", ("knot",), "a query cut in its question gets FORMERR (RFC 8906, section 1); knot is silent",
+         lambda c: c.them == "silent" and case_rcode(c.us) == 1),
+    Rule("another opcode", ("nsd", "knot"), "NOTIMP with nothing else: what flags and body mean there is not known",
+         lambda c: (c.label.startswith("opcode") or c.label in ("flag-11", "flag-12", "flag-13", "flag-14")) and c.both
+         and c.us.rcode == 4 and c.us.flags & 0x7f0 == 0 and not c.us.questions and only(c, "flags", "question", "rcode")),
+    Rule("extended error", ("nsd", "knot"), "no extended error (RFC 8914, optional) goes with REFUSED",
+         lambda c: c.both and only(c, "options") and set(c.them.options) == {15} and c.us.rcode == 5),
+    Rule("EDNS EXPIRE", ("knot",), "no zone is transferred, so its expiry (RFC 7314) is nobody's business",
+         lambda c: c.both and only(c, "options") and set(c.them.options) == {9}),
+    Rule("class", ("nsd", "knot"), "a class other than IN is REFUSED, ANY too, and its question comes back",
+         lambda c: c.label.startswith("class") and c.both and c.us.rcode == 5 and c.us.questions and not c.us.answer
+         and (only(c, "question") or c.label == "class-255")),
+    Rule("rcode in a query", ("nsd",), "means nothing and is not looked at (RFC 1035, section 4.1.1)",
+         lambda c: c.label in ("flag-0", "flag-1", "flag-2", "flag-3") and c.them.rcode == 1 and c.us.rcode == 0),
+    Rule("Z bits of BADVERS", ("nsd",), "only DO comes back (RFC 6891, section 6.1.4)",
+         lambda c: c.label.startswith("edns-version") and only(c, "edns") and c.us.edns["flags"] & 0x7fff == 0),
+    Rule("FORMERR's question", ("nsd", "knot"), "comes back if it could be read, and so does an OPT; RD always",
+         lambda c: rcodes(c, 1, 1) and only(c, "question", "edns", "flags") and len(c.us.questions) >= len(c.them.questions)
+         and (c.us.flags ^ c.them.flags) & ~RD == 0),
+    Rule("bytes behind the message", ("nsd",), "make it malformed; knot says so too",
+         lambda c: c.label == "behind" and rcodes(c, 1, 0)),
+    Rule("other additional record", ("nsd",), "is passed over; NSD wants none",
+         lambda c: c.label == "edns-other-record" and rcodes(c, 0, 1)),
+    Rule("OPT below a name", ("knot",), "must be the root's (RFC 6891, section 6.1.2)",
+         lambda c: c.label == "edns-owner" and rcodes(c, 1, 0)),
+]
+
+
+def case_rcode(a):
+    return None if isinstance(a, str) else a.rcode
+
+
+def main():
+    """Compare with both; print what is not explained."""
+    zones = {"shop.test": zone_text(), "child.shop.test": CHILD}
+    seen, unexplained, total = collections.Counter(), [], 0
+    with servers.Weir(zones) as weir:
+        for maker in (servers.Nsd, servers.Knot):
+            with maker(zones) as other:
+                for label, name, kind, tcp, wire in queries():
+                    total += 1
+                    ours = answer_of(weir, wire, tcp, name is not None)
+                    theirs = answer_of(other, wire, tcp, name is not None)
+                    case = Case(label, name, kind, wire, ours, theirs)
+                    if not case.differs:
+                        continue
+                    rule = next((r for r in RULES if r.holds(other.name, case)), None)
+                    if rule:
+                        seen[rule.name, other.name] += 1
+                    else:
+                        unexplained.append((other.name, case))
+    for rule in RULES:
+        hits = ", ".join(f"{who} {seen[rule.name, who]}" for who in rule.who)
+        print(f"  {rule.name:28} {hits:22} {rule.why}")
+    for who, case in unexplained[:int(os.environ.get("SHOW", "20"))]:
+        print(f"FAIL {who} {case.label}: {sorted(case.differs)}\n     ours   {case.us}\n     theirs {case.them}")
+    stale = [r.name for r in RULES if not all(seen[r.name, who] for who in r.who)]
+    print(f"{total} answers compared, {sum(seen.values())} differ for a reason, {len(unexplained)} without")
+    if stale:
+        print("rules that explain nothing:", *stale)
+    return 1 if unexplained or stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
