@@ -181,19 +181,19 @@ static void check_room(const struct model *m, const char *site, const struct gua
 		struct guard_receiver *x = &r->receivers[i];
 		const struct guard_load *own = load_of(seen, x->name);
 
-		x->capacity_flows = model_site(m, x->name)->capacity_flows;
+		x->capacity_bits = model_site(m, x->name)->capacity_bits;
 		x->known = own && leaving;
-		if (!x->known || !x->capacity_flows) {
+		if (!x->known || !x->capacity_bits) {
 			unknown++;
 			continue;
 		}
-		x->before_flows = own->new_flows;
-		x->after_flows = own->new_flows + leaving->new_flows * x->after_ppm / 1000000;
-		if (x->after_flows * 100 <= x->capacity_flows * GUARD_ROOM_PERCENT)
+		x->before_bits = own->bits;
+		x->after_bits = own->bits + leaving->bits * x->after_ppm / 1000000;
+		if (x->after_bits * 100 <= x->capacity_bits * GUARD_ROOM_PERCENT)
 			continue;
 		verdict(r, "room", false,
-		        "%s would have %" PRIu64 " new flows/s, over %u %% of its %" PRIu64,
-		        x->name, x->after_flows, GUARD_ROOM_PERCENT, x->capacity_flows);
+		        "%s would have %" PRIu64 " bits/s, over %u %% of its %" PRIu64, x->name,
+		        x->after_bits, GUARD_ROOM_PERCENT, x->capacity_bits);
 		return;
 	}
 	if (unknown)

@@ -23,10 +23,10 @@ struct health_page;
 /** Receivers stay below this share of their stated capacity, percent. */
 #define GUARD_ROOM_PERCENT 85u
 
-/** New flows a second of one site, as measured. */
+/** Bits a second from clients to one site, as measured. */
 struct guard_load {
 	char site[MODEL_NAME_MAX];
-	uint64_t new_flows;
+	uint64_t bits;
 };
 
 /** What was seen, as far as known. */
@@ -46,9 +46,9 @@ struct guard_verdict {
 struct guard_receiver {
 	const char *name;               /**< site, or backend; borrowed from the model */
 	uint32_t before_ppm, after_ppm; /**< share of the weight */
-	uint64_t capacity_flows;        /**< 0: not stated */
-	uint64_t before_flows, after_flows;
-	bool known; /**< before_flows and after_flows are */
+	uint64_t capacity_bits;         /**< 0: not stated */
+	uint64_t before_bits, after_bits;
+	bool known; /**< before_bits and after_bits are */
 };
 
 struct guard_result {

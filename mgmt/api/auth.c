@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/api/auth.h"
+
+#include <openssl/crypto.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/proc.h"
+#include "mgmt/api/core.h"
+#include "mgmt/store/digest.h"
+#include "mgmt/store/files.h"
+
+#define TOKENS_FILE     "tokens"
+#define PEER_TOKEN_FILE "peer.token"
+
+static const struct {
+	const char *name;
+	enum http_role role;
+} roles[] = {
+	{ "viewer", HTTP_VIEWER }, { "oncall", HTTP_ONCALL },   { "operator", HTTP_OPERATOR },
+	{ "admin", HTTP_ADMIN },   { "metrics", HTTP_METRICS }, { "peer", HTTP_PEER },
+};
+
+static enum http_role role_of(const char *name)
+{
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+		if (!strcmp(roles[i].name, name))
+			return roles[i].role;
+	return HTTP_NOBODY;
+}
+
+/* Whoever may open the socket is root or in group weir (0660): the file's mode decides. */
+void auth_local(struct core *core, int fd, const char *authorization, struct http_request *request)
+{
+	struct ucred peer = { .uid = (uid_t)-1 };
+	socklen_t n = sizeof(peer);
+	struct passwd pw, *found = NULL;
+	char text[4096];
+
+	(void)core;
+	(void)authorization;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n))
+		return;
+	request->role = peer.uid == 0 || peer.uid == geteuid() ? HTTP_ADMIN : HTTP_OPERATOR;
+	if (!getpwuid_r(peer.uid, &pw, text, sizeof(text), &found) && found)
+		snprintf(request->principal, sizeof(request->principal), "%.63s", found->pw_name);
+	else
+		snprintf(request->principal, sizeof(request->principal), "uid-%u",
+		         (unsigned)peer.uid);
+}
+
+/* One line: "NAME ROLE DIGEST"; "anonymous ROLE *" is for those without a token. */
+static enum http_role try_line(char *line, const char *digest, char name[64])
+{
+	char *rest = NULL, *who = strtok_r(line, " \t\r", &rest);
+	char *role = who ? strtok_r(NULL, " \t\r", &rest) : NULL;
+	char *hash = role ? strtok_r(NULL, " \t\r", &rest) : NULL;
+
+	if (!hash || *who == '#' || strtok_r(NULL, " \t\r", &rest) || strlen(who) > 63)
+		return HTTP_NOBODY;
+	bool fits = !*digest ? !strcmp(hash, "*") && !strcmp(who, "anonymous")
+	                     : strlen(hash) == DIGEST_TEXT_MAX - 1 &&
+	                               !CRYPTO_memcmp(hash, digest, DIGEST_TEXT_MAX - 1);
+	if (!fits)
+		return HTTP_NOBODY;
+	snprintf(name, 64, "%s", who);
+	return role_of(role);
+}
+
+enum http_role auth_find(const char *tokens, const char *token, char name[64])
+{
+	char digest[DIGEST_TEXT_MAX] = "", line[HTTP_TEXT_MAX];
+	enum http_role found = HTTP_NOBODY;
+
+	if (*token)
+		digest_bytes(token, strlen(token), digest);
+	while (*tokens && found == HTTP_NOBODY) {
+		size_t n = strcspn(tokens, "\n");
+
+		if (n < sizeof(line)) {
+			memcpy(line, tokens, n);
+			line[n] = '\0';
+			found = try_line(line, digest, name);
+		}
+		tokens += n + (tokens[n] == '\n');
+	}
+	return found;
+}
+
+void auth_peer_token(const char *conf_dir, char out[HTTP_TEXT_MAX])
+{
+	char path[PATH_MAX], *text;
+	size_t n;
+
+	out[0] = '\0';
+	if (proc_path(conf_dir, PEER_TOKEN_FILE, path) || files_slurp(path, &text, &n))
+		return;
+	n = strcspn(text, "\r\n");
+	if (n >= 16 && n < HTTP_TEXT_MAX) {
+		memcpy(out, text, n);
+		out[n] = '\0';
+	}
+	free(text);
+}
+
+/* The token of "Bearer TOKEN", or the password of "Basic ..." (so that a browser may ask for it). */
+static void token_of(const char *authorization, char out[HTTP_TEXT_MAX])
+{
+	char plain[HTTP_TEXT_MAX] = "";
+
+	out[0] = '\0';
+	if (!authorization)
+		return;
+	if (!strncasecmp(authorization, "Bearer ", 7)) {
+		if (strlen(authorization + 7) < HTTP_TEXT_MAX)
+			snprintf(out, HTTP_TEXT_MAX, "%s", authorization + 7);
+		return;
+	}
+	if (strncasecmp(authorization, "Basic ", 6) ||
+	    core_base64(authorization + 6, plain, sizeof(plain) - 1) < 0)
+		return;
+	const char *colon = strchr(plain, ':');
+	if (colon)
+		snprintf(out, HTTP_TEXT_MAX, "%s", colon + 1);
+}
+
+void auth_token(struct core *core, int fd, const char *authorization, struct http_request *request)
+{
+	char token[HTTP_TEXT_MAX], peer[HTTP_TEXT_MAX], path[PATH_MAX], *tokens = NULL;
+	size_t n;
+
+	(void)fd;
+	token_of(authorization, token);
+	auth_peer_token(core->dirs.conf, peer);
+	if (*token && *peer && strlen(peer) == strlen(token) &&
+	    !CRYPTO_memcmp(peer, token, strlen(peer))) {
+		request->role = HTTP_PEER;
+		snprintf(request->principal, sizeof(request->principal), "peer");
+		return;
+	}
+	if (proc_path(core->dirs.conf, TOKENS_FILE, path) || files_slurp(path, &tokens, &n))
+		return;
+	request->role = auth_find(tokens, token, request->principal);
+	free(tokens);
+}

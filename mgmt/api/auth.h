@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Who asks: peer credentials on the UNIX socket, bearer tokens over TCP.
+ *
+ * Tokens stand hashed in CONF/tokens, "NAME ROLE SHA-256"; the file is read for each request. The
+ * token in CONF/peer.token, which all nodes share, has the role of a peer.
+ */
+#ifndef WEIR_MGMT_API_AUTH_H
+#define WEIR_MGMT_API_AUTH_H
+
+#include "mgmt/api/http.h"
+
+/** http_authenticator for the UNIX socket. */
+void auth_local(struct core *core, int fd, const char *authorization, struct http_request *request);
+/** http_authenticator for TCP. */
+void auth_token(struct core *core, int fd, const char *authorization, struct http_request *request);
+/** Find the role of @p token in the text of a tokens file; @p name gets its name. Mistaken lines give nothing. */
+enum http_role auth_find(const char *tokens, const char *token, char name[64]);
+/** Read the shared token of peers; @p out is "" when there is none. */
+void auth_peer_token(const char *conf_dir, char out[HTTP_TEXT_MAX]);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/api/core.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+void core_lock(struct core *c)
+{
+	pthread_mutex_lock(&c->lock);
+}
+
+void core_unlock(struct core *c)
+{
+	pthread_mutex_unlock(&c->lock);
+}
+
+bool core_wait(struct core *c, uint64_t until_ms)
+{
+	uint64_t now_ms = clock_mono_ms();
+	struct timespec at;
+
+	if (c->stopping || now_ms >= until_ms)
+		return false;
+	/* the condition's clock is CLOCK_MONOTONIC, ours counts sleep too: wait by difference */
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	uint64_t ns = (uint64_t)at.tv_nsec + (until_ms - now_ms) * 1000000;
+	at.tv_sec += (time_t)(ns / 1000000000);
+	at.tv_nsec = (long)(ns % 1000000000);
+	pthread_cond_timedwait(&c->changed, &c->lock, &at);
+	return !c->stopping;
+}
+
+void core_changed(struct core *c)
+{
+	pthread_cond_broadcast(&c->changed);
+}
+
+ssize_t core_base64(const char *text, void *out, size_t size)
+{
+	size_t n = strlen(text), padding = 0;
+	unsigned char *raw = n % 4 == 0 ? malloc(n / 4 * 3 + 1) : NULL;
+	ssize_t got = -1;
+
+	while (padding < 2 && padding < n && text[n - 1 - padding] == '=')
+		padding++;
+	if (raw) {
+		int decoded = n ? EVP_DecodeBlock(raw, (const unsigned char *)text, (int)n) : 0;
+
+		if (decoded >= (int)padding && (size_t)decoded - padding <= size) {
+			got = decoded - (ssize_t)padding;
+			memcpy(out, raw, (size_t)got);
+		}
+	}
+	free(raw);
+	return got;
+}
+
+char *core_base64_text(const void *bytes, size_t n)
+{
+	char *text = malloc((n + 2) / 3 * 4 + 1);
+
+	if (text)
+		EVP_EncodeBlock((unsigned char *)text, bytes, (int)n);
+	return text;
+}

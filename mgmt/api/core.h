@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What the threads of weir-mgmt share: the intent, what is observed, what peers say.
+ *
+ * One lock around all of it; it is held for at most one write of the store and of the effective
+ * document, never while waiting for a network or another process.
+ */
+#ifndef WEIR_MGMT_API_CORE_H
+#define WEIR_MGMT_API_CORE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/proc.h"
+#include "mgmt/store/intent.h"
+
+struct observe;
+struct peers;
+struct stats;
+
+struct core {
+	struct proc_dirs dirs;
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /**< something happened: a change, an event, a document taken */
+	struct intent *intent;
+	struct observe *observe;
+	struct peers *peers;
+	struct stats *stats;
+	uint64_t started_ms; /**< monotonic */
+	bool stopping;
+};
+
+void core_lock(struct core *c);
+void core_unlock(struct core *c);
+/** Wait under the lock until something changes or @p until_ms (monotonic) has come. @return false when it has, or the process ends */
+bool core_wait(struct core *c, uint64_t until_ms);
+/** Tell those who wait; under the lock. */
+void core_changed(struct core *c);
+
+/** Decode base64 (RFC 4648). @return bytes written, or -1; @p out gets no NUL */
+ssize_t core_base64(const char *text, void *out, size_t size);
+/** Encode base64. @return from malloc(), given; NULL when out of memory */
+char *core_base64_text(const void *bytes, size_t n);
+
+#endif

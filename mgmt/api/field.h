@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Reading a request's body: each field by name and type; all mistakes are collected, and fields that
+ * nobody asked for are mistakes too.
+ */
+#ifndef WEIR_MGMT_API_FIELD_H
+#define WEIR_MGMT_API_FIELD_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mgmt/api/http.h"
+
+#define FIELD_NAMES_MAX 16u
+
+struct field {
+	const json_t *object;
+	json_t *errors; /**< [{field, detail}] */
+	const char *known[FIELD_NAMES_MAX];
+	size_t n_known;
+};
+
+/** Start on @p object, which may be NULL for none. field_end() or field_drop() frees. */
+void field_start(struct field *f, const json_t *object);
+/** A text without control characters of at most @p max bytes; @return NULL when it is not there or wrong */
+const char *field_text(struct field *f, const char *name, bool required, size_t max);
+/** A boolean; false when it is not there. */
+bool field_bool(struct field *f, const char *name);
+/** An object or array; NULL when it is not there. */
+const json_t *field_object(struct field *f, const char *name, bool required);
+const json_t *field_array(struct field *f, const char *name, bool required);
+/** An integer from @p least to @p most; @p fallback when it is not there. */
+int64_t field_integer(struct field *f, const char *name, bool required, int64_t least, int64_t most,
+                      int64_t fallback);
+/** Note a mistake in @p name. */
+void field_mistake(struct field *f, const char *name, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+/** The end: @return true when there are no mistakes; else @p reply is 422 `invalid`. */
+bool field_end(struct field *f, struct http_reply *reply);
+
+#endif

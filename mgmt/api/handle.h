@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The handlers of the API, one a route (mgmt/api/route.c). A handler reads the request, does one
+ * thing under the core's lock and fills the reply; on a mistake nothing is done.
+ */
+#ifndef WEIR_MGMT_API_HANDLE_H
+#define WEIR_MGMT_API_HANDLE_H
+
+#include "mgmt/api/core.h"
+#include "mgmt/api/http.h"
+
+/* configuration and versions: handle_config.c */
+http_handler handle_config_get, handle_config_check, handle_config_plan, handle_config_apply;
+http_handler handle_zones_reload, handle_versions, handle_version, handle_version_diff;
+http_handler handle_rollback, handle_confirm;
+/* overrides: handle_overrides.c */
+http_handler handle_overrides, handle_override, handle_command;
+/* what is: handle_status.c, handle_seen.c */
+http_handler handle_status, handle_node, handle_processes, handle_peers, handle_health, handle_dns;
+http_handler handle_ask, handle_events, handle_metrics, handle_healthz, handle_page;
+/* between nodes: handle_peer.c */
+http_handler handle_peer_head, handle_peer_overrides, handle_peer_versions, handle_peer_version;
+http_handler handle_peer_poke;
+
+/** The status as JSON, given; @p pool limits backends to one pool if it is not NULL. Under the lock. */
+json_t *handle_status_json(struct core *core, const char *pool);
+/** Processes and peers as JSON arrays, given. Under the lock. */
+json_t *handle_processes_json(struct core *core);
+json_t *handle_peers_json(struct core *core);
+/** A target's observation as JSON, given. Under the lock. */
+json_t *handle_observation(struct core *core, uint64_t target);
+
+/** Whether If-Match allows a change of what has @p etag now ("": nothing); else @p reply says why not. */
+bool handle_if_match(const struct http_request *r, const char *etag, bool required,
+                     struct http_reply *reply);
+/** Whether the query has "dry_run=true". @return 1, 0, or -1 with a problem in @p reply */
+int handle_dry_run(const struct http_request *r, struct http_reply *reply);
+/** An integer query parameter. @return whether it is one from @p least to @p most; else @p reply says so */
+bool handle_number(const struct http_request *r, const char *name, uint64_t least, uint64_t most,
+                   uint64_t fallback, uint64_t *out, struct http_reply *reply);
+/** A number that is part of the path. */
+bool handle_part_number(const struct http_request *r, size_t part, uint64_t *out,
+                        struct http_reply *reply);
+/**
+ * After a change, not under the lock: wait as the query's wait and wait_ms say, and add complete,
+ * document and nodes to the reply; an incomplete one becomes 202.
+ */
+void handle_wait(struct core *core, const struct http_request *r, struct http_reply *reply);
+/** Whether wait and wait_ms make sense; else @p reply says why not. To be asked before the change. */
+bool handle_wait_ok(const struct http_request *r, struct http_reply *reply);
+
+#endif

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Configuration and versions.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/ctl.h"
+#include "mgmt/api/field.h"
+#include "mgmt/api/handle.h"
+#include "mgmt/api/tell.h"
+#include "mgmt/store/gather.h"
+#include "mgmt/store/linediff.h"
+#include "mgmt/store/when.h"
+
+/* A change as it is read from a request; what texts point to is the request's. */
+struct asked {
+	struct files files;
+	struct intent_change change;
+	const char *force[VERSION_SUPERSEDES_MAX];
+};
+
+static void read_files(struct field *f, struct files *files)
+{
+	const json_t *object = field_object(f, "files", true);
+	char why[HTTP_TEXT_MAX];
+
+	if (object && tell_read_contents(object, files, why))
+		field_mistake(f, "files", "%s", why);
+}
+
+static void read_force(struct field *f, struct asked *a)
+{
+	const json_t *list = field_array(f, "force", false);
+
+	if (json_array_size(list) > VERSION_SUPERSEDES_MAX)
+		field_mistake(f, "force", "has more than %u digests", VERSION_SUPERSEDES_MAX);
+	for (size_t i = 0; i < json_array_size(list) && i < VERSION_SUPERSEDES_MAX; i++) {
+		const char *text = json_string_value(json_array_get(list, i));
+
+		if (!text || strlen(text) != DIGEST_TEXT_MAX - 1)
+			field_mistake(f, "force", "expected digests of 64 hexadecimal digits");
+		else
+			a->force[a->change.n_force++] = text;
+	}
+	a->change.force = a->force;
+}
+
+static void read_confirm(struct field *f, struct intent_change *change)
+{
+	const char *text = field_text(f, "confirm_within", false, 32);
+
+	change->confirm_within_ms = -1;
+	if (!text)
+		return;
+	if (!strcmp(text, "none"))
+		change->confirm_within_ms = 0;
+	else if (when_duration(text, &change->confirm_within_ms) ||
+	         change->confirm_within_ms <= 0 ||
+	         change->confirm_within_ms > INTENT_CONFIRM_MAX_MS)
+		field_mistake(f, "confirm_within",
+		              "expected a duration of at most 24h, or \"none\"");
+}
+
+static bool may_force(const struct http_request *r, const struct asked *a, struct http_reply *reply)
+{
+	if (a->change.n_force == 0 || r->role >= HTTP_ADMIN)
+		return true;
+	http_problem(reply, 403, "forbidden", "force needs the role admin");
+	return false;
+}
+
+/* Read what apply and rollback have in common. @return whether it is sound */
+static bool read_change(const struct http_request *r, bool with_files, struct asked *a,
+                        struct http_reply *reply)
+{
+	struct field f;
+	int dry_run = handle_dry_run(r, reply);
+
+	*a = (struct asked){ 0 };
+	if (dry_run < 0 || !handle_wait_ok(r, reply))
+		return false;
+	a->change.dry_run = dry_run;
+	field_start(&f, r->json);
+	if (with_files) {
+		read_files(&f, &a->files);
+		a->change.files = &a->files;
+	}
+	a->change.reason = field_text(&f, "reason", true, VERSION_REASON_MAX - 1);
+	a->change.author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
+	read_confirm(&f, &a->change);
+	read_force(&f, a);
+	if (!a->change.author)
+		a->change.author = r->principal;
+	return field_end(&f, reply) && may_force(r, a, reply);
+}
+
+static json_t *tell_heads(const struct intent *in)
+{
+	const struct intent_foreign *f;
+	json_t *list = json_array();
+
+	for (size_t i = 0; (f = intent_diverged(in, i)); i++)
+		json_array_append_new(list, json_pack("{s:I, s:s}", "number", (json_int_t)f->number,
+		                                      "digest", f->digest));
+	return list;
+}
+
+/* The problem of a change that was not made. */
+static void tell_failure(struct core *core, int rc, const struct intent_changed *changed,
+                         struct http_reply *reply)
+{
+	switch (rc) {
+	case -EINVAL:
+		http_problem(reply, 422, "mistakes", "the configuration has %zu mistakes",
+		             changed->mistakes.n_total);
+		json_object_set_new(reply->json, "n_mistakes",
+		                    json_integer((json_int_t)changed->mistakes.n_total));
+		json_object_set_new(reply->json, "mistakes", tell_mistakes(&changed->mistakes));
+		return;
+	case -ENOENT:
+		http_problem(reply, 404, "not-found", "there is no such version");
+		return;
+	case -EMEDIUMTYPE:
+		http_problem(
+		        reply, 409, "diverged",
+		        "a peer has a head that is unrelated to this one; name its digest in force");
+		json_object_set_new(reply->json, "heads", tell_heads(core->intent));
+		return;
+	case -ENOSPC:
+	case -EROFS:
+		http_problem(reply, 503, "store", "the version cannot be kept: %s",
+		             rc == -ENOSPC ? strerror(ENOSPC) : intent_store_why(core->intent));
+		return;
+	default:
+		http_problem(reply, 500, "internal", "%s", strerror(-rc));
+	}
+}
+
+static json_t *tell_changed(const struct intent *in, const struct intent_changed *c, bool dry_run)
+{
+	const struct version *head = intent_head(in);
+	json_t *plan = tell_plan(&c->plan);
+	json_t *answer = json_pack("{s:o, s:b, s:o}", "version",
+	                           tell_version(&c->version, dry_run ? NULL : head), "changed",
+	                           c->changed, "plan", plan);
+
+	json_object_set_new(plan, "confirm_within_ms", json_integer(c->confirm_within_ms));
+	if (dry_run) {
+		json_object_set_new(answer, "dry_run", json_true());
+		json_object_set_new(json_object_get(answer, "version"), "state",
+		                    json_string("planned"));
+	}
+	return answer;
+}
+
+static void head_etag(const struct core *core, char etag[HTTP_TEXT_MAX])
+{
+	const struct version *head = intent_head(core->intent);
+
+	etag[0] = '\0';
+	if (head)
+		tell_version_etag(head, etag);
+}
+
+/* Make the change and answer. Takes the files that were asked for. */
+static void make_change(struct core *core, const struct http_request *r, struct asked *a,
+                        struct http_reply *reply)
+{
+	struct intent_changed changed = { 0 };
+	char etag[HTTP_TEXT_MAX];
+	bool made = false;
+
+	core_lock(core);
+	head_etag(core, etag);
+	if (handle_if_match(r, etag, true, reply)) {
+		int rc = intent_change(core->intent, &a->change, clock_wall_ms(), &changed);
+
+		if (rc) {
+			tell_failure(core, rc, &changed, reply);
+		} else {
+			made = changed.changed && !a->change.dry_run;
+			reply->json = tell_changed(core->intent, &changed, a->change.dry_run);
+			reply->status = made ? 201 : 200;
+			tell_version_etag(&changed.version, reply->etag);
+		}
+		intent_changed_fini(&changed);
+	}
+	if (made)
+		core_changed(core);
+	core_unlock(core);
+	files_fini(&a->files);
+	if (reply->status < 300 && !a->change.dry_run)
+		handle_wait(core, r, reply);
+}
+
+void handle_config_get(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	core_lock(core);
+	const struct version *head = intent_head(core->intent);
+	if (!head) {
+		http_problem(reply, 404, "not-found", "there is no configuration yet");
+	} else {
+		tell_version_etag(head, reply->etag);
+		reply->status = !strcmp(r->if_none_match, reply->etag) ? 304 : 200;
+		reply->json = tell_version(head, head);
+		json_object_set_new(reply->json, "files",
+		                    tell_contents(intent_head_files(core->intent)));
+	}
+	core_unlock(core);
+}
+
+/* Check and plan: a dry run of an apply by nobody. */
+static void try_out(struct core *core, struct http_request *r, struct http_reply *reply, bool plan)
+{
+	struct asked a = { .change = { .author = r->principal,
+		                       .reason = "",
+		                       .dry_run = true,
+		                       .confirm_within_ms = -1 } };
+	struct intent_changed changed = { 0 };
+	struct field f;
+
+	field_start(&f, r->json);
+	read_files(&f, &a.files);
+	a.change.files = &a.files;
+	if (!field_end(&f, reply)) {
+		files_fini(&a.files);
+		return;
+	}
+	core_lock(core);
+	int rc = intent_change(core->intent, &a.change, clock_wall_ms(), &changed);
+	if (rc)
+		tell_failure(core, rc, &changed, reply);
+	else if (!plan)
+		reply->json = json_pack("{s:b}", "ok", 1);
+	else {
+		reply->json = tell_changed(core->intent, &changed, true);
+		head_etag(core, reply->etag);
+		json_object_set_new(reply->json, "base", json_string(reply->etag));
+	}
+	intent_changed_fini(&changed);
+	core_unlock(core);
+	files_fini(&a.files);
+	reply->status = reply->status ? reply->status : 200;
+}
+
+void handle_config_check(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	try_out(core, r, reply, false);
+}
+
+void handle_config_plan(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	try_out(core, r, reply, true);
+}
+
+void handle_config_apply(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct asked a;
+
+	if (read_change(r, true, &a, reply))
+		make_change(core, r, &a, reply);
+	else
+		files_fini(&a.files);
+}
+
+void handle_rollback(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct asked a;
+
+	if (!read_change(r, false, &a, reply) ||
+	    !handle_part_number(r, 0, &a.change.rollback_to, reply))
+		return;
+	make_change(core, r, &a, reply);
+}
+
+void handle_confirm(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct field f;
+	uint64_t number;
+	int dry_run = handle_dry_run(r, reply);
+
+	field_start(&f, r->json);
+	const char *author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
+	if (!field_end(&f, reply) || dry_run < 0 || !handle_wait_ok(r, reply) ||
+	    !handle_part_number(r, 0, &number, reply))
+		return;
+	core_lock(core);
+	const struct version *head = intent_head(core->intent);
+	int rc = 0;
+	if (dry_run)
+		rc = head && head->number == number && head->confirm_by_ms ? 0 : -EALREADY;
+	else
+		rc = intent_confirm(core->intent, number, author ? author : r->principal,
+		                    clock_wall_ms());
+	if (rc == -EALREADY)
+		http_problem(reply, 409, "not-pending",
+		             "version %" PRIu64 " does not wait to be confirmed", number);
+	else if (rc)
+		tell_failure(core, rc, NULL, reply);
+	else
+		reply->json = json_pack("{s:o}", "version", tell_version(head, head));
+	core_changed(core);
+	core_unlock(core);
+	if (rc)
+		return;
+	reply->status = 200;
+	if (dry_run)
+		json_object_set_new(reply->json, "dry_run", json_true());
+	else
+		handle_wait(core, r, reply);
+}
+
+void handle_versions(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	uint64_t limit, before;
+
+	if (!handle_number(r, "limit", 1, 1000, 100, &limit, reply) ||
+	    !handle_number(r, "before", 1, INT64_MAX, 0, &before, reply))
+		return;
+	struct version *list = calloc(limit, sizeof(*list));
+	core_lock(core);
+	struct store *store = intent_store(core->intent);
+	const struct version *head = intent_head(core->intent);
+	int n = store && list ? store_versions(store, before, list, limit) : -EROFS;
+	if (n < 0) {
+		tell_failure(core, -EROFS, NULL, reply);
+	} else {
+		json_t *items = json_array();
+
+		for (int i = 0; i < n; i++)
+			json_array_append_new(items, tell_version(&list[i], head));
+		reply->json =
+		        json_pack("{s:o, s:o}", "items", items, "head",
+		                  head ? json_integer((json_int_t)head->number) : json_null());
+		reply->status = 200;
+	}
+	core_unlock(core);
+	free(list);
+}
+
+void handle_version(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	const char *with = http_query(r, "files");
+	struct files files = { 0 };
+	struct version v;
+	uint64_t number;
+
+	if (with && strcmp(with, "true") && strcmp(with, "false")) {
+		http_problem(reply, 400, "bad-request", "files is true or false");
+		return;
+	}
+	bool contents = with && !strcmp(with, "true");
+	if (contents && r->role < HTTP_OPERATOR) {
+		http_problem(reply, 403, "forbidden", "files need the role operator");
+		return;
+	}
+	if (!handle_part_number(r, 0, &number, reply))
+		return;
+	core_lock(core);
+	int rc = intent_version(core->intent, number, &v, &files);
+	if (rc) {
+		tell_failure(core, rc, NULL, reply);
+	} else {
+		reply->json = tell_version(&v, intent_head(core->intent));
+		json_object_set_new(reply->json, "files",
+		                    contents ? tell_contents(&files) : tell_files(&files));
+		reply->status = 200;
+		tell_version_etag(&v, reply->etag);
+	}
+	core_unlock(core);
+	files_fini(&files);
+}
+
+/* The models of both versions, compared; a version that this release cannot read has no meaning to compare. */
+static json_t *compare(struct core *core, const struct files *from, const struct files *to)
+{
+	struct model_mistakes mistakes_a = { 0 }, mistakes_b = { 0 };
+	struct model *a = NULL, *b = NULL;
+	struct plan plan = { 0 };
+	json_t *told = json_null();
+
+	if (!gather_model(from, core->dirs.state, core->dirs.conf, NULL, &a, &mistakes_a) &&
+	    !gather_model(to, core->dirs.state, core->dirs.conf, NULL, &b, &mistakes_b) &&
+	    !plan_make(a, b, &plan)) {
+		json_t *whole = tell_plan(&plan);
+
+		told = json_incref(json_object_get(whole, "changes"));
+		json_decref(whole);
+		plan_fini(&plan);
+	}
+	model_free(a);
+	model_free(b);
+	model_mistakes_free(&mistakes_a);
+	model_mistakes_free(&mistakes_b);
+	return told;
+}
+
+void handle_version_diff(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct files from = { 0 }, to = { 0 };
+	struct version a, b;
+	uint64_t n, m;
+
+	if (!handle_part_number(r, 0, &n, reply) || !handle_part_number(r, 1, &m, reply))
+		return;
+	core_lock(core);
+	int rc = intent_version(core->intent, n, &a, &from);
+	if (!rc)
+		rc = intent_version(core->intent, m, &b, &to);
+	if (rc) {
+		tell_failure(core, rc, NULL, reply);
+	} else {
+		char *text = linediff_files(&from, &to);
+
+		reply->json = json_pack("{s:I, s:I, s:o, s:o}", "from", (json_int_t)n, "to",
+		                        (json_int_t)m, "changes", compare(core, &from, &to), "text",
+		                        tell_text(text ? text : ""));
+		reply->status = 200;
+		free(text);
+	}
+	core_unlock(core);
+	files_fini(&from);
+	files_fini(&to);
+}
+
+/* Nothing differs: weir-dns is to load its zones again all the same. */
+static void tell_dns(const struct core *core)
+{
+	char path[PATH_MAX], *answer = NULL;
+
+	if (!proc_path(core->dirs.run, "dns.ctl", path))
+		ctl_ask(path, "{\"do\":\"zone-reload\"}", 1000, &answer);
+	free(answer);
+}
+
+/* The head's files with the zone files as they are in the configuration directory now. */
+static int reread_zones(struct core *core, struct files *out)
+{
+	const struct files *head = intent_head_files(core->intent);
+	struct files files = { 0 };
+	int rc = head ? 0 : -ENOENT;
+
+	for (size_t i = 0; !rc && i < head->n_items; i++) {
+		const struct files_item *item = &head->items[i];
+		const struct model *m = intent_model(core->intent);
+		bool is_zone = false;
+
+		for (size_t k = 0; k < m->n_zones; k++)
+			is_zone |= !strcmp(m->zones[k].digest, item->digest);
+		if (!is_zone || files_add_from(&files, core->dirs.conf, item->name))
+			rc = files_add(&files, item->name, item->bytes, item->n_bytes);
+	}
+	if (rc)
+		files_fini(&files);
+	else
+		*out = files;
+	return rc;
+}
+
+void handle_zones_reload(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct asked a;
+
+	if (!read_change(r, false, &a, reply))
+		return;
+	core_lock(core);
+	int rc = reread_zones(core, &a.files);
+	core_unlock(core);
+	if (rc) {
+		http_problem(reply, rc == -ENOENT ? 404 : 500,
+		             rc == -ENOENT ? "not-found" : "internal",
+		             "the head's files are not there: %s", strerror(-rc));
+		return;
+	}
+	a.change.files = &a.files;
+	struct http_request any = *r;
+	if (!*any.if_match)
+		memcpy(any.if_match, "*", 2); /* what is changed is what is on this node's disk */
+	make_change(core, &any, &a, reply);
+	if (reply->status == 200 && !a.change.dry_run)
+		tell_dns(core);
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Overrides: listing them, and the commands that make, change and end them.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "mgmt/api/field.h"
+#include "mgmt/api/handle.h"
+#include "mgmt/api/observe.h"
+#include "mgmt/api/peers.h"
+#include "mgmt/api/tell.h"
+#include "mgmt/store/command.h"
+#include "mgmt/store/when.h"
+
+void handle_overrides(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	const char *ended = http_query(r, "ended");
+	json_t *items = json_array();
+
+	core_lock(core);
+	const struct overrides *set = intent_overrides(core->intent);
+	int64_t now_ms = clock_wall_ms();
+	for (size_t i = 0; i < set->n_items; i++)
+		if ((ended && !strcmp(ended, "true")) ||
+		    strcmp(overrides_state(set, &set->items[i], now_ms), "done"))
+			json_array_append_new(items, tell_override(set, &set->items[i], now_ms));
+	core_unlock(core);
+	reply->json = json_pack("{s:o}", "items", items);
+	reply->status = 200;
+}
+
+void handle_override(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	core_lock(core);
+	const struct overrides *set = intent_overrides(core->intent);
+	const struct override *o = overrides_find(set, r->parts[0]);
+	if (o) {
+		reply->json = tell_override(set, o, clock_wall_ms());
+		reply->status = 200;
+		tell_override_etag(o, reply->etag);
+	} else {
+		http_problem(reply, 404, "not-found", "there is no override %.40s", r->parts[0]);
+	}
+	core_unlock(core);
+}
+
+static int64_t read_when(struct field *f, const char *name, int64_t now_ms)
+{
+	const char *text = field_text(f, name, false, 64);
+	int64_t at_ms = -1;
+
+	if (text && when_instant(text, now_ms, &at_ms)) {
+		field_mistake(f, name, "expected RFC 3339, \"+DURATION\" or \"never\"");
+		return -1;
+	}
+	return at_ms;
+}
+
+static void read_target(struct field *f, struct command *c)
+{
+	const json_t *object = field_object(f, "target", false);
+	struct http_reply ignored = { 0 };
+	struct field t;
+
+	c->id = field_text(f, "id", false, MODEL_ID_MAX - 1);
+	if (!object == !c->id)
+		field_mistake(f, "target", "either target or id is required");
+	if (!object)
+		return;
+	field_start(&t, object);
+	const char *site = field_text(&t, "site", false, MODEL_NAME_MAX - 1);
+	const char *backend = field_text(&t, "backend", false, MODEL_NAME_MAX - 1);
+	c->pool = field_text(&t, "pool", false, MODEL_NAME_MAX - 1);
+	c->name = site ? site : backend;
+	if (!field_end(&t, &ignored) || !site == !backend || !c->pool != !backend || !*c->name ||
+	    (c->pool && !*c->pool))
+		field_mistake(f, "target",
+		              "expected {\"site\": NAME} or {\"pool\": NAME, \"backend\": NAME}");
+	http_reply_fini(&ignored);
+}
+
+static void read_past(struct field *f, struct command *c)
+{
+	static const char *const guards[] = { "last-site", "last-backend", "room" };
+	const json_t *list = field_array(f, "override_guards", false);
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *text = json_string_value(json_array_get(list, i));
+		size_t k = 0;
+
+		while (text && k < 3 && strcmp(guards[k], text))
+			k++;
+		if (!text || k == 3 || c->n_past == COMMAND_GUARDS_MAX)
+			field_mistake(f, "override_guards",
+			              "expected names out of last-site, last-backend, room");
+		else
+			c->past[c->n_past++] = guards[k];
+	}
+	if (c->n_past && (!c->reason || !*c->reason))
+		field_mistake(f, "reason", "is required with override_guards");
+}
+
+static void read_generation(const struct http_request *r, struct field *f, struct command *c)
+{
+	char *end = NULL;
+
+	if (!*r->if_match || !strcmp(r->if_match, "*"))
+		return;
+	if (!strncmp(r->if_match, "\"o", 2))
+		c->generation = strtoull(r->if_match + 2, &end, 10);
+	if (!end || strcmp(end, "\"") || !c->generation)
+		field_mistake(f, "If-Match", "expected an override's ETag");
+}
+
+static bool read_command(const struct http_request *r, struct command *c, struct http_reply *reply,
+                         int64_t now_ms)
+{
+	int dry_run = handle_dry_run(r, reply);
+	struct field f;
+
+	*c = (struct command){ .over_ms = -1 };
+	if (dry_run < 0 || !handle_wait_ok(r, reply))
+		return false;
+	c->dry_run = dry_run;
+	field_start(&f, r->json);
+	const char *what = field_text(&f, "do", true, 16);
+	const char *over = field_text(&f, "over", false, 32);
+	c->what = what ? command_from_text(what) : COMMAND_COUNT;
+	if (what && c->what == COMMAND_COUNT)
+		field_mistake(&f, "do",
+		              "expected drain, disable, force_up, hold, undrain or enable");
+	if (over && when_duration(over, &c->over_ms))
+		field_mistake(&f, "over", "expected a duration such as \"5m\"");
+	c->from_ms = read_when(&f, "from", now_ms);
+	c->until_ms = read_when(&f, "until", now_ms);
+	c->now = field_bool(&f, "now");
+	c->reason = field_text(&f, "reason", false, OVERRIDE_REASON_MAX - 1);
+	c->author = field_text(&f, "author", false, MODEL_NAME_MAX - 1);
+	read_target(&f, c);
+	read_past(&f, c);
+	read_generation(r, &f, c);
+	if (!c->author)
+		c->author = r->principal;
+	if (!c->reason)
+		c->reason = "";
+	return field_end(&f, reply);
+}
+
+static void refuse(const struct command_result *result, enum command_outcome outcome,
+                   struct http_reply *reply)
+{
+	char etag[HTTP_TEXT_MAX];
+
+	switch (outcome) {
+	case COMMAND_REFUSED:
+		http_problem(reply, 409, "guard", "%s", result->text);
+		json_object_set_new(reply->json, "guards", tell_guards(&result->guards));
+		return;
+	case COMMAND_INVALID:
+		http_problem(reply, 422, "invalid", "%s: %s", result->field, result->text);
+		json_object_set_new(
+		        reply->json, "errors",
+		        json_pack("[{s:s, s:s}]", "field", result->field, "detail", result->text));
+		return;
+	case COMMAND_NOTHING:
+		http_problem(reply, 409, "nothing-to-end", "%s", result->text);
+		return;
+	case COMMAND_UNKNOWN:
+		http_problem(reply, 404, "not-found", "%s", result->text);
+		return;
+	case COMMAND_STALE:
+		tell_override_etag(&result->override, etag);
+		http_problem(reply, 412, "stale", "If-Match does not match: it is %s now", etag);
+		json_object_set_new(reply->json, "head", json_string(etag));
+		return;
+	case COMMAND_TOO_MANY:
+		http_problem(reply, 409, "too-many", "%s", result->text);
+		return;
+	default:
+		http_problem(reply, 503, "busy", "%s", result->text);
+	}
+}
+
+/* Under the lock: receivers' names are the model's. */
+static json_t *tell_result(struct core *core, const struct command_result *result,
+                           const struct command *c, int64_t now_ms)
+{
+	bool sites = result->override.target == MODEL_TARGET_SITE;
+	const char *write_why = intent_write_why(core->intent);
+	json_t *notes = json_array();
+
+	if (*intent_store_why(core->intent))
+		json_array_append_new(
+		        notes, json_string("the store fails: this stands in memory and in the "
+		                           "effective document, and is stored once that works"));
+	if (*write_why)
+		json_array_append_new(notes,
+		                      json_string("the effective document cannot be written"));
+	if (result->n_others)
+		json_array_append_new(notes,
+		                      json_string("further ones of this target were ended too"));
+	json_t *answer =
+	        json_pack("{s:o, s:o, s:o, s:s, s:o}", "override",
+	                  tell_override(intent_overrides(core->intent), &result->override, now_ms),
+	                  "receivers", tell_receivers(&result->guards, sites), "guards",
+	                  tell_guards(&result->guards), "undo", result->undo, "notes", notes);
+	if (c->dry_run)
+		json_object_set_new(answer, "dry_run", json_true());
+	return answer;
+}
+
+void handle_command(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct command_result *result = calloc(1, sizeof(*result));
+	struct guard_load loads[GUARD_SITES_MAX];
+	int64_t now_ms = clock_wall_ms();
+	struct command c;
+	bool fresh;
+	uint64_t age_ms;
+
+	if (!result || !read_command(r, &c, reply, now_ms)) {
+		if (!result)
+			http_problem(reply, 503, "busy", "out of memory");
+		free(result);
+		return;
+	}
+	core_lock(core);
+	struct guard_seen seen = { .health = observe_health(core, &fresh, &age_ms),
+		                   .loads = loads,
+		                   .n_loads = peers_loads(core, loads, GUARD_SITES_MAX) };
+	enum command_outcome outcome = command_run(core->intent, &c, &seen, now_ms, result);
+	if (outcome == COMMAND_OK) {
+		reply->json = tell_result(core, result, &c, now_ms);
+		reply->status = result->created && !c.dry_run ? 201 : 200;
+		tell_override_etag(&result->override, reply->etag);
+	} else {
+		refuse(result, outcome, reply);
+	}
+	core_changed(core);
+	core_unlock(core);
+	free(result);
+	if (outcome == COMMAND_OK && !c.dry_run)
+		handle_wait(core, r, reply);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What nodes ask of each other.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "mgmt/api/handle.h"
+#include "mgmt/api/observe.h"
+#include "mgmt/api/peers.h"
+#include "mgmt/api/tell.h"
+
+void handle_peer_head(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	char digest[DIGEST_TEXT_MAX];
+	uint64_t bits;
+
+	(void)r;
+	core_lock(core);
+	const struct version *head = intent_head(core->intent);
+	const struct model *m = intent_model(core->intent);
+	bool known = observe_load(core, &bits);
+	reply->json = json_pack("{s:s, s:s, s:o, s:s, s:o}", "node", core->dirs.node, "cluster",
+	                        m ? m->cluster : "", "version",
+	                        head ? tell_peer_version(head) : json_null(), "overrides",
+	                        overrides_digest(intent_overrides(core->intent), digest),
+	                        "bits_per_s", known ? json_integer((json_int_t)bits) : json_null());
+	core_unlock(core);
+	reply->status = 200;
+}
+
+void handle_peer_overrides(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	json_t *items = json_array();
+
+	(void)r;
+	core_lock(core);
+	const struct overrides *set = intent_overrides(core->intent);
+	for (size_t i = 0; i < set->n_items; i++)
+		json_array_append_new(items, tell_peer_override(&set->items[i]));
+	core_unlock(core);
+	reply->json = json_pack("{s:o}", "items", items);
+	reply->status = 200;
+}
+
+void handle_peer_versions(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct version *list = calloc(STORE_VERSIONS_MAX, sizeof(*list));
+	json_t *items = json_array();
+
+	(void)r;
+	core_lock(core);
+	struct store *store = intent_store(core->intent);
+	int n = store && list ? store_versions(store, 0, list, STORE_VERSIONS_MAX) : -1;
+	core_unlock(core);
+	for (int i = 0; i < n; i++)
+		json_array_append_new(items, tell_peer_version(&list[i]));
+	free(list);
+	reply->json = json_pack("{s:o}", "items", items);
+	reply->status = 200;
+	if (n < 0)
+		http_problem(reply, 503, "store", "the store fails");
+}
+
+void handle_peer_version(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct files files = { 0 };
+	struct version v;
+	uint64_t number;
+
+	if (!handle_part_number(r, 0, &number, reply))
+		return;
+	core_lock(core);
+	int rc = intent_version(core->intent, number, &v, &files);
+	core_unlock(core);
+	if (rc) {
+		http_problem(reply, 404, "not-found", "there is no such version");
+		return;
+	}
+	reply->json = tell_peer_version(&v);
+	json_object_set_new(reply->json, "files", tell_contents(&files));
+	reply->status = 200;
+	files_fini(&files);
+}
+
+void handle_peer_poke(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	(void)r;
+	core_lock(core);
+	peers_poke(core, false);
+	core_unlock(core);
+	reply->json = json_object();
+	reply->status = 200;
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Processes, health, events and metrics.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/ctl.h"
+#include "mgmt/api/field.h"
+#include "mgmt/api/handle.h"
+#include "mgmt/api/observe.h"
+#include "mgmt/api/tell.h"
+#include "weir/stats.h"
+
+#define ASK_MS          5000
+#define EVENTS_WAIT_MAX 30000u
+
+void handle_node(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	(void)r;
+	core_lock(core);
+	const struct model *m = intent_model(core->intent);
+	reply->json = json_pack(
+	        "{s:s, s:o, s:o, s:s, s:{s:s, s:s}, s:I}", "node", core->dirs.node, "site",
+	        m && m->self ? json_string(m->self->site->name) : json_null(), "cluster",
+	        m ? json_string(m->cluster) : json_null(), "release", WEIR_RELEASE, "store",
+	        "state", intent_store_state(core->intent), "detail", intent_store_why(core->intent),
+	        "uptime_ms", (json_int_t)(clock_mono_ms() - core->started_ms));
+	core_unlock(core);
+	reply->status = 200;
+}
+
+void handle_processes(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	(void)r;
+	core_lock(core);
+	reply->json = json_pack("{s:o}", "items", handle_processes_json(core));
+	core_unlock(core);
+	reply->status = 200;
+}
+
+void handle_peers(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	(void)r;
+	core_lock(core);
+	reply->json = json_pack("{s:o}", "items", handle_peers_json(core));
+	core_unlock(core);
+	reply->status = 200;
+}
+
+static void add_backends(struct core *core, const struct model *m, json_t *items)
+{
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < m->n_pools; i++)
+		for (size_t k = 0; k < m->pools[i].n_backends; k++) {
+			const struct model_backend *b = &m->pools[i].backends[k];
+			uint64_t target = health_target_backend(m->pools[i].name, b->id);
+			char id[20];
+
+			snprintf(id, sizeof(id), "%016" PRIx64, target);
+			json_array_append_new(
+			        items, json_pack("{s:s, s:s, s:s, s:s, s:o}", "target", id, "pool",
+			                         m->pools[i].name, "backend", b->name, "address",
+			                         addr_text(&b->address, text), "observation",
+			                         handle_observation(core, target)));
+		}
+}
+
+static void add_services(struct core *core, const struct model *m, json_t *items)
+{
+	for (size_t i = 0; i < m->n_services; i++)
+		for (size_t k = 0; k < 2 * m->services[i].n_at; k++) {
+			const char *site = m->services[i].at[k / 2].site->name;
+			uint64_t target = health_target_service(m->services[i].name, site, k % 2);
+			char id[20];
+
+			snprintf(id, sizeof(id), "%016" PRIx64, target);
+			json_array_append_new(
+			        items, json_pack("{s:s, s:s, s:s, s:s, s:o}", "target", id,
+			                         "service", m->services[i].name, "site", site,
+			                         "family", k % 2 ? "ipv4" : "ipv6", "observation",
+			                         handle_observation(core, target)));
+		}
+}
+
+void handle_health(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	json_t *items = json_array();
+
+	(void)r;
+	core_lock(core);
+	const struct model *m = intent_model(core->intent);
+	if (m) {
+		add_backends(core, m, items);
+		add_services(core, m, items);
+	}
+	core_unlock(core);
+	reply->json = json_pack("{s:o}", "items", items);
+	reply->status = 200;
+}
+
+/* Send a line to a process's control socket and give its answer as it is. */
+static void ask_process(struct core *core, const char *name, const char *line,
+                        struct http_reply *reply)
+{
+	char path[PATH_MAX], file[64], *answer = NULL;
+
+	snprintf(file, sizeof(file), "%.32s.ctl", name);
+	int rc = proc_path(core->dirs.run, file, path);
+	if (!rc)
+		rc = ctl_ask(path, line, ASK_MS, &answer);
+	if (!rc) {
+		reply->json = json_loads(answer, 0, NULL);
+		rc = reply->json ? 0 : -EPROTO;
+	}
+	free(answer);
+	reply->status = 200;
+	if (rc)
+		http_problem(reply, 503, "process-unreachable", "weir-%s: %s", name, strerror(-rc));
+}
+
+void handle_dns(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	(void)r;
+	ask_process(core, "dns", "{\"do\":\"status\"}", reply);
+}
+
+void handle_ask(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct field f;
+
+	field_start(&f, r->json);
+	const json_t *request = field_object(&f, "request", true);
+	if (!field_end(&f, reply))
+		return;
+	if (observe_find(r->parts[0]) == OBSERVE_COUNT || !strcmp(r->parts[0], "mgmt")) {
+		http_problem(reply, 404, "not-found", "there is no process %.32s", r->parts[0]);
+		return;
+	}
+	char *line = json_dumps(request, JSON_COMPACT);
+	if (line)
+		ask_process(core, r->parts[0], line, reply);
+	else
+		http_problem(reply, 503, "busy", "out of memory");
+	free(line);
+}
+
+static bool nothing_since(const struct core *core, uint64_t since)
+{
+	return journal_last(intent_journal(core->intent)) <= since;
+}
+
+void handle_events(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	uint64_t since, limit, wait_ms, until_ms;
+	json_t *items = json_array();
+
+	if (!handle_number(r, "since", 0, INT64_MAX, 0, &since, reply) ||
+	    !handle_number(r, "limit", 1, 1000, 100, &limit, reply) ||
+	    !handle_number(r, "wait_ms", 0, EVENTS_WAIT_MAX, 0, &wait_ms, reply)) {
+		json_decref(items);
+		return;
+	}
+	until_ms = clock_mono_ms() + wait_ms;
+	core_lock(core);
+	const struct journal *j = intent_journal(core->intent);
+	while (nothing_since(core, since) && core_wait(core, until_ms))
+		;
+	uint64_t last = journal_last(j), oldest = journal_oldest(j), id = since + 1;
+	if (http_query(r, "since") && since > 0 && id < oldest) {
+		http_problem(reply, 410, "events-lost", "events before %" PRIu64 " are not kept",
+		             oldest);
+	} else {
+		for (id = id < oldest ? oldest : id; id <= last && json_array_size(items) < limit;
+		     id++)
+			json_array_append_new(items, tell_event(journal_find(j, id)));
+		reply->json = json_pack("{s:O, s:I, s:I}", "items", items, "last", (json_int_t)last,
+		                        "oldest", (json_int_t)oldest);
+		reply->status = 200;
+	}
+	core_unlock(core);
+	json_decref(items);
+}
+
+/* A row of the metrics, to be sorted: rows of one name stand together. */
+struct row {
+	const struct stats_entry *entry;
+	const char *process;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+	int c = strcmp(x->entry->name, y->entry->name);
+
+	return c ? c : strcmp(x->process, y->process);
+}
+
+static size_t collect_rows(struct stats_reader *const readers[OBSERVE_COUNT], struct row *rows,
+                           size_t max)
+{
+	size_t n = 0;
+
+	for (int p = 0; p < OBSERVE_COUNT; p++)
+		for (size_t i = 0; readers[p] && i < stats_reader_n(readers[p]); i++) {
+			const struct stats_entry *e = stats_reader_entry(readers[p], i);
+
+			if (e && __atomic_load_n(&e->used, __ATOMIC_ACQUIRE) && n < max)
+				rows[n++] =
+				        (struct row){ e, observe_name((enum observe_process)p) };
+		}
+	return n;
+}
+
+static void put_rows(FILE *out, const struct row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct stats_entry *e = rows[i].entry;
+
+		if (i == 0 || strcmp(rows[i - 1].entry->name, e->name))
+			fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", e->name, e->help, e->name,
+			        e->kind == STATS_COUNTER ? "counter" : "gauge");
+		fprintf(out, "%s{process=\"%s\"%s%s} %" PRIu64 "\n", e->name, rows[i].process,
+		        *e->labels ? "," : "", e->labels,
+		        __atomic_load_n(&e->value, __ATOMIC_RELAXED));
+	}
+}
+
+static void put_alive(FILE *out, struct stats_reader *const readers[OBSERVE_COUNT])
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	fputs("# HELP weir_process_age_seconds Time since the process's last sign of life.\n"
+	      "# TYPE weir_process_age_seconds gauge\n",
+	      out);
+	for (int p = 0; p < OBSERVE_COUNT; p++) {
+		uint64_t alive_ms = readers[p] ? stats_reader_alive_ms(readers[p]) : 0;
+
+		if (readers[p] && now_ms >= alive_ms)
+			fprintf(out, "weir_process_age_seconds{process=\"%s\"} %.3f\n",
+			        observe_name((enum observe_process)p),
+			        (double)(now_ms - alive_ms) / 1e3);
+	}
+}
+
+void handle_metrics(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct stats_reader *readers[OBSERVE_COUNT] = { NULL };
+	size_t max = 1, n_text = 0;
+
+	(void)r;
+	for (int p = 0; p < OBSERVE_COUNT; p++) {
+		if (stats_reader_open(core->dirs.run, observe_name((enum observe_process)p),
+		                      &readers[p]))
+			readers[p] = NULL;
+		max += readers[p] ? stats_reader_n(readers[p]) : 0;
+	}
+	struct row *rows = calloc(max, sizeof(*rows));
+	FILE *out = open_memstream(&reply->text, &n_text);
+	if (rows && out) {
+		size_t n = collect_rows(readers, rows, max);
+
+		qsort(rows, n, sizeof(*rows), by_name);
+		put_rows(out, rows, n);
+		put_alive(out, readers);
+	}
+	if (out)
+		fclose(out);
+	free(rows);
+	for (int p = 0; p < OBSERVE_COUNT; p++)
+		stats_reader_close(readers[p]);
+	reply->type = "text/plain; version=0.0.4; charset=utf-8";
+	reply->status = 200;
+	if (!reply->text)
+		http_problem(reply, 503, "busy", "out of memory");
+}
+
+void handle_healthz(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	(void)core;
+	(void)r;
+	reply->text = strdup("ok\n");
+	reply->type = "text/plain; charset=utf-8";
+	reply->status = 200;
+}

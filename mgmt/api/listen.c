@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/api/listen.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "mgmt/api/auth.h"
+#include "mgmt/api/route.h"
+#include "mgmt/store/files.h"
+
+#define BACKLOG 64
+#define GROUP   "weir"
+
+static int bind_local(const char *path)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	const struct group *group = getgrnam(GROUP);
+
+	if (strlen(path) >= sizeof(at.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(at.sun_path, path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	unlink(path);
+	mode_t old = umask(0117);
+	int failed = bind(fd, (const struct sockaddr *)&at, sizeof(at));
+	umask(old);
+	if (!failed && group)
+		(void)!chown(path, (uid_t)-1, group->gr_gid); /* as root, or as a member */
+	if (failed || listen(fd, BACKLOG)) {
+		int rc = -errno;
+
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+int listen_local(struct core *core, struct http_server **out)
+{
+	char path[PATH_MAX];
+	int rc = proc_path(core->dirs.run, PROC_API_SOCKET, path), fd;
+
+	if (rc)
+		return rc;
+	fd = proc_listen_fd("api");
+	if (fd < 0)
+		fd = bind_local(path);
+	if (fd < 0)
+		return fd;
+	const struct http_options options = {
+		.listen_fd = fd, .core = core, .handler = route_handle, .authenticator = auth_local
+	};
+	return http_serve(&options, out);
+}
+
+static bool is_loopback(const struct addr *a)
+{
+	static const struct addr loopback6 = { .bytes = { [15] = 1 } };
+
+	return addr_is4(a) ? addr_bytes4(a)[0] == 127 : addr_equal(a, &loopback6);
+}
+
+int listen_parse(const char *api, bool *tls, struct addr *address, uint16_t *port)
+{
+	char text[ADDR_LONG_TEXT_MAX], *end;
+
+	*tls = !strncmp(api, "https://", 8);
+	if (!*tls && strncmp(api, "http://", 7))
+		return -EINVAL;
+	api += *tls ? 8 : 7;
+	const char *colon = strrchr(api, ':');
+	bool brackets = *api == '[' && colon && colon > api + 2 && colon[-1] == ']';
+	size_t n = colon ? (size_t)(colon - api) - 2 * brackets : 0;
+	if (n == 0 || n >= sizeof(text))
+		return -EINVAL;
+	memcpy(text, api + brackets, n);
+	text[n] = '\0';
+	unsigned long number = strtoul(colon + 1, &end, 10);
+	if (addr_parse(text, address) || *end || colon[1] < '0' || colon[1] > '9' || number == 0 ||
+	    number > 65535)
+		return -EINVAL;
+	*port = (uint16_t)number;
+	return *tls || is_loopback(address) ? 0 : -EINVAL;
+}
+
+static int bind_tcp(const struct addr *address, uint16_t port)
+{
+	struct sockaddr_storage at;
+	socklen_t n = addr_to_sockaddr(address, port, &at);
+	int fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	/* the address may come to the interface later than we do */
+	setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one));
+	if (bind(fd, (const struct sockaddr *)&at, n) || listen(fd, BACKLOG)) {
+		int rc = -errno;
+
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+static int read_pem(const struct core *core, const char *name, char **out)
+{
+	char path[PATH_MAX];
+	size_t n;
+	int rc = proc_path(core->dirs.conf, name, path);
+
+	return rc ? rc : files_slurp(path, out, &n);
+}
+
+int listen_tcp(struct core *core, const char *api, struct http_server **out)
+{
+	char *cert = NULL, *key = NULL;
+	struct addr address;
+	uint16_t port;
+	bool tls;
+	int rc = listen_parse(api, &tls, &address, &port);
+
+	if (!rc && tls)
+		rc = read_pem(core, "tls.crt", &cert);
+	if (!rc && tls)
+		rc = read_pem(core, "tls.key", &key);
+	int fd = rc ? rc : bind_tcp(&address, port);
+	rc = fd < 0 ? fd : 0;
+	if (!rc) {
+		const struct http_options options = { .listen_fd = fd,
+			                              .cert = cert,
+			                              .key = key,
+			                              .core = core,
+			                              .handler = route_handle,
+			                              .authenticator = auth_token };
+
+		rc = http_serve(&options, out);
+	}
+	free(cert);
+	if (key)
+		explicit_bzero(key, strlen(key));
+	free(key);
+	return rc;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The API's servers: the UNIX socket always, TCP where the node's `api` says so.
+ */
+#ifndef WEIR_MGMT_API_LISTEN_H
+#define WEIR_MGMT_API_LISTEN_H
+
+#include "mgmt/api/core.h"
+#include "mgmt/api/http.h"
+
+/** Serve RUN/api.sock, or the socket handed down as "api". @return 0 or -errno */
+int listen_local(struct core *core, struct http_server **out);
+/**
+ * Serve the address of @p api ("https://ADDRESS:PORT"; "http://" for loopback alone), with CONF/tls.crt and
+ * CONF/tls.key. @return 0, -EINVAL (not such an address, or a bad certificate), -ENOENT (no certificate) or -errno
+ */
+int listen_tcp(struct core *core, const char *api, struct http_server **out);
+/** Read "https://ADDRESS:PORT" or "http://LOOPBACK:PORT". @return 0 or -EINVAL */
+int listen_parse(const char *api, bool *tls, struct addr *address, uint16_t *port);
+
+#endif

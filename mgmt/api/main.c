@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * weir-mgmt: the keeper of the intent and the API. Threads: this one (a loop: ticks of the intent, the
+ * control socket, signals), one that observes, one that asks the peers, and one for each HTTP
+ * connection. They share struct core.
+ */
+#include <curl/curl.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/ctl.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "mgmt/api/handle.h"
+#include "mgmt/api/listen.h"
+#include "mgmt/api/observe.h"
+#include "mgmt/api/peers.h"
+#include "weir/stats.h"
+
+#define STATS_MAX     256u
+#define TCP_RETRY_MS  5000u
+#define TICK_LEAST_MS 10
+
+struct process {
+	struct core core;
+	struct loop *loop;
+	struct loop_timer tick;
+	struct ctl *ctl;
+	struct http_server *local, *tcp;
+	char api[256]; /* that is served over TCP */
+	uint64_t tcp_retry_ms;
+	bool tcp_failed; /* said once */
+};
+
+/* Serve the address that the model gives this node; a change of it is followed. */
+static void follow_api(struct process *p)
+{
+	char api[sizeof(p->api)] = "";
+
+	core_lock(&p->core);
+	const struct model *m = intent_model(p->core.intent);
+	if (m && m->self && strlen(m->self->api) < sizeof(api))
+		strcpy(api, m->self->api);
+	core_unlock(&p->core);
+	if (!strcmp(api, p->api) || loop_now_ms(p->loop) < p->tcp_retry_ms)
+		return;
+	http_stop(p->tcp);
+	p->tcp = NULL;
+	p->api[0] = '\0';
+	int rc = *api ? listen_tcp(&p->core, api, &p->tcp) : 0;
+	if (rc && !p->tcp_failed)
+		log_error("api-not-served", "address=%s why=\"%s\"", api,
+		          rc == -ENOENT ? "no tls.crt and tls.key in the configuration directory"
+		                        : strerror(-rc));
+	p->tcp_failed = rc != 0;
+	p->tcp_retry_ms = rc ? loop_now_ms(p->loop) + TCP_RETRY_MS : 0;
+	if (rc)
+		return;
+	snprintf(p->api, sizeof(p->api), "%s", api);
+	if (*api)
+		log_note("api-served", "address=%s", api);
+}
+
+static void set_gauges(struct process *p)
+{
+	const struct version *head = intent_head(p->core.intent);
+	struct stats *s = p->core.stats;
+	int64_t now_ms = clock_wall_ms();
+
+	stats_set(stats_word(s, STATS_GAUGE, "weir_mgmt_document", "",
+	                     "Effective document last written."),
+	          intent_document(p->core.intent));
+	stats_set(stats_word(s, STATS_GAUGE, "weir_mgmt_version", "", "Version in force."),
+	          head ? head->number : 0);
+	stats_set(stats_word(s, STATS_GAUGE, "weir_mgmt_overrides", "", "Overrides in force."),
+	          overrides_live(intent_overrides(p->core.intent), now_ms));
+	stats_set(stats_word(s, STATS_GAUGE, "weir_mgmt_store_failing", "",
+	                     "1 while the store cannot be written."),
+	          *intent_store_why(p->core.intent) != '\0');
+	stats_set(stats_word(s, STATS_GAUGE, "weir_mgmt_document_unwritten", "",
+	                     "1 while the effective document cannot be written."),
+	          *intent_write_why(p->core.intent) != '\0');
+	stats_alive(s, clock_mono_ms());
+}
+
+static void on_tick(void *arg)
+{
+	struct process *p = arg;
+	int64_t now_ms = clock_wall_ms();
+
+	core_lock(&p->core);
+	uint64_t document = intent_document(p->core.intent);
+	int64_t wait_ms = intent_tick(p->core.intent, now_ms) - now_ms;
+	set_gauges(p);
+	if (document != intent_document(p->core.intent))
+		core_changed(&p->core);
+	core_unlock(&p->core);
+	follow_api(p);
+	if (wait_ms < TICK_LEAST_MS)
+		wait_ms = TICK_LEAST_MS;
+	/* a request may make something due sooner: look at least every quarter of a second */
+	loop_timer_set(p->loop, &p->tick,
+	               loop_now_ms(p->loop) + (uint64_t)(wait_ms > 250 ? 250 : wait_ms));
+}
+
+static void on_stop(void *arg)
+{
+	struct process *p = arg;
+
+	loop_stop(p->loop);
+}
+
+/* {"do":"status"}: the same as GET /v1/status, for when HTTP is in doubt. */
+static char *on_ask(void *arg, const char *line, size_t length)
+{
+	struct process *p = arg;
+	json_t *request = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL), *answer;
+	const char *what = json_string_value(json_object_get(request, "do"));
+
+	if (what && !strcmp(what, "status")) {
+		core_lock(&p->core);
+		answer = json_pack("{s:b, s:o}", "ok", 1, "status",
+		                   handle_status_json(&p->core, NULL));
+		core_unlock(&p->core);
+	} else {
+		answer = json_pack("{s:b, s:s}", "ok", 0, "error", "expected {\"do\":\"status\"}");
+	}
+	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+	json_decref(request);
+	json_decref(answer);
+	return text;
+}
+
+static int open_core(struct core *core)
+{
+	const struct intent_options options = { .conf_dir = core->dirs.conf,
+		                                .state_dir = core->dirs.state,
+		                                .node = core->dirs.node };
+	pthread_condattr_t attributes;
+	int rc = stats_create(core->dirs.run, "mgmt", STATS_MAX, &core->stats);
+
+	if (rc)
+		return rc;
+	pthread_mutex_init(&core->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&core->changed, &attributes);
+	core->started_ms = clock_mono_ms();
+	rc = intent_open(&options, clock_wall_ms(), &core->intent);
+	if (!rc)
+		rc = observe_start(core);
+	if (!rc)
+		rc = peers_start(core);
+	return rc;
+}
+
+static int open_loop(struct process *p)
+{
+	char path[PATH_MAX];
+	int rc = loop_open(&p->loop);
+
+	p->tick = (struct loop_timer){ .cb = on_tick, .arg = p };
+	if (!rc)
+		rc = loop_signal(p->loop, SIGTERM, on_stop, p);
+	if (!rc)
+		rc = loop_signal(p->loop, SIGINT, on_stop, p);
+	if (!rc)
+		rc = proc_path(p->core.dirs.run, "mgmt.ctl", path);
+	if (!rc)
+		rc = ctl_serve(p->loop, path, "weir", on_ask, p, &p->ctl);
+	if (!rc)
+		rc = loop_timer_set(p->loop, &p->tick, 0);
+	return rc;
+}
+
+static void stop(struct process *p)
+{
+	if (p->core.intent) {
+		core_lock(&p->core);
+		p->core.stopping = true;
+		core_changed(&p->core);
+		core_unlock(&p->core);
+	}
+	http_stop(p->tcp);
+	http_stop(p->local);
+	peers_stop(&p->core);
+	observe_stop(&p->core);
+	ctl_close(p->ctl);
+	intent_close(p->core.intent);
+	stats_close(p->core.stats);
+	loop_close(p->loop);
+}
+
+static int run(struct process *p)
+{
+	int rc = proc_become("mgmt", 0);
+
+	/* signals are blocked before threads start, so that the loop alone gets them */
+	if (!rc)
+		rc = open_loop(p);
+	if (!rc)
+		rc = open_core(&p->core);
+	if (!rc)
+		rc = listen_local(&p->core, &p->local);
+	if (rc) {
+		log_error("start-failed", "why=\"%s\"",
+		          rc == -EBUSY ? "another weir-mgmt runs here" : strerror(-rc));
+		return rc;
+	}
+	proc_ready();
+	log_note("started", "node=%s", p->core.dirs.node);
+	return loop_run(p->loop);
+}
+
+int main(int argc, char **argv)
+{
+	static struct process p;
+
+	if (argc > 1 && !strcmp(argv[1], "--help")) {
+		printf("weir-mgmt: keeps versions and overrides, writes the effective document, serves "
+		       "the API.\n\n%s",
+		       proc_dirs_help);
+		return 0;
+	}
+	if (proc_dirs_from_args(&p.core.dirs, &argc, argv))
+		return 1;
+	if (argc > 1) {
+		fprintf(stderr, "weir-mgmt: unknown argument %s\n", argv[1]);
+		return 1;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	int rc = run(&p);
+	stop(&p);
+	return rc ? 1 : 0;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What is seen of this node: the pages of its processes, and what weir-dns says.
+ *
+ * A thread looks twice a second and turns changes into events. The pages may be read at any
+ * time, under the core's lock. Nothing seen is ever an intent, and what is old is unknown.
+ */
+#ifndef WEIR_MGMT_API_OBSERVE_H
+#define WEIR_MGMT_API_OBSERVE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mgmt/api/core.h"
+#include "mgmt/store/guard.h"
+#include "weir/effect.h"
+#include "weir/health.h"
+
+#define OBSERVE_STALE_MS 3000u
+
+enum observe_process {
+	OBSERVE_DATAPLANE,
+	OBSERVE_HEALTH,
+	OBSERVE_DNS,
+	OBSERVE_MGMT,
+	OBSERVE_COUNT
+};
+
+/** A process as it is seen. */
+struct observe_state {
+	bool present;      /**< it has a stats page */
+	bool running;      /**< it showed a sign of life within OBSERVE_STALE_MS */
+	uint64_t age_ms;   /**< since its last sign of life */
+	uint64_t document; /**< that it has taken; 0: not known */
+	bool refused;      /**< it has refused a newer one */
+};
+
+/** "dataplane", "health", "dns", "mgmt" */
+const char *observe_name(enum observe_process p);
+/** The process called @p name, or OBSERVE_COUNT. */
+enum observe_process observe_find(const char *name);
+
+/** Start the thread. @return 0 or -errno */
+int observe_start(struct core *core);
+/** End it; core->stopping is set. */
+void observe_stop(struct core *core);
+
+/** Look at a process's pages now; under the lock. */
+struct observe_state observe_look(struct core *core, enum observe_process p);
+/** The health page, NULL when there is none; and whether it is fresh. Under the lock. */
+const struct health_page *observe_health(struct core *core, bool *fresh, uint64_t *age_ms);
+/** The forwarding tables' state, NULL when there is none; and whether it is fresh. Under the lock. */
+const struct effect *observe_effect(struct core *core, bool *fresh, struct effect_total *total);
+/** What weir-dns said last (borrowed), NULL when it has not for OBSERVE_STALE_MS. Under the lock. */
+const json_t *observe_dns(struct core *core);
+/** Ask weir-dns now; not under the lock. */
+void observe_ask_dns(struct core *core);
+/** What this node sends to backends, bits a second. @return whether they are known; under the lock */
+bool observe_load(struct core *core, uint64_t *bits);
+
+#endif

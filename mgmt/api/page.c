@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The status page for people: the status as HTML, made here, without scripts; it loads itself again.
+ * Shapes stand beside colours, and tables have heads, so that it can be read by anyone and in a terminal.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mgmt/api/handle.h"
+
+static const char head[] =
+        "<!doctype html><html lang=en><meta charset=utf-8><meta http-equiv=refresh content=2>"
+        "<meta name=viewport content='width=device-width'><title>%s: %s - Weir</title><style>"
+        ":root{color-scheme:light dark}body{font:14px/1.4 system-ui,sans-serif;margin:1rem auto;"
+        "max-width:72rem;padding:0 1rem}h1{font-size:1.3rem}h2{font-size:1rem;margin:1.2rem 0 .3rem}"
+        "table{border-collapse:collapse;width:100%%}th,td{text-align:left;padding:.15rem .6rem "
+        ".15rem 0;border-bottom:1px solid #8884;vertical-align:top}th{font-weight:600}"
+        ".good{color:#18794e}.bad{color:#cd2b31}.odd{color:#946800}.dim{color:#777}"
+        "@media(prefers-color-scheme:dark){.good{color:#4cc38a}.bad{color:#ff6369}.odd{color:#f1a10d}}"
+        "</style><main>";
+
+/* The look of a state: a shape and a class. */
+static const struct {
+	const char *state, *class_, *shape;
+} looks[] = {
+	{ "well", "good", "●" },    { "up", "good", "●" },      { "running", "good", "●" },
+	{ "serving", "good", "●" }, { "agreed", "good", "●" },  { "in_force", "good", "●" },
+	{ "ok", "good", "●" },      { "serve", "good", "●" },   { "down", "bad", "✖" },
+	{ "out", "bad", "✖" },      { "silent", "bad", "✖" },   { "diverged", "bad", "✖" },
+	{ "failing", "bad", "✖" },  { "disabled", "bad", "✖" }, { "disable", "bad", "✖" },
+	{ "unknown", "dim", "?" },  { "absent", "dim", "?" },   { "unreachable", "dim", "?" },
+};
+
+/* Text made safe for HTML. */
+static void put(FILE *out, const char *text)
+{
+	for (; text && *text; text++)
+		switch (*text) {
+		case '<':
+			fputs("&lt;", out);
+			break;
+		case '&':
+			fputs("&amp;", out);
+			break;
+		case '"':
+			fputs("&quot;", out);
+			break;
+		case '\'':
+			fputs("&#39;", out);
+			break;
+		default:
+			fputc(*text, out);
+		}
+}
+
+static const char *text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "";
+}
+
+static const char *deep(const json_t *object, const char *part, const char *name)
+{
+	return text_of(json_object_get(object, part), name);
+}
+
+static void state_cell(FILE *out, const char *state)
+{
+	size_t i = 0, n = sizeof(looks) / sizeof(looks[0]);
+
+	while (i < n && strcmp(looks[i].state, state))
+		i++;
+	fprintf(out, "<td class=%s>%s ", i < n ? looks[i].class_ : "odd",
+	        i < n ? looks[i].shape : "▲");
+	put(out, state);
+	fputs("</td>", out);
+}
+
+static void cell(FILE *out, const char *text)
+{
+	fputs("<td>", out);
+	put(out, text);
+	fputs("</td>", out);
+}
+
+/* A number, or a dash where it is not known; @p unit 1e4 shows ppm as percent. */
+static void number_cell(FILE *out, const json_t *value, double unit, const char *suffix)
+{
+	if (json_is_integer(value))
+		fprintf(out, "<td>%.*f%s</td>", unit > 1 ? 1 : 0,
+		        (double)json_integer_value(value) / unit, suffix);
+	else
+		fputs("<td class=dim>-</td>", out);
+}
+
+static void table(FILE *out, const char *title, const char *heads)
+{
+	fprintf(out, "<h2>%s</h2><table><thead><tr>", title);
+	while (*heads) {
+		size_t n = strcspn(heads, "|");
+
+		fprintf(out, "<th scope=col>%.*s</th>", (int)n, heads);
+		heads += n + (heads[n] == '|');
+	}
+	fputs("</tr></thead><tbody>", out);
+}
+
+static void sites(FILE *out, const json_t *status)
+{
+	size_t i;
+	json_t *s;
+
+	table(out, "Sites",
+	      "Site|Asked for|Level|Seen|Bits/s|In force in DNS|Level in force|Share");
+	json_array_foreach(json_object_get(status, "sites"), i, s)
+	{
+		const json_t *intent = json_object_get(s, "intent"),
+		             *effect = json_object_get(s, "effect");
+
+		fputs("<tr>", out);
+		cell(out, text_of(s, "name"));
+		state_cell(out, text_of(intent, "state"));
+		number_cell(out, json_object_get(intent, "level_ppm"), 1e4, " %");
+		state_cell(out, deep(s, "observation", "state"));
+		number_cell(out, json_object_get(json_object_get(s, "observation"), "bits_per_s"),
+		            1, "");
+		state_cell(out, text_of(effect, "state"));
+		number_cell(out, json_object_get(effect, "level_ppm"), 1e4, " %");
+		number_cell(out, json_object_get(effect, "weight_share_ppm"), 1e4, " %");
+		fputs("</tr>", out);
+	}
+	fputs("</tbody></table>", out);
+}
+
+static void backends(FILE *out, const json_t *pool)
+{
+	size_t i;
+	json_t *b;
+
+	json_array_foreach(json_object_get(pool, "backends"), i, b)
+	{
+		const json_t *effect = json_object_get(b, "effect");
+
+		fputs("<tr>", out);
+		cell(out, text_of(pool, "name"));
+		cell(out, text_of(b, "name"));
+		cell(out, text_of(b, "address"));
+		state_cell(out, deep(b, "intent", "state"));
+		state_cell(out, deep(b, "observation", "state"));
+		cell(out, deep(b, "observation", "reason"));
+		state_cell(out, text_of(effect, "state"));
+		cell(out, text_of(effect, "why"));
+		number_cell(out, json_object_get(effect, "share_ppm"), 1e4, " %");
+		number_cell(out, json_object_get(effect, "packets"), 1, "");
+		fputs("</tr>", out);
+	}
+}
+
+static void pools(FILE *out, const json_t *status)
+{
+	size_t i;
+	json_t *p;
+
+	table(out, "Backends",
+	      "Pool|Backend|Address|Asked for|Seen|Last result|In force|Why|Share|Packets");
+	json_array_foreach(json_object_get(status, "pools"), i, p) backends(out, p);
+	fputs("</tbody></table>", out);
+}
+
+static void overrides(FILE *out, const json_t *status)
+{
+	const json_t *list = json_object_get(status, "overrides");
+	size_t i;
+	json_t *o;
+
+	if (json_array_size(list) == 0)
+		return;
+	table(out, "Overrides", "What|Target|State|Level|From|Until|Author|Reason");
+	json_array_foreach(list, i, o)
+	{
+		const json_t *target = json_object_get(o, "target");
+		const char *until = text_of(o, "until");
+
+		fputs("<tr>", out);
+		cell(out, text_of(o, "do"));
+		fputs("<td>", out);
+		put(out, text_of(target, "site"));
+		put(out, text_of(target, "pool"));
+		fputs(*text_of(target, "pool") ? "/" : "", out);
+		put(out, text_of(target, "backend"));
+		fputs("</td>", out);
+		state_cell(out, text_of(o, "state"));
+		number_cell(out, json_object_get(o, "level_ppm"), 1e4, " %");
+		cell(out, text_of(o, "from"));
+		cell(out, *until ? until : "never");
+		cell(out, text_of(o, "author"));
+		cell(out, text_of(o, "reason"));
+		fputs("</tr>", out);
+	}
+	fputs("</tbody></table>", out);
+}
+
+static void processes(FILE *out, const json_t *status)
+{
+	size_t i;
+	json_t *p;
+
+	table(out, "Processes and peers", "Name|State|Document or version|Age, ms");
+	json_array_foreach(json_object_get(status, "processes"), i, p)
+	{
+		fputs("<tr><td>weir-", out);
+		put(out, text_of(p, "process"));
+		fputs("</td>", out);
+		state_cell(out, text_of(p, "state"));
+		number_cell(out, json_object_get(p, "document"), 1, "");
+		number_cell(out, json_object_get(p, "age_ms"), 1, "");
+		fputs("</tr>", out);
+	}
+	json_array_foreach(json_object_get(status, "peers"), i, p)
+	{
+		fputs("<tr>", out);
+		cell(out, text_of(p, "node"));
+		state_cell(out, text_of(p, "state"));
+		number_cell(out, json_object_get(p, "version"), 1, "");
+		number_cell(out, json_object_get(p, "age_ms"), 1, "");
+		fputs("</tr>", out);
+	}
+	fputs("</tbody></table>", out);
+}
+
+static void banner(FILE *out, const json_t *status)
+{
+	const json_t *version = json_object_get(status, "version");
+	size_t i;
+	json_t *why;
+
+	fprintf(out, "<h1>Weir on ");
+	put(out, text_of(status, "node"));
+	fputs("</h1><table><tbody><tr>", out);
+	state_cell(out, text_of(status, "state"));
+	fprintf(out, "<td>version %" JSON_INTEGER_FORMAT " by ",
+	        json_integer_value(json_object_get(version, "number")));
+	put(out, text_of(version, "author"));
+	fputs(": ", out);
+	put(out, text_of(version, "reason"));
+	fputs("</td><td>as of <time>", out);
+	put(out, text_of(status, "time"));
+	fputs("</time></td></tr></tbody></table><ul role=status>", out);
+	json_array_foreach(json_object_get(status, "why"), i, why)
+	{
+		fputs("<li>", out);
+		put(out, json_string_value(why));
+		fputs("</li>", out);
+	}
+	fputs("</ul>", out);
+}
+
+void handle_page(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	size_t n = 0;
+
+	(void)r;
+	core_lock(core);
+	json_t *status = handle_status_json(core, NULL);
+	core_unlock(core);
+	FILE *out = open_memstream(&reply->text, &n);
+	if (out) {
+		fprintf(out, head, text_of(status, "state"), text_of(status, "node"));
+		banner(out, status);
+		sites(out, status);
+		overrides(out, status);
+		pools(out, status);
+		processes(out, status);
+		fputs("</main></html>\n", out);
+		fclose(out);
+	}
+	json_decref(status);
+	reply->type = "text/html; charset=utf-8";
+	reply->status = 200;
+	if (!reply->text)
+		http_problem(reply, 503, "busy", "out of memory");
+}

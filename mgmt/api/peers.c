@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/api/peers.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mgmt/api/auth.h"
+#include "mgmt/api/client.h"
+#include "mgmt/api/observe.h"
+#include "mgmt/api/tell.h"
+
+#define HEAD_TIMEOUT_MS  1500
+#define FETCH_TIMEOUT_MS 10000
+#define FETCH_MAX        50u /* versions taken in one go */
+
+/* A peer as this thread works on it. */
+struct target {
+	char api[256];
+	struct peers_view view;
+	char overrides[DIGEST_TEXT_MAX]; /* the digest that it told */
+};
+
+struct peers {
+	pthread_t thread;
+	struct client client;
+	struct peers_view view[PEERS_MAX]; /* what others see; under the lock */
+	size_t n_view;
+	bool poked, tell_others;
+};
+
+static const char *const state_texts[] = { "unknown", "agreed",   "behind",
+	                                   "ahead",   "diverged", "unreachable" };
+
+const char *peers_state_text(enum peers_state state)
+{
+	return state_texts[state];
+}
+
+/* Make the list of peers from the model, keeping what is known of them. Under the lock. */
+static size_t list_targets(const struct core *core, struct target *targets)
+{
+	const struct model *m = intent_model(core->intent);
+	size_t n = 0;
+
+	for (size_t i = 0; m && i < m->n_nodes && n < PEERS_MAX; i++) {
+		const struct model_node *node = &m->nodes[i];
+		struct target *t = &targets[n];
+
+		if (!strcmp(node->name, core->dirs.node) || !*node->api ||
+		    strlen(node->api) >= sizeof(t->api))
+			continue;
+		*t = (struct target){ .view = { .state = PEERS_UNASKED } };
+		for (size_t k = 0; k < core->peers->n_view; k++)
+			if (!strcmp(core->peers->view[k].node, node->name))
+				t->view = core->peers->view[k];
+		snprintf(t->view.node, sizeof(t->view.node), "%s", node->name);
+		snprintf(t->view.site, sizeof(t->view.site), "%s", node->site->name);
+		snprintf(t->api, sizeof(t->api), "%s", node->api);
+		n++;
+	}
+	return n;
+}
+
+static bool fetch(const struct peers *p, const struct target *t, const char *path, json_t **answer)
+{
+	struct client_request r = { .timeout_ms = FETCH_TIMEOUT_MS };
+
+	snprintf(r.url, sizeof(r.url), "%s%s", t->api, path);
+	client_ask(&p->client, &r, 1);
+	if (!r.answer)
+		log_warn("peer-failed", "node=%s path=%s why=\"%s\"", t->view.node, path, r.why);
+	*answer = r.answer;
+	return r.answer != NULL;
+}
+
+/* Take the peer's overrides. */
+static void take_overrides(struct core *core, const struct target *t)
+{
+	struct override *list = calloc(OVERRIDES_MAX, sizeof(*list));
+	json_t *answer = NULL;
+	size_t n = 0, bad = 0;
+
+	if (list && fetch(core->peers, t, "/v1/peer/overrides", &answer)) {
+		const json_t *items = json_object_get(answer, "items");
+
+		for (size_t i = 0; i < json_array_size(items) && n < OVERRIDES_MAX; i++)
+			if (tell_read_override(json_array_get(items, i), &list[n]))
+				bad++;
+			else
+				n++;
+		core_lock(core);
+		int taken = intent_merge(core->intent, list, n, clock_wall_ms());
+		if (taken > 0)
+			core_changed(core);
+		core_unlock(core);
+		if (taken || bad)
+			log_note("peer-overrides", "node=%s taken=%d malformed=%zu", t->view.node,
+			         taken, bad);
+	}
+	json_decref(answer);
+	free(list);
+}
+
+/* Read a list of version records, newest first. */
+static size_t read_versions(const json_t *items, struct version **out)
+{
+	size_t n = 0, max = json_array_size(items);
+	struct version *list = calloc(max + 1, sizeof(*list));
+
+	for (size_t i = 0; list && i < max; i++)
+		if (!tell_read_version(json_array_get(items, i), &list[n]) &&
+		    (n == 0 || list[n].number < list[n - 1].number))
+			n++;
+	*out = list;
+	return list ? n : 0;
+}
+
+/* Fetch one version with its files. */
+static bool fetch_version(const struct peers *p, const struct target *t, const struct version *v,
+                          struct intent_offer *out)
+{
+	char path[96], why[HTTP_TEXT_MAX];
+	json_t *answer = NULL;
+
+	snprintf(path, sizeof(path), "/v1/peer/versions/%" PRIu64, v->number);
+	if (!fetch(p, t, path, &answer))
+		return false;
+	out->version = *v;
+	int rc = tell_read_contents(json_object_get(answer, "files"), &out->files, why);
+	json_decref(answer);
+	return rc == 0;
+}
+
+/* Those of @p list that are not ours already, oldest first, with files. @return how many, 0 on any failure */
+static size_t fetch_offers(struct core *core, const struct target *t, const struct version *list,
+                           size_t n, struct intent_offer *offers)
+{
+	size_t wanted = 0, got = 0;
+
+	core_lock(core);
+	while (wanted < n && wanted < FETCH_MAX) {
+		struct version own;
+		int rc = intent_version(core->intent, list[wanted].number, &own, NULL);
+
+		if (!rc && !strcmp(own.digest, list[wanted].digest))
+			break;
+		wanted++;
+	}
+	core_unlock(core);
+	for (size_t i = wanted; i-- > 0; got++)
+		if (!fetch_version(core->peers, t, &list[i], &offers[got]))
+			break;
+	return got == wanted ? got : 0;
+}
+
+static void take_versions(struct core *core, struct target *t)
+{
+	struct intent_offer *offers = calloc(FETCH_MAX, sizeof(*offers));
+	struct version *list = NULL;
+	json_t *answer = NULL;
+	size_t n = 0;
+
+	if (offers && fetch(core->peers, t, "/v1/peer/versions", &answer))
+		n = read_versions(json_object_get(answer, "items"), &list);
+	json_decref(answer);
+	core_lock(core);
+	enum intent_relation relation = intent_relate(core->intent, list, n);
+	core_unlock(core);
+	if (n > 0 && relation == INTENT_DIVERGED)
+		t->view.state = PEERS_DIVERGED;
+	if (n > 0 && relation == INTENT_AHEAD) {
+		size_t got = fetch_offers(core, t, list, n, offers);
+		int rc = -EIO;
+
+		core_lock(core);
+		if (got > 0 && intent_relate(core->intent, list, n) == INTENT_AHEAD)
+			rc = intent_take(core->intent, offers, got, clock_wall_ms());
+		if (!rc)
+			core_changed(core);
+		core_unlock(core);
+		t->view.state = rc ? PEERS_AHEAD : PEERS_AGREED;
+		if (rc)
+			log_warn("peer-version-refused", "node=%s number=%" PRIu64 " why=\"%s\"",
+			         t->view.node, list[0].number, strerror(-rc));
+		for (size_t i = 0; i < got; i++)
+			files_fini(&offers[i].files);
+	}
+	free(list);
+	free(offers);
+}
+
+/* What a peer's answer about its head says. @return whether it could be read */
+static bool read_head(struct core *core, struct target *t, const json_t *answer, bool *confirmed)
+{
+	static const enum peers_state states[] = { PEERS_AGREED, PEERS_BEHIND, PEERS_AHEAD,
+		                                   PEERS_DIVERGED };
+	const char *overrides = json_string_value(json_object_get(answer, "overrides"));
+	const json_t *load = json_object_get(answer, "bits_per_s");
+	const json_t *record = json_object_get(answer, "version");
+	const char *cluster = json_string_value(json_object_get(answer, "cluster"));
+	struct version v;
+
+	core_lock(core);
+	const struct model *m = intent_model(core->intent);
+	bool ours = cluster && m && !strcmp(m->cluster, cluster);
+	core_unlock(core);
+	if (!overrides || strlen(overrides) >= DIGEST_TEXT_MAX || !ours)
+		return false; /* another cluster's node has nothing to say here */
+	snprintf(t->overrides, sizeof(t->overrides), "%s", overrides);
+	t->view.load_known = json_is_integer(load);
+	t->view.bits = (uint64_t)json_integer_value(load);
+	t->view.why[0] = '\0';
+	if (json_is_null(record)) { /* it has no version yet */
+		t->view.state = PEERS_BEHIND;
+		t->view.number = 0;
+		t->view.digest[0] = '\0';
+		return true;
+	}
+	if (tell_read_version(record, &v))
+		return false;
+	core_lock(core);
+	const struct version *head = intent_head(core->intent);
+	t->view.state = states[intent_relate(core->intent, &v, 1)];
+	*confirmed =
+	        head && t->view.state == PEERS_AGREED && head->confirm_by_ms && !v.confirm_by_ms;
+	core_unlock(core);
+	t->view.number = v.number;
+	memcpy(t->view.digest, v.digest, sizeof(v.digest));
+	return true;
+}
+
+static void take_answer(struct core *core, struct target *t, struct client_request *r)
+{
+	char own[DIGEST_TEXT_MAX];
+	bool confirmed = false;
+
+	if (!r->answer || !read_head(core, t, r->answer, &confirmed)) {
+		t->view.state = PEERS_UNREACHABLE;
+		snprintf(t->view.why, sizeof(t->view.why), "%s", r->answer ? "malformed" : r->why);
+		return;
+	}
+	if (confirmed) {
+		core_lock(core);
+		intent_confirm(core->intent, t->view.number, t->view.node, clock_wall_ms());
+		core_unlock(core);
+	}
+	if (t->view.state == PEERS_AHEAD)
+		take_versions(core, t);
+	core_lock(core);
+	overrides_digest(intent_overrides(core->intent), own);
+	core_unlock(core);
+	if (strcmp(own, t->overrides))
+		take_overrides(core, t);
+	core_lock(core);
+	overrides_digest(intent_overrides(core->intent), own);
+	core_unlock(core);
+	if (t->view.state == PEERS_AGREED && strcmp(own, t->overrides))
+		t->view.state = PEERS_BEHIND; /* we have overrides that it has not */
+	t->view.asked_ms = clock_mono_ms();
+}
+
+/* Show the outcome of a round, and tell changes. Under the lock. */
+static void publish(struct core *core, const struct target *targets, size_t n)
+{
+	struct intent_foreign foreign[PEERS_MAX];
+	struct peers *p = core->peers;
+	size_t n_foreign = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct peers_view *v = &targets[i].view;
+		enum peers_state was = PEERS_UNASKED;
+
+		for (size_t k = 0; k < p->n_view; k++)
+			if (!strcmp(p->view[k].node, v->node))
+				was = p->view[k].state;
+		bool told = v->state == PEERS_UNREACHABLE || v->state == PEERS_DIVERGED ||
+		            was == PEERS_UNREACHABLE || was == PEERS_DIVERGED;
+		if (was != v->state && told)
+			journal_add(intent_journal(core->intent), clock_wall_ms(), "peer", v->node,
+			            "%s, was %s%s%s", state_texts[v->state], state_texts[was],
+			            *v->why ? ": " : "", v->why);
+		if (v->state != PEERS_DIVERGED)
+			continue;
+		foreign[n_foreign].number = v->number;
+		memcpy(foreign[n_foreign++].digest, v->digest, DIGEST_TEXT_MAX);
+	}
+	for (size_t i = 0; i < n; i++) {
+		p->view[i] = targets[i].view;
+		p->view[i].round++;
+	}
+	p->n_view = n;
+	intent_note_diverged(core->intent, foreign, n_foreign);
+	core_changed(core);
+}
+
+static void ask_all(struct core *core, struct target *targets, size_t n, const char *path, int post,
+                    struct client_request *requests)
+{
+	for (size_t i = 0; i < n; i++) {
+		requests[i] =
+		        (struct client_request){ .post = post, .timeout_ms = HEAD_TIMEOUT_MS };
+		snprintf(requests[i].url, sizeof(requests[i].url), "%s%s", targets[i].api, path);
+	}
+	client_ask(&core->peers->client, requests, n);
+}
+
+static void one_round(struct core *core, bool tell_others)
+{
+	struct target *targets = calloc(PEERS_MAX, sizeof(*targets));
+	struct client_request *requests = calloc(PEERS_MAX, sizeof(*requests));
+	size_t n = 0;
+
+	core_lock(core);
+	if (targets && requests)
+		n = list_targets(core, targets);
+	core_unlock(core);
+	if (n > 0 && tell_others) {
+		ask_all(core, targets, n, "/v1/peer/poke", 1, requests);
+		for (size_t i = 0; i < n; i++)
+			json_decref(requests[i].answer);
+	}
+	if (n > 0)
+		ask_all(core, targets, n, "/v1/peer/head", 0, requests);
+	for (size_t i = 0; i < n; i++) {
+		take_answer(core, &targets[i], &requests[i]);
+		json_decref(requests[i].answer);
+	}
+	core_lock(core);
+	publish(core, targets, n);
+	core_unlock(core);
+	free(targets);
+	free(requests);
+}
+
+static void *run(void *arg)
+{
+	struct core *core = arg;
+	struct peers *p = core->peers;
+
+	core_lock(core);
+	while (!core->stopping) {
+		bool tell_others = p->tell_others;
+		uint64_t until_ms = clock_mono_ms() + PEERS_EVERY_MS;
+
+		p->poked = p->tell_others = false;
+		core_unlock(core);
+		auth_peer_token(core->dirs.conf, p->client.token);
+		if (p->client.token[0])
+			one_round(core, tell_others);
+		core_lock(core);
+		while (!p->poked && core_wait(core, until_ms) && clock_mono_ms() < until_ms)
+			;
+	}
+	core_unlock(core);
+	return NULL;
+}
+
+int peers_start(struct core *core)
+{
+	struct peers *p = calloc(1, sizeof(*p));
+	char path[PATH_MAX];
+
+	if (!p)
+		return -ENOMEM;
+	core->peers = p;
+	if (!proc_path(core->dirs.conf, "tls.ca", path) && access(path, R_OK))
+		proc_path(core->dirs.conf, "tls.crt", path);
+	snprintf(p->client.ca, sizeof(p->client.ca), "%s", access(path, R_OK) ? "" : path);
+	return -pthread_create(&p->thread, NULL, run, core);
+}
+
+void peers_stop(struct core *core)
+{
+	if (!core->peers)
+		return;
+	pthread_join(core->peers->thread, NULL);
+	free(core->peers);
+	core->peers = NULL;
+}
+
+void peers_poke(struct core *core, bool tell_others)
+{
+	core->peers->poked = true;
+	core->peers->tell_others |= tell_others;
+	core_changed(core);
+}
+
+size_t peers_view(const struct core *core, const struct peers_view **out)
+{
+	*out = core->peers->view;
+	return core->peers->n_view;
+}
+
+static struct guard_load *site_of(struct guard_load *out, size_t *n, size_t max, const char *site)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (!strcmp(out[i].site, site))
+			return &out[i];
+	if (*n == max)
+		return NULL;
+	out[*n] = (struct guard_load){ 0 };
+	snprintf(out[*n].site, sizeof(out[*n].site), "%s", site);
+	return &out[(*n)++];
+}
+
+size_t peers_loads(struct core *core, struct guard_load *out, size_t max)
+{
+	const struct model *m = intent_model(core->intent);
+	uint64_t own, now_ms = clock_mono_ms();
+	struct guard_load *load;
+	size_t n = 0;
+
+	if (m && m->self && observe_load(core, &own)) {
+		load = site_of(out, &n, max, m->self->site->name);
+		if (load)
+			load->bits += own;
+	}
+	for (size_t i = 0; i < core->peers->n_view; i++) {
+		const struct peers_view *v = &core->peers->view[i];
+
+		if (!v->load_known || !v->asked_ms || now_ms - v->asked_ms > PEERS_STALE_MS)
+			continue;
+		load = site_of(out, &n, max, v->site);
+		if (load)
+			load->bits += v->bits;
+	}
+	return n;
+}

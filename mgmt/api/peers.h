@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Peers: the other nodes' heads, overrides and loads, asked every two seconds.
+ *
+ * A thread asks; versions that descend from ours and overrides are taken by the way. Nothing is
+ * pushed: a poke only makes the other side ask sooner.
+ */
+#ifndef WEIR_MGMT_API_PEERS_H
+#define WEIR_MGMT_API_PEERS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mgmt/api/core.h"
+#include "mgmt/api/http.h"
+#include "mgmt/store/guard.h"
+
+#define PEERS_MAX      64u
+#define PEERS_EVERY_MS 2000u
+#define PEERS_STALE_MS 10000u /**< after which a peer's load is not known any more */
+
+enum peers_state {
+	PEERS_UNASKED,
+	PEERS_AGREED,
+	PEERS_BEHIND,
+	PEERS_AHEAD,
+	PEERS_DIVERGED,
+	PEERS_UNREACHABLE
+};
+
+struct peers_view {
+	char node[MODEL_NAME_MAX], site[MODEL_NAME_MAX];
+	enum peers_state state;
+	uint64_t number;
+	char digest[DIGEST_TEXT_MAX];
+	uint64_t asked_ms; /**< monotonic: when it last answered; 0: never */
+	uint64_t round;    /**< counts answers, so that one can wait for the next */
+	bool load_known;
+	uint64_t bits;           /**< a second */
+	char why[HTTP_TEXT_MAX]; /**< why it is unreachable */
+};
+
+/** Start the thread. @return 0 or -errno */
+int peers_start(struct core *core);
+/** End it; core->stopping is set. */
+void peers_stop(struct core *core);
+/** Ask now, and make the peers ask us. Under the lock. */
+void peers_poke(struct core *core, bool tell_others);
+/** The peers as last seen, at most PEERS_MAX; under the lock. @return how many */
+size_t peers_view(const struct core *core, const struct peers_view **out);
+/** "agreed", "behind", "ahead", "diverged", "unreachable", "unknown" */
+const char *peers_state_text(enum peers_state state);
+/** Bits a second from clients to each site, as far as known: @return how many were written */
+size_t peers_loads(struct core *core, struct guard_load *out, size_t max);
+
+#endif

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/api/route.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "mgmt/api/handle.h"
+#include "mgmt/store/digest.h"
+#include "weir/stats.h"
+
+#define REPLY_KEPT_MAX ((size_t)1 << 20)
+#define CHANGES        "dry_run wait wait_ms"
+
+/* A route; "{}" in a path stands for one part of it. */
+struct route {
+	const char *method, *path;
+	enum http_role role; /* the least that may */
+	const char *query;   /* the parameters that it knows */
+	http_handler *handler;
+};
+
+static const struct route routes[] = {
+	{ "GET", "/", HTTP_VIEWER, "", handle_page },
+	{ "GET", "/healthz", HTTP_NOBODY, "", handle_healthz },
+	{ "GET", "/metrics", HTTP_METRICS, "", handle_metrics },
+	{ "GET", "/v1/config", HTTP_OPERATOR, "", handle_config_get },
+	{ "POST", "/v1/config/check", HTTP_VIEWER, "", handle_config_check },
+	{ "POST", "/v1/config/plan", HTTP_VIEWER, "", handle_config_plan },
+	{ "POST", "/v1/config/apply", HTTP_OPERATOR, CHANGES, handle_config_apply },
+	{ "GET", "/v1/versions", HTTP_VIEWER, "limit before", handle_versions },
+	{ "GET", "/v1/versions/{}", HTTP_VIEWER, "files", handle_version },
+	{ "GET", "/v1/versions/{}/diff/{}", HTTP_OPERATOR, "", handle_version_diff },
+	{ "POST", "/v1/versions/{}/rollback", HTTP_ONCALL, CHANGES, handle_rollback },
+	{ "POST", "/v1/versions/{}/confirm", HTTP_ONCALL, CHANGES, handle_confirm },
+	{ "GET", "/v1/overrides", HTTP_VIEWER, "ended", handle_overrides },
+	{ "GET", "/v1/overrides/{}", HTTP_VIEWER, "", handle_override },
+	{ "POST", "/v1/overrides", HTTP_ONCALL, CHANGES, handle_command },
+	{ "GET", "/v1/status", HTTP_VIEWER, "pool", handle_status },
+	{ "GET", "/v1/node", HTTP_VIEWER, "", handle_node },
+	{ "GET", "/v1/processes", HTTP_VIEWER, "", handle_processes },
+	{ "POST", "/v1/processes/{}/ask", HTTP_OPERATOR, "", handle_ask },
+	{ "GET", "/v1/peers", HTTP_VIEWER, "", handle_peers },
+	{ "GET", "/v1/health", HTTP_VIEWER, "", handle_health },
+	{ "GET", "/v1/dns", HTTP_VIEWER, "", handle_dns },
+	{ "POST", "/v1/zones/reload", HTTP_OPERATOR, CHANGES, handle_zones_reload },
+	{ "GET", "/v1/events", HTTP_VIEWER, "since limit wait_ms", handle_events },
+	{ "GET", "/v1/peer/head", HTTP_PEER, "", handle_peer_head },
+	{ "GET", "/v1/peer/overrides", HTTP_PEER, "", handle_peer_overrides },
+	{ "GET", "/v1/peer/versions", HTTP_PEER, "", handle_peer_versions },
+	{ "GET", "/v1/peer/versions/{}", HTTP_PEER, "", handle_peer_version },
+	{ "POST", "/v1/peer/poke", HTTP_PEER, "", handle_peer_poke },
+};
+
+/* Match @p path; what stands for {} goes to @p parts. */
+static bool matches(const char *pattern, const char *path, char parts[][HTTP_TEXT_MAX])
+{
+	size_t n_parts = 0;
+
+	while (*pattern && *path) {
+		if (pattern[0] == '{') {
+			size_t n = strcspn(path, "/");
+
+			if (n == 0 || n_parts == HTTP_PARTS_MAX)
+				return false;
+			memcpy(parts[n_parts], path, n);
+			parts[n_parts++][n] = '\0';
+			pattern += 2;
+			path += n;
+		} else if (*pattern++ != *path++) {
+			return false;
+		}
+	}
+	return !*pattern && !*path;
+}
+
+/* Whether @p role reaches what needs @p least: metrics and peers are apart from the ladder. */
+static bool reaches(enum http_role role, enum http_role least)
+{
+	if (least == HTTP_METRICS)
+		return role == HTTP_METRICS || role >= HTTP_VIEWER;
+	if (least == HTTP_PEER)
+		return role == HTTP_PEER || role >= HTTP_ADMIN;
+	return role >= least;
+}
+
+static const struct route *find(struct http_request *r, struct http_reply *reply)
+{
+	bool known = false;
+
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		if (!matches(routes[i].path, r->path, r->parts))
+			continue;
+		known = true;
+		if (!strcmp(routes[i].method, r->method))
+			return &routes[i];
+	}
+	if (known)
+		http_problem(reply, 405, "method-not-allowed", "%s is not for %.100s", r->method,
+		             r->path);
+	else
+		http_problem(reply, 404, "not-found", "there is nothing at %.100s", r->path);
+	return NULL;
+}
+
+static bool is_word_of(const char *words, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *at = words; (at = strstr(at, word)); at += n)
+		if ((at == words || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
+			return n > 0;
+	return false;
+}
+
+static bool query_ok(const struct route *route, const struct http_request *r,
+                     struct http_reply *reply)
+{
+	for (size_t i = 0; i < r->n_query; i++)
+		if (!is_word_of(route->query, r->query[i].name)) {
+			http_problem(reply, 400, "bad-request", "%.32s is not known here%s%s",
+			             r->query[i].name, *route->query ? "; known are: " : "",
+			             route->query);
+			return false;
+		}
+	return true;
+}
+
+/* Parse the body of a POST; none is an empty object. */
+static bool read_body(struct http_request *r, struct http_reply *reply)
+{
+	json_error_t error;
+
+	if (strcmp(r->method, "POST"))
+		return true;
+	if (r->n_body == 0) {
+		r->json = json_object();
+		return true;
+	}
+	if (!r->body_is_json) {
+		http_problem(reply, 415, "not-json", "send Content-Type: application/json");
+		return false;
+	}
+	r->json = json_loadb(r->body, r->n_body, JSON_REJECT_DUPLICATES, &error);
+	if (r->json && json_is_object(r->json))
+		return true;
+	http_problem(reply, 422, "invalid", "the body is not one JSON object: %s, line %d",
+	             r->json ? "another value" : error.text, r->json ? 1 : error.line);
+	return false;
+}
+
+/* The digest of what is asked, and the key under which its answer is remembered. */
+static void name_request(const struct http_request *r, char digest[DIGEST_TEXT_MAX],
+                         char key[DIGEST_TEXT_MAX])
+{
+	char text[2 * HTTP_TEXT_MAX + 80], body[DIGEST_TEXT_MAX], whole[2048];
+	size_t n = 0;
+
+	snprintf(text, sizeof(text), "%s\n%s", r->principal, r->key);
+	digest_bytes(text, strlen(text), key);
+	digest_bytes(r->body, r->n_body, body);
+	n = (size_t)snprintf(whole, sizeof(whole), "%s %s %s %s", r->method, r->path, r->if_match,
+	                     body);
+	for (size_t i = 0; i < r->n_query && n < sizeof(whole) - 1; i++)
+		n += (size_t)snprintf(whole + n, sizeof(whole) - n, "&%s=%s", r->query[i].name,
+		                      r->query[i].value);
+	digest_bytes(whole, strlen(whole), digest);
+}
+
+/* Answer from memory, if the key was used before. */
+static bool replay(struct core *core, const char *key, const char *digest, struct http_reply *reply)
+{
+	char asked[DIGEST_TEXT_MAX], *body = NULL;
+	int rc = -ENOENT;
+
+	core_lock(core);
+	struct store *store = intent_store(core->intent);
+	if (store)
+		rc = store_reply(store, key, asked, &reply->status, &body, clock_wall_ms());
+	core_unlock(core);
+	if (rc)
+		return false;
+	if (strcmp(asked, digest)) {
+		http_problem(reply, 422, "key-reused",
+		             "this Idempotency-Key was used with another request");
+	} else {
+		reply->json = json_loads(body, 0, NULL);
+		reply->replayed = true;
+	}
+	free(body);
+	return true;
+}
+
+static void remember(struct core *core, const char *key, const char *digest,
+                     const struct http_reply *reply)
+{
+	char *body = http_reply_text(reply);
+
+	core_lock(core);
+	struct store *store = intent_store(core->intent);
+	if (store && body && strlen(body) <= REPLY_KEPT_MAX)
+		store_put_reply(store, key, digest, reply->status, body, clock_wall_ms());
+	core_unlock(core);
+	free(body);
+}
+
+static void run(struct core *core, const struct route *route, struct http_request *r,
+                struct http_reply *reply)
+{
+	char digest[DIGEST_TEXT_MAX], key[DIGEST_TEXT_MAX];
+	bool keyed = *r->key && !strcmp(r->method, "POST") && !strcmp(route->query, CHANGES);
+
+	if (keyed) {
+		name_request(r, digest, key);
+		if (replay(core, key, digest, reply))
+			return;
+	}
+	route->handler(core, r, reply);
+	if (keyed && reply->status < 500)
+		remember(core, key, digest, reply);
+}
+
+static void count(struct core *core, unsigned status)
+{
+	char labels[32];
+
+	snprintf(labels, sizeof(labels), "status=\"%u\"", status);
+	core_lock(core);
+	stats_add(stats_word(core->stats, STATS_COUNTER, "weir_mgmt_requests_total", labels,
+	                     "HTTP requests by the status of their answer."),
+	          1);
+	core_unlock(core);
+}
+
+void route_handle(struct core *core, struct http_request *request, struct http_reply *reply)
+{
+	const struct route *route = find(request, reply);
+
+	if (route && !reaches(request->role, route->role)) {
+		bool nobody = request->role == HTTP_NOBODY;
+
+		http_problem(reply, nobody ? 401 : 403, nobody ? "unauthorized" : "forbidden",
+		             nobody ? "a valid token is needed" : "the role does not reach");
+		if (nobody)
+			snprintf(reply->challenge, sizeof(reply->challenge), "%s realm=\"weir\"",
+			         strcmp(request->path, "/") ? "Bearer" : "Basic");
+	} else if (route && query_ok(route, request, reply) && read_body(request, reply)) {
+		run(core, route, request, reply);
+	}
+	json_decref(request->json);
+	request->json = NULL;
+	count(core, reply->status);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What peers exchange: whole records, times as integers, so that they come back the same.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mgmt/api/tell.h"
+
+json_t *tell_peer_override(const struct override *o)
+{
+	return json_pack(
+	        "{s:s, s:i, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:s}", "id",
+	        o->id, "kind", (int)o->kind, "target", (int)o->target, "pool", o->pool, "name",
+	        o->name, "generation", (json_int_t)o->generation, "created_ms",
+	        (json_int_t)o->created_ms, "from_ms", (json_int_t)o->from_ms, "over_ms",
+	        (json_int_t)o->over_ms, "until_ms", (json_int_t)o->until_ms, "from_ppm",
+	        (json_int_t)o->from_ppm, "ended", o->ended, "author", tell_text(o->author),
+	        "reason", tell_text(o->reason), "node", o->node);
+}
+
+static bool take(const json_t *object, const char *name, char *out, size_t size)
+{
+	const json_t *value = json_object_get(object, name);
+	const char *text = json_string_value(value);
+	size_t n = json_string_length(value);
+
+	if (!text || n >= size || strlen(text) != n)
+		return false;
+	memcpy(out, text, n + 1);
+	return true;
+}
+
+int tell_read_override(const json_t *object, struct override *out)
+{
+	struct override o = { 0 };
+	json_int_t generation, created, from, over, until, ppm;
+	int kind, target, ended;
+
+	if (json_unpack((json_t *)(uintptr_t)object,
+	                "{s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "kind", &kind, "target",
+	                &target, "generation", &generation, "created_ms", &created, "from_ms",
+	                &from, "over_ms", &over, "until_ms", &until, "from_ppm", &ppm, "ended",
+	                &ended) ||
+	    !take(object, "id", o.id, sizeof(o.id)) ||
+	    !take(object, "pool", o.pool, sizeof(o.pool)) ||
+	    !take(object, "name", o.name, sizeof(o.name)) ||
+	    !take(object, "author", o.author, sizeof(o.author)) ||
+	    !take(object, "reason", o.reason, sizeof(o.reason)) ||
+	    !take(object, "node", o.node, sizeof(o.node)) || kind < 0 || target < 0 || ppm < 0 ||
+	    ppm > 1000000 || generation < 1)
+		return -EINVAL;
+	o.kind = (enum model_override_kind)kind;
+	o.target = (enum model_target_kind)target;
+	o.generation = (uint64_t)generation;
+	o.created_ms = created;
+	o.from_ms = from;
+	o.over_ms = over;
+	o.until_ms = until;
+	o.from_ppm = (uint32_t)ppm;
+	o.ended = ended;
+	if (!override_ok(&o))
+		return -EINVAL;
+	*out = o;
+	return 0;
+}
+
+json_t *tell_peer_version(const struct version *v)
+{
+	json_t *supersedes = json_array();
+
+	for (size_t i = 0; i < v->n_supersedes; i++)
+		json_array_append_new(supersedes, json_string(v->supersedes[i]));
+	return json_pack("{s:I, s:s, s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:o}", "number",
+	                 (json_int_t)v->number, "digest", v->digest, "parent", v->parent, "author",
+	                 tell_text(v->author), "reason", tell_text(v->reason), "node", v->node,
+	                 "time_ms", (json_int_t)v->time_ms, "effective_ms",
+	                 (json_int_t)v->effective_ms, "confirm_by_ms", (json_int_t)v->confirm_by_ms,
+	                 "supersedes", supersedes);
+}
+
+static bool is_digest(const char *text)
+{
+	return strlen(text) == DIGEST_TEXT_MAX - 1 &&
+	       strspn(text, "0123456789abcdef") == DIGEST_TEXT_MAX - 1;
+}
+
+static bool read_supersedes(const json_t *list, struct version *v)
+{
+	if (!json_is_array(list) || json_array_size(list) > VERSION_SUPERSEDES_MAX)
+		return false;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *text = json_string_value(json_array_get(list, i));
+
+		if (!text || !is_digest(text))
+			return false;
+		snprintf(v->supersedes[v->n_supersedes++], DIGEST_TEXT_MAX, "%s", text);
+	}
+	return true;
+}
+
+int tell_read_version(const json_t *object, struct version *out)
+{
+	struct version v = { 0 };
+	json_int_t number, time, effective, confirm_by;
+
+	if (json_unpack((json_t *)(uintptr_t)object, "{s:I, s:I, s:I, s:I}", "number", &number,
+	                "time_ms", &time, "effective_ms", &effective, "confirm_by_ms",
+	                &confirm_by) ||
+	    !take(object, "digest", v.digest, sizeof(v.digest)) ||
+	    !take(object, "parent", v.parent, sizeof(v.parent)) ||
+	    !take(object, "author", v.author, sizeof(v.author)) ||
+	    !take(object, "reason", v.reason, sizeof(v.reason)) ||
+	    !take(object, "node", v.node, sizeof(v.node)) || !is_digest(v.digest) ||
+	    (*v.parent && !is_digest(v.parent)) || number < 1 || time < 0 || effective < 0 ||
+	    confirm_by < 0 || !read_supersedes(json_object_get(object, "supersedes"), &v))
+		return -EINVAL;
+	v.number = (uint64_t)number;
+	v.time_ms = time;
+	v.effective_ms = effective;
+	v.confirm_by_ms = confirm_by;
+	*out = v;
+	return 0;
+}
