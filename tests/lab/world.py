@@ -358,8 +358,9 @@ class World:
     def write_sources(self):
         """The client's file of sources; returns its path."""
         path = os.path.join(self.lab.dir, "sources")
-        with open(path, "w") as f:
+        with open(path + ".new", "w") as f:
             f.write("\n".join(self.source_lines()) + "\n")
+        os.rename(path + ".new", path)  # another client may be reading it
         return path
 
     def start_client(self, name, rate, *more, targets=()):

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The dataplane alone, under traffic all the time: its process killed, its program replaced, its tables enlarged,
+bad documents, a backend with another MAC address; IPv4 and IPv6, IPIP and GUE. Nothing is lost, and at the end
+its counters equal the kernel's, packet for packet.
+"""
+import os
+import re
+import subprocess
+import sys
+import time
+
+import plan as planning
+from net import Lab, call, executable, say, wait_until
+from report import Report
+from watch import Crowd, now_ms
+from world import World
+
+LIMITS = 'limits = {{ slots = {}; backends = {}; exceptions = {}; services = {}; }};\n'
+
+
+class Stage:
+    """A site whose node runs the dataplane alone, and two crowds: short requests and downloads of seconds."""
+
+    def __init__(self, report, lab, mode):
+        self.report, self.lab = report, lab
+        plan = planning.simple(1, 3, api=False)
+        plan.sites[0].mode = mode
+        plan.check = plan.check.replace('via = "tunnel"', 'via = "direct"')
+        self.world = World(lab, plan, resolvers=(), file_rate="200k")
+        self.site, self.node = self.world.sites[0], self.world.sites[0].node
+        self.node.write_config()
+        with open(os.path.join(self.node.conf, "weir.conf")) as f:
+            self.config = f.read()
+        with open(os.path.join(self.world.files, "long"), "wb") as f:
+            f.write(bytes(range(256)) * 3000)
+        self.site.start_backends()
+
+    def write(self, extra="", edit=lambda text: text):
+        """A new effective document."""
+        with open(os.path.join(self.node.conf, "weir.conf"), "w") as f:
+            f.write(edit(self.config) + extra)
+        self.node.write_effective()
+
+    def write_raw(self, text):
+        """Something else in the place of the effective document, by rename as well."""
+        path = os.path.join(self.node.state, "effective.conf")
+        with open(path + ".bad", "w") as f:
+            f.write(text)
+        os.rename(path + ".bad", path)
+
+    def status(self):
+        return self.node.ctl("dataplane", {"do": "status"})
+
+    def backends(self):
+        return {b["backend"]: b for b in self.node.ctl("dataplane", {"do": "backends"})["backends"]}
+
+    def ready(self):
+        """The process is there, its program in the port, and the way to each backend known."""
+        try:
+            return self.status()["ports"] and all(b["next_hop"] == "known" for b in self.backends().values())
+        except OSError:
+            return False
+
+    def start(self):
+        self.node.start("dataplane")
+        wait_until(self.ready, 15, "the dataplane forwards", 0.1)
+
+    def crowds(self):
+        targets = self.site.plan.vips
+        self.short = Crowd(f"{self.lab.dir}/short.requests",
+                           self.world.start_client("short", 200, targets=targets), {})
+        self.long = Crowd(f"{self.lab.dir}/long.requests", self.world.start_client(
+            "long", 6, "--path", "/files/long", "--timeout-ms", 20000, targets=targets), {})
+        time.sleep(2)
+
+    def nothing_failed(self, since_ms, what):
+        failed = [(r.result, r.target, r.backend) for crowd in (self.short, self.long)
+                  for r in crowd.between(since_ms, now_ms()) if r.result != "ok"]
+        self.report.equal(failed[:5], [], f"nothing fails: {what}")
+
+
+def kernel_counts(host):
+    """What the kernel counted on the port: {'packets': .., 'tx': .., 'drops': .., 'redirect': ..}."""
+    text = host.run(["ethtool", "-S", "eth1"])
+    return {what: sum(int(n) for n in re.findall(rf"rx_queue_\d+_xdp_{what}: (\d+)", text))
+            for what in ("packets", "tx", "drops", "redirect", "tx_errors")}
+
+
+def weir_counts(node):
+    """The same by Weir: {'received': .., 'sent': .., 'passed': .., 'dropped': .., 'reasons': {..}}."""
+    counts = {"received": 0, "sent": 0, "passed": 0, "dropped": 0, "reasons": {}}
+    for (name, labels), value in node.stats("dataplane").items():
+        if name == "weir_dataplane_received_packets_total":
+            counts["received"] = value
+        elif name == "weir_dataplane_packets_total":
+            action, reason = re.search(r'action="(\w+)",reason="(\w+)"', labels).groups()
+            counts[action] += value
+            counts["reasons"][reason] = value
+    return counts
+
+
+def check_conservation(report, stage):
+    """At rest: received = sent + passed + dropped, and each equals what the kernel counted."""
+    time.sleep(2.5)  # the page is written each second
+    weir, kernel = weir_counts(stage.node), kernel_counts(stage.node.host)
+    report.equal(weir["received"], weir["sent"] + weir["passed"] + weir["dropped"],
+                 "received = sent + passed + dropped")
+    report.equal(weir["received"], kernel["packets"], "received = what the kernel gave to the program")
+    report.equal(weir["sent"], kernel["tx"] + kernel["redirect"], "sent = what the kernel was given to send")
+    report.equal(weir["dropped"], kernel["drops"], "dropped = what the kernel dropped for us")
+    report.equal(kernel["tx_errors"], 0, "none of them failed to be sent")
+
+
+def kill_and_restart(report, stage):
+    for i in range(3):
+        say("the process is killed, then started again")
+        since = now_ms()
+        stage.node.kill("dataplane")
+        time.sleep(1.5)
+        stage.start()
+        time.sleep(1)
+        stage.nothing_failed(since, f"the process killed and started again, {i + 1}")
+
+
+def bad_documents(report, stage):
+    good = stage.status()["document"]
+    backends = {name: b["index"] for name, b in stage.backends().items()}
+    cases = (("no configuration at all", "this is = not { a document"),
+             ("an empty file", ""),
+             ("half a document", stage.config[:len(stage.config) // 2]))
+    for why, text in cases:
+        since = now_ms()
+        stage.write_raw(text)
+        wait_until(lambda: stage.status()["refused"], 5, f"{why}: refused", 0.05)
+        time.sleep(0.7)
+        stage.nothing_failed(since, f"{why} is refused")
+        report.equal(stage.status()["document"], good, f"{why}: the old one stays")
+        stage.write()
+        wait_until(lambda: not stage.status()["refused"], 5, "the good one is taken again", 0.05)
+    since = now_ms()
+    with open(os.path.join(stage.node.state, "effective.conf")) as f:
+        stage.write_raw(f.read().replace('"auto"', '"dpdk"'))
+    wait_until(lambda: stage.status()["refused"], 5, "a driver that is not there: refused", 0.05)
+    report.check("dpdk" in stage.status()["refused_why"], "a driver that is not there is refused by name",
+                 stage.status()["refused_why"])
+    stage.write()
+    wait_until(lambda: not stage.status()["refused"], 5, "the good one is taken again", 0.05)
+    stage.nothing_failed(since, "a document for another driver")
+    report.equal({name: b["index"] for name, b in stage.backends().items()}, backends,
+                 "each backend keeps its place in the tables")
+
+
+def enlarge(report, stage):
+    say("tables are enlarged")
+    since = now_ms()
+    resizes = ("weir_dataplane_resizes_total", "")
+    stage.write(LIMITS.format(2097152, 20000, 262144, 8192))
+    wait_until(lambda: stage.node.stats("dataplane").get(resizes), 10, "the tables are larger", 0.1)
+    time.sleep(1.5)
+    stage.nothing_failed(since, "larger tables")
+    stage.write()
+    time.sleep(1)
+    report.equal(stage.status()["refused"], False, "the smaller limits are taken, the tables stay large")
+
+
+def new_mac(report, stage):
+    backend = stage.site.backends[0]
+    say("a backend gets another MAC address")
+    backend.host.ip("link set eth0 address 02:00:00:00:77:01")
+    backend.host.run(["ping", "-c1", "-W1", stage.site.plan.node4], check=False)  # it is heard of
+    log = stage.node.processes["dataplane"]
+    time.sleep(1)
+    since = now_ms()
+    seen = stage.node.ctl("dataplane", {"do": "trace", "source": "100.64.0.9:1",
+                                        "destination": f"{stage.site.plan.vip4}:80/tcp"})
+    report.check(seen["ok"], "the trace runs on the tables in force")
+    text = call(["grep", "-c", f"address={backend.addresses[0]} ", log.log_path], check=False)
+    report.check(int(text or 0) >= 1, "its next hop was followed", text.strip())
+    time.sleep(2)
+    stage.nothing_failed(since, "a second after the change")
+
+
+def strangers(report, stage):
+    client, plan = stage.world.client, stage.site.plan
+    for address in (plan.node4, plan.node6, *plan.vips):
+        text = client.run(["ping", "-c", "3", "-i", "0.1", "-W", "1", address], check=False)
+        report.check("3 received" in text, f"ping {address}")
+    before = weir_counts(stage.node)["reasons"]
+    done = subprocess.run(client.enter + ["curl", "-s", "-m", "1", f"http://{plan.vip4}:81/"], capture_output=True)
+    report.equal(done.returncode, 28, "a VIP's port without a service is silent: the kernel never hears of it")
+    time.sleep(1.5)
+    after = weir_counts(stage.node)["reasons"]
+    report.check(after["no_service"] > before["no_service"], "and counted by name", after["no_service"])
+
+
+def kernel_sees_no_vip(report, dump):
+    dump.terminate()
+    lines = [line for line in dump.communicate(timeout=5)[0].decode().splitlines() if line]
+    report.equal(lines[:3], [], "no packet for a VIP reached the node's kernel")
+
+
+def watch_kernel(stage):
+    """tcpdump on the node's port sees what the program passes to the kernel, and nothing else."""
+    vips = " or ".join(f"dst host {v}" for v in stage.site.plan.vips)
+    return subprocess.Popen(stage.node.host.enter + ["tcpdump", "-ni", "eth1", "-l", "-Q", "in", f"tcp and ({vips})"],
+                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def pins_outlive_the_process(report, stage):
+    stage.node.kill("dataplane")
+    pins = [os.path.join(d, f) for d, _, files in os.walk(stage.node.bpf) for f in files]
+    report.check(any(p.endswith("/link-eth1") for p in pins), "the pins outlive the process", len(pins))
+    traced = stage.node.host.run([executable("trace-tool"), *stage.node.options, "100.64.0.9:1234",
+                                  f"{stage.site.plan.vip4}:80/tcp"])
+    report.check("verdict" in traced and "forward" in traced, "the trace works when the process is dead")
+    stage.node.host.run([executable("weir-dataplane"), "--detach", *stage.node.options])
+    left = [f for d, _, files in os.walk(stage.node.bpf) for f in files]
+    report.equal(left, [], "--detach removes all pins")
+    report.check("xdp" not in stage.node.host.run(["ip", "link", "show", "eth1"]), "and the program")
+
+
+def run(report):
+    for mode in ("gue", "ipip"):
+        say(f"mode {mode}")
+        with Lab(f"forward-{mode}") as lab:
+            stage = Stage(report, lab, mode)
+            stage.write()
+            stage.start()
+            dump = watch_kernel(stage)
+            stage.crowds()
+            kill_and_restart(report, stage)
+            if mode == "gue":
+                bad_documents(report, stage)
+                enlarge(report, stage)
+                new_mac(report, stage)
+            strangers(report, stage)
+            since = now_ms()
+            time.sleep(1)
+            stage.nothing_failed(since, "at the end")
+            for crowd in (stage.short, stage.long):
+                crowd.process.stop(25)
+            report.check(len(stage.short.read()) > 1500, "short requests", len(stage.short.requests))
+            report.check(len(stage.long.read()) > 30, "downloads of seconds", len(stage.long.requests))
+            report.equal({r.bytes for r in stage.long.requests if r.result == "ok"}, {768000}, "each came whole")
+            check_conservation(report, stage)
+            kernel_sees_no_vip(report, dump)
+            pins_outlive_the_process(report, stage)
+
+
+if __name__ == "__main__":
+    sys.exit(Report.main(run))
