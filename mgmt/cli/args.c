@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "mgmt/cli/cli.h"
 #include "weir/near.h"
 
@@ -238,5 +239,8 @@ int cli_main(int argc, char **argv)
 		return CLI_OK;
 	}
 	err = take_arguments(command, &args, argc - n_words, argv + n_words);
+	/* Libraries' logs are a process's; a command says itself what failed. */
+	if (command->run != cli_run)
+		log_level(LOG_CRIT);
 	return err ? err : command->run(&cli, &args);
 }

@@ -2,39 +2,81 @@
 /* The table of subcommands: what there is, what it takes, what it says of itself. */
 #include "mgmt/cli/cli.h"
 
-#define NONE                                                                                       \
-	{                                                                                          \
-		NULL, NULL, NULL                                                                   \
-	}
+/* clang-format off */
+#define OPTION_REASON  { "--reason", "TEXT", "why, for those who look later (required)" }
+#define OPTION_WHY     { "--reason", "TEXT", "why, for those who look later" }
+#define OPTION_AUTHOR  { "--author", "NAME", "who, if it is not the user" }
+#define OPTION_DRY_RUN { "--dry-run", NULL, "say what would happen and change nothing" }
+#define OPTION_ALL     { "--all", NULL, "wait until the peers have it too" }
+#define OPTION_OFFLINE { "--offline", NULL, "with weir-mgmt dead: write it to the store from here" }
+#define OPTION_GUARDS  { "--override", "GUARD,...", "go past these guards, on record" }
+#define OPTION_NOW     { "--now", NULL, "at once, without a TTL's head start or a ramp back" }
+#define OPTION_FROM    { "--from", "TIME", "start then: +10m, or 2026-11-20T12:00:00Z" }
+#define OPTION_UNTIL   { "--until", "TIME", "return then: +4h, 2026-11-20T12:00:00Z, never (required)" }
+#define OPTION_OVER    { "--over", "DURATION", "the ramp: 5m; of a backend, the time for its flows" }
+#define OPTION_CONFIRM { "--confirm-within", "DURATION", "undo it unless confirmed by then; none" }
+#define OPTION_FORCE   { "--force", "DIGEST", "override this diverged head by name" }
+#define OPTION_BASE    { "--base", "ETAG", "only if this is still the version in force" }
+#define NONE           { NULL, NULL, NULL }
+
+#define TARGET "site NAME|backend POOL/NAME"
 
 const struct cli_command cli_commands[] = {
-	{ "run",
-	  "",
-	  0,
-	  0,
-	  "start all of Weir in the foreground and restart what dies",
-	  cli_run,
-	  { NONE } },
-	{ "config check",
-	  "[FILE]",
-	  0,
-	  1,
-	  "tell all mistakes of a configuration (CONF/weir.conf)",
-	  cli_config_check,
-	  { NONE } },
-	{ "config show",
-	  "[FILE]",
-	  0,
-	  1,
-	  "the configuration as understood, with every default",
-	  cli_config_show,
+	{ "run", "", 0, 0, "start all of Weir in the foreground and restart what dies", cli_run, { NONE } },
+	{ "status", "", 0, 0, "what is asked for, seen and in force; exit 0 well, 10 degraded, 11 down", cli_status,
+	  { { "--watch", NULL, "again every second" }, NONE } },
+	{ "plan", "[FILE]", 0, 1, "what applying a configuration (CONF/weir.conf) would do", cli_plan, { NONE } },
+	{ "apply", "[FILE]", 0, 1, "make a configuration the version in force", cli_apply,
+	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_BASE, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
+	{ "confirm", "[VERSION]", 0, 1, "keep a risky version, which else undoes itself", cli_confirm,
+	  { OPTION_AUTHOR, NONE } },
+	{ "rollback", "VERSION", 1, 1, "make a new version with exactly the files of an old one", cli_rollback,
+	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_BASE, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
+	{ "versions", "", 0, 0, "the last versions: when, who, why", cli_versions,
+	  { { "--limit", "N", "so many (20)" }, NONE } },
+	{ "diff", "[VERSION [VERSION]]", 0, 2, "between versions, the one in force, or CONF/weir.conf", cli_diff, { NONE } },
+	{ "drain", TARGET, 2, 2, "no new flows there, existing ones live", cli_drain,
+	  { OPTION_OVER, OPTION_UNTIL, OPTION_REASON, OPTION_FROM, OPTION_NOW, OPTION_AUTHOR, OPTION_GUARDS,
+	    OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
+	{ "undrain", TARGET, 2, 2, "end a drain", cli_undrain,
+	  { OPTION_WHY, OPTION_OVER, OPTION_NOW, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
+	{ "disable", TARGET, 2, 2, "nothing goes there, at once", cli_disable,
+	  { OPTION_UNTIL, OPTION_REASON, OPTION_AUTHOR, OPTION_GUARDS, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
+	{ "enable", TARGET, 2, 2, "end a disable or force-up", cli_enable,
+	  { OPTION_WHY, OPTION_OVER, OPTION_NOW, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
+	{ "force-up", "backend POOL/NAME", 2, 2, "take it as up, whatever checks say", cli_force_up,
+	  { OPTION_UNTIL, OPTION_REASON, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
+	{ "hold", TARGET, 2, 2, "stop a running ramp where it is", cli_hold,
+	  { OPTION_WHY, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
+	{ "overrides", "", 0, 0, "drains, disables, forced states, holds", cli_overrides,
+	  { { "--ended", NULL, "those that are over too" }, NONE } },
+	{ "events", "", 0, 0, "what happened", cli_events,
+	  { { "--since", "ID", "only later ones" }, { "--follow", NULL, "and those to come" }, NONE } },
+	{ "trace", "SRC:PORT VIP:PORT/tcp", 2, 2, "what this node does with a packet, step by step", cli_trace, { NONE } },
+	{ "health", "", 0, 0, "each check's target, its last result and since when", cli_health, { NONE } },
+	{ "why", "site|backend|pool|service|node NAME", 2, 2, "one thing asked, seen and in force, and how it came so",
+	  cli_why, { NONE } },
+	{ "wait", "well | KIND NAME STATE", 1, 3, "until it is so: site ams drained, backend web/b1 up", cli_wait,
+	  { { "--timeout", "DURATION", "at most so long (60s)" }, NONE } },
+	{ "dns explain", "NAME [TYPE]", 1, 2, "what is answered to a question, and why", cli_dns_explain,
+	  { { "--client", "ADDR|PREFIX", "who asks; a prefix as ECS carries it" },
+	    { "--resolver", "ADDR", "through which resolver" },
+	    { "--at", "TIME", "answer for another time" },
+	    { "--tcp", NULL, "over TCP" },
+	    NONE } },
+	{ "zone reload", "", 0, 0, "take changed zone files", cli_zone_reload,
+	  { { "--reason", "TEXT", "why, for those who look later" }, NONE } },
+	{ "config check", "[FILE]", 0, 1, "tell all mistakes of a configuration (CONF/weir.conf)", cli_config_check, { NONE } },
+	{ "config show", "[FILE]", 0, 1, "the configuration as understood, with every default", cli_config_show,
 	  { { "--effective", NULL, "the effective document of this node" }, NONE } },
-	{ "config reference",
-	  "",
-	  0,
-	  0,
-	  "what a configuration may hold (docs/configuration.md)",
-	  cli_config_reference,
+	{ "config reference", "", 0, 0, "what a configuration may hold (docs/configuration.md)", cli_config_reference,
 	  { NONE } },
+	{ "agent attach", "INTERFACE", 1, 1, "on a backend: take tunnels off", cli_agent_attach,
+	  { { "--from", "PREFIX,...", "accept tunnels from these (the nodes' tunnel_source)" },
+	    { "--mode", "auto|native|generic", "where XDP runs" },
+	    NONE } },
+	{ "agent detach", "INTERFACE", 1, 1, "stop taking tunnels off", cli_agent_detach, { NONE } },
+	{ "agent status", "INTERFACE", 1, 1, "what the agent has taken and dropped", cli_agent_status, { NONE } },
 };
+/* clang-format on */
 const size_t cli_commands_n = sizeof(cli_commands) / sizeof(cli_commands[0]);

@@ -4,12 +4,16 @@
 
 Usage: test_cli.py WEIR SOURCE_ROOT
 """
+import http.server
 import json
 import os
 import shutil
+import socketserver
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import unittest
 
 ROOT = sys.argv.pop()
@@ -20,6 +24,239 @@ schema = 1; cluster = { name = "c"; hash_key_file = "hash.key"; hash_key_id = "k
 sites = ( { name = "s"; } );
 nodes = ( { name = "n1"; site = "s"; ports = ( { interface = "e"; } ); tunnel_source = [ "10.0.0.0/24" ]; } );
 """
+
+
+class Api(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """Management as the command line sees it: canned answers; what was asked is kept."""
+
+    daemon_threads = True
+
+    def __init__(self, path):
+        self.asked, self.answers = [], {}
+        api = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self):
+                n = int(self.headers.get("Content-Length") or 0)
+                body = json.loads(self.rfile.read(n)) if n else None
+                api.asked.append((self.command, self.path, body, self.headers.get("If-Match")))
+                status, found = api.answers.get(self.path.split("?")[0], (404, {"code": "not-found", "title": "?"}))
+                if isinstance(found, list):
+                    found = found.pop(0) if len(found) > 1 else found[0]
+                data = found if isinstance(found, bytes) else json.dumps(found).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = answer
+
+            def log_message(self, *_):
+                pass
+
+            def address_string(self):
+                return "unix"
+
+        super().__init__(path, Handler)
+        threading.Thread(target=self.serve_forever, daemon=True, kwargs={"poll_interval": 0.02}).start()
+
+    def get_request(self):
+        request, _ = super().get_request()
+        return request, ("unix", 0)
+
+
+HEAD = {"items": [{"number": 7, "etag": "v7-00", "state": "in_force"}], "head": "v7-00"}
+DRAIN = ("drain", "site", "ams", "--until", "+4h", "--reason", "INC-77")
+DRAINED = {
+    "override": {"id": "o1", "do": "drain", "target": {"site": "ams"}, "state": "ramping",
+                 "from": "2026-11-20T08:00:00.000Z", "full": "2026-11-20T08:05:00.000Z",
+                 "until": "2026-11-20T12:00:00.000Z", "returned": "2026-11-20T12:05:00.000Z"},
+    "receivers": [{"site": "fra", "weight_ppm_before": 500000, "weight_ppm_after": 1000000, "new_flows_per_s": 210,
+                   "new_flows_per_s_after": 430, "capacity_new_flows_per_s": 50000, "load_ppm_after": 8600}],
+    "guards": [{"guard": "room", "ok": True, "detail": "fra: 0.9 %"}], "undo": "weir undrain site ams", "notes": [],
+    "complete": True, "document": 57, "nodes": [{"node": "ams-1", "state": "in_force"}]}
+STATUS = {"node": "ams-1", "site": "ams", "cluster": "shop", "state": "well", "why": [], "document": 3,
+          "version": {"number": 7}, "store": {"state": "ok", "detail": ""}, "processes": [], "peers": [],
+          "sites": [{"name": "ams", "intent": {"state": "drain", "overrides": ["o1"]}, "observation": {"state": "up"},
+                     "effect": {"level_ppm": 1000000, "share_ppm": 0}}],
+          "pools": [{"name": "web", "backends": [
+              {"name": "b1", "intent": {"state": "serve"}, "observation": {"state": "down", "reason": "refused"},
+               "effect": {"state": "out", "why": "refused"}}]}],
+          "overrides": [{"id": "o1", "do": "drain", "target": {"site": "ams"}, "state": "drained", "author": "jw"}]}
+
+
+class WithApi(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="weir-api.")
+        self.api = Api(os.path.join(self.dir, "api.sock"))
+        with open(os.path.join(self.dir, "hash.key"), "w") as f:
+            f.write("0" * 32)
+        with open(os.path.join(self.dir, "weir.conf"), "w") as f:
+            f.write('@include "more.conf"\n' + CONFIG)
+        with open(os.path.join(self.dir, "more.conf"), "w") as f:
+            f.write("# nothing\n")
+        self.api.answers["/v1/versions"] = (200, HEAD)
+
+    def tearDown(self):
+        self.api.shutdown()
+        self.api.server_close()
+        shutil.rmtree(self.dir)
+
+    def weir(self, *arguments):
+        return subprocess.run([WEIR, "--conf-dir", self.dir, "--state-dir", self.dir, "--run-dir", self.dir, *arguments],
+                              capture_output=True, text=True, timeout=30, check=False)
+
+    def test_each_refusal_has_its_exit_status_and_says_what_to_do(self):
+        for http_status, code, exit_status, told in (
+                (400, "bad-request", 1, ""), (401, "unauthorized", 7, "role"), (403, "forbidden", 7, "role"),
+                (404, "not-found", 1, ""), (409, "guard", 2, "--override"), (409, "diverged", 4, "--force"),
+                (409, "nothing-to-end", 4, ""), (412, "stale", 4, "weir diff"), (422, "invalid", 1, ""),
+                (429, "busy", 3, "again"), (500, "internal", 3, ""), (503, "store", 3, "weir status")):
+            self.api.answers["/v1/overrides"] = (http_status, {
+                "code": code, "title": "No", "detail": "because", "errors": [{"field": "until", "detail": "too long"}],
+                "guards": [{"guard": "room", "ok": False, "detail": "fra is full"},
+                           {"guard": "last-site", "ok": True, "detail": "fine"}]})
+            done = self.weir(*DRAIN)
+            with self.subTest(code):
+                self.assertEqual(done.returncode, exit_status)
+                for text in ("No: because", "until: too long", "room: fra is full", told):
+                    self.assertIn(text, done.stderr)
+                self.assertNotIn("fine", done.stderr)
+                self.assertEqual(done.stdout, "")
+                self.assertEqual(json.loads(self.weir(*DRAIN, "--json").stdout)["code"], code)
+
+    def test_an_answer_that_is_no_json_is_no_crash(self):
+        for http_status, exit_status in ((200, 0), (502, 1)):
+            self.api.answers["/v1/overrides"] = (http_status, b"<html>")
+            self.assertEqual(self.weir(*DRAIN).returncode, exit_status)
+        self.api.answers["/v1/status"] = (200, b"[[[")
+        self.assertEqual(self.weir("status").returncode, 10)
+
+    def test_what_some_nodes_lack_is_partly_and_what_goes_on_is_a_timeout(self):
+        for states, exit_status in ((("in_force", "unreachable"), 6), (("in_force", "behind"), 5), (("written",), 5)):
+            self.api.answers["/v1/overrides"] = (202, {**DRAINED, "complete": False, "nodes": [
+                {"node": f"n{i}", "state": s} for i, s in enumerate(states)]})
+            done = self.weir(*DRAIN, "--all")
+            with self.subTest(states):
+                self.assertEqual(done.returncode, exit_status)
+                self.assertIn("it goes on: weir status", done.stdout)
+        self.assertIn("wait=all", self.api.asked[-1][1])
+
+    def test_a_drain_says_when_who_takes_it_and_how_to_undo_it(self):
+        self.api.answers["/v1/overrides"] = (201, DRAINED)
+        done = self.weir("drain", "site", "ams", "--over", "5m", "--until", "+4h", "--reason", "INC-77", "--override",
+                         "room,last-site", "--now", "--dry-run")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for text in ("drain site ams: ramping", "2026-11-20T08:05:00.000Z", "2026-11-20T12:00:00.000Z",
+                     "share  50.0 % -> 100.0 %", "new flows/s 210 -> 430 (0.9 % of 50000)", "guard room: ok",
+                     "undo: weir undrain site ams"):
+            self.assertIn(text, done.stdout)
+        method, path, body, _ = self.api.asked[-1]
+        self.assertEqual((method, path), ("POST", "/v1/overrides?wait=local&dry_run=true"))
+        self.assertEqual(body, {"do": "drain", "target": {"site": "ams"}, "over": "5m", "until": "+4h",
+                                "reason": "INC-77", "now": True, "override_guards": ["room", "last-site"]})
+        self.weir("disable", "backend", "web/b1", "--until", "never", "--reason", "x")
+        self.assertEqual(self.api.asked[-1][2]["target"], {"pool": "web", "backend": "b1"})
+
+    def test_a_drain_without_what_it_needs_is_not_asked(self):
+        for arguments, told in (
+                (("drain", "site", "ams", "--until", "+4h"), "--reason"),
+                (("drain", "site", "ams", "--reason", "x"), "--until"),
+                (("drain", "backend", "b1", "--until", "+4h", "--reason", "x"), "POOL/NAME"),
+                (("drain", "backend", "/b1", "--until", "+4h", "--reason", "x"), "POOL/NAME"),
+                (("drain", "site", "a/b", "--until", "+4h", "--reason", "x"), "site NAME"),
+                (("drain", "planet", "ams", "--until", "+4h", "--reason", "x"), "site NAME"),
+                (("drain", "site"), "something is missing"),
+                (("drain", "site", "ams", "--until"), "lacks its TIME"),
+                (("drain", "site", "ams", "--untli", "x"), 'did you mean "--until"?'),
+                (("undrain", "site", "ams", "--until", "x"), "no option --until"),
+                (("apply",), "--reason"), (("rollback", "x", "--reason", "y"), "number of a version"),
+                (("rollback",), "something is missing"), (("diff", "a"), "numbers of versions"),
+                (("events", "--since", "x"), "a number"), (("wait", "site", "ams"), "expected: well"),
+                (("wait", "well", "--timeout", "soon"), "a duration"), (("why", "moon", "x"), "expected: site"),
+                (("why", "backend", "b1"), "POOL/NAME"), (("versions", "--limit", "0"), "a number")):
+            done = self.weir(*arguments)
+            with self.subTest(arguments):
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(told, done.stderr)
+        self.assertEqual(self.api.asked, [])
+
+    def test_apply_sends_all_files_to_the_head_that_it_saw(self):
+        self.api.answers["/v1/config/apply"] = (201, {
+            "changed": True, "version": {"number": 8, "effective": "T", "confirm_by": "2026-11-20T08:05:00.000Z"},
+            "plan": {"changes": [{"path": "pools/web", "kind": "removed", "from": "", "to": ""}], "risks": ["it hurts"]},
+            "complete": True, "nodes": []})
+        done = self.weir("apply", "--reason", "CHG-1", "--confirm-within", "5m")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for text in ("- pools/web", "! it hurts", "version 8", "UNDONE at 2026-11-20T08:05:00.000Z unless: weir confirm 8",
+                     "undo: weir rollback 7"):
+            self.assertIn(text, done.stdout)
+        method, path, body, if_match = self.api.asked[-1]
+        self.assertEqual((method, path, if_match), ("POST", "/v1/config/apply?wait=local", '"v7-00"'))
+        self.assertEqual(sorted(body["files"]), ["more.conf", "weir.conf"])
+        self.assertEqual((body["reason"], body["confirm_within"]), ("CHG-1", "5m"))
+        self.weir("apply", "--reason", "x", "--base", "v6-11")
+        self.assertEqual(self.api.asked[-1][3], '"v6-11"')
+        self.assertEqual(self.weir("apply", "none.conf", "--reason", "x").returncode, 1)
+
+    def test_mistakes_found_by_management_are_told_like_those_found_here(self):
+        self.api.answers["/v1/config/plan"] = (422, {"code": "mistakes", "title": "The configuration has mistakes",
+                                                     "mistakes": [{"file": "weir.conf", "line": 3, "field": "a.b",
+                                                                   "message": "is missing"}]})
+        done = self.weir("plan")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("weir.conf:3: a.b: is missing", done.stderr)
+
+    def test_confirm_finds_the_version_that_waits(self):
+        self.assertEqual(self.weir("confirm").returncode, 4)
+        self.api.answers["/v1/versions"] = (200, {"items": [{"number": 9, "state": "unconfirmed"}]})
+        self.api.answers["/v1/versions/9/confirm"] = (200, {"number": 9})
+        self.assertEqual(self.weir("confirm").returncode, 0)
+
+    def test_status_ends_with_the_state(self):
+        for state, exit_status in (("well", 0), ("degraded", 10), ("down", 11)):
+            self.api.answers["/v1/status"] = (200, {**STATUS, "state": state, "why": ["a reason"]})
+            done = self.weir("status")
+            with self.subTest(state):
+                self.assertEqual(done.returncode, exit_status)
+                for text in (state, "a reason", "web/b1", "refused", "out", "100.0 %"):
+                    self.assertIn(text, done.stdout)
+        self.assertEqual(json.loads(self.weir("--json", "status").stdout)["document"], 3)
+
+    def test_wait_sees_it_come_or_times_out(self):
+        self.api.answers["/v1/status"] = (200, STATUS)
+        for arguments in (("well",), ("site", "ams", "drained"), ("backend", "web/b1", "down"), ("backend", "web/b1", "out")):
+            self.assertEqual(self.weir("wait", *arguments).returncode, 0, arguments)
+        start = time.monotonic()
+        self.assertEqual(self.weir("wait", "backend", "web/b1", "up", "--timeout", "500ms").returncode, 5)
+        self.assertLess(time.monotonic() - start, 5)
+        later = json.loads(json.dumps(STATUS))
+        later["pools"][0]["backends"][0]["observation"]["state"] = "up"
+        self.api.answers["/v1/status"] = (200, [STATUS, STATUS, later])
+        self.assertEqual(self.weir("wait", "backend", "web/b1", "up").returncode, 0)
+
+    def test_why_shows_the_three_fields_and_the_events(self):
+        self.api.answers["/v1/status"] = (200, STATUS)
+        self.api.answers["/v1/events"] = (200, {"items": [
+            {"id": 1, "time": "T1", "kind": "health", "subject": "pools/web/backends/b1", "message": "went down"},
+            {"id": 2, "time": "T2", "kind": "health", "subject": "pools/web/backends/b12", "message": "another"}], "last": 2})
+        done = self.weir("why", "backend", "web/b1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for text in ("asked        state=serve", "seen         state=down reason=refused", "in force     state=out", "went down"):
+            self.assertIn(text, done.stdout)
+        self.assertNotIn("another", done.stdout)
+        self.assertIn("override     drain drained", self.weir("why", "site", "ams").stdout)
+        self.assertEqual(self.weir("why", "site", "moon").returncode, 1)
+
+    def test_events_come_as_lines(self):
+        self.api.answers["/v1/events"] = (200, {"items": [{"id": 4, "time": "T", "kind": "store", "subject": "s",
+                                                           "message": "m"}], "last": 4, "oldest": 1})
+        self.assertIn("T store", self.weir("events").stdout)
+        self.assertEqual(json.loads(self.weir("events", "--json").stdout)["id"], 4)
+        self.api.answers["/v1/events"] = (410, {"code": "events-lost", "title": "Gone"})
+        self.assertEqual(self.weir("events", "--since", "1").returncode, 4)
 
 
 class Cli(unittest.TestCase):
@@ -59,6 +296,31 @@ class Cli(unittest.TestCase):
             with self.subTest(arguments):
                 self.assertEqual(done.returncode, 1)
                 self.assertIn(told, done.stderr)
+
+    def test_without_management_every_request_ends_with_3_and_says_what_to_do(self):
+        self.write(CONFIG)
+        for arguments in (DRAIN, ("plan",), ("apply", "--reason", "x"), ("versions",), ("diff", "1", "2"), ("confirm",),
+                          ("rollback", "1", "--reason", "x"), ("events",), ("overrides",), ("zone", "reload"),
+                          ("why", "site", "s"), ("status",), ("health",), ("trace", "1.1.1.1:1", "2.2.2.2:2/tcp"),
+                          ("dns", "explain", "a.b"), ("wait", "well", "--timeout", "300ms")):
+            done = self.weir(*arguments)
+            with self.subTest(arguments):
+                self.assertEqual(done.returncode, 3)
+                self.assertTrue(done.stderr.startswith("weir: "))
+                self.assertEqual(done.stdout, "")
+
+    def test_offline_without_a_configuration_is_told(self):
+        done = self.weir(*DRAIN, "--offline")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("there is no configuration yet", done.stderr)
+
+    def test_bad_questions_are_usage(self):
+        for arguments in (("dns", "explain", "a.b", "A", "--client", "x"), ("dns", "explain", "a.b", "--resolver", "x"),
+                          ("dns", "explain", "a.b", "--at", "noon"), ("trace", "1.1.1.1", "2.2.2.2:2/tcp"),
+                          ("agent", "attach", "lo"), ("agent", "attach", "lo", "--from", "10.0.0.1/8"),
+                          ("agent", "attach", "lo", "--from", "10.0.0.0/8", "--mode", "fast")):
+            with self.subTest(arguments):
+                self.assertEqual(self.weir(*arguments).returncode, 1)
 
     def test_help_names_every_command_and_each_has_its_own(self):
         whole = self.weir("help")

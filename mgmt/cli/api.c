@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/cli/api.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <curl/curl.h>
+
+#define ANSWER_MAX  ((size_t)64 << 20)
+#define HEADERS_MAX 512
+
+/* What is received. */
+struct answer {
+	char *bytes;
+	size_t n;
+	char *etag;
+	size_t etag_size;
+};
+
+static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
+{
+	struct answer *a = arg;
+	char *more;
+
+	n *= size;
+	if (a->n + n > ANSWER_MAX)
+		return 0;
+	more = realloc(a->bytes, a->n + n + 1);
+	if (!more)
+		return 0;
+	a->bytes = more;
+	memcpy(a->bytes + a->n, bytes, n);
+	a->n += n;
+	return n;
+}
+
+/* ETag: "v12-0123" */
+static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
+{
+	static const char name[] = "etag:";
+	struct answer *a = arg;
+	size_t kept = 0;
+
+	n *= size;
+	if (n <= strlen(name) || strncasecmp(bytes, name, strlen(name)) != 0)
+		return n;
+	for (size_t i = strlen(name); i < n && kept + 1 < a->etag_size; i++)
+		if (bytes[i] > ' ' && bytes[i] != '"')
+			a->etag[kept++] = bytes[i];
+	a->etag[kept] = '\0';
+	return n;
+}
+
+static struct curl_slist *headers_of(const struct api_request *request)
+{
+	char line[HEADERS_MAX];
+	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+
+	if (request->body)
+		list = curl_slist_append(list, "Content-Type: application/json");
+	if (request->if_match) {
+		bool any = strcmp(request->if_match, "*") == 0;
+
+		snprintf(line, sizeof(line), "If-Match: %s%s%s", any ? "" : "\"", request->if_match,
+		         any ? "" : "\"");
+		list = curl_slist_append(list, line);
+	}
+	return list;
+}
+
+static void set_up(CURL *curl, const char *socket, const char *url,
+                   const struct api_request *request, const char *body, struct answer *a)
+{
+	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket);
+	curl_easy_setopt(curl, CURLOPT_URL, url);
+	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, a);
+	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(curl, CURLOPT_HEADERDATA, a);
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_PROXY, "");
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
+	                 (long)(request->timeout_ms ? request->timeout_ms : API_TIMEOUT_MS));
+	if (body)
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+	else if (strcmp(request->method, "POST") == 0)
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
+}
+
+static int perform(CURL *curl, const char *socket, const struct api_request *request,
+                   struct answer *a, long *status)
+{
+	struct curl_slist *headers = headers_of(request);
+	char *body = request->body ? json_dumps(request->body, JSON_COMPACT) : NULL;
+	size_t n = strlen(request->path) + 16;
+	char *url = malloc(n);
+	CURLcode code = CURLE_OUT_OF_MEMORY;
+
+	if (url && headers && (body || !request->body)) {
+		snprintf(url, n, "http://weir%s", request->path);
+		set_up(curl, socket, url, request, body, a);
+		curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+		code = curl_easy_perform(curl);
+		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
+	}
+	curl_slist_free_all(headers);
+	free(body);
+	free(url);
+	return (int)code;
+}
+
+/* Why there is no answer. */
+static int tell_failure(const char *socket, CURLcode code, long error, bool quietly)
+{
+	if (code == CURLE_OPERATION_TIMEDOUT)
+		return cli_fail(CLI_TIMEOUT,
+		                "management did not answer in time; what was asked may go on");
+	if (error == EACCES)
+		return cli_fail(CLI_DENIED,
+		                "%s may not be used by this user; members of group weir may",
+		                socket);
+	if (quietly)
+		return CLI_UNREACHABLE;
+	return cli_fail(CLI_UNREACHABLE,
+	                "management does not answer on %s (%s); is weir run or weir-mgmt running? "
+	                "Forwarding and DNS do not need it; drains can be taken with --offline",
+	                socket, error ? strerror((int)error) : curl_easy_strerror(code));
+}
+
+static int ask(const struct cli *cli, const struct api_request *request, struct api_reply *reply,
+               bool quietly)
+{
+	char socket[PATH_MAX];
+	struct answer a = { .etag = reply->etag, .etag_size = sizeof(reply->etag) };
+	CURL *curl = curl_easy_init();
+	long error = 0;
+	int code = CURLE_OUT_OF_MEMORY;
+
+	*reply = (struct api_reply){ 0 };
+	if (proc_path(cli->dirs.run, PROC_API_SOCKET, socket) == 0 && curl) {
+		code = perform(curl, socket, request, &a, &reply->status);
+		curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &error);
+	}
+	curl_easy_cleanup(curl);
+	json_decref(request->body);
+	if (code != CURLE_OK) {
+		free(a.bytes);
+		return tell_failure(socket, (CURLcode)code, error, quietly);
+	}
+	reply->body = a.n ? json_loadb(a.bytes, a.n, JSON_DECODE_ANY, NULL) : NULL;
+	if (!reply->body && a.n) /* no JSON: as a text */
+		reply->body = json_stringn(a.bytes, a.n);
+	free(a.bytes);
+	return CLI_OK;
+}
+
+int api_ask(const struct cli *cli, const struct api_request *request, struct api_reply *reply)
+{
+	return ask(cli, request, reply, false);
+}
+
+int api_ask_quietly(const struct cli *cli, const struct api_request *request,
+                    struct api_reply *reply)
+{
+	return ask(cli, request, reply, true);
+}
+
+void api_reply_fini(struct api_reply *reply)
+{
+	json_decref(reply->body);
+	reply->body = NULL;
+}
+
+const char *api_text(const json_t *object, const char *name, const char *otherwise)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : otherwise;
+}
+
+double api_number(const json_t *object, const char *name, double otherwise)
+{
+	const json_t *n = json_object_get(object, name);
+
+	return json_is_number(n) ? json_number_value(n) : otherwise;
+}
+
+char *api_escape(const char *text)
+{
+	static const char plain[] =
+	        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+	char *out = malloc(3 * strlen(text) + 1), *p = out;
+
+	if (!out)
+		return NULL;
+	for (; *text; text++) {
+		if (strchr(plain, *text))
+			*p++ = *text;
+		else
+			p += sprintf(p, "%%%02X", (unsigned char)*text);
+	}
+	*p = '\0';
+	return out;
+}
+
+bool api_taken(const struct api_reply *reply)
+{
+	return reply->status >= 200 && reply->status < 300;
+}
+
+/* Of a change that stands: everywhere, here only, or nowhere yet. */
+static int status_of_change(const json_t *body)
+{
+	const json_t *nodes = json_object_get(body, "nodes"), *node;
+	const json_t *complete = json_object_get(body, "complete");
+	size_t i;
+	bool some = false, lacks = false;
+
+	if (!complete || json_is_true(complete))
+		return CLI_OK;
+	json_array_foreach(nodes, i, node)
+	{
+		const char *state = api_text(node, "state", "");
+
+		some |= strcmp(state, "in_force") == 0 || strcmp(state, "agreed") == 0;
+		lacks |= strcmp(state, "unreachable") == 0 || strcmp(state, "diverged") == 0 ||
+		         strcmp(state, "not_written") == 0;
+	}
+	return some && lacks ? CLI_PARTLY : CLI_TIMEOUT;
+}
+
+int api_status(const struct api_reply *reply)
+{
+	const char *code = api_text(reply->body, "code", "");
+
+	if (api_taken(reply))
+		return status_of_change(reply->body);
+	switch (reply->status) {
+	case 401:
+	case 403:
+		return CLI_DENIED;
+	case 409:
+		return strcmp(code, "guard") == 0 ? CLI_REFUSED : CLI_CONFLICT;
+	case 410:
+	case 412:
+	case 428:
+		return CLI_CONFLICT;
+	case 429:
+	case 500:
+	case 503:
+		return CLI_UNREACHABLE;
+	default:
+		return CLI_USAGE;
+	}
+}
+
+/* What a person can do about each refusal. */
+static const char *advice(const char *code)
+{
+	static const struct {
+		const char *code, *what;
+	} rows[] = {
+		{ "guard", "if it must be: --override GUARD --reason TEXT, on record" },
+		{ "diverged",
+		  "look at weir versions on both nodes, then apply with --force DIGEST" },
+		{ "stale", "someone changed it meanwhile: look at weir diff, then do it again" },
+		{ "store", "overrides are taken all the same; look at weir status" },
+		{ "mistakes", "mend them and check with weir config check" },
+		{ "busy", "do it again in a moment" },
+		{ "forbidden", "ask someone whose role reaches" },
+		{ "unauthorized", "ask someone whose role reaches" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (strcmp(rows[i].code, code) == 0)
+			return rows[i].what;
+	return NULL;
+}
+
+static void tell_list(const json_t *list, const char *name, const char *text, bool only_failed)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+	{
+		if (only_failed && json_is_true(json_object_get(item, "ok")))
+			continue;
+		fprintf(stderr, "  %s: %s\n", api_text(item, name, ""), api_text(item, text, ""));
+	}
+}
+
+static void tell_mistakes(const json_t *list)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+	        fprintf(stderr, "%s:%d: %s: %s\n", api_text(item, "file", ""),
+	                (int)api_number(item, "line", 0), api_text(item, "field", ""),
+	                api_text(item, "message", ""));
+}
+
+int api_refusal(const struct api_reply *reply)
+{
+	const json_t *body = reply->body;
+	const char *code = api_text(body, "code", ""), *what = advice(code);
+	const char *detail = api_text(body, "detail", "");
+
+	tell_mistakes(json_object_get(body, "mistakes"));
+	cli_fail(CLI_OK, "%s%s%s", api_text(body, "title", "management answers in an unknown way"),
+	         detail[0] ? ": " : "", detail);
+	tell_list(json_object_get(body, "errors"), "field", "detail", false);
+	tell_list(json_object_get(body, "guards"), "guard", "detail", true);
+	if (what)
+		fprintf(stderr, "  %s\n", what);
+	return api_status(reply);
+}
+
+void api_print_json(const json_t *body)
+{
+	json_dumpf(body, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+	putchar('\n');
+}
+
+int api_get(const struct cli *cli, const struct api_request *request, struct api_reply *reply)
+{
+	int status = api_ask(cli, request, reply);
+
+	if (status)
+		return status;
+	status = api_status(reply);
+	if (api_taken(reply))
+		return status;
+	if (cli->json && reply->body)
+		api_print_json(reply->body);
+	api_refusal(reply);
+	api_reply_fini(reply);
+	return status;
+}
+
+int api_show(const struct cli *cli, const struct api_request *request,
+             void (*print)(const json_t *body))
+{
+	struct api_reply reply;
+	int status = api_get(cli, request, &reply);
+
+	if (!api_taken(&reply))
+		return status;
+	if (cli->json)
+		api_print_json(reply.body);
+	else
+		print(reply.body);
+	api_reply_fini(&reply);
+	return status;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A client of the management API (docs/api.md) over RUN/api.sock. One request at a time.
+ */
+#ifndef WEIR_MGMT_CLI_API_H
+#define WEIR_MGMT_CLI_API_H
+
+#include <jansson.h>
+
+#include "mgmt/cli/cli.h"
+
+struct api_request {
+	const char *method; /* "GET" */
+	const char *path;   /* "/v1/status?pool=web" */
+	json_t *body;       /* taken; NULL: none */
+	const char *if_match;
+	unsigned timeout_ms; /* 0: API_TIMEOUT_MS */
+};
+
+#define API_TIMEOUT_MS 75000u
+
+struct api_reply {
+	long status;    /* of HTTP */
+	json_t *body;   /* NULL when it was no JSON */
+	char etag[128]; /* without quotes */
+};
+
+/* Ask. @return CLI_OK with any HTTP status; CLI_UNREACHABLE, CLI_TIMEOUT or CLI_DENIED after telling why */
+int api_ask(const struct cli *cli, const struct api_request *request, struct api_reply *reply);
+/* As api_ask(), but says nothing where there is no API, for those who have another source. */
+int api_ask_quietly(const struct cli *cli, const struct api_request *request,
+                    struct api_reply *reply);
+void api_reply_fini(struct api_reply *reply);
+
+/* Whether it was done, here at least: there is a body to show. */
+bool api_taken(const struct api_reply *reply);
+/* The exit status that an answer means. */
+int api_status(const struct api_reply *reply);
+/* Tell on standard error what an answer refuses, with all its reasons, and what to do. @return its exit status */
+int api_refusal(const struct api_reply *reply);
+/*
+ * Ask; what fails is told (a refusal is printed too with --json), and the reply freed.
+ * @return the exit status; there is a @p reply, given, if api_taken() says so
+ */
+int api_get(const struct cli *cli, const struct api_request *request, struct api_reply *reply);
+/* api_get(), printed with --json; else by @p print. @return the exit status */
+int api_show(const struct cli *cli, const struct api_request *request,
+             void (*print)(const json_t *body));
+/* One line of JSON on standard output. */
+void api_print_json(const json_t *body);
+
+/* A member's text, or @p otherwise where it is none. */
+const char *api_text(const json_t *object, const char *name, const char *otherwise);
+/* A number of any kind, or @p otherwise. */
+double api_number(const json_t *object, const char *name, double otherwise);
+/* A segment of a path, escaped; from malloc(). */
+char *api_escape(const char *text);
+
+#endif

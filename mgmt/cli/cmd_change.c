@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* plan, apply, confirm, rollback, versions, diff. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mgmt/cli/api.h"
+#include "mgmt/store/gather.h"
+
+/* The bytes of a file as the API takes them. @return NULL when they are no UTF-8 */
+static json_t *file_text(const struct files_item *f)
+{
+	return json_stringn(f->bytes, f->n_bytes);
+}
+
+/* The files of FILE (CONF/weir.conf) and what it names. @return NULL after telling why */
+static json_t *gather(const struct cli *cli, const struct cli_args *args, const char *path)
+{
+	char dir[PATH_MAX];
+	const char *slash = path ? strrchr(path, '/') : NULL;
+	struct files files = { 0 };
+	json_t *out = json_object();
+
+	(void)args;
+	if (!path)
+		snprintf(dir, sizeof(dir), "%s", cli->dirs.conf);
+	else
+		snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path + 1) : 1,
+		         slash ? path : ".");
+	int err = gather_files(dir, path ? (slash ? slash + 1 : path) : PROC_CONF_FILE, &files);
+	if (err) {
+		cli_fail(CLI_USAGE, "%s%s%s: %s", path ? path : dir, path ? "" : "/",
+		         path ? "" : PROC_CONF_FILE, strerror(-err));
+		json_decref(out);
+		return NULL;
+	}
+	for (size_t i = 0; i < files.n_items; i++) {
+		json_t *text = file_text(&files.items[i]);
+
+		if (!text || json_object_set_new(out, files.items[i].name, text) != 0) {
+			cli_fail(CLI_USAGE, "%s is not UTF-8", files.items[i].name);
+			files_fini(&files);
+			json_decref(out);
+			return NULL;
+		}
+	}
+	files_fini(&files);
+	return out;
+}
+
+static void print_changes(const json_t *plan)
+{
+	static const char marks[] = "+-~";
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(json_object_get(plan, "changes"), i, item)
+	{
+		const char *kind = api_text(item, "kind", ""), *from = api_text(item, "from", ""),
+		           *to = api_text(item, "to", "");
+		char mark = marks[kind[0] == 'a' ? 0 : kind[0] == 'r' ? 1 : 2];
+
+		printf(" %c %s", mark, api_text(item, "path", ""));
+		if (from[0] || to[0])
+			printf("  %s -> %s", from[0] ? from : "-", to[0] ? to : "-");
+		putchar('\n');
+	}
+	json_array_foreach(json_object_get(plan, "pools"), i, item) printf(
+	        "   pool %s: %.0f -> %.0f backends, %.1f %% of its slots move\n",
+	        api_text(item, "pool", ""), api_number(item, "backends_before", 0),
+	        api_number(item, "backends_after", 0), api_number(item, "moved_ppm", 0) / 1e4);
+	json_array_foreach(json_object_get(plan, "risks"), i, item)
+	        printf(" ! %s\n", json_string_value(item) ? json_string_value(item) : "");
+}
+
+static void print_plan(const json_t *body)
+{
+	if (!json_is_true(json_object_get(body, "changed"))) {
+		puts("nothing changes");
+		return;
+	}
+	print_changes(body);
+	if (json_is_true(json_object_get(body, "risky")))
+		printf("risky: it will be undone unless it is confirmed within %.0f s\n",
+		       api_number(body, "confirm_within_ms", 0) / 1000);
+	const json_t *base = json_object_get(body, "base");
+	const char *etag =
+	        json_string_value(base) ? json_string_value(base) : api_text(base, "etag", NULL);
+	if (etag)
+		printf("made to version %s\n", etag);
+	puts("to do it: weir apply --reason TEXT");
+}
+
+int cli_plan(struct cli *cli, const struct cli_args *args)
+{
+	json_t *files = gather(cli, args, args->at[0]);
+	struct api_request request = { .method = "POST", .path = "/v1/config/plan" };
+
+	if (!files)
+		return CLI_USAGE;
+	request.body = json_pack("{s:o}", "files", files);
+	return api_show(cli, &request, print_plan);
+}
+
+static void print_nodes(const json_t *body)
+{
+	const json_t *node;
+	size_t i;
+
+	json_array_foreach(json_object_get(body, "nodes"), i, node)
+	{
+		const char *detail = api_text(node, "detail", "");
+
+		printf("  %-16s %s%s%s\n", api_text(node, "node", ""), api_text(node, "state", ""),
+		       detail[0] ? ": " : "", detail);
+	}
+	if (json_is_false(json_object_get(body, "complete")))
+		puts("  not all have it yet; it goes on: weir status");
+}
+
+static void print_change(const json_t *body)
+{
+	const json_t *version = json_object_get(body, "version"),
+	             *plan = json_object_get(body, "plan");
+	double number = api_number(version, "number", 0);
+	const char *by = api_text(version, "confirm_by", NULL);
+
+	if (json_is_true(json_object_get(body, "dry_run")))
+		puts("dry run, nothing was changed:");
+	if (!json_is_true(json_object_get(body, "changed"))) {
+		printf("nothing changes; version %.0f stands\n", number);
+		return;
+	}
+	if (plan)
+		print_changes(plan);
+	printf("version %.0f, in force at %s\n", number, api_text(version, "effective", "?"));
+	print_nodes(body);
+	if (by)
+		printf("UNDONE at %s unless: weir confirm %.0f\n", by, number);
+	if (number > 1)
+		printf("undo: weir rollback %.0f --reason TEXT\n", number - 1);
+}
+
+/* The ETag of the version in force. @return 0 or an exit status */
+static int head_etag(const struct cli *cli, char etag[128])
+{
+	struct api_request request = { .method = "GET", .path = "/v1/versions?limit=1" };
+	struct api_reply reply;
+	int status = api_get(cli, &request, &reply);
+
+	if (!api_taken(&reply))
+		return status;
+	const json_t *head = json_object_get(reply.body, "head");
+	const json_t *first = json_array_get(json_object_get(reply.body, "items"), 0);
+	const char *found =
+	        json_string_value(head) ? json_string_value(head) : api_text(head, "etag", NULL);
+	snprintf(etag, 128, "%s", found ? found : api_text(first, "etag", "*"));
+	api_reply_fini(&reply);
+	return CLI_OK;
+}
+
+static void add_text(json_t *body, const char *name, const char *value)
+{
+	if (value)
+		json_object_set_new(body, name, json_string(value));
+}
+
+/* The options that apply and rollback share. */
+static void add_options(json_t *body, const struct cli_args *args)
+{
+	const char *force = cli_value(args, "--force");
+
+	add_text(body, "reason", cli_value(args, "--reason"));
+	add_text(body, "author", cli_value(args, "--author"));
+	add_text(body, "confirm_within", cli_value(args, "--confirm-within"));
+	if (force)
+		json_object_set_new(body, "force", json_pack("[s]", force));
+}
+
+/* POST a change to what @p etag names, or to the head. Takes @p body. */
+static int post_change(const struct cli *cli, const struct cli_args *args, const char *path,
+                       json_t *body)
+{
+	char etag[128], full[256];
+	const char *base = cli_value(args, "--base");
+	struct api_request request = {
+		.method = "POST", .path = full, .if_match = etag, .body = body
+	};
+	int status = CLI_OK;
+
+	snprintf(etag, sizeof(etag), "%s", base ? base : "");
+	if (!base)
+		status = head_etag(cli, etag);
+	if (status) {
+		json_decref(body);
+		return status;
+	}
+	snprintf(full, sizeof(full), "%s?wait=%s%s", path,
+	         cli_flag(args, "--all") ? "all" : "local",
+	         cli_flag(args, "--dry-run") ? "&dry_run=true" : "");
+	return api_show(cli, &request, print_change);
+}
+
+int cli_apply(struct cli *cli, const struct cli_args *args)
+{
+	json_t *files, *body;
+
+	if (!cli_value(args, "--reason"))
+		return cli_fail(CLI_USAGE, "apply needs --reason TEXT, for those who look later");
+	files = gather(cli, args, args->at[0]);
+	if (!files)
+		return CLI_USAGE;
+	body = json_pack("{s:o}", "files", files);
+	add_options(body, args);
+	return post_change(cli, args, "/v1/config/apply", body);
+}
+
+/* A version's number. @return 0: it is none */
+static unsigned long long version_number(const char *text)
+{
+	char *end;
+	unsigned long long n = strtoull(text, &end, 10);
+
+	return text[0] >= '0' && text[0] <= '9' && *end == '\0' ? n : 0;
+}
+
+int cli_rollback(struct cli *cli, const struct cli_args *args)
+{
+	char path[64];
+	json_t *body = json_object();
+	unsigned long long n = version_number(args->at[0]);
+
+	if (n == 0 || !cli_value(args, "--reason")) {
+		json_decref(body);
+		return cli_fail(CLI_USAGE,
+		                n ? "rollback needs --reason TEXT, for those who look later"
+		                  : "expected the number of a version; weir versions lists them");
+	}
+	snprintf(path, sizeof(path), "/v1/versions/%llu/rollback", n);
+	add_options(body, args);
+	return post_change(cli, args, path, body);
+}
+
+static void print_confirmed(const json_t *body)
+{
+	const json_t *version = json_object_get(body, "version");
+
+	printf("version %.0f is confirmed\n", api_number(version ? version : body, "number", 0));
+}
+
+/* The version that waits to be confirmed. @return 0: there is none, or it could not be asked (*status) */
+static unsigned long long pending(const struct cli *cli, int *status)
+{
+	struct api_request request = { .method = "GET", .path = "/v1/versions?limit=100" };
+	struct api_reply reply;
+	unsigned long long n = 0;
+	const json_t *item;
+	size_t i;
+
+	*status = api_get(cli, &request, &reply);
+	if (!api_taken(&reply))
+		return 0;
+	json_array_foreach(json_object_get(reply.body, "items"), i,
+	                   item) if (strcmp(api_text(item, "state", ""), "unconfirmed") == 0 &&
+	                             n == 0) n = (unsigned long long)api_number(item, "number", 0);
+	api_reply_fini(&reply);
+	return n;
+}
+
+int cli_confirm(struct cli *cli, const struct cli_args *args)
+{
+	char path[64];
+	int status = CLI_OK;
+	unsigned long long n = args->at[0] ? version_number(args->at[0]) : pending(cli, &status);
+	struct api_request request = { .method = "POST", .path = path };
+
+	if (status)
+		return status;
+	if (n == 0)
+		return args->at[0] ? cli_fail(CLI_USAGE, "expected the number of a version")
+		                   : cli_fail(CLI_CONFLICT, "no version waits to be confirmed");
+	snprintf(path, sizeof(path), "/v1/versions/%llu/confirm", n);
+	request.body = json_object();
+	add_text(request.body, "author", cli_value(args, "--author"));
+	return api_show(cli, &request, print_confirmed);
+}
+
+static void print_versions(const json_t *body)
+{
+	const json_t *v;
+	size_t i;
+
+	printf("%-8s %-25s %-12s %-12s %s\n", "VERSION", "TIME", "STATE", "AUTHOR", "REASON");
+	json_array_foreach(json_object_get(body, "items"), i, v)
+	{
+		printf("%-8.0f %-25s %-12s %-12s %s\n", api_number(v, "number", 0),
+		       api_text(v, "time", ""), api_text(v, "state", ""), api_text(v, "author", ""),
+		       api_text(v, "reason", ""));
+		if (api_text(v, "confirm_by", NULL))
+			printf("         undone at %s unless: weir confirm %.0f\n",
+			       api_text(v, "confirm_by", ""), api_number(v, "number", 0));
+	}
+}
+
+int cli_versions(struct cli *cli, const struct cli_args *args)
+{
+	char path[64];
+	const char *limit = cli_value(args, "--limit");
+	struct api_request request = { .method = "GET", .path = path };
+
+	if (limit && version_number(limit) == 0)
+		return cli_fail(CLI_USAGE, "--limit: expected a number");
+	snprintf(path, sizeof(path), "/v1/versions?limit=%llu",
+	         limit ? version_number(limit) : 20ULL);
+	return api_show(cli, &request, print_versions);
+}
+
+static void print_diff(const json_t *body)
+{
+	print_changes(body);
+	const char *text = api_text(body, "text", "");
+	if (text[0])
+		printf("\n%s", text);
+}
+
+/* Without numbers: what weir.conf would change; with one, against the version in force. */
+int cli_diff(struct cli *cli, const struct cli_args *args)
+{
+	char path[96], etag[128];
+	unsigned long long from, to;
+	struct api_request request = { .method = "GET", .path = path };
+
+	if (args->n == 0)
+		return cli_plan(cli, args);
+	from = version_number(args->at[0]);
+	to = args->at[1] ? version_number(args->at[1]) : 0;
+	if (from == 0 || (args->at[1] && to == 0))
+		return cli_fail(CLI_USAGE,
+		                "expected numbers of versions; weir versions lists them");
+	if (!args->at[1]) {
+		int status = head_etag(cli, etag);
+
+		if (status)
+			return status;
+		if (sscanf(etag, "v%llu-", &to) != 1)
+			return cli_fail(CLI_CONFLICT, "there is no version in force");
+	}
+	snprintf(path, sizeof(path), "/v1/versions/%llu/diff/%llu", from, to);
+	return api_show(cli, &request, print_diff);
+}

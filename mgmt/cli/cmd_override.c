@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * drain, undrain, disable, enable, force-up, hold: over the API, or with --offline by the
+ * very code that management runs (offline.c).
+ */
+#include "mgmt/cli/cmd_override.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* "site NAME" or "backend POOL/NAME" -> {"site": ...} or {"pool":..., "backend":...}. @return NULL: neither */
+static json_t *target_of(const struct cli_args *args)
+{
+	const char *slash = args->at[1] ? strchr(args->at[1], '/') : NULL;
+
+	if (args->n != 2)
+		return NULL;
+	if (strcmp(args->at[0], "site") == 0 && !slash)
+		return json_pack("{s:s}", "site", args->at[1]);
+	if (strcmp(args->at[0], "backend") == 0 && slash && slash != args->at[1] && slash[1])
+		return json_pack("{s:s%, s:s}", "pool", args->at[1], (size_t)(slash - args->at[1]),
+		                 "backend", slash + 1);
+	return NULL;
+}
+
+static void add(json_t *body, const char *name, const struct cli_args *args, const char *option)
+{
+	const char *value = cli_value(args, option);
+
+	if (value)
+		json_object_set_new(body, name, json_string(value));
+}
+
+/* "room,last-site" as a list. */
+static json_t *guards_of(const char *text)
+{
+	json_t *list = json_array();
+
+	while (*text) {
+		size_t n = strcspn(text, ",");
+
+		if (n)
+			json_array_append_new(list, json_stringn(text, n));
+		text += n + (text[n] == ',');
+	}
+	return list;
+}
+
+static json_t *body_of(const char *what, json_t *target, const struct cli_args *args)
+{
+	json_t *body = json_pack("{s:s, s:o}", "do", what, "target", target);
+
+	add(body, "over", args, "--over");
+	add(body, "from", args, "--from");
+	add(body, "until", args, "--until");
+	json_object_set_new(
+	        body, "reason",
+	        json_string(cli_value(args, "--reason") ? cli_value(args, "--reason") : what));
+	add(body, "author", args, "--author");
+	if (cli_flag(args, "--now"))
+		json_object_set_new(body, "now", json_true());
+	if (cli_value(args, "--override"))
+		json_object_set_new(body, "override_guards",
+		                    guards_of(cli_value(args, "--override")));
+	return body;
+}
+
+static void print_share(const char *name, const json_t *r)
+{
+	double before = api_number(r, "new_flows_per_s", -1),
+	       after = api_number(r, "new_flows_per_s_after", -1),
+	       load = api_number(r, "load_ppm_after", -1);
+
+	printf("  %-16s share %5.1f %% -> %5.1f %%", name,
+	       api_number(r, "weight_ppm_before", 0) / 1e4,
+	       api_number(r, "weight_ppm_after", 0) / 1e4);
+	if (before >= 0)
+		printf(", new flows/s %.0f -> %.0f", before, after);
+	else
+		printf(", load not known");
+	if (load >= 0)
+		printf(" (%.1f %% of %.0f)", load / 1e4,
+		       api_number(r, "capacity_new_flows_per_s", 0));
+	putchar('\n');
+}
+
+static void print_receivers(const json_t *list)
+{
+	const json_t *r;
+	size_t i;
+
+	if (json_array_size(list))
+		puts("receivers:");
+	json_array_foreach(list, i, r)
+	        print_share(api_text(r, "site", api_text(r, "backend", "?")), r);
+}
+
+static void print_lines(const json_t *list, const char *before)
+{
+	const json_t *line;
+	size_t i;
+
+	json_array_foreach(list, i, line) if (json_string_value(line))
+	        printf("%s%s\n", before, json_string_value(line));
+}
+
+static void print_guards(const json_t *list)
+{
+	const json_t *g;
+	size_t i;
+
+	json_array_foreach(list, i, g)
+	{
+		const char *detail = api_text(g, "detail", "");
+
+		printf("  guard %s: %s%s%s\n", api_text(g, "guard", ""),
+		       json_is_true(json_object_get(g, "ok")) ? "ok" : "OVERRIDDEN",
+		       detail[0] ? ", " : "", detail);
+	}
+}
+
+static void print_times(const json_t *o)
+{
+	static const struct {
+		const char *name, *what;
+	} rows[] = { { "from", "starts" },
+		     { "full", "complete" },
+		     { "until", "returns" },
+		     { "returned", "all back" } };
+
+	for (size_t i = 0; i < 4; i++)
+		if (json_object_get(o, rows[i].name))
+			printf("  %-9s %s\n", rows[i].what, api_text(o, rows[i].name, "never"));
+}
+
+/* What begins something again wants a reason of its own. */
+static void print_undo(const char *line)
+{
+	bool begins = line && (strstr(line, " drain ") || strstr(line, " disable ") ||
+	                       strstr(line, " force-up "));
+
+	if (line)
+		printf("undo: %s%s\n", line,
+		       begins && !strstr(line, "--reason") ? " --reason TEXT" : "");
+}
+
+void override_print(const json_t *body)
+{
+	const json_t *o = json_object_get(body, "override"), *target = json_object_get(o, "target");
+	const char *site = api_text(target, "site", NULL);
+	const json_t *node;
+	size_t i;
+
+	if (json_is_true(json_object_get(body, "dry_run")))
+		puts("dry run, nothing was changed:");
+	printf("%s %s %s%s%s: %s (%s)\n", api_text(o, "do", "?"), site ? "site" : "backend",
+	       site ? site : api_text(target, "pool", ""), site ? "" : "/",
+	       site ? "" : api_text(target, "backend", ""), api_text(o, "state", "?"),
+	       api_text(o, "id", "?"));
+	print_times(o);
+	print_receivers(json_object_get(body, "receivers"));
+	print_guards(json_object_get(body, "guards"));
+	print_lines(json_object_get(body, "notes"), "  note: ");
+	json_array_foreach(json_object_get(body, "nodes"), i, node)
+	        printf("  %-16s %s %s\n", api_text(node, "node", ""), api_text(node, "state", ""),
+	               api_text(node, "detail", ""));
+	if (json_is_false(json_object_get(body, "complete")))
+		puts("  not all have it yet; it goes on: weir status");
+	print_undo(api_text(body, "undo", NULL));
+}
+
+/* The request of an override command. @return NULL after telling what is wrong */
+static json_t *request_of(const char *what, const struct cli_args *args)
+{
+	bool begins = strcmp(what, "drain") == 0 || strcmp(what, "disable") == 0 ||
+	              strcmp(what, "force_up") == 0;
+	json_t *target = target_of(args);
+
+	if (!target) {
+		cli_fail(CLI_USAGE, "expected: site NAME, or backend POOL/NAME");
+		return NULL;
+	}
+	if (begins && !cli_value(args, "--reason")) {
+		json_decref(target);
+		cli_fail(CLI_USAGE, "--reason TEXT is missing; those who look later will want it");
+		return NULL;
+	}
+	if (begins && !cli_value(args, "--until")) {
+		json_decref(target);
+		cli_fail(CLI_USAGE, "--until TIME is missing: +4h, 2026-11-20T12:00:00Z, or never");
+		return NULL;
+	}
+	return body_of(what, target, args);
+}
+
+static int do_override(struct cli *cli, const struct cli_args *args, const char *what)
+{
+	char path[96];
+	struct api_request request = { .method = "POST", .path = path };
+
+	request.body = request_of(what, args);
+	if (!request.body)
+		return CLI_USAGE;
+	if (cli_flag(args, "--offline"))
+		return offline_override(cli, request.body, cli_flag(args, "--dry-run"));
+	snprintf(path, sizeof(path), "/v1/overrides?wait=%s%s",
+	         cli_flag(args, "--all") ? "all" : "local",
+	         cli_flag(args, "--dry-run") ? "&dry_run=true" : "");
+	return api_show(cli, &request, override_print);
+}
+
+int cli_drain(struct cli *cli, const struct cli_args *args)
+{
+	return do_override(cli, args, "drain");
+}
+
+int cli_undrain(struct cli *cli, const struct cli_args *args)
+{
+	return do_override(cli, args, "undrain");
+}
+
+int cli_disable(struct cli *cli, const struct cli_args *args)
+{
+	return do_override(cli, args, "disable");
+}
+
+int cli_enable(struct cli *cli, const struct cli_args *args)
+{
+	return do_override(cli, args, "enable");
+}
+
+int cli_force_up(struct cli *cli, const struct cli_args *args)
+{
+	return do_override(cli, args, "force_up");
+}
+
+int cli_hold(struct cli *cli, const struct cli_args *args)
+{
+	return do_override(cli, args, "hold");
+}
+
+static void print_overrides(const json_t *body)
+{
+	const json_t *o;
+	size_t i;
+
+	if (json_array_size(json_object_get(body, "items")) == 0)
+		puts("there are none");
+	json_array_foreach(json_object_get(body, "items"), i, o)
+	{
+		const json_t *target = json_object_get(o, "target");
+		const char *site = api_text(target, "site", NULL);
+
+		printf("%s  %s %s%s%s  %s %.1f %%  from %s until %s  by %s: %s\n",
+		       api_text(o, "id", ""), api_text(o, "do", ""),
+		       site ? site : api_text(target, "pool", ""), site ? "" : "/",
+		       site ? "" : api_text(target, "backend", ""), api_text(o, "state", ""),
+		       api_number(o, "level_ppm", 0) / 1e4, api_text(o, "from", ""),
+		       api_text(o, "until", "never"), api_text(o, "author", ""),
+		       api_text(o, "reason", ""));
+	}
+}
+
+int cli_overrides(struct cli *cli, const struct cli_args *args)
+{
+	struct api_request request = { .method = "GET",
+		                       .path = cli_flag(args, "--ended")
+		                                       ? "/v1/overrides?ended=true"
+		                                       : "/v1/overrides" };
+
+	return api_show(cli, &request, print_overrides);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef WEIR_MGMT_CLI_CMD_OVERRIDE_H
+#define WEIR_MGMT_CLI_CMD_OVERRIDE_H
+
+#include "mgmt/cli/api.h"
+
+/* Print an override command's answer, as the API gives it. */
+void override_print(const json_t *body);
+
+/*
+ * Take an override without weir-mgmt, by the same store and writer. @p body is as for
+ * POST /v1/overrides and is taken. @return the exit status
+ */
+int offline_override(const struct cli *cli, json_t *body, bool dry_run);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* trace SRC:PORT VIP:PORT/proto: the shared code on the pinned tables, also with the dataplane dead. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mgmt/cli/api.h"
+#include "weir/effect.h"
+#include "weir/model.h"
+#include "weir/trace.h"
+
+#define WHY_MAX 512
+
+/* Where this node's tables are pinned; the cluster's name is in the effective document. */
+static int pins_of(const struct cli *cli, char pins[PATH_MAX])
+{
+	struct model *m = NULL;
+	struct model_mistakes mistakes;
+	char path[PATH_MAX];
+
+	if (proc_path(cli->dirs.state, PROC_EFFECTIVE_FILE, path) != 0)
+		return cli_fail(CLI_USAGE, "the path is too long");
+	int err = model_read_effective(path, NULL, &m, &mistakes);
+	if (err)
+		cli_fail(CLI_OK, "%s cannot be read: %s", path,
+		         mistakes.n_items ? mistakes.items[0].message : strerror(-err));
+	else if (effect_pin_dir(cli->dirs.bpf, m->cluster, cli->dirs.node, pins) != 0)
+		err = cli_fail(CLI_USAGE, "the path is too long");
+	model_free(m);
+	model_mistakes_free(&mistakes);
+	return err ? CLI_UNREACHABLE : CLI_OK;
+}
+
+static void print_trace(const struct trace_result *r)
+{
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < r->n_steps; i++)
+		printf("%-10s %s\n", r->steps[i].step, r->steps[i].text);
+	printf("%-10s %s: %s", "result", r->action, r->reason);
+	if (r->backend_id)
+		printf(", to %s%s", addr_text(&r->backend, text),
+		       r->remembered ? ", remembered"
+		       : r->settled  ? ""
+		                     : ", slot unsettled");
+	putchar('\n');
+}
+
+static int trace(const struct cli *cli, const char *pins, const struct trace_query *q)
+{
+	char why[WHY_MAX] = "";
+	struct trace_result *r = calloc(1, sizeof(*r));
+	int err = r ? trace_pinned(pins, q, r, why, sizeof(why)) : -ENOMEM;
+
+	if (!err && cli->json) {
+		char *line = trace_json(q, r);
+
+		puts(line ? line : "{}");
+		free(line);
+	} else if (!err) {
+		print_trace(r);
+	}
+	free(r);
+	if (!err)
+		return CLI_OK;
+	if (err == -ENOENT)
+		return cli_fail(CLI_UNREACHABLE,
+		                "no dataplane has run here with --bpf-dir %s --node %s (%s)",
+		                cli->dirs.bpf, cli->dirs.node, why);
+	return cli_fail(err == -EPERM || err == -EACCES ? CLI_DENIED : CLI_UNREACHABLE,
+	                "the tables cannot be read: %s%s", why[0] ? why : strerror(-err),
+	                err == -EPERM || err == -EACCES ? "; do it as root" : "");
+}
+
+int cli_trace(struct cli *cli, const struct cli_args *args)
+{
+	char pins[PATH_MAX];
+	struct trace_query q;
+	int status;
+
+	if (trace_parse(args->at[0], args->at[1], &q) != 0)
+		return cli_fail(CLI_USAGE,
+		                "expected: SRC:PORT VIP:PORT/tcp, /tcp:syn or /udp; IPv6 in [ ]");
+	status = pins_of(cli, pins);
+	return status ? status : trace(cli, pins, &q);
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* why THING, wait CONDITION: one thing's intent, observation and effect, and its last events. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "mgmt/cli/api.h"
+#include "mgmt/store/when.h"
+
+#define WAIT_DEFAULT_MS 60000
+#define WAIT_STEP_MS    200
+
+/* "site NAME", "backend POOL/NAME", "pool NAME", "service NAME", "node NAME" */
+struct thing {
+	const char *kind, *name; /* of a backend its own */
+	char pool[64];
+};
+
+static int thing_of(const struct cli_args *args, struct thing *t)
+{
+	static const char *const kinds[] = { "site", "backend", "pool", "service", "node" };
+	const char *slash = strchr(args->at[1], '/');
+
+	*t = (struct thing){ .name = args->at[1] };
+	for (size_t i = 0; i < 5; i++)
+		if (strcmp(args->at[0], kinds[i]) == 0)
+			t->kind = kinds[i];
+	if (!t->kind)
+		return cli_fail(CLI_USAGE,
+		                "expected: site, backend, pool, service or node, and its name");
+	if (strcmp(t->kind, "backend") != 0)
+		return CLI_OK;
+	if (!slash || slash == t->name || !slash[1] || slash - t->name >= (int)sizeof(t->pool))
+		return cli_fail(CLI_USAGE, "expected: backend POOL/NAME");
+	snprintf(t->pool, sizeof(t->pool), "%.*s", (int)(slash - t->name), t->name);
+	t->name = slash + 1;
+	return CLI_OK;
+}
+
+static const json_t *find_named(const json_t *list, const char *name)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i,
+	                   item) if (strcmp(api_text(item, "name", ""), name) == 0) return item;
+	return NULL;
+}
+
+static const json_t *find(const json_t *status, const struct thing *t)
+{
+	char plural[16];
+
+	if (t->pool[0]) {
+		const json_t *pool = find_named(json_object_get(status, "pools"), t->pool);
+
+		return pool ? find_named(json_object_get(pool, "backends"), t->name) : NULL;
+	}
+	snprintf(plural, sizeof(plural), "%ss", t->kind);
+	return find_named(json_object_get(status, plural), t->name);
+}
+
+static void print_members(const char *what, const json_t *object)
+{
+	const char *name;
+	json_t *value;
+
+	printf("%-12s", what);
+	json_object_foreach((json_t *)(uintptr_t)object, name, value)
+	{
+		char *text = json_is_string(value)
+		                     ? NULL
+		                     : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+
+		if (!json_is_false(value) && !json_is_null(value))
+			printf(" %s=%s", name, text ? text : json_string_value(value));
+		free(text);
+	}
+	putchar('\n');
+}
+
+static void print_overrides_of(const json_t *status, const json_t *thing)
+{
+	const json_t *ids = json_object_get(json_object_get(thing, "intent"), "overrides"), *id, *o;
+	size_t i, j;
+
+	json_array_foreach(ids, i, id)
+	        json_array_foreach(json_object_get(status, "overrides"), j,
+	                           o) if (json_string_value(id) &&
+	                                  strcmp(api_text(o, "id", ""), json_string_value(id)) == 0)
+	                printf("%-12s %s %s, until %s, by %s at %s: %s\n", "override",
+	                       api_text(o, "do", ""), api_text(o, "state", ""),
+	                       api_text(o, "until", "never"), api_text(o, "author", ""),
+	                       api_text(o, "created", ""), api_text(o, "reason", ""));
+}
+
+/* The last events whose subject names the thing. */
+static json_t *events_of(const struct cli *cli, const struct thing *t)
+{
+	struct api_request request = { .method = "GET", .path = "/v1/events?limit=1000" };
+	struct api_reply reply;
+	json_t *out = json_array();
+	const json_t *e;
+	size_t i;
+
+	api_ask_quietly(cli, &request, &reply);
+	if (!api_taken(&reply)) {
+		api_reply_fini(&reply);
+		return out;
+	}
+	json_array_foreach(json_object_get(reply.body, "items"), i, e)
+	{
+		const char *at = strstr(api_text(e, "subject", ""), t->name);
+		const char *end = at ? at + strlen(t->name) : NULL;
+
+		if (at && (*end == '\0' || *end == '/') &&
+		    (!t->pool[0] || strstr(api_text(e, "subject", ""), t->pool)))
+			json_array_append(out, (json_t *)(uintptr_t)e);
+	}
+	api_reply_fini(&reply);
+	while (json_array_size(out) > 10)
+		json_array_remove(out, 0);
+	return out;
+}
+
+static void print_why(const json_t *status, const json_t *thing, const json_t *events)
+{
+	const json_t *e;
+	size_t i;
+
+	print_members("asked", json_object_get(thing, "intent"));
+	print_members("seen", json_object_get(thing, "observation"));
+	print_members("in force", json_object_get(thing, "effect"));
+	print_overrides_of(status, thing);
+	json_array_foreach(events, i, e)
+	        printf("%s %s: %s\n", api_text(e, "time", ""), api_text(e, "kind", ""),
+	               api_text(e, "message", ""));
+}
+
+static int ask_status(const struct cli *cli, struct api_reply *reply)
+{
+	struct api_request request = { .method = "GET", .path = "/v1/status" };
+
+	return api_get(cli, &request, reply);
+}
+
+int cli_why(struct cli *cli, const struct cli_args *args)
+{
+	struct thing t;
+	struct api_reply reply;
+	int status = thing_of(args, &t);
+
+	if (!status)
+		status = ask_status(cli, &reply);
+	if (status)
+		return status;
+	const json_t *thing = find(reply.body, &t);
+	if (!thing) {
+		api_reply_fini(&reply);
+		return cli_fail(CLI_USAGE, "there is no %s %s; weir status lists them", t.kind,
+		                args->at[1]);
+	}
+	json_t *events = events_of(cli, &t);
+	if (cli->json) {
+		json_t *out = json_pack("{s:O, s:O}", "thing", thing, "events", events);
+		api_print_json(out);
+		json_decref(out);
+	} else {
+		print_why(reply.body, thing, events);
+	}
+	json_decref(events);
+	api_reply_fini(&reply);
+	return CLI_OK;
+}
+
+/* Whether any of the three fields says @p word. */
+static bool is_in(const json_t *thing, const char *word)
+{
+	static const char *const fields[] = { "intent", "observation", "effect" };
+
+	for (size_t i = 0; i < 3; i++)
+		if (strcmp(api_text(json_object_get(thing, fields[i]), "state", ""), word) == 0)
+			return true;
+	return false;
+}
+
+/* A site is drained when nothing of its share is left in the answers. */
+static bool site_is_drained(const json_t *thing)
+{
+	return api_number(json_object_get(thing, "effect"), "level_ppm", 0) >= 1e6;
+}
+
+static bool holds(const json_t *status, const struct thing *t, const char *word)
+{
+	const json_t *thing = t->kind ? find(status, t) : NULL;
+
+	if (!t->kind)
+		return strcmp(api_text(status, "state", ""), word) == 0;
+	if (!thing)
+		return false;
+	if (strcmp(t->kind, "site") == 0 && strcmp(word, "drained") == 0)
+		return site_is_drained(thing);
+	return is_in(thing, word);
+}
+
+static int wait_until(const struct cli *cli, const struct thing *t, const char *word,
+                      int64_t timeout_ms)
+{
+	uint64_t end = clock_mono_ms() + (uint64_t)timeout_ms;
+	const struct timespec step = { 0, WAIT_STEP_MS * 1000000L };
+	struct api_request request = { .method = "GET", .path = "/v1/status" };
+
+	for (;;) {
+		struct api_reply reply;
+		int status = api_ask_quietly(cli, &request, &reply);
+		bool done = status == CLI_OK && api_taken(&reply) && holds(reply.body, t, word);
+
+		if (status == CLI_OK && !api_taken(&reply) && reply.status < 500) {
+			status = api_refusal(&reply);
+			api_reply_fini(&reply);
+			return status;
+		}
+		if (done && cli->json)
+			api_print_json(t->kind ? find(reply.body, t) : reply.body);
+		api_reply_fini(&reply);
+		if (done || status == CLI_DENIED)
+			return status;
+		if (clock_mono_ms() >= end)
+			return cli_fail(status == CLI_UNREACHABLE ? CLI_UNREACHABLE : CLI_TIMEOUT,
+			                "it is not so after %lld s%s", (long long)timeout_ms / 1000,
+			                status == CLI_UNREACHABLE ? "; management does not answer"
+			                                          : "; it may still come");
+		nanosleep(&step, NULL);
+	}
+}
+
+/* wait well | wait site ams drained | wait backend POOL/NAME up */
+int cli_wait(struct cli *cli, const struct cli_args *args)
+{
+	const char *timeout = cli_value(args, "--timeout"), *word = args->at[args->n - 1];
+	int64_t timeout_ms = WAIT_DEFAULT_MS;
+	struct thing t = { 0 };
+	int status = CLI_OK;
+
+	if (timeout && when_duration(timeout, &timeout_ms) != 0)
+		return cli_fail(CLI_USAGE, "--timeout: expected a duration such as 5m");
+	if (args->n == 3)
+		status = thing_of(args, &t);
+	else if (args->n != 1)
+		status = cli_fail(CLI_USAGE,
+		                  "expected: well, or site|backend|pool|service|node NAME STATE");
+	return status ? status : wait_until(cli, &t, word, timeout_ms);
+}

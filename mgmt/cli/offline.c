@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Overrides with weir-mgmt dead: this process opens the store in its place, runs the
+ * command and writes the effective document. Peers hear of it when weir-mgmt is back.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/page.h"
+#include "mgmt/cli/cmd_override.h"
+#include "mgmt/store/command.h"
+#include "mgmt/store/when.h"
+#include "weir/health.h"
+
+static int wrong(const char *field, const char *value)
+{
+	return cli_fail(CLI_USAGE, "--%s %s: expected %s", field, value,
+	                strcmp(field, "over") == 0 ? "a duration such as 5m"
+	                                           : "+4h, 2026-11-20T12:00:00Z or never");
+}
+
+/* The request as a command; its texts are borrowed from @p body. @return 0 or CLI_USAGE */
+static int command_of(const json_t *body, int64_t now_ms, struct command *c)
+{
+	const json_t *target = json_object_get(body, "target"),
+	             *guards = json_object_get(body, "override_guards"), *guard;
+	const char *over = api_text(body, "over", NULL), *from = api_text(body, "from", NULL),
+	           *until = api_text(body, "until", NULL);
+	size_t i;
+
+	*c = (struct command){
+		.what = command_from_text(api_text(body, "do", "")),
+		.pool = api_text(target, "pool", NULL),
+		.name = api_text(target, "site", api_text(target, "backend", NULL)),
+		.over_ms = -1,
+		.from_ms = -1,
+		.until_ms = -1,
+		.now = json_is_true(json_object_get(body, "now")),
+		.author = api_text(body, "author", getenv("SUDO_USER")),
+		.reason = api_text(body, "reason", ""),
+	};
+	if (!c->author)
+		c->author = getlogin() ? getlogin() : "root";
+	if (over && when_duration(over, &c->over_ms) != 0)
+		return wrong("over", over);
+	if (from && when_instant(from, now_ms, &c->from_ms) != 0)
+		return wrong("from", from);
+	if (until && when_instant(until, now_ms, &c->until_ms) != 0)
+		return wrong("until", until);
+	json_array_foreach(guards, i,
+	                   guard) if (c->n_past < COMMAND_GUARDS_MAX && json_string_value(guard))
+	        c->past[c->n_past++] = json_string_value(guard);
+	return 0;
+}
+
+static json_t *time_json(int64_t ms)
+{
+	char text[CLOCK_TEXT_MAX];
+
+	return ms == MODEL_WALL_NEVER ? json_null() : json_string(clock_text(ms, text));
+}
+
+static json_t *override_json(const struct intent *in, const struct override *o, int64_t now_ms)
+{
+	json_t *out =
+	        json_pack("{s:s, s:s, s:I, s:s, s:i, s:s, s:s, s:s}", "id", o->id, "do",
+	                  override_kind_text(o->kind), "generation", (json_int_t)o->generation,
+	                  "state", overrides_state(intent_overrides(in), o, now_ms), "level_ppm",
+	                  (int)overrides_level(intent_overrides(in), o, now_ms), "author",
+	                  o->author, "reason", o->reason, "node", o->node);
+	int64_t full = o->from_ms;
+
+	if (__builtin_add_overflow(full, o->over_ms, &full))
+		full = MODEL_WALL_NEVER;
+	if (o->target == MODEL_TARGET_SITE)
+		json_object_set_new(out, "target", json_pack("{s:s}", "site", o->name));
+	else
+		json_object_set_new(out, "target",
+		                    json_pack("{s:s, s:s}", "pool", o->pool, "backend", o->name));
+	json_object_set_new(out, "from", time_json(o->from_ms));
+	json_object_set_new(out, "full", time_json(full));
+	json_object_set_new(out, "until", time_json(o->until_ms));
+	json_object_set_new(out, "returned", time_json(override_done_ms(o)));
+	json_object_set_new(out, "over_ms", json_integer(o->over_ms));
+	return out;
+}
+
+static json_t *receivers_json(const struct command_result *r, bool site)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->guards.n_receivers; i++) {
+		const struct guard_receiver *g = &r->guards.receivers[i];
+
+		json_array_append_new(
+		        list,
+		        json_pack(
+		                "{s:s, s:i, s:i, s:o, s:o}", site ? "site" : "backend", g->name,
+		                "weight_ppm_before", (int)g->before_ppm, "weight_ppm_after",
+		                (int)g->after_ppm, "new_flows_per_s",
+		                g->known ? json_integer((json_int_t)g->before_flows) : json_null(),
+		                "new_flows_per_s_after",
+		                g->known ? json_integer((json_int_t)g->after_flows) : json_null()));
+	}
+	return list;
+}
+
+static json_t *guards_json(const struct command_result *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->guards.n_verdicts; i++) {
+		const struct guard_verdict *v = &r->guards.verdicts[i];
+
+		json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "guard", v->guard, "ok",
+		                                      v->ok, "detail", v->detail));
+	}
+	return list;
+}
+
+static json_t *result_json(const struct intent *in, const struct command_result *r, bool dry_run,
+                           int64_t now_ms)
+{
+	const char *why = intent_write_why(in);
+	bool written = why[0] == '\0';
+	json_t *notes = json_array();
+
+	json_array_append_new(notes,
+	                      json_string("taken offline: peers hear of it when weir-mgmt runs"));
+	if (r->note[0])
+		json_array_append_new(notes, json_string(r->note));
+	return json_pack("{s:o, s:o, s:o, s:s, s:o, s:b, s:b, s:I, s:[{s:s, s:s, s:s}]}",
+	                 "override", override_json(in, &r->override, now_ms), "receivers",
+	                 receivers_json(r, r->override.target == MODEL_TARGET_SITE), "guards",
+	                 guards_json(r), "undo", r->undo, "notes", notes, "dry_run", dry_run,
+	                 "complete", written, "document", (json_int_t)intent_document(in), "nodes",
+	                 "node", r->override.node, "state", written ? "written" : "not_written",
+	                 "detail", why);
+}
+
+/* What the outcome of a command means; a refusal is told. */
+static int outcome_status(enum command_outcome outcome, const struct command_result *r)
+{
+	switch (outcome) {
+	case COMMAND_OK:
+		return CLI_OK;
+	case COMMAND_REFUSED:
+		for (size_t i = 0; i < r->guards.n_verdicts; i++)
+			if (!r->guards.verdicts[i].ok)
+				fprintf(stderr, "  %s: %s\n", r->guards.verdicts[i].guard,
+				        r->guards.verdicts[i].detail);
+		return cli_fail(CLI_REFUSED,
+		                "refused by a guard; if it must be: --override GUARD, on record");
+	case COMMAND_NOTHING:
+		return cli_fail(CLI_CONFLICT, "there is nothing to end or hold");
+	case COMMAND_STALE:
+		return cli_fail(CLI_CONFLICT, "it has changed meanwhile");
+	case COMMAND_TOO_MANY:
+		return cli_fail(CLI_CONFLICT, "there are 1024 overrides; end some first");
+	case COMMAND_FAILED:
+		return cli_fail(CLI_UNREACHABLE, "out of memory");
+	default:
+		return cli_fail(CLI_USAGE, "%s%s%s", r->field ? r->field : "", r->field ? ": " : "",
+		                r->text);
+	}
+}
+
+static int run(const struct cli *cli, struct intent *in, const struct command *c, int64_t now_ms)
+{
+	char path[PATH_MAX];
+	struct page *page = NULL;
+	struct guard_seen seen = { 0 };
+	struct command_result *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return cli_fail(CLI_UNREACHABLE, "out of memory");
+	if (proc_path(cli->dirs.run, PROC_HEALTH_PAGE, path) == 0 &&
+	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, &page) == 0)
+		seen.health = page_payload(page);
+	int status = outcome_status(command_run(in, c, &seen, now_ms, r), r);
+	if (status == CLI_OK) {
+		json_t *body = result_json(in, r, c->dry_run, now_ms);
+
+		if (cli->json)
+			api_print_json(body);
+		else
+			override_print(body);
+		if (intent_write_why(in)[0] && !c->dry_run)
+			status = cli_fail(CLI_UNREACHABLE,
+			                  "the effective document was not written: %s",
+			                  intent_write_why(in));
+		json_decref(body);
+	}
+	page_close(page);
+	free(r);
+	return status;
+}
+
+int offline_override(const struct cli *cli, json_t *body, bool dry_run)
+{
+	const struct intent_options options = { .conf_dir = cli->dirs.conf,
+		                                .state_dir = cli->dirs.state,
+		                                .node = cli->dirs.node,
+		                                .offline = true };
+	int64_t now_ms = clock_wall_ms();
+	struct intent *in = NULL;
+	struct command c;
+	int status = command_of(body, now_ms, &c);
+
+	c.dry_run = dry_run;
+	if (!status) {
+		/* As weir-mgmt, so that it can replace what is written here. */
+		int err = proc_become("mgmt", 0);
+
+		if (!err)
+			err = intent_open(&options, now_ms, &in);
+
+		if (err == -EBUSY)
+			status = cli_fail(
+			        CLI_CONFLICT,
+			        "weir-mgmt runs and has the store; do it without --offline");
+		else if (err)
+			status = cli_fail(err == -EACCES ? CLI_DENIED : CLI_UNREACHABLE, "%s: %s",
+			                  cli->dirs.state, strerror(-err));
+		else
+			status = run(cli, in, &c, now_ms);
+	}
+	intent_close(in);
+	json_decref(body);
+	return status;
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What can be said without weir-mgmt: from the effective document, the health page and the stats pages. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/page.h"
+#include "mgmt/cli/cmd_status.h"
+#include "weir/health.h"
+#include "weir/model.h"
+#include "weir/stats.h"
+
+#define SILENT_MS 3000u
+
+static const char *const processes[] = { "dataplane", "health", "dns", "mgmt" };
+#define N_PROCESSES (sizeof(processes) / sizeof(processes[0]))
+
+struct pages {
+	struct model *model;
+	struct page *page; /* NULL: no health page */
+	const struct health_page *health;
+	bool health_stale;
+	uint64_t now_ms;
+};
+
+static int pages_open(const struct cli *cli, struct pages *p)
+{
+	struct model_mistakes mistakes;
+	char path[PATH_MAX];
+
+	*p = (struct pages){ .now_ms = clock_mono_ms() };
+	if (proc_path(cli->dirs.state, PROC_EFFECTIVE_FILE, path) != 0)
+		return CLI_USAGE;
+	int err = model_read_effective(path, cli->dirs.node, &p->model, &mistakes);
+	if (err)
+		cli_fail(CLI_OK,
+		         "management does not answer, and %s cannot be read: %s; is weir run "
+		         "running, with these directories?",
+		         path, mistakes.n_items ? mistakes.items[0].message : strerror(-err));
+	model_mistakes_free(&mistakes);
+	if (err)
+		return CLI_UNREACHABLE;
+	if (proc_path(cli->dirs.run, PROC_HEALTH_PAGE, path) == 0 &&
+	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, &p->page) == 0) {
+		p->health = page_payload(p->page);
+		p->health_stale = p->now_ms > page_header(p->page)->alive_ms + SILENT_MS;
+	}
+	return CLI_OK;
+}
+
+static void pages_close(struct pages *p)
+{
+	page_close(p->page);
+	model_free(p->model);
+}
+
+/* Milliseconds since a process's last sign of life, or -1. */
+static double age_of(const struct cli *cli, const char *process, uint64_t now_ms)
+{
+	struct stats_reader *r;
+
+	if (stats_reader_open(cli->dirs.run, process, &r) != 0)
+		return -1;
+	uint64_t alive = stats_reader_alive_ms(r);
+	stats_reader_close(r);
+	return now_ms > alive ? (double)(now_ms - alive) : 0;
+}
+
+static json_t *processes_json(const struct cli *cli, const struct pages *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < N_PROCESSES; i++) {
+		double age = age_of(cli, processes[i], p->now_ms);
+
+		json_array_append_new(list,
+		                      json_pack("{s:s, s:s, s:o}", "process", processes[i], "state",
+		                                age < 0           ? "absent"
+		                                : age > SILENT_MS ? "silent"
+		                                                  : "running",
+		                                "age_ms", age < 0 ? json_null() : json_real(age)));
+	}
+	return list;
+}
+
+/* What was seen of @p target: stale is unknown, with the last state beside it. */
+static json_t *seen_json(const struct pages *p, uint64_t target)
+{
+	int place = p->health ? health_find(p->health, target) : -1;
+	char since[CLOCK_TEXT_MAX];
+
+	if (place < 0)
+		return json_pack("{s:s}", "state", "unknown");
+	health_word w = health_read(p->health, place);
+	const char *state = health_state_text(health_state(w));
+	json_t *out = json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:b}", "state",
+	                        p->health_stale ? "unknown" : state, "reason",
+	                        health_reason_text(health_reason(w)), "since",
+	                        clock_text(health_since_s(w) * 1000, since), "in_doubt",
+	                        health_in_doubt(w), "inconclusive", health_inconclusive(w), "held",
+	                        health_held(w), "restored", health_restored(w));
+	if (p->health_stale)
+		json_object_set_new(out, "last", json_string(state));
+	return out;
+}
+
+static void add_backends(const struct pages *p, json_t *list)
+{
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < p->model->n_pools; i++)
+		for (size_t j = 0; j < p->model->pools[i].n_backends; j++) {
+			const struct model_pool *pool = &p->model->pools[i];
+			const struct model_backend *b = &pool->backends[j];
+
+			/* A node probes the backends of its own site. */
+			if (!p->model->self || pool->site != p->model->self->site)
+				continue;
+			json_array_append_new(
+			        list,
+			        json_pack("{s:s, s:s, s:s, s:s, s:o}", "pool", pool->name,
+			                  "backend", b->name, "site", pool->site->name, "address",
+			                  addr_text(&b->address, text), "observation",
+			                  seen_json(p, health_target_backend(pool->name, b->id))));
+		}
+}
+
+static void add_services(const struct pages *p, json_t *list)
+{
+	for (size_t i = 0; i < p->model->n_services; i++)
+		for (size_t j = 0; j < p->model->services[i].n_at; j++)
+			for (int ip4 = 1; ip4 >= 0; ip4--) {
+				const struct model_service *s = &p->model->services[i];
+				uint64_t target =
+				        health_target_service(s->name, s->at[j].site->name, ip4);
+
+				if (!p->health || health_find(p->health, target) < 0)
+					continue;
+				json_array_append_new(
+				        list, json_pack("{s:s, s:s, s:s, s:o}", "service", s->name,
+				                        "site", s->at[j].site->name, "family",
+				                        ip4 ? "ipv4" : "ipv6", "observation",
+				                        seen_json(p, target)));
+			}
+}
+
+static json_t *targets_json(const struct pages *p)
+{
+	json_t *list = json_array();
+
+	add_backends(p, list);
+	add_services(p, list);
+	return list;
+}
+
+static void print_targets(const json_t *list)
+{
+	const json_t *t;
+	size_t i;
+
+	json_array_foreach(list, i, t)
+	{
+		const json_t *seen = json_object_get(t, "observation");
+		const char *pool = api_text(t, "pool", NULL), *last = api_text(seen, "last", NULL);
+		char name[160];
+
+		if (pool)
+			snprintf(name, sizeof(name), "%s/%s", pool, api_text(t, "backend", ""));
+		else
+			snprintf(name, sizeof(name), "service %s at %s %s",
+			         api_text(t, "service", ""), api_text(t, "site", ""),
+			         api_text(t, "family", ""));
+		printf("%-44s %-8s %-14s since %s%s%s\n", name, api_text(seen, "state", "?"),
+		       api_text(seen, "reason", "-"), api_text(seen, "since", "-"),
+		       last ? ", last seen " : "", last ? last : "");
+	}
+}
+
+int pages_health(const struct cli *cli)
+{
+	struct pages p;
+	int status = pages_open(cli, &p);
+
+	if (status)
+		return status;
+	json_t *body = json_pack("{s:o}", "items", targets_json(&p));
+	if (cli->json)
+		api_print_json(body);
+	else
+		print_targets(json_object_get(body, "items"));
+	json_decref(body);
+	pages_close(&p);
+	return CLI_OK;
+}
+
+static const char *level_word(const struct model_override *o)
+{
+	static const char *const words[] = { "drain", "disable", "force_up", "hold" };
+
+	return words[o->kind];
+}
+
+static json_t *overrides_json(const struct model *m, int64_t wall_ms)
+{
+	json_t *list = json_array();
+	char from[CLOCK_TEXT_MAX], until[CLOCK_TEXT_MAX];
+
+	for (size_t i = 0; i < m->n_overrides; i++) {
+		const struct model_override *o = &m->overrides[i];
+
+		if (o->ended)
+			continue;
+		json_array_append_new(
+		        list,
+		        json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:s}", "id", o->id,
+		                  "do", level_word(o), "pool", o->pool, "name", o->name,
+		                  "level_ppm", (int)model_override_ppm(o, wall_ms), "from",
+		                  clock_text(o->from_ms, from), "until",
+		                  o->until_ms == MODEL_WALL_NEVER ? "never"
+		                                                  : clock_text(o->until_ms, until),
+		                  "author", o->author, "reason", o->reason));
+	}
+	return list;
+}
+
+static void print_pages_status(const json_t *body)
+{
+	const json_t *item;
+	size_t i;
+
+	printf("%s (cluster %s): management does not answer; this is from the pages\n",
+	       api_text(body, "node", "?"), api_text(body, "cluster", "?"));
+	printf("document %.0f of version %.0f, written %s\n", api_number(body, "document", 0),
+	       api_number(body, "version", 0), api_text(body, "written", "?"));
+	json_array_foreach(json_object_get(body, "processes"), i, item)
+	        printf("  %-10s %s\n", api_text(item, "process", ""), api_text(item, "state", ""));
+	print_targets(json_object_get(body, "targets"));
+	json_array_foreach(json_object_get(body, "overrides"), i, item)
+	        printf("%s %s%s%s: %.1f %%, until %s, by %s: %s\n", api_text(item, "do", ""),
+	               api_text(item, "pool", ""), api_text(item, "pool", "")[0] ? "/" : "",
+	               api_text(item, "name", ""), api_number(item, "level_ppm", 0) / 1e4,
+	               api_text(item, "until", ""), api_text(item, "author", ""),
+	               api_text(item, "reason", ""));
+	puts("drains can be taken with --offline; to have management back: weir run, or start weir-mgmt");
+}
+
+/* Whether some backend is seen up, or none is seen down: positive evidence only. */
+static bool any_serves(const json_t *targets)
+{
+	const json_t *t;
+	bool down = false;
+	size_t i;
+
+	json_array_foreach(targets, i, t)
+	{
+		const char *state = api_text(json_object_get(t, "observation"), "state", "");
+
+		if (api_text(t, "pool", NULL) && strcmp(state, "up") == 0)
+			return true;
+		down |= strcmp(state, "down") == 0;
+	}
+	return !down;
+}
+
+int pages_status(const struct cli *cli)
+{
+	struct pages p;
+	char written[CLOCK_TEXT_MAX];
+	int status = pages_open(cli, &p);
+
+	if (status)
+		return status;
+	const struct model *m = p.model;
+	json_t *targets = targets_json(&p);
+	bool serves = any_serves(targets);
+	json_t *body = json_pack(
+	        "{s:s, s:s, s:s, s:s, s:[s], s:I, s:I, s:s, s:o, s:o, s:o}", "node", cli->dirs.node,
+	        "cluster", m->cluster, "source", "pages", "state", serves ? "degraded" : "down",
+	        "why", "management does not answer", "document", (json_int_t)m->meta.document,
+	        "version", (json_int_t)m->meta.version, "written",
+	        clock_text(m->meta.written_ms, written), "processes", processes_json(cli, &p),
+	        "targets", targets, "overrides", overrides_json(m, clock_wall_ms()));
+	if (cli->json)
+		api_print_json(body);
+	else
+		print_pages_status(body);
+	json_decref(body);
+	pages_close(&p);
+	return serves ? CLI_DEGRADED : CLI_DOWN;
+}
