@@ -66,22 +66,35 @@ static json_t *body_of(const char *what, json_t *target, const struct cli_args *
 	return body;
 }
 
+/* "2.1 Gbit/s" */
+static const char *bits_text(double bits, char text[24])
+{
+	static const char *const units[] = { "bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s" };
+	size_t i = 0;
+
+	for (; bits >= 1000 && i < 4; i++)
+		bits /= 1000;
+	snprintf(text, 24, "%.4g %s", bits, units[i]);
+	return text;
+}
+
 static void print_share(const char *name, const json_t *r)
 {
-	double before = api_number(r, "new_flows_per_s", -1),
-	       after = api_number(r, "new_flows_per_s_after", -1),
+	double before = api_number(r, "bits_per_s", -1),
+	       after = api_number(r, "bits_per_s_after", -1),
 	       load = api_number(r, "load_ppm_after", -1);
+	char one[24], two[24];
 
 	printf("  %-16s share %5.1f %% -> %5.1f %%", name,
 	       api_number(r, "weight_ppm_before", 0) / 1e4,
 	       api_number(r, "weight_ppm_after", 0) / 1e4);
 	if (before >= 0)
-		printf(", new flows/s %.0f -> %.0f", before, after);
-	else
+		printf(", %s -> %s", bits_text(before, one), bits_text(after, two));
+	else if (json_object_get(r, "site"))
 		printf(", load not known");
 	if (load >= 0)
-		printf(" (%.1f %% of %.0f)", load / 1e4,
-		       api_number(r, "capacity_new_flows_per_s", 0));
+		printf(" (%.1f %% of %s)", load / 1e4,
+		       bits_text(api_number(r, "capacity_bits_per_s", 0), one));
 	putchar('\n');
 }
 

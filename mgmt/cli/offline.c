@@ -96,15 +96,17 @@ static json_t *receivers_json(const struct command_result *r, bool site)
 	for (size_t i = 0; i < r->guards.n_receivers; i++) {
 		const struct guard_receiver *g = &r->guards.receivers[i];
 
-		json_array_append_new(
-		        list,
-		        json_pack(
-		                "{s:s, s:i, s:i, s:o, s:o}", site ? "site" : "backend", g->name,
-		                "weight_ppm_before", (int)g->before_ppm, "weight_ppm_after",
-		                (int)g->after_ppm, "new_flows_per_s",
-		                g->known ? json_integer((json_int_t)g->before_flows) : json_null(),
-		                "new_flows_per_s_after",
-		                g->known ? json_integer((json_int_t)g->after_flows) : json_null()));
+		json_t *one = json_pack("{s:s, s:i, s:i}", site ? "site" : "backend", g->name,
+		                        "weight_ppm_before", (int)g->before_ppm, "weight_ppm_after",
+		                        (int)g->after_ppm);
+
+		if (site && g->known) {
+			json_object_set_new(one, "bits_per_s",
+			                    json_integer((json_int_t)g->before_bits));
+			json_object_set_new(one, "bits_per_s_after",
+			                    json_integer((json_int_t)g->after_bits));
+		}
+		json_array_append_new(list, one);
 	}
 	return list;
 }

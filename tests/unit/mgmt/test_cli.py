@@ -73,8 +73,8 @@ DRAINED = {
     "override": {"id": "o1", "do": "drain", "target": {"site": "ams"}, "state": "ramping",
                  "from": "2026-11-20T08:00:00.000Z", "full": "2026-11-20T08:05:00.000Z",
                  "until": "2026-11-20T12:00:00.000Z", "returned": "2026-11-20T12:05:00.000Z"},
-    "receivers": [{"site": "fra", "weight_ppm_before": 500000, "weight_ppm_after": 1000000, "new_flows_per_s": 210,
-                   "new_flows_per_s_after": 430, "capacity_new_flows_per_s": 50000, "load_ppm_after": 8600}],
+    "receivers": [{"site": "fra", "weight_ppm_before": 500000, "weight_ppm_after": 1000000, "bits_per_s": 2100000000,
+                   "bits_per_s_after": 4300000000, "capacity_bits_per_s": 40000000000, "load_ppm_after": 107500}],
     "guards": [{"guard": "room", "ok": True, "detail": "fra: 0.9 %"}], "undo": "weir undrain site ams", "notes": [],
     "complete": True, "document": 57, "nodes": [{"node": "ams-1", "state": "in_force"}]}
 STATUS = {"node": "ams-1", "site": "ams", "cluster": "shop", "state": "well", "why": [], "document": 3,
@@ -150,7 +150,7 @@ class WithApi(unittest.TestCase):
                          "room,last-site", "--now", "--dry-run")
         self.assertEqual(done.returncode, 0, done.stderr)
         for text in ("drain site ams: ramping", "2026-11-20T08:05:00.000Z", "2026-11-20T12:00:00.000Z",
-                     "share  50.0 % -> 100.0 %", "new flows/s 210 -> 430 (0.9 % of 50000)", "guard room: ok",
+                     "share  50.0 % -> 100.0 %", "2.1 Gbit/s -> 4.3 Gbit/s (10.8 % of 40 Gbit/s)", "guard room: ok",
                      "undo: weir undrain site ams"):
             self.assertIn(text, done.stdout)
         method, path, body, _ = self.api.asked[-1]
