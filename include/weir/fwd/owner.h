@@ -143,6 +143,7 @@ struct owner_scan {
 	uint32_t stale;     /**< of this flow, ended */
 	uint32_t room;      /**< free or ended */
 	uint32_t evictable; /**< embryonic that may be evicted */
+	bool rival;         /**< an embryonic one of this flow is there, which does not fit */
 };
 
 /* Whole loads and stores that the compiler neither splits nor repeats. */
@@ -249,13 +250,16 @@ FWD_INLINE void owner_scan_word(struct owner_scan *s, uint32_t i, uint64_t word,
 	uint32_t state = owner_word_state(word);
 	bool lives = owner_word_lives(word, now_s);
 
-	if (state == OWNER_EMBRYONIC) {
-		if (!lives)
-			s->room = i;
-		else if (f->protocol == 6 && owner_young_fits(word, f))
+	if (state == OWNER_EMBRYONIC && lives) {
+		if (f->protocol == 6 && owner_young_fits(word, f)) {
 			s->young = i;
-		else if (owner_word_left(word, now_s) + 2 <= OWNER_YOUNG_UNITS)
+			return;
+		}
+		s->rival |= word >> OWNER_YOUNG_AT == (owner_tag(f->hash) & OWNER_YOUNG_MASK);
+		if (owner_word_left(word, now_s) + 2 <= OWNER_YOUNG_UNITS)
 			s->evictable = i;
+	} else if (state == OWNER_EMBRYONIC) {
+		s->room = i;
 	} else if (state == OWNER_FREE) {
 		s->room = i;
 	} else if (word >> OWNER_TAG_AT == owner_tag(f->hash)) {
@@ -274,6 +278,7 @@ FWD_INLINE void owner_scan_set(struct owner_scan *s, const struct fwd_exceptions
                                uint32_t now_s, const struct fwd_flow *f)
 {
 	s->known = s->young = s->finished = s->stale = s->room = s->evictable = OWNER_WAYS;
+	s->rival = false;
 	for (uint32_t i = 0; i < OWNER_WAYS; i++)
 		owner_scan_word(s, i, OWNER_LOAD(uint64_t, &set->word[i]), now_s, f);
 }
@@ -456,14 +461,12 @@ FWD_INLINE struct owner_pick owner_unknown(const struct owner_ask *ask, const st
 	return owner_to_base(ask, claim, OWNER_EVENT_UNLEARNED);
 }
 
-/** The state that a segment leaves an entry in that was in @p state. */
-FWD_INLINE uint32_t owner_next_state(uint32_t state, uint8_t segment)
+/** The state that a segment leaves an open entry in. */
+FWD_INLINE uint32_t owner_next_state(uint8_t segment)
 {
 	if (segment == FWD_SEGMENT_RST)
 		return OWNER_RESET;
-	if (segment == FWD_SEGMENT_FIN || state == OWNER_FINISHED)
-		return OWNER_FINISHED;
-	return OWNER_OPEN;
+	return segment == FWD_SEGMENT_FIN ? OWNER_FINISHED : OWNER_OPEN;
 }
 
 /** A TCP segment other than a SYN. */
@@ -471,7 +474,7 @@ FWD_INLINE struct owner_pick owner_segment(const struct owner_ask *ask, const st
                                            uint16_t current, struct owner_cold *cold,
                                            struct fwd_exceptions *set, const struct owner_scan *s)
 {
-	uint32_t state = owner_next_state(OWNER_OPEN, f->segment);
+	uint32_t state = owner_next_state(f->segment);
 
 	if (s->known < OWNER_WAYS)
 		return owner_follow(ask, f, current, cold, set, s->known, state);
@@ -481,10 +484,13 @@ FWD_INLINE struct owner_pick owner_segment(const struct owner_ask *ask, const st
 		return owner_follow(ask, f, current, cold, set, s->young, state);
 	}
 	if (s->finished < OWNER_WAYS) {
-		uint64_t word = OWNER_LOAD(uint64_t, &set->word[s->finished & (OWNER_WAYS - 1)]);
+		uint32_t old = owner_word_state(
+		        OWNER_LOAD(uint64_t, &set->word[s->finished & (OWNER_WAYS - 1)]));
 
-		return owner_follow(ask, f, current, cold, set, s->finished,
-		                    owner_next_state(owner_word_state(word), f->segment));
+		/* What follows a reset shows that it was forged, unless a new flow has begun. */
+		if (old == OWNER_FINISHED || s->rival)
+			state = f->segment == FWD_SEGMENT_RST ? OWNER_RESET : old;
+		return owner_follow(ask, f, current, cold, set, s->finished, state);
 	}
 	return owner_unknown(ask, f, current, cold, set, s, state, ask->learn_s);
 }
