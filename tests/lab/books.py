@@ -14,28 +14,21 @@ def served_ids(world):
     return found
 
 
-def check_servers(report, world, crowd, tolerated):
+def check_servers(report, world, crowds, tolerated):
     """Each answered request stands in exactly one nginx log, as the client saw it, and no other was served but
     those that clients saw fail in a phase where that may be (`tolerated` says of a request whether it may)."""
     served = served_ids(world)
-    ok = {f"r{r.id}": r for r in crowd.read() if r.result == "ok"}
-    failed = {f"r{r.id}": r for r in crowd.requests if r.result != "ok"}
+    requests = {f"{c.name}-{r.id}": r for c in crowds for r in c.read()}
+    ok = {i: r for i, r in requests.items() if r.result == "ok"}
     report.equal([i for i in ok if len(served.get(i, ())) != 1], [], "each answered request is in one nginx log")
     wrong = [i for i, r in ok.items() for name, line in served.get(i, ())
              if (name, line["server"], line["client"], line["client_port"], line["bytes"]) !=
              (r.backend, r.target, r.source, r.port, r.bytes)]
     report.equal(wrong, [], "with the same backend, VIP, client and bytes")
-    stray = [i for i in served if i.startswith("r") and i not in ok and
-             not (i in failed and tolerated(failed[i]))]
+    stray = [i for i in served if i not in ok and not (i in requests and tolerated(requests[i]))
+             and i.rsplit("-", 1)[0] in [c.name for c in crowds]]
     report.equal(stray, [], "nginx served nothing else")
     return len(ok)
-
-
-def sum_of(stats, name, **labels):
-    """The sum over the words called `name` whose labels include all of `labels`; None if there is none."""
-    values = [v for (n, text), v in stats.items()
-              if n == name and all(f'{k}="{w}"' in text for k, w in labels.items())]
-    return sum(values) if values else None
 
 
 # Reasons of packets that the node passes to its kernel; all others are of packets for a VIP.

@@ -4,12 +4,12 @@
  * cache of one name, which fetch over HTTP at a given rate, a connection a request.
  *
  *     client --sources FILE --name NAME --rate N [--seconds N] [--path /] [--timeout-ms 3000]
- *            [--target ADDRESS]... [--log FILE] [--most N]
+ *            [--target ADDRESS]... [--log FILE] [--most N] [--tag r]
  *
  * FILE has a line a source: "ADDRESS RESOLVER". Sources take turns in an order of their own.
  * With --target nothing is resolved: the targets of the source's family take turns.
  * Ends after --seconds or at SIGTERM, when what is under way has ended, with a line of JSON.
- * The request's number travels as its User-Agent ("r17"), so that servers' logs can be joined.
+ * The request's number travels as its User-Agent behind the tag ("r17"), so that servers' logs can be joined.
  *
  * A line of the log, when a request has ended, times in ms since 1970:
  *   ID START END SOURCE PORT TARGET RESULT STATUS BACKEND BYTES FNV1A CONNECT_US TOTAL_US
@@ -38,12 +38,12 @@
 #define TARGET_MAX 16
 
 static struct {
-	const char *sources_path, *name, *path, *log_path;
+	const char *sources_path, *name, *path, *log_path, *tag;
 	double rate;
 	unsigned seconds, timeout_ms, most;
 	struct addr targets[TARGET_MAX];
 	size_t n_targets;
-} options = { .path = "/", .timeout_ms = 3000, .most = 20000 };
+} options = { .path = "/", .tag = "r", .timeout_ms = 3000, .most = 20000 };
 
 struct request {
 	struct dns_wait wait; /* for the source's address of the name */
@@ -242,9 +242,9 @@ static void send_request(struct request *r)
 {
 	char text[1024];
 	int n = snprintf(text, sizeof(text),
-	                 "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: r%" PRIu64
+	                 "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s%" PRIu64
 	                 "\r\nConnection: close\r\n\r\n",
-	                 options.path, options.name, r->id);
+	                 options.path, options.name, options.tag, r->id);
 
 	r->connect_ns = clock_mono_ns();
 	if (send(r->fd, text, (size_t)n, MSG_NOSIGNAL) != n)
@@ -425,6 +425,8 @@ static void read_option(const char *name, const char *value)
 		options.path = value;
 	else if (strcmp(name, "--log") == 0)
 		options.log_path = value;
+	else if (strcmp(name, "--tag") == 0)
+		options.tag = value;
 	else if (strcmp(name, "--rate") == 0)
 		options.rate = strtod(value, NULL);
 	else if (strcmp(name, "--seconds") == 0)

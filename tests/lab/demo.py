@@ -36,7 +36,7 @@ class Demo:
         self.lab, self.plan, self.options = lab, plan, options
         self.world, self.report = World(lab, plan), Report()
         self.site_of = {v: s.name for s in plan.sites for v in s.vips}
-        self.crowd, self.captures = None, {}
+        self.crowd, self.crowds, self.captures = None, [], {}
         self.result = {"ok": False, "seed": plan.seed, "requests": 0, "failed": {}, "steps": []}
         self.times = {}  # phase: (start_ms, end_ms)
 
@@ -55,8 +55,12 @@ class Demo:
         world.start_backends()
         for site in world.sites:
             self.captures[site.name] = world.start_capture(site.node_port)
+            site.withdraw_vips()
             site.node.start_supervised()
         world.start_resolvers()
+        for site in world.sites:
+            site.wait_until_attached()
+            site.announce_vips()
         for site in world.sites:
             site.node.wait_until_well()
         self.sabotage("agent")
@@ -75,7 +79,8 @@ class Demo:
 
     def start_crowd(self, name, *more, targets=(), rate=RATE):
         process = self.world.start_client(name, rate, *more, targets=targets)
-        return Crowd(os.path.join(self.lab.dir, f"{name}.requests"), process, self.site_of)
+        self.crowds.append(Crowd(os.path.join(self.lab.dir, f"{name}.requests"), process, self.site_of))
+        return self.crowds[-1]
 
     @contextlib.contextmanager
     def phase(self, name, crowd=None):
@@ -107,7 +112,7 @@ class Demo:
     def finish(self):
         """Write the results down and show them."""
         if self.crowd:
-            self.result["requests"] = len(self.crowd.read())
+            self.result["requests"] = sum(len(c.read()) for c in self.crowds)
         self.result["passed"], self.result["failed_checks"] = self.report.passed, self.report.failed
         with open(os.path.join(BUILD, "demo.json"), "w") as f:
             json.dump(self.result, f, indent=2)

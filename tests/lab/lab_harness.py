@@ -29,9 +29,9 @@ def run(report):
         report.check(len(requests) > 700, "at least 230 requests a second", len(requests))
         report.check(len({r.source for r in requests}) > 700, "each from a source of its own")
         logged = {line["agent"]: line for line in backend.log()}
-        report.equal(sorted(logged), sorted(f"r{r.id}" for r in requests), "nginx logged the same requests")
-        report.check(all(logged[f"r{r.id}"]["server"] == r.target and logged[f"r{r.id}"]["client"] == r.source
-                         and logged[f"r{r.id}"]["client_port"] == r.port for r in requests),
+        report.equal(sorted(logged), sorted(f"steady-{r.id}" for r in requests), "nginx logged the same requests")
+        report.check(all(logged[f"steady-{r.id}"]["server"] == r.target and logged[f"steady-{r.id}"]["client"] == r.source
+                         and logged[f"steady-{r.id}"]["client_port"] == r.port for r in requests),
                      "from the same addresses to the same VIPs")
         capture.stop()
         report.equal(capture.counts("out", "vip", what="syns"), len(requests), "the wire carried as many SYNs")

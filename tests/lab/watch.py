@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Reads the logs of clients and probes while they grow, and answers questions about times and shares."""
 import math
+import os
 import threading
 import time
 
@@ -19,6 +20,7 @@ class Crowd:
 
     def __init__(self, path, process, site_of):
         self.path, self.process, self.site_of = path, process, site_of
+        self.name = os.path.basename(path).removesuffix(".requests")
         self.requests, self.rest, self.at = [], "", 0
 
     def read(self):

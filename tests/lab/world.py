@@ -366,7 +366,7 @@ class World:
     def start_client(self, name, rate, *more, targets=()):
         """Start a crowd of clients; its log is DIR/NAME.requests."""
         command = [executable("lab-client"), "--sources", self.write_sources(), "--name", self.plan.name,
-                   "--rate", str(rate), "--log", os.path.join(self.lab.dir, f"{name}.requests"), *map(str, more)]
+                   "--rate", str(rate), "--tag", f"{name}-", "--log", os.path.join(self.lab.dir, f"{name}.requests"), *map(str, more)]
         for target in targets:
             command += ["--target", target]
         return self.client.start(name, command)
