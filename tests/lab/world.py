@@ -4,6 +4,7 @@
     router: p-* ports; a switch br-SITE for each site, its gateway
     site:   the node (eth1) and the backends (eth0) on the switch; replies go to the router directly
 """
+import http.client
 import json
 import os
 import shutil
@@ -114,6 +115,19 @@ class Node:
 
     def weir_json(self, *arguments, timeout=60):
         return json.loads(self.weir(*arguments, "--json", check=False, timeout=timeout))
+
+    def api(self, method, path, body=None, timeout_s=60, headers=None):
+        """A request to this node's API on its UNIX socket: (status, parsed answer)."""
+        connection = http.client.HTTPConnection("weir", timeout=timeout_s)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(timeout_s)
+        connection.sock.connect(os.path.join(self.run_dir, "api.sock"))
+        connection.request(method, path, json.dumps(body) if body is not None else None,
+                           {"Content-Type": "application/json", **(headers or {})})
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        return answer.status, json.loads(text) if text else None
 
     def ctl(self, process, request, timeout_s=10):
         """Ask a process on its control socket; its answer, parsed."""

@@ -189,9 +189,12 @@ FWD_INLINE void fwd_decide(const struct fwd_tables *t, const struct fwd_root *ro
 		v->reason = (enum fwd_reason)p->fault;
 		return;
 	}
-	if (FWD_LIKELY(fwd_has_flow(p)))
+	if (FWD_LIKELY(fwd_has_flow(p))) {
+		/* The hash needs no table: the processor reckons it while the look-up waits. */
+		v->hash = fwd_hash_flow(root->hash_key, &p->flow, p->is4);
 		v->service =
 		        fwd_service_find(t, root, &p->flow.dst, p->flow.dport_be, p->flow.protocol);
+	}
 	if (FWD_LIKELY(v->service != NULL))
 		v->reason = fwd_decide_flow(t, root, p, now_s, v);
 	else if (!fwd_is_vip(t, root, &p->flow.dst))
