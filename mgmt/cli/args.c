@@ -200,15 +200,52 @@ void cli_help(const char *words)
 	       proc_dirs_help);
 }
 
+/* docs/command-line.md. */
+static void help_document(void)
+{
+	puts("# The command line\n\n"
+	     "<!-- Written by `weir help --document` from the table of subcommands; a test compares. -->\n\n"
+	     "`weir` is a client of the management API (`docs/api.md`) over `RUN/api.sock`. `status` and `health` read the pages when that\n"
+	     "does not answer; `trace`, `dns explain`, `config` and `agent` need no process at all; overrides take `--offline`.\n"
+	     "Data goes to standard output, what failed and what to do about it to standard error. `--json` prints the API's answer\n"
+	     "unchanged, one line; `events --json` one line an event.\n\n"
+	     "| exit status | meaning |\n|---|---|\n"
+	     "| 0 | done, and in force on this node (with `--all`: on all) |\n"
+	     "| 1 | usage: wrong arguments, or what they name is wrong; mistakes of a configuration |\n"
+	     "| 2 | refused by a guard |\n"
+	     "| 3 | what was asked does not answer |\n"
+	     "| 4 | conflict: changed since, diverged, nothing to confirm or end, another has the store |\n"
+	     "| 5 | not in time; it continues |\n"
+	     "| 6 | partly: some nodes have it, others cannot be reached |\n"
+	     "| 7 | denied |\n"
+	     "| 10, 11 | of `status`: degraded, down |\n\n"
+	     "Options of all commands:\n\n```");
+	printf("%s  --json           print JSON\n```\n", proc_dirs_help);
+	for (size_t i = 0; i < cli_commands_n; i++) {
+		printf("\n```\n");
+		cli_help_command(&cli_commands[i]);
+		printf("```\n");
+	}
+}
+
 static int help(int argc, char **argv)
 {
 	char words[64] = "";
+	bool known = false;
 
+	if (argc == 1 && strcmp(argv[0], "--document") == 0) {
+		help_document();
+		return CLI_OK;
+	}
 	for (int i = 0; i < argc && strlen(words) + strlen(argv[i]) + 2 < sizeof(words); i++) {
 		if (i)
 			strcat(words, " ");
 		strcat(words, argv[i]);
 	}
+	for (size_t i = 0; i < cli_commands_n; i++)
+		known |= strcmp(cli_commands[i].words, words) == 0;
+	if (argc && !known)
+		return unknown_command(argc, argv);
 	cli_help(argc ? words : NULL);
 	return CLI_OK;
 }

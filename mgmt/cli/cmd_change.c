@@ -318,8 +318,11 @@ int cli_versions(struct cli *cli, const struct cli_args *args)
 
 static void print_diff(const json_t *body)
 {
-	print_changes(body);
 	const char *text = api_text(body, "text", "");
+
+	print_changes(body);
+	if (!text[0] && json_array_size(json_object_get(body, "changes")) == 0)
+		puts("no difference");
 	if (text[0])
 		printf("\n%s", text);
 }

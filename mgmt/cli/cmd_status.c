@@ -80,7 +80,7 @@ static void print_sites(const json_t *b)
 	{
 		const json_t *effect = json_object_get(s, "effect");
 		double level = api_number(effect, "level_ppm", -1),
-		       share = api_number(effect, "share_ppm", -1);
+		       share = api_number(effect, "weight_share_ppm", -1);
 		char drained[16] = "unknown", part[16] = "unknown";
 
 		if (level >= 0)

@@ -80,7 +80,7 @@ DRAINED = {
 STATUS = {"node": "ams-1", "site": "ams", "cluster": "shop", "state": "well", "why": [], "document": 3,
           "version": {"number": 7}, "store": {"state": "ok", "detail": ""}, "processes": [], "peers": [],
           "sites": [{"name": "ams", "intent": {"state": "drain", "overrides": ["o1"]}, "observation": {"state": "up"},
-                     "effect": {"level_ppm": 1000000, "share_ppm": 0}}],
+                     "effect": {"level_ppm": 1000000, "weight_share_ppm": 0}}],
           "pools": [{"name": "web", "backends": [
               {"name": "b1", "intent": {"state": "serve"}, "observation": {"state": "down", "reason": "refused"},
                "effect": {"state": "out", "why": "refused"}}]}],
@@ -290,6 +290,7 @@ class Cli(unittest.TestCase):
                 (("config", "show", "--effective=1"), "takes no value"),
                 (("config", "show", "--effective", "x"), "takes no file"),
                 (("run", "now"), "one argument too many"),
+                (("help", "drian"), 'did you mean "drain"?'),
                 (("--node",), "a value is missing"),
         ):
             done = self.weir(*arguments)
@@ -366,6 +367,11 @@ class Cli(unittest.TestCase):
         self.assertIn("exceptions = 65536", shown.stdout)
         again = self.write(shown.stdout, "again.conf")
         self.assertEqual(self.weir("config", "show", again).stdout, shown.stdout)
+
+    def test_the_help_in_the_documentation_is_the_table(self):
+        with open(os.path.join(ROOT, "docs", "command-line.md")) as f:
+            self.assertEqual(f.read(), self.weir("help", "--document").stdout,
+                             "stale: run `weir help --document > docs/command-line.md`")
 
     def test_the_reference_in_the_documentation_is_the_schema(self):
         with open(os.path.join(ROOT, "docs", "configuration.md")) as f:
