@@ -111,6 +111,18 @@ def check_conservation(report, stage):
     report.equal(kernel["tx_errors"], 0, "none of them failed to be sent")
 
 
+def check_shares(report, stage):
+    """Equal weights: each backend has its third of the short requests, within four standard deviations and the
+    ring's own unevenness."""
+    counts = {b.name: 0 for b in stage.site.backends}
+    for r in stage.short.requests:
+        if r.result == "ok":
+            counts[r.backend] += 1
+    total = sum(counts.values())
+    for name, n in counts.items():
+        report.between(n / total, 0.29, 0.375, f"{name}: its share of requests")
+
+
 def kill_and_restart(report, stage):
     for i in range(3):
         say("the process is killed, then started again")
@@ -242,6 +254,7 @@ def run(report):
             report.check(len(stage.short.read()) > 1500, "short requests", len(stage.short.requests))
             report.check(len(stage.long.read()) > 30, "downloads of seconds", len(stage.long.requests))
             report.equal({r.bytes for r in stage.long.requests if r.result == "ok"}, {768000}, "each came whole")
+            check_shares(report, stage)
             check_conservation(report, stage)
             kernel_sees_no_vip(report, dump)
             pins_outlive_the_process(report, stage)
