@@ -42,7 +42,7 @@ static bool read_options(struct wire_reader *r, size_t end, struct query *q)
 		uint16_t length = wire_get16(r);
 		size_t from = r->at;
 
-		if (r->failed || length > end - from)
+		if (r->failed || from > end || length > end - from)
 			return false;
 		if (code == EDNS_OPT_SUBNET) {
 			if (q->has_subnet || !read_subnet(r, length, &q->subnet))

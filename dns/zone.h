@@ -20,7 +20,7 @@ struct image;
 #define ZONE_INCLUDE_DEPTH   8
 #define ZONE_INCLUDES_MAX    256
 #define ZONE_SET_BYTES_MAX   60000u /**< an RRset must fit a message over TCP */
-#define ZONE_MISTAKES_MAX    100    /**< told; more are counted only */
+#define ZONE_MISTAKES_MAX    100    /**< then reading ends: it is not that kind of file */
 
 struct zone_source {
 	const char *name; /**< the zone, in text */

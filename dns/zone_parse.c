@@ -474,7 +474,8 @@ static void read_lines(struct parse *p)
 	const char *why = NULL;
 	int got;
 
-	while ((got = zone_text_next(p->text, &p->line, &why)) > 0 && !p->b->no_memory) {
+	while ((got = zone_text_next(p->text, &p->line, &why)) > 0 && !p->b->no_memory &&
+	       p->b->n_mistakes < ZONE_MISTAKES_MAX) {
 		note_file(p);
 		if (p->line.text[0] == '$') {
 			do_directive(p);

@@ -296,7 +296,7 @@ class Gdnsd(Server):
         for zone, text in zones.items():
             self.write(f"etc/zones/{zone}", text)
         self.write("etc/config", f"""options => {{
-  listen => {{ 127.0.0.1@{self.port} => {{ udp_threads = 1, tcp_threads = 1 }} }}
+  listen => {{ "127.0.0.1:{self.port}" => {{ udp_threads = 1, tcp_threads = 1 }} }}
   run_dir => {self.path('run')}
   state_dir => {self.path('state')}
 }}

@@ -379,6 +379,10 @@ static const struct raw raws[] = {
 	    "FORMERR\n? a.shop.test. 1\n"),
 	RAW("option longer than OPT", HEAD("\1\0", ONE_AND_OPT) NAME IN_A OPT("\0\4\0\x64\0\1"),
 	    "FORMERR\n? a.shop.test. 1\nopt 1232 0 0 -\n"),
+	RAW("option's header over the end of OPT",
+	    HEAD("\1\0", "\0\1\0\0\0\0\0\2")
+	            NAME IN_A OPT("\0\2\0\x64") "\0\xff\0\0\0\0\0\0\0\0\0\0",
+	    "FORMERR\n? a.shop.test. 1\nopt 1232 0 0 -\n"),
 	RAW("subnet with host bits",
 	    HEAD("\1\0", ONE_AND_OPT) NAME IN_A OPT("\0\x0b\0\x08\0\7\0\1\x14\0\1\2\x31"),
 	    "FORMERR\n? a.shop.test. 1\nopt 1232 0 0 -\n"),

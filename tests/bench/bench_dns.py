@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""CPU time a query costs: weir-dns beside NSD, Knot DNS and gdnsd, each with one worker pinned to one core.
+
+All answer the same queries over UDP on the loopback from dnsperf on the other core, in turns, so that a
+busy machine hits them alike. CPU time is the scheduler's, over all threads; its user part is told apart by
+the kernel's ticks. NSD's rate limit is off and Knot's threads are pinned again after its start.
+
+    bench_dns.py [--rounds N] [--seconds S] [--names N]
+"""
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "dns"))
+import servers  # noqa: E402
+
+HEAD = "$TTL 300\n@ SOA ns root 1 3600 900 604800 60\n@ NS ns\nns A 192.0.2.1\n"
+SMALL = HEAD + "a A 192.0.2.10\nsub NS ns.sub\nns.sub A 192.0.2.30\n"
+GDNSD_DYNAMIC = """service_types => {}
+plugins => { weighted => { service_types = up, web => {
+  addrs_v4 => { ams = [ 203.0.113.10, 100 ], fra = [ 198.51.100.10, 100 ] } } } }
+"""
+SERVER_CPU, SENDER_CPU = "0", "1"
+
+
+def large(names):
+    return HEAD + "".join(f"h{i} A 10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}\n" for i in range(names))
+
+
+class Case:
+    """One kind of query, and who can answer it."""
+
+    def __init__(self, name, zones, queries, dynamic=False):
+        self.name, self.zones, self.queries, self.dynamic = name, zones, queries, dynamic
+
+    def makers(self):
+        if not self.dynamic:
+            return [servers.Weir, servers.Nsd, servers.Knot, servers.Gdnsd]
+        return [lambda zones: servers.Weir(zones, names=["www.shop.test"]), gdnsd_weighted]
+
+
+def gdnsd_weighted(zones):
+    server = servers.Gdnsd({z: text + "www 60/5 DYNA weighted!web\n" for z, text in zones.items()})
+    with open(server.path("etc/config"), "a", encoding="utf-8") as config:
+        config.write(GDNSD_DYNAMIC)
+    return server
+
+
+def cases(names):
+    """In the order of the table."""
+    step = max(1, names // 50000)
+    big = {"shop.test": large(names)}
+    small = {"shop.test": SMALL}
+    spread = [i * 7919 % names for i in range(0, names, step)]
+    return [
+        Case("small.a", small, ["a.shop.test A"]),
+        Case("small.nxdomain", small, [f"n{i}.shop.test A" for i in range(50000)]),
+        Case("small.referral", small, [f"n{i}.sub.shop.test A" for i in range(50000)]),
+        Case("small.weighted", small, ["www.shop.test A"], dynamic=True),
+        Case("million.a", big, [f"h{i}.shop.test A" for i in spread]),
+        Case("million.nxdomain", big, [f"n{i}.shop.test A" for i in range(50000)]),
+    ]
+
+
+def processes(pid):
+    """The process and all below it."""
+    found = [pid]
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as children:
+            for child in children.read().split():
+                found += processes(int(child))
+    return found
+
+
+def cpu(pid):
+    """(nanoseconds on a CPU, ticks in user mode, ticks in the kernel) of a process and all below it."""
+    total, user, system = 0, 0, 0
+    for each in processes(pid):
+        for task in os.listdir(f"/proc/{each}/task"):
+            with open(f"/proc/{each}/task/{task}/schedstat", encoding="ascii") as stat:
+                total += int(stat.read().split()[0])
+            with open(f"/proc/{each}/task/{task}/stat", encoding="ascii") as stat:
+                fields = stat.read().rsplit(")", 1)[1].split()
+                user, system = user + int(fields[11]), system + int(fields[12])
+    return total, user, system
+
+
+def pin(pid):
+    for each in processes(pid):
+        subprocess.run(["taskset", "-acp", SERVER_CPU, str(each)], check=True, stdout=subprocess.DEVNULL)
+
+
+def measure(server, path, seconds):
+    """Microseconds a query: (in all, in user mode), and queries a second."""
+    before = cpu(server.process.pid)
+    text = subprocess.run(["taskset", "-c", SENDER_CPU, "dnsperf", "-s", "127.0.0.1", "-p", str(server.port), "-d",
+                           path, "-l", str(seconds), "-c", "4", "-T", "1", "-q", "200", "-O", "suppress=timeouts"],
+                          capture_output=True, text=True, check=True).stdout
+    after = cpu(server.process.pid)
+    done = int(re.search(r"Queries completed:\s+(\d+)", text)[1])
+    total, user, system = (b - a for a, b in zip(before, after))
+    each = total / 1000 / max(done, 1)
+    return each, each * user / max(user + system, 1), done / seconds
+
+
+def bench(case, rounds, seconds):
+    """server name -> list of measurements."""
+    seen, opened = {}, []
+    try:
+        for maker in case.makers():
+            server = maker(case.zones)
+            opened.append(server)
+            server.start()
+            pin(server.process.pid)
+            server.write("queries", "\n".join(case.queries) + "\n")
+        for _ in range(rounds):
+            for server in opened:
+                seen.setdefault(server.name, []).append(measure(server, server.path("queries"), seconds))
+    finally:
+        for server in opened:
+            server.__exit__()
+    return seen
+
+
+def summary(values):
+    return round(min(values), 3), round(statistics.median(values), 3)
+
+
+def rows(case, seen):
+    """JSON rows of one case: ours beside the best of the others, then each of the others."""
+    for part, suffix in ((0, ""), (1, ".user")):
+        figures = {name: summary([m[part] for m in list_]) for name, list_ in seen.items()}
+        ours = figures.pop("weir-dns")
+        best = min(figures.values(), key=lambda f: f[0])
+        yield {"name": f"dns.{case.name}{suffix}", "unit": "us/query", "min": ours[0], "median": ours[1],
+               "reference": best[0], "reference_median": best[1], "target": None, "met": None}
+        for name, figure in figures.items():
+            yield {"name": f"dns.{case.name}{suffix}.{name}", "unit": "us/query", "min": figure[0],
+                   "median": figure[1], "reference": None, "reference_median": None, "target": None, "met": None}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=1)
+    parser.add_argument("--names", type=int, default=1000000)
+    args = parser.parse_args()
+    all_rows = []
+    print("CPU microseconds a query, min/median, user part in brackets; queries a second at best")
+    for case in cases(args.names):
+        seen = bench(case, args.rounds, args.seconds)
+        print(f"{case.name:18}", "".join(
+            f"{name} {summary([m[0] for m in s])[0]:.2f}/{summary([m[0] for m in s])[1]:.2f} "
+            f"({summary([m[1] for m in s])[1]:.2f}) {max(m[2] for m in s) / 1000:.0f}k   " for name, s in seen.items()),
+            flush=True)
+        all_rows += rows(case, seen)
+    os.makedirs(os.path.join(servers.BUILD, "bench"), exist_ok=True)
+    with open(os.path.join(servers.BUILD, "bench/dns.json"), "w", encoding="utf-8") as out:
+        json.dump(all_rows, out, indent=1)
+
+
+if __name__ == "__main__":
+    main()
