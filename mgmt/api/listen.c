@@ -64,21 +64,13 @@ int listen_local(struct core *core, struct http_server **out)
 	return http_serve(&options, out);
 }
 
-static bool is_loopback(const struct addr *a)
-{
-	static const struct addr loopback6 = { .bytes = { [15] = 1 } };
-
-	return addr_is4(a) ? addr_bytes4(a)[0] == 127 : addr_equal(a, &loopback6);
-}
-
-int listen_parse(const char *api, bool *tls, struct addr *address, uint16_t *port)
+int listen_parse(const char *api, struct addr *address, uint16_t *port)
 {
 	char text[ADDR_LONG_TEXT_MAX], *end;
 
-	*tls = !strncmp(api, "https://", 8);
-	if (!*tls && strncmp(api, "http://", 7))
+	if (strncmp(api, "https://", 8))
 		return -EINVAL;
-	api += *tls ? 8 : 7;
+	api += 8;
 	const char *colon = strrchr(api, ':');
 	bool brackets = *api == '[' && colon && colon > api + 2 && colon[-1] == ']';
 	size_t n = colon ? (size_t)(colon - api) - 2 * brackets : 0;
@@ -91,7 +83,7 @@ int listen_parse(const char *api, bool *tls, struct addr *address, uint16_t *por
 	    number > 65535)
 		return -EINVAL;
 	*port = (uint16_t)number;
-	return *tls || is_loopback(address) ? 0 : -EINVAL;
+	return 0;
 }
 
 static int bind_tcp(const struct addr *address, uint16_t port)
@@ -128,12 +120,11 @@ int listen_tcp(struct core *core, const char *api, struct http_server **out)
 	char *cert = NULL, *key = NULL;
 	struct addr address;
 	uint16_t port;
-	bool tls;
-	int rc = listen_parse(api, &tls, &address, &port);
+	int rc = listen_parse(api, &address, &port);
 
-	if (!rc && tls)
+	if (!rc)
 		rc = read_pem(core, "tls.crt", &cert);
-	if (!rc && tls)
+	if (!rc)
 		rc = read_pem(core, "tls.key", &key);
 	int fd = rc ? rc : bind_tcp(&address, port);
 	rc = fd < 0 ? fd : 0;

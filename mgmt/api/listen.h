@@ -12,11 +12,11 @@
 /** Serve RUN/api.sock, or the socket handed down as "api". @return 0 or -errno */
 int listen_local(struct core *core, struct http_server **out);
 /**
- * Serve the address of @p api ("https://ADDRESS:PORT"; "http://" for loopback alone), with CONF/tls.crt and
+ * Serve the address of @p api ("https://ADDRESS:PORT") with CONF/tls.crt and
  * CONF/tls.key. @return 0, -EINVAL (not such an address, or a bad certificate), -ENOENT (no certificate) or -errno
  */
 int listen_tcp(struct core *core, const char *api, struct http_server **out);
-/** Read "https://ADDRESS:PORT" or "http://LOOPBACK:PORT". @return 0 or -EINVAL */
-int listen_parse(const char *api, bool *tls, struct addr *address, uint16_t *port);
+/** Read "https://ADDRESS:PORT". @return 0 or -EINVAL */
+int listen_parse(const char *api, struct addr *address, uint16_t *port);
 
 #endif

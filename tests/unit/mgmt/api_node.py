@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A weir-mgmt of its own directories, asked over its UNIX socket with real HTTP."""
+import hashlib
+import http.client
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+
+ZONE = "$ORIGIN shop.example.\n$TTL 60\n@ SOA ns1 host 1 60 60 60 60\n@ NS ns1\nns1 A 192.0.2.53\n"
+CONFIG = """# two sites
+schema = 1;
+cluster = { name = "shop"; hash_key_file = "hash.key"; hash_key_id = "k1"; };
+sites = ( { name = "ams"; }, { name = "fra"; } );
+nodes = (
+  { name = "ams-1"; site = "ams"; ports = ( { interface = "eth1"; } ); tunnel_source = [ "10.1.255.0/24" ];
+    dns_listen = [ "192.0.2.53" ]; %(ams_api)s },
+  { name = "fra-1"; site = "fra"; ports = ( { interface = "eth1"; } ); tunnel_source = [ "10.2.255.0/24" ];
+    dns_listen = [ "198.51.100.53" ]; %(fra_api)s } );
+checks = ( { name = "web"; type = "tcp"; interval = "1s"; fast_interval = "200ms"; timeout = "500ms"; rise = 2; fall = 3; } );
+pools = (
+  { name = "web-ams"; site = "ams"; check = "web"; mode = "ipip"; max_backends = 10;
+    backends = ( { name = "b1"; address = "10.1.1.11"; weight = 100; },
+                 { name = "b2"; address = "10.1.1.12"; weight = 100; } ); },
+  { name = "web-fra"; site = "fra"; check = "web"; mode = "ipip"; max_backends = 10;
+    backends = ( { name = "b1"; address = "10.2.1.11"; weight = 100; } ); } );
+vips = ( { name = "shop-ams"; site = "ams"; addresses = [ "203.0.113.10" ]; },
+         { name = "shop-fra"; site = "fra"; addresses = [ "198.51.100.10" ]; } );
+services = ( { name = "web"; protocol = "tcp"; port = 80; hash = "flow";
+  at = ( { site = "ams"; vip = "shop-ams"; pool = "web-ams"; },
+         { site = "fra"; vip = "shop-fra"; pool = "web-fra"; } ); } );
+dns = { zones = ( { name = "shop.example"; file = "shop.example.zone"; } );
+  names = ( { name = "www.shop.example"; service = "web"; policy = "weighted"; ttl = { min = "1s"; max = "2s"; }; } ); };
+"""
+TOKENS = {"vera": "viewer", "otto": "oncall", "olga": "operator", "ada": "admin", "prom": "metrics"}
+
+
+def config(ams_api="", fra_api=""):
+    return CONFIG % {"ams_api": f'api = "{ams_api}";' if ams_api else "",
+                     "fra_api": f'api = "{fra_api}";' if fra_api else ""}
+
+
+_tls = None
+
+
+def tls_files():
+    """A certificate for loopback and its key, made once."""
+    global _tls
+    if not _tls:
+        with tempfile.TemporaryDirectory() as d:
+            paths = os.path.join(d, "key"), os.path.join(d, "crt")
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                            "-nodes", "-days", "2", "-subj", "/CN=weir", "-addext", "subjectAltName=IP:127.0.0.1",
+                            "-keyout", paths[0], "-out", paths[1]], check=True, capture_output=True)
+            _tls = []
+            for path in paths:
+                with open(path) as f:
+                    _tls.append(f.read())
+    return _tls
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(what, condition, timeout_s=10):
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"not within {timeout_s} s: {what}")
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("weir", timeout=30)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(30)
+        self.sock.connect(self.path)
+
+
+class Answer:
+    def __init__(self, response):
+        self.status = response.status
+        self.headers = response.headers
+        self.raw = response.read()
+        is_json = "json" in (response.headers.get("Content-Type") or "")
+        self.json = json.loads(self.raw) if is_json and self.raw else None
+
+    @property
+    def code(self):
+        return (self.json or {}).get("code")
+
+
+class Node:
+    def __init__(self, program, name="ams-1", text=None, peer_token="p" * 40):
+        self.program, self.name = program, name
+        self.dir = tempfile.TemporaryDirectory(prefix="weir-api-")
+        self.conf, self.state, self.run = (os.path.join(self.dir.name, d) for d in ("conf", "state", "run"))
+        for d in (self.conf, self.state, self.run):
+            os.mkdir(d)
+        self.write("weir.conf", text or config())
+        self.write("shop.example.zone", ZONE)
+        self.write("hash.key", "00112233445566778899aabbccddeeff\n")
+        self.write("peer.token", peer_token + "\n")
+        self.write("tokens", "".join(f"{n} {r} {hashlib.sha256((n * 8).encode()).hexdigest()}\n"
+                                     for n, r in TOKENS.items()))
+        key, crt = tls_files()
+        self.write("tls.key", key)
+        self.write("tls.crt", crt)
+        self.process = None
+
+    def write(self, name, text):
+        with open(os.path.join(self.conf, name), "w") as f:
+            f.write(text)
+
+    def start(self):
+        with open(os.path.join(self.dir.name, "log"), "a") as log:
+            self.process = subprocess.Popen(
+                [self.program, "--conf-dir", self.conf, "--state-dir", self.state, "--run-dir", self.run,
+                 "--bpf-dir", self.dir.name, "--node", self.name], stdout=log, stderr=log)
+        wait_for("the API", self.answers)
+        return self
+
+    def answers(self):
+        try:
+            return self.ask("GET", "/healthz").status == 200
+        except OSError:
+            return False
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process:
+            self.process.send_signal(how)
+            self.process.wait(20)
+            code, self.process = self.process.returncode, None
+            return code
+
+    def close(self):
+        self.stop()
+        self.dir.cleanup()
+
+    def log(self):
+        with open(os.path.join(self.dir.name, "log")) as f:
+            return f.read()
+
+    def effective(self):
+        with open(os.path.join(self.state, "effective.conf")) as f:
+            return f.read()
+
+    def ask(self, method, path, body=None, headers=None, raw=None):
+        c = UnixConnection(os.path.join(self.run, "api.sock"))
+        return self.send(c, method, path, body, headers, raw)
+
+    @staticmethod
+    def send(c, method, path, body, headers, raw):
+        headers = dict(headers or {})
+        if body is not None:
+            raw = json.dumps(body).encode()
+        if raw is not None:
+            headers.setdefault("Content-Type", "application/json")
+        try:
+            c.request(method, path, body=raw, headers=headers)
+            return Answer(c.getresponse())
+        finally:
+            c.close()
+
+    def ask_tcp(self, port, method, path, token=None, body=None):
+        c = http.client.HTTPSConnection(
+            "127.0.0.1", port, timeout=30, context=ssl.create_default_context(cafile=os.path.join(self.conf, "tls.crt")))
+        return self.send(c, method, path, body, {"Authorization": f"Bearer {token}"} if token else {}, None)
+
+    def files(self, old=None, new=None):
+        with open(os.path.join(self.conf, "weir.conf")) as f:
+            text = f.read()
+        assert old is None or old in text
+        return {"weir.conf": text.replace(old, new, 1) if old else text, "shop.example.zone": ZONE}
+
+    def apply(self, files, match="*", query="", **more):
+        return self.ask("POST", "/v1/config/apply" + query, {"files": files, "reason": "a test", **more},
+                        {"If-Match": match} if match else {})
+
+    def command(self, what, target, query="", headers=None, **more):
+        return self.ask("POST", "/v1/overrides" + query, {"do": what, "target": target, **more}, headers)
+
+    def drain(self, site="ams", **more):
+        return self.command("drain", {"site": site}, **{"until": "never", "now": True, **more})

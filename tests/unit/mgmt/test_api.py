@@ -1,0 +1,418 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The management API over real HTTP: conventions, versions, overrides, events, roles.
+
+Usage: test_api.py WEIR_MGMT
+"""
+import base64
+import http.client
+import os
+import re
+import signal
+import sys
+import threading
+import time
+import unittest
+
+from api_node import Node, ZONE, config, free_port, wait_for
+
+PROGRAM = sys.argv.pop(1)
+STATUSES = {200, 201, 202, 304, 400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 422, 428, 429, 500, 503}
+HALF = ('{ name = "b1"; address = "10.1.1.11"; weight = 100; },', "")
+
+
+class OneNode(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.node = Node(PROGRAM).start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.node.close()
+
+
+class BadRequests(OneNode):
+    def test_each_malformed_request_has_its_status_and_code_and_changes_nothing(self):
+        drain = {"do": "drain", "target": {"site": "ams"}, "until": "never"}
+        files = self.node.files()
+        cases = [
+            # why, method, path, body or bytes, headers, status, code
+            ("no such path", "GET", "/v2/status", None, {}, 404, "not-found"),
+            ("a path with an end too many", "GET", "/v1/status/", None, {}, 404, "not-found"),
+            ("a path that is too long", "GET", "/v1/" + "x" * 300, None, {}, 400, "bad-request"),
+            ("another method", "DELETE", "/v1/overrides", None, {}, 405, "method-not-allowed"),
+            ("unknown query", "GET", "/v1/status?x=1", None, {}, 400, "bad-request"),
+            ("query given twice", "GET", "/v1/events?since=1&since=2", None, {}, 400, "bad-request"),
+            ("limit of nothing", "GET", "/v1/events?limit=0", None, {}, 400, "bad-request"),
+            ("limit that is none", "GET", "/v1/events?limit=ten", None, {}, 400, "bad-request"),
+            ("number beyond all bounds", "GET", "/v1/events?since=99999999999999999999", None, {}, 400, "bad-request"),
+            ("no pool", "GET", "/v1/status?pool=none", None, {}, 404, "not-found"),
+            ("version zero", "GET", "/v1/versions/0", None, {}, 404, "not-found"),
+            ("version by name", "GET", "/v1/versions/first", None, {}, 404, "not-found"),
+            ("a version that is not", "GET", "/v1/versions/99", None, {}, 404, "not-found"),
+            ("not JSON", "POST", "/v1/overrides", b"{", {}, 422, "invalid"),
+            ("an array", "POST", "/v1/overrides", b"[]", {}, 422, "invalid"),
+            ("a number", "POST", "/v1/overrides", b"1", {}, 422, "invalid"),
+            ("not UTF-8", "POST", "/v1/overrides", b'{"do":"\xff"}', {}, 422, "invalid"),
+            ("nested without end", "POST", "/v1/overrides", b"[" * 100000, {}, 422, "invalid"),
+            ("a field twice", "POST", "/v1/overrides", b'{"do":"drain","do":"drain"}', {}, 422, "invalid"),
+            ("bytes after the end", "POST", "/v1/overrides", b"{} {}", {}, 422, "invalid"),
+            ("another type", "POST", "/v1/overrides", b"{}", {"Content-Type": "text/plain"}, 415, "not-json"),
+            ("too large", "POST", "/v1/overrides", b" " * (33 << 20), {}, 413, "too-large"),
+            ("nothing", "POST", "/v1/overrides", {}, {}, 422, "invalid"),
+            ("unknown field", "POST", "/v1/overrides", {**drain, "reson": "x"}, {}, 422, "invalid"),
+            ("unknown word", "POST", "/v1/overrides", {**drain, "do": "explode"}, {}, 422, "invalid"),
+            ("wrong type", "POST", "/v1/overrides", {**drain, "now": "yes"}, {}, 422, "invalid"),
+            ("two targets", "POST", "/v1/overrides", {**drain, "target": {"site": "ams", "pool": "p"}}, {}, 422, "invalid"),
+            ("target and id", "POST", "/v1/overrides", {**drain, "id": "x"}, {}, 422, "invalid"),
+            ("no until", "POST", "/v1/overrides", {"do": "drain", "target": {"site": "ams"}}, {}, 422, "invalid"),
+            ("until in the past", "POST", "/v1/overrides", {**drain, "until": "2020-01-01T00:00:00Z"}, {}, 422, "invalid"),
+            ("until in words", "POST", "/v1/overrides", {**drain, "until": "tomorrow"}, {}, 422, "invalid"),
+            ("over without unit", "POST", "/v1/overrides", {**drain, "over": "5"}, {}, 422, "invalid"),
+            ("a newline in the reason", "POST", "/v1/overrides", {**drain, "reason": "a\nb"}, {}, 422, "invalid"),
+            ("a long reason", "POST", "/v1/overrides", {**drain, "reason": "x" * 256}, {}, 422, "invalid"),
+            ("no such guard", "POST", "/v1/overrides", {**drain, "override_guards": ["all"], "reason": "x"}, {}, 422, "invalid"),
+            ("past guards without reason", "POST", "/v1/overrides", {**drain, "override_guards": ["room"]}, {}, 422, "invalid"),
+            ("no such site", "POST", "/v1/overrides", {**drain, "target": {"site": "lon"}}, {}, 404, "not-found"),
+            ("no such pool", "POST", "/v1/overrides", {**drain, "target": {"pool": "p", "backend": "b"}}, {}, 404, "not-found"),
+            ("force up a site", "POST", "/v1/overrides", {**drain, "do": "force_up"}, {}, 422, "invalid"),
+            ("hold nothing", "POST", "/v1/overrides", {"do": "hold", "target": {"site": "ams"}}, {}, 409, "nothing-to-end"),
+            ("end nothing", "POST", "/v1/overrides", {"do": "undrain", "target": {"site": "ams"}}, {}, 409, "nothing-to-end"),
+            ("no such override", "GET", "/v1/overrides/x", None, {}, 404, "not-found"),
+            ("bad wait", "POST", "/v1/overrides?wait=some", drain, {}, 400, "bad-request"),
+            ("bad dry_run", "POST", "/v1/overrides?dry_run=yes", drain, {}, 400, "bad-request"),
+            ("no If-Match", "POST", "/v1/config/apply", {"files": files, "reason": "x"}, {}, 428, "if-match-required"),
+            ("stale If-Match", "POST", "/v1/config/apply", {"files": files, "reason": "x"},
+             {"If-Match": '"v9-0123456789abcdef"'}, 412, "stale"),
+            ("no reason", "POST", "/v1/config/apply", {"files": files}, {"If-Match": "*"}, 422, "invalid"),
+            ("no weir.conf", "POST", "/v1/config/apply", {"files": {"a": "b"}, "reason": "x"}, {"If-Match": "*"}, 422, "invalid"),
+            ("a file above", "POST", "/v1/config/check", {"files": {**files, "../x": "y"}}, {}, 422, "invalid"),
+            ("an absolute file", "POST", "/v1/config/check", {"files": {**files, "/etc/x": "y"}}, {}, 422, "invalid"),
+            ("a hidden file", "POST", "/v1/config/check", {"files": {**files, "d/.x": "y"}}, {}, 422, "invalid"),
+            ("a file that is a number", "POST", "/v1/config/check", {"files": {**files, "x": 1}}, {}, 422, "invalid"),
+            ("bad base64", "POST", "/v1/config/check", {"files": {**files, "x": {"base64": "!"}}}, {}, 422, "invalid"),
+            ("257 files", "POST", "/v1/config/check", {"files": {**files, **{f"f{i}": "" for i in range(255)}}}, {}, 422, "invalid"),
+            ("confirm within a year", "POST", "/v1/config/apply", {"files": files, "reason": "x", "confirm_within": "365d"},
+             {"If-Match": "*"}, 422, "invalid"),
+            ("force what is no digest", "POST", "/v1/config/apply", {"files": files, "reason": "x", "force": ["it"]},
+             {"If-Match": "*"}, 422, "invalid"),
+            ("confirm what does not wait", "POST", "/v1/versions/1/confirm", {}, {}, 409, "not-pending"),
+            ("roll back to nothing", "POST", "/v1/versions/7/rollback", {"reason": "x"}, {"If-Match": "*"}, 404, "not-found"),
+            ("ask nobody", "POST", "/v1/processes/init/ask", {"request": {}}, {}, 404, "not-found"),
+            ("ask the dead", "POST", "/v1/processes/dns/ask", {"request": {"do": "status"}}, {}, 503, "process-unreachable"),
+        ]
+        for why, method, path, body, headers, status, code in cases:
+            with self.subTest(why):
+                raw = body if isinstance(body, bytes) else None
+                a = self.node.ask(method, path, None if raw is not None else body, headers, raw)
+                self.assertEqual((a.status, a.code), (status, code), a.raw[:300])
+                self.assertIn(a.status, STATUSES)
+                self.assertEqual(a.headers["Content-Type"], "application/problem+json")
+                self.assertEqual(a.json["type"], "urn:weir:problem:" + code)
+        status = self.node.ask("GET", "/v1/status").json
+        self.assertEqual(status["version"]["number"], 1)
+        self.assertEqual(status["overrides"], [])
+
+    def test_all_mistakes_of_a_configuration_are_told_with_file_and_line(self):
+        files = self.node.files('weight = 100; },', 'weigth = 100; },')
+        files["weir.conf"] = files["weir.conf"].replace('check = "web"; mode = "ipip"', 'check = "wed"; mode = "ipip"')
+        a = self.node.apply(files)
+        self.assertEqual((a.status, a.code), (422, "mistakes"))
+        self.assertGreaterEqual(len(a.json["mistakes"]), 3)
+        for mistake in a.json["mistakes"]:
+            self.assertEqual(mistake["file"], "weir.conf")
+            self.assertGreater(mistake["line"], 0)
+        self.assertTrue(any("web" in m["message"] for m in a.json["mistakes"]))
+        self.assertEqual(os.listdir(os.path.join(self.node.state, "config")),
+                         [self.node.ask("GET", "/v1/config").json["digest"]], "what was tried is removed")
+
+    def test_a_client_that_goes_away_midway_harms_nobody(self):
+        import socket
+        for sent in (b"POST /v1/overrides HTTP/1.1\r\nContent-Length: 100\r\n\r\n{", b"GET /v1/sta", b"\0" * 5000):
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(os.path.join(self.node.run, "api.sock"))
+                s.sendall(sent)
+        self.assertEqual(self.node.ask("GET", "/healthz").raw, b"ok\n")
+
+
+class Versions(unittest.TestCase):
+    def setUp(self):
+        self.node = Node(PROGRAM).start()
+
+    def tearDown(self):
+        self.node.close()
+
+    def head(self):
+        return self.node.ask("GET", "/v1/config")
+
+    def test_apply_plan_diff_and_rollback(self):
+        node, etag = self.node, self.head().headers["ETag"]
+        files = node.files("# two sites", "# caf\u00e9")
+        files["weir.conf"] = files["weir.conf"].replace('name = "b2"; address = "10.1.1.12"; weight = 100',
+                                                        'name = "b2"; address = "10.1.1.12"; weight = 60')
+        plan = node.ask("POST", "/v1/config/plan", {"files": files}).json
+        self.assertEqual(plan["plan"]["changes"], [{"path": "pools/web-ams/backends/b2/weight", "kind": "changed",
+                                                    "from": "100", "to": "60"}])
+        self.assertEqual('"%s"' % plan["base"].strip('"'), etag)
+        self.assertFalse(plan["plan"]["risky"])
+        a = node.apply(files, etag, author="jw")
+        self.assertEqual((a.status, a.json["version"]["number"], a.json["version"]["author"]), (201, 2, "jw"))
+        self.assertTrue(a.json["complete"])
+        self.assertEqual(node.apply(files, etag).status, 412)
+        again = node.apply(files, a.headers["ETag"])
+        self.assertEqual((again.status, again.json["changed"], again.json["version"]["number"]), (200, False, 2))
+        self.assertEqual(self.head().json["files"], files)
+        diff = node.ask("GET", "/v1/versions/1/diff/2").json
+        self.assertIn("-# two sites\n+# caf\u00e9\n", diff["text"])
+        self.assertEqual(diff["changes"], plan["plan"]["changes"])
+        back = node.ask("POST", "/v1/versions/1/rollback", {"reason": "no"}, {"If-Match": "*"})
+        self.assertEqual((back.status, back.json["version"]["number"]), (201, 3))
+        self.assertEqual(self.head().json["files"], node.files())
+        items = node.ask("GET", "/v1/versions").json["items"]
+        self.assertEqual([v["number"] for v in items], [3, 2, 1])
+        self.assertEqual(items[0]["digest"], items[2]["digest"])
+        self.assertEqual(node.ask("GET", "/v1/versions?before=3&limit=1").json["items"][0]["number"], 2)
+
+    def test_a_dry_run_changes_nothing(self):
+        node, files = self.node, self.node.files(*HALF)
+        a = node.apply(files, query="?dry_run=true")
+        self.assertEqual((a.status, a.json["dry_run"], a.json["plan"]["risky"]), (200, True, True))
+        self.assertEqual(a.json["plan"]["confirm_within_ms"], 300000)
+        d = node.drain(query="?dry_run=true", over="5m", until="+4h")
+        self.assertEqual((d.status, d.json["dry_run"]), (200, True))
+        self.assertRegex(d.json["override"]["from"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+        self.assertEqual(d.json["receivers"][0]["site"], "fra")
+        self.assertEqual(d.json["undo"], "weir undrain site ams")
+        status = node.ask("GET", "/v1/status").json
+        self.assertEqual((status["version"]["number"], status["overrides"], status["document"]), (1, [], 1))
+
+    def test_a_risky_change_rolls_itself_back_unless_confirmed(self):
+        node, files = self.node, self.node.files(*HALF)
+        a = node.apply(files, confirm_within="1s")
+        self.assertEqual(a.json["version"]["state"], "unconfirmed")
+        node.stop(signal.SIGKILL)
+        node.start()
+        wait_for("the roll back", lambda: self.head().json["number"] == 3, 5)
+        self.assertEqual(self.head().json["author"], "weir")
+        a = node.apply(files, confirm_within="1s")
+        self.assertEqual(node.ask("POST", "/v1/versions/4/confirm", {}).status, 200)
+        time.sleep(1.5)
+        self.assertEqual((self.head().json["number"], self.head().json["state"]), (4, "in_force"))
+
+    def test_bytes_that_are_not_text_are_kept(self):
+        files = self.node.files()
+        files["shop.example.zone"] = {"base64": base64.b64encode(ZONE.encode() + b"; \xff\xfe\n").decode()}
+        self.assertEqual(self.node.apply(files).status, 201)
+        self.assertEqual(self.head().json["files"], files)
+
+    def test_zone_reload_makes_a_version_of_what_differs(self):
+        node = self.node
+        a = node.ask("POST", "/v1/zones/reload", {"reason": "serial"})
+        self.assertEqual((a.status, a.json["changed"]), (200, False))
+        node.write("shop.example.zone", ZONE.replace(" 1 60", " 2 60"))
+        node.write("weir.conf", "not to be read")
+        a = node.ask("POST", "/v1/zones/reload", {"reason": "serial"})
+        self.assertEqual((a.status, a.json["changed"], a.json["version"]["number"]), (201, True, 2))
+        self.assertEqual(a.json["plan"]["changes"][0]["path"], "dns/zones/shop.example/contents")
+
+    def test_the_same_key_gives_the_same_answer_once(self):
+        node, headers = self.node, {"Idempotency-Key": "k1"}
+        one = node.drain(headers=headers)
+        two = node.drain(headers=headers)
+        self.assertEqual((one.status, two.status), (201, 201))
+        self.assertEqual(one.json["override"]["id"], two.json["override"]["id"])
+        self.assertEqual((one.headers["Idempotent-Replay"], two.headers["Idempotent-Replay"]), (None, "true"))
+        self.assertEqual(node.drain(headers=headers, reason="other").code, "key-reused")
+        self.assertEqual(len(node.ask("GET", "/v1/overrides").json["items"]), 1)
+
+
+class Overrides(unittest.TestCase):
+    def setUp(self):
+        self.node = Node(PROGRAM).start()
+
+    def tearDown(self):
+        self.node.close()
+
+    def test_a_drain_survives_apply_rollback_and_restart(self):
+        node = self.node
+        self.assertEqual(node.drain(reason="INC-1").status, 201)
+        node.apply(node.files("# two sites", "# more"))
+        node.apply(node.files())
+        node.ask("POST", "/v1/versions/1/rollback", {"reason": "x"}, {"If-Match": "*"})
+        node.stop(signal.SIGKILL)
+        node.start()
+        items = node.ask("GET", "/v1/overrides").json["items"]
+        self.assertEqual([(o["target"], o["state"], o["reason"]) for o in items], [({"site": "ams"}, "drained", "INC-1")])
+        self.assertIn(items[0]["id"], node.effective())
+
+    def test_guards_keep_the_last_site_and_the_last_backend(self):
+        node = self.node
+        self.assertEqual(node.drain("ams").status, 201)
+        a = node.drain("fra")
+        self.assertEqual((a.status, a.code), (409, "guard"))
+        self.assertEqual([g["guard"] for g in a.json["guards"] if not g["ok"]], ["last-site"])
+        self.assertEqual(node.drain("fra", override_guards=["last-site"], reason="a drill").status, 201)
+        one = {"pool": "web-fra", "backend": "b1"}
+        self.assertEqual(node.command("disable", one, until="+1h").code, "guard")
+        a = node.command("drain", {"pool": "web-ams", "backend": "b1"}, until="+1h", over="10m")
+        self.assertEqual((a.status, a.json["receivers"][0]["backend"]), (201, "b2"))
+        self.assertEqual(node.command("drain", {"pool": "web-ams", "backend": "b2"}, until="+1h").code, "guard")
+        kinds = [e["kind"] for e in node.ask("GET", "/v1/events").json["items"]]
+        self.assertIn("guard", kinds)
+
+    def test_a_backend_drain_is_announced_two_seconds_ahead(self):
+        node = self.node
+        start = time.time()
+        a = node.command("drain", {"pool": "web-ams", "backend": "b1"}, until="never", over="10m").json
+        sets = re.findall(r'pool = "web-ams";[^}]*?from = "?([^";]+)', node.effective())
+        self.assertGreaterEqual(len(sets), 2, node.effective())
+        wait_for("the drain", lambda: node.ask("GET", f"/v1/overrides/{a['override']['id']}").json["state"] == "ramping", 4)
+        self.assertGreater(time.time() - start, 1.9)
+
+    def test_hold_stops_a_ramp_and_drain_goes_on_from_there(self):
+        node = self.node
+        node.drain(over="10s")
+        time.sleep(1)
+        self.assertEqual(node.command("hold", {"site": "ams"}).status, 201)
+        level = lambda: [o["level_ppm"] for o in node.ask("GET", "/v1/overrides").json["items"] if o["do"] == "drain"][0]
+        held = level()
+        time.sleep(0.5)
+        self.assertEqual(level(), held)
+        self.assertTrue(0 < held < 400000, held)
+        a = node.drain(over="10s")
+        self.assertEqual(a.json["override"]["generation"], 2)
+        self.assertTrue(held <= level() < held + 200000)
+        a = node.command("undrain", {"site": "ams"}, now=True)
+        self.assertEqual((a.status, a.json["override"]["state"]), (200, "done"))
+        self.assertEqual(node.ask("GET", "/v1/overrides").json["items"], [])
+        self.assertGreaterEqual(len(node.ask("GET", "/v1/overrides?ended=true").json["items"]), 2)
+
+    def test_if_match_on_an_override_is_honoured(self):
+        a = self.node.drain()
+        other = {"If-Match": '"o7"'}
+        self.assertEqual(self.node.command("undrain", {"site": "ams"}, headers=other).status, 412)
+        match = {"If-Match": a.headers["ETag"]}
+        self.assertEqual(self.node.command("undrain", {"site": "ams"}, headers=match).status, 200)
+
+    def test_events_are_numbered_and_can_be_waited_for_and_survive(self):
+        node = self.node
+        last = node.ask("GET", "/v1/events").json["last"]
+        got = []
+        waiter = threading.Thread(target=lambda: got.append(node.ask("GET", f"/v1/events?since={last}&wait_ms=10000").json))
+        waiter.start()
+        time.sleep(0.3)
+        node.drain(reason="wake")
+        waiter.join(10)
+        self.assertEqual(got[0]["items"][0]["id"], last + 1)
+        self.assertIn("wake", " ".join(e["message"] for e in got[0]["items"]))
+        time.sleep(1.2)  # they are stored once a second
+        node.stop(signal.SIGKILL)
+        node.start()
+        kept = node.ask("GET", f"/v1/events?since={last}").json["items"]
+        self.assertEqual(kept[0]["message"], got[0]["items"][0]["message"])
+
+    def test_a_store_that_is_overwritten_stops_no_drain(self):
+        node = self.node
+        with open(os.path.join(node.state, "store.db"), "r+b") as f:
+            f.write(b"not a database.." * 4096)
+        self.assertEqual(node.drain().status, 201)
+        self.assertIn("ams-1-", node.effective())
+        wait_for("a store again", lambda: node.ask("GET", "/v1/node").json["store"]["state"] == "rebuilt")
+        node.stop(signal.SIGKILL)
+        node.start()
+        self.assertEqual(node.ask("GET", "/v1/overrides").json["items"][0]["state"], "drained")
+        self.assertEqual(node.ask("GET", "/v1/config").json["files"], node.files())
+        self.assertIn("store-corrupt", node.log())
+
+    def test_metrics_and_page_and_processes(self):
+        node = self.node
+        text = node.ask("GET", "/metrics").raw.decode()
+        for line in text.splitlines():
+            self.assertRegex(line, r'^(# (HELP|TYPE) \w+ .+|\w+\{process="\w+".*\} [0-9.]+)$')
+        self.assertIn('weir_mgmt_version{process="mgmt"} 1', text)
+        node.drain(reason="<script>alert(1)</script>")
+        page = node.ask("GET", "/")
+        self.assertIn("text/html", page.headers["Content-Type"])
+        self.assertNotIn(b"<script", page.raw)
+        self.assertIn(b"&lt;script>", page.raw)
+        states = {p["process"]: p["state"] for p in node.ask("GET", "/v1/processes").json["items"]}
+        self.assertEqual(states, {"dataplane": "absent", "health": "absent", "dns": "absent", "mgmt": "running"})
+        status = node.ask("GET", "/v1/status").json
+        self.assertEqual(status["pools"][0]["backends"][0]["observation"]["state"], "unknown")
+        self.assertEqual(status["pools"][0]["backends"][0]["effect"]["state"], "unknown")
+
+    def test_another_weir_mgmt_on_the_same_directories_gives_up(self):
+        import subprocess
+        node = self.node
+        done = subprocess.run([PROGRAM, "--conf-dir", node.conf, "--state-dir", node.state, "--run-dir",
+                               node.run + "2", "--bpf-dir", node.dir.name, "--node", "ams-1"],
+                              capture_output=True, timeout=20)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(node.ask("GET", "/healthz").status, 200)
+
+    def test_it_ends_cleanly(self):
+        self.node.drain()
+        self.assertEqual(self.node.stop(), 0)
+
+
+class Roles(unittest.TestCase):
+    def test_each_role_reaches_what_it_may_and_no_more(self):
+        port = free_port()
+        node = Node(PROGRAM, text=config(ams_api=f"https://127.0.0.1:{port}"))
+        self.addCleanup(node.close)
+        node.start()
+        wait_for("TCP", lambda: "api-served" in node.log())
+        drain = {"do": "drain", "target": {"site": "ams"}, "until": "never"}
+        apply = {"files": node.files(), "reason": "x"}
+        steps = [  # least role, method, path, body
+            ("metrics", "GET", "/metrics", None),
+            ("viewer", "GET", "/v1/status", None),
+            ("oncall", "POST", "/v1/overrides?dry_run=true", drain),
+            ("operator", "POST", "/v1/config/apply", apply),
+            ("admin", "GET", "/v1/peer/head", None),
+        ]
+        ladder = {"prom": 0, "vera": 1, "otto": 2, "olga": 3, "ada": 4}
+        for name, rank in ladder.items():
+            for need, (_, method, path, body) in enumerate(steps):
+                a = node.ask_tcp(port, method, path, name * 8, body)
+                with self.subTest(name + " " + path):
+                    self.assertEqual(a.status == 403, rank < need, a.raw)
+        for token in (None, "wrong", ""):
+            a = node.ask_tcp(port, "GET", "/v1/status", token)
+            self.assertEqual((a.status, a.headers["WWW-Authenticate"]), (401, 'Bearer realm="weir"'))
+        self.assertEqual(node.ask_tcp(port, "GET", "/healthz").status, 200)
+        self.assertEqual(node.ask_tcp(port, "GET", "/v1/peer/head", "p" * 40).status, 200)
+        self.assertEqual(node.ask_tcp(port, "GET", "/v1/status", "p" * 40).status, 403)
+        node.write("tokens", "broken line\nanonymous viewer *\n")
+        self.assertEqual(node.ask_tcp(port, "GET", "/").status, 200)
+        self.assertEqual(node.ask_tcp(port, "GET", "/v1/status", "ada" * 8).status, 401)
+
+    def test_without_a_certificate_nothing_is_served_over_tcp(self):
+        port = free_port()
+        node = Node(PROGRAM, text=config(ams_api=f"https://127.0.0.1:{port}"))
+        self.addCleanup(node.close)
+        os.unlink(os.path.join(node.conf, "tls.key"))
+        node.start()
+        wait_for("a refusal", lambda: "api-not-served" in node.log())
+        self.assertRaises(ConnectionRefusedError, node.ask_tcp, port, "GET", "/healthz")
+
+    def test_plain_http_over_tcp_is_not_answered(self):
+        port = free_port()
+        node = Node(PROGRAM, text=config(ams_api=f"https://127.0.0.1:{port}"))
+        self.addCleanup(node.close)
+        node.start()
+        wait_for("TCP", lambda: "api-served" in node.log())
+        c = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        self.assertRaises((OSError, http.client.HTTPException), self.plain, c)
+
+    @staticmethod
+    def plain(c):
+        c.request("GET", "/healthz")
+        c.getresponse()
+
+
+if __name__ == "__main__":
+    result = unittest.main(exit=False, verbosity=2).result
+    failed = len(result.failures) + len(result.errors)
+    print(f"{result.testsRun - failed} passed, {failed} failed")
+    sys.exit(bool(failed))
