@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Frames of every shape; see generate.h. */
+#include "diff/generate.h"
+
+#include <string.h>
+
+#include <arpa/inet.h>
+
+#include "weir/fwd/packet.h"
+
+static const char *const vips4[] = { "192.0.2.80", "192.0.2.81", "198.51.100.9" };
+static const char *const vips6[] = { "2001:db8:80::80", "2001:db8:80::81" };
+static const uint16_t ports[] = { 80, 443, 53, 4433, 81, 82, 83, 84, 85, 9 };
+
+uint64_t random_next(struct random *r)
+{
+	uint64_t z = r->state += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}
+
+uint32_t random_below(struct random *r, uint32_t n)
+{
+	return (uint32_t)((random_next(r) >> 32) * n >> 32);
+}
+
+/** Add a field of @p n_bits and write @p value to it; it begins and ends where bytes do or not. */
+static void put(struct frame *f, size_t *bit, uint8_t n_bits, uint64_t value)
+{
+	if (f->n_fields < FIELDS_MAX)
+		f->fields[f->n_fields++] = (struct field){ (uint16_t)*bit, n_bits };
+	for (unsigned int i = 0; i < n_bits; i++, (*bit)++) {
+		uint8_t mask = (uint8_t)(0x80 >> *bit % 8);
+
+		if (value >> (n_bits - 1 - i) & 1)
+			f->bytes[*bit / 8] |= mask;
+		else
+			f->bytes[*bit / 8] &= (uint8_t)~mask;
+	}
+}
+
+static void put_bytes(struct frame *f, size_t *bit, const uint8_t *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i += 4)
+		put(f, bit, 32,
+		    (uint64_t)bytes[i] << 24 | (uint64_t)bytes[i + 1] << 16 |
+		            (uint64_t)bytes[i + 2] << 8 | bytes[i + 3]);
+}
+
+/** What a frame is to be made of. */
+struct plan {
+	bool is4, vlan;
+	uint8_t src[16], dst[16]; /**< the first four bytes for IPv4 */
+	uint16_t sport, dport;
+	uint8_t protocol;
+	uint8_t flags; /**< TCP's */
+	uint8_t type;  /**< ICMP's */
+	uint8_t ttl, tos;
+	unsigned int options;    /**< IPv4: words */
+	unsigned int extensions; /**< IPv6: headers */
+	bool fragment;           /**< one of them (IPv4: the offset field) says so */
+	unsigned int payload;
+	bool quoted_udp;
+};
+
+static void put_eth(struct frame *f, size_t *bit, const struct plan *p)
+{
+	put(f, bit, 48, 0x02aa00000001u);
+	put(f, bit, 48, 0x02cc00000001u);
+	if (p->vlan) {
+		put(f, bit, 16, FWD_ETHERTYPE_VLAN);
+		put(f, bit, 16, 0x2064);
+	}
+	put(f, bit, 16, p->is4 ? FWD_ETHERTYPE_IP4 : FWD_ETHERTYPE_IP6);
+}
+
+static uint16_t sum_of(const uint8_t *at, size_t n)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < n; i += 2)
+		sum += (uint32_t)at[i] << 8 | at[i + 1];
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t) ~((sum & 0xffff) + (sum >> 16));
+}
+
+/** @return the bit at which the length field stands */
+static size_t put_ip4(struct frame *f, size_t *bit, const struct plan *p, struct random *r)
+{
+	size_t start = *bit / 8;
+
+	put(f, bit, 4, 4);
+	put(f, bit, 4, 5 + p->options);
+	put(f, bit, 8, p->tos);
+	put(f, bit, 16, 0);
+	put(f, bit, 16, random_next(r) & 0xffff);
+	put(f, bit, 3, p->fragment ? random_below(r, 4) : 2);
+	put(f, bit, 13, p->fragment ? random_below(r, 3) : 0);
+	put(f, bit, 8, p->ttl);
+	put(f, bit, 8, p->protocol);
+	put(f, bit, 16, 0);
+	put_bytes(f, bit, p->src, 4);
+	put_bytes(f, bit, p->dst, 4);
+	for (unsigned int i = 0; i < p->options; i++)
+		put(f, bit, 32, 0x01010101);
+	return start + 2;
+}
+
+static void put_extension(struct frame *f, size_t *bit, uint8_t kind, uint8_t next, bool fragment,
+                          struct random *r)
+{
+	unsigned int more = kind == FWD_PROTO_FRAGMENT ? 0 : random_below(r, 3);
+
+	put(f, bit, 8, next);
+	put(f, bit, 8, more);
+	if (kind == FWD_PROTO_FRAGMENT) {
+		put(f, bit, 13, fragment ? random_below(r, 3) : 0);
+		put(f, bit, 2, 0);
+		put(f, bit, 1, fragment ? random_below(r, 2) : 0);
+		put(f, bit, 32, random_next(r) & 0xffffffff);
+		return;
+	}
+	put(f, bit, 8, 0);
+	put(f, bit, 8, kind == FWD_PROTO_ROUTING && random_below(r, 4) == 0);
+	put(f, bit, 32, 0);
+	for (unsigned int i = 0; i < more; i++)
+		put(f, bit, 64, 0);
+}
+
+static size_t put_ip6(struct frame *f, size_t *bit, const struct plan *p, struct random *r)
+{
+	static const uint8_t kinds[] = { FWD_PROTO_HOP_BY_HOP, FWD_PROTO_ROUTING,
+		                         FWD_PROTO_DESTINATION, FWD_PROTO_FRAGMENT };
+	uint8_t chain[10];
+	size_t start = *bit / 8;
+
+	for (unsigned int i = 0; i < p->extensions; i++)
+		chain[i] = p->fragment && i == 0 ? FWD_PROTO_FRAGMENT : kinds[random_below(r, 4)];
+	chain[p->extensions] = p->protocol;
+	put(f, bit, 4, 6);
+	put(f, bit, 8, p->tos);
+	put(f, bit, 20, random_next(r) & 0xfffff);
+	put(f, bit, 16, 0);
+	put(f, bit, 8, chain[0]);
+	put(f, bit, 8, p->ttl);
+	put_bytes(f, bit, p->src, 16);
+	put_bytes(f, bit, p->dst, 16);
+	for (unsigned int i = 0; i < p->extensions; i++)
+		put_extension(f, bit, chain[i], chain[i + 1], p->fragment, r);
+	return start + 4;
+}
+
+static size_t put_ip(struct frame *f, size_t *bit, const struct plan *p, struct random *r)
+{
+	return p->is4 ? put_ip4(f, bit, p, r) : put_ip6(f, bit, p, r);
+}
+
+static void put_tcp(struct frame *f, size_t *bit, const struct plan *p, struct random *r)
+{
+	unsigned int options = random_below(r, 4) ? 0 : random_below(r, 11);
+
+	put(f, bit, 16, p->sport);
+	put(f, bit, 16, p->dport);
+	put(f, bit, 32, random_below(r, 4) ? 0x10000 : random_next(r) & 0xffffffff);
+	put(f, bit, 32, random_next(r) & 0xffffffff);
+	put(f, bit, 4, 5 + options);
+	put(f, bit, 4, 0);
+	put(f, bit, 8, p->flags);
+	put(f, bit, 16, 8192);
+	put(f, bit, 16, random_next(r) & 0xffff);
+	put(f, bit, 16, 0);
+	for (unsigned int i = 0; i < options; i++)
+		put(f, bit, 32, 0x01010101);
+}
+
+static void put_udp(struct frame *f, size_t *bit, const struct plan *p, struct random *r)
+{
+	put(f, bit, 16, p->sport);
+	put(f, bit, 16, p->dport);
+	put(f, bit, 16, 8 + p->payload);
+	put(f, bit, 16, random_next(r) & 0xffff);
+}
+
+/** What the client got from a VIP and a router could not carry on. */
+static void put_quoted(struct frame *f, size_t *bit, const struct plan *p, struct random *r)
+{
+	struct plan q = { .is4 = p->is4,
+		          .sport = p->dport,
+		          .dport = p->sport,
+		          .protocol = p->quoted_udp ? FWD_PROTO_UDP : FWD_PROTO_TCP,
+		          .ttl = 1,
+		          .options = random_below(r, 4) ? 0 : random_below(r, 11),
+		          .extensions = random_below(r, 4) ? 0 : random_below(r, 8),
+		          .fragment = random_below(r, 16) == 0 };
+
+	memcpy(q.src, p->dst, 16);
+	memcpy(q.dst, p->src, 16);
+	put_ip(f, bit, &q, r);
+	put(f, bit, 16, q.sport);
+	put(f, bit, 16, q.dport);
+	put(f, bit, 32, random_next(r) & 0xffffffff);
+}
+
+static bool is_error(const struct plan *p)
+{
+	return p->is4 ? p->type == 3 || p->type == 11 || p->type == 12
+	              : p->type >= 1 && p->type <= 4;
+}
+
+static void put_l4(struct frame *f, size_t *bit, const struct plan *p, struct random *r)
+{
+	if (p->protocol == FWD_PROTO_TCP) {
+		put_tcp(f, bit, p, r);
+	} else if (p->protocol == FWD_PROTO_UDP) {
+		put_udp(f, bit, p, r);
+	} else if (p->protocol == (p->is4 ? FWD_PROTO_ICMP : FWD_PROTO_ICMP6)) {
+		put(f, bit, 8, p->type);
+		put(f, bit, 8, 0);
+		put(f, bit, 16, random_next(r) & 0xffff);
+		put(f, bit, 32, random_next(r) & 0xffffffff);
+		if (is_error(p))
+			put_quoted(f, bit, p, r);
+	}
+}
+
+static void build(struct frame *f, const struct plan *p, struct random *r)
+{
+	size_t bit = 0, l3, len_at, len;
+
+	f->n_fields = 0;
+	memset(f->bytes, 0, sizeof(f->bytes));
+	put_eth(f, &bit, p);
+	l3 = bit / 8;
+	len_at = put_ip(f, &bit, p, r);
+	put_l4(f, &bit, p, r);
+	f->len = bit / 8;
+	for (unsigned int i = 0; i < p->payload; i++)
+		f->bytes[f->len++] = (uint8_t)random_next(r);
+	len = f->len - l3 - (p->is4 ? 0 : FWD_IP6_LEN);
+	f->bytes[len_at] = (uint8_t)(len >> 8);
+	f->bytes[len_at + 1] = (uint8_t)len;
+	if (p->is4) {
+		uint16_t sum = sum_of(f->bytes + l3, FWD_IP4_LEN + p->options * 4);
+
+		f->bytes[l3 + 10] = (uint8_t)(sum >> 8);
+		f->bytes[l3 + 11] = (uint8_t)sum;
+	}
+}
+
+/** Few clients, so that flows meet again. */
+static void pick_addresses(struct plan *p, struct random *r)
+{
+	uint32_t client = random_below(r, 24);
+
+	p->sport = (uint16_t)(1024 + random_below(r, 3));
+	p->dport = ports[random_below(r, sizeof(ports) / sizeof(ports[0]))];
+	if (p->is4) {
+		inet_pton(AF_INET, vips4[random_below(r, 3)], p->dst);
+		memcpy(p->src, "\x0a\x09\x00", 3);
+		p->src[3] = (uint8_t)(1 + client);
+		return;
+	}
+	inet_pton(AF_INET6, vips6[random_below(r, 2)], p->dst);
+	inet_pton(AF_INET6, "2001:db8:c::", p->src);
+	p->src[15] = (uint8_t)(1 + client);
+}
+
+/** What a shape changes in a plain packet to a service. */
+struct shape {
+	bool is4, vlan, fragment, long_payload, quoted_udp;
+	uint8_t protocol, flags, type, ttl;
+	unsigned int options, extensions;
+	const char *src, *dst; /**< instead of a client and a VIP */
+	uint16_t dport;        /**< instead of any */
+};
+
+#define TCP_(is4, ...)                                                                             \
+	{                                                                                          \
+		is4, .protocol = FWD_PROTO_TCP, .flags = FWD_TCP_ACK, __VA_ARGS__                  \
+	}
+#define UDP_(is4, ...)                                                                             \
+	{                                                                                          \
+		is4, .protocol = FWD_PROTO_UDP, __VA_ARGS__                                        \
+	}
+#define ICMP4_(t, ...)                                                                             \
+	{                                                                                          \
+		true, .protocol = FWD_PROTO_ICMP, .type = t, __VA_ARGS__                           \
+	}
+#define ICMP6_(t, ...)                                                                             \
+	{                                                                                          \
+		false, .protocol = FWD_PROTO_ICMP6, .type = t, __VA_ARGS__                         \
+	}
+
+static const struct shape shapes[] = {
+	TCP_(true),
+	TCP_(false),
+	TCP_(true, .dport = 443),
+	TCP_(false, .dport = 443),
+	{ true, .protocol = FWD_PROTO_TCP, .flags = FWD_TCP_SYN },
+	{ false, .protocol = FWD_PROTO_TCP, .flags = FWD_TCP_SYN },
+	{ true, .protocol = FWD_PROTO_TCP, .flags = FWD_TCP_SYN, .dport = 443 },
+	{ true, .protocol = FWD_PROTO_TCP, .flags = FWD_TCP_SYN | FWD_TCP_ACK },
+	{ true, .protocol = FWD_PROTO_TCP, .flags = FWD_TCP_FIN | FWD_TCP_ACK, .dport = 443 },
+	{ false, .protocol = FWD_PROTO_TCP, .flags = FWD_TCP_FIN | FWD_TCP_ACK },
+	{ true, .protocol = FWD_PROTO_TCP, .flags = FWD_TCP_RST, .dport = 443 },
+	{ false, .protocol = FWD_PROTO_TCP, .flags = FWD_TCP_RST | FWD_TCP_FIN },
+	UDP_(true),
+	UDP_(false),
+	UDP_(true, .dport = 53),
+	UDP_(true, .dport = 4433),
+	UDP_(false, .dport = 53),
+	TCP_(true, .vlan = true),
+	UDP_(false, .vlan = true),
+	TCP_(true, .options = 1),
+	TCP_(true, .options = 10),
+	UDP_(true, .options = 5),
+	TCP_(false, .extensions = 1),
+	UDP_(false, .extensions = 2),
+	TCP_(false, .extensions = 6),
+	TCP_(false, .extensions = 7),
+	TCP_(true, .fragment = true),
+	UDP_(true, .fragment = true),
+	UDP_(false, .fragment = true, .extensions = 1),
+	TCP_(false, .fragment = true, .extensions = 3),
+	TCP_(true, .long_payload = true),
+	UDP_(false, .long_payload = true),
+	TCP_(true, .ttl = 1),
+	TCP_(false, .ttl = 1),
+	UDP_(true, .ttl = 2),
+	TCP_(true, .src = "192.0.2.81"),
+	TCP_(true, .src = "10.255.1.77"),
+	UDP_(false, .src = "2001:db8:80::80"),
+	UDP_(false, .src = "2001:db8:ff:1::1234"),
+	ICMP4_(8, .src = "192.0.2.81"),
+	TCP_(true, .dst = "192.0.2.82"),
+	TCP_(false, .dst = "2001:db8:80::82"),
+	UDP_(true, .dst = "255.255.255.255"),
+	ICMP4_(8, .dst = "192.0.2.1"),
+	ICMP4_(8),
+	ICMP4_(8, .vlan = true, .options = 2),
+	ICMP6_(128),
+	ICMP6_(128, .vlan = true, .extensions = 2),
+	ICMP4_(0),
+	ICMP4_(3),
+	ICMP4_(3, .quoted_udp = true),
+	ICMP4_(3, .dport = 443),
+	ICMP4_(11, .dport = 443, .vlan = true),
+	ICMP4_(12, .options = 1),
+	ICMP4_(3, .ttl = 1),
+	ICMP4_(3, .src = "192.0.2.80"),
+	ICMP4_(13),
+	ICMP6_(1),
+	ICMP6_(2, .dport = 443),
+	ICMP6_(3, .quoted_udp = true),
+	ICMP6_(4, .extensions = 1),
+	ICMP6_(129),
+	ICMP6_(135, .ttl = 255),
+	ICMP6_(135, .ttl = 64),
+	ICMP6_(136, .ttl = 255),
+	{ true, .protocol = 47 },
+	{ false, .protocol = 50 },
+	{ false, .protocol = 59 },
+	{ true, .protocol = 132, .options = 3 },
+	{ true, .protocol = FWD_PROTO_ICMP6, .type = 128 },
+	{ false, .protocol = FWD_PROTO_ICMP, .type = 8 },
+	{ true, .protocol = FWD_PROTO_IP4 },
+};
+const unsigned int n_shapes = sizeof(shapes) / sizeof(shapes[0]);
+
+void generate_shape(struct frame *f, unsigned int shape, struct random *r)
+{
+	const struct shape *s = &shapes[shape];
+	struct plan p = { .is4 = s->is4,
+		          .vlan = s->vlan,
+		          .protocol = s->protocol,
+		          .flags = s->flags,
+		          .type = s->type,
+		          .ttl = s->ttl ? s->ttl : 64,
+		          .tos = (uint8_t)random_next(r),
+		          .options = s->options,
+		          .extensions = s->extensions,
+		          .fragment = s->fragment,
+		          .quoted_udp = s->quoted_udp,
+		          .payload = random_below(r, 24) };
+
+	if (s->long_payload)
+		p.payload = 1360 + random_below(r, 120);
+	pick_addresses(&p, r);
+	if (s->src)
+		inet_pton(s->is4 ? AF_INET : AF_INET6, s->src, p.src);
+	if (s->dst)
+		inet_pton(s->is4 ? AF_INET : AF_INET6, s->dst, p.dst);
+	if (s->dport)
+		p.dport = s->dport;
+	build(f, &p, r);
+}
+
+unsigned int n_boundaries(const struct field *field)
+{
+	return 4u + field->n_bits;
+}
+
+static uint64_t get_field(const struct frame *f, const struct field *field)
+{
+	uint64_t value = 0;
+
+	for (unsigned int i = 0; i < field->n_bits; i++) {
+		size_t bit = field->off_bits + i;
+
+		value = value << 1 | (f->bytes[bit / 8] >> (7 - bit % 8) & 1);
+	}
+	return value;
+}
+
+void set_boundary(struct frame *f, size_t field, unsigned int i)
+{
+	struct field at = f->fields[field];
+	uint64_t all = at.n_bits == 64 ? ~0ull : (1ull << at.n_bits) - 1;
+	uint64_t old = get_field(f, &at);
+	const uint64_t values[4] = { 0, all, old + 1, old - 1 };
+	size_t bit = at.off_bits, n = f->n_fields;
+
+	put(f, &bit, at.n_bits, (i < 4 ? values[i] : 1ull << (i - 4)) & all);
+	f->n_fields = n;
+}
+
+/** Set one field to a boundary value, or one byte to anything. */
+static void spoil(struct frame *f, struct random *r)
+{
+	size_t field = random_below(r, (uint32_t)f->n_fields);
+
+	if (random_below(r, 3))
+		set_boundary(f, field, random_below(r, n_boundaries(&f->fields[field])));
+	else
+		f->bytes[random_below(r, (uint32_t)f->len)] = (uint8_t)random_next(r);
+}
+
+void generate_random(struct frame *f, struct random *r)
+{
+	uint32_t what = random_below(r, 8);
+
+	generate_shape(f, random_below(r, n_shapes), r);
+	for (uint32_t i = 0; what < 4 && i <= what % 3; i++)
+		spoil(f, r);
+	if (what == 4)
+		f->len = FWD_ETH_LEN + random_below(r, (uint32_t)(f->len - FWD_ETH_LEN));
+	if (what == 5)
+		for (uint32_t n = random_below(r, 32); n; n--)
+			f->bytes[f->len++] = (uint8_t)random_next(r);
+}
