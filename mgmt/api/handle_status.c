@@ -13,6 +13,14 @@
 #include "mgmt/api/peers.h"
 #include "mgmt/api/tell.h"
 
+/* The text called @p name; "" where there is none. */
+static const char *word(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "";
+}
+
 /* A look at everything, taken once for the whole status. */
 struct look {
 	struct core *core;
@@ -149,8 +157,7 @@ static json_t *backend_status(struct look *l, const struct model_pool *pool,
 	char text[ADDR_TEXT_MAX], id[20];
 	json_t *seen = observation(l, health_target_backend(pool->name, b->id));
 
-	if (l->m->self && pool->site == l->m->self->site &&
-	    !strcmp(json_string_value(json_object_get(seen, "state")), "down"))
+	if (l->m->self && pool->site == l->m->self->site && !strcmp(word(seen, "state"), "down"))
 		less_than_well(l, "backend %s/%s is down", pool->name, b->name);
 	snprintf(id, sizeof(id), "%016" PRIx64, b->id);
 	return json_pack("{s:s, s:s, s:i, s:s, s:o, s:o, s:o}", "name", b->name, "address",
@@ -179,11 +186,10 @@ static json_t *pool_status(struct look *l, const struct model_pool *pool)
 
 	for (size_t i = 0; i < pool->n_backends; i++) {
 		json_t *b = backend_status(l, pool, &pool->backends[i]);
-		const char *state = json_string_value(
-		        json_object_get(json_object_get(b, "observation"), "state"));
+		const char *state = word(json_object_get(b, "observation"), "state");
 
-		up += state && !strcmp(state, "up");
-		down += state && !strcmp(state, "down");
+		up += !strcmp(state, "up");
+		down += !strcmp(state, "down");
 		json_array_append_new(backends, b);
 	}
 	unknown = pool->n_backends - up - down;
@@ -213,7 +219,7 @@ static json_t *site_effect(const struct look *l, const char *site)
 
 		for (size_t k = 0; k < json_array_size(sites); k++) {
 			const json_t *s = json_array_get(sites, k);
-			const char *name = json_string_value(json_object_get(s, "site"));
+			const char *name = word(s, "site");
 			bool out = json_is_true(json_object_get(s, "disabled"));
 			uint64_t open = 1000000 - (uint64_t)json_integer_value(
 			                                  json_object_get(s, "drained_ppm"));
@@ -223,7 +229,7 @@ static json_t *site_effect(const struct look *l, const char *site)
 			                        open;
 
 			sum += weight;
-			if (!name || strcmp(name, site))
+			if (strcmp(name, site))
 				continue;
 			own = weight;
 			found = s;
@@ -283,7 +289,7 @@ static json_t *sites_status(struct look *l)
 		const struct model_site *s = &l->m->sites[i];
 		json_t *seen = site_observation(l, s), *load = json_null();
 
-		if (!strcmp(json_string_value(json_object_get(seen, "state")), "down"))
+		if (!strcmp(word(seen, "state"), "down"))
 			less_than_well(l, "site %s is down as seen from here", s->name);
 		for (size_t k = 0; k < n; k++)
 			if (!strcmp(loads[k].site, s->name))
@@ -385,8 +391,7 @@ json_t *handle_peers_json(struct core *core)
 static const json_t *peer_called(const json_t *peers, const char *node)
 {
 	for (size_t i = 0; i < json_array_size(peers); i++)
-		if (!strcmp(json_string_value(json_object_get(json_array_get(peers, i), "node")),
-		            node))
+		if (!strcmp(word(json_array_get(peers, i), "node"), node))
 			return json_array_get(peers, i);
 	return NULL;
 }
@@ -399,8 +404,7 @@ static json_t *nodes_status(struct look *l, const json_t *peers)
 	for (size_t i = 0; i < l->m->n_nodes; i++) {
 		const struct model_node *n = &l->m->nodes[i];
 		const json_t *peer = peer_called(peers, n->name);
-		const char *state =
-		        peer ? json_string_value(json_object_get(peer, "state")) : "unknown";
+		const char *state = peer ? word(peer, "state") : "unknown";
 		bool self = n == l->m->self;
 
 		if (peer && (!strcmp(state, "diverged") || !strcmp(state, "unreachable")))
@@ -427,9 +431,9 @@ static void judge_processes(struct look *l, const json_t *processes)
 {
 	for (size_t i = 0; i < json_array_size(processes); i++) {
 		const json_t *p = json_array_get(processes, i);
-		const char *name = json_string_value(json_object_get(p, "process"));
+		const char *name = word(p, "process");
 
-		if (strcmp(json_string_value(json_object_get(p, "state")), "running"))
+		if (strcmp(word(p, "state"), "running"))
 			less_than_well(l, "weir-%s shows no sign of life", name);
 		if (json_is_true(json_object_get(p, "refused")))
 			less_than_well(l, "weir-%s has refused the newest document", name);

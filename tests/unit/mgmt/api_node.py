@@ -144,6 +144,7 @@ class Node:
             self.process.send_signal(how)
             self.process.wait(20)
             code, self.process = self.process.returncode, None
+            assert code == (0 if how == signal.SIGTERM else -how), f"exit {code}: {self.log()[-2000:]}"
             return code
 
     def close(self):
