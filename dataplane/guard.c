@@ -60,15 +60,17 @@ static void set(struct guard_backend *b, bool alive, enum effect_why why)
 	b->why = (uint8_t)why;
 }
 
-/* Whether the table's row leaves the result open: DOWN, nothing said, in force now. */
-static bool wants_to_leave(const struct guard_backend *b)
-{
-	return b->says == GUARD_NOTHING && b->sees == GUARD_DOWN && b->known && b->alive;
-}
-
+/* By what is seen, or was last. */
 static bool is_down(const struct guard_backend *b)
 {
-	return b->says == GUARD_NOTHING && b->sees == GUARD_DOWN;
+	return b->says == GUARD_NOTHING &&
+	       (b->sees == GUARD_DOWN || (b->sees == GUARD_UNKNOWN && b->dead));
+}
+
+/* Whether the table's row leaves the result open: down, and in force now. */
+static bool wants_to_leave(const struct guard_backend *b)
+{
+	return is_down(b) && b->known && b->alive;
 }
 
 /* The rows that need nobody else; returns whether somebody serves by them. */
@@ -100,7 +102,7 @@ static bool decide_waiting(struct guard_backend *b, size_t n, bool served)
 	bool used = false;
 
 	for (size_t i = 0; i < n; i++) {
-		if (b[i].says != GUARD_NOTHING || b[i].sees != GUARD_UNKNOWN ||
+		if (b[i].says != GUARD_NOTHING || b[i].sees != GUARD_UNKNOWN || b[i].dead ||
 		    b[i].why == EFFECT_WHY_NEW)
 			continue;
 		set(&b[i], !served, served ? EFFECT_WHY_WAITING : EFFECT_WHY_NEW);

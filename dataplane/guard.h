@@ -12,7 +12,8 @@
  *   forced up   anything   +
  *   nothing     unchecked  +
  *   nothing     up         +
- *   nothing     unknown    = if it was in the tables before; else + only if nobody else serves
+ *   nothing     unknown    = if it was in force, or out by evidence; else + only if nobody
+ *                            else serves
  *   nothing     down       -, but = where one of these holds it, the first that applies:
  *                            all are down and on_all_down is last_good (+ if nobody was in force)
  *                            less than min_healthy_percent of the weight would be left
@@ -41,8 +42,9 @@ struct guard_backend {
 	uint8_t sees;    /**< enum guard_sees */
 	uint8_t says;    /**< enum guard_says */
 	bool known;      /**< it was in the tables before, so that alive means something */
-	bool alive;      /**< in: is in force; out: is to be in force */
-	uint8_t why;     /**< out: enum effect_why */
+	bool dead;   /**< it was out of force by evidence: out as long as nothing else is seen */
+	bool alive;  /**< in: is in force; out: is to be in force */
+	uint8_t why; /**< out: enum effect_why */
 };
 
 struct guard_pool {

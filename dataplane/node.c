@@ -276,10 +276,12 @@ static void bind_backend(struct node *n, const struct node_pool *p, const struct
 	b->index = places_take(n->backend_places, key);
 	b->target = health_target_backend(p->plan->model->name, plan->id);
 	e = &n->t.backends[b->index];
-	if (was)
+	if (was) {
 		b->alive = was->alive;
-	else if (b->known)
+		b->why = was->why;
+	} else if (b->known) {
 		b->alive = (e->flags & FWD_BACKEND_USED) && !(e->flags & FWD_BACKEND_DEAD);
+	}
 }
 
 /* Give the pool its elements, and what goes on from @p old. Cannot fail after check_room(). */

@@ -45,16 +45,13 @@ static bool range_is_wanted(const struct node *n, uint32_t first)
 	return false;
 }
 
+/* They go on serving the flows that slots and exceptions still give them; then they are free. */
 static void rest_backends(struct node *n, const struct node_time *time)
 {
 	mark_wanted(n);
-	for (uint32_t i = 1; i < places_n(n->backend_places); i++) {
-		if (places_state(n->backend_places, i) != PLACE_USED || n->is_wanted[i])
-			continue;
-		__atomic_or_fetch(&n->t.backends[i].flags, FWD_BACKEND_DEAD, __ATOMIC_RELAXED);
-		n->states[i] = OWNERS_DEAD;
-		places_rest(n->backend_places, i, time->now_ms);
-	}
+	for (uint32_t i = 1; i < places_n(n->backend_places); i++)
+		if (places_state(n->backend_places, i) == PLACE_USED && !n->is_wanted[i])
+			places_rest(n->backend_places, i, time->now_ms);
 }
 
 void node_rest(struct node *n, const struct node_time *time)

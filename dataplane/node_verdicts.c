@@ -13,6 +13,8 @@
 #include "weir/health.h"
 #include "weir/model.h"
 
+#define LAYOUT_AGAIN_MS 10u
+
 void node_health(struct node *n, const struct health_page *page)
 {
 	n->health = page;
@@ -35,6 +37,16 @@ void node_find_places(struct node *n)
 			b->place = health_find(n->health, b->target);
 		}
 	n->health_generation = generation + 1;
+}
+
+/* Whether the places that were found are the targets' still: words of others must not count. */
+static bool places_hold(const struct node *n)
+{
+	if (!n->health)
+		return true;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&n->health->generation, __ATOMIC_RELAXED) + 1 ==
+	       n->health_generation;
 }
 
 static uint8_t seen_of(const struct node *n, const struct node_pool *p,
@@ -86,12 +98,27 @@ static void take_decision(struct node *n, struct node_pool *p, struct node_backe
 	n->counters.deaths += b->known && was && !b->alive;
 	n->counters.returns += b->known && !was && b->alive;
 	n->counters.held += guard_is_hold((enum effect_why)b->why);
+	store_dead(n, b);
 	if (b->known && (was != b->alive || guard_is_hold((enum effect_why)b->why)))
 		log_note(b->alive ? "backend-in-force" : "backend-out",
 		         "pool=%s backend=%s why=\"%s\"", p->plan->model->name, b->plan->name,
 		         effect_why_text((enum effect_why)b->why));
 	b->known = true;
-	store_dead(n, b);
+}
+
+/* Out by evidence, not for want of a verdict and not by a person's word. */
+static bool is_known_dead(const struct node_backend *b)
+{
+	return b->known && !b->alive && b->why != EFFECT_WHY_WAITING &&
+	       b->why != EFFECT_WHY_DISABLED;
+}
+
+static void forget_seen(struct guard_backend *g, size_t n, uint64_t *again_ms)
+{
+	for (size_t i = 0; i < n; i++)
+		if (g[i].sees != GUARD_UNCHECKED)
+			g[i].sees = GUARD_UNKNOWN;
+	*again_ms = LAYOUT_AGAIN_MS;
 }
 
 void node_decide_pool(struct node *n, struct node_pool *p, const struct node_time *time)
@@ -101,6 +128,7 @@ void node_decide_pool(struct node *n, struct node_pool *p, const struct node_tim
 		                          p->plan->fail_closed };
 	size_t count = p->plan->n_backends;
 	struct guard_backend *g = calloc(count ? count : 1, sizeof(*g));
+	uint64_t again_ms = UINT32_MAX;
 
 	if (!g) { /* what is in force stays; the next turn tries again */
 		p->guard_at_ms = time->now_ms + 1000;
@@ -114,41 +142,68 @@ void node_decide_pool(struct node *n, struct node_pool *p, const struct node_tim
 			                       .sees = seen_of(n, p, b),
 			                       .says = b->plan->says,
 			                       .known = b->known,
-			                       .alive = b->alive };
+			                       .alive = b->alive,
+			                       .dead = is_known_dead(b) };
 	}
+	if (!places_hold(n)) /* the layout changes: all stays as it is for a moment */
+		forget_seen(g, count, &again_ms);
 	p->guard_at_ms = guard_apply(&rules, p->window, time->now_ms, g, count);
+	if (p->guard_at_ms > time->now_ms + again_ms)
+		p->guard_at_ms = time->now_ms + again_ms;
 	for (size_t i = 0; i < count; i++)
 		take_decision(n, p, &p->backends[i], &g[i]);
 	free(g);
 }
 
-/* The document's sets with this node's indexes. */
-static int make_sets(const struct node_pool *p, struct owners_set *sets,
-                     struct owners_member **members)
+static size_t set_in_force(const struct model_pool *m, int64_t wall_ms)
+{
+	size_t i = m->n_sets;
+
+	while (i-- > 1 && m->sets[i].from_ms > wall_ms)
+		;
+	return i;
+}
+
+/*
+ * One of the document's sets with this node's indexes. The set in force also names, without
+ * weight, the dead that it lacks (disabled ones): the owners take from them what they still have.
+ */
+static size_t make_set(const struct node *n, const struct node_pool *p,
+                       const struct model_set *from, bool in_force, struct owners_member *out)
+{
+	size_t at = 0, used = 0; /* members and backends are sorted by id */
+
+	for (size_t i = 0; i < p->plan->n_backends; i++) {
+		const struct node_backend *b = &p->backends[i];
+		bool is_member = at < from->n_members && from->members[at].id == b->plan->id;
+
+		if (is_member || (in_force && n->states[b->index] == OWNERS_DEAD))
+			out[used++] = (struct owners_member){
+				.id = b->plan->id,
+				.weight = is_member ? from->members[at].weight : 0,
+				.backend = (uint16_t)b->index,
+			};
+		at += is_member;
+	}
+	return used;
+}
+
+static int make_sets(const struct node *n, const struct node_pool *p, int64_t wall_ms,
+                     struct owners_set *sets, struct owners_member **members)
 {
 	const struct model_pool *m = p->plan->model;
-	size_t room = 0, used = 0;
+	size_t used = 0, room = OWNERS_SETS_MAX * p->plan->n_backends;
 
-	for (size_t s = 0; s < m->n_sets; s++)
-		room += m->sets[s].n_members;
 	*members = calloc(room ? room : 1, sizeof(**members));
 	if (!*members)
 		return -ENOMEM;
 	for (size_t s = 0; s < m->n_sets && s < OWNERS_SETS_MAX; s++) {
-		const struct model_set *from = &m->sets[s];
-		size_t at = 0; /* members and backends are sorted by id */
+		size_t count =
+		        make_set(n, p, &m->sets[s], s == set_in_force(m, wall_ms), *members + used);
 
-		sets[s] = (struct owners_set){ from->from_ms, from->until_ms, *members + used,
-			                       from->n_members };
-		for (size_t i = 0; i < from->n_members; i++) {
-			while (p->plan->backends[at].id != from->members[i].id)
-				at++;
-			(*members)[used++] = (struct owners_member){
-				.id = from->members[i].id,
-				.weight = from->members[i].weight,
-				.backend = (uint16_t)p->backends[at].index,
-			};
-		}
+		sets[s] = (struct owners_set){ m->sets[s].from_ms, m->sets[s].until_ms,
+			                       *members + used, count };
+		used += count;
 	}
 	return 0;
 }
@@ -164,7 +219,7 @@ void node_apply_pool(struct node *n, struct node_pool *p, const struct node_time
 
 	if (!p->changed)
 		return;
-	err = make_sets(p, sets, &members);
+	err = make_sets(n, p, time->wall_ms, sets, &members);
 	if (!err)
 		err = owners_apply(p->owners, &times, sets, m->n_sets, n->states, n->sizes.backends,
 		                   &clock);
@@ -188,8 +243,10 @@ static uint64_t tick_pool(struct node *n, struct node_pool *p, const struct node
 {
 	const struct owners_clock clock = { time->ticks_ms, time->wall_ms };
 
-	if (p->guard_at_ms <= time->now_ms)
+	if (p->guard_at_ms <= time->now_ms) {
+		node_find_places(n);
 		node_decide_pool(n, p, time);
+	}
 	node_apply_pool(n, p, time);
 	if (p->owners_at_ms <= time->now_ms)
 		p->owners_at_ms = time->now_ms + owners_tick(p->owners, &clock);

@@ -15,17 +15,19 @@
 static const struct guard_pool easy = { .min_healthy_percent = 0, .max_remove_percent = 100 };
 
 /*
- * A pool in letters, one a backend of weight 10: state before (lower case: in force; upper: not;
- * n: new) and what is seen or said: u up, d down, ? unknown, - unchecked, x disabled, f forced.
+ * A pool in letters, one a backend of weight 10: state before (a: in force; D: out by
+ * evidence; W: waiting for a verdict; n: new) and what is seen or said: u up, d down, ? unknown, - unchecked, x disabled, f forced.
  */
 static size_t read_pool(const char *text, struct guard_backend *b)
 {
 	size_t n = 0;
 
 	for (const char *p = text; *p; p += p[2] ? 3 : 2) {
-		b[n] = (struct guard_backend){
-			.id = n + 1, .weight = 10, .known = p[0] != 'n', .alive = p[0] == 'a'
-		};
+		b[n] = (struct guard_backend){ .id = n + 1,
+			                       .weight = 10,
+			                       .known = p[0] != 'n',
+			                       .alive = p[0] == 'a',
+			                       .dead = p[0] == 'D' };
 		b[n].says = p[1] == 'x'   ? GUARD_DISABLED
 		            : p[1] == 'f' ? GUARD_FORCED_UP
 		                          : GUARD_NOTHING;
@@ -63,7 +65,8 @@ static void the_last_backend_is_never_removed_by_checks(void **state)
 		{ "all down and none was in force", "Dd Dd", "++" },
 		{ "all down when new", "nd nd", "++" },
 		{ "the disabled do not serve", "ax ad", "-+" },
-		{ "an unknown one that waited takes over", "D? ad", "+-" },
+		{ "an unknown one that waited takes over", "W? ad", "+-" },
+		{ "one that was down is not taken for it", "D? ad", "-+" },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -88,6 +91,8 @@ static void words_and_checks_give_the_table(void **state)
 		{ "down and out stays out", "Dd au", "-+" },
 		{ "unknown stays in force", "a? au", "++" },
 		{ "unknown stays out", "D? au", "-+" },
+		{ "unknown goes on waiting", "W? au", "-+" },
+		{ "all were down, nothing is known any more", "D? D?", "++" },
 		{ "unknown and new waits while others serve", "n? au", "-+" },
 		{ "unknown and new serves when nobody does", "n? n?", "++" },
 		{ "unknown and new serves beside the down", "n? Dd", "+-" },

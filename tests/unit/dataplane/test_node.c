@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The node on a driver whose tables are ordinary memory: what documents and verdicts make of them. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/hash.h"
+#include "dataplane/node.h"
+#include "weir/fwd/services.h"
+#include "weir/health.h"
+
+#include "tests/unit/dataplane/world.h"
+
+#define CPUS 2u
+
+/* --- a driver in memory --- */
+
+struct driver {
+	struct driver_sizes sizes, next_sizes;
+	struct fwd_tables now, next;
+	unsigned graces;
+};
+
+static void *zeros(size_t n, size_t size)
+{
+	void *p = calloc(n, size);
+
+	assert_non_null(p);
+	return p;
+}
+
+static void make_tables(struct fwd_tables *t, const struct driver_sizes *z)
+{
+	*t = (struct fwd_tables){
+		.root = zeros(1, sizeof(*t->root)),
+		.services = zeros(2ul * z->services, sizeof(*t->services)),
+		.pools = zeros(z->pools, sizeof(*t->pools)),
+		.slots = zeros(z->slots / 32, sizeof(*t->slots)),
+		.colds = zeros(z->slots, sizeof(*t->colds)),
+		.backends = zeros(z->backends, sizeof(*t->backends)),
+		.exceptions = zeros(z->exception_sets, sizeof(*t->exceptions)),
+		.cpus = zeros(CPUS, sizeof(*t->cpus)),
+		.service_counts = zeros(CPUS * z->service_counts, sizeof(*t->service_counts)),
+		.backend_counts = zeros(CPUS * z->backends, sizeof(*t->backend_counts)),
+		.n_services = 2 * z->services,
+		.n_pools = z->pools,
+		.n_slots = z->slots / 32,
+		.n_colds = z->slots,
+		.n_backends = z->backends,
+		.n_exceptions = z->exception_sets,
+		.n_cpus = CPUS,
+		.n_service_counts = CPUS * z->service_counts,
+		.n_backend_counts = CPUS * z->backends
+	};
+	*t->root = (struct fwd_root){ .layout = FWD_TABLES_LAYOUT,
+		                      .n_services = z->services,
+		                      .n_service_counts = z->service_counts,
+		                      .n_backends = z->backends,
+		                      .n_exception_sets = z->exception_sets,
+		                      .n_slots = z->slots,
+		                      .n_cpus = CPUS };
+}
+
+static void free_tables(struct fwd_tables *t)
+{
+	free(t->root);
+	free(t->services);
+	free(t->pools);
+	free(t->slots);
+	free(t->colds);
+	free(t->backends);
+	free(t->exceptions);
+	free(t->cpus);
+	free(t->service_counts);
+	free(t->backend_counts);
+}
+
+static void memory_tables(const struct driver *d, struct fwd_tables *out)
+{
+	*out = d->now;
+}
+
+static void memory_sizes(const struct driver *d, struct driver_sizes *out)
+{
+	*out = d->sizes;
+}
+
+static int memory_begin(struct driver *d, const struct driver_sizes *sizes, struct fwd_tables *next,
+                        struct driver_why *why)
+{
+	(void)why;
+	d->next_sizes = *sizes;
+	make_tables(&d->next, sizes);
+	memcpy(d->next.pools, d->now.pools, d->now.n_pools * sizeof(*d->now.pools));
+	memcpy(d->next.slots, d->now.slots, d->now.n_slots * sizeof(*d->now.slots));
+	memcpy(d->next.colds, d->now.colds, d->now.n_colds * sizeof(*d->now.colds));
+	memcpy(d->next.backends, d->now.backends, d->now.n_backends * sizeof(*d->now.backends));
+	*next = d->next;
+	return 0;
+}
+
+static int memory_commit(struct driver *d, struct driver_why *why)
+{
+	(void)why;
+	free_tables(&d->now);
+	d->now = d->next;
+	d->sizes = d->next_sizes;
+	return 0;
+}
+
+static void memory_grace(struct driver *d)
+{
+	d->graces++;
+}
+
+static const struct driver_ops memory = { .name = "memory",
+	                                  .tables = memory_tables,
+	                                  .sizes = memory_sizes,
+	                                  .resize_begin = memory_begin,
+	                                  .resize_commit = memory_commit,
+	                                  .grace = memory_grace };
+
+/* --- a node with a document and a health page --- */
+
+struct stage {
+	struct driver driver;
+	struct node node;
+	struct world first, second;
+	struct health_page *health;
+	struct node_time time;
+};
+
+static void start_node(struct stage *s, bool kept)
+{
+	assert_int_equal(node_init(&s->node, &memory, &s->driver, kept), 0);
+	node_health(&s->node, s->health);
+}
+
+static void take(struct stage *s, struct world *w)
+{
+	char why[PLAN_WHY_MAX] = "";
+
+	assert_int_equal(node_document(&s->node, &w->model, &s->time, why), 0);
+}
+
+static void stage_init(struct stage *s)
+{
+	uint64_t targets[3];
+
+	memset(s, 0, sizeof(*s));
+	s->time = (struct node_time){ 100000, 50000000, NOW };
+	s->driver.sizes = (struct driver_sizes){ 64, 16, 80, 82, 8192, 128 };
+	make_tables(&s->driver.now, &s->driver.sizes);
+	s->health = zeros(1, sizeof(*s->health));
+	make_world(&s->first);
+	make_world(&s->second);
+	for (uint64_t i = 0; i < 3; i++)
+		targets[i] = health_target_backend("web-ams", 5 + 2 * i);
+	assert_int_equal(health_set_targets(s->health, targets, 3, 1), 0);
+	start_node(s, false);
+}
+
+static void stage_fini(struct stage *s)
+{
+	node_fini(&s->node);
+	free_tables(&s->driver.now);
+	free(s->health);
+}
+
+/* Let the check of backend @p id say @p state. */
+static void say(struct stage *s, uint64_t id, enum health_state state)
+{
+	int at = health_find(s->health, health_target_backend("web-ams", id));
+
+	assert_true(at >= 0);
+	health_write(s->health, at, health_make(state, 0, HEALTH_REASON_OK, 1));
+	node_verdicts(&s->node, &s->time);
+}
+
+static const struct node_backend *backend(const struct stage *s, uint64_t id)
+{
+	for (size_t i = 0; i < s->node.pools[0].plan->n_backends; i++)
+		if (s->node.pools[0].backends[i].plan->id == id)
+			return &s->node.pools[0].backends[i];
+	fail_msg("no backend %llu", (unsigned long long)id);
+	return NULL;
+}
+
+static uint32_t slots_of(const struct stage *s, uint32_t index)
+{
+	const struct node_pool *p = &s->node.pools[0];
+	uint32_t n = 0;
+
+	for (uint32_t i = p->first_slot; i < p->first_slot + p->n_slots; i++)
+		n += (s->node.t.slots[i / 32].slot[i % 32] & FWD_SLOT_BACKEND) == index;
+	return n;
+}
+
+static const struct fwd_service *find(const struct stage *s, const char *vip, uint16_t port,
+                                      uint8_t protocol)
+{
+	union fwd_addr a;
+	struct addr addr;
+
+	addr_of(vip, &addr);
+	memcpy(a.bytes, addr.bytes, sizeof(a.bytes));
+	return fwd_service_find(&s->node.t, s->node.t.root, &a, fwd_be16(port), protocol);
+}
+
+static bool is_dead(const struct stage *s, uint64_t id)
+{
+	return s->node.t.backends[backend(s, id)->index].flags & FWD_BACKEND_DEAD;
+}
+
+/* With a bounded number of turns, till nothing is due within a second any more. */
+static void pass_time(struct stage *s, uint64_t ms)
+{
+	for (uint64_t gone = 0; gone < ms; gone += 250) {
+		s->time.now_ms += 250;
+		s->time.ticks_ms += 250;
+		s->time.wall_ms += 250;
+		node_tick(&s->node, &s->time);
+	}
+}
+
+/* --- refusals first --- */
+
+static void a_refused_document_changes_nothing(void **state)
+{
+	(void)state;
+	struct stage s;
+	char why[PLAN_WHY_MAX] = "";
+	struct fwd_service *services;
+	size_t bytes;
+
+	stage_init(&s);
+	take(&s, &s.first);
+	bytes = s.node.t.n_services * sizeof(*services);
+	services = malloc(bytes);
+	assert_non_null(services);
+	memcpy(services, s.node.t.services, bytes);
+	s.second.model.limits.slots = 32;
+	assert_int_equal(node_document(&s.node, &s.second.model, &s.time, why), -EDQUOT);
+	assert_non_null(strstr(why, "limits.slots"));
+	assert_ptr_equal(s.node.model, &s.first.model);
+	assert_memory_equal(services, s.node.t.services, bytes);
+	assert_true(s.node.document_refused);
+	assert_int_equal(s.node.counters.refused, 1);
+	free(services);
+	stage_fini(&s);
+}
+
+static void services_lead_to_their_pool_and_counter(void **state)
+{
+	(void)state;
+	struct stage s;
+	const struct fwd_service *web4, *web6, *dns;
+
+	stage_init(&s);
+	assert_null(find(&s, "203.0.113.10", 80, 6));
+	take(&s, &s.first);
+	web4 = find(&s, "203.0.113.10", 80, 6);
+	web6 = find(&s, "2001:db8:1::10", 80, 6);
+	dns = find(&s, "203.0.113.10", 53, 17);
+	assert_non_null(web4);
+	assert_non_null(web6);
+	assert_non_null(dns);
+	assert_null(find(&s, "203.0.113.10", 81, 6));
+	assert_non_null(find(&s, "203.0.113.10", 0, 0)); /* the VIP itself */
+	assert_int_equal(web4->count, web6->count);
+	assert_int_not_equal(web4->count, dns->count);
+	assert_int_equal(web4->pool, s.node.pools[0].index);
+	assert_int_equal(s.node.t.pools[web4->pool].place & 31, 12);
+	assert_int_equal(s.node.t.pools[web4->pool].id, hash_text("web-ams"));
+	stage_fini(&s);
+}
+
+static void slots_belong_to_the_members_of_the_set_in_force(void **state)
+{
+	(void)state;
+	struct stage s;
+
+	stage_init(&s);
+	take(&s, &s.first);
+	assert_in_range(slots_of(&s, backend(&s, 5)->index), 4096 * 35 / 100, 4096 * 45 / 100);
+	assert_in_range(slots_of(&s, backend(&s, 9)->index), 4096 * 55 / 100, 4096 * 65 / 100);
+	assert_int_equal(slots_of(&s, backend(&s, 7)->index), 0); /* of an earlier set */
+	assert_int_equal(slots_of(&s, 0), 0);
+	stage_fini(&s);
+}
+
+/* --- verdicts --- */
+
+static void a_dead_backend_loses_its_slots_at_once(void **state)
+{
+	(void)state;
+	struct stage s;
+
+	stage_init(&s);
+	s.first.pools[0].check = &(struct model_check){ .name = "web" };
+	s.first.pools[0].max_remove_percent = 100;
+	s.first.pools[0].n_sets = 2; /* the next would drain it */
+	take(&s, &s.first);
+	say(&s, 5, HEALTH_UP);
+	say(&s, 9, HEALTH_UP);
+	say(&s, 5, HEALTH_DOWN);
+	assert_true(is_dead(&s, 5));
+	assert_int_equal(slots_of(&s, backend(&s, 5)->index), 0);
+	assert_int_equal(slots_of(&s, backend(&s, 9)->index), 4096);
+	assert_int_equal(s.node.counters.deaths, 1);
+	say(&s, 5, HEALTH_UP);
+	assert_false(is_dead(&s, 5));
+	pass_time(&s, 5000); /* its return is a change like any other: slots are warned first */
+	assert_in_range(slots_of(&s, backend(&s, 5)->index), 1400, 1900);
+	stage_fini(&s);
+}
+
+static void checks_cannot_empty_a_pool_but_a_person_can(void **state)
+{
+	(void)state;
+	struct stage s;
+
+	stage_init(&s);
+	s.first.pools[0].check = &(struct model_check){ .name = "web" };
+	s.first.pools[0].max_remove_percent = 100;
+	take(&s, &s.first);
+	say(&s, 5, HEALTH_UP);
+	say(&s, 7, HEALTH_DOWN);
+	say(&s, 9, HEALTH_UP);
+	say(&s, 5, HEALTH_DOWN);
+	say(&s, 9, HEALTH_DOWN);
+	assert_false(is_dead(&s, 9));
+	assert_int_equal(backend(&s, 9)->why, EFFECT_WHY_HELD_LAST);
+	assert_int_equal(slots_of(&s, backend(&s, 9)->index), 4096);
+	s.first.overrides[0] = (struct model_override){ .id = "1",
+		                                        .kind = MODEL_OVERRIDE_DISABLE,
+		                                        .target = MODEL_TARGET_BACKEND,
+		                                        .pool = "web-ams",
+		                                        .name = "b",
+		                                        .until_ms = MODEL_WALL_NEVER };
+	s.first.model.n_overrides = 1;
+	pass_time(&s, 500);
+	assert_true(is_dead(&s, 9));
+	assert_int_equal(slots_of(&s, backend(&s, 9)->index), 0);
+	stage_fini(&s);
+}
+
+static void a_disabled_backend_that_no_set_names_loses_all_at_once(void **state)
+{
+	(void)state;
+	struct stage s;
+
+	stage_init(&s);
+	take(&s, &s.first);
+	s.second.sets[0] = (struct model_set){ 0, INT64_MAX, &s.second.now[1], 1 };
+	s.second.pools[0].n_sets = 1;
+	s.second.overrides[0] = (struct model_override){ .id = "1",
+		                                         .kind = MODEL_OVERRIDE_DISABLE,
+		                                         .target = MODEL_TARGET_BACKEND,
+		                                         .pool = "web-ams",
+		                                         .name = "a",
+		                                         .until_ms = MODEL_WALL_NEVER };
+	s.second.model.n_overrides = 1;
+	take(&s, &s.second);
+	assert_true(is_dead(&s, 5));
+	assert_int_equal(slots_of(&s, backend(&s, 5)->index), 0);
+	assert_int_equal(slots_of(&s, backend(&s, 9)->index), 4096);
+	stage_fini(&s);
+}
+
+static void a_layout_that_changes_leaves_all_as_it_was(void **state)
+{
+	(void)state;
+	struct stage s;
+
+	stage_init(&s);
+	s.first.pools[0].check = s.second.pools[0].check = &(struct model_check){ .name = "web" };
+	s.first.pools[0].max_remove_percent = 100;
+	take(&s, &s.first);
+	say(&s, 9, HEALTH_UP);
+	say(&s, 5, HEALTH_DOWN);
+	s.health->generation |= 1;
+	say(&s, 9, HEALTH_DOWN); /* of whom is that word now? */
+	assert_false(is_dead(&s, 9));
+	take(&s, &s.second);
+	assert_false(is_dead(&s, 9));
+	assert_true(is_dead(&s, 5));
+	s.health->generation++;
+	say(&s, 5, HEALTH_UP);
+	assert_false(is_dead(&s, 5));
+	stage_fini(&s);
+}
+
+/* --- indexes, ranges, restarts, sizes --- */
+
+static void drop_backend_5(struct world *w)
+{
+	w->sets[0] = (struct model_set){ 0, INT64_MAX, &w->now[1], 1 };
+	w->pools[0].n_sets = 1;
+	w->pools[0].backends = &w->backends[1];
+	w->pools[0].n_backends = 1;
+}
+
+static void an_index_rests_before_another_has_it(void **state)
+{
+	(void)state;
+	struct stage s;
+	uint32_t index;
+
+	stage_init(&s);
+	take(&s, &s.first);
+	index = backend(&s, 5)->index;
+	drop_backend_5(&s.second);
+	take(&s, &s.second);
+	assert_int_equal(places_state(s.node.backend_places, index), PLACE_RESTING);
+	assert_int_equal(s.node.t.backends[index].flags & FWD_BACKEND_DEAD, 0); /* has flows */
+	pass_time(&s, NODE_REST_MS * 2);
+	assert_int_equal(slots_of(&s, index), 0);
+	assert_int_equal(places_state(s.node.backend_places, index), PLACE_RESTING);
+	pass_time(&s, 200000);
+	assert_int_equal(places_state(s.node.backend_places, index), PLACE_FREE);
+	assert_int_equal(s.node.t.backends[index].flags, 0);
+	stage_fini(&s);
+}
+
+static void a_process_that_starts_anew_goes_on_where_the_last_one_ended(void **state)
+{
+	(void)state;
+	struct stage s;
+	struct fwd_slots *slots;
+	uint32_t indexes[3], count;
+
+	stage_init(&s);
+	s.first.pools[0].check = &(struct model_check){ .name = "web" };
+	s.first.pools[0].max_remove_percent = 100;
+	take(&s, &s.first);
+	say(&s, 9, HEALTH_UP);
+	say(&s, 5, HEALTH_DOWN);
+	for (int i = 0; i < 3; i++)
+		indexes[i] = backend(&s, (uint64_t)(5 + 2 * i))->index;
+	count = find(&s, "203.0.113.10", 80, 6)->count;
+	slots = malloc(s.node.t.n_slots * sizeof(*slots));
+	assert_non_null(slots);
+	memcpy(slots, s.node.t.slots, s.node.t.n_slots * sizeof(*slots));
+	node_fini(&s.node);
+
+	s.second.pools[0].check = s.first.pools[0].check;
+	start_node(&s, true);
+	node_health(&s.node, NULL); /* and health is dead too */
+	take(&s, &s.second);
+	assert_true(is_dead(&s, 5));
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(backend(&s, (uint64_t)(5 + 2 * i))->index, indexes[i]);
+	assert_int_equal(find(&s, "203.0.113.10", 80, 6)->count, count);
+	assert_memory_equal(slots, s.node.t.slots, s.node.t.n_slots * sizeof(*slots));
+	free(slots);
+	stage_fini(&s);
+}
+
+static void tables_grow_and_keep_what_they_hold(void **state)
+{
+	(void)state;
+	struct stage s;
+	uint32_t index, owned;
+
+	stage_init(&s);
+	take(&s, &s.first);
+	index = backend(&s, 9)->index;
+	owned = slots_of(&s, index);
+	s.second.model.limits = (struct model_limits){ 128, 512, 65536, 8192 };
+	take(&s, &s.second);
+	assert_int_equal(s.node.sizes.slots, 65536);
+	assert_int_equal(s.node.counters.resizes, 1);
+	assert_int_equal(backend(&s, 9)->index, index);
+	assert_int_equal(slots_of(&s, index), owned);
+	assert_non_null(find(&s, "203.0.113.10", 80, 6));
+	stage_fini(&s);
+}
+
+static void services_are_switched_by_one_word(void **state)
+{
+	(void)state;
+	struct stage s;
+	uint32_t active;
+
+	stage_init(&s);
+	take(&s, &s.first);
+	active = s.node.t.root->active;
+	s.second.services[1].port = 8080;
+	take(&s, &s.second);
+	assert_int_equal(s.node.t.root->active, active ^ 1);
+	assert_int_equal(s.driver.graces, 2);
+	assert_null(find(&s, "203.0.113.10", 80, 6));
+	assert_non_null(find(&s, "203.0.113.10", 8080, 6));
+	s.node.t.root->active = active; /* the old half is whole as well */
+	assert_non_null(find(&s, "203.0.113.10", 80, 6));
+	stage_fini(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_refused_document_changes_nothing),
+		cmocka_unit_test(services_lead_to_their_pool_and_counter),
+		cmocka_unit_test(slots_belong_to_the_members_of_the_set_in_force),
+		cmocka_unit_test(a_dead_backend_loses_its_slots_at_once),
+		cmocka_unit_test(checks_cannot_empty_a_pool_but_a_person_can),
+		cmocka_unit_test(a_disabled_backend_that_no_set_names_loses_all_at_once),
+		cmocka_unit_test(a_layout_that_changes_leaves_all_as_it_was),
+		cmocka_unit_test(an_index_rests_before_another_has_it),
+		cmocka_unit_test(a_process_that_starts_anew_goes_on_where_the_last_one_ended),
+		cmocka_unit_test(tables_grow_and_keep_what_they_hold),
+		cmocka_unit_test(services_are_switched_by_one_word),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
