@@ -163,7 +163,10 @@ static void put_tcp(struct frame *f, size_t *bit, const struct plan *p, struct r
 
 	put(f, bit, 16, p->sport);
 	put(f, bit, 16, p->dport);
-	put(f, bit, 32, random_below(r, 4) ? 0x10000 : random_next(r) & 0xffffffff);
+	put(f, bit, 32,
+	    random_below(r, 2)   ? 0x10000
+	    : random_below(r, 2) ? random_below(r, 5) << 16
+	                         : random_next(r) & 0xffffffff);
 	put(f, bit, 32, random_next(r) & 0xffffffff);
 	put(f, bit, 4, 5 + options);
 	put(f, bit, 4, 0);

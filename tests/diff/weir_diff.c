@@ -371,7 +371,7 @@ static void learn_carry(struct diff *d)
 
 static void start(struct diff *d)
 {
-	const struct driver_sizes sizes = { .services = 256,
+	const struct driver_sizes sizes = { .services = 64,
 		                            .service_counts = 64,
 		                            .pools = 4,
 		                            .backends = 16,

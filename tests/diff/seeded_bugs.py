@@ -1,0 +1,119 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Seeded bugs: each a one-line change of the shared code, applied to a copy from which the
+native side of weir-diff is rebuilt; the XDP program stays as it is. Every one must be
+caught: one that survives says that the frames are too weak.
+
+usage: seeded_bugs.py WEIR_DIFF SOURCE_ROOT [COUNT]
+"""
+import concurrent.futures
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+# file in include/weir/fwd/, what stands there (once), what is put in its place
+BUGS = [
+    ("parse.h", "if (l3->header_len < FWD_IP4_LEN || l3->len < l3->header_len)",
+     "if (l3->header_len < FWD_IP4_LEN || l3->len <= l3->header_len)"),
+    ("parse.h", "(ip->version_ihl & 0xfu) * 4", "(ip->version_ihl & 0x7u) * 4"),
+    ("parse.h", "if (ip->version_ihl >> 4 != 4)", "if (ip->version_ihl >> 6 != 1)"),
+    ("parse.h", "(uint16_t)(fragment << 3 | (fragment >> 13 & FWD_FRAGMENT_MORE))",
+     "(uint16_t)(fragment << 3)"),
+    ("parse.h", "(uint16_t)(fragment << 3 | ", "(uint16_t)(fragment << 4 | "),
+    ("parse.h", "#define FWD_EXTENSIONS_MAX 6u", "#define FWD_EXTENSIONS_MAX 5u"),
+    ("parse.h", "l3->header_len += x->len8 * 8u;", "l3->header_len += x->len8 * 4u;"),
+    ("parse.h", "protocol == FWD_PROTO_ROUTING && x->segments_left", "protocol == FWD_PROTO_ROUTING && x->routing_type"),
+    ("parse.h", "if (l3->header_len > l3->len)", "if (l3->header_len >= l3->len)"),
+    ("parse.h", "if (flags & FWD_TCP_RST)", "if (flags & FWD_TCP_RST && !(flags & FWD_TCP_FIN))"),
+    ("parse.h", "(flags & (FWD_TCP_SYN | FWD_TCP_ACK)) == FWD_TCP_SYN", "(flags & FWD_TCP_SYN)"),
+    ("parse.h", "if (header_len < FWD_TCP_LEN || header_len > room)", "if (header_len < FWD_TCP_LEN)"),
+    ("parse.h", "if (len < FWD_UDP_LEN || len > room)", "if (len <= FWD_UDP_LEN || len > room)"),
+    ("parse.h", "if (!ports || (uint64_t)(c->at - quote) > room)", "if (!ports)"),
+    ("parse.h", "if (!fwd_addr_equal(&l3.src, &p->flow.dst))", "if (0)"),
+    ("parse.h", "p->flow.sport_be = ports->dport_be;", "p->flow.sport_be = ports->sport_be;"),
+    ("parse.h", "return type == 3 || type == 4 || type == 11 || type == 12;",
+     "return type == 3 || type == 11 || type == 12;"),
+    ("parse.h", "return type >= 1 && type <= 4;", "return type >= 1 && type < 4;"),
+    ("parse.h", "icmp->type <= 137 && p->ttl == 255", "icmp->type <= 137"),
+    ("parse.h", "if (l3.len > room_in_frame", "if (l3.len > room_in_frame + 1"),
+    ("parse.h", "if (l3.fragment)", "if (l3.fragment & FWD_FRAGMENT_LATER)"),
+    ("hash.h", "s->v3 = fwd_rotl64(s->v3, 21) ^ s->v0;", "s->v3 = fwd_rotl64(s->v3, 22) ^ s->v0;"),
+    ("hash.h", "return fwd_sip_end(&s, last | 37ull << 56);", "return fwd_sip_end(&s, last | 36ull << 56);"),
+    ("hash.h", "return fwd_sip_end(&s, f->src.words_be[3] | 4ull << 56);",
+     "return fwd_sip_end(&s, f->dst.words_be[3] | 4ull << 56);"),
+    ("packet.h", "+ (uint16_t)~before + after", "+ (uint16_t)~after + before"),
+    ("packet.h", "fwd_sum_fold((uint64_t)h->w[0] + h->w[1]", "fwd_sum_fold((uint64_t)h->w[0]"),
+    ("services.h", "((at + probe) & mask)", "(at & mask)"),
+    ("services.h", "return fwd_addr_equal(&e->vip, vip) && e->port_be == port_be && e->protocol == protocol;",
+     "return fwd_addr_equal(&e->vip, vip) && e->port_be == port_be;"),
+    ("decide.h", "if (FWD_UNLIKELY(p->ttl <= 1))", "if (FWD_UNLIKELY(p->ttl <= 2))"),
+    ("decide.h", "if (FWD_UNLIKELY(fwd_is_loop(t, root, p)))", "if (fwd_is_vip(t, root, &p->flow.src))"),
+    ("decide.h", "return b->flags & FWD_BACKEND_DEAD ?", "return !(b->flags & FWD_BACKEND_NO_NEXT_HOP) ?"),
+    ("decide.h", "fwd_outer_len(is4, b->encap == FWD_ENCAP_GUE) > b->mtu",
+     "fwd_outer_len(is4, b->encap == FWD_ENCAP_GUE) >= b->mtu"),
+    ("decide.h", "tcp ? pool->idle_s : v->service->udp_idle_s", "pool->idle_s"),
+    ("decide.h", "if (p->ask == FWD_ASK_NEIGHBOUR)", "if (0)"),
+    ("encap.h", "ip->tos = o->tos;", "ip->tos = o->tos & 0xfc;"),
+    ("encap.h", "(uint32_t)o->tos << 20", "(uint32_t)o->tos << 18"),
+    ("encap.h", "ip->fragment_be = fwd_be16(0x4000);", "ip->fragment_be = 0;"),
+    ("encap.h", "(uint16_t)(len - FWD_IP6_LEN)", "(uint16_t)len"),
+    ("encap.h", "FWD_UDP_LEN + FWD_GUE_LEN + o->inner_len", "FWD_UDP_LEN + o->inner_len"),
+    ("encap.h", "o->inner_is4 ? FWD_PROTO_IP4 : FWD_PROTO_IP6", "FWD_PROTO_IP4"),
+    ("encap.h", "host & ~prefix->mask.longs_be[1]", "host"),
+    ("encap.h", "0xc000u | (spread & 0x3fffu)", "0xc000u | (spread & 0x1fffu)"),
+    ("rewrite.h", "sum + (sum >> 16)", "sum"),
+    ("rewrite.h", "ip6->hop_limit--;", ";"),
+    ("rewrite.h", "vlan->tag_be = fwd_be16(b->vlan);", "vlan->tag_be = b->vlan;"),
+    ("rewrite.h", "uint32_t spread = (uint32_t)(v->hash >> 32);", "uint32_t spread = (uint32_t)v->hash;"),
+    ("rewrite.h", "icmp->type = is4 ? 0 : 129;", "icmp->type = is4 ? 0 : 128;"),
+    ("rewrite.h", "ip->hop_limit = FWD_OUTER_TTL;\n}", ";\n}"),
+    ("rewrite.h", "__builtin_memcpy(eth->from, b->mac_from, 6);", "__builtin_memcpy(eth->from, b->mac_to, 6);"),
+    ("forward.h", "cpu->received_bytes += p.frame_len;", "cpu->received_bytes += p.l3_len;"),
+    ("forward.h", "c->bytes += bytes;", "c->bytes = bytes;"),
+    ("owner.h", "(f->segment == FWD_SEGMENT_SYN ? ahead == 0 : ahead <= 2)",
+     "(f->segment == FWD_SEGMENT_SYN ? ahead == 0 : ahead <= 1)"),
+    ("owner.h", "return (uint32_t)(hash >> 20) & (n_sets - 1);", "return (uint32_t)(hash >> 21) & (n_sets - 1);"),
+]
+
+
+def build(bug, source, work):
+    """Apply one bug to a copy and compile the native side from it."""
+    name, old, new = bug
+    shutil.copytree(source / "include", work / "include")
+    path = work / "include/weir/fwd" / name
+    text = path.read_text()
+    if text.count(old) != 1:
+        raise SystemExit(f"{name}: found {text.count(old)} times, not once: {old}")
+    path.write_text(text.replace(old, new))
+    so = work / "native.so"
+    subprocess.run(["cc", "-std=gnu11", "-O1", "-fno-strict-aliasing", "-w", "-shared", "-fPIC", "-I", work / "include",
+                    "-I", source, "-I", source / "tests", source / "tests/fwd/native.c", "-o", so], check=True)
+    return so
+
+
+def survives(bug, weir_diff, source, count):
+    """Whether weir-diff sees no difference; a crash of it is no catch."""
+    with tempfile.TemporaryDirectory(prefix="weir-bug-") as directory:
+        so = build(bug, source, pathlib.Path(directory))
+        done = subprocess.run([weir_diff, "--native", so, count, "1"], stdout=subprocess.DEVNULL)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"weir-diff ended with {done.returncode} for {bug}")
+    return done.returncode == 0
+
+
+def main():
+    weir_diff, source = sys.argv[1], pathlib.Path(sys.argv[2])
+    count = sys.argv[3] if len(sys.argv) > 3 else "200000"
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda bug: survives(bug, weir_diff, source, count), BUGS))
+    for bug, survived in zip(BUGS, results):
+        if survived:
+            print(f"survived: {bug[0]}: {bug[1]} -> {bug[2]}")
+    print(f"{results.count(False)} passed, {results.count(True)} failed")
+    return 1 if any(results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
