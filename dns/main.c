@@ -157,6 +157,8 @@ static int serve(struct server *s)
 	int err = loop_open(&s->loop);
 
 	if (err == 0)
+		err = udp_open(s);
+	if (err == 0)
 		err = tcp_open(s);
 	if (err == 0)
 		err = watch(s);
@@ -182,6 +184,7 @@ static void finish(struct server *s)
 			close(s->listens[i].tcp);
 		}
 	}
+	udp_close(s);
 	counters_close(&s->counters);
 	generation_free(s->now);
 	loop_close(s->loop);

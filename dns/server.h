@@ -28,6 +28,7 @@
 
 struct ctl;
 struct tcp;
+struct udp;
 
 /** One address that is served. */
 struct server_listen {
@@ -66,6 +67,7 @@ struct server {
 	struct page *health;
 	uint64_t health_tried_ms;
 	struct ctl *ctl;
+	struct udp *udp;
 	struct tcp *tcp;
 	struct loop_timer tick;
 	bool ready;
@@ -90,6 +92,9 @@ size_t server_answer(struct server *s, const uint8_t *query, size_t length,
 
 /** Make the sockets fit the present document's dns_listen: handed down ones, or bound here. */
 void listen_update(struct server *s);
+/** Room for a batch of messages. @return 0 or -ENOMEM */
+int udp_open(struct server *s);
+void udp_close(struct server *s);
 /** Read and answer what waits on a UDP socket; a loop_fd_cb. */
 void udp_ready(void *arg, int fd, uint32_t events);
 
