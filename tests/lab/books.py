@@ -31,6 +31,13 @@ def check_servers(report, world, crowds, tolerated):
     return len(ok)
 
 
+def sum_of(stats, name, **labels):
+    """The sum over the words called `name` whose labels include all of `labels`; None if there is none."""
+    values = [v for (n, text), v in stats.items()
+              if n == name and all(f'{k}="{w}"' in text for k, w in labels.items())]
+    return sum(values) if values else None
+
+
 # Reasons of packets that the node passes to its kernel; all others are of packets for a VIP.
 PASSED = ("not_ip", "short_frame", "not_ours", "neighbour")
 

@@ -192,8 +192,8 @@ def drain_site(demo):
         demo.report.between(demo.result["site_drain_s"], over_s * 0.5, over_s + 4,
                             "drain_site: seconds to the last request there")
         no_failures(demo, "drain_site", asked, now_ms())
-        site.node.weir("undrain", "site", site.name, "--now", "--reason", "demo")
         back = now_ms()
+        site.node.weir("undrain", "site", site.name, "--now", "--reason", "demo")
         wait_until(lambda: demo.crowd.shares(now_ms() - 1500, now_ms(), behind_ecs)[0].get(site.name, 0) > share / 2,
                    20, f"{site.name} takes traffic again", 0.3)
         say(f"{site.name} takes its share again after {(now_ms() - back) / 1000:.1f} s")

@@ -34,7 +34,8 @@ class LabError(Exception):
 
 def say(text):
     """A line of live progress."""
-    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+    sys.stdout.write(f"{time.strftime('%H:%M:%S')}  {text}\n")  # in one piece: threads write too
+    sys.stdout.flush()
 
 
 def call(command, check=True, **more):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Counts what a lab claims: one line a claim, and `N passed, N failed` at the end."""
+import sys
 import traceback
 
 
@@ -10,7 +11,8 @@ class Report:
     def check(self, true, claim, seen=""):
         """Note a claim that must be true; `seen` is shown beside it."""
         self.passed, self.failed = self.passed + bool(true), self.failed + (not true)
-        print(f"  {'ok  ' if true else 'FAIL'}  {claim}{f'  [{seen}]' if seen != '' else ''}", flush=True)
+        sys.stdout.write(f"  {'ok  ' if true else 'FAIL'}  {claim}{f'  [{seen}]' if seen != '' else ''}\n")
+        sys.stdout.flush()
         return bool(true)
 
     def equal(self, seen, expected, claim):
