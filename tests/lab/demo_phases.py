@@ -137,7 +137,7 @@ def kill(demo):
 
 def drain_backend(demo):
     """A backend is drained under long downloads: they all come whole, nothing new goes there."""
-    site = demo.world.sites[0]
+    site = demo.world.sites[-1]  # where none is dead: the guard keeps a pool's last one
     backend = site.backends[1]
     capture = demo.captures[site.name]
     over_s = demo.seconds(15, 30)
@@ -169,24 +169,41 @@ def drain_backend(demo):
         site.node.weir("undrain", "backend", f"{site.plan.pool}/{backend.name}", "--reason", "demo")
 
 
+def answered_share(answers, site, begin, end, level_of, share):
+    """(expected, observed, n): the share of a site in the answers of a time, and what it should be by then."""
+    rows = [(answered, at) for _, answered, _, _, _, at, _, _ in answers.read() if begin <= answered < end]
+    n = max(1, len(rows))
+    expected = sum(share * (1 - level_of(answered)) for answered, _ in rows) / n
+    return expected, sum(at == site for _, at in rows) / n, len(rows)
+
+
 def drain_site(demo):
     """A site is drained in steps; then it is taken back."""
     site = demo.world.sites[-1]
     over_s, n_steps = demo.seconds(16, 60), demo.seconds(4, 10)
     share = site.plan.weight / sum(site_weights(demo).values())
-    ttl_s = 1.0
     with demo.phase("drain_site"):
+        process, answers = probe_names(demo, "drain", [s.dns4 for s in demo.plan.sites], over_s + 3, 600)
+        time.sleep(1)
         asked = now_ms()
-        site.node.weir("drain", "site", site.name, "--over", f"{over_s}s", "--until", "+1h", "--now", "--reason", "demo")
+        site.node.weir("drain", "site", site.name, "--over", f"{over_s}s", "--until", "+1h", "--now", "--all",
+                       "--reason", "demo")
         for k in range(1, n_steps + 1):
-            until = asked + 1000 * over_s * k / n_steps
-            time.sleep(max(0, (until - now_ms()) / 1000))
-            level, width = k / n_steps, 2 * (1 + ttl_s) / over_s
-            shares, n = demo.crowd.shares(now_ms() - 1500, now_ms(), behind_ecs)
-            lag = share * width / 2
-            step(demo, f"drain_site: {100 * level:.0f} %", share * (1 - level) + lag / 2, shares.get(site.name, 0),
-                 3 * sigma(max(0.05, share * (1 - level)), n) + lag)
-        time.sleep(demo.seconds(5, 8))
+            time.sleep(max(0, (asked + 1000 * over_s * k / n_steps - now_ms()) / 1000))
+            end = now_ms()
+            shares, n = demo.crowd.shares(end - 1500, end, behind_ecs)
+            say(f"drain_site     {100 * k / n_steps:3.0f} % drained: {site.name} has {100 * shares.get(site.name, 0):.0f} %"
+                f" of {n} clients")
+        process.popen.wait(20)
+        for k in range(n_steps):
+            middle = asked + 1000 * over_s * (k + 0.5) / n_steps
+            expected, observed, n = answered_share(
+                answers, site.name, middle - 1000, middle + 1000,
+                lambda t: min(1, max(0, (t - asked) / 1000 / over_s)), share)
+            demo.report.check(n > 500, "drain_site: answers of two seconds", n)
+            step(demo, f"drain_site: {100 * (k + 0.5) / n_steps:.0f} %", expected, observed,
+                 3 * sigma(max(0.02, expected), n) + share / over_s / 4)
+        time.sleep(demo.seconds(3, 6))
         last = demo.crowd.last_start(site.name, asked)
         demo.result["site_drain_s"] = round(((last or asked) - asked) / 1000, 2)
         demo.report.between(demo.result["site_drain_s"], over_s * 0.5, over_s + 4,
@@ -242,7 +259,8 @@ def come_back(demo):
         end = now_ms()
         no_failures(demo, "return", begin, end)
         check_site_shares(demo, "return", begin, end, site_weights(demo))
-        check_backend_shares(demo, "return", begin, end, first, backend_weights(first))
+        for each in (first, site):
+            check_backend_shares(demo, "return", begin, end, each, backend_weights(each))
 
 
 def fail_static(demo):
