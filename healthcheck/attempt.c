@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -102,6 +103,16 @@ static void on_connected(void *arg, int fd, uint32_t events)
 	finish(a);
 	a->cb(a->arg, a, error ? attempt_reason_of_errno(error) : HEALTH_REASON_OK,
 	      (unsigned)error);
+}
+
+bool attempt_look(struct attempt *a)
+{
+	struct pollfd p = { .fd = a->fd, .events = POLLOUT };
+
+	if (!a->active || a->spec->is_http || poll(&p, 1, 0) <= 0)
+		return false;
+	on_connected(a, a->fd, 0);
+	return true;
 }
 
 static enum health_reason tcp_start(struct attempt *a, unsigned *detail)

@@ -75,6 +75,12 @@ enum health_reason attempt_start(struct prober *p, struct attempt *a,
 /** End @p a without a call; fine when it is not active. */
 void attempt_abort(struct attempt *a);
 
+/**
+ * Look whether the result of a TCP attempt is there, unread by a loop that had no time to; call the
+ * callback if so. @return whether it was called
+ */
+bool attempt_look(struct attempt *a);
+
 /** What a failed connect() says. */
 enum health_reason attempt_reason_of_errno(int error);
 

@@ -2,7 +2,6 @@
 #include "healthcheck/checker.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,19 +222,11 @@ static void start_round(struct target *t)
 	start_attempt(t, 0);
 }
 
-/* A result may be there unread, in a process that had no time to look. */
-static bool is_answered(const struct attempt *a)
-{
-	struct pollfd p = { .fd = a->fd, .events = POLLOUT };
-
-	return a->active && !a->spec->is_http && poll(&p, 1, 0) > 0;
-}
-
 static void second_step(struct target *t, uint64_t now_ms)
 {
 	t->late = t->late || pace_is_late(&t->pace, t->deadline_ms, now_ms);
-	if (is_answered(&t->attempts[0]))
-		return set_timer(t, now_ms);
+	if (attempt_look(&t->attempts[0]))
+		return;
 	t->phase = TARGET_SECOND;
 	t->deadline_ms = t->sent_ms + t->pace.timeout_ms;
 	if (t->deadline_ms < now_ms)
@@ -247,8 +238,8 @@ static void second_step(struct target *t, uint64_t now_ms)
 static void last_step(struct target *t, uint64_t now_ms)
 {
 	t->late = t->late || pace_is_late(&t->pace, t->deadline_ms, now_ms);
-	if (is_answered(&t->attempts[0]) || is_answered(&t->attempts[1]))
-		return set_timer(t, now_ms);
+	if (attempt_look(&t->attempts[0]) || attempt_look(&t->attempts[1]))
+		return;
 	end_round(t, HEALTH_REASON_TIMEOUT, 0);
 }
 
