@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -127,31 +128,45 @@ static json_t *unknown_effect(void)
 	return json_pack("{s:s}", "state", "unknown");
 }
 
-static json_t *backend_effect(const struct look *l, const struct model_pool *pool, uint64_t id)
-{
-	struct effect_backend e;
-	struct effect_pool p;
+/* What is in force for a pool: its rows, read once. */
+struct force {
+	struct effect_backend *rows;
+	int n_rows; /* -1: the pool is not in the tables */
+	uint32_t n_slots;
+};
 
-	if (!l->effect || effect_backend(l->effect, pool->name, id, &e) ||
-	    effect_pool(l->effect, pool->name, &p))
-		return l->effect_fresh
-		               ? json_pack("{s:s, s:s}", "state", "out", "why", "not in the tables")
-		               : unknown_effect();
-	const char *state = !l->effect_fresh               ? "unknown"
-	                    : !e.alive || !e.next_hop      ? "out"
-	                    : e.slots                      ? "serving"
-	                    : e.base_slots || e.exceptions ? "draining"
-	                                                   : "out";
-	return json_pack(
-	        "{s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:I, s:I}", "state", state, "why",
-	        effect_why_text((enum effect_why)e.why), "slots", (json_int_t)e.slots, "share_ppm",
-	        p.n_slots ? (json_int_t)((uint64_t)e.slots * 1000000 / p.n_slots) : (json_int_t)0,
-	        "base_slots", (json_int_t)e.base_slots, "exceptions", (json_int_t)e.exceptions,
-	        "next_hop", e.next_hop, "packets", (json_int_t)e.packets, "bytes",
-	        (json_int_t)e.bytes);
+/* What is not in the tables of this node: out, if it should be there. */
+static json_t *absent_effect(const struct look *l, const struct model_pool *pool)
+{
+	bool ours = l->m->self && pool->site == l->m->self->site;
+
+	if (!ours)
+		return json_pack("{s:s}", "state", "elsewhere");
+	return l->effect_fresh ? json_pack("{s:s, s:s}", "state", "out", "why", "not in the tables")
+	                       : unknown_effect();
 }
 
-static json_t *backend_status(struct look *l, const struct model_pool *pool,
+static json_t *backend_effect(const struct look *l, const struct model_pool *pool,
+                              const struct force *f, uint64_t id)
+{
+	const struct effect_backend *e = observe_row(f->rows, f->n_rows, id);
+
+	if (!e)
+		return absent_effect(l, pool);
+	const char *state = !l->effect_fresh                 ? "unknown"
+	                    : !e->alive || !e->next_hop      ? "out"
+	                    : e->slots                       ? "serving"
+	                    : e->base_slots || e->exceptions ? "draining"
+	                                                     : "out";
+	uint64_t share = f->n_slots ? (uint64_t)e->slots * 1000000 / f->n_slots : 0;
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:I, s:I}", "state", state, "why",
+	                 effect_why_text((enum effect_why)e->why), "slots", (json_int_t)e->slots,
+	                 "share_ppm", (json_int_t)share, "base_slots", (json_int_t)e->base_slots,
+	                 "exceptions", (json_int_t)e->exceptions, "next_hop", e->next_hop,
+	                 "packets", (json_int_t)e->packets, "bytes", (json_int_t)e->bytes);
+}
+
+static json_t *backend_status(struct look *l, const struct model_pool *pool, const struct force *f,
                               const struct model_backend *b)
 {
 	char text[ADDR_TEXT_MAX], id[20];
@@ -163,15 +178,18 @@ static json_t *backend_status(struct look *l, const struct model_pool *pool,
 	return json_pack("{s:s, s:s, s:i, s:s, s:o, s:o, s:o}", "name", b->name, "address",
 	                 addr_text(&b->address, text), "port", b->port, "id", id, "intent",
 	                 asked(l, MODEL_TARGET_BACKEND, pool->name, b->name, b->weight),
-	                 "observation", seen, "effect", backend_effect(l, pool, b->id));
+	                 "observation", seen, "effect", backend_effect(l, pool, f, b->id));
 }
 
-static json_t *pool_effect(const struct look *l, const struct model_pool *pool)
+static json_t *pool_effect(const struct look *l, const struct model_pool *pool, struct force *f)
 {
 	struct effect_pool p;
 
-	if (!l->effect || effect_pool(l->effect, pool->name, &p))
-		return l->effect_fresh ? json_pack("{s:s}", "state", "absent") : unknown_effect();
+	f->n_rows = observe_rows(l->effect, pool->name, &f->rows);
+	f->n_slots = 0;
+	if (f->n_rows < 0 || effect_pool(l->effect, pool->name, &p))
+		return absent_effect(l, pool);
+	f->n_slots = p.n_slots;
 	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "state",
 	                 l->effect_fresh ? "in_force" : "unknown", "slots", (json_int_t)p.n_slots,
 	                 "empty_slots", (json_int_t)p.empty, "unsettled", (json_int_t)p.unsettled,
@@ -183,15 +201,18 @@ static json_t *pool_status(struct look *l, const struct model_pool *pool)
 {
 	json_t *backends = json_array();
 	size_t up = 0, down = 0, unknown = 0;
+	struct force force;
+	json_t *effect = pool_effect(l, pool, &force);
 
 	for (size_t i = 0; i < pool->n_backends; i++) {
-		json_t *b = backend_status(l, pool, &pool->backends[i]);
+		json_t *b = backend_status(l, pool, &force, &pool->backends[i]);
 		const char *state = word(json_object_get(b, "observation"), "state");
 
 		up += !strcmp(state, "up");
 		down += !strcmp(state, "down");
 		json_array_append_new(backends, b);
 	}
+	free(force.rows);
 	unknown = pool->n_backends - up - down;
 	if (pool->n_backends && down == pool->n_backends) {
 		less_than_well(l, "all backends of pool %s are down", pool->name);
@@ -204,7 +225,7 @@ static json_t *pool_status(struct look *l, const struct model_pool *pool)
 	                 "observation",
 	                 json_pack("{s:I, s:I, s:I}", "up", (json_int_t)up, "down",
 	                           (json_int_t)down, "unknown", (json_int_t)unknown),
-	                 "effect", pool_effect(l, pool), "backends", backends);
+	                 "effect", effect, "backends", backends);
 }
 
 /* What weir-dns does with a site: the level that its gates have, for the first service found there. */

@@ -101,6 +101,42 @@ const struct effect *observe_effect(struct core *core, bool *fresh, struct effec
 	return o->effect;
 }
 
+static int by_id(const void *a, const void *b)
+{
+	uint64_t x = ((const struct effect_backend *)a)->id;
+	uint64_t y = ((const struct effect_backend *)b)->id;
+
+	return (x > y) - (x < y);
+}
+
+int observe_rows(const struct effect *e, const char *pool, struct effect_backend **rows)
+{
+	struct effect_pool p;
+	int n = -1;
+
+	*rows = NULL;
+	if (!e || effect_pool(e, pool, &p))
+		return -1;
+	struct effect_backend *list = calloc(p.n_backends + 1, sizeof(*list));
+	if (list)
+		n = effect_backends(e, pool, list, p.n_backends);
+	if (n < 0) {
+		free(list);
+		return -1;
+	}
+	n = n < (int)p.n_backends ? n : (int)p.n_backends; /* it may have grown meanwhile */
+	qsort(list, (size_t)n, sizeof(*list), by_id);
+	*rows = list;
+	return n;
+}
+
+const struct effect_backend *observe_row(const struct effect_backend *rows, int n, uint64_t id)
+{
+	const struct effect_backend key = { .id = id };
+
+	return n > 0 ? bsearch(&key, rows, (size_t)n, sizeof(key), by_id) : NULL;
+}
+
 const json_t *observe_dns(struct core *core)
 {
 	const struct observe *o = core->observe;
@@ -291,7 +327,7 @@ static void measure_load(struct core *core)
 {
 	struct observe *o = core->observe;
 	const struct model *m = intent_model(core->intent);
-	struct effect_backend rows[256];
+	struct effect_backend *rows;
 	struct effect_total total;
 	uint64_t now_ms = clock_mono_ms(), bytes = 0;
 	bool fresh;
@@ -303,10 +339,11 @@ static void measure_load(struct core *core)
 		return;
 	}
 	for (size_t i = 0; i < m->n_pools; i++) {
-		int n = effect_backends(e, m->pools[i].name, rows, 256);
+		int n = observe_rows(e, m->pools[i].name, &rows);
 
-		for (int k = 0; k < n && k < 256; k++)
+		for (int k = 0; k < n; k++)
 			bytes += rows[k].bytes;
+		free(rows);
 	}
 	if (o->bytes_ms && now_ms < o->bytes_ms + LOAD_MS)
 		return;

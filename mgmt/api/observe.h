@@ -53,6 +53,13 @@ struct observe_state observe_look(struct core *core, enum observe_process p);
 const struct health_page *observe_health(struct core *core, bool *fresh, uint64_t *age_ms);
 /** The forwarding tables' state, NULL when there is none; and whether it is fresh. Under the lock. */
 const struct effect *observe_effect(struct core *core, bool *fresh, struct effect_total *total);
+/**
+ * What is in force for all backends of a pool, sorted by id; @p rows is given, from malloc().
+ * @return how many, or -1 when the pool is not in the tables
+ */
+int observe_rows(const struct effect *e, const char *pool, struct effect_backend **rows);
+/** The row of @p id, or NULL. */
+const struct effect_backend *observe_row(const struct effect_backend *rows, int n, uint64_t id);
 /** What weir-dns said last (borrowed), NULL when it has not for OBSERVE_STALE_MS. Under the lock. */
 const json_t *observe_dns(struct core *core);
 /** Ask weir-dns now; not under the lock. */

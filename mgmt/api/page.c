@@ -26,12 +26,13 @@ static const char head[] =
 static const struct {
 	const char *state, *class_, *shape;
 } looks[] = {
-	{ "well", "good", "●" },    { "up", "good", "●" },      { "running", "good", "●" },
-	{ "serving", "good", "●" }, { "agreed", "good", "●" },  { "in_force", "good", "●" },
-	{ "ok", "good", "●" },      { "serve", "good", "●" },   { "down", "bad", "✖" },
-	{ "out", "bad", "✖" },      { "silent", "bad", "✖" },   { "diverged", "bad", "✖" },
-	{ "failing", "bad", "✖" },  { "disabled", "bad", "✖" }, { "disable", "bad", "✖" },
-	{ "unknown", "dim", "?" },  { "absent", "dim", "?" },   { "unreachable", "dim", "?" },
+	{ "well", "good", "●" },       { "up", "good", "●" },      { "running", "good", "●" },
+	{ "serving", "good", "●" },    { "agreed", "good", "●" },  { "in_force", "good", "●" },
+	{ "ok", "good", "●" },         { "serve", "good", "●" },   { "down", "bad", "✖" },
+	{ "out", "bad", "✖" },         { "silent", "bad", "✖" },   { "diverged", "bad", "✖" },
+	{ "failing", "bad", "✖" },     { "disabled", "bad", "✖" }, { "disable", "bad", "✖" },
+	{ "elsewhere", "dim", "·" },   { "unknown", "dim", "?" },  { "absent", "dim", "?" },
+	{ "unreachable", "dim", "?" },
 };
 
 /* Text made safe for HTML. */

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "fixture.h"
+
+#include "mgmt/store/gather.h"
+#include "mgmt/store/linediff.h"
+#include "mgmt/store/plan.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static struct fixture place;
+
+static int setup(void **state)
+{
+	(void)state;
+	fixture_make(&place);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	fixture_remove(&place);
+	return 0;
+}
+
+/* The fixture's model with @p from replaced by @p to. */
+static struct model *model_with(const char *from, const char *to)
+{
+	struct files files = fixture_files(from, to);
+	struct model_mistakes mistakes = { 0 };
+	struct model *m = NULL;
+	int rc = gather_model(&files, place.state, place.conf, "ams-1", &m, &mistakes);
+
+	for (size_t i = 0; i < mistakes.n_items; i++)
+		print_message("  %s: %s\n", mistakes.items[i].field, mistakes.items[i].message);
+	assert_int_equal(rc, 0);
+	model_mistakes_free(&mistakes);
+	files_fini(&files);
+	return m;
+}
+
+static void each_change_is_listed_once_and_risks_are_named(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *why, *from, *to;
+		enum plan_kind kind;
+		const char *path;
+		size_t n_changes;
+		bool risky;
+	} cases[] = {
+		{ "a comment", "# two sites", "# 2 sites", 0, NULL, 0, false },
+		{ "a smaller weight", "\"10.1.1.12\"; weight = 100", "\"10.1.1.12\"; weight = 60",
+		  PLAN_CHANGED, "pools/web-ams/backends/b2/weight", 1, false },
+		{ "half a pool's weight", "\"10.1.1.12\"; weight = 100",
+		  "\"10.1.1.12\"; weight = 0", PLAN_CHANGED, "pools/web-ams/backends/b2/weight", 1,
+		  true },
+		{ "a backend removed", "{ name = \"b1\"; address = \"10.1.1.11\"; weight = 100; },",
+		  "", PLAN_REMOVED, "pools/web-ams/backends/b1", 1, true },
+		{ "a backend added", "{ name = \"b1\"; address = \"10.1.1.11\"",
+		  "{ name = \"b0\"; address = \"10.1.1.10\"; }, { name = \"b1\"; address = \"10.1.1.11\"",
+		  PLAN_ADDED, "pools/web-ams/backends/b0", 1, false },
+		{ "another address of a VIP", "203.0.113.10", "203.0.113.11", PLAN_CHANGED,
+		  "vips/shop-ams/addresses", 1, true },
+		{ "another port", "port = 80", "port = 81", PLAN_CHANGED, "services/web/port", 1,
+		  true },
+		{ "a service leaves a site",
+		  "{ site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; },", "", PLAN_REMOVED,
+		  "services/web/at/ams", 2, true },
+		{ "another TTL", "max = \"60s\"", "max = \"50s\"", PLAN_CHANGED,
+		  "dns/names/www.shop.example/ttl/max_s", 1, false },
+	};
+	struct model *base = model_with(NULL, NULL);
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct model *m = model_with(cases[i].from, cases[i].to);
+		struct plan plan;
+
+		print_message("  %s\n", cases[i].why);
+		assert_int_equal(plan_make(base, m, &plan), 0);
+		assert_int_equal(plan.n_changes, cases[i].n_changes);
+		if (cases[i].path) {
+			assert_string_equal(plan.changes[0].path, cases[i].path);
+			assert_int_equal(plan.changes[0].kind, cases[i].kind);
+		}
+		assert_int_equal(plan.n_risks > 0, cases[i].risky);
+		plan_fini(&plan);
+		model_free(m);
+	}
+	model_free(base);
+}
+
+static void the_share_that_moves_is_reckoned_from_weights(void **state)
+{
+	(void)state;
+	struct model *base = model_with(NULL, NULL);
+	struct model *m = model_with("\"10.1.1.12\"; weight = 100", "\"10.1.1.12\"; weight = 50");
+	struct plan plan;
+
+	assert_int_equal(plan_make(base, m, &plan), 0);
+	assert_int_equal(plan.n_pools, 1);
+	assert_string_equal(plan.pools[0].pool, "web-ams");
+	assert_in_range(plan.pools[0].moved_ppm, 166666, 166667); /* 1/2 to 2/3 */
+	plan_fini(&plan);
+	model_free(m);
+	model_free(base);
+}
+
+static void from_nothing_all_is_added_and_nothing_is_risky(void **state)
+{
+	(void)state;
+	struct model *m = model_with(NULL, NULL);
+	struct plan plan;
+
+	assert_int_equal(plan_make(NULL, m, &plan), 0);
+	assert_true(plan.n_changes > 10);
+	assert_int_equal(plan.n_risks, 0);
+	for (size_t i = 0; i < plan.n_changes; i++)
+		assert_int_equal(plan.changes[i].kind, PLAN_ADDED);
+	plan_fini(&plan);
+	model_free(m);
+}
+
+static struct files one_file(const char *text)
+{
+	struct files files = { 0 };
+
+	if (text)
+		assert_int_equal(files_add(&files, "f", text, strlen(text)), 0);
+	return files;
+}
+
+static void diffs_are_unified_and_minimal(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *why, *from, *to, *diff;
+	} cases[] = {
+		{ "equal", "a\nb\n", "a\nb\n", "" },
+		{ "one line", "a\nb\nc\n", "a\nB\nc\n",
+		  "--- a/f\n+++ b/f\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n" },
+		{ "a new file", NULL, "a\n", "--- /dev/null\n+++ b/f\n@@ -0,0 +1,1 @@\n+a\n" },
+		{ "a file gone", "a\n", NULL, "--- a/f\n+++ /dev/null\n@@ -1,1 +0,0 @@\n-a\n" },
+		{ "inserted at the start", "b\nc\n", "a\nb\nc\n",
+		  "--- a/f\n+++ b/f\n@@ -1,2 +1,3 @@\n+a\n b\n c\n" },
+		{ "two hunks", "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n",
+		  "one\n2\n3\n4\n5\n6\n7\n8\n9\nten\n",
+		  "--- a/f\n+++ b/f\n@@ -1,4 +1,4 @@\n-1\n+one\n 2\n 3\n 4\n"
+		  "@@ -7,4 +7,4 @@\n 7\n 8\n 9\n-10\n+ten\n" },
+		{ "nothing in common", "a\nb\n", "c\n",
+		  "--- a/f\n+++ b/f\n@@ -1,2 +1,1 @@\n-a\n-b\n+c\n" },
+		{ "moved", "a\nb\nc\n", "b\nc\na\n",
+		  "--- a/f\n+++ b/f\n@@ -1,3 +1,3 @@\n-a\n b\n c\n+a\n" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct files from = one_file(cases[i].from), to = one_file(cases[i].to);
+		char *diff = linediff_files(&from, &to);
+
+		print_message("  %s\n", cases[i].why);
+		assert_string_equal(diff, cases[i].diff);
+		free(diff);
+		files_fini(&from);
+		files_fini(&to);
+	}
+}
+
+/* Apply a unified diff of one file: what is left must be the other. */
+static void apply_diff(const char *from, const char *diff, char *out)
+{
+	const char *at = strstr(diff, "\n@@");
+	size_t line = 1;
+
+	for (at = at ? at + 1 : diff + strlen(diff); *at;) {
+		size_t start = strtoul(at + 4, NULL, 10);
+		bool none = strstr(at, ",0 ") && strstr(at, ",0 ") < strchr(at, '+');
+
+		for (; line < start + none; line++) {
+			size_t n = strcspn(from, "\n") + 1;
+
+			memcpy(out, from, n);
+			out += n;
+			from += n;
+		}
+		for (at += strcspn(at, "\n") + 1; *at && *at != '@'; at += strcspn(at, "\n") + 1) {
+			size_t n = strcspn(at, "\n");
+
+			if (*at != '+') {
+				assert_memory_equal(from, at + 1, n);
+				from += n;
+				line++;
+			}
+			if (*at != '-') {
+				memcpy(out, at + 1, n);
+				out += n;
+			}
+		}
+	}
+	strcpy(out, from);
+}
+
+static void applying_a_diff_gives_the_other_file(void **state)
+{
+	(void)state;
+	unsigned random = 1;
+
+	for (int round = 0; round < 300; round++) {
+		char a[512] = "", b[512] = "", made[2048];
+
+		for (int i = 0; i < 40; i++) {
+			random = random * 1664525 + 1013904223;
+			char line[3] = { (char)('a' + (random >> 28) % 5), '\n', 0 };
+
+			if (random >> 20 & 7)
+				strcat(a, line);
+			if (random >> 16 & 3)
+				strcat(b, line);
+		}
+		struct files from = one_file(a), to = one_file(b);
+		char *diff = linediff_files(&from, &to);
+		apply_diff(a, diff, made);
+		assert_string_equal(made, b);
+		free(diff);
+		files_fini(&from);
+		files_fini(&to);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_change_is_listed_once_and_risks_are_named),
+		cmocka_unit_test(the_share_that_moves_is_reckoned_from_weights),
+		cmocka_unit_test(from_nothing_all_is_added_and_nothing_is_risky),
+		cmocka_unit_test(diffs_are_unified_and_minimal),
+		cmocka_unit_test(applying_a_diff_gives_the_other_file),
+	};
+
+	return cmocka_run_group_tests_name("plan", tests, setup, teardown);
+}

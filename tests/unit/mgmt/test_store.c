@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "mgmt/store/journal.h"
+#include "mgmt/store/store.h"
+#include "mgmt/store/when.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	fixture_make(f);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fixture_remove(*state);
+	free(*state);
+	return 0;
+}
+
+static struct store *open_in(const struct fixture *f)
+{
+	char why[EVENT_TEXT_MAX];
+	struct store *s = NULL;
+
+	assert_int_equal(store_open(f->state, &s, why), 0);
+	return s;
+}
+
+static void names_that_lead_out_are_no_files_of_a_version(void **state)
+{
+	(void)state;
+	static const char *const bad[] = { "",     "/",   "/a",   "a/",          "a//b",
+		                           ".",    "..",  "../a", "a/../b",      ".hidden",
+		                           "a/.b", "a b", "a\n",  "caf\xc3\xa9", "a\\b" };
+	static const char *const good[] = { "a", "weir.conf", "zones/a.zone", "A-1_2.3" };
+	struct files files = { 0 };
+
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		print_message("  '%s'\n", bad[i]);
+		assert_int_equal(files_add(&files, bad[i], "x", 1), -EINVAL);
+	}
+	for (size_t i = 0; i < COUNT(good); i++)
+		assert_int_equal(files_add(&files, good[i], "x", 1), 0);
+	assert_int_equal(files_add(&files, "a", "y", 1), -EEXIST);
+	assert_int_equal(files_add(&files, "big", good, FILES_BYTES_MAX), -E2BIG);
+	assert_int_equal(files.n_items, COUNT(good));
+	files_fini(&files);
+}
+
+static void the_digest_depends_on_names_and_bytes_not_on_order(void **state)
+{
+	(void)state;
+	struct files a = { 0 }, b = { 0 };
+	char x[DIGEST_TEXT_MAX], y[DIGEST_TEXT_MAX];
+
+	files_add(&a, "one", "1", 1);
+	files_add(&a, "two", "2", 1);
+	files_add(&b, "two", "2", 1);
+	files_add(&b, "one", "1", 1);
+	assert_string_equal(files_digest(&a, x), files_digest(&b, y));
+	files_fini(&b);
+	files_add(&b, "one", "2", 1);
+	files_add(&b, "two", "1", 1);
+	assert_string_not_equal(x, files_digest(&b, y));
+	files_fini(&a);
+	files_fini(&b);
+}
+
+static void a_version_comes_back_with_its_bytes(void **state)
+{
+	struct store *s = open_in(*state);
+	struct version v = { .number = 3, .author = "jw", .time_ms = NOW_MS, .n_supersedes = 2 },
+	               got;
+	struct files files = { 0 }, back = { 0 };
+
+	files_add(&files, "weir.conf", "a\0b", 3);
+	files_add(&files, "empty", "", 0);
+	files_digest(&files, v.digest);
+	snprintf(v.supersedes[0], DIGEST_TEXT_MAX, "%s", v.digest);
+	snprintf(v.supersedes[1], DIGEST_TEXT_MAX, "%s", v.digest);
+	assert_int_equal(store_put_version(s, &v, &files), 0);
+	store_close(s);
+	s = open_in(*state);
+	assert_int_equal(store_version(s, 2, &got), -ENOENT);
+	assert_int_equal(store_files(s, 2, &back), -ENOENT);
+	assert_int_equal(store_version(s, 3, &got), 0);
+	assert_memory_equal(&got, &v, sizeof(v));
+	assert_int_equal(store_files(s, 3, &back), 0);
+	assert_int_equal(back.n_items, 2);
+	assert_memory_equal(files_find(&back, "weir.conf")->bytes, "a\0b", 3);
+	files_fini(&files);
+	files_fini(&back);
+	store_close(s);
+}
+
+static void only_the_last_thousand_versions_are_kept(void **state)
+{
+	struct store *s = open_in(*state);
+	struct version v = { .author = "jw" }, list[4];
+	struct files files = { 0 };
+
+	for (uint64_t i = 1; i <= STORE_VERSIONS_MAX + 5; i += 251) {
+		char text[16];
+
+		snprintf(text, sizeof(text), "%d", (int)i);
+		files_add(&files, "weir.conf", text, strlen(text));
+		v.number = i;
+		files_digest(&files, v.digest);
+		assert_int_equal(store_put_version(s, &v, &files), 0);
+		files_fini(&files);
+	}
+	assert_int_equal(store_versions(s, 0, list, 4), 4);
+	assert_int_equal(list[0].number, 1005);
+	assert_int_equal(store_files(s, 1, &files), -ENOENT);
+	assert_int_equal(store_files(s, 252, &files), 0);
+	files_fini(&files);
+	store_close(s);
+}
+
+static void a_file_that_is_no_store_is_called_corrupt_and_can_be_put_aside(void **state)
+{
+	const struct fixture *f = *state;
+	char why[EVENT_TEXT_MAX];
+	struct store *s = NULL;
+
+	fixture_write(f->state, "store.db", "this is no database, whatever its name may say");
+	assert_int_equal(store_open(f->state, &s, why), -EBADMSG);
+	assert_true(strlen(why) > 0);
+	assert_int_equal(store_put_aside(f->state, NOW_MS), 0);
+	s = open_in(f);
+	store_close(s);
+}
+
+static void events_are_numbered_without_gaps_and_the_oldest_go(void **state)
+{
+	struct store *s = open_in(*state);
+	struct journal *j = journal_new("n", 8);
+
+	for (int i = 1; i <= 20; i++)
+		assert_int_equal(journal_add(j, NOW_MS + i, "store", "s", "event %d", i), i);
+	assert_int_equal(journal_oldest(j), 13);
+	assert_null(journal_find(j, 12));
+	assert_null(journal_find(j, 21));
+	assert_string_equal(journal_find(j, 13)->message, "event 13");
+	assert_int_equal(journal_flush(j, s), 0);
+	journal_free(j);
+	j = journal_new("n", 8);
+	assert_int_equal(journal_load(j, s), 0);
+	assert_int_equal(journal_last(j), 20);
+	assert_int_equal(journal_oldest(j), 13);
+	assert_int_equal(journal_add(j, NOW_MS, "store", "s", "more"), 21);
+	journal_free(j);
+	store_close(s);
+}
+
+static void replies_are_kept_for_a_day(void **state)
+{
+	struct store *s = open_in(*state);
+	char digest[DIGEST_TEXT_MAX], *body = NULL;
+	unsigned status = 0;
+
+	assert_int_equal(store_put_reply(s, "k", "d", 201, "{}", NOW_MS), 0);
+	assert_int_equal(store_reply(s, "x", digest, &status, &body, NOW_MS), -ENOENT);
+	assert_int_equal(store_reply(s, "k", digest, &status, &body, NOW_MS + 1000), 0);
+	assert_int_equal(status, 201);
+	assert_string_equal(body, "{}");
+	free(body);
+	assert_int_equal(store_reply(s, "k", digest, &status, &body, NOW_MS + 86400001), -ENOENT);
+	store_close(s);
+}
+
+static void durations_and_instants_are_read_as_people_write_them(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		int64_t ms; /* -1: refused */
+	} durations[] = {
+		{ "0", 0 },
+		{ "5m", 300000 },
+		{ "1h30m", 5400000 },
+		{ "90s", 90000 },
+		{ "500ms", 500 },
+		{ "2d", 172800000 },
+		{ "1m500ms", 60500 },
+		{ "", -1 },
+		{ "5", -1 },
+		{ "m", -1 },
+		{ "5x", -1 },
+		{ "-5m", -1 },
+		{ "5m1h", -1 },
+		{ "5m5m", -1 },
+		{ "5 m", -1 },
+		{ "400d", -1 },
+		{ "999999999999999999s", -1 },
+		{ "1h30", -1 },
+		{ "366d1ms", -1 },
+	};
+	int64_t ms;
+
+	for (size_t i = 0; i < COUNT(durations); i++) {
+		print_message("  '%s'\n", durations[i].text);
+		ms = -1;
+		assert_int_equal(when_duration(durations[i].text, &ms),
+		                 durations[i].ms < 0 ? -EINVAL : 0);
+		assert_true(ms == durations[i].ms);
+	}
+	assert_int_equal(when_instant("+4h", NOW_MS, &ms), 0);
+	assert_true(ms == NOW_MS + 14400000);
+	assert_int_equal(when_instant("never", NOW_MS, &ms), 0);
+	assert_true(ms == MODEL_WALL_NEVER);
+	assert_int_equal(when_instant("2026-11-20T10:00:00+01:00", NOW_MS, &ms), 0);
+	assert_true(ms == 1795165200000);
+	assert_int_equal(when_instant("+", NOW_MS, &ms), -EINVAL);
+	assert_int_equal(when_instant("4h", NOW_MS, &ms), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_that_lead_out_are_no_files_of_a_version),
+		cmocka_unit_test(the_digest_depends_on_names_and_bytes_not_on_order),
+		cmocka_unit_test(durations_and_instants_are_read_as_people_write_them),
+		cmocka_unit_test_setup_teardown(a_version_comes_back_with_its_bytes, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(only_the_last_thousand_versions_are_kept, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(
+		        a_file_that_is_no_store_is_called_corrupt_and_can_be_put_aside, setup,
+		        teardown),
+		cmocka_unit_test_setup_teardown(events_are_numbered_without_gaps_and_the_oldest_go,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(replies_are_kept_for_a_day, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}
