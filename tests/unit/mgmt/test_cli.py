@@ -172,6 +172,7 @@ class WithApi(unittest.TestCase):
                 (("drain", "site", "ams", "--until"), "lacks its TIME"),
                 (("drain", "site", "ams", "--untli", "x"), 'did you mean "--until"?'),
                 (("undrain", "site", "ams", "--until", "x"), "no option --until"),
+                ((*DRAIN, "--reason", "y"), "--reason stands twice"),
                 (("apply",), "--reason"), (("rollback", "x", "--reason", "y"), "number of a version"),
                 (("rollback",), "something is missing"), (("diff", "a"), "numbers of versions"),
                 (("events", "--since", "x"), "a number"), (("wait", "site", "ams"), "expected: well"),

@@ -365,6 +365,17 @@ static void mistakes_in_an_include_name_its_file_and_line(void **state)
 	free(both);
 }
 
+static void a_setting_that_stands_twice_is_one_mistake(void **state)
+{
+	(void)state;
+	char *text = fixture_edit(fixture_config, "weight = 50;", "weight = 50;\nweight = 51;");
+	struct model_mistakes mistakes = refused(text, strlen(text));
+
+	expect_one(&mistakes, 16, "weight", "stands twice in this group; first on line 15");
+	model_mistakes_free(&mistakes);
+	free(text);
+}
+
 static void an_unknown_node_is_told_the_names(void **state)
 {
 	(void)state;
@@ -421,6 +432,7 @@ int main(void)
 		cmocka_unit_test(a_file_too_large_is_refused),
 		cmocka_unit_test(a_path_that_is_no_file_is_refused_without_waiting),
 		cmocka_unit_test(mistakes_in_an_include_name_its_file_and_line),
+		cmocka_unit_test(a_setting_that_stands_twice_is_one_mistake),
 		cmocka_unit_test(an_unknown_node_is_told_the_names),
 		cmocka_unit_test(effective_documents_may_not_include),
 		cmocka_unit_test(more_than_a_thousand_mistakes_are_counted),
