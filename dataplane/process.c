@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/ctl.h"
 #include "base/log.h"
@@ -25,6 +26,8 @@
 #define HOPS_MAX       FWD_BACKENDS_MAX
 #define CLOCK_SECONDS  10u
 #define MISTAKES_SHOWN 20u
+#define BUSY_TRIES     100
+#define BUSY_WAIT_US   50000u
 
 static void on_health(void *arg)
 {
@@ -302,6 +305,20 @@ static void on_hop(void *arg, const struct addr *address, const struct hop *hop)
 	         hop->mtu);
 }
 
+/* A process that was killed may still be ending, and holds its pages until it has. */
+static int open_pages(struct process *p)
+{
+	int err = publisher_open(p->dirs.run, &p->publisher);
+
+	for (int i = 0; err == -EBUSY && i < BUSY_TRIES; i++) {
+		usleep(BUSY_WAIT_US);
+		err = publisher_open(p->dirs.run, &p->publisher);
+	}
+	if (err == -EBUSY)
+		log_error("dataplane-runs-already", "run_dir=%s", p->dirs.run);
+	return err;
+}
+
 static int start(struct process *p)
 {
 	char document[PATH_MAX], socket[PATH_MAX];
@@ -312,7 +329,7 @@ static int start(struct process *p)
 	if (!err)
 		err = loop_signal(p->loop, SIGINT, on_stop, p);
 	if (!err)
-		err = publisher_open(p->dirs.run, &p->publisher);
+		err = open_pages(p);
 	if (!err)
 		err = probes_open(publisher_stats(p->publisher), &p->probes);
 	if (!err)

@@ -57,7 +57,7 @@ struct row {
 	char labels[LABELS_MAX];
 	uint64_t key; /* service: hash of its name; backend: its key; pool: its id */
 	uint64_t *words[ROW_MAX];
-	bool seen; /* scratch of publisher_document() */
+	bool stays; /* scratch of replace_rows() */
 };
 
 struct rows {
@@ -212,22 +212,37 @@ struct stats *publisher_stats(struct publisher *p)
 	return p->stats;
 }
 
+/* Take over the words of the old row of equal labels. @return false: there is none */
+static bool take_over(struct rows *rows, struct row *fresh)
+{
+	for (size_t i = 0; i < rows->n; i++) {
+		struct row *old = &rows->items[i];
+
+		if (old->key != fresh->key || strcmp(old->labels, fresh->labels) != 0)
+			continue;
+		memcpy(fresh->words, old->words, sizeof(fresh->words));
+		old->stays = true;
+		return true;
+	}
+	return false;
+}
+
+static void make_words(struct publisher *p, const struct rows *rows, struct row *fresh)
+{
+	for (size_t m = 0; m < rows->n_metrics; m++)
+		fresh->words[m] = stats_word(p->stats, rows->metrics[m].kind, rows->metrics[m].name,
+		                             fresh->labels, rows->metrics[m].help);
+}
+
 /* Make @p fresh the rows: equal labels keep their words, labels that are gone lose them. */
 static void replace_rows(struct publisher *p, struct rows *rows, struct row *fresh, size_t n)
 {
-	for (size_t i = 0; i < rows->n; i++) {
-		bool stays = false;
-
-		for (size_t k = 0; k < n && !stays; k++)
-			stays = !strcmp(rows->items[i].labels, fresh[k].labels);
-		for (size_t m = 0; m < rows->n_metrics && !stays; m++)
-			stats_drop(p->stats, rows->metrics[m].name, rows->items[i].labels);
-	}
 	for (size_t k = 0; k < n; k++)
-		for (size_t m = 0; m < rows->n_metrics; m++)
-			fresh[k].words[m] =
-			        stats_word(p->stats, rows->metrics[m].kind, rows->metrics[m].name,
-			                   fresh[k].labels, rows->metrics[m].help);
+		if (!take_over(rows, &fresh[k]))
+			make_words(p, rows, &fresh[k]);
+	for (size_t i = 0; i < rows->n; i++)
+		for (size_t m = 0; !rows->items[i].stays && m < rows->n_metrics; m++)
+			stats_drop(p->stats, rows->metrics[m].name, rows->items[i].labels);
 	free(rows->items);
 	rows->items = fresh;
 	rows->n = n;

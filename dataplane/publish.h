@@ -13,7 +13,7 @@ struct publisher;
 struct stats;
 
 /** Backends that have counters of their own on the stats page; the effect page has all. */
-#define PUBLISH_BACKENDS_MAX 2048u
+#define PUBLISH_BACKENDS_MAX 1024u
 
 /** Make or take over the pages below @p run_dir. @return 0 or -errno */
 int publisher_open(const char *run_dir, struct publisher **out);
