@@ -42,7 +42,14 @@ static uint64_t source_digest(const struct model *m, const struct place *p)
 	return digest ? digest : 1;
 }
 
-/* Map the kept image. @return it, or NULL when there is none or it is damaged */
+/* Whether an image of this owner may be believed: the run directory is shared with the other processes. */
+static bool is_trusted(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && st->st_size > 0 &&
+	       (geteuid() == 0 || st->st_uid == 0 || st->st_uid == geteuid());
+}
+
+/* Map the kept image. @return it, or NULL when there is none, or it is damaged or another's */
 static const struct image *map_image(const char *path, size_t *bytes)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -51,7 +58,7 @@ static const struct image *map_image(const char *path, size_t *bytes)
 
 	if (fd < 0)
 		return NULL;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
+	if (fstat(fd, &st) == 0 && is_trusted(&st))
 		at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
 	close(fd);
 	if (at == MAP_FAILED)

@@ -19,13 +19,13 @@ RATE = 5000
 
 
 class Load:
-    """dnsperf over UDP at a steady rate."""
+    """dnsperf over UDP at a steady rate; from 50 sockets, whose buffers hold all answers that may be on their way."""
 
     def __init__(self, server, seconds, rate):
         server.write("queries", "".join(f"h{i}.shop.test A\n" for i in range(1000)) + "www.shop.test A\n")
         self.popen = subprocess.Popen(["dnsperf", "-s", "127.0.0.1", "-p", str(server.port), "-d",
-                                       server.path("queries"), "-l", str(seconds), "-Q", str(rate), "-q", "60000",
-                                       "-t", "5", "-c", "10", "-T", "1"],
+                                       server.path("queries"), "-l", str(seconds), "-Q", str(rate), "-q", "10000",
+                                       "-t", "5", "-c", "50", "-T", "1"],
                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def result(self):

@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From a document and its zone files to what is served, with health and overrides; and what explain says of it. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "dns/generation.h"
+#include "dns/image.h"
+#include "weir/explain.h"
+#include "weir/health.h"
+#include "weir/model.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define ALL      PLACE_PPM_ALL
+#define GOOD     "$TTL 60\n@ SOA ns root 1 1 1 1 1\n@ NS ns\nns A 192.0.2.1\nalias CNAME www\n"
+
+static const char config[] =
+        "schema = 1;\n"
+        "cluster = { name = \"t\"; hash_key_file = \"hash.key\"; hash_key_id = \"k1\"; };\n"
+        "sites = ( { name = \"ams\"; weight = 100; }, { name = \"fra\"; weight = 100; } );\n"
+        "nodes = ( { name = \"ams-1\"; site = \"ams\"; driver = \"xdp\"; ports = ( { interface = \"eth1\"; } );\n"
+        "  tunnel_source = [ \"10.1.255.0/24\", \"fd00:1:ff::/64\" ]; dns_listen = [ \"127.0.0.1\" ]; } );\n"
+        "checks = ( { name = \"c\"; type = \"tcp\"; port = 80; interval = \"1s\"; fast_interval = \"200ms\";\n"
+        "  timeout = \"500ms\"; rise = 2; fall = 3; } );\n"
+        "pools = ( { name = \"pa\"; site = \"ams\"; check = \"c\"; mode = \"ipip\"; max_backends = 10;\n"
+        "  backends = ( { name = \"b\"; address = \"10.1.1.11\"; weight = 1; } ); },\n"
+        " { name = \"pf\"; site = \"fra\"; check = \"c\"; mode = \"ipip\"; max_backends = 10;\n"
+        "  backends = ( { name = \"b\"; address = \"10.2.1.11\"; weight = 1; } ); } );\n"
+        "vips = ( { name = \"va\"; site = \"ams\"; addresses = [ \"203.0.113.10\", \"2001:db8:1::10\" ]; },\n"
+        " { name = \"vf\"; site = \"fra\"; addresses = [ \"198.51.100.10\", \"2001:db8:2::10\" ]; } );\n"
+        "services = ( { name = \"web\"; protocol = \"tcp\"; port = 80;\n"
+        "  at = ( { site = \"ams\"; vip = \"va\"; pool = \"pa\"; }, { site = \"fra\"; vip = \"vf\"; pool = \"pf\"; } ); } );\n"
+        "dns = { zones = ( { name = \"shop.test\"; file = \"zone\"; } );\n"
+        "  names = ( { name = \"%s\"; service = \"web\"; policy = \"weighted\"; ttl = { min = \"5s\"; max = \"60s\"; }; } ); };\n";
+
+static char dir[] = "/tmp/weir-generation.XXXXXX";
+static struct proc_dirs dirs;
+static unsigned n_reports;
+
+static void count(void *arg, const char *file, unsigned line, const char *message)
+{
+	(void)arg;
+	print_message("    %s:%u: %s\n", file, line, message);
+	n_reports++;
+}
+
+static void path_of(const char *name, char out[PATH_MAX])
+{
+	assert_int_equal(proc_path(dir, name, out), 0);
+}
+
+static void write_text(const char *name, const char *text)
+{
+	char path[PATH_MAX];
+	FILE *f;
+
+	path_of(name, path);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* Write the effective document with one dynamic name. */
+static void write_document(const char *dynamic)
+{
+	char text[4096], from[PATH_MAX], to[PATH_MAX];
+	struct model *m = NULL;
+	struct model_mistakes mistakes;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(text, sizeof(text), config, dynamic);
+#pragma GCC diagnostic pop
+	write_text("weir.conf", text);
+	path_of("weir.conf", from);
+	path_of(PROC_EFFECTIVE_FILE, to);
+	if (model_read_config(from, "ams-1", &m, &mistakes) != 0)
+		fail_msg("%s", mistakes.n_items ? mistakes.items[0].message : "?");
+	assert_int_equal(model_write_effective(m, to), 0);
+	model_mistakes_free(&mistakes);
+	model_free(m);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(dirs.conf, sizeof(dirs.conf), "%s", dir);
+	snprintf(dirs.state, sizeof(dirs.state), "%s", dir);
+	snprintf(dirs.run, sizeof(dirs.run), "%s", dir);
+	strcpy(dirs.node, "ams-1");
+	write_text("hash.key", "00112233445566778899aabbccddeeff\n");
+	write_text("zone", GOOD);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	char command[64];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	return system(command);
+}
+
+static int load(bool trust_cache, struct generation **out)
+{
+	const struct generation_how how = { .trust_cache = trust_cache,
+		                            .keep = true,
+		                            .report = count };
+
+	n_reports = 0;
+	return generation_load(&dirs, &how, out);
+}
+
+static void without_a_document_there_is_nothing(void **state)
+{
+	struct generation *g = NULL;
+	(void)state;
+
+	assert_int_equal(load(true, &g), -ENOENT);
+	assert_null(g);
+	assert_int_equal(n_reports, 0);
+}
+
+static void bad_zones_are_refused_when_nothing_is_kept(void **state)
+{
+	struct generation *g = NULL;
+	(void)state;
+
+	write_document("www.shop.test");
+	write_text("zone", GOOD "www A 192.0.2.2\n");
+	assert_int_equal(load(true, &g), -EINVAL);
+	assert_int_equal(n_reports, 1);
+	assert_null(g);
+}
+
+static void half_a_document_is_refused(void **state)
+{
+	struct generation *g = NULL;
+	(void)state;
+
+	write_text(PROC_EFFECTIVE_FILE, "schema = 1;\ncluster = {");
+	assert_int_equal(load(true, &g), -EINVAL);
+	assert_true(n_reports > 0);
+}
+
+static void the_kept_image_serves_what_it_fits(void **state)
+{
+	struct generation *g = NULL;
+	(void)state;
+
+	write_document("www.shop.test");
+	write_text("zone", GOOD);
+	assert_int_equal(load(true, &g), 0);
+	assert_int_equal(g->mapped_bytes, 0); /* compiled */
+	generation_free(g);
+
+	assert_int_equal(load(true, &g), 0);
+	assert_true(g->mapped_bytes > 0 && !g->stale); /* mapped */
+	generation_free(g);
+
+	assert_int_equal(load(false, &g), 0);
+	assert_int_equal(g->mapped_bytes, 0); /* compiled when told so */
+	generation_free(g);
+
+	write_text("zone", GOOD "more A 192.0.2.9\n");
+	assert_int_equal(load(true, &g), 0);
+	assert_int_equal(g->mapped_bytes, 0); /* the file has changed */
+	assert_int_equal(g->image->n_records, 5);
+	generation_free(g);
+}
+
+static void a_kept_image_stands_in_for_bad_zones(void **state)
+{
+	struct generation *g = NULL;
+	(void)state;
+
+	write_document("www.shop.test");
+	write_text("zone", GOOD);
+	assert_int_equal(load(true, &g), 0);
+	generation_free(g);
+	write_text("zone", GOOD "www A 192.0.2.2\n");
+	assert_int_equal(load(true, &g), 0);
+	assert_true(g->stale);
+	assert_int_equal(n_reports, 1);
+	generation_free(g);
+
+	g = NULL;
+	write_document("other.shop.test"); /* its dynamic names are not those of the image */
+	write_text("zone", GOOD "other A 192.0.2.2\n");
+	assert_int_equal(load(true, &g), -EINVAL);
+	assert_null(g);
+	write_document("www.shop.test");
+}
+
+static void a_damaged_image_is_made_anew(void **state)
+{
+	struct generation *g = NULL;
+	(void)state;
+
+	write_text("zone", GOOD);
+	write_text(GENERATION_IMAGE_FILE, "weirzone and nothing behind it");
+	assert_int_equal(load(true, &g), 0);
+	assert_int_equal(g->mapped_bytes, 0);
+	generation_free(g);
+	assert_int_equal(load(true, &g), 0);
+	assert_true(g->mapped_bytes > 0);
+	generation_free(g);
+}
+
+static void zones_with_includes_are_always_read(void **state)
+{
+	struct generation *g = NULL;
+	(void)state;
+
+	write_text("part", "inc A 192.0.2.7\n");
+	write_text("zone", GOOD "$INCLUDE part\n");
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(load(true, &g), 0);
+		assert_int_equal(g->mapped_bytes, 0);
+		generation_free(g);
+	}
+}
+
+static void verdicts_are_taken_from_the_page(void **state)
+{
+	struct generation *g = NULL;
+	struct health_page *page = calloc(1, sizeof(*page));
+	const uint64_t targets[] = { health_target_service("web", "fra", true),
+		                     health_target_service("web", "fra", false) };
+	health_word down = health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 1);
+	(void)state;
+
+	write_text("zone", GOOD);
+	assert_non_null(page);
+	assert_int_equal(load(true, &g), 0);
+	generation_observe(g, page, 0);
+	assert_int_equal(health_state(g->state->sites[1].words[1]), HEALTH_UNKNOWN);
+
+	assert_int_equal(health_set_targets(page, targets, COUNT(targets), 1), 0);
+	health_write(page, health_find(page, targets[0]), down);
+	generation_observe(g, page, 0);
+	assert_int_equal(g->state->sites[1].words[1], down);
+	assert_int_equal(g->state->sites[1].words[0], 0);
+	assert_int_equal(g->state->sites[0].words[1], 0);
+
+	page->generation++; /* being laid out: what was seen stays */
+	health_write(page, health_find(page, targets[0]), 0);
+	generation_observe(g, page, 0);
+	assert_int_equal(g->state->sites[1].words[1], down);
+	page->generation++;
+	generation_observe(g, NULL, 0); /* no page any more */
+	assert_int_equal(g->state->sites[1].words[1], down);
+	assert_int_equal(health_set_targets(page, targets, 0, 2),
+	                 0); /* the target is gone: its last word stays */
+	generation_observe(g, page, 0);
+	assert_int_equal(g->state->sites[1].words[1], down);
+	generation_free(g);
+	free(page);
+}
+
+#define T 1000000000000
+
+static const struct {
+	const char *why;
+	struct model_override o[2];
+	size_t n;
+	int64_t at_ms;
+	uint32_t drained_ppm;
+	bool disabled, forced_up, shifting;
+	int64_t next_ms;
+} overrides[] = {
+	{ .why = "none", .at_ms = T, .next_ms = MODEL_WALL_NEVER },
+	{ .why = "a drain that is to come",
+	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
+	           .name = "ams",
+	           .from_ms = T + 60000,
+	           .over_ms = 100000,
+	           .until_ms = MODEL_WALL_NEVER } },
+	  .n = 1,
+	  .at_ms = T,
+	  .next_ms = T + 60000 },
+	{ .why = "half-way",
+	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
+	           .name = "ams",
+	           .from_ms = T,
+	           .over_ms = 100000,
+	           .until_ms = MODEL_WALL_NEVER } },
+	  .n = 1,
+	  .at_ms = T + 50000,
+	  .drained_ppm = ALL / 2,
+	  .shifting = true,
+	  .next_ms = T + 100000 },
+	{ .why = "there",
+	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
+	           .name = "ams",
+	           .from_ms = T,
+	           .over_ms = 100000,
+	           .until_ms = T + 900000 } },
+	  .n = 1,
+	  .at_ms = T + 100000,
+	  .drained_ppm = ALL,
+	  .next_ms = T + 900000 },
+	{ .why = "on its way back",
+	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
+	           .name = "ams",
+	           .from_ms = T,
+	           .over_ms = 100000,
+	           .until_ms = T + 900000 } },
+	  .n = 1,
+	  .at_ms = T + 975000,
+	  .drained_ppm = ALL / 4,
+	  .shifting = true,
+	  .next_ms = T + 1000000 },
+	{ .why = "ended",
+	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
+	           .name = "ams",
+	           .from_ms = T,
+	           .until_ms = MODEL_WALL_NEVER,
+	           .ended = true } },
+	  .n = 1,
+	  .at_ms = T + 1,
+	  .next_ms = MODEL_WALL_NEVER },
+	{ .why = "held half-way",
+	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
+	           .name = "ams",
+	           .from_ms = T,
+	           .over_ms = 100000,
+	           .until_ms = MODEL_WALL_NEVER },
+	         { .kind = MODEL_OVERRIDE_HOLD,
+	           .name = "ams",
+	           .from_ms = T + 50000,
+	           .until_ms = MODEL_WALL_NEVER } },
+	  .n = 2,
+	  .at_ms = T + 500000,
+	  .drained_ppm = ALL / 2,
+	  .shifting = true,
+	  .next_ms = MODEL_WALL_NEVER },
+	{ .why = "another site's hold",
+	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
+	           .name = "ams",
+	           .from_ms = T,
+	           .over_ms = 100000,
+	           .until_ms = MODEL_WALL_NEVER },
+	         { .kind = MODEL_OVERRIDE_HOLD,
+	           .name = "fra",
+	           .from_ms = T + 50000,
+	           .until_ms = MODEL_WALL_NEVER } },
+	  .n = 2,
+	  .at_ms = T + 100000,
+	  .drained_ppm = ALL,
+	  .next_ms = MODEL_WALL_NEVER },
+	{ .why = "two drains: the higher level",
+	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
+	           .name = "ams",
+	           .from_ms = T,
+	           .over_ms = 100000,
+	           .until_ms = MODEL_WALL_NEVER },
+	         { .kind = MODEL_OVERRIDE_DRAIN,
+	           .name = "ams",
+	           .from_ms = T,
+	           .over_ms = 200000,
+	           .until_ms = MODEL_WALL_NEVER } },
+	  .n = 2,
+	  .at_ms = T + 50000,
+	  .drained_ppm = ALL / 2,
+	  .shifting = true,
+	  .next_ms = T + 100000 },
+	{ .why = "disabled for a time",
+	  .o = { { .kind = MODEL_OVERRIDE_DISABLE,
+	           .name = "ams",
+	           .from_ms = T,
+	           .until_ms = T + 5000 } },
+	  .n = 1,
+	  .at_ms = T,
+	  .disabled = true,
+	  .next_ms = T + 5000 },
+	{ .why = "no longer disabled",
+	  .o = { { .kind = MODEL_OVERRIDE_DISABLE,
+	           .name = "ams",
+	           .from_ms = T,
+	           .until_ms = T + 5000 } },
+	  .n = 1,
+	  .at_ms = T + 5000,
+	  .next_ms = MODEL_WALL_NEVER },
+	{ .why = "forced up",
+	  .o = { { .kind = MODEL_OVERRIDE_FORCE_UP,
+	           .name = "ams",
+	           .from_ms = T,
+	           .until_ms = MODEL_WALL_NEVER } },
+	  .n = 1,
+	  .at_ms = T,
+	  .forced_up = true,
+	  .next_ms = MODEL_WALL_NEVER },
+	{ .why = "a backend of the same name",
+	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
+	           .target = MODEL_TARGET_BACKEND,
+	           .pool = "pa",
+	           .name = "ams",
+	           .from_ms = T,
+	           .until_ms = MODEL_WALL_NEVER } },
+	  .n = 1,
+	  .at_ms = T + 1,
+	  .next_ms = MODEL_WALL_NEVER },
+};
+
+static void overrides_become_gates_and_classes(void **state)
+{
+	struct generation *g = NULL;
+	(void)state;
+
+	write_text("zone", GOOD);
+	assert_int_equal(load(true, &g), 0);
+	for (size_t i = 0; i < COUNT(overrides); i++) {
+		struct model m = *g->model;
+		const struct place_site_state *s = &g->state->sites[0];
+
+		print_message("  %s\n", overrides[i].why);
+		m.overrides = overrides[i].o;
+		m.n_overrides = overrides[i].n;
+		place_state_overrides(g->place, &m, overrides[i].at_ms, g->state);
+		assert_int_equal(s->drained_ppm, overrides[i].drained_ppm);
+		assert_int_equal(s->disabled, overrides[i].disabled);
+		assert_int_equal(s->forced_up, overrides[i].forced_up);
+		assert_int_equal(s->shifting, overrides[i].shifting);
+		assert_int_equal(s->next_ms, overrides[i].next_ms);
+		assert_int_equal(g->state->sites[1].drained_ppm, 0);
+	}
+	generation_free(g);
+}
+
+/* Whether a step of that kind says that. */
+static bool says(const struct explanation *e, const char *what, const char *text)
+{
+	for (size_t i = 0; i < e->n_steps; i++)
+		if (strcmp(e->steps[i].what, what) == 0 && strstr(e->steps[i].text, text))
+			return true;
+	return false;
+}
+
+static void explain_tells_each_step(void **state)
+{
+	static const struct {
+		const char *name, *type, *rcode, *what, *text;
+	} cases[] = {
+		{ "www.shop.test", "A", "NOERROR", "key",
+		  "192.0.2.0/24, from the resolver's address" },
+		{ "www.shop.test", "AAAA", "NOERROR", "candidates", "ams, fra" },
+		{ "www.shop.test", "A", "NOERROR", "ttl", "60 s: all is stable" },
+		{ "alias.shop.test", "A", "NOERROR", "alias", "alias.shop.test is an alias" },
+		{ "alias.shop.test", "A", "NOERROR", "chosen", "" },
+		{ "www.shop.test", "MX", "NOERROR", "nodata", "www.shop.test has no records" },
+		{ "none.shop.test", "A", "NXDOMAIN", "nxdomain", "below shop.test" },
+		{ "elsewhere.test", "A", "REFUSED", "outside", "none of the zones" },
+	};
+	struct explain_request request = { .wall_ms = T };
+	struct explanation *e = NULL;
+	(void)state;
+
+	write_document("www.shop.test");
+	write_text("zone", GOOD);
+	assert_int_equal(addr_parse("192.0.2.77", &request.client), 0);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		print_message("  %s %s: %s\n", cases[i].name, cases[i].type, cases[i].what);
+		request.name = cases[i].name;
+		request.type = cases[i].type;
+		assert_int_equal(explain_dns(&dirs, &request, &e), 0);
+		assert_string_equal(e->rcode, cases[i].rcode);
+		assert_true(says(e, cases[i].what, cases[i].text));
+		explain_free(e);
+	}
+	request.name = "a..b";
+	assert_int_equal(explain_dns(&dirs, &request, &e), -EINVAL);
+	assert_int_equal(e->n_mistakes, 1);
+	explain_free(e);
+	request.name = "www.shop.test";
+	request.type = "NOTYPE";
+	assert_int_equal(explain_dns(&dirs, &request, &e), -EINVAL);
+	explain_free(e);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_a_document_there_is_nothing),
+		cmocka_unit_test(bad_zones_are_refused_when_nothing_is_kept),
+		cmocka_unit_test(half_a_document_is_refused),
+		cmocka_unit_test(the_kept_image_serves_what_it_fits),
+		cmocka_unit_test(a_kept_image_stands_in_for_bad_zones),
+		cmocka_unit_test(a_damaged_image_is_made_anew),
+		cmocka_unit_test(zones_with_includes_are_always_read),
+		cmocka_unit_test(verdicts_are_taken_from_the_page),
+		cmocka_unit_test(overrides_become_gates_and_classes),
+		cmocka_unit_test(explain_tells_each_step),
+	};
+
+	return cmocka_run_group_tests_name("generation", tests, set_up, tear_down);
+}
