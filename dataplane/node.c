@@ -312,6 +312,18 @@ static void watch_backends(struct node *n, const struct node_pool *p)
 	}
 }
 
+/* So are those of backends that left the document while an earlier process ran, if flows still use them. */
+static void watch_left(struct node *n)
+{
+	for (uint32_t i = 1; i < n->sizes.backends && n->hops; i++) {
+		if (!(n->t.backends[i].flags & FWD_BACKEND_USED) || n->is_watched[i])
+			continue;
+		memcpy(n->watched[i].bytes, n->t.backends[i].address.bytes,
+		       sizeof(n->watched[i].bytes));
+		n->is_watched[i] = !hops_watch(n->hops, &n->watched[i]);
+	}
+}
+
 /* The pools are bound: write all that is below services, then services. */
 static void switch_over(struct node *n, const struct node_time *time)
 {
@@ -328,6 +340,7 @@ static void switch_over(struct node *n, const struct node_time *time)
 		node_apply_pool(n, p, time);
 		node_write_pool(n, p);
 	}
+	watch_left(n);
 	node_write_services(n, &n->t);
 	node_rest(n, time);
 }

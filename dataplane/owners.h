@@ -31,7 +31,7 @@ struct owner_cold;
 /** A slot is warned at least so long before its living owner loses it: a SYN's first repetition. */
 #define OWNERS_WARN_MS 1500u
 /** A pass over the exceptions takes so long at most. */
-#define OWNERS_PASS_MS 64000u
+#define OWNERS_PASS_MS 16000u
 /** How often owners_tick() wants to be called when nothing is in progress. */
 #define OWNERS_IDLE_MS 1000u
 
