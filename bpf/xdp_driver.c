@@ -314,8 +314,10 @@ static int resize_begin(struct driver *d, const struct driver_sizes *wanted,
 		.slots = larger(old->slots, wanted->slots),
 		.exception_sets = larger(old->exception_sets, wanted->exception_sets),
 	};
-	int err = xdp_set_make(&d->next, &z, why);
+	int err;
 
+	why->text[0] = 0;
+	err = xdp_set_make(&d->next, &z, why);
 	if (err)
 		return err;
 	d->seen = xdp_seen_take(&d->now);

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A node on a driver whose tables are ordinary memory, with a document of world.h and a health
+ * page. For tests that need tables as the process makes them.
+ */
+#ifndef WEIR_TESTS_UNIT_DATAPLANE_STAGE_H
+#define WEIR_TESTS_UNIT_DATAPLANE_STAGE_H
+
+#include <stdlib.h>
+
+#include "dataplane/node.h"
+#include "weir/health.h"
+
+#include "tests/unit/dataplane/world.h"
+
+#define CPUS 2u
+
+/* --- a driver in memory --- */
+
+struct driver {
+	struct driver_sizes sizes, next_sizes;
+	struct fwd_tables now, next;
+	unsigned graces;
+};
+
+static inline void *zeros(size_t n, size_t size)
+{
+	void *p = calloc(n, size);
+
+	assert_non_null(p);
+	return p;
+}
+
+static inline void make_tables(struct fwd_tables *t, const struct driver_sizes *z)
+{
+	*t = (struct fwd_tables){
+		.root = zeros(1, sizeof(*t->root)),
+		.services = zeros(2ul * z->services, sizeof(*t->services)),
+		.pools = zeros(z->pools, sizeof(*t->pools)),
+		.slots = zeros(z->slots / 32, sizeof(*t->slots)),
+		.colds = zeros(z->slots, sizeof(*t->colds)),
+		.backends = zeros(z->backends, sizeof(*t->backends)),
+		.exceptions = zeros(z->exception_sets, sizeof(*t->exceptions)),
+		.cpus = zeros(CPUS, sizeof(*t->cpus)),
+		.service_counts = zeros(CPUS * z->service_counts, sizeof(*t->service_counts)),
+		.backend_counts = zeros(CPUS * z->backends, sizeof(*t->backend_counts)),
+		.n_services = 2 * z->services,
+		.n_pools = z->pools,
+		.n_slots = z->slots / 32,
+		.n_colds = z->slots,
+		.n_backends = z->backends,
+		.n_exceptions = z->exception_sets,
+		.n_cpus = CPUS,
+		.n_service_counts = CPUS * z->service_counts,
+		.n_backend_counts = CPUS * z->backends
+	};
+	*t->root = (struct fwd_root){ .layout = FWD_TABLES_LAYOUT,
+		                      .n_services = z->services,
+		                      .n_service_counts = z->service_counts,
+		                      .n_backends = z->backends,
+		                      .n_exception_sets = z->exception_sets,
+		                      .n_slots = z->slots,
+		                      .n_cpus = CPUS };
+}
+
+static inline void free_tables(struct fwd_tables *t)
+{
+	free(t->root);
+	free(t->services);
+	free(t->pools);
+	free(t->slots);
+	free(t->colds);
+	free(t->backends);
+	free(t->exceptions);
+	free(t->cpus);
+	free(t->service_counts);
+	free(t->backend_counts);
+}
+
+static inline void memory_tables(const struct driver *d, struct fwd_tables *out)
+{
+	*out = d->now;
+}
+
+static inline void memory_sizes(const struct driver *d, struct driver_sizes *out)
+{
+	*out = d->sizes;
+}
+
+static inline int memory_begin(struct driver *d, const struct driver_sizes *sizes,
+                               struct fwd_tables *next, struct driver_why *why)
+{
+	(void)why;
+	d->next_sizes = *sizes;
+	make_tables(&d->next, sizes);
+	memcpy(d->next.pools, d->now.pools, d->now.n_pools * sizeof(*d->now.pools));
+	memcpy(d->next.slots, d->now.slots, d->now.n_slots * sizeof(*d->now.slots));
+	memcpy(d->next.colds, d->now.colds, d->now.n_colds * sizeof(*d->now.colds));
+	memcpy(d->next.backends, d->now.backends, d->now.n_backends * sizeof(*d->now.backends));
+	*next = d->next;
+	return 0;
+}
+
+static inline int memory_commit(struct driver *d, struct driver_why *why)
+{
+	(void)why;
+	free_tables(&d->now);
+	d->now = d->next;
+	d->sizes = d->next_sizes;
+	return 0;
+}
+
+static inline void memory_grace(struct driver *d)
+{
+	d->graces++;
+}
+
+static const struct driver_ops memory = { .name = "memory",
+	                                  .tables = memory_tables,
+	                                  .sizes = memory_sizes,
+	                                  .resize_begin = memory_begin,
+	                                  .resize_commit = memory_commit,
+	                                  .grace = memory_grace };
+
+/* --- a node with a document and a health page --- */
+
+struct stage {
+	struct driver driver;
+	struct node node;
+	struct world first, second;
+	struct health_page *health;
+	struct node_time time;
+};
+
+static inline void start_node(struct stage *s, bool kept)
+{
+	assert_int_equal(node_init(&s->node, &memory, &s->driver, kept), 0);
+	node_health(&s->node, s->health);
+}
+
+static inline void take(struct stage *s, struct world *w)
+{
+	char why[PLAN_WHY_MAX] = "";
+
+	assert_int_equal(node_document(&s->node, &w->model, &s->time, why), 0);
+}
+
+static inline void stage_init(struct stage *s)
+{
+	uint64_t targets[3];
+
+	memset(s, 0, sizeof(*s));
+	s->time = (struct node_time){ 100000, 50000000, NOW };
+	s->driver.sizes = (struct driver_sizes){ 64, 16, 80, 82, 8192, 128 };
+	make_tables(&s->driver.now, &s->driver.sizes);
+	s->health = zeros(1, sizeof(*s->health));
+	make_world(&s->first);
+	make_world(&s->second);
+	for (uint64_t i = 0; i < 3; i++)
+		targets[i] = health_target_backend("web-ams", 5 + 2 * i);
+	assert_int_equal(health_set_targets(s->health, targets, 3, 1), 0);
+	start_node(s, false);
+}
+
+static inline void stage_fini(struct stage *s)
+{
+	node_fini(&s->node);
+	free_tables(&s->driver.now);
+	free(s->health);
+}
+
+#endif
