@@ -63,7 +63,7 @@ BUGS = [
     ("encap.h", "o->inner_is4 ? FWD_PROTO_IP4 : FWD_PROTO_IP6", "FWD_PROTO_IP4"),
     ("encap.h", "host & ~prefix->mask.longs_be[1]", "host"),
     ("encap.h", "0xc000u | (spread & 0x3fffu)", "0xc000u | (spread & 0x1fffu)"),
-    ("rewrite.h", "sum + (sum >> 16)", "sum"),
+    ("rewrite.h", "sum + (sum >= 0xffff)", "sum + (sum > 0xffff)"),
     ("rewrite.h", "ip6->hop_limit--;", ";"),
     ("rewrite.h", "vlan->tag_be = fwd_be16(b->vlan);", "vlan->tag_be = b->vlan;"),
     ("rewrite.h", "uint32_t spread = (uint32_t)(v->hash >> 32);", "uint32_t spread = (uint32_t)v->hash;"),

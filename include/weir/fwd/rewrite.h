@@ -26,7 +26,7 @@ FWD_INLINE void fwd_rewrite_ttl(uint8_t *l3, bool is4)
 	/* TTL stands in its word's first byte: the checksum, a complement, grows by as much. */
 	ip4->ttl--;
 	sum = (uint32_t)ip4->sum + 1;
-	ip4->sum = (uint16_t)(sum + (sum >> 16));
+	ip4->sum = (uint16_t)(sum + (sum >= 0xffff)); /* 0xffff would be a second zero */
 }
 
 /** What the outer header says. */
