@@ -57,6 +57,14 @@ void mistakes_add(struct model_mistakes *m, struct where at, const char *field, 
 		m->items[m->n_items++] = mistake;
 }
 
+void model_mistakes_add(struct model_mistakes *m, const char *file, unsigned line,
+                        const char *field, const char *message)
+{
+	if (!m->arena && mistakes_init(m) != 0)
+		return;
+	mistakes_add(m, (struct where){ file, line }, field, "%s", message);
+}
+
 static int by_place(const void *a, const void *b)
 {
 	const struct model_mistake *x = a, *y = b;

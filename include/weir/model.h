@@ -289,6 +289,9 @@ int model_write_effective(const struct model *m, const char *path);
 /** Write the configuration part of @p m, normalised, as text from malloc(), given. @return NULL when out of memory */
 char *model_text(const struct model *m);
 
+/** Add a mistake that was found elsewhere, such as in a zone file; texts are copied. */
+void model_mistakes_add(struct model_mistakes *mistakes, const char *file, unsigned line,
+                        const char *field, const char *message);
 /** Free a model with all that it points to; NULL is fine. */
 void model_free(struct model *m);
 void model_mistakes_free(struct model_mistakes *mistakes);

@@ -9,6 +9,7 @@
 
 #include "mgmt/cli/cli.h"
 #include "weir/model.h"
+#include "weir/zones.h"
 
 static void print_mistakes(const struct model_mistakes *mistakes)
 {
@@ -72,6 +73,11 @@ static void print_summary(const char *path, const struct model *m)
 		       m->checks[i].detect_worst_ms);
 }
 
+static void take_zone_mistake(void *arg, const char *file, unsigned line, const char *message)
+{
+	model_mistakes_add(arg, file, line, "dns.zones", message);
+}
+
 int cli_config_check(struct cli *cli, const struct cli_args *args)
 {
 	char path[PATH_MAX];
@@ -81,6 +87,8 @@ int cli_config_check(struct cli *cli, const struct cli_args *args)
 	if (path_of(cli, args, path) != 0)
 		return cli_fail(CLI_USAGE, "the path is too long");
 	int err = model_read_config(path, NULL, &m, &mistakes);
+	if (!err)
+		err = zones_check(m, take_zone_mistake, &mistakes);
 	if (cli->json)
 		print_mistakes_json(&mistakes);
 	else if (err)

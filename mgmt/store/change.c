@@ -165,6 +165,8 @@ static int change_to(struct intent *in, const struct intent_change *change, stru
 		return rc;
 	rc = gather_model(files, in->state_dir, in->conf_dir, in->node, &model, &out->mistakes);
 	if (!rc)
+		rc = gather_check_zones(model, files, in->state_dir, &out->mistakes);
+	if (!rc)
 		rc = plan_make(head ? head->model : NULL, model, &out->plan);
 	out->changed = !head || strcmp(head->version.digest, digest) || in->n_foreign;
 	if (!rc && !out->changed)

@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/proc.h"
+#include "weir/zones.h"
 
 #define DEPTH_MAX 10
 
@@ -227,4 +228,24 @@ int gather_model(const struct files *files, const char *state_dir, const char *c
 	}
 	*out = m;
 	return 0;
+}
+
+static void take_zone_mistake(void *arg, const char *file, unsigned line, const char *message)
+{
+	model_mistakes_add(arg, file, line, "dns.zones", message);
+}
+
+int gather_check_zones(const struct model *m, const struct files *files, const char *state_dir,
+                       struct model_mistakes *mistakes)
+{
+	char digest[DIGEST_TEXT_MAX], laid_out[PATH_MAX], dir[PATH_MAX];
+	int rc = gather_dir(state_dir, files_digest(files, digest), laid_out);
+
+	if (!rc && !realpath(laid_out, dir))
+		rc = -errno;
+	if (!rc)
+		rc = zones_check(m, take_zone_mistake, mistakes);
+	if (rc == -EINVAL)
+		shorten_mistakes(mistakes, dir);
+	return rc;
 }

@@ -128,6 +128,17 @@ def bad_changes(world, report):
     report.equal((status, 'did you mean "ams"' in errors), (1, True), "a mistake is told with its near name")
     with open(path, "w") as f:
         f.write(original)
+    zone = os.path.join(ams.conf, f"{world.plan.zone}.zone")
+    with open(zone) as f:
+        records = f.read()
+    with open(zone, "w") as f:
+        f.write(records + f"{world.plan.host} IN A 192.0.2.99\n")
+    status, _, errors = weir(ams, "apply", "--reason", "bad zone")
+    report.equal((status, f"{world.plan.zone}.zone:{records.count(chr(10)) + 1}: dns.zones: " in errors), (1, True),
+                 "an address beside a dynamic name is a mistake with its line")
+    report.equal(weir(ams, "zone", "reload")[0], 1, "a zone reload refuses it too")
+    with open(zone, "w") as f:
+        f.write(records)
     report.equal(weir(ams, "apply", "--reason", "old", "--base", "v1-0000000000000000")[0], 4, "a stale base is a conflict")
     report.equal(weir_json(ams, "versions")["items"][0]["digest"], head, "neither changed anything")
     weir(ams, "drain", "site", "fra", "--until", "+1h", "--reason", "lab", "--now")

@@ -347,6 +347,25 @@ class Cli(unittest.TestCase):
         self.assertFalse(found["ok"])
         self.assertEqual([m["line"] for m in found["mistakes"]], [2, 4])
 
+    def test_config_check_reads_the_zones_as_the_dns_server_does(self):
+        soa = "@ 300 IN SOA ns host 1 2 3 4 5\n@ 300 IN NS ns\nns 300 IN A 192.0.2.1\n"
+        names = 'names = ( { name = "www.shop.example"; service = "web"; } ); '
+        self.write(CONFIG + """
+            pools = ( { name = "p"; site = "s"; backends = ( { name = "b"; address = "10.1.0.1"; } ); } );
+            vips = ( { name = "v"; site = "s"; addresses = [ "203.0.113.1" ]; } );
+            services = ( { name = "web"; protocol = "tcp"; port = 80; at = ( { site = "s"; vip = "v"; pool = "p"; } ); } );
+            dns = { zones = ( { name = "shop.example"; file = "z"; } ); %s };""" % names)
+        for zone, line, told in ((soa, 0, None), (soa + "www 300 IN A 192.0.2.2\n", 4, "www"),
+                                 (soa + "bad 300 IN A 192.0.2.999\n", 4, ""), (soa + "www 300 IN NS x\n", 0, "www"),
+                                 ("@ 300 IN NS ns\n", 0, "SOA")):
+            path = self.write(zone, "z")
+            done = self.weir("config", "check")
+            with self.subTest(zone):
+                self.assertEqual(done.returncode, 0 if told is None else 1, done.stderr)
+                if told is not None:
+                    self.assertIn(f"{path}:{line}: dns.zones: " if line else "dns.zones: ", done.stderr)
+                    self.assertIn(told, done.stderr)
+
     def test_config_check_of_what_is_not_there(self):
         for path in ("none", ".", "/dev/null"):
             done = self.weir("config", "check", path)
