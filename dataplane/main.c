@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "dataplane/metrics.h"
 #include "dataplane/process.h"
 #include "weir/effect.h"
 #include "weir/model.h"
@@ -28,7 +30,8 @@ static void usage(FILE *to)
 	fprintf(to,
 	        "usage: weir-dataplane [OPTIONS]             forward by the effective document\n"
 	        "       weir-dataplane --detach [--cluster NAME] [OPTIONS]\n"
-	        "                                            stop forwarding: remove program and tables\n\n"
+	        "                                            stop forwarding: remove program and tables\n"
+	        "       weir-dataplane --metrics             what its metrics mean, as docs/metrics-dataplane.md\n\n"
 	        "Forwarding outlives the process. --cluster is needed where there is no document that names it.\n\n%s",
 	        proc_dirs_help);
 }
@@ -82,12 +85,15 @@ static void prepare_bpf_dir(const char *dir)
 
 static int run(const struct proc_dirs *dirs)
 {
+	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 	static struct process p;
 	int err;
 
 	p.dirs = *dirs;
 	p.ops = &driver_xdp;
 	prepare_bpf_dir(dirs->bpf);
+	(void)setrlimit(RLIMIT_MEMLOCK,
+	                &unlimited); /* Linux before 5.11 counts maps; a right that we give up */
 	err = proc_become("dataplane",
 	                  1ull << CAP_NET_ADMIN | 1ull << CAP_BPF | 1ull << CAP_PERFMON);
 	if (err) {
@@ -108,6 +114,10 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--help")) {
 			usage(stdout);
+			return 0;
+		}
+		if (!strcmp(argv[i], "--metrics")) {
+			metrics_document(stdout);
 			return 0;
 		}
 		if (!strcmp(argv[i], "--detach")) {

@@ -14,49 +14,18 @@
 #include "base/page.h"
 #include "base/proc.h"
 #include "dataplane/effect_inside.h"
-#include "weir/fwd/reason.h"
+#include "dataplane/metrics.h"
 #include "weir/model.h"
 #include "weir/stats.h"
 
 #define WORDS_MAX 32768u
 
-/* Metrics by one label set; the words lie in a row. */
-struct metric {
-	enum stats_kind kind;
-	const char *name, *help;
-};
-
-static const struct metric service_metrics[] = {
-	{ STATS_COUNTER, "weir_dataplane_service_packets_total",
-	  "packets forwarded for the service" },
-	{ STATS_COUNTER, "weir_dataplane_service_bytes_total",
-	  "their frames as received, without FCS" },
-};
-static const struct metric backend_metrics[] = {
-	{ STATS_COUNTER, "weir_dataplane_backend_packets_total", "packets sent to the backend" },
-	{ STATS_COUNTER, "weir_dataplane_backend_bytes_total",
-	  "their frames as received, without FCS" },
-	{ STATS_GAUGE, "weir_dataplane_backend_in_force", "1: the tables may send to it" },
-	{ STATS_GAUGE, "weir_dataplane_backend_next_hop", "1: the way to it is known" },
-	{ STATS_GAUGE, "weir_dataplane_backend_slots", "slots whose current owner it is" },
-	{ STATS_GAUGE, "weir_dataplane_backend_base_slots",
-	  "slots of others that still owe it flows" },
-	{ STATS_GAUGE, "weir_dataplane_backend_exceptions", "flows remembered as its own" },
-};
-static const struct metric pool_metrics[] = {
-	{ STATS_GAUGE, "weir_dataplane_pool_slots", "slots of the pool" },
-	{ STATS_GAUGE, "weir_dataplane_pool_slots_empty", "slots that nobody owns" },
-	{ STATS_GAUGE, "weir_dataplane_pool_slots_unsettled", "slots with an earlier owner" },
-	{ STATS_GAUGE, "weir_dataplane_pool_backends_held", "backends kept in force by a guard" },
-};
-#define COUNT(a)   (sizeof(a) / sizeof((a)[0]))
-#define ROW_MAX    COUNT(backend_metrics)
 #define LABELS_MAX 128
 
 struct row {
 	char labels[LABELS_MAX];
 	uint64_t key; /* service: hash of its name; backend: its key; pool: its id */
-	uint64_t *words[ROW_MAX];
+	uint64_t *words[METRICS_ROW_MAX];
 	bool stays; /* scratch of replace_rows() */
 };
 
@@ -67,111 +36,24 @@ struct rows {
 	size_t n;
 };
 
-enum { SERVICES, BACKENDS, POOLS, KINDS };
-
-enum total {
-	RECEIVED,
-	RECEIVED_BYTES,
-	DOCUMENT,
-	REFUSED,
-	DOCUMENTS,
-	REFUSALS,
-	RESIZES,
-	DEATHS,
-	RETURNS,
-	HELD,
-	EXCEPTIONS,
-	EXCEPTIONS_MAX,
-	HOP_CHANGES,
-	HOP_RESYNCS,
-	HOPS_REFUSED,
-	PORTS,
-	PORTS_GENERIC,
-	CPU_US,
-	RESIDENT,
-	TOTALS
-};
-
-static const struct metric totals[TOTALS] = {
-	[RECEIVED] = { STATS_COUNTER, "weir_dataplane_received_packets_total",
-	               "packets seen on our ports" },
-	[RECEIVED_BYTES] = { STATS_COUNTER, "weir_dataplane_received_bytes_total",
-	                     "their frames, without FCS" },
-	[DOCUMENT] = { STATS_GAUGE, "weir_dataplane_document", "number of the document in force" },
-	[REFUSED] = { STATS_GAUGE, "weir_dataplane_document_refused",
-	              "1: a newer document was refused, the old one is in force" },
-	[DOCUMENTS] = { STATS_COUNTER, "weir_dataplane_documents_total", "documents taken" },
-	[REFUSALS] = { STATS_COUNTER, "weir_dataplane_documents_refused_total",
-	               "documents refused" },
-	[RESIZES] = { STATS_COUNTER, "weir_dataplane_resizes_total", "times that tables grew" },
-	[DEATHS] = { STATS_COUNTER, "weir_dataplane_backends_out_total",
-	             "backends taken out of force" },
-	[RETURNS] = { STATS_COUNTER, "weir_dataplane_backends_back_total",
-	              "backends that came back" },
-	[HELD] = { STATS_COUNTER, "weir_dataplane_guard_holds_total",
-	           "removals that a guard held back" },
-	[EXCEPTIONS] = { STATS_GAUGE, "weir_dataplane_exceptions", "flows remembered" },
-	[EXCEPTIONS_MAX] = { STATS_GAUGE, "weir_dataplane_exceptions_max", "room for them" },
-	[HOP_CHANGES] = { STATS_COUNTER, "weir_dataplane_next_hop_changes_total",
-	                  "next hops that changed" },
-	[HOP_RESYNCS] = { STATS_COUNTER, "weir_dataplane_next_hop_resyncs_total",
-	                  "times that all was read again after lost messages" },
-	[HOPS_REFUSED] = { STATS_COUNTER, "weir_dataplane_next_hops_refused_total",
-	                   "addresses or links beyond the limit" },
-	[PORTS] = { STATS_GAUGE, "weir_dataplane_ports", "ports that carry this program" },
-	[PORTS_GENERIC] = { STATS_GAUGE, "weir_dataplane_ports_generic",
-	                    "of them in the slower generic mode" },
-	[CPU_US] = { STATS_COUNTER, "weir_dataplane_process_cpu_microseconds_total",
-	             "CPU time of the process" },
-	[RESIDENT] = { STATS_GAUGE, "weir_dataplane_process_resident_bytes",
-	               "memory of the process" },
-};
-
 struct publisher {
 	char run_dir[PATH_MAX];
 	struct stats *stats;
 	struct page *page;
 	struct effect_page *scratch;
-	struct rows rows[KINDS];
+	struct rows rows[METRICS_KINDS];
 	uint64_t *totals[TOTALS], *reasons[FWD_REASON_COUNT], *events[OWNER_EVENT_COUNT];
 	uint32_t page_pools, page_backends;
 };
 
 static void make_reasons(struct publisher *p)
 {
-	static const struct {
-		const char *label, *kind, *text;
-	} reasons[FWD_REASON_COUNT] = {
-#define REASON(name, kind_, label_, text_) [FWD_REASON_##name] = { label_, #kind_, text_ },
-		FWD_REASONS(REASON)
-#undef REASON
-	};
-	static const struct {
-		const char *label, *text;
-	} events[OWNER_EVENT_COUNT] = {
-#define EVENT(name, label_, text_) [OWNER_EVENT_##name] = { label_, text_ },
-		OWNER_EVENTS(EVENT)
-#undef EVENT
-	};
-	char labels[LABELS_MAX];
-
-	for (int i = 0; i < FWD_REASON_COUNT; i++) {
-		const char *kind = !strcmp(reasons[i].kind, "TX")     ? "sent"
-		                   : !strcmp(reasons[i].kind, "PASS") ? "passed"
-		                                                      : "dropped";
-
-		snprintf(labels, sizeof(labels), "action=\"%s\",reason=\"%s\"", kind,
-		         reasons[i].label);
-		p->reasons[i] =
-		        stats_word(p->stats, STATS_COUNTER, "weir_dataplane_packets_total", labels,
-		                   "packets by what became of them; all together: received");
-	}
-	for (int i = 0; i < OWNER_EVENT_COUNT; i++) {
-		snprintf(labels, sizeof(labels), "event=\"%s\"", events[i].label);
-		p->events[i] =
-		        stats_word(p->stats, STATS_COUNTER, "weir_dataplane_owner_events_total",
-		                   labels, "what packets met in slots that look further");
-	}
+	for (int i = 0; i < FWD_REASON_COUNT; i++)
+		p->reasons[i] = stats_word(p->stats, metrics_packets.kind, metrics_packets.name,
+		                           metrics_reasons[i].labels, metrics_packets.help);
+	for (int i = 0; i < OWNER_EVENT_COUNT; i++)
+		p->events[i] = stats_word(p->stats, metrics_events.kind, metrics_events.name,
+		                          metrics_owner_events[i].labels, metrics_events.help);
 }
 
 int publisher_open(const char *run_dir, struct publisher **out)
@@ -184,13 +66,12 @@ int publisher_open(const char *run_dir, struct publisher **out)
 		return err;
 	}
 	snprintf(p->run_dir, sizeof(p->run_dir), "%s", run_dir);
-	p->rows[SERVICES] = (struct rows){ service_metrics, COUNT(service_metrics), NULL, 0 };
-	p->rows[BACKENDS] = (struct rows){ backend_metrics, COUNT(backend_metrics), NULL, 0 };
-	p->rows[POOLS] = (struct rows){ pool_metrics, COUNT(pool_metrics), NULL, 0 };
+	for (int k = 0; k < METRICS_KINDS; k++)
+		p->rows[k] = (struct rows){ metrics_rows[k].items, metrics_rows[k].n, NULL, 0 };
 	make_reasons(p);
 	for (int i = 0; i < TOTALS; i++)
-		p->totals[i] =
-		        stats_word(p->stats, totals[i].kind, totals[i].name, "", totals[i].help);
+		p->totals[i] = stats_word(p->stats, metrics_totals[i].kind, metrics_totals[i].name,
+		                          "", metrics_totals[i].help);
 	*out = p;
 	return 0;
 }
@@ -199,7 +80,7 @@ void publisher_close(struct publisher *p)
 {
 	if (!p)
 		return;
-	for (int k = 0; k < KINDS; k++)
+	for (int k = 0; k < METRICS_KINDS; k++)
 		free(p->rows[k].items);
 	stats_close(p->stats);
 	page_close(p->page);
@@ -273,7 +154,7 @@ static void make_backends(struct publisher *p, const struct node *n)
 	if (left_out)
 		log_note("backends-without-counters", "left_out=%zu limit=%u", left_out,
 		         PUBLISH_BACKENDS_MAX);
-	replace_rows(p, &p->rows[BACKENDS], fresh, used);
+	replace_rows(p, &p->rows[METRICS_BACKEND], fresh, used);
 }
 
 static void make_pools(struct publisher *p, const struct node *n)
@@ -286,7 +167,7 @@ static void make_pools(struct publisher *p, const struct node *n)
 		snprintf(fresh[i].labels, LABELS_MAX, "pool=\"%s\"", n->pools[i].plan->model->name);
 		fresh[i].key = n->pools[i].plan->id;
 	}
-	replace_rows(p, &p->rows[POOLS], fresh, n->n_pools);
+	replace_rows(p, &p->rows[METRICS_POOL], fresh, n->n_pools);
 }
 
 static void make_services(struct publisher *p, const struct node *n)
@@ -302,7 +183,7 @@ static void make_services(struct publisher *p, const struct node *n)
 		snprintf(fresh[i].labels, LABELS_MAX, "service=\"%s\"", name);
 		fresh[i].key = hash_text(name);
 	}
-	replace_rows(p, &p->rows[SERVICES], fresh, count);
+	replace_rows(p, &p->rows[METRICS_SERVICE], fresh, count);
 }
 
 /* A page and a scratch copy with room for the node's tables. */
@@ -360,8 +241,8 @@ static void sum_cpus(struct publisher *p, const struct fwd_tables *t)
 
 static void write_services(struct publisher *p, const struct node *n)
 {
-	for (size_t i = 0; i < p->rows[SERVICES].n; i++) {
-		struct row *r = &p->rows[SERVICES].items[i];
+	for (size_t i = 0; i < p->rows[METRICS_SERVICE].n; i++) {
+		struct row *r = &p->rows[METRICS_SERVICE].items[i];
 		uint32_t at = places_find(n->count_places, r->key);
 		uint64_t packets = 0, bytes = 0;
 
@@ -387,8 +268,8 @@ static void write_backends(struct publisher *p, const struct node *n)
 {
 	const struct effect_backend *rows = effect_page_backends(p->scratch);
 
-	for (size_t i = 0; i < p->rows[BACKENDS].n; i++) {
-		struct row *r = &p->rows[BACKENDS].items[i];
+	for (size_t i = 0; i < p->rows[METRICS_BACKEND].n; i++) {
+		struct row *r = &p->rows[METRICS_BACKEND].items[i];
 		const struct effect_backend *b = find_row(rows, p->scratch->total.n_backends,
 		                                          places_find(n->backend_places, r->key));
 
@@ -408,8 +289,8 @@ static void write_pools(struct publisher *p)
 {
 	const struct effect_pool *pools = effect_page_pools(p->scratch);
 
-	for (size_t i = 0; i < p->rows[POOLS].n; i++) {
-		struct row *r = &p->rows[POOLS].items[i];
+	for (size_t i = 0; i < p->rows[METRICS_POOL].n; i++) {
+		struct row *r = &p->rows[METRICS_POOL].items[i];
 
 		for (uint32_t k = 0; k < p->scratch->total.n_pools; k++) {
 			if (pools[k].pool != r->key)

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "dataplane/metrics.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static const struct metric service_metrics[] = {
+	{ STATS_COUNTER, "weir_dataplane_service_packets_total",
+	  "packets forwarded for the service" },
+	{ STATS_COUNTER, "weir_dataplane_service_bytes_total",
+	  "their frames as received, without FCS" },
+};
+static const struct metric backend_metrics[] = {
+	{ STATS_COUNTER, "weir_dataplane_backend_packets_total", "packets sent to the backend" },
+	{ STATS_COUNTER, "weir_dataplane_backend_bytes_total",
+	  "their frames as received, without FCS" },
+	{ STATS_GAUGE, "weir_dataplane_backend_in_force", "1: the tables may send to it" },
+	{ STATS_GAUGE, "weir_dataplane_backend_next_hop", "1: the way to it is known" },
+	{ STATS_GAUGE, "weir_dataplane_backend_slots", "slots whose current owner it is" },
+	{ STATS_GAUGE, "weir_dataplane_backend_base_slots",
+	  "slots of others that still owe it flows" },
+	{ STATS_GAUGE, "weir_dataplane_backend_exceptions", "flows remembered as its own" },
+};
+static const struct metric pool_metrics[] = {
+	{ STATS_GAUGE, "weir_dataplane_pool_slots", "slots of the pool" },
+	{ STATS_GAUGE, "weir_dataplane_pool_slots_empty", "slots that nobody owns" },
+	{ STATS_GAUGE, "weir_dataplane_pool_slots_unsettled", "slots with an earlier owner" },
+	{ STATS_GAUGE, "weir_dataplane_pool_backends_held", "backends kept in force by a guard" },
+};
+
+const struct metrics_row metrics_rows[METRICS_KINDS] = {
+	[METRICS_SERVICE] = { "service", service_metrics, COUNT(service_metrics) },
+	[METRICS_BACKEND] = { "pool, backend", backend_metrics, COUNT(backend_metrics) },
+	[METRICS_POOL] = { "pool", pool_metrics, COUNT(pool_metrics) },
+};
+_Static_assert(COUNT(backend_metrics) <= METRICS_ROW_MAX, "room in a row");
+
+const struct metric metrics_totals[TOTALS] = {
+	[RECEIVED] = { STATS_COUNTER, "weir_dataplane_received_packets_total",
+	               "packets seen on our ports" },
+	[RECEIVED_BYTES] = { STATS_COUNTER, "weir_dataplane_received_bytes_total",
+	                     "their frames, without FCS" },
+	[DOCUMENT] = { STATS_GAUGE, "weir_dataplane_document", "number of the document in force" },
+	[REFUSED] = { STATS_GAUGE, "weir_dataplane_document_refused",
+	              "1: a newer document was refused, the old one is in force" },
+	[DOCUMENTS] = { STATS_COUNTER, "weir_dataplane_documents_total", "documents taken" },
+	[REFUSALS] = { STATS_COUNTER, "weir_dataplane_documents_refused_total",
+	               "documents refused" },
+	[RESIZES] = { STATS_COUNTER, "weir_dataplane_resizes_total", "times that tables grew" },
+	[DEATHS] = { STATS_COUNTER, "weir_dataplane_backends_out_total",
+	             "backends taken out of force" },
+	[RETURNS] = { STATS_COUNTER, "weir_dataplane_backends_back_total",
+	              "backends that came back" },
+	[HELD] = { STATS_COUNTER, "weir_dataplane_guard_holds_total",
+	           "removals that a guard held back" },
+	[EXCEPTIONS] = { STATS_GAUGE, "weir_dataplane_exceptions", "flows remembered" },
+	[EXCEPTIONS_MAX] = { STATS_GAUGE, "weir_dataplane_exceptions_max", "room for them" },
+	[HOP_CHANGES] = { STATS_COUNTER, "weir_dataplane_next_hop_changes_total",
+	                  "next hops that changed" },
+	[HOP_RESYNCS] = { STATS_COUNTER, "weir_dataplane_next_hop_resyncs_total",
+	                  "times that all was read again after lost messages" },
+	[HOPS_REFUSED] = { STATS_COUNTER, "weir_dataplane_next_hops_refused_total",
+	                   "addresses or links beyond the limit" },
+	[PORTS] = { STATS_GAUGE, "weir_dataplane_ports", "ports that carry this program" },
+	[PORTS_GENERIC] = { STATS_GAUGE, "weir_dataplane_ports_generic",
+	                    "of them in the slower generic mode" },
+	[CPU_US] = { STATS_COUNTER, "weir_dataplane_process_cpu_microseconds_total",
+	             "CPU time of the process" },
+	[RESIDENT] = { STATS_GAUGE, "weir_dataplane_process_resident_bytes",
+	               "memory of the process" },
+};
+
+const struct metric metrics_packets = { STATS_COUNTER, "weir_dataplane_packets_total",
+	                                "packets by what became of them; all together: received" };
+const struct metric metrics_events = { STATS_COUNTER, "weir_dataplane_owner_events_total",
+	                               "what packets met in slots that look further" };
+
+#define ACTION_TX   "sent"
+#define ACTION_PASS "passed"
+#define ACTION_DROP "dropped"
+
+const struct metrics_label metrics_reasons[FWD_REASON_COUNT] = {
+#define REASON(name, kind, label, text)                                                            \
+	[FWD_REASON_##name] = { "action=\"" ACTION_##kind "\",reason=\"" label "\"", text },
+	FWD_REASONS(REASON)
+#undef REASON
+};
+
+const struct metrics_label metrics_owner_events[OWNER_EVENT_COUNT] = {
+#define EVENT(name, label, text) [OWNER_EVENT_##name] = { "event=\"" label "\"", text },
+	OWNER_EVENTS(EVENT)
+#undef EVENT
+};
+
+static void document_metric(FILE *out, const struct metric *m, const char *labels)
+{
+	fprintf(out, "| `%s` | %s | %s | %s |\n", m->name,
+	        m->kind == STATS_COUNTER ? "counter" : "gauge", labels, m->help);
+}
+
+static void document_labels(FILE *out, const struct metric *m, const struct metrics_label *labels,
+                            size_t n)
+{
+	fprintf(out, "\n## `%s`\n\n%s.\n\n| labels | meaning |\n|---|---|\n", m->name, m->help);
+	for (size_t i = 0; i < n; i++)
+		fprintf(out, "| `%s` | %s |\n", labels[i].labels, labels[i].text);
+}
+
+void metrics_document(FILE *out)
+{
+	fprintf(out,
+	        "# Metrics of weir-dataplane\n\n"
+	        "Generated by `weir-dataplane --metrics`: do not edit.\n\n"
+	        "They lie on the stats page RUN/stats.dataplane.page, written each second from the "
+	        "forwarding tables.\nReceived packets = sent + passed + dropped, exactly.\n\n"
+	        "| name | kind | labels | meaning |\n|---|---|---|---|\n");
+	for (int i = 0; i < TOTALS; i++)
+		document_metric(out, &metrics_totals[i], "");
+	for (int k = 0; k < METRICS_KINDS; k++)
+		for (size_t i = 0; i < metrics_rows[k].n; i++)
+			document_metric(out, &metrics_rows[k].items[i], metrics_rows[k].labels);
+	document_labels(out, &metrics_packets, metrics_reasons, FWD_REASON_COUNT);
+	document_labels(out, &metrics_events, metrics_owner_events, OWNER_EVENT_COUNT);
+}
