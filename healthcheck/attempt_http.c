@@ -54,6 +54,9 @@ static enum health_reason reason_of(struct attempt *a, CURLcode code, unsigned *
 	case CURLE_PARTIAL_FILE:
 		*detail = (unsigned)error;
 		return HEALTH_REASON_RESET;
+	case CURLE_URL_MALFORMAT:
+		*detail = EINVAL;
+		return HEALTH_REASON_LOCAL;
 	case CURLE_OUT_OF_MEMORY:
 	case CURLE_FAILED_INIT:
 		*detail = ENOMEM;

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 
-#define ROWS_MAX 10000u /* an answer has 4 MiB */
+#define ROWS_MAX 6000u /* an answer has 4 MiB */
 
 static json_t *refuse(const char *error)
 {

@@ -88,6 +88,29 @@ static void check_nodes(const struct build *b)
 	}
 }
 
+/* Whether @p text can stand in an HTTP request line or header: no space, no control character, ASCII. */
+static bool is_visible(const char *text)
+{
+	for (; *text; text++)
+		if (*text <= ' ' || *text > '~')
+			return false;
+	return true;
+}
+
+static void check_http(const struct build *b, const struct model_check *c, const struct item *item)
+{
+	if (c->path[0] != '/')
+		bind_mistake(b->bind, item, SCHEMA_CHECKS_PATH,
+		             "found \"%s\", expected a path that begins with '/'", c->path);
+	if (!is_visible(c->path))
+		bind_mistake(
+		        b->bind, item, SCHEMA_CHECKS_PATH,
+		        "found a character that no request target can hold, expected it as %%XX");
+	if (!is_visible(c->host))
+		bind_mistake(b->bind, item, SCHEMA_CHECKS_HOST,
+		             "found a character that no host name can hold");
+}
+
 static void check_checks(const struct build *b)
 {
 	for (size_t i = 0; i < b->model->n_checks; i++) {
@@ -110,9 +133,8 @@ static void check_checks(const struct build *b)
 			        "a death is seen after %us at worst, expected at most %us: less "
 			        "interval, timeout or fall",
 			        c->detect_worst_ms / 1000, DETECT_LIMIT_MS / 1000);
-		if (c->type == MODEL_CHECK_HTTP && c->path[0] != '/')
-			bind_mistake(b->bind, item, SCHEMA_CHECKS_PATH,
-			             "found \"%s\", expected a path that begins with '/'", c->path);
+		if (c->type == MODEL_CHECK_HTTP)
+			check_http(b, c, item);
 	}
 }
 

@@ -4,6 +4,7 @@
 One site, three nginx backends, no management: effective documents are written by hand.
 """
 import os
+import signal
 import sys
 import time
 
@@ -178,6 +179,21 @@ def restarts(report, world, site, watch, capture):
     watch.wait(b1.name, "up", 5, "b1 is up")
 
 
+def stalled_checker(report, site, watch):
+    say("weir-health stands still for two seconds, three times")
+    before, late = watch.turned(), site.node.stats("health")[("weir_health_late_total", "")]
+    for _ in range(3):
+        pid = site.node.processes["health"].pid
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(2)
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.5)
+    report.equal(watch.turned() - before, 0, "verdicts that turned to down")
+    late = site.node.stats("health")[("weir_health_late_total", "")] - late
+    report.check(late >= 3, "probes without a vote, since late", late)
+    wait_until(lambda: all_up(watch), 5, "all is well again")
+
+
 def _rows(watch):
     try:
         return watch.rows()
@@ -202,6 +218,7 @@ def run(report):
         missing_vip(report, world, site, watch)
         lost_probes(report, world, site, watch, router)
         cut_off_checker(report, site, watch, router)
+        stalled_checker(report, site, watch)
         restarts(report, world, site, watch, capture)
 
 
