@@ -117,7 +117,7 @@
 	  "The most weight that checks alone take out within 10 s; one backend always goes.")      \
 	X(POOLS_SETTLE_TIME, "pools[].settle_time", "duration", "ms", "15m", "1s..1d", "",         \
 	  "After a change, flows of earlier owners are kept for so long.")                         \
-	X(POOLS_IDLE_TIME, "pools[].idle_time", "duration", "ms", "5m", "1s..1d", "",              \
+	X(POOLS_IDLE_TIME, "pools[].idle_time", "duration", "ms", "5m", "1s..2h", "",              \
 	  "A flow silent for so long has ended.")                                                  \
 	X(POOLS_BACKENDS, "pools[].backends", "list of groups", "", "", "1..10000", "R",           \
 	  "The real servers.")                                                                     \
