@@ -393,6 +393,14 @@ class Cli(unittest.TestCase):
             self.assertEqual(f.read(), self.weir("help", "--document").stdout,
                              "stale: run `weir help --document > docs/command-line.md`")
 
+    def test_the_example_in_the_documentation_has_no_mistakes(self):
+        with open(os.path.join(ROOT, "docs", "weir.conf.example")) as f:
+            self.write(f.read())
+        self.write("@ 300 IN SOA ns host 1 2 3 4 5\n@ 300 IN NS ns\nns 300 IN A 192.0.2.53\n", "shop.example.zone")
+        done = self.weir("config", "check")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("2 sites, 2 nodes, 2 pools with 3 backends", done.stdout)
+
     def test_the_reference_in_the_documentation_is_the_schema(self):
         with open(os.path.join(ROOT, "docs", "configuration.md")) as f:
             self.assertEqual(f.read(), self.weir("config", "reference").stdout,
