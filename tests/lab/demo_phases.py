@@ -166,7 +166,8 @@ def drain_backend(demo):
                           "drain_backend: every download comes whole, with its checksum")
         no_failures(demo, "drain_backend", asked, end)
         demo.result["downloads"] = len(done)
-        site.node.weir("undrain", "backend", f"{site.plan.pool}/{backend.name}", "--reason", "demo")
+        undo = "enable" if verb == "disable" else "undrain"
+        site.node.weir(undo, "backend", f"{site.plan.pool}/{backend.name}", "--reason", "demo")
 
 
 def answered_share(answers, site, begin, end, level_of, share):

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Configurations change under traffic: backends come and go under 200 long transfers, a bad one is refused.
+
+One site under `weir run`. Every transfer must come whole, with its checksum; no request may fail; and at the end
+the wire and Weir's counters agree to the packet.
+"""
+import copy
+import subprocess
+import sys
+import time
+
+import plan as planning
+from books import check_wire
+from net import Lab, executable, say, wait_until
+from report import Report
+from servers import fnv1a, make_file
+from watch import Crowd, now_ms
+from world import World
+
+TRANSFERS = 200
+
+
+def weir(node, *arguments):
+    """The command line: (exit status, output and errors)."""
+    done = subprocess.run([*node.host.enter, executable("weir"), *node.options, *arguments], capture_output=True,
+                          text=True, timeout=60, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def apply(report, node, plan, why):
+    """Apply a plan's configuration; it must come into force."""
+    node.write_config(plan)
+    status, text = weir(node, "apply", "--reason", why)
+    report.equal(status, 0, f"apply: {why}")
+    if status:
+        print(text)
+
+
+def changes(plan, spare):
+    """Configurations one after the other, with what they change."""
+    now = copy.deepcopy(plan)
+    site = now.sites[0]
+    site.backends.append(spare[0])
+    yield copy.deepcopy(now), "a fourth backend"
+    del site.backends[0]
+    yield copy.deepcopy(now), "the first backend is gone"
+    site.backends[0].weight = 30
+    yield copy.deepcopy(now), "another weight"
+    site.backends.append(spare[1])
+    yield copy.deepcopy(now), "a fifth backend"
+
+
+def refuse_bad(report, node, plan):
+    """A configuration with mistakes is refused as a whole, each mistake with its line."""
+    bad = planning.config_text(plan).replace('weight = 30', 'weigth = 30').replace('check = "web"', 'check = "wep"')
+    path = f"{node.conf}/bad.conf"
+    with open(path, "w") as f:
+        f.write(bad)
+    before = node.api("GET", "/v1/config")[1]["number"]
+    status, text = weir(node, "apply", path, "--reason", "bad")
+    report.check(status not in (0, 3), "a bad configuration is refused", status)
+    report.check("weigth" in text and "weight" in text and "wep" in text, "its mistakes are named, with near names")
+    report.equal(node.api("GET", "/v1/config")[1]["number"], before, "the version in force stays")
+
+
+def share_of(crowd, name, since_ms):
+    requests = crowd.between(since_ms, now_ms())
+    return sum(r.backend == name for r in requests) / max(1, len(requests))
+
+
+def run(report):
+    with Lab("change") as lab:
+        world = World(lab, planning.simple(1, 3, api=False, settle_time="60s"), resolvers=(), file_rate="300k")
+        site, node = world.sites[0], world.sites[0].node
+        long_fnv = fnv1a(make_file(world.files, "long", 7 << 20))
+        spare = [planning.backend_plan(site.plan, k) for k in (4, 5)]
+        site.backends += [site.add_backend(b) for b in spare]
+        node.write_config()
+        site.start_backends()
+        capture = world.start_capture(site.node_port)
+        site.withdraw_vips()
+        node.start_supervised()
+        site.wait_until_attached()
+        site.announce_vips()
+        node.wait_until_well()
+        site_of = {v: "ams" for v in site.plan.vips}
+        crowd = Crowd(f"{lab.dir}/crowd.requests", world.start_client("crowd", 220, targets=site.plan.vips), site_of)
+        say(f"{TRANSFERS} transfers of 7 MiB")
+        long = Crowd(f"{lab.dir}/long.requests",
+                     world.start_client("long", 105, "--seconds", 2, "--path", "/files/long", "--timeout-ms", 90000,
+                                        targets=site.plan.vips), site_of)
+        time.sleep(3)
+        for plan, why in changes(world.plan, spare):
+            say(why)
+            apply(report, node, plan, why)
+            time.sleep(4)
+        refuse_bad(report, node, plan)
+        since = now_ms()
+        time.sleep(2)
+        report.equal(share_of(crowd, "ams-b1", since), 0, "nothing new goes to the backend that is gone")
+        for name in ("ams-b4", "ams-b5"):
+            report.check(share_of(crowd, name, since) > 0.1, f"{name} takes its share", f"{share_of(crowd, name, since):.2f}")
+        long.process.popen.wait(120)
+        crowd.process.stop(10)
+        done = long.read()
+        report.check(len(done) >= TRANSFERS, f"{TRANSFERS} transfers and more", len(done))
+        report.check(sum(r.backend == "ams-b1" for r in done) > 20, "many of them on the backend that went",
+                     sum(r.backend == "ams-b1" for r in done))
+        report.equal({(r.result, r.fnv) for r in done}, {("ok", long_fnv)}, "all come whole, with their checksum")
+        report.equal([r for r in crowd.read() if r.result != "ok"][:3], [], "no other request fails")
+        report.check(len(crowd.requests) > 4000, "other requests", len(crowd.requests))
+        time.sleep(2.5)
+        check_wire(report, world, {"ams": capture}, gone=("ams-b1",))
+
+
+if __name__ == "__main__":
+    sys.exit(Report.main(run))
