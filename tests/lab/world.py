@@ -102,6 +102,11 @@ class Node:
         for pid in self.pids(process):
             os.kill(pid, signal.SIGSTOP)
 
+    def resume(self, process):
+        """Undo stop_for_good()."""
+        for pid in self.pids(process):
+            os.kill(pid, signal.SIGCONT)
+
     def wait_until_well(self, timeout_s=30):
         """Wait until `weir status` says that all is well here."""
         def well():
