@@ -479,6 +479,22 @@ static void tells_the_node_to_those_who_ask(void **state)
 	assert_null(strstr(text, "option"));
 }
 
+static void an_emptied_dynamic_name_is_asked_again_soon(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t query[512];
+	static char text[65536];
+	struct answer_info info;
+	size_t length = query_make("www.shop.test", A, query);
+
+	f->state->sites[0].disabled = true;
+	ask(f, query, length, false, text, &info);
+	f->state->sites[0].disabled = false;
+	assert_string_equal(text, "NOERROR aa\n? www.shop.test. 1\n"
+	                          "au shop.test. 5 SOA ns1.shop.test. root.shop.test. 7\n");
+	assert_int_equal(info.choice.class, PLACE_NONE);
+}
+
 static void flags_of_the_question_come_back_or_not(void **state)
 {
 	static const struct {
@@ -515,6 +531,7 @@ int main(void)
 		cmocka_unit_test(each_malformed_query_has_its_answer),
 		cmocka_unit_test(each_cut_of_a_query_is_refused_or_dropped),
 		cmocka_unit_test(tells_the_node_to_those_who_ask),
+		cmocka_unit_test(an_emptied_dynamic_name_is_asked_again_soon),
 		cmocka_unit_test(flags_of_the_question_come_back_or_not),
 	};
 

@@ -207,6 +207,7 @@ static void two_gates_at_once_still_answer(void **state)
 	(void)state;
 	struct world *w = world_new();
 	static int8_t base[PREFIXES], now[PREFIXES];
+	size_t moved = 0;
 
 	w->sites[2].n_addresses[1] = 0;
 	choose_all(w, base);
@@ -214,8 +215,11 @@ static void two_gates_at_once_still_answer(void **state)
 	w->at[1].drained_ppm = 500000;
 	choose_all(w, now);
 	assert_share(share(now, 0), 0.5);
-	for (size_t i = 0; i < PREFIXES; i++)
+	for (size_t i = 0; i < PREFIXES; i++) {
 		assert_in_range(now[i], 0, 1);
+		moved += now[i] != base[i];
+	}
+	assert_share(moved, 0.25); /* half are turned away, half of those at both: they stay */
 	world_free(w);
 }
 
