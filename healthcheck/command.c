@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "healthcheck/command.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,7 @@
 
 #include "base/clock.h"
 
-#define ROWS_MAX 6000u /* an answer has 4 MiB */
+#define ROWS_MAX 5000u /* an answer has 4 MiB */
 
 static json_t *refuse(const char *error)
 {
@@ -43,7 +44,7 @@ static void set_names(json_t *row, const struct target *t)
 	json_object_set_new(row, "port", json_integer(t->spec.port));
 }
 
-/* The last result as a sentence: what came, and what it was worth. */
+/* Why the last probe had no vote; "" where it had one. */
 static const char *why_no_vote(const struct target *t)
 {
 	if (!t->inconclusive)
@@ -57,10 +58,54 @@ static const char *why_no_vote(const struct target *t)
 	return "controls silent";
 }
 
+#define SENTENCE_MAX 200
+
+static void result_text(const struct target *t, char *out, size_t n)
+{
+	switch (t->last) {
+	case HEALTH_REASON_NONE:
+		snprintf(out, n, "not probed yet");
+		break;
+	case HEALTH_REASON_OK:
+		if (t->spec.is_http)
+			snprintf(out, n, "HTTP %u", t->last_detail);
+		else
+			snprintf(out, n, "connected");
+		break;
+	case HEALTH_REASON_TIMEOUT:
+		snprintf(out, n, "no answer within %u ms", t->check->timeout_ms);
+		break;
+	case HEALTH_REASON_BAD_STATUS:
+		snprintf(out, n, "HTTP %u, not %u", t->last_detail, t->spec.expect);
+		break;
+	case HEALTH_REASON_LOCAL:
+		snprintf(out, n, "not sent: %s", strerror((int)t->last_detail));
+		break;
+	default:
+		snprintf(out, n, "%s", health_reason_text(t->last));
+	}
+}
+
+/* "no answer within 200 ms, 30 ms ago; no vote: late" */
+static const char *sentence(const struct target *t, uint64_t now_ms, char out[SENTENCE_MAX])
+{
+	size_t n;
+
+	result_text(t, out, SENTENCE_MAX);
+	n = strlen(out);
+	if (t->done_ms)
+		n += (size_t)snprintf(out + n, SENTENCE_MAX - n, ", %llu ms ago",
+		                      (unsigned long long)(now_ms - t->done_ms));
+	if (t->inconclusive && n < SENTENCE_MAX)
+		snprintf(out + n, SENTENCE_MAX - n, "; no vote: %s", why_no_vote(t));
+	return out;
+}
+
 static json_t *row_of(const struct target *t)
 {
 	uint64_t now_ms = clock_mono_ms();
 	json_t *row = json_object();
+	char text[SENTENCE_MAX];
 
 	if (!row)
 		return NULL;
@@ -74,6 +119,7 @@ static json_t *row_of(const struct target *t)
 	json_object_set_new(row, "last", json_string(health_reason_text(t->last)));
 	json_object_set_new(row, "detail", json_integer(t->last_detail));
 	json_object_set_new(row, "no_vote", json_string(why_no_vote(t)));
+	json_object_set_new(row, "why", json_string(sentence(t, now_ms, text)));
 	json_object_set_new(row, "last_ms_ago",
 	                    t->done_ms ? json_integer((json_int_t)(now_ms - t->done_ms))
 	                               : json_null());

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "mgmt/cli/cmd_status.h"
+#include "mgmt/cli/health_detail.h"
 
 #define WATCH_S 1
 
@@ -202,7 +203,8 @@ static void print_health(const json_t *body)
 	const json_t *t;
 	size_t i;
 
-	printf("%-44s %-8s %-14s %-26s %s\n", "TARGET", "SEEN", "LAST RESULT", "SINCE", "MARKS");
+	printf("%-44s %-8s %-14s %-26s %s\n", "TARGET", "SEEN", "LAST RESULT", "SINCE",
+	       "WHY, MARKS");
 	json_array_foreach(json_object_get(body, "items"), i, t)
 	{
 		static const char *const marks[] = { "in_doubt", "inconclusive", "held",
@@ -219,6 +221,8 @@ static void print_health(const json_t *body)
 			         api_text(t, "family", ""));
 		printf("%-44s %-8s %-14s %-26s", name, api_text(seen, "state", "?"),
 		       api_text(seen, "reason", "-"), api_text(seen, "since", "-"));
+		if (api_text(t, "why", NULL))
+			printf(" %s", api_text(t, "why", ""));
 		for (size_t k = 0; k < 4; k++)
 			if (json_is_true(json_object_get(seen, marks[k])))
 				printf(" %s", marks[k]);
@@ -237,12 +241,15 @@ int cli_health(struct cli *cli, const struct cli_args *args)
 		return pages_health(cli);
 	if (status)
 		return status;
-	if (!api_taken(&reply))
+	if (!api_taken(&reply)) {
 		status = api_refusal(&reply);
-	else if (cli->json)
-		api_print_json(reply.body);
-	else
-		print_health(reply.body);
+	} else {
+		health_detail_join(cli, json_object_get(reply.body, "items"));
+		if (cli->json)
+			api_print_json(reply.body);
+		else
+			print_health(reply.body);
+	}
 	api_reply_fini(&reply);
 	return status;
 }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/page.h"
 #include "mgmt/cli/cmd_status.h"
+#include "mgmt/cli/health_detail.h"
 #include "weir/health.h"
 #include "weir/model.h"
 #include "weir/stats.h"
@@ -171,9 +172,9 @@ static void print_targets(const json_t *list)
 			snprintf(name, sizeof(name), "service %s at %s %s",
 			         api_text(t, "service", ""), api_text(t, "site", ""),
 			         api_text(t, "family", ""));
-		printf("%-44s %-8s %-14s since %s%s%s\n", name, api_text(seen, "state", "?"),
+		printf("%-44s %-8s %-14s since %s%s%s %s\n", name, api_text(seen, "state", "?"),
 		       api_text(seen, "reason", "-"), api_text(seen, "since", "-"),
-		       last ? ", last seen " : "", last ? last : "");
+		       last ? ", last seen " : "", last ? last : "", api_text(t, "why", ""));
 	}
 }
 
@@ -185,6 +186,7 @@ int pages_health(const struct cli *cli)
 	if (status)
 		return status;
 	json_t *body = json_pack("{s:o}", "items", targets_json(&p));
+	health_detail_join(cli, json_object_get(body, "items"));
 	if (cli->json)
 		api_print_json(body);
 	else

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/cli/health_detail.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/ctl.h"
+#include "mgmt/cli/api.h"
+
+#define ASK_MS 2000
+
+static void key_of(const json_t *row, char key[256])
+{
+	const char *pool = api_text(row, "pool", NULL);
+
+	if (pool)
+		snprintf(key, 256, "%s/%s", pool, api_text(row, "backend", ""));
+	else
+		snprintf(key, 256, "%s %s %s", api_text(row, "service", ""),
+		         api_text(row, "site", ""), api_text(row, "family", ""));
+}
+
+/* Rows by key. @return given; NULL when there is no answer */
+static json_t *ask(const struct cli *cli)
+{
+	char path[PATH_MAX], key[256], *line = NULL;
+	json_t *answer, *row, *rows;
+	size_t i;
+
+	if (proc_path(cli->dirs.run, "health.ctl", path) ||
+	    ctl_ask(path, "{\"do\":\"list\"}", ASK_MS, &line))
+		return NULL;
+	answer = json_loads(line, 0, NULL);
+	free(line);
+	rows = json_object();
+	json_array_foreach(json_object_get(answer, "targets"), i, row)
+	{
+		key_of(row, key);
+		json_object_set(rows, key, row);
+	}
+	json_decref(answer);
+	return rows;
+}
+
+void health_detail_join(const struct cli *cli, json_t *items)
+{
+	json_t *rows = ask(cli), *item;
+	char key[256];
+	size_t i;
+
+	if (!rows)
+		return;
+	json_array_foreach(items, i, item)
+	{
+		key_of(item, key);
+		json_t *row = json_object_get(rows, key);
+
+		if (!row)
+			continue;
+		json_object_set(item, "why", json_object_get(row, "why"));
+		json_object_set(item, "probe", row);
+	}
+	json_decref(rows);
+}
