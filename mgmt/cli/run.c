@@ -30,9 +30,9 @@
 
 #define BACKOFF_FIRST_MS 200u
 #define BACKOFF_MAX_MS   5000u
-#define GOOD_RUN_MS      10000u /* having lived so long, a child starts with a clean slate */
-#define STOP_MS          5000u  /* from SIGTERM to SIGKILL */
-#define SOCKETS_AGAIN_MS 5000u  /* after a socket could not be opened */
+#define GOOD_RUN_MS      2000u /* having lived so long, a child starts with a clean slate */
+#define STOP_MS          5000u /* from SIGTERM to SIGKILL */
+#define SOCKETS_AGAIN_MS 5000u /* after a socket could not be opened */
 #define LOCK_FILE        "run.lock"
 
 struct run;
