@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The XDP driver on real maps and links, in namespaces of its own (mount and network), so that
+ * nothing is left behind. Needs root; skipped without.
+ */
+#include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "weir/driver.h"
+#include "weir/fwd/user.h"
+
+#define BPF_DIR "/tmp/weir-test-bpf"
+#define PIN_DIR BPF_DIR "/cluster/node"
+
+static const struct driver_sizes small = { 64, 16, 8, 64, 4096, 64 };
+static const struct driver_sizes large = { 128, 32, 16, 128, 8192, 256 };
+
+static const struct driver_ops *const ops = &driver_xdp;
+
+static struct driver *open_tables(bool expect_kept)
+{
+	const struct driver_config config = { PIN_DIR, small };
+	struct driver_why why;
+	struct driver *d = NULL;
+	bool kept = !expect_kept;
+	int err = ops->open(&config, &d, &kept, &why);
+
+	if (err)
+		fail_msg("open: %d %s", err, why.text);
+	assert_int_equal(kept, expect_kept);
+	return d;
+}
+
+static void attach(struct driver *d, const char *interface)
+{
+	struct driver_port port;
+	struct driver_why why;
+	int err = ops->attach(d, interface, &port, &why);
+
+	if (err)
+		fail_msg("attach: %d %s", err, why.text);
+	assert_true(port.native);
+	assert_int_equal(port.ifindex, if_nametoindex(interface));
+}
+
+static struct fwd_tables tables_of(const struct driver *d)
+{
+	struct fwd_tables t;
+
+	ops->tables(d, &t);
+	return t;
+}
+
+static int clean(void **state)
+{
+	struct driver_why why;
+
+	(void)state;
+	(void)ops->remove(PIN_DIR, &why);
+	return 0;
+}
+
+static void without_a_bpf_file_system_it_says_what_to_mount(void **state)
+{
+	(void)state;
+	const struct driver_config config = { "/tmp/weir-test-no-bpf/a/b", small };
+	struct driver_why why = { "" };
+	struct driver *d = NULL;
+	bool kept;
+
+	assert_int_equal(ops->open(&config, &d, &kept, &why), -ENOTSUP);
+	assert_non_null(strstr(why.text, "mount -t bpf"));
+	assert_null(d);
+}
+
+static void an_unknown_interface_is_named(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	struct driver_port port;
+	struct driver_why why;
+
+	assert_int_equal(ops->attach(d, "nosuch", &port, &why), -ENODEV);
+	assert_non_null(strstr(why.text, "nosuch"));
+	ops->close(d);
+}
+
+static void a_second_process_is_refused(void **state)
+{
+	(void)state;
+	const struct driver_config config = { PIN_DIR, small };
+	struct driver *d = open_tables(false), *second = NULL;
+	struct driver_why why;
+	bool kept;
+
+	assert_int_equal(ops->open(&config, &second, &kept, &why), -EBUSY);
+	assert_null(second);
+	ops->close(d);
+}
+
+static void nothing_pinned_cannot_be_read(void **state)
+{
+	(void)state;
+	struct driver_why why;
+	struct fwd_tables t;
+
+	assert_int_equal(ops->map(PIN_DIR, &t, &why), -ENOENT);
+	assert_int_equal(ops->remove(PIN_DIR "/other", &why), -ENOENT);
+}
+
+static void tables_outlive_the_process(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	struct driver_why why;
+	struct fwd_tables t = tables_of(d);
+
+	attach(d, "v0");
+	t.pools[3].id = 77;
+	t.colds[4095].kept_at = 78;
+	t.backend_counts[63].packets = 79;
+	ops->close(d);
+	assert_int_equal(ops->map(PIN_DIR, &t, &why), 0);
+	assert_int_equal(t.pools[3].id, 77);
+	ops->unmap(&t);
+	d = open_tables(true);
+	t = tables_of(d);
+	assert_int_equal(t.pools[3].id, 77);
+	assert_int_equal(t.colds[4095].kept_at, 78);
+	assert_int_equal(t.backend_counts[63].packets, 79);
+	assert_int_equal(t.root->n_slots, 4096);
+	attach(d, "v0");
+	attach(d, "v0"); /* again is fine */
+	ops->close(d);
+}
+
+static void tables_of_another_layout_serve_until_the_new_ones_are_attached(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	struct driver_why why;
+	struct fwd_tables t = tables_of(d);
+
+	attach(d, "v0");
+	t.root->layout++;
+	ops->close(d);
+	d = open_tables(false);
+	t = tables_of(d);
+	assert_int_equal(t.root->layout, FWD_TABLES_LAYOUT);
+	assert_int_equal(ops->map(PIN_DIR, &t, &why), -EPROTO); /* still the old ones */
+	attach(d, "v0");
+	assert_int_equal(ops->map(PIN_DIR, &t, &why), 0);
+	ops->unmap(&t);
+	ops->close(d);
+	d = open_tables(true);
+	ops->close(d);
+}
+
+static uint64_t sum_received(const struct fwd_tables *t)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < t->n_cpus; i++)
+		sum += t->cpus[i].received;
+	return sum;
+}
+
+static uint64_t sum_backend(const struct fwd_tables *t, uint32_t index)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < t->n_cpus; i++)
+		sum += t->backend_counts[i * t->root->n_backends + index].packets;
+	return sum;
+}
+
+/* The test plays the packets: it writes into the old tables before and after the copy. */
+static void what_packets_change_during_a_resize_is_not_lost(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	struct fwd_tables old = tables_of(d), next;
+	struct driver_why why;
+
+	attach(d, "v0");
+	old.pools[2].id = 5;
+	old.slots[9].slot[3] = 17;
+	old.exceptions[1].word[0] = 1111;
+	old.exceptions[2].word[1] = 2222;
+	old.cpus[0].received = 100;
+	old.backend_counts[1 * small.backends + 7].packets = 30;
+	assert_int_equal(ops->resize_begin(d, &large, &next, &why), 0);
+	assert_int_equal(next.root->n_slots, 8192);
+	assert_int_equal(next.exceptions[1 + 64].word[0],
+	                 1111); /* wherever its flow is looked for */
+	old.exceptions[1].word[0] = 1112;
+	old.exceptions[3].word[7] = 3333;
+	old.colds[40].kept_at = 44;
+	old.cpus[1].received = 11;
+	old.backend_counts[7].packets = 3;
+	next.exceptions[2].word[1] = 2223; /* the new program was faster */
+	old.exceptions[2].word[1] = 2224;
+	assert_int_equal(ops->resize_commit(d, &why), 0);
+	next = tables_of(d);
+	assert_int_equal(next.n_exceptions, 256);
+	assert_int_equal(next.pools[2].id, 5);
+	assert_int_equal(next.slots[9].slot[3], 17);
+	for (uint32_t k = 0; k < 256; k += 64) {
+		assert_int_equal(next.exceptions[k + 1].word[0], 1112);
+		assert_int_equal(next.exceptions[k + 3].word[7], 3333);
+	}
+	assert_int_equal(next.exceptions[2].word[1], 2223);
+	assert_int_equal(next.exceptions[2].word[0], 2224); /* both are known */
+	assert_int_equal(next.colds[40].kept_at, 44);
+	assert_int_equal(sum_received(&next), 111);
+	assert_int_equal(sum_backend(&next, 7), 33);
+	ops->close(d);
+	d = open_tables(true);
+	next = tables_of(d);
+	assert_int_equal(next.root->n_slots, 8192);
+	ops->close(d);
+}
+
+static void tables_never_shrink(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	struct driver_sizes less = small, z;
+	struct fwd_tables next;
+	struct driver_why why;
+
+	less.slots = 1024;
+	less.services = 128;
+	assert_int_equal(ops->resize_begin(d, &less, &next, &why), 0);
+	assert_int_equal(ops->resize_commit(d, &why), 0);
+	ops->sizes(d, &z);
+	assert_int_equal(z.slots, 4096);
+	assert_int_equal(z.services, 128);
+	ops->close(d);
+}
+
+static void a_port_that_is_made_anew_gets_the_program_again(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	struct driver_port port[DRIVER_PORTS_MAX];
+	uint32_t before = if_nametoindex("v0");
+
+	attach(d, "v0");
+	assert_int_equal(system("ip link del v0 && ip link add v0 type veth peer name v1 && "
+	                        "ip link set v0 up && ip link set v1 up"),
+	                 0);
+	assert_int_not_equal(if_nametoindex("v0"), before);
+	attach(d, "v0");
+	assert_int_equal(ops->ports(d, port), 1);
+	assert_int_equal(port[0].ifindex, if_nametoindex("v0"));
+	ops->close(d);
+}
+
+static void detaching_and_removing_leave_nothing(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	struct driver_port port[DRIVER_PORTS_MAX];
+	struct driver_why why;
+
+	attach(d, "v0");
+	assert_int_equal(ops->detach(d, "v0", &why), 0);
+	assert_int_equal(ops->ports(d, port), 0);
+	assert_int_not_equal(system("ip link show v0 | grep -q xdp"), 0);
+	attach(d, "v0");
+	ops->close(d);
+	assert_int_equal(system("ip link show v0 | grep -q xdp"), 0); /* forwarding goes on */
+	assert_int_equal(ops->remove(PIN_DIR, &why), 0);
+	assert_int_not_equal(system("ip link show v0 | grep -q xdp"), 0);
+	assert_int_not_equal(access(PIN_DIR, F_OK), 0);
+}
+
+static void the_packets_clock_follows_the_monotonic_one(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	struct fwd_tables t = tables_of(d);
+	uint64_t base = t.root->tick_base,
+	         hz = ((1ull << 32) + t.root->tick_scale / 2) / t.root->tick_scale;
+
+	assert_true(hz == 100 || hz == 250 || hz == 300 || hz == 1000);
+	t.root->tick_base = base - 10 * hz; /* ten seconds off, as if slewed */
+	assert_int_equal(ops->tick(d), 0);
+	assert_in_range(t.root->tick_base - base + 2, 0, 4);
+	ops->close(d);
+}
+
+/* Namespaces of our own, a bpffs and a pair of interfaces in them. */
+static int enter(void)
+{
+	if (geteuid() || unshare(CLONE_NEWNS | CLONE_NEWNET))
+		return -1;
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    (mkdir(BPF_DIR, 0700) && errno != EEXIST) || mount("bpf", BPF_DIR, "bpf", 0, NULL))
+		return -1;
+	return system(
+	        "ip link set lo up && ip link add v0 type veth peer name v1 && ip link set v0 up && "
+	        "ip link set v1 up");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(without_a_bpf_file_system_it_says_what_to_mount, clean),
+		cmocka_unit_test_teardown(an_unknown_interface_is_named, clean),
+		cmocka_unit_test_teardown(a_second_process_is_refused, clean),
+		cmocka_unit_test_teardown(nothing_pinned_cannot_be_read, clean),
+		cmocka_unit_test_teardown(tables_outlive_the_process, clean),
+		cmocka_unit_test_teardown(
+		        tables_of_another_layout_serve_until_the_new_ones_are_attached, clean),
+		cmocka_unit_test_teardown(what_packets_change_during_a_resize_is_not_lost, clean),
+		cmocka_unit_test_teardown(tables_never_shrink, clean),
+		cmocka_unit_test_teardown(a_port_that_is_made_anew_gets_the_program_again, clean),
+		cmocka_unit_test_teardown(detaching_and_removing_leave_nothing, clean),
+		cmocka_unit_test_teardown(the_packets_clock_follows_the_monotonic_one, clean),
+	};
+
+	if (enter()) {
+		printf("needs root: skipped\n");
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
