@@ -224,19 +224,21 @@ static void a_layout_that_changes_leaves_all_as_it_was(void **state)
 
 	stage_init(&s);
 	s.first.pools[0].check = s.second.pools[0].check = &(struct model_check){ .name = "web" };
-	s.first.pools[0].max_remove_percent = 100;
+	s.first.pools[0].max_remove_percent = s.second.pools[0].max_remove_percent = 100;
 	take(&s, &s.first);
-	say(&s, 9, HEALTH_UP);
-	say(&s, 5, HEALTH_DOWN);
-	s.health->generation |= 1;
-	say(&s, 9, HEALTH_DOWN); /* of whom is that word now? */
-	assert_false(is_dead(&s, 9));
-	take(&s, &s.second);
-	assert_false(is_dead(&s, 9));
-	assert_true(is_dead(&s, 5));
-	s.health->generation++;
+	say(&s, 7, HEALTH_DOWN);
 	say(&s, 5, HEALTH_UP);
+	say(&s, 9, HEALTH_UP);
+	s.health->generation |= 1;
+	say(&s, 5, HEALTH_DOWN); /* of whom is that word now? */
 	assert_false(is_dead(&s, 5));
+	take(&s, &s.second);
+	assert_false(is_dead(&s, 5));
+	assert_true(is_dead(&s, 7));
+	s.health->generation++;
+	say(&s, 7, HEALTH_UP);
+	assert_true(is_dead(&s, 5));
+	assert_false(is_dead(&s, 7));
 	stage_fini(&s);
 }
 
@@ -277,6 +279,7 @@ static void a_process_that_starts_anew_goes_on_where_the_last_one_ended(void **s
 	(void)state;
 	struct stage s;
 	struct fwd_slots *slots;
+	struct model_service web;
 	uint32_t indexes[3], count;
 
 	stage_init(&s);
@@ -294,6 +297,9 @@ static void a_process_that_starts_anew_goes_on_where_the_last_one_ended(void **s
 	node_fini(&s.node);
 
 	s.second.pools[0].check = s.first.pools[0].check;
+	web = s.second.services[1]; /* another order must not matter */
+	s.second.services[1] = s.second.services[0];
+	s.second.services[0] = web;
 	start_node(&s, true);
 	node_health(&s.node, NULL); /* and health is dead too */
 	take(&s, &s.second);
