@@ -124,7 +124,7 @@ struct place_key place_key_of(const struct addr *address);
 
 /**
  * Fill @p out (n_sites set by the caller to p->n_states) with the overrides of @p m at @p wall_ms.
- * Words are left as they are.
+ * Words are left as they are. @p m must be the model that @p p was made of (or share its sites).
  */
 void place_state_overrides(const struct place *p, const struct model *m, int64_t wall_ms,
                            struct place_state *out);

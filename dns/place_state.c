@@ -27,46 +27,72 @@ static int64_t ramp_time(const struct model *m, const char *site, int64_t wall_m
 	return at;
 }
 
-static void add_override(const struct model_override *o, int64_t ramp_ms, int64_t wall_ms,
-                         struct place_site_state *s)
-{
-	int64_t next_ms = model_override_next_ms(o, wall_ms);
-	uint32_t ppm = model_override_ppm(o, o->kind == MODEL_OVERRIDE_DRAIN ? ramp_ms : wall_ms);
+/* What one override makes of a site. */
+struct effect {
+	enum model_override_kind kind;
+	bool active;
+	uint32_t ppm;
+	int64_t next_ms;
+};
 
-	if (o->ended)
+static void apply(const struct effect *e, struct place_site_state *s)
+{
+	if (e->next_ms < s->next_ms)
+		s->next_ms = e->next_ms;
+	if (e->kind == MODEL_OVERRIDE_DISABLE)
+		s->disabled = s->disabled || e->active;
+	if (e->kind == MODEL_OVERRIDE_FORCE_UP)
+		s->forced_up = s->forced_up || e->active;
+	if (e->kind != MODEL_OVERRIDE_DRAIN)
 		return;
-	if (next_ms < s->next_ms)
-		s->next_ms = next_ms;
-	if (o->kind == MODEL_OVERRIDE_DISABLE)
-		s->disabled = s->disabled || is_active(o, wall_ms);
-	if (o->kind == MODEL_OVERRIDE_FORCE_UP)
-		s->forced_up = s->forced_up || is_active(o, wall_ms);
-	if (o->kind != MODEL_OVERRIDE_DRAIN)
-		return;
-	if (s->drained_ppm < ppm)
-		s->drained_ppm = ppm;
-	s->shifting = s->shifting || (ppm > 0 && ppm < PLACE_PPM_ALL);
+	if (s->drained_ppm < e->ppm)
+		s->drained_ppm = e->ppm;
+	s->shifting = s->shifting || (e->ppm > 0 && e->ppm < PLACE_PPM_ALL);
+}
+
+/* The site's name as the model has it, so that it compares as a pointer; NULL: no site of ours. */
+static const char *site_name(const struct model *m, const char *name)
+{
+	for (size_t i = 0; i < m->n_sites; i++)
+		if (strcmp(m->sites[i].name, name) == 0)
+			return m->sites[i].name;
+	return NULL;
+}
+
+static void apply_everywhere(const struct place *p, const char *site, const struct effect *e,
+                             struct place_state *out)
+{
+	for (size_t i = 0; i < p->n_services; i++) {
+		const struct place_service *service = &p->services[i];
+
+		for (uint32_t k = 0; k < service->n_sites; k++)
+			if (service->sites[k].name == site)
+				apply(e, &out->sites[service->first_state + k]);
+	}
 }
 
 void place_state_overrides(const struct place *p, const struct model *m, int64_t wall_ms,
                            struct place_state *out)
 {
-	for (size_t i = 0; i < p->n_services; i++) {
-		const struct place_service *service = &p->services[i];
+	for (size_t i = 0; i < out->n_sites; i++)
+		out->sites[i] = (struct place_site_state){
+			.words = { out->sites[i].words[0], out->sites[i].words[1] },
+			.next_ms = MODEL_WALL_NEVER,
+		};
+	for (size_t i = 0; i < m->n_overrides; i++) {
+		const struct model_override *o = &m->overrides[i];
+		const char *site =
+		        o->target == MODEL_TARGET_SITE && !o->ended ? site_name(m, o->name) : NULL;
 
-		for (uint32_t k = 0; k < service->n_sites; k++) {
-			struct place_site_state *s = &out->sites[service->first_state + k];
-			const char *site = service->sites[k].name;
-			int64_t ramp_ms = ramp_time(m, site, wall_ms);
+		if (!site)
+			continue;
+		const struct effect e = {
+			.kind = o->kind,
+			.active = is_active(o, wall_ms),
+			.ppm = model_override_ppm(o, ramp_time(m, site, wall_ms)),
+			.next_ms = model_override_next_ms(o, wall_ms),
+		};
 
-			*s = (struct place_site_state){
-				.words = { s->words[0], s->words[1] },
-				.next_ms = MODEL_WALL_NEVER,
-			};
-			for (size_t j = 0; j < m->n_overrides; j++)
-				if (m->overrides[j].target == MODEL_TARGET_SITE &&
-				    strcmp(m->overrides[j].name, site) == 0)
-					add_override(&m->overrides[j], ramp_ms, wall_ms, s);
-		}
+		apply_everywhere(p, site, &e, out);
 	}
 }
