@@ -18,7 +18,7 @@ http_handler handle_rollback, handle_confirm;
 http_handler handle_overrides, handle_override, handle_command;
 /* what is: handle_status.c, handle_seen.c */
 http_handler handle_status, handle_node, handle_processes, handle_peers, handle_health, handle_dns;
-http_handler handle_ask, handle_events, handle_metrics, handle_healthz, handle_page;
+http_handler handle_ask, handle_events, handle_metrics, handle_healthz, handle_page, handle_openapi;
 /* between nodes: handle_peer.c */
 http_handler handle_peer_head, handle_peer_overrides, handle_peer_versions, handle_peer_version;
 http_handler handle_peer_poke;

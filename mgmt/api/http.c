@@ -95,7 +95,7 @@ static void header(struct MHD_Response *r, const char *name, const char *value)
 
 static enum MHD_Result send_reply(struct MHD_Connection *c, const struct http_reply *reply)
 {
-	char *text = reply->status == 304 ? strdup("") : http_reply_text(reply), number[16];
+	char *text = reply->status == 304 ? strdup("") : http_reply_text(reply);
 
 	if (!text)
 		return MHD_NO;
@@ -112,10 +112,6 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, const struct http_re
 	header(r, "Cache-Control", "no-store");
 	header(r, "X-Content-Type-Options", "nosniff");
 	header(r, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
-	if (reply->retry_after_s) {
-		snprintf(number, sizeof(number), "%u", reply->retry_after_s);
-		header(r, "Retry-After", number);
-	}
 	enum MHD_Result rc = MHD_queue_response(c, reply->status, r);
 	MHD_destroy_response(r);
 	return rc;

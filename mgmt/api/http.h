@@ -61,7 +61,6 @@ struct http_reply {
 	const char *type; /**< of a text */
 	char etag[HTTP_TEXT_MAX];
 	char challenge[64]; /**< WWW-Authenticate */
-	unsigned retry_after_s;
 	bool replayed;
 };
 

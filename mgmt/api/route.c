@@ -12,47 +12,65 @@
 #include "weir/stats.h"
 
 #define REPLY_KEPT_MAX ((size_t)1 << 20)
-#define CHANGES        "dry_run wait wait_ms"
 
-/* A route; "{}" in a path stands for one part of it. */
-struct route {
-	const char *method, *path;
-	enum http_role role; /* the least that may */
-	const char *query;   /* the parameters that it knows */
-	http_handler *handler;
-};
+/* What apply, rollback and reload have in common. */
+#define CHANGE "reason:string! author:string confirm_within:string force:array"
 
-static const struct route routes[] = {
-	{ "GET", "/", HTTP_VIEWER, "", handle_page },
-	{ "GET", "/healthz", HTTP_NOBODY, "", handle_healthz },
-	{ "GET", "/metrics", HTTP_METRICS, "", handle_metrics },
-	{ "GET", "/v1/config", HTTP_OPERATOR, "", handle_config_get },
-	{ "POST", "/v1/config/check", HTTP_VIEWER, "", handle_config_check },
-	{ "POST", "/v1/config/plan", HTTP_VIEWER, "", handle_config_plan },
-	{ "POST", "/v1/config/apply", HTTP_OPERATOR, CHANGES, handle_config_apply },
-	{ "GET", "/v1/versions", HTTP_VIEWER, "limit before", handle_versions },
-	{ "GET", "/v1/versions/{}", HTTP_VIEWER, "files", handle_version },
-	{ "GET", "/v1/versions/{}/diff/{}", HTTP_OPERATOR, "", handle_version_diff },
-	{ "POST", "/v1/versions/{}/rollback", HTTP_ONCALL, CHANGES, handle_rollback },
-	{ "POST", "/v1/versions/{}/confirm", HTTP_ONCALL, CHANGES, handle_confirm },
-	{ "GET", "/v1/overrides", HTTP_VIEWER, "ended", handle_overrides },
-	{ "GET", "/v1/overrides/{}", HTTP_VIEWER, "", handle_override },
-	{ "POST", "/v1/overrides", HTTP_ONCALL, CHANGES, handle_command },
-	{ "GET", "/v1/status", HTTP_VIEWER, "pool", handle_status },
-	{ "GET", "/v1/node", HTTP_VIEWER, "", handle_node },
-	{ "GET", "/v1/processes", HTTP_VIEWER, "", handle_processes },
-	{ "POST", "/v1/processes/{}/ask", HTTP_OPERATOR, "", handle_ask },
-	{ "GET", "/v1/peers", HTTP_VIEWER, "", handle_peers },
-	{ "GET", "/v1/health", HTTP_VIEWER, "", handle_health },
-	{ "GET", "/v1/dns", HTTP_VIEWER, "", handle_dns },
-	{ "POST", "/v1/zones/reload", HTTP_OPERATOR, CHANGES, handle_zones_reload },
-	{ "GET", "/v1/events", HTTP_VIEWER, "since limit wait_ms", handle_events },
-	{ "GET", "/v1/peer/head", HTTP_PEER, "", handle_peer_head },
-	{ "GET", "/v1/peer/overrides", HTTP_PEER, "", handle_peer_overrides },
-	{ "GET", "/v1/peer/versions", HTTP_PEER, "", handle_peer_versions },
-	{ "GET", "/v1/peer/versions/{}", HTTP_PEER, "", handle_peer_version },
-	{ "POST", "/v1/peer/poke", HTTP_PEER, "", handle_peer_poke },
+const struct route route_table[] = {
+	{ "GET", "/", HTTP_VIEWER, "", "", handle_page, "The status page, for people" },
+	{ "GET", "/healthz", HTTP_NOBODY, "", "", handle_healthz, "Whether this process answers" },
+	{ "GET", "/metrics", HTTP_METRICS, "", "", handle_metrics,
+	  "All processes' counters, for Prometheus" },
+	{ "GET", "/v1/config", HTTP_OPERATOR, "", "", handle_config_get,
+	  "The head with its files" },
+	{ "POST", "/v1/config/check", HTTP_VIEWER, "", "files:object!", handle_config_check,
+	  "Whether files are a configuration" },
+	{ "POST", "/v1/config/plan", HTTP_VIEWER, "", "files:object!", handle_config_plan,
+	  "What applying files would do" },
+	{ "POST", "/v1/config/apply", HTTP_OPERATOR, ROUTE_CHANGES, "files:object! " CHANGE,
+	  handle_config_apply, "Apply files as a new version" },
+	{ "GET", "/v1/versions", HTTP_VIEWER, "limit before", "", handle_versions,
+	  "Versions, newest first" },
+	{ "GET", "/v1/versions/{}", HTTP_VIEWER, "files", "", handle_version, "One version" },
+	{ "GET", "/v1/versions/{}/diff/{}", HTTP_OPERATOR, "", "", handle_version_diff,
+	  "What differs between two versions" },
+	{ "POST", "/v1/versions/{}/rollback", HTTP_ONCALL, ROUTE_CHANGES, CHANGE, handle_rollback,
+	  "A new version with the files of an old one" },
+	{ "POST", "/v1/versions/{}/confirm", HTTP_ONCALL, ROUTE_CHANGES, "author:string",
+	  handle_confirm, "Confirm the version in force" },
+	{ "GET", "/v1/overrides", HTTP_VIEWER, "ended", "", handle_overrides,
+	  "Overrides in force" },
+	{ "GET", "/v1/overrides/{}", HTTP_VIEWER, "", "", handle_override, "One override" },
+	{ "POST", "/v1/overrides", HTTP_ONCALL, ROUTE_CHANGES,
+	  "do:string! over:string from:string until:string now:boolean reason:string author:string id:string target:object override_guards:array",
+	  handle_command, "Drain, disable, force up, hold, undrain, enable" },
+	{ "GET", "/v1/status", HTTP_VIEWER, "pool", "", handle_status,
+	  "Intent, observation and effect of everything" },
+	{ "GET", "/v1/node", HTTP_VIEWER, "", "", handle_node, "This node" },
+	{ "GET", "/v1/openapi.json", HTTP_VIEWER, "", "", handle_openapi,
+	  "This interface, as OpenAPI 3.1" },
+	{ "GET", "/v1/processes", HTTP_VIEWER, "", "", handle_processes, "This node's processes" },
+	{ "POST", "/v1/processes/{}/ask", HTTP_OPERATOR, "", "request:object!", handle_ask,
+	  "Hand a request to a process's control socket" },
+	{ "GET", "/v1/peers", HTTP_VIEWER, "", "", handle_peers, "The other nodes" },
+	{ "GET", "/v1/health", HTTP_VIEWER, "", "", handle_health, "All targets as last seen" },
+	{ "GET", "/v1/dns", HTTP_VIEWER, "", "", handle_dns, "What weir-dns serves and places" },
+	{ "POST", "/v1/zones/reload", HTTP_OPERATOR, ROUTE_CHANGES, CHANGE, handle_zones_reload,
+	  "Take zone files as they are on this node's disk" },
+	{ "GET", "/v1/events", HTTP_VIEWER, "since limit wait_ms", "", handle_events,
+	  "Events since an id; may wait for one" },
+	{ "GET", "/v1/peer/head", HTTP_PEER, "", "", handle_peer_head,
+	  "Between nodes: head, overrides' digest, load" },
+	{ "GET", "/v1/peer/overrides", HTTP_PEER, "", "", handle_peer_overrides,
+	  "Between nodes: all overrides" },
+	{ "GET", "/v1/peer/versions", HTTP_PEER, "", "", handle_peer_versions,
+	  "Between nodes: all versions, without files" },
+	{ "GET", "/v1/peer/versions/{}", HTTP_PEER, "", "", handle_peer_version,
+	  "Between nodes: one version with its files" },
+	{ "POST", "/v1/peer/poke", HTTP_PEER, "", "", handle_peer_poke,
+	  "Between nodes: ask your peers now" },
 };
+const size_t route_table_n = sizeof(route_table) / sizeof(route_table[0]);
 
 /* Match @p path; what stands for {} goes to @p parts. */
 static bool matches(const char *pattern, const char *path, char parts[][HTTP_TEXT_MAX])
@@ -90,12 +108,12 @@ static const struct route *find(struct http_request *r, struct http_reply *reply
 {
 	bool known = false;
 
-	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-		if (!matches(routes[i].path, r->path, r->parts))
+	for (size_t i = 0; i < route_table_n; i++) {
+		if (!matches(route_table[i].path, r->path, r->parts))
 			continue;
 		known = true;
-		if (!strcmp(routes[i].method, r->method))
-			return &routes[i];
+		if (!strcmp(route_table[i].method, r->method))
+			return &route_table[i];
 	}
 	if (known)
 		http_problem(reply, 405, "method-not-allowed", "%s is not for %.100s", r->method,
@@ -210,7 +228,7 @@ static void run(struct core *core, const struct route *route, struct http_reques
                 struct http_reply *reply)
 {
 	char digest[DIGEST_TEXT_MAX], key[DIGEST_TEXT_MAX];
-	bool keyed = *r->key && !strcmp(r->method, "POST") && !strcmp(route->query, CHANGES);
+	bool keyed = *r->key && !strcmp(r->method, "POST") && !strcmp(route->query, ROUTE_CHANGES);
 
 	if (keyed) {
 		name_request(r, digest, key);

@@ -9,6 +9,21 @@
 
 #include "mgmt/api/http.h"
 
+/** The query parameters of all that changes something. */
+#define ROUTE_CHANGES "dry_run wait wait_ms"
+
+/** A route; "{}" in a path stands for one part of it. */
+struct route {
+	const char *method, *path;
+	enum http_role role; /**< the least that may */
+	const char *query;   /**< the parameters that it knows, by spaces */
+	const char *body;    /**< the fields of its body: "name:type", "!" when required */
+	http_handler *handler;
+	const char *summary;
+};
+extern const struct route route_table[];
+extern const size_t route_table_n;
+
 /** http_handler: answer a request by the table. */
 void route_handle(struct core *core, struct http_request *request, struct http_reply *reply);
 

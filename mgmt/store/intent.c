@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "mgmt/store/intent.h"
 
-#include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -307,6 +307,26 @@ static void load(struct intent *in, int64_t now_ms)
 		first_start(in, now_ms);
 }
 
+/* Remove what was laid out for versions that are not recent any more. */
+static void prune_laid_out(const struct intent *in)
+{
+	char parent[PATH_MAX], path[PATH_MAX];
+	const struct dirent *entry;
+	DIR *dir = proc_path(in->state_dir, "config", parent) ? NULL : opendir(parent);
+
+	while (dir && (entry = readdir(dir))) {
+		size_t i = 0;
+
+		while (i < in->n_recent && strcmp(in->recent[i].version.digest, entry->d_name))
+			i++;
+		if (i == in->n_recent && strlen(entry->d_name) == DIGEST_TEXT_MAX - 1 &&
+		    !proc_path(parent, entry->d_name, path))
+			files_remove_dir(path);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 int intent_open(const struct intent_options *options, int64_t now_ms, struct intent **out)
 {
 	struct intent *in = calloc(1, sizeof(*in));
@@ -326,6 +346,8 @@ int intent_open(const struct intent_options *options, int64_t now_ms, struct int
 	load(in, now_ms);
 	if (!in->arena)
 		effective_write(in, now_ms);
+	if (in->n_recent > 0 && !in->dirty)
+		prune_laid_out(in);
 	*out = in;
 	return 0;
 }

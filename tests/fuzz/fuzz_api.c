@@ -38,8 +38,8 @@ static const char document[] =
         "  at = ( { site = \"ams\"; vip = \"va\"; pool = \"web\"; },\n"
         "         { site = \"fra\"; vip = \"vf\"; pool = \"webf\"; } ); } );\n";
 
-static const unsigned statuses[] = { 200, 201, 202, 304, 400, 401, 403, 404, 405, 409,
-	                             410, 412, 413, 415, 422, 428, 429, 500, 503 };
+static const unsigned statuses[] = { 200, 201, 202, 304, 400, 401, 403, 404, 405,
+	                             409, 410, 412, 413, 415, 422, 428, 500, 503 };
 
 static struct core core;
 static char dir[64];

@@ -17,7 +17,7 @@ import unittest
 from api_node import Node, ZONE, config, free_port, wait_for
 
 PROGRAM = sys.argv.pop(1)
-STATUSES = {200, 201, 202, 304, 400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 422, 428, 429, 500, 503}
+STATUSES = {200, 201, 202, 304, 400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 422, 428, 500, 503}
 HALF = ('{ name = "b1"; address = "10.1.1.11"; weight = 100; },', "")
 
 
@@ -343,6 +343,27 @@ class Overrides(unittest.TestCase):
         status = node.ask("GET", "/v1/status").json
         self.assertEqual(status["pools"][0]["backends"][0]["observation"]["state"], "unknown")
         self.assertEqual(status["pools"][0]["backends"][0]["effect"]["state"], "unknown")
+
+    def test_the_description_of_the_interface_is_true(self):
+        a = self.node.ask("GET", "/v1/openapi.json")
+        self.assertEqual((a.status, a.json["openapi"]), (200, "3.1.0"))
+        with open(os.path.join(os.path.dirname(__file__), "../../../docs/api.md")) as f:
+            text = f.read()
+        for path, item in a.json["paths"].items():
+            base = re.sub(r"/\{part1\}.*", "/", path)
+            self.assertTrue(base in text, path)
+            if "post" not in item:
+                continue
+            schema = item["post"]["requestBody"]["content"]["application/json"]["schema"]
+            tried = self.node.ask("POST", path.replace("{part1}", "1"), {"no_such_field": 1})
+            if tried.code != "invalid":
+                self.assertEqual(schema["properties"], {}, path)
+                continue
+            errors = {e["field"]: e["detail"] for e in tried.json["errors"]}
+            known = errors["no_such_field"].split("known are: ")[1].split(", ")
+            self.assertEqual(set(known) - {"none"}, set(schema["properties"]), path)
+            missing = {f for f, d in errors.items() if d == "is required"}
+            self.assertEqual(missing, set(schema["required"]), path)
 
     def test_another_weir_mgmt_on_the_same_directories_gives_up(self):
         import subprocess
