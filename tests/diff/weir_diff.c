@@ -427,7 +427,7 @@ int main(int argc, char **argv)
 	check_conservation(&d);
 	if (count >= 200000)
 		check_coverage(&d);
-	printf("%lu passed, %lu failed\n", d.passed, d.failed);
+	printf("packets: %lu alike, %lu different\n", d.passed, d.failed);
 	world_fini(&d.xdp);
 	world_fini(&d.native);
 	return d.failed ? 1 : 0;
