@@ -37,7 +37,8 @@ class Demo:
         self.world, self.report = World(lab, plan), Report()
         self.site_of = {v: s.name for s in plan.sites for v in s.vips}
         self.crowd, self.crowds, self.captures = None, [], {}
-        self.result = {"ok": False, "seed": plan.seed, "requests": 0, "failed": {}, "steps": []}
+        measured = ("backend_out_ms", "site_out_ms", "client_out_ms", "site_drain_s")
+        self.result = {"ok": False, "seed": plan.seed, "requests": 0, "failed": {}, **dict.fromkeys(measured), "steps": []}
         self.times = {}  # phase: (start_ms, end_ms)
 
     def seconds(self, quick, full):

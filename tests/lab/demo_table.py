@@ -16,7 +16,7 @@ def print_table(demo):
     print()
     print(f"{'measured':56}{'value':>12}")
     for key, text, unit in ROWS:
-        if key in demo.result:
+        if demo.result.get(key) is not None:
             print(f"{text:56}{demo.result[key]:>12} {unit}")
     print()
     print(f"{'phase':20}{'seconds':>9}{'failed requests':>18}")
