@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -13,21 +14,33 @@ from report import Report
 EXPECTED = {"dns": "steady", "agent": "steady", "hash-key": "steady", "health": "kill", "drain": "drain_backend"}
 
 
+def run_to_end(command):
+    """(exit status, output); when this lab is told to go, the demo is told too, and cleans up."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True)
+    try:
+        said, _ = process.communicate(timeout=300)
+        return process.returncode, said
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(30)
+
+
 def run(report):
     demo = os.path.join(os.path.dirname(os.path.abspath(__file__)), "demo.py")
     for part, phase in EXPECTED.items():
         say(f"the demo with {part} broken")
-        done = subprocess.run([sys.executable, demo, "--quick", "--break", part], capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, timeout=300)
+        status, said = run_to_end([sys.executable, demo, "--quick", "--break", part])
         with open(os.path.join(BUILD, "lab", f"break-{part}.log"), "w") as f:
-            f.write(done.stdout + done.stderr)
-        report.check(done.returncode != 0, f"--break {part}: it exits non-zero", done.returncode)
-        report.check(f"phase {phase} failed" in done.stdout, f"--break {part}: phase {phase} notices")
-        report.check("Traceback" not in done.stderr and re.search(r"^  FAIL", done.stdout, re.M),
-                     f"--break {part}: by a claim")
+            f.write(said)
+        report.check(status != 0, f"--break {part}: it exits non-zero", status)
+        report.check(f"phase {phase} failed" in said, f"--break {part}: phase {phase} notices")
+        report.check("Traceback" not in said and re.search(r"^  FAIL", said, re.M), f"--break {part}: by a claim")
         with open(os.path.join(BUILD, "demo.json")) as f:
             report.equal(json.load(f)["ok"], False, f"--break {part}: demo.json says so")
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     sys.exit(Report.main(run))
