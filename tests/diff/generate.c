@@ -249,6 +249,8 @@ static void build(struct frame *f, const struct plan *p, struct random *r)
 
 		f->bytes[l3 + 10] = (uint8_t)(sum >> 8);
 		f->bytes[l3 + 11] = (uint8_t)sum;
+		if (random_below(r, 64) == 0) /* one below the second zero */
+			memcpy(f->bytes + l3 + 10, "\xfe\xff", 2);
 	}
 }
 

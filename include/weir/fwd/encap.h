@@ -41,22 +41,25 @@ FWD_INLINE uint8_t fwd_inner_protocol(const struct fwd_outer *o)
 	return o->inner_is4 ? FWD_PROTO_IP4 : FWD_PROTO_IP6;
 }
 
+/**
+ * Written by whole words, and summed before they are written: reading back what was stored
+ * in parts would wait until the stores have left the processor.
+ */
 FWD_INLINE void fwd_outer_ip4(uint8_t *at, const struct fwd_outer *o, uint8_t protocol,
                               uint32_t len)
 {
-	struct fwd_ip4 *ip = (struct fwd_ip4 *)at;
+	struct fwd_ip4_words *ip = (struct fwd_ip4_words *)at;
+	uint32_t src_be = o->src.words_be[3], dst_be = o->dst.words_be[3];
+	uint64_t version_tos_len =
+	        0x45 | (uint32_t)o->tos << 8 | (uint32_t)fwd_be16((uint16_t)len) << 16;
+	uint64_t fragment = fwd_be16(0x4000);
+	uint64_t ttl_protocol = FWD_OUTER_TTL | (uint32_t)protocol << 8;
+	uint16_t sum = (uint16_t)~fwd_sum_fold(version_tos_len + fragment + ttl_protocol + src_be +
+	                                       dst_be);
 
-	ip->version_ihl = 0x45;
-	ip->tos = o->tos;
-	ip->len_be = fwd_be16((uint16_t)len);
-	ip->id_be = 0;
-	ip->fragment_be = fwd_be16(0x4000);
-	ip->ttl = FWD_OUTER_TTL;
-	ip->protocol = protocol;
-	ip->sum = 0;
-	ip->src_be = o->src.words_be[3];
-	ip->dst_be = o->dst.words_be[3];
-	ip->sum = fwd_sum_ip4(ip);
+	ip->first = version_tos_len | fragment << 48;
+	ip->second = ttl_protocol | (uint64_t)sum << 16 | (uint64_t)src_be << 32;
+	ip->dst_be = dst_be;
 }
 
 FWD_INLINE void fwd_outer_ip6(uint8_t *at, const struct fwd_outer *o, uint8_t protocol,

@@ -22,6 +22,16 @@
 #define FWD_WIRE             __attribute__((packed, aligned(2)))
 #endif
 
+/**
+ * Keeps clang from merging what was tested about @p pointer with a later test: the verifier
+ * then knows no more than the weaker one.
+ */
+#ifdef __bpf__
+#define FWD_TESTED(pointer) __asm__ volatile("" : "+r"(pointer))
+#else
+#define FWD_TESTED(pointer) ((void)(pointer))
+#endif
+
 #define FWD_ETH_LEN  14u
 #define FWD_VLAN_LEN 4u
 #define FWD_IP4_LEN  20u
@@ -55,6 +65,12 @@ struct fwd_eth {
 	uint16_t type_be;
 } __attribute__((packed, aligned(2)));
 
+/** Both addresses of an Ethernet header, to be copied by few stores. */
+struct fwd_macs {
+	uint64_t first;
+	uint32_t second;
+} FWD_WIRE;
+
 struct fwd_vlan {
 	uint16_t tag_be;
 	uint16_t type_be;
@@ -70,6 +86,13 @@ struct fwd_ip4 {
 	uint8_t protocol;
 	uint16_t sum;
 	uint32_t src_be;
+	uint32_t dst_be;
+} FWD_WIRE;
+
+/** The same, to be written by few stores. */
+struct fwd_ip4_words {
+	uint64_t first;  /**< version_ihl, tos, len_be, id_be, fragment_be */
+	uint64_t second; /**< ttl, protocol, sum, src_be */
 	uint32_t dst_be;
 } FWD_WIRE;
 

@@ -49,12 +49,14 @@ FWD_INLINE void fwd_rewrite_outer(const struct fwd_root *root, const struct fwd_
 /** Write the Ethernet header towards the next hop. @return its length */
 FWD_INLINE uint32_t fwd_rewrite_eth(uint8_t *at, const struct fwd_backend *b, bool is4)
 {
+	const struct fwd_macs *from = (const struct fwd_macs *)b->mac_to;
+	struct fwd_macs *macs = (struct fwd_macs *)at;
 	struct fwd_eth *eth = (struct fwd_eth *)at;
 	struct fwd_vlan *vlan = (struct fwd_vlan *)(at + FWD_ETH_LEN);
 	uint16_t type_be = is4 ? fwd_be16(FWD_ETHERTYPE_IP4) : fwd_be16(FWD_ETHERTYPE_IP6);
 
-	__builtin_memcpy(eth->to, b->mac_to, 6);
-	__builtin_memcpy(eth->from, b->mac_from, 6);
+	macs->first = from->first;
+	macs->second = from->second;
 	if (FWD_LIKELY(!b->vlan)) {
 		eth->type_be = type_be;
 		return FWD_ETH_LEN;
@@ -155,17 +157,18 @@ FWD_INLINE void fwd_echo_icmp(struct fwd_icmp *icmp, bool is4)
 FWD_INLINE enum fwd_reason fwd_rewrite_echo(struct fwd_packet *packet, const struct fwd_parsed *p)
 {
 	uint8_t *eth = fwd_packet_at(packet, 0, FWD_ETH_LEN);
-	uint8_t *l3 = fwd_packet_at(packet, p->l3_off, p->is4 ? FWD_IP4_LEN : FWD_IP6_LEN);
+	uint8_t *l3 = fwd_packet_at(packet, p->l3_off, FWD_IP4_LEN);
 	uint8_t *icmp = fwd_packet_at(packet, p->l4_off, FWD_ICMP_LEN);
 
 	if (!eth || !l3 || !icmp)
 		return FWD_REASON_NO_TABLES; /* never: the parser was here */
-	fwd_echo_eth(eth);
-	fwd_echo_icmp((struct fwd_icmp *)icmp, p->is4);
+	FWD_TESTED(l3);
 	if (p->is4)
 		fwd_echo_ip4((struct fwd_ip4 *)l3);
-	else
+	else if (fwd_fit(l3, FWD_IP6_LEN, packet->end))
 		fwd_echo_ip6((struct fwd_ip6 *)l3);
+	fwd_echo_eth(eth);
+	fwd_echo_icmp((struct fwd_icmp *)icmp, p->is4);
 	return FWD_REASON_ECHO_REPLIED;
 }
 

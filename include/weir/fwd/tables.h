@@ -135,6 +135,9 @@ struct fwd_backend {
 	uint64_t reserved;
 };
 _Static_assert(sizeof(struct fwd_backend) == 64, "a cache line a backend");
+_Static_assert(__builtin_offsetof(struct fwd_backend, mac_to) == 24 &&
+                       __builtin_offsetof(struct fwd_backend, mac_from) == 30,
+               "both are copied at once");
 
 /** Remembered flows whose hashes fall together (owner.h gives a word its meaning). */
 struct fwd_exceptions {
