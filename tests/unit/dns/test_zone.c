@@ -304,6 +304,37 @@ static void reads_what_master_files_hold(void **state)
 	free(image);
 }
 
+static void no_zones_and_the_root_zone_are_zones_too(void **state)
+{
+	struct reports reports = { 0 };
+	struct image *image = NULL;
+	char path[256];
+	const struct zone_source root = { ".", path };
+	struct zone_input in = { NULL, 0, NULL, 0, 0 };
+	struct name name;
+
+	(void)state;
+	assert_int_equal(name_parse("a.b", &name), 0);
+	assert_int_equal(zone_compile(&in, keep, &reports, &image), 0);
+	assert_int_equal(image_check(image, image->size_bytes), 0);
+	assert_null(image_find(image, &name).node);
+	free(image);
+
+	path_of("zone", path);
+	write_text(
+	        "zone",
+	        "$TTL 1\n@ SOA ns.b. root.b. 1 1 1 1 1\n@ NS ns.b.\nns.b. A 192.0.2.1\nc. NS x.c.\n"
+	        "x.c. A 192.0.2.2\n");
+	in = (struct zone_input){ &root, 1, NULL, 0, 0 };
+	if (zone_compile(&in, keep, &reports, &image) != 0)
+		fail_msg("%s", reports.text);
+	assert_int_equal(image_check(image, image->size_bytes), 0);
+	assert_int_equal(image_find(image, &name).skipped, 1); /* b. exists, a.b. does not */
+	assert_int_equal(name_parse("q.x.c", &name), 0);
+	assert_int_not_equal(image_find(image, &name).node->cut_off, 0);
+	free(image);
+}
+
 static void a_damaged_image_is_refused(void **state)
 {
 	struct reports reports;
@@ -338,6 +369,7 @@ int main(void)
 		cmocka_unit_test(sizes_are_bounded),
 		cmocka_unit_test(zones_need_names_of_their_own),
 		cmocka_unit_test(reads_what_master_files_hold),
+		cmocka_unit_test(no_zones_and_the_root_zone_are_zones_too),
 		cmocka_unit_test(a_damaged_image_is_refused),
 	};
 
