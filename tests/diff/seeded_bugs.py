@@ -72,9 +72,9 @@ BUGS = [
     ("rewrite.h", "macs->second = from->second;", "macs->second = 0;"),
     ("forward.h", "cpu->received_bytes += p.frame_len;", "cpu->received_bytes += p.l3_len;"),
     ("forward.h", "c->bytes += bytes;", "c->bytes = bytes;"),
-    ("owner.h", "(f->segment == FWD_SEGMENT_SYN ? ahead == 0 : ahead <= 2)",
+    ("owner_word.h", "(f->segment == FWD_SEGMENT_SYN ? ahead == 0 : ahead <= 2)",
      "(f->segment == FWD_SEGMENT_SYN ? ahead == 0 : ahead <= 1)"),
-    ("owner.h", "return (uint32_t)(hash >> 20) & (n_sets - 1);", "return (uint32_t)(hash >> 21) & (n_sets - 1);"),
+    ("owner_word.h", "return (uint32_t)(hash >> 20) & (n_sets - 1);", "return (uint32_t)(hash >> 21) & (n_sets - 1);"),
 ]
 
 

@@ -14,6 +14,7 @@ import sys
 import tempfile
 
 RULES = "include/weir/fwd/owner.h"
+WORD = "include/weir/fwd/owner_word.h"
 SLOT = "dataplane/owners_slot.c"
 OWNERS = "dataplane/owners.c"
 
@@ -24,12 +25,12 @@ BREAKAGES = [
     ("a SYN is believed", "often", RULES,
      "owner_remember(ask, f, cold, set, place, current, OWNER_EMBRYONIC);",
      "owner_remember(ask, f, cold, set, place, current, OWNER_OPEN);"),
-    ("an embryonic entry fits any segment", "often", RULES,
+    ("an embryonic entry fits any segment", "often", WORD,
      "ahead == 0 : ahead <= 2);", "ahead == 0 : ahead <= 65535);"),
     ("embryonic entries are evicted at once", "flood", RULES,
      "owner_word_left(word, now_s) + 2 <= OWNER_YOUNG_UNITS", "1"),
     ("living entries are evicted", "flood", RULES,
-     "} else if (!lives) {\n\t\ts->room = i;", "} else {\n\t\ts->room = i;"),
+     "if (!owner_word_lives(word, now_s))\n\t\t\treturn i;", "if (i == 7 || !owner_word_lives(word, now_s))\n\t\t\treturn i;"),
     ("a new flow without room goes to the current owner", "flood", RULES,
      "return owner_to_base(ask, claim, OWNER_EVENT_FULL);",
      "return owner_picked(current, OWNER_EVENT_FULL);"),
@@ -46,18 +47,14 @@ BREAKAGES = [
      "if (new != old)\n\t\tOWNER_STORE(uint64_t, at, new);",
      "if (owner_word_state(old) == OWNER_EMBRYONIC)\n\t\tOWNER_STORE(uint64_t, at, new);"),
     ("FIN ends an entry at once", "often", RULES,
-     "\tif (s->known < OWNER_WAYS)\n\t\treturn owner_follow(ask, f, current, cold, set, s->known, state);\n"
-     "\tif (s->young < OWNER_WAYS) {",
-     "\tif (s->known < OWNER_WAYS && state == OWNER_FINISHED) {\n\t\tuint16_t to = owner_word_backend("
-     "set->word[s->known & 7]);\n\t\tset->word[s->known & 7] = 0;\n"
-     "\t\treturn owner_picked(to, OWNER_EVENT_FOLLOWED);\n\t}\n"
-     "\tif (s->known < OWNER_WAYS)\n\t\treturn owner_follow(ask, f, current, cold, set, s->known, state);\n"
-     "\tif (s->young < OWNER_WAYS) {"),
+     "uint32_t state = owner_next_state(f->segment), young;\n\n\tif (s->known < OWNER_WAYS)\n",
+     "uint32_t state = owner_next_state(f->segment), young;\n\n\tif (s->known < OWNER_WAYS && state == OWNER_FINISHED) {\n"
+     "\t\tuint16_t to = owner_word_backend(set->word[s->known & 7]);\n\n\t\tset->word[s->known & 7] = 0;\n"
+     "\t\treturn owner_picked(to, OWNER_EVENT_FOLLOWED);\n\t}\n\tif (s->known < OWNER_WAYS)\n"),
     ("a new flow never takes a finished one's ports", "often", RULES,
-     "\tif (s->young < OWNER_WAYS) {\n\t\tif (s->finished", "\tif (s->young < OWNER_WAYS && s->finished == "
-     "OWNER_WAYS) {\n\t\tif (s->finished"),
+     "if (young < OWNER_WAYS) {", "if (young < OWNER_WAYS && s->finished == OWNER_WAYS) {"),
     ("a quoted flow is not looked up", "often", RULES,
-     "uint32_t i = owner_place(s->known, s->finished, OWNER_WAYS);", "uint32_t i = OWNER_WAYS;"),
+     "uint32_t i = s->known < OWNER_WAYS ? s->known : s->finished;", "uint32_t i = OWNER_WAYS;"),
     ("slots are not warned before they move", "often", OWNERS,
      "(int32_t)age_ms < (int32_t)OWNERS_WARN_MS", "0 && age_ms"),
     ("a warned slot does not remember", "often", RULES,
@@ -75,7 +72,7 @@ BREAKAGES = [
      "return up_to_seconds(o->times.udp_idle_ms) + 2;", "return up_to_seconds(o->times.udp_idle_ms) / 2;"),
     ("a lease is not ended when its backend is back", "udp --long --seed 1", OWNERS,
      "lease[o->now.members[m].backend] = 0;", ";"),
-    ("an entry's time wraps too early", "seldom", RULES,
+    ("an entry's time wraps too early", "seldom", WORD,
      "owner_word_left(word, now_s) <= OWNER_END_MASK / 2", "owner_word_left(word, now_s) <= 2"),
     ("the base of a moved slot is the new owner", "seldom", SLOT,
      "store16(&claim->base, base);", "store16(&claim->base, base % 3 + 1);"),

@@ -43,15 +43,8 @@
 #ifndef WEIR_FWD_OWNER_H
 #define WEIR_FWD_OWNER_H
 
+#include "weir/fwd/owner_word.h"
 #include "weir/fwd/tables.h"
-
-#define OWNER_IDLE_MAX_S  7200u /**< the longest idle time that an exception can have */
-#define OWNER_HANDSHAKE_S 8u    /**< an embryonic entry is not evicted before */
-#define OWNER_EMBRYONIC_S 64u   /**< an embryonic entry ends after */
-#define OWNER_CLOSING_S                                                                            \
-	120u             /**< an entry ends so long after the last segment once FIN or RST came */
-#define OWNER_SPILL_S 8u /**< after want of room: new flows of the slot go to the base */
-#define OWNER_WAYS    8u /**< words in a set */
 
 /** The claim of a slot's base on flows that nothing is remembered of. */
 struct owner_claim {
@@ -71,31 +64,6 @@ struct owner_cold {
 	uint32_t warned_at; /**< the control process's: when a change was announced; 0: none is */
 };
 _Static_assert(sizeof(struct owner_cold) == 32, "two cold slots in a cache line");
-
-/** State of an exception; 0: the word is free. */
-enum owner_state {
-	OWNER_FREE,
-	OWNER_EMBRYONIC, /**< a SYN came, no segment that fits it yet */
-	OWNER_OPEN,      /**< TCP */
-	OWNER_FINISHED,  /**< TCP: FIN came; what follows still goes there */
-	OWNER_RESET,     /**< TCP: RST came, perhaps forged */
-	OWNER_UDP,       /**< UDP: held there by its traffic */
-	OWNER_UDP_LEASE, /**< UDP: the control process ends it on a drained backend (migrate) */
-};
-
-/*
- * A word of a set: bits 0-14 backend, 15-17 state, 18-28 the eight-second unit after which
- * it has ended, 29-63 tag; embryonic: 29-44 the SYN's sequence number >> 16, 45-63 tag.
- */
-#define OWNER_STATE_AT    15
-#define OWNER_END_AT      18
-#define OWNER_TAG_AT      29
-#define OWNER_YOUNG_AT    45
-#define OWNER_END_MASK    0x7ffu
-#define OWNER_UNIT_SHIFT  3
-#define OWNER_TAG_MASK    0x7ffffffffull
-#define OWNER_YOUNG_MASK  0x7ffffull
-#define OWNER_YOUNG_UNITS (OWNER_EMBRYONIC_S >> OWNER_UNIT_SHIFT)
 
 /**
  * X(NAME, "label", "sentence"): what a packet met in a slot that looks further. At most
@@ -135,102 +103,17 @@ struct owner_pick {
 	uint8_t reserved;
 };
 
-/** Places in a set by what stands there for a flow; OWNER_WAYS: none. */
+/** Place in a set of the flow's entry by what it is; OWNER_WAYS: it is not that. */
 struct owner_scan {
-	uint32_t known;     /**< TCP: open; UDP: the flow's entry */
-	uint32_t young;     /**< embryonic, and the segment fits (a SYN: is the same) */
-	uint32_t finished;  /**< finished or reset */
-	uint32_t stale;     /**< of this flow, ended */
-	uint32_t room;      /**< free or ended */
-	uint32_t evictable; /**< embryonic that may be evicted */
-	bool rival;         /**< an embryonic one of this flow is there, which does not fit */
+	uint32_t known;    /**< TCP: open; UDP: the flow's entry */
+	uint32_t finished; /**< finished or reset */
+	uint32_t stale;    /**< ended */
 };
-
-/* Whole loads and stores that the compiler neither splits nor repeats. */
-#define OWNER_LOAD(type, at)         (*(const volatile type *)(at))
-#define OWNER_STORE(type, at, value) (*(volatile type *)(at) = (value))
 
 /** Which of a slot's claims counts for the flow. */
 FWD_INLINE enum owner_class owner_class(const struct fwd_flow *f)
 {
 	return f->protocol == 6 ? OWNER_CLASS_TCP : OWNER_CLASS_UDP;
-}
-
-/** The slot, of @p n_slots (a power of two), of a flow or source with @p hash. */
-FWD_INLINE uint32_t owner_slot(uint64_t hash, uint32_t n_slots)
-{
-	return (uint32_t)hash & (n_slots - 1);
-}
-
-/** The set, of @p n_sets (a power of two), of a flow: by other bits than its slot. */
-FWD_INLINE uint32_t owner_set(uint64_t hash, uint32_t n_sets)
-{
-	return (uint32_t)(hash >> 20) & (n_sets - 1);
-}
-
-/** 35 bits of a flow's hash: those above the set's, then the slot's. */
-FWD_INLINE uint64_t owner_tag(uint64_t hash)
-{
-	return (hash >> 44 | hash << 20) & OWNER_TAG_MASK;
-}
-
-FWD_INLINE uint16_t owner_word_backend(uint64_t word)
-{
-	return (uint16_t)(word & FWD_SLOT_BACKEND);
-}
-
-FWD_INLINE uint32_t owner_word_state(uint64_t word)
-{
-	return (uint32_t)(word >> OWNER_STATE_AT) & 7;
-}
-
-FWD_INLINE uint32_t owner_word_end(uint64_t word)
-{
-	return (uint32_t)(word >> OWNER_END_AT) & OWNER_END_MASK;
-}
-
-/** How many eight-second units @p word has left; over half of the range: it has ended. */
-FWD_INLINE uint32_t owner_word_left(uint64_t word, uint32_t now_s)
-{
-	return (owner_word_end(word) - (now_s >> OWNER_UNIT_SHIFT)) & OWNER_END_MASK;
-}
-
-/** Whether @p word holds a flow that has not ended. */
-FWD_INLINE bool owner_word_lives(uint64_t word, uint32_t now_s)
-{
-	return word != 0 && owner_word_left(word, now_s) <= OWNER_END_MASK / 2;
-}
-
-/** The unit after which an entry last used now ends: at least @p idle_s from now. */
-FWD_INLINE uint64_t owner_end(uint32_t now_s, uint32_t idle_s)
-{
-	uint32_t idle = idle_s < OWNER_IDLE_MAX_S ? idle_s : OWNER_IDLE_MAX_S;
-
-	return ((now_s >> OWNER_UNIT_SHIFT) + ((idle + 7) >> OWNER_UNIT_SHIFT)) & OWNER_END_MASK;
-}
-
-FWD_INLINE uint64_t owner_word(uint16_t backend, uint32_t state, uint64_t end, uint64_t tag)
-{
-	return (backend & FWD_SLOT_BACKEND) | (uint64_t)state << OWNER_STATE_AT |
-	       end << OWNER_END_AT | tag << OWNER_TAG_AT;
-}
-
-/** An embryonic entry's tag: of the flow, and of the SYN. */
-FWD_INLINE uint64_t owner_young_tag(uint64_t hash, uint32_t seq)
-{
-	return seq >> 16 | (owner_tag(hash) & OWNER_YOUNG_MASK) << 16;
-}
-
-/**
- * Whether a segment fits an embryonic entry's SYN: it begins at most some 128 KiB behind
- * it (a first window of 64 KiB without scale, RFC 7323 2.2, and data of the SYN itself).
- */
-FWD_INLINE bool owner_young_fits(uint64_t word, const struct fwd_flow *f)
-{
-	uint32_t ahead = ((f->seq >> 16) - (uint32_t)(word >> OWNER_TAG_AT)) & 0xffff;
-
-	return word >> OWNER_YOUNG_AT == (owner_tag(f->hash) & OWNER_YOUNG_MASK) &&
-	       (f->segment == FWD_SEGMENT_SYN ? ahead == 0 : ahead <= 2);
 }
 
 /** How long an entry in @p state lives without a packet. */
@@ -243,44 +126,104 @@ FWD_INLINE uint32_t owner_state_idle(const struct owner_ask *ask, uint32_t state
 	return ask->idle_s;
 }
 
-/** Note what @p word, at place @p i, is to the flow. */
-FWD_INLINE void owner_scan_word(struct owner_scan *s, uint32_t i, uint64_t word, uint32_t now_s,
-                                const struct fwd_flow *f)
+/**
+ * @p place as it is, but as a number that the BPF verifier knows nothing of: else it follows
+ * each place's way through all that comes after. @p any is any number that it does not know.
+ */
+FWD_INLINE uint32_t owner_blur(uint32_t place, uint64_t any)
 {
-	uint32_t state = owner_word_state(word);
-	bool lives = owner_word_lives(word, now_s);
-
-	if (state == OWNER_EMBRYONIC && lives) {
-		if (f->protocol == 6 && owner_young_fits(word, f)) {
-			s->young = i;
-			return;
-		}
-		s->rival |= word >> OWNER_YOUNG_AT == (owner_tag(f->hash) & OWNER_YOUNG_MASK);
-		if (owner_word_left(word, now_s) + 2 <= OWNER_YOUNG_UNITS)
-			s->evictable = i;
-	} else if (state == OWNER_EMBRYONIC) {
-		s->room = i;
-	} else if (state == OWNER_FREE) {
-		s->room = i;
-	} else if (word >> OWNER_TAG_AT == owner_tag(f->hash)) {
-		if (!lives)
-			s->stale = i;
-		else if (state == OWNER_FINISHED || state == OWNER_RESET)
-			s->finished = i;
-		else
-			s->known = i;
-	} else if (!lives) {
-		s->room = i;
-	}
+	place ^= (uint32_t)any;
+	__asm__("" : "+r"(place));
+	return (place ^ (uint32_t)any) & (2 * OWNER_WAYS - 1);
 }
 
+/** Whether @p word is an embryonic entry of the flow's, whatever its SYN was. */
+FWD_INLINE bool owner_is_young(uint64_t word, uint32_t now_s, const struct fwd_flow *f)
+{
+	return word >> OWNER_YOUNG_AT == (owner_tag(f->hash) & OWNER_YOUNG_MASK) &&
+	       owner_word_state(word) == OWNER_EMBRYONIC && owner_word_lives(word, now_s);
+}
+
+/** The place of an embryonic entry that the segment fits, or OWNER_WAYS. */
+FWD_INLINE uint32_t owner_scan_young(const struct fwd_exceptions *set, uint32_t now_s,
+                                     const struct fwd_flow *f)
+{
+	for (uint32_t i = 0; i < OWNER_WAYS; i++) {
+		uint64_t word = OWNER_LOAD(uint64_t, &set->word[i]);
+
+		if (owner_is_young(word, now_s, f) && owner_young_fits(word, f))
+			return i;
+	}
+	return OWNER_WAYS;
+}
+
+/** Whether a flow with the same tag has begun that is not confirmed. */
+FWD_INLINE bool owner_has_young(const struct fwd_exceptions *set, uint32_t now_s,
+                                const struct fwd_flow *f)
+{
+	for (uint32_t i = 0; i < OWNER_WAYS; i++)
+		if (owner_is_young(OWNER_LOAD(uint64_t, &set->word[i]), now_s, f))
+			return true;
+	return false;
+}
+
+/** The place of the flow's entry that is not embryonic (there is one at most), or OWNER_WAYS. */
+FWD_INLINE uint32_t owner_scan_tag(const struct fwd_exceptions *set, const struct fwd_flow *f)
+{
+	uint64_t tag = owner_tag(f->hash);
+
+	for (uint32_t i = 0; i < OWNER_WAYS; i++) {
+		uint64_t word = OWNER_LOAD(uint64_t, &set->word[i]);
+
+		if (FWD_UNLIKELY(word >> OWNER_TAG_AT == tag) &&
+		    owner_word_state(word) > OWNER_EMBRYONIC)
+			return i;
+	}
+	return OWNER_WAYS;
+}
+
+/** What stands in the set for the flow, but for embryonic entries. */
 FWD_INLINE void owner_scan_set(struct owner_scan *s, const struct fwd_exceptions *set,
                                uint32_t now_s, const struct fwd_flow *f)
 {
-	s->known = s->young = s->finished = s->stale = s->room = s->evictable = OWNER_WAYS;
-	s->rival = false;
-	for (uint32_t i = 0; i < OWNER_WAYS; i++)
-		owner_scan_word(s, i, OWNER_LOAD(uint64_t, &set->word[i]), now_s, f);
+	uint32_t i = owner_blur(owner_scan_tag(set, f), f->hash);
+	uint64_t word;
+
+	s->known = s->finished = s->stale = OWNER_WAYS;
+	if (i == OWNER_WAYS)
+		return;
+	word = OWNER_LOAD(uint64_t, &set->word[i & (OWNER_WAYS - 1)]);
+	if (!owner_word_lives(word, now_s))
+		s->stale = i;
+	else if (owner_word_state(word) == OWNER_FINISHED || owner_word_state(word) == OWNER_RESET)
+		s->finished = i;
+	else
+		s->known = i;
+}
+
+/**
+ * A place to remember a flow at: where it was before, a free or ended one, an embryonic one
+ * that may be evicted (@p evicts is set then), or OWNER_WAYS.
+ */
+FWD_INLINE uint32_t owner_room(const struct owner_scan *s, const struct fwd_exceptions *set,
+                               uint32_t now_s, bool *evicts)
+{
+	uint32_t evictable = OWNER_WAYS;
+
+	*evicts = false;
+	if (s->stale < OWNER_WAYS)
+		return s->stale;
+	for (uint32_t i = 0; i < OWNER_WAYS; i++) {
+		uint64_t word = OWNER_LOAD(uint64_t, &set->word[i]);
+
+		if (!owner_word_lives(word, now_s))
+			return i;
+		if (owner_word_state(word) == OWNER_EMBRYONIC &&
+		    owner_word_left(word, now_s) + 2 <= OWNER_YOUNG_UNITS)
+			evictable = i;
+	}
+	*evicts = evictable < OWNER_WAYS;
+	return evictable;
 }
 
 /** Note that an exception of the slot was used; not more often than every fourth second. */
@@ -341,14 +284,6 @@ FWD_INLINE void owner_remember(const struct owner_ask *ask, const struct fwd_flo
 	owner_keep(cold, ask->now_s);
 }
 
-/** The first of some places that is one, or OWNER_WAYS. */
-FWD_INLINE uint32_t owner_place(uint32_t first, uint32_t second, uint32_t third)
-{
-	if (first < OWNER_WAYS)
-		return first;
-	return second < OWNER_WAYS ? second : third;
-}
-
 /** A flow relies on the base and could not be remembered: the base keeps its claim for longer. */
 FWD_INLINE void owner_extend(const struct owner_ask *ask, struct owner_claim *claim,
                              uint32_t learn_s)
@@ -400,8 +335,9 @@ FWD_INLINE struct owner_pick owner_begin(const struct owner_ask *ask, const stru
 {
 	struct owner_claim *claim = &cold->claim[OWNER_CLASS_TCP];
 	bool settled = OWNER_LOAD(uint32_t, &claim->settle_at) == 0;
-	uint32_t place = owner_place(s->stale, s->room, s->evictable);
 	uint16_t spilled = OWNER_LOAD(uint16_t, &claim->spilled_at);
+	uint32_t place;
+	bool evicts;
 
 	if (settled && (s->finished == OWNER_WAYS || current == 0)) {
 		if (s->stale < OWNER_WAYS)
@@ -410,12 +346,12 @@ FWD_INLINE struct owner_pick owner_begin(const struct owner_ask *ask, const stru
 	}
 	if (current == 0)
 		return owner_to_base(ask, claim, OWNER_EVENT_BASE);
+	place = owner_blur(owner_room(s, set, ask->now_s, &evicts), f->hash);
 	if (s->finished == OWNER_WAYS && (uint16_t)(ask->now_s - spilled) < OWNER_SPILL_S)
 		return owner_spill(ask, f, cold, set, place);
 	if (place < OWNER_WAYS) {
 		owner_remember(ask, f, cold, set, place, current, OWNER_EMBRYONIC);
-		return owner_picked(current, place == s->evictable ? OWNER_EVENT_EVICTED
-		                                                   : OWNER_EVENT_BEGUN);
+		return owner_picked(current, evicts ? OWNER_EVENT_EVICTED : OWNER_EVENT_BEGUN);
 	}
 	if (s->finished < OWNER_WAYS)
 		return owner_follow(ask, f, current, cold, set, s->finished, OWNER_OPEN);
@@ -427,8 +363,10 @@ FWD_INLINE struct owner_pick owner_syn(const struct owner_ask *ask, const struct
                                        uint16_t current, struct owner_cold *cold,
                                        struct fwd_exceptions *set, const struct owner_scan *s)
 {
-	if (s->young < OWNER_WAYS) /* the same SYN again */
-		return owner_follow(ask, f, current, cold, set, s->young, OWNER_EMBRYONIC);
+	uint32_t young = owner_blur(owner_scan_young(set, ask->now_s, f), f->hash);
+
+	if (young < OWNER_WAYS) /* the same SYN again */
+		return owner_follow(ask, f, current, cold, set, young, OWNER_EMBRYONIC);
 	if (s->known < OWNER_WAYS) /* alive: its backend answers for it (RFC 5961, section 4) */
 		return owner_follow(ask, f, current, cold, set, s->known, OWNER_OPEN);
 	return owner_begin(ask, f, current, cold, set, s);
@@ -442,7 +380,8 @@ FWD_INLINE struct owner_pick owner_unknown(const struct owner_ask *ask, const st
 {
 	struct owner_claim *claim = &cold->claim[owner_class(f)];
 	uint32_t settle_at = OWNER_LOAD(uint32_t, &claim->settle_at);
-	uint32_t place = owner_place(s->stale, s->room, s->evictable);
+	uint32_t place;
+	bool evicts;
 
 	if (settle_at == 0) {
 		if (s->stale < OWNER_WAYS)
@@ -451,6 +390,7 @@ FWD_INLINE struct owner_pick owner_unknown(const struct owner_ask *ask, const st
 	}
 	if (state == OWNER_RESET || (int32_t)(settle_at - ask->now_s) > (int32_t)learn_s)
 		return owner_to_base(ask, claim, OWNER_EVENT_BASE);
+	place = owner_blur(owner_room(s, set, ask->now_s, &evicts), f->hash);
 	if (place < OWNER_WAYS) {
 		uint16_t base = OWNER_LOAD(uint16_t, &claim->base);
 
@@ -474,21 +414,24 @@ FWD_INLINE struct owner_pick owner_segment(const struct owner_ask *ask, const st
                                            uint16_t current, struct owner_cold *cold,
                                            struct fwd_exceptions *set, const struct owner_scan *s)
 {
-	uint32_t state = owner_next_state(f->segment);
+	uint32_t state = owner_next_state(f->segment), young;
 
 	if (s->known < OWNER_WAYS)
 		return owner_follow(ask, f, current, cold, set, s->known, state);
-	if (s->young < OWNER_WAYS) {
-		if (s->finished < OWNER_WAYS) /* the flow before it, with the same ports */
-			OWNER_STORE(uint64_t, &set->word[s->finished & (OWNER_WAYS - 1)], 0);
-		return owner_follow(ask, f, current, cold, set, s->young, state);
+	young = owner_blur(owner_scan_young(set, ask->now_s, f), f->hash);
+	if (young < OWNER_WAYS) {
+		uint32_t before = s->finished < OWNER_WAYS ? s->finished : s->stale;
+
+		if (before < OWNER_WAYS) /* of an earlier flow with the same ports */
+			OWNER_STORE(uint64_t, &set->word[before & (OWNER_WAYS - 1)], 0);
+		return owner_follow(ask, f, current, cold, set, young, state);
 	}
 	if (s->finished < OWNER_WAYS) {
 		uint32_t old = owner_word_state(
 		        OWNER_LOAD(uint64_t, &set->word[s->finished & (OWNER_WAYS - 1)]));
 
 		/* What follows a reset shows that it was forged, unless a new flow has begun. */
-		if (old == OWNER_FINISHED || s->rival)
+		if (old == OWNER_FINISHED || owner_has_young(set, ask->now_s, f))
 			state = f->segment == FWD_SEGMENT_RST ? OWNER_RESET : old;
 		return owner_follow(ask, f, current, cold, set, s->finished, state);
 	}
@@ -516,7 +459,7 @@ FWD_INLINE struct owner_pick owner_quoted(const struct fwd_flow *f, uint16_t cur
                                           const struct owner_scan *s)
 {
 	const struct owner_claim *claim = &cold->claim[owner_class(f)];
-	uint32_t i = owner_place(s->known, s->finished, OWNER_WAYS);
+	uint32_t i = s->known < OWNER_WAYS ? s->known : s->finished;
 
 	if (i < OWNER_WAYS)
 		return owner_picked(

@@ -355,7 +355,7 @@ static void a_quoted_flow_goes_where_its_segments_go_and_changes_nothing(void **
 	send(flow(1), FWD_SEGMENT_TCP, ISS + 1);
 	send(flow(2), FWD_SEGMENT_SYN, ISS);
 	now_s = NOW + 890;
-	set.word[0] = owner_word(9, OWNER_OPEN, owner_end(NOW - 5000, IDLE), owner_tag(flow(3)));
+	set.word[7] = owner_word(9, OWNER_OPEN, owner_end(NOW - 5000, IDLE), owner_tag(flow(3)));
 	before_set = set;
 	before_cold = cold;
 	now_s = NOW + 100;
