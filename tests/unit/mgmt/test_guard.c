@@ -94,7 +94,9 @@ static void the_last_site_that_takes_traffic_stays(void **state)
 	assert_false(allows("last-site", &set, &ams, &nothing, receivers, &n));
 	fra.from_ms = NOW_MS + 50000; /* scheduled counts as well */
 	assert_false(allows("last-site", &set, &ams, &nothing, receivers, &n));
+	fra.from_ms = NOW_MS - 50000;
 	fra.until_ms = NOW_MS - 1; /* returning does not */
+	fra.over_ms = 100000;
 	assert_true(allows("last-site", &set, &ams, &nothing, receivers, &n));
 }
 

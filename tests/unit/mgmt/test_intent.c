@@ -319,6 +319,8 @@ static void peers_fast_forward_and_unrelated_heads_need_a_person(void **state)
 
 	assert_int_equal(apply(a, &two, "two", NOW_MS + 400, NULL), 0);
 	assert_int_equal(roll_back(b, 1, NOW_MS + 400), 0);
+	assert_int_equal(apply(b, &one, "further on", NOW_MS + 410, NULL), 0);
+	assert_int_equal(roll_back(b, 1, NOW_MS + 420), 0);
 	offer(a, b, NOW_MS, &relation);
 	assert_int_equal(relation, INTENT_DIVERGED);
 	offer(b, a, NOW_MS, &relation);
@@ -334,7 +336,7 @@ static void peers_fast_forward_and_unrelated_heads_need_a_person(void **state)
 	struct intent_changed changed = { 0 };
 	assert_int_equal(intent_change(a, &pick, NOW_MS + 600, &changed), 0);
 	intent_changed_fini(&changed);
-	assert_int_equal(intent_head(a)->number, 4);
+	assert_int_equal(intent_head(a)->number, 6); /* beyond the other's 5 */
 	assert_int_equal(offer(a, b, NOW_MS + 700, &relation), 0);
 	assert_int_equal(relation, INTENT_AHEAD);
 	assert_string_equal(intent_head(b)->digest, intent_head(a)->digest);

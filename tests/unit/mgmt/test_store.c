@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 
 #include "mgmt/store/journal.h"
 #include "mgmt/store/store.h"
@@ -99,6 +100,31 @@ static void a_version_comes_back_with_its_bytes(void **state)
 	assert_memory_equal(files_find(&back, "weir.conf")->bytes, "a\0b", 3);
 	files_fini(&files);
 	files_fini(&back);
+	store_close(s);
+}
+
+static void bytes_that_do_not_fit_their_digest_are_not_handed_out(void **state)
+{
+	const struct fixture *f = *state;
+	struct store *s = open_in(f);
+	struct version v = { .number = 1, .author = "jw" };
+	struct files files = { 0 };
+	char path[PATH_MAX];
+	sqlite3 *db = NULL;
+
+	files_add(&files, "weir.conf", "whole", 5);
+	files_digest(&files, v.digest);
+	assert_int_equal(store_put_version(s, &v, &files), 0);
+	files_fini(&files);
+	store_close(s);
+	snprintf(path, sizeof(path), "%s/store.db", f->state);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "UPDATE blobs SET bytes = 'other'", NULL, NULL, NULL),
+	                 SQLITE_OK);
+	sqlite3_close(db);
+	s = open_in(f);
+	assert_int_equal(store_files(s, 1, &files), -EBADMSG);
+	assert_int_equal(files.n_items, 0);
 	store_close(s);
 }
 
@@ -232,6 +258,8 @@ int main(void)
 		cmocka_unit_test(durations_and_instants_are_read_as_people_write_them),
 		cmocka_unit_test_setup_teardown(a_version_comes_back_with_its_bytes, setup,
 		                                teardown),
+		cmocka_unit_test_setup_teardown(
+		        bytes_that_do_not_fit_their_digest_are_not_handed_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(only_the_last_thousand_versions_are_kept, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(
