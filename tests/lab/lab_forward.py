@@ -101,8 +101,14 @@ def weir_counts(node):
 
 def check_conservation(report, stage):
     """At rest: received = sent + passed + dropped, and each equals what the kernel counted."""
-    time.sleep(2.5)  # the page is written each second
-    weir, kernel = weir_counts(stage.node), kernel_counts(stage.node.host)
+    def at_rest():
+        """Both counts, once no packet came while the page was written, which is each second."""
+        before = kernel_counts(stage.node.host)
+        time.sleep(2.2)
+        weir = weir_counts(stage.node)
+        return (weir, before) if kernel_counts(stage.node.host) == before else None
+
+    weir, kernel = wait_until(at_rest, 30, "two seconds without a packet")
     report.equal(weir["received"], weir["sent"] + weir["passed"] + weir["dropped"],
                  "received = sent + passed + dropped")
     report.equal(weir["received"], kernel["packets"], "received = what the kernel gave to the program")
@@ -222,8 +228,7 @@ def pins_outlive_the_process(report, stage):
     stage.node.kill("dataplane")
     pins = [os.path.join(d, f) for d, _, files in os.walk(stage.node.bpf) for f in files]
     report.check(any(p.endswith("/link-eth1") for p in pins), "the pins outlive the process", len(pins))
-    traced = stage.node.host.run([executable("trace-tool"), *stage.node.options, "100.64.0.9:1234",
-                                  f"{stage.site.plan.vip4}:80/tcp"])
+    traced = stage.node.weir("trace", "100.64.0.9:1234", f"{stage.site.plan.vip4}:80/tcp")
     report.check("verdict" in traced and "forward" in traced, "the trace works when the process is dead")
     stage.node.host.run([executable("weir-dataplane"), "--detach", *stage.node.options])
     left = [f for d, _, files in os.walk(stage.node.bpf) for f in files]
