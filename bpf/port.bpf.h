@@ -86,6 +86,12 @@ FWD_INLINE struct fwd_exceptions *fwd_port_exceptions(const struct fwd_tables *t
 	return bpf_map_lookup_elem(&exceptions, &set);
 }
 
+FWD_INLINE uint32_t fwd_port_now_s(const struct fwd_tables *t, const struct fwd_root *r)
+{
+	(void)t;
+	return (uint32_t)((bpf_jiffies64() - r->tick_base) * r->tick_scale >> 32);
+}
+
 FWD_INLINE struct fwd_cpu *fwd_port_cpu(const struct fwd_tables *t)
 {
 	__u32 i = bpf_get_smp_processor_id();

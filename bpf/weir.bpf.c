@@ -9,12 +9,6 @@
 
 #include "weir/fwd/forward.h"
 
-/** Seconds of CLOCK_MONOTONIC, from the cheapest clock there is. */
-static __always_inline uint32_t now_s(const struct fwd_root *r)
-{
-	return (uint32_t)((bpf_jiffies64() - r->tick_base) * r->tick_scale >> 32);
-}
-
 /** Send the frame through port @p ifindex. */
 static __always_inline int leave(const struct xdp_md *ctx, uint32_t ifindex)
 {
@@ -33,7 +27,7 @@ int weir_forward(struct xdp_md *ctx)
 
 	if (!r)
 		return XDP_DROP; /* never */
-	fwd_forward(NULL, r, &packet, now_s(r), &v);
+	fwd_forward(NULL, r, &packet, &v);
 	switch (fwd_reason_kind(v.reason)) {
 	case FWD_KIND_TX:
 		return v.backend ? leave(ctx, v.backend->ifindex) : XDP_TX;

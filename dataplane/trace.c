@@ -318,7 +318,8 @@ int trace_run(const struct fwd_tables *tables, const struct trace_query *q,
 
 	if (!err) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		fwd_forward(&c.t, c.t.root, &packet, (uint32_t)now.tv_sec, &v);
+		c.t.now_s = (uint32_t)now.tv_sec;
+		fwd_forward(&c.t, c.t.root, &packet, &v);
 		tell(tables, &packet, q, &v, &r);
 		*out = r;
 	}

@@ -9,6 +9,7 @@ enum fwd_reason world_forward(struct world *w, struct fwd_packet *packet, uint32
                               struct fwd_verdict *v)
 {
 	memset(v, 0, sizeof(*v));
-	fwd_forward(&w->t, w->t.root, packet, now_s, v);
+	w->t.now_s = now_s;
+	fwd_forward(&w->t, w->t.root, packet, v);
 	return v->reason;
 }

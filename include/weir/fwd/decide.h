@@ -21,6 +21,7 @@ struct fwd_verdict {
 	uint64_t hash;                     /**< the flow's */
 	uint32_t slot;                     /**< in the table of all slots */
 	uint32_t backend_index;            /**< 0: nobody */
+	bool outer4;                       /**< the backend's address is IPv4 */
 	enum fwd_reason reason;
 	uint32_t event; /**< enum owner_event: what was met in a slot that looks further */
 };
@@ -29,10 +30,11 @@ struct fwd_verdict {
 FWD_INLINE bool fwd_is_loop(const struct fwd_tables *t, const struct fwd_root *root,
                             const struct fwd_parsed *p)
 {
-	const union fwd_addr *sender = p->ask == FWD_ASK_ERROR ? &p->sender : &p->flow.src;
+	const struct fwd_prefix *source = p->is4 ? &root->source4 : &root->source6;
 
-	return fwd_prefix_has(p->is4 ? &root->source4 : &root->source6, sender) ||
-	       fwd_is_vip(t, root, sender);
+	if (FWD_UNLIKELY(p->ask == FWD_ASK_ERROR))
+		return fwd_prefix_has(source, &p->sender) || fwd_is_vip(t, root, &p->sender);
+	return fwd_prefix_has(source, &p->flow.src) || fwd_is_vip(t, root, &p->flow.src);
 }
 
 /**
@@ -65,13 +67,13 @@ FWD_SLOW uint32_t fwd_owner_find(const struct owner_ask *ask, const struct fwd_f
 /** The owner of a flow in a slot that looks further; counts what was met there. */
 FWD_INLINE uint32_t fwd_decide_further(const struct fwd_tables *t, const struct fwd_root *root,
                                        const struct fwd_pool *pool, const struct fwd_parsed *p,
-                                       uint32_t now_s, uint16_t hot, struct fwd_verdict *v)
+                                       uint16_t hot, struct fwd_verdict *v)
 {
 	bool tcp = p->flow.protocol == FWD_PROTO_TCP;
 	struct fwd_flow flow = {
 		.hash = v->hash, .seq = p->seq, .segment = p->segment, .protocol = p->flow.protocol
 	};
-	struct owner_ask ask = { .now_s = now_s,
+	struct owner_ask ask = { .now_s = fwd_port_now_s(t, root),
 		                 .idle_s = tcp ? pool->idle_s : v->service->udp_idle_s,
 		                 .learn_s = pool->learn_s,
 		                 .udp_policy = v->service->udp_policy };
@@ -91,7 +93,7 @@ FWD_INLINE uint32_t fwd_decide_further(const struct fwd_tables *t, const struct 
 /** The owner of the verdict's flow. @return a backend, or 0: nobody */
 FWD_INLINE uint32_t fwd_decide_owner(const struct fwd_tables *t, const struct fwd_root *root,
                                      const struct fwd_pool *pool, const struct fwd_parsed *p,
-                                     uint32_t now_s, struct fwd_verdict *v)
+                                     struct fwd_verdict *v)
 {
 	const struct fwd_slots *block = fwd_port_slots(t, v->slot);
 	uint16_t hot;
@@ -101,7 +103,7 @@ FWD_INLINE uint32_t fwd_decide_owner(const struct fwd_tables *t, const struct fw
 	hot = OWNER_LOAD(uint16_t, &block->slot[v->slot % FWD_SLOTS_PER_BLOCK]);
 	if (FWD_LIKELY(!(hot & FWD_SLOT_LOOK_FURTHER)))
 		return hot;
-	return fwd_decide_further(t, root, pool, p, now_s, hot, v);
+	return fwd_decide_further(t, root, pool, p, hot, v);
 }
 
 /** Why nothing can be sent to @p b, which has other flags than 'used' alone. */
@@ -115,23 +117,20 @@ FWD_INLINE enum fwd_reason fwd_backend_fault(const struct fwd_backend *b)
 /** Whether the packet can be sent to @p b. @return FWD_REASON_FORWARDED, or why it cannot */
 FWD_INLINE enum fwd_reason fwd_check_backend(const struct fwd_root *root,
                                              const struct fwd_parsed *p,
-                                             const struct fwd_backend *b)
+                                             const struct fwd_backend *b, bool outer4)
 {
-	bool is4 = fwd_addr_is4(&b->address);
-
 	if (FWD_UNLIKELY(b->flags != FWD_BACKEND_USED))
 		return fwd_backend_fault(b);
-	if (FWD_UNLIKELY(!fwd_prefix_set(is4 ? &root->source4 : &root->source6)))
+	if (FWD_UNLIKELY(!fwd_prefix_set(outer4 ? &root->source4 : &root->source6)))
 		return FWD_REASON_NO_SOURCE;
-	if (FWD_UNLIKELY(p->l3_len + fwd_outer_len(is4, b->encap == FWD_ENCAP_GUE) > b->mtu))
+	if (FWD_UNLIKELY(p->l3_len + fwd_outer_len(outer4, b->encap == FWD_ENCAP_GUE) > b->mtu))
 		return FWD_REASON_TOO_BIG;
 	return FWD_REASON_FORWARDED;
 }
 
 /** A packet of a flow, or about one, whose service is known. */
 FWD_INLINE enum fwd_reason fwd_decide_flow(const struct fwd_tables *t, const struct fwd_root *root,
-                                           const struct fwd_parsed *p, uint32_t now_s,
-                                           struct fwd_verdict *v)
+                                           const struct fwd_parsed *p, struct fwd_verdict *v)
 {
 	const struct fwd_pool *pool = fwd_port_pool(t, v->service->pool);
 	enum fwd_reason fault;
@@ -143,13 +142,14 @@ FWD_INLINE enum fwd_reason fwd_decide_flow(const struct fwd_tables *t, const str
 	if (FWD_UNLIKELY(!pool))
 		return FWD_REASON_NO_BACKEND;
 	v->slot = fwd_decide_slot(root, pool, p, v);
-	v->backend_index = fwd_decide_owner(t, root, pool, p, now_s, v);
+	v->backend_index = fwd_decide_owner(t, root, pool, p, v);
 	if (FWD_UNLIKELY(!v->backend_index))
 		return FWD_REASON_NO_BACKEND;
 	v->backend = fwd_port_backend(t, v->backend_index);
 	if (FWD_UNLIKELY(!v->backend))
 		return FWD_REASON_NO_TABLES;
-	fault = fwd_check_backend(root, p, v->backend);
+	v->outer4 = fwd_addr_is4(&v->backend->address);
+	fault = fwd_check_backend(root, p, v->backend, v->outer4);
 	if (FWD_UNLIKELY(fault != FWD_REASON_FORWARDED))
 		return fault;
 	return p->ask == FWD_ASK_ERROR ? FWD_REASON_ICMP_RELAYED : FWD_REASON_FORWARDED;
@@ -179,11 +179,10 @@ FWD_INLINE bool fwd_has_flow(const struct fwd_parsed *p)
 /**
  * Decide on a packet.
  *
- * @param now_s  seconds of CLOCK_MONOTONIC
- * @param v      out; zeroed before by the caller
+ * @param v  out; zeroed before by the caller
  */
 FWD_INLINE void fwd_decide(const struct fwd_tables *t, const struct fwd_root *root,
-                           const struct fwd_parsed *p, uint32_t now_s, struct fwd_verdict *v)
+                           const struct fwd_parsed *p, struct fwd_verdict *v)
 {
 	if (!p->addressed) {
 		v->reason = (enum fwd_reason)p->fault;
@@ -196,7 +195,7 @@ FWD_INLINE void fwd_decide(const struct fwd_tables *t, const struct fwd_root *ro
 		        fwd_service_find(t, root, &p->flow.dst, p->flow.dport_be, p->flow.protocol);
 	}
 	if (FWD_LIKELY(v->service != NULL))
-		v->reason = fwd_decide_flow(t, root, p, now_s, v);
+		v->reason = fwd_decide_flow(t, root, p, v);
 	else if (!fwd_is_vip(t, root, &p->flow.dst))
 		v->reason = FWD_REASON_NOT_OURS;
 	else

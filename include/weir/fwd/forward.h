@@ -32,16 +32,15 @@ FWD_INLINE void fwd_count_forwarded(const struct fwd_tables *t, const struct fwd
  *
  * @param root    the tables' root
  * @param packet  the frame; moved and written to by the verdict
- * @param now_s   seconds of CLOCK_MONOTONIC
  * @param v       out; zeroed before by the caller. Its reason is final; with FORWARDED or
  *                ICMP_RELAYED the frame is to leave through v->backend->ifindex, with
  *                ECHO_REPLIED where it came in
  */
 FWD_INLINE void fwd_forward(const struct fwd_tables *t, const struct fwd_root *root,
-                            struct fwd_packet *packet, uint32_t now_s, struct fwd_verdict *v)
+                            struct fwd_packet *packet, struct fwd_verdict *v)
 {
 	struct fwd_cpu *cpu = fwd_port_cpu(t);
-	struct fwd_parsed p = { 0 };
+	struct fwd_parsed p;
 
 	if (!cpu) {
 		v->reason = FWD_REASON_NO_TABLES; /* never */
@@ -50,7 +49,7 @@ FWD_INLINE void fwd_forward(const struct fwd_tables *t, const struct fwd_root *r
 	fwd_parse(packet, &p);
 	cpu->received++;
 	cpu->received_bytes += p.frame_len;
-	fwd_decide(t, root, &p, now_s, v);
+	fwd_decide(t, root, &p, v);
 	v->reason = fwd_rewrite(packet, root, &p, v);
 	if (FWD_LIKELY(v->reason <= FWD_REASON_ICMP_RELAYED && v->service))
 		fwd_count_forwarded(t, root, v, p.frame_len);

@@ -346,7 +346,7 @@ FWD_INLINE uint16_t fwd_parse_eth(struct fwd_cursor *c, struct fwd_parsed *p)
 /**
  * Parse a frame.
  *
- * @param p  out: fault and ask say how far it came; zeroed before by the caller
+ * @param p  out: fault and ask say how far it came; what they do not vouch for is unset
  */
 FWD_INLINE void fwd_parse(const struct fwd_packet *packet, struct fwd_parsed *p)
 {
@@ -354,7 +354,11 @@ FWD_INLINE void fwd_parse(const struct fwd_packet *packet, struct fwd_parsed *p)
 	uint16_t type;
 
 	p->frame_len = (uint64_t)(packet->end - packet->data);
+	p->seq = 0;
+	p->segment = FWD_SEGMENT_TCP;
 	p->ask = FWD_ASK_NOTHING;
+	p->is4 = false;
+	p->addressed = false;
 	type = fwd_parse_eth(&c, p);
 	if (FWD_LIKELY(type == FWD_ETHERTYPE_IP4))
 		p->fault = (uint8_t)fwd_parse_ip(&c, p, true);

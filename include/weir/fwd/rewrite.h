@@ -31,13 +31,12 @@ FWD_INLINE void fwd_rewrite_ttl(uint8_t *l3, bool is4)
 
 /** What the outer header says. */
 FWD_INLINE void fwd_rewrite_outer(const struct fwd_root *root, const struct fwd_parsed *p,
-                                  const struct fwd_verdict *v, struct fwd_outer *o)
+                                  const struct fwd_verdict *v, bool is4, struct fwd_outer *o)
 {
 	const struct fwd_backend *b = v->backend;
 	uint32_t spread = (uint32_t)(v->hash >> 32); /* other bits than the slot's */
 
-	fwd_spread_source(&o->src, fwd_addr_is4(&b->address) ? &root->source4 : &root->source6,
-	                  spread);
+	fwd_spread_source(&o->src, is4 ? &root->source4 : &root->source6, spread);
 	o->dst = b->address;
 	o->inner_len = p->l3_len;
 	o->sport_be = fwd_spread_port(spread);
@@ -82,7 +81,7 @@ FWD_INLINE bool fwd_rewrite_encap(struct fwd_packet *packet, const struct fwd_ro
 	eth = fwd_packet_at(packet, 0, FWD_ETH_LEN + FWD_VLAN_LEN + outer_len);
 	if (!eth)
 		return false;
-	fwd_rewrite_outer(root, p, v, &o);
+	fwd_rewrite_outer(root, p, v, is4, &o);
 	eth_len = fwd_rewrite_eth(eth, v->backend, is4);
 	fwd_outer_write(eth + eth_len, &o, is4, gue);
 	return true;
@@ -94,7 +93,7 @@ FWD_INLINE enum fwd_reason fwd_rewrite_forward(struct fwd_packet *packet,
                                                const struct fwd_parsed *p,
                                                const struct fwd_verdict *v)
 {
-	bool is4 = fwd_addr_is4(&v->backend->address);
+	bool is4 = v->outer4;
 	bool gue = v->backend->encap == FWD_ENCAP_GUE;
 	uint8_t *l3 = fwd_packet_at(packet, p->l3_off, FWD_IP4_LEN);
 	bool done;

@@ -52,7 +52,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "little-endian machine
 /** Whether @p a is an IPv4 address. */
 FWD_INLINE bool fwd_addr_is4(const union fwd_addr *a)
 {
-	return a->longs_be[0] == 0 && a->words_be[2] == FWD_ADDR4_MARK_BE;
+	return (a->longs_be[0] | (a->words_be[2] ^ FWD_ADDR4_MARK_BE)) == 0;
 }
 
 /** Whether @p a and @p b are the same address. */

@@ -26,7 +26,8 @@ struct fwd_tables {
 	/** Elements in the array of the same name (services: both halves; slots: blocks). */
 	uint32_t n_services, n_pools, n_slots, n_colds, n_backends, n_exceptions, n_cpus,
 	        n_service_counts, n_backend_counts;
-	uint32_t cpu; /**< whose counters this user of the tables adds to */
+	uint32_t cpu;   /**< whose counters this user of the tables adds to */
+	uint32_t now_s; /**< the time, which this user keeps: seconds of CLOCK_MONOTONIC */
 };
 
 FWD_INLINE const struct fwd_root *fwd_port_root(const struct fwd_tables *t)
@@ -64,6 +65,12 @@ FWD_INLINE const struct fwd_backend *fwd_port_backend(const struct fwd_tables *t
 FWD_INLINE struct fwd_exceptions *fwd_port_exceptions(const struct fwd_tables *t, uint32_t set)
 {
 	return set < t->n_exceptions ? &t->exceptions[set] : NULL;
+}
+
+FWD_INLINE uint32_t fwd_port_now_s(const struct fwd_tables *t, const struct fwd_root *root)
+{
+	(void)root;
+	return t->now_s;
 }
 
 FWD_INLINE struct fwd_cpu *fwd_port_cpu(const struct fwd_tables *t)
