@@ -41,18 +41,17 @@ static void zone_file(const char *text, char path[32])
 /* "NAME TXT" with @p bytes of data in the record. */
 static size_t put_text(char *to, const char *name, unsigned bytes)
 {
-	size_t n = (size_t)sprintf(to, "%s TXT", name);
+	char *at = stpcpy(stpcpy(to, name), " TXT");
 
 	for (unsigned left = bytes; left;) {
 		unsigned part = left > 251 ? 250 : left - 1;
 
-		n += (size_t)sprintf(to + n, " \"");
-		memset(to + n, 'x', part);
-		n += part;
-		n += (size_t)sprintf(to + n, "\"");
+		at = stpcpy(at, " \"");
+		memset(at, 'x', part);
+		at = stpcpy(at + part, "\"");
 		left -= part + 1;
 	}
-	return n + (size_t)sprintf(to + n, "\n");
+	return (size_t)(stpcpy(at, "\n") - to);
 }
 
 static int set_up(void **state)
