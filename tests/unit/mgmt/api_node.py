@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A weir-mgmt of its own directories, asked over its UNIX socket with real HTTP."""
+import contextlib
 import hashlib
 import http.client
 import json
 import os
+import random
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import tempfile
@@ -64,12 +67,18 @@ def tls_files():
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that no connection is given by chance, as those are that the kernel chooses."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
-def wait_for(what, condition, timeout_s=10):
+def wait_for(what, condition, timeout_s=60):
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         value = condition()
@@ -81,12 +90,12 @@ def wait_for(what, condition, timeout_s=10):
 
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path):
-        super().__init__("weir", timeout=30)
+        super().__init__("weir", timeout=60)
         self.path = path
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(30)
+        self.sock.settimeout(60)
         self.sock.connect(self.path)
 
 
@@ -142,7 +151,7 @@ class Node:
     def stop(self, how=signal.SIGTERM):
         if self.process:
             self.process.send_signal(how)
-            self.process.wait(20)
+            self.process.wait(60)
             code, self.process = self.process.returncode, None
             assert code == (0 if how == signal.SIGTERM else -how), f"exit {code}: {self.log()[-2000:]}"
             return code
@@ -154,6 +163,11 @@ class Node:
     def log(self):
         with open(os.path.join(self.dir.name, "log")) as f:
             return f.read()
+
+    def stored_events(self):
+        """The id of the newest event that would survive a kill."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.state}/store.db?mode=ro", uri=True, timeout=60)) as db:
+            return db.execute("SELECT max(id) FROM events").fetchone()[0] or 0
 
     def effective(self):
         with open(os.path.join(self.state, "effective.conf")) as f:
@@ -178,7 +192,7 @@ class Node:
 
     def ask_tcp(self, port, method, path, token=None, body=None):
         c = http.client.HTTPSConnection(
-            "127.0.0.1", port, timeout=30, context=ssl.create_default_context(cafile=os.path.join(self.conf, "tls.crt")))
+            "127.0.0.1", port, timeout=60, context=ssl.create_default_context(cafile=os.path.join(self.conf, "tls.crt")))
         return self.send(c, method, path, body, {"Authorization": f"Bearer {token}"} if token else {}, None)
 
     def files(self, old=None, new=None):

@@ -5,6 +5,7 @@
 Usage: test_run.py WEIR
 """
 import os
+import re
 import shutil
 import signal
 import socket
@@ -22,10 +23,6 @@ STAND_IN = """#!/usr/bin/python3
 import os, signal, socket, sys, time
 name = os.path.basename(sys.argv[0])[5:]
 base = os.path.dirname(os.path.abspath(sys.argv[0]))
-if os.path.exists(base + "/fail-" + name):
-    sys.exit(3)
-with open(base + "/" + name + ".log", "a") as f:
-    f.write("%d %s %s\\n" % (os.getpid(), os.environ.get("LISTEN_FDNAMES", "-"), " ".join(sys.argv[1:])))
 if name != "health":
     signal.signal(signal.SIGHUP, lambda *_: open(base + "/" + name + ".hup", "w").close())
 def end(*_):
@@ -33,6 +30,8 @@ def end(*_):
         f.write(name + "\\n")
     os._exit(0)
 signal.signal(signal.SIGTERM, end)
+with open(base + "/" + name + ".log", "a") as f:  # from here on it takes every signal
+    f.write("%d %s %s\\n" % (os.getpid(), os.environ.get("LISTEN_FDNAMES", "-"), " ".join(sys.argv[1:])))
 if name == "dns" and os.environ.get("LISTEN_PID") == str(os.getpid()):
     fd = 3 + os.environ["LISTEN_FDNAMES"].split(":").index("dns-udp-0")
     s = socket.socket(fileno=fd)
@@ -53,7 +52,10 @@ nodes = ( { name = "n1"; site = "s"; ports = ( { interface = "e"; } ); tunnel_so
 """
 
 
-def wait_for(what, condition, timeout_s=20):
+PATIENCE_S = 60  # the machine may be loaded; nothing here measures
+
+
+def wait_for(what, condition, timeout_s=PATIENCE_S):
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         value = condition()
@@ -61,14 +63,6 @@ def wait_for(what, condition, timeout_s=20):
             return value
         time.sleep(0.02)
     raise AssertionError(f"waited {timeout_s} s for {what}")
-
-
-def alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 class Supervisor(unittest.TestCase):
@@ -89,12 +83,20 @@ class Supervisor(unittest.TestCase):
     def tearDown(self):
         if self.run and self.run.poll() is None:
             self.run.terminate()
-            self.run.wait(20)
-        leftovers = [pid for pid in self.seen if alive(pid)]
+            self.run.wait(PATIENCE_S)
+        leftovers = [pid for pid in self.seen if self.alive(pid)]
         for pid in leftovers:
             os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.dir)
         self.assertEqual(leftovers, [])
+
+    def alive(self, pid):
+        """Whether a stand-in of this test runs as pid: others get the numbers of those that ended."""
+        try:
+            with open(f"/proc/{pid}/cmdline") as f:
+                return self.bin in f.read()  # nothing is in it once it is dead and unreaped
+        except (FileNotFoundError, ProcessLookupError):
+            return False
 
     def document(self, listen=(ADDRESS,)):
         state = os.path.join(self.dir, "state")
@@ -124,7 +126,7 @@ class Supervisor(unittest.TestCase):
         with open(os.path.join(self.dir, "run.log")) as f:
             return f.read()
 
-    def ask_dns(self, timeout_s=5, address=ADDRESS):
+    def ask_dns(self, timeout_s=PATIENCE_S, address=ADDRESS):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(timeout_s)
             s.sendto(b"q", (address, 53))
@@ -138,7 +140,7 @@ class Supervisor(unittest.TestCase):
         self.start()
         self.all_started()
         second = subprocess.run([WEIR, f"--run-dir={self.dir}/run", f"--state-dir={self.dir}/state", "run"],
-                                capture_output=True, text=True, timeout=10)
+                                capture_output=True, text=True, timeout=PATIENCE_S)
         self.assertEqual(second.returncode, 4)
         self.assertIn("another weir run", second.stderr)
         self.assertIsNone(self.run.poll())
@@ -153,11 +155,16 @@ class Supervisor(unittest.TestCase):
 
     def test_what_fails_at_once_is_tried_again_ever_later(self):
         self.document()
-        open(os.path.join(self.bin, "fail-health"), "w").close()
+        with open(os.path.join(self.bin, "weir-health"), "w") as f:
+            f.write("#!/bin/sh\nexit 3\n")
         self.start()
-        wait_for("tries", lambda: self.log().count("process=health") >= 8)
-        waits = [int(line.rsplit("=", 1)[1]) for line in self.log().splitlines() if "restart_in_ms" in line]
-        self.assertEqual(waits[:3], [0, 200, 400])
+        wait_for("tries", lambda: "restart_in_ms=400" in self.log())
+        died = [(int(lived), int(wait)) for lived, wait in
+                re.findall(r"process=health .*lived_ms=(\d+) restart_in_ms=(\d+)", self.log())]
+        deaths = 0
+        for lived, wait in died:
+            deaths = 1 if lived >= 2000 else deaths + 1  # a shell may take that long on a loaded machine
+            self.assertEqual(wait, min(100 << (deaths - 1), 5000) if deaths > 1 else 0, died)
         self.assertIsNone(self.run.poll())
 
     def test_each_process_that_is_killed_is_back_at_once(self):
@@ -166,10 +173,9 @@ class Supervisor(unittest.TestCase):
         self.all_started()
         for name in NAMES:
             pid = self.starts(name)[-1][0]
-            killed = time.monotonic()
             os.kill(pid, signal.SIGKILL)
             wait_for(f"{name} again", lambda: self.starts(name)[-1][0] != pid)
-            self.assertLess(time.monotonic() - killed, 5)
+            self.assertRegex(self.log(), rf"process-died process={name} pid={pid} .* restart_in_ms=0\b")
             self.assertIsNone(self.run.poll())
 
     def test_it_passes_the_directories_and_the_node_on(self):
@@ -189,7 +195,7 @@ class Supervisor(unittest.TestCase):
         for _ in range(3):
             pid = self.starts("dns")[-1][0]
             os.kill(pid, signal.SIGKILL)
-            wait_for("its end", lambda: not alive(pid))
+            wait_for("its end", lambda: not self.alive(pid))
             self.assertNotEqual(self.ask_dns(), pid)
         self.assertNotEqual(self.ask_dns(), first)
 
@@ -207,6 +213,14 @@ class Supervisor(unittest.TestCase):
         self.assertEqual(self.starts("dns")[1][1], "dns-udp-0:dns-tcp-0:dns-udp-1:dns-tcp-1")
         self.assertEqual(self.ask_dns(address=other), self.starts("dns")[1][0])
 
+    def noted(self):
+        """How many processes the supervisor has noted for the next one."""
+        try:
+            with open(os.path.join(self.dir, "run", "run.state")) as f:
+                return len(f.readlines())
+        except FileNotFoundError:
+            return 0
+
     def fds(self):
         return len(os.listdir(f"/proc/{self.run.pid}/fd"))
 
@@ -215,6 +229,7 @@ class Supervisor(unittest.TestCase):
         self.document((ADDRESS, other))
         self.start()
         self.all_started()
+        wait_for("four notes", lambda: self.noted() == 4)
         before = self.fds()
         self.document((ADDRESS, other))
         time.sleep(0.5)
@@ -222,7 +237,7 @@ class Supervisor(unittest.TestCase):
         self.document((other, ADDRESS))
         wait_for("dns again", lambda: len(self.starts("dns")) == 2)
         time.sleep(0.2)
-        self.assertEqual(self.fds(), before)
+        wait_for("as many descriptors as before", lambda: self.fds() == before)
 
     def test_another_process_that_has_a_noted_pid_is_left_alone(self):
         self.document()
@@ -235,7 +250,7 @@ class Supervisor(unittest.TestCase):
             self.all_started()
             self.assertNotIn("process-adopted", self.log())
             self.run.terminate()
-            self.assertEqual(self.run.wait(10), 0)
+            self.assertEqual(self.run.wait(PATIENCE_S), 0)
             self.assertIsNone(bystander.poll())
         finally:
             bystander.kill()
@@ -266,7 +281,7 @@ class Supervisor(unittest.TestCase):
         self.all_started()
         wait_for("an answer", self.ask_dns)
         self.run.terminate()
-        self.assertEqual(self.run.wait(10), 0)
+        self.assertEqual(self.run.wait(PATIENCE_S), 0)
         with open(os.path.join(self.bin, "ends.log")) as f:
             self.assertEqual(f.read().split(), ["mgmt", "health", "dns", "dataplane"])
 
@@ -275,17 +290,18 @@ class Supervisor(unittest.TestCase):
         self.start()
         self.all_started()
         wait_for("an answer", self.ask_dns)
+        wait_for("four notes", lambda: self.noted() == 4)
         before = {name: self.starts(name) for name in NAMES}
         self.run.kill()
-        self.run.wait(10)
-        self.assertTrue(all(alive(started[0][0]) for started in before.values()))
+        self.run.wait(PATIENCE_S)
+        self.assertTrue(all(self.alive(started[0][0]) for started in before.values()))
         self.start()
         wait_for("adoption", lambda: self.log().count("process-adopted") == 4)
         time.sleep(0.3)
         self.assertEqual({name: self.starts(name) for name in NAMES}, before)
         pid = before["dns"][0][0]
         os.kill(pid, signal.SIGKILL)  # the sockets were taken over too
-        wait_for("its end", lambda: not alive(pid))
+        wait_for("its end", lambda: not self.alive(pid))
         self.assertEqual(self.ask_dns(), wait_for("dns", lambda: self.starts("dns")[1:])[0][0])
 
 
