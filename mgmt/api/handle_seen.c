@@ -172,7 +172,9 @@ void handle_events(struct core *core, struct http_request *r, struct http_reply 
 	while (nothing_since(core, since) && core_wait(core, until_ms))
 		;
 	uint64_t last = journal_last(j), oldest = journal_oldest(j), id = since + 1;
-	if (http_query(r, "since") && since > 0 && id < oldest) {
+	if (!http_query(r, "since") && last > limit)
+		id = last - limit + 1; /* the newest */
+	if (since > 0 && id < oldest) {
 		http_problem(reply, 410, "events-lost", "events before %" PRIu64 " are not kept",
 		             oldest);
 	} else {

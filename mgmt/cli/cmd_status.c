@@ -9,7 +9,9 @@
 #include "mgmt/cli/cmd_status.h"
 #include "mgmt/cli/health_detail.h"
 
-#define WATCH_S 1
+#define WATCH_S      1
+#define EVENTS_SHOWN 20   /* without --limit */
+#define EVENTS_BATCH 1000 /* at most so many an answer */
 
 static const char *state_of(const json_t *thing, const char *which)
 {
@@ -260,7 +262,7 @@ static void print_event(const json_t *e)
 	       api_text(e, "subject", ""), api_text(e, "message", ""));
 }
 
-/* Print a batch. @return the id of the last event seen */
+/* Print a batch. @return the id of the last event in it, @p last when there is none */
 static double print_events(const struct cli *cli, const json_t *body, double last)
 {
 	const json_t *e;
@@ -272,36 +274,56 @@ static double print_events(const struct cli *cli, const json_t *body, double las
 			api_print_json(e);
 		else
 			print_event(e);
+		last = api_number(e, "id", last);
 	}
 	fflush(stdout);
-	return api_number(body, "last", last);
+	return last;
+}
+
+/* The value of an option that is a whole number of at least @p least; @p fallback without it. @return -1: it is none */
+static double whole_number(const struct cli_args *args, const char *option, double least,
+                           double fallback)
+{
+	const char *text = cli_value(args, option);
+
+	if (!text)
+		return fallback;
+	if (!*text || strlen(text) > 15 || text[strspn(text, "0123456789")])
+		return -1;
+	return atof(text) < least ? -1 : atof(text);
 }
 
 int cli_events(struct cli *cli, const struct cli_args *args)
 {
-	const char *since = cli_value(args, "--since");
-	char path[128], *end;
-	double last = since ? strtod(since, &end) : 0;
-	bool follow = cli_flag(args, "--follow");
+	double last = whole_number(args, "--since", 0, 0),
+	       limit = whole_number(args, "--limit", 1, EVENTS_SHOWN);
+	bool follow = cli_flag(args, "--follow"), since = cli_value(args, "--since") != NULL;
+	char path[128];
 	struct api_request request = { .method = "GET", .path = path };
 
-	if (since && (end == since || *end || last < 0))
+	if (last < 0)
 		return cli_fail(CLI_USAGE, "--since: expected an event's id, a number");
-	snprintf(path, sizeof(path), "/v1/events?limit=1000&since=%.0f", last);
+	if (limit < 0 || limit > EVENTS_BATCH)
+		return cli_fail(CLI_USAGE, "--limit: expected a number from 1 to %d", EVENTS_BATCH);
+	if (since && cli_value(args, "--limit"))
+		return cli_fail(CLI_USAGE, "--since shows all later ones; leave --limit out");
+	if (since)
+		snprintf(path, sizeof(path), "/v1/events?limit=%d&since=%.0f", EVENTS_BATCH, last);
+	else
+		snprintf(path, sizeof(path), "/v1/events?limit=%.0f", limit);
 	for (;;) {
 		struct api_reply reply;
 		int status = api_get(cli, &request, &reply);
 
 		if (!api_taken(&reply))
 			return status;
-		double seen = print_events(cli, reply.body, last);
 		size_t n = json_array_size(json_object_get(reply.body, "items"));
+		last = print_events(cli, reply.body, last);
 		api_reply_fini(&reply);
-		if ((!follow && n < 1000) || ferror(stdout))
-			return CLI_OK;
 		/* A full batch may not have been all. */
-		last = n ? seen : last;
-		snprintf(path, sizeof(path), "/v1/events?limit=1000&since=%.0f%s", last,
+		if ((!follow && (!since || n < EVENTS_BATCH)) || ferror(stdout))
+			return CLI_OK;
+		snprintf(path, sizeof(path), "/v1/events?limit=%d&since=%.0f%s", EVENTS_BATCH, last,
 		         follow ? "&wait_ms=30000" : "");
 	}
 }

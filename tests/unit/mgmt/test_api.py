@@ -195,11 +195,11 @@ class Versions(unittest.TestCase):
         self.assertEqual(a.json["version"]["state"], "unconfirmed")
         node.stop(signal.SIGKILL)
         node.start()
-        wait_for("the roll back", lambda: self.head().json["number"] == 3, 5)
+        wait_for("the roll back", lambda: self.head().json["number"] == 3)
         self.assertEqual(self.head().json["author"], "weir")
-        a = node.apply(files, confirm_within="1s")
+        node.apply(files, confirm_within="5s")
         self.assertEqual(node.ask("POST", "/v1/versions/4/confirm", {}).status, 200)
-        time.sleep(1.5)
+        time.sleep(5.5)
         self.assertEqual((self.head().json["number"], self.head().json["state"]), (4, "in_force"))
 
     def test_bytes_that_are_not_text_are_kept(self):
@@ -269,22 +269,25 @@ class Overrides(unittest.TestCase):
         a = node.command("drain", {"pool": "web-ams", "backend": "b1"}, until="never", over="10m").json
         sets = re.findall(r'pool = "web-ams";[^}]*?from = "?([^";]+)', node.effective())
         self.assertGreaterEqual(len(sets), 2, node.effective())
-        wait_for("the drain", lambda: node.ask("GET", f"/v1/overrides/{a['override']['id']}").json["state"] == "ramping", 4)
+        wait_for("the drain", lambda: node.ask("GET", f"/v1/overrides/{a['override']['id']}").json["state"] == "ramping")
         self.assertGreater(time.time() - start, 1.9)
 
     def test_hold_stops_a_ramp_and_drain_goes_on_from_there(self):
         node = self.node
-        node.drain(over="10s")
+        start = time.time()
+        node.drain(over="100s")
         time.sleep(1)
         self.assertEqual(node.command("hold", {"site": "ams"}).status, 201)
+        held_at = time.time()
         level = lambda: [o["level_ppm"] for o in node.ask("GET", "/v1/overrides").json["items"] if o["do"] == "drain"][0]
         held = level()
         time.sleep(0.5)
         self.assertEqual(level(), held)
-        self.assertTrue(0 < held < 400000, held)
-        a = node.drain(over="10s")
+        self.assertTrue(9900 <= held <= (held_at - start) * 10000 + 100, (held, held_at - start))
+        again = time.time()
+        a = node.drain(over="100s")
         self.assertEqual(a.json["override"]["generation"], 2)
-        self.assertTrue(held <= level() < held + 200000)
+        self.assertTrue(held <= level() <= held + (time.time() - again) * 10000 + 100)
         a = node.command("undrain", {"site": "ams"}, now=True)
         self.assertEqual((a.status, a.json["override"]["state"]), (200, "done"))
         self.assertEqual(node.ask("GET", "/v1/overrides").json["items"], [])
@@ -305,14 +308,25 @@ class Overrides(unittest.TestCase):
         waiter.start()
         time.sleep(0.3)
         node.drain(reason="wake")
-        waiter.join(10)
+        waiter.join(60)
         self.assertEqual(got[0]["items"][0]["id"], last + 1)
         self.assertIn("wake", " ".join(e["message"] for e in got[0]["items"]))
-        time.sleep(1.2)  # they are stored once a second
+        wait_for("the store", lambda: node.stored_events() >= last + 1)
         node.stop(signal.SIGKILL)
         node.start()
         kept = node.ask("GET", f"/v1/events?since={last}").json["items"]
         self.assertEqual(kept[0]["message"], got[0]["items"][0]["message"])
+
+    def test_events_without_a_start_are_the_newest_oldest_first(self):
+        node = self.node
+        for _ in range(3):
+            node.drain()
+            node.command("undrain", {"site": "ams"}, now=True)
+        a = node.ask("GET", "/v1/events?limit=3").json
+        self.assertGreater(a["last"], 4)
+        self.assertEqual([e["id"] for e in a["items"]], [a["last"] - 2, a["last"] - 1, a["last"]])
+        first = node.ask("GET", "/v1/events?since=0&limit=2").json["items"]
+        self.assertEqual([e["id"] for e in first], [1, 2])
 
     def test_a_store_that_is_overwritten_stops_no_drain(self):
         node = self.node
@@ -370,7 +384,7 @@ class Overrides(unittest.TestCase):
         node = self.node
         done = subprocess.run([PROGRAM, "--conf-dir", node.conf, "--state-dir", node.state, "--run-dir",
                                node.run + "2", "--bpf-dir", node.dir.name, "--node", "ams-1"],
-                              capture_output=True, timeout=20)
+                              capture_output=True, timeout=60)
         self.assertNotEqual(done.returncode, 0)
         self.assertEqual(node.ask("GET", "/healthz").status, 200)
 
@@ -426,7 +440,7 @@ class Roles(unittest.TestCase):
         self.addCleanup(node.close)
         node.start()
         wait_for("TCP", lambda: "api-served" in node.log())
-        c = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self.assertRaises((OSError, http.client.HTTPException), self.plain, c)
 
     @staticmethod
