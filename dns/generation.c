@@ -178,6 +178,8 @@ static int read_document(struct generation *g, const struct proc_dirs *dirs,
 	if (err == 0)
 		err = model_read_effective(path, dirs->node, &g->model, &mistakes);
 	report_mistakes(&mistakes, how);
+	if (err && mistakes.denied)
+		err = -EACCES;
 	model_mistakes_free(&mistakes);
 	return err;
 }

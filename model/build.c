@@ -47,6 +47,7 @@ static void check_file(const struct build *b, const struct item *item, enum sche
 	if (!b->dir || path[0] == '\0')
 		return;
 	int err = load_file(path, max, &bytes, &n);
+	b->bind->mistakes->denied |= err == -EACCES;
 	if (err)
 		bind_mistake(b->bind, item, id, "%s %s", path, load_error(err));
 	else if (!load_is_below(path, b->dir))
@@ -78,9 +79,15 @@ static void build_key(struct build *b, const struct item *cluster)
 	if (path[0] == '\0')
 		return;
 	int err = load_file(path, KEY_FILE_MAX, &bytes, &n);
+	b->bind->mistakes->denied |= err == -EACCES;
 	if (err == -ENOENT)
 		bind_mistake(b->bind, cluster, SCHEMA_CLUSTER_HASH_KEY_FILE,
 		             "%s does not exist; make it once for all nodes: openssl rand -hex 16",
+		             path);
+	else if (err == -EACCES)
+		bind_mistake(b->bind, cluster, SCHEMA_CLUSTER_HASH_KEY_FILE,
+		             "%s, the cluster's secret, may not be read by this user; do it as "
+		             "root",
 		             path);
 	else if (err)
 		bind_mistake(b->bind, cluster, SCHEMA_CLUSTER_HASH_KEY_FILE, "%s %s", path,

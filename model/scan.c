@@ -356,6 +356,7 @@ static void include_file(struct text *t, const char *name)
 		return;
 	}
 	if (err) {
+		s->mistakes->denied |= err == -EACCES;
 		mistakes_add(s->mistakes, at, "@include", "\"%s\" %s", name, load_error(err));
 		return;
 	}
@@ -555,6 +556,7 @@ int scan_file(struct scan *s, const char *path)
 	int err = load_file(path, s->bytes_max, &bytes, &n);
 
 	if (err) {
+		s->mistakes->denied |= err == -EACCES;
 		mistakes_add(s->mistakes, (struct where){ path, 0 }, "", "%s", load_error(err));
 		return err;
 	}

@@ -244,6 +244,7 @@ struct model_mistake {
 struct model_mistakes {
 	struct model_mistake *items;
 	size_t n_items, n_total;
+	bool denied; /**< this user may not read one of the files: another would find no mistake there */
 	struct arena *arena;
 };
 

@@ -53,9 +53,9 @@ static int path_of(const struct cli *cli, const struct cli_args *args, char path
 	return 0;
 }
 
-static int status_of(int err)
+static int status_of(int err, const struct model_mistakes *mistakes)
 {
-	return err == -EACCES ? CLI_DENIED : CLI_USAGE;
+	return err == -EACCES || mistakes->denied ? CLI_DENIED : CLI_USAGE;
 }
 
 static void print_summary(const char *path, const struct model *m)
@@ -97,9 +97,10 @@ int cli_config_check(struct cli *cli, const struct cli_args *args)
 		print_summary(path, m);
 	if (err && mistakes.n_total == 0)
 		cli_fail(CLI_USAGE, "%s: %s", path, strerror(-err));
+	int status = err ? status_of(err, &mistakes) : CLI_OK;
 	model_free(m);
 	model_mistakes_free(&mistakes);
-	return err ? status_of(err) : CLI_OK;
+	return status;
 }
 
 static int show(const struct cli *cli, const char *path, const struct model *m)
@@ -138,7 +139,7 @@ int cli_config_show(struct cli *cli, const struct cli_args *args)
 	                : model_read_config(path, NULL, &m, &mistakes);
 	if (err)
 		print_mistakes(&mistakes);
-	int status = err ? status_of(err) : show(cli, path, m);
+	int status = err ? status_of(err, &mistakes) : show(cli, path, m);
 	model_free(m);
 	model_mistakes_free(&mistakes);
 	return status;

@@ -65,7 +65,10 @@ static int explain_status(int err)
 		return cli_fail(CLI_UNREACHABLE,
 		                "there is no effective document yet; is weir run running?");
 	case -EACCES:
-		return cli_fail(CLI_DENIED, "the effective document or a zone may not be read");
+		return cli_fail(
+		        CLI_DENIED,
+		        "the effective document, or a file that it names, may not be read by "
+		        "this user; do it as root");
 	case -EINVAL:
 		return CLI_USAGE;
 	default:

@@ -17,8 +17,11 @@
 #define WHY_MAX 512
 #define ASK_MS  2000
 
-/* Where this node's tables are pinned; the cluster's name is in the effective document. */
-static int pins_of(const struct cli *cli, char pins[PATH_MAX])
+/*
+ * Where this node's tables are pinned; the cluster's name is in the effective document. If this user may not read
+ * that, only @p why is left: the dataplane can be asked.
+ */
+static int pins_of(const struct cli *cli, char pins[PATH_MAX], char why[WHY_MAX])
 {
 	struct model *m = NULL;
 	struct model_mistakes mistakes;
@@ -27,14 +30,17 @@ static int pins_of(const struct cli *cli, char pins[PATH_MAX])
 	if (proc_path(cli->dirs.state, PROC_EFFECTIVE_FILE, path) != 0)
 		return cli_fail(CLI_USAGE, "the path is too long");
 	int err = model_read_effective(path, NULL, &m, &mistakes);
-	if (err)
-		cli_fail(CLI_OK, "%s cannot be read: %s", path,
-		         mistakes.n_items ? mistakes.items[0].message : strerror(-err));
+	int status = !err ? CLI_OK : mistakes.denied ? CLI_DENIED : CLI_UNREACHABLE;
+	const char *message = mistakes.n_items ? mistakes.items[0].message : strerror(-err);
+	if (status == CLI_DENIED)
+		snprintf(why, WHY_MAX, "%.*s", WHY_MAX - 1, message);
+	else if (err)
+		cli_fail(status, "%s cannot be read: %s", path, message);
 	else if (effect_pin_dir(cli->dirs.bpf, m->cluster, cli->dirs.node, pins) != 0)
-		err = cli_fail(CLI_USAGE, "the path is too long");
+		status = cli_fail(CLI_USAGE, "the path is too long");
 	model_free(m);
 	model_mistakes_free(&mistakes);
-	return err ? CLI_UNREACHABLE : CLI_OK;
+	return status;
 }
 
 static void print_trace(const struct trace_result *r)
@@ -121,13 +127,17 @@ static int trace(const struct cli *cli, const struct cli_args *args, const char 
 
 int cli_trace(struct cli *cli, const struct cli_args *args)
 {
-	char pins[PATH_MAX];
+	char pins[PATH_MAX], why[WHY_MAX] = "";
 	struct trace_query q;
 	int status;
 
 	if (trace_parse(args->at[0], args->at[1], &q) != 0)
 		return cli_fail(CLI_USAGE,
 		                "expected: SRC:PORT VIP:PORT/tcp, /tcp:syn or /udp; IPv6 in [ ]");
-	status = pins_of(cli, pins);
+	status = pins_of(cli, pins, why);
+	if (status == CLI_DENIED && trace_asked(cli, args) == CLI_OK)
+		return CLI_OK;
+	if (status == CLI_DENIED)
+		cli_fail(status, "%s; or start weir-dataplane, which answers too", why);
 	return status ? status : trace(cli, args, pins, &q);
 }

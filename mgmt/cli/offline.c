@@ -214,6 +214,9 @@ int offline_override(const struct cli *cli, json_t *body, bool dry_run)
 	int status = command_of(body, now_ms, &c);
 
 	c.dry_run = dry_run;
+	if (!status && access(cli->dirs.state, W_OK | X_OK) != 0 && errno == EACCES)
+		status = cli_fail(CLI_DENIED, "%s may not be written by this user; do it as root",
+		                  cli->dirs.state);
 	if (!status) {
 		/* As weir-mgmt, so that it can replace what is written here. */
 		int err = proc_become("mgmt", 0);

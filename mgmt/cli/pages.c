@@ -39,9 +39,10 @@ static int pages_open(const struct cli *cli, struct pages *p)
 		         "management does not answer, and %s cannot be read: %s; is weir run "
 		         "running, with these directories?",
 		         path, mistakes.n_items ? mistakes.items[0].message : strerror(-err));
+	bool denied = mistakes.denied;
 	model_mistakes_free(&mistakes);
 	if (err)
-		return CLI_UNREACHABLE;
+		return denied ? CLI_DENIED : CLI_UNREACHABLE;
 	if (proc_path(cli->dirs.run, PROC_HEALTH_PAGE, path) == 0 &&
 	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, &p->page) == 0) {
 		p->health = page_payload(p->page);

@@ -106,7 +106,7 @@ class WithApi(unittest.TestCase):
 
     def weir(self, *arguments):
         return subprocess.run([WEIR, "--conf-dir", self.dir, "--state-dir", self.dir, "--run-dir", self.dir, *arguments],
-                              capture_output=True, text=True, timeout=30, check=False)
+                              capture_output=True, text=True, timeout=60, check=False)
 
     def test_each_refusal_has_its_exit_status_and_says_what_to_do(self):
         for http_status, code, exit_status, told in (
@@ -175,7 +175,10 @@ class WithApi(unittest.TestCase):
                 ((*DRAIN, "--reason", "y"), "--reason stands twice"),
                 (("apply",), "--reason"), (("rollback", "x", "--reason", "y"), "number of a version"),
                 (("rollback",), "something is missing"), (("diff", "a"), "numbers of versions"),
-                (("events", "--since", "x"), "a number"), (("wait", "site", "ams"), "expected: well"),
+                (("events", "--since", "x"), "a number"),
+                (("events", "--limit", "0"), "a number from 1"), (("events", "--limit", "1001"), "a number from 1"),
+                (("events", "--limit", "-1"), "a number from 1"), (("events", "--since", "-1"), "a number"),
+                (("events", "--since", "1", "--limit", "1"), "leave --limit out"), (("wait", "site", "ams"), "expected: well"),
                 (("wait", "well", "--timeout", "soon"), "a duration"), (("why", "moon", "x"), "expected: site"),
                 (("why", "backend", "b1"), "POOL/NAME"), (("versions", "--limit", "0"), "a number")):
             done = self.weir(*arguments)
@@ -256,6 +259,9 @@ class WithApi(unittest.TestCase):
                                                            "message": "m"}], "last": 4, "oldest": 1})
         self.assertIn("T store", self.weir("events").stdout)
         self.assertEqual(json.loads(self.weir("events", "--json").stdout)["id"], 4)
+        self.assertEqual(self.api.asked[-1][1], "/v1/events?limit=20")
+        self.weir("events", "--limit", "7")
+        self.assertEqual(self.api.asked[-1][1], "/v1/events?limit=7")
         self.api.answers["/v1/events"] = (410, {"code": "events-lost", "title": "Gone"})
         self.assertEqual(self.weir("events", "--since", "1").returncode, 4)
 
@@ -271,7 +277,7 @@ class Cli(unittest.TestCase):
 
     def weir(self, *arguments, env=None):
         return subprocess.run([WEIR, "--conf-dir", self.dir, "--state-dir", self.dir, "--run-dir", self.dir,
-                               "--bpf-dir", self.dir, *arguments], capture_output=True, text=True, timeout=20,
+                               "--bpf-dir", self.dir, *arguments], capture_output=True, text=True, timeout=60,
                               env=env, check=False)
 
     def write(self, text, name="weir.conf"):
@@ -309,6 +315,26 @@ class Cli(unittest.TestCase):
             with self.subTest(arguments):
                 self.assertEqual(done.returncode, 3)
                 self.assertTrue(done.stderr.startswith("weir: "))
+                self.assertEqual(done.stdout, "")
+
+    @unittest.skipIf(os.geteuid() != 0, "as root: it becomes another user")
+    def test_who_may_not_read_the_key_is_denied_with_7_and_told_what_to_do(self):
+        self.write(CONFIG)
+        key = os.path.join(self.dir, "hash.key")
+        os.chmod(key, 0o600)
+        self.write('effective = { version = "1"; digest = ""; document = "1"; written = "never"; };' +
+                   CONFIG.replace("hash.key", key), "effective.conf")
+        os.chmod(self.dir, 0o755)
+        weir = shutil.copy(WEIR, self.dir)  # where it was built others may have no way
+        for arguments in (("trace", "1.1.1.1:1", "2.2.2.2:2/tcp"), ("dns", "explain", "a.b"), ("status",), ("health",),
+                          ("config", "check"), ("config", "show"), ("config", "show", "--effective"),
+                          (*DRAIN, "--offline")):
+            done = subprocess.run([weir, "--conf-dir", self.dir, "--state-dir", self.dir, "--run-dir", self.dir,
+                                   "--bpf-dir", self.dir, "--node", "n1", *arguments], capture_output=True, text=True,
+                                  timeout=60, user=65534, group=65534, extra_groups=[])
+            with self.subTest(arguments):
+                self.assertEqual(done.returncode, 7, done.stderr)
+                self.assertIn("as root", done.stderr)
                 self.assertEqual(done.stdout, "")
 
     def test_offline_without_a_configuration_is_told(self):
