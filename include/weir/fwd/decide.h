@@ -176,6 +176,27 @@ FWD_INLINE bool fwd_has_flow(const struct fwd_parsed *p)
 	return p->ask == FWD_ASK_SERVICE || p->ask == FWD_ASK_ERROR;
 }
 
+/** What a decision begins with: the flow's hash, and its service if it has one. */
+FWD_INLINE void fwd_decide_find(const struct fwd_tables *t, const struct fwd_root *root,
+                                const struct fwd_parsed *p, struct fwd_verdict *v)
+{
+	/* The hash needs no table: the processor reckons it while the look-up waits. */
+	v->hash = fwd_hash_flow(root->hash_key, &p->flow, p->is4);
+	v->service = fwd_service_find(t, root, &p->flow.dst, p->flow.dport_be, p->flow.protocol);
+}
+
+/** Decide on a packet whose flow, if it has one, fwd_decide_find() has seen. */
+FWD_INLINE void fwd_decide_found(const struct fwd_tables *t, const struct fwd_root *root,
+                                 const struct fwd_parsed *p, struct fwd_verdict *v)
+{
+	if (FWD_LIKELY(v->service != NULL))
+		v->reason = fwd_decide_flow(t, root, p, v);
+	else if (!fwd_is_vip(t, root, &p->flow.dst))
+		v->reason = FWD_REASON_NOT_OURS;
+	else
+		v->reason = fwd_decide_vip(t, root, p);
+}
+
 /**
  * Decide on a packet.
  *
@@ -188,18 +209,9 @@ FWD_INLINE void fwd_decide(const struct fwd_tables *t, const struct fwd_root *ro
 		v->reason = (enum fwd_reason)p->fault;
 		return;
 	}
-	if (FWD_LIKELY(fwd_has_flow(p))) {
-		/* The hash needs no table: the processor reckons it while the look-up waits. */
-		v->hash = fwd_hash_flow(root->hash_key, &p->flow, p->is4);
-		v->service =
-		        fwd_service_find(t, root, &p->flow.dst, p->flow.dport_be, p->flow.protocol);
-	}
-	if (FWD_LIKELY(v->service != NULL))
-		v->reason = fwd_decide_flow(t, root, p, v);
-	else if (!fwd_is_vip(t, root, &p->flow.dst))
-		v->reason = FWD_REASON_NOT_OURS;
-	else
-		v->reason = fwd_decide_vip(t, root, p);
+	if (FWD_LIKELY(fwd_has_flow(p)))
+		fwd_decide_find(t, root, p, v);
+	fwd_decide_found(t, root, p, v);
 }
 
 #endif

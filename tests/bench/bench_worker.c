@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * bench worker: what the worker's code (weir/fwd/burst.h) costs a packet, on bursts from memory.
+ *
+ * FRAMES frames lie in buffers as a NIC's are, 2 KiB apart; before each round all are written
+ * anew with the sources of the case, outside of what is timed. A round runs all bursts once; the
+ * reference, an exchange of the MAC addresses as of `dpdk-testpmd --forward-mode=macswap`, runs on
+ * the same buffers in turn with it, round by round, and so does forwarding frame by frame.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <arpa/inet.h>
+#include <jansson.h>
+
+#include "fwd/world.h"
+#include "weir/fwd/burst.h"
+
+#define FRAMES   4096u
+#define STRIDE   2048u
+#define ROOM     128u /**< before a frame, as in an mbuf */
+#define BURST    32u
+#define ROUNDS   301
+#define BACKENDS 1000u
+#define MANY     1000u /**< services */
+#define OUTPUT   "build/bench/worker.json"
+#define VIP4     "192.0.2.80"
+#define VIP6     "2001:db8:80::80"
+
+enum variant { PLAIN, MILLION_SLOTS, UNSETTLED };
+enum way { WAY_SWAP, WAY_BURST, WAY_SINGLE, WAYS };
+
+/** A row of the table. */
+struct bench_case {
+	const char *name;
+	enum fwd_encap_mode encap;
+	bool is6, outer6, udp, syn, foreign;
+	uint32_t n_flows; /**< 0: each packet is a new one's */
+	uint32_t n_services;
+	enum variant variant;
+	double target; /**< ns; 0: none */
+};
+
+static const struct bench_case cases[] = {
+	{ .name = "worker.ipip4.tcp.flows1", .target = 20, .n_flows = 1 },
+	{ .name = "worker.ipip4.tcp.flows1000", .n_flows = 1000 },
+	{ .name = "worker.ipip4.tcp.flows100000", .n_flows = 100000 },
+	{ .name = "worker.ipip4.tcp.flows1000000", .n_flows = 1000000 },
+	{ .name = "worker.ipip4.tcp.flows10000000", .n_flows = 10000000 },
+	{ .name = "worker.ipip4.tcp.new", .syn = true },
+	{ .name = "worker.ipip4.udp.flows1", .udp = true, .n_flows = 1 },
+	{ .name = "worker.ipip4.udp.flows10000000", .udp = true, .n_flows = 10000000 },
+	{ .name = "worker.gue4.tcp.flows1", .encap = FWD_ENCAP_GUE, .n_flows = 1 },
+	{ .name = "worker.gue4.tcp.flows10000000", .encap = FWD_ENCAP_GUE, .n_flows = 10000000 },
+	{ .name = "worker.ipip6.tcp6.flows1", .outer6 = true, .is6 = true, .n_flows = 1 },
+	{ .name = "worker.ipip6.tcp6.flows10000000",
+	  .outer6 = true,
+	  .is6 = true,
+	  .n_flows = 10000000 },
+	{ .name = "worker.ipip4.tcp6.flows1", .is6 = true, .n_flows = 1 },
+	{ .name = "worker.gue6.tcp6.flows1",
+	  .encap = FWD_ENCAP_GUE,
+	  .outer6 = true,
+	  .is6 = true,
+	  .n_flows = 1 },
+	{ .name = "worker.gue6.tcp6.flows10000000",
+	  .encap = FWD_ENCAP_GUE,
+	  .outer6 = true,
+	  .is6 = true,
+	  .n_flows = 10000000 },
+	{ .name = "worker.ipip4.tcp.services1000", .n_flows = 10000000, .n_services = MANY },
+	{ .name = "worker.ipip4.tcp.slots1048576", .n_flows = 10000000, .variant = MILLION_SLOTS },
+	{ .name = "worker.ipip4.tcp.unsettled", .n_flows = 10000000, .variant = UNSETTLED },
+	{ .name = "worker.ipip4.tcp.unsettled_new", .syn = true, .variant = UNSETTLED },
+	{ .name = "worker.foreign", .n_flows = 10000000, .foreign = true },
+};
+#define N_CASES (sizeof(cases) / sizeof(cases[0]))
+
+/** Buffers, tables and the burst of one case. */
+struct rig {
+	const struct bench_case *c;
+	struct world w;
+	uint8_t *memory; /**< FRAMES * STRIDE */
+	uint8_t template[96];
+	uint32_t len;
+	uint64_t random, next_flow;
+	struct fwd_burst burst;
+};
+
+struct result {
+	double min, median;
+};
+
+static void die(const char *what, int err)
+{
+	fprintf(stderr, "bench worker: %s: %s\n", what, strerror(err));
+	exit(1);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void make_l4(const struct bench_case *c, uint8_t *l4, uint32_t len)
+{
+	l4[3] = 80;
+	if (c->udp) {
+		l4[4] = (uint8_t)(len >> 8);
+		l4[5] = (uint8_t)len;
+		return;
+	}
+	l4[12] = 0x50;
+	l4[13] = c->syn ? FWD_TCP_SYN : FWD_TCP_ACK;
+}
+
+/** The frame but for source and service. */
+static void make_template(struct rig *g)
+{
+	const struct bench_case *c = g->c;
+	uint8_t *ip = g->template + FWD_ETH_LEN;
+	uint8_t protocol = c->udp ? FWD_PROTO_UDP : FWD_PROTO_TCP;
+
+	g->len = c->is6 ? 82 : 64;
+	memcpy(g->template, "\x02\xaa\0\0\0\x01\x02\xcc\0\0\0\x01", 12);
+	if (c->is6) {
+		memcpy(g->template + 12, "\x86\xdd\x60", 3);
+		ip[5] = (uint8_t)(g->len - FWD_ETH_LEN - FWD_IP6_LEN);
+		ip[6] = protocol;
+		ip[7] = 64;
+		inet_pton(AF_INET6, "2001:db8:c::", ip + 8);
+		inet_pton(AF_INET6, VIP6, ip + 24);
+		make_l4(c, ip + FWD_IP6_LEN, ip[5]);
+		return;
+	}
+	memcpy(g->template + 12, "\x08\x00\x45", 3);
+	ip[3] = (uint8_t)(g->len - FWD_ETH_LEN);
+	ip[8] = 64;
+	ip[9] = protocol;
+	inet_pton(AF_INET, c->foreign ? "192.0.2.81" : VIP4, ip + 16);
+	make_l4(c, ip + FWD_IP4_LEN, g->len - FWD_ETH_LEN - FWD_IP4_LEN);
+}
+
+static uint64_t next_random(struct rig *g)
+{
+	g->random ^= g->random << 13;
+	g->random ^= g->random >> 7;
+	g->random ^= g->random << 17;
+	return g->random;
+}
+
+/** Write a frame: flow @p i's, to any of the services. */
+static void write_frame(struct rig *g, uint8_t *at, uint64_t flow)
+{
+	const struct bench_case *c = g->c;
+	uint8_t *ip = at + FWD_ETH_LEN;
+	uint8_t *l4 = ip + (c->is6 ? FWD_IP6_LEN : FWD_IP4_LEN);
+	uint32_t client_be = htonl(0x0b000000u + (uint32_t)(flow >> 8));
+	uint16_t sport_be = htons((uint16_t)(1024 + (flow & 0xff)));
+
+	memcpy(at, g->template, g->len);
+	memcpy(c->is6 ? ip + 20 : ip + 12, &client_be, 4);
+	memcpy(l4, &sport_be, 2);
+	if (c->n_services) {
+		uint16_t port_be = htons((uint16_t)(1 + next_random(g) % c->n_services));
+
+		memcpy(l4 + 2, &port_be, 2);
+	}
+	if (!c->is6) {
+		((struct fwd_ip4 *)ip)->sum = 0;
+		((struct fwd_ip4 *)ip)->sum = fwd_sum_ip4((struct fwd_ip4 *)ip);
+	}
+}
+
+static uint8_t *frame_at(const struct rig *g, uint32_t i)
+{
+	return g->memory + (size_t)i * STRIDE + ROOM;
+}
+
+static void write_frames(struct rig *g)
+{
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		uint64_t flow = g->c->n_flows ? next_random(g) % g->c->n_flows : g->next_flow++;
+
+		write_frame(g, frame_at(g, i), flow);
+	}
+}
+
+/** Every slot in the middle of a change; of 10 million flows four million are remembered. */
+static void unsettle(struct world *w)
+{
+	for (uint32_t slot = 0; slot < w->t.n_colds; slot++) {
+		uint16_t *hot = world_slot(w, slot);
+
+		w->t.colds[slot].claim[OWNER_CLASS_TCP] =
+		        (struct owner_claim){ .base = (uint16_t)(*hot % BACKENDS + 1),
+			                      .settle_at = 0x7fffffff };
+		*hot |= FWD_SLOT_LOOK_FURTHER;
+	}
+	for (uint32_t i = 0; i < w->t.n_exceptions * 4; i++)
+		w->t.exceptions[i / 4].word[i % 4] =
+		        owner_word((uint16_t)(i % BACKENDS + 1), OWNER_OPEN,
+		                   owner_end(0, OWNER_IDLE_MAX_S), i * 0x9e3779b97f4a7c15u >> 29);
+}
+
+static void make_tables(struct rig *g)
+{
+	const struct bench_case *c = g->c;
+	const unsigned int log2 = c->variant == MILLION_SLOTS ? 20 : 16;
+	const struct driver_sizes sizes = { .services = 8192,
+		                            .service_counts = 4096,
+		                            .pools = 256,
+		                            .backends = 4096,
+		                            .slots = 1u << log2,
+		                            .exception_sets =
+		                                    c->variant == UNSETTLED ? 1u << 20 : 1u << 10 };
+	struct world *w = &g->w;
+
+	world_init(w, &sizes, 1);
+	world_set_source(w, "10.255.1.0", 24);
+	world_set_source(w, "2001:db8:ff:1::", 64);
+	world_add_vip(w, VIP4);
+	world_add_vip(w, VIP6);
+	world_add_service(w, VIP4, 80, FWD_PROTO_UDP, 0, 0);
+	world_add_service(w, VIP6, 80, FWD_PROTO_TCP, 0, 0);
+	if (!c->n_services)
+		world_add_service(w, VIP4, 80, FWD_PROTO_TCP, 0, 0);
+	for (uint16_t port = 1; port <= c->n_services; port++)
+		world_add_service(w, VIP4, port, FWD_PROTO_TCP, 0, 0);
+	for (uint32_t i = 1; i <= BACKENDS; i++) {
+		union fwd_addr a = world_addr(c->outer6 ? "2001:db8:b::" : "10.1.0.0");
+
+		a.bytes[14] = (uint8_t)(i >> 8);
+		a.bytes[15] = (uint8_t)i;
+		world_add_backend(w, i, &a, c->encap, 1);
+	}
+	world_add_pool(w, 0, 0, log2, 1, BACKENDS);
+	if (c->variant == UNSETTLED)
+		unsettle(w);
+}
+
+static void take_burst(struct rig *g, uint32_t first)
+{
+	g->burst.n = BURST;
+	for (uint32_t i = 0; i < BURST; i++) {
+		uint8_t *at = frame_at(g, first + i);
+
+		g->burst.packets[i] = (struct fwd_packet){ at, at + g->len, at - ROOM };
+	}
+}
+
+static void swap_burst(const struct rig *g)
+{
+	for (uint32_t i = 0; i < BURST; i++)
+		fwd_echo_eth(g->burst.packets[i].data);
+}
+
+static void forward_single(struct rig *g)
+{
+	for (uint32_t i = 0; i < BURST; i++)
+		world_forward(&g->w, &g->burst.packets[i], 1000, &g->burst.verdicts[i]);
+}
+
+static __attribute__((noinline)) void forward_burst(struct rig *g)
+{
+	fwd_forward_burst(&g->w.t, g->w.t.root, &g->burst, 1000);
+}
+
+/** One round. @return ns a packet */
+static double run(struct rig *g, enum way way)
+{
+	uint64_t started_ns;
+
+	write_frames(g);
+	started_ns = now_ns();
+	for (uint32_t first = 0; first < FRAMES; first += BURST) {
+		take_burst(g, first);
+		if (way == WAY_SWAP)
+			swap_burst(g);
+		else if (way == WAY_BURST)
+			forward_burst(g);
+		else
+			forward_single(g);
+	}
+	return (double)(now_ns() - started_ns) / FRAMES;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/** Every packet must have become what the case is about. */
+static void check(const struct rig *g)
+{
+	const struct fwd_cpu *cpu = &g->w.t.cpus[0];
+	enum fwd_reason wanted = g->c->foreign ? FWD_REASON_NOT_OURS : FWD_REASON_FORWARDED;
+
+	if (cpu->received != 2ull * ROUNDS * FRAMES || cpu->reason[wanted] != cpu->received)
+		die("the worker did not do what this case is about", EINVAL);
+}
+
+static void measure(const struct bench_case *c, struct result out[WAYS])
+{
+	static struct rig g;
+	static double ns[WAYS][ROUNDS];
+
+	memset(&g, 0, sizeof(g));
+	g.c = c;
+	g.random = 88172645463325252u;
+	g.memory = aligned_alloc(4096, (size_t)FRAMES * STRIDE);
+	if (!g.memory)
+		die("buffers", ENOMEM);
+	memset(g.memory, 0, (size_t)FRAMES * STRIDE);
+	make_tables(&g);
+	make_template(&g);
+	for (int round = 0; round < ROUNDS; round++)
+		for (int way = 0; way < WAYS; way++)
+			ns[way][round] = run(&g, (enum way)way);
+	check(&g);
+	for (int way = 0; way < WAYS; way++) {
+		qsort(ns[way], ROUNDS, sizeof(double), compare);
+		out[way] = (struct result){ ns[way][0], ns[way][ROUNDS / 2] };
+	}
+	world_fini(&g.w);
+	free(g.memory);
+}
+
+static void show(json_t *all, const char *name, const char *unit, const struct result *r,
+                 const char *reference, double reference_median, double target)
+{
+	json_t *row = json_pack("{s:s, s:s, s:f, s:f, s:s, s:f, s:o, s:o}", "name", name, "unit",
+	                        unit, "min", r->min, "median", r->median, "reference", reference,
+	                        "reference_median", reference_median, "target",
+	                        target > 0 ? json_real(target) : json_null(), "met",
+	                        target > 0 ? json_boolean(r->median <= target) : json_null());
+
+	json_array_append_new(all, row);
+	printf("%-34s %8.2f %8.2f %-6s %8.2f", name, r->min, r->median, unit, reference_median);
+	if (target > 0)
+		printf(" %8.1f  %s", target, r->median <= target ? "met" : "missed");
+	printf("\n");
+	fflush(stdout);
+}
+
+/** On one CPU, before all others: a round lasts a tenth of a millisecond. */
+static void pin_to_cpu(void)
+{
+	struct sched_param first = { .sched_priority = 1 };
+	int cpu = sched_getcpu();
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)(cpu < 0 ? 0 : cpu), &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		die("sched_setaffinity", errno);
+	if (sched_setscheduler(0, SCHED_FIFO, &first))
+		fprintf(stderr, "bench worker: no SCHED_FIFO: expect noise\n");
+}
+
+int main(int argc, char **argv)
+{
+	struct result one = { 0 }, many = { 0 }, r[WAYS];
+	json_t *all = json_array();
+
+	pin_to_cpu();
+	printf("%-34s %8s %8s %-6s %8s %8s\n", "", "min", "median", "", "swap", "target");
+	for (size_t i = 0; i < N_CASES; i++) {
+		if (argc > 1 && !strstr(cases[i].name, argv[1]))
+			continue;
+		measure(&cases[i], r);
+		if (!strcmp(cases[i].name, "worker.ipip4.tcp.flows1"))
+			one = r[WAY_BURST];
+		if (!strcmp(cases[i].name, "worker.ipip4.tcp.flows10000000"))
+			many = r[WAY_BURST];
+		show(all, cases[i].name, "ns", &r[WAY_BURST],
+		     "MAC addresses exchanged in the same bursts", r[WAY_SWAP].median,
+		     cases[i].target);
+		printf("%-34s %8.2f %8.2f ns\n", "  frame by frame", r[WAY_SINGLE].min,
+		       r[WAY_SINGLE].median);
+	}
+	if (one.median > 0 && many.median > 0) {
+		struct result ratio = { many.min / one.min, many.median / one.median };
+
+		show(all, "worker.ipip4.tcp.spread", "times", &ratio, "ns of one flow", one.median,
+		     1.5);
+	}
+	if (json_dump_file(all, OUTPUT, JSON_INDENT(2)))
+		die(OUTPUT, errno);
+	json_decref(all);
+	return 0;
+}
