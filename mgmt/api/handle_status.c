@@ -228,6 +228,14 @@ static json_t *pool_status(struct look *l, const struct model_pool *pool)
 	                 "effect", effect, "backends", backends);
 }
 
+/* How much of a site the DNS has drained, in a word. */
+static const char *drained_word(const json_t *site)
+{
+	json_int_t ppm = json_integer_value(json_object_get(site, "drained_ppm"));
+
+	return ppm >= 1000000 ? "drained" : ppm ? "draining" : "serving";
+}
+
 /* What weir-dns does with a site: the level that its gates have, for the first service found there. */
 static json_t *site_effect(const struct look *l, const char *site)
 {
@@ -259,9 +267,7 @@ static json_t *site_effect(const struct look *l, const char *site)
 			return json_pack("{s:s, s:O, s:I, s:O, s:O}", "state",
 			                 json_is_true(json_object_get(found, "disabled"))
 			                         ? "disabled"
-			                 : json_integer_value(json_object_get(found, "drained_ppm"))
-			                         ? "drained"
-			                         : "serving",
+			                         : drained_word(found),
 			                 "level_ppm", json_object_get(found, "drained_ppm"),
 			                 "weight_share_ppm",
 			                 sum ? (json_int_t)(own * 1000000 / sum) : (json_int_t)0,

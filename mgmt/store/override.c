@@ -219,8 +219,11 @@ const char *overrides_state(const struct overrides *set, const struct override *
 		return "held"; /* also past its until: nobody has let it return */
 	if (override_is_done(o, now_ms))
 		return "done";
-	if (now_ms < o->from_ms)
+	if (now_ms < o->from_ms && overrides_level(set, o, now_ms) == 0)
 		return "scheduled";
+	/* A level that was reached waits for its next ramp. */
+	if (now_ms < o->from_ms)
+		return o->until_ms <= o->from_ms ? "returning" : "ramping";
 	if (o->kind == MODEL_OVERRIDE_HOLD)
 		return "held";
 	if (now_ms >= o->until_ms)

@@ -293,6 +293,16 @@ class Overrides(unittest.TestCase):
         self.assertEqual(node.ask("GET", "/v1/overrides").json["items"], [])
         self.assertGreaterEqual(len(node.ask("GET", "/v1/overrides?ended=true").json["items"]), 2)
 
+    def test_what_was_drained_returns_and_is_not_scheduled(self):
+        node = self.node
+        self.assertEqual(node.drain(over="1h", now=False).json["override"]["state"], "scheduled")
+        self.assertEqual(node.command("undrain", {"site": "ams"}, now=True).json["override"]["state"], "done")
+        self.assertEqual(node.drain().json["override"]["state"], "drained")
+        for _ in range(2):  # also when said again
+            a = node.command("undrain", {"site": "ams"}, over="1h")
+            self.assertEqual((a.status, a.json["override"]["state"]), (200, "returning"))
+        self.assertEqual(node.drain(over="1h").json["override"]["state"], "ramping")
+
     def test_if_match_on_an_override_is_honoured(self):
         a = self.node.drain()
         other = {"If-Match": '"o7"'}
