@@ -281,7 +281,9 @@ static const char *advice(const char *code)
 	return NULL;
 }
 
-static void tell_list(const json_t *list, const char *name, const char *text, bool only_failed)
+/* What @p detail does not say already. */
+static void tell_list(const json_t *list, const char *name, const char *text, bool only_failed,
+                      const char *detail)
 {
 	const json_t *item;
 	size_t i;
@@ -289,6 +291,9 @@ static void tell_list(const json_t *list, const char *name, const char *text, bo
 	json_array_foreach(list, i, item)
 	{
 		if (only_failed && json_is_true(json_object_get(item, "ok")))
+			continue;
+		if (strstr(detail, api_text(item, name, "")) &&
+		    strstr(detail, api_text(item, text, "")))
 			continue;
 		fprintf(stderr, "  %s: %s\n", api_text(item, name, ""), api_text(item, text, ""));
 	}
@@ -300,9 +305,16 @@ static void tell_mistakes(const json_t *list)
 	size_t i;
 
 	json_array_foreach(list, i, item)
-	        fprintf(stderr, "%s:%d: %s: %s\n", api_text(item, "file", ""),
-	                (int)api_number(item, "line", 0), api_text(item, "field", ""),
-	                api_text(item, "message", ""));
+	{
+		const char *field = api_text(item, "field", "");
+		int line = (int)api_number(item, "line", 0);
+
+		fprintf(stderr, "%s:", api_text(item, "file", ""));
+		if (line)
+			fprintf(stderr, "%d:", line);
+		fprintf(stderr, " %s%s%s\n", field, field[0] ? ": " : "",
+		        api_text(item, "message", ""));
+	}
 }
 
 int api_refusal(const struct api_reply *reply)
@@ -314,8 +326,8 @@ int api_refusal(const struct api_reply *reply)
 	tell_mistakes(json_object_get(body, "mistakes"));
 	cli_fail(CLI_OK, "%s%s%s", api_text(body, "title", "management answers in an unknown way"),
 	         detail[0] ? ": " : "", detail);
-	tell_list(json_object_get(body, "errors"), "field", "detail", false);
-	tell_list(json_object_get(body, "guards"), "guard", "detail", true);
+	tell_list(json_object_get(body, "errors"), "field", "detail", false, detail);
+	tell_list(json_object_get(body, "guards"), "guard", "detail", true, detail);
 	if (what)
 		fprintf(stderr, "  %s\n", what);
 	return api_status(reply);

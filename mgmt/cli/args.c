@@ -37,6 +37,13 @@ const char *cli_value(const struct cli_args *args, const char *name)
 	return place < 0 ? NULL : args->values[place];
 }
 
+const char *cli_text(const struct cli_args *args, const char *name)
+{
+	const char *value = cli_value(args, name);
+
+	return value && value[strspn(value, " \t")] ? value : NULL;
+}
+
 bool cli_flag(const struct cli_args *args, const char *name)
 {
 	return cli_value(args, name) != NULL;
@@ -192,7 +199,10 @@ void cli_help(const char *words)
 
 		snprintf(left, sizeof(left), "%s%s%s", cli_commands[i].words,
 		         cli_commands[i].arguments[0] ? " " : "", cli_commands[i].arguments);
-		printf("  %-36s %s\n", left, cli_commands[i].help);
+		if (strlen(left) > 36)
+			printf("  %s\n%-38s %s\n", left, "", cli_commands[i].help);
+		else
+			printf("  %-36s %s\n", left, cli_commands[i].help);
 	}
 	printf("\n  weir help COMMAND shows its options. All commands take --json.\n\n%s"
 	       "\nExit status: 0 in force, 1 usage, 2 refused by a guard, 3 unreachable, 4 conflict,\n"

@@ -61,6 +61,8 @@ extern const size_t cli_commands_n;
 
 /* The value of option @p name, or NULL; it is one of the row's. */
 const char *cli_value(const struct cli_args *args, const char *name);
+/* Its value, unless that is empty or blank. */
+const char *cli_text(const struct cli_args *args, const char *name);
 bool cli_flag(const struct cli_args *args, const char *name);
 /* "weir: ..." on standard error. @return @p status */
 int cli_fail(enum cli_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -80,15 +80,17 @@ static void print_plan(const json_t *body)
 		puts("nothing changes");
 		return;
 	}
-	print_changes(body);
-	if (json_is_true(json_object_get(body, "risky")))
+	const json_t *plan = json_object_get(body, "plan");
+
+	print_changes(plan);
+	if (json_is_true(json_object_get(plan, "risky")))
 		printf("risky: it will be undone unless it is confirmed within %.0f s\n",
-		       api_number(body, "confirm_within_ms", 0) / 1000);
+		       api_number(plan, "confirm_within_ms", 0) / 1000);
 	const json_t *base = json_object_get(body, "base");
 	const char *etag =
 	        json_string_value(base) ? json_string_value(base) : api_text(base, "etag", NULL);
 	if (etag)
-		printf("made to version %s\n", etag);
+		printf("compared with version %s\n", etag);
 	puts("to do it: weir apply --reason TEXT");
 }
 
@@ -206,7 +208,7 @@ int cli_apply(struct cli *cli, const struct cli_args *args)
 {
 	json_t *files, *body;
 
-	if (!cli_value(args, "--reason"))
+	if (!cli_text(args, "--reason"))
 		return cli_fail(CLI_USAGE, "apply needs --reason TEXT, for those who look later");
 	files = gather(cli, args, args->at[0]);
 	if (!files)
@@ -231,7 +233,7 @@ int cli_rollback(struct cli *cli, const struct cli_args *args)
 	json_t *body = json_object();
 	unsigned long long n = version_number(args->at[0]);
 
-	if (n == 0 || !cli_value(args, "--reason")) {
+	if (n == 0 || !cli_text(args, "--reason")) {
 		json_decref(body);
 		return cli_fail(CLI_USAGE,
 		                n ? "rollback needs --reason TEXT, for those who look later"

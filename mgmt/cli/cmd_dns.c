@@ -25,6 +25,12 @@ static json_t *explanation_json(const struct explanation *e)
 	                 steps, "records", records, "mistakes", mistakes);
 }
 
+static void print_mistakes(const struct explanation *e)
+{
+	for (size_t i = 0; i < e->n_mistakes; i++)
+		fprintf(stderr, "weir: %s\n", e->mistakes[i]);
+}
+
 static void print_explanation(const struct explanation *e)
 {
 	for (size_t i = 0; i < e->n_steps; i++)
@@ -33,8 +39,7 @@ static void print_explanation(const struct explanation *e)
 	       e->authoritative ? ", authoritative" : "", e->truncated ? ", truncated" : "");
 	for (size_t i = 0; i < e->n_records; i++)
 		printf("  %s\n", e->records[i]);
-	for (size_t i = 0; i < e->n_mistakes; i++)
-		fprintf(stderr, "weir: %s\n", e->mistakes[i]);
+	print_mistakes(e);
 }
 
 /* Who asks: an address (the resolver), or a prefix (ECS, from a resolver at its first address). */
@@ -91,7 +96,9 @@ int cli_dns_explain(struct cli *cli, const struct cli_args *args)
 	if (status)
 		return status;
 	status = explain_status(explain_dns(&cli->dirs, &request, &e));
-	if (e && cli->json) {
+	if (status == CLI_USAGE && e && e->n_steps == 0 && !cli->json) {
+		print_mistakes(e);
+	} else if (e && cli->json) {
 		json_t *body = explanation_json(e);
 		api_print_json(body);
 		json_decref(body);

@@ -142,7 +142,11 @@ static void print_times(const json_t *o)
 		     { "until", "returns" },
 		     { "returned", "all back" } };
 
-	for (size_t i = 0; i < 4; i++)
+	const char *state = api_text(o, "state", "");
+	bool ending = strcmp(state, "returning") == 0 || strcmp(state, "done") == 0;
+
+	/* Of what returns its beginning tells nothing any more. */
+	for (size_t i = ending ? 2 : 0; i < 4; i++)
 		if (json_object_get(o, rows[i].name))
 			printf("  %-9s %s\n", rows[i].what, api_text(o, rows[i].name, "never"));
 }
@@ -176,8 +180,8 @@ void override_print(const json_t *body)
 	print_guards(json_object_get(body, "guards"));
 	print_lines(json_object_get(body, "notes"), "  note: ");
 	json_array_foreach(json_object_get(body, "nodes"), i, node)
-	        printf("  %-16s %s %s\n", api_text(node, "node", ""), api_text(node, "state", ""),
-	               api_text(node, "detail", ""));
+	        printf("  %-16s %s%s%s\n", api_text(node, "node", ""), api_text(node, "state", ""),
+	               api_text(node, "detail", "")[0] ? " " : "", api_text(node, "detail", ""));
 	if (json_is_false(json_object_get(body, "complete")))
 		puts("  not all have it yet; it goes on: weir status");
 	print_undo(api_text(body, "undo", NULL));
@@ -194,7 +198,7 @@ static json_t *request_of(const char *what, const struct cli_args *args)
 		cli_fail(CLI_USAGE, "expected: site NAME, or backend POOL/NAME");
 		return NULL;
 	}
-	if (begins && !cli_value(args, "--reason")) {
+	if (begins && !cli_text(args, "--reason")) {
 		json_decref(target);
 		cli_fail(CLI_USAGE, "--reason TEXT is missing; those who look later will want it");
 		return NULL;

@@ -97,8 +97,41 @@ static void print_overrides_of(const json_t *status, const json_t *thing)
 	                       api_text(o, "created", ""), api_text(o, "reason", ""));
 }
 
-/* The last events whose subject names the thing. */
-static json_t *events_of(const struct cli *cli, const struct thing *t)
+/* The three fields; a service has them at each of its sites. */
+static void print_fields(const json_t *status, const json_t *thing)
+{
+	const json_t *seen = json_object_get(thing, "observation");
+	const json_t *four = json_object_get(seen, "ipv4"), *six = json_object_get(seen, "ipv6");
+
+	if (json_object_get(thing, "at"))
+		return;
+	print_members("asked", json_object_get(thing, "intent"));
+	if (four)
+		print_members("seen, IPv4", four);
+	if (six)
+		print_members("seen, IPv6", six);
+	if (!four && !six)
+		print_members("seen", seen);
+	print_members("in force", json_object_get(thing, "effect"));
+	print_overrides_of(status, thing);
+}
+
+/* Whether an event's subject is the thing, something of it, or one of its overrides. */
+static bool concerns(const json_t *event, const struct thing *t, const json_t *thing)
+{
+	const json_t *ids = json_object_get(json_object_get(thing, "intent"), "overrides"), *id;
+	const char *subject = api_text(event, "subject", ""), *at = strstr(subject, t->name),
+	           *end = at ? at + strlen(t->name) : NULL;
+	size_t i;
+
+	json_array_foreach(ids, i, id) if (json_string_value(id) &&
+	                                   strcmp(json_string_value(id), subject) == 0) return true;
+	return at && (at == subject || at[-1] == '/') && (*end == '\0' || *end == '/') &&
+	       (!t->pool[0] || strstr(subject, t->pool));
+}
+
+/* The last events that concern the thing. */
+static json_t *events_of(const struct cli *cli, const struct thing *t, const json_t *thing)
 {
 	struct api_request request = { .method = "GET", .path = "/v1/events?limit=1000" };
 	struct api_reply reply;
@@ -113,11 +146,7 @@ static json_t *events_of(const struct cli *cli, const struct thing *t)
 	}
 	json_array_foreach(json_object_get(reply.body, "items"), i, e)
 	{
-		const char *at = strstr(api_text(e, "subject", ""), t->name);
-		const char *end = at ? at + strlen(t->name) : NULL;
-
-		if (at && (*end == '\0' || *end == '/') &&
-		    (!t->pool[0] || strstr(api_text(e, "subject", ""), t->pool)))
+		if (concerns(e, t, thing))
 			json_array_append(out, (json_t *)(uintptr_t)e);
 	}
 	api_reply_fini(&reply);
@@ -131,13 +160,15 @@ static void print_why(const json_t *status, const json_t *thing, const json_t *e
 	const json_t *e;
 	size_t i;
 
-	print_members("asked", json_object_get(thing, "intent"));
-	print_members("seen", json_object_get(thing, "observation"));
-	print_members("in force", json_object_get(thing, "effect"));
-	print_overrides_of(status, thing);
+	print_fields(status, thing);
+	json_array_foreach(json_object_get(thing, "at"), i, e)
+	{
+		printf("at %s, by pool %s\n", api_text(e, "site", "?"), api_text(e, "pool", "?"));
+		print_fields(status, e);
+	}
 	json_array_foreach(events, i, e)
-	        printf("%s %s: %s\n", api_text(e, "time", ""), api_text(e, "kind", ""),
-	               api_text(e, "message", ""));
+	        printf("%s %s %s: %s\n", api_text(e, "time", ""), api_text(e, "kind", ""),
+	               api_text(e, "subject", ""), api_text(e, "message", ""));
 }
 
 static int ask_status(const struct cli *cli, struct api_reply *reply)
@@ -163,7 +194,7 @@ int cli_why(struct cli *cli, const struct cli_args *args)
 		return cli_fail(CLI_USAGE, "there is no %s %s; weir status lists them", t.kind,
 		                args->at[1]);
 	}
-	json_t *events = events_of(cli, &t);
+	json_t *events = events_of(cli, &t, thing);
 	if (cli->json) {
 		json_t *out = json_pack("{s:O, s:O}", "thing", thing, "events", events);
 		api_print_json(out);
@@ -176,13 +207,47 @@ int cli_why(struct cli *cli, const struct cli_args *args)
 	return CLI_OK;
 }
 
-/* Whether any of the three fields says @p word. */
-static bool is_in(const json_t *thing, const char *word)
+/* Whether any of the three fields says @p word; of what is seen for IPv4 and IPv6 apart, both do. */
+static bool says(const json_t *thing, const char *word)
 {
 	static const char *const fields[] = { "intent", "observation", "effect" };
+	const json_t *seen = json_object_get(thing, "observation");
+	const char *four = api_text(json_object_get(seen, "ipv4"), "state", NULL),
+	           *six = api_text(json_object_get(seen, "ipv6"), "state", NULL);
 
 	for (size_t i = 0; i < 3; i++)
 		if (strcmp(api_text(json_object_get(thing, fields[i]), "state", ""), word) == 0)
+			return true;
+	return (four || six) && (!four || strcmp(four, word) == 0) &&
+	       (!six || strcmp(six, word) == 0);
+}
+
+/* A service is in a state when it is at all of its sites. */
+static bool is_in(const json_t *thing, const char *word)
+{
+	const json_t *places = json_object_get(thing, "at"), *at;
+	size_t i;
+
+	if (!json_array_size(places))
+		return says(thing, word);
+	json_array_foreach(places, i, at) if (!says(at, word)) return false;
+	return true;
+}
+
+static bool is_state(const char *word, bool whole)
+{
+	static const char *const of_all[] = { "well", "degraded", "down" };
+	static const char *const states[] = { "up",       "down",     "unknown",     "serve",
+		                              "drain",    "disable",  "force_up",    "hold",
+		                              "serving",  "draining", "drained",     "disabled",
+		                              "out",      "in_force", "agreed",      "behind",
+		                              "diverged", "ahead",    "unreachable", "elsewhere" };
+
+	for (size_t i = 0; whole && i < sizeof(of_all) / sizeof(of_all[0]); i++)
+		if (strcmp(of_all[i], word) == 0)
+			return true;
+	for (size_t i = 0; !whole && i < sizeof(states) / sizeof(states[0]); i++)
+		if (strcmp(states[i], word) == 0)
 			return true;
 	return false;
 }
@@ -223,6 +288,13 @@ static int wait_until(const struct cli *cli, const struct thing *t, const char *
 			api_reply_fini(&reply);
 			return status;
 		}
+		if (status == CLI_OK && api_taken(&reply) && t->kind &&
+		    json_is_string(json_object_get(reply.body, "cluster")) &&
+		    !find(reply.body, t)) {
+			api_reply_fini(&reply);
+			return cli_fail(CLI_USAGE, "there is no %s %s%s%s; weir status lists them",
+			                t->kind, t->pool, t->pool[0] ? "/" : "", t->name);
+		}
 		if (done && cli->json)
 			api_print_json(t->kind ? find(reply.body, t) : reply.body);
 		api_reply_fini(&reply);
@@ -252,5 +324,12 @@ int cli_wait(struct cli *cli, const struct cli_args *args)
 	else if (args->n != 1)
 		status = cli_fail(CLI_USAGE,
 		                  "expected: well, or site|backend|pool|service|node NAME STATE");
+	if (!status && args->n == 1 && !is_state(word, true))
+		status = cli_fail(CLI_USAGE, "expected: well, degraded or down");
+	else if (!status && args->n == 3 && !is_state(word, false))
+		status = cli_fail(CLI_USAGE,
+		                  "%s is no state; of sites and backends: up, down, serving, "
+		                  "drained, out",
+		                  word);
 	return status ? status : wait_until(cli, &t, word, timeout_ms);
 }

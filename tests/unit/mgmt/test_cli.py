@@ -173,6 +173,10 @@ class WithApi(unittest.TestCase):
                 (("drain", "site", "ams", "--untli", "x"), 'did you mean "--until"?'),
                 (("undrain", "site", "ams", "--until", "x"), "no option --until"),
                 ((*DRAIN, "--reason", "y"), "--reason stands twice"),
+                (("drain", "site", "ams", "--until", "+4h", "--reason", ""), "--reason"),
+                (("disable", "site", "ams", "--until", "+4h", "--reason", " "), "--reason"),
+                (("apply", "--reason", ""), "--reason"), (("rollback", "1", "--reason", ""), "--reason"),
+                (("wait", "swell"), "well, degraded"), (("wait", "backend", "a/b", "floating"), "floating is no state"),
                 (("apply",), "--reason"), (("rollback", "x", "--reason", "y"), "number of a version"),
                 (("rollback",), "something is missing"), (("diff", "a"), "numbers of versions"),
                 (("events", "--since", "x"), "a number"),
@@ -212,6 +216,35 @@ class WithApi(unittest.TestCase):
         done = self.weir("plan")
         self.assertEqual(done.returncode, 1)
         self.assertIn("weir.conf:3: a.b: is missing", done.stderr)
+
+    def test_a_plan_shows_what_would_change(self):
+        self.api.answers["/v1/config/plan"] = (200, {
+            "changed": True, "base": "v7-00", "plan": {
+                "changes": [{"path": "pools/web/backends/b1/weight", "kind": "changed", "from": "100", "to": "50"}],
+                "pools": [{"pool": "web", "backends_before": 2, "backends_after": 2, "moved_ppm": 166000}],
+                "risks": ["it hurts"], "risky": True, "confirm_within_ms": 300000}})
+        for command in ("plan", "diff"):
+            done = self.weir(command)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            for text in ("~ pools/web/backends/b1/weight  100 -> 50", "16.6 % of its slots", "! it hurts", "within 300 s",
+                         "v7-00", "weir apply"):
+                self.assertIn(text, done.stdout)
+
+    def test_a_refusal_says_nothing_twice(self):
+        self.api.answers["/v1/overrides"] = (422, {"code": "invalid", "title": "Invalid", "detail": "until: too long",
+                                                   "errors": [{"field": "until", "detail": "too long"}]})
+        self.assertEqual(self.weir(*DRAIN).stderr, "weir: Invalid: until: too long\n")
+        self.api.answers["/v1/config/plan"] = (422, {"code": "mistakes", "title": "M", "mistakes": [
+            {"file": "weir.conf", "line": 3, "field": "", "message": "syntax error"},
+            {"file": "z", "line": 0, "field": "dns.zones", "message": "no SOA"}]})
+        self.assertIn("weir.conf:3: syntax error\nz: dns.zones: no SOA\n", self.weir("plan").stderr)
+
+    def test_what_returns_tells_when_and_not_when_it_began(self):
+        self.api.answers["/v1/overrides"] = (200, {**DRAINED, "override": {**DRAINED["override"], "state": "returning"}})
+        done = self.weir("undrain", "site", "ams")
+        self.assertIn("drain site ams: returning", done.stdout)
+        self.assertIn("all back  2026-11-20T12:05", done.stdout)
+        self.assertNotIn("starts", done.stdout)
 
     def test_confirm_finds_the_version_that_waits(self):
         self.assertEqual(self.weir("confirm").returncode, 4)
@@ -253,6 +286,29 @@ class WithApi(unittest.TestCase):
         self.assertNotIn("another", done.stdout)
         self.assertIn("override     drain drained", self.weir("why", "site", "ams").stdout)
         self.assertEqual(self.weir("why", "site", "moon").returncode, 1)
+
+    def test_why_of_a_service_goes_through_its_sites(self):
+        up = {"state": "up", "reason": "ok"}
+        at = {"site": "ams", "pool": "web-ams", "intent": {"state": "serve"}, "observation": {"ipv4": up, "ipv6": up},
+              "effect": {"state": "serving"}}
+        self.api.answers["/v1/status"] = (200, {**STATUS, "services": [{"name": "web", "at": [at]}]})
+        self.api.answers["/v1/events"] = (200, {"items": [
+            {"id": 1, "time": "T1", "kind": "health", "subject": "services/web/at/ams/ipv4", "message": "up"},
+            {"id": 2, "time": "T2", "kind": "health", "subject": "pools/not-web", "message": "up"}]})
+        done = self.weir("why", "service", "web")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for text in ("at ams, by pool web-ams", "seen, IPv4   state=up", "seen, IPv6   state=up", "state=serving",
+                     "T1 health services/web/at/ams/ipv4: up"):
+            self.assertIn(text, done.stdout)
+        self.assertNotIn("not-web", done.stdout)
+        self.assertEqual(self.weir("wait", "service", "web", "up").returncode, 0)
+        self.assertEqual(self.weir("wait", "service", "web", "down", "--timeout", "300ms").returncode, 5)
+
+    def test_waiting_for_what_is_not_there_ends_at_once(self):
+        self.api.answers["/v1/status"] = (200, STATUS)
+        done = self.weir("wait", "site", "nowhere", "drained")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("there is no site nowhere", done.stderr)
 
     def test_events_come_as_lines(self):
         self.api.answers["/v1/events"] = (200, {"items": [{"id": 4, "time": "T", "kind": "store", "subject": "s",
@@ -346,9 +402,12 @@ class Cli(unittest.TestCase):
         for arguments in (("dns", "explain", "a.b", "A", "--client", "x"), ("dns", "explain", "a.b", "--resolver", "x"),
                           ("dns", "explain", "a.b", "--at", "noon"), ("trace", "1.1.1.1", "2.2.2.2:2/tcp"),
                           ("agent", "attach", "lo"), ("agent", "attach", "lo", "--from", "10.0.0.1/8"),
-                          ("agent", "attach", "lo", "--from", "10.0.0.0/8", "--mode", "fast")):
+                          ("agent", "attach", "lo", "--from", "10.0.0.0/8", "--mode", "fast"),
+                          ("dns", "explain", "a.b", "FOO"), ("dns", "explain", "a..b")):
+            done = self.weir(*arguments)
             with self.subTest(arguments):
-                self.assertEqual(self.weir(*arguments).returncode, 1)
+                self.assertEqual(done.returncode, 1)
+                self.assertEqual(done.stdout, "")
 
     def test_help_names_every_command_and_each_has_its_own(self):
         whole = self.weir("help")
