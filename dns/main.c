@@ -173,6 +173,7 @@ static int serve(struct server *s)
 
 static void finish(struct server *s)
 {
+	listen_close_early(s);
 	server_load_stop(s);
 	ctl_close(s->ctl);
 	if (s->loop) {
@@ -221,6 +222,7 @@ int main(int argc, char **argv)
 	}
 	if (optind != argc)
 		return usage(stderr, 1);
+	listen_early(&s);
 	err = proc_become("dns", 0);
 	if (err < 0) {
 		log_error("dns-start-failed", "what=\"dropping rights\" error=\"%s\"",

@@ -61,6 +61,8 @@ struct server {
 	struct server_load load;
 	struct server_listen listens[SERVER_SOCKETS_MAX];
 	unsigned n_listens;
+	int early[2 * SERVER_SOCKETS_MAX]; /**< bound before rights were dropped, not taken yet */
+	unsigned n_early;
 	struct counters counters;
 	struct wall wall;
 	int64_t wall_ms; /**< of this tick */
@@ -92,6 +94,10 @@ size_t server_answer(struct server *s, const uint8_t *query, size_t length,
 
 /** Make the sockets fit the present document's dns_listen: handed down ones, or bound here. */
 void listen_update(struct server *s);
+/** Open what the document of now names and nobody has handed down, while we have the right to; listen_update() takes it over. */
+void listen_early(struct server *s);
+/** Close what listen_early() has opened and nobody has taken. */
+void listen_close_early(struct server *s);
 /** Room for a batch of messages. @return 0 or -ENOMEM */
 int udp_open(struct server *s);
 void udp_close(struct server *s);
