@@ -2,10 +2,12 @@
 #include "mgmt/cli/run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/proc.h"
@@ -51,6 +53,33 @@ bool run_takes_signal(pid_t pid, int signo)
 	return takes;
 }
 
+/* What another user has put in our place would make us end or trust processes that are not ours. */
+static FILE *open_own(const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	FILE *f = NULL;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid())
+		f = fdopen(fd, "r");
+	if (!f && fd >= 0)
+		close(fd);
+	return f;
+}
+
+/* A new file, whatever stood there: group weir may write to the directory, and a link would lead us on. */
+static FILE *open_fresh(const char *path)
+{
+	if (unlink(path) != 0 && errno != ENOENT)
+		return NULL;
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
+
+	if (!f && fd >= 0)
+		close(fd);
+	return f;
+}
+
 pid_t run_state_find(const char *run_dir, const char *name)
 {
 	char path[PATH_MAX], word[32];
@@ -60,7 +89,7 @@ pid_t run_state_find(const char *run_dir, const char *name)
 
 	if (proc_path(run_dir, STATE_FILE, path) != 0)
 		return 0;
-	FILE *f = fopen(path, "re");
+	FILE *f = open_own(path);
 	if (!f)
 		return 0;
 	while (fscanf(f, "%31s %d %" SCNu64 "\n", word, &pid, &start) == 3)
@@ -77,7 +106,7 @@ int run_state_write(const char *run_dir, const struct run_noted *noted, size_t n
 	if (proc_path(run_dir, STATE_FILE, path) != 0 ||
 	    proc_path(run_dir, STATE_FILE ".new", fresh) != 0)
 		return -ENAMETOOLONG;
-	FILE *f = fopen(fresh, "we");
+	FILE *f = open_fresh(fresh);
 	if (!f)
 		return -errno;
 	for (size_t i = 0; i < n; i++)
