@@ -2,13 +2,16 @@
 /* weir-dataplane: options, privileges, and what stops forwarding (--detach). */
 #include <errno.h>
 #include <grp.h>
+#include <libgen.h>
 #include <linux/capability.h>
+#include <linux/magic.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -72,15 +75,34 @@ static int detach(const struct proc_dirs *dirs, const char *cluster)
 	return err ? 1 : 0;
 }
 
+/* systemd mounts bpffs for root alone (mode 0700): let group weir pass, who may still not list it. */
+static int open_way(const char *dir)
+{
+	const struct group *group = getgrnam("weir");
+	char path[PATH_MAX];
+	struct statfs fs;
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s", dir);
+	const char *parent = dirname(path);
+	if (!group || statfs(parent, &fs) || stat(parent, &st))
+		return group ? -errno : 0;
+	if ((unsigned)fs.f_type != BPF_FS_MAGIC || st.st_uid || st.st_mode & 0077)
+		return 0;
+	return chown(parent, 0, group->gr_gid) || chmod(parent, 0710) ? -errno : 0;
+}
+
 /* The pins' directory belongs to the process's user; only root can make it so. */
 static void prepare_bpf_dir(const char *dir)
 {
 	const struct passwd *user = getpwnam("weir-dataplane");
+	int err;
 
 	if (geteuid() || (mkdir(dir, 0700) && errno != EEXIST) || !user)
 		return;
-	if (chown(dir, user->pw_uid, user->pw_gid))
-		log_warn("bpf-dir", "dir=%s error=\"%s\"", dir, strerror(errno));
+	err = chown(dir, user->pw_uid, (gid_t)-1) ? -errno : open_way(dir);
+	if (err)
+		log_warn("bpf-dir", "dir=%s error=\"%s\"", dir, strerror(-err));
 }
 
 static int run(const struct proc_dirs *dirs)
