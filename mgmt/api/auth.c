@@ -33,7 +33,18 @@ static enum http_role role_of(const char *name)
 	return HTTP_NOBODY;
 }
 
-/* Whoever may open the socket is root or in group weir (0660): the file's mode decides. */
+/* The other processes are in group weir for their own sockets' sake; they have nothing to ask here. */
+static bool is_sibling(const char *user)
+{
+	static const char *const siblings[] = { "weir-dataplane", "weir-health", "weir-dns" };
+
+	for (size_t i = 0; i < sizeof(siblings) / sizeof(siblings[0]); i++)
+		if (!strcmp(user, siblings[i]))
+			return true;
+	return false;
+}
+
+/* Whoever may open the socket is root or in group weir (0660): the file's mode decides, siblings apart. */
 void auth_local(struct core *core, int fd, const char *authorization, struct http_request *request)
 {
 	struct ucred peer = { .uid = (uid_t)-1 };
@@ -51,6 +62,8 @@ void auth_local(struct core *core, int fd, const char *authorization, struct htt
 	else
 		snprintf(request->principal, sizeof(request->principal), "uid-%u",
 		         (unsigned)peer.uid);
+	if (peer.uid && peer.uid != geteuid() && is_sibling(request->principal))
+		request->role = HTTP_NOBODY;
 }
 
 /* One line: "NAME ROLE DIGEST"; "anonymous ROLE *" is for those without a token. */

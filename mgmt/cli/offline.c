@@ -202,6 +202,16 @@ static int run(const struct cli *cli, struct intent *in, const struct command *c
 	return status;
 }
 
+/* Only weir-mgmt's user and root can write what is there: who cannot must not half try. @return 0 or -EACCES */
+static int may_write(const struct cli *cli)
+{
+	char path[PATH_MAX];
+
+	if (proc_path(cli->dirs.state, PROC_EFFECTIVE_FILE, path) != 0)
+		return -ENAMETOOLONG;
+	return access(path, W_OK) != 0 && errno == EACCES ? -EACCES : 0;
+}
+
 int offline_override(const struct cli *cli, json_t *body, bool dry_run)
 {
 	const struct intent_options options = { .conf_dir = cli->dirs.conf,
@@ -221,6 +231,8 @@ int offline_override(const struct cli *cli, json_t *body, bool dry_run)
 		/* As weir-mgmt, so that it can replace what is written here. */
 		int err = proc_become("mgmt", 0);
 
+		if (!err)
+			err = may_write(cli);
 		if (!err)
 			err = intent_open(&options, now_ms, &in);
 
