@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A machine as packaging/ leaves it, in a mount namespace of its own.
+
+enter() starts the lab anew in a mount namespace where /etc is a copy, and /run, /var/lib and /sys/fs/bpf are
+empty; what is made there, users too, is seen by nobody else and gone with the lab, however it ends. The lines of
+packaging/weir.sysusers and weir.tmpfiles are carried out here: systemd is not needed for a lab.
+"""
+import grp
+import os
+import pwd
+import re
+import shutil
+import sys
+
+from net import ROOT, call, executable
+
+INSIDE = "WEIR_LAB_PACKAGED"
+BIN = "/run/weir-bin"
+PROGRAMS = ("weir", "weir-dataplane", "weir-health", "weir-dns", "weir-mgmt")
+
+
+def enter():
+    """Go on in a mount namespace of our own; returns inside it."""
+    if os.environ.get(INSIDE) != str(os.getpid()):
+        os.environ[INSIDE] = str(os.getpid())  # exec keeps the process
+        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", "--", sys.executable, *sys.argv])
+    copy = "/run/etc"
+    call(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"])
+    call(["cp", "-a", "/etc", copy])
+    call(["mount", "--bind", copy, "/etc"])
+    call(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/var/lib"])
+    call(["mount", "-t", "bpf", "-o", "mode=700", "bpf", "/sys/fs/bpf"])  # the mode that systemd gives it
+    os.mkdir(BIN)
+    for name in PROGRAMS:
+        shutil.copy(executable(name), BIN)
+
+
+def lines_of(name):
+    with open(os.path.join(ROOT, "packaging", name)) as f:
+        return [line.strip() for line in f if line.strip() and not line.startswith("#")]
+
+
+def exists(find, name):
+    try:
+        find(name)
+        return True
+    except KeyError:
+        return False
+
+
+def make_users():
+    """The groups and users of weir.sysusers; returns the users' names."""
+    names = []
+    for line in lines_of("weir.sysusers"):
+        kind, name, *rest = re.findall(r'"[^"]*"|\S+', line)
+        if kind == "g" and not exists(grp.getgrnam, name):
+            call(["groupadd", "--system", name])
+        if kind == "u":
+            names.append(name)
+            if not exists(pwd.getpwnam, name):
+                call(["useradd", "--system", "--user-group", "--home-dir", rest[2], "--no-create-home",
+                      "--shell", "/usr/sbin/nologin", name])
+        if kind == "m":
+            call(["usermod", "--append", "--groups", rest[0], name])
+    return names
+
+
+def make_person(name, *groups):
+    """An ordinary user, in the groups."""
+    call(["useradd", "--no-create-home", "--user-group", *(["--groups", ",".join(groups)] if groups else []), name])
+
+
+def make_paths(suffix=""):
+    """The paths of weir.tmpfiles with `suffix` behind "weir", for a further node; those of 'z' only where they exist."""
+    for line in lines_of("weir.tmpfiles"):
+        kind, path, mode, user, group = line.split()[:5]
+        path = re.sub(r"/weir(?=/|$)", f"/weir{suffix}", path)
+        if kind == "d":
+            os.makedirs(path, exist_ok=True)
+        elif kind != "z":
+            raise ValueError(f"weir.tmpfiles: {line}")
+        elif not os.path.exists(path):
+            continue
+        os.chown(path, pwd.getpwnam(user).pw_uid, grp.getgrnam(group).gr_gid)
+        os.chmod(path, int(mode, 8))
+
+
+def bounding_set():
+    """What the unit leaves root to give away: options of setpriv(1)."""
+    for line in lines_of("weir.service"):
+        if line.startswith("CapabilityBoundingSet="):
+            caps = line.partition("=")[2].lower().replace("cap_", "").split()
+            return ["setpriv", "--bounding-set", ",".join(["-all", *(f"+{c}" for c in caps)]), "--"]
+    return []
+
+
+def as_user(name, group=None):
+    """Options of setpriv(1): a command as this user, with its groups or as a process of ours, in `group` alone."""
+    groups = ["--regid", group, "--clear-groups"] if group else ["--regid", name, "--init-groups"]
+    return ["setpriv", "--reuid", name, *groups, "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"]
