@@ -211,6 +211,11 @@ class Site:
     def withdraw_vips(self):
         self.world.router.ip(f"route del {self.plan.vip4}/32", f"-6 route del {self.plan.vip6}/128")
 
+    def lost_on_link(self):
+        """Frames for the node that the kernel dropped between the router's port and the node's program."""
+        return self.world.router.counters(self.node_port)["tx_dropped"] + \
+            self.node.host.counters("eth1")["rx_dropped"]
+
     def wait_until_attached(self, timeout_s=20):
         """Wait until the node's port carries Weir's program: from then on all packets for the VIPs are counted."""
         wait_until(lambda: "prog/xdp" in self.node.host.run(["ip", "-d", "link", "show", "eth1"]), timeout_s,
