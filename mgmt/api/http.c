@@ -4,6 +4,7 @@
  */
 #include "mgmt/api/http.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <stdarg.h>
@@ -108,6 +109,7 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, const struct http_re
 	header(r, "Content-Type", *text ? type_of(reply) : "");
 	header(r, "ETag", reply->etag);
 	header(r, "WWW-Authenticate", reply->challenge);
+	header(r, "Allow", reply->allow);
 	header(r, "Idempotent-Replay", reply->replayed ? "true" : "");
 	header(r, "Cache-Control", "no-store");
 	header(r, "X-Content-Type-Options", "nosniff");
@@ -188,7 +190,9 @@ static bool read_request(struct MHD_Connection *c, const char *url, const char *
 	r->body = in->body ? in->body : "";
 	r->n_body = in->n;
 	r->body_is_json = type && !strncasecmp(type, "application/json", 16);
-	return copy(r->method, sizeof(r->method), method) && copy(r->path, sizeof(r->path), url) &&
+	/* The library sends no body to HEAD. */
+	return copy(r->method, sizeof(r->method), strcmp(method, "HEAD") ? method : "GET") &&
+	       copy(r->path, sizeof(r->path), url) &&
 	       copy(r->if_match, sizeof(r->if_match), header_of(c, "If-Match")) &&
 	       copy(r->if_none_match, sizeof(r->if_none_match), header_of(c, "If-None-Match")) &&
 	       copy(r->key, sizeof(r->key), header_of(c, "Idempotency-Key")) && !walk.bad;
@@ -255,6 +259,27 @@ static void on_end(void *arg, struct MHD_Connection *c, void **state,
 	*state = NULL;
 }
 
+/* As the library does it, but %00 stays: what stands behind a NUL would be lost. */
+static size_t unescape(void *arg, struct MHD_Connection *c, char *text)
+{
+	char *to = text;
+	unsigned byte;
+
+	(void)arg;
+	(void)c;
+	for (const char *at = text; *at; at++) {
+		if (*at == '%' && isxdigit((unsigned char)at[1]) &&
+		    isxdigit((unsigned char)at[2]) && sscanf(at + 1, "%2x", &byte) == 1 && byte) {
+			*to++ = (char)byte;
+			at += 2;
+		} else {
+			*to++ = *at;
+		}
+	}
+	*to = '\0';
+	return (size_t)(to - text);
+}
+
 int http_serve(const struct http_options *options, struct http_server **out)
 {
 	struct http_server *s = calloc(1, sizeof(*s));
@@ -276,7 +301,8 @@ int http_serve(const struct http_options *options, struct http_server **out)
 	        flags, 0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, options->listen_fd,
 	        MHD_OPTION_CONNECTION_LIMIT, HTTP_CLIENTS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
 	        IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_BYTES,
-	        MHD_OPTION_NOTIFY_COMPLETED, on_end, s, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+	        MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_end,
+	        s, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 	if (!s->daemon) {
 		close(options->listen_fd);
 		free(s);

@@ -61,6 +61,7 @@ struct http_reply {
 	const char *type; /**< of a text */
 	char etag[HTTP_TEXT_MAX];
 	char challenge[64]; /**< WWW-Authenticate */
+	char allow[64];     /**< Allow */
 	bool replayed;
 };
 

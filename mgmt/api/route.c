@@ -106,20 +106,25 @@ static bool reaches(enum http_role role, enum http_role least)
 
 static const struct route *find(struct http_request *r, struct http_reply *reply)
 {
-	bool known = false;
+	char allow[sizeof(reply->allow)] = "";
 
 	for (size_t i = 0; i < route_table_n; i++) {
 		if (!matches(route_table[i].path, r->path, r->parts))
 			continue;
-		known = true;
 		if (!strcmp(route_table[i].method, r->method))
 			return &route_table[i];
+		size_t n = strlen(allow);
+		snprintf(allow + n, sizeof(allow) - n, "%s%s", n ? ", " : "",
+		         strcmp(route_table[i].method, "GET") ? route_table[i].method
+		                                              : "GET, HEAD");
 	}
-	if (known)
-		http_problem(reply, 405, "method-not-allowed", "%s is not for %.100s", r->method,
-		             r->path);
-	else
-		http_problem(reply, 404, "not-found", "there is nothing at %.100s", r->path);
+	if (allow[0]) {
+		http_problem(reply, 405, "method-not-allowed",
+		             "%s is not for %.100s, which takes %s", r->method, r->path, allow);
+		memcpy(reply->allow, allow, sizeof(allow));
+		return NULL;
+	}
+	http_problem(reply, 404, "not-found", "there is nothing at %.100s", r->path);
 	return NULL;
 }
 

@@ -129,6 +129,21 @@ class BadRequests(OneNode):
         self.assertEqual(os.listdir(os.path.join(self.node.state, "config")),
                          [self.node.ask("GET", "/v1/config").json["digest"]], "what was tried is removed")
 
+    def test_a_method_that_is_not_for_a_path_is_told_which_are(self):
+        self.assertEqual(self.node.ask("DELETE", "/v1/overrides").headers["Allow"], "GET, HEAD, POST")
+        self.assertEqual(self.node.ask("POST", "/v1/status", {}).headers["Allow"], "GET, HEAD")
+
+    def test_head_is_get_without_a_body(self):
+        a = self.node.ask("HEAD", "/healthz")
+        self.assertEqual((a.status, a.raw), (200, b""))
+        self.assertEqual(self.node.ask("HEAD", "/v1/none").status, 404)
+
+    def test_a_path_is_unescaped_and_a_nul_in_it_is_not_its_end(self):
+        self.assertEqual(self.node.ask("GET", "/v1/versions/%31").json["number"], 1)
+        for path in ("/v1/versions/1%00", "/v1/status%00/x", "/v1/versions/%"):
+            self.assertEqual(self.node.ask("GET", path).status, 404, path)
+        self.assertEqual(self.node.ask("GET", "/v1/events?limit=1%00").status, 400)
+
     def test_a_client_that_goes_away_midway_harms_nobody(self):
         import socket
         for sent in (b"POST /v1/overrides HTTP/1.1\r\nContent-Length: 100\r\n\r\n{", b"GET /v1/sta", b"\0" * 5000):
