@@ -138,6 +138,6 @@ int cli_trace(struct cli *cli, const struct cli_args *args)
 	if (status == CLI_DENIED && trace_asked(cli, args) == CLI_OK)
 		return CLI_OK;
 	if (status == CLI_DENIED)
-		cli_fail(status, "%s; or start weir-dataplane, which answers too", why);
+		cli_fail(status, "%s, or as a member of group weir while weir-dataplane runs", why);
 	return status ? status : trace(cli, args, pins, &q);
 }

@@ -131,17 +131,22 @@ static json_t *result_json(const struct intent *in, const struct command_result 
 	bool written = why[0] == '\0';
 	json_t *notes = json_array();
 
-	json_array_append_new(notes,
-	                      json_string("taken offline: peers hear of it when weir-mgmt runs"));
+	if (!dry_run)
+		json_array_append_new(
+		        notes, json_string("taken offline: peers hear of it when weir-mgmt runs"));
 	if (r->note[0])
 		json_array_append_new(notes, json_string(r->note));
-	return json_pack("{s:o, s:o, s:o, s:s, s:o, s:b, s:b, s:I, s:[{s:s, s:s, s:s}]}",
-	                 "override", override_json(in, &r->override, now_ms), "receivers",
-	                 receivers_json(r, r->override.target == MODEL_TARGET_SITE), "guards",
-	                 guards_json(r), "undo", r->undo, "notes", notes, "dry_run", dry_run,
-	                 "complete", written, "document", (json_int_t)intent_document(in), "nodes",
-	                 "node", r->override.node, "state", written ? "written" : "not_written",
-	                 "detail", why);
+	json_t *body = json_pack("{s:o, s:o, s:o, s:s, s:o, s:b, s:b, s:I, s:[{s:s, s:s, s:s}]}",
+	                         "override", override_json(in, &r->override, now_ms), "receivers",
+	                         receivers_json(r, r->override.target == MODEL_TARGET_SITE),
+	                         "guards", guards_json(r), "undo", r->undo, "notes", notes,
+	                         "dry_run", dry_run, "complete", written, "document",
+	                         (json_int_t)intent_document(in), "nodes", "node", r->override.node,
+	                         "state", written ? "written" : "not_written", "detail", why);
+
+	if (dry_run) /* nowhere */
+		json_array_clear(json_object_get(body, "nodes"));
+	return body;
 }
 
 /* What the outcome of a command means; a refusal is told. */

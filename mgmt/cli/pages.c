@@ -212,17 +212,19 @@ static json_t *overrides_json(const struct model *m, int64_t wall_ms)
 	for (size_t i = 0; i < m->n_overrides; i++) {
 		const struct model_override *o = &m->overrides[i];
 
-		if (o->ended)
+		uint32_t ppm = model_override_ppm(o, wall_ms);
+
+		if (o->ended || (ppm == 0 && wall_ms >= o->until_ms))
 			continue;
-		json_array_append_new(
-		        list,
-		        json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:s}", "id", o->id,
-		                  "do", level_word(o), "pool", o->pool, "name", o->name,
-		                  "level_ppm", (int)model_override_ppm(o, wall_ms), "from",
-		                  clock_text(o->from_ms, from), "until",
-		                  o->until_ms == MODEL_WALL_NEVER ? "never"
-		                                                  : clock_text(o->until_ms, until),
-		                  "author", o->author, "reason", o->reason));
+		json_array_append_new(list,
+		                      json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:s}",
+		                                "id", o->id, "do", level_word(o), "pool", o->pool,
+		                                "name", o->name, "level_ppm", (int)ppm, "from",
+		                                clock_text(o->from_ms, from), "until",
+		                                o->until_ms == MODEL_WALL_NEVER
+		                                        ? "never"
+		                                        : clock_text(o->until_ms, until),
+		                                "author", o->author, "reason", o->reason));
 	}
 	return list;
 }

@@ -421,16 +421,18 @@ int cli_run(struct cli *cli, const struct cli_args *args)
 	if (!err)
 		err = make_directory(cli->dirs.state);
 	if (err)
-		return cli_fail(CLI_USAGE, "%s or %s cannot be made: %s", cli->dirs.run,
-		                cli->dirs.state, strerror(-err));
+		return cli_fail(err == -EACCES ? CLI_DENIED : CLI_USAGE,
+		                "%s or %s cannot be made: %s", cli->dirs.run, cli->dirs.state,
+		                strerror(-err));
 	lock_fd = lock(cli->dirs.run);
+	if (lock_fd == -EWOULDBLOCK)
+		return cli_fail(CLI_CONFLICT,
+		                "another weir run has %s; stop it or give another --run-dir",
+		                cli->dirs.run);
 	if (lock_fd < 0)
-		return cli_fail(
-		        lock_fd == -EWOULDBLOCK ? CLI_CONFLICT : CLI_USAGE,
-		        lock_fd == -EWOULDBLOCK
-		                ? "another weir run has %s; stop it or give another --run-dir"
-		                : "%s cannot be locked",
-		        cli->dirs.run);
+		return cli_fail(lock_fd == -EACCES ? CLI_DENIED : CLI_USAGE,
+		                "%s cannot be locked: %s%s", cli->dirs.run, strerror(-lock_fd),
+		                lock_fd == -EACCES ? "; do it as root" : "");
 	err = find_bin(r.bin);
 	if (!err)
 		err = run_open(&r);

@@ -384,7 +384,7 @@ class Cli(unittest.TestCase):
         weir = shutil.copy(WEIR, self.dir)  # where it was built others may have no way
         for arguments in (("trace", "1.1.1.1:1", "2.2.2.2:2/tcp"), ("dns", "explain", "a.b"), ("status",), ("health",),
                           ("config", "check"), ("config", "show"), ("config", "show", "--effective"),
-                          (*DRAIN, "--offline")):
+                          (*DRAIN, "--offline"), ("run",)):
             done = subprocess.run([weir, "--conf-dir", self.dir, "--state-dir", self.dir, "--run-dir", self.dir,
                                    "--bpf-dir", self.dir, "--node", "n1", *arguments], capture_output=True, text=True,
                                   timeout=60, user=65534, group=65534, extra_groups=[])
@@ -392,6 +392,18 @@ class Cli(unittest.TestCase):
                 self.assertEqual(done.returncode, 7, done.stderr)
                 self.assertIn("as root", done.stderr)
                 self.assertEqual(done.stdout, "")
+
+    def test_without_management_status_leaves_out_what_is_over(self):
+        override = ('{ id = "%s"; kind = "drain"; target = "site"; name = "s"; from = "2020-01-01T00:00:00Z"; over = "0s"; '
+                    'until = "%s"; author = "jw"; reason = "%s"; generation = "1"; '
+                    'created = "2020-01-01T00:00:00Z"; }')
+        self.write('effective = { version = "1"; digest = ""; document = "1"; written = "never"; }; overrides = ( %s, %s );' % (
+            override % ("a", "2020-01-02T00:00:00Z", "over-now"), override % ("b", "never", "still-on")) +
+            CONFIG.replace("hash.key", os.path.join(self.dir, "hash.key")), "effective.conf")
+        done = self.weir("status", "--node", "n1")
+        self.assertEqual(done.returncode, 10, done.stderr)
+        self.assertIn("still-on", done.stdout)
+        self.assertNotIn("over-now", done.stdout)
 
     def test_offline_without_a_configuration_is_told(self):
         done = self.weir(*DRAIN, "--offline")
