@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "dataplane/drivers.h"
 #include "dataplane/metrics.h"
 #include "dataplane/process.h"
 #include "weir/effect.h"
@@ -52,6 +53,21 @@ static struct model *read_document(const struct proc_dirs *dirs)
 	return m;
 }
 
+/* @p err is XDP's: it is enough that one of them had something. */
+static int detach_dpdk(const struct proc_dirs *dirs, int err, struct driver_why *why)
+{
+	char dir[PATH_MAX];
+	struct driver_why mine = { "" };
+	int dpdk = proc_path(dirs->run, DRIVERS_DPDK_DIR, dir);
+
+	if (!dpdk)
+		dpdk = drivers_dpdk->remove(dir, &mine);
+	if (dpdk == -ENOENT)
+		return err;
+	*why = mine;
+	return dpdk;
+}
+
 static int detach(const struct proc_dirs *dirs, const char *cluster)
 {
 	struct model *m = read_document(dirs);
@@ -67,6 +83,8 @@ static int detach(const struct proc_dirs *dirs, const char *cluster)
 	err = effect_pin_dir(dirs->bpf, cluster ? cluster : m->cluster, dirs->node, pin_dir);
 	if (!err)
 		err = driver_xdp.remove(pin_dir, &why);
+	if ((!err || err == -ENOENT) && drivers_dpdk)
+		err = detach_dpdk(dirs, err, &why);
 	for (size_t i = 0; m && i < m->self->n_interfaces; i++)
 		(void)probe_detach(NULL, m->self->interfaces[i]);
 	if (err)
@@ -105,6 +123,16 @@ static void prepare_bpf_dir(const char *dir)
 		log_warn("bpf-dir", "dir=%s error=\"%s\"", dir, strerror(-err));
 }
 
+/* DPDK's ports are AF_PACKET sockets; XDP needs no such right. */
+static uint64_t raw_sockets(const struct proc_dirs *dirs)
+{
+	struct model *m = read_document(dirs);
+	bool dpdk = m && m->self->driver == MODEL_DRIVER_DPDK;
+
+	model_free(m);
+	return dpdk ? 1ull << CAP_NET_RAW : 0;
+}
+
 static int run(const struct proc_dirs *dirs)
 {
 	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
@@ -112,12 +140,12 @@ static int run(const struct proc_dirs *dirs)
 	int err;
 
 	p.dirs = *dirs;
-	p.ops = &driver_xdp;
+	p.ops = &driver_xdp; /* until a document says otherwise */
 	prepare_bpf_dir(dirs->bpf);
 	(void)setrlimit(RLIMIT_MEMLOCK,
 	                &unlimited); /* Linux before 5.11 counts maps; a right that we give up */
-	err = proc_become("dataplane",
-	                  1ull << CAP_NET_ADMIN | 1ull << CAP_BPF | 1ull << CAP_PERFMON);
+	err = proc_become("dataplane", 1ull << CAP_NET_ADMIN | 1ull << CAP_BPF |
+	                                       1ull << CAP_PERFMON | raw_sockets(dirs));
 	if (err) {
 		fprintf(stderr, "weir-dataplane: cannot give up rights: %s\n", strerror(-err));
 		return 1;

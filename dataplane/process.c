@@ -17,6 +17,7 @@
 #include "base/ctl.h"
 #include "base/log.h"
 #include "base/page.h"
+#include "dataplane/drivers.h"
 #include "dataplane/probes.h"
 #include "dataplane/publish.h"
 #include "weir/health.h"
@@ -132,13 +133,32 @@ static void detach_ports(struct process *p)
 	}
 }
 
-static void tell_driver(const struct model_node *self, bool kept)
+static void tell_driver(const struct driver_ops *ops, const struct model_node *self, bool kept)
 {
-	log_note("driver-chosen", "driver=xdp why=\"%s\" tables=%s",
+	log_note("driver-chosen", "driver=%s why=\"%s\" tables=%s", ops->name,
 	         self->driver == MODEL_DRIVER_AUTO
-	                 ? "auto: XDP is the only driver of this release; DPDK is not built in"
+	                 ? "auto: XDP; DPDK is for trials yet and taken only where it is asked for"
 	                 : "as configured",
 	         kept ? "taken over" : "new");
+}
+
+/*
+ * Where the driver's tables are named. XDP forwards on without a process: before DPDK begins it
+ * must have been told to end, for frames that it takes reach no one else.
+ */
+static int tables_dir(const struct process *p, const struct model *m, char out[PATH_MAX],
+                      struct driver_why *why)
+{
+	int err = effect_pin_dir(p->dirs.bpf, m->cluster, m->self->name, out);
+
+	if (err || p->ops == &driver_xdp)
+		return err;
+	if (!access(out, F_OK)) {
+		snprintf(why->text, sizeof(why->text),
+		         "XDP forwards still, by %.900s: end it with weir-dataplane --detach", out);
+		return -EBUSY;
+	}
+	return proc_path(p->dirs.run, DRIVERS_DPDK_DIR, out);
 }
 
 static int open_driver(struct process *p, const struct model *m, char why[PLAN_WHY_MAX])
@@ -155,7 +175,7 @@ static int open_driver(struct process *p, const struct model *m, char why[PLAN_W
 		return err;
 	config.sizes = plan->sizes;
 	plan_free(plan);
-	err = effect_pin_dir(p->dirs.bpf, m->cluster, m->self->name, pin_dir);
+	err = tables_dir(p, m, pin_dir, &reason);
 	if (!err)
 		err = p->ops->open(&config, &p->driver, &kept, &reason);
 	if (err) {
@@ -174,7 +194,7 @@ static int open_driver(struct process *p, const struct model *m, char why[PLAN_W
 	p->node.hops = p->hops;
 	if (p->health)
 		node_health(&p->node, page_payload(p->health));
-	tell_driver(m->self, kept);
+	tell_driver(p->ops, m->self, kept);
 	return 0;
 }
 
@@ -183,13 +203,23 @@ static int take_model(struct process *p, struct model *m, char why[PLAN_WHY_MAX]
 {
 	struct node_time time;
 	int err = 0;
+	const struct driver_ops *ops =
+	        m->self->driver == MODEL_DRIVER_DPDK ? drivers_dpdk : &driver_xdp;
 
-	if (m->self->driver == MODEL_DRIVER_DPDK) {
+	if (!ops) {
 		snprintf(why, PLAN_WHY_MAX,
-		         "node %s: driver \"dpdk\" is not in this release; use \"xdp\" or \"auto\"",
+		         "node %s: driver \"dpdk\" is not in this build; use \"xdp\" or \"auto\"",
 		         m->self->name);
 		return -ENOTSUP;
 	}
+	if (p->driver && ops != p->ops) {
+		snprintf(
+		        why, PLAN_WHY_MAX,
+		        "node %s: driver \"%s\" in place of \"%s\" is taken at the next start of weir-dataplane",
+		        m->self->name, ops->name, p->ops->name);
+		return -ENOTSUP;
+	}
+	p->ops = ops;
 	if (!p->driver)
 		err = open_driver(p, m, why);
 	time = node_now();

@@ -158,8 +158,8 @@ def bad_documents(report, stage):
     since = now_ms()
     with open(os.path.join(stage.node.state, "effective.conf")) as f:
         stage.write_raw(f.read().replace('"auto"', '"dpdk"'))
-    wait_until(lambda: stage.status()["refused"], 5, "a driver that is not there: refused", 0.05)
-    report.check("dpdk" in stage.status()["refused_why"], "a driver that is not there is refused by name",
+    wait_until(lambda: stage.status()["refused"], 5, "another driver: refused", 0.05)
+    report.check("dpdk" in stage.status()["refused_why"], "another driver while one runs is refused by name",
                  stage.status()["refused_why"])
     stage.write()
     wait_until(lambda: not stage.status()["refused"], 5, "the good one is taken again", 0.05)

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Tables in a mapped file; the control thread's alone, but for the packets' own words. */
+#include "dataplane/dpdk/tablefile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAGIC     0x53424c5452494557u /* "WEIRTBLS" */
+#define PAGE      4096u
+#define TABLES    10
+#define BYTES_MAX (64ull << 30)
+
+struct head {
+	uint64_t magic;
+	uint32_t layout; /* FWD_TABLES_LAYOUT */
+	uint32_t n_cpus;
+	struct driver_sizes sizes;
+	uint64_t bytes; /* of the file */
+};
+
+/* Where each table begins. */
+struct places {
+	uint64_t off[TABLES], bytes;
+};
+
+static int refuse(struct driver_why *why, int err, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+
+static int refuse(struct driver_why *why, int err, const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(why->text, sizeof(why->text), format, list);
+	va_end(list);
+	return err;
+}
+
+static bool power_of_two(uint32_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+/* Sizes are read from a file: none may lead beyond it. */
+static bool sizes_sound(const struct driver_sizes *s, uint32_t n_cpus)
+{
+	return power_of_two(s->services) && s->services < 1u << 30 && s->service_counts &&
+	       s->pools && s->backends && s->backends <= FWD_BACKENDS_MAX && s->slots &&
+	       s->slots % FWD_SLOTS_PER_BLOCK == 0 && power_of_two(s->exception_sets) && n_cpus &&
+	       (uint64_t)n_cpus * s->backends <= UINT32_MAX &&
+	       (uint64_t)n_cpus * s->service_counts <= UINT32_MAX;
+}
+
+static void count_elements(struct fwd_tables *t, const struct driver_sizes *s, uint32_t n_cpus)
+{
+	t->n_services = 2 * s->services;
+	t->n_pools = s->pools;
+	t->n_slots = s->slots / FWD_SLOTS_PER_BLOCK;
+	t->n_colds = s->slots;
+	t->n_backends = s->backends;
+	t->n_exceptions = s->exception_sets;
+	t->n_cpus = n_cpus;
+	t->n_service_counts = n_cpus * s->service_counts;
+	t->n_backend_counts = n_cpus * s->backends;
+}
+
+static void find_places(struct places *p, const struct fwd_tables *t)
+{
+	const uint64_t bytes[TABLES] = {
+		sizeof(*t->root),
+		(uint64_t)t->n_services * sizeof(*t->services),
+		(uint64_t)t->n_pools * sizeof(*t->pools),
+		(uint64_t)t->n_slots * sizeof(*t->slots),
+		(uint64_t)t->n_colds * sizeof(*t->colds),
+		(uint64_t)t->n_backends * sizeof(*t->backends),
+		(uint64_t)t->n_exceptions * sizeof(*t->exceptions),
+		(uint64_t)t->n_cpus * sizeof(*t->cpus),
+		(uint64_t)t->n_service_counts * sizeof(*t->service_counts),
+		(uint64_t)t->n_backend_counts * sizeof(*t->backend_counts),
+	};
+
+	p->bytes = PAGE;
+	for (int i = 0; i < TABLES; i++) {
+		p->off[i] = p->bytes;
+		p->bytes += (bytes[i] + PAGE - 1) / PAGE * PAGE;
+	}
+}
+
+static void point(struct tablefile *f, const struct places *p)
+{
+	struct fwd_tables *t = &f->tables;
+	uint8_t *at = f->memory;
+
+	t->root = (void *)(at + p->off[0]);
+	t->services = (void *)(at + p->off[1]);
+	t->pools = (void *)(at + p->off[2]);
+	t->slots = (void *)(at + p->off[3]);
+	t->colds = (void *)(at + p->off[4]);
+	t->backends = (void *)(at + p->off[5]);
+	t->exceptions = (void *)(at + p->off[6]);
+	t->cpus = (void *)(at + p->off[7]);
+	t->service_counts = (void *)(at + p->off[8]);
+	t->backend_counts = (void *)(at + p->off[9]);
+}
+
+static void fill_root(const struct tablefile *f)
+{
+	struct fwd_root *root = f->tables.root;
+
+	root->layout = FWD_TABLES_LAYOUT;
+	root->n_services = f->sizes.services;
+	root->n_service_counts = f->sizes.service_counts;
+	root->n_backends = f->sizes.backends;
+	root->n_exception_sets = f->sizes.exception_sets;
+	root->n_slots = f->sizes.slots;
+	root->n_cpus = f->tables.n_cpus;
+}
+
+static int map(struct tablefile *f, int fd, bool writable)
+{
+	void *memory =
+	        mmap(NULL, f->len, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, fd, 0);
+
+	if (memory == MAP_FAILED)
+		return -errno;
+	f->memory = memory;
+	return 0;
+}
+
+/* Room for the file now, so that no write to a table finds the file system full. */
+static int make_file(const char *path, uint64_t bytes, int *out)
+{
+	int fd, err;
+
+	if (unlink(path) && errno != ENOENT)
+		return -errno;
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return -errno;
+	err = -posix_fallocate(fd, 0, (off_t)bytes);
+	if (err) {
+		close(fd);
+		(void)unlink(path);
+		return err;
+	}
+	*out = fd;
+	return 0;
+}
+
+int tablefile_make(struct tablefile *out, const char *path, const struct driver_sizes *sizes,
+                   uint32_t n_cpus, struct driver_why *why)
+{
+	struct tablefile f = { .sizes = *sizes };
+	struct places p;
+	int fd = -1, err;
+
+	if (!sizes_sound(sizes, n_cpus))
+		return refuse(why, -EINVAL, "tables of such sizes cannot be made");
+	count_elements(&f.tables, sizes, n_cpus);
+	find_places(&p, &f.tables);
+	if (p.bytes > BYTES_MAX)
+		return refuse(why, -E2BIG, "tables of %llu bytes are too large",
+		              (unsigned long long)p.bytes);
+	f.len = p.bytes;
+	err = make_file(path, p.bytes, &fd);
+	if (err)
+		return refuse(why, err, "%s of %llu bytes cannot be made: %s", path,
+		              (unsigned long long)p.bytes, strerror(-err));
+	err = map(&f, fd, true);
+	close(fd);
+	if (err) {
+		(void)unlink(path);
+		return refuse(why, err, "%s cannot be mapped: %s", path, strerror(-err));
+	}
+	point(&f, &p);
+	fill_root(&f);
+	*(struct head *)f.memory = (struct head){ .magic = MAGIC,
+		                                  .layout = FWD_TABLES_LAYOUT,
+		                                  .n_cpus = n_cpus,
+		                                  .sizes = *sizes,
+		                                  .bytes = p.bytes };
+	*out = f;
+	return 0;
+}
+
+/* Whether head, sizes and the file's length agree; fills in all but the memory. */
+static int check_head(struct tablefile *f, const struct head *h, uint64_t bytes, struct places *p,
+                      const char *path, struct driver_why *why)
+{
+	if (h->magic != MAGIC)
+		return refuse(why, -EPROTO, "%s holds no tables of Weir: remove it", path);
+	if (h->layout != FWD_TABLES_LAYOUT)
+		return refuse(why, -EPROTO, "%s has layout %u, this release has %u", path,
+		              h->layout, FWD_TABLES_LAYOUT);
+	if (!sizes_sound(&h->sizes, h->n_cpus))
+		return refuse(why, -EPROTO, "%s names sizes that no tables have", path);
+	f->sizes = h->sizes;
+	count_elements(&f->tables, &h->sizes, h->n_cpus);
+	find_places(p, &f->tables);
+	if (p->bytes != h->bytes || p->bytes != bytes)
+		return refuse(why, -EPROTO, "%s has %llu bytes where its sizes ask for %llu", path,
+		              (unsigned long long)bytes, (unsigned long long)p->bytes);
+	f->len = p->bytes;
+	return 0;
+}
+
+/* What root says must be what the head says: the packets believe root. */
+static bool root_agrees(const struct tablefile *f)
+{
+	const struct fwd_root *r = f->tables.root;
+
+	return r->layout == FWD_TABLES_LAYOUT && r->n_services == f->sizes.services &&
+	       r->n_service_counts == f->sizes.service_counts &&
+	       r->n_backends == f->sizes.backends &&
+	       r->n_exception_sets == f->sizes.exception_sets && r->n_slots == f->sizes.slots &&
+	       r->n_cpus == f->tables.n_cpus;
+}
+
+int tablefile_open(struct tablefile *out, const char *path, bool writable, struct driver_why *why)
+{
+	struct tablefile f = { 0 };
+	struct places p;
+	struct head h = { 0 };
+	struct stat st;
+	int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return refuse(why, -errno, "%s cannot be opened: %s", path, strerror(errno));
+	if (fstat(fd, &st) || pread(fd, &h, sizeof(h), 0) < 0)
+		err = refuse(why, -errno, "%s cannot be read: %s", path, strerror(errno));
+	else
+		err = check_head(&f, &h, (uint64_t)st.st_size, &p, path, why);
+	if (!err) {
+		err = map(&f, fd, writable);
+		if (err)
+			refuse(why, err, "%s cannot be mapped: %s", path, strerror(-err));
+	}
+	close(fd);
+	if (err)
+		return err;
+	point(&f, &p);
+	if (!root_agrees(&f)) {
+		tablefile_close(&f);
+		return refuse(why, -EPROTO, "%s: its root has other sizes than its head", path);
+	}
+	*out = f;
+	return 0;
+}
+
+void tablefile_close(struct tablefile *f)
+{
+	if (f->memory)
+		munmap(f->memory, f->len);
+	memset(f, 0, sizeof(*f));
+}
+
+/* Root begins at the second page, behind the head, which knows the length. */
+void tablefile_unmap(struct fwd_tables *t)
+{
+	struct head *h;
+
+	if (!t->root)
+		return;
+	h = (void *)((uint8_t *)t->root - PAGE);
+	munmap(h, h->bytes);
+	memset(t, 0, sizeof(*t));
+}
+
+void tablefile_copy(const struct tablefile *from, struct tablefile *to)
+{
+	const struct fwd_tables *f = &from->tables;
+	struct fwd_tables *t = &to->tables;
+
+	memcpy(t->pools, f->pools, f->n_pools * sizeof(*f->pools));
+	memcpy(t->slots, f->slots, f->n_slots * sizeof(*f->slots));
+	memcpy(t->colds, f->colds, f->n_colds * sizeof(*f->colds));
+	memcpy(t->backends, f->backends, f->n_backends * sizeof(*f->backends));
+	for (uint32_t i = 0; i < t->n_exceptions; i++)
+		t->exceptions[i] = f->exceptions[i & (f->n_exceptions - 1)];
+	memcpy(t->root->hash_key, f->root->hash_key, sizeof(f->root->hash_key));
+	t->root->source4 = f->root->source4;
+	t->root->source6 = f->root->source6;
+}
+
+/* Sum rows of @p row words into the last row of @p to, whose rows are @p to_row long. */
+static void sum_rows(uint64_t *to, size_t to_row, uint32_t to_rows, const uint64_t *from,
+                     size_t row, uint32_t rows)
+{
+	uint64_t *last = to + to_row * (to_rows - 1);
+
+	for (uint32_t r = 0; r < rows; r++)
+		for (size_t i = 0; i < row; i++)
+			last[i] += from[r * row + i];
+}
+
+void tablefile_sum(const struct tablefile *from, struct tablefile *to)
+{
+	const struct fwd_tables *f = &from->tables;
+	struct fwd_tables *t = &to->tables;
+	size_t row = sizeof(struct fwd_cpu) / sizeof(uint64_t);
+
+	sum_rows(&t->cpus->received, row, t->n_cpus, &f->cpus->received, row, f->n_cpus);
+	sum_rows(&t->service_counts->packets, 2 * (size_t)to->sizes.service_counts, t->n_cpus,
+	         &f->service_counts->packets, 2 * (size_t)from->sizes.service_counts, f->n_cpus);
+	sum_rows(&t->backend_counts->packets, 2 * (size_t)to->sizes.backends, t->n_cpus,
+	         &f->backend_counts->packets, 2 * (size_t)from->sizes.backends, f->n_cpus);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Forwarding tables (weir/fwd/tables.h) in a file that is mapped: what the DPDK driver forwards
+ * by, and what the next process finds after this one.
+ *
+ * A head names layout and sizes; each table begins at a page. Only who holds the driver's
+ * lock writes; anyone may map for reading.
+ */
+#ifndef WEIR_DATAPLANE_DPDK_TABLEFILE_H
+#define WEIR_DATAPLANE_DPDK_TABLEFILE_H
+
+#include "weir/driver.h"
+#include "weir/fwd/user.h"
+
+struct tablefile {
+	void *memory; /**< NULL: none */
+	size_t len;
+	struct driver_sizes sizes;
+	struct fwd_tables tables;
+};
+
+/**
+ * Make tables with root filled in at @p path, in place of what is there.
+ * @param n_cpus  rows of counters
+ * @return 0 or -errno with @p why
+ */
+int tablefile_make(struct tablefile *out, const char *path, const struct driver_sizes *sizes,
+                   uint32_t n_cpus, struct driver_why *why);
+/**
+ * Map the tables at @p path.
+ * @return 0, -ENOENT, -EPROTO (another layout, or sizes that contradict the file) or -errno
+ *         with @p why
+ */
+int tablefile_open(struct tablefile *out, const char *path, bool writable, struct driver_why *why);
+/** Unmap; the file stays. Of one that holds nothing: nothing. */
+void tablefile_close(struct tablefile *f);
+/** Unmap tables of tablefile_open() by what they consist of. */
+void tablefile_unmap(struct fwd_tables *t);
+
+/**
+ * Copy all but services and counters from @p from to @p to, which has at least its sizes.
+ * An entry of the exceptions goes to every set where its flow may be looked for.
+ */
+void tablefile_copy(const struct tablefile *from, struct tablefile *to);
+/** Add the counters of @p from to the last row of @p to, which no worker writes. */
+void tablefile_sum(const struct tablefile *from, struct tablefile *to);
+
+#endif

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The DPDK driver on a kernel interface (AF_PACKET), under real TCP, IPv4 and IPv6, IPIP and GUE: the node's own
+ping and ARP go on, its tables are enlarged and taken over by the next process, and an idle worker sleeps.
+"""
+import os
+import sys
+import time
+
+from lab_forward import LIMITS, Stage, weir_counts
+from net import Lab, executable, say, wait_until
+from report import Report
+from watch import now_ms
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def as_dpdk(text):
+    return text.replace('driver = "auto"', 'driver = "dpdk"')
+
+
+def log_of(stage):
+    with open(stage.node.processes["dataplane"].log_path) as f:
+        return f.read()
+
+
+def enlarge(report, stage):
+    since = now_ms()
+    before = weir_counts(stage.node)["received"]
+    stage.write(LIMITS.format(262144, 8192, 131072, 512), as_dpdk)
+    document = stage.status()["document"]
+    wait_until(lambda: log_of(stage).count("document-in-force") > 1, 10, "larger tables in force")
+    time.sleep(2.5)
+    stage.nothing_failed(since, "the tables are enlarged")
+    report.check(not stage.status()["refused"], "they are in force", document)
+    report.check(weir_counts(stage.node)["received"] > before, "the counters go on from where they were", before)
+
+
+def restart(report, stage):
+    """Forwarding ends with the process, flows do not: TCP sends again."""
+    say("the process is killed, then started again")
+    time.sleep(1.2)
+    since, before = now_ms(), weir_counts(stage.node)["received"]
+    stage.node.kill("dataplane")
+    stage.start()
+    time.sleep(4)
+    failed = [r.result for r in stage.long.between(since, now_ms()) if r.result != "ok"]
+    report.equal(failed, [], "no download fails by a restart")
+    report.check("taken over" in log_of(stage), "the next process takes the tables over")
+    report.check(weir_counts(stage.node)["received"] >= before, "and counts on from where they were", before)
+
+
+def answers_for_itself(report, stage):
+    """What is not ours is the kernel's: ARP, neighbour discovery and ping of the node."""
+    router, site = stage.world.router, stage.site.plan
+    for family, address in (("-4", site.node4), ("-6", site.node6)):
+        router.run(["ip", family, "neigh", "flush", "to", address])
+        text = router.run(["ping", "-c", "5", "-i", "0.2", "-W", "1", address])
+        report.check(" 0% packet loss" in text and "duplicates" not in text,
+                     f"the node answers ping {family} once, after its neighbour entry was forgotten", text.splitlines()[-2])
+
+
+def idle_share(stage):
+    """The share of a core that the process takes while nothing comes."""
+    def ticks():
+        with open(f"/proc/{stage.node.processes['dataplane'].pid}/stat") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return int(fields[11]) + int(fields[12])
+
+    first = ticks()
+    time.sleep(4)
+    return (ticks() - first) / TICKS / 4
+
+
+def at_rest(report, stage):
+    time.sleep(2.2)
+    weir = weir_counts(stage.node)
+    report.equal(weir["received"], weir["sent"] + weir["passed"] + weir["dropped"],
+                 "received = sent + passed + dropped")
+    report.check(weir["sent"] > 10000, "packets were forwarded", weir["sent"])
+    share = idle_share(stage)
+    report.check(share < 0.15, "an idle process sleeps", f"{share:.3f} of a core")
+
+
+def ends(report, stage):
+    """Forwarding ends with the process; its tables stay until they are told to go."""
+    process = stage.node.processes.pop("dataplane")
+    process.stop(10)
+    with open(process.log_path) as f:
+        stopped = [line for line in f if "worker-stopped" in line]
+    report.check(stopped and " unsent=0 segmented=0" in stopped[-1], "all verdicts to send were sent", stopped[-1:])
+    tables = os.path.join(stage.node.run_dir, "tables", "tables")
+    report.check(os.path.exists(tables), "the tables outlive the process")
+    stage.node.host.run([executable("weir-dataplane"), "--detach", *stage.node.options])
+    report.check(not os.path.exists(os.path.dirname(tables)), "--detach removes them")
+
+
+def run(report):
+    for mode in ("gue", "ipip"):
+        say(f"mode {mode}")
+        with Lab(f"dpdk-{mode}") as lab:
+            stage = Stage(report, lab, mode)
+            stage.write(edit=as_dpdk)
+            stage.start()
+            report.equal(stage.status()["driver"], "dpdk", "the driver")
+            stage.crowds()
+            answers_for_itself(report, stage)
+            since = now_ms()
+            time.sleep(3)
+            stage.nothing_failed(since, "short requests and downloads, IPv4 and IPv6")
+            if mode == "gue":
+                enlarge(report, stage)
+                restart(report, stage)
+            for crowd in (stage.short, stage.long):
+                crowd.process.stop(25)
+            report.check(len(stage.short.read()) > 800, "short requests", len(stage.short.requests))
+            report.equal({r.bytes for r in stage.long.read() if r.result == "ok"}, {768000}, "each download came whole")
+            at_rest(report, stage)
+            ends(report, stage)
+
+
+if __name__ == "__main__":
+    sys.exit(Report.main(run))

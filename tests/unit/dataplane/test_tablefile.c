@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The DPDK driver's file of tables: what is refused, what the next process finds. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "dataplane/dpdk/tablefile.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static const struct driver_sizes small = { .services = 4,
+	                                   .service_counts = 4,
+	                                   .pools = 2,
+	                                   .backends = 4,
+	                                   .slots = 64,
+	                                   .exception_sets = 4 };
+
+static char path[64];
+
+static int set_up(void **state)
+{
+	(void)state;
+	snprintf(path, sizeof(path), "/tmp/test-tablefile-XXXXXX");
+	int fd = mkstemp(path);
+
+	return fd < 0 ? -1 : close(fd);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	return unlink(path);
+}
+
+static void make(struct tablefile *f, const struct driver_sizes *sizes)
+{
+	struct driver_why why = { "" };
+
+	assert_int_equal(tablefile_make(f, path, sizes, 2, &why), 0);
+}
+
+/** Put @p n bytes of @p value at @p off of a file of small tables. */
+static void spoil(off_t off, const void *value, size_t n)
+{
+	struct tablefile f;
+	int fd;
+
+	make(&f, &small);
+	tablefile_close(&f);
+	fd = open(path, O_WRONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, value, n, off), n);
+	close(fd);
+}
+
+static void sizes_that_no_tables_have_are_refused(void **state)
+{
+	static const struct {
+		const char *why;
+		struct driver_sizes sizes;
+		uint32_t n_cpus;
+	} cases[] = {
+		{ "nothing", { 0 }, 1 },
+		{ "services are no power of two", { 3, 4, 2, 4, 64, 4 }, 1 },
+		{ "no service can be counted", { 4, 0, 2, 4, 64, 4 }, 1 },
+		{ "more backends than an index names", { 4, 4, 2, 32769, 64, 4 }, 1 },
+		{ "slots are no whole blocks", { 4, 4, 2, 4, 65, 4 }, 1 },
+		{ "sets are no power of two", { 4, 4, 2, 4, 64, 5 }, 1 },
+		{ "no row of counters", { 4, 4, 2, 4, 64, 4 }, 0 },
+		{ "more counters than 32 bits name", { 4, 4, 2, 32768, 64, 4 }, 200000 },
+		{ "larger than any machine", { 4, 4, 4294967295u, 4, 4294967264u, 4 }, 1 },
+	};
+	struct driver_why why;
+	struct tablefile f;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		why.text[0] = 0;
+		assert_true(tablefile_make(&f, path, &cases[i].sizes, cases[i].n_cpus, &why) < 0);
+		assert_true(why.text[0] != 0);
+	}
+}
+
+static void files_that_are_not_tables_are_refused(void **state)
+{
+	static const uint32_t one = 1, many = 1u << 20, other = FWD_TABLES_LAYOUT + 1;
+	static const struct {
+		const char *why;
+		off_t off;
+		const uint32_t *value;
+	} cases[] = {
+		{ "magic", 0, &one },
+		{ "layout", 8, &other },
+		{ "rows of counters", 12, &many },
+		{ "services", 16, &many },
+		{ "slots", 32, &one },
+		{ "bytes", 40, &one },
+		{ "root's layout", 4096, &other },
+		{ "root's number of services", 4096 + 8, &many },
+		{ "root's number of slots", 4096 + 24, &many },
+	};
+	struct driver_why why = { "" };
+	struct tablefile f;
+
+	(void)state;
+	assert_int_equal(tablefile_open(&f, "/nonexistent", true, &why), -ENOENT);
+	assert_int_equal(truncate(path, 0), 0);
+	assert_int_equal(tablefile_open(&f, path, true, &why), -EPROTO);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		spoil(cases[i].off, cases[i].value, 4);
+		assert_int_equal(tablefile_open(&f, path, true, &why), -EPROTO);
+	}
+}
+
+static void file_that_was_cut_is_refused(void **state)
+{
+	struct driver_why why = { "" };
+	struct tablefile f;
+
+	(void)state;
+	make(&f, &small);
+	assert_int_equal(truncate(path, (off_t)f.len - 1), 0);
+	tablefile_close(&f);
+	assert_int_equal(tablefile_open(&f, path, true, &why), -EPROTO);
+}
+
+static void next_process_finds_what_the_last_one_left(void **state)
+{
+	struct driver_why why = { "" };
+	struct tablefile f, g;
+
+	(void)state;
+	make(&f, &small);
+	f.tables.exceptions[3].word[7] = 42;
+	f.tables.backend_counts[7].bytes = 43;
+	f.tables.root->hash_key[1] = 44;
+	tablefile_close(&f);
+	tablefile_close(&f); /* nothing */
+	assert_int_equal(tablefile_open(&g, path, false, &why), 0);
+	assert_memory_equal(&g.sizes, &small, sizeof(small));
+	assert_int_equal(g.tables.n_cpus, 2);
+	assert_int_equal(g.tables.exceptions[3].word[7], 42);
+	assert_int_equal(g.tables.backend_counts[7].bytes, 43);
+	assert_int_equal(g.tables.root->hash_key[1], 44);
+	tablefile_unmap(&g.tables);
+	assert_null(g.tables.root);
+}
+
+static void larger_tables_hold_what_the_smaller_ones_held(void **state)
+{
+	const struct driver_sizes large = { .services = 8,
+		                            .service_counts = 8,
+		                            .pools = 4,
+		                            .backends = 8,
+		                            .slots = 128,
+		                            .exception_sets = 16 };
+	struct tablefile f, g;
+
+	(void)state;
+	make(&f, &small);
+	f.tables.exceptions[1].word[2] = 42;
+	f.tables.colds[63].kept_at = 43;
+	f.tables.slots[1].slot[31] = 3;
+	f.tables.backends[3].mtu = 1500;
+	f.tables.backend_counts[3].packets = 5;     /* row 0 */
+	f.tables.backend_counts[4 + 3].packets = 6; /* row 1 */
+	f.tables.cpus[0].reason[0] = 7;
+	make(&g, &large);
+	tablefile_copy(&f, &g);
+	tablefile_sum(&f, &g);
+	for (uint32_t i = 1; i < 16; i += 4)
+		assert_int_equal(g.tables.exceptions[i].word[2], 42);
+	assert_int_equal(g.tables.exceptions[2].word[2], 0);
+	assert_int_equal(g.tables.colds[63].kept_at, 43);
+	assert_int_equal(g.tables.slots[1].slot[31], 3);
+	assert_int_equal(g.tables.backends[3].mtu, 1500);
+	assert_int_equal(g.tables.backend_counts[8 + 3].packets, 11);
+	assert_int_equal(g.tables.cpus[1].reason[0], 7);
+	assert_int_equal(g.tables.root->n_slots, 128);
+	tablefile_close(&f);
+	tablefile_close(&g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sizes_that_no_tables_have_are_refused),
+		cmocka_unit_test(files_that_are_not_tables_are_refused),
+		cmocka_unit_test(file_that_was_cut_is_refused),
+		cmocka_unit_test(next_process_finds_what_the_last_one_left),
+		cmocka_unit_test(larger_tables_hold_what_the_smaller_ones_held),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
