@@ -265,8 +265,10 @@ static void load(struct process *p)
 
 	if (!err)
 		err = model_read_effective(path, p->dirs.node, &m, &mistakes);
-	if (err == -ENOENT && !mistakes.n_total)
-		return; /* not written yet */
+	if (err == -ENOENT) { /* not written yet */
+		model_mistakes_free(&mistakes);
+		return;
+	}
 	if (err == -EINVAL) {
 		snprintf(why, sizeof(why), "%zu mistakes", mistakes.n_total);
 		if (strcmp(p->refused, why))
@@ -279,8 +281,7 @@ static void load(struct process *p)
 		in_force(p);
 		return;
 	}
-	if (p->driver)
-		p->node.document_refused = true;
+	p->node.document_refused = true;
 	refuse(p, *why ? why : strerror(-err));
 	model_free(m);
 	if (err != -EINVAL && err != -EDQUOT && err != -ENOTSUP)

@@ -467,6 +467,18 @@ static void judge_processes(struct look *l, const json_t *processes)
 	}
 }
 
+/* An interface without the program forwards nothing: its name may be wrong. */
+static void judge_ports(struct look *l)
+{
+	struct observe_state s = observe_look(l->core, OBSERVE_DATAPLANE);
+
+	if (l->m->self && s.running && s.has_ports && s.n_ports < l->m->self->n_interfaces)
+		less_than_well(l,
+		               "weir-dataplane has its program on %" PRIu64
+		               " of %zu ports; its log says why",
+		               s.n_ports, l->m->self->n_interfaces);
+}
+
 static void add_model(struct look *l, json_t *status, const json_t *peers, const char *pool)
 {
 	json_t *pools = json_array();
@@ -523,8 +535,10 @@ json_t *handle_status_json(struct core *core, const char *pool)
 	json_object_set_new(status, "time", tell_time(l.now_ms));
 	judge_processes(&l, processes);
 	add_intent(&l, status);
-	if (l.m)
+	if (l.m) {
+		judge_ports(&l);
 		add_model(&l, status, peers, pool);
+	}
 	json_object_set_new(status, "processes", processes);
 	json_object_set_new(status, "peers", peers);
 	json_object_set_new(status, "state",

@@ -192,6 +192,26 @@ static uint64_t document_of(struct core *core, enum observe_process p, bool *ref
 	}
 }
 
+/* A total on a stats page, by its name; 0 if it is not there. */
+static uint64_t total_of(const struct stats_reader *r, const char *name)
+{
+	for (size_t i = 0; i < stats_reader_n(r); i++) {
+		const struct stats_entry *e = stats_reader_entry(r, i);
+
+		if (e && __atomic_load_n(&e->used, __ATOMIC_ACQUIRE) && !strcmp(e->name, name))
+			return __atomic_load_n(&e->value, __ATOMIC_RELAXED);
+	}
+	return 0;
+}
+
+/* What the dataplane says of itself, also without tables, when there is no effect to be seen. */
+static void look_at_dataplane(const struct stats_reader *r, struct observe_state *s)
+{
+	s->refused |= total_of(r, "weir_dataplane_document_refused") != 0;
+	s->has_ports = total_of(r, "weir_dataplane_document") != 0;
+	s->n_ports = s->has_ports ? total_of(r, "weir_dataplane_ports") : 0;
+}
+
 struct observe_state observe_look(struct core *core, enum observe_process p)
 {
 	struct stats_reader **r = &core->observe->stats[p];
@@ -208,6 +228,8 @@ struct observe_state observe_look(struct core *core, enum observe_process p)
 	s.age_ms = age_of(stats_reader_alive_ms(*r));
 	s.running = s.age_ms <= OBSERVE_STALE_MS;
 	s.document = document_of(core, p, &s.refused);
+	if (p == OBSERVE_DATAPLANE)
+		look_at_dataplane(*r, &s);
 	return s;
 }
 

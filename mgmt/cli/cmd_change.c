@@ -89,7 +89,7 @@ static void print_plan(const json_t *body)
 	const json_t *base = json_object_get(body, "base");
 	const char *etag =
 	        json_string_value(base) ? json_string_value(base) : api_text(base, "etag", NULL);
-	if (etag)
+	if (etag && etag[0])
 		printf("compared with version %s\n", etag);
 	puts("to do it: weir apply --reason TEXT");
 }

@@ -141,6 +141,15 @@ def bad_changes(world, report):
         f.write(records)
     report.equal(weir(ams, "apply", "--reason", "old", "--base", "v1-0000000000000000")[0], 4, "a stale base is a conflict")
     report.equal(weir_json(ams, "versions")["items"][0]["digest"], head, "neither changed anything")
+    with open(path, "w") as f:
+        f.write(original.replace('{ interface = "eth1"; }', '{ interface = "eth1"; }, { interface = "eht2"; }', 1))
+    report.equal(weir(ams, "apply", "--reason", "a port that is not there")[0], 0, "a further port is taken")
+    wait_until(lambda: "on 1 of 2 ports" in " ".join(weir_json(ams, "status").get("why", [])), 10,
+               "the status tells of the port without a program", 0.2)
+    with open(path, "w") as f:
+        f.write(original)
+    report.equal(weir(ams, "apply", "--reason", "as before", "--all")[0], 0, "the port is gone again")
+    report.equal(weir(ams, "wait", "well", "--timeout", "10s")[0], 0, "and all is well")
     weir(ams, "drain", "site", "fra", "--until", "+1h", "--reason", "lab", "--now")
     status, _, errors = weir(ams, "drain", "site", "ams", "--until", "+1h", "--reason", "lab", "--now")
     report.equal((status, "last-site" in errors), (2, True), "the last site is not drained")
