@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A machine as packaging/ leaves it, in a mount namespace of its own.
+"""A machine as packaging/ leaves it, in mount and process namespaces of its own.
 
-enter() starts the lab anew in a mount namespace where /etc is a copy, and /run, /var/lib and /sys/fs/bpf are
-empty; what is made there, users too, is seen by nobody else and gone with the lab, however it ends. The lines of
+enter() starts the lab anew as their first process; /etc is a copy there, and /run, /var/lib and /sys/fs/bpf are
+empty. What is made there, users too, is seen by nobody else and gone with the lab, however it ends. The lines of
 packaging/weir.sysusers and weir.tmpfiles are carried out here: systemd is not needed for a lab.
 """
 import grp
@@ -20,10 +20,13 @@ PROGRAMS = ("weir", "weir-dataplane", "weir-health", "weir-dns", "weir-mgmt")
 
 
 def enter():
-    """Go on in a mount namespace of our own; returns inside it."""
-    if os.environ.get(INSIDE) != str(os.getpid()):
-        os.environ[INSIDE] = str(os.getpid())  # exec keeps the process
-        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", "--", sys.executable, *sys.argv])
+    """Go on in namespaces of our own; returns inside them. With their first process all others end."""
+    if os.geteuid() != 0:
+        return  # the lab skips itself
+    if INSIDE not in os.environ:
+        os.environ[INSIDE] = "yes"
+        os.execvp("unshare", ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+                              "--propagation", "private", "--", sys.executable, *sys.argv])
     copy = "/run/etc"
     call(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"])
     call(["cp", "-a", "/etc", copy])
