@@ -257,8 +257,12 @@ def check_traps(node, report):
     start_time = open(f"/proc/{sleeper.pid}/stat").read().rsplit(")", 1)[1].split()[19]
     call([*packaged.as_user("weir-dns", "weir"), "sh", "-ec",
           f'ln -s {victim} {own}.new; echo "health {sleeper.pid} {start_time}" >{own}'])
+    os.chown("/sys/fs/bpf", 0, 0)  # as without systemd-tmpfiles
+    os.chmod("/sys/fs/bpf", 0o700)
     run = start(node, "trapped")
     wait_until(lambda: all(node.pids(p) for p in PROCESSES), 10, "all processes")
+    run.wait_for_log("port-attached")
+    report.check(True, "weir-dataplane reaches its pins below a bpffs that is root's alone")
     node.processes.pop("run").stop(30)
     report.check(run.popen.returncode == 0, "weir run goes its way")
     with open(victim) as f:
