@@ -123,8 +123,10 @@ void listen_early(struct server *s)
 	struct model_mistakes mistakes = { 0 };
 	char path[PATH_MAX];
 
-	if (proc_path(s->dirs->state, PROC_EFFECTIVE_FILE, path) < 0)
-		return;
+	if (geteuid() != 0 || proc_listen_fd("dns-udp-0") >= 0 ||
+	    proc_listen_fd("dns-tcp-0") >= 0 ||
+	    proc_path(s->dirs->state, PROC_EFFECTIVE_FILE, path) < 0)
+		return; /* who holds sockets for us holds them all; without rights there is no hurry */
 	/* mistakes are told by the load that follows */
 	if (model_read_effective(path, s->dirs->node, &m, &mistakes) == 0 && m->self)
 		for (size_t i = 0; i < m->self->n_dns_listen && i < SERVER_SOCKETS_MAX; i++) {
