@@ -27,6 +27,28 @@ FWD_INLINE void fwd_count_forwarded(const struct fwd_tables *t, const struct fwd
 	fwd_count(fwd_port_backend_count(t, root->n_backends, v->backend_index), bytes);
 }
 
+/** Count what became of a packet. */
+FWD_INLINE void fwd_count_reason(struct fwd_cpu *cpu, uint32_t reason)
+{
+	FWD_TESTED(reason);
+	if (reason < FWD_REASONS_MAX)
+		cpu->reason[reason]++;
+}
+
+/** What follows once a frame is parsed; inlined with what is known of it when compiled. */
+FWD_INLINE void fwd_forward_parsed(const struct fwd_tables *t, const struct fwd_root *root,
+                                   struct fwd_cpu *cpu, struct fwd_packet *packet,
+                                   const struct fwd_parsed *p, struct fwd_verdict *v)
+{
+	cpu->received++;
+	cpu->received_bytes += p->frame_len;
+	fwd_decide(t, root, p, v);
+	v->reason = fwd_rewrite(packet, root, p, v);
+	if (FWD_LIKELY(v->reason <= FWD_REASON_ICMP_RELAYED && v->service))
+		fwd_count_forwarded(t, root, v, p->frame_len);
+	fwd_count_reason(cpu, v->reason);
+}
+
 /**
  * Forward a frame.
  *
@@ -40,21 +62,18 @@ FWD_INLINE void fwd_forward(const struct fwd_tables *t, const struct fwd_root *r
                             struct fwd_packet *packet, struct fwd_verdict *v)
 {
 	struct fwd_cpu *cpu = fwd_port_cpu(t);
-	struct fwd_parsed p;
+	struct fwd_parsed plain, p = { 0 };
 
 	if (!cpu) {
 		v->reason = FWD_REASON_NO_TABLES; /* never */
 		return;
 	}
+	if (FWD_LIKELY(fwd_parse_plain(packet, &plain))) {
+		fwd_forward_parsed(t, root, cpu, packet, &plain, v);
+		return;
+	}
 	fwd_parse(packet, &p);
-	cpu->received++;
-	cpu->received_bytes += p.frame_len;
-	fwd_decide(t, root, &p, v);
-	v->reason = fwd_rewrite(packet, root, &p, v);
-	if (FWD_LIKELY(v->reason <= FWD_REASON_ICMP_RELAYED && v->service))
-		fwd_count_forwarded(t, root, v, p.frame_len);
-	if (v->reason < FWD_REASONS_MAX)
-		cpu->reason[v->reason]++;
+	fwd_forward_parsed(t, root, cpu, packet, &p, v);
 }
 
 #endif

@@ -368,4 +368,48 @@ FWD_INLINE void fwd_parse(const struct fwd_packet *packet, struct fwd_parsed *p)
 		p->fault = FWD_REASON_NOT_IP;
 }
 
+/** Of an IPv4 header's first eight bytes: version, length, 'more fragments' and offset. */
+#define FWD_PLAIN_MASK 0xff3f0000000000ffu
+
+/**
+ * Parse a frame of the commonest shape: untagged, IPv4 without options, whole, TCP or UDP. What
+ * is the same for all of them is a constant to what is compiled behind this.
+ *
+ * @param p  out: as by fwd_parse(); unset unless true is returned
+ * @return whether it has this shape and is sound; if not, it is to be given to fwd_parse()
+ */
+FWD_INLINE bool fwd_parse_plain(const struct fwd_packet *packet, struct fwd_parsed *p)
+{
+	struct fwd_cursor c = { packet->data, packet->end };
+	const struct fwd_eth *eth = fwd_look(&c, 0, FWD_ETH_LEN + FWD_IP4_LEN + FWD_TCP_LEN);
+	const struct fwd_ip4 *ip = (const void *)(packet->data + FWD_ETH_LEN);
+	const struct fwd_ip4_words *words = (const void *)ip;
+	uint32_t room;
+
+	if (FWD_UNLIKELY(!eth || eth->type_be != fwd_be16(FWD_ETHERTYPE_IP4)) ||
+	    FWD_UNLIKELY((words->first & FWD_PLAIN_MASK) != 0x45))
+		return false;
+	p->frame_len = (uint64_t)(c.end - c.at);
+	p->l3_len = fwd_be16(ip->len_be);
+	room = p->l3_len - FWD_IP4_LEN; /* wraps round when there is less */
+	if (FWD_UNLIKELY(room > p->frame_len - FWD_ETH_LEN - FWD_IP4_LEN))
+		return false;
+	fwd_addr_from4(&p->flow.src, ip->src_be);
+	fwd_addr_from4(&p->flow.dst, ip->dst_be);
+	p->flow.protocol = ip->protocol;
+	p->ttl = ip->ttl;
+	p->tos = ip->tos;
+	p->l3_off = FWD_ETH_LEN;
+	p->l4_off = FWD_ETH_LEN + FWD_IP4_LEN;
+	p->fault = FWD_REASON_FORWARDED;
+	p->is4 = true;
+	p->addressed = true;
+	c.at += FWD_ETH_LEN + FWD_IP4_LEN;
+	if (FWD_LIKELY(p->flow.protocol == FWD_PROTO_TCP))
+		return fwd_parse_tcp(&c, room, p) == FWD_REASON_FORWARDED;
+	p->seq = 0;
+	return p->flow.protocol == FWD_PROTO_UDP &&
+	       fwd_parse_udp(&c, room, p) == FWD_REASON_FORWARDED;
+}
+
 #endif

@@ -83,10 +83,12 @@ FWD_INLINE bool fwd_is_vip(const struct fwd_tables *t, const struct fwd_root *ro
                            const union fwd_addr *a)
 {
 	uint32_t bit = fwd_filter_bit(a);
+	union fwd_addr asked;
 
 	if (FWD_LIKELY(!(root->vip_filter[root->active & 1][bit / 64] >> bit % 64 & 1)))
 		return false;
-	return fwd_vip_find(t, a);
+	asked = *a; /* a copy: the packet's own addresses stay in registers */
+	return fwd_vip_find(t, &asked);
 }
 
 /**
