@@ -29,7 +29,9 @@ struct fwd_tables {
 		__type(value, TYPE);                                                               \
 	} NAME SEC(".maps")
 
-TABLE(root, struct fwd_root);
+/** The root, as the one element of the map ".data.root": read without a look-up. */
+struct fwd_root root SEC(".data.root");
+
 TABLE(services, struct fwd_service);
 TABLE(pools, struct fwd_pool);
 TABLE(slots, struct fwd_slots);
@@ -42,10 +44,8 @@ TABLE(backend_counts, struct fwd_count);
 
 FWD_INLINE const struct fwd_root *fwd_port_root(const struct fwd_tables *t)
 {
-	__u32 i = 0;
-
 	(void)t;
-	return bpf_map_lookup_elem(&root, &i);
+	return &root;
 }
 
 FWD_INLINE const struct fwd_service *fwd_port_service(const struct fwd_tables *t, uint32_t i)

@@ -241,11 +241,17 @@ int xdp_set_open(struct xdp_set *s, const char *dir, unsigned number, bool writa
 	return 0;
 }
 
+/* A map in the program's object; root is a data section there (pins' names have no dots). */
+static struct bpf_map *map_in(const struct bpf_object *o, enum xdp_map m)
+{
+	return bpf_object__find_map_by_name(o, m == XDP_ROOT ? ".data.root" : maps[m].name);
+}
+
 /* Give the maps of @p o our sizes, or our maps. */
 static int prepare(struct xdp_set *s, struct bpf_object *o)
 {
 	for (int m = 0; m < XDP_MAPS; m++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(o, maps[m].name);
+		struct bpf_map *map = map_in(o, m);
 		int err;
 
 		if (!map)
@@ -277,7 +283,7 @@ static int take_fds(struct xdp_set *s, struct bpf_object *o)
 	for (int m = 0; m < XDP_MAPS; m++) {
 		if (s->map_fds[m] >= 0)
 			continue;
-		s->map_fds[m] = dup_fd(bpf_map__fd(bpf_object__find_map_by_name(o, maps[m].name)));
+		s->map_fds[m] = dup_fd(bpf_map__fd(map_in(o, m)));
 		if (s->map_fds[m] < 0) {
 			close(prog_fd);
 			return s->map_fds[m];

@@ -59,7 +59,7 @@ static int set_sizes(struct world *w)
 static int map_tables(struct world *w)
 {
 	void *p = NULL;
-	int err = map_table(w->skel->maps.root, &p);
+	int err = map_table(w->skel->maps.data_root, &p);
 
 	if (!err)
 		w->t.root = p;

@@ -49,6 +49,18 @@ FWD_INLINE void fwd_forward_parsed(const struct fwd_tables *t, const struct fwd_
 	fwd_count_reason(cpu, v->reason);
 }
 
+/** Forward a frame of any shape. */
+FWD_INLINE void fwd_forward_any(const struct fwd_tables *t, const struct fwd_root *root,
+                                struct fwd_cpu *cpu, struct fwd_packet *packet,
+                                struct fwd_verdict *v)
+{
+	struct fwd_parsed p = { 0 };
+
+	fwd_parse(packet, &p);
+	FWD_IN_MEMORY(p);
+	fwd_forward_parsed(t, root, cpu, packet, &p, v);
+}
+
 /**
  * Forward a frame.
  *
@@ -62,18 +74,16 @@ FWD_INLINE void fwd_forward(const struct fwd_tables *t, const struct fwd_root *r
                             struct fwd_packet *packet, struct fwd_verdict *v)
 {
 	struct fwd_cpu *cpu = fwd_port_cpu(t);
-	struct fwd_parsed plain, p = { 0 };
+	struct fwd_parsed plain;
 
 	if (!cpu) {
 		v->reason = FWD_REASON_NO_TABLES; /* never */
 		return;
 	}
-	if (FWD_LIKELY(fwd_parse_plain(packet, &plain))) {
+	if (FWD_LIKELY(fwd_parse_plain(packet, &plain)))
 		fwd_forward_parsed(t, root, cpu, packet, &plain, v);
-		return;
-	}
-	fwd_parse(packet, &p);
-	fwd_forward_parsed(t, root, cpu, packet, &p, v);
+	else
+		fwd_forward_any(t, root, cpu, packet, v);
 }
 
 #endif

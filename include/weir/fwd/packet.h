@@ -32,6 +32,12 @@
 #define FWD_TESTED(pointer) ((void)(pointer))
 #endif
 
+/**
+ * Keeps clang from spreading what a branch knows of @p object over its successors: for BPF each
+ * would be verified by itself.
+ */
+#define FWD_IN_MEMORY(object) __asm__ volatile("" : "+m"(object))
+
 #define FWD_ETH_LEN  14u
 #define FWD_VLAN_LEN 4u
 #define FWD_IP4_LEN  20u
