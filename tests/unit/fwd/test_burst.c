@@ -61,7 +61,8 @@ static void fill(struct world *w)
 	}
 	world_add_pool(w, 0, 0, 6, 1, 6);
 	world_add_pool(w, 1, 64, 7, 1, 6);
-	world_add_pool(w, 2, N_SLOTS, 4, 1, 1); /* beyond all slots */
+	w->t.pools[2] = w->t.pools[1];
+	w->t.pools[2].place = N_SLOTS << 8 | 4; /* beyond all slots */
 }
 
 /** A slot of pool 1 in the middle of a change, or not. */
