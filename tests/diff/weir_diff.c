@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * weir-diff: the shared forwarding code natively and as the XDP program, on equal tables.
+ * weir-diff: the shared forwarding code natively and as the XDP program, on equal tables. Natively
+ * frames go in turn as a single one and through a worker's stages, as a burst of one.
  *
  * Each frame goes through both; action, bytes and all tables afterwards (exceptions, cold
  * slots, counters) must be equal. First every boundary value of every field of every
@@ -33,7 +34,7 @@ typedef enum fwd_reason forward_fn(struct world *, struct fwd_packet *, uint32_t
 /** Both sides and the score. */
 struct diff {
 	struct world native, xdp;
-	forward_fn *forward;
+	forward_fn *forward[2]; /**< single, burst: in turn */
 	struct random random;
 	uint32_t now_s;
 	uint32_t tick_carry; /**< what the ticks since boot add to the time that is asked for */
@@ -176,7 +177,7 @@ static enum fwd_reason run_native(struct diff *d, const struct frame *f, struct 
 	struct fwd_verdict v;
 
 	memcpy(packet.data, f->bytes, f->len);
-	d->forward(&d->native, &packet, d->now_s, &v);
+	d->forward[(d->passed + d->failed) % 2](&d->native, &packet, d->now_s, &v);
 	o->action = action_of(&v);
 	o->len = (size_t)(packet.end - packet.data);
 	memcpy(o->bytes, packet.data, o->len);
@@ -390,12 +391,11 @@ static void start(struct diff *d)
 	set_time(d, 1000);
 }
 
-static forward_fn *load_native(const char *path)
+static forward_fn *find_native(void *so, const char *name)
 {
-	void *so = dlopen(path, RTLD_NOW), *symbol;
+	void *symbol = so ? dlsym(so, name) : NULL;
 	forward_fn *fn = NULL;
 
-	symbol = so ? dlsym(so, "world_forward") : NULL;
 	if (!symbol) {
 		fprintf(stderr, "weir-diff: %s\n", dlerror());
 		exit(2);
@@ -404,16 +404,25 @@ static forward_fn *load_native(const char *path)
 	return fn;
 }
 
+static void load_native(struct diff *d, const char *path)
+{
+	void *so = dlopen(path, RTLD_NOW);
+
+	d->forward[0] = find_native(so, "world_forward");
+	d->forward[1] = find_native(so, "world_forward_burst");
+	d->stop_at_first = true;
+}
+
 int main(int argc, char **argv)
 {
 	static struct diff d;
 	unsigned long count = 200000;
 	int arg = 1;
 
-	d.forward = world_forward;
+	d.forward[0] = world_forward;
+	d.forward[1] = world_forward_burst;
 	if (arg + 1 < argc && !strcmp(argv[arg], "--native")) {
-		d.forward = load_native(argv[arg + 1]);
-		d.stop_at_first = true;
+		load_native(&d, argv[arg + 1]);
 		arg += 2;
 	}
 	if (arg < argc)

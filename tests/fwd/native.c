@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "fwd/world.h"
-#include "weir/fwd/forward.h"
+#include "weir/fwd/burst.h"
 
 enum fwd_reason world_forward(struct world *w, struct fwd_packet *packet, uint32_t now_s,
                               struct fwd_verdict *v)
@@ -11,5 +11,19 @@ enum fwd_reason world_forward(struct world *w, struct fwd_packet *packet, uint32
 	memset(v, 0, sizeof(*v));
 	w->t.now_s = now_s;
 	fwd_forward(&w->t, w->t.root, packet, v);
+	return v->reason;
+}
+
+enum fwd_reason world_forward_burst(struct world *w, struct fwd_packet *packet, uint32_t now_s,
+                                    struct fwd_verdict *v)
+{
+	static struct fwd_burst b;
+
+	b.n = 1;
+	b.packets[0] = *packet;
+	w->t.now_s = now_s;
+	fwd_forward_burst(&w->t, w->t.root, &b);
+	*packet = b.packets[0];
+	*v = b.verdicts[0];
 	return v->reason;
 }
