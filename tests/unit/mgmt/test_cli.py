@@ -7,6 +7,7 @@ Usage: test_cli.py WEIR SOURCE_ROOT
 import http.server
 import json
 import os
+import re
 import shutil
 import socketserver
 import subprocess
@@ -497,6 +498,20 @@ class Cli(unittest.TestCase):
         done = self.weir("config", "check")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("2 sites, 2 nodes, 2 pools with 3 backends", done.stdout)
+
+    def test_the_configuration_in_the_readme_has_no_mistakes(self):
+        with open(os.path.join(ROOT, "README.md")) as f:
+            text = f.read()
+        blocks = re.findall(r"^```[a-z]*\n(.*?)^```", text, re.M | re.S)
+        found = [b for b in blocks if b.startswith("schema = 1;")]
+        self.assertEqual(len(found), int("weir config check" in text), "what is told to be checked stands there, once")
+        self.write(found[0] if found else CONFIG)
+        zones = re.findall(r' file = "([^"]+)"', found[0] if found else "")
+        for zone in zones:
+            self.write("@ 300 IN SOA ns host 1 2 3 4 5\n@ 300 IN NS ns\nns 300 IN A 192.0.2.53\n", zone)
+        done = self.weir("config", "check")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(f"{len(zones)} zones", done.stdout)
 
     def test_the_reference_in_the_documentation_is_the_schema(self):
         with open(os.path.join(ROOT, "docs", "configuration.md")) as f:
