@@ -64,15 +64,34 @@ FWD_SLOW uint32_t fwd_owner_find(const struct owner_ask *ask, const struct fwd_f
 	return pick.backend | (uint32_t)pick.event << 16;
 }
 
+FWD_INLINE uint8_t fwd_tcp_segment(uint8_t flags)
+{
+	if (flags & FWD_TCP_RST)
+		return FWD_SEGMENT_RST;
+	if (flags & FWD_TCP_FIN)
+		return FWD_SEGMENT_FIN;
+	return (flags & (FWD_TCP_SYN | FWD_TCP_ACK)) == FWD_TCP_SYN ? FWD_SEGMENT_SYN
+	                                                            : FWD_SEGMENT_TCP;
+}
+
+/** What a packet that names a flow means to the flow's owner. */
+FWD_INLINE uint8_t fwd_segment(const struct fwd_parsed *p)
+{
+	if (p->ask == FWD_ASK_ERROR)
+		return FWD_SEGMENT_QUOTED;
+	return p->flow.protocol == FWD_PROTO_TCP ? fwd_tcp_segment(p->tcp_flags) : FWD_SEGMENT_UDP;
+}
+
 /** The owner of a flow in a slot that looks further; counts what was met there. */
 FWD_INLINE uint32_t fwd_decide_further(const struct fwd_tables *t, const struct fwd_root *root,
                                        const struct fwd_pool *pool, const struct fwd_parsed *p,
                                        uint16_t hot, struct fwd_verdict *v)
 {
 	bool tcp = p->flow.protocol == FWD_PROTO_TCP;
-	struct fwd_flow flow = {
-		.hash = v->hash, .seq = p->seq, .segment = p->segment, .protocol = p->flow.protocol
-	};
+	struct fwd_flow flow = { .hash = v->hash,
+		                 .seq = fwd_be32(p->seq_be),
+		                 .segment = fwd_segment(p),
+		                 .protocol = p->flow.protocol };
 	struct owner_ask ask = { .now_s = fwd_port_now_s(t, root),
 		                 .idle_s = tcp ? pool->idle_s : v->service->udp_idle_s,
 		                 .learn_s = pool->learn_s,
@@ -149,7 +168,8 @@ FWD_INLINE enum fwd_reason fwd_decide_flow(const struct fwd_tables *t, const str
 	if (FWD_UNLIKELY(!v->backend))
 		return FWD_REASON_NO_TABLES;
 	v->outer4 = fwd_addr_is4(&v->backend->address);
-	fault = fwd_check_backend(root, p, v->backend, v->outer4);
+	fault = v->outer4 ? fwd_check_backend(root, p, v->backend, true)
+	                  : fwd_check_backend(root, p, v->backend, false);
 	if (FWD_UNLIKELY(fault != FWD_REASON_FORWARDED))
 		return fault;
 	return p->ask == FWD_ASK_ERROR ? FWD_REASON_ICMP_RELAYED : FWD_REASON_FORWARDED;

@@ -35,11 +35,11 @@ struct fwd_parsed {
 	struct fwd_tuple flow;
 	union fwd_addr sender; /**< FWD_ASK_ERROR: who sent the error */
 	uint64_t frame_len;    /**< bytes, without FCS */
-	uint32_t seq;          /**< TCP sequence number, host order */
+	uint32_t seq_be;       /**< TCP: sequence number; else 0 */
 	uint16_t l3_off;       /**< of the IP header: 14, or 18 behind a VLAN tag */
 	uint16_t l4_off;       /**< of the transport header */
 	uint16_t l3_len;       /**< of the IP packet, without padding */
-	uint8_t segment;       /**< enum fwd_segment */
+	uint8_t tcp_flags;     /**< TCP: FWD_TCP_*; else 0 */
 	uint8_t ask;           /**< enum fwd_ask */
 	uint8_t fault;         /**< enum fwd_reason; FWD_REASON_FORWARDED: none */
 	uint8_t ttl;
@@ -177,16 +177,6 @@ FWD_INLINE enum fwd_reason fwd_parse_l3(struct fwd_cursor *c, struct fwd_l3 *l3,
 	return is4 ? fwd_parse_ip4(c, l3) : fwd_parse_ip6(c, l3);
 }
 
-FWD_INLINE uint8_t fwd_tcp_segment(uint8_t flags)
-{
-	if (flags & FWD_TCP_RST)
-		return FWD_SEGMENT_RST;
-	if (flags & FWD_TCP_FIN)
-		return FWD_SEGMENT_FIN;
-	return (flags & (FWD_TCP_SYN | FWD_TCP_ACK)) == FWD_TCP_SYN ? FWD_SEGMENT_SYN
-	                                                            : FWD_SEGMENT_TCP;
-}
-
 /** @param room  bytes of the IP packet from the transport header on */
 FWD_INLINE enum fwd_reason fwd_parse_tcp(struct fwd_cursor *c, uint32_t room, struct fwd_parsed *p)
 {
@@ -200,8 +190,8 @@ FWD_INLINE enum fwd_reason fwd_parse_tcp(struct fwd_cursor *c, uint32_t room, st
 		return FWD_REASON_MALFORMED_TRANSPORT;
 	p->flow.sport_be = tcp->sport_be;
 	p->flow.dport_be = tcp->dport_be;
-	p->seq = fwd_be32(tcp->seq_be);
-	p->segment = fwd_tcp_segment(tcp->flags);
+	p->seq_be = tcp->seq_be;
+	p->tcp_flags = tcp->flags;
 	p->ask = FWD_ASK_SERVICE;
 	return FWD_REASON_FORWARDED;
 }
@@ -218,7 +208,6 @@ FWD_INLINE enum fwd_reason fwd_parse_udp(struct fwd_cursor *c, uint32_t room, st
 		return FWD_REASON_MALFORMED_TRANSPORT;
 	p->flow.sport_be = udp->sport_be;
 	p->flow.dport_be = udp->dport_be;
-	p->segment = FWD_SEGMENT_UDP;
 	p->ask = FWD_ASK_SERVICE;
 	return FWD_REASON_FORWARDED;
 }
@@ -250,7 +239,6 @@ FWD_INLINE enum fwd_reason fwd_parse_quoted(struct fwd_cursor *c, uint32_t room,
 	p->flow.sport_be = ports->dport_be;
 	p->flow.dport_be = ports->sport_be;
 	p->flow.protocol = l3.protocol;
-	p->segment = FWD_SEGMENT_QUOTED;
 	p->ask = FWD_ASK_ERROR;
 	return FWD_REASON_FORWARDED;
 }
@@ -354,8 +342,8 @@ FWD_INLINE void fwd_parse(const struct fwd_packet *packet, struct fwd_parsed *p)
 	uint16_t type;
 
 	p->frame_len = (uint64_t)(packet->end - packet->data);
-	p->seq = 0;
-	p->segment = FWD_SEGMENT_TCP;
+	p->seq_be = 0;
+	p->tcp_flags = 0;
 	p->ask = FWD_ASK_NOTHING;
 	p->is4 = false;
 	p->addressed = false;
@@ -407,7 +395,8 @@ FWD_INLINE bool fwd_parse_plain(const struct fwd_packet *packet, struct fwd_pars
 	c.at += FWD_ETH_LEN + FWD_IP4_LEN;
 	if (FWD_LIKELY(p->flow.protocol == FWD_PROTO_TCP))
 		return fwd_parse_tcp(&c, room, p) == FWD_REASON_FORWARDED;
-	p->seq = 0;
+	p->seq_be = 0;
+	p->tcp_flags = 0;
 	return p->flow.protocol == FWD_PROTO_UDP &&
 	       fwd_parse_udp(&c, room, p) == FWD_REASON_FORWARDED;
 }
