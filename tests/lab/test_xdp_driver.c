@@ -305,7 +305,7 @@ static void the_packets_clock_follows_the_monotonic_one(void **state)
 	ops->close(d);
 }
 
-/* Namespaces of our own, a bpffs and a pair of interfaces in them. */
+/* Namespaces of our own, a bpffs and a pair of interfaces in them, on which no router is solicited. */
 static int enter(void)
 {
 	if (geteuid() || unshare(CLONE_NEWNS | CLONE_NEWNET))
@@ -314,8 +314,8 @@ static int enter(void)
 	    (mkdir(BPF_DIR, 0700) && errno != EEXIST) || mount("bpf", BPF_DIR, "bpf", 0, NULL))
 		return -1;
 	return system(
-	        "ip link set lo up && ip link add v0 type veth peer name v1 && ip link set v0 up && "
-	        "ip link set v1 up");
+	        "echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6 && ip link set lo up && "
+	        "ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up");
 }
 
 int main(void)
