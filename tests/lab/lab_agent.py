@@ -46,7 +46,7 @@ def replaced_under_traffic(report, agent, crowd, prefixes):
     for _ in range(20):
         agent.attach(*prefixes)
         programs.add(agent.status()["program"])
-        time.sleep(0.05)
+        time.sleep(0.1)
     time.sleep(1)
     report.equal(len(programs), 20, "each time another program")
     report.equal([r for r in crowd.between(since, now_ms() - 500) if r.result != "ok"][:3], [], "no request fails")
