@@ -88,6 +88,8 @@ void world_fini_memory(struct world *w)
 		free(all[i]);
 }
 
+#define N_TABLES 10 /* as in struct fwd_tables */
+
 /** A table's bytes in two worlds. */
 struct pair {
 	const char *name;
@@ -100,11 +102,10 @@ struct pair {
 #field, a->t.field, b->t.field, (n) * sizeof(*a->t.field)                          \
 	}
 
-void world_copy(struct world *to, const struct world *from)
+/* Every table, in both worlds: what one function copies is what the other compares. */
+static void pair_up(const struct world *a, const struct world *b, struct pair out[N_TABLES])
 {
-	struct world *a = to;
-	const struct world *b = from;
-	struct pair all[] = {
+	const struct pair all[N_TABLES] = {
 		PAIR(root, 1),
 		PAIR(services, b->t.n_services),
 		PAIR(pools, b->t.n_pools),
@@ -117,27 +118,25 @@ void world_copy(struct world *to, const struct world *from)
 		PAIR(backend_counts, b->t.n_backend_counts),
 	};
 
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+	memcpy(out, all, sizeof(all));
+}
+
+void world_copy(struct world *to, const struct world *from)
+{
+	struct pair all[N_TABLES];
+
+	pair_up(to, from, all);
+	for (size_t i = 0; i < N_TABLES; i++)
 		memcpy(all[i].a, all[i].b, all[i].size);
 	to->n_services = from->n_services;
 }
 
 const char *world_difference(const struct world *a, const struct world *b)
 {
-	const struct pair all[] = {
-		PAIR(root, 1),
-		PAIR(services, b->t.n_services),
-		PAIR(pools, b->t.n_pools),
-		PAIR(slots, b->t.n_slots),
-		PAIR(colds, b->t.n_colds),
-		PAIR(backends, b->t.n_backends),
-		PAIR(exceptions, b->t.n_exceptions),
-		PAIR(cpus, b->t.n_cpus),
-		PAIR(service_counts, b->t.n_service_counts),
-		PAIR(backend_counts, b->t.n_backend_counts),
-	};
+	struct pair all[N_TABLES];
 
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+	pair_up(a, b, all);
+	for (size_t i = 0; i < N_TABLES; i++)
 		if (memcmp(all[i].a, all[i].b, all[i].size))
 			return all[i].name;
 	return NULL;
