@@ -22,6 +22,7 @@ from watch import Crowd, Progress, now_ms
 from world import World
 
 RATE = 260  # requests a second; each phase must see 200
+FAILED = ("steady", "kill", "drain_backend", "drain_site", "site_cut", "return")  # the keys of `failed` in demo.json
 BREAKS = ("health", "dns", "drain", "agent", "hash-key")
 
 
@@ -39,7 +40,7 @@ class Demo:
         self.crowd, self.crowds, self.captures = None, [], {}
         measured = ("backend_out_ms", "site_out_ms", "client_out_ms", "site_drain_s")
         self.result = {"ok": False, "seed": plan.seed, "requests": 0, "failed": {}, **dict.fromkeys(measured), "steps": []}
-        self.times = {}  # phase: (start_ms, end_ms)
+        self.times, self.failed_requests = {}, {}  # by phase: (start_ms, end_ms); how many failed
 
     def seconds(self, quick, full):
         return quick if self.options.quick else full
@@ -97,11 +98,19 @@ class Demo:
         end = now_ms()
         self.times[name] = (begin, end)
         requests = crowd.between(begin, end)
-        self.result["failed"][name] = sum(r.result != "ok" for r in requests)
+        self.count_failed(name, sum(r.result != "ok" for r in requests))
         rate = len(requests) * 1000 / (end - begin)
         self.report.check(rate >= 200, f"{name}: at least 200 requests a second", f"{rate:.0f}")
         if self.report.failed > failed_before:
             raise PhaseFailed(name)
+
+    def count_failed(self, phase, n):
+        """`failed` has the phases that change something; that all Weir processes die stands beside it."""
+        if phase in FAILED:
+            self.result["failed"][phase] = n
+        else:
+            self.result[f"failed_{phase}"] = n
+        self.failed_requests[phase] = n
 
     def run(self):
         self.setup()

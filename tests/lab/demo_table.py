@@ -21,7 +21,7 @@ def print_table(demo):
     print()
     print(f"{'phase':20}{'seconds':>9}{'failed requests':>18}")
     for phase, (begin, end) in demo.times.items():
-        print(f"{phase:20}{(end - begin) / 1000:>9.1f}{demo.result['failed'].get(phase, 0):>18}")
+        print(f"{phase:20}{(end - begin) / 1000:>9.1f}{demo.failed_requests.get(phase, 0):>18}")
     print()
     print(f"{'share of':44}{'expected':>10}{'observed':>10}{'allowed':>10}")
     for row in demo.result["steps"]:
