@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
+#include "mgmt/tell/command.h"
 
 #define WAIT_LOCAL_MS 3000u
 #define WAIT_ALL_MS   12000u
@@ -110,16 +111,8 @@ static json_t *own_state(struct core *core, bool *complete)
 			json_array_append_new(behind,
 			                      json_string(observe_name((enum observe_process)p)));
 	}
-	bool in_force = !*why && json_array_size(behind) == 0;
-	*complete = in_force;
-	json_t *state = json_pack("{s:s, s:s, s:o}", "node", core->dirs.node, "state",
-	                          *why       ? "not_written"
-	                          : in_force ? "in_force"
-	                                     : "written",
-	                          "processes", behind);
-	if (*why)
-		json_object_set_new(state, "detail", json_string(why));
-	return state;
+	*complete = !*why && json_array_size(behind) == 0;
+	return tell_node(core->dirs.node, why, *complete, behind);
 }
 
 /* The peers' states; those that have not answered since @p rounds were noted count as behind. */
@@ -188,11 +181,8 @@ void handle_wait(struct core *core, const struct http_request *r, struct http_re
 		if (all)
 			peers_poke(core, false);
 	}
-	json_object_set_new(reply->json, "document",
-	                    json_integer((json_int_t)intent_document(core->intent)));
+	tell_nodes(reply->json, intent_document(core->intent), complete, nodes);
 	core_unlock(core);
-	json_object_set_new(reply->json, "complete", json_boolean(complete));
-	json_object_set_new(reply->json, "nodes", nodes);
 	if (!complete)
 		reply->status = 202;
 }

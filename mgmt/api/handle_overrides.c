@@ -83,20 +83,16 @@ static void read_target(struct field *f, struct command *c)
 
 static void read_past(struct field *f, struct command *c)
 {
-	static const char *const guards[] = { "last-site", "last-backend", "room" };
 	const json_t *list = field_array(f, "override_guards", false);
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const char *text = json_string_value(json_array_get(list, i));
-		size_t k = 0;
 
-		while (text && k < 3 && strcmp(guards[k], text))
-			k++;
-		if (!text || k == 3 || c->n_past == COMMAND_GUARDS_MAX)
+		if (!text || !guard_known(text) || c->n_past == COMMAND_GUARDS_MAX)
 			field_mistake(f, "override_guards",
 			              "expected names out of last-site, last-backend, room");
 		else
-			c->past[c->n_past++] = guards[k];
+			c->past[c->n_past++] = text;
 	}
 	if (c->n_past && (!c->reason || !*c->reason))
 		field_mistake(f, "reason", "is required with override_guards");
@@ -183,34 +179,6 @@ static void refuse(const struct command_result *result, enum command_outcome out
 	}
 }
 
-/* Under the lock: receivers' names are the model's. */
-static json_t *tell_result(struct core *core, const struct command_result *result,
-                           const struct command *c, int64_t now_ms)
-{
-	bool sites = result->override.target == MODEL_TARGET_SITE;
-	const char *write_why = intent_write_why(core->intent);
-	json_t *notes = json_array();
-
-	if (*intent_store_why(core->intent))
-		json_array_append_new(
-		        notes, json_string("the store fails: this stands in memory and in the "
-		                           "effective document, and is stored once that works"));
-	if (*write_why)
-		json_array_append_new(notes,
-		                      json_string("the effective document cannot be written"));
-	if (result->n_others)
-		json_array_append_new(notes,
-		                      json_string("further ones of this target were ended too"));
-	json_t *answer =
-	        json_pack("{s:o, s:o, s:o, s:s, s:o}", "override",
-	                  tell_override(intent_overrides(core->intent), &result->override, now_ms),
-	                  "receivers", tell_receivers(&result->guards, sites), "guards",
-	                  tell_guards(&result->guards), "undo", result->undo, "notes", notes);
-	if (c->dry_run)
-		json_object_set_new(answer, "dry_run", json_true());
-	return answer;
-}
-
 void handle_command(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	struct command_result *result = calloc(1, sizeof(*result));
@@ -232,7 +200,8 @@ void handle_command(struct core *core, struct http_request *r, struct http_reply
 		                   .n_loads = peers_loads(core, loads, GUARD_SITES_MAX) };
 	enum command_outcome outcome = command_run(core->intent, &c, &seen, now_ms, result);
 	if (outcome == COMMAND_OK) {
-		reply->json = tell_result(core, result, &c, now_ms);
+		/* still under the lock: receivers' names are the model's */
+		reply->json = tell_command(core->intent, &c, result, NULL, now_ms);
 		reply->status = result->created && !c.dry_run ? 201 : 200;
 		tell_override_etag(&result->override, reply->etag);
 	} else {

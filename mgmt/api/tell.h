@@ -9,16 +9,11 @@
 #include <jansson.h>
 
 #include "mgmt/api/http.h"
-#include "mgmt/store/command.h"
 #include "mgmt/store/intent.h"
+#include "mgmt/tell/command.h"
 
-/** RFC 3339, or null for never (MODEL_WALL_NEVER) and for 0. */
-json_t *tell_time(int64_t wall_ms);
-/** A text that may not be UTF-8: bytes that are not are shown as '?'. */
-json_t *tell_text(const char *text);
-/** The ETag of a version or an override. */
+/** The ETag of a version. */
 void tell_version_etag(const struct version *v, char out[HTTP_TEXT_MAX]);
-void tell_override_etag(const struct override *o, char out[HTTP_TEXT_MAX]);
 /** A version; @p head, which may be NULL, tells its state. */
 json_t *tell_version(const struct version *v, const struct version *head);
 /** Files as a list of names, digests and sizes; or as an object with their contents. */
@@ -26,11 +21,8 @@ json_t *tell_files(const struct files *files);
 json_t *tell_contents(const struct files *files);
 /** Read what tell_contents() writes. @return 0, -EINVAL with @p why, -E2BIG or -ENOMEM; @p out is given */
 int tell_read_contents(const json_t *object, struct files *out, char why[HTTP_TEXT_MAX]);
-json_t *tell_override(const struct overrides *set, const struct override *o, int64_t now_ms);
 json_t *tell_plan(const struct plan *plan);
 json_t *tell_mistakes(const struct model_mistakes *mistakes);
-json_t *tell_guards(const struct guard_result *guards);
-json_t *tell_receivers(const struct guard_result *guards, bool sites);
 json_t *tell_event(const struct event *e);
 
 /** The whole of an override or version, as peers exchange it; and back. @return 0 or -EINVAL */

@@ -14,6 +14,7 @@
 #include "mgmt/cli/cmd_override.h"
 #include "mgmt/store/command.h"
 #include "mgmt/store/when.h"
+#include "mgmt/tell/command.h"
 #include "weir/health.h"
 
 static int wrong(const char *field, const char *value)
@@ -51,101 +52,34 @@ static int command_of(const json_t *body, int64_t now_ms, struct command *c)
 		return wrong("from", from);
 	if (until && when_instant(until, now_ms, &c->until_ms) != 0)
 		return wrong("until", until);
-	json_array_foreach(guards, i,
-	                   guard) if (c->n_past < COMMAND_GUARDS_MAX && json_string_value(guard))
-	        c->past[c->n_past++] = json_string_value(guard);
+	json_array_foreach(guards, i, guard)
+	{
+		const char *text = json_string_value(guard);
+
+		if (!text || !guard_known(text) || c->n_past == COMMAND_GUARDS_MAX)
+			return cli_fail(
+			        CLI_USAGE,
+			        "--override: expected names out of last-site, last-backend, room");
+		c->past[c->n_past++] = text;
+	}
 	return 0;
 }
 
-static json_t *time_json(int64_t ms)
-{
-	char text[CLOCK_TEXT_MAX];
-
-	return ms == MODEL_WALL_NEVER ? json_null() : json_string(clock_text(ms, text));
-}
-
-static json_t *override_json(const struct intent *in, const struct override *o, int64_t now_ms)
-{
-	json_t *out =
-	        json_pack("{s:s, s:s, s:I, s:s, s:i, s:s, s:s, s:s}", "id", o->id, "do",
-	                  override_kind_text(o->kind), "generation", (json_int_t)o->generation,
-	                  "state", overrides_state(intent_overrides(in), o, now_ms), "level_ppm",
-	                  (int)overrides_level(intent_overrides(in), o, now_ms), "author",
-	                  o->author, "reason", o->reason, "node", o->node);
-	int64_t full = o->from_ms;
-
-	if (__builtin_add_overflow(full, o->over_ms, &full))
-		full = MODEL_WALL_NEVER;
-	if (o->target == MODEL_TARGET_SITE)
-		json_object_set_new(out, "target", json_pack("{s:s}", "site", o->name));
-	else
-		json_object_set_new(out, "target",
-		                    json_pack("{s:s, s:s}", "pool", o->pool, "backend", o->name));
-	json_object_set_new(out, "from", time_json(o->from_ms));
-	json_object_set_new(out, "full", time_json(full));
-	json_object_set_new(out, "until", time_json(o->until_ms));
-	json_object_set_new(out, "returned", time_json(override_done_ms(o)));
-	json_object_set_new(out, "over_ms", json_integer(o->over_ms));
-	return out;
-}
-
-static json_t *receivers_json(const struct command_result *r, bool site)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < r->guards.n_receivers; i++) {
-		const struct guard_receiver *g = &r->guards.receivers[i];
-
-		json_t *one = json_pack("{s:s, s:i, s:i}", site ? "site" : "backend", g->name,
-		                        "weight_ppm_before", (int)g->before_ppm, "weight_ppm_after",
-		                        (int)g->after_ppm);
-
-		if (site && g->known) {
-			json_object_set_new(one, "bits_per_s",
-			                    json_integer((json_int_t)g->before_bits));
-			json_object_set_new(one, "bits_per_s_after",
-			                    json_integer((json_int_t)g->after_bits));
-		}
-		json_array_append_new(list, one);
-	}
-	return list;
-}
-
-static json_t *guards_json(const struct command_result *r)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < r->guards.n_verdicts; i++) {
-		const struct guard_verdict *v = &r->guards.verdicts[i];
-
-		json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "guard", v->guard, "ok",
-		                                      v->ok, "detail", v->detail));
-	}
-	return list;
-}
-
-static json_t *result_json(const struct intent *in, const struct command_result *r, bool dry_run,
-                           int64_t now_ms)
+/* As the API answers, but for what only weir-mgmt can see: whether the processes have it. */
+static json_t *result_json(const struct intent *in, const struct command *c,
+                           const struct command_result *r, int64_t now_ms)
 {
 	const char *why = intent_write_why(in);
-	bool written = why[0] == '\0';
-	json_t *notes = json_array();
+	json_t *nodes = json_array();
+	json_t *body = tell_command(
+	        in, c, r, c->dry_run ? NULL : "taken offline: peers hear of it when weir-mgmt runs",
+	        now_ms);
 
-	if (!dry_run)
-		json_array_append_new(
-		        notes, json_string("taken offline: peers hear of it when weir-mgmt runs"));
-	if (r->note[0])
-		json_array_append_new(notes, json_string(r->note));
-	json_t *body = json_pack("{s:o, s:o, s:o, s:s, s:o, s:b, s:b, s:I, s:[{s:s, s:s, s:s}]}",
-	                         "override", override_json(in, &r->override, now_ms), "receivers",
-	                         receivers_json(r, r->override.target == MODEL_TARGET_SITE),
-	                         "guards", guards_json(r), "undo", r->undo, "notes", notes,
-	                         "dry_run", dry_run, "complete", written, "document",
-	                         (json_int_t)intent_document(in), "nodes", "node", r->override.node,
-	                         "state", written ? "written" : "not_written", "detail", why);
-
-	if (dry_run) /* nowhere */
-		json_array_clear(json_object_get(body, "nodes"));
+	json_array_append_new(nodes, tell_node(intent_node(in), why, false, json_array()));
+	if (c->dry_run)
+		json_decref(nodes);
+	else
+		tell_nodes(body, intent_document(in), !*why, nodes);
 	return body;
 }
 
@@ -190,7 +124,7 @@ static int run(const struct cli *cli, struct intent *in, const struct command *c
 		seen.health = page_payload(page);
 	int status = outcome_status(command_run(in, c, &seen, now_ms, r), r);
 	if (status == CLI_OK) {
-		json_t *body = result_json(in, r, c->dry_run, now_ms);
+		json_t *body = result_json(in, c, r, now_ms);
 
 		if (cli->json)
 			api_print_json(body);

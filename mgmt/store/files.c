@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mgmt/store/sorted.h"
+
 static bool char_ok(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -37,24 +39,9 @@ bool files_name_ok(const char *name)
 	}
 }
 
-/* The place of @p name, or where it belongs. */
-static size_t place_of(const struct files *f, const char *name, bool *found)
+static const char *name_at(const void *items, size_t at)
 {
-	size_t low = 0, high = f->n_items;
-
-	*found = false;
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		int c = strcmp(f->items[middle].name, name);
-
-		if (c == 0)
-			*found = true;
-		if (c < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return ((const struct files_item *)items)[at].name;
 }
 
 static void item_fini(struct files_item *item)
@@ -88,7 +75,7 @@ int files_add(struct files *f, const char *name, const void *bytes, size_t n_byt
 		return -EINVAL;
 	if (f->n_items >= FILES_MAX || n_bytes > FILES_BYTES_MAX - f->n_bytes)
 		return -E2BIG;
-	size_t at = place_of(f, name, &found);
+	size_t at = sorted_place(f->items, f->n_items, name_at, name, &found);
 	if (found)
 		return -EEXIST;
 	struct files_item *items = realloc(f->items, (f->n_items + 1) * sizeof(*items));
@@ -178,7 +165,7 @@ int files_copy(struct files *to, const struct files *from)
 const struct files_item *files_find(const struct files *f, const char *name)
 {
 	bool found;
-	size_t at = place_of(f, name, &found);
+	size_t at = sorted_place(f->items, f->n_items, name_at, name, &found);
 
 	return found ? &f->items[at] : NULL;
 }

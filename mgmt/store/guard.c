@@ -8,6 +8,16 @@
 
 #include "weir/health.h"
 
+#define GUARD_LAST_SITE    "last-site"
+#define GUARD_LAST_BACKEND "last-backend"
+#define GUARD_ROOM         "room"
+
+bool guard_known(const char *name)
+{
+	return !strcmp(name, GUARD_LAST_SITE) || !strcmp(name, GUARD_LAST_BACKEND) ||
+	       !strcmp(name, GUARD_ROOM);
+}
+
 /* A place that could take traffic: weight as configured, and how much is there at present. */
 struct place {
 	const char *name;
@@ -155,11 +165,11 @@ static void check_last_site(const struct model *m, const struct overrides *overr
 
 		if (!service_is_at(s, site) || lives_elsewhere(s, site, overrides, seen, now_ms))
 			continue;
-		verdict(r, "last-site", false, "service %s has no other site that takes traffic",
-		        s->name);
+		verdict(r, GUARD_LAST_SITE, false,
+		        "service %s has no other site that takes traffic", s->name);
 		return;
 	}
-	verdict(r, "last-site", true, "each service at %s has another site", site);
+	verdict(r, GUARD_LAST_SITE, true, "each service at %s has another site", site);
 }
 
 static const struct guard_load *load_of(const struct guard_seen *seen, const char *site)
@@ -191,16 +201,17 @@ static void check_room(const struct model *m, const char *site, const struct gua
 		x->after_bits = own->bits + leaving->bits * x->after_ppm / 1000000;
 		if (x->after_bits * 100 <= x->capacity_bits * GUARD_ROOM_PERCENT)
 			continue;
-		verdict(r, "room", false,
+		verdict(r, GUARD_ROOM, false,
 		        "%s would have %" PRIu64 " bits/s, over %u %% of its %" PRIu64, x->name,
 		        x->after_bits, GUARD_ROOM_PERCENT, x->capacity_bits);
 		return;
 	}
 	if (unknown)
-		verdict(r, "room", true, "load or capacity of %zu of %zu receivers is not known",
-		        unknown, r->n_receivers);
+		verdict(r, GUARD_ROOM, true,
+		        "load or capacity of %zu of %zu receivers is not known", unknown,
+		        r->n_receivers);
 	else
-		verdict(r, "room", true, "all receivers stay below %u %% of their capacity",
+		verdict(r, GUARD_ROOM, true, "all receivers stay below %u %% of their capacity",
 		        GUARD_ROOM_PERCENT);
 }
 
@@ -250,11 +261,12 @@ static void check_backend(const struct model_pool *pool, const struct overrides 
 			}
 		}
 	if (left == 0)
-		verdict(r, "last-backend", false,
+		verdict(r, GUARD_LAST_BACKEND, false,
 		        "pool %s has no other backend that takes new flows and is not seen down",
 		        pool->name);
 	else
-		verdict(r, "last-backend", true, "pool %s keeps %zu backends", pool->name, left);
+		verdict(r, GUARD_LAST_BACKEND, true, "pool %s keeps %zu backends", pool->name,
+		        left);
 }
 
 void guard_check(const struct model *m, const struct overrides *overrides,

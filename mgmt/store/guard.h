@@ -65,6 +65,8 @@ struct guard_result {
 void guard_check(const struct model *m, const struct overrides *overrides,
                  const struct override *target, const struct guard_seen *seen, int64_t now_ms,
                  struct guard_result *result);
+/** Whether there is a guard called @p name. */
+bool guard_known(const char *name);
 /** Whether @p o takes its target out of service for new flows now or soon: live, and not returning. */
 bool guard_takes_out(const struct override *o, int64_t now_ms);
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mgmt/store/sorted.h"
+
 #define CANONICAL_MAX 1024
 
 void override_view(const struct override *o, struct model_override *out)
@@ -156,23 +158,14 @@ static bool wins(const struct override *a, const struct override *b)
 	return strcmp(x, y) > 0;
 }
 
+static const char *id_at(const void *items, size_t at)
+{
+	return ((const struct override *)items)[at].id;
+}
+
 static size_t place_of(const struct overrides *set, const char *id, bool *found)
 {
-	size_t low = 0, high = set->n_items;
-
-	*found = false;
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		int c = strcmp(set->items[middle].id, id);
-
-		if (c == 0)
-			*found = true;
-		if (c < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return sorted_place(set->items, set->n_items, id_at, id, found);
 }
 
 const struct override *overrides_find(const struct overrides *set, const char *id)

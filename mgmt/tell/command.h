@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * JSON for overrides and the commands that make them (docs/api.md): the same from weir-mgmt and
+ * from `weir ... --offline`. Values are given.
+ */
+#ifndef WEIR_MGMT_TELL_COMMAND_H
+#define WEIR_MGMT_TELL_COMMAND_H
+
+#include <jansson.h>
+
+#include "mgmt/store/command.h"
+
+#define TELL_ETAG_MAX 256u
+
+/** RFC 3339, or null for never (MODEL_WALL_NEVER) and for 0. */
+json_t *tell_time(int64_t wall_ms);
+/** A text that may not be UTF-8: bytes that are not are shown as '?'. */
+json_t *tell_text(const char *text);
+/** The ETag of an override. */
+void tell_override_etag(const struct override *o, char out[TELL_ETAG_MAX]);
+json_t *tell_override(const struct overrides *set, const struct override *o, int64_t now_ms);
+json_t *tell_guards(const struct guard_result *guards);
+json_t *tell_receivers(const struct guard_result *guards, bool sites);
+/** The answer to a command; @p note, which may be NULL, stands beside what it has to note itself. */
+json_t *tell_command(const struct intent *in, const struct command *c,
+                     const struct command_result *result, const char *note, int64_t now_ms);
+/** How far a node is with a change; @p write_why as intent_write_why(), @p behind (taken) the processes that lack it. */
+json_t *tell_node(const char *node, const char *write_why, bool in_force, json_t *behind);
+/** Add to the answer to a change which nodes have it; takes @p nodes. */
+void tell_nodes(json_t *answer, uint64_t document, bool complete, json_t *nodes);
+
+#endif
