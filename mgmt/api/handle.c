@@ -97,7 +97,10 @@ bool handle_wait_ok(const struct http_request *r, struct http_reply *reply)
 	return handle_number(r, "wait_ms", 0, WAIT_MAX_MS, 0, &ms, reply);
 }
 
-/* This node's state, and whether all its running processes have taken the document. */
+/*
+ * This node's state, and whether all its processes have taken the document. One that is silent takes
+ * nothing; one that was never there lacks nothing.
+ */
 static json_t *own_state(struct core *core, bool *complete)
 {
 	const char *why = intent_write_why(core->intent);
@@ -107,7 +110,7 @@ static json_t *own_state(struct core *core, bool *complete)
 	for (int p = 0; p < OBSERVE_COUNT; p++) {
 		struct observe_state s = observe_look(core, (enum observe_process)p);
 
-		if (s.running && s.document < document)
+		if (s.present && (!s.running || s.document < document))
 			json_array_append_new(behind,
 			                      json_string(observe_name((enum observe_process)p)));
 	}

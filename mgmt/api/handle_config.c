@@ -115,8 +115,8 @@ static void tell_failure(struct core *core, int rc, const struct intent_changed 
 {
 	switch (rc) {
 	case -EINVAL:
-		http_problem(reply, 422, "mistakes", "the configuration has %zu mistakes",
-		             changed->mistakes.n_total);
+		http_problem(reply, 422, "mistakes", "the configuration has %zu mistake%s",
+		             changed->mistakes.n_total, changed->mistakes.n_total == 1 ? "" : "s");
 		json_object_set_new(reply->json, "n_mistakes",
 		                    json_integer((json_int_t)changed->mistakes.n_total));
 		json_object_set_new(reply->json, "mistakes", tell_mistakes(&changed->mistakes));

@@ -71,6 +71,12 @@ static struct curl_slist *headers_of(const struct api_request *request)
 	return list;
 }
 
+/* What only asks leaves nothing under way. */
+static bool reads(const struct api_request *request)
+{
+	return strcmp(request->method, "GET") == 0;
+}
+
 static void set_up(CURL *curl, const char *socket, const char *url,
                    const struct api_request *request, const char *body, struct answer *a)
 {
@@ -84,7 +90,9 @@ static void set_up(CURL *curl, const char *socket, const char *url,
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
-	                 (long)(request->timeout_ms ? request->timeout_ms : API_TIMEOUT_MS));
+	                 (long)(request->timeout_ms ? request->timeout_ms
+	                        : reads(request)    ? API_READ_TIMEOUT_MS
+	                                            : API_TIMEOUT_MS));
 	if (body)
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
 	else if (strcmp(request->method, "POST") == 0)
@@ -114,8 +122,15 @@ static int perform(CURL *curl, const char *socket, const struct api_request *req
 }
 
 /* Why there is no answer. */
-static int tell_failure(const char *socket, CURLcode code, long error, bool quietly)
+static int tell_failure(const char *socket, CURLcode code, long error, bool asks, bool quietly)
 {
+	if (code == CURLE_OPERATION_TIMEDOUT && asks)
+		return quietly ? CLI_UNREACHABLE
+		               : cli_fail(
+		                         CLI_UNREACHABLE,
+		                         "management did not answer on %s in time; weir status shows "
+		                         "what can be seen without it",
+		                         socket);
 	if (code == CURLE_OPERATION_TIMEDOUT)
 		return cli_fail(CLI_TIMEOUT,
 		                "management did not answer in time; what was asked may go on");
@@ -149,7 +164,7 @@ static int ask(const struct cli *cli, const struct api_request *request, struct 
 	json_decref(request->body);
 	if (code != CURLE_OK) {
 		free(a.bytes);
-		return tell_failure(socket, (CURLcode)code, error, quietly);
+		return tell_failure(socket, (CURLcode)code, error, reads(request), quietly);
 	}
 	reply->body = a.n ? json_loadb(a.bytes, a.n, JSON_DECODE_ANY, NULL) : NULL;
 	if (!reply->body && a.n) /* no JSON: as a text */

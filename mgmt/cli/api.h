@@ -14,10 +14,11 @@ struct api_request {
 	const char *path;   /* "/v1/status?pool=web" */
 	json_t *body;       /* taken; NULL: none */
 	const char *if_match;
-	unsigned timeout_ms; /* 0: API_TIMEOUT_MS */
+	unsigned timeout_ms; /* 0: as below */
 };
 
-#define API_TIMEOUT_MS 75000u
+#define API_TIMEOUT_MS      75000u /* of a change, which may wait for all nodes */
+#define API_READ_TIMEOUT_MS 10000u
 
 struct api_reply {
 	long status;    /* of HTTP */

@@ -91,7 +91,6 @@ static void print_plan(const json_t *body)
 	        json_string_value(base) ? json_string_value(base) : api_text(base, "etag", NULL);
 	if (etag && etag[0])
 		printf("compared with version %s\n", etag);
-	puts("to do it: weir apply --reason TEXT");
 }
 
 int cli_plan(struct cli *cli, const struct cli_args *args)
@@ -102,7 +101,11 @@ int cli_plan(struct cli *cli, const struct cli_args *args)
 	if (!files)
 		return CLI_USAGE;
 	request.body = json_pack("{s:o}", "files", files);
-	return api_show(cli, &request, print_plan);
+	int status = api_show(cli, &request, print_plan);
+	if (status == CLI_OK && !cli->json)
+		printf("to do it: weir apply %s%s--reason TEXT\n", args->at[0] ? args->at[0] : "",
+		       args->at[0] ? " " : "");
+	return status;
 }
 
 static void print_nodes(const json_t *body)

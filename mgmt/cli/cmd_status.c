@@ -12,6 +12,7 @@
 #define WATCH_S      1
 #define EVENTS_SHOWN 20   /* without --limit */
 #define EVENTS_BATCH 1000 /* at most so many an answer */
+#define FOLLOW_MS    30000
 
 static const char *state_of(const json_t *thing, const char *which)
 {
@@ -299,7 +300,9 @@ int cli_events(struct cli *cli, const struct cli_args *args)
 	       limit = whole_number(args, "--limit", 1, EVENTS_SHOWN);
 	bool follow = cli_flag(args, "--follow"), since = cli_value(args, "--since") != NULL;
 	char path[128];
-	struct api_request request = { .method = "GET", .path = path };
+	struct api_request request = { .method = "GET",
+		                       .path = path,
+		                       .timeout_ms = FOLLOW_MS + API_READ_TIMEOUT_MS };
 
 	if (last < 0)
 		return cli_fail(CLI_USAGE, "--since: expected an event's id, a number");
@@ -323,7 +326,7 @@ int cli_events(struct cli *cli, const struct cli_args *args)
 		/* A full batch may not have been all. */
 		if ((!follow && (!since || n < EVENTS_BATCH)) || ferror(stdout))
 			return CLI_OK;
-		snprintf(path, sizeof(path), "/v1/events?limit=%d&since=%.0f%s", EVENTS_BATCH, last,
-		         follow ? "&wait_ms=30000" : "");
+		snprintf(path, sizeof(path), "/v1/events?limit=%d&since=%.0f&wait_ms=%d",
+		         EVENTS_BATCH, last, follow ? FOLLOW_MS : 0);
 	}
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "mgmt/store/command.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,8 @@ struct work {
 	const struct command *c;
 	struct command_result *r;
 	int64_t now_ms;
+	bool was_there;
+	struct override was;    /* what is changed, ended or held, as it was */
 	struct override target; /* kind of target, pool and name alone */
 	struct override changes[CHANGES_MAX];
 	size_t n_changes;
@@ -334,6 +337,9 @@ static enum command_outcome work_out(struct work *w)
 		return COMMAND_STALE;
 	}
 	w->r->created = !live;
+	w->was_there = live != NULL;
+	if (live)
+		w->was = *live;
 	switch (w->c->what) {
 	case COMMAND_DRAIN:
 		(is_site(w) ? drain_site : drain_backend)(w, live);
@@ -397,19 +403,38 @@ static enum command_outcome check_guards(struct work *w, const struct guard_seen
 	return refused ? COMMAND_REFUSED : COMMAND_OK;
 }
 
+/* The end of a command line that makes @p o again: its instants, as far as they are to come. */
+static void write_times(const struct override *o, int64_t now_ms, char *out, size_t size)
+{
+	char until[CLOCK_TEXT_MAX] = "never", from[CLOCK_TEXT_MAX], over[32] = "", start[48] = "";
+	bool drain = o->kind == MODEL_OVERRIDE_DRAIN;
+
+	if (o->until_ms > now_ms && o->until_ms != MODEL_WALL_NEVER)
+		clock_text(o->until_ms, until);
+	if (drain && o->over_ms > 0)
+		snprintf(over, sizeof(over), " --over %" PRId64 "%s",
+		         o->over_ms % 1000 ? o->over_ms : o->over_ms / 1000,
+		         o->over_ms % 1000 ? "ms" : "s");
+	if (drain && o->from_ms > now_ms)
+		snprintf(start, sizeof(start), " --from %s", clock_text(o->from_ms, from));
+	snprintf(out, size, "%s%s --until %s", over, start, until);
+}
+
+/* What ends a new override; or what makes again the one that was changed, ended or held. */
 static void write_undo(struct work *w)
 {
-	static const char *const undo[COMMAND_COUNT] = { "undrain", "enable", "enable",
-		                                         "drain",   "drain",  "disable" };
+	static const char *const ends[] = { "undrain", "enable", "enable" }, *const makes[] = {
+		"drain", "disable", "force-up"
+	};
 	const struct override *o = &w->r->override;
-	const char *again = w->c->what == COMMAND_HOLD || w->c->what == COMMAND_UNDRAIN ||
-	                                    w->c->what == COMMAND_ENABLE
-	                            ? " --until never"
-	                            : "";
+	char times[128] = "";
 
-	snprintf(w->r->undo, sizeof(w->r->undo), "weir %s %s %s%s%s%s", undo[w->c->what],
+	if (w->was_there)
+		write_times(&w->was, w->now_ms, times, sizeof(times));
+	snprintf(w->r->undo, sizeof(w->r->undo), "weir %s %s %s%s%s%s",
+	         w->was_there ? makes[w->was.kind] : ends[o->kind],
 	         o->target == MODEL_TARGET_SITE ? "site" : "backend", o->pool, *o->pool ? "/" : "",
-	         o->name, again);
+	         o->name, times);
 }
 
 static enum command_outcome put_in_force(struct work *w)

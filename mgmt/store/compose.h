@@ -24,7 +24,7 @@
 struct arena;
 
 /** How long before it takes effect a member set is announced. */
-#define COMPOSE_AHEAD_MS 2000
+#define COMPOSE_AHEAD_MS OVERRIDE_ANNOUNCED_MS
 
 /** A configuration and since when it is in force. */
 struct compose_version {

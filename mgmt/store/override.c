@@ -192,8 +192,25 @@ const struct override *overrides_hold(const struct overrides *set, const struct 
 	return first;
 }
 
+/* The highest level that a drain of the target of @p hold has. */
+static uint32_t held_level(const struct overrides *set, const struct override *hold, int64_t now_ms)
+{
+	uint32_t level = 0;
+
+	for (size_t i = 0; i < set->n_items && !override_is_done(hold, now_ms); i++) {
+		const struct override *o = &set->items[i];
+		bool held = o->kind == MODEL_OVERRIDE_DRAIN && override_same_target(o, hold);
+		uint32_t own = held ? overrides_level(set, o, now_ms) : 0;
+
+		level = own > level ? own : level;
+	}
+	return level;
+}
+
 uint32_t overrides_level(const struct overrides *set, const struct override *o, int64_t now_ms)
 {
+	if (o->kind == MODEL_OVERRIDE_HOLD)
+		return held_level(set, o, now_ms);
 	const struct override *hold =
 	        o->kind == MODEL_OVERRIDE_DRAIN ? overrides_hold(set, o, now_ms) : NULL;
 	struct model_override view;
@@ -219,7 +236,9 @@ const char *overrides_state(const struct overrides *set, const struct override *
 		return o->until_ms <= o->from_ms ? "returning" : "ramping";
 	if (o->kind == MODEL_OVERRIDE_HOLD)
 		return "held";
-	if (now_ms >= o->until_ms)
+	/* A backend's return is announced, and shown from then on. */
+	if (now_ms >= o->until_ms ||
+	    (o->target == MODEL_TARGET_BACKEND && o->until_ms - now_ms <= OVERRIDE_ANNOUNCED_MS))
 		return "returning";
 	if (o->kind == MODEL_OVERRIDE_DISABLE)
 		return "disabled";

@@ -22,9 +22,11 @@
 #include "weir/model.h"
 
 #define OVERRIDE_REASON_MAX 256
-#define OVERRIDES_LIVE_MAX  1024u                           /**< that may be made here */
-#define OVERRIDES_MAX       4096u                           /**< that are kept, tombstones too */
-#define OVERRIDE_KEPT_MS    ((int64_t)7 * 24 * 3600 * 1000) /**< of a tombstone */
+#define OVERRIDES_LIVE_MAX  1024u /**< that may be made here */
+#define OVERRIDES_MAX       4096u /**< that are kept, tombstones too */
+/** How long before it takes effect a change of a pool's members is announced. */
+#define OVERRIDE_ANNOUNCED_MS 2000
+#define OVERRIDE_KEPT_MS      ((int64_t)7 * 24 * 3600 * 1000) /**< of a tombstone */
 
 /** A model_override as a value. */
 struct override {

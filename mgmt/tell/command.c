@@ -63,8 +63,9 @@ json_t *tell_override(const struct overrides *set, const struct override *o, int
 	        overrides_state(set, o, now_ms), "level_ppm",
 	        (json_int_t)overrides_level(set, o, now_ms), "created", tell_time(o->created_ms),
 	        "from", tell_time(o->from_ms), "full", tell_time(later(o->from_ms, o->over_ms)),
-	        "until", tell_time(o->until_ms), "returned", tell_time(override_done_ms(o)),
-	        "over_ms", (json_int_t)o->over_ms, "author", tell_text(o->author), "reason",
+	        "until", tell_time(o->until_ms), "returned",
+	        tell_time(o->ended ? o->until_ms : override_done_ms(o)), "over_ms",
+	        (json_int_t)o->over_ms, "author", tell_text(o->author), "reason",
 	        tell_text(o->reason), "node", o->node);
 }
 

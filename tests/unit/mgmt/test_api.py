@@ -8,6 +8,7 @@ import base64
 import http.client
 import os
 import re
+import shutil
 import signal
 import sys
 import threading
@@ -317,6 +318,45 @@ class Overrides(unittest.TestCase):
             a = node.command("undrain", {"site": "ams"}, over="1h")
             self.assertEqual((a.status, a.json["override"]["state"]), (200, "returning"))
         self.assertEqual(node.drain(over="1h").json["override"]["state"], "ramping")
+
+    def test_the_line_that_undoes_makes_again_what_was(self):
+        until = "2036-11-20T12:00:00.000Z"
+        b1 = {"pool": "web-ams", "backend": "b1"}
+        for what, target, more, ends, words in (
+                ("drain", {"site": "ams"}, {"over": "5m"}, "undrain", "drain site ams --over 300s"),
+                ("drain", b1, {"over": "1500ms"}, "undrain", "drain backend web-ams/b1 --over 1500ms"),
+                ("disable", {"site": "fra"}, {}, "enable", "disable site fra"),
+                ("force_up", b1, {}, "enable", "force-up backend web-ams/b1")):
+            with self.subTest(what, target=target):
+                made = self.node.command(what, target, until=until, reason="x", **more).json
+                self.assertEqual(made["undo"], f"weir {ends} {'site' if 'site' in target else 'backend'} {words.split()[2]}")
+                again = self.node.command(what, target, until="never", reason="x", **more).json
+                self.assertRegex(again["undo"], f"^weir {words}( --from [0-9TZ:.-]+)? --until {until}$")
+                held = [] if what != "drain" or target == b1 else [self.node.command("hold", target).json["undo"]]
+                for undo in held + [self.node.command(ends, target).json["undo"]]:
+                    self.assertRegex(undo, f"^weir {words}( --from [0-9TZ:.-]+)? --until never$")
+
+    def test_what_is_ended_at_once_is_back_at_once(self):
+        self.node.command("drain", {"site": "ams"}, until="never", over="5m", now=True, reason="x")
+        ended = self.node.command("undrain", {"site": "ams"}, now=True).json["override"]
+        self.assertEqual((ended["state"], ended["returned"]), ("done", ended["until"]))
+
+    def test_a_backend_that_is_to_return_is_shown_so(self):
+        target = {"pool": "web-ams", "backend": "b1"}
+        self.node.command("drain", target, until="never", reason="x")
+        wait_for("it is drained", lambda: self.states() == ["drained"])
+        self.assertEqual(self.node.command("undrain", target).json["override"]["state"], "returning")
+
+    def states(self):
+        return [o["state"] for o in self.node.ask("GET", "/v1/overrides").json["items"]]
+
+    def test_what_a_silent_process_lacks_is_not_in_force(self):
+        shutil.copy(os.path.join(self.node.run, "stats.mgmt.page"), os.path.join(self.node.run, "stats.dataplane.page"))
+        wait_for("its page is old", lambda: "silent" in [
+            p["state"] for p in self.node.ask("GET", "/v1/processes").json["items"]])
+        answer = self.node.command("drain", {"site": "ams"}, "?wait_ms=100", until="never", reason="x")
+        self.assertEqual((answer.status, answer.json["complete"], answer.json["nodes"]),
+                         (202, False, [{"node": "ams-1", "state": "written", "processes": ["dataplane"]}]))
 
     def test_if_match_on_an_override_is_honoured(self):
         a = self.node.drain()

@@ -4,6 +4,7 @@
 
 Usage: test_cli.py WEIR SOURCE_ROOT
 """
+import concurrent.futures
 import http.server
 import json
 import os
@@ -44,6 +45,8 @@ class Api(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
                 body = json.loads(self.rfile.read(n)) if n else None
                 api.asked.append((self.command, self.path, body, self.headers.get("If-Match")))
                 status, found = api.answers.get(self.path.split("?")[0], (404, {"code": "not-found", "title": "?"}))
+                if status == 0:
+                    time.sleep(30)  # as one that is stopped
                 if isinstance(found, list):
                     found = found.pop(0) if len(found) > 1 else found[0]
                 data = found if isinstance(found, bytes) else json.dumps(found).encode()
@@ -134,6 +137,19 @@ class WithApi(unittest.TestCase):
             self.assertEqual(self.weir(*DRAIN).returncode, exit_status)
         self.api.answers["/v1/status"] = (200, b"[[[")
         self.assertEqual(self.weir("status").returncode, 10)
+
+    def test_plan_says_the_line_that_does_what_it_planned(self):
+        self.api.answers["/v1/config/plan"] = (200, {"changed": True, "plan": {}, "base": '"v7-00"'})
+        path = os.path.join(self.dir, "weir.conf")
+        self.assertIn(f"to do it: weir apply {path} --reason TEXT\n", self.weir("plan", path).stdout)
+        self.assertIn("to do it: weir apply --reason TEXT\n", self.weir("plan").stdout)
+
+    def test_what_only_asks_does_not_go_on_when_nobody_answers(self):
+        self.api.answers["/v1/status"] = self.api.answers["/v1/health"] = self.api.answers["/v1/overrides"] = (0, None)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            for done in pool.map(self.weir, ("status", "health", "overrides")):
+                self.assertEqual(done.returncode, 3, done.stderr)
+                self.assertNotIn("may go on", done.stderr)
 
     def test_what_some_nodes_lack_is_partly_and_what_goes_on_is_a_timeout(self):
         for states, exit_status in ((("in_force", "unreachable"), 6), (("in_force", "behind"), 5), (("written",), 5)):

@@ -155,6 +155,10 @@ static void a_hold_stops_the_ramp_where_it_is(void **state)
 	assert_int_equal(overrides_merge(&set, &hold, NOW_MS), 1);
 	assert_int_equal(overrides_level(&set, &drain, NOW_MS + 50000), 300000);
 	assert_string_equal(overrides_state(&set, &drain, NOW_MS + 5000000), "held");
+	assert_int_equal(overrides_level(&set, &hold, NOW_MS + 50000),
+	                 300000); /* it holds that much */
+	hold.ended = true;
+	assert_int_equal(overrides_level(&set, &hold, NOW_MS + 50000), 0);
 	overrides_fini(&set);
 }
 
