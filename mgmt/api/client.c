@@ -5,11 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "base/proc.h"
 
 /* An answer as it comes in. */
 struct incoming {
 	char *text;
-	size_t n;
+	size_t n, max;
 };
 
 static size_t take(char *data, size_t size, size_t n, void *arg)
@@ -17,7 +20,7 @@ static size_t take(char *data, size_t size, size_t n, void *arg)
 	struct incoming *in = arg;
 	size_t more = size * n;
 
-	if (in->n + more > CLIENT_ANSWER_MAX)
+	if (in->n + more > in->max)
 		return 0;
 	char *text = realloc(in->text, in->n + more + 1);
 	if (!text)
@@ -73,59 +76,113 @@ static void finish(struct client_request *r, CURL *easy, CURLcode rc, struct inc
 	}
 }
 
-static void run(CURLM *multi)
-{
-	int running = 1;
-
-	while (running && !curl_multi_perform(multi, &running))
-		if (running && curl_multi_poll(multi, NULL, 0, 1000, NULL))
-			break;
-}
+/* Requests under way. */
+struct asking {
+	CURLM *multi;
+	struct client_request *requests;
+	struct incoming *in;
+	CURL **easy;
+	size_t n;
+};
 
 /* Hand the outcomes to their requests. */
-static void collect(CURLM *multi, struct client_request *requests, struct incoming *in, CURL **easy,
-                    size_t n)
+static void collect(const struct asking *a)
 {
 	CURLMsg *message;
 	int left;
 
-	while ((message = curl_multi_info_read(multi, &left)))
-		for (size_t i = 0; i < n; i++)
-			if (easy[i] == message->easy_handle)
-				finish(&requests[i], easy[i], message->data.result, &in[i]);
+	while ((message = curl_multi_info_read(a->multi, &left)))
+		for (size_t i = 0; i < a->n; i++) {
+			if (a->easy[i] != message->easy_handle)
+				continue;
+			finish(&a->requests[i], a->easy[i], message->data.result, &a->in[i]);
+			if (a->requests[i].done)
+				a->requests[i].done(&a->requests[i]);
+		}
 }
 
-void client_ask(const struct client *c, struct client_request *requests, size_t n)
+static void run(const struct asking *a)
+{
+	int running = 1;
+
+	while (running && !curl_multi_perform(a->multi, &running)) {
+		collect(a);
+		if (running && curl_multi_poll(a->multi, NULL, 0, 1000, NULL))
+			break;
+	}
+	collect(a);
+}
+
+static struct curl_slist *make_headers(const struct client *c)
 {
 	char authorization[HTTP_TEXT_MAX + 32];
-	struct incoming *in = calloc(n + 1, sizeof(*in));
-	CURL **easy = calloc(n + 1, sizeof(CURL *));
-	CURLM *multi = curl_multi_init();
+	struct curl_slist *headers, *more;
 
 	snprintf(authorization, sizeof(authorization), "Authorization: Bearer %s", c->token);
-	struct curl_slist *headers = curl_slist_append(NULL, authorization);
-	if (headers)
-		curl_slist_append(headers, "Content-Type: application/json");
-	for (size_t i = 0; in && easy && multi && i < n; i++) {
-		requests[i].answer = NULL;
-		requests[i].why[0] = '\0';
-		easy[i] = prepare(c, &requests[i], &in[i], headers);
-		if (easy[i])
-			curl_multi_add_handle(multi, easy[i]);
+	headers = curl_slist_append(NULL, authorization);
+	more = headers ? curl_slist_append(headers, "Content-Type: application/json") : NULL;
+	return more ? more : headers;
+}
+
+static void begin(const struct client *c, struct asking *a, struct curl_slist *headers)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		struct client_request *r = &a->requests[i];
+
+		r->answer = NULL;
+		r->why[0] = '\0';
+		a->in[i].max = r->answer_max ? r->answer_max : CLIENT_ANSWER_MAX;
+		a->easy[i] = prepare(c, r, &a->in[i], headers);
+		if (a->easy[i])
+			curl_multi_add_handle(a->multi, a->easy[i]);
 	}
-	if (in && easy && multi) {
-		run(multi);
-		collect(multi, requests, in, easy, n);
-	}
-	for (size_t i = 0; in && easy && i < n; i++) {
-		if (easy[i]) {
-			curl_multi_remove_handle(multi, easy[i]);
-			curl_easy_cleanup(easy[i]);
+}
+
+static void end(const struct asking *a)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		if (a->easy[i]) {
+			curl_multi_remove_handle(a->multi, a->easy[i]);
+			curl_easy_cleanup(a->easy[i]);
 		}
-		free(in[i].text);
+		free(a->in[i].text);
+	}
+}
+
+void client_ask(struct client *c, struct client_request *requests, size_t n)
+{
+	struct asking a = { .requests = requests,
+		            .in = calloc(n + 1, sizeof(*a.in)),
+		            .easy = calloc(n + 1, sizeof(CURL *)),
+		            .n = n };
+	struct curl_slist *headers = make_headers(c);
+
+	if (!c->multi)
+		c->multi = curl_multi_init();
+	a.multi = c->multi;
+	if (a.in && a.easy && a.multi) {
+		begin(c, &a, headers);
+		run(&a);
+		end(&a);
 	}
 	curl_slist_free_all(headers);
-	curl_multi_cleanup(multi);
-	free(easy);
-	free(in);
+	free(a.easy);
+	free(a.in);
+}
+
+void client_open(struct client *c, const char *conf_dir)
+{
+	char path[PATH_MAX];
+
+	*c = (struct client){ 0 };
+	if (!proc_path(conf_dir, "tls.ca", path) && access(path, R_OK))
+		proc_path(conf_dir, "tls.crt", path);
+	snprintf(c->ca, sizeof(c->ca), "%s", access(path, R_OK) ? "" : path);
+}
+
+void client_close(struct client *c)
+{
+	if (c->multi)
+		curl_multi_cleanup(c->multi);
+	c->multi = NULL;
 }

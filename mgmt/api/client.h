@@ -18,17 +18,25 @@
 struct client {
 	char token[HTTP_TEXT_MAX];
 	char ca[4096]; /**< PEM file by which peers are verified */
+	void *multi;   /**< keeps connections from one call to the next; NULL before the first */
 };
 
 struct client_request {
 	char url[CLIENT_URL_MAX];
 	int post; /**< an empty POST instead of a GET */
 	int timeout_ms;
+	size_t answer_max; /**< bytes; 0: CLIENT_ANSWER_MAX */
+	/** Called when this request has ended, while others may run; may be NULL. */
+	void (*done)(struct client_request *r);
+	void *arg;               /**< the caller's */
 	json_t *answer;          /**< given; NULL on failure */
 	char why[HTTP_TEXT_MAX]; /**< the failure */
 };
 
+/** Find the file by which peers are verified: tls.ca, else tls.crt, below @p conf_dir. */
+void client_open(struct client *c, const char *conf_dir);
+void client_close(struct client *c);
 /** Send @p n requests at once and wait for all. */
-void client_ask(const struct client *c, struct client_request *requests, size_t n);
+void client_ask(struct client *c, struct client_request *requests, size_t n);
 
 #endif

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define HTTP_BODY_MAX    ((size_t)32 << 20)
-#define HTTP_CLIENTS_MAX 64u
+#define HTTP_CLIENTS_MAX 128u /* of which each peer keeps one */
 #define HTTP_PARTS_MAX   4u
 #define HTTP_QUERY_MAX   8u
 #define HTTP_TEXT_MAX    256u

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -67,7 +66,7 @@ static size_t list_targets(const struct core *core, struct target *targets)
 	return n;
 }
 
-static bool fetch(const struct peers *p, const struct target *t, const char *path, json_t **answer)
+static bool fetch(struct peers *p, const struct target *t, const char *path, json_t **answer)
 {
 	struct client_request r = { .timeout_ms = FETCH_TIMEOUT_MS };
 
@@ -122,7 +121,7 @@ static size_t read_versions(const json_t *items, struct version **out)
 }
 
 /* Fetch one version with its files. */
-static bool fetch_version(const struct peers *p, const struct target *t, const struct version *v,
+static bool fetch_version(struct peers *p, const struct target *t, const struct version *v,
                           struct intent_offer *out)
 {
 	char path[96], why[HTTP_TEXT_MAX];
@@ -334,6 +333,7 @@ static void one_round(struct core *core, bool tell_others)
 	core_lock(core);
 	publish(core, targets, n);
 	core_unlock(core);
+	client_close(&core->peers->client); /* connections are few there: none is kept */
 	free(targets);
 	free(requests);
 }
@@ -364,14 +364,11 @@ static void *run(void *arg)
 int peers_start(struct core *core)
 {
 	struct peers *p = calloc(1, sizeof(*p));
-	char path[PATH_MAX];
 
 	if (!p)
 		return -ENOMEM;
 	core->peers = p;
-	if (!proc_path(core->dirs.conf, "tls.ca", path) && access(path, R_OK))
-		proc_path(core->dirs.conf, "tls.crt", path);
-	snprintf(p->client.ca, sizeof(p->client.ca), "%s", access(path, R_OK) ? "" : path);
+	client_open(&p->client, core->dirs.conf);
 	return -pthread_create(&p->thread, NULL, run, core);
 }
 
