@@ -28,17 +28,46 @@ static json_t *zones_json(const struct image *image)
 	return list;
 }
 
-static json_t *site_json(const struct place_site *site, const struct place_site_state *state)
+static const char *family_text(const struct place_site *site, const health_word words[2], bool ip4)
 {
-	return json_pack(
-	        "{s:s, s:I, s:s, s:s, s:b, s:I, s:b, s:b, s:b}", "site", site->name, "weight",
-	        (json_int_t)site->weight, "ipv4",
-	        site->n_addresses[1] ? health_state_text(health_state(state->words[1])) : "none",
-	        "ipv6",
-	        site->n_addresses[0] ? health_state_text(health_state(state->words[0])) : "none",
-	        "in_doubt", health_in_doubt(state->words[0]) || health_in_doubt(state->words[1]),
-	        "drained_ppm", (json_int_t)state->drained_ppm, "disabled", state->disabled,
-	        "forced_up", state->forced_up, "shifting", state->shifting);
+	return site->n_addresses[ip4] ? health_state_text(health_state(words[ip4])) : "none";
+}
+
+#define VIEWS_TOLD_MAX 8192 /* more would make the answer too long; explain tells them one by one */
+
+/* What each node sees of a service at a site, where that is counted. */
+static json_t *views_json(const struct views *v, const struct place_site *site, size_t state)
+{
+	bool told = v->n_sites >= VIEWS_MAJORITY_MIN && v->n_targets * v->n <= VIEWS_TOLD_MAX;
+	json_t *list = json_array();
+
+	for (size_t i = 0; told && i < v->n; i++) {
+		const struct view *view = &v->items[i];
+		const health_word *words = view->words + 2 * state;
+
+		json_array_append_new(
+		        list,
+		        json_pack("{s:s, s:s, s:b, s:s, s:s, s:b}", "node", view->node, "site",
+		                  view->site->name, "fresh", view->fresh, "ipv4",
+		                  family_text(site, words, true), "ipv6",
+		                  family_text(site, words, false), "inconclusive",
+		                  health_inconclusive(words[0]) || health_inconclusive(words[1])));
+	}
+	return list;
+}
+
+static json_t *site_json(const struct generation *g, const struct place_site *site, size_t at)
+{
+	const struct place_site_state *state = &g->state->sites[at];
+
+	return json_pack("{s:s, s:I, s:s, s:s, s:b, s:I, s:b, s:b, s:b, s:o}", "site", site->name,
+	                 "weight", (json_int_t)site->weight, "ipv4",
+	                 family_text(site, state->words, true), "ipv6",
+	                 family_text(site, state->words, false), "in_doubt",
+	                 health_in_doubt(state->words[0]) || health_in_doubt(state->words[1]),
+	                 "drained_ppm", (json_int_t)state->drained_ppm, "disabled", state->disabled,
+	                 "forced_up", state->forced_up, "shifting", state->shifting, "views",
+	                 views_json(g->views, site, at));
 }
 
 static json_t *names_json(const struct generation *g)
@@ -52,8 +81,7 @@ static json_t *names_json(const struct generation *g)
 
 		for (uint32_t k = 0; k < service->n_sites; k++)
 			json_array_append_new(
-			        sites, site_json(&service->sites[k],
-			                         &g->state->sites[service->first_state + k]));
+			        sites, site_json(g, &service->sites[k], service->first_state + k));
 		json_array_append_new(
 		        list,
 		        json_pack("{s:s, s:s, s:s, s:o}", "name", name->name, "service",

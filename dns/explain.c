@@ -15,14 +15,16 @@
 
 #include <ldns/ldns.h>
 
+#include "base/clock.h"
 #include "base/page.h"
 #include "base/proc.h"
 #include "dns/answer.h"
 #include "dns/generation.h"
 #include "dns/image.h"
 #include "dns/wire.h"
+#include "weir/view.h"
 
-#define STEPS_MAX    512
+#define STEPS_MAX    4096
 #define RECORDS_MAX  4096
 #define MISTAKES_MAX 100
 
@@ -73,6 +75,31 @@ static const char *off_text(const struct explainer *x, uint32_t name_off, char t
 	return name_text(wire, text);
 }
 
+/* What each node sees of the target, and what the sites make of it. */
+static void say_views(struct explainer *x, size_t target)
+{
+	const struct views *v = x->g->views;
+	struct majority m = views_of(v, target);
+
+	if (v->n_sites < VIEWS_MAJORITY_MIN)
+		return;
+	for (size_t i = 0; i < v->n; i++) {
+		const struct view *view = &v->items[i];
+		health_word word = view->words[target];
+
+		say(x, "view", "%s at %s sees it %s (%s)%s%s", view->node, view->site->name,
+		    health_state_text(health_state(word)), health_reason_text(health_reason(word)),
+		    health_inconclusive(word) ? ", inconclusive" : "",
+		    !view->fresh            ? ", not fresh"
+		    : health_restored(word) ? ", from before a restart"
+		                            : "");
+	}
+	say(x, "majority", "%u of %u voting site%s down%s: %s", m.n_down, m.n_up + m.n_down,
+	    m.n_up + m.n_down == 1 ? " says" : "s say",
+	    m.last_known ? " (nobody has a fresh vote: as last known)" : "",
+	    health_state_text(health_state(m.word)));
+}
+
 /* One site as the choice saw it: checks, overrides, and the key at its gate. */
 static void say_site(struct explainer *x, const struct answer_step *step, uint32_t k)
 {
@@ -94,6 +121,8 @@ static void say_site(struct explainer *x, const struct answer_step *step, uint32
 	    health_state(word) == HEALTH_DOWN ? " because " : "",
 	    health_state(word) == HEALTH_DOWN ? health_reason_text(health_reason(word)) : "",
 	    s->forced_up ? ", forced up" : "", s->disabled ? ", disabled" : "", gate);
+	if (site->n_addresses[ip4])
+		say_views(x, 2 * (size_t)(service->first_state + k) + ip4);
 }
 
 static const char *set_text(const struct place_service *service, uint32_t set, char *text,
@@ -272,6 +301,7 @@ static size_t make_query(const struct explain_request *r, const struct name *nam
 
 static void observe(struct explainer *x, const struct proc_dirs *dirs)
 {
+	struct views_seen seen = { .run_dir = dirs->run, .now_ms = clock_mono_ms() };
 	char path[PATH_MAX];
 	struct page *page = NULL;
 
@@ -281,9 +311,13 @@ static void observe(struct explainer *x, const struct proc_dirs *dirs)
 		page_close(page);
 		page = NULL;
 	}
-	if (!page)
-		say(x, "health", "no health page: all targets are unknown");
-	generation_observe(x->g, page ? page_payload(page) : NULL, x->request->wall_ms);
+	if (page) {
+		seen.own = page_payload(page);
+		seen.own_good_until_ms = page_header(page)->alive_ms + VIEW_GOOD_MS;
+	} else {
+		say(x, "health", "no health page: this node sees nothing");
+	}
+	generation_observe(x->g, &seen, x->request->wall_ms);
 	page_close(page);
 }
 

@@ -13,7 +13,6 @@
 #include "base/arena.h"
 #include "base/hash.h"
 #include "dns/image.h"
-#include "weir/health.h"
 #include "weir/model.h"
 
 #define ARENA_BYTES ((size_t)1 << 30)
@@ -194,8 +193,8 @@ static int make_places(struct generation *g)
 		return -ENOMEM;
 	n = g->place->n_states;
 	g->state = arena_alloc(g->arena, 1, sizeof(*g->state) + n * sizeof(g->state->sites[0]));
-	g->health_places = ARENA_ARRAY(g->arena, int, 2 * n + 1);
-	if (!g->state || !g->health_places)
+	g->views = views_new(g->model, g->place, g->arena);
+	if (!g->state || !g->views)
 		return -ENOMEM;
 	g->state->n_sites = n;
 	return 0;
@@ -228,6 +227,7 @@ void generation_free(struct generation *g)
 
 	if (!g)
 		return;
+	views_close(g->views);
 	image = (void *)(uintptr_t)g->image;
 	if (g->mapped_bytes)
 		munmap(image, g->mapped_bytes);
@@ -238,48 +238,11 @@ void generation_free(struct generation *g)
 	free(g);
 }
 
-static void find_targets(struct generation *g, const struct health_page *page)
+void generation_observe(struct generation *g, const struct views_seen *seen, int64_t wall_ms)
 {
-	const struct place *p = g->place;
-
-	for (size_t i = 0; i < p->n_services; i++) {
-		const struct place_service *s = &p->services[i];
-
-		for (uint32_t k = 0; k < s->n_sites; k++)
-			for (unsigned ip4 = 0; ip4 < 2; ip4++)
-				g->health_places[2 * (s->first_state + k) + ip4] = health_find(
-				        page,
-				        health_target_service(s->name, s->sites[k].name, ip4));
-	}
-}
-
-/* Take the page's words over; while its layout changes, those seen before stay. */
-static void read_words(struct generation *g, const struct health_page *page)
-{
-	uint32_t layout = __atomic_load_n(&page->generation, __ATOMIC_ACQUIRE);
-
-	if (layout & 1)
-		return;
-	if (!g->health_found || layout != g->health_generation)
-		find_targets(g, page);
-	for (size_t i = 0; i < g->state->n_sites; i++) {
-		for (unsigned ip4 = 0; ip4 < 2; ip4++) {
-			int place = g->health_places[2 * i + ip4];
-			health_word word = place < 0 ? 0 : health_read(page, place);
-
-			if (__atomic_load_n(&page->generation, __ATOMIC_ACQUIRE) != layout)
-				return;
-			if (place >= 0)
-				g->state->sites[i].words[ip4] = word;
-		}
-	}
-	g->health_generation = layout;
-	g->health_found = true;
-}
-
-void generation_observe(struct generation *g, const struct health_page *page, int64_t wall_ms)
-{
-	if (page)
-		read_words(g, page);
+	views_read(g->views, seen);
+	for (size_t i = 0; i < g->state->n_sites; i++)
+		for (unsigned ip4 = 0; ip4 < 2; ip4++)
+			g->state->sites[i].words[ip4] = views_of(g->views, 2 * i + ip4).word;
 	place_state_overrides(g->place, g->model, wall_ms, g->state);
 }

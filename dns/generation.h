@@ -18,12 +18,12 @@
 
 #include "base/proc.h"
 #include "dns/place.h"
+#include "dns/views.h"
 #include "dns/zone.h"
 
 #define GENERATION_IMAGE_FILE "dns.image" /* run */
 
 struct arena;
-struct health_page;
 struct image;
 
 struct generation {
@@ -34,9 +34,7 @@ struct generation {
 	const struct image *image;
 	size_t mapped_bytes; /**< of the image; 0: from malloc() */
 	bool stale;          /**< the zone files are bad: the image is an earlier one of theirs */
-	int *health_places;  /**< of each state's targets, two each; -1: not found */
-	uint32_t health_generation;
-	bool health_found; /**< the places are those of health_generation */
+	struct views *views; /**< in the arena; its pages are ours */
 };
 
 struct generation_how {
@@ -55,10 +53,7 @@ int generation_load(const struct proc_dirs *dirs, const struct generation_how *h
                     struct generation **out);
 void generation_free(struct generation *g);
 
-/**
- * Bring the state up to date: overrides at @p wall_ms, and the words of @p page.
- * @param page  NULL: none yet; words seen before stay as they are
- */
-void generation_observe(struct generation *g, const struct health_page *page, int64_t wall_ms);
+/** Bring the state up to date: what all nodes see, and overrides at @p wall_ms. */
+void generation_observe(struct generation *g, const struct views_seen *seen, int64_t wall_ms);
 
 #endif

@@ -86,7 +86,7 @@ static void take_over(struct server *s)
 {
 	struct generation *old = s->now, *made = s->load.made;
 
-	generation_observe(made, s->health ? page_payload(s->health) : NULL, s->wall_ms);
+	server_observe(s, made);
 	counters_take(&s->counters, made, old);
 	s->now = made;
 	s->load.made = NULL;

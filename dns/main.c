@@ -21,6 +21,7 @@
 #include "weir/health.h"
 #include "weir/model.h"
 #include "weir/stats.h"
+#include "weir/view.h"
 
 #define HEALTH_RETRY_MS 1000
 
@@ -62,12 +63,25 @@ static void on_document(void *arg)
 	server_load_start(arg, false);
 }
 
+void server_observe(struct server *s, struct generation *g)
+{
+	const struct views_seen seen = {
+		.own = s->health ? page_payload(s->health) : NULL,
+		.own_good_until_ms =
+		        s->health ? page_header(s->health)->alive_ms + VIEW_GOOD_MS : 0,
+		.run_dir = s->dirs->run,
+		.now_ms = clock_mono_ms(),
+	};
+
+	generation_observe(g, &seen, s->wall_ms);
+}
+
 static void on_health(void *arg)
 {
 	struct server *s = arg;
 
 	if (s->now)
-		generation_observe(s->now, page_payload(s->health), s->wall_ms);
+		server_observe(s, s->now);
 }
 
 /* Map the health page when it appears, and again when its writer has made a new one. */
@@ -92,7 +106,7 @@ static void find_health(struct server *s, uint64_t now_ms)
 	/* a replaced page stays mapped: the loop's watch borrows it until the end */
 	s->health = page;
 	if (s->now)
-		s->now->health_found = false;
+		views_forget_own(s->now->views);
 	log_note("dns-health-page", "state=found");
 }
 
@@ -107,7 +121,7 @@ static void on_tick(void *arg)
 		log_warn("dns-clock-step", "effect=\"ramps held for %d s\"", WALL_HOLD_MS / 1000);
 	find_health(s, now_ms);
 	if (s->now)
-		generation_observe(s->now, s->health ? page_payload(s->health) : NULL, s->wall_ms);
+		server_observe(s, s->now);
 	tcp_tick(s, now_ms);
 	if (s->counters.stats) {
 		stats_set(s->counters.clock_held, wall_is_held(&s->wall));

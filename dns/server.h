@@ -88,6 +88,8 @@ void server_load_done(void *arg, int fd, uint32_t events);
 /** Wait for a running load and forget it. */
 void server_load_stop(struct server *s);
 
+/** Bring the state of @p g up to date with the pages and the clock. */
+void server_observe(struct server *s, struct generation *g);
 /** Answer one message. @return the answer's length, 0 for none; counted */
 size_t server_answer(struct server *s, const uint8_t *query, size_t length,
                      const struct addr *client, bool tcp, uint8_t *out, size_t out_size);

@@ -21,6 +21,7 @@
 struct observe;
 struct peers;
 struct stats;
+struct views;
 
 struct core {
 	struct proc_dirs dirs;
@@ -29,6 +30,7 @@ struct core {
 	struct intent *intent;
 	struct observe *observe;
 	struct peers *peers;
+	struct views *views;
 	struct stats *stats;
 	uint64_t started_ms; /**< monotonic */
 	bool stopping;

@@ -9,6 +9,7 @@
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/tell.h"
+#include "mgmt/api/views.h"
 
 void handle_peer_head(struct core *core, struct http_request *r, struct http_reply *reply)
 {
@@ -90,5 +91,14 @@ void handle_peer_poke(struct core *core, struct http_request *r, struct http_rep
 	peers_poke(core, false);
 	core_unlock(core);
 	reply->json = json_object();
+	reply->status = 200;
+}
+
+void handle_peer_views(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	(void)r;
+	core_lock(core);
+	reply->json = views_tell(core);
+	core_unlock(core);
 	reply->status = 200;
 }

@@ -331,6 +331,39 @@ static json_t *sites_status(struct look *l)
 	return list;
 }
 
+/* What weir-dns takes a service at a site for, and who sees it how: of the first name placed by it. */
+static const json_t *placed_at(const struct look *l, const char *service, const char *site)
+{
+	const json_t *names = json_object_get(l->dns, "names");
+
+	for (size_t i = 0; i < json_array_size(names); i++) {
+		const json_t *name = json_array_get(names, i),
+		             *sites = json_object_get(name, "sites");
+
+		for (size_t k = 0; k < json_array_size(sites); k++)
+			if (!strcmp(word(name, "service"), service) &&
+			    !strcmp(word(json_array_get(sites, k), "site"), site))
+				return json_array_get(sites, k);
+	}
+	return NULL;
+}
+
+/* A site's effect, with what the DNS takes this service there for. */
+static json_t *at_effect(const struct look *l, const char *service, const char *site)
+{
+	static const char *const fields[] = { "ipv4", "ipv6", "views" };
+	const json_t *placed = placed_at(l, service, site);
+	json_t *effect = site_effect(l, site);
+
+	for (size_t i = 0; placed && i < 3; i++) {
+		json_t *value = json_object_get(placed, fields[i]);
+
+		if (value && strcmp(json_is_string(value) ? json_string_value(value) : "", "none"))
+			json_object_set(effect, fields[i], value);
+	}
+	return effect;
+}
+
 static json_t *at_status(struct look *l, const struct model_service *s, const struct model_at *at)
 {
 	json_t *seen = json_object(), *addresses = json_array();
@@ -348,7 +381,7 @@ static json_t *at_status(struct look *l, const struct model_service *s, const st
 	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "site", at->site->name, "vip",
 	                 at->vip->name, "pool", at->pool->name, "addresses", addresses, "intent",
 	                 asked(l, MODEL_TARGET_SITE, "", at->site->name, at->weight), "observation",
-	                 seen, "effect", site_effect(l, at->site->name));
+	                 seen, "effect", at_effect(l, s->name, at->site->name));
 }
 
 static json_t *services_status(struct look *l)

@@ -21,6 +21,7 @@
 #include "mgmt/api/listen.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
+#include "mgmt/api/views.h"
 #include "weir/stats.h"
 
 #define STATS_MAX     256u
@@ -157,6 +158,8 @@ static int open_core(struct core *core)
 		rc = observe_start(core);
 	if (!rc)
 		rc = peers_start(core);
+	if (!rc)
+		rc = views_start(core);
 	return rc;
 }
 
@@ -189,6 +192,7 @@ static void stop(struct process *p)
 	}
 	http_stop(p->tcp);
 	http_stop(p->local);
+	views_stop(&p->core);
 	peers_stop(&p->core);
 	observe_stop(&p->core);
 	ctl_close(p->ctl);

@@ -67,6 +67,8 @@ const struct route route_table[] = {
 	  "Between nodes: all versions, without files" },
 	{ "GET", "/v1/peer/versions/{}", HTTP_PEER, "", "", handle_peer_version,
 	  "Between nodes: one version with its files" },
+	{ "GET", "/v1/peer/views", HTTP_PEER, "", "", handle_peer_views,
+	  "Between nodes: what weir-health sees of the services" },
 	{ "POST", "/v1/peer/poke", HTTP_PEER, "", "", handle_peer_poke,
 	  "Between nodes: ask your peers now" },
 };

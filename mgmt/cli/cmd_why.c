@@ -75,7 +75,7 @@ static void print_members(const char *what, const json_t *object)
 		                     ? NULL
 		                     : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
 
-		if (!json_is_false(value) && !json_is_null(value))
+		if (!json_is_false(value) && !json_is_null(value) && strcmp(name, "views") != 0)
 			printf(" %s=%s", name, text ? text : json_string_value(value));
 		free(text);
 	}
@@ -97,6 +97,19 @@ static void print_overrides_of(const json_t *status, const json_t *thing)
 	                       api_text(o, "created", ""), api_text(o, "reason", ""));
 }
 
+/* Who sees a service at a site how, where the sites vote. */
+static void print_views(const json_t *effect)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(json_object_get(effect, "views"), i, v)
+	        printf("%-12s %s at %s: IPv4 %s, IPv6 %s%s%s\n", "view", api_text(v, "node", "?"),
+	               api_text(v, "site", "?"), api_text(v, "ipv4", "?"), api_text(v, "ipv6", "?"),
+	               json_is_true(json_object_get(v, "inconclusive")) ? ", inconclusive" : "",
+	               json_is_true(json_object_get(v, "fresh")) ? "" : ", not fresh: no vote");
+}
+
 /* The three fields; a service has them at each of its sites. */
 static void print_fields(const json_t *status, const json_t *thing)
 {
@@ -113,6 +126,7 @@ static void print_fields(const json_t *status, const json_t *thing)
 	if (!four && !six)
 		print_members("seen", seen);
 	print_members("in force", json_object_get(thing, "effect"));
+	print_views(json_object_get(thing, "effect"));
 	print_overrides_of(status, thing);
 }
 

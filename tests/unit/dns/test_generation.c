@@ -233,6 +233,13 @@ static void zones_with_includes_are_always_read(void **state)
 	}
 }
 
+static void observe(struct generation *g, const struct health_page *page)
+{
+	const struct views_seen seen = { .own = page, .own_good_until_ms = 2, .now_ms = 1 };
+
+	generation_observe(g, &seen, 0);
+}
+
 static void verdicts_are_taken_from_the_page(void **state)
 {
 	struct generation *g = NULL;
@@ -245,26 +252,26 @@ static void verdicts_are_taken_from_the_page(void **state)
 	write_text("zone", GOOD);
 	assert_non_null(page);
 	assert_int_equal(load(true, &g), 0);
-	generation_observe(g, page, 0);
+	observe(g, page);
 	assert_int_equal(health_state(g->state->sites[1].words[1]), HEALTH_UNKNOWN);
 
 	assert_int_equal(health_set_targets(page, targets, COUNT(targets), 1), 0);
 	health_write(page, health_find(page, targets[0]), down);
-	generation_observe(g, page, 0);
+	observe(g, page);
 	assert_int_equal(g->state->sites[1].words[1], down);
 	assert_int_equal(g->state->sites[1].words[0], 0);
 	assert_int_equal(g->state->sites[0].words[1], 0);
 
 	page->generation++; /* being laid out: what was seen stays */
 	health_write(page, health_find(page, targets[0]), 0);
-	generation_observe(g, page, 0);
+	observe(g, page);
 	assert_int_equal(g->state->sites[1].words[1], down);
 	page->generation++;
-	generation_observe(g, NULL, 0); /* no page any more */
+	observe(g, NULL); /* no page any more */
 	assert_int_equal(g->state->sites[1].words[1], down);
 	assert_int_equal(health_set_targets(page, targets, 0, 2),
 	                 0); /* the target is gone: its last word stays */
-	generation_observe(g, page, 0);
+	observe(g, page);
 	assert_int_equal(g->state->sites[1].words[1], down);
 	generation_free(g);
 	free(page);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Views: what the other nodes' weir-health sees, one page a node.
+ *
+ * weir-mgmt asks each peer for the words of its health page once a second and keeps them in
+ * RUN/view-NODE.page; it is the only writer, readers are any. A page's words are those of
+ * the health page (weir/health.h) for the services' targets of the own document. A view is
+ * fresh for VIEW_GOOD_MS after its node's weir-health showed its last sign of life; words of
+ * one that is not stay as they were last.
+ */
+#ifndef WEIR_VIEW_H
+#define WEIR_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weir/health.h"
+
+#define VIEW_PAGE_KIND   "view"
+#define VIEW_PAGE_LAYOUT 1u
+#define VIEW_GOOD_MS     5000u
+
+/** The page's payload. */
+struct view_page {
+	uint64_t good_until_ms; /**< monotonic; 0: never heard of */
+	struct health_page health;
+};
+
+/** Where @p node's view is kept. @p out has room for PATH_MAX. @return 0 or -ENAMETOOLONG */
+int view_path(const char *run_dir, const char *node, char *out);
+/** Reader: when the view ceases to be fresh (atomic). */
+uint64_t view_good_until_ms(const struct view_page *page);
+/** Writer: set it (atomic). */
+void view_set_good_until_ms(struct view_page *page, uint64_t at_ms);
+
+/** Enough for a target or a word in hex. */
+#define VIEW_HEX_MAX 17
+/** Write @p value as 16 digits, as views are told between nodes. */
+void view_hex(uint64_t value, char out[VIEW_HEX_MAX]);
+/**
+ * Read a word as another node tells it: exactly 16 lower-case hex digits, a state that is one;
+ * a reason not known here becomes none, unknown bits are dropped.
+ * @param text  NULL is no word
+ * @return whether it is one; @p out untouched if not
+ */
+bool view_read_word(const char *text, health_word *out);
+
+#endif

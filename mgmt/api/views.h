@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Views: what the peers' weir-health sees, asked once a second and kept in pages (weir/view.h).
+ *
+ * A thread of its own, so that taking a version from a peer delays no view. While something of the
+ * own view is in motion the peers are asked four times a second; one that does not answer is
+ * left alone for a while, so that it does not hold up the others. What comes in is bounded by the
+ * own document: words of its services' targets are taken, anything else is not looked at.
+ */
+#ifndef WEIR_MGMT_API_VIEWS_H
+#define WEIR_MGMT_API_VIEWS_H
+
+#include <jansson.h>
+
+#include "mgmt/api/core.h"
+#include "weir/view.h"
+
+#define VIEWS_EVERY_MS      1000u
+#define VIEWS_FAST_MS       250u
+#define VIEWS_MOTION_MS     10000u /**< so long after a change they are asked fast */
+#define VIEWS_RETRY_MS      2000u  /**< after no answer */
+#define VIEWS_TIMEOUT_MS    1000
+#define VIEWS_ANSWER_MAX    ((size_t)4 << 20)
+#define VIEWS_MALFORMED_MAX 16u /**< words that are none: with more the answer is refused */
+
+/** Start the thread. @return 0 or -errno */
+int views_start(struct core *core);
+/** End it; core->stopping is set. */
+void views_stop(struct core *core);
+
+/** What this node sees of the services, for its peers: given. Under the lock. */
+json_t *views_tell(struct core *core);
+/**
+ * Take what a peer told into its page: words and how long they are good, nothing on failure.
+ * @param node, cluster  who it must be; an answer of another is refused
+ * @param targets        of the own document's services, each once
+ * @param asked_ms       monotonic: when it was asked
+ * @return 0, or -EINVAL with @p why
+ */
+int views_take(struct view_page *page, const json_t *answer, const char *node, const char *cluster,
+               const uint64_t *targets, size_t n, uint64_t asked_ms, const char **why);
+
+#endif

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Three sites vote: one that cannot see another removes nothing, two do; and what happens when views are missing."""
+import sys
+import time
+
+import plan as planning
+from lab_intent import named_sites, weir_json
+from net import Lab, say, wait_until
+from report import Report
+from world import World
+
+ALL = {"ams", "fra", "par"}
+SECONDS = 10  # generous: a check takes one to detect, views are exchanged once a second
+
+
+def blind(world, viewer, seen, do="add"):
+    """A filter: what @viewer's node sends to @seen's VIPs is lost; management between them works."""
+    site, plan = world.site(viewer), world.plan.site(seen)
+    world.router.ip(f"rule {do} iif {site.switch} to {plan.vip4} blackhole pref 7",
+                    f"-6 rule {do} iif {site.switch} to {plan.vip6} blackhole pref 7")
+
+
+def seen_by(node, site):
+    """What a node's DNS takes a site for in both families, and who sees it how: ((IPv4, IPv6), {node: view})."""
+    services = weir_json(node, "status").get("services") or [{"at": []}]
+    at = next((a for a in services[0]["at"] if a["site"] == site), {"effect": {}})
+    effect = at["effect"]
+    return (effect.get("ipv4"), effect.get("ipv6")), {v["node"]: v for v in effect.get("views", [])}
+
+
+def explain(node, world):
+    return node.weir("dns", "explain", world.plan.name, "A", "--client", "100.64.9.1", check=False)
+
+
+def wait_for(world, report, named, what, nodes=None, seconds=SECONDS):
+    began = time.monotonic()
+    for site in world.plan.sites:
+        if nodes is None or site.name in nodes:
+            wait_until(lambda s=site: named_sites(world, s) == named, seconds, f"{site.node}: {what}", 0.1)
+    report.check(True, what, f"{time.monotonic() - began:.1f} s")
+
+
+def never(world, report, site, what, seconds=6):
+    """No server leaves @site out meanwhile."""
+    end, missed = time.monotonic() + seconds, []
+    while time.monotonic() < end:
+        missed += [s.node for s in world.plan.sites if site not in named_sites(world, s)]
+        time.sleep(0.2)
+    report.equal(missed, [], what)
+
+
+def one_is_blind(world, report):
+    ams, fra, _ = world.nodes
+    say("ams cannot reach the VIPs of par; all else works")
+    blind(world, "ams", "par")
+    wait_until(lambda: seen_by(fra, "par")[1].get("ams-1", {}).get("ipv4") == "down", 15, "fra hears of ams' view", 0.2)
+    never(world, report, "par", "one of three sites that sees par down removes nothing")
+    for node in (ams, fra):
+        states, views = seen_by(node, "par")
+        report.equal(states, ("up", "up"), f"{node.name} takes par for up")
+        report.equal({n: (v["ipv4"], v["fresh"]) for n, v in views.items()},
+                     {"ams-1": ("down", True), "fra-1": ("up", True), "par-1": ("up", True)},
+                     f"{node.name} shows the three views")
+    text = explain(ams, world)
+    report.check("ams-1 at ams sees it down (timeout)" in text and "1 of 3 voting sites say down: up" in text,
+                 "explain tells who sees par how", text)
+    report.check("view         par-1 at par: IPv4 up" in ams.weir("why", "service", "web", check=False), "so does why")
+
+
+def two_are_blind(world, report):
+    say("fra cannot reach them either, then both again")
+    blind(world, "fra", "par")
+    wait_for(world, report, ALL - {"par"}, "two of three sites that see par down remove it everywhere")
+    report.check("2 of 3 voting sites say down: down" in explain(world.nodes[2], world), "par itself explains why")
+    blind(world, "fra", "par", "del")
+    wait_for(world, report, ALL, "with one of them healed par is back")
+    blind(world, "ams", "par", "del")
+
+
+def site_is_cut(world, report):
+    say("par is cut off: it has no vote any more, and its own server keeps what it had")
+    world.site("par").cut()
+    others = {"ams", "fra"}
+    wait_for(world, report, others, "the two that are left remove it", nodes=others)
+    wait_until(lambda: not seen_by(world.nodes[0], "par")[1]["par-1"]["fresh"], 15, "its view is not fresh", 0.2)
+    report.check("2 of 2 voting sites say down" in explain(world.nodes[0], world), "views that are not fresh have no vote")
+    states, _ = seen_by(world.nodes[2], "par")
+    report.equal(states, ("up", "up"), "par's own server keeps its own site")
+    world.site("par").heal()
+    wait_for(world, report, ALL, "healed, it is back", seconds=20)
+
+
+def management_is_dead(world, report):
+    ams = world.nodes[0]
+    say("weir-mgmt of ams is dead: its views age, and nothing changes by that")
+    ams.kill("mgmt")
+    never(world, report, "par", "no site leaves the answers while views age", 8)
+    report.check("fra-1 at fra sees it up (ok), not fresh" in explain(ams, world), "explain says that they are not fresh")
+    blind(world, "ams", "par")
+    wait_for(world, report, ALL - {"par"}, "the own view, the only fresh one, is the majority", nodes={"ams"})
+    ams.start("mgmt")
+    wait_for(world, report, ALL, "with management back the others outvote it", nodes={"ams"}, seconds=20)
+    blind(world, "ams", "par", "del")
+
+
+def run(report):
+    with Lab("views") as lab:
+        world = World(lab, planning.simple(3, 1), resolvers=())
+        for site in world.sites:
+            site.node.write_config()
+            site.start_backends()
+            site.node.start()
+        for node in world.nodes:
+            node.wait_until_well(60)
+        wait_for(world, report, ALL, "all sites are named", seconds=30)
+        for step in (one_is_blind, two_are_blind, site_is_cut, management_is_dead):
+            step(world, report)
+        for node in world.nodes:
+            node.kill_all()
+
+
+if __name__ == "__main__":
+    sys.exit(Report.main(run))
