@@ -270,6 +270,24 @@ static int attach(struct driver *d, const char *interface, struct driver_port *o
 	return set_current(d, why);
 }
 
+/*
+ * Take the program off the interface of a pinned link, and the pin away. The kernel frees a link
+ * some time after its last descriptor and pin; detached, it runs for no packet from here on.
+ */
+static int drop_link(const char *path, struct driver_why *why)
+{
+	int fd = bpf_obj_get(path);
+
+	if (fd >= 0) {
+		(void)bpf_link_detach(
+		        fd); /* fails if the interface is gone: then nothing is on it */
+		close(fd);
+	}
+	if (unlink(path) && errno != ENOENT)
+		return xdp_why(why, -errno, "%s cannot be removed: %s", path, strerror(errno));
+	return 0;
+}
+
 static int detach(struct driver *d, const char *interface, struct driver_why *why)
 {
 	char path[PATH_MAX];
@@ -277,9 +295,7 @@ static int detach(struct driver *d, const char *interface, struct driver_why *wh
 	why->text[0] = 0;
 	link_path(d, interface, path);
 	forget_port(d, find_port(d, interface));
-	if (unlink(path) && errno != ENOENT)
-		return xdp_why(why, -errno, "%s cannot be removed: %s", path, strerror(errno));
-	return 0;
+	return drop_link(path, why);
 }
 
 static size_t ports(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX])
@@ -384,8 +400,8 @@ static int remove_pins(const char *pin_dir, struct driver_why *why)
 	struct driver d = { .dir_fd = -1 };
 	const struct dirent *e;
 	char path[PATH_MAX];
+	int err, dropped;
 	DIR *dir;
-	int err;
 
 	snprintf(d.dir, sizeof(d.dir), "%s", pin_dir);
 	if (access(pin_dir, F_OK))
@@ -396,9 +412,8 @@ static int remove_pins(const char *pin_dir, struct driver_why *why)
 		if (strncmp(e->d_name, "link-", 5) != 0)
 			continue;
 		link_path(&d, e->d_name + 5, path);
-		if (unlink(path) && !err)
-			err = xdp_why(why, -errno, "%s cannot be removed: %s", path,
-			              strerror(errno));
+		dropped = drop_link(path, why);
+		err = err ? err : dropped;
 	}
 	if (dir) {
 		closedir(dir);
