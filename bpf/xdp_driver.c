@@ -8,6 +8,7 @@
  * process at a time holds a lock on the directory; one thread calls.
  */
 #include "bpf/xdp_inside.h"
+#include "weir/model.h"
 
 #include <errno.h>
 #include <dirent.h>
@@ -241,9 +242,10 @@ static int set_current(struct driver *d, struct driver_why *why)
 	return 0;
 }
 
-static int attach(struct driver *d, const char *interface, struct driver_port *out,
+static int attach(struct driver *d, const struct model_port *port, struct driver_port *out,
                   struct driver_why *why)
 {
+	const char *interface = port->interface;
 	uint32_t ifindex = if_nametoindex(interface);
 	int fd, err;
 
@@ -463,6 +465,7 @@ const struct driver_ops driver_xdp = {
 	.resize_commit = resize_commit,
 	.grace = grace,
 	.tick = tick,
+	.tick_s = 10,
 	.close = close_driver,
 	.remove = remove_pins,
 	.map = map_tables,

@@ -85,8 +85,8 @@ static int detach(const struct proc_dirs *dirs, const char *cluster)
 		err = driver_xdp.remove(pin_dir, &why);
 	if ((!err || err == -ENOENT) && drivers_dpdk)
 		err = detach_dpdk(dirs, err, &why);
-	for (size_t i = 0; m && i < m->self->n_interfaces; i++)
-		(void)probe_detach(NULL, m->self->interfaces[i]);
+	for (size_t i = 0; m && i < m->self->n_ports; i++)
+		(void)probe_detach(NULL, m->self->ports[i].interface);
 	if (err)
 		fprintf(stderr, "weir-dataplane: %s\n", *why.text ? why.text : strerror(-err));
 	model_free(m);

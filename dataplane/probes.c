@@ -86,8 +86,8 @@ static const struct prefix *given(const struct prefix *p)
 
 static bool has_port(const struct model_node *node, const char *name)
 {
-	for (size_t i = 0; i < node->n_interfaces; i++)
-		if (!strcmp(node->interfaces[i], name))
+	for (size_t i = 0; i < node->n_ports; i++)
+		if (!strcmp(node->ports[i].interface, name))
 			return true;
 	return false;
 }
@@ -109,8 +109,8 @@ static void leave_ports(struct probes_filler *f, const struct model_node *node)
 static int attach(struct probes_filler *f, const struct model_node *node)
 {
 	leave_ports(f, node);
-	for (size_t i = 0; i < node->n_interfaces && i < PORTS_MAX; i++) {
-		const char *name = node->interfaces[i];
+	for (size_t i = 0; i < node->n_ports && i < PORTS_MAX; i++) {
+		const char *name = node->ports[i].interface;
 		bool known = false;
 		int rc = strlen(name) < IFNAME_MAX ? probe_attach(f->probes, name) : -ENODEV;
 

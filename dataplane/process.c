@@ -25,7 +25,6 @@
 
 #define RETRY_MS       1000u
 #define HOPS_MAX       FWD_BACKENDS_MAX
-#define CLOCK_SECONDS  10u
 #define MISTAKES_SHOWN 20u
 #define BUSY_TRIES     100
 #define BUSY_WAIT_US   50000u
@@ -77,17 +76,17 @@ static void attach_ports(struct process *p)
 {
 	const struct model_node *self = p->node.model->self;
 
-	for (size_t i = 0; i < self->n_interfaces && i < DRIVER_PORTS_MAX; i++) {
+	for (size_t i = 0; i < self->n_ports && i < DRIVER_PORTS_MAX; i++) {
 		struct driver_port port;
 		struct driver_why why;
-		int err = p->ops->attach(p->driver, self->interfaces[i], &port, &why);
+		int err = p->ops->attach(p->driver, &self->ports[i], &port, &why);
 
 		if (!strcmp(p->port_why[i], *why.text ? why.text : "attached"))
 			continue;
 		snprintf(p->port_why[i], DRIVER_WHY_MAX, "%s", *why.text ? why.text : "attached");
 		if (err)
-			log_error("port-failed", "interface=%s why=\"%s\"", self->interfaces[i],
-			          why.text);
+			log_error("port-failed", "interface=%s why=\"%s\"",
+			          self->ports[i].interface, why.text);
 		else
 			log_note("port-attached", "interface=%s ifindex=%u mode=%s why=\"%s\"",
 			         port.name, port.ifindex, port.native ? "native" : "generic",
@@ -103,14 +102,14 @@ static void attach_missing(struct process *p)
 
 	for (size_t i = 0; i < n; i++)
 		alive += if_nametoindex(ports[i].name) == ports[i].ifindex;
-	if (alive < p->node.model->self->n_interfaces)
+	if (alive < p->node.model->self->n_ports)
 		attach_ports(p);
 }
 
 static bool is_named(const struct model_node *self, const char *interface)
 {
-	for (size_t i = 0; i < self->n_interfaces; i++)
-		if (!strcmp(self->interfaces[i], interface))
+	for (size_t i = 0; i < self->n_ports; i++)
+		if (!strcmp(self->ports[i].interface, interface))
 			return true;
 	return false;
 }
@@ -164,7 +163,9 @@ static int tables_dir(const struct process *p, const struct model *m, char out[P
 static int open_driver(struct process *p, const struct model *m, char why[PLAN_WHY_MAX])
 {
 	char pin_dir[PATH_MAX];
-	struct driver_config config = { .pin_dir = pin_dir };
+	struct driver_config config = { .pin_dir = pin_dir,
+		                        .dpdk = &m->self->dpdk,
+		                        .mtu = m->self->mtu };
 	struct node_time time = node_now();
 	struct driver_why reason = { "" };
 	struct plan *plan;
@@ -310,7 +311,7 @@ static void on_second(void *arg)
 	find_health(p);
 	if (p->driver && p->node.model)
 		attach_missing(p);
-	if (p->driver && ++p->seconds % CLOCK_SECONDS == 0)
+	if (p->driver && ++p->seconds % p->ops->tick_s == 0)
 		(void)p->ops->tick(p->driver);
 	publisher_write(p->publisher, &p->node, &time);
 	probes_count(p->probes);

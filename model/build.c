@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "model/device.h"
 #include "model/load.h"
 
 #define KEY_FILE_MAX 4096u
@@ -148,18 +149,35 @@ static void build_sites(struct build *b)
 	b->model->n_sites = b->sites.n;
 }
 
-static void build_interfaces(const struct build *b, const struct item *item,
-                             struct model_node *node)
+static void build_ports(const struct build *b, const struct item *item, struct model_node *node)
 {
-	const struct value *ports = bind_value(item, SCHEMA_NODES_PORTS);
-	const char **names = ARENA_ARRAY(b->arena, const char *, ports->count + 1);
+	const struct value *v = bind_value(item, SCHEMA_NODES_PORTS);
+	struct model_port *ports = ARENA_ARRAY(b->arena, struct model_port, v->count + 1);
 
-	if (!names)
+	if (!ports)
 		return;
-	for (uint32_t i = 0; i < ports->count; i++)
-		names[i] = build_text(b, &ports->items[i], SCHEMA_NODES_PORTS_INTERFACE);
-	node->interfaces = names;
-	node->n_interfaces = ports->count;
+	for (uint32_t i = 0; i < v->count; i++)
+		ports[i] = (struct model_port){
+			.interface = build_text(b, &v->items[i], SCHEMA_NODES_PORTS_INTERFACE),
+			.device = build_text(b, &v->items[i], SCHEMA_NODES_PORTS_DEVICE),
+		};
+	node->ports = ports;
+	node->n_ports = v->count;
+}
+
+static void build_dpdk(const struct build *b, const struct item *item, struct model_dpdk *dpdk)
+{
+	const struct item *group = bind_value(item, SCHEMA_NODES_DPDK)->items;
+
+	*dpdk = (struct model_dpdk){ .memory_mb = MODEL_MEMORY_MB };
+	if (!group)
+		return;
+	dpdk->hugepages = (enum model_hugepages)build_n(group, SCHEMA_NODES_DPDK_HUGEPAGES);
+	dpdk->memory_mb = build_n32(group, SCHEMA_NODES_DPDK_MEMORY);
+	if (device_read_cores(build_text(b, group, SCHEMA_NODES_DPDK_CORES), dpdk))
+		bind_mistake(b->bind, group, SCHEMA_NODES_DPDK_CORES,
+		             "expected CPUs in rising order such as \"2-5,8\", at most %u",
+		             MODEL_CORES_MAX);
 }
 
 static void build_tunnel_sources(const struct build *b, const struct item *item,
@@ -199,7 +217,8 @@ static void build_nodes(struct build *b)
 		node->dns_listen =
 		        build_addresses(b, item, SCHEMA_NODES_DNS_LISTEN, &node->n_dns_listen);
 		node->controls = build_addresses(b, item, SCHEMA_NODES_CONTROLS, &node->n_controls);
-		build_interfaces(b, item, node);
+		build_ports(b, item, node);
+		build_dpdk(b, item, &node->dpdk);
 		build_tunnel_sources(b, item, node);
 	}
 	b->model->nodes = nodes;

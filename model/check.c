@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What must hold between the parts of a model. One pass a rule; none stops at a mistake. */
 #include "model/build.h"
+#include "model/device.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +69,29 @@ static void check_twice(const struct build *b, const struct item *item, enum sch
 				             addr_text(&addresses[i], text));
 }
 
+static void check_node_ports(const struct build *b, const struct model_node *node,
+                             const struct item *item)
+{
+	const struct value *items = bind_value(item, SCHEMA_NODES_PORTS);
+	char why[DEVICE_WHY_MAX];
+
+	for (size_t j = 0; j < node->n_ports; j++) {
+		const struct model_port *p = &node->ports[j];
+
+		if (*p->device && device_check(p, why))
+			bind_mistake(b->bind, &items->items[j], SCHEMA_NODES_PORTS_DEVICE, "%s",
+			             why);
+		for (size_t k = 0; k < j; k++) {
+			if (strcmp(p->interface, node->ports[k].interface) == 0)
+				bind_mistake(b->bind, item, SCHEMA_NODES_PORTS,
+				             "interface \"%s\" stands twice", p->interface);
+			if (*p->device && device_same(p->device, node->ports[k].device))
+				bind_mistake(b->bind, item, SCHEMA_NODES_PORTS,
+				             "device \"%.40s\" stands twice", p->device);
+		}
+	}
+}
+
 static void check_nodes(const struct build *b)
 {
 	const struct model *m = b->model;
@@ -77,12 +101,7 @@ static void check_nodes(const struct build *b)
 		const struct item *item = b->nodes.items[i];
 
 		check_twice(b, item, SCHEMA_NODES_DNS_LISTEN, node->dns_listen, node->n_dns_listen);
-		for (size_t j = 0; j < node->n_interfaces; j++)
-			for (size_t k = 0; k < j; k++)
-				if (strcmp(node->interfaces[j], node->interfaces[k]) == 0)
-					bind_mistake(b->bind, item, SCHEMA_NODES_PORTS,
-					             "interface \"%s\" stands twice",
-					             node->interfaces[j]);
+		check_node_ports(b, node, item);
 		for (size_t j = 0; j < i; j++)
 			check_prefixes_of(b, j, i);
 	}

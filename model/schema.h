@@ -62,6 +62,19 @@
 	  "Network interfaces that packets for VIPs come in on.")                                  \
 	X(NODES_PORTS_INTERFACE, "nodes[].ports[].interface", "interface", "", "", "1..15", "R",   \
 	  "The kernel's name of the interface.")                                                   \
+	X(NODES_PORTS_DEVICE, "nodes[].ports[].device", "text", "", "", "0..255", "S",             \
+	  "DPDK: what the port is driven by: a PCI address, or a virtual device such as "          \
+	  "\"net_memif0,socket=/run/m.sock\"; the kernel then sees the port as a TAP of the "      \
+	  "interface's name. Without one: AF_PACKET on the interface. XDP does not look at it.")   \
+	X(NODES_DPDK, "nodes[].dpdk", "group", "", "", "", "", "What DPDK may use.")               \
+	X(NODES_DPDK_CORES, "nodes[].dpdk.cores", "text", "", "", "0..127", "S",                   \
+	  "CPUs of the workers, such as \"2-5,8\", one worker each; without it one, on the last "  \
+	  "CPU that the process may use.")                                                         \
+	X(NODES_DPDK_HUGEPAGES, "nodes[].dpdk.hugepages", "enum auto|yes|no", "", "auto", "", "S", \
+	  "no: ordinary memory, for trials (not with PCI devices); auto: hugepages if enough are " \
+	  "free, else ordinary memory and a warning.")                                             \
+	X(NODES_DPDK_MEMORY, "nodes[].dpdk.memory", "integer", "MiB", "256", "64..262144", "S",    \
+	  "Memory for packets and queues.")                                                        \
 	X(NODES_TUNNEL_SOURCE, "nodes[].tunnel_source", "list of prefixes", "", "", "1..2", "R",   \
 	  "Outer source addresses of encapsulated packets, spread by flow: one prefix a family. "  \
 	  "Backends accept tunnels from these alone.")                                             \

@@ -143,6 +143,20 @@ static void put_tunnel_sources(FILE *f, const struct model_node *node)
 	fputs(" ];", f);
 }
 
+static void put_dpdk(FILE *f, const struct model_dpdk *dpdk)
+{
+	fputs(" dpdk = {", f);
+	if (dpdk->n_cores) {
+		fputs(" cores = \"", f);
+		for (uint32_t i = 0; i < dpdk->n_cores; i++)
+			fprintf(f, "%s%u", i ? "," : "", dpdk->cores[i]);
+		fputs("\";", f);
+	}
+	put_enum(f, "hugepages", SCHEMA_NODES_DPDK_HUGEPAGES, dpdk->hugepages);
+	put_number(f, "memory", dpdk->memory_mb);
+	fputs(" };", f);
+}
+
 static void put_nodes(FILE *f, const struct model *m)
 {
 	fputs("nodes = (\n", f);
@@ -154,12 +168,15 @@ static void put_nodes(FILE *f, const struct model *m)
 		put_text(f, "site", n->site->name);
 		put_enum(f, "driver", SCHEMA_NODES_DRIVER, n->driver);
 		fputs(" ports = (", f);
-		for (size_t j = 0; j < n->n_interfaces; j++) {
+		for (size_t j = 0; j < n->n_ports; j++) {
 			fputs(j ? ", {" : " {", f);
-			put_text(f, "interface", n->interfaces[j]);
+			put_text(f, "interface", n->ports[j].interface);
+			if (*n->ports[j].device)
+				put_text(f, "device", n->ports[j].device);
 			fputs(" }", f);
 		}
 		fputs(" );", f);
+		put_dpdk(f, &n->dpdk);
 		put_tunnel_sources(f, n);
 		put_number(f, "mtu", n->mtu);
 		put_addresses(f, "dns_listen", n->dns_listen, n->n_dns_listen);

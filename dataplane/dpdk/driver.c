@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The DPDK driver (weir/driver.h): a worker on the last of the process's CPUs, ports by
- * AF_PACKET on the kernel's interfaces.
+ * The DPDK driver (weir/driver.h): workers on their cores, ports by devices of DPDK's, each with a
+ * TAP for the kernel; or by AF_PACKET on the kernel's own interface.
  *
  * Tables lie in DIR/tables, a mapped file: the next process takes them over if it knows their
- * layout. Forwarding itself ends with the process. One process at a time holds a lock on
- * DIR/lock. One thread calls; it parks the worker to change its ports or tables.
+ * layout. Forwarding itself ends with the process; the TAPs (DIR/taps names them) stay. One
+ * process at a time holds a lock on DIR/lock. One thread calls; it parks the workers to change
+ * their ports or tables.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <net/if.h>
-#include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,31 +19,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <rte_dev.h>
-#include <rte_eal.h>
-#include <rte_errno.h>
-#include <rte_ethdev.h>
-#include <rte_launch.h>
-#include <rte_lcore.h>
-#include <rte_mbuf.h>
+#include <rte_ring.h>
 
 #include "base/log.h"
+#include "dataplane/dpdk/crew.h"
+#include "dataplane/dpdk/device.h"
+#include "dataplane/dpdk/eal.h"
 #include "dataplane/dpdk/tablefile.h"
-#include "dataplane/dpdk/worker.h"
+#include "dataplane/dpdk/tap.h"
 #include "dataplane/drivers.h"
 
-#define WORKERS     1u
-#define ROWS        (WORKERS + 1) /* of counters; the last one sums what smaller tables counted */
-#define POOL_MBUFS  16383u
-#define POOL_CACHE  256u
-#define QUEUE_LEN   512u
-#define MEMORY_MB   "256"
-#define WORKER_CORE 1u
+#define ROWS (WORKERS_MAX + 1) /* of counters; the last one sums what smaller tables counted */
+
+_Static_assert(WORKERS_MAX == MODEL_CORES_MAX && WORKERS_MAX == DRIVER_WORKERS_MAX, "one a core");
 
 struct port {
 	struct driver_port shown;
-	char device[RTE_ETH_NAME_MAX_LEN];
-	uint16_t id;
+	char wanted[256]; /* the device's text, as configured */
+	struct device device;
+	int taps[WORKERS_MAX]; /* -1 each: the kernel sees frames beside us */
+	bool has_tap;
+	struct rte_ring *outbox; /* or NULL: all workers have a queue */
 };
 
 struct driver {
@@ -55,68 +50,10 @@ struct driver {
 	struct owner_cold *seen_colds;
 	struct port ports[DRIVER_PORTS_MAX];
 	size_t n_ports;
-	struct worker worker;
-	bool running;
+	struct crew crew;
+	uint16_t mtu;
+	struct driver_why start_why; /* a warning of the start's, told with the first port */
 };
-
-/* What the library has once a process: it cannot be started twice. */
-static struct {
-	bool started;
-	struct rte_mempool *pool;
-} eal;
-
-static int say(struct driver_why *why, int err, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-
-static int say(struct driver_why *why, int err, const char *format, ...)
-{
-	va_list list;
-
-	va_start(list, format);
-	vsnprintf(why->text, sizeof(why->text), format, list);
-	va_end(list);
-	return err;
-}
-
-/* "0@(a,b,..),1@z": this thread where it was, the worker on the last CPU. */
-static void lcores(char *out, size_t size)
-{
-	size_t n = (size_t)snprintf(out, size, "--lcores=0@("), last = 0;
-	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof(set), &set))
-		CPU_SET(0, &set);
-	for (size_t cpu = 0; cpu < CPU_SETSIZE && n < size - 32; cpu++) {
-		if (!CPU_ISSET(cpu, &set))
-			continue;
-		n += (size_t)snprintf(out + n, size - n, "%s%zu", out[n - 1] == '(' ? "" : ",",
-		                      cpu);
-		last = cpu;
-	}
-	snprintf(out + n, size - n, "),%u@%zu", WORKER_CORE, last);
-}
-
-/* Without hugepages: enough for trials, and for AF_PACKET no slower. */
-static int start_eal(struct driver_why *why)
-{
-	char cores[4096];
-	char name[] = "weir-dataplane", no_huge[] = "--no-huge", memory[] = "-m",
-	     megabytes[] = MEMORY_MB, no_shared[] = "--no-shconf", no_pci[] = "--no-pci",
-	     quiet[] = "--log-level=error", no_telemetry[] = "--no-telemetry";
-	char *argv[] = { name,   no_huge, memory,       megabytes, no_shared,
-		         no_pci, quiet,   no_telemetry, cores,     NULL };
-
-	if (eal.started)
-		return 0;
-	lcores(cores, sizeof(cores));
-	if (rte_eal_init((int)(sizeof(argv) / sizeof(argv[0])) - 1, argv) < 0)
-		return say(why, -rte_errno, "DPDK does not start (%s): %s", cores,
-		           rte_strerror(rte_errno));
-	eal.started = true;
-	eal.pool = rte_pktmbuf_pool_create("weir", POOL_MBUFS, POOL_CACHE, 0,
-	                                   RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-	return 0;
-}
 
 static void path_of(const struct driver *d, const char *name, char out[PATH_MAX])
 {
@@ -128,15 +65,16 @@ static int lock_dir(struct driver *d, struct driver_why *why)
 	char path[PATH_MAX];
 
 	if (mkdir(d->dir, 0750) && errno != EEXIST)
-		return say(why, -errno, "%s cannot be made: %s", d->dir, strerror(errno));
+		return eal_say(why, -errno, "%s cannot be made: %s", d->dir, strerror(errno));
 	path_of(d, "lock", path);
 	d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
 	if (d->lock_fd < 0)
-		return say(why, -errno, "%s cannot be opened: %s", path, strerror(errno));
+		return eal_say(why, -errno, "%s cannot be opened: %s", path, strerror(errno));
 	if (flock(d->lock_fd, LOCK_EX | LOCK_NB))
-		return say(why, errno == EWOULDBLOCK ? -EBUSY : -errno,
-		           "another process drives %s: a weir-dataplane of this node runs already",
-		           d->dir);
+		return eal_say(
+		        why, errno == EWOULDBLOCK ? -EBUSY : -errno,
+		        "another process drives %s: a weir-dataplane of this node runs already",
+		        d->dir);
 	return 0;
 }
 
@@ -155,47 +93,19 @@ static int open_tables(struct driver *d, const struct driver_sizes *sizes, bool 
 	return tablefile_make(&d->now, path, sizes, ROWS, why);
 }
 
-/* The worker is parked, or does not run yet. */
-static void give_tables(struct driver *d)
+static void close_taps(struct port *p)
 {
-	d->worker.tables = d->now.tables;
-	d->worker.tables.cpu = 0;
+	for (uint32_t i = 0; p->has_tap && i < WORKERS_MAX; i++)
+		if (p->taps[i] >= 0)
+			close(p->taps[i]);
+	p->has_tap = false;
 }
 
-static int start_worker(struct driver *d, struct driver_why *why)
+static void stop_port(struct port *p)
 {
-	int err;
-
-	give_tables(d);
-	err = rte_eal_remote_launch(worker_run, &d->worker, WORKER_CORE);
-	if (err)
-		return say(why, err, "the worker cannot be started: %s", strerror(-err));
-	d->running = true;
-	return 0;
-}
-
-static void stop_worker(struct driver *d)
-{
-	const struct worker_counts *c = &d->worker.counts;
-
-	if (!d->running)
-		return;
-	__atomic_store_n(&d->worker.stop, true, __ATOMIC_RELEASE);
-	rte_eal_wait_lcore(WORKER_CORE);
-	d->running = false;
-	log_note("worker-stopped",
-	         "bursts=%llu/%llu/%llu/%llu/%llu/%llu/%llu sleeps=%llu unsent=%llu segmented=%llu",
-	         (unsigned long long)c->bursts[0], (unsigned long long)c->bursts[1],
-	         (unsigned long long)c->bursts[2], (unsigned long long)c->bursts[3],
-	         (unsigned long long)c->bursts[4], (unsigned long long)c->bursts[5],
-	         (unsigned long long)c->bursts[6], (unsigned long long)c->sleeps,
-	         (unsigned long long)c->unsent, (unsigned long long)c->segmented);
-}
-
-static void stop_port(const struct port *p)
-{
-	(void)rte_eth_dev_stop(p->id);
-	(void)rte_eal_hotplug_remove("vdev", p->device); /* closes it */
+	close_taps(p);
+	crew_free_ring(p->outbox);
+	device_close(&p->device);
 }
 
 static void forget_next(struct driver *d)
@@ -211,9 +121,10 @@ static void close_driver(struct driver *d)
 {
 	if (!d)
 		return;
-	stop_worker(d);
+	crew_stop(&d->crew);
 	for (size_t i = 0; i < d->n_ports; i++)
 		stop_port(&d->ports[i]);
+	crew_free(&d->crew);
 	forget_next(d);
 	tablefile_close(&d->now);
 	if (d->lock_fd >= 0)
@@ -225,22 +136,24 @@ static int open_driver(const struct driver_config *config, struct driver **out, 
                        struct driver_why *why)
 {
 	struct driver *d = calloc(1, sizeof(*d));
+	uint32_t n_workers;
 	int err;
 
 	why->text[0] = 0;
 	if (!d)
-		return say(why, -ENOMEM, "out of memory");
+		return eal_say(why, -ENOMEM, "out of memory");
 	d->lock_fd = -1;
+	d->mtu = config->mtu;
 	snprintf(d->dir, sizeof(d->dir), "%s", config->pin_dir);
 	err = lock_dir(d, why);
 	if (!err)
 		err = open_tables(d, &config->sizes, kept, why);
 	if (!err)
-		err = start_eal(why);
-	if (!err && !eal.pool)
-		err = say(why, -ENOMEM, "no memory for packets: " MEMORY_MB " MB are needed");
+		err = eal_start(config->dpdk, config->mtu, &n_workers, &d->start_why);
+	if (err && d->start_why.text[0])
+		*why = d->start_why;
 	if (!err)
-		err = start_worker(d, why);
+		err = crew_start(&d->crew, n_workers, &d->now.tables, why);
 	if (err) {
 		close_driver(d);
 		return err;
@@ -260,17 +173,35 @@ static void sizes(const struct driver *d, struct driver_sizes *out)
 	*out = d->now.sizes;
 }
 
-/* Tell the worker which ports there are. */
+/* A port as worker @p i sees it: with queue i, if there are so many. */
+static struct worker_port view(const struct port *p, uint32_t i, uint32_t n_workers)
+{
+	const struct device *e = &p->device;
+
+	return (struct worker_port){
+		.id = e->id,
+		.ifindex = p->shown.ifindex,
+		.tap = p->has_tap ? p->taps[i] : -1,
+		.rx = i < e->n_rx ? (int16_t)i : -1,
+		.tx = i < e->n_tx ? (int16_t)i : -1,
+		.spread = e->n_rx < n_workers,
+		.interrupt = i < e->n_rx ? device_interrupt(e, (uint16_t)i) : -1,
+		.outbox = i == 0 || i >= e->n_tx ? p->outbox : NULL,
+	};
+}
+
+/* Tell the workers which ports there are. */
 static void give_ports(struct driver *d)
 {
-	struct worker *w = &d->worker;
+	crew_park(&d->crew);
+	for (uint32_t i = 0; i < d->crew.n_workers; i++) {
+		struct worker *w = &d->crew.workers[i];
 
-	worker_park(w);
-	w->n_ports = 0;
-	for (size_t i = 0; i < d->n_ports; i++)
-		w->ports[w->n_ports++] =
-		        (struct worker_port){ d->ports[i].id, d->ports[i].shown.ifindex };
-	worker_unpark(w);
+		w->n_ports = 0;
+		for (size_t k = 0; k < d->n_ports; k++)
+			w->ports[w->n_ports++] = view(&d->ports[k], i, d->crew.n_workers);
+	}
+	crew_unpark(&d->crew);
 }
 
 static struct port *find_port(struct driver *d, const char *interface)
@@ -279,6 +210,24 @@ static struct port *find_port(struct driver *d, const char *interface)
 		if (!strcmp(d->ports[i].shown.name, interface))
 			return &d->ports[i];
 	return NULL;
+}
+
+/* Names of the TAPs, for remove_all() of a later process. */
+static void write_taps(const struct driver *d)
+{
+	char path[PATH_MAX];
+	FILE *f;
+
+	path_of(d, "taps", path);
+	f = fopen(path, "we");
+	if (!f) {
+		log_warn("taps-not-noted", "path=%s error=\"%s\"", path, strerror(errno));
+		return;
+	}
+	for (size_t i = 0; i < d->n_ports; i++)
+		if (d->ports[i].has_tap)
+			fprintf(f, "%s\n", d->ports[i].shown.name);
+	fclose(f);
 }
 
 static void remove_port(struct driver *d, struct port *p)
@@ -290,66 +239,90 @@ static void remove_port(struct driver *d, struct port *p)
 	stop_port(&gone);
 }
 
-static int start_device(uint16_t id)
+static int make_tap(const struct driver *d, struct port *p, struct driver_why *why)
 {
-	const struct rte_eth_conf conf = { 0 };
-	int err = rte_eth_dev_configure(id, 1, 1, &conf);
-
-	if (!err)
-		err = rte_eth_rx_queue_setup(id, 0, QUEUE_LEN, SOCKET_ID_ANY, NULL, eal.pool);
-	if (!err)
-		err = rte_eth_tx_queue_setup(id, 0, QUEUE_LEN, SOCKET_ID_ANY, NULL);
-	return err ? err : rte_eth_dev_start(id);
-}
-
-static int make_port(struct port *p, const char *interface, struct driver_why *why)
-{
-	char args[64];
+	struct tap_config c = { .name = p->shown.name,
+		                .mtu = d->mtu,
+		                .n_queues = d->crew.n_workers };
 	int err;
 
-	snprintf(p->device, sizeof(p->device), "net_af_packet_%s", interface);
-	snprintf(args, sizeof(args), "iface=%s", interface);
-	err = rte_eal_hotplug_add("vdev", p->device, args);
+	memcpy(c.mac, p->device.mac, sizeof(c.mac));
+	err = tap_open(&c, p->taps, &p->shown.ifindex, why);
 	if (err)
-		return say(why, err, "%s cannot be opened by AF_PACKET: %s (CAP_NET_RAW is needed)",
-		           interface, strerror(-err));
-	err = rte_eth_dev_get_port_by_name(p->device, &p->id);
-	if (!err)
-		err = start_device(p->id);
-	if (err) {
-		say(why, err, "%s cannot be started: %s", interface, strerror(-err));
-		(void)rte_eal_hotplug_remove("vdev", p->device);
-	}
+		return err;
+	p->has_tap = true;
+	for (uint32_t i = d->crew.n_workers; i < WORKERS_MAX; i++)
+		p->taps[i] = -1;
+	tap_carrier(p->taps[0], p->device.up);
+	return 0;
+}
+
+static int make_outbox(const struct driver *d, struct port *p, struct driver_why *why)
+{
+	char name[32];
+
+	if (p->device.n_tx >= d->crew.n_workers)
+		return 0;
+	snprintf(name, sizeof(name), "outbox-%u", p->device.id);
+	p->outbox = rte_ring_create(name, CREW_RING_LEN, SOCKET_ID_ANY, RING_F_SC_DEQ);
+	return p->outbox ? 0 : eal_say(why, -ENOMEM, "no memory for rings: raise dpdk.memory");
+}
+
+static int make_port(const struct driver *d, struct port *p, const struct model_port *wanted,
+                     struct driver_why *why)
+{
+	int err = device_open(&p->device, wanted, d->crew.n_workers, d->mtu, why);
+
+	if (err)
+		return err;
+	snprintf(p->shown.name, sizeof(p->shown.name), "%s", wanted->interface);
+	snprintf(p->wanted, sizeof(p->wanted), "%s", wanted->device);
+	p->shown.ifindex = if_nametoindex(wanted->interface);
+	p->shown.native = *wanted->device != 0;
+	err = make_outbox(d, p, why);
+	if (!err && !model_port_shares_kernel(wanted))
+		err = make_tap(d, p, why);
+	if (err)
+		stop_port(p);
 	return err;
 }
 
-static int attach(struct driver *d, const char *interface, struct driver_port *out,
+/* Whether @p p is what is wanted still: the same device, the kernel's interface not replaced. */
+static bool stands(const struct port *p, const struct model_port *wanted)
+{
+	return p->shown.ifindex == if_nametoindex(wanted->interface) &&
+	       !strcmp(p->wanted, wanted->device);
+}
+
+static int attach(struct driver *d, const struct model_port *wanted, struct driver_port *out,
                   struct driver_why *why)
 {
-	uint32_t ifindex = if_nametoindex(interface);
-	struct port *old = find_port(d, interface), p = { .shown = { .ifindex = ifindex } };
+	struct port *p = find_port(d, wanted->interface), fresh = { 0 };
 	int err;
 
 	why->text[0] = 0;
-	if (old && old->shown.ifindex != ifindex) {
-		remove_port(d, old);
-		old = NULL;
+	if (p && stands(p, wanted)) {
+		*out = p->shown;
+		return 0;
 	}
-	if (!ifindex)
-		return say(why, -ENODEV, "there is no interface %s", interface);
-	if (!old) {
-		if (d->n_ports == DRIVER_PORTS_MAX)
-			return say(why, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
-		err = make_port(&p, interface, why);
-		if (err)
-			return err;
-		snprintf(p.shown.name, sizeof(p.shown.name), "%s", interface);
-		old = &d->ports[d->n_ports++];
-		*old = p;
-		give_ports(d);
-	}
-	*out = old->shown;
-	say(why, 0, "AF_PACKET: for trials; the kernel copies each frame");
+	if (p)
+		remove_port(d, p);
+	if (model_port_shares_kernel(wanted) && !if_nametoindex(wanted->interface))
+		return eal_say(why, -ENODEV, "there is no interface %s", wanted->interface);
+	if (d->n_ports == DRIVER_PORTS_MAX)
+		return eal_say(why, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
+	err = make_port(d, &fresh, wanted, why);
+	if (err)
+		return err;
+	d->ports[d->n_ports++] = fresh;
+	give_ports(d);
+	write_taps(d);
+	*out = fresh.shown;
+	if (!*why->text)
+		*why = d->start_why;
+	d->start_why.text[0] = 0;
+	if (!*why->text && !fresh.has_tap)
+		eal_say(why, 0, "AF_PACKET: for trials; the kernel copies each frame");
 	return 0;
 }
 
@@ -358,8 +331,12 @@ static int detach(struct driver *d, const char *interface, struct driver_why *wh
 	struct port *p = find_port(d, interface);
 
 	why->text[0] = 0;
-	if (p)
-		remove_port(d, p);
+	if (!p)
+		return 0;
+	if (p->has_tap)
+		tap_end(p->taps[0]);
+	remove_port(d, p);
+	write_taps(d);
 	return 0;
 }
 
@@ -410,7 +387,7 @@ static int resize_begin(struct driver *d, const struct driver_sizes *wanted,
 	if (!d->seen_exceptions || !d->seen_colds) {
 		forget_next(d);
 		(void)unlink(path);
-		return say(why, -ENOMEM, "out of memory for larger tables");
+		return eal_say(why, -ENOMEM, "out of memory for larger tables");
 	}
 	tablefile_copy(&d->now, &d->next);
 	*next = d->next.tables;
@@ -442,9 +419,9 @@ static int resize_commit(struct driver *d, struct driver_why *why)
 	why->text[0] = 0;
 	path_of(d, "tables", path);
 	path_of(d, "tables.next", next);
-	worker_park(&d->worker);
+	crew_park(&d->crew);
 	if (rename(next, path)) {
-		err = say(why, -errno, "%s cannot be put in place: %s", path, strerror(errno));
+		err = eal_say(why, -errno, "%s cannot be put in place: %s", path, strerror(errno));
 		(void)unlink(next);
 	} else {
 		replay(d);
@@ -452,43 +429,71 @@ static int resize_commit(struct driver *d, struct driver_why *why)
 		tablefile_close(&d->now);
 		d->now = d->next;
 		memset(&d->next, 0, sizeof(d->next));
-		give_tables(d);
+		crew_tables(&d->crew, &d->now.tables);
 	}
-	worker_unpark(&d->worker);
+	crew_unpark(&d->crew);
 	forget_next(d);
 	return err;
 }
 
 static void grace(struct driver *d)
 {
-	worker_grace(&d->worker);
+	crew_grace(&d->crew);
 }
 
-/* The worker asks for the time itself. */
+/* Workers ask for the time themselves. Links are looked at, and the kernel is told. */
 static int tick(struct driver *d)
 {
-	(void)d;
+	for (size_t i = 0; i < d->n_ports; i++) {
+		struct port *p = &d->ports[i];
+
+		if (!device_link_changed(&p->device))
+			continue;
+		log_warn("link-changed", "port=%s device=%s up=%d", p->shown.name, p->device.name,
+		         p->device.up);
+		if (p->has_tap)
+			tap_carrier(p->taps[0], p->device.up);
+	}
 	return 0;
+}
+
+static void remove_taps(const struct driver *d)
+{
+	char path[PATH_MAX], name[32];
+	FILE *f;
+
+	path_of(d, "taps", path);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	while (fgets(name, sizeof(name), f)) {
+		name[strcspn(name, "\n")] = 0;
+		tap_remove(name);
+	}
+	fclose(f);
 }
 
 static int remove_all(const char *pin_dir, struct driver_why *why)
 {
-	static const char *const names[] = { "tables", "tables.next", "lock" };
+	static const char *const names[] = { "tables", "tables.next", "taps", "lock" };
 	struct driver d = { .lock_fd = -1 };
 	char path[PATH_MAX];
 	int err;
 
 	snprintf(d.dir, sizeof(d.dir), "%s", pin_dir);
 	if (access(pin_dir, F_OK))
-		return say(why, -ENOENT, "no tables are at %s", pin_dir);
+		return eal_say(why, -ENOENT, "no tables are at %s", pin_dir);
 	err = lock_dir(&d, why);
+	if (!err)
+		remove_taps(&d);
 	for (size_t i = 0; !err && i < sizeof(names) / sizeof(names[0]); i++) {
 		path_of(&d, names[i], path);
 		if (unlink(path) && errno != ENOENT)
-			err = say(why, -errno, "%s cannot be removed: %s", path, strerror(errno));
+			err = eal_say(why, -errno, "%s cannot be removed: %s", path,
+			              strerror(errno));
 	}
 	if (!err && rmdir(pin_dir))
-		err = say(why, -errno, "%s cannot be removed: %s", pin_dir, strerror(errno));
+		err = eal_say(why, -errno, "%s cannot be removed: %s", pin_dir, strerror(errno));
 	if (d.lock_fd >= 0)
 		close(d.lock_fd);
 	return err;
@@ -526,6 +531,7 @@ static const struct driver_ops driver_dpdk = {
 	.resize_commit = resize_commit,
 	.grace = grace,
 	.tick = tick,
+	.tick_s = 1,
 	.close = close_driver,
 	.remove = remove_all,
 	.map = map_tables,

@@ -1,25 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "dataplane/dpdk/worker.h"
 
+#include <poll.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_pause.h>
+#include <rte_ring.h>
 
+#include "dataplane/dpdk/exception.h"
+#include "dataplane/dpdk/spread.h"
 #include "weir/fwd/burst.h"
 
 _Static_assert(WORKER_BURST <= FWD_BURST_MAX, "a burst fits");
+_Static_assert(POLICE_COUNT <= DRIVER_CLASSES_MAX, "a count each");
 
 /* A burst with the buffers that its frames lie in. */
 struct round {
 	struct fwd_burst burst;
 	struct rte_mbuf *in[WORKER_BURST];
-	/* To one port at a time, in order. */
+	/* To one port at a time, in order, and as what each is counted. */
 	struct rte_mbuf *out[WORKER_BURST];
-	uint16_t n_out, out_port;
+	uint8_t reasons[WORKER_BURST];
+	uint16_t n_out;
+	const struct worker_port *to;
+	uint64_t now_ns; /* 0: not asked yet */
 };
+
+/* What is no verdict's: the host's own frames. */
+#define OWN_FRAME FWD_REASON_COUNT
 
 uint32_t worker_size(uint32_t n)
 {
@@ -29,30 +41,48 @@ uint32_t worker_size(uint32_t n)
 		n >>= 1;
 		i++;
 	}
-	return i < WORKER_SIZES ? i : WORKER_SIZES - 1;
+	return i < DRIVER_BURST_SIZES ? i : DRIVER_BURST_SIZES - 1;
 }
 
-static void count(uint64_t *c, uint64_t n)
+/* A frame was counted as @p from and became @p to. */
+static void recount(struct worker *w, enum fwd_reason from, enum fwd_reason to)
 {
-	__atomic_store_n(c, *c + n, __ATOMIC_RELAXED);
+	struct fwd_cpu *cpu = fwd_port_cpu(&w->tables);
+
+	if (from == OWN_FRAME) {
+		worker_count(&w->counts.from_kernel_lost, 1);
+		return;
+	}
+	cpu->reason[to]++;
+	cpu->reason[from]--;
+}
+
+/* @return frames that were sent, or given to who sends */
+static uint16_t send_out(const struct worker_port *to, struct rte_mbuf **frames, uint16_t n)
+{
+	if (to->tx >= 0)
+		return rte_eth_tx_burst(to->id, (uint16_t)to->tx, frames, n);
+	return (uint16_t)rte_ring_enqueue_burst(to->outbox, (void **)frames, n, NULL);
 }
 
 static void flush(struct worker *w, struct round *r)
 {
-	uint16_t sent = r->n_out ? rte_eth_tx_burst(r->out_port, 0, r->out, r->n_out) : 0;
+	uint16_t sent = r->n_out ? send_out(r->to, r->out, r->n_out) : 0;
 
-	if (sent < r->n_out) {
-		count(&w->counts.unsent, r->n_out - sent);
+	for (uint16_t i = sent; i < r->n_out; i++)
+		recount(w, (enum fwd_reason)r->reasons[i], FWD_REASON_NOT_SENT);
+	if (sent < r->n_out)
 		rte_pktmbuf_free_bulk(r->out + sent, (unsigned int)(r->n_out - sent));
-	}
 	r->n_out = 0;
 }
 
-static void put(struct worker *w, struct round *r, struct rte_mbuf *m, uint16_t port)
+static void put(struct worker *w, struct round *r, struct rte_mbuf *m, const struct worker_port *to,
+                enum fwd_reason reason)
 {
-	if (port != r->out_port)
+	if (to != r->to || r->n_out == WORKER_BURST)
 		flush(w, r);
-	r->out_port = port;
+	r->to = to;
+	r->reasons[r->n_out] = (uint8_t)reason;
 	r->out[r->n_out++] = m;
 }
 
@@ -73,44 +103,78 @@ static void set_frame(struct rte_mbuf *m, const struct fwd_packet *packet)
 	m->ol_flags = 0;
 }
 
+static uint64_t now_ns(struct round *r)
+{
+	struct timespec t;
+
+	if (!r->now_ns) {
+		clock_gettime(CLOCK_MONOTONIC, &t);
+		r->now_ns = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+	}
+	return r->now_ns;
+}
+
 /*
- * Carry out a verdict. What is the kernel's it has already: a port is an AF_PACKET socket on
- * the kernel's own interface, which sees each frame beside it.
+ * To the kernel. Where a port is an AF_PACKET socket on the kernel's own interface, it has
+ * seen the frame beside it.
  */
+static void pass(struct worker *w, struct round *r, const struct worker_port *in, uint32_t i)
+{
+	enum fwd_reason reason;
+
+	if (in->tap < 0) {
+		rte_pktmbuf_free(r->in[i]);
+		return;
+	}
+	reason = exception_give(w, in, r->in[i], now_ns(r));
+	if (reason != FWD_REASON_COUNT)
+		recount(w, r->burst.verdicts[i].reason, reason);
+}
+
+/* Carry out a verdict. */
 static void finish(struct worker *w, struct round *r, const struct worker_port *in, uint32_t i)
 {
 	const struct fwd_verdict *v = &r->burst.verdicts[i];
 	const struct worker_port *to = in;
+	enum fwd_kind kind = fwd_reason_kind(v->reason);
 
-	if (fwd_reason_kind(v->reason) != FWD_KIND_TX) {
-		rte_pktmbuf_free(r->in[i]);
+	if (kind == FWD_KIND_PASS) {
+		pass(w, r, in, i);
 		return;
 	}
-	if (v->backend && v->backend->ifindex != in->ifindex)
+	if (kind == FWD_KIND_TX && v->backend && v->backend->ifindex != in->ifindex)
 		to = port_of(w, v->backend->ifindex);
-	if (!to) {
-		count(&w->counts.unsent, 1);
+	if (kind != FWD_KIND_TX || !to) {
+		if (kind == FWD_KIND_TX)
+			recount(w, v->reason, FWD_REASON_NOT_SENT);
 		rte_pktmbuf_free(r->in[i]);
 		return;
 	}
 	set_frame(r->in[i], &r->burst.packets[i]);
-	put(w, r, r->in[i], to->id);
+	put(w, r, r->in[i], to, v->reason);
 }
 
-/* Take what has come in. @return frames for the burst, all in one buffer each */
-static uint32_t take(struct worker *w, struct round *r, const struct worker_port *port)
+static void drop_segmented(struct worker *w, struct rte_mbuf *m)
 {
-	uint16_t n = rte_eth_rx_burst(port->id, 0, r->in, WORKER_BURST);
+	struct fwd_cpu *cpu = fwd_port_cpu(&w->tables);
+
+	cpu->received++;
+	cpu->received_bytes += m->pkt_len;
+	cpu->reason[FWD_REASON_SEGMENTED]++;
+	rte_pktmbuf_free(m);
+}
+
+/* Make the @p n frames in r->in the burst, all in one buffer each. @return how many are left */
+static uint32_t load(struct worker *w, struct round *r, uint32_t n)
+{
 	uint32_t kept = 0;
 
-	count(&w->counts.bursts[worker_size(n)], 1);
-	for (uint16_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = r->in[i];
 		uint8_t *data = rte_pktmbuf_mtod(m, uint8_t *);
 
 		if (m->nb_segs != 1) {
-			count(&w->counts.segmented, 1);
-			rte_pktmbuf_free(m);
+			drop_segmented(w, m);
 			continue;
 		}
 		r->in[kept] = m;
@@ -129,32 +193,209 @@ static uint32_t seconds(void)
 	return (uint32_t)t.tv_sec;
 }
 
-static uint32_t serve(struct worker *w, struct round *r, const struct worker_port *port)
+static const struct worker_port *port_by_id(const struct worker *w, uint16_t id)
 {
-	uint32_t n = take(w, r, port);
+	for (uint32_t i = 0; i < w->n_ports; i++)
+		if (w->ports[i].id == id)
+			return &w->ports[i];
+	return NULL;
+}
 
+/* Forward the @p n frames in r->in; @p in NULL: each says its own port. */
+static void forward(struct worker *w, struct round *r, const struct worker_port *in, uint32_t n)
+{
+	n = load(w, r, n);
 	if (!n)
-		return 0;
+		return;
 	w->tables.now_s = seconds();
 	fwd_forward_burst(&w->tables, w->tables.root, &r->burst);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct worker_port *from = in ? in : port_by_id(w, r->in[i]->port);
+
+		if (from) {
+			finish(w, r, from, i);
+		} else { /* the port went while the frame was handed over */
+			recount(w, r->burst.verdicts[i].reason, FWD_REASON_NOT_SENT);
+			rte_pktmbuf_free(r->in[i]);
+		}
+	}
+	flush(w, r);
+}
+
+/* Give frames of other workers' flows to them. @return how many stay, in r->in */
+static uint32_t hand_over(struct worker *w, struct round *r, const struct worker_port *port,
+                          uint32_t n)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct rte_mbuf *m = r->in[i];
+		uint32_t hash = spread_hash(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len),
+		         to = (uint32_t)((uint64_t)hash * w->n_workers >> 32);
+
+		r->in[i]->port = port->id;
+		if (to == w->index || rte_ring_enqueue(w->inboxes[to], r->in[i]))
+			r->in[kept++] = r->in[i]; /* its owner is overrun: better here than lost */
+		else
+			worker_count(&w->counts.handed_over, 1);
+	}
+	return kept;
+}
+
+/* Take what has come in by a queue of ours. @return frames */
+static uint32_t serve(struct worker *w, struct round *r, const struct worker_port *port)
+{
+	uint32_t n = rte_eth_rx_burst(port->id, (uint16_t)port->rx, r->in, WORKER_BURST), kept = n;
+
+	worker_count(&w->counts.bursts[worker_size(n)], 1);
+	if (!n)
+		return 0;
+	worker_count(&w->counts.frames, n);
+	if (port->spread)
+		kept = hand_over(w, r, port, n);
+	forward(w, r, port, kept);
+	return n;
+}
+
+static uint32_t serve_inbox(struct worker *w, struct round *r)
+{
+	uint32_t n =
+	        rte_ring_dequeue_burst(w->inboxes[w->index], (void **)r->in, WORKER_BURST, NULL);
+
+	if (n)
+		forward(w, r, NULL, n);
+	return n;
+}
+
+/* Send what workers without a queue of the port want sent. */
+static uint32_t serve_outbox(struct worker *w, struct round *r, const struct worker_port *port)
+{
+	uint32_t n = rte_ring_dequeue_burst(port->outbox, (void **)r->in, WORKER_BURST, NULL);
+
 	for (uint32_t i = 0; i < n; i++)
-		finish(w, r, port, i);
+		put(w, r, r->in[i], port, FWD_REASON_FORWARDED);
 	flush(w, r);
 	return n;
 }
 
-/* Nothing came: poll on for a while, then sleep longer and longer. */
-static void idle(struct worker *w, uint32_t empty)
+static uint32_t serve_kernel(struct worker *w, struct round *r, const struct worker_port *port)
+{
+	uint32_t n = exception_take(w, port, r->in, WORKER_BURST);
+
+	for (uint32_t i = 0; i < n; i++)
+		put(w, r, r->in[i], port, OWN_FRAME);
+	flush(w, r);
+	return n;
+}
+
+/* Reading a TAP costs a system call: not in each round, while there is traffic. */
+static uint32_t serve_kernels(struct worker *w, struct round *r, uint64_t tsc, bool idle)
+{
+	uint32_t n = 0;
+
+	if (!idle && tsc - w->tap_tsc < w->tap_every)
+		return 0;
+	w->tap_tsc = tsc;
+	for (uint32_t i = 0; i < w->n_ports; i++)
+		if (w->ports[i].tap >= 0)
+			n += serve_kernel(w, r, &w->ports[i]);
+	return n;
+}
+
+/* @return frames of any kind */
+static uint32_t serve_all(struct worker *w, struct round *r, bool idle)
+{
+	uint64_t from = rte_rdtsc();
+	uint32_t n = 0;
+
+	r->now_ns = 0;
+	for (uint32_t i = 0; i < w->n_ports; i++)
+		if (w->ports[i].rx >= 0)
+			n += serve(w, r, &w->ports[i]);
+	if (w->n_workers > 1) {
+		n += serve_inbox(w, r);
+		for (uint32_t i = 0; i < w->n_ports; i++)
+			if (w->ports[i].tx >= 0 && w->ports[i].outbox)
+				n += serve_outbox(w, r, &w->ports[i]);
+	}
+	if (n)
+		worker_count(&w->counts.cycles, rte_rdtsc() - from);
+	return n + serve_kernels(w, r, from, idle);
+}
+
+/* Turn receive interrupts on or off. @return whether all queues of ours have them */
+static bool set_interrupts(const struct worker *w, bool on)
+{
+	bool all = true;
+
+	for (uint32_t i = 0; i < w->n_ports; i++) {
+		const struct worker_port *p = &w->ports[i];
+
+		if (p->rx < 0)
+			continue;
+		if (p->interrupt < 0)
+			all = false;
+		else if (on)
+			all &= !rte_eth_dev_rx_intr_enable(p->id, (uint16_t)p->rx);
+		else
+			(void)rte_eth_dev_rx_intr_disable(p->id, (uint16_t)p->rx);
+	}
+	return all && w->n_workers == 1; /* an inbox has none */
+}
+
+/* Wait for a TAP, an interrupt, the control thread, or the time. */
+static void rest(const struct worker *w, uint64_t ns)
+{
+	struct pollfd fds[2 * DRIVER_PORTS_MAX + 1] = { { w->wake, POLLIN, 0 } };
+	const struct timespec t = { (time_t)(ns / NS_PER_S), (long)(ns % NS_PER_S) };
+	uint64_t events;
+	nfds_t n = 1;
+
+	for (uint32_t i = 0; i < w->n_ports; i++) {
+		if (w->ports[i].tap >= 0)
+			fds[n++] = (struct pollfd){ w->ports[i].tap, POLLIN, 0 };
+		if (w->ports[i].interrupt >= 0)
+			fds[n++] = (struct pollfd){ w->ports[i].interrupt, POLLIN, 0 };
+	}
+	if (ppoll(fds, n, &t, NULL) <= 0)
+		return;
+	for (nfds_t i = 0; i < n; i++) {
+		bool counter = fds[i].fd == w->wake;
+
+		for (uint32_t k = 0; k < w->n_ports; k++)
+			counter |= fds[i].fd == w->ports[k].interrupt;
+		if (counter && fds[i].revents & POLLIN)
+			(void)!read(fds[i].fd, &events, sizeof(events));
+	}
+}
+
+/*
+ * Nothing came: poll on for a while, then sleep longer and longer, and at last until an
+ * interrupt where there are some. What came before they were on raises none: look once more.
+ */
+static void idle(struct worker *w, struct round *r, uint32_t *empty)
 {
 	uint32_t us;
 
-	if (empty < WORKER_IDLE_SPIN) {
+	if (*empty < WORKER_IDLE_SPIN) {
 		rte_pause();
 		return;
 	}
-	us = (empty - WORKER_IDLE_SPIN + 1) * 10;
-	count(&w->counts.sleeps, 1);
-	usleep(us < WORKER_SLEEP_US ? us : WORKER_SLEEP_US);
+	us = (*empty - WORKER_IDLE_SPIN + 1) * 10;
+	worker_count(&w->counts.sleeps, 1);
+	if (us < WORKER_SLEEP_US) {
+		rest(w, us * 1000ull);
+		return;
+	}
+	if (!set_interrupts(w, true)) {
+		rest(w, WORKER_SLEEP_US * 1000ull);
+	} else if (serve_all(w, r, true)) {
+		*empty = 0;
+	} else {
+		worker_count(&w->counts.interrupts, 1);
+		rest(w, WORKER_WAIT_MS * 1000000ull);
+	}
+	(void)set_interrupts(w, false);
 }
 
 static void rest_parked(struct worker *w)
@@ -170,25 +411,36 @@ int worker_run(void *arg)
 {
 	static _Thread_local struct round r;
 	struct worker *w = arg;
-	uint32_t empty = 0, n;
+	uint32_t empty = 0;
 
+	police_init(&w->police, now_ns(&r));
 	while (!__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
-		if (__atomic_load_n(&w->park, __ATOMIC_ACQUIRE))
+		if (__atomic_load_n(&w->park, __ATOMIC_ACQUIRE)) {
+			r.to = NULL; /* ports may be others afterwards */
 			rest_parked(w);
-		n = 0;
-		for (uint32_t i = 0; i < w->n_ports; i++)
-			n += serve(w, &r, &w->ports[i]);
+		}
+		if (serve_all(w, &r, empty > WORKER_IDLE_SPIN))
+			empty = 0;
+		else
+			empty += empty < WORKER_IDLE_SPIN + WORKER_SLEEP_US;
 		__atomic_store_n(&w->rounds, w->rounds + 1, __ATOMIC_RELEASE);
-		empty = n ? 0 : empty + (empty < WORKER_IDLE_SPIN + WORKER_SLEEP_US);
 		if (empty)
-			idle(w, empty);
+			idle(w, &r, &empty);
 	}
 	return 0;
+}
+
+static void wake(const struct worker *w)
+{
+	const uint64_t one = 1;
+
+	(void)!write(w->wake, &one, sizeof(one));
 }
 
 void worker_park(struct worker *w)
 {
 	__atomic_store_n(&w->park, true, __ATOMIC_RELEASE);
+	wake(w);
 	while (!__atomic_load_n(&w->parked, __ATOMIC_ACQUIRE))
 		usleep(10);
 }
@@ -206,6 +458,8 @@ void worker_grace(struct worker *w)
 
 	/* One round may have begun before the call; the one after it did not. */
 	while (__atomic_load_n(&w->rounds, __ATOMIC_ACQUIRE) - rounds < 2 &&
-	       !__atomic_load_n(&w->parked, __ATOMIC_ACQUIRE))
+	       !__atomic_load_n(&w->parked, __ATOMIC_ACQUIRE)) {
+		wake(w);
 		usleep(10);
+	}
 }

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The worker: one core that takes bursts from ports, forwards them (weir/fwd/burst.h) and
- * sends them, run to completion.
+ * A worker: one core that takes bursts from its queues, forwards them (weir/fwd/burst.h) and
+ * sends them, run to completion; and that carries the host's own frames between its queues
+ * and its TAPs (exception.h).
+ *
+ * Where a port has fewer queues than there are workers, those with a queue hand frames over
+ * by flow (`inbox`), and those without one have them sent (`outbox`).
  *
  * The control thread changes a worker's ports and tables only while it is parked. What a
  * worker counts it alone writes.
@@ -10,36 +14,46 @@
 #ifndef WEIR_DATAPLANE_DPDK_WORKER_H
 #define WEIR_DATAPLANE_DPDK_WORKER_H
 
+#include "dataplane/dpdk/police.h"
 #include "weir/driver.h"
 #include "weir/fwd/user.h"
 
-#define WORKER_BURST     32u
-#define WORKER_SIZES     7u   /**< bursts of 0, 1, 2.., 4.., 8.., 16.., 32 frames */
-#define WORKER_SLEEP_US  400u /**< the longest: the first packet after idling waits less than 1 ms */
-#define WORKER_IDLE_SPIN 200u /**< empty rounds before the first sleep */
+struct rte_mempool;
+struct rte_ring;
 
-/** What a worker saw, beside what the tables count. */
-struct worker_counts {
-	uint64_t bursts[WORKER_SIZES]; /**< by the power of two that their size reaches */
-	uint64_t unsent;               /**< verdicts to send that the port did not take */
-	uint64_t segmented;            /**< frames in several buffers: dropped, never configured */
-	uint64_t sleeps;
-};
+#define WORKER_BURST 32u
+#define WORKER_SLEEP_US                                                                            \
+	400u /**< the longest without interrupts: the first packet waits less than 1 ms */
+#define WORKER_WAIT_MS   20u  /**< the longest with them; LACP wants to be polled every 100 ms */
+#define WORKER_IDLE_SPIN 200u /**< empty rounds before the first sleep */
+#define WORKERS_MAX      32u
 
 struct worker_port {
 	uint16_t id; /**< DPDK's */
 	uint32_t ifindex;
+	int tap;        /**< own queue of the port's TAP; -1: the kernel sees frames itself */
+	int16_t rx, tx; /**< own queue, or -1 */
+	bool spread;    /**< hand frames over: others have no queue */
+	int interrupt;  /**< descriptor of the receive interrupt, or -1 */
+	struct rte_ring *outbox; /**< where tx is -1: to who sends; for its owner: from them */
 };
 
 struct worker {
 	struct fwd_tables tables; /**< its own view: row of counters, time */
 	struct worker_port ports[DRIVER_PORTS_MAX];
 	uint32_t n_ports;
-	struct worker_counts counts;
-	uint64_t rounds;   /**< atomic: rounds ended; no burst reads tables between two */
-	bool park, parked; /**< atomic: asked, answered */
-	bool stop;         /**< atomic */
-};
+	uint32_t index;
+	struct rte_mempool *pool;
+	struct rte_ring *inboxes[WORKERS_MAX]; /**< of all workers; NULL: one worker */
+	uint32_t n_workers;
+	int wake; /**< eventfd: ends a sleep */
+	struct driver_worker counts;
+	struct police police;
+	uint64_t tap_tsc, tap_every; /**< when TAPs were last read; how often they are, in cycles */
+	uint64_t rounds;             /**< atomic: rounds ended; no burst reads tables between two */
+	bool park, parked;           /**< atomic: asked, answered */
+	bool stop;                   /**< atomic */
+} __attribute__((aligned(128)));
 
 /** The thread: returns 0 when worker.stop is set. @p arg is the struct worker. */
 int worker_run(void *arg);
@@ -50,7 +64,13 @@ void worker_unpark(struct worker *w);
 /** Control thread: return when all bursts under way have ended. */
 void worker_grace(struct worker *w);
 
-/** Which of worker_counts.bursts counts a burst of @p n frames. */
+/** Which of driver_worker.bursts counts a burst of @p n frames. */
 uint32_t worker_size(uint32_t n);
+
+/** Add @p n to a count of the worker's own; for its thread. */
+static inline void worker_count(uint64_t *c, uint64_t n)
+{
+	__atomic_store_n(c, *c + n, __ATOMIC_RELAXED);
+}
 
 #endif

@@ -18,6 +18,8 @@
 
 struct driver;
 struct fwd_tables; /* weir/fwd/user.h */
+struct model_dpdk; /* weir/model.h */
+struct model_port;
 
 #define DRIVER_PORTS_MAX 16u
 #define DRIVER_WHY_MAX   1024u
@@ -36,6 +38,8 @@ struct driver_config {
 	const char *
 	        pin_dir; /**< effect_pin_dir(): where the state that outlives the process is named */
 	struct driver_sizes sizes; /**< for new tables; existing ones of equal layout keep theirs */
+	const struct model_dpdk *dpdk; /**< borrowed; XDP does not look at it */
+	uint16_t mtu;                  /**< the node's, bytes of IP */
 };
 
 /** What went wrong, in a sentence that also says what to do; one line of text. */
@@ -48,6 +52,22 @@ struct driver_port {
 	char name[16]; /**< kernel name */
 	uint32_t ifindex;
 	bool native; /**< false: the generic mode, slower, as last resort */
+};
+
+#define DRIVER_BURST_SIZES 8u /**< bursts of 0, 1, 2.., 4.., 8.., 16.., 32.., 64 frames */
+#define DRIVER_CLASSES_MAX 8u /**< of the frames for the kernel */
+#define DRIVER_WORKERS_MAX 32u
+
+/** What a worker of a driver in user space did, beside what the tables count. */
+struct driver_worker {
+	uint64_t bursts[DRIVER_BURST_SIZES]; /**< by the power of two that their size reaches */
+	uint64_t frames, cycles;             /**< received; cycles in rounds that had frames */
+	uint64_t sleeps, interrupts; /**< times that it slept; of them with receive interrupts on */
+	uint64_t handed_over;        /**< frames given to another worker, for want of queues */
+	uint64_t to_kernel[DRIVER_CLASSES_MAX]; /**< frames by class */
+	uint64_t policed[DRIVER_CLASSES_MAX];
+	uint64_t from_kernel, from_kernel_lost;
+	uint32_t cpu;
 };
 
 struct driver_ops {
@@ -68,12 +88,12 @@ struct driver_ops {
 	void (*sizes)(const struct driver *d, struct driver_sizes *out);
 
 	/**
-	 * Put this process's code into port @p interface, atomically in place of an earlier process's.
+	 * Put this process's code into port @p port, atomically in place of an earlier process's.
 	 * To be called when the tables are complete. Calling it again is fine.
 	 * @return 0 or -errno with @p why (also set, with 0, when there is something to know, such as
 	 *         the generic mode and why; else why->text is "")
 	 */
-	int (*attach)(struct driver *d, const char *interface, struct driver_port *out,
+	int (*attach)(struct driver *d, const struct model_port *port, struct driver_port *out,
 	              struct driver_why *why);
 	/** Take the code out of @p interface; traffic for our VIPs goes to the kernel from now on. @return 0 or -errno */
 	int (*detach)(struct driver *d, const char *interface, struct driver_why *why);
@@ -98,8 +118,12 @@ struct driver_ops {
 	/** Wait until no packet is under way that read a table before this call. */
 	void (*grace)(struct driver *d);
 
-	/** Every few seconds: keep the packets' clock in step with CLOCK_MONOTONIC. @return 0 or -errno */
+	/**
+	 * Each tick_s seconds: keep the packets' clock in step with CLOCK_MONOTONIC, see to links.
+	 * @return 0 or -errno
+	 */
 	int (*tick)(struct driver *d);
+	unsigned tick_s;
 
 	/** Let go. Forwarding continues. NULL is fine. */
 	void (*close)(struct driver *d);

@@ -43,13 +43,34 @@ struct model_site {
 	uint32_t index;          /**< place in model.sites */
 };
 
+enum model_hugepages { MODEL_HUGEPAGES_AUTO, MODEL_HUGEPAGES_YES, MODEL_HUGEPAGES_NO };
+
+#define MODEL_CORES_MAX 32u
+#define MODEL_MEMORY_MB 256u /**< where nothing is said */
+
+/** Where packets for VIPs come in. */
+struct model_port {
+	const char *interface; /**< kernel name */
+	const char
+	        *device; /**< DPDK's: a PCI address or "net_NAME0,…"; "": AF_PACKET on interface */
+};
+
+/** What DPDK may use. */
+struct model_dpdk {
+	uint16_t cores[MODEL_CORES_MAX]; /**< a worker each, rising */
+	uint32_t n_cores;                /**< 0: one worker on the last CPU */
+	enum model_hugepages hugepages;
+	uint32_t memory_mb;
+};
+
 /** A host that runs Weir. */
 struct model_node {
 	const char *name;
 	const struct model_site *site;
 	enum model_driver driver;
-	const char *const *interfaces; /**< ports, by kernel name */
-	size_t n_interfaces;
+	const struct model_port *ports;
+	size_t n_ports;
+	struct model_dpdk dpdk;
 	struct prefix tunnel_source4,
 	        tunnel_source6; /**< outer source addresses; bits 0 and addr ::: none */
 	uint16_t mtu; /**< largest outer IP packet between the node and its backends, bytes */
@@ -299,6 +320,11 @@ void model_mistakes_free(struct model_mistakes *mistakes);
 
 /** A backend's identity: a digest of address and port alone, so a rename keeps it. */
 uint64_t model_backend_id(const struct addr *address, uint16_t port);
+
+/** Whether a port's device is a PCI address. */
+bool model_device_is_pci(const char *device);
+/** Whether the kernel sees the frames of DPDK's port beside it: AF_PACKET on its own interface. */
+bool model_port_shares_kernel(const struct model_port *port);
 
 /** Find by name, a backend within its pool. @return NULL when there is none; borrowed from the model */
 const struct model_site *model_site(const struct model *m, const char *name);

@@ -505,11 +505,11 @@ static void judge_ports(struct look *l)
 {
 	struct observe_state s = observe_look(l->core, OBSERVE_DATAPLANE);
 
-	if (l->m->self && s.running && s.has_ports && s.n_ports < l->m->self->n_interfaces)
+	if (l->m->self && s.running && s.has_ports && s.n_ports < l->m->self->n_ports)
 		less_than_well(l,
 		               "weir-dataplane has its program on %" PRIu64
 		               " of %zu ports; its log says why",
-		               s.n_ports, l->m->self->n_interfaces);
+		               s.n_ports, l->m->self->n_ports);
 }
 
 static void add_model(struct look *l, json_t *status, const json_t *peers, const char *pool)

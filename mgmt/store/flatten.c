@@ -93,6 +93,20 @@ static void site(struct walk *w, const struct model_site *s)
 	field(w, "capacity/bits", "%" PRIu64, s->capacity_bits);
 }
 
+static void dpdk(struct walk *w, const struct model_dpdk *d)
+{
+	static const char *const hugepages[] = { "auto", "yes", "no" };
+	char cores[MODEL_CORES_MAX * 6] = "";
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < d->n_cores; i++)
+		n += (size_t)snprintf(cores + n, sizeof(cores) - n, "%s%u", i ? "," : "",
+		                      d->cores[i]);
+	field(w, "dpdk/cores", "%s", cores);
+	field(w, "dpdk/hugepages", "%s", hugepages[d->hugepages]);
+	field(w, "dpdk/memory", "%" PRIu32, d->memory_mb);
+}
+
 static void node(struct walk *w, const struct model_node *n)
 {
 	static const char *const drivers[] = { "auto", "xdp", "dpdk" };
@@ -101,9 +115,10 @@ static void node(struct walk *w, const struct model_node *n)
 	object(w, arena_printf(w->arena, "nodes/%s", n->name));
 	field(w, "site", "%s", n->site->name);
 	field(w, "driver", "%s", drivers[n->driver]);
-	for (size_t i = 0; i < n->n_interfaces; i++)
-		field(w, arena_printf(w->arena, "ports/%s", n->interfaces[i]), "%s",
-		      n->interfaces[i]);
+	for (size_t i = 0; i < n->n_ports; i++)
+		field(w, arena_printf(w->arena, "ports/%s", n->ports[i].interface), "%s",
+		      *n->ports[i].device ? n->ports[i].device : n->ports[i].interface);
+	dpdk(w, &n->dpdk);
 	field(w, "tunnel_source4", "%s", prefix_text(&n->tunnel_source4, text));
 	field(w, "tunnel_source6", "%s", prefix_text(&n->tunnel_source6, text));
 	addresses(w, "dns_listen", n->dns_listen, n->n_dns_listen);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The DPDK driver on a kernel interface (AF_PACKET), under real TCP, IPv4 and IPv6, IPIP and GUE: the node's own
+"""The DPDK driver under real TCP, IPv4 and IPv6, IPIP and GUE: on a kernel interface (AF_PACKET) whose frames the
+kernel sees as well, and with two workers on a device of one queue that the kernel sees by a TAP alone. The node's own
 ping and ARP go on, its tables are enlarged and taken over by the next process, and an idle worker sleeps.
 """
 import os
@@ -18,15 +19,21 @@ def as_dpdk(text):
     return text.replace('driver = "auto"', 'driver = "dpdk"')
 
 
+def on_tap(text):
+    """The port's device is a socket on nic1; two workers share its one queue."""
+    return as_dpdk(text).replace('interface = "eth1";', 'interface = "eth1"; device = "net_af_packet0,iface=nic1";') \
+        .replace('driver = "dpdk";', 'driver = "dpdk"; dpdk = { cores = "0-1"; hugepages = "no"; };')
+
+
 def log_of(stage):
     with open(stage.node.processes["dataplane"].log_path) as f:
         return f.read()
 
 
-def enlarge(report, stage):
+def enlarge(report, stage, edit):
     since = now_ms()
     before = weir_counts(stage.node)["received"]
-    stage.write(LIMITS.format(262144, 8192, 131072, 512), as_dpdk)
+    stage.write(LIMITS.format(262144, 8192, 131072, 512), edit)
     document = stage.status()["document"]
     wait_until(lambda: log_of(stage).count("document-in-force") > 1, 10, "larger tables in force")
     time.sleep(2.5)
@@ -83,39 +90,69 @@ def at_rest(report, stage):
 
 def ends(report, stage):
     """Forwarding ends with the process; its tables stay until they are told to go."""
-    process = stage.node.processes.pop("dataplane")
-    process.stop(10)
-    with open(process.log_path) as f:
-        stopped = [line for line in f if "worker-stopped" in line]
-    report.check(stopped and " unsent=0 segmented=0" in stopped[-1], "all verdicts to send were sent", stopped[-1:])
+    reasons = weir_counts(stage.node)["reasons"]
+    report.equal((reasons["not_sent"], reasons["segmented"]), (0, 0), "all verdicts to send were sent")
+    stage.node.processes.pop("dataplane").stop(10)
     tables = os.path.join(stage.node.run_dir, "tables", "tables")
     report.check(os.path.exists(tables), "the tables outlive the process")
     stage.node.host.run([executable("weir-dataplane"), "--detach", *stage.node.options])
     report.check(not os.path.exists(os.path.dirname(tables)), "--detach removes them")
 
 
+def give_tap(stage):
+    """The kernel's eth1 becomes nic1, which its stack does not answer on, and eth1 a TAP, as the operator's network
+    configuration makes it: with the addresses, before Weir."""
+    host, site = stage.node.host, stage.site.plan
+    host.ip("link set eth1 down", "addr flush dev eth1", "link set eth1 name nic1")
+    host.sysctl({"net.ipv6.conf.nic1.disable_ipv6": 1, "net.ipv4.conf.nic1.arp_ignore": 8,
+                 "net.ipv4.conf.nic1.rp_filter": 1})
+    host.ip("link set nic1 up")
+    host.run(["ip", "tuntap", "add", "dev", "eth1", "mode", "tap", "multi_queue"])
+    host.ip("link set eth1 up")
+    host.address("eth1", f"{site.node4}/24", f"{site.node6}/64")
+    host.route("default", site.gateway4)
+    host.route("default", site.gateway6)
+
+
+def answers_by_tap(report, stage):
+    """All that the kernel heard came by the TAP, and it has the device's MAC."""
+    host = stage.node.host
+    report.equal(host.mac("eth1"), host.mac("nic1"), "the TAP carries the device's MAC")
+    report.check("worker" in log_of(stage) and "hand frames over" in log_of(stage),
+                 "that two workers share a queue is said")
+    passed = weir_counts(stage.node)["passed"]
+    report.check(0 < passed <= host.counters("eth1")["rx"] + 50, "what is passed goes to the TAP", passed)
+
+
+def play(report, mode, edit, prepare):
+    say(f"mode {mode}")
+    with Lab(f"dpdk-{mode}") as lab:
+        stage = Stage(report, lab, mode)
+        prepare(stage)
+        stage.write(edit=edit)
+        stage.start()
+        report.equal(stage.status()["driver"], "dpdk", "the driver")
+        stage.crowds()
+        answers_for_itself(report, stage)
+        since = now_ms()
+        time.sleep(3)
+        stage.nothing_failed(since, "short requests and downloads, IPv4 and IPv6")
+        if mode == "gue":
+            enlarge(report, stage, edit)
+        restart(report, stage)
+        for crowd in (stage.short, stage.long):
+            crowd.process.stop(25)
+        report.check(len(stage.short.read()) > 800, "short requests", len(stage.short.requests))
+        report.equal({r.bytes for r in stage.long.read() if r.result == "ok"}, {768000}, "each download came whole")
+        if edit is on_tap:
+            answers_by_tap(report, stage)
+        at_rest(report, stage)
+        ends(report, stage)
+
+
 def run(report):
-    for mode in ("gue", "ipip"):
-        say(f"mode {mode}")
-        with Lab(f"dpdk-{mode}") as lab:
-            stage = Stage(report, lab, mode)
-            stage.write(edit=as_dpdk)
-            stage.start()
-            report.equal(stage.status()["driver"], "dpdk", "the driver")
-            stage.crowds()
-            answers_for_itself(report, stage)
-            since = now_ms()
-            time.sleep(3)
-            stage.nothing_failed(since, "short requests and downloads, IPv4 and IPv6")
-            if mode == "gue":
-                enlarge(report, stage)
-                restart(report, stage)
-            for crowd in (stage.short, stage.long):
-                crowd.process.stop(25)
-            report.check(len(stage.short.read()) > 800, "short requests", len(stage.short.requests))
-            report.equal({r.bytes for r in stage.long.read() if r.result == "ok"}, {768000}, "each download came whole")
-            at_rest(report, stage)
-            ends(report, stage)
+    play(report, "gue", as_dpdk, lambda stage: None)
+    play(report, "ipip", on_tap, give_tap)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "weir/driver.h"
+#include "weir/model.h"
 #include "weir/fwd/user.h"
 
 #define BPF_DIR "/tmp/weir-test-bpf"
@@ -33,7 +34,7 @@ static const struct driver_ops *const ops = &driver_xdp;
 
 static struct driver *open_tables(bool expect_kept)
 {
-	const struct driver_config config = { PIN_DIR, small };
+	const struct driver_config config = { .pin_dir = PIN_DIR, .sizes = small };
 	struct driver_why why;
 	struct driver *d = NULL;
 	bool kept = !expect_kept;
@@ -49,7 +50,7 @@ static void attach(struct driver *d, const char *interface)
 {
 	struct driver_port port;
 	struct driver_why why;
-	int err = ops->attach(d, interface, &port, &why);
+	int err = ops->attach(d, &(struct model_port){ interface, "" }, &port, &why);
 
 	if (err)
 		fail_msg("attach: %d %s", err, why.text);
@@ -77,7 +78,8 @@ static int clean(void **state)
 static void without_a_bpf_file_system_it_says_what_to_mount(void **state)
 {
 	(void)state;
-	const struct driver_config config = { "/tmp/weir-test-no-bpf/a/b", small };
+	const struct driver_config config = { .pin_dir = "/tmp/weir-test-no-bpf/a/b",
+		                              .sizes = small };
 	struct driver_why why = { "" };
 	struct driver *d = NULL;
 	bool kept;
@@ -94,7 +96,8 @@ static void an_unknown_interface_is_named(void **state)
 	struct driver_port port;
 	struct driver_why why;
 
-	assert_int_equal(ops->attach(d, "nosuch", &port, &why), -ENODEV);
+	assert_int_equal(ops->attach(d, &(struct model_port){ "nosuch", "" }, &port, &why),
+	                 -ENODEV);
 	assert_non_null(strstr(why.text, "nosuch"));
 	ops->close(d);
 }
@@ -102,7 +105,7 @@ static void an_unknown_interface_is_named(void **state)
 static void a_second_process_is_refused(void **state)
 {
 	(void)state;
-	const struct driver_config config = { PIN_DIR, small };
+	const struct driver_config config = { .pin_dir = PIN_DIR, .sizes = small };
 	struct driver *d = open_tables(false), *second = NULL;
 	struct driver_why why;
 	bool kept;

@@ -50,7 +50,13 @@ enum fwd_kind {
 	X(NO_SOURCE, DROP, "no_source", "no tunnel source of the backend's address family")        \
 	X(TOO_BIG, DROP, "too_big", "does not fit the backend's MTU once encapsulated")            \
 	X(NO_ROOM, DROP, "no_room", "the driver has no room for the outer header")                 \
-	X(NO_TABLES, DROP, "no_tables", "the tables contradict themselves")
+	X(NO_TABLES, DROP, "no_tables", "the tables contradict themselves")                        \
+	X(KERNEL_POLICED, DROP, "kernel_policed",                                                  \
+	  "for the kernel, but more of its class came than it is given (DPDK)")                    \
+	X(KERNEL_REFUSED, DROP, "kernel_refused",                                                  \
+	  "for the kernel, whose TAP did not take it (DPDK)")                                      \
+	X(NOT_SENT, DROP, "not_sent", "the port to send it by is full or none of ours (DPDK)")     \
+	X(SEGMENTED, DROP, "segmented", "longer than a buffer: beyond the node's mtu (DPDK)")
 
 #define FWD_REASON_ENUM_(name, kind, label, text) FWD_REASON_##name,
 enum fwd_reason { FWD_REASONS(FWD_REASON_ENUM_) FWD_REASON_COUNT };
@@ -63,6 +69,12 @@ FWD_INLINE enum fwd_kind fwd_reason_kind(enum fwd_reason r)
 	return r < FWD_REASON_NOT_IP         ? FWD_KIND_TX
 	       : r < FWD_REASON_MALFORMED_IP ? FWD_KIND_PASS
 	                                     : FWD_KIND_DROP;
+}
+
+/** Whether a driver says @p r when it carries out a verdict; the decision never does. */
+FWD_INLINE bool fwd_reason_is_drivers(enum fwd_reason r)
+{
+	return r >= FWD_REASON_KERNEL_POLICED && r <= FWD_REASON_SEGMENTED;
 }
 
 #endif

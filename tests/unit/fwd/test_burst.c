@@ -215,8 +215,9 @@ static void bursts_leave_the_same_bytes_counters_and_exceptions_as_single_frames
 		world_copy(&s->burst, &s->one);
 	}
 	for (uint32_t r = 0; r < FWD_REASON_COUNT; r++) /* else it would prove little */
-		if (r != FWD_REASON_SHORT_FRAME && r != FWD_REASON_NO_TABLES &&
-		    r != FWD_REASON_NO_SOURCE && r != FWD_REASON_NO_NEXT_HOP)
+		if (!fwd_reason_is_drivers((enum fwd_reason)r) && r != FWD_REASON_SHORT_FRAME &&
+		    r != FWD_REASON_NO_TABLES && r != FWD_REASON_NO_SOURCE &&
+		    r != FWD_REASON_NO_NEXT_HOP)
 			assert_true(cpu->reason[r] > 0);
 	for (uint32_t e = 1; e < OWNER_EVENT_COUNT; e++)
 		assert_true(cpu->event[e] > 0);

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "dataplane/dpdk/crew.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include "base/log.h"
+#include "dataplane/dpdk/eal.h"
+
+#define TAP_US 20u /* how often a busy worker looks at its TAPs */
+
+/* The workers are parked, or do not run yet. */
+void crew_tables(struct crew *c, const struct fwd_tables *tables)
+{
+	for (uint32_t i = 0; i < c->n_workers; i++) {
+		c->workers[i].tables = *tables;
+		c->workers[i].tables.cpu = i;
+	}
+}
+
+void crew_park(struct crew *c)
+{
+	for (uint32_t i = 0; i < c->n_running; i++)
+		worker_park(&c->workers[i]);
+}
+
+void crew_unpark(struct crew *c)
+{
+	for (uint32_t i = 0; i < c->n_running; i++)
+		worker_unpark(&c->workers[i]);
+}
+
+static int make_worker(struct crew *c, uint32_t i, struct driver_why *why)
+{
+	struct worker *w = &c->workers[i];
+	unsigned int socket = rte_lcore_to_socket_id(eal_lcore(i));
+	char name[32];
+
+	w->index = i;
+	w->n_workers = c->n_workers;
+	w->counts.cpu = eal_cpu(i);
+	w->tap_every = rte_get_tsc_hz() / US_PER_S * TAP_US;
+	w->pool = eal_pool((int)socket);
+	w->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (!w->pool)
+		return eal_say(why, -ENOMEM, "no memory for packets: raise dpdk.memory");
+	if (w->wake < 0)
+		return eal_say(why, -errno, "an eventfd cannot be had: %s", strerror(errno));
+	if (c->n_workers == 1)
+		return 0;
+	snprintf(name, sizeof(name), "inbox-%u", i);
+	w->inboxes[i] = rte_ring_create(name, CREW_RING_LEN, (int)socket, RING_F_SC_DEQ);
+	return w->inboxes[i] ? 0 : eal_say(why, -ENOMEM, "no memory for rings: raise dpdk.memory");
+}
+
+static int make_workers(struct crew *c, struct driver_why *why)
+{
+	int err = 0;
+
+	c->workers = aligned_alloc(_Alignof(struct worker), c->n_workers * sizeof(*c->workers));
+	if (!c->workers)
+		return eal_say(why, -ENOMEM, "out of memory");
+	memset(c->workers, 0, c->n_workers * sizeof(*c->workers));
+	for (uint32_t i = 0; i < c->n_workers; i++)
+		c->workers[i].wake = -1;
+	for (uint32_t i = 0; !err && i < c->n_workers; i++)
+		err = make_worker(c, i, why);
+	for (uint32_t i = 0; i < c->n_workers; i++)
+		for (uint32_t k = 0; k < c->n_workers; k++)
+			c->workers[i].inboxes[k] = c->workers[k].inboxes[k];
+	return err;
+}
+
+int crew_start(struct crew *c, uint32_t n_workers, const struct fwd_tables *tables,
+               struct driver_why *why)
+{
+	int err;
+
+	c->n_workers = n_workers;
+	err = make_workers(c, why);
+	if (err)
+		return err;
+	crew_tables(c, tables);
+	for (; c->n_running < c->n_workers; c->n_running++) {
+		err = rte_eal_remote_launch(worker_run, &c->workers[c->n_running],
+		                            eal_lcore(c->n_running));
+		if (err)
+			return eal_say(why, err, "worker %u cannot be started: %s", c->n_running,
+			               strerror(-err));
+	}
+	return 0;
+}
+
+static void tell_stopped(const struct driver_worker *k)
+{
+	log_note("worker-stopped",
+	         "cpu=%u frames=%llu bursts=%llu/%llu/%llu/%llu/%llu/%llu/%llu sleeps=%llu "
+	         "handed_over=%llu",
+	         k->cpu, (unsigned long long)k->frames, (unsigned long long)k->bursts[0],
+	         (unsigned long long)k->bursts[1], (unsigned long long)k->bursts[2],
+	         (unsigned long long)k->bursts[3], (unsigned long long)k->bursts[4],
+	         (unsigned long long)k->bursts[5], (unsigned long long)k->bursts[6],
+	         (unsigned long long)k->sleeps, (unsigned long long)k->handed_over);
+}
+
+void crew_free_ring(struct rte_ring *ring)
+{
+	struct rte_mbuf *m;
+
+	while (ring && !rte_ring_dequeue(ring, (void **)&m))
+		rte_pktmbuf_free(m);
+	rte_ring_free(ring);
+}
+
+void crew_stop(struct crew *c)
+{
+	for (uint32_t i = 0; i < c->n_running; i++)
+		__atomic_store_n(&c->workers[i].stop, true, __ATOMIC_RELEASE);
+	for (uint32_t i = 0; i < c->n_running; i++) {
+		rte_eal_wait_lcore(eal_lcore(i));
+		tell_stopped(&c->workers[i].counts);
+	}
+	c->n_running = 0;
+}
+
+void crew_free(struct crew *c)
+{
+	for (uint32_t i = 0; c->workers && i < c->n_workers; i++) {
+		crew_free_ring(c->workers[i].inboxes[i]);
+		if (c->workers[i].wake >= 0)
+			close(c->workers[i].wake);
+	}
+	free(c->workers);
+}
+
+void crew_grace(struct crew *c)
+{
+	for (uint32_t i = 0; i < c->n_running; i++)
+		worker_grace(&c->workers[i]);
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "dataplane/dpdk/device.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_dev.h>
+#include <rte_eal.h>
+
+#include "dataplane/dpdk/eal.h"
+
+#define QUEUE_LEN  1024u
+#define RSS_WANTED (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP)
+
+static void pci_driver(const char *address, char out[64])
+{
+	char path[128], link[PATH_MAX];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%.20s/driver", address);
+	n = readlink(path, link, sizeof(link) - 1);
+	link[n > 0 ? n : 0] = 0;
+	snprintf(out, 64, "%.63s", strrchr(link, '/') ? strrchr(link, '/') + 1 : "");
+}
+
+/* What is wrong with a PCI device before DPDK would say it less clearly. */
+static int check_pci(const char *address, struct driver_why *why)
+{
+	char path[128], driver[64];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%.20s", address);
+	if (access(path, F_OK))
+		return eal_say(why, -ENODEV, "there is no PCI device %s: weir nic lists them",
+		               address);
+	pci_driver(address, driver);
+	if (!strcmp(driver, "mlx5_core") || !strcmp(driver, "mlx4_core") ||
+	    !strcmp(driver, "uio_pci_generic") || !strcmp(driver, "igb_uio"))
+		return 0;
+	if (strcmp(driver, "vfio-pci") != 0)
+		return eal_say(why, -EBUSY,
+		               "%s is driven by %s: bind it to vfio-pci (weir nic says how)",
+		               address, *driver ? driver : "nothing");
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%.20s/iommu_group", address);
+	if (access(path, F_OK))
+		return eal_say(
+		        why, -ENODEV,
+		        "%s has no IOMMU group: boot with intel_iommu=on or amd_iommu=on, and the "
+		        "IOMMU enabled in the firmware",
+		        address);
+	return 0;
+}
+
+static int plug_failed(const struct device *d, int err, struct driver_why *why)
+{
+	if (!strcmp(d->bus, "pci"))
+		return eal_say(
+		        why, err,
+		        "%s cannot be opened: %s. Usual reasons: vfio_iommu_type1 is not loaded, "
+		        "another device of its IOMMU group is still with a kernel driver, "
+		        "/dev/vfio is not readable, or DPDK has no driver for it",
+		        d->name, strerror(-err));
+	return eal_say(why, err,
+	               "%s cannot be opened: %s (its arguments, or CAP_NET_RAW, or memory)",
+	               d->name, strerror(-err));
+}
+
+static int plug(struct device *d, const char *arguments, struct driver_why *why)
+{
+	int err = rte_eal_hotplug_add(d->bus, d->name, arguments);
+
+	if (!err) {
+		err = rte_eth_dev_get_port_by_name(d->name, &d->id);
+		if (err)
+			(void)rte_eal_hotplug_remove(d->bus, d->name);
+	}
+	return err ? plug_failed(d, err, why) : 0;
+}
+
+static uint16_t at_most(uint32_t a, uint16_t b)
+{
+	return a < b ? (uint16_t)a : b;
+}
+
+/* Configure for what the device has. */
+static int configure(struct device *d, uint32_t n_workers, uint16_t mtu)
+{
+	struct rte_eth_conf conf = { 0 };
+	struct rte_eth_dev_info info;
+	int err = rte_eth_dev_info_get(d->id, &info);
+
+	if (err)
+		return err;
+	d->n_rx = at_most(n_workers, info.max_rx_queues);
+	d->n_tx = at_most(n_workers, info.max_tx_queues);
+	conf.rx_adv_conf.rss_conf.rss_hf = RSS_WANTED & info.flow_type_rss_offloads;
+	if (d->n_rx > 1 && conf.rx_adv_conf.rss_conf.rss_hf)
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+	if (mtu > RTE_ETHER_MTU && info.max_mtu >= mtu)
+		conf.rxmode.mtu = mtu;
+	conf.intr_conf.rxq = 1;
+	d->interrupts = true;
+	err = rte_eth_dev_configure(d->id, d->n_rx, d->n_tx, &conf);
+	if (!err)
+		return 0;
+	conf.intr_conf.rxq = 0;
+	d->interrupts = false;
+	return rte_eth_dev_configure(d->id, d->n_rx, d->n_tx, &conf);
+}
+
+static int set_up_queues(const struct device *d)
+{
+	int socket = rte_eth_dev_socket_id(d->id), err;
+	struct rte_mempool *pool = eal_pool(socket);
+	uint16_t n_rx = QUEUE_LEN, n_tx = QUEUE_LEN;
+
+	if (!pool)
+		return -ENOMEM;
+	err = rte_eth_dev_adjust_nb_rx_tx_desc(d->id, &n_rx, &n_tx);
+	for (uint16_t q = 0; !err && q < d->n_rx; q++)
+		err = rte_eth_rx_queue_setup(d->id, q, n_rx, (unsigned int)socket, NULL, pool);
+	for (uint16_t q = 0; !err && q < d->n_tx; q++)
+		err = rte_eth_tx_queue_setup(d->id, q, n_tx, (unsigned int)socket, NULL);
+	return err;
+}
+
+static int start(struct device *d, uint32_t n_workers, uint16_t mtu)
+{
+	struct rte_ether_addr mac;
+	int err = configure(d, n_workers, mtu);
+
+	if (!err)
+		err = set_up_queues(d);
+	if (!err)
+		err = rte_eth_dev_start(d->id);
+	if (err)
+		return err;
+	if (d->interrupts && rte_eth_dev_rx_intr_enable(d->id, 0))
+		d->interrupts = false; /* some take the wish and have none */
+	if (d->interrupts)
+		(void)rte_eth_dev_rx_intr_disable(d->id, 0);
+	(void)rte_eth_allmulticast_enable(d->id); /* neighbour discovery */
+	err = rte_eth_macaddr_get(d->id, &mac);
+	memcpy(d->mac, mac.addr_bytes, sizeof(d->mac));
+	(void)device_link_changed(d);
+	return err;
+}
+
+/* What there is to know about a port that works. */
+static void tell_lacks(const struct device *d, uint32_t n_workers, struct driver_why *why)
+{
+	if (d->n_rx < n_workers)
+		eal_say(why, 0,
+		        "%s has %u receive queues for %u workers: those that have one hand frames over; "
+		        "name fewer dpdk.cores, or use a NIC with more queues",
+		        d->name, d->n_rx, n_workers);
+}
+
+static void split(struct device *d, const struct model_port *port, uint32_t n_workers,
+                  char *arguments, size_t size)
+{
+	const char *comma = strchr(port->device, ',');
+
+	d->bus = model_device_is_pci(port->device) ? "pci" : "vdev";
+	if (!*port->device) {
+		snprintf(d->name, sizeof(d->name), "net_af_packet_%s", port->interface);
+		snprintf(arguments, size, "iface=%s,qpairs=%u", port->interface, n_workers);
+		return;
+	}
+	snprintf(d->name, sizeof(d->name), "%.*s", (int)strcspn(port->device, ","), port->device);
+	snprintf(arguments, size, "%s", comma ? comma + 1 : "");
+}
+
+int device_open(struct device *d, const struct model_port *port, uint32_t n_workers, uint16_t mtu,
+                struct driver_why *why)
+{
+	char arguments[512];
+	int err = 0;
+
+	memset(d, 0, sizeof(*d));
+	split(d, port, n_workers, arguments, sizeof(arguments));
+	if (!strcmp(d->bus, "pci"))
+		err = check_pci(d->name, why);
+	if (!err)
+		err = plug(d, arguments, why);
+	if (err)
+		return err;
+	err = start(d, n_workers, mtu);
+	if (!err) {
+		tell_lacks(d, n_workers, why);
+		return 0;
+	}
+	eal_say(why, err, "%s cannot be started: %s%s", d->name, strerror(-err),
+	        err == -ENOMEM ? " (raise dpdk.memory)" : "");
+	device_close(d);
+	return err;
+}
+
+void device_close(struct device *d)
+{
+	(void)rte_eth_dev_stop(d->id);
+	(void)rte_eal_hotplug_remove(d->bus, d->name); /* closes it */
+}
+
+bool device_link_changed(struct device *d)
+{
+	struct rte_eth_link link = { 0 };
+	bool was = d->up;
+
+	if (!rte_eth_link_get_nowait(d->id, &link))
+		d->up = link.link_status == RTE_ETH_LINK_UP;
+	return d->up != was;
+}
+
+void device_losses(const struct device *d, uint64_t *missed, uint64_t *no_memory)
+{
+	struct rte_eth_stats stats = { 0 };
+
+	(void)rte_eth_stats_get(d->id, &stats);
+	*missed = stats.imissed;
+	*no_memory = stats.rx_nombuf;
+}
+
+int device_interrupt(const struct device *d, uint16_t queue)
+{
+	return d->interrupts ? rte_eth_dev_rx_intr_ctl_q_get_fd(d->id, queue) : -1;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * A device that DPDK drives: a PCI address or a virtual device, its queues, its link.
+ * Control thread.
+ */
+#ifndef WEIR_DATAPLANE_DPDK_DEVICE_H
+#define WEIR_DATAPLANE_DPDK_DEVICE_H
+
+#include <rte_ethdev.h>
+
+#include "weir/driver.h"
+#include "weir/model.h"
+
+struct device {
+	char name[RTE_ETH_NAME_MAX_LEN]; /**< "0000:01:00.0", "net_memif0" */
+	const char *bus;                 /**< "pci", "vdev" */
+	uint16_t id;                     /**< DPDK's */
+	uint16_t n_rx, n_tx;             /**< queues */
+	uint8_t mac[6];
+	bool up;         /**< link, as last seen */
+	bool interrupts; /**< its receive queues can raise some */
+};
+
+/**
+ * Open what @p port names, with a queue for each of @p n_workers as far as it has them.
+ * @return 0, also with @p why: what it lacks and what to do; or -errno with @p why
+ */
+int device_open(struct device *d, const struct model_port *port, uint32_t n_workers, uint16_t mtu,
+                struct driver_why *why);
+void device_close(struct device *d);
+/** Ask for the link's state. @return whether it changed */
+bool device_link_changed(struct device *d);
+/** Frames that the device dropped for want of reading (imissed) and of memory (rx_nombuf). */
+void device_losses(const struct device *d, uint64_t *missed, uint64_t *no_memory);
+/** The descriptor of a queue's receive interrupt, or -1. */
+int device_interrupt(const struct device *d, uint16_t queue);
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "dataplane/dpdk/eal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/dpdk/worker.h"
+
+#define HUGEPAGES     "/sys/kernel/mm/hugepages"
+#define ARGS_MAX      16
+#define POOL_CACHE    256u
+#define POOL_MBUFS    16383u /* a worker */
+#define FRAME_HEADERS 64u    /* MAC, two VLAN tags, and the outer headers in front are headroom */
+#define NODES_MAX     8
+
+/* What the library has once a process: it cannot be started twice. */
+static struct {
+	bool started;
+	uint32_t n_workers;
+	uint16_t cpus[WORKERS_MAX];
+	uint16_t frame_room;
+	uint32_t memory_mb;
+	struct rte_mempool *pools[NODES_MAX];
+} eal;
+
+int eal_say(struct driver_why *why, int err, const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(why->text, sizeof(why->text), format, list);
+	va_end(list);
+	return err;
+}
+
+struct args {
+	char text[ARGS_MAX][4096];
+	char *argv[ARGS_MAX + 1];
+	int n;
+};
+
+static void add(struct args *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct args *a, const char *format, ...)
+{
+	va_list list;
+
+	if (a->n == ARGS_MAX)
+		return;
+	va_start(list, format);
+	vsnprintf(a->text[a->n], sizeof(a->text[0]), format, list);
+	va_end(list);
+	a->argv[a->n] = a->text[a->n];
+	a->n++;
+}
+
+/* The workers' CPUs: as configured, or the last one. */
+static int choose_cpus(const struct model_dpdk *dpdk, const cpu_set_t *set, struct driver_why *why)
+{
+	eal.n_workers = dpdk->n_cores;
+	for (uint32_t i = 0; i < dpdk->n_cores; i++) {
+		if (dpdk->cores[i] >= CPU_SETSIZE || !CPU_ISSET(dpdk->cores[i], set))
+			return eal_say(
+			        why, -EINVAL,
+			        "dpdk.cores names CPU %u, which this process may not use: see "
+			        "taskset -p and AllowedCPUs= of its unit",
+			        dpdk->cores[i]);
+		eal.cpus[i] = dpdk->cores[i];
+	}
+	if (eal.n_workers)
+		return 0;
+	eal.n_workers = 1;
+	for (uint16_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, set))
+			eal.cpus[0] = cpu;
+	return 0;
+}
+
+/* "0@(a,b,..),1@y,2@z": this thread where it was, the workers on their CPUs. */
+static void add_cores(struct args *a, const cpu_set_t *set)
+{
+	char text[4096];
+	size_t n = (size_t)snprintf(text, sizeof(text), "--lcores=0@(");
+
+	for (size_t cpu = 0; cpu < CPU_SETSIZE && n < sizeof(text) - 512; cpu++)
+		if (CPU_ISSET(cpu, set))
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%zu",
+			                      text[n - 1] == '(' ? "" : ",", cpu);
+	n += (size_t)snprintf(text + n, sizeof(text) - n, ")");
+	for (uint32_t i = 0; i < eal.n_workers; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, ",%u@%u", i + 1, eal.cpus[i]);
+	add(a, "%s", text);
+}
+
+static uint64_t read_number(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	unsigned long long n = 0;
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%llu", &n) != 1)
+		n = 0;
+	fclose(f);
+	return n;
+}
+
+/* Free hugepages of all sizes, MiB. */
+static uint64_t free_hugepages_mb(void)
+{
+	DIR *dir = opendir(HUGEPAGES);
+	struct dirent *e;
+	uint64_t mb = 0;
+
+	while (dir && (e = readdir(dir))) {
+		char path[512];
+		unsigned long kb;
+
+		if (sscanf(e->d_name, "hugepages-%lukB", &kb) != 1)
+			continue;
+		snprintf(path, sizeof(path), HUGEPAGES "/%s/free_hugepages", e->d_name);
+		mb += read_number(path) * kb / 1024;
+	}
+	if (dir)
+		closedir(dir);
+	return mb;
+}
+
+/* @p why stays empty, or warns. */
+static int add_memory(struct args *a, const struct model_dpdk *dpdk, struct driver_why *why)
+{
+	uint64_t has = free_hugepages_mb();
+	bool enough = has >= dpdk->memory_mb;
+
+	if (dpdk->hugepages == MODEL_HUGEPAGES_YES && !enough)
+		return eal_say(
+		        why, -ENOMEM,
+		        "%llu MiB of hugepages are free, %u are needed (dpdk.memory): echo %u > " HUGEPAGES
+		        "/hugepages-2048kB/nr_hugepages, or dpdk.hugepages = \"no\" "
+		        "for a trial",
+		        (unsigned long long)has, dpdk->memory_mb, (dpdk->memory_mb + 1) / 2);
+	if (dpdk->hugepages == MODEL_HUGEPAGES_AUTO && !enough)
+		eal_say(why, 0,
+		        "ordinary memory, for trials: %llu MiB of hugepages are free, %u are wanted "
+		        "(dpdk.memory)",
+		        (unsigned long long)has, dpdk->memory_mb);
+	if (dpdk->hugepages == MODEL_HUGEPAGES_NO || !enough)
+		add(a, "--no-huge");
+	else
+		add(a, "--in-memory");
+	add(a, "-m");
+	add(a, "%u", dpdk->memory_mb);
+	return 0;
+}
+
+int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
+              struct driver_why *why)
+{
+	static struct args a;
+	cpu_set_t set;
+	int err;
+
+	*n_workers = eal.n_workers;
+	if (eal.started)
+		return 0;
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return eal_say(why, -errno, "CPUs cannot be asked for: %s", strerror(errno));
+	a.n = 0;
+	err = choose_cpus(dpdk, &set, why);
+	add(&a, "weir-dataplane");
+	if (!err)
+		err = add_memory(&a, dpdk, why);
+	if (err)
+		return err;
+	add_cores(&a, &set);
+	add(&a, "--no-shconf");
+	add(&a, "--no-telemetry");
+	add(&a, "--log-level=error");
+	add(&a, "-a"); /* none of the devices that are there: ports are added by name */
+	add(&a, "0000:00:00.0");
+	if (rte_eal_init(a.n, a.argv) < 0)
+		return eal_say(why, -rte_errno, "DPDK does not start (%s): %s", a.argv[a.n - 6],
+		               rte_strerror(rte_errno));
+	eal.started = true;
+	eal.memory_mb = dpdk->memory_mb;
+	eal.frame_room = (uint16_t)(mtu + FRAME_HEADERS);
+	if (eal.frame_room < RTE_MBUF_DEFAULT_DATAROOM)
+		eal.frame_room = RTE_MBUF_DEFAULT_DATAROOM;
+	*n_workers = eal.n_workers;
+	return 0;
+}
+
+unsigned int eal_lcore(uint32_t i)
+{
+	return i + 1;
+}
+
+uint32_t eal_cpu(uint32_t i)
+{
+	return eal.cpus[i];
+}
+
+/* As many as workers want, in at most half of the memory. */
+static unsigned int pool_size(void)
+{
+	uint64_t room = (uint64_t)eal.memory_mb * 1048576 / 2 / (eal.frame_room + 512u);
+	uint64_t wanted = (uint64_t)POOL_MBUFS * eal.n_workers;
+
+	return (unsigned int)(wanted < room ? wanted : room);
+}
+
+struct rte_mempool *eal_pool(int socket)
+{
+	char name[32];
+	int i = socket < 0 || socket >= NODES_MAX ? 0 : socket;
+
+	if (eal.pools[i])
+		return eal.pools[i];
+	snprintf(name, sizeof(name), "weir-%d", i);
+	eal.pools[i] = rte_pktmbuf_pool_create(name, pool_size(), POOL_CACHE, 0,
+	                                       (uint16_t)(eal.frame_room + RTE_PKTMBUF_HEADROOM),
+	                                       socket < 0 ? SOCKET_ID_ANY : socket);
+	return eal.pools[i];
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "dataplane/dpdk/tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define TUN_DEVICE "/dev/net/tun"
+
+static int fail(struct driver_why *why, int err, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+
+static int fail(struct driver_why *why, int err, const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(why->text, sizeof(why->text), format, list);
+	va_end(list);
+	return err;
+}
+
+/* A further queue of the TAP @p name. @return its descriptor or -errno */
+static int open_queue(const char *name)
+{
+	struct ifreq r = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_MULTI_QUEUE };
+	int fd = open(TUN_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return -errno;
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", name);
+	if (!ioctl(fd, TUNSETIFF, &r))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+static int why_not(struct driver_why *why, int err, const char *name)
+{
+	if (err == -ENOENT || err == -ENODEV)
+		return fail(why, err,
+		            "%s is missing: the kernel's module tun is needed for the TAP of %s",
+		            TUN_DEVICE, name);
+	if (err == -EINVAL)
+		return fail(why, err,
+		            "%s exists already and is no multi-queue TAP: give the port another "
+		            "interface name, or remove it",
+		            name);
+	if (err == -EBUSY)
+		return fail(why, err, "another process holds the TAP %s", name);
+	return fail(why, err, "the TAP %s cannot be made: %s (CAP_NET_ADMIN is needed)", name,
+	            strerror(-err));
+}
+
+/* MAC, MTU, and up: each only where it differs, so that nothing flaps at a restart. */
+static int set_up(int s, const struct tap_config *c)
+{
+	struct ifreq r = { 0 };
+
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", c->name);
+	if (ioctl(s, SIOCGIFHWADDR, &r))
+		return -errno;
+	if (memcmp(r.ifr_hwaddr.sa_data, c->mac, sizeof(c->mac)) != 0) {
+		r.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+		memcpy(r.ifr_hwaddr.sa_data, c->mac, sizeof(c->mac));
+		if (ioctl(s, SIOCSIFHWADDR, &r))
+			return -errno;
+	}
+	if (ioctl(s, SIOCGIFMTU, &r))
+		return -errno;
+	if (r.ifr_mtu != c->mtu) {
+		r.ifr_mtu = c->mtu;
+		if (ioctl(s, SIOCSIFMTU, &r))
+			return -errno;
+	}
+	if (ioctl(s, SIOCGIFFLAGS, &r))
+		return -errno;
+	if (r.ifr_flags & IFF_UP)
+		return 0;
+	r.ifr_flags |= IFF_UP;
+	return ioctl(s, SIOCSIFFLAGS, &r) ? -errno : 0;
+}
+
+static int prepare(const struct tap_config *c, int fd)
+{
+	int s, err;
+
+	if (ioctl(fd, TUNSETPERSIST, 1))
+		return -errno;
+	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (s < 0)
+		return -errno;
+	err = set_up(s, c);
+	close(s);
+	return err;
+}
+
+int tap_open(const struct tap_config *config, int *fds, uint32_t *ifindex, struct driver_why *why)
+{
+	uint32_t n = 0;
+	int err = 0;
+
+	while (!err && n < config->n_queues) {
+		int fd = open_queue(config->name);
+
+		if (fd < 0)
+			err = fd;
+		else
+			fds[n++] = fd;
+	}
+	if (!err && n)
+		err = prepare(config, fds[0]);
+	if (!err) {
+		*ifindex = if_nametoindex(config->name);
+		return 0;
+	}
+	while (n)
+		close(fds[--n]);
+	return why_not(why, err, config->name);
+}
+
+void tap_carrier(int fd, bool up)
+{
+	int on = up;
+
+	(void)ioctl(fd, TUNSETCARRIER, &on);
+}
+
+void tap_end(int fd)
+{
+	(void)ioctl(fd, TUNSETPERSIST, 0);
+}
+
+void tap_remove(const char *name)
+{
+	int fd = if_nametoindex(name) ? open_queue(name) : -1;
+
+	if (fd < 0)
+		return;
+	tap_end(fd);
+	close(fd);
+}

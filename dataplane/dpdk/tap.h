@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The kernel's side of a port that DPDK drives: a persistent TAP of the port's name with the
+ * device's MAC, a queue a worker. Addresses, routes and sessions of the host live on it, and
+ * outlive the process. Needs nothing of DPDK.
+ */
+#ifndef WEIR_DATAPLANE_DPDK_TAP_H
+#define WEIR_DATAPLANE_DPDK_TAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "weir/driver.h"
+
+struct tap_config {
+	const char *name;
+	uint8_t mac[6];
+	uint16_t mtu;
+	uint32_t n_queues;
+};
+
+/**
+ * Make or take over the TAP, and bring it up.
+ * @param fds      out: a queue each, non-blocking; close() them
+ * @param ifindex  out
+ * @return 0 or -errno with @p why
+ */
+int tap_open(const struct tap_config *config, int *fds, uint32_t *ifindex, struct driver_why *why);
+/** Whether the kernel is to take the link for up. */
+void tap_carrier(int fd, bool up);
+/** The TAP goes when its last queue is closed. */
+void tap_end(int fd);
+/** Remove the TAP @p name that an earlier process left. */
+void tap_remove(const char *name);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "model/device.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weir/near.h"
+
+#define CPU_MAX 1023
+
+/* Debian's libdpdk has these as virtual devices that carry frames. */
+static const char *const drivers[] = {
+	"net_af_packet", "net_af_xdp", "net_bonding", "net_failsafe", "net_memif",       "net_null",
+	"net_pcap",      "net_ring",   "net_tap",     "net_vhost",    "net_virtio_user",
+};
+
+static bool is_hex(const char *text, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!isdigit((unsigned char)text[i]) && (text[i] < 'a' || text[i] > 'f'))
+			return false;
+	return true;
+}
+
+/* "01:00.0" */
+static bool is_short_pci(const char *t)
+{
+	return strlen(t) == 7 && is_hex(t, 2) && t[2] == ':' && is_hex(t + 3, 2) && t[5] == '.' &&
+	       t[6] >= '0' && t[6] <= '7';
+}
+
+bool model_device_is_pci(const char *t)
+{
+	return strlen(t) == 12 && is_hex(t, 4) && t[4] == ':' && is_short_pci(t + 5);
+}
+
+/* The bytes of a virtual device's driver name, without its number. */
+static size_t driver_len(const char *device)
+{
+	size_t n = strcspn(device, ",");
+
+	while (n && isdigit((unsigned char)device[n - 1]))
+		n--;
+	return n;
+}
+
+static bool is_driver(const char *device, const char *name)
+{
+	size_t n = driver_len(device);
+
+	return strlen(name) == n && !strncmp(device, name, n);
+}
+
+static int unknown_driver(const char *device, char why[DEVICE_WHY_MAX])
+{
+	struct near_best near = { 0 };
+	char given[32], text[NEAR_TEXT_MAX];
+
+	snprintf(given, sizeof(given), "%.*s", (int)driver_len(device), device);
+	near.wanted = given;
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
+		near_try(&near, drivers[i]);
+	snprintf(why, DEVICE_WHY_MAX, "there is no virtual device \"%s\"%s", given,
+	         near_text(&near, text));
+	return -EINVAL;
+}
+
+/* The value of an argument: "iface=eth0". @return its length, 0 when there is none */
+static size_t argument(const char *device, const char *key, const char **value)
+{
+	const char *p = strchr(device, ',');
+
+	for (; p; p = strchr(p + 1, ','))
+		if (!strncmp(p + 1, key, strlen(key)) && p[1 + strlen(key)] == '=') {
+			*value = p + 1 + strlen(key) + 1;
+			return strcspn(*value, ",");
+		}
+	return 0;
+}
+
+bool model_port_shares_kernel(const struct model_port *port)
+{
+	const char *name = "";
+	size_t n;
+
+	if (!*port->device)
+		return true;
+	n = argument(port->device, "iface", &name);
+	return is_driver(port->device, "net_af_packet") && n == strlen(port->interface) &&
+	       !strncmp(name, port->interface, n);
+}
+
+static int check_virtual(const struct model_port *port, char why[DEVICE_WHY_MAX])
+{
+	const char *name = "", *device = port->device;
+	size_t n = driver_len(device), known = 0;
+
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
+		known += is_driver(device, drivers[i]);
+	if (!known)
+		return unknown_driver(device, why);
+	if (!isdigit((unsigned char)device[n])) {
+		snprintf(why, DEVICE_WHY_MAX,
+		         "found \"%.80s\", expected a number after the driver: \"%.*s0%.60s\"",
+		         device, (int)n, device, device + n);
+		return -EINVAL;
+	}
+	if (model_port_shares_kernel(port))
+		return 0;
+	n = argument(device, "iface", &name);
+	if (n != strlen(port->interface) || strncmp(name, port->interface, n))
+		return 0;
+	snprintf(why, DEVICE_WHY_MAX,
+	         "the port's TAP is to be \"%s\", which its device takes itself: give the port "
+	         "another interface name",
+	         port->interface);
+	return -EINVAL;
+}
+
+int device_check(const struct model_port *port, char why[DEVICE_WHY_MAX])
+{
+	const char *d = port->device;
+
+	if (model_device_is_pci(d))
+		return 0;
+	if (!strncmp(d, "net_", 4))
+		return check_virtual(port, why);
+	if (is_short_pci(d))
+		snprintf(why, DEVICE_WHY_MAX,
+		         "found \"%s\", expected it with its domain: \"0000:%s\"", d, d);
+	else
+		snprintf(
+		        why, DEVICE_WHY_MAX,
+		        "found \"%.80s\", expected a PCI address such as \"0000:01:00.0\" (weir nic "
+		        "lists them) or a virtual device such as \"net_af_packet0,iface=eth1\"",
+		        d);
+	return -EINVAL;
+}
+
+bool device_same(const char *a, const char *b)
+{
+	size_t n = strcspn(a, ",");
+
+	return n == strcspn(b, ",") && !strncmp(a, b, n);
+}
+
+static const char *read_cpu(const char *text, long *cpu)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return NULL;
+	*cpu = strtol(text, &end, 10);
+	return *cpu <= CPU_MAX ? end : NULL;
+}
+
+int device_read_cores(const char *text, struct model_dpdk *out)
+{
+	uint16_t cores[MODEL_CORES_MAX];
+	uint32_t n = 0;
+	long least = 0, first, last;
+
+	while (*text) {
+		text = read_cpu(text, &first);
+		last = first;
+		if (text && *text == '-')
+			text = read_cpu(text + 1, &last);
+		if (!text || first < least || last < first ||
+		    last - first >= (long)(MODEL_CORES_MAX - n))
+			return -EINVAL;
+		for (long cpu = first; cpu <= last; cpu++)
+			cores[n++] = (uint16_t)cpu;
+		least = last + 1;
+		if (*text == ',' && text[1])
+			text++;
+		else if (*text)
+			return -EINVAL;
+	}
+	memcpy(out->cores, cores, n * sizeof(cores[0]));
+	out->n_cores = n;
+	return 0;
+}

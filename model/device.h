@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What DPDK is told to drive: PCI addresses, virtual devices and CPUs, as text. Pure; nothing here
+ * needs DPDK or looks at the machine.
+ */
+#ifndef WEIR_MODEL_DEVICE_H
+#define WEIR_MODEL_DEVICE_H
+
+#include <stdbool.h>
+
+#include "weir/model.h"
+
+#define DEVICE_WHY_MAX 256
+
+/** Whether @p port's device can be meant. @return 0, or -EINVAL with @p why: what was found and expected */
+int device_check(const struct model_port *port, char why[DEVICE_WHY_MAX]);
+/** Whether both name one device, whatever their arguments. */
+bool device_same(const char *a, const char *b);
+/** Read "2-5,8" into @p out; "" is none. @return 0 or -EINVAL, @p out untouched */
+int device_read_cores(const char *text, struct model_dpdk *out);
+
+#endif
