@@ -14,7 +14,7 @@ from api_node import Node
 
 MGMT = sys.argv.pop()
 WEIR = sys.argv.pop()
-FROM, UNTIL = "2026-11-20T12:00:00.000Z", "2036-11-20T12:00:00.000Z"
+FROM, UNTIL = "2035-11-20T12:00:00.000Z", "2036-11-20T12:00:00.000Z"
 
 
 def lasting(answer):
