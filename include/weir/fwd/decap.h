@@ -80,12 +80,12 @@ DECAP_INLINE int decap_sum_ok(const unsigned char *ip, unsigned int header_len,
 {
 	unsigned int sum = 0;
 
-	for (unsigned int i = 0; i < DECAP_IP4_LEN_MAX; i += 2) {
+	for (unsigned int i = 0; i < DECAP_IP4_LEN_MAX; i += 4) {
 		if (i >= header_len)
 			break;
-		if (!decap_fits(ip + i, 2, end))
+		if (!decap_fits(ip + i, 4, end))
 			return 0;
-		sum += decap_be16(ip + i);
+		sum += decap_be16(ip + i) + decap_be16(ip + i + 2);
 	}
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
