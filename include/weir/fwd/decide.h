@@ -52,15 +52,36 @@ FWD_INLINE uint32_t fwd_decide_slot(const struct fwd_root *root, const struct fw
 	return (uint32_t)(place >> 8) + owner_slot(hash, 1u << (place & 31));
 }
 
-/** owner_find(), its result as one number: backend | event << 16. */
-FWD_SLOW uint32_t fwd_owner_find(const struct owner_ask *ask, const struct fwd_flow *flow,
-                                 uint32_t hot, struct owner_cold *cold, struct fwd_exceptions *set)
+/**
+ * owner_find() on numbers alone.
+ *
+ * @param tables  fwd_tables_number()
+ * @param hash    the flow's
+ * @param what    the flow's seq | segment << 32 | protocol << 40, and the slot's word << 48
+ * @param how     idle_s | learn_s << 16 | udp_policy << 32 of the asking
+ * @return backend | event << 16
+ */
+FWD_SLOW uint32_t fwd_owner_find(uint64_t tables, uint64_t hash, uint64_t what, uint32_t slot,
+                                 uint64_t how)
 {
+	const struct fwd_tables *t = fwd_tables_of(tables);
+	const struct fwd_root *root = fwd_port_root(t);
+	struct fwd_flow flow = { .hash = hash,
+		                 .seq = (uint32_t)what,
+		                 .segment = (uint8_t)(what >> 32),
+		                 .protocol = (uint8_t)(what >> 40) };
+	struct owner_ask ask = { .idle_s = (uint16_t)how,
+		                 .learn_s = (uint16_t)(how >> 16),
+		                 .udp_policy = (uint8_t)(how >> 32) };
+	struct fwd_exceptions *set = NULL;
 	struct owner_pick pick;
 
-	if (!ask || !flow)
+	if (!root)
 		return 0;
-	pick = owner_find(ask, flow, (uint16_t)hot, cold, set);
+	ask.now_s = fwd_port_now_s(t, root);
+	if (root->n_exception_sets)
+		set = fwd_port_exceptions(t, owner_set(hash, root->n_exception_sets));
+	pick = owner_find(&ask, &flow, (uint16_t)(what >> 48), fwd_port_cold(t, slot), set);
 	return pick.backend | (uint32_t)pick.event << 16;
 }
 
@@ -83,26 +104,19 @@ FWD_INLINE uint8_t fwd_segment(const struct fwd_parsed *p)
 }
 
 /** The owner of a flow in a slot that looks further; counts what was met there. */
-FWD_INLINE uint32_t fwd_decide_further(const struct fwd_tables *t, const struct fwd_root *root,
-                                       const struct fwd_pool *pool, const struct fwd_parsed *p,
-                                       uint16_t hot, struct fwd_verdict *v)
+FWD_INLINE uint32_t fwd_decide_further(const struct fwd_tables *t, const struct fwd_pool *pool,
+                                       const struct fwd_parsed *p, uint16_t hot,
+                                       struct fwd_verdict *v)
 {
 	bool tcp = p->flow.protocol == FWD_PROTO_TCP;
-	struct fwd_flow flow = { .hash = v->hash,
-		                 .seq = fwd_be32(p->seq_be),
-		                 .segment = fwd_segment(p),
-		                 .protocol = p->flow.protocol };
-	struct owner_ask ask = { .now_s = fwd_port_now_s(t, root),
-		                 .idle_s = tcp ? pool->idle_s : v->service->udp_idle_s,
-		                 .learn_s = pool->learn_s,
-		                 .udp_policy = v->service->udp_policy };
-	struct fwd_exceptions *set = NULL;
+	uint16_t idle_s = tcp ? pool->idle_s : v->service->udp_idle_s;
+	uint64_t what = fwd_be32(p->seq_be) | (uint64_t)fwd_segment(p) << 32 |
+	                (uint64_t)p->flow.protocol << 40 | (uint64_t)hot << 48;
+	uint64_t how =
+	        idle_s | (uint32_t)pool->learn_s << 16 | (uint64_t)v->service->udp_policy << 32;
 	struct fwd_cpu *cpu = fwd_port_cpu(t);
-	uint32_t pick;
+	uint32_t pick = fwd_owner_find(fwd_tables_number(t), v->hash, what, v->slot, how);
 
-	if (root->n_exception_sets)
-		set = fwd_port_exceptions(t, owner_set(v->hash, root->n_exception_sets));
-	pick = fwd_owner_find(&ask, &flow, hot, fwd_port_cold(t, v->slot), set);
 	v->event = pick >> 16;
 	if (cpu && v->event < FWD_EVENTS_MAX)
 		cpu->event[v->event]++;
@@ -110,9 +124,8 @@ FWD_INLINE uint32_t fwd_decide_further(const struct fwd_tables *t, const struct 
 }
 
 /** The owner of the verdict's flow. @return a backend, or 0: nobody */
-FWD_INLINE uint32_t fwd_decide_owner(const struct fwd_tables *t, const struct fwd_root *root,
-                                     const struct fwd_pool *pool, const struct fwd_parsed *p,
-                                     struct fwd_verdict *v)
+FWD_INLINE uint32_t fwd_decide_owner(const struct fwd_tables *t, const struct fwd_pool *pool,
+                                     const struct fwd_parsed *p, struct fwd_verdict *v)
 {
 	const struct fwd_slots *block = fwd_port_slots(t, v->slot);
 	uint16_t hot;
@@ -122,7 +135,7 @@ FWD_INLINE uint32_t fwd_decide_owner(const struct fwd_tables *t, const struct fw
 	hot = OWNER_LOAD(uint16_t, &block->slot[v->slot % FWD_SLOTS_PER_BLOCK]);
 	if (FWD_LIKELY(!(hot & FWD_SLOT_LOOK_FURTHER)))
 		return hot;
-	return fwd_decide_further(t, root, pool, p, hot, v);
+	return fwd_decide_further(t, pool, p, hot, v);
 }
 
 /** Why nothing can be sent to @p b, which has other flags than 'used' alone. */
@@ -161,7 +174,7 @@ FWD_INLINE enum fwd_reason fwd_decide_flow(const struct fwd_tables *t, const str
 	if (FWD_UNLIKELY(!pool))
 		return FWD_REASON_NO_BACKEND;
 	v->slot = fwd_decide_slot(root, pool, p, v);
-	v->backend_index = fwd_decide_owner(t, root, pool, p, v);
+	v->backend_index = fwd_decide_owner(t, pool, p, v);
 	if (FWD_UNLIKELY(!v->backend_index))
 		return FWD_REASON_NO_BACKEND;
 	v->backend = fwd_port_backend(t, v->backend_index);

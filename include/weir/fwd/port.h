@@ -17,6 +17,19 @@
 struct fwd_tables;
 struct owner_cold; /* owner.h */
 
+/** @p t as a number, which a FWD_SLOW function takes. */
+FWD_INLINE uint64_t fwd_tables_number(const struct fwd_tables *t)
+{
+	return (uintptr_t)t;
+}
+
+/** What fwd_tables_number() made a number of. */
+FWD_INLINE const struct fwd_tables *fwd_tables_of(uint64_t number)
+{
+	return (const struct fwd_tables *)(uintptr_t)number;
+}
+
+/** The one root of all tables. */
 FWD_INLINE const struct fwd_root *fwd_port_root(const struct fwd_tables *t);
 /** @p i counts through both halves. */
 FWD_INLINE const struct fwd_service *fwd_port_service(const struct fwd_tables *t, uint32_t i);

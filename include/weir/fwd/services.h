@@ -70,12 +70,14 @@ FWD_INLINE const struct fwd_service *fwd_service_find(const struct fwd_tables *t
 	return NULL;
 }
 
-/** Whether the table has @p a as a VIP. */
-FWD_SLOW int fwd_vip_find(const struct fwd_tables *t, const union fwd_addr *a)
+/** Whether the table has the address of @p first and @p second (fwd_addr.longs_be) as a VIP. */
+FWD_SLOW int fwd_vip_find(uint64_t tables, uint64_t first, uint64_t second)
 {
+	const struct fwd_tables *t = fwd_tables_of(tables);
 	const struct fwd_root *root = fwd_port_root(t);
+	union fwd_addr a = { .longs_be = { first, second } };
 
-	return a && root && fwd_service_find(t, root, a, 0, 0) != NULL;
+	return root && fwd_service_find(t, root, &a, 0, 0) != NULL;
 }
 
 /** Whether @p a is a VIP of the half in force. */
@@ -83,12 +85,10 @@ FWD_INLINE bool fwd_is_vip(const struct fwd_tables *t, const struct fwd_root *ro
                            const union fwd_addr *a)
 {
 	uint32_t bit = fwd_filter_bit(a);
-	union fwd_addr asked;
 
 	if (FWD_LIKELY(!(root->vip_filter[root->active & 1][bit / 64] >> bit % 64 & 1)))
 		return false;
-	asked = *a; /* a copy: the packet's own addresses stay in registers */
-	return fwd_vip_find(t, &asked);
+	return fwd_vip_find(fwd_tables_number(t), a->longs_be[0], a->longs_be[1]);
 }
 
 /**

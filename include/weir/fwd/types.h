@@ -20,7 +20,8 @@
 
 /**
  * A function off the common path. For BPF it is a function of its own, which the verifier
- * checks once for all callers: its pointers may be NULL, and it returns a plain number.
+ * checks once for all callers. It takes and returns plain numbers: Linux has taken pointers
+ * there since 5.13 only. Tables come as fwd_tables_number().
  */
 #ifdef __bpf__
 #define FWD_SLOW __attribute__((noinline, weak))
