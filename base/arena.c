@@ -19,6 +19,7 @@ struct chunk {
 struct arena {
 	struct chunk *chunks; /* the first one is being filled */
 	size_t used, limit;
+	unsigned more_owners;
 	bool failed;
 };
 
@@ -33,13 +34,19 @@ struct arena *arena_new(size_t limit_bytes)
 
 void arena_free(struct arena *a)
 {
-	if (!a)
+	if (!a || __atomic_fetch_sub(&a->more_owners, 1, __ATOMIC_ACQ_REL) != 0)
 		return;
 	for (struct chunk *c = a->chunks, *next; c; c = next) {
 		next = c->next;
 		free(c);
 	}
 	free(a);
+}
+
+struct arena *arena_share(struct arena *a)
+{
+	__atomic_fetch_add(&a->more_owners, 1, __ATOMIC_RELAXED);
+	return a;
 }
 
 /* A large item gets a chunk of its own, behind the one that is being filled. */

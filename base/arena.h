@@ -18,8 +18,10 @@ struct arena;
 
 /** Make an arena that will hold at most @p limit_bytes. @return NULL when out of memory */
 struct arena *arena_new(size_t limit_bytes);
-/** Free @p a and all that was allocated from it; NULL is fine. */
+/** Free @p a and all that was allocated from it, unless it has more owners; NULL is fine. */
 void arena_free(struct arena *a);
+/** Give @p a one more owner, who frees it too, on any thread; all but the memory's end is still for one thread. @return @p a */
+struct arena *arena_share(struct arena *a);
 
 /** @return zeroed memory for @p n items of @p size, aligned for anything; NULL on failure (sticky) */
 void *arena_alloc(struct arena *a, size_t n, size_t size) __attribute__((malloc));

@@ -8,13 +8,27 @@
 
 #include "base/clock.h"
 
+/* What other threads take from this one does not count as its work. */
+static uint64_t worked_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 void core_lock(struct core *c)
 {
 	pthread_mutex_lock(&c->lock);
+	c->held_from_ns = worked_ns();
 }
 
 void core_unlock(struct core *c)
 {
+	uint64_t held_ns = worked_ns() - c->held_from_ns;
+
+	if (held_ns > c->longest_held_ns)
+		c->longest_held_ns = held_ns;
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -31,6 +45,7 @@ bool core_wait(struct core *c, uint64_t until_ms)
 	at.tv_sec += (time_t)(ns / 1000000000);
 	at.tv_nsec = (long)(ns % 1000000000);
 	pthread_cond_timedwait(&c->changed, &c->lock, &at);
+	c->held_from_ns = worked_ns();
 	return !c->stopping;
 }
 

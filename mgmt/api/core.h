@@ -3,8 +3,9 @@
  * @file
  * What the threads of weir-mgmt share: the intent, what is observed, what peers say.
  *
- * One lock around all of it; it is held for at most one write of the store and of the effective
- * document, never while waiting for a network or another process.
+ * One lock around all of it; a change holds it for at most one write of the store and of the effective
+ * document, and whoever only looks for as long as it takes to copy or share what is there
+ * (mgmt/api/look.h). Nobody has it while waiting for a network or another process.
  */
 #ifndef WEIR_MGMT_API_CORE_H
 #define WEIR_MGMT_API_CORE_H
@@ -32,7 +33,9 @@ struct core {
 	struct peers *peers;
 	struct views *views;
 	struct stats *stats;
-	uint64_t started_ms; /**< monotonic */
+	uint64_t started_ms;      /**< monotonic */
+	uint64_t held_from_ns;    /**< CPU time of the thread that has the lock, when it got it */
+	uint64_t longest_held_ns; /**< CPU time */
 	bool stopping;
 };
 

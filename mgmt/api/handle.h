@@ -23,13 +23,20 @@ http_handler handle_ask, handle_events, handle_metrics, handle_healthz, handle_p
 http_handler handle_peer_head, handle_peer_overrides, handle_peer_versions, handle_peer_version;
 http_handler handle_peer_poke, handle_peer_views;
 
-/** The status as JSON, given; @p pool limits backends to one pool if it is not NULL. Under the lock. */
-json_t *handle_status_json(struct core *core, const char *pool);
-/** Processes and peers as JSON arrays, given. Under the lock. */
-json_t *handle_processes_json(struct core *core);
+/** What of the status is wanted. */
+struct handle_filter {
+	const char *pool, *site; /**< NULL: all */
+	uint64_t limit;          /**< backends at most, first those that stand out; 0: all */
+};
+
+struct look;
+
+/** The status as JSON, given; not under the lock. */
+json_t *handle_status_json(struct core *core, const struct handle_filter *filter);
+/** The processes of a look as a JSON array, given. */
+json_t *handle_processes_json(const struct look *l);
+/** The peers as a JSON array, given. Under the lock. */
 json_t *handle_peers_json(struct core *core);
-/** A target's observation as JSON, given. Under the lock. */
-json_t *handle_observation(struct core *core, uint64_t target);
 
 /** Whether If-Match allows a change of what has @p etag now ("": nothing); else @p reply says why not. */
 bool handle_if_match(const struct http_request *r, const char *etag, bool required,

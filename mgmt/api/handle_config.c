@@ -411,9 +411,10 @@ void handle_version_diff(struct core *core, struct http_request *r, struct http_
 	int rc = intent_version(core->intent, n, &a, &from);
 	if (!rc)
 		rc = intent_version(core->intent, m, &b, &to);
-	if (rc) {
+	if (rc)
 		tell_failure(core, rc, NULL, reply);
-	} else {
+	core_unlock(core);
+	if (!rc) {
 		char *text = linediff_files(&from, &to);
 
 		reply->json = json_pack("{s:I, s:I, s:o, s:o}", "from", (json_int_t)n, "to",
@@ -422,7 +423,6 @@ void handle_version_diff(struct core *core, struct http_request *r, struct http_
 		reply->status = 200;
 		free(text);
 	}
-	core_unlock(core);
 	files_fini(&from);
 	files_fini(&to);
 }

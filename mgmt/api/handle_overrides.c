@@ -185,8 +185,7 @@ void handle_command(struct core *core, struct http_request *r, struct http_reply
 	struct guard_load loads[GUARD_SITES_MAX];
 	int64_t now_ms = clock_wall_ms();
 	struct command c;
-	bool fresh;
-	uint64_t age_ms;
+	struct observe_pages pages;
 
 	if (!result || !read_command(r, &c, reply, now_ms)) {
 		if (!result)
@@ -194,8 +193,9 @@ void handle_command(struct core *core, struct http_request *r, struct http_reply
 		free(result);
 		return;
 	}
+	observe_open(core, &pages);
 	core_lock(core);
-	struct guard_seen seen = { .health = observe_health(core, &fresh, &age_ms),
+	struct guard_seen seen = { .health = pages.health,
 		                   .loads = loads,
 		                   .n_loads = peers_loads(core, loads, GUARD_SITES_MAX) };
 	enum command_outcome outcome = command_run(core->intent, &c, &seen, now_ms, result);
@@ -209,6 +209,7 @@ void handle_command(struct core *core, struct http_request *r, struct http_reply
 	}
 	core_changed(core);
 	core_unlock(core);
+	observe_close(&pages);
 	free(result);
 	if (outcome == COMMAND_OK && !c.dry_run)
 		handle_wait(core, r, reply);

@@ -97,8 +97,6 @@ void handle_peer_poke(struct core *core, struct http_request *r, struct http_rep
 void handle_peer_views(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	(void)r;
-	core_lock(core);
 	reply->json = views_tell(core);
-	core_unlock(core);
 	reply->status = 200;
 }

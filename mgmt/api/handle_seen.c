@@ -12,7 +12,7 @@
 #include "base/ctl.h"
 #include "mgmt/api/field.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/observe.h"
+#include "mgmt/api/look.h"
 #include "mgmt/api/tell.h"
 #include "weir/stats.h"
 
@@ -37,10 +37,17 @@ void handle_node(struct core *core, struct http_request *r, struct http_reply *r
 void handle_processes(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	(void)r;
-	core_lock(core);
-	reply->json = json_pack("{s:o}", "items", handle_processes_json(core));
-	core_unlock(core);
-	reply->status = 200;
+	struct look *l = calloc(1, sizeof(*l));
+
+	if (!l || look_take(core, l)) {
+		http_problem(reply, 503, "busy", "out of memory");
+	} else {
+		reply->json = json_pack("{s:o}", "items", handle_processes_json(l));
+		reply->status = 200;
+	}
+	if (l)
+		look_fini(l);
+	free(l);
 }
 
 void handle_peers(struct core *core, struct http_request *r, struct http_reply *reply)
@@ -52,8 +59,9 @@ void handle_peers(struct core *core, struct http_request *r, struct http_reply *
 	reply->status = 200;
 }
 
-static void add_backends(struct core *core, const struct model *m, json_t *items)
+static void add_backends(const struct look *l, json_t *items)
 {
+	const struct model *m = l->m;
 	char text[ADDR_TEXT_MAX];
 
 	for (size_t i = 0; i < m->n_pools; i++)
@@ -67,12 +75,14 @@ static void add_backends(struct core *core, const struct model *m, json_t *items
 			        items, json_pack("{s:s, s:s, s:s, s:s, s:o}", "target", id, "pool",
 			                         m->pools[i].name, "backend", b->name, "address",
 			                         addr_text(&b->address, text), "observation",
-			                         handle_observation(core, target)));
+			                         look_observation(l, target)));
 		}
 }
 
-static void add_services(struct core *core, const struct model *m, json_t *items)
+static void add_services(const struct look *l, json_t *items)
 {
+	const struct model *m = l->m;
+
 	for (size_t i = 0; i < m->n_services; i++)
 		for (size_t k = 0; k < 2 * m->services[i].n_at; k++) {
 			const char *site = m->services[i].at[k / 2].site->name;
@@ -84,22 +94,23 @@ static void add_services(struct core *core, const struct model *m, json_t *items
 			        items, json_pack("{s:s, s:s, s:s, s:s, s:o}", "target", id,
 			                         "service", m->services[i].name, "site", site,
 			                         "family", k % 2 ? "ipv4" : "ipv6", "observation",
-			                         handle_observation(core, target)));
+			                         look_observation(l, target)));
 		}
 }
 
 void handle_health(struct core *core, struct http_request *r, struct http_reply *reply)
 {
+	struct look *l = calloc(1, sizeof(*l));
 	json_t *items = json_array();
 
 	(void)r;
-	core_lock(core);
-	const struct model *m = intent_model(core->intent);
-	if (m) {
-		add_backends(core, m, items);
-		add_services(core, m, items);
+	if (l && !look_take(core, l) && l->m) {
+		add_backends(l, items);
+		add_services(l, items);
 	}
-	core_unlock(core);
+	if (l)
+		look_fini(l);
+	free(l);
 	reply->json = json_pack("{s:o}", "items", items);
 	reply->status = 200;
 }

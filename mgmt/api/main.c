@@ -87,6 +87,9 @@ static void set_gauges(struct process *p)
 	stats_set(stats_word(s, STATS_GAUGE, "weir_mgmt_document_unwritten", "",
 	                     "1 while the effective document cannot be written."),
 	          *intent_write_why(p->core.intent) != '\0');
+	stats_set(stats_word(s, STATS_GAUGE, "weir_mgmt_lock_longest_us", "",
+	                     "Longest work under the lock since the start, CPU time."),
+	          p->core.longest_held_ns / 1000);
 	stats_alive(s, clock_mono_ms());
 }
 
@@ -125,10 +128,10 @@ static char *on_ask(void *arg, const char *line, size_t length)
 	const char *what = json_string_value(json_object_get(request, "do"));
 
 	if (what && !strcmp(what, "status")) {
-		core_lock(&p->core);
+		const struct handle_filter all = { 0 };
+
 		answer = json_pack("{s:b, s:o}", "ok", 1, "status",
-		                   handle_status_json(&p->core, NULL));
-		core_unlock(&p->core);
+		                   handle_status_json(&p->core, &all));
 	} else {
 		answer = json_pack("{s:b, s:s}", "ok", 0, "error", "expected {\"do\":\"status\"}");
 	}

@@ -2,6 +2,7 @@
 #include "mgmt/api/observe.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,15 +25,12 @@ struct told {
 
 struct observe {
 	pthread_t thread;
-	struct page *health;
-	struct effect *effect;
-	struct stats_reader *stats[OBSERVE_COUNT];
 	json_t *dns;
 	uint64_t dns_ms;                /* when it was said; 0: never */
 	uint64_t bytes, bytes_ms, rate; /* sent to backends at the last look; bits a second */
 	bool rate_known;
 	bool running[OBSERVE_COUNT]; /* as told */
-	struct told *told;           /* sorted by target */
+	struct told *told;           /* sorted by target; the thread's alone */
 	size_t n_told;
 };
 
@@ -59,46 +57,32 @@ static uint64_t age_of(uint64_t alive_ms)
 	return now_ms > alive_ms ? now_ms - alive_ms : 0;
 }
 
-const struct health_page *observe_health(struct core *core, bool *fresh, uint64_t *age_ms)
+void observe_open(const struct core *core, struct observe_pages *out)
 {
-	struct observe *o = core->observe;
 	char path[PATH_MAX];
 
-	if (o->health && page_is_replaced(o->health)) {
-		page_close(o->health);
-		o->health = NULL;
+	*out = (struct observe_pages){ .health_age_ms = UINT64_MAX };
+	if (!proc_path(core->dirs.run, PROC_HEALTH_PAGE, path) &&
+	    !page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, &out->health_page) &&
+	    page_size(out->health_page) >= sizeof(struct health_page)) {
+		out->health = page_payload(out->health_page);
+		out->health_age_ms = age_of(page_header(out->health_page)->alive_ms);
+		out->health_fresh = out->health_age_ms <= OBSERVE_STALE_MS;
 	}
-	if (!o->health && (proc_path(core->dirs.run, PROC_HEALTH_PAGE, path) ||
-	                   page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, &o->health) ||
-	                   page_size(o->health) < sizeof(struct health_page))) {
-		page_close(o->health);
-		o->health = NULL;
+	if (effect_open(core->dirs.run, &out->effect))
+		out->effect = NULL;
+	if (out->effect && effect_total(out->effect, &out->total)) {
+		effect_close(out->effect);
+		out->effect = NULL;
 	}
-	*age_ms = o->health ? age_of(page_header(o->health)->alive_ms) : UINT64_MAX;
-	*fresh = *age_ms <= OBSERVE_STALE_MS;
-	return o->health ? page_payload(o->health) : NULL;
+	out->effect_fresh = out->effect && age_of(out->total.alive_ms) <= OBSERVE_STALE_MS;
 }
 
-const struct effect *observe_effect(struct core *core, bool *fresh, struct effect_total *total)
+void observe_close(struct observe_pages *p)
 {
-	struct observe *o = core->observe;
-	int rc = -ESTALE;
-
-	*fresh = false;
-	if (o->effect)
-		rc = effect_total(o->effect, total);
-	if (rc == -ESTALE) {
-		effect_close(o->effect);
-		o->effect = NULL;
-		if (effect_open(core->dirs.run, &o->effect))
-			o->effect = NULL;
-		else
-			rc = effect_total(o->effect, total);
-	}
-	if (!o->effect || rc)
-		return NULL;
-	*fresh = age_of(total->alive_ms) <= OBSERVE_STALE_MS;
-	return o->effect;
+	page_close(p->health_page);
+	effect_close(p->effect);
+	*p = (struct observe_pages){ 0 };
 }
 
 static int by_id(const void *a, const void *b)
@@ -137,7 +121,7 @@ const struct effect_backend *observe_row(const struct effect_backend *rows, int 
 	return n > 0 ? bsearch(&key, rows, (size_t)n, sizeof(key), by_id) : NULL;
 }
 
-const json_t *observe_dns(struct core *core)
+json_t *observe_dns(struct core *core)
 {
 	const struct observe *o = core->observe;
 
@@ -170,26 +154,23 @@ bool observe_load(struct core *core, uint64_t *bits)
 
 static uint64_t document_of(struct core *core, enum observe_process p, bool *refused)
 {
-	struct effect_total total;
-	bool fresh;
-	uint64_t age_ms;
-	const struct health_page *health;
+	struct observe_pages pages = { 0 };
+	uint64_t document = 0;
 
-	switch (p) {
-	case OBSERVE_DATAPLANE:
-		if (!observe_effect(core, &fresh, &total))
-			return 0;
-		*refused = total.refused != 0;
-		return total.document;
-	case OBSERVE_HEALTH:
-		health = observe_health(core, &fresh, &age_ms);
-		return health ? health->document : 0;
-	case OBSERVE_DNS:
+	if (p == OBSERVE_DNS)
 		return (uint64_t)json_integer_value(
 		        json_object_get(core->observe->dns, "document"));
-	default:
+	if (p == OBSERVE_MGMT)
 		return intent_document(core->intent);
+	observe_open(core, &pages);
+	if (p == OBSERVE_HEALTH && pages.health)
+		document = pages.health->document;
+	if (p == OBSERVE_DATAPLANE && pages.effect) {
+		document = pages.total.document;
+		*refused = pages.total.refused != 0;
 	}
+	observe_close(&pages);
+	return document;
 }
 
 /* A total on a stats page, by its name; 0 if it is not there. */
@@ -214,22 +195,18 @@ static void look_at_dataplane(const struct stats_reader *r, struct observe_state
 
 struct observe_state observe_look(struct core *core, enum observe_process p)
 {
-	struct stats_reader **r = &core->observe->stats[p];
 	struct observe_state s = { .age_ms = UINT64_MAX };
+	struct stats_reader *r;
 
-	/* pages may be replaced: they are opened anew for each look */
-	stats_reader_close(*r);
-	*r = NULL;
-	if (stats_reader_open(core->dirs.run, names[p], r))
-		*r = NULL;
-	if (!*r)
+	if (stats_reader_open(core->dirs.run, names[p], &r))
 		return s;
 	s.present = true;
-	s.age_ms = age_of(stats_reader_alive_ms(*r));
+	s.age_ms = age_of(stats_reader_alive_ms(r));
 	s.running = s.age_ms <= OBSERVE_STALE_MS;
 	s.document = document_of(core, p, &s.refused);
 	if (p == OBSERVE_DATAPLANE)
-		look_at_dataplane(*r, &s);
+		look_at_dataplane(r, &s);
+	stats_reader_close(r);
 	return s;
 }
 
@@ -254,61 +231,67 @@ static int by_target(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* What is told of a target: nothing while it is unknown for the first time. */
-static void tell_target(struct core *core, const struct health_page *page, uint64_t target,
-                        struct told *now, size_t *n, const char *subject)
+/* The targets as seen now, while they are gathered. */
+struct sight {
+	struct core *core;
+	const struct health_page *page;
+	struct told *now;
+	size_t n;
+};
+
+/* Tell of a target what has changed; nothing while it is unknown for the first time. */
+static void tell_target(struct sight *s, uint64_t target, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+
+static void tell_target(struct sight *s, uint64_t target, const char *format, ...)
 {
-	struct observe *o = core->observe;
+	const struct observe *o = s->core->observe;
 	const struct told key = { .target = target };
 	const struct told *old =
 	        o->n_told ? bsearch(&key, o->told, o->n_told, sizeof(key), by_target) : NULL;
-	int place = health_find(page, target);
-	health_word word = place >= 0 ? health_read(page, place) : 0;
+	int place = health_find(s->page, target);
+	health_word word = place >= 0 ? health_read(s->page, place) : 0;
 	enum health_state was = old ? old->state : HEALTH_UNKNOWN;
+	char subject[sizeof(((struct event *)0)->subject)];
+	va_list list;
 
-	now[(*n)++] = (struct told){ target, health_state(word) };
+	s->now[s->n++] = (struct told){ target, health_state(word) };
 	if (was == health_state(word))
 		return;
-	journal_add(intent_journal(core->intent), clock_wall_ms(), "health", subject,
+	va_start(list, format);
+	vsnprintf(subject, sizeof(subject), format, list);
+	va_end(list);
+	core_lock(s->core);
+	journal_add(intent_journal(s->core->intent), clock_wall_ms(), "health", subject,
 	            "%s, was %s (%s)", health_state_text(health_state(word)),
 	            health_state_text(was), health_reason_text(health_reason(word)));
-	core_changed(core);
+	core_changed(s->core);
+	core_unlock(s->core);
 }
 
-static void tell_pools(struct core *core, const struct health_page *page, const struct model *m,
-                       struct told *now, size_t *n)
+static void tell_pools(struct sight *s, const struct model *m)
 {
-	char subject[sizeof(((struct event *)0)->subject)];
-
 	for (size_t i = 0; i < m->n_pools; i++) {
 		const struct model_pool *pool = &m->pools[i];
 
-		for (size_t k = 0; k < pool->n_backends; k++) {
-			snprintf(subject, sizeof(subject), "pools/%.30s/backends/%.40s", pool->name,
-			         pool->backends[k].name);
-			tell_target(core, page,
-			            health_target_backend(pool->name, pool->backends[k].id), now, n,
-			            subject);
-		}
+		for (size_t k = 0; k < pool->n_backends; k++)
+			tell_target(s, health_target_backend(pool->name, pool->backends[k].id),
+			            "pools/%.30s/backends/%.40s", pool->name,
+			            pool->backends[k].name);
 	}
 }
 
-static void tell_services(struct core *core, const struct health_page *page, const struct model *m,
-                          struct told *now, size_t *n)
+static void tell_services(struct sight *s, const struct model *m)
 {
-	char subject[sizeof(((struct event *)0)->subject)];
-
 	for (size_t i = 0; i < m->n_services; i++)
-		for (size_t k = 0; k < m->services[i].n_at; k++)
-			for (int ip4 = 0; ip4 < 2; ip4++) {
-				const char *site = m->services[i].at[k].site->name;
+		for (size_t k = 0; k < 2 * m->services[i].n_at; k++) {
+			const char *name = m->services[i].name,
+			           *site = m->services[i].at[k / 2].site->name;
 
-				snprintf(subject, sizeof(subject), "services/%.30s/at/%.30s/%s",
-				         m->services[i].name, site, ip4 ? "ipv4" : "ipv6");
-				tell_target(core, page,
-				            health_target_service(m->services[i].name, site, ip4),
-				            now, n, subject);
-			}
+			tell_target(s, health_target_service(name, site, k % 2),
+			            "services/%.30s/at/%.30s/%s", name, site,
+			            k % 2 ? "ipv4" : "ipv6");
+		}
 }
 
 static size_t count_targets(const struct model *m)
@@ -322,44 +305,30 @@ static size_t count_targets(const struct model *m)
 	return n;
 }
 
-static void tell_health(struct core *core)
+static void tell_health(struct core *core, const struct model *m, const struct observe_pages *pages)
 {
 	struct observe *o = core->observe;
-	const struct model *m = intent_model(core->intent);
-	bool fresh;
-	uint64_t age_ms;
-	const struct health_page *page = observe_health(core, &fresh, &age_ms);
-	size_t n = 0;
+	struct sight s = { .core = core, .page = pages->health };
 
-	if (!m || !page || !fresh)
+	if (!pages->health || !pages->health_fresh)
 		return; /* nothing is seen: nothing is told */
-	struct told *now = calloc(count_targets(m), sizeof(*now));
-	if (!now)
+	s.now = calloc(count_targets(m), sizeof(*s.now));
+	if (!s.now)
 		return;
-	tell_pools(core, page, m, now, &n);
-	tell_services(core, page, m, now, &n);
-	qsort(now, n, sizeof(*now), by_target);
+	tell_pools(&s, m);
+	tell_services(&s, m);
+	qsort(s.now, s.n, sizeof(*s.now), by_target);
 	free(o->told);
-	o->told = now;
-	o->n_told = n;
+	o->told = s.now;
+	o->n_told = s.n;
 }
 
-/* Count what all pools are sent; the rate is taken over a second or more. */
-static void measure_load(struct core *core)
+/* What all pools were sent. */
+static uint64_t count_bytes(const struct model *m, const struct effect *e)
 {
-	struct observe *o = core->observe;
-	const struct model *m = intent_model(core->intent);
 	struct effect_backend *rows;
-	struct effect_total total;
-	uint64_t now_ms = clock_mono_ms(), bytes = 0;
-	bool fresh;
-	const struct effect *e = observe_effect(core, &fresh, &total);
+	uint64_t bytes = 0;
 
-	if (!m || !e || !fresh) {
-		o->rate_known = false;
-		o->bytes_ms = 0;
-		return;
-	}
 	for (size_t i = 0; i < m->n_pools; i++) {
 		int n = observe_rows(e, m->pools[i].name, &rows);
 
@@ -367,14 +336,44 @@ static void measure_load(struct core *core)
 			bytes += rows[k].bytes;
 		free(rows);
 	}
-	if (o->bytes_ms && now_ms < o->bytes_ms + LOAD_MS)
+	return bytes;
+}
+
+/* The rate is taken over a second or more. */
+static void measure_load(struct core *core, const struct model *m,
+                         const struct observe_pages *pages)
+{
+	struct observe *o = core->observe;
+	uint64_t now_ms = clock_mono_ms();
+	bool seen = pages->effect && pages->effect_fresh;
+
+	if (seen && o->bytes_ms && now_ms < o->bytes_ms + LOAD_MS)
 		return;
-	if (o->bytes_ms && bytes >= o->bytes) {
+	uint64_t bytes = seen ? count_bytes(m, pages->effect) : 0;
+	core_lock(core);
+	if (seen && o->bytes_ms && bytes >= o->bytes)
 		o->rate = (bytes - o->bytes) * 8000 / (now_ms - o->bytes_ms);
-		o->rate_known = true;
-	}
+	o->rate_known = seen && o->bytes_ms && (o->rate_known || bytes >= o->bytes);
+	core_unlock(core);
 	o->bytes = bytes;
-	o->bytes_ms = now_ms;
+	o->bytes_ms = seen ? now_ms : 0;
+}
+
+/* What there may be much of is looked at without the lock. */
+static void look_at_pages(struct core *core)
+{
+	struct observe_pages pages;
+
+	core_lock(core);
+	struct intent_shared *shared = intent_share(core->intent);
+	core_unlock(core);
+	observe_open(core, &pages);
+	if (shared) {
+		tell_health(core, intent_shared_model(shared), &pages);
+		measure_load(core, intent_shared_model(shared), &pages);
+	}
+	observe_close(&pages);
+	intent_unshare(shared);
 }
 
 static void *run(void *arg)
@@ -387,10 +386,9 @@ static void *run(void *arg)
 
 		core_unlock(core);
 		observe_ask_dns(core);
+		look_at_pages(core);
 		core_lock(core);
 		tell_processes(core);
-		tell_health(core);
-		measure_load(core);
 		while (core_wait(core, until_ms) && clock_mono_ms() < until_ms)
 			;
 	}
@@ -413,10 +411,6 @@ void observe_stop(struct core *core)
 	if (!o)
 		return;
 	pthread_join(o->thread, NULL);
-	for (int p = 0; p < OBSERVE_COUNT; p++)
-		stats_reader_close(o->stats[p]);
-	page_close(o->health);
-	effect_close(o->effect);
 	json_decref(o->dns);
 	free(o->told);
 	free(o);

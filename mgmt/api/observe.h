@@ -4,7 +4,7 @@
  * What is seen of this node: the pages of its processes, and what weir-dns says.
  *
  * A thread looks twice a second and turns changes into events. The pages may be read at any
- * time, under the core's lock. Nothing seen is ever an intent, and what is old is unknown.
+ * time. Nothing seen is ever an intent, and what is old is unknown.
  */
 #ifndef WEIR_MGMT_API_OBSERVE_H
 #define WEIR_MGMT_API_OBSERVE_H
@@ -51,10 +51,21 @@ void observe_stop(struct core *core);
 
 /** Look at a process's pages now; under the lock. */
 struct observe_state observe_look(struct core *core, enum observe_process p);
-/** The health page, NULL when there is none; and whether it is fresh. Under the lock. */
-const struct health_page *observe_health(struct core *core, bool *fresh, uint64_t *age_ms);
-/** The forwarding tables' state, NULL when there is none; and whether it is fresh. Under the lock. */
-const struct effect *observe_effect(struct core *core, bool *fresh, struct effect_total *total);
+
+/** What health and dataplane show, opened for one look. */
+struct observe_pages {
+	struct page *health_page;
+	const struct health_page *health; /**< NULL: there is none */
+	uint64_t health_age_ms;
+	bool health_fresh;
+	struct effect *effect; /**< the forwarding tables' state; NULL: there is none */
+	struct effect_total total;
+	bool effect_fresh;
+};
+
+/** Open the pages; needs no lock, as they are the caller's own. */
+void observe_open(const struct core *core, struct observe_pages *out);
+void observe_close(struct observe_pages *p);
 /**
  * What is in force for all backends of a pool, sorted by id; @p rows is given, from malloc().
  * @return how many, or -1 when the pool is not in the tables
@@ -62,8 +73,8 @@ const struct effect *observe_effect(struct core *core, bool *fresh, struct effec
 int observe_rows(const struct effect *e, const char *pool, struct effect_backend **rows);
 /** The row of @p id, or NULL. */
 const struct effect_backend *observe_row(const struct effect_backend *rows, int n, uint64_t id);
-/** What weir-dns said last (borrowed), NULL when it has not for OBSERVE_STALE_MS. Under the lock. */
-const json_t *observe_dns(struct core *core);
+/** What weir-dns said last (borrowed; it never changes), NULL when it has not for OBSERVE_STALE_MS. Under the lock. */
+json_t *observe_dns(struct core *core);
 /** Ask weir-dns now; not under the lock. */
 void observe_ask_dns(struct core *core);
 /** What this node sends to backends, bits a second. @return whether they are known; under the lock */

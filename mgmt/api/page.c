@@ -11,6 +11,8 @@
 
 #include "mgmt/api/handle.h"
 
+#define BACKENDS_MAX 200u /* that are shown */
+
 static const char head[] =
         "<!doctype html><html lang=en><meta charset=utf-8><meta http-equiv=refresh content=2>"
         "<meta name=viewport content='width=device-width'><title>%s: %s - Weir</title><style>"
@@ -166,7 +168,17 @@ static void pools(FILE *out, const json_t *status)
 	size_t i;
 	json_t *p;
 
-	table(out, "Backends",
+	const json_t *n = json_object_get(status, "backends");
+	char title[128] = "Backends";
+	json_int_t all = json_integer_value(json_object_get(n, "all")),
+	           shown = json_integer_value(json_object_get(n, "shown"));
+
+	if (shown < all)
+		snprintf(title, sizeof(title),
+		         "Backends: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
+		         ", those that stand out",
+		         shown, all);
+	table(out, title,
 	      "Pool|Backend|Address|Asked for|Seen|Last result|In force|Why|Share|Packets");
 	json_array_foreach(json_object_get(status, "pools"), i, p) backends(out, p);
 	fputs("</tbody></table>", out);
@@ -262,12 +274,11 @@ static void banner(FILE *out, const json_t *status)
 
 void handle_page(struct core *core, struct http_request *r, struct http_reply *reply)
 {
+	const struct handle_filter filter = { .limit = BACKENDS_MAX };
 	size_t n = 0;
 
 	(void)r;
-	core_lock(core);
-	json_t *status = handle_status_json(core, NULL);
-	core_unlock(core);
+	json_t *status = handle_status_json(core, &filter);
 	FILE *out = open_memstream(&reply->text, &n);
 	if (out) {
 		fprintf(out, head, text_of(status, "state"), text_of(status, "node"));

@@ -44,7 +44,7 @@ const struct route route_table[] = {
 	{ "POST", "/v1/overrides", HTTP_ONCALL, ROUTE_CHANGES,
 	  "do:string! over:string from:string until:string now:boolean reason:string author:string id:string target:object override_guards:array",
 	  handle_command, "Drain, disable, force up, hold, undrain, enable" },
-	{ "GET", "/v1/status", HTTP_VIEWER, "pool", "", handle_status,
+	{ "GET", "/v1/status", HTTP_VIEWER, "pool site limit", "", handle_status,
 	  "Intent, observation and effect of everything" },
 	{ "GET", "/v1/node", HTTP_VIEWER, "", "", handle_node, "This node" },
 	{ "GET", "/v1/openapi.json", HTTP_VIEWER, "", "", handle_openapi,

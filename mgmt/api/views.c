@@ -68,13 +68,17 @@ static uint64_t *list_targets(const struct model *m, size_t *n)
 
 json_t *views_tell(struct core *core)
 {
-	const struct model *m = intent_model(core->intent);
+	struct observe_pages pages;
 	json_t *words = json_object();
-	bool fresh;
-	uint64_t age_ms, *targets;
-	const struct health_page *page = observe_health(core, &fresh, &age_ms);
+	uint64_t *targets;
 	size_t n = 0;
 
+	core_lock(core);
+	struct intent_shared *shared = intent_share(core->intent);
+	core_unlock(core);
+	const struct model *m = intent_shared_model(shared);
+	observe_open(core, &pages);
+	const struct health_page *page = pages.health;
 	targets = m && page ? list_targets(m, &n) : NULL;
 	for (size_t i = 0; targets && i < n; i++) {
 		int place = health_find(page, targets[i]);
@@ -87,9 +91,13 @@ json_t *views_tell(struct core *core)
 		json_object_set_new(words, target, json_string(word));
 	}
 	free(targets);
-	return json_pack("{s:s, s:s, s:o, s:o}", "node", core->dirs.node, "cluster",
-	                 m ? m->cluster : "", "age_ms",
-	                 page ? json_integer((json_int_t)age_ms) : json_null(), "words", words);
+	json_t *told = json_pack("{s:s, s:s, s:o, s:o}", "node", core->dirs.node, "cluster",
+	                         m ? m->cluster : "", "age_ms",
+	                         page ? json_integer((json_int_t)pages.health_age_ms) : json_null(),
+	                         "words", words);
+	observe_close(&pages);
+	intent_unshare(shared);
+	return told;
 }
 
 static bool is_text(const json_t *object, const char *name, const char *wanted)
@@ -265,10 +273,12 @@ static void follow_document(struct core *core)
 static bool in_motion(struct core *core, uint64_t now_ms)
 {
 	struct views *v = core->views;
-	bool fresh, doubt = false;
-	uint64_t age_ms, digest = 0;
-	const struct health_page *page = observe_health(core, &fresh, &age_ms);
+	struct observe_pages pages;
+	bool doubt = false;
+	uint64_t digest = 0;
 
+	observe_open(core, &pages);
+	const struct health_page *page = pages.health;
 	for (size_t i = 0; page && v->wanted.targets && i < v->wanted.n; i++) {
 		int place = health_find(page, v->wanted.targets[i]);
 		health_word word = place < 0 ? 0 : health_read(page, place);
@@ -279,6 +289,7 @@ static bool in_motion(struct core *core, uint64_t now_ms)
 	if (doubt || digest != v->digest)
 		v->motion_ms = now_ms + VIEWS_MOTION_MS;
 	v->digest = digest;
+	observe_close(&pages);
 	return now_ms < v->motion_ms;
 }
 

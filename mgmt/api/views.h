@@ -29,7 +29,7 @@ int views_start(struct core *core);
 /** End it; core->stopping is set. */
 void views_stop(struct core *core);
 
-/** What this node sees of the services, for its peers: given. Under the lock. */
+/** What this node sees of the services, for its peers: given. Not under the lock. */
 json_t *views_tell(struct core *core);
 /**
  * Take what a peer told into its page: words and how long they are good, nothing on failure.

@@ -9,148 +9,11 @@
 #include "mgmt/cli/cmd_status.h"
 #include "mgmt/cli/health_detail.h"
 
-#define WATCH_S      1
-#define EVENTS_SHOWN 20   /* without --limit */
-#define EVENTS_BATCH 1000 /* at most so many an answer */
-#define FOLLOW_MS    30000
-
-static const char *state_of(const json_t *thing, const char *which)
-{
-	return api_text(json_object_get(thing, which), "state", "?");
-}
-
-static void print_head(const json_t *b)
-{
-	const json_t *version = json_object_get(b, "version"), *why;
-	const char *by = api_text(b, "confirm_by", NULL);
-	size_t i;
-
-	printf("%s (site %s, cluster %s) %s   document %.0f", api_text(b, "node", "?"),
-	       api_text(b, "site", "?"), api_text(b, "cluster", "?"), api_text(b, "state", "?"),
-	       api_number(b, "document", 0));
-	if (json_is_object(version))
-		printf("   version %.0f of %s by %s: %s", api_number(version, "number", 0),
-		       api_text(version, "time", "?"), api_text(version, "author", "?"),
-		       api_text(version, "reason", ""));
-	putchar('\n');
-	json_array_foreach(json_object_get(b, "why"), i, why) if (json_string_value(why))
-	        printf(" ! %s\n", json_string_value(why));
-	if (by)
-		printf(" ! version %.0f is undone at %s unless: weir confirm\n",
-		       api_number(version, "number", 0), by);
-}
-
-static void print_age(const json_t *thing)
-{
-	double age = api_number(thing, "age_ms", -1);
-
-	if (age >= 0)
-		printf(" (%.1f s)", age / 1000);
-}
-
-static void print_processes(const json_t *b)
-{
-	const json_t *p;
-	size_t i;
-
-	printf("%-10s", "processes");
-	json_array_foreach(json_object_get(b, "processes"), i, p)
-	{
-		printf(" %s %s", api_text(p, "process", "?"), api_text(p, "state", "?"));
-		print_age(p);
-	}
-	printf("\n%-10s", "store");
-	printf(" %s %s\n", state_of(b, "store"),
-	       api_text(json_object_get(b, "store"), "detail", ""));
-	if (json_array_size(json_object_get(b, "peers")) == 0)
-		return;
-	printf("%-10s", "peers");
-	json_array_foreach(json_object_get(b, "peers"), i, p)
-	{
-		printf(" %s %s v%.0f", api_text(p, "node", "?"), api_text(p, "state", "?"),
-		       api_number(p, "version", 0));
-		print_age(p);
-	}
-	putchar('\n');
-}
-
-static void print_sites(const json_t *b)
-{
-	const json_t *s;
-	size_t i;
-
-	printf("\n%-16s %-12s %-12s %-10s %s\n", "SITE", "ASKED", "SEEN", "DRAINED", "SHARE");
-	json_array_foreach(json_object_get(b, "sites"), i, s)
-	{
-		const json_t *effect = json_object_get(s, "effect");
-		double level = api_number(effect, "level_ppm", -1),
-		       share = api_number(effect, "weight_share_ppm", -1);
-		char drained[16] = "unknown", part[16] = "unknown";
-
-		if (level >= 0)
-			snprintf(drained, sizeof(drained), "%.1f %%", level / 1e4);
-		if (share >= 0)
-			snprintf(part, sizeof(part), "%.1f %%", share / 1e4);
-		printf("%-16s %-12s %-12s %-10s %s\n", api_text(s, "name", "?"),
-		       state_of(s, "intent"), state_of(s, "observation"), drained, part);
-	}
-}
-
-static void print_backend(const char *pool, const json_t *k)
-{
-	const json_t *effect = json_object_get(k, "effect"),
-	             *seen = json_object_get(k, "observation");
-	double share = api_number(effect, "share_ppm", -1);
-	char name[2 * 64 + 2], part[16] = "-";
-
-	snprintf(name, sizeof(name), "%s/%s", pool, api_text(k, "name", "?"));
-	if (share >= 0)
-		snprintf(part, sizeof(part), "%.1f %%", share / 1e4);
-	printf("%-28s %-10s %-8s %-10s %-8s %s%s%s\n", name, state_of(k, "intent"),
-	       state_of(k, "observation"), state_of(k, "effect"), part,
-	       api_text(seen, "reason", ""), api_text(effect, "why", NULL) ? "; " : "",
-	       api_text(effect, "why", ""));
-}
-
-static void print_pools(const json_t *b)
-{
-	const json_t *p, *k;
-	size_t i, j;
-
-	printf("\n%-28s %-10s %-8s %-10s %-8s %s\n", "BACKEND", "ASKED", "SEEN", "IN FORCE",
-	       "SHARE", "LAST RESULT");
-	json_array_foreach(json_object_get(b, "pools"), i, p)
-	        json_array_foreach(json_object_get(p, "backends"), j, k)
-	                print_backend(api_text(p, "name", "?"), k);
-}
-
-static void print_overrides(const json_t *b)
-{
-	const json_t *o;
-	size_t i;
-
-	json_array_foreach(json_object_get(b, "overrides"), i, o)
-	{
-		const json_t *target = json_object_get(o, "target");
-		const char *site = api_text(target, "site", NULL);
-
-		printf("%s%s %s%s%s: %s, %.1f %%, until %s, by %s: %s\n", i ? "" : "\n",
-		       api_text(o, "do", "?"), site ? site : api_text(target, "pool", ""),
-		       site ? "" : "/", site ? "" : api_text(target, "backend", ""),
-		       api_text(o, "state", "?"), api_number(o, "level_ppm", 0) / 1e4,
-		       api_text(o, "until", "never"), api_text(o, "author", "?"),
-		       api_text(o, "reason", ""));
-	}
-}
-
-static void print_status(const json_t *b)
-{
-	print_head(b);
-	print_processes(b);
-	print_sites(b);
-	print_pools(b);
-	print_overrides(b);
-}
+#define WATCH_S        1
+#define BACKENDS_SHOWN "40" /* without --all or --pool */
+#define EVENTS_SHOWN   20   /* without --limit */
+#define EVENTS_BATCH   1000 /* at most so many an answer */
+#define FOLLOW_MS      30000
 
 static int status_word(const json_t *body)
 {
@@ -161,10 +24,28 @@ static int status_word(const json_t *body)
 	return strcmp(state, "down") == 0 ? CLI_DOWN : CLI_DEGRADED;
 }
 
-static int status_once(struct cli *cli, bool clear)
+static void add_query(char *path, size_t size, const char *name, const char *value)
 {
-	struct api_request request = { .method = "GET", .path = "/v1/status", .timeout_ms = 5000 };
+	char *escaped = value ? api_escape(value) : NULL;
+	size_t n = strlen(path);
+
+	if (escaped)
+		snprintf(path + n, size - n, "%c%s=%s", strchr(path, '?') ? '&' : '?', name,
+		         escaped);
+	free(escaped);
+}
+
+/* For people as many backends as can be read, unless they say which. */
+static int status_once(struct cli *cli, const struct cli_args *args, bool clear)
+{
+	char path[1024] = "/v1/status";
+	struct api_request request = { .method = "GET", .path = path, .timeout_ms = 5000 };
 	struct api_reply reply;
+	bool all = cli->json || cli_flag(args, "--all") || cli_value(args, "--pool");
+
+	add_query(path, sizeof(path), "site", cli_value(args, "--site"));
+	add_query(path, sizeof(path), "pool", cli_value(args, "--pool"));
+	add_query(path, sizeof(path), "limit", all ? NULL : BACKENDS_SHOWN);
 	int status = api_ask_quietly(cli, &request, &reply);
 
 	if (clear)
@@ -179,7 +60,7 @@ static int status_once(struct cli *cli, bool clear)
 		if (cli->json)
 			api_print_json(reply.body);
 		else
-			print_status(reply.body);
+			status_print(reply.body);
 		status = status_word(reply.body);
 	}
 	api_reply_fini(&reply);
@@ -189,14 +70,14 @@ static int status_once(struct cli *cli, bool clear)
 int cli_status(struct cli *cli, const struct cli_args *args)
 {
 	bool watch = cli_flag(args, "--watch");
-	int status = status_once(cli, watch && !cli->json && isatty(STDOUT_FILENO));
+	int status = status_once(cli, args, watch && !cli->json && isatty(STDOUT_FILENO));
 
 	while (watch && status != CLI_DENIED && status != CLI_USAGE) {
 		fflush(stdout);
 		sleep(WATCH_S);
 		if (ferror(stdout))
 			break;
-		status = status_once(cli, !cli->json && isatty(STDOUT_FILENO));
+		status = status_once(cli, args, !cli->json && isatty(STDOUT_FILENO));
 	}
 	return status;
 }

@@ -12,6 +12,7 @@
 
 #define WAIT_DEFAULT_MS 60000
 #define WAIT_STEP_MS    200
+#define THING_PATH_MAX  256
 
 /* "site NAME", "backend POOL/NAME", "pool NAME", "service NAME", "node NAME" */
 struct thing {
@@ -185,10 +186,26 @@ static void print_why(const json_t *status, const json_t *thing, const json_t *e
 	               api_text(e, "subject", ""), api_text(e, "message", ""));
 }
 
-static int ask_status(const struct cli *cli, struct api_reply *reply)
+/* The request for the part of the status in which @p t stands, or for all of it. */
+static void status_path(const struct thing *t, bool whole, char path[THING_PATH_MAX])
 {
-	struct api_request request = { .method = "GET", .path = "/v1/status" };
+	bool backend = t->kind && strcmp(t->kind, "backend") == 0;
+	char *pool = backend && !whole ? api_escape(t->pool) : NULL;
 
+	snprintf(path, THING_PATH_MAX, "/v1/status%s%s",
+	         whole  ? ""
+	         : pool ? "?pool="
+	                : "?limit=1",
+	         pool ? pool : "");
+	free(pool);
+}
+
+static int ask_status(const struct cli *cli, const struct thing *t, struct api_reply *reply)
+{
+	char path[THING_PATH_MAX];
+	struct api_request request = { .method = "GET", .path = path };
+
+	status_path(t, cli->json, path);
 	return api_get(cli, &request, reply);
 }
 
@@ -199,7 +216,7 @@ int cli_why(struct cli *cli, const struct cli_args *args)
 	int status = thing_of(args, &t);
 
 	if (!status)
-		status = ask_status(cli, &reply);
+		status = ask_status(cli, &t, &reply);
 	if (status)
 		return status;
 	const json_t *thing = find(reply.body, &t);
@@ -290,8 +307,10 @@ static int wait_until(const struct cli *cli, const struct thing *t, const char *
 {
 	uint64_t end = clock_mono_ms() + (uint64_t)timeout_ms;
 	const struct timespec step = { 0, WAIT_STEP_MS * 1000000L };
-	struct api_request request = { .method = "GET", .path = "/v1/status" };
+	char path[THING_PATH_MAX];
+	struct api_request request = { .method = "GET", .path = path };
 
+	status_path(t, cli->json, path);
 	for (;;) {
 		struct api_reply reply;
 		int status = api_ask_quietly(cli, &request, &reply);

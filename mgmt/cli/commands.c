@@ -24,7 +24,10 @@
 const struct cli_command cli_commands[] = {
 	{ "run", "", 0, 0, "start all of Weir in the foreground and restart what dies", cli_run, { NONE } },
 	{ "status", "", 0, 0, "what is asked for, seen and in force; exit 0 well, 10 degraded, 11 down", cli_status,
-	  { { "--watch", NULL, "again every second" }, NONE } },
+	  { { "--site", "NAME", "only what is at this site" },
+	    { "--pool", "NAME", "only this pool, with all its backends" },
+	    { "--all", NULL, "all backends; else, of more than 40, those that stand out" },
+	    { "--watch", NULL, "again every second" }, NONE } },
 	{ "plan", "[FILE]", 0, 1, "what applying a configuration (CONF/weir.conf) would do", cli_plan, { NONE } },
 	{ "apply", "[FILE]", 0, 1, "make a configuration the version in force", cli_apply,
 	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_BASE, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },

@@ -12,7 +12,8 @@
 #include "weir/model.h"
 #include "weir/stats.h"
 
-#define SILENT_MS 3000u
+#define SILENT_MS     3000u
+#define TARGETS_SHOWN 60
 
 static const char *const processes[] = { "dataplane", "health", "dns", "mgmt" };
 #define N_PROCESSES (sizeof(processes) / sizeof(processes[0]))
@@ -156,14 +157,23 @@ static json_t *targets_json(const struct pages *p)
 	return list;
 }
 
-static void print_targets(const json_t *list)
+/* All, or of more than can be read those that are not up. */
+static void print_targets(const json_t *list, size_t max)
 {
+	bool all = json_array_size(list) <= max;
+	size_t i, n_left = 0, n_shown = 0;
 	const json_t *t;
-	size_t i;
 
 	json_array_foreach(list, i, t)
 	{
 		const json_t *seen = json_object_get(t, "observation");
+		bool up = strcmp(api_text(seen, "state", ""), "up") == 0;
+
+		if (!all && (up || n_shown == max)) {
+			n_left++;
+			continue;
+		}
+		n_shown++;
 		const char *pool = api_text(t, "pool", NULL), *last = api_text(seen, "last", NULL);
 		char name[160];
 
@@ -177,6 +187,8 @@ static void print_targets(const json_t *list)
 		       api_text(seen, "reason", "-"), api_text(seen, "since", "-"),
 		       last ? ", last seen " : "", last ? last : "", api_text(t, "why", ""));
 	}
+	if (n_left)
+		printf("... and %zu targets more: weir health shows all\n", n_left);
 }
 
 int pages_health(const struct cli *cli)
@@ -191,7 +203,7 @@ int pages_health(const struct cli *cli)
 	if (cli->json)
 		api_print_json(body);
 	else
-		print_targets(json_object_get(body, "items"));
+		print_targets(json_object_get(body, "items"), SIZE_MAX);
 	json_decref(body);
 	pages_close(&p);
 	return CLI_OK;
@@ -240,7 +252,7 @@ static void print_pages_status(const json_t *body)
 	       api_number(body, "version", 0), api_text(body, "written", "?"));
 	json_array_foreach(json_object_get(body, "processes"), i, item)
 	        printf("  %-10s %s\n", api_text(item, "process", ""), api_text(item, "state", ""));
-	print_targets(json_object_get(body, "targets"));
+	print_targets(json_object_get(body, "targets"), TARGETS_SHOWN);
 	json_array_foreach(json_object_get(body, "overrides"), i, item)
 	        printf("%s %s%s%s: %.1f %%, until %s, by %s: %s\n", api_text(item, "do", ""),
 	               api_text(item, "pool", ""), api_text(item, "pool", "")[0] ? "/" : "",

@@ -76,7 +76,7 @@ static void remove_laid_out(const struct intent *in, const char *digest)
 		files_remove_dir(dir);
 }
 
-/* Make @p r the head; what is then too old goes, once nothing composed borrows from it. */
+/* Make @p r the head; what is then too old goes. */
 static void push_recent(struct intent *in, struct recent *r, int64_t now_ms)
 {
 	char dropped[DIGEST_TEXT_MAX] = "";

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -100,32 +101,67 @@ static void note_outcome(struct intent *in, int rc, int64_t now_ms)
 	in->write_why[0] = '\0';
 	in->document++;
 	log_info("effective-written", "document=%" PRIu64 " version=%" PRIu64 " overrides=%zu",
-	         in->document, in->composed.meta.version, in->composed.n_overrides);
+	         in->document, in->shared->model.meta.version, in->shared->model.n_overrides);
+}
+
+/* Compose what @p input says. @return one user's; NULL when out of memory */
+static struct intent_shared *compose_shared(const struct compose_input *input)
+{
+	struct intent_shared *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->users = 1;
+	s->arenas[0] = arena_new(ARENA_MAX);
+	if (!s->arenas[0] || compose(input, s->arenas[0], &s->model)) {
+		intent_unshare(s);
+		return NULL;
+	}
+	s->arenas[1] = arena_share(input->versions[input->n_versions - 1].model->arena);
+	if (input->seed)
+		s->arenas[2] = arena_share(input->seed->arena);
+	return s;
+}
+
+struct intent_shared *intent_share(struct intent *in)
+{
+	if (in->shared)
+		__atomic_fetch_add(&in->shared->users, 1, __ATOMIC_RELAXED);
+	return in->shared;
+}
+
+const struct model *intent_shared_model(const struct intent_shared *s)
+{
+	return s ? &s->model : NULL;
+}
+
+void intent_unshare(struct intent_shared *s)
+{
+	if (!s || __atomic_fetch_sub(&s->users, 1, __ATOMIC_ACQ_REL) != 1)
+		return;
+	for (size_t i = 0; i < sizeof(s->arenas) / sizeof(s->arenas[0]); i++)
+		arena_free(s->arenas[i]);
+	free(s);
 }
 
 void effective_write(struct intent *in, int64_t now_ms)
 {
 	struct compose_version versions[RECENT_MAX];
 	struct compose_input input;
-	struct model composed;
 	char path[PATH_MAX];
 
 	if (in->n_recent == 0)
 		return;
 	fill_input(in, now_ms, &input, versions);
 	in->next_ms = compose_next_ms(&input);
-	struct arena *arena = arena_new(ARENA_MAX);
-	int rc = arena ? compose(&input, arena, &composed) : -ENOMEM;
-	if (!rc) {
-		arena_free(in->arena);
-		in->arena = arena;
-		in->composed = composed;
-		rc = proc_path(in->state_dir, PROC_EFFECTIVE_FILE, path);
-	} else {
-		arena_free(arena);
+	struct intent_shared *composed = compose_shared(&input);
+	int rc = composed ? proc_path(in->state_dir, PROC_EFFECTIVE_FILE, path) : -ENOMEM;
+	if (composed) {
+		intent_unshare(in->shared);
+		in->shared = composed;
 	}
 	if (!rc)
-		rc = write_document(in, &in->composed, path);
+		rc = write_document(in, &in->shared->model, path);
 	note_outcome(in, rc, now_ms);
 	if (!rc)
 		hold_reserve(in, path);

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/arena.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "mgmt/store/gather.h"
@@ -344,7 +343,7 @@ int intent_open(const struct intent_options *options, int64_t now_ms, struct int
 		return rc;
 	}
 	load(in, now_ms);
-	if (!in->arena)
+	if (!in->shared)
 		effective_write(in, now_ms);
 	if (in->n_recent > 0 && !in->dirty)
 		prune_laid_out(in);
@@ -360,7 +359,7 @@ void intent_close(struct intent *in)
 		journal_flush(in->journal, in->store);
 	intent_drop_recent(in, 0, in->n_recent);
 	model_free(in->seed);
-	arena_free(in->arena);
+	intent_unshare(in->shared);
 	overrides_fini(&in->overrides);
 	journal_free(in->journal);
 	store_close(in->store);
@@ -428,7 +427,7 @@ const struct files *intent_head_files(const struct intent *in)
 
 const struct model *intent_model(const struct intent *in)
 {
-	return in->arena ? &in->composed : NULL;
+	return intent_shared_model(in->shared);
 }
 
 const struct overrides *intent_overrides(const struct intent *in)

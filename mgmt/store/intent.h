@@ -32,6 +32,7 @@
 #define INTENT_HEADS_MAX          64u
 
 struct intent;
+struct intent_shared;
 
 struct intent_options {
 	const char *conf_dir, *state_dir, *node;
@@ -56,6 +57,13 @@ const struct version *intent_head(const struct intent *in);
 const struct files *intent_head_files(const struct intent *in);
 /** The effective model, as written; NULL before the first. Valid until a change or tick. */
 const struct model *intent_model(const struct intent *in);
+/**
+ * Share the effective model as it is now, so that it can be read without the lock while the intent goes on.
+ * @return NULL before the first; else for intent_unshare(), on any thread
+ */
+struct intent_shared *intent_share(struct intent *in);
+const struct model *intent_shared_model(const struct intent_shared *s);
+void intent_unshare(struct intent_shared *s);
 const struct overrides *intent_overrides(const struct intent *in);
 /** This node's name. */
 const char *intent_node(const struct intent *in);

@@ -22,6 +22,13 @@ struct recent {
 	struct model *model;
 };
 
+/* A composed model with the arenas of all that it borrows from. */
+struct intent_shared {
+	struct model model;
+	struct arena *arenas[3];
+	unsigned users;
+};
+
 struct intent {
 	char conf_dir[PATH_MAX], state_dir[PATH_MAX], node[MODEL_NAME_MAX];
 	bool offline;
@@ -38,11 +45,10 @@ struct intent {
 	size_t n_recent;
 	struct model *seed; /* the effective document of an earlier run, where versions are lost */
 
-	struct arena *arena; /* of the composed model */
-	struct model composed;
-	uint64_t document; /* last written */
-	bool dirty;        /* composed, but not written */
-	int64_t next_ms;   /* to compose anew */
+	struct intent_shared *shared; /* the composed model; NULL before the first */
+	uint64_t document;            /* last written */
+	bool dirty;                   /* composed, but not written */
+	int64_t next_ms;              /* to compose anew */
 	char write_why[EVENT_TEXT_MAX];
 
 	struct intent_foreign foreign[INTENT_HEADS_MAX];

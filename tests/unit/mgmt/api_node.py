@@ -39,6 +39,28 @@ services = ( { name = "web"; protocol = "tcp"; port = 80; hash = "flow";
 dns = { zones = ( { name = "shop.example"; file = "shop.example.zone"; } );
   names = ( { name = "www.shop.example"; service = "web"; policy = "weighted"; ttl = { min = "1s"; max = "2s"; }; } ); };
 """
+def large_config(n_pools, per_pool):
+    """A site with many pools, and a service for each."""
+    def block(name, items):
+        return f"{name} = (\n" + ",\n".join(items) + " );\n"
+
+    def address(k):
+        return f"10.{1 + k // 62500}.{k // 250 % 250}.{k % 250 + 1}"
+    pools = [f'{{ name = "p{i}"; site = "ams"; check = "web"; mode = "ipip"; max_backends = 16; backends = ( '
+             + ", ".join(f'{{ name = "b{k}"; address = "{address(i * per_pool + k)}"; weight = 100; }}' for k in range(per_pool))
+             + " ); }" for i in range(n_pools)]
+    return """schema = 1; cluster = { name = "shop"; hash_key_file = "hash.key"; hash_key_id = "k1"; };
+limits = { slots = 8388608; };
+sites = ( { name = "ams"; } );
+nodes = ( { name = "ams-1"; site = "ams"; ports = ( { interface = "eth1"; } ); tunnel_source = [ "172.16.255.0/24" ]; } );
+checks = ( { name = "web"; type = "tcp"; interval = "1s"; fast_interval = "200ms"; timeout = "500ms"; rise = 2; fall = 3; } );
+""" + block("pools", pools) + block("vips", [
+        f'{{ name = "v{i}"; site = "ams"; addresses = [ "203.{i // 250}.113.{i % 250 + 1}" ]; }}' for i in range(n_pools)]
+    ) + block("services", [
+        f'{{ name = "s{i}"; protocol = "tcp"; port = 80; hash = "flow"; at = ( {{ site = "ams"; vip = "v{i}"; pool = "p{i}"; }} ); }}'
+        for i in range(n_pools)])
+
+
 TOKENS = {"vera": "viewer", "otto": "oncall", "olga": "operator", "ada": "admin", "prom": "metrics"}
 
 

@@ -15,7 +15,7 @@ import threading
 import time
 import unittest
 
-from api_node import Node, ZONE, config, free_port, wait_for
+from api_node import Node, ZONE, config, free_port, wait_for, large_config
 
 PROGRAM = sys.argv.pop(1)
 STATUSES = {200, 201, 202, 304, 400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 422, 428, 500, 503}
@@ -456,6 +456,49 @@ class Overrides(unittest.TestCase):
     def test_it_ends_cleanly(self):
         self.node.drain()
         self.assertEqual(self.node.stop(), 0)
+
+
+class Large(unittest.TestCase):
+    """Ten thousand backends of a thousand services."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.node = Node(PROGRAM, text=large_config(1000, 10)).start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.node.close()
+
+    def longest(self):
+        """The longest work under the lock so far, as the metrics say when they have been written anew."""
+        time.sleep(0.6)
+        text = self.node.ask("GET", "/metrics").raw.decode()
+        return int(re.search(r"^weir_mgmt_lock_longest_us\S* (\d+)", text, re.M).group(1))
+
+    def test_who_only_looks_has_the_lock_for_less_than_a_change(self):
+        before = self.longest()
+        self.node.command("drain", {"pool": "p3", "backend": "b1"}, until="never", reason="x")
+        change = self.longest()
+        self.assertGreater(change, before)
+        for path in ("/v1/status", "/v1/health", "/", "/v1/status?limit=40", "/v1/versions/1/diff/1"):
+            with self.subTest(path):
+                self.assertEqual(self.node.ask("GET", path).status, 200)
+                self.assertLess(self.longest(), 2 * change)  # a tick writes too, and no two writes are alike
+
+    def test_a_limit_leaves_what_stands_out(self):
+        self.node.command("disable", {"pool": "p7", "backend": "b2"}, until="never", reason="x")
+        few = self.node.ask("GET", "/v1/status?limit=40").json
+        shown = [(p["name"], b["name"]) for p in few["pools"] for b in p["backends"]]
+        self.assertIn(("p7", "b2"), shown)
+        self.assertLess(len(shown), 40)
+        self.assertEqual((few["backends"]["all"], few["backends"]["shown"], len(few["pools"])), (10000, len(shown), 1000))
+        one = self.node.ask("GET", "/v1/status?pool=p7&limit=40").json
+        self.assertEqual([[b["name"] for b in p["backends"]] for p in one["pools"]], [[f"b{k}" for k in range(10)]])
+        self.assertEqual([s["name"] for s in one["services"]], ["s7"])
+        whole = self.node.ask("GET", "/v1/status?site=ams").json
+        self.assertEqual(sum(len(p["backends"]) for p in whole["pools"]), 10000)
+        for query in ("site=fra", "pool=x", "limit=0"):
+            self.assertIn(self.node.ask("GET", "/v1/status?" + query).status, (400, 404))
 
 
 class Roles(unittest.TestCase):

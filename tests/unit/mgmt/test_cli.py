@@ -279,6 +279,23 @@ class WithApi(unittest.TestCase):
                     self.assertIn(text, done.stdout)
         self.assertEqual(json.loads(self.weir("--json", "status").stdout)["document"], 3)
 
+    def test_of_very_many_backends_status_shows_those_that_stand_out(self):
+        pool = {"site": "ams", "intent": {"backends": 10}, "effect": {"state": "in_force", "serving": 9}}
+        self.api.answers["/v1/status"] = (200, {
+            **STATUS, "backends": {"all": 10000, "standing_out": 1, "shown": 1}, "pools": [
+                {**pool, "name": "web", "observation": {"up": 9, "down": 1, "unknown": 0}, "standing_out": 1,
+                 "backends": STATUS["pools"][0]["backends"]},
+                {**pool, "name": "mail", "observation": {"up": 10, "down": 0, "unknown": 0}, "standing_out": 0, "backends": []}]})
+        told = self.weir("status").stdout
+        self.assertIn("2 pools with 10000 backends; 1 in 1 pools stand out", told)
+        self.assertRegex(told, r"(?m)^web +ams +10 +9 +1 +0 +9 +in_force$")
+        self.assertIn("web/b1", told)
+        self.assertNotIn("mail", told)
+        for options, path in (((), "?limit=40"), (("--all",), ""), (("--site", "a b"), "?site=a%20b&limit=40"),
+                              (("--pool", "web"), "?pool=web"), (("--json",), "")):
+            self.weir("status", *options)
+            self.assertEqual(self.api.asked[-1][1], "/v1/status" + path)
+
     def test_wait_sees_it_come_or_times_out(self):
         self.api.answers["/v1/status"] = (200, STATUS)
         for arguments in (("well",), ("site", "ams", "drained"), ("backend", "web/b1", "down"), ("backend", "web/b1", "out")):

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/api/look.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "mgmt/api/handle.h"
+#include "mgmt/api/tell.h"
+
+int look_take(struct core *core, struct look *l)
+{
+	*l = (struct look){ .core = core, .now_ms = clock_wall_ms() };
+	observe_open(core, &l->pages);
+	core_lock(core);
+	const struct version *head = intent_head(core->intent);
+
+	l->shared = intent_share(core->intent);
+	l->m = intent_shared_model(l->shared);
+	int rc = overrides_copy(&l->set, intent_overrides(core->intent));
+	l->has_head = head != NULL;
+	if (head)
+		l->head = *head;
+	l->document = intent_document(core->intent);
+	l->store_state = intent_store_state(core->intent);
+	snprintf(l->store_why, sizeof(l->store_why), "%s", intent_store_why(core->intent));
+	snprintf(l->write_why, sizeof(l->write_why), "%s", intent_write_why(core->intent));
+	for (int p = 0; p < OBSERVE_COUNT; p++)
+		l->processes[p] = observe_look(core, (enum observe_process)p);
+	l->dns = json_incref(observe_dns(core));
+	l->peers = handle_peers_json(core);
+	l->n_loads = peers_loads(core, l->loads, GUARD_SITES_MAX);
+	core_unlock(core);
+	return rc;
+}
+
+void look_fini(struct look *l)
+{
+	observe_close(&l->pages);
+	overrides_fini(&l->set);
+	intent_unshare(l->shared);
+	json_decref(l->dns);
+	json_decref(l->peers);
+}
+
+static health_word word_of(const struct look *l, uint64_t target, bool *found)
+{
+	int place = l->pages.health ? health_find(l->pages.health, target) : -1;
+
+	*found = place >= 0;
+	return place >= 0 ? health_read(l->pages.health, place) : 0;
+}
+
+const char *look_state(const struct look *l, uint64_t target)
+{
+	bool found;
+	health_word word = word_of(l, target, &found);
+
+	return found && l->pages.health_fresh ? health_state_text(health_state(word)) : "unknown";
+}
+
+json_t *look_observation(const struct look *l, uint64_t target)
+{
+	bool found;
+	health_word word = word_of(l, target, &found);
+
+	if (!found)
+		return json_pack("{s:s, s:n, s:n}", "state", "unknown", "since", "age_ms");
+	json_t *o =
+	        json_pack("{s:s, s:b, s:b, s:b, s:b, s:s, s:o, s:I}", "state",
+	                  look_state(l, target), "in_doubt", health_in_doubt(word), "inconclusive",
+	                  health_inconclusive(word), "held", health_held(word), "restored",
+	                  health_restored(word), "reason", health_reason_text(health_reason(word)),
+	                  "since", tell_time(health_since_s(word) * 1000), "age_ms",
+	                  (json_int_t)l->pages.health_age_ms);
+	if (!l->pages.health_fresh)
+		json_object_set_new(o, "last", json_string(health_state_text(health_state(word))));
+	return o;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * A look at everything at one instant: what is kept is copied or shared under the core's lock, which
+ * is then free; what there may be ten thousands of is read from there and from the pages without it.
+ */
+#ifndef WEIR_MGMT_API_LOOK_H
+#define WEIR_MGMT_API_LOOK_H
+
+#include "mgmt/api/core.h"
+#include "mgmt/api/observe.h"
+#include "mgmt/api/peers.h"
+
+/** To be read by its owner alone; core is the only thing in it that still changes. */
+struct look {
+	struct core *core;
+	struct intent_shared *shared;
+	const struct model *m; /**< NULL: there is no configuration */
+	struct overrides set;  /**< a copy */
+	struct version head;   /**< if has_head */
+	bool has_head;
+	uint64_t document;
+	const char *store_state;
+	char store_why[EVENT_TEXT_MAX], write_why[EVENT_TEXT_MAX];
+	struct observe_pages pages;
+	struct observe_state processes[OBSERVE_COUNT];
+	json_t *dns;   /**< as observe_dns() */
+	json_t *peers; /**< handle_peers_json() */
+	struct guard_load loads[GUARD_SITES_MAX];
+	size_t n_loads;
+	int64_t now_ms; /**< wall time */
+};
+
+/** Take it; not under the lock. @return 0 or -ENOMEM; then look_fini() all the same */
+int look_take(struct core *core, struct look *l);
+void look_fini(struct look *l);
+
+/** What was seen of a target, as JSON, given. */
+json_t *look_observation(const struct look *l, uint64_t target);
+/** Its state alone: "up", "down", or "unknown" also where the last is old. */
+const char *look_state(const struct look *l, uint64_t target);
+
+#endif

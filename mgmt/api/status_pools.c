@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The status of pools and backends. There may be ten thousands of these: with a limit, those that
+ * stand out are told, and the rest is counted.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mgmt/api/status.h"
+
+#define DOWN_NAMED_MAX 3 /* backends of a pool that are told one by one when they are down */
+
+/* What is in force for a pool: its rows, read once. */
+struct force {
+	struct effect_backend *rows;
+	int n_rows; /* -1: the pool is not in the tables */
+	uint32_t n_slots;
+};
+
+/* A pool's backends, counted. */
+struct tally {
+	size_t up, down, unknown, serving, draining, asked, odd;
+};
+
+static bool is_ours(const struct status *s, const struct model_pool *pool)
+{
+	const struct model_node *self = s->look.m->self;
+
+	return self && pool->site == self->site;
+}
+
+/* What is not in the tables of this node is out, if it should be there. */
+static const char *absent_state(const struct status *s, const struct model_pool *pool)
+{
+	return !is_ours(s, pool) ? "elsewhere" : s->look.pages.effect_fresh ? "out" : "unknown";
+}
+
+static json_t *absent_effect(const struct status *s, const struct model_pool *pool)
+{
+	json_t *effect = json_pack("{s:s}", "state", absent_state(s, pool));
+
+	if (is_ours(s, pool) && s->look.pages.effect_fresh)
+		json_object_set_new(effect, "why", json_string("not in the tables"));
+	return effect;
+}
+
+static const char *force_state(const struct status *s, const struct model_pool *pool,
+                               const struct effect_backend *e)
+{
+	if (!e)
+		return absent_state(s, pool);
+	return !s->look.pages.effect_fresh      ? "unknown"
+	       : !e->alive || !e->next_hop      ? "out"
+	       : e->slots                       ? "serving"
+	       : e->base_slots || e->exceptions ? "draining"
+	                                        : "out";
+}
+
+static json_t *backend_effect(const struct status *s, const struct model_pool *pool,
+                              const struct force *f, const struct effect_backend *e)
+{
+	if (!e)
+		return absent_effect(s, pool);
+	uint64_t share = f->n_slots ? (uint64_t)e->slots * 1000000 / f->n_slots : 0;
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:I, s:I}", "state",
+	                 force_state(s, pool, e), "why", effect_why_text((enum effect_why)e->why),
+	                 "slots", (json_int_t)e->slots, "share_ppm", (json_int_t)share,
+	                 "base_slots", (json_int_t)e->base_slots, "exceptions",
+	                 (json_int_t)e->exceptions, "next_hop", e->next_hop, "packets",
+	                 (json_int_t)e->packets, "bytes", (json_int_t)e->bytes);
+}
+
+static json_t *backend_status(const struct status *s, const struct model_pool *pool,
+                              const struct force *f, const struct model_backend *b,
+                              const struct effect_backend *e)
+{
+	char text[ADDR_TEXT_MAX], id[20];
+
+	snprintf(id, sizeof(id), "%016" PRIx64, b->id);
+	return json_pack("{s:s, s:s, s:i, s:s, s:o, s:o, s:o}", "name", b->name, "address",
+	                 addr_text(&b->address, text), "port", b->port, "id", id, "intent",
+	                 status_asked(s, MODEL_TARGET_BACKEND, pool->name, b->name, b->weight),
+	                 "observation",
+	                 look_observation(&s->look, health_target_backend(pool->name, b->id)),
+	                 "effect", backend_effect(s, pool, f, e));
+}
+
+/*
+ * Count a backend. @return whether it stands out: something is asked of it, or it is not simply up and
+ * serving; what a silent process does not say is said once, of the process
+ */
+static bool count_backend(const struct status *s, const struct model_pool *pool,
+                          const struct model_backend *b, const struct effect_backend *e,
+                          struct tally *t)
+{
+	const char *seen = look_state(&s->look, health_target_backend(pool->name, b->id)),
+	           *force = force_state(s, pool, e);
+	bool asked = status_is_asked(s, MODEL_TARGET_BACKEND, pool->name, b->name);
+	bool up = !strcmp(seen, "up"), serving = !strcmp(force, "serving");
+
+	t->up += up;
+	t->down += !strcmp(seen, "down");
+	t->unknown += !up && strcmp(seen, "down");
+	t->serving += serving;
+	t->draining += !strcmp(force, "draining");
+	t->asked += asked;
+	bool odd =
+	        asked || (is_ours(s, pool) && ((s->look.pages.effect_fresh && !serving) ||
+	                                       (s->look.pages.health_fresh && !up && pool->check)));
+	t->odd += odd;
+	return odd;
+}
+
+static bool is_down(const struct status *s, const struct model_pool *pool,
+                    const struct model_backend *b)
+{
+	return !strcmp(look_state(&s->look, health_target_backend(pool->name, b->id)), "down");
+}
+
+static void judge(struct status *s, const struct model_pool *pool, const struct tally *t)
+{
+	bool few = t->down <= DOWN_NAMED_MAX;
+
+	for (size_t i = 0; i < pool->n_backends && is_ours(s, pool) && few; i++)
+		if (is_down(s, pool, &pool->backends[i]))
+			status_note(s, "backend %s/%s is down", pool->name, pool->backends[i].name);
+	if (pool->n_backends && t->down == pool->n_backends) {
+		status_note(s, "all backends of pool %s are down", pool->name);
+		s->down |= is_ours(s, pool);
+	} else if (!few && is_ours(s, pool)) {
+		status_note(s, "%zu of %zu backends of pool %s are down", t->down, pool->n_backends,
+		            pool->name);
+	}
+}
+
+static json_t *pool_effect(const struct status *s, const struct model_pool *pool,
+                           const struct tally *t, const struct effect_pool *p)
+{
+	if (!p)
+		return absent_effect(s, pool);
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "state",
+	                 s->look.pages.effect_fresh ? "in_force" : "unknown", "serving",
+	                 (json_int_t)t->serving, "draining", (json_int_t)t->draining, "slots",
+	                 (json_int_t)p->n_slots, "empty_slots", (json_int_t)p->empty, "unsettled",
+	                 (json_int_t)p->unsettled, "exceptions", (json_int_t)p->exceptions,
+	                 "held_backends", (json_int_t)p->held);
+}
+
+/* The pool's backends: all, or with a limit that is too small for them those that stand out. */
+static json_t *backends_status(struct status *s, const struct model_pool *pool,
+                               const struct force *f, bool all, struct tally *t)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < pool->n_backends; i++) {
+		const struct model_backend *b = &pool->backends[i];
+		const struct effect_backend *e = observe_row(f->rows, f->n_rows, b->id);
+		bool odd = count_backend(s, pool, b, e, t);
+
+		s->n_odd += odd;
+		if ((!all && !odd) || (s->filter.limit && s->n_shown >= s->filter.limit))
+			continue;
+		s->n_shown++;
+		json_array_append_new(list, backend_status(s, pool, f, b, e));
+	}
+	return list;
+}
+
+static json_t *pool_status(struct status *s, const struct model_pool *pool, bool all)
+{
+	const struct effect *effect = s->look.pages.effect;
+	struct effect_pool p;
+	struct tally t = { 0 };
+	struct force f = { .n_rows = observe_rows(effect, pool->name, &f.rows) };
+	bool in_tables = f.n_rows >= 0 && !effect_pool(effect, pool->name, &p);
+
+	f.n_slots = in_tables ? p.n_slots : 0;
+	json_t *backends = backends_status(s, pool, &f, all, &t);
+	free(f.rows);
+	judge(s, pool, &t);
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:o}", "name", pool->name, "site",
+	                 pool->site->name, "intent",
+	                 json_pack("{s:I, s:I, s:I}", "backends", (json_int_t)pool->n_backends,
+	                           "sets", (json_int_t)pool->n_sets, "overridden",
+	                           (json_int_t)t.asked),
+	                 "observation",
+	                 json_pack("{s:I, s:I, s:I}", "up", (json_int_t)t.up, "down",
+	                           (json_int_t)t.down, "unknown", (json_int_t)t.unknown),
+	                 "effect", pool_effect(s, pool, &t, in_tables ? &p : NULL), "standing_out",
+	                 (json_int_t)t.odd, "backends", backends);
+}
+
+static bool is_meant(const struct status *s, const struct model_pool *pool)
+{
+	return (!s->filter.pool || !strcmp(s->filter.pool, pool->name)) &&
+	       status_at_site(s, pool->site);
+}
+
+json_t *status_pools(struct status *s)
+{
+	const struct model *m = s->look.m;
+	json_t *pools = json_array();
+
+	for (size_t i = 0; i < m->n_pools; i++)
+		s->n_backends += is_meant(s, &m->pools[i]) ? m->pools[i].n_backends : 0;
+	bool all = !s->filter.limit || s->n_backends <= s->filter.limit;
+	for (size_t i = 0; i < m->n_pools; i++)
+		if (is_meant(s, &m->pools[i]))
+			json_array_append_new(pools, pool_status(s, &m->pools[i], all));
+	return pools;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The status for people: what is wrong first, and never more than can be read. */
+#include <stdio.h>
+#include <string.h>
+
+#include "mgmt/cli/cmd_status.h"
+
+#define POOLS_SHOWN     20
+#define OVERRIDES_SHOWN 20
+
+static const char *state_of(const json_t *thing, const char *which)
+{
+	return api_text(json_object_get(thing, which), "state", "?");
+}
+
+static void print_head(const json_t *b)
+{
+	const json_t *version = json_object_get(b, "version"), *why;
+	const char *by = api_text(b, "confirm_by", NULL);
+	size_t i;
+
+	printf("%s (site %s, cluster %s) %s   document %.0f", api_text(b, "node", "?"),
+	       api_text(b, "site", "?"), api_text(b, "cluster", "?"), api_text(b, "state", "?"),
+	       api_number(b, "document", 0));
+	if (json_is_object(version))
+		printf("   version %.0f of %s by %s: %s", api_number(version, "number", 0),
+		       api_text(version, "time", "?"), api_text(version, "author", "?"),
+		       api_text(version, "reason", ""));
+	putchar('\n');
+	json_array_foreach(json_object_get(b, "why"), i, why) if (json_string_value(why))
+	        printf(" ! %s\n", json_string_value(why));
+	if (by)
+		printf(" ! version %.0f is undone at %s unless: weir confirm\n",
+		       api_number(version, "number", 0), by);
+}
+
+static void print_age(const json_t *thing)
+{
+	double age = api_number(thing, "age_ms", -1);
+
+	if (age >= 0)
+		printf(" (%.1f s)", age / 1000);
+}
+
+static void print_processes(const json_t *b)
+{
+	const json_t *p;
+	size_t i;
+
+	printf("%-10s", "processes");
+	json_array_foreach(json_object_get(b, "processes"), i, p)
+	{
+		printf(" %s %s", api_text(p, "process", "?"), api_text(p, "state", "?"));
+		print_age(p);
+	}
+	printf("\n%-10s", "store");
+	printf(" %s %s\n", state_of(b, "store"),
+	       api_text(json_object_get(b, "store"), "detail", ""));
+	if (json_array_size(json_object_get(b, "peers")) == 0)
+		return;
+	printf("%-10s", "peers");
+	json_array_foreach(json_object_get(b, "peers"), i, p)
+	{
+		printf(" %s %s v%.0f", api_text(p, "node", "?"), api_text(p, "state", "?"),
+		       api_number(p, "version", 0));
+		print_age(p);
+	}
+	putchar('\n');
+}
+
+static void print_sites(const json_t *b)
+{
+	const json_t *s;
+	size_t i;
+
+	printf("\n%-16s %-12s %-12s %-10s %s\n", "SITE", "ASKED", "SEEN", "DRAINED", "SHARE");
+	json_array_foreach(json_object_get(b, "sites"), i, s)
+	{
+		const json_t *effect = json_object_get(s, "effect");
+		double level = api_number(effect, "level_ppm", -1),
+		       share = api_number(effect, "weight_share_ppm", -1);
+		char drained[16] = "unknown", part[16] = "unknown";
+
+		if (level >= 0)
+			snprintf(drained, sizeof(drained), "%.1f %%", level / 1e4);
+		if (share >= 0)
+			snprintf(part, sizeof(part), "%.1f %%", share / 1e4);
+		printf("%-16s %-12s %-12s %-10s %s\n", api_text(s, "name", "?"),
+		       state_of(s, "intent"), state_of(s, "observation"), drained, part);
+	}
+}
+
+static void print_backend(const char *pool, const json_t *k)
+{
+	const json_t *effect = json_object_get(k, "effect"),
+	             *seen = json_object_get(k, "observation");
+	double share = api_number(effect, "share_ppm", -1);
+	char name[2 * 64 + 2], part[16] = "-";
+
+	snprintf(name, sizeof(name), "%s/%s", pool, api_text(k, "name", "?"));
+	if (share >= 0)
+		snprintf(part, sizeof(part), "%.1f %%", share / 1e4);
+	printf("%-28s %-10s %-8s %-10s %-8s %s%s%s\n", name, state_of(k, "intent"),
+	       state_of(k, "observation"), state_of(k, "effect"), part,
+	       api_text(seen, "reason", ""), api_text(effect, "why", NULL) ? "; " : "",
+	       api_text(effect, "why", ""));
+}
+
+/* A number of the answer's "backends"; all are shown by one that has none. */
+static double shown_of(const json_t *b, const char *name)
+{
+	return api_number(json_object_get(b, "backends"), name, 1);
+}
+
+static void print_pools(const json_t *b)
+{
+	const json_t *p, *k;
+	size_t i, j;
+
+	if (json_array_size(json_object_get(b, "pools")) == 0 || shown_of(b, "shown") == 0)
+		return;
+	printf("\n%-28s %-10s %-8s %-10s %-8s %s\n", "BACKEND", "ASKED", "SEEN", "IN FORCE",
+	       "SHARE", "LAST RESULT");
+	json_array_foreach(json_object_get(b, "pools"), i, p)
+	        json_array_foreach(json_object_get(p, "backends"), j, k)
+	                print_backend(api_text(p, "name", "?"), k);
+}
+
+static void print_pool(const json_t *p)
+{
+	const json_t *seen = json_object_get(p, "observation"),
+	             *effect = json_object_get(p, "effect");
+
+	printf("%-24s %-12s %8.0f %6.0f %6.0f %8.0f %8.0f  %s\n", api_text(p, "name", "?"),
+	       api_text(p, "site", "?"), api_number(json_object_get(p, "intent"), "backends", 0),
+	       api_number(seen, "up", 0), api_number(seen, "down", 0),
+	       api_number(seen, "unknown", 0), api_number(effect, "serving", 0),
+	       api_text(effect, "state", "?"));
+}
+
+/* Where not all backends are shown: the pools in which something stands out, and how much is left out. */
+static void print_summary(const json_t *b)
+{
+	const json_t *pools = json_object_get(b, "pools"), *p;
+	size_t i, n_odd = 0;
+
+	json_array_foreach(pools, i, p) n_odd += api_number(p, "standing_out", 0) > 0;
+	printf("\n%zu pools with %.0f backends; ", json_array_size(pools), shown_of(b, "all"));
+	if (n_odd == 0) {
+		puts("all are as they should be (--pool NAME or --all shows them)");
+		return;
+	}
+	printf("%.0f in %zu pools stand out", shown_of(b, "standing_out"), n_odd);
+	if (shown_of(b, "shown") < shown_of(b, "standing_out"))
+		printf(", of which %.0f are shown", shown_of(b, "shown"));
+	printf(" (--pool NAME or --all shows all)\n\n%-24s %-12s %8s %6s %6s %8s %8s  %s\n", "POOL",
+	       "SITE", "BACKENDS", "UP", "DOWN", "UNKNOWN", "SERVING", "IN FORCE");
+	n_odd = 0;
+	json_array_foreach(pools, i, p) if (api_number(p, "standing_out", 0) > 0 &&
+	                                    n_odd++ < POOLS_SHOWN) print_pool(p);
+	if (n_odd > POOLS_SHOWN)
+		printf("... and %zu pools more\n", n_odd - POOLS_SHOWN);
+}
+
+static void print_overrides(const json_t *b)
+{
+	const json_t *list = json_object_get(b, "overrides"), *o;
+	size_t i;
+
+	json_array_foreach(list, i, o)
+	{
+		if (i == OVERRIDES_SHOWN)
+			break;
+		const json_t *target = json_object_get(o, "target");
+		const char *site = api_text(target, "site", NULL);
+
+		printf("%s%s %s%s%s: %s, %.1f %%, until %s, by %s: %s\n", i ? "" : "\n",
+		       api_text(o, "do", "?"), site ? site : api_text(target, "pool", ""),
+		       site ? "" : "/", site ? "" : api_text(target, "backend", ""),
+		       api_text(o, "state", "?"), api_number(o, "level_ppm", 0) / 1e4,
+		       api_text(o, "until", "never"), api_text(o, "author", "?"),
+		       api_text(o, "reason", ""));
+	}
+	if (json_array_size(list) > OVERRIDES_SHOWN)
+		printf("... and %zu overrides more: weir overrides\n",
+		       json_array_size(list) - OVERRIDES_SHOWN);
+}
+
+void status_print(const json_t *b)
+{
+	print_head(b);
+	print_processes(b);
+	print_sites(b);
+	if (shown_of(b, "shown") < shown_of(b, "all"))
+		print_summary(b);
+	print_pools(b);
+	print_overrides(b);
+}
