@@ -266,7 +266,7 @@ static int attach(struct driver *d, const struct model_port *port, struct driver
 		fd = make_link(d, interface, ifindex, why);
 	if (fd < 0)
 		return fd;
-	*out = (struct driver_port){ .ifindex = ifindex, .native = is_native(ifindex) };
+	*out = (struct driver_port){ .ifindex = ifindex, .native = is_native(ifindex), .up = true };
 	snprintf(out->name, sizeof(out->name), "%s", interface);
 	d->ports[d->n_ports++] = (struct port){ *out, fd };
 	return set_current(d, why);

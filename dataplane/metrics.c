@@ -26,11 +26,45 @@ static const struct metric pool_metrics[] = {
 	{ STATS_GAUGE, "weir_dataplane_pool_slots_unsettled", "slots with an earlier owner" },
 	{ STATS_GAUGE, "weir_dataplane_pool_backends_held", "backends kept in force by a guard" },
 };
+static const struct metric worker_metrics[] = {
+	{ STATS_COUNTER, "weir_dataplane_worker_frames_total",
+	  "DPDK: frames received by the worker" },
+	{ STATS_COUNTER, "weir_dataplane_worker_cycles_total",
+	  "cycles in rounds that had frames; by frames: cycles a frame" },
+	{ STATS_COUNTER, "weir_dataplane_worker_sleeps_total", "times that it slept, being idle" },
+	{ STATS_COUNTER, "weir_dataplane_worker_interrupts_total",
+	  "of them with receive interrupts on" },
+	{ STATS_COUNTER, "weir_dataplane_worker_handed_over_total",
+	  "frames given to another worker for want of queues" },
+	{ STATS_COUNTER, "weir_dataplane_worker_from_kernel_total", "frames that the kernel sent" },
+	{ STATS_COUNTER, "weir_dataplane_worker_from_kernel_lost_total",
+	  "of them that no port took" },
+};
+static const struct metric burst_metrics[] = {
+	{ STATS_COUNTER, "weir_dataplane_worker_bursts_total",
+	  "bursts of at least so many frames, and fewer than the next" },
+};
+static const struct metric class_metrics[] = {
+	{ STATS_COUNTER, "weir_dataplane_kernel_frames_total", "DPDK: frames given to the kernel" },
+	{ STATS_COUNTER, "weir_dataplane_kernel_policed_total",
+	  "dropped beyond their class's rate" },
+};
+static const struct metric port_metrics[] = {
+	{ STATS_GAUGE, "weir_dataplane_port_up", "1: the port has a link" },
+	{ STATS_COUNTER, "weir_dataplane_port_missed_total",
+	  "frames that the device dropped for want of reading (imissed)" },
+	{ STATS_COUNTER, "weir_dataplane_port_no_memory_total",
+	  "frames dropped for want of buffers (rx_nombuf)" },
+};
 
 const struct metrics_row metrics_rows[METRICS_KINDS] = {
 	[METRICS_SERVICE] = { "service", service_metrics, COUNT(service_metrics) },
 	[METRICS_BACKEND] = { "pool, backend", backend_metrics, COUNT(backend_metrics) },
 	[METRICS_POOL] = { "pool", pool_metrics, COUNT(pool_metrics) },
+	[METRICS_WORKER] = { "worker, cpu", worker_metrics, COUNT(worker_metrics) },
+	[METRICS_BURST] = { "worker, frames", burst_metrics, COUNT(burst_metrics) },
+	[METRICS_CLASS] = { "class", class_metrics, COUNT(class_metrics) },
+	[METRICS_PORT] = { "port", port_metrics, COUNT(port_metrics) },
 };
 _Static_assert(COUNT(backend_metrics) <= METRICS_ROW_MAX, "room in a row");
 

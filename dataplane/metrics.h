@@ -44,7 +44,16 @@ enum metrics_total {
 };
 
 /** Metrics by one label set. */
-enum metrics_kind { METRICS_SERVICE, METRICS_BACKEND, METRICS_POOL, METRICS_KINDS };
+enum metrics_kind {
+	METRICS_SERVICE,
+	METRICS_BACKEND,
+	METRICS_POOL,
+	METRICS_WORKER,
+	METRICS_BURST,
+	METRICS_CLASS,
+	METRICS_PORT,
+	METRICS_KINDS
+};
 #define METRICS_ROW_MAX 8u /**< the most metrics that a kind has */
 
 struct metrics_row {

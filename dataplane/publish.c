@@ -15,26 +15,11 @@
 #include "base/proc.h"
 #include "dataplane/effect_inside.h"
 #include "dataplane/metrics.h"
+#include "dataplane/publish_workers.h"
 #include "weir/model.h"
 #include "weir/stats.h"
 
 #define WORDS_MAX 32768u
-
-#define LABELS_MAX 128
-
-struct row {
-	char labels[LABELS_MAX];
-	uint64_t key; /* service: hash of its name; backend: its key; pool: its id */
-	uint64_t *words[METRICS_ROW_MAX];
-	bool stays; /* scratch of replace_rows() */
-};
-
-struct rows {
-	const struct metric *metrics;
-	size_t n_metrics;
-	struct row *items;
-	size_t n;
-};
 
 struct publisher {
 	char run_dir[PATH_MAX];
@@ -93,42 +78,6 @@ struct stats *publisher_stats(struct publisher *p)
 	return p->stats;
 }
 
-/* Take over the words of the old row of equal labels. @return false: there is none */
-static bool take_over(struct rows *rows, struct row *fresh)
-{
-	for (size_t i = 0; i < rows->n; i++) {
-		struct row *old = &rows->items[i];
-
-		if (old->key != fresh->key || strcmp(old->labels, fresh->labels) != 0)
-			continue;
-		memcpy(fresh->words, old->words, sizeof(fresh->words));
-		old->stays = true;
-		return true;
-	}
-	return false;
-}
-
-static void make_words(struct publisher *p, const struct rows *rows, struct row *fresh)
-{
-	for (size_t m = 0; m < rows->n_metrics; m++)
-		fresh->words[m] = stats_word(p->stats, rows->metrics[m].kind, rows->metrics[m].name,
-		                             fresh->labels, rows->metrics[m].help);
-}
-
-/* Make @p fresh the rows: equal labels keep their words, labels that are gone lose them. */
-static void replace_rows(struct publisher *p, struct rows *rows, struct row *fresh, size_t n)
-{
-	for (size_t k = 0; k < n; k++)
-		if (!take_over(rows, &fresh[k]))
-			make_words(p, rows, &fresh[k]);
-	for (size_t i = 0; i < rows->n; i++)
-		for (size_t m = 0; !rows->items[i].stays && m < rows->n_metrics; m++)
-			stats_drop(p->stats, rows->metrics[m].name, rows->items[i].labels);
-	free(rows->items);
-	rows->items = fresh;
-	rows->n = n;
-}
-
 static void make_backends(struct publisher *p, const struct node *n)
 {
 	struct row *fresh = calloc(PUBLISH_BACKENDS_MAX, sizeof(*fresh));
@@ -146,7 +95,7 @@ static void make_backends(struct publisher *p, const struct node *n)
 				left_out++;
 				continue;
 			}
-			snprintf(fresh[used].labels, LABELS_MAX, "pool=\"%s\",backend=\"%s\"",
+			snprintf(fresh[used].labels, ROWS_LABELS_MAX, "pool=\"%s\",backend=\"%s\"",
 			         n->pools[i].plan->model->name, b->name);
 			fresh[used++].key = node_backend_key(n->pools[i].plan->id, b->id);
 		}
@@ -154,7 +103,7 @@ static void make_backends(struct publisher *p, const struct node *n)
 	if (left_out)
 		log_note("backends-without-counters", "left_out=%zu limit=%u", left_out,
 		         PUBLISH_BACKENDS_MAX);
-	replace_rows(p, &p->rows[METRICS_BACKEND], fresh, used);
+	rows_replace(p->stats, &p->rows[METRICS_BACKEND], fresh, used);
 }
 
 static void make_pools(struct publisher *p, const struct node *n)
@@ -164,10 +113,11 @@ static void make_pools(struct publisher *p, const struct node *n)
 	if (!fresh)
 		return;
 	for (size_t i = 0; i < n->n_pools; i++) {
-		snprintf(fresh[i].labels, LABELS_MAX, "pool=\"%s\"", n->pools[i].plan->model->name);
+		snprintf(fresh[i].labels, ROWS_LABELS_MAX, "pool=\"%s\"",
+		         n->pools[i].plan->model->name);
 		fresh[i].key = n->pools[i].plan->id;
 	}
-	replace_rows(p, &p->rows[METRICS_POOL], fresh, n->n_pools);
+	rows_replace(p->stats, &p->rows[METRICS_POOL], fresh, n->n_pools);
 }
 
 static void make_services(struct publisher *p, const struct node *n)
@@ -180,10 +130,10 @@ static void make_services(struct publisher *p, const struct node *n)
 	for (size_t i = 0; i < count; i++) {
 		const char *name = n->plan->services[i]->name;
 
-		snprintf(fresh[i].labels, LABELS_MAX, "service=\"%s\"", name);
+		snprintf(fresh[i].labels, ROWS_LABELS_MAX, "service=\"%s\"", name);
 		fresh[i].key = hash_text(name);
 	}
-	replace_rows(p, &p->rows[METRICS_SERVICE], fresh, count);
+	rows_replace(p->stats, &p->rows[METRICS_SERVICE], fresh, count);
 }
 
 /* A page and a scratch copy with room for the node's tables. */
@@ -402,6 +352,7 @@ void publisher_write(struct publisher *p, const struct node *n, const struct nod
 		return;
 	sum_cpus(p, &n->t);
 	write_node(p, n);
+	publish_workers(p->stats, p->rows, n);
 	write_services(p, n);
 	if (!make_page(p, n))
 		write_effect(p, n, time);

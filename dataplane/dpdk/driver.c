@@ -342,9 +342,19 @@ static int detach(struct driver *d, const char *interface, struct driver_why *wh
 
 static size_t ports(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX])
 {
-	for (size_t i = 0; i < d->n_ports; i++)
+	for (size_t i = 0; i < d->n_ports; i++) {
 		out[i] = d->ports[i].shown;
+		out[i].up = d->ports[i].device.up;
+		device_losses(&d->ports[i].device, &out[i].missed, &out[i].no_memory);
+	}
 	return d->n_ports;
+}
+
+static size_t workers(const struct driver *d, struct driver_worker out[DRIVER_WORKERS_MAX])
+{
+	for (uint32_t i = 0; i < d->crew.n_workers; i++)
+		out[i] = d->crew.workers[i].counts;
+	return d->crew.n_workers;
 }
 
 static uint32_t larger(uint32_t a, uint32_t b)
@@ -529,6 +539,8 @@ static const struct driver_ops driver_dpdk = {
 	.ports = ports,
 	.resize_begin = resize_begin,
 	.resize_commit = resize_commit,
+	.workers = workers,
+	.classes = police_labels,
 	.grace = grace,
 	.tick = tick,
 	.tick_s = 1,

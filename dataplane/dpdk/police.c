@@ -24,9 +24,12 @@
 #define NS_PER_S     1000000000ull
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-#define POLICE_LIMIT_(name, label, rate, burst) { label, NS_PER_S / (rate), burst },
+#define POLICE_LABEL_(name, label, rate, burst) label,
+const char *const police_labels[] = { POLICE_CLASSES(POLICE_LABEL_) NULL };
+#undef POLICE_LABEL_
+
+#define POLICE_LIMIT_(name, label, rate, burst) { NS_PER_S / (rate), burst },
 static const struct {
-	const char *label;
 	uint64_t frame_ns;
 	uint64_t burst;
 } limits[] = { POLICE_CLASSES(POLICE_LIMIT_) };
@@ -149,9 +152,4 @@ bool police_take(struct police *p, enum police_class c, uint64_t now_ns)
 		return false;
 	p->credit_ns[c] -= limits[c].frame_ns;
 	return true;
-}
-
-const char *police_label(enum police_class c)
-{
-	return limits[c].label;
 }

@@ -42,7 +42,7 @@ void police_init(struct police *p, uint64_t now_ns);
 enum police_class police_class(const uint8_t *frame, size_t n);
 /** Take a frame's credit. @return whether it may pass */
 bool police_take(struct police *p, enum police_class c, uint64_t now_ns);
-/** "arp_nd" */
-const char *police_label(enum police_class c);
+/** "arp_nd", by enum police_class; NULL at the end. */
+extern const char *const police_labels[POLICE_COUNT + 1];
 
 #endif

@@ -52,6 +52,10 @@ struct driver_port {
 	char name[16]; /**< kernel name */
 	uint32_t ifindex;
 	bool native; /**< false: the generic mode, slower, as last resort */
+	/** Of a driver in user space; else up, 0 and 0. */
+	bool up;
+	uint64_t missed;    /**< frames that the device dropped for want of reading */
+	uint64_t no_memory; /**< the same for want of buffers */
 };
 
 #define DRIVER_BURST_SIZES 8u /**< bursts of 0, 1, 2.., 4.., 8.., 16.., 32.., 64 frames */
@@ -114,6 +118,11 @@ struct driver_ops {
 	 * @return 0, or -errno with @p why: the old tables stay in force and the new are gone
 	 */
 	int (*resize_commit)(struct driver *d, struct driver_why *why);
+
+	/** What workers did; NULL: a driver without workers. @return how many, written to @p out */
+	size_t (*workers)(const struct driver *d, struct driver_worker out[DRIVER_WORKERS_MAX]);
+	/** Labels of the classes in struct driver_worker, NULL at the end. */
+	const char *const *classes;
 
 	/** Wait until no packet is under way that read a table before this call. */
 	void (*grace)(struct driver *d);

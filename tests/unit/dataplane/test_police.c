@@ -116,7 +116,7 @@ static void each_class_is_known_with_and_without_tags(void **state)
 
 			if (police_class(f.bytes, f.n) != k->class)
 				fail_msg("%s, %u tags: %s", k->why, vlans,
-				         police_label(police_class(f.bytes, f.n)));
+				         police_labels[police_class(f.bytes, f.n)]);
 		}
 }
 

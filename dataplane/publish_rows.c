@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "dataplane/publish_rows.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Take over the words of the old row of equal labels. @return false: there is none */
+static bool take_over(struct rows *rows, struct row *fresh)
+{
+	for (size_t i = 0; i < rows->n; i++) {
+		struct row *old = &rows->items[i];
+
+		if (old->key != fresh->key || strcmp(old->labels, fresh->labels) != 0)
+			continue;
+		memcpy(fresh->words, old->words, sizeof(fresh->words));
+		old->stays = true;
+		return true;
+	}
+	return false;
+}
+
+static void make_words(struct stats *stats, const struct rows *rows, struct row *fresh)
+{
+	for (size_t m = 0; m < rows->n_metrics; m++)
+		fresh->words[m] = stats_word(stats, rows->metrics[m].kind, rows->metrics[m].name,
+		                             fresh->labels, rows->metrics[m].help);
+}
+
+void rows_replace(struct stats *stats, struct rows *rows, struct row *fresh, size_t n)
+{
+	for (size_t k = 0; k < n; k++)
+		if (!take_over(rows, &fresh[k]))
+			make_words(stats, rows, &fresh[k]);
+	for (size_t i = 0; i < rows->n; i++)
+		for (size_t m = 0; !rows->items[i].stays && m < rows->n_metrics; m++)
+			stats_drop(stats, rows->metrics[m].name, rows->items[i].labels);
+	free(rows->items);
+	rows->items = fresh;
+	rows->n = n;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Rows of the stats page that come and go: words by one label set.
+ */
+#ifndef WEIR_DATAPLANE_PUBLISH_ROWS_H
+#define WEIR_DATAPLANE_PUBLISH_ROWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/metrics.h"
+
+#define ROWS_LABELS_MAX 128
+
+struct row {
+	char labels[ROWS_LABELS_MAX];
+	uint64_t key; /* service: hash of its name; backend: its key; pool: its id */
+	uint64_t *words[METRICS_ROW_MAX];
+	bool stays; /* scratch of rows_replace() */
+};
+
+struct rows {
+	const struct metric *metrics;
+	size_t n_metrics;
+	struct row *items;
+	size_t n;
+};
+
+/* Make @p fresh (taken) the rows: equal labels keep their words, labels that are gone lose them. */
+void rows_replace(struct stats *stats, struct rows *rows, struct row *fresh, size_t n);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What ports, and workers of a driver in user space, have counted: rows of the stats page.
+ */
+#ifndef WEIR_DATAPLANE_PUBLISH_WORKERS_H
+#define WEIR_DATAPLANE_PUBLISH_WORKERS_H
+
+#include "dataplane/node.h"
+#include "dataplane/publish_rows.h"
+
+/* @p rows: by enum metrics_kind. */
+void publish_workers(struct stats *stats, struct rows rows[METRICS_KINDS], const struct node *n);
+
+#endif
