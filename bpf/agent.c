@@ -20,6 +20,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "bpf/agent_maps.h"
+#include "bpf/agent_second.h"
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wcast-qual" /* bpftool's code */
 #pragma GCC diagnostic ignored "-Wshadow"
@@ -30,18 +33,16 @@
 #define MAPS_MAX            8
 #define PIN_PATH_MAX        512
 
-/* As in agent.bpf.c. */
-struct agent_key {
-	uint32_t bits;
-	uint8_t source[16];
-};
-
 /* What the pin holds. */
 struct held {
-	int link_fd, prog_fd, counters_fd, prefixes_fd;
+	int link_fd, prog_fd, counters_fd, prefixes_fd, netns_fd;
 	uint32_t prog_id, ifindex;
 	uint64_t loaded_ns;
 };
+#define HELD_NOTHING                                                                               \
+	{                                                                                          \
+		-1, -1, -1, -1, -1, 0, 0, 0                                                        \
+	}
 
 static const struct {
 	const char *word, *help;
@@ -108,6 +109,7 @@ static void held_fini(struct held *h)
 	close_fd(&h->prog_fd);
 	close_fd(&h->counters_fd);
 	close_fd(&h->prefixes_fd);
+	close_fd(&h->netns_fd);
 }
 
 static int pin_path(const char *bpf_dir, const char *ifname, char out[PIN_PATH_MAX])
@@ -133,6 +135,8 @@ static void take_maps(struct held *h, const uint32_t *ids, uint32_t n)
 			h->counters_fd = fd;
 		else if (!strcmp(info.name, "agent_prefixes") && h->prefixes_fd < 0)
 			h->prefixes_fd = fd;
+		else if (!strcmp(info.name, "agent_netns") && h->netns_fd < 0)
+			h->netns_fd = fd;
 		else
 			close(fd);
 	}
@@ -141,7 +145,7 @@ static void take_maps(struct held *h, const uint32_t *ids, uint32_t n)
 /* Open what the pin at @p path holds. 0, -ENOENT or -errno */
 static int held_open(const char *path, struct held *out)
 {
-	struct held h = { -1, -1, -1, -1, 0, 0, 0 };
+	struct held h = HELD_NOTHING;
 	struct bpf_link_info link = { 0 };
 	struct bpf_prog_info prog = { 0 };
 	uint32_t ids[MAPS_MAX] = { 0 }, size = sizeof(link);
@@ -218,9 +222,12 @@ static int agent_find(const char *path, unsigned ifindex, struct held *out, bool
 static int check_options(const char *ifname, const struct agent_options *o, unsigned *ifindex,
                          char *error)
 {
-	if (o->n_prefixes < 1 || o->n_prefixes > AGENT_PREFIXES_MAX)
+	if (o->n_prefixes < 1 || o->n_prefixes + o->n_owners > AGENT_PREFIXES_MAX)
 		return fail(error, -EINVAL, "%zu source prefixes given, 1 to %u expected",
-		            o->n_prefixes, AGENT_PREFIXES_MAX);
+		            o->n_prefixes + o->n_owners, AGENT_PREFIXES_MAX);
+	if (o->n_netns > AGENT_NETNS_MAX)
+		return fail(error, -EINVAL, "%zu namespaces given, at most %u expected", o->n_netns,
+		            AGENT_NETNS_MAX);
 	*ifindex = if_nametoindex(ifname);
 	if (!*ifindex)
 		return fail(error, -ENODEV, "no interface %s in this network namespace", ifname);
@@ -250,17 +257,51 @@ static int make_dir(const char *dir, char *error)
 	return 0;
 }
 
-static int fill_prefixes(int map_fd, const struct prefix *prefixes, size_t n)
+/* Whether the trie holds this very key: a look-up alone finds shorter prefixes, too. */
+static bool holds_key(int map_fd, const struct agent_key *key)
+{
+	struct agent_key at;
+
+	for (int rc = bpf_map_get_next_key(map_fd, NULL, &at); !rc;
+	     rc = bpf_map_get_next_key(map_fd, &at, &at))
+		if (!memcmp(&at, key, sizeof(at)))
+			return true;
+	return false;
+}
+
+/* Let @p prefixes be used for @p use, beside what they are used for already. */
+static int fill_prefixes(int map_fd, const struct prefix *prefixes, size_t n, uint32_t use)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct agent_key key;
-		uint32_t one = 1;
+		uint32_t uses = 0;
 
 		key.bits = prefixes[i].bits + (addr_is4(&prefixes[i].addr) ? 96u : 0u);
 		memcpy(key.source, prefixes[i].addr.bytes, sizeof(key.source));
-		if (bpf_map_update_elem(map_fd, &key, &one, BPF_ANY))
+		if (!holds_key(map_fd, &key) || bpf_map_lookup_elem(map_fd, &key, &uses))
+			uses = 0;
+		uses |= use;
+		if (bpf_map_update_elem(map_fd, &key, &uses, BPF_ANY))
 			return -errno;
 	}
+	return 0;
+}
+
+/* The namespaces to search: this one, and those that were told. */
+static int fill_netns(int map_fd, const struct agent_options *o, char *error)
+{
+	struct agent_spaces spaces = { .n = 1, .id = { -1 } };
+	uint32_t zero = 0;
+
+	for (size_t i = 0; i < o->n_netns; i++) {
+		int rc = agent_netns_id(o->netns[i], &spaces.id[spaces.n++]);
+
+		if (rc)
+			return fail(error, rc, "network namespace %s: %s", o->netns[i],
+			            strerror(-rc));
+	}
+	if (bpf_map_update_elem(map_fd, &zero, &spaces, BPF_ANY))
+		return fail(error, -errno, "loading the agent: %s", strerror(errno));
 	return 0;
 }
 
@@ -289,13 +330,19 @@ static int load(const struct agent_options *options, const struct held *old,
 	rc = weir_agent_bpf__load(skel);
 	if (!rc)
 		rc = fill_prefixes(bpf_map__fd(skel->maps.agent_prefixes), options->prefixes,
-		                   options->n_prefixes);
-	if (rc) {
+		                   options->n_prefixes, AGENT_USE_SOURCE);
+	if (!rc)
+		rc = fill_prefixes(bpf_map__fd(skel->maps.agent_prefixes), options->owners,
+		                   options->n_owners, AGENT_USE_OWNER);
+	if (rc)
+		fail(error, rc, "loading the agent: %s", strerror(-rc));
+	else
+		rc = fill_netns(bpf_map__fd(skel->maps.agent_netns), options, error);
+	if (rc)
 		weir_agent_bpf__destroy(skel);
-		return fail(error, rc, "loading the agent: %s", strerror(-rc));
-	}
-	*out = skel;
-	return 0;
+	else
+		*out = skel;
+	return rc;
 }
 
 static int link_create(int prog_fd, unsigned ifindex, enum agent_mode mode)
@@ -344,11 +391,22 @@ static int replace(const char *path, const char *ifname, const struct held *old,
 	return attach_new(path, ifname, old->ifindex, prog_fd, mode, error);
 }
 
+/* Have packets for other owners sent on, or no longer: before the XDP program readdresses any. */
+static int attach_next(const char *ifname, unsigned ifindex, const struct agent_options *options,
+                       const struct weir_agent_bpf *skel, char *error)
+{
+	int fd = bpf_program__fd(skel->progs.weir_agent_next);
+	int rc =
+	        options->n_owners ? agent_second_attach(ifindex, fd) : agent_second_detach(ifindex);
+
+	return rc ? fail(error, rc, "%s: attaching at its ingress: %s", ifname, strerror(-rc)) : 0;
+}
+
 int agent_attach(const char *ifname, const struct agent_options *options,
                  char error[AGENT_ERROR_MAX])
 {
 	struct weir_agent_bpf *skel = NULL;
-	struct held old = { -1, -1, -1, -1, 0, 0, 0 };
+	struct held old = HELD_NOTHING;
 	char path[PIN_PATH_MAX];
 	bool native = false, stale = false;
 	unsigned ifindex = 0;
@@ -370,6 +428,8 @@ int agent_attach(const char *ifname, const struct agent_options *options,
 	if (stale)
 		unlink(path);
 	rc = load(options, found ? NULL : &old, &skel, error);
+	if (!rc)
+		rc = attach_next(ifname, ifindex, options, skel, error);
 	if (!rc && found)
 		rc = attach_new(path, ifname, ifindex, bpf_program__fd(skel->progs.weir_agent),
 		                options->mode, error);
@@ -413,6 +473,8 @@ int agent_detach(const char *ifname, const char *bpf_dir, char error[AGENT_ERROR
 		return rc;
 	if (unlink(path) || bpf_link_detach(h.link_fd))
 		rc = fail(error, -errno, "%s: %s", path, strerror(errno));
+	else
+		agent_second_detach(h.ifindex);
 	held_fini(&h);
 	return rc;
 }
@@ -443,27 +505,41 @@ static int read_counts(int fd, struct agent_count counts[DECAP_REASON_COUNT])
 
 static int by_prefix(const void *a, const void *b)
 {
-	const struct prefix *x = a, *y = b;
-	int order = addr_compare(&x->addr, &y->addr);
+	const struct agent_prefix *x = a, *y = b;
+	int order = addr_compare(&x->prefix.addr, &y->prefix.addr);
 
-	return order ? order : (x->bits > y->bits) - (x->bits < y->bits);
+	return order ? order
+	             : (x->prefix.bits > y->prefix.bits) - (x->prefix.bits < y->prefix.bits);
 }
 
-static size_t read_prefixes(int fd, struct prefix *out)
+static size_t read_prefixes(int fd, struct agent_prefix *out)
 {
 	struct agent_key key, next;
+	uint32_t uses = 0;
 	size_t n = 0;
 
 	for (void *at = NULL; n < AGENT_PREFIXES_MAX && !bpf_map_get_next_key(fd, at, &next);
 	     at = &key) {
+		struct prefix *p = &out[n].prefix;
+
 		key = next;
-		memcpy(out[n].addr.bytes, key.source, sizeof(key.source));
-		out[n].bits =
-		        (uint8_t)(key.bits - (addr_is4(&out[n].addr) && key.bits >= 96 ? 96 : 0));
+		memcpy(p->addr.bytes, key.source, sizeof(key.source));
+		p->bits = (uint8_t)(key.bits - (addr_is4(&p->addr) && key.bits >= 96 ? 96 : 0));
+		if (!bpf_map_lookup_elem(fd, &key, &uses))
+			out[n].is_owner = uses & AGENT_USE_OWNER;
 		n++;
 	}
 	qsort(out, n, sizeof(*out), by_prefix);
 	return n;
+}
+
+/* How many namespaces are searched. */
+static uint32_t read_netns(int fd)
+{
+	struct agent_spaces spaces;
+	uint32_t zero = 0;
+
+	return bpf_map_lookup_elem(fd, &zero, &spaces) ? 0 : spaces.n;
 }
 
 int agent_status(const char *ifname, const char *bpf_dir, struct agent_status *out,
@@ -485,6 +561,8 @@ int agent_status(const char *ifname, const char *bpf_dir, struct agent_status *o
 		s->prog_id = h.prog_id;
 		s->since_mono_ms = h.loaded_ns / 1000000;
 		s->n_prefixes = read_prefixes(h.prefixes_fd, s->prefixes);
+		s->n_netns = read_netns(h.netns_fd);
+		s->passes_on = agent_second_is_attached(h.ifindex);
 		*out = *s;
 	} else {
 		fail(error, rc, "%s: reading: %s", path, strerror(-rc));

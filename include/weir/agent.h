@@ -6,9 +6,10 @@
  * Attached to a backend's interface it takes IPIP (4in4, 6in4, 4in6, 6in6) and GUE
  * (UDP port 6080, variants 0 and 1, over IPv4 and IPv6) off and passes the inner packet to
  * the kernel, which needs no tunnel device for it. Tunnels are accepted from named source
- * prefixes only; a frame that carries no tunnel passes untouched. The kernel side is
- * bpf/agent.bpf.c over include/weir/fwd/decap.h; these functions are its user-space half,
- * for the command line. The link is pinned, so the agent outlives the command; whatever it
+ * prefixes only; a frame that carries no tunnel passes untouched. A packet whose GUE header
+ * names earlier owners and whose connection is not here goes to the next of them
+ * (docs/second-chance.md). The kernel side is bpf/agent.bpf.c over include/weir/fwd/decap.h and
+ * decap_second.h; these functions are its user-space half, for the command line. The link is pinned, so the agent outlives the command; whatever it
  * needs hangs on that one pin, so replacing it is atomic.
  */
 #ifndef WEIR_AGENT_H
@@ -22,6 +23,7 @@
 #include "weir/fwd/decap_reason.h"
 
 #define AGENT_PREFIXES_MAX 1024u
+#define AGENT_NETNS_MAX    7u
 /** Enough for agent_error texts, with the NUL. */
 #define AGENT_ERROR_MAX 256
 
@@ -35,7 +37,17 @@ enum agent_mode {
 struct agent_options {
 	const struct prefix *prefixes; /**< accepted outer sources, borrowed */
 	size_t n_prefixes;             /**< 1..AGENT_PREFIXES_MAX */
-	const char *bpf_dir;           /**< below a bpffs; made if it is missing */
+	/**
+	 * The backends' own prefixes: tunnels are accepted from there, too, and packets may
+	 * be passed on to them. Together with @c prefixes at most AGENT_PREFIXES_MAX; none:
+	 * no packet is passed on.
+	 */
+	const struct prefix *owners;
+	size_t n_owners;
+	/** Network namespaces searched for sockets beside the caller's: names in /run/netns, or paths. */
+	const char *const *netns;
+	size_t n_netns;      /**< 0..AGENT_NETNS_MAX */
+	const char *bpf_dir; /**< below a bpffs; made if it is missing */
 	enum agent_mode mode;
 };
 
@@ -44,13 +56,21 @@ struct agent_count {
 	uint64_t packets, bytes; /**< bytes of whole frames as they came in */
 };
 
+/** A prefix that tunnels are accepted from. */
+struct agent_prefix {
+	struct prefix prefix;
+	bool is_owner; /**< packets may be passed on to it */
+};
+
 struct agent_status {
 	enum agent_mode mode; /**< AGENT_MODE_NATIVE or AGENT_MODE_GENERIC */
 	uint32_t prog_id;
 	uint64_t since_mono_ms; /**< when the program was loaded (ms since boot) */
 	struct agent_count counts[DECAP_REASON_COUNT];
 	size_t n_prefixes;
-	struct prefix prefixes[AGENT_PREFIXES_MAX]; /**< sorted */
+	struct agent_prefix prefixes[AGENT_PREFIXES_MAX]; /**< sorted */
+	uint32_t n_netns; /**< namespaces searched for sockets, its own included */
+	bool passes_on;   /**< packets for other owners are sent on */
 };
 
 /**
@@ -58,7 +78,7 @@ struct agent_status {
  * there: prefixes change at once, counters go on, no packet passes in between.
  *
  * @param error  on failure a text for people, "" otherwise; may be NULL
- * @return 0; -EINVAL (no or too many prefixes); -ENODEV (no such interface); -EBUSY (another
+ * @return 0; -EINVAL (no or too many prefixes or namespaces); -ENODEV (no such interface); -EBUSY (another
  *         XDP program is attached); -EEXIST (the pin belongs to an interface of that name in
  *         another network namespace); -EPERM; or -errno, with everything as it was
  */

@@ -18,32 +18,49 @@ static int agent_fail(int err, const char *error)
 	return cli_fail((enum cli_status)status, "%s", error[0] ? error : strerror(-err));
 }
 
-/* The prefixes of --from: "10.1.255.0/24,fd00:1:ff::/64". @return how many, 0 after telling why */
-static size_t prefixes_of(const char *text, struct prefix prefixes[AGENT_PREFIXES_MAX])
+/* What separates the words of a list. */
+static size_t take_word(const char **list, char *word, size_t size)
 {
-	size_t n = 0;
+	size_t length = strcspn(*list, ",");
 
-	while (text && *text) {
+	snprintf(word, size, "%.*s", (int)length, *list);
+	*list += length + ((*list)[length] == ',');
+	return length;
+}
+
+/* The prefixes of @p option: "10.1.255.0/24,fd00:1:ff::/64". @return CLI_OK, or another status after telling why */
+static int prefixes_of(const char *option, const char *text, struct prefix *prefixes, size_t room,
+                       size_t *n)
+{
+	for (*n = 0; text && *text; (*n)++) {
 		char one[ADDR_LONG_TEXT_MAX];
-		size_t length = strcspn(text, ",");
 
-		snprintf(one, sizeof(one), "%.*s", (int)length, text);
-		if (n == AGENT_PREFIXES_MAX || length >= sizeof(one) ||
-		    prefix_parse(one, &prefixes[n]) != 0) {
-			cli_fail(CLI_USAGE,
-			         "--from: \"%s\": expected at most %u prefixes with no host "
-			         "bits set, separated by commas",
-			         one, AGENT_PREFIXES_MAX);
-			return 0;
-		}
-		n++;
-		text += length + (text[length] == ',');
+		if (take_word(&text, one, sizeof(one)) >= sizeof(one) || *n == room ||
+		    prefix_parse(one, &prefixes[*n]) != 0)
+			return cli_fail(CLI_USAGE,
+			                "%s: \"%s\": expected at most %u prefixes with no host "
+			                "bits set, separated by commas",
+			                option, one, AGENT_PREFIXES_MAX);
 	}
-	if (n == 0)
-		cli_fail(CLI_USAGE,
-		         "--from PREFIX,... is missing: the tunnel_source of the nodes, from which "
-		         "tunnels are accepted");
-	return n;
+	return CLI_OK;
+}
+
+/* The namespaces of --netns. */
+struct spaces {
+	char name[AGENT_NETNS_MAX][256];
+	const char *at[AGENT_NETNS_MAX];
+};
+
+static int spaces_of(const char *text, struct spaces *spaces, size_t *n)
+{
+	for (*n = 0; text && *text; (*n)++) {
+		if (*n == AGENT_NETNS_MAX)
+			return cli_fail(CLI_USAGE, "--netns: expected at most %u names or paths",
+			                AGENT_NETNS_MAX);
+		take_word(&text, spaces->name[*n], sizeof(spaces->name[*n]));
+		spaces->at[*n] = spaces->name[*n];
+	}
+	return CLI_OK;
 }
 
 static int mode_of(const char *text, enum agent_mode *mode)
@@ -59,17 +76,39 @@ static int mode_of(const char *text, enum agent_mode *mode)
 	return text ? cli_fail(CLI_USAGE, "--mode: expected auto, native or generic") : CLI_OK;
 }
 
+/* What the command line asks for; @p prefixes has AGENT_PREFIXES_MAX places, for both kinds. */
+static int read_options(const struct cli_args *args, struct prefix *prefixes, struct spaces *spaces,
+                        struct agent_options *o)
+{
+	int status = mode_of(cli_value(args, "--mode"), &o->mode);
+
+	o->prefixes = prefixes;
+	o->netns = spaces->at;
+	if (status == CLI_OK)
+		status = prefixes_of("--from", cli_value(args, "--from"), prefixes,
+		                     AGENT_PREFIXES_MAX, &o->n_prefixes);
+	o->owners = prefixes + o->n_prefixes;
+	if (status == CLI_OK && o->n_prefixes == 0)
+		status = cli_fail(CLI_USAGE,
+		                  "--from PREFIX,... is missing: the tunnel_source of the nodes, "
+		                  "from which tunnels are accepted");
+	if (status == CLI_OK)
+		status = prefixes_of("--owners", cli_value(args, "--owners"),
+		                     prefixes + o->n_prefixes, AGENT_PREFIXES_MAX - o->n_prefixes,
+		                     &o->n_owners);
+	if (status == CLI_OK)
+		status = spaces_of(cli_value(args, "--netns"), spaces, &o->n_netns);
+	return status;
+}
+
 int cli_agent_attach(struct cli *cli, const struct cli_args *args)
 {
 	char error[AGENT_ERROR_MAX] = "";
 	struct prefix *prefixes = calloc(AGENT_PREFIXES_MAX, sizeof(*prefixes));
-	struct agent_options options = { .prefixes = prefixes, .bpf_dir = cli->dirs.bpf };
-	int status = prefixes ? mode_of(cli_value(args, "--mode"), &options.mode) : CLI_UNREACHABLE;
+	struct agent_options options = { .bpf_dir = cli->dirs.bpf };
+	struct spaces spaces;
+	int status = prefixes ? read_options(args, prefixes, &spaces, &options) : CLI_UNREACHABLE;
 
-	if (status == CLI_OK) {
-		options.n_prefixes = prefixes_of(cli_value(args, "--from"), prefixes);
-		status = options.n_prefixes ? CLI_OK : CLI_USAGE;
-	}
 	if (status == CLI_OK) {
 		int err = agent_attach(args->at[0], &options, error);
 
@@ -99,10 +138,22 @@ int cli_agent_detach(struct cli *cli, const struct cli_args *args)
 	return CLI_OK;
 }
 
+/* The prefixes that are for passing on, or those that are not. */
+static json_t *prefixes_json(const struct agent_status *s, bool owners)
+{
+	json_t *out = json_array();
+	char text[ADDR_LONG_TEXT_MAX];
+
+	for (size_t i = 0; i < s->n_prefixes; i++)
+		if (s->prefixes[i].is_owner == owners)
+			json_array_append_new(
+			        out, json_string(prefix_text(&s->prefixes[i].prefix, text)));
+	return out;
+}
+
 static json_t *agent_json(const char *interface, const struct agent_status *s)
 {
-	json_t *counts = json_array(), *prefixes = json_array();
-	char text[ADDR_LONG_TEXT_MAX];
+	json_t *counts = json_array();
 
 	for (int i = 0; i < DECAP_REASON_COUNT; i++)
 		json_array_append_new(counts,
@@ -111,23 +162,39 @@ static json_t *agent_json(const char *interface, const struct agent_status *s)
 		                                agent_reason_is_drop((enum decap_reason)i),
 		                                "packets", (json_int_t)s->counts[i].packets,
 		                                "bytes", (json_int_t)s->counts[i].bytes));
-	for (size_t i = 0; i < s->n_prefixes; i++)
-		json_array_append_new(prefixes, json_string(prefix_text(&s->prefixes[i], text)));
-	return json_pack("{s:s, s:s, s:i, s:I, s:o, s:o}", "interface", interface, "mode",
-	                 s->mode == AGENT_MODE_NATIVE ? "native" : "generic", "program",
+	return json_pack("{s:s, s:s, s:i, s:I, s:o, s:o, s:b, s:i, s:o}", "interface", interface,
+	                 "mode", s->mode == AGENT_MODE_NATIVE ? "native" : "generic", "program",
 	                 (int)s->prog_id, "since_mono_ms", (json_int_t)s->since_mono_ms, "from",
-	                 prefixes, "counts", counts);
+	                 prefixes_json(s, false), "owners", prefixes_json(s, true), "passes_on",
+	                 s->passes_on, "namespaces", (int)s->n_netns, "counts", counts);
+}
+
+static void print_prefixes(const struct agent_status *s, bool owners)
+{
+	char text[ADDR_LONG_TEXT_MAX];
+	const char *comma = "";
+
+	for (size_t i = 0; i < s->n_prefixes; i++) {
+		if (s->prefixes[i].is_owner != owners)
+			continue;
+		printf("%s %s", comma, prefix_text(&s->prefixes[i].prefix, text));
+		comma = ",";
+	}
 }
 
 static void print_agent(const char *interface, const struct agent_status *s)
 {
-	char text[ADDR_LONG_TEXT_MAX];
-
 	printf("%s: %s, program %u, tunnels accepted from", interface,
 	       s->mode == AGENT_MODE_NATIVE ? "native" : "generic", s->prog_id);
-	for (size_t i = 0; i < s->n_prefixes; i++)
-		printf("%s %s", i ? "," : "", prefix_text(&s->prefixes[i], text));
-	putchar('\n');
+	print_prefixes(s, false);
+	printf("\n  second chance: ");
+	if (s->passes_on) {
+		printf("packets are passed on to");
+		print_prefixes(s, true);
+		printf("; namespaces searched: %u\n", s->n_netns);
+	} else {
+		printf("no (--owners PREFIX,... passes packets on)\n");
+	}
 	for (int i = 0; i < DECAP_REASON_COUNT; i++)
 		if (s->counts[i].packets)
 			printf("  %-20s %12llu packets %14llu bytes%s  %s\n",

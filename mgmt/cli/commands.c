@@ -77,6 +77,8 @@ const struct cli_command cli_commands[] = {
 	  { NONE } },
 	{ "agent attach", "INTERFACE", 1, 1, "on a backend: take tunnels off", cli_agent_attach,
 	  { { "--from", "PREFIX,...", "accept tunnels from these (the nodes' tunnel_source)" },
+	    { "--owners", "PREFIX,...", "the backends' own: pass packets of their connections on to them" },
+	    { "--netns", "NAME,...", "search these network namespaces for connections, too" },
 	    { "--mode", "auto|native|generic", "where XDP runs" },
 	    NONE } },
 	{ "agent detach", "INTERFACE", 1, 1, "stop taking tunnels off", cli_agent_detach, { NONE } },

@@ -2,7 +2,7 @@
 /*
  * The backend agent from a test's hand, without the rest of the command line; not shipped.
  *
- *     agent-tool attach IF BPF_DIR PREFIX...
+ *     agent-tool attach IF BPF_DIR PREFIX... [--owners PREFIX...] [--netns NAME...]
  *     agent-tool detach IF BPF_DIR
  *     agent-tool status IF BPF_DIR      one line a reason: NAME PACKETS BYTES
  */
@@ -14,15 +14,32 @@
 
 static int attach(int argc, char **argv, char *error)
 {
-	struct prefix prefixes[16];
-	struct agent_options options = { .prefixes = prefixes, .bpf_dir = argv[3] };
+	struct prefix prefixes[16], owners[16];
+	const char *netns[AGENT_NETNS_MAX];
+	struct agent_options o = {
+		.prefixes = prefixes, .owners = owners, .netns = netns, .bpf_dir = argv[3]
+	};
+	const char *kind = "";
 
-	for (int i = 4; i < argc && options.n_prefixes < 16; i++)
-		if (prefix_parse(argv[i], &prefixes[options.n_prefixes++])) {
-			fprintf(stderr, "%s: not a prefix\n", argv[i]);
+	for (int i = 4; i < argc; i++) {
+		int bad = 0;
+
+		if (argv[i][0] == '-')
+			kind = argv[i];
+		else if (!strcmp(kind, "--netns") && o.n_netns < AGENT_NETNS_MAX)
+			netns[o.n_netns++] = argv[i];
+		else if (!strcmp(kind, "--owners") && o.n_owners < 16)
+			bad = prefix_parse(argv[i], &owners[o.n_owners++]);
+		else if (!kind[0] && o.n_prefixes < 16)
+			bad = prefix_parse(argv[i], &prefixes[o.n_prefixes++]);
+		else
+			bad = 1;
+		if (bad) {
+			fprintf(stderr, "%s: not a prefix, or too many\n", argv[i]);
 			exit(1);
 		}
-	return agent_attach(argv[2], &options, error);
+	}
+	return agent_attach(argv[2], &o, error);
 }
 
 static int status(char **argv, char *error)

@@ -18,6 +18,7 @@
 #define WEIR_FWD_DECAP_H
 
 #include "weir/fwd/decap_reason.h"
+#include "weir/fwd/second.h"
 
 #define DECAP_GUE_PORT 6080u
 #define DECAP_ETH_LEN  14u
@@ -26,7 +27,10 @@
 struct decap_result {
 	unsigned int inner_off; /**< bytes from the start of the frame to the inner header */
 	unsigned char inner_is4, outer_is4;
-	unsigned char outer_ecn;  /**< the outer header's ECN field, 0..3 */
+	unsigned char outer_ecn; /**< the outer header's ECN field, 0..3 */
+	unsigned char owners_n;  /**< earlier owners that GUE names; 0: there is no list */
+	unsigned char owners_next;
+	unsigned int owners_off;  /**< bytes from the start of the frame to the list's head */
 	unsigned char source[16]; /**< outer source; IPv4 as ::ffff:a.b.c.d */
 };
 
@@ -68,6 +72,10 @@ DECAP_INLINE int decap_fits(const unsigned char *p, unsigned int n, const unsign
 #define DECAP_GUE_LEN     4u
 #define DECAP_ETYPE_IPV4  0x0800u
 #define DECAP_ETYPE_IPV6  0x86ddu
+/** An inner header begins no further on. */
+#define DECAP_INNER_OFF_MAX                                                                        \
+	(DECAP_ETH_LEN + DECAP_IP4_LEN_MAX + DECAP_UDP_LEN + DECAP_GUE_LEN + SECOND_HEAD_LEN +     \
+	 SECOND_OWNERS_MAX * 16u)
 
 DECAP_INLINE unsigned int decap_be16(const unsigned char *p)
 {
@@ -121,18 +129,41 @@ DECAP_INLINE enum decap_reason decap_inner(const unsigned char *inner, unsigned 
 /** What lies between UDP and the inner header. */
 struct decap_gue {
 	unsigned int udp_len; /**< as UDP says it, its header included */
-	unsigned int len;     /**< of GUE's own header */
+	unsigned int len;     /**< of GUE's own header, private data included */
 	unsigned int inner_is4;
+	unsigned int owners_n, owners_next;
 };
+
+/**
+ * Private data of @p len bytes at @p at: a list of owners whose addresses have @p size bytes
+ * (second.h). @return DECAP_PASSED with @p g filled
+ */
+DECAP_INLINE enum decap_reason decap_owners_head(const unsigned char *at, unsigned int len,
+                                                 const unsigned char *end, unsigned int is4,
+                                                 struct decap_gue *g)
+{
+	const struct second_head *head = (const struct second_head *)at;
+
+	if (!decap_fits(at, SECOND_HEAD_LEN, end))
+		return DECAP_TRUNCATED;
+	if (head->version != SECOND_VERSION || head->reserved)
+		return DECAP_OWNERS_VERSION;
+	g->owners_n = head->n;
+	g->owners_next = head->next;
+	if (g->owners_n == 0 || g->owners_n > SECOND_OWNERS_MAX || g->owners_next > g->owners_n)
+		return DECAP_OWNERS_COUNT;
+	return len == second_len(g->owners_n, is4) ? DECAP_PASSED : DECAP_OWNERS_LENGTH;
+}
 
 /**
  * GUE behind the UDP header at @p udp, of which @p room bytes are there by the outer length
  * (draft-ietf-intarea-gue, sections 3 and 5): variant 1 is a bare IP header, variant 0 has 4
- * bytes of its own and must name an IP version and no option.
+ * bytes of its own, must name an IP version and no flag; private data are a list of owners.
  * @return DECAP_PASSED with @p g filled
  */
 DECAP_INLINE enum decap_reason decap_gue(const unsigned char *udp, unsigned int room,
-                                         const unsigned char *end, struct decap_gue *g)
+                                         const unsigned char *end, unsigned int outer_is4,
+                                         struct decap_gue *g)
 {
 	const unsigned char *gue = udp + DECAP_UDP_LEN;
 
@@ -148,11 +179,15 @@ DECAP_INLINE enum decap_reason decap_gue(const unsigned char *udp, unsigned int 
 		g->inner_is4 = gue[0] >> 4 == 4;
 		return DECAP_PASSED;
 	}
-	if (gue[0] || gue[2] || gue[3] || (gue[1] != DECAP_IPV4 && gue[1] != DECAP_IPV6))
+	if (gue[0] & 0xe0 || gue[2] || gue[3] || (gue[1] != DECAP_IPV4 && gue[1] != DECAP_IPV6))
 		return DECAP_GUE_HEADER;
-	g->len = DECAP_GUE_LEN;
+	g->len = DECAP_GUE_LEN + (gue[0] & 0x1fu) * 4;
 	g->inner_is4 = gue[1] == DECAP_IPV4;
-	return DECAP_PASSED;
+	if (g->udp_len < DECAP_UDP_LEN + g->len)
+		return DECAP_OUTER;
+	if (g->len == DECAP_GUE_LEN)
+		return DECAP_PASSED;
+	return decap_owners_head(gue + DECAP_GUE_LEN, g->len - DECAP_GUE_LEN, end, outer_is4, g);
 }
 
 /** What the outer header says. */
@@ -236,12 +271,15 @@ DECAP_INLINE enum decap_reason decap_behind(const unsigned char *ip, const unsig
 	if (o->protocol == DECAP_UDP) {
 		struct decap_gue g = { 0 };
 
-		why = decap_gue(at, room, end, &g);
+		why = decap_gue(at, room, end, o->is4, &g);
 		if (why != DECAP_PASSED)
 			return why;
 		skip = DECAP_UDP_LEN + g.len;
 		room = g.udp_len;
 		inner_is4 = g.inner_is4;
+		out->owners_n = (unsigned char)g.owners_n;
+		out->owners_next = (unsigned char)g.owners_next;
+		out->owners_off = DECAP_ETH_LEN + o->header_len + DECAP_UDP_LEN + DECAP_GUE_LEN;
 	}
 	why = decap_inner(at + skip, room - skip, end, inner_is4);
 	if (why != DECAP_PASSED)
@@ -321,7 +359,7 @@ DECAP_INLINE void decap_set_ecn4(unsigned char *ip, unsigned int ecn)
  * header with the inner ethertype, ECN combined. The caller then takes
  * inner_off - DECAP_ETH_LEN bytes off the front.
  *
- * @param tunnel  what decap_parse() returned: DECAP_IPIP or DECAP_GUE
+ * @param tunnel  what decap_parse() or decap_second() returned: a tunnel to take off
  * @return @p tunnel, or DECAP_ECN with the frame as it was, or DECAP_TRUNCATED (never, but
  *         the kernel's verifier asks)
  */
@@ -330,11 +368,12 @@ DECAP_INLINE enum decap_reason decap_finish(unsigned char *frame, const unsigned
 {
 	unsigned int off = r->inner_off;
 
-	if (off < DECAP_ETH_LEN + DECAP_IP4_LEN || off > DECAP_ETH_LEN + DECAP_IP4_LEN_MAX + 12)
+	if (off < DECAP_ETH_LEN + DECAP_IP4_LEN || off > DECAP_INNER_OFF_MAX)
 		return DECAP_TRUNCATED;
 	unsigned char *eth = frame + (off - DECAP_ETH_LEN);
 	unsigned char *ip = eth + DECAP_ETH_LEN;
-	if (!decap_fits(eth, DECAP_ETH_LEN + DECAP_IP4_LEN, end))
+	if (!decap_fits(eth, DECAP_ETH_LEN + DECAP_IP4_LEN, end) ||
+	    !decap_fits(frame, DECAP_ETH_LEN, end))
 		return DECAP_TRUNCATED;
 	int ecn = decap_ecn(r->inner_is4 ? ip[1] & 3u : ip[1] >> 4 & 3u, r->outer_ecn);
 	if (ecn < 0)

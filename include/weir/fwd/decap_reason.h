@@ -17,10 +17,20 @@
 	X(OUTER, "outer-malformed", 1, "a tunnel whose outer lengths contradict each other")       \
 	X(CHECKSUM, "outer-checksum", 1, "a tunnel whose outer IPv4 header checksum is wrong")     \
 	X(FRAGMENT, "outer-fragment", 1, "a tunnel that was fragmented on its way")                \
-	X(GUE_HEADER, "gue-header", 1, "GUE with a variant, type, flag or option not known here")  \
+	X(GUE_HEADER, "gue-header", 1, "GUE with a variant, type or flag not known here")          \
 	X(INNER, "inner-malformed", 1, "a tunnel whose inner header is none or does not fit")      \
 	X(ECN, "ecn-illegal", 1, "congestion marked outside of a packet that is not ECN-capable")  \
-	X(ROOM, "no-room", 1, "the frame could not be moved")
+	X(ROOM, "no-room", 1, "the frame could not be moved")                                      \
+	X(OWNED, "owned", 0, "GUE that names earlier owners, taken off: its connection is here")   \
+	X(LAST, "last-owner", 0,                                                                   \
+	  "GUE that names earlier owners, taken off: nobody is left to ask")                       \
+	X(PASSED_ON, "passed-on", 0, "a segment of no connection here, sent to the next owner")    \
+	X(OWNERS_VERSION, "owners-version", 1, "a list of owners in a form not known here")        \
+	X(OWNERS_COUNT, "owners-count", 1, "a list of no or too many owners, or at none of them")  \
+	X(OWNERS_LENGTH, "owners-length", 1, "a list of owners that does not fill GUE's header")   \
+	X(OWNERS_LOOP, "owners-loop", 1, "a list that names an owner twice, or this one again")    \
+	X(OWNERS_REFUSED, "owners-refused", 1, "a next owner outside the accepted prefixes")       \
+	X(OWNERS_TTL, "owners-ttl", 1, "a packet for the next owner whose outer TTL is used up")
 
 enum decap_reason {
 #define DECAP_ENUM(name, word, is_drop, help) DECAP_##name,

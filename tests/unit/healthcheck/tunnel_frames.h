@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define FRAME_MAX 256
+#define FRAME_MAX 320
 
 enum tunnel_kind { TUNNEL_NONE, TUNNEL_IPIP, TUNNEL_GUE0, TUNNEL_GUE1 };
 
@@ -21,12 +21,13 @@ struct tunnel_plan {
 	unsigned outer_options; /* 32-bit words of IPv4 options (NOPs) */
 	unsigned outer_ecn, inner_ecn;
 	unsigned payload_len;
+	unsigned owners, next; /* GUE0: earlier owners that are named, and who is next */
 };
 
 struct tunnel_frame {
 	uint8_t bytes[FRAME_MAX];
 	size_t n;
-	size_t outer, udp, gue, inner; /* offsets; 0: there is none */
+	size_t outer, udp, gue, list, inner; /* offsets; 0: there is none */
 };
 
 static inline void put16(uint8_t *p, unsigned v)
@@ -83,12 +84,43 @@ static inline unsigned ip_len(bool is4, unsigned options)
 	return is4 ? 20 + options * 4 : 40;
 }
 
+/* The k-th owner of a list, as it stands there: 10.1.0.1 or fd00:1::1 and up. @return its length */
+static inline unsigned put_owner(uint8_t *p, bool is4, unsigned k)
+{
+	static const uint8_t net4[4] = { 10, 1, 0, 0 };
+	static const uint8_t net6[16] = { 0xfd, 0, 0, 1 };
+
+	memcpy(p, is4 ? net4 : net6, is4 ? 4 : 16);
+	p[is4 ? 3 : 15] = (uint8_t)(k + 1);
+	return is4 ? 4 : 16;
+}
+
+/* Private data that name plan->owners of them; the packet is with the one before plan->next. */
+static inline void put_owners(struct tunnel_frame *f, const struct tunnel_plan *plan)
+{
+	unsigned len = 4;
+
+	f->list = f->n;
+	memcpy(f->bytes + f->n,
+	       (const uint8_t[]){ 1, (uint8_t)plan->owners, (uint8_t)plan->next, 0 }, 4);
+	for (unsigned k = 0; k < plan->owners; k++)
+		len += put_owner(f->bytes + f->n + len, plan->outer4, k);
+	f->bytes[f->gue] = (uint8_t)(len / 4);
+	f->n += len;
+	if (plan->next > 0)
+		put_owner(f->bytes + f->outer + (plan->outer4 ? 16 : 24), plan->outer4,
+		          plan->next - 1);
+	if (plan->outer4)
+		fix_sum4(f->bytes + f->outer);
+}
+
 /* The frame of @p plan, from 10.1.255.7 or fd00:1:ff::7 outside. */
 static inline struct tunnel_frame make_frame(const struct tunnel_plan *plan)
 {
 	struct tunnel_frame f = { .n = 14 };
 	unsigned inner_len = ip_len(plan->inner4, 0) + plan->payload_len;
-	unsigned gue_len = plan->kind == TUNNEL_GUE0 ? 4 : 0;
+	unsigned list_len = plan->owners ? 4 + plan->owners * (plan->outer4 ? 4 : 16) : 0;
+	unsigned gue_len = plan->kind == TUNNEL_GUE0 ? 4 + list_len : 0;
 	unsigned protocol = plan->inner4 ? 4 : 41;
 	bool l3_is4 = plan->inner4;
 
@@ -113,7 +145,9 @@ static inline struct tunnel_frame make_frame(const struct tunnel_plan *plan)
 		f.gue = f.n;
 		if (gue_len)
 			f.bytes[f.n + 1] = (uint8_t)protocol;
-		f.n += gue_len;
+		f.n += gue_len ? 4 : 0;
+		if (plan->owners)
+			put_owners(&f, plan);
 	}
 	put16(f.bytes + 12, l3_is4 ? 0x0800 : 0x86dd);
 	f.inner = f.n;

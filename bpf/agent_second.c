@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The kernel's part of second chance (agent_second.h): traffic control and namespace ids. */
+#include "bpf/agent_second.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/net_namespace.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+/* Of the filter: found again by these two. */
+#define TC_HANDLE   1u
+#define TC_PRIORITY 0x5745u
+#define PATH_BYTES  512
+
+int agent_second_attach(unsigned ifindex, int prog_fd)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE, .priority = TC_PRIORITY,
+	            .prog_fd = prog_fd, .flags = BPF_TC_F_REPLACE);
+	int rc = bpf_tc_hook_create(&hook);
+
+	if (rc && rc != -EEXIST)
+		return rc;
+	return bpf_tc_attach(&hook, &opts);
+}
+
+int agent_second_detach(unsigned ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE, .priority = TC_PRIORITY);
+
+	if (!agent_second_is_attached(ifindex))
+		return 0;
+	return bpf_tc_detach(&hook, &opts);
+}
+
+bool agent_second_is_attached(unsigned ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE, .priority = TC_PRIORITY);
+
+	return bpf_tc_query(&hook, &opts) == 0;
+}
+
+/* A request about the namespace behind a descriptor, and room for the answer. */
+struct request {
+	struct nlmsghdr head;
+	struct rtgenmsg body;
+	char attributes[256];
+};
+
+static void add_u32(struct request *r, uint16_t type, uint32_t value)
+{
+	struct rtattr *a = (struct rtattr *)(void *)((char *)r + NLMSG_ALIGN(r->head.nlmsg_len));
+
+	a->rta_type = type;
+	a->rta_len = RTA_LENGTH(sizeof(value));
+	memcpy(RTA_DATA(a), &value, sizeof(value));
+	r->head.nlmsg_len = NLMSG_ALIGN(r->head.nlmsg_len) + RTA_SPACE(sizeof(value));
+}
+
+static struct request make_request(uint16_t type, uint16_t flags, int netns_fd)
+{
+	struct request r = { .head = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct rtgenmsg)),
+		                       .nlmsg_type = type,
+		                       .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags) } };
+
+	add_u32(&r, NETNSA_FD, (uint32_t)netns_fd);
+	return r;
+}
+
+/* The id that an answer gives; -errno where it is an error. */
+static int read_id(struct request *r, ssize_t n, int32_t *id)
+{
+	struct rtattr *a =
+	        (struct rtattr *)(void *)((char *)r + NLMSG_SPACE(sizeof(struct rtgenmsg)));
+	int left = (int)n - (int)NLMSG_SPACE(sizeof(struct rtgenmsg));
+	const struct nlmsgerr *error = (const struct nlmsgerr *)(const void *)&r->body;
+
+	if (n < (ssize_t)NLMSG_LENGTH(sizeof(struct rtgenmsg)))
+		return -EPROTO;
+	if (r->head.nlmsg_type == NLMSG_ERROR)
+		return error->error;
+	for (; RTA_OK(a, left); a = RTA_NEXT(a, left))
+		if (a->rta_type == NETNSA_NSID)
+			memcpy(id, RTA_DATA(a), sizeof(*id));
+	return 0;
+}
+
+static int ask(int fd, const struct request *r, int32_t *id)
+{
+	struct request answer;
+	ssize_t n;
+
+	if (send(fd, r, r->head.nlmsg_len, 0) < 0)
+		return -errno;
+	n = recv(fd, &answer, sizeof(answer), 0);
+	return n < 0 ? -errno : read_id(&answer, n, id);
+}
+
+/* Have an id given, which fails where there is one, then read it. */
+static int id_of(int netns_fd, int32_t *id)
+{
+	struct request give = make_request(RTM_NEWNSID, NLM_F_ACK, netns_fd);
+	struct request get = make_request(RTM_GETNSID, 0, netns_fd);
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), rc;
+	int32_t found = -1;
+
+	if (fd < 0)
+		return -errno;
+	add_u32(&give, NETNSA_NSID, (uint32_t)-1);
+	rc = ask(fd, &give, &found);
+	if (!rc || rc == -EEXIST)
+		rc = ask(fd, &get, &found);
+	close(fd);
+	if (!rc && found < 0)
+		rc = -ENOENT;
+	if (!rc)
+		*id = found;
+	return rc;
+}
+
+int agent_netns_id(const char *name, int32_t *id)
+{
+	char path[PATH_BYTES];
+	int n = snprintf(path, sizeof(path), "%s%s", strchr(name, '/') ? "" : "/run/netns/", name);
+	int fd, rc;
+
+	if (n < 0 || n >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	rc = id_of(fd, id);
+	close(fd);
+	return rc;
+}
