@@ -14,6 +14,7 @@
 
 #include "weir/fwd/owner.h"
 #include "weir/fwd/port.h"
+#include "weir/fwd/too_big.h"
 
 /** Nothing: the maps are the tables. */
 struct fwd_tables {
@@ -127,6 +128,35 @@ FWD_INLINE bool fwd_port_grow(struct fwd_packet *packet, uint32_t n)
 	packet->data = (uint8_t *)(long)ctx->data;
 	packet->end = (uint8_t *)(long)ctx->data_end;
 	return true;
+}
+
+FWD_INLINE bool fwd_port_cut(struct fwd_packet *packet, uint32_t len)
+{
+	struct xdp_md *ctx = packet->room;
+	uint32_t has = (uint32_t)(packet->end - packet->data);
+
+	if (has < len || bpf_xdp_adjust_tail(ctx, (int)(len - has)))
+		return false;
+	packet->data = (uint8_t *)(long)ctx->data;
+	packet->end = (uint8_t *)(long)ctx->data_end;
+	return true;
+}
+
+/** A function of its own, which the verifier checks once: it reads the frame from its context. */
+__attribute__((noinline, weak)) int weir_tell_too_big(struct xdp_md *ctx, uint32_t l3_off,
+                                                      uint32_t l3_len, uint32_t is4,
+                                                      uint32_t inner_mtu)
+{
+	struct fwd_packet packet = { (uint8_t *)(long)ctx->data, (uint8_t *)(long)ctx->data_end,
+		                     ctx };
+
+	return (int)fwd_tell_too_big(&packet, l3_off, l3_len, is4, inner_mtu);
+}
+
+FWD_INLINE uint32_t fwd_port_tell_too_big(struct fwd_packet *packet, uint32_t l3_off,
+                                          uint32_t l3_len, bool is4, uint32_t inner_mtu)
+{
+	return (uint32_t)weir_tell_too_big(packet->room, l3_off, l3_len, is4, inner_mtu);
 }
 
 #endif

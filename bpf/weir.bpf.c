@@ -9,10 +9,10 @@
 
 #include "weir/fwd/forward.h"
 
-/** Send the frame through port @p ifindex. */
+/** Send the frame through port @p ifindex; 0: where it came in. */
 static __always_inline int leave(const struct xdp_md *ctx, uint32_t ifindex)
 {
-	if (ifindex == ctx->ingress_ifindex)
+	if (!ifindex || ifindex == ctx->ingress_ifindex)
 		return XDP_TX;
 	return (int)bpf_redirect(ifindex, 0);
 }
@@ -30,7 +30,7 @@ int weir_forward(struct xdp_md *ctx)
 	fwd_forward(NULL, r, &packet, &v);
 	switch (fwd_reason_kind(v.reason)) {
 	case FWD_KIND_TX:
-		return v.backend ? leave(ctx, v.backend->ifindex) : XDP_TX;
+		return leave(ctx, fwd_egress(&v));
 	case FWD_KIND_PASS:
 		return XDP_PASS;
 	default:

@@ -34,6 +34,8 @@ struct model;
 
 /** GUE's port (draft-ietf-intarea-gue, IANA). */
 #define NODE_GUE_PORT 6080u
+/** The most senders that a CPU tells in a second that their packets are too big. */
+#define NODE_ANSWERS_PER_S 1000u
 
 struct node_backend {
 	const struct plan_backend *plan;

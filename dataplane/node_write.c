@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "weir/fwd/encap.h"
 #include "weir/fwd/services.h"
 #include "weir/model.h"
 
@@ -32,7 +33,15 @@ static void store_words(void *to, const void *from, size_t bytes)
 	}
 }
 
-/* What a next hop adds. @return whether it is known */
+/* The longest packet that fits in the tunnel of @p e, on a way that carries @p mtu. */
+static uint16_t inner_mtu(const struct fwd_backend *e, uint16_t mtu)
+{
+	uint32_t overhead = fwd_overhead(e);
+
+	return mtu > overhead ? (uint16_t)(mtu - overhead) : 0;
+}
+
+/* What a next hop adds; address and mode stand in @p e. @return whether it is known */
 static bool fill_hop(const struct node *n, const struct addr *address, struct fwd_backend *e)
 {
 	uint16_t limit = n->model ? n->model->self->mtu : 0;
@@ -42,7 +51,7 @@ static bool fill_hop(const struct node *n, const struct addr *address, struct fw
 		return false;
 	e->ifindex = hop.ifindex;
 	e->vlan = hop.vlan;
-	e->mtu = limit && limit < hop.mtu ? limit : hop.mtu;
+	e->inner_mtu = inner_mtu(e, limit && limit < hop.mtu ? limit : hop.mtu);
 	memcpy(e->mac_to, hop.mac_to, sizeof(e->mac_to));
 	memcpy(e->mac_from, hop.mac_from, sizeof(e->mac_from));
 	return true;
@@ -123,6 +132,7 @@ void node_write_root(const struct node *n, struct fwd_root *root)
 	store_words(root->hash_key, m->hash_key, sizeof(root->hash_key));
 	write_prefix(&root->source4, &m->self->tunnel_source4);
 	write_prefix(&root->source6, &m->self->tunnel_source6);
+	__atomic_store_n(&root->answers_per_s, NODE_ANSWERS_PER_S, __ATOMIC_RELAXED);
 	__atomic_store_n(&root->generation, m->meta.document, __ATOMIC_RELAXED);
 }
 

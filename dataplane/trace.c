@@ -240,8 +240,8 @@ static void tell_backend(const struct fwd_verdict *v, struct trace_result *r)
 		return;
 	r->backend = addr_of(&b->address);
 	r->backend_id = b->id;
-	step(r, "backend", "backend %u at %s by %s, MTU %u%s%s", v->backend_index,
-	     addr_text(&r->backend, text), b->encap == FWD_ENCAP_GUE ? "GUE" : "IPIP", b->mtu,
+	step(r, "backend", "backend %u at %s by %s, packets up to %u bytes%s%s", v->backend_index,
+	     addr_text(&r->backend, text), b->encap == FWD_ENCAP_GUE ? "GUE" : "IPIP", b->inner_mtu,
 	     b->flags & FWD_BACKEND_DEAD ? ", out of force" : "",
 	     b->flags & FWD_BACKEND_NO_NEXT_HOP ? ", no next hop" : "");
 }
@@ -265,7 +265,7 @@ static void tell_outer(const struct fwd_packet *packet, const struct fwd_verdict
 
 static const char *action_of(enum fwd_reason reason)
 {
-	if (reason == FWD_REASON_ECHO_REPLIED)
+	if (reason == FWD_REASON_ECHO_REPLIED || reason == FWD_REASON_TOO_BIG_TOLD)
 		return "answer";
 	switch (fwd_reason_kind(reason)) {
 	case FWD_KIND_TX:

@@ -137,13 +137,14 @@ static void finish(struct worker *w, struct round *r, const struct worker_port *
 	const struct fwd_verdict *v = &r->burst.verdicts[i];
 	const struct worker_port *to = in;
 	enum fwd_kind kind = fwd_reason_kind(v->reason);
+	uint32_t ifindex = fwd_egress(v);
 
 	if (kind == FWD_KIND_PASS) {
 		pass(w, r, in, i);
 		return;
 	}
-	if (kind == FWD_KIND_TX && v->backend && v->backend->ifindex != in->ifindex)
-		to = port_of(w, v->backend->ifindex);
+	if (kind == FWD_KIND_TX && ifindex && ifindex != in->ifindex)
+		to = port_of(w, ifindex);
 	if (kind != FWD_KIND_TX || !to) {
 		if (kind == FWD_KIND_TX)
 			recount(w, v->reason, FWD_REASON_NOT_SENT);

@@ -331,6 +331,8 @@ static const struct shape shapes[] = {
 	TCP_(false, .fragment = true, .extensions = 3),
 	TCP_(true, .long_payload = true),
 	UDP_(false, .long_payload = true),
+	ICMP4_(3, .long_payload = true),
+	ICMP6_(3, .long_payload = true),
 	TCP_(true, .ttl = 1),
 	TCP_(false, .ttl = 1),
 	UDP_(true, .ttl = 2),

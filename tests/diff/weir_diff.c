@@ -22,6 +22,7 @@
 
 #include "diff/generate.h"
 #include "fwd/world.h"
+#include "weir/fwd/rewrite.h"
 
 #define N_SLOTS    512u
 #define SHOWN_MAX  10u
@@ -75,7 +76,7 @@ static void add_backends(struct world *w)
 	add_backend(w, 7, "10.1.0.7", FWD_ENCAP_GUE);
 	w->t.backends[7].ifindex = OTHER_PORT;
 	add_backend(w, 8, "10.1.0.8", FWD_ENCAP_IPIP);
-	w->t.backends[8].mtu = 68;
+	w->t.backends[8].inner_mtu = 68;
 	add_backend(w, 9, "10.1.0.9", FWD_ENCAP_IPIP);
 	w->t.backends[9].flags |= FWD_BACKEND_DEAD;
 	add_backend(w, 10, "10.1.0.10", FWD_ENCAP_GUE);
@@ -161,7 +162,7 @@ static int action_of(const struct fwd_verdict *v)
 {
 	switch (fwd_reason_kind(v->reason)) {
 	case FWD_KIND_TX:
-		return v->backend && v->backend->ifindex != LOOPBACK ? XDP_REDIRECT : XDP_TX;
+		return fwd_egress(v) && fwd_egress(v) != LOOPBACK ? XDP_REDIRECT : XDP_TX;
 	case FWD_KIND_PASS:
 		return XDP_PASS;
 	default:
@@ -247,7 +248,9 @@ static void change_tables(struct diff *d)
 
 	set_time(d, d->now_s + random_below(r, 1 + (1u << random_below(r, random_below(r, 11)))));
 	unsettle(d, 64 + random_below(r, 128));
-	b->mtu = (uint16_t)(random_below(r, 2) ? 1500 : 60 + random_below(r, 120));
+	b->inner_mtu = (uint16_t)(random_below(r, 2)   ? 1500
+	                          : random_below(r, 2) ? 60 + random_below(r, 120)
+	                                               : 1270 + random_below(r, 160));
 	world_set_source(&d->native, "2001:db8:ff:1::", random_below(r, 4) ? 64 : 48);
 	if (random_below(r, 32) == 0)
 		root->source6 = root->source4 = (struct fwd_prefix){ 0 };
@@ -256,6 +259,7 @@ static void change_tables(struct diff *d)
 	if (random_below(r, 16) == 0)
 		root->n_exception_sets = sets[random_below(r, 8)];
 	root->active = random_below(r, 64) == 0;
+	root->answers_per_s = random_below(r, 4) ? 1000 : random_below(r, 8);
 	world_copy(&d->xdp, &d->native);
 }
 

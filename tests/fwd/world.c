@@ -51,6 +51,7 @@ void world_root(struct world *w)
 	r->n_exception_sets = w->sizes.exception_sets;
 	r->n_slots = w->sizes.slots;
 	r->n_cpus = w->t.n_cpus;
+	r->answers_per_s = 1000;
 	r->hash_key[0] = 0x0706050403020100u;
 	r->hash_key[1] = 0x0f0e0d0c0b0a0908u;
 }
@@ -206,7 +207,7 @@ struct fwd_backend *world_add_backend(struct world *w, uint32_t i, const union f
 		die("no such backend");
 	*b = (struct fwd_backend){ .address = *address,
 		                   .ifindex = ifindex,
-		                   .mtu = 1500,
+		                   .inner_mtu = 1500,
 		                   .mac_to = { 2, 0xbb, 0, 0, (uint8_t)(i >> 8), (uint8_t)i },
 		                   .mac_from = { 2, 0xaa, 0, 0, 0, 1 },
 		                   .encap = (uint8_t)encap,

@@ -13,11 +13,12 @@
 #include "weir/fwd/owner.h"
 #include "weir/fwd/parse.h"
 #include "weir/fwd/services.h"
+#include "weir/fwd/too_big.h"
 
 /** The decision, and how it came about: what the third stage and `weir trace` need. */
 struct fwd_verdict {
 	const struct fwd_service *service; /**< NULL: none */
-	const struct fwd_backend *backend; /**< set with FORWARDED and ICMP_RELAYED */
+	const struct fwd_backend *backend; /**< the flow's, once it is known */
 	uint64_t hash;                     /**< the flow's */
 	uint32_t slot;                     /**< in the table of all slots */
 	uint32_t backend_index;            /**< 0: nobody */
@@ -148,15 +149,12 @@ FWD_INLINE enum fwd_reason fwd_backend_fault(const struct fwd_backend *b)
 
 /** Whether the packet can be sent to @p b. @return FWD_REASON_FORWARDED, or why it cannot */
 FWD_INLINE enum fwd_reason fwd_check_backend(const struct fwd_root *root,
-                                             const struct fwd_parsed *p,
                                              const struct fwd_backend *b, bool outer4)
 {
 	if (FWD_UNLIKELY(b->flags != FWD_BACKEND_USED))
 		return fwd_backend_fault(b);
 	if (FWD_UNLIKELY(!fwd_prefix_set(outer4 ? &root->source4 : &root->source6)))
 		return FWD_REASON_NO_SOURCE;
-	if (FWD_UNLIKELY(p->l3_len + fwd_outer_len(outer4, b->encap == FWD_ENCAP_GUE) > b->mtu))
-		return FWD_REASON_TOO_BIG;
 	return FWD_REASON_FORWARDED;
 }
 
@@ -181,10 +179,12 @@ FWD_INLINE enum fwd_reason fwd_decide_flow(const struct fwd_tables *t, const str
 	if (FWD_UNLIKELY(!v->backend))
 		return FWD_REASON_NO_TABLES;
 	v->outer4 = fwd_addr_is4(&v->backend->address);
-	fault = v->outer4 ? fwd_check_backend(root, p, v->backend, true)
-	                  : fwd_check_backend(root, p, v->backend, false);
+	fault = v->outer4 ? fwd_check_backend(root, v->backend, true)
+	                  : fwd_check_backend(root, v->backend, false);
 	if (FWD_UNLIKELY(fault != FWD_REASON_FORWARDED))
 		return fault;
+	if (FWD_UNLIKELY(p->l3_len > v->backend->inner_mtu))
+		return fwd_too_big(t, root, p, v->backend->inner_mtu);
 	return p->ask == FWD_ASK_ERROR ? FWD_REASON_ICMP_RELAYED : FWD_REASON_FORWARDED;
 }
 

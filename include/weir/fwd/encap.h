@@ -35,6 +35,15 @@ FWD_INLINE uint32_t fwd_outer_len(bool is4, bool gue)
 	return (is4 ? FWD_IP4_LEN : FWD_IP6_LEN) + (gue ? FWD_UDP_LEN + FWD_GUE_LEN : 0);
 }
 
+/**
+ * What a backend's tunnel takes of the way's MTU at most, whatever a packet's own outer header
+ * measures: a sender that is told what fits must be able to rely on it.
+ */
+FWD_INLINE uint32_t fwd_overhead(const struct fwd_backend *b)
+{
+	return fwd_outer_len(fwd_addr_is4(&b->address), b->encap == FWD_ENCAP_GUE);
+}
+
 /** The protocol that a header before the inner packet names. */
 FWD_INLINE uint8_t fwd_inner_protocol(const struct fwd_outer *o)
 {

@@ -66,9 +66,8 @@ FWD_INLINE void fwd_forward_any(const struct fwd_tables *t, const struct fwd_roo
  *
  * @param root    the tables' root
  * @param packet  the frame; moved and written to by the verdict
- * @param v       out; zeroed before by the caller. Its reason is final; with FORWARDED or
- *                ICMP_RELAYED the frame is to leave through v->backend->ifindex, with
- *                ECHO_REPLIED where it came in
+ * @param v       out; zeroed before by the caller. Its reason is final; what is to be sent
+ *                is to leave by fwd_egress()
  */
 FWD_INLINE void fwd_forward(const struct fwd_tables *t, const struct fwd_root *root,
                             struct fwd_packet *packet, struct fwd_verdict *v)

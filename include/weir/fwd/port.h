@@ -53,5 +53,10 @@ FWD_INLINE struct fwd_count *fwd_port_backend_count(const struct fwd_tables *t, 
  * it are to be taken anew. @return whether there was room; if not, nothing changed
  */
 FWD_INLINE bool fwd_port_grow(struct fwd_packet *packet, uint32_t n);
+/** Cut a frame to @p len bytes, which it has; all pointers into it are to be taken anew. @return whether it could be done */
+FWD_INLINE bool fwd_port_cut(struct fwd_packet *packet, uint32_t len);
+/** fwd_tell_too_big() (too_big.h), off the common path: the frame is to be used no more but to be sent. @return enum fwd_reason */
+FWD_INLINE uint32_t fwd_port_tell_too_big(struct fwd_packet *packet, uint32_t l3_off,
+                                          uint32_t l3_len, bool is4, uint32_t inner_mtu);
 
 #endif

@@ -48,7 +48,9 @@ enum fwd_kind {
 	X(BACKEND_DEAD, DROP, "backend_dead", "the flow's backend is dead")                        \
 	X(NO_NEXT_HOP, DROP, "no_next_hop", "the way to the backend is not known")                 \
 	X(NO_SOURCE, DROP, "no_source", "no tunnel source of the backend's address family")        \
-	X(TOO_BIG, DROP, "too_big", "does not fit the backend's MTU once encapsulated")            \
+	X(TOO_BIG, DROP, "too_big",                                                                \
+	  "too big for the tunnel, and nobody may be told: an ICMP error, no single sender, or "   \
+	  "an MTU below the family's least")                                                       \
 	X(NO_ROOM, DROP, "no_room", "the driver has no room for the outer header")                 \
 	X(NO_TABLES, DROP, "no_tables", "the tables contradict themselves")                        \
 	X(KERNEL_POLICED, DROP, "kernel_policed",                                                  \
@@ -56,19 +58,33 @@ enum fwd_kind {
 	X(KERNEL_REFUSED, DROP, "kernel_refused",                                                  \
 	  "for the kernel, whose TAP did not take it (DPDK)")                                      \
 	X(NOT_SENT, DROP, "not_sent", "the port to send it by is full or none of ours (DPDK)")     \
-	X(SEGMENTED, DROP, "segmented", "longer than a buffer: beyond the node's mtu (DPDK)")
+	X(SEGMENTED, DROP, "segmented", "longer than a buffer: beyond the node's mtu (DPDK)")      \
+	X(TOO_BIG_TOLD, TX, "too_big_told",                                                        \
+	  "too big for the tunnel: the sender is told what fits (RFC 1191, 8201)")                 \
+	X(TOO_BIG_UNTOLD, DROP, "too_big_untold",                                                  \
+	  "as too_big_told, but enough are sent in this second")
 
 #define FWD_REASON_ENUM_(name, kind, label, text) FWD_REASON_##name,
 enum fwd_reason { FWD_REASONS(FWD_REASON_ENUM_) FWD_REASON_COUNT };
 #undef FWD_REASON_ENUM_
 _Static_assert(FWD_REASON_COUNT <= FWD_REASONS_MAX, "room in struct fwd_cpu");
 
-/** What becomes of a packet with reason @p r: reasons are in order of their kinds. */
+/** A bit for each reason of a kind. */
+#define FWD_REASON_TX_(name, kind, label, text)                                                    \
+	| (uint64_t)(FWD_KIND_##kind == FWD_KIND_TX) << FWD_REASON_##name
+#define FWD_REASON_PASS_(name, kind, label, text)                                                  \
+	| (uint64_t)(FWD_KIND_##kind == FWD_KIND_PASS) << FWD_REASON_##name
+#define FWD_REASONS_TX   (0 FWD_REASONS(FWD_REASON_TX_))
+#define FWD_REASONS_PASS (0 FWD_REASONS(FWD_REASON_PASS_))
+
+/** What becomes of a packet with reason @p r. */
 FWD_INLINE enum fwd_kind fwd_reason_kind(enum fwd_reason r)
 {
-	return r < FWD_REASON_NOT_IP         ? FWD_KIND_TX
-	       : r < FWD_REASON_MALFORMED_IP ? FWD_KIND_PASS
-	                                     : FWD_KIND_DROP;
+	uint64_t bit = 1ull << (r & 63);
+
+	if (FWD_LIKELY(bit & FWD_REASONS_TX))
+		return FWD_KIND_TX;
+	return bit & FWD_REASONS_PASS ? FWD_KIND_PASS : FWD_KIND_DROP;
 }
 
 /** Whether a driver says @p r when it carries out a verdict; the decision never does. */

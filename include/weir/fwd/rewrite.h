@@ -4,8 +4,8 @@
  * The third stage: carry out a verdict on the frame.
  *
  * Forwarding decrements the inner TTL or hop limit, then puts Ethernet, a VLAN tag if the
- * next hop is behind one, and the outer header in front. A packet for the kernel leaves as
- * it came. All pointers are taken anew once the frame has been moved.
+ * next hop is behind one, and the outer header in front. An answer goes back where its
+ * question came from. A packet for the kernel leaves as it came. All pointers are taken anew once the frame has been moved.
  */
 #ifndef WEIR_FWD_REWRITE_H
 #define WEIR_FWD_REWRITE_H
@@ -171,15 +171,32 @@ FWD_INLINE enum fwd_reason fwd_rewrite_echo(struct fwd_packet *packet, const str
 	return FWD_REASON_ECHO_REPLIED;
 }
 
+/** Carry out a verdict that is rare. */
+FWD_INLINE enum fwd_reason fwd_rewrite_rare(struct fwd_packet *packet, const struct fwd_parsed *p,
+                                            const struct fwd_verdict *v)
+{
+	if (v->reason == FWD_REASON_ECHO_REPLIED)
+		return fwd_rewrite_echo(packet, p);
+	if (v->reason == FWD_REASON_TOO_BIG_TOLD && v->backend)
+		return (enum fwd_reason)fwd_port_tell_too_big(packet, p->l3_off, p->l3_len, p->is4,
+		                                              v->backend->inner_mtu);
+	return v->reason;
+}
+
 /** Carry out @p v. @return the final reason */
 FWD_INLINE enum fwd_reason fwd_rewrite(struct fwd_packet *packet, const struct fwd_root *root,
                                        const struct fwd_parsed *p, const struct fwd_verdict *v)
 {
 	if (FWD_LIKELY(v->backend && v->reason <= FWD_REASON_ICMP_RELAYED))
 		return fwd_rewrite_forward(packet, root, p, v);
-	if (v->reason == FWD_REASON_ECHO_REPLIED)
-		return fwd_rewrite_echo(packet, p);
-	return v->reason;
+	return fwd_rewrite_rare(packet, p, v);
+}
+
+/** The port that a packet leaves by which is to be sent; 0: where it came in. */
+FWD_INLINE uint32_t fwd_egress(const struct fwd_verdict *v)
+{
+	return FWD_LIKELY(v->backend && v->reason <= FWD_REASON_ICMP_RELAYED) ? v->backend->ifindex
+	                                                                      : 0;
 }
 
 #endif

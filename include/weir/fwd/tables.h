@@ -27,7 +27,7 @@
 
 #include "weir/fwd/types.h"
 
-#define FWD_TABLES_LAYOUT 1u /**< changes with any struct here or in owner.h */
+#define FWD_TABLES_LAYOUT 2u /**< changes with any struct here or in owner.h */
 
 #define FWD_SLOTS_PER_BLOCK   32u
 #define FWD_BACKENDS_MAX      32768u /**< an index has 15 bits; 0 is nobody */
@@ -36,7 +36,7 @@
 #define FWD_SERVICE_PROBES    16u /**< an entry lies at most this far from its hash's place */
 #define FWD_POOL_NONE         0xffffffffu
 #define FWD_REASONS_MAX       62u
-#define FWD_EVENTS_MAX        64u
+#define FWD_EVENTS_MAX        63u
 #define FWD_FILTER_WORDS      16u
 
 /** A prefix as two words to compare under a mask; mask all zero: none is set. */
@@ -65,8 +65,10 @@ struct fwd_root {
 	uint64_t tick_scale;
 	struct fwd_prefix source4, source6;       /**< outer source addresses */
 	uint64_t vip_filter[2][FWD_FILTER_WORDS]; /**< of each half's VIPs (services.h) */
-	uint64_t generation; /**< of the document that was last compiled; for people */
-	uint64_t reserved[6];
+	uint64_t generation;    /**< of the document that was last compiled; for people */
+	uint32_t answers_per_s; /**< the most that a CPU may make (too_big.h) */
+	uint32_t reserved0;
+	uint64_t reserved[5];
 };
 _Static_assert(sizeof(struct fwd_root) == 448, "layout of root");
 
@@ -123,7 +125,7 @@ enum fwd_encap_mode { FWD_ENCAP_IPIP, FWD_ENCAP_GUE };
 struct fwd_backend {
 	union fwd_addr address; /**< outer destination */
 	uint32_t ifindex;       /**< port of the next hop */
-	uint16_t mtu;           /**< longest outer packet from its IP header on; 0: nothing fits */
+	uint16_t inner_mtu;     /**< longest packet that fits in the tunnel; 0: none does */
 	uint16_t vlan;          /**< VLAN id of the next hop, 0: untagged */
 	uint8_t mac_to[6];      /**< the next hop's */
 	uint8_t mac_from[6];    /**< the port's */
@@ -151,6 +153,8 @@ struct fwd_cpu {
 	uint64_t received_bytes; /**< their frames, without FCS */
 	uint64_t reason[FWD_REASONS_MAX]; /**< by enum fwd_reason */
 	uint64_t event[FWD_EVENTS_MAX];   /**< by enum owner_event (owner.h) */
+	uint32_t answers_s;    /**< the second in which answers were last made (too_big.h) */
+	uint32_t answers_left; /**< how many more may be made in it */
 };
 _Static_assert(sizeof(struct fwd_cpu) == 1024, "layout of cpus");
 

@@ -11,6 +11,7 @@
 
 #include "weir/fwd/owner.h"
 #include "weir/fwd/port.h"
+#include "weir/fwd/too_big.h"
 
 /** Where the arrays are and how many elements each has; borrowed. */
 struct fwd_tables {
@@ -100,6 +101,20 @@ FWD_INLINE bool fwd_port_grow(struct fwd_packet *packet, uint32_t n)
 		return false;
 	packet->data -= n;
 	return true;
+}
+
+FWD_INLINE bool fwd_port_cut(struct fwd_packet *packet, uint32_t len)
+{
+	if (packet->end - packet->data < (ptrdiff_t)len)
+		return false;
+	packet->end = packet->data + len;
+	return true;
+}
+
+FWD_INLINE uint32_t fwd_port_tell_too_big(struct fwd_packet *packet, uint32_t l3_off,
+                                          uint32_t l3_len, bool is4, uint32_t inner_mtu)
+{
+	return fwd_tell_too_big(packet, l3_off, l3_len, is4, inner_mtu);
 }
 
 #endif

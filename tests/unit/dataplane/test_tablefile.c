@@ -170,7 +170,7 @@ static void larger_tables_hold_what_the_smaller_ones_held(void **state)
 	f.tables.exceptions[1].word[2] = 42;
 	f.tables.colds[63].kept_at = 43;
 	f.tables.slots[1].slot[31] = 3;
-	f.tables.backends[3].mtu = 1500;
+	f.tables.backends[3].inner_mtu = 1500;
 	f.tables.backend_counts[3].packets = 5;     /* row 0 */
 	f.tables.backend_counts[4 + 3].packets = 6; /* row 1 */
 	f.tables.cpus[0].reason[0] = 7;
@@ -182,7 +182,7 @@ static void larger_tables_hold_what_the_smaller_ones_held(void **state)
 	assert_int_equal(g.tables.exceptions[2].word[2], 0);
 	assert_int_equal(g.tables.colds[63].kept_at, 43);
 	assert_int_equal(g.tables.slots[1].slot[31], 3);
-	assert_int_equal(g.tables.backends[3].mtu, 1500);
+	assert_int_equal(g.tables.backends[3].inner_mtu, 1500);
 	assert_int_equal(g.tables.backend_counts[8 + 3].packets, 11);
 	assert_int_equal(g.tables.cpus[1].reason[0], 7);
 	assert_int_equal(g.tables.root->n_slots, 128);

@@ -89,7 +89,7 @@ static void forwarding(struct stage *s)
 
 		b->flags &= (uint8_t)~FWD_BACKEND_NO_NEXT_HOP;
 		memcpy(b->address.bytes, address.bytes, sizeof(address.bytes));
-		b->mtu = 1500;
+		b->inner_mtu = 1500;
 		b->ifindex = 3;
 	}
 }

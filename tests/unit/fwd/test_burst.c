@@ -14,7 +14,7 @@
 #include "weir/fwd/burst.h"
 
 #define ROOM    128u
-#define BURSTS  4000u
+#define BURSTS  8000u
 #define N_SLOTS 256u
 #define STRIDE  (ROOM + FRAME_MAX)
 
@@ -49,6 +49,8 @@ static void fill(struct world *w)
 	w->t.backends[5].vlan = 100;
 	add_backend(w, 6, "10.1.0.6", FWD_ENCAP_IPIP);
 	w->t.backends[6].flags |= FWD_BACKEND_DEAD;
+	w->t.backends[2].inner_mtu = 1400;
+	w->t.root->answers_per_s = 1;
 	for (size_t i = 0; i < 4; i++) {
 		world_add_vip(w, vips[i]);
 		world_add_service(w, vips[i], 80, FWD_PROTO_TCP, 0, 0);
@@ -218,7 +220,8 @@ static void bursts_leave_the_same_bytes_counters_and_exceptions_as_single_frames
 		if (!fwd_reason_is_drivers((enum fwd_reason)r) && r != FWD_REASON_SHORT_FRAME &&
 		    r != FWD_REASON_NO_TABLES && r != FWD_REASON_NO_SOURCE &&
 		    r != FWD_REASON_NO_NEXT_HOP)
-			assert_true(cpu->reason[r] > 0);
+			if (!cpu->reason[r])
+				fail_msg("no packet met reason %u", r);
 	for (uint32_t e = 1; e < OWNER_EVENT_COUNT; e++)
 		assert_true(cpu->event[e] > 0);
 }

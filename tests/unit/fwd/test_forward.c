@@ -230,7 +230,7 @@ struct table_case {
 	const char *why;
 	uint16_t hot;
 	uint8_t flags;
-	uint16_t mtu;
+	uint16_t inner_mtu;
 	bool no_source, no_pool;
 	size_t room;
 	enum fwd_reason reason;
@@ -239,10 +239,10 @@ struct table_case {
 static void each_state_of_the_tables_that_stops_a_packet_has_its_reason(void **state)
 {
 	static const struct table_case cases[] = {
-		{ "fits exactly", 1, FWD_BACKEND_USED, 64, false, false, ROOM,
+		{ "fits exactly", 1, FWD_BACKEND_USED, 44, false, false, ROOM,
 		  FWD_REASON_FORWARDED },
-		{ "one byte too long", 1, FWD_BACKEND_USED, 63, false, false, ROOM,
-		  FWD_REASON_TOO_BIG },
+		{ "one byte too long, and less than anybody may be told", 1, FWD_BACKEND_USED, 43,
+		  false, false, ROOM, FWD_REASON_TOO_BIG },
 		{ "nothing fits", 1, FWD_BACKEND_USED, 0, false, false, ROOM, FWD_REASON_TOO_BIG },
 		{ "nobody owns the slot", 0, FWD_BACKEND_USED, 1500, false, false, ROOM,
 		  FWD_REASON_NO_BACKEND },
@@ -274,7 +274,7 @@ static void each_state_of_the_tables_that_stops_a_packet_has_its_reason(void **s
 
 		all_to(w, c->hot);
 		w->t.backends[1].flags = c->flags;
-		w->t.backends[1].mtu = c->mtu;
+		w->t.backends[1].inner_mtu = c->inner_mtu;
 		if (c->no_source)
 			w->t.root->source4 = (struct fwd_prefix){ 0 };
 		if (c->no_pool)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Packets that are not like the others, on both drivers, IPv4 and IPv6: too big for the tunnel, so that their sender
+is told; too big on the client's way, so that the backend is.
+"""
+import json
+import os
+import sys
+import time
+
+from lab_dpdk import as_dpdk
+from lab_forward import Stage, weir_counts
+from net import Lab, say
+from report import Report
+
+PEER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peer.py")
+TUNNEL_MTU = 1400  # of the links 1,600 and 1,500
+OVERHEAD = {"gue": 52, "ipip": 40}  # to a backend with an IPv6 address
+
+
+class Packets(Stage):
+    """A site whose backends send back what comes, on a way that carries little."""
+
+    def __init__(self, report, lab, mode, driver):
+        super().__init__(report, lab, mode)
+        self.mode, self.driver = mode, driver
+        at = self.config.index("services = (") + len("services = (")
+        pool, vip, name = self.site.plan.pool, self.site.plan.vip, self.site.plan.name
+        self.config = (self.config[:at] + f'\n  {{ name = "names"; protocol = "udp"; port = 53; at = ( {{ site = "{name}"; '
+                       f'vip = "{vip}"; pool = "{pool}"; }} ); }},' + self.config[at:])
+        for backend in self.site.backends:
+            backend.nginx.stop()
+            backend.host.start("peer", ["python3", PEER, "serve", *self.site.plan.vips])
+
+    def document(self, text):
+        text = text.replace("tunnel_source", f"mtu = {TUNNEL_MTU}; tunnel_source")
+        return as_dpdk(text) if self.driver == "dpdk" else text
+
+    def ask(self, how, address, count, size):
+        """What came of `count` questions of `size` bytes from the client."""
+        return json.loads(self.world.client.run(["python3", PEER, how, address, str(count), str(size)]))
+
+    def counts(self):
+        """By reason; the page is written each second."""
+        time.sleep(1.2)
+        return weir_counts(self.node)["reasons"]
+
+    def more(self, before, reason):
+        return self.counts()[reason] - before[reason]
+
+
+def known_mtu(stage, vip):
+    """What the client's kernel has learned of the way to a VIP."""
+    words = stage.world.client.run(["ip", "route", "get", vip]).split()
+    return int(words[words.index("mtu") + 1]) if "mtu" in words else 0
+
+
+def all_whole(report, stage, how, vip, count, size, what):
+    got = stage.ask(how, vip, count, size)
+    report.equal((got["whole"], got["failed"]), (count, []), f"{what}: {vip}, {count} times {size} bytes, each byte")
+
+
+def too_big(report, stage):
+    """A client behind 1,500 bytes sends more than the tunnel carries."""
+    before = stage.counts()
+    for vip in stage.site.plan.vips:
+        all_whole(report, stage, "tcp", vip, 12, 200000, "up and down through a small tunnel")
+        report.between(known_mtu(stage, vip), 1280, TUNNEL_MTU - 20, f"what the client was told for {vip}")
+    report.equal(min(known_mtu(stage, vip) for vip in stage.site.plan.vips), TUNNEL_MTU - OVERHEAD[stage.mode],
+                 "the least is what the longest outer header leaves")
+    report.check(stage.more(before, "too_big_told") >= 2, "the senders were told", stage.more(before, "too_big_told"))
+    report.equal(stage.more(before, "too_big"), 0, "none was dropped in silence")
+
+
+def small_client(report, stage):
+    """What a backend sends meets a small link before the client: the router's error finds the backend."""
+    stage.world.router.ip("link set p-client mtu 1300")
+    before = stage.counts()
+    for vip in stage.site.plan.vips:
+        all_whole(report, stage, "tcp", vip, 12, 200000, "down through a small link")
+    report.check(stage.more(before, "icmp_relayed") >= 2, "routers' errors reached the backends",
+                 stage.more(before, "icmp_relayed"))
+    stage.world.router.ip("link set p-client mtu 1500")
+
+
+def run(report):
+    for driver, mode in (("xdp", "gue"), ("dpdk", "ipip")):
+        say(f"driver {driver}, mode {mode}")
+        with Lab(f"packets-{driver}") as lab:
+            stage = Packets(report, lab, mode, driver)
+            stage.write(edit=stage.document)
+            stage.start()
+            too_big(report, stage)
+            small_client(report, stage)
+
+
+if __name__ == "__main__":
+    sys.exit(Report.main(run))

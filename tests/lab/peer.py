@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Two ends that send much and check each byte: peer.py serve ADDRESS...; peer.py tcp|udp ADDRESS COUNT BYTES.
+
+TCP, port 80: eight bytes of length, so many bytes; they come back. UDP, port 53: a datagram comes back, whatever
+its size. The asking end prints a line of JSON: {"whole": N, "failed": [...]}; ports of its own follow each other.
+"""
+import json
+import os
+import socket
+import struct
+import sys
+import threading
+
+TIMEOUT_S = 15
+
+
+def family(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def read_exactly(s, n):
+    parts = []
+    while n:
+        part = s.recv(min(n, 1 << 16))
+        if not part:
+            raise ConnectionError("ended early")
+        parts.append(part)
+        n -= len(part)
+    return b"".join(parts)
+
+
+def serve_one(s):
+    with s:
+        try:
+            (n,) = struct.unpack("!Q", read_exactly(s, 8))
+            s.sendall(read_exactly(s, n))
+        except OSError:
+            pass
+
+
+def serve_tcp(address):
+    s = socket.create_server((address, 80), family=family(address), backlog=256)
+    while True:
+        connection, _ = s.accept()
+        connection.settimeout(TIMEOUT_S)
+        threading.Thread(target=serve_one, args=(connection,), daemon=True).start()
+
+
+def serve_udp(address):
+    s = socket.socket(family(address), socket.SOCK_DGRAM)
+    s.bind((address, 53))
+    while True:
+        data, client = s.recvfrom(1 << 16)
+        s.sendto(data, client)
+
+
+def ask_tcp(address, data):
+    with socket.create_connection((address, 80), TIMEOUT_S) as s:
+        back = []
+        reader = threading.Thread(target=lambda: back.append(read_exactly(s, len(data))), daemon=True)
+        reader.start()
+        s.sendall(struct.pack("!Q", len(data)) + data)
+        reader.join(TIMEOUT_S)
+        return back == [data]
+
+
+def ask_udp(address, data):
+    with socket.socket(family(address), socket.SOCK_DGRAM) as s:
+        s.settimeout(3)
+        s.connect((address, 53))
+        s.send(data)
+        return s.recv(1 << 16) == data
+
+
+def ask(how, address, count, size):
+    whole, failed = 0, []
+    for _ in range(count):
+        try:
+            whole += how(address, os.urandom(size))
+        except OSError as e:
+            failed.append(str(e))
+    print(json.dumps({"whole": whole, "failed": failed}))
+
+
+def main(do, *rest):
+    if do == "serve":
+        for address in rest:
+            for how in (serve_tcp, serve_udp):
+                threading.Thread(target=how, args=(address,), daemon=True).start()
+        threading.Event().wait()
+    ask({"tcp": ask_tcp, "udp": ask_udp}[do], rest[0], int(rest[1]), int(rest[2]))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A packet that does not fit in its tunnel: who is told, what, and how often. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fwd/world.h"
+#include "weir/fwd/rewrite.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define ROOM     64u
+#define ETH      14u
+
+struct fixture {
+	struct world w;
+	uint8_t bytes[ROOM + 2048];
+	struct fwd_packet packet;
+	uint8_t sent[2048]; /* the frame as it came */
+	struct fwd_verdict v;
+};
+
+static int set_up(void **state)
+{
+	static struct fixture f;
+	const struct driver_sizes sizes = { .services = 64,
+		                            .service_counts = 8,
+		                            .pools = 1,
+		                            .backends = 4,
+		                            .slots = 32,
+		                            .exception_sets = 4 };
+	union fwd_addr backend = world_addr("10.1.0.1");
+
+	memset(&f, 0, sizeof(f));
+	world_init(&f.w, &sizes, 1);
+	world_set_source(&f.w, "10.255.1.0", 24);
+	world_add_backend(&f.w, 1, &backend, FWD_ENCAP_GUE, 7)->inner_mtu = 1400;
+	world_add_vip(&f.w, "192.0.2.80");
+	world_add_vip(&f.w, "2001:db8:80::80");
+	world_add_service(&f.w, "192.0.2.80", 53, FWD_PROTO_UDP, 0, 0);
+	world_add_service(&f.w, "2001:db8:80::80", 53, FWD_PROTO_UDP, 0, 0);
+	world_add_pool(&f.w, 0, 0, 5, 1, 1);
+	*state = &f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	world_fini(&f->w);
+	return 0;
+}
+
+static void put16(uint8_t *at, uint32_t value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
+
+static uint32_t get16(const uint8_t *at)
+{
+	return (uint32_t)at[0] << 8 | at[1];
+}
+
+/** A datagram of @p len bytes from its IP header on, to a VIP of ours, behind @p n_tags tags. */
+static void make(struct fixture *f, bool is4, uint32_t len, uint32_t n_tags)
+{
+	uint8_t *at = f->bytes + ROOM, *l3 = at + ETH + 4 * n_tags;
+	uint32_t header = is4 ? 20 : 40;
+	union fwd_addr src = world_addr(is4 ? "203.0.113.7" : "2001:db8:c::7");
+	union fwd_addr dst = world_addr(is4 ? "192.0.2.80" : "2001:db8:80::80");
+
+	for (uint32_t i = 0; i < sizeof(f->bytes); i++)
+		f->bytes[i] = (uint8_t)(i * 7);
+	memcpy(at, "\x02\xaa\0\0\0\1\x02\xcc\0\0\0\1", 12);
+	for (uint32_t i = 0; i < n_tags; i++)
+		memcpy(at + 12 + 4 * i, "\x81\x00\x20\x64", 4);
+	put16(l3 - 2, is4 ? 0x0800 : 0x86dd);
+	memset(l3, 0, header);
+	l3[0] = is4 ? 0x45 : 0x60;
+	put16(l3 + (is4 ? 2 : 4), is4 ? len : len - 40);
+	l3[is4 ? 8 : 7] = 64;
+	l3[is4 ? 9 : 6] = FWD_PROTO_UDP;
+	memcpy(l3 + (is4 ? 12 : 8), src.bytes + (is4 ? 12 : 0), is4 ? 4 : 16);
+	memcpy(l3 + (is4 ? 16 : 24), dst.bytes + (is4 ? 12 : 0), is4 ? 4 : 16);
+	put16(l3 + header, 40000);
+	put16(l3 + header + 2, 53);
+	put16(l3 + header + 4, len - header);
+	f->packet = (struct fwd_packet){ at, l3 + len, f->bytes };
+	memcpy(f->sent, at, (size_t)(f->packet.end - at));
+}
+
+static enum fwd_reason forward(struct fixture *f, uint32_t now_s)
+{
+	return world_forward(&f->w, &f->packet, now_s, &f->v);
+}
+
+/** The Internet checksum, by bytes (RFC 1071): 0 over what carries a right one. */
+static uint16_t sum_of(uint32_t sum, const uint8_t *at, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		sum += i % 2 ? at[i] : (uint32_t)at[i] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+static void an_ipv4_sender_is_told_as_rfc_1191_says(void **state)
+{
+	struct fixture *f = *state;
+
+	for (uint32_t tags = 0; tags < 2; tags++) {
+		const uint8_t *l3;
+		uint32_t eth = ETH + 4 * tags;
+
+		make(f, true, 1401, tags);
+		assert_int_equal(forward(f, 1), FWD_REASON_TOO_BIG_TOLD);
+		l3 = f->packet.data + eth;
+		assert_int_equal(f->packet.end - l3, 576);
+		assert_memory_equal(f->packet.data, f->sent + 6, 6);
+		assert_memory_equal(f->packet.data + 6, f->sent, 6);
+		assert_memory_equal(f->packet.data + 12, f->sent + 12, eth - 12);
+		assert_memory_equal(l3, "\x45\xc0\x02\x40\0\0\x40\0\x40\x01", 10);
+		assert_int_equal(sum_of(0, l3, 20), 0);
+		assert_memory_equal(l3 + 12, f->sent + eth + 16, 4); /* from the VIP */
+		assert_memory_equal(l3 + 16, f->sent + eth + 12, 4);
+		assert_memory_equal(l3 + 20, "\x03\x04", 2);
+		assert_int_equal(sum_of(0, l3 + 20, 556), 0);
+		assert_int_equal(get16(l3 + 26), 1400);
+		assert_memory_equal(l3 + 28, f->sent + eth, 548);
+	}
+}
+
+static void an_ipv6_sender_is_told_as_rfc_4443_says(void **state)
+{
+	struct fixture *f = *state;
+	const uint8_t *l3;
+
+	make(f, false, 1480, 1);
+	assert_int_equal(forward(f, 1), FWD_REASON_TOO_BIG_TOLD);
+	l3 = f->packet.data + ETH + 4;
+	assert_int_equal(f->packet.end - l3, 1280);
+	assert_memory_equal(l3, "\x6c\0\0\0\x04\xd8\x3a\x40", 8);
+	assert_memory_equal(l3 + 8, f->sent + ETH + 4 + 24, 16);
+	assert_memory_equal(l3 + 24, f->sent + ETH + 4 + 8, 16);
+	assert_memory_equal(l3 + 40, "\x02\x00", 2);
+	assert_int_equal(sum_of(1240 + 58, l3 + 8, 1272), 0);
+	assert_int_equal(get16(l3 + 46), 1400);
+	assert_memory_equal(l3 + 48, f->sent + ETH + 4, 1232);
+}
+
+static void what_fits_is_forwarded_to_the_byte(void **state)
+{
+	struct fixture *f = *state;
+
+	make(f, true, 1400, 0);
+	assert_int_equal(forward(f, 1), FWD_REASON_FORWARDED);
+	assert_int_equal(fwd_overhead(&f->w.t.backends[1]), 32);
+}
+
+/** Who must not be told. */
+static void nobody_is_told_who_must_not_be(void **state)
+{
+	static const struct {
+		const char *why;
+		bool is4;
+		uint8_t off, value; /* from the frame's beginning */
+		uint16_t inner_mtu;
+	} cases[] = {
+		{ "from a group", true, 26, 224, 1400 },
+		{ "from everyone", true, 26, 255, 1400 },
+		{ "from this network", true, 26, 0, 1400 },
+		{ "from a host's inside", true, 26, 127, 1400 },
+		{ "from a group, IPv6", false, 22, 0xff, 1400 },
+		{ "from nobody, IPv6", false, 22, 0, 1400 },
+		{ "to many on the link", true, 0, 0x03, 1400 },
+		{ "an MTU that no IPv6 sender takes", false, 15, 0, 1279 },
+		{ "an MTU that no IPv4 sender takes", true, 15, 0, 67 },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		size_t len;
+
+		make(f, cases[i].is4, 1480, 0);
+		f->packet.data[cases[i].off] = cases[i].value;
+		f->w.t.backends[1].inner_mtu = cases[i].inner_mtu;
+		len = (size_t)(f->packet.end - f->packet.data);
+		if (forward(f, 1) != FWD_REASON_TOO_BIG)
+			fail_msg("%s: reason %d", cases[i].why, f->v.reason);
+		assert_int_equal(f->packet.end - f->packet.data, len);
+	}
+}
+
+static void a_second_has_so_many_answers_and_no_more(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.t.root->answers_per_s = 3;
+	for (uint32_t now_s = 10; now_s < 12; now_s++)
+		for (int i = 0; i < 5; i++) {
+			make(f, true, 1480, 0);
+			assert_int_equal(forward(f, now_s), i < 3 ? FWD_REASON_TOO_BIG_TOLD
+			                                          : FWD_REASON_TOO_BIG_UNTOLD);
+		}
+	assert_int_equal(f->w.t.cpus[0].reason[FWD_REASON_TOO_BIG_TOLD], 6);
+	assert_int_equal(f->w.t.cpus[0].reason[FWD_REASON_TOO_BIG_UNTOLD], 4);
+	assert_int_equal(f->w.t.cpus[0].received, 10);
+}
+
+static void an_answer_leaves_where_its_question_came_in(void **state)
+{
+	struct fixture *f = *state;
+
+	make(f, true, 1480, 0);
+	forward(f, 1);
+	assert_int_equal(fwd_egress(&f->v), 0);
+	make(f, true, 1400, 0);
+	forward(f, 1);
+	assert_int_equal(fwd_egress(&f->v), 7);
+}
+
+static void without_room_for_the_answer_it_is_dropped_by_name(void **state)
+{
+	struct fixture *f = *state;
+
+	make(f, false, 1480, 0);
+	f->packet.room = f->packet.data - 47;
+	assert_int_equal(forward(f, 1), FWD_REASON_NO_ROOM);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+		T(an_ipv4_sender_is_told_as_rfc_1191_says),
+		T(an_ipv6_sender_is_told_as_rfc_4443_says),
+		T(what_fits_is_forwarded_to_the_byte),
+		T(nobody_is_told_who_must_not_be),
+		T(a_second_has_so_many_answers_and_no_more),
+		T(an_answer_leaves_where_its_question_came_in),
+		T(without_room_for_the_answer_it_is_dropped_by_name),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
