@@ -14,7 +14,7 @@
 #include "weir/fwd/burst.h"
 
 #define ROOM    128u
-#define BURSTS  8000u
+#define BURSTS  20000u
 #define N_SLOTS 256u
 #define STRIDE  (ROOM + FRAME_MAX)
 
@@ -223,7 +223,8 @@ static void bursts_leave_the_same_bytes_counters_and_exceptions_as_single_frames
 			if (!cpu->reason[r])
 				fail_msg("no packet met reason %u", r);
 	for (uint32_t e = 1; e < OWNER_EVENT_COUNT; e++)
-		assert_true(cpu->event[e] > 0);
+		if (!cpu->event[e])
+			fail_msg("no packet met event %u", e);
 }
 
 int main(void)
