@@ -15,11 +15,13 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "dataplane/choose.h"
 #include "dataplane/drivers.h"
 #include "dataplane/metrics.h"
 #include "dataplane/process.h"
 #include "weir/effect.h"
 #include "weir/model.h"
+#include "weir/nic.h"
 #include "weir/probe.h"
 
 #ifndef CAP_PERFMON
@@ -123,12 +125,30 @@ static void prepare_bpf_dir(const char *dir)
 		log_warn("bpf-dir", "dir=%s error=\"%s\"", dir, strerror(-err));
 }
 
-/* DPDK's ports are AF_PACKET sockets; XDP needs no such right. */
-static uint64_t raw_sockets(const struct proc_dirs *dirs)
+/* The device files of a PCI port belong to the process's user; only root can make them so. */
+static void give_vfio(const char *address, uid_t user)
 {
-	struct model *m = read_document(dirs);
-	bool dpdk = m && m->self->driver == MODEL_DRIVER_DPDK;
+	char path[PATH_MAX];
+	struct nic nic;
 
+	if (nic_get(NIC_SYSFS, address, &nic) || nic.iommu_group < 0)
+		return;
+	snprintf(path, sizeof(path), "/dev/vfio/%d", nic.iommu_group);
+	if (chown(path, user, (gid_t)-1) && errno != ENOENT)
+		log_warn("vfio-not-given", "path=%s error=\"%s\"", path, strerror(errno));
+}
+
+/* What DPDK needs beside XDP's rights: AF_PACKET sockets, PCI devices. */
+static uint64_t prepare_dpdk(const struct proc_dirs *dirs)
+{
+	const struct passwd *user = getpwnam("weir-dataplane");
+	struct model *m = read_document(dirs);
+	struct driver_why why;
+	bool dpdk = m && drivers_dpdk && choose_driver(m->self, NIC_SYSFS, &why) == drivers_dpdk;
+
+	for (size_t i = 0; m && user && !geteuid() && i < m->self->n_ports; i++)
+		if (model_device_is_pci(m->self->ports[i].device))
+			give_vfio(m->self->ports[i].device, user->pw_uid);
 	model_free(m);
 	return dpdk ? 1ull << CAP_NET_RAW : 0;
 }
@@ -145,7 +165,7 @@ static int run(const struct proc_dirs *dirs)
 	(void)setrlimit(RLIMIT_MEMLOCK,
 	                &unlimited); /* Linux before 5.11 counts maps; a right that we give up */
 	err = proc_become("dataplane", 1ull << CAP_NET_ADMIN | 1ull << CAP_BPF |
-	                                       1ull << CAP_PERFMON | raw_sockets(dirs));
+	                                       1ull << CAP_PERFMON | prepare_dpdk(dirs));
 	if (err) {
 		fprintf(stderr, "weir-dataplane: cannot give up rights: %s\n", strerror(-err));
 		return 1;

@@ -17,11 +17,13 @@
 #include "base/ctl.h"
 #include "base/log.h"
 #include "base/page.h"
+#include "dataplane/choose.h"
 #include "dataplane/drivers.h"
 #include "dataplane/probes.h"
 #include "dataplane/publish.h"
 #include "weir/health.h"
 #include "weir/model.h"
+#include "weir/nic.h"
 
 #define RETRY_MS       1000u
 #define HOPS_MAX       FWD_BACKENDS_MAX
@@ -132,15 +134,6 @@ static void detach_ports(struct process *p)
 	}
 }
 
-static void tell_driver(const struct driver_ops *ops, const struct model_node *self, bool kept)
-{
-	log_note("driver-chosen", "driver=%s why=\"%s\" tables=%s", ops->name,
-	         self->driver == MODEL_DRIVER_AUTO
-	                 ? "auto: XDP; DPDK is for trials yet and taken only where it is asked for"
-	                 : "as configured",
-	         kept ? "taken over" : "new");
-}
-
 /*
  * Where the driver's tables are named. XDP forwards on without a process: before DPDK begins it
  * must have been told to end, for frames that it takes reach no one else.
@@ -160,7 +153,8 @@ static int tables_dir(const struct process *p, const struct model *m, char out[P
 	return proc_path(p->dirs.run, DRIVERS_DPDK_DIR, out);
 }
 
-static int open_driver(struct process *p, const struct model *m, char why[PLAN_WHY_MAX])
+static int open_driver(struct process *p, const struct model *m, const char *chosen,
+                       char why[PLAN_WHY_MAX])
 {
 	char pin_dir[PATH_MAX];
 	struct driver_config config = { .pin_dir = pin_dir,
@@ -195,7 +189,8 @@ static int open_driver(struct process *p, const struct model *m, char why[PLAN_W
 	p->node.hops = p->hops;
 	if (p->health)
 		node_health(&p->node, page_payload(p->health));
-	tell_driver(p->ops, m->self, kept);
+	log_note("driver-chosen", "driver=%s why=\"%s\" tables=%s", p->ops->name, chosen,
+	         kept ? "taken over" : "new");
 	return 0;
 }
 
@@ -204,13 +199,11 @@ static int take_model(struct process *p, struct model *m, char why[PLAN_WHY_MAX]
 {
 	struct node_time time;
 	int err = 0;
-	const struct driver_ops *ops =
-	        m->self->driver == MODEL_DRIVER_DPDK ? drivers_dpdk : &driver_xdp;
+	struct driver_why chosen;
+	const struct driver_ops *ops = choose_driver(m->self, NIC_SYSFS, &chosen);
 
 	if (!ops) {
-		snprintf(why, PLAN_WHY_MAX,
-		         "node %s: driver \"dpdk\" is not in this build; use \"xdp\" or \"auto\"",
-		         m->self->name);
+		snprintf(why, PLAN_WHY_MAX, "%.*s", PLAN_WHY_MAX - 1, chosen.text);
 		return -ENOTSUP;
 	}
 	if (p->driver && ops != p->ops) {
@@ -222,7 +215,7 @@ static int take_model(struct process *p, struct model *m, char why[PLAN_WHY_MAX]
 	}
 	p->ops = ops;
 	if (!p->driver)
-		err = open_driver(p, m, why);
+		err = open_driver(p, m, chosen.text, why);
 	time = node_now();
 	return err ? err : node_document(&p->node, m, &time, why);
 }

@@ -73,6 +73,7 @@ void cli_help(const char *words);
 void cli_help_command(const struct cli_command *command);
 
 /* The subcommands, by file. */
+int cli_nic(struct cli *cli, const struct cli_args *args);
 int cli_run(struct cli *cli, const struct cli_args *args);
 int cli_status(struct cli *cli, const struct cli_args *args);
 int cli_plan(struct cli *cli, const struct cli_args *args);

@@ -75,6 +75,7 @@ const struct cli_command cli_commands[] = {
 	  { { "--effective", NULL, "the effective document of this node" }, NONE } },
 	{ "config reference", "", 0, 0, "what a configuration may hold (docs/configuration.md)", cli_config_reference,
 	  { NONE } },
+	{ "nic", "", 0, 0, "network devices, their drivers, what Weir could do with each and how to bind it", cli_nic, { NONE } },
 	{ "agent attach", "INTERFACE", 1, 1, "on a backend: take tunnels off", cli_agent_attach,
 	  { { "--from", "PREFIX,...", "accept tunnels from these (the nodes' tunnel_source)" },
 	    { "--owners", "PREFIX,...", "the backends' own: pass packets of their connections on to them" },
