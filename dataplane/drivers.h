@@ -8,12 +8,9 @@
 
 #include "weir/driver.h"
 
-/** Below the run directory: where DPDK's tables are, its driver_config.pin_dir. */
-#define DRIVERS_DPDK_DIR "tables"
-
 /**
  * DPDK, or NULL in a build without libdpdk. Forwarding by it ends with the process;
- * the tables stay, and open() takes them over. It makes its directory if it is not there.
+ * the tables stay, and open() takes them over. driver_config.pin_dir is RUN/EFFECT_DPDK_DIR. It makes its directory if it is not there.
  */
 extern const struct driver_ops *const drivers_dpdk;
 

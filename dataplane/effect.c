@@ -9,11 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/hash.h"
 #include "base/page.h"
 #include "base/proc.h"
 #include "dataplane/effect_inside.h"
+#include "dataplane/mapped.h"
 #include "weir/driver.h"
 #include "weir/fwd/user.h"
 
@@ -42,27 +44,27 @@ int effect_open(const char *run_dir, struct effect **out)
 	return 0;
 }
 
-int effect_open_pins(const char *pin_dir, struct effect **out)
+int effect_open_pins(const char *dir, struct effect **out)
 {
 	struct effect *e = calloc(1, sizeof(*e));
 	struct driver_why why;
-	struct fwd_tables t;
+	struct mapped m;
 	struct timespec now;
-	int err = e ? driver_xdp.map(pin_dir, &t, &why) : -ENOMEM;
+	int err = e ? mapped_open(dir, &m, &why) : -ENOMEM;
 
 	if (err) {
 		free(e);
 		return err;
 	}
-	e->own = calloc(1, effect_page_bytes(t.n_pools, t.n_backends));
+	e->own = calloc(1, effect_page_bytes(m.tables.n_pools, m.tables.n_backends));
 	err = e->own ? 0 : -ENOMEM;
 	if (!err) {
-		e->own->max_pools = t.n_pools;
-		e->own->max_backends = t.n_backends;
+		e->own->max_pools = m.tables.n_pools;
+		e->own->max_backends = m.tables.n_backends;
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		err = effect_scan(&t, (uint32_t)now.tv_sec, e->own);
+		err = effect_scan(&m.tables, (uint32_t)now.tv_sec, e->own);
 	}
-	driver_xdp.unmap(&t);
+	mapped_close(&m);
 	if (err) {
 		effect_close(e);
 		return err;
@@ -225,5 +227,19 @@ int effect_pin_dir(const char *bpf_dir, const char *cluster, const char *node, c
 	for (char *p = out + at; !err && *p; p++)
 		if (*p == '.')
 			*p = ':'; /* a BPF file system keeps names with dots to itself */
+	return err;
+}
+
+int effect_tables_dir(const char *bpf_dir, const char *run_dir, const char *cluster,
+                      const char *node, char out[PATH_MAX])
+{
+	char dpdk[PATH_MAX];
+	int err = effect_pin_dir(bpf_dir, cluster, node, out);
+
+	if (err || !access(out, F_OK) || errno == EACCES)
+		return err;
+	err = proc_path(run_dir, EFFECT_DPDK_DIR, dpdk);
+	if (!err && !access(dpdk, F_OK))
+		strcpy(out, dpdk);
 	return err;
 }

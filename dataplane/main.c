@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "dataplane/choose.h"
 #include "dataplane/drivers.h"
 #include "dataplane/metrics.h"
 #include "dataplane/process.h"
@@ -60,7 +59,7 @@ static int detach_dpdk(const struct proc_dirs *dirs, int err, struct driver_why 
 {
 	char dir[PATH_MAX];
 	struct driver_why mine = { "" };
-	int dpdk = proc_path(dirs->run, DRIVERS_DPDK_DIR, dir);
+	int dpdk = proc_path(dirs->run, EFFECT_DPDK_DIR, dir);
 
 	if (!dpdk)
 		dpdk = drivers_dpdk->remove(dir, &mine);
@@ -138,19 +137,16 @@ static void give_vfio(const char *address, uid_t user)
 		log_warn("vfio-not-given", "path=%s error=\"%s\"", path, strerror(errno));
 }
 
-/* What DPDK needs beside XDP's rights: AF_PACKET sockets, PCI devices. */
-static uint64_t prepare_dpdk(const struct proc_dirs *dirs)
+/* For PCI ports; the driver may be another one later. */
+static void prepare_vfio(const struct proc_dirs *dirs)
 {
 	const struct passwd *user = getpwnam("weir-dataplane");
 	struct model *m = read_document(dirs);
-	struct driver_why why;
-	bool dpdk = m && drivers_dpdk && choose_driver(m->self, NIC_SYSFS, &why) == drivers_dpdk;
 
 	for (size_t i = 0; m && user && !geteuid() && i < m->self->n_ports; i++)
 		if (model_device_is_pci(m->self->ports[i].device))
 			give_vfio(m->self->ports[i].device, user->pw_uid);
 	model_free(m);
-	return dpdk ? 1ull << CAP_NET_RAW : 0;
 }
 
 static int run(const struct proc_dirs *dirs)
@@ -162,10 +158,11 @@ static int run(const struct proc_dirs *dirs)
 	p.dirs = *dirs;
 	p.ops = &driver_xdp; /* until a document says otherwise */
 	prepare_bpf_dir(dirs->bpf);
+	prepare_vfio(dirs);
 	(void)setrlimit(RLIMIT_MEMLOCK,
 	                &unlimited); /* Linux before 5.11 counts maps; a right that we give up */
 	err = proc_become("dataplane", 1ull << CAP_NET_ADMIN | 1ull << CAP_BPF |
-	                                       1ull << CAP_PERFMON | prepare_dpdk(dirs));
+	                                       1ull << CAP_PERFMON | 1ull << CAP_NET_RAW);
 	if (err) {
 		fprintf(stderr, "weir-dataplane: cannot give up rights: %s\n", strerror(-err));
 		return 1;

@@ -87,6 +87,9 @@ static void free_pools(struct node_pool *pools, size_t n)
 
 void node_fini(struct node *n)
 {
+	for (uint32_t i = 0; n->hops && n->is_watched && i < n->sizes.backends; i++)
+		if (n->is_watched[i])
+			hops_unwatch(n->hops, &n->watched[i]);
 	free_pools(n->pools, n->n_pools);
 	owners_memory_free(n->memory);
 	places_free(n->pool_places);

@@ -14,9 +14,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/ctl.h"
 #include "base/log.h"
 #include "base/page.h"
+#include "dataplane/change.h"
 #include "dataplane/choose.h"
 #include "dataplane/drivers.h"
 #include "dataplane/probes.h"
@@ -134,71 +136,82 @@ static void detach_ports(struct process *p)
 	}
 }
 
-/*
- * Where the driver's tables are named. XDP forwards on without a process: before DPDK begins it
- * must have been told to end, for frames that it takes reach no one else.
- */
-static int tables_dir(const struct process *p, const struct model *m, char out[PATH_MAX],
-                      struct driver_why *why)
+/* @p m is taken on success. The document on the tables of a driver that is opened now. */
+static int fill_node(struct process *p, const struct change *c, struct node *node, struct model *m,
+                     char why[PLAN_WHY_MAX])
 {
-	int err = effect_pin_dir(p->dirs.bpf, m->cluster, m->self->name, out);
-
-	if (err || p->ops == &driver_xdp)
-		return err;
-	if (!access(out, F_OK)) {
-		snprintf(why->text, sizeof(why->text),
-		         "XDP forwards still, by %.900s: end it with weir-dataplane --detach", out);
-		return -EBUSY;
-	}
-	return proc_path(p->dirs.run, DRIVERS_DPDK_DIR, out);
-}
-
-static int open_driver(struct process *p, const struct model *m, const char *chosen,
-                       char why[PLAN_WHY_MAX])
-{
-	char pin_dir[PATH_MAX];
-	struct driver_config config = { .pin_dir = pin_dir,
-		                        .dpdk = &m->self->dpdk,
-		                        .mtu = m->self->mtu };
 	struct node_time time = node_now();
-	struct driver_why reason = { "" };
-	struct plan *plan;
-	bool kept;
-	int err = plan_make(m, time.wall_ms, &plan, why);
+	int err = node_init(node, c->ops, c->driver, c->kept);
 
 	if (err)
 		return err;
-	config.sizes = plan->sizes;
-	plan_free(plan);
-	err = tables_dir(p, m, pin_dir, &reason);
-	if (!err)
-		err = p->ops->open(&config, &p->driver, &kept, &reason);
-	if (err) {
-		p->driver = NULL;
-		snprintf(p->driver_why, sizeof(p->driver_why), "%s", reason.text);
-		snprintf(why, PLAN_WHY_MAX, "%.*s", PLAN_WHY_MAX - 1, reason.text);
-		return err;
-	}
-	p->driver_why[0] = 0;
-	err = node_init(&p->node, p->ops, p->driver, kept);
-	if (err) {
-		p->ops->close(p->driver);
-		p->driver = NULL;
-		return err;
-	}
-	p->node.hops = p->hops;
+	node->hops = p->hops;
 	if (p->health)
-		node_health(&p->node, page_payload(p->health));
-	log_note("driver-chosen", "driver=%s why=\"%s\" tables=%s", p->ops->name, chosen,
-	         kept ? "taken over" : "new");
-	return 0;
+		node_health(node, page_payload(p->health));
+	err = node_document(node, m, &time, why);
+	if (err)
+		node_fini(node);
+	return err;
+}
+
+/* From what was to what is opened: ports, then what is left. */
+static void take_driver(struct process *p, struct change *c, struct node *node, const char *chosen)
+{
+	uint64_t from_ns = clock_mono_ns();
+	struct driver_why why;
+
+	if (c->old_driver)
+		change_free_ports(c, p->node.model);
+	p->ops = c->ops;
+	p->driver = c->driver;
+	node_fini(&p->node);
+	p->node = *node;
+	attach_ports(p);
+	log_note("driver-chosen", "driver=%s why=\"%s\" tables=%s", c->ops->name, chosen,
+	         c->carry  ? "carried over"
+	         : c->kept ? "taken over"
+	                   : "new");
+	if (!c->old_ops)
+		return;
+	change_end(c, &why);
+	log_note("driver-changed", "from=%s to=%s us=%llu why=\"%s\"", c->old_ops->name,
+	         c->ops->name, (unsigned long long)((clock_mono_ns() - from_ns) / 1000), why.text);
+}
+
+/* @p m is taken on success. */
+static int open_driver(struct process *p, const struct driver_ops *ops, struct model *m,
+                       const char *chosen, char why[PLAN_WHY_MAX])
+{
+	struct driver_sizes sizes;
+	struct driver_why reason = { "" };
+	struct change change;
+	struct node node;
+	struct plan *plan;
+	int err = plan_make(m, node_now().wall_ms, &plan, why);
+
+	if (err)
+		return err;
+	sizes = plan->sizes;
+	plan_free(plan);
+	err = change_open(&change, &p->dirs, ops, m, &sizes, p->driver ? p->ops : NULL, p->driver,
+	                  &reason);
+	if (!err) {
+		err = fill_node(p, &change, &node, m, why);
+		if (err)
+			change_undo(&change);
+		else
+			take_driver(p, &change, &node, chosen);
+	} else {
+		snprintf(why, PLAN_WHY_MAX, "%.*s", PLAN_WHY_MAX - 1, reason.text);
+	}
+	snprintf(p->driver_why, sizeof(p->driver_why), "%s", err ? reason.text : "");
+	return err;
 }
 
 /* @p m is taken on success. */
 static int take_model(struct process *p, struct model *m, char why[PLAN_WHY_MAX])
 {
-	struct node_time time;
-	int err = 0;
+	struct node_time time = node_now();
 	struct driver_why chosen;
 	const struct driver_ops *ops = choose_driver(m->self, NIC_SYSFS, &chosen);
 
@@ -206,18 +219,9 @@ static int take_model(struct process *p, struct model *m, char why[PLAN_WHY_MAX]
 		snprintf(why, PLAN_WHY_MAX, "%.*s", PLAN_WHY_MAX - 1, chosen.text);
 		return -ENOTSUP;
 	}
-	if (p->driver && ops != p->ops) {
-		snprintf(
-		        why, PLAN_WHY_MAX,
-		        "node %s: driver \"%s\" in place of \"%s\" is taken at the next start of weir-dataplane",
-		        m->self->name, ops->name, p->ops->name);
-		return -ENOTSUP;
-	}
-	p->ops = ops;
-	if (!p->driver)
-		err = open_driver(p, m, chosen.text, why);
-	time = node_now();
-	return err ? err : node_document(&p->node, m, &time, why);
+	if (p->driver && ops == p->ops)
+		return node_document(&p->node, m, &time, why);
+	return open_driver(p, ops, m, chosen.text, why);
 }
 
 static void in_force(struct process *p)

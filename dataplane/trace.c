@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "dataplane/mapped.h"
 #include "weir/driver.h"
 #include "weir/fwd/user.h"
 
@@ -328,20 +329,20 @@ int trace_run(const struct fwd_tables *tables, const struct trace_query *q,
 	return err;
 }
 
-int trace_pinned(const char *pin_dir, const struct trace_query *q, struct trace_result *out,
-                 char *why, size_t why_size)
+int trace_pinned(const char *dir, const struct trace_query *q, struct trace_result *out, char *why,
+                 size_t why_size)
 {
 	struct driver_why reason;
-	struct fwd_tables t;
-	int err = driver_xdp.map(pin_dir, &t, &reason);
+	struct mapped m;
+	int err = mapped_open(dir, &m, &reason);
 
 	if (err) {
 		snprintf(why, why_size, "%s", reason.text);
 		return err;
 	}
-	err = trace_run(&t, q, out);
+	err = trace_run(&m.tables, q, out);
 	if (err)
 		snprintf(why, why_size, "%s", strerror(-err));
-	driver_xdp.unmap(&t);
+	mapped_close(&m);
 	return err;
 }

@@ -56,13 +56,13 @@
 	X(NODES_NAME, "nodes[].name", "name", "", "", "", "R",                                     \
 	  "Name of the node: what --node says, else the host name up to its first dot.")           \
 	X(NODES_SITE, "nodes[].site", "reference to sites[]", "", "", "", "R", "Where it is.")     \
-	X(NODES_DRIVER, "nodes[].driver", "enum auto|xdp|dpdk", "", "auto", "", "S",               \
+	X(NODES_DRIVER, "nodes[].driver", "enum auto|xdp|dpdk", "", "auto", "", "",                \
 	  "What moves packets; auto takes the best that the host can run and says which and why.") \
 	X(NODES_PORTS, "nodes[].ports", "list of groups", "", "", "1..16", "R",                    \
 	  "Network interfaces that packets for VIPs come in on.")                                  \
 	X(NODES_PORTS_INTERFACE, "nodes[].ports[].interface", "interface", "", "", "1..15", "R",   \
 	  "The kernel's name of the interface.")                                                   \
-	X(NODES_PORTS_DEVICE, "nodes[].ports[].device", "text", "", "", "0..255", "S",             \
+	X(NODES_PORTS_DEVICE, "nodes[].ports[].device", "text", "", "", "0..255", "",              \
 	  "DPDK: what the port is driven by: a PCI address, or a virtual device such as "          \
 	  "\"net_memif0,socket=/run/m.sock\"; the kernel then sees the port as a TAP of the "      \
 	  "interface's name. Without one: AF_PACKET on the interface. XDP does not look at it.")   \

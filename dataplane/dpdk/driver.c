@@ -22,6 +22,7 @@
 #include <rte_ring.h>
 
 #include "base/log.h"
+#include "dataplane/carry.h"
 #include "dataplane/dpdk/crew.h"
 #include "dataplane/dpdk/device.h"
 #include "dataplane/dpdk/eal.h"
@@ -46,8 +47,7 @@ struct driver {
 	char dir[PATH_MAX];
 	int lock_fd;
 	struct tablefile now, next;
-	struct fwd_exceptions *seen_exceptions; /* of now, while next exists */
-	struct owner_cold *seen_colds;
+	struct carry *carry; /* from now to next, while that exists */
 	struct port ports[DRIVER_PORTS_MAX];
 	size_t n_ports;
 	struct crew crew;
@@ -110,10 +110,8 @@ static void stop_port(struct port *p)
 
 static void forget_next(struct driver *d)
 {
-	free(d->seen_exceptions);
-	free(d->seen_colds);
-	d->seen_exceptions = NULL;
-	d->seen_colds = NULL;
+	carry_free(d->carry);
+	d->carry = NULL;
 	tablefile_close(&d->next);
 }
 
@@ -357,68 +355,26 @@ static size_t workers(const struct driver *d, struct driver_worker out[DRIVER_WO
 	return d->crew.n_workers;
 }
 
-static uint32_t larger(uint32_t a, uint32_t b)
-{
-	return a > b ? a : b;
-}
-
-static void *copy_of(const void *from, size_t bytes)
-{
-	void *p = malloc(bytes);
-
-	if (p)
-		memcpy(p, from, bytes);
-	return p;
-}
-
 static int resize_begin(struct driver *d, const struct driver_sizes *wanted,
                         struct fwd_tables *next, struct driver_why *why)
 {
-	const struct driver_sizes *old = &d->now.sizes;
-	const struct driver_sizes z = {
-		.services = larger(old->services, wanted->services),
-		.service_counts = larger(old->service_counts, wanted->service_counts),
-		.pools = larger(old->pools, wanted->pools),
-		.backends = larger(old->backends, wanted->backends),
-		.slots = larger(old->slots, wanted->slots),
-		.exception_sets = larger(old->exception_sets, wanted->exception_sets),
-	};
-	const struct fwd_tables *t = &d->now.tables;
+	struct driver_sizes sizes_next;
 	char path[PATH_MAX];
 	int err;
 
 	why->text[0] = 0;
+	carry_larger(&d->now.sizes, wanted, &sizes_next);
 	path_of(d, "tables.next", path);
-	err = tablefile_make(&d->next, path, &z, ROWS, why);
+	err = tablefile_make(&d->next, path, &sizes_next, ROWS, why);
 	if (err)
 		return err;
-	d->seen_exceptions = copy_of(t->exceptions, t->n_exceptions * sizeof(*t->exceptions));
-	d->seen_colds = copy_of(t->colds, t->n_colds * sizeof(*t->colds));
-	if (!d->seen_exceptions || !d->seen_colds) {
+	if (carry_begin(&d->now.tables, &d->next.tables, &d->carry)) {
 		forget_next(d);
 		(void)unlink(path);
 		return eal_say(why, -ENOMEM, "out of memory for larger tables");
 	}
-	tablefile_copy(&d->now, &d->next);
 	*next = d->next.tables;
 	return 0;
-}
-
-/* The worker is parked: what it changed in the old tables since they were copied. */
-static void replay(struct driver *d)
-{
-	const struct fwd_tables *f = &d->now.tables;
-	struct fwd_tables *t = &d->next.tables;
-	const uint32_t *was = (const void *)d->seen_colds, *now = (const void *)f->colds;
-	uint32_t *to = (void *)t->colds;
-
-	for (uint32_t i = 0; i < f->n_exceptions; i++)
-		if (memcmp(&d->seen_exceptions[i], &f->exceptions[i], sizeof(f->exceptions[i])))
-			for (uint32_t k = i; k < t->n_exceptions; k += f->n_exceptions)
-				t->exceptions[k] = f->exceptions[i];
-	for (size_t i = 0; i < sizeof(*f->colds) / sizeof(uint32_t) * f->n_colds; i++)
-		if (was[i] != now[i] && to[i] == was[i])
-			to[i] = now[i];
 }
 
 static int resize_commit(struct driver *d, struct driver_why *why)
@@ -434,8 +390,7 @@ static int resize_commit(struct driver *d, struct driver_why *why)
 		err = eal_say(why, -errno, "%s cannot be put in place: %s", path, strerror(errno));
 		(void)unlink(next);
 	} else {
-		replay(d);
-		tablefile_sum(&d->now, &d->next);
+		carry_end(d->carry, &d->now.tables, &d->next.tables);
 		tablefile_close(&d->now);
 		d->now = d->next;
 		memset(&d->next, 0, sizeof(d->next));

@@ -38,12 +38,4 @@ void tablefile_close(struct tablefile *f);
 /** Unmap tables of tablefile_open() by what they consist of. */
 void tablefile_unmap(struct fwd_tables *t);
 
-/**
- * Copy all but services and counters from @p from to @p to, which has at least its sizes.
- * An entry of the exceptions goes to every set where its flow may be looked for.
- */
-void tablefile_copy(const struct tablefile *from, struct tablefile *to);
-/** Add the counters of @p from to the last row of @p to, which no worker writes. */
-void tablefile_sum(const struct tablefile *from, struct tablefile *to);
-
 #endif

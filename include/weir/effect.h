@@ -84,14 +84,22 @@ struct effect;
 
 /** Where the tables of @p node are pinned: BPF/CLUSTER/NODE with ':' for '.'. @return 0 or -ENAMETOOLONG */
 int effect_pin_dir(const char *bpf_dir, const char *cluster, const char *node, char out[PATH_MAX]);
+/** Below the run directory: where DPDK's tables are. */
+#define EFFECT_DPDK_DIR "tables"
+/**
+ * Where this node's tables are now: effect_pin_dir(), or, if nothing is pinned there, DPDK's directory
+ * below @p run_dir if that is there. @return 0 or -ENAMETOOLONG
+ */
+int effect_tables_dir(const char *bpf_dir, const char *run_dir, const char *cluster,
+                      const char *node, char out[PATH_MAX]);
 
 /** Open RUN/effect.page. @return 0, -ENOENT (no dataplane was here), -EPROTO or -errno */
 int effect_open(const char *run_dir, struct effect **out);
 /**
- * Read the pinned tables of @p pin_dir (effect_pin_dir()) once; for when the process is dead.
+ * Read the tables at @p dir (effect_tables_dir()) once; for when the process is dead.
  * @return 0, -ENOENT (nothing pinned), -EPERM, -EPROTO (of another release) or -errno
  */
-int effect_open_pins(const char *pin_dir, struct effect **out);
+int effect_open_pins(const char *dir, struct effect **out);
 /** NULL is fine. */
 void effect_close(struct effect *e);
 

@@ -60,12 +60,12 @@ int trace_run(const struct fwd_tables *tables, const struct trace_query *q,
               struct trace_result *out);
 
 /**
- * As trace_run(), on the tables pinned below @p pin_dir (effect_pin_dir()); needs the right to open pins.
+ * As trace_run(), on the tables at @p dir (effect_tables_dir()); needs the right to open them.
  * @param why  a sentence on failure, [why_size]
  * @return 0, -ENOENT (no dataplane ever ran here), -EPERM, -EPROTO or -errno
  */
-int trace_pinned(const char *pin_dir, const struct trace_query *q, struct trace_result *out,
-                 char *why, size_t why_size);
+int trace_pinned(const char *dir, const struct trace_query *q, struct trace_result *out, char *why,
+                 size_t why_size);
 
 /** The result as a line of JSON from malloc(), given; the control socket's answer to {"do":"trace"}. @return NULL when out of memory */
 char *trace_json(const struct trace_query *q, const struct trace_result *r);

@@ -36,7 +36,8 @@ static int pins_of(const struct cli *cli, char pins[PATH_MAX], char why[WHY_MAX]
 		snprintf(why, WHY_MAX, "%.*s", WHY_MAX - 1, message);
 	else if (err)
 		cli_fail(status, "%s cannot be read: %s", path, message);
-	else if (effect_pin_dir(cli->dirs.bpf, m->cluster, cli->dirs.node, pins) != 0)
+	else if (effect_tables_dir(cli->dirs.bpf, cli->dirs.run, m->cluster, cli->dirs.node,
+	                           pins) != 0)
 		status = cli_fail(CLI_USAGE, "the path is too long");
 	model_free(m);
 	model_mistakes_free(&mistakes);

@@ -57,6 +57,44 @@ def restart(report, stage):
     report.check(weir_counts(stage.node)["received"] >= before, "and counts on from where they were", before)
 
 
+def pool_gauge(stage, name):
+    return sum(value for (metric, _), value in stage.node.stats("dataplane").items() if metric == name)
+
+
+def change_driver(report, stage):
+    """To XDP and back, each time with flows under way that are bound to their slots' earlier owners."""
+    def as_driver(driver, weight):
+        return lambda text: text.replace('driver = "auto"', f'driver = "{driver}"') \
+            .replace('weight = 100; },\n', f'weight = {weight}; }},\n', 1)
+
+    for old, new, weight in (("dpdk", "xdp", 20), ("xdp", "dpdk", 300)):
+        stage.write(edit=as_driver(old, weight))
+        unsettled = wait_until(lambda: pool_gauge(stage, "weir_dataplane_pool_slots_unsettled"), 10, "unsettled slots")
+        remembered = wait_until(lambda: pool_gauge(stage, "weir_dataplane_exceptions"), 10, "remembered flows")
+        since, before = now_ms(), weir_counts(stage.node)["received"]
+        say(f"driver {new} in place of {old}: {unsettled} slots unsettled, {remembered} flows remembered")
+        stage.write(edit=as_driver(new, weight))
+        wait_until(lambda: stage.status()["driver"] == new and stage.status()["ports"], 20, f"driver {new}", 0.1)
+        time.sleep(4.5)
+        stage.nothing_failed(since, f"driver {new} in place of {old}, with unsettled slots")
+        report.check(weir_counts(stage.node)["received"] > before + 1000, "counters go on", before)
+        report.check(pool_gauge(stage, "weir_dataplane_pool_slots_unsettled") > unsettled / 2, "slots stay unsettled")
+        took = re.findall(rf"driver-changed from={old} to={new} us=(\d+)", log_of(stage))
+        report.check(len(took) == 1, "and what it took is told", f"{took} us")
+
+
+def explains(report, stage):
+    """weir trace says the same whether the process lives or is dead, from DPDK's tables."""
+    def trace():
+        return stage.node.weir("trace", "100.64.1.1:1234", f"{stage.site.plan.vip4}:80/tcp")
+
+    alive = trace()
+    report.check("forwarded" in alive, "weir trace reads DPDK's tables", alive.splitlines()[-1:])
+    stage.node.kill("dataplane")
+    report.equal(trace(), alive, "weir trace says the same when the process is dead")
+    stage.start()
+
+
 def answers_for_itself(report, stage):
     """What is not ours is the kernel's: ARP, neighbour discovery and ping of the node."""
     router, site = stage.world.router, stage.site.plan
@@ -155,6 +193,7 @@ def play(report, mode, edit, prepare):
         stage.nothing_failed(since, "short requests and downloads, IPv4 and IPv6")
         if mode == "gue":
             enlarge(report, stage, edit)
+            change_driver(report, stage)
         restart(report, stage)
         for crowd in (stage.short, stage.long):
             crowd.process.stop(25)
@@ -164,6 +203,7 @@ def play(report, mode, edit, prepare):
             answers_by_tap(report, stage)
         at_rest(report, stage)
         wakes_up(report, stage)
+        explains(report, stage)
         ends(report, stage)
 
 

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "dataplane/carry.h"
 #include "dataplane/dpdk/tablefile.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -164,6 +165,7 @@ static void larger_tables_hold_what_the_smaller_ones_held(void **state)
 		                            .slots = 128,
 		                            .exception_sets = 16 };
 	struct tablefile f, g;
+	struct carry *carry;
 
 	(void)state;
 	make(&f, &small);
@@ -175,16 +177,31 @@ static void larger_tables_hold_what_the_smaller_ones_held(void **state)
 	f.tables.backend_counts[4 + 3].packets = 6; /* row 1 */
 	f.tables.cpus[0].reason[0] = 7;
 	make(&g, &large);
-	tablefile_copy(&f, &g);
-	tablefile_sum(&f, &g);
+	assert_int_equal(carry_begin(&f.tables, &g.tables, &carry), 0);
+	f.tables.exceptions[0].word[1] = 51; /* packets go on by the old tables, */
+	f.tables.exceptions[1].word[2] = 142;
+	f.tables.exceptions[2].word[3] = 52;
+	g.tables.exceptions[6].word[3] = 53; /* and by the new ones */
+	f.tables.colds[3].kept_at = 9;
+	f.tables.colds[4].kept_at = 10;
+	g.tables.colds[4].kept_at = 11;
+	f.tables.cpus[0].reason[0]++;
+	carry_end(carry, &f.tables, &g.tables);
+	carry_free(carry);
 	for (uint32_t i = 1; i < 16; i += 4)
-		assert_int_equal(g.tables.exceptions[i].word[2], 42);
-	assert_int_equal(g.tables.exceptions[2].word[2], 0);
+		assert_int_equal(g.tables.exceptions[i].word[2], 142);
+	for (uint32_t i = 0; i < 16; i += 4)
+		assert_int_equal(g.tables.exceptions[i].word[1], 51);
+	assert_int_equal(g.tables.exceptions[2].word[3], 52);
+	assert_int_equal(g.tables.exceptions[6].word[3], 53); /* the new word stays, */
+	assert_int_equal(g.tables.exceptions[6].word[0], 52); /* the old finds a place beside it */
+	assert_int_equal(g.tables.colds[3].kept_at, 9);
+	assert_int_equal(g.tables.colds[4].kept_at, 11);
 	assert_int_equal(g.tables.colds[63].kept_at, 43);
 	assert_int_equal(g.tables.slots[1].slot[31], 3);
 	assert_int_equal(g.tables.backends[3].inner_mtu, 1500);
 	assert_int_equal(g.tables.backend_counts[8 + 3].packets, 11);
-	assert_int_equal(g.tables.cpus[1].reason[0], 7);
+	assert_int_equal(g.tables.cpus[1].reason[0], 8);
 	assert_int_equal(g.tables.root->n_slots, 128);
 	tablefile_close(&f);
 	tablefile_close(&g);

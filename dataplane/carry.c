@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "dataplane/carry.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct carry {
+	struct fwd_exceptions *exceptions; /* as they were copied */
+	struct owner_cold *colds;
+};
+
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+void carry_larger(const struct driver_sizes *a, const struct driver_sizes *b,
+                  struct driver_sizes *out)
+{
+	*out = (struct driver_sizes){
+		.services = larger(a->services, b->services),
+		.service_counts = larger(a->service_counts, b->service_counts),
+		.pools = larger(a->pools, b->pools),
+		.backends = larger(a->backends, b->backends),
+		.slots = larger(a->slots, b->slots),
+		.exception_sets = larger(a->exception_sets, b->exception_sets),
+	};
+}
+
+void carry_sizes(const struct fwd_tables *t, struct driver_sizes *out)
+{
+	*out = (struct driver_sizes){
+		.services = t->n_services / 2,
+		.service_counts = t->root->n_service_counts,
+		.pools = t->n_pools,
+		.backends = t->n_backends,
+		.slots = t->n_slots * FWD_SLOTS_PER_BLOCK,
+		.exception_sets = t->n_exceptions,
+	};
+}
+
+static void *copy_of(const void *from, size_t n, size_t size)
+{
+	void *p = malloc(n * size);
+
+	if (p)
+		memcpy(p, from, n * size);
+	return p;
+}
+
+/* With what finds them; so that each service keeps its counters. Else the document writes them anew. */
+static void copy_services(const struct fwd_tables *f, struct fwd_tables *t)
+{
+	if (t->n_services != f->n_services || t->root->n_services != f->root->n_services)
+		return;
+	memcpy(t->services, f->services, f->n_services * sizeof(*f->services));
+	memcpy(t->root->service_seed, f->root->service_seed, sizeof(f->root->service_seed));
+	memcpy(t->root->vip_filter, f->root->vip_filter, sizeof(f->root->vip_filter));
+	t->root->active = f->root->active;
+}
+
+int carry_begin(const struct fwd_tables *f, struct fwd_tables *t, struct carry **out)
+{
+	struct carry *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->exceptions = copy_of(f->exceptions, f->n_exceptions, sizeof(*f->exceptions));
+	c->colds = copy_of(f->colds, f->n_colds, sizeof(*f->colds));
+	if (!c->exceptions || !c->colds) {
+		carry_free(c);
+		return -ENOMEM;
+	}
+	memcpy(t->pools, f->pools, f->n_pools * sizeof(*f->pools));
+	memcpy(t->slots, f->slots, f->n_slots * sizeof(*f->slots));
+	memcpy(t->colds, c->colds, f->n_colds * sizeof(*f->colds));
+	memcpy(t->backends, f->backends, f->n_backends * sizeof(*f->backends));
+	for (uint32_t i = 0; i < t->n_exceptions; i++)
+		t->exceptions[i] = c->exceptions[i & (f->n_exceptions - 1)];
+	memcpy(t->root->hash_key, f->root->hash_key, sizeof(f->root->hash_key));
+	t->root->source4 = f->root->source4;
+	t->root->source6 = f->root->source6;
+	copy_services(f, t);
+	*out = c;
+	return 0;
+}
+
+/* Put @p word where @p old stood, or into a free place; a full set loses it. */
+static void put_exception(struct fwd_exceptions *set, uint32_t way, uint64_t old, uint64_t word)
+{
+	uint64_t free_word = 0;
+
+	if (__atomic_compare_exchange_n(&set->word[way], &old, word, false, __ATOMIC_RELAXED,
+	                                __ATOMIC_RELAXED))
+		return;
+	for (uint32_t i = 0; i < OWNER_WAYS && word; i++, free_word = 0)
+		if (__atomic_compare_exchange_n(&set->word[i], &free_word, word, false,
+		                                __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			return;
+}
+
+static void end_exceptions(const struct carry *c, const struct fwd_tables *f, struct fwd_tables *t)
+{
+	for (uint32_t i = 0; i < f->n_exceptions; i++)
+		for (uint32_t way = 0; way < OWNER_WAYS; way++) {
+			uint64_t old = c->exceptions[i].word[way];
+			uint64_t word = OWNER_LOAD(uint64_t, &f->exceptions[i].word[way]);
+
+			for (uint32_t k = i; k < t->n_exceptions && word != old;
+			     k += f->n_exceptions)
+				put_exception(&t->exceptions[k], way, old, word);
+		}
+}
+
+static void end_colds(const struct carry *c, const struct fwd_tables *f, struct fwd_tables *t)
+{
+	size_t words = sizeof(struct owner_cold) / sizeof(uint32_t) * f->n_colds;
+	const uint32_t *from = (const void *)f->colds, *old = (const void *)c->colds;
+	uint32_t *to = (void *)t->colds;
+
+	for (size_t i = 0; i < words; i++) {
+		uint32_t was = old[i], now = OWNER_LOAD(uint32_t, &from[i]);
+
+		if (now != was)
+			__atomic_compare_exchange_n(&to[i], &was, now, false, __ATOMIC_RELAXED,
+			                            __ATOMIC_RELAXED);
+	}
+}
+
+/* Sum rows of @p row words each into the last row of @p to, whose rows are @p to_row long. */
+static void sum_rows(uint64_t *to, size_t to_row, uint32_t to_rows, const uint64_t *from,
+                     size_t row, uint32_t rows)
+{
+	uint64_t *last = to + to_row * (to_rows - 1);
+
+	for (uint32_t r = 0; r < rows; r++)
+		for (size_t i = 0; i < row; i++)
+			last[i] += OWNER_LOAD(uint64_t, &from[r * row + i]);
+}
+
+void carry_end(const struct carry *c, const struct fwd_tables *f, struct fwd_tables *t)
+{
+	size_t row = sizeof(struct fwd_cpu) / sizeof(uint64_t);
+
+	end_exceptions(c, f, t);
+	end_colds(c, f, t);
+	sum_rows(&t->cpus->received, row, t->n_cpus, &f->cpus->received, row, f->n_cpus);
+	sum_rows(&t->service_counts->packets, 2 * (size_t)t->root->n_service_counts, t->n_cpus,
+	         &f->service_counts->packets, 2 * (size_t)f->root->n_service_counts, f->n_cpus);
+	sum_rows(&t->backend_counts->packets, 2 * (size_t)t->root->n_backends, t->n_cpus,
+	         &f->backend_counts->packets, 2 * (size_t)f->root->n_backends, f->n_cpus);
+}
+
+void carry_free(struct carry *c)
+{
+	if (!c)
+		return;
+	free(c->exceptions);
+	free(c->colds);
+	free(c);
+}

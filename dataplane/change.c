@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "dataplane/change.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dataplane/carry.h"
+#include "dataplane/drivers.h"
+#include "weir/effect.h"
+
+/* Where @p ops has its state. */
+static int dir_of(const struct proc_dirs *dirs, const struct driver_ops *ops, const struct model *m,
+                  char out[PATH_MAX])
+{
+	if (ops == &driver_xdp)
+		return effect_pin_dir(dirs->bpf, m->cluster, m->self->name, out);
+	return proc_path(dirs->run, EFFECT_DPDK_DIR, out);
+}
+
+/* The other driver's tables, left by a process that is no more. */
+static int find_left(struct change *c, const struct proc_dirs *dirs, const struct model *m)
+{
+	const struct driver_ops *other = c->ops == &driver_xdp ? drivers_dpdk : &driver_xdp;
+	struct driver_why why;
+	int err = other ? dir_of(dirs, other, m, c->old_dir) : 0;
+
+	if (err || !other || access(c->old_dir, F_OK))
+		return err;
+	c->old_ops = other;
+	if (mapped_open(c->old_dir, &c->old_mapped, &why))
+		return 0; /* of another layout, say: it only has to go */
+	c->old = c->old_mapped.tables;
+	return 0;
+}
+
+/* Content goes from old to new tables, if there are old ones. */
+static int fill(struct change *c, struct driver_why *why)
+{
+	c->ops->tables(c->driver, &c->now);
+	if (!c->old.root)
+		return 0;
+	if (carry_begin(&c->old, &c->now, &c->carry)) {
+		snprintf(why->text, sizeof(why->text), "out of memory");
+		return -ENOMEM;
+	}
+	c->kept = true;
+	return 0;
+}
+
+static void forget(struct change *c)
+{
+	carry_free(c->carry);
+	c->carry = NULL;
+	if (c->old.root && !c->old_driver)
+		mapped_close(&c->old_mapped);
+	memset(&c->old, 0, sizeof(c->old));
+}
+
+int change_open(struct change *c, const struct proc_dirs *dirs, const struct driver_ops *ops,
+                const struct model *m, const struct driver_sizes *sizes,
+                const struct driver_ops *old_ops, struct driver *old_driver, struct driver_why *why)
+{
+	struct driver_config config = { .sizes = *sizes,
+		                        .dpdk = &m->self->dpdk,
+		                        .mtu = m->self->mtu };
+	struct driver_sizes old_sizes;
+	struct driver_why none;
+	int err;
+
+	*c = (struct change){ .ops = ops, .old_ops = old_ops, .old_driver = old_driver };
+	err = dir_of(dirs, ops, m, c->dir);
+	if (!err && old_driver)
+		err = dir_of(dirs, old_ops, m, c->old_dir);
+	else if (!err)
+		err = find_left(c, dirs, m);
+	if (err)
+		return err;
+	if (old_driver)
+		old_ops->tables(old_driver, &c->old);
+	if (c->old.root) {
+		carry_sizes(&c->old, &old_sizes);
+		carry_larger(sizes, &old_sizes, &config.sizes);
+		(void)ops->remove(c->dir, &none); /* what a change that did not end left there */
+	}
+	config.pin_dir = c->dir;
+	err = ops->open(&config, &c->driver, &c->kept, why);
+	if (!err) {
+		err = fill(c, why);
+		if (err)
+			change_undo(c);
+		return err;
+	}
+	forget(c);
+	return err;
+}
+
+void change_undo(struct change *c)
+{
+	struct driver_why why;
+
+	c->ops->close(c->driver);
+	if (c->old.root)
+		(void)c->ops->remove(c->dir, &why);
+	forget(c);
+}
+
+/* A TAP has the name that the other driver's interface is to have. */
+void change_free_ports(struct change *c, const struct model *m)
+{
+	struct driver_why why;
+
+	for (size_t i = 0; c->old_driver && i < m->self->n_ports; i++)
+		if (!model_port_shares_kernel(&m->self->ports[i]))
+			(void)c->old_ops->detach(c->old_driver, m->self->ports[i].interface, &why);
+}
+
+static void detach_all(const struct change *c)
+{
+	struct driver_port ports[DRIVER_PORTS_MAX];
+	size_t n = c->old_ops->ports(c->old_driver, ports);
+	struct driver_why why;
+
+	for (size_t i = 0; i < n; i++)
+		(void)c->old_ops->detach(c->old_driver, ports[i].name, &why);
+	c->old_ops->grace(c->old_driver);
+}
+
+void change_end(struct change *c, struct driver_why *why)
+{
+	why->text[0] = 0;
+	if (!c->old_ops)
+		return;
+	if (c->old_driver) {
+		detach_all(c);
+		carry_end(c->carry, &c->old, &c->now);
+		c->old_ops->close(c->old_driver);
+		(void)c->old_ops->remove(c->old_dir, why);
+	} else {
+		/* Removing ends its program; what is mapped stays. */
+		(void)c->old_ops->remove(c->old_dir, why);
+		if (c->carry)
+			carry_end(c->carry, &c->old, &c->now);
+	}
+	forget(c);
+}
