@@ -21,6 +21,7 @@ from servers import fnv1a, make_file
 from watch import Crowd, Progress, now_ms
 from world import World
 
+NAME = os.environ.get("WEIR_DEMO", "demo")  # of its directory and its results, for one beside another
 RATE = 260  # requests a second; each phase must see 200
 FAILED = ("steady", "kill", "drain_backend", "drain_site", "site_cut", "return")  # the keys of `failed` in demo.json
 BREAKS = ("health", "dns", "drain", "agent", "hash-key")
@@ -124,7 +125,7 @@ class Demo:
         if self.crowd:
             self.result["requests"] = sum(len(c.read()) for c in self.crowds)
         self.result["passed"], self.result["failed_checks"] = self.report.passed, self.report.failed
-        with open(os.path.join(BUILD, "demo.json"), "w") as f:
+        with open(os.path.join(BUILD, f"{NAME}.json"), "w") as f:
             json.dump(self.result, f, indent=2)
             f.write("\n")
         print_table(self)
@@ -141,7 +142,7 @@ def read_options():
 def main():
     options = read_options()
     plan = planning.draw(options.seed) if options.seed is not None else planning.issue(0)
-    with Lab("demo") as lab:
+    with Lab(NAME) as lab:
         demo = Demo(lab, plan, options)
         try:
             demo.run()

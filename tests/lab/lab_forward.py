@@ -157,7 +157,7 @@ def bad_documents(report, stage):
         wait_until(lambda: not stage.status()["refused"], 5, "the good one is taken again", 0.05)
     since = now_ms()
     with open(os.path.join(stage.node.state, "effective.conf")) as f:
-        stage.write_raw(f.read().replace('"auto"', '"dpdk"'))
+        stage.write_raw(f.read().replace('driver = "auto"', 'driver = "dpdk"'))
     wait_until(lambda: stage.status()["refused"], 5, "another driver: refused", 0.05)
     report.check("dpdk" in stage.status()["refused_why"], "another driver while one runs is refused by name",
                  stage.status()["refused_why"])

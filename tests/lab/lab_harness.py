@@ -43,7 +43,7 @@ def run(report):
                      "a cut site is silent")
         site.heal()
         report.equal(site.node.host.run(["ping", "-c1", "-W1", "100.64.0.9"]).count("1 received"), 1, "it heals")
-    report.equal([n for n in namespaces() if n.startswith(tag)], [], "no namespace is left")
+    report.equal([n for n in namespaces() if n.startswith(tag + "-")], [], "no namespace is left")
     report.check("build/lab/harness" not in call(["mount"]), "no mount is left")
 
 

@@ -482,6 +482,11 @@ class Large(unittest.TestCase):
             with self.subTest(path):
                 self.assertEqual(self.node.ask("GET", path).status, 200)
                 self.assertLess(self.longest(), 2 * change)  # a tick writes too, and no two writes are alike
+        for path in ("/v1/config/check", "/v1/config/plan"):
+            with self.subTest(path):
+                files = {"files": self.node.files("weight = 100", "weight = 90")}
+                self.assertEqual(self.node.ask("POST", path, files).status, 200)
+                self.assertLess(self.longest(), 2 * change)
 
     def test_a_limit_leaves_what_stands_out(self):
         self.node.command("disable", {"pool": "p7", "backend": "b2"}, until="never", reason="x")
