@@ -27,6 +27,8 @@ struct views;
 struct core {
 	struct proc_dirs dirs;
 	pthread_mutex_t lock;
+	pthread_mutex_t
+	        drafting; /**< of who drafts a change (mgmt/store/intent.h); taken before lock */
 	pthread_cond_t changed; /**< something happened: a change, an event, a document taken */
 	struct intent *intent;
 	struct observe *observe;

@@ -166,32 +166,64 @@ static void head_etag(const struct core *core, char etag[HTTP_TEXT_MAX])
 		tell_version_etag(head, etag);
 }
 
+/* Draft a change without the lock; returns with it, also where there is no draft. */
+static int begin_change(struct core *core, const struct intent_change *change,
+                        struct intent_draft *draft)
+{
+	pthread_mutex_lock(&core->drafting);
+	core_lock(core);
+	int rc = intent_draft_begin(core->intent, change, clock_wall_ms(), draft);
+	core_unlock(core);
+	if (!rc)
+		intent_draft_read(core->intent, draft);
+	core_lock(core);
+	return rc;
+}
+
+static void end_change(struct core *core)
+{
+	core_unlock(core);
+	pthread_mutex_unlock(&core->drafting);
+}
+
+/* Commit what was drafted with @p rc, and tell. @return whether there is a new version */
+static bool commit(struct core *core, struct asked *a, struct intent_draft *draft, int rc,
+                   struct http_reply *reply)
+{
+	struct intent_changed changed = { 0 };
+	bool made = false;
+
+	if (!rc)
+		rc = intent_draft_commit(core->intent, &a->change, draft, clock_wall_ms(),
+		                         &changed);
+	if (rc) {
+		tell_failure(core, rc, &changed, reply);
+	} else {
+		made = changed.changed && !a->change.dry_run;
+		reply->json = tell_changed(core->intent, &changed, a->change.dry_run);
+		reply->status = made ? 201 : 200;
+		tell_version_etag(&changed.version, reply->etag);
+	}
+	intent_changed_fini(&changed);
+	return made;
+}
+
 /* Make the change and answer. Takes the files that were asked for. */
 static void make_change(struct core *core, const struct http_request *r, struct asked *a,
                         struct http_reply *reply)
 {
-	struct intent_changed changed = { 0 };
+	struct intent_draft draft;
 	char etag[HTTP_TEXT_MAX];
-	bool made = false;
+	int rc = begin_change(core, &a->change, &draft);
 
-	core_lock(core);
 	head_etag(core, etag);
 	if (handle_if_match(r, etag, true, reply)) {
-		int rc = intent_change(core->intent, &a->change, clock_wall_ms(), &changed);
-
-		if (rc) {
-			tell_failure(core, rc, &changed, reply);
-		} else {
-			made = changed.changed && !a->change.dry_run;
-			reply->json = tell_changed(core->intent, &changed, a->change.dry_run);
-			reply->status = made ? 201 : 200;
-			tell_version_etag(&changed.version, reply->etag);
-		}
-		intent_changed_fini(&changed);
+		if (commit(core, a, &draft, rc, reply))
+			core_changed(core);
+	} else if (!rc) {
+		intent_draft_drop(core->intent, &draft);
 	}
-	if (made)
-		core_changed(core);
-	core_unlock(core);
+	end_change(core);
 	files_fini(&a->files);
 	if (reply->status < 300 && !a->change.dry_run)
 		handle_wait(core, r, reply);
@@ -220,7 +252,6 @@ static void try_out(struct core *core, struct http_request *r, struct http_reply
 		                       .reason = "",
 		                       .dry_run = true,
 		                       .confirm_within_ms = -1 } };
-	struct intent_changed changed = { 0 };
 	struct field f;
 
 	field_start(&f, r->json);
@@ -230,19 +261,18 @@ static void try_out(struct core *core, struct http_request *r, struct http_reply
 		files_fini(&a.files);
 		return;
 	}
-	core_lock(core);
-	int rc = intent_change(core->intent, &a.change, clock_wall_ms(), &changed);
-	if (rc)
-		tell_failure(core, rc, &changed, reply);
-	else if (!plan)
-		reply->json = json_pack("{s:b}", "ok", 1);
-	else {
-		reply->json = tell_changed(core->intent, &changed, true);
+	struct intent_draft draft;
+	int rc = begin_change(core, &a.change, &draft);
+	commit(core, &a, &draft, rc, reply);
+	reply->etag[0] = '\0';
+	if (reply->status == 200 && plan) {
 		head_etag(core, reply->etag);
 		json_object_set_new(reply->json, "base", json_string(reply->etag));
+	} else if (reply->status == 200) {
+		json_decref(reply->json);
+		reply->json = json_pack("{s:b}", "ok", 1);
 	}
-	intent_changed_fini(&changed);
-	core_unlock(core);
+	end_change(core);
 	files_fini(&a.files);
 	reply->status = reply->status ? reply->status : 200;
 }

@@ -152,6 +152,7 @@ static int open_core(struct core *core)
 	if (rc)
 		return rc;
 	pthread_mutex_init(&core->lock, NULL);
+	pthread_mutex_init(&core->drafting, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&core->changed, &attributes);

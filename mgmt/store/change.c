@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/log.h"
 #include "mgmt/store/compose.h"
 #include "mgmt/store/gather.h"
@@ -72,7 +73,8 @@ static void remove_laid_out(const struct intent *in, const char *digest)
 {
 	char dir[PATH_MAX];
 
-	if (!is_recent(in, digest) && !gather_dir(in->state_dir, digest, dir))
+	if (!is_recent(in, digest) && strcmp(in->drafted, digest) != 0 &&
+	    !gather_dir(in->state_dir, digest, dir))
 		files_remove_dir(dir);
 }
 
@@ -153,22 +155,63 @@ static int wanted_files(struct intent *in, const struct intent_change *change, i
 	return rc;
 }
 
-static int change_to(struct intent *in, const struct intent_change *change, struct files *files,
-                     int64_t now_ms, struct intent_changed *out)
+int intent_draft_begin(struct intent *in, const struct intent_change *change, int64_t now_ms,
+                       struct intent_draft *out)
 {
-	const struct recent *head = in->n_recent ? &in->recent[in->n_recent - 1] : NULL;
-	struct model *model = NULL;
-	char digest[DIGEST_TEXT_MAX];
-	int rc = make_version(in, change, files_digest(files, digest), now_ms, &out->version);
+	struct intent_draft d = { 0 };
+	int rc = wanted_files(in, change, now_ms, &d.files);
 
 	if (rc)
 		return rc;
-	rc = gather_model(files, in->state_dir, in->conf_dir, in->node, &model, &out->mistakes);
-	if (!rc)
-		rc = gather_check_zones(model, files, in->state_dir, &out->mistakes);
-	if (!rc)
-		rc = plan_make(head ? head->model : NULL, model, &out->plan);
-	out->changed = !head || strcmp(head->version.digest, digest) || in->n_foreign;
+	files_digest(&d.files, d.digest);
+	if (in->n_recent) {
+		d.head = in->recent[in->n_recent - 1].model;
+		d.head_arena = arena_share(d.head->arena);
+	}
+	snprintf(in->drafted, sizeof(in->drafted), "%s", d.digest);
+	*out = d;
+	return 0;
+}
+
+void intent_draft_read(const struct intent *in, struct intent_draft *d)
+{
+	d->rc = gather_model(&d->files, in->state_dir, in->conf_dir, in->node, &d->model,
+	                     &d->mistakes);
+	if (!d->rc)
+		d->rc = gather_check_zones(d->model, &d->files, in->state_dir, &d->mistakes);
+	if (!d->rc)
+		d->rc = plan_make(d->head, d->model, &d->plan);
+}
+
+void intent_draft_drop(struct intent *in, struct intent_draft *d)
+{
+	in->drafted[0] = '\0';
+	remove_laid_out(in, d->digest);
+	model_free(d->model);
+	arena_free(d->head_arena);
+	plan_fini(&d->plan);
+	model_mistakes_free(&d->mistakes);
+	files_fini(&d->files);
+}
+
+static int change_to(struct intent *in, const struct intent_change *change, struct intent_draft *d,
+                     int64_t now_ms, struct intent_changed *out)
+{
+	const struct recent *head = in->n_recent ? &in->recent[in->n_recent - 1] : NULL;
+	int rc = make_version(in, change, d->digest, now_ms, &out->version);
+
+	if (rc)
+		return rc;
+	out->mistakes = d->mistakes;
+	d->mistakes = (struct model_mistakes){ 0 };
+	rc = d->rc;
+	if (!rc && d->head != (head ? head->model : NULL)) { /* another came meanwhile */
+		rc = plan_make(head ? head->model : NULL, d->model, &out->plan);
+	} else if (!rc) {
+		out->plan = d->plan;
+		d->plan = (struct plan){ 0 };
+	}
+	out->changed = !head || strcmp(head->version.digest, d->digest) || in->n_foreign;
 	if (!rc && !out->changed)
 		out->version = head->version;
 	if (!rc && out->changed) {
@@ -176,25 +219,31 @@ static int change_to(struct intent *in, const struct intent_change *change, stru
 		if (out->confirm_within_ms)
 			out->version.confirm_by_ms = now_ms + out->confirm_within_ms;
 		if (!change->dry_run)
-			rc = put_in_force(in, &out->version, files, &model, now_ms);
+			rc = put_in_force(in, &out->version, &d->files, &d->model, now_ms);
 	}
-	model_free(model);
-	if (rc || change->dry_run)
-		remove_laid_out(in, digest);
+	return rc;
+}
+
+int intent_draft_commit(struct intent *in, const struct intent_change *change,
+                        struct intent_draft *d, int64_t now_ms, struct intent_changed *out)
+{
+	*out = (struct intent_changed){ 0 };
+	int rc = change_to(in, change, d, now_ms, out);
+	intent_draft_drop(in, d); /* what is in force now is not in it any more */
 	return rc;
 }
 
 int intent_change(struct intent *in, const struct intent_change *change, int64_t now_ms,
                   struct intent_changed *out)
 {
-	struct files files = { 0 };
-	int rc = wanted_files(in, change, now_ms, &files);
+	struct intent_draft draft;
+	int rc = intent_draft_begin(in, change, now_ms, &draft);
 
 	*out = (struct intent_changed){ 0 };
-	if (!rc)
-		rc = change_to(in, change, &files, now_ms, out);
-	files_fini(&files);
-	return rc;
+	if (rc)
+		return rc;
+	intent_draft_read(in, &draft);
+	return intent_draft_commit(in, change, &draft, now_ms, out);
 }
 
 void intent_changed_fini(struct intent_changed *c)

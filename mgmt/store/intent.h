@@ -33,6 +33,7 @@
 
 struct intent;
 struct intent_shared;
+struct arena;
 
 struct intent_options {
 	const char *conf_dir, *state_dir, *node;
@@ -107,6 +108,31 @@ struct intent_changed {
 int intent_change(struct intent *in, const struct intent_change *change, int64_t now_ms,
                   struct intent_changed *out);
 void intent_changed_fini(struct intent_changed *c);
+
+/**
+ * The same in three steps, of which the long one, reading and checking, needs no lock. One draft at a time;
+ * it ends by commit or drop.
+ */
+struct intent_draft {
+	struct files files;
+	char digest[DIGEST_TEXT_MAX];
+	struct model *model;
+	struct model_mistakes mistakes;
+	struct arena *head_arena; /**< keeps @p head; NULL: there is no head */
+	const struct model *head; /**< that it was compared with */
+	struct plan plan;
+	int rc; /**< of reading and comparing */
+};
+
+/** Begin: the files that @p change asks for, as a copy. @return 0; -ENOENT, -EROFS or -ENOMEM, and there is no draft */
+int intent_draft_begin(struct intent *in, const struct intent_change *change, int64_t now_ms,
+                       struct intent_draft *out);
+/** Read and check them; not under the lock, as nothing that changes is looked at. */
+void intent_draft_read(const struct intent *in, struct intent_draft *d);
+/** Make the change as drafted; as intent_change(). */
+int intent_draft_commit(struct intent *in, const struct intent_change *change,
+                        struct intent_draft *d, int64_t now_ms, struct intent_changed *out);
+void intent_draft_drop(struct intent *in, struct intent_draft *d);
 /** Confirm version @p number. @return 0, -ENOENT, -EALREADY (it does not wait for that) or -EROFS */
 int intent_confirm(struct intent *in, uint64_t number, const char *author, int64_t now_ms);
 /** A version and, where asked, its files (given). @return 0, -ENOENT or -errno */

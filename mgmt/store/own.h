@@ -50,6 +50,7 @@ struct intent {
 	bool dirty;                   /* composed, but not written */
 	int64_t next_ms;              /* to compose anew */
 	char write_why[EVENT_TEXT_MAX];
+	char drafted[DIGEST_TEXT_MAX]; /* whose files are laid out for a draft; "": there is none */
 
 	struct intent_foreign foreign[INTENT_HEADS_MAX];
 	size_t n_foreign;
