@@ -13,7 +13,7 @@ import os
 import sys
 
 import plan as planning
-from demo_phases import PHASES
+from demo_phases import PHASES, behind_ecs
 from demo_table import print_table
 from net import BUILD, Lab, LabError, say
 from report import Report
@@ -86,12 +86,12 @@ class Demo:
         return self.crowds[-1]
 
     @contextlib.contextmanager
-    def phase(self, name, crowd=None):
+    def phase(self, name, what, crowd=None):
         """A stretch of time with its progress, its requests and its failures."""
         crowd = crowd or self.crowd
-        say(f"--- {name}")
+        say(f"--- {name}: {what}")
         begin, failed_before = now_ms(), self.report.failed
-        progress = Progress(crowd, name)
+        progress = Progress(crowd, name, behind_ecs)
         try:
             yield
         finally:

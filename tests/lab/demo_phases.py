@@ -86,7 +86,7 @@ def settle(demo, seconds):
 def steady(demo):
     """Spread by weight; all name servers agree about every prefix."""
     demo.sabotage("dns")
-    with demo.phase("steady"):
+    with demo.phase("steady", "traffic by weight; shares below are of the clients whose resolver sends ECS"):
         begin = settle(demo, 1)
         servers = [s.dns4 for s in demo.plan.sites]
         n = 300 * len(servers)
@@ -114,7 +114,7 @@ def kill(demo):
     site = demo.world.sites[0]
     victim = site.backends[0]
     capture = demo.captures[site.name]
-    with demo.phase("kill"):
+    with demo.phase("kill", f"the server of backend {victim.name} is killed"):
         time.sleep(1)
         killed = now_ms()
         victim.kill()
@@ -142,7 +142,7 @@ def drain_backend(demo):
     backend = site.backends[1]
     capture = demo.captures[site.name]
     over_s = demo.seconds(15, 30)
-    with demo.phase("drain_backend"):
+    with demo.phase("drain_backend", f"backend {backend.name} is drained under long downloads"):
         downloads = demo.start_crowd("downloads", "--path", "/files/long", "--seconds", 2, "--timeout-ms", 60000,
                                      targets=site.plan.vips, rate=20)
         time.sleep(2.5)
@@ -184,7 +184,7 @@ def drain_site(demo):
     site = demo.world.sites[-1]
     over_s, n_steps = demo.seconds(16, 60), demo.seconds(4, 10)
     share = site.plan.weight / sum(site_weights(demo).values())
-    with demo.phase("drain_site"):
+    with demo.phase("drain_site", f"site {site.name} is drained over {over_s} s, then taken back"):
         process, answers = probe_names(demo, "drain", [s.dns4 for s in demo.plan.sites], over_s + 3, 600)
         time.sleep(1)
         asked = now_ms()
@@ -223,7 +223,7 @@ def site_cut(demo):
     site = demo.world.sites[-1]
     others = [s for s in demo.plan.sites if s.name != site.name]
     seconds = demo.seconds(14, 25)
-    with demo.phase("site_cut"):
+    with demo.phase("site_cut", f"site {site.name} is cut off in silence"):
         process, answers = probe_names(demo, "cut", [s.dns4 for s in others], seconds + 1)
         time.sleep(1)
         cut = now_ms()
@@ -248,7 +248,7 @@ def site_cut(demo):
 def come_back(demo):
     """The cut site and the dead backend return, and take their shares again."""
     site, first = demo.world.sites[-1], demo.world.sites[0]
-    with demo.phase("return"):
+    with demo.phase("return", f"site {site.name} is joined again, the server of {first.backends[0].name} is started"):
         site.heal()
         first.backends[0].start()
         back = now_ms()
@@ -273,7 +273,7 @@ def fail_static(demo):
     for node in demo.world.nodes:
         node.kill_all()
     static = demo.start_crowd("static", targets=vips)
-    with demo.phase("all_dead", static):
+    with demo.phase("all_dead", "every Weir process is dead; clients go to the VIPs", static):
         time.sleep(60)
         bad = [r for r in static.read() if r.result != "ok"]
         demo.report.equal([(r.result, r.target) for r in bad[:5]], [], "all_dead: no new connection fails in 60 s")
@@ -294,7 +294,7 @@ def stop_crowd(demo):
 
 def balance(demo):
     """The books at the end."""
-    say("--- books")
+    say("--- books: logs, captures and counters are compared")
     for node in demo.world.nodes:
         node.stop_for_good("health")  # its checks of the other sites' VIPs are packets too
     time.sleep(3)  # counters are published each second

@@ -26,4 +26,5 @@ def print_table(demo):
     print(f"{'share of':44}{'expected':>10}{'observed':>10}{'allowed':>10}")
     for row in demo.result["steps"]:
         print(f"{row['step']:44}{row['expected']:>10.3f}{row['observed']:>10.3f}{'±' + format(row['tolerance'], '.3f'):>10}")
-    print(flush=True)
+    failed, claims = demo.report.failed, demo.report.failed + demo.report.passed
+    print(f"\n{f'{failed} of {claims} claims do not hold' if failed else f'all {claims} claims hold'}", flush=True)

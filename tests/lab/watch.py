@@ -66,26 +66,28 @@ class Crowd:
         return max((r.start_ms for r in self.read() if r.start_ms >= since_ms and self.site(r) == site),
                    default=None)
 
-    def line(self, begin_ms, end_ms):
-        """One line of progress about a stretch of time."""
+    def line(self, begin_ms, end_ms, only=lambda r: True):
+        """One line of progress about a stretch of time; shares are those of the requests that are meant."""
         requests = self.between(begin_ms, end_ms)
         bad = {}
         for r in requests:
             if r.result != "ok":
                 bad[r.result] = bad.get(r.result, 0) + 1
         sites = {}
-        for r in requests:
+        for r in filter(only, requests):
             sites[self.site(r)] = sites.get(self.site(r), 0) + 1
-        share = "  ".join(f"{s} {100 * n / len(requests):3.0f} %" for s, n in sorted(sites.items()) if s != "?")
+        total = sum(sites.values())
+        share = "  ".join(f"{s} {100 * n / total:3.0f} %" for s, n in sorted(sites.items()) if s != "?")
         rate = len(requests) * 1000 / max(1, end_ms - begin_ms)
-        return f"{rate:4.0f} requests/s  {share}  " + (f"failed: {bad}" if bad else "none failed")
+        return f"{rate:4.0f} requests/s  {share}  " + (
+            "failed: " + ", ".join(f"{n} {why}" for why, n in sorted(bad.items())) if bad else "none failed")
 
 
 class Progress:
     """Prints a line about a crowd every two seconds until stopped."""
 
-    def __init__(self, crowd, phase, every_s=2.0):
-        self.crowd, self.phase, self.every_s = crowd, phase, every_s
+    def __init__(self, crowd, phase, only, every_s=2.0):
+        self.crowd, self.phase, self.only, self.every_s = crowd, phase, only, every_s
         self.ending = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -94,7 +96,7 @@ class Progress:
         begin, own = now_ms(), Crowd(self.crowd.path, None, self.crowd.site_of)
         while not self.ending.wait(self.every_s):
             end = now_ms() - 100
-            say(f"{self.phase:14} {own.line(begin, end)}")
+            say(f"{self.phase:14} {own.line(begin, end, self.only)}")
             begin = end
 
     def stop(self):
