@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The writer's lock is flock(2) on the page's file, held as long as the page is
- * open, so it ends with the process however that ends. A file is replaced only by
- * the holder of the old file's lock, and only by a file that is already locked and
- * complete; so nobody ever finds a page half made.
+ * The writer's lock is flock(2) on PATH.lock, held as long as the page is open, so it ends
+ * with the process however that ends. That file is its owner's alone: whoever may read the
+ * page itself could lock it too, and keep the next writer from starting. The page's file is
+ * replaced only by the lock's holder, and only by a complete one; so nobody ever finds a page half made.
  */
 #include "base/page.h"
 
@@ -28,7 +28,7 @@ static const char magic[8] = { 'w', 'e', 'i', 'r', 'p', 'a', 'g', 'e' };
 struct page {
 	struct page_header *header;
 	size_t map_bytes;
-	int fd; /* -1 for a reader */
+	int lock_fd; /* -1 for a reader */
 	bool kept;
 };
 
@@ -63,7 +63,8 @@ static int map_file(int fd, int protection, struct page_header **out, size_t *ma
 	return 0;
 }
 
-static int page_new(struct page_header *h, size_t map_bytes, int fd, bool kept, struct page **out)
+static int page_new(struct page_header *h, size_t map_bytes, int lock_fd, bool kept,
+                    struct page **out)
 {
 	struct page *p = malloc(sizeof(*p));
 
@@ -71,25 +72,30 @@ static int page_new(struct page_header *h, size_t map_bytes, int fd, bool kept, 
 		munmap(h, map_bytes);
 		return -ENOMEM;
 	}
-	*p = (struct page){ .header = h, .map_bytes = map_bytes, .fd = fd, .kept = kept };
+	*p = (struct page){ .header = h, .map_bytes = map_bytes, .lock_fd = lock_fd, .kept = kept };
 	*out = p;
 	return 0;
 }
 
-/* Lock @p fd for the only writer. */
-static int lock(int fd)
+/* Become the only writer of @p path. @return 0, -EBUSY or -errno */
+static int lock(const char *path, int *out)
 {
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	return errno == EWOULDBLOCK ? -EBUSY : -errno;
-}
+	char own[PATH_MAX];
 
-static bool is_still_at(int fd, const char *path)
-{
-	struct stat a, b;
+	if (snprintf(own, sizeof(own), "%s.lock", path) >= (int)sizeof(own))
+		return -ENAMETOOLONG;
+	int fd = open(own, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-	return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_ino == b.st_ino &&
-	       a.st_dev == b.st_dev;
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		int rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
+
+		close(fd);
+		return rc;
+	}
+	*out = fd;
+	return 0;
 }
 
 static void wake_all(const struct page_header *h)
@@ -98,7 +104,7 @@ static void wake_all(const struct page_header *h)
 	syscall(SYS_futex, &h->epoch, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
-/* Tell the readers of an old file, whose lock we hold, that a new one stands in its place. */
+/* Tell the readers of an old file that a new one stands in its place. */
 static void mark_replaced(int fd)
 {
 	struct page_header *h;
@@ -127,9 +133,9 @@ static int fill_new(int fd, const char *kind, uint32_t layout, size_t size_bytes
 	return n == (ssize_t)sizeof(h) ? 0 : n < 0 ? -errno : -EIO;
 }
 
-/* Make a complete, locked page under a name of its own, then move it to @p path. */
+/* Make a complete page under a name of its own, then move it to @p path. */
 static int make_file(const char *path, const char *kind, uint32_t layout, size_t size_bytes,
-                     unsigned rename_flags, int *out)
+                     int *out)
 {
 	char own[PATH_MAX];
 
@@ -140,11 +146,9 @@ static int make_file(const char *path, const char *kind, uint32_t layout, size_t
 
 	if (fd < 0)
 		return -errno;
-	int rc = lock(fd);
+	int rc = fill_new(fd, kind, layout, size_bytes);
 
-	if (!rc)
-		rc = fill_new(fd, kind, layout, size_bytes);
-	if (!rc && renameat2(AT_FDCWD, own, AT_FDCWD, path, rename_flags) < 0)
+	if (!rc && rename(own, path) < 0)
 		rc = -errno;
 	if (rc) {
 		unlink(own);
@@ -169,34 +173,25 @@ static bool can_keep(int fd, const char *kind, uint32_t layout, size_t size_byte
 	return fits;
 }
 
-/* One try at a locked file at @p path. @return 0, -EAGAIN when somebody else moved it meanwhile */
+/* The page's file, kept or new; under the lock. */
 static int take_file(const char *path, const char *kind, uint32_t layout, size_t size_bytes,
                      int *out, bool *kept)
 {
-	int old = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW), rc;
+	int old = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 
-	if (old < 0 && errno != ENOENT)
-		return -errno;
-	if (old < 0) {
-		*kept = false;
-		rc = make_file(path, kind, layout, size_bytes, RENAME_NOREPLACE, out);
-		return rc == -EEXIST ? -EAGAIN : rc;
-	}
-	rc = lock(old);
-	if (!rc && !is_still_at(old, path))
-		rc = -EAGAIN;
-	if (!rc && can_keep(old, kind, layout, size_bytes)) {
-		*kept = true;
+	*kept = old >= 0 && can_keep(old, kind, layout, size_bytes);
+	if (*kept) {
 		*out = old;
 		return 0;
 	}
-	if (!rc)
-		rc = make_file(path, kind, layout, size_bytes, 0, out);
-	if (!rc) {
-		mark_replaced(old);
-		*kept = false;
+	if (old < 0 && errno != ENOENT)
+		return -errno;
+	int rc = make_file(path, kind, layout, size_bytes, out);
+	if (old >= 0) {
+		if (!rc)
+			mark_replaced(old);
+		close(old);
 	}
-	close(old);
 	return rc;
 }
 
@@ -205,20 +200,23 @@ int page_create(const char *path, const char *kind, uint32_t layout, size_t size
 {
 	struct page_header *h;
 	size_t map_bytes;
-	int fd, rc = -EAGAIN;
+	int lock_fd, fd;
 	bool kept;
 
 	if (strlen(kind) >= sizeof(h->kind))
 		return -EINVAL;
-	for (int tries = 0; rc == -EAGAIN && tries < 10; tries++)
-		rc = take_file(path, kind, layout, size_bytes, &fd, &kept);
+	int rc = lock(path, &lock_fd);
 	if (rc)
 		return rc;
-	rc = map_file(fd, PROT_READ | PROT_WRITE, &h, &map_bytes);
-	if (!rc)
-		rc = page_new(h, map_bytes, fd, kept, out);
-	if (rc) {
+	rc = take_file(path, kind, layout, size_bytes, &fd, &kept);
+	if (!rc) {
+		rc = map_file(fd, PROT_READ | PROT_WRITE, &h, &map_bytes);
 		close(fd);
+	}
+	if (!rc)
+		rc = page_new(h, map_bytes, lock_fd, kept, out);
+	if (rc) {
+		close(lock_fd);
 		return rc;
 	}
 	h->writer_pid = (uint64_t)getpid();
@@ -250,8 +248,8 @@ void page_close(struct page *p)
 	if (!p)
 		return;
 	munmap(p->header, p->map_bytes);
-	if (p->fd >= 0)
-		close(p->fd);
+	if (p->lock_fd >= 0)
+		close(p->lock_fd);
 	free(p);
 }
 

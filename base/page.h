@@ -34,7 +34,7 @@ struct page;
 /**
  * Make or take over the page at @p path for writing, mode 0644. An existing page of equal kind,
  * layout and size keeps its payload and epoch; any other is replaced (its readers see `replaced`).
- * Only one writer may hold a page (flock(2)). @return 0, -EBUSY or -errno
+ * Only one writer may hold a page: PATH.lock, mode 0600, is locked (flock(2)). @return 0, -EBUSY or -errno
  */
 int page_create(const char *path, const char *kind, uint32_t layout, size_t size_bytes,
                 struct page **out);

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,7 +34,11 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
+	char lock_path[sizeof(path) + 8];
+
 	(void)state;
+	snprintf(lock_path, sizeof(lock_path), "%s.lock", path);
+	unlink(lock_path);
 	unlink(path);
 	return rmdir(directory);
 }
@@ -178,6 +183,24 @@ static void anyone_may_read_and_only_the_owner_write(void **state)
 	page_close(NULL);
 }
 
+static void who_may_only_read_cannot_keep_the_writer_out(void **state)
+{
+	(void)state;
+	char lock_path[sizeof(path) + 8];
+	struct stat st;
+
+	page_close(create(1, 64));
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+	struct page *p = create(1, 64);
+	assert_true(page_was_kept(p));
+	page_close(p);
+	close(fd);
+	snprintf(lock_path, sizeof(lock_path), "%s.lock", path);
+	assert_int_equal(stat(lock_path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
 #define PAGE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -190,6 +213,7 @@ int main(void)
 		PAGE_TEST(another_size_replaces_the_file_and_readers_see_it),
 		PAGE_TEST(waiting_ends_by_publication_or_time),
 		PAGE_TEST(anyone_may_read_and_only_the_owner_write),
+		PAGE_TEST(who_may_only_read_cannot_keep_the_writer_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
