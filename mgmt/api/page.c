@@ -12,6 +12,7 @@
 #include "mgmt/api/handle.h"
 
 #define BACKENDS_MAX 200u /* that are shown */
+#define SERVICES_MAX 100u
 
 static const char head[] =
         "<!doctype html><html lang=en><meta charset=utf-8><meta http-equiv=refresh content=2>"
@@ -100,6 +101,21 @@ static void number_cell(FILE *out, const json_t *value, double unit, const char 
 		fputs("<td class=dim>-</td>", out);
 }
 
+/* "2.1 Mbit/s" */
+static void rate_cell(FILE *out, const json_t *value)
+{
+	static const char *const units[] = { "bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s" };
+	double bits = (double)json_integer_value(value);
+	size_t i = 0;
+
+	for (; bits >= 1000 && i < 4; i++)
+		bits /= 1000;
+	if (json_is_integer(value))
+		fprintf(out, "<td>%.3g %s</td>", bits, units[i]);
+	else
+		fputs("<td class=dim>-</td>", out);
+}
+
 static void table(FILE *out, const char *title, const char *heads)
 {
 	fprintf(out, "<h2>%s</h2><table><thead><tr>", title);
@@ -118,7 +134,7 @@ static void sites(FILE *out, const json_t *status)
 	json_t *s;
 
 	table(out, "Sites",
-	      "Site|Asked for|Level|Seen|Bits/s|In force in DNS|Level in force|Share");
+	      "Site|Asked for|Drained|Seen|Traffic|In force in DNS|Drained in force|Share");
 	json_array_foreach(json_object_get(status, "sites"), i, s)
 	{
 		const json_t *intent = json_object_get(s, "intent"),
@@ -129,8 +145,7 @@ static void sites(FILE *out, const json_t *status)
 		state_cell(out, text_of(intent, "state"));
 		number_cell(out, json_object_get(intent, "level_ppm"), 1e4, " %");
 		state_cell(out, deep(s, "observation", "state"));
-		number_cell(out, json_object_get(json_object_get(s, "observation"), "bits_per_s"),
-		            1, "");
+		rate_cell(out, json_object_get(json_object_get(s, "observation"), "bits_per_s"));
 		state_cell(out, text_of(effect, "state"));
 		number_cell(out, json_object_get(effect, "level_ppm"), 1e4, " %");
 		number_cell(out, json_object_get(effect, "weight_share_ppm"), 1e4, " %");
@@ -184,6 +199,53 @@ static void pools(FILE *out, const json_t *status)
 	fputs("</tbody></table>", out);
 }
 
+static void places(FILE *out, const json_t *service)
+{
+	size_t i, k;
+	json_t *at, *address;
+
+	json_array_foreach(json_object_get(service, "at"), i, at)
+	{
+		const json_t *seen = json_object_get(at, "observation");
+
+		fputs("<tr>", out);
+		cell(out, text_of(service, "name"));
+		fprintf(out, "<td>%" JSON_INTEGER_FORMAT "/%s</td>",
+		        json_integer_value(json_object_get(service, "port")),
+		        text_of(service, "protocol"));
+		cell(out, text_of(at, "site"));
+		fputs("<td>", out);
+		json_array_foreach(json_object_get(at, "addresses"), k, address)
+		{
+			fputs(k ? ", " : "", out);
+			put(out, json_string_value(address));
+		}
+		fputs("</td>", out);
+		cell(out, text_of(at, "pool"));
+		for (int ip4 = 1; ip4 >= 0; ip4--)
+			if (json_object_get(seen, ip4 ? "ipv4" : "ipv6"))
+				state_cell(out, deep(seen, ip4 ? "ipv4" : "ipv6", "state"));
+			else
+				fputs("<td class=dim>-</td>", out);
+		fputs("</tr>", out);
+	}
+}
+
+static void services(FILE *out, const json_t *status)
+{
+	const json_t *list = json_object_get(status, "services");
+	char title[64] = "Services";
+	size_t i;
+	json_t *s;
+
+	if (json_array_size(list) > SERVICES_MAX)
+		snprintf(title, sizeof(title), "Services: the first %u of %zu", SERVICES_MAX,
+		         json_array_size(list));
+	table(out, title, "Service|Port|Site|VIP|Pool|Seen, IPv4|Seen, IPv6");
+	json_array_foreach(list, i, s) if (i < SERVICES_MAX) places(out, s);
+	fputs("</tbody></table>", out);
+}
+
 static void overrides(FILE *out, const json_t *status)
 {
 	const json_t *list = json_object_get(status, "overrides");
@@ -222,7 +284,7 @@ static void processes(FILE *out, const json_t *status)
 	size_t i;
 	json_t *p;
 
-	table(out, "Processes and peers", "Name|State|Document or version|Age, ms");
+	table(out, "Processes", "Name|State|Document in force|Last sign of life");
 	json_array_foreach(json_object_get(status, "processes"), i, p)
 	{
 		fputs("<tr><td>weir-", out);
@@ -230,16 +292,29 @@ static void processes(FILE *out, const json_t *status)
 		fputs("</td>", out);
 		state_cell(out, text_of(p, "state"));
 		number_cell(out, json_object_get(p, "document"), 1, "");
-		number_cell(out, json_object_get(p, "age_ms"), 1, "");
+		number_cell(out, json_object_get(p, "age_ms"), 1e3, " s ago");
 		fputs("</tr>", out);
 	}
+	fputs("</tbody></table>", out);
+}
+
+static void peers(FILE *out, const json_t *status)
+{
+	size_t i;
+	json_t *p;
+
+	if (json_array_size(json_object_get(status, "peers")) == 0)
+		return;
+	table(out, "Peers", "Node|Site|State|Version|Last answer|Why");
 	json_array_foreach(json_object_get(status, "peers"), i, p)
 	{
 		fputs("<tr>", out);
 		cell(out, text_of(p, "node"));
+		cell(out, text_of(p, "site"));
 		state_cell(out, text_of(p, "state"));
 		number_cell(out, json_object_get(p, "version"), 1, "");
-		number_cell(out, json_object_get(p, "age_ms"), 1, "");
+		number_cell(out, json_object_get(p, "age_ms"), 1e3, " s ago");
+		cell(out, text_of(p, "detail"));
 		fputs("</tr>", out);
 	}
 	fputs("</tbody></table>", out);
@@ -285,8 +360,10 @@ void handle_page(struct core *core, struct http_request *r, struct http_reply *r
 		banner(out, status);
 		sites(out, status);
 		overrides(out, status);
+		services(out, status);
 		pools(out, status);
 		processes(out, status);
+		peers(out, status);
 		fputs("</main></html>\n", out);
 		fclose(out);
 	}

@@ -500,6 +500,10 @@ class Large(unittest.TestCase):
         self.assertEqual([s["name"] for s in one["services"]], ["s7"])
         whole = self.node.ask("GET", "/v1/status?site=ams").json
         self.assertEqual(sum(len(p["backends"]) for p in whole["pools"]), 10000)
+        page = self.node.ask("GET", "/").raw.decode()
+        self.assertIn("of 10000, those that stand out", page)
+        self.assertIn("Services: the first 100 of 1000", page)
+        self.assertLess(len(page), 100000)
         for query in ("site=fra", "pool=x", "limit=0"):
             self.assertIn(self.node.ask("GET", "/v1/status?" + query).status, (400, 404))
 
