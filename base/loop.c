@@ -10,7 +10,8 @@
 
 #include "base/clock.h"
 
-#define TURN_EVENTS 64
+/* So many that what has happened keeps up with the timers, all of which are fired in a turn. */
+#define TURN_EVENTS 1024
 
 int loop_open(struct loop **out)
 {

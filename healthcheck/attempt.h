@@ -18,6 +18,7 @@
 
 struct attempt;
 struct http;
+struct lane;
 struct loop;
 
 /** More connections than this at one time are not made; their probes say nothing. */
@@ -54,6 +55,7 @@ struct attempt {
 	void *arg;
 	int fd;     /* TCP */
 	void *easy; /* HTTP: the CURL handle */
+	struct lane *lane;
 	void *headers;
 	unsigned body_bytes;
 	int local_errno; /* HTTP: why there is no socket */

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * HTTP attempts over one libcurl multi handle, driven by the loop's descriptors and one timer.
- * Easy handles are kept and used again. No name is ever resolved and no proxy asked.
+ * HTTP attempts over libcurl's multi interface, driven by the loop's descriptors and timers. No
+ * name is ever resolved and no proxy asked.
+ *
+ * Transfers take turns on several multi handles (lanes), because what libcurl does at the end of a transfer
+ * goes through all connections of its multi handle, and thousands may be open when targets are silent.
+ * Easy handles are kept with what all attempts have in common set once. The cache of addresses is
+ * off: it is searched whole at each transfer.
  */
 #include "healthcheck/attempt.h"
 
@@ -18,11 +23,18 @@
 #include "base/loop.h"
 
 #define SPARE_MAX 1024
+#define LANES     64
+#define READ_MAX  4096
 
-struct http {
+struct lane {
 	struct loop *loop;
 	CURLM *multi;
 	struct loop_timer timer;
+};
+
+struct http {
+	struct lane lanes[LANES];
+	unsigned next_lane;
 	CURL *spare[SPARE_MAX];
 	size_t n_spare;
 };
@@ -68,15 +80,16 @@ static enum health_reason reason_of(struct attempt *a, CURLcode code, unsigned *
 
 static void release(struct http *h, struct attempt *a)
 {
-	curl_multi_remove_handle(h->multi, a->easy);
+	if (a->lane)
+		curl_multi_remove_handle(a->lane->multi, a->easy);
+	a->lane = NULL;
+	curl_easy_setopt(a->easy, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(a->headers);
 	a->headers = NULL;
-	if (h->n_spare < SPARE_MAX) {
-		curl_easy_reset(a->easy);
+	if (h->n_spare < SPARE_MAX)
 		h->spare[h->n_spare++] = a->easy;
-	} else {
+	else
 		curl_easy_cleanup(a->easy);
-	}
 	a->easy = NULL;
 }
 
@@ -86,12 +99,12 @@ void http_abort(struct http *h, struct attempt *a)
 }
 
 /* Tell the owners of all transfers that have ended. */
-static void reap(struct http *h)
+static void reap(struct lane *l)
 {
 	CURLMsg *message;
 	int n_left;
 
-	while ((message = curl_multi_info_read(h->multi, &n_left))) {
+	while ((message = curl_multi_info_read(l->multi, &n_left))) {
 		struct attempt *a = NULL;
 		unsigned detail = 0;
 
@@ -107,7 +120,7 @@ static void reap(struct http *h)
 
 static void on_socket(void *arg, int fd, uint32_t events)
 {
-	struct http *h = arg;
+	struct lane *l = arg;
 	int n_running, what = 0;
 
 	if (events & (EPOLLIN | EPOLLHUP))
@@ -116,28 +129,28 @@ static void on_socket(void *arg, int fd, uint32_t events)
 		what |= CURL_CSELECT_OUT;
 	if (events & EPOLLERR)
 		what |= CURL_CSELECT_ERR;
-	curl_multi_socket_action(h->multi, fd, what, &n_running);
-	reap(h);
+	curl_multi_socket_action(l->multi, fd, what, &n_running);
+	reap(l);
 }
 
 static void on_timer(void *arg)
 {
-	struct http *h = arg;
+	struct lane *l = arg;
 	int n_running;
 
-	curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &n_running);
-	reap(h);
+	curl_multi_socket_action(l->multi, CURL_SOCKET_TIMEOUT, 0, &n_running);
+	reap(l);
 }
 
 /* curl asks for another watch on a descriptor; @p known is not NULL once it is watched. */
 static int watch(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 {
-	struct http *h = arg;
+	struct lane *l = arg;
 	uint32_t events = 0;
 
 	(void)easy;
 	if (what == CURL_POLL_REMOVE) {
-		loop_fd_remove(h->loop, fd);
+		loop_fd_remove(l->loop, fd);
 		return 0;
 	}
 	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
@@ -145,43 +158,52 @@ static int watch(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
 		events |= EPOLLOUT;
 	if (known)
-		return loop_fd_set(h->loop, fd, events) ? -1 : 0;
-	curl_multi_assign(h->multi, fd, h);
-	return loop_fd_add(h->loop, fd, events, on_socket, h) ? -1 : 0;
+		return loop_fd_set(l->loop, fd, events) ? -1 : 0;
+	curl_multi_assign(l->multi, fd, l);
+	return loop_fd_add(l->loop, fd, events, on_socket, l) ? -1 : 0;
 }
 
 static int set_timer(CURLM *multi, long after_ms, void *arg)
 {
-	struct http *h = arg;
+	struct lane *l = arg;
 
 	(void)multi;
 	if (after_ms < 0)
-		loop_timer_cancel(h->loop, &h->timer);
-	else if (loop_timer_set(h->loop, &h->timer, clock_mono_ms() + (uint64_t)after_ms))
+		loop_timer_cancel(l->loop, &l->timer);
+	else if (loop_timer_set(l->loop, &l->timer, clock_mono_ms() + (uint64_t)after_ms))
 		return -1;
+	return 0;
+}
+
+static int open_lane(struct lane *l, struct loop *loop)
+{
+	*l = (struct lane){ .loop = loop, .timer = { .cb = on_timer, .arg = l } };
+	l->multi = curl_multi_init();
+	if (!l->multi)
+		return -ENOMEM;
+	curl_multi_setopt(l->multi, CURLMOPT_SOCKETFUNCTION, watch);
+	curl_multi_setopt(l->multi, CURLMOPT_SOCKETDATA, l);
+	curl_multi_setopt(l->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	curl_multi_setopt(l->multi, CURLMOPT_TIMERDATA, l);
+	curl_multi_setopt(l->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
 	return 0;
 }
 
 int http_open(struct loop *loop, struct http **out)
 {
 	struct http *h = calloc(1, sizeof(*h));
+	int rc = 0;
 
 	if (!h || curl_global_init(CURL_GLOBAL_DEFAULT)) {
 		free(h);
 		return -ENOMEM;
 	}
-	h->loop = loop;
-	h->timer = (struct loop_timer){ .cb = on_timer, .arg = h };
-	h->multi = curl_multi_init();
-	if (!h->multi) {
-		free(h);
-		return -ENOMEM;
+	for (int i = 0; i < LANES && !rc; i++)
+		rc = open_lane(&h->lanes[i], loop);
+	if (rc) {
+		http_close(h);
+		return rc;
 	}
-	curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, watch);
-	curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
-	curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-	curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
-	curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
 	*out = h;
 	return 0;
 }
@@ -192,8 +214,10 @@ void http_close(struct http *h)
 		return;
 	while (h->n_spare)
 		curl_easy_cleanup(h->spare[--h->n_spare]);
-	curl_multi_cleanup(h->multi);
-	loop_timer_cancel(h->loop, &h->timer);
+	for (int i = 0; i < LANES && h->lanes[i].multi; i++) {
+		curl_multi_cleanup(h->lanes[i].multi);
+		loop_timer_cancel(h->lanes[i].loop, &h->lanes[i].timer);
+	}
 	free(h);
 	curl_global_cleanup();
 }
@@ -235,7 +259,38 @@ static struct curl_slist *make_headers(const struct attempt_spec *spec)
 	return longer;
 }
 
-static CURLcode set_options(CURL *easy, struct attempt *a)
+#define SET(option, value)                                                                         \
+	if (!code)                                                                                 \
+	code = curl_easy_setopt(easy, option, value)
+
+/* A new easy handle with what all attempts have in common. NULL: out of memory */
+static CURL *make_easy(void)
+{
+	CURL *easy = curl_easy_init();
+	CURLcode code = easy ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+
+	SET(CURLOPT_PATH_AS_IS, 1L);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+	SET(CURLOPT_PROXY, "");
+	SET(CURLOPT_PROTOCOLS_STR, "http");
+	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(CURLOPT_HTTP09_ALLOWED, 0L);
+	SET(CURLOPT_USERAGENT, "weir-health");
+	SET(CURLOPT_FRESH_CONNECT, 1L);
+	SET(CURLOPT_FORBID_REUSE, 1L);
+	SET(CURLOPT_BUFFERSIZE, (long)READ_MAX);
+	SET(CURLOPT_TCP_NODELAY, 0L); /* one write is all that is sent */
+	SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	SET(CURLOPT_WRITEFUNCTION, take_body);
+	if (code) {
+		curl_easy_cleanup(easy);
+		return NULL;
+	}
+	return easy;
+}
+
+static CURLcode set_target(CURL *easy, struct attempt *a)
 {
 	char url[ADDR_TEXT_MAX + 1100], text[ADDR_TEXT_MAX];
 	CURLcode code = CURLE_OK;
@@ -244,39 +299,28 @@ static CURLcode set_options(CURL *easy, struct attempt *a)
 	snprintf(url, sizeof(url),
 	         addr_is4(&a->spec->address) ? "http://%s:%u%s" : "http://[%s]:%u%s", text,
 	         a->spec->port, a->spec->path);
-#define SET(option, value)                                                                         \
-	if (!code)                                                                                 \
-	code = curl_easy_setopt(easy, option, value)
 	SET(CURLOPT_URL, url);
-	SET(CURLOPT_PATH_AS_IS, 1L);
 	SET(CURLOPT_PRIVATE, a);
-	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_PROXY, "");
-	SET(CURLOPT_PROTOCOLS_STR, "http");
-	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	SET(CURLOPT_HTTP09_ALLOWED, 0L);
-	SET(CURLOPT_USERAGENT, "weir-health");
 	SET(CURLOPT_HTTPHEADER, (struct curl_slist *)a->headers);
-	SET(CURLOPT_FRESH_CONNECT, 1L);
-	SET(CURLOPT_FORBID_REUSE, 1L);
-	SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	SET(CURLOPT_OPENSOCKETDATA, a);
-	SET(CURLOPT_WRITEFUNCTION, take_body);
 	SET(CURLOPT_WRITEDATA, a);
-#undef SET
 	return code;
 }
+#undef SET
 
 enum health_reason http_start(struct http *h, struct attempt *a)
 {
-	CURL *easy = h->n_spare ? h->spare[--h->n_spare] : curl_easy_init();
+	struct lane *lane = &h->lanes[h->next_lane++ % LANES];
+	CURL *easy = h->n_spare ? h->spare[--h->n_spare] : make_easy();
 
+	if (!easy)
+		return HEALTH_REASON_LOCAL;
 	a->easy = easy;
-	a->headers = easy ? make_headers(a->spec) : NULL;
-	if (!a->headers || set_options(easy, a) || curl_multi_add_handle(h->multi, easy)) {
-		if (easy)
-			release(h, a);
+	a->headers = make_headers(a->spec);
+	if (!a->headers || set_target(easy, a) || curl_multi_add_handle(lane->multi, easy)) {
+		release(h, a);
 		return HEALTH_REASON_LOCAL;
 	}
+	a->lane = lane;
 	return HEALTH_REASON_NONE;
 }

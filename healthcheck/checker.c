@@ -34,10 +34,13 @@ static void set_timer(struct target *t, uint64_t at_ms)
 		log_error("no-memory", "for=%s", "timer");
 }
 
-static void publish(struct checker *c, int place, health_word word)
+/* @return whether the word is another one than before */
+static bool publish(struct checker *c, int place, health_word word)
 {
-	if (place >= 0 && health_write(page_payload(c->page), place, word))
-		page_publish(c->page);
+	if (place < 0 || !health_write(page_payload(c->page), place, word))
+		return false;
+	page_publish(c->page);
+	return true;
 }
 
 /* Services of the own site, once a turn at most. */
@@ -66,8 +69,7 @@ static void show(struct target *t)
 {
 	struct checker *c = t->checker;
 
-	publish(c, t->place, target_word(t));
-	if (t->pool && !c->derive_timer.place)
+	if (publish(c, t->place, target_word(t)) && t->pool && !c->derive_timer.place)
 		loop_timer_set(c->loop, &c->derive_timer, 0);
 }
 
@@ -106,7 +108,8 @@ static bool all_fail(const struct target *t)
 static void schedule(struct target *t, uint64_t now_ms)
 {
 	t->phase = TARGET_IDLE;
-	t->due_ms = pace_next(&t->pace, t->sent_ms, now_ms, verdict_in_doubt(t->verdict),
+	/* A checker that is late has no time for more probes than usual. */
+	t->due_ms = pace_next(&t->pace, t->sent_ms, now_ms, verdict_in_doubt(t->verdict) && !t->late,
 	                      next_random(t->checker));
 	set_timer(t, t->due_ms);
 }
@@ -227,6 +230,10 @@ static void second_step(struct target *t, uint64_t now_ms)
 	t->late = t->late || pace_is_late(&t->pace, t->deadline_ms, now_ms);
 	if (attempt_look(&t->attempts[0]))
 		return;
+	if (t->late) { /* no result has a vote any more */
+		end_round(t, HEALTH_REASON_TIMEOUT, 0);
+		return;
+	}
 	t->phase = TARGET_SECOND;
 	t->deadline_ms = t->sent_ms + t->pace.timeout_ms;
 	if (t->deadline_ms < now_ms)
