@@ -64,7 +64,7 @@ static enum health_reason reason_of(struct attempt *a, CURLcode code, unsigned *
 	case CURLE_SEND_ERROR:
 	case CURLE_GOT_NOTHING:
 	case CURLE_PARTIAL_FILE:
-		*detail = (unsigned)error;
+		*detail = 0; /* the errno may be an earlier transfer's */
 		return HEALTH_REASON_RESET;
 	case CURLE_URL_MALFORMAT:
 		*detail = EINVAL;

@@ -109,8 +109,8 @@ static void schedule(struct target *t, uint64_t now_ms)
 {
 	t->phase = TARGET_IDLE;
 	/* A checker that is late has no time for more probes than usual. */
-	t->due_ms = pace_next(&t->pace, t->sent_ms, now_ms, verdict_in_doubt(t->verdict) && !t->late,
-	                      next_random(t->checker));
+	t->due_ms = pace_next(&t->pace, t->sent_ms, now_ms,
+	                      verdict_in_doubt(t->verdict) && !t->late, next_random(t->checker));
 	set_timer(t, t->due_ms);
 }
 

@@ -35,7 +35,9 @@ struct controls {
 	control_cb *on_answer;
 	void *arg;
 	struct loop_timer timer;
-	int udp, icmp4, icmp6;
+	int reflector_error; /* why there is none */
+	int udp;             /* -1 while there is no loopback */
+	int icmp4, icmp6;
 	uint16_t id;
 	size_t n; /* controls[0] is the reflector */
 	struct control controls[CONTROLS_MAX];
@@ -148,6 +150,49 @@ static void send_icmp(struct controls *c, const struct control *k, const struct 
 	              (struct sockaddr *)&to, size);
 }
 
+/* A datagram socket on loopback that is connected to itself. */
+static int make_reflector(int *out)
+{
+	struct sockaddr_in self = { .sin_family = AF_INET,
+		                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(self);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&self, size) ||
+	    getsockname(fd, (struct sockaddr *)&self, &size) ||
+	    connect(fd, (struct sockaddr *)&self, size)) {
+		int rc = -errno;
+
+		close(fd);
+		return rc;
+	}
+	*out = fd;
+	return 0;
+}
+
+/* Open the reflector, unless it is; without it no silence is evidence, which is no reason to stop. */
+static void open_reflector(struct controls *c)
+{
+	int fd = -1, rc;
+
+	if (c->udp >= 0)
+		return;
+	rc = make_reflector(&fd);
+	if (!rc) {
+		rc = loop_fd_add(c->loop, fd, EPOLLIN, on_udp, c);
+		if (rc)
+			close(fd);
+	}
+	if (!rc)
+		c->udp = fd;
+	else if (rc != c->reflector_error)
+		log_error("no-reflector", "address=127.0.0.1 error=%s effect=%s", strerror(-rc),
+		          "silence-is-no-evidence");
+	c->reflector_error = rc;
+}
+
 static void ask(struct controls *c, uint32_t i, uint64_t now_ms)
 {
 	struct control *k = &c->controls[i];
@@ -159,10 +204,12 @@ static void ask(struct controls *c, uint32_t i, uint64_t now_ms)
 	k->n_asked++;
 	if (!k->waiting_ms)
 		k->waiting_ms = now_ms;
-	if (i == 0)
+	if (i == 0) {
+		open_reflector(c);
 		(void)!send(c->udp, &p, sizeof(p), MSG_DONTWAIT);
-	else
+	} else {
 		send_icmp(c, k, &p);
+	}
 }
 
 void controls_ask(struct controls *c)
@@ -190,28 +237,6 @@ static void on_timer(void *arg)
 	}
 	controls_ask(c);
 	loop_timer_set(c->loop, &c->timer, now_ms + CONTROL_IDLE_MS);
-}
-
-/* A datagram socket on loopback that is connected to itself. */
-static int open_reflector(int *out)
-{
-	struct sockaddr_in self = { .sin_family = AF_INET,
-		                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t size = sizeof(self);
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&self, size) ||
-	    getsockname(fd, (struct sockaddr *)&self, &size) ||
-	    connect(fd, (struct sockaddr *)&self, size)) {
-		int rc = -errno;
-
-		close(fd);
-		return rc;
-	}
-	*out = fd;
-	return 0;
 }
 
 /* A raw ICMP socket that hears echo replies only. */
@@ -244,7 +269,7 @@ static int open_icmp(bool is4, int *out)
 int controls_open(struct loop *loop, control_cb *on_answer, void *arg, struct controls **out)
 {
 	struct controls *c = calloc(1, sizeof(*c));
-	int rc;
+	int rc = 0;
 
 	if (!c)
 		return -ENOMEM;
@@ -253,13 +278,11 @@ int controls_open(struct loop *loop, control_cb *on_answer, void *arg, struct co
 	c->id = (uint16_t)getpid();
 	c->timer = (struct loop_timer){ .cb = on_timer, .arg = c };
 	c->controls[0].address = addr_from4((const uint8_t[]){ 127, 0, 0, 1 });
-	rc = open_reflector(&c->udp);
-	if (!rc)
-		rc = loop_fd_add(loop, c->udp, EPOLLIN, on_udp, c);
+	open_reflector(c);
 	/* Without the right to open them, controls outside stay silent: no silence is evidence then. */
-	if (!rc && (open_icmp(true, &c->icmp4) || open_icmp(false, &c->icmp6)))
+	if (open_icmp(true, &c->icmp4) || open_icmp(false, &c->icmp6))
 		log_warn("control-sockets", "error=%s", "no-raw-sockets");
-	if (!rc && c->icmp4 >= 0)
+	if (c->icmp4 >= 0)
 		rc = loop_fd_add(loop, c->icmp4, EPOLLIN, on_icmp, c);
 	if (!rc && c->icmp6 >= 0)
 		rc = loop_fd_add(loop, c->icmp6, EPOLLIN, on_icmp, c);

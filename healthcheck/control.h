@@ -37,7 +37,10 @@ struct control_view {
 /** Called when an answer came. */
 typedef void control_cb(void *arg);
 
-/** Open sockets and start asking. Without CAP_NET_RAW the controls outside stay silent. @return 0 or -errno */
+/**
+ * Open sockets and start asking. Without CAP_NET_RAW the controls outside stay silent, without a loopback the
+ * reflector does, until there is one. @return 0 or -errno
+ */
 int controls_open(struct loop *loop, control_cb *on_answer, void *arg, struct controls **out);
 void controls_close(struct controls *c);
 /** Set the node's controls; those above CONTROLS_MAX - 1 are left out. */

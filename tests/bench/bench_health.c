@@ -41,8 +41,9 @@
 #define TARGETS     20000u
 #define INTERVAL_MS 4000u
 #define CHECKER_S   6u
-#define REQUEST     "GET / HTTP/1.1\r\nHost: 127.1.0.1:7080\r\nUser-Agent: weir-health\r\nConnection: close\r\n\r\n"
-#define ANSWER      "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+#define REQUEST                                                                                    \
+	"GET / HTTP/1.1\r\nHost: 127.1.0.1:7080\r\nUser-Agent: weir-health\r\nConnection: close\r\n\r\n"
+#define ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 
 struct cost {
 	double us, per_s; /* of CPU a probe; probes a second of wall time */
@@ -72,8 +73,8 @@ static void enter_namespace(void)
 /* The i-th target: one of 250 * 250 addresses. */
 static struct addr address_of(unsigned i)
 {
-	return addr_from4((const uint8_t[]){ 127, 1, (uint8_t)(i / 250 % 250),
-	                                     (uint8_t)(i % 250 + 1) });
+	return addr_from4(
+	        (const uint8_t[]){ 127, 1, (uint8_t)(i / 250 % 250), (uint8_t)(i % 250 + 1) });
 }
 
 /* The server */
@@ -390,8 +391,9 @@ static struct cost whole(bool is_http)
 	if (!mkdtemp(dir))
 		die(dir, errno);
 	snprintf(path, sizeof(path), "%s/page", dir);
-	if (loop_open(&loop) || page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT,
-	                                    sizeof(struct health_page), &page) ||
+	if (loop_open(&loop) ||
+	    page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, sizeof(struct health_page),
+	                &page) ||
 	    checker_open(&checker, loop, page, NULL) ||
 	    checker_take(&checker, read_model(dir, is_http), NULL, 0))
 		die("checker", ENOMEM);
@@ -421,11 +423,11 @@ static int by_us(const void *a, const void *b)
 static void show(json_t *all, const char *name, struct cost *c, int n, struct cost *reference)
 {
 	qsort(c, (size_t)n, sizeof(*c), by_us);
-	json_array_append_new(
-	        all, json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:n, s:n}", "name", name, "unit",
-	                       "us of CPU a probe", "min", c[0].us, "median", c[n / 2].us,
-	                       "reference", reference[0].us, "reference_median",
-	                       reference[ROUNDS / 2].us, "target", "met"));
+	json_array_append_new(all, json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:n, s:n}", "name",
+	                                     name, "unit", "us of CPU a probe", "min", c[0].us,
+	                                     "median", c[n / 2].us, "reference", reference[0].us,
+	                                     "reference_median", reference[ROUNDS / 2].us, "target",
+	                                     "met"));
 	printf("%-22s %8.1f %8.1f %12.1f %12.0f\n", name, c[0].us, c[n / 2].us,
 	       reference[ROUNDS / 2].us, c[n / 2].per_s);
 	fflush(stdout);

@@ -254,6 +254,47 @@ static void set_answering_pings(bool answering)
 	fclose(f);
 }
 
+static bool set_loopback(bool up)
+{
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = up ? IFF_UP : 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool ok = fd >= 0 && !ioctl(fd, SIOCSIFFLAGS, &lo);
+
+	close(fd);
+	return ok;
+}
+
+static bool reflector_is_silent(void)
+{
+	struct control_view view[CONTROLS_MAX];
+
+	assert_true(controls_view(run.checker.controls, view) >= 1);
+	assert_true(view[0].is_reflector);
+	return view[0].silent;
+}
+
+/* The last test: its namespace is a new one, with a loopback that was never up. */
+static void without_a_loopback_nothing_is_judged_until_it_is_there(void **state)
+{
+	(void)state;
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	start(tcp, "");
+	for (int i = 0; i < 500 && !reflector_is_silent(); i++)
+		run_for(20);
+	assert_true(reflector_is_silent());
+	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UNKNOWN);
+	assert_true(health_inconclusive(word(id_of("b1"))));
+	assert_true(set_loopback(true));
+	int client, fd = silent_at("127.0.0.11", &client), other = listen_at("127.0.0.12", 512);
+	await(id_of("b2"), HEALTH_UP);
+	await(id_of("b1"), HEALTH_DOWN); /* by silence: the reflector answers */
+	assert_false(reflector_is_silent());
+	forget();
+	close(fd);
+	close(client);
+	close(other);
+}
+
 static void a_control_that_answered_before_is_no_witness_for_now(void **state)
 {
 	(void)state;
@@ -344,6 +385,7 @@ static void a_server_that_takes_requests_and_says_nothing_is_down(void **state)
 	await_reason(id_of("b1"), HEALTH_REASON_TIMEOUT);
 	await(id_of("b2"), HEALTH_DOWN);
 	await_reason(id_of("b2"), HEALTH_REASON_RESET);
+	assert_int_equal(target("b2")->last_detail, 0);
 	await(id_of("b3"), HEALTH_UP);
 	end(hangs_up);
 	end(good);
@@ -425,15 +467,9 @@ static void control_lines_are_answered_whatever_they_hold(void **state)
 /* A network of our own: loopback with the VIP on it, and nothing else. */
 static bool enter_namespace(void)
 {
-	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
-	int fd;
-
 	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET))
 		return false;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool ok = fd >= 0 && !ioctl(fd, SIOCSIFFLAGS, &lo);
-	close(fd);
-	return ok && !system("ip addr add 203.0.113.10/32 dev lo");
+	return set_loopback(true) && !system("ip addr add 203.0.113.10/32 dev lo");
 }
 
 int main(void)
@@ -451,6 +487,7 @@ int main(void)
 		cmocka_unit_test(a_server_that_takes_requests_and_says_nothing_is_down),
 		cmocka_unit_test(a_document_taken_in_the_middle_of_probes_keeps_verdicts),
 		cmocka_unit_test(control_lines_are_answered_whatever_they_hold),
+		cmocka_unit_test(without_a_loopback_nothing_is_judged_until_it_is_there),
 	};
 
 	if (!enter_namespace())
