@@ -384,8 +384,8 @@ static struct cost whole(bool is_http)
 {
 	static struct checker checker;
 	char dir[] = "/tmp/weir-bench-XXXXXX", path[64];
-	struct loop *loop;
-	struct page *page;
+	struct loop *loop = NULL;
+	struct page *page = NULL;
 	struct cost c;
 
 	if (!mkdtemp(dir))
