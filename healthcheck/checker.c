@@ -43,6 +43,46 @@ static bool publish(struct checker *c, int place, health_word word)
 	return true;
 }
 
+static void log_turn(const struct target *t)
+{
+	bool is_up = target_state(t) == HEALTH_UP;
+
+	log_at(is_up ? LOG_NOTICE : LOG_WARNING, is_up ? "target-up" : "target-down",
+	       "%s=%s %s=%s why=%s detail=%u damped=%d", t->pool ? "pool" : "service",
+	       t->pool ? t->pool->name : t->service->name, t->pool ? "backend" : "site",
+	       t->pool ? t->backend->name : t->site->name, health_reason_text(t->last),
+	       t->last_detail, t->damp.held);
+}
+
+/* What is to be known when the published state is not @p before any more. */
+static void note_turn(struct target *t, enum health_state before)
+{
+	struct checker *c = t->checker;
+
+	if (target_state(t) == before)
+		return;
+	t->since_s = clock_wall_ms() / 1000;
+	c->changed = true;
+	add(target_state(t) == HEALTH_UP ? c->words.turned_up : c->words.turned_down, 1);
+	log_turn(t);
+}
+
+/* A pool of which nothing is up gets back one that damping holds, if it answers. */
+static void spare_last(struct checker *c)
+{
+	for (size_t i = 0; i < c->targets->n; i++) {
+		struct target *t = &c->targets->items[i];
+
+		if (!t->damp.held || t->spared || verdict_state(t->verdict) != HEALTH_UP ||
+		    c->targets->tallies[t->pool->index].n_up)
+			continue;
+		t->spared = true;
+		note_turn(t, HEALTH_DOWN);
+		publish(c, t->place, target_word(t));
+		c->targets->tallies[t->pool->index].n_up = 1;
+	}
+}
+
 /* Services of the own site, once a turn at most. */
 static void on_derive(void *arg)
 {
@@ -51,6 +91,7 @@ static void on_derive(void *arg)
 	int64_t now_s = clock_wall_ms() / 1000;
 
 	targets_tally(t);
+	spare_last(c);
 	for (size_t i = 0; i < t->n_derived; i++) {
 		struct derived *d = &t->derived[i];
 		const struct tally *y = &t->tallies[d->pool->index];
@@ -71,17 +112,6 @@ static void show(struct target *t)
 
 	if (publish(c, t->place, target_word(t)) && t->pool && !c->derive_timer.place)
 		loop_timer_set(c->loop, &c->derive_timer, 0);
-}
-
-static void log_turn(const struct target *t)
-{
-	bool is_up = verdict_state(t->verdict) == HEALTH_UP;
-
-	log_at(is_up ? LOG_NOTICE : LOG_WARNING, is_up ? "target-up" : "target-down",
-	       "%s=%s %s=%s why=%s detail=%u", t->pool ? "pool" : "service",
-	       t->pool ? t->pool->name : t->service->name, t->pool ? "backend" : "site",
-	       t->pool ? t->backend->name : t->site->name, health_reason_text(t->last),
-	       t->last_detail);
 }
 
 static void set_failing(struct target *t, bool failing)
@@ -114,14 +144,29 @@ static void schedule(struct target *t, uint64_t now_ms)
 	set_timer(t, t->due_ms);
 }
 
+/* The verdict and its damping after a vote. */
+static void feed(struct target *t, enum verdict_vote v, uint64_t now_ms)
+{
+	enum health_state before = verdict_state(t->verdict);
+
+	t->verdict = verdict_feed(t->verdict, v, &t->rule);
+	if (before == HEALTH_UP && verdict_state(t->verdict) == HEALTH_DOWN) {
+		damp_turn(&t->damp, &t->damp_rule, now_ms);
+		t->checker->changed = true;
+	}
+	if (!damp_pass(&t->damp, &t->damp_rule, now_ms) || verdict_state(t->verdict) != HEALTH_UP)
+		t->spared = false;
+	else if (t->checker->targets->tallies[t->pool->index].n_up > t->spared)
+		t->spared = false; /* others are up */
+}
+
 /* The last step of a round: the vote, the word, the next probe. */
 static void vote(struct target *t, enum verdict_vote v)
 {
-	struct checker *c = t->checker;
-	enum health_state before = verdict_state(t->verdict);
+	enum health_state before = target_state(t);
 	uint64_t now_ms = clock_mono_ms();
 
-	t->verdict = verdict_feed(t->verdict, v, &t->rule);
+	feed(t, v, now_ms);
 	t->inconclusive = v == VERDICT_INCONCLUSIVE;
 	t->counts.ok += v == VERDICT_OK;
 	t->counts.failed += v == VERDICT_FAIL;
@@ -130,14 +175,7 @@ static void vote(struct target *t, enum verdict_vote v)
 		t->restored = false;
 		set_failing(t, v == VERDICT_FAIL);
 	}
-	if (verdict_state(t->verdict) != before) {
-		t->since_s = clock_wall_ms() / 1000;
-		c->changed = true;
-		add(verdict_state(t->verdict) == HEALTH_UP ? c->words.turned_up
-		                                           : c->words.turned_down,
-		    1);
-		log_turn(t);
-	}
+	note_turn(t, before);
 	t->done_ms = now_ms;
 	show(t);
 	schedule(t, now_ms);
@@ -339,10 +377,13 @@ static void inherit(struct checker *c, struct target *t, const struct saved_word
 	}
 	if (place >= 0)
 		target_restore(t, health_read(page, place));
-	if (!t->restored && n_saved)
+	if (n_saved)
 		kept = bsearch(&key, saved, n_saved, sizeof(*saved), by_saved);
-	if (kept)
+	if (kept && !t->restored)
 		target_restore(t, kept->word);
+	if (kept)
+		t->damp = damp_restore(kept->penalty, health_damped(kept->word), kept->age_ms,
+		                       &t->damp_rule, clock_mono_ms());
 }
 
 static int set_page(struct checker *c, struct targets *t)

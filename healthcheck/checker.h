@@ -64,6 +64,8 @@ void checker_close(struct checker *c);
 struct saved_word {
 	uint64_t target;
 	health_word word;
+	double penalty;  /* of struct damp */
+	uint64_t age_ms; /* of the penalty */
 };
 
 /*

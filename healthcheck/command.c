@@ -58,7 +58,7 @@ static const char *why_no_vote(const struct target *t)
 	return "controls silent";
 }
 
-#define SENTENCE_MAX 200
+#define SENTENCE_MAX 240
 
 static void result_text(const struct target *t, char *out, size_t n)
 {
@@ -86,9 +86,16 @@ static void result_text(const struct target *t, char *out, size_t n)
 	}
 }
 
+/* When damping lets go of the target, in wall time. */
+static int64_t damp_end_ms(const struct target *t, uint64_t now_ms)
+{
+	return clock_wall_ms() + (int64_t)damp_left_ms(&t->damp, &t->damp_rule, now_ms);
+}
+
 /* "no answer within 200 ms, 30 ms ago; no vote: late" */
 static const char *sentence(const struct target *t, uint64_t now_ms, char out[SENTENCE_MAX])
 {
+	char until[CLOCK_TEXT_MAX];
 	size_t n;
 
 	result_text(t, out, SENTENCE_MAX);
@@ -97,7 +104,13 @@ static const char *sentence(const struct target *t, uint64_t now_ms, char out[SE
 		n += (size_t)snprintf(out + n, SENTENCE_MAX - n, ", %llu ms ago",
 		                      (unsigned long long)(now_ms - t->done_ms));
 	if (t->inconclusive && n < SENTENCE_MAX)
-		snprintf(out + n, SENTENCE_MAX - n, "; no vote: %s", why_no_vote(t));
+		n += (size_t)snprintf(out + n, SENTENCE_MAX - n, "; no vote: %s", why_no_vote(t));
+	if (t->damp.held && n < SENTENCE_MAX)
+		snprintf(out + n, SENTENCE_MAX - n, "; flapping (%.1f turns): %s %s",
+		         t->damp.penalty,
+		         t->spared ? "kept up as the last of its pool, else down until"
+		                   : "held down until",
+		         clock_text(damp_end_ms(t, now_ms), until));
 	return out;
 }
 
@@ -110,11 +123,12 @@ static json_t *row_of(const struct target *t)
 	if (!row)
 		return NULL;
 	set_names(row, t);
-	json_object_set_new(row, "state",
-	                    json_string(health_state_text(verdict_state(t->verdict))));
+	json_object_set_new(row, "state", json_string(health_state_text(target_state(t))));
 	json_object_set_new(row, "in_doubt", json_boolean(verdict_in_doubt(t->verdict)));
 	json_object_set_new(row, "inconclusive", json_boolean(t->inconclusive));
 	json_object_set_new(row, "restored", json_boolean(t->restored));
+	json_object_set_new(row, "damped", json_boolean(t->damp.held));
+	set_time(row, "damped_until", t->damp.held ? damp_end_ms(t, now_ms) / 1000 : 0);
 	set_time(row, "since", t->since_s);
 	json_object_set_new(row, "last", json_string(health_reason_text(t->last)));
 	json_object_set_new(row, "detail", json_integer(t->last_detail));

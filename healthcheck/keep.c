@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "healthcheck/keep.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -9,24 +10,31 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HEAD "weir-verdicts 1\n"
+#include "base/clock.h"
+
+#define HEAD1 "weir-verdicts 1\n"
+#define HEAD2 "weir-verdicts 2 "
 
 /* The file's text. NULL: out of memory */
 static char *text_of(const struct targets *t, size_t *n_text)
 {
 	char *text = NULL;
 	size_t n = 0;
+	uint64_t now_ms = clock_mono_ms();
 	FILE *f = open_memstream(&text, n_text);
 
 	if (!f)
 		return NULL;
-	fputs(HEAD, f);
+	fprintf(f, HEAD2 "%" PRId64 "\n", clock_wall_ms());
 	for (size_t i = 0; i < t->n; i++) {
 		const struct target *x = &t->items[i];
+		struct damp damp = x->damp;
 
 		if (verdict_state(x->verdict) == HEALTH_UNKNOWN)
 			continue;
-		fprintf(f, "%016" PRIx64 " %016" PRIx64 "\n", x->id, target_word(x));
+		damp_pass(&damp, &x->damp_rule, now_ms);
+		fprintf(f, "%016" PRIx64 " %016" PRIx64 " %.0f\n", x->id, target_word(x),
+		        damp.penalty * 1000);
 		n++;
 	}
 	fprintf(f, "end %zu\n", n);
@@ -117,26 +125,61 @@ static int by_target(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* The first line. @return 0 with how old the file is, or -EPROTO */
+static int read_head(FILE *f, bool *has_penalties, uint64_t *age_ms)
+{
+	char line[64];
+	int64_t at_ms, now_ms = clock_wall_ms();
+	int end = -1;
+
+	*age_ms = 0;
+	if (!fgets(line, sizeof(line), f))
+		return -EPROTO;
+	*has_penalties = strcmp(line, HEAD1) != 0;
+	if (!*has_penalties)
+		return 0;
+	if (sscanf(line, HEAD2 "%" SCNd64 "%n", &at_ms, &end) != 1 || end < 0 || line[end] != '\n')
+		return -EPROTO;
+	if (now_ms > at_ms)
+		*age_ms = (uint64_t)(now_ms - at_ms);
+	return 0;
+}
+
+/* "TARGET WORD" or "TARGET WORD PENALTY" */
+static bool read_word(const char *line, bool has_penalty, struct saved_word *w)
+{
+	uint32_t milli = 0;
+	int end = -1, more = 0;
+
+	if (sscanf(line, "%16" SCNx64 " %16" SCNx64 "%n", &w->target, &w->word, &end) != 2 ||
+	    end < 0)
+		return false;
+	if (has_penalty && (line[end] != ' ' || !isdigit((unsigned char)line[end + 1]) ||
+	                    sscanf(line + end, " %9" SCNu32 "%n", &milli, &more) != 1))
+		return false;
+	w->penalty = milli / 1000.0;
+	return line[end + more] == '\n';
+}
+
 static int read_all(FILE *f, struct saved_word *words, size_t *n)
 {
 	char line[64];
 	size_t n_words = 0, n_said;
+	bool has_penalties;
+	uint64_t age_ms;
 	int end = 0;
 
-	if (!fgets(line, sizeof(line), f) || strcmp(line, HEAD))
+	if (read_head(f, &has_penalties, &age_ms))
 		return -EPROTO;
 	while (fgets(line, sizeof(line), f)) {
-		struct saved_word w;
+		struct saved_word w = { .age_ms = age_ms };
 
 		end = -1;
 		if (sscanf(line, "end %zu%n", &n_said, &end) == 1 && end > 0 && line[end] == '\n') {
 			*n = n_words;
 			return n_said == n_words ? 0 : -EPROTO;
 		}
-		end = -1;
-		if (n_words >= HEALTH_TARGETS_MAX ||
-		    sscanf(line, "%16" SCNx64 " %16" SCNx64 "%n", &w.target, &w.word, &end) != 2 ||
-		    end < 0 || line[end] != '\n')
+		if (n_words >= HEALTH_TARGETS_MAX || !read_word(line, has_penalties, &w))
 			return -EPROTO;
 		words[n_words++] = w;
 	}

@@ -117,7 +117,7 @@ static void count_targets(struct checker *c)
 	uint64_t n_down = 0;
 
 	for (size_t i = 0; c->targets && i < c->targets->n; i++)
-		n_down += verdict_state(c->targets->items[i].verdict) == HEALTH_DOWN;
+		n_down += target_state(&c->targets->items[i]) == HEALTH_DOWN;
 	stats_set(c->words.targets, c->targets ? c->targets->n : 0);
 	stats_set(c->words.down, n_down);
 }

@@ -18,6 +18,10 @@ static void set_check(struct target *t, const struct model_check *check)
 		                 .fast_interval_ms = check->fast_interval_ms,
 		                 .timeout_ms = check->timeout_ms };
 	t->rule = (struct verdict_rule){ .rise = check->rise, .fall = check->fall };
+	if (t->pool)
+		t->damp_rule = (struct damp_rule){ .turns = check->damp_turns,
+			                           .half_life_ms = check->damp_half_life_ms,
+			                           .max_ms = check->damp_max_ms };
 }
 
 static uint16_t first_port(uint16_t a, uint16_t b, uint16_t c)
@@ -220,6 +224,8 @@ void target_inherit(struct target *t, const struct target *old)
 	t->restored = old->restored;
 	t->inconclusive = old->inconclusive;
 	t->failing = old->failing;
+	t->damp = old->damp;
+	t->spared = old->spared;
 	t->last = old->last;
 	t->last_detail = old->last_detail;
 	t->last_late = old->last_late;
@@ -238,9 +244,17 @@ void target_restore(struct target *t, health_word word)
 		return;
 	t->verdict = verdict_of(health_state(word));
 	t->restored = true;
+	t->spared = health_damped(word) && health_state(word) == HEALTH_UP;
 	t->since_s = health_since_s(word);
 	t->last = health_reason(word) < HEALTH_REASON_COUNT ? health_reason(word)
 	                                                    : HEALTH_REASON_NONE;
+}
+
+enum health_state target_state(const struct target *t)
+{
+	enum health_state state = verdict_state(t->verdict);
+
+	return state == HEALTH_UP && t->damp.held && !t->spared ? HEALTH_DOWN : state;
 }
 
 health_word target_word(const struct target *t)
@@ -253,12 +267,14 @@ health_word target_word(const struct target *t)
 		marks |= HEALTH_MARK_INCONCLUSIVE;
 	if (t->restored)
 		marks |= HEALTH_MARK_RESTORED;
-	return health_make(verdict_state(t->verdict), marks, t->last, t->since_s);
+	if (t->damp.held)
+		marks |= HEALTH_MARK_DAMPED;
+	return health_make(target_state(t), marks, t->last, t->since_s);
 }
 
 static void tally(struct tally *y, const struct target *x)
 {
-	bool is_up = verdict_state(x->verdict) == HEALTH_UP;
+	bool is_up = target_state(x) == HEALTH_UP;
 
 	y->n++;
 	y->n_up += is_up;

@@ -13,6 +13,7 @@
 
 #include "base/loop.h"
 #include "healthcheck/attempt.h"
+#include "healthcheck/damp.h"
 #include "healthcheck/pace.h"
 #include "healthcheck/verdict.h"
 #include "weir/health.h"
@@ -43,10 +44,13 @@ struct target {
 	struct attempt_spec spec;
 	struct pace pace;
 	struct verdict_rule rule;
-	int place; /* in the health page */
+	struct damp_rule damp_rule; /* turns 0 for what is no backend */
+	int place;                  /* in the health page */
 
 	verdict_word verdict;
 	bool restored, inconclusive, failing;
+	struct damp damp;
+	bool spared; /* held, but up for want of others */
 	enum health_reason last;
 	unsigned last_detail;
 	bool last_late;
@@ -96,6 +100,8 @@ void targets_free(struct targets *t);
 struct target *targets_find(const struct targets *t, uint64_t id);
 /* Take over what the target's predecessor knew: the verdict and the counts, not what is under way. */
 void target_inherit(struct target *t, const struct target *old);
+/* The state to publish: the verdict's, unless damping holds the target down. */
+enum health_state target_state(const struct target *t);
 /* Start from a word of the health page or of the saved file. */
 void target_restore(struct target *t, health_word word);
 /* The word to publish. */

@@ -269,6 +269,9 @@ static void build_checks(struct build *b)
 			.timeout_ms = at_most_interval(item, SCHEMA_CHECKS_TIMEOUT),
 			.rise = build_n16(item, SCHEMA_CHECKS_RISE),
 			.fall = build_n16(item, SCHEMA_CHECKS_FALL),
+			.damp_turns = build_n16(item, SCHEMA_CHECKS_DAMP_TURNS),
+			.damp_half_life_ms = build_n32(item, SCHEMA_CHECKS_DAMP_HALF_LIFE),
+			.damp_max_ms = build_n32(item, SCHEMA_CHECKS_DAMP_MAX),
 		};
 		checks[i].detect_worst_ms = detect_worst_ms(&checks[i]);
 	}

@@ -152,6 +152,10 @@ static void check_checks(const struct build *b)
 			        "a death is seen after %us at worst, expected at most %us: less "
 			        "interval, timeout or fall",
 			        c->detect_worst_ms / 1000, DETECT_LIMIT_MS / 1000);
+		if (c->damp_turns && c->damp_max_ms < c->damp_half_life_ms)
+			bind_mistake(b->bind, item, SCHEMA_CHECKS_DAMP_MAX,
+			             "%ums is shorter than damp_half_life of %ums", c->damp_max_ms,
+			             c->damp_half_life_ms);
 		if (c->type == MODEL_CHECK_HTTP)
 			check_http(b, c, item);
 	}

@@ -112,6 +112,13 @@
 	  "Good results in a row that make a target up.")                                          \
 	X(CHECKS_FALL, "checks[].fall", "integer", "", "3", "1..100", "",                          \
 	  "Failed results in a row that make it down.")                                            \
+	X(CHECKS_DAMP_TURNS, "checks[].damp_turns", "integer", "", "5", "0..100", "",              \
+	  "A backend that turns to down so often (each turn halves in damp_half_life) is held "    \
+	  "down, unless it is the last of its pool; 0: never.")                                    \
+	X(CHECKS_DAMP_HALF_LIFE, "checks[].damp_half_life", "duration", "ms", "1m", "1s..1h", "",  \
+	  "In what time half of the turns is forgotten; at half of damp_turns the hold ends.")     \
+	X(CHECKS_DAMP_MAX, "checks[].damp_max", "duration", "ms", "5m", "1s..1d", "",              \
+	  "The longest that it is held after its last turn.")                                      \
 	X(POOLS, "pools", "list of groups", "", "", "0..1000", "", "Backends with a check.")       \
 	X(POOLS_NAME, "pools[].name", "name", "", "", "", "R", "Name of the pool.")                \
 	X(POOLS_SITE, "pools[].site", "reference to sites[]", "", "", "", "R",                     \

@@ -206,6 +206,9 @@ static void put_checks(FILE *f, const struct model *m)
 		put_quantity(f, "timeout", KIND_DURATION, c->timeout_ms);
 		put_number(f, "rise", c->rise);
 		put_number(f, "fall", c->fall);
+		put_number(f, "damp_turns", c->damp_turns);
+		put_quantity(f, "damp_half_life", KIND_DURATION, c->damp_half_life_ms);
+		put_quantity(f, "damp_max", KIND_DURATION, c->damp_max_ms);
 		fprintf(f, " }%s", comma(i, m->n_checks));
 	}
 	fputs(");\n", f);

@@ -92,6 +92,8 @@ struct model_check {
 	enum model_via via;
 	uint32_t interval_ms, fast_interval_ms, timeout_ms;
 	uint16_t rise, fall;
+	uint16_t damp_turns; /**< turns to down from which a target is held down; 0: never */
+	uint32_t damp_half_life_ms, damp_max_ms;
 	uint32_t detect_worst_ms; /**< computed: the longest time from death to verdict */
 };
 

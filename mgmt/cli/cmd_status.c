@@ -91,8 +91,8 @@ static void print_health(const json_t *body)
 	       "WHY, MARKS");
 	json_array_foreach(json_object_get(body, "items"), i, t)
 	{
-		static const char *const marks[] = { "in_doubt", "inconclusive", "held",
-			                             "restored" };
+		static const char *const marks[] = { "in_doubt", "inconclusive", "held", "restored",
+			                             "damped" };
 		const json_t *seen = json_object_get(t, "observation");
 		char name[160];
 
@@ -107,7 +107,7 @@ static void print_health(const json_t *body)
 		       api_text(seen, "reason", "-"), api_text(seen, "since", "-"));
 		if (api_text(t, "why", NULL))
 			printf(" %s", api_text(t, "why", ""));
-		for (size_t k = 0; k < 4; k++)
+		for (size_t k = 0; k < sizeof(marks) / sizeof(marks[0]); k++)
 			if (json_is_true(json_object_get(seen, marks[k])))
 				printf(" %s", marks[k]);
 		putchar('\n');

@@ -27,7 +27,7 @@ from world import World  # noqa: E402
 TRIALS, TARGET_MS = 20, 100
 INTERVAL_MS, FAST_MS, TIMEOUT_MS, FALL = 50, 10, 15, 2
 CHECK = (f'type = "http"; port = 80; path = "/healthz"; expect = 200; via = "tunnel"; interval = "{INTERVAL_MS}ms"; '
-         f'fast_interval = "{FAST_MS}ms"; timeout = "{TIMEOUT_MS}ms"; rise = 2; fall = {FALL};')
+         f'fast_interval = "{FAST_MS}ms"; timeout = "{TIMEOUT_MS}ms"; rise = 2; fall = {FALL}; damp_turns = 0;')
 SENDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "failover_sender.py")
 ETH_P_ALL, SO_TIMESTAMPNS = 3, 35
 

@@ -9,7 +9,7 @@ import sys
 import time
 
 import plan as planning
-from net import BUILD, Lab, say, wait_until
+from net import BUILD, Lab, executable, say, wait_until
 from report import Report
 from world import World
 
@@ -116,6 +116,36 @@ def missing_vip(report, world, site, watch):
     wait_until(lambda: all_up(watch), 10, "all are up by the tunnel check again")
 
 
+def flapping(report, world, site, watch):
+    """A backend that dies and returns again and again is held down, its fellows are not; and as the last it is up."""
+    b2, node = site.backends[1], site.node
+    say("b2 dies and returns, until damping holds it")
+    take(node, world, QUICK + ' damp_turns = 3; damp_half_life = "20s"; damp_max = "1m";')
+    for _ in range(12):
+        b2.kill()
+        watch.wait(b2.name, "down", 5, "b2 is down")
+        b2.start()
+        wait_until(lambda: watch.state(b2.name) == "up" or watch.rows()[b2.name]["damped"], 5, "b2 answers", 0.01)
+        if watch.rows()[b2.name]["damped"]:
+            break
+    time.sleep(1)
+    row = watch.rows()[b2.name]
+    report.check(row["state"] == "down" and row["last"] == "ok", "it answers and is held down", row["why"])
+    text = node.host.run([executable("weir"), *node.options, "health"])
+    report.check(any(b2.name in x and "held down until" in x for x in text.splitlines()), "weir health tells until when")
+    say("the others die")
+    for b in (site.backends[0], site.backends[2]):
+        b.kill()
+    watch.wait(b2.name, "up", 5, "the held one is up, being the last")
+    for b in (site.backends[0], site.backends[2]):
+        b.start()
+    watch.wait(site.backends[0].name, "up", 5, "b1 is up")
+    watch.wait(b2.name, "down", 5, "b2 is held again")
+    take(node, world, TUNNEL + " damp_turns = 0;")
+    wait_until(lambda: all_up(watch), 10, "without damping all are up")
+    take(node, world, TUNNEL)
+
+
 def lost_probes(report, world, site, watch, router):
     say("1 % of all packets between node and backends is lost, at a probe every 50 ms")
     take(site.node, world, QUICK)
@@ -217,6 +247,7 @@ def run(report):
         answers_come_from_the_vip(report, site, watch)
         refused_and_silent(report, site, watch, router)
         missing_vip(report, world, site, watch)
+        flapping(report, world, site, watch)
         lost_probes(report, world, site, watch, router)
         cut_off_checker(report, site, watch, router)
         stalled_checker(report, site, watch)

@@ -28,6 +28,7 @@
 #include "fixture.h"
 #include "healthcheck/checker.h"
 #include "healthcheck/command.h"
+#include "healthcheck/keep.h"
 
 #define PORT    7080
 #define SKIPPED 77
@@ -51,15 +52,22 @@ static void on_stop(void *arg)
 	loop_stop(arg);
 }
 
-static void start(const char *check, const char *controls)
+static void start_with(const char *check, const char *controls, const struct saved_word *saved,
+                       size_t n_saved)
 {
 	assert_int_equal(loop_open(&run.loop), 0);
 	assert_int_equal(page_create(fixture_path("page"), HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT,
 	                             sizeof(struct health_page), &run.page),
 	                 0);
 	assert_int_equal(checker_open(&run.checker, run.loop, run.page, NULL), 0);
-	assert_int_equal(checker_take(&run.checker, fixture_model(check, PORT, controls), NULL, 0),
-	                 0);
+	assert_int_equal(
+	        checker_take(&run.checker, fixture_model(check, PORT, controls), saved, n_saved),
+	        0);
+}
+
+static void start(const char *check, const char *controls)
+{
+	start_with(check, controls, NULL, 0);
 }
 
 static void run_for(unsigned ms)
@@ -432,6 +440,97 @@ static void a_document_taken_in_the_middle_of_probes_keeps_verdicts(void **state
 	close(fd);
 }
 
+static const char damped[] = "type = \"tcp\"; interval = \"40ms\"; fast_interval = \"20ms\"; "
+                             "timeout = \"40ms\"; rise = 1; fall = 1; damp_turns = 2; "
+                             "damp_half_life = \"20s\"; damp_max = \"1m\";";
+
+/* Open and close b1's port until damping holds it. @return its listener */
+static int flap_until_held(void)
+{
+	int fd = listen_at("127.0.0.11", 512);
+
+	for (int i = 0; i < 20; i++) {
+		await(id_of("b1"), HEALTH_UP);
+		close(fd);
+		await(id_of("b1"), HEALTH_DOWN);
+		fd = listen_at("127.0.0.11", 512);
+		if (target("b1")->damp.held)
+			return fd;
+	}
+	fail_msg("never held");
+	return -1;
+}
+
+/* Until its last results are good, whatever it is shown as. */
+static void await_good(const char *name)
+{
+	for (int i = 0; i < 500 && verdict_state(target(name)->verdict) != HEALTH_UP; i++)
+		run_for(20);
+	assert_int_equal(verdict_state(target(name)->verdict), HEALTH_UP);
+}
+
+static void a_backend_that_flaps_is_held_down_but_never_as_the_last(void **state)
+{
+	(void)state;
+	int other = listen_at("127.0.0.12", 512), fd;
+
+	start(damped, "");
+	await(id_of("b2"), HEALTH_UP);
+	fd = flap_until_held();
+	await_good("b1");
+	run_for(100);
+	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_DOWN);
+	assert_true(health_damped(word(id_of("b1"))));
+	close(other); /* nothing else is up */
+	await(id_of("b2"), HEALTH_DOWN);
+	await(id_of("b1"), HEALTH_UP);
+	assert_true(health_damped(word(id_of("b1"))));
+	assert_int_equal(health_state(word(health_target_service("web", "ams", true))), HEALTH_UP);
+	other = listen_at("127.0.0.12", 512);
+	await(id_of("b2"), HEALTH_UP);
+	await(id_of("b1"), HEALTH_DOWN); /* held again */
+	target("b1")->damp.penalty = 0;  /* time is over */
+	await(id_of("b1"), HEALTH_UP);
+	assert_false(health_damped(word(id_of("b1"))));
+	forget();
+	close(fd);
+	close(other);
+}
+
+static void a_held_backend_is_held_on_after_a_restart_and_told_until_when(void **state)
+{
+	(void)state;
+	static const char list[] = "{\"do\":\"list\",\"pool\":\"web\"}";
+	int other = listen_at("127.0.0.12", 512), fd;
+	struct saved_word *saved = NULL;
+	size_t n_saved = 0;
+	double penalty;
+
+	start(damped, "");
+	await(id_of("b2"), HEALTH_UP);
+	fd = flap_until_held();
+	assert_int_equal(keep_write(fixture_path("verdicts"), run.checker.targets), 0);
+	penalty = target("b1")->damp.penalty;
+	forget(); /* the page is lost as well */
+	assert_int_equal(keep_read(fixture_path("verdicts"), &saved, &n_saved), 0);
+	start_with(damped, "", saved, n_saved);
+	free(saved);
+	assert_true(target("b1")->damp.held);
+	assert_true(target("b1")->damp.penalty > penalty - 0.5);
+	assert_true(health_damped(word(id_of("b1"))));
+	await(id_of("b2"), HEALTH_UP);
+	await_good("b1");
+	run_for(100);
+	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_DOWN);
+	char *answer = command_answer(&run.checker, list, strlen(list));
+	assert_non_null(strstr(answer, "turns): held down until 20"));
+	assert_non_null(strstr(answer, "\"damped\":true,\"damped_until\":\"20"));
+	free(answer);
+	forget();
+	close(fd);
+	close(other);
+}
+
 static void control_lines_are_answered_whatever_they_hold(void **state)
 {
 	(void)state;
@@ -486,6 +585,8 @@ int main(void)
 		cmocka_unit_test(http_answers_are_judged_by_their_status),
 		cmocka_unit_test(a_server_that_takes_requests_and_says_nothing_is_down),
 		cmocka_unit_test(a_document_taken_in_the_middle_of_probes_keeps_verdicts),
+		cmocka_unit_test(a_backend_that_flaps_is_held_down_but_never_as_the_last),
+		cmocka_unit_test(a_held_backend_is_held_on_after_a_restart_and_told_until_when),
 		cmocka_unit_test(control_lines_are_answered_whatever_they_hold),
 		cmocka_unit_test(without_a_loopback_nothing_is_judged_until_it_is_there),
 	};

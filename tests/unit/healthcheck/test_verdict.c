@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "healthcheck/damp.h"
 #include "healthcheck/pace.h"
 #include "healthcheck/verdict.h"
 
@@ -265,6 +266,108 @@ static void a_silent_backend_is_out_within_the_stated_time(void **state)
 	}
 }
 
+static const struct damp_rule mild = { .turns = 3, .half_life_ms = 60000, .max_ms = 300000 };
+
+/* Turns every @p every_ms from 1000 on. @return the turn that begins a hold; 0: none of @p n did */
+static unsigned first_held(const struct damp_rule *rule, uint64_t every_ms, unsigned n)
+{
+	struct damp d = { 0 };
+
+	for (unsigned i = 1; i <= n; i++) {
+		uint64_t now_ms = 1000 + i * every_ms;
+
+		damp_turn(&d, rule, now_ms);
+		if (damp_pass(&d, rule, now_ms))
+			return i;
+	}
+	return 0;
+}
+
+static void turns_in_quick_succession_hold_a_target_and_rare_ones_never(void **state)
+{
+	(void)state;
+	static const struct damp_rule off = { .turns = 0, .half_life_ms = 60000, .max_ms = 300000 };
+
+	assert_int_equal(first_held(&mild, 0, 9), 3);
+	assert_int_equal(first_held(&mild, 10000, 9), 4);
+	assert_int_equal(first_held(&mild, 40000, 1000), 0);
+	assert_int_equal(first_held(&mild, 3600000, 1000), 0);
+	assert_int_equal(first_held(&off, 0, 1000), 0);
+}
+
+static void a_hold_ends_when_it_said_and_not_before(void **state)
+{
+	(void)state;
+	struct damp d = { 0 };
+
+	for (int i = 0; i < 3; i++)
+		damp_turn(&d, &mild, 5000);
+	assert_int_equal(damp_left_ms(&d, &mild, 5000), 60000); /* from 3 to 1.5: a half-life */
+	assert_in_range(damp_left_ms(&d, &mild, 25000), 40000, 40001);
+	assert_true(damp_pass(&d, &mild, 64999));
+	assert_false(damp_pass(&d, &mild, 65001));
+	assert_int_equal(damp_left_ms(&d, &mild, 65001), 0);
+}
+
+static void further_turns_lengthen_a_hold_up_to_its_bound(void **state)
+{
+	(void)state;
+	struct damp d = { 0 };
+	uint64_t before = 0, left = 0;
+
+	for (int i = 0; i < 3; i++)
+		damp_turn(&d, &mild, 0);
+	for (int i = 0; i < 10; i++) {
+		before = damp_left_ms(&d, &mild, 0);
+		damp_turn(&d, &mild, 0);
+		assert_true(damp_left_ms(&d, &mild, 0) > before);
+	}
+	for (int i = 0; i < 100000; i++)
+		damp_turn(&d, &mild, 0);
+	left = damp_left_ms(&d, &mild, 0);
+	assert_in_range(left, 299990, 300010);
+	assert_false(damp_pass(&d, &mild, 300010));
+}
+
+static void a_penalty_that_was_let_go_still_counts_for_the_next_turns(void **state)
+{
+	(void)state;
+	struct damp d = { 0 };
+
+	for (int i = 0; i < 3; i++)
+		damp_turn(&d, &mild, 0);
+	assert_false(damp_pass(&d, &mild, 60001)); /* 1.5 are left */
+	damp_turn(&d, &mild, 60001);
+	assert_false(damp_pass(&d, &mild, 60001));
+	damp_turn(&d, &mild, 60001);
+	assert_true(damp_pass(&d, &mild, 60001));
+}
+
+static void what_was_saved_decays_by_its_age(void **state)
+{
+	(void)state;
+	struct damp young = damp_restore(3, true, 30000, &mild, 777),
+	            old = damp_restore(3, true, 61000, &mild, 777),
+	            never = damp_restore(2.9, false, 0, &mild, 777);
+
+	assert_true(young.held);
+	assert_in_range(damp_left_ms(&young, &mild, 777), 29999, 30001);
+	assert_false(old.held);
+	assert_true(old.penalty > 1.4);
+	assert_false(damp_pass(&never, &mild, 777));
+}
+
+static void a_clock_that_steps_back_holds_nothing_longer(void **state)
+{
+	(void)state;
+	struct damp d = { 0 };
+
+	for (int i = 0; i < 3; i++)
+		damp_turn(&d, &mild, 1000000);
+	damp_pass(&d, &mild, 10); /* decays from here */
+	assert_int_equal(damp_left_ms(&d, &mild, 10), 60000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +383,12 @@ int main(void)
 		cmocka_unit_test(one_percent_of_probes_lost_for_ten_minutes_removes_no_backend),
 		cmocka_unit_test(the_same_loss_removes_backends_without_second_attempts),
 		cmocka_unit_test(a_silent_backend_is_out_within_the_stated_time),
+		cmocka_unit_test(turns_in_quick_succession_hold_a_target_and_rare_ones_never),
+		cmocka_unit_test(a_hold_ends_when_it_said_and_not_before),
+		cmocka_unit_test(further_turns_lengthen_a_hold_up_to_its_bound),
+		cmocka_unit_test(a_penalty_that_was_let_go_still_counts_for_the_next_turns),
+		cmocka_unit_test(what_was_saved_decays_by_its_age),
+		cmocka_unit_test(a_clock_that_steps_back_holds_nothing_longer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
