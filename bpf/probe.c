@@ -98,17 +98,27 @@ static int by_mark(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static int put_tunnel(int map_fd, const struct probe_tunnel *t, uint64_t flags)
+{
+	struct probe_value v = { .ifindex = t->ifindex, .gue = t->gue };
+
+	memcpy(v.dst.bytes, t->backend.bytes, sizeof(v.dst.bytes));
+	return bpf_map_update_elem(map_fd, &t->mark, &v, flags) ? -errno : 0;
+}
+
+int probe_change_tunnel(struct probes *p, const struct probe_tunnel *tunnel)
+{
+	return put_tunnel(bpf_map__fd(p->skel->maps.probe_tunnels), tunnel, BPF_EXIST);
+}
+
 /* Put all tunnels in. */
 static int add_tunnels(int map_fd, const struct probe_tunnel *tunnels, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct probe_value v = { .ifindex = tunnels[i].ifindex, .gue = tunnels[i].gue };
+	int rc = 0;
 
-		memcpy(v.dst.bytes, tunnels[i].backend.bytes, sizeof(v.dst.bytes));
-		if (bpf_map_update_elem(map_fd, &tunnels[i].mark, &v, BPF_ANY))
-			return -errno;
-	}
-	return 0;
+	for (size_t i = 0; i < n && !rc; i++)
+		rc = put_tunnel(map_fd, &tunnels[i], BPF_ANY);
+	return rc;
 }
 
 int probe_set_tunnels(struct probes *p, const struct probe_tunnel *tunnels, size_t n)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "dataplane/hops.h"
 #include "weir/model.h"
 #include "weir/probe.h"
 #include "weir/stats.h"
@@ -17,6 +18,8 @@ struct probes_filler {
 	struct probes *probes; /* NULL: could not be loaded */
 	char ports[PORTS_MAX][IFNAME_MAX];
 	size_t n_ports;
+	struct probe_tunnel *tunnels; /* in the table, by backend */
+	size_t n_tunnels;
 	uint64_t *document;
 	uint64_t *sent, *unknown, *no_source, *too_big, *no_route;
 };
@@ -57,10 +60,24 @@ void probes_close(struct probes_filler *f)
 	if (!f)
 		return;
 	probe_close(f->probes);
+	free(f->tunnels);
 	free(f);
 }
 
-static int fill(struct probes_filler *f, const struct probe_mark *marks, size_t n)
+static int by_backend(const void *a, const void *b)
+{
+	return addr_compare(&((const struct probe_tunnel *)a)->backend,
+	                    &((const struct probe_tunnel *)b)->backend);
+}
+
+/* A backend behind a VLAN has no port of its own to send by: as if nothing were known. */
+static uint32_t port_of(const struct hop *hop)
+{
+	return hop->state == HOP_KNOWN && !hop->vlan ? hop->ifindex : 0;
+}
+
+static int fill(struct probes_filler *f, const struct probe_mark *marks, size_t n,
+                const struct hops *hops)
 {
 	struct probe_tunnel *tunnels = calloc(n + 1, sizeof(*tunnels));
 	int rc;
@@ -68,13 +85,49 @@ static int fill(struct probes_filler *f, const struct probe_mark *marks, size_t 
 	if (!tunnels)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
+		struct hop hop;
+
 		tunnels[i].mark = marks[i].mark;
 		tunnels[i].backend = marks[i].backend->address;
 		tunnels[i].gue = marks[i].pool->mode == MODEL_MODE_GUE;
+		if (hops_get(hops, &tunnels[i].backend, &hop))
+			tunnels[i].ifindex = port_of(&hop);
 	}
+	qsort(tunnels, n, sizeof(*tunnels), by_backend);
 	rc = probe_set_tunnels(f->probes, tunnels, n);
-	free(tunnels);
-	return rc;
+	if (rc) {
+		free(tunnels);
+		return rc;
+	}
+	free(f->tunnels);
+	f->tunnels = tunnels;
+	f->n_tunnels = n;
+	return 0;
+}
+
+void probes_hop(struct probes_filler *f, const struct addr *address, const struct hop *hop)
+{
+	const struct probe_tunnel key = { .backend = *address };
+	struct probe_tunnel *t;
+	uint32_t ifindex = port_of(hop);
+
+	if (!f || !f->n_tunnels || hop->state != HOP_KNOWN)
+		return;
+	t = bsearch(&key, f->tunnels, f->n_tunnels, sizeof(*t), by_backend);
+	if (!t)
+		return;
+	while (t > f->tunnels && !by_backend(t - 1, &key))
+		t--;
+	for (; t < f->tunnels + f->n_tunnels && !by_backend(t, &key); t++) {
+		int rc;
+
+		if (t->ifindex == ifindex)
+			continue;
+		t->ifindex = ifindex;
+		rc = probe_change_tunnel(f->probes, t);
+		if (rc)
+			log_error("probe-not-moved", "ifindex=%u error=%s", ifindex, strerror(-rc));
+	}
 }
 
 static const struct prefix *given(const struct prefix *p)
@@ -127,7 +180,7 @@ static int attach(struct probes_filler *f, const struct model_node *node)
 	return 0;
 }
 
-void probes_take(struct probes_filler *f, const struct model *m)
+void probes_take(struct probes_filler *f, const struct model *m, const struct hops *hops)
 {
 	struct probe_mark *marks = NULL;
 	size_t n = 0;
@@ -140,7 +193,7 @@ void probes_take(struct probes_filler *f, const struct model *m)
 		rc = probe_set_sources(f->probes, given(&m->self->tunnel_source4),
 		                       given(&m->self->tunnel_source6));
 	if (!rc)
-		rc = fill(f, marks, n);
+		rc = fill(f, marks, n, hops);
 	if (!rc && (n || f->n_ports))
 		rc = attach(f, m->self);
 	free(marks);

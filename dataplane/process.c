@@ -237,7 +237,7 @@ static void in_force(struct process *p)
 	attach_ports(p);
 	detach_ports(p);
 	publisher_document(p->publisher, n);
-	probes_take(p->probes, n->model);
+	probes_take(p->probes, n->model, p->hops);
 	find_health(p);
 	loop_timer_set(p->loop, &p->tick, loop_now_ms(p->loop));
 }
@@ -329,6 +329,7 @@ static void on_hop(void *arg, const struct addr *address, const struct hop *hop)
 
 	if (p->driver)
 		node_hop(&p->node, address, hop);
+	probes_hop(p->probes, address, hop);
 	log_info("next-hop", "address=%s state=\"%s\" ifindex=%u vlan=%u mtu=%u",
 	         addr_text(address, text), hop_state_text(hop->state), hop->ifindex, hop->vlan,
 	         hop->mtu);

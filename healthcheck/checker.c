@@ -202,13 +202,20 @@ static void fall(struct target *t)
 	}
 }
 
+static void abort_attempts(struct target *t)
+{
+	for (uint32_t i = 0; i < t->n_paths; i++) {
+		attempt_abort(&t->paths[i].attempts[0]);
+		attempt_abort(&t->paths[i].attempts[1]);
+	}
+}
+
 static void end_round(struct target *t, enum health_reason why, unsigned detail)
 {
 	struct checker *c = t->checker;
-	bool unready = t->spec.mark && c->tunnel_document < t->since_document;
+	bool unready = t->paths[0].spec.mark && c->tunnel_document < t->since_document;
 
-	attempt_abort(&t->attempts[0]);
-	attempt_abort(&t->attempts[1]);
+	abort_attempts(t);
 	loop_timer_cancel(c->loop, &t->timer);
 	t->last = why;
 	t->last_detail = detail;
@@ -224,27 +231,82 @@ static void end_round(struct target *t, enum health_reason why, unsigned detail)
 		vote(t, v);
 }
 
+/*
+ * A path's end. The first failure decides; a path that could not be tried is left out, unless that is so of all.
+ */
+static void end_path(struct target_path *p, enum health_reason why, unsigned detail)
+{
+	struct target *t = p->target;
+
+	if (why != HEALTH_REASON_OK && why != HEALTH_REASON_LOCAL) {
+		t->last_path = (uint32_t)(p - t->paths);
+		end_round(t, why, detail);
+		return;
+	}
+	attempt_abort(&p->attempts[0]);
+	attempt_abort(&p->attempts[1]);
+	p->over = true;
+	t->n_good += why == HEALTH_REASON_OK;
+	if (why == HEALTH_REASON_OK || !t->n_good)
+		t->good_detail = detail;
+	if (++t->n_over < t->n_paths)
+		return;
+	t->last_path = 0;
+	end_round(t, t->n_good ? HEALTH_REASON_OK : why, t->good_detail);
+}
+
 /* An attempt's end. One that could not be made waits for the other one's result. */
 static void on_attempt(void *arg, struct attempt *a, enum health_reason why, unsigned detail)
 {
-	struct target *t = arg;
-	struct attempt *other = &t->attempts[a == &t->attempts[0]];
+	struct target_path *p = arg;
+	struct attempt *other = &p->attempts[a == &p->attempts[0]];
 
 	if (why == HEALTH_REASON_LOCAL && other->active)
 		return;
-	end_round(t, why, detail);
+	end_path(p, why, detail);
 }
 
-static void start_attempt(struct target *t, int i)
+static void start_attempt(struct target_path *p, int i)
 {
+	struct checker *c = p->target->checker;
 	unsigned detail;
-	enum health_reason why = attempt_start(&t->checker->prober, &t->attempts[i], &t->spec,
-	                                       on_attempt, t, &detail);
+	enum health_reason why =
+	        attempt_start(&c->prober, &p->attempts[i], &p->spec, on_attempt, p, &detail);
 
-	t->counts.attempts++;
-	add(t->checker->words.attempts, 1);
+	p->target->counts.attempts++;
+	add(c->words.attempts, 1);
 	if (why != HEALTH_REASON_NONE && !(i == 1 && why == HEALTH_REASON_LOCAL))
-		end_round(t, why, detail);
+		end_path(p, why, detail);
+}
+
+/* The @p i-th attempts of all paths that wait for one, for as long as the round lasts. */
+static void start_attempts(struct target *t, int i)
+{
+	enum target_phase phase = t->phase;
+
+	for (uint32_t k = 0; k < t->n_paths && t->phase == phase; k++)
+		if (!t->paths[k].over)
+			start_attempt(&t->paths[k], i);
+}
+
+/* Take results that are there already. @return whether the round is over by them */
+static bool look(struct target *t)
+{
+	enum target_phase phase = t->phase;
+
+	for (uint32_t k = 0; k < t->n_paths && t->phase == phase; k++)
+		if (!attempt_look(&t->paths[k].attempts[0]) && t->phase == TARGET_SECOND)
+			attempt_look(&t->paths[k].attempts[1]);
+	return t->phase != phase;
+}
+
+/* Time is up: the first path without an answer decides. */
+static void end_silent(struct target *t)
+{
+	t->last_path = 0;
+	while (t->paths[t->last_path].over)
+		t->last_path++;
+	end_round(t, HEALTH_REASON_TIMEOUT, 0);
 }
 
 static void start_round(struct target *t)
@@ -260,16 +322,19 @@ static void start_round(struct target *t)
 	t->phase = TARGET_FIRST;
 	t->deadline_ms = pace_second(&t->pace, now_ms);
 	set_timer(t, t->deadline_ms);
-	start_attempt(t, 0);
+	t->n_over = t->n_good = 0;
+	for (uint32_t i = 0; i < t->n_paths; i++)
+		t->paths[i].over = false;
+	start_attempts(t, 0);
 }
 
 static void second_step(struct target *t, uint64_t now_ms)
 {
 	t->late = t->late || pace_is_late(&t->pace, t->deadline_ms, now_ms);
-	if (attempt_look(&t->attempts[0]))
+	if (look(t))
 		return;
 	if (t->late) { /* no result has a vote any more */
-		end_round(t, HEALTH_REASON_TIMEOUT, 0);
+		end_silent(t);
 		return;
 	}
 	t->phase = TARGET_SECOND;
@@ -277,15 +342,14 @@ static void second_step(struct target *t, uint64_t now_ms)
 	if (t->deadline_ms < now_ms)
 		t->deadline_ms = now_ms;
 	set_timer(t, t->deadline_ms);
-	start_attempt(t, 1);
+	start_attempts(t, 1);
 }
 
 static void last_step(struct target *t, uint64_t now_ms)
 {
 	t->late = t->late || pace_is_late(&t->pace, t->deadline_ms, now_ms);
-	if (attempt_look(&t->attempts[0]) || attempt_look(&t->attempts[1]))
-		return;
-	end_round(t, HEALTH_REASON_TIMEOUT, 0);
+	if (!look(t))
+		end_silent(t);
 }
 
 static void leave_asking(struct target *t, enum verdict_vote v)
@@ -339,8 +403,7 @@ void checker_now(struct checker *c, struct target *t)
 
 static void stop(struct target *t)
 {
-	attempt_abort(&t->attempts[0]);
-	attempt_abort(&t->attempts[1]);
+	abort_attempts(t);
 	loop_timer_cancel(t->checker->loop, &t->timer);
 	t->phase = TARGET_IDLE;
 }

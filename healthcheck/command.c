@@ -26,6 +26,7 @@ static void set_time(json_t *row, const char *key, int64_t since_s)
 
 static void set_names(json_t *row, const struct target *t)
 {
+	const struct attempt_spec *spec = &t->paths[t->last_path].spec;
 	char text[ADDR_TEXT_MAX];
 
 	if (t->pool) {
@@ -34,14 +35,15 @@ static void set_names(json_t *row, const struct target *t)
 	} else {
 		json_object_set_new(row, "service", json_string(t->service->name));
 		json_object_set_new(row, "family",
-		                    json_string(addr_is4(&t->spec.address) ? "ipv4" : "ipv6"));
+		                    json_string(addr_is4(&spec->address) ? "ipv4" : "ipv6"));
 	}
 	json_object_set_new(row, "site", json_string(t->site->name));
 	json_object_set_new(row, "check", json_string(t->check->name));
-	json_object_set_new(row, "type", json_string(t->spec.is_http ? "http" : "tcp"));
-	json_object_set_new(row, "via", json_string(t->spec.mark ? "tunnel" : "direct"));
-	json_object_set_new(row, "address", json_string(addr_text(&t->spec.address, text)));
-	json_object_set_new(row, "port", json_integer(t->spec.port));
+	json_object_set_new(row, "type", json_string(spec->is_http ? "http" : "tcp"));
+	json_object_set_new(row, "via", json_string(spec->mark ? "tunnel" : "direct"));
+	json_object_set_new(row, "address", json_string(addr_text(&spec->address, text)));
+	json_object_set_new(row, "port", json_integer(spec->port));
+	json_object_set_new(row, "paths", json_integer(t->n_paths));
 }
 
 /* Why the last probe had no vote; "" where it had one. */
@@ -53,12 +55,12 @@ static const char *why_no_vote(const struct target *t)
 		return "not sent";
 	if (t->last_late)
 		return "late";
-	if (t->spec.mark && t->checker->tunnel_document < t->since_document)
+	if (t->paths[0].spec.mark && t->checker->tunnel_document < t->since_document)
 		return "no tunnel yet";
 	return "controls silent";
 }
 
-#define SENTENCE_MAX 240
+#define SENTENCE_MAX 320
 
 static void result_text(const struct target *t, char *out, size_t n)
 {
@@ -67,7 +69,7 @@ static void result_text(const struct target *t, char *out, size_t n)
 		snprintf(out, n, "not probed yet");
 		break;
 	case HEALTH_REASON_OK:
-		if (t->spec.is_http)
+		if (t->paths[0].spec.is_http)
 			snprintf(out, n, "HTTP %u", t->last_detail);
 		else
 			snprintf(out, n, "connected");
@@ -76,7 +78,7 @@ static void result_text(const struct target *t, char *out, size_t n)
 		snprintf(out, n, "no answer within %u ms", t->check->timeout_ms);
 		break;
 	case HEALTH_REASON_BAD_STATUS:
-		snprintf(out, n, "HTTP %u, not %u", t->last_detail, t->spec.expect);
+		snprintf(out, n, "HTTP %u, not %u", t->last_detail, t->check->expect);
 		break;
 	case HEALTH_REASON_LOCAL:
 		snprintf(out, n, "not sent: %s", strerror((int)t->last_detail));
@@ -95,11 +97,15 @@ static int64_t damp_end_ms(const struct target *t, uint64_t now_ms)
 /* "no answer within 200 ms, 30 ms ago; no vote: late" */
 static const char *sentence(const struct target *t, uint64_t now_ms, char out[SENTENCE_MAX])
 {
-	char until[CLOCK_TEXT_MAX];
+	const struct attempt_spec *spec = &t->paths[t->last_path].spec;
+	char until[CLOCK_TEXT_MAX], address[ADDR_TEXT_MAX];
 	size_t n;
 
 	result_text(t, out, SENTENCE_MAX);
 	n = strlen(out);
+	if (t->n_paths > 1 && t->last != HEALTH_REASON_OK && t->last != HEALTH_REASON_NONE)
+		n += (size_t)snprintf(out + n, SENTENCE_MAX - n, " at %s port %u",
+		                      addr_text(&spec->address, address), spec->port);
 	if (t->done_ms)
 		n += (size_t)snprintf(out + n, SENTENCE_MAX - n, ", %llu ms ago",
 		                      (unsigned long long)(now_ms - t->done_ms));

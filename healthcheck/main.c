@@ -106,7 +106,7 @@ static uint64_t tunnel_document(const char *run_dir)
 static bool tunnels_missing(const struct checker *c)
 {
 	for (size_t i = 0; c->targets && i < c->targets->n; i++)
-		if (c->targets->items[i].spec.mark &&
+		if (c->targets->items[i].paths[0].spec.mark &&
 		    c->targets->items[i].since_document > c->tunnel_document)
 			return true;
 	return false;

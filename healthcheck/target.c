@@ -10,10 +10,6 @@
 static void set_check(struct target *t, const struct model_check *check)
 {
 	t->check = check;
-	t->spec.is_http = check->type == MODEL_CHECK_HTTP;
-	t->spec.path = check->path;
-	t->spec.host = check->host;
-	t->spec.expect = check->expect;
 	t->pace = (struct pace){ .interval_ms = check->interval_ms,
 		                 .fast_interval_ms = check->fast_interval_ms,
 		                 .timeout_ms = check->timeout_ms };
@@ -22,6 +18,23 @@ static void set_check(struct target *t, const struct model_check *check)
 		t->damp_rule = (struct damp_rule){ .turns = check->damp_turns,
 			                           .half_life_ms = check->damp_half_life_ms,
 			                           .max_ms = check->damp_max_ms };
+}
+
+/* One more path of @p x, which is the last target that has any so far. */
+static void add_path(struct targets *t, struct target *x, const struct addr *address, uint16_t port,
+                     uint32_t mark)
+{
+	struct target_path *path = &t->paths[t->n_paths++];
+
+	if (!x->n_paths++)
+		x->paths = path;
+	path->spec = (struct attempt_spec){ .address = *address,
+		                            .port = port,
+		                            .mark = mark,
+		                            .is_http = x->check->type == MODEL_CHECK_HTTP,
+		                            .path = x->check->path,
+		                            .host = x->check->host,
+		                            .expect = x->check->expect };
 }
 
 static uint16_t first_port(uint16_t a, uint16_t b, uint16_t c)
@@ -49,7 +62,52 @@ static int by_backend(const void *key, const void *item)
 	return strcmp(want->name, mark->backend->name);
 }
 
-/* Backends of the own site. One in a tunnel whose pool serves no VIP cannot be probed, so it is none. */
+static struct target *add_backend(struct targets *t, const struct model_backend *b)
+{
+	struct target *x = &t->items[t->n++];
+
+	x->id = health_target_backend(b->pool->name, b->id);
+	x->pool = b->pool;
+	x->backend = b;
+	x->site = b->pool->site;
+	set_check(x, b->pool->check);
+	return x;
+}
+
+/* Those of a pool that is probed at their own addresses. */
+static void add_direct(struct targets *t, const struct model_pool *pool)
+{
+	uint16_t port = service_port(t->model, pool);
+
+	for (size_t i = 0; i < pool->n_backends; i++) {
+		const struct model_backend *b = &pool->backends[i];
+
+		add_path(t, add_backend(t, b), &b->address,
+		         first_port(pool->check->port, b->port, port), 0);
+	}
+}
+
+/* Those of a pool that is probed through their tunnels. Where it serves no VIP there is nothing to probe. */
+static void add_tunnelled(struct targets *t, const struct model_pool *pool,
+                          const struct probe_mark *marks, size_t n_marks)
+{
+	struct probe_path paths[PROBE_PATHS_MAX];
+	size_t n_paths = probe_paths(t->model, pool, paths);
+
+	for (size_t i = 0; i < pool->n_backends && n_paths; i++) {
+		const struct model_backend *b = &pool->backends[i];
+		const struct probe_mark *mark =
+		        bsearch(b, marks, n_marks, sizeof(*marks), by_backend);
+
+		if (!mark)
+			continue;
+		struct target *x = add_backend(t, b);
+		for (size_t k = 0; k < n_paths; k++)
+			add_path(t, x, &paths[k].vip, paths[k].port, mark->mark);
+	}
+}
+
+/* Backends of the own site. */
 static void add_backends(struct targets *t, const struct probe_mark *marks, size_t n_marks)
 {
 	const struct model *m = t->model;
@@ -59,28 +117,10 @@ static void add_backends(struct targets *t, const struct probe_mark *marks, size
 
 		if (pool->site != m->self->site || !pool->check)
 			continue;
-		uint16_t port = service_port(m, pool);
-		for (size_t j = 0; j < pool->n_backends; j++) {
-			const struct model_backend *b = &pool->backends[j];
-			struct target *x = &t->items[t->n];
-			const struct probe_mark *mark = NULL;
-
-			if (pool->check->via == MODEL_VIA_TUNNEL) {
-				mark = bsearch(b, marks, n_marks, sizeof(*marks), by_backend);
-				if (!mark)
-					continue;
-			}
-			x->id = health_target_backend(pool->name, b->id);
-			x->pool = pool;
-			x->backend = b;
-			x->site = pool->site;
-			set_check(x, pool->check);
-			x->spec.address = mark ? mark->vip : b->address;
-			x->spec.port =
-			        mark ? mark->port : first_port(pool->check->port, b->port, port);
-			x->spec.mark = mark ? mark->mark : 0;
-			t->n++;
-		}
+		if (pool->check->via == MODEL_VIA_TUNNEL)
+			add_tunnelled(t, pool, marks, n_marks);
+		else
+			add_direct(t, pool);
 	}
 }
 
@@ -112,8 +152,7 @@ static void add_service(struct targets *t, const struct model_service *s, const 
 	x->service = s;
 	x->site = at->site;
 	set_check(x, s->vip_check);
-	x->spec.address = *address;
-	x->spec.port = first_port(s->vip_check->port, s->port, 0);
+	add_path(t, x, address, first_port(s->vip_check->port, s->port, 0), 0);
 }
 
 static void add_services(struct targets *t)
@@ -138,16 +177,22 @@ static int by_id(const void *a, const void *b)
 static int make_room(struct targets *t)
 {
 	const struct model *m = t->model;
-	size_t n_items = 0, n_at = 0;
+	size_t n_items = 0, n_paths = 0, n_at = 0;
 
-	for (size_t i = 0; i < m->n_pools; i++)
+	for (size_t i = 0; i < m->n_pools; i++) {
+		const struct model_check *check = m->pools[i].check;
+
 		n_items += m->pools[i].n_backends;
+		n_paths += m->pools[i].n_backends *
+		           (check && check->via == MODEL_VIA_TUNNEL ? PROBE_PATHS_MAX : 1);
+	}
 	for (size_t i = 0; i < m->n_services; i++)
 		n_at += 2 * m->services[i].n_at;
 	t->items = calloc(n_items + n_at + 1, sizeof(*t->items));
+	t->paths = calloc(n_paths + n_at + 1, sizeof(*t->paths));
 	t->derived = calloc(n_at + 1, sizeof(*t->derived));
 	t->tallies = calloc(m->n_pools + 1, sizeof(*t->tallies));
-	return t->items && t->derived && t->tallies ? 0 : -ENOMEM;
+	return t->items && t->paths && t->derived && t->tallies ? 0 : -ENOMEM;
 }
 
 /* Of targets that are the same (a document that lists one twice) the first stays. */
@@ -189,8 +234,11 @@ int targets_new(struct model *model, struct targets **out)
 		targets_free(t);
 		return rc;
 	}
-	for (size_t i = 0; i < t->n; i++)
+	for (size_t i = 0; i < t->n; i++) {
 		t->items[i].since_document = model->meta.document;
+		for (uint32_t k = 0; k < t->items[i].n_paths; k++)
+			t->items[i].paths[k].target = &t->items[i];
+	}
 	*out = t;
 	return 0;
 }
@@ -201,6 +249,7 @@ void targets_free(struct targets *t)
 		return;
 	model_free(t->model);
 	free(t->items);
+	free(t->paths);
 	free(t->derived);
 	free(t->tallies);
 	free(t);
@@ -213,9 +262,10 @@ struct target *targets_find(const struct targets *t, uint64_t id)
 	return bsearch(&key, t->items, t->n, sizeof(*t->items), by_id);
 }
 
+/* The mark alone says which tunnel; the VIPs in it are the packets' own. */
 static bool same_tunnel(const struct target *a, const struct target *b)
 {
-	return a->spec.mark == b->spec.mark && addr_equal(&a->spec.address, &b->spec.address);
+	return a->paths[0].spec.mark == b->paths[0].spec.mark;
 }
 
 void target_inherit(struct target *t, const struct target *old)

@@ -33,6 +33,14 @@ struct target_counts {
 	uint64_t probes, attempts, ok, failed, inconclusive;
 };
 
+/* One thing to connect to: the backend itself, or one of the VIPs and ports that it serves. */
+struct target_path {
+	struct target *target;
+	struct attempt_spec spec;
+	struct attempt attempts[2]; /* made zero by its owner */
+	bool over;                  /* in this round */
+};
+
 struct target {
 	uint64_t id;
 	struct checker *checker;
@@ -41,7 +49,8 @@ struct target {
 	const struct model_service *service; /* of another site's VIP, else NULL */
 	const struct model_site *site;       /* where the target is: its group */
 	const struct model_check *check;
-	struct attempt_spec spec;
+	struct target_path *paths; /* in the table; a round is good when all of them are */
+	uint32_t n_paths;          /* at least 1 */
 	struct pace pace;
 	struct verdict_rule rule;
 	struct damp_rule damp_rule; /* turns 0 for what is no backend */
@@ -53,6 +62,7 @@ struct target {
 	bool spared; /* held, but up for want of others */
 	enum health_reason last;
 	unsigned last_detail;
+	uint32_t last_path; /* the one that decided */
 	bool last_late;
 	int64_t since_s;
 	uint64_t since_document; /* first document with this target and mark */
@@ -60,10 +70,11 @@ struct target {
 
 	enum target_phase phase;
 	struct loop_timer timer;
-	struct attempt attempts[2];
 	uint64_t due_ms, sent_ms, done_ms; /* of the last probe; 0: none yet */
 	uint64_t deadline_ms;
 	bool late;
+	uint32_t n_over, n_good; /* paths, in this round */
+	unsigned good_detail;
 };
 
 /* A service of the own site in one family; its word follows from the pool's backends. */
@@ -85,6 +96,8 @@ struct targets {
 	struct model *model;  /* owned */
 	struct target *items; /* sorted by id */
 	size_t n;
+	struct target_path *paths;
+	size_t n_paths;
 	struct derived *derived;
 	size_t n_derived;
 	struct tally *tallies; /* by model_pool.index */

@@ -38,20 +38,44 @@ static uint32_t next_mark(struct used *u, uint64_t digest)
 	return PROBE_MARK_BASE | bits;
 }
 
-/* The first service of the own site that uses @p pool. */
-static const struct model_service *
-first_service(const struct model *m, const struct model_pool *pool, const struct model_at **at)
+static size_t add_path(const struct addr *vip, uint16_t port, struct probe_path *out, size_t n)
 {
+	for (size_t i = 0; i < n; i++)
+		if (out[i].port == port && addr_equal(&out[i].vip, vip))
+			return n;
+	if (n < PROBE_PATHS_MAX)
+		out[n++] = (struct probe_path){ .vip = *vip, .port = port };
+	return n;
+}
+
+static size_t add_vip(const struct model_vip *vip, uint16_t port, struct probe_path *out, size_t n)
+{
+	bool seen[2] = { false, false };
+
+	for (size_t i = 0; i < vip->n_addresses; i++) {
+		bool is4 = addr_is4(&vip->addresses[i]);
+
+		if (!seen[is4])
+			n = add_path(&vip->addresses[i], port, out, n);
+		seen[is4] = true;
+	}
+	return n;
+}
+
+size_t probe_paths(const struct model *m, const struct model_pool *pool,
+                   struct probe_path out[PROBE_PATHS_MAX])
+{
+	size_t n = 0;
+
 	for (size_t i = 0; i < m->n_services; i++)
 		for (size_t j = 0; j < m->services[i].n_at; j++) {
-			const struct model_at *a = &m->services[i].at[j];
+			const struct model_at *at = &m->services[i].at[j];
+			uint16_t port = pool->check->port ? pool->check->port : m->services[i].port;
 
-			if (a->pool != pool || a->site != m->self->site || !a->vip->n_addresses)
-				continue;
-			*at = a;
-			return &m->services[i];
+			if (at->pool == pool && at->site == m->self->site)
+				n = add_vip(at->vip, port, out, n);
 		}
-	return NULL;
+	return n;
 }
 
 static bool is_probed(const struct model *m, const struct model_pool *pool)
@@ -62,10 +86,9 @@ static bool is_probed(const struct model *m, const struct model_pool *pool)
 static size_t add_pool(const struct model *m, const struct model_pool *pool, struct used *used,
                        struct probe_mark *out)
 {
-	const struct model_at *at = NULL;
-	const struct model_service *service = first_service(m, pool, &at);
+	struct probe_path paths[PROBE_PATHS_MAX];
 
-	if (!service)
+	if (!probe_paths(m, pool, paths))
 		return 0;
 	for (size_t i = 0; i < pool->n_backends; i++) {
 		const struct model_backend *b = &pool->backends[i];
@@ -74,8 +97,6 @@ static size_t add_pool(const struct model *m, const struct model_pool *pool, str
 			.mark = next_mark(used, health_target_backend(pool->name, b->id)),
 			.pool = pool,
 			.backend = b,
-			.vip = at->vip->addresses[0],
-			.port = pool->check->port ? pool->check->port : service->port,
 		};
 	}
 	return pool->n_backends;

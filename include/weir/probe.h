@@ -41,10 +41,22 @@ struct probe_mark {
 	uint32_t mark;
 	const struct model_pool *pool;
 	const struct model_backend *backend;
-	struct addr
-	        vip; /**< what is connected to: the first address of the first service of the pool here */
+};
+
+/** What a probe connects to. */
+struct probe_path {
+	struct addr vip;
 	uint16_t port; /**< the check's, else the service's */
 };
+/** Of a pool with more, the first ones are probed. */
+#define PROBE_PATHS_MAX 16u
+
+/**
+ * The paths of the probes of @p pool, which has a check: of each service at the own site that uses the pool, the
+ * first address of each family; each address and port once. @return how many; 0: it serves no VIP here
+ */
+size_t probe_paths(const struct model *m, const struct model_pool *pool,
+                   struct probe_path out[PROBE_PATHS_MAX]);
 
 /**
  * The marks of all backends of @p m's own site whose pool's check goes through the tunnel and
@@ -86,6 +98,8 @@ int probe_set_sources(struct probes *p, const struct prefix *source4, const stru
 int probe_set_tunnels(struct probes *p, const struct probe_tunnel *tunnels, size_t n);
 /** Put the program on the egress of @p ifname, in place of an earlier process's, at once. @return 0 or -errno */
 int probe_attach(struct probes *p, const char *ifname);
+/** Change a tunnel that is in the table. @return 0, -ENOENT or -errno */
+int probe_change_tunnel(struct probes *p, const struct probe_tunnel *tunnel);
 /** Take the program off @p ifname. @return 0, -ENOENT or -errno */
 int probe_detach(struct probes *p, const char *ifname);
 int probe_counts(const struct probes *p, struct probe_counts *out);

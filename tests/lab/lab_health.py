@@ -95,15 +95,19 @@ def refused_and_silent(report, site, watch, router):
 def answers_come_from_the_vip(report, site, watch):
     """The tunnel check sees what users would: nginx's log names the VIP as the server, and the node as client."""
     lines = site.backends[0].log("health")[-5:]
-    report.check(lines and all(x["server"] == site.plan.vip4 for x in lines), "tunnel probes reach the VIP itself",
-                 {x["server"] for x in lines})
-    report.check(all(x["client"] == site.plan.node4 for x in lines), "from the node's own address")
+    report.equal({x["server"] for x in lines}, set(site.plan.vips), "tunnel probes reach the VIPs themselves")
+    report.check(all(x["client"] in (site.plan.node4, site.plan.node6) for x in lines), "from the node's own address")
     report.check(all(r["via"] == "tunnel" for r in watch.rows().values()), "all are probed through the tunnel")
 
 
 def missing_vip(report, world, site, watch):
     b3, node = site.backends[2], site.node
-    say("b3 loses its VIPs")
+    say("b3 loses its IPv6 VIP alone, then all")
+    b3.host.ip(f"-6 addr del {site.plan.vip6}/128 dev lo")
+    watch.wait(b3.name, "down", 5, "the tunnel check sees it")
+    report.check(site.plan.vip6 in watch.rows()[b3.name]["why"], "and tells which", watch.rows()[b3.name]["why"])
+    b3.host.address("lo", f"{site.plan.vip6}/128")
+    watch.wait(b3.name, "up", 5, "b3 is up again")
     for vip in site.plan.vips:
         b3.host.ip(f"{'-6 ' if ':' in vip else ''}addr del {vip}/{128 if ':' in vip else 32} dev lo")
     watch.wait(b3.name, "down", 5, "the tunnel check sees it")
@@ -114,6 +118,37 @@ def missing_vip(report, world, site, watch):
     b3.host.address("lo", *(f"{v}/{128 if ':' in v else 32}" for v in site.plan.vips))
     take(node, world, TUNNEL)
     wait_until(lambda: all_up(watch), 10, "all are up by the tunnel check again")
+
+
+def two_ports(report, lab, world, site, watch):
+    """A backend's next hop is behind another port than the VIP's: probes leave by that one."""
+    b1, node = site.backends[0], site.node
+    say("a second port, behind which b1 is")
+    lab.bridge(world.router, "br-second")
+    lab.port(world.router, "br-second", "p-second", node.host, "eth2")
+    world.router.ip(f"link set p-{b1.name} master br-second")
+    node.host.ip(f"route add {b1.addresses[0]}/32 dev eth2")
+    node.host.address("eth2", f"{site.plan.node6}/128")  # b1 looks for it on its own link; for IPv4 any port answers
+    b1.host.run(["ip", "neigh", "flush", "dev", "eth0"])
+    site.plan.ports = ("eth1", "eth2")
+    take(node, world, TUNNEL)
+    wait_until(lambda: all_up(watch), 10, "all are up by two ports")
+    before = node.host.counters("eth2")["tx"], watch.turned()
+    time.sleep(2)
+    report.check(node.host.counters("eth2")["tx"] - before[0] >= 10, "b1's probes leave by the second port",
+                 node.host.counters("eth2")["tx"] - before[0])
+    report.check(all_up(watch), "all are up", {n: r["why"] for n, r in watch.rows().items()})
+    report.equal(watch.turned() - before[1], 0, "verdicts that turned to down")
+    say("the route moves back")
+    world.router.ip(f"link set p-{b1.name} master {site.switch}")
+    node.host.ip(f"route del {b1.addresses[0]}/32 dev eth2", f"-6 addr del {site.plan.node6}/128 dev eth2")
+    b1.host.run(["ip", "neigh", "flush", "dev", "eth0"])
+    wait_until(lambda: all_up(watch), 10, "all are up by one port")
+    before = node.host.counters("eth2")["tx"]
+    time.sleep(1)
+    report.check(node.host.counters("eth2")["tx"] - before < 5, "they leave by the first again",
+                 node.host.counters("eth2")["tx"] - before)
+    report.check(all_up(watch), "all are up", {n: r["why"] for n, r in watch.rows().items()})
 
 
 def flapping(report, world, site, watch):
@@ -247,6 +282,7 @@ def run(report):
         answers_come_from_the_vip(report, site, watch)
         refused_and_silent(report, site, watch, router)
         missing_vip(report, world, site, watch)
+        two_ports(report, lab, world, site, watch)
         flapping(report, world, site, watch)
         lost_probes(report, world, site, watch, router)
         cut_off_checker(report, site, watch, router)

@@ -31,6 +31,7 @@ class SitePlan:
     backends: list = dataclasses.field(default_factory=list)
     vip4: str = ""
     vip6: str = ""
+    ports: tuple = ("eth1",)
 
     def __post_init__(self):
         i = self.index
@@ -42,6 +43,10 @@ class SitePlan:
         self.vip4 = self.vip4 or f"203.0.113.{10 * i}"
         self.vip6 = self.vip6 or f"2001:db8:{i}::10"
         self.api = f"https://{self.node4}:8443"
+
+    @property
+    def ports_text(self):
+        return ", ".join(f'{{ interface = "{p}"; }}' for p in self.ports)
 
     @property
     def vips(self):
@@ -133,7 +138,7 @@ def config_text(plan):
     """The weir.conf of a plan."""
     sites = [f'{{ name = "{s.name}"; weight = {s.weight}; '
              f'capacity = {{ new_flows = "50k/s"; bits = "40Gbit"; }}; }}' for s in plan.sites]
-    nodes = [f'{{ name = "{s.node}"; site = "{s.name}"; driver = "auto"; ports = ( {{ interface = "eth1"; }} ); '
+    nodes = [f'{{ name = "{s.node}"; site = "{s.name}"; driver = "auto"; ports = ( {s.ports_text} ); '
              f'tunnel_source = [ {quoted([s.tunnel4, s.tunnel6])} ]; dns_listen = [ {quoted([s.dns4, s.dns6])} ]; '
              + (f'api = "{s.api}"; ' if plan.api else "")
              + f'controls = [ {quoted([s.gateway4])} ]; }}' for s in plan.sites]

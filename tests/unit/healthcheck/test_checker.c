@@ -418,6 +418,42 @@ static void a_tunnel_probe_is_not_judged_before_its_mark_is_in_the_table(void **
 	forget();
 }
 
+static int listen6_at(const char *address)
+{
+	struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_port = htons(PORT) };
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+
+	inet_pton(AF_INET6, address, &to.sin6_addr);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(listen(fd, 512), 0);
+	return fd;
+}
+
+static void a_tunnelled_backend_is_up_only_while_all_its_vips_answer(void **state)
+{
+	(void)state;
+	static const char list[] = "{\"do\":\"list\",\"pool\":\"web\"}";
+	int fd4 = listen_at("203.0.113.10", 512), fd6;
+
+	start(via_tunnel, "");
+	run.checker.tunnel_document = UINT64_MAX;
+	await(id_of("b1"), HEALTH_UP); /* without IPv6 that path is left out */
+	assert_int_equal(system("ip addr add 2001:db8::10/128 dev lo nodad"), 0);
+	await(id_of("b1"), HEALTH_DOWN);
+	await_reason(id_of("b1"), HEALTH_REASON_REFUSED);
+	char *answer = command_answer(&run.checker, list, strlen(list));
+	assert_non_null(strstr(answer, "refused at 2001:db8::10 port 7080"));
+	free(answer);
+	fd6 = listen6_at("2001:db8::10");
+	await(id_of("b1"), HEALTH_UP);
+	close(fd4);
+	await(id_of("b1"), HEALTH_DOWN);
+	forget();
+	close(fd6);
+	assert_int_equal(system("ip addr del 2001:db8::10/128 dev lo"), 0);
+}
+
 static void a_document_taken_in_the_middle_of_probes_keeps_verdicts(void **state)
 {
 	(void)state;
@@ -577,6 +613,7 @@ int main(void)
 		cmocka_unit_test(silence_says_nothing_while_the_controls_are_silent),
 		cmocka_unit_test(all_targets_silent_and_no_control_outside_is_no_evidence),
 		cmocka_unit_test(a_tunnel_probe_is_not_judged_before_its_mark_is_in_the_table),
+		cmocka_unit_test(a_tunnelled_backend_is_up_only_while_all_its_vips_answer),
 		cmocka_unit_test(silence_counts_while_the_reflector_answers),
 		cmocka_unit_test(a_control_that_answered_before_is_no_witness_for_now),
 		cmocka_unit_test(silence_counts_while_an_outside_control_answers),

@@ -45,8 +45,8 @@ static void own_backends_and_other_sites_vips_are_targets(void **state)
 
 	assert_int_equal(t->n, 4); /* three backends, one VIP in one family */
 	assert_non_null(b1);
-	assert_int_equal(b1->spec.port, 81);
-	assert_int_equal(b1->spec.mark, 0);
+	assert_int_equal(b1->paths[0].spec.port, 81);
+	assert_int_equal(b1->paths[0].spec.mark, 0);
 	assert_non_null(vip);
 	assert_string_equal(vip->site->name, "fra");
 	assert_null(targets_find(t, health_target_service("web", "ams", true)));
@@ -67,15 +67,67 @@ static void a_tunnel_check_goes_to_the_vip_with_its_backends_mark(void **state)
 	for (size_t i = 0; i < n; i++) {
 		const struct target *x = backend(t, marks[i].backend->name);
 
-		assert_int_equal(x->spec.mark, marks[i].mark);
-		assert_int_equal(x->spec.mark & PROBE_MARK_MASK, PROBE_MARK_BASE);
-		assert_string_equal(addr_text(&x->spec.address, text), "203.0.113.10");
-		assert_int_equal(x->spec.port, 80);
+		assert_int_equal(x->n_paths, 2); /* a VIP of each family */
+		for (int k = 0; k < 2; k++) {
+			const struct attempt_spec *spec = &x->paths[k].spec;
+
+			assert_int_equal(spec->mark, marks[i].mark);
+			assert_int_equal(spec->mark & PROBE_MARK_MASK, PROBE_MARK_BASE);
+			assert_string_equal(addr_text(&spec->address, text),
+			                    k ? "2001:db8::10" : "203.0.113.10");
+			assert_int_equal(spec->port, 80);
+			assert_ptr_equal(x->paths[k].target, x);
+		}
 		for (size_t j = 0; j < i; j++)
 			assert_int_not_equal(marks[i].mark, marks[j].mark);
 	}
 	free(marks);
 	targets_free(t);
+}
+
+/* "ADDRESS port N, ..." */
+static const char *paths_text(const struct model *m, char *out, size_t size)
+{
+	struct probe_path paths[PROBE_PATHS_MAX];
+	size_t n = probe_paths(m, model_pool(m, "web"), paths), at = 0;
+	char text[ADDR_TEXT_MAX];
+
+	out[0] = '\0';
+	for (size_t i = 0; i < n; i++)
+		at += (size_t)snprintf(out + at, size - at, "%s%s port %u", i ? ", " : "",
+		                       addr_text(&paths[i].vip, text), paths[i].port);
+	return out;
+}
+
+static void paths_are_each_family_and_each_services_port_once(void **state)
+{
+	(void)state;
+	struct model *m = fixture_model(tunnel, 80, "");
+	struct model_at at[2] = { m->services[0].at[0], m->services[0].at[0] };
+	const struct model_service first = m->services[0];
+	struct model_service services[PROBE_PATHS_MAX];
+	struct model twice = *m;
+	char text[1024];
+
+	assert_string_equal(paths_text(m, text, sizeof(text)),
+	                    "203.0.113.10 port 80, 2001:db8::10 port 80");
+	for (size_t i = 0; i < PROBE_PATHS_MAX; i++) {
+		services[i] = first;
+		services[i].port = (uint16_t)(i < 2 ? 80 : 442 + i / 2);
+		services[i].at = at;
+		services[i].n_at = 2; /* at the same VIP twice */
+	}
+	twice.services = services;
+	twice.n_services = 3;
+	assert_string_equal(paths_text(&twice, text, sizeof(text)),
+	                    "203.0.113.10 port 80, 2001:db8::10 port 80, "
+	                    "203.0.113.10 port 443, 2001:db8::10 port 443");
+	twice.n_services = PROBE_PATHS_MAX;
+	for (size_t i = 0; i < PROBE_PATHS_MAX; i++)
+		services[i].port = (uint16_t)(1000 + i); /* twice as many paths as may be */
+	struct probe_path all[PROBE_PATHS_MAX];
+	assert_int_equal(probe_paths(&twice, model_pool(m, "web"), all), PROBE_PATHS_MAX);
+	model_free(m);
 }
 
 static void a_verdict_passes_to_the_next_table_but_not_to_another_tunnel(void **state)
@@ -262,6 +314,7 @@ int main(void)
 		cmocka_unit_test(saved_verdicts_are_read_back),
 		cmocka_unit_test(own_backends_and_other_sites_vips_are_targets),
 		cmocka_unit_test(a_tunnel_check_goes_to_the_vip_with_its_backends_mark),
+		cmocka_unit_test(paths_are_each_family_and_each_services_port_once),
 		cmocka_unit_test(a_verdict_passes_to_the_next_table_but_not_to_another_tunnel),
 		cmocka_unit_test(a_restored_target_keeps_state_and_time_and_says_so),
 		cmocka_unit_test(a_services_word_follows_its_pools_backends),
