@@ -155,15 +155,6 @@ def bad_documents(report, stage):
         report.equal(stage.status()["document"], good, f"{why}: the old one stays")
         stage.write()
         wait_until(lambda: not stage.status()["refused"], 5, "the good one is taken again", 0.05)
-    since = now_ms()
-    with open(os.path.join(stage.node.state, "effective.conf")) as f:
-        stage.write_raw(f.read().replace('driver = "auto"', 'driver = "dpdk"'))
-    wait_until(lambda: stage.status()["refused"], 5, "another driver: refused", 0.05)
-    report.check("dpdk" in stage.status()["refused_why"], "another driver while one runs is refused by name",
-                 stage.status()["refused_why"])
-    stage.write()
-    wait_until(lambda: not stage.status()["refused"], 5, "the good one is taken again", 0.05)
-    stage.nothing_failed(since, "a document for another driver")
     report.equal({name: b["index"] for name, b in stage.backends().items()}, backends,
                  "each backend keeps its place in the tables")
 
