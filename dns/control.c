@@ -92,6 +92,21 @@ static json_t *names_json(const struct generation *g)
 	return list;
 }
 
+#define RAMPS_TOLD_MAX 256
+
+static json_t *ramps_json(const struct ramps *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->n && i < RAMPS_TOLD_MAX; i++)
+		json_array_append_new(list,
+		                      json_pack("{s:s, s:I, s:s, s:I}", "override", r->items[i].id,
+		                                "generation", (json_int_t)r->items[i].generation,
+		                                "state", ramp_how_text(r->items[i].how), "at_ms",
+		                                (json_int_t)r->items[i].at_ms));
+	return list;
+}
+
 static json_t *load_json(const struct server *s)
 {
 	const struct server_load *l = &s->load;
@@ -108,8 +123,9 @@ static json_t *load_json(const struct server *s)
 static json_t *status(const struct server *s)
 {
 	const struct generation *g = s->now;
-	json_t *answer = json_pack("{s:b, s:b, s:b, s:o}", "ok", 1, "serving", g != NULL,
-	                           "clock_held", wall_is_held(&s->wall), "load", load_json(s));
+	json_t *answer = json_pack("{s:b, s:b, s:b, s:s, s:o}", "ok", 1, "serving", g != NULL,
+	                           "clock_held", s->clock != WALL_RUNS, "clock",
+	                           wall_hold_text(s->clock), "load", load_json(s));
 
 	if (!g)
 		return answer;
@@ -119,6 +135,7 @@ static json_t *status(const struct server *s)
 	json_object_set_new(answer, "image_bytes", json_integer((json_int_t)g->image->size_bytes));
 	json_object_set_new(answer, "zones", zones_json(g->image));
 	json_object_set_new(answer, "names", names_json(g));
+	json_object_set_new(answer, "ramps", ramps_json(&s->ramps));
 	return answer;
 }
 

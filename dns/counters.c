@@ -65,6 +65,7 @@ static void find_query_words(struct counters *c)
 static void find_server_words(struct counters *c)
 {
 	static const char *const drops[] = { "malformed", "port", "send" };
+	static const char *const holds[] = { "clock", "site" };
 	static const char *const closes[] = { "client", "idle", "crowded", "bad" };
 
 	for (unsigned i = 0; i < COUNTERS_DROP_COUNT; i++)
@@ -87,7 +88,14 @@ static void find_server_words(struct counters *c)
 	c->stale = word(c, STATS_GAUGE, "weir_dns_image_stale", NULL, NULL,
 	                "1: a zone file is bad, an earlier image is served");
 	c->clock_held = word(c, STATS_GAUGE, "weir_dns_clock_held", NULL, NULL,
-	                     "1: the wall clock has stepped, ramps are held");
+	                     "1: the wall clock holds the ramps of drains");
+	c->clock_stepped = word(c, STATS_GAUGE, "weir_dns_clock_stepped", NULL, NULL,
+	                        "1: it does, for it has stepped");
+	c->clock_unsynchronised = word(c, STATS_GAUGE, "weir_dns_clock_unsynchronised", NULL, NULL,
+	                               "1: it does, for it is not synchronised");
+	for (unsigned i = 0; i < 2; i++)
+		c->ramps_held[i] = word(c, STATS_GAUGE, "weir_dns_ramps_held", "by", holds[i],
+		                        "Drains whose ramp is held");
 }
 
 int counters_open(struct counters *c, const char *run_dir)

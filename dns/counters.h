@@ -40,7 +40,8 @@ struct counters {
 	uint64_t *edns, *subnet, *truncated;
 	uint64_t *drops[COUNTERS_DROP_COUNT];
 	uint64_t *tcp_accepted, *tcp_open, *tcp_closed[COUNTERS_CLOSE_COUNT];
-	uint64_t *loads, *load_failures, *load_ms, *image_bytes, *stale, *clock_held;
+	uint64_t *loads, *load_failures, *load_ms, *image_bytes, *stale;
+	uint64_t *clock_held, *clock_stepped, *clock_unsynchronised, *ramps_held[2];
 	uint64_t **placed;  /**< by state of the generation, and one more a service for no site */
 	uint64_t **classes; /**< four a service */
 };

@@ -21,6 +21,7 @@
 #include "dns/answer.h"
 #include "dns/generation.h"
 #include "dns/image.h"
+#include "dns/ramps.h"
 #include "dns/wire.h"
 #include "weir/view.h"
 
@@ -299,6 +300,45 @@ static size_t make_query(const struct explain_request *r, const struct name *nam
 	return w.at;
 }
 
+/* What stands in the way of drains, in words. */
+static void say_ramps(struct explainer *x, const struct ramps *ramps, bool clock_held)
+{
+	if (clock_held)
+		say(x, "clock",
+		    "not synchronised: it holds the ramps of drains "
+		    "(nodes[].clock)");
+	for (size_t i = 0; i < ramps->n; i++)
+		if (ramps->items[i].how != RAMP_FREE)
+			say(x, "ramp", "drain %s: %s", ramps->items[i].id,
+			    ramps->items[i].how == RAMP_HELD_SITE
+			            ? "expired, held: the site is not up as seen from outside"
+			    : ramps->items[i].how == RAMP_HELD_CLOCK
+			            ? "held by the clock"
+			            : "later than by its schedule");
+}
+
+/* Drains as weir-dns has kept them; those that go by their schedule as they are at the time asked for. */
+static void observe_ramps(struct explainer *x, const struct proc_dirs *dirs,
+                          const struct views_seen *seen)
+{
+	const struct model_node *self = x->g->model->self;
+	struct generation_time time = { .wall_ms = x->request->wall_ms };
+	struct ramps ramps;
+	int err = ramps_open(&ramps, dirs->state);
+
+	if (err < 0 && err != -ENOMEM)
+		say(x, "ramp", "what was kept of drains cannot be read (%s)", strerror(-err));
+	if (err != -ENOMEM) {
+		ramps_only_held(&ramps);
+		time.clock_held =
+		        self && self->clock == MODEL_CLOCK_SYNCHRONISED && !clock_is_synchronised();
+		generation_observe(x->g, seen, &ramps, &time);
+		say_ramps(x, &ramps, time.clock_held);
+	}
+	x->no_memory |= err == -ENOMEM;
+	ramps_close(&ramps);
+}
+
 static void observe(struct explainer *x, const struct proc_dirs *dirs)
 {
 	struct views_seen seen = { .run_dir = dirs->run, .now_ms = clock_mono_ms() };
@@ -317,7 +357,7 @@ static void observe(struct explainer *x, const struct proc_dirs *dirs)
 	} else {
 		say(x, "health", "no health page: this node sees nothing");
 	}
-	generation_observe(x->g, &seen, x->request->wall_ms);
+	observe_ramps(x, dirs, &seen);
 	page_close(page);
 }
 

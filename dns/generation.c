@@ -13,6 +13,8 @@
 #include "base/arena.h"
 #include "base/hash.h"
 #include "dns/image.h"
+#include "dns/outside.h"
+#include "dns/ramps.h"
 #include "weir/model.h"
 
 #define ARENA_BYTES ((size_t)1 << 30)
@@ -238,11 +240,40 @@ void generation_free(struct generation *g)
 	free(g);
 }
 
-void generation_observe(struct generation *g, const struct views_seen *seen, int64_t wall_ms)
+/* A generation whose sites are asked about, at one instant. */
+struct looking {
+	struct outside outside;
+	int64_t wall_ms;
+};
+
+static bool is_up(void *arg, const struct model_site *site)
 {
+	const struct looking *l = arg;
+
+	return outside_is_up(&l->outside, site, l->wall_ms);
+}
+
+void generation_observe(struct generation *g, const struct views_seen *seen, struct ramps *ramps,
+                        const struct generation_time *time)
+{
+	struct looking looking = {
+		.outside = { g->model, g->place, g->state, g->views },
+		.wall_ms = time->wall_ms,
+	};
+	const struct ramps_step_input in = {
+		.model = g->model,
+		.wall_ms = time->wall_ms,
+		.now_ms = seen->now_ms,
+		.clock_held = time->clock_held,
+		.is_up = is_up,
+		.arg = &looking,
+	};
+
 	views_read(g->views, seen);
 	for (size_t i = 0; i < g->state->n_sites; i++)
 		for (unsigned ip4 = 0; ip4 < 2; ip4++)
 			g->state->sites[i].words[ip4] = views_of(g->views, 2 * i + ip4).word;
-	place_state_overrides(g->place, g->model, wall_ms, g->state);
+	if (ramps)
+		ramps_step_all(ramps, &in);
+	place_state_overrides(g->place, g->model, ramps, time->wall_ms, g->state);
 }

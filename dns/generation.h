@@ -25,6 +25,7 @@
 
 struct arena;
 struct image;
+struct ramps;
 
 struct generation {
 	struct model *model;
@@ -53,7 +54,17 @@ int generation_load(const struct proc_dirs *dirs, const struct generation_how *h
                     struct generation **out);
 void generation_free(struct generation *g);
 
-/** Bring the state up to date: what all nodes see, and overrides at @p wall_ms. */
-void generation_observe(struct generation *g, const struct views_seen *seen, int64_t wall_ms);
+/** What time it is for drains. */
+struct generation_time {
+	int64_t wall_ms;
+	bool clock_held; /**< ramps stand still */
+};
+
+/**
+ * Bring the state up to date: what all nodes see, and overrides.
+ * @param ramps  where drains are, stepped; NULL: by their schedules
+ */
+void generation_observe(struct generation *g, const struct views_seen *seen, struct ramps *ramps,
+                        const struct generation_time *time);
 
 #endif

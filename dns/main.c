@@ -73,7 +73,10 @@ void server_observe(struct server *s, struct generation *g)
 		.now_ms = clock_mono_ms(),
 	};
 
-	generation_observe(g, &seen, s->wall_ms);
+	const struct generation_time time = { .wall_ms = s->wall_ms,
+		                              .clock_held = s->clock != WALL_RUNS };
+
+	generation_observe(g, &seen, &s->ramps, &time);
 }
 
 static void on_health(void *arg)
@@ -110,23 +113,47 @@ static void find_health(struct server *s, uint64_t now_ms)
 	log_note("dns-health-page", "state=found");
 }
 
+static void read_clock(struct server *s, uint64_t now_ms)
+{
+	const struct model_node *self = s->now ? s->now->model->self : NULL;
+	bool trusted = !self || self->clock == MODEL_CLOCK_TRUSTED;
+	enum wall_hold was = s->clock;
+
+	s->wall_ms = wall_tick(&s->wall, now_ms, clock_wall_ms());
+	s->clock = wall_hold(&s->wall, clock_is_synchronised(), trusted);
+	if (s->clock == was)
+		return;
+	log_at(s->clock == WALL_RUNS ? LOG_NOTICE : LOG_WARNING, "dns-clock",
+	       "state=%s was=%s effect=\"ramps of drains %s\"", wall_hold_text(s->clock),
+	       wall_hold_text(was), s->clock == WALL_RUNS ? "run" : "are held");
+}
+
+static void show(struct server *s, uint64_t now_ms)
+{
+	const struct counters *c = &s->counters;
+
+	if (!c->stats)
+		return;
+	stats_set(c->clock_held, s->clock != WALL_RUNS);
+	stats_set(c->clock_stepped, s->clock == WALL_STEPPED);
+	stats_set(c->clock_unsynchronised, s->clock == WALL_UNSYNCHRONISED);
+	stats_set(c->ramps_held[0], ramps_held(&s->ramps, RAMP_HELD_CLOCK));
+	stats_set(c->ramps_held[1], ramps_held(&s->ramps, RAMP_HELD_SITE));
+	stats_alive(c->stats, now_ms);
+}
+
 static void on_tick(void *arg)
 {
 	struct server *s = arg;
 	uint64_t now_ms = clock_mono_ms();
-	bool was_held = wall_is_held(&s->wall);
 
-	s->wall_ms = wall_tick(&s->wall, now_ms, clock_wall_ms());
-	if (wall_is_held(&s->wall) && !was_held)
-		log_warn("dns-clock-step", "effect=\"ramps held for %d s\"", WALL_HOLD_MS / 1000);
+	read_clock(s, now_ms);
 	find_health(s, now_ms);
 	if (s->now)
 		server_observe(s, s->now);
+	keep_tick(s);
 	tcp_tick(s, now_ms);
-	if (s->counters.stats) {
-		stats_set(s->counters.clock_held, wall_is_held(&s->wall));
-		stats_alive(s->counters.stats, now_ms);
-	}
+	show(s, now_ms);
 	(void)loop_timer_set(s->loop, &s->tick, now_ms + SERVER_TICK_MS);
 }
 
@@ -179,6 +206,12 @@ static int serve(struct server *s)
 	if (err < 0)
 		return err;
 	open_extras(s);
+	err = ramps_open(&s->ramps, s->dirs->state);
+	if (err == -ENOMEM)
+		return err;
+	if (err < 0)
+		log_error("dns-ramps-not-taken",
+		          "error=\"%s\" effect=\"drains by their schedules\"", strerror(-err));
 	s->tick = (struct loop_timer){ .cb = on_tick, .arg = s };
 	on_tick(s);
 	server_load_start(s, false);
@@ -189,6 +222,8 @@ static void finish(struct server *s)
 {
 	listen_close_early(s);
 	server_load_stop(s);
+	keep_stop(s);
+	ramps_close(&s->ramps);
 	ctl_close(s->ctl);
 	if (s->loop) {
 		tcp_close(s);

@@ -26,6 +26,7 @@
 #include "weir/model.h"
 
 struct arena;
+struct ramps;
 
 #define PLACE_SITES_MAX     32 /**< of one service */
 #define PLACE_ADDRESSES_MAX 16 /**< of one site in one family */
@@ -124,10 +125,10 @@ struct place_key place_key_of(const struct addr *address);
 
 /**
  * Fill @p out (n_sites set by the caller to p->n_states) with the overrides of @p m at @p wall_ms.
- * Words are left as they are. @p m must be the model that @p p was made of (or share its sites).
+ * Words are left as they are. @p ramps is where drains are, NULL: by their schedules. @p m must be the model that @p p was made of (or share its sites).
  */
-void place_state_overrides(const struct place *p, const struct model *m, int64_t wall_ms,
-                           struct place_state *out);
+void place_state_overrides(const struct place *p, const struct model *m, const struct ramps *ramps,
+                           int64_t wall_ms, struct place_state *out);
 
 /** Choose for dynamic name number @p name. */
 struct place_choice place_choose(const struct place *p, const struct place_state *state,

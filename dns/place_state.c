@@ -7,24 +7,43 @@
 
 #include <string.h>
 
+#include "dns/ramps.h"
+
 static bool is_active(const struct model_override *o, int64_t wall_ms)
 {
 	return !o->ended && o->from_ms <= wall_ms && wall_ms < o->until_ms;
 }
 
-/* Time as @p site's ramps see it: a hold stops it. */
-static int64_t ramp_time(const struct model *m, const char *site, int64_t wall_ms)
+/* The instant of @p own's schedule that is in force: a person's hold of its site stops it. */
+static int64_t ramp_time(const struct model *m, const struct ramps *ramps,
+                         const struct model_override *own, int64_t wall_ms)
 {
-	int64_t at = wall_ms;
+	int64_t at = ramps_time(ramps, own, wall_ms);
 
 	for (size_t i = 0; i < m->n_overrides; i++) {
 		const struct model_override *o = &m->overrides[i];
 
 		if (o->kind == MODEL_OVERRIDE_HOLD && o->target == MODEL_TARGET_SITE &&
-		    strcmp(o->name, site) == 0 && is_active(o, wall_ms) && o->from_ms < at)
+		    strcmp(o->name, own->name) == 0 && is_active(o, wall_ms) && o->from_ms < at)
 			at = o->from_ms;
 	}
 	return at;
+}
+
+/* When the level starts or stops to change next; of one that is held nobody knows. */
+static int64_t next_change(const struct ramps *ramps, const struct model_override *o,
+                           int64_t wall_ms)
+{
+	int64_t late_ms = wall_ms - ramps_time(ramps, o, wall_ms);
+	int64_t next_ms = model_override_next_ms(o, wall_ms - late_ms);
+
+	switch (ramps_how(ramps, o)) {
+	case RAMP_HELD_CLOCK:
+	case RAMP_HELD_SITE:
+		return MODEL_WALL_NEVER;
+	default:
+		return next_ms == MODEL_WALL_NEVER ? next_ms : next_ms + late_ms;
+	}
 }
 
 /* What one override makes of a site. */
@@ -71,8 +90,8 @@ static void apply_everywhere(const struct place *p, const char *site, const stru
 	}
 }
 
-void place_state_overrides(const struct place *p, const struct model *m, int64_t wall_ms,
-                           struct place_state *out)
+void place_state_overrides(const struct place *p, const struct model *m, const struct ramps *ramps,
+                           int64_t wall_ms, struct place_state *out)
 {
 	for (size_t i = 0; i < out->n_sites; i++)
 		out->sites[i] = (struct place_site_state){
@@ -89,8 +108,8 @@ void place_state_overrides(const struct place *p, const struct model *m, int64_t
 		const struct effect e = {
 			.kind = o->kind,
 			.active = is_active(o, wall_ms),
-			.ppm = model_override_ppm(o, ramp_time(m, site, wall_ms)),
-			.next_ms = model_override_next_ms(o, wall_ms),
+			.ppm = model_override_ppm(o, ramp_time(m, ramps, o, wall_ms)),
+			.next_ms = next_change(ramps, o, wall_ms),
 		};
 
 		apply_everywhere(p, site, &e, out);

@@ -19,6 +19,7 @@
 #include "dns/answer.h"
 #include "dns/counters.h"
 #include "dns/generation.h"
+#include "dns/ramps.h"
 #include "dns/wall.h"
 
 #define SERVER_SOCKETS_MAX 64
@@ -53,6 +54,16 @@ struct server_load {
 	char *mistakes[SERVER_MISTAKES]; /**< given; written by the thread while it runs */
 };
 
+/** The writing of what is kept of ramps, in a thread of its own (keep.c). */
+struct server_keep {
+	pthread_t thread;
+	bool running, done, failed;
+	const char *state_dir;
+	struct ramp_record *records;
+	size_t n;
+	int result;
+};
+
 struct server {
 	struct loop *loop;
 	const struct proc_dirs *dirs;
@@ -66,6 +77,9 @@ struct server {
 	struct counters counters;
 	struct wall wall;
 	int64_t wall_ms; /**< of this tick */
+	enum wall_hold clock;
+	struct ramps ramps;
+	struct server_keep keep;
 	struct page *health;
 	uint64_t health_tried_ms;
 	struct ctl *ctl;
@@ -90,6 +104,10 @@ void server_load_stop(struct server *s);
 
 /** Bring the state of @p g up to date with the pages and the clock. */
 void server_observe(struct server *s, struct generation *g);
+/** Keep where the ramps are if that has changed. */
+void keep_tick(struct server *s);
+/** The last time, at the end. */
+void keep_stop(struct server *s);
 /** Answer one message. @return the answer's length, 0 for none; counted */
 size_t server_answer(struct server *s, const uint8_t *query, size_t length,
                      const struct addr *client, bool tcp, uint8_t *out, size_t out_size);

@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "dns/wall.h"
 
-bool wall_is_held(const struct wall *w)
+const char *wall_hold_text(enum wall_hold hold)
 {
-	return w->stepped_ms != 0;
+	static const char *const texts[] = { "good", "stepped", "unsynchronised" };
+
+	return texts[hold];
+}
+
+enum wall_hold wall_hold(const struct wall *w, bool synchronised, bool trusted)
+{
+	if (w->stepped_ms != 0)
+		return WALL_STEPPED;
+	return synchronised || trusted ? WALL_RUNS : WALL_UNSYNCHRONISED;
 }
 
 static int64_t take_over(struct wall *w, uint64_t mono_ms, int64_t clock_ms)

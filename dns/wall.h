@@ -25,7 +25,16 @@ struct wall {
 
 /** @return the time to use now; never less than before, but for a step that was held out */
 int64_t wall_tick(struct wall *w, uint64_t mono_ms, int64_t clock_ms);
-/** Whether ramps stand still. */
-bool wall_is_held(const struct wall *w);
+/** Why ramps stand still because of the clock. */
+enum wall_hold {
+	WALL_RUNS,
+	WALL_STEPPED,        /**< it has stepped lately: the old course is held for a while */
+	WALL_UNSYNCHRONISED, /**< the kernel says that nobody disciplines it */
+};
+
+/** "good", "stepped", "unsynchronised" */
+const char *wall_hold_text(enum wall_hold hold);
+/** @param synchronised  what the kernel says; @param trusted  the setting that makes it no matter */
+enum wall_hold wall_hold(const struct wall *w, bool synchronised, bool trusted);
 
 #endif

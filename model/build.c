@@ -213,6 +213,7 @@ static void build_nodes(struct build *b)
 			.driver = (enum model_driver)build_n(item, SCHEMA_NODES_DRIVER),
 			.mtu = build_n16(item, SCHEMA_NODES_MTU),
 			.api = build_text(b, item, SCHEMA_NODES_API),
+			.clock = (enum model_clock)build_n(item, SCHEMA_NODES_CLOCK),
 		};
 		node->dns_listen =
 		        build_addresses(b, item, SCHEMA_NODES_DNS_LISTEN, &node->n_dns_listen);

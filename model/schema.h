@@ -88,6 +88,9 @@
 	X(NODES_CONTROLS, "nodes[].controls", "list of addresses", "", "", "0..8", "",             \
 	  "Control targets of health checking, such as the gateway: when they fail as well, a "    \
 	  "failed check says nothing about its backend.")                                          \
+	X(NODES_CLOCK, "nodes[].clock", "enum synchronised|trusted", "", "synchronised", "", "",   \
+	  "Whether a wall clock that the kernel says is not synchronised (no NTP) holds the "      \
+	  "ramps of drains on this node; trusted: it does not.")                                   \
 	X(CHECKS, "checks", "list of groups", "", "", "0..1000", "", "How targets are probed.")    \
 	X(CHECKS_NAME, "checks[].name", "name", "", "", "", "R", "Name of the check.")             \
 	X(CHECKS_TYPE, "checks[].type", "enum tcp|http", "", "", "", "R", "What is spoken.")       \

@@ -182,6 +182,7 @@ static void put_nodes(FILE *f, const struct model *m)
 		put_addresses(f, "dns_listen", n->dns_listen, n->n_dns_listen);
 		put_text(f, "api", n->api);
 		put_addresses(f, "controls", n->controls, n->n_controls);
+		put_enum(f, "clock", SCHEMA_NODES_CLOCK, n->clock);
 		fprintf(f, " }%s", comma(i, m->n_nodes));
 	}
 	fputs(");\n", f);

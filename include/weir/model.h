@@ -30,6 +30,7 @@ enum model_check_type { MODEL_CHECK_TCP, MODEL_CHECK_HTTP };
 enum model_via { MODEL_VIA_DIRECT, MODEL_VIA_TUNNEL };
 enum model_all_down { MODEL_ALL_DOWN_LAST_GOOD, MODEL_ALL_DOWN_FAIL_CLOSED };
 enum model_driver { MODEL_DRIVER_AUTO, MODEL_DRIVER_XDP, MODEL_DRIVER_DPDK };
+enum model_clock { MODEL_CLOCK_SYNCHRONISED, MODEL_CLOCK_TRUSTED };
 enum model_policy { MODEL_POLICY_WEIGHTED, MODEL_POLICY_FAILOVER };
 enum model_udp_policy { MODEL_UDP_KEEP, MODEL_UDP_MIGRATE, MODEL_UDP_RESET };
 
@@ -77,6 +78,7 @@ struct model_node {
 	const struct addr *dns_listen; /**< port 53 */
 	size_t n_dns_listen;
 	const char *api;             /**< "https://ADDRESS:PORT", or "" */
+	enum model_clock clock;      /**< whether one that is not synchronised holds ramps */
 	const struct addr *controls; /**< health's control targets: gateway and the like */
 	size_t n_controls;
 };

@@ -411,6 +411,27 @@ static void add_model(struct status *s, json_t *status)
 	                              (json_int_t)s->n_shown));
 }
 
+/* Drains that do not go by their schedule, and a clock that holds them all. */
+static void judge_ramps(struct status *s)
+{
+	const struct look *l = &s->look;
+	const char *clock = word(l->dns, "clock");
+
+	if (!strcmp(clock, "unsynchronised"))
+		status_note(s, "the clock of this node is not synchronised, which holds the ramps "
+		               "of drains; have it set by NTP, or see nodes[].clock");
+	else if (!strcmp(clock, "stepped"))
+		status_note(s,
+		            "the clock of this node has stepped, which holds the ramps of drains "
+		            "for a minute");
+	for (size_t i = 0; i < l->set.n_items; i++)
+		if (!strcmp(overrides_state(&l->set, &l->set.items[i], l->now_ms), "expired_held"))
+			status_note(s,
+			            "the drain of site %s has expired and is held: the site is not "
+			            "up as seen from outside",
+			            l->set.items[i].name);
+}
+
 static void add_intent(struct status *s, json_t *status)
 {
 	const struct look *l = &s->look;
@@ -472,6 +493,7 @@ json_t *handle_status_json(struct core *core, const struct handle_filter *filter
 	json_object_set_new(status, "time", tell_time(s->look.now_ms));
 	judge_processes(s);
 	add_intent(s, status);
+	judge_ramps(s);
 	if (s->look.m) {
 		judge_ports(s);
 		add_model(s, status);

@@ -10,6 +10,7 @@
 #include "mgmt/cli/health_detail.h"
 #include "weir/health.h"
 #include "weir/model.h"
+#include "weir/ramp.h"
 #include "weir/stats.h"
 
 #define SILENT_MS     3000u
@@ -216,17 +217,21 @@ static const char *level_word(const struct model_override *o)
 	return words[o->kind];
 }
 
-static json_t *overrides_json(const struct model *m, int64_t wall_ms)
+static json_t *overrides_json(const struct cli *cli, const struct model *m, int64_t wall_ms)
 {
+	struct ramp_record *ramps = calloc(RAMP_RECORDS_MAX, sizeof(*ramps));
+	int n = ramps ? ramp_read(cli->dirs.state, ramps) : 0;
 	json_t *list = json_array();
 	char from[CLOCK_TEXT_MAX], until[CLOCK_TEXT_MAX];
 
 	for (size_t i = 0; i < m->n_overrides; i++) {
 		const struct model_override *o = &m->overrides[i];
+		const struct ramp_record *r =
+		        ramp_find(ramps, n > 0 ? (size_t)n : 0, o->id, o->generation);
+		int64_t at_ms = r && r->how != RAMP_FREE ? r->at_ms : wall_ms;
+		uint32_t ppm = model_override_ppm(o, at_ms);
 
-		uint32_t ppm = model_override_ppm(o, wall_ms);
-
-		if (o->ended || (ppm == 0 && wall_ms >= o->until_ms))
+		if (o->ended || (ppm == 0 && at_ms >= o->until_ms))
 			continue;
 		json_array_append_new(list,
 		                      json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:s}",
@@ -238,6 +243,7 @@ static json_t *overrides_json(const struct model *m, int64_t wall_ms)
 		                                        : clock_text(o->until_ms, until),
 		                                "author", o->author, "reason", o->reason));
 	}
+	free(ramps);
 	return list;
 }
 
@@ -297,7 +303,7 @@ int pages_status(const struct cli *cli)
 	        "why", "management does not answer", "document", (json_int_t)m->meta.document,
 	        "version", (json_int_t)m->meta.version, "written",
 	        clock_text(m->meta.written_ms, written), "processes", processes_json(cli, &p),
-	        "targets", targets, "overrides", overrides_json(m, clock_wall_ms()));
+	        "targets", targets, "overrides", overrides_json(cli, m, clock_wall_ms()));
 	if (cli->json)
 		api_print_json(body);
 	else

@@ -194,6 +194,7 @@ static struct override *change(struct work *w, const struct override *o)
 
 	*n = *o;
 	n->generation++;
+	n->how = RAMP_FREE; /* another generation's ramp begins anew */
 	snprintf(n->node, sizeof(n->node), "%s", w->target.node);
 	return n;
 }

@@ -26,7 +26,7 @@ struct place {
 
 bool guard_takes_out(const struct override *o, int64_t now_ms)
 {
-	return !override_is_done(o, now_ms) && now_ms < o->until_ms &&
+	return !override_is_done(o, now_ms) && override_time(o, now_ms) < o->until_ms &&
 	       (o->kind == MODEL_OVERRIDE_DRAIN || o->kind == MODEL_OVERRIDE_DISABLE);
 }
 

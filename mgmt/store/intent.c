@@ -343,6 +343,7 @@ int intent_open(const struct intent_options *options, int64_t now_ms, struct int
 		return rc;
 	}
 	load(in, now_ms);
+	intent_follow_ramps(in, now_ms);
 	if (!in->shared)
 		effective_write(in, now_ms);
 	if (in->n_recent > 0 && !in->dirty)
@@ -363,6 +364,7 @@ void intent_close(struct intent *in)
 	overrides_fini(&in->overrides);
 	journal_free(in->journal);
 	store_close(in->store);
+	free(in->ramps);
 	free(in);
 }
 
@@ -405,6 +407,7 @@ int64_t intent_tick(struct intent *in, int64_t now_ms)
 	if (!in->offline && !in->failing && head && head->confirm_by_ms &&
 	    head->confirm_by_ms <= now_ms && !strcmp(head->node, in->node))
 		roll_back_unconfirmed(in, now_ms);
+	intent_follow_ramps(in, now_ms);
 	if (overrides_prune(&in->overrides, now_ms) && !in->failing)
 		intent_stored(in, store_put_overrides(in->store, &in->overrides), now_ms);
 	if (in->dirty || now_ms >= in->next_ms)

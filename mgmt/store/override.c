@@ -110,9 +110,14 @@ int64_t override_done_ms(const struct override *o)
 	return ramps ? o->until_ms + o->over_ms : o->until_ms;
 }
 
+int64_t override_time(const struct override *o, int64_t now_ms)
+{
+	return o->how == RAMP_FREE || o->at_ms > now_ms ? now_ms : o->at_ms;
+}
+
 bool override_is_done(const struct override *o, int64_t now_ms)
 {
-	return o->ended || now_ms >= override_done_ms(o);
+	return o->ended || override_time(o, now_ms) >= override_done_ms(o);
 }
 
 void override_make_id(const char *node, int64_t now_ms, uint32_t salt, char out[MODEL_ID_MAX])
@@ -214,7 +219,10 @@ uint32_t overrides_level(const struct overrides *set, const struct override *o, 
 	const struct override *hold =
 	        o->kind == MODEL_OVERRIDE_DRAIN ? overrides_hold(set, o, now_ms) : NULL;
 	struct model_override view;
-	int64_t at_ms = hold ? hold->from_ms : now_ms;
+	int64_t at_ms = override_time(o, now_ms);
+
+	if (hold && hold->from_ms < at_ms)
+		at_ms = hold->from_ms;
 
 	override_view(o, &view);
 	if (o->target == MODEL_TARGET_SITE)
@@ -229,6 +237,11 @@ const char *overrides_state(const struct overrides *set, const struct override *
 		return "held"; /* also past its until: nobody has let it return */
 	if (override_is_done(o, now_ms))
 		return "done";
+	if (o->how == RAMP_HELD_SITE)
+		return "expired_held";
+	if (o->how == RAMP_HELD_CLOCK)
+		return "held";
+	now_ms = override_time(o, now_ms);
 	if (now_ms < o->from_ms && overrides_level(set, o, now_ms) == 0)
 		return "scheduled";
 	/* A level that was reached waits for its next ramp. */

@@ -20,6 +20,7 @@
 
 #include "mgmt/store/digest.h"
 #include "weir/model.h"
+#include "weir/ramp.h"
 
 #define OVERRIDE_REASON_MAX 256
 #define OVERRIDES_LIVE_MAX  1024u /**< that may be made here */
@@ -38,6 +39,9 @@ struct override {
 	int64_t created_ms, from_ms, over_ms, until_ms;
 	uint32_t from_ppm;
 	bool ended;
+	/* not merged, not stored: where weir-dns of this node has its ramp (weir/ramp.h) */
+	enum ramp_how how;
+	int64_t at_ms; /**< the instant of its schedule that is in force, unless it is free */
 	char author[MODEL_NAME_MAX], reason[OVERRIDE_REASON_MAX], node[MODEL_NAME_MAX];
 };
 
@@ -57,6 +61,8 @@ bool override_ok(const struct override *o);
 const char *override_kind_text(enum model_override_kind kind);
 /** When it stops to have any effect: after its return ramp; MODEL_WALL_NEVER. */
 int64_t override_done_ms(const struct override *o);
+/** The instant of its schedule that is in force: @p now_ms, unless its ramp is late or held. */
+int64_t override_time(const struct override *o, int64_t now_ms);
 /** Whether it is past, ended or not. */
 bool override_is_done(const struct override *o, int64_t now_ms);
 /** Make an id that no other node makes. @p salt: random */
@@ -73,7 +79,7 @@ const struct override *overrides_hold(const struct overrides *set, const struct 
                                       int64_t now_ms);
 /** The level of @p o, ppm: model_override_ppm() at the present, or at the instant when a hold stopped its ramp. */
 uint32_t overrides_level(const struct overrides *set, const struct override *o, int64_t now_ms);
-/** Its state in a word: "scheduled", "ramping", "drained", "held", ... */
+/** Its state in a word: "scheduled", "ramping", "drained", "held", "expired_held", ... */
 const char *overrides_state(const struct overrides *set, const struct override *o, int64_t now_ms);
 /** How many are not done. */
 size_t overrides_live(const struct overrides *set, int64_t now_ms);

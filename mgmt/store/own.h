@@ -6,6 +6,8 @@
 #define WEIR_MGMT_STORE_OWN_H
 
 #include <limits.h>
+#include <sys/types.h>
+#include <time.h>
 
 #include "mgmt/store/intent.h"
 
@@ -52,10 +54,18 @@ struct intent {
 	char write_why[EVENT_TEXT_MAX];
 	char drafted[DIGEST_TEXT_MAX]; /* whose files are laid out for a draft; "": there is none */
 
+	struct ramp_record *ramps; /* where weir-dns has drains' ramps, as last read */
+	size_t n_ramps;
+	ino_t ramps_ino; /* of that file */
+	struct timespec ramps_at;
+
 	struct intent_foreign foreign[INTENT_HEADS_MAX];
 	size_t n_foreign;
 	bool rollback_failed; /* said once */
 };
+
+/* Note where weir-dns has the drains' ramps, and tell what has changed. */
+void intent_follow_ramps(struct intent *in, int64_t now_ms);
 
 /* Compose and write the effective document; a failure is kept, said and tried again by the tick. */
 void effective_write(struct intent *in, int64_t now_ms);

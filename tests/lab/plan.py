@@ -70,6 +70,7 @@ class Plan:
     vip_check: str = ('type = "http"; port = 80; path = "/healthz"; expect = 200; '
                       'interval = "200ms"; fast_interval = "100ms"; timeout = "300ms"; rise = 3; fall = 3;')
     api: bool = True
+    clock: str = "trusted"  # the machine that runs a lab may have no NTP
     seed: int = 0
 
     @property
@@ -141,7 +142,7 @@ def config_text(plan):
     nodes = [f'{{ name = "{s.node}"; site = "{s.name}"; driver = "auto"; ports = ( {s.ports_text} ); '
              f'tunnel_source = [ {quoted([s.tunnel4, s.tunnel6])} ]; dns_listen = [ {quoted([s.dns4, s.dns6])} ]; '
              + (f'api = "{s.api}"; ' if plan.api else "")
-             + f'controls = [ {quoted([s.gateway4])} ]; }}' for s in plan.sites]
+             + f'controls = [ {quoted([s.gateway4])} ]; clock = "{plan.clock}"; }}' for s in plan.sites]
     pools = []
     for s in plan.sites:
         backends = ",\n      ".join(f'{{ name = "{b.name}"; address = "{b.address}"; weight = {b.weight}; }}'

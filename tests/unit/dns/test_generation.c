@@ -237,7 +237,9 @@ static void observe(struct generation *g, const struct health_page *page)
 {
 	const struct views_seen seen = { .own = page, .own_good_until_ms = 2, .now_ms = 1 };
 
-	generation_observe(g, &seen, 0);
+	const struct generation_time time = { .wall_ms = 0 };
+
+	generation_observe(g, &seen, NULL, &time);
 }
 
 static void verdicts_are_taken_from_the_page(void **state)
@@ -436,7 +438,7 @@ static void overrides_become_gates_and_classes(void **state)
 		print_message("  %s\n", overrides[i].why);
 		m.overrides = overrides[i].o;
 		m.n_overrides = overrides[i].n;
-		place_state_overrides(g->place, &m, overrides[i].at_ms, g->state);
+		place_state_overrides(g->place, &m, NULL, overrides[i].at_ms, g->state);
 		assert_int_equal(s->drained_ppm, overrides[i].drained_ppm);
 		assert_int_equal(s->disabled, overrides[i].disabled);
 		assert_int_equal(s->forced_up, overrides[i].forced_up);

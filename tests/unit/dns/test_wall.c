@@ -35,11 +35,11 @@ static void a_step_is_held_and_then_believed(void **state)
 		int64_t before = run(&w, &mono_ms, 1000, 0);
 
 		assert_int_equal(run(&w, &mono_ms, WALL_HOLD_MS - 2 * TICK, steps[i]), before);
-		assert_true(wall_is_held(&w));
+		assert_true((wall_hold(&w, true, true) == WALL_STEPPED));
 		int64_t after = run(&w, &mono_ms, 4 * TICK, steps[i]);
 
 		assert_int_equal(after, START + (int64_t)mono_ms + steps[i]);
-		assert_false(wall_is_held(&w));
+		assert_false((wall_hold(&w, true, true) == WALL_STEPPED));
 	}
 }
 
@@ -51,12 +51,12 @@ static void a_step_that_is_taken_back_leaves_no_trace(void **state)
 
 	run(&w, &mono_ms, 1000, 0);
 	run(&w, &mono_ms, 10000, 90000);
-	assert_true(wall_is_held(&w));
+	assert_true((wall_hold(&w, true, true) == WALL_STEPPED));
 
 	int64_t after = run(&w, &mono_ms, TICK, 0);
 
 	assert_int_equal(after, START + (int64_t)mono_ms);
-	assert_false(wall_is_held(&w));
+	assert_false((wall_hold(&w, true, true) == WALL_STEPPED));
 }
 
 static void a_small_error_is_slewed_and_time_never_goes_back(void **state)
@@ -76,13 +76,31 @@ static void a_small_error_is_slewed_and_time_never_goes_back(void **state)
 			last = now;
 		}
 		assert_int_equal(last, START + (int64_t)mono_ms + leads[i]);
-		assert_false(wall_is_held(&w));
+		assert_false((wall_hold(&w, true, true) == WALL_STEPPED));
 	}
+}
+
+static void a_clock_that_nobody_disciplines_holds_unless_it_is_trusted(void **state)
+{
+	struct wall w = { 0 };
+	(void)state;
+
+	wall_tick(&w, 1000, 1000000);
+	assert_int_equal(wall_hold(&w, true, false), WALL_RUNS);
+	assert_int_equal(wall_hold(&w, false, false), WALL_UNSYNCHRONISED);
+	assert_int_equal(wall_hold(&w, false, true), WALL_RUNS);
+	wall_tick(&w, 1100, 1000100 + 2 * WALL_STEP_MS);
+	assert_int_equal(wall_hold(&w, false, true), WALL_STEPPED); /* trusted or not */
+	assert_int_equal(wall_hold(&w, false, false), WALL_STEPPED);
+	wall_tick(&w, 1200, 1000200);
+	assert_int_equal(wall_hold(&w, true, false), WALL_RUNS);
+	assert_string_equal(wall_hold_text(WALL_UNSYNCHRONISED), "unsynchronised");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_clock_that_nobody_disciplines_holds_unless_it_is_trusted),
 		cmocka_unit_test(a_step_is_held_and_then_believed),
 		cmocka_unit_test(a_step_that_is_taken_back_leaves_no_trace),
 		cmocka_unit_test(a_small_error_is_slewed_and_time_never_goes_back),

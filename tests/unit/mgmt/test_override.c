@@ -162,6 +162,38 @@ static void a_hold_stops_the_ramp_where_it_is(void **state)
 	overrides_fini(&set);
 }
 
+static void what_is_held_past_its_end_is_neither_done_nor_forgotten(void **state)
+{
+	(void)state;
+	struct overrides set = { 0 };
+	struct override drain = make(1, 1, NOW_MS + 1000000, "");
+	int64_t late_ms = NOW_MS + 2 * OVERRIDE_KEPT_MS;
+
+	drain.over_ms = 100000;
+	assert_int_equal(overrides_merge(&set, &drain, NOW_MS), 1);
+	struct override *o = &set.items[0];
+	assert_string_equal(overrides_state(&set, o, late_ms), "done");
+	o->how = RAMP_HELD_SITE;
+	o->at_ms = o->until_ms - 1;
+	assert_string_equal(overrides_state(&set, o, late_ms), "expired_held");
+	assert_int_equal(overrides_level(&set, o, late_ms), 1000000);
+	assert_int_equal(overrides_live(&set, late_ms), 1);
+	assert_int_equal(overrides_prune(&set, late_ms), 0);
+	o->how = RAMP_LATE;
+	o->at_ms = o->until_ms + 25000;
+	assert_string_equal(overrides_state(&set, o, late_ms), "returning");
+	assert_int_equal(overrides_level(&set, o, late_ms), 750000);
+	o->how = RAMP_HELD_CLOCK;
+	o->at_ms = o->from_ms + 50000;
+	assert_string_equal(overrides_state(&set, o, NOW_MS + 900000), "held");
+	assert_int_equal(overrides_level(&set, o, NOW_MS + 900000), 500000);
+	o->how = RAMP_LATE;
+	o->at_ms = o->until_ms + o->over_ms;
+	assert_string_equal(overrides_state(&set, o, late_ms), "done");
+	assert_int_equal(overrides_prune(&set, late_ms), 1);
+	overrides_fini(&set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +203,7 @@ int main(void)
 		cmocka_unit_test(what_is_forgotten_is_not_taken_again),
 		cmocka_unit_test(a_full_set_drops_tombstones_and_never_the_living),
 		cmocka_unit_test(a_hold_stops_the_ramp_where_it_is),
+		cmocka_unit_test(what_is_held_past_its_end_is_neither_done_nor_forgotten),
 	};
 
 	return cmocka_run_group_tests_name("override", tests, NULL, NULL);

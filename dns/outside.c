@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "dns/outside.h"
+
+#include <string.h>
+
+/* Whether other sites' nodes probe a service there. */
+static bool is_watched(const struct model *m, const struct model_service *s,
+                       const struct model_site *site)
+{
+	for (size_t i = 0; s->vip_check && i < m->n_nodes; i++)
+		if (m->nodes[i].site != site)
+			return true;
+	return false;
+}
+
+static bool is_forced_up(const struct model *m, const struct model_site *site, int64_t wall_ms)
+{
+	for (size_t i = 0; i < m->n_overrides; i++) {
+		const struct model_override *o = &m->overrides[i];
+
+		if (o->kind == MODEL_OVERRIDE_FORCE_UP && o->target == MODEL_TARGET_SITE &&
+		    !o->ended && o->from_ms <= wall_ms && wall_ms < o->until_ms &&
+		    strcmp(o->name, site->name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A service at a site, number @p at of the states. */
+static bool is_up(const struct outside *o, const struct model_service *s,
+                  const struct model_site *site, size_t at)
+{
+	for (unsigned ip4 = 0; ip4 < 2; ip4++) {
+		struct majority m = views_from_outside(o->views, 2 * at + ip4, site);
+
+		if (!is_watched(o->model, s, site) &&
+		    health_state(o->state->sites[at].words[ip4]) != HEALTH_DOWN)
+			return true;
+		if (!m.last_known && m.n_up > m.n_down)
+			return true;
+	}
+	return false;
+}
+
+bool outside_is_up(const struct outside *o, const struct model_site *site, int64_t wall_ms)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < o->place->n_services; i++) {
+		const struct place_service *s = &o->place->services[i];
+
+		for (uint32_t k = 0; k < s->n_sites; k++) {
+			if (strcmp(s->sites[k].name, site->name) != 0)
+				continue;
+			if (is_up(o, &o->model->services[i], site, s->first_state + k))
+				return true;
+			any = true;
+		}
+	}
+	return !any || is_forced_up(o->model, site, wall_ms);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Where the ramps of sites' drains are on this node: STATE/dns.ramps, written by weir-dns,
+ * read by anybody who shows or continues them.
+ *
+ * A drain's level is a function of the instant of its schedule that is in force
+ * (model_override_ppm()). That instant is the wall time, unless the ramp has been held; then it
+ * stands, and goes on from there afterwards, later than the schedule.
+ */
+#ifndef WEIR_RAMP_H
+#define WEIR_RAMP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weir/model.h"
+
+#define RAMP_FILE        "dns.ramps" /* state */
+#define RAMP_RECORDS_MAX 4096u
+
+enum ramp_how {
+	RAMP_FREE,       /**< by its schedule */
+	RAMP_LATE,       /**< on its way, later than by its schedule */
+	RAMP_HELD_CLOCK, /**< held: the wall clock has stepped or is not synchronised */
+	RAMP_HELD_SITE,  /**< expired, held: the site is not up as seen from outside */
+	RAMP_HOW_COUNT
+};
+
+struct ramp_record {
+	char id[MODEL_ID_MAX]; /**< the override's */
+	uint64_t generation;   /**< likewise: another one begins anew */
+	int64_t at_ms;         /**< the instant of the schedule that is in force */
+	enum ramp_how how;
+};
+
+/** "free", "late", "held-clock", "held-site" */
+const char *ramp_how_text(enum ramp_how how);
+/**
+ * Read the records below @p state_dir, taken whole or not at all.
+ * @param out room for RAMP_RECORDS_MAX; untouched on failure
+ * @return how many; 0 also when there is no file; -EINVAL when it is malformed; or -errno
+ */
+int ramp_read(const char *state_dir, struct ramp_record *out);
+/** Replace the file. @return 0 or -errno (the old one stays) */
+int ramp_write(const char *state_dir, const struct ramp_record *records, size_t n);
+/** The record of an override as it is now. @return NULL when there is none */
+const struct ramp_record *ramp_find(const struct ramp_record *records, size_t n, const char *id,
+                                    uint64_t generation);
+
+#endif

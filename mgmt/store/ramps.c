@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Where weir-dns of this node has the ramps of drains: its file is followed, so that states, levels and guards
+ * are those in force and no drain that it still holds is forgotten.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/proc.h"
+#include "mgmt/store/own.h"
+
+/* Whether the file is another one than the one that was read. */
+static bool is_new(struct intent *in, const char *path)
+{
+	struct stat st = { 0 };
+
+	(void)stat(path, &st); /* none: as if it were empty */
+	if (st.st_ino == in->ramps_ino && st.st_mtim.tv_sec == in->ramps_at.tv_sec &&
+	    st.st_mtim.tv_nsec == in->ramps_at.tv_nsec)
+		return false;
+	in->ramps_ino = st.st_ino;
+	in->ramps_at = st.st_mtim;
+	return true;
+}
+
+static void read_ramps(struct intent *in)
+{
+	struct ramp_record *list;
+	char path[PATH_MAX];
+	int n;
+
+	if (proc_path(in->state_dir, RAMP_FILE, path) || !is_new(in, path))
+		return;
+	list = calloc(RAMP_RECORDS_MAX, sizeof(*list));
+	n = list ? ramp_read(in->state_dir, list) : -ENOMEM;
+	if (n < 0) {
+		log_warn("ramps-not-read", "path=%s error=\"%s\"", path, strerror(-n));
+		free(list);
+		return; /* the last that could be read stay */
+	}
+	free(in->ramps);
+	in->ramps = list;
+	in->n_ramps = (size_t)n;
+}
+
+static void tell(struct intent *in, const struct override *o, enum ramp_how was, int64_t now_ms)
+{
+	static const char *const texts[RAMP_HOW_COUNT] = {
+		[RAMP_FREE] = "goes by its schedule again",
+		[RAMP_LATE] = "goes on, later than by its schedule",
+		[RAMP_HELD_CLOCK] = "is held: the clock of this node is not to be trusted",
+		[RAMP_HELD_SITE] = "expired, held: the site is not up as seen from outside",
+	};
+
+	if (o->how != was)
+		journal_add(in->journal, now_ms, "override", o->id, "the drain of site %s %s",
+		            o->name, texts[o->how]);
+}
+
+void intent_follow_ramps(struct intent *in, int64_t now_ms)
+{
+	read_ramps(in);
+	for (size_t i = 0; i < in->overrides.n_items; i++) {
+		struct override *o = &in->overrides.items[i];
+		const struct ramp_record *r =
+		        ramp_find(in->ramps, in->n_ramps, o->id, o->generation);
+		enum ramp_how was = o->how;
+
+		o->how = r ? r->how : RAMP_FREE;
+		o->at_ms = r ? r->at_ms : 0;
+		tell(in, o, was, now_ms);
+	}
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The file of ramps: a line that names the format, a record a line, and an end, so that half of a file
+ * is seen to be one.
+ *
+ *     weir-ramps 1
+ *     ams-1-k3j2 4 1780000000000 held-site
+ *     end
+ */
+#include "weir/ramp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/proc.h"
+
+#define HEAD           "weir-ramps 1\n"
+#define LINE_MAX_BYTES 128
+
+static const char *const texts[RAMP_HOW_COUNT] = { "free", "late", "held-clock", "held-site" };
+
+const char *ramp_how_text(enum ramp_how how)
+{
+	return (unsigned)how < RAMP_HOW_COUNT ? texts[how] : "other";
+}
+
+static bool read_how(const char *text, enum ramp_how *how)
+{
+	for (int i = 0; i < RAMP_HOW_COUNT; i++)
+		if (!strcmp(texts[i], text)) {
+			*how = (enum ramp_how)i;
+			return true;
+		}
+	return false;
+}
+
+/* A number of digits alone, below 2^62. */
+static bool read_number(const char *text, int64_t *out)
+{
+	size_t n = strlen(text);
+
+	if (n == 0 || n > 18 || strspn(text, "0123456789") != n)
+		return false;
+	*out = strtoll(text, NULL, 10);
+	return true;
+}
+
+static bool read_line(char *line, struct ramp_record *out)
+{
+	char *rest = line, *words[4];
+	struct ramp_record r = { 0 };
+	int64_t generation;
+
+	for (size_t i = 0; i < 4; i++) {
+		words[i] = strsep(&rest, " ");
+		if (!words[i])
+			return false;
+	}
+	if (rest || !*words[0] || strlen(words[0]) >= sizeof(r.id) ||
+	    !read_number(words[1], &generation) || generation < 1 ||
+	    !read_number(words[2], &r.at_ms) || !read_how(words[3], &r.how))
+		return false;
+	strcpy(r.id, words[0]);
+	r.generation = (uint64_t)generation;
+	*out = r;
+	return true;
+}
+
+static int read_all(FILE *f, struct ramp_record *out)
+{
+	char line[LINE_MAX_BYTES];
+	int n = 0;
+
+	if (!fgets(line, sizeof(line), f) || strcmp(line, HEAD))
+		return -EINVAL;
+	while (fgets(line, sizeof(line), f)) {
+		size_t length = strlen(line);
+
+		if (length == 0 || line[length - 1] != '\n')
+			return -EINVAL;
+		line[length - 1] = '\0';
+		if (!strcmp(line, "end"))
+			return fgetc(f) == EOF ? n : -EINVAL;
+		if (n == (int)RAMP_RECORDS_MAX || !read_line(line, &out[n]))
+			return -EINVAL;
+		n++;
+	}
+	return -EINVAL;
+}
+
+int ramp_read(const char *state_dir, struct ramp_record *out)
+{
+	struct ramp_record *list;
+	char path[PATH_MAX];
+	int rc = proc_path(state_dir, RAMP_FILE, path);
+	int fd = rc ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0)
+		return rc ? rc : errno == ENOENT ? 0 : -errno;
+	FILE *f = fdopen(fd, "r");
+	if (!f) {
+		close(fd);
+		return -ENOMEM;
+	}
+	list = calloc(RAMP_RECORDS_MAX, sizeof(*list));
+	rc = list ? read_all(f, list) : -ENOMEM;
+	fclose(f);
+	if (rc > 0)
+		memcpy(out, list, (size_t)rc * sizeof(*list));
+	free(list);
+	return rc;
+}
+
+int ramp_write(const char *state_dir, const struct ramp_record *records, size_t n)
+{
+	char path[PATH_MAX], temporary[PATH_MAX + 8];
+	int rc = proc_path(state_dir, RAMP_FILE, path), fd;
+
+	if (rc)
+		return rc;
+	snprintf(temporary, sizeof(temporary), "%s.new", path);
+	(void)unlink(temporary);
+	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return -errno;
+	FILE *f = fdopen(fd, "w");
+	if (!f) {
+		close(fd);
+		return -ENOMEM;
+	}
+	fputs(HEAD, f);
+	for (size_t i = 0; i < n; i++)
+		fprintf(f, "%s %" PRIu64 " %" PRId64 " %s\n", records[i].id, records[i].generation,
+		        records[i].at_ms, ramp_how_text(records[i].how));
+	fputs("end\n", f);
+	bool bad = fflush(f) || fsync(fd);
+	bad |= fclose(f) != 0;
+	rc = bad ? -EIO : 0;
+	if (!rc && rename(temporary, path) < 0)
+		rc = -errno;
+	if (rc)
+		(void)unlink(temporary);
+	return rc;
+}
+
+const struct ramp_record *ramp_find(const struct ramp_record *records, size_t n, const char *id,
+                                    uint64_t generation)
+{
+	for (size_t i = 0; i < n; i++)
+		if (records[i].generation == generation && !strcmp(records[i].id, id))
+			return &records[i];
+	return NULL;
+}

@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Ramps of drains: by their schedule, held and going on; what is kept of them; who may return. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/arena.h"
+#include "base/proc.h"
+#include "dns/outside.h"
+#include "dns/ramps.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define T        1790000000000
+#define TICK     100
+#define OVER     100000
+#define UNTIL    (T + 1000000)
+
+/* One drain, followed tick by tick. */
+struct world {
+	struct model_override o;
+	struct model_site site;
+	struct model m;
+	struct ramps r;
+	int64_t wall_ms;
+	uint64_t now_ms;
+	bool up, clock_held;
+	char dir[32];
+};
+
+static bool is_up(void *arg, const struct model_site *site)
+{
+	struct world *w = arg;
+
+	assert_string_equal(site->name, "ams");
+	return w->up;
+}
+
+static int set_up(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	strcpy(w->dir, "/tmp/weir-ramps.XXXXXX");
+	if (!mkdtemp(w->dir) || ramps_open(&w->r, w->dir) != 0)
+		return -1;
+	w->o = (struct model_override){ .id = "ams-1-x",
+		                        .name = "ams",
+		                        .generation = 1,
+		                        .from_ms = T,
+		                        .over_ms = OVER,
+		                        .until_ms = UNTIL };
+	w->site = (struct model_site){ .name = "ams" };
+	w->m = (struct model){
+		.sites = &w->site, .n_sites = 1, .overrides = &w->o, .n_overrides = 1
+	};
+	w->wall_ms = T - 1000;
+	w->now_ms = 5000;
+	w->up = true;
+	*state = w;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct world *w = *state;
+	char command[64];
+
+	ramps_close(&w->r);
+	snprintf(command, sizeof(command), "rm -r %s", w->dir);
+	free(w);
+	return system(command);
+}
+
+static uint32_t level(const struct world *w)
+{
+	return model_override_ppm(&w->o, ramps_time(&w->r, &w->o, w->wall_ms));
+}
+
+static void step(struct world *w)
+{
+	const struct ramps_step_input in = { .model = &w->m,
+		                             .wall_ms = w->wall_ms,
+		                             .now_ms = w->now_ms,
+		                             .clock_held = w->clock_held,
+		                             .is_up = is_up,
+		                             .arg = w };
+
+	ramps_step_all(&w->r, &in);
+}
+
+static uint32_t distance(uint32_t a, uint32_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
+/* Go on to @p wall_ms; at no tick does the level move faster than its ramp. */
+static void run_to(struct world *w, int64_t wall_ms)
+{
+	while (w->wall_ms < wall_ms) {
+		uint32_t before = level(w);
+
+		w->wall_ms += TICK;
+		w->now_ms += TICK;
+		step(w);
+		if (w->o.over_ms &&
+		    distance(before, level(w)) > 1 + (uint64_t)1000000 * TICK * 9 / 8 / OVER)
+			fail_msg("from %u to %u in a tick", before, level(w));
+	}
+}
+
+/* The process ends, and another begins @p later_ms afterwards. */
+static void restart(struct world *w, int64_t later_ms)
+{
+	assert_int_equal(ramp_write(w->dir, w->r.items, w->r.n), 0);
+	ramps_close(&w->r);
+	assert_int_equal(ramps_open(&w->r, w->dir), 0);
+	w->wall_ms += later_ms;
+	w->now_ms += (uint64_t)later_ms;
+	step(w);
+}
+
+static enum ramp_how how(const struct world *w)
+{
+	return ramps_how(&w->r, &w->o);
+}
+
+static void with_nothing_in_the_way_the_schedule_is_followed(void **state)
+{
+	struct world *w = *state;
+
+	for (int64_t at = T - 900; at < UNTIL + OVER + 1000; at += 7 * TICK) {
+		run_to(w, at);
+		assert_int_equal(level(w), model_override_ppm(&w->o, w->wall_ms));
+		assert_int_equal(how(w), RAMP_FREE);
+	}
+	assert_int_equal(level(w), 0);
+}
+
+static void a_site_that_is_not_up_stays_drained_and_returns_by_its_ramp(void **state)
+{
+	struct world *w = *state;
+
+	w->up = false; /* which says nothing before `until` */
+	run_to(w, UNTIL - TICK);
+	assert_int_equal(level(w), 1000000);
+	assert_int_equal(how(w), RAMP_FREE);
+	run_to(w, UNTIL + 10 * OVER);
+	assert_int_equal(level(w), 1000000);
+	assert_int_equal(how(w), RAMP_HELD_SITE);
+	assert_int_equal(ramps_held(&w->r, RAMP_HELD_SITE), 1);
+	w->up = true;
+	run_to(w, UNTIL + 10 * OVER + OVER / 2);
+	assert_int_equal(how(w), RAMP_LATE);
+	assert_true(distance(level(w), 500000) < 5000);
+	w->up = false; /* on its way back it stops again */
+	run_to(w, UNTIL + 20 * OVER);
+	assert_true(distance(level(w), 500000) < 5000);
+	assert_int_equal(how(w), RAMP_HELD_SITE);
+	w->up = true;
+	run_to(w, UNTIL + 20 * OVER + OVER / 2 + 1000);
+	assert_int_equal(level(w), 0);
+	w->up = false; /* what has returned is no drain any more */
+	run_to(w, UNTIL + 21 * OVER);
+	assert_int_equal(level(w), 0);
+	assert_int_equal(w->r.n, 0);
+}
+
+static void a_drain_without_a_ramp_is_held_too(void **state)
+{
+	struct world *w = *state;
+
+	w->o.over_ms = 0;
+	w->up = false;
+	run_to(w, UNTIL + 5000);
+	assert_int_equal(level(w), 1000000);
+	assert_int_equal(how(w), RAMP_HELD_SITE);
+	w->up = true;
+	run_to(w, UNTIL + 5000 + TICK);
+	assert_int_equal(level(w), 0);
+}
+
+static void a_clock_that_is_not_to_be_trusted_holds_what_moves(void **state)
+{
+	struct world *w = *state;
+
+	run_to(w, T + OVER / 4);
+	w->clock_held = true;
+	run_to(w, T + OVER);
+	assert_int_equal(level(w), 250000);
+	assert_int_equal(how(w), RAMP_HELD_CLOCK);
+	w->clock_held = false;
+	run_to(w, T + OVER + OVER / 4);
+	assert_true(distance(level(w), 500000) < 5000);
+	assert_int_equal(how(w), RAMP_LATE);
+	run_to(w, T + 2 * OVER);
+	assert_int_equal(level(w), 1000000);
+	assert_int_equal(how(w), RAMP_FREE); /* it has caught up: the next turn is on time */
+	w->clock_held = true;
+	run_to(w, UNTIL + OVER);
+	assert_int_equal(level(w), 1000000); /* no return begins either */
+	assert_int_equal(how(w), RAMP_HELD_CLOCK);
+}
+
+static void a_clock_does_not_hold_what_takes_no_time(void **state)
+{
+	struct world *w = *state;
+
+	w->o.over_ms = 0;
+	w->clock_held = true;
+	run_to(w, T + TICK);
+	assert_int_equal(level(w), 1000000);
+	assert_int_equal(how(w), RAMP_FREE);
+}
+
+static void no_step_of_the_clock_makes_a_level_jump(void **state)
+{
+	struct world *w = *state;
+
+	run_to(w, T + OVER / 4);
+	w->wall_ms += OVER / 2;
+	run_to(w, w->wall_ms + 1000);
+	assert_true(distance(level(w), 260000) < 5000);
+	run_to(w, T + 3 * OVER);
+	assert_int_equal(level(w), 1000000);
+	run_to(w, UNTIL + OVER / 2);
+	w->wall_ms -= OVER / 4;
+	run_to(w, w->wall_ms + OVER / 8);
+	assert_int_equal(level(w), 500000); /* it waits for the clock */
+	run_to(w, w->wall_ms + OVER);
+	assert_int_equal(level(w), 0);
+}
+
+static void a_restart_goes_on_where_it_was(void **state)
+{
+	struct world *w = *state;
+
+	run_to(w, T + OVER / 2);
+	restart(w, OVER / 4); /* by the schedule, as the other nodes */
+	assert_int_equal(level(w), 750000);
+	run_to(w, UNTIL - TICK);
+	w->up = false;
+	restart(w, 5 * OVER); /* it expired meanwhile, and is long past by the schedule */
+	assert_int_equal(level(w), 1000000);
+	assert_int_equal(how(w), RAMP_HELD_SITE);
+	restart(w, 5 * OVER);
+	assert_int_equal(level(w), 1000000);
+	w->up = true;
+	run_to(w, w->wall_ms + OVER / 2);
+	restart(w, 5 * OVER);
+	assert_true(distance(level(w), 500000) < 5000);
+	run_to(w, w->wall_ms + OVER);
+	assert_int_equal(level(w), 0);
+	restart(w, 1000);
+	assert_int_equal(level(w), 0);
+}
+
+static void what_was_never_seen_goes_by_its_schedule(void **state)
+{
+	struct world *w = *state;
+
+	w->up = false;
+	w->wall_ms = UNTIL + OVER / 2;
+	step(w);
+	assert_int_equal(level(w), 500000);
+	run_to(w, UNTIL + OVER);
+	assert_int_equal(level(w), 500000); /* and not towards a site that is not up */
+	w->o.generation = 2;                /* a person has changed it */
+	step(w);
+	assert_int_equal(level(w), 0);
+	assert_int_equal(w->r.n, 0);
+}
+
+static void others_than_drains_of_sites_have_no_ramp(void **state)
+{
+	struct world *w = *state;
+
+	w->up = false;
+	w->o.over_ms = 0;
+	w->o.kind = MODEL_OVERRIDE_DISABLE;
+	run_to(w, UNTIL + 1000);
+	assert_int_equal(w->r.n, 0);
+	w->o.kind = MODEL_OVERRIDE_DRAIN;
+	w->o.target = MODEL_TARGET_BACKEND;
+	step(w);
+	assert_int_equal(w->r.n, 0);
+	w->o.target = MODEL_TARGET_SITE;
+	w->o.ended = true;
+	step(w);
+	assert_int_equal(w->r.n, 0);
+}
+
+static void never_and_the_end_of_time_are_instants_too(void **state)
+{
+	struct world *w = *state;
+
+	w->o.until_ms = MODEL_WALL_NEVER;
+	w->up = false;
+	run_to(w, T + 2 * OVER);
+	assert_int_equal(level(w), 1000000);
+	assert_int_equal(how(w), RAMP_FREE);
+	w->o = (struct model_override){ .id = "a",
+		                        .name = "ams",
+		                        .generation = 1,
+		                        .from_ms = INT64_MAX,
+		                        .over_ms = INT64_MAX,
+		                        .until_ms = INT64_MAX };
+	step(w);
+	assert_int_equal(level(w), 0);
+}
+
+static void half_a_file_is_none(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"weir-ramps 1\n",
+		"weir-ramps 2\nend\n",
+		"weir-ramps 1\nx 1 5 free\n",
+		"weir-ramps 1\nx 1 5 free\nend\nx",
+		"weir-ramps 1\nx 1 5\nend\n",
+		"weir-ramps 1\nx 1 5 free more\nend\n",
+		"weir-ramps 1\nx 0 5 free\nend\n",
+		"weir-ramps 1\nx -1 5 free\nend\n",
+		"weir-ramps 1\nx 1 99999999999999999999 free\nend\n",
+		"weir-ramps 1\nx 1 5 hold\nend\n",
+		"weir-ramps 1\n 1 5 free\nend\n",
+		"weir-ramps 1\nabcdefghijabcdefghijabcdefghijab 1 5 free\nend\n",
+	};
+	struct world *w = *state;
+	struct ramp_record *out = calloc(RAMP_RECORDS_MAX, sizeof(*out));
+	char path[PATH_MAX];
+
+	assert_non_null(out);
+	assert_int_equal(ramp_read(w->dir, out), 0); /* no file */
+	assert_int_equal(proc_path(w->dir, RAMP_FILE, path), 0);
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		FILE *f = fopen(path, "w");
+
+		assert_non_null(f);
+		fputs(bad[i], f);
+		fclose(f);
+		if (ramp_read(w->dir, out) != -EINVAL)
+			fail_msg("taken: %s", bad[i]);
+	}
+	assert_int_equal(out[0].generation, 0);
+	ramps_close(&w->r);
+	assert_int_equal(ramps_open(&w->r, w->dir), -EINVAL); /* without it, by the schedule */
+	run_to(w, T + OVER / 2);
+	assert_int_equal(level(w), 500000);
+	assert_true(w->r.changed);
+	assert_int_equal(ramp_write(w->dir, w->r.items, w->r.n), 0);
+	assert_int_equal(ramp_read(w->dir, out), 1);
+	assert_string_equal(out[0].id, "ams-1-x");
+	assert_true(out[0].at_ms == T + OVER / 2);
+	free(out);
+}
+
+static void what_is_kept_is_written_at_turns_and_while_it_is_late(void **state)
+{
+	struct world *w = *state;
+	unsigned n = 0;
+
+	for (; w->wall_ms < UNTIL + 2 * OVER; w->r.changed = false) {
+		run_to(w, w->wall_ms + TICK);
+		n += w->r.changed;
+	}
+	assert_int_equal(n, 6); /* seen, rising, drained, returning, over, gone */
+	assert_int_equal(w->r.n, 0);
+}
+
+static const struct outside_case {
+	const char *why;
+	enum health_state seen[3]; /* by the nodes of ams, fra, lon */
+	bool fresh[3], watched, up;
+} outside_cases[] = {
+	{ "all see it", { HEALTH_UP, HEALTH_UP, HEALTH_UP }, { 1, 1, 1 }, true, true },
+	{ "it sees itself down", { HEALTH_DOWN, HEALTH_UP, HEALTH_UP }, { 1, 1, 1 }, true, true },
+	{ "it alone sees itself up",
+	  { HEALTH_UP, HEALTH_DOWN, HEALTH_DOWN },
+	  { 1, 1, 1 },
+	  true,
+	  false },
+	{ "the others disagree", { HEALTH_UP, HEALTH_UP, HEALTH_DOWN }, { 1, 1, 1 }, true, false },
+	{ "one other is fresh", { HEALTH_UP, HEALTH_UP, HEALTH_DOWN }, { 1, 1, 0 }, true, true },
+	{ "no other is fresh", { HEALTH_UP, HEALTH_UP, HEALTH_UP }, { 1, 0, 0 }, true, false },
+	{ "no other knows",
+	  { HEALTH_UP, HEALTH_UNKNOWN, HEALTH_UNKNOWN },
+	  { 1, 1, 1 },
+	  true,
+	  false },
+	{ "nobody looks: up",
+	  { HEALTH_UP, HEALTH_UNKNOWN, HEALTH_UNKNOWN },
+	  { 1, 1, 1 },
+	  false,
+	  true },
+	{ "nobody looks: down",
+	  { HEALTH_DOWN, HEALTH_UNKNOWN, HEALTH_UNKNOWN },
+	  { 1, 1, 1 },
+	  false,
+	  false },
+};
+
+/* Three sites with a node each, of which ams is looked at, from fra. */
+struct three {
+	struct model_site sites[3];
+	struct model_node nodes[3];
+	struct place_site at[3];
+	struct model_service service;
+	struct model_override force;
+	struct model m;
+	struct place_service placed;
+	struct place p;
+	struct place_state *seen;
+	struct views *v;
+};
+
+static void three_init(struct three *t, struct arena *arena)
+{
+	static const char *const names[] = { "ams", "fra", "lon" };
+
+	t->service = (struct model_service){ .name = "web" };
+	t->force = (struct model_override){ .kind = MODEL_OVERRIDE_FORCE_UP,
+		                            .name = "ams",
+		                            .until_ms = MODEL_WALL_NEVER };
+	t->m = (struct model){ .sites = t->sites,
+		               .n_sites = 3,
+		               .nodes = t->nodes,
+		               .n_nodes = 3,
+		               .services = &t->service,
+		               .n_services = 1,
+		               .overrides = &t->force };
+	t->placed = (struct place_service){ .name = "web", .n_sites = 3, .sites = t->at };
+	t->p = (struct place){ .n_services = 1, .n_states = 3, .services = &t->placed };
+	for (uint32_t i = 0; i < 3; i++) {
+		t->sites[i] = (struct model_site){ .name = names[i], .index = i };
+		t->nodes[i] =
+		        (struct model_node){ .name = names[i], .site = &t->sites[i], .api = "x" };
+		t->at[i] = (struct place_site){ .name = names[i] };
+	}
+	t->m.self = &t->nodes[1];
+	t->seen = arena_alloc(arena, 1, sizeof(*t->seen) + 3 * sizeof(t->seen->sites[0]));
+	t->v = views_new(&t->m, &t->p, arena);
+	assert_non_null(t->v);
+	assert_non_null(t->seen);
+}
+
+static void outside_is_what_other_sites_see(void **state)
+{
+	const struct model_check check = { .name = "c" };
+	struct arena *arena = arena_new(1 << 20);
+	struct three t;
+	(void)state;
+
+	three_init(&t, arena);
+	for (size_t i = 0; i < COUNT(outside_cases); i++) {
+		const struct outside o = { &t.m, &t.p, t.seen, t.v };
+		const struct outside_case *c = &outside_cases[i];
+
+		t.service.vip_check = c->watched ? &check : NULL;
+		for (size_t k = 0; k < 3; k++) {
+			t.v->items[k].fresh = c->fresh[k];
+			t.v->items[k].words[1] = health_make(c->seen[k], 0, HEALTH_REASON_OK, 1);
+		}
+		t.seen->sites[0].words[0] = health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, 1);
+		t.seen->sites[0].words[1] = t.v->items[0].words[1];
+		t.m.n_overrides = 0;
+		if (outside_is_up(&o, &t.sites[0], T) != c->up)
+			fail_msg("%s", c->why);
+		t.m.n_overrides = 1;
+		assert_true(outside_is_up(&o, &t.sites[0], T));
+	}
+	arena_free(arena);
+}
+
+#define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH(with_nothing_in_the_way_the_schedule_is_followed),
+		WITH(a_site_that_is_not_up_stays_drained_and_returns_by_its_ramp),
+		WITH(a_drain_without_a_ramp_is_held_too),
+		WITH(a_clock_that_is_not_to_be_trusted_holds_what_moves),
+		WITH(a_clock_does_not_hold_what_takes_no_time),
+		WITH(no_step_of_the_clock_makes_a_level_jump),
+		WITH(a_restart_goes_on_where_it_was),
+		WITH(what_was_never_seen_goes_by_its_schedule),
+		WITH(others_than_drains_of_sites_have_no_ramp),
+		WITH(never_and_the_end_of_time_are_instants_too),
+		WITH(half_a_file_is_none),
+		WITH(what_is_kept_is_written_at_turns_and_while_it_is_late),
+		cmocka_unit_test(outside_is_what_other_sites_see),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
