@@ -164,15 +164,15 @@ static int part_backends(struct effect_page *p, uint64_t key, uint64_t id, void 
 static int part_backend(struct effect_page *p, uint64_t key, uint64_t id, void *out, size_t max)
 {
 	const struct effect_backend *rows = effect_page_backends(p);
+	uint32_t n = p->total.n_backends, i;
 
 	(void)max;
-	for (uint32_t i = 0; i < p->total.n_backends && i < p->max_backends; i++) {
-		if (rows[i].pool != key || rows[i].id != id)
-			continue;
-		memcpy(out, &rows[i], sizeof(rows[i]));
-		return 0;
-	}
-	return -ENOENT;
+	n = n < p->max_backends ? n : p->max_backends;
+	i = effect_row(rows, n, key, id);
+	if (i == n || rows[i].pool != key || rows[i].id != id)
+		return -ENOENT;
+	memcpy(out, &rows[i], sizeof(rows[i]));
+	return 0;
 }
 
 int effect_total(const struct effect *e, struct effect_total *out)

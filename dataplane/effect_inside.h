@@ -35,10 +35,15 @@ static inline struct effect_backend *effect_page_backends(struct effect_page *p)
 }
 
 /**
- * Read what is in force from @p t into @p out, whose max_* are set; seq is the caller's. Rows of a
- * pool stand together, by id; `why` and `held` are not in tables and stay 0.
+ * Read what is in force from @p t into @p out, whose max_* are set; seq is the caller's. Rows are sorted
+ * by pool and id; `why` and `held` are not in tables and stay 0.
  * @return 0, -ENOSPC (rows are missing) or -ENOMEM
  */
 int effect_scan(const struct fwd_tables *t, uint32_t now_s, struct effect_page *out);
+/**
+ * The place of backend @p id of @p pool in @p rows, or where it would be; they are sorted by pool and id.
+ * @return 0..n; n: all are before it
+ */
+uint32_t effect_row(const struct effect_backend *rows, uint32_t n, uint64_t pool, uint64_t id);
 
 #endif

@@ -131,14 +131,29 @@ static void join(struct effect_page *out)
 	const struct effect_backend *rows = effect_page_backends(out);
 
 	for (uint32_t p = 0; p < out->total.n_pools; p++) {
-		for (uint32_t i = 0; i < out->total.n_backends; i++) {
-			if (rows[i].pool != pools[p].pool)
-				continue;
-			if (!pools[p].n_backends++)
-				pools[p].first = i;
+		uint32_t i = effect_row(rows, out->total.n_backends, pools[p].pool, 0);
+
+		pools[p].first = i;
+		for (; i < out->total.n_backends && rows[i].pool == pools[p].pool; i++) {
+			pools[p].n_backends++;
 			pools[p].exceptions += rows[i].exceptions;
 		}
 	}
+}
+
+uint32_t effect_row(const struct effect_backend *rows, uint32_t n, uint64_t pool, uint64_t id)
+{
+	uint32_t low = 0, high = n;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (rows[mid].pool < pool || (rows[mid].pool == pool && rows[mid].id < id))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
 }
 
 static uint32_t count_services(const struct fwd_tables *t)

@@ -33,10 +33,15 @@ static int grow_by_index(struct node *n, uint32_t old, uint32_t new)
 	uint8_t *states = realloc(n->states, new);
 	struct addr *watched;
 	bool *is_watched, *is_wanted;
+	uint32_t *watched_next;
 
 	if (!states)
 		return -ENOMEM;
 	n->states = states;
+	watched_next = realloc(n->watched_next, new * sizeof(*watched_next));
+	if (!watched_next)
+		return -ENOMEM;
+	n->watched_next = watched_next;
 	watched = realloc(n->watched, new * sizeof(*watched));
 	if (!watched)
 		return -ENOMEM;
@@ -63,8 +68,9 @@ int node_init(struct node *n, const struct driver_ops *ops, struct driver *drive
 	n->backend_places = places_new(1, n->sizes.backends);
 	n->count_places = places_new(0, n->sizes.service_counts);
 	n->ranges = calloc(1, sizeof(*n->ranges));
+	n->watched_heads = calloc(NODE_WATCHED_BUCKETS, sizeof(*n->watched_heads));
 	if (!n->pool_places || !n->backend_places || !n->count_places || !n->ranges ||
-	    grow_by_index(n, 0, n->sizes.backends) ||
+	    !n->watched_heads || grow_by_index(n, 0, n->sizes.backends) ||
 	    owners_memory_new(n->t.exceptions, n->sizes.exception_sets, &n->memory)) {
 		node_fini(n);
 		return -ENOMEM;
@@ -100,6 +106,8 @@ void node_fini(struct node *n)
 	free(n->ranges);
 	free(n->states);
 	free(n->watched);
+	free(n->watched_next);
+	free(n->watched_heads);
 	free(n->is_watched);
 	free(n->is_wanted);
 	*n = (struct node){ 0 };
@@ -149,6 +157,7 @@ int node_resize(struct node *n, const struct driver_sizes *sizes, char why[PLAN_
 		if (n->plan) {
 			node_write_root(n, next.root);
 			node_write_services(n, &next);
+			node_write_generation(n, next.root);
 		}
 		err = n->ops->resize_commit(n->driver, &reason);
 	}
@@ -162,11 +171,22 @@ int node_resize(struct node *n, const struct driver_sizes *sizes, char why[PLAN_
 	return err;
 }
 
-static struct node_pool *find_pool(struct node_pool *pools, size_t n, uint64_t id)
+/* As the model's, a node's pools are sorted by name. */
+static struct node_pool *find_pool(struct node_pool *pools, size_t n, const char *name)
 {
-	for (size_t i = 0; i < n; i++)
-		if (pools[i].plan->id == id)
-			return &pools[i];
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int order = strcmp(pools[mid].plan->model->name, name);
+
+		if (!order)
+			return &pools[mid];
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
 	return NULL;
 }
 
@@ -189,7 +209,7 @@ static const struct node_backend *find_backend(const struct node_pool *p, uint64
 /* The slots that a pool has already: its own before, or those that another process left. */
 static bool find_range(const struct node *n, const struct plan_pool *p, uint32_t *first)
 {
-	const struct node_pool *old = find_pool(n->pools, n->n_pools, p->id);
+	const struct node_pool *old = find_pool(n->pools, n->n_pools, p->model->name);
 	uint32_t index = places_find(n->pool_places, p->id), n_slots = 0;
 
 	if (old) {
@@ -232,11 +252,13 @@ static int check_room(const struct node *n, const struct plan *plan, char why[PL
 static int make_pool(struct node *n, const struct model *m, const struct plan_pool *plan,
                      struct ranges *ranges, struct node_pool *p)
 {
-	const struct node_pool *old = find_pool(n->pools, n->n_pools, plan->id);
+	const struct node_pool *old = find_pool(n->pools, n->n_pools, plan->model->name);
 	struct owners_tables at = { .slots = n->t.slots, .colds = n->t.colds };
 	bool has_range;
 
-	*p = (struct node_pool){ .plan = plan, .guard_at_ms = UINT64_MAX, .changed = true };
+	*p = (struct node_pool){
+		.plan = plan, .guard_at_ms = UINT64_MAX, .changed = true, .waits = true
+	};
 	p->n_slots = plan->model->n_slots;
 	p->backends = calloc(plan->n_backends ? plan->n_backends : 1, sizeof(*p->backends));
 	p->window = calloc(1, sizeof(*p->window));
@@ -287,6 +309,31 @@ static void bind_backend(struct node *n, const struct node_pool *p, const struct
 	}
 }
 
+static bool same_members(const struct model_set *a, const struct model_set *b)
+{
+	if (a->from_ms != b->from_ms || a->until_ms != b->until_ms || a->n_members != b->n_members)
+		return false;
+	for (size_t i = 0; i < a->n_members; i++)
+		if (a->members[i].id != b->members[i].id ||
+		    a->members[i].weight != b->members[i].weight)
+			return false;
+	return true;
+}
+
+/* Whether the owners have nothing to learn from the document. */
+static bool same_sets(const struct plan_pool *a, const struct plan_pool *b)
+{
+	const struct model_pool *x = a->model, *y = b->model;
+
+	if (x->settle_ms != y->settle_ms || x->idle_ms != y->idle_ms ||
+	    a->udp_idle_ms != b->udp_idle_ms || x->n_sets != y->n_sets)
+		return false;
+	for (size_t i = 0; i < x->n_sets; i++)
+		if (!same_members(&x->sets[i], &y->sets[i]))
+			return false;
+	return true;
+}
+
 /* Give the pool its elements, and what goes on from @p old. Cannot fail after check_room(). */
 static void bind_pool(struct node *n, struct node_pool *old, struct node_pool *p)
 {
@@ -299,19 +346,25 @@ static void bind_pool(struct node *n, struct node_pool *old, struct node_pool *p
 	if (!p->owners) {
 		p->owners = old->owners;
 		old->owners = NULL;
+		p->owners_at_ms = old->owners_at_ms;
+		p->changed = old->changed || !same_sets(old->plan, p->plan);
 	}
 }
 
-/* Next hops of new backends are followed from now on. */
-static void watch_backends(struct node *n, const struct node_pool *p)
+/*
+ * Next hops of new backends are followed from now on, each by a question to the kernel: the most that
+ * is left to do, so before anything changes.
+ */
+static void watch_backends(struct node *n, const struct plan *plan)
 {
-	for (size_t i = 0; i < p->plan->n_backends; i++) {
-		uint32_t index = p->backends[i].index;
+	for (size_t i = 0; i < plan->n_pools; i++) {
+		for (size_t k = 0; k < plan->pools[i].n_backends; k++) {
+			const struct plan_backend *b = &plan->pools[i].backends[k];
+			uint64_t key = node_backend_key(plan->pools[i].id, b->id);
 
-		if (!n->hops || n->is_watched[index])
-			continue;
-		n->watched[index] = p->backends[i].plan->address;
-		n->is_watched[index] = !hops_watch(n->hops, &n->watched[index]);
+			node_watch(n, places_take(n->backend_places, key), &b->address);
+			node_breathe(n);
+		}
 	}
 }
 
@@ -319,50 +372,57 @@ static void watch_backends(struct node *n, const struct node_pool *p)
 static void watch_left(struct node *n)
 {
 	for (uint32_t i = 1; i < n->sizes.backends && n->hops; i++) {
+		struct addr address;
+
 		if (!(n->t.backends[i].flags & FWD_BACKEND_USED) || n->is_watched[i])
 			continue;
-		memcpy(n->watched[i].bytes, n->t.backends[i].address.bytes,
-		       sizeof(n->watched[i].bytes));
-		n->is_watched[i] = !hops_watch(n->hops, &n->watched[i]);
+		memcpy(address.bytes, n->t.backends[i].address.bytes, sizeof(address.bytes));
+		node_watch(n, i, &address);
+		node_breathe(n);
 	}
+}
+
+void node_switch_pool(struct node *n, struct node_pool *p, const struct node_time *time)
+{
+	node_decide_pool(n, p, time);
+	for (size_t i = 0; i < p->plan->n_backends; i++)
+		node_write_backend(n, p, &p->backends[i]);
+	p->waits = false;
+	node_apply_pool(n, p, time);
+	node_write_pool(n, p);
 }
 
 /* The pools are bound: write all that is below services, then services. */
 static void switch_over(struct node *n, const struct node_time *time)
 {
-	n->ops->grace(n->driver); /* the spare half was in force before the last switch */
+	if (!n->graced) /* the spare half was in force before the last switch */
+		n->ops->grace(n->driver);
+	n->graced = false;
 	node_write_root(n, n->t.root);
 	node_find_places(n);
 	for (size_t i = 0; i < n->n_pools; i++) {
-		struct node_pool *p = &n->pools[i];
-
-		watch_backends(n, p);
-		node_decide_pool(n, p, time);
-		for (size_t k = 0; k < p->plan->n_backends; k++)
-			node_write_backend(n, p, &p->backends[k]);
-		node_apply_pool(n, p, time);
-		node_write_pool(n, p);
+		if (n->pools[i].waits)
+			node_switch_pool(n, &n->pools[i], time);
+		node_breathe(n);
 	}
-	watch_left(n);
 	node_write_services(n, &n->t);
+	node_write_generation(n, n->t.root);
+	watch_left(n);
 	node_rest(n, time);
 }
 
 /* Prepare all that can fail. @return 0 or -errno with nothing changed */
-static int prepare(struct node *n, const struct model *m, const struct node_time *time,
-                   struct plan **plan, struct ranges *ranges, struct node_pool **pools,
-                   char why[PLAN_WHY_MAX])
+static int prepare(struct node *n, const struct model *m, const struct plan *plan,
+                   struct ranges *ranges, struct node_pool **pools, char why[PLAN_WHY_MAX])
 {
-	int err = plan_make(m, time->wall_ms, plan, why);
+	int err = node_resize(n, &plan->sizes, why);
 
 	if (!err)
-		err = node_resize(n, &(*plan)->sizes, why);
-	if (!err)
-		err = check_room(n, *plan, why);
+		err = check_room(n, plan, why);
 	if (err)
 		return err;
 	*ranges = *n->ranges;
-	err = make_pools(n, m, *plan, ranges, pools);
+	err = make_pools(n, m, plan, ranges, pools);
 	if (err)
 		snprintf(why, PLAN_WHY_MAX, "%s",
 		         err == -EAGAIN ? "no slots beside those of pools removed a short time ago"
@@ -370,30 +430,37 @@ static int prepare(struct node *n, const struct model *m, const struct node_time
 	return err;
 }
 
-int node_document(struct node *n, struct model *m, const struct node_time *time,
-                  char why[PLAN_WHY_MAX])
+static int refuse(struct node *n, int err)
 {
-	struct node old = *n;
+	n->counters.refused++;
+	n->document_refused = true;
+	return err;
+}
+
+int node_take(struct node *n, struct model *m, struct plan *plan, const struct node_time *time,
+              char why[PLAN_WHY_MAX])
+{
 	struct ranges *ranges = calloc(1, sizeof(*ranges));
 	struct node_pool *pools = NULL;
-	struct plan *plan = NULL;
-	int err = ranges ? prepare(n, m, time, &plan, ranges, &pools, why) : -ENOMEM;
+	int err = ranges ? prepare(n, m, plan, ranges, &pools, why) : -ENOMEM;
+	struct node old;
 
 	if (err) {
-		plan_free(plan);
 		free(ranges);
-		n->counters.refused++;
-		n->document_refused = true;
-		return err;
+		return refuse(n, err);
 	}
 	*n->ranges = *ranges;
 	free(ranges);
+	watch_backends(n, plan);
+	old = *n;
+	plan_update(plan, time->wall_ms);
 	if (n->adopted)
 		node_adopt_counts(n, plan);
 	for (size_t i = 0; i < plan->n_services; i++)
 		places_take(n->count_places, hash_text(plan->services[i]->name));
 	for (size_t i = 0; i < plan->n_pools; i++)
-		bind_pool(n, find_pool(old.pools, old.n_pools, plan->pools[i].id), &pools[i]);
+		bind_pool(n, find_pool(old.pools, old.n_pools, plan->pools[i].model->name),
+		          &pools[i]);
 	n->model = m;
 	n->plan = plan;
 	n->pools = pools;
@@ -407,4 +474,18 @@ int node_document(struct node *n, struct model *m, const struct node_time *time,
 	n->document_refused = false;
 	n->counters.documents++;
 	return 0;
+}
+
+int node_document(struct node *n, struct model *m, const struct node_time *time,
+                  char why[PLAN_WHY_MAX])
+{
+	struct plan *plan;
+	int err = plan_make(m, time->wall_ms, &plan, why);
+
+	if (err)
+		return refuse(n, err);
+	err = node_take(n, m, plan, time, why);
+	if (err)
+		plan_free(plan);
+	return err;
 }

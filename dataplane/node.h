@@ -30,7 +30,8 @@
 struct health_page;
 struct model;
 
-#define NODE_REST_MS 10000u /**< an element rests at least so long before another has it */
+#define NODE_REST_MS         10000u /**< an element rests at least so long before another has it */
+#define NODE_WATCHED_BUCKETS 4096u
 
 /** GUE's port (draft-ietf-intarea-gue, IANA). */
 #define NODE_GUE_PORT 6080u
@@ -57,6 +58,8 @@ struct node_pool {
 	uint64_t guard_at_ms;          /**< when a guard lets go; UINT64_MAX */
 	uint64_t owners_at_ms;         /**< when owners_tick() is due */
 	bool changed;                  /**< verdicts or sets are to be given to the owners */
+	bool died;                     /**< one of the verdicts is a death */
+	bool waits;                    /**< its part of a document is not in the tables yet */
 };
 
 struct node_counters {
@@ -82,8 +85,10 @@ struct node {
 	struct places *pool_places, *backend_places, *count_places;
 	struct ranges *ranges;
 	struct owners_memory *memory;
-	uint8_t *states;      /**< enum owners_state by backend index */
-	struct addr *watched; /**< address by backend index whose next hop is followed */
+	uint8_t *states;         /**< enum owners_state by backend index */
+	struct addr *watched;    /**< address by backend index whose next hop is followed */
+	uint32_t *watched_next;  /**< by backend index: the next one in its bucket */
+	uint32_t *watched_heads; /**< [NODE_WATCHED_BUCKETS], by address; 0: none */
 	bool *is_watched;
 	bool *is_wanted;                  /**< scratch, by backend index */
 	struct hops *hops;                /**< borrowed; NULL: next hops are not followed */
@@ -91,8 +96,19 @@ struct node {
 	uint32_t health_generation;
 	bool adopted; /**< the tables were another process's before */
 	bool document_refused;
+	bool graced; /**< no packet reads the spare half of services any more */
 	struct node_counters counters;
+	/** Called between the steps of long work; may call node_verdicts(). NULL: nothing is let in. */
+	void (*breathe)(void *arg);
+	void *breathe_arg;
 };
+
+/** Let what cannot wait in. */
+static inline void node_breathe(const struct node *n)
+{
+	if (n->breathe)
+		n->breathe(n->breathe_arg);
+}
 
 /** Read the time. */
 struct node_time node_now(void);
@@ -112,10 +128,20 @@ void node_fini(struct node *n);
  */
 int node_document(struct node *n, struct model *m, const struct node_time *time,
                   char why[PLAN_WHY_MAX]);
+/**
+ * The same for a document whose plan is made, maybe with rings (plan_fill()), so that little is left to do.
+ *
+ * @param plan  of @p m; taken on success
+ */
+int node_take(struct node *n, struct model *m, struct plan *plan, const struct node_time *time,
+              char why[PLAN_WHY_MAX]);
 
 /** The health page has come, changed its layout or (NULL) is gone. */
 void node_health(struct node *n, const struct health_page *page);
-/** Take the verdicts as they stand now and bring them into force. To be called on each of the page's epochs. */
+/**
+ * Take the verdicts as they stand now and bring them into force. To be called on each of the page's epochs.
+ * In the middle of node_take() deaths come into force at once, the rest when it is its pool's turn.
+ */
 void node_verdicts(struct node *n, const struct node_time *time);
 /** Do what time asks for. @return when the next call is due (time->now_ms scale), at most a second ahead */
 uint64_t node_tick(struct node *n, const struct node_time *time);

@@ -8,14 +8,23 @@
 
 #include "dataplane/node.h"
 
+/** Follow the next hop of @p address for backend @p index; fine when it is already. */
+void node_watch(struct node *n, uint32_t index, const struct addr *address);
+/** The opposite; fine when it is not followed. */
+void node_unwatch(struct node *n, uint32_t index);
+/** Bring a waiting pool's part of the document into force. */
+void node_switch_pool(struct node *n, struct node_pool *p, const struct node_time *time);
+
 /** Write the backends table's element of @p b. */
 void node_write_backend(struct node *n, const struct node_pool *p, const struct node_backend *b);
 /** Write the pools table's element of @p p: from now on its slots can be reached. */
 void node_write_pool(struct node *n, const struct node_pool *p);
 /** Build the spare half of services in @p t from plan and pools, and switch to it. @return false when no seed does: two entries are equal */
 bool node_write_services(struct node *n, struct fwd_tables *t);
-/** Write what root holds of the document: key, tunnel sources, number. */
+/** Write what root holds of the document but its number: key, tunnel sources. */
 void node_write_root(const struct node *n, struct fwd_root *root);
+/** Write the document's number: all of it is in force. */
+void node_write_generation(const struct node *n, struct fwd_root *root);
 
 /** Have tables of at least @p sizes. @return 0 or -errno with @p why */
 int node_resize(struct node *n, const struct driver_sizes *sizes, char why[PLAN_WHY_MAX]);

@@ -5,6 +5,7 @@
  */
 #include "dataplane/node_inside.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
@@ -29,14 +30,6 @@ static void mark_wanted(struct node *n)
 			n->is_wanted[n->pools[i].backends[k].index] = true;
 }
 
-static bool service_is_wanted(const struct node *n, uint64_t key)
-{
-	for (size_t i = 0; i < n->plan->n_services; i++)
-		if (hash_text(n->plan->services[i]->name) == key)
-			return true;
-	return false;
-}
-
 static bool range_is_wanted(const struct node *n, uint32_t first)
 {
 	for (size_t i = 0; i < n->n_pools; i++)
@@ -54,9 +47,22 @@ static void rest_backends(struct node *n, const struct node_time *time)
 			places_rest(n->backend_places, i, time->now_ms);
 }
 
+static void rest_counts(struct node *n, const struct node_time *time)
+{
+	bool *wanted = calloc(places_n(n->count_places) + 1, sizeof(*wanted));
+
+	for (size_t i = 0; wanted && i < n->plan->n_services; i++)
+		wanted[places_find(n->count_places, hash_text(n->plan->services[i]->name))] = true;
+	for (uint32_t i = 0; wanted && i < places_n(n->count_places); i++)
+		if (places_state(n->count_places, i) == PLACE_USED && !wanted[i])
+			places_rest(n->count_places, i, time->now_ms);
+	free(wanted);
+}
+
 void node_rest(struct node *n, const struct node_time *time)
 {
 	rest_backends(n, time);
+	rest_counts(n, time);
 	for (uint32_t i = 0; i < places_n(n->pool_places); i++) {
 		if (places_state(n->pool_places, i) != PLACE_USED ||
 		    pool_is_wanted(n, places_key(n->pool_places, i)))
@@ -64,10 +70,6 @@ void node_rest(struct node *n, const struct node_time *time)
 		__atomic_store_n(&n->t.pools[i].id, 0, __ATOMIC_RELAXED);
 		places_rest(n->pool_places, i, time->now_ms);
 	}
-	for (uint32_t i = 0; i < places_n(n->count_places); i++)
-		if (places_state(n->count_places, i) == PLACE_USED &&
-		    !service_is_wanted(n, places_key(n->count_places, i)))
-			places_rest(n->count_places, i, time->now_ms);
 	for (uint32_t i = 0; i < n->ranges->n_items; i++)
 		if (!n->ranges->items[i].resting && !range_is_wanted(n, n->ranges->items[i].first))
 			ranges_rest(n->ranges, n->ranges->items[i].first, time->now_ms);
@@ -109,9 +111,7 @@ static void release_backends(struct node *n, const struct node_time *time)
 		looked++;
 		if (owners_lead_to(n, i))
 			continue;
-		if (n->is_watched[i])
-			hops_unwatch(n->hops, &n->watched[i]);
-		n->is_watched[i] = false;
+		node_unwatch(n, i);
 		n->states[i] = 0;
 		memset(&n->t.backends[i], 0, sizeof(n->t.backends[i]));
 		zero_counts(n, n->t.backend_counts, n->sizes.backends, i);

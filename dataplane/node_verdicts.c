@@ -95,6 +95,7 @@ static void take_decision(struct node *n, struct node_pool *p, struct node_backe
 	b->why = g->why;
 	n->states[b->index] = (uint8_t)state_of(b);
 	p->changed |= !b->known || before != state_of(b);
+	p->died |= b->known && was && !b->alive;
 	n->counters.deaths += b->known && was && !b->alive;
 	n->counters.returns += b->known && !was && b->alive;
 	n->counters.held += guard_is_hold((enum effect_why)b->why);
@@ -188,6 +189,22 @@ static size_t make_set(const struct node *n, const struct node_pool *p,
 	return used;
 }
 
+/* The plan's ring with this node's indexes, or NULL. */
+static uint16_t *make_ring(const struct node_pool *p, const uint16_t *ring)
+{
+	uint16_t *out = ring ? malloc(p->n_slots * sizeof(*out)) : NULL;
+
+	for (uint32_t s = 0; out && s < p->n_slots; s++)
+		out[s] = ring[s] ? (uint16_t)p->backends[ring[s] - 1].index : 0;
+	return out;
+}
+
+static void free_rings(struct owners_set *sets, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free((void *)(uintptr_t)sets[i].filled);
+}
+
 static int make_sets(const struct node *n, const struct node_pool *p, int64_t wall_ms,
                      struct owners_set *sets, struct owners_member **members)
 {
@@ -202,7 +219,8 @@ static int make_sets(const struct node *n, const struct node_pool *p, int64_t wa
 		        make_set(n, p, &m->sets[s], s == set_in_force(m, wall_ms), *members + used);
 
 		sets[s] = (struct owners_set){ m->sets[s].from_ms, m->sets[s].until_ms,
-			                       *members + used, count };
+			                       *members + used, count,
+			                       make_ring(p, p->plan->rings[s]) };
 		used += count;
 	}
 	return 0;
@@ -213,7 +231,7 @@ void node_apply_pool(struct node *n, struct node_pool *p, const struct node_time
 	const struct model_pool *m = p->plan->model;
 	const struct owners_times times = { m->settle_ms, m->idle_ms, p->plan->udp_idle_ms };
 	const struct owners_clock clock = { time->ticks_ms, time->wall_ms };
-	struct owners_set sets[OWNERS_SETS_MAX];
+	struct owners_set sets[OWNERS_SETS_MAX] = { 0 };
 	struct owners_member *members = NULL;
 	int err;
 
@@ -224,19 +242,37 @@ void node_apply_pool(struct node *n, struct node_pool *p, const struct node_time
 		err = owners_apply(p->owners, &times, sets, m->n_sets, n->states, n->sizes.backends,
 		                   &clock);
 	free(members);
+	free_rings(sets, OWNERS_SETS_MAX);
 	if (err) /* the tables stay as they were, the dead get nothing; tried again each second */
 		log_error("owners-refused", "pool=%s error=\"%s\"", m->name, strerror(-err));
-	p->changed = err != 0;
+	else
+		plan_drop_rings(&n->plan->pools[p - n->pools]);
+	p->changed = p->died = err != 0;
 	p->owners_at_ms = time->now_ms;
+}
+
+/* What has a death first. */
+static void apply_pools(struct node *n, bool died, const struct node_time *time)
+{
+	for (size_t i = 0; i < n->n_pools; i++) {
+		struct node_pool *p = &n->pools[i];
+
+		if (died && !p->died)
+			continue;
+		if (!p->waits)
+			node_apply_pool(n, p, time);
+		else if (p->died)
+			node_switch_pool(n, p, time);
+	}
 }
 
 void node_verdicts(struct node *n, const struct node_time *time)
 {
 	node_find_places(n);
-	for (size_t i = 0; i < n->n_pools; i++) {
+	for (size_t i = 0; i < n->n_pools; i++)
 		node_decide_pool(n, &n->pools[i], time);
-		node_apply_pool(n, &n->pools[i], time);
-	}
+	apply_pools(n, true, time);
+	apply_pools(n, false, time);
 }
 
 static uint64_t tick_pool(struct node *n, struct node_pool *p, const struct node_time *time)
@@ -265,6 +301,7 @@ uint64_t node_tick(struct node *n, const struct node_time *time)
 	for (size_t i = 0; i < n->n_pools; i++) {
 		uint64_t at = tick_pool(n, &n->pools[i], time);
 
+		node_breathe(n);
 		if (at < due)
 			due = at;
 	}

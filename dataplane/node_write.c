@@ -74,15 +74,51 @@ void node_write_backend(struct node *n, const struct node_pool *p, const struct 
 	store_words(at, &e, sizeof(e));
 }
 
+/* Where the list of the indexes begins whose watched address may be @p a. */
+static uint32_t *watched_head(const struct node *n, const struct addr *a)
+{
+	static const struct hash_key key = { 0x7765697268u, 2 };
+
+	return &n->watched_heads[hash_bytes(&key, a->bytes, sizeof(a->bytes)) %
+	                         NODE_WATCHED_BUCKETS];
+}
+
+void node_watch(struct node *n, uint32_t index, const struct addr *address)
+{
+	uint32_t *head = watched_head(n, address);
+
+	if (!n->hops || n->is_watched[index])
+		return;
+	n->watched[index] = *address; /* first: hops_watch() may call node_hop() */
+	n->watched_next[index] = *head;
+	*head = index;
+	n->is_watched[index] = !hops_watch(n->hops, address);
+	if (!n->is_watched[index])
+		*head = n->watched_next[index];
+}
+
+void node_unwatch(struct node *n, uint32_t index)
+{
+	uint32_t *link = watched_head(n, &n->watched[index]);
+
+	if (!n->is_watched[index])
+		return;
+	while (*link != index)
+		link = &n->watched_next[*link];
+	*link = n->watched_next[index];
+	hops_unwatch(n->hops, &n->watched[index]);
+	n->is_watched[index] = false;
+}
+
 void node_hop(void *node, const struct addr *address, const struct hop *hop)
 {
 	struct node *n = node;
 
 	(void)hop;
-	for (uint32_t i = 1; i < places_n(n->backend_places); i++) {
+	for (uint32_t i = *watched_head(n, address); i; i = n->watched_next[i]) {
 		struct fwd_backend *at = &n->t.backends[i], e = *at;
 
-		if (!n->is_watched[i] || !addr_equal(&n->watched[i], address))
+		if (!addr_equal(&n->watched[i], address))
 			continue;
 		e.flags &= (uint8_t)~FWD_BACKEND_NO_NEXT_HOP;
 		if (!fill_hop(n, address, &e))
@@ -133,7 +169,11 @@ void node_write_root(const struct node *n, struct fwd_root *root)
 	write_prefix(&root->source4, &m->self->tunnel_source4);
 	write_prefix(&root->source6, &m->self->tunnel_source6);
 	__atomic_store_n(&root->answers_per_s, NODE_ANSWERS_PER_S, __ATOMIC_RELAXED);
-	__atomic_store_n(&root->generation, m->meta.document, __ATOMIC_RELAXED);
+}
+
+void node_write_generation(const struct node *n, struct fwd_root *root)
+{
+	__atomic_store_n(&root->generation, n->model->meta.document, __ATOMIC_RELEASE);
 }
 
 /* The entry as it goes into the table, or false where its pool or counter has no place. */

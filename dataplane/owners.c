@@ -101,8 +101,15 @@ static void change_slot(struct owners *o, uint32_t s, const struct owners_clock 
 static void change_slots(struct owners *o, const struct owners_clock *clock)
 {
 	o->n_due = o->n_coming = 0;
-	for (uint32_t s = 0; s < o->tables.n_slots; s++)
-		change_slot(o, s, clock);
+	for (uint32_t s = 0; s < o->tables.n_slots; s += 4) {
+		uint64_t wanted;
+
+		memcpy(&wanted, &o->now.wanted[s], sizeof(wanted));
+		if (!o->is_near && owners_four(o, s) == wanted)
+			continue; /* theirs already, and they look no further */
+		for (uint32_t i = s; i < s + 4; i++)
+			change_slot(o, i, clock);
+	}
 }
 
 /* Move slots that were warned long enough ago. */
@@ -232,6 +239,7 @@ struct news {
 	struct owners_made now, next;
 	uint8_t *states;
 	bool *dead, *died;
+	bool any_died;
 	const struct owners_set *now_set; /* the set in force */
 };
 
@@ -280,6 +288,7 @@ static void take_verdicts(const struct owners *o, const struct owners_set *sets,
 
 			n->dead[b] = n->states[b] == OWNERS_DEAD;
 			n->died[b] = n->dead[b] && !o->dead[b];
+			n->any_died |= n->died[b];
 		}
 	}
 }
@@ -398,7 +407,8 @@ int owners_apply(struct owners *o, const struct owners_times *times, const struc
 	take_sets(o, &n, !first && n.now_set > sets, clock);
 	o->is_near = o->next.members && o->next.from_ms - clock->wall_ms <= NEAR_MS;
 	change_slots(o, clock);
-	owners_memory_forget(o->memory, n.died);
+	if (n.any_died)
+		owners_memory_forget(o->memory, n.died);
 	news_fini(&n);
 	return 0;
 }
@@ -440,20 +450,27 @@ static void follow_sets(struct owners *o, const struct owners_clock *clock)
 	change_slots(o, clock);
 }
 
+static void settle_slot(struct owners *o, uint32_t s, uint32_t now_s)
+{
+	owners_memory_use(o->memory, owners_cold(o, s)->claim[OWNER_CLASS_TCP].base);
+	owners_memory_use(o->memory, owners_cold(o, s)->claim[OWNER_CLASS_UDP].base);
+	owners_slot_settle(o, s, now_s);
+}
+
 static void settle_some(struct owners *o, uint32_t now_s)
 {
 	uint32_t n = o->tables.n_slots;
 
-	for (uint32_t i = 0; i < n && i < TICK_SLOTS; i++, o->cursor++) {
-		uint32_t s = o->cursor % n;
+	for (uint32_t i = 0; i < n && i < TICK_SLOTS; i += 4) {
+		uint32_t first = o->cursor;
 
-		if (!owners_looks(o, s))
+		o->cursor = (o->cursor + 4) % n;
+		if (!(owners_four(o, first) & OWNERS_FOUR_LOOK))
 			continue;
-		owners_memory_use(o->memory, owners_cold(o, s)->claim[OWNER_CLASS_TCP].base);
-		owners_memory_use(o->memory, owners_cold(o, s)->claim[OWNER_CLASS_UDP].base);
-		owners_slot_settle(o, s, now_s);
+		for (uint32_t s = first; s < first + 4; s++)
+			if (owners_looks(o, s))
+				settle_slot(o, s, now_s);
 	}
-	o->cursor %= n;
 }
 
 uint32_t owners_tick(struct owners *o, const struct owners_clock *clock)

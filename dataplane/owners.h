@@ -61,6 +61,8 @@ struct owners_set {
 	int64_t from_ms, until_ms;           /**< wall time; until when its flows have a claim */
 	const struct owners_member *members; /**< borrowed for the call */
 	size_t n_members;
+	const uint16_t *
+	        filled; /**< ring_fill() of the members by weight, [n_slots], borrowed; NULL: not made yet */
 };
 
 /** Times of a pool, and of the UDP services that it serves. */

@@ -101,6 +101,14 @@ static inline bool owners_looks(const struct owners *o, uint32_t s)
 	return __atomic_load_n(owners_hot(o, s), __ATOMIC_RELAXED) & FWD_SLOT_LOOK_FURTHER;
 }
 
+/* Four slots at once; those of a pool begin at a multiple of four. */
+#define OWNERS_FOUR_LOOK 0x8000800080008000ull
+
+static inline uint64_t owners_four(const struct owners *o, uint32_t s)
+{
+	return __atomic_load_n((const uint64_t *)(const void *)owners_hot(o, s), __ATOMIC_RELAXED);
+}
+
 static inline bool owners_is_warned(const struct owners *o, uint32_t s)
 {
 	return owners_looks(o, s) &&

@@ -39,25 +39,38 @@ int owners_made_copy(const struct owners_set *from, uint32_t n_slots, struct own
 	if (from->n_members > 0)
 		memcpy(made.members, from->members, from->n_members * sizeof(*made.members));
 	made.n_members = from->n_members;
+	if (from->filled) {
+		memcpy(made.filled, from->filled, n_slots * sizeof(*made.filled));
+		made.is_filled = made.by_weight = true;
+	}
 	*out = made;
 	return 0;
 }
 
+static size_t next_weighted(const struct owners_made *made, size_t i)
+{
+	while (i < made->n_members && made->members[i].weight == 0)
+		i++;
+	return i;
+}
+
+/* Members without weight have no part in a ring that was filled by weights. */
 static bool same_members(const struct owners_made *a, const struct owners_made *b)
 {
-	if (!b->members || a->n_members != b->n_members)
-		return false;
-	for (size_t i = 0; i < a->n_members; i++)
-		if (a->members[i].id != b->members[i].id ||
-		    a->members[i].weight != b->members[i].weight ||
-		    a->members[i].backend != b->members[i].backend)
+	size_t i = next_weighted(a, 0), k = next_weighted(b, 0);
+
+	for (; i < a->n_members && k < b->n_members;
+	     i = next_weighted(a, i + 1), k = next_weighted(b, k + 1))
+		if (a->members[i].id != b->members[k].id ||
+		    a->members[i].weight != b->members[k].weight ||
+		    a->members[i].backend != b->members[k].backend)
 			return false;
-	return true;
+	return i == a->n_members && k == b->n_members;
 }
 
 void owners_made_reuse(struct owners_made *made, const struct owners_made *other, uint32_t n_slots)
 {
-	if (made->is_filled || !other->is_filled || !same_members(made, other))
+	if (made->is_filled || !other->is_filled || !other->by_weight || !same_members(made, other))
 		return;
 	memcpy(made->filled, other->filled, n_slots * sizeof(*made->filled));
 	made->is_filled = true;

@@ -323,12 +323,22 @@ bool plan_update(struct plan *p, int64_t wall_ms)
 	return changed;
 }
 
+void plan_drop_rings(struct plan_pool *p)
+{
+	for (size_t s = 0; s < PLAN_SETS_MAX; s++) {
+		free(p->rings[s]);
+		p->rings[s] = NULL;
+	}
+}
+
 void plan_free(struct plan *p)
 {
 	if (!p)
 		return;
-	for (size_t i = 0; i < p->n_pools; i++)
+	for (size_t i = 0; i < p->n_pools; i++) {
+		plan_drop_rings(&p->pools[i]);
 		free(p->pools[i].backends);
+	}
 	free(p->pools);
 	free(p->entries);
 	free(p->services);

@@ -21,6 +21,8 @@ struct model_service;
 
 #define PLAN_WHY_MAX 256
 #define PLAN_NONE    SIZE_MAX
+/** Sets of a pool: MODEL_SETS_MAX and the next one. */
+#define PLAN_SETS_MAX 5u
 
 /** A backend that some set of its pool names, or that is configured. */
 struct plan_backend {
@@ -39,6 +41,8 @@ struct plan_pool {
 	bool fail_closed;              /**< all its services say so */
 	struct plan_backend *backends; /**< sorted by id */
 	size_t n_backends;
+	/** By set of model: its ring, where a slot holds a place in backends + 1; NULL: not made. */
+	uint16_t *rings[PLAN_SETS_MAX];
 };
 
 /** An entry of the services table but for its indexes. */
@@ -69,6 +73,13 @@ struct plan {
  * @return 0, -EDQUOT (the document asks for more than its own limits allow), -ENOMEM
  */
 int plan_make(const struct model *m, int64_t wall_ms, struct plan **out, char why[PLAN_WHY_MAX]);
+/**
+ * Make the rings of all member sets that were not in force by @p before (the model in force; NULL: none)
+ * nor next, so that bringing the plan into force needs not. May use threads, which end before it returns. A ring that there is no memory for stays unmade.
+ */
+void plan_fill(struct plan *p, const struct model *before, int64_t wall_ms);
+/** Free the rings of a pool: they are in force. */
+void plan_drop_rings(struct plan_pool *p);
 /** Bring weights and overrides to @p wall_ms. @return whether one changed */
 bool plan_update(struct plan *p, int64_t wall_ms);
 /** Free the plan, not its model; NULL is fine. */

@@ -20,6 +20,7 @@
 #include "base/page.h"
 #include "dataplane/change.h"
 #include "dataplane/choose.h"
+#include "dataplane/draft.h"
 #include "dataplane/drivers.h"
 #include "dataplane/probes.h"
 #include "dataplane/publish.h"
@@ -33,14 +34,28 @@
 #define BUSY_TRIES     100
 #define BUSY_WAIT_US   50000u
 
-static void on_health(void *arg)
+static void take_verdicts(struct process *p)
 {
-	struct process *p = arg;
 	struct node_time time = node_now();
 
+	p->health_epoch = p->health ? page_epoch(p->health) : 0;
 	if (p->driver)
 		node_verdicts(&p->node, &time);
 	loop_timer_set(p->loop, &p->tick, loop_now_ms(p->loop));
+}
+
+static void on_health(void *arg)
+{
+	struct process *p = arg;
+
+	if (!p->health || page_epoch(p->health) != p->health_epoch)
+		take_verdicts(p);
+}
+
+/* Between the steps of long work on the loop: verdicts do not wait. */
+static void breathe(void *arg)
+{
+	on_health(arg);
 }
 
 /* Open the health page when it is there, and again when its writer has made another. */
@@ -62,7 +77,7 @@ static void find_health(struct process *p)
 	p->health = page; /* the one before is the loop's until it ends */
 	if (p->driver)
 		node_health(&p->node, page_payload(page));
-	on_health(p);
+	take_verdicts(p);
 }
 
 static void refuse(struct process *p, const char *why)
@@ -136,9 +151,9 @@ static void detach_ports(struct process *p)
 	}
 }
 
-/* @p m is taken on success. The document on the tables of a driver that is opened now. */
-static int fill_node(struct process *p, const struct change *c, struct node *node, struct model *m,
-                     char why[PLAN_WHY_MAX])
+/* The document on the tables of a driver that is opened now. Verdicts go to those in force meanwhile. */
+static int fill_node(struct process *p, const struct change *c, struct node *node,
+                     const struct draft *d, char why[PLAN_WHY_MAX])
 {
 	struct node_time time = node_now();
 	int err = node_init(node, c->ops, c->driver, c->kept);
@@ -148,7 +163,9 @@ static int fill_node(struct process *p, const struct change *c, struct node *nod
 	node->hops = p->hops;
 	if (p->health)
 		node_health(node, page_payload(p->health));
-	err = node_document(node, m, &time, why);
+	node->breathe = breathe;
+	node->breathe_arg = p;
+	err = node_take(node, d->model, d->plan, &time, why);
 	if (err)
 		node_fini(node);
 	return err;
@@ -167,6 +184,7 @@ static void take_driver(struct process *p, struct change *c, struct node *node, 
 	node_fini(&p->node);
 	p->node = *node;
 	attach_ports(p);
+	take_verdicts(p); /* those that the node before was given last */
 	log_note("driver-chosen", "driver=%s why=\"%s\" tables=%s", c->ops->name, chosen,
 	         c->carry  ? "carried over"
 	         : c->kept ? "taken over"
@@ -178,25 +196,17 @@ static void take_driver(struct process *p, struct change *c, struct node *node, 
 	         c->ops->name, (unsigned long long)((clock_mono_ns() - from_ns) / 1000), why.text);
 }
 
-/* @p m is taken on success. */
-static int open_driver(struct process *p, const struct driver_ops *ops, struct model *m,
+static int open_driver(struct process *p, const struct driver_ops *ops, const struct draft *d,
                        const char *chosen, char why[PLAN_WHY_MAX])
 {
-	struct driver_sizes sizes;
 	struct driver_why reason = { "" };
 	struct change change;
 	struct node node;
-	struct plan *plan;
-	int err = plan_make(m, node_now().wall_ms, &plan, why);
+	int err = change_open(&change, &p->dirs, ops, d->model, &d->plan->sizes,
+	                      p->driver ? p->ops : NULL, p->driver, &reason);
 
-	if (err)
-		return err;
-	sizes = plan->sizes;
-	plan_free(plan);
-	err = change_open(&change, &p->dirs, ops, m, &sizes, p->driver ? p->ops : NULL, p->driver,
-	                  &reason);
 	if (!err) {
-		err = fill_node(p, &change, &node, m, why);
+		err = fill_node(p, &change, &node, d, why);
 		if (err)
 			change_undo(&change);
 		else
@@ -208,20 +218,30 @@ static int open_driver(struct process *p, const struct driver_ops *ops, struct m
 	return err;
 }
 
-/* @p m is taken on success. */
-static int take_model(struct process *p, struct model *m, char why[PLAN_WHY_MAX])
+/* Model and plan are taken on success. */
+static int take_draft(struct process *p, struct draft *d, char why[PLAN_WHY_MAX])
 {
+	const struct model *m = d->model;
 	struct node_time time = node_now();
 	struct driver_why chosen;
 	const struct driver_ops *ops = choose_driver(m->self, NIC_SYSFS, &chosen);
+	int err;
 
 	if (!ops) {
 		snprintf(why, PLAN_WHY_MAX, "%.*s", PLAN_WHY_MAX - 1, chosen.text);
 		return -ENOTSUP;
 	}
-	if (p->driver && ops == p->ops)
-		return node_document(&p->node, m, &time, why);
-	return open_driver(p, ops, m, chosen.text, why);
+	if (p->driver && ops == p->ops) {
+		p->node.graced = d->graced;
+		err = node_take(&p->node, d->model, d->plan, &time, why);
+	} else {
+		err = open_driver(p, ops, d, chosen.text, why);
+	}
+	if (!err) {
+		d->model = NULL;
+		d->plan = NULL;
+	}
+	return err;
 }
 
 static void in_force(struct process *p)
@@ -236,7 +256,9 @@ static void in_force(struct process *p)
 	         n->plan->n_backends);
 	attach_ports(p);
 	detach_ports(p);
+	breathe(p);
 	publisher_document(p->publisher, n);
+	breathe(p);
 	probes_take(p->probes, n->model, p->hops);
 	find_health(p);
 	loop_timer_set(p->loop, &p->tick, loop_now_ms(p->loop));
@@ -253,42 +275,82 @@ static void tell_mistakes(const struct model_mistakes *mistakes)
 	}
 }
 
-/* Read the effective document and bring it into force, or keep the old one and say why. */
-static void load(struct process *p)
+static void retry_later(struct process *p)
 {
-	struct model_mistakes mistakes = { 0 };
-	char path[PATH_MAX], why[PLAN_WHY_MAX] = "";
-	struct model *m = NULL;
-	int err = proc_path(p->dirs.state, PROC_EFFECTIVE_FILE, path);
+	loop_timer_set(p->loop, &p->retry, loop_now_ms(p->loop) + RETRY_MS);
+}
 
-	if (!err)
-		err = model_read_effective(path, p->dirs.node, &m, &mistakes);
-	if (err == -ENOENT) { /* not written yet */
-		model_mistakes_free(&mistakes);
+/* Bring a document into force, or keep the old one and say why. */
+static void take(struct process *p, struct draft *d)
+{
+	char why[PLAN_WHY_MAX] = "";
+	int err = d->err;
+
+	if (err == -ENOENT) /* not written yet */
 		return;
-	}
 	if (err == -EINVAL) {
-		snprintf(why, sizeof(why), "%zu mistakes", mistakes.n_total);
+		snprintf(why, sizeof(why), "%zu mistakes", d->mistakes.n_total);
 		if (strcmp(p->refused, why))
-			tell_mistakes(&mistakes);
-	} else if (!err) {
-		err = take_model(p, m, why);
+			tell_mistakes(&d->mistakes);
+	} else if (err) {
+		snprintf(why, sizeof(why), "%s", d->why);
+	} else {
+		err = take_draft(p, d, why);
 	}
-	model_mistakes_free(&mistakes);
 	if (!err) {
 		in_force(p);
 		return;
 	}
+	p->node.counters.refused += d->err != 0;
 	p->node.document_refused = true;
 	refuse(p, *why ? why : strerror(-err));
-	model_free(m);
 	if (err != -EINVAL && err != -EDQUOT && err != -ENOTSUP)
-		loop_timer_set(p->loop, &p->retry, loop_now_ms(p->loop) + RETRY_MS);
+		retry_later(p);
 }
 
+static int source(const struct process *p, struct draft_source *out)
+{
+	out->node = p->dirs.node;
+	out->before = p->driver ? p->node.model : NULL;
+	out->ops = p->ops;
+	out->driver = p->driver;
+	return proc_path(p->dirs.state, PROC_EFFECTIVE_FILE, out->path);
+}
+
+/* Read the effective document in a thread; on_draft() has the result. */
 static void on_document(void *arg)
 {
-	load(arg);
+	struct process *p = arg;
+	struct draft_source from;
+	int err = source(p, &from);
+
+	if (!err)
+		err = drafter_start(p->drafter, &from);
+	p->document_again = err == -EBUSY;
+	if (err && err != -EBUSY)
+		retry_later(p);
+}
+
+static void on_draft(void *arg, struct draft *d)
+{
+	struct process *p = arg;
+
+	take(p, d);
+	if (p->document_again)
+		on_document(p);
+}
+
+/* At the start there is nothing else to do meanwhile. */
+static void load_first(struct process *p)
+{
+	struct draft_source from;
+	struct draft d;
+
+	if (source(p, &from))
+		return;
+	draft_make(&from, &d);
+	take(p, &d);
+	draft_free(&d);
 }
 
 static void on_tick(void *arg)
@@ -365,6 +427,8 @@ static int start(struct process *p)
 	if (!err)
 		err = hops_open(p->loop, HOPS_MAX, on_hop, p, &p->hops);
 	if (!err)
+		err = drafter_open(p->loop, on_draft, p, &p->drafter);
+	if (!err)
 		err = proc_path(p->dirs.run, "dataplane.ctl", socket);
 	if (!err)
 		err = ctl_serve(p->loop, socket, "weir", process_ask, p, &p->ctl);
@@ -378,6 +442,7 @@ static int start(struct process *p)
 static void stop(struct process *p)
 {
 	ctl_close(p->ctl);
+	drafter_close(p->drafter); /* before the model that it reads */
 	if (p->driver) {
 		node_fini(&p->node);
 		p->ops->close(p->driver);
@@ -399,7 +464,7 @@ int process_run(struct process *p)
 	p->retry = (struct loop_timer){ .cb = on_document, .arg = p };
 	if (!err) {
 		find_health(p);
-		load(p);
+		load_first(p);
 		loop_timer_set(p->loop, &p->second, loop_now_ms(p->loop));
 		proc_ready();
 		err = loop_run(p->loop);

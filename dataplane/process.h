@@ -13,6 +13,7 @@
 #include "dataplane/node.h"
 
 struct ctl;
+struct drafter;
 struct page;
 struct probes_filler;
 struct publisher;
@@ -21,6 +22,7 @@ struct process {
 	struct proc_dirs dirs;
 	struct loop *loop;
 	struct ctl *ctl;
+	struct drafter *drafter;
 	struct hops *hops;
 	struct publisher *publisher;
 	struct probes_filler *probes;
@@ -28,6 +30,8 @@ struct process {
 	struct driver *driver; /**< NULL until the first document names the cluster */
 	struct node node;      /**< valid with driver */
 	struct page *health;
+	uint32_t health_epoch; /**< the last whose verdicts were taken */
+	bool document_again;   /**< the document changed while it was read */
 	struct loop_timer tick, second, retry;
 	unsigned seconds;
 	char refused[PLAN_WHY_MAX]; /**< why the last document was, or "" */

@@ -97,6 +97,8 @@ static void make_backends(struct publisher *p, const struct node *n)
 			}
 			snprintf(fresh[used].labels, ROWS_LABELS_MAX, "pool=\"%s\",backend=\"%s\"",
 			         n->pools[i].plan->model->name, b->name);
+			fresh[used].pool = n->pools[i].plan->id;
+			fresh[used].id = b->id;
 			fresh[used++].key = node_backend_key(n->pools[i].plan->id, b->id);
 		}
 	}
@@ -165,7 +167,9 @@ static int make_page(struct publisher *p, const struct node *n)
 void publisher_document(struct publisher *p, const struct node *n)
 {
 	make_services(p, n);
+	node_breathe(n);
 	make_backends(p, n);
+	node_breathe(n);
 	make_pools(p, n);
 }
 
@@ -205,25 +209,17 @@ static void write_services(struct publisher *p, const struct node *n)
 	}
 }
 
-static const struct effect_backend *find_row(const struct effect_backend *rows, uint32_t n,
-                                             uint32_t index)
-{
-	for (uint32_t i = 0; i < n; i++)
-		if (rows[i].index == index)
-			return &rows[i];
-	return NULL;
-}
-
-static void write_backends(struct publisher *p, const struct node *n)
+static void write_backends(struct publisher *p)
 {
 	const struct effect_backend *rows = effect_page_backends(p->scratch);
+	uint32_t count = p->scratch->total.n_backends;
 
 	for (size_t i = 0; i < p->rows[METRICS_BACKEND].n; i++) {
 		struct row *r = &p->rows[METRICS_BACKEND].items[i];
-		const struct effect_backend *b = find_row(rows, p->scratch->total.n_backends,
-		                                          places_find(n->backend_places, r->key));
+		uint32_t at = effect_row(rows, count, r->pool, r->id);
+		const struct effect_backend *b = &rows[at];
 
-		if (!b)
+		if (at == count || b->pool != r->pool || b->id != r->id)
 			continue;
 		stats_set(r->words[0], b->packets);
 		stats_set(r->words[1], b->bytes);
@@ -278,6 +274,7 @@ static void write_effect(struct publisher *p, const struct node *n, const struct
 
 	if (effect_scan(&n->t, (uint32_t)(time->ticks_ms / 1000), from))
 		return;
+	node_breathe(n);
 	from->total.refused = n->document_refused;
 	for (uint32_t i = 0; i < from->total.n_pools; i++)
 		for (size_t k = 0; k < n->n_pools; k++)
@@ -292,7 +289,7 @@ static void write_effect(struct publisher *p, const struct node *n, const struct
 	page_publish(p->page);
 	stats_set(p->totals[EXCEPTIONS], from->total.exceptions);
 	stats_set(p->totals[EXCEPTIONS_MAX], from->total.exceptions_max);
-	write_backends(p, n);
+	write_backends(p);
 	write_pools(p);
 }
 
@@ -354,6 +351,7 @@ void publisher_write(struct publisher *p, const struct node *n, const struct nod
 	write_node(p, n);
 	publish_workers(p->stats, p->rows, n);
 	write_services(p, n);
+	node_breathe(n);
 	if (!make_page(p, n))
 		write_effect(p, n, time);
 }

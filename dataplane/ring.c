@@ -15,6 +15,8 @@
 #define RING_SLACK 31u
 /* Questions a slot, on average, that an asker makes at most before the rest is dealt out. */
 #define RING_ROUNDS 40u
+/* Questions whose slots are fetched ahead. */
+#define RING_AHEAD 8u
 /* Other slots that a slot of a dead owner looks at before it takes its neighbour's owner. */
 #define RING_LOOKS 64u
 
@@ -130,18 +132,34 @@ static uint16_t queue_take(struct queue *q, struct asker *askers)
 	return rank;
 }
 
-/* Let the asker of @p rank ask until it has its cap or its questions are used up. */
+/* The hash of an asker's question number @p n. */
+static uint64_t question(const struct asker *a, uint32_t n)
+{
+	return mix(a->seed + n * 0xd1342543de82ef95u);
+}
+
+/*
+ * Let the asker of @p rank ask until it has its cap or its questions are used up. Slots lie far
+ * apart: those of the next questions are fetched while the present one is answered.
+ */
 static void ask(uint64_t *held, size_t n_slots, struct asker *askers, uint16_t rank,
                 struct queue *q)
 {
 	struct asker *a = &askers[rank];
+	uint64_t ahead[RING_AHEAD];
 
-	while (a->owned < a->cap && a->next < a->limit) {
-		uint64_t h = mix(a->seed + a->next * 0xd1342543de82ef95u);
-		uint64_t at = a->next++ * a->step + ((h >> 48) * a->step >> 16);
+	for (uint32_t i = 0; i < RING_AHEAD; i++) {
+		ahead[i] = question(a, a->next + i);
+		__builtin_prefetch(&held[ahead[i] & (n_slots - 1)], 1);
+	}
+	for (uint32_t i = 0; a->owned < a->cap && a->next < a->limit; i = (i + 1) % RING_AHEAD) {
+		uint64_t h = ahead[i];
+		uint64_t at = a->next * a->step + ((h >> 48) * a->step >> 16);
 		uint64_t bid = at << 16 | rank;
 		uint64_t *slot = &held[h & (n_slots - 1)];
 
+		ahead[i] = question(a, a->next++ + RING_AHEAD);
+		__builtin_prefetch(&held[ahead[i] & (n_slots - 1)], 1);
 		if (bid >= *slot)
 			continue;
 		if (*slot != UINT64_MAX) {

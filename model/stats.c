@@ -13,15 +13,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/page.h"
 
 #define ENTRIES_MAX 65536u
+#define BUCKETS     4096u
 
 struct stats {
 	struct page *page;
 	struct stats_entry *entries;
-	size_t n;      /* entries of the page; the last one is the common overflow word */
-	size_t n_seen; /* entries before this one have been used since the page was taken */
+	size_t n;       /* entries of the page; the last one is the common overflow word */
+	size_t n_seen;  /* entries before this one have been used since the page was taken */
+	size_t n_free;  /* of these, those that are free again */
+	uint32_t *next; /* [n], 1 + the next entry of the same bucket; 0: it is the last */
+	uint32_t buckets[BUCKETS]; /* 1 + the first entry that is used */
 };
 
 struct stats_reader {
@@ -53,6 +58,39 @@ static void entry_fill(struct stats_entry *e, enum stats_kind kind, const char *
 	__atomic_store_n(&e->used, 1, __ATOMIC_RELEASE);
 }
 
+/* A name counts as far as an entry can hold it, so that a long one is found again. */
+static uint32_t *bucket_of(struct stats *s, const char *name, const char *labels)
+{
+	static const struct hash_key key = { 0x7765697268u, 3 };
+	const struct stats_entry *e = s->entries;
+	uint64_t h = hash_bytes(&key, name, strnlen(name, sizeof(e->name) - 1)) ^
+	             hash_bytes(&key, labels, strnlen(labels, sizeof(e->labels) - 1)) * 31;
+
+	return &s->buckets[h % BUCKETS];
+}
+
+static void enter(struct stats *s, size_t i)
+{
+	uint32_t *head = bucket_of(s, s->entries[i].name, s->entries[i].labels);
+
+	s->next[i] = *head;
+	*head = (uint32_t)i + 1;
+}
+
+/* Entries of an earlier process of the same name. */
+static void find_seen(struct stats *s)
+{
+	for (size_t i = 0; i < s->n - 1; i++)
+		if (entry_used(&s->entries[i]))
+			s->n_seen = i + 1;
+	for (size_t i = 0; i < s->n_seen; i++) {
+		if (entry_used(&s->entries[i]))
+			enter(s, i);
+		else
+			s->n_free++;
+	}
+}
+
 int stats_create(const char *run_dir, const char *process, size_t max, struct stats **out)
 {
 	char path[PATH_MAX];
@@ -67,16 +105,18 @@ int stats_create(const char *run_dir, const char *process, size_t max, struct st
 	if (!s)
 		return -ENOMEM;
 	s->n = max + 1;
-	err = page_create(path, STATS_PAGE_KIND, STATS_PAGE_LAYOUT,
-	                  s->n * sizeof(struct stats_entry), &s->page);
+	s->next = calloc(s->n, sizeof(*s->next));
+	err = s->next ? 0 : -ENOMEM;
+	if (!err)
+		err = page_create(path, STATS_PAGE_KIND, STATS_PAGE_LAYOUT,
+		                  s->n * sizeof(struct stats_entry), &s->page);
 	if (err) {
+		free(s->next);
 		free(s);
 		return err;
 	}
 	s->entries = page_payload(s->page);
-	for (size_t i = 0; i < max; i++)
-		if (entry_used(&s->entries[i]))
-			s->n_seen = i + 1;
+	find_seen(s);
 	if (!entry_used(&s->entries[max]))
 		entry_fill(&s->entries[max], STATS_COUNTER, "weir_stats_overflow_total", "",
 		           "Counted here for want of room in the page");
@@ -89,6 +129,7 @@ void stats_close(struct stats *s)
 	if (!s)
 		return;
 	page_close(s->page);
+	free(s->next);
 	free(s);
 }
 
@@ -97,41 +138,57 @@ void stats_alive(struct stats *s, uint64_t now_ms)
 	page_alive(s->page, now_ms);
 }
 
-/* A name is compared as far as an entry can hold it, so that a long one is found again. */
 static bool entry_is(const struct stats_entry *e, const char *name, const char *labels)
 {
 	return strncmp(e->name, name, sizeof(e->name) - 1) == 0 &&
 	       strncmp(e->labels, labels, sizeof(e->labels) - 1) == 0;
 }
 
+/* A free entry, or the common one. */
+static size_t find_spare(struct stats *s)
+{
+	for (size_t i = 0; s->n_free && i < s->n_seen; i++) {
+		if (entry_used(&s->entries[i]))
+			continue;
+		s->n_free--;
+		return i;
+	}
+	return s->n_seen < s->n - 1 ? s->n_seen++ : s->n - 1;
+}
+
 uint64_t *stats_word(struct stats *s, enum stats_kind kind, const char *name, const char *labels,
                      const char *help)
 {
-	struct stats_entry *spare = NULL;
+	size_t spare;
 
-	for (size_t i = 0; i < s->n_seen; i++) {
-		struct stats_entry *e = &s->entries[i];
+	for (uint32_t i = *bucket_of(s, name, labels); i; i = s->next[i - 1]) {
+		struct stats_entry *e = &s->entries[i - 1];
 
-		if (entry_used(e) && entry_is(e, name, labels) && e->kind == kind)
+		if (entry_is(e, name, labels) && e->kind == kind)
 			return &e->value;
-		if (!entry_used(e) && !spare)
-			spare = e;
 	}
-	if (!spare && s->n_seen < s->n - 1)
-		spare = &s->entries[s->n_seen++];
-	if (!spare)
-		return &s->entries[s->n - 1].value;
-	entry_fill(spare, kind, name, labels, help);
-	return &spare->value;
+	spare = find_spare(s);
+	if (spare == s->n - 1)
+		return &s->entries[spare].value;
+	entry_fill(&s->entries[spare], kind, name, labels, help);
+	enter(s, spare);
+	return &s->entries[spare].value;
 }
 
 void stats_drop(struct stats *s, const char *name, const char *labels)
 {
-	for (size_t i = 0; i < s->n_seen; i++) {
-		struct stats_entry *e = &s->entries[i];
+	uint32_t *link = bucket_of(s, name, labels);
 
-		if (entry_used(e) && entry_is(e, name, labels))
-			__atomic_store_n(&e->used, 0, __ATOMIC_RELEASE);
+	while (*link) {
+		struct stats_entry *e = &s->entries[*link - 1];
+
+		if (!entry_is(e, name, labels)) {
+			link = &s->next[*link - 1];
+			continue;
+		}
+		__atomic_store_n(&e->used, 0, __ATOMIC_RELEASE);
+		*link = s->next[*link - 1];
+		s->n_free++;
 	}
 }
 

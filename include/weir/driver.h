@@ -124,7 +124,7 @@ struct driver_ops {
 	/** Labels of the classes in struct driver_worker, NULL at the end. */
 	const char *const *classes;
 
-	/** Wait until no packet is under way that read a table before this call. */
+	/** Wait until no packet is under way that read a table before this call. Any thread may call it. */
 	void (*grace)(struct driver *d);
 
 	/**

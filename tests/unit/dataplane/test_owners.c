@@ -136,7 +136,7 @@ static int setup(void **state)
 			members[i][m] = (struct owners_member){ .id = 1000u + m,
 				                                .weight = 100,
 				                                .backend = m + 1 };
-		sets[i] = (struct owners_set){ WALL - 3600000, NEVER, members[i], MEMBERS };
+		sets[i] = (struct owners_set){ WALL - 3600000, NEVER, members[i], MEMBERS, NULL };
 	}
 	open_process();
 	return 0;

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One thread a draft: starting it gives it `from`, ending it gives back `made`, and the two are never
+ * used by both at once, so there is nothing to lock.  An eventfd tells the loop to join.
+ */
+#include "dataplane/draft.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/loop.h"
+
+struct drafter {
+	struct loop *loop;
+	draft_done *done;
+	void *arg;
+	int event_fd;
+	pthread_t thread;
+	bool runs;
+	struct draft_source from; /* the thread's while it runs, as is made */
+	struct draft made;
+};
+
+void draft_make(const struct draft_source *from, struct draft *out)
+{
+	struct draft d = { 0 };
+	int64_t wall_ms = clock_wall_ms();
+
+	d.err = model_read_effective(from->path, from->node, &d.model, &d.mistakes);
+	if (!d.err)
+		d.err = plan_make(d.model, wall_ms, &d.plan, d.why);
+	if (!d.err)
+		plan_fill(d.plan, from->before, wall_ms);
+	if (!d.err && from->driver) {
+		from->ops->grace(from->driver);
+		d.graced = true;
+	}
+	*out = d;
+}
+
+void draft_free(struct draft *d)
+{
+	model_mistakes_free(&d->mistakes);
+	plan_free(d->plan);
+	model_free(d->model);
+	*d = (struct draft){ 0 };
+}
+
+static void *run(void *arg)
+{
+	struct drafter *d = arg;
+	uint64_t one = 1;
+
+	draft_make(&d->from, &d->made);
+	while (write(d->event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+	return NULL;
+}
+
+static void on_event(void *arg, int fd, uint32_t events)
+{
+	struct drafter *d = arg;
+	uint64_t count;
+
+	(void)events;
+	if (read(fd, &count, sizeof(count)) < 0 || !d->runs)
+		return;
+	pthread_join(d->thread, NULL);
+	d->runs = false;
+	d->done(d->arg, &d->made);
+	draft_free(&d->made);
+}
+
+int drafter_open(struct loop *l, draft_done *done, void *arg, struct drafter **out)
+{
+	struct drafter *d = calloc(1, sizeof(*d));
+	int err;
+
+	if (!d)
+		return -ENOMEM;
+	*d = (struct drafter){ .loop = l, .done = done, .arg = arg };
+	d->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	err = d->event_fd < 0 ? -errno : loop_fd_add(l, d->event_fd, EPOLLIN, on_event, d);
+	if (err) {
+		if (d->event_fd >= 0)
+			close(d->event_fd);
+		free(d);
+		return err;
+	}
+	*out = d;
+	return 0;
+}
+
+int drafter_start(struct drafter *d, const struct draft_source *from)
+{
+	int err;
+
+	if (d->runs)
+		return -EBUSY;
+	d->from = *from;
+	err = -pthread_create(&d->thread, NULL, run, d);
+	d->runs = !err;
+	return err;
+}
+
+void drafter_close(struct drafter *d)
+{
+	if (!d)
+		return;
+	if (d->runs) {
+		pthread_join(d->thread, NULL);
+		draft_free(&d->made);
+	}
+	loop_fd_remove(d->loop, d->event_fd);
+	close(d->event_fd);
+	free(d);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Drafts, made by a thread while the loop goes on. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/loop.h"
+#include "dataplane/draft.h"
+
+/* What came of one draft. */
+struct seen {
+	struct loop *loop;
+	unsigned n;
+	int err;
+	size_t mistakes;
+};
+
+static void on_done(void *arg, struct draft *d)
+{
+	struct seen *s = arg;
+
+	s->n++;
+	s->err = d->err;
+	s->mistakes = d->mistakes.n_total;
+	loop_stop(s->loop);
+}
+
+static struct draft_source make_source(const char *text, char dir[])
+{
+	struct draft_source from = { .node = "n1" };
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(from.path, sizeof(from.path), "%s/effective.conf", dir);
+	if (text) {
+		FILE *f = fopen(from.path, "w");
+
+		assert_non_null(f);
+		fputs(text, f);
+		fclose(f);
+	}
+	return from;
+}
+
+static void remove_source(const struct draft_source *from, const char *dir)
+{
+	unlink(from->path);
+	rmdir(dir);
+}
+
+static void a_draft_that_cannot_be_made_says_why(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		int err;
+	} cases[] = { { NULL, -ENOENT },
+		      { "this is = not { a document", -EINVAL },
+		      { "", -EINVAL } };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char dir[] = "/tmp/weir-draft-XXXXXX";
+		struct draft_source from = make_source(cases[i].text, dir);
+		struct seen s = { 0 };
+		struct drafter *d;
+
+		assert_int_equal(loop_open(&s.loop), 0);
+		assert_int_equal(drafter_open(s.loop, on_done, &s, &d), 0);
+		assert_int_equal(drafter_start(d, &from), 0);
+		assert_int_equal(drafter_start(d, &from), -EBUSY);
+		assert_int_equal(loop_run(s.loop), 0);
+		assert_int_equal(s.n, 1);
+		assert_int_equal(s.err, cases[i].err);
+		assert_true(s.mistakes > 0);
+		assert_int_equal(drafter_start(d, &from), 0); /* the next one may begin */
+		drafter_close(d);                             /* and need not be waited for */
+		loop_close(s.loop);
+		remove_source(&from, dir);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_draft_that_cannot_be_made_says_why),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

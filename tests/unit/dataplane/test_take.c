@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Documents in steps: rings made ahead, pools that nothing changes for, and deaths in the middle. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/dataplane/stage.h"
+
+static struct plan *plan_of(const struct stage *s, struct world *w)
+{
+	char why[PLAN_WHY_MAX];
+	struct plan *p = NULL;
+
+	assert_int_equal(plan_make(&w->model, s->time.wall_ms, &p, why), 0);
+	return p;
+}
+
+static void take_plan(struct stage *s, struct world *w, struct plan *p)
+{
+	char why[PLAN_WHY_MAX] = "";
+
+	assert_int_equal(node_take(&s->node, &w->model, p, &s->time, why), 0);
+}
+
+static uint32_t slots_of(const struct stage *s, uint32_t index)
+{
+	const struct node_pool *p = &s->node.pools[0];
+	uint32_t n = 0;
+
+	for (uint32_t i = p->first_slot; i < p->first_slot + p->n_slots; i++)
+		n += (s->node.t.slots[i / 32].slot[i % 32] & FWD_SLOT_BACKEND) == index;
+	return n;
+}
+
+/* --- rings made ahead --- */
+
+static void rings_made_ahead_give_the_tables_that_rings_made_late_give(void **state)
+{
+	(void)state;
+	struct stage early, late;
+	struct plan *p;
+
+	stage_init(&early);
+	stage_init(&late);
+	take(&late, &late.first);
+	p = plan_of(&early, &early.first);
+	plan_fill(p, NULL, early.time.wall_ms);
+	for (int i = 0; i < 3; i++)
+		assert_non_null(p->pools[0].rings[i]);
+	take_plan(&early, &early.first, p);
+	assert_memory_equal(early.node.t.slots, late.node.t.slots,
+	                    late.node.t.n_slots * sizeof(*late.node.t.slots));
+	assert_memory_equal(early.node.t.colds, late.node.t.colds,
+	                    late.node.t.n_colds * sizeof(*late.node.t.colds));
+	for (int i = 0; i < 3; i++) /* in force: the plan needs them no more */
+		assert_null(p->pools[0].rings[i]);
+	stage_fini(&early);
+	stage_fini(&late);
+}
+
+static void rings_are_made_for_what_is_new_alone(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *why;
+		int64_t wall_ms;
+		uint32_t weight; /* in place of 30, of the set in force */
+		uint64_t key;
+		bool made[3];
+	} cases[] = {
+		{ "nothing is new, but a set that is over is in no ring",
+		  NOW,
+		  30,
+		  0,
+		  { true, false, false } },
+		{ "another weight", NOW, 31, 0, { true, true, false } },
+		{ "another key changes all", NOW, 30, 1, { true, true, true } },
+		{ "when the next set is in force, the one before it is over",
+		  NOW + 3000,
+		  30,
+		  0,
+		  { true, true, false } },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct stage s;
+		struct plan *p;
+
+		stage_init(&s);
+		s.second.now[1].weight = cases[i].weight;
+		s.second.model.hash_key[0] = cases[i].key;
+		p = plan_of(&s, &s.second);
+		plan_fill(p, &s.first.model, cases[i].wall_ms);
+		for (int k = 0; k < 3; k++)
+			if (!!p->pools[0].rings[k] != cases[i].made[k])
+				fail_msg("%s: set %d", cases[i].why, k);
+		plan_free(p);
+		stage_fini(&s);
+	}
+}
+
+/* --- pools that nothing changes for --- */
+
+static void a_pool_that_the_document_does_not_change_is_left_alone(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *why;
+		uint32_t weight, settle_ms;
+		int64_t until_ms;
+		bool changes;
+	} cases[] = {
+		{ "nothing", 30, 60000, NOW + 500, false },
+		{ "a weight", 31, 60000, NOW + 500, true },
+		{ "a time", 30, 61000, NOW + 500, true },
+		{ "a claim's end", 30, 60000, NOW + 900, true },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct stage s;
+		uint32_t other;
+
+		stage_init(&s);
+		take(&s, &s.first);
+		/* What owners would put right if they were asked. */
+		other = s.node.t.slots[0].slot[0] == s.node.pools[0].backends[0].index
+		                ? s.node.pools[0].backends[2].index
+		                : s.node.pools[0].backends[0].index;
+		s.node.t.slots[0].slot[0] = (uint16_t)other;
+		s.second.now[1].weight = cases[i].weight;
+		s.second.pools[0].settle_ms = cases[i].settle_ms;
+		s.second.sets[0].until_ms = cases[i].until_ms;
+		take(&s, &s.second);
+		if ((s.node.t.slots[0].slot[0] != other) != cases[i].changes)
+			fail_msg("%s", cases[i].why);
+		stage_fini(&s);
+	}
+}
+
+/* --- deaths in the middle --- */
+
+struct death {
+	struct stage *s;
+	unsigned at, n; /* dies in breath number at */
+	uint32_t index;
+};
+
+static void breathe(void *arg)
+{
+	struct death *d = arg;
+	int place = health_find(d->s->health, health_target_backend("web-ams", 5));
+
+	if (d->n++ != d->at)
+		return;
+	assert_int_not_equal(slots_of(d->s, d->index), 0);
+	health_write(d->s->health, place, health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, 1));
+	node_verdicts(&d->s->node, &d->s->time);
+	assert_int_equal(slots_of(d->s, d->index), 0);
+	assert_true(d->s->node.t.backends[d->index].flags & FWD_BACKEND_DEAD);
+}
+
+/* Two pools here, of which web-ams is the first; both change. */
+static void make_pair(struct stage *s)
+{
+	static const struct model_check check = { .name = "web" };
+
+	s->first.pools[1].site = s->second.pools[1].site = NULL;
+	for (int i = 0; i < 2; i++) {
+		struct world *w = i ? &s->second : &s->first;
+
+		w->pools[1].site = &w->sites[0];
+		w->pools[0].check = &check;
+		w->pools[0].max_remove_percent = 100;
+		w->model.limits.slots = 8192;
+	}
+	s->second.now[1].weight = 60;
+}
+
+static void run_with_death(unsigned at, unsigned *n, struct stage *out)
+{
+	struct death d = { .s = out, .at = at };
+
+	stage_init(out);
+	make_pair(out);
+	take(out, &out->first);
+	for (uint64_t id = 5; id <= 9; id += 2) /* all are up */
+		health_write(out->health,
+		             health_find(out->health, health_target_backend("web-ams", id)),
+		             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1));
+	node_verdicts(&out->node, &out->time);
+	d.index = out->node.pools[0].backends[0].index;
+	out->node.breathe = breathe;
+	out->node.breathe_arg = &d;
+	take(out, &out->second);
+	out->node.breathe = NULL;
+	*n = d.n;
+}
+
+static void a_death_in_any_step_of_a_document_comes_into_force_at_once(void **state)
+{
+	(void)state;
+	struct stage s, after;
+	unsigned n = 0, unused;
+
+	run_with_death(UINT32_MAX, &n, &s); /* how many steps there are */
+	stage_fini(&s);
+	assert_true(n > 4);
+	for (unsigned at = 0; at < n; at++) {
+		run_with_death(at, &unused, &s);
+		assert_int_equal(slots_of(&s, s.node.pools[0].backends[0].index), 0);
+		run_with_death(UINT32_MAX, &unused, &after); /* the same after the document */
+		health_write(after.health,
+		             health_find(after.health, health_target_backend("web-ams", 5)),
+		             health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, 1));
+		node_verdicts(&after.node, &after.time);
+		for (int i = 0; i < 8; i++) { /* what was warned moves */
+			s.time.now_ms = after.time.now_ms += 250;
+			s.time.ticks_ms = after.time.ticks_ms += 250;
+			s.time.wall_ms = after.time.wall_ms += 250;
+			node_tick(&s.node, &s.time);
+			node_tick(&after.node, &after.time);
+		}
+		for (uint32_t i = 0; i < s.node.t.n_slots * FWD_SLOTS_PER_BLOCK; i++)
+			assert_int_equal(s.node.t.slots[i / 32].slot[i % 32] & FWD_SLOT_BACKEND,
+			                 after.node.t.slots[i / 32].slot[i % 32] &
+			                         FWD_SLOT_BACKEND);
+		stage_fini(&s);
+		stage_fini(&after);
+	}
+}
+
+static void number_is_old(void *arg)
+{
+	const struct stage *s = arg;
+
+	assert_true(s->node.t.root->generation == 7 || s->node.t.root->active == 0);
+}
+
+static void no_step_before_the_last_shows_the_new_number(void **state)
+{
+	(void)state;
+	struct stage s;
+
+	stage_init(&s);
+	s.first.model.meta.document = 7;
+	s.second.model.meta.document = 8;
+	take(&s, &s.first); /* half 1 is in force now */
+	s.node.breathe = number_is_old;
+	s.node.breathe_arg = &s;
+	take(&s, &s.second);
+	s.node.breathe = NULL;
+	assert_int_equal(s.node.t.root->generation, 8);
+	stage_fini(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rings_made_ahead_give_the_tables_that_rings_made_late_give),
+		cmocka_unit_test(rings_are_made_for_what_is_new_alone),
+		cmocka_unit_test(a_pool_that_the_document_does_not_change_is_left_alone),
+		cmocka_unit_test(a_death_in_any_step_of_a_document_comes_into_force_at_once),
+		cmocka_unit_test(no_step_before_the_last_shows_the_new_number),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
