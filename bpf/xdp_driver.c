@@ -315,23 +315,10 @@ static void grace(struct driver *d)
 		usleep(20000);
 }
 
-static uint32_t larger(uint32_t a, uint32_t b)
-{
-	return a > b ? a : b;
-}
-
 static int resize_begin(struct driver *d, const struct driver_sizes *wanted,
                         struct fwd_tables *next, struct driver_why *why)
 {
-	const struct driver_sizes *old = &d->now.sizes;
-	const struct driver_sizes z = {
-		.services = larger(old->services, wanted->services),
-		.service_counts = larger(old->service_counts, wanted->service_counts),
-		.pools = larger(old->pools, wanted->pools),
-		.backends = larger(old->backends, wanted->backends),
-		.slots = larger(old->slots, wanted->slots),
-		.exception_sets = larger(old->exception_sets, wanted->exception_sets),
-	};
+	const struct driver_sizes z = driver_sizes_larger(&d->now.sizes, wanted);
 	int err;
 
 	why->text[0] = 0;

@@ -10,24 +10,6 @@ struct carry {
 	struct owner_cold *colds;
 };
 
-static uint32_t larger(uint32_t a, uint32_t b)
-{
-	return a > b ? a : b;
-}
-
-void carry_larger(const struct driver_sizes *a, const struct driver_sizes *b,
-                  struct driver_sizes *out)
-{
-	*out = (struct driver_sizes){
-		.services = larger(a->services, b->services),
-		.service_counts = larger(a->service_counts, b->service_counts),
-		.pools = larger(a->pools, b->pools),
-		.backends = larger(a->backends, b->backends),
-		.slots = larger(a->slots, b->slots),
-		.exception_sets = larger(a->exception_sets, b->exception_sets),
-	};
-}
-
 void carry_sizes(const struct fwd_tables *t, struct driver_sizes *out)
 {
 	*out = (struct driver_sizes){

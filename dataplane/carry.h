@@ -19,9 +19,6 @@
 
 struct carry;
 
-/** Sizes of which both @p a and @p b fit. */
-void carry_larger(const struct driver_sizes *a, const struct driver_sizes *b,
-                  struct driver_sizes *out);
 /** The sizes that tables have, from themselves. */
 void carry_sizes(const struct fwd_tables *t, struct driver_sizes *out);
 /**

@@ -81,7 +81,7 @@ int change_open(struct change *c, const struct proc_dirs *dirs, const struct dri
 		old_ops->tables(old_driver, &c->old);
 	if (c->old.root) {
 		carry_sizes(&c->old, &old_sizes);
-		carry_larger(sizes, &old_sizes, &config.sizes);
+		config.sizes = driver_sizes_larger(sizes, &old_sizes);
 		(void)ops->remove(c->dir, &none); /* what a change that did not end left there */
 	}
 	config.pin_dir = c->dir;

@@ -21,14 +21,15 @@
 #include "base/loop.h"
 #include "dataplane/rtnl.h"
 
-#define LINKS_MAX     1024u
-#define BUCKETS       4096u
-#define NONE          UINT32_MAX
-#define TICK_MS       1000u
-#define SETTLE_MS     20u /* several messages of one change are taken together */
-#define BUFFER_BYTES  (64 * 1024)
-#define SOCKET_BYTES  (4 << 20)
-#define USES_PER_TICK 2048u
+#define LINKS_MAX       1024u
+#define BUCKETS         4096u
+#define NONE            UINT32_MAX
+#define TICK_MS         1000u
+#define SETTLE_MS       20u /* several messages of one change are taken together */
+#define BUFFER_BYTES    (64 * 1024)
+#define SOCKET_BYTES    (4 << 20)
+#define USES_PER_TICK   2048u
+#define ROUTES_PER_TURN 128u
 
 /* A next hop on a link. Free when refs is 0. */
 struct via {
@@ -63,8 +64,9 @@ struct hops {
 	struct dest *dests;
 	uint32_t max, via_buckets[BUCKETS], dest_buckets[BUCKETS];
 	uint32_t seq, next_use;
-	bool resync;
-	uint64_t settle_not_before;
+	uint32_t next_route; /* of dests, while all are asked for again; 0: they are not */
+	bool resync, settle_again;
+	uint64_t settle_began_ms, settle_not_before;
 	struct hops_counters counters;
 	char *buffer;
 };
@@ -200,35 +202,24 @@ static void use(struct hops *h, const struct via *v)
 	(void)mnl_socket_sendto(h->news, question, n);
 }
 
-/* Send the question of length @p n and number h->seq, wait for its one answer. @return 0 or -errno */
-static int ask(struct hops *h, const void *question, size_t n_question, struct rtnl_fact *out)
+/* Send question number h->seq; give each part of the answer to @p take. @return 0 or -errno */
+static int ask(struct hops *h, const void *question, size_t n, rtnl_take *take, void *arg)
 {
-	struct rtnl_fact f;
+	return rtnl_ask(h->asks, h->buffer, BUFFER_BYTES, question, n, h->seq, take, arg);
+}
 
-	if (mnl_socket_sendto(h->asks, question, n_question) < 0)
-		return -errno;
-	for (;;) {
-		ssize_t n = mnl_socket_recvfrom(h->asks, h->buffer, BUFFER_BYTES);
-
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		for (size_t at = 0, took; (took = rtnl_next(h->buffer + at, (size_t)n - at, &f));
-		     at += took) {
-			if (f.seq != h->seq)
-				continue;
-			if (f.kind == RTNL_ERROR)
-				return f.error ? -f.error : -EIO;
-			*out = f;
-			return 0;
-		}
-	}
+/* The answer is one part alone. */
+static bool take_one(void *out, const struct rtnl_fact *f)
+{
+	*(struct rtnl_fact *)out = *f;
+	return false;
 }
 
 static int ask_route(struct hops *h, const struct addr *to, struct rtnl_route *out)
 {
 	char question[RTNL_QUESTION_MAX];
-	struct rtnl_fact f;
-	int err = ask(h, question, rtnl_ask_route(question, to, ++h->seq), &f);
+	struct rtnl_fact f = { .kind = RTNL_DONE };
+	int err = ask(h, question, rtnl_ask_route(question, to, ++h->seq), take_one, &f);
 
 	if (err)
 		return err;
@@ -242,9 +233,10 @@ static int ask_route(struct hops *h, const struct addr *to, struct rtnl_route *o
 static void learn_via(struct hops *h, struct via *v)
 {
 	char question[RTNL_QUESTION_MAX];
-	struct rtnl_fact f;
+	struct rtnl_fact f = { .kind = RTNL_DONE };
 
-	if (ask(h, question, rtnl_ask_neighbour(question, v->ifindex, &v->addr, ++h->seq), &f) ||
+	if (ask(h, question, rtnl_ask_neighbour(question, v->ifindex, &v->addr, ++h->seq), take_one,
+	        &f) ||
 	    f.kind != RTNL_NEIGHBOUR)
 		return;
 	v->state = f.neighbour.state;
@@ -316,6 +308,11 @@ static void settle_soon(struct hops *h)
 {
 	uint64_t at = loop_now_ms(h->loop) + SETTLE_MS;
 
+	if (h->next_route) { /* at it: once more afterwards */
+		h->settle_again = true;
+		return;
+	}
+
 	if (!h->settle.place)
 		loop_timer_set(h->loop, &h->settle,
 		               at > h->settle_not_before ? at : h->settle_not_before);
@@ -339,34 +336,23 @@ static void take_fact(struct hops *h, const struct rtnl_fact *f)
 	}
 }
 
+static bool take_row(void *arg, const struct rtnl_fact *f)
+{
+	struct hops *h = arg;
+
+	if (f->kind == RTNL_LINK)
+		take_link(h, &f->link);
+	else if (f->kind == RTNL_NEIGHBOUR)
+		take_neighbour(h, &f->neighbour);
+	return true;
+}
+
 /* Read a whole table through the asking socket. @return 0 or -errno */
 static int dump(struct hops *h, uint16_t type)
 {
 	char question[RTNL_QUESTION_MAX];
-	uint32_t seq = ++h->seq;
-	struct rtnl_fact f;
 
-	if (mnl_socket_sendto(h->asks, question, rtnl_ask_dump(question, type, seq)) < 0)
-		return -errno;
-	for (;;) {
-		ssize_t n = mnl_socket_recvfrom(h->asks, h->buffer, BUFFER_BYTES);
-
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		for (size_t at = 0, took; (took = rtnl_next(h->buffer + at, (size_t)n - at, &f));
-		     at += took) {
-			if (f.seq != seq)
-				continue;
-			if (f.kind == RTNL_DONE)
-				return 0;
-			if (f.kind == RTNL_ERROR)
-				return f.error ? -f.error : 0;
-			if (f.kind == RTNL_LINK)
-				take_link(h, &f.link);
-			else if (f.kind == RTNL_NEIGHBOUR)
-				take_neighbour(h, &f.neighbour);
-		}
-	}
+	return ask(h, question, rtnl_ask_dump(question, type, ++h->seq), take_row, h);
 }
 
 /* After lost messages. A failure changes nothing: what was known stays. */
@@ -383,21 +369,34 @@ static bool resync(struct hops *h)
 	return false;
 }
 
+/* Ask for all routes again, a bounded number a turn of the loop: others do not wait for so long. */
 static void on_settle(void *arg)
 {
 	struct hops *h = arg;
-	uint64_t start_ms = clock_mono_ms(), end_ms;
+	uint32_t asked = 0;
 
+	if (h->next_route == 0)
+		h->settle_began_ms = clock_mono_ms();
 	if (h->resync && !resync(h)) {
-		loop_timer_set(h->loop, &h->settle, start_ms + TICK_MS);
+		loop_timer_set(h->loop, &h->settle, clock_mono_ms() + TICK_MS);
 		return;
 	}
 	h->resync = false;
-	for (uint32_t i = 0; i < h->max; i++)
-		if (h->dests[i].refs)
-			route(h, &h->dests[i]);
-	end_ms = clock_mono_ms();
-	h->settle_not_before = end_ms + 9 * (end_ms - start_ms);
+	for (; h->next_route < h->max && asked < ROUTES_PER_TURN; h->next_route++) {
+		if (!h->dests[h->next_route].refs)
+			continue;
+		route(h, &h->dests[h->next_route]);
+		asked++;
+	}
+	if (h->next_route < h->max) {
+		loop_timer_set(h->loop, &h->settle, clock_mono_ms());
+		return;
+	}
+	h->next_route = 0;
+	h->settle_not_before = clock_mono_ms() + 9 * (clock_mono_ms() - h->settle_began_ms);
+	if (h->settle_again)
+		settle_soon(h);
+	h->settle_again = false;
 }
 
 static void on_news(void *arg, int fd, uint32_t events)

@@ -82,4 +82,19 @@ size_t rtnl_ask_neighbour(void *out, uint32_t ifindex, const struct addr *to, ui
 /** Write "resolve or confirm @p to on @p ifindex now" (NTF_USE). @return its length */
 size_t rtnl_ask_use(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq);
 
+/** Given each part of an answer. @return false: there is nothing more to hear */
+typedef bool rtnl_take(void *arg, const struct rtnl_fact *f);
+
+struct mnl_socket;
+
+/**
+ * Send a question and hear its answer, until that ends or @p take has what it wants.
+ *
+ * @param buffer  borrowed, for the answer's messages
+ * @param seq     the question's number; what bears another is passed over
+ * @return 0 at the end, or -errno: ours or the kernel's
+ */
+int rtnl_ask(struct mnl_socket *socket, char *buffer, size_t n_buffer, const void *question,
+             size_t n, uint32_t seq, rtnl_take *take, void *arg);
+
 #endif

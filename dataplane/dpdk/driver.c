@@ -358,12 +358,11 @@ static size_t workers(const struct driver *d, struct driver_worker out[DRIVER_WO
 static int resize_begin(struct driver *d, const struct driver_sizes *wanted,
                         struct fwd_tables *next, struct driver_why *why)
 {
-	struct driver_sizes sizes_next;
+	const struct driver_sizes sizes_next = driver_sizes_larger(&d->now.sizes, wanted);
 	char path[PATH_MAX];
 	int err;
 
 	why->text[0] = 0;
-	carry_larger(&d->now.sizes, wanted, &sizes_next);
 	path_of(d, "tables.next", path);
 	err = tablefile_make(&d->next, path, &sizes_next, ROWS, why);
 	if (err)
@@ -479,11 +478,6 @@ static int map_tables(const char *pin_dir, struct fwd_tables *out, struct driver
 	return err;
 }
 
-static void unmap_tables(struct fwd_tables *t)
-{
-	tablefile_unmap(t);
-}
-
 static const struct driver_ops driver_dpdk = {
 	.name = "dpdk",
 	.open = open_driver,
@@ -502,7 +496,7 @@ static const struct driver_ops driver_dpdk = {
 	.close = close_driver,
 	.remove = remove_all,
 	.map = map_tables,
-	.unmap = unmap_tables,
+	.unmap = tablefile_unmap,
 };
 
 const struct driver_ops *const drivers_dpdk = &driver_dpdk;

@@ -34,6 +34,22 @@ struct driver_sizes {
 	uint32_t exception_sets; /**< a power of two */
 };
 
+/** The larger one of each: tables never shrink while they are in force. */
+static inline struct driver_sizes driver_sizes_larger(const struct driver_sizes *a,
+                                                      const struct driver_sizes *b)
+{
+	return (struct driver_sizes){
+		.services = a->services > b->services ? a->services : b->services,
+		.service_counts = a->service_counts > b->service_counts ? a->service_counts
+		                                                        : b->service_counts,
+		.pools = a->pools > b->pools ? a->pools : b->pools,
+		.backends = a->backends > b->backends ? a->backends : b->backends,
+		.slots = a->slots > b->slots ? a->slots : b->slots,
+		.exception_sets = a->exception_sets > b->exception_sets ? a->exception_sets
+		                                                        : b->exception_sets,
+	};
+}
+
 struct driver_config {
 	const char *
 	        pin_dir; /**< effect_pin_dir(): where the state that outlives the process is named */
