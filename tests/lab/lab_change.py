@@ -70,7 +70,8 @@ def share_of(crowd, name, since_ms):
 
 def run(report):
     with Lab("change") as lab:
-        world = World(lab, planning.simple(1, 3, api=False, settle_time="60s"), resolvers=(), file_rate="300k")
+        plan = planning.simple(1, 3, api=False, settle_time="60s", check=planning.PATIENT)
+        world = World(lab, plan, resolvers=(), file_rate="300k")
         site, node = world.sites[0], world.sites[0].node
         long_fnv = fnv1a(make_file(world.files, "long", 7 << 20))
         spare = [planning.backend_plan(site.plan, k) for k in (4, 5)]

@@ -81,6 +81,11 @@ class Plan:
         return next(s for s in self.sites if s.name == name)
 
 
+# A check that is slow to condemn: what a busy machine makes of a check is not what every lab is about.
+PATIENT = ('type = "http"; port = 80; path = "/healthz"; expect = 200; via = "tunnel"; '
+           'interval = "1s"; timeout = "900ms"; rise = 1; fall = 5;')
+
+
 def simple(n_sites=1, n_backends=3, **more):
     """Equal sites ams, fra, ... with equal backends, IPv4 addresses for the odd ones."""
     names = ("ams", "fra", "par", "lon")
