@@ -39,6 +39,7 @@ TABLE(slots, struct fwd_slots);
 TABLE(colds, struct owner_cold);
 TABLE(backends, struct fwd_backend);
 TABLE(exceptions, struct fwd_exceptions);
+TABLE(fragments, struct fwd_fragments);
 TABLE(cpus, struct fwd_cpu);
 TABLE(service_counts, struct fwd_count);
 TABLE(backend_counts, struct fwd_count);
@@ -85,6 +86,12 @@ FWD_INLINE struct fwd_exceptions *fwd_port_exceptions(const struct fwd_tables *t
 {
 	(void)t;
 	return bpf_map_lookup_elem(&exceptions, &set);
+}
+
+FWD_INLINE struct fwd_fragments *fwd_port_fragments(const struct fwd_tables *t, uint32_t set)
+{
+	(void)t;
+	return bpf_map_lookup_elem(&fragments, &set);
 }
 
 FWD_INLINE uint32_t fwd_port_now_s(const struct fwd_tables *t, const struct fwd_root *r)

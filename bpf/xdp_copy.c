@@ -90,6 +90,7 @@ void xdp_set_copy(const struct xdp_set *from, struct xdp_set *to)
 	memcpy(t->backends, f->backends, f->n_backends * sizeof(*f->backends));
 	for (uint32_t i = 0; i < t->n_exceptions; i++)
 		t->exceptions[i] = f->exceptions[i & (f->n_exceptions - 1)];
+	memcpy(t->fragments, f->fragments, f->n_fragments * sizeof(*f->fragments));
 	t->root->tick_base = f->root->tick_base;
 	t->root->tick_scale = f->root->tick_scale;
 	memcpy(t->root->hash_key, f->root->hash_key, sizeof(f->root->hash_key));

@@ -37,6 +37,7 @@ static const struct {
 	[XDP_COLDS] = { "colds", sizeof(struct owner_cold) },
 	[XDP_BACKENDS] = { "backends", sizeof(struct fwd_backend) },
 	[XDP_EXCEPTIONS] = { "exceptions", sizeof(struct fwd_exceptions) },
+	[XDP_FRAGMENTS] = { "fragments", sizeof(struct fwd_fragments) },
 	[XDP_CPUS] = { "cpus", sizeof(struct fwd_cpu) },
 	[XDP_SERVICE_COUNTS] = { "service_counts", sizeof(struct fwd_count) },
 	[XDP_BACKEND_COUNTS] = { "backend_counts", sizeof(struct fwd_count) },
@@ -51,6 +52,7 @@ static void elements_of(const struct driver_sizes *z, uint64_t cpus, uint64_t ou
 	out[XDP_COLDS] = z->slots;
 	out[XDP_BACKENDS] = z->backends;
 	out[XDP_EXCEPTIONS] = z->exception_sets;
+	out[XDP_FRAGMENTS] = FWD_FRAGMENT_SETS;
 	out[XDP_CPUS] = cpus;
 	out[XDP_SERVICE_COUNTS] = cpus * z->service_counts;
 	out[XDP_BACKEND_COUNTS] = cpus * z->backends;
@@ -102,6 +104,7 @@ void xdp_unmap(struct fwd_tables *t)
 	s.memory[XDP_COLDS] = t->colds;
 	s.memory[XDP_BACKENDS] = t->backends;
 	s.memory[XDP_EXCEPTIONS] = t->exceptions;
+	s.memory[XDP_FRAGMENTS] = t->fragments;
 	s.memory[XDP_CPUS] = t->cpus;
 	s.memory[XDP_SERVICE_COUNTS] = t->service_counts;
 	s.memory[XDP_BACKEND_COUNTS] = t->backend_counts;
@@ -112,6 +115,7 @@ void xdp_unmap(struct fwd_tables *t)
 	s.elements[XDP_COLDS] = t->n_colds;
 	s.elements[XDP_BACKENDS] = t->n_backends;
 	s.elements[XDP_EXCEPTIONS] = t->n_exceptions;
+	s.elements[XDP_FRAGMENTS] = t->n_fragments;
 	s.elements[XDP_CPUS] = t->n_cpus;
 	s.elements[XDP_SERVICE_COUNTS] = t->n_service_counts;
 	s.elements[XDP_BACKEND_COUNTS] = t->n_backend_counts;
@@ -129,6 +133,7 @@ static void fill_tables(struct xdp_set *s)
 		.colds = s->memory[XDP_COLDS],
 		.backends = s->memory[XDP_BACKENDS],
 		.exceptions = s->memory[XDP_EXCEPTIONS],
+		.fragments = s->memory[XDP_FRAGMENTS],
 		.cpus = s->memory[XDP_CPUS],
 		.service_counts = s->memory[XDP_SERVICE_COUNTS],
 		.backend_counts = s->memory[XDP_BACKEND_COUNTS],
@@ -138,6 +143,7 @@ static void fill_tables(struct xdp_set *s)
 		.n_colds = (uint32_t)s->elements[XDP_COLDS],
 		.n_backends = (uint32_t)s->elements[XDP_BACKENDS],
 		.n_exceptions = (uint32_t)s->elements[XDP_EXCEPTIONS],
+		.n_fragments = (uint32_t)s->elements[XDP_FRAGMENTS],
 		.n_cpus = (uint32_t)s->elements[XDP_CPUS],
 		.n_service_counts = (uint32_t)s->elements[XDP_SERVICE_COUNTS],
 		.n_backend_counts = (uint32_t)s->elements[XDP_BACKEND_COUNTS],
@@ -331,6 +337,7 @@ static void fill_root(struct xdp_set *s, uint32_t n_cpus)
 	root->n_backends = s->sizes.backends;
 	root->n_exception_sets = s->sizes.exception_sets;
 	root->n_slots = s->sizes.slots;
+	root->n_fragment_sets = FWD_FRAGMENT_SETS;
 	root->n_cpus = n_cpus;
 }
 

@@ -60,6 +60,8 @@ int carry_begin(const struct fwd_tables *f, struct fwd_tables *t, struct carry *
 	memcpy(t->backends, f->backends, f->n_backends * sizeof(*f->backends));
 	for (uint32_t i = 0; i < t->n_exceptions; i++)
 		t->exceptions[i] = c->exceptions[i & (f->n_exceptions - 1)];
+	if (f->n_fragments && t->n_fragments == f->n_fragments)
+		memcpy(t->fragments, f->fragments, f->n_fragments * sizeof(*f->fragments));
 	memcpy(t->root->hash_key, f->root->hash_key, sizeof(f->root->hash_key));
 	t->root->source4 = f->root->source4;
 	t->root->source6 = f->root->source6;

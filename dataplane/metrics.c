@@ -88,6 +88,8 @@ const struct metric metrics_totals[TOTALS] = {
 	           "removals that a guard held back" },
 	[EXCEPTIONS] = { STATS_GAUGE, "weir_dataplane_exceptions", "flows remembered" },
 	[EXCEPTIONS_MAX] = { STATS_GAUGE, "weir_dataplane_exceptions_max", "room for them" },
+	[FRAGMENTS_LOST] = { STATS_COUNTER, "weir_dataplane_fragments_forgotten_total",
+	                     "datagrams under way forgotten for others: their later fragments drop" },
 	[HOP_CHANGES] = { STATS_COUNTER, "weir_dataplane_next_hop_changes_total",
 	                  "next hops that changed" },
 	[HOP_RESYNCS] = { STATS_COUNTER, "weir_dataplane_next_hop_resyncs_total",

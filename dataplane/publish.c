@@ -180,6 +180,7 @@ static void sum_cpus(struct publisher *p, const struct fwd_tables *t)
 	for (uint32_t c = 0; c < t->n_cpus; c++) {
 		sum.received += OWNER_LOAD(uint64_t, &t->cpus[c].received);
 		sum.received_bytes += OWNER_LOAD(uint64_t, &t->cpus[c].received_bytes);
+		sum.fragments_lost += OWNER_LOAD(uint64_t, &t->cpus[c].fragments_lost);
 		for (int i = 0; i < FWD_REASON_COUNT; i++)
 			sum.reason[i] += OWNER_LOAD(uint64_t, &t->cpus[c].reason[i]);
 		for (int i = 0; i < OWNER_EVENT_COUNT; i++)
@@ -187,6 +188,7 @@ static void sum_cpus(struct publisher *p, const struct fwd_tables *t)
 	}
 	stats_set(p->totals[RECEIVED], sum.received);
 	stats_set(p->totals[RECEIVED_BYTES], sum.received_bytes);
+	stats_set(p->totals[FRAGMENTS_LOST], sum.fragments_lost);
 	for (int i = 0; i < FWD_REASON_COUNT; i++)
 		stats_set(p->reasons[i], sum.reason[i]);
 	for (int i = 0; i < OWNER_EVENT_COUNT; i++)

@@ -95,7 +95,7 @@ static size_t put_ip4(struct frame *f, size_t *bit, const struct plan *p, struct
 	put(f, bit, 4, 5 + p->options);
 	put(f, bit, 8, p->tos);
 	put(f, bit, 16, 0);
-	put(f, bit, 16, random_next(r) & 0xffff);
+	put(f, bit, 16, p->fragment ? random_below(r, 4) : random_next(r) & 0xffff);
 	put(f, bit, 3, p->fragment ? random_below(r, 4) : 2);
 	put(f, bit, 13, p->fragment ? random_below(r, 3) : 0);
 	put(f, bit, 8, p->ttl);
@@ -119,7 +119,7 @@ static void put_extension(struct frame *f, size_t *bit, uint8_t kind, uint8_t ne
 		put(f, bit, 13, fragment ? random_below(r, 3) : 0);
 		put(f, bit, 2, 0);
 		put(f, bit, 1, fragment ? random_below(r, 2) : 0);
-		put(f, bit, 32, random_next(r) & 0xffffffff);
+		put(f, bit, 32, fragment ? random_below(r, 4) << 14 : random_next(r) & 0xffffffff);
 		return;
 	}
 	put(f, bit, 8, 0);
@@ -329,6 +329,17 @@ static const struct shape shapes[] = {
 	UDP_(true, .fragment = true),
 	UDP_(false, .fragment = true, .extensions = 1),
 	TCP_(false, .fragment = true, .extensions = 3),
+	UDP_(true, .fragment = true, .dport = 53),
+	UDP_(true, .fragment = true, .dport = 4433),
+	UDP_(false, .fragment = true, .extensions = 1, .dport = 4433),
+	TCP_(true, .fragment = true, .dport = 443),
+	UDP_(true, .fragment = true, .src = "192.0.2.81"),
+	UDP_(false, .fragment = true, .extensions = 1, .dst = "2001:db8:80::82"),
+	UDP_(true, .fragment = true, .ttl = 1),
+	UDP_(true, .fragment = true, .long_payload = true, .dport = 53),
+	UDP_(false, .fragment = true, .extensions = 2, .long_payload = true, .dport = 53),
+	ICMP4_(8, .fragment = true),
+	ICMP6_(128, .fragment = true, .extensions = 1),
 	TCP_(true, .long_payload = true),
 	UDP_(false, .long_payload = true),
 	ICMP4_(3, .long_payload = true),

@@ -258,6 +258,7 @@ static void change_tables(struct diff *d)
 		world_set_source(&d->native, "10.255.1.0", random_below(r, 4) ? 24 : 32);
 	if (random_below(r, 16) == 0)
 		root->n_exception_sets = sets[random_below(r, 8)];
+	root->n_fragment_sets = random_below(r, 8) ? 1 : random_below(r, 2) ? FWD_FRAGMENT_SETS : 0;
 	root->active = random_below(r, 64) == 0;
 	root->answers_per_s = random_below(r, 4) ? 1000 : random_below(r, 8);
 	world_copy(&d->xdp, &d->native);

@@ -35,6 +35,7 @@ void world_size_tables(struct fwd_tables *t, const struct driver_sizes *s, uint3
 	t->n_colds = s->slots;
 	t->n_backends = s->backends;
 	t->n_exceptions = s->exception_sets;
+	t->n_fragments = FWD_FRAGMENT_SETS;
 	t->n_cpus = n_cpus;
 	t->n_service_counts = n_cpus * s->service_counts;
 	t->n_backend_counts = n_cpus * s->backends;
@@ -50,6 +51,7 @@ void world_root(struct world *w)
 	r->n_backends = w->sizes.backends;
 	r->n_exception_sets = w->sizes.exception_sets;
 	r->n_slots = w->sizes.slots;
+	r->n_fragment_sets = w->t.n_fragments;
 	r->n_cpus = w->t.n_cpus;
 	r->answers_per_s = 1000;
 	r->hash_key[0] = 0x0706050403020100u;
@@ -71,6 +73,7 @@ void world_init(struct world *w, const struct driver_sizes *sizes, uint32_t n_cp
 	t->colds = table(t->n_colds, sizeof(*t->colds));
 	t->backends = table(t->n_backends, sizeof(*t->backends));
 	t->exceptions = table(t->n_exceptions, sizeof(*t->exceptions));
+	t->fragments = table(t->n_fragments, sizeof(*t->fragments));
 	t->cpus = table(t->n_cpus, sizeof(*t->cpus));
 	t->service_counts = table(t->n_service_counts, sizeof(*t->service_counts));
 	t->backend_counts = table(t->n_backend_counts, sizeof(*t->backend_counts));
@@ -80,16 +83,15 @@ void world_init(struct world *w, const struct driver_sizes *sizes, uint32_t n_cp
 void world_fini_memory(struct world *w)
 {
 	struct fwd_tables *t = &w->t;
-	void *all[] = {
-		t->root,     t->services,   t->pools, t->slots,          t->colds,
-		t->backends, t->exceptions, t->cpus,  t->service_counts, t->backend_counts
-	};
+	void *all[] = { t->root,  t->services,       t->pools,         t->slots,
+		        t->colds, t->backends,       t->exceptions,    t->fragments,
+		        t->cpus,  t->service_counts, t->backend_counts };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		free(all[i]);
 }
 
-#define N_TABLES 10 /* as in struct fwd_tables */
+#define N_TABLES 11 /* as in struct fwd_tables */
 
 /** A table's bytes in two worlds. */
 struct pair {
@@ -114,6 +116,7 @@ static void pair_up(const struct world *a, const struct world *b, struct pair ou
 		PAIR(colds, b->t.n_colds),
 		PAIR(backends, b->t.n_backends),
 		PAIR(exceptions, b->t.n_exceptions),
+		PAIR(fragments, b->t.n_fragments),
 		PAIR(cpus, b->t.n_cpus),
 		PAIR(service_counts, b->t.n_service_counts),
 		PAIR(backend_counts, b->t.n_backend_counts),

@@ -42,7 +42,8 @@ static int map_table(struct bpf_map *map, void **out)
 #define EACH_TABLE(X)                                                                              \
 	X(services)                                                                                \
 	X(pools)                                                                                   \
-	X(slots) X(colds) X(backends) X(exceptions) X(cpus) X(service_counts) X(backend_counts)
+	X(slots)                                                                                   \
+	X(colds) X(backends) X(exceptions) X(fragments) X(cpus) X(service_counts) X(backend_counts)
 
 static int set_sizes(struct world *w)
 {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Packets that are not like the others, on both drivers, IPv4 and IPv6: too big for the tunnel, so that their sender
-is told; too big on the client's way, so that the backend is.
+is told; too big on the client's way, so that the backend is; fragments.
 """
 import json
 import os
@@ -82,6 +82,19 @@ def small_client(report, stage):
     stage.world.router.ip("link set p-client mtu 1500")
 
 
+def fragments(report, stage):
+    """Datagrams larger than any link: each fragment finds the backend of the first. On AF_PACKET the kernel
+    puts IPv4's together before DPDK sees them."""
+    before = stage.counts()
+    vips = stage.site.plan.vips[1:] if stage.driver == "dpdk" else stage.site.plan.vips
+    for vip in vips:
+        for size in (1700, 8000):
+            all_whole(report, stage, "udp", vip, 20, size, "fragments follow their first")
+    followed = stage.more(before, "fragment_followed")
+    report.check(followed >= len(vips) * 20 * (1 + 5), "later fragments were forwarded", followed)
+    report.equal(stage.more(before, "fragment"), 0, "none of them before its first")
+
+
 def run(report):
     for driver, mode in (("xdp", "gue"), ("dpdk", "ipip")):
         say(f"driver {driver}, mode {mode}")
@@ -91,6 +104,7 @@ def run(report):
             stage.start()
             too_big(report, stage)
             small_client(report, stage)
+            fragments(report, stage)
 
 
 if __name__ == "__main__":

@@ -122,9 +122,7 @@ FWD_INLINE uint64_t fwd_burst_finish(const struct fwd_tables *t, const struct fw
 		fwd_decide_found(t, root, p, v);
 	else
 		v->reason = (enum fwd_reason)p->fault;
-	v->reason = fwd_rewrite(packet, root, p, v);
-	if (FWD_LIKELY(v->reason <= FWD_REASON_ICMP_RELAYED && v->service))
-		fwd_count_forwarded(t, root, v, p->frame_len);
+	fwd_carry_out(t, root, packet, p, v);
 	if (v->reason < FWD_REASONS_MAX)
 		cpu->reason[v->reason]++;
 	return p->frame_len;

@@ -10,6 +10,7 @@
 #define WEIR_FWD_DECIDE_H
 
 #include "weir/fwd/encap.h"
+#include "weir/fwd/fragments.h"
 #include "weir/fwd/owner.h"
 #include "weir/fwd/parse.h"
 #include "weir/fwd/services.h"
@@ -24,7 +25,9 @@ struct fwd_verdict {
 	uint32_t backend_index;            /**< 0: nobody */
 	bool outer4;                       /**< the backend's address is IPv4 */
 	enum fwd_reason reason;
-	uint32_t event; /**< enum owner_event: what was met in a slot that looks further */
+	uint64_t fragment_hash; /**< of a fragment: its datagram's */
+	uint32_t count;         /**< of a later fragment: its service's counter */
+	uint32_t event;         /**< enum owner_event: what was met in a slot that looks further */
 };
 
 /** Whether the packet comes from ourselves: forwarding it would never end. */
@@ -158,23 +161,13 @@ FWD_INLINE enum fwd_reason fwd_check_backend(const struct fwd_root *root,
 	return FWD_REASON_FORWARDED;
 }
 
-/** A packet of a flow, or about one, whose service is known. */
-FWD_INLINE enum fwd_reason fwd_decide_flow(const struct fwd_tables *t, const struct fwd_root *root,
-                                           const struct fwd_parsed *p, struct fwd_verdict *v)
+/** Whether a packet can be sent to the backend of v->backend_index, which is not 0. @return FORWARDED or why not */
+FWD_INLINE enum fwd_reason fwd_decide_backend(const struct fwd_tables *t,
+                                              const struct fwd_root *root,
+                                              const struct fwd_parsed *p, struct fwd_verdict *v)
 {
-	const struct fwd_pool *pool = fwd_port_pool(t, v->service->pool);
 	enum fwd_reason fault;
 
-	if (FWD_UNLIKELY(fwd_is_loop(t, root, p)))
-		return FWD_REASON_LOOP;
-	if (FWD_UNLIKELY(p->ttl <= 1))
-		return FWD_REASON_TTL;
-	if (FWD_UNLIKELY(!pool))
-		return FWD_REASON_NO_BACKEND;
-	v->slot = fwd_decide_slot(root, pool, p, v);
-	v->backend_index = fwd_decide_owner(t, pool, p, v);
-	if (FWD_UNLIKELY(!v->backend_index))
-		return FWD_REASON_NO_BACKEND;
 	v->backend = fwd_port_backend(t, v->backend_index);
 	if (FWD_UNLIKELY(!v->backend))
 		return FWD_REASON_NO_TABLES;
@@ -185,12 +178,44 @@ FWD_INLINE enum fwd_reason fwd_decide_flow(const struct fwd_tables *t, const str
 		return fault;
 	if (FWD_UNLIKELY(p->l3_len > v->backend->inner_mtu))
 		return fwd_too_big(t, root, p, v->backend->inner_mtu);
-	return p->ask == FWD_ASK_ERROR ? FWD_REASON_ICMP_RELAYED : FWD_REASON_FORWARDED;
+	return FWD_REASON_FORWARDED;
 }
 
-/** A packet to a VIP that belongs to no service: nothing of it goes to the kernel but ND. */
+/** The backend of a packet of a flow, or about one, whose service is known. @return FORWARDED or why there is none */
+FWD_INLINE enum fwd_reason fwd_decide_flow(const struct fwd_tables *t, const struct fwd_root *root,
+                                           const struct fwd_parsed *p, struct fwd_verdict *v)
+{
+	const struct fwd_pool *pool = fwd_port_pool(t, v->service->pool);
+
+	if (FWD_UNLIKELY(fwd_is_loop(t, root, p)))
+		return FWD_REASON_LOOP;
+	if (FWD_UNLIKELY(p->ttl <= 1))
+		return FWD_REASON_TTL;
+	if (FWD_UNLIKELY(!pool))
+		return FWD_REASON_NO_BACKEND;
+	v->slot = fwd_decide_slot(root, pool, p, v);
+	v->backend_index = fwd_decide_owner(t, pool, p, v);
+	return FWD_LIKELY(v->backend_index) ? FWD_REASON_FORWARDED : FWD_REASON_NO_BACKEND;
+}
+
+/** The backend of a later fragment: remembered if its datagram's first one went to a service. */
+FWD_INLINE enum fwd_reason fwd_decide_later(const struct fwd_tables *t, const struct fwd_parsed *p,
+                                            struct fwd_verdict *v)
+{
+	uint64_t where;
+
+	if (p->ttl <= 1)
+		return FWD_REASON_TTL;
+	v->hash = v->fragment_hash;
+	where = fwd_fragment_find(fwd_tables_number(t), v->hash);
+	v->backend_index = where & FWD_SLOT_BACKEND;
+	v->count = (uint32_t)(where >> FWD_FRAGMENT_COUNT_AT);
+	return v->backend_index ? FWD_REASON_FORWARDED : FWD_REASON_FRAGMENT;
+}
+
+/** A packet to a VIP that names no service: nothing of it goes to the kernel but ND. @return FORWARDED with a backend, or another reason */
 FWD_INLINE enum fwd_reason fwd_decide_vip(const struct fwd_tables *t, const struct fwd_root *root,
-                                          const struct fwd_parsed *p)
+                                          const struct fwd_parsed *p, struct fwd_verdict *v)
 {
 	if (p->ask == FWD_ASK_NOTHING)
 		return (enum fwd_reason)p->fault;
@@ -198,9 +223,22 @@ FWD_INLINE enum fwd_reason fwd_decide_vip(const struct fwd_tables *t, const stru
 		return FWD_REASON_NEIGHBOUR;
 	if (fwd_is_loop(t, root, p))
 		return FWD_REASON_LOOP;
+	if (p->ask == FWD_ASK_FRAGMENT)
+		return fwd_decide_later(t, p, v);
 	if (p->ask == FWD_ASK_ECHO)
 		return FWD_REASON_ECHO_REPLIED;
 	return p->ask == FWD_ASK_ERROR ? FWD_REASON_ICMP_UNRELATED : FWD_REASON_NO_SERVICE;
+}
+
+/** The first fragment goes to the verdict's backend: so will the others. */
+FWD_INLINE void fwd_decide_first(const struct fwd_tables *t, const struct fwd_verdict *v)
+{
+	uint64_t where = fwd_fragment_where(v->backend_index, v->service->count);
+	struct fwd_cpu *cpu = fwd_port_cpu(t);
+
+	if (cpu)
+		cpu->fragments_lost +=
+		        fwd_fragment_remember(fwd_tables_number(t), v->fragment_hash, where);
 }
 
 /** Whether the packet names a flow that a service can have. */
@@ -222,12 +260,23 @@ FWD_INLINE void fwd_decide_find(const struct fwd_tables *t, const struct fwd_roo
 FWD_INLINE void fwd_decide_found(const struct fwd_tables *t, const struct fwd_root *root,
                                  const struct fwd_parsed *p, struct fwd_verdict *v)
 {
+	if (FWD_UNLIKELY(p->fragment))
+		v->fragment_hash = fwd_hash_fragment(root->hash_key, p);
 	if (FWD_LIKELY(v->service != NULL))
 		v->reason = fwd_decide_flow(t, root, p, v);
 	else if (!fwd_is_vip(t, root, &p->flow.dst))
 		v->reason = FWD_REASON_NOT_OURS;
 	else
-		v->reason = fwd_decide_vip(t, root, p);
+		v->reason = fwd_decide_vip(t, root, p, v);
+	if (FWD_UNLIKELY(v->reason != FWD_REASON_FORWARDED))
+		return;
+	v->reason = fwd_decide_backend(t, root, p, v);
+	if (FWD_UNLIKELY(v->reason != FWD_REASON_FORWARDED))
+		return;
+	if (FWD_UNLIKELY(p->fragment && v->service))
+		fwd_decide_first(t, v);
+	if (p->ask == FWD_ASK_ERROR)
+		v->reason = FWD_REASON_ICMP_RELAYED;
 }
 
 /**

@@ -21,10 +21,24 @@ FWD_INLINE void fwd_count(struct fwd_count *c, uint64_t bytes)
 
 /** Count a packet that leaves, for its service and its backend. */
 FWD_INLINE void fwd_count_forwarded(const struct fwd_tables *t, const struct fwd_root *root,
-                                    const struct fwd_verdict *v, uint64_t bytes)
+                                    const struct fwd_verdict *v, uint32_t service, uint64_t bytes)
 {
-	fwd_count(fwd_port_service_count(t, root->n_service_counts, v->service->count), bytes);
+	fwd_count(fwd_port_service_count(t, root->n_service_counts, service), bytes);
 	fwd_count(fwd_port_backend_count(t, root->n_backends, v->backend_index), bytes);
+}
+
+/** Carry out a decision, name the final reason, and count what is to be sent. */
+FWD_INLINE void fwd_carry_out(const struct fwd_tables *t, const struct fwd_root *root,
+                              struct fwd_packet *packet, const struct fwd_parsed *p,
+                              struct fwd_verdict *v)
+{
+	v->reason = fwd_rewrite(packet, root, p, v);
+	if (FWD_LIKELY(v->reason <= FWD_REASON_ICMP_RELAYED && v->service)) {
+		fwd_count_forwarded(t, root, v, v->service->count, p->frame_len);
+	} else if (v->reason == FWD_REASON_FORWARDED) {
+		v->reason = FWD_REASON_FRAGMENT_FOLLOWED;
+		fwd_count_forwarded(t, root, v, v->count, p->frame_len);
+	}
 }
 
 /** Count what became of a packet. */
@@ -43,11 +57,13 @@ FWD_INLINE void fwd_forward_parsed(const struct fwd_tables *t, const struct fwd_
 	cpu->received++;
 	cpu->received_bytes += p->frame_len;
 	fwd_decide(t, root, p, v);
-	v->reason = fwd_rewrite(packet, root, p, v);
-	if (FWD_LIKELY(v->reason <= FWD_REASON_ICMP_RELAYED && v->service))
-		fwd_count_forwarded(t, root, v, p->frame_len);
+	fwd_carry_out(t, root, packet, p, v);
 	fwd_count_reason(cpu, v->reason);
 }
+
+/** Of struct fwd_parsed, and those that hold addresses and ports, of which the verifier knows nothing anyway. */
+#define FWD_PARSED_WORDS       (sizeof(struct fwd_parsed) / 8)
+#define FWD_PARSED_KNOWN_WORDS (__builtin_offsetof(struct fwd_parsed, seq_be) / 8)
 
 /** Forward a frame of any shape. */
 FWD_INLINE void fwd_forward_any(const struct fwd_tables *t, const struct fwd_root *root,
@@ -57,6 +73,9 @@ FWD_INLINE void fwd_forward_any(const struct fwd_tables *t, const struct fwd_roo
 	struct fwd_parsed p = { 0 };
 
 	fwd_parse(packet, &p);
+	FWD_IN_MEMORY(p);
+	fwd_blur((uint64_t *)(void *)&p + FWD_PARSED_KNOWN_WORDS,
+	         FWD_PARSED_WORDS - FWD_PARSED_KNOWN_WORDS, root->hash_key[0]);
 	FWD_IN_MEMORY(p);
 	fwd_forward_parsed(t, root, cpu, packet, &p, v);
 }

@@ -26,7 +26,8 @@ enum fwd_ask {
 	FWD_ASK_ERROR,   /**< ICMP error: flow is the quoted one, turned round */
 	FWD_ASK_ECHO,    /**< echo request */
 	FWD_ASK_NEIGHBOUR,
-	FWD_ASK_NOTHING, /**< see fault */
+	FWD_ASK_FRAGMENT, /**< a later fragment: no ports, flow has the addresses alone */
+	FWD_ASK_NOTHING,  /**< see fault */
 };
 
 /** A parsed frame. */
@@ -36,6 +37,7 @@ struct fwd_parsed {
 	union fwd_addr sender; /**< FWD_ASK_ERROR: who sent the error */
 	uint64_t frame_len;    /**< bytes, without FCS */
 	uint32_t seq_be;       /**< TCP: sequence number; else 0 */
+	uint32_t fragment_id;  /**< as it stands in the packet; valid if fragment */
 	uint16_t l3_off;       /**< of the IP header: 14, or 18 behind a VLAN tag */
 	uint16_t l4_off;       /**< of the transport header */
 	uint16_t l3_len;       /**< of the IP packet, without padding */
@@ -46,6 +48,7 @@ struct fwd_parsed {
 	uint8_t tos;
 	bool is4;
 	bool addressed; /**< the destination address is known */
+	bool fragment;  /**< one of several: the first if there are ports, else FWD_ASK_FRAGMENT */
 };
 
 /** An IP header, wherever it stands. */
@@ -58,6 +61,7 @@ struct fwd_l3 {
 	uint8_t tos;
 	bool addressed;
 	uint16_t fragment; /**< 0: the whole; FWD_FRAGMENT_* */
+	uint32_t fragment_id;
 };
 
 #define FWD_FRAGMENT_MORE  0x0001u /**< more follow */
@@ -82,6 +86,7 @@ FWD_INLINE enum fwd_reason fwd_parse_ip4(struct fwd_cursor *c, struct fwd_l3 *l3
 	l3->ttl = ip->ttl;
 	l3->tos = ip->tos;
 	fragment = fwd_be16(ip->fragment_be);
+	l3->fragment_id = ip->id_be;
 	l3->fragment = (uint16_t)(fragment << 3 | (fragment >> 13 & FWD_FRAGMENT_MORE));
 	if (l3->header_len < FWD_IP4_LEN || l3->len < l3->header_len)
 		return FWD_REASON_MALFORMED_IP;
@@ -114,6 +119,7 @@ FWD_INLINE enum fwd_reason fwd_parse_extension(const struct fwd_cursor *c, struc
 	l3->protocol = x->next;
 	l3->header_len += 8;
 	if (protocol == FWD_PROTO_FRAGMENT) {
+		l3->fragment_id = ((const struct fwd_ip6_fragment *)x)->id_be;
 		l3->fragment |= fwd_be16(((const struct fwd_ip6_fragment *)x)->offset_be) &
 		                (FWD_FRAGMENT_LATER | FWD_FRAGMENT_MORE);
 		return FWD_REASON_FORWARDED;
@@ -204,7 +210,7 @@ FWD_INLINE enum fwd_reason fwd_parse_udp(struct fwd_cursor *c, uint32_t room, st
 	if (!udp || room < FWD_UDP_LEN)
 		return FWD_REASON_TRUNCATED;
 	len = fwd_be16(udp->len_be);
-	if (len < FWD_UDP_LEN || len > room)
+	if (len < FWD_UDP_LEN || (len > room && !p->fragment))
 		return FWD_REASON_MALFORMED_TRANSPORT;
 	p->flow.sport_be = udp->sport_be;
 	p->flow.dport_be = udp->dport_be;
@@ -288,6 +294,25 @@ FWD_INLINE enum fwd_reason fwd_parse_l4(struct fwd_cursor *c, uint32_t room, str
 	return FWD_REASON_PROTOCOL;
 }
 
+/**
+ * A fragment: the first one of TCP or UDP is a packet like others but for the length that UDP
+ * names; of the later ones it is only known to which datagram they belong.
+ */
+FWD_INLINE enum fwd_reason fwd_parse_fragment(struct fwd_parsed *p, const struct fwd_l3 *l3)
+{
+	p->fragment_id = l3->fragment_id;
+	p->fragment = true;
+	if (p->is4 && l3->protocol != FWD_PROTO_TCP && l3->protocol != FWD_PROTO_UDP)
+		return FWD_REASON_FRAGMENT;
+	if (l3->fragment & FWD_FRAGMENT_LATER) {
+		p->ask = FWD_ASK_FRAGMENT;
+		return FWD_REASON_FORWARDED;
+	}
+	if (l3->protocol != FWD_PROTO_TCP && l3->protocol != FWD_PROTO_UDP)
+		return FWD_REASON_FRAGMENT;
+	return FWD_REASON_FORWARDED;
+}
+
 /** An IP packet of a family known when compiled. */
 FWD_INLINE enum fwd_reason fwd_parse_ip(struct fwd_cursor *c, struct fwd_parsed *p, bool is4)
 {
@@ -310,8 +335,11 @@ FWD_INLINE enum fwd_reason fwd_parse_ip(struct fwd_cursor *c, struct fwd_parsed 
 		return fault;
 	if (l3.len > room_in_frame || l3.len > 0xffff)
 		return FWD_REASON_MALFORMED_IP;
-	if (l3.fragment)
-		return FWD_REASON_FRAGMENT;
+	if (FWD_UNLIKELY(l3.fragment)) {
+		fault = fwd_parse_fragment(p, &l3);
+		if (fault != FWD_REASON_FORWARDED || p->ask == FWD_ASK_FRAGMENT)
+			return fault;
+	}
 	return fwd_parse_l4(c, l3.len - l3.header_len, p, is4);
 }
 
@@ -345,6 +373,7 @@ FWD_INLINE void fwd_parse(const struct fwd_packet *packet, struct fwd_parsed *p)
 	p->seq_be = 0;
 	p->tcp_flags = 0;
 	p->ask = FWD_ASK_NOTHING;
+	p->fragment = false;
 	p->is4 = false;
 	p->addressed = false;
 	type = fwd_parse_eth(&c, p);
@@ -392,6 +421,7 @@ FWD_INLINE bool fwd_parse_plain(const struct fwd_packet *packet, struct fwd_pars
 	p->fault = FWD_REASON_FORWARDED;
 	p->is4 = true;
 	p->addressed = true;
+	p->fragment = false;
 	c.at += FWD_ETH_LEN + FWD_IP4_LEN;
 	if (FWD_LIKELY(p->flow.protocol == FWD_PROTO_TCP))
 		return fwd_parse_tcp(&c, room, p) == FWD_REASON_FORWARDED;

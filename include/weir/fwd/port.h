@@ -39,6 +39,7 @@ FWD_INLINE struct fwd_slots *fwd_port_slots(const struct fwd_tables *t, uint32_t
 FWD_INLINE struct owner_cold *fwd_port_cold(const struct fwd_tables *t, uint32_t slot);
 FWD_INLINE const struct fwd_backend *fwd_port_backend(const struct fwd_tables *t, uint32_t i);
 FWD_INLINE struct fwd_exceptions *fwd_port_exceptions(const struct fwd_tables *t, uint32_t set);
+FWD_INLINE struct fwd_fragments *fwd_port_fragments(const struct fwd_tables *t, uint32_t set);
 /** Seconds of CLOCK_MONOTONIC; asked for only where a slot looks further. */
 FWD_INLINE uint32_t fwd_port_now_s(const struct fwd_tables *t, const struct fwd_root *root);
 /** Counters of the CPU (or worker) that runs this. */

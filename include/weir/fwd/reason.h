@@ -35,7 +35,8 @@ enum fwd_kind {
 	X(MALFORMED_TRANSPORT, DROP, "malformed_transport",                                        \
 	  "transport header's length contradicts the packet's")                                    \
 	X(EXTENSIONS, DROP, "extensions", "IPv6 extension headers are too many or not for a VIP")  \
-	X(FRAGMENT, DROP, "fragment", "fragment of an IP packet")                                  \
+	X(FRAGMENT, DROP, "fragment",                                                              \
+	  "fragment whose first one was not forwarded before, or of neither TCP nor UDP")          \
 	X(LOOP, DROP, "loop", "the source is a VIP or a tunnel source of ours")                    \
 	X(TTL, DROP, "ttl", "TTL or hop limit is used up")                                         \
 	X(PROTOCOL, DROP, "protocol", "a protocol that no service can have")                       \
@@ -62,7 +63,9 @@ enum fwd_kind {
 	X(TOO_BIG_TOLD, TX, "too_big_told",                                                        \
 	  "too big for the tunnel: the sender is told what fits (RFC 1191, 8201)")                 \
 	X(TOO_BIG_UNTOLD, DROP, "too_big_untold",                                                  \
-	  "as too_big_told, but enough are sent in this second")
+	  "as too_big_told, but enough are sent in this second")                                   \
+	X(FRAGMENT_FOLLOWED, TX, "fragment_followed",                                              \
+	  "fragment sent to where its datagram's first one went")
 
 #define FWD_REASON_ENUM_(name, kind, label, text) FWD_REASON_##name,
 enum fwd_reason { FWD_REASONS(FWD_REASON_ENUM_) FWD_REASON_COUNT };

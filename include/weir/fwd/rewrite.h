@@ -195,8 +195,9 @@ FWD_INLINE enum fwd_reason fwd_rewrite(struct fwd_packet *packet, const struct f
 /** The port that a packet leaves by which is to be sent; 0: where it came in. */
 FWD_INLINE uint32_t fwd_egress(const struct fwd_verdict *v)
 {
-	return FWD_LIKELY(v->backend && v->reason <= FWD_REASON_ICMP_RELAYED) ? v->backend->ifindex
-	                                                                      : 0;
+	if (FWD_LIKELY(v->backend && v->reason <= FWD_REASON_ICMP_RELAYED))
+		return v->backend->ifindex;
+	return v->backend && v->reason == FWD_REASON_FRAGMENT_FOLLOWED ? v->backend->ifindex : 0;
 }
 
 #endif

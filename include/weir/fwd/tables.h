@@ -14,6 +14,7 @@
  *   colds       S           earlier owners (owner.h: struct owner_cold)
  *   backends    B           where a backend is and how packets get there; element 0 is nobody
  *   exceptions  X           remembered flows, one cache line a set (owner.h)
+ *   fragments   F           datagrams whose first fragment came, one cache line a set (fragments.h)
  *   cpus        C           counters of a CPU by reason and event
  *   service_counts  C * N'  [cpu * root.n_service_counts + service.count]
  *   backend_counts  C * B   [cpu * root.n_backends + backend]
@@ -27,7 +28,7 @@
 
 #include "weir/fwd/types.h"
 
-#define FWD_TABLES_LAYOUT 2u /**< changes with any struct here or in owner.h */
+#define FWD_TABLES_LAYOUT 3u /**< changes with any struct here or in owner.h */
 
 #define FWD_SLOTS_PER_BLOCK   32u
 #define FWD_BACKENDS_MAX      32768u /**< an index has 15 bits; 0 is nobody */
@@ -36,8 +37,10 @@
 #define FWD_SERVICE_PROBES    16u /**< an entry lies at most this far from its hash's place */
 #define FWD_POOL_NONE         0xffffffffu
 #define FWD_REASONS_MAX       62u
-#define FWD_EVENTS_MAX        63u
+#define FWD_EVENTS_MAX        62u
 #define FWD_FILTER_WORDS      16u
+#define FWD_FRAGMENT_SETS     4096u /**< 16,384 datagrams under way, 256 KiB */
+#define FWD_FRAGMENT_WAYS     4u
 
 /** A prefix as two words to compare under a mask; mask all zero: none is set. */
 struct fwd_prefix {
@@ -65,9 +68,9 @@ struct fwd_root {
 	uint64_t tick_scale;
 	struct fwd_prefix source4, source6;       /**< outer source addresses */
 	uint64_t vip_filter[2][FWD_FILTER_WORDS]; /**< of each half's VIPs (services.h) */
-	uint64_t generation;    /**< of the document that was last compiled; for people */
-	uint32_t answers_per_s; /**< the most that a CPU may make (too_big.h) */
-	uint32_t reserved0;
+	uint64_t generation;      /**< of the document that was last compiled; for people */
+	uint32_t answers_per_s;   /**< the most that a CPU may make (too_big.h) */
+	uint32_t n_fragment_sets; /**< F: a power of two, or 0: no fragment follows another */
 	uint64_t reserved[5];
 };
 _Static_assert(sizeof(struct fwd_root) == 448, "layout of root");
@@ -147,12 +150,24 @@ struct fwd_exceptions {
 };
 _Static_assert(sizeof(struct fwd_exceptions) == 64, "a cache line of exceptions");
 
+/** Where the fragments of a datagram go (fragments.h gives the words their meaning). */
+struct fwd_fragment {
+	uint64_t when, where;
+};
+
+/** Datagrams whose hashes fall together. */
+struct fwd_fragments {
+	struct fwd_fragment way[FWD_FRAGMENT_WAYS];
+};
+_Static_assert(sizeof(struct fwd_fragments) == 64, "a cache line of fragments");
+
 /** Counters of one CPU (or worker); only that one adds, anyone reads. */
 struct fwd_cpu {
 	uint64_t received;       /**< packets seen: equal to the sum of reason[] between packets */
 	uint64_t received_bytes; /**< their frames, without FCS */
 	uint64_t reason[FWD_REASONS_MAX]; /**< by enum fwd_reason */
 	uint64_t event[FWD_EVENTS_MAX];   /**< by enum owner_event (owner.h) */
+	uint64_t fragments_lost;          /**< datagrams forgotten for others before their time */
 	uint32_t answers_s;    /**< the second in which answers were last made (too_big.h) */
 	uint32_t answers_left; /**< how many more may be made in it */
 };

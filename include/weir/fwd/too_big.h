@@ -63,7 +63,8 @@ FWD_INLINE enum fwd_reason fwd_too_big(const struct fwd_tables *t, const struct 
 {
 	struct fwd_cpu *cpu = fwd_port_cpu(t);
 
-	if (p->ask == FWD_ASK_ERROR || !fwd_is_single(&p->flow.src, p->is4) || !cpu ||
+	if (p->ask == FWD_ASK_ERROR || (p->ask == FWD_ASK_FRAGMENT && p->is4) ||
+	    !fwd_is_single(&p->flow.src, p->is4) || !cpu ||
 	    inner_mtu < (p->is4 ? FWD_MTU4_MIN : FWD_MTU6_MIN))
 		return FWD_REASON_TOO_BIG;
 	return fwd_take_answer(root, cpu, fwd_port_now_s(t, root)) ? FWD_REASON_TOO_BIG_TOLD

@@ -22,11 +22,12 @@ struct fwd_tables {
 	struct owner_cold *colds;
 	struct fwd_backend *backends;
 	struct fwd_exceptions *exceptions;
+	struct fwd_fragments *fragments;
 	struct fwd_cpu *cpus;
 	struct fwd_count *service_counts, *backend_counts;
 	/** Elements in the array of the same name (services: both halves; slots: blocks). */
-	uint32_t n_services, n_pools, n_slots, n_colds, n_backends, n_exceptions, n_cpus,
-	        n_service_counts, n_backend_counts;
+	uint32_t n_services, n_pools, n_slots, n_colds, n_backends, n_exceptions, n_fragments,
+	        n_cpus, n_service_counts, n_backend_counts;
 	uint32_t cpu;   /**< whose counters this user of the tables adds to */
 	uint32_t now_s; /**< the time, which this user keeps: seconds of CLOCK_MONOTONIC */
 };
@@ -66,6 +67,11 @@ FWD_INLINE const struct fwd_backend *fwd_port_backend(const struct fwd_tables *t
 FWD_INLINE struct fwd_exceptions *fwd_port_exceptions(const struct fwd_tables *t, uint32_t set)
 {
 	return set < t->n_exceptions ? &t->exceptions[set] : NULL;
+}
+
+FWD_INLINE struct fwd_fragments *fwd_port_fragments(const struct fwd_tables *t, uint32_t set)
+{
+	return set < t->n_fragments ? &t->fragments[set] : NULL;
 }
 
 FWD_INLINE uint32_t fwd_port_now_s(const struct fwd_tables *t, const struct fwd_root *root)

@@ -144,7 +144,7 @@ static const struct fault_case faults[] = {
 	  { { 14, 0x4f }, { 17, 60 } },
 	  20,
 	  FWD_REASON_TRUNCATED },
-	{ "more fragments", TCP4, { { 20, 0x20 } }, .reason = FWD_REASON_FRAGMENT },
+	{ "more fragments of ICMP", ECHO4, { { 20, 0x20 } }, .reason = FWD_REASON_FRAGMENT },
 	{ "a later fragment", TCP4, { { 21, 1 } }, .reason = FWD_REASON_FRAGMENT },
 	{ "IPv6 fragment", TCP6, { { 20, 44 }, { 57, 1 } }, .reason = FWD_REASON_FRAGMENT },
 	{ "a route that goes on", TCP6, { { 20, 43 }, { 57, 1 } }, 0, FWD_REASON_EXTENSIONS },

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Fragments follow their first one.
+ *
+ * Only a datagram's first fragment has ports; when it is forwarded, its backend is remembered
+ * under what all of its fragments share: both addresses, the identification and, for IPv4,
+ * the protocol (RFC 791, 8200). The others go there for FWD_FRAGMENT_LIFE_S. One that
+ * comes before its first, or whose first was not forwarded, is dropped by name and never
+ * held: nothing waits here, so nothing can be made to wait (RFC 8900). Identifications come
+ * again soon (RFC 4963, 7739): an entry is overwritten by the next first fragment.
+ *
+ * The table is of sets of FWD_FRAGMENT_WAYS, found by a keyed hash; a full set loses its oldest.
+ * So a flood of first fragments, each of which is a packet to a living service, takes at most
+ * the time of the others, and whole packets not even that. An entry is two words written
+ * one after the other, each with bits of the tag: one whose halves are of two datagrams
+ * matches neither but by chance. It ends long before its backend's place is used again.
+ */
+#ifndef WEIR_FWD_FRAGMENTS_H
+#define WEIR_FWD_FRAGMENTS_H
+
+#include "weir/fwd/owner_word.h"
+#include "weir/fwd/parse.h"
+#include "weir/fwd/port.h"
+
+#define FWD_FRAGMENT_LIFE_S 5u
+
+/** A backend, and its service's counter: fwd_fragment.where without its tag. */
+#define FWD_FRAGMENT_COUNT_AT 15u
+#define FWD_FRAGMENT_TAG_AT   47u
+#define FWD_FRAGMENT_WHERE    ((1ull << FWD_FRAGMENT_TAG_AT) - 1)
+
+FWD_INLINE uint64_t fwd_fragment_where(uint32_t backend, uint32_t count)
+{
+	return backend | (uint64_t)count << FWD_FRAGMENT_COUNT_AT;
+}
+
+/** The hash over what all fragments of a datagram share; 0 for none would be as good as any. */
+FWD_INLINE uint64_t fwd_hash_fragment(const uint64_t key[2], const struct fwd_parsed *p)
+{
+	struct fwd_tuple shared = {
+		.src = p->flow.src,
+		.dst = p->flow.dst,
+		.sport_be = (uint16_t)p->fragment_id,
+		.dport_be = (uint16_t)(p->fragment_id >> 16),
+		.protocol = p->is4 ? p->flow.protocol : FWD_PROTO_FRAGMENT,
+	};
+
+	return fwd_hash_flow(key, &shared, p->is4);
+}
+
+/** The first word of an entry; the time is given as it is compared, modulo 2^32. */
+FWD_INLINE uint64_t fwd_fragment_when(uint64_t hash, uint32_t now_s)
+{
+	return (hash & ~0xffffffffull) | now_s;
+}
+
+/** Tag bits of the second word: lower ones than the first's, and other ones than the set's. */
+FWD_INLINE uint64_t fwd_fragment_tag(uint64_t hash)
+{
+	return hash >> 15 << FWD_FRAGMENT_TAG_AT;
+}
+
+FWD_INLINE struct fwd_fragments *fwd_fragment_set(const struct fwd_tables *t,
+                                                  const struct fwd_root *root, uint64_t hash)
+{
+	uint32_t n = root->n_fragment_sets;
+
+	return n ? fwd_port_fragments(t, (uint32_t)hash & (n - 1)) : NULL;
+}
+
+/** How long ago @p e was made; of one that was never, for ever. */
+FWD_INLINE uint32_t fwd_fragment_age(const struct fwd_fragment *e, uint32_t now_s)
+{
+	return OWNER_LOAD(uint64_t, &e->where) ? now_s - (uint32_t)OWNER_LOAD(uint64_t, &e->when)
+	                                       : UINT32_MAX;
+}
+
+/** Whether @p e is of the datagram of @p hash. */
+FWD_INLINE bool fwd_fragment_is(const struct fwd_fragment *e, uint64_t hash)
+{
+	return (OWNER_LOAD(uint64_t, &e->when) ^ hash) >> 32 == 0 &&
+	       (OWNER_LOAD(uint64_t, &e->where) & ~FWD_FRAGMENT_WHERE) == fwd_fragment_tag(hash);
+}
+
+/** The place for @p hash: where it is, else the oldest. */
+FWD_INLINE uint32_t fwd_fragment_place(const struct fwd_fragments *set, uint64_t hash,
+                                       uint32_t now_s)
+{
+	uint32_t oldest = 0, age = 0;
+
+	for (uint32_t i = 0; i < FWD_FRAGMENT_WAYS; i++) {
+		uint32_t a = fwd_fragment_age(&set->way[i], now_s);
+
+		if (fwd_fragment_is(&set->way[i], hash))
+			return i;
+		if (a > age) {
+			oldest = i;
+			age = a;
+		}
+	}
+	return oldest;
+}
+
+/** Remember @p where under @p hash. @return whether a living entry of another was lost */
+FWD_SLOW uint32_t fwd_fragment_remember(uint64_t tables, uint64_t hash, uint64_t where)
+{
+	const struct fwd_tables *t = fwd_tables_of(tables);
+	const struct fwd_root *root = fwd_port_root(t);
+	struct fwd_fragments *set = root ? fwd_fragment_set(t, root, hash) : NULL;
+	struct fwd_fragment *e;
+	uint32_t now_s;
+	bool loses;
+
+	if (!set)
+		return 0;
+	now_s = fwd_port_now_s(t, root);
+	e = &set->way[fwd_fragment_place(set, hash, now_s) & (FWD_FRAGMENT_WAYS - 1)];
+	loses = fwd_fragment_age(e, now_s) <= FWD_FRAGMENT_LIFE_S && !fwd_fragment_is(e, hash);
+	OWNER_STORE(uint64_t, &e->when, fwd_fragment_when(hash, now_s));
+	OWNER_STORE(uint64_t, &e->where, where | fwd_fragment_tag(hash));
+	return loses;
+}
+
+/** What was remembered under @p hash, if it lives. @return as given, or 0 */
+FWD_SLOW uint64_t fwd_fragment_find(uint64_t tables, uint64_t hash)
+{
+	const struct fwd_tables *t = fwd_tables_of(tables);
+	const struct fwd_root *root = fwd_port_root(t);
+	const struct fwd_fragments *set = root ? fwd_fragment_set(t, root, hash) : NULL;
+	uint32_t now_s;
+
+	if (!set)
+		return 0;
+	now_s = fwd_port_now_s(t, root);
+	for (uint32_t i = 0; i < FWD_FRAGMENT_WAYS; i++)
+		if (fwd_fragment_is(&set->way[i], hash) &&
+		    fwd_fragment_age(&set->way[i], now_s) <= FWD_FRAGMENT_LIFE_S)
+			return OWNER_LOAD(uint64_t, &set->way[i].where) & FWD_FRAGMENT_WHERE;
+	return 0;
+}
+
+#endif

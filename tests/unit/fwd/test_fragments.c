@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Fragments follow their first one: who follows whom, how long, and what a full table loses. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fwd/world.h"
+#include "weir/fwd/rewrite.h"
+
+#define ROOM 64u
+#define ETH  14u
+#define LEN  100u /* of each fragment, from its IP header on */
+
+struct fixture {
+	struct world w;
+	uint8_t bytes[ROOM + 256];
+	struct fwd_packet packet;
+	struct fwd_verdict v;
+	uint32_t now_s;
+};
+
+static int set_up(void **state)
+{
+	static struct fixture f;
+	const struct driver_sizes sizes = { .services = 64,
+		                            .service_counts = 8,
+		                            .pools = 1,
+		                            .backends = 4,
+		                            .slots = 32,
+		                            .exception_sets = 4 };
+	union fwd_addr one = world_addr("10.1.0.1"), two = world_addr("10.1.0.2");
+
+	memset(&f, 0, sizeof(f));
+	f.now_s = 1000;
+	world_init(&f.w, &sizes, 1);
+	world_set_source(&f.w, "10.255.1.0", 24);
+	world_add_backend(&f.w, 1, &one, FWD_ENCAP_GUE, 7);
+	world_add_backend(&f.w, 2, &two, FWD_ENCAP_IPIP, 7);
+	world_add_vip(&f.w, "192.0.2.80");
+	world_add_vip(&f.w, "2001:db8:80::80");
+	world_add_service(&f.w, "192.0.2.80", 53, FWD_PROTO_UDP, 0, 0);
+	world_add_service(&f.w, "2001:db8:80::80", 53, FWD_PROTO_UDP, 0, 0);
+	world_add_service(&f.w, "192.0.2.80", 53, FWD_PROTO_TCP, 0, 0);
+	world_add_pool(&f.w, 0, 0, 5, 1, 1);
+	*state = &f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	world_fini(&f->w);
+	return 0;
+}
+
+static void put16(uint8_t *at, uint32_t value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
+
+/** A fragment of datagram @p id; @p off is its place in it, in bytes. */
+struct piece {
+	bool is6;
+	uint32_t id;
+	uint16_t off;
+	bool last;
+	uint8_t protocol; /**< 0: UDP */
+	uint8_t client;   /**< the last byte of its address */
+};
+
+static void put_headers4(uint8_t *l3, const struct piece *p)
+{
+	union fwd_addr src = world_addr("203.0.113.0"), dst = world_addr("192.0.2.80");
+
+	l3[0] = 0x45;
+	put16(l3 + 2, LEN);
+	put16(l3 + 4, p->id);
+	put16(l3 + 6, (p->last ? 0 : 0x2000u) | p->off / 8u);
+	l3[8] = 64;
+	l3[9] = p->protocol ? p->protocol : FWD_PROTO_UDP;
+	memcpy(l3 + 12, src.bytes + 12, 4);
+	l3[15] = p->client;
+	memcpy(l3 + 16, dst.bytes + 12, 4);
+}
+
+static void put_headers6(uint8_t *l3, const struct piece *p)
+{
+	union fwd_addr src = world_addr("2001:db8:c::"), dst = world_addr("2001:db8:80::80");
+
+	l3[0] = 0x60;
+	put16(l3 + 4, LEN - 40);
+	l3[6] = FWD_PROTO_FRAGMENT;
+	l3[7] = 64;
+	memcpy(l3 + 8, src.bytes, 16);
+	l3[23] = p->client;
+	memcpy(l3 + 24, dst.bytes, 16);
+	l3[40] = p->protocol ? p->protocol : FWD_PROTO_UDP;
+	put16(l3 + 42, p->off | (p->last ? 0 : 1u));
+	put16(l3 + 44, p->id >> 16);
+	put16(l3 + 46, p->id);
+}
+
+static enum fwd_reason forward(struct fixture *f, struct piece p)
+{
+	uint8_t *l3 = f->bytes + ROOM + ETH, *l4 = l3 + (p.is6 ? 48 : 20);
+
+	memset(f->bytes, 0, sizeof(f->bytes));
+	put16(l3 - 2, p.is6 ? 0x86dd : 0x0800);
+	if (p.is6)
+		put_headers6(l3, &p);
+	else
+		put_headers4(l3, &p);
+	put16(l4, p.off ? 0xffff : 40000);
+	put16(l4 + 2, p.off ? 0xffff : 53);
+	put16(l4 + 4, p.off ? 0xffff : 3000); /* of the whole datagram */
+	l4[12] = p.protocol == FWD_PROTO_TCP ? 0x50 : 0;
+	f->packet = (struct fwd_packet){ f->bytes + ROOM, l3 + LEN, f->bytes };
+	return world_forward(&f->w, &f->packet, f->now_s, &f->v);
+}
+
+static void later_fragments_go_where_the_first_one_went(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int is6 = 0; is6 < 2; is6++) {
+		struct piece first = { .is6 = is6, .id = 7 },
+		             later = { .is6 = is6, .id = 7, .off = 80 };
+
+		assert_int_equal(forward(f, first), FWD_REASON_FORWARDED);
+		for (uint32_t slot = 0; slot < 32; slot++)
+			*world_slot(&f->w, slot) = 2; /* the owner changes meanwhile */
+		assert_int_equal(forward(f, later), FWD_REASON_FRAGMENT_FOLLOWED);
+		assert_int_equal(f->v.backend_index, 1);
+		assert_int_equal(fwd_egress(&f->v), 7);
+		later.last = true;
+		assert_int_equal(forward(f, later), FWD_REASON_FRAGMENT_FOLLOWED);
+		first.id = 8;
+		assert_int_equal(forward(f, first), FWD_REASON_FORWARDED);
+		assert_int_equal(f->v.backend_index, 2);
+		for (uint32_t slot = 0; slot < 32; slot++)
+			*world_slot(&f->w, slot) = 1;
+	}
+	assert_int_equal(f->w.t.service_counts[0].packets, 4);
+	assert_int_equal(f->w.t.service_counts[1].packets, 4);
+	assert_int_equal(f->w.t.backend_counts[1].packets, 6);
+	assert_int_equal(f->w.t.cpus[0].received, 8);
+}
+
+static void nothing_else_is_its_own(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(forward(f, (struct piece){ .id = 7 }), FWD_REASON_FORWARDED);
+	assert_int_equal(forward(f, (struct piece){ .id = 6, .off = 8 }), FWD_REASON_FRAGMENT);
+	assert_int_equal(forward(f, (struct piece){ .id = 7, .off = 8, .client = 1 }),
+	                 FWD_REASON_FRAGMENT);
+	assert_int_equal(forward(f, (struct piece){ .id = 7, .off = 8, .is6 = true }),
+	                 FWD_REASON_FRAGMENT);
+	assert_int_equal(forward(f, (struct piece){ .id = 7, .off = 8, .protocol = FWD_PROTO_TCP }),
+	                 FWD_REASON_FRAGMENT);
+	assert_int_equal(
+	        forward(f, (struct piece){ .id = 7, .off = 8, .protocol = FWD_PROTO_ICMP }),
+	        FWD_REASON_FRAGMENT);
+	assert_int_equal(forward(f, (struct piece){ .id = 7, .off = 8 }),
+	                 FWD_REASON_FRAGMENT_FOLLOWED);
+}
+
+static void one_before_its_first_is_dropped_and_the_first_forwarded(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(forward(f, (struct piece){ .id = 9, .off = 8 }), FWD_REASON_FRAGMENT);
+	assert_int_equal(forward(f, (struct piece){ .id = 9 }), FWD_REASON_FORWARDED);
+	assert_int_equal(forward(f, (struct piece){ .id = 9, .off = 8 }),
+	                 FWD_REASON_FRAGMENT_FOLLOWED);
+}
+
+static void tcp_follows_as_well_and_icmp_does_not(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(forward(f, (struct piece){ .id = 1, .protocol = FWD_PROTO_TCP }),
+	                 FWD_REASON_FORWARDED);
+	assert_int_equal(forward(f, (struct piece){ .id = 1, .off = 8, .protocol = FWD_PROTO_TCP }),
+	                 FWD_REASON_FRAGMENT_FOLLOWED);
+	assert_int_equal(forward(f, (struct piece){ .id = 2, .protocol = FWD_PROTO_ICMP }),
+	                 FWD_REASON_FRAGMENT);
+	assert_int_equal(forward(f, (struct piece){ .is6 = true, .protocol = FWD_PROTO_ICMP6 }),
+	                 FWD_REASON_FRAGMENT);
+}
+
+static void what_the_first_one_met_holds_for_the_others(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.t.backends[1].inner_mtu = 99;
+	assert_int_equal(forward(f, (struct piece){ .id = 3 }), FWD_REASON_TOO_BIG_TOLD);
+	assert_int_equal(forward(f, (struct piece){ .id = 3, .off = 8 }), FWD_REASON_FRAGMENT);
+	f->w.t.backends[1].inner_mtu = 100;
+	assert_int_equal(forward(f, (struct piece){ .id = 3 }), FWD_REASON_FORWARDED);
+	f->w.t.backends[1].inner_mtu = 99; /* a later one: nobody is told (RFC 1122) */
+	assert_int_equal(forward(f, (struct piece){ .id = 3, .off = 8 }), FWD_REASON_TOO_BIG);
+	f->w.t.backends[1].inner_mtu = 100;
+	f->w.t.backends[1].flags |= FWD_BACKEND_DEAD;
+	assert_int_equal(forward(f, (struct piece){ .id = 3, .off = 8 }), FWD_REASON_BACKEND_DEAD);
+}
+
+static void it_is_known_for_its_time_and_no_longer(void **state)
+{
+	static const uint32_t starts[] = { 1000, 0, UINT32_MAX - 2 };
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 3; i++) {
+		f->now_s = starts[i];
+		assert_int_equal(forward(f, (struct piece){ .id = 4 }), FWD_REASON_FORWARDED);
+		f->now_s += FWD_FRAGMENT_LIFE_S;
+		assert_int_equal(forward(f, (struct piece){ .id = 4, .off = 8 }),
+		                 FWD_REASON_FRAGMENT_FOLLOWED);
+		f->now_s++;
+		assert_int_equal(forward(f, (struct piece){ .id = 4, .off = 8 }),
+		                 FWD_REASON_FRAGMENT);
+	}
+}
+
+static void a_full_set_loses_its_oldest_and_counts_it(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.t.root->n_fragment_sets = 1;
+	for (uint32_t id = 0; id < FWD_FRAGMENT_WAYS; id++, f->now_s++)
+		forward(f, (struct piece){ .id = id });
+	assert_int_equal(f->w.t.cpus[0].fragments_lost, 0);
+	forward(f, (struct piece){ .id = 1 }); /* the same again takes its own place */
+	assert_int_equal(f->w.t.cpus[0].fragments_lost, 0);
+	forward(f, (struct piece){ .id = 99 });
+	assert_int_equal(f->w.t.cpus[0].fragments_lost, 1);
+	assert_int_equal(forward(f, (struct piece){ .id = 0, .off = 8 }), FWD_REASON_FRAGMENT);
+	for (uint32_t id = 1; id < FWD_FRAGMENT_WAYS; id++)
+		assert_int_equal(forward(f, (struct piece){ .id = id, .off = 8 }),
+		                 FWD_REASON_FRAGMENT_FOLLOWED);
+}
+
+static void a_flood_fills_the_table_and_nothing_else(void **state)
+{
+	struct fixture *f = *state;
+
+	for (uint32_t id = 0; id < 100000; id++)
+		forward(f, (struct piece){ .is6 = true, .id = id * 2654435761u });
+	assert_in_range(f->w.t.cpus[0].fragments_lost,
+	                100000 - FWD_FRAGMENT_SETS * FWD_FRAGMENT_WAYS, 100000);
+	assert_int_equal(forward(f, (struct piece){ .id = 5 }), FWD_REASON_FORWARDED);
+	assert_int_equal(forward(f, (struct piece){ .id = 5, .off = 8 }),
+	                 FWD_REASON_FRAGMENT_FOLLOWED);
+	f->w.t.root->n_fragment_sets = 0;
+	assert_int_equal(forward(f, (struct piece){ .id = 5 }), FWD_REASON_FORWARDED);
+	assert_int_equal(forward(f, (struct piece){ .id = 5, .off = 8 }), FWD_REASON_FRAGMENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+		T(later_fragments_go_where_the_first_one_went),
+		T(nothing_else_is_its_own),
+		T(one_before_its_first_is_dropped_and_the_first_forwarded),
+		T(tcp_follows_as_well_and_icmp_does_not),
+		T(what_the_first_one_met_holds_for_the_others),
+		T(it_is_known_for_its_time_and_no_longer),
+		T(a_full_set_loses_its_oldest_and_counts_it),
+		T(a_flood_fills_the_table_and_nothing_else),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
