@@ -8,17 +8,21 @@
  * in that order; the stages before it only look ahead, so that what the next one reads is in
  * the cache by then:
  *   1. fetch the frames' headers
- *   2. parse, hash, find the service; fetch the slot
+ *   2. parse; hash all flows together; find the service; fetch the slot
  *   3. read the hot word; fetch backend and counters and, where the slot looks further, its
  *      cold part and the set of exceptions
- *   4. decide, rewrite, count, frame by frame
- * A hot word is read twice: it is the second reading that counts. Pointers into the tables
- * live until the burst ends, so a grace period waits for bursts, not frames. Services are
- * not fetched ahead: thousands of them lie in a second-level cache, and a stage costs more.
+ *   4. carry out, frame by frame: an *easy* frame goes where its slot led in stage 3, any
+ *      other is decided on as a whole
+ * Easy is a whole, sound packet of a service that is no loop, has hops left and a settled slot. A
+ * frame's hot word counts as it was read then or, if it is not easy, as it is in stage 4;
+ * either is a word of the time that the burst takes. Pointers into the tables live until the
+ * burst ends, so a grace period waits for bursts, not frames. Services are not fetched ahead:
+ * thousands of them lie in a second-level cache, and a stage costs more.
  */
 #ifndef WEIR_FWD_BURST_H
 #define WEIR_FWD_BURST_H
 
+#include "weir/fwd/burst_hash.h"
 #include "weir/fwd/forward.h"
 
 #define FWD_BURST_MAX  64u
@@ -30,6 +34,8 @@ struct fwd_burst {
 	struct fwd_packet packets[FWD_BURST_MAX];   /**< in; moved by the verdicts */
 	struct fwd_verdict verdicts[FWD_BURST_MAX]; /**< out; as fwd_forward() leaves one */
 	struct fwd_parsed parsed[FWD_BURST_MAX];    /**< the stages' own */
+	bool easy[FWD_BURST_MAX];                   /**< the same: forwarded by a settled slot */
+	uint64_t first[FWD_BURST_MAX], last[FWD_BURST_MAX], hash[FWD_BURST_MAX]; /**< the same */
 };
 
 /** Fetch the lines of a frame's headers, and the line that an outer header is written to. */
@@ -39,21 +45,86 @@ FWD_INLINE void fwd_burst_fetch(const struct fwd_packet *packet)
 	__builtin_prefetch(packet->data - FWD_CACHE_LINE, 1);
 }
 
-/** Find the flow's service, and fetch the block of its slot. */
-FWD_INLINE void fwd_burst_find(const struct fwd_tables *t, const struct fwd_root *root,
+/** Whether a packet with a service is simply forwarded, as far as can be said before its slot is known. */
+FWD_INLINE bool fwd_burst_is_easy(const struct fwd_tables *t, const struct fwd_root *root,
+                                  const struct fwd_parsed *p)
+{
+	return p->ask == FWD_ASK_SERVICE && !p->fragment && p->ttl > 1 && !fwd_is_loop(t, root, p);
+}
+
+/** A frame's flow has its hash: find its service, and fetch the block of its slot. @return whether it is easy */
+FWD_INLINE bool fwd_burst_find(const struct fwd_tables *t, const struct fwd_root *root,
                                const struct fwd_parsed *p, struct fwd_verdict *v)
 {
 	const struct fwd_pool *pool;
 	const struct fwd_slots *block;
 
-	fwd_decide_find(t, root, p, v);
+	v->service = fwd_service_find(t, root, &p->flow.dst, p->flow.dport_be, p->flow.protocol);
 	pool = v->service ? fwd_port_pool(t, v->service->pool) : NULL;
-	if (!pool)
-		return;
+	if (FWD_UNLIKELY(!pool))
+		return false;
 	v->slot = fwd_decide_slot(root, pool, p, v);
 	block = fwd_port_slots(t, v->slot);
-	if (block)
-		__builtin_prefetch(&block->slot[v->slot % FWD_SLOTS_PER_BLOCK]);
+	if (FWD_UNLIKELY(!block))
+		return false;
+	__builtin_prefetch(&block->slot[v->slot % FWD_SLOTS_PER_BLOCK]);
+	return fwd_burst_is_easy(t, root, p);
+}
+
+/** What is hashed of a flow, as it stands in a frame of the commonest shape: two loads. */
+struct fwd_burst_words {
+	uint64_t addresses;
+	uint32_t ports;
+} FWD_WIRE;
+
+/** The words of fwd_hash_first4() and fwd_hash_last(). */
+FWD_INLINE void fwd_burst_message(const struct fwd_packet *packet, uint8_t protocol,
+                                  uint64_t *first, uint64_t *last)
+{
+	const struct fwd_burst_words *w =
+	        (const void *)(packet->data + FWD_ETH_LEN +
+	                       __builtin_offsetof(struct fwd_ip4, src_be));
+
+	*first = w->addresses;
+	*last = w->ports | (uint64_t)protocol << 32 | FWD_HASH_LEN4 << 56;
+}
+
+/** Parse all frames; hash the flows of the commonest shape together, the others one by one. */
+FWD_INLINE void fwd_burst_parse(const struct fwd_root *root, struct fwd_burst *b)
+{
+	for (uint32_t i = 0; i < b->n; i++) {
+		struct fwd_parsed *p = &b->parsed[i];
+
+		b->easy[i] = fwd_parse_plain(&b->packets[i], p);
+		if (FWD_LIKELY(b->easy[i]))
+			fwd_burst_message(&b->packets[i], p->flow.protocol, &b->first[i],
+			                  &b->last[i]);
+		else
+			fwd_parse(&b->packets[i], p);
+	}
+	fwd_hash_burst(root->hash_key, b->first, b->last, b->hash, b->n);
+}
+
+/** Stage 2. */
+FWD_INLINE void fwd_burst_find_all(const struct fwd_tables *t, const struct fwd_root *root,
+                                   struct fwd_burst *b)
+{
+	for (uint32_t i = 0; i < b->n; i++) {
+		const struct fwd_parsed *p = &b->parsed[i];
+		struct fwd_verdict *v = &b->verdicts[i];
+
+		if (FWD_UNLIKELY(!b->easy[i])) {
+			*v = (struct fwd_verdict){ 0 };
+			if (!fwd_has_flow(p))
+				continue;
+			b->hash[i] = fwd_hash_flow(root->hash_key, &p->flow, p->is4);
+		}
+		v->hash = b->hash[i];
+		v->event = 0;
+		v->fragment_hash = 0;
+		v->count = 0;
+		b->easy[i] = fwd_burst_find(t, root, p, v);
+	}
 }
 
 /** Fetch what is remembered in a slot that looks further. */
@@ -73,25 +144,28 @@ FWD_INLINE void fwd_burst_fetch_owners(const struct fwd_tables *t, const struct 
 	}
 }
 
-/** Fetch where the slot leads. */
+/** Stage 3 of one frame: where the slot leads. A slot that looks further is for the last stage. */
 FWD_INLINE void fwd_burst_fetch_backend(const struct fwd_tables *t, const struct fwd_root *root,
-                                        const struct fwd_verdict *v)
+                                        struct fwd_verdict *v, bool *easy)
 {
 	const struct fwd_slots *block = fwd_port_slots(t, v->slot);
-	const struct fwd_backend *b;
 	const struct fwd_count *count;
 	uint16_t hot;
 
 	if (!block)
 		return;
 	hot = OWNER_LOAD(uint16_t, &block->slot[v->slot % FWD_SLOTS_PER_BLOCK]);
-	b = fwd_port_backend(t, hot & FWD_SLOT_BACKEND);
-	count = fwd_port_backend_count(t, root->n_backends, hot & FWD_SLOT_BACKEND);
-	if (b)
-		__builtin_prefetch(b);
+	v->backend_index = hot & FWD_SLOT_BACKEND;
+	v->backend = fwd_port_backend(t, v->backend_index);
+	count = fwd_port_backend_count(t, root->n_backends, v->backend_index);
+	if (v->backend)
+		__builtin_prefetch(v->backend);
 	if (count)
 		__builtin_prefetch(count, 1);
-	if (FWD_UNLIKELY(hot & FWD_SLOT_LOOK_FURTHER))
+	if (FWD_LIKELY(!(hot & FWD_SLOT_LOOK_FURTHER) && hot && v->backend))
+		return;
+	*easy = false;
+	if (hot & FWD_SLOT_LOOK_FURTHER)
 		fwd_burst_fetch_owners(t, root, v);
 }
 
@@ -101,28 +175,60 @@ FWD_INLINE void fwd_burst_look_ahead(const struct fwd_tables *t, const struct fw
 {
 	for (uint32_t i = 0; i < b->n; i++)
 		fwd_burst_fetch(&b->packets[i]);
-	for (uint32_t i = 0; i < b->n; i++) {
-		b->verdicts[i] = (struct fwd_verdict){ 0 };
-		fwd_parse(&b->packets[i], &b->parsed[i]);
-		if (FWD_LIKELY(fwd_has_flow(&b->parsed[i])))
-			fwd_burst_find(t, root, &b->parsed[i], &b->verdicts[i]);
-	}
+	fwd_burst_parse(root, b);
+	fwd_burst_find_all(t, root, b);
 	for (uint32_t i = 0; i < b->n; i++)
 		if (FWD_LIKELY(b->verdicts[i].service != NULL))
-			fwd_burst_fetch_backend(t, root, &b->verdicts[i]);
+			fwd_burst_fetch_backend(t, root, &b->verdicts[i], &b->easy[i]);
 }
 
-/** Stage 4 of one frame. @return its length as it came */
-FWD_INLINE uint64_t fwd_burst_finish(const struct fwd_tables *t, const struct fwd_root *root,
-                                     struct fwd_cpu *cpu, struct fwd_packet *packet,
-                                     const struct fwd_parsed *p, struct fwd_verdict *v)
+/** Stage 4 of a frame that is not easy: the whole decision. */
+FWD_INLINE void fwd_burst_decide(const struct fwd_tables *t, const struct fwd_root *root,
+                                 struct fwd_packet *packet, const struct fwd_parsed *p,
+                                 struct fwd_verdict *v)
 {
-	v->slot = 0;
+	*v = (struct fwd_verdict){ .hash = v->hash, .service = v->service };
 	if (FWD_LIKELY(p->addressed))
 		fwd_decide_found(t, root, p, v);
 	else
 		v->reason = (enum fwd_reason)p->fault;
 	fwd_carry_out(t, root, packet, p, v);
+}
+
+/**
+ * Stage 4 of an easy frame: its backend is known. What is needed is copied first, for nobody
+ * can say that the bytes written to the frame are not these.
+ * @return whether the backend can take it; else nothing has happened
+ */
+FWD_INLINE bool fwd_burst_send(const struct fwd_root *root, struct fwd_packet *packet,
+                               const struct fwd_parsed *p, struct fwd_verdict *v)
+{
+	const struct fwd_parsed known = {
+		.l3_off = p->l3_off, .l3_len = p->l3_len, .tos = p->tos, .is4 = p->is4
+	};
+	struct fwd_verdict to = { .backend = v->backend, .hash = v->hash };
+	struct fwd_packet frame = *packet;
+
+	to.outer4 = fwd_addr_is4(&to.backend->address);
+	to.reason = to.outer4 ? fwd_check_backend(root, to.backend, true)
+	                      : fwd_check_backend(root, to.backend, false);
+	if (FWD_UNLIKELY(to.reason != FWD_REASON_FORWARDED || known.l3_len > to.backend->inner_mtu))
+		return false;
+	v->outer4 = to.outer4;
+	v->reason = fwd_rewrite_forward(&frame, root, &known, &to);
+	*packet = frame;
+	return true;
+}
+
+/** Stage 4 of one frame. @return its length as it came */
+FWD_INLINE uint64_t fwd_burst_finish(const struct fwd_tables *t, const struct fwd_root *root,
+                                     struct fwd_cpu *cpu, struct fwd_packet *packet,
+                                     const struct fwd_parsed *p, struct fwd_verdict *v, bool easy)
+{
+	if (FWD_UNLIKELY(!easy || !fwd_burst_send(root, packet, p, v)))
+		fwd_burst_decide(t, root, packet, p, v);
+	else if (FWD_LIKELY(v->reason == FWD_REASON_FORWARDED))
+		fwd_count_forwarded(t, root, v, v->service->count, p->frame_len);
 	if (v->reason < FWD_REASONS_MAX)
 		cpu->reason[v->reason]++;
 	return p->frame_len;
@@ -150,7 +256,7 @@ FWD_INLINE void fwd_forward_burst(const struct fwd_tables *t, const struct fwd_r
 	cpu->received += b->n;
 	for (uint32_t i = 0; i < b->n; i++)
 		bytes += fwd_burst_finish(t, root, cpu, &b->packets[i], &b->parsed[i],
-		                          &b->verdicts[i]);
+		                          &b->verdicts[i], b->easy[i]);
 	cpu->received_bytes += bytes;
 }
 

@@ -12,6 +12,10 @@
 
 #include "weir/fwd/types.h"
 
+/** Bytes of a flow's message. */
+#define FWD_HASH_LEN4 13ull
+#define FWD_HASH_LEN6 37ull
+
 /** SipHash's state. */
 struct fwd_sip {
 	uint64_t v0, v1, v2, v3;
@@ -71,22 +75,33 @@ struct fwd_tuple {
 };
 _Static_assert(sizeof(struct fwd_tuple) == 40, "no hidden padding");
 
+/** The message of an IPv4 flow: its addresses. */
+FWD_INLINE uint64_t fwd_hash_first4(const struct fwd_tuple *f)
+{
+	return f->src.words_be[3] | (uint64_t)f->dst.words_be[3] << 32;
+}
+
+/** The last word of a flow's message, which is @p len bytes long. */
+FWD_INLINE uint64_t fwd_hash_last(const struct fwd_tuple *f, uint64_t len)
+{
+	return f->sport_be | (uint64_t)f->dport_be << 16 | (uint64_t)f->protocol << 32 | len << 56;
+}
+
 /** Hash the whole flow; @p is4: both addresses are IPv4. */
 FWD_INLINE uint64_t fwd_hash_flow(const uint64_t key[2], const struct fwd_tuple *f, bool is4)
 {
-	uint64_t last = f->sport_be | (uint64_t)f->dport_be << 16 | (uint64_t)f->protocol << 32;
 	struct fwd_sip s;
 
 	fwd_sip_init(&s, key);
 	if (is4) {
-		fwd_sip_word(&s, f->src.words_be[3] | (uint64_t)f->dst.words_be[3] << 32);
-		return fwd_sip_end(&s, last | 13ull << 56);
+		fwd_sip_word(&s, fwd_hash_first4(f));
+		return fwd_sip_end(&s, fwd_hash_last(f, FWD_HASH_LEN4));
 	}
 	fwd_sip_word(&s, f->src.longs_be[0]);
 	fwd_sip_word(&s, f->src.longs_be[1]);
 	fwd_sip_word(&s, f->dst.longs_be[0]);
 	fwd_sip_word(&s, f->dst.longs_be[1]);
-	return fwd_sip_end(&s, last | 37ull << 56);
+	return fwd_sip_end(&s, fwd_hash_last(f, FWD_HASH_LEN6));
 }
 
 /** Hash the source address alone. */
