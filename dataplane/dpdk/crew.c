@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "dataplane/dpdk/eal.h"
 
-#define TAP_US 20u /* how often a busy worker looks at its TAPs */
+#define TAP_US 50u /* how often a busy worker looks at its TAPs */
 
 /* The workers are parked, or do not run yet. */
 void crew_tables(struct crew *c, const struct fwd_tables *tables)

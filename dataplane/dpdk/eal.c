@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,14 +87,26 @@ static int choose_cpus(const struct model_dpdk *dpdk, const cpu_set_t *set, stru
 	return 0;
 }
 
-/* "0@(a,b,..),1@y,2@z": this thread where it was, the workers on their CPUs. */
+static bool is_workers(size_t cpu)
+{
+	for (uint32_t i = 0; i < eal.n_workers; i++)
+		if (eal.cpus[i] == cpu)
+			return true;
+	return false;
+}
+
+/*
+ * "0@(a,b,..),1@y,2@z": the workers on their CPUs, this thread on the others, so that it takes
+ * no worker's time; where there are no others, where it was.
+ */
 static void add_cores(struct args *a, const cpu_set_t *set)
 {
+	bool others = (uint32_t)CPU_COUNT(set) > eal.n_workers;
 	char text[4096];
 	size_t n = (size_t)snprintf(text, sizeof(text), "--lcores=0@(");
 
 	for (size_t cpu = 0; cpu < CPU_SETSIZE && n < sizeof(text) - 512; cpu++)
-		if (CPU_ISSET(cpu, set))
+		if (CPU_ISSET(cpu, set) && !(others && is_workers(cpu)))
 			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%zu",
 			                      text[n - 1] == '(' ? "" : ",", cpu);
 	n += (size_t)snprintf(text + n, sizeof(text) - n, ")");
