@@ -11,9 +11,9 @@ static const char *const texts[EFFECT_WHY_COUNT] = {
 	[EFFECT_WHY_DOWN] = "down",
 	[EFFECT_WHY_DISABLED] = "disabled",
 	[EFFECT_WHY_FORCED_UP] = "forced up",
-	[EFFECT_WHY_HELD_MIN] = "held: min_healthy",
-	[EFFECT_WHY_HELD_RATE] = "held: max_remove",
-	[EFFECT_WHY_HELD_LAST] = "held: all are down",
+	[EFFECT_WHY_HELD_MIN] = "held by guard min_healthy",
+	[EFFECT_WHY_HELD_RATE] = "held by guard max_remove",
+	[EFFECT_WHY_HELD_LAST] = "held by guard on_all_down",
 };
 
 const char *effect_why_text(enum effect_why why)

@@ -116,7 +116,7 @@ int effect_backends(const struct effect *e, const char *pool, struct effect_back
 /** One backend. @return as effect_pool() */
 int effect_backend(const struct effect *e, const char *pool, uint64_t id,
                    struct effect_backend *out);
-/** "up", "held: min_healthy", ... */
+/** "up", "held by guard min_healthy", ... */
 const char *effect_why_text(enum effect_why why);
 
 #endif

@@ -32,8 +32,8 @@ enum health_state {
 /**
  * A target's word, 64 bits, read and written whole:
  * bits 0-1 state; 2 in doubt (a result against the state came last: suspect or recovering);
- * 3 inconclusive (the checker was late or its control targets failed); 4 held by a guard
- * (down by evidence, kept up); 5 restored from before a restart, not yet probed; 6 damped (turned too often:
+ * 3 inconclusive (the checker was late or its control targets failed); 4 unused (what a guard
+ * holds is known where it acts: weir/effect.h); 5 restored from before a restart, not yet probed; 6 damped (turned too often:
  * held down though it may answer, unless it is the last of its pool);
  * bits 8-31: the last result's reason (enum health_reason);
  * bits 32-63: since when, seconds since 1970.
@@ -66,10 +66,6 @@ static inline bool health_inconclusive(health_word w)
 {
 	return w >> 3 & 1;
 }
-static inline bool health_held(health_word w)
-{
-	return w >> 4 & 1;
-}
 static inline bool health_restored(health_word w)
 {
 	return w >> 5 & 1;
@@ -94,7 +90,6 @@ static inline health_word health_make(enum health_state state, unsigned marks,
 }
 #define HEALTH_MARK_DOUBT        1u
 #define HEALTH_MARK_INCONCLUSIVE 2u
-#define HEALTH_MARK_HELD         4u
 #define HEALTH_MARK_RESTORED     8u
 #define HEALTH_MARK_DAMPED       16u
 

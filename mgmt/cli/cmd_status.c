@@ -91,7 +91,7 @@ static void print_health(const json_t *body)
 	       "WHY, MARKS");
 	json_array_foreach(json_object_get(body, "items"), i, t)
 	{
-		static const char *const marks[] = { "in_doubt", "inconclusive", "held", "restored",
+		static const char *const marks[] = { "in_doubt", "inconclusive", "restored",
 			                             "damped" };
 		const json_t *seen = json_object_get(t, "observation");
 		char name[160];

@@ -63,6 +63,30 @@ def refuse_bad(report, node, plan):
     report.equal(node.api("GET", "/v1/config")[1]["number"], before, "the version in force stays")
 
 
+def held_by_guard(report, node, plan, victim):
+    """A guard that keeps a dead backend is named by status and why, as the tables' process says."""
+    path = f"{node.conf}/guarded.conf"
+    with open(path, "w") as f:
+        f.write(planning.config_text(plan).replace('min_healthy = "10%"', 'min_healthy = "90%"'))
+    report.equal(weir(node, "apply", path, "--reason", "a guard")[0], 0, "apply: a guard")
+    victim.kill()
+
+    def effect():
+        pools = node.api("GET", "/v1/status")[1]["pools"]
+        return next((b["effect"] for p in pools for b in p["backends"]
+                     if b["name"] == victim.name and b["observation"]["state"] == "down"), None)
+    wait_until(effect, 20, f"{victim.name} is seen to be down", 0.2)
+    time.sleep(2)  # what is in force is published each second
+    seen = effect()
+    report.equal((seen["state"], seen["why"]), ("serving", "held by guard min_healthy"), "status says which guard holds it")
+    name = f"{plan.sites[0].pool}/{victim.name}"
+    text = weir(node, "why", "backend", name)[1]
+    report.check("held by guard min_healthy" in text, "weir why says so, too", text[:400])
+    text = weir(node, "status")[1]
+    report.check("held by guard min_healthy" in text, "and weir status", text[:400])
+    report.check("held" not in node.api("GET", "/v1/health")[1]["items"][0]["observation"], "a check's word knows of no guard")
+
+
 def share_of(crowd, name, since_ms):
     requests = crowd.between(since_ms, now_ms())
     return sum(r.backend == name for r in requests) / max(1, len(requests))
@@ -112,6 +136,7 @@ def run(report):
         report.check(len(crowd.requests) > 4000, "other requests", len(crowd.requests))
         time.sleep(2.5)
         check_wire(report, world, {"ams": capture}, gone=("ams-b1",))
+        held_by_guard(report, node, plan, site.backends[2])
 
 
 if __name__ == "__main__":
