@@ -127,28 +127,36 @@ DECAP_INLINE struct decap_l4 decap_l4(const unsigned char *ip, const unsigned ch
 	return l4;
 }
 
-/** Take the addresses of the IP header at @p ip, which the client sent, or was sent. */
-DECAP_INLINE void decap_flow_addresses(struct decap_flow *f, const unsigned char *ip, int quoted)
+/**
+ * Take the addresses of the IP header at @p ip, which the client sent, or was sent. Each family is checked
+ * where it is read: the verifier of Linux 6.1 forgets which it was. @return whether it is whole
+ */
+DECAP_INLINE int decap_flow_addresses(struct decap_flow *f, const unsigned char *ip,
+                                      const unsigned char *end, int quoted)
 {
 	unsigned char *first = quoted ? f->vip : f->client;
 	unsigned char *second = quoted ? f->client : f->vip;
 
 	if (f->is4) {
+		if (!decap_fits(ip, DECAP_IP4_LEN, end))
+			return 0;
 		decap_copy(first, ip + 12, 4);
 		decap_copy(second, ip + 16, 4);
-	} else {
-		decap_copy(first, ip + 8, 16);
-		decap_copy(second, ip + 24, 16);
+		return 1;
 	}
+	if (!decap_fits(ip, DECAP_IP6_LEN, end))
+		return 0;
+	decap_copy(first, ip + 8, 16);
+	decap_copy(second, ip + 24, 16);
+	return 1;
 }
 
 /** The TCP segment at @p tcp, behind @p ip. @return whether it is whole */
 DECAP_INLINE int decap_flow_segment(struct decap_flow *f, const unsigned char *ip,
                                     const unsigned char *tcp, const unsigned char *end)
 {
-	if (!decap_fits(tcp, DECAP_TCP_LEN, end))
+	if (!decap_fits(tcp, DECAP_TCP_LEN, end) || !decap_flow_addresses(f, ip, end, 0))
 		return 0;
-	decap_flow_addresses(f, ip, 0);
 	decap_copy(f->client_port, tcp, 2);
 	decap_copy(f->vip_port, tcp + 2, 2);
 	f->ack = decap_be32(tcp + 8);
@@ -174,9 +182,8 @@ DECAP_INLINE int decap_flow_quoted(struct decap_flow *f, const unsigned char *ic
 	ports = ip + (l4.off & 0x3cu);
 	if (l4.off == 0 || l4.protocol != DECAP_TCP || !decap_fits(ports, 8, end))
 		return 0;
-	if (!decap_fits(ip, f->is4 ? DECAP_IP4_LEN : DECAP_IP6_LEN, end))
+	if (!decap_flow_addresses(f, ip, end, 1))
 		return 0;
-	decap_flow_addresses(f, ip, 1);
 	decap_copy(f->vip_port, ports, 2);
 	decap_copy(f->client_port, ports + 2, 2);
 	return 1;
@@ -193,7 +200,7 @@ DECAP_INLINE int decap_flow_read(struct decap_flow *f, const unsigned char *fram
 	f->is4 = r->inner_is4;
 	f->ip_off = off;
 	l4 = decap_l4(ip, end, f->is4);
-	if (l4.off == 0 || !decap_fits(ip, f->is4 ? DECAP_IP4_LEN : DECAP_IP6_LEN, end))
+	if (l4.off == 0)
 		return 0;
 	at = ip + (l4.off & 0x3cu);
 	if (l4.protocol == DECAP_TCP) {
@@ -215,7 +222,7 @@ struct decap_list {
 /** Where the @p i-th address of a list is, from the first on. */
 DECAP_INLINE unsigned int decap_owner_off(unsigned int i, unsigned int is4)
 {
-	return i * (is4 ? 4 : 16);
+	return i << (is4 ? 2 : 4); /* by multiplying, Linux 6.1 loses the bounds of i */
 }
 
 /** Read the list at @p at, whose head has been read. @return 0: the frame ends before */
