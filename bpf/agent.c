@@ -20,6 +20,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "weir/bpf_why.h"
+
 #include "bpf/agent_maps.h"
 #include "bpf/agent_second.h"
 
@@ -321,6 +323,7 @@ static int load(const struct agent_options *options, const struct held *old,
                 struct weir_agent_bpf **out, char *error)
 {
 	struct weir_agent_bpf *skel = weir_agent_bpf__open();
+	char why[BPF_WHY_MAX];
 	int rc;
 
 	if (!skel)
@@ -335,7 +338,7 @@ static int load(const struct agent_options *options, const struct held *old,
 		rc = fill_prefixes(bpf_map__fd(skel->maps.agent_prefixes), options->owners,
 		                   options->n_owners, AGENT_USE_OWNER);
 	if (rc)
-		fail(error, rc, "loading the agent: %s", strerror(-rc));
+		fail(error, rc, "loading the agent: %s", bpf_why(rc, "", why));
 	else
 		rc = fill_netns(bpf_map__fd(skel->maps.agent_netns), options, error);
 	if (rc)

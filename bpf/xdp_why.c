@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "weir/bpf_why.h"
+
 #define BPF_FS_MAGIC_NUMBER 0xcafe4a11u
 
 int xdp_why(struct driver_why *why, int err, const char *format, ...)
@@ -24,42 +26,11 @@ int xdp_why(struct driver_why *why, int err, const char *format, ...)
 	return err;
 }
 
-/* The last line of the verifier's that says something, into @p out. */
-static void last_words(const char *log, char *out, size_t size)
-{
-	const char *line = log, *last = log;
-
-	for (; *line; line += strcspn(line, "\n"), line += *line == '\n')
-		if (*line != '\n' && strncmp(line, "processed ", 10) != 0)
-			last = line;
-	snprintf(out, size, "%.*s", (int)strcspn(last, "\n"), last);
-}
-
 int xdp_why_load(struct driver_why *why, int err, const char *log)
 {
-	char words[300];
+	char text[BPF_WHY_MAX];
 
-	last_words(log, words, sizeof(words));
-	if (err == -EPERM || err == -EACCES) {
-		if (!*words)
-			return xdp_why(
-			        why, err,
-			        "no right to load BPF programs: run as root or with CAP_BPF, CAP_NET_ADMIN and "
-			        "CAP_PERFMON (before Linux 5.11 also raise RLIMIT_MEMLOCK)");
-		return xdp_why(
-		        why, err,
-		        "the kernel's verifier refuses the program (%s): this release needs Linux 5.10 "
-		        "or later; please report it with `uname -r`",
-		        words);
-	}
-	if (err == -E2BIG || err == -ENOMEM)
-		return xdp_why(
-		        why, err,
-		        "the tables do not fit into memory: lower limits.slots, limits.backends or "
-		        "limits.exceptions");
-	if (err == -EINVAL && *words)
-		return xdp_why(why, err, "the kernel refuses the program: %s", words);
-	return xdp_why(why, err, "the program cannot be loaded: %s", strerror(-err));
+	return xdp_why(why, err, "%s", bpf_why(err, log, text));
 }
 
 int xdp_why_attach(struct driver_why *why, int err, const char *interface)

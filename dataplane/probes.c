@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "dataplane/hops.h"
+#include "weir/bpf_why.h"
 #include "weir/model.h"
 #include "weir/probe.h"
 #include "weir/stats.h"
@@ -41,6 +42,7 @@ static void make_words(struct probes_filler *f, struct stats *s)
 int probes_open(struct stats *stats, struct probes_filler **out)
 {
 	struct probes_filler *f = calloc(1, sizeof(*f));
+	char why[BPF_WHY_MAX];
 	int rc;
 
 	if (!f)
@@ -49,7 +51,7 @@ int probes_open(struct stats *stats, struct probes_filler **out)
 	rc = probe_open(&f->probes);
 	if (rc) {
 		f->probes = NULL;
-		log_error("probes-not-loaded", "error=%s", strerror(-rc));
+		log_error("probes-not-loaded", "why=\"%s\"", bpf_why(rc, "", why));
 	}
 	*out = f;
 	return 0;

@@ -25,7 +25,7 @@
 #define AGENT_PREFIXES_MAX 1024u
 #define AGENT_NETNS_MAX    7u
 /** Enough for agent_error texts, with the NUL. */
-#define AGENT_ERROR_MAX 256
+#define AGENT_ERROR_MAX 1024
 
 /** How to attach. */
 enum agent_mode {

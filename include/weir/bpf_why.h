@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Why the kernel did not load a BPF program of ours, in words that say what to do.
+ */
+#ifndef WEIR_BPF_WHY_H
+#define WEIR_BPF_WHY_H
+
+#define BPF_WHY_MAX 768
+
+/**
+ * A sentence of one line.
+ *
+ * @param err      -errno of the load
+ * @param log      the verifier's, or ""
+ * @param release  the kernel's, as uname(2) tells it
+ * @return @p out
+ */
+const char *bpf_why_on(int err, const char *log, const char *release, char out[BPF_WHY_MAX]);
+/** The same for the kernel that runs. @return @p out */
+const char *bpf_why(int err, const char *log, char out[BPF_WHY_MAX]);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "weir/bpf_why.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define VERIFIER                                                                                   \
+	"0: (85) call x#7\ninvalid mem access 'scalar'\nprocessed 9 insns (limit 1000000)\n"
+
+static const struct {
+	const char *why;
+	int err;
+	const char *log, *release, *has, *has_not;
+} cases[] = {
+	{ "an old kernel is named, whatever it says", -EINVAL, "", "5.4.0-91-generic",
+	  "Linux 5.4.0-91-generic is too old (Invalid argument): this release needs 5.10",
+	  "verifier" },
+	{ "the major number counts first", -EPERM, "", "4.19.0", "needs 5.10", "CAP_BPF" },
+	{ "the oldest kernel is old enough", -EINVAL, "", "5.10.0-46-amd64",
+	  "Linux 5.10.0-46-amd64 does not load the program: Invalid argument", "too old" },
+	{ "so is a later major number", -EINVAL, "", "6.1.0", "does not load", "too old" },
+	{ "what is no release is not called old", -EINVAL, "", "weird", "does not load",
+	  "too old" },
+	{ "rights and limits", -EPERM, "", "5.10.0", "LimitMEMLOCK=infinity", "too old" },
+	{ "the verifier's last words", -EACCES, VERIFIER, "6.12.1", "(invalid mem access 'scalar')",
+	  "processed" },
+	{ "memory", -E2BIG, "", "6.1.0", "limits.slots", "verifier" },
+	{ "memory that there is none of", -ENOMEM, "", "6.1.0", "limits.slots", "verifier" },
+	{ "another refusal keeps its words", -EINVAL, VERIFIER, "6.1.0", "invalid mem access",
+	  "processed" },
+};
+
+static void each_failure_says_what_to_do(void **state)
+{
+	char out[BPF_WHY_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		print_message("  %s\n", cases[i].why);
+		bpf_why_on(cases[i].err, cases[i].log, cases[i].release, out);
+		assert_non_null(strstr(out, cases[i].has));
+		assert_null(strstr(out, cases[i].has_not));
+		assert_null(strchr(out, '\n'));
+	}
+}
+
+static void the_running_kernel_is_new_enough(void **state)
+{
+	char out[BPF_WHY_MAX];
+
+	(void)state;
+	assert_null(strstr(bpf_why(-EINVAL, "", out), "too old"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_failure_says_what_to_do),
+		cmocka_unit_test(the_running_kernel_is_new_enough),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
