@@ -84,6 +84,19 @@ static uint16_t at_most(uint32_t a, uint16_t b)
 	return a < b ? (uint16_t)a : b;
 }
 
+/*
+ * The queues that frames come by: a NIC that has several but cannot hash gives all frames to the first
+ * one (e1000e), and so has one. Virtual devices and virtio spread by rules of their own.
+ */
+static uint16_t receive_queues(const struct device *d, const struct rte_eth_dev_info *info)
+{
+	bool hashes = (RSS_WANTED & info->flow_type_rss_offloads) != 0;
+
+	if (hashes || strcmp(d->bus, "pci") != 0 || !strcmp(info->driver_name, "net_virtio"))
+		return info->max_rx_queues;
+	return 1;
+}
+
 /* Configure for what the device has. */
 static int configure(struct device *d, uint32_t n_workers, uint16_t mtu)
 {
@@ -93,7 +106,7 @@ static int configure(struct device *d, uint32_t n_workers, uint16_t mtu)
 
 	if (err)
 		return err;
-	d->n_rx = at_most(n_workers, info.max_rx_queues);
+	d->n_rx = at_most(n_workers, receive_queues(d, &info));
 	d->n_tx = at_most(n_workers, info.max_tx_queues);
 	conf.rx_adv_conf.rss_conf.rss_hf = RSS_WANTED & info.flow_type_rss_offloads;
 	if (d->n_rx > 1 && conf.rx_adv_conf.rss_conf.rss_hf)
