@@ -97,6 +97,12 @@ def bounding_set():
     return []
 
 
+def limits():
+    """The unit's limits: options of prlimit(1)."""
+    found = dict(line.removeprefix("Limit").split("=") for line in lines_of("weir.service") if line.startswith("Limit"))
+    return ["prlimit", *(f"--{k.lower()}={v.replace('infinity', 'unlimited')}" for k, v in found.items())]
+
+
 def as_user(name, group=None):
     """Options of setpriv(1): a command as this user, with its groups or as a process of ours, in `group` alone."""
     groups = ["--regid", group, "--clear-groups"] if group else ["--regid", name, "--init-groups"]

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Throw-away machines under QEMU, by emulation alone: no KVM is asked for.
+
+    with Guest("xdp", kernel("6.1")) as guest:
+        status = guest.run("uname -r", timeout_s=60, each_line=print)
+
+A guest sees this machine's / as it is, through 9p below an overlay in its memory: what is built and installed
+here runs there, and what it writes is gone with it, but for /out, which is DIR/NAME here. It starts in about five
+seconds, runs one script as root with no network but the devices that it was given, and ends.
+"""
+import os
+import re
+import shutil
+import signal
+import subprocess
+
+from packages import DIR, ROOT, Missing, run
+
+INIT = r"""#!/bin/busybox sh
+/bin/busybox --install -s /bin; export PATH=/bin
+mount -t proc p /proc; mount -t sysfs s /sys; mount -t devtmpfs d /dev
+while read m; do insmod /lib/modules/$m; done < /modules
+mkdir -p /host /memory /new; mount -t tmpfs u /memory; mkdir /memory/upper /memory/work
+mount -t 9p -o trans=virtio,version=9p2000.L,ro,msize=512000,cache=loose host /host
+mount -t overlay -o lowerdir=/host,upperdir=/memory/upper,workdir=/memory/work o /new
+mount -t proc p /new/proc; mount -t sysfs s /new/sys; mount -t devtmpfs d /new/dev
+mkdir -p /new/dev/pts /new/dev/shm /new/dev/hugepages
+mount -t devpts p /new/dev/pts; mount -t tmpfs t /new/dev/shm; mount -t tmpfs t /new/run
+mount -t hugetlbfs h /new/dev/hugepages; mount -t bpf b /new/sys/fs/bpf
+mkdir -p /new/run/netns /new/out
+mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 out /new/out
+ip link set lo up
+exec chroot /new /bin/sh /out/stage2
+"""
+
+STAGE2 = """export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LC_ALL=C.UTF-8
+mkdir -p /lib/modules; ln -sfn {modules} /lib/modules/{release}; hostname guest; cd {root}
+/bin/bash /out/script </dev/null >/dev/ttyS1 2>&1; echo $? >/out/status; sync
+echo o >/proc/sysrq-trigger; while :; do :; done
+"""
+
+
+def archive(files):
+    """Files {path: bytes} as a cpio archive in the "newc" form (the kernel's initramfs buffer format)."""
+    out = b""
+    folders = sorted({"/".join(p.split("/")[:n]) for p in files for n in range(1, p.count("/") + 1)})
+    entries = [(f, 0o040755, b"") for f in folders] + [(p, 0o100755, d) for p, d in files.items()] + \
+        [("TRAILER!!!", 0, b"")]
+    for inode, (path, mode, data) in enumerate(entries, 1):
+        name = path.encode() + b"\0"
+        fields = (inode, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name), 0)
+        out += b"070701" + b"".join(b"%08x" % f for f in fields) + name
+        out += b"\0" * (-len(out) % 4) + data
+        out += b"\0" * (-len(out) % 4)
+    return out
+
+
+def modules_for(directory, release, names):
+    """The files of kernel modules and of those that they need, in the order of loading."""
+    paths = []
+    for name in names:
+        text = run(["modprobe", "-S", release, "-d", directory, "--show-depends", name])
+        paths += [line.split()[1] for line in text.splitlines() if line.startswith("insmod ")]
+    return list(dict.fromkeys(paths))
+
+
+def initramfs(directory, release):
+    """The path of an initramfs that mounts this machine's root and goes on there."""
+    path = f"{directory}/initramfs"
+    if os.path.exists(path):
+        return path
+    with open("/bin/busybox", "rb") as f:
+        files = {"bin/busybox": f.read(), "init": INIT.encode()}
+    for mount_point in ("proc", "sys", "dev"):
+        files[f"{mount_point}/.here"] = b""
+    names = []
+    for module in modules_for(directory, release, ("virtio_pci", "9p", "9pnet_virtio", "overlay")):
+        name = os.path.basename(module).removesuffix(".xz")
+        names.append(name)
+        files[f"lib/modules/{name}"] = subprocess.run(
+            ["xz", "-dc", module] if module.endswith(".xz") else ["cat", module], check=True, capture_output=True).stdout
+    files["modules"] = "".join(n + "\n" for n in names).encode()
+    with open(path + ".new", "wb") as f:
+        f.write(archive(files))
+    os.rename(path + ".new", path)
+    return path
+
+
+def emulator(directory=None):
+    """QEMU's command: the one that is installed, or one unpacked into @directory."""
+    if directory:
+        return [f"{directory}/usr/bin/qemu-system-x86_64", "-L", f"{directory}/usr/share/qemu",
+                "-L", "/usr/share/seabios", "-L", "/usr/share/qemu", "-L", "/usr/lib/ipxe/qemu"]
+    if not shutil.which("qemu-system-x86_64"):
+        raise Missing("qemu-system-x86_64 is not installed")
+    return ["qemu-system-x86_64"]
+
+
+class Guest:
+    """One guest; see the file's beginning. All of its QEMU's processes are gone when the `with` block ends."""
+
+    def __init__(self, name, kernel, qemu=None, memory_mb=1536, cpus=2, hugepages=0, append="", devices=()):
+        (self.directory, self.release), self.emulator = kernel, qemu or emulator()
+        if not os.path.exists("/bin/busybox"):
+            raise Missing("busybox-static is not installed")
+        self.name, self.out, self.qemu = name, f"{DIR}/{name}", None
+        self.memory_mb, self.cpus, self.hugepages = memory_mb, cpus, hugepages
+        self.append, self.devices = append, list(devices)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        if self.qemu and self.qemu.poll() is None:
+            os.killpg(self.qemu.pid, signal.SIGKILL)
+        if self.qemu:
+            self.qemu.wait()
+
+    def _command(self):
+        kernel_line = f"console=ttyS0 loglevel=4 panic=-1 mitigations=off init_on_alloc=0 tsc=reliable hugepages={self.hugepages} {self.append}"
+        return [*self.emulator, "-accel", "tcg,thread=multi", "-cpu", "max,erms=off,fsrm=off", "-machine", "q35", "-smp", str(self.cpus),
+                "-m", str(self.memory_mb), "-display", "none", "-no-reboot", "-nodefaults", "-monitor", "none",
+                "-serial", f"file:{self.out}/console.log", "-serial", "stdio",
+                "-kernel", f"{self.directory}/boot/vmlinuz-{self.release}", "-initrd", initramfs(self.directory, self.release),
+                "-append", kernel_line,
+                *self.devices,
+                "-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap",
+                "-device", "virtio-9p-pci,fsdev=host,mount_tag=host",
+                "-fsdev", f"local,id=out,path={self.out},security_model=none",
+                "-device", "virtio-9p-pci,fsdev=out,mount_tag=out"]
+
+    def run(self, script, timeout_s, each_line):
+        """Start, run a bash script, end. Each line of its output is handed to each_line().
+        @return its exit status, or None when the guest came to no end in time or did not start"""
+        shutil.rmtree(self.out, ignore_errors=True)
+        os.makedirs(self.out)
+        modules = f"{self.directory}/lib/modules/{self.release}"
+        for name, text in (("script", script), ("stage2", STAGE2.format(modules=modules, release=self.release, root=ROOT))):
+            with open(f"{self.out}/{name}", "w") as f:
+                f.write(text)
+        with open(f"{self.out}/qemu.log", "w") as log:
+            self.qemu = subprocess.Popen(["timeout", "-k", "3", str(timeout_s), *self._command()], text=True,
+                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+                                         errors="replace", start_new_session=True)
+        for line in self.qemu.stdout:
+            each_line(re.sub(r"\x1b\[[0-9;]*m|\r", "", line.rstrip("\n")))
+        self.qemu.wait()
+        try:
+            with open(f"{self.out}/status") as f:
+                return int(f.read())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def log(self, name, lines=15):
+        """The end of a log: "console" or "qemu"."""
+        with open(f"{self.out}/{name}.log", errors="replace") as f:
+            return "".join(f.readlines()[-lines:])

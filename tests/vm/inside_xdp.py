@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Inside a guest: Weir as packaging/ leaves it, on the guest's kernel, with the XDP driver, the backends' agent and
+the probes' egress program; real requests over IPv4 and IPv6, by GUE, then by IPIP.
+"""
+import os
+import platform
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lab"))
+import packaged
+import plan as planning
+from books import check_wire
+from net import Lab, say, wait_until
+from report import Report
+from watch import Crowd, now_ms
+from world import PROCESSES, World
+
+# An emulated machine on a busy one: a second may pass between two instructions.
+PATIENT = ('type = "http"; port = 80; path = "/healthz"; expect = 200; {}interval = "2s"; fast_interval = "1s"; '
+           'timeout = "4s"; rise = 1; fall = 2;')
+RATE = 15
+
+
+def lay_out(node):
+    """The node at the paths of packaging/."""
+    node.conf, node.state, node.run_dir, node.bpf = (f"{base}/weir" for base in ("/etc", "/var/lib", "/run", "/sys/fs/bpf"))
+    packaged.make_paths()
+    configure(node)
+
+
+def configure(node):
+    """Its files, with the owners that packaging/ gives them."""
+    node.write_config()
+    packaged.make_paths()
+
+
+def nothing_failed(report, crowd, since_ms, what):
+    wait_until(lambda: len(crowd.between(since_ms, now_ms())) >= RATE, 60, "a second's requests")
+    failed = [(r.result, r.target, r.backend) for r in crowd.between(since_ms, now_ms()) if r.result != "ok"]
+    report.equal(failed[:3], [], f"no request fails: {what}")
+
+
+def shares(report, world, crowd, what):
+    seen = {r.backend for r in crowd.read() if r.result == "ok"}
+    report.equal(seen, {b.name for b in world.sites[0].backends}, f"{what}: each backend serves")
+
+
+def ports(node):
+    """The dataplane's ports: [(interface, mode)]; none while it is not there."""
+    try:
+        return [(p["interface"], p["mode"]) for p in node.ctl("dataplane", {"do": "status"})["ports"]]
+    except OSError:
+        return []
+
+
+def changes(report, world, crowd):
+    node, site = world.sites[0].node, world.sites[0]
+    say("mode ipip is applied")
+    since = now_ms()
+    site.plan.mode = "ipip"
+    configure(node)
+    node.weir("apply", "--reason", "ipip")
+    wait_until(lambda: all(b.agent_status().get("ipip") for b in site.backends), 60, "IPIP at each backend", 0.2)
+    nothing_failed(report, crowd, since, "GUE becomes IPIP")
+    say("the dataplane is killed; the supervisor starts another")
+    since, (pid,) = now_ms(), node.pids("dataplane")
+    os.kill(pid, 9)
+    wait_until(lambda: node.pids("dataplane") not in ([], [pid]) and ports(node), 60, "another dataplane", 0.2)
+    nothing_failed(report, crowd, since, "the dataplane killed")
+    say("a backend dies")
+    victim = site.backends[0]
+    victim.kill()
+    wait_until(lambda: [t for t in node.ctl("health", {"do": "list"})["targets"] if t["state"] == "down"], 60,
+               "the tunnel check sees it", 0.2)
+    time.sleep(1)
+    since = now_ms()
+    nothing_failed(report, crowd, since, "a backend is out")
+    report.equal({r.backend for r in crowd.between(since, now_ms())}, {b.name for b in site.backends[1:]}, "the others serve")
+    victim.start()
+
+
+def names(report, world):
+    site = world.plan.sites[0]
+    for server in (site.dns4, site.dns6):
+        text = world.client.run(["kdig", f"@{server}", "+short", "+timeout=5", world.plan.name, "AAAA"], check=False)
+        report.equal(text.strip(), site.vip6, f"{server} answers with the VIP")
+
+
+def traffic(report, world):
+    site = world.sites[0]
+    node = site.node
+    report.equal(ports(node), [("eth1", "native")], "the program sits in the driver of the port")
+    crowd = Crowd(f"{world.lab.dir}/crowd.requests",
+                  world.start_client("crowd", RATE, "--timeout-ms", 20000, targets=site.plan.vips), {})
+    nothing_failed(report, crowd, now_ms(), "GUE")
+    report.check(all(b.agent_status().get("gue") for b in site.backends), "each agent took GUE off")
+    changes(report, world, crowd)
+    names(report, world)
+    crowd.process.stop(30)
+    shares(report, world, crowd, "in all")
+    report.check(len(crowd.read()) > 3 * RATE, "requests", len(crowd.requests))
+    say("all is counted")
+    time.sleep(3)  # counters are published each second
+
+
+def run(report):
+    packaged.enter()
+    with Lab("vm") as lab:
+        packaged.make_users()
+        plan = planning.simple(1, 2, check=PATIENT.format('via = "tunnel"; '), vip_check=PATIENT.format(""))
+        world = World(lab, plan, resolvers=())
+        site = world.sites[0]
+        lay_out(site.node)
+        site.start_backends()
+        say(f"Linux {platform.release()}: world made")
+        capture = world.start_capture(site.node_port)
+        site.withdraw_vips()
+        site.node.processes["run"] = site.node.host.start(
+            "weir-run", [*packaged.limits(), *packaged.bounding_set(), f"{packaged.BIN}/weir", *site.node.options, "run"])
+        site.wait_until_attached(60)
+        site.announce_vips()
+        site.node.wait_until_well(90)
+        report.check(True, f"Linux {platform.release()}: all is well: {' '.join(PROCESSES)}, backends up by tunnel checks")
+        traffic(report, world)
+        check_wire(report, world, {site.name: capture})
+        site.node.kill_all()
+
+
+if __name__ == "__main__":
+    sys.exit(Report.main(run))

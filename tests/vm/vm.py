@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Guests: the XDP driver on each kernel, the DPDK driver on each emulated NIC.
+
+    python3 tests/vm/vm.py              all of them
+    python3 tests/vm/vm.py NAME ...     some: xdp-5.10, nic-igb, ...
+    python3 tests/vm/vm.py --list
+
+What a guest claims is printed as it comes, and counted. A guest that cannot be had here (no QEMU, or the package
+archive has no such kernel) is one skipped test, with the reason. Logs of guests: build/vm/NAME.
+"""
+import os
+import re
+import resource
+import signal
+import sys
+import time
+
+from guest import Guest, emulator
+from packages import BUILD, SERIES, Missing, kernel, qemu_new
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed$")
+# On an idle machine a guest takes about half a minute; on one that others use as well, many times that.
+GUEST_S = 600
+NIC_KERNEL = "6.1"
+IOMMU = ("-device", "intel-iommu,intremap=on,aw-bits=48")
+# The wire: the NIC under test at one end, at the other the router's.
+WIRE = ("-netdev", "hubport,id=a,hubid=0", "-netdev", "hubport,id=b,hubid=0",
+        "-device", "virtio-net-pci,netdev=b,addr=0x11,mac=52:54:00:00:00:11")
+NIC = "netdev=a,mac=52:54:00:00:00:10"
+# Name: the device, Weir's workers, its receive queues under these workers, and whether Debian 12's QEMU lacks it.
+NICS = {
+    "e1000e": (("-device", f"e1000e,{NIC},addr=0x10"), 2, 1, False),
+    "vmxnet3": (("-device", f"vmxnet3,{NIC},addr=0x10"), 1, 1, False),
+    "virtio-net": (("-device", f"virtio-net-pci,{NIC},addr=0x10,disable-legacy=on,iommu_platform=on"), 1, 1, False),
+    "igb": (("-device", "pcie-root-port,id=port,addr=0x10,chassis=1,slot=1", "-device", f"igb,{NIC},bus=port"), 8, 8, True),
+}
+
+
+def inside(script, *words):
+    """What a guest runs; its lab's logs are kept if it fails."""
+    return f"export WEIR_BUILD={BUILD}\npython3 {HERE}/{script} {' '.join(map(str, words))}; status=$?\n" \
+        "[ $status = 0 ] || cp -r $WEIR_BUILD/lab/vm /out/lab\nexit $status\n"
+
+
+def xdp_guest(name):
+    return Guest(name, kernel(name.removeprefix("xdp-"))), inside("inside_xdp.py")
+
+
+def nic_guest(name):
+    device, workers, queues, new = NICS[name.removeprefix("nic-")]
+    guest = Guest(name, kernel(NIC_KERNEL), emulator(qemu_new()) if new else None, memory_mb=2048, hugepages=200,
+                  cpus=max(2, workers), append="intel_iommu=on iommu=nopt", devices=(*IOMMU, *WIRE, *device))
+    return guest, inside("inside_nic.py", workers, queues)
+
+
+GUESTS = {**{f"xdp-{series}": xdp_guest for series in SERIES}, **{f"nic-{nic}": nic_guest for nic in NICS}}
+
+
+class Total:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def line(self, text):
+        """A line of a guest's: its last one is its count, which is ours to add up."""
+        count = SUMMARY.match(text)
+        if count:
+            self.passed, self.failed = self.passed + int(count[1]), self.failed + int(count[2])
+        else:
+            print(f"  {text}", flush=True)
+
+
+def cpu_of_guests_s():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def play(name, total):
+    started, before, cpu_s = time.monotonic(), (total.passed, total.failed), cpu_of_guests_s()
+    print(f"{name}:", flush=True)
+    try:
+        if os.geteuid() != 0:
+            raise Missing("a guest that sees this machine's files needs root")
+        guest, script = GUESTS[name](name)
+    except Missing as why:
+        print(f"  skipped: {why}", flush=True)
+        total.skipped += 1
+        return
+    with guest:
+        status = guest.run(script, GUEST_S, total.line)
+        if status is None or (status == 0 and (total.passed, total.failed) == before):
+            total.failed += 1
+            print(f"  FAIL  the guest came to no end within {GUEST_S} s\n{guest.log('console')}{guest.log('qemu')}")
+    print(f"  {time.monotonic() - started:.0f} s, {cpu_of_guests_s() - cpu_s:.0f} s of them on a CPU", flush=True)
+
+
+def main():
+    names = sys.argv[1:] or list(GUESTS)
+    if names == ["--list"]:
+        print("\n".join(GUESTS))
+        return 0
+    if not set(names) <= set(GUESTS):
+        sys.exit(f"vm: there are: {' '.join(GUESTS)}")
+    total = Total()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda n, frame: sys.exit(128 + n))
+    for name in names:
+        play(name, total)
+    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
