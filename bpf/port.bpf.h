@@ -44,6 +44,14 @@ TABLE(cpus, struct fwd_cpu);
 TABLE(service_counts, struct fwd_count);
 TABLE(backend_counts, struct fwd_count);
 
+/** Our ports, by their interface's index. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, __u32);
+} ports SEC(".maps");
+
 FWD_INLINE const struct fwd_root *fwd_port_root(const struct fwd_tables *t)
 {
 	(void)t;
@@ -126,11 +134,11 @@ FWD_INLINE struct fwd_count *fwd_port_backend_count(const struct fwd_tables *t, 
 	return bpf_map_lookup_elem(&backend_counts, &at);
 }
 
-FWD_INLINE bool fwd_port_grow(struct fwd_packet *packet, uint32_t n)
+FWD_INLINE bool fwd_port_grow(struct fwd_packet *packet, int32_t n)
 {
 	struct xdp_md *ctx = packet->room;
 
-	if (bpf_xdp_adjust_head(ctx, -(int)n))
+	if (bpf_xdp_adjust_head(ctx, -n))
 		return false;
 	packet->data = (uint8_t *)(long)ctx->data;
 	packet->end = (uint8_t *)(long)ctx->data_end;

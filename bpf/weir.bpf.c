@@ -14,7 +14,9 @@ static __always_inline int leave(const struct xdp_md *ctx, uint32_t ifindex)
 {
 	if (!ifindex || ifindex == ctx->ingress_ifindex)
 		return XDP_TX;
-	return (int)bpf_redirect(ifindex, 0);
+	if (bpf_redirect_map(&ports, ifindex, 0) == XDP_REDIRECT)
+		return XDP_REDIRECT;
+	return (int)bpf_redirect(ifindex, 0); /* none of ours: its driver may take it or not */
 }
 
 SEC("xdp")

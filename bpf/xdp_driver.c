@@ -255,6 +255,10 @@ static int attach(struct driver *d, const struct model_port *port, struct driver
 	forget_port(d, find_port(d, interface));
 	if (d->n_ports == DRIVER_PORTS_MAX)
 		return xdp_why(why, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
+	err = xdp_set_port(&d->now, ifindex, true);
+	if (err)
+		return xdp_why(why, err, "frames cannot be sent by %s: %s", interface,
+		               strerror(-err));
 	fd = open_link(d, interface, ifindex);
 	if (fd >= 0 && bpf_link_update(fd, d->now.prog_fd, NULL)) {
 		err = xdp_why(why, -errno, "the program on %s cannot be replaced: %s", interface,
@@ -296,6 +300,8 @@ static int detach(struct driver *d, const char *interface, struct driver_why *wh
 
 	why->text[0] = 0;
 	link_path(d, interface, path);
+	if (find_port(d, interface))
+		(void)xdp_set_port(&d->now, find_port(d, interface)->shown.ifindex, false);
 	forget_port(d, find_port(d, interface));
 	return drop_link(path, why);
 }
@@ -352,6 +358,8 @@ static int resize_commit(struct driver *d, struct driver_why *why)
 	size_t done;
 
 	if (!err) {
+		for (size_t i = 0; i < d->n_ports; i++)
+			(void)xdp_set_port(&d->next, d->ports[i].shown.ifindex, true);
 		done = update_links(d, d->next.prog_fd, d->n_ports);
 		if (done < d->n_ports) {
 			err = xdp_why(why, -errno, "the program on %s cannot be replaced: %s",

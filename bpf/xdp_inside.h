@@ -35,6 +35,7 @@ struct xdp_set {
 	unsigned number; /**< tables-N */
 	int map_fds[XDP_MAPS];
 	int prog_fd;
+	int ports_fd; /* a map of the program: the ports that frames may leave by */
 	void *memory[XDP_MAPS];
 	uint64_t elements[XDP_MAPS];
 	struct driver_sizes sizes;
@@ -52,6 +53,8 @@ int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes, struct dri
 int xdp_set_load(struct xdp_set *s, struct driver_why *why);
 /** Pin @p s as tables-@p number below @p dir; only its program if the maps are already. */
 int xdp_set_pin(struct xdp_set *s, const char *dir, unsigned number, struct driver_why *why);
+/** Let frames leave by port @p ifindex, or no longer. @return 0 or -errno */
+int xdp_set_port(const struct xdp_set *s, uint32_t ifindex, bool ours);
 /** Unmap and close; what is pinned stays. */
 void xdp_set_close(struct xdp_set *s);
 /** Close descriptors, leave the memory mapped: for who keeps s->tables. */

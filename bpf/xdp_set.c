@@ -70,6 +70,7 @@ void xdp_set_init(struct xdp_set *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->prog_fd = -1;
+	s->ports_fd = -1;
 	for (int m = 0; m < XDP_MAPS; m++)
 		s->map_fds[m] = -1;
 }
@@ -81,6 +82,8 @@ void xdp_set_close_fds(struct xdp_set *s)
 			close(s->map_fds[m]);
 	if (s->prog_fd >= 0)
 		close(s->prog_fd);
+	if (s->ports_fd >= 0)
+		close(s->ports_fd);
 	xdp_set_init(s);
 }
 
@@ -279,13 +282,40 @@ static int dup_fd(int fd)
 	return copy < 0 ? -errno : copy;
 }
 
+/* The program's map of ports is made anew with it: attach() fills it. */
+static int take_ports(struct xdp_set *s, const struct bpf_object *o)
+{
+	const struct bpf_map *map = bpf_object__find_map_by_name(o, "ports");
+	int fd = map ? dup_fd(bpf_map__fd(map)) : -ENOENT;
+
+	if (fd < 0)
+		return fd;
+	if (s->ports_fd >= 0)
+		close(s->ports_fd);
+	s->ports_fd = fd;
+	return 0;
+}
+
+int xdp_set_port(const struct xdp_set *s, uint32_t ifindex, bool ours)
+{
+	if (ours)
+		return bpf_map_update_elem(s->ports_fd, &ifindex, &ifindex, BPF_ANY) ? -errno : 0;
+	return bpf_map_delete_elem(s->ports_fd, &ifindex) && errno != ENOENT ? -errno : 0;
+}
+
 static int take_fds(struct xdp_set *s, struct bpf_object *o)
 {
 	struct bpf_program *prog = bpf_object__next_program(o, NULL);
 	int prog_fd = prog ? dup_fd(bpf_program__fd(prog)) : -ENOENT;
+	int err;
 
 	if (prog_fd < 0)
 		return prog_fd;
+	err = take_ports(s, o);
+	if (err) {
+		close(prog_fd);
+		return err;
+	}
 	for (int m = 0; m < XDP_MAPS; m++) {
 		if (s->map_fds[m] >= 0)
 			continue;

@@ -131,6 +131,7 @@ static struct hop make_hop(const struct hops *h, const struct dest *d)
 	hop.ifindex = link->vlan ? link->lower : link->ifindex;
 	hop.vlan = link->vlan;
 	hop.mtu = mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)mtu;
+	hop.on_link = addr_equal(&via->addr, &d->addr);
 	memcpy(hop.mac_to, via->mac, sizeof(hop.mac_to));
 	memcpy(hop.mac_from, link->mac, sizeof(hop.mac_from));
 	return hop;
@@ -139,7 +140,8 @@ static struct hop make_hop(const struct hops *h, const struct dest *d)
 static bool same_hop(const struct hop *a, const struct hop *b)
 {
 	return a->state == b->state && a->ifindex == b->ifindex && a->vlan == b->vlan &&
-	       a->mtu == b->mtu && !memcmp(a->mac_to, b->mac_to, sizeof(a->mac_to)) &&
+	       a->mtu == b->mtu && a->on_link == b->on_link &&
+	       !memcmp(a->mac_to, b->mac_to, sizeof(a->mac_to)) &&
 	       !memcmp(a->mac_from, b->mac_from, sizeof(a->mac_from));
 }
 

@@ -36,6 +36,7 @@ struct hop {
 	uint32_t ifindex;     /**< of the port itself; for a VLAN that of the port below */
 	uint16_t vlan;        /**< 0: untagged */
 	uint16_t mtu;         /**< longest IP packet */
+	bool on_link;         /**< the next hop is the address itself */
 	uint8_t mac_to[6], mac_from[6];
 };
 

@@ -47,7 +47,8 @@ static bool fill_hop(const struct node *n, const struct addr *address, struct fw
 	uint16_t limit = n->model ? n->model->self->mtu : 0;
 	struct hop hop;
 
-	if (!n->hops || !hops_get(n->hops, address, &hop) || hop.state != HOP_KNOWN)
+	if (!n->hops || !hops_get(n->hops, address, &hop) || hop.state != HOP_KNOWN ||
+	    (e->encap == FWD_ENCAP_L2 && !hop.on_link))
 		return false;
 	e->ifindex = hop.ifindex;
 	e->vlan = hop.vlan;
@@ -57,12 +58,24 @@ static bool fill_hop(const struct node *n, const struct addr *address, struct fw
 	return true;
 }
 
+static uint8_t encap_of(enum model_mode mode)
+{
+	switch (mode) {
+	case MODEL_MODE_GUE:
+		return FWD_ENCAP_GUE;
+	case MODEL_MODE_L2:
+		return FWD_ENCAP_L2;
+	default:
+		return FWD_ENCAP_IPIP;
+	}
+}
+
 void node_write_backend(struct node *n, const struct node_pool *p, const struct node_backend *b)
 {
 	struct fwd_backend *at = &n->t.backends[b->index], e = *at;
 
 	memcpy(e.address.bytes, b->plan->address.bytes, sizeof(e.address.bytes));
-	e.encap = p->plan->model->mode == MODEL_MODE_GUE ? FWD_ENCAP_GUE : FWD_ENCAP_IPIP;
+	e.encap = encap_of(p->plan->model->mode);
 	e.gue_port_be = fwd_be16(NODE_GUE_PORT);
 	e.id = b->plan->id;
 	e.pool_id = p->plan->id;

@@ -232,6 +232,10 @@ static void tell_slot(const struct fwd_tables *t, const struct fwd_verdict *v,
 	     v->backend_index);
 }
 
+static const char *const encaps[] = {
+	[FWD_ENCAP_IPIP] = "IPIP", [FWD_ENCAP_GUE] = "GUE", [FWD_ENCAP_L2] = "layer 2"
+};
+
 static void tell_backend(const struct fwd_verdict *v, struct trace_result *r)
 {
 	const struct fwd_backend *b = v->backend;
@@ -242,7 +246,7 @@ static void tell_backend(const struct fwd_verdict *v, struct trace_result *r)
 	r->backend = addr_of(&b->address);
 	r->backend_id = b->id;
 	step(r, "backend", "backend %u at %s by %s, packets up to %u bytes%s%s", v->backend_index,
-	     addr_text(&r->backend, text), b->encap == FWD_ENCAP_GUE ? "GUE" : "IPIP", b->inner_mtu,
+	     addr_text(&r->backend, text), encaps[b->encap % 3], b->inner_mtu,
 	     b->flags & FWD_BACKEND_DEAD ? ", out of force" : "",
 	     b->flags & FWD_BACKEND_NO_NEXT_HOP ? ", no next hop" : "");
 }
@@ -256,6 +260,13 @@ static void tell_outer(const struct fwd_packet *packet, const struct fwd_verdict
 	char source[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX];
 
 	r->ifindex = b->ifindex;
+	if (b->encap == FWD_ENCAP_L2) {
+		step(r, "rewrite",
+		     "as it came, %td bytes by interface %u%s to %02x:%02x:%02x:%02x:%02x:%02x",
+		     packet->end - packet->data, b->ifindex, b->vlan ? " tagged" : "", b->mac_to[0],
+		     b->mac_to[1], b->mac_to[2], b->mac_to[3], b->mac_to[4], b->mac_to[5]);
+		return;
+	}
 	r->outer_source = is4 ? addr_from4(l3 + 12) : addr_from6(l3 + 8);
 	step(r, "rewrite",
 	     "outer %s to %s, %td bytes by interface %u%s to %02x:%02x:%02x:%02x:%02x:%02x",

@@ -172,7 +172,7 @@ static void check_families(const struct build *b, const struct model_pool *pool,
 	for (size_t i = 0; i < b->model->n_nodes; i++) {
 		const struct model_node *node = &b->model->nodes[i];
 
-		if (!pool->site || node->site != pool->site)
+		if (!pool->site || node->site != pool->site || pool->mode == MODEL_MODE_L2)
 			continue;
 		if ((first[0] && !node->tunnel_source6.bits) ||
 		    (first[1] && !node->tunnel_source4.bits))
@@ -194,6 +194,11 @@ static void check_pools(const struct build *b)
 
 		for (size_t j = 0; j < pool->n_backends; j++)
 			weight += pool->backends[j].weight;
+		if (pool->mode == MODEL_MODE_L2 && pool->check &&
+		    pool->check->via == MODEL_VIA_TUNNEL)
+			bind_mistake(b->bind, item, SCHEMA_POOLS_MODE,
+			             "is l2, which has no tunnel that check \"%s\" could take",
+			             pool->check->name);
 		if (pool->n_backends > pool->max_backends)
 			bind_mistake(b->bind, item, SCHEMA_POOLS_MAX_BACKENDS,
 			             "is %u, but the pool has %zu backends", pool->max_backends,
@@ -279,7 +284,7 @@ static void check_vips(const struct build *b)
 	check_against_vips(b, &vips);
 }
 
-/* ipip and gue leave the port as it is. */
+/* All modes leave the port as it is. */
 static void check_ports(const struct build *b, const struct model_service *service,
                         const struct model_at *at, const struct item *service_item)
 {
@@ -297,7 +302,7 @@ static void check_ports(const struct build *b, const struct model_service *servi
 			             "is %u, but service \"%s\" has port %u and mode %s cannot "
 			             "translate; leave it out",
 			             (unsigned)v->n, service->name, service->port,
-			             at->pool->mode == MODEL_MODE_GUE ? "gue" : "ipip");
+			             model_mode_text(at->pool->mode));
 	}
 }
 
@@ -314,6 +319,8 @@ static void check_mtu(const struct build *b, const struct model_at *at)
 		if (!addr_is4(&at->pool->backends[i].address))
 			outer = OUTER_IP6;
 	outer += at->pool->mode == MODEL_MODE_GUE ? OUTER_GUE : 0;
+	if (at->pool->mode == MODEL_MODE_L2)
+		outer = 0;
 	for (size_t i = 0; i < m->n_nodes; i++) {
 		const struct model_node *node = &m->nodes[i];
 

@@ -110,3 +110,12 @@ int64_t model_override_next_ms(const struct model_override *o, int64_t wall_ms)
 	}
 	return next;
 }
+
+const char *model_mode_text(enum model_mode mode)
+{
+	static const char *const texts[] = {
+		[MODEL_MODE_IPIP] = "ipip", [MODEL_MODE_GUE] = "gue", [MODEL_MODE_L2] = "l2"
+	};
+
+	return texts[mode];
+}

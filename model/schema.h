@@ -128,8 +128,10 @@
 	  "Where its backends are.")                                                               \
 	X(POOLS_CHECK, "pools[].check", "reference to checks[]", "", "", "", "",                   \
 	  "How they are probed; without one they always count as up.")                             \
-	X(POOLS_MODE, "pools[].mode", "enum ipip|gue", "", "ipip", "", "",                         \
-	  "How packets reach them; both keep the destination address and port.")                   \
+	X(POOLS_MODE, "pools[].mode", "enum ipip|gue|l2", "", "ipip", "", "",                      \
+	  "How packets reach them, always with their own destination address and port: in a "      \
+	  "tunnel of IP in IP or GUE; l2: as they are, to the MAC address of a backend on a link " \
+	  "of the node's.")                                                                        \
 	X(POOLS_MAX_BACKENDS, "pools[].max_backends", "integer", "backends", "100", "1..10000",    \
 	  "",                                                                                      \
 	  "The most backends that it will have; fixes the number of its slots, so changing it "    \
@@ -149,7 +151,7 @@
 	X(POOLS_BACKENDS_ADDRESS, "pools[].backends[].address", "address", "", "", "", "R",        \
 	  "Where the tunnel ends.")                                                                \
 	X(POOLS_BACKENDS_PORT, "pools[].backends[].port", "integer", "", "0", "0..65535", "",      \
-	  "0: the service's; ipip and gue cannot translate, so any other must equal it.")          \
+	  "0: the service's; no mode translates, so any other must equal it.")                     \
 	X(POOLS_BACKENDS_WEIGHT, "pools[].backends[].weight", "integer", "", "100", "0..65535",    \
 	  "", "Share of new flows, relative to the other backends.")                               \
 	X(VIPS, "vips", "list of groups", "", "", "0..1000", "", "Virtual addresses.")             \

@@ -23,7 +23,7 @@ struct arena;
 #define MODEL_ID_MAX     32 /**< an override's id in text, with the NUL */
 #define MODEL_WALL_NEVER INT64_MAX
 
-enum model_mode { MODEL_MODE_IPIP, MODEL_MODE_GUE };
+enum model_mode { MODEL_MODE_IPIP, MODEL_MODE_GUE, MODEL_MODE_L2 };
 enum model_protocol { MODEL_TCP = 6, MODEL_UDP = 17 };
 enum model_hash { MODEL_HASH_FLOW, MODEL_HASH_SOURCE };
 enum model_check_type { MODEL_CHECK_TCP, MODEL_CHECK_HTTP };
@@ -322,6 +322,8 @@ void model_mistakes_add(struct model_mistakes *mistakes, const char *file, unsig
 void model_free(struct model *m);
 void model_mistakes_free(struct model_mistakes *mistakes);
 
+/** The word of a mode, as the configuration has it. */
+const char *model_mode_text(enum model_mode mode);
 /** A backend's identity: a digest of address and port alone, so a rename keeps it. */
 uint64_t model_backend_id(const struct addr *address, uint16_t port);
 

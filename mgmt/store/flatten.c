@@ -149,7 +149,7 @@ static void pool(struct walk *w, const struct model_pool *p)
 	object(w, arena_printf(w->arena, "pools/%s", p->name));
 	field(w, "site", "%s", p->site->name);
 	field(w, "check", "%s", p->check ? p->check->name : "none");
-	field(w, "mode", "%s", p->mode == MODEL_MODE_GUE ? "gue" : "ipip");
+	field(w, "mode", "%s", model_mode_text(p->mode));
 	field(w, "max_backends", "%" PRIu32, p->max_backends);
 	field(w, "min_healthy", "%" PRIu32 "%%", p->min_healthy_percent);
 	field(w, "max_remove", "%" PRIu32 "%%", p->max_remove_percent);

@@ -75,7 +75,7 @@ static void add_backends(struct world *w)
 	w->t.backends[6].vlan = 4094;
 	add_backend(w, 7, "10.1.0.7", FWD_ENCAP_GUE);
 	w->t.backends[7].ifindex = OTHER_PORT;
-	add_backend(w, 8, "10.1.0.8", FWD_ENCAP_IPIP);
+	add_backend(w, 8, "10.1.0.8", FWD_ENCAP_L2);
 	w->t.backends[8].inner_mtu = 68;
 	add_backend(w, 9, "10.1.0.9", FWD_ENCAP_IPIP);
 	w->t.backends[9].flags |= FWD_BACKEND_DEAD;
@@ -245,9 +245,12 @@ static void change_tables(struct diff *d)
 	struct random *r = &d->random;
 	struct fwd_root *root = d->native.t.root;
 	struct fwd_backend *b = &d->native.t.backends[1 + random_below(r, 8)];
+	struct fwd_backend *last = &d->native.t.backends[8];
 
 	set_time(d, d->now_s + random_below(r, 1 + (1u << random_below(r, random_below(r, 11)))));
 	unsettle(d, 64 + random_below(r, 128));
+	last->encap = random_below(r, 2) ? FWD_ENCAP_L2 : FWD_ENCAP_IPIP;
+	last->vlan = random_below(r, 2) ? 0 : 77;
 	b->inner_mtu = (uint16_t)(random_below(r, 2)   ? 1500
 	                          : random_below(r, 2) ? 60 + random_below(r, 120)
 	                                               : 1270 + random_below(r, 160));

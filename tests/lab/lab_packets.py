@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Packets that are not like the others, on both drivers, IPv4 and IPv6: too big for the tunnel, so that their sender
-is told; too big on the client's way, so that the backend is; fragments.
+is told; too big on the client's way, so that the backend is; fragments; mode l2; a backend behind a second port.
 """
 import json
 import os
@@ -9,7 +9,7 @@ import time
 
 from lab_dpdk import as_dpdk
 from lab_forward import Stage, weir_counts
-from net import Lab, say
+from net import Lab, executable, say, wait_until
 from report import Report
 
 PEER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peer.py")
@@ -32,7 +32,8 @@ class Packets(Stage):
             backend.host.start("peer", ["python3", PEER, "serve", *self.site.plan.vips])
 
     def document(self, text):
-        text = text.replace("tunnel_source", f"mtu = {TUNNEL_MTU}; tunnel_source")
+        if self.mode != "l2":
+            text = text.replace("tunnel_source", f"mtu = {TUNNEL_MTU}; tunnel_source")
         return as_dpdk(text) if self.driver == "dpdk" else text
 
     def ask(self, how, address, count, size):
@@ -57,6 +58,7 @@ def known_mtu(stage, vip):
 def all_whole(report, stage, how, vip, count, size, what):
     got = stage.ask(how, vip, count, size)
     report.equal((got["whole"], got["failed"]), (count, []), f"{what}: {vip}, {count} times {size} bytes, each byte")
+    report.check(got["again"] <= len(stage.site.backends), "lost once: at most a first answer of each backend", got["again"])
 
 
 def too_big(report, stage):
@@ -95,7 +97,46 @@ def fragments(report, stage):
     report.equal(stage.more(before, "fragment"), 0, "none of them before its first")
 
 
+def second_port(report, stage):
+    """The way to the first backend leads by another port than the one that its packets come in on."""
+    node, backend, plan = stage.node.host, stage.site.backends[0], stage.site.plan
+    stage.lab.link(node, "eth2", backend.host, "eth5", 1600)
+    for host, name, address in ((node, "eth2", "10.77.0.1/24"), (backend.host, "eth5", "10.77.0.2/24")):
+        host.offload(name, "tx off")
+        host.address(name, address)
+    bpf_dir = os.path.join(stage.lab.bpf_dir, "agent-second")
+    os.makedirs(bpf_dir)
+    backend.host.run([executable("agent-tool"), "attach", "eth5", bpf_dir, plan.tunnel4, plan.tunnel6])
+    node.ip(f"route add {backend.addresses[0]}/32 via 10.77.0.2 dev eth2")
+    stage.write(edit=lambda text: stage.document(text).replace('{ interface = "eth1"; }', '{ interface = "eth1"; }, { interface = "eth2"; }'))
+    wait_until(lambda: len(stage.status()["ports"]) == 2 and stage.ready(), 10, "two ports")
+    time.sleep(1)
+    before = backend.host.counters("eth5")["rx"]
+    for vip in plan.vips:
+        all_whole(report, stage, "tcp", vip, 12, 100000, "in by one port, out by another")
+    more = backend.host.counters("eth5")["rx"] - before
+    report.check(more > 200, "the first backend's came by the second port", more)
+
+
+def layer2(report, stage):
+    """Direct return without a tunnel: packets of the whole MTU reach the VIPs on the backends' loopback."""
+    before = stage.counts()
+    for vip in stage.site.plan.vips:
+        all_whole(report, stage, "tcp", vip, 12, 200000, "direct return")
+    fragments(report, stage)
+    report.check(stage.more(before, "forwarded") > 1000, "by the node", stage.more(before, "forwarded"))
+    tunnels = sum(b.agent_status()[mode] for b in stage.site.backends for mode in ("ipip", "gue"))
+    report.equal(tunnels, 0, "and in no tunnel that an agent took off")
+
+
 def run(report):
+    for driver in ("xdp", "dpdk"):
+        say(f"driver {driver}, mode l2")
+        with Lab(f"packets-l2-{driver}") as lab:
+            stage = Packets(report, lab, "l2", driver)
+            stage.write(edit=stage.document)
+            stage.start()
+            layer2(report, stage)
     for driver, mode in (("xdp", "gue"), ("dpdk", "ipip")):
         say(f"driver {driver}, mode {mode}")
         with Lab(f"packets-{driver}") as lab:
@@ -105,6 +146,7 @@ def run(report):
             too_big(report, stage)
             small_client(report, stage)
             fragments(report, stage)
+            second_port(report, stage)
 
 
 if __name__ == "__main__":

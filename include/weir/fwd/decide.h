@@ -157,7 +157,7 @@ FWD_INLINE enum fwd_reason fwd_check_backend(const struct fwd_root *root,
 	if (FWD_UNLIKELY(b->flags != FWD_BACKEND_USED))
 		return fwd_backend_fault(b);
 	if (FWD_UNLIKELY(!fwd_prefix_set(outer4 ? &root->source4 : &root->source6)))
-		return FWD_REASON_NO_SOURCE;
+		return b->encap == FWD_ENCAP_L2 ? FWD_REASON_FORWARDED : FWD_REASON_NO_SOURCE;
 	return FWD_REASON_FORWARDED;
 }
 

@@ -41,6 +41,8 @@ FWD_INLINE uint32_t fwd_outer_len(bool is4, bool gue)
  */
 FWD_INLINE uint32_t fwd_overhead(const struct fwd_backend *b)
 {
+	if (b->encap == FWD_ENCAP_L2)
+		return 0;
 	return fwd_outer_len(fwd_addr_is4(&b->address), b->encap == FWD_ENCAP_GUE);
 }
 

@@ -50,10 +50,10 @@ FWD_INLINE struct fwd_count *fwd_port_service_count(const struct fwd_tables *t, 
 FWD_INLINE struct fwd_count *fwd_port_backend_count(const struct fwd_tables *t, uint32_t n,
                                                     uint32_t i);
 /**
- * Make a frame @p n bytes longer at its front, which holds anything then; all pointers into
- * it are to be taken anew. @return whether there was room; if not, nothing changed
+ * Make a frame @p n bytes longer at its front, which holds anything then, or shorter if @p n is
+ * negative; all pointers into it are to be taken anew. @return whether there was room; if not, nothing changed
  */
-FWD_INLINE bool fwd_port_grow(struct fwd_packet *packet, uint32_t n);
+FWD_INLINE bool fwd_port_grow(struct fwd_packet *packet, int32_t n);
 /** Cut a frame to @p len bytes, which it has; all pointers into it are to be taken anew. @return whether it could be done */
 FWD_INLINE bool fwd_port_cut(struct fwd_packet *packet, uint32_t len);
 /** fwd_tell_too_big() (too_big.h), off the common path: the frame is to be used no more but to be sent. @return enum fwd_reason */

@@ -3,8 +3,8 @@
  * @file
  * The third stage: carry out a verdict on the frame.
  *
- * Forwarding decrements the inner TTL or hop limit, then puts Ethernet, a VLAN tag if the
- * next hop is behind one, and the outer header in front. An answer goes back where its
+ * Forwarding decrements the inner TTL or hop limit, in each mode, then puts Ethernet, a VLAN tag
+ * if the next hop is behind one, and the outer header of a tunnel in front. An answer goes back where its
  * question came from. A packet for the kernel leaves as it came. All pointers are taken anew once the frame has been moved.
  */
 #ifndef WEIR_FWD_REWRITE_H
@@ -76,7 +76,7 @@ FWD_INLINE bool fwd_rewrite_encap(struct fwd_packet *packet, const struct fwd_ro
 	struct fwd_outer o;
 	uint8_t *eth;
 
-	if (!fwd_port_grow(packet, eth_len + outer_len - p->l3_off))
+	if (!fwd_port_grow(packet, (int32_t)(eth_len + outer_len - p->l3_off)))
 		return false;
 	eth = fwd_packet_at(packet, 0, FWD_ETH_LEN + FWD_VLAN_LEN + outer_len);
 	if (!eth)
@@ -84,6 +84,23 @@ FWD_INLINE bool fwd_rewrite_encap(struct fwd_packet *packet, const struct fwd_ro
 	fwd_rewrite_outer(root, p, v, is4, &o);
 	eth_len = fwd_rewrite_eth(eth, v->backend, is4);
 	fwd_outer_write(eth + eth_len, &o, is4, gue);
+	return true;
+}
+
+/** Layer-2 direct return: the packet as it is, to the backend's MAC address. */
+FWD_INLINE bool fwd_rewrite_l2(struct fwd_packet *packet, const struct fwd_parsed *p,
+                               const struct fwd_verdict *v)
+{
+	int32_t longer = (int32_t)FWD_ETH_LEN + (v->backend->vlan ? (int32_t)FWD_VLAN_LEN : 0) -
+	                 (int32_t)p->l3_off;
+	uint8_t *eth;
+
+	if (longer && !fwd_port_grow(packet, longer))
+		return false;
+	eth = fwd_packet_at(packet, 0, FWD_ETH_LEN + FWD_VLAN_LEN);
+	if (!eth)
+		return false;
+	fwd_rewrite_eth(eth, v->backend, p->is4);
 	return true;
 }
 
@@ -101,7 +118,9 @@ FWD_INLINE enum fwd_reason fwd_rewrite_forward(struct fwd_packet *packet,
 	if (!l3)
 		return FWD_REASON_NO_TABLES; /* never: the parser was here */
 	fwd_rewrite_ttl(l3, p->is4);
-	if (FWD_LIKELY(is4))
+	if (FWD_UNLIKELY(v->backend->encap == FWD_ENCAP_L2))
+		done = fwd_rewrite_l2(packet, p, v);
+	else if (FWD_LIKELY(is4))
 		done = gue ? fwd_rewrite_encap(packet, root, p, v, true, true)
 		           : fwd_rewrite_encap(packet, root, p, v, true, false);
 	else

@@ -28,7 +28,7 @@
 
 #include "weir/fwd/types.h"
 
-#define FWD_TABLES_LAYOUT 3u /**< changes with any struct here or in owner.h */
+#define FWD_TABLES_LAYOUT 4u /**< changes with any struct here or in owner.h */
 
 #define FWD_SLOTS_PER_BLOCK   32u
 #define FWD_BACKENDS_MAX      32768u /**< an index has 15 bits; 0 is nobody */
@@ -118,7 +118,7 @@ struct fwd_slots {
 };
 _Static_assert(sizeof(struct fwd_slots) == 64, "a cache line of slots");
 
-enum fwd_encap_mode { FWD_ENCAP_IPIP, FWD_ENCAP_GUE };
+enum fwd_encap_mode { FWD_ENCAP_IPIP, FWD_ENCAP_GUE, FWD_ENCAP_L2 };
 
 #define FWD_BACKEND_USED        1u
 #define FWD_BACKEND_DEAD        2u /**< nothing is sent there, whatever a slot or an exception says */

@@ -168,7 +168,7 @@ FWD_INLINE bool fwd_tell_family(struct fwd_packet *packet, uint32_t l3_off, uint
 	uint64_t sum;
 	uint8_t *at;
 
-	if (!fwd_port_cut(packet, l3_off + quoted_len) || !fwd_port_grow(packet, header))
+	if (!fwd_port_cut(packet, l3_off + quoted_len) || !fwd_port_grow(packet, (int32_t)header))
 		return false;
 	at = fwd_packet_at(packet, 0, header + FWD_ETH_MAX);
 	if (!at)

@@ -101,9 +101,9 @@ FWD_INLINE struct fwd_count *fwd_port_backend_count(const struct fwd_tables *t, 
 	return at < t->n_backend_counts ? &t->backend_counts[at] : NULL;
 }
 
-FWD_INLINE bool fwd_port_grow(struct fwd_packet *packet, uint32_t n)
+FWD_INLINE bool fwd_port_grow(struct fwd_packet *packet, int32_t n)
 {
-	if (packet->data - (uint8_t *)packet->room < (ptrdiff_t)n)
+	if (packet->data - (uint8_t *)packet->room < n || packet->end - packet->data < -n)
 		return false;
 	packet->data -= n;
 	return true;

@@ -10,47 +10,13 @@
 
 #include "fwd/world.h"
 #include "tests/unit/fwd/frames.h"
+#include "tests/unit/fwd/test_frame.h"
 #include "weir/fwd/rewrite.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define ROOM     64u
 #define VIP4     "192.0.2.80"
 #define VIP6     "2001:db8:80::80"
-
-/** A frame in memory of exactly its size, behind some room. */
-struct test_frame {
-	uint8_t *memory;
-	struct fwd_packet packet;
-};
-
-static uint8_t nibble(char c)
-{
-	return (uint8_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-}
-
-/** The frame begins at an even address, as they do everywhere. */
-static struct test_frame frame_of(const char *hex, size_t room)
-{
-	size_t n = strlen(hex) / 2, odd = room & 1;
-	struct test_frame f = { .memory = malloc(odd + room + n) };
-	uint8_t *data = f.memory + odd + room;
-
-	assert_non_null(f.memory);
-	f.packet = (struct fwd_packet){ data, data + n, f.memory + odd };
-	for (size_t i = 0; i < n; i++)
-		data[i] = (uint8_t)(nibble(hex[2 * i]) << 4 | nibble(hex[2 * i + 1]));
-	return f;
-}
-
-static void assert_frame(const struct fwd_packet *packet, const char *hex)
-{
-	struct test_frame f = frame_of(hex, 0);
-	size_t n = (size_t)(f.packet.end - f.packet.data);
-
-	assert_int_equal(packet->end - packet->data, n);
-	assert_memory_equal(packet->data, f.packet.data, n);
-	free(f.memory);
-}
 
 /** Every slot of pool 0 is backend @p backend's. */
 static void all_to(struct world *w, uint16_t backend)
@@ -363,6 +329,41 @@ static void an_icmp_error_goes_to_the_owner_of_the_flow_that_it_quotes(void **st
 	free(error6.memory);
 }
 
+/** The packet as it came but for MAC addresses and TTL; tags come and go. */
+static void direct_return_changes_addresses_of_the_link_and_ttl_alone(void **state)
+{
+	static const struct {
+		const char *in;
+		uint16_t vlan;
+	} cases[] = { { TCP4, 0 },        { TCP4, 200 }, { TCP4_VLAN, 0 },
+		      { TCP4_VLAN, 200 }, { TCP6, 0 },   { TCP6, 200 } };
+	struct world *w = *state;
+
+	all_to(w, 5);
+	w->t.backends[5].encap = FWD_ENCAP_L2;
+	w->t.root->source4 = (struct fwd_prefix){ 0 }; /* needs none */
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct test_frame f = frame_of(cases[i].in, 4), same = frame_of(cases[i].in, 0);
+		uint32_t from = i == 2 || i == 3 ? 18 : 14;
+		uint32_t to = cases[i].vlan ? 18 : 14;
+		struct fwd_verdict v;
+
+		w->t.backends[5].vlan = cases[i].vlan;
+		assert_int_equal(world_forward(w, &f.packet, 0, &v), FWD_REASON_FORWARDED);
+		fwd_rewrite_ttl(same.packet.data + from, v.outer4 && i < 4);
+		assert_int_equal(f.packet.end - f.packet.data - to,
+		                 same.packet.end - same.packet.data - from);
+		assert_memory_equal(f.packet.data + to, same.packet.data + from,
+		                    same.packet.end - same.packet.data - from);
+		assert_memory_equal(f.packet.data, w->t.backends[5].mac_to, 12);
+		assert_memory_equal(f.packet.data + to - 2, same.packet.data + from - 2, 2);
+		if (cases[i].vlan)
+			assert_memory_equal(f.packet.data + 12, "\x81\x00\x00\xc8", 4);
+		free(f.memory);
+		free(same.memory);
+	}
+}
+
 static void echo_requests_to_a_vip_are_answered(void **state)
 {
 	struct world *w = *state;
@@ -579,6 +580,7 @@ int main(void)
 		TEST(a_service_is_found_in_the_half_in_force_only),
 		TEST(tunnels_are_written_as_the_rfcs_say_byte_for_byte),
 		TEST(an_icmp_error_goes_to_the_owner_of_the_flow_that_it_quotes),
+		TEST(direct_return_changes_addresses_of_the_link_and_ttl_alone),
 		TEST(echo_requests_to_a_vip_are_answered),
 		TEST(the_checksum_is_right_after_each_decrement_of_the_ttl),
 		TEST(dscp_and_ecn_show_outside_as_inside),
