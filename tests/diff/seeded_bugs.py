@@ -29,7 +29,7 @@ BUGS = [
     ("decide.h", "if (flags & FWD_TCP_RST)", "if (flags & FWD_TCP_RST && !(flags & FWD_TCP_FIN))"),
     ("decide.h", "(flags & (FWD_TCP_SYN | FWD_TCP_ACK)) == FWD_TCP_SYN", "(flags & FWD_TCP_SYN)"),
     ("parse.h", "if (header_len < FWD_TCP_LEN || header_len > room)", "if (header_len < FWD_TCP_LEN)"),
-    ("parse.h", "if (len < FWD_UDP_LEN || len > room)", "if (len <= FWD_UDP_LEN || len > room)"),
+    ("parse.h", "if (len < FWD_UDP_LEN || (len", "if (len <= FWD_UDP_LEN || (len"),
     ("parse.h", "if (!ports || (uint64_t)(c->at - quote) > room)", "if (!ports)"),
     ("parse.h", "if (!fwd_addr_equal(&l3.src, &p->flow.dst))", "if (0)"),
     ("parse.h", "p->flow.sport_be = ports->dport_be;", "p->flow.sport_be = ports->sport_be;"),
