@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 
 #include "base/clock.h"
 #include "base/ctl.h"
@@ -224,6 +225,17 @@ static int open_loop(struct process *p)
 	return rc;
 }
 
+/* What a mark on a socket takes beyond CAP_NET_RAW: before Linux 5.17 the right to change networks. */
+static uint64_t marking(void)
+{
+	struct utsname kernel;
+	unsigned int major, minor;
+
+	if (uname(&kernel) || sscanf(kernel.release, "%u.%u", &major, &minor) != 2)
+		return 0;
+	return major < 5 || (major == 5 && minor < 17) ? 1ull << CAP_NET_ADMIN : 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct process p;
@@ -235,7 +247,7 @@ int main(int argc, char **argv)
 	}
 	raise_limits();
 	signal(SIGPIPE, SIG_IGN);
-	rc = proc_become("health", 1ull << CAP_NET_RAW);
+	rc = proc_become("health", 1ull << CAP_NET_RAW | marking());
 	if (rc) {
 		log_error("rights-not-dropped", "error=%s", strerror(-rc));
 		return 1;
