@@ -71,13 +71,17 @@ def changes(report, world, crowd):
     say("a backend dies")
     victim = site.backends[0]
     victim.kill()
-    wait_until(lambda: [t for t in node.ctl("health", {"do": "list"})["targets"] if t["state"] == "down"], 60,
-               "the tunnel check sees it", 0.2)
+    wait_until(lambda: "down" in states(node), 60, "the tunnel check sees it", 0.2)
     time.sleep(1)
     since = now_ms()
     nothing_failed(report, crowd, since, "a backend is out")
     report.equal({r.backend for r in crowd.between(since, now_ms())}, {b.name for b in site.backends[1:]}, "the others serve")
     victim.start()
+
+
+def states(node):
+    """The health of all targets, as a set."""
+    return {t["state"] for t in node.ctl("health", {"do": "list"})["targets"]}
 
 
 def names(report, world):
@@ -121,7 +125,9 @@ def run(report):
         site.wait_until_attached(60)
         site.announce_vips()
         site.node.wait_until_well(90)
-        report.check(True, f"Linux {platform.release()}: all is well: {' '.join(PROCESSES)}, backends up by tunnel checks")
+        report.check(True, f"Linux {platform.release()}: all is well: {' '.join(PROCESSES)}")
+        wait_until(lambda: states(site.node) == {"up"}, 30, "all targets up", 0.2)
+        report.check(True, "all backends are up, by checks through their tunnels")
         traffic(report, world)
         check_wire(report, world, {site.name: capture})
         site.node.kill_all()
