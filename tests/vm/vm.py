@@ -81,6 +81,7 @@ def play(name, total):
     try:
         if os.geteuid() != 0:
             raise Missing("a guest that sees this machine's files needs root")
+        emulator()  # before anything is fetched
         guest, script = GUESTS[name](name)
     except Missing as why:
         print(f"  skipped: {why}", flush=True)
