@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the DPDK driver says and does when it lacks something: hugepages, CPUs, a device, an IOMMU, a free name; when a
+link goes and comes; when a device is gone. The process goes on each time, and takes what is mended.
+"""
+import os
+import sys
+import time
+
+from net import Lab, LabError, executable, wait_until
+from report import Report
+
+CONFIG = """schema = 1;
+cluster = {{ name = "faults"; hash_key_file = "hash.key"; hash_key_id = "k1"; }};
+sites = ( {{ name = "s"; }} );
+nodes = ( {{ name = "n"; site = "s"; driver = "dpdk"; ports = ( {{ interface = "{interface}"; device = "{device}"; }} );
+            dpdk = {{ {dpdk} }}; tunnel_source = [ "10.255.1.0/24" ]; }} );
+pools = ( {{ name = "p"; site = "s"; backends = ( {{ name = "b"; address = "10.1.0.9"; }} ); }} );
+vips = ( {{ name = "v"; site = "s"; addresses = [ "192.0.2.80" ]; }} );
+services = ( {{ name = "w"; protocol = "tcp"; port = 80; at = ( {{ site = "s"; vip = "v"; pool = "p"; }} ); }} );
+"""
+TAP = "net_tap0,iface=far0"
+
+
+class Bed:
+    def __init__(self, lab):
+        self.lab, self.host = lab, lab.host("n")
+        paths = {d: os.path.join(lab.dir, d) for d in ("conf", "state", "run", "bpfs")}
+        for path in paths.values():
+            os.makedirs(path, exist_ok=True)
+        with open(os.path.join(paths["conf"], "hash.key"), "w") as f:
+            f.write("000102030405060708090a0b0c0d0e0f\n")
+        self.conf, self.effective = os.path.join(paths["conf"], "weir.conf"), os.path.join(paths["state"], "effective.conf")
+        self.options = ["--conf-dir", paths["conf"], "--state-dir", paths["state"], "--run-dir", paths["run"],
+                        "--bpf-dir", paths["bpfs"], "--node", "n"]
+
+    def write(self, device=TAP, interface="wan0", dpdk='hugepages = "no";'):
+        with open(self.conf, "w") as f:
+            f.write(CONFIG.format(device=device, interface=interface, dpdk=dpdk))
+        self.host.run([executable("lab-effective"), self.conf, "n", self.effective])
+
+    def start(self):
+        self.process = self.host.start("dataplane", [executable("weir-dataplane"), *self.options])
+
+    def says(self, words, times=1, timeout_s=15):
+        try:
+            return wait_until(lambda: self.process.log().count(words) >= times and self.process.alive(), timeout_s, words)
+        except LabError:
+            return False
+
+    def carrier(self, interface):
+        return "LOWER_UP" in self.host.run(["ip", "link", "show", interface])
+
+
+def before_it_starts(report, bed):
+    """The environment can be started once: what it lacks is told, and tried again each second."""
+    bed.write(dpdk='hugepages = "yes"; memory = 262144;')
+    bed.start()
+    report.check(bed.says("262144 are needed (dpdk.memory)"), "too few hugepages are told, with what to do")
+    bed.write(dpdk='hugepages = "no"; cores = "900";')
+    report.check(bed.says("dpdk.cores names CPU 900, which this process may not use"), "so is a CPU that is none of ours")
+
+
+def ports(report, bed):
+    bed.host.ip("link add wan0 type veth peer name x")
+    bed.write()
+    report.check(bed.says("wan0 exists already and is no multi-queue TAP"), "a name that is taken is told")
+    bed.host.ip("link del wan0")
+    report.check(bed.says("port-attached interface=wan0"), "and taken when it is free, with no new document")
+    bed.write(device="0000:ff:1f.7")
+    report.check(bed.says("there is no PCI device 0000:ff:1f.7: weir nic lists them"), "a PCI device that is not there")
+    devices = "/sys/bus/pci/devices"
+    bound = [d for d in os.listdir(devices) if os.path.exists(f"{devices}/{d}/driver")] if os.path.isdir(devices) else []
+    if bound:
+        driver = os.path.basename(os.readlink(f"{devices}/{bound[0]}/driver"))
+        bed.write(device=bound[0])
+        report.check(bed.says(f"{bound[0]} is driven by {driver}: bind it to vfio-pci (weir nic says how)"),
+                     "a PCI device that the kernel drives")
+    bed.write(device="net_af_packet0,iface=nosuch")
+    report.check(bed.says("net_af_packet0 cannot be opened"), "a virtual device with wrong arguments")
+    bed.write(dpdk='hugepages = "no"; cores = "0-1";')  # of the start's; the device is taken
+    report.check(bed.says("port-attached interface=wan0", 2), "a right one is taken at once")
+
+
+def links(report, bed):
+    wait_until(lambda: bed.carrier("wan0"), 10, "the TAP's carrier", 0.2)
+    bed.host.link_down("far0")
+    report.check(bed.says("link-changed port=wan0 device=net_tap0 up=0"), "a link that goes is told")
+    report.check(not bed.carrier("wan0"), "and the TAP's carrier goes with it, for routes and BGP")
+    bed.host.link_up("far0")
+    report.check(bed.says("link-changed port=wan0 device=net_tap0 up=1"), "it comes back")
+    report.check(bed.carrier("wan0"), "with the carrier")
+    bed.host.ip("link del wan0")
+    wait_until(lambda: "wan0" in bed.host.run(["ip", "link"]), 15, "the TAP again", 0.2)
+    report.check(bed.carrier("wan0"), "a TAP that somebody removed is made again")
+
+
+def run(report):
+    with Lab("dpdk-faults") as lab:
+        bed = Bed(lab)
+        before_it_starts(report, bed)
+        ports(report, bed)
+        links(report, bed)
+        time.sleep(0.5)
+        report.check(bed.process.alive(), "the process lives")
+        bed.process.stop()
+        bed.host.run([executable("weir-dataplane"), "--detach", *bed.options])
+        report.check("wan0" not in bed.host.run(["ip", "link"]), "--detach removes the TAP")
+
+
+if __name__ == "__main__":
+    sys.exit(Report.main(run))
