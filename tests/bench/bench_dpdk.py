@@ -132,7 +132,7 @@ class Bed:
     def resolve(self):
         """The way to the backends, on the port that they are behind."""
         if self.kind != "veth":
-            wait_until(lambda: self.out in self.host.run(["ip", "link"]), 20, f"the TAP {self.out}", 0.2)
+            wait_until(lambda: f": {self.out}:" in self.host.run(["ip", "link"]), 20, f"the TAP {self.out}", 0.2)
             self.host.ip(f"addr replace 10.0.0.1/24 dev {self.out}")
         self.host.ip(*(f"neigh replace 10.0.0.{i + 10} lladdr 02:bb:00:00:00:01 dev {self.out} nud permanent"
                        for i in range(BACKENDS)))
