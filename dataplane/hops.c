@@ -112,7 +112,7 @@ static uint32_t find_dest(const struct hops *h, const struct addr *a)
 static struct hop make_hop(const struct hops *h, const struct dest *d)
 {
 	struct hop hop = { .state = HOP_NO_ROUTE };
-	const struct rtnl_link *link;
+	const struct rtnl_link *link, *lower;
 	const struct via *via;
 	uint32_t mtu;
 
@@ -128,8 +128,14 @@ static struct hop make_hop(const struct hops *h, const struct dest *d)
 		return hop;
 	mtu = d->route_mtu && d->route_mtu < link->mtu ? d->route_mtu : link->mtu;
 	hop.state = HOP_KNOWN;
-	hop.ifindex = link->vlan ? link->lower : link->ifindex;
 	hop.vlan = link->vlan;
+	lower = link->vlan ? find_link(h, link->lower) : NULL;
+	if (lower && lower->vlan) {
+		hop.outer_vlan = lower->vlan;
+		hop.outer_type_be = lower->vlan_type_be;
+		link = lower;
+	}
+	hop.ifindex = link->vlan ? link->lower : link->ifindex;
 	hop.mtu = mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)mtu;
 	hop.on_link = addr_equal(&via->addr, &d->addr);
 	memcpy(hop.mac_to, via->mac, sizeof(hop.mac_to));
@@ -140,7 +146,8 @@ static struct hop make_hop(const struct hops *h, const struct dest *d)
 static bool same_hop(const struct hop *a, const struct hop *b)
 {
 	return a->state == b->state && a->ifindex == b->ifindex && a->vlan == b->vlan &&
-	       a->mtu == b->mtu && a->on_link == b->on_link &&
+	       a->mtu == b->mtu && a->on_link == b->on_link && a->outer_vlan == b->outer_vlan &&
+	       a->outer_type_be == b->outer_type_be &&
 	       !memcmp(a->mac_to, b->mac_to, sizeof(a->mac_to)) &&
 	       !memcmp(a->mac_from, b->mac_from, sizeof(a->mac_from));
 }

@@ -52,6 +52,8 @@ static bool fill_hop(const struct node *n, const struct addr *address, struct fw
 		return false;
 	e->ifindex = hop.ifindex;
 	e->vlan = hop.vlan;
+	e->outer_vlan = hop.outer_vlan;
+	e->outer_type_be = hop.outer_type_be;
 	e->inner_mtu = inner_mtu(e, limit && limit < hop.mtu ? limit : hop.mtu);
 	memcpy(e->mac_to, hop.mac_to, sizeof(e->mac_to));
 	memcpy(e->mac_from, hop.mac_from, sizeof(e->mac_from));

@@ -85,7 +85,7 @@ static void parse_vlan(const struct attrs *a, struct rtnl_link *out)
 {
 	struct attrs info, data;
 	const struct nlattr *kind;
-	const void *id;
+	const void *type, *id;
 
 	if (!parse_nest(a, IFLA_LINKINFO, &info))
 		return;
@@ -98,6 +98,9 @@ static void parse_vlan(const struct attrs *a, struct rtnl_link *out)
 	if (!id)
 		return;
 	memcpy(&out->vlan, id, sizeof(out->vlan));
+	type = attr_bytes(&data, IFLA_VLAN_PROTOCOL, sizeof(out->vlan_type_be));
+	if (type)
+		memcpy(&out->vlan_type_be, type, sizeof(out->vlan_type_be));
 	out->lower = attr_u32(a, IFLA_LINK);
 }
 

@@ -21,10 +21,11 @@
 struct rtnl_link {
 	uint32_t ifindex;
 	bool gone;
-	bool up;        /**< administratively, and with a carrier */
-	bool ethernet;  /**< has a MAC address of six bytes */
-	uint32_t lower; /**< of a VLAN: the port below, else 0 */
-	uint16_t vlan;  /**< of a VLAN: its id, else 0 */
+	bool up;               /**< administratively, and with a carrier */
+	bool ethernet;         /**< has a MAC address of six bytes */
+	uint32_t lower;        /**< of a VLAN: the port below, else 0 */
+	uint16_t vlan;         /**< of a VLAN: its id, else 0 */
+	uint16_t vlan_type_be; /**< of a VLAN: its tag's EtherType */
 	uint32_t mtu;
 	uint8_t mac[6];
 };

@@ -255,7 +255,7 @@ static void tell_outer(const struct fwd_packet *packet, const struct fwd_verdict
                        struct trace_result *r)
 {
 	const struct fwd_backend *b = v->backend;
-	const uint8_t *l3 = packet->data + FWD_ETH_LEN + (b->vlan ? FWD_VLAN_LEN : 0);
+	const uint8_t *l3 = packet->data + fwd_eth_len(b);
 	bool is4 = fwd_addr_is4(&b->address);
 	char source[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX];
 

@@ -51,7 +51,7 @@ static void put_bytes(struct frame *f, size_t *bit, const uint8_t *bytes, size_t
 
 /** What a frame is to be made of. */
 struct plan {
-	bool is4, vlan;
+	bool is4, vlan, two_tags;
 	uint8_t src[16], dst[16]; /**< the first four bytes for IPv4 */
 	uint16_t sport, dport;
 	uint8_t protocol;
@@ -69,7 +69,11 @@ static void put_eth(struct frame *f, size_t *bit, const struct plan *p)
 {
 	put(f, bit, 48, 0x02aa00000001u);
 	put(f, bit, 48, 0x02cc00000001u);
-	if (p->vlan) {
+	if (p->two_tags) {
+		put(f, bit, 16, FWD_ETHERTYPE_QINQ);
+		put(f, bit, 16, 0x0007);
+	}
+	if (p->vlan || p->two_tags) {
 		put(f, bit, 16, FWD_ETHERTYPE_VLAN);
 		put(f, bit, 16, 0x2064);
 	}
@@ -274,7 +278,7 @@ static void pick_addresses(struct plan *p, struct random *r)
 
 /** What a shape changes in a plain packet to a service. */
 struct shape {
-	bool is4, vlan, fragment, long_payload, quoted_udp;
+	bool is4, vlan, two_tags, fragment, long_payload, quoted_udp;
 	uint8_t protocol, flags, type, ttl;
 	unsigned int options, extensions;
 	const char *src, *dst; /**< instead of a client and a VIP */
@@ -318,6 +322,10 @@ static const struct shape shapes[] = {
 	UDP_(false, .dport = 53),
 	TCP_(true, .vlan = true),
 	UDP_(false, .vlan = true),
+	TCP_(true, .two_tags = true),
+	UDP_(false, .two_tags = true, .dport = 53),
+	ICMP4_(8, .two_tags = true),
+	TCP_(true, .two_tags = true, .long_payload = true),
 	TCP_(true, .options = 1),
 	TCP_(true, .options = 10),
 	UDP_(true, .options = 5),
@@ -392,6 +400,7 @@ void generate_shape(struct frame *f, unsigned int shape, struct random *r)
 	const struct shape *s = &shapes[shape];
 	struct plan p = { .is4 = s->is4,
 		          .vlan = s->vlan,
+		          .two_tags = s->two_tags,
 		          .protocol = s->protocol,
 		          .flags = s->flags,
 		          .type = s->type,

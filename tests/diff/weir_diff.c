@@ -73,6 +73,8 @@ static void add_backends(struct world *w)
 	w->t.backends[5].vlan = 100;
 	add_backend(w, 6, "2001:db8:b::6", FWD_ENCAP_GUE);
 	w->t.backends[6].vlan = 4094;
+	w->t.backends[6].outer_vlan = 9;
+	w->t.backends[6].outer_type_be = fwd_be16(FWD_ETHERTYPE_QINQ);
 	add_backend(w, 7, "10.1.0.7", FWD_ENCAP_GUE);
 	w->t.backends[7].ifindex = OTHER_PORT;
 	add_backend(w, 8, "10.1.0.8", FWD_ENCAP_L2);

@@ -3,7 +3,7 @@
  * @file
  * The first stage: what a frame says, without looking at any table.
  *
- * Ethernet, at most one VLAN tag, IPv4 with options, IPv6 with at most
+ * Ethernet, at most two VLAN tags, IPv4 with options, IPv6 with at most
  * FWD_EXTENSIONS_MAX extension headers, TCP, UDP, ICMP, ICMPv6, and the packet that an ICMP
  * error quotes (RFC 792, 4443), of which ports are enough. A fault does not end the matter:
  * whether a packet is dropped for it, or is none of our business, depends on its
@@ -17,7 +17,8 @@
 #include "weir/fwd/reason.h"
 
 #define FWD_EXTENSIONS_MAX 6u
-_Static_assert(FWD_ETH_LEN + FWD_VLAN_LEN + FWD_IP6_LEN + FWD_EXTENSIONS_MAX * 2048 <= FWD_OFF_MASK,
+_Static_assert(FWD_ETH_LEN + 2 * FWD_VLAN_LEN + FWD_IP6_LEN + FWD_EXTENSIONS_MAX * 2048 <=
+                       FWD_OFF_MASK,
                "the transport header begins within reach");
 
 /** What a packet asks for, as far as its headers were sound. */
@@ -38,7 +39,7 @@ struct fwd_parsed {
 	uint64_t frame_len;    /**< bytes, without FCS */
 	uint32_t seq_be;       /**< TCP: sequence number; else 0 */
 	uint32_t fragment_id;  /**< as it stands in the packet; valid if fragment */
-	uint16_t l3_off;       /**< of the IP header: 14, or 18 behind a VLAN tag */
+	uint16_t l3_off;       /**< of the IP header: 14, and 4 more for each VLAN tag */
 	uint16_t l4_off;       /**< of the transport header */
 	uint16_t l3_len;       /**< of the IP packet, without padding */
 	uint8_t tcp_flags;     /**< TCP: FWD_TCP_*; else 0 */
@@ -343,7 +344,13 @@ FWD_INLINE enum fwd_reason fwd_parse_ip(struct fwd_cursor *c, struct fwd_parsed 
 	return fwd_parse_l4(c, l3.len - l3.header_len, p, is4);
 }
 
-/** Read the Ethernet header and a VLAN tag. @return the type of what follows; 0: none does */
+/** Whether a tag follows (IEEE 802.1Q, 802.1ad). */
+FWD_INLINE bool fwd_is_tag(uint16_t type_be)
+{
+	return type_be == fwd_be16(FWD_ETHERTYPE_VLAN) || type_be == fwd_be16(FWD_ETHERTYPE_QINQ);
+}
+
+/** Read the Ethernet header and at most two VLAN tags. @return the type of what follows; 0: none does */
 FWD_INLINE uint16_t fwd_parse_eth(struct fwd_cursor *c, struct fwd_parsed *p)
 {
 	const struct fwd_eth *eth = fwd_pull(c, FWD_ETH_LEN);
@@ -352,10 +359,14 @@ FWD_INLINE uint16_t fwd_parse_eth(struct fwd_cursor *c, struct fwd_parsed *p)
 	p->l3_off = FWD_ETH_LEN;
 	if (!eth)
 		return 0;
-	if (FWD_LIKELY(eth->type_be != fwd_be16(FWD_ETHERTYPE_VLAN)))
+	if (FWD_LIKELY(!fwd_is_tag(eth->type_be)))
 		return fwd_be16(eth->type_be);
 	vlan = fwd_pull(c, FWD_VLAN_LEN);
 	p->l3_off = FWD_ETH_LEN + FWD_VLAN_LEN;
+	if (!vlan || !fwd_is_tag(vlan->type_be))
+		return vlan ? fwd_be16(vlan->type_be) : 0;
+	vlan = fwd_pull(c, FWD_VLAN_LEN);
+	p->l3_off = FWD_ETH_LEN + 2 * FWD_VLAN_LEN;
 	return vlan ? fwd_be16(vlan->type_be) : 0;
 }
 

@@ -25,7 +25,7 @@ enum fwd_kind {
 	X(FORWARDED, TX, "forwarded", "encapsulated to the flow's backend")                        \
 	X(ICMP_RELAYED, TX, "icmp_relayed", "ICMP error sent to the backend of the quoted flow")   \
 	X(ECHO_REPLIED, TX, "echo_replied", "echo request to a VIP answered")                      \
-	X(NOT_IP, PASS, "not_ip", "neither IPv4 nor IPv6 under at most one VLAN tag")              \
+	X(NOT_IP, PASS, "not_ip", "neither IPv4 nor IPv6 under at most two VLAN tags")             \
 	X(SHORT_FRAME, PASS, "short_frame", "the frame ends before its destination address")       \
 	X(NOT_OURS, PASS, "not_ours", "the destination is not a VIP")                              \
 	X(NEIGHBOUR, PASS, "neighbour", "neighbour discovery for a VIP: the kernel answers")       \

@@ -3,8 +3,8 @@
  * @file
  * The third stage: carry out a verdict on the frame.
  *
- * Forwarding decrements the inner TTL or hop limit, in each mode, then puts Ethernet, a VLAN tag
- * if the next hop is behind one, and the outer header of a tunnel in front. An answer goes back where its
+ * Forwarding decrements the inner TTL or hop limit, in each mode, then puts Ethernet, one or
+ * two VLAN tags if the next hop is behind them, and the outer header of a tunnel in front. An answer goes back where its
  * question came from. A packet for the kernel leaves as it came. All pointers are taken anew once the frame has been moved.
  */
 #ifndef WEIR_FWD_REWRITE_H
@@ -45,13 +45,40 @@ FWD_INLINE void fwd_rewrite_outer(const struct fwd_root *root, const struct fwd_
 	o->inner_is4 = p->is4;
 }
 
+/** Length of the Ethernet header towards the next hop, with its tags. */
+FWD_INLINE uint32_t fwd_eth_len(const struct fwd_backend *b)
+{
+	if (FWD_LIKELY(!b->vlan))
+		return FWD_ETH_LEN;
+	return FWD_ETH_LEN + (b->outer_vlan ? 2 : 1) * FWD_VLAN_LEN;
+}
+
+/** Write one or two tags and what follows them. @return the Ethernet header's length with them */
+FWD_INLINE uint32_t fwd_rewrite_tags(uint8_t *at, const struct fwd_backend *b, uint16_t type_be)
+{
+	struct fwd_eth *eth = (struct fwd_eth *)at;
+	struct fwd_vlan *vlan = (struct fwd_vlan *)(at + FWD_ETH_LEN);
+
+	if (!b->outer_vlan) {
+		eth->type_be = fwd_be16(FWD_ETHERTYPE_VLAN);
+		vlan[0].tag_be = fwd_be16(b->vlan);
+		vlan[0].type_be = type_be;
+		return FWD_ETH_LEN + FWD_VLAN_LEN;
+	}
+	eth->type_be = b->outer_type_be;
+	vlan[0].tag_be = fwd_be16(b->outer_vlan);
+	vlan[0].type_be = fwd_be16(FWD_ETHERTYPE_VLAN);
+	vlan[1].tag_be = fwd_be16(b->vlan);
+	vlan[1].type_be = type_be;
+	return FWD_ETH_LEN + 2 * FWD_VLAN_LEN;
+}
+
 /** Write the Ethernet header towards the next hop. @return its length */
 FWD_INLINE uint32_t fwd_rewrite_eth(uint8_t *at, const struct fwd_backend *b, bool is4)
 {
 	const struct fwd_macs *from = (const struct fwd_macs *)b->mac_to;
 	struct fwd_macs *macs = (struct fwd_macs *)at;
 	struct fwd_eth *eth = (struct fwd_eth *)at;
-	struct fwd_vlan *vlan = (struct fwd_vlan *)(at + FWD_ETH_LEN);
 	uint16_t type_be = is4 ? fwd_be16(FWD_ETHERTYPE_IP4) : fwd_be16(FWD_ETHERTYPE_IP6);
 
 	macs->first = from->first;
@@ -60,10 +87,7 @@ FWD_INLINE uint32_t fwd_rewrite_eth(uint8_t *at, const struct fwd_backend *b, bo
 		eth->type_be = type_be;
 		return FWD_ETH_LEN;
 	}
-	eth->type_be = fwd_be16(FWD_ETHERTYPE_VLAN);
-	vlan->tag_be = fwd_be16(b->vlan);
-	vlan->type_be = type_be;
-	return FWD_ETH_LEN + FWD_VLAN_LEN;
+	return fwd_rewrite_tags(at, b, type_be);
 }
 
 /** Put the headers in front; family and mode of the outer one are known when compiled. */
@@ -72,13 +96,13 @@ FWD_INLINE bool fwd_rewrite_encap(struct fwd_packet *packet, const struct fwd_ro
                                   bool gue)
 {
 	uint32_t outer_len = fwd_outer_len(is4, gue);
-	uint32_t eth_len = FWD_ETH_LEN + (v->backend->vlan ? FWD_VLAN_LEN : 0);
+	uint32_t eth_len = fwd_eth_len(v->backend);
 	struct fwd_outer o;
 	uint8_t *eth;
 
 	if (!fwd_port_grow(packet, (int32_t)(eth_len + outer_len - p->l3_off)))
 		return false;
-	eth = fwd_packet_at(packet, 0, FWD_ETH_LEN + FWD_VLAN_LEN + outer_len);
+	eth = fwd_packet_at(packet, 0, FWD_ETH_MAX + outer_len);
 	if (!eth)
 		return false;
 	fwd_rewrite_outer(root, p, v, is4, &o);
@@ -91,13 +115,12 @@ FWD_INLINE bool fwd_rewrite_encap(struct fwd_packet *packet, const struct fwd_ro
 FWD_INLINE bool fwd_rewrite_l2(struct fwd_packet *packet, const struct fwd_parsed *p,
                                const struct fwd_verdict *v)
 {
-	int32_t longer = (int32_t)FWD_ETH_LEN + (v->backend->vlan ? (int32_t)FWD_VLAN_LEN : 0) -
-	                 (int32_t)p->l3_off;
+	int32_t longer = (int32_t)fwd_eth_len(v->backend) - (int32_t)p->l3_off;
 	uint8_t *eth;
 
 	if (longer && !fwd_port_grow(packet, longer))
 		return false;
-	eth = fwd_packet_at(packet, 0, FWD_ETH_LEN + FWD_VLAN_LEN);
+	eth = fwd_packet_at(packet, 0, FWD_ETH_MAX);
 	if (!eth)
 		return false;
 	fwd_rewrite_eth(eth, v->backend, p->is4);

@@ -28,7 +28,7 @@
 
 #include "weir/fwd/types.h"
 
-#define FWD_TABLES_LAYOUT 4u /**< changes with any struct here or in owner.h */
+#define FWD_TABLES_LAYOUT 5u /**< changes with any struct here or in owner.h */
 
 #define FWD_SLOTS_PER_BLOCK   32u
 #define FWD_BACKENDS_MAX      32768u /**< an index has 15 bits; 0 is nobody */
@@ -137,7 +137,10 @@ struct fwd_backend {
 	uint16_t gue_port_be;   /**< GUE: outer UDP destination port */
 	uint64_t id;            /**< model_backend_id(): for people and for checks of reuse */
 	uint64_t pool_id;       /**< of the pool that it is in: an index is one pool's */
-	uint64_t reserved;
+	uint16_t
+	        outer_vlan; /**< VLAN id of the tag before the other one, 0: there is one at most */
+	uint16_t outer_type_be; /**< that tag's EtherType: 802.1ad, or 802.1Q */
+	uint32_t reserved;
 };
 _Static_assert(sizeof(struct fwd_backend) == 64, "a cache line a backend");
 _Static_assert(__builtin_offsetof(struct fwd_backend, mac_to) == 24 &&

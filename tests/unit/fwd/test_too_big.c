@@ -114,7 +114,7 @@ static void an_ipv4_sender_is_told_as_rfc_1191_says(void **state)
 {
 	struct fixture *f = *state;
 
-	for (uint32_t tags = 0; tags < 2; tags++) {
+	for (uint32_t tags = 0; tags < 3; tags++) {
 		const uint8_t *l3;
 		uint32_t eth = ETH + 4 * tags;
 
@@ -161,6 +161,22 @@ static void what_fits_is_forwarded_to_the_byte(void **state)
 	make(f, true, 1400, 0);
 	assert_int_equal(forward(f, 1), FWD_REASON_FORWARDED);
 	assert_int_equal(fwd_overhead(&f->w.t.backends[1]), 32);
+}
+
+static void a_next_hop_behind_two_tags_gets_both(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.t.backends[1].vlan = 0x123;
+	f->w.t.backends[1].outer_vlan = 0x7;
+	f->w.t.backends[1].outer_type_be = fwd_be16(FWD_ETHERTYPE_QINQ);
+	for (uint32_t tags = 0; tags < 3; tags++) {
+		make(f, true, 100, tags);
+		assert_int_equal(forward(f, 1), FWD_REASON_FORWARDED);
+		assert_int_equal(f->packet.end - f->packet.data, ETH + 8 + 32 + 100);
+		assert_memory_equal(f->packet.data + 12,
+		                    "\x88\xa8\x00\x07\x81\x00\x01\x23\x08\x00\x45", 11);
+	}
 }
 
 /** Who must not be told. */
@@ -241,6 +257,7 @@ int main(void)
 		T(an_ipv4_sender_is_told_as_rfc_1191_says),
 		T(an_ipv6_sender_is_told_as_rfc_4443_says),
 		T(what_fits_is_forwarded_to_the_byte),
+		T(a_next_hop_behind_two_tags_gets_both),
 		T(nobody_is_told_who_must_not_be),
 		T(a_second_has_so_many_answers_and_no_more),
 		T(an_answer_leaves_where_its_question_came_in),
