@@ -46,7 +46,6 @@ BUGS = [
     ("fragments.h", "if (a > age)", "if (a >= age)"),
     ("fragments.h", "<= FWD_FRAGMENT_LIFE_S && !fwd_fragment_is(e, hash)", "<= FWD_FRAGMENT_LIFE_S"),
     ("decide.h", "where = fwd_fragment_where(v->backend_index, v->service->count);", "where = fwd_fragment_where(v->backend_index, 0);"),
-    ("too_big.h", "(p->ask == FWD_ASK_FRAGMENT && p->is4)", "p->ask == FWD_ASK_FRAGMENT"),
     ("forward.h", "fwd_count_forwarded(t, root, v, v->count,", "fwd_count_forwarded(t, root, v, 0,"),
     ("parse.h", "#define FWD_PLAIN_MASK 0xff3f0000000000ffu", "#define FWD_PLAIN_MASK 0xff1f0000000000ffu"),
     ("parse.h", "#define FWD_PLAIN_MASK 0xff3f0000000000ffu", "#define FWD_PLAIN_MASK 0x003f0000000000ffu"),
