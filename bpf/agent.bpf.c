@@ -84,20 +84,21 @@ static __always_inline int cookie_fits(void *sk, const unsigned char *frame,
 }
 
 /* What the socket @p sk, which the look-up has found, says of the segment. */
-static __always_inline enum decap_socket judge(struct bpf_sock *sk, const unsigned char *frame,
-                                               const unsigned char *end,
-                                               const struct decap_flow *flow)
+static __always_inline enum second_socket judge(struct bpf_sock *sk, const unsigned char *frame,
+                                                const unsigned char *end,
+                                                const struct decap_flow *flow)
 {
 	struct tcp_request_sock *half_open;
 
 	if (sk->state == STATE_LISTEN)
-		return cookie_fits(sk, frame, end, flow) ? DECAP_SOCKET_HELD : DECAP_SOCKET_LISTEN;
+		return cookie_fits(sk, frame, end, flow) ? SECOND_SOCKET_HELD
+		                                         : SECOND_SOCKET_LISTEN;
 	if (sk->state != STATE_SYN_RECV || flow->tcp_off == 0 || flow->is_syn)
-		return DECAP_SOCKET_HELD;
+		return SECOND_SOCKET_HELD;
 	half_open = bpf_skc_to_tcp_request_sock(sk);
 	if (half_open && half_open->snt_isn + 1 != flow->ack)
-		return DECAP_SOCKET_OTHERS;
-	return DECAP_SOCKET_HELD;
+		return SECOND_SOCKET_OTHERS;
+	return SECOND_SOCKET_HELD;
 }
 
 static __always_inline void fill_tuple(struct bpf_sock_tuple *t, const struct decap_flow *flow)
@@ -121,7 +122,7 @@ static __attribute__((noinline)) int look_up(struct xdp_md *ctx, const unsigned 
                                              const struct decap_flow *flow, __u64 netns)
 {
 	struct bpf_sock_tuple tuple = { 0 };
-	enum decap_socket found;
+	enum second_socket found;
 	struct bpf_sock *sk;
 
 	fill_tuple(&tuple, flow);
@@ -130,24 +131,24 @@ static __attribute__((noinline)) int look_up(struct xdp_md *ctx, const unsigned 
 	else
 		sk = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv6), netns, 0);
 	if (!sk)
-		return DECAP_SOCKET_NONE;
+		return SECOND_SOCKET_NONE;
 	found = judge(sk, frame, end, flow);
 	bpf_sk_release(sk);
 	return (int)found;
 }
 
 /* The most that any of the namespaces knows. */
-static inline enum decap_socket decap_socket(void *arg, const unsigned char *frame,
-                                             const unsigned char *end,
-                                             const struct decap_flow *flow)
+static inline enum second_socket decap_socket(void *arg, const unsigned char *frame,
+                                              const unsigned char *end,
+                                              const struct decap_flow *flow)
 {
-	int most = DECAP_SOCKET_NONE;
+	int most = SECOND_SOCKET_NONE;
 	struct agent_spaces *spaces;
 	__u32 zero = 0;
 
 	spaces = bpf_map_lookup_elem(&agent_netns, &zero);
 	if (!spaces)
-		return DECAP_SOCKET_NONE;
+		return SECOND_SOCKET_NONE;
 	for (__u32 i = 0; i < AGENT_MAP_NETNS; i++) {
 		int found;
 
@@ -157,7 +158,7 @@ static inline enum decap_socket decap_socket(void *arg, const unsigned char *fra
 		if (found > most)
 			most = found;
 	}
-	return (enum decap_socket)most;
+	return (enum second_socket)most;
 }
 
 static __always_inline void count(__u32 why, __u64 bytes)

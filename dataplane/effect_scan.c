@@ -14,6 +14,7 @@
 /* Sums by backend index. */
 struct sums {
 	uint32_t *owned, *based, *exceptions;
+	uint32_t now_s;
 };
 
 static uint16_t hot_word(const struct fwd_tables *t, uint32_t slot)
@@ -22,14 +23,33 @@ static uint16_t hot_word(const struct fwd_tables *t, uint32_t slot)
 	                  &t->slots[slot / FWD_SLOTS_PER_BLOCK].slot[slot % FWD_SLOTS_PER_BLOCK]);
 }
 
+/* The earlier owners that a pool with agents names for TCP. @return whether there is one */
+static bool scan_list(const struct fwd_tables *t, const struct owner_list *list, struct sums *s,
+                      struct effect_pool *out)
+{
+	uint64_t word = OWNER_LOAD(uint64_t, &list->earlier);
+	uint16_t end = OWNER_LOAD(uint16_t, &list->end[SECOND_OWNERS_MAX - 1]);
+
+	out->full += owner_list_n(word) >= SECOND_OWNERS_MAX && !owner_list_is_over(end, s->now_s);
+
+	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++) {
+		uint32_t earlier = owner_list_at(word, i);
+
+		if (earlier != 0 && earlier < t->n_backends)
+			s->based[earlier]++;
+	}
+	return word != 0;
+}
+
 /* A settled slot has no earlier owner. Counts a base that is not the owner once. */
-static bool scan_cold(const struct fwd_tables *t, uint32_t slot, uint16_t owner, struct sums *s)
+static bool scan_cold(const struct fwd_tables *t, uint32_t slot, uint16_t owner, bool agents,
+                      struct sums *s, struct effect_pool *out)
 {
 	const struct owner_cold *c = &t->colds[slot];
 	uint16_t counted = owner;
-	bool unsettled = false;
+	bool unsettled = agents && scan_list(t, &c->list, s, out);
 
-	for (int k = 0; k < OWNER_CLASSES; k++) {
+	for (int k = agents ? OWNER_CLASS_UDP : 0; k < OWNER_CLASSES; k++) {
 		uint16_t base = c->claim[k].base;
 
 		if (!c->claim[k].settle_at || base == owner)
@@ -47,6 +67,7 @@ static void scan_pool(const struct fwd_tables *t, const struct fwd_pool *p, stru
 {
 	uint64_t place = OWNER_LOAD(uint64_t, &p->place), n = 1ull << (place & 31);
 	uint64_t first = place >> 8;
+	bool agents = p->flags & FWD_POOL_AGENTS;
 
 	*out = (struct effect_pool){ .pool = p->id };
 	if (first + n > t->n_colds)
@@ -60,7 +81,7 @@ static void scan_pool(const struct fwd_tables *t, const struct fwd_pool *p, stru
 		else if (owner < t->n_backends)
 			s->owned[owner]++;
 		if (hot & FWD_SLOT_LOOK_FURTHER)
-			out->unsettled += scan_cold(t, (uint32_t)first + i, owner, s);
+			out->unsettled += scan_cold(t, (uint32_t)first + i, owner, agents, s, out);
 	}
 }
 
@@ -192,7 +213,7 @@ static int scan(const struct fwd_tables *t, uint32_t now_s, struct sums *s, stru
 int effect_scan(const struct fwd_tables *t, uint32_t now_s, struct effect_page *out)
 {
 	uint32_t *all = calloc(3ul * t->n_backends, sizeof(*all));
-	struct sums s = { all, all + t->n_backends, all + 2ul * t->n_backends };
+	struct sums s = { all, all + t->n_backends, all + 2ul * t->n_backends, now_s };
 	int err = all ? scan(t, now_s, &s, out) : -ENOMEM;
 
 	free(all);

@@ -25,6 +25,8 @@ static const struct metric pool_metrics[] = {
 	{ STATS_GAUGE, "weir_dataplane_pool_slots_empty", "slots that nobody owns" },
 	{ STATS_GAUGE, "weir_dataplane_pool_slots_unsettled", "slots with an earlier owner" },
 	{ STATS_GAUGE, "weir_dataplane_pool_backends_held", "backends kept in force by a guard" },
+	{ STATS_GAUGE, "weir_dataplane_pool_slots_full",
+	  "slots that no planned change moves until their oldest claim has had its time" },
 };
 static const struct metric worker_metrics[] = {
 	{ STATS_COUNTER, "weir_dataplane_worker_frames_total",

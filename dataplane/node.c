@@ -206,20 +206,23 @@ static const struct node_backend *find_backend(const struct node_pool *p, uint64
 	                                                                    : NULL;
 }
 
-/* The slots that a pool has already: its own before, or those that another process left. */
+/* The slots that a pool has already, if they are of its kind: its own before, or another process's. */
 static bool find_range(const struct node *n, const struct plan_pool *p, uint32_t *first)
 {
 	const struct node_pool *old = find_pool(n->pools, n->n_pools, p->model->name);
 	uint32_t index = places_find(n->pool_places, p->id), n_slots = 0;
+	bool agents = false;
 
 	if (old) {
 		*first = old->first_slot;
 		n_slots = old->n_slots;
+		agents = old->plan->model->agent;
 	} else if (n->adopted && index != PLACE_NONE) {
 		*first = (uint32_t)(n->t.pools[index].place >> 8);
 		n_slots = 1u << (n->t.pools[index].place & 31);
+		agents = n->t.pools[index].flags & FWD_POOL_AGENTS;
 	}
-	return n_slots == p->model->n_slots;
+	return n_slots == p->model->n_slots && agents == p->model->agent;
 }
 
 /* Whether all that is new in @p plan has room beside what is used and what rests. */

@@ -209,7 +209,7 @@ static int make_sets(const struct node *n, const struct node_pool *p, int64_t wa
                      struct owners_set *sets, struct owners_member **members)
 {
 	const struct model_pool *m = p->plan->model;
-	size_t used = 0, room = OWNERS_SETS_MAX * p->plan->n_backends;
+	size_t used = 0, room = m->n_sets * p->plan->n_backends;
 
 	*members = calloc(room ? room : 1, sizeof(**members));
 	if (!*members)
@@ -229,7 +229,8 @@ static int make_sets(const struct node *n, const struct node_pool *p, int64_t wa
 void node_apply_pool(struct node *n, struct node_pool *p, const struct node_time *time)
 {
 	const struct model_pool *m = p->plan->model;
-	const struct owners_times times = { m->settle_ms, m->idle_ms, p->plan->udp_idle_ms };
+	const struct owners_times times = { m->settle_ms, m->idle_ms, p->plan->udp_idle_ms,
+		                            m->agent };
 	const struct owners_clock clock = { time->ticks_ms, time->wall_ms };
 	struct owners_set sets[OWNERS_SETS_MAX] = { 0 };
 	struct owners_member *members = NULL;

@@ -79,6 +79,8 @@ void node_write_backend(struct node *n, const struct node_pool *p, const struct 
 	memcpy(e.address.bytes, b->plan->address.bytes, sizeof(e.address.bytes));
 	e.encap = encap_of(p->plan->model->mode);
 	e.gue_port_be = fwd_be16(NODE_GUE_PORT);
+	e.list_room =
+	        p->plan->model->agent ? (uint16_t)second_len_max(addr_is4(&b->plan->address)) : 0;
 	e.id = b->plan->id;
 	e.pool_id = p->plan->id;
 	e.flags = FWD_BACKEND_USED;
@@ -151,12 +153,14 @@ void node_write_pool(struct node *n, const struct node_pool *p)
 {
 	const struct model_pool *m = p->plan->model;
 	struct fwd_pool *at = &n->t.pools[p->index];
-	const struct owners_times times = { m->settle_ms, m->idle_ms, p->plan->udp_idle_ms };
+	const struct owners_times times = { m->settle_ms, m->idle_ms, p->plan->udp_idle_ms,
+		                            m->agent };
 	uint32_t settle_s = m->settle_ms / 1000, idle_s = m->idle_ms / 1000;
 
 	at->idle_s = (uint16_t)(idle_s < UINT16_MAX ? idle_s : UINT16_MAX);
 	at->settle_s = (uint16_t)(settle_s < UINT16_MAX ? settle_s : UINT16_MAX);
 	at->learn_s = owners_learn_s(&times);
+	at->flags = m->agent ? FWD_POOL_AGENTS : 0;
 	at->id = p->plan->id;
 	__atomic_store_n(&at->place, (uint64_t)p->first_slot << 8 | log2_of(p->n_slots),
 	                 __ATOMIC_RELEASE);

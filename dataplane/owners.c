@@ -79,6 +79,27 @@ static bool is_coming(const struct owners *o, uint32_t s, uint16_t current)
 	return o->is_near && o->next.wanted[s] != current && o->next.wanted[s] != 0;
 }
 
+/* Move the slot, if it is to be moved and nobody loses time by it. */
+static void move_listed(struct owners *o, uint32_t s, const struct owners_clock *clock)
+{
+	uint32_t now_s = owners_seconds(clock);
+
+	if (!is_due(o, s, owners_current(o, s)))
+		return;
+	if (owners_list_has_room(o, s, o->now.wanted[s], now_s))
+		owners_slot_move(o, s, o->now.wanted[s], now_s);
+	else
+		o->n_waiting++;
+}
+
+/* Try again what waits. */
+static void move_waiting(struct owners *o, const struct owners_clock *clock)
+{
+	o->n_waiting = 0;
+	for (uint32_t s = 0; s < o->tables.n_slots; s++)
+		move_listed(o, s, clock);
+}
+
 /* One slot's part of a change: nobody's and dead owners' slots move, others are warned. */
 static void change_slot(struct owners *o, uint32_t s, const struct owners_clock *clock)
 {
@@ -88,19 +109,23 @@ static void change_slot(struct owners *o, uint32_t s, const struct owners_clock 
 		owners_slot_move(o, s, o->now.wanted[s], owners_seconds(clock));
 		current = o->now.wanted[s];
 	}
-	if (current != 0 && (is_due(o, s, current) || is_coming(o, s, current)))
+	if (o->times.agents)
+		move_listed(o, s, clock);
+	else if (current != 0 && (is_due(o, s, current) || is_coming(o, s, current)))
 		owners_slot_warn(o, s, clock);
 	else if (owners_is_warned(o, s))
 		owners_slot_unwarn(o, s);
 	if (owners_looks(o, s))
 		owners_slot_bury(o, s);
+	if (o->times.agents)
+		return;
 	o->n_due += is_due(o, s, current);
 	o->n_coming += is_coming(o, s, current);
 }
 
 static void change_slots(struct owners *o, const struct owners_clock *clock)
 {
-	o->n_due = o->n_coming = 0;
+	o->n_due = o->n_coming = o->n_waiting = 0;
 	for (uint32_t s = 0; s < o->tables.n_slots; s += 4) {
 		uint64_t wanted;
 
@@ -130,106 +155,6 @@ static void move_due(struct owners *o, const struct owners_clock *clock)
 		if (is_coming(o, s, owners_current(o, s)))
 			owners_slot_warn(o, s, clock);
 	}
-}
-
-/* --- empty tables --- */
-
-/* A slot's past by the document's sets. */
-struct past {
-	uint16_t owner;
-	uint16_t base[OWNER_CLASSES];
-	int64_t end_ms[OWNER_CLASSES];
-};
-
-/* At @p at_ms the slot's owner was to be @p wanted; the claims of the one before end at @p end_ms. */
-static void past_step(struct past *p, uint16_t wanted, int64_t at_ms,
-                      const int64_t end_ms[OWNER_CLASSES])
-{
-	for (int c = 0; c < OWNER_CLASSES; c++) {
-		if (p->end_ms[c] <= at_ms)
-			p->base[c] = p->owner;
-		if (p->base[c] == p->owner)
-			p->end_ms[c] = end_ms[c];
-	}
-	p->owner = wanted;
-}
-
-/* An instant of the document by the packet path's clock, never early; 0: it is past. */
-static uint32_t end_in_seconds(int64_t end_ms, const struct owners_clock *clock)
-{
-	const int64_t most_ms = (int64_t)OWNERS_CLAIM_MAX_S * OWNERS_SECOND_MS;
-
-	if (end_ms <= clock->wall_ms)
-		return 0;
-	if (end_ms > clock->wall_ms + most_ms)
-		end_ms = clock->wall_ms + most_ms;
-	return (uint32_t)((clock->now_ms + (uint64_t)(end_ms - clock->wall_ms)) /
-	                  OWNERS_SECOND_MS) +
-	       1;
-}
-
-/* When claims of the set before @p set end, for one that was not there to see more. */
-static void past_ends(const struct owners *o, const struct owners_set *set,
-                      int64_t end_ms[OWNER_CLASSES])
-{
-	int64_t until_ms = set[-1].until_ms;
-
-	end_ms[OWNER_CLASS_TCP] =
-	        until_ms > set->from_ms ? until_ms : set->from_ms + o->times.settle_ms;
-	end_ms[OWNER_CLASS_UDP] =
-	        o->times.udp_idle_ms == 0
-	                ? set->from_ms
-	                : set->from_ms + (int64_t)owners_udp_window_s(o) * OWNERS_SECOND_MS;
-}
-
-/* Let each slot's past go through @p sets, of which the last is in force. */
-static int past_walk(const struct owners *o, const struct owners_set *sets, size_t n_sets,
-                     const uint8_t *states, struct past *past)
-{
-	for (size_t i = 0; i < n_sets; i++) {
-		struct owners_made made;
-		int64_t end_ms[OWNER_CLASSES] = { 0 };
-		int result = owners_made_copy(&sets[i], o->tables.n_slots, &made);
-
-		if (result != 0)
-			return result;
-		result = owners_made_want(&made, o, states);
-		if (i > 0)
-			past_ends(o, &sets[i], end_ms);
-		for (uint32_t s = 0; result == 0 && s < o->tables.n_slots; s++) {
-			if (i == 0)
-				past[s] = (struct past){ made.wanted[s],
-					                 { made.wanted[s], made.wanted[s] },
-					                 { 0 } };
-			else if (made.wanted[s] != past[s].owner)
-				past_step(&past[s], made.wanted[s], sets[i].from_ms, end_ms);
-		}
-		owners_made_fini(&made);
-		if (result != 0)
-			return result;
-	}
-	return 0;
-}
-
-/* Give nobody's slots their owners, with claims as a node has them that was there all the time. */
-static int seed_slots(struct owners *o, const struct owners_set *sets, size_t n_sets,
-                      const uint8_t *states, const struct owners_clock *clock)
-{
-	struct past *past = calloc(o->tables.n_slots, sizeof(*past));
-	int result = past ? past_walk(o, sets, n_sets, states, past) : -ENOMEM;
-
-	for (uint32_t s = 0; result == 0 && s < o->tables.n_slots; s++) {
-		const struct past *p = &past[s];
-		uint32_t end_s[OWNER_CLASSES];
-
-		if (owners_current(o, s) != 0 || o->now.wanted[s] == 0)
-			continue;
-		for (int c = 0; c < OWNER_CLASSES; c++)
-			end_s[c] = end_in_seconds(p->end_ms[c], clock);
-		owners_slot_seed(o, s, o->now.wanted[s], p->base, end_s, owners_seconds(clock));
-	}
-	free(past);
-	return result;
 }
 
 /* --- sets and verdicts --- */
@@ -336,7 +261,7 @@ static void leave_set(struct owners *o, struct owners_made *left, int64_t until_
 	for (uint32_t s = 0; s < o->tables.n_slots; s++)
 		if (o->before[s] == o->now.wanted[s])
 			o->before[s] = 0;
-	o->leave_s = end_in_seconds(until_ms, clock);
+	o->leave_s = owners_end_in_seconds(until_ms, clock);
 	if (o->leave_s == 0)
 		o->leave_s = owners_seconds(clock);
 }
@@ -350,7 +275,7 @@ static void set_leases(struct owners *o, const struct owners_set *sets, const st
 	for (const struct owners_set *set = sets; set <= n->now_set; set++) {
 		for (size_t m = 0; m < set->n_members; m++) {
 			uint16_t b = set->members[m].backend;
-			uint32_t end_s = end_in_seconds(set->until_ms, clock);
+			uint32_t end_s = owners_end_in_seconds(set->until_ms, clock);
 
 			owners_memory_use(o->memory, b);
 			if (set == n->now_set && set->members[m].weight > 0)
@@ -395,7 +320,7 @@ int owners_apply(struct owners *o, const struct owners_times *times, const struc
 	if (result == 0 && first) {
 		memcpy(o->dead, n.dead, sizeof(o->dead));
 		o->now.wanted = n.now.wanted;
-		result = seed_slots(o, sets, (size_t)(n.now_set - sets) + 1, n.states, clock);
+		result = owners_seed(o, sets, (size_t)(n.now_set - sets) + 1, n.states, clock);
 		o->now.wanted = NULL;
 	}
 	if (result != 0) {
@@ -420,7 +345,7 @@ static void change_leases(struct owners *o, const struct owners_made *left, int6
                           const struct owners_clock *clock)
 {
 	uint32_t *lease = o->memory->lease_end_s;
-	uint32_t end_s = end_in_seconds(until_ms, clock);
+	uint32_t end_s = owners_end_in_seconds(until_ms, clock);
 
 	for (size_t m = 0; m < left->n_members; m++)
 		if (left->members[m].weight > 0)
@@ -452,7 +377,8 @@ static void follow_sets(struct owners *o, const struct owners_clock *clock)
 
 static void settle_slot(struct owners *o, uint32_t s, uint32_t now_s)
 {
-	owners_memory_use(o->memory, owners_cold(o, s)->claim[OWNER_CLASS_TCP].base);
+	if (!o->times.agents)
+		owners_memory_use(o->memory, owners_cold(o, s)->claim[OWNER_CLASS_TCP].base);
 	owners_memory_use(o->memory, owners_cold(o, s)->claim[OWNER_CLASS_UDP].base);
 	owners_slot_settle(o, s, now_s);
 }
@@ -482,6 +408,8 @@ uint32_t owners_tick(struct owners *o, const struct owners_clock *clock)
 	follow_sets(o, clock);
 	if (o->n_due > 0)
 		move_due(o, clock);
+	if (o->n_waiting > 0)
+		move_waiting(o, clock);
 	settle_some(o, owners_seconds(clock));
 	if (o->n_due > 0)
 		return DUE_TICK_MS;
@@ -492,16 +420,27 @@ uint32_t owners_tick(struct owners *o, const struct owners_clock *clock)
 
 /* --- looking --- */
 
+/* The earlier owner of a slot that keeps it from being settled; 0: it is. */
+static uint16_t earlier_of(const struct owners *o, uint32_t s)
+{
+	const struct owner_cold *cold = owners_cold(o, s);
+	uint16_t current = owners_current(o, s), earlier = 0;
+
+	if (!owners_looks(o, s))
+		return 0;
+	for (int c = o->times.agents ? OWNER_CLASS_UDP : 0; c < OWNER_CLASSES; c++)
+		if (cold->claim[c].settle_at != 0 && cold->claim[c].base != current)
+			earlier = cold->claim[c].base;
+	if (o->times.agents && cold->list.earlier != 0)
+		earlier = (uint16_t)owner_list_at(cold->list.earlier, 0);
+	return earlier;
+}
+
 static void count_slot(const struct owners *o, uint32_t s, struct owners_stats *out,
                        uint32_t *owned, uint32_t *based, size_t n)
 {
-	uint16_t current = owners_current(o, s);
-	const struct owner_cold *cold = owners_cold(o, s);
-	uint16_t earlier = 0;
+	uint16_t current = owners_current(o, s), earlier = earlier_of(o, s);
 
-	for (int c = 0; owners_looks(o, s) && c < OWNER_CLASSES; c++)
-		if (cold->claim[c].settle_at != 0 && cold->claim[c].base != current)
-			earlier = cold->claim[c].base;
 	out->empty += current == 0;
 	out->looking += owners_looks(o, s);
 	out->unsettled += earlier != 0 || owners_is_warned(o, s);
@@ -517,6 +456,7 @@ void owners_count(const struct owners *o, struct owners_stats *out, uint32_t *ow
 	*out = (struct owners_stats){
 		.n_slots = o->tables.n_slots,
 		.due = o->n_due + o->n_coming,
+		.waiting = o->n_waiting,
 		.moved = o->n_moved,
 		.settled = o->n_settled,
 	};
@@ -541,7 +481,10 @@ bool owners_uses(const struct owners *o, uint16_t backend)
 
 		if (owners_current(o, s) == backend)
 			return true;
-		for (int c = 0; owners_looks(o, s) && c < OWNER_CLASSES; c++)
+		if (o->times.agents && owners_list_names(o, s, backend))
+			return true;
+		for (int c = o->times.agents ? OWNER_CLASS_UDP : 0;
+		     owners_looks(o, s) && c < OWNER_CLASSES; c++)
 			if (cold->claim[c].settle_at != 0 && cold->claim[c].base == backend)
 				return true;
 	}

@@ -13,6 +13,10 @@
  * (looks further, owner as before), and OWNERS_WARN_MS later moved. A set whose from_ms
  * lies ahead is warned at once and moved at from_ms.
  *
+ * In a pool with agents nothing is warned: slots move at once, and their earlier owners stand in a
+ * list that packets carry along. A list is full with three; then the slot waits until the
+ * oldest of them has had its time, unless its owner is dead. Claims do not end by themselves.
+ *
  * All functions of one struct owners_memory and its pools are for one thread.
  */
 #ifndef WEIR_DATAPLANE_OWNERS_H
@@ -27,7 +31,7 @@ struct fwd_exceptions;
 struct owner_cold;
 
 /** Member sets taken for a pool: MODEL_SETS_MAX and the next one. */
-#define OWNERS_SETS_MAX 5u
+#define OWNERS_SETS_MAX 33u
 /** A slot is warned at least so long before its living owner loses it: a SYN's first repetition. */
 #define OWNERS_WARN_MS 1500u
 /** A pass over the exceptions takes so long at most. */
@@ -70,6 +74,7 @@ struct owners_times {
 	uint32_t settle_ms;
 	uint32_t idle_ms;
 	uint32_t udp_idle_ms; /**< the longest of its UDP services; 0: it has none */
+	bool agents;          /**< as when the pool was made; see owners_new() */
 };
 
 /** Where the tables are; the packet path uses them meanwhile. */
@@ -159,8 +164,10 @@ struct owners_stats {
 	uint32_t unsettled; /**< with a base that is not the owner, or warned */
 	uint32_t looking;   /**< that look further: unsettled, or with exceptions */
 	uint32_t due;       /**< warned, to be moved within OWNERS_WARN_MS or by the next set */
-	uint64_t moved;     /**< words stored since owners_new() that changed an owner */
-	uint64_t settled;   /**< slots settled since then */
+	uint32_t
+	        waiting; /**< to be moved when the oldest claim of their full list has had its time */
+	uint64_t moved;   /**< words stored since owners_new() that changed an owner */
+	uint64_t settled; /**< slots settled since then */
 };
 
 /** Count slots by reading the tables. @param owned, based  NULL, or [n] by backend index, to be added to */

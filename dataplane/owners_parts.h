@@ -4,7 +4,9 @@
  * What the files owners*.c know of each other; others include owners.h.
  *
  * owners_sets.c: what is wanted of the slots. owners_slot.c: the stores that change one slot.
- * owners.c: which slot is changed when. owners_memory.c: the exceptions.
+ * owners.c: which slot is changed when. owners_list.c: lists of earlier owners, where the pool
+ * has agents. owners_past.c: what a node that starts on empty tables makes of the document's
+ * sets. owners_memory.c: the exceptions.
  */
 #ifndef WEIR_DATAPLANE_OWNERS_PARTS_H
 #define WEIR_DATAPLANE_OWNERS_PARTS_H
@@ -61,8 +63,9 @@ struct owners {
 	bool dead[FWD_BACKENDS_MAX];
 	bool is_near; /**< the next set is near enough to warn for it */
 	uint32_t cursor;
-	uint32_t n_due;    /**< slots whose owner is not the wanted one */
-	uint32_t n_coming; /**< slots whose owner is not the next set's */
+	uint32_t n_due;     /**< slots whose owner is not the wanted one */
+	uint32_t n_coming;  /**< slots whose owner is not the next set's */
+	uint32_t n_waiting; /**< slots of them whose list is full */
 	uint64_t n_moved, n_settled;
 };
 
@@ -111,9 +114,34 @@ static inline uint64_t owners_four(const struct owners *o, uint32_t s)
 
 static inline bool owners_is_warned(const struct owners *o, uint32_t s)
 {
-	return owners_looks(o, s) &&
+	return !o->times.agents && owners_looks(o, s) &&
 	       __atomic_load_n(&owners_cold(o, s)->warned_at, __ATOMIC_RELAXED) != 0;
 }
+
+/** An instant of the document by the packet path's clock, never early; 0: it is past. */
+uint32_t owners_end_in_seconds(int64_t end_ms, const struct owners_clock *clock);
+
+/* --- lists, in pools with agents --- */
+
+/** A claim's end in a list lies no further ahead: its units are compared modulo. */
+#define OWNERS_LIST_MAX_S (5u * 86400u)
+
+/** Whether the slot can be given to @p to without taking its time from an earlier owner. */
+bool owners_list_has_room(const struct owners *o, uint32_t s, uint16_t to, uint32_t now_s);
+/** Name @p from, the owner until now, whose claim ends at @p end_s, before all others. */
+void owners_list_push(struct owners *o, uint32_t s, uint16_t from, uint32_t end_s, uint32_t now_s);
+/** After the slot was given to @p to: that one is no earlier owner; more than fit are forgotten. */
+void owners_list_trim(struct owners *o, uint32_t s, uint16_t to);
+/** Keep times that are over from looking young again when their range wraps. */
+void owners_list_age(struct owners *o, uint32_t s, uint32_t now_s);
+/** Forget the dead. */
+void owners_list_bury(struct owners *o, uint32_t s);
+/** Whether @p backend is an earlier owner of the slot. */
+bool owners_list_names(const struct owners *o, uint32_t s, uint16_t backend);
+
+/** Give nobody's slots their owners and claims, as a node has them that saw @p sets come. @return 0 or -ENOMEM */
+int owners_seed(struct owners *o, const struct owners_set *sets, size_t n_sets,
+                const uint8_t *states, const struct owners_clock *clock);
 
 /** How long a UDP slot learns after a change. */
 uint32_t owners_udp_window_s(const struct owners *o);
@@ -126,6 +154,8 @@ void owners_slot_move(struct owners *o, uint32_t s, uint16_t to, uint32_t now_s)
 /** Give a slot that is nobody's to @p to, with claims that end at @p end_s (0: none) by class. */
 void owners_slot_seed(struct owners *o, uint32_t s, uint16_t to, const uint16_t base[OWNER_CLASSES],
                       const uint32_t end_s[OWNER_CLASSES], uint32_t now_s);
+/** Let a slot look further; its cold part says then that nothing is going on. */
+void owners_slot_look(struct owners *o, uint32_t s, uint32_t now_s);
 /** End claims of dead bases. */
 void owners_slot_bury(struct owners *o, uint32_t s);
 /** End claims whose time has come; look no further when nothing is left. */

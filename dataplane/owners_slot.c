@@ -51,8 +51,7 @@ uint32_t owners_udp_window_s(const struct owners *o)
 	return up_to_seconds(o->times.udp_idle_ms) + 2;
 }
 
-/* Let a slot look further; its cold part says then that nothing is going on. */
-static void look_further(struct owners *o, uint32_t s, uint32_t now_s)
+void owners_slot_look(struct owners *o, uint32_t s, uint32_t now_s)
 {
 	struct owner_cold *cold = owners_cold(o, s);
 	uint16_t current = owners_current(o, s);
@@ -67,6 +66,8 @@ static void look_further(struct owners *o, uint32_t s, uint32_t now_s)
 		};
 	store32(&cold->kept_at, now_s - keep_s(o) - 1);
 	store32(&cold->warned_at, 0);
+	if (o->times.agents)
+		cold->list = (struct owner_list){ 0 };
 	store16(owners_hot(o, s), current | FWD_SLOT_LOOK_FURTHER);
 }
 
@@ -92,7 +93,7 @@ void owners_slot_warn(struct owners *o, uint32_t s, const struct owners_clock *c
 	struct owner_cold *cold = owners_cold(o, s);
 	uint32_t now_s = owners_seconds(clock);
 
-	look_further(o, s, now_s);
+	owners_slot_look(o, s, now_s);
 	if (load32(&cold->warned_at) != 0)
 		return;
 	make_claim(&cold->claim[OWNER_CLASS_TCP], owners_current(o, s), now_s + OWNERS_CLAIM_MAX_S,
@@ -111,6 +112,12 @@ void owners_slot_unwarn(struct owners *o, uint32_t s)
 			end_claim(o, &cold->claim[c]);
 }
 
+/* With agents, a list stands in the place of TCP's claim. */
+static int first_claim(const struct owners *o)
+{
+	return o->times.agents ? OWNER_CLASS_UDP : 0;
+}
+
 /* When the claim of an owner that the slot leaves now ends. */
 static uint32_t claim_end(const struct owners *o, uint32_t s, uint16_t owner, uint32_t now_s)
 {
@@ -125,26 +132,32 @@ void owners_slot_move(struct owners *o, uint32_t s, uint16_t to, uint32_t now_s)
 	struct owner_cold *cold = owners_cold(o, s);
 
 	if (from != 0 && !o->dead[from]) {
-		look_further(o, s, now_s);
-		make_claim(&cold->claim[OWNER_CLASS_TCP], from, claim_end(o, s, from, now_s),
-		           now_s);
+		uint32_t end_s = claim_end(o, s, from, now_s);
+
+		owners_slot_look(o, s, now_s);
+		if (o->times.agents)
+			owners_list_push(o, s, from, end_s, now_s);
+		else
+			make_claim(&cold->claim[OWNER_CLASS_TCP], from, end_s, now_s);
 		if (o->times.udp_idle_ms > 0)
 			make_claim(&cold->claim[OWNER_CLASS_UDP], from,
 			           now_s + owners_udp_window_s(o), now_s);
 	}
 	store16(owners_hot(o, s), to | (owners_looks(o, s) ? FWD_SLOT_LOOK_FURTHER : 0));
 	o->n_moved++;
-	if (owners_looks(o, s))
+	if (owners_looks(o, s) && o->times.agents)
+		owners_list_trim(o, s, to);
+	else if (owners_looks(o, s))
 		owners_slot_unwarn(o, s);
 }
 
 void owners_slot_seed(struct owners *o, uint32_t s, uint16_t to, const uint16_t base[OWNER_CLASSES],
                       const uint32_t end_s[OWNER_CLASSES], uint32_t now_s)
 {
-	for (int c = 0; c < OWNER_CLASSES; c++) {
+	for (int c = first_claim(o); c < OWNER_CLASSES; c++) {
 		if (end_s[c] == 0 || base[c] == to || base[c] == 0 || o->dead[base[c]])
 			continue;
-		look_further(o, s, now_s);
+		owners_slot_look(o, s, now_s);
 		make_claim(&owners_cold(o, s)->claim[c], base[c], end_s[c], now_s);
 	}
 	store16(owners_hot(o, s), to | (owners_looks(o, s) ? FWD_SLOT_LOOK_FURTHER : 0));
@@ -155,7 +168,9 @@ void owners_slot_bury(struct owners *o, uint32_t s)
 {
 	struct owner_cold *cold = owners_cold(o, s);
 
-	for (int c = 0; c < OWNER_CLASSES; c++) {
+	if (o->times.agents)
+		owners_list_bury(o, s);
+	for (int c = first_claim(o); c < OWNER_CLASSES; c++) {
 		struct owner_claim *claim = &cold->claim[c];
 
 		if (load32(&claim->settle_at) == 0 || !o->dead[claim->base])
@@ -171,21 +186,33 @@ static bool is_past(uint32_t at_s, uint32_t now_s)
 	return (int32_t)(now_s - at_s) >= 0;
 }
 
-void owners_slot_settle(struct owners *o, uint32_t s, uint32_t now_s)
+/* Settle TCP. @return whether it keeps the slot looking further */
+static bool settle_tcp(struct owners *o, uint32_t s, uint32_t now_s)
 {
 	struct owner_cold *cold = owners_cold(o, s);
 	struct owner_claim *tcp = &cold->claim[OWNER_CLASS_TCP];
-	struct owner_claim *udp = &cold->claim[OWNER_CLASS_UDP];
 	uint32_t idle_at = load32(&tcp->seen_at) + up_to_seconds(o->times.idle_ms) + 1;
 
-	if (load32(&udp->settle_at) != 0 && is_past(load32(&udp->settle_at), now_s))
-		end_claim(o, udp);
+	if (o->times.agents) {
+		owners_list_age(o, s, now_s);
+		return cold->list.earlier != 0;
+	}
 	if (load32(&cold->warned_at) != 0)
-		return;
+		return true;
 	if (load32(&tcp->settle_at) != 0 &&
 	    (is_past(load32(&tcp->settle_at), now_s) || is_past(idle_at, now_s)))
 		end_claim(o, tcp);
-	if (load32(&tcp->settle_at) == 0 && load32(&udp->settle_at) == 0 &&
+	return load32(&tcp->settle_at) != 0;
+}
+
+void owners_slot_settle(struct owners *o, uint32_t s, uint32_t now_s)
+{
+	struct owner_cold *cold = owners_cold(o, s);
+	struct owner_claim *udp = &cold->claim[OWNER_CLASS_UDP];
+
+	if (load32(&udp->settle_at) != 0 && is_past(load32(&udp->settle_at), now_s))
+		end_claim(o, udp);
+	if (!settle_tcp(o, s, now_s) && load32(&udp->settle_at) == 0 &&
 	    is_past(load32(&cold->kept_at) + keep_s(o), now_s))
 		store16(owners_hot(o, s), owners_current(o, s));
 }

@@ -22,7 +22,7 @@ struct model_service;
 #define PLAN_WHY_MAX 256
 #define PLAN_NONE    SIZE_MAX
 /** Sets of a pool: MODEL_SETS_MAX and the next one. */
-#define PLAN_SETS_MAX 5u
+#define PLAN_SETS_MAX 33u
 
 /** A backend that some set of its pool names, or that is configured. */
 struct plan_backend {

@@ -247,6 +247,7 @@ static void write_pools(struct publisher *p)
 			stats_set(r->words[1], pools[k].empty);
 			stats_set(r->words[2], pools[k].unsettled);
 			stats_set(r->words[3], pools[k].held);
+			stats_set(r->words[4], pools[k].full);
 		}
 	}
 }

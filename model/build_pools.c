@@ -118,6 +118,7 @@ void build_pools(struct build *b)
 			.site = build_site(b, item, SCHEMA_POOLS_SITE),
 			.check = build_check(b, item, SCHEMA_POOLS_CHECK),
 			.mode = (enum model_mode)build_n(item, SCHEMA_POOLS_MODE),
+			.agent = build_n(item, SCHEMA_POOLS_AGENT),
 			.max_backends = build_n32(item, SCHEMA_POOLS_MAX_BACKENDS),
 			.n_slots = slots_for(build_n32(item, SCHEMA_POOLS_MAX_BACKENDS)),
 			.min_healthy_percent = build_n32(item, SCHEMA_POOLS_MIN_HEALTHY),

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "weir/fwd/second.h"
 
 #define DETECT_LIMIT_MS 300000u
 #define OUTER_IP4       20u
@@ -185,6 +186,28 @@ static void check_families(const struct build *b, const struct model_pool *pool,
 	}
 }
 
+/* Second chance is a form of GUE and keeps the outer source, so its family. */
+static void check_agent(const struct build *b, const struct model_pool *pool,
+                        const struct item *item)
+{
+	const struct model_backend *other = NULL;
+
+	if (!pool->agent)
+		return;
+	for (size_t i = 1; i < pool->n_backends; i++)
+		if (addr_is4(&pool->backends[i].address) != addr_is4(&pool->backends[0].address))
+			other = &pool->backends[i];
+	if (pool->mode != MODEL_MODE_GUE)
+		bind_mistake(b->bind, item, SCHEMA_POOLS_AGENT,
+		             "is true, but the mode is %s; expected gue",
+		             model_mode_text(pool->mode));
+	if (other)
+		bind_mistake(b->bind, item, SCHEMA_POOLS_AGENT,
+		             "is true, but backends \"%s\" and \"%s\" have addresses of different "
+		             "families",
+		             pool->backends[0].name, other->name);
+}
+
 static void check_pools(const struct build *b)
 {
 	for (size_t i = 0; i < b->model->n_pools; i++) {
@@ -207,6 +230,7 @@ static void check_pools(const struct build *b)
 			bind_mistake(b->bind, item, SCHEMA_POOLS_BACKENDS,
 			             "all have weight 0, expected at least one to take traffic");
 		check_families(b, pool, item);
+		check_agent(b, pool, item);
 	}
 }
 
@@ -319,6 +343,8 @@ static void check_mtu(const struct build *b, const struct model_at *at)
 		if (!addr_is4(&at->pool->backends[i].address))
 			outer = OUTER_IP6;
 	outer += at->pool->mode == MODEL_MODE_GUE ? OUTER_GUE : 0;
+	if (at->pool->agent)
+		outer += second_len_max(outer < OUTER_IP6);
 	if (at->pool->mode == MODEL_MODE_L2)
 		outer = 0;
 	for (size_t i = 0; i < m->n_nodes; i++) {

@@ -132,6 +132,10 @@
 	  "How packets reach them, always with their own destination address and port: in a "      \
 	  "tunnel of IP in IP or GUE; l2: as they are, to the MAC address of a backend on a link " \
 	  "of the node's.")                                                                        \
+	X(POOLS_AGENT, "pools[].agent", "boolean", "", "false", "", "",                            \
+	  "All its backends run the agent with --owners: their connections are found by second "   \
+	  "chance, nothing is remembered for TCP. Needs mode gue and backends of one address "     \
+	  "family; changing it moves flows.")                                                      \
 	X(POOLS_MAX_BACKENDS, "pools[].max_backends", "integer", "backends", "100", "1..10000",    \
 	  "",                                                                                      \
 	  "The most backends that it will have; fixes the number of its slots, so changing it "    \
@@ -216,7 +220,7 @@
 	  "Counts the effective documents of this node.")                                          \
 	X(EFFECTIVE_WRITTEN, "effective.written", "time", "", "", "", "RE",                        \
 	  "When it was written.")                                                                  \
-	X(SETS, "member_sets", "list of groups", "", "", "0..5000", "E",                           \
+	X(SETS, "member_sets", "list of groups", "", "", "0..33000", "E",                          \
 	  "What the pools' members were, are and will be.")                                        \
 	X(SETS_POOL, "member_sets[].pool", "reference to pools[]", "", "", "", "RE", "The pool.")  \
 	X(SETS_FROM, "member_sets[].from", "time", "", "", "", "RE", "When it takes effect.")      \

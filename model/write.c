@@ -245,6 +245,8 @@ static void put_pools(FILE *f, const struct model *m)
 		if (p->check)
 			put_text(f, "check", p->check->name);
 		put_enum(f, "mode", SCHEMA_POOLS_MODE, p->mode);
+		if (p->agent)
+			fputs("agent = true; ", f);
 		put_number(f, "max_backends", p->max_backends);
 		put_text(f, "min_healthy",
 		         quantity_text(KIND_PERCENT, p->min_healthy_percent, percent));

@@ -67,7 +67,11 @@ struct effect_pool {
 	uint32_t n_backends; /**< rows of its backends */
 	uint32_t first;      /**< the page's: where they start */
 	uint32_t held;       /**< backends kept in force by a guard */
-	uint32_t pad;
+	/**
+	 * With agents: slots that no planned change moves now, as the oldest of their three
+	 * earlier owners has not had its time.
+	 */
+	uint32_t full;
 };
 _Static_assert(sizeof(struct effect_pool) == 40, "effect page layout");
 

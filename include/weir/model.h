@@ -19,7 +19,7 @@
 struct arena;
 
 #define MODEL_NAME_MAX   64 /**< with the NUL: [a-z0-9][a-z0-9._-]{0,62} */
-#define MODEL_SETS_MAX   4  /**< member sets kept for a pool, the next one not counted */
+#define MODEL_SETS_MAX   32 /**< member sets kept for a pool, the next one not counted */
 #define MODEL_ID_MAX     32 /**< an override's id in text, with the NUL */
 #define MODEL_WALL_NEVER INT64_MAX
 
@@ -130,6 +130,7 @@ struct model_pool {
 	const struct model_site *site;
 	const struct model_check *check; /**< NULL: never probed, always up */
 	enum model_mode mode;
+	bool agent; /**< all backends run the agent with second chance: GUE, one address family */
 	uint32_t max_backends;
 	uint32_t n_slots; /**< power of two, from max_backends; fixed when the pool is made */
 	uint32_t min_healthy_percent;

@@ -11,10 +11,12 @@
 #include "base/ctl.h"
 #include "mgmt/api/field.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/observe.h"
 #include "mgmt/api/tell.h"
 #include "mgmt/store/gather.h"
 #include "mgmt/store/linediff.h"
 #include "mgmt/store/when.h"
+#include "weir/effect.h"
 
 /* A change as it is read from a request; what texts point to is the request's. */
 struct asked {
@@ -157,6 +159,27 @@ static json_t *tell_changed(const struct intent *in, const struct intent_changed
 	return answer;
 }
 
+/*
+ * Beside the share of a pool's slots that a change moves: how many do not move yet, by what the
+ * tables of this node say.
+ */
+static void add_full_slots(const struct core *core, json_t *pools)
+{
+	struct observe_pages pages;
+	struct effect_pool p;
+	json_t *item;
+	size_t i;
+
+	observe_open(core, &pages);
+	json_array_foreach(pools, i,
+	                   item) if (pages.effect &&
+	                             !effect_pool(pages.effect,
+	                                          json_string_value(json_object_get(item, "pool")),
+	                                          &p))
+	        json_object_set_new(item, "full_slots", json_integer(p.full));
+	observe_close(&pages);
+}
+
 static void head_etag(const struct core *core, char etag[HTTP_TEXT_MAX])
 {
 	const struct version *head = intent_head(core->intent);
@@ -224,6 +247,7 @@ static void make_change(struct core *core, const struct http_request *r, struct 
 		intent_draft_drop(core->intent, &draft);
 	}
 	end_change(core);
+	add_full_slots(core, json_object_get(json_object_get(reply->json, "plan"), "pools"));
 	files_fini(&a->files);
 	if (reply->status < 300 && !a->change.dry_run)
 		handle_wait(core, r, reply);
@@ -273,6 +297,7 @@ static void try_out(struct core *core, struct http_request *r, struct http_reply
 		reply->json = json_pack("{s:b}", "ok", 1);
 	}
 	end_change(core);
+	add_full_slots(core, json_object_get(json_object_get(reply->json, "plan"), "pools"));
 	files_fini(&a.files);
 	reply->status = reply->status ? reply->status : 200;
 }

@@ -140,12 +140,12 @@ static json_t *pool_effect(const struct status *s, const struct model_pool *pool
 {
 	if (!p)
 		return absent_effect(s, pool);
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "state",
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "state",
 	                 s->look.pages.effect_fresh ? "in_force" : "unknown", "serving",
 	                 (json_int_t)t->serving, "draining", (json_int_t)t->draining, "slots",
 	                 (json_int_t)p->n_slots, "empty_slots", (json_int_t)p->empty, "unsettled",
 	                 (json_int_t)p->unsettled, "exceptions", (json_int_t)p->exceptions,
-	                 "held_backends", (json_int_t)p->held);
+	                 "held_backends", (json_int_t)p->held, "full_slots", (json_int_t)p->full);
 }
 
 /* The pool's backends: all, or with a limit that is too small for them those that stand out. */

@@ -66,10 +66,19 @@ static void print_changes(const json_t *plan)
 			printf("  %s -> %s", from[0] ? from : "-", to[0] ? to : "-");
 		putchar('\n');
 	}
-	json_array_foreach(json_object_get(plan, "pools"), i, item) printf(
-	        "   pool %s: %.0f -> %.0f backends, %.1f %% of its slots move\n",
-	        api_text(item, "pool", ""), api_number(item, "backends_before", 0),
-	        api_number(item, "backends_after", 0), api_number(item, "moved_ppm", 0) / 1e4);
+	json_array_foreach(json_object_get(plan, "pools"), i, item)
+	{
+		double full = api_number(item, "full_slots", 0);
+
+		printf("   pool %s: %.0f -> %.0f backends, %.1f %% of its slots move\n",
+		       api_text(item, "pool", ""), api_number(item, "backends_before", 0),
+		       api_number(item, "backends_after", 0),
+		       api_number(item, "moved_ppm", 0) / 1e4);
+		if (full > 0)
+			printf("        %.0f slots wait: each has three earlier owners, the oldest "
+			       "with time left\n",
+			       full);
+	}
 	json_array_foreach(json_object_get(plan, "risks"), i, item)
 	        printf(" ! %s\n", json_string_value(item) ? json_string_value(item) : "");
 }

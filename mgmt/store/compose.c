@@ -7,7 +7,11 @@
 
 #include "base/arena.h"
 
-#define KEPT_MAX     (MODEL_SETS_MAX + 1)
+#define KEPT_MAX (MODEL_SETS_MAX + 1)
+/* A pool keeps so many earlier sets; with agents as many as its slots have owners, whatever their time. */
+#define EARLIER_MAX 4u
+/* With agents more of those whose time is not over, up to so many members in all. */
+#define MEMBERS_MAX  65536u
 #define INSTANTS_MAX 64u /**< of the past that are looked at: far more than sets are kept */
 
 /* A pool's sets while they are worked out, oldest first. */
@@ -244,10 +248,20 @@ static void start_from_seed(const struct compose_input *in, const char *name, st
 		append(sets, &pool->sets[i]);
 }
 
-/* Drop what has no claim any more, and all but one that is yet to come. */
-static void trim(struct sets *sets, int64_t now_ms)
+/* How many sets before the next one a pool keeps. */
+static size_t earlier_max(const struct model_pool *pool)
 {
-	size_t n = 0, earlier = 0;
+	size_t n = MEMBERS_MAX / (pool->n_backends ? pool->n_backends : 1);
+
+	if (!pool->agent || n < EARLIER_MAX)
+		return EARLIER_MAX;
+	return n < MODEL_SETS_MAX ? n : MODEL_SETS_MAX;
+}
+
+/* Drop what has no claim any more, and all but one that is yet to come. */
+static void trim(const struct model_pool *pool, struct sets *sets, int64_t now_ms)
+{
+	size_t n = 0, earlier = 0, most = earlier_max(pool);
 
 	for (size_t i = 0; i < sets->n; i++)
 		earlier += sets->items[i].from_ms <= now_ms;
@@ -256,9 +270,11 @@ static void trim(struct sets *sets, int64_t now_ms)
 		earlier = 1;
 	}
 	for (size_t i = 0; i < sets->n && i <= earlier; i++) {
-		bool too_many = i + MODEL_SETS_MAX < earlier;
+		bool too_many = i + most < earlier;
+		bool is_claimed = sets->items[i].until_ms > now_ms ||
+		                  (pool->agent && i + EARLIER_MAX >= earlier);
 
-		if (!too_many && sets->items[i].until_ms > now_ms)
+		if (!too_many && is_claimed)
 			sets->items[n++] = sets->items[i];
 	}
 	sets->n = n;
@@ -300,7 +316,7 @@ static int pool_sets(const struct compose_input *in, const struct model_pool *po
 		if (rc)
 			return rc;
 	}
-	trim(sets, in->now_ms);
+	trim(pool, sets, in->now_ms);
 	return 0;
 }
 

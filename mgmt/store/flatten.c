@@ -150,6 +150,7 @@ static void pool(struct walk *w, const struct model_pool *p)
 	field(w, "site", "%s", p->site->name);
 	field(w, "check", "%s", p->check ? p->check->name : "none");
 	field(w, "mode", "%s", model_mode_text(p->mode));
+	field(w, "agent", "%s", p->agent ? "true" : "false");
 	field(w, "max_backends", "%" PRIu32, p->max_backends);
 	field(w, "min_healthy", "%" PRIu32 "%%", p->min_healthy_percent);
 	field(w, "max_remove", "%" PRIu32 "%%", p->max_remove_percent);

@@ -76,8 +76,8 @@ static bool is_address(const unsigned char *a, bool is4, bool client)
 }
 
 /* What set_up_connections() has made, as the program should find it. */
-static inline enum decap_socket decap_socket(void *arg, const unsigned char *frame,
-                                             const unsigned char *end, const struct decap_flow *f)
+static inline enum second_socket decap_socket(void *arg, const unsigned char *frame,
+                                              const unsigned char *end, const struct decap_flow *f)
 {
 	unsigned vip_port = decap_be16(f->vip_port), client_port = decap_be16(f->client_port);
 
@@ -87,9 +87,9 @@ static inline enum decap_socket decap_socket(void *arg, const unsigned char *fra
 	if (vip_port == PORT_HERE && is_address(f->vip, f->is4, false) &&
 	    is_address(f->client, f->is4, true) &&
 	    (client_port == CLIENT_HERE || client_port == CLIENT_OVER))
-		return DECAP_SOCKET_HELD;
-	return vip_port == PORT_HERE || vip_port == PORT_THERE ? DECAP_SOCKET_LISTEN
-	                                                       : DECAP_SOCKET_NONE;
+		return SECOND_SOCKET_HELD;
+	return vip_port == PORT_HERE || vip_port == PORT_THERE ? SECOND_SOCKET_LISTEN
+	                                                       : SECOND_SOCKET_NONE;
 }
 
 static bool is_taken_off(enum decap_reason why)

@@ -109,6 +109,15 @@ BUGS = [
     ("burst.h", "cpu->reason[v->reason]++;", "cpu->reason[0]++;"),
     ("owner_word.h", "(f->segment == FWD_SEGMENT_SYN ? ahead == 0 : ahead <= 2)",
      "(f->segment == FWD_SEGMENT_SYN ? ahead == 0 : ahead <= 1)"),
+    ("decide.h", "earlier == current || n == SECOND_OWNERS_MAX", "n == SECOND_OWNERS_MAX"),
+    ("decide.h", "n == SECOND_OWNERS_MAX ||", "n == OWNER_LIST_MAX ||"),
+    ("decide.h", "fwd_addr_is4(&b->address) == outer4", "1"),
+    ("decide.h", "(b->flags & (FWD_BACKEND_USED | FWD_BACKEND_DEAD)) == FWD_BACKEND_USED", "b->flags & FWD_BACKEND_USED"),
+    ("decide.h", "pool->flags & FWD_POOL_AGENTS && p->flow", "p->flow"),
+    ("rewrite.h", "o.inner_len = (uint16_t)(o.inner_len + list_len);", ";"),
+    ("encap.h", "(uint8_t)(second_len(o->n, is4) / 4)", "(uint8_t)second_len(o->n, is4)"),
+    ("encap.h", "to->w[0] = o->address[i]->words_be[3];", "to->w[0] = o->address[0]->words_be[3];"),
+    ("encap.h", "for (uint32_t k = 0; k < 4; k++)", "for (uint32_t k = 1; k < 4; k++)"),
     ("owner_word.h", "return (uint32_t)(hash >> 20) & (n_sets - 1);", "return (uint32_t)(hash >> 21) & (n_sets - 1);"),
 ]
 

@@ -24,10 +24,11 @@
 #include "fwd/world.h"
 #include "weir/fwd/rewrite.h"
 
-#define N_SLOTS    512u
-#define SHOWN_MAX  10u
-#define LOOPBACK   1u /**< where BPF_PROG_TEST_RUN's frames come in */
-#define OTHER_PORT 7u
+#define N_SLOTS      512u
+#define SHOWN_MAX    10u
+#define FIRST_LISTED 256u /**< slot of the pool with agents */
+#define LOOPBACK     1u   /**< where BPF_PROG_TEST_RUN's frames come in */
+#define OTHER_PORT   7u
 
 typedef enum fwd_reason forward_fn(struct world *, struct fwd_packet *, uint32_t,
                                    struct fwd_verdict *);
@@ -104,6 +105,7 @@ static void add_services(struct world *w)
 		world_add_service(w, vips[i], 82, FWD_PROTO_TCP, 2, FWD_SERVICE_HASH_SOURCE);
 		world_add_service(w, vips[i], 83, FWD_PROTO_UDP, 3, 0);
 		world_add_service(w, vips[i], 84, FWD_PROTO_TCP, 77, 0);
+		world_add_service(w, vips[i], 85, FWD_PROTO_TCP, 4, 0);
 	}
 }
 
@@ -124,6 +126,19 @@ static void unsettle(struct diff *d, uint32_t slot)
 	*world_slot(&d->native, slot) = hot | (random_below(r, 4) ? FWD_SLOT_LOOK_FURTHER : 0);
 }
 
+/** A slot of the pool with agents: earlier owners of any kind, or none. */
+static void list_owners(struct diff *d, uint32_t slot)
+{
+	struct random *r = &d->random;
+	uint64_t word = 0;
+
+	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
+		word = owner_list_with(word, i, random_below(r, 4) ? random_below(r, 15) : 0);
+	d->native.t.colds[slot].list.earlier = random_below(r, 8) ? word : 0;
+	*world_slot(&d->native, slot) =
+	        (uint16_t)random_below(r, 14) | (random_below(r, 8) ? FWD_SLOT_LOOK_FURTHER : 0);
+}
+
 static void set_up_native(struct diff *d)
 {
 	struct world *w = &d->native;
@@ -136,6 +151,10 @@ static void set_up_native(struct diff *d)
 	world_add_pool(w, 1, 64, 7, 1, 8);
 	world_add_pool(w, 2, 192, 5, 0, 13);
 	world_add_pool(w, 3, N_SLOTS, 4, 1, 1); /* beyond all slots */
+	world_add_pool(w, 4, FIRST_LISTED, 6, 1, 8);
+	w->t.pools[4].flags = FWD_POOL_AGENTS;
+	for (uint32_t slot = FIRST_LISTED; slot < FIRST_LISTED + 64; slot++)
+		list_owners(d, slot);
 	for (uint32_t slot = 64; slot < 192; slot++)
 		unsettle(d, slot);
 }
@@ -256,6 +275,7 @@ static void change_tables(struct diff *d)
 	b->inner_mtu = (uint16_t)(random_below(r, 2)   ? 1500
 	                          : random_below(r, 2) ? 60 + random_below(r, 120)
 	                                               : 1270 + random_below(r, 160));
+	list_owners(d, FIRST_LISTED + random_below(r, 64));
 	world_set_source(&d->native, "2001:db8:ff:1::", random_below(r, 4) ? 64 : 48);
 	if (random_below(r, 32) == 0)
 		root->source6 = root->source4 = (struct fwd_prefix){ 0 };
@@ -385,7 +405,7 @@ static void start(struct diff *d)
 {
 	const struct driver_sizes sizes = { .services = 64,
 		                            .service_counts = 64,
-		                            .pools = 4,
+		                            .pools = 5,
 		                            .backends = 16,
 		                            .slots = N_SLOTS,
 		                            .exception_sets = 8 };

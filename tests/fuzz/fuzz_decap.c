@@ -27,16 +27,16 @@ static inline int decap_owner_accepted(void *arg, const unsigned char owner[16])
 	return owner[15] != 0;
 }
 
-static inline enum decap_socket decap_socket(void *arg, const unsigned char *frame,
-                                             const unsigned char *end,
-                                             const struct decap_flow *flow)
+static inline enum second_socket decap_socket(void *arg, const unsigned char *frame,
+                                              const unsigned char *end,
+                                              const struct decap_flow *flow)
 {
 	if (flow->tcp_off && end - frame < (long)(flow->tcp_off + DECAP_TCP_LEN))
 		abort();
-	return *(const enum decap_socket *)arg;
+	return *(const enum second_socket *)arg;
 }
 
-static enum decap_reason step(uint8_t *frame, uint8_t *end, enum decap_socket *socket,
+static enum decap_reason step(uint8_t *frame, uint8_t *end, enum second_socket *socket,
                               struct decap_result *r)
 {
 	enum decap_reason why = decap_parse(frame, end, socket, r);
@@ -46,7 +46,7 @@ static enum decap_reason step(uint8_t *frame, uint8_t *end, enum decap_socket *s
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	enum decap_socket socket;
+	enum second_socket socket;
 	struct decap_result r = { 0 };
 	enum decap_reason why;
 	unsigned steps = 0;
@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 1)
 		return 0;
-	socket = (enum decap_socket)(data[0] % 4);
+	socket = (enum second_socket)(data[0] % 4);
 	copy = malloc(size);
 	if (!copy)
 		abort();

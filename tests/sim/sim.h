@@ -17,14 +17,15 @@
 #include "dataplane/owners.h"
 #include "weir/fwd/owner.h"
 
-#define SIM_BACKENDS   12u
-#define SIM_BALANCERS  2u
-#define SIM_FLOWS_MAX  65536u
-#define SIM_EVENTS_MAX (1u << 19)
-#define SIM_SLOTS      512u
-#define SIM_SETTLE_S   180u
-#define SIM_IDLE_S     30u
-#define SIM_UDP_IDLE_S 10u
+#define SIM_BACKENDS        12u
+#define SIM_BALANCERS       2u
+#define SIM_FLOWS_MAX       65536u
+#define SIM_EVENTS_MAX      (1u << 19)
+#define SIM_SLOTS           512u
+#define SIM_SETTLE_S        180u
+#define SIM_IDLE_S          30u
+#define SIM_UDP_IDLE_S      10u
+#define SIM_AGENTS_SETTLE_S 1800u /* longer than a flow lives */
 
 /** What is going on in the world. */
 struct sim_options {
@@ -38,6 +39,7 @@ struct sim_options {
 	bool restarts;         /**< of the control process, with pauses */
 	double roaming; /**< share of flows that change the balancer at each segment with 1/8 */
 	uint32_t balancers;
+	bool agents; /**< the backends run the agent: second chance instead of exceptions for TCP */
 };
 
 /** What came of it. */
@@ -49,6 +51,7 @@ struct sim_result {
 	uint64_t killed;         /**< on a backend that died */
 	uint64_t refused;        /**< never answered: given up before established */
 	uint64_t segments, quoted, flood, changes, deaths, restarts, begun_on_leavers;
+	uint64_t passed_on;       /**< segments that an agent sent to the next owner */
 	uint64_t migrated, reset; /**< UDP flows that moved as their policy says */
 	uint32_t most_exceptions, places;
 	uint32_t disagreeing_slots; /**< between balancers, at the end, settled */
@@ -113,6 +116,7 @@ struct sim_event {
 
 struct sim {
 	struct sim_options options;
+	struct owners_times times;
 	struct sim_result result;
 	uint64_t rng;
 	uint64_t now_ms;
@@ -143,6 +147,9 @@ void sim_world_fini(struct sim *sim);
 void sim_world_tick(struct sim *sim);
 /** What balancer @p b does with a packet. @return the backend, 0 nobody */
 uint16_t sim_route(struct sim *sim, uint8_t b, const struct fwd_flow *f, uint8_t policy);
+/** With agents: the owners that a TCP packet names, the current one first. @return how many */
+uint32_t sim_owners(struct sim *sim, uint8_t b, const struct fwd_flow *f,
+                    uint16_t owners[1 + SECOND_OWNERS_MAX]);
 /** Whether the flow's slot is settled in all balancers. */
 bool sim_is_settled(const struct sim *sim, uint64_t hash);
 /** Look at what is left at the end. */

@@ -65,6 +65,30 @@ static void later(struct sim *sim, uint32_t flow, enum sim_event_kind kind, uint
 
 /* --- packets --- */
 
+/* What backend @p b's sockets say of the flow's segment. */
+static enum second_socket socket_at(const struct sim_flow *f, uint16_t b)
+{
+	if (f->phase >= SIM_OPEN && f->backend == b)
+		return SECOND_SOCKET_HELD;
+	return f->half_open >> b & 1 ? SECOND_SOCKET_OTHERS : SECOND_SOCKET_LISTEN;
+}
+
+/* Where a segment ends that asks one owner after another. */
+static uint16_t ask_agents(struct sim *sim, struct sim_flow *f, const struct fwd_flow *packet)
+{
+	uint16_t owners[1 + SECOND_OWNERS_MAX];
+	uint32_t n = sim_owners(sim, f->balancer, packet, owners), i = 0;
+	bool is_syn = packet->segment == FWD_SEGMENT_SYN;
+
+	while (i + 1 < n && !second_is_here(socket_at(f, owners[i]), is_syn)) {
+		sim->result.passed_on++;
+		i++;
+	}
+	if (is_syn)
+		f->half_open |= 1u << owners[i];
+	return owners[i];
+}
+
 static uint16_t send_packet(struct sim *sim, struct sim_flow *f, uint8_t segment, uint32_t seq)
 {
 	struct fwd_flow packet = {
@@ -73,16 +97,20 @@ static uint16_t send_packet(struct sim *sim, struct sim_flow *f, uint8_t segment
 
 	if (f->roams && sim_below(sim, 8) == 0)
 		f->balancer = (uint8_t)sim_below(sim, sim->options.balancers);
+	if (sim->options.agents && f->protocol == 6)
+		return ask_agents(sim, f, &packet);
 	return sim_route(sim, f->balancer, &packet, f->policy);
 }
 
-static void forge_syn(struct sim *sim, const struct sim_flow *f)
+static void forge_syn(struct sim *sim, struct sim_flow *f)
 {
 	struct sim_flow other = *f;
 
-	if (sim_below(sim, FORGED_1_IN) == 0 && f->protocol == 6)
-		send_packet(sim, &other, FWD_SEGMENT_SYN,
-		            f->seq + 0x60000000u + (uint32_t)sim_random(sim) % 0x40000000u);
+	if (sim_below(sim, FORGED_1_IN) != 0 || f->protocol != 6)
+		return;
+	send_packet(sim, &other, FWD_SEGMENT_SYN,
+	            f->seq + 0x60000000u + (uint32_t)sim_random(sim) % 0x40000000u);
+	f->half_open |= other.half_open;
 }
 
 /* --- the ends of flows --- */
@@ -298,7 +326,8 @@ static void start(struct sim *sim, uint32_t i)
 	f->n_sent = 0;
 	f->rtt_ms = (uint16_t)(1 + sim_below(sim, sim_below(sim, 20) ? 200 : 1800));
 	f->end_ms = sim->now_ms + sim_below(sim, lives_ms[sim_below(sim, 4)]);
-	f->roams = sim_unit(sim) < sim->options.roaming;
+	f->roams =
+	        sim_unit(sim) < sim->options.roaming && (f->protocol == 6 || !sim->options.agents);
 	sim->result.flows++;
 	sim->result.udp_flows += f->protocol == 17;
 	sim->result.roaming_flows += f->roams;

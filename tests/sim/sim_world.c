@@ -18,9 +18,6 @@
 #define FLOOD_MS 10000u
 
 static const uint64_t key[2] = { KEY_0, KEY_1 };
-static const struct owners_times times = { .settle_ms = SIM_SETTLE_S * 1000,
-	                                   .idle_ms = SIM_IDLE_S * 1000,
-	                                   .udp_idle_ms = SIM_UDP_IDLE_S * 1000 };
 
 uint64_t sim_random(struct sim *sim)
 {
@@ -124,7 +121,7 @@ static void change_members(struct sim *sim)
 	uint16_t i = (uint16_t)(1 + sim_below(sim, SIM_BACKENDS));
 	struct sim_backend *b = &sim->backend[i];
 	int64_t from_ms = WALL_MS + (int64_t)sim->now_ms + AHEAD_MS;
-	int64_t claim_ms = SIM_SETTLE_S * 1000;
+	int64_t claim_ms = sim->times.settle_ms;
 
 	forget_sets(sim);
 	if (sim->document.sets[sim->document.n_sets - 1].from_ms > from_ms - AHEAD_MS)
@@ -141,7 +138,8 @@ static void change_members(struct sim *sim)
 	} else if (sim_below(sim, 3) == 0) {
 		b->weight = 50u << sim_below(sim, 3);
 	} else {
-		claim_ms = sim_below(sim, 2) ? claim_ms : 45000 + sim_below(sim, 300000);
+		if (!sim->options.agents)
+			claim_ms = sim_below(sim, 2) ? claim_ms : 45000 + sim_below(sim, 300000);
 		b->is_member = sim_below(sim, 2);
 		b->weight = 0;
 		b->leaves_at_ms = sim->now_ms + AHEAD_MS;
@@ -209,7 +207,7 @@ static void tick_balancer(struct sim *sim, struct sim_balancer *b)
 	if (!b->owners)
 		return;
 	if (b->stale) {
-		must(owners_apply(b->owners, &times, sim->document.sets, sim->document.n_sets,
+		must(owners_apply(b->owners, &sim->times, sim->document.sets, sim->document.n_sets,
 		                  sim->state, SIM_BACKENDS + 1, &clock) == 0,
 		     "apply");
 		b->stale = false;
@@ -242,7 +240,7 @@ uint16_t sim_route(struct sim *sim, uint8_t b, const struct fwd_flow *f, uint8_t
 	uint16_t hot = lb->slots[slot / FWD_SLOTS_PER_BLOCK].slot[slot % FWD_SLOTS_PER_BLOCK];
 	struct owner_ask ask = { .now_s = (uint32_t)(sim->now_ms / 1000),
 		                 .idle_s = f->protocol == 6 ? SIM_IDLE_S : SIM_UDP_IDLE_S,
-		                 .learn_s = owners_learn_s(&times),
+		                 .learn_s = owners_learn_s(&sim->times),
 		                 .udp_policy = policy };
 	struct owner_pick pick;
 
@@ -252,6 +250,24 @@ uint16_t sim_route(struct sim *sim, uint8_t b, const struct fwd_flow *f, uint8_t
 	                  &lb->sets[owner_set(f->hash, sim->options.sets)]);
 	sim->result.events[pick.event]++;
 	return pick.backend;
+}
+
+uint32_t sim_owners(struct sim *sim, uint8_t b, const struct fwd_flow *f,
+                    uint16_t owners[1 + SECOND_OWNERS_MAX])
+{
+	struct sim_balancer *lb = &sim->balancer[b];
+	uint32_t slot = owner_slot(f->hash, SIM_SLOTS), n = 0;
+	uint16_t hot = lb->slots[slot / FWD_SLOTS_PER_BLOCK].slot[slot % FWD_SLOTS_PER_BLOCK];
+
+	owners[n++] = hot & FWD_SLOT_BACKEND;
+	for (uint32_t i = 0; hot & FWD_SLOT_LOOK_FURTHER && i < OWNER_LIST_MAX; i++) {
+		uint16_t earlier = (uint16_t)owner_list_at(lb->colds[slot].list.earlier, i);
+
+		if (earlier != 0 && earlier != owners[0] && n <= SECOND_OWNERS_MAX)
+			owners[n++] = earlier;
+	}
+	sim->result.events[n > 1 ? OWNER_EVENT_LISTED : OWNER_EVENT_NONE]++;
+	return n;
 }
 
 bool sim_is_settled(const struct sim *sim, uint64_t hash)
@@ -365,6 +381,12 @@ void sim_world_judge(struct sim *sim)
 void sim_world_init(struct sim *sim)
 {
 	sim->now_ms = BEGIN_MS;
+	sim->times = (struct owners_times){
+		.settle_ms = (sim->options.agents ? SIM_AGENTS_SETTLE_S : SIM_SETTLE_S) * 1000,
+		.idle_ms = SIM_IDLE_S * 1000,
+		.udp_idle_ms = SIM_UDP_IDLE_S * 1000,
+		.agents = sim->options.agents,
+	};
 	sim->next_change_ms = sim->now_ms + 30000;
 	sim->next_flood_ms = sim->now_ms + 40000;
 	sim->next_restart_ms = sim->now_ms + 20000;

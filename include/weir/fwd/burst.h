@@ -200,8 +200,9 @@ FWD_INLINE void fwd_burst_decide(const struct fwd_tables *t, const struct fwd_ro
  * can say that the bytes written to the frame are not these.
  * @return whether the backend can take it; else nothing has happened
  */
-FWD_INLINE bool fwd_burst_send(const struct fwd_root *root, struct fwd_packet *packet,
-                               const struct fwd_parsed *p, struct fwd_verdict *v)
+FWD_INLINE bool fwd_burst_send(const struct fwd_tables *t, const struct fwd_root *root,
+                               struct fwd_packet *packet, const struct fwd_parsed *p,
+                               struct fwd_verdict *v)
 {
 	const struct fwd_parsed known = {
 		.l3_off = p->l3_off, .l3_len = p->l3_len, .tos = p->tos, .is4 = p->is4
@@ -215,7 +216,7 @@ FWD_INLINE bool fwd_burst_send(const struct fwd_root *root, struct fwd_packet *p
 	if (FWD_UNLIKELY(to.reason != FWD_REASON_FORWARDED || known.l3_len > to.backend->inner_mtu))
 		return false;
 	v->outer4 = to.outer4;
-	v->reason = fwd_rewrite_forward(&frame, root, &known, &to);
+	v->reason = fwd_rewrite_forward(&frame, t, root, &known, &to);
 	*packet = frame;
 	return true;
 }
@@ -225,7 +226,7 @@ FWD_INLINE uint64_t fwd_burst_finish(const struct fwd_tables *t, const struct fw
                                      struct fwd_cpu *cpu, struct fwd_packet *packet,
                                      const struct fwd_parsed *p, struct fwd_verdict *v, bool easy)
 {
-	if (FWD_UNLIKELY(!easy || !fwd_burst_send(root, packet, p, v)))
+	if (FWD_UNLIKELY(!easy || !fwd_burst_send(t, root, packet, p, v)))
 		fwd_burst_decide(t, root, packet, p, v);
 	else if (FWD_LIKELY(v->reason == FWD_REASON_FORWARDED))
 		fwd_count_forwarded(t, root, v, v->service->count, p->frame_len);

@@ -16,14 +16,6 @@
 #include "weir/fwd/decap.h"
 #include "weir/fwd/packet.h"
 
-/** What this host knows of a connection. */
-enum decap_socket {
-	DECAP_SOCKET_NONE,   /**< nothing */
-	DECAP_SOCKET_LISTEN, /**< a listening socket alone */
-	DECAP_SOCKET_OTHERS, /**< a half-open connection that the segment's number does not fit */
-	DECAP_SOCKET_HELD, /**< the connection, in any other state, or a valid SYN cookie for it */
-};
-
 /** The connection that a packet belongs to, or is about, as a socket here would have it. */
 struct decap_flow {
 	unsigned char client[16], vip[16]; /**< IPv4: the first four bytes */
@@ -36,9 +28,9 @@ struct decap_flow {
 /** The port: whether packets may be passed on to @p owner (IPv4 as ::ffff:a.b.c.d). */
 static inline int decap_owner_accepted(void *arg, const unsigned char owner[16]);
 /** The port: what this host knows of @p flow, whose segment lies in the frame. */
-static inline enum decap_socket decap_socket(void *arg, const unsigned char *frame,
-                                             const unsigned char *end,
-                                             const struct decap_flow *flow);
+static inline enum second_socket decap_socket(void *arg, const unsigned char *frame,
+                                              const unsigned char *end,
+                                              const struct decap_flow *flow);
 
 #define DECAP_TCP     6u
 #define DECAP_ICMP4   1u
@@ -47,21 +39,6 @@ static inline enum decap_socket decap_socket(void *arg, const unsigned char *fra
 /** No header before the inner packet's end of headers begins further on; for the verifier. */
 #define DECAP_OFF_MASK 0xffu
 _Static_assert(DECAP_INNER_OFF_MAX <= DECAP_OFF_MASK, "offsets fit the mask");
-
-/**
- *     socket \ segment   SYN     any other
- *     none               on      on
- *     listening          here    on
- *     half-open, other   here    on
- *     held               here    here
- *
- * A half-open connection that does not fit is a SYN's that was repeated, or forged: were it
- * to take the segment it would answer by a reset.
- */
-DECAP_INLINE int decap_is_here(enum decap_socket socket, unsigned int is_syn)
-{
-	return socket == DECAP_SOCKET_HELD || (is_syn && socket != DECAP_SOCKET_NONE);
-}
 
 DECAP_INLINE unsigned int decap_be32(const unsigned char *p)
 {
@@ -74,16 +51,11 @@ DECAP_INLINE void decap_copy(unsigned char *to, const unsigned char *from, unsig
 		to[i] = from[i];
 }
 
-/** An address in a frame; IPv4: the first word. */
-struct decap_words {
-	uint32_t w[4];
-} FWD_WIRE;
-
 /** Read the address at @p at. @return 0: the frame ends before */
 DECAP_INLINE int decap_address(const unsigned char *at, const unsigned char *end, unsigned int is4,
                                union fwd_addr *out)
 {
-	const struct decap_words *words = (const struct decap_words *)at;
+	const struct fwd_address_words *words = (const struct fwd_address_words *)at;
 
 	if (is4) {
 		if (!decap_fits(at, 4, end))
@@ -342,7 +314,7 @@ DECAP_INLINE int decap_stays(const unsigned char *frame, const unsigned char *en
 	struct decap_flow flow = { .tcp_off = 0 };
 
 	return !decap_flow_read(&flow, frame, end, r) ||
-	       decap_is_here(decap_socket(arg, frame, end, &flow), flow.is_syn);
+	       second_is_here(decap_socket(arg, frame, end, &flow), flow.is_syn);
 }
 
 /**

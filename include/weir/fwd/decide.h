@@ -28,6 +28,7 @@ struct fwd_verdict {
 	uint64_t fragment_hash; /**< of a fragment: its datagram's */
 	uint32_t count;         /**< of a later fragment: its service's counter */
 	uint32_t event;         /**< enum owner_event: what was met in a slot that looks further */
+	uint64_t owners; /**< earlier owners that the packet names, as in owner_list.earlier */
 };
 
 /** Whether the packet comes from ourselves: forwarding it would never end. */
@@ -107,6 +108,50 @@ FWD_INLINE uint8_t fwd_segment(const struct fwd_parsed *p)
 	return p->flow.protocol == FWD_PROTO_TCP ? fwd_tcp_segment(p->tcp_flags) : FWD_SEGMENT_UDP;
 }
 
+/** Whether a packet for @p b can name @p earlier: it is there, lives, and has @p b's family. */
+FWD_INLINE bool fwd_can_name(const struct fwd_tables *t, uint32_t earlier, bool outer4)
+{
+	const struct fwd_backend *b = fwd_port_backend(t, earlier);
+
+	return b && (b->flags & (FWD_BACKEND_USED | FWD_BACKEND_DEAD)) == FWD_BACKEND_USED &&
+	       fwd_addr_is4(&b->address) == outer4;
+}
+
+/** The owners to be named beside @p current, of those in the list @p word. */
+FWD_INLINE uint64_t fwd_decide_named(const struct fwd_tables *t, uint64_t word, uint32_t current)
+{
+	const struct fwd_backend *b = fwd_port_backend(t, current);
+	bool outer4 = b && fwd_addr_is4(&b->address);
+	uint64_t named = 0;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++) {
+		uint32_t earlier = owner_list_at(word, i);
+
+		if (!earlier || earlier == current || n == SECOND_OWNERS_MAX ||
+		    !fwd_can_name(t, earlier, outer4))
+			continue;
+		named = owner_list_with(named, n++, earlier);
+	}
+	return named;
+}
+
+/** A TCP flow in a slot, of a pool with agents, that has earlier owners. */
+FWD_INLINE uint32_t fwd_decide_listed(const struct fwd_tables *t, uint16_t hot,
+                                      struct fwd_verdict *v)
+{
+	const struct owner_cold *cold = fwd_port_cold(t, v->slot);
+	struct fwd_cpu *cpu = fwd_port_cpu(t);
+
+	v->event = OWNER_EVENT_LISTED;
+	if (cpu)
+		cpu->event[OWNER_EVENT_LISTED]++;
+	if (cold)
+		v->owners = fwd_decide_named(t, OWNER_LOAD(uint64_t, &cold->list.earlier),
+		                             hot & FWD_SLOT_BACKEND);
+	return hot & FWD_SLOT_BACKEND;
+}
+
 /** The owner of a flow in a slot that looks further; counts what was met there. */
 FWD_INLINE uint32_t fwd_decide_further(const struct fwd_tables *t, const struct fwd_pool *pool,
                                        const struct fwd_parsed *p, uint16_t hot,
@@ -139,6 +184,8 @@ FWD_INLINE uint32_t fwd_decide_owner(const struct fwd_tables *t, const struct fw
 	hot = OWNER_LOAD(uint16_t, &block->slot[v->slot % FWD_SLOTS_PER_BLOCK]);
 	if (FWD_LIKELY(!(hot & FWD_SLOT_LOOK_FURTHER)))
 		return hot;
+	if (pool->flags & FWD_POOL_AGENTS && p->flow.protocol == FWD_PROTO_TCP)
+		return fwd_decide_listed(t, hot, v);
 	return fwd_decide_further(t, pool, p, hot, v);
 }
 

@@ -13,10 +13,11 @@
 #define WEIR_FWD_ENCAP_H
 
 #include "weir/fwd/packet.h"
+#include "weir/fwd/second.h"
 #include "weir/fwd/tables.h"
 
 #define FWD_OUTER_TTL 64u
-/** The longest outer header: IPv6, UDP, GUE. */
+/** The longest outer header without a list of owners: IPv6, UDP, GUE. */
 #define FWD_OUTER_MAX (FWD_IP6_LEN + FWD_UDP_LEN + FWD_GUE_LEN)
 
 /** A tunnel to one destination, and what of the inner packet shows outside. */
@@ -43,7 +44,7 @@ FWD_INLINE uint32_t fwd_overhead(const struct fwd_backend *b)
 {
 	if (b->encap == FWD_ENCAP_L2)
 		return 0;
-	return fwd_outer_len(fwd_addr_is4(&b->address), b->encap == FWD_ENCAP_GUE);
+	return fwd_outer_len(fwd_addr_is4(&b->address), b->encap == FWD_ENCAP_GUE) + b->list_room;
 }
 
 /** The protocol that a header before the inner packet names. */
@@ -122,6 +123,42 @@ FWD_INLINE void fwd_outer_write(uint8_t *at, const struct fwd_outer *o, bool is4
 		fwd_outer_ip6(at, o, protocol, len);
 	if (gue)
 		fwd_outer_gue(at + fwd_outer_len(is4, false), o);
+}
+
+/** What an outer GUE header names beside its destination; it stands between it and the inner packet. */
+struct fwd_owners {
+	uint32_t n; /**< 1..SECOND_OWNERS_MAX */
+	const union fwd_addr *address[SECOND_OWNERS_MAX];
+};
+
+/** Write the list of owners, and its length into the GUE header before it. @return false: it does not fit */
+FWD_INLINE bool fwd_owners_write(uint8_t *gue_at, const uint8_t *end, const struct fwd_owners *o,
+                                 bool is4)
+{
+	struct fwd_gue *gue = fwd_fit(gue_at, FWD_GUE_LEN + SECOND_HEAD_LEN, end);
+	struct second_head *head = (struct second_head *)(gue_at + FWD_GUE_LEN);
+	uint8_t *at = gue_at + FWD_GUE_LEN + SECOND_HEAD_LEN;
+
+	if (!gue)
+		return false;
+	gue->version_len = (uint8_t)(second_len(o->n, is4) / 4);
+	*head = (struct second_head){ .version = SECOND_VERSION, .n = (uint8_t)o->n };
+	for (uint32_t i = 0; i < SECOND_OWNERS_MAX; i++, at += is4 ? 4 : 16) {
+		struct fwd_address_words *to;
+
+		if (i >= o->n)
+			break;
+		to = fwd_fit(at, is4 ? 4 : 16, end);
+		if (!to)
+			return false;
+		if (is4) {
+			to->w[0] = o->address[i]->words_be[3];
+			continue;
+		}
+		for (uint32_t k = 0; k < 4; k++)
+			to->w[k] = o->address[i]->words_be[k];
+	}
+	return true;
 }
 
 /** An address of @p prefix, with host bits from @p spread: one flow has one. */

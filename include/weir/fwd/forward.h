@@ -32,7 +32,7 @@ FWD_INLINE void fwd_carry_out(const struct fwd_tables *t, const struct fwd_root 
                               struct fwd_packet *packet, const struct fwd_parsed *p,
                               struct fwd_verdict *v)
 {
-	v->reason = fwd_rewrite(packet, root, p, v);
+	v->reason = fwd_rewrite(packet, t, root, p, v);
 	if (FWD_LIKELY(v->reason <= FWD_REASON_ICMP_RELAYED && v->service)) {
 		fwd_count_forwarded(t, root, v, v->service->count, p->frame_len);
 	} else if (v->reason == FWD_REASON_FORWARDED) {

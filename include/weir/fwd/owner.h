@@ -14,6 +14,7 @@
  *                        when a flow that relies on the base could not be remembered
  *   cold.warned_at       by it, and read by it alone
  *   claim.seen_at, spilled_at, cold.kept_at   by the packet path
+ *   list (with agents)   by the control process, the earlier owners by one store
  *   exceptions           by the packet path, plain stores of whole words; the control process
  *                        removes words by compare-and-swap only
  * Each of these is read and written whole, so any number of CPUs may run this at a time. Two
@@ -36,6 +37,10 @@
  * the set's, so about n_flows * n_exceptions / 2^(35 + log2 of sets); of an embryonic one, 19
  * bits and a sequence number that fits by chance (3 / 65,536).
  *
+ * In a pool with agents nothing is remembered for TCP: a packet names the current owner and up
+ * to three earlier ones, which find out whose connection it is (second.h, decap_second.h).
+ * So its slots have a list in place of the claim on TCP flows; UDP is as in any pool.
+ *
  * Time is seconds of one clock for packet path and control process; comparisons are modular.
  * An entry's time has 11 bits of 8 s: idle times up to OWNER_IDLE_MAX_S, and a sweep at
  * least that often keeps an ended entry from looking young again.
@@ -44,6 +49,7 @@
 #define WEIR_FWD_OWNER_H
 
 #include "weir/fwd/owner_word.h"
+#include "weir/fwd/second.h"
 #include "weir/fwd/tables.h"
 
 /** The claim of a slot's base on flows that nothing is remembered of. */
@@ -57,13 +63,32 @@ struct owner_claim {
 /** Claims stand apart for TCP and UDP, which settle by other rules. */
 enum owner_class { OWNER_CLASS_TCP, OWNER_CLASS_UDP, OWNER_CLASSES };
 
+/** Earlier owners that a list can hold: one more than are named, for the moment of a change. */
+#define OWNER_LIST_MAX (SECOND_OWNERS_MAX + 1)
+
+/** Earlier owners of a slot in a pool with agents; written by the control process alone. */
+struct owner_list {
+	uint64_t earlier; /**< newest in the low 16 bits; 0: there is none further; one store */
+	uint16_t end[OWNER_LIST_MAX]; /**< the control process's: until when each must stay */
+};
+
 /** What is known of a slot beside its current owner; meaningful while it looks further. */
 struct owner_cold {
-	struct owner_claim claim[OWNER_CLASSES];
-	uint32_t kept_at;   /**< when an exception of the slot was last made or used */
-	uint32_t warned_at; /**< the control process's: when a change was announced; 0: none is */
+	union {
+		struct {
+			/** The control process's: when a change was announced; 0: none is. */
+			uint32_t warned_at;
+			struct owner_claim claim[OWNER_CLASSES];
+			uint32_t
+			        kept_at; /**< when an exception of the slot was last made or used */
+		};
+		struct owner_list list; /**< with agents: in place of warned_at and TCP's claim */
+	};
 };
 _Static_assert(sizeof(struct owner_cold) == 32, "two cold slots in a cache line");
+_Static_assert(sizeof(struct owner_list) ==
+                       __builtin_offsetof(struct owner_cold, claim[OWNER_CLASS_UDP]),
+               "the claim on UDP flows is the same in every pool");
 
 /**
  * X(NAME, "label", "sentence"): what a packet met in a slot that looks further. At most
@@ -80,7 +105,8 @@ _Static_assert(sizeof(struct owner_cold) == 32, "two cold slots in a cache line"
 	X(FULL, "full", "new flow that found no room to be remembered: to the base")               \
 	X(SPILLED, "spilled", "new flow soon after another found no room: to the base")            \
 	X(LEARNED, "learned", "a flow of the base, remembered before the slot settles")            \
-	X(UNLEARNED, "unlearned", "as learned, but no room: the slot settles later")
+	X(UNLEARNED, "unlearned", "as learned, but no room: the slot settles later")               \
+	X(LISTED, "listed", "pool with agents: to the current owner, the earlier ones are named")
 
 #define OWNER_EVENT_ENUM_(name, label, text) OWNER_EVENT_##name,
 enum owner_event { OWNER_EVENTS(OWNER_EVENT_ENUM_) OWNER_EVENT_COUNT };
@@ -516,6 +542,37 @@ FWD_INLINE struct owner_pick owner_find(const struct owner_ask *ask, const struc
 	default:
 		return owner_segment(ask, f, current, cold, set, &s);
 	}
+}
+
+/** A list's times count units of so many seconds: 16 bits of them, compared modulo. */
+#define OWNER_LIST_UNIT_S 16u
+
+/** Whether a claim that ends with unit @p end has had its time. */
+FWD_INLINE bool owner_list_is_over(uint16_t end, uint32_t now_s)
+{
+	return (int16_t)((uint16_t)(now_s / OWNER_LIST_UNIT_S) - end) > 0;
+}
+
+/** The @p i-th of a word of backends, newest first. */
+FWD_INLINE uint32_t owner_list_at(uint64_t word, uint32_t i)
+{
+	return (uint32_t)(word >> 16 * i) & FWD_SLOT_BACKEND;
+}
+
+/** @p word with @p backend behind its @p n others. */
+FWD_INLINE uint64_t owner_list_with(uint64_t word, uint32_t n, uint32_t backend)
+{
+	return word | (uint64_t)backend << 16 * n;
+}
+
+/** How many backends a word holds. */
+FWD_INLINE uint32_t owner_list_n(uint64_t word)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
+		n += owner_list_at(word, i) != 0;
+	return n;
 }
 
 #endif

@@ -178,6 +178,11 @@ struct fwd_gue {
 	uint16_t flags_be;
 } FWD_WIRE;
 
+/** An address in a frame; IPv4: the first word. */
+struct fwd_address_words {
+	uint32_t w[4];
+} FWD_WIRE;
+
 _Static_assert(__builtin_offsetof(struct fwd_ip4, dst_be) == 16, "RFC 791");
 _Static_assert(__builtin_offsetof(struct fwd_ip6, dst_be) == 24, "RFC 8200");
 _Static_assert(__builtin_offsetof(struct fwd_tcp, urgent_be) == 18, "RFC 9293");

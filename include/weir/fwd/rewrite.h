@@ -127,8 +127,49 @@ FWD_INLINE bool fwd_rewrite_l2(struct fwd_packet *packet, const struct fwd_parse
 	return true;
 }
 
+/** The addresses of the earlier owners that the packet names. @return false: one is gone */
+FWD_INLINE bool fwd_rewrite_owners(const struct fwd_tables *t, uint64_t named, struct fwd_owners *o)
+{
+	o->n = owner_list_n(named);
+	for (uint32_t i = 0; i < SECOND_OWNERS_MAX; i++) {
+		const struct fwd_backend *b = fwd_port_backend(t, owner_list_at(named, i));
+
+		if (!b)
+			return false;
+		o->address[i] = &b->address;
+	}
+	return true;
+}
+
+/** Put headers and a list of owners in front; the outer family is known when compiled. */
+FWD_INLINE bool fwd_rewrite_listed(struct fwd_packet *packet, const struct fwd_tables *t,
+                                   const struct fwd_root *root, const struct fwd_parsed *p,
+                                   const struct fwd_verdict *v, bool is4)
+{
+	uint32_t eth_len = fwd_eth_len(v->backend);
+	uint32_t outer_len = fwd_outer_len(is4, true), list_len;
+	struct fwd_owners owners;
+	struct fwd_outer o;
+	uint8_t *eth;
+
+	if (!fwd_rewrite_owners(t, v->owners, &owners))
+		return false; /* never */
+	list_len = second_len(owners.n, is4);
+	if (!fwd_port_grow(packet, (int32_t)(eth_len + outer_len + list_len - p->l3_off)))
+		return false;
+	eth = fwd_packet_at(packet, 0, FWD_ETH_LEN + 2 * FWD_VLAN_LEN + outer_len);
+	if (!eth)
+		return false;
+	fwd_rewrite_outer(root, p, v, is4, &o);
+	o.inner_len = (uint16_t)(o.inner_len + list_len);
+	eth_len = fwd_rewrite_eth(eth, v->backend, is4);
+	fwd_outer_write(eth + eth_len, &o, is4, true);
+	return fwd_owners_write(eth + eth_len + outer_len - FWD_GUE_LEN, packet->end, &owners, is4);
+}
+
 /** Forward a packet to the verdict's backend. @return the reason, which may be NO_ROOM now */
 FWD_INLINE enum fwd_reason fwd_rewrite_forward(struct fwd_packet *packet,
+                                               const struct fwd_tables *t,
                                                const struct fwd_root *root,
                                                const struct fwd_parsed *p,
                                                const struct fwd_verdict *v)
@@ -141,7 +182,10 @@ FWD_INLINE enum fwd_reason fwd_rewrite_forward(struct fwd_packet *packet,
 	if (!l3)
 		return FWD_REASON_NO_TABLES; /* never: the parser was here */
 	fwd_rewrite_ttl(l3, p->is4);
-	if (FWD_UNLIKELY(v->backend->encap == FWD_ENCAP_L2))
+	if (FWD_UNLIKELY(v->owners))
+		done = is4 ? fwd_rewrite_listed(packet, t, root, p, v, true)
+		           : fwd_rewrite_listed(packet, t, root, p, v, false);
+	else if (FWD_UNLIKELY(v->backend->encap == FWD_ENCAP_L2))
 		done = fwd_rewrite_l2(packet, p, v);
 	else if (FWD_LIKELY(is4))
 		done = gue ? fwd_rewrite_encap(packet, root, p, v, true, true)
@@ -226,11 +270,12 @@ FWD_INLINE enum fwd_reason fwd_rewrite_rare(struct fwd_packet *packet, const str
 }
 
 /** Carry out @p v. @return the final reason */
-FWD_INLINE enum fwd_reason fwd_rewrite(struct fwd_packet *packet, const struct fwd_root *root,
-                                       const struct fwd_parsed *p, const struct fwd_verdict *v)
+FWD_INLINE enum fwd_reason fwd_rewrite(struct fwd_packet *packet, const struct fwd_tables *t,
+                                       const struct fwd_root *root, const struct fwd_parsed *p,
+                                       const struct fwd_verdict *v)
 {
 	if (FWD_LIKELY(v->backend && v->reason <= FWD_REASON_ICMP_RELAYED))
-		return fwd_rewrite_forward(packet, root, p, v);
+		return fwd_rewrite_forward(packet, t, root, p, v);
 	return fwd_rewrite_rare(packet, p, v);
 }
 

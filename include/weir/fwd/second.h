@@ -37,4 +37,27 @@ FWD_INLINE uint32_t second_len_max(bool is4)
 	return second_len(SECOND_OWNERS_MAX, is4);
 }
 
+/** What this host knows of a connection. */
+enum second_socket {
+	SECOND_SOCKET_NONE,   /**< nothing */
+	SECOND_SOCKET_LISTEN, /**< a listening socket alone */
+	SECOND_SOCKET_OTHERS, /**< a half-open connection that the segment's number does not fit */
+	SECOND_SOCKET_HELD, /**< the connection, in any other state, or a valid SYN cookie for it */
+};
+
+/**
+ *     socket \ segment   SYN     any other
+ *     none               on      on
+ *     listening          here    on
+ *     half-open, other   here    on
+ *     held               here    here
+ *
+ * A half-open connection that does not fit is a SYN's that was repeated, or forged: were it
+ * to take the segment it would answer by a reset.
+ */
+FWD_INLINE bool second_is_here(enum second_socket socket, bool is_syn)
+{
+	return socket == SECOND_SOCKET_HELD || (is_syn && socket != SECOND_SOCKET_NONE);
+}
+
 #endif

@@ -98,6 +98,9 @@ struct fwd_service {
 };
 _Static_assert(sizeof(struct fwd_service) == 32, "two services in a cache line");
 
+/** All its backends run the agent: TCP packets name their slot's earlier owners (second.h). */
+#define FWD_POOL_AGENTS 1u
+
 /** A pool; what its owner rules need is found here (owner.h). Slots begin at a multiple of 32. */
 struct fwd_pool {
 	uint64_t
@@ -106,8 +109,8 @@ struct fwd_pool {
 	uint16_t settle_s; /**< a slot settles at the latest after so long */
 	uint16_t
 	        learn_s; /**< last part of the settling time, in which base's flows are remembered */
-	uint16_t reserved0;
-	uint64_t id; /**< a digest of the pool's name, 0: none; for who finds the tables */
+	uint16_t flags;  /**< FWD_POOL_* */
+	uint64_t id;     /**< a digest of the pool's name, 0: none; for who finds the tables */
 	uint64_t reserved;
 };
 _Static_assert(sizeof(struct fwd_pool) == 32, "layout of pools");
@@ -140,7 +143,8 @@ struct fwd_backend {
 	uint16_t
 	        outer_vlan; /**< VLAN id of the tag before the other one, 0: there is one at most */
 	uint16_t outer_type_be; /**< that tag's EtherType: 802.1ad, or 802.1Q */
-	uint32_t reserved;
+	uint16_t list_room;     /**< what inner_mtu leaves for a list of owners; 0: none is sent */
+	uint16_t reserved;
 };
 _Static_assert(sizeof(struct fwd_backend) == 64, "a cache line a backend");
 _Static_assert(__builtin_offsetof(struct fwd_backend, mac_to) == 24 &&

@@ -60,11 +60,14 @@ static void fill(struct world *w)
 		world_add_service(w, vips[i], 81, FWD_PROTO_TCP, FWD_POOL_NONE, 0);
 		world_add_service(w, vips[i], 82, FWD_PROTO_TCP, 2, 0);
 		world_add_service(w, vips[i], 84, FWD_PROTO_TCP, 77, 0);
+		world_add_service(w, vips[i], 85, FWD_PROTO_TCP, 3, 0);
 	}
 	world_add_pool(w, 0, 0, 6, 1, 6);
 	world_add_pool(w, 1, 64, 7, 1, 6);
 	w->t.pools[2] = w->t.pools[1];
 	w->t.pools[2].place = N_SLOTS << 8 | 4; /* beyond all slots */
+	w->t.pools[3] = w->t.pools[1];          /* whose claims are lists, then, of anything */
+	w->t.pools[3].flags = FWD_POOL_AGENTS;
 }
 
 /** A slot of pool 1 in the middle of a change, or not. */

@@ -15,7 +15,7 @@
 
 /* What the host of a test knows, and what it was asked. */
 struct host {
-	enum decap_socket socket;
+	enum second_socket socket;
 	unsigned n_asked;
 	struct decap_flow asked;
 };
@@ -34,9 +34,9 @@ static inline int decap_owner_accepted(void *arg, const unsigned char owner[16])
 	       !memcmp(owner, "\xfd\0\0\1\0\0\0\0", 8);
 }
 
-static inline enum decap_socket decap_socket(void *arg, const unsigned char *frame,
-                                             const unsigned char *end,
-                                             const struct decap_flow *flow)
+static inline enum second_socket decap_socket(void *arg, const unsigned char *frame,
+                                              const unsigned char *end,
+                                              const struct decap_flow *flow)
 {
 	struct host *h = arg;
 
@@ -124,7 +124,7 @@ static void a_segment_of_no_connection_goes_to_the_next_owner_and_ends_at_the_la
 	for (unsigned i = 0; i < N_LISTS; i++) {
 		struct tunnel_plan plan = nth_list(i);
 		struct tunnel_frame f = list_frame(i), before;
-		struct host h = { .socket = DECAP_SOCKET_NONE };
+		struct host h = { .socket = SECOND_SOCKET_NONE };
 
 		f.bytes[f.udp + 6] = 0xab; /* a sum that somebody has reckoned */
 		before = f;
@@ -147,7 +147,7 @@ static void what_is_passed_on_to_the_end_arrives_in_as_many_steps_as_there_are_o
 	for (unsigned i = 0; i < N_LISTS; i++) {
 		struct tunnel_plan plan = nth_list(i);
 		struct tunnel_frame f = list_frame(i);
-		struct host h = { .socket = DECAP_SOCKET_NONE };
+		struct host h = { .socket = SECOND_SOCKET_NONE };
 		unsigned steps = 0;
 		enum decap_reason why;
 
@@ -162,23 +162,23 @@ static void a_connection_is_kept_by_the_state_of_its_socket(void **state)
 {
 	(void)state;
 	static const struct {
-		enum decap_socket socket;
+		enum second_socket socket;
 		uint8_t flags;
 		enum decap_reason want;
 		const char *why;
 	} cases[] = {
-		{ DECAP_SOCKET_HELD, 0x10, DECAP_OWNED, "its connection" },
-		{ DECAP_SOCKET_HELD, 0x02, DECAP_OWNED, "a SYN repeated" },
-		{ DECAP_SOCKET_HELD, 0x04, DECAP_OWNED, "a reset of its connection" },
-		{ DECAP_SOCKET_LISTEN, 0x02, DECAP_OWNED, "a new connection" },
-		{ DECAP_SOCKET_LISTEN, 0xc2, DECAP_OWNED, "a new one with ECN (RFC 3168)" },
-		{ DECAP_SOCKET_LISTEN, 0x12, DECAP_PASSED_ON, "a SYN with ACK begins nothing" },
-		{ DECAP_SOCKET_LISTEN, 0x06, DECAP_PASSED_ON, "nor does one with RST" },
-		{ DECAP_SOCKET_LISTEN, 0x10, DECAP_PASSED_ON, "a listener holds no connection" },
-		{ DECAP_SOCKET_LISTEN, 0x11, DECAP_PASSED_ON, "nor its end" },
-		{ DECAP_SOCKET_OTHERS, 0x10, DECAP_PASSED_ON, "half-open by another SYN" },
-		{ DECAP_SOCKET_OTHERS, 0x02, DECAP_OWNED, "that SYN again" },
-		{ DECAP_SOCKET_NONE, 0x02, DECAP_PASSED_ON, "nobody listens: perhaps elsewhere" },
+		{ SECOND_SOCKET_HELD, 0x10, DECAP_OWNED, "its connection" },
+		{ SECOND_SOCKET_HELD, 0x02, DECAP_OWNED, "a SYN repeated" },
+		{ SECOND_SOCKET_HELD, 0x04, DECAP_OWNED, "a reset of its connection" },
+		{ SECOND_SOCKET_LISTEN, 0x02, DECAP_OWNED, "a new connection" },
+		{ SECOND_SOCKET_LISTEN, 0xc2, DECAP_OWNED, "a new one with ECN (RFC 3168)" },
+		{ SECOND_SOCKET_LISTEN, 0x12, DECAP_PASSED_ON, "a SYN with ACK begins nothing" },
+		{ SECOND_SOCKET_LISTEN, 0x06, DECAP_PASSED_ON, "nor does one with RST" },
+		{ SECOND_SOCKET_LISTEN, 0x10, DECAP_PASSED_ON, "a listener holds no connection" },
+		{ SECOND_SOCKET_LISTEN, 0x11, DECAP_PASSED_ON, "nor its end" },
+		{ SECOND_SOCKET_OTHERS, 0x10, DECAP_PASSED_ON, "half-open by another SYN" },
+		{ SECOND_SOCKET_OTHERS, 0x02, DECAP_OWNED, "that SYN again" },
+		{ SECOND_SOCKET_NONE, 0x02, DECAP_PASSED_ON, "nobody listens: perhaps elsewhere" },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -197,7 +197,7 @@ static void the_socket_is_asked_for_by_the_segments_own_tuple(void **state)
 	for (unsigned i = 0; i < 4; i++) {
 		struct tunnel_plan plan = nth_list(i);
 		struct tunnel_frame f = list_frame(i);
-		struct host h = { .socket = DECAP_SOCKET_HELD };
+		struct host h = { .socket = SECOND_SOCKET_HELD };
 		unsigned n = plan.inner4 ? 4 : 16;
 		const uint8_t *ip = f.bytes + f.inner;
 
@@ -245,7 +245,7 @@ static void an_error_goes_by_the_tuple_that_it_quotes(void **state)
 
 		for (unsigned k = 0; k < 4; k++) {
 			struct tunnel_frame f = error_frame(i, errors[is4][k]);
-			struct host h = { .socket = DECAP_SOCKET_LISTEN };
+			struct host h = { .socket = SECOND_SOCKET_LISTEN };
 
 			assert_int_equal(run(&f, &h), DECAP_PASSED_ON);
 			assert_memory_equal(h.asked.client, "\x0a\x09\x08\x07", 4);
@@ -260,7 +260,7 @@ static void an_error_goes_by_the_tuple_that_it_quotes(void **state)
 static void what_belongs_to_no_connection_stays_where_it_is(void **state)
 {
 	(void)state;
-	struct host h = { .socket = DECAP_SOCKET_NONE };
+	struct host h = { .socket = SECOND_SOCKET_NONE };
 	struct tunnel_frame echo = error_frame(3, 8), udp = list_frame(3), later = list_frame(3);
 	struct tunnel_frame quotes_udp = error_frame(3, 3), cut = list_frame(3);
 
@@ -325,7 +325,7 @@ static void each_way_to_spoil_a_list_has_its_name(void **state)
 			                    .owners = cases[i].owners,
 			                    .next = cases[i].next };
 		struct tunnel_frame f = make_frame(&plan), before;
-		struct host h = { .socket = DECAP_SOCKET_NONE };
+		struct host h = { .socket = SECOND_SOCKET_NONE };
 		size_t base[] = { f.list, f.gue, f.outer };
 
 		print_message("  %s\n", cases[i].why);
@@ -345,7 +345,7 @@ static void a_list_cut_at_any_byte_is_never_followed(void **state)
 
 		for (size_t n = 14; n < whole.n; n++) {
 			struct tunnel_frame f = whole;
-			struct host h = { .socket = DECAP_SOCKET_NONE };
+			struct host h = { .socket = SECOND_SOCKET_NONE };
 			enum decap_reason why;
 
 			f.n = n;

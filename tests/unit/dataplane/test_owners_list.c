@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Owners of slots in a pool with agents (dataplane/owners.h): lists of earlier owners. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dataplane/owners.h"
+#include "weir/fwd/owner.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define SLOTS    4096u
+#define MEMBERS  8u
+#define SETS     6u
+#define WALL     1700000000000
+#define SETTLE   900000
+
+static const uint64_t key[2] = { 3, 4 };
+static const struct owners_times times = { SETTLE, 300000, 30000, true };
+static struct fwd_slots slots[SLOTS / FWD_SLOTS_PER_BLOCK];
+static struct owner_cold colds[SLOTS];
+static struct fwd_exceptions exceptions[64];
+static struct owners_memory *memory;
+static struct owners *owners;
+static struct owners_clock now;
+static struct owners_member members[SETS][MEMBERS];
+static struct owners_set sets[SETS];
+static uint8_t states[MEMBERS + 1];
+static uint16_t before[SLOTS];
+
+static uint16_t hot(uint32_t s)
+{
+	return slots[s / FWD_SLOTS_PER_BLOCK].slot[s % FWD_SLOTS_PER_BLOCK];
+}
+
+static uint16_t current(uint32_t s)
+{
+	return hot(s) & FWD_SLOT_BACKEND;
+}
+
+static uint64_t earlier(uint32_t s)
+{
+	return hot(s) & FWD_SLOT_LOOK_FURTHER ? colds[s].list.earlier : 0;
+}
+
+static void remember(void)
+{
+	for (uint32_t s = 0; s < SLOTS; s++)
+		before[s] = current(s);
+}
+
+static void open_process(void)
+{
+	const struct owners_tables tables = { slots, colds, 0, SLOTS };
+
+	assert_int_equal(owners_memory_new(exceptions, COUNT(exceptions), &memory), 0);
+	assert_int_equal(owners_new(&tables, memory, key, &owners), 0);
+}
+
+static void close_process(void)
+{
+	owners_free(owners);
+	owners_memory_free(memory);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(slots, 0, sizeof(slots));
+	memset(colds, 0, sizeof(colds));
+	memset(states, 0, sizeof(states));
+	now = (struct owners_clock){ 5000000, WALL };
+	for (size_t i = 0; i < SETS; i++) {
+		for (uint16_t m = 0; m < MEMBERS; m++)
+			members[i][m] = (struct owners_member){ .id = 1000u + m,
+				                                .weight = 100,
+				                                .backend = m + 1 };
+		sets[i] = (struct owners_set){ WALL + 10000 * (int64_t)i, INT64_MAX, members[i],
+			                       MEMBERS, NULL };
+	}
+	open_process();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	close_process();
+	return 0;
+}
+
+static void apply(size_t n_sets)
+{
+	assert_int_equal(owners_apply(owners, &times, sets, n_sets, states, COUNT(states), &now),
+	                 0);
+}
+
+static void pass_ms(uint64_t ms)
+{
+	for (uint64_t end = now.now_ms + ms; now.now_ms < end;) {
+		uint64_t step = owners_tick(owners, &now);
+
+		step = step < end - now.now_ms ? step : end - now.now_ms;
+		now.now_ms += step;
+		now.wall_ms += (int64_t)step;
+	}
+	owners_tick(owners, &now);
+}
+
+/* The members' weights in set @p i: all but the backends of @p out, a bit each. */
+static void without(size_t i, unsigned out)
+{
+	for (uint16_t m = 0; m < MEMBERS; m++)
+		members[i][m].weight = out >> (m + 1) & 1 ? 0 : 100;
+	sets[i - 1].until_ms = sets[i].from_ms + SETTLE;
+}
+
+/* Sets in which backends 1, 2, 3 and 4 leave one after another, each ten seconds after the last. */
+static void leave_one_by_one(void)
+{
+	without(1, 1u << 1);
+	without(2, 1u << 1 | 1u << 2);
+	without(3, 1u << 1 | 1u << 2 | 1u << 3);
+	without(4, 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4);
+}
+
+static uint32_t waiting(void)
+{
+	struct owners_stats out;
+
+	owners_count(owners, &out, NULL, NULL, 0);
+	return out.waiting;
+}
+
+static void a_slot_moves_at_its_sets_time_and_names_whom_it_left_newest_first(void **state)
+{
+	(void)state;
+	uint32_t twice = 0;
+
+	leave_one_by_one();
+	apply(2);
+	pass_ms(9990);
+	remember();
+	for (uint32_t s = 0; s < SLOTS; s++)
+		assert_int_equal(earlier(s), 0);
+	pass_ms(20);
+	for (uint32_t s = 0; s < SLOTS; s++) {
+		assert_int_not_equal(current(s), 1);
+		assert_int_equal(earlier(s), current(s) != before[s] ? before[s] : 0);
+	}
+	apply(3);
+	pass_ms(10000);
+	for (uint32_t s = 0; s < SLOTS; s++) {
+		assert_true(current(s) != 1 && current(s) != 2);
+		twice += earlier(s) == (2 | 1 << 16);
+	}
+	assert_true(twice > 10);
+}
+
+static void a_slot_that_returns_does_not_name_its_own_owner(void **state)
+{
+	(void)state;
+	uint32_t n = 0;
+
+	without(1, 1u << 1);
+	without(2, 0);
+	apply(2);
+	pass_ms(10010);
+	remember();
+	apply(3);
+	pass_ms(10000);
+	for (uint32_t s = 0; s < SLOTS; s++) {
+		if (current(s) != 1)
+			continue;
+		assert_int_equal(earlier(s), before[s]);
+		n++;
+	}
+	assert_true(n > 300);
+}
+
+/* Slots that all four have owned: three earlier owners, and the fourth would leave, too. */
+static void fill_lists(void)
+{
+	leave_one_by_one();
+	for (size_t n = 2; n <= 5; n++) {
+		apply(n);
+		pass_ms(n == 2 ? 10010 : 10000);
+	}
+}
+
+static void a_full_list_waits_until_its_oldest_claim_has_had_its_time(void **state)
+{
+	(void)state;
+	uint32_t n, seen = 0;
+
+	fill_lists();
+	n = waiting();
+	assert_true(n > 0);
+	for (uint32_t s = 0; s < SLOTS; s++) {
+		if (current(s) != 4)
+			continue;
+		assert_int_equal(owner_list_n(earlier(s)), 3);
+		assert_int_equal(owner_list_at(earlier(s), 2), 1);
+		seen++;
+	}
+	assert_int_equal(seen, n);
+	pass_ms(SETTLE - 40000);
+	assert_int_equal(waiting(), n);
+	pass_ms(40000);
+	assert_int_equal(waiting(), 0);
+	for (uint32_t s = 0; s < SLOTS; s++)
+		assert_int_not_equal(current(s), 4);
+}
+
+static void a_full_list_does_not_keep_a_slot_with_the_dead(void **state)
+{
+	(void)state;
+	uint64_t lists[SLOTS];
+
+	fill_lists();
+	remember();
+	for (uint32_t s = 0; s < SLOTS; s++)
+		lists[s] = earlier(s);
+	states[4] = OWNERS_DEAD;
+	apply(5);
+	assert_int_equal(waiting(), 0);
+	for (uint32_t s = 0; s < SLOTS; s++) {
+		assert_int_not_equal(current(s), 4);
+		for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
+			assert_int_not_equal(owner_list_at(earlier(s), i), 4);
+		if (before[s] == 4)
+			assert_int_equal(earlier(s), lists[s]);
+	}
+}
+
+static void the_dead_have_no_claim(void **state)
+{
+	(void)state;
+	uint32_t looking = 0;
+
+	leave_one_by_one();
+	apply(2);
+	pass_ms(10010);
+	states[1] = OWNERS_DEAD;
+	apply(2);
+	pass_ms(600000);
+	for (uint32_t s = 0; s < SLOTS; s++) {
+		assert_int_not_equal(owner_list_at(earlier(s), 0), 1);
+		assert_int_equal(!(hot(s) & FWD_SLOT_LOOK_FURTHER), earlier(s) == 0);
+		looking += earlier(s) != 0;
+	}
+	assert_true(looking < SLOTS / 50); /* what moved between the others */
+}
+
+static void a_claim_lasts_longer_than_its_time_while_there_is_room(void **state)
+{
+	(void)state;
+	uint32_t n = 0;
+
+	leave_one_by_one();
+	apply(2);
+	pass_ms(10010);
+	pass_ms(20 * SETTLE);
+	for (uint32_t s = 0; s < SLOTS; s++)
+		n += earlier(s) == 1;
+	assert_true(n > 300);
+	assert_true(owners_uses(owners, 1));
+}
+
+/* Before, in the middle of, and after the time of the oldest claim. */
+static void a_fresh_node_names_the_same_owners(void **state)
+{
+	(void)state;
+	static struct fwd_slots lived[COUNT(slots)];
+	static uint64_t lists[SLOTS];
+
+	fill_lists();
+	pass_ms(1000);
+	memcpy(lived, slots, sizeof(slots));
+	for (uint32_t s = 0; s < SLOTS; s++)
+		lists[s] = earlier(s);
+	close_process();
+	memset(slots, 0, sizeof(slots));
+	memset(colds, 0, sizeof(colds));
+	open_process();
+	apply(5);
+	for (uint32_t s = 0; s < SLOTS; s++) {
+		assert_int_equal(current(s), lived[s / 32].slot[s % 32] & FWD_SLOT_BACKEND);
+		assert_int_equal(earlier(s), lists[s]);
+	}
+}
+
+/* A backend that was removed is no longer probed: a fresh node has no verdict about it. */
+static void a_fresh_node_names_those_that_it_has_no_verdict_of(void **state)
+{
+	(void)state;
+	uint32_t named = 0, n = 0;
+
+	leave_one_by_one();
+	apply(2);
+	pass_ms(10010);
+	for (uint32_t s = 0; s < SLOTS; s++)
+		n += earlier(s) == 1;
+	close_process();
+	memset(slots, 0, sizeof(slots));
+	memset(colds, 0, sizeof(colds));
+	states[1] = OWNERS_WAITS;
+	open_process();
+	apply(2);
+	for (uint32_t s = 0; s < SLOTS; s++)
+		named += earlier(s) == 1;
+	assert_true(n > 300);
+	assert_int_equal(named, n);
+}
+
+/* The process was dead while two sets came. */
+static void a_node_that_missed_sets_names_their_owners_all_the_same(void **state)
+{
+	(void)state;
+	static uint64_t lists[SLOTS];
+
+	leave_one_by_one();
+	apply(2);
+	pass_ms(10010);
+	close_process();
+	now.now_ms += 25000;
+	now.wall_ms += 25000;
+	open_process();
+	apply(4);
+	for (uint32_t s = 0; s < SLOTS; s++)
+		lists[s] = earlier(s);
+	close_process();
+	memset(slots, 0, sizeof(slots));
+	memset(colds, 0, sizeof(colds));
+	open_process();
+	apply(4);
+	for (uint32_t s = 0; s < SLOTS; s++)
+		for (uint32_t i = 0; i < OWNER_LIST_MAX; i++) {
+			uint32_t backend = owner_list_at(earlier(s), i), found = backend == 0;
+
+			for (uint32_t k = 0; k < OWNER_LIST_MAX; k++)
+				found |= owner_list_at(lists[s], k) == backend;
+			assert_true(found);
+		}
+}
+
+#define LIST_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		LIST_TEST(a_full_list_waits_until_its_oldest_claim_has_had_its_time),
+		LIST_TEST(a_full_list_does_not_keep_a_slot_with_the_dead),
+		LIST_TEST(the_dead_have_no_claim),
+		LIST_TEST(a_slot_moves_at_its_sets_time_and_names_whom_it_left_newest_first),
+		LIST_TEST(a_slot_that_returns_does_not_name_its_own_owner),
+		LIST_TEST(a_claim_lasts_longer_than_its_time_while_there_is_room),
+		LIST_TEST(a_fresh_node_names_the_same_owners),
+		LIST_TEST(a_fresh_node_names_those_that_it_has_no_verdict_of),
+		LIST_TEST(a_node_that_missed_sets_names_their_owners_all_the_same),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
