@@ -8,6 +8,7 @@ A plan is plain data, drawn from a seed or simple(); world.py makes hosts of it.
     clients: 100.64.0.0/14 (1,024 /24s), 2001:db8:8000::/46 (1,024 /56s)
     resolvers: 198.18.j.2, 2001:db8:53:j::2
 """
+import copy
 import dataclasses
 import random
 
@@ -72,10 +73,18 @@ class Plan:
     api: bool = True
     clock: str = "trusted"  # the machine that runs a lab may have no NTP
     seed: int = 0
+    agent: bool = False
+    node_mtu: int = 1500
+    more_nodes: list = dataclasses.field(default_factory=list)  # further nodes of sites, as their plans
 
     @property
     def name(self):
         return f"{self.host}.{self.zone}"
+
+    @property
+    def nodes(self):
+        """Every node's plan; those of the sites come first."""
+        return [*self.sites, *self.more_nodes]
 
     def site(self, name):
         return next(s for s in self.sites if s.name == name)
@@ -95,6 +104,18 @@ def simple(n_sites=1, n_backends=3, **more):
         site.backends = [backend_plan(site, k) for k in range(1, n_backends + 1)]
         sites.append(site)
     return Plan(sites, **more)
+
+
+def another_node(site, k):
+    """The k-th further node of a site: its own addresses, all else the site's."""
+    node = copy.copy(site)
+    i = site.index
+    node.node = f"{site.name}-{k + 1}"
+    node.node4, node.node6 = f"10.{i}.1.{k + 2}", f"fd00:{i}:1::{k + 2}"
+    node.tunnel4, node.tunnel6 = f"10.{i}.{255 - k}.0/24", f"fd00:{i}:{0xff - k:x}::/64"
+    node.dns4, node.dns6 = f"192.0.2.{50 + 16 * k + i}", f"2001:db8:{i}::{k:x}:53"
+    node.api = f"https://{node.node4}:8443"
+    return node
 
 
 def backend_plan(site, k, weight=100, six=None):
@@ -147,14 +168,15 @@ def config_text(plan):
     nodes = [f'{{ name = "{s.node}"; site = "{s.name}"; driver = "auto"; ports = ( {s.ports_text} ); '
              f'tunnel_source = [ {quoted([s.tunnel4, s.tunnel6])} ]; dns_listen = [ {quoted([s.dns4, s.dns6])} ]; '
              + (f'api = "{s.api}"; ' if plan.api else "")
-             + f'controls = [ {quoted([s.gateway4])} ]; clock = "{plan.clock}"; }}' for s in plan.sites]
+             + f'mtu = {plan.node_mtu}; controls = [ {quoted([s.gateway4])} ]; clock = "{plan.clock}"; }}' for s in plan.nodes]
     pools = []
     for s in plan.sites:
         backends = ",\n      ".join(f'{{ name = "{b.name}"; address = "{b.address}"; weight = {b.weight}; }}'
                                     for b in s.backends)
         pools.append(f'{{ name = "{s.pool}"; site = "{s.name}"; check = "web"; mode = "{s.mode}"; '
                      f'max_backends = {plan.max_backends}; min_healthy = "10%"; max_remove = "100%"; '
-                     f'settle_time = "{plan.settle_time}"; idle_time = "{plan.idle_time}";\n'
+                     f'settle_time = "{plan.settle_time}"; idle_time = "{plan.idle_time}"; '
+                     f'agent = {"true" if plan.agent else "false"};\n'
                      f'    backends = (\n      {backends} ); }}')
     vips = [f'{{ name = "{s.vip}"; site = "{s.name}"; addresses = [ {quoted(s.vips)} ]; }}' for s in plan.sites]
     at = [f'{{ site = "{s.name}"; vip = "{s.vip}"; pool = "{s.pool}"; }}' for s in plan.sites]

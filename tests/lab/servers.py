@@ -92,11 +92,12 @@ class Backend:
         """End nginx in good order: what is running is cut off as well, but logged."""
         self.nginx.stop()
 
-    def attach_agent(self, prefixes, bpf_dir=None):
-        """Let the agent take tunnels from `prefixes` off on eth0."""
+    def attach_agent(self, prefixes, bpf_dir=None, owners=()):
+        """Let the agent take tunnels from `prefixes` off on eth0, and pass packets on to `owners`."""
         self.bpf_dir = bpf_dir or os.path.join(self.host.lab.bpf_dir, f"agent-{self.host.name}")
         os.makedirs(self.bpf_dir, exist_ok=True)
-        self.host.run([executable("agent-tool"), "attach", "eth0", self.bpf_dir, *prefixes])
+        self.host.run([executable("agent-tool"), "attach", "eth0", self.bpf_dir, *prefixes,
+                       *(["--owners", *owners] if owners else [])])
 
     def detach_agent(self):
         self.host.run([executable("agent-tool"), "detach", "eth0", self.bpf_dir])

@@ -168,12 +168,22 @@ class Site:
         lab.bridge(router, self.switch, SITE_MTU)
         router.address(self.switch, f"{site_plan.gateway4}/24", f"{site_plan.gateway6}/64")
         self.node_port = f"p-{site_plan.node}"
-        self.node = Node(world, site_plan, self._attach(site_plan.node, "eth1", site_plan.node4,
-                                                        site_plan.node6))
-        router.ip(f"link set dev {self.node_port} xdp obj {pass_program()} sec xdp")
-        self.node.host.address("lo", f"{site_plan.dns4}/32", f"{site_plan.dns6}/128")
+        self.all_nodes = []
+        self.node = self.node_of(site_plan)
         self.announce()
         self.backends = [self.add_backend(b) for b in site_plan.backends]
+
+    def node_of(self, plan):
+        """A node on this site's switch: the site's own, or a further one. What it sends to its VIPs is dropped: the
+        kernel's last reset of a probe carries no mark, goes out plainly, and would come back as traffic."""
+        router = self.world.router
+        node = Node(self.world, plan, self._attach(plan.node, "eth1", plan.node4, plan.node6))
+        router.ip(f"link set dev p-{plan.node} xdp obj {pass_program()} sec xdp")
+        node.host.address("lo", f"{plan.dns4}/32", f"{plan.dns6}/128")
+        router.ip(f"rule add iif {self.switch} from {plan.node4} to {plan.vip4} blackhole pref 8",
+                  f"-6 rule add iif {self.switch} from {plan.node6} to {plan.vip6} blackhole pref 8")
+        self.all_nodes.append(node)
+        return node
 
     def _attach(self, name, interface, address4, address6):
         """A host on this site's switch, with both families and the router as its gateway."""
@@ -194,14 +204,10 @@ class Site:
                        rate=self.world.file_rate, files=self.world.files)
 
     def announce(self):
-        """What BGP would do: the router sends the VIPs and the name server's addresses to the node. What the node
-        itself sends to its own VIPs is dropped: the kernel's last reset of a probe carries no mark, goes out
-        plainly, and would come back as traffic."""
+        """What BGP would do: the router sends the VIPs and the name server's addresses to the node."""
         p, router = self.plan, self.world.router
         router.route(f"{p.dns4}/32", p.node4)
         router.route(f"{p.dns6}/128", p.node6)
-        router.ip(f"rule add iif {self.switch} from {p.node4} to {p.vip4} blackhole pref 8",
-                  f"-6 rule add iif {self.switch} from {p.node6} to {p.vip6} blackhole pref 8")
         self.announce_vips()
 
     def announce_vips(self):
@@ -362,7 +368,7 @@ class World:
 
     def _make_certificate(self):
         """One key pair for all nodes' APIs; it is its own authority."""
-        names = ",".join(f"IP:{s.node4}" for s in self.plan.sites)
+        names = ",".join(f"IP:{s.node4}" for s in self.plan.nodes)
         call(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
               "-days", "30", "-subj", "/CN=weir lab", "-addext", f"subjectAltName={names}",
               "-keyout", os.path.join(self.lab.dir, "tls.key"), "-out", os.path.join(self.lab.dir, "tls.crt")])

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Three load balancers of one site behind a router that spreads by ECMP, in front of eight backends.
+
+`Balancers` are hosts with Weir's processes; `Slots` follows a node's hot words in its memory-mapped table.
+"""
+import ctypes
+import mmap
+import os
+import struct
+import threading
+import time
+
+import plan as planning
+import world
+from net import LabError, executable, say, wait_until
+from world import Node, World
+
+BACKENDS, NODES = 8, 3
+SETTLE = "20m"  # longer than any lab: a full list waits, nothing is forgotten by time
+MTU = 1700
+CHECK = ('type = "tcp"; port = 80; via = "tunnel"; interval = "1s"; fast_interval = "300ms"; timeout = "900ms"; '
+         'rise = 1; fall = 6;')
+PROCESSES = ("mgmt", "dataplane", "health")
+BPF_OBJ_GET, SYS_BPF = 7, 321
+
+
+def make_plan(agents):
+    plan = planning.simple(1, 0, agent=agents, check=CHECK, settle_time=SETTLE, idle_time="5m", node_mtu=MTU)
+    site = plan.sites[0]
+    site.backends = [planning.backend_plan(site, k, six=False) for k in range(1, BACKENDS + 1)]
+    plan.more_nodes = [planning.another_node(site, k) for k in range(1, NODES)]
+    return plan
+
+
+class Balancer:
+    """A node of the site, its way from the router, and whether the router uses it."""
+
+    def __init__(self, node):
+        self.node, self.name, self.used = node, node.name, True
+        self.next_hops = (node.plan.node4, node.plan.node6)
+
+    def start(self):
+        self.node.start(*PROCESSES)
+
+    def program_is_on(self):
+        return "prog/xdp" in self.node.host.run(["ip", "-d", "link", "show", "eth1"])
+
+    def crash(self):
+        """Its processes die, and nothing reaches it any more."""
+        self.node.kill()
+        self.node.world.router.link_down(f"p-{self.name}")
+
+    def come_back(self):
+        """The processes find the tables as they were when they died."""
+        self.node.world.router.link_up(f"p-{self.name}")
+        self.start()
+
+    def restart_dataplane(self, stop_s):
+        self.node.kill("dataplane")
+        time.sleep(stop_s)
+        self.node.start("dataplane")
+
+    def upgrade(self):
+        """Each process ends in good order and starts again, the dataplane on the tables as they are."""
+        for name in PROCESSES:
+            self.node.processes.pop(name).stop(20)
+            self.node.start(name)
+
+
+class ChurnWorld(World):
+    """The world of the lab; nothing runs yet."""
+
+    def __init__(self, lab, plan):
+        world.SITE_MTU = MTU
+        super().__init__(lab, plan, resolvers=())
+        self.site = self.sites[0]
+        for further in plan.more_nodes:
+            self.site.node_of(further)
+        self.balancers = [Balancer(n) for n in self.site.all_nodes]
+        self.router.sysctl({"net.ipv4.fib_multipath_hash_policy": 1, "net.ipv6.fib_multipath_hash_policy": 1})
+        self.servers = {}
+
+    def start(self):
+        sources = [p for b in self.balancers for p in (b.node.plan.tunnel4, b.node.plan.tunnel6)]
+        self.site.withdraw_vips()
+        for backend in self.site.backends:
+            self.serve(backend.name)
+            backend.attach_agent(sources, owners=["10.1.1.0/24", "fd00:1:1::/64"])
+        for b in self.balancers:
+            b.node.write_config()
+            b.start()
+        say("started")
+        for b in self.balancers:
+            wait_until(b.program_is_on, 60, f"a program on {b.name}'s port", 0.2)
+        say("programs on")
+        self.spread()
+        wait_until(lambda: all(self.sees_all(b) for b in self.balancers), 60, "all backends in force", 0.3)
+
+    def sees_all(self, b):
+        values = [v for (name, _), v in b.node.stats("dataplane").items() if name == "weir_dataplane_backend_in_force"]
+        return len(values) >= BACKENDS and all(values) and self.owned(b)
+
+    def owned(self, b):
+        return any(v for (name, _), v in b.node.stats("dataplane").items() if name == "weir_dataplane_backend_slots")
+
+    def serve(self, name):
+        host = next(b.host for b in self.site.backends if b.name == name)
+        self.servers[name] = host.start("echo", [executable("lab-echo"), name, "80"])
+
+    def spread(self):
+        """Tell the router which balancers to use."""
+        p, used = self.site.plan, [b for b in self.balancers if b.used]
+        four = " ".join(f"nexthop via {b.next_hops[0]}" for b in used)
+        six = " ".join(f"nexthop via {b.next_hops[1]}" for b in used)
+        self.router.ip(f"route replace {p.vip4}/32 {four}", f"-6 route replace {p.vip6}/128 {six}")
+
+    def paths(self, connections):
+        """The balancer that the router has for each (source, port, target) now."""
+        found = {}
+        for six in (False, True):
+            chosen = [c for c in connections if (":" in c[0]) == six]
+            lines = [f"route get {t} from {s} iif p-client ipproto tcp sport {p} dport 80" for s, p, t in chosen]
+            if not lines:
+                continue
+            text = self.router.run(["ip", *(["-6"] if six else []), "-o", "-batch", "-"], input="\n".join(lines) + "\n")
+            vias = [line.split(" via ")[1].split()[0] for line in text.splitlines() if " via " in line]
+            if len(vias) != len(chosen):
+                raise LabError(f"{len(vias)} of {len(chosen)} paths told")
+            found.update(zip(chosen, vias))
+        return found
+
+
+class Slots(threading.Thread):
+    """Reads the slots of a node again and again: changes is [(time_ms, slot, backend)]."""
+
+    def __init__(self, node, every_s=0.2):
+        super().__init__(daemon=True)
+        self.node, self.every_s, self.changes, self.now = node, every_s, [], []
+        self.ending = threading.Event()
+        self.start()
+
+    def pins(self):
+        for folder, _, files in os.walk(self.node.bpf):
+            if "slots" in files:
+                return os.path.join(folder, "slots")
+        return None
+
+    def read(self):
+        path = self.pins()
+        if not path:
+            return None
+        name = ctypes.create_string_buffer(path.encode())
+        attr = struct.pack("<QII", ctypes.addressof(name), 0, 0)
+        fd = ctypes.CDLL(None, use_errno=True).syscall(SYS_BPF, BPF_OBJ_GET, attr, len(attr))
+        if fd < 0:
+            return None
+        try:
+            with mmap.mmap(fd, 4096 * 2, mmap.MAP_SHARED, mmap.PROT_READ) as m:
+                return [w & 0x7fff for w in struct.unpack("<4096H", m[:])]
+        finally:
+            os.close(fd)
+
+    def look(self):
+        words = self.read()
+        if not words or not any(words):
+            return
+        now = int(time.time() * 1000)
+        if self.now:
+            self.changes += [(now, s, w) for s, (v, w) in enumerate(zip(self.now, words)) if v != w]
+        self.now = words
+
+    def run(self):
+        while not self.ending.wait(self.every_s):
+            self.look()
+
+    def stop(self):
+        self.ending.set()
+        self.join()
