@@ -22,6 +22,7 @@ struct force {
 /* A pool's backends, counted. */
 struct tally {
 	size_t up, down, unknown, serving, draining, asked, odd;
+	size_t unseen; /* unknown though a checker at work should know */
 };
 
 static bool is_ours(const struct status *s, const struct model_pool *pool)
@@ -103,6 +104,7 @@ static bool count_backend(const struct status *s, const struct model_pool *pool,
 	t->up += up;
 	t->down += !strcmp(seen, "down");
 	t->unknown += !up && strcmp(seen, "down");
+	t->unseen += !up && strcmp(seen, "down") && pool->check && s->look.pages.health_fresh;
 	t->serving += serving;
 	t->draining += !strcmp(force, "draining");
 	t->asked += asked;
@@ -123,6 +125,9 @@ static void judge(struct status *s, const struct model_pool *pool, const struct 
 {
 	bool few = t->down <= DOWN_NAMED_MAX;
 
+	if (t->unseen && is_ours(s, pool))
+		status_note(s, "%zu of %zu backends of pool %s have no verdict of their check",
+		            t->unseen, pool->n_backends, pool->name);
 	for (size_t i = 0; i < pool->n_backends && is_ours(s, pool) && few; i++)
 		if (is_down(s, pool, &pool->backends[i]))
 			status_note(s, "backend %s/%s is down", pool->name, pool->backends[i].name);

@@ -28,6 +28,14 @@ def failures(crowd, since_ms):
     return [(r.result, r.target, r.backend) for r in crowd.between(since_ms, now_ms()) if r.result != "ok"][:5]
 
 
+def unseen_is_not_well(report, node):
+    """Checks go through the tunnel, which needs the dataplane: until it is there nothing is known of a backend."""
+    def unseen():
+        return any("3 of 3 backends of pool web-ams have no verdict" in w for w in node.weir_json("status")["why"])
+    wait_until(unseen, 20, "status says that no backend has a verdict", 0.2)
+    report.equal(node.weir_json("status")["state"], "degraded", "what no check has seen is not well")
+
+
 def run(report):
     with Lab("static") as lab:
         world = World(lab, planning.simple(1, 3, api=False), resolvers=())
@@ -37,7 +45,9 @@ def run(report):
         site.start_backends()
         capture = world.start_capture(site.node_port)
         site.withdraw_vips()
-        node.start(*PROCESSES)
+        node.start("mgmt", "health", "dns")
+        unseen_is_not_well(report, node)
+        node.start("dataplane")
         site.wait_until_attached()
         site.announce_vips()
         wait_until(lambda: forwards(world), 20, "the VIPs answer", 0.2)
