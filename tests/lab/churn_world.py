@@ -119,7 +119,7 @@ class ChurnWorld(World):
         found = {}
         for six in (False, True):
             chosen = [c for c in connections if (":" in c[0]) == six]
-            lines = [f"route get {t} from {s} iif p-client ipproto tcp sport {p} dport 80" for s, p, t in chosen]
+            lines = [f"route get {t} from {s} iif p-client ipproto 6 sport {p} dport 80" for s, p, t in chosen]
             if not lines:
                 continue
             text = self.router.run(["ip", *(["-6"] if six else []), "-o", "-batch", "-"], input="\n".join(lines) + "\n")

@@ -139,8 +139,6 @@ def flood(report, stage, daemons):
             f.write(struct.pack("=H", len(frame)) + frame)
     say(f"a flood towards the host for {FLOOD_S} s, beyond BGP's hold time")
     process = router.start("flood", [executable("lab-flood"), stage.site.node_port, path, str(FLOOD_S), "0"])
-    time.sleep(2)
-    transfer(report, stage, "in the flood", 64 << 10, FLOOD_S)
     process.popen.wait(FLOOD_S + 30)
     time.sleep(1.5)
     sent = int(process.log().split()[-1])

@@ -25,6 +25,7 @@
 #define SIM_SETTLE_S        180u
 #define SIM_IDLE_S          30u
 #define SIM_UDP_IDLE_S      10u
+#define SIM_SETS_MAX        5u /* that a document has of a pool without agents, the next one counted */
 #define SIM_AGENTS_SETTLE_S 1800u /* longer than a flow lives */
 
 /** What is going on in the world. */

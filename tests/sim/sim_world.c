@@ -69,8 +69,9 @@ static void write_members(struct sim *sim, struct owners_member *out, size_t *n)
 static void announce(struct sim *sim, int64_t from_ms, int64_t claim_ms)
 {
 	struct sim_document *d = &sim->document;
+	size_t most = sim->options.agents ? OWNERS_SETS_MAX : SIM_SETS_MAX;
 
-	if (d->n_sets == OWNERS_SETS_MAX) {
+	if (d->n_sets == most) {
 		memmove(d->sets, d->sets + 1, sizeof(d->sets) - sizeof(d->sets[0]));
 		memmove(d->members, d->members + 1, sizeof(d->members) - sizeof(d->members[0]));
 		d->n_sets--;
