@@ -33,7 +33,7 @@ NICS = {
     "e1000e": (("-device", f"e1000e,{NIC},addr=0x10"), 2, 1, False),
     "vmxnet3": (("-device", f"vmxnet3,{NIC},addr=0x10"), 1, 1, False),
     "virtio-net": (("-device", f"virtio-net-pci,{NIC},addr=0x10,disable-legacy=on,iommu_platform=on"), 1, 1, False),
-    "igb": (("-device", "pcie-root-port,id=port,addr=0x10,chassis=1,slot=1", "-device", f"igb,{NIC},bus=port"), 8, 8, True),
+    "igb": (("-device", "pcie-root-port,id=root0,addr=0x10,chassis=1,slot=1", "-device", f"igb,{NIC},bus=root0"), 8, 8, True),
 }
 
 
