@@ -8,6 +8,7 @@
  * process at a time holds a lock on the directory; one thread calls.
  */
 #include "bpf/xdp_inside.h"
+#include "weir/carry.h"
 #include "weir/model.h"
 
 #include <errno.h>
@@ -36,7 +37,7 @@ struct driver {
 	char dir[PATH_MAX];
 	int dir_fd; /* locked */
 	struct xdp_set now, next;
-	struct xdp_seen *seen; /* of now, while next exists */
+	struct carry *carry; /* of now, while next exists */
 	unsigned last_number;
 	struct port ports[DRIVER_PORTS_MAX];
 	size_t n_ports;
@@ -93,7 +94,7 @@ static void close_driver(struct driver *d)
 		return;
 	for (size_t i = 0; i < d->n_ports; i++)
 		close(d->ports[i].link_fd);
-	xdp_seen_free(d->seen);
+	carry_free(d->carry);
 	xdp_set_close(&d->next);
 	xdp_set_close(&d->now);
 	if (d->dir_fd >= 0)
@@ -331,12 +332,12 @@ static int resize_begin(struct driver *d, const struct driver_sizes *wanted,
 	err = xdp_set_make(&d->next, &z, why);
 	if (err)
 		return err;
-	d->seen = xdp_seen_take(&d->now);
-	if (!d->seen) {
+	if (carry_begin(&d->now.tables, &d->next.tables, &d->carry)) {
 		xdp_set_close(&d->next);
 		return xdp_why(why, -ENOMEM, "out of memory for larger tables");
 	}
-	xdp_set_copy(&d->now, &d->next);
+	d->next.tables.root->tick_base = d->now.tables.root->tick_base;
+	d->next.tables.root->tick_scale = d->now.tables.root->tick_scale;
 	*next = d->next.tables;
 	return 0;
 }
@@ -371,7 +372,7 @@ static int resize_commit(struct driver *d, struct driver_why *why)
 	if (!err) {
 		d->last_number++;
 		grace(d);
-		xdp_seen_replay(d->seen, &d->now, &d->next);
+		carry_end(d->carry, &d->now.tables, &d->next.tables);
 		xdp_set_close(&d->now);
 		d->now = d->next;
 		xdp_set_init(&d->next);
@@ -382,8 +383,8 @@ static int resize_commit(struct driver *d, struct driver_why *why)
 			xdp_set_unpin(d->dir, old);
 	}
 	xdp_set_close(&d->next);
-	xdp_seen_free(d->seen);
-	d->seen = NULL;
+	carry_free(d->carry);
+	d->carry = NULL;
 	return err;
 }
 

@@ -64,17 +64,6 @@ void xdp_unmap(struct fwd_tables *t);
 /** Remove the pins of tables-@p number below @p dir. */
 void xdp_set_unpin(const char *dir, unsigned number);
 
-/**
- * Copy what does not depend on sizes from @p from to the larger @p to: pools, slots, backends,
- * exceptions (to every set where their flows may be looked for); counters start at 0.
- */
-void xdp_set_copy(const struct xdp_set *from, struct xdp_set *to);
-/** A copy of what packets change in @p s, from malloc(), given. @return NULL when out of memory */
-struct xdp_seen *xdp_seen_take(const struct xdp_set *s);
-/** Bring to @p to what packets changed in @p from since @p seen was taken, and all counters; once, when no packet uses @p from any more. */
-void xdp_seen_replay(const struct xdp_seen *seen, const struct xdp_set *from, struct xdp_set *to);
-void xdp_seen_free(struct xdp_seen *seen);
-
 /** The number that "current" below @p dir names. @return 0 or -ENOENT, -errno */
 int xdp_current(const char *dir, unsigned *number);
 /** Make "current" name @p number. @return 0 or -errno */

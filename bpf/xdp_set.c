@@ -378,7 +378,7 @@ int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes, struct dri
 
 	if (n_cpus <= 0)
 		return xdp_why(why, n_cpus ? n_cpus : -EIO, "the number of CPUs is not known");
-	n_cpus++; /* the last row is user space's own: see xdp_copy.c */
+	n_cpus++; /* the last row is user space's own: see carry.h */
 	s->sizes = *sizes;
 	elements_of(sizes, (uint64_t)n_cpus, s->elements);
 	err = xdp_set_load(s, why);

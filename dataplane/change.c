@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dataplane/carry.h"
+#include "weir/carry.h"
 #include "dataplane/drivers.h"
 #include "weir/effect.h"
 

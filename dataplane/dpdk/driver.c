@@ -22,7 +22,7 @@
 #include <rte_ring.h>
 
 #include "base/log.h"
-#include "dataplane/carry.h"
+#include "weir/carry.h"
 #include "dataplane/dpdk/crew.h"
 #include "dataplane/dpdk/device.h"
 #include "dataplane/dpdk/eal.h"

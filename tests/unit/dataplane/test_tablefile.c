@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/carry.h"
+#include "weir/carry.h"
 #include "dataplane/dpdk/tablefile.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

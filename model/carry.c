@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "dataplane/carry.h"
+#include "weir/carry.h"
 
 #include <errno.h>
 #include <stdlib.h>
