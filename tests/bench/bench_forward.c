@@ -11,13 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <arpa/inet.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <jansson.h>
 
 #include "bench/forward.h"
+#include "bench/frame.h"
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wcast-qual" /* bpftool's code */
 #pragma GCC diagnostic ignored "-Wshadow"
@@ -111,58 +111,6 @@ static void die(const char *what, int err)
 {
 	fprintf(stderr, "bench forward: %s: %s\n", what, strerror(err < 0 ? -err : err));
 	exit(1);
-}
-
-static uint32_t sum_words(const uint8_t *at, size_t n)
-{
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i < n; i += 2)
-		sum += at[i] | (uint32_t)at[i + 1] << 8;
-	return sum;
-}
-
-static void make_l4(const struct bench_case *c, uint8_t *l4, uint32_t len)
-{
-	l4[2] = 0;
-	l4[3] = 80;
-	if (c->udp) {
-		l4[4] = (uint8_t)(len >> 8);
-		l4[5] = (uint8_t)len;
-		return;
-	}
-	l4[12] = 0x50;
-	l4[13] = c->syn ? FWD_TCP_SYN : FWD_TCP_ACK;
-}
-
-/** The frame that the wrapper writes anew each time, but for the source. */
-static void make_frame(const struct bench_case *c, struct bench_load *load)
-{
-	uint8_t *ip = load->frame + FWD_ETH_LEN;
-	uint32_t l4_len;
-
-	memset(load->frame, 0, sizeof(load->frame));
-	load->len = c->is6 ? 82 : 64;
-	memcpy(load->frame, "\x02\xaa\0\0\0\x01\x02\xcc\0\0\0\x01", 12);
-	if (c->is6) {
-		l4_len = (uint32_t)load->len - FWD_ETH_LEN - FWD_IP6_LEN;
-		memcpy(load->frame + 12, "\x86\xdd\x60", 3);
-		ip[5] = (uint8_t)l4_len;
-		ip[6] = c->udp ? FWD_PROTO_UDP : FWD_PROTO_TCP;
-		ip[7] = 64;
-		inet_pton(AF_INET6, "2001:db8:c::", ip + 8);
-		inet_pton(AF_INET6, VIP6, ip + 24);
-		make_l4(c, ip + FWD_IP6_LEN, l4_len);
-		return;
-	}
-	l4_len = (uint32_t)load->len - FWD_ETH_LEN - FWD_IP4_LEN;
-	memcpy(load->frame + 12, "\x08\x00\x45", 3);
-	ip[3] = (uint8_t)(load->len - FWD_ETH_LEN);
-	ip[8] = 64;
-	ip[9] = c->udp ? FWD_PROTO_UDP : FWD_PROTO_TCP;
-	inet_pton(AF_INET, c->foreign ? "192.0.2.81" : VIP4, ip + 16);
-	load->ip_sum = sum_words(ip, FWD_IP4_LEN);
-	make_l4(c, ip + FWD_IP4_LEN, l4_len);
 }
 
 /** Every slot in the middle of a change, and the exceptions half full of other flows. */
@@ -271,6 +219,10 @@ static struct result measure(const struct bench_case *c)
 	static struct samples s;
 	struct forward_bpf *f = forward_bpf__open_and_load();
 	uint32_t expected = c->foreign ? 2 : 3; /* XDP_PASS, XDP_TX */
+	const struct bench_frame frame = { .to = !c->foreign ? c->is6 ? VIP6 : VIP4 : "192.0.2.81",
+		                           .port = 80,
+		                           .udp = c->udp,
+		                           .syn = c->syn };
 	struct world w;
 	struct result r;
 
@@ -279,9 +231,9 @@ static struct result measure(const struct bench_case *c)
 	make_tables(c, &w);
 	f->bss->load.pick = c->pick;
 	f->bss->load.n_flows = c->n_flows;
-	f->bss->load.is6 = c->is6;
-	f->bss->state.random = 88172645463325252u;
-	make_frame(c, &f->bss->load);
+	f->bss->state.random = BENCH_SEED;
+	if (bench_frame_make(&frame, &f->bss->load))
+		die("no frame", EINVAL);
 	set_target(f, BENCH_NULL, bpf_program__fd(f->progs.bench_null));
 	set_target(f, BENCH_GROW, bpf_program__fd(f->progs.bench_grow));
 	set_target(f, BENCH_WEIR, w.prog_fd);

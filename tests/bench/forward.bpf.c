@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A fresh packet for a program under BPF_PROG_TEST_RUN.
+ * A fresh packet for a program under BPF_PROG_TEST_RUN, or for a wire.
  *
  * With `repeat` the kernel hands the same frame over again and again: from the second time
  * on a balancer would see its own output. So this wrapper is what runs: each time it takes
@@ -9,6 +9,9 @@
  * by a tail call. It reads the clock itself, at the first and last of the iterations that
  * count. Two references give its own cost: a target that only sends, and one that also
  * moves the frame's beginning.
+ *
+ * With live frames bench_generate sends each out of an interface, and bench_sink counts
+ * what comes back.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -77,19 +80,25 @@ static __always_inline int write_frame(void *data, void *end)
 	return 0;
 }
 
-SEC("xdp")
-int bench_wrap(struct xdp_md *ctx)
+static __always_inline void read_clock(void)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	__u64 iteration = state.iteration++;
-	__s64 grown = end - data;
 
-	barrier_var(grown); /* or clang adds the length to a packet pointer */
-	grown -= (__s64)load.len;
 	if (iteration == load.first)
 		state.started_ns = bpf_ktime_get_ns();
 	else if (iteration == load.last)
 		state.ended_ns = bpf_ktime_get_ns();
+}
+
+SEC("xdp")
+int bench_wrap(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__s64 grown = end - data;
+
+	barrier_var(grown); /* or clang adds the length to a packet pointer */
+	grown -= (__s64)load.len;
+	read_clock();
 	if (grown) {
 		state.grown++;
 		if (bpf_xdp_adjust_head(ctx, (int)grown))
@@ -115,6 +124,26 @@ SEC("xdp")
 int bench_grow(struct xdp_md *ctx)
 {
 	return bpf_xdp_adjust_head(ctx, -20) ? XDP_DROP : XDP_TX;
+}
+
+SEC("xdp")
+int bench_generate(struct xdp_md *ctx)
+{
+	read_clock();
+	if (write_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end)) {
+		state.failed++;
+		return XDP_ABORTED;
+	}
+	return (int)bpf_redirect(load.ifindex, 0);
+}
+
+/** All on the generator's CPU: no atomics. */
+SEC("xdp")
+int bench_sink(struct xdp_md *ctx)
+{
+	state.back++;
+	state.back_bytes += ctx->data_end - ctx->data;
+	return XDP_DROP;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the bench's wrapper program and bench_forward.c share. */
+/* What the benches' programs in forward.bpf.c and those who load them share. */
 #ifndef WEIR_TESTS_BENCH_FORWARD_H
 #define WEIR_TESTS_BENCH_FORWARD_H
 
@@ -9,6 +9,7 @@ enum bench_target { BENCH_NULL, BENCH_GROW, BENCH_WEIR, BENCH_TARGETS };
 enum bench_pick { BENCH_ONE, BENCH_RANDOM, BENCH_NEVER_AGAIN };
 
 #define BENCH_TEMPLATE 96
+#define BENCH_SEED     88172645463325252u /**< of the flows: xorshift must not start at 0 */
 
 /** One kind of frame and of flows; written before a run. */
 struct bench_load {
@@ -16,6 +17,7 @@ struct bench_load {
 	uint32_t pick;   /**< enum bench_pick */
 	uint32_t n_flows;
 	uint32_t is6;
+	uint32_t ifindex;     /**< where bench_generate sends */
 	uint64_t len;         /**< of the frame: at least 64, for IPv6 80 */
 	uint64_t ip_sum;      /**< sum of the IPv4 header's words with source and checksum 0 */
 	uint64_t first, last; /**< iterations at which the clock is read */
@@ -28,6 +30,7 @@ struct bench_state {
 	uint64_t failed; /**< iterations that could not be made ready: must be 0 */
 	uint64_t grown;  /**< frames that the target had made longer */
 	uint64_t random, next_flow, fence;
+	uint64_t back, back_bytes; /**< frames at bench_sink */
 };
 
 #endif
