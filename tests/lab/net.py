@@ -15,6 +15,7 @@ Namespaces of a lab that was killed outright are removed by the next one.
 Processes enter their namespace by nsenter(1), not `ip netns exec`, which would hide bpffs mounts.
 """
 import atexit
+import functools
 import json
 import os
 import re
@@ -58,9 +59,12 @@ def wait_until(condition, timeout_s, what, every_s=0.02):
         time.sleep(every_s)
 
 
+@functools.cache
 def executable(name):
     """The path of a program of ours below the build directory."""
-    for folder, _, files in os.walk(BUILD):
+    for folder, folders, files in os.walk(BUILD):
+        if folder == BUILD:
+            folders[:] = [f for f in folders if f not in ("lab", "vm")]  # large, and nothing is built there
         if name in files and os.access(os.path.join(folder, name), os.X_OK):
             return os.path.join(folder, name)
     raise LabError(f"{name} is not built below {BUILD}")
