@@ -80,9 +80,10 @@ def initramfs(directory, release):
         files[f"lib/modules/{name}"] = subprocess.run(
             ["xz", "-dc", module] if module.endswith(".xz") else ["cat", module], check=True, capture_output=True).stdout
     files["modules"] = "".join(n + "\n" for n in names).encode()
-    with open(path + ".new", "wb") as f:
+    new = f"{path}.{os.getpid()}"  # another guest may be making it
+    with open(new, "wb") as f:
         f.write(archive(files))
-    os.rename(path + ".new", path)
+    os.rename(new, path)
     return path
 
 

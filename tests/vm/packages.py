@@ -112,9 +112,9 @@ def kernel(series):
             if not fitting:
                 raise Missing(f"the archive has no linux-image-{series}")
             unpack([max(fitting, key=by_version)], directory, ["*/sound", "*/drivers/gpu", "*/drivers/media"])
-    release = os.listdir(f"{directory}/lib/modules")[0]
-    if not os.path.exists(f"{directory}/lib/modules/{release}/modules.dep"):
-        run(["depmod", "-b", directory, release])
+        release = os.listdir(f"{directory}/lib/modules")[0]
+        if not os.path.exists(f"{directory}/lib/modules/{release}/modules.dep"):
+            run(["depmod", "-b", directory, release])
     return directory, release
 
 
