@@ -15,6 +15,7 @@
 #include "weir/fwd/owner.h"
 #include "weir/fwd/port.h"
 #include "weir/fwd/too_big.h"
+#include "weir/fwd/tunnel_error.h"
 
 /** Nothing: the maps are the tables. */
 struct fwd_tables {
@@ -40,6 +41,7 @@ TABLE(colds, struct owner_cold);
 TABLE(backends, struct fwd_backend);
 TABLE(exceptions, struct fwd_exceptions);
 TABLE(fragments, struct fwd_fragments);
+TABLE(destinations, struct fwd_destinations);
 TABLE(cpus, struct fwd_cpu);
 TABLE(service_counts, struct fwd_count);
 TABLE(backend_counts, struct fwd_count);
@@ -88,6 +90,21 @@ FWD_INLINE const struct fwd_backend *fwd_port_backend(const struct fwd_tables *t
 {
 	(void)t;
 	return bpf_map_lookup_elem(&backends, &i);
+}
+
+FWD_INLINE uint16_t *fwd_port_told(const struct fwd_tables *t, uint32_t backend)
+{
+	struct fwd_backend *b = bpf_map_lookup_elem(&backends, &backend);
+
+	(void)t;
+	return b ? &b->told_mtu : NULL;
+}
+
+FWD_INLINE const struct fwd_destinations *fwd_port_destinations(const struct fwd_tables *t,
+                                                                uint32_t set)
+{
+	(void)t;
+	return bpf_map_lookup_elem(&destinations, &set);
 }
 
 FWD_INLINE struct fwd_exceptions *fwd_port_exceptions(const struct fwd_tables *t, uint32_t set)
@@ -172,6 +189,25 @@ FWD_INLINE uint32_t fwd_port_tell_too_big(struct fwd_packet *packet, uint32_t l3
                                           uint32_t l3_len, bool is4, uint32_t inner_mtu)
 {
 	return (uint32_t)weir_tell_too_big(packet->room, l3_off, l3_len, is4, inner_mtu);
+}
+
+/** As weir_tell_too_big(): a function of its own. */
+__attribute__((noinline, weak)) int weir_tunnel_error(struct xdp_md *ctx, uint32_t l3_off,
+                                                      uint32_t l4_off, uint32_t l3_len,
+                                                      uint32_t is4)
+{
+	const struct fwd_packet packet = { (uint8_t *)(long)ctx->data,
+		                           (uint8_t *)(long)ctx->data_end, ctx };
+
+	return (int)fwd_tunnel_error(NULL, &root, &packet, l3_off, l4_off, l3_len, is4);
+}
+
+FWD_INLINE uint32_t fwd_port_tunnel_error(const struct fwd_tables *t,
+                                          const struct fwd_packet *packet, uint32_t l3_off,
+                                          uint32_t l4_off, uint32_t l3_len, bool is4)
+{
+	(void)t;
+	return (uint32_t)weir_tunnel_error(packet->room, l3_off, l4_off, l3_len, is4);
 }
 
 #endif

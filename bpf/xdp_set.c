@@ -38,6 +38,7 @@ static const struct {
 	[XDP_BACKENDS] = { "backends", sizeof(struct fwd_backend) },
 	[XDP_EXCEPTIONS] = { "exceptions", sizeof(struct fwd_exceptions) },
 	[XDP_FRAGMENTS] = { "fragments", sizeof(struct fwd_fragments) },
+	[XDP_DESTINATIONS] = { "destinations", sizeof(struct fwd_destinations) },
 	[XDP_CPUS] = { "cpus", sizeof(struct fwd_cpu) },
 	[XDP_SERVICE_COUNTS] = { "service_counts", sizeof(struct fwd_count) },
 	[XDP_BACKEND_COUNTS] = { "backend_counts", sizeof(struct fwd_count) },
@@ -53,6 +54,7 @@ static void elements_of(const struct driver_sizes *z, uint64_t cpus, uint64_t ou
 	out[XDP_BACKENDS] = z->backends;
 	out[XDP_EXCEPTIONS] = z->exception_sets;
 	out[XDP_FRAGMENTS] = FWD_FRAGMENT_SETS;
+	out[XDP_DESTINATIONS] = fwd_destination_sets(z->backends);
 	out[XDP_CPUS] = cpus;
 	out[XDP_SERVICE_COUNTS] = cpus * z->service_counts;
 	out[XDP_BACKEND_COUNTS] = cpus * z->backends;
@@ -108,6 +110,7 @@ void xdp_unmap(struct fwd_tables *t)
 	s.memory[XDP_BACKENDS] = t->backends;
 	s.memory[XDP_EXCEPTIONS] = t->exceptions;
 	s.memory[XDP_FRAGMENTS] = t->fragments;
+	s.memory[XDP_DESTINATIONS] = t->destinations;
 	s.memory[XDP_CPUS] = t->cpus;
 	s.memory[XDP_SERVICE_COUNTS] = t->service_counts;
 	s.memory[XDP_BACKEND_COUNTS] = t->backend_counts;
@@ -119,6 +122,7 @@ void xdp_unmap(struct fwd_tables *t)
 	s.elements[XDP_BACKENDS] = t->n_backends;
 	s.elements[XDP_EXCEPTIONS] = t->n_exceptions;
 	s.elements[XDP_FRAGMENTS] = t->n_fragments;
+	s.elements[XDP_DESTINATIONS] = t->n_destinations;
 	s.elements[XDP_CPUS] = t->n_cpus;
 	s.elements[XDP_SERVICE_COUNTS] = t->n_service_counts;
 	s.elements[XDP_BACKEND_COUNTS] = t->n_backend_counts;
@@ -137,6 +141,7 @@ static void fill_tables(struct xdp_set *s)
 		.backends = s->memory[XDP_BACKENDS],
 		.exceptions = s->memory[XDP_EXCEPTIONS],
 		.fragments = s->memory[XDP_FRAGMENTS],
+		.destinations = s->memory[XDP_DESTINATIONS],
 		.cpus = s->memory[XDP_CPUS],
 		.service_counts = s->memory[XDP_SERVICE_COUNTS],
 		.backend_counts = s->memory[XDP_BACKEND_COUNTS],
@@ -147,6 +152,7 @@ static void fill_tables(struct xdp_set *s)
 		.n_backends = (uint32_t)s->elements[XDP_BACKENDS],
 		.n_exceptions = (uint32_t)s->elements[XDP_EXCEPTIONS],
 		.n_fragments = (uint32_t)s->elements[XDP_FRAGMENTS],
+		.n_destinations = (uint32_t)s->elements[XDP_DESTINATIONS],
 		.n_cpus = (uint32_t)s->elements[XDP_CPUS],
 		.n_service_counts = (uint32_t)s->elements[XDP_SERVICE_COUNTS],
 		.n_backend_counts = (uint32_t)s->elements[XDP_BACKEND_COUNTS],
@@ -368,6 +374,7 @@ static void fill_root(struct xdp_set *s, uint32_t n_cpus)
 	root->n_exception_sets = s->sizes.exception_sets;
 	root->n_slots = s->sizes.slots;
 	root->n_fragment_sets = FWD_FRAGMENT_SETS;
+	root->n_destination_sets = (uint32_t)s->elements[XDP_DESTINATIONS];
 	root->n_cpus = n_cpus;
 }
 

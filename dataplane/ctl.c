@@ -66,12 +66,14 @@ static json_t *backend_json(const struct process *p, const struct node_pool *poo
 	struct hop hop;
 	bool watched = hops_get(p->hops, &b->plan->address, &hop);
 
-	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:b, s:s, s:s}", "pool",
+	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:b, s:s, s:s, s:i, s:i}", "pool",
 	                 pool->plan->model->name, "backend", b->plan->name, "address",
 	                 addr_text(&b->plan->address, address), "index", (int)b->index, "weight",
 	                 (int)b->plan->weight, "in_force", (int)b->alive, "why",
 	                 effect_why_text((enum effect_why)b->why), "next_hop",
-	                 watched ? hop_state_text(hop.state) : "not followed");
+	                 watched ? hop_state_text(hop.state) : "not followed", "inner_mtu",
+	                 (int)p->node.t.backends[b->index].inner_mtu, "path_mtu",
+	                 (int)p->node.paths[b->index].mtu);
 }
 
 static char *do_backends(struct process *p, const json_t *request)

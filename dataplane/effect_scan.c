@@ -115,7 +115,8 @@ static void fill_backend(const struct fwd_tables *t, uint32_t i, const struct su
 		                        .index = i,
 		                        .slots = s->owned[i],
 		                        .base_slots = s->based[i],
-		                        .exceptions = s->exceptions[i] };
+		                        .exceptions = s->exceptions[i],
+		                        .inner_mtu = b->inner_mtu };
 	out->alive = !(b->flags & FWD_BACKEND_DEAD);
 	out->next_hop = !(b->flags & FWD_BACKEND_NO_NEXT_HOP);
 	for (uint32_t c = 0; c < t->n_cpus; c++) {

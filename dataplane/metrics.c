@@ -19,6 +19,8 @@ static const struct metric backend_metrics[] = {
 	{ STATS_GAUGE, "weir_dataplane_backend_base_slots",
 	  "slots of others that still owe it flows" },
 	{ STATS_GAUGE, "weir_dataplane_backend_exceptions", "flows remembered as its own" },
+	{ STATS_GAUGE, "weir_dataplane_backend_inner_mtu",
+	  "longest packet that fits in its tunnel" },
 };
 static const struct metric pool_metrics[] = {
 	{ STATS_GAUGE, "weir_dataplane_pool_slots", "slots of the pool" },
@@ -98,6 +100,12 @@ const struct metric metrics_totals[TOTALS] = {
 	                  "times that all was read again after lost messages" },
 	[HOPS_REFUSED] = { STATS_COUNTER, "weir_dataplane_next_hops_refused_total",
 	                   "addresses or links beyond the limit" },
+	[PATHS_LOW] = { STATS_GAUGE, "weir_dataplane_paths_lowered",
+	                "backends to which the way carries less than is configured, as routers told" },
+	[PATHS_LOWERED] = { STATS_COUNTER, "weir_dataplane_path_mtu_lowered_total",
+	                    "times that routers told of a lower MTU of a way" },
+	[PATHS_RESTORED] = { STATS_COUNTER, "weir_dataplane_path_mtu_restored_total",
+	                     "times that the configured MTU was tried again after 10 minutes" },
 	[PORTS] = { STATS_GAUGE, "weir_dataplane_ports", "ports that carry this program" },
 	[PORTS_GENERIC] = { STATS_GAUGE, "weir_dataplane_ports_generic",
 	                    "of them in the slower generic mode" },

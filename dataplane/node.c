@@ -34,6 +34,7 @@ static int grow_by_index(struct node *n, uint32_t old, uint32_t new)
 	struct addr *watched;
 	bool *is_watched, *is_wanted;
 	uint32_t *watched_next;
+	struct path *paths;
 
 	if (!states)
 		return -ENOMEM;
@@ -46,6 +47,10 @@ static int grow_by_index(struct node *n, uint32_t old, uint32_t new)
 	if (!watched)
 		return -ENOMEM;
 	n->watched = watched;
+	paths = realloc(n->paths, new * sizeof(*paths));
+	if (!paths)
+		return -ENOMEM;
+	n->paths = paths;
 	is_watched = realloc(n->is_watched, new * sizeof(*is_watched));
 	if (!is_watched)
 		return -ENOMEM;
@@ -56,6 +61,7 @@ static int grow_by_index(struct node *n, uint32_t old, uint32_t new)
 	n->is_wanted = is_wanted;
 	memset(states + old, 0, new - old);
 	memset(is_watched + old, 0, (new - old) * sizeof(*is_watched));
+	memset(paths + old, 0, (new - old) * sizeof(*paths));
 	return 0;
 }
 
@@ -109,6 +115,7 @@ void node_fini(struct node *n)
 	free(n->watched_next);
 	free(n->watched_heads);
 	free(n->is_watched);
+	free(n->paths);
 	free(n->is_wanted);
 	*n = (struct node){ 0 };
 }
@@ -157,6 +164,7 @@ int node_resize(struct node *n, const struct driver_sizes *sizes, char why[PLAN_
 		if (n->plan) {
 			node_write_root(n, next.root);
 			node_write_services(n, &next);
+			node_write_destinations(&next);
 			node_write_generation(n, next.root);
 		}
 		err = n->ops->resize_commit(n->driver, &reason);
@@ -409,6 +417,7 @@ static void switch_over(struct node *n, const struct node_time *time)
 		node_breathe(n);
 	}
 	node_write_services(n, &n->t);
+	node_write_destinations(&n->t);
 	node_write_generation(n, n->t.root);
 	watch_left(n);
 	node_rest(n, time);

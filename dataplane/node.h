@@ -21,6 +21,7 @@
 #include "dataplane/guard.h"
 #include "dataplane/hops.h"
 #include "dataplane/owners.h"
+#include "dataplane/path.h"
 #include "dataplane/places.h"
 #include "dataplane/plan.h"
 #include "dataplane/ranges.h"
@@ -64,6 +65,7 @@ struct node_pool {
 
 struct node_counters {
 	uint64_t documents, refused, resizes, deaths, returns, held;
+	uint64_t paths_lowered, paths_restored;
 };
 
 /** The three clocks of one moment. */
@@ -90,13 +92,16 @@ struct node {
 	uint32_t *watched_next;  /**< by backend index: the next one in its bucket */
 	uint32_t *watched_heads; /**< [NODE_WATCHED_BUCKETS], by address; 0: none */
 	bool *is_watched;
-	bool *is_wanted;                  /**< scratch, by backend index */
-	struct hops *hops;                /**< borrowed; NULL: next hops are not followed */
+	struct path *paths; /**< by backend index: what routers told of the way there */
+	uint32_t n_low;     /**< of them, those of which something is told */
+	bool *is_wanted;    /**< scratch, by backend index */
+	struct hops *hops;  /**< borrowed; NULL: next hops are not followed */
 	const struct health_page *health; /**< borrowed; NULL: not there (yet) */
 	uint32_t health_generation;
 	bool adopted; /**< the tables were another process's before */
 	bool document_refused;
-	bool graced; /**< no packet reads the spare half of services any more */
+	uint64_t told; /**< errors about tunnels that node_told() has seen */
+	bool graced;   /**< no packet reads the spare half of services any more */
 	struct node_counters counters;
 	/** Called between the steps of long work; may call node_verdicts(). NULL: nothing is let in. */
 	void (*breathe)(void *arg);
@@ -145,6 +150,8 @@ void node_health(struct node *n, const struct health_page *page);
 void node_verdicts(struct node *n, const struct node_time *time);
 /** Do what time asks for. @return when the next call is due (time->now_ms scale), at most a second ahead */
 uint64_t node_tick(struct node *n, const struct node_time *time);
+/** Take what routers told of ways to backends since the last call; nearly free when they told nothing. */
+void node_told(struct node *n, uint64_t now_ms);
 /** The way to @p address is as @p hop says: a hops_changed. */
 void node_hop(void *node, const struct addr *address, const struct hop *hop);
 

@@ -10,7 +10,9 @@
 
 /** Follow the next hop of @p address for backend @p index; fine when it is already. */
 void node_watch(struct node *n, uint32_t index, const struct addr *address);
-/** The opposite; fine when it is not followed. */
+/** The first of the indexes whose watched address may be @p a, to be followed by watched_next; 0: none. */
+uint32_t node_first_at(const struct node *n, const struct addr *a);
+/** The opposite of node_watch(); fine when it is not followed. */
 void node_unwatch(struct node *n, uint32_t index);
 /** Bring a waiting pool's part of the document into force. */
 void node_switch_pool(struct node *n, struct node_pool *p, const struct node_time *time);
@@ -21,6 +23,8 @@ void node_write_backend(struct node *n, const struct node_pool *p, const struct 
 void node_write_pool(struct node *n, const struct node_pool *p);
 /** Build the spare half of services in @p t from plan and pools, and switch to it. @return false when no seed does: two entries are equal */
 bool node_write_services(struct node *n, struct fwd_tables *t);
+/** Write which backend is behind which outer address in @p t. */
+void node_write_destinations(const struct fwd_tables *t);
 /** Write what root holds of the document but its number: key, tunnel sources. */
 void node_write_root(const struct node *n, struct fwd_root *root);
 /** Write the document's number: all of it is in force. */

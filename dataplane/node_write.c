@@ -33,28 +33,23 @@ static void store_words(void *to, const void *from, size_t bytes)
 	}
 }
 
-/* The longest packet that fits in the tunnel of @p e, on a way that carries @p mtu. */
-static uint16_t inner_mtu(const struct fwd_backend *e, uint16_t mtu)
-{
-	uint32_t overhead = fwd_overhead(e);
-
-	return mtu > overhead ? (uint16_t)(mtu - overhead) : 0;
-}
-
-/* What a next hop adds; address and mode stand in @p e. @return whether it is known */
-static bool fill_hop(const struct node *n, const struct addr *address, struct fwd_backend *e)
+/* What the next hop of backend @p index adds; address and mode stand in @p e. @return whether it is known */
+static bool fill_hop(const struct node *n, uint32_t index, const struct addr *address,
+                     struct fwd_backend *e)
 {
 	uint16_t limit = n->model ? n->model->self->mtu : 0;
+	bool l2 = e->encap == FWD_ENCAP_L2; /* no tunnel, and no router on its way */
 	struct hop hop;
 
 	if (!n->hops || !hops_get(n->hops, address, &hop) || hop.state != HOP_KNOWN ||
-	    (e->encap == FWD_ENCAP_L2 && !hop.on_link))
+	    (l2 && !hop.on_link))
 		return false;
 	e->ifindex = hop.ifindex;
 	e->vlan = hop.vlan;
 	e->outer_vlan = hop.outer_vlan;
 	e->outer_type_be = hop.outer_type_be;
-	e->inner_mtu = inner_mtu(e, limit && limit < hop.mtu ? limit : hop.mtu);
+	e->inner_mtu = path_inner_mtu(limit && limit < hop.mtu ? limit : hop.mtu,
+	                              l2 ? 0 : n->paths[index].mtu, fwd_overhead(e));
 	memcpy(e->mac_to, hop.mac_to, sizeof(e->mac_to));
 	memcpy(e->mac_from, hop.mac_from, sizeof(e->mac_from));
 	return true;
@@ -86,7 +81,7 @@ void node_write_backend(struct node *n, const struct node_pool *p, const struct 
 	e.flags = FWD_BACKEND_USED;
 	if (!b->alive && b->why != EFFECT_WHY_WAITING)
 		e.flags |= FWD_BACKEND_DEAD;
-	if (!fill_hop(n, &b->plan->address, &e))
+	if (!fill_hop(n, b->index, &b->plan->address, &e))
 		e.flags |= FWD_BACKEND_NO_NEXT_HOP;
 	store_words(at, &e, sizeof(e));
 }
@@ -98,6 +93,11 @@ static uint32_t *watched_head(const struct node *n, const struct addr *a)
 
 	return &n->watched_heads[hash_bytes(&key, a->bytes, sizeof(a->bytes)) %
 	                         NODE_WATCHED_BUCKETS];
+}
+
+uint32_t node_first_at(const struct node *n, const struct addr *a)
+{
+	return *watched_head(n, a);
 }
 
 void node_watch(struct node *n, uint32_t index, const struct addr *address)
@@ -125,6 +125,8 @@ void node_unwatch(struct node *n, uint32_t index)
 	*link = n->watched_next[index];
 	hops_unwatch(n->hops, &n->watched[index]);
 	n->is_watched[index] = false;
+	n->n_low -= n->paths[index].mtu != 0;
+	n->paths[index] = (struct path){ 0 };
 }
 
 void node_hop(void *node, const struct addr *address, const struct hop *hop)
@@ -132,13 +134,13 @@ void node_hop(void *node, const struct addr *address, const struct hop *hop)
 	struct node *n = node;
 
 	(void)hop;
-	for (uint32_t i = *watched_head(n, address); i; i = n->watched_next[i]) {
+	for (uint32_t i = node_first_at(n, address); i; i = n->watched_next[i]) {
 		struct fwd_backend *at = &n->t.backends[i], e = *at;
 
 		if (!addr_equal(&n->watched[i], address))
 			continue;
 		e.flags &= (uint8_t)~FWD_BACKEND_NO_NEXT_HOP;
-		if (!fill_hop(n, address, &e))
+		if (!fill_hop(n, i, address, &e))
 			e.flags |= FWD_BACKEND_NO_NEXT_HOP;
 		store_words(at, &e, sizeof(e));
 	}

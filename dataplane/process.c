@@ -29,6 +29,7 @@
 #include "weir/nic.h"
 
 #define RETRY_MS       1000u
+#define TOLD_MS        100u
 #define HOPS_MAX       FWD_BACKENDS_MAX
 #define MISTAKES_SHOWN 20u
 #define BUSY_TRIES     100
@@ -377,6 +378,15 @@ static void on_second(void *arg)
 	loop_timer_set(p->loop, &p->second, time.now_ms + 1000);
 }
 
+static void on_told(void *arg)
+{
+	struct process *p = arg;
+
+	if (p->driver)
+		node_told(&p->node, loop_now_ms(p->loop));
+	loop_timer_set(p->loop, &p->told, loop_now_ms(p->loop) + TOLD_MS);
+}
+
 static void on_stop(void *arg)
 {
 	struct process *p = arg;
@@ -462,10 +472,12 @@ int process_run(struct process *p)
 	p->tick = (struct loop_timer){ .cb = on_tick, .arg = p };
 	p->second = (struct loop_timer){ .cb = on_second, .arg = p };
 	p->retry = (struct loop_timer){ .cb = on_document, .arg = p };
+	p->told = (struct loop_timer){ .cb = on_told, .arg = p };
 	if (!err) {
 		find_health(p);
 		load_first(p);
 		loop_timer_set(p->loop, &p->second, loop_now_ms(p->loop));
+		loop_timer_set(p->loop, &p->told, loop_now_ms(p->loop));
 		proc_ready();
 		err = loop_run(p->loop);
 	}

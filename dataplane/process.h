@@ -32,7 +32,7 @@ struct process {
 	struct page *health;
 	uint32_t health_epoch; /**< the last whose verdicts were taken */
 	bool document_again;   /**< the document changed while it was read */
-	struct loop_timer tick, second, retry;
+	struct loop_timer tick, second, retry, told;
 	unsigned seconds;
 	char refused[PLAN_WHY_MAX]; /**< why the last document was, or "" */
 	char port_why[DRIVER_PORTS_MAX]

@@ -230,6 +230,7 @@ static void write_backends(struct publisher *p)
 		stats_set(r->words[4], b->slots);
 		stats_set(r->words[5], b->base_slots);
 		stats_set(r->words[6], b->exceptions);
+		stats_set(r->words[7], b->inner_mtu);
 	}
 }
 
@@ -252,8 +253,9 @@ static void write_pools(struct publisher *p)
 	}
 }
 
-/* Add to a pool's rows what tables do not say: why. */
-static void add_whys(struct effect_page *e, const struct node_pool *np, struct effect_pool *pool)
+/* Add to a pool's rows what tables do not say: why, and what routers told. */
+static void add_whys(struct effect_page *e, const struct node *n, const struct node_pool *np,
+                     struct effect_pool *pool)
 {
 	struct effect_backend *rows = effect_page_backends(e) + pool->first;
 
@@ -265,6 +267,7 @@ static void add_whys(struct effect_page *e, const struct node_pool *np, struct e
 		if (rows[i].id != np->plan->backends[k].id)
 			continue;
 		rows[i].why = np->backends[k].why;
+		rows[i].path_mtu = n->paths[np->backends[k].index].mtu;
 		pool->held += guard_is_hold((enum effect_why)rows[i].why);
 	}
 }
@@ -282,7 +285,7 @@ static void write_effect(struct publisher *p, const struct node *n, const struct
 	for (uint32_t i = 0; i < from->total.n_pools; i++)
 		for (size_t k = 0; k < n->n_pools; k++)
 			if (n->pools[k].plan->id == pools[i].pool)
-				add_whys(from, &n->pools[k], &pools[i]);
+				add_whys(from, n, &n->pools[k], &pools[i]);
 	from->seq = to->seq | 1;
 	__atomic_store_n(&to->seq, from->seq, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
@@ -335,6 +338,9 @@ static void write_node(struct publisher *p, const struct node *n)
 	stats_set(p->totals[DEATHS], n->counters.deaths);
 	stats_set(p->totals[RETURNS], n->counters.returns);
 	stats_set(p->totals[HELD], n->counters.held);
+	stats_set(p->totals[PATHS_LOW], n->n_low);
+	stats_set(p->totals[PATHS_LOWERED], n->counters.paths_lowered);
+	stats_set(p->totals[PATHS_RESTORED], n->counters.paths_restored);
 	if (!n->hops)
 		return;
 	stats_set(p->totals[HOP_CHANGES], hops_counters(n->hops)->changes);

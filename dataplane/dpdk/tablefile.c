@@ -13,7 +13,7 @@
 
 #define MAGIC     0x53424c5452494557u /* "WEIRTBLS" */
 #define PAGE      4096u
-#define TABLES    11
+#define TABLES    12
 #define BYTES_MAX (64ull << 30)
 
 struct head {
@@ -66,6 +66,7 @@ static void count_elements(struct fwd_tables *t, const struct driver_sizes *s, u
 	t->n_backends = s->backends;
 	t->n_exceptions = s->exception_sets;
 	t->n_fragments = FWD_FRAGMENT_SETS;
+	t->n_destinations = fwd_destination_sets(s->backends);
 	t->n_cpus = n_cpus;
 	t->n_service_counts = n_cpus * s->service_counts;
 	t->n_backend_counts = n_cpus * s->backends;
@@ -85,6 +86,7 @@ static void find_places(struct places *p, const struct fwd_tables *t)
 		(uint64_t)t->n_service_counts * sizeof(*t->service_counts),
 		(uint64_t)t->n_backend_counts * sizeof(*t->backend_counts),
 		(uint64_t)t->n_fragments * sizeof(*t->fragments),
+		(uint64_t)t->n_destinations * sizeof(*t->destinations),
 	};
 
 	p->bytes = PAGE;
@@ -110,6 +112,7 @@ static void point(struct tablefile *f, const struct places *p)
 	t->service_counts = (void *)(at + p->off[8]);
 	t->backend_counts = (void *)(at + p->off[9]);
 	t->fragments = (void *)(at + p->off[10]);
+	t->destinations = (void *)(at + p->off[11]);
 }
 
 static void fill_root(const struct tablefile *f)
@@ -123,6 +126,7 @@ static void fill_root(const struct tablefile *f)
 	root->n_exception_sets = f->sizes.exception_sets;
 	root->n_slots = f->sizes.slots;
 	root->n_fragment_sets = FWD_FRAGMENT_SETS;
+	root->n_destination_sets = f->tables.n_destinations;
 	root->n_cpus = f->tables.n_cpus;
 }
 

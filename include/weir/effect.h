@@ -51,7 +51,9 @@ struct effect_backend {
 	uint8_t next_hop; /**< its next hop is known; without, packets to it are dropped by name */
 	uint8_t why;      /**< enum effect_why */
 	uint8_t pad;
-	uint32_t pad2;
+	uint16_t
+	        inner_mtu; /**< longest packet that fits in its tunnel; unless next_hop, as it was */
+	uint16_t path_mtu; /**< of the way, where routers told of less than is configured; else 0 */
 	uint64_t packets, bytes; /**< given to it since the tables were made */
 	uint64_t reserved;
 };

@@ -65,12 +65,13 @@ static json_t *backend_effect(const struct status *s, const struct model_pool *p
 	if (!e)
 		return absent_effect(s, pool);
 	uint64_t share = f->n_slots ? (uint64_t)e->slots * 1000000 / f->n_slots : 0;
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:I, s:I}", "state",
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:i, s:i}", "state",
 	                 force_state(s, pool, e), "why", effect_why_text((enum effect_why)e->why),
 	                 "slots", (json_int_t)e->slots, "share_ppm", (json_int_t)share,
 	                 "base_slots", (json_int_t)e->base_slots, "exceptions",
 	                 (json_int_t)e->exceptions, "next_hop", e->next_hop, "packets",
-	                 (json_int_t)e->packets, "bytes", (json_int_t)e->bytes);
+	                 (json_int_t)e->packets, "bytes", (json_int_t)e->bytes, "inner_mtu",
+	                 (int)e->inner_mtu, "path_mtu", (int)e->path_mtu);
 }
 
 static json_t *backend_status(const struct status *s, const struct model_pool *pool,

@@ -63,6 +63,7 @@ struct plan {
 	bool fragment;           /**< one of them (IPv4: the offset field) says so */
 	unsigned int payload;
 	bool quoted_udp;
+	uint8_t tunnel; /**< ICMP errors: of the tunnel packet that is quoted, its protocol */
 };
 
 static void put_eth(struct frame *f, size_t *bit, const struct plan *p)
@@ -210,6 +211,48 @@ static void put_quoted(struct frame *f, size_t *bit, const struct plan *p, struc
 	put(f, bit, 32, random_next(r) & 0xffffffff);
 }
 
+/** What we sent to a backend and a router could not carry on; or nearly. */
+static void put_quoted_tunnel(struct frame *f, size_t *bit, const struct plan *p, struct random *r)
+{
+	static const char *const backends4[] = { "10.1.0.1", "10.1.0.2", "10.1.0.7",  "10.1.0.8",
+		                                 "10.1.0.5", "10.1.0.9", "10.1.1.11", "10.1.1.13" };
+	static const char *const backends6[] = { "2001:db8:b::3", "2001:db8:b::4", "2001:db8:b::6",
+		                                 "2001:db8:b::5" };
+	struct plan q = { .is4 = p->is4,
+		          .sport = (uint16_t)(0xbfff +
+		                              random_below(r, random_below(r, 2) ? 3 : 0x4001)),
+		          .dport = random_below(r, 16) ? 6080 : 6081,
+		          .protocol = p->tunnel,
+		          .ttl = 1,
+		          .options = random_below(r, 16) == 0,
+		          .extensions = random_below(r, 16) == 0,
+		          .fragment = random_below(r, 16) == 0 };
+	size_t from;
+	uint16_t len =
+	        (uint16_t)(random_below(r, 4) ? 1500 - random_below(r, 3) : random_below(r, 1600));
+
+	memcpy(q.src, p->dst, 16);
+	q.src[3] ^= random_below(r, 16) == 0;
+	inet_pton(p->is4 ? AF_INET : AF_INET6,
+	          p->is4 ? backends4[random_below(r, 8)] : backends6[random_below(r, 4)], q.dst);
+	from = put_ip(f, bit, &q, r);
+	f->bytes[from] = (uint8_t)(len >> 8);
+	f->bytes[from + 1] = (uint8_t)len;
+	put(f, bit, 16, q.sport);
+	put(f, bit, 16, q.dport);
+	put(f, bit, 32, random_next(r) & 0xffffffff);
+}
+
+/** An MTU as routers name it, or as none does. */
+static uint32_t pick_mtu(struct random *r)
+{
+	static const uint16_t around[] = { 1500, 1280, 1400, 576, 1498 };
+
+	return random_below(r, 8)   ? around[random_below(r, 5)] + random_below(r, 3) - 1
+	       : random_below(r, 2) ? (uint32_t)random_next(r)
+	                            : 0;
+}
+
 static bool is_error(const struct plan *p)
 {
 	return p->is4 ? p->type == 3 || p->type == 11 || p->type == 12
@@ -224,10 +267,12 @@ static void put_l4(struct frame *f, size_t *bit, const struct plan *p, struct ra
 		put_udp(f, bit, p, r);
 	} else if (p->protocol == (p->is4 ? FWD_PROTO_ICMP : FWD_PROTO_ICMP6)) {
 		put(f, bit, 8, p->type);
-		put(f, bit, 8, 0);
+		put(f, bit, 8, p->tunnel && random_below(r, 4) ? 4 : 0);
 		put(f, bit, 16, random_next(r) & 0xffff);
-		put(f, bit, 32, random_next(r) & 0xffffffff);
-		if (is_error(p))
+		put(f, bit, 32, p->tunnel ? pick_mtu(r) : random_next(r) & 0xffffffff);
+		if (p->tunnel)
+			put_quoted_tunnel(f, bit, p, r);
+		else if (is_error(p))
 			put_quoted(f, bit, p, r);
 	}
 }
@@ -279,7 +324,7 @@ static void pick_addresses(struct plan *p, struct random *r)
 /** What a shape changes in a plain packet to a service. */
 struct shape {
 	bool is4, vlan, two_tags, fragment, long_payload, quoted_udp;
-	uint8_t protocol, flags, type, ttl;
+	uint8_t protocol, flags, type, ttl, tunnel;
 	unsigned int options, extensions;
 	const char *src, *dst; /**< instead of a client and a VIP */
 	uint16_t dport;        /**< instead of any */
@@ -385,6 +430,24 @@ static const struct shape shapes[] = {
 	ICMP6_(135, .ttl = 255),
 	ICMP6_(135, .ttl = 64),
 	ICMP6_(136, .ttl = 255),
+	ICMP4_(3, .tunnel = FWD_PROTO_IP4, .dst = "10.255.1.77"),
+	ICMP4_(3, .tunnel = FWD_PROTO_IP6, .dst = "10.255.1.0", .vlan = true),
+	ICMP4_(3, .tunnel = FWD_PROTO_UDP, .dst = "10.255.1.255"),
+	ICMP4_(3, .tunnel = FWD_PROTO_UDP, .dst = "10.255.1.78", .options = 2),
+	ICMP4_(11, .tunnel = FWD_PROTO_UDP, .dst = "10.255.1.77"),
+	ICMP4_(12, .tunnel = FWD_PROTO_IP4, .dst = "10.255.1.77"),
+	ICMP4_(3, .tunnel = FWD_PROTO_IP4, .dst = "10.255.2.77"),
+	ICMP4_(3, .tunnel = FWD_PROTO_TCP, .dst = "10.255.1.77"),
+	ICMP4_(8, .tunnel = FWD_PROTO_IP4, .dst = "10.255.1.77"),
+	ICMP4_(3, .tunnel = FWD_PROTO_IP4),
+	ICMP6_(2, .tunnel = FWD_PROTO_IP6, .dst = "2001:db8:ff:1::1234"),
+	ICMP6_(2, .tunnel = FWD_PROTO_UDP, .dst = "2001:db8:ff:1::1234"),
+	ICMP6_(2, .tunnel = FWD_PROTO_IP4, .dst = "2001:db8:ff:1::", .extensions = 1, .vlan = true),
+	ICMP6_(1, .tunnel = FWD_PROTO_UDP, .dst = "2001:db8:ff:1::1234"),
+	ICMP6_(3, .tunnel = FWD_PROTO_IP4, .dst = "2001:db8:ff:1::1234"),
+	ICMP6_(4, .tunnel = FWD_PROTO_IP4, .dst = "2001:db8:ff:1::1234"),
+	ICMP6_(2, .tunnel = FWD_PROTO_IP6, .dst = "2001:db8:ff:2::1234"),
+	ICMP6_(2, .tunnel = FWD_PROTO_UDP),
 	{ true, .protocol = 47 },
 	{ false, .protocol = 50 },
 	{ false, .protocol = 59 },
@@ -410,7 +473,8 @@ void generate_shape(struct frame *f, unsigned int shape, struct random *r)
 		          .extensions = s->extensions,
 		          .fragment = s->fragment,
 		          .quoted_udp = s->quoted_udp,
-		          .payload = random_below(r, 24) };
+		          .tunnel = s->tunnel,
+		          .payload = random_below(r, s->tunnel ? 2 : 24) };
 
 	if (s->long_payload)
 		p.payload = 1360 + random_below(r, 120);

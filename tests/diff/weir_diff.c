@@ -84,7 +84,7 @@ static void add_backends(struct world *w)
 	w->t.backends[9].flags |= FWD_BACKEND_DEAD;
 	add_backend(w, 10, "10.1.0.10", FWD_ENCAP_GUE);
 	w->t.backends[10].flags |= FWD_BACKEND_NO_NEXT_HOP;
-	add_backend(w, 11, "10.1.0.11", FWD_ENCAP_IPIP);
+	add_backend(w, 11, "10.1.1.11", FWD_ENCAP_IPIP);
 	w->t.backends[11].flags = 0;
 	add_backend(w, 12, "10.1.0.12", FWD_ENCAP_IPIP);
 	w->t.backends[12].flags |= FWD_BACKEND_DEAD | FWD_BACKEND_NO_NEXT_HOP;
@@ -271,6 +271,7 @@ static void change_tables(struct diff *d)
 	set_time(d, d->now_s + random_below(r, 1 + (1u << random_below(r, random_below(r, 11)))));
 	unsettle(d, 64 + random_below(r, 128));
 	last->encap = random_below(r, 2) ? FWD_ENCAP_L2 : FWD_ENCAP_IPIP;
+	b->told_mtu = random_below(r, 2) ? 0 : (uint16_t)(1380 + random_below(r, 120));
 	last->vlan = random_below(r, 2) ? 0 : 77;
 	b->inner_mtu = (uint16_t)(random_below(r, 2)   ? 1500
 	                          : random_below(r, 2) ? 60 + random_below(r, 120)

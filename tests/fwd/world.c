@@ -36,6 +36,7 @@ void world_size_tables(struct fwd_tables *t, const struct driver_sizes *s, uint3
 	t->n_backends = s->backends;
 	t->n_exceptions = s->exception_sets;
 	t->n_fragments = FWD_FRAGMENT_SETS;
+	t->n_destinations = fwd_destination_sets(s->backends);
 	t->n_cpus = n_cpus;
 	t->n_service_counts = n_cpus * s->service_counts;
 	t->n_backend_counts = n_cpus * s->backends;
@@ -52,6 +53,7 @@ void world_root(struct world *w)
 	r->n_exception_sets = w->sizes.exception_sets;
 	r->n_slots = w->sizes.slots;
 	r->n_fragment_sets = w->t.n_fragments;
+	r->n_destination_sets = w->t.n_destinations;
 	r->n_cpus = w->t.n_cpus;
 	r->answers_per_s = 1000;
 	r->hash_key[0] = 0x0706050403020100u;
@@ -74,6 +76,7 @@ void world_init(struct world *w, const struct driver_sizes *sizes, uint32_t n_cp
 	t->backends = table(t->n_backends, sizeof(*t->backends));
 	t->exceptions = table(t->n_exceptions, sizeof(*t->exceptions));
 	t->fragments = table(t->n_fragments, sizeof(*t->fragments));
+	t->destinations = table(t->n_destinations, sizeof(*t->destinations));
 	t->cpus = table(t->n_cpus, sizeof(*t->cpus));
 	t->service_counts = table(t->n_service_counts, sizeof(*t->service_counts));
 	t->backend_counts = table(t->n_backend_counts, sizeof(*t->backend_counts));
@@ -83,15 +86,15 @@ void world_init(struct world *w, const struct driver_sizes *sizes, uint32_t n_cp
 void world_fini_memory(struct world *w)
 {
 	struct fwd_tables *t = &w->t;
-	void *all[] = { t->root,  t->services,       t->pools,         t->slots,
-		        t->colds, t->backends,       t->exceptions,    t->fragments,
-		        t->cpus,  t->service_counts, t->backend_counts };
+	void *all[] = { t->root,  t->services,       t->pools,          t->slots,
+		        t->colds, t->backends,       t->exceptions,     t->fragments,
+		        t->cpus,  t->service_counts, t->backend_counts, t->destinations };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		free(all[i]);
 }
 
-#define N_TABLES 11 /* as in struct fwd_tables */
+#define N_TABLES 12 /* as in struct fwd_tables */
 
 /** A table's bytes in two worlds. */
 struct pair {
@@ -117,6 +120,7 @@ static void pair_up(const struct world *a, const struct world *b, struct pair ou
 		PAIR(backends, b->t.n_backends),
 		PAIR(exceptions, b->t.n_exceptions),
 		PAIR(fragments, b->t.n_fragments),
+		PAIR(destinations, b->t.n_destinations),
 		PAIR(cpus, b->t.n_cpus),
 		PAIR(service_counts, b->t.n_service_counts),
 		PAIR(backend_counts, b->t.n_backend_counts),
@@ -217,6 +221,8 @@ struct fwd_backend *world_add_backend(struct world *w, uint32_t i, const union f
 		                   .flags = FWD_BACKEND_USED,
 		                   .gue_port_be = fwd_be16(6080),
 		                   .id = i };
+	if (!fwd_destination_put(w->t.destinations, w->t.n_destinations, w->t.backends, i))
+		die("no place for a destination");
 	return b;
 }
 

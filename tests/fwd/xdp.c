@@ -43,7 +43,9 @@ static int map_table(struct bpf_map *map, void **out)
 	X(services)                                                                                \
 	X(pools)                                                                                   \
 	X(slots)                                                                                   \
-	X(colds) X(backends) X(exceptions) X(fragments) X(cpus) X(service_counts) X(backend_counts)
+	X(colds)                                                                                   \
+	X(backends)                                                                                \
+	X(exceptions) X(fragments) X(destinations) X(cpus) X(service_counts) X(backend_counts)
 
 static int set_sizes(struct world *w)
 {

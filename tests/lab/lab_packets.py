@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Packets that are not like the others, on both drivers, IPv4 and IPv6: too big for the tunnel, so that their sender
-is told; too big on the client's way, so that the backend is; fragments; mode l2; a backend behind a second port.
+is told; too big on the client's way, so that the backend is; too big on the tunnel's way, so that we are, honestly
+or not; fragments; mode l2; a backend behind a second port.
 """
 import json
 import os
+import socket
+import struct
 import sys
 import time
 
@@ -14,6 +17,8 @@ from report import Report
 
 PEER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peer.py")
 TUNNEL_MTU = 1400  # of the links 1,600 and 1,500
+PATH_MTU = 1340    # of a link behind a router, before two backends
+INNER_MIN = 1280   # what no error takes away
 OVERHEAD = {"gue": 52, "ipip": 40}  # to a backend with an IPv6 address
 
 
@@ -87,6 +92,98 @@ def small_client(report, stage):
     router.ip("route del 10.255.1.2/32", "-6 route del fd00:255:1::2/128")
 
 
+def small_path(report, stage):
+    """A router before the first two backends, IPv4 and IPv6, has a small link behind it, of which the node knows nothing."""
+    lab, node, site = stage.lab, stage.node.host, stage.site
+    hop = site._attach("hop", "eth0", "10.1.1.99", "fd00:1:1::99")
+    hop.forward()
+    hop.route(site.plan.tunnel4, site.plan.node4)  # what the network's routing has for tunnel sources
+    hop.route(site.plan.tunnel6, site.plan.node6)
+    routes = []
+    for k, backend in enumerate(site.backends[:2]):
+        lab.link(hop, f"small{k}", backend.host, "eth6", PATH_MTU)
+        for host, name, n in ((hop, f"small{k}", 1), (backend.host, "eth6", 2)):
+            host.offload(name, "tx off")
+            host.address(name, f"10.78.{k}.{n}/24", f"fd00:78:{k}::{n}/64")
+        bpf_dir = os.path.join(lab.bpf_dir, f"agent-small{k}")
+        os.makedirs(bpf_dir)
+        backend.host.run([executable("agent-tool"), "attach", "eth6", bpf_dir, site.plan.tunnel4, site.plan.tunnel6])
+        six, address = ":" in backend.addresses[0], backend.addresses[0]
+        hop.ip(f"-6 route add {address}/128 via fd00:78:{k}::2" if six else f"route add {address}/32 via 10.78.{k}.2")
+        routes.append(f"-6 route {{}} {address}/128 via fd00:1:1::99" if six else f"route {{}} {address}/32 via 10.1.1.99")
+    node.ip(*(r.format("add") for r in routes))
+    time.sleep(1)
+    wait_until(stage.ready, 10, "the way over the router")
+    learn(report, stage, "told by a router on the tunnel's way")
+    forge(report, stage)
+    stage.node.kill("dataplane")
+    stage.start()
+    report.equal([b["path_mtu"] for b in stage.backends().values()], [0, 0, 0], "a new process knows nothing of it")
+    learn(report, stage, "learned again")
+    node.ip(*(r.format("del") for r in routes))
+    time.sleep(1)
+    wait_until(stage.ready, 10, "the way without the router")
+
+
+def forgetful(report, stage, count, size, what):
+    """Transfers from a client that knows of no small link, one after the other, so that each begins with packets of full
+    size. Returns the least MTU that it was told."""
+    since, told = time.monotonic(), []
+    for vip in stage.site.plan.vips:
+        failed = []
+        for _ in range(count):
+            stage.world.client.ip("route flush cache", "-6 route flush cache")
+            failed += stage.ask("tcp", vip, 1, size)["failed"]
+            told.append(known_mtu(stage, vip))
+        report.equal(failed, [], f"{what}: {vip}, {count} times {size} bytes, each byte")
+    say(f"in {time.monotonic() - since:.1f} s")
+    return min(told)
+
+
+def learn(report, stage, what):
+    """Transfers end whole, since the client is told by the VIP."""
+    before = stage.counts()
+    overheads = {b: OVERHEAD[stage.mode] - (0 if ":" in row["address"] else 20) for b, row in stage.backends().items()}
+    told = forgetful(report, stage, 12, 200000, what)
+    seen = [(b["path_mtu"], b["inner_mtu"]) for b in stage.backends().values()]
+    report.equal(seen, [(PATH_MTU if k < 2 else 0, (PATH_MTU if k < 2 else TUNNEL_MTU) - overhead)
+                        for k, overhead in enumerate(overheads.values())],
+                 "what two tunnels carry is lowered, and that of the third is not")
+    report.equal(told, PATH_MTU - OVERHEAD[stage.mode], "what the client was told is what is left in the tunnel")
+    report.check(stage.more(before, "tunnel_too_big") >= 2, "errors about the tunnels were taken", stage.more(before, "tunnel_too_big"))
+    report.equal(stage.more(before, "too_big"), 0, "none was dropped in silence")
+    lowered = {name: value for (name, _), value in stage.node.stats("dataplane").items() if "path" in name}
+    report.equal(lowered["weir_dataplane_paths_lowered"], 2, "counted")
+
+
+def error_about(stage, backend, mtu):
+    """What a router would send if a packet for a backend with an IPv4 address were longer than `mtu`."""
+    source, target = socket.inet_aton("10.1.255.9"), socket.inet_aton(backend)
+    protocol = 17 if stage.mode == "gue" else 4
+    quoted = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 1400, 0, 0x4000, 60, protocol, 0, source, target) + \
+        struct.pack("!HHHH", 50000, 6080, 1380, 0)
+    error = struct.pack("!BBHHH", 3, 4, 0, 0, mtu) + quoted
+    total = sum(struct.unpack(f"!{len(error) // 2}H", error))
+    total = (total & 0xffff) + (total >> 16)
+    return error[:2] + struct.pack("!H", ~(total + (total >> 16)) & 0xffff) + error[4:]
+
+
+def forge(report, stage):
+    """The same from someone who made it up: what does not fit what we send is left alone, and the rest bounded."""
+    router, before = stage.world.router, stage.counts()
+    router.route(stage.site.plan.tunnel4, stage.site.plan.node4)
+    third = stage.site.backends[2].addresses[0]
+    errors = [error_about(stage, "10.1.1.77", 1000), error_about(stage, third, 500), error_about(stage, third, 1400)]
+    errors += [error_about(stage, third, mtu) for mtu in range(1300, 600, -1)]
+    script = "import socket, sys, time; s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)\n" \
+        "for line in sys.stdin: s.sendto(bytes.fromhex(line), ('10.1.255.9', 0)); time.sleep(0.001)"
+    router.run(["python3", "-c", script], input="\n".join(e.hex() for e in errors) + "\n")
+    report.equal(stage.more(before, "tunnel_too_big_refused"), 2, "an MTU that cannot be is refused")
+    report.between(stage.more(before, "tunnel_too_big"), 600, 700, "others are counted, unless a socket lost them")
+    report.equal(list(stage.backends().values())[2]["inner_mtu"], INNER_MIN, "and take no more than leaves IPv6 its due")
+    forgetful(report, stage, 6, 100000, "in spite of forged errors")
+
+
 def fragments(report, stage):
     """Datagrams larger than any link: each fragment finds the backend of the first. On AF_PACKET the kernel
     puts IPv4's together before DPDK sees them."""
@@ -149,6 +246,7 @@ def run(report):
             too_big(report, stage)
             small_client(report, stage)
             fragments(report, stage)
+            small_path(report, stage)
             second_port(report, stage)
 
 

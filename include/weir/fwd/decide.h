@@ -15,6 +15,7 @@
 #include "weir/fwd/parse.h"
 #include "weir/fwd/services.h"
 #include "weir/fwd/too_big.h"
+#include "weir/fwd/tunnel_error.h"
 
 /** The decision, and how it came about: what the third stage and `weir trace` need. */
 struct fwd_verdict {
@@ -277,6 +278,16 @@ FWD_INLINE enum fwd_reason fwd_decide_vip(const struct fwd_tables *t, const stru
 	return p->ask == FWD_ASK_ERROR ? FWD_REASON_ICMP_UNRELATED : FWD_REASON_NO_SERVICE;
 }
 
+/** A packet to none of our VIPs: the kernel's, unless the next stage finds it to be about our tunnels. */
+FWD_INLINE enum fwd_reason fwd_decide_other(const struct fwd_root *root, const struct fwd_parsed *p)
+{
+	const struct fwd_prefix *source = p->is4 ? &root->source4 : &root->source6;
+
+	if (FWD_LIKELY(p->ask != FWD_ASK_ERROR && p->fault != FWD_REASON_ICMP_UNRELATED))
+		return FWD_REASON_NOT_OURS;
+	return fwd_prefix_has(source, &p->flow.dst) ? FWD_REASON_TUNNEL_ERROR : FWD_REASON_NOT_OURS;
+}
+
 /** The first fragment goes to the verdict's backend: so will the others. */
 FWD_INLINE void fwd_decide_first(const struct fwd_tables *t, const struct fwd_verdict *v)
 {
@@ -312,7 +323,7 @@ FWD_INLINE void fwd_decide_found(const struct fwd_tables *t, const struct fwd_ro
 	if (FWD_LIKELY(v->service != NULL))
 		v->reason = fwd_decide_flow(t, root, p, v);
 	else if (!fwd_is_vip(t, root, &p->flow.dst))
-		v->reason = FWD_REASON_NOT_OURS;
+		v->reason = fwd_decide_other(root, p);
 	else
 		v->reason = fwd_decide_vip(t, root, p, v);
 	if (FWD_UNLIKELY(v->reason != FWD_REASON_FORWARDED))

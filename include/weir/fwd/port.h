@@ -38,6 +38,10 @@ FWD_INLINE const struct fwd_pool *fwd_port_pool(const struct fwd_tables *t, uint
 FWD_INLINE struct fwd_slots *fwd_port_slots(const struct fwd_tables *t, uint32_t slot);
 FWD_INLINE struct owner_cold *fwd_port_cold(const struct fwd_tables *t, uint32_t slot);
 FWD_INLINE const struct fwd_backend *fwd_port_backend(const struct fwd_tables *t, uint32_t i);
+/** fwd_backend.told_mtu of @p backend, to be written to. */
+FWD_INLINE uint16_t *fwd_port_told(const struct fwd_tables *t, uint32_t backend);
+FWD_INLINE const struct fwd_destinations *fwd_port_destinations(const struct fwd_tables *t,
+                                                                uint32_t set);
 FWD_INLINE struct fwd_exceptions *fwd_port_exceptions(const struct fwd_tables *t, uint32_t set);
 FWD_INLINE struct fwd_fragments *fwd_port_fragments(const struct fwd_tables *t, uint32_t set);
 /** Seconds of CLOCK_MONOTONIC; asked for only where a slot looks further. */
@@ -59,5 +63,9 @@ FWD_INLINE bool fwd_port_cut(struct fwd_packet *packet, uint32_t len);
 /** fwd_tell_too_big() (too_big.h), off the common path: the frame is to be used no more but to be sent. @return enum fwd_reason */
 FWD_INLINE uint32_t fwd_port_tell_too_big(struct fwd_packet *packet, uint32_t l3_off,
                                           uint32_t l3_len, bool is4, uint32_t inner_mtu);
+/** fwd_tunnel_error() (tunnel_error.h), off the common path. @return enum fwd_reason */
+FWD_INLINE uint32_t fwd_port_tunnel_error(const struct fwd_tables *t,
+                                          const struct fwd_packet *packet, uint32_t l3_off,
+                                          uint32_t l4_off, uint32_t l3_len, bool is4);
 
 #endif

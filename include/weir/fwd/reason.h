@@ -65,7 +65,16 @@ enum fwd_kind {
 	X(TOO_BIG_UNTOLD, DROP, "too_big_untold",                                                  \
 	  "as too_big_told, but enough are sent in this second")                                   \
 	X(FRAGMENT_FOLLOWED, TX, "fragment_followed",                                              \
-	  "fragment sent to where its datagram's first one went")
+	  "fragment sent to where its datagram's first one went")                                  \
+	X(TUNNEL_TOO_BIG, DROP, "tunnel_too_big",                                                  \
+	  "ICMP error: a packet of our tunnels was too big for the way to its backend")            \
+	X(TUNNEL_TOO_BIG_REFUSED, DROP, "tunnel_too_big_refused",                                  \
+	  "the same, with an MTU that is not to be believed")                                      \
+	X(TUNNEL_UNREACHABLE, DROP, "tunnel_unreachable",                                          \
+	  "ICMP error: a packet of our tunnels could not be delivered")                            \
+	X(TUNNEL_EXPIRED, DROP, "tunnel_expired",                                                  \
+	  "ICMP error: TTL or hop limit of a packet of our tunnels was used up")                   \
+	X(TUNNEL_ERROR, DROP, "tunnel_error", "any other ICMP error about a packet of our tunnels")
 
 #define FWD_REASON_ENUM_(name, kind, label, text) FWD_REASON_##name,
 enum fwd_reason { FWD_REASONS(FWD_REASON_ENUM_) FWD_REASON_COUNT };

@@ -258,14 +258,17 @@ FWD_INLINE enum fwd_reason fwd_rewrite_echo(struct fwd_packet *packet, const str
 }
 
 /** Carry out a verdict that is rare. */
-FWD_INLINE enum fwd_reason fwd_rewrite_rare(struct fwd_packet *packet, const struct fwd_parsed *p,
-                                            const struct fwd_verdict *v)
+FWD_INLINE enum fwd_reason fwd_rewrite_rare(struct fwd_packet *packet, const struct fwd_tables *t,
+                                            const struct fwd_parsed *p, const struct fwd_verdict *v)
 {
 	if (v->reason == FWD_REASON_ECHO_REPLIED)
 		return fwd_rewrite_echo(packet, p);
 	if (v->reason == FWD_REASON_TOO_BIG_TOLD && v->backend)
 		return (enum fwd_reason)fwd_port_tell_too_big(packet, p->l3_off, p->l3_len, p->is4,
 		                                              v->backend->inner_mtu);
+	if (v->reason == FWD_REASON_TUNNEL_ERROR)
+		return (enum fwd_reason)fwd_port_tunnel_error(t, packet, p->l3_off, p->l4_off,
+		                                              p->l3_len, p->is4);
 	return v->reason;
 }
 
@@ -276,7 +279,7 @@ FWD_INLINE enum fwd_reason fwd_rewrite(struct fwd_packet *packet, const struct f
 {
 	if (FWD_LIKELY(v->backend && v->reason <= FWD_REASON_ICMP_RELAYED))
 		return fwd_rewrite_forward(packet, t, root, p, v);
-	return fwd_rewrite_rare(packet, p, v);
+	return fwd_rewrite_rare(packet, t, p, v);
 }
 
 /** The port that a packet leaves by which is to be sent; 0: where it came in. */

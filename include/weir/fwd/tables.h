@@ -4,7 +4,7 @@
  * The forwarding tables: flat arrays without pointers, the same bytes for each driver.
  *
  * Written by weir-dataplane alone, but for what says otherwise (counters, exceptions,
- * marks in cold slots: written by the packet path). Each struct below is one element
+ * marks in cold slots, told MTUs: written by the packet path). Each struct below is one element
  * of an array of the same name; in the XDP driver an array is a memory-mapped map.
  *
  *   root        1           sizes, keys, which half of services is in force
@@ -15,6 +15,7 @@
  *   backends    B           where a backend is and how packets get there; element 0 is nobody
  *   exceptions  X           remembered flows, one cache line a set (owner.h)
  *   fragments   F           datagrams whose first fragment came, one cache line a set (fragments.h)
+ *   destinations  D         backends by their outer address (destinations.h)
  *   cpus        C           counters of a CPU by reason and event
  *   service_counts  C * N'  [cpu * root.n_service_counts + service.count]
  *   backend_counts  C * B   [cpu * root.n_backends + backend]
@@ -28,7 +29,7 @@
 
 #include "weir/fwd/types.h"
 
-#define FWD_TABLES_LAYOUT 5u /**< changes with any struct here or in owner.h */
+#define FWD_TABLES_LAYOUT 6u /**< changes with any struct here or in owner.h */
 
 #define FWD_SLOTS_PER_BLOCK   32u
 #define FWD_BACKENDS_MAX      32768u /**< an index has 15 bits; 0 is nobody */
@@ -41,6 +42,7 @@
 #define FWD_FILTER_WORDS      16u
 #define FWD_FRAGMENT_SETS     4096u /**< 16,384 datagrams under way, 256 KiB */
 #define FWD_FRAGMENT_WAYS     4u
+#define FWD_DESTINATION_WAYS  8u
 
 /** A prefix as two words to compare under a mask; mask all zero: none is set. */
 struct fwd_prefix {
@@ -68,10 +70,12 @@ struct fwd_root {
 	uint64_t tick_scale;
 	struct fwd_prefix source4, source6;       /**< outer source addresses */
 	uint64_t vip_filter[2][FWD_FILTER_WORDS]; /**< of each half's VIPs (services.h) */
-	uint64_t generation;      /**< of the document that was last compiled; for people */
-	uint32_t answers_per_s;   /**< the most that a CPU may make (too_big.h) */
-	uint32_t n_fragment_sets; /**< F: a power of two, or 0: no fragment follows another */
-	uint64_t reserved[5];
+	uint64_t generation;         /**< of the document that was last compiled; for people */
+	uint32_t answers_per_s;      /**< the most that a CPU may make (too_big.h) */
+	uint32_t n_fragment_sets;    /**< F: a power of two, or 0: no fragment follows another */
+	uint32_t n_destination_sets; /**< D: a power of two */
+	uint32_t reserved_word;
+	uint64_t reserved[4];
 };
 _Static_assert(sizeof(struct fwd_root) == 448, "layout of root");
 
@@ -144,7 +148,8 @@ struct fwd_backend {
 	        outer_vlan; /**< VLAN id of the tag before the other one, 0: there is one at most */
 	uint16_t outer_type_be; /**< that tag's EtherType: 802.1ad, or 802.1Q */
 	uint16_t list_room;     /**< what inner_mtu leaves for a list of owners; 0: none is sent */
-	uint16_t reserved;
+	uint16_t
+	        told_mtu; /**< the packets': the least that a router told of the way; 0: none did */
 };
 _Static_assert(sizeof(struct fwd_backend) == 64, "a cache line a backend");
 _Static_assert(__builtin_offsetof(struct fwd_backend, mac_to) == 24 &&
@@ -167,6 +172,12 @@ struct fwd_fragments {
 	struct fwd_fragment way[FWD_FRAGMENT_WAYS];
 };
 _Static_assert(sizeof(struct fwd_fragments) == 64, "a cache line of fragments");
+
+/** Indexes of backends whose outer addresses' hashes fall together; 0: none more. */
+struct fwd_destinations {
+	uint16_t backend[FWD_DESTINATION_WAYS];
+};
+_Static_assert(sizeof(struct fwd_destinations) == 16, "layout of destinations");
 
 /** Counters of one CPU (or worker); only that one adds, anyone reads. */
 struct fwd_cpu {

@@ -12,6 +12,7 @@
 #include "weir/fwd/owner.h"
 #include "weir/fwd/port.h"
 #include "weir/fwd/too_big.h"
+#include "weir/fwd/tunnel_error.h"
 
 /** Where the arrays are and how many elements each has; borrowed. */
 struct fwd_tables {
@@ -23,11 +24,12 @@ struct fwd_tables {
 	struct fwd_backend *backends;
 	struct fwd_exceptions *exceptions;
 	struct fwd_fragments *fragments;
+	struct fwd_destinations *destinations;
 	struct fwd_cpu *cpus;
 	struct fwd_count *service_counts, *backend_counts;
 	/** Elements in the array of the same name (services: both halves; slots: blocks). */
 	uint32_t n_services, n_pools, n_slots, n_colds, n_backends, n_exceptions, n_fragments,
-	        n_cpus, n_service_counts, n_backend_counts;
+	        n_destinations, n_cpus, n_service_counts, n_backend_counts;
 	uint32_t cpu;   /**< whose counters this user of the tables adds to */
 	uint32_t now_s; /**< the time, which this user keeps: seconds of CLOCK_MONOTONIC */
 };
@@ -62,6 +64,17 @@ FWD_INLINE struct owner_cold *fwd_port_cold(const struct fwd_tables *t, uint32_t
 FWD_INLINE const struct fwd_backend *fwd_port_backend(const struct fwd_tables *t, uint32_t i)
 {
 	return i < t->n_backends ? &t->backends[i] : NULL;
+}
+
+FWD_INLINE uint16_t *fwd_port_told(const struct fwd_tables *t, uint32_t backend)
+{
+	return backend < t->n_backends ? &t->backends[backend].told_mtu : NULL;
+}
+
+FWD_INLINE const struct fwd_destinations *fwd_port_destinations(const struct fwd_tables *t,
+                                                                uint32_t set)
+{
+	return set < t->n_destinations ? &t->destinations[set] : NULL;
 }
 
 FWD_INLINE struct fwd_exceptions *fwd_port_exceptions(const struct fwd_tables *t, uint32_t set)
@@ -121,6 +134,13 @@ FWD_INLINE uint32_t fwd_port_tell_too_big(struct fwd_packet *packet, uint32_t l3
                                           uint32_t l3_len, bool is4, uint32_t inner_mtu)
 {
 	return fwd_tell_too_big(packet, l3_off, l3_len, is4, inner_mtu);
+}
+
+FWD_INLINE uint32_t fwd_port_tunnel_error(const struct fwd_tables *t,
+                                          const struct fwd_packet *packet, uint32_t l3_off,
+                                          uint32_t l4_off, uint32_t l3_len, bool is4)
+{
+	return fwd_tunnel_error(t, t->root, packet, l3_off, l4_off, l3_len, is4);
 }
 
 #endif

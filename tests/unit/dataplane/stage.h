@@ -41,6 +41,7 @@ static inline void make_tables(struct fwd_tables *t, const struct driver_sizes *
 		.colds = zeros(z->slots, sizeof(*t->colds)),
 		.backends = zeros(z->backends, sizeof(*t->backends)),
 		.exceptions = zeros(z->exception_sets, sizeof(*t->exceptions)),
+		.destinations = zeros(fwd_destination_sets(z->backends), sizeof(*t->destinations)),
 		.cpus = zeros(CPUS, sizeof(*t->cpus)),
 		.service_counts = zeros(CPUS * z->service_counts, sizeof(*t->service_counts)),
 		.backend_counts = zeros(CPUS * z->backends, sizeof(*t->backend_counts)),
@@ -50,6 +51,7 @@ static inline void make_tables(struct fwd_tables *t, const struct driver_sizes *
 		.n_colds = z->slots,
 		.n_backends = z->backends,
 		.n_exceptions = z->exception_sets,
+		.n_destinations = fwd_destination_sets(z->backends),
 		.n_cpus = CPUS,
 		.n_service_counts = CPUS * z->service_counts,
 		.n_backend_counts = CPUS * z->backends
@@ -59,6 +61,7 @@ static inline void make_tables(struct fwd_tables *t, const struct driver_sizes *
 		                      .n_service_counts = z->service_counts,
 		                      .n_backends = z->backends,
 		                      .n_exception_sets = z->exception_sets,
+		                      .n_destination_sets = t->n_destinations,
 		                      .n_slots = z->slots,
 		                      .n_cpus = CPUS };
 }
@@ -72,6 +75,7 @@ static inline void free_tables(struct fwd_tables *t)
 	free(t->colds);
 	free(t->backends);
 	free(t->exceptions);
+	free(t->destinations);
 	free(t->cpus);
 	free(t->service_counts);
 	free(t->backend_counts);

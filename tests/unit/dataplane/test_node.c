@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
-#include "weir/fwd/services.h"
+#include "weir/fwd/destinations.h"
 
 #include "tests/unit/dataplane/stage.h"
 
@@ -332,6 +332,40 @@ static void tables_grow_and_keep_what_they_hold(void **state)
 	stage_fini(&s);
 }
 
+static uint32_t destination(const struct stage *s, const char *address)
+{
+	union fwd_addr a;
+	struct addr addr;
+
+	addr_of(address, &addr);
+	memcpy(a.bytes, addr.bytes, sizeof(a.bytes));
+	return fwd_destination_find(&s->node.t, s->node.t.root, &a, FWD_ENCAP_GUE);
+}
+
+static void backends_are_found_by_their_outer_address(void **state)
+{
+	(void)state;
+	struct stage s;
+
+	stage_init(&s);
+	s.first.pools[0].mode = s.second.pools[0].mode = MODEL_MODE_GUE;
+	addr_of("10.1.0.5", &s.first.backends[0].address);
+	addr_of("2001:db8:b::9", &s.first.backends[1].address);
+	addr_of("10.1.0.5", &s.second.backends[0].address);
+	addr_of("10.1.0.9", &s.second.backends[1].address);
+	assert_int_equal(destination(&s, "10.1.0.5"), 0);
+	take(&s, &s.first);
+	assert_int_equal(destination(&s, "10.1.0.5"), backend(&s, 5)->index);
+	assert_int_equal(destination(&s, "2001:db8:b::9"), backend(&s, 9)->index);
+	s.second.model.limits = (struct model_limits){ 128, 512, 65536, 8192 };
+	take(&s, &s.second);
+	assert_int_equal(destination(&s, "10.1.0.5"), backend(&s, 5)->index);
+	assert_int_equal(destination(&s, "10.1.0.9"), backend(&s, 9)->index);
+	assert_int_equal(destination(&s, "2001:db8:b::9"), 0);
+	node_told(&s.node, s.time.now_ms); /* without next hops there is nobody to tell */
+	stage_fini(&s);
+}
+
 static void services_are_switched_by_one_word(void **state)
 {
 	(void)state;
@@ -365,6 +399,7 @@ int main(void)
 		cmocka_unit_test(an_index_rests_before_another_has_it),
 		cmocka_unit_test(a_process_that_starts_anew_goes_on_where_the_last_one_ended),
 		cmocka_unit_test(tables_grow_and_keep_what_they_hold),
+		cmocka_unit_test(backends_are_found_by_their_outer_address),
 		cmocka_unit_test(services_are_switched_by_one_word),
 	};
 

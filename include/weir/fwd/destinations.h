@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Destinations: the backend behind an outer address. For packets that come back about our
+ * tunnels, never for those that go in.
+ *
+ * Sets of FWD_DESTINATION_WAYS indexes, found by a hash of address and mode; there are as many sets
+ * as backends, so that one is as good as never full. An index is a hint: whoever finds it
+ * compares with the backend itself. So the table is rewritten in place, set by set, and at worst
+ * a packet of that instant is taken for another's.
+ */
+#ifndef WEIR_FWD_DESTINATIONS_H
+#define WEIR_FWD_DESTINATIONS_H
+
+#include "weir/fwd/services.h"
+
+/** Sets for @p n_backends: a power of two. */
+FWD_INLINE uint32_t fwd_destination_sets(uint32_t n_backends)
+{
+	uint32_t n = 1;
+
+	while (n < n_backends)
+		n <<= 1;
+	return n;
+}
+
+FWD_INLINE uint32_t fwd_destination_set(uint32_t n_sets, const union fwd_addr *address,
+                                        uint8_t encap)
+{
+	return fwd_service_hash(0, address, 0, encap) & (n_sets - 1);
+}
+
+/** Whether a packet in a tunnel of mode @p encap to @p address may have been sent for @p b. */
+FWD_INLINE bool fwd_destination_is(const struct fwd_backend *b, const union fwd_addr *address,
+                                   uint8_t encap)
+{
+	return b->flags & FWD_BACKEND_USED && b->encap == encap &&
+	       fwd_addr_equal(&b->address, address);
+}
+
+/** A backend to which packets go in a tunnel of mode @p encap to @p address. @return its index, or 0 */
+FWD_INLINE uint32_t fwd_destination_find(const struct fwd_tables *t, const struct fwd_root *root,
+                                         const union fwd_addr *address, uint8_t encap)
+{
+	uint32_t n = root->n_destination_sets;
+	const struct fwd_destinations *set =
+	        n ? fwd_port_destinations(t, fwd_destination_set(n, address, encap)) : NULL;
+
+	for (uint32_t i = 0; set && i < FWD_DESTINATION_WAYS; i++) {
+		uint32_t index = *(const volatile uint16_t *)&set->backend[i];
+		const struct fwd_backend *b = index ? fwd_port_backend(t, index) : NULL;
+
+		if (!b)
+			break;
+		if (fwd_destination_is(b, address, encap))
+			return index;
+	}
+	return 0;
+}
+
+/**
+ * Put backend @p index of @p backends into @p sets, which nobody reads yet and which were zeroed
+ * before the first one. Of several at one address the first is enough.
+ * @return whether it can be found
+ */
+FWD_INLINE bool fwd_destination_put(struct fwd_destinations *sets, uint32_t n_sets,
+                                    const struct fwd_backend *backends, uint32_t index)
+{
+	const struct fwd_backend *b = &backends[index];
+	struct fwd_destinations *set = &sets[fwd_destination_set(n_sets, &b->address, b->encap)];
+
+	for (uint32_t i = 0; i < FWD_DESTINATION_WAYS; i++) {
+		if (!set->backend[i]) {
+			set->backend[i] = (uint16_t)index;
+			return true;
+		}
+		if (fwd_destination_is(&backends[set->backend[i]], &b->address, b->encap))
+			return true;
+	}
+	return false;
+}
+
+#endif
