@@ -3,7 +3,7 @@
 import json
 import os
 
-from net import BUILD, LabError, call, executable, wait_until
+from net import BUILD, LabError, call, entered, executable, wait_until
 
 LOG_FORMAT = ('{"time":$msec,"server":"$server_addr","port":$server_port,"client":"$remote_addr",'
               '"client_port":$remote_port,"uri":"$request_uri","status":$status,"bytes":$body_bytes_sent,'
@@ -79,10 +79,12 @@ class Backend:
             f.write(NGINX.format(dir=self.dir, name=self.name, port=self.port, files=self.files,
                                  rate=self.rate, log_format=LOG_FORMAT))
         self.nginx = self.host.start("nginx", ["nginx", "-p", self.dir, "-c", self.dir + "/nginx.conf"])
-        wait_until(lambda: self.nginx.alive() and self._listens(), 10, f"nginx of {self.name}")
+        wait_until(lambda: self.nginx.alive() and self._listens(), 60, f"nginx of {self.name}")
 
     def _listens(self):
-        return f":{self.port} " in self.host.run(["ss", "-ltn"])
+        """As ss -ltn would say; 0A is LISTEN."""
+        with entered(self.host.ns), open("/proc/thread-self/net/tcp") as f:
+            return any(words[1].endswith(f":{self.port:04X}") and words[3] == "0A" for words in map(str.split, f))
 
     def kill(self):
         """As a crash: the port is closed from now on, connections are reset."""
