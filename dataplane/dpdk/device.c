@@ -10,9 +10,12 @@
 #include <rte_dev.h>
 #include <rte_eal.h>
 
+#include "base/log.h"
 #include "dataplane/dpdk/eal.h"
+#include "dataplane/dpdk/rss.h"
 
 #define QUEUE_LEN  1024u
+#define RETA_MAX   2048u /* entries of a redirection table */
 #define RSS_WANTED (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP)
 
 static void pci_driver(const char *address, char out[64])
@@ -109,7 +112,8 @@ static int configure(struct device *d, uint32_t n_workers, uint16_t mtu)
 	d->n_rx = at_most(n_workers, receive_queues(d, &info));
 	d->n_tx = at_most(n_workers, info.max_tx_queues);
 	conf.rx_adv_conf.rss_conf.rss_hf = RSS_WANTED & info.flow_type_rss_offloads;
-	if (d->n_rx > 1 && conf.rx_adv_conf.rss_conf.rss_hf)
+	d->rss = d->n_rx > 1 ? conf.rx_adv_conf.rss_conf.rss_hf : 0;
+	if (d->rss)
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 	if (mtu > RTE_ETHER_MTU && info.max_mtu >= mtu)
 		conf.rxmode.mtu = mtu;
@@ -161,9 +165,66 @@ static int start(struct device *d, uint32_t n_workers, uint16_t mtu)
 	return err;
 }
 
+/* Give each receive queue as many entries as any other, where that can be said; then look what it has. */
+static void spread_table(const struct device *d, uint16_t n_entries, struct rss_seen *seen)
+{
+	struct rte_eth_rss_reta_entry64 table[RETA_MAX / RTE_ETH_RETA_GROUP_SIZE];
+
+	if (!n_entries || n_entries > RETA_MAX)
+		return;
+	for (uint16_t i = 0; i < n_entries; i++)
+		table[i / RTE_ETH_RETA_GROUP_SIZE].reta[i % RTE_ETH_RETA_GROUP_SIZE] = i % d->n_rx;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		table[i].mask = UINT64_MAX;
+	(void)rte_eth_dev_rss_reta_update(d->id, table, n_entries);
+	if (rte_eth_dev_rss_reta_query(d->id, table, n_entries))
+		return;
+	for (uint16_t i = 0; i < n_entries; i++)
+		rss_entry(seen,
+		          table[i / RTE_ETH_RETA_GROUP_SIZE].reta[i % RTE_ETH_RETA_GROUP_SIZE]);
+}
+
+static uint32_t flows_of(uint64_t rss)
+{
+	static const uint64_t flags[RSS_FLOW_COUNT] = {
+		[RSS_TCP4] = RTE_ETH_RSS_NONFRAG_IPV4_TCP,
+		[RSS_TCP6] = RTE_ETH_RSS_NONFRAG_IPV6_TCP,
+		[RSS_UDP4] = RTE_ETH_RSS_NONFRAG_IPV4_UDP,
+		[RSS_UDP6] = RTE_ETH_RSS_NONFRAG_IPV6_UDP,
+		[RSS_IP4] = RTE_ETH_RSS_IPV4,
+		[RSS_IP6] = RTE_ETH_RSS_IPV6,
+	};
+	uint32_t flows = 0;
+
+	for (uint32_t i = 0; i < RSS_FLOW_COUNT; i++)
+		flows |= (uint32_t)((rss & flags[i]) != 0) << i;
+	return flows;
+}
+
+/* RSS as it is in force, by the device's own word. */
+static void check_rss(const struct device *d, struct driver_why *why)
+{
+	struct rss_seen seen = { .asked = flows_of(d->rss), .n_queues = d->n_rx };
+	struct rte_eth_rss_conf conf = { 0 };
+	struct rte_eth_dev_info info;
+	char wrong[DRIVER_WHY_MAX / 2];
+
+	if (!d->rss || rte_eth_dev_info_get(d->id, &info))
+		return;
+	spread_table(d, info.reta_size, &seen);
+	seen.hash_known = !rte_eth_dev_rss_hash_conf_get(d->id, &conf);
+	seen.got = flows_of(conf.rss_hf);
+	log_note("rss-read-back", "device=%s queues=%u asked=%#x hashed=%#x entries=%u", d->name,
+	         seen.n_queues, seen.asked, seen.got, seen.n_entries);
+	rss_judge(&seen, wrong, sizeof(wrong));
+	if (*wrong)
+		eal_say(why, 0, "%s: %s", d->name, wrong);
+}
+
 /* What there is to know about a port that works. */
 static void tell_lacks(const struct device *d, uint32_t n_workers, struct driver_why *why)
 {
+	check_rss(d, why);
 	if (d->n_rx < n_workers)
 		eal_say(why, 0,
 		        "%s has %u receive queues for %u workers: those that have one hand frames over; "

@@ -17,6 +17,8 @@ struct device {
 	const char *bus;                 /**< "pci", "vdev" */
 	uint16_t id;                     /**< DPDK's */
 	uint16_t n_rx, n_tx;             /**< queues */
+	uint64_t
+	        rss; /**< what receive queues are chosen by (RTE_ETH_RSS_*); 0: one, or not our choice */
 	uint8_t mac[6];
 	bool up;         /**< link, as last seen */
 	bool interrupts; /**< its receive queues can raise some */

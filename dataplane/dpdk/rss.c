@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "dataplane/dpdk/rss.h"
+
+#include <stdio.h>
+
+#define RSS_TEXT_(name, text) text,
+static const char *const flow_texts[] = { RSS_FLOWS(RSS_TEXT_) };
+#undef RSS_TEXT_
+
+void rss_entry(struct rss_seen *s, uint32_t queue)
+{
+	s->n_entries++;
+	if (queue < s->n_queues && queue < RSS_QUEUES_MAX)
+		s->entries[queue]++;
+	else
+		s->n_stray++;
+}
+
+static const char *flow_not_hashed(const struct rss_seen *s)
+{
+	for (uint32_t i = 0; s->hash_known && i < RSS_FLOW_COUNT; i++)
+		if (s->asked & ~s->got & 1u << i)
+			return flow_texts[i];
+	return NULL;
+}
+
+void rss_judge(const struct rss_seen *s, char *text, size_t size)
+{
+	uint32_t least = UINT32_MAX, most = 0;
+	const char *flow = flow_not_hashed(s);
+
+	for (uint32_t i = 0; i < s->n_queues && i < RSS_QUEUES_MAX; i++) {
+		least = s->entries[i] < least ? s->entries[i] : least;
+		most = s->entries[i] > most ? s->entries[i] : most;
+	}
+	*text = 0;
+	if (s->n_stray)
+		snprintf(text, size,
+		         "%u of the %u entries of its redirection table name no queue of ours: "
+		         "those frames are lost",
+		         s->n_stray, s->n_entries);
+	else if (s->n_entries && most - least > 1)
+		snprintf(text, size,
+		         "its redirection table has %u to %u entries a queue: workers get unequal "
+		         "shares",
+		         least, most);
+	else if (flow)
+		snprintf(text, size, "it was asked to hash %s and says that it does not", flow);
+	else if (!s->hash_known && !s->n_entries)
+		snprintf(text, size,
+		         "it cannot be asked how it spreads frames: compare "
+		         "weir_dataplane_worker_frames_total of the workers");
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Receive-side scaling: what a device was told, and what it says of itself when it is read back. Pure.
+ */
+#ifndef WEIR_DATAPLANE_DPDK_RSS_H
+#define WEIR_DATAPLANE_DPDK_RSS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RSS_QUEUES_MAX 32u /**< a worker each */
+
+/* X(NAME, text): flows whose packets are told apart by the hash */
+#define RSS_FLOWS(X)                                                                               \
+	X(TCP4, "TCP over IPv4")                                                                   \
+	X(TCP6, "TCP over IPv6")                                                                   \
+	X(UDP4, "UDP over IPv4")                                                                   \
+	X(UDP6, "UDP over IPv6")                                                                   \
+	X(IP4, "IPv4")                                                                             \
+	X(IP6, "IPv6")
+
+#define RSS_ENUM_(name, text) RSS_##name,
+enum rss_flow { RSS_FLOWS(RSS_ENUM_) RSS_FLOW_COUNT };
+#undef RSS_ENUM_
+
+/** How a device spreads frames over its receive queues, by its own word. */
+struct rss_seen {
+	bool hash_known;     /**< it says what it hashes */
+	uint32_t asked, got; /**< 1 << enum rss_flow, each */
+	uint32_t n_queues;
+	uint32_t n_entries;               /**< of its redirection table; 0: it does not show it */
+	uint32_t n_stray;                 /**< entries that name no queue of ours */
+	uint32_t entries[RSS_QUEUES_MAX]; /**< by queue */
+};
+
+/** Count an entry of the redirection table that names @p queue. */
+void rss_entry(struct rss_seen *s, uint32_t queue);
+/** Write into @p text what is not as asked, and what that does; "" if all is. */
+void rss_judge(const struct rss_seen *s, char *text, size_t size);
+
+#endif
