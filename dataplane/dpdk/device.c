@@ -117,6 +117,9 @@ static int configure(struct device *d, uint32_t n_workers, uint16_t mtu)
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 	if (mtu > RTE_ETHER_MTU && info.max_mtu >= mtu)
 		conf.rxmode.mtu = mtu;
+	if (!strcmp(info.driver_name, "net_virtio"))
+		conf.rxmode.offloads |= info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
+	d->filters_vlans = conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
 	conf.intr_conf.rxq = 1;
 	d->interrupts = true;
 	err = rte_eth_dev_configure(d->id, d->n_rx, d->n_tx, &conf);
@@ -143,6 +146,19 @@ static int set_up_queues(const struct device *d)
 	return err;
 }
 
+/*
+ * The host of a virtio NIC drops frames of VLANs that it was not told of (virtio 1.2, 5.1.6.5.3): tell it all.
+ * Promiscuous, it would give us what a switch floods for others, too.
+ */
+static void take_vlans(struct device *d)
+{
+	for (uint16_t vlan = 0; d->filters_vlans && vlan < RTE_ETHER_MAX_VLAN_ID; vlan++)
+		if (rte_eth_dev_vlan_filter(d->id, vlan, 1)) {
+			log_warn("vlans-not-taken", "device=%s vlan=%u", d->name, vlan);
+			return;
+		}
+}
+
 static int start(struct device *d, uint32_t n_workers, uint16_t mtu)
 {
 	struct rte_ether_addr mac;
@@ -159,6 +175,7 @@ static int start(struct device *d, uint32_t n_workers, uint16_t mtu)
 	if (d->interrupts)
 		(void)rte_eth_dev_rx_intr_disable(d->id, 0);
 	(void)rte_eth_allmulticast_enable(d->id); /* neighbour discovery */
+	take_vlans(d);
 	err = rte_eth_macaddr_get(d->id, &mac);
 	memcpy(d->mac, mac.addr_bytes, sizeof(d->mac));
 	(void)device_link_changed(d);

@@ -20,8 +20,9 @@ struct device {
 	uint64_t
 	        rss; /**< what receive queues are chosen by (RTE_ETH_RSS_*); 0: one, or not our choice */
 	uint8_t mac[6];
-	bool up;         /**< link, as last seen */
-	bool interrupts; /**< its receive queues can raise some */
+	bool up;            /**< link, as last seen */
+	bool filters_vlans; /**< it lets only those VLANs by that it was told */
+	bool interrupts;    /**< its receive queues can raise some */
 };
 
 /**
