@@ -45,6 +45,23 @@ static __always_inline int end_as(__u32 end, int action)
 	return action;
 }
 
+static __always_inline bool is_tagged(const struct __sk_buff *skb)
+{
+	return skb->vlan_present || skb->protocol == fwd_be16(FWD_ETHERTYPE_VLAN) ||
+	       skb->protocol == fwd_be16(FWD_ETHERTYPE_QINQ);
+}
+
+/*
+ * A probe that was routed into a VLAN comes by with its tags, and leaves by the interface of the backend's
+ * next hop, which gives it that one's.
+ */
+static __always_inline bool untag(struct __sk_buff *skb)
+{
+	if (is_tagged(skb) && bpf_skb_vlan_pop(skb))
+		return false;
+	return !is_tagged(skb) || !bpf_skb_vlan_pop(skb);
+}
+
 /* What of the inner packet shows outside. */
 static __always_inline bool read_inner(struct __sk_buff *skb, struct fwd_outer *o)
 {
@@ -98,7 +115,7 @@ int weir_probe(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	const struct probe_value *tunnel = bpf_map_lookup_elem(&probe_tunnels, &mark);
 	const struct probe_sources *sources = bpf_map_lookup_elem(&probe_sources, &zero);
-	if (!tunnel || !sources || !read_inner(skb, &o))
+	if (!tunnel || !sources || !untag(skb) || !read_inner(skb, &o))
 		return end_as(PROBE_END_UNKNOWN, TC_ACT_SHOT);
 
 	bool is4 = fwd_addr_is4(&tunnel->dst);

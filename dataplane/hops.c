@@ -128,6 +128,7 @@ static struct hop make_hop(const struct hops *h, const struct dest *d)
 		return hop;
 	mtu = d->route_mtu && d->route_mtu < link->mtu ? d->route_mtu : link->mtu;
 	hop.state = HOP_KNOWN;
+	hop.route_ifindex = link->ifindex;
 	hop.vlan = link->vlan;
 	lower = link->vlan ? find_link(h, link->lower) : NULL;
 	if (lower && lower->vlan) {
@@ -145,8 +146,9 @@ static struct hop make_hop(const struct hops *h, const struct dest *d)
 
 static bool same_hop(const struct hop *a, const struct hop *b)
 {
-	return a->state == b->state && a->ifindex == b->ifindex && a->vlan == b->vlan &&
-	       a->mtu == b->mtu && a->on_link == b->on_link && a->outer_vlan == b->outer_vlan &&
+	return a->state == b->state && a->ifindex == b->ifindex &&
+	       a->route_ifindex == b->route_ifindex && a->vlan == b->vlan && a->mtu == b->mtu &&
+	       a->on_link == b->on_link && a->outer_vlan == b->outer_vlan &&
 	       a->outer_type_be == b->outer_type_be &&
 	       !memcmp(a->mac_to, b->mac_to, sizeof(a->mac_to)) &&
 	       !memcmp(a->mac_from, b->mac_from, sizeof(a->mac_from));
@@ -321,7 +323,6 @@ static void settle_soon(struct hops *h)
 		h->settle_again = true;
 		return;
 	}
-
 	if (!h->settle.place)
 		loop_timer_set(h->loop, &h->settle,
 		               at > h->settle_not_before ? at : h->settle_not_before);

@@ -32,10 +32,11 @@ enum hop_state {
 };
 
 struct hop {
-	enum hop_state state; /**< the rest counts only if HOP_KNOWN */
-	uint32_t ifindex;     /**< of the port itself; for a VLAN that of the port below */
-	uint16_t vlan;        /**< 0: untagged */
-	uint16_t outer_vlan;  /**< of a VLAN on a VLAN: the one below, else 0 */
+	enum hop_state state;   /**< the rest counts only if HOP_KNOWN */
+	uint32_t ifindex;       /**< of the port itself; for a VLAN that of the port below */
+	uint32_t route_ifindex; /**< of the interface that the route names: a VLAN's own */
+	uint16_t vlan;          /**< 0: untagged */
+	uint16_t outer_vlan;    /**< of a VLAN on a VLAN: the one below, else 0 */
 	uint16_t outer_type_be;
 	uint16_t mtu; /**< longest IP packet */
 	bool on_link; /**< the next hop is the address itself */

@@ -72,10 +72,9 @@ static int by_backend(const void *a, const void *b)
 	                    &((const struct probe_tunnel *)b)->backend);
 }
 
-/* A backend behind a VLAN has no port of its own to send by: as if nothing were known. */
-static uint32_t port_of(const struct hop *hop)
+static uint32_t interface_of(const struct hop *hop)
 {
-	return hop->state == HOP_KNOWN && !hop->vlan ? hop->ifindex : 0;
+	return hop->state == HOP_KNOWN ? hop->route_ifindex : 0;
 }
 
 static int fill(struct probes_filler *f, const struct probe_mark *marks, size_t n,
@@ -93,7 +92,7 @@ static int fill(struct probes_filler *f, const struct probe_mark *marks, size_t 
 		tunnels[i].backend = marks[i].backend->address;
 		tunnels[i].gue = marks[i].pool->mode == MODEL_MODE_GUE;
 		if (hops_get(hops, &tunnels[i].backend, &hop))
-			tunnels[i].ifindex = port_of(&hop);
+			tunnels[i].ifindex = interface_of(&hop);
 	}
 	qsort(tunnels, n, sizeof(*tunnels), by_backend);
 	rc = probe_set_tunnels(f->probes, tunnels, n);
@@ -111,7 +110,7 @@ void probes_hop(struct probes_filler *f, const struct addr *address, const struc
 {
 	const struct probe_tunnel key = { .backend = *address };
 	struct probe_tunnel *t;
-	uint32_t ifindex = port_of(hop);
+	uint32_t ifindex = interface_of(hop);
 
 	if (!f || !f->n_tunnels || hop->state != HOP_KNOWN)
 		return;

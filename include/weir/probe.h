@@ -74,7 +74,7 @@ struct probe_tunnel {
 	struct addr backend;
 	bool gue;
 	uint32_t
-	        ifindex; /**< port of the backend's next hop; 0: the one by which the VIP is reached */
+	        ifindex; /**< of the route to the backend, a VLAN's own; 0: as the route to the VIP */
 };
 
 /** What has become of marked packets. */
