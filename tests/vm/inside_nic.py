@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Inside a guest: inside_nic.py WORKERS QUEUES. Weir's DPDK driver on the emulated NIC at slot 0x10, bound to vfio-pci behind an
+"""Inside a guest: inside_nic.py WORKERS QUEUES [VLAN ...]. Weir's DPDK driver on the emulated NIC at slot 0x10, bound to vfio-pci behind an
 emulated IOMMU. The wire's other end is the router's: a virtio NIC at slot 0x11, with the kernel's own driver.
 """
 import glob
@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 import plan as planning
 from net import Lab, call, executable, say, wait_until
 from report import Report
+from wire import tag
 from watch import Crowd, now_ms
 from world import World
 
@@ -139,8 +140,16 @@ def counted(report, node, workers, queues):
     report.equal(lost, 0, "the device dropped none")
 
 
+def rss(report, process, queues):
+    """What the device was told of spreading frames, by its own word. A device with one queue is not asked."""
+    found = re.search(r"rss-read-back .* queues=(\d+) asked=(\w+) hashed=(\w+) entries=(\d+)", process.log())
+    seen = (int(found[1]), found[2] == found[3] != "0", int(found[4]) > 0) if found else None
+    report.equal(seen, (queues, True, True) if queues > 1 else None,
+                 f"RSS is read back from the device: {' '.join(found.groups()) if found else 'one queue'}")
+
+
 def run(report):
-    workers, queues = map(int, sys.argv[1:3])
+    workers, queues, *vlans = map(int, sys.argv[1:])
     nic = nic_under_test()
     peer = bind(report, nic)
     with Lab("vm") as lab:
@@ -148,13 +157,15 @@ def run(report):
         site = world.sites[0]
         site.start_backends()
         rewire(world, peer)
+        tag(world, vlans)
         configure(site.node, nic, workers)
-        say(f"{nic}: {read(f'{PCI}/{nic}/vendor')}:{read(f'{PCI}/{nic}/device')}, {workers} workers")
+        say(f"{nic}: {read(f'{PCI}/{nic}/vendor')}:{read(f'{PCI}/{nic}/device')}, {workers} workers, VLANs {vlans}")
         site.node.start("dataplane")
         process = site.node.processes["dataplane"]
         wait_until(lambda: ready(site.node), 2 * SLOW_S, "the dataplane forwards", 0.2)
         status = site.node.ctl("dataplane", {"do": "status"})
         report.equal(status["driver"], "dpdk", "the driver")
+        rss(report, process, queues)
         own_traffic(report, world)
         serves(report, world)
         counted(report, site.node, workers, queues)

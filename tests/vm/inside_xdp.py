@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Inside a guest: Weir as packaging/ leaves it, on the guest's kernel, with the XDP driver, the backends' agent and
+"""Inside a guest: inside_xdp.py [VLAN ...]. Weir as packaging/ leaves it, on the guest's kernel, with the XDP driver, the backends' agent and
 the probes' egress program; real requests over IPv4 and IPv6, by GUE, then by IPIP.
 """
 import os
@@ -13,6 +13,7 @@ import plan as planning
 from books import PASSED, check_wire, reasons
 from net import Lab, say, wait_until
 from report import Report
+from wire import tag
 from watch import Crowd, now_ms
 from world import PROCESSES, World
 
@@ -128,15 +129,18 @@ def settle(site, capture):
 
 
 def run(report):
-    packaged.enter()
+    vlans = list(map(int, sys.argv[1:]))
+    packaged.enter(own_etc=False)
     with Lab("vm") as lab:
         packaged.make_users()
         plan = planning.simple(1, 2, check=PATIENT.format('via = "tunnel"; '), vip_check=PATIENT.format(""))
         world = World(lab, plan, resolvers=())
         site = world.sites[0]
+        world.router.offload(site.node_port, "txvlan off")  # a tag is in the frame, as on a wire
+        tag(world, vlans)
         lay_out(site.node)
         site.start_backends()
-        say(f"Linux {platform.release()}: world made")
+        say(f"Linux {platform.release()}: world made, VLANs {vlans}")
         capture = world.start_capture(site.node_port)
         site.withdraw_vips()
         site.node.processes["run"] = site.node.host.start(

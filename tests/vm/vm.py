@@ -28,13 +28,15 @@ IOMMU = ("-device", "intel-iommu,intremap=on,aw-bits=48")
 WIRE = ("-netdev", "hubport,id=a,hubid=0", "-netdev", "hubport,id=b,hubid=0",
         "-device", "virtio-net-pci,netdev=b,addr=0x11,mac=52:54:00:00:00:11")
 NIC = "netdev=a,mac=52:54:00:00:00:10"
-# Name: the device, Weir's workers, its receive queues under these workers, and whether Debian 12's QEMU lacks it.
+# Name: the device, Weir's workers, its receive queues under these workers, VLANs, and whether Debian 12's QEMU lacks it.
 NICS = {
-    "e1000e": (("-device", f"e1000e,{NIC},addr=0x10"), 2, 1, False),
-    "vmxnet3": (("-device", f"vmxnet3,{NIC},addr=0x10"), 1, 1, False),
-    "virtio-net": (("-device", f"virtio-net-pci,{NIC},addr=0x10,disable-legacy=on,iommu_platform=on"), 1, 1, False),
-    "igb": (("-device", "pcie-root-port,id=root0,addr=0x10,chassis=1,slot=1", "-device", f"igb,{NIC},bus=root0"), 8, 8, True),
+    "e1000e": (("-device", f"e1000e,{NIC},addr=0x10"), 2, 1, (), False),
+    "vmxnet3": (("-device", f"vmxnet3,{NIC},addr=0x10"), 1, 1, (200, 100), False),
+    "virtio-net": (("-device", f"virtio-net-pci,{NIC},addr=0x10,disable-legacy=on,iommu_platform=on"), 1, 1, (100,), False),
+    "igb": (("-device", "pcie-root-port,id=root0,addr=0x10,chassis=1,slot=1", "-device", f"igb,{NIC},bus=root0"), 8, 8, (100,), True),
 }
+# Tags on the wire of the guests with the XDP driver.
+XDP_VLANS = {"5.10": (200, 100), "6.1": (), "6.12": (100,)}
 
 
 def inside(script, *words):
@@ -44,14 +46,15 @@ def inside(script, *words):
 
 
 def xdp_guest(name):
-    return Guest(name, kernel(name.removeprefix("xdp-"))), inside("inside_xdp.py")
+    series = name.removeprefix("xdp-")
+    return Guest(name, kernel(series)), inside("inside_xdp.py", *XDP_VLANS[series])
 
 
 def nic_guest(name):
-    device, workers, queues, new = NICS[name.removeprefix("nic-")]
+    device, workers, queues, vlans, new = NICS[name.removeprefix("nic-")]
     guest = Guest(name, kernel(NIC_KERNEL), emulator(qemu_new()) if new else None, memory_mb=2048, hugepages=200,
                   cpus=max(2, workers), append="intel_iommu=on iommu=nopt", devices=(*IOMMU, *WIRE, *device))
-    return guest, inside("inside_nic.py", workers, queues)
+    return guest, inside("inside_nic.py", workers, queues, *vlans)
 
 
 GUESTS = {**{f"xdp-{series}": xdp_guest for series in SERIES}, **{f"nic-{nic}": nic_guest for nic in NICS}}
