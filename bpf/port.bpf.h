@@ -17,8 +17,9 @@
 #include "weir/fwd/too_big.h"
 #include "weir/fwd/tunnel_error.h"
 
-/** Nothing: the maps are the tables. */
+/** The maps are the tables; whose counters are added to is asked once a packet. */
 struct fwd_tables {
+	uint32_t cpu;
 };
 
 /** A map NAME whose elements are of TYPE. */
@@ -53,6 +54,19 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } ports SEC(".maps");
+
+/** Pointers to the stack are none that a function of its own could take. */
+FWD_INLINE uint64_t fwd_tables_number(const struct fwd_tables *t)
+{
+	(void)t;
+	return 0;
+}
+
+FWD_INLINE const struct fwd_tables *fwd_tables_of(uint64_t number)
+{
+	(void)number;
+	return NULL;
+}
 
 FWD_INLINE const struct fwd_root *fwd_port_root(const struct fwd_tables *t)
 {
@@ -127,28 +141,31 @@ FWD_INLINE uint32_t fwd_port_now_s(const struct fwd_tables *t, const struct fwd_
 
 FWD_INLINE struct fwd_cpu *fwd_port_cpu(const struct fwd_tables *t)
 {
-	__u32 i = bpf_get_smp_processor_id();
-
-	(void)t;
-	return bpf_map_lookup_elem(&cpus, &i);
+	return bpf_map_lookup_elem(&cpus, &t->cpu);
 }
 
 FWD_INLINE struct fwd_count *fwd_port_service_count(const struct fwd_tables *t, uint32_t n,
                                                     uint32_t i)
 {
-	__u32 at = bpf_get_smp_processor_id() * n + i;
+	__u32 at = t->cpu * n + i;
 
-	(void)t;
 	return bpf_map_lookup_elem(&service_counts, &at);
 }
 
 FWD_INLINE struct fwd_count *fwd_port_backend_count(const struct fwd_tables *t, uint32_t n,
                                                     uint32_t i)
 {
-	__u32 at = bpf_get_smp_processor_id() * n + i;
+	__u32 at = t->cpu * n + i;
 
-	(void)t;
 	return bpf_map_lookup_elem(&backend_counts, &at);
+}
+
+FWD_INLINE void fwd_port_again(struct fwd_packet *packet)
+{
+	struct xdp_md *ctx = packet->room;
+
+	packet->data = (uint8_t *)(long)ctx->data;
+	packet->end = (uint8_t *)(long)ctx->data_end;
 }
 
 FWD_INLINE bool fwd_port_grow(struct fwd_packet *packet, int32_t n)
@@ -157,8 +174,7 @@ FWD_INLINE bool fwd_port_grow(struct fwd_packet *packet, int32_t n)
 
 	if (bpf_xdp_adjust_head(ctx, -n))
 		return false;
-	packet->data = (uint8_t *)(long)ctx->data;
-	packet->end = (uint8_t *)(long)ctx->data_end;
+	fwd_port_again(packet);
 	return true;
 }
 
@@ -169,8 +185,7 @@ FWD_INLINE bool fwd_port_cut(struct fwd_packet *packet, uint32_t len)
 
 	if (has < len || bpf_xdp_adjust_tail(ctx, (int)(len - has)))
 		return false;
-	packet->data = (uint8_t *)(long)ctx->data;
-	packet->end = (uint8_t *)(long)ctx->data_end;
+	fwd_port_again(packet);
 	return true;
 }
 

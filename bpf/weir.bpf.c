@@ -24,12 +24,14 @@ int weir_forward(struct xdp_md *ctx)
 {
 	struct fwd_packet packet = { (uint8_t *)(long)ctx->data, (uint8_t *)(long)ctx->data_end,
 		                     ctx };
-	const struct fwd_root *r = fwd_port_root(NULL);
+	const struct fwd_tables t = { .cpu = bpf_get_smp_processor_id() };
+	const struct fwd_root *r = fwd_port_root(&t);
 	struct fwd_verdict v = { 0 };
 
 	if (!r)
 		return XDP_DROP; /* never */
-	fwd_forward(NULL, r, &packet, &v);
+	if (FWD_LIKELY(fwd_forward(&t, r, &packet, &v)))
+		return leave(ctx, v.backend->ifindex);
 	switch (fwd_reason_kind(v.reason)) {
 	case FWD_KIND_TX:
 		return leave(ctx, fwd_egress(&v));

@@ -63,7 +63,7 @@ FWD_INLINE bool fwd_burst_find(const struct fwd_tables *t, const struct fwd_root
 	pool = v->service ? fwd_port_pool(t, v->service->pool) : NULL;
 	if (FWD_UNLIKELY(!pool))
 		return false;
-	v->slot = fwd_decide_slot(root, pool, p, v);
+	v->slot = fwd_decide_slot(root, pool, p, v->service, v->hash);
 	block = fwd_port_slots(t, v->slot);
 	if (FWD_UNLIKELY(!block))
 		return false;

@@ -48,12 +48,12 @@ FWD_INLINE bool fwd_is_loop(const struct fwd_tables *t, const struct fwd_root *r
  * remembered is a flow in either case, and so is what spreads the outer source.
  */
 FWD_INLINE uint32_t fwd_decide_slot(const struct fwd_root *root, const struct fwd_pool *pool,
-                                    const struct fwd_parsed *p, const struct fwd_verdict *v)
+                                    const struct fwd_parsed *p, const struct fwd_service *service,
+                                    uint64_t hash)
 {
 	uint64_t place = OWNER_LOAD(uint64_t, &pool->place);
-	uint64_t hash = v->hash;
 
-	if (FWD_UNLIKELY(v->service->flags & FWD_SERVICE_HASH_SOURCE))
+	if (FWD_UNLIKELY(service->flags & FWD_SERVICE_HASH_SOURCE))
 		hash = fwd_hash_source(root->hash_key, &p->flow, p->is4);
 	return (uint32_t)(place >> 8) + owner_slot(hash, 1u << (place & 31));
 }
@@ -241,7 +241,7 @@ FWD_INLINE enum fwd_reason fwd_decide_flow(const struct fwd_tables *t, const str
 		return FWD_REASON_TTL;
 	if (FWD_UNLIKELY(!pool))
 		return FWD_REASON_NO_BACKEND;
-	v->slot = fwd_decide_slot(root, pool, p, v);
+	v->slot = fwd_decide_slot(root, pool, p, v->service, v->hash);
 	v->backend_index = fwd_decide_owner(t, pool, p, v);
 	return FWD_LIKELY(v->backend_index) ? FWD_REASON_FORWARDED : FWD_REASON_NO_BACKEND;
 }
@@ -335,23 +335,6 @@ FWD_INLINE void fwd_decide_found(const struct fwd_tables *t, const struct fwd_ro
 		fwd_decide_first(t, v);
 	if (p->ask == FWD_ASK_ERROR)
 		v->reason = FWD_REASON_ICMP_RELAYED;
-}
-
-/**
- * Decide on a packet.
- *
- * @param v  out; zeroed before by the caller
- */
-FWD_INLINE void fwd_decide(const struct fwd_tables *t, const struct fwd_root *root,
-                           const struct fwd_parsed *p, struct fwd_verdict *v)
-{
-	if (!p->addressed) {
-		v->reason = (enum fwd_reason)p->fault;
-		return;
-	}
-	if (FWD_LIKELY(fwd_has_flow(p)))
-		fwd_decide_find(t, root, p, v);
-	fwd_decide_found(t, root, p, v);
 }
 
 #endif

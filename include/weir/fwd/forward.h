@@ -9,7 +9,7 @@
 #ifndef WEIR_FWD_FORWARD_H
 #define WEIR_FWD_FORWARD_H
 
-#include "weir/fwd/rewrite.h"
+#include "weir/fwd/easy.h"
 
 FWD_INLINE void fwd_count(struct fwd_count *c, uint64_t bytes)
 {
@@ -49,35 +49,49 @@ FWD_INLINE void fwd_count_reason(struct fwd_cpu *cpu, uint32_t reason)
 		cpu->reason[reason]++;
 }
 
-/** What follows once a frame is parsed; inlined with what is known of it when compiled. */
-FWD_INLINE void fwd_forward_parsed(const struct fwd_tables *t, const struct fwd_root *root,
-                                   struct fwd_cpu *cpu, struct fwd_packet *packet,
-                                   const struct fwd_parsed *p, struct fwd_verdict *v)
+/** Count what became of an easy packet. */
+FWD_INLINE void fwd_easy_count(const struct fwd_tables *t, const struct fwd_root *root,
+                               struct fwd_cpu *cpu, const struct fwd_parsed *p,
+                               const struct fwd_verdict *v)
 {
-	cpu->received++;
-	cpu->received_bytes += p->frame_len;
-	fwd_decide(t, root, p, v);
-	fwd_carry_out(t, root, packet, p, v);
-	fwd_count_reason(cpu, v->reason);
+	if (FWD_UNLIKELY(v->reason != FWD_REASON_FORWARDED)) {
+		cpu->reason[FWD_REASON_NO_ROOM]++;
+		return;
+	}
+	cpu->reason[FWD_REASON_FORWARDED]++;
+	fwd_count_forwarded(t, root, v, v->service->count, p->frame_len);
+	FWD_APART();
 }
 
 /** Of struct fwd_parsed, and those that hold addresses and ports, of which the verifier knows nothing anyway. */
 #define FWD_PARSED_WORDS       (sizeof(struct fwd_parsed) / 8)
 #define FWD_PARSED_KNOWN_WORDS (__builtin_offsetof(struct fwd_parsed, seq_be) / 8)
 
-/** Forward a frame of any shape. */
+/** Parse a frame of any shape, and find what a decision begins with. */
+FWD_INLINE void fwd_forward_parse(const struct fwd_tables *t, const struct fwd_root *root,
+                                  const struct fwd_packet *packet, struct fwd_parsed *p,
+                                  struct fwd_verdict *v)
+{
+	fwd_parse(packet, p);
+	FWD_IN_MEMORY(*p);
+	fwd_blur((uint64_t *)(void *)p + FWD_PARSED_KNOWN_WORDS,
+	         FWD_PARSED_WORDS - FWD_PARSED_KNOWN_WORDS, root->hash_key[0]);
+	FWD_IN_MEMORY(*p);
+	if (p->addressed && fwd_has_flow(p))
+		fwd_decide_find(t, root, p, v);
+}
+
+/** Forward a frame of any shape by all stages. @p v: zeroed, but for what is found of it */
 FWD_INLINE void fwd_forward_any(const struct fwd_tables *t, const struct fwd_root *root,
                                 struct fwd_cpu *cpu, struct fwd_packet *packet,
-                                struct fwd_verdict *v)
+                                const struct fwd_parsed *p, struct fwd_verdict *v)
 {
-	struct fwd_parsed p = { 0 };
-
-	fwd_parse(packet, &p);
-	FWD_IN_MEMORY(p);
-	fwd_blur((uint64_t *)(void *)&p + FWD_PARSED_KNOWN_WORDS,
-	         FWD_PARSED_WORDS - FWD_PARSED_KNOWN_WORDS, root->hash_key[0]);
-	FWD_IN_MEMORY(p);
-	fwd_forward_parsed(t, root, cpu, packet, &p, v);
+	if (FWD_LIKELY(p->addressed))
+		fwd_decide_found(t, root, p, v);
+	else
+		v->reason = (enum fwd_reason)p->fault;
+	fwd_carry_out(t, root, packet, p, v);
+	fwd_count_reason(cpu, v->reason);
 }
 
 /**
@@ -87,21 +101,39 @@ FWD_INLINE void fwd_forward_any(const struct fwd_tables *t, const struct fwd_roo
  * @param packet  the frame; moved and written to by the verdict
  * @param v       out; zeroed before by the caller. Its reason is final; what is to be sent
  *                is to leave by fwd_egress()
+ * @return true: it was easy, and leaves by v->backend->ifindex; false: v says what is to be done
  */
-FWD_INLINE void fwd_forward(const struct fwd_tables *t, const struct fwd_root *root,
+FWD_INLINE bool fwd_forward(const struct fwd_tables *t, const struct fwd_root *root,
                             struct fwd_packet *packet, struct fwd_verdict *v)
 {
 	struct fwd_cpu *cpu = fwd_port_cpu(t);
-	struct fwd_parsed plain;
+	struct fwd_parsed plain, p;
+	struct fwd_found found;
 
 	if (!cpu) {
 		v->reason = FWD_REASON_NO_TABLES; /* never */
-		return;
+		return false;
 	}
-	if (FWD_LIKELY(fwd_parse_plain(packet, &plain)))
-		fwd_forward_parsed(t, root, cpu, packet, &plain, v);
-	else
-		fwd_forward_any(t, root, cpu, packet, v);
+	cpu->received++;
+	cpu->received_bytes += (uint64_t)(packet->end - packet->data);
+	if (FWD_LIKELY(fwd_parse_plain(packet, &plain))) {
+		fwd_decide_find(t, root, &plain, v);
+		found = (struct fwd_found){ v->hash, v->service };
+		FWD_IN_MEMORY(found);
+		if (FWD_LIKELY(fwd_easy(t, root, packet, &plain, &found, v))) {
+			fwd_easy_count(t, root, cpu, &plain, v);
+			return v->reason == FWD_REASON_FORWARDED;
+		}
+		fwd_port_again(packet);
+		fwd_parse_plain(packet, &p);
+		*v = (struct fwd_verdict){ .hash = found.hash, .service = found.service };
+	} else {
+		p = (struct fwd_parsed){ 0 };
+		fwd_forward_parse(t, root, packet, &p, v);
+	}
+	FWD_IN_MEMORY(p);
+	fwd_forward_any(t, root, cpu, packet, &p, v);
+	return false;
 }
 
 #endif

@@ -400,7 +400,7 @@ FWD_INLINE void fwd_parse(const struct fwd_packet *packet, struct fwd_parsed *p)
 #define FWD_PLAIN_MASK 0xff3f0000000000ffu
 
 /**
- * Parse a frame of the commonest shape: untagged, IPv4 without options, whole, TCP or UDP. What
+ * Parse a frame of the commonest shape: untagged, IPv4 without options, whole, TTL left, TCP or UDP. What
  * is the same for all of them is a constant to what is compiled behind this.
  *
  * @param p  out: as by fwd_parse(); unset unless true is returned
@@ -420,7 +420,7 @@ FWD_INLINE bool fwd_parse_plain(const struct fwd_packet *packet, struct fwd_pars
 	p->frame_len = (uint64_t)(c.end - c.at);
 	p->l3_len = fwd_be16(ip->len_be);
 	room = p->l3_len - FWD_IP4_LEN; /* wraps round when there is less */
-	if (FWD_UNLIKELY(room > p->frame_len - FWD_ETH_LEN - FWD_IP4_LEN))
+	if (FWD_UNLIKELY(room > p->frame_len - FWD_ETH_LEN - FWD_IP4_LEN || ip->ttl <= 1))
 		return false;
 	fwd_addr_from4(&p->flow.src, ip->src_be);
 	fwd_addr_from4(&p->flow.dst, ip->dst_be);

@@ -6,7 +6,7 @@
  * Declared here, defined by the target before it uses the code that calls it; a missing
  * one is a compile error. user.h defines it for user space; bpf/port.bpf.h for XDP.
  * An element that does not exist is NULL: callers check, which is also what the verifier
- * asks for. `struct fwd_tables` is the target's own: pointers in user space, empty in BPF.
+ * asks for. `struct fwd_tables` is the target's own: pointers in user space, a CPU's number in BPF.
  */
 #ifndef WEIR_FWD_PORT_H
 #define WEIR_FWD_PORT_H
@@ -18,16 +18,9 @@ struct fwd_tables;
 struct owner_cold; /* owner.h */
 
 /** @p t as a number, which a FWD_SLOW function takes. */
-FWD_INLINE uint64_t fwd_tables_number(const struct fwd_tables *t)
-{
-	return (uintptr_t)t;
-}
-
-/** What fwd_tables_number() made a number of. */
-FWD_INLINE const struct fwd_tables *fwd_tables_of(uint64_t number)
-{
-	return (const struct fwd_tables *)(uintptr_t)number;
-}
+FWD_INLINE uint64_t fwd_tables_number(const struct fwd_tables *t);
+/** The tables of what fwd_tables_number() made a number of; its counters are not to be asked for. */
+FWD_INLINE const struct fwd_tables *fwd_tables_of(uint64_t number);
 
 /** The one root of all tables. */
 FWD_INLINE const struct fwd_root *fwd_port_root(const struct fwd_tables *t);
@@ -58,6 +51,8 @@ FWD_INLINE struct fwd_count *fwd_port_backend_count(const struct fwd_tables *t, 
  * negative; all pointers into it are to be taken anew. @return whether there was room; if not, nothing changed
  */
 FWD_INLINE bool fwd_port_grow(struct fwd_packet *packet, int32_t n);
+/** Take all pointers into a frame anew, where keeping them would cost more. */
+FWD_INLINE void fwd_port_again(struct fwd_packet *packet);
 /** Cut a frame to @p len bytes, which it has; all pointers into it are to be taken anew. @return whether it could be done */
 FWD_INLINE bool fwd_port_cut(struct fwd_packet *packet, uint32_t len);
 /** fwd_tell_too_big() (too_big.h), off the common path: the frame is to be used no more but to be sent. @return enum fwd_reason */

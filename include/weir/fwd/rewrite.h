@@ -23,10 +23,13 @@ FWD_INLINE void fwd_rewrite_ttl(uint8_t *l3, bool is4)
 		ip6->hop_limit--;
 		return;
 	}
-	/* TTL stands in its word's first byte: the checksum, a complement, grows by as much. */
+	/*
+	 * TTL stands in its word's first byte: the checksum, a complement, grows by as much. The
+	 * carry comes one early: 0xffff would be a second zero.
+	 */
 	ip4->ttl--;
-	sum = (uint32_t)ip4->sum + 1;
-	ip4->sum = (uint16_t)(sum + (sum >= 0xffff)); /* 0xffff would be a second zero */
+	sum = ip4->sum;
+	ip4->sum = (uint16_t)(sum + 1 + ((sum + 2) >> 16));
 }
 
 /** What the outer header says. */
@@ -73,16 +76,23 @@ FWD_INLINE uint32_t fwd_rewrite_tags(uint8_t *at, const struct fwd_backend *b, u
 	return FWD_ETH_LEN + 2 * FWD_VLAN_LEN;
 }
 
-/** Write the Ethernet header towards the next hop. @return its length */
-FWD_INLINE uint32_t fwd_rewrite_eth(uint8_t *at, const struct fwd_backend *b, bool is4)
+/** Write both MAC addresses of the way to the next hop. */
+FWD_INLINE void fwd_rewrite_macs(uint8_t *at, const struct fwd_backend *b)
 {
 	const struct fwd_macs *from = (const struct fwd_macs *)b->mac_to;
 	struct fwd_macs *macs = (struct fwd_macs *)at;
-	struct fwd_eth *eth = (struct fwd_eth *)at;
-	uint16_t type_be = is4 ? fwd_be16(FWD_ETHERTYPE_IP4) : fwd_be16(FWD_ETHERTYPE_IP6);
 
 	macs->first = from->first;
 	macs->second = from->second;
+}
+
+/** Write the Ethernet header towards the next hop. @return its length */
+FWD_INLINE uint32_t fwd_rewrite_eth(uint8_t *at, const struct fwd_backend *b, bool is4)
+{
+	struct fwd_eth *eth = (struct fwd_eth *)at;
+	uint16_t type_be = is4 ? fwd_be16(FWD_ETHERTYPE_IP4) : fwd_be16(FWD_ETHERTYPE_IP6);
+
+	fwd_rewrite_macs(at, b);
 	if (FWD_LIKELY(!b->vlan)) {
 		eth->type_be = type_be;
 		return FWD_ETH_LEN;

@@ -34,6 +34,16 @@ struct fwd_tables {
 	uint32_t now_s; /**< the time, which this user keeps: seconds of CLOCK_MONOTONIC */
 };
 
+FWD_INLINE uint64_t fwd_tables_number(const struct fwd_tables *t)
+{
+	return (uintptr_t)t;
+}
+
+FWD_INLINE const struct fwd_tables *fwd_tables_of(uint64_t number)
+{
+	return (const struct fwd_tables *)(uintptr_t)number;
+}
+
 FWD_INLINE const struct fwd_root *fwd_port_root(const struct fwd_tables *t)
 {
 	return t->root;
@@ -120,6 +130,11 @@ FWD_INLINE bool fwd_port_grow(struct fwd_packet *packet, int32_t n)
 		return false;
 	packet->data -= n;
 	return true;
+}
+
+FWD_INLINE void fwd_port_again(struct fwd_packet *packet)
+{
+	(void)packet;
 }
 
 FWD_INLINE bool fwd_port_cut(struct fwd_packet *packet, uint32_t len)
