@@ -45,6 +45,8 @@ void owners_free(struct owners *o)
 	owners_made_fini(&o->now);
 	owners_made_fini(&o->next);
 	free(o->before);
+	free(o->lines);
+	free(o->wished);
 	free(o);
 }
 
@@ -79,27 +81,6 @@ static bool is_coming(const struct owners *o, uint32_t s, uint16_t current)
 	return o->is_near && o->next.wanted[s] != current && o->next.wanted[s] != 0;
 }
 
-/* Move the slot, if it is to be moved and nobody loses time by it. */
-static void move_listed(struct owners *o, uint32_t s, const struct owners_clock *clock)
-{
-	uint32_t now_s = owners_seconds(clock);
-
-	if (!is_due(o, s, owners_current(o, s)))
-		return;
-	if (owners_list_has_room(o, s, o->now.wanted[s], now_s))
-		owners_slot_move(o, s, o->now.wanted[s], now_s);
-	else
-		o->n_waiting++;
-}
-
-/* Try again what waits. */
-static void move_waiting(struct owners *o, const struct owners_clock *clock)
-{
-	o->n_waiting = 0;
-	for (uint32_t s = 0; s < o->tables.n_slots; s++)
-		move_listed(o, s, clock);
-}
-
 /* One slot's part of a change: nobody's and dead owners' slots move, others are warned. */
 static void change_slot(struct owners *o, uint32_t s, const struct owners_clock *clock)
 {
@@ -109,23 +90,31 @@ static void change_slot(struct owners *o, uint32_t s, const struct owners_clock 
 		owners_slot_move(o, s, o->now.wanted[s], owners_seconds(clock));
 		current = o->now.wanted[s];
 	}
-	if (o->times.agents)
-		move_listed(o, s, clock);
-	else if (current != 0 && (is_due(o, s, current) || is_coming(o, s, current)))
+	if (current != 0 && (is_due(o, s, current) || is_coming(o, s, current)))
 		owners_slot_warn(o, s, clock);
 	else if (owners_is_warned(o, s))
 		owners_slot_unwarn(o, s);
 	if (owners_looks(o, s))
 		owners_slot_bury(o, s);
-	if (o->times.agents)
-		return;
 	o->n_due += is_due(o, s, current);
 	o->n_coming += is_coming(o, s, current);
 }
 
+/* As change_slots(), in a pool with agents. */
+static void change_lists(struct owners *o, const struct owners_clock *clock)
+{
+	o->n_waiting = 0;
+	owners_list_begin(o);
+	for (uint32_t s = 0; s < o->tables.n_slots; s++) {
+		owners_list_show(o, s, clock);
+		if (owners_looks(o, s))
+			owners_slot_bury(o, s);
+	}
+}
+
 static void change_slots(struct owners *o, const struct owners_clock *clock)
 {
-	o->n_due = o->n_coming = o->n_waiting = 0;
+	o->n_due = o->n_coming = 0;
 	for (uint32_t s = 0; s < o->tables.n_slots; s += 4) {
 		uint64_t wanted;
 
@@ -311,27 +300,45 @@ int owners_apply(struct owners *o, const struct owners_times *times, const struc
 {
 	struct news n = { 0 };
 	bool first = o->now.members == NULL;
+	size_t n_past = 0;
 	int result = sets_ok(sets, n_sets) ? 0 : -EINVAL;
 
 	if (result == 0)
 		result = make_news(o, sets, n_sets, state, n_state, clock->wall_ms, &n);
-	if (result == 0)
+	if (result == 0) {
 		o->times = *times;
+		n_past = (size_t)(n.now_set - sets) + 1;
+	}
+	if (result == 0 && times->agents && first && n_past > 1)
+		o->heirs = calloc(o->tables.n_slots,
+		                  sizeof(*o->heirs)); /* without memory: none are named */
+	if (result == 0 && times->agents)
+		result = owners_lines_follow(o, sets, n_past, &n.now, clock->wall_ms);
 	if (result == 0 && first) {
 		memcpy(o->dead, n.dead, sizeof(o->dead));
 		o->now.wanted = n.now.wanted;
-		result = owners_seed(o, sets, (size_t)(n.now_set - sets) + 1, n.states, clock);
-		o->now.wanted = NULL;
+		o->now.filled = n.now.filled;
+		result = owners_seed(o, sets, n_past, n.states, clock);
+		o->now.wanted = o->now.filled = NULL;
 	}
 	if (result != 0) {
+		free(o->heirs);
+		o->heirs = NULL;
 		news_fini(&n);
 		return result;
 	}
+	if (first || n.any_died || memcmp(o->dead, n.dead, sizeof(o->dead)) != 0)
+		o->guests_end_s = owners_seconds(clock) + times->settle_ms / OWNERS_SECOND_MS + 1;
 	memcpy(o->dead, n.dead, sizeof(o->dead));
 	set_leases(o, sets, &n, clock);
 	take_sets(o, &n, !first && n.now_set > sets, clock);
 	o->is_near = o->next.members && o->next.from_ms - clock->wall_ms <= NEAR_MS;
-	change_slots(o, clock);
+	if (times->agents)
+		change_lists(o, clock);
+	else
+		change_slots(o, clock);
+	free(o->heirs);
+	o->heirs = NULL;
 	if (n.any_died)
 		owners_memory_forget(o->memory, n.died);
 	news_fini(&n);
@@ -365,14 +372,24 @@ static void follow_sets(struct owners *o, const struct owners_clock *clock)
 	o->is_near = left_ms > 0;
 	if (left_ms <= 0) {
 		struct owners_made left = o->now;
+		struct owners_set sets[2] = {
+			{ left.from_ms, left.until_ms, left.members, left.n_members, NULL },
+			{ o->next.from_ms, o->next.until_ms, o->next.members, o->next.n_members,
+			  NULL },
+		};
 
 		o->now = o->next;
 		o->next = (struct owners_made){ 0 };
+		if (o->times.agents) /* without memory slots wait for the next document */
+			(void)owners_lines_follow(o, sets, 2, &o->now, clock->wall_ms);
 		leave_set(o, &left, left.until_ms, clock);
 		change_leases(o, &left, left.until_ms, clock);
 		owners_made_fini(&left);
 	}
-	change_slots(o, clock);
+	if (o->times.agents)
+		change_lists(o, clock);
+	else
+		change_slots(o, clock);
 }
 
 static void settle_slot(struct owners *o, uint32_t s, uint32_t now_s)
@@ -399,6 +416,15 @@ static void settle_some(struct owners *o, uint32_t now_s)
 	}
 }
 
+/* Whether the time of lists' guests has just ended. */
+static bool guests_leave(struct owners *o, uint32_t now_s)
+{
+	if (!o->times.agents || o->guests_end_s == 0 || (int32_t)(o->guests_end_s - now_s) > 0)
+		return false;
+	o->guests_end_s = 0;
+	return true;
+}
+
 uint32_t owners_tick(struct owners *o, const struct owners_clock *clock)
 {
 	int64_t wait_ms = OWNERS_IDLE_MS;
@@ -408,8 +434,10 @@ uint32_t owners_tick(struct owners *o, const struct owners_clock *clock)
 	follow_sets(o, clock);
 	if (o->n_due > 0)
 		move_due(o, clock);
-	if (o->n_waiting > 0)
-		move_waiting(o, clock);
+	if (o->n_waiting > 0 || guests_leave(o, owners_seconds(clock))) {
+		owners_lines_wait(o, clock->wall_ms);
+		change_lists(o, clock);
+	}
 	settle_some(o, owners_seconds(clock));
 	if (o->n_due > 0)
 		return DUE_TICK_MS;

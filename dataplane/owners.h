@@ -14,8 +14,10 @@
  * lies ahead is warned at once and moved at from_ms.
  *
  * In a pool with agents nothing is warned: slots move at once, and their earlier owners stand in a
- * list that packets carry along. A list is full with three; then the slot waits until the
- * oldest of them has had its time, unless its owner is dead. Claims do not end by themselves.
+ * list that packets carry along. Owners and lists follow from the document alone (a slot's
+ * *line*, owners_line.c); what verdicts add stands behind them (owners_list.c). A line is full with
+ * three earlier owners; then the slot waits until the oldest of them has had its time, unless its
+ * owner is dead. Claims do not end by themselves.
  *
  * All functions of one struct owners_memory and its pools are for one thread.
  */

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Lists of a slot's earlier owners, in pools with agents (owners.h).
+ * Whom packets name beside a slot's owner, in pools with agents (owners.h).
+ *
+ * First those of the slot's line (owners_line.c) that live. Then *guests*: those who had the slot here
+ * while its owner was dead. They have claims, too: while not all can be named the slot stays where it
+ * is, so that nodes that saw the same deaths do the same. For this the dead of a line count as
+ * if they lived: nodes see deaths one after another. Then, in what room is left, those whose time is over; and on
+ * a node that has just started, and may have missed deaths, *heirs*: to whom the slot went by one.
+ * Nodes differ in all but the line, so a SYN names the line alone: where the owner is dead and no node knows it
+ * yet, the new flow ends where all of them would look for it.
  *
  * Packets read a list by one load, some nanoseconds before or after they read the hot word. So
  * the owner that a slot leaves is named before the hot word changes, the one it is given to is
@@ -9,73 +17,192 @@
  */
 #include "dataplane/owners_parts.h"
 
+#include <string.h>
+
 static uint16_t unit_of(uint32_t at_s)
 {
 	return (uint16_t)(at_s / OWNER_LIST_UNIT_S);
 }
 
-static void store_list(struct owner_list *list, const struct owner_list *made)
+/* A slot's owner and list while they are worked out. */
+struct names {
+	const struct owners *o;
+	uint16_t to;
+	uint32_t n;
+	struct owner_list list;
+	uint16_t claims[1 + 2 * OWNER_LIST_MAX]; /* who has one, beside to; the line's dead, too */
+	uint32_t n_claims;
+};
+
+/* The place of @p backend in the list, or names->n. */
+static uint32_t place_of(const struct names *names, uint16_t backend)
 {
-	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
-		list->end[i] = made->end[i];
-	__atomic_store_n(&list->earlier, made->earlier, __ATOMIC_RELEASE);
+	uint32_t i = 0;
+
+	while (i < names->n && owner_list_at(names->list.earlier, i) != backend)
+		i++;
+	return i;
 }
 
-/* Those of @p list that are to stay: not @p out, not the dead, at most @p most. */
-static struct owner_list kept(const struct owners *o, const struct owner_list *list, uint16_t out,
-                              uint32_t most)
+/*
+ * Name @p backend, whose claim ends with unit @p end, if it lives and there is room; of two ends the
+ * later counts. @param guest OWNER_LIST_GUEST, or 0 for one of the line
+ */
+static void name(struct names *names, uint16_t backend, uint16_t end, uint16_t guest)
 {
-	struct owner_list made = { 0 };
-	uint32_t n = 0;
+	uint32_t i = place_of(names, backend);
 
-	for (uint32_t i = 0; i < OWNER_LIST_MAX && n < most; i++) {
-		uint32_t backend = owner_list_at(list->earlier, i);
+	if (i < names->n) {
+		if ((int16_t)(end - names->list.end[i]) > 0)
+			names->list.end[i] = end;
+		if (!guest)
+			names->list.earlier &= ~((uint64_t)OWNER_LIST_GUEST << 16 * i);
+		return;
+	}
+	if (backend == 0 || backend == names->to || names->o->dead[backend] ||
+	    names->n == SECOND_OWNERS_MAX)
+		return;
+	names->list.end[i] = end;
+	names->list.earlier = owner_list_with(names->list.earlier, names->n++, backend | guest);
+}
 
-		if (backend == 0 || backend == out || o->dead[backend])
+/* The unit with which a claim ends. */
+static uint16_t end_unit(int64_t until_ms, const struct owners_clock *clock)
+{
+	uint32_t now_s = owners_seconds(clock), end_s = owners_end_in_seconds(until_ms, clock);
+
+	if (end_s == 0)
+		return (uint16_t)(unit_of(now_s) - 1);
+	return unit_of(end_s - now_s > OWNERS_LIST_MAX_S ? now_s + OWNERS_LIST_MAX_S : end_s);
+}
+
+void owners_list_begin(struct owners *o)
+{
+	memset(o->serves, 0, sizeof(o->serves));
+	for (uint32_t s = 0; s < o->tables.n_slots; s++)
+		o->serves[o->now.wanted[s]] = o->now.wanted[s] != 0;
+}
+
+/*
+ *   the line's owner   has the slot by the ring     waits for it to leave     is dead
+ *   wanted is          he, or his substitute        he                        the newest earlier one that
+ *                      while he waits for a verdict                           takes new flows, else by the ring
+ *
+ * An earlier owner is named already, and on nodes that have seen nothing of the death.
+ */
+uint16_t owners_list_wanted(const struct owners *o, uint32_t s)
+{
+	const struct owners_line *line = &o->lines[s];
+
+	if (line->owner != 0 && !o->dead[line->owner] && o->now.filled[s] != line->owner)
+		return line->owner;
+	for (uint32_t i = 0; i < SECOND_OWNERS_MAX && o->dead[line->owner]; i++)
+		if (o->serves[line->earlier[i]])
+			return line->earlier[i];
+	return o->now.wanted[s];
+}
+
+/* Note a claim, and name who has it. */
+static void claim(struct names *names, uint16_t backend, uint16_t end, uint16_t guest)
+{
+	bool known = backend == names->to;
+
+	for (uint32_t i = 0; i < names->n_claims; i++)
+		known |= names->claims[i] == backend;
+	if (!known)
+		names->claims[names->n_claims++] = backend;
+	name(names, backend, end, guest);
+}
+
+/* The line's, whose claims are over if @p over. */
+static void name_line(struct names *names, const struct owners_line *line, bool over,
+                      const struct owners_clock *clock)
+{
+	if (!over && line->owner != 0)
+		claim(names, line->owner, end_unit(INT64_MAX, clock), 0);
+	for (uint32_t i = 0; i < SECOND_OWNERS_MAX; i++) {
+		if (line->earlier[i] == 0 || (line->until_ms[i] <= clock->wall_ms) != over)
 			continue;
-		made.end[n] = list->end[i];
-		made.earlier = owner_list_with(made.earlier, n++, backend);
+		if (over)
+			name(names, line->earlier[i], end_unit(0, clock), 0);
+		else
+			claim(names, line->earlier[i], end_unit(line->until_ms[i], clock), 0);
 	}
-	return made;
 }
 
-bool owners_list_has_room(const struct owners *o, uint32_t s, uint16_t to, uint32_t now_s)
+/* Those that the list names until now, whose claims are over if @p over. */
+static void name_named(struct names *names, uint32_t s, bool over, uint32_t now_s)
 {
-	struct owner_list left;
+	const struct owners *o = names->o;
+	struct owner_list list =
+	        owners_looks(o, s) ? owners_cold(o, s)->list : (struct owner_list){ 0 };
 
-	if (!owners_looks(o, s))
-		return true;
-	left = kept(o, &owners_cold(o, s)->list, to, OWNER_LIST_MAX);
-	return owner_list_n(left.earlier) < SECOND_OWNERS_MAX ||
-	       owner_list_is_over(left.end[SECOND_OWNERS_MAX - 1], now_s);
-}
+	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++) {
+		uint16_t guest = (uint16_t)owner_list_at(list.earlier, i);
 
-void owners_list_push(struct owners *o, uint32_t s, uint16_t from, uint32_t end_s, uint32_t now_s)
-{
-	struct owner_list *list = &owners_cold(o, s)->list;
-	struct owner_list old = kept(o, list, from, OWNER_LIST_MAX), made = { .earlier = from };
-
-	if ((int32_t)(end_s - now_s) > (int32_t)OWNERS_LIST_MAX_S)
-		end_s = now_s + OWNERS_LIST_MAX_S;
-	made.end[0] = unit_of(end_s);
-	for (uint32_t i = 0; i + 1 < OWNER_LIST_MAX; i++) {
-		made.earlier = owner_list_with(made.earlier, i + 1, owner_list_at(old.earlier, i));
-		made.end[i + 1] = old.end[i];
+		if (guest == 0 || o->dead[guest] || owner_list_is_over(list.end[i], now_s) != over)
+			continue;
+		if (over)
+			name(names, guest, list.end[i], OWNER_LIST_GUEST);
+		else
+			claim(names, guest, list.end[i], OWNER_LIST_GUEST);
 	}
-	store_list(list, &made);
 }
 
-void owners_list_trim(struct owners *o, uint32_t s, uint16_t to)
+/* The owner until now, if it leaves: its flows have the settling time. */
+static void name_leaver(struct names *names, uint32_t s, const struct owners_clock *clock)
 {
-	struct owner_list *list = &owners_cold(o, s)->list;
-	struct owner_list made = kept(o, list, to, SECOND_OWNERS_MAX);
+	const struct owners *o = names->o;
+	uint16_t current = owners_current(o, s);
 
-	store_list(list, &made);
+	if (current != 0 && current != names->to && !o->dead[current])
+		claim(names, current, end_unit(clock->wall_ms + o->times.settle_ms, clock),
+		      OWNER_LIST_GUEST);
 }
 
-void owners_list_bury(struct owners *o, uint32_t s)
+/* Those who may have had the slot before this node started. */
+static void name_heirs(struct names *names, uint32_t s, uint32_t now_s)
 {
-	owners_list_trim(o, s, owners_current(o, s));
+	for (uint32_t i = 0; i < SECOND_OWNERS_MAX; i++)
+		name(names, names->o->heirs[s][i], (uint16_t)(unit_of(now_s) - 1),
+		     OWNER_LIST_GUEST);
+}
+
+/* Names with the slot at @p to. @param full whom it names has had flows, the line's may not all have */
+static struct names names_with(const struct owners *o, uint32_t s, uint16_t to, bool full,
+                               const struct owners_clock *clock)
+{
+	struct names names = { .o = o, .to = to };
+	uint32_t now_s = owners_seconds(clock);
+
+	name_leaver(&names, s, clock);
+	if (full)
+		name_named(&names, s, false, now_s);
+	name_line(&names, &o->lines[s], false, clock);
+	name_named(&names, s, false, now_s);
+	return names;
+}
+
+void owners_list_show(struct owners *o, uint32_t s, const struct owners_clock *clock)
+{
+	const struct owners_line *line = &o->lines[s];
+	uint16_t current = owners_current(o, s), wanted = owners_list_wanted(o, s);
+	uint32_t now_s = owners_seconds(clock);
+	bool lives = current != 0 && !o->dead[current];
+	struct names names;
+
+	if (!o->heirs && !owners_looks(o, s) && current == wanted && line->earlier[0] == 0)
+		return;
+	names = names_with(o, s, wanted == 0 && lives ? current : wanted, false, clock);
+	if (names.n_claims > SECOND_OWNERS_MAX)
+		names = names_with(o, s, lives ? current : wanted, true, clock);
+	name_line(&names, line, true, clock);
+	if ((int32_t)(o->guests_end_s - now_s) > 0)
+		name_named(&names, s, true, now_s);
+	if (o->heirs)
+		name_heirs(&names, s, now_s);
+	owners_slot_name(o, s, names.to, &names.list, now_s);
+	o->n_waiting += o->now.wanted[s] != 0 && names.to != o->now.wanted[s];
 }
 
 void owners_list_age(struct owners *o, uint32_t s, uint32_t now_s)
@@ -89,10 +216,12 @@ void owners_list_age(struct owners *o, uint32_t s, uint32_t now_s)
 
 bool owners_list_names(const struct owners *o, uint32_t s, uint16_t backend)
 {
-	uint64_t word = owners_cold(o, s)->list.earlier;
+	uint64_t word = owners_looks(o, s) ? owners_cold(o, s)->list.earlier : 0;
+	bool found = o->lines && o->lines[s].owner == backend;
 
-	for (uint32_t i = 0; owners_looks(o, s) && i < OWNER_LIST_MAX; i++)
-		if (owner_list_at(word, i) == backend)
-			return true;
-	return false;
+	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
+		found |= owner_list_at(word, i) == backend;
+	for (uint32_t i = 0; o->lines && i < SECOND_OWNERS_MAX; i++)
+		found |= o->lines[s].earlier[i] == backend;
+	return found;
 }

@@ -4,9 +4,9 @@
  * What the files owners*.c know of each other; others include owners.h.
  *
  * owners_sets.c: what is wanted of the slots. owners_slot.c: the stores that change one slot.
- * owners.c: which slot is changed when. owners_list.c: lists of earlier owners, where the pool
- * has agents. owners_past.c: what a node that starts on empty tables makes of the document's
- * sets. owners_memory.c: the exceptions.
+ * owners.c: which slot is changed when. owners_past.c: what a node that starts on empty tables
+ * makes of the document's sets. owners_memory.c: the exceptions. Where the pool has agents,
+ * owners_line.c: a slot's owners by the document; owners_list.c: whom packets name.
  */
 #ifndef WEIR_DATAPLANE_OWNERS_PARTS_H
 #define WEIR_DATAPLANE_OWNERS_PARTS_H
@@ -51,6 +51,13 @@ struct owners_made {
 	bool by_weight; /**< filled by weights, not all alike */
 };
 
+/** A slot's owners by the document's sets alone, in a pool with agents. */
+struct owners_line {
+	uint16_t owner;                      /**< 0: there was none yet */
+	uint16_t earlier[SECOND_OWNERS_MAX]; /**< newest first; 0: there is none further */
+	int64_t until_ms[SECOND_OWNERS_MAX]; /**< when their claims end */
+};
+
 struct owners {
 	struct owners_tables tables;
 	struct owners_memory *memory;
@@ -61,12 +68,22 @@ struct owners {
 	uint16_t *before;
 	uint32_t leave_s; /**< when the claims of those end */
 	bool dead[FWD_BACKENDS_MAX];
-	bool is_near; /**< the next set is near enough to warn for it */
+	bool serves[FWD_BACKENDS_MAX]; /**< with agents: takes new flows */
+	bool is_near;                  /**< the next set is near enough to warn for it */
 	uint32_t cursor;
 	uint32_t n_due;     /**< slots whose owner is not the wanted one */
 	uint32_t n_coming;  /**< slots whose owner is not the next set's */
 	uint32_t n_waiting; /**< slots of them whose list is full */
 	uint64_t n_moved, n_settled;
+	/* With agents, [n_slots]: lines, and their owners by the last set that they went through. */
+	struct owners_line *lines;
+	uint16_t *wished;
+	uint64_t walked
+	        [OWNERS_SETS_MAX]; /**< the sets that lines went through, by digest, oldest first */
+	size_t n_walked;
+	/** While a node starts: to whom the slot went by a death, by each set, the newest first. */
+	uint16_t (*heirs)[SECOND_OWNERS_MAX];
+	uint32_t guests_end_s; /**< until when lists keep those whose time is over */
 };
 
 /** Copy @p from, without its rings. @return 0 or -ENOMEM */
@@ -74,6 +91,8 @@ int owners_made_copy(const struct owners_set *from, uint32_t n_slots, struct own
 void owners_made_fini(struct owners_made *made);
 /** Take over the filled ring of @p other, if it has the same members. */
 void owners_made_reuse(struct owners_made *made, const struct owners_made *other, uint32_t n_slots);
+/** Make `filled` from members alone, as if all lived. @return 0, -EINVAL or -ENOMEM */
+int owners_made_wish(struct owners_made *made, const struct owners *o);
 /** Make `wanted` from members and verdicts, [FWD_BACKENDS_MAX]. @return 0, -EINVAL or -ENOMEM */
 int owners_made_want(struct owners_made *made, const struct owners *o, const uint8_t *states);
 
@@ -121,23 +140,34 @@ static inline bool owners_is_warned(const struct owners *o, uint32_t s)
 /** An instant of the document by the packet path's clock, never early; 0: it is past. */
 uint32_t owners_end_in_seconds(int64_t end_ms, const struct owners_clock *clock);
 
-/* --- lists, in pools with agents --- */
+/* --- lines and lists, in pools with agents --- */
 
 /** A claim's end in a list lies no further ahead: its units are compared modulo. */
 #define OWNERS_LIST_MAX_S (5u * 86400u)
 
-/** Whether the slot can be given to @p to without taking its time from an earlier owner. */
-bool owners_list_has_room(const struct owners *o, uint32_t s, uint16_t to, uint32_t now_s);
-/** Name @p from, the owner until now, whose claim ends at @p end_s, before all others. */
-void owners_list_push(struct owners *o, uint32_t s, uint16_t from, uint32_t end_s, uint32_t now_s);
-/** After the slot was given to @p to: that one is no earlier owner; more than fit are forgotten. */
-void owners_list_trim(struct owners *o, uint32_t s, uint16_t to);
+/**
+ * Let lines go through those of @p sets, all of the past, that they have not gone through yet.
+ * @param known  a set whose ring is made already, or NULL
+ * @return 0, -EINVAL or -ENOMEM: some are left for the next call
+ */
+int owners_lines_follow(struct owners *o, const struct owners_set *sets, size_t n_sets,
+                        const struct owners_made *known, int64_t now_ms);
+/** Give slots whose line was full to those who wait for them. */
+void owners_lines_wait(struct owners *o, int64_t now_ms);
+
+/** Note who takes new flows, before owners_list_wanted(). */
+void owners_list_begin(struct owners *o);
+/** Who is to have the slot, by line and verdicts; 0: nobody. */
+uint16_t owners_list_wanted(const struct owners *o, uint32_t s);
+/** Store the slot's owner and list as line, verdicts, and those whom it names until now ask for */
+void owners_list_show(struct owners *o, uint32_t s, const struct owners_clock *clock);
 /** Keep times that are over from looking young again when their range wraps. */
 void owners_list_age(struct owners *o, uint32_t s, uint32_t now_s);
-/** Forget the dead. */
-void owners_list_bury(struct owners *o, uint32_t s);
 /** Whether @p backend is an earlier owner of the slot. */
 bool owners_list_names(const struct owners *o, uint32_t s, uint16_t backend);
+/** Give the slot to @p to, which may be its owner already, and name those of @p list. */
+void owners_slot_name(struct owners *o, uint32_t s, uint16_t to, const struct owner_list *list,
+                      uint32_t now_s);
 
 /** Give nobody's slots their owners and claims, as a node has them that saw @p sets come. @return 0 or -ENOMEM */
 int owners_seed(struct owners *o, const struct owners_set *sets, size_t n_sets,

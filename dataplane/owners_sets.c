@@ -107,6 +107,13 @@ static bool has_member(const struct owners_made *made, const uint8_t *states,
 	return false;
 }
 
+int owners_made_wish(struct owners_made *made, const struct owners *o)
+{
+	bool by_weight = next_weighted(made, 0) < made->n_members;
+
+	return made->is_filled && made->by_weight == by_weight ? 0 : fill(made, o, by_weight);
+}
+
 int owners_made_want(struct owners_made *made, const struct owners *o, const uint8_t *states)
 {
 	bool waiting = !has_member(made, states, OWNERS_SERVES, false) &&

@@ -8,6 +8,8 @@
  */
 #include "dataplane/owners_parts.h"
 
+#include <string.h>
+
 /* An exception's time is coarse: it may live so much longer than its idle time. */
 #define COARSE_S 24u
 
@@ -126,6 +128,14 @@ static uint32_t claim_end(const struct owners *o, uint32_t s, uint16_t owner, ui
 	return now_s + up_to_seconds(o->times.settle_ms);
 }
 
+/* UDP flows of the owner that the slot leaves now have their window to be learned. */
+static void claim_udp(struct owners *o, uint32_t s, uint16_t from, uint32_t now_s)
+{
+	if (o->times.udp_idle_ms > 0)
+		make_claim(&owners_cold(o, s)->claim[OWNER_CLASS_UDP], from,
+		           now_s + owners_udp_window_s(o), now_s);
+}
+
 void owners_slot_move(struct owners *o, uint32_t s, uint16_t to, uint32_t now_s)
 {
 	uint16_t from = owners_current(o, s);
@@ -135,20 +145,44 @@ void owners_slot_move(struct owners *o, uint32_t s, uint16_t to, uint32_t now_s)
 		uint32_t end_s = claim_end(o, s, from, now_s);
 
 		owners_slot_look(o, s, now_s);
-		if (o->times.agents)
-			owners_list_push(o, s, from, end_s, now_s);
-		else
-			make_claim(&cold->claim[OWNER_CLASS_TCP], from, end_s, now_s);
-		if (o->times.udp_idle_ms > 0)
-			make_claim(&cold->claim[OWNER_CLASS_UDP], from,
-			           now_s + owners_udp_window_s(o), now_s);
+		make_claim(&cold->claim[OWNER_CLASS_TCP], from, end_s, now_s);
+		claim_udp(o, s, from, now_s);
 	}
 	store16(owners_hot(o, s), to | (owners_looks(o, s) ? FWD_SLOT_LOOK_FURTHER : 0));
 	o->n_moved++;
-	if (owners_looks(o, s) && o->times.agents)
-		owners_list_trim(o, s, to);
-	else if (owners_looks(o, s))
+	if (owners_looks(o, s))
 		owners_slot_unwarn(o, s);
+}
+
+static void store_list(struct owner_list *to, const struct owner_list *list, uint64_t earlier)
+{
+	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
+		to->end[i] = list->end[i];
+	__atomic_store_n(&to->earlier, earlier, __ATOMIC_RELEASE);
+}
+
+void owners_slot_name(struct owners *o, uint32_t s, uint16_t to, const struct owner_list *list,
+                      uint32_t now_s)
+{
+	uint16_t from = owners_current(o, s);
+	bool leaves = from != 0 && from != to && !o->dead[from];
+	struct owner_cold *cold = owners_cold(o, s);
+
+	if (list->earlier != 0 || leaves)
+		owners_slot_look(o, s, now_s);
+	if (owners_looks(o, s) && (memcmp(list, &cold->list, sizeof(*list)) != 0 || from != to))
+		store_list(&cold->list, list,
+		           from == to ? list->earlier
+		                      : owner_list_with(list->earlier, owner_list_n(list->earlier),
+		                                        to));
+	if (from == to)
+		return;
+	if (leaves)
+		claim_udp(o, s, from, now_s);
+	store16(owners_hot(o, s), to | (owners_looks(o, s) ? FWD_SLOT_LOOK_FURTHER : 0));
+	o->n_moved++;
+	if (owners_looks(o, s))
+		store_list(&cold->list, list, list->earlier);
 }
 
 void owners_slot_seed(struct owners *o, uint32_t s, uint16_t to, const uint16_t base[OWNER_CLASSES],
@@ -168,8 +202,6 @@ void owners_slot_bury(struct owners *o, uint32_t s)
 {
 	struct owner_cold *cold = owners_cold(o, s);
 
-	if (o->times.agents)
-		owners_list_bury(o, s);
 	for (int c = first_claim(o); c < OWNER_CLASSES; c++) {
 		struct owner_claim *claim = &cold->claim[c];
 

@@ -257,12 +257,23 @@ int ring_fill(uint16_t *slots, size_t n_slots, const struct ring_backend *backen
 	return result;
 }
 
+/* The slot that @p slot looks at as number @p look, once its owner is dead. */
+static size_t look_at(size_t slot, uint32_t look, size_t n_slots, uint64_t seed)
+{
+	return mix(seed + (slot << 8 | look)) & (n_slots - 1);
+}
+
+static uint64_t repair_seed(const uint64_t key[2])
+{
+	return mix(key[0] + mix(key[1]));
+}
+
 /* The owner of a slot whose own one is dead; RING_NONE if the looks are used up. */
 static uint16_t look_around(const uint16_t *filled, size_t n_slots, size_t slot, const bool *dead,
                             uint64_t seed)
 {
 	for (uint32_t look = 0; look < RING_LOOKS; look++) {
-		uint16_t id = filled[mix(seed + (slot << 8 | look)) & (n_slots - 1)];
+		uint16_t id = filled[look_at(slot, look, n_slots, seed)];
 
 		if (id != RING_NONE && !dead[id])
 			return id;
@@ -287,7 +298,7 @@ static void carry_on(uint16_t *out, size_t n_slots)
 void ring_repair(uint16_t *out, const uint16_t *filled, size_t n_slots, const bool *dead,
                  const uint64_t key[2])
 {
-	uint64_t seed = mix(key[0] + mix(key[1]));
+	uint64_t seed = repair_seed(key);
 	bool left = false;
 
 	for (size_t s = 0; s < n_slots; s++) {
@@ -299,4 +310,22 @@ void ring_repair(uint16_t *out, const uint16_t *filled, size_t n_slots, const bo
 	}
 	if (left)
 		carry_on(out, n_slots);
+}
+
+uint32_t ring_heirs(uint16_t *out, uint32_t max, const uint16_t *filled, size_t n_slots,
+                    size_t slot, const uint64_t key[2])
+{
+	uint64_t seed = repair_seed(key);
+	uint32_t n = 0;
+
+	for (uint32_t look = 0; look < RING_LOOKS && n < max; look++) {
+		uint16_t id = filled[look_at(slot, look, n_slots, seed)];
+		bool known = id == RING_NONE || id == filled[slot];
+
+		for (uint32_t i = 0; i < n; i++)
+			known |= out[i] == id;
+		if (!known)
+			out[n++] = id;
+	}
+	return n;
 }

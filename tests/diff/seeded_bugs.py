@@ -123,6 +123,7 @@ BUGS = [
     ("decide.h", "(b->flags & (FWD_BACKEND_USED | FWD_BACKEND_DEAD)) == FWD_BACKEND_USED", "b->flags & FWD_BACKEND_USED"),
     ("decide.h", "pool->flags & FWD_POOL_AGENTS && p->flow", "p->flow"),
     ("rewrite.h", "o.inner_len = (uint16_t)(o.inner_len + list_len);", ";"),
+    ("decide.h", "(is_syn && owner_list_is_guest(word, i)) ||", ""),
     ("encap.h", "(uint8_t)(second_len(o->n, is4) / 4)", "(uint8_t)second_len(o->n, is4)"),
     ("encap.h", "to->w[0] = o->address[i]->words_be[3];", "to->w[0] = o->address[0]->words_be[3];"),
     ("encap.h", "for (uint32_t k = 0; k < 4; k++)", "for (uint32_t k = 1; k < 4; k++)"),

@@ -133,7 +133,11 @@ static void list_owners(struct diff *d, uint32_t slot)
 	uint64_t word = 0;
 
 	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
-		word = owner_list_with(word, i, random_below(r, 4) ? random_below(r, 15) : 0);
+		word = owner_list_with(word, i,
+		                       random_below(r, 4)
+		                               ? random_below(r, 15) |
+		                                         (random_below(r, 2) ? OWNER_LIST_GUEST : 0)
+		                               : 0);
 	d->native.t.colds[slot].list.earlier = random_below(r, 8) ? word : 0;
 	*world_slot(&d->native, slot) =
 	        (uint16_t)random_below(r, 14) | (random_below(r, 8) ? FWD_SLOT_LOOK_FURTHER : 0);

@@ -41,6 +41,7 @@ struct sim_options {
 	double roaming; /**< share of flows that change the balancer at each segment with 1/8 */
 	uint32_t balancers;
 	bool agents; /**< the backends run the agent: second chance instead of exceptions for TCP */
+	bool views; /**< each balancer sees deaths in its own time; balancers die, and miss what happens */
 };
 
 /** What came of it. */
@@ -69,6 +70,9 @@ struct sim_balancer {
 	uint64_t tick_at_ms;
 	uint64_t down_until_ms; /**< the control process is dead until then; packets flow on */
 	bool stale;             /**< it has not taken the last document or verdicts */
+	bool is_out;            /**< no packet goes there */
+	uint8_t state[SIM_BACKENDS + 1]; /**< as it sees them */
+	uint64_t sees_at_ms[SIM_BACKENDS + 1];
 };
 
 struct sim_backend {

@@ -66,8 +66,10 @@ static void later(struct sim *sim, uint32_t flow, enum sim_event_kind kind, uint
 /* --- packets --- */
 
 /* What backend @p b's sockets say of the flow's segment. */
-static enum second_socket socket_at(const struct sim_flow *f, uint16_t b)
+static enum second_socket socket_at(const struct sim *sim, const struct sim_flow *f, uint16_t b)
 {
+	if (sim->backend[b].is_dead)
+		return SECOND_SOCKET_NONE;
 	if (f->phase >= SIM_OPEN && f->backend == b)
 		return SECOND_SOCKET_HELD;
 	return f->half_open >> b & 1 ? SECOND_SOCKET_OTHERS : SECOND_SOCKET_LISTEN;
@@ -80,7 +82,7 @@ static uint16_t ask_agents(struct sim *sim, struct sim_flow *f, const struct fwd
 	uint32_t n = sim_owners(sim, f->balancer, packet, owners), i = 0;
 	bool is_syn = packet->segment == FWD_SEGMENT_SYN;
 
-	while (i + 1 < n && !second_is_here(socket_at(f, owners[i]), is_syn)) {
+	while (i + 1 < n && !second_is_here(socket_at(sim, f, owners[i]), is_syn)) {
 		sim->result.passed_on++;
 		i++;
 	}

@@ -14,6 +14,9 @@
 #define AHEAD_MS 2000
 /* Setting up: the world's first clock reading. */
 #define BEGIN_MS 1000000u
+/* In worlds of views: a death or return is seen within; a balancer that dies is out for at most. */
+#define SEEN_MS 1000u
+#define OUT_MS  20000u
 /* How long a flood lasts. */
 #define FLOOD_MS 10000u
 
@@ -153,6 +156,15 @@ static void change_members(struct sim *sim)
 	sim->result.changes++;
 }
 
+/* Each balancer sees sooner or later what has become of backend @p i. */
+static void show_state(struct sim *sim, uint16_t i, enum owners_state state)
+{
+	sim->state[i] = (uint8_t)state;
+	for (uint32_t b = 0; b < sim->options.balancers; b++)
+		sim->balancer[b].sees_at_ms[i] =
+		        sim->now_ms + (sim->options.views ? sim_below(sim, SEEN_MS) : 0);
+}
+
 static void die(struct sim *sim)
 {
 	uint16_t i = (uint16_t)(1 + sim_below(sim, SIM_BACKENDS));
@@ -161,10 +173,8 @@ static void die(struct sim *sim)
 		return;
 	sim->backend[i].is_dead = true;
 	sim->backend[i].returns_at_ms = sim->now_ms + 5000 + sim_below(sim, 95000);
-	sim->state[i] = OWNERS_DEAD;
+	show_state(sim, i, OWNERS_DEAD);
 	sim->result.deaths++;
-	for (uint32_t b = 0; b < sim->options.balancers; b++)
-		sim->balancer[b].stale = true;
 	sim_flows_kill(sim, i);
 }
 
@@ -174,9 +184,7 @@ static void return_the_dead(struct sim *sim)
 		if (!sim->backend[i].is_dead || sim->backend[i].returns_at_ms > sim->now_ms)
 			continue;
 		sim->backend[i].is_dead = false;
-		sim->state[i] = OWNERS_SERVES;
-		for (uint32_t b = 0; b < sim->options.balancers; b++)
-			sim->balancer[b].stale = true;
+		show_state(sim, i, OWNERS_SERVES);
 	}
 }
 
@@ -199,6 +207,16 @@ static void stop_process(struct sim_balancer *b)
 	b->memory = NULL;
 }
 
+static void see_states(const struct sim *sim, struct sim_balancer *b)
+{
+	for (uint32_t i = 1; i <= SIM_BACKENDS; i++) {
+		if (b->state[i] == sim->state[i] || sim->now_ms < b->sees_at_ms[i])
+			continue;
+		b->state[i] = sim->state[i];
+		b->stale = true;
+	}
+}
+
 static void tick_balancer(struct sim *sim, struct sim_balancer *b)
 {
 	struct owners_clock clock = clock_of(sim);
@@ -207,9 +225,11 @@ static void tick_balancer(struct sim *sim, struct sim_balancer *b)
 		start_process(sim, b);
 	if (!b->owners)
 		return;
+	see_states(sim, b);
+	b->is_out = false;
 	if (b->stale) {
 		must(owners_apply(b->owners, &sim->times, sim->document.sets, sim->document.n_sets,
-		                  sim->state, SIM_BACKENDS + 1, &clock) == 0,
+		                  b->state, SIM_BACKENDS + 1, &clock) == 0,
 		     "apply");
 		b->stale = false;
 		b->tick_at_ms = 0;
@@ -234,9 +254,17 @@ static void count_exceptions(struct sim *sim)
 	}
 }
 
-uint16_t sim_route(struct sim *sim, uint8_t b, const struct fwd_flow *f, uint8_t policy)
+/* The balancer of a packet that would go to @p b. */
+static struct sim_balancer *balancer_of(struct sim *sim, uint8_t b)
 {
 	struct sim_balancer *lb = &sim->balancer[b];
+
+	return lb->is_out ? &sim->balancer[(b + 1) % sim->options.balancers] : lb;
+}
+
+uint16_t sim_route(struct sim *sim, uint8_t b, const struct fwd_flow *f, uint8_t policy)
+{
+	struct sim_balancer *lb = balancer_of(sim, b);
 	uint32_t slot = owner_slot(f->hash, SIM_SLOTS);
 	uint16_t hot = lb->slots[slot / FWD_SLOTS_PER_BLOCK].slot[slot % FWD_SLOTS_PER_BLOCK];
 	struct owner_ask ask = { .now_s = (uint32_t)(sim->now_ms / 1000),
@@ -256,7 +284,7 @@ uint16_t sim_route(struct sim *sim, uint8_t b, const struct fwd_flow *f, uint8_t
 uint32_t sim_owners(struct sim *sim, uint8_t b, const struct fwd_flow *f,
                     uint16_t owners[1 + SECOND_OWNERS_MAX])
 {
-	struct sim_balancer *lb = &sim->balancer[b];
+	struct sim_balancer *lb = balancer_of(sim, b);
 	uint32_t slot = owner_slot(f->hash, SIM_SLOTS), n = 0;
 	uint16_t hot = lb->slots[slot / FWD_SLOTS_PER_BLOCK].slot[slot % FWD_SLOTS_PER_BLOCK];
 
@@ -264,6 +292,9 @@ uint32_t sim_owners(struct sim *sim, uint8_t b, const struct fwd_flow *f,
 	for (uint32_t i = 0; hot & FWD_SLOT_LOOK_FURTHER && i < OWNER_LIST_MAX; i++) {
 		uint16_t earlier = (uint16_t)owner_list_at(lb->colds[slot].list.earlier, i);
 
+		if (f->segment == FWD_SEGMENT_SYN &&
+		    owner_list_is_guest(lb->colds[slot].list.earlier, i))
+			continue;
 		if (earlier != 0 && earlier != owners[0] && n <= SECOND_OWNERS_MAX)
 			owners[n++] = earlier;
 	}
@@ -336,6 +367,25 @@ static void restart_some(struct sim *sim)
 	sim->result.restarts++;
 }
 
+/* A balancer dies, and with its machine its tables; while it is out another takes its packets. */
+static void crash(struct sim *sim)
+{
+	uint32_t i = sim_below(sim, sim->options.balancers);
+	struct sim_balancer *b = &sim->balancer[i];
+
+	sim->next_restart_ms = sim->now_ms + OUT_MS + sim_below(sim, 3 * OUT_MS);
+	if (!b->owners || !sim->balancer[(i + 1) % sim->options.balancers].owners)
+		return;
+	stop_process(b);
+	b->is_out = true;
+	b->down_until_ms = sim->now_ms + sim_below(sim, OUT_MS);
+	memset(b->slots, 0, SIM_SLOTS / FWD_SLOTS_PER_BLOCK * sizeof(*b->slots));
+	memset(b->colds, 0, SIM_SLOTS * sizeof(*b->colds));
+	memset(b->sets, 0, sim->options.sets * sizeof(*b->sets));
+	memcpy(b->state, sim->state, sizeof(b->state));
+	sim->result.restarts++;
+}
+
 void sim_world_tick(struct sim *sim)
 {
 	const struct sim_options *o = &sim->options;
@@ -357,6 +407,8 @@ void sim_world_tick(struct sim *sim)
 		flood(sim);
 	if (!sim->quiet && o->restarts && sim->now_ms >= sim->next_restart_ms)
 		restart_some(sim);
+	if (!sim->quiet && o->views && sim->now_ms >= sim->next_restart_ms)
+		crash(sim);
 	for (uint32_t b = 0; b < o->balancers; b++)
 		tick_balancer(sim, &sim->balancer[b]);
 	if (sim->now_ms % 5000 == 0)

@@ -118,8 +118,9 @@ FWD_INLINE bool fwd_can_name(const struct fwd_tables *t, uint32_t earlier, bool 
 	       fwd_addr_is4(&b->address) == outer4;
 }
 
-/** The owners to be named beside @p current, of those in the list @p word. */
-FWD_INLINE uint64_t fwd_decide_named(const struct fwd_tables *t, uint64_t word, uint32_t current)
+/** The owners to be named beside @p current, of those in the list @p word; for a SYN no guests. */
+FWD_INLINE uint64_t fwd_decide_named(const struct fwd_tables *t, uint64_t word, uint32_t current,
+                                     bool is_syn)
 {
 	const struct fwd_backend *b = fwd_port_backend(t, current);
 	bool outer4 = b && fwd_addr_is4(&b->address);
@@ -130,7 +131,7 @@ FWD_INLINE uint64_t fwd_decide_named(const struct fwd_tables *t, uint64_t word, 
 		uint32_t earlier = owner_list_at(word, i);
 
 		if (!earlier || earlier == current || n == SECOND_OWNERS_MAX ||
-		    !fwd_can_name(t, earlier, outer4))
+		    (is_syn && owner_list_is_guest(word, i)) || !fwd_can_name(t, earlier, outer4))
 			continue;
 		named = owner_list_with(named, n++, earlier);
 	}
@@ -138,8 +139,8 @@ FWD_INLINE uint64_t fwd_decide_named(const struct fwd_tables *t, uint64_t word, 
 }
 
 /** A TCP flow in a slot, of a pool with agents, that has earlier owners. */
-FWD_INLINE uint32_t fwd_decide_listed(const struct fwd_tables *t, uint16_t hot,
-                                      struct fwd_verdict *v)
+FWD_INLINE uint32_t fwd_decide_listed(const struct fwd_tables *t, const struct fwd_parsed *p,
+                                      uint16_t hot, struct fwd_verdict *v)
 {
 	const struct owner_cold *cold = fwd_port_cold(t, v->slot);
 	struct fwd_cpu *cpu = fwd_port_cpu(t);
@@ -148,8 +149,9 @@ FWD_INLINE uint32_t fwd_decide_listed(const struct fwd_tables *t, uint16_t hot,
 	if (cpu)
 		cpu->event[OWNER_EVENT_LISTED]++;
 	if (cold)
-		v->owners = fwd_decide_named(t, OWNER_LOAD(uint64_t, &cold->list.earlier),
-		                             hot & FWD_SLOT_BACKEND);
+		v->owners =
+		        fwd_decide_named(t, OWNER_LOAD(uint64_t, &cold->list.earlier),
+		                         hot & FWD_SLOT_BACKEND, fwd_segment(p) == FWD_SEGMENT_SYN);
 	return hot & FWD_SLOT_BACKEND;
 }
 
@@ -186,7 +188,7 @@ FWD_INLINE uint32_t fwd_decide_owner(const struct fwd_tables *t, const struct fw
 	if (FWD_LIKELY(!(hot & FWD_SLOT_LOOK_FURTHER)))
 		return hot;
 	if (pool->flags & FWD_POOL_AGENTS && p->flow.protocol == FWD_PROTO_TCP)
-		return fwd_decide_listed(t, hot, v);
+		return fwd_decide_listed(t, p, hot, v);
 	return fwd_decide_further(t, pool, p, hot, v);
 }
 

@@ -547,6 +547,9 @@ FWD_INLINE struct owner_pick owner_find(const struct owner_ask *ask, const struc
 /** A list's times count units of so many seconds: 16 bits of them, compared modulo. */
 #define OWNER_LIST_UNIT_S 16u
 
+/** Beside a backend in a list: not all nodes may name it, so no new flow goes there by the list. */
+#define OWNER_LIST_GUEST 0x8000u
+
 /** Whether a claim that ends with unit @p end has had its time. */
 FWD_INLINE bool owner_list_is_over(uint16_t end, uint32_t now_s)
 {
@@ -559,7 +562,13 @@ FWD_INLINE uint32_t owner_list_at(uint64_t word, uint32_t i)
 	return (uint32_t)(word >> 16 * i) & FWD_SLOT_BACKEND;
 }
 
-/** @p word with @p backend behind its @p n others. */
+/** Whether the @p i-th of a word of backends is a guest. */
+FWD_INLINE bool owner_list_is_guest(uint64_t word, uint32_t i)
+{
+	return (word >> 16 * i & OWNER_LIST_GUEST) != 0;
+}
+
+/** @p word with @p backend, perhaps a guest, behind its @p n others. */
 FWD_INLINE uint64_t owner_list_with(uint64_t word, uint32_t n, uint32_t backend)
 {
 	return word | (uint64_t)backend << 16 * n;

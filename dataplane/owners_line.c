@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Lines: a slot's owner and its three before by the document's sets alone, in pools with agents.
+ *
+ * Verdicts have no part in them. Nodes see a death at different times, or not at all; were the dead
+ * to leave a line, there would be room on one node for the next owner while the slot waits on
+ * another, and each would send new flows where the other looks for none. So all nodes with one
+ * document have the same lines, whatever they have seen; what verdicts make of them is
+ * shown by owners_list.c.
+ *
+ * A line is full with three earlier owners whose claims last. Then the slot waits: it takes the owner of
+ * the set in force when the oldest claim ends, and by the document's time, not by a tick's.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/owners_parts.h"
+#include "weir/ring.h"
+
+#define LAST (SECOND_OWNERS_MAX - 1)
+
+static uint64_t mix(uint64_t sum, uint64_t value)
+{
+	sum = (sum ^ value) * 0x9e3779b97f4a7c15u;
+	return sum ^ sum >> 29;
+}
+
+/* What tells a set from others. */
+static uint64_t key_of(const struct owners_set *set)
+{
+	uint64_t sum = mix(1, (uint64_t)set->from_ms);
+
+	for (size_t i = 0; i < set->n_members; i++)
+		sum = mix(mix(sum, set->members[i].id),
+		          (uint64_t)set->members[i].weight << 16 | set->members[i].backend);
+	return sum;
+}
+
+/* The place of @p backend among the earlier owners, or SECOND_OWNERS_MAX. */
+static uint32_t place_of(const struct owners_line *line, uint16_t backend)
+{
+	uint32_t i = 0;
+
+	while (i < SECOND_OWNERS_MAX && line->earlier[i] != backend)
+		i++;
+	return i;
+}
+
+/* The slot goes to @p to; the claim of its owner until now ends at @p end_ms. */
+static void step(struct owners_line *line, uint16_t to, int64_t end_ms)
+{
+	uint32_t out = place_of(line, to);
+
+	if (out > LAST)
+		out = LAST;
+	memmove(line->earlier + 1, line->earlier, out * sizeof(line->earlier[0]));
+	memmove(line->until_ms + 1, line->until_ms, out * sizeof(line->until_ms[0]));
+	line->earlier[0] = line->owner;
+	line->until_ms[0] = end_ms;
+	line->owner = to;
+}
+
+/* Whether @p to can have the slot at @p at_ms without taking its time from an earlier owner. */
+static bool has_room(const struct owners_line *line, uint16_t to, int64_t at_ms)
+{
+	return line->earlier[LAST] == 0 || line->until_ms[LAST] <= at_ms ||
+	       place_of(line, to) <= LAST;
+}
+
+static void take(struct owners_line *line, uint16_t to, int64_t at_ms, int64_t end_ms)
+{
+	if (line->owner == 0)
+		line->owner = to;
+	if (to != 0 && to != line->owner && has_room(line, to, at_ms))
+		step(line, to, end_ms);
+}
+
+void owners_lines_wait(struct owners *o, int64_t now_ms)
+{
+	for (uint32_t s = 0; s < o->tables.n_slots; s++) {
+		struct owners_line *line = &o->lines[s];
+
+		if (o->wished[s] != line->owner && line->earlier[LAST] != 0)
+			take(line, o->wished[s], now_ms, line->until_ms[LAST] + o->times.settle_ms);
+	}
+}
+
+/* Put @p backend before the others. */
+static void put_first(uint16_t heirs[SECOND_OWNERS_MAX], uint16_t backend)
+{
+	uint32_t out = 0;
+
+	while (out < LAST && heirs[out] != backend)
+		out++;
+	memmove(heirs + 1, heirs, out * sizeof(heirs[0]));
+	heirs[0] = backend;
+}
+
+/* Note who inherits each slot by the ring @p filled. */
+static void note_heirs(struct owners *o, const uint16_t *filled)
+{
+	for (uint32_t s = 0; s < o->tables.n_slots; s++) {
+		uint16_t found[2];
+		uint32_t n = ring_heirs(found, 2, filled, o->tables.n_slots, s, o->key);
+
+		while (n-- > 0)
+			put_first(o->heirs[s], found[n]);
+	}
+}
+
+/* Let all lines go through one set more; claims of those whom it takes slots from end at @p end_ms. */
+static int walk(struct owners *o, const struct owners_set *set, int64_t end_ms,
+                const struct owners_made *known)
+{
+	struct owners_made made;
+	int result = owners_made_copy(set, o->tables.n_slots, &made);
+
+	if (result != 0)
+		return result;
+	if (known)
+		owners_made_reuse(&made, known, o->tables.n_slots);
+	result = owners_made_wish(&made, o);
+	if (result == 0) {
+		owners_lines_wait(o, set->from_ms);
+		memcpy(o->wished, made.filled, o->tables.n_slots * sizeof(*o->wished));
+		for (uint32_t s = 0; s < o->tables.n_slots; s++)
+			take(&o->lines[s], o->wished[s], set->from_ms, end_ms);
+		if (o->heirs)
+			note_heirs(o, made.filled);
+	}
+	owners_made_fini(&made);
+	return result;
+}
+
+/* How many of @p sets the lines went through already; 0 and anew if they are not the last of those. */
+static size_t walked(struct owners *o, const struct owners_set *sets, size_t n_sets)
+{
+	size_t n = n_sets, i;
+
+	while (n > 0 && o->n_walked > 0 && key_of(&sets[n - 1]) != o->walked[o->n_walked - 1])
+		n--;
+	for (i = 0; i < n && i < o->n_walked; i++)
+		if (key_of(&sets[n - 1 - i]) != o->walked[o->n_walked - 1 - i])
+			break;
+	if (n > 0 && i == (n < o->n_walked ? n : o->n_walked) && o->n_walked > 0)
+		return n;
+	memset(o->lines, 0, o->tables.n_slots * sizeof(*o->lines));
+	memset(o->wished, 0, o->tables.n_slots * sizeof(*o->wished));
+	o->n_walked = 0;
+	return 0;
+}
+
+static void note_walked(struct owners *o, const struct owners_set *set)
+{
+	if (o->n_walked == OWNERS_SETS_MAX)
+		memmove(o->walked, o->walked + 1, --o->n_walked * sizeof(o->walked[0]));
+	o->walked[o->n_walked++] = key_of(set);
+}
+
+static int make_room(struct owners *o)
+{
+	if (!o->lines)
+		o->lines = calloc(o->tables.n_slots, sizeof(*o->lines));
+	if (!o->wished)
+		o->wished = calloc(o->tables.n_slots, sizeof(*o->wished));
+	return o->lines && o->wished ? 0 : -ENOMEM;
+}
+
+int owners_lines_follow(struct owners *o, const struct owners_set *sets, size_t n_sets,
+                        const struct owners_made *known, int64_t now_ms)
+{
+	int result = make_room(o);
+
+	for (size_t i = result == 0 ? walked(o, sets, n_sets) : n_sets; i < n_sets; i++) {
+		int64_t end_ms = i > 0 ? sets[i - 1].until_ms : 0;
+
+		if (end_ms <= sets[i].from_ms)
+			end_ms = sets[i].from_ms + o->times.settle_ms;
+		result = walk(o, &sets[i], end_ms, known);
+		if (result != 0)
+			return result;
+		note_walked(o, &sets[i]);
+	}
+	if (result == 0)
+		owners_lines_wait(o, now_ms);
+	return result;
+}
