@@ -22,6 +22,8 @@ CHECK = ('type = "tcp"; port = 80; via = "tunnel"; interval = "1s"; fast_interva
          'rise = 1; fall = 6;')
 PROCESSES = ("mgmt", "dataplane", "health")
 BPF_OBJ_GET, SYS_BPF = 7, 321
+N_SLOTS, COLD_BYTES = 4096, 32
+N_BACKENDS, BACKEND_BYTES = 256, 64
 
 
 def make_plan(agents):
@@ -130,48 +132,85 @@ class ChurnWorld(World):
         return found
 
 
-class Slots(threading.Thread):
-    """Reads the slots of a node again and again: changes is [(time_ms, slot, backend)]."""
+def open_table(path):
+    """A pinned map's descriptor, or -1."""
+    name = ctypes.create_string_buffer(path.encode())
+    attr = struct.pack("<QII", ctypes.addressof(name), 0, 0)
+    return ctypes.CDLL(None, use_errno=True).syscall(SYS_BPF, BPF_OBJ_GET, attr, len(attr))
 
-    def __init__(self, node, every_s=0.2):
+
+class Slots(threading.Thread):
+    """Reads the slots of nodes again and again: changes is, by node, [(time_ms, slot, owners, newest first)], where
+    owners are addresses' last parts."""
+
+    TABLES = {"slots": N_SLOTS * 2, "colds": N_SLOTS * COLD_BYTES, "backends": N_BACKENDS * BACKEND_BYTES}
+
+    def __init__(self, nodes, every_s=0.2):
         super().__init__(daemon=True)
-        self.node, self.every_s, self.changes, self.now = node, every_s, [], []
+        self.nodes, self.every_s = nodes, every_s
+        self.changes = {n.name: [] for n in nodes}
+        self.raw, self.now = ({n.name: None for n in nodes} for _ in range(2))
         self.ending = threading.Event()
         self.start()
 
-    def pins(self):
-        for folder, _, files in os.walk(self.node.bpf):
-            if "slots" in files:
-                return os.path.join(folder, "slots")
-        return None
+    def read(self, node):
+        """{table: bytes}, or None."""
+        folder = next((f for f, _, files in os.walk(node.bpf) if "slots" in files and node.name in f), None)
+        found = {}
+        for name, size in self.TABLES.items():
+            fd = open_table(os.path.join(folder, name)) if folder else -1
+            if fd < 0:
+                return None
+            try:
+                with mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ) as m:
+                    found[name] = m[:]
+            finally:
+                os.close(fd)
+        return found
 
-    def read(self):
-        path = self.pins()
-        if not path:
-            return None
-        name = ctypes.create_string_buffer(path.encode())
-        attr = struct.pack("<QII", ctypes.addressof(name), 0, 0)
-        fd = ctypes.CDLL(None, use_errno=True).syscall(SYS_BPF, BPF_OBJ_GET, attr, len(attr))
-        if fd < 0:
-            return None
-        try:
-            with mmap.mmap(fd, 4096 * 2, mmap.MAP_SHARED, mmap.PROT_READ) as m:
-                return [w & 0x7fff for w in struct.unpack("<4096H", m[:])]
-        finally:
-            os.close(fd)
+    @staticmethod
+    def owners(tables):
+        """By slot: the backends that a packet names, newest first."""
+        names = [tables["backends"][i * BACKEND_BYTES + 15] for i in range(N_BACKENDS)]
+        out = []
+        for s, hot in enumerate(struct.unpack(f"<{N_SLOTS}H", tables["slots"])):
+            owners = [hot & 0x7fff]
+            if hot & 0x8000:
+                owners += [w & 0x7fff for w in struct.unpack_from("<4H", tables["colds"], s * COLD_BYTES)]
+            out.append(tuple(names[o] for o in owners if o))
+        return out
 
-    def look(self):
-        words = self.read()
-        if not words or not any(words):
+    def look(self, node):
+        tables = self.read(node)
+        if not tables or tables == self.raw[node.name] or not any(tables["slots"]):
             return
-        now = int(time.time() * 1000)
-        if self.now:
-            self.changes += [(now, s, w) for s, (v, w) in enumerate(zip(self.now, words)) if v != w]
-        self.now = words
+        now, owners = int(time.time() * 1000), self.owners(tables)
+        before = self.now[node.name] or [None] * N_SLOTS
+        self.changes[node.name] += [(now, s, w) for s, (v, w) in enumerate(zip(before, owners)) if v != w]
+        self.raw[node.name], self.now[node.name] = tables, owners
 
     def run(self):
         while not self.ending.wait(self.every_s):
-            self.look()
+            for node in self.nodes:
+                self.look(node)
+
+    def moves(self, node):
+        """{slot: times at which its owner changed}, on a node."""
+        moved, last = {}, {}
+        for t, slot, owners in self.changes[node.name]:
+            if slot in last and last[slot] != owners[:1]:
+                moved.setdefault(slot, []).append(t)
+            last[slot] = owners[:1]
+        return moved
+
+    def of(self, slot, start_ms, end_ms):
+        """What the nodes held for a slot in a time, as text."""
+        lines = []
+        for name, changes in self.changes.items():
+            mine = [(t, o) for t, s, o in changes if s == slot and t <= end_ms]
+            first = max((i for i, (t, _) in enumerate(mine) if t <= start_ms), default=0)
+            lines += [f"    {name} {(t - start_ms) / 1000:+.1f} s: {' '.join(map(str, o))}" for t, o in mine[first:]]
+        return "\n".join(lines)
 
     def stop(self):
         self.ending.set()

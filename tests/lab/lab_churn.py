@@ -20,7 +20,7 @@ import sys
 import time
 
 import churn_maglev
-from churn_world import ChurnWorld, Slots, make_plan
+from churn_world import N_SLOTS, ChurnWorld, Slots, make_plan
 from net import BUILD, Lab, executable, say, wait_until
 from report import Report
 
@@ -227,10 +227,8 @@ def judge(churn, slots, paths, rows):
     """The figures of a run."""
     keys = [(r[3], r[4], r[5]) for r in rows]
     ways = paths.of(sorted(set(keys)))
-    moved = {}
-    for t, slot, _ in slots.changes:
-        moved.setdefault(slot, []).append(t)
-    at_risk = [r for r in rows if any(r[0] < t < r[1] for t in moved.get(r[6] % 4096, ()))]
+    moved = slots.moves(churn.node)
+    at_risk = [r for r in rows if any(r[0] < t < r[1] for t in moved.get(r[6] % N_SLOTS, ()))]
     also = [r for r in at_risk if sum(r[0] < t < r[1] for t, _ in ways[(r[3], r[4], r[5])]) > 0]
     broken = [r for r in rows if r[7] != "ok" and not was_killed(r, churn.deaths)]
     killed = [r for r in rows if r[7] != "ok" and was_killed(r, churn.deaths)]
@@ -244,13 +242,22 @@ def judge(churn, slots, paths, rows):
             "answers": sum(r[9] for r in rows), "maglev_broken": maglev}, broken
 
 
+def tell_broken(row, slots, paths):
+    """A connection that broke, its ways through the router, and what each node held for its slot."""
+    start, end, _, source, port, target, flow, _, _, _ = row
+    ways = paths.of([(source, port, target)])[(source, port, target)]
+    say(f"broken: {row} after {(end - start) / 1000:.1f} s, slot {flow % N_SLOTS}, ways "
+        + ", ".join(f"{(t - start) / 1000:+.1f} s {via}" for t, via in ways if t < end)
+        + "\n" + slots.of(flow % N_SLOTS, start, end))
+
+
 def play(name, seed, agents, with_balancers, size, report):
     """One world from beginning to end. Returns its figures."""
     say(f"{name}: seed {seed}")
     with Lab(f"churn-{name}") as lab:
         world = ChurnWorld(lab, make_plan(agents))
         world.start()
-        churn, slots, paths = Churn(world, seed, with_balancers), Slots(world.balancers[0].node), Paths(world)
+        churn, slots, paths = Churn(world, seed, with_balancers), Slots([b.node for b in world.balancers]), Paths(world)
         paths.look()
         log = os.path.join(lab.dir, "stream.log")
         targets = [w for v in world.site.plan.vips for w in ("--target", v)]
@@ -268,10 +275,12 @@ def play(name, seed, agents, with_balancers, size, report):
         if agents and not size.quick:
             plan_tells_what_waits(report, churn)
         slots.stop()
+        with open(os.path.join(lab.dir, "slots.json"), "w") as f:
+            json.dump({"changes": slots.changes, "ways": paths.rounds, "done": churn.done, "deaths": churn.deaths}, f)
         figures, broken = judge(churn, slots, paths, read_log(log))
         figures.update(seconds=seconds, seed=seed)
         for r in broken[:12]:
-            say(f"broken: {r}")
+            tell_broken(r, slots, paths)
         say(f"{name}: {json.dumps(figures)}")
         if agents:
             passed = sum(b.agent_status().get("passed-on", 0) for b in world.site.backends)

@@ -323,19 +323,10 @@ static void on_term(void *arg)
 	all.end_ms = loop_now_ms(all.loop);
 }
 
+/* As the configuration's hash key is read: two numbers of 16 digits. */
 static bool read_key(const char *hex)
 {
-	uint8_t bytes[16];
-
-	for (int i = 0; i < 16; i++) {
-		unsigned value;
-
-		if (sscanf(hex + 2 * i, "%2x", &value) != 1)
-			return false;
-		bytes[i] = (uint8_t)value;
-	}
-	memcpy(options.key, bytes, sizeof(bytes));
-	return true;
+	return sscanf(hex, "%16" SCNx64 "%16" SCNx64, &options.key[0], &options.key[1]) == 2;
 }
 
 static bool read_option(const char *name, const char *value)
