@@ -1,18 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Seeded bugs of the backend agent: each a one-line change of a copy of its headers, from which the native side of
-agent-diff is compiled; the XDP program stays as it is. Every one must be caught by a difference.
+"""Seeded bugs (seeding.py) of the backend agent: agent-diff, compiled with each, must see it.
 
-usage: seeded_agent.py AGENT_DIFF BUILD_ROOT SOURCE_ROOT
+usage: seeded_agent.py BUILD_ROOT SOURCE_ROOT
 """
-import concurrent.futures
 import pathlib
-import shutil
 import subprocess
 import sys
-import tempfile
 
-# file in include/weir/fwd/, what stands there (once), what is put in its place
+import seeding
+
 BUGS = [
     ("decap.h", "if (gue[0] & 0xe0 ||", "if (gue[0] & 0xc0 ||"),
     ("decap.h", "(gue[0] & 0x1fu) * 4", "(gue[0] & 0x0fu) * 4"),
@@ -42,37 +39,15 @@ BUGS = [
 ]
 
 
-def survives(bug, agent_diff, build, source):
-    """Whether agent-diff sees no difference; a crash of it is no catch."""
-    name, old, new = bug
-    with tempfile.TemporaryDirectory(prefix="weir-bug-") as directory:
-        work = pathlib.Path(directory)
-        shutil.copytree(source / "include", work / "include")
-        path = work / "include/weir/fwd" / name
-        text = path.read_text()
-        if text.count(old) != 1:
-            raise SystemExit(f"{name}: found {text.count(old)} times, not once: {old}")
-        path.write_text(text.replace(old, new))
-        program = work / "agent_diff"
-        libraries = [build / "bpf/libweir_agent.a", build / "base/libbase.a"]
-        subprocess.run(["cc", "-std=gnu11", "-D_GNU_SOURCE", "-O0", "-fno-strict-aliasing", "-w", "-I", work / "include",
-                        "-I", source, "-I", build, source / "tests/diff/agent_diff.c", "-o", program, *libraries, "-lbpf"],
-                       check=True)
-        done = subprocess.run([program, "20000"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    if done.returncode not in (0, 1):
-        raise SystemExit(f"{agent_diff} ended with {done.returncode} for {bug}: {done.stderr[-300:]}")
-    return done.returncode == 0
-
-
 def main():
-    agent_diff, build, source = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(lambda bug: survives(bug, agent_diff, build, source), BUGS))
-    for bug, survived in zip(BUGS, results):
-        if survived:
-            print(f"survived: {bug[0]}: {bug[1]} -> {bug[2]}")
-    print(f"{results.count(False)} passed, {results.count(True)} failed")
-    return 1 if any(results) else 0
+    built, source = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+
+    def build(flags, work):
+        program = work / "agent_diff"
+        subprocess.run(["cc", *flags, "-I", built, source / "tests/diff/agent_diff.c", "-o", program,
+                        built / "bpf/libweir_agent.a", built / "base/libbase.a", "-lbpf"], check=True)
+        return [program, "20000"]
+    return seeding.run(BUGS, source, build)
 
 
 if __name__ == "__main__":

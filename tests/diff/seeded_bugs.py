@@ -1,19 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Seeded bugs: each a one-line change of the shared code, applied to a copy from which the
-native side of weir-diff is rebuilt; the XDP program stays as it is. Every one must be
-caught: one that survives says that the frames are too weak.
+"""Seeded bugs (seeding.py) of the forwarding code: weir-diff must see each.
 
 usage: seeded_bugs.py WEIR_DIFF SOURCE_ROOT [COUNT]
 """
-import concurrent.futures
 import pathlib
-import shutil
 import subprocess
 import sys
-import tempfile
 
-# file in include/weir/fwd/, what stands there (once), what is put in its place
+import seeding
+
 BUGS = [
     ("parse.h", "if (l3->header_len < FWD_IP4_LEN || l3->len < l3->header_len)",
      "if (l3->header_len < FWD_IP4_LEN || l3->len <= l3->header_len)"),
@@ -155,41 +151,16 @@ BUGS = [
 ]
 
 
-def build(bug, source, work):
-    """Apply one bug to a copy and compile the native side from it."""
-    name, old, new = bug
-    shutil.copytree(source / "include", work / "include")
-    path = work / "include/weir/fwd" / name
-    text = path.read_text()
-    if text.count(old) != 1:
-        raise SystemExit(f"{name}: found {text.count(old)} times, not once: {old}")
-    path.write_text(text.replace(old, new))
-    so = work / "native.so"
-    subprocess.run(["cc", "-std=gnu11", "-O1", "-fno-strict-aliasing", "-w", "-shared", "-fPIC", "-I", work / "include",
-                    "-I", source, "-I", source / "tests", source / "tests/fwd/native.c", "-o", so], check=True)
-    return so
-
-
-def survives(bug, weir_diff, source, count):
-    """Whether weir-diff sees no difference; a crash of it is no catch."""
-    with tempfile.TemporaryDirectory(prefix="weir-bug-") as directory:
-        so = build(bug, source, pathlib.Path(directory))
-        done = subprocess.run([weir_diff, "--native", so, count, "1"], stdout=subprocess.DEVNULL)
-    if done.returncode not in (0, 1):
-        raise SystemExit(f"weir-diff ended with {done.returncode} for {bug}")
-    return done.returncode == 0
-
-
 def main():
     weir_diff, source = sys.argv[1], pathlib.Path(sys.argv[2])
     count = sys.argv[3] if len(sys.argv) > 3 else "200000"
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(lambda bug: survives(bug, weir_diff, source, count), BUGS))
-    for bug, survived in zip(BUGS, results):
-        if survived:
-            print(f"survived: {bug[0]}: {bug[1]} -> {bug[2]}")
-    print(f"{results.count(False)} passed, {results.count(True)} failed")
-    return 1 if any(results) else 0
+
+    def build(flags, work):
+        so = work / "native.so"
+        subprocess.run(["cc", "-shared", "-fPIC", *flags, "-I", source / "tests", source / "tests/fwd/native.c", "-o", so],
+                       check=True)
+        return [weir_diff, "--native", so, count, "1"]
+    return seeding.run(BUGS, source, build)
 
 
 if __name__ == "__main__":

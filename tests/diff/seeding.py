@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Seeded bugs: each a one-line change of the shared code (file in include/weir/fwd/, what stands there once, what is put in its
+place), made in a copy of the headers from which the native side of a differential test is built. The XDP program stays
+as it is. Every bug must be caught by a difference: one that survives says that the frames are too weak."""
+import concurrent.futures
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+FLAGS = ["-O0", "-std=gnu11", "-D_GNU_SOURCE", "-fno-strict-aliasing", "-w"]
+
+
+def plant(bug, source, work):
+    """Copy the headers to `work` and put the bug there, if there is one; returns what makes a compiler find them first."""
+    shutil.copytree(source / "include", work / "include")
+    if bug:
+        name, old, new = bug
+        path = work / "include/weir/fwd" / name
+        text = path.read_text()
+        if text.count(old) != 1:
+            raise SystemExit(f"{name}: found {text.count(old)} times, not once: {old}")
+        path.write_text(text.replace(old, new))
+    return ["-I", work / "include", "-I", source]
+
+
+def survives(bug, source, build):
+    """Whether the test sees no difference; a crash of it is no catch. build(flags, work) makes its command."""
+    with tempfile.TemporaryDirectory(prefix="weir-bug-") as directory:
+        work = pathlib.Path(directory)
+        command = build([*FLAGS, *plant(bug, source, work)], work)
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"{command[0]} ended with {done.returncode} for {bug}: {done.stderr[-300:]}")
+    return done.returncode == 0
+
+
+def run(bugs, source, build):
+    """Try all bugs, after none; returns the exit status."""
+    if not survives(None, source, build):
+        raise SystemExit("there is a difference without any bug")
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda bug: survives(bug, source, build), bugs))
+    for bug, survived in zip(bugs, results):
+        if survived:
+            print(f"survived: {bug[0]}: {bug[1]} -> {bug[2]}")
+    print(f"{results.count(False)} passed, {results.count(True)} failed")
+    return 1 if any(results) else 0
