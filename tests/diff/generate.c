@@ -56,7 +56,9 @@ struct plan {
 	uint16_t sport, dport;
 	uint8_t protocol;
 	uint8_t flags; /**< TCP's */
-	uint8_t type;  /**< ICMP's */
+	bool has_seq;  /**< TCP's sequence number is given */
+	uint32_t seq;
+	uint8_t type; /**< ICMP's */
 	uint8_t ttl, tos;
 	unsigned int options;    /**< IPv4: words */
 	unsigned int extensions; /**< IPv6: headers */
@@ -169,7 +171,8 @@ static void put_tcp(struct frame *f, size_t *bit, const struct plan *p, struct r
 	put(f, bit, 16, p->sport);
 	put(f, bit, 16, p->dport);
 	put(f, bit, 32,
-	    random_below(r, 2)   ? 0x10000
+	    p->has_seq           ? p->seq
+	    : random_below(r, 2) ? 0x10000
 	    : random_below(r, 2) ? random_below(r, 5) << 16
 	                         : random_next(r) & 0xffffffff);
 	put(f, bit, 32, random_next(r) & 0xffffffff);
@@ -304,21 +307,28 @@ static void build(struct frame *f, const struct plan *p, struct random *r)
 }
 
 /** Few clients, so that flows meet again. */
-static void pick_addresses(struct plan *p, struct random *r)
+void generate_flow(struct flow *flow, struct random *r)
 {
-	uint32_t client = random_below(r, 24);
+	flow->client = (uint8_t)(1 + random_below(r, 24));
+	flow->sport = (uint16_t)(1024 + random_below(r, 3));
+	flow->dport = ports[random_below(r, sizeof(ports) / sizeof(ports[0]))];
+	flow->vip = (uint8_t)random_below(r, flow->is4 ? 3 : 2);
+}
 
-	p->sport = (uint16_t)(1024 + random_below(r, 3));
-	p->dport = ports[random_below(r, sizeof(ports) / sizeof(ports[0]))];
+static void set_flow(struct plan *p, const struct flow *flow)
+{
+	p->is4 = flow->is4;
+	p->sport = flow->sport;
+	p->dport = flow->dport;
 	if (p->is4) {
-		inet_pton(AF_INET, vips4[random_below(r, 3)], p->dst);
+		inet_pton(AF_INET, vips4[flow->vip], p->dst);
 		memcpy(p->src, "\x0a\x09\x00", 3);
-		p->src[3] = (uint8_t)(1 + client);
+		p->src[3] = flow->client;
 		return;
 	}
-	inet_pton(AF_INET6, vips6[random_below(r, 2)], p->dst);
+	inet_pton(AF_INET6, vips6[flow->vip], p->dst);
 	inet_pton(AF_INET6, "2001:db8:c::", p->src);
-	p->src[15] = (uint8_t)(1 + client);
+	p->src[15] = flow->client;
 }
 
 /** What a shape changes in a plain packet to a service. */
@@ -461,6 +471,7 @@ const unsigned int n_shapes = sizeof(shapes) / sizeof(shapes[0]);
 void generate_shape(struct frame *f, unsigned int shape, struct random *r)
 {
 	const struct shape *s = &shapes[shape];
+	struct flow flow = { .is4 = s->is4 };
 	struct plan p = { .is4 = s->is4,
 		          .vlan = s->vlan,
 		          .two_tags = s->two_tags,
@@ -478,13 +489,39 @@ void generate_shape(struct frame *f, unsigned int shape, struct random *r)
 
 	if (s->long_payload)
 		p.payload = 1360 + random_below(r, 120);
-	pick_addresses(&p, r);
+	generate_flow(&flow, r);
+	set_flow(&p, &flow);
 	if (s->src)
 		inet_pton(s->is4 ? AF_INET : AF_INET6, s->src, p.src);
 	if (s->dst)
 		inet_pton(s->is4 ? AF_INET : AF_INET6, s->dst, p.dst);
 	if (s->dport)
 		p.dport = s->dport;
+	build(f, &p, r);
+}
+
+void generate_segment(struct frame *f, const struct flow *flow, uint8_t flags, uint32_t seq,
+                      struct random *r)
+{
+	struct plan p = { .protocol = flow->protocol,
+		          .flags = flags,
+		          .has_seq = true,
+		          .seq = seq,
+		          .ttl = 64,
+		          .payload = random_below(r, 24) };
+
+	set_flow(&p, flow);
+	build(f, &p, r);
+}
+
+void generate_quoting(struct frame *f, const struct flow *flow, struct random *r)
+{
+	struct plan p = { .protocol = flow->is4 ? FWD_PROTO_ICMP : FWD_PROTO_ICMP6,
+		          .type = flow->is4 ? 3 : 1,
+		          .ttl = 64,
+		          .quoted_udp = flow->protocol == FWD_PROTO_UDP };
+
+	set_flow(&p, flow);
 	build(f, &p, r);
 }
 

@@ -47,6 +47,21 @@ extern const unsigned int n_shapes;
 
 /** Build a sound frame of a shape, with random addresses, ports and options. */
 void generate_shape(struct frame *f, unsigned int shape, struct random *r);
+/** A client's flow to a VIP. */
+struct flow {
+	bool is4;
+	uint8_t protocol; /**< TCP or UDP */
+	uint8_t client, vip;
+	uint16_t sport, dport;
+};
+
+/** Draw a flow to any of the services. */
+void generate_flow(struct flow *flow, struct random *r);
+/** Build a sound frame of a flow; @p flags and @p seq are TCP's. */
+void generate_segment(struct frame *f, const struct flow *flow, uint8_t flags, uint32_t seq,
+                      struct random *r);
+/** Build an ICMP error about what the VIP sent to the flow's client. */
+void generate_quoting(struct frame *f, const struct flow *flow, struct random *r);
 /** How many values set_boundary() knows for a field. */
 unsigned int n_boundaries(const struct field *field);
 /** Set a field to its boundary value @p i: zero, all ones, one more or less, or a single bit. */

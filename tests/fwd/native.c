@@ -14,16 +14,15 @@ enum fwd_reason world_forward(struct world *w, struct fwd_packet *packet, uint32
 	return v->reason;
 }
 
-enum fwd_reason world_forward_burst(struct world *w, struct fwd_packet *packet, uint32_t now_s,
-                                    struct fwd_verdict *v)
+void world_forward_burst(struct world *w, struct fwd_packet *packets, uint32_t n, uint32_t now_s,
+                         struct fwd_verdict *v)
 {
 	static struct fwd_burst b;
 
-	b.n = 1;
-	b.packets[0] = *packet;
+	b.n = n;
+	memcpy(b.packets, packets, n * sizeof(*packets));
 	w->t.now_s = now_s;
 	fwd_forward_burst(&w->t, w->t.root, &b);
-	*packet = b.packets[0];
-	*v = b.verdicts[0];
-	return v->reason;
+	memcpy(packets, b.packets, n * sizeof(*packets));
+	memcpy(v, b.verdicts, n * sizeof(*v));
 }

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "diff/sequence.h"
+
+#include "diff/stage.h"
+#include "weir/fwd/packet.h"
+
+#define CLIENTS (3 * STAGE_EXCEPTIONS)
+
+enum phase { FREE, CONNECTING, OPEN, CLOSING };
+
+/** A flow and how far it is. */
+struct client {
+	struct flow flow;
+	enum phase phase;
+	uint32_t seq;
+	uint32_t earlier_seq; /**< of the flow before, maybe with the same ports */
+};
+
+static void draw_flow(struct flow *flow, struct random *r)
+{
+	static const uint16_t tcp[] = { 443, 443, 82, 85, 85, 80 }, udp[] = { 4433, 53, 83 };
+
+	flow->is4 = random_below(r, 2);
+	flow->protocol = random_below(r, 4) ? FWD_PROTO_TCP : FWD_PROTO_UDP;
+	generate_flow(flow, r);
+	flow->dport =
+	        flow->protocol == FWD_PROTO_TCP ? tcp[random_below(r, 6)] : udp[random_below(r, 3)];
+}
+
+/** A new flow; often with the ports of the one before. */
+static void begin(struct client *c, struct random *r)
+{
+	if (!c->flow.client || random_below(r, 2))
+		draw_flow(&c->flow, r);
+	c->earlier_seq = c->seq;
+	c->seq = (uint32_t)random_next(r);
+	c->phase = CONNECTING;
+}
+
+/** The flags of the client's next segment; it is in its next phase afterwards. */
+static uint8_t next_segment(struct client *c, struct random *r)
+{
+	uint32_t which = random_below(r, 16);
+
+	if (c->phase == CONNECTING) {
+		if (which < 8)
+			return FWD_TCP_SYN; /* the first, or again */
+		c->phase = OPEN;
+		c->seq++;
+		return FWD_TCP_ACK;
+	}
+	if (c->phase == CLOSING) {
+		c->phase = which < 4 ? FREE : CLOSING;
+		return FWD_TCP_ACK;
+	}
+	if (which == 0) {
+		c->phase = CLOSING;
+		return FWD_TCP_FIN | FWD_TCP_ACK;
+	}
+	if (which == 1) {
+		c->phase = random_below(r, 2) ? FREE : OPEN; /* maybe another's forgery */
+		return FWD_TCP_RST;
+	}
+	c->seq += random_below(r, 1400);
+	return FWD_TCP_ACK;
+}
+
+static void send_one(struct diff *d, struct client *c)
+{
+	struct random *r = &d->random;
+	struct frame f;
+
+	if (c->phase == FREE)
+		begin(c, r);
+	if (random_below(r, 16) == 0) {
+		generate_quoting(&f, &c->flow, r);
+	} else if (c->flow.protocol == FWD_PROTO_UDP) {
+		c->phase = random_below(r, 32) ? OPEN : FREE;
+		generate_segment(&f, &c->flow, 0, 0, r);
+	} else if (random_below(r, 16) == 0) { /* late, of the flow before */
+		generate_segment(&f, &c->flow, random_below(r, 4) ? FWD_TCP_ACK : FWD_TCP_RST,
+		                 c->earlier_seq, r);
+	} else {
+		uint8_t flags = next_segment(c, r);
+
+		generate_segment(&f, &c->flow, flags, c->seq, r);
+	}
+	diff_frame(d, &f);
+}
+
+/** Changes are far between or close upon one another; a restart or a long rest is rare. */
+static void change(struct diff *d, struct stage *s)
+{
+	static const enum stage_change often[] = { STAGE_MEMBERS, STAGE_MEMBERS, STAGE_MEMBERS,
+		                                   STAGE_DEATH,   STAGE_DEATH,   STAGE_DISABLED,
+		                                   STAGE_HOP,     STAGE_HOP };
+	struct random *r = &d->random;
+
+	do
+		stage_change(s, random_below(r, 32) ? often[random_below(r, 8)] : STAGE_RESTART);
+	while (random_below(r, 3) == 0);
+}
+
+/** More new flows at one instant than there is room to remember. */
+static void flood(struct diff *d)
+{
+	struct client c = { .phase = FREE };
+
+	for (uint32_t i = 0; i < 2 * STAGE_EXCEPTIONS; i++) {
+		begin(&c, &d->random);
+		send_one(d, &c);
+	}
+}
+
+void sequences(struct diff *d, unsigned long count)
+{
+	/* Mostly a moment; some end an entry but not another, one all of them. */
+	static const uint32_t rests_ms[32] = {
+		80000, 20000, 20000, 20000, 20000, [5 ... 31] = 2000
+	};
+	static struct client clients[CLIENTS];
+	struct random *r = &d->random;
+	struct stage *s = stage_open(d);
+	struct frame f;
+
+	while (d->offered < count) {
+		uint32_t what = random_below(r, 256);
+
+		if (what < 4)
+			change(d, s);
+		else if (what < 16)
+			stage_pass_time(s, 1 + random_below(r, rests_ms[random_below(r, 32)]));
+		else if (what == 16)
+			flood(d);
+		if (what % 16) {
+			send_one(d, &clients[random_below(r, CLIENTS)]);
+		} else {
+			generate_random(&f, r);
+			diff_frame(d, &f);
+		}
+	}
+	diff_flush(d);
+	if (count >= DIFF_MANY)
+		diff_check_events(d);
+	stage_close(s);
+}
