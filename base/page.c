@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -22,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/lock.h"
 
 static const char magic[8] = { 'w', 'e', 'i', 'r', 'p', 'a', 'g', 'e' };
 
@@ -78,24 +78,17 @@ static int page_new(struct page_header *h, size_t map_bytes, int lock_fd, bool k
 }
 
 /* Become the only writer of @p path. @return 0, -EBUSY or -errno */
+static int lock_path(const char *path, char out[PATH_MAX])
+{
+	return snprintf(out, PATH_MAX, "%s.lock", path) < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
 static int lock(const char *path, int *out)
 {
 	char own[PATH_MAX];
+	int rc = lock_path(path, own);
 
-	if (snprintf(own, sizeof(own), "%s.lock", path) >= (int)sizeof(own))
-		return -ENAMETOOLONG;
-	int fd = open(own, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-	if (fd < 0)
-		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		int rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
-
-		close(fd);
-		return rc;
-	}
-	*out = fd;
-	return 0;
+	return rc ? rc : lock_take(own, out);
 }
 
 static void wake_all(const struct page_header *h)
@@ -251,6 +244,16 @@ void page_close(struct page *p)
 	if (p->lock_fd >= 0)
 		close(p->lock_fd);
 	free(p);
+}
+
+void page_remove(struct page *p, const char *path)
+{
+	char own[PATH_MAX];
+
+	(void)unlink(path);
+	if (!lock_path(path, own))
+		(void)unlink(own);
+	page_close(p);
 }
 
 void *page_payload(struct page *p)

@@ -42,6 +42,8 @@ int page_create(const char *path, const char *kind, uint32_t layout, size_t size
 int page_open(const char *path, const char *kind, uint32_t layout, struct page **out);
 /** Unmap; the file stays. NULL is fine. */
 void page_close(struct page *p);
+/** Writer: take the page's file at @p path away, and its lock's; then as page_close(). Readers keep what they have mapped. */
+void page_remove(struct page *p, const char *path);
 
 /** The payload; a reader must not write to it. */
 void *page_payload(struct page *p);

@@ -15,12 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <rte_ring.h>
 
+#include "base/lock.h"
 #include "base/log.h"
 #include "weir/carry.h"
 #include "dataplane/dpdk/crew.h"
@@ -63,19 +63,18 @@ static void path_of(const struct driver *d, const char *name, char out[PATH_MAX]
 static int lock_dir(struct driver *d, struct driver_why *why)
 {
 	char path[PATH_MAX];
+	int err;
 
 	if (mkdir(d->dir, 0750) && errno != EEXIST)
 		return eal_say(why, -errno, "%s cannot be made: %s", d->dir, strerror(errno));
 	path_of(d, "lock", path);
-	d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	if (d->lock_fd < 0)
-		return eal_say(why, -errno, "%s cannot be opened: %s", path, strerror(errno));
-	if (flock(d->lock_fd, LOCK_EX | LOCK_NB))
+	err = lock_take(path, &d->lock_fd);
+	if (err == -EBUSY)
 		return eal_say(
-		        why, errno == EWOULDBLOCK ? -EBUSY : -errno,
+		        why, err,
 		        "another process drives %s: a weir-dataplane of this node runs already",
 		        d->dir);
-	return 0;
+	return err ? eal_say(why, err, "%s cannot be locked: %s", path, strerror(-err)) : 0;
 }
 
 /* Take over the tables there are, else make new ones. */

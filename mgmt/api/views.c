@@ -220,9 +220,10 @@ static void drop_peer(struct core *core, size_t at)
 	char path[PATH_MAX];
 
 	view_set_good_until_ms(page_payload(v->peers[at].page), 0);
-	page_close(v->peers[at].page);
-	if (!view_path(core->dirs.run, v->peers[at].node, path))
-		unlink(path);
+	if (view_path(core->dirs.run, v->peers[at].node, path))
+		page_close(v->peers[at].page);
+	else
+		page_remove(v->peers[at].page, path);
 	v->peers[at] = v->peers[--v->n];
 }
 

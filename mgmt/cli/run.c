@@ -16,12 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "mgmt/cli/cli.h"
@@ -347,26 +347,6 @@ static int make_directory(const char *path)
 	return 0;
 }
 
-/* One supervisor a run directory. @return a descriptor that holds the lock, or -errno */
-static int lock(const char *run_dir)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	if (proc_path(run_dir, LOCK_FILE, path) != 0)
-		return -ENAMETOOLONG;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		int err = -errno;
-
-		close(fd);
-		return err;
-	}
-	return fd;
-}
-
 /* The directory of this executable, or WEIR_BIN_DIR. */
 static int find_bin(char bin[PATH_MAX])
 {
@@ -414,6 +394,7 @@ static int run_open(struct run *r)
 int cli_run(struct cli *cli, const struct cli_args *args)
 {
 	struct run r = { .dirs = &cli->dirs };
+	char lock[PATH_MAX];
 	int err, lock_fd;
 
 	(void)args;
@@ -424,15 +405,17 @@ int cli_run(struct cli *cli, const struct cli_args *args)
 		return cli_fail(err == -EACCES ? CLI_DENIED : CLI_USAGE,
 		                "%s or %s cannot be made: %s", cli->dirs.run, cli->dirs.state,
 		                strerror(-err));
-	lock_fd = lock(cli->dirs.run);
-	if (lock_fd == -EWOULDBLOCK)
+	err = proc_path(cli->dirs.run, LOCK_FILE, lock);
+	if (!err)
+		err = lock_take(lock, &lock_fd);
+	if (err == -EBUSY)
 		return cli_fail(CLI_CONFLICT,
 		                "another weir run has %s; stop it or give another --run-dir",
 		                cli->dirs.run);
-	if (lock_fd < 0)
-		return cli_fail(lock_fd == -EACCES ? CLI_DENIED : CLI_USAGE,
-		                "%s cannot be locked: %s%s", cli->dirs.run, strerror(-lock_fd),
-		                lock_fd == -EACCES ? "; do it as root" : "");
+	if (err)
+		return cli_fail(err == -EACCES ? CLI_DENIED : CLI_USAGE,
+		                "%s cannot be locked: %s%s", cli->dirs.run, strerror(-err),
+		                err == -EACCES ? "; do it as root" : "");
 	err = find_bin(r.bin);
 	if (!err)
 		err = run_open(&r);

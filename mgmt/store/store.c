@@ -2,14 +2,13 @@
 #include "mgmt/store/store.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "base/proc.h"
 #include "mgmt/store/sql.h"
 
@@ -80,28 +79,10 @@ static int open_db(const char *path, sqlite3 **db)
 	return rc ? rc : sql_errno(sqlite3_exec(*db, schema, NULL, NULL, NULL));
 }
 
-static int take_lock(const char *state_dir)
-{
-	char path[PATH_MAX];
-
-	if (proc_path(state_dir, LOCK_FILE, path))
-		return -ENAMETOOLONG;
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		int rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
-
-		close(fd);
-		return rc;
-	}
-	return fd;
-}
-
 int store_open(const char *state_dir, struct store **out, char why[EVENT_TEXT_MAX])
 {
 	struct store *s = calloc(1, sizeof(*s));
-	char path[PATH_MAX];
+	char path[PATH_MAX], lock[PATH_MAX];
 	int rc = s ? proc_path(state_dir, PROC_STORE_FILE, path) : -ENOMEM;
 
 	why[0] = '\0';
@@ -109,9 +90,10 @@ int store_open(const char *state_dir, struct store **out, char why[EVENT_TEXT_MA
 		free(s);
 		return rc;
 	}
-	s->lock_fd = take_lock(state_dir);
-	if (s->lock_fd < 0) {
-		rc = s->lock_fd;
+	rc = proc_path(state_dir, LOCK_FILE, lock);
+	if (!rc)
+		rc = lock_take(lock, &s->lock_fd);
+	if (rc) {
 		snprintf(why, EVENT_TEXT_MAX, "%s: %s", LOCK_FILE, strerror(-rc));
 		free(s);
 		return rc;

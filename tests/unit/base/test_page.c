@@ -201,6 +201,24 @@ static void who_may_only_read_cannot_keep_the_writer_out(void **state)
 	assert_int_equal(st.st_mode & 0777, 0600);
 }
 
+static void a_removed_page_leaves_nothing(void **state)
+{
+	(void)state;
+	char lock_path[sizeof(path) + 8];
+	struct page *p = create(1, 64), *reader;
+
+	snprintf(lock_path, sizeof(lock_path), "%s.lock", path);
+	assert_int_equal(page_open(path, "test", 1, &reader), 0);
+	page_remove(p, path);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(access(lock_path, F_OK), -1);
+	assert_int_equal(page_size(reader), 64);
+	page_close(reader);
+	p = create(1, 64);
+	assert_false(page_was_kept(p));
+	page_close(p);
+}
+
 #define PAGE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -214,6 +232,7 @@ int main(void)
 		PAGE_TEST(waiting_ends_by_publication_or_time),
 		PAGE_TEST(anyone_may_read_and_only_the_owner_write),
 		PAGE_TEST(who_may_only_read_cannot_keep_the_writer_out),
+		PAGE_TEST(a_removed_page_leaves_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 
 Usage: test_peers.py WEIR_MGMT
 """
+import os
 import re
 import sys
 import time
@@ -18,7 +19,8 @@ HALF = ('{ name = "b1"; address = "10.1.1.11"; weight = 100; },', "")
 class Peers(unittest.TestCase):
     def setUp(self):
         ports = free_port(), free_port()
-        text = config(*(f"https://127.0.0.1:{p}" for p in ports))
+        api_a, self.api_b = (f"https://127.0.0.1:{p}" for p in ports)
+        text = config(api_a, self.api_b)
         self.a, self.b = Node(PROGRAM, "ams-1", text), Node(PROGRAM, "fra-1", text)
         for node in (self.a, self.b):
             self.addCleanup(node.close)
@@ -67,6 +69,13 @@ class Peers(unittest.TestCase):
         self.assertLess(time.monotonic() - start, 10)
         a = self.a.command("undrain", {"site": "ams"}, query="?wait=all", now=True)
         self.assertEqual((a.status, self.states(self.b)), (200, []))
+
+    def test_a_peer_that_left_the_document_leaves_no_file_behind(self):
+        def files():
+            return sorted(f for f in os.listdir(self.a.run) if f.startswith("view-"))
+        wait_for("the peer's page", lambda: files() == ["view-fra-1.page", "view-fra-1.page.lock"])
+        self.a.apply(self.a.files(f'api = "{self.api_b}";', ""))
+        wait_for("its end", lambda: files() == [])
 
     def test_unrelated_heads_are_shown_as_diverged_and_a_person_picks(self):
         wait_for("agreement", self.agreed)
