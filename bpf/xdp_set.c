@@ -18,6 +18,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "weir/layout.h"
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wcast-qual" /* bpftool's code */
 #pragma GCC diagnostic ignored "-Wshadow"
@@ -363,21 +365,6 @@ int xdp_set_load(struct xdp_set *s, struct driver_why *why)
 	return err;
 }
 
-static void fill_root(struct xdp_set *s, uint32_t n_cpus)
-{
-	struct fwd_root *root = s->tables.root;
-
-	root->layout = FWD_TABLES_LAYOUT;
-	root->n_services = s->sizes.services;
-	root->n_service_counts = s->sizes.service_counts;
-	root->n_backends = s->sizes.backends;
-	root->n_exception_sets = s->sizes.exception_sets;
-	root->n_slots = s->sizes.slots;
-	root->n_fragment_sets = FWD_FRAGMENT_SETS;
-	root->n_destination_sets = (uint32_t)s->elements[XDP_DESTINATIONS];
-	root->n_cpus = n_cpus;
-}
-
 int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes, struct driver_why *why)
 {
 	int n_cpus = libbpf_num_possible_cpus();
@@ -395,7 +382,7 @@ int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes, struct dri
 		xdp_set_close(s);
 		return err;
 	}
-	fill_root(s, (uint32_t)n_cpus);
+	layout_root(&s->tables, &s->sizes);
 	err = xdp_clock_sync(s->tables.root);
 	if (err) {
 		xdp_why(why, err, "the kernel's tick cannot be read: %s", strerror(-err));

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "weir/layout.h"
+
 #define MAGIC     0x53424c5452494557u /* "WEIRTBLS" */
 #define PAGE      4096u
 #define TABLES    12
@@ -57,21 +59,6 @@ static bool sizes_sound(const struct driver_sizes *s, uint32_t n_cpus)
 	       (uint64_t)n_cpus * s->service_counts <= UINT32_MAX;
 }
 
-static void count_elements(struct fwd_tables *t, const struct driver_sizes *s, uint32_t n_cpus)
-{
-	t->n_services = 2 * s->services;
-	t->n_pools = s->pools;
-	t->n_slots = s->slots / FWD_SLOTS_PER_BLOCK;
-	t->n_colds = s->slots;
-	t->n_backends = s->backends;
-	t->n_exceptions = s->exception_sets;
-	t->n_fragments = FWD_FRAGMENT_SETS;
-	t->n_destinations = fwd_destination_sets(s->backends);
-	t->n_cpus = n_cpus;
-	t->n_service_counts = n_cpus * s->service_counts;
-	t->n_backend_counts = n_cpus * s->backends;
-}
-
 static void find_places(struct places *p, const struct fwd_tables *t)
 {
 	const uint64_t bytes[TABLES] = {
@@ -115,21 +102,6 @@ static void point(struct tablefile *f, const struct places *p)
 	t->destinations = (void *)(at + p->off[11]);
 }
 
-static void fill_root(const struct tablefile *f)
-{
-	struct fwd_root *root = f->tables.root;
-
-	root->layout = FWD_TABLES_LAYOUT;
-	root->n_services = f->sizes.services;
-	root->n_service_counts = f->sizes.service_counts;
-	root->n_backends = f->sizes.backends;
-	root->n_exception_sets = f->sizes.exception_sets;
-	root->n_slots = f->sizes.slots;
-	root->n_fragment_sets = FWD_FRAGMENT_SETS;
-	root->n_destination_sets = f->tables.n_destinations;
-	root->n_cpus = f->tables.n_cpus;
-}
-
 static int map(struct tablefile *f, int fd, bool writable)
 {
 	void *memory =
@@ -170,7 +142,7 @@ int tablefile_make(struct tablefile *out, const char *path, const struct driver_
 
 	if (!sizes_sound(sizes, n_cpus))
 		return refuse(why, -EINVAL, "tables of such sizes cannot be made");
-	count_elements(&f.tables, sizes, n_cpus);
+	layout_count(&f.tables, sizes, n_cpus);
 	find_places(&p, &f.tables);
 	if (p.bytes > BYTES_MAX)
 		return refuse(why, -E2BIG, "tables of %llu bytes are too large",
@@ -187,7 +159,7 @@ int tablefile_make(struct tablefile *out, const char *path, const struct driver_
 		return refuse(why, err, "%s cannot be mapped: %s", path, strerror(-err));
 	}
 	point(&f, &p);
-	fill_root(&f);
+	layout_root(&f.tables, &f.sizes);
 	*(struct head *)f.memory = (struct head){ .magic = MAGIC,
 		                                  .layout = FWD_TABLES_LAYOUT,
 		                                  .n_cpus = n_cpus,
@@ -209,7 +181,7 @@ static int check_head(struct tablefile *f, const struct head *h, uint64_t bytes,
 	if (!sizes_sound(&h->sizes, h->n_cpus))
 		return refuse(why, -EPROTO, "%s names sizes that no tables have", path);
 	f->sizes = h->sizes;
-	count_elements(&f->tables, &h->sizes, h->n_cpus);
+	layout_count(&f->tables, &h->sizes, h->n_cpus);
 	find_places(p, &f->tables);
 	if (p->bytes != h->bytes || p->bytes != bytes)
 		return refuse(why, -EPROTO, "%s has %llu bytes where its sizes ask for %llu", path,

@@ -26,35 +26,11 @@ static void *table(size_t n, size_t size)
 	return p;
 }
 
-/** Elements of each table for @p s. */
-void world_size_tables(struct fwd_tables *t, const struct driver_sizes *s, uint32_t n_cpus)
-{
-	t->n_services = 2 * s->services;
-	t->n_pools = s->pools;
-	t->n_slots = s->slots / FWD_SLOTS_PER_BLOCK;
-	t->n_colds = s->slots;
-	t->n_backends = s->backends;
-	t->n_exceptions = s->exception_sets;
-	t->n_fragments = FWD_FRAGMENT_SETS;
-	t->n_destinations = fwd_destination_sets(s->backends);
-	t->n_cpus = n_cpus;
-	t->n_service_counts = n_cpus * s->service_counts;
-	t->n_backend_counts = n_cpus * s->backends;
-}
-
 void world_root(struct world *w)
 {
 	struct fwd_root *r = w->t.root;
 
-	r->layout = FWD_TABLES_LAYOUT;
-	r->n_services = w->sizes.services;
-	r->n_service_counts = w->sizes.service_counts;
-	r->n_backends = w->sizes.backends;
-	r->n_exception_sets = w->sizes.exception_sets;
-	r->n_slots = w->sizes.slots;
-	r->n_fragment_sets = w->t.n_fragments;
-	r->n_destination_sets = w->t.n_destinations;
-	r->n_cpus = w->t.n_cpus;
+	layout_root(&w->t, &w->sizes);
 	r->answers_per_s = 1000;
 	r->hash_key[0] = 0x0706050403020100u;
 	r->hash_key[1] = 0x0f0e0d0c0b0a0908u;
@@ -67,7 +43,7 @@ void world_init(struct world *w, const struct driver_sizes *sizes, uint32_t n_cp
 	memset(w, 0, sizeof(*w));
 	w->prog_fd = -1;
 	w->sizes = *sizes;
-	world_size_tables(t, sizes, n_cpus);
+	layout_count(t, sizes, n_cpus);
 	t->root = table(1, sizeof(*t->root));
 	t->services = table(t->n_services, sizeof(*t->services));
 	t->pools = table(t->n_pools, sizeof(*t->pools));

@@ -4,8 +4,8 @@
 #define WEIR_TESTS_FWD_WORLD_PRIVATE_H
 
 #include "fwd/world.h"
+#include "weir/layout.h"
 
-void world_size_tables(struct fwd_tables *t, const struct driver_sizes *s, uint32_t n_cpus);
 void world_root(struct world *w);
 void world_fini_memory(struct world *w);
 

@@ -83,7 +83,7 @@ int world_init_xdp(struct world *w, const struct driver_sizes *sizes)
 	memset(w, 0, sizeof(*w));
 	libbpf_set_print(print_errors);
 	w->sizes = *sizes;
-	world_size_tables(&w->t, sizes, (uint32_t)libbpf_num_possible_cpus());
+	layout_count(&w->t, sizes, (uint32_t)libbpf_num_possible_cpus());
 	w->skel = weir_weir_bpf__open();
 	if (!w->skel)
 		return -errno;

@@ -10,6 +10,7 @@
 
 #include "dataplane/node.h"
 #include "weir/health.h"
+#include "weir/layout.h"
 
 #include "tests/unit/dataplane/world.h"
 
@@ -33,37 +34,21 @@ static inline void *zeros(size_t n, size_t size)
 
 static inline void make_tables(struct fwd_tables *t, const struct driver_sizes *z)
 {
-	*t = (struct fwd_tables){
-		.root = zeros(1, sizeof(*t->root)),
-		.services = zeros(2ul * z->services, sizeof(*t->services)),
-		.pools = zeros(z->pools, sizeof(*t->pools)),
-		.slots = zeros(z->slots / 32, sizeof(*t->slots)),
-		.colds = zeros(z->slots, sizeof(*t->colds)),
-		.backends = zeros(z->backends, sizeof(*t->backends)),
-		.exceptions = zeros(z->exception_sets, sizeof(*t->exceptions)),
-		.destinations = zeros(fwd_destination_sets(z->backends), sizeof(*t->destinations)),
-		.cpus = zeros(CPUS, sizeof(*t->cpus)),
-		.service_counts = zeros(CPUS * z->service_counts, sizeof(*t->service_counts)),
-		.backend_counts = zeros(CPUS * z->backends, sizeof(*t->backend_counts)),
-		.n_services = 2 * z->services,
-		.n_pools = z->pools,
-		.n_slots = z->slots / 32,
-		.n_colds = z->slots,
-		.n_backends = z->backends,
-		.n_exceptions = z->exception_sets,
-		.n_destinations = fwd_destination_sets(z->backends),
-		.n_cpus = CPUS,
-		.n_service_counts = CPUS * z->service_counts,
-		.n_backend_counts = CPUS * z->backends
-	};
-	*t->root = (struct fwd_root){ .layout = FWD_TABLES_LAYOUT,
-		                      .n_services = z->services,
-		                      .n_service_counts = z->service_counts,
-		                      .n_backends = z->backends,
-		                      .n_exception_sets = z->exception_sets,
-		                      .n_destination_sets = t->n_destinations,
-		                      .n_slots = z->slots,
-		                      .n_cpus = CPUS };
+	*t = (struct fwd_tables){ 0 };
+	layout_count(t, z, CPUS);
+	t->root = zeros(1, sizeof(*t->root));
+	t->services = zeros(t->n_services, sizeof(*t->services));
+	t->pools = zeros(t->n_pools, sizeof(*t->pools));
+	t->slots = zeros(t->n_slots, sizeof(*t->slots));
+	t->colds = zeros(t->n_colds, sizeof(*t->colds));
+	t->backends = zeros(t->n_backends, sizeof(*t->backends));
+	t->exceptions = zeros(t->n_exceptions, sizeof(*t->exceptions));
+	t->fragments = zeros(t->n_fragments, sizeof(*t->fragments));
+	t->destinations = zeros(t->n_destinations, sizeof(*t->destinations));
+	t->cpus = zeros(t->n_cpus, sizeof(*t->cpus));
+	t->service_counts = zeros(t->n_service_counts, sizeof(*t->service_counts));
+	t->backend_counts = zeros(t->n_backend_counts, sizeof(*t->backend_counts));
+	layout_root(t, z);
 }
 
 static inline void free_tables(struct fwd_tables *t)
@@ -75,6 +60,7 @@ static inline void free_tables(struct fwd_tables *t)
 	free(t->colds);
 	free(t->backends);
 	free(t->exceptions);
+	free(t->fragments);
 	free(t->destinations);
 	free(t->cpus);
 	free(t->service_counts);
