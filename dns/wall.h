@@ -19,7 +19,6 @@ struct wall {
 	bool started;
 	int64_t at_ms;       /**< what was given last */
 	uint64_t mono_ms;    /**< when */
-	int64_t error_ms;    /**< the clock's lead after the last tick */
 	uint64_t stepped_ms; /**< when the step was seen; 0: not held */
 };
 
