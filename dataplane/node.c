@@ -320,17 +320,6 @@ static void bind_backend(struct node *n, const struct node_pool *p, const struct
 	}
 }
 
-static bool same_members(const struct model_set *a, const struct model_set *b)
-{
-	if (a->from_ms != b->from_ms || a->until_ms != b->until_ms || a->n_members != b->n_members)
-		return false;
-	for (size_t i = 0; i < a->n_members; i++)
-		if (a->members[i].id != b->members[i].id ||
-		    a->members[i].weight != b->members[i].weight)
-			return false;
-	return true;
-}
-
 /* Whether the owners have nothing to learn from the document. */
 static bool same_sets(const struct plan_pool *a, const struct plan_pool *b)
 {
@@ -340,7 +329,9 @@ static bool same_sets(const struct plan_pool *a, const struct plan_pool *b)
 	    a->udp_idle_ms != b->udp_idle_ms || x->n_sets != y->n_sets)
 		return false;
 	for (size_t i = 0; i < x->n_sets; i++)
-		if (!same_members(&x->sets[i], &y->sets[i]))
+		if (x->sets[i].from_ms != y->sets[i].from_ms ||
+		    x->sets[i].until_ms != y->sets[i].until_ms ||
+		    !plan_same_members(&x->sets[i], &y->sets[i]))
 			return false;
 	return true;
 }

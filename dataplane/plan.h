@@ -18,6 +18,7 @@
 struct model;
 struct model_pool;
 struct model_service;
+struct model_set;
 
 #define PLAN_WHY_MAX 256
 #define PLAN_NONE    SIZE_MAX
@@ -78,6 +79,8 @@ int plan_make(const struct model *m, int64_t wall_ms, struct plan **out, char wh
  * nor next, so that bringing the plan into force needs not. May use threads, which end before it returns. A ring that there is no memory for stays unmade.
  */
 void plan_fill(struct plan *p, const struct model *before, int64_t wall_ms);
+/** Whether two sets have the same members of the same weights, whatever their times: the same ring. */
+bool plan_same_members(const struct model_set *a, const struct model_set *b);
 /** Free the rings of a pool: they are in force. */
 void plan_drop_rings(struct plan_pool *p);
 /** Bring weights and overrides to @p wall_ms. @return whether one changed */

@@ -18,7 +18,7 @@
 
 _Static_assert(PLAN_SETS_MAX == MODEL_SETS_MAX + 1, "all sets of a pool");
 
-static bool same_members(const struct model_set *a, const struct model_set *b)
+bool plan_same_members(const struct model_set *a, const struct model_set *b)
 {
 	if (a->n_members != b->n_members)
 		return false;
@@ -35,7 +35,7 @@ static bool had(const struct model_pool *before, const struct model_set *set, in
 	size_t i = before ? before->n_sets : 0;
 
 	while (i-- > 0) {
-		if (same_members(&before->sets[i], set))
+		if (plan_same_members(&before->sets[i], set))
 			return true;
 		if (before->sets[i].from_ms <= wall_ms)
 			return false;
