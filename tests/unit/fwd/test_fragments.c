@@ -9,11 +9,10 @@
 
 #include <cmocka.h>
 
-#include "fwd/world.h"
+#include "tests/unit/fwd/small.h"
 #include "weir/fwd/rewrite.h"
 
 #define ROOM 64u
-#define ETH  14u
 #define LEN  100u /* of each fragment, from its IP header on */
 
 struct fixture {
@@ -27,26 +26,13 @@ struct fixture {
 static int set_up(void **state)
 {
 	static struct fixture f;
-	const struct driver_sizes sizes = { .services = 64,
-		                            .service_counts = 8,
-		                            .pools = 1,
-		                            .backends = 4,
-		                            .slots = 32,
-		                            .exception_sets = 4 };
-	union fwd_addr one = world_addr("10.1.0.1"), two = world_addr("10.1.0.2");
+	union fwd_addr two = world_addr("10.1.0.2");
 
 	memset(&f, 0, sizeof(f));
 	f.now_s = 1000;
-	world_init(&f.w, &sizes, 1);
-	world_set_source(&f.w, "10.255.1.0", 24);
-	world_add_backend(&f.w, 1, &one, FWD_ENCAP_GUE, 7);
+	small_world(&f.w);
 	world_add_backend(&f.w, 2, &two, FWD_ENCAP_IPIP, 7);
-	world_add_vip(&f.w, "192.0.2.80");
-	world_add_vip(&f.w, "2001:db8:80::80");
-	world_add_service(&f.w, "192.0.2.80", 53, FWD_PROTO_UDP, 0, 0);
-	world_add_service(&f.w, "2001:db8:80::80", 53, FWD_PROTO_UDP, 0, 0);
 	world_add_service(&f.w, "192.0.2.80", 53, FWD_PROTO_TCP, 0, 0);
-	world_add_pool(&f.w, 0, 0, 5, 1, 1);
 	*state = &f;
 	return 0;
 }
@@ -57,12 +43,6 @@ static int tear_down(void **state)
 
 	world_fini(&f->w);
 	return 0;
-}
-
-static void put16(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
 }
 
 /** A fragment of datagram @p id; @p off is its place in it, in bytes. */

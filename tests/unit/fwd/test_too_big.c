@@ -9,12 +9,10 @@
 
 #include <cmocka.h>
 
-#include "fwd/world.h"
+#include "tests/unit/fwd/small.h"
 #include "weir/fwd/rewrite.h"
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define ROOM     64u
-#define ETH      14u
+#define ROOM 64u
 
 struct fixture {
 	struct world w;
@@ -27,23 +25,10 @@ struct fixture {
 static int set_up(void **state)
 {
 	static struct fixture f;
-	const struct driver_sizes sizes = { .services = 64,
-		                            .service_counts = 8,
-		                            .pools = 1,
-		                            .backends = 4,
-		                            .slots = 32,
-		                            .exception_sets = 4 };
-	union fwd_addr backend = world_addr("10.1.0.1");
 
 	memset(&f, 0, sizeof(f));
-	world_init(&f.w, &sizes, 1);
-	world_set_source(&f.w, "10.255.1.0", 24);
-	world_add_backend(&f.w, 1, &backend, FWD_ENCAP_GUE, 7)->inner_mtu = 1400;
-	world_add_vip(&f.w, "192.0.2.80");
-	world_add_vip(&f.w, "2001:db8:80::80");
-	world_add_service(&f.w, "192.0.2.80", 53, FWD_PROTO_UDP, 0, 0);
-	world_add_service(&f.w, "2001:db8:80::80", 53, FWD_PROTO_UDP, 0, 0);
-	world_add_pool(&f.w, 0, 0, 5, 1, 1);
+	small_world(&f.w);
+	f.w.t.backends[1].inner_mtu = 1400;
 	*state = &f;
 	return 0;
 }
@@ -54,17 +39,6 @@ static int tear_down(void **state)
 
 	world_fini(&f->w);
 	return 0;
-}
-
-static void put16(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static uint32_t get16(const uint8_t *at)
-{
-	return (uint32_t)at[0] << 8 | at[1];
 }
 
 /** A datagram of @p len bytes from its IP header on, to a VIP of ours, behind @p n_tags tags. */

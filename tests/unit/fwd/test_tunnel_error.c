@@ -10,12 +10,10 @@
 
 #include <cmocka.h>
 
-#include "fwd/world.h"
+#include "tests/unit/fwd/small.h"
 #include "weir/fwd/rewrite.h"
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define ROOM     128u
-#define ETH      14u
 #define INNER    1400u /* bytes of the packets that we send */
 #define BACKENDS 5u /* 1: IPIP, 2: GUE, 3 and 4: the same over IPv6, 5: GUE with a list of owners */
 
@@ -68,12 +66,6 @@ static int tear_down(void **state)
 
 	world_fini(&f->w);
 	return 0;
-}
-
-static void put16(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
 }
 
 static enum fwd_reason forward(struct fixture *f)
