@@ -96,6 +96,7 @@ static char *do_trace(struct process *p, const json_t *request)
 {
 	const char *source = json_string_value(json_object_get(request, "source"));
 	const char *destination = json_string_value(json_object_get(request, "destination"));
+	const json_t *length = json_object_get(request, "length");
 	struct trace_result result;
 	struct trace_query query;
 
@@ -103,6 +104,9 @@ static char *do_trace(struct process *p, const json_t *request)
 		return refusal(
 		        "trace wants source \"ADDRESS:PORT\" and destination \"VIP:PORT/tcp\", "
 		        "\"/tcp:syn\" or \"/udp\", IPv6 in brackets, both of one family");
+	if (length &&
+	    (!json_is_integer(length) || trace_set_length(&query, json_integer_value(length))))
+		return refusal("length is the bytes of the IP packet, with its headers");
 	if (!p->driver || !p->node.model)
 		return refusal("no document is in force yet");
 	if (trace_run(&p->node.t, &query, &result))

@@ -19,8 +19,7 @@
 
 #include "weir/fwd/forward.h"
 
-#define ROOM      128u /* before the frame, for outer headers */
-#define FRAME_MAX 128u
+#define ROOM 128u /* before the frame, for outer headers */
 
 static const struct {
 	const char *label, *text;
@@ -94,6 +93,16 @@ static int parse_endpoint(const char *text, struct addr *addr, uint16_t *port)
 	return addr_parse(start, addr) || parse_port(colon + 1, port) ? -EINVAL : 0;
 }
 
+static size_t l3_len(const struct trace_query *q)
+{
+	return addr_is4(&q->vip) ? FWD_IP4_LEN : FWD_IP6_LEN;
+}
+
+static uint16_t headers_len(const struct trace_query *q)
+{
+	return (uint16_t)(l3_len(q) + (q->protocol == FWD_PROTO_UDP ? FWD_UDP_LEN : FWD_TCP_LEN));
+}
+
 int trace_parse(const char *source, const char *destination, struct trace_query *out)
 {
 	const char *slash = strrchr(destination, '/');
@@ -114,13 +123,22 @@ int trace_parse(const char *source, const char *destination, struct trace_query 
 	if (parse_endpoint(source, &q.source, &q.source_port) ||
 	    parse_endpoint(vip, &q.vip, &q.vip_port) || addr_is4(&q.source) != addr_is4(&q.vip))
 		return -EINVAL;
+	q.length = headers_len(&q);
 	*out = q;
+	return 0;
+}
+
+int trace_set_length(struct trace_query *q, long long length)
+{
+	if (length < headers_len(q) || length > UINT16_MAX)
+		return -EINVAL;
+	q->length = (uint16_t)length;
 	return 0;
 }
 
 /* --- making the frame --- */
 
-static size_t put_transport(uint8_t *at, const struct trace_query *q)
+static void put_transport(uint8_t *at, const struct trace_query *q, uint16_t len)
 {
 	struct fwd_tcp *tcp = (struct fwd_tcp *)(void *)at;
 	struct fwd_udp *udp = (struct fwd_udp *)(void *)at;
@@ -128,42 +146,40 @@ static size_t put_transport(uint8_t *at, const struct trace_query *q)
 	if (q->protocol == FWD_PROTO_UDP) {
 		*udp = (struct fwd_udp){ .sport_be = fwd_be16(q->source_port),
 			                 .dport_be = fwd_be16(q->vip_port),
-			                 .len_be = fwd_be16(FWD_UDP_LEN) };
-		return FWD_UDP_LEN;
+			                 .len_be = fwd_be16(len) };
+		return;
 	}
 	*tcp = (struct fwd_tcp){ .sport_be = fwd_be16(q->source_port),
 		                 .dport_be = fwd_be16(q->vip_port),
 		                 .offset = 5 << 4,
 		                 .flags = q->syn ? FWD_TCP_SYN : FWD_TCP_ACK };
-	return FWD_TCP_LEN;
 }
 
-/* @return the frame's length */
-static size_t make_frame(uint8_t *frame, const struct trace_query *q)
+/* @param frame  zeros, FWD_ETH_LEN + q->length of them */
+static void make_frame(uint8_t *frame, const struct trace_query *q)
 {
 	bool is4 = addr_is4(&q->vip);
 	struct fwd_eth *eth = (struct fwd_eth *)(void *)frame;
 	struct fwd_ip4 *ip4 = (struct fwd_ip4 *)(void *)(frame + FWD_ETH_LEN);
 	struct fwd_ip6 *ip6 = (struct fwd_ip6 *)(void *)(frame + FWD_ETH_LEN);
-	size_t l3 = is4 ? FWD_IP4_LEN : FWD_IP6_LEN;
-	size_t l4 = put_transport(frame + FWD_ETH_LEN + l3, q);
+	uint16_t payload_len = (uint16_t)(q->length - l3_len(q));
 
+	put_transport(frame + FWD_ETH_LEN + l3_len(q), q, payload_len);
 	eth->type_be = fwd_be16(is4 ? FWD_ETHERTYPE_IP4 : FWD_ETHERTYPE_IP6);
 	if (is4) {
 		*ip4 = (struct fwd_ip4){ .version_ihl = 0x45, .ttl = 64, .protocol = q->protocol };
-		ip4->len_be = fwd_be16((uint16_t)(l3 + l4));
+		ip4->len_be = fwd_be16(q->length);
 		memcpy(&ip4->src_be, addr_bytes4(&q->source), 4);
 		memcpy(&ip4->dst_be, addr_bytes4(&q->vip), 4);
 		ip4->sum = fwd_sum_ip4(ip4);
 	} else {
 		*ip6 = (struct fwd_ip6){ .version_class_flow_be = fwd_be32(6u << 28),
-			                 .len_be = fwd_be16((uint16_t)l4),
+			                 .len_be = fwd_be16(payload_len),
 			                 .next = q->protocol,
 			                 .hop_limit = 64 };
 		memcpy(ip6->src_be, q->source.bytes, 16);
 		memcpy(ip6->dst_be, q->vip.bytes, 16);
 	}
-	return FWD_ETH_LEN + l3 + l4;
 }
 
 /* --- the tables, with copies of what is written --- */
@@ -294,8 +310,8 @@ static void tell(const struct fwd_tables *t, const struct fwd_packet *packet,
 {
 	char source[ADDR_TEXT_MAX], vip[ADDR_TEXT_MAX];
 
-	step(r, "parse", "%s%s from %s port %u to %s port %u",
-	     q->protocol == FWD_PROTO_TCP ? "TCP" : "UDP", q->syn ? " SYN" : "",
+	step(r, "parse", "%s%s of %u bytes from %s port %u to %s port %u",
+	     q->protocol == FWD_PROTO_TCP ? "TCP" : "UDP", q->syn ? " SYN" : "", q->length,
 	     addr_text(&q->source, source), q->source_port, addr_text(&q->vip, vip), q->vip_port);
 	if (v->service) {
 		step(r, "service", "port %u/%s of %s is a service of ours (counter %u)",
@@ -322,19 +338,22 @@ int trace_run(const struct fwd_tables *tables, const struct trace_query *q,
 	struct trace_result r = { .slot = ~0u, .pool = ~0u };
 	struct copies c = { 0 };
 	struct fwd_verdict v = { 0 };
-	uint8_t buffer[ROOM + FRAME_MAX] __attribute__((aligned(8))) = { 0 };
-	uint8_t *frame = buffer + ROOM + 2; /* IP headers aligned */
-	struct fwd_packet packet = { frame, frame + make_frame(frame, q), buffer };
+	uint8_t *buffer = calloc(1, ROOM + 2 + FWD_ETH_LEN + q->length);
 	struct timespec now;
-	int err = make_copies(tables, &c);
+	int err = buffer ? make_copies(tables, &c) : -ENOMEM;
 
 	if (!err) {
+		uint8_t *frame = buffer + ROOM + 2; /* IP headers aligned */
+		struct fwd_packet packet = { frame, frame + FWD_ETH_LEN + q->length, buffer };
+
+		make_frame(frame, q);
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		c.t.now_s = (uint32_t)now.tv_sec;
 		fwd_forward(&c.t, c.t.root, &packet, &v);
 		tell(tables, &packet, q, &v, &r);
 		*out = r;
 	}
+	free(buffer);
 	free(c.t.colds);
 	free(c.t.exceptions);
 	return err;

@@ -41,11 +41,11 @@ static void add_backend(json_t *o, const struct trace_result *r)
 
 char *trace_json(const struct trace_query *q, const struct trace_result *r)
 {
-	json_t *o = json_pack("{s:b, s:o, s:o, s:s, s:b, s:s, s:s}", "ok", 1, "source",
+	json_t *o = json_pack("{s:b, s:o, s:o, s:s, s:b, s:i, s:s, s:s}", "ok", 1, "source",
 	                      endpoint(&q->source, q->source_port), "destination",
 	                      endpoint(&q->vip, q->vip_port), "protocol",
-	                      q->protocol == 6 ? "tcp" : "udp", "syn", (int)q->syn, "action",
-	                      r->action, "reason", r->reason);
+	                      q->protocol == 6 ? "tcp" : "udp", "syn", (int)q->syn, "length",
+	                      (int)q->length, "action", r->action, "reason", r->reason);
 	char *text;
 
 	if (!o)

@@ -26,6 +26,7 @@ struct trace_query {
 	uint16_t source_port, vip_port;
 	uint8_t protocol; /**< 6 or 17 */
 	bool syn;         /**< TCP: the first segment of a connection, else one in the middle */
+	uint16_t length;  /**< of the IP packet, bytes, with its headers: trace_set_length() */
 };
 
 /** One step: a fixed word, and what happened there for people. */
@@ -54,6 +55,12 @@ struct trace_result {
 
 /** Read "SRC:PORT VIP:PORT/tcp" (IPv6 in brackets; "/udp"; "/tcp:syn" for a first segment). @return 0 or -EINVAL; @p out untouched on failure */
 int trace_parse(const char *source, const char *destination, struct trace_query *out);
+
+/**
+ * Ask of an IP packet of @p length bytes; trace_parse() asks of the shortest.
+ * @return 0, or -EINVAL: none of this kind is so long, or so short
+ */
+int trace_set_length(struct trace_query *q, long long length);
 
 /** Run @p q on @p tables, which are not changed. @return 0; -ENOMEM */
 int trace_run(const struct fwd_tables *tables, const struct trace_query *q,

@@ -74,11 +74,12 @@ static void print_answer(const json_t *body)
 }
 
 /* Who may not open pins asks the process, if that lives. @return CLI_UNREACHABLE when it does not */
-static int trace_asked(const struct cli *cli, const struct cli_args *args)
+static int trace_asked(const struct cli *cli, const struct cli_args *args,
+                       const struct trace_query *q)
 {
 	char path[PATH_MAX], *answer = NULL;
-	json_t *request = json_pack("{s:s, s:s, s:s}", "do", "trace", "source", args->at[0],
-	                            "destination", args->at[1]);
+	json_t *request = json_pack("{s:s, s:s, s:s, s:i}", "do", "trace", "source", args->at[0],
+	                            "destination", args->at[1], "length", (int)q->length);
 	char *line = json_dumps(request, JSON_COMPACT);
 	int err = line && proc_path(cli->dirs.run, "dataplane.ctl", path) == 0
 	                  ? ctl_ask(path, line, ASK_MS, &answer)
@@ -115,7 +116,7 @@ static int trace(const struct cli *cli, const struct cli_args *args, const char 
 	free(r);
 	if (!err)
 		return CLI_OK;
-	if ((err == -EPERM || err == -EACCES) && trace_asked(cli, args) == CLI_OK)
+	if ((err == -EPERM || err == -EACCES) && trace_asked(cli, args, q) == CLI_OK)
 		return CLI_OK;
 	if (err == -ENOENT)
 		return cli_fail(CLI_UNREACHABLE,
@@ -124,6 +125,16 @@ static int trace(const struct cli *cli, const struct cli_args *args, const char 
 	return cli_fail(err == -EPERM || err == -EACCES ? CLI_DENIED : CLI_UNREACHABLE,
 	                "the tables cannot be read: %s%s", why[0] ? why : strerror(-err),
 	                err == -EPERM || err == -EACCES ? "; do it as root" : "");
+}
+
+static int read_length(const char *text, struct trace_query *q)
+{
+	char *end = NULL;
+	long long n = text ? strtoll(text, &end, 10) : 0;
+
+	if (!text)
+		return 0;
+	return end == text || *end ? -EINVAL : trace_set_length(q, n);
 }
 
 int cli_trace(struct cli *cli, const struct cli_args *args)
@@ -135,8 +146,11 @@ int cli_trace(struct cli *cli, const struct cli_args *args)
 	if (trace_parse(args->at[0], args->at[1], &q) != 0)
 		return cli_fail(CLI_USAGE,
 		                "expected: SRC:PORT VIP:PORT/tcp, /tcp:syn or /udp; IPv6 in [ ]");
+	if (read_length(cli_value(args, "--length"), &q) != 0)
+		return cli_fail(CLI_USAGE, "--length: expected the bytes of an IP packet, %u to %u",
+		                q.length, UINT16_MAX);
 	status = pins_of(cli, pins, why);
-	if (status == CLI_DENIED && trace_asked(cli, args) == CLI_OK)
+	if (status == CLI_DENIED && trace_asked(cli, args, &q) == CLI_OK)
 		return CLI_OK;
 	if (status == CLI_DENIED)
 		cli_fail(status, "%s, or as a member of group weir while weir-dataplane runs", why);

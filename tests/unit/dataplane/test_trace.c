@@ -75,6 +75,33 @@ static struct trace_result ask(const struct stage *s, const char *source, const 
 	return r;
 }
 
+static void a_length_is_one_that_a_packet_can_have(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *source, *vip;
+		uint16_t least;
+	} cases[] = {
+		{ "192.0.2.1:1", "203.0.113.10:80/tcp", 40 },
+		{ "192.0.2.1:1", "203.0.113.10:53/udp", 28 },
+		{ "[2001:db8::1]:1", "[2001:db8:1::10]:80/tcp", 60 },
+		{ "[2001:db8::1]:1", "[2001:db8:1::10]:53/udp", 48 },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct trace_query q;
+
+		assert_int_equal(trace_parse(cases[i].source, cases[i].vip, &q), 0);
+		assert_int_equal(q.length, cases[i].least);
+		assert_int_equal(trace_set_length(&q, cases[i].least - 1), -EINVAL);
+		assert_int_equal(trace_set_length(&q, -1), -EINVAL);
+		assert_int_equal(trace_set_length(&q, 65536), -EINVAL);
+		assert_int_equal(q.length, cases[i].least);
+		assert_int_equal(trace_set_length(&q, 65535), 0);
+		assert_int_equal(q.length, 65535);
+	}
+}
+
 /* A stage whose backends can be reached. */
 static void forwarding(struct stage *s)
 {
@@ -123,6 +150,38 @@ static void each_outcome_is_told_with_its_reason(void **state)
 			has_step |= !strcmp(r.steps[k].step, cases[i].step);
 		assert_true(has_step);
 		assert_string_equal(r.steps[r.n_steps - 1].step, "verdict");
+	}
+	stage_fini(&s);
+}
+
+static void a_packet_that_is_too_big_is_told_so(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *source, *vip;
+		uint16_t length;
+		const char *action, *reason;
+	} cases[] = {
+		{ "192.0.2.1:1", "203.0.113.10:80/tcp", 1500, "forward", "forwarded" },
+		{ "192.0.2.1:1", "203.0.113.10:80/tcp", 1501, "answer", "too_big_told" },
+		{ "192.0.2.1:1", "203.0.113.10:53/udp", 65535, "answer", "too_big_told" },
+		{ "[2001:db8::1]:1", "[2001:db8:1::10]:53/udp", 1500, "forward", "forwarded" },
+		{ "[2001:db8::1]:1", "[2001:db8:1::10]:53/udp", 9000, "answer", "too_big_told" },
+		{ "0.0.0.0:1", "203.0.113.10:80/tcp", 1501, "drop", "too_big" },
+	};
+	struct stage s;
+
+	forwarding(&s);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct trace_query q;
+		struct trace_result r;
+
+		print_message("  %s %s %u\n", cases[i].source, cases[i].vip, cases[i].length);
+		assert_int_equal(trace_parse(cases[i].source, cases[i].vip, &q), 0);
+		assert_int_equal(trace_set_length(&q, cases[i].length), 0);
+		assert_int_equal(trace_run(&s.node.t, &q, &r), 0);
+		assert_string_equal(r.action, cases[i].action);
+		assert_string_equal(r.reason, cases[i].reason);
 	}
 	stage_fini(&s);
 }
@@ -248,6 +307,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_malformed_question_is_refused),
 		cmocka_unit_test(questions_are_read),
+		cmocka_unit_test(a_length_is_one_that_a_packet_can_have),
+		cmocka_unit_test(a_packet_that_is_too_big_is_told_so),
 		cmocka_unit_test(each_outcome_is_told_with_its_reason),
 		cmocka_unit_test(a_trace_names_the_backend_that_the_slot_names),
 		cmocka_unit_test(a_trace_changes_no_table),

@@ -447,6 +447,8 @@ class Cli(unittest.TestCase):
     def test_bad_questions_are_usage(self):
         for arguments in (("dns", "explain", "a.b", "A", "--client", "x"), ("dns", "explain", "a.b", "--resolver", "x"),
                           ("dns", "explain", "a.b", "--at", "noon"), ("trace", "1.1.1.1", "2.2.2.2:2/tcp"),
+                          ("trace", "1.1.1.1:1", "2.2.2.2:2/tcp", "--length", "39"),
+                          ("trace", "1.1.1.1:1", "2.2.2.2:2/tcp", "--length", "1500x"),
                           ("agent", "attach", "lo"), ("agent", "attach", "lo", "--from", "10.0.0.1/8"),
                           ("agent", "attach", "lo", "--from", "10.0.0.0/8", "--mode", "fast"),
                           ("dns", "explain", "a.b", "FOO"), ("dns", "explain", "a..b")):
