@@ -460,6 +460,9 @@ static int find_by_name(const char *ifname, const char *bpf_dir, char path[PIN_P
 		return fail(error, rc, "no agent on %s", ifname);
 	if (rc == -EEXIST)
 		return fail(error, rc, "%s: belongs to another interface or namespace", path);
+	if (rc == -EACCES || rc == -EPERM)
+		return fail(error, rc, "%s may not be looked at (%s): do it as root", path,
+		            strerror(-rc));
 	return rc ? fail(error, rc, "%s: %s", path, strerror(-rc)) : 0;
 }
 

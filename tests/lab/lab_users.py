@@ -162,6 +162,8 @@ def check_people(world, report):
     report.equal(weir_as(ams, PERSON, "undrain", "backend", backend, "--now", "--all")[0], 0, "and ends it")
     status, _, errors = weir_as(ams, PERSON, "trace", "100.64.1.7:4000", f"{ams.plan.vip4}:80/tcp")
     report.equal(status, 0, f"the member traces a packet {errors}")
+    status, _, errors = weir_as(ams, PERSON, "agent", "status", "lo")
+    report.equal((status, "do it as root" in errors), (7, True), f"whether there is an agent it may not see, and is told so {errors}")
     report.equal(weir_as(ams, PERSON, "health")[0], 0, "and asks for health")
     report.equal(weir_as(ams, PERSON, "dns", "explain", world.plan.name, "A", "--client", "100.64.1.7")[0], 0,
                  "and has an answer explained")
