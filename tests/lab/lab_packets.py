@@ -28,6 +28,7 @@ class Packets(Stage):
     def __init__(self, report, lab, mode, driver):
         super().__init__(report, lab, mode)
         self.mode, self.driver = mode, driver
+        self.hop = self.site.add_router("hop", "10.1.1.99", "fd00:1:1::99")
         at = self.config.index("services = (") + len("services = (")
         pool, vip, name = self.site.plan.pool, self.site.plan.vip, self.site.plan.name
         self.config = (self.config[:at] + f'\n  {{ name = "names"; protocol = "udp"; port = 53; at = ( {{ site = "{name}"; '
@@ -94,9 +95,7 @@ def small_client(report, stage):
 
 def small_path(report, stage):
     """A router before the first two backends, IPv4 and IPv6, has a small link behind it, of which the node knows nothing."""
-    lab, node, site = stage.lab, stage.node.host, stage.site
-    hop = site._attach("hop", "eth0", "10.1.1.99", "fd00:1:1::99")
-    hop.forward()
+    lab, node, site, hop = stage.lab, stage.node.host, stage.site, stage.hop
     hop.route(site.plan.tunnel4, site.plan.node4)  # what the network's routing has for tunnel sources
     hop.route(site.plan.tunnel6, site.plan.node6)
     routes = []
@@ -126,13 +125,14 @@ def small_path(report, stage):
 
 
 def forgetful(report, stage, count, size, what):
-    """Transfers from a client that knows of no small link, one after the other, so that each begins with packets of full
-    size. Returns the least MTU that it was told."""
+    """Transfers between ends that know of no small link, one after the other, so that each begins with packets of full
+    size. Returns the least MTU that the client was told."""
     since, told = time.monotonic(), []
     for vip in stage.site.plan.vips:
         failed = []
         for _ in range(count):
-            stage.world.client.ip("route flush cache", "-6 route flush cache")
+            for host in (stage.world.client, *(b.host for b in stage.site.backends)):
+                host.ip("route flush cache", "-6 route flush cache")
             failed += stage.ask("tcp", vip, 1, size)["failed"]
             told.append(known_mtu(stage, vip))
         report.equal(failed, [], f"{what}: {vip}, {count} times {size} bytes, each byte")

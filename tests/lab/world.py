@@ -195,6 +195,13 @@ class Site:
         host.route("default", self.plan.gateway6)
         return host
 
+    def add_router(self, name, address4, address6):
+        """A router on this site's switch, with the site's gateway as its own. To be called before there is traffic: the
+        gateway's MAC address may change with the number of hosts on its switch."""
+        host = self._attach(name, "eth0", address4, address6)
+        host.forward()
+        return host
+
     def add_backend(self, backend_plan):
         """A further backend: its host, address and VIPs; nginx and agent are started by start()."""
         last = backend_plan.address.rsplit(":", 1)[-1].rsplit(".", 1)[-1]
