@@ -91,7 +91,7 @@ static json_t *backend_status(const struct status *s, const struct model_pool *p
 
 /*
  * Count a backend. @return whether it stands out: something is asked of it, or it is not simply up and
- * serving; what a silent process does not say is said once, of the process
+ * serving, over a way as configured; what a silent process does not say is said once, of the process
  */
 static bool count_backend(const struct status *s, const struct model_pool *pool,
                           const struct model_backend *b, const struct effect_backend *e,
@@ -101,6 +101,7 @@ static bool count_backend(const struct status *s, const struct model_pool *pool,
 	           *force = force_state(s, pool, e);
 	bool asked = status_is_asked(s, MODEL_TARGET_BACKEND, pool->name, b->name);
 	bool up = !strcmp(seen, "up"), serving = !strcmp(force, "serving");
+	bool narrow = e && e->path_mtu;
 
 	t->up += up;
 	t->down += !strcmp(seen, "down");
@@ -109,9 +110,9 @@ static bool count_backend(const struct status *s, const struct model_pool *pool,
 	t->serving += serving;
 	t->draining += !strcmp(force, "draining");
 	t->asked += asked;
-	bool odd =
-	        asked || (is_ours(s, pool) && ((s->look.pages.effect_fresh && !serving) ||
-	                                       (s->look.pages.health_fresh && !up && pool->check)));
+	bool odd = asked ||
+	           (is_ours(s, pool) && ((s->look.pages.effect_fresh && (!serving || narrow)) ||
+	                                 (s->look.pages.health_fresh && !up && pool->check)));
 	t->odd += odd;
 	return odd;
 }

@@ -95,15 +95,18 @@ static void print_backend(const char *pool, const json_t *k)
 	const json_t *effect = json_object_get(k, "effect"),
 	             *seen = json_object_get(k, "observation");
 	double share = api_number(effect, "share_ppm", -1);
-	char name[2 * 64 + 2], part[16] = "-";
+	double path_mtu = api_number(effect, "path_mtu", 0);
+	char name[2 * 64 + 2], part[16] = "-", path[32] = "";
 
 	snprintf(name, sizeof(name), "%s/%s", pool, api_text(k, "name", "?"));
 	if (share >= 0)
 		snprintf(part, sizeof(part), "%.1f %%", share / 1e4);
-	printf("%-28s %-10s %-8s %-10s %-8s %s%s%s\n", name, state_of(k, "intent"),
+	if (path_mtu > 0)
+		snprintf(path, sizeof(path), "; path MTU %.0f", path_mtu);
+	printf("%-28s %-10s %-8s %-10s %-8s %s%s%s%s\n", name, state_of(k, "intent"),
 	       state_of(k, "observation"), state_of(k, "effect"), part,
 	       api_text(seen, "reason", ""), api_text(effect, "why", NULL) ? "; " : "",
-	       api_text(effect, "why", ""));
+	       api_text(effect, "why", ""), path);
 }
 
 /* A number of the answer's "backends"; all are shown by one that has none. */

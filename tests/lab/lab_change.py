@@ -11,6 +11,7 @@ import time
 
 import plan as planning
 from books import check_wire
+from forge import error_about, send
 from net import Lab, executable, say, wait_until
 from report import Report
 from servers import fnv1a, make_file
@@ -87,6 +88,17 @@ def held_by_guard(report, node, plan, victim):
     report.check("held" not in node.api("GET", "/v1/health")[1]["items"][0]["observation"], "a check's word knows of no guard")
 
 
+def narrow_way(report, world, node, name):
+    """A way that carries less than is configured, as a router says, is shown by status and why."""
+    site = world.sites[0]
+    backend = next(b for b in site.backends if b.name == name)
+    send(world, [error_about(site.plan.mode, backend.addresses[0], 1390)])
+    wait_until(lambda: "path_mtu=1390" in weir(node, "why", "backend", f"{site.plan.pool}/{name}")[1], 5,
+               "weir why shows the path MTU", 0.3)
+    text = weir(node, "status")[1]
+    report.check("path MTU 1390" in text, "and so does weir status", text[:400])
+
+
 def share_of(crowd, name, since_ms):
     requests = crowd.between(since_ms, now_ms())
     return sum(r.backend == name for r in requests) / max(1, len(requests))
@@ -136,6 +148,7 @@ def run(report):
         report.check(len(crowd.requests) > 4000, "other requests", len(crowd.requests))
         time.sleep(2.5)
         check_wire(report, world, {"ams": capture}, gone=("ams-b1",))
+        narrow_way(report, world, node, "ams-b5")
         held_by_guard(report, node, plan, site.backends[2])
 
 

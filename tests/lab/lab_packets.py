@@ -5,11 +5,10 @@ or not; fragments; mode l2; a backend behind a second port.
 """
 import json
 import os
-import socket
-import struct
 import sys
 import time
 
+from forge import error_about, send
 from lab_dpdk import as_dpdk
 from lab_forward import Stage, weir_counts
 from net import Lab, executable, say, wait_until
@@ -156,28 +155,11 @@ def learn(report, stage, what):
     report.equal(lowered["weir_dataplane_paths_lowered"], 2, "counted")
 
 
-def error_about(stage, backend, mtu):
-    """What a router would send if a packet for a backend with an IPv4 address were longer than `mtu`."""
-    source, target = socket.inet_aton("10.1.255.9"), socket.inet_aton(backend)
-    protocol = 17 if stage.mode == "gue" else 4
-    quoted = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 1400, 0, 0x4000, 60, protocol, 0, source, target) + \
-        struct.pack("!HHHH", 50000, 6080, 1380, 0)
-    error = struct.pack("!BBHHH", 3, 4, 0, 0, mtu) + quoted
-    total = sum(struct.unpack(f"!{len(error) // 2}H", error))
-    total = (total & 0xffff) + (total >> 16)
-    return error[:2] + struct.pack("!H", ~(total + (total >> 16)) & 0xffff) + error[4:]
-
-
 def forge(report, stage):
     """The same from someone who made it up: what does not fit what we send is left alone, and the rest bounded."""
-    router, before = stage.world.router, stage.counts()
-    router.route(stage.site.plan.tunnel4, stage.site.plan.node4)
-    third = stage.site.backends[2].addresses[0]
-    errors = [error_about(stage, "10.1.1.77", 1000), error_about(stage, third, 500), error_about(stage, third, 1400)]
-    errors += [error_about(stage, third, mtu) for mtu in range(1300, 600, -1)]
-    script = "import socket, sys, time; s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)\n" \
-        "for line in sys.stdin: s.sendto(bytes.fromhex(line), ('10.1.255.9', 0)); time.sleep(0.001)"
-    router.run(["python3", "-c", script], input="\n".join(e.hex() for e in errors) + "\n")
+    before, third = stage.counts(), stage.site.backends[2].addresses[0]
+    told = [("10.1.1.77", 1000), (third, 500), (third, 1400), *((third, mtu) for mtu in range(1300, 600, -1))]
+    send(stage.world, [error_about(stage.mode, backend, mtu) for backend, mtu in told])
     report.equal(stage.more(before, "tunnel_too_big_refused"), 2, "an MTU that cannot be is refused")
     report.between(stage.more(before, "tunnel_too_big"), 600, 700, "others are counted, unless a socket lost them")
     report.equal(list(stage.backends().values())[2]["inner_mtu"], INNER_MIN, "and take no more than leaves IPv6 its due")

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What routers told packets comes into force, within its bounds. Next hops are this file's own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/dataplane/stage.h"
+
+#define OVERHEAD4 20u /* IPIP */
+#define OVERHEAD6 40u
+
+/* --- next hops: all are known but one --- */
+
+static const char unknown[] = "10.1.0.13";
+static uint16_t link_mtu = 1500;
+
+int hops_watch(struct hops *h, const struct addr *address)
+{
+	(void)h, (void)address;
+	return 0;
+}
+
+void hops_unwatch(struct hops *h, const struct addr *address)
+{
+	(void)h, (void)address;
+}
+
+bool hops_get(const struct hops *h, const struct addr *address, struct hop *out)
+{
+	struct addr a;
+
+	(void)h;
+	addr_of(unknown, &a);
+	*out = (struct hop){ .state = addr_equal(&a, address) ? HOP_NO_NEIGHBOUR : HOP_KNOWN,
+		             .ifindex = 1,
+		             .mtu = link_mtu,
+		             .on_link = true };
+	return true;
+}
+
+/* --- a node with backends "a" and "b" of one pool, and what is told --- */
+
+static void start(struct stage *s, const char *a, const char *b)
+{
+	static char nobody;
+
+	stage_init(s);
+	link_mtu = 1500;
+	s->node.hops = (struct hops *)(void *)&nobody;
+	addr_of(a, &s->first.backends[0].address);
+	addr_of(b, &s->first.backends[1].address);
+	s->second.backends[0].address = s->first.backends[0].address;
+	s->second.backends[1].address = s->first.backends[1].address;
+	take(s, &s->first);
+}
+
+static struct fwd_backend *entry(const struct stage *s, const char *name)
+{
+	const struct node_pool *p = &s->node.pools[0];
+
+	for (size_t i = 0; i < p->plan->n_backends; i++)
+		if (!strcmp(p->plan->backends[i].name, name))
+			return &s->node.t.backends[p->backends[i].index];
+	fail_msg("no backend %s", name);
+	return NULL;
+}
+
+/* As the packet path does, and then as the process does, some time later. */
+static void say(struct stage *s, const char *name, uint16_t mtu, uint64_t later_ms)
+{
+	entry(s, name)->told_mtu = mtu;
+	s->node.t.cpus[1].reason[FWD_REASON_TUNNEL_TOO_BIG]++;
+	s->time.now_ms += later_ms;
+	node_told(&s->node, s->time.now_ms);
+}
+
+static void what_is_told_lowers_what_the_tunnel_carries(void **state)
+{
+	(void)state;
+	struct stage s;
+
+	start(&s, "10.1.0.5", "2001:db8:b::9");
+	assert_int_equal(entry(&s, "a")->inner_mtu, 1500 - OVERHEAD4);
+	assert_int_equal(entry(&s, "b")->inner_mtu, 1500 - OVERHEAD6);
+	say(&s, "a", 1400, 100);
+	assert_int_equal(entry(&s, "a")->inner_mtu, 1400 - OVERHEAD4);
+	assert_int_equal(entry(&s, "a")->told_mtu, 0);
+	assert_int_equal(entry(&s, "b")->inner_mtu, 1500 - OVERHEAD6);
+	say(&s, "b", 1350, 100);
+	assert_int_equal(entry(&s, "b")->inner_mtu, 1350 - OVERHEAD6);
+	assert_int_equal(s.node.n_low, 2);
+	assert_int_equal(s.node.counters.paths_lowered, 2);
+	stage_fini(&s);
+}
+
+static void all_backends_of_an_address_follow(void **state)
+{
+	(void)state;
+	struct stage s;
+
+	start(&s, "10.1.0.5", "10.1.0.5");
+	say(&s, "b", 1400, 100);
+	assert_int_equal(entry(&s, "a")->inner_mtu, 1400 - OVERHEAD4);
+	assert_int_equal(entry(&s, "b")->inner_mtu, 1400 - OVERHEAD4);
+	assert_int_equal(s.node.n_low, 2);
+	assert_int_equal(s.node.counters.paths_lowered, 1);
+	stage_fini(&s);
+}
+
+static void forgers_take_little_and_slowly(void **state)
+{
+	(void)state;
+	struct stage s;
+
+	start(&s, "10.1.0.5", "10.1.0.9");
+	say(&s, "a", 9000, 100);
+	say(&s, "a", 1500, 100);
+	assert_int_equal(s.node.counters.paths_lowered, 0);
+	for (uint16_t mtu = 1499; mtu > 1399; mtu--)
+		say(&s, "a", mtu, 30);
+	assert_int_equal(s.node.counters.paths_lowered, 3); /* in three seconds */
+	say(&s, "a", 576, PATH_STEP_MS);
+	assert_int_equal(entry(&s, "a")->inner_mtu, PATH_INNER_MIN);
+	assert_int_equal(entry(&s, "b")->inner_mtu, 1500 - OVERHEAD4);
+	assert_int_equal(s.node.n_low, 1);
+	stage_fini(&s);
+}
+
+static void what_is_configured_is_tried_again_after_a_while(void **state)
+{
+	(void)state;
+	struct stage s;
+
+	start(&s, "10.1.0.5", "10.1.0.9");
+	say(&s, "a", 1400, 100);
+	s.time.now_ms += PATH_LIFE_MS - 1;
+	node_told(&s.node, s.time.now_ms);
+	assert_int_equal(entry(&s, "a")->inner_mtu, 1400 - OVERHEAD4);
+	node_told(&s.node, s.time.now_ms + 1);
+	assert_int_equal(entry(&s, "a")->inner_mtu, 1500 - OVERHEAD4);
+	assert_int_equal(s.node.n_low, 0);
+	assert_int_equal(s.node.counters.paths_restored, 1);
+	say(&s, "a", 1400, 2);
+	assert_int_equal(entry(&s, "a")->inner_mtu, 1400 - OVERHEAD4);
+	stage_fini(&s);
+}
+
+static void links_and_documents_change_meanwhile(void **state)
+{
+	(void)state;
+	struct stage s;
+	struct addr a;
+	struct hop hop;
+
+	start(&s, "10.1.0.5", "10.1.0.9");
+	say(&s, "a", 1400, 100);
+	link_mtu = 1350;
+	addr_of("10.1.0.5", &a);
+	hops_get(s.node.hops, &a, &hop);
+	node_hop(&s.node, &a, &hop);
+	assert_int_equal(entry(&s, "a")->inner_mtu, 1350 - OVERHEAD4);
+	link_mtu = 1500;
+	s.second.model.limits = (struct model_limits){ 128, 512, 65536, 8192 };
+	take(&s, &s.second); /* in larger tables */
+	assert_int_equal(entry(&s, "a")->inner_mtu, 1400 - OVERHEAD4);
+	assert_int_equal(s.node.n_low, 1);
+	stage_fini(&s);
+}
+
+static void a_backend_without_a_known_way_is_left_alone(void **state)
+{
+	(void)state;
+	struct stage s;
+
+	start(&s, unknown, "10.1.0.9");
+	say(&s, "a", 1400, 100);
+	assert_int_equal(entry(&s, "a")->told_mtu, 0);
+	assert_int_equal(s.node.n_low, 0);
+	stage_fini(&s);
+}
+
+static void layer_2_has_no_routers_on_its_way(void **state)
+{
+	(void)state;
+	struct stage s;
+
+	start(&s, "10.1.0.5", "10.1.0.9");
+	s.second.pools[0].mode = MODEL_MODE_L2;
+	take(&s, &s.second);
+	say(&s, "a", 1400, 100);
+	assert_int_equal(entry(&s, "a")->inner_mtu, 1500);
+	stage_fini(&s);
+}
+
+static void another_process_learns_again_and_takes_what_was_noted(void **state)
+{
+	(void)state;
+	struct stage s;
+	struct hops *hops;
+
+	start(&s, "10.1.0.5", "10.1.0.9");
+	say(&s, "a", 1400, 100);
+	entry(&s, "b")->told_mtu = 1450; /* while no process runs */
+	hops = s.node.hops;
+	node_fini(&s.node);
+	start_node(&s, true);
+	s.node.hops = hops;
+	take(&s, &s.second);
+	assert_int_equal(entry(&s, "a")->inner_mtu, 1500 - OVERHEAD4);
+	node_told(&s.node, s.time.now_ms);
+	assert_int_equal(entry(&s, "a")->inner_mtu, 1500 - OVERHEAD4);
+	assert_int_equal(entry(&s, "b")->inner_mtu, 1450 - OVERHEAD4);
+	stage_fini(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_told_lowers_what_the_tunnel_carries),
+		cmocka_unit_test(all_backends_of_an_address_follow),
+		cmocka_unit_test(forgers_take_little_and_slowly),
+		cmocka_unit_test(what_is_configured_is_tried_again_after_a_while),
+		cmocka_unit_test(links_and_documents_change_meanwhile),
+		cmocka_unit_test(a_backend_without_a_known_way_is_left_alone),
+		cmocka_unit_test(layer_2_has_no_routers_on_its_way),
+		cmocka_unit_test(another_process_learns_again_and_takes_what_was_noted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
