@@ -24,15 +24,21 @@ SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed$")
 GUEST_S = 600
 NIC_KERNEL = "6.1"
 IOMMU = ("-device", "intel-iommu,intremap=on,aw-bits=48")
+TAP_QUEUES = 4
 # The wire: the NIC under test at one end, at the other the router's.
 WIRE = ("-netdev", "hubport,id=a,hubid=0", "-netdev", "hubport,id=b,hubid=0",
         "-device", "virtio-net-pci,netdev=b,addr=0x11,mac=52:54:00:00:00:11")
 NIC = "netdev=a,mac=52:54:00:00:00:10"
+# As a wire of TAPs, for a NIC with several queues: a hub has one.
+TAPS = ("-netdev", f"tap,id=a,ifname=a,queues={TAP_QUEUES},script=no,downscript=no",
+        "-netdev", "tap,id=b,ifname=b,script=no,downscript=no", *WIRE[4:])
 # Name: the device, Weir's workers, its receive queues under these workers, VLANs, and whether Debian 12's QEMU lacks it.
 NICS = {
     "e1000e": (("-device", f"e1000e,{NIC},addr=0x10"), 2, 1, (), False),
     "vmxnet3": (("-device", f"vmxnet3,{NIC},addr=0x10"), 1, 1, (200, 100), False),
     "virtio-net": (("-device", f"virtio-net-pci,{NIC},addr=0x10,disable-legacy=on,iommu_platform=on"), 1, 1, (100,), False),
+    "virtio-net-mq": ((*TAPS, "-device", f"virtio-net-pci,{NIC},addr=0x10,disable-legacy=on,iommu_platform=on,"
+                       f"mq=on,rss=on,vectors={2 * TAP_QUEUES + 2}"), TAP_QUEUES, TAP_QUEUES, (), False),
     "igb": (("-device", "pcie-root-port,id=root0,addr=0x10,chassis=1,slot=1", "-device", f"igb,{NIC},bus=root0"), 8, 8, (100,), True),
 }
 # Tags on the wire of the guests with the XDP driver.
@@ -52,8 +58,10 @@ def xdp_guest(name):
 
 def nic_guest(name):
     device, workers, queues, vlans, new = NICS[name.removeprefix("nic-")]
+    taps = {"a": True, "b": False} if device[:len(TAPS)] == TAPS else {}
     guest = Guest(name, kernel(NIC_KERNEL), emulator(qemu_new()) if new else None, memory_mb=2048, hugepages=200,
-                  cpus=max(2, workers), append="intel_iommu=on iommu=nopt", devices=(*IOMMU, *WIRE, *device))
+                  cpus=max(2, workers), append="intel_iommu=on iommu=nopt", taps=taps,
+                  devices=(*IOMMU, *(() if taps else WIRE), *device))
     return guest, inside("inside_nic.py", workers, queues, *vlans)
 
 
@@ -86,15 +94,17 @@ def play(name, total):
             raise Missing("a guest that sees this machine's files needs root")
         emulator()  # before anything is fetched
         guest, script = GUESTS[name](name)
+        with guest:
+            if guest.taps:
+                guest.lay_wire()
+            status = guest.run(script, GUEST_S, total.line)
+            if status is None or (status == 0 and (total.passed, total.failed) == before):
+                total.failed += 1
+                print(f"  FAIL  the guest came to no end within {GUEST_S} s\n{guest.log('console')}{guest.log('qemu')}")
     except Missing as why:
         print(f"  skipped: {why}", flush=True)
         total.skipped += 1
         return
-    with guest:
-        status = guest.run(script, GUEST_S, total.line)
-        if status is None or (status == 0 and (total.passed, total.failed) == before):
-            total.failed += 1
-            print(f"  FAIL  the guest came to no end within {GUEST_S} s\n{guest.log('console')}{guest.log('qemu')}")
     print(f"  {time.monotonic() - started:.0f} s, {cpu_of_guests_s() - cpu_s:.0f} s of them on a CPU", flush=True)
 
 
