@@ -82,6 +82,55 @@ static int plug(struct device *d, const char *arguments, struct driver_why *why)
 	return err ? plug_failed(d, err, why) : 0;
 }
 
+static void unplug_members(struct device *d)
+{
+	while (d->n_members)
+		(void)rte_eal_hotplug_remove("pci", d->members[--d->n_members]);
+}
+
+static int plug_member(struct device *d, const char *address, size_t n, struct driver_why *why)
+{
+	char *name = d->members[d->n_members];
+	int err;
+
+	snprintf(name, sizeof(d->members[0]), "%.*s", (int)n, address);
+	if (!model_device_is_pci(name))
+		return 0; /* a name that DPDK knows, or says that it does not */
+	err = check_pci(name, why);
+	if (err)
+		return err;
+	err = rte_eal_hotplug_add("pci", name, "");
+	if (err)
+		return eal_say(why, err, "%s, a member of %s, cannot be opened: %s", name, d->name,
+		               strerror(-err));
+	d->n_members++;
+	return 0;
+}
+
+/* The PCI devices that a bond's arguments name must be there before it: "mode=4,slave=0000:01:00.0,..." */
+static int plug_members(struct device *d, const char *arguments, struct driver_why *why)
+{
+	static const char key[] = "slave=";
+	int err = 0;
+
+	for (const char *at = arguments; !err && *at; at += *at == ',') {
+		size_t n = strcspn(at, ",");
+
+		if (!strncmp(at, key, sizeof(key) - 1)) {
+			if (d->n_members == DEVICE_MEMBERS_MAX)
+				err = eal_say(why, -E2BIG, "%s has more than %u members", d->name,
+				              DEVICE_MEMBERS_MAX);
+			else
+				err = plug_member(d, at + sizeof(key) - 1, n - (sizeof(key) - 1),
+				                  why);
+		}
+		at += n;
+	}
+	if (err)
+		unplug_members(d);
+	return err;
+}
+
 static uint16_t at_most(uint32_t a, uint16_t b)
 {
 	return a < b ? (uint16_t)a : b;
@@ -91,13 +140,34 @@ static uint16_t at_most(uint32_t a, uint16_t b)
  * The queues that frames come by: a NIC that has several but cannot hash gives all frames to the first
  * one (e1000e), and so has one. Virtual devices and virtio spread by rules of their own.
  */
-static uint16_t receive_queues(const struct device *d, const struct rte_eth_dev_info *info)
+static uint16_t receive_queues(bool is_pci, const struct rte_eth_dev_info *info)
 {
 	bool hashes = (RSS_WANTED & info->flow_type_rss_offloads) != 0;
 
-	if (hashes || strcmp(d->bus, "pci") != 0 || !strcmp(info->driver_name, "net_virtio"))
+	if (hashes || !is_pci || !strcmp(info->driver_name, "net_virtio"))
 		return info->max_rx_queues;
 	return 1;
+}
+
+/* What a bond can do is what each of its members can. It does not say so before they are in. */
+static int device_info(const struct device *d, struct rte_eth_dev_info *info)
+{
+	int err = rte_eth_dev_info_get(d->id, info);
+
+	info->max_rx_queues = receive_queues(!strcmp(d->bus, "pci"), info);
+	for (uint32_t i = 0; !err && i < d->n_members; i++) {
+		struct rte_eth_dev_info member = { 0 };
+		uint16_t id;
+
+		err = rte_eth_dev_get_port_by_name(d->members[i], &id);
+		if (!err)
+			err = rte_eth_dev_info_get(id, &member);
+		info->max_rx_queues = at_most(receive_queues(true, &member), info->max_rx_queues);
+		info->max_tx_queues = at_most(member.max_tx_queues, info->max_tx_queues);
+		info->flow_type_rss_offloads &= member.flow_type_rss_offloads;
+		info->max_mtu = at_most(member.max_mtu, info->max_mtu);
+	}
+	return err;
 }
 
 /* Configure for what the device has. */
@@ -105,11 +175,11 @@ static int configure(struct device *d, uint32_t n_workers, uint16_t mtu)
 {
 	struct rte_eth_conf conf = { 0 };
 	struct rte_eth_dev_info info;
-	int err = rte_eth_dev_info_get(d->id, &info);
+	int err = device_info(d, &info);
 
 	if (err)
 		return err;
-	d->n_rx = at_most(n_workers, receive_queues(d, &info));
+	d->n_rx = at_most(n_workers, info.max_rx_queues);
 	d->n_tx = at_most(n_workers, info.max_tx_queues);
 	conf.rx_adv_conf.rss_conf.rss_hf = RSS_WANTED & info.flow_type_rss_offloads;
 	d->rss = d->n_rx > 1 ? conf.rx_adv_conf.rss_conf.rss_hf : 0;
@@ -274,10 +344,15 @@ int device_open(struct device *d, const struct model_port *port, uint32_t n_work
 	split(d, port, n_workers, arguments, sizeof(arguments));
 	if (!strcmp(d->bus, "pci"))
 		err = check_pci(d->name, why);
+	d->is_bond = !strncmp(d->name, "net_bonding", strlen("net_bonding"));
+	if (!err && d->is_bond)
+		err = plug_members(d, arguments, why);
 	if (!err)
 		err = plug(d, arguments, why);
-	if (err)
+	if (err) {
+		unplug_members(d);
 		return err;
+	}
 	err = start(d, n_workers, mtu);
 	if (!err) {
 		tell_lacks(d, n_workers, why);
@@ -293,6 +368,7 @@ void device_close(struct device *d)
 {
 	(void)rte_eth_dev_stop(d->id);
 	(void)rte_eal_hotplug_remove(d->bus, d->name); /* closes it */
+	unplug_members(d);
 }
 
 bool device_link_changed(struct device *d)

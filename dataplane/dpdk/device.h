@@ -12,11 +12,16 @@
 #include "weir/driver.h"
 #include "weir/model.h"
 
+#define DEVICE_MEMBERS_MAX 8u
+
 struct device {
-	char name[RTE_ETH_NAME_MAX_LEN]; /**< "0000:01:00.0", "net_memif0" */
-	const char *bus;                 /**< "pci", "vdev" */
-	uint16_t id;                     /**< DPDK's */
-	uint16_t n_rx, n_tx;             /**< queues */
+	char name[RTE_ETH_NAME_MAX_LEN];                        /**< "0000:01:00.0", "net_memif0" */
+	const char *bus;                                        /**< "pci", "vdev" */
+	char members[DEVICE_MEMBERS_MAX][RTE_ETH_NAME_MAX_LEN]; /**< of a bond: its PCI devices */
+	uint32_t n_members;
+	bool is_bond;
+	uint16_t id;         /**< DPDK's */
+	uint16_t n_rx, n_tx; /**< queues */
 	uint64_t
 	        rss; /**< what receive queues are chosen by (RTE_ETH_RSS_*); 0: one, or not our choice */
 	uint8_t mac[6];

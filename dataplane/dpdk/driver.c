@@ -182,6 +182,7 @@ static struct worker_port view(const struct port *p, uint32_t i, uint32_t n_work
 		.rx = i < e->n_rx ? (int16_t)i : -1,
 		.tx = i < e->n_tx ? (int16_t)i : -1,
 		.spread = e->n_rx < n_workers,
+		.keep = e->is_bond,
 		.interrupt = i < e->n_rx ? device_interrupt(e, (uint16_t)i) : -1,
 		.outbox = i == 0 || i >= e->n_tx ? p->outbox : NULL,
 	};

@@ -303,6 +303,17 @@ static uint32_t serve_kernels(struct worker *w, struct round *r, uint64_t tsc, b
 	return n;
 }
 
+/* A bond sends its own frames when it is asked to send any, or none. */
+static void keep_bonds(struct worker *w, uint64_t tsc)
+{
+	if (tsc - w->keep_tsc < w->keep_every)
+		return;
+	w->keep_tsc = tsc;
+	for (uint32_t i = 0; i < w->n_ports; i++)
+		if (w->ports[i].keep && w->ports[i].tx == 0)
+			(void)rte_eth_tx_burst(w->ports[i].id, 0, NULL, 0);
+}
+
 /* @return frames of any kind */
 static uint32_t serve_all(struct worker *w, struct round *r, bool idle)
 {
@@ -321,6 +332,7 @@ static uint32_t serve_all(struct worker *w, struct round *r, bool idle)
 	}
 	if (n)
 		worker_count(&w->counts.cycles, rte_rdtsc() - from);
+	keep_bonds(w, from);
 	return n + serve_kernels(w, r, from, idle);
 }
 

@@ -34,6 +34,7 @@ struct worker_port {
 	int tap;        /**< own queue of the port's TAP; -1: the kernel sees frames itself */
 	int16_t rx, tx; /**< own queue, or -1 */
 	bool spread;    /**< hand frames over: others have no queue */
+	bool keep;      /**< a bond whose own frames (LACP) leave only when something is sent */
 	int interrupt;  /**< descriptor of the receive interrupt, or -1 */
 	struct rte_ring *outbox; /**< where tx is -1: to who sends; for its owner: from them */
 };
@@ -50,9 +51,10 @@ struct worker {
 	struct driver_worker counts;
 	struct police police;
 	uint64_t tap_tsc, tap_every; /**< when TAPs were last read; how often they are, in cycles */
-	uint64_t rounds;             /**< atomic: rounds ended; no burst reads tables between two */
-	bool park, parked;           /**< atomic: asked, answered */
-	bool stop;                   /**< atomic */
+	uint64_t keep_tsc, keep_every; /**< the same of bonds that want to be sent by */
+	uint64_t rounds;   /**< atomic: rounds ended; no burst reads tables between two */
+	bool park, parked; /**< atomic: asked, answered */
+	bool stop;         /**< atomic */
 } __attribute__((aligned(128)));
 
 /** The thread: returns 0 when worker.stop is set. @p arg is the struct worker. */
