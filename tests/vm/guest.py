@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 
 from packages import DIR, ROOT, Missing, run
@@ -133,9 +134,10 @@ class Guest:
             self.qemu.wait()
 
     def _command(self):
-        kernel_line = f"console=ttyS0 loglevel=4 panic=-1 mitigations=off init_on_alloc=0 tsc=reliable hugepages={self.hugepages} {self.append}"
+        kernel_line = "console=ttyS0 loglevel=4 panic=-1 mitigations=off init_on_alloc=0 tsc=reliable " \
+            f"softlockup_panic=1 watchdog_thresh=30 hugepages={self.hugepages} {self.append}"
         return [*(["nsenter", f"--net=/run/netns/{self.ns}", "--"] if self.taps else []), *self.emulator, "-accel", "tcg,thread=multi", "-cpu", "max,erms=off,fsrm=off", "-machine", "q35", "-smp", str(self.cpus),
-                "-m", str(self.memory_mb), "-display", "none", "-no-reboot", "-nodefaults", "-monitor", "none",
+                "-m", str(self.memory_mb), "-display", "none", "-no-reboot", "-nodefaults", "-monitor", f"unix:{self.out}/monitor,server=on,wait=off",
                 "-serial", f"file:{self.out}/console.log", "-serial", "stdio",
                 "-kernel", f"{self.directory}/boot/vmlinuz-{self.release}", "-initrd", initramfs(self.directory, self.release),
                 "-append", kernel_line,
@@ -167,7 +169,26 @@ class Guest:
         except (FileNotFoundError, ValueError):
             return None
 
+    def crashed(self):
+        """What says that the emulator failed, else None. It has been seen to abort (QEMU 10: "iotlb_to_section"), and to
+        leave a CPU in the kernel for ever, which ends as a panic after a minute."""
+        found = re.search(r".*Assertion .*|.*soft lockup.*", self.log("qemu", 1000) + self.log("console", 1000))
+        return found[0] if found else None
+
+    def monitor(self, command):
+        """Carry out a command of QEMU's monitor."""
+        said = b""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(60)
+            s.connect(f"{self.out}/monitor")
+            s.sendall(command.encode() + b"\n")
+            while said.count(b"(qemu) ") < 2:
+                said += s.recv(4096) or b"(qemu) "
+
     def log(self, name, lines=15):
-        """The end of a log: "console" or "qemu"."""
-        with open(f"{self.out}/{name}.log", errors="replace") as f:
+        """The end of a log: "console" or "qemu". QEMU makes the former once it runs."""
+        path = f"{self.out}/{name}.log"
+        if not os.path.exists(path):
+            return ""
+        with open(path, errors="replace") as f:
             return "".join(f.readlines()[-lines:])

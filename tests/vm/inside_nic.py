@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Inside a guest: inside_nic.py WORKERS QUEUES [VLAN ...]. Weir's DPDK driver on the emulated NIC at slot 0x10, bound to vfio-pci behind an
-emulated IOMMU. The wire's other end is the router's: a virtio NIC at slot 0x11, with the kernel's own driver.
+"""Inside a guest: inside_nic.py WORKERS QUEUES BOND [VLAN ...]. Weir's DPDK driver on the emulated NIC at slot 0x10, bound to vfio-pci
+behind an emulated IOMMU. The wire's other end is the router's: a virtio NIC at slot 0x11, with the kernel's own driver. BOND is
+0, or the mode (1, 4) of a bond of two NICs, at slots 0x10 and 0x12, against one of the kernel's over slots 0x11 and 0x13.
 """
 import glob
 import os
@@ -16,7 +17,8 @@ from wire import tag
 from watch import Crowd, now_ms
 from world import World
 
-PCI, PEER = "/sys/bus/pci/devices", "0000:00:11.0"
+PCI, PEERS = "/sys/bus/pci/devices", ("0000:00:11.0", "0000:00:13.0")
+MODES = {1: "active-backup", 4: "802.3ad lacp_rate fast"}
 CHECK = ('type = "http"; port = 80; path = "/healthz"; expect = 200; interval = "2s"; fast_interval = "1s"; '
          'timeout = "4s"; rise = 1; fall = 2;')
 RATE, REQUESTS, PINGS = 40, 240, 4
@@ -33,31 +35,44 @@ def write(path, text):
         f.write(text)
 
 
-def nic_under_test():
-    """The PCI address of the Ethernet device that is not the router's."""
-    found = [d for d in sorted(os.listdir(PCI)) if read(f"{PCI}/{d}/class").startswith("0x0200") and d != PEER]
-    return found[0]
+def find_nics():
+    """The PCI addresses of the Ethernet devices, those under test and the router's."""
+    found = [d for d in sorted(os.listdir(PCI)) if read(f"{PCI}/{d}/class").startswith("0x0200")]
+    return [d for d in found if d not in PEERS], [d for d in found if d in PEERS]
 
 
-def bind(report, nic):
-    """Give the NIC to vfio-pci, the peer to the kernel. Returns the peer's interface."""
+def bind(report, nics, peers):
+    """Give the NICs to vfio-pci, the peers to the kernel. Returns the peers' interfaces."""
     for module in ("vfio-pci", "vfio_iommu_type1", "virtio_net", "tun"):
         call(["modprobe", module])
-        if module == "vfio-pci":
+        for nic in nics if module == "vfio-pci" else ():
             write(f"{PCI}/{nic}/driver_override", "vfio-pci")
             if os.path.exists(f"{PCI}/{nic}/driver"):
                 write(f"{PCI}/{nic}/driver/unbind", nic)
             write("/sys/bus/pci/drivers_probe", nic)
-    report.equal(os.path.basename(os.readlink(f"{PCI}/{nic}/driver")), "vfio-pci", f"{nic} is bound to vfio-pci")
-    return wait_until(lambda: [os.path.basename(p) for p in glob.glob(f"{PCI}/{PEER}/virtio*/net/*")], SLOW_S, "the peer's interface")[0]
+    report.equal({os.path.basename(os.readlink(f"{PCI}/{nic}/driver")) for nic in nics}, {"vfio-pci"}, f"{' '.join(nics)}: bound to vfio-pci")
+    return [os.path.basename(wait_until(lambda p=p: glob.glob(f"{PCI}/{p}/virtio*/net/*"), SLOW_S, "the peer's interface")[0]) for p in peers]
 
 
-def rewire(world, peer):
+def wire_of(world, peers, bond):
+    """The router's end of the wire, an interface in its namespace: the peer, or a bond of two."""
+    world.wire = port = world.sites[0].node_port
+    for peer in peers:
+        call(["ip", "link", "set", peer, "netns", world.router.ns])
+    if not bond:
+        world.router.ip(f"link set {peers[0]} name {port}")
+        return
+    call(["modprobe", "bonding"])
+    world.router.ip(f"link add {port} type bond mode {MODES[bond]} miimon 50")
+    world.router.ip(*(f"link set {p} down" for p in peers), *(f"link set {p} master {port}" for p in peers))
+
+
+def rewire(world, peers, bond):
     """The guest's wire takes the place of the veth pair between the switch and the node; the node's eth1 is a
     TAP, with the addresses, made before Weir as the operator's network configuration would."""
     site, host = world.sites[0], world.sites[0].node.host
     host.ip("link del eth1")
-    call(["ip", "link", "set", peer, "netns", world.router.ns, "name", site.node_port])
+    wire_of(world, peers, bond)
     world.router.ip(f"link set {site.node_port} master {site.switch}", f"link set {site.node_port} up")
     host.run(["ip", "tuntap", "add", "dev", "eth1", "mode", "tap", "multi_queue"])
     host.ip("link set eth1 up")
@@ -66,12 +81,13 @@ def rewire(world, peer):
     host.route("default", site.plan.gateway6)
 
 
-def configure(node, nic, workers):
-    """driver = "dpdk" on the PCI device, a worker on each of the first CPUs."""
+def configure(node, nics, workers, bond):
+    """driver = "dpdk" on the PCI device or the bond of two, a worker on each of the first CPUs."""
     node.write_config()
     path = f"{node.conf}/weir.conf"
+    device = f"net_bonding0,mode={bond}," + ",".join(f"slave={nic}" for nic in nics) if bond else nics[0]
     text = read(path).replace('driver = "auto"', f'driver = "dpdk"; dpdk = {{ cores = "0-{workers - 1}"; memory = 256; }}') \
-        .replace('interface = "eth1";', f'interface = "eth1"; device = "{nic}";')
+        .replace('interface = "eth1";', f'interface = "eth1"; device = "{device}";')
     write(path, text + "\n")
     node.write_effective()
 
@@ -108,11 +124,38 @@ def own_traffic(report, world):
         report.check(world.nodes[0].host.mac("eth1") in text, "with the device's MAC, which the TAP has, too", text.strip())
 
 
-def serves(report, world):
-    """Requests by the NIC, until there are enough of them; all are answered."""
+def bond_says(world):
+    """The kernel's bond: (its active member, ports of its aggregator, the MAC of who is at the other end)."""
+    text = world.router.run(["cat", f"/proc/net/bonding/{world.wire}"])
+    return [found[1] if found else None for found in (re.search(pattern, text) for pattern in (
+        r"Currently Active Slave: (\S+)", r"Number of ports: (\d+)", r"Partner Mac Address: (\S+)"))]
+
+
+def members(report, world, crowd, interfaces, mode):
+    """The cable of one member is pulled at both ends, then put in again; then that of the other."""
+    mac = world.nodes[0].host.mac("eth1")
+    for place in (0, 1):
+        other = interfaces[1 - place]
+        both = [None, "2", mac] if mode == 4 else [interfaces[place], None, None]
+        wait_until(lambda: bond_says(world) == both, SLOW_S, f"a bond of two: {both}, not {bond_says(world)}", 0.2)
+        print(f"host: unplug {place}", flush=True)
+        one = [None, "1", mac] if mode == 4 else [other, None, None]
+        wait_until(lambda: bond_says(world) == one, SLOW_S, f"a bond of one: {one}, not {bond_says(world)}", 0.2)
+        since, before = now_ms(), world.router.counters(other)["rx"]
+        wait_until(lambda: len(crowd.between(since, now_ms())) >= RATE, SLOW_S, "a second's requests")
+        report.check(world.router.counters(other)["rx"] > before + RATE, f"without {interfaces[place]} all goes by {other}")
+        print(f"host: plug {place}", flush=True)
+    if mode == 4:
+        wait_until(lambda: bond_says(world) == both, SLOW_S, "a bond of two again", 0.2)
+        report.check(True, f"LACP: two ports in the kernel's aggregator, with {mac}")
+
+
+def serves(report, world, meanwhile):
+    """Requests by the NIC, until there are enough of them, and as long as meanwhile(crowd) takes; all are answered."""
     site = world.sites[0]
     crowd = Crowd(f"{world.lab.dir}/crowd.requests",
                   world.start_client("crowd", RATE, "--timeout-ms", 20000, targets=site.plan.vips), {})
+    meanwhile(crowd)
     wait_until(lambda: len(crowd.read()) >= REQUESTS, 2 * SLOW_S, f"{REQUESTS} requests", 0.2)
     crowd.process.stop(30)
     report.equal([(r.result, r.target) for r in crowd.read() if r.result != "ok"][:3], [], "no request fails, IPv4 and IPv6")
@@ -149,17 +192,18 @@ def rss(report, process, queues):
 
 
 def run(report):
-    workers, queues, *vlans = map(int, sys.argv[1:])
-    nic = nic_under_test()
-    peer = bind(report, nic)
+    workers, queues, bond, *vlans = map(int, sys.argv[1:])
+    nics, peers = find_nics()
+    interfaces = bind(report, nics, peers)
     with Lab("vm") as lab:
         world = World(lab, planning.simple(1, 2, api=False, check=CHECK + ' via = "direct";', vip_check=CHECK), resolvers=())
         site = world.sites[0]
         site.start_backends()
-        rewire(world, peer)
+        rewire(world, interfaces, bond)
         tag(world, vlans)
-        configure(site.node, nic, workers)
-        say(f"{nic}: {read(f'{PCI}/{nic}/vendor')}:{read(f'{PCI}/{nic}/device')}, {workers} workers, VLANs {vlans}")
+        configure(site.node, nics, workers, bond)
+        ids = [f"{read(f'{PCI}/{nic}/vendor')}:{read(f'{PCI}/{nic}/device')}" for nic in nics]
+        say(f"{' '.join(ids)}: {workers} workers, bond {bond}, VLANs {vlans}")
         site.node.start("dataplane")
         process = site.node.processes["dataplane"]
         wait_until(lambda: ready(site.node), 2 * SLOW_S, "the dataplane forwards", 0.2)
@@ -167,7 +211,7 @@ def run(report):
         report.equal(status["driver"], "dpdk", "the driver")
         rss(report, process, queues)
         own_traffic(report, world)
-        serves(report, world)
+        serves(report, world, lambda crowd: members(report, world, crowd, interfaces, bond) if bond else None)
         counted(report, site.node, workers, queues)
         process.stop(SLOW_S)
         report.equal(process.popen.returncode, 0, "it ends in good order")

@@ -32,14 +32,26 @@ NIC = "netdev=a,mac=52:54:00:00:00:10"
 # As a wire of TAPs, for a NIC with several queues: a hub has one.
 TAPS = ("-netdev", f"tap,id=a,ifname=a,queues={TAP_QUEUES},script=no,downscript=no",
         "-netdev", "tap,id=b,ifname=b,script=no,downscript=no", *WIRE[4:])
-# Name: the device, Weir's workers, its receive queues under these workers, VLANs, and whether Debian 12's QEMU lacks it.
+MODERN = "disable-legacy=on,iommu_platform=on"  # virtio behind an IOMMU
+LACP = "speed=1000,duplex=full"  # what it wants to know of a link
+# Two wires, of two NICs that make a bond, and the names that QEMU's monitor pulls a cable's ends by.
+BOND = (*WIRE[:-1], f"{WIRE[-1]},{LACP}", "-netdev", "hubport,id=c,hubid=1", "-netdev", "hubport,id=d,hubid=1",
+        "-device", f"virtio-net-pci,netdev=d,addr=0x13,mac=52:54:00:00:00:13,{LACP}",
+        "-device", f"virtio-net-pci,{NIC},addr=0x10,{MODERN}",
+        "-device", f"virtio-net-pci,netdev=c,mac=52:54:00:00:00:12,addr=0x12,{MODERN}")
+CABLES = (("a", "b"), ("c", "d"))
+PLUG = re.compile(r"host: (plug|unplug) (\d)")
+# Name: the devices, Weir's workers, its receive queues under these workers, the bond's mode, VLANs, and whether Debian 12's QEMU
+# lacks the device.
 NICS = {
-    "e1000e": (("-device", f"e1000e,{NIC},addr=0x10"), 2, 1, (), False),
-    "vmxnet3": (("-device", f"vmxnet3,{NIC},addr=0x10"), 1, 1, (200, 100), False),
-    "virtio-net": (("-device", f"virtio-net-pci,{NIC},addr=0x10,disable-legacy=on,iommu_platform=on"), 1, 1, (100,), False),
-    "virtio-net-mq": ((*TAPS, "-device", f"virtio-net-pci,{NIC},addr=0x10,disable-legacy=on,iommu_platform=on,"
-                       f"mq=on,rss=on,vectors={2 * TAP_QUEUES + 2}"), TAP_QUEUES, TAP_QUEUES, (), False),
-    "igb": (("-device", "pcie-root-port,id=root0,addr=0x10,chassis=1,slot=1", "-device", f"igb,{NIC},bus=root0"), 8, 8, (100,), True),
+    "e1000e": ((*WIRE, "-device", f"e1000e,{NIC},addr=0x10"), 2, 1, 0, (), False),
+    "vmxnet3": ((*WIRE, "-device", f"vmxnet3,{NIC},addr=0x10"), 1, 1, 0, (200, 100), False),
+    "virtio-net": ((*WIRE, "-device", f"virtio-net-pci,{NIC},addr=0x10,{MODERN}"), 1, 1, 0, (100,), False),
+    "virtio-net-mq": ((*TAPS, "-device", f"virtio-net-pci,{NIC},addr=0x10,{MODERN},"
+                       f"mq=on,rss=on,vectors={2 * TAP_QUEUES + 2}"), TAP_QUEUES, TAP_QUEUES, 0, (), False),
+    "bond-lacp": (BOND, 1, 1, 4, (), False),
+    "bond-backup": (BOND, 1, 1, 1, (), False),
+    "igb": ((*WIRE, "-device", "pcie-root-port,id=root0,addr=0x10,chassis=1,slot=1", "-device", f"igb,{NIC},bus=root0"), 8, 8, 0, (100,), True),
 }
 # Tags on the wire of the guests with the XDP driver.
 XDP_VLANS = {"5.10": (200, 100), "6.1": (), "6.12": (100,)}
@@ -57,12 +69,11 @@ def xdp_guest(name):
 
 
 def nic_guest(name):
-    device, workers, queues, vlans, new = NICS[name.removeprefix("nic-")]
-    taps = {"a": True, "b": False} if device[:len(TAPS)] == TAPS else {}
+    devices, workers, queues, bond, vlans, new = NICS[name.removeprefix("nic-")]
+    taps = {"a": True, "b": False} if TAPS[1] in devices else {}
     guest = Guest(name, kernel(NIC_KERNEL), emulator(qemu_new()) if new else None, memory_mb=2048, hugepages=200,
-                  cpus=max(2, workers), append="intel_iommu=on iommu=nopt", taps=taps,
-                  devices=(*IOMMU, *(() if taps else WIRE), *device))
-    return guest, inside("inside_nic.py", workers, queues, *vlans)
+                  cpus=max(2, workers), append="intel_iommu=on iommu=nopt", taps=taps, devices=(*IOMMU, *devices))
+    return guest, inside("inside_nic.py", workers, queues, bond, *vlans)
 
 
 GUESTS = {**{f"xdp-{series}": xdp_guest for series in SERIES}, **{f"nic-{nic}": nic_guest for nic in NICS}}
@@ -86,6 +97,15 @@ def cpu_of_guests_s():
     return used.ru_utime + used.ru_stime
 
 
+def heard(guest, total, text):
+    """A line of a guest's: that a cable is to be pulled or put in, else what it claims."""
+    cable = PLUG.match(text)
+    if not cable:
+        total.line(text)
+    for end in CABLES[int(cable[2])] if cable else ():
+        guest.monitor(f"set_link {end} {'on' if cable[1] == 'plug' else 'off'}")
+
+
 def play(name, total):
     started, before, cpu_s = time.monotonic(), (total.passed, total.failed), cpu_of_guests_s()
     print(f"{name}:", flush=True)
@@ -97,7 +117,10 @@ def play(name, total):
         with guest:
             if guest.taps:
                 guest.lay_wire()
-            status = guest.run(script, GUEST_S, total.line)
+            status = guest.run(script, GUEST_S, lambda text: heard(guest, total, text))
+            if status is None and guest.crashed():
+                print(f"  the emulator failed, not what it runs; once more: {guest.crashed()}", flush=True)
+                status = guest.run(script, GUEST_S, lambda text: heard(guest, total, text))
             if status is None or (status == 0 and (total.passed, total.failed) == before):
                 total.failed += 1
                 print(f"  FAIL  the guest came to no end within {GUEST_S} s\n{guest.log('console')}{guest.log('qemu')}")
