@@ -7,15 +7,14 @@
  * are measured in turn, round by round, on one CPU; minimum and median are over rounds.
  */
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <jansson.h>
 
+#include "bench/common.h"
 #include "bench/forward.h"
 #include "bench/frame.h"
 #pragma GCC diagnostic push
@@ -25,12 +24,9 @@
 #pragma GCC diagnostic pop
 #include "fwd/world.h"
 
-#define REPEAT   40000u
-#define SKIP     10000u /**< iterations before the clock starts */
-#define ROUNDS   101
-#define BACKENDS 1000u
-#define VIP4     "192.0.2.80"
-#define VIP6     "2001:db8:80::80"
+#define REPEAT 40000u
+#define SKIP   10000u /**< iterations before the clock starts */
+#define ROUNDS 101
 
 enum variant { PLAIN, MILLION_SLOTS, UNSETTLED };
 
@@ -104,31 +100,14 @@ struct samples {
 };
 
 struct result {
-	double min, median, null_median;
+	struct bench_result net;
+	double null_median;
 };
 
 static void die(const char *what, int err)
 {
 	fprintf(stderr, "bench forward: %s: %s\n", what, strerror(err < 0 ? -err : err));
 	exit(1);
-}
-
-/** Every slot in the middle of a change, and the exceptions half full of other flows. */
-static void unsettle(struct world *w)
-{
-	for (uint32_t slot = 0; slot < w->t.n_colds; slot++) {
-		uint16_t *hot = world_slot(w, slot);
-		struct owner_cold *cold = &w->t.colds[slot];
-
-		cold->claim[OWNER_CLASS_TCP] =
-		        (struct owner_claim){ .base = (uint16_t)(*hot % BACKENDS + 1),
-			                      .settle_at = 0x7fffffff };
-		*hot |= FWD_SLOT_LOOK_FURTHER;
-	}
-	for (uint32_t i = 0; i < w->t.n_exceptions * 4; i++)
-		w->t.exceptions[i / 4].word[i % 4] =
-		        owner_word((uint16_t)(i % BACKENDS + 1), OWNER_OPEN,
-		                   owner_end(0, OWNER_IDLE_MAX_S), i * 0x9e3779b97f4a7c15u >> 29);
 }
 
 static void make_tables(const struct bench_case *c, struct world *w)
@@ -144,25 +123,14 @@ static void make_tables(const struct bench_case *c, struct world *w)
 
 	if (err)
 		die("cannot load the program (root is needed)", err);
-	world_set_source(w, "10.255.1.0", 24);
-	world_set_source(w, "2001:db8:ff:1::", 64);
-	world_add_vip(w, VIP4);
-	world_add_vip(w, VIP6);
+	bench_fill(w, c->encap, c->outer6, log2);
 	for (uint16_t port = 1; port <= 100; port++) {
-		world_add_service(w, VIP4, port, FWD_PROTO_TCP, 0, 0);
-		world_add_service(w, VIP4, port, FWD_PROTO_UDP, 0, 0);
-		world_add_service(w, VIP6, port, FWD_PROTO_TCP, 0, 0);
+		world_add_service(w, BENCH_VIP4, port, FWD_PROTO_TCP, 0, 0);
+		world_add_service(w, BENCH_VIP4, port, FWD_PROTO_UDP, 0, 0);
+		world_add_service(w, BENCH_VIP6, port, FWD_PROTO_TCP, 0, 0);
 	}
-	for (uint32_t i = 1; i <= BACKENDS; i++) {
-		union fwd_addr a = world_addr(c->outer6 ? "2001:db8:b::" : "10.1.0.0");
-
-		a.bytes[14] = (uint8_t)(i >> 8);
-		a.bytes[15] = (uint8_t)i;
-		world_add_backend(w, i, &a, c->encap, 1);
-	}
-	world_add_pool(w, 0, 0, log2, 1, BACKENDS);
 	if (c->variant == UNSETTLED)
-		unsettle(w);
+		bench_unsettle(w);
 }
 
 /** Run one sample. @return ns an iteration */
@@ -191,13 +159,6 @@ static void set_target(const struct forward_bpf *f, uint32_t i, int fd)
 		die("the program array refuses a target", errno);
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static double net(const struct samples *s, int at, bool grown)
 {
 	double null = s->ns[BENCH_NULL][at], grow = s->ns[BENCH_GROW][at];
@@ -208,10 +169,9 @@ static double net(const struct samples *s, int at, bool grown)
 static struct result summarise(struct samples *s, bool grown)
 {
 	for (int i = 0; i < BENCH_TARGETS; i++)
-		qsort(s->ns[i], ROUNDS, sizeof(double), compare);
-	return (struct result){ .min = net(s, 0, grown),
-		                .median = net(s, ROUNDS / 2, grown),
-		                .null_median = s->ns[BENCH_NULL][ROUNDS / 2] };
+		(void)bench_summarise(s->ns[i], ROUNDS);
+	return (struct result){ { net(s, 0, grown), net(s, ROUNDS / 2, grown) },
+		                s->ns[BENCH_NULL][ROUNDS / 2] };
 }
 
 static struct result measure(const struct bench_case *c)
@@ -219,7 +179,8 @@ static struct result measure(const struct bench_case *c)
 	static struct samples s;
 	struct forward_bpf *f = forward_bpf__open_and_load();
 	uint32_t expected = c->foreign ? 2 : 3; /* XDP_PASS, XDP_TX */
-	const struct bench_frame frame = { .to = !c->foreign ? c->is6 ? VIP6 : VIP4 : "192.0.2.81",
+	const struct bench_frame frame = { .to = !c->foreign ? c->is6 ? BENCH_VIP6 : BENCH_VIP4
+		                                             : "192.0.2.81",
 		                           .port = 80,
 		                           .udp = c->udp,
 		                           .syn = c->syn };
@@ -248,36 +209,11 @@ static struct result measure(const struct bench_case *c)
 	return r;
 }
 
-static json_t *row(const char *name, const char *unit, const struct result *r, double target)
+static void show(json_t *all, const char *name, const char *unit, const struct result *r,
+                 double target)
 {
-	return json_pack("{s:s, s:s, s:f, s:f, s:s, s:f, s:o, s:o}", "name", name, "unit", unit,
-	                 "min", r->min, "median", r->median, "reference",
-	                 "a program that only sends, in the same harness", "reference_median",
-	                 r->null_median, "target", target > 0 ? json_real(target) : json_null(),
-	                 "met", target > 0 ? json_boolean(r->median <= target) : json_null());
-}
-
-static void print(const char *name, const char *unit, const struct result *r, double target)
-{
-	printf("%-28s %8.1f %8.1f %-6s %8.1f", name, r->min, r->median, unit, r->null_median);
-	if (target > 0)
-		printf(" %8.1f  %s", target, r->median <= target ? "met" : "missed");
-	printf("\n");
-	fflush(stdout);
-}
-
-/** On one CPU, before all others: a sample lasts some milliseconds. */
-static void pin_to_cpu(int cpu)
-{
-	struct sched_param first = { .sched_priority = 1 };
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		die("sched_setaffinity", errno);
-	if (sched_setscheduler(0, SCHED_FIFO, &first))
-		fprintf(stderr, "bench forward: no SCHED_FIFO: expect noise\n");
+	bench_row(all, name, unit, &r->net, "a program that only sends, in the same harness",
+	          r->null_median, target);
 }
 
 int main(int argc, char **argv)
@@ -285,8 +221,8 @@ int main(int argc, char **argv)
 	struct result r, one = { 0 }, million = { 0 };
 	json_t *all = json_array();
 
-	pin_to_cpu(0);
-	printf("%-28s %8s %8s %-6s %8s %8s\n", "", "min", "median", "", "null", "target");
+	bench_pin(0);
+	bench_head("null");
 	for (size_t i = 0; i < N_CASES; i++) {
 		if (argc > 1 && !strstr(cases[i].name, argv[1]))
 			continue;
@@ -295,17 +231,14 @@ int main(int argc, char **argv)
 			one = r;
 		if (!strcmp(cases[i].name, "xdp.ipip4.tcp.flows1000000"))
 			million = r;
-		print(cases[i].name, "ns", &r, cases[i].target);
-		json_array_append_new(all, row(cases[i].name, "ns", &r, cases[i].target));
+		show(all, cases[i].name, "ns", &r, cases[i].target);
 	}
-	if (one.median > 0 && million.median > 0) {
-		r = (struct result){ million.min / one.min, million.median / one.median,
-			             one.median };
-		print("xdp.ipip4.tcp.spread", "times", &r, 1.2);
-		json_array_append_new(all, row("xdp.ipip4.tcp.spread", "times", &r, 1.2));
+	if (one.net.median > 0 && million.net.median > 0) {
+		r = (struct result){ { million.net.min / one.net.min,
+			               million.net.median / one.net.median },
+			             one.net.median };
+		show(all, "xdp.ipip4.tcp.spread", "times", &r, 1.2);
 	}
-	if (json_dump_file(all, "build/bench/forward.json", JSON_INDENT(2)))
-		die("build/bench/forward.json", errno);
-	json_decref(all);
+	bench_write(all, "build/bench/forward.json");
 	return 0;
 }

@@ -15,21 +15,18 @@
 #include <time.h>
 
 #include <arpa/inet.h>
-#include <jansson.h>
 
-#include "fwd/world.h"
+#include "bench/common.h"
+#include "bench/frame.h"
 #include "weir/fwd/burst.h"
 
-#define FRAMES   4096u
-#define STRIDE   2368u /**< of an mbuf with its header and 2 KiB: an odd number of cache lines */
-#define ROOM     128u  /**< before a frame, as in an mbuf */
-#define BURST    32u
-#define ROUNDS   301
-#define BACKENDS 1000u
-#define MANY     1000u /**< services */
-#define OUTPUT   "build/bench/worker.json"
-#define VIP4     "192.0.2.80"
-#define VIP6     "2001:db8:80::80"
+#define FRAMES 4096u
+#define STRIDE 2368u /**< of an mbuf with its header and 2 KiB: an odd number of cache lines */
+#define ROOM   128u  /**< before a frame, as in an mbuf */
+#define BURST  32u
+#define ROUNDS 301
+#define MANY   1000u /**< services */
+#define OUTPUT "build/bench/worker.json"
 
 enum variant { PLAIN, MILLION_SLOTS, UNSETTLED };
 enum way { WAY_SWAP, WAY_BURST, WAY_SINGLE, WAYS };
@@ -84,15 +81,10 @@ static const struct bench_case cases[] = {
 struct rig {
 	const struct bench_case *c;
 	struct world w;
-	uint8_t *memory; /**< FRAMES * STRIDE */
-	uint8_t template[96];
-	uint32_t len;
+	uint8_t *memory;        /**< FRAMES * STRIDE */
+	struct bench_load load; /**< the frame but for source and service */
 	uint64_t random, next_flow;
 	struct fwd_burst burst;
-};
-
-struct result {
-	double min, median;
 };
 
 static void die(const char *what, int err)
@@ -107,45 +99,6 @@ static uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static void make_l4(const struct bench_case *c, uint8_t *l4, uint32_t len)
-{
-	l4[3] = 80;
-	if (c->udp) {
-		l4[4] = (uint8_t)(len >> 8);
-		l4[5] = (uint8_t)len;
-		return;
-	}
-	l4[12] = 0x50;
-	l4[13] = c->syn ? FWD_TCP_SYN : FWD_TCP_ACK;
-}
-
-/** The frame but for source and service. */
-static void make_template(struct rig *g)
-{
-	const struct bench_case *c = g->c;
-	uint8_t *ip = g->template + FWD_ETH_LEN;
-	uint8_t protocol = c->udp ? FWD_PROTO_UDP : FWD_PROTO_TCP;
-
-	g->len = c->is6 ? 82 : 64;
-	memcpy(g->template, "\x02\xaa\0\0\0\x01\x02\xcc\0\0\0\x01", 12);
-	if (c->is6) {
-		memcpy(g->template + 12, "\x86\xdd\x60", 3);
-		ip[5] = (uint8_t)(g->len - FWD_ETH_LEN - FWD_IP6_LEN);
-		ip[6] = protocol;
-		ip[7] = 64;
-		inet_pton(AF_INET6, "2001:db8:c::", ip + 8);
-		inet_pton(AF_INET6, VIP6, ip + 24);
-		make_l4(c, ip + FWD_IP6_LEN, ip[5]);
-		return;
-	}
-	memcpy(g->template + 12, "\x08\x00\x45", 3);
-	ip[3] = (uint8_t)(g->len - FWD_ETH_LEN);
-	ip[8] = 64;
-	ip[9] = protocol;
-	inet_pton(AF_INET, c->foreign ? "192.0.2.81" : VIP4, ip + 16);
-	make_l4(c, ip + FWD_IP4_LEN, g->len - FWD_ETH_LEN - FWD_IP4_LEN);
 }
 
 static uint64_t next_random(struct rig *g)
@@ -165,7 +118,7 @@ static void write_frame(struct rig *g, uint8_t *at, uint64_t flow)
 	uint32_t client_be = htonl(0x0b000000u + (uint32_t)(flow >> 8));
 	uint16_t sport_be = htons((uint16_t)(1024 + (flow & 0xff)));
 
-	memcpy(at, g->template, g->len);
+	memcpy(at, g->load.frame, g->load.len);
 	memcpy(c->is6 ? ip + 20 : ip + 12, &client_be, 4);
 	memcpy(l4, &sport_be, 2);
 	if (c->n_services) {
@@ -193,23 +146,6 @@ static void write_frames(struct rig *g)
 	}
 }
 
-/** Every slot in the middle of a change; of 10 million flows four million are remembered. */
-static void unsettle(struct world *w)
-{
-	for (uint32_t slot = 0; slot < w->t.n_colds; slot++) {
-		uint16_t *hot = world_slot(w, slot);
-
-		w->t.colds[slot].claim[OWNER_CLASS_TCP] =
-		        (struct owner_claim){ .base = (uint16_t)(*hot % BACKENDS + 1),
-			                      .settle_at = 0x7fffffff };
-		*hot |= FWD_SLOT_LOOK_FURTHER;
-	}
-	for (uint32_t i = 0; i < w->t.n_exceptions * 4; i++)
-		w->t.exceptions[i / 4].word[i % 4] =
-		        owner_word((uint16_t)(i % BACKENDS + 1), OWNER_OPEN,
-		                   owner_end(0, OWNER_IDLE_MAX_S), i * 0x9e3779b97f4a7c15u >> 29);
-}
-
 static void make_tables(struct rig *g)
 {
 	const struct bench_case *c = g->c;
@@ -225,26 +161,15 @@ static void make_tables(struct rig *g)
 
 	world_init(w, &sizes, 1);
 	w->t.now_s = 1000;
-	world_set_source(w, "10.255.1.0", 24);
-	world_set_source(w, "2001:db8:ff:1::", 64);
-	world_add_vip(w, VIP4);
-	world_add_vip(w, VIP6);
-	world_add_service(w, VIP4, 80, FWD_PROTO_UDP, 0, 0);
-	world_add_service(w, VIP6, 80, FWD_PROTO_TCP, 0, 0);
+	bench_fill(w, c->encap, c->outer6, log2);
+	world_add_service(w, BENCH_VIP4, 80, FWD_PROTO_UDP, 0, 0);
+	world_add_service(w, BENCH_VIP6, 80, FWD_PROTO_TCP, 0, 0);
 	if (!c->n_services)
-		world_add_service(w, VIP4, 80, FWD_PROTO_TCP, 0, 0);
+		world_add_service(w, BENCH_VIP4, 80, FWD_PROTO_TCP, 0, 0);
 	for (uint16_t port = 1; port <= c->n_services; port++)
-		world_add_service(w, VIP4, port, FWD_PROTO_TCP, 0, 0);
-	for (uint32_t i = 1; i <= BACKENDS; i++) {
-		union fwd_addr a = world_addr(c->outer6 ? "2001:db8:b::" : "10.1.0.0");
-
-		a.bytes[14] = (uint8_t)(i >> 8);
-		a.bytes[15] = (uint8_t)i;
-		world_add_backend(w, i, &a, c->encap, 1);
-	}
-	world_add_pool(w, 0, 0, log2, 1, BACKENDS);
+		world_add_service(w, BENCH_VIP4, port, FWD_PROTO_TCP, 0, 0);
 	if (c->variant == UNSETTLED)
-		unsettle(w);
+		bench_unsettle(w);
 }
 
 static void take_burst(struct rig *g, uint32_t first)
@@ -253,7 +178,7 @@ static void take_burst(struct rig *g, uint32_t first)
 	for (uint32_t i = 0; i < BURST; i++) {
 		uint8_t *at = frame_at(g, first + i);
 
-		g->burst.packets[i] = (struct fwd_packet){ at, at + g->len, at - ROOM };
+		g->burst.packets[i] = (struct fwd_packet){ at, at + g->load.len, at - ROOM };
 	}
 }
 
@@ -293,13 +218,6 @@ static double run(struct rig *g, enum way way)
 	return (double)(now_ns() - started_ns) / FRAMES;
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /** Every packet must have become what the case is about. */
 static void check(const struct rig *g)
 {
@@ -310,10 +228,16 @@ static void check(const struct rig *g)
 		die("the worker did not do what this case is about", EINVAL);
 }
 
-static void measure(const struct bench_case *c, struct result out[WAYS])
+static void measure(const struct bench_case *c, struct bench_result out[WAYS])
 {
 	static struct rig g;
 	static double ns[WAYS][ROUNDS];
+	const struct bench_frame frame = { .to = c->is6       ? BENCH_VIP6
+		                                 : c->foreign ? "192.0.2.81"
+		                                              : BENCH_VIP4,
+		                           .port = 80,
+		                           .udp = c->udp,
+		                           .syn = c->syn };
 
 	memset(&g, 0, sizeof(g));
 	g.c = c;
@@ -323,58 +247,25 @@ static void measure(const struct bench_case *c, struct result out[WAYS])
 		die("buffers", ENOMEM);
 	memset(g.memory, 0, (size_t)FRAMES * STRIDE);
 	make_tables(&g);
-	make_template(&g);
+	if (bench_frame_make(&frame, &g.load))
+		die("no frame", EINVAL);
 	for (int round = 0; round < ROUNDS; round++)
 		for (int way = 0; way < WAYS; way++)
 			ns[way][round] = run(&g, (enum way)way);
 	check(&g);
-	for (int way = 0; way < WAYS; way++) {
-		qsort(ns[way], ROUNDS, sizeof(double), compare);
-		out[way] = (struct result){ ns[way][0], ns[way][ROUNDS / 2] };
-	}
+	for (int way = 0; way < WAYS; way++)
+		out[way] = bench_summarise(ns[way], ROUNDS);
 	world_fini(&g.w);
 	free(g.memory);
 }
 
-static void show(json_t *all, const char *name, const char *unit, const struct result *r,
-                 const char *reference, double reference_median, double target)
-{
-	json_t *row = json_pack("{s:s, s:s, s:f, s:f, s:s, s:f, s:o, s:o}", "name", name, "unit",
-	                        unit, "min", r->min, "median", r->median, "reference", reference,
-	                        "reference_median", reference_median, "target",
-	                        target > 0 ? json_real(target) : json_null(), "met",
-	                        target > 0 ? json_boolean(r->median <= target) : json_null());
-
-	json_array_append_new(all, row);
-	printf("%-34s %8.2f %8.2f %-6s %8.2f", name, r->min, r->median, unit, reference_median);
-	if (target > 0)
-		printf(" %8.1f  %s", target, r->median <= target ? "met" : "missed");
-	printf("\n");
-	fflush(stdout);
-}
-
-/** On one CPU, before all others: a round lasts a tenth of a millisecond. */
-static void pin_to_cpu(void)
-{
-	struct sched_param first = { .sched_priority = 1 };
-	int cpu = sched_getcpu();
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET((size_t)(cpu < 0 ? 0 : cpu), &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		die("sched_setaffinity", errno);
-	if (sched_setscheduler(0, SCHED_FIFO, &first))
-		fprintf(stderr, "bench worker: no SCHED_FIFO: expect noise\n");
-}
-
 int main(int argc, char **argv)
 {
-	struct result one = { 0 }, many = { 0 }, r[WAYS];
+	struct bench_result one = { 0 }, many = { 0 }, r[WAYS];
 	json_t *all = json_array();
 
-	pin_to_cpu();
-	printf("%-34s %8s %8s %-6s %8s %8s\n", "", "min", "median", "", "swap", "target");
+	bench_pin(sched_getcpu());
+	bench_head("swap");
 	for (size_t i = 0; i < N_CASES; i++) {
 		if (argc > 1 && !strstr(cases[i].name, argv[1]))
 			continue;
@@ -383,20 +274,18 @@ int main(int argc, char **argv)
 			one = r[WAY_BURST];
 		if (!strcmp(cases[i].name, "worker.ipip4.tcp.flows10000000"))
 			many = r[WAY_BURST];
-		show(all, cases[i].name, "ns", &r[WAY_BURST],
-		     "MAC addresses exchanged in the same bursts", r[WAY_SWAP].median,
-		     cases[i].target);
+		bench_row(all, cases[i].name, "ns", &r[WAY_BURST],
+		          "MAC addresses exchanged in the same bursts", r[WAY_SWAP].median,
+		          cases[i].target);
 		printf("%-34s %8.2f %8.2f ns\n", "  frame by frame", r[WAY_SINGLE].min,
 		       r[WAY_SINGLE].median);
 	}
 	if (one.median > 0 && many.median > 0) {
-		struct result ratio = { many.min / one.min, many.median / one.median };
+		struct bench_result ratio = { many.min / one.min, many.median / one.median };
 
-		show(all, "worker.ipip4.tcp.spread", "times", &ratio, "ns of one flow", one.median,
-		     1.5);
+		bench_row(all, "worker.ipip4.tcp.spread", "times", &ratio, "ns of one flow",
+		          one.median, 1.5);
 	}
-	if (json_dump_file(all, OUTPUT, JSON_INDENT(2)))
-		die(OUTPUT, errno);
-	json_decref(all);
+	bench_write(all, OUTPUT);
 	return 0;
 }

@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <net/if.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
 
+#include "bench/common.h"
 #include "bench/frame.h"
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wcast-qual" /* bpftool's code */
@@ -36,20 +36,6 @@ static void die(const char *what, int err)
 {
 	fprintf(stderr, "veth-tool: %s: %s\n", what, strerror(err < 0 ? -err : err));
 	exit(1);
-}
-
-/** On one CPU, before all others: a burst lasts some ten milliseconds. */
-static void pin(void)
-{
-	struct sched_param first = { .sched_priority = 1 };
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(0, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		die("sched_setaffinity", errno);
-	if (sched_setscheduler(0, SCHED_FIFO, &first))
-		fprintf(stderr, "veth-tool: no SCHED_FIFO: expect noise\n");
 }
 
 static uint32_t attach_sink(const struct forward_bpf *f, const char *interface)
@@ -122,7 +108,7 @@ int main(int argc, char **argv)
 		die(argv[3], EINVAL);
 	for (int i = 0; i < n; i++)
 		ifindex[i] = attach_sink(f, argv[5 + i]);
-	pin();
+	bench_pin(0);
 	for (unsigned long round = number(argv[1]); round; round--)
 		for (int i = 0; i < n; i++) {
 			f->bss->load.ifindex = ifindex[i];
