@@ -488,7 +488,7 @@ void generate_shape(struct frame *f, unsigned int shape, struct random *r)
 		          .payload = random_below(r, s->tunnel ? 2 : 24) };
 
 	if (s->long_payload)
-		p.payload = 1360 + random_below(r, 120);
+		p.payload = 1360 + random_below(r, random_below(r, 2) ? 16 : 120);
 	generate_flow(&flow, r);
 	set_flow(&p, &flow);
 	if (s->src)

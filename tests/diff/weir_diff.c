@@ -159,7 +159,8 @@ static void change_tables(struct diff *d)
 	b->told_mtu = random_below(r, 2) ? 0 : (uint16_t)(1380 + random_below(r, 120));
 	last->vlan = random_below(r, 2) ? 0 : 77;
 	b->inner_mtu = (uint16_t)(random_below(r, 2)   ? 1500
-	                          : random_below(r, 2) ? 60 + random_below(r, 120)
+	                          : random_below(r, 2) ? 40 + random_below(r, 80)
+	                          : random_below(r, 2) ? 1400 + random_below(r, 16)
 	                                               : 1270 + random_below(r, 160));
 	list_owners(d, FIRST_LISTED + random_below(r, 64));
 	world_set_source(&d->native, "2001:db8:ff:1::", random_below(r, 4) ? 64 : 48);
@@ -193,6 +194,20 @@ static void flood(struct diff *d)
 	}
 }
 
+/** A segment of one of so few flows that what is remembered of them meets them again. */
+static void few_flows(struct frame *f, struct random *r)
+{
+	static const uint8_t flags[] = { FWD_TCP_SYN, FWD_TCP_ACK, FWD_TCP_FIN | FWD_TCP_ACK,
+		                         FWD_TCP_RST };
+	struct flow flow = { .is4 = random_below(r, 2),
+		             .protocol = FWD_PROTO_TCP,
+		             .client = (uint8_t)(1 + random_below(r, 3)),
+		             .sport = 1024,
+		             .dport = 443 };
+
+	generate_segment(f, &flow, flags[random_below(r, 4)], random_below(r, 4) << 16, r);
+}
+
 static void random_frames(struct diff *d, unsigned long count)
 {
 	struct frame f;
@@ -202,7 +217,10 @@ static void random_frames(struct diff *d, unsigned long count)
 			change_tables(d);
 		if (random_below(&d->random, 2048) == 0)
 			flood(d);
-		generate_random(&f, &d->random);
+		if (random_below(&d->random, 4) == 0)
+			few_flows(&f, &d->random);
+		else
+			generate_random(&f, &d->random);
 		diff_frame(d, &f);
 	}
 }
