@@ -52,7 +52,7 @@ static void print_trace(const struct trace_result *r)
 		printf("%-10s %s\n", r->steps[i].step, r->steps[i].text);
 	printf("%-10s %s: %s", "result", r->action, r->reason);
 	if (r->backend_id)
-		printf(", to %s%s", addr_text(&r->backend, text),
+		printf(", %s %s%s", r->ifindex ? "to" : "backend", addr_text(&r->backend, text),
 		       r->remembered ? ", remembered"
 		       : r->settled  ? ""
 		                     : ", slot unsettled");
@@ -69,7 +69,8 @@ static void print_answer(const json_t *body)
 	printf("%-10s %s: %s", "result", api_text(body, "action", "?"),
 	       api_text(body, "reason", "?"));
 	if (api_text(body, "backend", NULL))
-		printf(", to %s", api_text(body, "backend", ""));
+		printf(", %s %s", json_object_get(body, "ifindex") ? "to" : "backend",
+		       api_text(body, "backend", ""));
 	putchar('\n');
 }
 
