@@ -109,7 +109,7 @@ static char *do_trace(struct process *p, const json_t *request)
 		return refusal("length is the bytes of the IP packet, with its headers");
 	if (!p->driver || !p->node.model)
 		return refusal("no document is in force yet");
-	if (trace_run(&p->node.t, &query, &result))
+	if (trace_run(&p->node.t, &query, trace_now_s(), &result))
 		return refusal("out of memory");
 	return trace_json(&query, &result);
 }

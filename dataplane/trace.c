@@ -332,14 +332,21 @@ static void tell(const struct fwd_tables *t, const struct fwd_packet *packet,
 	step(r, "verdict", "%s: %s", r->action, reasons[v->reason].text);
 }
 
-int trace_run(const struct fwd_tables *tables, const struct trace_query *q,
+uint32_t trace_now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint32_t)now.tv_sec;
+}
+
+int trace_run(const struct fwd_tables *tables, const struct trace_query *q, uint32_t now_s,
               struct trace_result *out)
 {
 	struct trace_result r = { .slot = ~0u, .pool = ~0u };
 	struct copies c = { 0 };
 	struct fwd_verdict v = { 0 };
 	uint8_t *buffer = calloc(1, ROOM + 2 + FWD_ETH_LEN + q->length);
-	struct timespec now;
 	int err = buffer ? make_copies(tables, &c) : -ENOMEM;
 
 	if (!err) {
@@ -347,8 +354,7 @@ int trace_run(const struct fwd_tables *tables, const struct trace_query *q,
 		struct fwd_packet packet = { frame, frame + FWD_ETH_LEN + q->length, buffer };
 
 		make_frame(frame, q);
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		c.t.now_s = (uint32_t)now.tv_sec;
+		c.t.now_s = now_s;
 		fwd_forward(&c.t, c.t.root, &packet, &v);
 		tell(tables, &packet, q, &v, &r);
 		*out = r;
@@ -370,7 +376,7 @@ int trace_pinned(const char *dir, const struct trace_query *q, struct trace_resu
 		snprintf(why, why_size, "%s", reason.text);
 		return err;
 	}
-	err = trace_run(&m.tables, q, out);
+	err = trace_run(&m.tables, q, trace_now_s(), out);
 	if (err)
 		snprintf(why, why_size, "%s", strerror(-err));
 	mapped_close(&m);

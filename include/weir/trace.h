@@ -62,9 +62,11 @@ int trace_parse(const char *source, const char *destination, struct trace_query 
  */
 int trace_set_length(struct trace_query *q, long long length);
 
-/** Run @p q on @p tables, which are not changed. @return 0; -ENOMEM */
-int trace_run(const struct fwd_tables *tables, const struct trace_query *q,
+/** Run @p q on @p tables, which are not changed, at @p now_s of the packets' clock. @return 0; -ENOMEM */
+int trace_run(const struct fwd_tables *tables, const struct trace_query *q, uint32_t now_s,
               struct trace_result *out);
+/** The packets' clock: CLOCK_MONOTONIC in seconds. */
+uint32_t trace_now_s(void);
 
 /**
  * As trace_run(), on the tables at @p dir (effect_tables_dir()); needs the right to open them.

@@ -92,6 +92,7 @@ static void run_native(struct diff *d, struct outcome out[DIFF_BURST_MAX])
 		d->forward(&d->native, &packets[i], d->now_s, &verdicts[i]);
 	for (uint32_t i = 0; i < d->n_pending; i++)
 		take_outcome(&packets[i], &verdicts[i], &out[i]);
+	d->last = verdicts[d->n_pending - 1];
 }
 
 static void show_bytes(const char *what, const uint8_t *bytes, size_t len)
@@ -153,6 +154,13 @@ void diff_frame(struct diff *d, const struct frame *f)
 	d->offered++;
 	if (d->n_pending >= d->enough)
 		diff_flush(d);
+}
+
+void diff_alone(struct diff *d, const struct frame *f)
+{
+	diff_flush(d);
+	diff_frame(d, f);
+	diff_flush(d);
 }
 
 void diff_share(struct diff *d)
@@ -251,6 +259,11 @@ void diff_print_size(const struct diff *d)
 #define LABEL(name, kind, label, text) [FWD_REASON_##name] = label,
 static const char *const labels[] = { FWD_REASONS(LABEL) };
 #undef LABEL
+
+const char *diff_reason_label(enum fwd_reason reason)
+{
+	return labels[reason];
+}
 
 void diff_check_reasons(struct diff *d)
 {

@@ -41,6 +41,7 @@ struct diff {
 	struct frame pending[DIFF_BURST_MAX];
 	uint32_t n_pending, enough; /**< frames gathered, and how many make a burst */
 	bool by_stages;             /**< how the next burst goes natively */
+	struct fwd_verdict last;    /**< the native one of the last frame compared */
 };
 
 /** Make both sides empty tables, and stay on one CPU; ends the program when it cannot. */
@@ -52,6 +53,8 @@ void diff_load(struct diff *d, const char *path);
 
 /** The next frame. */
 void diff_frame(struct diff *d, const struct frame *f);
+/** A frame by itself, compared at once. */
+void diff_alone(struct diff *d, const struct frame *f);
 /** Compare what was gathered. To be called before tables are changed. */
 void diff_flush(struct diff *d);
 /** The native side's tables were changed: the other has the same from now on. */
@@ -63,6 +66,8 @@ void diff_run_xdp(struct diff *d, const struct frame *f);
 
 /** The verifier's and the program's size: to be watched, not to fail. */
 void diff_print_size(const struct diff *d);
+/** A reason's name. */
+const char *diff_reason_label(enum fwd_reason reason);
 /** Frames that never meet a reason prove nothing about it: each is a failure. */
 void diff_check_reasons(struct diff *d);
 /** The same of what owners meet. */

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "diff/sequence.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "diff/stage.h"
 #include "weir/fwd/packet.h"
+#include "weir/trace.h"
 
 #define CLIENTS (3 * STAGE_EXCEPTIONS)
 
@@ -112,6 +117,47 @@ static void flood(struct diff *d)
 	}
 }
 
+/** The flow's packet as `weir trace` makes one: of @p length bytes, all zeros behind its headers. */
+static void ask_trace(const struct diff *d, const struct frame *f, const struct client *c, bool syn,
+                      struct trace_result *out)
+{
+	const uint8_t *l3 = f->bytes + FWD_ETH_LEN;
+	struct trace_query q = { .source = c->flow.is4 ? addr_from4(l3 + 12) : addr_from6(l3 + 8),
+		                 .vip = c->flow.is4 ? addr_from4(l3 + 16) : addr_from6(l3 + 24),
+		                 .source_port = c->flow.sport,
+		                 .vip_port = c->flow.dport,
+		                 .protocol = c->flow.protocol,
+		                 .syn = syn };
+
+	if (trace_set_length(&q, (long long)(f->len - FWD_ETH_LEN)) ||
+	    trace_run(&d->native.t, &q, d->now_s, out)) {
+		fprintf(stderr, "weir-diff: no trace\n");
+		exit(2);
+	}
+}
+
+/** Before a packet of a flow, what weir trace says of it: it must come so. */
+static void trace_one(struct diff *d, const struct client *c)
+{
+	bool syn = c->phase == CONNECTING && c->flow.protocol == FWD_PROTO_TCP;
+	struct trace_result traced = { 0 };
+	struct frame f;
+	uint64_t id;
+
+	diff_flush(d);
+	generate_segment(&f, &c->flow, syn ? FWD_TCP_SYN : FWD_TCP_ACK, 0, &d->random);
+	ask_trace(d, &f, c, syn, &traced);
+	diff_alone(d, &f);
+	id = d->last.backend ? d->last.backend->id : 0;
+	if (!strcmp(traced.reason, diff_reason_label(d->last.reason)) && traced.backend_id == id)
+		return;
+	printf("trace says %s, backend %016llx, of what is %s, backend %016llx\n", traced.reason,
+	       (unsigned long long)traced.backend_id, diff_reason_label(d->last.reason),
+	       (unsigned long long)id);
+	d->failed++;
+	d->before++; /* no frame's */
+}
+
 void sequences(struct diff *d, unsigned long count)
 {
 	/* Mostly a moment; some end an entry but not another, one all of them. */
@@ -125,6 +171,7 @@ void sequences(struct diff *d, unsigned long count)
 
 	while (d->offered < count) {
 		uint32_t what = random_below(r, 256);
+		struct client *c = &clients[random_below(r, CLIENTS)];
 
 		if (what < 4)
 			change(d, s);
@@ -132,8 +179,10 @@ void sequences(struct diff *d, unsigned long count)
 			stage_pass_time(s, 1 + random_below(r, rests_ms[random_below(r, 32)]));
 		else if (what == 16)
 			flood(d);
-		if (what % 16) {
-			send_one(d, &clients[random_below(r, CLIENTS)]);
+		if (what == 17 && c->phase != FREE) {
+			trace_one(d, c);
+		} else if (what % 16) {
+			send_one(d, c);
 		} else {
 			generate_random(&f, r);
 			diff_frame(d, &f);

@@ -71,7 +71,7 @@ static struct trace_result ask(const struct stage *s, const char *source, const 
 	struct trace_result r;
 
 	assert_int_equal(trace_parse(source, vip, &q), 0);
-	assert_int_equal(trace_run(&s->node.t, &q, &r), 0);
+	assert_int_equal(trace_run(&s->node.t, &q, trace_now_s(), &r), 0);
 	return r;
 }
 
@@ -179,7 +179,7 @@ static void a_packet_that_is_too_big_is_told_so(void **state)
 		print_message("  %s %s %u\n", cases[i].source, cases[i].vip, cases[i].length);
 		assert_int_equal(trace_parse(cases[i].source, cases[i].vip, &q), 0);
 		assert_int_equal(trace_set_length(&q, cases[i].length), 0);
-		assert_int_equal(trace_run(&s.node.t, &q, &r), 0);
+		assert_int_equal(trace_run(&s.node.t, &q, trace_now_s(), &r), 0);
 		assert_string_equal(r.action, cases[i].action);
 		assert_string_equal(r.reason, cases[i].reason);
 	}
