@@ -12,7 +12,7 @@
 #define EARLIER_MAX 4u
 /* With agents more of those whose time is not over, up to so many members in all. */
 #define MEMBERS_MAX  65536u
-#define INSTANTS_MAX 64u /**< of the past that are looked at: far more than sets are kept */
+#define INSTANTS_MAX 128u /**< of the past that are looked at: far more than sets are kept */
 
 /* A pool's sets while they are worked out, oldest first. */
 struct sets {
@@ -248,6 +248,29 @@ static void start_from_seed(const struct compose_input *in, const char *name, st
 		append(sets, &pool->sets[i]);
 }
 
+/*
+ * Only the last versions are at hand: what members were before these is taken from the document before, as
+ * it was composed when they were. @param known_ms since when versions and overrides tell
+ */
+static int take_before(const struct compose_input *in, const char *name, int64_t known_ms,
+                       struct arena *arena, struct sets *sets)
+{
+	const struct model_pool *pool = in->before ? model_pool(in->before, name) : NULL;
+
+	for (size_t i = 0; pool && i < pool->n_sets && pool->sets[i].from_ms < known_ms; i++) {
+		struct model_set set = pool->sets[i];
+		struct model_member *members =
+		        ARENA_ARRAY(arena, struct model_member, set.n_members + 1);
+
+		if (!members)
+			return -ENOMEM;
+		memcpy(members, set.members, set.n_members * sizeof(*members));
+		set.members = members;
+		append(sets, &set);
+	}
+	return 0;
+}
+
 /* How many sets before the next one a pool keeps. */
 static size_t earlier_max(const struct model_pool *pool)
 {
@@ -293,14 +316,20 @@ static size_t first_instant(const int64_t *times, size_t n, int64_t now_ms)
 static int pool_sets(const struct compose_input *in, const struct model_pool *pool, int64_t *times,
                      struct arena *arena, struct sets *sets)
 {
-	size_t n = instants(in, pool->name, times);
-	int64_t last_ms = INT64_MIN;
+	size_t n = instants(in, pool->name, times), first = first_instant(times, n, in->now_ms);
+	int64_t last_ms = INT64_MIN, known_ms = in->versions[0].effective_ms;
 
 	*sets = (struct sets){ .n = 0 };
 	start_from_seed(in, pool->name, sets);
 	if (sets->n > 0)
 		last_ms = sets->items[sets->n - 1].from_ms;
-	for (size_t i = first_instant(times, n, in->now_ms); i < n; i++) {
+	if (first > 0 && known_ms < times[first])
+		known_ms = times[first];
+	if (!in->seed && take_before(in, pool->name, known_ms, arena, sets))
+		return -ENOMEM;
+	if (!in->seed && sets->n > 0)
+		last_ms = known_ms - 1;
+	for (size_t i = first; i < n; i++) {
 		bool announced = sets->n > 0 && sets->items[sets->n - 1].from_ms > in->now_ms;
 
 		if (times[i] <= last_ms || times[i] > in->now_ms + COMPOSE_AHEAD_MS || announced)

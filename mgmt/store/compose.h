@@ -38,6 +38,8 @@ struct compose_input {
 	size_t n_versions;                      /**< at least 1 */
 	/** An effective document that stands for what was before the versions; NULL as a rule. */
 	const struct model *seed;
+	/** The document before this one: its sets stand for what is older than the versions; NULL: there is none. */
+	const struct model *before;
 	const struct overrides *overrides;
 	struct model_meta meta; /**< of the document to be */
 	int64_t now_ms;

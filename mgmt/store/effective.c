@@ -34,6 +34,7 @@ static void fill_input(const struct intent *in, int64_t now_ms, struct compose_i
 	*input = (struct compose_input){ .versions = versions,
 		                         .n_versions = in->n_recent,
 		                         .seed = in->seed,
+		                         .before = in->shared ? &in->shared->model : in->before,
 		                         .overrides = &in->overrides,
 		                         .now_ms = now_ms,
 		                         .meta = { .version = head->number,

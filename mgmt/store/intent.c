@@ -301,7 +301,7 @@ static void load(struct intent *in, int64_t now_ms)
 		recover(in, effective, now_ms);
 		return; /* the document is kept as the seed */
 	}
-	model_free(effective);
+	in->before = effective;
 	if (in->n_recent == 0 && !in->offline)
 		first_start(in, now_ms);
 }
@@ -360,6 +360,7 @@ void intent_close(struct intent *in)
 		journal_flush(in->journal, in->store);
 	intent_drop_recent(in, 0, in->n_recent);
 	model_free(in->seed);
+	model_free(in->before);
 	intent_unshare(in->shared);
 	overrides_fini(&in->overrides);
 	journal_free(in->journal);

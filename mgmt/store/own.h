@@ -45,6 +45,7 @@ struct intent {
 	struct overrides overrides;
 	struct recent recent[RECENT_MAX]; /* oldest first; the last is the head */
 	size_t n_recent;
+	struct model *before; /* the effective document of an earlier run, or NULL */
 	struct model *seed; /* the effective document of an earlier run, where versions are lost */
 
 	struct intent_shared *shared; /* the composed model; NULL before the first */

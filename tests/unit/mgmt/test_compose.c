@@ -163,6 +163,48 @@ static void at_most_four_sets_and_the_next_are_kept(void **state)
 }
 
 /* What a node that was there all the time composes, one that has just heard of it all does too. */
+/* Versions that are no longer at hand are not told by those that are. */
+static void what_was_before_the_oldest_version_at_hand_stays_as_it_was(void **state)
+{
+	(void)state;
+	static const uint32_t weights[][2] = { { 100, 100 }, { 50, 100 }, { 100, 70 } };
+	struct override drain =
+	        about("b1", MODEL_OVERRIDE_DRAIN, NOW_MS + 5000, 60000, NOW_MS + 8000);
+	struct overrides set = { &drain, 1 };
+	struct arena *arena = arena_new(1 << 20);
+	struct compose_version versions[3];
+	struct compose_input in = {
+		.versions = versions, .n_versions = 2, .overrides = &set, .now_ms = NOW_MS + 15000
+	};
+	struct model first, second;
+	struct toy t[3];
+
+	for (int i = 0; i < 3; i++) {
+		toy_make(&t[i], weights[i], 2);
+		t[i].pool.agent = true; /* keeps more than four */
+		versions[i] = (struct compose_version){ &t[i].model, NOW_MS + 10000 * i,
+			                                NOW_MS + 10000 * i };
+	}
+	assert_int_equal(compose(&in, arena, &first), 0);
+	assert_int_equal(first.pools[0].n_sets, 4); /* version, drain, its end, version */
+	in = (struct compose_input){ .versions = versions + 2,
+		                     .n_versions = 1,
+		                     .before = &first,
+		                     .overrides = &set,
+		                     .now_ms = NOW_MS + 21000 };
+	assert_int_equal(compose(&in, arena, &second), 0);
+	assert_int_equal(second.pools[0].n_sets, 5);
+	for (size_t i = 0; i < 4; i++) {
+		const struct model_set *a = &first.pools[0].sets[i], *b = &second.pools[0].sets[i];
+
+		assert_true(a->from_ms == b->from_ms);
+		assert_memory_equal(a->members, b->members, 2 * sizeof(*a->members));
+	}
+	assert_true(second.pools[0].sets[3].until_ms == NOW_MS + 20000 + SETTLE_MS);
+	assert_int_equal(second.pools[0].sets[4].members[1].weight, 70);
+	arena_free(arena);
+}
+
 static void history_does_not_matter(void **state)
 {
 	(void)state;
@@ -216,6 +258,7 @@ int main(void)
 		cmocka_unit_test(a_drain_is_announced_and_its_deadline_ends_the_claim),
 		cmocka_unit_test(a_disabled_backend_is_no_member),
 		cmocka_unit_test(at_most_four_sets_and_the_next_are_kept),
+		cmocka_unit_test(what_was_before_the_oldest_version_at_hand_stays_as_it_was),
 		cmocka_unit_test(history_does_not_matter),
 		cmocka_unit_test(the_document_is_due_two_seconds_before_each_instant_and_at_it),
 	};
