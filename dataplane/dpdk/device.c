@@ -170,6 +170,24 @@ static int device_info(const struct device *d, struct rte_eth_dev_info *info)
 	return err;
 }
 
+/*
+ * A device that says it has no such frames is left at its own MTU: a socket's (AF_PACKET), which takes up
+ * to its framesz all the same.
+ */
+static void set_mtu(const struct device *d, const struct rte_eth_dev_info *info, uint16_t mtu,
+                    struct rte_eth_conf *conf)
+{
+	uint32_t frame = mtu + RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+
+	if (mtu <= RTE_ETHER_MTU)
+		return;
+	if (info->max_mtu >= mtu && info->max_rx_pktlen >= frame)
+		conf->rxmode.mtu = mtu;
+	else
+		log_note("mtu-not-set", "device=%s mtu=%u longest_frame=%u", d->name, mtu,
+		         info->max_rx_pktlen);
+}
+
 /* Configure for what the device has. */
 static int configure(struct device *d, uint32_t n_workers, uint16_t mtu)
 {
@@ -185,8 +203,7 @@ static int configure(struct device *d, uint32_t n_workers, uint16_t mtu)
 	d->rss = d->n_rx > 1 ? conf.rx_adv_conf.rss_conf.rss_hf : 0;
 	if (d->rss)
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-	if (mtu > RTE_ETHER_MTU && info.max_mtu >= mtu)
-		conf.rxmode.mtu = mtu;
+	set_mtu(d, &info, mtu, &conf);
 	if (!strcmp(info.driver_name, "net_virtio"))
 		conf.rxmode.offloads |= info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
 	d->filters_vlans = conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
