@@ -33,7 +33,7 @@ struct fwd_exceptions;
 struct owner_cold;
 
 /** Member sets taken for a pool: MODEL_SETS_MAX and the next one. */
-#define OWNERS_SETS_MAX 33u
+#define OWNERS_SETS_MAX 65u
 /** A slot is warned at least so long before its living owner loses it: a SYN's first repetition. */
 #define OWNERS_WARN_MS 1500u
 /** A pass over the exceptions takes so long at most. */

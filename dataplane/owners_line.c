@@ -97,15 +97,15 @@ static void put_first(uint16_t heirs[SECOND_OWNERS_MAX], uint16_t backend)
 	heirs[0] = backend;
 }
 
-/* Note who inherits each slot by the ring @p filled. */
-static void note_heirs(struct owners *o, const uint16_t *filled)
+/* Note who inherits each slot by the set. */
+static void note_heirs(struct owners *o, const struct owners_made *made)
 {
 	for (uint32_t s = 0; s < o->tables.n_slots; s++) {
-		uint16_t found[2];
-		uint32_t n = ring_heirs(found, 2, filled, o->tables.n_slots, s, o->key);
+		uint16_t heir = owners_list_heir(o, made, s, NULL, made->filled[s]);
 
-		while (n-- > 0)
-			put_first(o->heirs[s], found[n]);
+		if (heir == 0)
+			ring_heirs(&heir, 1, made->filled, o->tables.n_slots, s, o->key);
+		put_first(o->heirs[s], heir);
 	}
 }
 
@@ -127,7 +127,7 @@ static int walk(struct owners *o, const struct owners_set *set, int64_t end_ms,
 		for (uint32_t s = 0; s < o->tables.n_slots; s++)
 			take(&o->lines[s], o->wished[s], set->from_ms, end_ms);
 		if (o->heirs)
-			note_heirs(o, made.filled);
+			note_heirs(o, &made);
 	}
 	owners_made_fini(&made);
 	return result;

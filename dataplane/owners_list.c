@@ -19,6 +19,9 @@
 
 #include <string.h>
 
+/* Heirs by rendezvous are looked for in tables of so many slots times members. */
+#define HEIRS_WORK_MAX (1u << 20)
+
 static uint16_t unit_of(uint32_t at_s)
 {
 	return (uint16_t)(at_s / OWNER_LIST_UNIT_S);
@@ -83,23 +86,58 @@ void owners_list_begin(struct owners *o)
 		o->serves[o->now.wanted[s]] = o->now.wanted[s] != 0;
 }
 
+/* splitmix64's end (Steele, Lea, Flood, OOPSLA 2014) */
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+	return x ^ (x >> 31);
+}
+
+uint16_t owners_list_heir(const struct owners *o, const struct owners_made *made, uint32_t s,
+                          const bool *serves, uint16_t but)
+{
+	uint64_t seed = mix(o->key[0] + mix(o->key[1] + s)), best = 0;
+	uint16_t heir = 0;
+
+	if ((uint64_t)made->n_members * o->tables.n_slots > HEIRS_WORK_MAX)
+		return 0;
+	for (size_t i = 0; i < made->n_members; i++) {
+		const struct owners_member *m = &made->members[i];
+		uint64_t draw = mix(seed ^ m->id);
+
+		if (m->weight == 0 || m->backend == but || (serves && !serves[m->backend]) ||
+		    draw < best)
+			continue;
+		best = draw;
+		heir = m->backend;
+	}
+	return heir;
+}
+
 /*
  *   the line's owner   has the slot by the ring     waits for it to leave     is dead
- *   wanted is          he, or his substitute        he                        the newest earlier one that
- *                      while he waits for a verdict                           takes new flows, else by the ring
+ *   wanted is          he, or his substitute        he                        the newest earlier one that takes
+ *                      while he waits for a verdict                           new flows, else the heir, else by the ring
  *
- * An earlier owner is named already, and on nodes that have seen nothing of the death.
+ * An earlier owner is named already, and on nodes that have seen nothing of the death. An heir is chosen by
+ * rendezvous (Thaler and Ravishankar, 1996): it stays the same while others change, so that a
+ * node that has missed a death can tell who it was.
  */
 uint16_t owners_list_wanted(const struct owners *o, uint32_t s)
 {
 	const struct owners_line *line = &o->lines[s];
+	uint16_t heir;
 
 	if (line->owner != 0 && !o->dead[line->owner] && o->now.filled[s] != line->owner)
 		return line->owner;
-	for (uint32_t i = 0; i < SECOND_OWNERS_MAX && o->dead[line->owner]; i++)
+	if (line->owner == 0 || !o->dead[line->owner])
+		return o->now.wanted[s];
+	for (uint32_t i = 0; i < SECOND_OWNERS_MAX; i++)
 		if (o->serves[line->earlier[i]])
 			return line->earlier[i];
-	return o->now.wanted[s];
+	heir = owners_list_heir(o, &o->now, s, o->serves, 0);
+	return heir != 0 ? heir : o->now.wanted[s];
 }
 
 /* Note a claim, and name who has it. */
@@ -202,7 +240,8 @@ void owners_list_show(struct owners *o, uint32_t s, const struct owners_clock *c
 	if (o->heirs)
 		name_heirs(&names, s, now_s);
 	owners_slot_name(o, s, names.to, &names.list, now_s);
-	o->n_waiting += o->now.wanted[s] != 0 && names.to != o->now.wanted[s];
+	o->n_waiting += wanted != 0 && (names.to != wanted ||
+	                                (line->owner != o->wished[s] && !o->dead[line->owner]));
 }
 
 void owners_list_age(struct owners *o, uint32_t s, uint32_t now_s)

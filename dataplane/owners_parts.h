@@ -157,6 +157,12 @@ void owners_lines_wait(struct owners *o, int64_t now_ms);
 
 /** Note who takes new flows, before owners_list_wanted(). */
 void owners_list_begin(struct owners *o);
+/**
+ * Who gets the slot when its owner is dead, of the set's members that are true in @p serves (NULL: all) and
+ * have weight. @return not @p but; 0: nobody, or there are too many to ask
+ */
+uint16_t owners_list_heir(const struct owners *o, const struct owners_made *made, uint32_t s,
+                          const bool *serves, uint16_t but);
 /** Who is to have the slot, by line and verdicts; 0: nobody. */
 uint16_t owners_list_wanted(const struct owners *o, uint32_t s);
 /** Store the slot's owner and list as line, verdicts, and those whom it names until now ask for */

@@ -23,7 +23,7 @@ struct model_set;
 #define PLAN_WHY_MAX 256
 #define PLAN_NONE    SIZE_MAX
 /** Sets of a pool: MODEL_SETS_MAX and the next one. */
-#define PLAN_SETS_MAX 33u
+#define PLAN_SETS_MAX 65u
 
 /** A backend that some set of its pool names, or that is configured. */
 struct plan_backend {

@@ -19,7 +19,7 @@
 struct arena;
 
 #define MODEL_NAME_MAX   64 /**< with the NUL: [a-z0-9][a-z0-9._-]{0,62} */
-#define MODEL_SETS_MAX   32 /**< member sets kept for a pool, the next one not counted */
+#define MODEL_SETS_MAX   64 /**< member sets kept for a pool, the next one not counted */
 #define MODEL_ID_MAX     32 /**< an override's id in text, with the NUL */
 #define MODEL_WALL_NEVER INT64_MAX
 

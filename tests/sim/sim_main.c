@@ -106,7 +106,8 @@ static const struct scenario scenarios[] = {
 	  false },
 	{ "views",
 	  "second chance: balancers see deaths one after another, die and miss what happens",
-	  { .change_every_s = 12,
+	  { .seconds = 600, /* later all lists are full */
+	    .change_every_s = 12,
 	    .starts_per_s = 100,
 	    .sets = 8192,
 	    .balancers = 2,
@@ -178,8 +179,8 @@ static bool judge(const struct scenario *s, const struct sim_result *r)
 		  s->options.agents ? r->passed_on == 0 : r->events[OWNER_EVENT_FOLLOWED] == 0 },
 		{ "a connection broke that changed balancers",
 		  s->options.agents && r->broken_roaming > 0 && !s->options.views },
-		{ "more than one in fifty broke",
-		  s->options.views && (r->broken + r->broken_roaming) * 50 > r->flows },
+		{ "more than one in 25 broke",
+		  s->options.views && (r->broken + r->broken_roaming) * 25 > r->flows },
 		{ "the flood met no fullness",
 		  s->options.floods && r->events[OWNER_EVENT_FULL] == 0 },
 	};
@@ -223,7 +224,8 @@ int main(int argc, char **argv)
 			struct sim_result r;
 
 			options.seed = seed;
-			options.seconds = seconds;
+			if (options.seconds == 0)
+				options.seconds = seconds;
 			r = sim_run(&options);
 			print_row(&scenarios[i], seed, &r);
 			print_events(&r);

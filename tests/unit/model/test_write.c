@@ -303,13 +303,14 @@ static int read_sets(const char *sets, struct model **m)
 #define SET(pool, from, members)                                                                   \
 	"{ pool = \"" pool "\"; from = \"" from "\"; until = \"never\"; members = ( " members      \
 	" ); }"
-#define T1   "2026-01-01T00:00:00.000Z"
-#define T2   "2026-01-02T00:00:00.000Z"
-#define A    "{ address = \"10.0.0.1\"; }"
-#define ONE  SET("web-ams", T1, A)
-#define SIX  ONE "," ONE "," ONE "," ONE "," ONE "," ONE
-#define MANY SIX "," SIX "," SIX "," SIX "," SIX "," SIX
-#define B    "{ address = \"10.0.0.2\"; }"
+#define T1    "2026-01-01T00:00:00.000Z"
+#define T2    "2026-01-02T00:00:00.000Z"
+#define A     "{ address = \"10.0.0.1\"; }"
+#define ONE   SET("web-ams", T1, A)
+#define SIX   ONE "," ONE "," ONE "," ONE "," ONE "," ONE
+#define FIFTY SIX "," SIX "," SIX "," SIX "," SIX "," SIX "," SIX "," SIX
+#define MANY  FIFTY "," SIX "," SIX "," SIX
+#define B     "{ address = \"10.0.0.2\"; }"
 
 static void member_sets_that_cannot_be_are_refused(void **state)
 {
