@@ -6,6 +6,7 @@
 import ctypes
 import mmap
 import os
+import shutil
 import struct
 import threading
 import time
@@ -18,7 +19,7 @@ from world import Node, World
 BACKENDS, NODES = 8, 3
 SETTLE = "20m"  # longer than any lab: a full list waits, nothing is forgotten by time
 MTU = 1700
-CHECK = ('type = "tcp"; port = 80; via = "tunnel"; interval = "1s"; fast_interval = "300ms"; timeout = "900ms"; '
+CHECK = ('type = "tcp"; port = 80; via = "tunnel"; interval = "500ms"; fast_interval = "300ms"; timeout = "900ms"; '
          'rise = 1; fall = 6;')
 PROCESSES = ("mgmt", "dataplane", "health")
 BPF_OBJ_GET, SYS_BPF = 7, 321
@@ -26,11 +27,14 @@ N_SLOTS, COLD_BYTES = 4096, 32
 N_BACKENDS, BACKEND_BYTES = 256, 64
 
 
-def make_plan(agents):
+def make_plan(agents, six):
+    """The second balancer forwards by DPDK. With agents all backends have addresses of one family: @six, IPv6."""
     plan = planning.simple(1, 0, agent=agents, check=CHECK, settle_time=SETTLE, idle_time="5m", node_mtu=MTU)
     site = plan.sites[0]
-    site.backends = [planning.backend_plan(site, k, six=False) for k in range(1, BACKENDS + 1)]
+    site.driver = "xdp"
+    site.backends = [planning.backend_plan(site, k, six=six if agents else None) for k in range(1, BACKENDS + 1)]
     plan.more_nodes = [planning.another_node(site, k) for k in range(1, NODES)]
+    plan.more_nodes[0].driver = "dpdk"
     return plan
 
 
@@ -44,16 +48,30 @@ class Balancer:
     def start(self):
         self.node.start(*PROCESSES)
 
-    def program_is_on(self):
-        return "prog/xdp" in self.node.host.run(["ip", "-d", "link", "show", "eth1"])
+    def is_on(self):
+        """Whether its dataplane has its port."""
+        try:
+            return bool(self.node.ctl("dataplane", {"do": "status"})["ports"])
+        except (OSError, ValueError, KeyError):
+            return False
+
+    def stats(self):
+        """The dataplane's counters; none before its first page."""
+        try:
+            return self.node.stats("dataplane")
+        except OSError:
+            return {}
 
     def crash(self):
-        """Its processes die, and nothing reaches it any more."""
-        self.node.kill()
+        """The machine dies: nothing reaches it any more, its tables and what is below its run directory are gone."""
         self.node.world.router.link_down(f"p-{self.name}")
+        self.node.kill()
+        shutil.rmtree(os.path.join(self.node.bpf, self.node.world.plan.cluster, self.name), ignore_errors=True)
+        shutil.rmtree(self.node.run_dir)
+        os.makedirs(self.node.run_dir)
 
     def come_back(self):
-        """The processes find the tables as they were when they died."""
+        """It boots: there is its state directory, and nothing else."""
         self.node.world.router.link_up(f"p-{self.name}")
         self.start()
 
@@ -93,17 +111,17 @@ class ChurnWorld(World):
             b.start()
         say("started")
         for b in self.balancers:
-            wait_until(b.program_is_on, 60, f"a program on {b.name}'s port", 0.2)
-        say("programs on")
+            wait_until(b.is_on, 60, f"{b.name} has its port", 0.2)
+        say("ports taken")
         self.spread()
         wait_until(lambda: all(self.sees_all(b) for b in self.balancers), 60, "all backends in force", 0.3)
 
     def sees_all(self, b):
-        values = [v for (name, _), v in b.node.stats("dataplane").items() if name == "weir_dataplane_backend_in_force"]
+        values = [v for (name, _), v in b.stats().items() if name == "weir_dataplane_backend_in_force"]
         return len(values) >= BACKENDS and all(values) and self.owned(b)
 
     def owned(self, b):
-        return any(v for (name, _), v in b.node.stats("dataplane").items() if name == "weir_dataplane_backend_slots")
+        return any(v for (name, _), v in b.stats().items() if name == "weir_dataplane_backend_slots")
 
     def serve(self, name):
         host = next(b.host for b in self.site.backends if b.name == name)

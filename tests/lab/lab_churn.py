@@ -6,7 +6,7 @@ of them are silent for half a minute and more at a time; a stream of short ones 
 printed seed, backends are drained, undrained, removed, added, reweighted, killed and return; balancers leave and
 enter the router's set, die and come back, have their dataplane killed, are upgraded.
 
-    lab_churn.py [--quick] [--seed N] [--agents | --backends | --balancers]
+    lab_churn.py [--quick] [--seed N] [--six] [--agents | --backends | --balancers]
 
 Three worlds, into build/lab/churn.json: agents (everything changes; none may break but on a killed backend), plain
 without agents when backends alone change (none), and when balancers change, too (measured), beside Maglev with a
@@ -25,7 +25,7 @@ from net import BUILD, Lab, executable, say, wait_until
 from report import Report
 
 KEY = "000102030405060708090a0b0c0d0e0f"
-LEAST_SERVING = 4
+LEAST_SERVING, MOST_DEAD = 5, 2
 KILLED_GRACE_MS = 12000  # until checks have taken a dead server out, new connections to it are refused
 
 
@@ -93,7 +93,7 @@ class Churn:
 
     def reweight(self):
         backend = self.random.choice(self.serving())
-        backend.weight = self.random.choice([w for w in (50, 100, 150) if w != backend.weight])
+        backend.weight = self.random.choice([w for w in (90, 100, 110) if w != backend.weight])
         return self.apply(f"weight of {backend.name} {backend.weight}")
 
     def kill(self):
@@ -111,9 +111,11 @@ class Churn:
 
     def backend_choices(self):
         out = [n for n in self.all if n not in self.configured]
-        choices = [self.reweight]
+        choices = [self.reweight, self.reweight]
         if len(self.serving()) > LEAST_SERVING:
-            choices += [self.drain, self.drain, self.kill]
+            choices += [self.drain, self.drain]
+        if len(self.serving()) > LEAST_SERVING and len(self.dead) < MOST_DEAD:
+            choices += [self.kill]
         if self.drained & {b.name for b in self.configured}:
             choices += [self.undrain, self.remove]
         if out:
@@ -135,7 +137,7 @@ class Churn:
         b.used = True
         if not b.node.processes:
             b.come_back()
-            wait_until(b.program_is_on, 60, f"a program on {b.name}'s port", 0.1)
+            wait_until(b.is_on, 60, f"{b.name} has its port", 0.1)
             wait_until(lambda: self.world.owned(b), 60, f"{b.name} has tables", 0.1)
             time.sleep(2.5)  # its checks have seen each backend
         self.world.spread()
@@ -157,7 +159,7 @@ class Churn:
         return f"{b.name}: dataplane killed and started"
 
     def upgrade(self):
-        b = self.random.choice([b for b in self.world.balancers if b.used][-1:])
+        b = self.random.choice([b for b in self.world.balancers if b.used])
         b.upgrade()
         return f"{b.name} is upgraded"
 
@@ -251,13 +253,14 @@ def tell_broken(row, slots, paths):
         + "\n" + slots.of(flow % N_SLOTS, start, end))
 
 
-def play(name, seed, agents, with_balancers, size, report):
+def play(name, options, agents, with_balancers, size, report):
     """One world from beginning to end. Returns its figures."""
-    say(f"{name}: seed {seed}")
+    seed = options.seed
+    say(f"{name}: seed {seed}{', tunnels over IPv6' if agents and options.six else ''}")
     with Lab(f"churn-{name}") as lab:
-        world = ChurnWorld(lab, make_plan(agents))
+        world = ChurnWorld(lab, make_plan(agents, options.six))
         world.start()
-        churn, slots, paths = Churn(world, seed, with_balancers), Slots([b.node for b in world.balancers]), Paths(world)
+        churn, slots, paths = Churn(world, seed, with_balancers), Slots([b.node for b in world.balancers if b.node.plan.driver == "xdp"]), Paths(world)
         paths.look()
         log = os.path.join(lab.dir, "stream.log")
         targets = [w for v in world.site.plan.vips for w in ("--target", v)]
@@ -323,7 +326,7 @@ def main_run(options):
         chosen = [w for w in worlds if getattr(options, w)] or (["agents"] if options.quick else list(worlds))
         for name in chosen:
             agents, with_balancers = worlds[name]
-            f = result[name] = play(name, options.seed, agents, with_balancers, size, report)
+            f = result[name] = play(name, options, agents, with_balancers, size, report)
             check_size(report, name, f, options.quick)
             if with_balancers:
                 report.check(f["of_balancers"] >= (2 if options.quick else 15), f"{name}: changes of balancers",
@@ -361,6 +364,7 @@ def read_options():
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="a short form of the first world")
     parser.add_argument("--seed", type=int, default=int(os.environ.get("LAB_SEED", "1")))
+    parser.add_argument("--six", action="store_true", help="tunnels to agents over IPv6")
     for name in ("agents", "backends", "balancers"):
         parser.add_argument(f"--{name}", action="store_true", help="play this world alone")
     return parser.parse_args()

@@ -33,6 +33,7 @@ class SitePlan:
     vip4: str = ""
     vip6: str = ""
     ports: tuple = ("eth1",)
+    driver: str = "auto"
 
     def __post_init__(self):
         i = self.index
@@ -165,7 +166,7 @@ def config_text(plan):
     """The weir.conf of a plan."""
     sites = [f'{{ name = "{s.name}"; weight = {s.weight}; '
              f'capacity = {{ new_flows = "50k/s"; bits = "40Gbit"; }}; }}' for s in plan.sites]
-    nodes = [f'{{ name = "{s.node}"; site = "{s.name}"; driver = "auto"; ports = ( {s.ports_text} ); '
+    nodes = [f'{{ name = "{s.node}"; site = "{s.name}"; driver = "{s.driver}"; ports = ( {s.ports_text} ); '
              f'tunnel_source = [ {quoted([s.tunnel4, s.tunnel6])} ]; dns_listen = [ {quoted([s.dns4, s.dns6])} ]; '
              + (f'api = "{s.api}"; ' if plan.api else "")
              + f'mtu = {plan.node_mtu}; controls = [ {quoted([s.gateway4])} ]; clock = "{plan.clock}"; }}' for s in plan.nodes]
