@@ -135,7 +135,7 @@ class Guest:
 
     def _command(self):
         kernel_line = "console=ttyS0 loglevel=4 panic=-1 mitigations=off init_on_alloc=0 tsc=reliable " \
-            f"softlockup_panic=1 watchdog_thresh=30 hugepages={self.hugepages} {self.append}"
+            f"no_timer_check softlockup_panic=1 watchdog_thresh=30 hugepages={self.hugepages} {self.append}"
         return [*(["nsenter", f"--net=/run/netns/{self.ns}", "--"] if self.taps else []), *self.emulator, "-accel", "tcg,thread=multi", "-cpu", "max,erms=off,fsrm=off", "-machine", "q35", "-smp", str(self.cpus),
                 "-m", str(self.memory_mb), "-display", "none", "-no-reboot", "-nodefaults", "-monitor", f"unix:{self.out}/monitor,server=on,wait=off",
                 "-serial", f"file:{self.out}/console.log", "-serial", "stdio",
@@ -169,10 +169,10 @@ class Guest:
         except (FileNotFoundError, ValueError):
             return None
 
-    def crashed(self):
-        """What says that the emulator failed, else None. It has been seen to abort (QEMU 10: "iotlb_to_section"), and to
-        leave a CPU in the kernel for ever, which ends as a panic after a minute."""
-        found = re.search(r".*Assertion .*|.*soft lockup.*", self.log("qemu", 1000) + self.log("console", 1000))
+    def broke_down(self):
+        """What QEMU or the guest's kernel says of its own end, else None. QEMU has been seen to abort (10: "iotlb_to_section"),
+        and to leave a CPU in the kernel for ever, which is a panic after a minute."""
+        found = re.search(r".*Assertion .*|.*Kernel panic.*", self.log("qemu", 1000) + self.log("console", 1000))
         return found[0] if found else None
 
     def monitor(self, command):

@@ -46,9 +46,8 @@ PLUG = re.compile(r"host: (plug|unplug) (\d)")
 NICS = {
     "e1000e": ((*WIRE, "-device", f"e1000e,{NIC},addr=0x10"), 2, 1, 0, (), False),
     "vmxnet3": ((*WIRE, "-device", f"vmxnet3,{NIC},addr=0x10"), 1, 1, 0, (200, 100), False),
-    "virtio-net": ((*WIRE, "-device", f"virtio-net-pci,{NIC},addr=0x10,{MODERN}"), 1, 1, 0, (100,), False),
-    "virtio-net-mq": ((*TAPS, "-device", f"virtio-net-pci,{NIC},addr=0x10,{MODERN},"
-                       f"mq=on,rss=on,vectors={2 * TAP_QUEUES + 2}"), TAP_QUEUES, TAP_QUEUES, 0, (), False),
+    "virtio-net": ((*TAPS, "-device", f"virtio-net-pci,{NIC},addr=0x10,{MODERN},"
+                       f"mq=on,rss=on,vectors={2 * TAP_QUEUES + 2}"), TAP_QUEUES, TAP_QUEUES, 0, (100,), False),
     "bond-lacp": (BOND, 1, 1, 4, (), False),
     "bond-backup": (BOND, 1, 1, 1, (), False),
     "igb": ((*WIRE, "-device", "pcie-root-port,id=root0,addr=0x10,chassis=1,slot=1", "-device", f"igb,{NIC},bus=root0"), 8, 8, 0, (100,), True),
@@ -118,8 +117,8 @@ def play(name, total):
             if guest.taps:
                 guest.lay_wire()
             status = guest.run(script, GUEST_S, lambda text: heard(guest, total, text))
-            if status is None and guest.crashed():
-                print(f"  the emulator failed, not what it runs; once more: {guest.crashed()}", flush=True)
+            if status is None and guest.broke_down():
+                print(f"  the machine broke down; once more: {guest.broke_down()}", flush=True)
                 status = guest.run(script, GUEST_S, lambda text: heard(guest, total, text))
             if status is None or (status == 0 and (total.passed, total.failed) == before):
                 total.failed += 1
