@@ -187,13 +187,13 @@ class Slots(threading.Thread):
         return found
 
     @staticmethod
-    def owners(tables):
-        """By slot: the backends that a packet names, newest first."""
+    def owners(tables, agents):
+        """By slot: its owner, and with @agents whom a packet names beside it, newest first."""
         names = [tables["backends"][i * BACKEND_BYTES + 15] for i in range(N_BACKENDS)]
         out = []
         for s, hot in enumerate(struct.unpack(f"<{N_SLOTS}H", tables["slots"])):
             owners = [hot & 0x7fff]
-            if hot & 0x8000:
+            if agents and hot & 0x8000:
                 owners += [w & 0x7fff for w in struct.unpack_from("<4H", tables["colds"], s * COLD_BYTES)]
             out.append(tuple(names[o] for o in owners if o))
         return out
@@ -202,7 +202,7 @@ class Slots(threading.Thread):
         tables = self.read(node)
         if not tables or tables == self.raw[node.name] or not any(tables["slots"]):
             return
-        now, owners = int(time.time() * 1000), self.owners(tables)
+        now, owners = int(time.time() * 1000), self.owners(tables, node.world.plan.agent)
         before = self.now[node.name] or [None] * N_SLOTS
         self.changes[node.name] += [(now, s, w) for s, (v, w) in enumerate(zip(before, owners)) if v != w]
         self.raw[node.name], self.now[node.name] = tables, owners
