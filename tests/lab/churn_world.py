@@ -85,6 +85,7 @@ class Balancer:
         for name in PROCESSES:
             self.node.processes.pop(name).stop(20)
             self.node.start(name)
+        wait_until(lambda: os.path.exists(os.path.join(self.node.run_dir, "api.sock")), 30, f"{self.name} is managed")
 
 
 class ChurnWorld(World):
