@@ -14,8 +14,11 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 
 from packages import DIR, ROOT, Missing, run
+
+SILENCE_S = 180  # nothing inside a guest is waited for so long without a word
 
 INIT = r"""#!/bin/busybox sh
 /bin/busybox --install -s /bin; export PATH=/bin
@@ -160,7 +163,8 @@ class Guest:
             self.qemu = subprocess.Popen(["timeout", "-k", "3", str(timeout_s), *self._command()], text=True,
                                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
                                          errors="replace", start_new_session=True)
-        for line in self.qemu.stdout:
+        self.silent = False
+        for line in self._lines():
             each_line(re.sub(r"\x1b\[[0-9;]*m|\r", "", line.rstrip("\n")))
         self.qemu.wait()
         try:
@@ -169,9 +173,26 @@ class Guest:
         except (FileNotFoundError, ValueError):
             return None
 
+    def _lines(self):
+        """What the guest says, until its end; one that says nothing for SILENCE_S is ended."""
+        while True:
+            watch = threading.Timer(SILENCE_S, self._give_up)
+            watch.start()
+            line = self.qemu.stdout.readline()
+            watch.cancel()
+            if not line:
+                return
+            yield line
+
+    def _give_up(self):
+        self.silent = True
+        self._end()
+
     def broke_down(self):
         """What QEMU or the guest's kernel says of its own end, else None. QEMU has been seen to abort (10: "iotlb_to_section"),
-        and to leave a CPU in the kernel for ever, which is a panic after a minute."""
+        to leave a CPU in the kernel for ever, which is a panic after a minute, and to leave all of them there."""
+        if self.silent:
+            return f"nothing was heard of it for {SILENCE_S} s"
         found = re.search(r".*Assertion .*|.*Kernel panic.*", self.log("qemu", 1000) + self.log("console", 1000))
         return found[0] if found else None
 
