@@ -4,12 +4,13 @@
  *
  * net = T(program) - T(null) - restore, restore = (T(grow) - T(null)) / 2, where null only
  * sends and grow also moves the frame's beginning, which the wrapper then undoes. The three
- * are measured in turn, round by round, on one CPU; minimum and median are over rounds.
+ * are measured in turn, and so are the cases, round by round, on one CPU; minimum and median are over rounds.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -174,39 +175,69 @@ static struct result summarise(struct samples *s, bool grown)
 		                s->ns[BENCH_NULL][ROUNDS / 2] };
 }
 
-static struct result measure(const struct bench_case *c)
+/** A case that is ready to run: its own tables, programs and samples. */
+struct trial {
+	const struct bench_case *c;
+	struct forward_bpf *f;
+	struct world w;
+	struct samples s;
+};
+
+static void prepare(struct trial *t)
 {
-	static struct samples s;
-	struct forward_bpf *f = forward_bpf__open_and_load();
-	uint32_t expected = c->foreign ? 2 : 3; /* XDP_PASS, XDP_TX */
+	const struct bench_case *c = t->c;
 	const struct bench_frame frame = { .to = !c->foreign ? c->is6 ? BENCH_VIP6 : BENCH_VIP4
 		                                             : "192.0.2.81",
 		                           .port = 80,
 		                           .udp = c->udp,
 		                           .syn = c->syn };
-	struct world w;
-	struct result r;
 
-	if (!f)
+	t->f = forward_bpf__open_and_load();
+	if (!t->f)
 		die("cannot load the wrapper", errno);
-	make_tables(c, &w);
-	f->bss->load.pick = c->pick;
-	f->bss->load.n_flows = c->n_flows;
-	f->bss->state.random = BENCH_SEED;
-	if (bench_frame_make(&frame, &f->bss->load))
+	make_tables(c, &t->w);
+	t->f->bss->load.pick = c->pick;
+	t->f->bss->load.n_flows = c->n_flows;
+	t->f->bss->state.random = BENCH_SEED;
+	if (bench_frame_make(&frame, &t->f->bss->load))
 		die("no frame", EINVAL);
-	set_target(f, BENCH_NULL, bpf_program__fd(f->progs.bench_null));
-	set_target(f, BENCH_GROW, bpf_program__fd(f->progs.bench_grow));
-	set_target(f, BENCH_WEIR, w.prog_fd);
-	for (int round = 0; round < ROUNDS; round++)
-		for (int i = 0; i < BENCH_TARGETS; i++)
-			s.ns[i][round] = run(f, (enum bench_target)i, &s);
-	if (s.verdict != expected)
+	set_target(t->f, BENCH_NULL, bpf_program__fd(t->f->progs.bench_null));
+	set_target(t->f, BENCH_GROW, bpf_program__fd(t->f->progs.bench_grow));
+	set_target(t->f, BENCH_WEIR, t->w.prog_fd);
+}
+
+/** One round of a case. */
+static void sample(struct trial *t, int round)
+{
+	uint32_t expected = t->c->foreign ? 2 : 3; /* XDP_PASS, XDP_TX */
+
+	for (int i = 0; i < BENCH_TARGETS; i++)
+		t->s.ns[i][round] = run(t->f, (enum bench_target)i, &t->s);
+	if (t->s.verdict != expected)
 		die("the program did not do what this case is about", EINVAL);
-	r = summarise(&s, !c->foreign);
-	forward_bpf__destroy(f);
-	world_fini(&w);
-	return r;
+}
+
+static void finish(struct trial *t)
+{
+	forward_bpf__destroy(t->f);
+	world_fini(&t->w);
+}
+
+/** All cases, round by round: what else the machine does for a while touches a part of each one's rounds. */
+static void measure(struct trial *trials, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		prepare(&trials[i]);
+	for (int round = 0; round < ROUNDS; round++) {
+		if (isatty(STDERR_FILENO))
+			fprintf(stderr, "\rround %d of %u ", round + 1, ROUNDS);
+		for (size_t i = 0; i < n; i++)
+			sample(&trials[i], round);
+	}
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r\033[K");
+	for (size_t i = 0; i < n; i++)
+		finish(&trials[i]);
 }
 
 static void show(json_t *all, const char *name, const char *unit, const struct result *r,
@@ -218,20 +249,26 @@ static void show(json_t *all, const char *name, const char *unit, const struct r
 
 int main(int argc, char **argv)
 {
+	static struct trial trials[N_CASES];
 	struct result r, one = { 0 }, million = { 0 };
 	json_t *all = json_array();
+	size_t n = 0;
 
 	bench_pin(0);
+	for (size_t i = 0; i < N_CASES; i++)
+		if (argc < 2 || strstr(cases[i].name, argv[1]))
+			trials[n++].c = &cases[i];
+	measure(trials, n);
 	bench_head("null");
-	for (size_t i = 0; i < N_CASES; i++) {
-		if (argc > 1 && !strstr(cases[i].name, argv[1]))
-			continue;
-		r = measure(&cases[i]);
-		if (!strcmp(cases[i].name, "xdp.ipip4.tcp.flows1"))
+	for (size_t i = 0; i < n; i++) {
+		const struct bench_case *c = trials[i].c;
+
+		r = summarise(&trials[i].s, !c->foreign);
+		if (!strcmp(c->name, "xdp.ipip4.tcp.flows1"))
 			one = r;
-		if (!strcmp(cases[i].name, "xdp.ipip4.tcp.flows1000000"))
+		if (!strcmp(c->name, "xdp.ipip4.tcp.flows1000000"))
 			million = r;
-		show(all, cases[i].name, "ns", &r, cases[i].target);
+		show(all, c->name, "ns", &r, c->target);
 	}
 	if (one.net.median > 0 && million.net.median > 0) {
 		r = (struct result){ { million.net.min / one.net.min,
