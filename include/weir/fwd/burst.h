@@ -148,13 +148,9 @@ FWD_INLINE void fwd_burst_fetch_owners(const struct fwd_tables *t, const struct 
 FWD_INLINE void fwd_burst_fetch_backend(const struct fwd_tables *t, const struct fwd_root *root,
                                         struct fwd_verdict *v, bool *easy)
 {
-	const struct fwd_slots *block = fwd_port_slots(t, v->slot);
+	uint16_t hot = fwd_slot_word(t, v->slot);
 	const struct fwd_count *count;
-	uint16_t hot;
 
-	if (!block)
-		return;
-	hot = OWNER_LOAD(uint16_t, &block->slot[v->slot % FWD_SLOTS_PER_BLOCK]);
 	v->backend_index = hot & FWD_SLOT_BACKEND;
 	v->backend = fwd_port_backend(t, v->backend_index);
 	count = fwd_port_backend_count(t, root->n_backends, v->backend_index);

@@ -175,16 +175,20 @@ FWD_INLINE uint32_t fwd_decide_further(const struct fwd_tables *t, const struct 
 	return pick & FWD_SLOT_BACKEND;
 }
 
+/** The hot word of @p slot; 0 (nobody) if there is no such slot. */
+FWD_INLINE uint16_t fwd_slot_word(const struct fwd_tables *t, uint32_t slot)
+{
+	const struct fwd_slots *block = fwd_port_slots(t, slot);
+
+	return block ? OWNER_LOAD(uint16_t, &block->slot[slot % FWD_SLOTS_PER_BLOCK]) : 0;
+}
+
 /** The owner of the verdict's flow. @return a backend, or 0: nobody */
 FWD_INLINE uint32_t fwd_decide_owner(const struct fwd_tables *t, const struct fwd_pool *pool,
                                      const struct fwd_parsed *p, struct fwd_verdict *v)
 {
-	const struct fwd_slots *block = fwd_port_slots(t, v->slot);
-	uint16_t hot;
+	uint16_t hot = fwd_slot_word(t, v->slot);
 
-	if (!block)
-		return 0;
-	hot = OWNER_LOAD(uint16_t, &block->slot[v->slot % FWD_SLOTS_PER_BLOCK]);
 	if (FWD_LIKELY(!(hot & FWD_SLOT_LOOK_FURTHER)))
 		return hot;
 	if (pool->flags & FWD_POOL_AGENTS && p->flow.protocol == FWD_PROTO_TCP)

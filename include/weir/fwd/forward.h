@@ -60,7 +60,6 @@ FWD_INLINE void fwd_easy_count(const struct fwd_tables *t, const struct fwd_root
 	}
 	cpu->reason[FWD_REASON_FORWARDED]++;
 	fwd_count_forwarded(t, root, v, v->service->count, p->frame_len);
-	FWD_APART();
 }
 
 /** Of struct fwd_parsed, and those that hold addresses and ports, of which the verifier knows nothing anyway. */

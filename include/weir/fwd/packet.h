@@ -32,9 +32,6 @@
 #define FWD_TESTED(pointer) ((void)(pointer))
 #endif
 
-/** Keeps clang from ending two branches by the same instructions, which asks afterwards again which one it was. */
-#define FWD_APART() __asm__ volatile("")
-
 /**
  * Keeps clang from spreading what a branch knows of @p object over its successors: for BPF each
  * would be verified by itself.
