@@ -19,6 +19,8 @@
 
 #include <string.h>
 
+#include "base/hash.h"
+
 /* Heirs by rendezvous are looked for in tables of so many slots times members. */
 #define HEIRS_WORK_MAX (1u << 20)
 
@@ -86,25 +88,17 @@ void owners_list_begin(struct owners *o)
 		o->serves[o->now.wanted[s]] = o->now.wanted[s] != 0;
 }
 
-/* splitmix64's end (Steele, Lea, Flood, OOPSLA 2014) */
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-	return x ^ (x >> 31);
-}
-
 uint16_t owners_list_heir(const struct owners *o, const struct owners_made *made, uint32_t s,
                           const bool *serves, uint16_t but)
 {
-	uint64_t seed = mix(o->key[0] + mix(o->key[1] + s)), best = 0;
+	uint64_t seed = hash_mix(o->key[0] + hash_mix(o->key[1] + s)), best = 0;
 	uint16_t heir = 0;
 
 	if ((uint64_t)made->n_members * o->tables.n_slots > HEIRS_WORK_MAX)
 		return 0;
 	for (size_t i = 0; i < made->n_members; i++) {
 		const struct owners_member *m = &made->members[i];
-		uint64_t draw = mix(seed ^ m->id);
+		uint64_t draw = hash_mix(seed ^ m->id);
 
 		if (m->weight == 0 || m->backend == but || (serves && !serves[m->backend]) ||
 		    draw < best)

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
+
 /* A slot's cap over its due, in 1/4096; small dues are rounded up. */
 #define RING_SLACK 31u
 /* Questions a slot, on average, that an asker makes at most before the rest is dealt out. */
@@ -40,13 +42,10 @@ struct queue {
 	size_t first, n, size;
 };
 
-/* splitmix64 (Steele, Lea, Flood, OOPSLA 2014) */
+/* splitmix64 */
 static uint64_t mix(uint64_t x)
 {
-	x += 0x9e3779b97f4a7c15u;
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-	return x ^ (x >> 31);
+	return hash_mix(x + 0x9e3779b97f4a7c15u);
 }
 
 static int by_key(const void *a, const void *b)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/hash.h"
 
 const char *place_class_text(enum place_class c)
 {
@@ -40,14 +41,6 @@ struct place_key place_key_of(const struct addr *address)
 	return key;
 }
 
-/* splitmix64's finaliser (Steele, Lea, Flood 2014) */
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-	return x ^ (x >> 31);
-}
-
 static uint64_t hash_key_bytes(const struct place *p, const struct place_key *key)
 {
 	return hash_bytes(&p->key, key->bytes, sizeof(key->bytes));
@@ -55,7 +48,8 @@ static uint64_t hash_key_bytes(const struct place *p, const struct place_key *ke
 
 static uint32_t gate_ppm(uint64_t hash, const struct place_site *site)
 {
-	uint64_t h = mix(hash + mix(site->id ^ 0x6a09e667f3bcc909u)); /* independent of score() */
+	uint64_t h = hash_mix(
+	        hash + hash_mix(site->id ^ 0x6a09e667f3bcc909u)); /* independent of score() */
 
 	return (uint32_t)((h >> 32) * PLACE_PPM_ALL >> 32);
 }
@@ -69,7 +63,7 @@ uint32_t place_gate_ppm(const struct place *p, const struct place_site *site,
 /* Smaller is better: an exponential variate of rate @p weight. */
 static double score(uint64_t hash, const struct place_site *site, uint32_t weight)
 {
-	uint64_t h = mix(hash ^ site->id);
+	uint64_t h = hash_mix(hash ^ site->id);
 
 	return -log(((double)(h >> 11) + 0.5) * 0x1p-53) / weight;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/page.h"
 #include "weir/stats.h"
@@ -15,11 +16,7 @@ static void on_timer(void *arg);
 
 static uint64_t next_random(struct checker *c)
 {
-	uint64_t z = (c->random += 0x9e3779b97f4a7c15u); /* splitmix64 */
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return z ^ z >> 31;
+	return hash_mix(c->random += 0x9e3779b97f4a7c15u); /* splitmix64 */
 }
 
 static void add(uint64_t *word, uint64_t n)

@@ -95,7 +95,7 @@ def run_one(source, breakage):
     """Whether the simulator noticed, and what there is to say."""
     name, world, path, text, becomes = breakage
     with tempfile.TemporaryDirectory(prefix="weir-seeded-") as work:
-        for part in ("include", "dataplane", "tests/sim"):
+        for part in ("base", "include", "dataplane", "tests/sim"):
             shutil.copytree(os.path.join(source, part), os.path.join(work, part))
         target = os.path.join(work, path)
         with open(target, encoding="utf-8") as f:
