@@ -126,6 +126,15 @@ static void change_slots(struct owners *o, const struct owners_clock *clock)
 	}
 }
 
+/* All slots' part of a change. */
+static void change(struct owners *o, const struct owners_clock *clock)
+{
+	if (o->times.agents)
+		change_lists(o, clock);
+	else
+		change_slots(o, clock);
+}
+
 /* Move slots that were warned long enough ago. */
 static void move_due(struct owners *o, const struct owners_clock *clock)
 {
@@ -333,10 +342,7 @@ int owners_apply(struct owners *o, const struct owners_times *times, const struc
 	set_leases(o, sets, &n, clock);
 	take_sets(o, &n, !first && n.now_set > sets, clock);
 	o->is_near = o->next.members && o->next.from_ms - clock->wall_ms <= NEAR_MS;
-	if (times->agents)
-		change_lists(o, clock);
-	else
-		change_slots(o, clock);
+	change(o, clock);
 	free(o->heirs);
 	o->heirs = NULL;
 	if (n.any_died)
@@ -386,10 +392,7 @@ static void follow_sets(struct owners *o, const struct owners_clock *clock)
 		change_leases(o, &left, left.until_ms, clock);
 		owners_made_fini(&left);
 	}
-	if (o->times.agents)
-		change_lists(o, clock);
-	else
-		change_slots(o, clock);
+	change(o, clock);
 }
 
 static void settle_slot(struct owners *o, uint32_t s, uint32_t now_s)

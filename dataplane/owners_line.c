@@ -173,11 +173,9 @@ int owners_lines_follow(struct owners *o, const struct owners_set *sets, size_t 
 	int result = make_room(o);
 
 	for (size_t i = result == 0 ? walked(o, sets, n_sets) : n_sets; i < n_sets; i++) {
-		int64_t end_ms = i > 0 ? sets[i - 1].until_ms : 0;
+		int64_t until_ms = i > 0 ? sets[i - 1].until_ms : 0;
 
-		if (end_ms <= sets[i].from_ms)
-			end_ms = sets[i].from_ms + o->times.settle_ms;
-		result = walk(o, &sets[i], end_ms, known);
+		result = walk(o, &sets[i], owners_claims_end_ms(o, &sets[i], until_ms), known);
 		if (result != 0)
 			return result;
 		note_walked(o, &sets[i]);

@@ -137,6 +137,13 @@ static inline bool owners_is_warned(const struct owners *o, uint32_t s)
 	       __atomic_load_n(&owners_cold(o, s)->warned_at, __ATOMIC_RELAXED) != 0;
 }
 
+/** When the claims end that @p set takes slots from, and that were to last until @p until_ms: they have the settling time at least. */
+static inline int64_t owners_claims_end_ms(const struct owners *o, const struct owners_set *set,
+                                           int64_t until_ms)
+{
+	return until_ms > set->from_ms ? until_ms : set->from_ms + o->times.settle_ms;
+}
+
 /** An instant of the document by the packet path's clock, never early; 0: it is past. */
 uint32_t owners_end_in_seconds(int64_t end_ms, const struct owners_clock *clock);
 

@@ -47,10 +47,7 @@ uint32_t owners_end_in_seconds(int64_t end_ms, const struct owners_clock *clock)
 static void past_ends(const struct owners *o, const struct owners_set *set,
                       int64_t end_ms[OWNER_CLASSES])
 {
-	int64_t until_ms = set[-1].until_ms;
-
-	end_ms[OWNER_CLASS_TCP] =
-	        until_ms > set->from_ms ? until_ms : set->from_ms + o->times.settle_ms;
+	end_ms[OWNER_CLASS_TCP] = owners_claims_end_ms(o, set, set[-1].until_ms);
 	end_ms[OWNER_CLASS_UDP] =
 	        o->times.udp_idle_ms == 0
 	                ? set->from_ms
