@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fwd/memory.h"
 #include "fwd/world_private.h"
 #include "weir/fwd/services.h"
 
@@ -14,16 +15,6 @@ static void die(const char *what)
 {
 	fprintf(stderr, "world: %s\n", what);
 	exit(2);
-}
-
-static void *table(size_t n, size_t size)
-{
-	void *p = aligned_alloc(64, (n * size + 63) / 64 * 64);
-
-	if (!p)
-		die("out of memory");
-	memset(p, 0, n * size);
-	return p;
 }
 
 void world_root(struct world *w)
@@ -38,36 +29,16 @@ void world_root(struct world *w)
 
 void world_init(struct world *w, const struct driver_sizes *sizes, uint32_t n_cpus)
 {
-	struct fwd_tables *t = &w->t;
-
 	memset(w, 0, sizeof(*w));
 	w->prog_fd = -1;
 	w->sizes = *sizes;
-	layout_count(t, sizes, n_cpus);
-	t->root = table(1, sizeof(*t->root));
-	t->services = table(t->n_services, sizeof(*t->services));
-	t->pools = table(t->n_pools, sizeof(*t->pools));
-	t->slots = table(t->n_slots, sizeof(*t->slots));
-	t->colds = table(t->n_colds, sizeof(*t->colds));
-	t->backends = table(t->n_backends, sizeof(*t->backends));
-	t->exceptions = table(t->n_exceptions, sizeof(*t->exceptions));
-	t->fragments = table(t->n_fragments, sizeof(*t->fragments));
-	t->destinations = table(t->n_destinations, sizeof(*t->destinations));
-	t->cpus = table(t->n_cpus, sizeof(*t->cpus));
-	t->service_counts = table(t->n_service_counts, sizeof(*t->service_counts));
-	t->backend_counts = table(t->n_backend_counts, sizeof(*t->backend_counts));
+	memory_new(&w->t, sizes, n_cpus);
 	world_root(w);
 }
 
 void world_fini_memory(struct world *w)
 {
-	struct fwd_tables *t = &w->t;
-	void *all[] = { t->root,  t->services,       t->pools,          t->slots,
-		        t->colds, t->backends,       t->exceptions,     t->fragments,
-		        t->cpus,  t->service_counts, t->backend_counts, t->destinations };
-
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		free(all[i]);
+	memory_free(&w->t);
 }
 
 #define N_TABLES 12 /* as in struct fwd_tables */

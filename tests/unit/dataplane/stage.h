@@ -12,6 +12,7 @@
 #include "weir/health.h"
 #include "weir/layout.h"
 
+#include "tests/fwd/memory.h"
 #include "tests/unit/dataplane/world.h"
 
 #define CPUS 2u
@@ -24,47 +25,10 @@ struct driver {
 	unsigned graces;
 };
 
-static inline void *zeros(size_t n, size_t size)
-{
-	void *p = calloc(n, size);
-
-	assert_non_null(p);
-	return p;
-}
-
 static inline void make_tables(struct fwd_tables *t, const struct driver_sizes *z)
 {
-	*t = (struct fwd_tables){ 0 };
-	layout_count(t, z, CPUS);
-	t->root = zeros(1, sizeof(*t->root));
-	t->services = zeros(t->n_services, sizeof(*t->services));
-	t->pools = zeros(t->n_pools, sizeof(*t->pools));
-	t->slots = zeros(t->n_slots, sizeof(*t->slots));
-	t->colds = zeros(t->n_colds, sizeof(*t->colds));
-	t->backends = zeros(t->n_backends, sizeof(*t->backends));
-	t->exceptions = zeros(t->n_exceptions, sizeof(*t->exceptions));
-	t->fragments = zeros(t->n_fragments, sizeof(*t->fragments));
-	t->destinations = zeros(t->n_destinations, sizeof(*t->destinations));
-	t->cpus = zeros(t->n_cpus, sizeof(*t->cpus));
-	t->service_counts = zeros(t->n_service_counts, sizeof(*t->service_counts));
-	t->backend_counts = zeros(t->n_backend_counts, sizeof(*t->backend_counts));
+	memory_new(t, z, CPUS);
 	layout_root(t, z);
-}
-
-static inline void free_tables(struct fwd_tables *t)
-{
-	free(t->root);
-	free(t->services);
-	free(t->pools);
-	free(t->slots);
-	free(t->colds);
-	free(t->backends);
-	free(t->exceptions);
-	free(t->fragments);
-	free(t->destinations);
-	free(t->cpus);
-	free(t->service_counts);
-	free(t->backend_counts);
 }
 
 static inline void memory_tables(const struct driver *d, struct fwd_tables *out)
@@ -94,7 +58,7 @@ static inline int memory_begin(struct driver *d, const struct driver_sizes *size
 static inline int memory_commit(struct driver *d, struct driver_why *why)
 {
 	(void)why;
-	free_tables(&d->now);
+	memory_free(&d->now);
 	d->now = d->next;
 	d->sizes = d->next_sizes;
 	return 0;
@@ -143,7 +107,7 @@ static inline void stage_init(struct stage *s)
 	s->time = (struct node_time){ 100000, 50000000, NOW };
 	s->driver.sizes = (struct driver_sizes){ 64, 16, 80, 82, 8192, 128 };
 	make_tables(&s->driver.now, &s->driver.sizes);
-	s->health = zeros(1, sizeof(*s->health));
+	s->health = memory_zeros(1, sizeof(*s->health));
 	make_world(&s->first);
 	make_world(&s->second);
 	for (uint64_t i = 0; i < 3; i++)
@@ -155,7 +119,7 @@ static inline void stage_init(struct stage *s)
 static inline void stage_fini(struct stage *s)
 {
 	node_fini(&s->node);
-	free_tables(&s->driver.now);
+	memory_free(&s->driver.now);
 	free(s->health);
 }
 
