@@ -77,12 +77,12 @@ static int page_new(struct page_header *h, size_t map_bytes, int lock_fd, bool k
 	return 0;
 }
 
-/* Become the only writer of @p path. @return 0, -EBUSY or -errno */
 static int lock_path(const char *path, char out[PATH_MAX])
 {
 	return snprintf(out, PATH_MAX, "%s.lock", path) < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
+/* Become the only writer of @p path. @return 0, -EBUSY or -errno */
 static int lock(const char *path, int *out)
 {
 	char own[PATH_MAX];

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "weir/carry.h"
 #include "dataplane/drivers.h"
+#include "weir/carry.h"
 #include "weir/effect.h"
 
 /* Where @p ops has its state. */

@@ -5,28 +5,8 @@
  */
 #include "dataplane/node_inside.h"
 
-#include <stdlib.h>
-
 #include "base/log.h"
-#include "weir/fwd/destinations.h"
 #include "weir/model.h"
-
-void node_write_destinations(const struct fwd_tables *t)
-{
-	struct fwd_destinations *made = calloc(t->n_destinations, sizeof(*made));
-	size_t n_words = t->n_destinations * sizeof(*made) / sizeof(uint64_t);
-	const uint64_t *from = (const void *)made;
-	uint64_t *to = (void *)t->destinations;
-
-	if (!made)
-		return; /* errors about new backends are the kernel's until the next document */
-	for (uint32_t i = 1; i < t->n_backends; i++)
-		if (t->backends[i].flags & FWD_BACKEND_USED)
-			(void)fwd_destination_put(made, t->n_destinations, t->backends, i);
-	for (size_t i = 0; i < n_words; i++)
-		__atomic_store_n(&to[i], from[i], __ATOMIC_RELAXED);
-	free(made);
-}
 
 /* How often packets noted something: all since the tables were made. */
 static uint64_t count_told(const struct fwd_tables *t)

@@ -5,9 +5,11 @@
  */
 #include "dataplane/node_inside.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
+#include "weir/fwd/destinations.h"
 #include "weir/fwd/encap.h"
 #include "weir/fwd/services.h"
 #include "weir/model.h"
@@ -22,7 +24,7 @@ uint64_t node_backend_key(uint64_t pool, uint64_t id)
 	return h ^ h >> 32;
 }
 
-/* Sixteen bytes as two whole words. */
+/* Memory that packets read, by whole words. */
 static void store_words(void *to, const void *from, size_t bytes)
 {
 	uint64_t *t = to, word;
@@ -84,6 +86,19 @@ void node_write_backend(struct node *n, const struct node_pool *p, const struct 
 	if (!fill_hop(n, b->index, &b->plan->address, &e))
 		e.flags |= FWD_BACKEND_NO_NEXT_HOP;
 	store_words(at, &e, sizeof(e));
+}
+
+void node_write_destinations(const struct fwd_tables *t)
+{
+	struct fwd_destinations *made = calloc(t->n_destinations, sizeof(*made));
+
+	if (!made)
+		return; /* errors about new backends are the kernel's until the next document */
+	for (uint32_t i = 1; i < t->n_backends; i++)
+		if (t->backends[i].flags & FWD_BACKEND_USED)
+			(void)fwd_destination_put(made, t->n_destinations, t->backends, i);
+	store_words(t->destinations, made, t->n_destinations * sizeof(*made));
+	free(made);
 }
 
 /* Where the list of the indexes begins whose watched address may be @p a. */

@@ -22,13 +22,13 @@
 
 #include "base/lock.h"
 #include "base/log.h"
-#include "weir/carry.h"
 #include "dataplane/dpdk/crew.h"
 #include "dataplane/dpdk/device.h"
 #include "dataplane/dpdk/eal.h"
 #include "dataplane/dpdk/tablefile.h"
 #include "dataplane/dpdk/tap.h"
 #include "dataplane/drivers.h"
+#include "weir/carry.h"
 
 #define ROWS (WORKERS_MAX + 1) /* of counters; the last one sums what smaller tables counted */
 
