@@ -13,8 +13,6 @@ from net import Lab, executable, say, wait_until
 from report import Report
 from watch import now_ms
 
-TICKS = os.sysconf("SC_CLK_TCK")
-
 
 def as_dpdk(text):
     return text.replace('driver = "auto"', 'driver = "dpdk"')
@@ -107,19 +105,19 @@ def answers_for_itself(report, stage):
 
 def idle_shares(stage, seconds=5):
     """The share of a core that each worker takes while nothing comes."""
-    def ticks():
-        """By worker: threads that DPDK names so."""
+    def on_cpu():
+        """Nanoseconds by worker: threads that DPDK names so. Ticks would miss what is shorter than one."""
         found, tasks = {}, f"/proc/{stage.node.processes['dataplane'].pid}/task"
         for task in os.listdir(tasks):
-            with open(f"{tasks}/{task}/stat") as f:
-                head, rest = f.read().rsplit(")", 1)
-            if "worker" in head:
-                found[task] = sum(int(n) for n in rest.split()[11:13])
+            with open(f"{tasks}/{task}/comm") as comm, open(f"{tasks}/{task}/schedstat") as stat:
+                if "worker" in comm.read():
+                    found[task] = int(stat.read().split()[0])
         return found
 
-    first = ticks()
+    first, start = on_cpu(), time.monotonic_ns()
     time.sleep(seconds)
-    return [(n - first[task]) / TICKS / seconds for task, n in ticks().items()]
+    last, took = on_cpu(), time.monotonic_ns() - start
+    return [(n - first[task]) / took for task, n in last.items()]
 
 
 def wakes_up(report, stage):
