@@ -135,12 +135,12 @@ class ChurnWorld(World):
         six = " ".join(f"nexthop via {b.next_hops[1]}" for b in used)
         self.router.ip(f"route replace {p.vip4}/32 {four}", f"-6 route replace {p.vip6}/128 {six}")
 
-    def paths(self, connections):
-        """The balancer that the router has for each (source, port, target) now."""
+    def paths(self, flows, protocol):
+        """The balancer that the router has for each (source, port, target, to_port) now."""
         found = {}
         for six in (False, True):
-            chosen = [c for c in connections if (":" in c[0]) == six]
-            lines = [f"route get {t} from {s} iif p-client ipproto 6 sport {p} dport 80" for s, p, t in chosen]
+            chosen = [f for f in flows if (":" in f[0]) == six]
+            lines = [f"route get {t} from {s} iif p-client ipproto {protocol} sport {p} dport {d}" for s, p, t, d in chosen]
             if not lines:
                 continue
             text = self.router.run(["ip", *(["-6"] if six else []), "-o", "-batch", "-"], input="\n".join(lines) + "\n")

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A server for long connections: answers requests of stream.h as long as the client likes.
+ * A server for long flows: answers requests of stream.h as long as the client likes.
  *
- *     echo NAME PORT
+ *     echo NAME PORT [ADDRESS UDP_PORT]...
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/loop.h"
-#include "tests/lab/stream.h"
+#include "tests/lab/echo.h"
 
 struct connection {
 	int fd;
@@ -148,7 +148,7 @@ int main(int argc, char **argv)
 	struct sockaddr_in6 any = { .sin6_family = AF_INET6 };
 	int one = 1, fd;
 
-	if (argc != 3)
+	if (argc < 3 || argc % 2 == 0)
 		return 2;
 	snprintf(name, sizeof(name), "%s", argv[1]);
 	any.sin6_port = htons((uint16_t)atoi(argv[2]));
@@ -160,5 +160,8 @@ int main(int argc, char **argv)
 		perror("echo");
 		return 1;
 	}
+	for (int i = 3; i + 1 < argc; i += 2)
+		if (!echo_udp_open(loop, name, argv[i], (uint16_t)atoi(argv[i + 1])))
+			return 1;
 	return loop_run(loop);
 }

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Long connections with checksummed data, kept at a number, beside a stream of short ones.
+ * Long flows with checksummed data, kept at a number, beside a stream of short ones.
  *
  *     stream --target ADDRESS... --long N --short RATE --seconds N --key HEX --log FILE [--seed N] [--idle-ms N]
+ *            [--udp PORT...]
  *
- * Each long connection asks its server (echo.c) for some bytes again and again until its life
- * ends, then another takes its place; each third is silent for half a minute and more between
- * questions. Sources are of the lab's client prefixes. A line of the log when a connection has ended:
- *   START_MS END_MS KIND SOURCE PORT TARGET HASH RESULT BACKEND ANSWERS
- * RESULT: ok, or how it broke (reset, closed, stall: no answer within 3 s, connect, corrupt).
+ * Each long flow, a connection or with --udp one of datagrams to one of these ports, asks its server (echo.c) again and
+ * again until its life ends, then another takes its place; each third is silent for N ms and up to a third more between
+ * questions. Sources are of the lab's client prefixes. A line of the log when a flow has ended:
+ *   START_MS END_MS KIND SOURCE PORT TARGET TO_PORT HASH RESULT BACKEND ANSWERS OTHER
+ * RESULT: ok, or how it broke (reset, closed, refused, stall: no answer within 3 s, connect, corrupt, mixed: two servers
+ * answered). OTHER: the server that did not know the flow, or '-'.
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,55 +23,42 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/addr.h"
 #include "base/clock.h"
-#include "base/loop.h"
-#include "tests/lab/stream.h"
+#include "tests/lab/stream_flow.h"
 #include "weir/fwd/hash.h"
 
-#define PORT       80
-#define STALL_MS   3000u
+#define TCP_PORT   80
 #define TICK_MS    10u
 #define TARGET_MAX 4
-
-enum kind { ACTIVE, IDLE, SHORT };
+#define PORT_MAX   4
 
 static struct {
 	struct addr targets[TARGET_MAX];
-	unsigned n_targets, n_long, seconds, idle_ms;
+	uint16_t udp_ports[PORT_MAX];
+	unsigned n_targets, n_udp_ports, n_long, seconds, idle_ms;
 	double rate;
 	uint64_t key[2], rng;
 	const char *log_path;
 } options = { .rng = 1, .idle_ms = 30000 };
 
-struct connection {
-	struct connection *next, *before;
-	int fd;
-	enum kind kind;
-	struct addr source, target;
-	uint16_t port;
-	int64_t start_ms, end_ms;
-	struct loop_timer timer; /* a stall while an answer is awaited, else the next question */
-	bool connected, awaits;
-	uint32_t seq, n_answers;
-	struct stream_answer answer;
-	size_t head_bytes, more_bytes;
-	uint64_t sum;
-	char backend[STREAM_NAME_MAX + 1];
-};
-
 static struct {
 	struct loop *loop;
 	struct loop_timer tick;
+	const struct flow_transport *transport;
 	FILE *log;
 	uint64_t n_open, n_long, n_ended, n_broken;
 	uint64_t last_tick_ms, end_ms;
 	double due;
 	bool stopping;
-	struct connection *open;
+	struct flow *open;
 } all;
 
-static uint32_t below(uint32_t n)
+struct loop *flow_loop(void)
+{
+	return all.loop;
+}
+
+uint32_t flow_below(uint32_t n)
 {
 	uint64_t x = options.rng += 0x9e3779b97f4a7c15u;
 
@@ -79,223 +67,179 @@ static uint32_t below(uint32_t n)
 	return (uint32_t)((((x ^ (x >> 31)) >> 32) * n) >> 32);
 }
 
-static uint64_t hash_of(const struct connection *c)
+uint32_t flow_number(const struct flow *f)
 {
-	struct fwd_tuple flow = { .sport_be = htons(c->port),
-		                  .dport_be = htons(PORT),
-		                  .protocol = IPPROTO_TCP };
-
-	memcpy(flow.src.bytes, c->source.bytes, sizeof(flow.src.bytes));
-	memcpy(flow.dst.bytes, c->target.bytes, sizeof(flow.dst.bytes));
-	return fwd_hash_flow(options.key, &flow, addr_is4(&c->source));
+	return f->seq * 65537u + f->port;
 }
 
-static void end(struct connection *c, const char *result)
+static uint64_t hash_of(const struct flow *f)
+{
+	struct fwd_tuple flow = { .sport_be = htons(f->port),
+		                  .dport_be = htons(f->to_port),
+		                  .protocol = all.transport->protocol };
+
+	memcpy(flow.src.bytes, f->source.bytes, sizeof(flow.src.bytes));
+	memcpy(flow.dst.bytes, f->target.bytes, sizeof(flow.dst.bytes));
+	return fwd_hash_flow(options.key, &flow, addr_is4(&f->source));
+}
+
+static const char *name_or_dash(const char *name)
+{
+	return name[0] ? name : "-";
+}
+
+static void write_line(const struct flow *f, const char *result)
 {
 	static const char *const kinds[] = { "active", "idle", "short" };
 	char source[ADDR_TEXT_MAX], target[ADDR_TEXT_MAX];
 
-	fprintf(all.log, "%" PRId64 " %" PRId64 " %s %s %u %s %016" PRIx64 " %s %s %u\n",
-	        c->start_ms, clock_wall_ms(), kinds[c->kind], addr_text(&c->source, source),
-	        c->port, addr_text(&c->target, target), hash_of(c), result,
-	        c->backend[0] ? c->backend : "-", c->n_answers);
+	fprintf(all.log, "%" PRId64 " %" PRId64 " %s %s %u %s %u %" PRIu64 " %s %s %u %s\n",
+	        f->start_ms, clock_wall_ms(), kinds[f->kind], addr_text(&f->source, source),
+	        f->port, addr_text(&f->target, target), f->to_port, hash_of(f), result,
+	        name_or_dash(f->backend), f->n_answers, name_or_dash(f->other));
+}
+
+void flow_end(struct flow *f, const char *result)
+{
+	write_line(f, result);
 	all.n_broken += strcmp(result, "ok") != 0;
 	all.n_ended++;
 	all.n_open--;
-	all.n_long -= c->kind != SHORT;
-	if (c->next)
-		c->next->before = c->before;
-	if (c->before)
-		c->before->next = c->next;
+	all.n_long -= f->kind != FLOW_SHORT;
+	if (f->next)
+		f->next->before = f->before;
+	if (f->before)
+		f->before->next = f->next;
 	else
-		all.open = c->next;
-	loop_timer_cancel(all.loop, &c->timer);
-	loop_fd_remove(all.loop, c->fd);
-	close(c->fd);
-	free(c);
+		all.open = f->next;
+	all.transport->forget(f);
+	loop_timer_cancel(all.loop, &f->timer);
+	loop_fd_remove(all.loop, f->fd);
+	close(f->fd);
+	free(f);
 }
 
 static void on_stall(void *arg)
 {
-	struct connection *c = arg;
+	struct flow *f = arg;
 
-	end(c, c->connected ? "stall" : "connect");
+	flow_end(f, f->backend[0] ? "stall" : "connect");
 }
 
-static void wait_for(struct connection *c, loop_cb *cb, uint64_t ms)
+static void wait_for(struct flow *f, loop_cb *cb, uint64_t ms)
 {
-	c->timer.cb = cb;
-	c->timer.arg = c;
-	loop_timer_set(all.loop, &c->timer, loop_now_ms(all.loop) + ms);
+	f->timer.cb = cb;
+	f->timer.arg = f;
+	loop_timer_set(all.loop, &f->timer, loop_now_ms(all.loop) + ms);
 }
 
 static void ask(void *arg)
 {
-	struct connection *c = arg;
-	uint8_t bytes[sizeof(struct stream_request) + 2048];
-	struct stream_request r = { .magic = STREAM_MAGIC,
-		                    .seq = ++c->seq * 65537u + c->port,
-		                    .n_bytes = below(8) ? below(4000) : below(60000),
-		                    .n_more = below(2000) };
-	size_t n = sizeof(r) + r.n_more;
+	struct flow *f = arg;
 
-	stream_fill(bytes + sizeof(r), r.n_more, r.seq);
-	r.sum = stream_sum(STREAM_SUM_0, bytes + sizeof(r), r.n_more);
-	memcpy(bytes, &r, sizeof(r));
-	c->awaits = true;
-	c->head_bytes = c->more_bytes = 0;
-	wait_for(c, on_stall, STALL_MS);
-	if (send(c->fd, bytes, n, MSG_NOSIGNAL) != (ssize_t)n)
-		end(c, errno == ECONNRESET || errno == EPIPE ? "reset" : "send");
+	f->seq++;
+	f->awaits = true;
+	wait_for(f, on_stall, FLOW_STALL_MS);
+	all.transport->ask(f);
 }
 
-/* An answer is whole. */
-static void answered(struct connection *c)
+void flow_connected(struct flow *f)
 {
-	c->awaits = false;
-	c->n_answers++;
-	snprintf(c->backend, sizeof(c->backend), "%.*s", (int)STREAM_NAME_MAX, c->answer.name);
-	if (c->sum != c->answer.sum || c->answer.is_bad ||
-	    c->answer.seq != c->seq * 65537u + c->port)
-		end(c, "corrupt");
-	else if (c->kind == SHORT || clock_wall_ms() >= c->end_ms || all.stopping)
-		end(c, "ok");
+	f->is_connected = true;
+	loop_fd_set(all.loop, f->fd, EPOLLIN);
+	ask(f);
+}
+
+static uint32_t pause_ms(const struct flow *f)
+{
+	return f->kind == FLOW_IDLE ? options.idle_ms + flow_below(options.idle_ms / 3 + 1)
+	                            : 300 + flow_below(2500);
+}
+
+void flow_answered(struct flow *f, const char *name, bool is_right)
+{
+	f->awaits = false;
+	f->n_answers++;
+	snprintf(f->backend, sizeof(f->backend), "%.*s", (int)STREAM_NAME_MAX, name);
+	if (!is_right)
+		flow_end(f, "corrupt");
+	else if (f->kind == FLOW_SHORT || clock_wall_ms() >= f->end_ms || all.stopping)
+		flow_end(f, "ok");
 	else
-		wait_for(c, ask,
-		         c->kind == IDLE ? options.idle_ms + below(10000) : 300 + below(2500));
-}
-
-/* @return bytes taken, 0 when there are none now, -1 at the connection's end */
-static ssize_t take(struct connection *c)
-{
-	static uint8_t bytes[STREAM_BYTES_MAX];
-	size_t head = sizeof(c->answer);
-	bool in_head = c->head_bytes < head;
-	size_t room = in_head ? head - c->head_bytes : c->answer.n_bytes - c->more_bytes;
-	ssize_t n = recv(c->fd, in_head ? (uint8_t *)&c->answer + c->head_bytes : bytes,
-	                 room < sizeof(bytes) ? room : sizeof(bytes), 0);
-
-	if (n <= 0)
-		return n < 0 && errno == EAGAIN ? 0 : -1;
-	if (in_head) {
-		c->head_bytes += (size_t)n;
-		c->sum = STREAM_SUM_0;
-		return n;
-	}
-	c->sum = stream_sum(c->sum, bytes, (size_t)n);
-	c->more_bytes += (size_t)n;
-	return n;
-}
-
-static void read_answer(struct connection *c)
-{
-	ssize_t n = 1;
-	char byte;
-
-	while (n > 0 && c->awaits) {
-		n = take(c);
-		if (n > 0 && c->head_bytes == sizeof(c->answer) &&
-		    c->more_bytes == c->answer.n_bytes) {
-			answered(c);
-			return;
-		}
-	}
-	if (n > 0) /* nothing was asked: the end, or something that should not come */
-		n = recv(c->fd, &byte, 1, 0) < 0 && errno == EAGAIN ? 0 : -1;
-	if (n < 0)
-		end(c, errno == ECONNRESET ? "reset" : "closed");
-}
-
-static void on_socket(void *arg, int fd, uint32_t events)
-{
-	struct connection *c = arg;
-	int error = 0;
-	socklen_t length = sizeof(error);
-
-	(void)events;
-	errno = 0;
-	if (c->connected) {
-		read_answer(c);
-		return;
-	}
-	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
-	if (error) {
-		end(c, error == ECONNREFUSED ? "refused" : "connect");
-		return;
-	}
-	c->connected = true;
-	loop_fd_set(all.loop, fd, EPOLLIN);
-	ask(c);
+		wait_for(f, ask, pause_ms(f));
 }
 
 /* A source of the lab's client prefixes, of the target's family. */
-static void choose_source(struct connection *c)
+static void choose_source(struct flow *f)
 {
-	uint32_t i = below(65536);
+	uint32_t i = flow_below(65536);
 	char text[64];
 
-	if (addr_is4(&c->target))
+	if (addr_is4(&f->target))
 		snprintf(text, sizeof(text), "100.64.%u.%u", i >> 8, 1 + (i & 0x7f));
 	else
 		snprintf(text, sizeof(text), "2001:db8:8000:%x::%x", i >> 8, 1 + (i & 0xff));
-	if (addr_parse(text, &c->source))
+	if (addr_parse(text, &f->source))
 		abort();
 }
 
-static bool open_socket(struct connection *c)
+static bool open_socket(struct flow *f)
 {
 	struct sockaddr_storage from, to;
-	socklen_t from_length = addr_to_sockaddr(&c->source, 0, &from);
-	socklen_t to_length = addr_to_sockaddr(&c->target, PORT, &to);
+	socklen_t from_length = addr_to_sockaddr(&f->source, 0, &from);
+	socklen_t to_length = addr_to_sockaddr(&f->target, f->to_port, &to);
 	struct addr own;
 
-	c->fd = socket(from.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (c->fd < 0)
+	f->fd = socket(from.ss_family, all.transport->socket_type | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	               0);
+	if (f->fd < 0)
 		return false;
-	if (bind(c->fd, (struct sockaddr *)&from, from_length) ||
-	    loop_fd_add(all.loop, c->fd, EPOLLOUT, on_socket, c) ||
-	    (connect(c->fd, (struct sockaddr *)&to, to_length) && errno != EINPROGRESS) ||
-	    getsockname(c->fd, (struct sockaddr *)&from, &from_length)) {
+	if (bind(f->fd, (struct sockaddr *)&from, from_length) ||
+	    loop_fd_add(all.loop, f->fd, EPOLLOUT, all.transport->on_socket, f) ||
+	    (connect(f->fd, (struct sockaddr *)&to, to_length) && errno != EINPROGRESS) ||
+	    getsockname(f->fd, (struct sockaddr *)&from, &from_length)) {
 		perror("stream: opening");
-		close(c->fd);
+		close(f->fd);
 		return false;
 	}
-	addr_from_sockaddr((struct sockaddr *)&from, &own, &c->port);
+	addr_from_sockaddr((struct sockaddr *)&from, &own, &f->port);
 	return true;
 }
 
-static void begin(enum kind kind)
+static void begin(enum flow_kind kind)
 {
-	struct connection *c = calloc(1, sizeof(*c));
-	uint32_t life_s = below(4) ? 30 + below(120) : options.seconds;
+	struct flow *f = calloc(1, sizeof(*f));
+	uint32_t life_s = flow_below(4) ? 30 + flow_below(120) : options.seconds;
 
-	if (!c)
+	if (!f)
 		abort();
-	c->kind = kind;
-	c->target = options.targets[below(options.n_targets)];
-	c->start_ms = clock_wall_ms();
-	c->end_ms = c->start_ms + 1000 * (int64_t)life_s;
-	choose_source(c);
-	if (!open_socket(c)) {
-		free(c);
+	f->kind = kind;
+	f->target = options.targets[flow_below(options.n_targets)];
+	f->to_port =
+	        options.n_udp_ports ? options.udp_ports[flow_below(options.n_udp_ports)] : TCP_PORT;
+	f->start_ms = clock_wall_ms();
+	f->end_ms = f->start_ms + 1000 * (int64_t)life_s;
+	choose_source(f);
+	if (!open_socket(f)) {
+		free(f);
 		return;
 	}
-	c->next = all.open;
-	if (c->next)
-		c->next->before = c;
-	all.open = c;
+	f->next = all.open;
+	if (f->next)
+		f->next->before = f;
+	all.open = f;
 	all.n_open++;
-	all.n_long += kind != SHORT;
-	wait_for(c, on_stall, STALL_MS);
+	all.n_long += kind != FLOW_SHORT;
+	wait_for(f, on_stall, FLOW_STALL_MS);
 }
 
 /* The end: who is silent asks once more within two seconds. */
 static void ask_all(void)
 {
 	all.stopping = true;
-	for (struct connection *c = all.open; c; c = c->next)
-		if (c->connected && !c->awaits)
-			wait_for(c, ask, below(2000));
+	for (struct flow *f = all.open; f; f = f->next)
+		if (f->is_connected && !f->awaits)
+			wait_for(f, ask, flow_below(2000));
 }
 
 static void on_tick(void *arg)
@@ -309,10 +253,10 @@ static void on_tick(void *arg)
 		loop_stop(all.loop);
 	/* The first ones come over some seconds. */
 	for (int i = 0; i < 8 && !all.stopping && all.n_long < options.n_long; i++)
-		begin(below(3) ? ACTIVE : IDLE);
+		begin(flow_below(3) ? FLOW_ACTIVE : FLOW_IDLE);
 	all.due += options.rate * (double)(now_ms - all.last_tick_ms) / 1000;
 	for (; all.due >= 1 && !all.stopping; all.due--)
-		begin(SHORT);
+		begin(FLOW_SHORT);
 	all.last_tick_ms = now_ms;
 	loop_timer_set(all.loop, &all.tick, now_ms + TICK_MS);
 }
@@ -329,11 +273,23 @@ static bool read_key(const char *hex)
 	return sscanf(hex, "%16" SCNx64 "%16" SCNx64, &options.key[0], &options.key[1]) == 2;
 }
 
+static bool read_udp_port(const char *value)
+{
+	unsigned long port = strtoul(value, NULL, 10);
+
+	if (options.n_udp_ports == PORT_MAX || port == 0 || port > UINT16_MAX)
+		return false;
+	options.udp_ports[options.n_udp_ports++] = (uint16_t)port;
+	return true;
+}
+
 static bool read_option(const char *name, const char *value)
 {
 	if (!strcmp(name, "--target"))
 		return options.n_targets < TARGET_MAX &&
 		       !addr_parse(value, &options.targets[options.n_targets++]);
+	if (!strcmp(name, "--udp"))
+		return read_udp_port(value);
 	if (!strcmp(name, "--key"))
 		return read_key(value);
 	if (!strcmp(name, "--long"))
@@ -361,11 +317,13 @@ int main(int argc, char **argv)
 	for (int i = 1; ok && i + 1 < argc; i += 2)
 		ok = read_option(argv[i], argv[i + 1]);
 	if (!ok || options.n_targets == 0 || !options.log_path) {
-		fprintf(stderr, "usage: stream --target ADDRESS... --long N --short RATE "
-		                "--seconds N --key HEX --log FILE [--seed N]\n");
+		fprintf(stderr,
+		        "usage: stream --target ADDRESS... --long N --short RATE "
+		        "--seconds N --key HEX --log FILE [--seed N] [--idle-ms N] [--udp PORT...]\n");
 		return 2;
 	}
 	setrlimit(RLIMIT_NOFILE, &files);
+	all.transport = options.n_udp_ports ? &flow_over_udp : &flow_over_tcp;
 	all.log = fopen(options.log_path, "w");
 	if (!all.log || loop_open(&all.loop) || loop_signal(all.loop, SIGTERM, on_term, NULL)) {
 		perror("stream");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What lab-echo and lab-stream say to each other on a connection: a request asks for some bytes,
- * the answer brings them with their checksum and its server's name.
+ * What lab-echo and lab-stream say to each other. On a connection a request asks for some bytes, the answer brings them
+ * with their checksum and its server's name. A datagram comes back as it was, with the name.
  */
 #ifndef WEIR_TESTS_LAB_STREAM_H
 #define WEIR_TESTS_LAB_STREAM_H
@@ -25,6 +25,24 @@ struct stream_answer {
 	uint32_t n_bytes, is_bad; /* what came with the request was not what was sent */
 	uint64_t sum;
 	char name[STREAM_NAME_MAX];
+};
+
+#define STREAM_DATAGRAM_MAX 1200u
+
+enum stream_datagram_kind {
+	STREAM_FIRST, /* begins a flow */
+	STREAM_MORE,
+	STREAM_ECHO,
+	STREAM_UNKNOWN, /* to what belongs to no flow that began here */
+};
+
+struct stream_datagram {
+	uint32_t magic, kind;
+	uint64_t id; /* the flow's, whatever its addresses */
+	uint32_t seq;
+	uint32_t n_bytes;           /* that follow this head */
+	uint64_t sum;               /* of those */
+	char name[STREAM_NAME_MAX]; /* the server's, ends with 0 */
 };
 
 /* FNV-1a, going on from @p sum; STREAM_SUM_0 is its beginning. */

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the labs of flows under change share: `Churn` does one thing after another from a seed, `Paths` follows the
+router's choice, `run_events` lets flows of lab-stream live meanwhile, and `Run` says what became of them."""
+import json
+import os
+import random
+import time
+import typing
+
+from churn_world import N_SLOTS, Slots
+from net import LabError, executable, say, wait_until
+
+KEY = "000102030405060708090a0b0c0d0e0f"
+LEAST_SERVING, MOST_DEAD = 5, 2
+KILLED_GRACE_MS = 12000  # until checks have taken a dead server out, new connections to it are refused
+
+
+def now_ms():
+    return int(time.time() * 1000)
+
+
+class Churn:
+    """What happens, at random from a seed, one thing after another, each noted with its time."""
+
+    def __init__(self, world, seed, with_balancers):
+        self.world, self.random, self.with_balancers = world, random.Random(seed), with_balancers
+        self.weights = {b.name: 100 for b in world.plan.sites[0].backends}
+        self.all = list(world.plan.sites[0].backends)
+        self.drained, self.dead = set(), {}
+        self.done, self.deaths, self.crashes, self.members = [], [], [], []
+        self.note_members()
+
+    @property
+    def node(self):
+        return self.world.balancers[0].node
+
+    @property
+    def configured(self):
+        return self.world.plan.sites[0].backends
+
+    def serving(self):
+        return [b for b in self.configured if b.name not in self.drained and b.name not in self.dead]
+
+    def note_members(self):
+        self.members.append((now_ms(), {b.name: b.weight if b.name not in self.drained else 0
+                                        for b in self.configured if b.name not in self.dead}))
+
+    # --- backends ---
+
+    def operate(self, *arguments):
+        """A command of the operator's. On a busy machine it may tell of a timeout; it goes on all the same."""
+        try:
+            self.node.weir(*arguments)
+        except LabError as error:
+            if ": exit 5:" not in str(error):
+                raise
+
+    def apply(self, what):
+        self.node.write_config()
+        self.operate("apply", os.path.join(self.node.conf, "weir.conf"), "--reason", what)
+        return what
+
+    def drain(self):
+        name = self.random.choice(self.serving()).name
+        self.operate("drain", "backend", f"web-ams/{name}", "--until", "+2h", "--reason", "churn")
+        self.drained.add(name)
+        return f"drain {name}"
+
+    def undrain(self):
+        name = self.random.choice(sorted(self.drained & {b.name for b in self.configured}))
+        self.operate("undrain", "backend", f"web-ams/{name}")
+        self.drained.discard(name)
+        return f"undrain {name}"
+
+    def remove(self):
+        """One that was drained before."""
+        victim = self.random.choice([b for b in self.configured if b.name in self.drained])
+        self.operate("undrain", "backend", f"web-ams/{victim.name}")
+        self.drained.discard(victim.name)
+        self.configured.remove(victim)
+        return self.apply(f"remove {victim.name}")
+
+    def add(self):
+        new = self.random.choice([b for b in self.all if b not in self.configured])
+        self.configured.append(new)
+        return self.apply(f"add {new.name}")
+
+    def reweight(self):
+        backend = self.random.choice(self.serving())
+        backend.weight = self.random.choice([w for w in (90, 100, 110) if w != backend.weight])
+        return self.apply(f"weight of {backend.name} {backend.weight}")
+
+    def kill(self):
+        name = self.random.choice(self.serving()).name
+        self.dead[name] = time.monotonic()
+        self.deaths.append((now_ms(), name))
+        self.world.servers.pop(name).kill()
+        return f"kill {name}"
+
+    def revive(self):
+        name = min(self.dead, key=self.dead.get)
+        del self.dead[name]
+        self.world.serve(name)
+        return f"{name} is back"
+
+    def backend_choices(self):
+        out = [n for n in self.all if n not in self.configured]
+        choices = [self.reweight, self.reweight]
+        if len(self.serving()) > LEAST_SERVING:
+            choices += [self.drain, self.drain]
+        if len(self.serving()) > LEAST_SERVING and len(self.dead) < MOST_DEAD:
+            choices += [self.kill]
+        if self.drained & {b.name for b in self.configured}:
+            choices += [self.undrain, self.remove]
+        if out:
+            choices += [self.add, self.add]
+        if any(time.monotonic() - t > 8 for t in self.dead.values()):
+            choices += [self.revive, self.revive]
+        return choices
+
+    # --- balancers ---
+
+    def withdraw(self):
+        b = self.random.choice(self.world.balancers)
+        b.used = False
+        self.world.spread()
+        return f"{b.name} leaves the router's set"
+
+    def announce(self):
+        b = next(b for b in self.world.balancers if not b.used)
+        b.used = True
+        if not b.node.processes:
+            b.come_back()
+            wait_until(b.is_on, 60, f"{b.name} has its port", 0.1)
+            wait_until(lambda: self.world.owned(b), 60, f"{b.name} has tables", 0.1)
+            time.sleep(2.5)  # its checks have seen each backend
+        self.world.spread()
+        return f"{b.name} enters the router's set"
+
+    def crash(self):
+        """The first one is where the operator works, so it stays."""
+        b = self.random.choice(self.world.balancers[1:])
+        b.used = False
+        self.crashes.append((now_ms(), b.next_hops))
+        b.crash()
+        time.sleep(0.3)  # until the router sees it
+        self.world.spread()
+        return f"{b.name} dies"
+
+    def restart(self):
+        b = self.random.choice([b for b in self.world.balancers if b.used])
+        b.restart_dataplane(0.2)
+        return f"{b.name}: dataplane killed and started"
+
+    def upgrade(self):
+        b = self.random.choice([b for b in self.world.balancers if b.used])
+        b.upgrade()
+        return f"{b.name} is upgraded"
+
+    def balancer_choices(self):
+        if not all(b.used for b in self.world.balancers):
+            return [self.announce]
+        return [self.withdraw, self.withdraw, self.crash, self.restart, self.upgrade]
+
+    def step(self):
+        so_far = sum(kind == "balancer" for _, kind, _ in self.done)
+        balancers = self.with_balancers and so_far < 0.33 * len(self.done)
+        what = self.random.choice(self.balancer_choices() if balancers else self.backend_choices())
+        start = now_ms()
+        text = what()
+        self.note_members()
+        self.done.append((start, "balancer" if balancers else "backend", text))
+        say(text)
+
+
+class Paths:
+    """Which balancer the router has for the flows of a protocol that live, whenever its set changes."""
+
+    def __init__(self, world, protocol):
+        self.world, self.protocol, self.rounds, self.last = world, protocol, [], None
+
+    def look(self):
+        """Note the set that is in use; paths are asked for at the end, set by set."""
+        used = tuple(b.used for b in self.world.balancers)
+        if used != self.last:
+            self.rounds.append((now_ms(), used))
+            self.last = used
+
+    def of(self, flows):
+        """{(source, port, target, to_port): [(from_ms, next hop)]} over the whole run."""
+        known, found = {}, {f: [] for f in flows}
+        for at, used in self.rounds:
+            if used not in known:
+                for b, u in zip(self.world.balancers, used):
+                    b.used = u
+                self.world.spread()
+                known[used] = self.world.paths(flows, self.protocol)
+            for flow, via in known[used].items():
+                if not found[flow] or found[flow][-1][1] != via:
+                    found[flow].append((at, via))
+        return found
+
+
+class Flow(typing.NamedTuple):
+    """A line of lab-stream's log (stream.c)."""
+    start: int
+    end: int
+    kind: str
+    source: str
+    port: int
+    target: str
+    to_port: int
+    hash: int
+    result: str
+    backend: str
+    answers: int
+    other: str
+
+    @property
+    def key(self):
+        return (self.source, self.port, self.target, self.to_port)
+
+    @property
+    def slot(self):
+        return self.hash % N_SLOTS
+
+
+def read_log(path):
+    """The flows that have ended."""
+    kinds = Flow.__annotations__.values()
+    with open(path) as f:
+        return [Flow(*(kind(word) for kind, word in zip(kinds, line.split()))) for line in f]
+
+
+class Run:
+    """A run that is over: what was done, what slots and router did, and the flows."""
+
+    def __init__(self, churn, slots, paths, flows, seconds):
+        self.churn, self.slots, self.flows, self.seconds = churn, slots, flows, seconds
+        self.ways = paths.of(sorted({f.key for f in flows}))
+        self.moved = slots.moves(churn.node)
+
+    def at_risk(self, flow):
+        """Whether its slot moved in its life."""
+        return any(flow.start < t < flow.end for t in self.moved.get(flow.slot, ()))
+
+    def changed_balancer(self, flow):
+        return any(flow.start < t < flow.end for t, _ in self.ways[flow.key])
+
+    def was_killed(self, flow):
+        """Whether the flow's backend was killed in its life, or it was with one that dies."""
+        deaths = self.churn.deaths
+        if flow.backend == "-":
+            return any(flow.start - KILLED_GRACE_MS <= t <= flow.end for t, _ in deaths)
+        return any(flow.start <= t <= flow.end for t, name in deaths if name == flow.backend)
+
+    def events(self):
+        """How many changes there were, of which kind."""
+        done = self.churn.done
+        starts = [t for t, _, _ in done]
+        return {"events": len(done), "of_balancers": sum(kind == "balancer" for _, kind, _ in done),
+                "overlapping": sum(b - a < 2000 for a, b in zip(starts, starts[1:])), "seconds": self.seconds}
+
+    def tell(self, flow):
+        """A flow that broke, its ways through the router, and what each node held for its slot."""
+        ways = self.ways[flow.key]
+        say(f"broken: {tuple(flow)} after {(flow.end - flow.start) / 1000:.1f} s, slot {flow.slot}, ways "
+            + ", ".join(f"{(t - flow.start) / 1000:+.1f} s {via}" for t, via in ways if t < flow.end)
+            + "\n" + self.slots.of(flow.slot, flow.start, flow.end))
+
+
+class Size:
+    """How many flows, for how long, and how much happens to them."""
+
+    def __init__(self, quick):
+        self.quick = quick
+        self.long, self.short, self.idle_ms = (300, 20, 12000) if quick else (2000, 30, 30000)
+        self.seconds, self.events = (34, 14) if quick else (210, 66)
+        self.warm_s, self.gap_s = (4, 2) if quick else (10, 4)
+
+
+def stream_command(world, size, seed, log):
+    """lab-stream to both VIPs, without what the protocol adds."""
+    targets = [w for v in world.site.plan.vips for w in ("--target", v)]
+    return [executable("lab-stream"), *targets, "--long", str(size.long), "--short", str(size.short), "--seconds",
+            str(size.seconds), "--key", KEY, "--log", log, "--seed", str(seed), "--idle-ms", str(size.idle_ms)]
+
+
+def run_events(world, size, seed, with_balancers, protocol, more=()):
+    """Let flows of lab-stream live under changes until both have ended. Returns the run."""
+    churn, slots = Churn(world, seed, with_balancers), Slots([b.node for b in world.balancers if b.node.plan.driver == "xdp"])
+    paths = Paths(world, protocol)
+    paths.look()
+    log = os.path.join(world.lab.dir, "stream.log")
+    stream = world.client.start("stream", [*stream_command(world, size, seed, log), *more])
+    begun = time.monotonic()
+    time.sleep(size.warm_s)
+    while time.monotonic() < begun + size.seconds - 4 and len(churn.done) < size.events:
+        churn.step()
+        paths.look()
+        time.sleep(churn.random.choice((0.2, 0.4, 1, size.gap_s)))
+    wait_until(lambda: not stream.alive(), size.seconds + 90, "the stream ends", 0.5)
+    seconds = round(time.monotonic() - begun)
+    slots.stop()
+    with open(os.path.join(world.lab.dir, "slots.json"), "w") as f:
+        json.dump({"changes": slots.changes, "ways": paths.rounds, "done": churn.done, "deaths": churn.deaths}, f)
+    return Run(churn, slots, paths, read_log(log), seconds)
