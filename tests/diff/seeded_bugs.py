@@ -177,7 +177,7 @@ def main():
 
     def build(flags, work):
         so = work / "native.so"
-        subprocess.run(["cc", "-shared", "-fPIC", *flags, "-I", source / "tests", source / "tests/fwd/native.c", "-o", so],
+        subprocess.run(["clang", "-shared", "-fPIC", *flags, "-I", source / "tests", source / "tests/fwd/native.c", "-o", so],
                        check=True)
         return [weir_diff, "--native", so, count, "1"]
     return seeding.run(BUGS, source, build)
