@@ -103,6 +103,7 @@ def run(report):
         time.sleep(0.5)
         report.check(bed.process.alive(), "the process lives")
         bed.process.stop()
+        report.check(not bed.carrier("wan0"), "without it the TAP has no carrier: routes and BGP notice")
         bed.host.run([executable("weir-dataplane"), "--detach", *bed.options])
         report.check("wan0" not in bed.host.run(["ip", "link"]), "--detach removes the TAP")
 
