@@ -178,7 +178,7 @@
 	X(SERVICES_UDP_IDLE, "services[].udp_idle", "duration", "ms", "30s", "1s..1h", "",         \
 	  "UDP: a flow silent for so long has ended.")                                             \
 	X(SERVICES_UDP_POLICY, "services[].udp_policy", "enum keep|migrate|reset", "", "keep", "", \
-	  "", "UDP: what becomes of a flow whose backend is drained.")                             \
+	  "", "UDP: a flow whose slot moves stays, stays until a drain ends, or moves at once.")   \
 	X(SERVICES_AT, "services[].at", "list of groups", "", "", "1..64", "R",                    \
 	  "The sites that have it, in the order of failover.")                                     \
 	X(SERVICES_AT_SITE, "services[].at[].site", "reference to sites[]", "", "", "", "R",       \

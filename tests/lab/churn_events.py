@@ -8,7 +8,7 @@ import time
 import typing
 
 from churn_world import N_SLOTS, Slots
-from net import LabError, executable, say, wait_until
+from net import BUILD, LabError, executable, say, wait_until
 
 KEY = "000102030405060708090a0b0c0d0e0f"
 LEAST_SERVING, MOST_DEAD = 5, 2
@@ -26,8 +26,8 @@ class Churn:
         self.world, self.random, self.with_balancers = world, random.Random(seed), with_balancers
         self.weights = {b.name: 100 for b in world.plan.sites[0].backends}
         self.all = list(world.plan.sites[0].backends)
-        self.drained, self.dead = set(), {}
-        self.done, self.deaths, self.crashes, self.members = [], [], [], []
+        self.drained, self.held, self.dead = set(), set(), {}
+        self.done, self.deaths, self.crashes, self.members, self.taking = [], [], [], [], []
         self.note_members()
 
     @property
@@ -44,8 +44,26 @@ class Churn:
     def note_members(self):
         self.members.append((now_ms(), {b.name: b.weight if b.name not in self.drained else 0
                                         for b in self.configured if b.name not in self.dead}))
+        self.note_taking()
+
+    def note_taking(self):
+        self.taking.append((now_ms(), {b.name for b in self.configured} - self.drained))
+
+    def away(self, name):
+        """When a backend was to take no new flows: [(from_ms, to_ms)], where a change is noted once it is in force."""
+        found, since = [], None
+        for t, names in [*self.taking, (now_ms(), {name})]:
+            if name not in names and since is None:
+                since = t
+            elif name in names and since is not None:
+                found.append((since, t))
+                since = None
+        return found
 
     # --- backends ---
+
+    def free_to_return(self):
+        return sorted((self.drained - self.held) & {b.name for b in self.configured})
 
     def operate(self, *arguments):
         """A command of the operator's. On a busy machine it may tell of a timeout; it goes on all the same."""
@@ -66,17 +84,25 @@ class Churn:
         self.drained.add(name)
         return f"drain {name}"
 
+    def hold(self):
+        """Drain one that stays drained."""
+        text = self.drain()
+        self.held |= self.drained
+        return f"{text}, for good"
+
     def undrain(self):
-        name = self.random.choice(sorted(self.drained & {b.name for b in self.configured}))
+        name = self.random.choice(self.free_to_return())
         self.operate("undrain", "backend", f"web-ams/{name}")
         self.drained.discard(name)
         return f"undrain {name}"
 
     def remove(self):
         """One that was drained before."""
-        victim = self.random.choice([b for b in self.configured if b.name in self.drained])
+        name = self.random.choice(self.free_to_return())
+        victim = next(b for b in self.configured if b.name == name)
         self.operate("undrain", "backend", f"web-ams/{victim.name}")
         self.drained.discard(victim.name)
+        self.note_taking()  # it has its time anew
         self.configured.remove(victim)
         return self.apply(f"remove {victim.name}")
 
@@ -110,7 +136,7 @@ class Churn:
             choices += [self.drain, self.drain]
         if len(self.serving()) > LEAST_SERVING and len(self.dead) < MOST_DEAD:
             choices += [self.kill]
-        if self.drained & {b.name for b in self.configured}:
+        if self.free_to_return():
             choices += [self.undrain, self.remove]
         if out:
             choices += [self.add, self.add]
@@ -165,7 +191,9 @@ class Churn:
     def step(self):
         so_far = sum(kind == "balancer" for _, kind, _ in self.done)
         balancers = self.with_balancers and so_far < 0.33 * len(self.done)
-        what = self.random.choice(self.balancer_choices() if balancers else self.backend_choices())
+        self.do(self.random.choice(self.balancer_choices() if balancers else self.backend_choices()), balancers)
+
+    def do(self, what, balancers=False):
         start = now_ms()
         text = what()
         self.note_members()
@@ -269,6 +297,21 @@ class Run:
             + "\n" + self.slots.of(flow.slot, flow.start, flow.end))
 
 
+def note_figures(change):
+    """Let change() put figures into build/lab/churn.json; others stay as they are."""
+    path = os.path.join(BUILD, "lab", "churn.json")
+    try:
+        with open(path) as f:
+            known = json.load(f)
+    except (OSError, ValueError):
+        known = {}
+    change(known)
+    with open(path, "w") as f:
+        json.dump(known, f, indent=2)
+        f.write("\n")
+    say(f"written: {path}")
+
+
 class Size:
     """How many flows, for how long, and how much happens to them."""
 
@@ -286,8 +329,9 @@ def stream_command(world, size, seed, log):
             str(size.seconds), "--key", KEY, "--log", log, "--seed", str(seed), "--idle-ms", str(size.idle_ms)]
 
 
-def run_events(world, size, seed, with_balancers, protocol, more=()):
-    """Let flows of lab-stream live under changes until both have ended. Returns the run."""
+def run_events(world, size, seed, with_balancers, protocol, holds=False, more=()):
+    """Let flows of lab-stream live under changes until both have ended. Returns the run.
+    holds: the first change is a drain that lasts."""
     churn, slots = Churn(world, seed, with_balancers), Slots([b.node for b in world.balancers if b.node.plan.driver == "xdp"])
     paths = Paths(world, protocol)
     paths.look()
@@ -295,6 +339,8 @@ def run_events(world, size, seed, with_balancers, protocol, more=()):
     stream = world.client.start("stream", [*stream_command(world, size, seed, log), *more])
     begun = time.monotonic()
     time.sleep(size.warm_s)
+    if holds:
+        churn.do(churn.hold)
     while time.monotonic() < begun + size.seconds - 4 and len(churn.done) < size.events:
         churn.step()
         paths.look()

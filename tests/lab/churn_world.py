@@ -4,6 +4,8 @@
 `Balancers` are hosts with Weir's processes; `Slots` follows a node's hot words in its memory-mapped table.
 """
 import ctypes
+import functools
+import ipaddress
 import mmap
 import os
 import shutil
@@ -27,9 +29,9 @@ N_SLOTS, COLD_BYTES = 4096, 32
 N_BACKENDS, BACKEND_BYTES = 256, 64
 
 
-def make_plan(agents, six):
+def make_plan(agents, six, settle_time=SETTLE, **more):
     """The second balancer forwards by DPDK. With agents all backends have addresses of one family: @six, IPv6."""
-    plan = planning.simple(1, 0, agent=agents, check=CHECK, settle_time=SETTLE, idle_time="5m", node_mtu=MTU)
+    plan = planning.simple(1, 0, agent=agents, check=CHECK, settle_time=settle_time, idle_time="5m", node_mtu=MTU, **more)
     site = plan.sites[0]
     site.driver = "xdp"
     site.backends = [planning.backend_plan(site, k, six=six if agents else None) for k in range(1, BACKENDS + 1)]
@@ -126,7 +128,8 @@ class ChurnWorld(World):
 
     def serve(self, name):
         host = next(b.host for b in self.site.backends if b.name == name)
-        self.servers[name] = host.start("echo", [executable("lab-echo"), name, "80"])
+        datagrams = [w for vip in self.site.plan.vips for port in self.plan.udp for w in (vip, str(port))]
+        self.servers[name] = host.start("echo", [executable("lab-echo"), name, "80", *datagrams])
 
     def spread(self):
         """Tell the router which balancers to use."""
@@ -160,13 +163,14 @@ def open_table(path):
 
 class Slots(threading.Thread):
     """Reads the slots of nodes again and again: changes is, by node, [(time_ms, slot, owners, newest first)], where
-    owners are addresses' last parts."""
+    owners are names."""
 
     TABLES = {"slots": N_SLOTS * 2, "colds": N_SLOTS * COLD_BYTES, "backends": N_BACKENDS * BACKEND_BYTES}
 
     def __init__(self, nodes, every_s=0.2):
         super().__init__(daemon=True)
         self.nodes, self.every_s = nodes, every_s
+        self.names = {ipaddress.ip_address(b.address).packed[-1]: b.name for b in nodes[0].world.plan.sites[0].backends}
         self.changes = {n.name: [] for n in nodes}
         self.raw, self.now = ({n.name: None for n in nodes} for _ in range(2))
         self.ending = threading.Event()
@@ -187,10 +191,9 @@ class Slots(threading.Thread):
                 os.close(fd)
         return found
 
-    @staticmethod
-    def owners(tables, agents):
+    def owners(self, tables, agents):
         """By slot: its owner, and with @agents whom a packet names beside it, newest first."""
-        names = [tables["backends"][i * BACKEND_BYTES + 15] for i in range(N_BACKENDS)]
+        names = [self.names.get(tables["backends"][i * BACKEND_BYTES + 15]) for i in range(N_BACKENDS)]
         out = []
         for s, hot in enumerate(struct.unpack(f"<{N_SLOTS}H", tables["slots"])):
             owners = [hot & 0x7fff]
@@ -213,6 +216,15 @@ class Slots(threading.Thread):
             for node in self.nodes:
                 self.look(node)
 
+    @functools.cache
+    def by_slot(self):
+        """{node: {slot: [(time_ms, owners)]}}, when it is over."""
+        found = {name: {} for name in self.changes}
+        for name, changes in self.changes.items():
+            for t, slot, owners in changes:
+                found[name].setdefault(slot, []).append((t, owners))
+        return found
+
     def moves(self, node):
         """{slot: times at which its owner changed}, on a node."""
         moved, last = {}, {}
@@ -221,6 +233,15 @@ class Slots(threading.Thread):
                 moved.setdefault(slot, []).append(t)
             last[slot] = owners[:1]
         return moved
+
+    def owned_by(self, slot, start_ms, end_ms):
+        """Who owned a slot on some node in a time."""
+        found = set()
+        for changes in self.by_slot().values():
+            mine = changes.get(slot, ())
+            first = max((i for i, (t, _) in enumerate(mine) if t <= start_ms), default=0)
+            found.update(o[0] for t, o in mine[first:] if t <= end_ms and o)
+        return found
 
     def of(self, slot, start_ms, end_ms):
         """What the nodes held for a slot in a time, as text."""

@@ -18,9 +18,9 @@ import os
 import sys
 
 import churn_maglev
-from churn_events import Size, run_events
+from churn_events import Size, note_figures, run_events
 from churn_world import ChurnWorld, make_plan
-from net import BUILD, Lab, say
+from net import Lab, say
 from report import Report
 
 TCP = 6
@@ -101,26 +101,19 @@ def main_run(options):
 
 
 def write(result):
-    """build/lab/churn.json, of the worlds that were played; others stay as they are."""
-    path = os.path.join(BUILD, "lab", "churn.json")
-    try:
-        with open(path) as f:
-            known = json.load(f)
-    except (OSError, ValueError):
-        known = {"plain": {}}
-    if "agents" in result:
-        known["agents"] = result["agents"]
-    for name, place in (("backends", "backends_only"), ("balancers", "with_balancers")):
-        if name in result:
-            known["plain"][place] = result[name]
-    source = result.get("balancers") or result.get("agents")
-    if source:
-        known["maglev_table"] = {"connections": source["connections"], "broken": source["maglev_broken"],
-                                 "seed": source["seed"], "events": source["events"], "seconds": source["seconds"]}
-    with open(path, "w") as f:
-        json.dump(known, f, indent=2)
-        f.write("\n")
-    say(f"written: {path}")
+    """The figures of the worlds that were played."""
+    def change(known):
+        plain = known.setdefault("plain", {})
+        if "agents" in result:
+            known["agents"] = result["agents"]
+        for name, place in (("backends", "backends_only"), ("balancers", "with_balancers")):
+            if name in result:
+                plain[place] = result[name]
+        source = result.get("balancers") or result.get("agents")
+        if source:
+            known["maglev_table"] = {"connections": source["connections"], "broken": source["maglev_broken"],
+                                     "seed": source["seed"], "events": source["events"], "seconds": source["seconds"]}
+    note_figures(change)
 
 
 def read_options():

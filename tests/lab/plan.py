@@ -76,6 +76,8 @@ class Plan:
     seed: int = 0
     agent: bool = False
     node_mtu: int = 1500
+    udp: dict = dataclasses.field(default_factory=dict)  # services over UDP beside the other: {port: policy}
+    udp_idle: str = "30s"
     more_nodes: list = dataclasses.field(default_factory=list)  # further nodes of sites, as their plans
 
     @property
@@ -181,6 +183,8 @@ def config_text(plan):
                      f'    backends = (\n      {backends} ); }}')
     vips = [f'{{ name = "{s.vip}"; site = "{s.name}"; addresses = [ {quoted(s.vips)} ]; }}' for s in plan.sites]
     at = [f'{{ site = "{s.name}"; vip = "{s.vip}"; pool = "{s.pool}"; }}' for s in plan.sites]
+    udp = "".join(f',\n  {{ name = "udp-{port}"; protocol = "udp"; port = {port}; udp_policy = "{policy}"; '
+                  f'udp_idle = "{plan.udp_idle}"; at = (\n{listed(at)} ); }}' for port, policy in plan.udp.items())
     return f"""schema = 1;
 cluster = {{ name = "{plan.cluster}"; hash_key_file = "hash.key"; hash_key_id = "k1"; }};
 sites = (
@@ -202,7 +206,7 @@ vips = (
 services = (
   {{ name = "web"; protocol = "tcp"; port = 80; hash = "{plan.hash}"; vip_check = "web-vip"; on_all_down = "last_good";
     at = (
-{listed(at)} ); }}
+{listed(at)} ); }}{udp}
 );
 dns = {{
   zones = ( {{ name = "{plan.zone}"; file = "{plan.zone}.zone"; }} );
