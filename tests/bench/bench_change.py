@@ -155,7 +155,7 @@ class Bench:
     def lost(self):
         """What the stream has lost by now; fails where it could not see."""
         time.sleep(0.3)
-        _, lost, unseen = self.stream.do("lost?")
+        _, lost, unseen, _ = self.stream.do("lost?")
         if unseen:
             raise RuntimeError(f"the kernel hid {unseen:.0f} packets: nothing can be said of losses")
         return lost

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A packet stream for bench_change.py, by which losses are seen:
+ * A packet stream for bench_change.py and bench_restart.py, by which losses are seen:
  *
  *     change-traffic INTERFACE NODE_MAC N_POOLS
  *
  * Sends numbered TCP segments to port 80 of 198.18.P/250.P%250+1 for each pool P in turn, from as many sources, and
- * looks which numbers come back in IPIP. Each line of input is answered: "ok SENT LOST UNSEEN", where LOST
- * are numbers older than 100 ms that did not come and UNSEEN what the kernel could not show us.
+ * looks which numbers come back in IPIP. Each line of input is answered: "ok SENT LOST UNSEEN PAUSE_US", where LOST
+ * are numbers older than 100 ms that did not come, UNSEEN what the kernel could not show us, and PAUSE_US the longest
+ * time since the line before in which none came.
  */
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NUMBERS_MAX (1u << 24)
@@ -30,18 +32,19 @@
 struct stream {
 	int fd;
 	uint32_t n_pools, n_sent, n_old; /* numbers before n_old are older than LATE_MS */
-	uint64_t unseen;
+	uint64_t unseen, came_us, pause_us;
 	bool *seen;
 	uint32_t sent_at[256]; /* n_sent by ms / 4, to find n_old */
 	uint8_t frame[FRAME];
 };
 
+/* All protocols: what comes to a bridge's port, the bridge takes before those who want one. */
 static int open_socket(const char *interface)
 {
 	struct sockaddr_ll at = { .sll_family = AF_PACKET,
-		                  .sll_protocol = htons(ETH_P_IP),
+		                  .sll_protocol = htons(ETH_P_ALL),
 		                  .sll_ifindex = (int)if_nametoindex(interface) };
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, htons(ETH_P_IP)), bytes = RING_BYTES;
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, htons(ETH_P_ALL)), bytes = RING_BYTES;
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)))
@@ -105,6 +108,24 @@ static void send_one(struct stream *s)
 		s->n_sent++;
 }
 
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* One has come, or the pause is asked for. */
+static void end_pause(struct stream *s)
+{
+	uint64_t now = now_us();
+
+	if (now - s->came_us > s->pause_us)
+		s->pause_us = now - s->came_us;
+	s->came_us = now;
+}
+
 static void receive_all(struct stream *s)
 {
 	uint8_t frame[256];
@@ -116,8 +137,10 @@ static void receive_all(struct stream *s)
 	       0) {
 		uint32_t number = n >= FRAME + 20 ? get32(frame + 74) : NUMBERS_MAX;
 
-		if (from.sll_pkttype != PACKET_OUTGOING && frame[23] == 4 && number < s->n_sent)
+		if (from.sll_pkttype != PACKET_OUTGOING && frame[23] == 4 && number < s->n_sent) {
 			s->seen[number] = true;
+			end_pause(s);
+		}
 	}
 }
 
@@ -131,8 +154,11 @@ static void answer(struct stream *s)
 	s->unseen += stats.tp_drops;
 	for (uint32_t i = 0; i < s->n_old; i++)
 		lost += !s->seen[i];
-	printf("ok %u %u %llu\n", s->n_old, lost, (unsigned long long)s->unseen);
+	end_pause(s);
+	printf("ok %u %u %llu %llu\n", s->n_old, lost, (unsigned long long)s->unseen,
+	       (unsigned long long)s->pause_us);
 	fflush(stdout);
+	s->pause_us = 0;
 }
 
 /* One millisecond. */
@@ -166,6 +192,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	make_frame(s.frame, mac);
+	s.came_us = now_us();
 	for (uint64_t ms = 0;; ms++) {
 		turn(&s, ms);
 		if (poll(&in, 1, 1) <= 0)
