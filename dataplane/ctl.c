@@ -48,7 +48,7 @@ static char *do_status(struct process *p, const json_t *request)
 	bool has = p->driver && n->model;
 
 	(void)request;
-	return answer(json_pack("{s:b, s:s, s:s, s:I, s:I, s:b, s:s, s:o, s:I, s:I, s:I, s:s}",
+	return answer(json_pack("{s:b, s:s, s:s, s:I, s:I, s:b, s:s, s:o, s:I, s:I, s:I, s:s, s:I}",
 	                        "ok", 1, "node", p->dirs.node, "driver", p->ops->name, "document",
 	                        (json_int_t)(has ? n->model->meta.document : 0), "version",
 	                        (json_int_t)(has ? n->model->meta.version : 0), "refused",
@@ -56,7 +56,7 @@ static char *do_status(struct process *p, const json_t *request)
 	                        "services", (json_int_t)(has ? n->plan->n_services : 0), "pools",
 	                        (json_int_t)n->n_pools, "backends",
 	                        (json_int_t)(has ? n->plan->n_backends : 0), "driver_why",
-	                        p->driver_why));
+	                        p->driver_why, "health_epoch", (json_int_t)p->health_epoch));
 }
 
 static json_t *backend_json(const struct process *p, const struct node_pool *pool,

@@ -11,6 +11,7 @@
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
 
+#include "diff/twin.h"
 #include "weir/fwd/burst.h"
 
 #define SHOWN_MAX 10u
@@ -114,6 +115,39 @@ static void show(const struct diff *d, uint32_t i, const struct outcome *x, cons
 	show_bytes("native", n->bytes, n->len);
 }
 
+/** The same frames through the process; what differs there ends the program, since nothing is equal from then on. */
+static void run_twin(struct diff *d, const struct outcome native[DIFF_BURST_MAX])
+{
+	struct twin_frame frames[DIFF_BURST_MAX];
+	const char *wrong;
+
+	for (uint32_t i = 0; i < d->n_pending; i++)
+		frames[i] = (struct twin_frame){
+			.in = d->pending[i].bytes,
+			.in_len = d->pending[i].len,
+			.out = native[i].bytes,
+			.out_len = native[i].len,
+			.reason = native[i].reason,
+		};
+	wrong = twin_forward(d->twin, frames, d->n_pending);
+	if (wrong)
+		printf("frames from %lu on, %u of them, by the process: %s\n",
+		       d->passed + d->failed, d->n_pending, wrong);
+	if (wrong)
+		exit(1);
+	diff_check_twin(d);
+}
+
+void diff_check_twin(struct diff *d)
+{
+	const char *table = d->twin ? twin_difference(d->twin, &d->native) : NULL;
+
+	if (!table)
+		return;
+	printf("after %lu frames the process has other %s\n", d->passed + d->failed, table);
+	exit(1);
+}
+
 void diff_flush(struct diff *d)
 {
 	static struct outcome x[DIFF_BURST_MAX], n[DIFF_BURST_MAX];
@@ -140,11 +174,15 @@ void diff_flush(struct diff *d)
 	}
 	if (table)
 		world_copy(&d->native, &d->xdp); /* so that the next burst starts equal again */
+	if (d->twin)
+		run_twin(d, n);
 	d->n_pending = 0;
 }
 
 void diff_frame(struct diff *d, const struct frame *f)
 {
+	if (d->twin && f->len < TWIN_FRAME_MIN)
+		return;
 	if (!d->n_pending) {
 		d->by_stages = random_below(&d->random, 3) != 0;
 		d->enough =

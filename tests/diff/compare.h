@@ -2,17 +2,20 @@
 /**
  * @file
  * The shared code on equal tables three times: as the XDP program, natively frame by frame, and
- * natively by a worker's stages.
+ * natively by a worker's stages; and, where there is one, a whole process with the DPDK driver (twin.h).
  *
  * Frames are gathered to bursts of one to FWD_BURST_MAX, between which tables and time may change. The
  * XDP program has a burst's frames one by one; natively they go in turn one by one or as a burst.
- * Each frame's action and bytes, and all tables after the burst, must be equal.
+ * Each frame's action and bytes, and all tables after the burst, must be equal. Of the process, those
+ * tables that its own node made.
  */
 #ifndef WEIR_TESTS_DIFF_COMPARE_H
 #define WEIR_TESTS_DIFF_COMPARE_H
 
 #include "diff/generate.h"
 #include "fwd/world.h"
+
+struct twin;
 
 #define DIFF_BURST_MAX  64u
 #define DIFF_MANY       200000u /**< frames from which on all that can be met must be */
@@ -28,6 +31,7 @@ typedef void diff_burst_fn(struct world *, struct fwd_packet *, uint32_t, uint32
 /** Both sides and the score. */
 struct diff {
 	struct world native, xdp;
+	struct twin *twin; /**< or NULL */
 	diff_forward_fn *forward;
 	diff_burst_fn *burst;
 	struct random random;
@@ -59,6 +63,8 @@ void diff_alone(struct diff *d, const struct frame *f);
 void diff_flush(struct diff *d);
 /** The native side's tables were changed: the other has the same from now on. */
 void diff_share(struct diff *d);
+/** See that the process has the native side's tables; ends the program if it has not. */
+void diff_check_twin(struct diff *d);
 /** Set the time of both sides. */
 void diff_set_time(struct diff *d, uint32_t now_s);
 /** Put a frame through the XDP program alone. */

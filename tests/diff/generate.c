@@ -66,6 +66,7 @@ struct plan {
 	unsigned int payload;
 	bool quoted_udp;
 	uint8_t tunnel; /**< ICMP errors: of the tunnel packet that is quoted, its protocol */
+	const uint8_t *backend; /**< that it went to; NULL: any */
 };
 
 static void put_eth(struct frame *f, size_t *bit, const struct plan *p)
@@ -236,8 +237,12 @@ static void put_quoted_tunnel(struct frame *f, size_t *bit, const struct plan *p
 
 	memcpy(q.src, p->dst, 16);
 	q.src[3] ^= random_below(r, 16) == 0;
-	inet_pton(p->is4 ? AF_INET : AF_INET6,
-	          p->is4 ? backends4[random_below(r, 8)] : backends6[random_below(r, 4)], q.dst);
+	if (p->backend)
+		memcpy(q.dst, p->backend, p->is4 ? 4 : 16);
+	else
+		inet_pton(p->is4 ? AF_INET : AF_INET6,
+		          p->is4 ? backends4[random_below(r, 8)] : backends6[random_below(r, 4)],
+		          q.dst);
 	from = put_ip(f, bit, &q, r);
 	f->bytes[from] = (uint8_t)(len >> 8);
 	f->bytes[from + 1] = (uint8_t)len;
@@ -522,6 +527,21 @@ void generate_quoting(struct frame *f, const struct flow *flow, struct random *r
 		          .quoted_udp = flow->protocol == FWD_PROTO_UDP };
 
 	set_flow(&p, flow);
+	build(f, &p, r);
+}
+
+void generate_tunnel_error(struct frame *f, bool is4, const uint8_t backend[16], bool is_gue,
+                           struct random *r)
+{
+	struct flow flow = { .is4 = is4, .client = (uint8_t)random_next(r) };
+	struct plan p = { .protocol = is4 ? FWD_PROTO_ICMP : FWD_PROTO_ICMP6,
+		          .type = is4 ? 3 : 2,
+		          .ttl = 64,
+		          .tunnel = is_gue ? FWD_PROTO_UDP : FWD_PROTO_IP4,
+		          .backend = backend };
+
+	set_flow(&p, &flow);
+	inet_pton(is4 ? AF_INET : AF_INET6, is4 ? "10.255.1.77" : "2001:db8:ff:1::1234", p.dst);
 	build(f, &p, r);
 }
 

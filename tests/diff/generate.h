@@ -62,6 +62,9 @@ void generate_segment(struct frame *f, const struct flow *flow, uint8_t flags, u
                       struct random *r);
 /** Build an ICMP error about what the VIP sent to the flow's client. */
 void generate_quoting(struct frame *f, const struct flow *flow, struct random *r);
+/** Build a "too big" about what was sent to a backend by a tunnel; IPv4's address is in the first four bytes. */
+void generate_tunnel_error(struct frame *f, bool is4, const uint8_t backend[16], bool is_gue,
+                           struct random *r);
 /** How many values set_boundary() knows for a field. */
 unsigned int n_boundaries(const struct field *field);
 /** Set a field to its boundary value @p i: zero, all ones, one more or less, or a single bit. */

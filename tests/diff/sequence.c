@@ -23,13 +23,14 @@ struct client {
 
 static void draw_flow(struct flow *flow, struct random *r)
 {
-	static const uint16_t tcp[] = { 443, 443, 82, 85, 85, 80 }, udp[] = { 4433, 53, 83 };
+	static const uint16_t tcp[] = { 443, 443, 82, 85, 85, 81, 84, 80 },
+	                      udp[] = { 4433, 53, 83 };
 
 	flow->is4 = random_below(r, 2);
 	flow->protocol = random_below(r, 4) ? FWD_PROTO_TCP : FWD_PROTO_UDP;
 	generate_flow(flow, r);
 	flow->dport =
-	        flow->protocol == FWD_PROTO_TCP ? tcp[random_below(r, 6)] : udp[random_below(r, 3)];
+	        flow->protocol == FWD_PROTO_TCP ? tcp[random_below(r, 8)] : udp[random_below(r, 3)];
 }
 
 /** A new flow; often with the ports of the one before. */
@@ -158,6 +159,17 @@ static void trace_one(struct diff *d, const struct client *c)
 	d->before++; /* no frame's */
 }
 
+/** A router on the way to a backend has something to say. */
+static void tunnel_error(struct diff *d, const struct stage *s)
+{
+	struct addr backend;
+	bool is_gue = stage_backend(s, &d->random, &backend), is4 = addr_is4(&backend);
+	struct frame f;
+
+	generate_tunnel_error(&f, is4, backend.bytes + (is4 ? 12 : 0), is_gue, &d->random);
+	diff_frame(d, &f);
+}
+
 void sequences(struct diff *d, unsigned long count)
 {
 	/* Mostly a moment; some end an entry but not another, one all of them. */
@@ -181,6 +193,8 @@ void sequences(struct diff *d, unsigned long count)
 			flood(d);
 		if (what == 17 && c->phase != FREE) {
 			trace_one(d, c);
+		} else if (what == 18) {
+			tunnel_error(d, s);
 		} else if (what % 16) {
 			send_one(d, c);
 		} else {

@@ -6,7 +6,8 @@
  * First every boundary value of every field of every shape and every shape cut at every byte;
  * then random frames in sequence, among arbitrary changes of tables and time; then, for the second
  * half of COUNT, flows of clients on tables that the node makes and changes (sequence.h).
- * `--native FILE` takes the native side from a shared object, for the seeded bugs.
+ * `--native FILE` takes the native side from a shared object, for the seeded bugs. With `--process DIR
+ * WEIR-DATAPLANE CLOCK` all is the latter, and goes through a whole process, too (twin.h).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 
 #include "diff/compare.h"
 #include "diff/sequence.h"
+#include "diff/twin.h"
 #include "weir/fwd/packet.h"
 
 #define N_SLOTS      512u
@@ -262,6 +264,20 @@ static void start(struct diff *d)
 	diff_set_time(d, 1000);
 }
 
+/** Arbitrary frames among arbitrary changes. */
+static void arbitrary(struct diff *d, unsigned long count)
+{
+	diff_print_size(d);
+	for (unsigned int shape = 0; shape < n_shapes && d->offered < count; shape++)
+		boundaries_of_shape(d, shape);
+	random_frames(d, count / 2);
+	diff_flush(d);
+	if (count >= DIFF_MANY) {
+		diff_check_reasons(d);
+		diff_check_events(d);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static struct diff d = { .forward = world_forward, .burst = world_forward_burst };
@@ -272,21 +288,22 @@ int main(int argc, char **argv)
 		diff_load(&d, argv[arg + 1]);
 		arg += 2;
 	}
+	if (arg + 3 < argc && !strcmp(argv[arg], "--process")) {
+		d.twin = twin_open(argv[arg + 1], argv[arg + 2], argv[arg + 3]);
+		arg += 4;
+	}
 	if (arg < argc)
 		count = strtoul(argv[arg++], NULL, 10);
 	d.random.state = arg < argc ? strtoul(argv[arg], NULL, 10) : 1;
 	start(&d);
-	diff_print_size(&d);
-	for (unsigned int shape = 0; shape < n_shapes && d.offered < count; shape++)
-		boundaries_of_shape(&d, shape);
-	random_frames(&d, count / 2);
-	diff_flush(&d);
-	if (count >= DIFF_MANY) {
-		diff_check_reasons(&d);
-		diff_check_events(&d);
-	}
+	if (!d.twin)
+		arbitrary(&d, count);
 	diff_close(&d);
 	sequences(&d, count);
+	if (d.twin && !twin_close(d.twin)) {
+		printf("the process did not end in good order\n");
+		d.failed++;
+	}
 	printf("packets: %lu alike, %lu different\n", d.passed, d.failed);
 	return d.failed ? 1 : 0;
 }

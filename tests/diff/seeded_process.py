@@ -1,0 +1,97 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Seeded bugs of a process's own part, which shares no code with the XDP program: what carries frames, and what brings
+documents, verdicts, next hops, time and the tables of the process before to the node. dpdk_diff.py must see each.
+
+usage: seeded_process.py BUILD SOURCE_ROOT
+"""
+import concurrent.futures
+import os
+import pathlib
+import shlex
+import subprocess
+import sys
+import tempfile
+
+FRAMES, SEED = "12000", "1"
+PROGRAM = "dataplane/weir-dataplane"
+
+BUGS = [
+    ("dpdk/worker.c", "m->data_off = (uint16_t)(packet->data - (uint8_t *)m->buf_addr);", ";"),
+    ("dpdk/worker.c", "m->data_len = (uint16_t)(packet->end - packet->data);", ";"),
+    ("dpdk/worker.c", "w->tables.now_s = seconds();", ";"),
+    ("dpdk/worker.c", "clock_gettime(CLOCK_MONOTONIC_COARSE, &t);", "clock_gettime(CLOCK_REALTIME, &t);"),
+    ("dpdk/worker.c", "cpu->reason[from]--;", ";"),
+    ("dpdk/worker.c", "recount(w, (enum fwd_reason)r->reasons[i], FWD_REASON_NOT_SENT);", ";"),
+    ("dpdk/worker.c", "(struct fwd_packet){ data, data + m->data_len, m->buf_addr };", "(struct fwd_packet){ data, data + m->data_len, data };"),
+    ("dpdk/worker.c", "if (kind == FWD_KIND_PASS) {", "if (kind == FWD_KIND_PASS && i % 2 == 0) {"),
+    ("dpdk/exception.c", "write(port->tap, frame, m->data_len)", "write(port->tap, frame + 4, m->data_len) - 0"),
+    ("dpdk/crew.c", "c->workers[i].tables.cpu = i;", "c->workers[i].tables.cpu = i + 1;"),
+    ("dpdk/driver.c", "if (*kept && d->now.tables.n_cpus == ROWS)", "if (0)"),
+    ("process.c", "node_told(&p->node, loop_now_ms(p->loop));", ";"),
+    ("process.c", "loop_timer_set(p->loop, &p->tick, node_tick(&p->node, &time));", "loop_timer_set(p->loop, &p->tick, time.now_ms + 1000);"),
+    ("process.c", "node_hop(&p->node, address, hop);", ";"),
+    ("process.c", "node_verdicts(&p->node, &time);", ";"),
+]
+
+
+def commands(build):
+    """What compiles and links the program: {source file: command}, and the last one."""
+    lines = subprocess.run(["ninja", "-C", build, "-t", "commands", PROGRAM], check=True, capture_output=True, text=True)
+    lines = [line for line in lines.stdout.splitlines() if " -o " in line]
+    return {shlex.split(line)[-1]: line for line in lines if " -c " in line}, lines[-1]
+
+
+def make(build, source, work, bug):
+    """The program with the bug, below @work."""
+    compiles, link = commands(build)
+    if not bug:
+        return build / PROGRAM
+    name, old, new = bug
+    path = source / "dataplane" / name
+    text = path.read_text()
+    if text.count(old) != 1:
+        raise SystemExit(f"{name}: found {text.count(old)} times, not once: {old}")
+    (work / "bug.c").write_text(text.replace(old, new))
+    command = next(shlex.split(line) for file, line in compiles.items() if (build / file).resolve() == path.resolve())
+    here = command[command.index("-o") + 1]
+    command[command.index("-o") + 1] = command[command.index("-MF") + 1] = str(work / "bug.o")
+    command[-1] = str(work / "bug.c")
+    command[command.index("-MF") + 1] = str(work / "bug.d")
+    subprocess.run([*command, "-w"], check=True, cwd=build)
+    link = shlex.split(link)
+    link[link.index("-o") + 1] = str(work / "weir-dataplane")
+    if here in link:
+        link[link.index(here)] = str(work / "bug.o")
+    else:  # before the library that has it: what is found is not looked for
+        link.insert(link.index("-o"), str(work / "bug.o"))
+    subprocess.run(link, check=True, cwd=build)
+    return work / "weir-dataplane"
+
+
+def survives(build, source, bug):
+    with tempfile.TemporaryDirectory(prefix="weir-bug-") as work:
+        program = make(build, source, pathlib.Path(work), bug)
+        done = subprocess.run([sys.executable, source / "tests/diff/dpdk_diff.py", FRAMES, SEED, program], env=dict(os.environ, WEIR_BUILD=str(build)),
+                              capture_output=True, text=True)
+    if bug and done.returncode and "the process" not in done.stdout:
+        raise SystemExit(f"no catch of {bug}: {done.stdout}{done.stderr}")
+    if not bug and done.returncode:
+        raise SystemExit(f"there is a difference without any bug: {done.stdout}{done.stderr}")
+    return done.returncode == 0
+
+
+def main():
+    build, source = (pathlib.Path(p).resolve() for p in sys.argv[1:3])
+    survives(build, source, None)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda bug: survives(build, source, bug), BUGS))
+    for bug, survived in zip(BUGS, results):
+        if survived:
+            print(f"survived: {bug[0]}: {bug[1]} -> {bug[2]}")
+    print(f"{results.count(False)} passed, {results.count(True)} failed")
+    return 1 if any(results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
