@@ -67,8 +67,9 @@ static const struct model_service services[DOCUMENT_SERVICES] = {
 	TCP("gue", 84, MODEL_HASH_FLOW),       TCP("https", 443, MODEL_HASH_FLOW),
 	TCP("layer2", 81, MODEL_HASH_FLOW),    TCP("source", 82, MODEL_HASH_SOURCE),
 	UDP("udp-keep", 4433, MODEL_UDP_KEEP), UDP("udp-migrate", 53, MODEL_UDP_MIGRATE),
+	UDP("udp-reset", 86, MODEL_UDP_RESET),
 };
-static const uint8_t pool_of[DOCUMENT_SERVICES] = { 0, 0, 1, 3, 2, 3, 3, 3 };
+static const uint8_t pool_of[DOCUMENT_SERVICES] = { 0, 0, 1, 3, 2, 3, 3, 3, 3 };
 
 static void parse(const char *text, struct addr *out)
 {

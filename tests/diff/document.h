@@ -14,7 +14,7 @@
 #include "weir/model.h"
 
 #define DOCUMENT_SETS_MAX  6u /**< that a document keeps of a pool here, the next one counted */
-#define DOCUMENT_SERVICES  8u
+#define DOCUMENT_SERVICES  9u
 #define DOCUMENT_SETTLE_MS 60000u
 
 /** A backend, as a person and its check say. */

@@ -10,7 +10,7 @@
 
 static const char *const vips4[] = { "192.0.2.80", "192.0.2.81", "198.51.100.9" };
 static const char *const vips6[] = { "2001:db8:80::80", "2001:db8:80::81" };
-static const uint16_t ports[] = { 80, 443, 53, 4433, 81, 82, 83, 84, 85, 9 };
+static const uint16_t ports[] = { 80, 443, 53, 4433, 81, 82, 83, 84, 85, 86, 9 };
 
 uint64_t random_next(struct random *r)
 {

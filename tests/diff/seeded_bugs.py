@@ -151,8 +151,11 @@ BUGS = [
     # Seen in bursts of several frames alone.
     ("burst_hash.h", "for (uint32_t i = 0; i < n; i += FWD_LANES)", "for (uint32_t i = 0; i < n && i < 24; i += FWD_LANES)"),
     ("burst.h", "cpu->received_bytes += bytes;", "cpu->received_bytes += b->n == 1 ? bytes : 0;"),
-    # Of owners, while the node changes them; the first four are not seen among arbitrary tables.
+    # Of owners, while the node changes them; the first six are not seen among arbitrary tables.
     ("owner.h", "ask->udp_policy == FWD_UDP_MIGRATE ? OWNER_UDP_LEASE : OWNER_UDP", "OWNER_UDP"),
+    ("owner.h", "return ask->udp_policy == FWD_UDP_RESET && owner_class(f) == OWNER_CLASS_UDP;", "return false;"),
+    ("owner.h", "return ask->udp_policy == FWD_UDP_RESET && owner_class(f) == OWNER_CLASS_UDP;",
+     "return ask->udp_policy == FWD_UDP_RESET && f->segment == FWD_SEGMENT_UDP;"),
     ("owner.h", "if (backend == current && OWNER_LOAD(uint32_t, &cold->claim[owner_class(f)].settle_at) == 0)",
      "if (backend == current && OWNER_LOAD(uint32_t, &cold->claim[0].settle_at) == 0)"),
     ("owner.h", "if (old == OWNER_FINISHED || owner_has_young(set, ask->now_s, f))", "if (old == OWNER_FINISHED)"),

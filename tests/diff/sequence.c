@@ -24,13 +24,13 @@ struct client {
 static void draw_flow(struct flow *flow, struct random *r)
 {
 	static const uint16_t tcp[] = { 443, 443, 82, 85, 85, 81, 84, 80 },
-	                      udp[] = { 4433, 53, 83 };
+	                      udp[] = { 4433, 53, 83, 86 };
 
 	flow->is4 = random_below(r, 2);
 	flow->protocol = random_below(r, 4) ? FWD_PROTO_TCP : FWD_PROTO_UDP;
 	generate_flow(flow, r);
 	flow->dport =
-	        flow->protocol == FWD_PROTO_TCP ? tcp[random_below(r, 8)] : udp[random_below(r, 3)];
+	        flow->protocol == FWD_PROTO_TCP ? tcp[random_below(r, 8)] : udp[random_below(r, 4)];
 }
 
 /** A new flow; often with the ports of the one before. */

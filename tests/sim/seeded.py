@@ -72,6 +72,8 @@ BREAKAGES = [
      "if (o->times.udp_idle_ms > 0)", "if (0)"),
     ("UDP learns for half of the idle time", "udp", SLOT,
      "return up_to_seconds(o->times.udp_idle_ms) + 2;", "return up_to_seconds(o->times.udp_idle_ms) / 2;"),
+    ("an error about a flow that moves at once goes to the base", "udp", RULES,
+     "owner_class(f) == OWNER_CLASS_UDP;", "f->segment == FWD_SEGMENT_UDP;"),
     ("a lease is not ended when its backend is back", "udp --long --seed 1", OWNERS,
      "lease[o->now.members[m].backend] = 0;", ";"),
     ("an entry's time wraps too early", "seldom", WORD,

@@ -173,7 +173,7 @@ static bool quote_arrives(struct sim *sim, uint32_t i)
 {
 	struct sim_flow *f = &sim->flows[i];
 
-	if (sim_below(sim, 8) != 0 || f->policy == FWD_UDP_RESET)
+	if (sim_below(sim, 8) != 0)
 		return true;
 	sim->result.quoted++;
 	return arrives(sim, i, send_packet(sim, f, FWD_SEGMENT_QUOTED, 0));

@@ -470,8 +470,6 @@ FWD_INLINE struct owner_pick owner_datagram(const struct owner_ask *ask, const s
 {
 	uint32_t state = ask->udp_policy == FWD_UDP_MIGRATE ? OWNER_UDP_LEASE : OWNER_UDP;
 
-	if (ask->udp_policy == FWD_UDP_RESET) /* moves at once, is never remembered */
-		return owner_picked(current, OWNER_EVENT_CURRENT);
 	if (s->known < OWNER_WAYS)
 		return owner_follow(ask, f, current, cold, set, s->known, state);
 	/* No packet tells a new flow from an old one: each is learned until the claim ends. */
@@ -494,6 +492,12 @@ FWD_INLINE struct owner_pick owner_quoted(const struct fwd_flow *f, uint16_t cur
 	if (OWNER_LOAD(uint32_t, &claim->settle_at) != 0)
 		return owner_picked(OWNER_LOAD(uint16_t, &claim->base), OWNER_EVENT_BASE);
 	return owner_picked(current, OWNER_EVENT_CURRENT);
+}
+
+/** Whether the flow moves with its slot at once: nothing is remembered of it, and no base holds it. */
+FWD_INLINE bool owner_is_reset(const struct owner_ask *ask, const struct fwd_flow *f)
+{
+	return ask->udp_policy == FWD_UDP_RESET && owner_class(f) == OWNER_CLASS_UDP;
 }
 
 /** Without a set nothing is remembered: the base serves all while it has a claim. */
@@ -527,7 +531,7 @@ FWD_INLINE struct owner_pick owner_find(const struct owner_ask *ask, const struc
 	uint16_t current = hot & FWD_SLOT_BACKEND;
 	struct owner_scan s;
 
-	if (!cold)
+	if (!cold || owner_is_reset(ask, f))
 		return owner_picked(current, OWNER_EVENT_CURRENT);
 	if (!set)
 		return owner_memoryless(ask, f, current, cold);

@@ -412,6 +412,23 @@ static void udp_policies_say_how_a_flow_is_held(void **state)
 	}
 }
 
+static void a_policy_of_reset_holds_for_errors_and_without_memory_too(void **state)
+{
+	(void)state;
+	const struct owner_ask ask = { .now_s = NOW,
+		                       .idle_s = UDP_IDLE,
+		                       .udp_policy = FWD_UDP_RESET };
+	struct fwd_flow f = { .hash = flow(1), .segment = FWD_SEGMENT_QUOTED, .protocol = 17 };
+
+	cold.claim[OWNER_CLASS_UDP].settle_at = NOW + UDP_IDLE;
+	assert_goes(owner_find(&ask, &f, LOOK, &cold, &set), CURRENT, OWNER_EVENT_CURRENT);
+	f.segment = FWD_SEGMENT_UDP;
+	assert_goes(owner_find(&ask, &f, LOOK, &cold, NULL), CURRENT, OWNER_EVENT_CURRENT);
+	f.protocol = 6; /* a connection keeps its backend, whatever its service says of UDP */
+	f.segment = FWD_SEGMENT_TCP;
+	assert_goes(owner_find(&ask, &f, LOOK, &cold, &set), BASE, OWNER_EVENT_BASE);
+}
+
 static void without_memory_the_base_serves_all_while_it_has_a_claim(void **state)
 {
 	(void)state;
@@ -470,6 +487,7 @@ int main(void)
 		OWNER_TEST(in_a_settled_slot_entries_that_say_the_same_are_left_to_end),
 		OWNER_TEST(udp_flows_are_learned_with_the_base_while_its_claim_lasts),
 		OWNER_TEST(udp_policies_say_how_a_flow_is_held),
+		OWNER_TEST(a_policy_of_reset_holds_for_errors_and_without_memory_too),
 		OWNER_TEST(without_memory_the_base_serves_all_while_it_has_a_claim),
 		OWNER_TEST(a_slot_of_nobody_leaves_new_flows_to_its_base),
 		OWNER_TEST(use_of_an_exception_is_noted_in_its_slot),
