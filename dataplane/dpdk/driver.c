@@ -25,6 +25,7 @@
 #include "dataplane/dpdk/crew.h"
 #include "dataplane/dpdk/device.h"
 #include "dataplane/dpdk/eal.h"
+#include "dataplane/dpdk/rss.h"
 #include "dataplane/dpdk/tablefile.h"
 #include "dataplane/dpdk/tap.h"
 #include "dataplane/drivers.h"
@@ -40,6 +41,7 @@ struct port {
 	struct device device;
 	int taps[WORKERS_MAX]; /* -1 each: the kernel sees frames beside us */
 	bool has_tap;
+	enum rss_spread spread;
 	struct rte_ring *outbox; /* or NULL: all workers have a queue */
 };
 
@@ -181,7 +183,8 @@ static struct worker_port view(const struct port *p, uint32_t i, uint32_t n_work
 		.tap = p->has_tap ? p->taps[i] : -1,
 		.rx = i < e->n_rx ? (int16_t)i : -1,
 		.tx = i < e->n_tx ? (int16_t)i : -1,
-		.spread = e->n_rx < n_workers,
+		.spread = e->n_rx < n_workers || p->spread == RSS_NOT_SPREAD,
+		.watched = e->n_rx > 1 && p->spread != RSS_SPREAD,
 		.keep = e->is_bond,
 		.interrupt = i < e->n_rx ? device_interrupt(e, (uint16_t)i) : -1,
 		.outbox = i == 0 || i >= e->n_tx ? p->outbox : NULL,
@@ -195,6 +198,7 @@ static void give_ports(struct driver *d)
 	for (uint32_t i = 0; i < d->crew.n_workers; i++) {
 		struct worker *w = &d->crew.workers[i];
 
+		memset(w->seen, 0, sizeof(w->seen));
 		w->n_ports = 0;
 		for (size_t k = 0; k < d->n_ports; k++)
 			w->ports[w->n_ports++] = view(&d->ports[k], i, d->crew.n_workers);
@@ -405,12 +409,43 @@ static void grace(struct driver *d)
 	crew_grace(&d->crew);
 }
 
+/*
+ * A device may take the wish for RSS and give all frames to one queue, or they may be such that it does:
+ * then they are handed over by flow. What comes by others ends that.
+ */
+static void watch_spread(struct driver *d, size_t i)
+{
+	struct port *p = &d->ports[i];
+	uint64_t flows[WORKERS_MAX];
+	enum rss_spread spread;
+
+	if (p->device.n_rx < 2 || p->spread == RSS_SPREAD)
+		return;
+	for (uint32_t q = 0; q < p->device.n_rx; q++)
+		flows[q] = __atomic_load_n(&d->crew.workers[q].seen[i], __ATOMIC_RELAXED);
+	spread = rss_watch(flows, p->device.n_rx);
+	if (spread == RSS_OPEN || spread == p->spread)
+		return;
+	p->spread = spread;
+	give_ports(d);
+	if (spread == RSS_SPREAD)
+		log_note("frames-spread", "port=%s device=%s queues=%u", p->shown.name,
+		         p->device.name, p->device.n_rx);
+	else
+		log_warn("frames-not-spread",
+		         "port=%s device=%s queues=%u why=\"many flows came, all by one queue: "
+		         "workers hand frames over by flow, which costs; use a NIC that hashes "
+		         "(RSS), or name one of dpdk.cores\"",
+		         p->shown.name, p->device.name, p->device.n_rx);
+}
+
 /* Workers ask for the time themselves. Links are looked at, and the kernel is told. */
 static int tick(struct driver *d)
 {
 	for (size_t i = 0; i < d->n_ports; i++) {
 		struct port *p = &d->ports[i];
 
+		watch_spread(d, i);
 		if (!device_link_changed(&p->device))
 			continue;
 		log_warn("link-changed", "port=%s device=%s up=%d", p->shown.name, p->device.name,

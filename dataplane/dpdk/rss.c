@@ -3,6 +3,10 @@
 
 #include <stdio.h>
 
+#define SEVERAL                                                                                    \
+	4 /* bits of flows: chance alone hardly gives all of MANY but these to one of two queues */
+#define MANY 32
+
 #define RSS_TEXT_(name, text) text,
 static const char *const flow_texts[] = { RSS_FLOWS(RSS_TEXT_) };
 #undef RSS_TEXT_
@@ -14,6 +18,19 @@ void rss_entry(struct rss_seen *s, uint32_t queue)
 		s->entries[queue]++;
 	else
 		s->n_stray++;
+}
+
+enum rss_spread rss_watch(const uint64_t *flows, uint32_t n_queues)
+{
+	uint32_t several = 0, many = 0;
+
+	for (uint32_t i = 0; i < n_queues; i++) {
+		several += __builtin_popcountll(flows[i]) >= SEVERAL;
+		many += __builtin_popcountll(flows[i]) >= MANY;
+	}
+	if (several > 1)
+		return RSS_SPREAD;
+	return many ? RSS_NOT_SPREAD : RSS_OPEN;
 }
 
 static const char *flow_not_hashed(const struct rss_seen *s)

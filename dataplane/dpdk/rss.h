@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Receive-side scaling: what a device was told, and what it says of itself when it is read back. Pure.
+ * Receive-side scaling: what a device was told, what it says of itself when it is read back, and what it
+ * does. Pure.
  */
 #ifndef WEIR_DATAPLANE_DPDK_RSS_H
 #define WEIR_DATAPLANE_DPDK_RSS_H
@@ -34,6 +35,21 @@ struct rss_seen {
 	uint32_t n_stray;                 /**< entries that name no queue of ours */
 	uint32_t entries[RSS_QUEUES_MAX]; /**< by queue */
 };
+
+/** Whether frames come by more than one queue. */
+enum rss_spread { RSS_OPEN, RSS_SPREAD, RSS_NOT_SPREAD };
+
+/** Add a frame to the flows that were seen by a queue: a bit for some flows each; @p hash is 0 where there is no flow. */
+static inline uint64_t rss_flows_with(uint64_t flows, uint32_t hash)
+{
+	return hash ? flows | 1ull << (hash & 63) : flows;
+}
+
+/**
+ * What the flows seen by each queue say of the device: several came by two queues; or many, all but a few by
+ * one; or there were too few yet.
+ */
+enum rss_spread rss_watch(const uint64_t *flows, uint32_t n_queues);
 
 /** Count an entry of the redirection table that names @p queue. */
 void rss_entry(struct rss_seen *s, uint32_t queue);

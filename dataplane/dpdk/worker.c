@@ -12,6 +12,7 @@
 #include <rte_ring.h>
 
 #include "dataplane/dpdk/exception.h"
+#include "dataplane/dpdk/rss.h"
 #include "dataplane/dpdk/spread.h"
 #include "weir/fwd/burst.h"
 
@@ -243,6 +244,15 @@ static uint32_t hand_over(struct worker *w, struct round *r, const struct worker
 	return kept;
 }
 
+/* One frame of a burst is enough to see flows by. */
+static void note_flow(struct worker *w, const struct worker_port *port, const struct rte_mbuf *m)
+{
+	uint64_t *seen = &w->seen[port - w->ports];
+	uint32_t hash = spread_hash(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len);
+
+	__atomic_store_n(seen, rss_flows_with(*seen, hash), __ATOMIC_RELAXED);
+}
+
 /* Take what has come in by a queue of ours. @return frames */
 static uint32_t serve(struct worker *w, struct round *r, const struct worker_port *port)
 {
@@ -252,6 +262,8 @@ static uint32_t serve(struct worker *w, struct round *r, const struct worker_por
 	if (!n)
 		return 0;
 	worker_count(&w->counts.frames, n);
+	if (port->watched)
+		note_flow(w, port, r->in[0]);
 	if (port->spread)
 		kept = hand_over(w, r, port, n);
 	forward(w, r, port, kept);

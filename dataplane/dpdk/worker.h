@@ -33,7 +33,8 @@ struct worker_port {
 	uint32_t ifindex;
 	int tap;        /**< own queue of the port's TAP; -1: the kernel sees frames itself */
 	int16_t rx, tx; /**< own queue, or -1 */
-	bool spread;    /**< hand frames over: others have no queue */
+	bool spread;    /**< hand frames over: others have no queue, or get nothing by theirs */
+	bool watched;   /**< note flows in worker.seen: it is open whether others get any */
 	bool keep;      /**< a bond whose own frames (LACP) leave only when something is sent */
 	int interrupt;  /**< descriptor of the receive interrupt, or -1 */
 	struct rte_ring *outbox; /**< where tx is -1: to who sends; for its owner: from them */
@@ -49,6 +50,7 @@ struct worker {
 	uint32_t n_workers;
 	int wake; /**< eventfd: ends a sleep */
 	struct driver_worker counts;
+	uint64_t seen[DRIVER_PORTS_MAX]; /**< atomic; of each port: flows by our queue (rss.h) */
 	struct police police;
 	uint64_t tap_tsc, tap_every; /**< when TAPs were last read; how often they are, in cycles */
 	uint64_t keep_tsc, keep_every; /**< the same of bonds that want to be sent by */

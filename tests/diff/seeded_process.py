@@ -24,7 +24,7 @@ BUGS = [
     ("dpdk/worker.c", "cpu->reason[from]--;", ";"),
     ("dpdk/worker.c", "recount(w, (enum fwd_reason)r->reasons[i], FWD_REASON_NOT_SENT);", ";"),
     ("dpdk/worker.c", "(struct fwd_packet){ data, data + m->data_len, m->buf_addr };", "(struct fwd_packet){ data, data + m->data_len, data };"),
-    ("dpdk/worker.c", "if (kind == FWD_KIND_PASS) {", "if (kind == FWD_KIND_PASS && i % 2 == 0) {"),
+    ("dpdk/worker.c", "reason = exception_give(w, in, r->in[i], now_ns(r));", "reason = i ? exception_give(w, in, r->in[i], now_ns(r)) : FWD_REASON_COUNT;"),
     ("dpdk/exception.c", "write(port->tap, frame, m->data_len)", "write(port->tap, frame + 4, m->data_len) - 0"),
     ("dpdk/crew.c", "c->workers[i].tables.cpu = i;", "c->workers[i].tables.cpu = i + 1;"),
     ("dpdk/driver.c", "if (*kept && d->now.tables.n_cpus == ROWS)", "if (0)"),

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the DPDK driver says and does when it lacks something: hugepages, CPUs, a device, an IOMMU, a free name; when a
-link goes and comes; when a device is gone. The process goes on each time, and takes what is mended.
+link goes and comes; when a device is gone; when one with two queues gives all to one. The process goes on each time, and
+takes what is mended.
 """
 import os
+import struct
 import sys
 import time
 
 from net import Lab, LabError, executable, wait_until
 from report import Report
+from world import Node
 
 CONFIG = """schema = 1;
 cluster = {{ name = "faults"; hash_key_file = "hash.key"; hash_key_id = "k1"; }};
@@ -30,6 +33,7 @@ class Bed:
         with open(os.path.join(paths["conf"], "hash.key"), "w") as f:
             f.write("000102030405060708090a0b0c0d0e0f\n")
         self.conf, self.effective = os.path.join(paths["conf"], "weir.conf"), os.path.join(paths["state"], "effective.conf")
+        self.run_dir = paths["run"]
         self.options = ["--conf-dir", paths["conf"], "--state-dir", paths["state"], "--run-dir", paths["run"],
                         "--bpf-dir", paths["bpfs"], "--node", "n"]
 
@@ -49,6 +53,11 @@ class Bed:
 
     def carrier(self, interface):
         return "LOWER_UP" in self.host.run(["ip", "link", "show", interface])
+
+
+    def handed_over(self):
+        """Frames that each worker gave to others."""
+        return [v for (name, _), v in sorted(Node.stats(self, "dataplane").items()) if name.endswith("worker_handed_over_total")]
 
 
 def before_it_starts(report, bed):
@@ -94,6 +103,35 @@ def links(report, bed):
     report.check(bed.carrier("wan0"), "a TAP that somebody removed is made again")
 
 
+def flows(path, count):
+    """A pcap file of UDP packets, one of each of some flows."""
+    with open(path, "wb") as f:
+        f.write(struct.pack("<IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
+        for port in range(count):
+            frame = bytes.fromhex("02aa00000001" "02cc00000001" "0800" "4500001c" "00004000" "40110000" "0a090001" "c0000250") + \
+                struct.pack(">HHHH", 1024 + port, 80, 8, 0)
+            f.write(struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame)
+    return path
+
+
+def queues(report, bed):
+    """A device with two queues that gives all flows to one; what it said of itself is no help."""
+    many, one = flows(f"{bed.lab.dir}/many.pcap", 500), flows(f"{bed.lab.dir}/one.pcap", 1)
+    bed.write(device=f"net_pcap0,rx_pcap={many},rx_pcap={one},infinite_rx=1", dpdk='hugepages = "no"; cores = "0-1";')
+    bed.start()
+    report.check(bed.says("frames-not-spread port=wan0 device=net_pcap0 queues=2"), "a device that spreads nothing is told, with what to do")
+    handed = wait_until(lambda: sum(bed.handed_over()) and bed.handed_over(), 15, "frames handed over", 0.2)
+    report.check(True, "its frames are handed over by flow", handed)
+    bed.write(device=f"net_pcap1,rx_pcap={many},rx_pcap={many},infinite_rx=1", dpdk='hugepages = "no"; cores = "0-1";')
+    report.check(bed.says("frames-spread port=wan0 device=net_pcap1 queues=2"), "one that spreads them is seen to")
+    time.sleep(1.5)
+    handed = bed.handed_over()
+    time.sleep(1.5)
+    report.equal(bed.handed_over(), handed, "and nothing is handed over")
+    report.equal(bed.process.log().count("frames-not-spread"), 1, "each is said once")
+    bed.process.stop()
+
+
 def run(report):
     with Lab("dpdk-faults") as lab:
         bed = Bed(lab)
@@ -106,6 +144,7 @@ def run(report):
         report.check(not bed.carrier("wan0"), "without it the TAP has no carrier: routes and BGP notice")
         bed.host.run([executable("weir-dataplane"), "--detach", *bed.options])
         report.check("wan0" not in bed.host.run(["ip", "link"]), "--detach removes the TAP")
+        queues(report, bed)
 
 
 if __name__ == "__main__":

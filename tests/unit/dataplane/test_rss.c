@@ -53,6 +53,39 @@ static void a_queue_that_no_entry_names_is_told(void **state)
 	assert_non_null(strstr(judged(device(2, 128, 1)), "0 to 128 entries"));
 }
 
+static void it_is_open_where_frames_go_until_there_are_flows(void **state)
+{
+	const uint64_t none[2] = { 0 }, few[2] = { 0x7fffffff, 7 };
+
+	(void)state;
+	assert_int_equal(rss_watch(none, 2), RSS_OPEN);
+	assert_int_equal(rss_watch(few, 2), RSS_OPEN);
+}
+
+static void several_flows_by_each_of_two_queues_are_spread(void **state)
+{
+	const uint64_t flows[4] = { 0, 15, 0xf0, 0 };
+
+	(void)state;
+	assert_int_equal(rss_watch(flows, 4), RSS_SPREAD);
+}
+
+static void many_flows_by_one_queue_are_not_spread(void **state)
+{
+	const uint64_t flows[3] = { 7, UINT64_MAX >> 32, 0 };
+
+	(void)state;
+	assert_int_equal(rss_watch(flows, 3), RSS_NOT_SPREAD);
+}
+
+static void what_is_no_flow_is_not_seen(void **state)
+{
+	(void)state;
+	assert_int_equal(rss_flows_with(2, 0), 2);
+	assert_int_equal(rss_flows_with(2, 64), 3);
+	assert_int_equal(rss_flows_with(2, 63), 2 | 1ull << 63);
+}
+
 static void an_entry_for_a_queue_that_is_not_ours_is_told_first(void **state)
 {
 	struct rss_seen s = device(4, 128, 8);
@@ -97,6 +130,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_as_asked_is_not_spoken_of),
 		cmocka_unit_test(a_queue_that_no_entry_names_is_told),
+		cmocka_unit_test(it_is_open_where_frames_go_until_there_are_flows),
+		cmocka_unit_test(several_flows_by_each_of_two_queues_are_spread),
+		cmocka_unit_test(many_flows_by_one_queue_are_not_spread),
+		cmocka_unit_test(what_is_no_flow_is_not_seen),
 		cmocka_unit_test(an_entry_for_a_queue_that_is_not_ours_is_told_first),
 		cmocka_unit_test(a_flow_that_is_not_hashed_is_told_by_name),
 		cmocka_unit_test(a_device_that_says_nothing_is_named_as_such),
