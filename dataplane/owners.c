@@ -101,7 +101,7 @@ static void change_slot(struct owners *o, uint32_t s, const struct owners_clock 
 }
 
 /* As change_slots(), in a pool with agents. */
-static void change_lists(struct owners *o, const struct owners_clock *clock)
+void owners_lists_change(struct owners *o, const struct owners_clock *clock)
 {
 	o->n_waiting = 0;
 	owners_list_begin(o);
@@ -130,7 +130,7 @@ static void change_slots(struct owners *o, const struct owners_clock *clock)
 static void change(struct owners *o, const struct owners_clock *clock)
 {
 	if (o->times.agents)
-		change_lists(o, clock);
+		owners_lists_change(o, clock);
 	else
 		change_slots(o, clock);
 }
@@ -318,9 +318,6 @@ int owners_apply(struct owners *o, const struct owners_times *times, const struc
 		o->times = *times;
 		n_past = (size_t)(n.now_set - sets) + 1;
 	}
-	if (result == 0 && times->agents && first && n_past > 1)
-		o->heirs = calloc(o->tables.n_slots,
-		                  sizeof(*o->heirs)); /* without memory: none are named */
 	if (result == 0 && times->agents)
 		result = owners_lines_follow(o, sets, n_past, &n.now, clock->wall_ms);
 	if (result == 0 && first) {
@@ -331,8 +328,6 @@ int owners_apply(struct owners *o, const struct owners_times *times, const struc
 		o->now.wanted = o->now.filled = NULL;
 	}
 	if (result != 0) {
-		free(o->heirs);
-		o->heirs = NULL;
 		news_fini(&n);
 		return result;
 	}
@@ -343,8 +338,6 @@ int owners_apply(struct owners *o, const struct owners_times *times, const struc
 	take_sets(o, &n, !first && n.now_set > sets, clock);
 	o->is_near = o->next.members && o->next.from_ms - clock->wall_ms <= NEAR_MS;
 	change(o, clock);
-	free(o->heirs);
-	o->heirs = NULL;
 	if (n.any_died)
 		owners_memory_forget(o->memory, n.died);
 	news_fini(&n);
@@ -439,7 +432,7 @@ uint32_t owners_tick(struct owners *o, const struct owners_clock *clock)
 		move_due(o, clock);
 	if (o->n_waiting > 0 || guests_leave(o, owners_seconds(clock))) {
 		owners_lines_wait(o, clock->wall_ms);
-		change_lists(o, clock);
+		owners_lists_change(o, clock);
 	}
 	settle_some(o, owners_seconds(clock));
 	if (o->n_due > 0)

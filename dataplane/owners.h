@@ -17,7 +17,8 @@
  * list that packets carry along. Owners and lists follow from the document alone (a slot's
  * *line*, owners_line.c); what verdicts add stands behind them (owners_list.c). A line is full with
  * three earlier owners; then the slot waits until the oldest of them has had its time, unless its
- * owner is dead. Claims do not end by themselves.
+ * owner is dead. Claims do not end by themselves. Who had a slot by a death is all that the document
+ * does not tell: nodes tell each other (struct owners_guests).
  *
  * All functions of one struct owners_memory and its pools are for one thread.
  */
@@ -28,9 +29,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "weir/fwd/owner.h"
+
 struct fwd_slots;
 struct fwd_exceptions;
-struct owner_cold;
 
 /** Member sets taken for a pool: MODEL_SETS_MAX and the next one. */
 #define OWNERS_SETS_MAX 65u
@@ -177,5 +179,28 @@ void owners_count(const struct owners *o, struct owners_stats *out, uint32_t *ow
                   uint32_t *based, size_t n);
 /** Whether a slot of the pool has @p backend as owner or base, or a set names it. */
 bool owners_uses(const struct owners *o, uint16_t backend);
+
+/* --- what nodes tell each other, in pools with agents --- */
+
+/** A slot of which the document alone does not tell who has it and whom it names. */
+struct owners_guests {
+	uint32_t slot;
+	uint16_t owner;                      /**< by backend index, as all that follow */
+	uint16_t named[OWNER_LIST_MAX];      /**< newest first, maybe with OWNER_LIST_GUEST; 0: none */
+	int64_t until_ms[OWNER_LIST_MAX];    /**< when their claims end */
+};
+
+/** Counts what owners_tell() would tell anew. */
+uint64_t owners_news(const struct owners *o);
+/** The first slot from @p from on that is to be told of. @return whether there is one */
+bool owners_tell(const struct owners *o, uint32_t from, const struct owners_clock *clock,
+                 struct owners_guests *out);
+/**
+ * Take over what a node told that knows more, after owners_apply(): this one started on empty tables.
+ * A slot of which nothing was told stands there as its line does.
+ * @param told  by slot, rising; of backends of the pool
+ */
+void owners_take(struct owners *o, const struct owners_guests *told, size_t n,
+                 const struct owners_clock *clock);
 
 #endif

@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include "dataplane/owners_parts.h"
-#include "weir/ring.h"
 
 #define LAST (SECOND_OWNERS_MAX - 1)
 
@@ -86,29 +85,6 @@ void owners_lines_wait(struct owners *o, int64_t now_ms)
 	}
 }
 
-/* Put @p backend before the others. */
-static void put_first(uint16_t heirs[SECOND_OWNERS_MAX], uint16_t backend)
-{
-	uint32_t out = 0;
-
-	while (out < LAST && heirs[out] != backend)
-		out++;
-	memmove(heirs + 1, heirs, out * sizeof(heirs[0]));
-	heirs[0] = backend;
-}
-
-/* Note who inherits each slot by the set. */
-static void note_heirs(struct owners *o, const struct owners_made *made)
-{
-	for (uint32_t s = 0; s < o->tables.n_slots; s++) {
-		uint16_t heir = owners_list_heir(o, made, s, NULL, made->filled[s]);
-
-		if (heir == 0)
-			ring_heirs(&heir, 1, made->filled, o->tables.n_slots, s, o->key);
-		put_first(o->heirs[s], heir);
-	}
-}
-
 /* Let all lines go through one set more; claims of those whom it takes slots from end at @p end_ms. */
 static int walk(struct owners *o, const struct owners_set *set, int64_t end_ms,
                 const struct owners_made *known)
@@ -126,8 +102,6 @@ static int walk(struct owners *o, const struct owners_set *set, int64_t end_ms,
 		memcpy(o->wished, made.filled, o->tables.n_slots * sizeof(*o->wished));
 		for (uint32_t s = 0; s < o->tables.n_slots; s++)
 			take(&o->lines[s], o->wished[s], set->from_ms, end_ms);
-		if (o->heirs)
-			note_heirs(o, &made);
 	}
 	owners_made_fini(&made);
 	return result;

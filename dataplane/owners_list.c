@@ -5,9 +5,8 @@
  * First those of the slot's line (owners_line.c) that live. Then *guests*: those who had the slot here
  * while its owner was dead. They have claims, too: while not all can be named the slot stays where it
  * is, so that nodes that saw the same deaths do the same. For this the dead of a line count as
- * if they lived: nodes see deaths one after another. Then, in what room is left, those whose time is over; and on
- * a node that has just started, and may have missed deaths, *heirs*: to whom the slot went by one.
- * Nodes differ in all but the line, so a SYN names the line alone: where the owner is dead and no node knows it
+ * if they lived: nodes see deaths one after another. Then, in what room is left, those whose time is over.
+ * A node that has just started has guests from its fellows (owners_guests.c). Nodes differ in all but the line, so a SYN names the line alone: where the owner is dead and no node knows it
  * yet, the new flow ends where all of them would look for it.
  *
  * Packets read a list by one load, some nanoseconds before or after they read the hot word. So
@@ -71,8 +70,7 @@ static void name(struct names *names, uint16_t backend, uint16_t end, uint16_t g
 	names->list.earlier = owner_list_with(names->list.earlier, names->n++, backend | guest);
 }
 
-/* The unit with which a claim ends. */
-static uint16_t end_unit(int64_t until_ms, const struct owners_clock *clock)
+uint16_t owners_list_end(int64_t until_ms, const struct owners_clock *clock)
 {
 	uint32_t now_s = owners_seconds(clock), end_s = owners_end_in_seconds(until_ms, clock);
 
@@ -88,20 +86,19 @@ void owners_list_begin(struct owners *o)
 		o->serves[o->now.wanted[s]] = o->now.wanted[s] != 0;
 }
 
-uint16_t owners_list_heir(const struct owners *o, const struct owners_made *made, uint32_t s,
-                          const bool *serves, uint16_t but)
+/* Who gets the slot when its owner is dead; 0: nobody, or there are too many to ask. */
+static uint16_t heir_of(const struct owners *o, uint32_t s)
 {
 	uint64_t seed = hash_mix(o->key[0] + hash_mix(o->key[1] + s)), best = 0;
 	uint16_t heir = 0;
 
-	if ((uint64_t)made->n_members * o->tables.n_slots > HEIRS_WORK_MAX)
+	if ((uint64_t)o->now.n_members * o->tables.n_slots > HEIRS_WORK_MAX)
 		return 0;
-	for (size_t i = 0; i < made->n_members; i++) {
-		const struct owners_member *m = &made->members[i];
+	for (size_t i = 0; i < o->now.n_members; i++) {
+		const struct owners_member *m = &o->now.members[i];
 		uint64_t draw = hash_mix(seed ^ m->id);
 
-		if (m->weight == 0 || m->backend == but || (serves && !serves[m->backend]) ||
-		    draw < best)
+		if (m->weight == 0 || !o->serves[m->backend] || draw < best)
 			continue;
 		best = draw;
 		heir = m->backend;
@@ -115,8 +112,8 @@ uint16_t owners_list_heir(const struct owners *o, const struct owners_made *made
  *                      while he waits for a verdict                           new flows, else the heir, else by the ring
  *
  * An earlier owner is named already, and on nodes that have seen nothing of the death. An heir is chosen by
- * rendezvous (Thaler and Ravishankar, 1996): it stays the same while others change, so that a
- * node that has missed a death can tell who it was.
+ * rendezvous (Thaler and Ravishankar, 1996): it stays the same while others change, so that
+ * no slot goes from one to the next for a change of the ring.
  */
 uint16_t owners_list_wanted(const struct owners *o, uint32_t s)
 {
@@ -130,7 +127,7 @@ uint16_t owners_list_wanted(const struct owners *o, uint32_t s)
 	for (uint32_t i = 0; i < SECOND_OWNERS_MAX; i++)
 		if (o->serves[line->earlier[i]])
 			return line->earlier[i];
-	heir = owners_list_heir(o, &o->now, s, o->serves, 0);
+	heir = heir_of(o, s);
 	return heir != 0 ? heir : o->now.wanted[s];
 }
 
@@ -151,14 +148,14 @@ static void name_line(struct names *names, const struct owners_line *line, bool 
                       const struct owners_clock *clock)
 {
 	if (!over && line->owner != 0)
-		claim(names, line->owner, end_unit(INT64_MAX, clock), 0);
+		claim(names, line->owner, owners_list_end(INT64_MAX, clock), 0);
 	for (uint32_t i = 0; i < SECOND_OWNERS_MAX; i++) {
 		if (line->earlier[i] == 0 || (line->until_ms[i] <= clock->wall_ms) != over)
 			continue;
 		if (over)
-			name(names, line->earlier[i], end_unit(0, clock), 0);
+			name(names, line->earlier[i], owners_list_end(0, clock), 0);
 		else
-			claim(names, line->earlier[i], end_unit(line->until_ms[i], clock), 0);
+			claim(names, line->earlier[i], owners_list_end(line->until_ms[i], clock), 0);
 	}
 }
 
@@ -188,16 +185,8 @@ static void name_leaver(struct names *names, uint32_t s, const struct owners_clo
 	uint16_t current = owners_current(o, s);
 
 	if (current != 0 && current != names->to && !o->dead[current])
-		claim(names, current, end_unit(clock->wall_ms + o->times.settle_ms, clock),
+		claim(names, current, owners_list_end(clock->wall_ms + o->times.settle_ms, clock),
 		      OWNER_LIST_GUEST);
-}
-
-/* Those who may have had the slot before this node started. */
-static void name_heirs(struct names *names, uint32_t s, uint32_t now_s)
-{
-	for (uint32_t i = 0; i < SECOND_OWNERS_MAX; i++)
-		name(names, names->o->heirs[s][i], (uint16_t)(unit_of(now_s) - 1),
-		     OWNER_LIST_GUEST);
 }
 
 /* Names with the slot at @p to. @param full whom it names has had flows, the line's may not all have */
@@ -223,7 +212,7 @@ void owners_list_show(struct owners *o, uint32_t s, const struct owners_clock *c
 	bool lives = current != 0 && !o->dead[current];
 	struct names names;
 
-	if (!o->heirs && !owners_looks(o, s) && current == wanted && line->earlier[0] == 0)
+	if (!owners_looks(o, s) && current == wanted && line->earlier[0] == 0)
 		return;
 	names = names_with(o, s, wanted == 0 && lives ? current : wanted, false, clock);
 	if (names.n_claims > SECOND_OWNERS_MAX)
@@ -231,8 +220,6 @@ void owners_list_show(struct owners *o, uint32_t s, const struct owners_clock *c
 	name_line(&names, line, true, clock);
 	if ((int32_t)(o->guests_end_s - now_s) > 0)
 		name_named(&names, s, true, now_s);
-	if (o->heirs)
-		name_heirs(&names, s, now_s);
 	owners_slot_name(o, s, names.to, &names.list, now_s);
 	o->n_waiting += wanted != 0 && (names.to != wanted ||
 	                                (line->owner != o->wished[s] && !o->dead[line->owner]));

@@ -6,7 +6,8 @@
  * owners_sets.c: what is wanted of the slots. owners_slot.c: the stores that change one slot.
  * owners.c: which slot is changed when. owners_past.c: what a node that starts on empty tables
  * makes of the document's sets. owners_memory.c: the exceptions. Where the pool has agents,
- * owners_line.c: a slot's owners by the document; owners_list.c: whom packets name.
+ * owners_line.c: a slot's owners by the document; owners_list.c: whom packets name; owners_guests.c:
+ * what other nodes know of that.
  */
 #ifndef WEIR_DATAPLANE_OWNERS_PARTS_H
 #define WEIR_DATAPLANE_OWNERS_PARTS_H
@@ -74,15 +75,13 @@ struct owners {
 	uint32_t n_due;     /**< slots whose owner is not the wanted one */
 	uint32_t n_coming;  /**< slots whose owner is not the next set's */
 	uint32_t n_waiting; /**< slots of them whose list is full */
-	uint64_t n_moved, n_settled;
+	uint64_t n_moved, n_settled, n_named;
 	/* With agents, [n_slots]: lines, and their owners by the last set that they went through. */
 	struct owners_line *lines;
 	uint16_t *wished;
 	uint64_t walked
 	        [OWNERS_SETS_MAX]; /**< the sets that lines went through, by digest, oldest first */
 	size_t n_walked;
-	/** While a node starts: to whom the slot went by a death, by each set, the newest first. */
-	uint16_t (*heirs)[SECOND_OWNERS_MAX];
 	uint32_t guests_end_s; /**< until when lists keep those whose time is over */
 };
 
@@ -164,14 +163,12 @@ void owners_lines_wait(struct owners *o, int64_t now_ms);
 
 /** Note who takes new flows, before owners_list_wanted(). */
 void owners_list_begin(struct owners *o);
-/**
- * Who gets the slot when its owner is dead, of the set's members that are true in @p serves (NULL: all) and
- * have weight. @return not @p but; 0: nobody, or there are too many to ask
- */
-uint16_t owners_list_heir(const struct owners *o, const struct owners_made *made, uint32_t s,
-                          const bool *serves, uint16_t but);
 /** Who is to have the slot, by line and verdicts; 0: nobody. */
 uint16_t owners_list_wanted(const struct owners *o, uint32_t s);
+/** The unit with which a claim ends; one that is past has ended. */
+uint16_t owners_list_end(int64_t until_ms, const struct owners_clock *clock);
+/** Store all slots' owners and lists. */
+void owners_lists_change(struct owners *o, const struct owners_clock *clock);
 /** Store the slot's owner and list as line, verdicts, and those whom it names until now ask for */
 void owners_list_show(struct owners *o, uint32_t s, const struct owners_clock *clock);
 /** Keep times that are over from looking young again when their range wraps. */

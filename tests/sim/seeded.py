@@ -18,6 +18,7 @@ WORD = "include/weir/fwd/owner_word.h"
 SLOT = "dataplane/owners_slot.c"
 OWNERS = "dataplane/owners.c"
 LIST = "dataplane/owners_list.c"
+GUESTS = "dataplane/owners_guests.c"
 SECOND = "include/weir/fwd/second.h"
 
 # name, world that must notice (with options), file, text, what it becomes
@@ -88,6 +89,18 @@ BREAKAGES = [
      "\tif (current != 0 && current != names->to && !o->dead[current])\n", "\tif (0)\n"),
     ("a slot leaves though not all can be named", "agents", LIST,
      "if (names.n_claims > SECOND_OWNERS_MAX)", "if (0)"),
+    ("a node that starts takes nothing from its fellows", "views", GUESTS,
+     "s = 0; o->lines &&", "s = 0; 0 &&"),
+    ("who had a slot by a death is told to nobody", "views", GUESTS,
+     "more |= guest &&", "more |= 0 &&"),
+    ("where a slot rests is told to nobody", "views", GUESTS,
+     "more = out->owner != 0 && out->owner != o->lines[s].owner;", "more = false;"),
+    ("a told slot's owner is not taken over", "views", GUESTS,
+     "told->owner == 0 || o->dead[told->owner] ? current : told->owner;", "current;"),
+    ("what a node that starts believed itself has a claim", "views", GUESTS,
+     "over = owners_list_end(0, clock);", "over = owners_list_end(clock->wall_ms + o->times.settle_ms, clock);"),
+    ("told claims have ended", "views", GUESTS,
+     "owners_list_end(told->until_ms[i], clock)", "over"),
     ("the base of a moved slot is the new owner", "seldom", SLOT,
      "store16(&claim->base, base);", "store16(&claim->base, base % 3 + 1);"),
 ]
@@ -108,7 +121,7 @@ def run_one(source, breakage):
             f.write(code.replace(text, becomes))
         files = [os.path.join(work, "tests/sim", f) for f in ("sim_main.c", "sim_world.c", "sim_flows.c")]
         files += [os.path.join(work, "dataplane", f) for f in
-                  ("owners.c", "owners_line.c", "owners_list.c", "owners_memory.c", "owners_past.c", "owners_sets.c", "owners_slot.c", "ring.c")]
+                  ("owners.c", "owners_guests.c", "owners_line.c", "owners_list.c", "owners_memory.c", "owners_past.c", "owners_sets.c", "owners_slot.c", "ring.c")]
         binary = os.path.join(work, "sim")
         compiled = subprocess.run(
             ["gcc", "-O1", "-std=gnu11", "-D_GNU_SOURCE", "-w", "-I" + work, "-I" + work + "/include",

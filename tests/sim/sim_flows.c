@@ -224,6 +224,11 @@ static void syn_ack(struct sim *sim, const struct sim_event *e)
 	f->phase = SIM_OPEN;
 	f->backend = e->backend;
 	f->seq = f->iss + 1;
+	if (sim->backend[e->backend].is_dead) { /* since it answered */
+		sim->result.killed++;
+		end_flow(sim, e->flow, true);
+		return;
+	}
 	if (!arrives(sim, e->flow, send_packet(sim, f, FWD_SEGMENT_TCP, f->seq)))
 		return;
 	later(sim, e->flow, SIM_SEGMENT, sim_below(sim, 2) ? 1 : gap_ms(sim), 0, 0);

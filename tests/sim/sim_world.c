@@ -14,9 +14,14 @@
 #define AHEAD_MS 2000
 /* Setting up: the world's first clock reading. */
 #define BEGIN_MS 1000000u
-/* In worlds of views: a death or return is seen within; a balancer that dies is out for at most. */
-#define SEEN_MS 1000u
-#define OUT_MS  20000u
+/*
+ * In worlds of views: a death or return is seen within; a balancer that dies is dead for at most; from its
+ * start on it takes what others know within; what a node tells is so old at most.
+ */
+#define SEEN_MS  1000u
+#define OUT_MS   20000u
+#define LEARN_MS 3000u
+#define TELL_MS  1000u
 /* How long a flood lasts. */
 #define FLOOD_MS 10000u
 
@@ -217,6 +222,36 @@ static void see_states(const struct sim *sim, struct sim_balancer *b)
 	}
 }
 
+/* Write down what others are told. */
+static void tell(struct sim *sim, struct sim_balancer *b, const struct owners_clock *clock)
+{
+	if (sim->now_ms < b->told_at_ms + TELL_MS)
+		return;
+	b->told_at_ms = sim->now_ms;
+	b->n_told = 0;
+	while (b->n_told < SIM_SLOTS &&
+	       owners_tell(b->owners, b->n_told > 0 ? b->told[b->n_told - 1].slot + 1 : 0, clock,
+	                   &b->told[b->n_told]))
+		b->n_told++;
+}
+
+/* A node that started on empty tables takes what one knows that was there all the time; then packets come. */
+static void learn(struct sim *sim, struct sim_balancer *b, const struct owners_clock *clock)
+{
+	const struct sim_balancer *from = NULL;
+
+	if (!b->is_out || sim->now_ms < b->learns_at_ms)
+		return;
+	for (uint32_t i = 0; i < sim->options.balancers; i++)
+		if (sim->balancer[i].knows_from_ms < b->knows_from_ms && !sim->balancer[i].is_out)
+			from = &sim->balancer[i];
+	if (from) {
+		owners_take(b->owners, from->told, from->n_told, clock);
+		b->knows_from_ms = from->knows_from_ms;
+	}
+	b->is_out = false;
+}
+
 static void tick_balancer(struct sim *sim, struct sim_balancer *b)
 {
 	struct owners_clock clock = clock_of(sim);
@@ -226,13 +261,16 @@ static void tick_balancer(struct sim *sim, struct sim_balancer *b)
 	if (!b->owners)
 		return;
 	see_states(sim, b);
-	b->is_out = false;
 	if (b->stale) {
 		must(owners_apply(b->owners, &sim->times, sim->document.sets, sim->document.n_sets,
 		                  b->state, SIM_BACKENDS + 1, &clock) == 0,
 		     "apply");
 		b->stale = false;
 		b->tick_at_ms = 0;
+	}
+	if (sim->options.views) {
+		learn(sim, b, &clock);
+		tell(sim, b, &clock);
 	}
 	if (sim->now_ms < b->tick_at_ms)
 		return;
@@ -374,11 +412,13 @@ static void crash(struct sim *sim)
 	struct sim_balancer *b = &sim->balancer[i];
 
 	sim->next_restart_ms = sim->now_ms + OUT_MS + sim_below(sim, 3 * OUT_MS);
-	if (!b->owners || !sim->balancer[(i + 1) % sim->options.balancers].owners)
+	if (!b->owners || b->is_out || sim->balancer[(i + 1) % sim->options.balancers].is_out)
 		return;
 	stop_process(b);
 	b->is_out = true;
 	b->down_until_ms = sim->now_ms + sim_below(sim, OUT_MS);
+	b->learns_at_ms = b->down_until_ms + sim_below(sim, LEARN_MS);
+	b->knows_from_ms = b->down_until_ms;
 	memset(b->slots, 0, SIM_SLOTS / FWD_SLOTS_PER_BLOCK * sizeof(*b->slots));
 	memset(b->colds, 0, SIM_SLOTS * sizeof(*b->colds));
 	memset(b->sets, 0, sim->options.sets * sizeof(*b->sets));
@@ -454,7 +494,8 @@ void sim_world_init(struct sim *sim)
 		lb->slots = calloc(SIM_SLOTS / FWD_SLOTS_PER_BLOCK, sizeof(*lb->slots));
 		lb->colds = calloc(SIM_SLOTS, sizeof(*lb->colds));
 		lb->sets = calloc(sim->options.sets, sizeof(*lb->sets));
-		must(lb->slots && lb->colds && lb->sets, "no memory");
+		lb->told = calloc(SIM_SLOTS, sizeof(*lb->told));
+		must(lb->slots && lb->colds && lb->sets && lb->told, "no memory");
 		start_process(sim, lb);
 	}
 }
@@ -466,5 +507,6 @@ void sim_world_fini(struct sim *sim)
 		free(sim->balancer[b].slots);
 		free(sim->balancer[b].colds);
 		free(sim->balancer[b].sets);
+		free(sim->balancer[b].told);
 	}
 }

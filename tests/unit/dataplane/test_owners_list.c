@@ -31,6 +31,7 @@ static struct owners_member members[SETS][MEMBERS];
 static struct owners_set sets[SETS];
 static uint8_t states[MEMBERS + 1];
 static uint16_t before[SLOTS];
+static struct owners_guests told[SLOTS + 1];
 
 static uint16_t hot(uint32_t s)
 {
@@ -86,6 +87,25 @@ static void close_process(void)
 {
 	owners_free(owners);
 	owners_memory_free(memory);
+}
+
+/* The machine is another: nothing is in its tables. */
+static void open_fresh(void)
+{
+	close_process();
+	memset(slots, 0, sizeof(slots));
+	memset(colds, 0, sizeof(colds));
+	open_process();
+}
+
+/* What the node tells of all its slots. @return how many */
+static size_t tell_all(struct owners_guests *out)
+{
+	size_t n = 0;
+
+	while (owners_tell(owners, n > 0 ? out[n - 1].slot + 1 : 0, &now, &out[n]))
+		n++;
+	return n;
 }
 
 static int setup(void **state)
@@ -304,10 +324,7 @@ static void a_fresh_node_names_the_same_owners(void **state)
 	memcpy(lived, slots, sizeof(slots));
 	for (uint32_t s = 0; s < SLOTS; s++)
 		lists[s] = earlier(s);
-	close_process();
-	memset(slots, 0, sizeof(slots));
-	memset(colds, 0, sizeof(colds));
-	open_process();
+	open_fresh();
 	apply(5);
 	for (uint32_t s = 0; s < SLOTS; s++) {
 		assert_int_equal(current(s), lived[s / 32].slot[s % 32] & FWD_SLOT_BACKEND);
@@ -354,10 +371,7 @@ static void a_node_that_missed_sets_names_their_owners_all_the_same(void **state
 	apply(4);
 	for (uint32_t s = 0; s < SLOTS; s++)
 		lists[s] = earlier(s);
-	close_process();
-	memset(slots, 0, sizeof(slots));
-	memset(colds, 0, sizeof(colds));
-	open_process();
+	open_fresh();
 	apply(4);
 	for (uint32_t s = 0; s < SLOTS; s++)
 		for (uint32_t i = 0; i < OWNER_LIST_MAX; i++) {
@@ -422,13 +436,89 @@ static void who_had_the_slot_by_a_death_is_named_after_it_and_by_a_fresh_node(vo
 		n += deputies[s] != before[s];
 	}
 	assert_true(n > 300);
-	close_process();
-	memset(slots, 0, sizeof(slots));
-	memset(colds, 0, sizeof(colds));
-	open_process();
+	assert_int_equal(tell_all(told), n);
+	open_fresh();
 	apply(2);
+	owners_take(owners, told, n, &now);
 	for (uint32_t s = 0; s < SLOTS; s++)
 		assert_true(knows(s, deputies[s]));
+}
+
+/* Where slots rest because not all can be named, a node that starts lets them rest, too. */
+static void a_fresh_node_has_the_slots_as_the_one_that_tells_it(void **state)
+{
+	(void)state;
+	static uint64_t lists[SLOTS];
+	uint32_t n_resting = 0;
+	size_t n;
+
+	fill_lists();
+	for (uint16_t dead = 5; dead <= 7; dead++) {
+		states[dead] = OWNERS_DEAD;
+		apply(5);
+		pass_ms(3000);
+		states[dead - 1] = OWNERS_SERVES;
+		apply(5);
+		pass_ms(3000);
+	}
+	remember();
+	for (uint32_t s = 0; s < SLOTS; s++)
+		lists[s] = earlier(s);
+	n = tell_all(told);
+	states[7] = OWNERS_SERVES; /* not seen yet */
+	open_fresh();
+	apply(5);
+	for (uint32_t s = 0; s < SLOTS; s++)
+		n_resting += current(s) != before[s];
+	states[7] = OWNERS_DEAD;
+	apply(5);
+	owners_take(owners, told, n, &now);
+	assert_true(n_resting > 100);
+	for (uint32_t s = 0; s < SLOTS; s++) {
+		assert_int_equal(current(s), before[s]);
+		assert_true(names_first(s, lists[s]));
+	}
+}
+
+/* What it believed before is behind what it was told, and keeps no slot where it is. */
+static void a_fresh_nodes_own_guests_have_no_claim(void **state)
+{
+	(void)state;
+	static uint16_t deputies[SLOTS];
+	uint32_t n_named = 0;
+
+	fill_lists();
+	remember();
+	size_t n = tell_all(told);
+	open_fresh();
+	states[5] = states[6] = states[7] = OWNERS_DEAD; /* long ago */
+	apply(5);
+	for (uint32_t s = 0; s < SLOTS; s++)
+		deputies[s] = current(s);
+	states[5] = states[6] = states[7] = OWNERS_SERVES;
+	apply(5);
+	owners_take(owners, told, n, &now);
+	for (uint32_t s = 0; s < SLOTS; s++) {
+		assert_int_equal(current(s), before[s]);
+		n_named += deputies[s] != before[s] && knows(s, deputies[s]);
+	}
+	assert_true(n_named > 100);
+}
+
+/* A node tells once what has changed. */
+static void news_are_counted(void **state)
+{
+	(void)state;
+	uint64_t news;
+
+	apply(1);
+	news = owners_news(owners);
+	pass_ms(20000);
+	apply(1);
+	assert_int_equal(owners_news(owners), news);
+	states[5] = OWNERS_DEAD;
+	apply(1);
+	assert_true(owners_news(owners) > news);
 }
 
 /* Slots that others had before go to one of those, which all nodes name. */
@@ -474,6 +564,9 @@ int main(void)
 		LIST_TEST(a_node_that_missed_sets_names_their_owners_all_the_same),
 		LIST_TEST(a_death_that_another_node_has_not_seen_changes_no_owner_and_hides_none),
 		LIST_TEST(who_had_the_slot_by_a_death_is_named_after_it_and_by_a_fresh_node),
+		LIST_TEST(a_fresh_node_has_the_slots_as_the_one_that_tells_it),
+		LIST_TEST(a_fresh_nodes_own_guests_have_no_claim),
+		LIST_TEST(news_are_counted),
 		LIST_TEST(a_dead_owners_slot_goes_to_an_earlier_owner_that_takes_new_flows),
 	};
 

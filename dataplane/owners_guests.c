@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What nodes tell each other of slots, in pools with agents (owners.h).
+ *
+ * Lines follow from the document; who had a slot while its owner was dead, and where a slot rests
+ * because not all can be named, only a node knows that was there. One that starts on empty tables takes it as
+ * it stands with another, and goes on as if it had been there: told are therefore the owner and the
+ * whole list, of those slots alone where they differ from the line.
+ */
+#include "dataplane/owners_parts.h"
+
+uint64_t owners_news(const struct owners *o)
+{
+	return o->n_named + o->n_moved;
+}
+
+static int64_t until_ms(uint16_t end, const struct owners_clock *clock)
+{
+	uint32_t now_s = owners_seconds(clock);
+	int32_t units = (int16_t)(end - (uint16_t)(now_s / OWNER_LIST_UNIT_S));
+	int64_t from_s = (int64_t)(now_s % OWNER_LIST_UNIT_S);
+
+	return clock->wall_ms +
+	       ((units + 1) * (int64_t)OWNER_LIST_UNIT_S - from_s) * OWNERS_SECOND_MS;
+}
+
+/* Fill @p out from the slot. @return whether it is more than its line */
+static bool tell_slot(const struct owners *o, uint32_t s, const struct owners_clock *clock,
+                      struct owners_guests *out)
+{
+	const struct owner_list *list = &owners_cold(o, s)->list;
+	uint32_t now_s = owners_seconds(clock);
+	bool more;
+
+	*out = (struct owners_guests){ .slot = s, .owner = owners_current(o, s) };
+	more = out->owner != 0 && out->owner != o->lines[s].owner;
+	for (uint32_t i = 0; owners_looks(o, s) && i < OWNER_LIST_MAX; i++) {
+		bool guest = owner_list_is_guest(list->earlier, i);
+
+		out->named[i] = (uint16_t)(list->earlier >> 16 * i);
+		if (out->named[i] == 0)
+			continue;
+		out->until_ms[i] = until_ms(list->end[i], clock);
+		more |= guest && !owner_list_is_over(list->end[i], now_s);
+	}
+	return more;
+}
+
+bool owners_tell(const struct owners *o, uint32_t from, const struct owners_clock *clock,
+                 struct owners_guests *out)
+{
+	for (uint32_t s = from; o->lines && s < o->tables.n_slots; s++)
+		if (tell_slot(o, s, clock, out))
+			return true;
+	return false;
+}
+
+/* Name @p backend behind the others, once. */
+static void add(struct owner_list *list, uint16_t to, uint16_t backend, uint16_t end)
+{
+	uint32_t n = owner_list_n(list->earlier);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (owner_list_at(list->earlier, i) == (backend & FWD_SLOT_BACKEND))
+			return;
+	if ((backend & FWD_SLOT_BACKEND) == 0 || (backend & FWD_SLOT_BACKEND) == to ||
+	    n == SECOND_OWNERS_MAX)
+		return;
+	list->end[n] = end;
+	list->earlier = owner_list_with(list->earlier, n, backend);
+}
+
+/*
+ * The slot stands as @p told. Who has it here, or is named, may have got flows since this node started: he is
+ * named in what room is left, without a claim, which would keep the slot from going where it is elsewhere.
+ */
+static void take_slot(struct owners *o, const struct owners_guests *told,
+                      const struct owners_clock *clock)
+{
+	uint32_t s = told->slot;
+	uint64_t named = owners_looks(o, s) ? owners_cold(o, s)->list.earlier : 0;
+	uint16_t current = owners_current(o, s), over = owners_list_end(0, clock);
+	uint16_t to = told->owner == 0 || o->dead[told->owner] ? current : told->owner;
+	struct owner_list list = { 0 };
+
+	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
+		add(&list, to, told->named[i], owners_list_end(told->until_ms[i], clock));
+	if (!o->dead[current])
+		add(&list, to, current | OWNER_LIST_GUEST, over);
+	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
+		add(&list, to, (uint16_t)owner_list_at(named, i) | OWNER_LIST_GUEST, over);
+	owners_slot_name(o, s, to, &list, owners_seconds(clock));
+}
+
+void owners_take(struct owners *o, const struct owners_guests *told, size_t n,
+                 const struct owners_clock *clock)
+{
+	size_t i = 0;
+
+	for (uint32_t s = 0; o->lines && s < o->tables.n_slots; s++) {
+		struct owners_guests none = { .slot = s, .owner = o->lines[s].owner };
+
+		while (i < n && told[i].slot < s)
+			i++;
+		take_slot(o, i < n && told[i].slot == s ? &told[i] : &none, clock);
+	}
+	o->guests_end_s =
+	        owners_seconds(clock) + o->times.settle_ms / OWNERS_SECOND_MS + 1;
+	owners_lists_change(o, clock);
+}
