@@ -48,15 +48,32 @@ static char *do_status(struct process *p, const json_t *request)
 	bool has = p->driver && n->model;
 
 	(void)request;
-	return answer(json_pack("{s:b, s:s, s:s, s:I, s:I, s:b, s:s, s:o, s:I, s:I, s:I, s:s, s:I}",
-	                        "ok", 1, "node", p->dirs.node, "driver", p->ops->name, "document",
-	                        (json_int_t)(has ? n->model->meta.document : 0), "version",
-	                        (json_int_t)(has ? n->model->meta.version : 0), "refused",
-	                        *p->refused != 0, "refused_why", p->refused, "ports", ports_json(p),
-	                        "services", (json_int_t)(has ? n->plan->n_services : 0), "pools",
-	                        (json_int_t)n->n_pools, "backends",
-	                        (json_int_t)(has ? n->plan->n_backends : 0), "driver_why",
-	                        p->driver_why, "health_epoch", (json_int_t)p->health_epoch));
+	return answer(json_pack(
+	        "{s:b, s:s, s:s, s:I, s:I, s:b, s:s, s:o, s:I, s:I, s:I, s:s, s:I, s:b, s:b}", "ok",
+	        1, "node", p->dirs.node, "driver", p->ops->name, "document",
+	        (json_int_t)(has ? n->model->meta.document : 0), "version",
+	        (json_int_t)(has ? n->model->meta.version : 0), "refused", *p->refused != 0,
+	        "refused_why", p->refused, "ports", ports_json(p), "services",
+	        (json_int_t)(has ? n->plan->n_services : 0), "pools", (json_int_t)n->n_pools,
+	        "backends", (json_int_t)(has ? n->plan->n_backends : 0), "driver_why",
+	        p->driver_why, "health_epoch", (json_int_t)p->health_epoch, "learning",
+	        has && n->learning, "wants_guests", has && n->wants_guests));
+}
+
+/* What a fellow that has started wants to know. */
+static char *do_guests(struct process *p, const json_t *request)
+{
+	struct node_time time = node_now();
+	char *text, *line;
+
+	(void)request;
+	if (!p->driver || !p->node.model)
+		return refusal("no document is in force yet");
+	text = node_guests_tell(&p->node, &time);
+	line = answer(json_pack("{s:b, s:b, s:s?}", "ok", 1, "learning", p->node.learning, "guests",
+	                        text));
+	free(text);
+	return line;
 }
 
 static json_t *backend_json(const struct process *p, const struct node_pool *pool,
@@ -123,6 +140,7 @@ char *process_ask(void *process, const char *line, size_t length)
 		{ "status", do_status },
 		{ "backends", do_backends },
 		{ "trace", do_trace },
+		{ "guests", do_guests },
 	};
 	json_t *request = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
 	const char *what = json_string_value(json_object_get(request, "do"));
@@ -132,5 +150,6 @@ char *process_ask(void *process, const char *line, size_t length)
 		if (!strcmp(what, commands[i].name))
 			text = commands[i].answer(process, request);
 	json_decref(request);
-	return text ? text : refusal("a line is {\"do\": \"status\"}, \"backends\" or \"trace\"");
+	return text ? text
+	            : refusal("a line is {\"do\": \"status\"}, \"backends\", \"guests\" or \"trace\"");
 }

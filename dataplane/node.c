@@ -67,7 +67,7 @@ static int grow_by_index(struct node *n, uint32_t old, uint32_t new)
 
 int node_init(struct node *n, const struct driver_ops *ops, struct driver *driver, bool kept)
 {
-	*n = (struct node){ .ops = ops, .driver = driver, .adopted = kept };
+	*n = (struct node){ .ops = ops, .driver = driver, .adopted = kept, .learning = !kept };
 	ops->tables(driver, &n->t);
 	ops->sizes(driver, &n->sizes);
 	n->pool_places = places_new(0, n->sizes.pools);
@@ -180,7 +180,7 @@ int node_resize(struct node *n, const struct driver_sizes *sizes, char why[PLAN_
 }
 
 /* As the model's, a node's pools are sorted by name. */
-static struct node_pool *find_pool(struct node_pool *pools, size_t n, const char *name)
+struct node_pool *node_find_pool(struct node_pool *pools, size_t n, const char *name)
 {
 	size_t low = 0, high = n;
 
@@ -198,7 +198,7 @@ static struct node_pool *find_pool(struct node_pool *pools, size_t n, const char
 	return NULL;
 }
 
-static const struct node_backend *find_backend(const struct node_pool *p, uint64_t id)
+const struct node_backend *node_find_backend(const struct node_pool *p, uint64_t id)
 {
 	size_t low = 0, high = p->plan->n_backends; /* sorted by id */
 
@@ -217,7 +217,7 @@ static const struct node_backend *find_backend(const struct node_pool *p, uint64
 /* The slots that a pool has already, if they are of its kind: its own before, or another process's. */
 static bool find_range(const struct node *n, const struct plan_pool *p, uint32_t *first)
 {
-	const struct node_pool *old = find_pool(n->pools, n->n_pools, p->model->name);
+	const struct node_pool *old = node_find_pool(n->pools, n->n_pools, p->model->name);
 	uint32_t index = places_find(n->pool_places, p->id), n_slots = 0;
 	bool agents = false;
 
@@ -263,7 +263,7 @@ static int check_room(const struct node *n, const struct plan *plan, char why[PL
 static int make_pool(struct node *n, const struct model *m, const struct plan_pool *plan,
                      struct ranges *ranges, struct node_pool *p)
 {
-	const struct node_pool *old = find_pool(n->pools, n->n_pools, plan->model->name);
+	const struct node_pool *old = node_find_pool(n->pools, n->n_pools, plan->model->name);
 	struct owners_tables at = { .slots = n->t.slots, .colds = n->t.colds };
 	bool has_range;
 
@@ -304,7 +304,7 @@ static void bind_backend(struct node *n, const struct node_pool *p, const struct
                          const struct plan_backend *plan, struct node_backend *b)
 {
 	uint64_t key = node_backend_key(p->plan->id, plan->id);
-	const struct node_backend *was = old ? find_backend(old, plan->id) : NULL;
+	const struct node_backend *was = old ? node_find_backend(old, plan->id) : NULL;
 	const struct fwd_backend *e;
 
 	*b = (struct node_backend){ .plan = plan, .place = -1 };
@@ -462,7 +462,7 @@ int node_take(struct node *n, struct model *m, struct plan *plan, const struct n
 	for (size_t i = 0; i < plan->n_services; i++)
 		places_take(n->count_places, hash_text(plan->services[i]->name));
 	for (size_t i = 0; i < plan->n_pools; i++)
-		bind_pool(n, find_pool(old.pools, old.n_pools, plan->pools[i].model->name),
+		bind_pool(n, node_find_pool(old.pools, old.n_pools, plan->pools[i].model->name),
 		          &pools[i]);
 	n->model = m;
 	n->plan = plan;

@@ -98,7 +98,9 @@ struct node {
 	struct hops *hops;  /**< borrowed; NULL: next hops are not followed */
 	const struct health_page *health; /**< borrowed; NULL: not there (yet) */
 	uint32_t health_generation;
-	bool adopted; /**< the tables were another process's before */
+	bool adopted;  /**< the tables were another process's before */
+	bool learning; /**< they were empty, and no fellow has told yet what it knows of slots */
+	bool wants_guests; /**< it is learning, and has all verdicts */
 	bool document_refused;
 	uint64_t told; /**< errors about tunnels that node_told() has seen */
 	bool graced;   /**< no packet reads the spare half of services any more */
@@ -154,6 +156,11 @@ uint64_t node_tick(struct node *n, const struct node_time *time);
 void node_told(struct node *n, uint64_t now_ms);
 /** The way to @p address is as @p hop says: a hops_changed. */
 void node_hop(void *node, const struct addr *address, const struct hop *hop);
+
+/** What fellows need to know of slots (weir/guests.h), from malloc(). @return NULL when out of memory */
+char *node_guests_tell(const struct node *n, const struct node_time *time);
+/** Take what a fellow told. @return 0; -EPROTO (malformed) or -ENOMEM, then everything is as it was */
+int node_guests_take(struct node *n, const char *text, const struct node_time *time);
 
 /** The digest that a backend's index belongs to: of its pool and itself. */
 uint64_t node_backend_key(uint64_t pool, uint64_t id);

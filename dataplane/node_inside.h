@@ -14,6 +14,10 @@ void node_watch(struct node *n, uint32_t index, const struct addr *address);
 uint32_t node_first_at(const struct node *n, const struct addr *a);
 /** The opposite of node_watch(); fine when it is not followed. */
 void node_unwatch(struct node *n, uint32_t index);
+/** The pool called @p name of the @p n, or NULL. */
+struct node_pool *node_find_pool(struct node_pool *pools, size_t n, const char *name);
+/** The backend @p id of the pool, or NULL. */
+const struct node_backend *node_find_backend(const struct node_pool *p, uint64_t id);
 /** Bring a waiting pool's part of the document into force. */
 void node_switch_pool(struct node *n, struct node_pool *p, const struct node_time *time);
 

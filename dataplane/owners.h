@@ -185,13 +185,11 @@ bool owners_uses(const struct owners *o, uint16_t backend);
 /** A slot of which the document alone does not tell who has it and whom it names. */
 struct owners_guests {
 	uint32_t slot;
-	uint16_t owner;                      /**< by backend index, as all that follow */
-	uint16_t named[OWNER_LIST_MAX];      /**< newest first, maybe with OWNER_LIST_GUEST; 0: none */
-	int64_t until_ms[OWNER_LIST_MAX];    /**< when their claims end */
+	uint16_t owner;                   /**< by backend index, as all that follow */
+	uint16_t named[OWNER_LIST_MAX];   /**< newest first, maybe with OWNER_LIST_GUEST; 0: none */
+	int64_t until_ms[OWNER_LIST_MAX]; /**< when their claims end */
 };
 
-/** Counts what owners_tell() would tell anew. */
-uint64_t owners_news(const struct owners *o);
 /** The first slot from @p from on that is to be told of. @return whether there is one */
 bool owners_tell(const struct owners *o, uint32_t from, const struct owners_clock *clock,
                  struct owners_guests *out);

@@ -9,11 +9,6 @@
  */
 #include "dataplane/owners_parts.h"
 
-uint64_t owners_news(const struct owners *o)
-{
-	return o->n_named + o->n_moved;
-}
-
 static int64_t until_ms(uint16_t end, const struct owners_clock *clock)
 {
 	uint32_t now_s = owners_seconds(clock);
@@ -104,7 +99,6 @@ void owners_take(struct owners *o, const struct owners_guests *told, size_t n,
 			i++;
 		take_slot(o, i < n && told[i].slot == s ? &told[i] : &none, clock);
 	}
-	o->guests_end_s =
-	        owners_seconds(clock) + o->times.settle_ms / OWNERS_SECOND_MS + 1;
+	o->guests_end_s = owners_seconds(clock) + o->times.settle_ms / OWNERS_SECOND_MS + 1;
 	owners_lists_change(o, clock);
 }

@@ -107,11 +107,11 @@ static uint16_t heir_of(const struct owners *o, uint32_t s)
 }
 
 /*
- *   the line's owner   has the slot by the ring     waits for it to leave     is dead
- *   wanted is          he, or his substitute        he                        the newest earlier one that takes
- *                      while he waits for a verdict                           new flows, else the heir, else by the ring
+ *   the line's owner   takes new flows, or   is dead, or waits for a verdict
+ *                      is to leave
+ *   wanted is          he                    the newest earlier one that takes new flows, else the heir, else by the ring
  *
- * An earlier owner is named already, and on nodes that have seen nothing of the death. An heir is chosen by
+ * An earlier owner is named already, and on nodes that have seen nothing of the death or have the verdict. An heir is chosen by
  * rendezvous (Thaler and Ravishankar, 1996): it stays the same while others change, so that
  * no slot goes from one to the next for a change of the ring.
  */
@@ -120,10 +120,11 @@ uint16_t owners_list_wanted(const struct owners *o, uint32_t s)
 	const struct owners_line *line = &o->lines[s];
 	uint16_t heir;
 
-	if (line->owner != 0 && !o->dead[line->owner] && o->now.filled[s] != line->owner)
-		return line->owner;
-	if (line->owner == 0 || !o->dead[line->owner])
+	if (line->owner == 0)
 		return o->now.wanted[s];
+	if (!o->dead[line->owner] &&
+	    (o->now.filled[s] != line->owner || o->now.wanted[s] == line->owner))
+		return line->owner;
 	for (uint32_t i = 0; i < SECOND_OWNERS_MAX; i++)
 		if (o->serves[line->earlier[i]])
 			return line->earlier[i];
@@ -155,7 +156,8 @@ static void name_line(struct names *names, const struct owners_line *line, bool 
 		if (over)
 			name(names, line->earlier[i], owners_list_end(0, clock), 0);
 		else
-			claim(names, line->earlier[i], owners_list_end(line->until_ms[i], clock), 0);
+			claim(names, line->earlier[i], owners_list_end(line->until_ms[i], clock),
+			      0);
 	}
 }
 

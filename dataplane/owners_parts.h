@@ -75,7 +75,7 @@ struct owners {
 	uint32_t n_due;     /**< slots whose owner is not the wanted one */
 	uint32_t n_coming;  /**< slots whose owner is not the next set's */
 	uint32_t n_waiting; /**< slots of them whose list is full */
-	uint64_t n_moved, n_settled, n_named;
+	uint64_t n_moved, n_settled;
 	/* With agents, [n_slots]: lines, and their owners by the last set that they went through. */
 	struct owners_line *lines;
 	uint16_t *wished;

@@ -170,13 +170,11 @@ void owners_slot_name(struct owners *o, uint32_t s, uint16_t to, const struct ow
 
 	if (list->earlier != 0 || leaves)
 		owners_slot_look(o, s, now_s);
-	if (owners_looks(o, s) && (memcmp(list, &cold->list, sizeof(*list)) != 0 || from != to)) {
-		o->n_named++;
+	if (owners_looks(o, s) && (memcmp(list, &cold->list, sizeof(*list)) != 0 || from != to))
 		store_list(&cold->list, list,
 		           from == to ? list->earlier
 		                      : owner_list_with(list->earlier, owner_list_n(list->earlier),
 		                                        to));
-	}
 	if (from == to)
 		return;
 	if (leaves)

@@ -182,6 +182,7 @@ static void take_driver(struct process *p, struct change *c, struct node *node, 
 		change_free_ports(c, p->node.model);
 	p->ops = c->ops;
 	p->driver = c->driver;
+	node->learning |= p->node.learning;
 	node_fini(&p->node);
 	p->node = *node;
 	attach_ports(p);
@@ -371,6 +372,8 @@ static void on_second(void *arg)
 	find_health(p);
 	if (p->driver && p->node.model)
 		attach_missing(p);
+	if (p->driver)
+		learn_second(&p->learn, &p->node, p->dirs.run, &time);
 	if (p->driver && ++p->seconds % p->ops->tick_s == 0)
 		(void)p->ops->tick(p->driver);
 	publisher_write(p->publisher, &p->node, &time);

@@ -10,6 +10,7 @@
 
 #include "base/loop.h"
 #include "base/proc.h"
+#include "dataplane/learn.h"
 #include "dataplane/node.h"
 
 struct ctl;
@@ -29,6 +30,7 @@ struct process {
 	const struct driver_ops *ops;
 	struct driver *driver; /**< NULL until the first document names the cluster */
 	struct node node;      /**< valid with driver */
+	struct learn learn;
 	struct page *health;
 	uint32_t health_epoch; /**< the last whose verdicts were taken */
 	bool document_again;   /**< the document changed while it was read */

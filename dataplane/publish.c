@@ -354,6 +354,7 @@ void publisher_write(struct publisher *p, const struct node *n, const struct nod
 	stats_alive(p->stats, time->now_ms);
 	stats_set(p->totals[REFUSED], n->document_refused);
 	stats_set(p->totals[REFUSALS], n->counters.refused);
+	stats_set(p->totals[LEARNING], n->learning);
 	if (!n->plan)
 		return;
 	sum_cpus(p, &n->t);

@@ -19,6 +19,7 @@
 #include "base/proc.h"
 #include "mgmt/store/intent.h"
 
+struct learn;
 struct observe;
 struct peers;
 struct stats;
@@ -34,6 +35,7 @@ struct core {
 	struct observe *observe;
 	struct peers *peers;
 	struct views *views;
+	struct learn *learn;
 	struct stats *stats;
 	uint64_t started_ms;      /**< monotonic */
 	uint64_t held_from_ns;    /**< CPU time of the thread that has the lock, when it got it */

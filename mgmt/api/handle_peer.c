@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mgmt/api/handle.h"
+#include "mgmt/api/learn.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/tell.h"
@@ -99,4 +100,13 @@ void handle_peer_views(struct core *core, struct http_request *r, struct http_re
 	(void)r;
 	reply->json = views_tell(core);
 	reply->status = 200;
+}
+
+void handle_peer_guests(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	(void)r;
+	reply->json = learn_tell(core);
+	reply->status = 200;
+	if (!reply->json)
+		http_problem(reply, 503, "process-unreachable", "weir-dataplane does not answer");
 }

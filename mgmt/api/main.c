@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/learn.h"
 #include "mgmt/api/listen.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
@@ -164,6 +165,8 @@ static int open_core(struct core *core)
 		rc = peers_start(core);
 	if (!rc)
 		rc = views_start(core);
+	if (!rc)
+		rc = learn_start(core);
 	return rc;
 }
 
@@ -196,6 +199,7 @@ static void stop(struct process *p)
 	}
 	http_stop(p->tcp);
 	http_stop(p->local);
+	learn_stop(&p->core);
 	views_stop(&p->core);
 	peers_stop(&p->core);
 	observe_stop(&p->core);

@@ -69,6 +69,8 @@ const struct route route_table[] = {
 	  "Between nodes: one version with its files" },
 	{ "GET", "/v1/peer/views", HTTP_PEER, "", "", handle_peer_views,
 	  "Between nodes: what weir-health sees of the services" },
+	{ "GET", "/v1/peer/guests", HTTP_PEER, "", "", handle_peer_guests,
+	  "Between nodes of a site: what weir-dataplane knows of slots" },
 	{ "POST", "/v1/peer/poke", HTTP_PEER, "", "", handle_peer_poke,
 	  "Between nodes: ask your peers now" },
 };

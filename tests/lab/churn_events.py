@@ -158,8 +158,7 @@ class Churn:
         if not b.node.processes:
             b.come_back()
             wait_until(b.is_on, 60, f"{b.name} has its port", 0.1)
-            wait_until(lambda: self.world.owned(b), 60, f"{b.name} has tables", 0.1)
-            time.sleep(2.5)  # its checks have seen each backend
+            wait_until(b.has_learned, 60, f"{b.name} has learned", 0.1)
         self.world.spread()
         return f"{b.name} enters the router's set"
 
@@ -332,7 +331,7 @@ def stream_command(world, size, seed, log):
 def run_events(world, size, seed, with_balancers, protocol, holds=False, more=()):
     """Let flows of lab-stream live under changes until both have ended. Returns the run.
     holds: the first change is a drain that lasts."""
-    churn, slots = Churn(world, seed, with_balancers), Slots([b.node for b in world.balancers if b.node.plan.driver == "xdp"])
+    churn, slots = Churn(world, seed, with_balancers), Slots([b.node for b in world.balancers])
     paths = Paths(world, protocol)
     paths.look()
     log = os.path.join(world.lab.dir, "stream.log")

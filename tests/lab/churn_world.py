@@ -26,7 +26,7 @@ CHECK = ('type = "tcp"; port = 80; via = "tunnel"; interval = "500ms"; fast_inte
 PROCESSES = ("mgmt", "dataplane", "health")
 BPF_OBJ_GET, SYS_BPF = 7, 321
 N_SLOTS, COLD_BYTES = 4096, 32
-N_BACKENDS, BACKEND_BYTES = 256, 64
+N_BACKENDS, BACKEND_BYTES, PAGE = 256, 64, 4096
 
 
 def make_plan(agents, six, settle_time=SETTLE, **more):
@@ -54,6 +54,13 @@ class Balancer:
         """Whether its dataplane has its port."""
         try:
             return bool(self.node.ctl("dataplane", {"do": "status"})["ports"])
+        except (OSError, ValueError, KeyError):
+            return False
+
+    def has_learned(self):
+        """Whether it has the documents of its fellows, and what they know of slots."""
+        try:
+            return not self.node.ctl("dataplane", {"do": "status"})["learning"]
         except (OSError, ValueError, KeyError):
             return False
 
@@ -115,6 +122,7 @@ class ChurnWorld(World):
         say("started")
         for b in self.balancers:
             wait_until(b.is_on, 60, f"{b.name} has its port", 0.2)
+            wait_until(b.has_learned, 60, f"{b.name} has learned", 0.2)
         say("ports taken")
         self.spread()
         wait_until(lambda: all(self.sees_all(b) for b in self.balancers), 60, "all backends in force", 0.3)
@@ -178,6 +186,25 @@ class Slots(threading.Thread):
 
     def read(self, node):
         """{table: bytes}, or None."""
+        return self.read_file(node) if node.plan.driver == "dpdk" else self.read_pins(node)
+
+    def read_file(self, node):
+        """Of DPDK: a file with a head and the tables (dataplane/dpdk/tablefile.c), each from a page on."""
+        try:
+            with open(os.path.join(node.run_dir, "tables", "tables"), "rb") as f:
+                services, _, pools, backends, slots, _ = struct.unpack("<6I", f.read(40)[16:])
+                at, found = PAGE, {}
+                for name, size in (("root", 448), ("services", 64 * services), ("pools", 32 * pools), ("slots", 2 * slots),
+                                   ("colds", COLD_BYTES * slots), ("backends", BACKEND_BYTES * backends)):
+                    f.seek(at)
+                    found[name] = f.read(size) if name in self.TABLES else b""
+                    at += -(-size // PAGE) * PAGE
+        except (OSError, struct.error):
+            return None
+        return {name: found[name][:size].ljust(size, b"\0") for name, size in self.TABLES.items()}
+
+    def read_pins(self, node):
+        """Of XDP: pinned maps."""
         folder = next((f for f, _, files in os.walk(node.bpf) if "slots" in files and node.name in f), None)
         found = {}
         for name, size in self.TABLES.items():

@@ -15,8 +15,8 @@
 /* Setting up: the world's first clock reading. */
 #define BEGIN_MS 1000000u
 /*
- * In worlds of views: a death or return is seen within; a balancer that dies is dead for at most; from its
- * start on it takes what others know within; what a node tells is so old at most.
+ * In worlds of views: a death, a return or an unknown backend is seen within; a balancer that dies is dead for at
+ * most; when it has seen all backends it takes what others know within; what a node tells is so old at most.
  */
 #define SEEN_MS  1000u
 #define OUT_MS   20000u
@@ -124,6 +124,17 @@ static uint32_t count_taking(const struct sim *sim)
 	return n;
 }
 
+/* A backend is new: it waits until a balancer sees it, about when its set comes into force. */
+static void forget_state(struct sim *sim, uint16_t i)
+{
+	for (uint32_t b = 0; b < sim->options.balancers; b++) {
+		struct sim_balancer *lb = &sim->balancer[b];
+
+		lb->state[i] = OWNERS_WAITS;
+		lb->sees_at_ms[i] = sim->now_ms + AHEAD_MS / 2 + sim_below(sim, SEEN_MS);
+	}
+}
+
 /* A change of members: drain, remove, add or undrain, reweight. */
 static void change_members(struct sim *sim)
 {
@@ -138,6 +149,8 @@ static void change_members(struct sim *sim)
 	if (b->is_dead)
 		return;
 	if (!takes_flows(b)) {
+		if (sim->options.views && !b->is_member)
+			forget_state(sim, i);
 		b->is_member = true;
 		b->weight = 50u << sim_below(sim, 3);
 		b->leaves_at_ms = UINT64_MAX;
@@ -417,12 +430,15 @@ static void crash(struct sim *sim)
 	stop_process(b);
 	b->is_out = true;
 	b->down_until_ms = sim->now_ms + sim_below(sim, OUT_MS);
-	b->learns_at_ms = b->down_until_ms + sim_below(sim, LEARN_MS);
+	b->learns_at_ms = b->down_until_ms + SEEN_MS + sim_below(sim, LEARN_MS);
 	b->knows_from_ms = b->down_until_ms;
 	memset(b->slots, 0, SIM_SLOTS / FWD_SLOTS_PER_BLOCK * sizeof(*b->slots));
 	memset(b->colds, 0, SIM_SLOTS * sizeof(*b->colds));
 	memset(b->sets, 0, sim->options.sets * sizeof(*b->sets));
-	memcpy(b->state, sim->state, sizeof(b->state));
+	for (uint32_t s = 1; s <= SIM_BACKENDS; s++) {
+		b->state[s] = OWNERS_WAITS;
+		b->sees_at_ms[s] = b->down_until_ms + sim_below(sim, SEEN_MS);
+	}
 	sim->result.restarts++;
 }
 

@@ -505,22 +505,6 @@ static void a_fresh_nodes_own_guests_have_no_claim(void **state)
 	assert_true(n_named > 100);
 }
 
-/* A node tells once what has changed. */
-static void news_are_counted(void **state)
-{
-	(void)state;
-	uint64_t news;
-
-	apply(1);
-	news = owners_news(owners);
-	pass_ms(20000);
-	apply(1);
-	assert_int_equal(owners_news(owners), news);
-	states[5] = OWNERS_DEAD;
-	apply(1);
-	assert_true(owners_news(owners) > news);
-}
-
 /* Slots that others had before go to one of those, which all nodes name. */
 static void a_dead_owners_slot_goes_to_an_earlier_owner_that_takes_new_flows(void **state)
 {
@@ -548,6 +532,42 @@ static void a_dead_owners_slot_goes_to_an_earlier_owner_that_takes_new_flows(voi
 	assert_true(n > 300);
 }
 
+/* A node without a verdict of an owner gives new flows to whom all nodes name, too. */
+static void a_waiting_owners_slot_goes_to_an_earlier_owner(void **state)
+{
+	(void)state;
+	uint32_t n = 0;
+
+	without(1, 1u << 1);
+	without(2, 0);
+	apply(2);
+	pass_ms(10010);
+	apply(3);
+	pass_ms(10000);
+	open_fresh();
+	states[1] = OWNERS_WAITS;
+	apply(3);
+	for (uint32_t s = 0; s < SLOTS; s++) {
+		uint16_t first = (uint16_t)owner_list_at(earlier(s), 0);
+
+		assert_int_not_equal(current(s), 1);
+		before[s] = current(s);
+		n += first == 1;
+	}
+	assert_true(n > 300);
+	states[1] = OWNERS_SERVES;
+	apply(3);
+	n = 0;
+	for (uint32_t s = 0; s < SLOTS; s++) {
+		if (current(s) != 1 || earlier(s) == 0)
+			continue;
+		assert_int_equal(owner_list_at(earlier(s), 0), before[s]);
+		assert_false(owner_list_is_guest(earlier(s), 0)); /* one of the line */
+		n++;
+	}
+	assert_true(n > 300);
+}
+
 #define LIST_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -566,7 +586,7 @@ int main(void)
 		LIST_TEST(who_had_the_slot_by_a_death_is_named_after_it_and_by_a_fresh_node),
 		LIST_TEST(a_fresh_node_has_the_slots_as_the_one_that_tells_it),
 		LIST_TEST(a_fresh_nodes_own_guests_have_no_claim),
-		LIST_TEST(news_are_counted),
+		LIST_TEST(a_waiting_owners_slot_goes_to_an_earlier_owner),
 		LIST_TEST(a_dead_owners_slot_goes_to_an_earlier_owner_that_takes_new_flows),
 	};
 

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What nodes tell each other of slots (owners_guests.c), as text: of each pool with agents
+ *
+ *     pool NAME SLOTS
+ *     backend ID                          one a line; they count from 1 on
+ *     slot SLOT OWNER NAMED UNTIL ...     up to four named, newest first; g before a guest
+ *
+ * with numbers in hex but SLOTS, times in seconds of the wall clock. Slots rise. What is not known here, a pool
+ * or backend of another document, is left out; what is malformed is refused whole, before anything changes.
+ */
+#include "dataplane/node_inside.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "weir/guests.h"
+#include "weir/model.h"
+
+#define LINE_MAX_BYTES 192
+
+/* --- telling --- */
+
+struct telling {
+	char *text;
+	size_t n;
+	bool cut;          /* it did not fit */
+	uint16_t *numbers; /* by backend index */
+	struct owners_clock clock;
+};
+
+static void __attribute__((format(printf, 2, 3)))
+add_line(struct telling *t, const char *format, ...)
+{
+	va_list args;
+
+	if (t->cut)
+		return;
+	va_start(args, format);
+	int n = vsnprintf(t->text + t->n, GUESTS_TEXT_MAX - t->n, format, args);
+	va_end(args);
+	t->cut = n < 0 || (size_t)n >= GUESTS_TEXT_MAX - t->n;
+	if (!t->cut)
+		t->n += (size_t)n;
+	t->text[t->n] = '\0';
+}
+
+static void tell_slot(struct telling *t, const struct owners_guests *g)
+{
+	char line[LINE_MAX_BYTES];
+	int n = snprintf(line, sizeof(line), "slot %x %x", g->slot, t->numbers[g->owner]);
+
+	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
+		if (g->named[i] != 0)
+			n += snprintf(line + n, sizeof(line) - (size_t)n, " %s%x %" PRIx64,
+			              g->named[i] & OWNER_LIST_GUEST ? "g" : "",
+			              t->numbers[g->named[i] & FWD_SLOT_BACKEND],
+			              (uint64_t)(g->until_ms[i] / 1000));
+	add_line(t, "%s\n", line);
+}
+
+static void tell_pool(struct telling *t, const struct node_pool *p)
+{
+	struct owners_guests g;
+	bool some = owners_tell(p->owners, 0, &t->clock, &g);
+
+	add_line(t, "pool %s %u\n", p->plan->model->name, p->n_slots);
+	for (size_t k = 0; some && k < p->plan->n_backends; k++) {
+		t->numbers[p->backends[k].index] = (uint16_t)(k + 1);
+		add_line(t, "backend %016" PRIx64 "\n", p->plan->backends[k].id);
+	}
+	for (; some && !t->cut; some = owners_tell(p->owners, g.slot + 1, &t->clock, &g))
+		tell_slot(t, &g);
+}
+
+char *node_guests_tell(const struct node *n, const struct node_time *time)
+{
+	struct telling t = { .text = malloc(GUESTS_TEXT_MAX),
+		             .numbers = calloc(FWD_BACKENDS_MAX, sizeof(*t.numbers)),
+		             .clock = { time->ticks_ms, time->wall_ms } };
+
+	if (t.text && t.numbers) {
+		t.text[0] = '\0';
+		for (size_t i = 0; i < n->n_pools; i++)
+			if (n->pools[i].plan->model->agent && !n->pools[i].waits)
+				tell_pool(&t, &n->pools[i]);
+	} else {
+		free(t.text);
+		t.text = NULL;
+	}
+	if (t.text && t.cut)
+		log_warn("guests-cut", "bytes=%zu", t.n);
+	free(t.numbers);
+	return t.text;
+}
+
+/* --- taking --- */
+
+struct taking {
+	struct node *node;
+	struct owners_clock clock;
+	const struct node_pool *pool; /* NULL: it is not ours, what follows is left out */
+	uint16_t *indexes;            /* by number */
+	size_t n_indexes;
+	struct owners_guests *told; /* [slots of the pool] */
+	size_t n_told;
+	bool apply; /* all is well formed: do it */
+};
+
+static bool read_word(const char **at, const char *word)
+{
+	size_t n = strlen(word);
+	bool same = !strncmp(*at, word, n);
+
+	*at += same ? n : 0;
+	return same;
+}
+
+/* A number in hex without sign or prefix, not above @p most. */
+static bool read_hex(const char **at, uint64_t most, uint64_t *out)
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t n = strspn(*at, digits);
+
+	if (n == 0 || n > 16)
+		return false;
+	*out = 0;
+	for (; n > 0; n--)
+		*out = *out << 4 | (uint64_t)(strchr(digits, *(*at)++) - digits);
+	return *out <= most;
+}
+
+static uint16_t index_of(const struct taking *t, uint64_t number)
+{
+	return number < t->n_indexes ? t->indexes[number] : 0;
+}
+
+/* What was told of the pool until here is all. */
+static void end_pool(struct taking *t)
+{
+	if (t->pool && t->apply)
+		owners_take(t->pool->owners, t->told, t->n_told, &t->clock);
+	free(t->told);
+	t->told = NULL;
+	t->pool = NULL;
+	t->n_told = 0;
+	t->n_indexes = 1;
+}
+
+static int take_pool(struct taking *t, const char *at)
+{
+	size_t n = strcspn(at, " \n");
+	char name[MODEL_NAME_MAX], *end;
+	unsigned long n_slots;
+
+	end_pool(t);
+	if (n >= sizeof(name) || at[n] != ' ' || at[n + 1] < '0' || at[n + 1] > '9')
+		return -EPROTO;
+	memcpy(name, at, n);
+	name[n] = '\0';
+	n_slots = strtoul(at + n + 1, &end, 10);
+	if (*end != '\n')
+		return -EPROTO;
+	const struct node_pool *p = node_find_pool(t->node->pools, t->node->n_pools, name);
+	if (!p || p->n_slots != n_slots || !p->plan->model->agent || p->waits)
+		return 0;
+	t->told = calloc(p->n_slots, sizeof(*t->told));
+	t->pool = t->told ? p : NULL;
+	return t->told ? 0 : -ENOMEM;
+}
+
+static int take_backend(struct taking *t, const char *at)
+{
+	const struct node_backend *b;
+	uint64_t id;
+
+	if (!read_hex(&at, UINT64_MAX, &id) || *at != '\n' || t->n_indexes == FWD_BACKENDS_MAX)
+		return -EPROTO;
+	b = t->pool ? node_find_backend(t->pool, id) : NULL;
+	t->indexes[t->n_indexes++] = b ? (uint16_t)b->index : 0;
+	return 0;
+}
+
+/* One that is named, and until when. */
+static bool read_named(const struct taking *t, const char **at, struct owners_guests *g, uint32_t i)
+{
+	uint16_t guest = read_word(at, "g") ? OWNER_LIST_GUEST : 0;
+	uint64_t number, until_s;
+
+	if (!read_hex(at, FWD_BACKENDS_MAX - 1, &number) || !read_word(at, " ") ||
+	    !read_hex(at, UINT32_MAX, &until_s))
+		return false;
+	g->named[i] = index_of(t, number) | guest;
+	g->until_ms[i] = (int64_t)until_s * 1000;
+	return true;
+}
+
+static int take_slot(struct taking *t, const char *at)
+{
+	struct owners_guests g = { 0 };
+	uint64_t slot, owner;
+
+	if (!read_hex(&at, UINT32_MAX, &slot) || !read_word(&at, " ") ||
+	    !read_hex(&at, FWD_BACKENDS_MAX - 1, &owner))
+		return -EPROTO;
+	for (uint32_t i = 0; read_word(&at, " "); i++)
+		if (i == OWNER_LIST_MAX || !read_named(t, &at, &g, i))
+			return -EPROTO;
+	if (*at != '\n')
+		return -EPROTO;
+	if (!t->pool)
+		return 0;
+	if (slot >= t->pool->n_slots || (t->n_told > 0 && slot <= t->told[t->n_told - 1].slot))
+		return -EPROTO;
+	g.slot = (uint32_t)slot;
+	g.owner = index_of(t, owner);
+	t->told[t->n_told++] = g;
+	return 0;
+}
+
+static int take_line(struct taking *t, const char *at)
+{
+	if (read_word(&at, "pool "))
+		return take_pool(t, at);
+	if (read_word(&at, "backend "))
+		return take_backend(t, at);
+	if (read_word(&at, "slot "))
+		return take_slot(t, at);
+	return -EPROTO;
+}
+
+static int take_lines(struct taking *t, const char *text)
+{
+	int err = 0;
+
+	t->n_indexes = 1;
+	while (*text && !err) {
+		const char *end = strchr(text, '\n');
+
+		err = end ? take_line(t, text) : -EPROTO;
+		text = end ? end + 1 : text;
+	}
+	t->apply &= !err;
+	end_pool(t);
+	return err;
+}
+
+int node_guests_take(struct node *n, const char *text, const struct node_time *time)
+{
+	struct taking t = { .node = n,
+		            .clock = { time->ticks_ms, time->wall_ms },
+		            .indexes = calloc(FWD_BACKENDS_MAX, sizeof(*t.indexes)) };
+	int err = t.indexes ? take_lines(&t, text) : -ENOMEM;
+
+	if (!err) {
+		t.apply = true;
+		err = take_lines(&t, text);
+	}
+	free(t.indexes);
+	return err;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Guests: what a node that started on empty tables is told of slots by a fellow, another node of its site.
+ *
+ * The fellow's weir-dataplane writes it, weir-mgmt of the one that starts asks for it and puts it into
+ * RUN/guests.told, whole or not at all: a line with this node's monotonic time and the fellow's name ("-":
+ * no fellow knows more), then the fellow's text, in which only the two dataplanes look.
+ */
+#ifndef WEIR_GUESTS_H
+#define WEIR_GUESTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define GUESTS_FILE     "guests.told"
+#define GUESTS_TEXT_MAX ((size_t)3 << 20)
+#define GUESTS_NODE_MAX 64u
+#define GUESTS_NOBODY   "-"
+
+/** Write what @p node told. @return 0 or -errno */
+int guests_write(const char *run_dir, const char *node, uint64_t now_ms, const char *text);
+
+struct guests_told {
+	uint64_t at_ms; /**< when it was written */
+	char node[GUESTS_NODE_MAX];
+	char *text; /**< given, from malloc() */
+};
+
+/** Read what was told after @p after_ms. @return 0, -ENOENT (nothing yet), -EPROTO (another file) or -errno */
+int guests_read(const char *run_dir, uint64_t after_ms, struct guests_told *out);
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/api/learn.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/ctl.h"
+#include "base/log.h"
+#include "mgmt/api/auth.h"
+#include "mgmt/api/client.h"
+#include "mgmt/api/peers.h"
+#include "weir/guests.h"
+
+#define ASK_MS 1000
+
+struct fellow {
+	char node[MODEL_NAME_MAX], api[256];
+	bool agrees; /* it has our head and our overrides */
+};
+
+struct learn {
+	pthread_t thread;
+	struct client client;
+	char cluster[MODEL_NAME_MAX];
+	struct fellow fellows[PEERS_MAX];
+	size_t n;
+};
+
+/* The dataplane's answer to a question, given; NULL: none. */
+static json_t *ask_dataplane(struct core *core, const char *line)
+{
+	char path[PATH_MAX], *text = NULL;
+	json_t *answer = NULL;
+
+	if (!proc_path(core->dirs.run, "dataplane.ctl", path) &&
+	    !ctl_ask(path, line, ASK_MS, &text))
+		answer = json_loads(text, 0, NULL);
+	free(text);
+	return answer;
+}
+
+json_t *learn_tell(struct core *core)
+{
+	json_t *told = ask_dataplane(core, "{\"do\":\"guests\"}");
+
+	core_lock(core);
+	const struct model *m = intent_model(core->intent);
+	json_object_set_new(told, "node", json_string(core->dirs.node));
+	json_object_set_new(told, "cluster", json_string(m ? m->cluster : ""));
+	core_unlock(core);
+	return told;
+}
+
+static bool is_text(const json_t *object, const char *name, const char *wanted)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text && !strcmp(text, wanted);
+}
+
+enum learn_word learn_read(const json_t *answer, const char *node, const char *cluster,
+                           const char **text)
+{
+	const json_t *learning = json_object_get(answer, "learning");
+	const char *guests = json_string_value(json_object_get(answer, "guests"));
+
+	if (!is_text(answer, "node", node) || !is_text(answer, "cluster", cluster) ||
+	    !json_is_boolean(learning) || !guests || strlen(guests) > GUESTS_TEXT_MAX)
+		return LEARN_MALFORMED;
+	if (json_is_true(learning))
+		return LEARN_NOTHING;
+	*text = guests;
+	return LEARN_KNOWS;
+}
+
+static bool agrees(const struct core *core, const char *node)
+{
+	const struct peers_view *views;
+	size_t n = peers_view(core, &views);
+
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(views[i].node, node))
+			return views[i].state == PEERS_AGREED;
+	return false;
+}
+
+/* The nodes of this site that have an API. Under the lock. */
+static void list_fellows(struct core *core, struct learn *l, const struct model *m)
+{
+	l->n = 0;
+	snprintf(l->cluster, sizeof(l->cluster), "%s", m->cluster);
+	for (size_t i = 0; i < m->n_nodes && l->n < PEERS_MAX; i++) {
+		const struct model_node *node = &m->nodes[i];
+		struct fellow *f = &l->fellows[l->n];
+
+		if (node == m->self || node->site != m->self->site || !*node->api ||
+		    strlen(node->api) >= sizeof(f->api))
+			continue;
+		snprintf(f->node, sizeof(f->node), "%s", node->name);
+		snprintf(f->api, sizeof(f->api), "%s", node->api);
+		f->agrees = agrees(core, node->name);
+		l->n++;
+	}
+}
+
+static void hand_over(struct core *core, const char *node, const char *text)
+{
+	int rc = guests_write(core->dirs.run, node, clock_mono_ms(), text);
+
+	if (rc)
+		log_error("guests-not-kept", "from=%s error=\"%s\"", node, strerror(-rc));
+	else
+		log_note("guests-told", "from=%s bytes=%zu", node, strlen(text));
+}
+
+/* Make something of the answers: of the first who knows and agrees; else nobody knows if all say so. */
+static void take_answers(struct core *core, const struct learn *l,
+                         const struct client_request *requests)
+{
+	const char *text = NULL;
+	size_t n_nothing = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct fellow *f = &l->fellows[i];
+		enum learn_word word = requests[i].answer ? learn_read(requests[i].answer, f->node,
+		                                                       l->cluster, &text)
+		                                          : LEARN_MALFORMED;
+
+		n_nothing += word == LEARN_NOTHING;
+		if (word != LEARN_KNOWS || !f->agrees)
+			continue;
+		hand_over(core, f->node, text);
+		return;
+	}
+	if (n_nothing == l->n)
+		hand_over(core, GUESTS_NOBODY, "");
+}
+
+static void ask_fellows(struct core *core, struct learn *l)
+{
+	struct client_request *requests = calloc(PEERS_MAX, sizeof(*requests));
+
+	for (size_t i = 0; requests && i < l->n; i++) {
+		requests[i] = (struct client_request){ .timeout_ms = LEARN_TIMEOUT_MS,
+			                               .answer_max = LEARN_ANSWER_MAX };
+		snprintf(requests[i].url, sizeof(requests[i].url), "%s/v1/peer/guests",
+		         l->fellows[i].api);
+	}
+	if (requests && l->n > 0)
+		client_ask(&l->client, requests, l->n);
+	if (requests)
+		take_answers(core, l, requests);
+	for (size_t i = 0; requests && i < l->n; i++)
+		json_decref(requests[i].answer);
+	free(requests);
+	client_close(&l->client); /* it may be long until the next time */
+}
+
+/* Whether the own dataplane, with the document of now in force, wants to learn. Not under the lock. */
+static bool wants(struct core *core, uint64_t document)
+{
+	json_t *status = ask_dataplane(core, "{\"do\":\"status\"}");
+	bool yes = json_is_true(json_object_get(status, "wants_guests")) &&
+	           (uint64_t)json_integer_value(json_object_get(status, "document")) == document;
+
+	json_decref(status);
+	return yes;
+}
+
+static void *run(void *arg)
+{
+	struct core *core = arg;
+	struct learn *l = core->learn;
+
+	core_lock(core);
+	while (!core->stopping) {
+		uint64_t until_ms = clock_mono_ms() + LEARN_EVERY_MS;
+		uint64_t document = intent_document(core->intent);
+		const struct model *m = intent_model(core->intent);
+
+		if (m && m->self)
+			list_fellows(core, l, m);
+		core_unlock(core);
+		if (m && wants(core, document)) {
+			auth_peer_token(core->dirs.conf, l->client.token);
+			ask_fellows(core, l);
+		}
+		core_lock(core);
+		while (core_wait(core, until_ms) && clock_mono_ms() < until_ms)
+			;
+	}
+	core_unlock(core);
+	return NULL;
+}
+
+int learn_start(struct core *core)
+{
+	core->learn = calloc(1, sizeof(*core->learn));
+	if (!core->learn)
+		return -ENOMEM;
+	client_open(&core->learn->client, core->dirs.conf);
+	return -pthread_create(&core->learn->thread, NULL, run, core);
+}
+
+void learn_stop(struct core *core)
+{
+	if (!core->learn)
+		return;
+	pthread_join(core->learn->thread, NULL);
+	client_close(&core->learn->client);
+	free(core->learn);
+	core->learn = NULL;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Learning: while the own weir-dataplane says that it started on empty tables, its fellows, the nodes of the
+ * same site, are asked what they know of slots, and one's answer is handed over (weir/guests.h).
+ *
+ * A thread of its own, which asks nobody but the dataplane once all is well. A fellow that is learning itself knows
+ * nothing; are all of them, as when a site is switched on, nobody knows more. Nothing is taken while a fellow that
+ * knows has another head or other overrides: members that changed meanwhile come first.
+ */
+#ifndef WEIR_MGMT_API_LEARN_H
+#define WEIR_MGMT_API_LEARN_H
+
+#include <jansson.h>
+
+#include "mgmt/api/core.h"
+
+#define LEARN_EVERY_MS   500u
+#define LEARN_TIMEOUT_MS 2000
+#define LEARN_ANSWER_MAX ((size_t)4 << 20)
+
+/** Start the thread. @return 0 or -errno */
+int learn_start(struct core *core);
+/** End it; core->stopping is set. */
+void learn_stop(struct core *core);
+
+/** What this node's dataplane knows, for a fellow: given; NULL when it does not answer. Not under the lock. */
+json_t *learn_tell(struct core *core);
+
+enum learn_word {
+	LEARN_KNOWS,     /**< it told what it knows */
+	LEARN_NOTHING,   /**< it is learning itself */
+	LEARN_MALFORMED, /**< it is another node, or says nothing that makes sense */
+};
+/** What a fellow's answer is worth. @param text  of one that knows, borrowed of @p answer */
+enum learn_word learn_read(const json_t *answer, const char *node, const char *cluster,
+                           const char **text);
+
+#endif

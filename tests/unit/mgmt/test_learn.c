@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a fellow's answer about its slots is worth. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "mgmt/api/learn.h"
+#include "weir/guests.h"
+
+/* @param some  whether there is a text */
+static enum learn_word read_text(const char *json, bool *some)
+{
+	json_t *answer = json ? json_loads(json, JSON_DECODE_ANY, NULL) : NULL;
+	const char *guests = NULL;
+	enum learn_word word = learn_read(answer, "ams-2", "shop", &guests);
+
+	*some = guests != NULL;
+	json_decref(answer);
+	return word;
+}
+
+static void answers_are_told_apart(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *json;
+		enum learn_word word;
+	} cases[] = {
+#define FROM "{\"node\":\"ams-2\",\"cluster\":\"shop\","
+		{ FROM "\"learning\":false,\"guests\":\"pool a 64\\n\"}", LEARN_KNOWS },
+		{ FROM "\"learning\":true,\"guests\":\"pool a 64\\n\"}", LEARN_NOTHING },
+		{ FROM "\"learning\":0,\"guests\":\"\"}", LEARN_MALFORMED },
+		{ FROM "\"guests\":\"\"}", LEARN_MALFORMED },
+		{ FROM "\"learning\":false}", LEARN_MALFORMED },
+		{ FROM "\"learning\":false,\"guests\":null}", LEARN_MALFORMED },
+		{ FROM "\"learning\":false,\"guests\":[]}", LEARN_MALFORMED },
+		{ FROM "\"ok\":false,\"error\":\"no document\"}", LEARN_MALFORMED },
+		{ "{\"node\":\"ams-3\",\"cluster\":\"shop\",\"learning\":false,\"guests\":\"\"}",
+		  LEARN_MALFORMED },
+		{ "{\"node\":\"ams-2\",\"cluster\":\"mail\",\"learning\":false,\"guests\":\"\"}",
+		  LEARN_MALFORMED },
+		{ "{\"learning\":false,\"guests\":\"\"}", LEARN_MALFORMED },
+		{ "[]", LEARN_MALFORMED },
+		{ "\"x\"", LEARN_MALFORMED },
+		{ NULL, LEARN_MALFORMED },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bool some;
+
+		if (read_text(cases[i].json, &some) != cases[i].word ||
+		    some != (cases[i].word == LEARN_KNOWS))
+			fail_msg("%s", cases[i].json ? cases[i].json : "nothing");
+	}
+}
+
+static void what_is_too_long_is_no_answer(void **state)
+{
+	(void)state;
+	char *guests = malloc(GUESTS_TEXT_MAX + 2);
+	const char *text;
+
+	assert_non_null(guests);
+	memset(guests, 'x', GUESTS_TEXT_MAX + 1);
+	guests[GUESTS_TEXT_MAX + 1] = '\0';
+	json_t *answer = json_pack("{s:s, s:s, s:b, s:s}", "node", "ams-2", "cluster", "shop",
+	                           "learning", 0, "guests", guests);
+	assert_int_equal(learn_read(answer, "ams-2", "shop", &text), LEARN_MALFORMED);
+	json_decref(answer);
+	free(guests);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(answers_are_told_apart),
+		cmocka_unit_test(what_is_too_long_is_no_answer),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

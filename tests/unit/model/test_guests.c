@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The file in which a node finds what a fellow told it (weir/guests.h). */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "weir/guests.h"
+
+static char dir[] = "/tmp/weir-guests.XXXXXX";
+static char path[64];
+
+static int setup(void **state)
+{
+	(void)state;
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(path, sizeof(path), "%s/" GUESTS_FILE, dir);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	unlink(path);
+	return rmdir(dir); /* nothing else is left behind */
+}
+
+static void write_bytes(const char *bytes, size_t n)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(bytes, 1, n, f), n);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void what_was_written_is_read_once_it_is_new(void **state)
+{
+	(void)state;
+	struct guests_told told;
+
+	assert_int_equal(guests_read(dir, 0, &told), -ENOENT);
+	assert_int_equal(guests_write(dir, "ams-2", 500, "pool a 64\nslot 1 1\n"), 0);
+	assert_int_equal(guests_read(dir, 500, &told), -ENOENT);
+	assert_int_equal(guests_read(dir, 499, &told), 0);
+	assert_int_equal(told.at_ms, 500);
+	assert_string_equal(told.node, "ams-2");
+	assert_string_equal(told.text, "pool a 64\nslot 1 1\n");
+	free(told.text);
+	assert_int_equal(guests_write(dir, GUESTS_NOBODY, 501, ""), 0);
+	assert_int_equal(guests_read(dir, 500, &told), 0);
+	assert_string_equal(told.node, GUESTS_NOBODY);
+	assert_string_equal(told.text, "");
+	free(told.text);
+}
+
+static void another_file_is_refused(void **state)
+{
+	(void)state;
+	static const char *const cases[] = {
+		"",
+		"\n",
+		"weir-guests 2 500 ams-2\n",
+		"weir-guests 1 500\n",
+		"weir-guests 1 500 \n",
+		"weir-guests 1 -5 ams-2\n",
+		"weir-guests 1 500 ams-2",
+		"weir-guests 1 500 ams-2 x\n",
+		"weir-guests 1 500 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
+	};
+	struct guests_told told;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		write_bytes(cases[i], strlen(cases[i]));
+		if (guests_read(dir, 0, &told) != -EPROTO)
+			fail_msg("%s", cases[i]);
+	}
+	write_bytes("weir-guests 1 500 a\nab\0c\n", 25);
+	assert_int_equal(guests_read(dir, 0, &told), -EPROTO);
+}
+
+static void what_is_too_long_is_refused(void **state)
+{
+	(void)state;
+	char *text = malloc(GUESTS_TEXT_MAX + 2);
+	struct guests_told told;
+
+	assert_non_null(text);
+	memset(text, 'x', GUESTS_TEXT_MAX + 1);
+	text[GUESTS_TEXT_MAX + 1] = '\0';
+	assert_int_equal(guests_write(dir, "a", 1, text), 0);
+	assert_int_equal(guests_read(dir, 0, &told), -EPROTO);
+	text[GUESTS_TEXT_MAX] = '\0';
+	assert_int_equal(guests_write(dir, "a", 1, text), 0);
+	assert_int_equal(guests_read(dir, 0, &told), 0);
+	free(told.text);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_written_is_read_once_it_is_new),
+		cmocka_unit_test(another_file_is_refused),
+		cmocka_unit_test(what_is_too_long_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
