@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Inside a guest: inside_nic.py WORKERS QUEUES BOND [VLAN ...]. Weir's DPDK driver on the emulated NIC at slot 0x10, bound to vfio-pci
 behind an emulated IOMMU. The wire's other end is the router's: a virtio NIC at slot 0x11, with the kernel's own driver. BOND is
-0, or the mode (1, 4) of a bond of two NICs, at slots 0x10 and 0x12, against one of the kernel's over slots 0x11 and 0x13.
+0, or the mode (1, 4) of a bond of two NICs, at slots 0x10 and 0x12, against one of the kernel's over slots 0x11 and 0x13. Two
+NICs without a bond are two ports: the second one's wire has a network of its own between the router and the node.
 """
 import glob
 import os
@@ -22,6 +23,7 @@ MODES = {1: "active-backup", 4: "802.3ad lacp_rate fast"}
 CHECK = ('type = "http"; port = 80; path = "/healthz"; expect = 200; interval = "2s"; fast_interval = "1s"; '
          'timeout = "4s"; rise = 1; fall = 2;')
 RATE, REQUESTS, PINGS = 40, 240, 4
+UPLINK, UPLINK4, UPLINK6 = "uplink", "10.99.0.", "fd00:99::"  # the second port's wire: .1 is the router, .2 the node
 SLOW_S = 60  # nothing here is late before
 
 
@@ -67,27 +69,41 @@ def wire_of(world, peers, bond):
     world.router.ip(*(f"link set {p} down" for p in peers), *(f"link set {p} master {port}" for p in peers))
 
 
+def add_tap(host, name, *addresses):
+    """A port's TAP, made before Weir as the operator's network configuration would."""
+    host.run(["ip", "tuntap", "add", "dev", name, "mode", "tap", "multi_queue"])
+    host.ip(f"link set {name} up")
+    host.address(name, *addresses)
+
+
+def second_wire(world, peer):
+    world.router.ip(f"link set {peer} name {UPLINK}", f"link set {UPLINK} up")
+    world.router.address(UPLINK, f"{UPLINK4}1/24", f"{UPLINK6}1/64")
+    add_tap(world.sites[0].node.host, "eth2", f"{UPLINK4}2/24", f"{UPLINK6}2/64")
+
+
 def rewire(world, peers, bond):
-    """The guest's wire takes the place of the veth pair between the switch and the node; the node's eth1 is a
-    TAP, with the addresses, made before Weir as the operator's network configuration would."""
+    """The guest's wire takes the place of the veth pair between the switch and the node."""
     site, host = world.sites[0], world.sites[0].node.host
     host.ip("link del eth1")
     wire_of(world, peers, bond)
     world.router.ip(f"link set {site.node_port} master {site.switch}", f"link set {site.node_port} up")
-    host.run(["ip", "tuntap", "add", "dev", "eth1", "mode", "tap", "multi_queue"])
-    host.ip("link set eth1 up")
-    host.address("eth1", f"{site.plan.node4}/24", f"{site.plan.node6}/64")
+    add_tap(host, "eth1", f"{site.plan.node4}/24", f"{site.plan.node6}/64")
     host.route("default", site.plan.gateway4)
     host.route("default", site.plan.gateway6)
+    if len(peers) > 1 and not bond:
+        second_wire(world, peers[1])
 
 
 def configure(node, nics, workers, bond):
-    """driver = "dpdk" on the PCI device or the bond of two, a worker on each of the first CPUs."""
+    """driver = "dpdk" on the PCI devices or the bond of two, a worker on each of the first CPUs."""
     node.write_config()
     path = f"{node.conf}/weir.conf"
     device = f"net_bonding0,mode={bond}," + ",".join(f"slave={nic}" for nic in nics) if bond else nics[0]
     text = read(path).replace('driver = "auto"', f'driver = "dpdk"; dpdk = {{ cores = "0-{workers - 1}"; memory = 256; }}') \
         .replace('interface = "eth1";', f'interface = "eth1"; device = "{device}";')
+    if len(nics) > 1 and not bond:
+        text = text.replace(f'device = "{device}"; }}', f'device = "{device}"; }}, {{ interface = "eth2"; device = "{nics[1]}"; }}')
     write(path, text + "\n")
     node.write_effective()
 
@@ -150,12 +166,30 @@ def members(report, world, crowd, interfaces, mode):
         report.check(True, f"LACP: two ports in the kernel's aggregator, with {mac}")
 
 
-def serves(report, world, meanwhile):
-    """Requests by the NIC, until there are enough of them, and as long as meanwhile(crowd) takes; all are answered."""
+def in_by_the_other(report, world, crowd):
+    """First in and out by one port, whose device hashes nothing; then in by the other."""
+    site, process = world.sites[0], world.sites[0].node.processes["dataplane"]
+    report.check(wait_until(lambda: "frames-not-spread port=eth1" in process.log(), SLOW_S, "frames-not-spread", 0.2),
+                 "a device that gives all flows to one of its queues is found out")
+    since, before = now_ms(), world.router.counters(UPLINK)["tx"]
+    world.router.ip(f"route replace {site.plan.vip4}/32 via {UPLINK4}2", f"-6 route replace {site.plan.vip6}/128 via {UPLINK6}2")
+    wait_until(lambda: len(crowd.between(since, now_ms())) >= REQUESTS, SLOW_S, "requests by the other port", 0.2)
+    report.check(world.router.counters(UPLINK)["tx"] > before + 4 * REQUESTS, "packets for the VIPs come in by the other port")
+
+
+def meanwhile(report, world, interfaces, bond):
+    """What is done while there are requests."""
+    if bond:
+        return lambda crowd: members(report, world, crowd, interfaces, bond)
+    return lambda crowd: in_by_the_other(report, world, crowd) if len(interfaces) > 1 else None
+
+
+def serves(report, world, do):
+    """Requests by the NIC, until there are enough of them, and as long as do(crowd) takes; all are answered."""
     site = world.sites[0]
     crowd = Crowd(f"{world.lab.dir}/crowd.requests",
                   world.start_client("crowd", RATE, "--timeout-ms", 20000, targets=site.plan.vips), {})
-    meanwhile(crowd)
+    do(crowd)
     wait_until(lambda: len(crowd.read()) >= REQUESTS, 2 * SLOW_S, f"{REQUESTS} requests", 0.2)
     crowd.process.stop(30)
     report.equal([(r.result, r.target) for r in crowd.read() if r.result != "ok"][:3], [], "no request fails, IPv4 and IPv6")
@@ -209,9 +243,10 @@ def run(report):
         wait_until(lambda: ready(site.node), 2 * SLOW_S, "the dataplane forwards", 0.2)
         status = site.node.ctl("dataplane", {"do": "status"})
         report.equal(status["driver"], "dpdk", "the driver")
-        rss(report, process, queues)
+        if len(nics) == 1 or bond:
+            rss(report, process, queues)
         own_traffic(report, world)
-        serves(report, world, lambda crowd: members(report, world, crowd, interfaces, bond) if bond else None)
+        serves(report, world, meanwhile(report, world, interfaces, bond))
         counted(report, site.node, workers, queues)
         process.stop(SLOW_S)
         report.equal(process.popen.returncode, 0, "it ends in good order")

@@ -34,23 +34,24 @@ TAPS = ("-netdev", f"tap,id=a,ifname=a,queues={TAP_QUEUES},script=no,downscript=
         "-netdev", "tap,id=b,ifname=b,script=no,downscript=no", *WIRE[4:])
 MODERN = "disable-legacy=on,iommu_platform=on"  # virtio behind an IOMMU
 LACP = "speed=1000,duplex=full"  # what it wants to know of a link
-# Two wires, of two NICs that make a bond, and the names that QEMU's monitor pulls a cable's ends by.
-BOND = (*WIRE[:-1], f"{WIRE[-1]},{LACP}", "-netdev", "hubport,id=c,hubid=1", "-netdev", "hubport,id=d,hubid=1",
+# Two wires, for two NICs, as a bond or as two ports, and the names that QEMU's monitor pulls a cable's ends by.
+WIRES = (*WIRE[:-1], f"{WIRE[-1]},{LACP}", "-netdev", "hubport,id=c,hubid=1", "-netdev", "hubport,id=d,hubid=1",
         "-device", f"virtio-net-pci,netdev=d,addr=0x13,mac=52:54:00:00:00:13,{LACP}")
 NIC2 = "netdev=c,mac=52:54:00:00:00:12"
 VIRTIO_BOND = ("-device", f"virtio-net-pci,{NIC},addr=0x10,{MODERN}", "-device", f"virtio-net-pci,{NIC2},addr=0x12,{MODERN}")
 E1000E_BOND = ("-device", f"e1000e,{NIC},addr=0x10", "-device", f"e1000e,{NIC2},addr=0x12")
+TWO_PORTS = ("-device", f"vmxnet3,{NIC},addr=0x10", "-device", f"e1000e,{NIC2},addr=0x12")
 CABLES = (("a", "b"), ("c", "d"))
 PLUG = re.compile(r"host: (plug|unplug) (\d)")
 # Name: the devices, Weir's workers, its receive queues under these workers, the bond's mode, VLANs, and whether Debian 12's QEMU
 # lacks the device.
 NICS = {
-    "e1000e": ((*WIRE, "-device", f"e1000e,{NIC},addr=0x10"), 2, 1, 0, (), False),
+    "two-ports": ((*WIRES, *TWO_PORTS), 2, 1, 0, (), False),
     "vmxnet3": ((*WIRE, "-device", f"vmxnet3,{NIC},addr=0x10"), 1, 1, 0, (200, 100), False),
     "virtio-net": ((*TAPS, "-device", f"virtio-net-pci,{NIC},addr=0x10,{MODERN},"
                        f"mq=on,rss=on,vectors={2 * TAP_QUEUES + 2}"), TAP_QUEUES, TAP_QUEUES, 0, (100,), False),
-    "bond-lacp": ((*BOND, *VIRTIO_BOND), 1, 1, 4, (), False),
-    "bond-backup": ((*BOND, *E1000E_BOND), 1, 1, 1, (), False),
+    "bond-lacp": ((*WIRES, *VIRTIO_BOND), 1, 1, 4, (), False),
+    "bond-backup": ((*WIRES, *E1000E_BOND), 1, 1, 1, (), False),
     "igb": ((*WIRE, "-device", "pcie-root-port,id=root0,addr=0x10,chassis=1,slot=1", "-device", f"igb,{NIC},bus=root0"), 8, 8, 0, (100,), True),
 }
 # Tags on the wire of the guests with the XDP driver.
