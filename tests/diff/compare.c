@@ -87,10 +87,11 @@ static void run_native(struct diff *d, struct outcome out[DIFF_BURST_MAX])
 			                          buffers[i] };
 		memcpy(packets[i].data, f->bytes, f->len);
 	}
-	if (d->by_stages)
+	if (d->way == DIFF_BURST)
 		d->burst(&d->native, packets, d->n_pending, d->now_s, verdicts);
-	for (uint32_t i = 0; i < d->n_pending && !d->by_stages; i++)
-		d->forward(&d->native, &packets[i], d->now_s, &verdicts[i]);
+	for (uint32_t i = 0; i < d->n_pending && d->way != DIFF_BURST; i++)
+		(d->way == DIFF_LONG ? d->forward_long : d->forward)(&d->native, &packets[i],
+		                                                     d->now_s, &verdicts[i]);
 	for (uint32_t i = 0; i < d->n_pending; i++)
 		take_outcome(&packets[i], &verdicts[i], &out[i]);
 	d->last = verdicts[d->n_pending - 1];
@@ -107,9 +108,11 @@ static void show_bytes(const char *what, const uint8_t *bytes, size_t len)
 static void show(const struct diff *d, uint32_t i, const struct outcome *x, const struct outcome *n,
                  const char *table)
 {
+	static const char *const ways[] = { "one by one", "the long way", "burst" };
+
 	printf("frame %lu, %s of %u: action xdp %d native %d, native reason %d, table %s\n",
-	       d->passed + d->failed, d->by_stages ? "burst" : "one by one", d->n_pending,
-	       x->action, n->action, n->reason, table ? table : "none");
+	       d->passed + d->failed, ways[d->way], d->n_pending, x->action, n->action, n->reason,
+	       table ? table : "none");
 	show_bytes("in", d->pending[i].bytes, d->pending[i].len);
 	show_bytes("xdp", x->bytes, x->len);
 	show_bytes("native", n->bytes, n->len);
@@ -184,7 +187,7 @@ void diff_frame(struct diff *d, const struct frame *f)
 	if (d->twin && f->len < TWIN_FRAME_MIN)
 		return;
 	if (!d->n_pending) {
-		d->by_stages = random_below(&d->random, 3) != 0;
+		d->way = (enum diff_way)random_below(&d->random, DIFF_BURST + 1);
 		d->enough =
 		        1 + random_below(&d->random, 1 + random_below(&d->random, DIFF_BURST_MAX));
 	}
@@ -279,6 +282,8 @@ void diff_load(struct diff *d, const char *path)
 
 	symbol = find_native(so, "world_forward");
 	memcpy(&d->forward, &symbol, sizeof(d->forward));
+	symbol = find_native(so, "world_forward_long");
+	memcpy(&d->forward_long, &symbol, sizeof(d->forward_long));
 	symbol = find_native(so, "world_forward_burst");
 	memcpy(&d->burst, &symbol, sizeof(d->burst));
 	d->stop_at_first = true;

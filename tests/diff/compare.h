@@ -22,17 +22,20 @@ struct twin;
 #define DIFF_LOOPBACK   1u      /**< where BPF_PROG_TEST_RUN's frames come in */
 #define DIFF_OTHER_PORT 7u
 
-/** world_forward(), world_forward_burst(): of this program or of another object. */
+/** world_forward(), world_forward_long(), world_forward_burst(): of this program or of another object. */
 typedef enum fwd_reason diff_forward_fn(struct world *, struct fwd_packet *, uint32_t,
                                         struct fwd_verdict *);
 typedef void diff_burst_fn(struct world *, struct fwd_packet *, uint32_t, uint32_t,
                            struct fwd_verdict *);
 
+/** How a burst goes natively. */
+enum diff_way { DIFF_ONE_BY_ONE, DIFF_LONG, DIFF_BURST };
+
 /** Both sides and the score. */
 struct diff {
 	struct world native, xdp;
 	struct twin *twin; /**< or NULL */
-	diff_forward_fn *forward;
+	diff_forward_fn *forward, *forward_long;
 	diff_burst_fn *burst;
 	struct random random;
 	uint32_t now_s;
@@ -44,7 +47,7 @@ struct diff {
 
 	struct frame pending[DIFF_BURST_MAX];
 	uint32_t n_pending, enough; /**< frames gathered, and how many make a burst */
-	bool by_stages;             /**< how the next burst goes natively */
+	enum diff_way way;          /**< of the next burst */
 	struct fwd_verdict last;    /**< the native one of the last frame compared */
 };
 

@@ -280,7 +280,9 @@ static void arbitrary(struct diff *d, unsigned long count)
 
 int main(int argc, char **argv)
 {
-	static struct diff d = { .forward = world_forward, .burst = world_forward_burst };
+	static struct diff d = { .forward = world_forward,
+		                 .forward_long = world_forward_long,
+		                 .burst = world_forward_burst };
 	unsigned long count = 200000;
 	int arg = 1;
 

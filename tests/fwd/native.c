@@ -14,6 +14,20 @@ enum fwd_reason world_forward(struct world *w, struct fwd_packet *packet, uint32
 	return v->reason;
 }
 
+enum fwd_reason world_forward_long(struct world *w, struct fwd_packet *packet, uint32_t now_s,
+                                   struct fwd_verdict *v)
+{
+	struct fwd_cpu *cpu = fwd_port_cpu(&w->t);
+	struct fwd_parsed p = { 0 };
+
+	memset(v, 0, sizeof(*v));
+	w->t.now_s = now_s;
+	fwd_count_received(cpu, packet);
+	fwd_forward_parse(&w->t, w->t.root, packet, &p, v);
+	fwd_forward_any(&w->t, w->t.root, cpu, packet, &p, v);
+	return v->reason;
+}
+
 void world_forward_burst(struct world *w, struct fwd_packet *packets, uint32_t n, uint32_t now_s,
                          struct fwd_verdict *v)
 {

@@ -53,6 +53,9 @@ uint16_t *world_slot(struct world *w, uint32_t slot);
 /** Forward one frame natively. @return the final reason */
 enum fwd_reason world_forward(struct world *w, struct fwd_packet *packet, uint32_t now_s,
                               struct fwd_verdict *v);
+/** The same by the general stages alone, though there may be a shorter way. */
+enum fwd_reason world_forward_long(struct world *w, struct fwd_packet *packet, uint32_t now_s,
+                                   struct fwd_verdict *v);
 /** The same by the worker's stages, as a burst of @p n, at most FWD_BURST_MAX; one thread at a time. */
 void world_forward_burst(struct world *w, struct fwd_packet *packets, uint32_t n, uint32_t now_s,
                          struct fwd_verdict *v);

@@ -8,13 +8,15 @@
  * in that order; the stages before it only look ahead, so that what the next one reads is in
  * the cache by then:
  *   1. fetch the frames' headers
- *   2. parse; hash all flows together; find the service; fetch the slot
- *   3. read the hot word; fetch backend and counters and, where the slot looks further, its
+ *   2. parse and find the service; then hash the flows of the commonest shape together
+ *   3. find and fetch the slot
+ *   4. read the hot word; fetch backend and counters and, where the slot looks further, its
  *      cold part and the set of exceptions
- *   4. carry out, frame by frame: an *easy* frame goes where its slot led in stage 3, any
- *      other is decided on as a whole
- * Easy is a whole, sound packet of a service that is no loop, has hops left and a settled slot. A
- * frame's hot word counts as it was read then or, if it is not easy, as it is in stage 4;
+ *   5. carry out, frame by frame: an *easy* frame goes where its slot led in stage 4 by the
+ *      short way (easy.h), any other is decided on as a whole
+ * Easy is a frame of the commonest shape, of a service, no loop, in a settled slot. Little is kept of
+ * it between stages: to read a header again costs less than to write down what it said. A
+ * frame's hot word counts as it was read in stage 4 or, if it is not easy, as it is in stage 5;
  * either is a word of the time that the burst takes. Pointers into the tables live until the
  * burst ends, so a grace period waits for bursts, not frames. Services are not fetched ahead:
  * thousands of them lie in a second-level cache, and a stage costs more.
@@ -33,8 +35,9 @@ struct fwd_burst {
 	uint32_t n;                                 /**< frames, at most FWD_BURST_MAX */
 	struct fwd_packet packets[FWD_BURST_MAX];   /**< in; moved by the verdicts */
 	struct fwd_verdict verdicts[FWD_BURST_MAX]; /**< out; as fwd_forward() leaves one */
-	struct fwd_parsed parsed[FWD_BURST_MAX];    /**< the stages' own */
-	bool easy[FWD_BURST_MAX];                   /**< the same: forwarded by a settled slot */
+	struct fwd_parsed parsed[FWD_BURST_MAX];    /**< the stages' own: unless plain */
+	bool plain[FWD_BURST_MAX];                  /**< the same: of fwd_parse_plain()'s shape */
+	bool easy[FWD_BURST_MAX];                   /**< the same: goes where its slot leads */
 	uint64_t first[FWD_BURST_MAX], last[FWD_BURST_MAX], hash[FWD_BURST_MAX]; /**< the same */
 };
 
@@ -43,32 +46,6 @@ FWD_INLINE void fwd_burst_fetch(const struct fwd_packet *packet)
 {
 	__builtin_prefetch(packet->data);
 	__builtin_prefetch(packet->data - FWD_CACHE_LINE, 1);
-}
-
-/** Whether a packet with a service is simply forwarded, as far as can be said before its slot is known. */
-FWD_INLINE bool fwd_burst_is_easy(const struct fwd_tables *t, const struct fwd_root *root,
-                                  const struct fwd_parsed *p)
-{
-	return p->ask == FWD_ASK_SERVICE && !p->fragment && p->ttl > 1 && !fwd_is_loop(t, root, p);
-}
-
-/** A frame's flow has its hash: find its service, and fetch the block of its slot. @return whether it is easy */
-FWD_INLINE bool fwd_burst_find(const struct fwd_tables *t, const struct fwd_root *root,
-                               const struct fwd_parsed *p, struct fwd_verdict *v)
-{
-	const struct fwd_pool *pool;
-	const struct fwd_slots *block;
-
-	v->service = fwd_service_find(t, root, &p->flow.dst, p->flow.dport_be, p->flow.protocol);
-	pool = v->service ? fwd_port_pool(t, v->service->pool) : NULL;
-	if (FWD_UNLIKELY(!pool))
-		return false;
-	v->slot = fwd_decide_slot(root, pool, p, v->service, v->hash);
-	block = fwd_port_slots(t, v->slot);
-	if (FWD_UNLIKELY(!block))
-		return false;
-	__builtin_prefetch(&block->slot[v->slot % FWD_SLOTS_PER_BLOCK]);
-	return fwd_burst_is_easy(t, root, p);
 }
 
 /** What is hashed of a flow, as it stands in a frame of the commonest shape: two loads. */
@@ -89,45 +66,86 @@ FWD_INLINE void fwd_burst_message(const struct fwd_packet *packet, uint8_t proto
 	*last = w->ports | (uint64_t)protocol << 32 | FWD_HASH_LEN4 << 56;
 }
 
-/** Parse all frames; hash the flows of the commonest shape together, the others one by one. */
-FWD_INLINE void fwd_burst_parse(const struct fwd_root *root, struct fwd_burst *b)
+/**
+ * Stage 2 of a frame of the commonest shape: the flow's message, its service, and whether it goes
+ * where its slot leads, as far as can be said before that is known. The source is looked at
+ * first: to keep it meanwhile costs more than all the rest.
+ * @return false: it has another shape, or its slot asks for more of the flow than its hash
+ */
+FWD_INLINE bool fwd_burst_find_plain(const struct fwd_tables *t, const struct fwd_root *root,
+                                     struct fwd_burst *b, uint32_t i)
+{
+	struct fwd_verdict *v = &b->verdicts[i];
+	struct fwd_parsed p;
+	bool loop;
+
+	if (FWD_UNLIKELY(!fwd_parse_plain(&b->packets[i], &p)))
+		return false;
+	fwd_burst_message(&b->packets[i], p.flow.protocol, &b->first[i], &b->last[i]);
+	loop = fwd_is_loop(t, root, &p);
+	v->service = fwd_service_find(t, root, &p.flow.dst, p.flow.dport_be, p.flow.protocol);
+	b->easy[i] = v->service && !loop;
+	return !v->service || FWD_LIKELY(!(v->service->flags & FWD_SERVICE_HASH_SOURCE));
+}
+
+/** Stage 2 of any other frame. */
+FWD_INLINE void fwd_burst_find_other(const struct fwd_tables *t, const struct fwd_root *root,
+                                     struct fwd_burst *b, uint32_t i)
+{
+	struct fwd_parsed *p = &b->parsed[i];
+	struct fwd_verdict *v = &b->verdicts[i];
+
+	fwd_parse(&b->packets[i], p);
+	*v = (struct fwd_verdict){ 0 };
+	if (fwd_has_flow(p))
+		fwd_decide_find(t, root, p, v);
+	b->easy[i] = false;
+}
+
+/** Stage 2. */
+FWD_INLINE void fwd_burst_find(const struct fwd_tables *t, const struct fwd_root *root,
+                               struct fwd_burst *b)
 {
 	for (uint32_t i = 0; i < b->n; i++) {
-		struct fwd_parsed *p = &b->parsed[i];
-
-		b->easy[i] = fwd_parse_plain(&b->packets[i], p);
-		if (FWD_LIKELY(b->easy[i]))
-			fwd_burst_message(&b->packets[i], p->flow.protocol, &b->first[i],
-			                  &b->last[i]);
-		else
-			fwd_parse(&b->packets[i], p);
+		b->plain[i] = fwd_burst_find_plain(t, root, b, i);
+		if (FWD_UNLIKELY(!b->plain[i]))
+			fwd_burst_find_other(t, root, b, i);
 	}
 	fwd_hash_burst(root->hash_key, b->first, b->last, b->hash, b->n);
 }
 
-/** Stage 2. */
-FWD_INLINE void fwd_burst_find_all(const struct fwd_tables *t, const struct fwd_root *root,
-                                   struct fwd_burst *b)
+/** Stage 3 of a frame with a service: fetch the block of its slot. @return whether it has one */
+FWD_INLINE bool fwd_burst_fetch_slot(const struct fwd_tables *t, const struct fwd_root *root,
+                                     const struct fwd_parsed *p, struct fwd_verdict *v)
+{
+	const struct fwd_pool *pool = fwd_port_pool(t, v->service->pool);
+	const struct fwd_slots *block;
+
+	if (FWD_UNLIKELY(!pool))
+		return false;
+	v->slot = fwd_decide_slot(root, pool, p, v->service, v->hash);
+	block = fwd_port_slots(t, v->slot);
+	if (FWD_UNLIKELY(!block))
+		return false;
+	__builtin_prefetch(&block->slot[v->slot % FWD_SLOTS_PER_BLOCK]);
+	return true;
+}
+
+/** Stage 3. */
+FWD_INLINE void fwd_burst_fetch_slots(const struct fwd_tables *t, const struct fwd_root *root,
+                                      struct fwd_burst *b)
 {
 	for (uint32_t i = 0; i < b->n; i++) {
-		const struct fwd_parsed *p = &b->parsed[i];
 		struct fwd_verdict *v = &b->verdicts[i];
 
-		if (FWD_UNLIKELY(!b->easy[i])) {
-			*v = (struct fwd_verdict){ 0 };
-			if (!fwd_has_flow(p))
-				continue;
-			b->hash[i] = fwd_hash_flow(root->hash_key, &p->flow, p->is4);
-		}
-		v->hash = b->hash[i];
-		v->event = 0;
-		v->fragment_hash = 0;
-		v->count = 0;
-		b->easy[i] = fwd_burst_find(t, root, p, v);
+		if (FWD_LIKELY(b->plain[i]))
+			v->hash = b->hash[i];
+		if (FWD_LIKELY(v->service != NULL))
+			b->easy[i] &= fwd_burst_fetch_slot(t, root, &b->parsed[i], v);
 	}
 }
 
-/** Fetch what is remembered in a slot that looks further. */
+/** Stage 4: fetch what is remembered in a slot that looks further. */
 FWD_INLINE void fwd_burst_fetch_owners(const struct fwd_tables *t, const struct fwd_root *root,
                                        const struct fwd_verdict *v)
 {
@@ -144,7 +162,7 @@ FWD_INLINE void fwd_burst_fetch_owners(const struct fwd_tables *t, const struct 
 	}
 }
 
-/** Stage 3 of one frame: where the slot leads. A slot that looks further is for the last stage. */
+/** Stage 4 of one frame: where the slot leads. A slot that looks further is for the last stage. */
 FWD_INLINE void fwd_burst_fetch_backend(const struct fwd_tables *t, const struct fwd_root *root,
                                         struct fwd_verdict *v, bool *easy)
 {
@@ -165,70 +183,56 @@ FWD_INLINE void fwd_burst_fetch_backend(const struct fwd_tables *t, const struct
 		fwd_burst_fetch_owners(t, root, v);
 }
 
-/** Stages 1 to 3. */
+/** Stages 1 to 4. */
 FWD_INLINE void fwd_burst_look_ahead(const struct fwd_tables *t, const struct fwd_root *root,
                                      struct fwd_burst *b)
 {
 	for (uint32_t i = 0; i < b->n; i++)
 		fwd_burst_fetch(&b->packets[i]);
-	fwd_burst_parse(root, b);
-	fwd_burst_find_all(t, root, b);
+	fwd_burst_find(t, root, b);
+	fwd_burst_fetch_slots(t, root, b);
 	for (uint32_t i = 0; i < b->n; i++)
 		if (FWD_LIKELY(b->verdicts[i].service != NULL))
 			fwd_burst_fetch_backend(t, root, &b->verdicts[i], &b->easy[i]);
 }
 
-/** Stage 4 of a frame that is not easy: the whole decision. */
-FWD_INLINE void fwd_burst_decide(const struct fwd_tables *t, const struct fwd_root *root,
-                                 struct fwd_packet *packet, const struct fwd_parsed *p,
-                                 struct fwd_verdict *v)
-{
-	*v = (struct fwd_verdict){ .hash = v->hash, .service = v->service };
-	if (FWD_LIKELY(p->addressed))
-		fwd_decide_found(t, root, p, v);
-	else
-		v->reason = (enum fwd_reason)p->fault;
-	fwd_carry_out(t, root, packet, p, v);
-}
-
 /**
- * Stage 4 of an easy frame: its backend is known. What is needed is copied first, for nobody
+ * Stage 5 of an easy frame: its backend is known. What is needed is copied first, for nobody
  * can say that the bytes written to the frame are not these.
- * @return whether the backend can take it; else nothing has happened
+ * @return whether the backend can take it by the short way; else nothing has happened
  */
-FWD_INLINE bool fwd_burst_send(const struct fwd_tables *t, const struct fwd_root *root,
-                               struct fwd_packet *packet, const struct fwd_parsed *p,
+FWD_INLINE bool fwd_burst_send(const struct fwd_root *root, struct fwd_packet *packet,
                                struct fwd_verdict *v)
 {
-	const struct fwd_parsed known = {
-		.l3_off = p->l3_off, .l3_len = p->l3_len, .tos = p->tos, .is4 = p->is4
-	};
-	struct fwd_verdict to = { .backend = v->backend, .hash = v->hash };
+	const struct fwd_ip4 *ip = (const void *)(packet->data + FWD_ETH_LEN);
+	const struct fwd_parsed known = { .l3_len = fwd_be16(ip->len_be),
+		                          .tos = ip->tos,
+		                          .is4 = true };
+	const struct fwd_verdict to = { .backend = v->backend, .hash = v->hash };
 	struct fwd_packet frame = *packet;
 
-	to.outer4 = fwd_addr_is4(&to.backend->address);
-	to.reason = to.outer4 ? fwd_check_backend(root, to.backend, true)
-	                      : fwd_check_backend(root, to.backend, false);
-	if (FWD_UNLIKELY(to.reason != FWD_REASON_FORWARDED || known.l3_len > to.backend->inner_mtu))
+	if (FWD_UNLIKELY(!fwd_easy_tunnel(root, to.backend, known.l3_len)))
 		return false;
-	v->outer4 = to.outer4;
-	v->reason = fwd_rewrite_forward(&frame, t, root, &known, &to);
+	v->outer4 = true;
+	v->event = 0;
+	v->reason = to.backend->encap == FWD_ENCAP_GUE
+	                    ? fwd_easy_rewrite(&frame, root, &known, &to, true)
+	                    : fwd_easy_rewrite(&frame, root, &known, &to, false);
 	*packet = frame;
 	return true;
 }
 
-/** Stage 4 of one frame. @return its length as it came */
-FWD_INLINE uint64_t fwd_burst_finish(const struct fwd_tables *t, const struct fwd_root *root,
-                                     struct fwd_cpu *cpu, struct fwd_packet *packet,
-                                     const struct fwd_parsed *p, struct fwd_verdict *v, bool easy)
+/** Stage 5 of any other frame: the whole decision. */
+FWD_INLINE void fwd_burst_decide(const struct fwd_tables *t, const struct fwd_root *root,
+                                 struct fwd_cpu *cpu, struct fwd_burst *b, uint32_t i)
 {
-	if (FWD_UNLIKELY(!easy || !fwd_burst_send(t, root, packet, p, v)))
-		fwd_burst_decide(t, root, packet, p, v);
-	else if (FWD_LIKELY(v->reason == FWD_REASON_FORWARDED))
-		fwd_count_forwarded(t, root, v, v->service->count, p->frame_len);
-	if (v->reason < FWD_REASONS_MAX)
-		cpu->reason[v->reason]++;
-	return p->frame_len;
+	struct fwd_parsed *p = &b->parsed[i];
+	struct fwd_verdict *v = &b->verdicts[i];
+
+	if (b->plain[i])
+		fwd_parse_plain(&b->packets[i], p);
+	*v = (struct fwd_verdict){ .hash = v->hash, .service = v->service };
+	fwd_forward_any(t, root, cpu, &b->packets[i], p, v);
 }
 
 /**
@@ -251,9 +255,15 @@ FWD_INLINE void fwd_forward_burst(const struct fwd_tables *t, const struct fwd_r
 	}
 	fwd_burst_look_ahead(t, root, b);
 	cpu->received += b->n;
-	for (uint32_t i = 0; i < b->n; i++)
-		bytes += fwd_burst_finish(t, root, cpu, &b->packets[i], &b->parsed[i],
-		                          &b->verdicts[i], b->easy[i]);
+	for (uint32_t i = 0; i < b->n; i++) {
+		uint64_t len = (uint64_t)(b->packets[i].end - b->packets[i].data);
+
+		bytes += len;
+		if (FWD_LIKELY(b->easy[i] && fwd_burst_send(root, &b->packets[i], &b->verdicts[i])))
+			fwd_easy_count(t, root, cpu, len, &b->verdicts[i]);
+		else
+			fwd_burst_decide(t, root, cpu, b, i);
+	}
 	cpu->received_bytes += bytes;
 }
 

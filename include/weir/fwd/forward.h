@@ -41,6 +41,13 @@ FWD_INLINE void fwd_carry_out(const struct fwd_tables *t, const struct fwd_root 
 	}
 }
 
+/** Count a packet that came. */
+FWD_INLINE void fwd_count_received(struct fwd_cpu *cpu, const struct fwd_packet *packet)
+{
+	cpu->received++;
+	cpu->received_bytes += (uint64_t)(packet->end - packet->data);
+}
+
 /** Count what became of a packet. */
 FWD_INLINE void fwd_count_reason(struct fwd_cpu *cpu, uint32_t reason)
 {
@@ -51,15 +58,14 @@ FWD_INLINE void fwd_count_reason(struct fwd_cpu *cpu, uint32_t reason)
 
 /** Count what became of an easy packet. */
 FWD_INLINE void fwd_easy_count(const struct fwd_tables *t, const struct fwd_root *root,
-                               struct fwd_cpu *cpu, const struct fwd_parsed *p,
-                               const struct fwd_verdict *v)
+                               struct fwd_cpu *cpu, uint64_t bytes, const struct fwd_verdict *v)
 {
 	if (FWD_UNLIKELY(v->reason != FWD_REASON_FORWARDED)) {
 		cpu->reason[FWD_REASON_NO_ROOM]++;
 		return;
 	}
 	cpu->reason[FWD_REASON_FORWARDED]++;
-	fwd_count_forwarded(t, root, v, v->service->count, p->frame_len);
+	fwd_count_forwarded(t, root, v, v->service->count, bytes);
 }
 
 /** Of struct fwd_parsed, and those that hold addresses and ports, of which the verifier knows nothing anyway. */
@@ -113,14 +119,13 @@ FWD_INLINE bool fwd_forward(const struct fwd_tables *t, const struct fwd_root *r
 		v->reason = FWD_REASON_NO_TABLES; /* never */
 		return false;
 	}
-	cpu->received++;
-	cpu->received_bytes += (uint64_t)(packet->end - packet->data);
+	fwd_count_received(cpu, packet);
 	if (FWD_LIKELY(fwd_parse_plain(packet, &plain))) {
 		fwd_decide_find(t, root, &plain, v);
 		found = (struct fwd_found){ v->hash, v->service };
 		FWD_IN_MEMORY(found);
 		if (FWD_LIKELY(fwd_easy(t, root, packet, &plain, &found, v))) {
-			fwd_easy_count(t, root, cpu, &plain, v);
+			fwd_easy_count(t, root, cpu, plain.frame_len, v);
 			return v->reason == FWD_REASON_FORWARDED;
 		}
 		fwd_port_again(packet);

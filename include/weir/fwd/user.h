@@ -34,6 +34,14 @@ struct fwd_tables {
 	uint32_t now_s; /**< the time, which this user keeps: seconds of CLOCK_MONOTONIC */
 };
 
+/** An element of an array that there is: spares the caller's test of what was just tested. */
+FWD_INLINE void *fwd_there(void *element)
+{
+	if (!element)
+		__builtin_unreachable();
+	return element;
+}
+
 FWD_INLINE uint64_t fwd_tables_number(const struct fwd_tables *t)
 {
 	return (uintptr_t)t;
@@ -51,29 +59,29 @@ FWD_INLINE const struct fwd_root *fwd_port_root(const struct fwd_tables *t)
 
 FWD_INLINE const struct fwd_service *fwd_port_service(const struct fwd_tables *t, uint32_t i)
 {
-	return i < t->n_services ? &t->services[i] : NULL;
+	return i < t->n_services ? fwd_there(&t->services[i]) : NULL;
 }
 
 FWD_INLINE const struct fwd_pool *fwd_port_pool(const struct fwd_tables *t, uint32_t i)
 {
-	return i < t->n_pools ? &t->pools[i] : NULL;
+	return i < t->n_pools ? fwd_there(&t->pools[i]) : NULL;
 }
 
 FWD_INLINE struct fwd_slots *fwd_port_slots(const struct fwd_tables *t, uint32_t slot)
 {
 	uint32_t i = slot / FWD_SLOTS_PER_BLOCK;
 
-	return i < t->n_slots ? &t->slots[i] : NULL;
+	return i < t->n_slots ? fwd_there(&t->slots[i]) : NULL;
 }
 
 FWD_INLINE struct owner_cold *fwd_port_cold(const struct fwd_tables *t, uint32_t slot)
 {
-	return slot < t->n_colds ? &t->colds[slot] : NULL;
+	return slot < t->n_colds ? fwd_there(&t->colds[slot]) : NULL;
 }
 
 FWD_INLINE const struct fwd_backend *fwd_port_backend(const struct fwd_tables *t, uint32_t i)
 {
-	return i < t->n_backends ? &t->backends[i] : NULL;
+	return i < t->n_backends ? fwd_there(&t->backends[i]) : NULL;
 }
 
 FWD_INLINE uint16_t *fwd_port_told(const struct fwd_tables *t, uint32_t backend)
@@ -84,17 +92,17 @@ FWD_INLINE uint16_t *fwd_port_told(const struct fwd_tables *t, uint32_t backend)
 FWD_INLINE const struct fwd_destinations *fwd_port_destinations(const struct fwd_tables *t,
                                                                 uint32_t set)
 {
-	return set < t->n_destinations ? &t->destinations[set] : NULL;
+	return set < t->n_destinations ? fwd_there(&t->destinations[set]) : NULL;
 }
 
 FWD_INLINE struct fwd_exceptions *fwd_port_exceptions(const struct fwd_tables *t, uint32_t set)
 {
-	return set < t->n_exceptions ? &t->exceptions[set] : NULL;
+	return set < t->n_exceptions ? fwd_there(&t->exceptions[set]) : NULL;
 }
 
 FWD_INLINE struct fwd_fragments *fwd_port_fragments(const struct fwd_tables *t, uint32_t set)
 {
-	return set < t->n_fragments ? &t->fragments[set] : NULL;
+	return set < t->n_fragments ? fwd_there(&t->fragments[set]) : NULL;
 }
 
 FWD_INLINE uint32_t fwd_port_now_s(const struct fwd_tables *t, const struct fwd_root *root)
@@ -113,7 +121,7 @@ FWD_INLINE struct fwd_count *fwd_port_service_count(const struct fwd_tables *t, 
 {
 	uint32_t at = t->cpu * n + i;
 
-	return at < t->n_service_counts ? &t->service_counts[at] : NULL;
+	return at < t->n_service_counts ? fwd_there(&t->service_counts[at]) : NULL;
 }
 
 FWD_INLINE struct fwd_count *fwd_port_backend_count(const struct fwd_tables *t, uint32_t n,
@@ -121,7 +129,7 @@ FWD_INLINE struct fwd_count *fwd_port_backend_count(const struct fwd_tables *t, 
 {
 	uint32_t at = t->cpu * n + i;
 
-	return at < t->n_backend_counts ? &t->backend_counts[at] : NULL;
+	return at < t->n_backend_counts ? fwd_there(&t->backend_counts[at]) : NULL;
 }
 
 FWD_INLINE bool fwd_port_grow(struct fwd_packet *packet, int32_t n)
