@@ -18,6 +18,7 @@
 #include "dataplane/dpdk/eal.h"
 
 #define TAP_US  50u    /* how often a busy worker looks at its TAPs */
+#define TIME_US 1000u  /* and at the clock */
 #define KEEP_US 20000u /* and sends by bonds: LACP wants it each 100 ms */
 
 /* The workers are parked, or do not run yet. */
@@ -51,6 +52,7 @@ static int make_worker(struct crew *c, uint32_t i, struct driver_why *why)
 	w->n_workers = c->n_workers;
 	w->counts.cpu = eal_cpu(i);
 	w->tap_every = rte_get_tsc_hz() / US_PER_S * TAP_US;
+	w->time_every = rte_get_tsc_hz() / US_PER_S * TIME_US;
 	w->keep_every = rte_get_tsc_hz() / US_PER_S * KEEP_US;
 	w->pool = eal_pool((int)socket);
 	w->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -28,7 +28,8 @@ struct round {
 	uint8_t reasons[WORKER_BURST];
 	uint16_t n_out;
 	const struct worker_port *to;
-	uint64_t now_ns; /* 0: not asked yet */
+	uint64_t now_ns;    /* 0: not asked yet */
+	uint64_t ended_tsc; /* of the round before, if there was anything in it; else 0 */
 };
 
 /* What is no verdict's: the host's own frames. */
@@ -132,28 +133,38 @@ static void pass(struct worker *w, struct round *r, const struct worker_port *in
 		recount(w, r->burst.verdicts[i].reason, reason);
 }
 
-/* Carry out a verdict. */
-static void finish(struct worker *w, struct round *r, const struct worker_port *in, uint32_t i)
+/* Send a frame by the port with @p ifindex; 0: by the one that it came in by. */
+static void forward_out(struct worker *w, struct round *r, const struct worker_port *in, uint32_t i,
+                        uint32_t ifindex)
 {
+	const struct worker_port *to = r->to;
 	const struct fwd_verdict *v = &r->burst.verdicts[i];
-	const struct worker_port *to = in;
-	enum fwd_kind kind = fwd_reason_kind(v->reason);
-	uint32_t ifindex = fwd_egress(v);
 
-	if (kind == FWD_KIND_PASS) {
-		pass(w, r, in, i);
-		return;
-	}
-	if (kind == FWD_KIND_TX && ifindex && ifindex != in->ifindex)
+	if (!ifindex)
+		to = in;
+	else if (!to || to->ifindex != ifindex)
 		to = port_of(w, ifindex);
-	if (kind != FWD_KIND_TX || !to) {
-		if (kind == FWD_KIND_TX)
-			recount(w, v->reason, FWD_REASON_NOT_SENT);
+	if (!to) {
+		recount(w, v->reason, FWD_REASON_NOT_SENT);
 		rte_pktmbuf_free(r->in[i]);
 		return;
 	}
 	set_frame(r->in[i], &r->burst.packets[i]);
 	put(w, r, r->in[i], to, v->reason);
+}
+
+/* Carry out a verdict. */
+static void finish(struct worker *w, struct round *r, const struct worker_port *in, uint32_t i)
+{
+	const struct fwd_verdict *v = &r->burst.verdicts[i];
+	enum fwd_kind kind = fwd_reason_kind(v->reason);
+
+	if (kind == FWD_KIND_TX)
+		forward_out(w, r, in, i, fwd_egress(v));
+	else if (kind == FWD_KIND_PASS)
+		pass(w, r, in, i);
+	else
+		rte_pktmbuf_free(r->in[i]);
 }
 
 static void drop_segmented(struct worker *w, struct rte_mbuf *m)
@@ -187,12 +198,16 @@ static uint32_t load(struct worker *w, struct round *r, uint32_t n)
 	return kept;
 }
 
-static uint32_t seconds(void)
+/* The tables' time is in seconds: asking each millisecond is enough. */
+static void keep_time(struct worker *w, uint64_t tsc)
 {
 	struct timespec t;
 
+	if (tsc - w->time_tsc < w->time_every)
+		return;
+	w->time_tsc = tsc;
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	return (uint32_t)t.tv_sec;
+	w->tables.now_s = (uint32_t)t.tv_sec;
 }
 
 static const struct worker_port *port_by_id(const struct worker *w, uint16_t id)
@@ -209,7 +224,6 @@ static void forward(struct worker *w, struct round *r, const struct worker_port 
 	n = load(w, r, n);
 	if (!n)
 		return;
-	w->tables.now_s = seconds();
 	fwd_forward_burst(&w->tables, w->tables.root, &r->burst);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct worker_port *from = in ? in : port_by_id(w, r->in[i]->port);
@@ -329,10 +343,12 @@ static void keep_bonds(struct worker *w, uint64_t tsc)
 /* @return frames of any kind */
 static uint32_t serve_all(struct worker *w, struct round *r, bool idle)
 {
-	uint64_t from = rte_rdtsc();
+	uint64_t from = r->ended_tsc ? r->ended_tsc : rte_rdtsc();
 	uint32_t n = 0;
 
 	r->now_ns = 0;
+	r->ended_tsc = 0;
+	keep_time(w, from);
 	for (uint32_t i = 0; i < w->n_ports; i++)
 		if (w->ports[i].rx >= 0)
 			n += serve(w, r, &w->ports[i]);
@@ -342,8 +358,10 @@ static uint32_t serve_all(struct worker *w, struct round *r, bool idle)
 			if (w->ports[i].tx >= 0 && w->ports[i].outbox)
 				n += serve_outbox(w, r, &w->ports[i]);
 	}
-	if (n)
-		worker_count(&w->counts.cycles, rte_rdtsc() - from);
+	if (n) {
+		r->ended_tsc = rte_rdtsc();
+		worker_count(&w->counts.cycles, r->ended_tsc - from);
+	}
 	keep_bonds(w, from);
 	return n + serve_kernels(w, r, from, idle);
 }

@@ -21,7 +21,7 @@
 struct rte_mempool;
 struct rte_ring;
 
-#define WORKER_BURST 32u
+#define WORKER_BURST 16u
 #define WORKER_SLEEP_US                                                                            \
 	400u /**< the longest without interrupts: the first packet waits less than 1 ms */
 #define WORKER_WAIT_MS   20u  /**< the longest with them; LACP wants to be polled every 100 ms */
@@ -54,6 +54,7 @@ struct worker {
 	struct police police;
 	uint64_t tap_tsc, tap_every; /**< when TAPs were last read; how often they are, in cycles */
 	uint64_t keep_tsc, keep_every; /**< the same of bonds that want to be sent by */
+	uint64_t time_tsc, time_every; /**< the same of the tables' time */
 	uint64_t rounds;   /**< atomic: rounds ended; no burst reads tables between two */
 	bool park, parked; /**< atomic: asked, answered */
 	bool stop;         /**< atomic */
