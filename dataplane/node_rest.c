@@ -38,13 +38,26 @@ static bool range_is_wanted(const struct node *n, uint32_t first)
 	return false;
 }
 
+static uint32_t settle_ms(const struct node *n, uint64_t pool)
+{
+	for (size_t i = 0; i < n->n_pools; i++)
+		if (n->pools[i].plan->id == pool)
+			return n->pools[i].plan->model->settle_ms;
+	return 0;
+}
+
 /* They go on serving the flows that slots and exceptions still give them; then they are free. */
 static void rest_backends(struct node *n, const struct node_time *time)
 {
 	mark_wanted(n);
-	for (uint32_t i = 1; i < places_n(n->backend_places); i++)
-		if (places_state(n->backend_places, i) == PLACE_USED && !n->is_wanted[i])
-			places_rest(n->backend_places, i, time->now_ms);
+	for (uint32_t i = 1; i < places_n(n->backend_places); i++) {
+		uint64_t end_ms = time->ticks_ms + settle_ms(n, n->t.backends[i].pool_id);
+
+		if (places_state(n->backend_places, i) != PLACE_USED || n->is_wanted[i])
+			continue;
+		places_rest(n->backend_places, i, time->now_ms);
+		owners_memory_rest(n->memory, (uint16_t)i, (uint32_t)(end_ms / 1000));
+	}
 }
 
 static void rest_counts(struct node *n, const struct node_time *time)

@@ -105,6 +105,11 @@ void owners_memory_free(struct owners_memory *m);
 void owners_memory_tick(struct owners_memory *m, const struct owners_clock *clock);
 /** A pass over the whole table at once: as many ticks. For tests and a first count. */
 void owners_memory_pass(struct owners_memory *m, const struct owners_clock *clock);
+/**
+ * No set names @p backend any more: flows that traffic alone holds leave it at @p end_s by the packet
+ * path's clock, unless it is known when they do. (A process that starts may know it of no set.)
+ */
+void owners_memory_rest(struct owners_memory *m, uint16_t backend, uint32_t end_s);
 /** Live exceptions of a backend, as of the last whole pass. */
 uint32_t owners_memory_of(const struct owners_memory *m, uint16_t backend);
 /** All live exceptions, and of them the embryonic, as of the last whole pass. */

@@ -129,6 +129,14 @@ void owners_memory_use(struct owners_memory *m, uint16_t backend)
 	m->used_in[backend & FWD_SLOT_BACKEND] = m->passes;
 }
 
+void owners_memory_rest(struct owners_memory *m, uint16_t backend, uint32_t end_s)
+{
+	uint32_t *lease = &m->lease_end_s[backend & FWD_SLOT_BACKEND];
+
+	if (*lease == 0)
+		*lease = end_s | 1;
+}
+
 uint32_t owners_memory_of(const struct owners_memory *m, uint16_t backend)
 {
 	return m->live[backend & FWD_SLOT_BACKEND];

@@ -17,6 +17,7 @@ RULES = "include/weir/fwd/owner.h"
 WORD = "include/weir/fwd/owner_word.h"
 SLOT = "dataplane/owners_slot.c"
 OWNERS = "dataplane/owners.c"
+MEMORY = "dataplane/owners_memory.c"
 LIST = "dataplane/owners_list.c"
 GUESTS = "dataplane/owners_guests.c"
 SECOND = "include/weir/fwd/second.h"
@@ -77,6 +78,8 @@ BREAKAGES = [
      "owner_class(f) == OWNER_CLASS_UDP;", "f->segment == FWD_SEGMENT_UDP;"),
     ("a lease is not ended when its backend is back", "udp --long --seed 1", OWNERS,
      "lease[o->now.members[m].backend] = 0;", ";"),
+    ("flows stay when a drain is over", "udp", MEMORY, "(int32_t)(now_s - end_s) >= 0", "0"),
+    ("flows stay on what was removed before the process started", "udp --seed 4", MEMORY, "if (*lease == 0)", "if (0)"),
     ("an entry's time wraps too early", "seldom", WORD,
      "owner_word_left(word, now_s) <= OWNER_END_MASK / 2", "owner_word_left(word, now_s) <= 2"),
     ("a half-open connection takes any segment", "agents", SECOND,

@@ -49,6 +49,7 @@ struct sim_result {
 	uint64_t flows, udp_flows, roaming_flows;
 	uint64_t broken;         /**< established or completing, by another backend's segment */
 	uint64_t broken_udp;     /**< moved though its policy keeps it */
+	uint64_t stayed;         /**< UDP segments that went where the policy has them go no more */
 	uint64_t broken_roaming; /**< of flows that change balancers */
 	uint64_t killed;         /**< on a backend that died */
 	uint64_t refused;        /**< never answered: given up before established */
@@ -68,6 +69,7 @@ struct sim_balancer {
 	struct owners_memory *memory;
 	struct owners *owners;
 	uint64_t tick_at_ms;
+	uint64_t started_at_ms; /**< its control process */
 	uint64_t down_until_ms; /**< the control process is dead until then; packets flow on */
 	bool stale;             /**< it has not taken the last document or verdicts */
 	bool is_out;            /**< no packet goes there */
@@ -86,6 +88,7 @@ struct sim_backend {
 	uint64_t returns_at_ms;
 	uint64_t leaves_at_ms; /**< since when no new flow should come; UINT64_MAX: it takes them */
 	uint64_t rejoins_at_ms; /**< when it last stopped to be drained */
+	uint64_t drained_ms;    /**< when that drain's time is over */
 	uint64_t lease_ms;      /**< until when it holds migrating UDP flows that it lost */
 };
 

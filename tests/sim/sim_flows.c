@@ -16,6 +16,7 @@
 #define SYN_ATTEMPTS 3u
 #define FORGED_1_IN  200u   /* segments beside which a forged SYN comes */
 #define GAP_MS       28000u /* the longest silence: SIM_IDLE_S less some */
+#define PASS_LATE_MS 6000u  /* a pass waits for ticks, a document for its node */
 #define LINGER_MS    20000u /* a client that has sent FIN goes on acknowledging */
 
 /* --- events: a binary heap by time --- */
@@ -283,6 +284,24 @@ static bool may_move(const struct sim *sim, const struct sim_flow *f)
 	        sim->now_ms < b->rejoins_at_ms + SIM_UDP_IDLE_S * 1000);
 }
 
+/* Whether the flow is still with a backend that it should have left by its policy. */
+static bool overstays(const struct sim *sim, const struct sim_flow *f)
+{
+	const struct sim_backend *b = &sim->backend[f->backend];
+	uint64_t anew_ms = sim->balancer[f->balancer].started_at_ms + sim->times.settle_ms;
+	uint64_t until_ms = b->leaves_at_ms + (SIM_UDP_IDLE_S + 2) * 1000;
+
+	if (f->policy != FWD_UDP_MIGRATE || b->leaves_at_ms == UINT64_MAX ||
+	    !sim->balancer[f->balancer].owners)
+		return false;
+	if (until_ms < b->drained_ms)
+		until_ms = b->drained_ms;
+	/* A process that starts may know no better than that the drain begins then. */
+	if (until_ms < anew_ms)
+		until_ms = anew_ms;
+	return sim->now_ms > until_ms + OWNERS_PASS_MS + PASS_LATE_MS;
+}
+
 static void udp_segment(struct sim *sim, uint32_t i)
 {
 	struct sim_flow *f = &sim->flows[i];
@@ -303,6 +322,7 @@ static void udp_segment(struct sim *sim, uint32_t i)
 	}
 	if (!arrives(sim, i, at) || !quote_arrives(sim, i))
 		return;
+	sim->result.stayed += overstays(sim, f);
 	later(sim, i, SIM_SEGMENT, 20 + sim_below(sim, SIM_UDP_IDLE_S * 900), 0, 0);
 }
 

@@ -170,6 +170,7 @@ static bool judge(const struct scenario *s, const struct sim_result *r)
 	} faults[] = {
 		{ "a connection broke", r->broken > 0 && !s->options.views },
 		{ "a UDP flow moved against its policy", r->broken_udp > 0 },
+		{ "a UDP flow stayed when a drain was over", r->stayed > 0 && !s->options.floods },
 		{ "a drained backend got new flows though there was room",
 		  s->room && r->begun_on_leavers >
 		                     r->events[OWNER_EVENT_FULL] + r->events[OWNER_EVENT_SPILLED] },

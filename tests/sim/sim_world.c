@@ -165,6 +165,7 @@ static void change_members(struct sim *sim)
 		b->is_member = sim_below(sim, 2);
 		b->weight = 0;
 		b->leaves_at_ms = sim->now_ms + AHEAD_MS;
+		b->drained_ms = b->leaves_at_ms + (uint64_t)claim_ms;
 		/* A node that restarts when the document has forgotten the set knows only this. */
 		b->lease_ms =
 		        b->leaves_at_ms +
@@ -215,6 +216,7 @@ static void start_process(struct sim *sim, struct sim_balancer *b)
 	must(owners_memory_new(b->sets, sim->options.sets, &b->memory) == 0, "memory");
 	must(owners_new(&tables, b->memory, key, &b->owners) == 0, "owners");
 	b->stale = true;
+	b->started_at_ms = sim->now_ms;
 }
 
 static void stop_process(struct sim_balancer *b)
@@ -265,6 +267,26 @@ static void learn(struct sim *sim, struct sim_balancer *b, const struct owners_c
 	b->is_out = false;
 }
 
+static bool is_named(const struct sim_document *d, uint16_t backend)
+{
+	for (size_t i = 0; i < d->n_sets; i++)
+		for (size_t m = 0; m < d->sets[i].n_members; m++)
+			if (d->members[i][m].backend == backend)
+				return true;
+	return false;
+}
+
+/* What a node does for backends that no set names any more. */
+static void rest_unnamed(const struct sim *sim, struct sim_balancer *b,
+                         const struct owners_clock *clock)
+{
+	for (uint16_t i = 1; i <= SIM_BACKENDS; i++)
+		if (!is_named(&sim->document, i))
+			owners_memory_rest(
+			        b->memory, i,
+			        (uint32_t)((clock->now_ms + sim->times.settle_ms) / 1000));
+}
+
 static void tick_balancer(struct sim *sim, struct sim_balancer *b)
 {
 	struct owners_clock clock = clock_of(sim);
@@ -278,6 +300,7 @@ static void tick_balancer(struct sim *sim, struct sim_balancer *b)
 		must(owners_apply(b->owners, &sim->times, sim->document.sets, sim->document.n_sets,
 		                  b->state, SIM_BACKENDS + 1, &clock) == 0,
 		     "apply");
+		rest_unnamed(sim, b, &clock);
 		b->stale = false;
 		b->tick_at_ms = 0;
 	}

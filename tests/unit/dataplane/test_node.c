@@ -312,6 +312,34 @@ static void a_process_that_starts_anew_goes_on_where_the_last_one_ended(void **s
 	stage_fini(&s);
 }
 
+static void flows_leave_what_was_removed_before_the_process_started(void **state)
+{
+	(void)state;
+	struct stage s;
+	uint64_t *words;
+	uint16_t index;
+	uint32_t now_s;
+
+	stage_init(&s);
+	take(&s, &s.first);
+	index = (uint16_t)backend(&s, 5)->index;
+	words = s.node.t.exceptions[3].word;
+	node_fini(&s.node);
+	drop_backend_5(&s.second);
+	s.second.pools[0].settle_ms = 20000;
+	start_node(&s, true);
+	take(&s, &s.second);
+	now_s = (uint32_t)(s.time.ticks_ms / 1000);
+	words[0] = owner_word(index, OWNER_UDP_LEASE, owner_end(now_s, 600), 1);
+	words[1] = owner_word(index, OWNER_UDP, owner_end(now_s, 600), 2);
+	pass_time(&s, 19000);
+	assert_int_not_equal(words[0], 0);
+	pass_time(&s, 1000 + OWNERS_PASS_MS);
+	assert_int_equal(words[0], 0);
+	assert_int_not_equal(words[1], 0);
+	stage_fini(&s);
+}
+
 static void tables_grow_and_keep_what_they_hold(void **state)
 {
 	(void)state;
@@ -398,6 +426,7 @@ int main(void)
 		cmocka_unit_test(a_layout_that_changes_leaves_all_as_it_was),
 		cmocka_unit_test(an_index_rests_before_another_has_it),
 		cmocka_unit_test(a_process_that_starts_anew_goes_on_where_the_last_one_ended),
+		cmocka_unit_test(flows_leave_what_was_removed_before_the_process_started),
 		cmocka_unit_test(tables_grow_and_keep_what_they_hold),
 		cmocka_unit_test(backends_are_found_by_their_outer_address),
 		cmocka_unit_test(services_are_switched_by_one_word),
