@@ -37,7 +37,7 @@ static const struct metric worker_metrics[] = {
 	  "cycles in rounds that had frames; by frames: cycles a frame" },
 	{ STATS_COUNTER, "weir_dataplane_worker_sleeps_total", "times that it slept, being idle" },
 	{ STATS_COUNTER, "weir_dataplane_worker_interrupts_total",
-	  "of them with receive interrupts on" },
+	  "of them ended by a receive interrupt" },
 	{ STATS_COUNTER, "weir_dataplane_worker_handed_over_total",
 	  "frames given to another worker for want of queues" },
 	{ STATS_COUNTER, "weir_dataplane_worker_from_kernel_total", "frames that the kernel sent" },

@@ -172,8 +172,14 @@ static void sizes(const struct driver *d, struct driver_sizes *out)
 	*out = d->now.sizes;
 }
 
+/* Whether workers with a queue of the port give frames to others. */
+static bool is_spread(const struct driver *d, const struct port *p)
+{
+	return p->device.n_rx < d->crew.n_workers || p->spread == RSS_NOT_SPREAD;
+}
+
 /* A port as worker @p i sees it: with queue i, if there are so many. */
-static struct worker_port view(const struct port *p, uint32_t i, uint32_t n_workers)
+static struct worker_port view(const struct driver *d, const struct port *p, uint32_t i)
 {
 	const struct device *e = &p->device;
 
@@ -183,7 +189,7 @@ static struct worker_port view(const struct port *p, uint32_t i, uint32_t n_work
 		.tap = p->has_tap ? p->taps[i] : -1,
 		.rx = i < e->n_rx ? (int16_t)i : -1,
 		.tx = i < e->n_tx ? (int16_t)i : -1,
-		.spread = e->n_rx < n_workers || p->spread == RSS_NOT_SPREAD,
+		.spread = is_spread(d, p),
 		.watched = e->n_rx > 1 && p->spread != RSS_SPREAD,
 		.keep = e->is_bond,
 		.interrupt = i < e->n_rx ? device_interrupt(e, (uint16_t)i) : -1,
@@ -194,14 +200,19 @@ static struct worker_port view(const struct port *p, uint32_t i, uint32_t n_work
 /* Tell the workers which ports there are. */
 static void give_ports(struct driver *d)
 {
+	bool shares = false;
+
+	for (size_t i = 0; i < d->n_ports; i++)
+		shares |= is_spread(d, &d->ports[i]) || d->ports[i].outbox;
 	crew_park(&d->crew);
 	for (uint32_t i = 0; i < d->crew.n_workers; i++) {
 		struct worker *w = &d->crew.workers[i];
 
 		memset(w->seen, 0, sizeof(w->seen));
+		w->shares = shares;
 		w->n_ports = 0;
 		for (size_t k = 0; k < d->n_ports; k++)
-			w->ports[w->n_ports++] = view(&d->ports[k], i, d->crew.n_workers);
+			w->ports[w->n_ports++] = view(d, &d->ports[k], i);
 	}
 	crew_unpark(&d->crew);
 }

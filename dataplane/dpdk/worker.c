@@ -383,14 +383,23 @@ static bool set_interrupts(const struct worker *w, bool on)
 		else
 			(void)rte_eth_dev_rx_intr_disable(p->id, (uint16_t)p->rx);
 	}
-	return all && w->n_workers == 1; /* an inbox has none */
+	return all && !w->shares; /* what other workers hand over raises none */
 }
 
-/* Wait for a TAP, an interrupt, the control thread, or the time. */
-static void rest(const struct worker *w, uint64_t ns)
+static bool is_interrupt(const struct worker *w, int fd)
+{
+	for (uint32_t i = 0; i < w->n_ports; i++)
+		if (w->ports[i].interrupt == fd)
+			return true;
+	return false;
+}
+
+/* Wait for a TAP, an interrupt, the control thread, or the time. @return whether an interrupt came */
+static bool rest(const struct worker *w, uint64_t ns)
 {
 	struct pollfd fds[2 * DRIVER_PORTS_MAX + 1] = { { w->wake, POLLIN, 0 } };
 	const struct timespec t = { (time_t)(ns / NS_PER_S), (long)(ns % NS_PER_S) };
+	bool interrupted = false;
 	uint64_t events;
 	nfds_t n = 1;
 
@@ -401,15 +410,17 @@ static void rest(const struct worker *w, uint64_t ns)
 			fds[n++] = (struct pollfd){ w->ports[i].interrupt, POLLIN, 0 };
 	}
 	if (ppoll(fds, n, &t, NULL) <= 0)
-		return;
+		return false;
 	for (nfds_t i = 0; i < n; i++) {
-		bool counter = fds[i].fd == w->wake;
+		bool ours = is_interrupt(w, fds[i].fd);
 
-		for (uint32_t k = 0; k < w->n_ports; k++)
-			counter |= fds[i].fd == w->ports[k].interrupt;
-		if (counter && fds[i].revents & POLLIN)
+		if (!(fds[i].revents & POLLIN))
+			continue;
+		interrupted |= ours;
+		if (ours || fds[i].fd == w->wake)
 			(void)!read(fds[i].fd, &events, sizeof(events));
 	}
+	return interrupted;
 }
 
 /*
@@ -435,8 +446,7 @@ static void idle(struct worker *w, struct round *r, uint32_t *empty)
 	} else if (serve_all(w, r, true)) {
 		*empty = 0;
 	} else {
-		worker_count(&w->counts.interrupts, 1);
-		rest(w, WORKER_WAIT_MS * 1000000ull);
+		worker_count(&w->counts.interrupts, rest(w, WORKER_WAIT_MS * 1000000ull));
 	}
 	(void)set_interrupts(w, false);
 }

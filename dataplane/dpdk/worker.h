@@ -48,6 +48,7 @@ struct worker {
 	struct rte_mempool *pool;
 	struct rte_ring *inboxes[WORKERS_MAX]; /**< of all workers; NULL: one worker */
 	uint32_t n_workers;
+	bool shares; /**< workers hand frames to each other: by a port with too few queues, or that does not spread */
 	int wake; /**< eventfd: ends a sleep */
 	struct driver_worker counts;
 	uint64_t seen[DRIVER_PORTS_MAX]; /**< atomic; of each port: flows by our queue (rss.h) */

@@ -82,8 +82,9 @@ struct driver_port {
 struct driver_worker {
 	uint64_t bursts[DRIVER_BURST_SIZES]; /**< by the power of two that their size reaches */
 	uint64_t frames, cycles;             /**< received; cycles in rounds that had frames */
-	uint64_t sleeps, interrupts; /**< times that it slept; of them with receive interrupts on */
-	uint64_t handed_over;        /**< frames given to another worker, for want of queues */
+	uint64_t sleeps,
+	        interrupts;   /**< times that it slept; of them ended by a receive interrupt */
+	uint64_t handed_over; /**< frames given to another worker, for want of queues */
 	uint64_t to_kernel[DRIVER_CLASSES_MAX]; /**< frames by class */
 	uint64_t policed[DRIVER_CLASSES_MAX];
 	uint64_t from_kernel, from_kernel_lost;

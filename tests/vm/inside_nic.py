@@ -12,6 +12,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lab"))
 import plan as planning
+from lab_dpdk import idle_shares
 from net import Lab, call, executable, say, wait_until
 from report import Report
 from wire import tag
@@ -217,6 +218,15 @@ def counted(report, node, workers, queues):
     report.equal(lost, 0, "the device dropped none")
 
 
+def rests(report, site, by_interrupt):
+    """Idle workers: those whose device has receive interrupts, and who hand nothing to others, wait for one."""
+    sleeps, interrupts = (sum(per_label(site.node, f"weir_dataplane_worker_{what}_total").values()) for what in ("sleeps", "interrupts"))
+    shares = idle_shares(site)
+    report.check(sleeps > 0 and bool(interrupts) == by_interrupt,
+                 f"idle workers sleep, {'until an interrupt' if by_interrupt else 'without interrupts'}: {sleeps} times, {interrupts} of them ended by one")
+    report.check(max(shares) < (0.05 if by_interrupt else 1), "and take of a core each", " ".join(f"{share:.3f}" for share in shares))
+
+
 def rss(report, process, queues):
     """What the device was told of spreading frames, by its own word. A device with one queue is not asked."""
     found = re.search(r"rss-read-back .* queues=(\d+) asked=(\w+) hashed=(\w+) entries=(\d+)", process.log())
@@ -248,6 +258,7 @@ def run(report):
         own_traffic(report, world)
         serves(report, world, meanwhile(report, world, interfaces, bond))
         counted(report, site.node, workers, queues)
+        rests(report, site, by_interrupt=len(nics) == 1)
         process.stop(SLOW_S)
         report.equal(process.popen.returncode, 0, "it ends in good order")
 
