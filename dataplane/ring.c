@@ -12,12 +12,13 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "weir/fwd/types.h"
 
 /* A slot's cap over its due, in 1/4096; small dues are rounded up. */
 #define RING_SLACK 31u
 /* Questions a slot, on average, that an asker makes at most before the rest is dealt out. */
 #define RING_ROUNDS 40u
-/* Questions whose slots are fetched ahead. */
+/* Questions that are made at a time, and whose slots are fetched meanwhile. */
 #define RING_AHEAD 8u
 /* Other slots that a slot of a dead owner looks at before it takes its neighbour's owner. */
 #define RING_LOOKS 64u
@@ -137,38 +138,78 @@ static uint64_t question(const struct asker *a, uint32_t n)
 	return mix(a->seed + n * 0xd1342543de82ef95u);
 }
 
+/* Questions of one asker in a row, made and looked at together: by the compiler's vectors. */
+struct questions {
+	uint64_t bid[RING_AHEAD];
+	uint64_t slot[RING_AHEAD];
+};
+
+/* Make the asker's questions from number @p from on, and fetch their slots. */
+static void make_questions(struct questions *q, const struct asker *a, uint32_t from, uint16_t rank,
+                           const uint64_t *held, size_t n_slots)
+{
+	for (uint32_t i = 0; i < RING_AHEAD; i++) {
+		uint64_t h = question(a, from + i);
+		uint64_t at = (from + i) * a->step + ((h >> 48) * a->step >> 16);
+
+		q->bid[i] = at << 16 | rank;
+		q->slot[i] = h & (n_slots - 1);
+	}
+	for (uint32_t i = 0; i < RING_AHEAD; i++)
+		__builtin_prefetch(&held[q->slot[i]], 1);
+}
+
+/* Whether one of them wins a slot: mostly none does, which one branch finds for all. */
+static bool any_wins(const struct questions *q, const uint64_t *held)
+{
+	bool wins = false;
+
+	for (uint32_t i = 0; i < RING_AHEAD; i++)
+		wins |= q->bid[i] < held[q->slot[i]];
+	return wins;
+}
+
+/* Ask for a slot. @return whether it was won */
+static bool ask_for(uint64_t *slot, uint64_t bid, struct asker *askers, struct queue *q)
+{
+	if (bid >= *slot)
+		return false;
+	if (*slot != UINT64_MAX) {
+		uint16_t loser = (uint16_t)*slot;
+
+		askers[loser].owned--;
+		queue_put(q, askers, loser);
+	}
+	*slot = bid;
+	return true;
+}
+
 /*
  * Let the asker of @p rank ask until it has its cap or its questions are used up. Slots lie far
- * apart: those of the next questions are fetched while the present one is answered.
+ * apart: those of the next questions are fetched while the present ones are answered.
  */
-static void ask(uint64_t *held, size_t n_slots, struct asker *askers, uint16_t rank,
-                struct queue *q)
+static FWD_WIDEST void ask(uint64_t *held, size_t n_slots, struct asker *askers, uint16_t rank,
+                           struct queue *q)
 {
 	struct asker *a = &askers[rank];
-	uint64_t ahead[RING_AHEAD];
+	struct questions both[2];
+	uint32_t turn = 0;
 
-	for (uint32_t i = 0; i < RING_AHEAD; i++) {
-		ahead[i] = question(a, a->next + i);
-		__builtin_prefetch(&held[ahead[i] & (n_slots - 1)], 1);
-	}
-	for (uint32_t i = 0; a->owned < a->cap && a->next < a->limit; i = (i + 1) % RING_AHEAD) {
-		uint64_t h = ahead[i];
-		uint64_t at = a->next * a->step + ((h >> 48) * a->step >> 16);
-		uint64_t bid = at << 16 | rank;
-		uint64_t *slot = &held[h & (n_slots - 1)];
+	make_questions(&both[0], a, a->next, rank, held, n_slots);
+	while (a->owned < a->cap && a->next < a->limit) {
+		const struct questions *now = &both[turn];
 
-		ahead[i] = question(a, a->next++ + RING_AHEAD);
-		__builtin_prefetch(&held[ahead[i] & (n_slots - 1)], 1);
-		if (bid >= *slot)
+		turn ^= 1;
+		make_questions(&both[turn], a, a->next + RING_AHEAD, rank, held, n_slots);
+		if (a->next + RING_AHEAD <= a->limit && !any_wins(now, held)) {
+			a->next += RING_AHEAD;
 			continue;
-		if (*slot != UINT64_MAX) {
-			uint16_t loser = (uint16_t)*slot;
-
-			askers[loser].owned--;
-			queue_put(q, askers, loser);
 		}
-		*slot = bid;
-		a->owned++;
+		for (uint32_t i = 0; i < RING_AHEAD && a->owned < a->cap && a->next < a->limit;
+		     i++) {
+			a->owned += ask_for(&held[now->slot[i]], now->bid[i], askers, q);
+			a->next++;
+		}
 	}
 }
 

@@ -15,13 +15,6 @@ typedef uint64_t fwd_lanes __attribute__((vector_size(64)));
 /** The same in memory, wherever it lies. */
 typedef uint64_t fwd_lanes_at __attribute__((vector_size(64), aligned(8), may_alias));
 
-/* clang gives the versions' resolver a name that two files of a program cannot have. */
-#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define FWD_WIDEST __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
-#else
-#define FWD_WIDEST __attribute__((noinline))
-#endif
-
 #define FWD_LANES_ROTL(x, n) ((x) << (n) | (x) >> (64 - (n)))
 
 /** As fwd_sip_round(), in all lanes. */

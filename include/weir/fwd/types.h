@@ -29,6 +29,16 @@
 #define FWD_SLOW static inline
 #endif
 
+/**
+ * A function that is compiled for several widths of vectors; the processor's is taken. clang gives
+ * the choosing function a name that two files of a program cannot have.
+ */
+#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define FWD_WIDEST __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
+#else
+#define FWD_WIDEST __attribute__((noinline))
+#endif
+
 #define FWD_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define FWD_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
