@@ -26,7 +26,7 @@ class Churn:
         self.world, self.random, self.with_balancers = world, random.Random(seed), with_balancers
         self.weights = {b.name: 100 for b in world.plan.sites[0].backends}
         self.all = list(world.plan.sites[0].backends)
-        self.drained, self.held, self.dead = set(), set(), {}
+        self.drained, self.held, self.dead = set(), {}, {}
         self.done, self.deaths, self.crashes, self.members, self.taking = [], [], [], [], []
         self.note_members()
 
@@ -63,7 +63,7 @@ class Churn:
     # --- backends ---
 
     def free_to_return(self):
-        return sorted((self.drained - self.held) & {b.name for b in self.configured})
+        return sorted((self.drained - set(self.held)) & {b.name for b in self.configured})
 
     def operate(self, *arguments):
         """A command of the operator's. On a busy machine it may tell of a timeout; it goes on all the same."""
@@ -78,17 +78,17 @@ class Churn:
         self.operate("apply", os.path.join(self.node.conf, "weir.conf"), "--reason", what)
         return what
 
-    def drain(self):
+    def drain(self, *more):
         name = self.random.choice(self.serving()).name
-        self.operate("drain", "backend", f"web-ams/{name}", "--until", "+2h", "--reason", "churn")
+        self.operate("drain", "backend", f"web-ams/{name}", *more, "--until", "+2h", "--reason", "churn")
         self.drained.add(name)
         return f"drain {name}"
 
-    def hold(self):
+    def hold(self, over_s):
         """Drain one that stays drained."""
-        text = self.drain()
-        self.held |= self.drained
-        return f"{text}, for good"
+        text = self.drain("--over", f"{over_s}s")
+        self.held = {name: over_s for name in self.drained}
+        return f"{text} over {over_s} s, for good"
 
     def undrain(self):
         name = self.random.choice(self.free_to_return())
@@ -328,9 +328,9 @@ def stream_command(world, size, seed, log):
             str(size.seconds), "--key", KEY, "--log", log, "--seed", str(seed), "--idle-ms", str(size.idle_ms)]
 
 
-def run_events(world, size, seed, with_balancers, protocol, holds=False, more=()):
+def run_events(world, size, seed, with_balancers, protocol, hold_s=0, more=()):
     """Let flows of lab-stream live under changes until both have ended. Returns the run.
-    holds: the first change is a drain that lasts."""
+    hold_s: the first change is a drain that lasts, and whose flows have so long."""
     churn, slots = Churn(world, seed, with_balancers), Slots([b.node for b in world.balancers])
     paths = Paths(world, protocol)
     paths.look()
@@ -338,8 +338,8 @@ def run_events(world, size, seed, with_balancers, protocol, holds=False, more=()
     stream = world.client.start("stream", [*stream_command(world, size, seed, log), *more])
     begun = time.monotonic()
     time.sleep(size.warm_s)
-    if holds:
-        churn.do(churn.hold)
+    if hold_s:
+        churn.do(lambda: churn.hold(hold_s))
     while time.monotonic() < begun + size.seconds - 4 and len(churn.done) < size.events:
         churn.step()
         paths.look()

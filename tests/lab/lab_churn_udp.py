@@ -3,7 +3,7 @@
 
 The world and the changes are lab churn's. Flows are like QUIC's: an ID, numbered and checksummed datagrams that are
 repeated until they are echoed, a third of the flows silent for half a minute and more at a time; a server that does not
-know a flow says so, which ends it. One backend is drained for good at the beginning.
+know a flow says so, which ends it. One backend is drained for good at the beginning, over longer than settle_time.
 
     lab_churn_udp.py [--quick] [--seed N] [--backends] [--agents] [--balancers]
 
@@ -31,15 +31,14 @@ SWEEP_MS = 18000   # a pass over the remembered flows
 
 
 class UdpSize(Size):
-    """A flow's silences are shorter than udp_idle. It may leave a drained backend after settle_s, unless its slot moved then:
-    after udp_idle and some, too."""
+    """A flow's silences are shorter than udp_idle. It may leave a drained backend after settle_s, the one that is drained at
+    the beginning after hold_s; unless its slot moved then: after udp_idle and some, too."""
 
     def __init__(self, quick):
         super().__init__(quick)
         if quick:
             self.long, self.short, self.idle_ms, self.seconds = 600, 10, 4000, 36
-        self.idle_s, self.settle_s = (7, 8) if quick else (45, 40)
-        self.longest_ms = 1000 * max(self.idle_s + 2, self.settle_s)
+        self.idle_s, self.settle_s, self.hold_s = (7, 8, 10) if quick else (45, 40, 75)
         self.silent_ms = self.idle_ms * 4 / 3
 
 
@@ -60,12 +59,16 @@ class Judge:
         return next((name for t, name in self.run.churn.deaths
                      if t <= flow.end <= t + KILLED_GRACE_MS and self.owns(flow, name)), "-")
 
+    def time_ms(self, name):
+        """How long a drain lets a backend keep its flows."""
+        return 1000 * self.run.churn.held.get(name, self.size.settle_s)
+
     def may_move(self, flow, policy, to):
         if policy == "reset":
             return self.owns(flow, to)
         if policy == "keep":
             return False
-        return any(a + 1000 * self.size.settle_s - FOLLOWS_MS <= flow.end <= b + self.size.silent_ms + FOLLOWS_MS
+        return any(a + self.time_ms(flow.backend) - FOLLOWS_MS <= flow.end <= b + self.size.silent_ms + FOLLOWS_MS
                    for a, b in self.run.churn.away(flow.backend))
 
     def overstays(self, flow, policy):
@@ -73,8 +76,8 @@ class Judge:
             return not self.owns(flow, flow.backend)
         if policy == "keep":
             return False
-        return any(a + self.size.longest_ms + SWEEP_MS + FOLLOWS_MS < flow.end <= b
-                   for a, b in self.run.churn.away(flow.backend))
+        time_ms = max(self.time_ms(flow.backend), 1000 * (self.size.idle_s + 2))
+        return any(a + time_ms + SWEEP_MS + FOLLOWS_MS < flow.end <= b for a, b in self.run.churn.away(flow.backend))
 
     def verdict(self, flow, policy):
         """ok, moved, overstayed, killed or broken."""
@@ -110,7 +113,7 @@ def play(name, options, size, report):
     with Lab(f"churn-udp-{name}") as lab:
         world = ChurnWorld(lab, make_plan(agents, False, f"{size.settle_s}s", udp=services, udp_idle=f"{size.idle_s}s"))
         world.start()
-        run = run_events(world, size, options.seed, with_balancers, UDP, holds=True,
+        run = run_events(world, size, options.seed, with_balancers, UDP, size.hold_s,
                          more=[w for port in PORTS.values() for w in ("--udp", str(port))])
         figures, wrong = judge(run, size, PORTS)
         for flow in wrong[:12]:
