@@ -11,7 +11,7 @@ from churn_world import N_SLOTS, Slots
 from net import BUILD, LabError, executable, say, wait_until
 
 KEY = "000102030405060708090a0b0c0d0e0f"
-LEAST_SERVING, MOST_DEAD = 5, 2
+LEAST_SERVING = 5
 KILLED_GRACE_MS = 12000  # until checks have taken a dead server out, new connections to it are refused
 
 
@@ -28,6 +28,7 @@ class Churn:
         self.all = list(world.plan.sites[0].backends)
         self.drained, self.held, self.dead = set(), {}, {}
         self.done, self.deaths, self.crashes, self.members, self.taking = [], [], [], [], []
+        self.boots = 0  # of balancers that had died
         self.note_members()
 
     @property
@@ -113,7 +114,7 @@ class Churn:
 
     def reweight(self):
         backend = self.random.choice(self.serving())
-        backend.weight = self.random.choice([w for w in (90, 100, 110) if w != backend.weight])
+        backend.weight = self.random.choice([w for w in (50, 100, 150) if w != backend.weight])
         return self.apply(f"weight of {backend.name} {backend.weight}")
 
     def kill(self):
@@ -133,9 +134,7 @@ class Churn:
         out = [n for n in self.all if n not in self.configured]
         choices = [self.reweight, self.reweight]
         if len(self.serving()) > LEAST_SERVING:
-            choices += [self.drain, self.drain]
-        if len(self.serving()) > LEAST_SERVING and len(self.dead) < MOST_DEAD:
-            choices += [self.kill]
+            choices += [self.drain, self.drain, self.kill]
         if self.free_to_return():
             choices += [self.undrain, self.remove]
         if out:
@@ -159,6 +158,7 @@ class Churn:
             b.come_back()
             wait_until(b.is_on, 60, f"{b.name} has its port", 0.1)
             wait_until(b.has_learned, 60, f"{b.name} has learned", 0.1)
+            self.boots += 1
         self.world.spread()
         return f"{b.name} enters the router's set"
 

@@ -13,6 +13,7 @@ without agents when backends alone change (none), and when balancers change, too
 table of connections a balancer, simulated on the same events.
 """
 import argparse
+import collections
 import json
 import os
 import sys
@@ -48,6 +49,7 @@ def play(name, options, agents, with_balancers, size, report):
     with Lab(f"churn-{name}") as lab:
         world = ChurnWorld(lab, make_plan(agents, options.six))
         world.start()
+        before = count_learned(lab)
         run = run_events(world, size, seed, with_balancers, TCP)
         if agents and not size.quick:
             plan_tells_what_waits(report, run.churn)
@@ -55,11 +57,36 @@ def play(name, options, agents, with_balancers, size, report):
         figures["seed"] = seed
         for f in broken[:12]:
             run.tell(f)
+        if broken:
+            say(f"taken out though they lived: {taken_out_alive(lab, run.churn.deaths)}")
         say(f"{name}: {json.dumps(figures)}")
         if agents:
             passed = sum(b.agent_status().get("passed-on", 0) for b in world.site.backends)
             report.check(passed > 100, "segments found their owner by second chance", passed)
+            report.equal(count_learned(lab) - before, run.churn.boots, "balancers that booted learned from a fellow")
         return figures
+
+
+def log_lines(lab):
+    """(node, line) of all dataplanes' logs."""
+    for name in sorted(os.listdir(lab.dir)):
+        if name.endswith(".weir-dataplane.log"):
+            with open(os.path.join(lab.dir, name)) as f:
+                for line in f:
+                    yield name.split(".")[0], line
+
+
+def count_learned(lab):
+    """How often a balancer was told by a fellow who has which slots."""
+    return sum("slots-learned from=ams-" in line for _, line in log_lines(lab))
+
+
+def taken_out_alive(lab, deaths):
+    """Backends that a node took out more often than they died: checks that failed on a busy machine. {(node, backend): times}"""
+    died = collections.Counter(name for _, name in deaths)
+    out = collections.Counter((node, line.split("backend=")[1].split()[0]) for node, line in log_lines(lab)
+                              if "backend-out" in line and 'why="down"' in line)
+    return {key: n - died[key[1]] for key, n in out.items() if n > died[key[1]]}
 
 
 def plan_tells_what_waits(report, churn):

@@ -98,6 +98,7 @@ def owners(node):
     found = {f"{run}/health.page": ("weir-health", "all", 0o644),
              f"{run}/run.state": ("root", "all", 0o644), f"{run}/run.lock": ("root", "owner", 0o600),
              f"{run}/api.sock": ("weir-mgmt", "group", 0o660),
+             f"{run}/guests.told": ("weir-mgmt", "all", 0o644),
              f"{state}/effective.conf": ("weir-mgmt", "all", 0o644), f"{state}/store.db": ("weir-mgmt", "all", 0o644),
              f"{state}/health.verdicts": ("weir-health", "all", 0o644),
              f"{conf}/weir.conf": ("root", "group", 0o640), f"{conf}/hash.key": ("root", "group", 0o640),
