@@ -378,6 +378,12 @@ static void judge_processes(struct status *s)
 			status_note(s, "weir-%s shows no sign of life", name);
 		if (seen->refused)
 			status_note(s, "weir-%s has refused the newest document", name);
+		if (seen->learning && seen->running)
+			status_note(
+			        s,
+			        "weir-%s learns from its site's other nodes who has which slots: "
+			        "routers had better wait",
+			        name);
 	}
 }
 

@@ -189,6 +189,7 @@ static uint64_t total_of(const struct stats_reader *r, const char *name)
 static void look_at_dataplane(const struct stats_reader *r, struct observe_state *s)
 {
 	s->refused |= total_of(r, "weir_dataplane_document_refused") != 0;
+	s->learning = total_of(r, "weir_dataplane_learning") != 0;
 	s->has_ports = total_of(r, "weir_dataplane_document") != 0;
 	s->n_ports = s->has_ports ? total_of(r, "weir_dataplane_ports") : 0;
 }

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import struct
 import sys
 import threading
 import time
@@ -357,6 +358,15 @@ class Overrides(unittest.TestCase):
         answer = self.node.command("drain", {"site": "ams"}, "?wait_ms=100", until="never", reason="x")
         self.assertEqual((answer.status, answer.json["complete"], answer.json["nodes"]),
                          (202, False, [{"node": "ams-1", "state": "written", "processes": ["dataplane"]}]))
+
+    def test_a_dataplane_that_learns_is_told(self):
+        with open(os.path.join(self.node.run, "stats.mgmt.page"), "rb") as f:
+            page = f.read()
+        at = page.index(b"weir_mgmt_")
+        learning = struct.pack("64s224xIIQ", b"weir_dataplane_learning", 1, 1, 1)  # weir/stats.h
+        with open(os.path.join(self.node.run, "stats.dataplane.page"), "wb") as f:
+            f.write(page[:at] + learning + page[at + len(learning):])
+        self.assertIn("learns", " ".join(self.node.ask("GET", "/v1/status").json["why"]))
 
     def test_if_match_on_an_override_is_honoured(self):
         a = self.node.drain()
