@@ -153,8 +153,7 @@ static void forward_out(struct worker *w, struct round *r, const struct worker_p
 	put(w, r, r->in[i], to, v->reason);
 }
 
-/* Carry out a verdict. */
-static void finish(struct worker *w, struct round *r, const struct worker_port *in, uint32_t i)
+static void finish_rare(struct worker *w, struct round *r, const struct worker_port *in, uint32_t i)
 {
 	const struct fwd_verdict *v = &r->burst.verdicts[i];
 	enum fwd_kind kind = fwd_reason_kind(v->reason);
@@ -165,6 +164,18 @@ static void finish(struct worker *w, struct round *r, const struct worker_port *
 		pass(w, r, in, i);
 	else
 		rte_pktmbuf_free(r->in[i]);
+}
+
+/* Carry out a verdict. */
+static inline void finish(struct worker *w, struct round *r, const struct worker_port *in,
+                          uint32_t i)
+{
+	const struct fwd_verdict *v = &r->burst.verdicts[i];
+
+	if (FWD_LIKELY(v->reason == FWD_REASON_FORWARDED))
+		forward_out(w, r, in, i, v->backend->ifindex);
+	else
+		finish_rare(w, r, in, i);
 }
 
 static void drop_segmented(struct worker *w, struct rte_mbuf *m)

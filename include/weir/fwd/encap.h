@@ -186,8 +186,8 @@ FWD_INLINE bool fwd_prefix_set(const struct fwd_prefix *p)
 /** Whether @p a lies in @p p; of an unset prefix nothing does. */
 FWD_INLINE bool fwd_prefix_has(const struct fwd_prefix *p, const union fwd_addr *a)
 {
-	return (a->longs_be[0] & p->mask.longs_be[0]) == p->addr.longs_be[0] &&
-	       (a->longs_be[1] & p->mask.longs_be[1]) == p->addr.longs_be[1] && fwd_prefix_set(p);
+	return (a->longs_be[1] & p->mask.longs_be[1]) == p->addr.longs_be[1] &&
+	       (a->longs_be[0] & p->mask.longs_be[0]) == p->addr.longs_be[0] && fwd_prefix_set(p);
 }
 
 #endif

@@ -134,7 +134,8 @@ FWD_INLINE struct fwd_count *fwd_port_backend_count(const struct fwd_tables *t, 
 
 FWD_INLINE bool fwd_port_grow(struct fwd_packet *packet, int32_t n)
 {
-	if (packet->data - (uint8_t *)packet->room < n || packet->end - packet->data < -n)
+	if (packet->data - (uint8_t *)packet->room < n ||
+	    (n < 0 && packet->end - packet->data < -n))
 		return false;
 	packet->data -= n;
 	return true;
