@@ -4,12 +4,15 @@ router's choice, `run_events` lets flows of lab-stream live meanwhile, and `Run`
 import json
 import os
 import random
+import re
+import socket
 import time
 import typing
 
 from churn_world import N_SLOTS, Slots
-from net import BUILD, LabError, executable, say, wait_until
+from net import BUILD, LabError, entered, executable, say, wait_until
 
+PROBES, PROBE_PORT = 40, 9
 KEY = "000102030405060708090a0b0c0d0e0f"
 LEAST_SERVING = 5
 KILLED_GRACE_MS = 12000  # until checks have taken a dead server out, new connections to it are refused
@@ -226,6 +229,39 @@ class Paths:
                 if not found[flow] or found[flow][-1][1] != via:
                     found[flow].append((at, via))
         return found
+
+
+def probe(world):
+    """Send a datagram of each of some flows to a port that nobody serves; {flow: next hops of the balancer that it went to}."""
+    dumps = [(b, world.router.start(f"probe-{b.name}", ["tcpdump", "-nli", f"p-{b.name}", "-Q", "out", f"udp port {PROBE_PORT}"]))
+             for b in world.balancers]
+    for _, dump in dumps:
+        dump.wait_for_log("listening on")
+    with entered(world.client.ns):
+        flows = [probe_one(f"{prefix}{i}", vip) for vip, prefix in zip(world.site.plan.vips, ("100.64.7.", "2001:db8:8000::7:"))
+                 for i in range(1, PROBES // 2 + 1)]
+    wait_until(lambda: sum(dump.log().count(" > ") for _, dump in dumps) == len(flows), 10, "all probes are seen")
+    found = {}
+    for b, dump in dumps:
+        dump.stop()
+        for source, port in re.findall(r"IP6? (\S+)\.(\d+) > ", dump.log()):
+            found.update({f: b.next_hops for f in flows if f[:2] == (source, int(port))})
+    return found
+
+
+def probe_one(source, target):
+    with socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind((source, 0))
+        s.connect((target, PROBE_PORT))
+        s.send(b"probe")
+        return (source, s.getsockname()[1], target, PROBE_PORT)
+
+
+def check_paths(report, world):
+    """What the router says of a flow is what it does with its packets."""
+    seen = probe(world)
+    said = world.paths(list(seen), socket.IPPROTO_UDP)
+    report.equal(sum(said[f] in hops for f, hops in seen.items()), PROBES, "flows that go where the router says")
 
 
 class Flow(typing.NamedTuple):

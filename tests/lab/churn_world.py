@@ -15,7 +15,7 @@ import time
 
 import plan as planning
 import world
-from net import LabError, executable, say, wait_until
+from net import BUILD, LabError, executable, say, wait_until
 from world import Node, World
 
 BACKENDS, NODES = 8, 3
@@ -107,8 +107,15 @@ class ChurnWorld(World):
         for further in plan.more_nodes:
             self.site.node_of(further)
         self.balancers = [Balancer(n) for n in self.site.all_nodes]
-        self.router.sysctl({"net.ipv4.fib_multipath_hash_policy": 1, "net.ipv6.fib_multipath_hash_policy": 1})
+        self.spread_by_flow()
         self.servers = {}
+
+    def spread_by_flow(self):
+        """By addresses and ports, as a router does; what comes from the clients brings no hash along (wire.bpf.c)."""
+        self.router.sysctl({"net.ipv4.fib_multipath_hash_policy": 1, "net.ipv6.fib_multipath_hash_policy": 1})
+        self.router.run(["tc", "qdisc", "add", "dev", "p-client", "clsact"])
+        self.router.run(["tc", "filter", "add", "dev", "p-client", "ingress", "bpf", "da", "obj",
+                         os.path.join(BUILD, "tests", "lab", "wire.bpf.o"), "sec", "wire"])
 
     def start(self):
         sources = [p for b in self.balancers for p in (b.node.plan.tunnel4, b.node.plan.tunnel6)]

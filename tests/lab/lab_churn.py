@@ -19,7 +19,7 @@ import os
 import sys
 
 import churn_maglev
-from churn_events import Size, note_figures, run_events
+from churn_events import Size, check_paths, note_figures, run_events
 from churn_world import ChurnWorld, make_plan
 from net import Lab, say
 from report import Report
@@ -49,6 +49,7 @@ def play(name, options, agents, with_balancers, size, report):
     with Lab(f"churn-{name}") as lab:
         world = ChurnWorld(lab, make_plan(agents, options.six))
         world.start()
+        check_paths(report, world)
         before = count_learned(lab)
         run = run_events(world, size, seed, with_balancers, TCP)
         if agents and not size.quick:

@@ -16,7 +16,7 @@ import json
 import os
 import sys
 
-from churn_events import KILLED_GRACE_MS, Size, note_figures, run_events
+from churn_events import KILLED_GRACE_MS, Size, check_paths, note_figures, run_events
 from churn_world import ChurnWorld, make_plan
 from net import Lab, say
 from report import Report
@@ -113,6 +113,7 @@ def play(name, options, size, report):
     with Lab(f"churn-udp-{name}") as lab:
         world = ChurnWorld(lab, make_plan(agents, False, f"{size.settle_s}s", udp=services, udp_idle=f"{size.idle_s}s"))
         world.start()
+        check_paths(report, world)
         run = run_events(world, size, options.seed, with_balancers, UDP, size.hold_s,
                          more=[w for port in PORTS.values() for w in ("--udp", str(port))])
         figures, wrong = judge(run, size, PORTS)
