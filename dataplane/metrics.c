@@ -109,6 +109,7 @@ const struct metric metrics_totals[TOTALS] = {
 	[PORTS] = { STATS_GAUGE, "weir_dataplane_ports", "ports that carry this program" },
 	[PORTS_GENERIC] = { STATS_GAUGE, "weir_dataplane_ports_generic",
 	                    "of them in the slower generic mode" },
+	[DPDK] = { STATS_GAUGE, "weir_dataplane_dpdk", "1: DPDK moves packets; 0: XDP" },
 	[LEARNING] = { STATS_GAUGE, "weir_dataplane_learning",
 	               "1: started on empty tables, no fellow has told yet who has which slots" },
 	[CPU_US] = { STATS_COUNTER, "weir_dataplane_process_cpu_microseconds_total",

@@ -42,6 +42,7 @@ enum metrics_total {
 	PATHS_RESTORED,
 	PORTS,
 	PORTS_GENERIC,
+	DPDK,
 	LEARNING,
 	CPU_US,
 	RESIDENT,

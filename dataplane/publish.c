@@ -332,6 +332,7 @@ static void write_node(struct publisher *p, const struct node *n)
 		generic += !ports[i].native;
 	stats_set(p->totals[PORTS], count);
 	stats_set(p->totals[PORTS_GENERIC], generic);
+	stats_set(p->totals[DPDK], !strcmp(n->ops->name, "dpdk"));
 	stats_set(p->totals[DOCUMENT], n->model->meta.document);
 	stats_set(p->totals[DOCUMENTS], n->counters.documents);
 	stats_set(p->totals[RESIZES], n->counters.resizes);

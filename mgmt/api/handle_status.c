@@ -289,20 +289,21 @@ json_t *handle_processes_json(const struct look *l)
 
 	for (int p = 0; p < OBSERVE_COUNT; p++) {
 		const struct observe_state s = l->processes[p];
+		json_t *one = json_pack(
+		        "{s:s, s:s, s:o, s:o, s:b}", "process",
+		        observe_name((enum observe_process)p), "state",
+		        !s.present  ? "absent"
+		        : s.running ? "running"
+		                    : "silent",
+		        "age_ms", s.present ? json_integer((json_int_t)s.age_ms) : json_null(),
+		        "document",
+		        s.document && s.running ? json_integer((json_int_t)s.document)
+		                                : json_null(),
+		        "refused", s.refused);
 
-		json_array_append_new(
-		        list,
-		        json_pack("{s:s, s:s, s:o, s:o, s:b}", "process",
-		                  observe_name((enum observe_process)p), "state",
-		                  !s.present  ? "absent"
-		                  : s.running ? "running"
-		                              : "silent",
-		                  "age_ms",
-		                  s.present ? json_integer((json_int_t)s.age_ms) : json_null(),
-		                  "document",
-		                  s.document && s.running ? json_integer((json_int_t)s.document)
-		                                          : json_null(),
-		                  "refused", s.refused));
+		if (s.has_ports && s.running)
+			json_object_set_new(one, "driver", json_string(s.dpdk ? "dpdk" : "xdp"));
+		json_array_append_new(list, one);
 	}
 	return list;
 }

@@ -192,6 +192,7 @@ static void look_at_dataplane(const struct stats_reader *r, struct observe_state
 	s->learning = total_of(r, "weir_dataplane_learning") != 0;
 	s->has_ports = total_of(r, "weir_dataplane_document") != 0;
 	s->n_ports = s->has_ports ? total_of(r, "weir_dataplane_ports") : 0;
+	s->dpdk = s->has_ports && total_of(r, "weir_dataplane_dpdk") != 0;
 }
 
 struct observe_state observe_look(struct core *core, enum observe_process p)

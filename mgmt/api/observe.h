@@ -38,6 +38,7 @@ struct observe_state {
 	bool learning;     /**< of the dataplane: it started on empty tables and asks its fellows */
 	bool has_ports;    /**< of the dataplane, with a document in force: n_ports is known */
 	uint64_t n_ports;  /**< interfaces that carry its program */
+	bool dpdk;         /**< if has_ports: DPDK moves packets, not XDP */
 };
 
 /** "dataplane", "health", "dns", "mgmt" */

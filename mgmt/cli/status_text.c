@@ -50,7 +50,11 @@ static void print_processes(const json_t *b)
 	printf("%-10s", "processes");
 	json_array_foreach(json_object_get(b, "processes"), i, p)
 	{
+		const char *driver = api_text(p, "driver", NULL);
+
 		printf(" %s %s", api_text(p, "process", "?"), api_text(p, "state", "?"));
+		if (driver)
+			printf(" by %s", driver);
 		print_age(p);
 	}
 	printf("\n%-10s", "store");
