@@ -12,13 +12,13 @@
 
 #include "diff/twin.h"
 
-static const struct twin_clock *shared;
+static struct twin_clock *shared;
 
 __attribute__((constructor)) static void find(void)
 {
 	const char *path = getenv(TWIN_CLOCK);
-	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	void *at = mmap(NULL, sizeof(*shared), PROT_READ, MAP_SHARED, fd, 0);
+	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+	void *at = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	if (fd < 0 || at == MAP_FAILED)
 		abort();
@@ -36,6 +36,8 @@ int clock_gettime(clockid_t id, struct timespec *t)
 		ms = __atomic_load_n(&shared->mono_ms, __ATOMIC_ACQUIRE);
 	else
 		return (int)syscall(SYS_clock_gettime, id, t);
+	if (id == CLOCK_MONOTONIC_COARSE)
+		__atomic_store_n(&shared->packets_ms, ms, __ATOMIC_RELEASE);
 	*t = (struct timespec){ (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
 	return 0;
 }

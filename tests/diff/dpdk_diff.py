@@ -40,7 +40,8 @@ def run(report):
         process = host.start("diff", [executable("weir-diff"), "--process", lab.dir, program, clock, count, seed])
         process.popen.wait()
         said = process.log().strip().splitlines()
-        report.check(process.popen.returncode == 0, f"{count} frames, seed {seed}: the process is as XDP and the code", said[-6:])
+        report.check(process.popen.returncode == 0, f"{count} frames, seed {seed}: the process is as XDP and the code",
+                     f"exit status {process.popen.returncode}, {said[-6:]}")
     if own:
         shutil.rmtree(lab.dir)
 

@@ -37,6 +37,7 @@
 #define STEP_US     100
 #define NIC_MTU     3000 /* frames are cut and padded, but no larger */
 #define VLAN_LEN    4u
+#define DOCUMENT    "\"document\":"
 #define ADDRESSES   12u   /* bytes of a frame before its tags */
 #define NIC_LONGEST 1522u /* net_tap sends no more */
 
@@ -48,6 +49,7 @@ struct twin {
 	pid_t pid;               /* 0: none runs */
 	int held;                /* a queue of the port's TAP */
 	int nic, kernel;         /* sockets: the NIC's far side, and what the kernel is given */
+	uint64_t document;       /* its number */
 	uint64_t n_given;        /* to the kernel, that were seen there */
 	uint64_t too_long
 	        [FWD_REASON_COUNT]; /* frames that were to be sent but for their length, so far */
@@ -162,14 +164,16 @@ static void become(const struct twin *t)
 	_exit(127);
 }
 
-/* Its status says @p what. Asked, it does what was due before it answers. */
-static bool says(const struct twin *t, const char *what)
+/* Its status has this number. Asked, it does what was due before it answers. */
+static bool says(const struct twin *t, const char *name, uint64_t number)
 {
+	const char *at;
 	char path[PATH_MAX], *answer = NULL;
 	bool found;
 
 	path_of(t, "run/dataplane.ctl", path);
-	found = !ctl_ask(path, "{\"do\":\"status\"}", PATIENCE_MS, &answer) && strstr(answer, what);
+	found = !ctl_ask(path, "{\"do\":\"status\"}", PATIENCE_MS, &answer) &&
+	        (at = strstr(answer, name)) && strtoull(at + strlen(name), NULL, 10) == number;
 	free(answer);
 	return found;
 }
@@ -224,7 +228,7 @@ static void map_tables(struct twin *t)
 
 static bool forwards(const struct twin *t)
 {
-	return says(t, "\"ok\":true") && if_nametoindex(TWIN_NIC);
+	return says(t, DOCUMENT, t->document) && if_nametoindex(TWIN_NIC);
 }
 
 void twin_start(struct twin *t)
@@ -279,37 +283,33 @@ bool twin_close(struct twin *t)
 
 /* --- what it is told --- */
 
-static void wait_until_says(struct twin *t, const char *what)
+static void wait_until_says(struct twin *t, const char *name, uint64_t number)
 {
-	for (int us = 0; !says(t, what); us += STEP_US) {
+	for (int us = 0; !says(t, name, number); us += STEP_US) {
 		check_alive(t);
 		if (us > PATIENCE_MS * 1000)
-			die(what);
+			die(name);
 		usleep(STEP_US);
 	}
 }
 
 void twin_document(struct twin *t, const struct model *m)
 {
-	char path[PATH_MAX], number[64];
+	char path[PATH_MAX];
 
 	path_of(t, "state/effective.conf", path);
 	errno = -model_write_effective(m, path);
 	if (errno)
 		die(path);
-	snprintf(number, sizeof(number), "\"document\":%llu,",
-	         (unsigned long long)m->meta.document);
+	t->document = m->meta.document;
 	if (t->pid)
-		wait_until_says(t, number);
+		wait_until_says(t, DOCUMENT, t->document);
 }
 
 void twin_verdicts(struct twin *t)
 {
-	char epoch[64];
-
 	page_publish(t->health);
-	snprintf(epoch, sizeof(epoch), "\"health_epoch\":%u}", page_epoch(t->health));
-	wait_until_says(t, epoch);
+	wait_until_says(t, "\"health_epoch\":", page_epoch(t->health));
 }
 
 void twin_neighbour(const struct addr *address, const uint8_t mac[6])
@@ -329,7 +329,14 @@ void twin_set_time(struct twin *t, const struct node_time *time)
 	__atomic_store_n(&t->clock->wall_ms, (uint64_t)time->wall_ms, __ATOMIC_RELEASE);
 	__atomic_store_n(&t->clock->mono_ms, time->now_ms, __ATOMIC_RELEASE);
 	if (t->pid)
-		wait_until_says(t, "\"ok\":true");
+		wait_until_says(t, DOCUMENT, t->document);
+	for (int us = 0;
+	     t->pid && __atomic_load_n(&t->clock->packets_ms, __ATOMIC_ACQUIRE) != time->now_ms;
+	     us += STEP_US) {
+		if (us > PATIENCE_MS * 1000)
+			die("the worker does not ask for the time");
+		usleep(STEP_US);
+	}
 }
 
 /* --- frames --- */

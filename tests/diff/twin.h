@@ -26,6 +26,7 @@
 /** What the process takes for the time; it stands still otherwise. */
 struct twin_clock {
 	uint64_t mono_ms, wall_ms; /**< atomic */
+	uint64_t packets_ms;       /**< atomic: what a worker was told last; it asks now and then */
 };
 
 struct addr;
