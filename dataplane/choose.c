@@ -11,30 +11,40 @@
 #include "dataplane/drivers.h"
 #include "weir/nic.h"
 
-/* @return whether DPDK can have the port; else @p why says why not */
-static bool can_have(const struct model_port *port, const char *sysfs, struct driver_why *why)
+/* @return whether DPDK can have the port's PCI device @p address; else @p why says why not */
+static bool can_have_pci(const struct model_port *port, const char *address, const char *sysfs,
+                         struct driver_why *why)
 {
 	struct nic nic;
 
-	if (!*port->device) {
-		snprintf(why->text, sizeof(why->text), "auto: XDP, for port %s names no device",
-		         port->interface);
-		return false;
-	}
-	if (!model_device_is_pci(port->device))
-		return true;
-	if (nic_get(sysfs, port->device, &nic)) {
+	if (nic_get(sysfs, address, &nic)) {
 		snprintf(why->text, sizeof(why->text),
 		         "auto: XDP, for port %s's device %s is not there", port->interface,
-		         port->device);
+		         address);
 		return false;
 	}
 	if (nic.dpdk == NIC_DPDK_READY || nic.dpdk == NIC_DPDK_SHARED)
 		return true;
 	snprintf(why->text, sizeof(why->text),
 	         "auto: XDP, for port %s's device %s is driven by %s (weir nic): %s",
-	         port->interface, port->device, *nic.driver ? nic.driver : "nothing", nic.why);
+	         port->interface, address, *nic.driver ? nic.driver : "nothing", nic.why);
 	return false;
+}
+
+/* The same of all that its device stands for. */
+static bool can_have(const struct model_port *port, const char *sysfs, struct driver_why *why)
+{
+	char address[MODEL_PCI_MAX];
+
+	if (!*port->device) {
+		snprintf(why->text, sizeof(why->text), "auto: XDP, for port %s names no device",
+		         port->interface);
+		return false;
+	}
+	for (uint32_t i = 0; model_device_pci(port->device, i, address); i++)
+		if (!can_have_pci(port, address, sysfs, why))
+			return false;
+	return true;
 }
 
 static const struct driver_ops *choose_best(const struct model_node *node, const char *sysfs,

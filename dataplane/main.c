@@ -142,10 +142,11 @@ static void prepare_vfio(const struct proc_dirs *dirs)
 {
 	const struct passwd *user = getpwnam("weir-dataplane");
 	struct model *m = read_document(dirs);
+	char address[MODEL_PCI_MAX];
 
 	for (size_t i = 0; m && user && !geteuid() && i < m->self->n_ports; i++)
-		if (model_device_is_pci(m->self->ports[i].device))
-			give_vfio(m->self->ports[i].device, user->pw_uid);
+		for (uint32_t k = 0; model_device_pci(m->self->ports[i].device, k, address); k++)
+			give_vfio(address, user->pw_uid);
 	model_free(m);
 }
 

@@ -37,6 +37,24 @@ bool model_device_is_pci(const char *t)
 	return strlen(t) == 12 && is_hex(t, 4) && t[4] == ':' && is_short_pci(t + 5);
 }
 
+bool model_device_pci(const char *device, uint32_t i, char address[MODEL_PCI_MAX])
+{
+	static const char key[] = ",slave=";
+
+	if (model_device_is_pci(device)) {
+		memcpy(address, device, MODEL_PCI_MAX);
+		return i == 0;
+	}
+	while ((device = strstr(device, key))) {
+		device += strlen(key);
+		snprintf(address, MODEL_PCI_MAX, "%.*s", (int)strcspn(device, ","), device);
+		if (strcspn(device, ",") == MODEL_PCI_MAX - 1 && model_device_is_pci(address) &&
+		    i-- == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The bytes of a virtual device's driver name, without its number. */
 static size_t driver_len(const char *device)
 {

@@ -104,45 +104,33 @@ static void poll_link(const char *name)
 	*(uint32_t *)(uintptr_t)info.dev_flags &= ~RTE_ETH_DEV_INTR_LSC;
 }
 
-static int plug_member(struct device *d, const char *address, size_t n, struct driver_why *why)
+static int plug_member(struct device *d, const char *address, struct driver_why *why)
 {
-	char *name = d->members[d->n_members];
 	int err;
 
-	snprintf(name, sizeof(d->members[0]), "%.*s", (int)n, address);
-	if (!model_device_is_pci(name))
-		return 0; /* a name that DPDK knows, or says that it does not */
-	err = check_pci(name, why);
+	if (d->n_members == DEVICE_MEMBERS_MAX)
+		return eal_say(why, -E2BIG, "%s has more than %u members", d->name,
+		               DEVICE_MEMBERS_MAX);
+	err = check_pci(address, why);
 	if (err)
 		return err;
-	err = rte_eal_hotplug_add("pci", name, "");
+	err = rte_eal_hotplug_add("pci", address, "");
 	if (err)
-		return eal_say(why, err, "%s, a member of %s, cannot be opened: %s", name, d->name,
-		               strerror(-err));
-	poll_link(name);
-	d->n_members++;
+		return eal_say(why, err, "%s, a member of %s, cannot be opened: %s", address,
+		               d->name, strerror(-err));
+	poll_link(address);
+	snprintf(d->members[d->n_members++], sizeof(d->members[0]), "%s", address);
 	return 0;
 }
 
-/* The PCI devices that a bond's arguments name must be there before it: "mode=4,slave=0000:01:00.0,..." */
-static int plug_members(struct device *d, const char *arguments, struct driver_why *why)
+/* The PCI devices that a bond's arguments name must be there before it. */
+static int plug_members(struct device *d, const char *device, struct driver_why *why)
 {
-	static const char key[] = "slave=";
+	char address[MODEL_PCI_MAX];
 	int err = 0;
 
-	for (const char *at = arguments; !err && *at; at += *at == ',') {
-		size_t n = strcspn(at, ",");
-
-		if (!strncmp(at, key, sizeof(key) - 1)) {
-			if (d->n_members == DEVICE_MEMBERS_MAX)
-				err = eal_say(why, -E2BIG, "%s has more than %u members", d->name,
-				              DEVICE_MEMBERS_MAX);
-			else
-				err = plug_member(d, at + sizeof(key) - 1, n - (sizeof(key) - 1),
-				                  why);
-		}
-		at += n;
-	}
+	for (uint32_t i = 0; !err && model_device_pci(device, i, address); i++)
+		err = plug_member(d, address, why);
 	if (err)
 		unplug_members(d);
 	return err;
@@ -380,7 +368,7 @@ int device_open(struct device *d, const struct model_port *port, uint32_t n_work
 		err = check_pci(d->name, why);
 	d->is_bond = !strncmp(d->name, "net_bonding", strlen("net_bonding"));
 	if (!err && d->is_bond)
-		err = plug_members(d, arguments, why);
+		err = plug_members(d, port->device, why);
 	if (!err)
 		err = plug(d, arguments, why);
 	if (err) {

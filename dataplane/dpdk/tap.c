@@ -55,6 +55,12 @@ static int why_not(struct driver_why *why, int err, const char *name)
 		            "%s exists already and is no multi-queue TAP: give the port another "
 		            "interface name, or remove it",
 		            name);
+	if (err == -EACCES)
+		return fail(
+		        why, err,
+		        "the TAP %s cannot be made: this user may not open %s, which udev makes "
+		        "free to all (mode 0666)",
+		        name, TUN_DEVICE);
 	if (err == -EBUSY)
 		return fail(why, err, "another process holds the TAP %s", name);
 	return fail(why, err, "the TAP %s cannot be made: %s (CAP_NET_ADMIN is needed)", name,

@@ -21,6 +21,7 @@ struct arena;
 #define MODEL_NAME_MAX   64 /**< with the NUL: [a-z0-9][a-z0-9._-]{0,62} */
 #define MODEL_SETS_MAX   64 /**< member sets kept for a pool, the next one not counted */
 #define MODEL_ID_MAX     32 /**< an override's id in text, with the NUL */
+#define MODEL_PCI_MAX    13 /**< "0000:01:00.0" with the NUL */
 #define MODEL_WALL_NEVER INT64_MAX
 
 enum model_mode { MODEL_MODE_IPIP, MODEL_MODE_GUE, MODEL_MODE_L2 };
@@ -330,6 +331,11 @@ uint64_t model_backend_id(const struct addr *address, uint16_t port);
 
 /** Whether a port's device is a PCI address. */
 bool model_device_is_pci(const char *device);
+/**
+ * The PCI device @p i that a port's device stands for: itself, or a bond's members in their order
+ * ("net_bonding0,mode=4,slave=0000:01:00.0,slave=0000:02:00.0"). @return false: it has no more
+ */
+bool model_device_pci(const char *device, uint32_t i, char address[MODEL_PCI_MAX]);
 /** Whether the kernel sees the frames of DPDK's port beside it: AF_PACKET on its own interface. */
 bool model_port_shares_kernel(const struct model_port *port);
 

@@ -6,11 +6,13 @@ NICs without a bond are two ports: the second one's wire has a network of its ow
 """
 import glob
 import os
+import pwd
 import re
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lab"))
+import packaged
 import plan as planning
 from lab_dpdk import idle_shares
 from net import Lab, call, executable, say, wait_until
@@ -96,9 +98,30 @@ def rewire(world, peers, bond):
         second_wire(world, peers[1])
 
 
+def lay_out(node):
+    """The node at the paths of packaging/, with the owners that it gives them."""
+    node.conf, node.state, node.run_dir, node.bpf = (f"{base}/weir" for base in ("/etc", "/var/lib", "/run", "/sys/fs/bpf"))
+    os.chmod("/dev/net/tun", 0o666)  # as udev has it
+    packaged.make_users()
+    packaged.make_paths()
+    node.write_config()
+    packaged.make_paths()
+
+
+def start(report, node):
+    """As the unit does: from root with the unit's rights and limits to the process's own user."""
+    node.processes["dataplane"] = process = node.host.start(
+        "weir-dataplane", [*packaged.limits(), *packaged.bounding_set(), executable("weir-dataplane"), *node.options])
+    wait_until(lambda: ready(node), 2 * SLOW_S, "the dataplane forwards", 0.2)
+    with open(f"/proc/{process.pid}/status") as f:
+        owner = pwd.getpwuid(int(re.search(r"^Uid:\t(\d+)", f.read(), re.M)[1])).pw_name
+    report.equal(owner, "weir-dataplane", "the process is its own user's, whom the device's file was given")
+    return process
+
+
 def configure(node, nics, workers, bond):
     """driver = "dpdk" on the PCI devices or the bond of two, a worker on each of the first CPUs."""
-    node.write_config()
+    lay_out(node)
     path = f"{node.conf}/weir.conf"
     device = f"net_bonding0,mode={bond}," + ",".join(f"slave={nic}" for nic in nics) if bond else nics[0]
     text = read(path).replace('driver = "auto"', f'driver = "dpdk"; dpdk = {{ cores = "0-{workers - 1}"; memory = 256; }}') \
@@ -237,6 +260,7 @@ def rss(report, process, queues):
 
 def run(report):
     workers, queues, bond, *vlans = map(int, sys.argv[1:])
+    packaged.enter(own_etc=False)
     nics, peers = find_nics()
     interfaces = bind(report, nics, peers)
     with Lab("vm") as lab:
@@ -248,9 +272,7 @@ def run(report):
         configure(site.node, nics, workers, bond)
         ids = [f"{read(f'{PCI}/{nic}/vendor')}:{read(f'{PCI}/{nic}/device')}" for nic in nics]
         say(f"{' '.join(ids)}: {workers} workers, bond {bond}, VLANs {vlans}")
-        site.node.start("dataplane")
-        process = site.node.processes["dataplane"]
-        wait_until(lambda: ready(site.node), 2 * SLOW_S, "the dataplane forwards", 0.2)
+        process = start(report, site.node)
         status = site.node.ctl("dataplane", {"do": "status"})
         report.equal(status["driver"], "dpdk", "the driver")
         if len(nics) == 1 or bond:

@@ -130,6 +130,26 @@ static void auto_takes_dpdk_only_where_each_port_can_have_it(void **state)
 	}
 }
 
+static void a_bond_is_what_its_members_are(void **state)
+{
+	const struct model_port good[] = {
+		{ "a", "net_bonding0,mode=1,slave=0000:01:00.0,slave=0000:04:00.0" }
+	};
+	const struct model_port bad[] = {
+		{ "a", "net_bonding0,slave=0000:01:00.0,slave=0000:02:00.0,mode=4" }
+	};
+	const struct model_port names[] = {
+		{ "a", "net_bonding0,slave=net_null0,slave=0000:02:00.00" }
+	};
+	struct driver_why why;
+
+	(void)state;
+	assert_ptr_equal(choose(MODEL_DRIVER_AUTO, good, 1, &why), &dpdk);
+	assert_ptr_equal(choose(MODEL_DRIVER_AUTO, bad, 1, &why), &driver_xdp);
+	assert_non_null(strstr(why.text, "device 0000:02:00.0 is driven by igb"));
+	assert_ptr_equal(choose(MODEL_DRIVER_AUTO, names, 1, &why), &dpdk);
+}
+
 static void auto_takes_xdp_for_a_port_without_a_device(void **state)
 {
 	(void)state;
@@ -159,6 +179,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_device_is_listed_with_what_could_be_done),
 		cmocka_unit_test(auto_takes_dpdk_only_where_each_port_can_have_it),
+		cmocka_unit_test(a_bond_is_what_its_members_are),
 		cmocka_unit_test(auto_takes_xdp_for_a_port_without_a_device),
 		cmocka_unit_test(what_is_asked_for_is_taken),
 	};
