@@ -9,6 +9,7 @@
 
 #include <rte_dev.h>
 #include <rte_eal.h>
+#include <rte_lcore.h>
 
 #include "base/log.h"
 #include "dataplane/dpdk/eal.h"
@@ -193,6 +194,17 @@ static void set_mtu(const struct device *d, const struct rte_eth_dev_info *info,
 		         info->max_rx_pktlen);
 }
 
+/*
+ * Sent buffers may go back all at once where all are of one pool and have no other owner: ours are, on one
+ * socket. A bond sends frames of its own, and one frame by several members.
+ */
+static uint64_t send_offloads(const struct device *d, const struct rte_eth_dev_info *info)
+{
+	if (d->is_bond || rte_socket_count() != 1)
+		return 0;
+	return info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+}
+
 /* Configure for what the device has. */
 static int configure(struct device *d, uint32_t n_workers, uint16_t mtu)
 {
@@ -212,6 +224,7 @@ static int configure(struct device *d, uint32_t n_workers, uint16_t mtu)
 	if (!strcmp(info.driver_name, "net_virtio"))
 		conf.rxmode.offloads |= info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
 	d->filters_vlans = conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
+	conf.txmode.offloads = send_offloads(d, &info);
 	conf.intr_conf.rxq = 1;
 	d->interrupts = true;
 	err = rte_eth_dev_configure(d->id, d->n_rx, d->n_tx, &conf);
