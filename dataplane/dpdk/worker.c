@@ -209,7 +209,7 @@ static uint32_t load(struct worker *w, struct round *r, uint32_t n)
 	return kept;
 }
 
-/* The tables' time is in seconds: asking each millisecond is enough. */
+/* Tables count seconds: to ask each millisecond is enough. */
 static void keep_time(struct worker *w, uint64_t tsc)
 {
 	struct timespec t;
@@ -218,7 +218,7 @@ static void keep_time(struct worker *w, uint64_t tsc)
 		return;
 	w->time_tsc = tsc;
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	w->tables.now_s = (uint32_t)t.tv_sec;
+	w->now_s = (uint32_t)t.tv_sec;
 }
 
 static const struct worker_port *port_by_id(const struct worker *w, uint16_t id)
@@ -235,6 +235,7 @@ static void forward(struct worker *w, struct round *r, const struct worker_port 
 	n = load(w, r, n);
 	if (!n)
 		return;
+	w->tables.now_s = w->now_s; /* they may be others than a moment ago */
 	fwd_forward_burst(&w->tables, w->tables.root, &r->burst);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct worker_port *from = in ? in : port_by_id(w, r->in[i]->port);
@@ -481,6 +482,7 @@ int worker_run(void *arg)
 	while (!__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
 		if (__atomic_load_n(&w->park, __ATOMIC_ACQUIRE)) {
 			r.to = NULL; /* ports may be others afterwards */
+			r.ended_tsc = 0;
 			rest_parked(w);
 		}
 		if (serve_all(w, &r, empty > WORKER_IDLE_SPIN))

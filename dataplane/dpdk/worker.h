@@ -55,7 +55,8 @@ struct worker {
 	struct police police;
 	uint64_t tap_tsc, tap_every; /**< when TAPs were last read; how often they are, in cycles */
 	uint64_t keep_tsc, keep_every; /**< the same of bonds that want to be sent by */
-	uint64_t time_tsc, time_every; /**< the same of the tables' time */
+	uint64_t time_tsc, time_every; /**< the same of the clock */
+	uint32_t now_s;                /**< what it said: seconds of CLOCK_MONOTONIC */
 	uint64_t rounds;   /**< atomic: rounds ended; no burst reads tables between two */
 	bool park, parked; /**< atomic: asked, answered */
 	bool stop;         /**< atomic */
