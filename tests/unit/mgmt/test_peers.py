@@ -4,9 +4,12 @@
 
 Usage: test_peers.py WEIR_MGMT
 """
+import json
 import os
 import re
+import socket
 import sys
+import threading
 import time
 import unittest
 
@@ -115,6 +118,107 @@ class Peers(unittest.TestCase):
         """The member sets; each node has begun with version 1 by itself, so that instant is its own."""
         text = re.search(r"member_sets = .*?overrides", node.effective(), re.S)[0]
         return text.replace(node.ask("GET", "/v1/versions/1").json["time"], "START")
+
+
+class Dataplane(threading.Thread):
+    """Answers on a node's control socket in the place of weir-dataplane: answers is {command: what}."""
+
+    def __init__(self, node, answers):
+        super().__init__(daemon=True)
+        self.path, self.answers = os.path.join(node.run, "dataplane.ctl"), answers
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen()
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            with connection, connection.makefile("rw") as f:
+                answer = self.answers.get(json.loads(f.readline())["do"], {"ok": False})
+                f.write(json.dumps(answer() if callable(answer) else answer) + "\n")
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+class Fellows(unittest.TestCase):
+    """Two nodes of one site. The dataplane of the first has started on empty tables."""
+
+    def setUp(self):
+        apis = [f"https://127.0.0.1:{free_port()}" for _ in range(2)]
+        text = config(*apis).replace('name = "fra-1"; site = "fra"', 'name = "fra-1"; site = "ams"')
+        self.a, self.b = Node(PROGRAM, "ams-1", text), Node(PROGRAM, "fra-1", text)
+        for node in (self.a, self.b):
+            self.addCleanup(node.close)
+            node.start()
+        wait_for("agreement", lambda: self.state() == "agreed")
+
+    def state(self):
+        return self.a.ask("GET", "/v1/peers").json["items"][0]["state"]
+
+    def dataplane(self, node, **answers):
+        self.addCleanup(Dataplane(node, answers).close)
+
+    def status(self, wants=True, behind=0):
+        def answer():
+            document = int(re.search(r'document = "(\d+)";', self.a.effective())[1])
+            return {"ok": True, "learning": True, "wants_guests": wants, "document": document - behind}
+        return answer
+
+    def told(self):
+        """[node, text] that was handed over, or None."""
+        try:
+            with open(os.path.join(self.a.run, "guests.told")) as f:
+                head, _, text = f.read().partition("\n")
+        except FileNotFoundError:
+            return None
+        return [re.fullmatch(r"weir-guests 1 \d+ (\S+)", head)[1], text]
+
+    def test_what_a_fellow_knows_is_handed_over(self):
+        self.dataplane(self.b, guests={"ok": True, "learning": False, "guests": "pool web-ams 64\nslot 1 0\n"})
+        self.dataplane(self.a, status=self.status())
+        wait_for("the fellow's word", self.told)
+        self.assertEqual(self.told(), ["fra-1", "pool web-ams 64\nslot 1 0\n"])
+
+    def test_where_all_learn_nobody_knows(self):
+        self.dataplane(self.b, guests={"ok": True, "learning": True, "guests": "pool web-ams 64\nslot 1 0\n"})
+        self.dataplane(self.a, status=self.status())
+        wait_for("the outcome", self.told)
+        self.assertEqual(self.told(), ["-", ""])
+
+    def test_nothing_is_handed_over_that_nobody_says(self):
+        self.dataplane(self.a, status=self.status())
+        time.sleep(2)
+        self.assertIsNone(self.told())  # the fellow's dataplane is silent: it may know
+        self.dataplane(self.b, guests={"ok": False, "error": "no document is in force yet"})
+        time.sleep(2)
+        self.assertIsNone(self.told())
+
+    def test_nothing_is_handed_over_before_its_time(self):
+        self.dataplane(self.b, guests={"ok": True, "learning": False, "guests": ""})
+        for state in (self.status(wants=False), self.status(behind=1)):
+            dataplane = Dataplane(self.a, {"status": state})
+            time.sleep(2)
+            dataplane.close()
+            os.unlink(dataplane.path)
+            self.assertIsNone(self.told())
+
+    def test_a_fellow_with_another_head_is_not_believed(self):
+        self.b.write("peer.token", "q" * 40 + "\n")
+        wait_for("the cut", lambda: self.state() == "unreachable")
+        self.a.apply(self.a.files("# two sites", "# one"))
+        self.b.apply(self.b.files("# two sites", "# two"))
+        self.b.write("peer.token", "p" * 40 + "\n")
+        wait_for("divergence", lambda: self.state() == "diverged")
+        self.dataplane(self.b, guests={"ok": True, "learning": False, "guests": ""})
+        self.dataplane(self.a, status=self.status())
+        time.sleep(2)
+        self.assertIsNone(self.told())
 
 
 if __name__ == "__main__":
