@@ -20,8 +20,8 @@ PROGRAM = "dataplane/weir-dataplane"
 BUGS = [
     ("dpdk/worker.c", "m->data_off = (uint16_t)(packet->data - (uint8_t *)m->buf_addr);", ";"),
     ("dpdk/worker.c", "m->data_len = (uint16_t)(packet->end - packet->data);", ";"),
-    ("dpdk/worker.c", "w->tables.now_s = (uint32_t)t.tv_sec;", ";"),
-    ("dpdk/worker.c", "w->tables.now_s = (uint32_t)t.tv_sec;", "w->tables.now_s = (uint32_t)t.tv_sec + 1;"),
+    ("dpdk/worker.c", "w->tables.now_s = w->now_s;", ";"),
+    ("dpdk/worker.c", "w->now_s = (uint32_t)t.tv_sec;", "w->now_s = (uint32_t)t.tv_sec + 1;"),
     ("dpdk/worker.c", "cpu->reason[from]--;", ";"),
     ("dpdk/worker.c", "recount(w, (enum fwd_reason)r->reasons[i], FWD_REASON_NOT_SENT);", ";"),
     ("dpdk/worker.c", "(struct fwd_packet){ data, data + m->data_len, m->buf_addr };", "(struct fwd_packet){ data, data + m->data_len, data };"),
