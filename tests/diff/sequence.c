@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "diff/stage.h"
+#include "diff/twin.h"
 #include "weir/fwd/packet.h"
 #include "weir/trace.h"
 
-#define CLIENTS (3 * STAGE_EXCEPTIONS)
+#define CLIENTS      (3 * STAGE_EXCEPTIONS)
+#define ENDPOINT_MAX 64
 
 enum phase { FREE, CONNECTING, OPEN, CLOSING };
 
@@ -118,6 +120,35 @@ static void flood(struct diff *d)
 	}
 }
 
+static const char *endpoint(const struct addr *a, uint16_t port, char out[ENDPOINT_MAX])
+{
+	char text[ADDR_TEXT_MAX];
+
+	snprintf(out, ENDPOINT_MAX, addr_is4(a) ? "%s:%u" : "[%s]:%u", addr_text(a, text), port);
+	return out;
+}
+
+/** The process, asked the same over its control socket, says the same, word for word. */
+static void ask_twin(const struct diff *d, const struct trace_query *q,
+                     const struct trace_result *r)
+{
+	char source[ENDPOINT_MAX], vip[ENDPOINT_MAX], line[4 * ENDPOINT_MAX], *expected, *said;
+
+	snprintf(line, sizeof(line),
+	         "{\"do\":\"trace\",\"source\":\"%s\",\"destination\":\"%s/%s%s\",\"length\":%u}",
+	         endpoint(&q->source, q->source_port, source), endpoint(&q->vip, q->vip_port, vip),
+	         q->protocol == FWD_PROTO_TCP ? "tcp" : "udp", q->syn ? ":syn" : "", q->length);
+	expected = trace_json(q, r);
+	said = twin_ask(d->twin, line);
+	if (!expected || !said || strcmp(said, expected) != 0) {
+		printf("the process's trace is\n%s\nof what is\n%s\n", said ? said : "none",
+		       expected);
+		exit(1);
+	}
+	free(said);
+	free(expected);
+}
+
 /** The flow's packet as `weir trace` makes one: of @p length bytes, all zeros behind its headers. */
 static void ask_trace(const struct diff *d, const struct frame *f, const struct client *c, bool syn,
                       struct trace_result *out)
@@ -135,6 +166,8 @@ static void ask_trace(const struct diff *d, const struct frame *f, const struct 
 		fprintf(stderr, "weir-diff: no trace\n");
 		exit(2);
 	}
+	if (d->twin)
+		ask_twin(d, &q, out);
 }
 
 /** Before a packet of a flow, what weir trace says of it: it must come so. */

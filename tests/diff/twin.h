@@ -75,8 +75,12 @@ void twin_neighbour(const struct addr *address, const uint8_t mac[6]);
 /** Set its clocks; once it runs, return when it has seen them. */
 void twin_set_time(struct twin *t, const struct node_time *time);
 
-/** Give it frames, at most 64, and say what is wrong with what it does with them. @return NULL if nothing is */
+/** Ask its control socket. @return its answer, from malloc() */
+char *twin_ask(const struct twin *t, const char *line);
+/** Give it frames, at most 64, and say what is wrong with what it sends. @return NULL if nothing is */
 const char *twin_forward(struct twin *t, const struct twin_frame *frames, uint32_t n);
+/** The same of what it gives to the kernel; its tables agree, so all is counted. */
+const char *twin_passed(struct twin *t, const struct twin_frame *frames, uint32_t n);
 /** The first table in which it differs from @p w, but for which CPU counted, or NULL. Waits until it agrees. */
 const char *twin_difference(struct twin *t, const struct world *w);
 
