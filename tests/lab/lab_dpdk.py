@@ -14,6 +14,9 @@ from report import Report
 from watch import now_ms
 
 
+IDLE_SHARE, TRIES = 0.05, 4
+
+
 def as_dpdk(text):
     return text.replace('driver = "auto"', 'driver = "dpdk"')
 
@@ -134,9 +137,12 @@ def at_rest(report, stage):
     report.equal(weir["received"], weir["sent"] + weir["passed"] + weir["dropped"],
                  "received = sent + passed + dropped")
     report.check(weir["sent"] > 10000, "packets were forwarded", weir["sent"])
-    shares = idle_shares(stage)
-    report.check(shares and max(shares) < 0.08, "idle workers sleep",
-                 f"{', '.join(f'{share:.3f}' for share in shares)} of a core each")
+    shares = []
+    for _ in range(TRIES):  # others on the machine make a wake-up dearer
+        if not shares or max(shares) >= IDLE_SHARE:
+            shares = idle_shares(stage)
+    report.check(shares and max(shares) < IDLE_SHARE, f"idle workers sleep: less than {IDLE_SHARE:.0%} of a core each",
+                 ", ".join(f"{share:.3f}" for share in shares))
 
 
 def ends(report, stage):
