@@ -63,6 +63,7 @@ struct hops {
 	struct via *vias;
 	struct dest *dests;
 	uint32_t max, via_buckets[BUCKETS], dest_buckets[BUCKETS];
+	uint32_t free_via, free_dest; /* none before it is free */
 	uint32_t seq, next_use;
 	uint32_t next_route; /* of dests, while all are asked for again; 0: they are not */
 	bool resync, settle_again;
@@ -174,8 +175,9 @@ static uint32_t take_via(struct hops *h, const struct addr *a, uint32_t ifindex)
 		h->vias[i].refs++;
 		return i;
 	}
-	for (i = 0; i < h->max && h->vias[i].refs; i++)
+	for (i = h->free_via; i < h->max && h->vias[i].refs; i++)
 		;
+	h->free_via = i;
 	if (i == h->max)
 		return NONE;
 	h->vias[i] = (struct via){
@@ -191,6 +193,8 @@ static void drop_via(struct hops *h, uint32_t i)
 
 	if (i == NONE || --h->vias[i].refs)
 		return;
+	if (i < h->free_via)
+		h->free_via = i;
 	link = &h->via_buckets[bucket(&h->vias[i].addr, h->vias[i].ifindex)];
 	while (*link != i)
 		link = &h->vias[*link].next;
@@ -544,8 +548,9 @@ int hops_watch(struct hops *h, const struct addr *address)
 		h->dests[i].refs++;
 		return 0;
 	}
-	for (i = 0; i < h->max && h->dests[i].refs; i++)
+	for (i = h->free_dest; i < h->max && h->dests[i].refs; i++)
 		;
+	h->free_dest = i;
 	if (i == h->max) {
 		h->counters.refused++;
 		return -ENOSPC;
@@ -565,6 +570,8 @@ void hops_unwatch(struct hops *h, const struct addr *address)
 
 	if (i == NONE || --h->dests[i].refs)
 		return;
+	if (i < h->free_dest)
+		h->free_dest = i;
 	drop_via(h, h->dests[i].via);
 	link = &h->dest_buckets[bucket(address, 0)];
 	while (*link != i)
