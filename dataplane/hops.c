@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include <libmnl/libmnl.h>
 #include <linux/neighbour.h>
@@ -27,7 +26,6 @@
 #define TICK_MS         1000u
 #define SETTLE_MS       20u /* several messages of one change are taken together */
 #define BUFFER_BYTES    (64 * 1024)
-#define SOCKET_BYTES    (4 << 20)
 #define USES_PER_TICK   2048u
 #define ROUTES_PER_TURN 128u
 
@@ -456,24 +454,6 @@ static void on_tick(void *arg)
 	loop_timer_set(h->loop, &h->tick, loop_now_ms(h->loop) + TICK_MS);
 }
 
-static int open_socket(unsigned groups, struct mnl_socket **out)
-{
-	struct mnl_socket *s = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	int bytes = SOCKET_BYTES;
-
-	if (!s)
-		return -errno;
-	(void)setsockopt(mnl_socket_get_fd(s), SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
-	if (mnl_socket_bind(s, groups, MNL_SOCKET_AUTOPID) < 0) {
-		int err = -errno;
-
-		mnl_socket_close(s);
-		return err;
-	}
-	*out = s;
-	return 0;
-}
-
 static int allocate(struct hops *h, uint32_t max)
 {
 	h->max = max;
@@ -501,11 +481,10 @@ int hops_open(struct loop *l, uint32_t max, hops_changed *changed, void *arg, st
 	h->settle = (struct loop_timer){ .cb = on_settle, .arg = h };
 	err = allocate(h, max);
 	if (!err)
-		err = open_socket(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE |
-		                          RTMGRP_IPV6_ROUTE,
-		                  &h->news);
+		err = rtnl_open(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
+		                &h->news);
 	if (!err)
-		err = open_socket(0, &h->asks);
+		err = rtnl_open(0, &h->asks);
 	if (!err)
 		err = dump(h, RTM_GETLINK);
 	if (!err)

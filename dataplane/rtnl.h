@@ -88,6 +88,9 @@ typedef bool rtnl_take(void *arg, const struct rtnl_fact *f);
 
 struct mnl_socket;
 
+/** A socket that hears of what @p groups (RTMGRP_*) tell; 0: only answers. @return 0 and @p out, the caller's to close, or -errno */
+int rtnl_open(unsigned groups, struct mnl_socket **out);
+
 /**
  * Send a question and hear its answer, until that ends or @p take has what it wants.
  *

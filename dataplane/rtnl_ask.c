@@ -1,10 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Questions to the kernel that are answered within the call. */
+/* Sockets to the kernel, and questions that are answered within the call. */
 #include <errno.h>
+#include <sys/socket.h>
 
 #include <libmnl/libmnl.h>
 
 #include "dataplane/rtnl.h"
+
+#define SOCKET_BYTES (4 << 20)
+
+int rtnl_open(unsigned groups, struct mnl_socket **out)
+{
+	struct mnl_socket *s = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	int bytes = SOCKET_BYTES;
+
+	if (!s)
+		return -errno;
+	(void)setsockopt(mnl_socket_get_fd(s), SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
+	if (mnl_socket_bind(s, groups, MNL_SOCKET_AUTOPID) < 0) {
+		int err = -errno;
+
+		mnl_socket_close(s);
+		return err;
+	}
+	*out = s;
+	return 0;
+}
 
 int rtnl_ask(struct mnl_socket *socket, char *buffer, size_t n_buffer, const void *question,
              size_t n, uint32_t seq, rtnl_take *take, void *arg)
