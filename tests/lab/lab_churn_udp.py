@@ -48,16 +48,18 @@ class Judge:
     def __init__(self, run, size):
         self.run, self.size = run, size
 
-    def owns(self, flow, name):
-        """Whether the flow's slot was the backend's when the flow ended, as far as that can be told."""
-        return name in self.run.slots.owned_by(flow.slot, flow.end - FOLLOWS_MS, flow.end + 1000)
+    def owns(self, flow, name, back_ms=0):
+        """Whether the flow's slot was the backend's when the flow ended, or so long before, as far as that can be told."""
+        return name in self.run.slots.owned_by(flow.slot, flow.end - FOLLOWS_MS - back_ms, flow.end + 1000)
 
-    def went_to(self, flow):
-        """Where its last datagram went: who did not know the flow, or whose server was killed just before."""
+    def went_to(self, flow, policy):
+        """Where its last datagram went: who did not know the flow, or whose server was killed just before. What is not
+        remembered goes to a slot's earlier owner for a while."""
+        back_ms = 0 if policy == "reset" else 1000 * (self.size.idle_s + 2)
         if flow.result != "refused":
             return flow.other
         return next((name for t, name in self.run.churn.deaths
-                     if t <= flow.end <= t + KILLED_GRACE_MS and self.owns(flow, name)), "-")
+                     if t <= flow.end <= t + KILLED_GRACE_MS and self.owns(flow, name, back_ms)), "-")
 
     def time_ms(self, name):
         """How long a drain lets a backend keep its flows."""
@@ -85,7 +87,7 @@ class Judge:
             return "overstayed" if not self.run.was_killed(flow) and self.overstays(flow, policy) else "ok"
         if self.run.was_killed(flow):
             return "killed"
-        to = self.went_to(flow)
+        to = self.went_to(flow, policy)
         if to in ("-", flow.backend) or not self.may_move(flow, policy, to):
             return "broken"
         return "killed" if flow.result == "refused" else "moved"
