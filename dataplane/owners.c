@@ -73,7 +73,7 @@ static bool is_due(const struct owners *o, uint32_t s, uint16_t current)
 	uint16_t wanted = o->now.wanted[s];
 
 	/* An owner that lives keeps its slot while nobody can take it. */
-	return wanted != current && (wanted != 0 || current == 0 || o->dead[current]);
+	return wanted != current && (wanted != 0 || current == 0 || owners_has(&o->dead, current));
 }
 
 static bool is_coming(const struct owners *o, uint32_t s, uint16_t current)
@@ -86,7 +86,7 @@ static void change_slot(struct owners *o, uint32_t s, const struct owners_clock 
 {
 	uint16_t current = owners_current(o, s);
 
-	if (is_due(o, s, current) && (current == 0 || o->dead[current])) {
+	if (is_due(o, s, current) && (current == 0 || owners_has(&o->dead, current))) {
 		owners_slot_move(o, s, o->now.wanted[s], owners_seconds(clock));
 		current = o->now.wanted[s];
 	}
@@ -161,7 +161,7 @@ static void move_due(struct owners *o, const struct owners_clock *clock)
 struct news {
 	struct owners_made now, next;
 	uint8_t *states;
-	bool *dead, *died;
+	struct owners_backends dead, died;
 	bool any_died;
 	const struct owners_set *now_set; /* the set in force */
 };
@@ -171,8 +171,6 @@ static void news_fini(struct news *n)
 	owners_made_fini(&n->now);
 	owners_made_fini(&n->next);
 	free(n->states);
-	free(n->dead);
-	free(n->died);
 }
 
 static bool sets_ok(const struct owners_set *sets, size_t n_sets)
@@ -209,9 +207,13 @@ static void take_verdicts(const struct owners *o, const struct owners_set *sets,
 		for (size_t m = 0; m < sets[i].n_members; m++) {
 			uint16_t b = sets[i].members[m].backend;
 
-			n->dead[b] = n->states[b] == OWNERS_DEAD;
-			n->died[b] = n->dead[b] && !o->dead[b];
-			n->any_died |= n->died[b];
+			if (n->states[b] != OWNERS_DEAD)
+				continue;
+			owners_add(&n->dead, b);
+			if (owners_has(&o->dead, b))
+				continue;
+			owners_add(&n->died, b);
+			n->any_died = true;
 		}
 	}
 }
@@ -235,9 +237,7 @@ static int make_news(const struct owners *o, const struct owners_set *sets, size
 	int result = 0;
 
 	n->states = calloc(FWD_BACKENDS_MAX, sizeof(*n->states));
-	n->dead = calloc(FWD_BACKENDS_MAX, sizeof(*n->dead));
-	n->died = calloc(FWD_BACKENDS_MAX, sizeof(*n->died));
-	if (!n->states || !n->dead || !n->died)
+	if (!n->states)
 		return -ENOMEM;
 	if (n_state > 0)
 		memcpy(n->states, state, n_state < FWD_BACKENDS_MAX ? n_state : FWD_BACKENDS_MAX);
@@ -321,7 +321,7 @@ int owners_apply(struct owners *o, const struct owners_times *times, const struc
 	if (result == 0 && times->agents)
 		result = owners_lines_follow(o, sets, n_past, &n.now, clock->wall_ms);
 	if (result == 0 && first) {
-		memcpy(o->dead, n.dead, sizeof(o->dead));
+		o->dead = n.dead;
 		o->now.wanted = n.now.wanted;
 		o->now.filled = n.now.filled;
 		result = owners_seed(o, sets, n_past, n.states, clock);
@@ -331,15 +331,15 @@ int owners_apply(struct owners *o, const struct owners_times *times, const struc
 		news_fini(&n);
 		return result;
 	}
-	if (first || n.any_died || memcmp(o->dead, n.dead, sizeof(o->dead)) != 0)
+	if (first || n.any_died || memcmp(&o->dead, &n.dead, sizeof(o->dead)) != 0)
 		o->guests_end_s = owners_seconds(clock) + times->settle_ms / OWNERS_SECOND_MS + 1;
-	memcpy(o->dead, n.dead, sizeof(o->dead));
+	o->dead = n.dead;
 	set_leases(o, sets, &n, clock);
 	take_sets(o, &n, !first && n.now_set > sets, clock);
 	o->is_near = o->next.members && o->next.from_ms - clock->wall_ms <= NEAR_MS;
 	change(o, clock);
 	if (n.any_died)
-		owners_memory_forget(o->memory, n.died);
+		owners_memory_forget(o->memory, &n.died);
 	news_fini(&n);
 	return 0;
 }

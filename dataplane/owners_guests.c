@@ -75,12 +75,12 @@ static void take_slot(struct owners *o, const struct owners_guests *told,
 	uint32_t s = told->slot;
 	uint64_t named = owners_looks(o, s) ? owners_cold(o, s)->list.earlier : 0;
 	uint16_t current = owners_current(o, s), over = owners_list_end(0, clock);
-	uint16_t to = told->owner == 0 || o->dead[told->owner] ? current : told->owner;
+	uint16_t to = told->owner == 0 || owners_has(&o->dead, told->owner) ? current : told->owner;
 	struct owner_list list = { 0 };
 
 	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
 		add(&list, to, told->named[i], owners_list_end(told->until_ms[i], clock));
-	if (!o->dead[current])
+	if (!owners_has(&o->dead, current))
 		add(&list, to, current | OWNER_LIST_GUEST, over);
 	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
 		add(&list, to, (uint16_t)owner_list_at(named, i) | OWNER_LIST_GUEST, over);

@@ -63,7 +63,7 @@ static void name(struct names *names, uint16_t backend, uint16_t end, uint16_t g
 			names->list.earlier &= ~((uint64_t)OWNER_LIST_GUEST << 16 * i);
 		return;
 	}
-	if (backend == 0 || backend == names->to || names->o->dead[backend] ||
+	if (backend == 0 || backend == names->to || owners_has(&names->o->dead, backend) ||
 	    names->n == SECOND_OWNERS_MAX)
 		return;
 	names->list.end[i] = end;
@@ -81,9 +81,10 @@ uint16_t owners_list_end(int64_t until_ms, const struct owners_clock *clock)
 
 void owners_list_begin(struct owners *o)
 {
-	memset(o->serves, 0, sizeof(o->serves));
+	memset(&o->serves, 0, sizeof(o->serves));
 	for (uint32_t s = 0; s < o->tables.n_slots; s++)
-		o->serves[o->now.wanted[s]] = o->now.wanted[s] != 0;
+		if (o->now.wanted[s] != 0)
+			owners_add(&o->serves, o->now.wanted[s]);
 }
 
 /* Who gets the slot when its owner is dead; 0: nobody, or there are too many to ask. */
@@ -98,7 +99,7 @@ static uint16_t heir_of(const struct owners *o, uint32_t s)
 		const struct owners_member *m = &o->now.members[i];
 		uint64_t draw = hash_mix(seed ^ m->id);
 
-		if (m->weight == 0 || !o->serves[m->backend] || draw < best)
+		if (m->weight == 0 || !owners_has(&o->serves, m->backend) || draw < best)
 			continue;
 		best = draw;
 		heir = m->backend;
@@ -122,11 +123,11 @@ uint16_t owners_list_wanted(const struct owners *o, uint32_t s)
 
 	if (line->owner == 0)
 		return o->now.wanted[s];
-	if (!o->dead[line->owner] &&
+	if (!owners_has(&o->dead, line->owner) &&
 	    (o->now.filled[s] != line->owner || o->now.wanted[s] == line->owner))
 		return line->owner;
 	for (uint32_t i = 0; i < SECOND_OWNERS_MAX; i++)
-		if (o->serves[line->earlier[i]])
+		if (owners_has(&o->serves, line->earlier[i]))
 			return line->earlier[i];
 	heir = heir_of(o, s);
 	return heir != 0 ? heir : o->now.wanted[s];
@@ -171,7 +172,8 @@ static void name_named(struct names *names, uint32_t s, bool over, uint32_t now_
 	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++) {
 		uint16_t guest = (uint16_t)owner_list_at(list.earlier, i);
 
-		if (guest == 0 || o->dead[guest] || owner_list_is_over(list.end[i], now_s) != over)
+		if (guest == 0 || owners_has(&o->dead, guest) ||
+		    owner_list_is_over(list.end[i], now_s) != over)
 			continue;
 		if (over)
 			name(names, guest, list.end[i], OWNER_LIST_GUEST);
@@ -186,7 +188,7 @@ static void name_leaver(struct names *names, uint32_t s, const struct owners_clo
 	const struct owners *o = names->o;
 	uint16_t current = owners_current(o, s);
 
-	if (current != 0 && current != names->to && !o->dead[current])
+	if (current != 0 && current != names->to && !owners_has(&o->dead, current))
 		claim(names, current, owners_list_end(clock->wall_ms + o->times.settle_ms, clock),
 		      OWNER_LIST_GUEST);
 }
@@ -211,7 +213,7 @@ void owners_list_show(struct owners *o, uint32_t s, const struct owners_clock *c
 	const struct owners_line *line = &o->lines[s];
 	uint16_t current = owners_current(o, s), wanted = owners_list_wanted(o, s);
 	uint32_t now_s = owners_seconds(clock);
-	bool lives = current != 0 && !o->dead[current];
+	bool lives = current != 0 && !owners_has(&o->dead, current);
 	struct names names;
 
 	if (!owners_looks(o, s) && current == wanted && line->earlier[0] == 0)
@@ -223,8 +225,8 @@ void owners_list_show(struct owners *o, uint32_t s, const struct owners_clock *c
 	if ((int32_t)(o->guests_end_s - now_s) > 0)
 		name_named(&names, s, true, now_s);
 	owners_slot_name(o, s, names.to, &names.list, now_s);
-	o->n_waiting += wanted != 0 && (names.to != wanted ||
-	                                (line->owner != o->wished[s] && !o->dead[line->owner]));
+	o->n_waiting += wanted != 0 && (names.to != wanted || (line->owner != o->wished[s] &&
+	                                                       !owners_has(&o->dead, line->owner)));
 }
 
 void owners_list_age(struct owners *o, uint32_t s, uint32_t now_s)

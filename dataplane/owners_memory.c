@@ -111,14 +111,14 @@ void owners_memory_pass(struct owners_memory *m, const struct owners_clock *cloc
 	sweep(m, m->n_sets, (uint32_t)(clock->now_ms / OWNERS_SECOND_MS));
 }
 
-void owners_memory_forget(struct owners_memory *m, const bool *dead)
+void owners_memory_forget(struct owners_memory *m, const struct owners_backends *dead)
 {
 	for (uint32_t s = 0; s < m->n_sets; s++) {
 		for (uint32_t i = 0; i < OWNER_WAYS; i++) {
 			uint64_t *at = &m->sets[s].word[i];
 			uint64_t word = __atomic_load_n(at, __ATOMIC_RELAXED);
 
-			if (word != 0 && dead[owner_word_backend(word)])
+			if (word != 0 && owners_has(dead, owner_word_backend(word)))
 				remove_word(at, word);
 		}
 	}

@@ -22,6 +22,21 @@
 /** A claim without end, or with one beyond sense, ends after. */
 #define OWNERS_CLAIM_MAX_S (7u * 86400u)
 
+/** Some of all backends, by index: a bit each, for there are thousands of pools. */
+struct owners_backends {
+	uint64_t bits[FWD_BACKENDS_MAX / 64];
+};
+
+static inline bool owners_has(const struct owners_backends *set, uint16_t backend)
+{
+	return set->bits[backend / 64] >> backend % 64 & 1;
+}
+
+static inline void owners_add(struct owners_backends *set, uint16_t backend)
+{
+	set->bits[backend / 64] |= 1ull << backend % 64;
+}
+
 struct owners_memory {
 	struct fwd_exceptions *sets;
 	uint32_t n_sets;
@@ -36,8 +51,8 @@ struct owners_memory {
 	uint32_t lease_end_s[FWD_BACKENDS_MAX];
 };
 
-/** Remove all exceptions of the backends that are @p dead (by index, [FWD_BACKENDS_MAX]), now. */
-void owners_memory_forget(struct owners_memory *m, const bool *dead);
+/** Remove all exceptions of the backends that are @p dead, now. */
+void owners_memory_forget(struct owners_memory *m, const struct owners_backends *dead);
 /** Note that a slot or a set names @p backend. */
 void owners_memory_use(struct owners_memory *m, uint16_t backend);
 
@@ -68,8 +83,8 @@ struct owners {
 	/** [n_slots], whom the set in force took the slot from, 0 nobody; NULL: not known. */
 	uint16_t *before;
 	uint32_t leave_s; /**< when the claims of those end */
-	bool dead[FWD_BACKENDS_MAX];
-	bool serves[FWD_BACKENDS_MAX]; /**< with agents: takes new flows */
+	struct owners_backends dead;
+	struct owners_backends serves; /**< with agents: they take new flows */
 	bool is_near;                  /**< the next set is near enough to warn for it */
 	uint32_t cursor;
 	uint32_t n_due;     /**< slots whose owner is not the wanted one */

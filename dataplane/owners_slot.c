@@ -141,7 +141,7 @@ void owners_slot_move(struct owners *o, uint32_t s, uint16_t to, uint32_t now_s)
 	uint16_t from = owners_current(o, s);
 	struct owner_cold *cold = owners_cold(o, s);
 
-	if (from != 0 && !o->dead[from]) {
+	if (from != 0 && !owners_has(&o->dead, from)) {
 		uint32_t end_s = claim_end(o, s, from, now_s);
 
 		owners_slot_look(o, s, now_s);
@@ -165,7 +165,7 @@ void owners_slot_name(struct owners *o, uint32_t s, uint16_t to, const struct ow
                       uint32_t now_s)
 {
 	uint16_t from = owners_current(o, s);
-	bool leaves = from != 0 && from != to && !o->dead[from];
+	bool leaves = from != 0 && from != to && !owners_has(&o->dead, from);
 	struct owner_cold *cold = owners_cold(o, s);
 
 	if (list->earlier != 0 || leaves)
@@ -189,7 +189,7 @@ void owners_slot_seed(struct owners *o, uint32_t s, uint16_t to, const uint16_t 
                       const uint32_t end_s[OWNER_CLASSES], uint32_t now_s)
 {
 	for (int c = first_claim(o); c < OWNER_CLASSES; c++) {
-		if (end_s[c] == 0 || base[c] == to || base[c] == 0 || o->dead[base[c]])
+		if (end_s[c] == 0 || base[c] == to || base[c] == 0 || owners_has(&o->dead, base[c]))
 			continue;
 		owners_slot_look(o, s, now_s);
 		make_claim(&owners_cold(o, s)->claim[c], base[c], end_s[c], now_s);
@@ -205,7 +205,7 @@ void owners_slot_bury(struct owners *o, uint32_t s)
 	for (int c = first_claim(o); c < OWNER_CLASSES; c++) {
 		struct owner_claim *claim = &cold->claim[c];
 
-		if (load32(&claim->settle_at) == 0 || !o->dead[claim->base])
+		if (load32(&claim->settle_at) == 0 || !owners_has(&o->dead, claim->base))
 			continue;
 		store16(&claim->base, owners_current(o, s));
 		if (c != OWNER_CLASS_TCP || load32(&cold->warned_at) == 0)
