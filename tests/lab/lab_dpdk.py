@@ -14,7 +14,7 @@ from report import Report
 from watch import now_ms
 
 
-IDLE_SHARE, TRIES = 0.05, 4
+IDLE_SHARE = 0.10  # one that polls takes all; what is promised, bench idle measures
 
 
 def as_dpdk(text):
@@ -137,10 +137,7 @@ def at_rest(report, stage):
     report.equal(weir["received"], weir["sent"] + weir["passed"] + weir["dropped"],
                  "received = sent + passed + dropped")
     report.check(weir["sent"] > 10000, "packets were forwarded", weir["sent"])
-    shares = []
-    for _ in range(TRIES):  # others on the machine make a wake-up dearer
-        if not shares or max(shares) >= IDLE_SHARE:
-            shares = idle_shares(stage)
+    shares = idle_shares(stage)
     report.check(shares and max(shares) < IDLE_SHARE, f"idle workers sleep: less than {IDLE_SHARE:.0%} of a core each",
                  ", ".join(f"{share:.3f}" for share in shares))
 
