@@ -51,10 +51,11 @@ static void rest_backends(struct node *n, const struct node_time *time)
 {
 	mark_wanted(n);
 	for (uint32_t i = 1; i < places_n(n->backend_places); i++) {
-		uint64_t end_ms = time->ticks_ms + settle_ms(n, n->t.backends[i].pool_id);
+		uint64_t end_ms;
 
 		if (places_state(n->backend_places, i) != PLACE_USED || n->is_wanted[i])
 			continue;
+		end_ms = time->ticks_ms + settle_ms(n, n->t.backends[i].pool_id);
 		places_rest(n->backend_places, i, time->now_ms);
 		owners_memory_rest(n->memory, (uint16_t)i, (uint32_t)(end_ms / 1000));
 	}
