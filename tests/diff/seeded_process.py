@@ -5,13 +5,14 @@ documents, verdicts, next hops, time and the tables of the process before to the
 
 usage: seeded_process.py BUILD SOURCE_ROOT
 """
-import concurrent.futures
 import os
 import pathlib
 import shlex
 import subprocess
 import sys
 import tempfile
+
+import seeding
 
 FRAMES, SEED = "12000", "1"
 DIFFERENT = "exit status 1"  # of weir-diff; anything else is no catch
@@ -85,13 +86,7 @@ def survives(build, source, bug):
 def main():
     build, source = (pathlib.Path(p).resolve() for p in sys.argv[1:3])
     survives(build, source, None)
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(lambda bug: survives(build, source, bug), BUGS))
-    for bug, survived in zip(BUGS, results):
-        if survived:
-            print(f"survived: {bug[0]}: {bug[1]} -> {bug[2]}")
-    print(f"{results.count(False)} passed, {results.count(True)} failed")
-    return 1 if any(results) else 0
+    return seeding.try_all(BUGS, lambda bug: survives(build, source, bug))
 
 
 if __name__ == "__main__":

@@ -39,8 +39,13 @@ def run(bugs, source, build):
     """Try all bugs, after none; returns the exit status."""
     if not survives(None, source, build):
         raise SystemExit("there is a difference without any bug")
+    return try_all(bugs, lambda bug: survives(bug, source, build))
+
+
+def try_all(bugs, is_missed):
+    """Ask is_missed(bug) of each, two at a time, and tell; returns the exit status."""
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(lambda bug: survives(bug, source, build), bugs))
+        results = list(pool.map(is_missed, bugs))
     for bug, survived in zip(bugs, results):
         if survived:
             print(f"survived: {bug[0]}: {bug[1]} -> {bug[2]}")
