@@ -15,12 +15,14 @@
 
 #include "base/hash.h"
 #include "base/page.h"
+#include "model/stats_internal.h"
 
 #define ENTRIES_MAX 65536u
 #define BUCKETS     4096u
 
 struct stats {
 	struct page *page;
+	struct conditions_writer *conditions;
 	struct stats_entry *entries;
 	size_t n;       /* entries of the page; the last one is the common overflow word */
 	size_t n_seen;  /* entries before this one have been used since the page was taken */
@@ -108,9 +110,12 @@ int stats_create(const char *run_dir, const char *process, size_t max, struct st
 	s->next = calloc(s->n, sizeof(*s->next));
 	err = s->next ? 0 : -ENOMEM;
 	if (!err)
+		err = conditions_open(run_dir, process, &s->conditions);
+	if (!err)
 		err = page_create(path, STATS_PAGE_KIND, STATS_PAGE_LAYOUT,
 		                  s->n * sizeof(struct stats_entry), &s->page);
 	if (err) {
+		conditions_close(s->conditions);
 		free(s->next);
 		free(s);
 		return err;
@@ -129,8 +134,14 @@ void stats_close(struct stats *s)
 	if (!s)
 		return;
 	page_close(s->page);
+	conditions_close(s->conditions);
 	free(s->next);
 	free(s);
+}
+
+struct conditions_writer *stats_conditions(struct stats *s)
+{
+	return s->conditions;
 }
 
 void stats_alive(struct stats *s, uint64_t now_ms)

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What stats.c and condition.c share: a process's conditions are opened, kept alive and closed with its stats page.
+ */
+#ifndef WEIR_MODEL_STATS_INTERNAL_H
+#define WEIR_MODEL_STATS_INTERNAL_H
+
+#include "weir/stats.h"
+
+struct conditions_writer;
+
+/* Make or take over the page of conditions of @p process. @return 0 or -errno */
+int conditions_open(const char *run_dir, const char *process, struct conditions_writer **out);
+void conditions_close(struct conditions_writer *w);
+/* The writer of conditions that belongs to @p s. */
+struct conditions_writer *stats_conditions(struct stats *s);
+
+#endif

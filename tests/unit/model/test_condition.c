@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What processes state of themselves (weir/condition.h). */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "weir/condition.h"
+#include "weir/stats.h"
+
+static char dir[] = "/tmp/weir-condition.XXXXXX";
+
+static struct stats *open_stats(void)
+{
+	struct stats *s;
+
+	assert_int_equal(stats_create(dir, "dns", 8, &s), 0);
+	return s;
+}
+
+static void remove_pages(void)
+{
+	static const char *const names[] = { "stats.dns.page", "stats.dns.page.lock",
+		                             "conditions.dns.page", "conditions.dns.page.lock" };
+	char path[96];
+
+	for (size_t i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		unlink(path);
+	}
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	return rmdir(dir); /* nothing else is left behind */
+}
+
+static int after(void **state)
+{
+	(void)state;
+	remove_pages();
+	return 0;
+}
+
+static struct conditions *read_all(void)
+{
+	struct conditions *c = malloc(sizeof(*c));
+
+	assert_non_null(c);
+	memset(c, 0xee, sizeof(*c));
+	assert_int_equal(conditions_read(dir, "dns", c), 0);
+	return c;
+}
+
+static void a_round_is_read_as_it_was_stated(void **state)
+{
+	(void)state;
+	struct stats *s = open_stats();
+	uint64_t from_ms = clock_mono_ms();
+
+	conditions_begin(s, 17);
+	conditions_add(s, "port-missing", CONDITION_DOWN, "eth1", "there is no interface %s",
+	               "eth1");
+	conditions_add(s, "next-hop-unusable", CONDITION_DEGRADED, "web/b1", "unreachable");
+	conditions_end(s);
+	struct conditions *c = read_all();
+
+	assert_int_equal(c->document, 17);
+	assert_int_equal(c->n, 2);
+	assert_int_equal(c->n_left_out, 0);
+	assert_int_equal(c->worst, CONDITION_DOWN);
+	assert_string_equal(c->items[0].code, "port-missing");
+	assert_string_equal(c->items[0].subject, "eth1");
+	assert_string_equal(c->items[0].text, "there is no interface eth1");
+	assert_int_equal(c->items[0].level, CONDITION_DOWN);
+	assert_string_equal(c->items[1].code, "next-hop-unusable");
+	assert_int_equal(c->items[1].level, CONDITION_DEGRADED);
+	assert_in_range(c->at_ms, from_ms, clock_mono_ms());
+	assert_int_equal(c->items[0].since_ms, c->at_ms);
+	free(c);
+	stats_close(s);
+}
+
+static void nothing_is_seen_of_a_round_before_its_end(void **state)
+{
+	(void)state;
+	struct stats *s = open_stats();
+
+	conditions_begin(s, 1);
+	conditions_add(s, "a", CONDITION_NOTE, "", "first");
+	conditions_end(s);
+	conditions_begin(s, 2);
+	conditions_add(s, "b", CONDITION_DOWN, "", "never stated");
+	struct conditions *c = read_all();
+
+	assert_int_equal(c->document, 1);
+	assert_int_equal(c->n, 1);
+	assert_string_equal(c->items[0].code, "a");
+	free(c);
+	conditions_begin(s, 3); /* what was begun and not ended is forgotten */
+	conditions_end(s);
+	c = read_all();
+	assert_int_equal(c->document, 3);
+	assert_int_equal(c->n, 0);
+	assert_int_equal(c->worst, CONDITION_NOTE);
+	free(c);
+	stats_close(s);
+}
+
+static void state_pair(struct stats *s, const char *second)
+{
+	conditions_begin(s, 1);
+	conditions_add(s, "port-missing", CONDITION_DEGRADED, second, "moved up");
+	conditions_add(s, "port-missing", CONDITION_DEGRADED, "eth1", "another text");
+	conditions_end(s);
+}
+
+static void since_lasts_as_long_as_the_condition_and_over_a_restart(void **state)
+{
+	(void)state;
+	struct stats *s = open_stats();
+
+	state_pair(s, "eth7");
+	struct conditions *c = read_all();
+	uint64_t since_ms = c->items[1].since_ms;
+
+	free(c);
+	stats_close(s);
+	usleep(5000);
+	s = open_stats(); /* the next process of this name */
+	state_pair(s, "eth8");
+	c = read_all();
+	assert_int_equal(c->items[1].since_ms, since_ms);
+	assert_true(c->items[0].since_ms > since_ms); /* eth8 is new */
+	free(c);
+	conditions_begin(s, 1);
+	conditions_end(s);
+	usleep(2000);
+	state_pair(s, "eth8");
+	c = read_all();
+	assert_true(c->items[1].since_ms > since_ms); /* it was over meanwhile */
+	free(c);
+	stats_close(s);
+}
+
+static void the_same_subject_counts_once_with_its_highest_level(void **state)
+{
+	(void)state;
+	struct stats *s = open_stats();
+
+	conditions_begin(s, 1);
+	conditions_add(s, "a", CONDITION_DEGRADED, "x", "one");
+	conditions_add(s, "a", CONDITION_NOTE, "x", "two");
+	conditions_add(s, "a", CONDITION_DOWN, "x", "three");
+	conditions_end(s);
+	struct conditions *c = read_all();
+
+	assert_int_equal(c->n, 1);
+	assert_int_equal(c->items[0].level, CONDITION_DOWN);
+	assert_string_equal(c->items[0].text, "three");
+	free(c);
+	stats_close(s);
+}
+
+static void a_full_page_keeps_the_worst_and_counts_the_rest(void **state)
+{
+	(void)state;
+	struct stats *s = open_stats();
+	char name[16];
+
+	conditions_begin(s, 1);
+	for (unsigned i = 0; i < CONDITIONS_MAX + 10; i++) {
+		snprintf(name, sizeof(name), "b%u", i);
+		conditions_add(s, "next-hop-unusable", CONDITION_DEGRADED, name, "no route");
+	}
+	conditions_add(s, "no-port", CONDITION_DOWN, "", "nothing is forwarded");
+	conditions_end(s);
+	struct conditions *c = read_all();
+	unsigned n_down = 0;
+
+	assert_int_equal(c->n, CONDITIONS_MAX);
+	assert_int_equal(c->n_left_out, 11);
+	assert_int_equal(c->worst, CONDITION_DOWN);
+	for (uint32_t i = 0; i < c->n; i++)
+		n_down += c->items[i].level == CONDITION_DOWN;
+	assert_int_equal(n_down, 1);
+	free(c);
+	stats_close(s);
+}
+
+static void a_text_is_cut_between_characters(void **state)
+{
+	(void)state;
+	struct stats *s = open_stats();
+	char text[CONDITION_TEXT_MAX + 8];
+
+	for (unsigned shift = 0; shift < 4; shift++) {
+		memset(text, 'x', shift);
+		for (size_t i = shift; i + 3 < sizeof(text); i += 3)
+			memcpy(text + i, "\xe2\x82\xac", 4); /* U+20AC, three bytes */
+		conditions_begin(s, 1);
+		conditions_add(s, "a", CONDITION_NOTE, "", "%s", text);
+		conditions_end(s);
+		struct conditions *c = read_all();
+		size_t n = strlen(c->items[0].text);
+
+		assert_in_range(n, CONDITION_TEXT_MAX - 4, CONDITION_TEXT_MAX - 1);
+		assert_int_equal((n - shift) % 3, 0);
+		free(c);
+	}
+	stats_close(s);
+}
+
+static void an_earlier_release_has_none_and_its_readers_see_the_same_page(void **state)
+{
+	(void)state;
+	struct conditions *c = malloc(sizeof(*c));
+	struct stats *s = open_stats();
+	struct stats_reader *r;
+	char path[96];
+
+	assert_non_null(c);
+	assert_int_equal(stats_reader_open(dir, "dns", &r), 0);
+	assert_int_equal(stats_reader_n(r), 9); /* eight and the common one, as before */
+	stats_reader_close(r);
+	stats_close(s);
+	snprintf(path, sizeof(path), "%s/conditions.dns.page", dir);
+	unlink(path);
+	assert_int_equal(conditions_read(dir, "dns", c), -ENOENT);
+	s = open_stats(); /* and the next process makes it again */
+	stats_close(s);
+	assert_int_equal(conditions_read(dir, "dns", c), 0);
+	assert_int_equal(c->at_ms, 0);
+	assert_int_equal(c->n, 0);
+	free(c);
+}
+
+static void overwrite(off_t offset, const void *bytes, size_t n)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/conditions.dns.page", dir);
+	int fd = open(path, O_RDWR);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, bytes, n, offset), n);
+	close(fd);
+}
+
+static void another_layout_is_refused(void **state)
+{
+	(void)state;
+	struct conditions *c = malloc(sizeof(*c));
+	const uint32_t layout = 99;
+
+	assert_non_null(c);
+	stats_close(open_stats());
+	overwrite(24, &layout, sizeof(layout)); /* magic, kind, layout: base/page.h */
+	assert_int_equal(conditions_read(dir, "dns", c), -EPROTO);
+	free(c);
+}
+
+static void a_damaged_page_gives_a_well_formed_copy(void **state)
+{
+	(void)state;
+	static unsigned char noise[2 * sizeof(struct conditions)];
+
+	memset(noise, 0xff, sizeof(noise));
+	stats_close(open_stats());
+	overwrite(64 + 16, noise, sizeof(noise));
+	struct conditions *c = read_all();
+
+	assert_int_equal(c->n, CONDITIONS_MAX);
+	assert_int_equal(c->worst, CONDITION_DOWN);
+	for (uint32_t i = 0; i < c->n; i++) {
+		assert_in_range(c->items[i].level, CONDITION_NOTE, CONDITION_DOWN);
+		assert_true(strlen(c->items[i].code) < CONDITION_CODE_MAX);
+		assert_true(strlen(c->items[i].subject) < CONDITION_SUBJECT_MAX);
+		assert_true(strlen(c->items[i].text) < CONDITION_TEXT_MAX);
+	}
+	free(c);
+	struct stats *s = open_stats(); /* a writer takes it over, and goes on */
+
+	conditions_begin(s, 5);
+	conditions_add(s, "a", CONDITION_NOTE, "", "fine");
+	conditions_end(s);
+	c = read_all();
+	assert_int_equal(c->n, 1);
+	assert_int_equal(c->document, 5);
+	free(c);
+	stats_close(s);
+}
+
+/* Rounds of which all words say the same number, as fast as they go. */
+static void write_rounds(void)
+{
+	struct stats *s = open_stats();
+
+	for (uint64_t k = 1;; k++) {
+		conditions_begin(s, k);
+		for (unsigned i = 0; i < k % CONDITIONS_MAX; i++) {
+			char name[16];
+
+			snprintf(name, sizeof(name), "%u", i);
+			conditions_add(s, "a", CONDITION_NOTE, name, "%llu", (unsigned long long)k);
+		}
+		conditions_end(s);
+	}
+}
+
+static void a_round_is_never_seen_half(void **state)
+{
+	(void)state;
+	struct conditions *c = calloc(1, sizeof(*c));
+	uint64_t until_ms = clock_mono_ms() + 20000, last = 0;
+	unsigned n_seen = 0;
+
+	assert_non_null(c);
+	stats_close(open_stats());
+	pid_t writer = fork();
+
+	if (writer == 0)
+		write_rounds();
+	while (n_seen < 2000 && clock_mono_ms() < until_ms) {
+		if (conditions_read(dir, "dns", c) || c->document == last)
+			continue;
+		last = c->document;
+		n_seen++;
+		assert_int_equal(c->n, last % CONDITIONS_MAX);
+		for (uint32_t i = 0; i < c->n; i++)
+			assert_int_equal(strtoull(c->items[i].text, NULL, 10), last);
+	}
+	kill(writer, SIGKILL); /* at any instant */
+	waitpid(writer, NULL, 0);
+	assert_true(n_seen > 10);
+	assert_int_equal(conditions_read(dir, "dns", c), 0);
+	assert_int_equal(c->n, c->document % CONDITIONS_MAX);
+	free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(a_round_is_read_as_it_was_stated, after),
+		cmocka_unit_test_teardown(nothing_is_seen_of_a_round_before_its_end, after),
+		cmocka_unit_test_teardown(since_lasts_as_long_as_the_condition_and_over_a_restart,
+		                          after),
+		cmocka_unit_test_teardown(the_same_subject_counts_once_with_its_highest_level,
+		                          after),
+		cmocka_unit_test_teardown(a_full_page_keeps_the_worst_and_counts_the_rest, after),
+		cmocka_unit_test_teardown(a_text_is_cut_between_characters, after),
+		cmocka_unit_test_teardown(
+		        an_earlier_release_has_none_and_its_readers_see_the_same_page, after),
+		cmocka_unit_test_teardown(another_layout_is_refused, after),
+		cmocka_unit_test_teardown(a_damaged_page_gives_a_well_formed_copy, after),
+		cmocka_unit_test_teardown(a_round_is_never_seen_half, after),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
