@@ -20,7 +20,7 @@
 #include "base/loop.h"
 #include "dataplane/rtnl.h"
 
-#define LINKS_MAX       1024u
+#define HOP_LINKS_MAX   1024u
 #define BUCKETS         4096u
 #define NONE            UINT32_MAX
 #define TICK_MS         1000u
@@ -288,7 +288,7 @@ static void take_link(struct hops *h, const struct rtnl_link *l)
 			h->links[i] = h->links[--h->n_links];
 		return;
 	}
-	if (i == LINKS_MAX) {
+	if (i == HOP_LINKS_MAX) {
 		h->counters.refused++;
 		return;
 	}
@@ -457,8 +457,8 @@ static void on_tick(void *arg)
 static int allocate(struct hops *h, uint32_t max)
 {
 	h->max = max;
-	h->links = calloc(LINKS_MAX, sizeof(*h->links));
-	h->old_links = calloc(LINKS_MAX, sizeof(*h->old_links));
+	h->links = calloc(HOP_LINKS_MAX, sizeof(*h->links));
+	h->old_links = calloc(HOP_LINKS_MAX, sizeof(*h->old_links));
 	h->vias = calloc(max, sizeof(*h->vias));
 	h->dests = calloc(max, sizeof(*h->dests));
 	h->buffer = malloc(BUFFER_BYTES);

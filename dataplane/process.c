@@ -22,6 +22,7 @@
 #include "dataplane/choose.h"
 #include "dataplane/draft.h"
 #include "dataplane/drivers.h"
+#include "dataplane/links.h"
 #include "dataplane/probes.h"
 #include "dataplane/publish.h"
 #include "weir/health.h"
@@ -410,6 +411,15 @@ static void on_hop(void *arg, const struct addr *address, const struct hop *hop)
 	         hop->mtu);
 }
 
+/* What the kernel's interfaces are changed. */
+static void on_links(void *arg)
+{
+	struct process *p = arg;
+
+	if (p->driver && p->node.model)
+		attach_missing(p);
+}
+
 /* A process that was killed may still be ending, and holds its pages until it has. */
 static int open_pages(struct process *p)
 {
@@ -440,6 +450,8 @@ static int start(struct process *p)
 	if (!err)
 		err = hops_open(p->loop, HOPS_MAX, on_hop, p, &p->hops);
 	if (!err)
+		err = links_open(p->loop, on_links, p, &p->links);
+	if (!err)
 		err = drafter_open(p->loop, on_draft, p, &p->drafter);
 	if (!err)
 		err = proc_path(p->dirs.run, "dataplane.ctl", socket);
@@ -461,6 +473,7 @@ static void stop(struct process *p)
 		p->ops->close(p->driver);
 	}
 	hops_close(p->hops);
+	links_close(p->links);
 	probes_close(p->probes);
 	publisher_close(p->publisher);
 	if (p->loop)

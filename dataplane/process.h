@@ -15,6 +15,7 @@
 
 struct ctl;
 struct drafter;
+struct links;
 struct page;
 struct probes_filler;
 struct publisher;
@@ -25,6 +26,7 @@ struct process {
 	struct ctl *ctl;
 	struct drafter *drafter;
 	struct hops *hops;
+	struct links *links;
 	struct publisher *publisher;
 	struct probes_filler *probes;
 	const struct driver_ops *ops;

@@ -81,47 +81,96 @@ static bool parse_nest(const struct attrs *a, uint16_t type, struct attrs *out)
 	return true;
 }
 
-static void parse_vlan(const struct attrs *a, struct rtnl_link *out)
-{
-	struct attrs info, data;
-	const struct nlattr *kind;
-	const void *type, *id;
+/* The kinds that stand on, or have below them, other interfaces. */
+static const struct {
+	const char *name;
+	enum rtnl_link_kind kind;
+} link_kinds[] = {
+	{ "vlan", RTNL_LINK_VLAN },       { "macvlan", RTNL_LINK_MACVLAN },
+	{ "macvtap", RTNL_LINK_MACVLAN }, { "ipvlan", RTNL_LINK_MACVLAN },
+	{ "ipvtap", RTNL_LINK_MACVLAN },  { "macsec", RTNL_LINK_MACVLAN },
+	{ "bridge", RTNL_LINK_BRIDGE },   { "bond", RTNL_LINK_BOND },
+	{ "team", RTNL_LINK_BOND },       { "vrf", RTNL_LINK_VRF },
+};
 
-	if (!parse_nest(a, IFLA_LINKINFO, &info))
+static enum rtnl_link_kind find_kind(const struct nlattr *name)
+{
+	if (!name || mnl_attr_validate(name, MNL_TYPE_NUL_STRING) < 0)
+		return RTNL_LINK_OTHER;
+	for (size_t i = 0; i < sizeof(link_kinds) / sizeof(link_kinds[0]); i++)
+		if (!strcmp(link_kinds[i].name, mnl_attr_get_str(name)))
+			return link_kinds[i].kind;
+	return RTNL_LINK_OTHER;
+}
+
+/* A VLAN without its id is none: nothing is sent with a guessed tag. */
+static void parse_vlan(const struct attrs *info, struct rtnl_link *out)
+{
+	struct attrs data;
+	const void *type, *id = NULL;
+
+	if (parse_nest(info, IFLA_INFO_DATA, &data))
+		id = attr_bytes(&data, IFLA_VLAN_ID, sizeof(out->vlan));
+	if (!id) {
+		out->kind = RTNL_LINK_OTHER;
 		return;
-	kind = info.of[IFLA_INFO_KIND];
-	if (!kind || mnl_attr_validate(kind, MNL_TYPE_NUL_STRING) < 0 ||
-	    strcmp(mnl_attr_get_str(kind), "vlan") != 0 ||
-	    !parse_nest(&info, IFLA_INFO_DATA, &data))
-		return;
-	id = attr_bytes(&data, IFLA_VLAN_ID, sizeof(out->vlan));
-	if (!id)
-		return;
+	}
 	memcpy(&out->vlan, id, sizeof(out->vlan));
 	type = attr_bytes(&data, IFLA_VLAN_PROTOCOL, sizeof(out->vlan_type_be));
 	if (type)
 		memcpy(&out->vlan_type_be, type, sizeof(out->vlan_type_be));
-	out->lower = attr_u32(a, IFLA_LINK);
 }
 
+/* IFLA_LINK also names a veth's other end, and interfaces of other namespaces: these are not below. */
+static void parse_kind(const struct attrs *a, struct rtnl_link *out)
+{
+	struct attrs info;
+
+	if (!parse_nest(a, IFLA_LINKINFO, &info))
+		return;
+	out->kind = (uint8_t)find_kind(info.of[IFLA_INFO_KIND]);
+	if (out->kind == RTNL_LINK_VLAN)
+		parse_vlan(&info, out);
+	if ((out->kind == RTNL_LINK_VLAN || out->kind == RTNL_LINK_MACVLAN) &&
+	    !a->of[IFLA_LINK_NETNSID])
+		out->lower = attr_u32(a, IFLA_LINK);
+}
+
+static void parse_name(const struct attrs *a, struct rtnl_link *out)
+{
+	const struct nlattr *name = a->of[IFLA_IFNAME];
+
+	if (name && mnl_attr_validate(name, MNL_TYPE_NUL_STRING) == 0 &&
+	    mnl_attr_get_payload_len(name) <= sizeof(out->name))
+		memcpy(out->name, mnl_attr_get_payload(name), mnl_attr_get_payload_len(name));
+}
+
+/* Messages of family AF_BRIDGE are about a bridge's port: "gone" there means that it left the bridge. */
 static bool parse_link(const struct nlmsghdr *h, struct rtnl_link *out)
 {
 	struct attrs a;
 	const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
-	const void *mac;
+	const void *mac, *operstate;
 
-	if (!read_message(h, sizeof(*m), &a) || m->ifi_index <= 0)
+	if (!read_message(h, sizeof(*m), &a) || m->ifi_index <= 0 || m->ifi_family != AF_UNSPEC)
 		return false;
 	*out = (struct rtnl_link){ .ifindex = (uint32_t)m->ifi_index,
 		                   .gone = h->nlmsg_type == RTM_DELLINK,
+		                   .admin_up = m->ifi_flags & IFF_UP,
+		                   .carrier = m->ifi_flags & IFF_LOWER_UP,
+		                   .master = attr_u32(&a, IFLA_MASTER),
 		                   .mtu = attr_u32(&a, IFLA_MTU) };
-	out->up = (m->ifi_flags & IFF_UP) && (m->ifi_flags & IFF_LOWER_UP);
+	out->up = out->admin_up && out->carrier;
 	mac = attr_bytes(&a, IFLA_ADDRESS, sizeof(out->mac));
 	if (mac && m->ifi_type == ARPHRD_ETHER) {
 		out->ethernet = true;
 		memcpy(out->mac, mac, sizeof(out->mac));
 	}
-	parse_vlan(&a, out);
+	operstate = attr_bytes(&a, IFLA_OPERSTATE, sizeof(out->operstate));
+	if (operstate)
+		memcpy(&out->operstate, operstate, sizeof(out->operstate));
+	parse_name(&a, out);
+	parse_kind(&a, out);
 	return true;
 }
 

@@ -18,12 +18,30 @@
 /** Enough for any question. */
 #define RTNL_QUESTION_MAX 256
 
+#define RTNL_NAME_MAX 16 /**< with the final 0: IFNAMSIZ */
+
+/** What an interface is to those it is connected with; others are of no interest here. */
+enum rtnl_link_kind {
+	RTNL_LINK_OTHER, /**< a device, a veth, ... */
+	RTNL_LINK_VLAN,
+	RTNL_LINK_MACVLAN, /**< macvlan, macvtap, ipvlan, ipvtap, MACsec: on one other interface */
+	RTNL_LINK_BRIDGE,
+	RTNL_LINK_BOND, /**< bond or team */
+	RTNL_LINK_VRF,
+};
+
 struct rtnl_link {
 	uint32_t ifindex;
+	char name[RTNL_NAME_MAX]; /**< "" if the kernel did not say */
 	bool gone;
-	bool up;               /**< administratively, and with a carrier */
-	bool ethernet;         /**< has a MAC address of six bytes */
-	uint32_t lower;        /**< of a VLAN: the port below, else 0 */
+	bool admin_up;     /**< administratively */
+	bool carrier;      /**< IFF_LOWER_UP */
+	bool up;           /**< both */
+	bool ethernet;     /**< has a MAC address of six bytes */
+	uint8_t operstate; /**< IF_OPER_* (RFC 2863) */
+	uint8_t kind;      /**< enum rtnl_link_kind */
+	uint32_t lower; /**< of a VLAN or MACVLAN: the interface below, in this namespace; else 0 */
+	uint32_t master;       /**< the bridge, bond or VRF that it is a part of, else 0 */
 	uint16_t vlan;         /**< of a VLAN: its id, else 0 */
 	uint16_t vlan_type_be; /**< of a VLAN: its tag's EtherType */
 	uint32_t mtu;

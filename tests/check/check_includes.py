@@ -28,7 +28,7 @@ LIBRARIES = {
     "rte_": ("dataplane/dpdk",),
     "bpf/bpf_": ("bpf", "tests", "include/weir/fwd"),
     "bpf/": ("bpf", "healthcheck", "tests"),
-    "libmnl/": ("dataplane",),
+    "libmnl/": ("dataplane", "tests/unit/dataplane"),
     "curl/": ("healthcheck", "mgmt"),
     "microhttpd.h": ("mgmt",),
     "sqlite3.h": ("mgmt/store", "tests"),

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <libmnl/libmnl.h>
+#include <linux/if.h>
+#include <linux/if_arp.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#include "dataplane/links.h"
+
+#define COUNT(a)      (sizeof(a) / sizeof((a)[0]))
+#define MESSAGE_BYTES 1024u
+
+/* A message about an interface, as the kernel writes it. */
+struct message {
+	uint32_t ifindex;
+	const char *name, *kind; /* kind NULL: a device */
+	uint32_t link, master;   /* 0: the attribute is left out */
+	bool gone, bridge_port, elsewhere, down, no_carrier;
+	uint8_t mac; /* last byte; 0: its index */
+};
+
+struct world {
+	struct links *links;
+	unsigned changes;
+};
+
+static void on_change(void *arg)
+{
+	((struct world *)arg)->changes++;
+}
+
+static size_t write_message(char *out, const struct message *m)
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(out);
+	uint8_t mac[6] = { 2, 0, 0, 0, 0, m->mac ? m->mac : (uint8_t)m->ifindex };
+	struct ifinfomsg *info;
+
+	h->nlmsg_type = m->gone ? RTM_DELLINK : RTM_NEWLINK;
+	info = mnl_nlmsg_put_extra_header(h, sizeof(*info));
+	info->ifi_family = m->bridge_port ? AF_BRIDGE : AF_UNSPEC;
+	info->ifi_type = ARPHRD_ETHER;
+	info->ifi_index = (int)m->ifindex;
+	info->ifi_flags = (m->down ? 0 : IFF_UP) | (m->no_carrier ? 0 : IFF_LOWER_UP);
+	mnl_attr_put_strz(h, IFLA_IFNAME, m->name);
+	mnl_attr_put(h, IFLA_ADDRESS, sizeof(mac), mac);
+	mnl_attr_put_u8(h, IFLA_OPERSTATE, m->no_carrier ? 2 : 6);
+	if (m->link)
+		mnl_attr_put_u32(h, IFLA_LINK, m->link);
+	if (m->elsewhere)
+		mnl_attr_put_u32(h, IFLA_LINK_NETNSID, 0);
+	if (m->master)
+		mnl_attr_put_u32(h, IFLA_MASTER, m->master);
+	if (m->kind) {
+		struct nlattr *nest = mnl_attr_nest_start(h, IFLA_LINKINFO), *data;
+
+		mnl_attr_put_strz(h, IFLA_INFO_KIND, m->kind);
+		data = mnl_attr_nest_start(h, IFLA_INFO_DATA);
+		mnl_attr_put_u16(h, IFLA_VLAN_ID, 5);
+		mnl_attr_nest_end(h, data);
+		mnl_attr_nest_end(h, nest);
+	}
+	return h->nlmsg_len;
+}
+
+static void hear(struct world *w, const struct message *m)
+{
+	char bytes[MESSAGE_BYTES];
+
+	links_hear(w->links, bytes, write_message(bytes, m));
+}
+
+static void hear_all(struct world *w, const struct message *m, size_t n)
+{
+	w->changes = 0;
+	w->links = links_new(on_change, w);
+	assert_non_null(w->links);
+	for (size_t i = 0; i < n; i++)
+		hear(w, &m[i]);
+}
+
+static void assert_above(const struct world *w, uint32_t ifindex, const uint32_t *expected,
+                         size_t n)
+{
+	uint32_t found[16];
+
+	assert_int_equal(links_above(w->links, ifindex, found, COUNT(found)), n);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(found[i], expected[i]);
+}
+
+static void an_interface_is_found_by_index_and_by_name(void **state)
+{
+	(void)state;
+	static const struct message m[] = { { .ifindex = 9, .name = "eth1" },
+		                            { .ifindex = 2, .name = "eth0", .no_carrier = true },
+		                            { .ifindex = 5, .name = "eth2", .down = true } };
+	const struct rtnl_link *all;
+	struct world w;
+	size_t n;
+
+	hear_all(&w, m, COUNT(m));
+	assert_int_equal(links_named(w.links, "eth1")->ifindex, 9);
+	assert_string_equal(links_find(w.links, 2)->name, "eth0");
+	assert_null(links_find(w.links, 3));
+	assert_null(links_named(w.links, "eth"));
+	assert_true(links_find(w.links, 9)->up);
+	assert_false(links_find(w.links, 2)->carrier);
+	assert_true(links_find(w.links, 2)->admin_up);
+	assert_false(links_find(w.links, 2)->up);
+	assert_int_equal(links_find(w.links, 2)->operstate, 2);
+	assert_false(links_find(w.links, 5)->up);
+	all = links_all(w.links, &n);
+	assert_int_equal(n, 3);
+	assert_true(all[0].ifindex == 2 && all[1].ifindex == 5 && all[2].ifindex == 9);
+	links_close(w.links);
+}
+
+static void a_change_is_reported_once_and_a_repetition_never(void **state)
+{
+	(void)state;
+	static const struct message first = { .ifindex = 2, .name = "eth0" };
+	static const struct message changes[] = {
+		{ .ifindex = 2, .name = "eth0", .no_carrier = true },
+		{ .ifindex = 2, .name = "eth0", .mac = 99 },
+		{ .ifindex = 2, .name = "wan" },
+		{ .ifindex = 2, .name = "wan", .master = 7 },
+		{ .ifindex = 2, .name = "wan", .gone = true },
+	};
+	struct world w;
+
+	hear_all(&w, &first, 1);
+	assert_int_equal(w.changes, 1);
+	for (size_t i = 0; i < COUNT(changes); i++) {
+		hear(&w, &changes[i]);
+		assert_int_equal(w.changes, 2 + i);
+		hear(&w, &changes[i]);
+		assert_int_equal(w.changes, 2 + i);
+	}
+	assert_null(links_find(w.links, 2));
+	assert_int_equal(links_counters(w.links)->changes, w.changes);
+	links_close(w.links);
+}
+
+static void a_port_that_leaves_its_bridge_is_still_there(void **state)
+{
+	(void)state;
+	static const struct message m[] = {
+		{ .ifindex = 2, .name = "eth0", .master = 3 },
+		{ .ifindex = 2, .name = "eth0", .bridge_port = true, .gone = true },
+	};
+	struct world w;
+
+	hear_all(&w, m, COUNT(m));
+	assert_non_null(links_find(w.links, 2));
+	assert_int_equal(w.changes, 1);
+	links_close(w.links);
+}
+
+static const struct message stacked[] = {
+	{ .ifindex = 2, .name = "eth0", .master = 4 },
+	{ .ifindex = 3, .name = "eth1", .master = 4 },
+	{ .ifindex = 4, .name = "bond0", .kind = "bond", .master = 5 },
+	{ .ifindex = 5, .name = "br0", .kind = "bridge", .master = 12 },
+	{ .ifindex = 6, .name = "br0.5", .kind = "vlan", .link = 5 },
+	{ .ifindex = 7, .name = "vrrp.1", .kind = "macvlan", .link = 6 },
+	{ .ifindex = 8, .name = "veth0", .kind = "veth", .link = 2 },
+	{ .ifindex = 9, .name = "far", .kind = "macvlan", .link = 2, .elsewhere = true },
+	{ .ifindex = 10, .name = "vxlan0", .kind = "vxlan", .link = 2 },
+	{ .ifindex = 11, .name = "eth2" },
+	{ .ifindex = 12, .name = "vrf0", .kind = "vrf" },
+};
+
+static void what_stands_on_an_interface_is_found_at_any_depth(void **state)
+{
+	(void)state;
+	static const uint32_t above_eth0[] = { 2, 4, 5, 6, 7 }, above_vlan[] = { 6, 7 },
+	                      above_eth2[] = { 11 };
+	uint32_t two[2];
+	struct world w;
+
+	hear_all(&w, stacked, COUNT(stacked));
+	assert_above(&w, 2, above_eth0, COUNT(above_eth0));
+	assert_above(&w, 6, above_vlan, COUNT(above_vlan));
+	assert_above(&w, 11, above_eth2, COUNT(above_eth2));
+	assert_above(&w, 77, NULL, 0);
+	assert_int_equal(links_above(w.links, 2, two, COUNT(two)), COUNT(two));
+	links_close(w.links);
+}
+
+static void interfaces_that_stand_on_each_other_end_the_search(void **state)
+{
+	(void)state;
+	static const struct message m[] = {
+		{ .ifindex = 2, .name = "a", .kind = "macvlan", .link = 3 },
+		{ .ifindex = 3, .name = "b", .kind = "macvlan", .link = 2, .master = 2 },
+	};
+	static const uint32_t both[] = { 2, 3 };
+	struct world w;
+
+	hear_all(&w, m, COUNT(m));
+	assert_above(&w, 2, both, COUNT(both));
+	links_close(w.links);
+}
+
+static void a_bond_has_parts_and_a_bridge_has_none(void **state)
+{
+	(void)state;
+	uint32_t parts[4];
+	struct world w;
+
+	hear_all(&w, stacked, COUNT(stacked));
+	assert_int_equal(links_parts(w.links, 4, parts, COUNT(parts)), 2);
+	assert_true(parts[0] == 2 && parts[1] == 3);
+	assert_int_equal(links_parts(w.links, 4, parts, 1), 1);
+	assert_int_equal(links_parts(w.links, 5, parts, COUNT(parts)), 0);
+	assert_int_equal(links_parts(w.links, 77, parts, COUNT(parts)), 0);
+	links_close(w.links);
+}
+
+static void interfaces_beyond_the_limit_are_counted(void **state)
+{
+	(void)state;
+	struct message m = { .name = "eth" };
+	struct world w;
+	size_t n;
+
+	hear_all(&w, NULL, 0);
+	for (m.ifindex = LINKS_MAX + 3; m.ifindex > 0; m.ifindex--)
+		hear(&w, &m);
+	(void)links_all(w.links, &n);
+	assert_int_equal(n, LINKS_MAX);
+	assert_int_equal(links_counters(w.links)->refused, 3);
+	m = (struct message){ .ifindex = LINKS_MAX + 3, .name = "renamed" };
+	hear(&w, &m);
+	assert_non_null(links_named(w.links, "renamed"));
+	links_close(w.links);
+}
+
+static void what_is_no_message_is_counted_and_changes_nothing(void **state)
+{
+	(void)state;
+	static const struct message m = { .ifindex = 2, .name = "eth0" };
+	char bytes[MESSAGE_BYTES];
+	struct world w;
+	size_t n = write_message(bytes, &m);
+
+	hear_all(&w, NULL, 0);
+	links_hear(w.links, bytes, n - 1);
+	assert_int_equal(links_counters(w.links)->malformed, 1);
+	assert_null(links_find(w.links, 2));
+	assert_int_equal(w.changes, 0);
+	links_close(w.links);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_interface_is_found_by_index_and_by_name),
+		cmocka_unit_test(a_change_is_reported_once_and_a_repetition_never),
+		cmocka_unit_test(a_port_that_leaves_its_bridge_is_still_there),
+		cmocka_unit_test(what_stands_on_an_interface_is_found_at_any_depth),
+		cmocka_unit_test(interfaces_that_stand_on_each_other_end_the_search),
+		cmocka_unit_test(a_bond_has_parts_and_a_bridge_has_none),
+		cmocka_unit_test(interfaces_beyond_the_limit_are_counted),
+		cmocka_unit_test(what_is_no_message_is_counted_and_changes_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
