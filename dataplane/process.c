@@ -20,6 +20,7 @@
 #include "base/page.h"
 #include "dataplane/change.h"
 #include "dataplane/choose.h"
+#include "dataplane/conditions.h"
 #include "dataplane/draft.h"
 #include "dataplane/drivers.h"
 #include "dataplane/links.h"
@@ -302,11 +303,13 @@ static void take(struct process *p, struct draft *d)
 	}
 	if (!err) {
 		in_force(p);
+		conditions_state(p);
 		return;
 	}
 	p->node.counters.refused += d->err != 0;
 	p->node.document_refused = true;
 	refuse(p, *why ? why : strerror(-err));
+	conditions_state(p);
 	if (err != -EINVAL && err != -EDQUOT && err != -ENOTSUP)
 		retry_later(p);
 }
@@ -378,6 +381,7 @@ static void on_second(void *arg)
 	if (p->driver && ++p->seconds % p->ops->tick_s == 0)
 		(void)p->ops->tick(p->driver);
 	publisher_write(p->publisher, &p->node, &time);
+	conditions_state(p);
 	probes_count(p->probes);
 	loop_timer_set(p->loop, &p->second, time.now_ms + 1000);
 }
@@ -418,6 +422,7 @@ static void on_links(void *arg)
 
 	if (p->driver && p->node.model)
 		attach_missing(p);
+	conditions_state(p);
 }
 
 /* A process that was killed may still be ending, and holds its pages until it has. */

@@ -154,6 +154,7 @@ void server_load_done(void *arg, int fd, uint32_t events)
 	log_mistakes(s);
 	if (l->result == 0)
 		take_over(s);
+	server_conditions(s);
 	if (l->again) {
 		l->again = false;
 		begin(s);

@@ -140,6 +140,8 @@ static void show(struct server *s, uint64_t now_ms)
 	stats_set(c->ramps_held[0], ramps_held(&s->ramps, RAMP_HELD_CLOCK));
 	stats_set(c->ramps_held[1], ramps_held(&s->ramps, RAMP_HELD_SITE));
 	stats_alive(c->stats, now_ms);
+	if (now_ms >= s->conditions_ms + SERVER_CONDITIONS_MS)
+		server_conditions(s);
 }
 
 static void on_tick(void *arg)

@@ -22,10 +22,11 @@
 #include "dns/ramps.h"
 #include "dns/wall.h"
 
-#define SERVER_SOCKETS_MAX 64
-#define SERVER_RCVBUF      (8 << 20)
-#define SERVER_MISTAKES    32 /**< kept for `status` */
-#define SERVER_TICK_MS     100
+#define SERVER_SOCKETS_MAX   64
+#define SERVER_RCVBUF        (8 << 20)
+#define SERVER_MISTAKES      32 /**< kept for `status` */
+#define SERVER_TICK_MS       100
+#define SERVER_CONDITIONS_MS 1000
 
 struct ctl;
 struct tcp;
@@ -86,6 +87,7 @@ struct server {
 	struct udp *udp;
 	struct tcp *tcp;
 	struct loop_timer tick;
+	uint64_t conditions_ms; /**< when they were stated last */
 	bool ready;
 };
 
@@ -97,6 +99,8 @@ struct server {
 uint64_t server_load_start(struct server *s, bool from_files);
 /** What was wrong with the last load; "" if nothing was. */
 const char *server_load_error(const struct server *s);
+/** State what this process knows to be wrong (weir/condition.h); once a second, and after a load. */
+void server_conditions(struct server *s);
 /** A load is done: take it over or log why not; a loop_fd_cb. */
 void server_load_done(void *arg, int fd, uint32_t events);
 /** Wait for a running load and forget it. */

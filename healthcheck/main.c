@@ -22,6 +22,7 @@
 #include "healthcheck/checker.h"
 #include "healthcheck/command.h"
 #include "healthcheck/keep.h"
+#include "weir/condition.h"
 #include "weir/probe.h"
 #include "weir/stats.h"
 
@@ -42,6 +43,8 @@ struct process {
 	struct keep_writer writer;
 	struct saved_word *saved;
 	size_t n_saved;
+	uint64_t in_force; /* the document's number; 0: none */
+	char refused[160]; /* why the last document was, or "" */
 };
 
 static void log_mistakes(const struct model_mistakes *mistakes)
@@ -53,6 +56,26 @@ static void log_mistakes(const struct model_mistakes *mistakes)
 		log_error("document-mistake", "file=%s line=%u field=%s what=%s", x->file, x->line,
 		          x->field, log_value(x->message, what));
 	}
+}
+
+/* What this process knows to be wrong. */
+static void state_conditions(struct process *p)
+{
+	conditions_begin(p->stats, p->in_force);
+	if (*p->refused)
+		conditions_add(p->stats, "document-refused", CONDITION_DEGRADED, "",
+		               "the newest document is refused, the one before stays in force: %s",
+		               p->refused);
+	conditions_end(p->stats);
+}
+
+/* Why the newest document is refused: its first mistake, or the error. */
+static void keep_refusal(struct process *p, int rc, const struct model_mistakes *mistakes)
+{
+	p->refused[0] = '\0';
+	if (rc && rc != -ENOENT)
+		snprintf(p->refused, sizeof(p->refused), "%s",
+		         mistakes->n_items ? mistakes->items[0].message : strerror(-rc));
 }
 
 static void take_document(void *arg)
@@ -75,9 +98,13 @@ static void take_document(void *arg)
 			log_error("document-refused", "document=%llu error=%d",
 			          (unsigned long long)document, rc);
 		else
+			p->in_force = document;
+		if (!rc)
 			log_note("document-taken", "document=%llu targets=%zu",
 			         (unsigned long long)document, p->checker.targets->n);
 	}
+	keep_refusal(p, rc, &mistakes);
+	state_conditions(p);
 	model_mistakes_free(&mistakes);
 	if (!rc) { /* later documents: only what was seen since counts */
 		free(p->saved);
@@ -151,6 +178,7 @@ static void on_tick(void *arg)
 	stats_alive(p->stats, now_ms);
 	p->checker.tunnel_document = tunnel_document(p->dirs.run);
 	count_targets(&p->checker);
+	state_conditions(p);
 	loop_timer_set(p->loop, &p->tick,
 	               now_ms + (tunnels_missing(&p->checker) ? TICK_READY_MS : TICK_MS));
 }

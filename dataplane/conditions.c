@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One round of conditions: every part of the process states its troubles, in this order. A port is read
+ * back from the kernel's table of interfaces and from the driver, not from what was attempted.
+ */
+#include "dataplane/conditions.h"
+
+#include <string.h>
+
+#include "dataplane/links.h"
+#include "dataplane/process.h"
+#include "dataplane/publish.h"
+#include "weir/condition.h"
+#include "weir/model.h"
+
+/* Why a port of the document forwards nothing. */
+enum port_fault { PORT_FORWARDS, PORT_MISSING, PORT_NOT_ATTACHED, PORT_NO_CARRIER, PORT_FAULTS };
+
+static const struct {
+	const char *code, *text;
+} port_faults[PORT_FAULTS] = {
+	[PORT_MISSING] = { "port-missing", "there is no interface of this name on the node: check "
+	                                   "the name (ip link) and the driver of the NIC" },
+	[PORT_NOT_ATTACHED] = { "port-not-attached",
+	                        "weir-dataplane has not got its program onto this interface" },
+	[PORT_NO_CARRIER] = { "port-no-carrier",
+	                      "the interface has no carrier: check cable, switch port and `ip link "
+	                      "show` (an interface that is set down has none)" },
+};
+
+static const struct driver_port *find_port(const struct driver_port *ports, size_t n,
+                                           const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(ports[i].name, name))
+			return &ports[i];
+	return NULL;
+}
+
+/* A device of DPDK's own has no interface until its TAP is made; the driver says whether it is up. */
+static enum port_fault port_fault(const struct process *p, const struct model_port *port,
+                                  const struct driver_port *attached)
+{
+	const struct rtnl_link *link = links_named(p->links, port->interface);
+	bool own_device = !strcmp(p->ops->name, "dpdk") && !model_port_shares_kernel(port);
+
+	if (!link && !own_device)
+		return PORT_MISSING;
+	if (!attached || (link && !own_device && attached->ifindex != link->ifindex))
+		return PORT_NOT_ATTACHED;
+	return !attached->up || (link && !own_device && !link->up) ? PORT_NO_CARRIER
+	                                                           : PORT_FORWARDS;
+}
+
+/* All ports without effect: nothing is forwarded. */
+static void state_ports(const struct process *p, struct stats *s)
+{
+	const struct model_node *self = p->node.model->self;
+	enum port_fault faults[DRIVER_PORTS_MAX] = { PORT_FORWARDS };
+	struct driver_port ports[DRIVER_PORTS_MAX];
+	size_t n = p->ops->ports(p->driver, ports), n_forward = 0;
+	size_t n_meant = self->n_ports < DRIVER_PORTS_MAX ? self->n_ports : DRIVER_PORTS_MAX;
+
+	for (size_t i = 0; i < n_meant; i++) {
+		const char *name = self->ports[i].interface;
+
+		faults[i] = port_fault(p, &self->ports[i], find_port(ports, n, name));
+		n_forward += faults[i] == PORT_FORWARDS;
+	}
+	for (size_t i = 0; i < n_meant; i++) {
+		const char *why = faults[i] == PORT_NOT_ATTACHED ? p->port_why[i] : "";
+
+		if (faults[i] != PORT_FORWARDS)
+			conditions_add(s, port_faults[faults[i]].code,
+			               n_forward ? CONDITION_DEGRADED : CONDITION_DOWN,
+			               self->ports[i].interface, "%s%s%s",
+			               port_faults[faults[i]].text, *why ? ": " : "", why);
+	}
+}
+
+static void state_document(const struct process *p, struct stats *s)
+{
+	if (*p->refused)
+		conditions_add(s, "document-refused", CONDITION_DEGRADED, "",
+		               "the newest document is refused, the one before stays in force: %s",
+		               p->refused);
+}
+
+void conditions_state(struct process *p)
+{
+	struct stats *s = publisher_stats(p->publisher);
+	bool has_document = p->driver && p->node.model;
+
+	conditions_begin(s, has_document ? p->node.model->meta.document : 0);
+	state_document(p, s);
+	if (has_document && p->node.model->self)
+		state_ports(p, s);
+	conditions_end(s);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What weir-dns knows to be wrong, as conditions (weir/condition.h). The server's thread. */
+#include "weir/condition.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dns/server.h"
+#include "weir/model.h"
+
+static void state_document(const struct server *s, struct stats *to)
+{
+	const struct server_load *l = &s->load;
+	bool refused = l->last_result < 0 && l->last_result != -ENOENT;
+	const char *first = !l->running && l->n_mistakes && l->mistakes[0] ? l->mistakes[0] : "";
+
+	if (refused)
+		conditions_add(to, "document-refused", s->now ? CONDITION_DEGRADED : CONDITION_DOWN,
+		               "", "the newest document is refused, %s: %s",
+		               s->now ? "the one before is served" : "nothing is answered",
+		               *first ? first : strerror(-l->last_result));
+	if (s->now && s->now->stale)
+		conditions_add(to, "zones-refused", CONDITION_DEGRADED, "",
+		               "the zone files are refused, an earlier image is served%s%s",
+		               *first ? ": " : "", first);
+}
+
+/* Whether @p address is served by UDP and TCP. */
+static bool is_served(const struct server *s, const struct addr *address)
+{
+	for (unsigned i = 0; i < s->n_listens; i++)
+		if (addr_equal(&s->listens[i].address, address))
+			return s->listens[i].udp >= 0 && s->listens[i].tcp >= 0;
+	return false;
+}
+
+static void state_listens(const struct server *s, struct stats *to)
+{
+	const struct model_node *self = s->now ? s->now->model->self : NULL;
+	char text[ADDR_TEXT_MAX];
+	size_t n_served = 0;
+
+	for (size_t i = 0; self && i < self->n_dns_listen; i++)
+		n_served += is_served(s, &self->dns_listen[i]);
+	for (size_t i = 0; self && i < self->n_dns_listen; i++)
+		if (!is_served(s, &self->dns_listen[i]))
+			conditions_add(to, "listen-failed",
+			               n_served ? CONDITION_DEGRADED : CONDITION_DOWN,
+			               addr_text(&self->dns_listen[i], text),
+			               "cannot listen on port %u here, by UDP and TCP: does the "
+			               "node have the address, and does another server use it? "
+			               "(ss -lnutp)",
+			               s->port);
+}
+
+void server_conditions(struct server *s)
+{
+	struct stats *to = s->counters.stats;
+
+	s->conditions_ms = loop_now_ms(s->loop);
+	if (!to)
+		return;
+	conditions_begin(to, s->now ? s->now->model->meta.document : 0);
+	state_document(s, to);
+	state_listens(s, to);
+	if (s->clock != WALL_RUNS)
+		conditions_add(to, "clock-held", CONDITION_NOTE, "",
+		               "the ramps of drains are held: the clock is %s",
+		               wall_hold_text(s->clock));
+	conditions_end(to);
+}
