@@ -7,6 +7,9 @@
 #ifndef WEIR_ZONES_H
 #define WEIR_ZONES_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 struct model;
 
 /** Told once for each mistake; @p line 0: the file as a whole; all borrowed for the call. */
@@ -17,5 +20,22 @@ typedef void zones_report(void *arg, const char *file, unsigned line, const char
  * @return 0, -EINVAL after one report or more, or -ENOMEM
  */
 int zones_check(const struct model *m, zones_report *report, void *arg);
+
+/** A record as far as two files of a zone can be compared by it. */
+struct zones_record {
+	uint64_t set;    /**< identity of owner and type */
+	uint64_t data;   /**< identity of the data as it is written; the TTL is left out */
+	bool is_soa;     /**< its serial changes with every version */
+	bool is_apex_ns; /**< one of the zone's own name servers */
+};
+
+typedef void zones_found(void *arg, const struct zones_record *record);
+
+/**
+ * List the records of a zone file, as it is written: it need not be a whole zone. Implemented in
+ * dns/zones_list.c; any thread.
+ * @return 0 or -errno
+ */
+int zones_list(const char *zone, const char *file, zones_found *found, void *arg);
 
 #endif

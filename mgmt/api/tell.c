@@ -118,7 +118,8 @@ int tell_read_contents(const json_t *object, struct files *out, char why[HTTP_TE
 
 json_t *tell_plan(const struct plan *plan)
 {
-	json_t *changes = json_array(), *pools = json_array(), *risks = json_array();
+	json_t *changes = json_array(), *pools = json_array();
+	json_t *risks = json_array(), *rules = json_array();
 
 	for (size_t i = 0; i < plan->n_changes && i < CHANGES_SHOWN; i++) {
 		const struct plan_change *c = &plan->changes[i];
@@ -134,11 +135,18 @@ json_t *tell_plan(const struct plan *plan)
 		                         "backends_before", (json_int_t)plan->pools[i].n_before,
 		                         "backends_after", (json_int_t)plan->pools[i].n_after,
 		                         "moved_ppm", (json_int_t)plan->pools[i].moved_ppm));
-	for (size_t i = 0; i < plan->n_risks; i++)
-		json_array_append_new(risks, tell_text(plan->risks[i]));
-	return json_pack("{s:b, s:o, s:o, s:I, s:o}", "risky", plan->n_risks > 0, "risks", risks,
-	                 "changes", changes, "n_changes", (json_int_t)plan->n_changes, "pools",
-	                 pools);
+	for (size_t i = 0; i < plan->n_risks; i++) {
+		const struct risk *r = &plan->risks[i];
+
+		json_array_append_new(risks, tell_text(r->text));
+		json_array_append_new(
+		        rules, json_pack("{s:s, s:f, s:f, s:s}", "rule", r->rule->name, "figure",
+		                         r->figure, "limit", r->rule->limit, "unit",
+		                         r->rule->unit == RISK_TIMES ? "times" : "share"));
+	}
+	return json_pack("{s:b, s:o, s:o, s:I, s:o, s:I, s:o}", "risky", plan->n_risks > 0, "risks",
+	                 risks, "rules", rules, "n_risks", (json_int_t)plan->n_risks_all, "changes",
+	                 changes, "n_changes", (json_int_t)plan->n_changes, "pools", pools);
 }
 
 json_t *tell_mistakes(const struct model_mistakes *mistakes)

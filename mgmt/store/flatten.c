@@ -124,6 +124,8 @@ static void node(struct walk *w, const struct model_node *n)
 	addresses(w, "dns_listen", n->dns_listen, n->n_dns_listen);
 	addresses(w, "controls", n->controls, n->n_controls);
 	field(w, "api", "%s", n->api);
+	field(w, "mtu", "%u", n->mtu);
+	field(w, "clock", "%s", n->clock == MODEL_CLOCK_TRUSTED ? "trusted" : "synchronised");
 }
 
 static void check(struct walk *w, const struct model_check *c)
@@ -140,6 +142,9 @@ static void check(struct walk *w, const struct model_check *c)
 	field(w, "timeout_ms", "%" PRIu32, c->timeout_ms);
 	field(w, "rise", "%u", c->rise);
 	field(w, "fall", "%u", c->fall);
+	field(w, "damp_turns", "%u", c->damp_turns);
+	field(w, "damp_half_life_ms", "%" PRIu32, c->damp_half_life_ms);
+	field(w, "damp_max_ms", "%" PRIu32, c->damp_max_ms);
 }
 
 static void pool(struct walk *w, const struct model_pool *p)

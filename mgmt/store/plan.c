@@ -13,14 +13,12 @@
 #include "mgmt/store/flatten.h"
 
 #define ARENA_MAX ((size_t)256 << 20)
-#define RISKS_MAX 32u
 
 struct work {
 	struct arena *arena;
 	struct plan_change *changes;
-	const char **risks;
 	struct plan_pool *pools;
-	size_t n_changes, n_risks, n_pools;
+	size_t n_changes, n_pools;
 };
 
 static bool is_below(const char *path, const char *object)
@@ -121,70 +119,15 @@ static uint32_t moved_ppm(struct work *w, const struct model_pool *a, const stru
 	return (uint32_t)(moved * 1e6 + 0.5);
 }
 
-static void risk(struct work *w, const char *text)
-{
-	if (text && w->n_risks < RISKS_MAX)
-		w->risks[w->n_risks++] = text;
-}
-
 static void compare_pools(struct work *w, const struct model *from, const struct model *to)
 {
 	for (size_t i = 0; i < from->n_pools; i++) {
 		const struct model_pool *a = &from->pools[i], *b = model_pool(to, a->name);
-		uint64_t before = weight_of(a), after = b ? weight_of(b) : 0;
 		uint32_t moved = b ? moved_ppm(w, a, b) : 1000000;
 
 		if (moved)
 			w->pools[w->n_pools++] = (struct plan_pool){ a->name, a->n_backends,
 				                                     b ? b->n_backends : 0, moved };
-		if (!b && a->n_backends)
-			risk(w, arena_printf(w->arena, "removes pool %s with %zu backends", a->name,
-			                     a->n_backends));
-		else if (after * 2 <= before && before)
-			risk(w, arena_printf(w->arena, "takes %u %% of the weight of pool %s",
-			                     (unsigned)((before - after) * 100 / before), a->name));
-	}
-}
-
-/* Whether @p path is PREFIX/NAME, the object itself. */
-static bool is_object(const char *path, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	return !strncmp(path, prefix, n) && !strchr(path + n, '/');
-}
-
-static bool ends_in(const char *path, const char *end)
-{
-	size_t n = strlen(path), m = strlen(end);
-
-	return n >= m && !strcmp(path + n - m, end);
-}
-
-static void find_risks(struct work *w)
-{
-	static const char *const objects[] = { "sites/", "vips/", "services/", "dns/zones/",
-		                               "dns/names/" };
-
-	for (size_t i = 0; i < w->n_changes; i++) {
-		const struct plan_change *c = &w->changes[i];
-
-		for (size_t k = 0; k < sizeof(objects) / sizeof(objects[0]); k++)
-			if (c->kind == PLAN_REMOVED && is_object(c->path, objects[k]))
-				risk(w, arena_printf(w->arena, "removes %s", c->path));
-		if (c->kind == PLAN_REMOVED && !strncmp(c->path, "services/", 9) &&
-		    strstr(c->path, "/at/"))
-			risk(w, arena_printf(w->arena, "removes %s", c->path));
-		if (c->kind != PLAN_CHANGED)
-			continue;
-		if ((!strncmp(c->path, "services/", 9) &&
-		     (ends_in(c->path, "/pool") || ends_in(c->path, "/vip") ||
-		      ends_in(c->path, "/port") || ends_in(c->path, "/protocol"))) ||
-		    (!strncmp(c->path, "vips/", 5) && ends_in(c->path, "/addresses")) ||
-		    (!strncmp(c->path, "pools/", 6) && ends_in(c->path, "/mode")) ||
-		    !strncmp(c->path, "cluster/", 8))
-			risk(w, arena_printf(w->arena, "changes %s from %s to %s", c->path, c->from,
-			                     c->to));
 	}
 }
 
@@ -200,7 +143,6 @@ int plan_make(const struct model *from, const struct model *to, struct plan *out
 		rc = flatten(to, w.arena, &b);
 	if (!rc) {
 		w.changes = ARENA_ARRAY(w.arena, struct plan_change, a.n + b.n + 1);
-		w.risks = ARENA_ARRAY(w.arena, const char *, RISKS_MAX);
 		w.pools = ARENA_ARRAY(w.arena, struct plan_pool, (from ? from->n_pools : 0) + 1);
 		rc = arena_failed(w.arena) ? -ENOMEM : 0;
 	}
@@ -209,17 +151,19 @@ int plan_make(const struct model *from, const struct model *to, struct plan *out
 		return rc;
 	}
 	merge(&w, &a, &b);
+	struct plan plan = { .changes = w.changes, .pools = w.pools, .arena = w.arena };
+
 	if (from) {
 		compare_pools(&w, from, to);
-		find_risks(&w);
+		plan.n_risks = risk_find(from, to, w.arena, &plan.risks, &plan.n_risks_all);
 	}
-	*out = (struct plan){ .changes = w.changes,
-		              .n_changes = w.n_changes,
-		              .pools = w.pools,
-		              .n_pools = w.n_pools,
-		              .risks = w.risks,
-		              .n_risks = w.n_risks,
-		              .arena = w.arena };
+	if (arena_failed(w.arena)) { /* a change whose risk is not known is not made */
+		arena_free(w.arena);
+		return -ENOMEM;
+	}
+	plan.n_changes = w.n_changes;
+	plan.n_pools = w.n_pools;
+	*out = plan;
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mgmt/store/risk.h"
 #include "weir/model.h"
 
 struct arena;
@@ -36,9 +37,9 @@ struct plan {
 	size_t n_changes;
 	const struct plan_pool *pools;
 	size_t n_pools;
-	const char *const *risks; /**< sentences */
-	size_t n_risks;
-	struct arena *arena; /**< owns all */
+	const struct risk *risks;    /**< the rules that it breaks (mgmt/store/risk.h) */
+	size_t n_risks, n_risks_all; /**< listed, and in all */
+	struct arena *arena;         /**< owns all */
 };
 
 /**

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A zone file's records as logical lines (RFC 1035, section 5.1), for comparing two versions of it: owners
+ * are made absolute and folded, blanks are single, TTL and class are left out. Data stays as it is written,
+ * with the origin that its relative names belong to.
+ */
+#include "weir/zones.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/hash.h"
+#include "dns/zone_text.h"
+
+#define NAME_MAX_TEXT 1024
+#define DEPTH_MAX     16u
+
+struct listing {
+	zones_found *found;
+	void *arg;
+	char apex[NAME_MAX_TEXT], owner[NAME_MAX_TEXT];
+	char origins[DEPTH_MAX][NAME_MAX_TEXT]; /* by depth of includes */
+	unsigned depth;
+};
+
+static char *next_word(char **at)
+{
+	char *word = *at + strspn(*at, " \t\r\n");
+
+	if (!*word)
+		return NULL;
+	char *end = word + strcspn(word, " \t\r\n");
+	*at = *end ? end + 1 : end;
+	*end = '\0';
+	return word;
+}
+
+/* The absolute name of @p word, in lower case, without the final dot. */
+static void read_name(const char *word, const char *origin, char out[NAME_MAX_TEXT])
+{
+	char whole[2 * NAME_MAX_TEXT];
+	size_t n = strlen(word);
+
+	if (!strcmp(word, "@"))
+		snprintf(whole, sizeof(whole), "%s", origin);
+	else if (n && word[n - 1] == '.')
+		snprintf(whole, sizeof(whole), "%.*s", (int)(n - 1), word);
+	else
+		snprintf(whole, sizeof(whole), "%.1000s.%s", word, origin);
+	for (n = 0; whole[n] && n + 1 < NAME_MAX_TEXT; n++)
+		out[n] = (char)tolower((unsigned char)whole[n]);
+	out[n] = '\0';
+}
+
+/* A TTL ("300", "1h30m") or a class, which stand before the type in any order. */
+static bool is_ttl_or_class(const char *word)
+{
+	return isdigit((unsigned char)word[0]) || !strcasecmp(word, "IN") ||
+	       !strcasecmp(word, "CH") || !strcasecmp(word, "HS");
+}
+
+static void list_record(struct listing *l, struct zone_text_line *line)
+{
+	char *at = line->text, *type, *word, text[2 * NAME_MAX_TEXT];
+	struct zones_record r = { 0 };
+
+	if (!line->indented) {
+		word = next_word(&at);
+		if (!word)
+			return;
+		read_name(word, l->origins[l->depth], l->owner);
+	}
+	do
+		type = next_word(&at);
+	while (type && is_ttl_or_class(type));
+	if (!type)
+		return;
+	for (char *c = type; *c; c++)
+		*c = (char)toupper((unsigned char)*c);
+	snprintf(text, sizeof(text), "%s %.64s", l->owner, type);
+	r.set = hash_text(text);
+	r.is_soa = !strcmp(type, "SOA");
+	r.is_apex_ns = !strcmp(type, "NS") && !strcmp(l->owner, l->apex);
+	r.data = hash_text(l->origins[l->depth]);
+	while ((word = next_word(&at)))
+		r.data = hash_mix(r.data * 31 + hash_text(word));
+	l->found(l->arg, &r);
+}
+
+static void follow_directive(struct listing *l, struct zone_text *t, char *text)
+{
+	char *what = next_word(&text), *word = next_word(&text), *origin = next_word(&text);
+	char name[NAME_MAX_TEXT];
+	const char *why;
+
+	if (what && word && !strcasecmp(what, "$ORIGIN")) {
+		read_name(word, l->origins[l->depth], name);
+		memcpy(l->origins[l->depth], name, sizeof(name));
+	} else if (what && word && !strcasecmp(what, "$INCLUDE") && l->depth + 1 < DEPTH_MAX) {
+		read_name(origin ? origin : "@", l->origins[l->depth], name);
+		/* a file that cannot be read is the check's to report; its records are missing here */
+		if (!zone_text_include(t, word, &why))
+			memcpy(l->origins[l->depth + 1], name, sizeof(name));
+	}
+}
+
+int zones_list(const char *zone, const char *file, zones_found *found, void *arg)
+{
+	struct listing *l = calloc(1, sizeof(*l));
+	struct zone_text_line line;
+	struct zone_text *t = NULL;
+	const char *why;
+	int rc = l ? zone_text_open(file, &t, &why) : -ENOMEM;
+
+	if (!rc) {
+		*l = (struct listing){ .found = found, .arg = arg };
+		read_name(zone, "", l->apex);
+		l->apex[strnlen(l->apex, NAME_MAX_TEXT - 1)] = '\0';
+		if (*l->apex && l->apex[strlen(l->apex) - 1] == '.')
+			l->apex[strlen(l->apex) - 1] = '\0';
+		memcpy(l->origins[0], l->apex, sizeof(l->apex));
+	}
+	while (!rc && (rc = zone_text_next(t, &line, &why)) == 1) {
+		rc = 0;
+		l->depth = line.depth < DEPTH_MAX ? line.depth : DEPTH_MAX - 1;
+		if (line.text[strspn(line.text, " \t")] == '$')
+			follow_directive(l, t, line.text);
+		else
+			list_record(l, &line);
+	}
+	if (t)
+		zone_text_close(t);
+	free(l);
+	return rc;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The rules' identities, and what those who measure share. Internal to mgmt/store/risk*.c; one thread.
+ */
+#ifndef WEIR_MGMT_STORE_RISK_INTERNAL_H
+#define WEIR_MGMT_STORE_RISK_INTERNAL_H
+
+#include "base/arena.h"
+#include "mgmt/store/risk.h"
+
+/* For rules where any part at all is risky: above the noise of floating point. */
+#define RISK_ANY 1e-6
+
+/*
+ * id, name, unit, limit, harm. The limits of shares: half of a pool is what its other half can be expected
+ * to carry; a third of a name's answers is one site of three. Of times: what a person changes at one time
+ * without a thought is a factor of two.
+ */
+#define RISK_RULES(X)                                                                              \
+	X(FLOWS_REHASHED, "flows-rehashed", SHARE, RISK_ANY,                                       \
+	  "connections go to backends that do not know them, and break")                           \
+	X(POOL_EXCHANGED, "pool-exchanged", SHARE, RISK_ANY,                                       \
+	  "connections go to backends that do not know them, and break")                           \
+	X(ENCAPSULATION, "encapsulation-changed", SHARE, RISK_ANY,                                 \
+	  "backends that do not expect these packets drop them")                                   \
+	X(MEMBERS_LEAVE, "members-leave", SHARE, 0.5,                                              \
+	  "the load of those that leave falls on others, or on servers that nobody has tried")     \
+	X(LOAD_GATHERS, "load-gathers", TIMES, 2, "one backend gets a multiple of its load")       \
+	X(UNCHECKED_MEMBERS, "unchecked-members", SHARE, RISK_ANY,                                 \
+	  "backends without a check get traffic even if they are dead")                            \
+	X(CHECK_REMOVED, "check-removed", SHARE, RISK_ANY, "dead targets are never found")         \
+	X(CHECK_TARGET, "check-target", SHARE, RISK_ANY,                                           \
+	  "the check asks something else: well ones may fail it, dead ones pass")                  \
+	X(CHECK_SLOWER, "check-slower", TIMES, 3, "dead targets keep their traffic for longer")    \
+	X(CHECK_HASTY, "check-hasty", TIMES, 3, "slow answers count as deaths")                    \
+	X(CHECK_RETURN, "check-return", TIMES, 5, "targets that are well again stay out")          \
+	X(CHECK_RATE, "check-rate", TIMES, 5, "probes become a load of their own")                 \
+	X(DAMPING, "damping", SHARE, RISK_ANY, "targets are held down, or flap without a limit")   \
+	X(GUARD_LOWERED, "guard-lowered", SHARE, 0.15,                                             \
+	  "checks alone may take out more of the pool at once")                                    \
+	X(REMOVAL_BLOCKED, "removal-blocked", SHARE, 0.5,                                          \
+	  "dead backends keep their traffic, as the guard lets too few of them go")                \
+	X(REMOVAL_SLOWED, "removal-slowed", TIMES, 4, "dead backends leave one after another")     \
+	X(ALL_DOWN, "on-all-down", SHARE, RISK_ANY,                                                \
+	  "what happens when nothing is up is another thing")                                      \
+	X(FLOW_MEMORY, "flow-memory", SHARE, 0.5,                                                  \
+	  "flows that pause are forgotten, and break at the next change")                          \
+	X(UDP_POLICY, "udp-policy", SHARE, RISK_ANY, "flows of datagrams move at the next change") \
+	X(ENTRIES_GONE, "entries-gone", SHARE, RISK_ANY, "nothing answers there any more")         \
+	X(PORTS_GONE, "ports-gone", SHARE, RISK_ANY, "packets that come in there are not seen")    \
+	X(PORT_DEVICE, "port-device", SHARE, RISK_ANY, "the port is driven by another device")     \
+	X(DRIVER, "driver-changed", SHARE, RISK_ANY,                                               \
+	  "the program that moves packets is exchanged under traffic")                             \
+	X(NEXT_START, "next-start", SHARE, RISK_ANY,                                               \
+	  "it is tried at the next start only, when nobody looks")                                 \
+	X(TUNNEL_SOURCE, "tunnel-source", SHARE, RISK_ANY,                                         \
+	  "backends accept tunnels from the addresses that they know alone")                       \
+	X(MTU, "mtu-changed", SHARE, RISK_ANY,                                                     \
+	  "large packets are refused, or lost on links that do not carry them")                    \
+	X(LISTENERS_GONE, "listeners-gone", SHARE, RISK_ANY, "DNS is not answered there any more") \
+	X(NODE_GONE, "node-gone", SHARE, RISK_ANY, "the node stops forwarding and answering")      \
+	X(NODE_MOVED, "node-moved", SHARE, RISK_ANY, "the node forwards another site's services")  \
+	X(API_MOVED, "api-moved", SHARE, RISK_ANY,                                                 \
+	  "peers do not find this node: no exchange of versions, drains and views")                \
+	X(CONTROLS_CHANGED, "controls-changed", SHARE, RISK_ANY,                                   \
+	  "a failing network is taken for failing backends, or the other way round")               \
+	X(CLOCK_GUARD, "clock-guard", SHARE, RISK_ANY, "ramps follow a clock that may be wrong")   \
+	X(CAPACITY_GUARD, "capacity-guard", TIMES, 2,                                              \
+	  "the guard `room` lets drains pass that the others cannot take")                         \
+	X(CLUSTER_RENAMED, "cluster-renamed", SHARE, RISK_ANY,                                     \
+	  "tables and peers are found by the cluster's name: all is made anew")                    \
+	X(TABLES_SMALLER, "tables-smaller", SHARE, 0.5,                                            \
+	  "fewer flows are remembered during changes, or the tables do not fit")                   \
+	X(SITE_GONE, "site-gone", SHARE, RISK_ANY, "the site is not configured any more")          \
+	X(SITE_EMPTIED, "site-emptied", SHARE, RISK_ANY,                                           \
+	  "a site that was answered is not: use weir drain, which moves in steps")                 \
+	X(ANSWERS_MOVE, "answers-move", SHARE, 0.3,                                                \
+	  "clients go to other sites in one step: use weir drain or shift, which ramp")            \
+	X(ANSWERS_UNPROVEN, "answers-unproven", SHARE, RISK_ANY,                                   \
+	  "clients go to addresses that no node checks")                                           \
+	X(TTL_LONGER, "ttl-longer", TIMES, 5, "clients keep a dead site's address for longer")     \
+	X(TTL_SHORTER, "ttl-shorter", TIMES, 10, "resolvers ask a multiple of the queries")        \
+	X(NAMES_GONE, "names-gone", SHARE, RISK_ANY, "the name is not answered any more")          \
+	X(ZONES_GONE, "zones-gone", SHARE, RISK_ANY, "the zone is not answered any more")          \
+	X(RECORDS_GONE, "records-gone", SHARE, 0.2, "names of the zone are not answered any more") \
+	X(RECORDS_CHANGE, "records-change", SHARE, 0.5, "names of the zone lead elsewhere")        \
+	X(ZONE_SERVERS, "zone-servers", SHARE, RISK_ANY,                                           \
+	  "resolvers ask other servers for the whole zone")                                        \
+	X(ZONE_UNREAD, "zone-unread", SHARE, RISK_ANY, "it is not known what the zone loses")
+
+#define RISK_ID(id, ...) RISK_##id,
+enum risk_id { RISK_RULES(RISK_ID) RISK_COUNT };
+#undef RISK_ID
+
+/* A comparison in the making. */
+struct risk_work {
+	const struct model *from, *to;
+	struct arena *arena;
+	struct risk *items;
+	size_t n, n_all;
+};
+
+/* Note a measured @p figure about "SUBJECT: WHAT"; the table says whether it is risky. */
+void risk_note(struct risk_work *w, enum risk_id id, double figure, const char *subject,
+               const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* A text of this comparison, never NULL. */
+const char *risk_text(struct risk_work *w, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+/* The item called @p name in an array that is sorted by the name that each item begins with; NULL: there is none. */
+const void *risk_named(const void *array, size_t n, size_t size, const char *name);
+/* after / before; 1 where both are 0. */
+double risk_times(double before, double after);
+/* How many of the addresses @p a are not among @p b. */
+size_t risk_addresses_gone(const struct addr *a, size_t n_a, const struct addr *b, size_t n_b);
+
+/* The measures, one file each. */
+void risk_measure_pools(struct risk_work *w);
+void risk_measure_checks(struct risk_work *w);
+void risk_measure_services(struct risk_work *w);
+void risk_measure_nodes(struct risk_work *w);
+void risk_measure_names(struct risk_work *w);
+void risk_measure_zones(struct risk_work *w);
+
+#endif

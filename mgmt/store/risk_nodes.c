@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a change does to nodes: where packets and queries come in, how they leave, who finds the node.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "mgmt/store/risk_internal.h"
+
+static const struct model_port *find_port(const struct model_node *n, const char *interface)
+{
+	for (size_t i = 0; i < n->n_ports; i++)
+		if (!strcmp(n->ports[i].interface, interface))
+			return &n->ports[i];
+	return NULL;
+}
+
+static void measure_ports(struct risk_work *w, const char *subject, const struct model_node *a,
+                          const struct model_node *b)
+{
+	const char *gone = "";
+	size_t n_gone = 0;
+
+	for (size_t i = 0; i < a->n_ports; i++) {
+		const struct model_port *port = find_port(b, a->ports[i].interface);
+
+		if (!port) {
+			n_gone++;
+			gone = risk_text(w, "%s%s%s", gone, *gone ? ", " : "",
+			                 a->ports[i].interface);
+		} else if (strcmp(port->device, a->ports[i].device) != 0) {
+			risk_note(w, RISK_PORT_DEVICE, 1.0 / (double)a->n_ports, subject,
+			          "port %s is driven by \"%s\", was \"%s\"", port->interface,
+			          port->device, a->ports[i].device);
+		}
+	}
+	risk_note(w, RISK_PORTS_GONE, (double)n_gone / (double)(a->n_ports ? a->n_ports : 1),
+	          subject, "port %s is not configured any more", gone);
+}
+
+static bool prefix_changed(const struct prefix *a, const struct prefix *b)
+{
+	return a->bits != 0 && (a->bits != b->bits || !addr_equal(&a->addr, &b->addr));
+}
+
+static void measure_addresses(struct risk_work *w, const char *subject, const struct model_node *a,
+                              const struct model_node *b)
+{
+	size_t gone =
+	        risk_addresses_gone(a->dns_listen, a->n_dns_listen, b->dns_listen, b->n_dns_listen);
+	size_t controls =
+	        risk_addresses_gone(a->controls, a->n_controls, b->controls, b->n_controls) +
+	        risk_addresses_gone(b->controls, b->n_controls, a->controls, a->n_controls);
+
+	risk_note(w, RISK_LISTENERS_GONE,
+	          (double)gone / (double)(a->n_dns_listen ? a->n_dns_listen : 1), subject,
+	          "%zu of %zu addresses of dns_listen are removed", gone, a->n_dns_listen);
+	if (controls)
+		risk_note(w, RISK_CONTROLS_CHANGED, 1, subject,
+		          "its control targets change (%zu, were %zu)", b->n_controls,
+		          a->n_controls);
+	if (*a->api && strcmp(a->api, b->api) != 0)
+		risk_note(w, RISK_API_MOVED, 1, subject, "api is \"%s\", was \"%s\"", b->api,
+		          a->api);
+	if (prefix_changed(&a->tunnel_source4, &b->tunnel_source4) ||
+	    prefix_changed(&a->tunnel_source6, &b->tunnel_source6))
+		risk_note(w, RISK_TUNNEL_SOURCE, 1, subject, "tunnel_source changes");
+}
+
+static bool dpdk_changed(const struct model_dpdk *a, const struct model_dpdk *b)
+{
+	return a->n_cores != b->n_cores || a->hugepages != b->hugepages ||
+	       a->memory_mb != b->memory_mb ||
+	       memcmp(a->cores, b->cores, a->n_cores * sizeof(a->cores[0])) != 0;
+}
+
+static void measure_node(struct risk_work *w, const struct model_node *a,
+                         const struct model_node *b)
+{
+	const char *subject = risk_text(w, "node %s", a->name);
+
+	if (strcmp(a->site->name, b->site->name) != 0)
+		risk_note(w, RISK_NODE_MOVED, 1, subject, "it belongs to site %s, was %s",
+		          b->site->name, a->site->name);
+	if (a->driver != b->driver)
+		risk_note(w, RISK_DRIVER, 1, subject, "driver changes");
+	if (a->mtu != b->mtu)
+		risk_note(w, RISK_MTU, risk_times(a->mtu, b->mtu), subject,
+		          "mtu is %" PRIu16 ", was %" PRIu16, b->mtu, a->mtu);
+	if (a->clock != b->clock && b->clock == MODEL_CLOCK_TRUSTED)
+		risk_note(w, RISK_CLOCK_GUARD, 1, subject,
+		          "a clock that is not synchronised is trusted");
+	if (dpdk_changed(&a->dpdk, &b->dpdk))
+		risk_note(w, RISK_NEXT_START, 1, subject, "its settings of DPDK change");
+	measure_ports(w, subject, a, b);
+	measure_addresses(w, subject, a, b);
+}
+
+void risk_measure_nodes(struct risk_work *w)
+{
+	for (size_t i = 0; i < w->from->n_nodes; i++) {
+		const struct model_node *a = &w->from->nodes[i], *b = model_node(w->to, a->name);
+
+		if (b)
+			measure_node(w, a, b);
+		else
+			risk_note(w, RISK_NODE_GONE, 1.0 / (double)w->from->n_nodes,
+			          risk_text(w, "node %s", a->name), "it is removed");
+	}
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a change takes from zones: their sets of records, before and after, by what weir-dns' reader finds
+ * in the files that are laid out for both versions.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "mgmt/store/risk_internal.h"
+#include "weir/zones.h"
+
+/* The sets of a zone; a set that has several records has one entry, whose data is their sum. */
+struct sets {
+	struct zones_record *items;
+	size_t n, room;
+	bool no_memory;
+};
+
+static void add_record(void *arg, const struct zones_record *r)
+{
+	struct sets *s = arg;
+
+	if (s->n == s->room) {
+		size_t room = s->room ? 2 * s->room : 256;
+		struct zones_record *items = realloc(s->items, room * sizeof(*items));
+
+		if (!items) {
+			s->no_memory = true;
+			return;
+		}
+		s->items = items;
+		s->room = room;
+	}
+	s->items[s->n++] = *r;
+}
+
+static int by_set(const void *a, const void *b)
+{
+	uint64_t x = ((const struct zones_record *)a)->set,
+	         y = ((const struct zones_record *)b)->set;
+
+	return (x > y) - (x < y);
+}
+
+static bool read_sets(const struct model_zone *z, struct sets *out)
+{
+	size_t kept = 0;
+
+	*out = (struct sets){ 0 };
+	if (zones_list(z->name, z->file, add_record, out) || out->no_memory)
+		return false;
+	if (out->n)
+		qsort(out->items, out->n, sizeof(*out->items), by_set);
+	for (size_t i = 0; i < out->n; i++) {
+		struct zones_record *last = kept ? &out->items[kept - 1] : NULL;
+
+		if (last && last->set == out->items[i].set)
+			last->data += out->items[i].data; /* in any order */
+		else
+			out->items[kept++] = out->items[i];
+	}
+	out->n = kept;
+	return true;
+}
+
+static void compare_sets(struct risk_work *w, const char *subject, const struct sets *a,
+                         const struct sets *b)
+{
+	size_t gone = 0, changed = 0, servers = 0;
+
+	for (size_t i = 0; i < a->n; i++) {
+		const struct zones_record *r = &a->items[i];
+		const struct zones_record *now =
+		        b->n ? bsearch(r, b->items, b->n, sizeof(*r), by_set) : NULL;
+		bool other = now && now->data != r->data;
+
+		gone += !now;
+		changed += other && !r->is_soa;
+		servers += r->is_apex_ns && (!now || other);
+	}
+	double n = a->n ? (double)a->n : 1;
+	risk_note(w, RISK_RECORDS_GONE, (double)gone / n, subject,
+	          "%zu of its %zu sets of records are removed", gone, a->n);
+	risk_note(w, RISK_RECORDS_CHANGE, (double)changed / n, subject,
+	          "%zu of its %zu sets of records change", changed, a->n);
+	if (servers)
+		risk_note(w, RISK_ZONE_SERVERS, 1, subject, "its own NS records change");
+}
+
+static void measure_zone(struct risk_work *w, const struct model_zone *a,
+                         const struct model_zone *b)
+{
+	const char *subject = risk_text(w, "zone %s", a->name);
+	struct sets before = { 0 }, after = { 0 };
+
+	if (!strcmp(a->digest, b->digest) && *a->digest)
+		return;
+	if (read_sets(a, &before) && read_sets(b, &after))
+		compare_sets(w, subject, &before, &after);
+	else
+		risk_note(w, RISK_ZONE_UNREAD, 1, subject, "its two files cannot be compared");
+	free(before.items);
+	free(after.items);
+}
+
+void risk_measure_zones(struct risk_work *w)
+{
+	for (size_t i = 0; i < w->from->n_zones; i++) {
+		const struct model_zone *a = &w->from->zones[i];
+		const struct model_zone *b =
+		        risk_named(w->to->zones, w->to->n_zones, sizeof(*b), a->name);
+
+		if (b)
+			measure_zone(w, a, b);
+	}
+}

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""docs/risks.md lists exactly the rules of mgmt/store/risk_internal.h, with their limits.
+
+Written by: python3 tests/check/check_risks.py --write
+"""
+import os
+import re
+import sys
+
+import tree
+
+HEADER, DOCUMENT, RULE = "mgmt/store/risk_internal.h", "docs/risks.md", "|---|---|---|\n"
+ROW = re.compile(r'X\((\w+),\s*"([a-z-]+)",\s*(SHARE|TIMES),\s*(RISK_ANY|[\d.]+),\s*"([^"]+)"\)')
+
+
+def limit_text(unit, limit):
+    if limit == "RISK_ANY":
+        return "any"
+    return f"{float(limit):.3g} times" if unit == "TIMES" else f"{float(limit) * 100:.3g} %"
+
+
+def table(header):
+    """The table's rows, as the header's rules make them."""
+    text = re.sub(r"\s*\\\n\s*", " ", header)
+    return "".join(f"| `{name}` | {limit_text(unit, limit)} | {harm} |\n"
+                   for _, name, unit, limit, harm in ROW.findall(text))
+
+
+def split(document):
+    """What stands before the table's rows, the rows, and what follows."""
+    head, rest = document.split(RULE)
+    rows = re.match(r"(\|.*\n)*", rest).group()
+    return head + RULE, rows, rest[len(rows):]
+
+
+def offences(root, files):
+    if HEADER not in files or DOCUMENT not in files:
+        return [f"{HEADER} or {DOCUMENT} is missing"]
+    if split(tree.read(root, DOCUMENT))[1] == table(tree.read(root, HEADER)):
+        return []
+    return [f"{DOCUMENT}: its table is not that of {HEADER}: python3 tests/check/check_risks.py --write"]
+
+
+def write():
+    path = os.path.join(tree.ROOT, DOCUMENT)
+    head, _, rest = split(tree.read(tree.ROOT, DOCUMENT))
+    with open(path, "w") as f:
+        f.write(head + table(tree.read(tree.ROOT, HEADER)) + rest)
+
+
+RULES = 'X(A, "a-b", SHARE, RISK_ANY, \\\n "harm")\nX(C, "c", TIMES, 3, "more")\n'
+ROWS = "| `a-b` | any | harm |\n| `c` | 3 times | more |\n"
+PLANTS = {
+    "equal": ({HEADER: RULES, DOCUMENT: "x\n" + RULE + ROWS + "\nend\n"}, 0),
+    "another limit": ({HEADER: RULES, DOCUMENT: "x\n" + RULE + ROWS.replace("3", "4")}, 1),
+    "a rule that is missing": ({HEADER: RULES, DOCUMENT: "x\n" + RULE + ROWS.split("\n")[0] + "\n"}, 1),
+    "no document": ({HEADER: RULES}, 1),
+}
+
+if __name__ == "__main__":
+    if "--write" in sys.argv:
+        write()
+    else:
+        tree.main(offences, PLANTS)
