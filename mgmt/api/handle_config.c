@@ -9,12 +9,12 @@
 
 #include "base/clock.h"
 #include "base/ctl.h"
+#include "mgmt/api/diverged.h"
 #include "mgmt/api/field.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/tell.h"
 #include "mgmt/store/gather.h"
-#include "mgmt/store/linediff.h"
 #include "mgmt/store/when.h"
 #include "weir/effect.h"
 
@@ -100,15 +100,17 @@ static bool read_change(const struct http_request *r, bool with_files, struct as
 	return field_end(&f, reply) && may_force(r, a, reply);
 }
 
-static json_t *tell_heads(const struct intent *in)
+/* Peers have other heads: which, and what a person does about it. */
+static void tell_diverged(const struct core *core, struct http_reply *reply)
 {
-	const struct intent_foreign *f;
-	json_t *list = json_array();
+	json_t *diverged = diverged_tell(core);
 
-	for (size_t i = 0; (f = intent_diverged(in, i)); i++)
-		json_array_append_new(list, json_pack("{s:I, s:s}", "number", (json_int_t)f->number,
-		                                      "digest", f->digest));
-	return list;
+	http_problem(reply, 409, "diverged",
+	             "a peer has a head that is unrelated to this node's; pick one by a command "
+	             "of cure, or name their digests in force");
+	if (diverged)
+		json_object_update(reply->json, diverged);
+	json_decref(diverged);
 }
 
 /* The problem of a change that was not made. */
@@ -127,10 +129,7 @@ static void tell_failure(struct core *core, int rc, const struct intent_changed 
 		http_problem(reply, 404, "not-found", "there is no such version");
 		return;
 	case -EMEDIUMTYPE:
-		http_problem(
-		        reply, 409, "diverged",
-		        "a peer has a head that is unrelated to this one; name its digest in force");
-		json_object_set_new(reply->json, "heads", tell_heads(core->intent));
+		tell_diverged(core, reply);
 		return;
 	case -ENOSPC:
 	case -EROFS:
@@ -428,58 +427,6 @@ void handle_version(struct core *core, struct http_request *r, struct http_reply
 	}
 	core_unlock(core);
 	files_fini(&files);
-}
-
-/* The models of both versions, compared; a version that this release cannot read has no meaning to compare. */
-static json_t *compare(struct core *core, const struct files *from, const struct files *to)
-{
-	struct model_mistakes mistakes_a = { 0 }, mistakes_b = { 0 };
-	struct model *a = NULL, *b = NULL;
-	struct plan plan = { 0 };
-	json_t *told = json_null();
-
-	if (!gather_model(from, core->dirs.state, core->dirs.conf, NULL, &a, &mistakes_a) &&
-	    !gather_model(to, core->dirs.state, core->dirs.conf, NULL, &b, &mistakes_b) &&
-	    !plan_make(a, b, &plan)) {
-		json_t *whole = tell_plan(&plan);
-
-		told = json_incref(json_object_get(whole, "changes"));
-		json_decref(whole);
-		plan_fini(&plan);
-	}
-	model_free(a);
-	model_free(b);
-	model_mistakes_free(&mistakes_a);
-	model_mistakes_free(&mistakes_b);
-	return told;
-}
-
-void handle_version_diff(struct core *core, struct http_request *r, struct http_reply *reply)
-{
-	struct files from = { 0 }, to = { 0 };
-	struct version a, b;
-	uint64_t n, m;
-
-	if (!handle_part_number(r, 0, &n, reply) || !handle_part_number(r, 1, &m, reply))
-		return;
-	core_lock(core);
-	int rc = intent_version(core->intent, n, &a, &from);
-	if (!rc)
-		rc = intent_version(core->intent, m, &b, &to);
-	if (rc)
-		tell_failure(core, rc, NULL, reply);
-	core_unlock(core);
-	if (!rc) {
-		char *text = linediff_files(&from, &to);
-
-		reply->json = json_pack("{s:I, s:I, s:o, s:o}", "from", (json_int_t)n, "to",
-		                        (json_int_t)m, "changes", compare(core, &from, &to), "text",
-		                        tell_text(text ? text : ""));
-		reply->status = 200;
-		free(text);
-	}
-	files_fini(&from);
-	files_fini(&to);
 }
 
 /* Nothing differs: weir-dns is to load its zones again all the same. */

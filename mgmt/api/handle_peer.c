@@ -11,6 +11,7 @@
 #include "mgmt/api/peers.h"
 #include "mgmt/api/tell.h"
 #include "mgmt/api/views.h"
+#include "mgmt/store/join.h"
 
 void handle_peer_head(struct core *core, struct http_request *r, struct http_reply *reply)
 {
@@ -20,7 +21,7 @@ void handle_peer_head(struct core *core, struct http_request *r, struct http_rep
 	(void)r;
 	core_lock(core);
 	const struct version *head = intent_head(core->intent);
-	const struct model *m = intent_model(core->intent);
+	const struct model *m = join_model(core->intent);
 	bool known = observe_load(core, &bits);
 	reply->json = json_pack("{s:s, s:s, s:o, s:s, s:o}", "node", core->dirs.node, "cluster",
 	                        m ? m->cluster : "", "version",

@@ -508,6 +508,8 @@ json_t *handle_status_json(struct core *core, const struct handle_filter *filter
 	json_object_set_new(status, "processes", handle_processes_json(&s->look));
 	json_object_set_new(status, "peers", s->look.peers);
 	s->look.peers = NULL;
+	if (s->look.diverged)
+		json_object_set(status, "diverged", s->look.diverged);
 	add_state(s, status);
 	json_decref(s->why);
 	look_fini(&s->look);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "mgmt/api/diverged.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/tell.h"
 
@@ -28,6 +29,7 @@ int look_take(struct core *core, struct look *l)
 		l->processes[p] = observe_look(core, (enum observe_process)p);
 	l->dns = json_incref(observe_dns(core));
 	l->peers = handle_peers_json(core);
+	l->diverged = diverged_tell(core);
 	l->n_loads = peers_loads(core, l->loads, GUARD_SITES_MAX);
 	core_unlock(core);
 	return rc;
@@ -40,6 +42,7 @@ void look_fini(struct look *l)
 	intent_unshare(l->shared);
 	json_decref(l->dns);
 	json_decref(l->peers);
+	json_decref(l->diverged);
 }
 
 static health_word word_of(const struct look *l, uint64_t target, bool *found)

@@ -24,6 +24,7 @@ struct look {
 	char store_why[EVENT_TEXT_MAX], write_why[EVENT_TEXT_MAX];
 	struct observe_pages pages;
 	struct observe_state processes[OBSERVE_COUNT];
+	json_t *diverged; /**< as diverged_tell() */
 	json_t *dns;   /**< as observe_dns() */
 	json_t *peers; /**< handle_peers_json() */
 	struct guard_load loads[GUARD_SITES_MAX];

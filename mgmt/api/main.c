@@ -17,12 +17,14 @@
 #include "base/ctl.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "mgmt/api/auth.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/learn.h"
 #include "mgmt/api/listen.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/views.h"
+#include "mgmt/store/join.h"
 #include "weir/stats.h"
 
 #define STATS_MAX     256u
@@ -38,6 +40,7 @@ struct process {
 	char api[256]; /* that is served over TCP */
 	uint64_t tcp_retry_ms;
 	bool tcp_failed; /* said once */
+	bool bootstrap;  /* --bootstrap */
 };
 
 /* Serve the address that the model gives this node; a change of it is followed. */
@@ -46,7 +49,7 @@ static void follow_api(struct process *p)
 	char api[sizeof(p->api)] = "";
 
 	core_lock(&p->core);
-	const struct model *m = intent_model(p->core.intent);
+	const struct model *m = join_model(p->core.intent);
 	if (m && m->self && strlen(m->self->api) < sizeof(api))
 		strcpy(api, m->self->api);
 	core_unlock(&p->core);
@@ -142,11 +145,21 @@ static char *on_ask(void *arg, const char *line, size_t length)
 	return text;
 }
 
-static int open_core(struct core *core)
+/* Without the peers' token nobody can be asked. */
+static enum intent_start start_of(const struct core *core, bool bootstrap)
+{
+	char token[HTTP_TEXT_MAX];
+
+	auth_peer_token(core->dirs.conf, token);
+	return bootstrap ? INTENT_BOOTSTRAP : *token ? INTENT_JOIN : INTENT_ALONE;
+}
+
+static int open_core(struct core *core, bool bootstrap)
 {
 	const struct intent_options options = { .conf_dir = core->dirs.conf,
 		                                .state_dir = core->dirs.state,
-		                                .node = core->dirs.node };
+		                                .node = core->dirs.node,
+		                                .start = start_of(core, bootstrap) };
 	pthread_condattr_t attributes;
 	int rc = stats_create(core->dirs.run, "mgmt", STATS_MAX, &core->stats);
 
@@ -217,7 +230,7 @@ static int run(struct process *p)
 	if (!rc)
 		rc = open_loop(p);
 	if (!rc)
-		rc = open_core(&p->core);
+		rc = open_core(&p->core, p->bootstrap);
 	if (!rc)
 		rc = listen_local(&p->core, &p->local);
 	if (rc) {
@@ -236,12 +249,19 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && !strcmp(argv[1], "--help")) {
 		printf("weir-mgmt: keeps versions and overrides, writes the effective document, serves "
-		       "the API.\n\n%s",
+		       "the API.\n\n"
+		       "  --bootstrap       with neither store nor effective document: make weir.conf "
+		       "the first\n"
+		       "                    version, without asking the peers for theirs\n%s",
 		       proc_dirs_help);
 		return 0;
 	}
 	if (proc_dirs_from_args(&p.core.dirs, &argc, argv))
 		return 1;
+	if (argc == 2 && !strcmp(argv[1], "--bootstrap")) {
+		p.bootstrap = true;
+		argc--;
+	}
 	if (argc > 1) {
 		fprintf(stderr, "weir-mgmt: unknown argument %s\n", argv[1]);
 		return 1;

@@ -13,6 +13,7 @@
 #include "mgmt/api/client.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/tell.h"
+#include "mgmt/store/join.h"
 
 #define HEAD_TIMEOUT_MS  1500
 #define FETCH_TIMEOUT_MS 10000
@@ -44,7 +45,7 @@ const char *peers_state_text(enum peers_state state)
 /* Make the list of peers from the model, keeping what is known of them. Under the lock. */
 static size_t list_targets(const struct core *core, struct target *targets)
 {
-	const struct model *m = intent_model(core->intent);
+	const struct model *m = join_model(core->intent);
 	size_t n = 0;
 
 	for (size_t i = 0; m && i < m->n_nodes && n < PEERS_MAX; i++) {
@@ -143,14 +144,8 @@ static size_t fetch_offers(struct core *core, const struct target *t, const stru
 	size_t wanted = 0, got = 0;
 
 	core_lock(core);
-	while (wanted < n && wanted < FETCH_MAX) {
-		struct version own;
-		int rc = intent_version(core->intent, list[wanted].number, &own, NULL);
-
-		if (!rc && !strcmp(own.digest, list[wanted].digest))
-			break;
+	while (wanted < n && wanted < FETCH_MAX && !join_has(core->intent, &list[wanted]))
 		wanted++;
-	}
 	core_unlock(core);
 	for (size_t i = wanted; i-- > 0; got++)
 		if (!fetch_version(core->peers, t, &list[i], &offers[got]))
@@ -206,7 +201,7 @@ static bool read_head(struct core *core, struct target *t, const json_t *answer,
 	struct version v;
 
 	core_lock(core);
-	const struct model *m = intent_model(core->intent);
+	const struct model *m = join_model(core->intent);
 	bool ours = cluster && m && !strcmp(m->cluster, cluster);
 	core_unlock(core);
 	if (!overrides || strlen(overrides) >= DIGEST_TEXT_MAX || !ours)
@@ -219,6 +214,7 @@ static bool read_head(struct core *core, struct target *t, const json_t *answer,
 		t->view.state = PEERS_BEHIND;
 		t->view.number = 0;
 		t->view.digest[0] = '\0';
+		t->view.head = (struct version){ 0 };
 		return true;
 	}
 	if (tell_read_version(record, &v))
@@ -231,6 +227,7 @@ static bool read_head(struct core *core, struct target *t, const json_t *answer,
 	core_unlock(core);
 	t->view.number = v.number;
 	memcpy(t->view.digest, v.digest, sizeof(v.digest));
+	t->view.head = v;
 	return true;
 }
 
@@ -286,8 +283,10 @@ static void publish(struct core *core, const struct target *targets, size_t n)
 			            *v->why ? ": " : "", v->why);
 		if (v->state != PEERS_DIVERGED)
 			continue;
-		foreign[n_foreign].number = v->number;
-		memcpy(foreign[n_foreign++].digest, v->digest, DIGEST_TEXT_MAX);
+		struct intent_foreign *f = &foreign[n_foreign++];
+		*f = (struct intent_foreign){ .number = v->number, .version = v->head };
+		memcpy(f->digest, v->digest, DIGEST_TEXT_MAX);
+		memcpy(f->peer, v->node, sizeof(f->peer));
 	}
 	for (size_t i = 0; i < n; i++) {
 		p->view[i] = targets[i].view;
@@ -338,15 +337,37 @@ static void one_round(struct core *core, bool tell_others)
 	free(requests);
 }
 
+/* Whether each peer has said that it has nothing for a node that joins. Under the lock. */
+static bool none_has_more(const struct peers *p)
+{
+	for (size_t i = 0; i < p->n_view; i++)
+		if (p->view[i].state != PEERS_BEHIND)
+			return false;
+	return true;
+}
+
+/* A node that waits for its peers starts alone once they have all answered, or at @p until_ms. Under the lock. */
+static void end_joining(struct core *core, uint64_t until_ms)
+{
+	if (!join_waits(core->intent) ||
+	    (clock_mono_ms() < until_ms && !none_has_more(core->peers)))
+		return;
+	join_start_alone(core->intent, clock_wall_ms());
+	core_changed(core);
+}
+
 static void *run(void *arg)
 {
 	struct core *core = arg;
 	struct peers *p = core->peers;
+	uint64_t join_until_ms = clock_mono_ms() + PEERS_JOIN_MS;
 
 	core_lock(core);
 	while (!core->stopping) {
 		bool tell_others = p->tell_others;
-		uint64_t until_ms = clock_mono_ms() + PEERS_EVERY_MS;
+		uint64_t until_ms =
+		        clock_mono_ms() +
+		        (join_waits(core->intent) ? PEERS_JOIN_EVERY_MS : PEERS_EVERY_MS);
 
 		p->poked = p->tell_others = false;
 		core_unlock(core);
@@ -354,6 +375,7 @@ static void *run(void *arg)
 		if (p->client.token[0])
 			one_round(core, tell_others);
 		core_lock(core);
+		end_joining(core, join_until_ms);
 		while (!p->poked && core_wait(core, until_ms) && clock_mono_ms() < until_ms)
 			;
 	}

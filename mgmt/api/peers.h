@@ -19,7 +19,10 @@
 
 #define PEERS_MAX      64u
 #define PEERS_EVERY_MS 2000u
-#define PEERS_STALE_MS 10000u /**< after which a peer's load is not known any more */
+#define PEERS_JOIN_MS                                                                              \
+	4000u /**< how long a node that joins asks; its last round may take a second more */
+#define PEERS_JOIN_EVERY_MS 250u
+#define PEERS_STALE_MS      10000u /**< after which a peer's load is not known any more */
 
 enum peers_state {
 	PEERS_UNASKED,
@@ -35,8 +38,9 @@ struct peers_view {
 	enum peers_state state;
 	uint64_t number;
 	char digest[DIGEST_TEXT_MAX];
-	uint64_t asked_ms; /**< monotonic: when it last answered; 0: never */
-	uint64_t round;    /**< counts answers, so that one can wait for the next */
+	struct version head; /**< its record of that; number 0: it has none */
+	uint64_t asked_ms;   /**< monotonic: when it last answered; 0: never */
+	uint64_t round;      /**< counts answers, so that one can wait for the next */
 	bool load_known;
 	uint64_t bits;           /**< a second */
 	char why[HTTP_TEXT_MAX]; /**< why it is unreachable */

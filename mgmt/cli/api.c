@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "mgmt/cli/api.h"
+#include "mgmt/cli/diverged.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -281,7 +282,7 @@ static const char *advice(const char *code)
 	} rows[] = {
 		{ "guard", "if it must be: --override GUARD --reason TEXT, on record" },
 		{ "diverged",
-		  "look at weir versions on both nodes, then apply with --force DIGEST" },
+		  "see weir diff NODE, then keep one: its command, or --force with the others' digests" },
 		{ "stale", "someone changed it meanwhile: look at weir diff, then do it again" },
 		{ "store", "overrides are taken all the same; look at weir status" },
 		{ "mistakes", "mend them and check with weir config check" },
@@ -345,6 +346,7 @@ int api_refusal(const struct api_reply *reply)
 	tell_list(json_object_get(body, "guards"), "guard", "detail", true, detail);
 	if (what)
 		fprintf(stderr, "  %s\n", what);
+	diverged_print(stderr, body);
 	return api_status(reply);
 }
 

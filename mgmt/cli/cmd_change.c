@@ -180,6 +180,20 @@ static void add_text(json_t *body, const char *name, const char *value)
 		json_object_set_new(body, name, json_string(value));
 }
 
+/* "DIGEST,DIGEST" as a list. */
+static json_t *digest_list(const char *text)
+{
+	json_t *list = json_array();
+
+	while (*text) {
+		size_t n = strcspn(text, ",");
+
+		json_array_append_new(list, json_stringn(text, n));
+		text += n + (text[n] == ',');
+	}
+	return list;
+}
+
 /* The options that apply and rollback share. */
 static void add_options(json_t *body, const struct cli_args *args)
 {
@@ -189,7 +203,7 @@ static void add_options(json_t *body, const struct cli_args *args)
 	add_text(body, "author", cli_value(args, "--author"));
 	add_text(body, "confirm_within", cli_value(args, "--confirm-within"));
 	if (force)
-		json_object_set_new(body, "force", json_pack("[s]", force));
+		json_object_set_new(body, "force", digest_list(force));
 }
 
 /* POST a change to what @p etag names, or to the head. Takes @p body. */
@@ -330,10 +344,24 @@ int cli_versions(struct cli *cli, const struct cli_args *args)
 	return api_show(cli, &request, print_versions);
 }
 
+/* A side of a comparison as the API takes it: a number, "head", NODE or NODE:NUMBER. */
+static bool is_side(const char *text)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789._-";
+	size_t n = strspn(text, allowed);
+
+	return n > 0 && n < 64 &&
+	       (text[n] == '\0' || (text[n] == ':' && version_number(text + n + 1) > 0));
+}
+
 static void print_diff(const json_t *body)
 {
 	const char *text = api_text(body, "text", "");
+	const char *from = api_text(body, "from_node", ""), *to = api_text(body, "to_node", "");
 
+	if (strcmp(from, to) != 0)
+		printf("from version %.0f of %s to version %.0f of %s\n",
+		       api_number(body, "from", 0), from, api_number(body, "to", 0), to);
 	print_changes(body);
 	if (!text[0] && json_array_size(json_object_get(body, "changes")) == 0)
 		puts("no difference");
@@ -341,28 +369,21 @@ static void print_diff(const json_t *body)
 		printf("\n%s", text);
 }
 
-/* Without numbers: what weir.conf would change; with one, against the version in force. */
+/* Without arguments: what weir.conf would change; with one, against the version in force here. */
 int cli_diff(struct cli *cli, const struct cli_args *args)
 {
-	char path[96], etag[128];
-	unsigned long long from, to;
+	char path[256];
 	struct api_request request = { .method = "GET", .path = path };
 
 	if (args->n == 0)
 		return cli_plan(cli, args);
-	from = version_number(args->at[0]);
-	to = args->at[1] ? version_number(args->at[1]) : 0;
-	if (from == 0 || (args->at[1] && to == 0))
-		return cli_fail(CLI_USAGE,
-		                "expected numbers of versions; weir versions lists them");
-	if (!args->at[1]) {
-		int status = head_etag(cli, etag);
-
-		if (status)
-			return status;
-		if (sscanf(etag, "v%llu-", &to) != 1)
-			return cli_fail(CLI_CONFLICT, "there is no version in force");
-	}
-	snprintf(path, sizeof(path), "/v1/versions/%llu/diff/%llu", from, to);
+	for (size_t i = 0; i < (size_t)args->n; i++)
+		if (!is_side(args->at[i]))
+			return cli_fail(CLI_USAGE,
+			                "%s: expected the number of a version (weir versions lists "
+			                "them), a node's name for its head, or NODE:NUMBER",
+			                args->at[i]);
+	snprintf(path, sizeof(path), "/v1/versions/%s/diff/%s", args->at[0],
+	         args->at[1] ? args->at[1] : "head");
 	return api_show(cli, &request, print_diff);
 }

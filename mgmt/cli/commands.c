@@ -15,14 +15,15 @@
 #define OPTION_UNTIL   { "--until", "TIME", "return then: +4h, 2026-11-20T12:00:00Z, never (required)" }
 #define OPTION_OVER    { "--over", "DURATION", "the ramp: 5m; of a backend, the time for its flows" }
 #define OPTION_CONFIRM { "--confirm-within", "DURATION", "undo it unless confirmed by then; none" }
-#define OPTION_FORCE   { "--force", "DIGEST", "override this diverged head by name" }
+#define OPTION_FORCE   { "--force", "DIGEST,...", "override these diverged heads by name" }
 #define OPTION_BASE    { "--base", "ETAG", "only if this is still the version in force" }
 #define NONE           { NULL, NULL, NULL }
 
 #define TARGET "site NAME|backend POOL/NAME"
 
 const struct cli_command cli_commands[] = {
-	{ "run", "", 0, 0, "start all of Weir in the foreground and restart what dies", cli_run, { NONE } },
+	{ "run", "", 0, 0, "start all of Weir in the foreground and restart what dies", cli_run,
+	  { { "--bootstrap", NULL, "a first start: weir.conf is the first version; peers are not asked for theirs" }, NONE } },
 	{ "status", "", 0, 0, "what is asked for, seen and in force; exit 0 well, 10 degraded, 11 down", cli_status,
 	  { { "--site", "NAME", "only what is at this site" },
 	    { "--pool", "NAME", "only this pool, with all its backends" },
@@ -37,7 +38,7 @@ const struct cli_command cli_commands[] = {
 	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_BASE, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
 	{ "versions", "", 0, 0, "the last versions: when, who, why", cli_versions,
 	  { { "--limit", "N", "so many (20)" }, NONE } },
-	{ "diff", "[VERSION [VERSION]]", 0, 2, "between versions, the one in force, or CONF/weir.conf", cli_diff, { NONE } },
+	{ "diff", "[VERSION|NODE|NODE:VERSION ...]", 0, 2, "between two versions, also a peer's; else with the one in force, or CONF/weir.conf", cli_diff, { NONE } },
 	{ "drain", TARGET, 2, 2, "no new flows there, existing ones live", cli_drain,
 	  { OPTION_OVER, OPTION_UNTIL, OPTION_REASON, OPTION_FROM, OPTION_NOW, OPTION_AUTHOR, OPTION_GUARDS,
 	    OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },

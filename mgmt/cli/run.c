@@ -61,6 +61,7 @@ struct run {
 	struct child children[CHILD_COUNT];
 	struct run_sockets sockets;
 	bool has_document, stopping;
+	bool bootstrap; /* what weir-mgmt is to do with a first start */
 	int stop_place; /* in stop_order: who is being stopped */
 	struct loop_timer stop_timer, sockets_timer;
 };
@@ -153,8 +154,10 @@ static void run_child(const struct child *c)
 	unsetenv("LISTEN_FDNAMES");
 	if (c == &c->run->children[CHILD_DNS] && run_sockets_hand_down(&c->run->sockets) != 0)
 		_exit(126);
+	const char *more =
+	        c->run->bootstrap && c == &c->run->children[CHILD_MGMT] ? "--bootstrap" : NULL;
 	execl(path, path, "--conf-dir", d->conf, "--state-dir", d->state, "--run-dir", d->run,
-	      "--bpf-dir", d->bpf, "--node", d->node, (char *)NULL);
+	      "--bpf-dir", d->bpf, "--node", d->node, more, (char *)NULL);
 	fprintf(stderr, "weir run: %s: %s\n", path, strerror(errno));
 	_exit(127);
 }
@@ -393,11 +396,10 @@ static int run_open(struct run *r)
 
 int cli_run(struct cli *cli, const struct cli_args *args)
 {
-	struct run r = { .dirs = &cli->dirs };
+	struct run r = { .dirs = &cli->dirs, .bootstrap = cli_flag(args, "--bootstrap") };
 	char lock[PATH_MAX];
 	int err, lock_fd;
 
-	(void)args;
 	err = make_directory(cli->dirs.run);
 	if (!err)
 		err = make_directory(cli->dirs.state);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mgmt/cli/diverged.h"
 #include "mgmt/cli/cmd_status.h"
 
 #define POOLS_SHOWN     20
@@ -70,6 +71,7 @@ static void print_processes(const json_t *b)
 		print_age(p);
 	}
 	putchar('\n');
+	diverged_print(stdout, json_object_get(b, "diverged"));
 }
 
 static void print_sites(const json_t *b)

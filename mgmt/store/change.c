@@ -12,12 +12,21 @@
 #include "base/log.h"
 #include "mgmt/store/compose.h"
 #include "mgmt/store/gather.h"
+#include "mgmt/store/join.h"
 #include "mgmt/store/own.h"
 
 static bool is_forced(const struct intent_change *change, const char *digest)
 {
 	for (size_t i = 0; i < change->n_force; i++)
 		if (!strcmp(change->force[i], digest))
+			return true;
+	return false;
+}
+
+static bool names(const struct version *v, const char *digest)
+{
+	for (size_t i = 0; i < v->n_supersedes; i++)
+		if (!strcmp(v->supersedes[i], digest))
 			return true;
 	return false;
 }
@@ -31,11 +40,13 @@ static int name_foreign(const struct intent *in, const struct intent_change *cha
 
 		if (!is_forced(change, f->digest))
 			return -EMEDIUMTYPE;
+		if (v->number <= f->number)
+			v->number = f->number + 1;
+		if (names(v, f->digest)) /* several peers may have one head */
+			continue;
 		if (v->n_supersedes == VERSION_SUPERSEDES_MAX)
 			return -E2BIG;
 		snprintf(v->supersedes[v->n_supersedes++], DIGEST_TEXT_MAX, "%s", f->digest);
-		if (v->number <= f->number)
-			v->number = f->number + 1;
 	}
 	return 0;
 }
@@ -108,7 +119,10 @@ static void say_version(struct intent *in, const struct version *v, int64_t now_
 	         v->digest, v->author, log_value(v->reason, value));
 	journal_add(in->journal, now_ms, "version", "versions", "version %" PRIu64 " by %s%s%s%s",
 	            v->number, v->author, *v->reason ? ": " : "", v->reason,
-	            v->confirm_by_ms ? " (to be confirmed)" : "");
+	            v->confirm_by_ms ? " (to be confirmed)"
+	            : join_is_provisional(v)
+	                    ? " (provisional: a peer's applied version replaces it)"
+	                    : "");
 }
 
 /* Store the version and put it in force. Takes files and model on success. */
@@ -298,14 +312,6 @@ static bool have_version(struct intent *in, uint64_t number, const char *digest)
 	return !store_version(in->store, number, &v) && !strcmp(v.digest, digest);
 }
 
-static bool names(const struct version *v, const char *digest)
-{
-	for (size_t i = 0; i < v->n_supersedes; i++)
-		if (!strcmp(v->supersedes[i], digest))
-			return true;
-	return false;
-}
-
 /* Whether one of our versions after @p number overrode @p digest by name. */
 static bool have_superseded(struct intent *in, uint64_t number, const char *digest)
 {
@@ -342,9 +348,10 @@ enum intent_relation intent_relate(struct intent *in, const struct version *list
 	if (n == 0)
 		return INTENT_BEHIND;
 	if (!head)
-		return INTENT_AHEAD;
-	if (list[0].number == head->number && !strcmp(list[0].digest, head->digest))
-		return INTENT_AGREED;
+		return join_wants(in, &list[0]) ? INTENT_AHEAD : INTENT_BEHIND;
+	enum intent_relation relation;
+	if (join_relate(head, &list[0], &relation))
+		return relation;
 	if (list[0].number < head->number)
 		return have_version(in, list[0].number, list[0].digest) ||
 		                       have_superseded(in, list[0].number, list[0].digest)
@@ -382,10 +389,13 @@ int intent_take(struct intent *in, const struct intent_offer *offers, size_t n, 
 		rc = intent_stored(
 		        in, store_put_version(in->store, &offers[i].version, &offers[i].files),
 		        now_ms);
-	if (!rc)
+	if (!rc) {
+		join_give_way(in, &offers[0], last, now_ms);
 		rc = intent_load_recent(in, now_ms);
+	}
 	if (rc)
 		return rc;
+	join_end(in);
 	say_version(in, &last->version, now_ms);
 	effective_write(in, now_ms);
 	return 0;

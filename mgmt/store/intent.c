@@ -269,26 +269,7 @@ static void recover(struct intent *in, struct model *m, int64_t now_ms)
 	            r->version.number, r->files.n_items ? "" : "; its bytes as given are lost");
 }
 
-static void first_start(struct intent *in, int64_t now_ms)
-{
-	struct intent_changed changed = { 0 };
-	struct files files = { 0 };
-	struct intent_change change = { .files = &files,
-		                        .author = "first start",
-		                        .reason = "read from the configuration directory" };
-	int rc = gather_files(in->conf_dir, PROC_CONF_FILE, &files);
-
-	if (!rc)
-		rc = intent_change(in, &change, now_ms, &changed);
-	if (rc == -EINVAL)
-		intent_log_mistakes(PROC_CONF_FILE, &changed.mistakes);
-	else if (rc)
-		log_error("no-configuration", "dir=%s why=\"%s\"", in->conf_dir, strerror(-rc));
-	intent_changed_fini(&changed);
-	files_fini(&files);
-}
-
-static void load(struct intent *in, int64_t now_ms)
+static void load(struct intent *in, enum intent_start start, int64_t now_ms)
 {
 	struct model *effective = read_effective(in);
 	int rc = in->store ? intent_load_recent(in, now_ms) : -ENOENT;
@@ -303,7 +284,9 @@ static void load(struct intent *in, int64_t now_ms)
 	}
 	in->before = effective;
 	if (in->n_recent == 0 && !in->offline)
-		first_start(in, now_ms);
+		join_begin(in, start, now_ms);
+	else if (start == INTENT_BOOTSTRAP)
+		join_bootstrap(in, now_ms);
 }
 
 /* Remove what was laid out for versions that are not recent any more. */
@@ -342,7 +325,7 @@ int intent_open(const struct intent_options *options, int64_t now_ms, struct int
 		intent_close(in);
 		return rc;
 	}
-	load(in, now_ms);
+	load(in, options->start, now_ms);
 	intent_follow_ramps(in, now_ms);
 	if (!in->shared)
 		effective_write(in, now_ms);
@@ -361,6 +344,7 @@ void intent_close(struct intent *in)
 	intent_drop_recent(in, 0, in->n_recent);
 	model_free(in->seed);
 	model_free(in->before);
+	join_end(in);
 	intent_unshare(in->shared);
 	overrides_fini(&in->overrides);
 	journal_free(in->journal);

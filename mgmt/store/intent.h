@@ -35,14 +35,22 @@ struct intent;
 struct intent_shared;
 struct arena;
 
+/** What a node without a store and an effective document does (mgmt/store/join.h). */
+enum intent_start {
+	INTENT_ALONE,    /**< its own file becomes the provisional version 1 at once */
+	INTENT_JOIN,     /**< it waits for its peers, if its file names any */
+	INTENT_BOOTSTRAP /**< its own file becomes the first version, as if it was applied */
+};
+
 struct intent_options {
 	const char *conf_dir, *state_dir, *node;
 	bool offline; /**< for one command: no first start, no timers */
+	enum intent_start start;
 };
 
 /**
- * Open the intent of a node. Without a store and an effective document, CONF/weir.conf becomes version 1
- * (author "first start"); mistakes in it are logged, and there is no head then.
+ * Open the intent of a node. Without a store and an effective document it starts as @p options say;
+ * mistakes in CONF/weir.conf are logged, and there is no head then.
  *
  * @return 0; -EBUSY: another process has it; -ENOMEM; a failing store is not a failure
  */
@@ -163,6 +171,8 @@ int intent_take(struct intent *in, const struct intent_offer *offers, size_t n, 
 struct intent_foreign {
 	char digest[DIGEST_TEXT_MAX];
 	uint64_t number;
+	char peer[MODEL_NAME_MAX]; /**< whose head it is */
+	struct version version;    /**< as that peer told it */
 };
 
 /** Note the heads that are unrelated to ours, at most INTENT_HEADS_MAX, so that a change must name them. */

@@ -31,6 +31,12 @@ struct intent_shared {
 	unsigned users;
 };
 
+/* A node's own file, while it asks its peers for a version (mgmt/store/join.h). */
+struct intent_join {
+	struct files files;
+	struct model *model; /* NULL: it does not wait */
+};
+
 struct intent {
 	char conf_dir[PATH_MAX], state_dir[PATH_MAX], node[MODEL_NAME_MAX];
 	bool offline;
@@ -60,6 +66,7 @@ struct intent {
 	ino_t ramps_ino; /* of that file */
 	struct timespec ramps_at;
 
+	struct intent_join join;
 	struct intent_foreign foreign[INTENT_HEADS_MAX];
 	size_t n_foreign;
 	bool rollback_failed; /* said once */
@@ -77,6 +84,19 @@ int intent_stored(struct intent *in, int rc, int64_t now_ms);
 int intent_load_recent(struct intent *in, int64_t now_ms);
 /* Drop the recent versions from @p first on until @p end. */
 void intent_drop_recent(struct intent *in, size_t first, size_t end);
+/* The first start of a node with neither store nor effective document: wait for peers, or make version 1. */
+void join_begin(struct intent *in, enum intent_start start, int64_t now_ms);
+/* Make CONF/weir.conf version 1, provisional unless @p bootstrap; mistakes are logged. */
+void join_first_version(struct intent *in, bool bootstrap, int64_t now_ms);
+/* Started with --bootstrap: a provisional version of an earlier start becomes the first one. */
+void join_bootstrap(struct intent *in, int64_t now_ms);
+/* Forget the own file that was to be joined with. */
+void join_end(struct intent *in);
+/* Whether a node without a head takes a peer's @p v: an applied one, or one equal to its own file. */
+bool join_wants(const struct intent *in, const struct version *v);
+/* A peer's versions @p first to @p last are being taken: a provisional one of ours goes. */
+void join_give_way(struct intent *in, const struct intent_offer *first,
+                   const struct intent_offer *last, int64_t now_ms);
 /* Log the mistakes of a document that is refused. */
 void intent_log_mistakes(const char *what, const struct model_mistakes *mistakes);
 

@@ -211,6 +211,19 @@ int store_put_version(struct store *s, const struct version *v, const struct fil
 	return sql_end(s->db, rc);
 }
 
+int store_drop_version(struct store *s, uint64_t number)
+{
+	int rc = sql_begin(s->db);
+
+	if (!rc)
+		rc = sql_run(s->db, "DELETE FROM versions WHERE number=?", "i", (int64_t)number);
+	if (!rc)
+		rc = sql_run(s->db, "DELETE FROM version_files WHERE number=?", "i",
+		             (int64_t)number);
+	rc = noted(s, rc);
+	return sql_end(s->db, rc);
+}
+
 int store_confirm(struct store *s, uint64_t number)
 {
 	return noted(s, sql_run(s->db, "UPDATE versions SET confirm_by_ms=0 WHERE number=?", "i",

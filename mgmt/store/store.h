@@ -63,6 +63,8 @@ const char *store_why(const struct store *s);
 
 /** Keep a version and its files, all or nothing; one of equal number is replaced. @return 0 or -errno */
 int store_put_version(struct store *s, const struct version *v, const struct files *files);
+/** Forget version @p number. @return 0 or -errno */
+int store_drop_version(struct store *s, uint64_t number);
 /** Note that @p number is confirmed. @return 0 or -errno */
 int store_confirm(struct store *s, uint64_t number);
 /** @return 0, -ENOENT or -errno */

@@ -195,7 +195,7 @@ class WithApi(unittest.TestCase):
                 (("apply", "--reason", ""), "--reason"), (("rollback", "1", "--reason", ""), "--reason"),
                 (("wait", "swell"), "well, degraded"), (("wait", "backend", "a/b", "floating"), "floating is no state"),
                 (("apply",), "--reason"), (("rollback", "x", "--reason", "y"), "number of a version"),
-                (("rollback",), "something is missing"), (("diff", "a"), "numbers of versions"),
+                (("rollback",), "something is missing"), (("diff", "a:b"), "NODE:NUMBER"),
                 (("events", "--since", "x"), "a number"),
                 (("events", "--limit", "0"), "a number from 1"), (("events", "--limit", "1001"), "a number from 1"),
                 (("events", "--limit", "-1"), "a number from 1"), (("events", "--since", "-1"), "a number"),

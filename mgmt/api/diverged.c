@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/api/diverged.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mgmt/api/core.h"
+#include "mgmt/api/tell.h"
+#include "mgmt/store/join.h"
+
+/* A head as a person tells it from the others. */
+static json_t *tell_head(const char *node, const struct version *v)
+{
+	return json_pack("{s:s, s:I, s:s, s:o, s:o, s:s, s:o, s:b}", "node", node, "number", (json_int_t)v->number, "digest", v->digest, "author",
+	                 tell_text(v->author), "reason", tell_text(v->reason), "made_on", v->node,
+	                 "time", tell_time(v->time_ms), "provisional", join_is_provisional(v));
+}
+
+/* Add @p digest to a list of those that a command names, each once and not the one that it keeps. */
+static void name_digest(char *list, size_t size, const char *digest, const char *kept)
+{
+	size_t used = strlen(list);
+
+	if (strcmp(digest, kept) != 0 && !strstr(list, digest))
+		snprintf(list + used, size - used, "%s%s", used ? "," : "", digest);
+}
+
+/* The command that keeps @p keep, the head of @p node. */
+static json_t *tell_cure(const struct core *core, const char *node, const struct version *keep)
+{
+	char others[(INTENT_HEADS_MAX + 1) * DIGEST_TEXT_MAX + 1] = "";
+	char command[sizeof(others) + 256];
+	const struct intent_foreign *f;
+
+	name_digest(others, sizeof(others), intent_head(core->intent)->digest, keep->digest);
+	for (size_t i = 0; (f = intent_diverged(core->intent, i)); i++)
+		name_digest(others, sizeof(others), f->digest, keep->digest);
+	snprintf(command, sizeof(command),
+	         "weir rollback %" PRIu64 " --force %s --reason \"keep the version of %s\"",
+	         keep->number, others, node);
+	return json_pack("{s:s, s:s, s:s}", "keeps", keep->digest, "on", node, "command", command);
+}
+
+/* Whether an earlier peer of the list has this head too. */
+static bool is_told(const struct core *core, size_t n, const char *digest)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(intent_diverged(core->intent, i)->digest, digest))
+			return true;
+	return false;
+}
+
+json_t *diverged_tell(const struct core *core)
+{
+	const struct version *own = intent_head(core->intent);
+	json_t *heads = json_array(), *cure = json_array();
+	const struct intent_foreign *f;
+
+	if (!own || !intent_diverged(core->intent, 0)) {
+		json_decref(heads);
+		json_decref(cure);
+		return NULL;
+	}
+	json_array_append_new(cure, tell_cure(core, core->dirs.node, own));
+	for (size_t i = 0; (f = intent_diverged(core->intent, i)); i++) {
+		json_array_append_new(heads, tell_head(f->peer, &f->version));
+		if (!is_told(core, i, f->digest))
+			json_array_append_new(cure, tell_cure(core, f->peer, &f->version));
+	}
+	return json_pack("{s:o, s:o, s:o}", "own", tell_head(core->dirs.node, own), "heads", heads, "cure", cure);
+}

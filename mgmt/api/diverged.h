@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Heads that are unrelated to ours: which, whose, and the commands that make one of them the head everywhere.
+ */
+#ifndef WEIR_MGMT_API_DIVERGED_H
+#define WEIR_MGMT_API_DIVERGED_H
+
+#include <jansson.h>
+
+struct core;
+
+/**
+ * What has diverged: `{own, heads: [{node, number, digest, author, reason, made_on, time, provisional}], cure: [{keeps,
+ * on, command}]}` with `own` of this node and `heads` of its peers. Each command keeps one head and names the others; it is to be run as
+ * printed on the node that it stands beside. Under the lock. @return given; NULL: nothing has diverged
+ */
+json_t *diverged_tell(const struct core *core);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What differs between two versions, of this node or of a peer.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mgmt/api/auth.h"
+#include "mgmt/api/client.h"
+#include "mgmt/api/handle.h"
+#include "mgmt/api/tell.h"
+#include "mgmt/store/gather.h"
+#include "mgmt/store/join.h"
+#include "mgmt/store/linediff.h"
+
+#define ASK_MS 5000
+
+/* One side of a comparison. */
+struct side {
+	char node[MODEL_NAME_MAX]; /* "": this one */
+	uint64_t number;           /* 0: the head */
+	struct files files;
+};
+
+/* "N", "head", "NODE" (its head) or "NODE:N". */
+static bool read_side(const char *text, struct side *out)
+{
+	const char *colon = strchr(text, ':'), *digits = colon ? colon + 1 : text;
+	size_t n = strspn(digits, "0123456789");
+	bool is_number = n > 0 && n < 16 && !digits[n];
+
+	*out = (struct side){ .number = is_number ? strtoull(digits, NULL, 10) : 0 };
+	if ((colon && !out->number) || (is_number && !out->number))
+		return false;
+	if (is_number && !colon)
+		return true;
+	n = colon ? (size_t)(colon - text) : strlen(text);
+	if (n == 0 || n >= sizeof(out->node))
+		return false;
+	if (colon || strcmp(text, "head") != 0)
+		memcpy(out->node, text, n); /* the rest is zero */
+	return true;
+}
+
+/* A version of this node. */
+static int read_own(struct core *core, struct side *side)
+{
+	struct version v;
+
+	core_lock(core);
+	const struct version *head = intent_head(core->intent);
+	if (!side->number && head)
+		side->number = head->number;
+	int rc = side->number ? intent_version(core->intent, side->number, &v, &side->files)
+	                      : -ENOENT;
+	core_unlock(core);
+	return rc;
+}
+
+/* The address of the peer that is called @p node. @return whether there is one with an address */
+static bool find_peer(struct core *core, const char *node, char api[CLIENT_URL_MAX])
+{
+	core_lock(core);
+	const struct model *m = join_model(core->intent);
+	const struct model_node *found = m ? model_node(m, node) : NULL;
+	bool ok = found && *found->api && strlen(found->api) < CLIENT_URL_MAX / 2;
+
+	if (ok)
+		snprintf(api, CLIENT_URL_MAX, "%s", found->api);
+	core_unlock(core);
+	return ok;
+}
+
+static json_t *ask(struct client *client, const char *api, const char *path, char why[HTTP_TEXT_MAX])
+{
+	struct client_request r = { .timeout_ms = ASK_MS };
+
+	snprintf(r.url, sizeof(r.url), "%.255s%s", api, path);
+	client_ask(client, &r, 1);
+	if (!r.answer)
+		snprintf(why, HTTP_TEXT_MAX, "%s", r.why);
+	return r.answer;
+}
+
+/* The number of a peer's head. @return 0: it has none, or cannot be asked */
+static uint64_t ask_head(struct client *client, const char *api, char why[HTTP_TEXT_MAX])
+{
+	json_t *answer = ask(client, api, "/v1/peer/head", why);
+	const json_t *version = json_object_get(answer, "version");
+	json_int_t number = json_integer_value(json_object_get(version, "number"));
+
+	if (answer && number <= 0)
+		snprintf(why, HTTP_TEXT_MAX, "it has no version");
+	json_decref(answer);
+	return number > 0 ? (uint64_t)number : 0;
+}
+
+/* A version of a peer, asked for now. */
+static int fetch_side(struct core *core, const char *api, struct side *side, char why[HTTP_TEXT_MAX])
+{
+	struct client client = { 0 };
+	char path[64];
+	json_t *answer = NULL;
+	int rc = -EHOSTUNREACH;
+
+	client_open(&client, core->dirs.conf);
+	auth_peer_token(core->dirs.conf, client.token);
+	if (!side->number)
+		side->number = ask_head(&client, api, why);
+	snprintf(path, sizeof(path), "/v1/peer/versions/%" PRIu64, side->number);
+	if (side->number)
+		answer = ask(&client, api, path, why);
+	if (answer)
+		rc = tell_read_contents(json_object_get(answer, "files"), &side->files, why);
+	json_decref(answer);
+	client_close(&client);
+	return rc;
+}
+
+/* Get the files of one side, or say why not. */
+static bool get_side(struct core *core, const char *text, struct side *side, struct http_reply *reply)
+{
+	char api[CLIENT_URL_MAX], why[HTTP_TEXT_MAX] = "";
+
+	if (!read_side(text, side)) {
+		http_problem(reply, 404, "not-found",
+		             "%.60s is not a version's number, a node's name or NODE:NUMBER", text);
+		return false;
+	}
+	if (!*side->node || !strcmp(side->node, core->dirs.node)) {
+		int rc = read_own(core, side);
+
+		if (rc == -ENOENT)
+			http_problem(reply, 404, "not-found", "there is no such version");
+		else if (rc)
+			http_problem(reply, 503, "store", "the versions cannot be read: %s",
+			             strerror(-rc));
+		return rc == 0;
+	}
+	if (!find_peer(core, side->node, api)) {
+		http_problem(reply, 404, "not-found",
+		             "there is no node %.60s with an api address in the configuration",
+		             side->node);
+		return false;
+	}
+	if (fetch_side(core, api, side, why)) {
+		http_problem(reply, 503, "peer-unreachable", "node %.60s gave no version: %s",
+		             side->node, why);
+		return false;
+	}
+	return true;
+}
+
+/* The models of both versions, compared; a version that this release cannot read has no meaning to compare. */
+static json_t *compare(struct core *core, const struct files *from, const struct files *to)
+{
+	struct model_mistakes mistakes_a = { 0 }, mistakes_b = { 0 };
+	struct model *a = NULL, *b = NULL;
+	struct plan plan = { 0 };
+	json_t *told = json_null();
+
+	if (!gather_model(from, core->dirs.state, core->dirs.conf, NULL, &a, &mistakes_a) &&
+	    !gather_model(to, core->dirs.state, core->dirs.conf, NULL, &b, &mistakes_b) &&
+	    !plan_make(a, b, &plan)) {
+		json_t *whole = tell_plan(&plan);
+
+		told = json_incref(json_object_get(whole, "changes"));
+		json_decref(whole);
+		plan_fini(&plan);
+	}
+	model_free(a);
+	model_free(b);
+	model_mistakes_free(&mistakes_a);
+	model_mistakes_free(&mistakes_b);
+	return told;
+}
+
+void handle_version_diff(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct side from = { 0 }, to = { 0 };
+
+	if (get_side(core, r->parts[0], &from, reply) && get_side(core, r->parts[1], &to, reply)) {
+		char *text = linediff_files(&from.files, &to.files);
+
+		reply->json = json_pack(
+		        "{s:I, s:I, s:s, s:s, s:o, s:o}", "from", (json_int_t)from.number, "to",
+		        (json_int_t)to.number, "from_node", *from.node ? from.node : core->dirs.node,
+		        "to_node", *to.node ? to.node : core->dirs.node, "changes",
+		        compare(core, &from.files, &to.files), "text", tell_text(text ? text : ""));
+		reply->status = 200;
+		free(text);
+	}
+	files_fini(&from.files);
+	files_fini(&to.files);
+}

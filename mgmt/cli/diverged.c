@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/cli/diverged.h"
+
+#include <string.h>
+
+#include "mgmt/cli/api.h"
+
+static void print_head(FILE *to, const json_t *head, bool here)
+{
+	const char *reason = api_text(head, "reason", "");
+
+	fprintf(to, "  %s%s: version %.0f, %s\n", api_text(head, "node", "?"),
+	        here ? " (this node)" : "", api_number(head, "number", 0),
+	        api_text(head, "digest", "?"));
+	fprintf(to, "    made on %s by %s at %s%s%s%s\n", api_text(head, "made_on", "?"),
+	        api_text(head, "author", "?"), api_text(head, "time", "?"), *reason ? ": " : "",
+	        reason,
+	        json_is_true(json_object_get(head, "provisional"))
+	                ? " (provisional: nobody has applied it)"
+	                : "");
+}
+
+void diverged_print(FILE *to, const json_t *body)
+{
+	const json_t *own = json_object_get(body, "own"), *heads = json_object_get(body, "heads"),
+	             *item;
+	const char *here = api_text(own, "node", "");
+	size_t i;
+
+	if (json_array_size(heads) == 0 || !own)
+		return;
+	fputs("diverged: the nodes have versions of which none follows from the other\n", to);
+	print_head(to, own, true);
+	json_array_foreach(heads, i, item) print_head(to, item, false);
+	json_array_foreach(heads, i, item)
+	        fprintf(to, "to see the difference: weir diff %s\n", api_text(item, "node", "?"));
+	json_array_foreach(json_object_get(body, "cure"), i, item)
+	{
+		const char *on = api_text(item, "on", "?");
+
+		fprintf(to, "to keep the version of %s, on %s%s:\n  %s\n", on, on,
+		        strcmp(on, here) ? "" : " (this node)", api_text(item, "command", ""));
+	}
+}

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Nodes that start without a version: README's own example at two nodes at once, reinstalled nodes, a network cut.
+
+Then heads that diverge, and the commands that Weir prints against that, run as printed.
+"""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import types
+
+from net import ROOT, Lab, call, executable, say, wait_until
+from report import Report
+from world import Node
+
+ADDRESSES = {"ams-1": ("10.1.0.1", "192.0.2.53"), "fra-1": ("10.2.0.1", "198.51.100.53")}
+ZONE = """$ORIGIN shop.example.
+@ 300 IN SOA ns1 hostmaster 1 3600 600 86400 60
+@ 300 IN NS ns1
+ns1 300 IN A 192.0.2.53
+"""
+SECONDS = 15  # until something that takes up to five is called missing
+JOINING_S = 6.5  # five, and what a process needs to start here
+
+
+def example():
+    """README's own configuration."""
+    with open(os.path.join(ROOT, "README.md")) as f:
+        return re.search(r"## A small configuration\n+```\n(.*?)```", f.read(), re.S)[1]
+
+
+class Member:
+    """A node of the example."""
+
+    def __init__(self, lab, router, name):
+        address, dns = ADDRESSES[name]
+        self.name, self.lab, self.router, self.port = name, lab, router, f"p-{name}"
+        host = lab.host(name)
+        lab.link(router, self.port, host, "eth1")
+        router.offload(self.port, "tx off")
+        router.address(self.port, f"{address.rsplit('.', 1)[0]}.254/24")
+        host.address("eth1", f"{address}/24")
+        host.address("lo", f"{dns}/32")
+        host.route("default", f"{address.rsplit('.', 1)[0]}.254")
+        plan = types.SimpleNamespace(api=True, node=name)
+        self.node = Node(types.SimpleNamespace(plan=plan), plan, host)
+        self.started = 0
+
+    def write(self, text, key="000102030405060708090a0b0c0d0e0f"):
+        files = {"weir.conf": text, "shop.example.zone": ZONE, "hash.key": key + "\n", "peer.token": "p" * 43 + "\n"}
+        for name, content in files.items():
+            path = os.path.join(self.node.conf, name)
+            with open(path + ".new", "w") as f:
+                f.write(content)
+            os.chmod(path + ".new", 0o600 if name in ("hash.key", "peer.token") else 0o644)
+            os.rename(path + ".new", path)
+        for name, source in (("tls.crt", "tls.crt"), ("tls.key", "tls.key"), ("tls.ca", "tls.crt")):
+            shutil.copy(os.path.join(self.lab.dir, source), os.path.join(self.node.conf, name))
+
+    def start(self, *more):
+        """Start weir-mgmt alone."""
+        self.started = time.monotonic()
+        self.node.processes["mgmt"] = self.node.host.start("weir-mgmt", [executable("weir-mgmt"), *self.node.options, *more])
+
+    def stop(self):
+        self.node.processes.pop("mgmt").stop(20)
+
+    def reinstall(self, text):
+        """Nothing is left but the operator's files."""
+        for directory in (self.node.state, self.node.run_dir):
+            shutil.rmtree(directory, ignore_errors=True)
+            os.makedirs(directory)
+        self.write(text)
+
+    def weir(self, *arguments, shell=None):
+        """The command line: (exit status, output, errors). @shell: a line as it was printed."""
+        weir = [executable("weir"), *self.node.options]
+        command = [*weir, *arguments]
+        if shell:
+            command = ["sh", "-c", 'weir() { ' + " ".join(weir) + ' "$@"; }\n' + shell]
+        done = subprocess.run([*self.node.host.enter, *command], capture_output=True, text=True, timeout=90, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def ask(self, *arguments):
+        out = self.weir(*arguments, "--json")[1]
+        return json.loads(out) if out else {}
+
+    def head(self):
+        """(number, digest) of the version in force, or None."""
+        items = self.ask("versions").get("items") or [None]
+        return items[0] and (items[0]["number"], items[0]["digest"])
+
+    def document(self):
+        """The version that the effective document is made of, or None."""
+        try:
+            with open(os.path.join(self.node.state, "effective.conf")) as f:
+                text = f.read()
+        except OSError:
+            return None
+        return int(re.search(r"version = (\d+)", text)[1])
+
+    def peer(self):
+        """How the other one stands to it."""
+        return (self.ask("status").get("peers") or [{}])[0].get("state")
+
+    def events(self):
+        return " ".join(e["message"] for e in self.node.api("GET", "/v1/events?limit=200")[1]["items"])
+
+    def apply(self, text, *more):
+        path = os.path.join(self.node.conf, "weir.conf")
+        with open(path, "w") as f:
+            f.write(text)
+        return self.weir("apply", "--reason", "lab", *more)
+
+
+def cut(members, do="add"):
+    """Nothing passes between the nodes, in silence."""
+    router = members[0].router
+    router.ip(*(f"rule {do} iif {m.port} blackhole pref 7" for m in members))
+
+
+def agreed(members):
+    heads = [m.head() for m in members]
+    return heads[0] and heads[0] == heads[1] and all(m.peer() == "agreed" for m in members)
+
+
+def wait_agreed(members, report, claim, seconds=SECONDS):
+    began = time.monotonic()
+    wait_until(lambda: agreed(members), seconds, claim, 0.1)
+    report.check(True, claim, f"{time.monotonic() - began:.1f} s")
+
+
+def wait_head(member, number, claim, report=None):
+    wait_until(lambda: (member.head() or (0,))[0] == number, SECONDS, claim, 0.05)
+    if report:
+        report.check(True, claim, f"{time.monotonic() - member.started:.1f} s after the start")
+
+
+def start_together(members, *texts):
+    for m, text in zip(members, texts if len(texts) > 1 else texts * 2):
+        m.reinstall(text)
+    for m in members:
+        m.start()
+
+
+def stop(members):
+    for m in members:
+        if "mgmt" in m.node.processes:
+            m.stop()
+
+
+def at_once(members, report, text):
+    ams, fra = members
+    say("README's own example starts at both nodes at once")
+    start_together(members, text)
+    wait_agreed(members, report, "two nodes from one file agree")
+    report.equal(ams.head()[0], 1, "on version 1")
+    report.check("provisional" in ams.events(), "which an event calls provisional")
+    status, _, errors = ams.apply(text.replace("weight = 50", "weight = 60"), "--all")
+    report.equal(status, 0, f"a change is taken by both {errors}")
+    wait_agreed(members, report, "and both agree on it")
+    stop(members)
+
+
+def both_reinstalled(members, report, text):
+    say("both are reinstalled, with a file that is older than the last version")
+    start_together(members, text)
+    wait_agreed(members, report, "two reinstalled nodes agree")
+    stop(members)
+
+
+def one_reinstalled(members, report, text):
+    ams, fra = members
+    say("one is reinstalled, with an old file, beside a node that has applied versions")
+    start_together(members, text)
+    wait_agreed(members, report, "both have version 1")
+    report.equal(ams.apply(text.replace("weight = 50", "weight = 60"), "--all")[0], 0, "version 2 is applied")
+    fra.stop()
+    fra.reinstall(text)
+    seen = set()
+    fra.start()
+
+    def joined():
+        seen.add(fra.document())
+        return (fra.head() or (0,))[0] == 2
+    wait_until(joined, SECONDS, "fra takes version 2", 0.01)
+    report.check(True, "a reinstalled node takes the cluster's version", f"{time.monotonic() - fra.started:.1f} s")
+    report.equal(seen - {None, 2}, set(), "its own old file was never in force")
+    wait_agreed(members, report, "and both agree")
+    report.equal([v["number"] for v in fra.ask("versions")["items"]], [2, 1], "with the history")
+    report.equal(ams.apply(text.replace("weight = 50", "weight = 70"), "--all")[0], 0, "changes go on")
+
+
+def reinstalled_in_a_cut(members, report, text):
+    ams, fra = members
+    say("one is reinstalled inside a network cut")
+    for name, own in (("an old file", text), ("the file in force", text.replace("weight = 50", "weight = 70"))):
+        fra.stop()
+        cut(members)
+        try:
+            fra.reinstall(own)
+            fra.start()
+            wait_head(fra, 1, f"with {name} it starts alone")
+            took = time.monotonic() - fra.started
+            report.check(took <= JOINING_S, f"with {name} it starts alone after five seconds", f"{took:.1f} s")
+        finally:
+            cut(members, "del")
+        wait_agreed(members, report, "after the cut it takes what was applied")
+        report.equal(fra.head(), ams.head(), "which is the cluster's head")
+        report.check("diverged" not in ams.events(), "nothing diverged meanwhile")
+    stop(members)
+
+
+def printed(text, node):
+    """The command that Weir prints for keeping the version of @node."""
+    return re.search(rf"to keep the version of {node}, on {node}[^\n]*\n  (weir [^\n]*)", text)[1]
+
+
+def diverged(members, report, text):
+    ams, fra = members
+    say("both start from different files: diverged, and cured as printed")
+    other = text.replace("weight = 50", "weight = 77")
+    start_together(members, text, other)
+    wait_until(lambda: all(m.peer() == "diverged" for m in members), SECONDS, "both are diverged", 0.1)
+    report.equal((ams.head()[0], fra.head()[0]), (1, 1), "each is on its own version 1")
+    shown = ams.weir("status")[1]
+    for m in members:
+        report.check(m.head()[1] in shown, f"status shows the digest of {m.name}")
+    report.check("made on fra-1 by" in shown and "provisional" in shown, "and who made it, where")
+    status, _, errors = ams.apply(text.replace("weight = 50", "weight = 55"))
+    report.equal((status, fra.head()[1] in errors), (4, True), "a change is refused, with the digest")
+    status, out, _ = ams.weir("diff", "fra-1")
+    report.check(status == 0 and "77" in out and "50" in out, "weir diff reads the peer's version", out[:80])
+    keep = fra.head()[1]
+    status, _, errors = fra.weir(shell=printed(shown, "fra-1"))
+    report.equal(status, 0, f"the printed command works {errors}")
+    wait_agreed(members, report, "and both agree")
+    report.equal(ams.head(), (2, keep), "on what was kept")
+    say("both sides of a cut apply something else; the other one is kept")
+    cut(members)
+    ams.apply(text.replace("weight = 50", "weight = 51"))
+    fra.apply(text.replace("weight = 50", "weight = 52"))
+    cut(members, "del")
+    wait_until(lambda: all(m.peer() == "diverged" for m in members), SECONDS, "diverged again", 0.1)
+    status, _, errors = ams.apply(text.replace("weight = 50", "weight = 53"))
+    report.equal(status, 4, "a further change is refused")
+    keep = ams.head()[1]
+    status, _, errors = ams.weir(shell=printed(errors, "ams-1"))
+    report.equal(status, 0, f"the command of the refusal works as printed {errors}")
+    wait_agreed(members, report, "and both agree again")
+    report.equal(fra.head()[1], keep, "on what was kept this time")
+    stop(members)
+
+
+def bootstrap(members, report, text):
+    ams, fra = members
+    say("--bootstrap: this file is the first version")
+    for m, own in ((ams, text), (fra, text.replace("weight = 50", "weight = 77"))):
+        m.reinstall(own)
+    fra.start()
+    wait_head(fra, 1, "fra starts alone")
+    ams.start("--bootstrap")
+    wait_head(ams, 1, "it waits for nobody", report)
+    wait_agreed(members, report, "a provisional version gives way to it")
+    report.check("weight = 50" in json.dumps(fra.node.api("GET", "/v1/config")[1]["files"]), "fra has the file of ams")
+    stop(members)
+
+
+def supervised(members, report, text):
+    say("the same with all processes of both nodes, by weir run")
+    for m in members:
+        m.reinstall(text)
+    for m in members:
+        m.node.start_supervised()
+    wait_agreed(members, report, "two whole nodes agree", 30)
+    wait_until(lambda: all(p["state"] == "running" for m in members for p in m.ask("status")["processes"]), 30,
+               "all processes run", 0.2)
+    report.check(True, "and all their processes run")
+    for m in members:
+        m.node.processes.pop("run").stop(30)
+
+
+def make_certificate(lab):
+    names = ",".join(f"IP:{address}" for address, _ in ADDRESSES.values())
+    call(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
+          "-subj", "/CN=weir lab", "-addext", f"subjectAltName={names}", "-keyout", os.path.join(lab.dir, "tls.key"),
+          "-out", os.path.join(lab.dir, "tls.crt")])
+
+
+def run(report):
+    text = example()
+    with Lab("joining") as lab:
+        make_certificate(lab)
+        router = lab.host("router")
+        router.forward()
+        members = [Member(lab, router, name) for name in ADDRESSES]
+        for step in (at_once, both_reinstalled, one_reinstalled, reinstalled_in_a_cut, diverged, bootstrap, supervised):
+            step(members, report, text)
+
+
+if __name__ == "__main__":
+    sys.exit(Report.main(run))
