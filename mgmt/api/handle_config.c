@@ -67,6 +67,22 @@ static void read_confirm(struct field *f, struct intent_change *change)
 		              "expected a duration of at most 24h, or \"none\"");
 }
 
+/* What becomes of an earlier version that is not confirmed yet. */
+static void read_pending(struct field *f, struct intent_change *change)
+{
+	const char *text = field_text(f, "pending", false, 16);
+
+	change->pending = INTENT_PENDING_REFUSE;
+	if (text && !strcmp(text, "confirm"))
+		change->pending = INTENT_PENDING_CONFIRM;
+	else if (text && !strcmp(text, "join"))
+		change->pending = INTENT_PENDING_JOIN;
+	else if (text && strcmp(text, "refuse") != 0)
+		field_mistake(f, "pending", "expected \"refuse\", \"confirm\" or \"join\"");
+	if (change->pending == INTENT_PENDING_JOIN && change->confirm_within_ms == 0)
+		field_mistake(f, "confirm_within", "\"none\" excludes joining a deadline");
+}
+
 static bool may_force(const struct http_request *r, const struct asked *a, struct http_reply *reply)
 {
 	if (a->change.n_force == 0 || r->role >= HTTP_ADMIN)
@@ -94,6 +110,7 @@ static bool read_change(const struct http_request *r, bool with_files, struct as
 	a->change.reason = field_text(&f, "reason", true, VERSION_REASON_MAX - 1);
 	a->change.author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
 	read_confirm(&f, &a->change);
+	read_pending(&f, &a->change);
 	read_force(&f, a);
 	if (!a->change.author)
 		a->change.author = r->principal;
@@ -113,6 +130,24 @@ static void tell_diverged(const struct core *core, struct http_reply *reply)
 	json_decref(diverged);
 }
 
+/* A change that must not make the head permanent by the way. */
+static void tell_unconfirmed(struct core *core, struct http_reply *reply)
+{
+	const struct version *head = intent_head(core->intent);
+	char by[CLOCK_TEXT_MAX];
+	struct version back;
+	uint64_t to = intent_last_confirmed(core->intent, &back) ? 0 : back.number;
+
+	http_problem(reply, 412, "unconfirmed",
+	             "version %" PRIu64
+	             " by %s is not confirmed yet and goes back to version %" PRIu64
+	             " at %s; confirm it, roll back to %" PRIu64
+	             ", or repeat this change with pending \"confirm\" or \"join\"",
+	             head->number, head->author, to, clock_text(head->confirm_by_ms, by), to);
+	json_object_set_new(reply->json, "version", tell_version(head, head));
+	json_object_set_new(reply->json, "rolls_back_to", json_integer((json_int_t)to));
+}
+
 /* The problem of a change that was not made. */
 static void tell_failure(struct core *core, int rc, const struct intent_changed *changed,
                          struct http_reply *reply)
@@ -130,6 +165,9 @@ static void tell_failure(struct core *core, int rc, const struct intent_changed 
 		return;
 	case -EMEDIUMTYPE:
 		tell_diverged(core, reply);
+		return;
+	case -EBUSY:
+		tell_unconfirmed(core, reply);
 		return;
 	case -ENOSPC:
 	case -EROFS:
@@ -274,6 +312,7 @@ static void try_out(struct core *core, struct http_request *r, struct http_reply
 	struct asked a = { .change = { .author = r->principal,
 		                       .reason = "",
 		                       .dry_run = true,
+		                       .pending = INTENT_PENDING_IGNORE,
 		                       .confirm_within_ms = -1 } };
 	struct field f;
 
@@ -351,8 +390,12 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 		rc = intent_confirm(core->intent, number, author ? author : r->principal,
 		                    clock_wall_ms());
 	if (rc == -EALREADY)
-		http_problem(reply, 409, "not-pending",
-		             "version %" PRIu64 " does not wait to be confirmed", number);
+		http_problem(
+		        reply, 409, "not-pending",
+		        "version %" PRIu64 " does not wait to be confirmed%s", number,
+		        head && head->confirm_by_ms
+		                ? " by itself; confirm the version in force, which may have joined it"
+		                : "");
 	else if (rc)
 		tell_failure(core, rc, NULL, reply);
 	else

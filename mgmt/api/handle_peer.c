@@ -55,6 +55,9 @@ void handle_peer_versions(struct core *core, struct http_request *r, struct http
 	core_lock(core);
 	struct store *store = intent_store(core->intent);
 	int n = store && list ? store_versions(store, 0, list, STORE_VERSIONS_MAX) : -1;
+	const struct version *head = intent_head(core->intent);
+	if (n > 0 && head && head->number == list[0].number)
+		list[0].confirm_left_ms = head->confirm_left_ms; /* it runs; the store has none */
 	core_unlock(core);
 	for (int i = 0; i < n; i++)
 		json_array_append_new(items, tell_peer_version(&list[i]));

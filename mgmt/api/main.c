@@ -105,6 +105,9 @@ static void on_tick(void *arg)
 	core_lock(&p->core);
 	uint64_t document = intent_document(p->core.intent);
 	int64_t wait_ms = intent_tick(p->core.intent, now_ms) - now_ms;
+	struct pending_clock clock;
+	pending_clock_read(&clock);
+	intent_run_deadline(p->core.intent, &clock, now_ms);
 	set_gauges(p);
 	if (document != intent_document(p->core.intent))
 		core_changed(&p->core);

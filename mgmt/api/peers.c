@@ -164,6 +164,7 @@ static void take_versions(struct core *core, struct target *t)
 		n = read_versions(json_object_get(answer, "items"), &list);
 	json_decref(answer);
 	core_lock(core);
+	intent_learn_confirmed(core->intent, list, n, t->view.node, clock_wall_ms());
 	enum intent_relation relation = intent_relate(core->intent, list, n);
 	core_unlock(core);
 	if (n > 0 && relation == INTENT_DIVERGED)

@@ -14,7 +14,7 @@
 #define REPLY_KEPT_MAX ((size_t)1 << 20)
 
 /* What apply, rollback and reload have in common. */
-#define CHANGE "reason:string! author:string confirm_within:string force:array"
+#define CHANGE "reason:string! author:string confirm_within:string force:array pending:string"
 
 const struct route route_table[] = {
 	{ "GET", "/", HTTP_VIEWER, "", "", handle_page, "The status page, for people" },

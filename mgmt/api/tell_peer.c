@@ -72,12 +72,21 @@ json_t *tell_peer_version(const struct version *v)
 
 	for (size_t i = 0; i < v->n_supersedes; i++)
 		json_array_append_new(supersedes, json_string(v->supersedes[i]));
-	return json_pack("{s:I, s:s, s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:o}", "number",
+	return json_pack("{s:I, s:s, s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:o, s:I, s:I}", "number",
 	                 (json_int_t)v->number, "digest", v->digest, "parent", v->parent, "author",
 	                 tell_text(v->author), "reason", tell_text(v->reason), "node", v->node,
 	                 "time_ms", (json_int_t)v->time_ms, "effective_ms",
 	                 (json_int_t)v->effective_ms, "confirm_by_ms", (json_int_t)v->confirm_by_ms,
-	                 "supersedes", supersedes);
+	                 "supersedes", supersedes, "undoes", (json_int_t)v->undoes,
+	                 "confirm_left_ms", (json_int_t)v->confirm_left_ms);
+}
+
+/* A count that the former release does not give: 0 then. */
+static int64_t read_count(const json_t *object, const char *name)
+{
+	json_int_t value = json_integer_value(json_object_get(object, name));
+
+	return value > 0 ? (int64_t)value : 0;
 }
 
 static bool is_digest(const char *text)
@@ -120,6 +129,8 @@ int tell_read_version(const json_t *object, struct version *out)
 	v.time_ms = time;
 	v.effective_ms = effective;
 	v.confirm_by_ms = confirm_by;
+	v.undoes = (uint64_t)read_count(object, "undoes");
+	v.confirm_left_ms = read_count(object, "confirm_left_ms");
 	*out = v;
 	return 0;
 }

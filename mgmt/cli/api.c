@@ -284,6 +284,8 @@ static const char *advice(const char *code)
 		{ "diverged",
 		  "see weir diff NODE, then keep one: its command, or --force with the others' digests" },
 		{ "stale", "someone changed it meanwhile: look at weir diff, then do it again" },
+		{ "unconfirmed",
+		  "weir confirm keeps the earlier version; or do it again with --confirm-pending or --join-pending" },
 		{ "store", "overrides are taken all the same; look at weir status" },
 		{ "mistakes", "mend them and check with weir config check" },
 		{ "busy", "do it again in a moment" },

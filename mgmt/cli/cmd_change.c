@@ -202,6 +202,10 @@ static void add_options(json_t *body, const struct cli_args *args)
 	add_text(body, "reason", cli_value(args, "--reason"));
 	add_text(body, "author", cli_value(args, "--author"));
 	add_text(body, "confirm_within", cli_value(args, "--confirm-within"));
+	add_text(body, "pending",
+	         cli_flag(args, "--confirm-pending") ? "confirm"
+	         : cli_flag(args, "--join-pending")  ? "join"
+	                                             : NULL);
 	if (force)
 		json_object_set_new(body, "force", digest_list(force));
 }

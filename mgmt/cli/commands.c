@@ -16,6 +16,8 @@
 #define OPTION_OVER    { "--over", "DURATION", "the ramp: 5m; of a backend, the time for its flows" }
 #define OPTION_CONFIRM { "--confirm-within", "DURATION", "undo it unless confirmed by then; none" }
 #define OPTION_FORCE   { "--force", "DIGEST,...", "override these diverged heads by name" }
+#define OPTION_KEEP    { "--confirm-pending", NULL, "confirm an earlier version that is not confirmed yet" }
+#define OPTION_JOIN    { "--join-pending", NULL, "one deadline for this and the earlier unconfirmed version" }
 #define OPTION_BASE    { "--base", "ETAG", "only if this is still the version in force" }
 #define NONE           { NULL, NULL, NULL }
 
@@ -31,11 +33,11 @@ const struct cli_command cli_commands[] = {
 	    { "--watch", NULL, "again every second" }, NONE } },
 	{ "plan", "[FILE]", 0, 1, "what applying a configuration (CONF/weir.conf) would do", cli_plan, { NONE } },
 	{ "apply", "[FILE]", 0, 1, "make a configuration the version in force", cli_apply,
-	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_BASE, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
+	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_BASE, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
 	{ "confirm", "[VERSION]", 0, 1, "keep a risky version, which else undoes itself", cli_confirm,
 	  { OPTION_AUTHOR, NONE } },
 	{ "rollback", "VERSION", 1, 1, "make a new version with exactly the files of an old one", cli_rollback,
-	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_BASE, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
+	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_BASE, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
 	{ "versions", "", 0, 0, "the last versions: when, who, why", cli_versions,
 	  { { "--limit", "N", "so many (20)" }, NONE } },
 	{ "diff", "[VERSION|NODE|NODE:VERSION ...]", 0, 2, "between two versions, also a peer's; else with the one in force, or CONF/weir.conf", cli_diff, { NONE } },

@@ -55,7 +55,9 @@ static int make_version(const struct intent *in, const struct intent_change *cha
                         const char *digest, int64_t now_ms, struct version *out)
 {
 	const struct version *head = intent_head(in);
-	struct version v = { .number = head ? head->number + 1 : 1, .time_ms = now_ms };
+	struct version v = { .number = head ? head->number + 1 : 1,
+		             .time_ms = change->made_ms ? change->made_ms : now_ms,
+		             .undoes = change->undoes };
 
 	if (head && v.time_ms <= head->time_ms)
 		v.time_ms = head->time_ms + 1; /* versions are in order, whatever the clock does */
@@ -65,7 +67,8 @@ static int make_version(const struct intent *in, const struct intent_change *cha
 	snprintf(v.author, sizeof(v.author), "%s", change->author);
 	snprintf(v.reason, sizeof(v.reason), "%s", change->reason);
 	snprintf(v.node, sizeof(v.node), "%s", in->node);
-	int rc = name_foreign(in, change, &v);
+	/* what undoes itself asks nobody */
+	int rc = change->undoes ? 0 : name_foreign(in, change, &v);
 	if (!rc)
 		*out = v;
 	return rc;
@@ -148,6 +151,8 @@ static int64_t confirm_within(const struct intent_change *change, const struct p
 {
 	if (!has_head)
 		return 0;
+	if (change->undoes)
+		return 0;
 	if (change->confirm_within_ms >= 0)
 		return change->confirm_within_ms;
 	return plan->n_risks ? INTENT_CONFIRM_DEFAULT_MS : 0;
@@ -208,12 +213,25 @@ void intent_draft_drop(struct intent *in, struct intent_draft *d)
 	files_fini(&d->files);
 }
 
+/* Confirm the head, which the change finds unconfirmed; the outcome of the change does not matter to that. */
+static int confirm_earlier(struct intent *in, const struct intent_change *change, int64_t now_ms)
+{
+	const struct version *head = intent_head(in);
+
+	return head && head->confirm_by_ms
+	               ? intent_confirm(in, head->number, change->author, now_ms)
+	               : 0;
+}
+
 static int change_to(struct intent *in, const struct intent_change *change, struct intent_draft *d,
                      int64_t now_ms, struct intent_changed *out)
 {
 	const struct recent *head = in->n_recent ? &in->recent[in->n_recent - 1] : NULL;
-	int rc = make_version(in, change, d->digest, now_ms, &out->version);
+	bool returns;
+	int rc = intent_check_pending(in, change, d->digest, &returns);
 
+	if (!rc)
+		rc = make_version(in, change, d->digest, now_ms, &out->version);
 	if (rc)
 		return rc;
 	out->mistakes = d->mistakes;
@@ -226,12 +244,17 @@ static int change_to(struct intent *in, const struct intent_change *change, stru
 		d->plan = (struct plan){ 0 };
 	}
 	out->changed = !head || strcmp(head->version.digest, d->digest) || in->n_foreign;
+	if (!rc && change->pending == INTENT_PENDING_CONFIRM && !change->dry_run && !returns)
+		rc = confirm_earlier(in, change, now_ms);
 	if (!rc && !out->changed)
 		out->version = head->version;
 	if (!rc && out->changed) {
-		out->confirm_within_ms = confirm_within(change, &out->plan, head != NULL);
+		int64_t own_ms = returns ? 0 : confirm_within(change, &out->plan, head != NULL);
+
+		out->confirm_within_ms = returns ? 0 : intent_joined_ms(in, change, own_ms);
+		out->version.confirm_left_ms = out->confirm_within_ms;
 		if (out->confirm_within_ms)
-			out->version.confirm_by_ms = now_ms + out->confirm_within_ms;
+			out->version.confirm_by_ms = out->version.time_ms + out->confirm_within_ms;
 		if (!change->dry_run)
 			rc = put_in_force(in, &out->version, &d->files, &d->model, now_ms);
 	}
@@ -264,24 +287,6 @@ void intent_changed_fini(struct intent_changed *c)
 {
 	plan_fini(&c->plan);
 	model_mistakes_free(&c->mistakes);
-}
-
-int intent_confirm(struct intent *in, uint64_t number, const char *author, int64_t now_ms)
-{
-	struct version *head = in->n_recent ? &in->recent[in->n_recent - 1].version : NULL;
-
-	if (!head || number > head->number || number == 0)
-		return -ENOENT;
-	if (number != head->number || !head->confirm_by_ms)
-		return -EALREADY;
-	if (!in->store || in->failing ||
-	    intent_stored(in, store_confirm(in->store, number), now_ms))
-		return -EROFS;
-	head->confirm_by_ms = 0;
-	log_note("version-confirmed", "number=%" PRIu64 " author=%s", number, author);
-	journal_add(in->journal, now_ms, "version", "versions",
-	            "version %" PRIu64 " confirmed by %s", number, author);
-	return 0;
 }
 
 int intent_version(struct intent *in, uint64_t number, struct version *out, struct files *files)
@@ -396,6 +401,7 @@ int intent_take(struct intent *in, const struct intent_offer *offers, size_t n, 
 	if (rc)
 		return rc;
 	join_end(in);
+	in->recent[in->n_recent - 1].version.confirm_left_ms = last->version.confirm_left_ms;
 	say_version(in, &last->version, now_ms);
 	effective_write(in, now_ms);
 	return 0;

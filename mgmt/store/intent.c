@@ -353,45 +353,12 @@ void intent_close(struct intent *in)
 	free(in);
 }
 
-/* Undo an unconfirmed version of this node. */
-static void roll_back_unconfirmed(struct intent *in, int64_t now_ms)
-{
-	const struct version *head = intent_head(in);
-	struct intent_changed changed = { 0 };
-	struct version parent;
-	uint64_t before = head->number;
-	char reason[VERSION_REASON_MAX];
-	int rc;
-
-	do { /* a forced version's parent may be further back than one */
-		rc = store_versions(in->store, before, &parent, 1) == 1 ? 0 : -ENOENT;
-		before = parent.number;
-	} while (!rc && strcmp(parent.digest, head->parent));
-	snprintf(reason, sizeof(reason), "version %" PRIu64 " was not confirmed in time",
-	         head->number);
-	struct intent_change change = { .rollback_to = parent.number,
-		                        .author = "weir",
-		                        .reason = reason };
-	if (!rc)
-		rc = intent_change(in, &change, now_ms, &changed);
-	if (rc && !in->rollback_failed)
-		log_error("rollback-failed", "version=%" PRIu64 " why=\"%s\"", head->number,
-		          strerror(-rc));
-	in->rollback_failed = rc != 0;
-	intent_changed_fini(&changed);
-}
-
 int64_t intent_tick(struct intent *in, int64_t now_ms)
 {
-	const struct version *head = intent_head(in);
-
 	if (in->failing && now_ms >= in->retry_ms)
 		retry_store(in, now_ms);
 	if (!in->failing)
 		intent_stored(in, journal_flush(in->journal, in->store), now_ms);
-	if (!in->offline && !in->failing && head && head->confirm_by_ms &&
-	    head->confirm_by_ms <= now_ms && !strcmp(head->node, in->node))
-		roll_back_unconfirmed(in, now_ms);
 	intent_follow_ramps(in, now_ms);
 	if (overrides_prune(&in->overrides, now_ms) && !in->failing)
 		intent_stored(in, store_put_overrides(in->store, &in->overrides), now_ms);

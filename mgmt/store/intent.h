@@ -86,6 +86,14 @@ const char *intent_store_state(const struct intent *in);
 uint64_t intent_document(const struct intent *in);
 const char *intent_write_why(const struct intent *in);
 
+/** What a change does about an earlier version that is not confirmed yet. */
+enum intent_pending {
+	INTENT_PENDING_REFUSE, /**< the change is refused, unless it goes back to the last confirmed version */
+	INTENT_PENDING_CONFIRM, /**< the earlier version is confirmed with it */
+	INTENT_PENDING_JOIN,    /**< one deadline for both */
+	INTENT_PENDING_IGNORE,  /**< it is not looked at: a plan, an automatic rollback */
+};
+
 /** A change of configuration that is asked for. */
 struct intent_change {
 	const struct files *files; /**< NULL: those of version @p rollback_to */
@@ -95,6 +103,9 @@ struct intent_change {
 	const char *const *force;  /**< digests of heads that are overridden */
 	size_t n_force;
 	bool dry_run;
+	enum intent_pending pending;
+	uint64_t undoes; /**< an automatic rollback of this unconfirmed version; 0: none */
+	int64_t made_ms; /**< when the version counts as made; 0: now */
 };
 
 struct intent_changed {
@@ -111,7 +122,8 @@ struct intent_changed {
  *
  * @param out  given in any case: intent_changed_fini()
  * @return 0; -EINVAL (mistakes); -ENOENT (no such version); -EMEDIUMTYPE (peers have unrelated heads that are not
- *         forced); -EROFS (the store fails: intent_store_why()); -errno
+ *         forced); -EBUSY (the head is not confirmed yet, and the change does not say what becomes of it);
+ *         -EROFS (the store fails: intent_store_why()); -errno
  */
 int intent_change(struct intent *in, const struct intent_change *change, int64_t now_ms,
                   struct intent_changed *out);
@@ -141,8 +153,20 @@ void intent_draft_read(const struct intent *in, struct intent_draft *d);
 int intent_draft_commit(struct intent *in, const struct intent_change *change,
                         struct intent_draft *d, int64_t now_ms, struct intent_changed *out);
 void intent_draft_drop(struct intent *in, struct intent_draft *d);
-/** Confirm version @p number. @return 0, -ENOENT, -EALREADY (it does not wait for that) or -EROFS */
+/** Confirm version @p number and those that it joined. @return 0, -ENOENT, -EALREADY (it does not wait for that) or -EROFS */
 int intent_confirm(struct intent *in, uint64_t number, const char *author, int64_t now_ms);
+/**
+ * Run the deadline of the head, if it is unconfirmed: every node that has it does, whoever made it. To be called
+ * at least every second. A rollback that is due is made here.
+ */
+void intent_run_deadline(struct intent *in, const struct pending_clock *clock, int64_t now_ms);
+/** Roll the unconfirmed head back now. @return 0, -EALREADY (it is not unconfirmed) or as intent_change() */
+int intent_roll_back_unconfirmed(struct intent *in, const char *reason, int64_t now_ms);
+/** The version that an unconfirmed head goes back to; the head itself if it is confirmed. @return 0, -ENOENT or -EROFS */
+int intent_last_confirmed(struct intent *in, struct version *out);
+/** Take over from the versions of a peer, @p list, which of ours are confirmed. */
+void intent_learn_confirmed(struct intent *in, const struct version *list, size_t n,
+                            const char *node, int64_t now_ms);
 /** A version and, where asked, its files (given). @return 0, -ENOENT or -errno */
 int intent_version(struct intent *in, uint64_t number, struct version *out, struct files *files);
 

@@ -70,7 +70,19 @@ struct intent {
 	struct intent_foreign foreign[INTENT_HEADS_MAX];
 	size_t n_foreign;
 	bool rollback_failed; /* said once */
+
+	struct pending pending; /* the head's deadline, while it is unconfirmed */
 };
+
+/*
+ * Whether a change to files of @p digest may follow the head. @return 0, or -EBUSY: the head is unconfirmed.
+ * @p returns: it goes back to the last confirmed version, and needs no confirmation itself.
+ */
+int intent_check_pending(struct intent *in, const struct intent_change *change, const char *digest,
+                         bool *returns);
+/* How long a version that may join the head is to wait, where by itself it would wait for @p own_ms. */
+int64_t intent_joined_ms(const struct intent *in, const struct intent_change *change,
+                         int64_t own_ms);
 
 /* Note where weir-dns has the drains' ramps, and tell what has changed. */
 void intent_follow_ramps(struct intent *in, int64_t now_ms);

@@ -11,15 +11,10 @@
 #include "base/lock.h"
 #include "base/proc.h"
 #include "mgmt/store/sql.h"
+#include "mgmt/store/store_internal.h"
 
 #define LOCK_FILE "store.lock"
 #define DAY_MS    ((int64_t)24 * 3600 * 1000)
-
-struct store {
-	sqlite3 *db;
-	int lock_fd;
-	char why[EVENT_TEXT_MAX];
-};
 
 static const char schema[] =
         "CREATE TABLE IF NOT EXISTS blobs(digest TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;"
@@ -40,8 +35,7 @@ static const char schema[] =
         " status INTEGER NOT NULL, body TEXT NOT NULL, time_ms INTEGER NOT NULL) WITHOUT ROWID;"
         "PRAGMA user_version = 1;";
 
-/* Note why a call failed; gives @p rc back. */
-static int noted(struct store *s, int rc)
+int store_noted(struct store *s, int rc)
 {
 	if (rc < 0 && rc != -ENOENT)
 		snprintf(s->why, sizeof(s->why), "%s", sqlite3_errmsg(s->db));
@@ -76,7 +70,9 @@ static int open_db(const char *path, sqlite3 **db)
 	if (rc)
 		return sql_errno(rc);
 	rc = check_whole(*db);
-	return rc ? rc : sql_errno(sqlite3_exec(*db, schema, NULL, NULL, NULL));
+	if (!rc)
+		rc = sql_errno(sqlite3_exec(*db, schema, NULL, NULL, NULL));
+	return rc ? rc : store_history_schema(*db);
 }
 
 int store_open(const char *state_dir, struct store **out, char why[EVENT_TEXT_MAX])
@@ -135,7 +131,7 @@ const char *store_why(const struct store *s)
 	return s->why;
 }
 
-static void join_supersedes(const struct version *v, char *out, size_t size)
+void store_join_supersedes(const struct version *v, char *out, size_t size)
 {
 	size_t n = 0;
 
@@ -197,7 +193,9 @@ int store_put_version(struct store *s, const struct version *v, const struct fil
 	char supersedes[VERSION_SUPERSEDES_MAX * DIGEST_TEXT_MAX + 1];
 	int rc = sql_begin(s->db);
 
-	join_supersedes(v, supersedes, sizeof(supersedes));
+	store_join_supersedes(v, supersedes, sizeof(supersedes));
+	if (!rc) /* one that another replaces has lost, and stays visible */
+		rc = store_history_replace(s->db, v);
 	if (!rc)
 		rc = sql_run(s->db, "INSERT OR REPLACE INTO versions VALUES(?,?,?,?,?,?,?,?,?,?)",
 		             "itttttiiit", (int64_t)v->number, v->digest, v->parent, v->author,
@@ -207,7 +205,7 @@ int store_put_version(struct store *s, const struct version *v, const struct fil
 		rc = put_files(s->db, v->number, files);
 	if (!rc)
 		rc = forget_old_versions(s->db, v->number);
-	rc = noted(s, rc);
+	rc = store_noted(s, rc);
 	return sql_end(s->db, rc);
 }
 
@@ -220,14 +218,14 @@ int store_drop_version(struct store *s, uint64_t number)
 	if (!rc)
 		rc = sql_run(s->db, "DELETE FROM version_files WHERE number=?", "i",
 		             (int64_t)number);
-	rc = noted(s, rc);
+	rc = store_noted(s, rc);
 	return sql_end(s->db, rc);
 }
 
 int store_confirm(struct store *s, uint64_t number)
 {
-	return noted(s, sql_run(s->db, "UPDATE versions SET confirm_by_ms=0 WHERE number=?", "i",
-	                        (int64_t)number));
+	return store_noted(s, sql_run(s->db, "UPDATE versions SET confirm_by_ms=0 WHERE number=?",
+	                              "i", (int64_t)number));
 }
 
 static int read_version(sqlite3_stmt *q, struct version *out)
@@ -236,7 +234,8 @@ static int read_version(sqlite3_stmt *q, struct version *out)
 	struct version v = { .number = (uint64_t)sqlite3_column_int64(q, 0),
 		             .time_ms = sqlite3_column_int64(q, 6),
 		             .effective_ms = sqlite3_column_int64(q, 7),
-		             .confirm_by_ms = sqlite3_column_int64(q, 8) };
+		             .confirm_by_ms = sqlite3_column_int64(q, 8),
+		             .undoes = (uint64_t)sqlite3_column_int64(q, 10) };
 
 	if (!sql_text(q, 1, v.digest, sizeof(v.digest)) ||
 	    !sql_text(q, 2, v.parent, sizeof(v.parent)) ||
@@ -251,9 +250,11 @@ static int read_version(sqlite3_stmt *q, struct version *out)
 
 int store_versions(struct store *s, uint64_t before, struct version *out, size_t max)
 {
-	sqlite3_stmt *q =
-	        sql_ask(s->db, "SELECT * FROM versions WHERE number<? ORDER BY number DESC LIMIT ?",
-	                "ii", before ? (int64_t)before : INT64_MAX, (int64_t)max);
+	sqlite3_stmt *q = sql_ask(s->db,
+	                          "SELECT v.*, u.undoes FROM versions v LEFT JOIN undoing u ON"
+	                          " u.number=v.number AND u.digest=v.digest"
+	                          " WHERE v.number<? ORDER BY v.number DESC LIMIT ?",
+	                          "ii", before ? (int64_t)before : INT64_MAX, (int64_t)max);
 	int rc = q ? 0 : sql_errno(sqlite3_errcode(s->db)), n = 0;
 
 	while (!rc) {
@@ -263,7 +264,7 @@ int store_versions(struct store *s, uint64_t before, struct version *out, size_t
 		rc = read_version(q, &out[n]);
 		n += !rc;
 	}
-	rc = noted(s, rc);
+	rc = store_noted(s, rc);
 	sqlite3_finalize(q);
 	return rc ? rc : n;
 }
@@ -312,7 +313,7 @@ int store_files(struct store *s, uint64_t number, struct files *out)
 	}
 	if (!rc && files.n_items == 0)
 		rc = -ENOENT;
-	rc = noted(s, rc);
+	rc = store_noted(s, rc);
 	sqlite3_finalize(q);
 	if (rc) {
 		files_fini(&files);
@@ -333,7 +334,7 @@ static int put_override(sqlite3 *db, const struct override *o)
 
 int store_put_override(struct store *s, const struct override *o)
 {
-	return noted(s, put_override(s->db, o));
+	return store_noted(s, put_override(s->db, o));
 }
 
 int store_put_overrides(struct store *s, const struct overrides *set)
@@ -344,7 +345,7 @@ int store_put_overrides(struct store *s, const struct overrides *set)
 		rc = sql_run(s->db, "DELETE FROM overrides", "");
 	for (size_t i = 0; !rc && i < set->n_items; i++)
 		rc = put_override(s->db, &set->items[i]);
-	rc = noted(s, rc);
+	rc = store_noted(s, rc);
 	return sql_end(s->db, rc);
 }
 
@@ -386,7 +387,7 @@ int store_overrides(struct store *s, struct overrides *set, int64_t now_ms)
 			rc = overrides_merge(set, &o, now_ms);
 		rc = rc > 0 ? 0 : rc;
 	}
-	rc = noted(s, rc);
+	rc = store_noted(s, rc);
 	sqlite3_finalize(q);
 	return rc;
 }
@@ -404,7 +405,7 @@ int store_put_events(struct store *s, const struct event *events, size_t n)
 	if (!rc)
 		rc = sql_run(s->db, "DELETE FROM events WHERE id<=?", "i",
 		             (int64_t)events[n - 1].id - (int64_t)STORE_EVENTS_MAX);
-	rc = noted(s, rc);
+	rc = store_noted(s, rc);
 	return sql_end(s->db, rc);
 }
 
@@ -435,7 +436,7 @@ int store_events(struct store *s, struct event *out, size_t max)
 		rc = read_event(q, &out[n]);
 		n += !rc;
 	}
-	rc = noted(s, rc);
+	rc = store_noted(s, rc);
 	sqlite3_finalize(q);
 	return rc ? rc : n;
 }
@@ -453,7 +454,7 @@ int store_put_reply(struct store *s, const char *key, const char *request_digest
 		             "DELETE FROM replies WHERE time_ms<? OR key NOT IN"
 		             " (SELECT key FROM replies ORDER BY time_ms DESC LIMIT ?)",
 		             "ii", now_ms - DAY_MS, (int64_t)STORE_REPLIES_MAX);
-	rc = noted(s, rc);
+	rc = store_noted(s, rc);
 	return sql_end(s->db, rc);
 }
 
@@ -473,7 +474,7 @@ int store_reply(struct store *s, const char *key, char request_digest[DIGEST_TEX
 	} else if (rc >= 0) {
 		rc = rc == 1 ? -EBADMSG : -ENOENT;
 	}
-	rc = noted(s, rc);
+	rc = store_noted(s, rc);
 	sqlite3_finalize(q);
 	return rc;
 }

@@ -18,6 +18,7 @@
 #include "mgmt/store/digest.h"
 #include "mgmt/store/files.h"
 #include "mgmt/store/override.h"
+#include "mgmt/store/pending.h"
 
 #define VERSION_AUTHOR_MAX     64u
 #define VERSION_REASON_MAX     256u
@@ -25,6 +26,7 @@
 #define STORE_VERSIONS_MAX     1000u
 #define STORE_EVENTS_MAX       10000u
 #define STORE_REPLIES_MAX      1024u
+#define STORE_LOST_MAX         100u
 #define EVENT_TEXT_MAX         256u
 
 /** A numbered configuration, without its files. */
@@ -36,6 +38,16 @@ struct version {
 	int64_t confirm_by_ms; /**< 0: needs no confirmation, or has it */
 	char supersedes[VERSION_SUPERSEDES_MAX][DIGEST_TEXT_MAX]; /**< heads overridden by name */
 	size_t n_supersedes;
+	uint64_t
+	        undoes; /**< the unconfirmed version that this one rolls back automatically; 0: none */
+	int64_t confirm_left_ms; /**< until the deadline, when it was read or received; 0: not known; not stored */
+};
+
+/** A version that gave way to another. */
+struct version_lost {
+	struct version version;
+	int64_t lost_ms;
+	char why[EVENT_TEXT_MAX];
 };
 
 /** Something that happened. */
@@ -73,6 +85,19 @@ int store_version(struct store *s, uint64_t number, struct version *out);
 int store_versions(struct store *s, uint64_t before, struct version *out, size_t max);
 /** The files of a version, into @p out (given; free with files_fini()). @return 0, -ENOENT, -EBADMSG (a digest differs) or -errno */
 int store_files(struct store *s, uint64_t number, struct files *out);
+
+/** Keep the deadline of an unconfirmed version in place of another one; number 0: there is none any more. @return 0 or -errno */
+int store_put_pending(struct store *s, const struct pending *p);
+/** The deadline as stored. @return 0, -ENOENT or -errno */
+int store_pending(struct store *s, struct pending *out);
+/** Note that no client was told yet of version (@p number, @p digest); number 0: of none. @return 0 or -errno */
+int store_put_untold(struct store *s, uint64_t number, const char *digest);
+/** Whether no client was told yet of that version. */
+bool store_is_untold(struct store *s, uint64_t number, const char *digest);
+/** Move version @p v from the versions to those that lost. @return 0 or -errno */
+int store_lose_version(struct store *s, const struct version *v, const char *why, int64_t now_ms);
+/** Up to @p max versions that lost, the last first. @return how many, or -errno */
+int store_lost(struct store *s, struct version_lost *out, size_t max);
 
 /** Keep an override in place of one with its id. @return 0 or -errno */
 int store_put_override(struct store *s, const struct override *o);

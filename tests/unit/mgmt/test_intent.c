@@ -172,30 +172,216 @@ static void rolling_back_gives_the_very_bytes_and_leaves_drains(void **state)
 	intent_close(in);
 }
 
+/* Run the deadline at @p boot_ms on the clock of @p boot, with the wall clock at @p now_ms. */
+static void run_deadline(struct intent *in, const char *boot, int64_t boot_ms, int64_t now_ms)
+{
+	struct pending_clock clock = { .now_ms = boot_ms };
+
+	snprintf(clock.boot, sizeof(clock.boot), "%s", boot);
+	intent_run_deadline(in, &clock, now_ms);
+}
+
+static struct files half_of_the_pool(void)
+{
+	return fixture_files("{ name = \"b1\"; address = \"10.1.1.11\"; weight = 100; },", "");
+}
+
 static void a_risky_change_undoes_itself_unless_confirmed(void **state)
 {
 	struct intent *in = open_as(*state, "ams-1", NOW_MS);
-	struct files files =
-	        fixture_files("{ name = \"b1\"; address = \"10.1.1.11\"; weight = 100; },", "");
+	struct files files = half_of_the_pool();
+	const int64_t within_ms = INTENT_CONFIRM_DEFAULT_MS;
 	struct version v;
 
 	assert_int_equal(apply(in, &files, "half", NOW_MS + 10, &v), 0);
-	assert_true(v.confirm_by_ms == NOW_MS + 10 + INTENT_CONFIRM_DEFAULT_MS);
+	assert_true(v.confirm_by_ms == NOW_MS + 10 + within_ms);
+	run_deadline(in, "one", 1000, NOW_MS + 10);
 	intent_close(in); /* the timer survives */
 	in = open_as(*state, "ams-1", NOW_MS + 20);
-	intent_tick(in, v.confirm_by_ms - 1);
+	run_deadline(in, "one", 1000 + within_ms - 1, v.confirm_by_ms - 1);
 	assert_int_equal(intent_head(in)->number, 2);
-	intent_tick(in, v.confirm_by_ms);
+	run_deadline(in, "one", 1000 + within_ms, v.confirm_by_ms);
 	assert_int_equal(intent_head(in)->number, 3);
 	assert_int_equal(intent_head(in)->confirm_by_ms, 0);
+	assert_int_equal(intent_head(in)->undoes, 2);
+	assert_int_equal(intent_head(in)->time_ms, v.confirm_by_ms);
 	assert_string_equal(intent_head(in)->author, "weir");
 	assert_int_equal(intent_model(in)->pools[0].n_backends, 2);
 	assert_int_equal(apply(in, &files, "half", v.confirm_by_ms + 10, &v), 0);
 	assert_int_equal(intent_confirm(in, 3, "jw", v.time_ms), -EALREADY);
 	assert_int_equal(intent_confirm(in, 4, "jw", v.time_ms), 0);
-	intent_tick(in, v.confirm_by_ms + 1);
+	run_deadline(in, "one", 1000 + 3 * within_ms, v.confirm_by_ms + 1);
 	assert_int_equal(intent_head(in)->number, 4);
 	files_fini(&files);
+	intent_close(in);
+}
+
+static void a_step_of_the_wall_clock_neither_triggers_nor_delays_a_deadline(void **state)
+{
+	(void)state;
+	static const int64_t steps_ms[] = { 3600000, -3600000, (int64_t)12 * 365 * 86400000 };
+	struct files files = half_of_the_pool();
+
+	for (size_t i = 0; i < sizeof(steps_ms) / sizeof(steps_ms[0]); i++) {
+		struct fixture f;
+		struct version v;
+
+		fixture_make(&f);
+		struct intent *in = open_as(&f, "ams-1", NOW_MS);
+		assert_int_equal(apply(in, &files, "half", NOW_MS + 10, &v), 0);
+		run_deadline(in, "one", 1000, NOW_MS + 10);
+		run_deadline(in, "one", 2000, NOW_MS + steps_ms[i]);
+		intent_tick(in, NOW_MS + steps_ms[i]);
+		assert_int_equal(intent_head(in)->number, 2);
+		/* what is shown follows the wall clock as it is now */
+		assert_true(intent_head(in)->confirm_by_ms ==
+		            NOW_MS + steps_ms[i] + INTENT_CONFIRM_DEFAULT_MS - 1000);
+		run_deadline(in, "one", 1000 + INTENT_CONFIRM_DEFAULT_MS, NOW_MS + steps_ms[i]);
+		assert_int_equal(intent_head(in)->number, 3);
+		intent_close(in);
+		fixture_remove(&f);
+	}
+	files_fini(&files);
+}
+
+static void a_deadline_runs_on_after_a_reboot_with_what_was_left(void **state)
+{
+	struct intent *in = open_as(*state, "ams-1", NOW_MS);
+	struct files files = half_of_the_pool();
+	struct version v;
+
+	assert_int_equal(apply(in, &files, "half", NOW_MS + 10, &v), 0);
+	run_deadline(in, "one", 500000, NOW_MS + 10);
+	run_deadline(in, "one", 500000 + 100000, NOW_MS + 100010);
+	intent_close(in);
+	in = open_as(*state, "ams-1", NOW_MS + 900000); /* the machine was off for long */
+	run_deadline(in, "two", 3000, NOW_MS + 900000);
+	assert_int_equal(intent_head(in)->number, 2);
+	run_deadline(in, "two", 3000 + INTENT_CONFIRM_DEFAULT_MS - 100001, NOW_MS + 900000);
+	assert_int_equal(intent_head(in)->number, 2);
+	run_deadline(in, "two", 3000 + INTENT_CONFIRM_DEFAULT_MS - 100000, NOW_MS + 900000);
+	assert_int_equal(intent_head(in)->number, 3);
+	files_fini(&files);
+	intent_close(in);
+}
+
+static int apply_after(struct intent *in, const struct files *files, enum intent_pending pending,
+                       int64_t within_ms, int64_t now_ms, struct version *out)
+{
+	struct intent_change change = { .files = files,
+		                        .author = "jw",
+		                        .reason = "after",
+		                        .pending = pending,
+		                        .confirm_within_ms = within_ms };
+	struct intent_changed changed = { 0 };
+	int rc = intent_change(in, &change, now_ms, &changed);
+
+	if (out)
+		*out = changed.version;
+	intent_changed_fini(&changed);
+	return rc;
+}
+
+static void a_change_after_an_unconfirmed_one_is_refused(void **state)
+{
+	struct intent *in = open_as(*state, "ams-1", NOW_MS);
+	struct files half = half_of_the_pool(), words = fixture_files("# two", "# 2");
+
+	assert_int_equal(apply(in, &half, "half", NOW_MS + 10, NULL), 0);
+	assert_int_equal(apply(in, &words, "harmless", NOW_MS + 20, NULL), -EBUSY);
+	assert_int_equal(intent_head(in)->number, 2);
+	assert_true(intent_head(in)->confirm_by_ms != 0);
+	assert_int_equal(apply(in, &half, "the same", NOW_MS + 30, NULL), 0);
+	assert_int_equal(intent_head(in)->number, 2);
+	assert_int_equal(apply_after(in, &words, INTENT_PENDING_IGNORE, 0, NOW_MS + 40, NULL), 0);
+	files_fini(&half);
+	files_fini(&words);
+	intent_close(in);
+}
+
+static void going_back_to_the_confirmed_version_needs_nothing(void **state)
+{
+	struct intent *in = open_as(*state, "ams-1", NOW_MS);
+	struct files half = half_of_the_pool(), original = fixture_files(NULL, NULL);
+
+	assert_int_equal(apply(in, &half, "half", NOW_MS + 10, NULL), 0);
+	assert_int_equal(roll_back(in, 1, NOW_MS + 20), 0);
+	assert_int_equal(intent_head(in)->number, 3);
+	assert_int_equal(intent_head(in)->confirm_by_ms, 0);
+	assert_int_equal(apply(in, &half, "half", NOW_MS + 30, NULL), 0);
+	assert_int_equal(apply(in, &original, "by its file", NOW_MS + 40, NULL), 0);
+	assert_int_equal(intent_head(in)->number, 5);
+	assert_int_equal(intent_head(in)->confirm_by_ms, 0);
+	files_fini(&half);
+	files_fini(&original);
+	intent_close(in);
+}
+
+static void confirm_pending_keeps_the_earlier_version(void **state)
+{
+	struct intent *in = open_as(*state, "ams-1", NOW_MS);
+	struct files half = half_of_the_pool();
+	struct files more = fixture_files(
+	        "{ name = \"b1\"; address = \"10.1.1.11\"; weight = 100; },", "# no b1");
+	struct version v;
+
+	assert_int_equal(apply(in, &half, "half", NOW_MS + 10, NULL), 0);
+	assert_int_equal(apply_after(in, &more, INTENT_PENDING_CONFIRM, 60000, NOW_MS + 20, &v), 0);
+	assert_true(v.confirm_by_ms == NOW_MS + 20 + 60000);
+	run_deadline(in, "one", 1000, NOW_MS + 20);
+	run_deadline(in, "one", 61000, NOW_MS + 60020);
+	assert_int_equal(intent_head(in)->number, 4);
+	assert_int_equal(intent_model(in)->pools[0].n_backends, 1); /* as version 2 has it */
+	files_fini(&half);
+	files_fini(&more);
+	intent_close(in);
+}
+
+static void join_pending_goes_back_to_the_last_confirmed_version(void **state)
+{
+	struct intent *in = open_as(*state, "ams-1", NOW_MS);
+	struct files half = half_of_the_pool(), words = fixture_files("# two", "# 2");
+	struct version v, original = *intent_head(in);
+
+	assert_int_equal(apply_after(in, &half, INTENT_PENDING_REFUSE, 60000, NOW_MS + 10, NULL),
+	                 0);
+	run_deadline(in, "one", 1000, NOW_MS + 10);
+	run_deadline(in, "one", 21000, NOW_MS + 20010);
+	/* a harmless one takes over what is left */
+	assert_int_equal(apply_after(in, &words, INTENT_PENDING_JOIN, -1, NOW_MS + 20010, &v), 0);
+	assert_int_equal(v.confirm_left_ms, 40000);
+	run_deadline(in, "one", 21000, NOW_MS + 20010);
+	intent_close(in);
+	in = open_as(*state, "ams-1", NOW_MS + 20020);
+	run_deadline(in, "one", 20999 + v.confirm_left_ms, NOW_MS + 30000);
+	assert_int_equal(intent_head(in)->number, 3);
+	run_deadline(in, "one", 21000 + v.confirm_left_ms, NOW_MS + 30000);
+	assert_int_equal(intent_head(in)->number, 4);
+	assert_string_equal(intent_head(in)->digest, original.digest);
+	files_fini(&half);
+	files_fini(&words);
+	intent_close(in);
+}
+
+static void confirming_the_later_version_confirms_what_it_joined(void **state)
+{
+	struct intent *in = open_as(*state, "ams-1", NOW_MS);
+	struct files half = half_of_the_pool(), words = fixture_files("# two", "# 2");
+	struct version v;
+
+	assert_int_equal(apply(in, &half, "half", NOW_MS + 10, NULL), 0);
+	assert_int_equal(apply_after(in, &words, INTENT_PENDING_JOIN, -1, NOW_MS + 20, NULL), 0);
+	assert_int_equal(intent_confirm(in, 2, "jw", NOW_MS + 30), -EALREADY);
+	assert_int_equal(intent_confirm(in, 3, "jw", NOW_MS + 30), 0);
+	for (uint64_t number = 2; number <= 3; number++) {
+		assert_int_equal(intent_version(in, number, &v, NULL), 0);
+		assert_int_equal(v.confirm_by_ms, 0);
+	}
+	run_deadline(in, "one", 1000, NOW_MS + 40);
+	run_deadline(in, "one", 2 * INTENT_CONFIRM_DEFAULT_MS, NOW_MS + 50);
+	assert_int_equal(intent_head(in)->number, 3);
+	files_fini(&half);
+	files_fini(&words);
 	intent_close(in);
 }
 
@@ -362,6 +548,21 @@ int main(void)
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(a_risky_change_undoes_itself_unless_confirmed,
 		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		        a_step_of_the_wall_clock_neither_triggers_nor_delays_a_deadline, setup,
+		        teardown),
+		cmocka_unit_test_setup_teardown(
+		        a_deadline_runs_on_after_a_reboot_with_what_was_left, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_change_after_an_unconfirmed_one_is_refused, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(going_back_to_the_confirmed_version_needs_nothing,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(confirm_pending_keeps_the_earlier_version, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(
+		        join_pending_goes_back_to_the_last_confirmed_version, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		        confirming_the_later_version_confirms_what_it_joined, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_corrupt_store_loses_no_drain_and_no_configuration,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(a_store_that_corrupts_while_running_stops_no_drain,

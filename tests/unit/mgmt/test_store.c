@@ -250,6 +250,129 @@ static void durations_and_instants_are_read_as_people_write_them(void **state)
 	assert_int_equal(when_instant("4h", NOW_MS, &ms), -EINVAL);
 }
 
+/* The tables for versions as the former release makes them. */
+static const char former_schema[] =
+        "CREATE TABLE IF NOT EXISTS blobs(digest TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS versions(number INTEGER PRIMARY KEY, digest TEXT NOT NULL,"
+        " parent TEXT NOT NULL, author TEXT NOT NULL, reason TEXT NOT NULL, node TEXT NOT NULL,"
+        " time_ms INTEGER NOT NULL, effective_ms INTEGER NOT NULL, confirm_by_ms INTEGER NOT NULL,"
+        " supersedes TEXT NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS version_files(number INTEGER NOT NULL, name TEXT NOT NULL,"
+        " digest TEXT NOT NULL, PRIMARY KEY(number, name)) WITHOUT ROWID;"
+        "PRAGMA user_version = 1;";
+
+static sqlite3 *open_raw(const struct fixture *f)
+{
+	char path[PATH_MAX];
+	sqlite3 *db = NULL;
+
+	snprintf(path, sizeof(path), "%s/store.db", f->state);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	return db;
+}
+
+static void run_raw(sqlite3 *db, const char *text)
+{
+	char *why = NULL;
+
+	if (sqlite3_exec(db, text, NULL, NULL, &why) != SQLITE_OK)
+		fail_msg("%s", why);
+}
+
+static void an_upgrade_keeps_versions_and_a_downgrade_can_go_on(void **state)
+{
+	static const char put[] = "INSERT OR REPLACE INTO versions VALUES(%d,'%064d','','jw','x',"
+	                          "'ams-1',1,2,%d,'');";
+	struct version v = { .number = 3, .author = "weir", .digest = "dd", .undoes = 2 }, list[4];
+	struct files files = { 0 };
+	char text[512];
+	sqlite3 *db = open_raw(*state);
+
+	run_raw(db, former_schema);
+	for (int i = 1; i <= 2; i++) {
+		snprintf(text, sizeof(text), put, i, i, i == 2 ? 99 : 0);
+		run_raw(db, text);
+	}
+	sqlite3_close(db);
+	struct store *s = open_in(*state);
+	assert_int_equal(store_versions(s, 0, list, 4), 2);
+	assert_true(list[0].confirm_by_ms == 99 && list[0].undoes == 0);
+	files_add(&files, "weir.conf", "a", 1);
+	assert_int_equal(store_put_version(s, &v, &files), 0);
+	assert_int_equal(store_versions(s, 0, list, 4), 3);
+	assert_int_equal(list[0].undoes, 2);
+	store_close(s);
+
+	db = open_raw(*state); /* the former release writes its own version 3 */
+	run_raw(db, former_schema);
+	snprintf(text, sizeof(text), put, 3, 7, 0);
+	run_raw(db, text);
+	sqlite3_close(db);
+	s = open_in(*state);
+	assert_int_equal(store_versions(s, 0, list, 4), 3);
+	assert_int_equal(list[0].undoes, 0); /* what is noted is about another version 3 */
+	files_fini(&files);
+	store_close(s);
+}
+
+static void a_version_that_another_replaces_stays_visible(void **state)
+{
+	struct store *s = open_in(*state);
+	struct version a = { .number = 1, .author = "jw", .digest = "aa" },
+	               b = { .number = 1, .author = "ab", .digest = "bb", .node = "fra-1" };
+	struct version_lost lost[2];
+	struct files files = { 0 };
+
+	files_add(&files, "weir.conf", "a", 1);
+	assert_int_equal(store_put_version(s, &a, &files), 0);
+	assert_int_equal(store_put_version(s, &a, &files), 0);
+	assert_int_equal(store_lost(s, lost, 2), 0);
+	assert_int_equal(store_put_version(s, &b, &files), 0);
+	assert_int_equal(store_lost(s, lost, 2), 1);
+	assert_string_equal(lost[0].version.digest, "aa");
+	assert_string_equal(lost[0].version.author, "jw");
+	assert_int_equal(store_lose_version(s, &b, "gave way", 77), 0);
+	assert_int_equal(store_version(s, 1, &a), -ENOENT);
+	assert_int_equal(store_lost(s, lost, 2), 2);
+	assert_string_equal(lost[0].version.digest, "bb");
+	assert_string_equal(lost[0].why, "gave way");
+	assert_int_equal(lost[0].lost_ms, 77);
+	for (int i = 0; i < (int)STORE_LOST_MAX + 5; i++) {
+		b.number = (uint64_t)i + 10;
+		assert_int_equal(store_put_version(s, &b, &files), 0);
+		assert_int_equal(store_lose_version(s, &b, "gave way", i), 0);
+	}
+	struct version_lost *all = calloc(STORE_LOST_MAX + 5, sizeof(*all));
+	assert_int_equal(store_lost(s, all, STORE_LOST_MAX + 5), STORE_LOST_MAX);
+	free(all);
+	files_fini(&files);
+	store_close(s);
+}
+
+static void a_deadline_and_an_untold_version_survive_a_restart(void **state)
+{
+	struct store *s = open_in(*state);
+	struct pending p = { .number = 7, .digest = "d", .boot = "b", .due_ms = 9, .left_ms = 5 },
+	               got;
+
+	assert_int_equal(store_pending(s, &got), -ENOENT);
+	assert_int_equal(store_put_pending(s, &p), 0);
+	assert_int_equal(store_put_untold(s, 7, "d"), 0);
+	store_close(s);
+	s = open_in(*state);
+	assert_int_equal(store_pending(s, &got), 0);
+	assert_true(got.number == 7 && got.due_ms == 9 && got.left_ms == 5);
+	assert_string_equal(got.boot, "b");
+	assert_true(store_is_untold(s, 7, "d"));
+	assert_false(store_is_untold(s, 7, "e"));
+	assert_int_equal(store_put_untold(s, 0, ""), 0);
+	assert_false(store_is_untold(s, 7, "d"));
+	p.number = 0;
+	assert_int_equal(store_put_pending(s, &p), 0);
+	assert_int_equal(store_pending(s, &got), -ENOENT);
+	store_close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +389,12 @@ int main(void)
 		        a_file_that_is_no_store_is_called_corrupt_and_can_be_put_aside, setup,
 		        teardown),
 		cmocka_unit_test_setup_teardown(events_are_numbered_without_gaps_and_the_oldest_go,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(an_upgrade_keeps_versions_and_a_downgrade_can_go_on,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(a_version_that_another_replaces_stays_visible,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(a_deadline_and_an_untold_version_survive_a_restart,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(replies_are_kept_for_a_day, setup, teardown),
 	};

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The deadline of an unconfirmed version, by the boot clock alone (CLOCK_BOOTTIME).
+ *
+ * A pure module: time is passed in. What is stored is the boot's id, the instant on its clock and the time
+ * that was left. A restart within the boot goes on with the instant; after a reboot, what was left runs on
+ * from the start. A step of the wall clock changes nothing here.
+ */
+#ifndef WEIR_MGMT_STORE_PENDING_H
+#define WEIR_MGMT_STORE_PENDING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mgmt/store/digest.h"
+
+#define PENDING_BOOT_MAX       40u /**< a boot's id with its NUL */
+#define PENDING_STORE_EVERY_MS 5000
+
+/** An instant on the boot clock. */
+struct pending_clock {
+	char boot[PENDING_BOOT_MAX]; /**< of which boot */
+	int64_t now_ms;              /**< since its start */
+};
+
+/** A running deadline; number 0: there is none. */
+struct pending {
+	uint64_t number;
+	char digest[DIGEST_TEXT_MAX]; /**< of that version */
+	char boot[PENDING_BOOT_MAX];
+	int64_t due_ms;   /**< on the clock of that boot */
+	int64_t left_ms;  /**< as it was at @p noted_ms; what runs on after a reboot */
+	int64_t noted_ms; /**< when it was stored last, on the clock of that boot; -1: not yet */
+};
+
+/** Read the boot's id and clock. */
+void pending_clock_read(struct pending_clock *out);
+/** Start the deadline of version (@p number, @p digest), @p left_ms from now. */
+void pending_start(struct pending *p, uint64_t number, const char *digest, int64_t left_ms,
+                   const struct pending_clock *clock);
+/** Go on with a deadline that was stored, maybe under another boot. */
+void pending_resume(struct pending *p, const struct pending_clock *clock);
+/** Whether it is the deadline of this version. */
+bool pending_is_of(const struct pending *p, uint64_t number, const char *digest);
+/** What is left, 0 when it is over. */
+int64_t pending_left_ms(const struct pending *p, const struct pending_clock *clock);
+/** Whether it is time to store it again: note what is left then. @return whether it was */
+bool pending_note(struct pending *p, const struct pending_clock *clock);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What store.c and store_history.c share; nobody else includes it.
+ */
+#ifndef WEIR_MGMT_STORE_STORE_INTERNAL_H
+#define WEIR_MGMT_STORE_STORE_INTERNAL_H
+
+#include "mgmt/store/sql.h"
+#include "mgmt/store/store.h"
+
+struct store {
+	sqlite3 *db;
+	int lock_fd;
+	char why[EVENT_TEXT_MAX];
+};
+
+/* Note why a call failed; gives @p rc back. */
+int store_noted(struct store *s, int rc);
+/* The digests that a version supersedes as one text. */
+void store_join_supersedes(const struct version *v, char *out, size_t size);
+/* Make the tables of store_history.c. @return 0 or -errno */
+int store_history_schema(sqlite3 *db);
+/* Before version @p v is put: keep another one of its number as lost, and note what it undoes. @return 0 or -errno */
+int store_history_replace(sqlite3 *db, const struct version *v);
+
+#endif

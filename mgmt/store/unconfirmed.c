@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Unconfirmed versions: their deadline at this node, what they go back to, and what may follow them.
+ *
+ * A version is unconfirmed while its confirm_by_ms is not 0. A later version may join it: then both are
+ * unconfirmed, and the deadline of the later one is that of both. So the version to go back to is the nearest
+ * one before the head that is confirmed.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "mgmt/store/own.h"
+
+/* How far the instant that is shown may be from the boot clock's: more is a step of the wall clock. */
+#define SHOWN_OFF_MS 2000
+
+/* The version whose digest is the parent of @p v, which may be further back than one. */
+static int find_parent(struct intent *in, const struct version *v, struct version *out)
+{
+	struct version parent = *v;
+	int n;
+
+	do {
+		n = store_versions(in->store, parent.number, &parent, 1);
+	} while (n == 1 && strcmp(parent.digest, v->parent));
+	if (n == 1)
+		*out = parent;
+	return n == 1 ? 0 : n < 0 ? n : -ENOENT;
+}
+
+int intent_last_confirmed(struct intent *in, struct version *out)
+{
+	const struct version *head = intent_head(in);
+	int rc = !head ? -ENOENT : in->store && !in->failing ? 0 : -EROFS;
+
+	if (rc)
+		return rc;
+	struct version v = *head;
+	while (!rc && v.confirm_by_ms)
+		rc = find_parent(in, &v, &v);
+	if (!rc)
+		*out = v;
+	return rc;
+}
+
+/* The time that an unconfirmed version has when it comes here: as told, else the whole of it. */
+static int64_t given_ms(const struct version *v)
+{
+	int64_t whole_ms = v->confirm_by_ms - v->time_ms;
+	int64_t left_ms = v->confirm_left_ms > 0 ? v->confirm_left_ms : whole_ms;
+
+	return left_ms < 0 ? 0 : left_ms > INTENT_CONFIRM_MAX_MS ? INTENT_CONFIRM_MAX_MS : left_ms;
+}
+
+static void begin_deadline(struct intent *in, const struct version *head,
+                           const struct pending_clock *clock)
+{
+	struct pending stored;
+
+	if (!store_pending(in->store, &stored) &&
+	    pending_is_of(&stored, head->number, head->digest)) {
+		in->pending = stored;
+		pending_resume(&in->pending, clock);
+		return;
+	}
+	pending_start(&in->pending, head->number, head->digest, given_ms(head), clock);
+}
+
+static void forget_deadline(struct intent *in, int64_t now_ms)
+{
+	in->pending = (struct pending){ 0 };
+	intent_stored(in, store_put_pending(in->store, &in->pending), now_ms);
+}
+
+/*
+ * The version that all nodes make when nobody has confirmed. Its instant is the deadline as it was announced, so
+ * that all make the same; a wall clock that has stepped meanwhile is not believed.
+ */
+static int roll_back(struct intent *in, const char *reason, int64_t now_ms)
+{
+	const struct version head = *intent_head(in);
+	struct intent_changed changed = { 0 };
+	struct version to;
+	int64_t off_ms = now_ms - head.confirm_by_ms;
+	bool as_announced = off_ms >= -SHOWN_OFF_MS && off_ms <= SHOWN_OFF_MS;
+	int rc = intent_last_confirmed(in, &to);
+
+	struct intent_change change = { .rollback_to = to.number,
+		                        .author = "weir",
+		                        .reason = reason,
+		                        .undoes = head.number,
+		                        .pending = INTENT_PENDING_IGNORE,
+		                        .made_ms = as_announced ? head.confirm_by_ms : now_ms };
+	if (!rc)
+		rc = intent_change(in, &change, now_ms, &changed);
+	if (!rc && !changed.changed) /* the files are the same: there is nothing to undo */
+		rc = intent_confirm(in, head.number, "weir", now_ms);
+	if (rc && !in->rollback_failed)
+		log_error("rollback-failed", "version=%" PRIu64 " why=\"%s\"", head.number,
+		          strerror(-rc));
+	in->rollback_failed = rc != 0;
+	intent_changed_fini(&changed);
+	return rc;
+}
+
+int intent_roll_back_unconfirmed(struct intent *in, const char *reason, int64_t now_ms)
+{
+	const struct version *head = intent_head(in);
+
+	return head && head->confirm_by_ms ? roll_back(in, reason, now_ms) : -EALREADY;
+}
+
+void intent_run_deadline(struct intent *in, const struct pending_clock *clock, int64_t now_ms)
+{
+	struct version *head = in->n_recent ? &in->recent[in->n_recent - 1].version : NULL;
+	char reason[VERSION_REASON_MAX];
+
+	if (in->offline || !in->store || in->failing || !head)
+		return;
+	if (!head->confirm_by_ms) {
+		if (in->pending.number)
+			forget_deadline(in, now_ms);
+		return;
+	}
+	if (!pending_is_of(&in->pending, head->number, head->digest))
+		begin_deadline(in, head, clock);
+	head->confirm_left_ms = pending_left_ms(&in->pending, clock);
+	if (pending_note(&in->pending, clock))
+		intent_stored(in, store_put_pending(in->store, &in->pending), now_ms);
+	int64_t off_ms = now_ms + head->confirm_left_ms - head->confirm_by_ms;
+	if (off_ms < -SHOWN_OFF_MS || off_ms > SHOWN_OFF_MS)
+		head->confirm_by_ms = now_ms + head->confirm_left_ms;
+	if (head->confirm_left_ms > 0)
+		return;
+	snprintf(reason, sizeof(reason), "version %" PRIu64 " was not confirmed in time",
+	         head->number);
+	roll_back(in, reason, now_ms);
+}
+
+int intent_check_pending(struct intent *in, const struct intent_change *change, const char *digest,
+                         bool *returns)
+{
+	const struct version *head = intent_head(in);
+	struct version confirmed;
+
+	*returns = false;
+	if (!head || !head->confirm_by_ms || change->pending == INTENT_PENDING_IGNORE)
+		return 0;
+	if (!intent_last_confirmed(in, &confirmed) && !strcmp(confirmed.digest, digest)) {
+		*returns = true;
+		return 0;
+	}
+	if (!strcmp(head->digest, digest) && !in->n_foreign)
+		return 0; /* nothing changes */
+	return change->pending == INTENT_PENDING_REFUSE ? -EBUSY : 0;
+}
+
+int64_t intent_joined_ms(const struct intent *in, const struct intent_change *change,
+                         int64_t own_ms)
+{
+	const struct version *head = intent_head(in);
+	int64_t left_ms;
+
+	if (!head || !head->confirm_by_ms || change->pending != INTENT_PENDING_JOIN ||
+	    change->confirm_within_ms > 0)
+		return own_ms;
+	left_ms = head->confirm_left_ms > 0 ? head->confirm_left_ms : given_ms(head);
+	return left_ms > own_ms ? left_ms : own_ms;
+}
+
+/* Note in the store that the unconfirmed versions up to the head are confirmed: the head first. */
+static int confirm_joined(struct intent *in, int64_t now_ms)
+{
+	struct version v = *intent_head(in);
+	int rc = 0;
+
+	while (!rc && v.confirm_by_ms) {
+		rc = intent_stored(in, store_confirm(in->store, v.number), now_ms);
+		if (!rc && find_parent(in, &v, &v))
+			break;
+	}
+	return rc;
+}
+
+int intent_confirm(struct intent *in, uint64_t number, const char *author, int64_t now_ms)
+{
+	struct version *head = in->n_recent ? &in->recent[in->n_recent - 1].version : NULL;
+
+	if (!head || number > head->number || number == 0)
+		return -ENOENT;
+	if (number != head->number || !head->confirm_by_ms)
+		return -EALREADY;
+	if (!in->store || in->failing || confirm_joined(in, now_ms))
+		return -EROFS;
+	/* joined versions that memory has are confirmed with it */
+	for (size_t i = in->n_recent; i-- > 0 && in->recent[i].version.confirm_by_ms;)
+		in->recent[i].version.confirm_by_ms = 0;
+	log_note("version-confirmed", "number=%" PRIu64 " author=%s", number, author);
+	journal_add(in->journal, now_ms, "version", "versions",
+	            "version %" PRIu64 " confirmed by %s", number, author);
+	return 0;
+}
+
+void intent_learn_confirmed(struct intent *in, const struct version *list, size_t n,
+                            const char *node, int64_t now_ms)
+{
+	const struct version *head = intent_head(in);
+	struct version own;
+
+	if (!in->store || in->failing || !head)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].confirm_by_ms || store_version(in->store, list[i].number, &own) ||
+		    strcmp(own.digest, list[i].digest) || !own.confirm_by_ms)
+			continue;
+		if (own.number == head->number)
+			intent_confirm(in, own.number, node, now_ms);
+		else
+			intent_stored(in, store_confirm(in->store, own.number), now_ms);
+	}
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mgmt/store/pending.h"
+
+static const struct pending_clock at_10s = { .boot = "one", .now_ms = 10000 };
+
+static struct pending_clock at(const char *boot, int64_t now_ms)
+{
+	struct pending_clock c = { .now_ms = now_ms };
+
+	memcpy(c.boot, boot, strlen(boot) + 1);
+	return c;
+}
+
+static void a_deadline_ends_at_its_instant(void **state)
+{
+	static const struct {
+		int64_t now_ms, left_ms;
+	} rows[] = { { 10000, 60000 }, { 10001, 59999 }, { 69999, 1 }, { 70000, 0 }, { 99999, 0 } };
+	struct pending p;
+
+	(void)state;
+	pending_start(&p, 7, "d", 60000, &at_10s);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pending_clock c = at("one", rows[i].now_ms);
+
+		assert_int_equal(pending_left_ms(&p, &c), rows[i].left_ms);
+	}
+}
+
+static void it_is_of_one_version_alone(void **state)
+{
+	struct pending p, none = { 0 };
+
+	(void)state;
+	pending_start(&p, 7, "d", 1, &at_10s);
+	assert_true(pending_is_of(&p, 7, "d"));
+	assert_false(pending_is_of(&p, 8, "d"));
+	assert_false(pending_is_of(&p, 7, "e"));
+	assert_false(pending_is_of(&none, 0, ""));
+}
+
+static void a_restart_does_not_lengthen_it(void **state)
+{
+	struct pending p;
+	struct pending_clock later = at("one", 40000);
+
+	(void)state;
+	pending_start(&p, 7, "d", 60000, &at_10s);
+	pending_resume(&p, &later); /* what was stored is 30 s old */
+	assert_int_equal(pending_left_ms(&p, &later), 30000);
+}
+
+static void after_a_reboot_what_was_left_runs_on(void **state)
+{
+	struct pending p;
+	struct pending_clock later = at("one", 40000), booted = at("two", 500),
+	                     twice = at("three", 1000000), unknown = at("", 9);
+
+	(void)state;
+	pending_start(&p, 7, "d", 60000, &at_10s);
+	assert_true(pending_note(&p, &later));
+	pending_resume(&p, &booted);
+	assert_int_equal(pending_left_ms(&p, &booted), 30000);
+	pending_resume(&p, &twice);
+	assert_int_equal(pending_left_ms(&p, &twice), 30000);
+	pending_resume(
+	        &p,
+	        &unknown); /* whether it is the same boot is not known: go on with what was left */
+	assert_int_equal(pending_left_ms(&p, &unknown), 30000);
+}
+
+static void it_is_stored_at_once_and_then_every_five_seconds(void **state)
+{
+	struct pending p;
+	struct pending_clock c = at("one", 14999);
+
+	(void)state;
+	pending_start(&p, 7, "d", 60000, &at_10s);
+	assert_true(pending_note(&p, &at_10s));
+	assert_false(pending_note(&p, &c));
+	assert_int_equal(p.left_ms, 60000);
+	c.now_ms = 15000;
+	assert_true(pending_note(&p, &c));
+	assert_int_equal(p.left_ms, 55000);
+}
+
+static void the_clock_is_of_this_boot(void **state)
+{
+	struct pending_clock a, b;
+
+	(void)state;
+	pending_clock_read(&a);
+	pending_clock_read(&b);
+	assert_string_equal(a.boot, b.boot);
+	assert_true(strlen(a.boot) == 36 && b.now_ms >= a.now_ms && a.now_ms > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_deadline_ends_at_its_instant),
+		cmocka_unit_test(it_is_of_one_version_alone),
+		cmocka_unit_test(a_restart_does_not_lengthen_it),
+		cmocka_unit_test(after_a_reboot_what_was_left_runs_on),
+		cmocka_unit_test(it_is_stored_at_once_and_then_every_five_seconds),
+		cmocka_unit_test(the_clock_is_of_this_boot),
+	};
+
+	return cmocka_run_group_tests_name("pending", tests, NULL, NULL);
+}

@@ -1,0 +1,130 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Unconfirmed versions on two nodes over TLS on loopback: what follows them, who ends them, who wins after a cut.
+
+Usage: test_unconfirmed.py WEIR_MGMT
+"""
+import signal
+import sys
+import time
+import unittest
+
+from api_node import Node, config, free_port, wait_for
+
+PROGRAM = sys.argv.pop(1)
+HALF = ('{ name = "b1"; address = "10.1.1.11"; weight = 100; },', "")
+FIRST = "# two sites"
+
+
+class Unconfirmed(unittest.TestCase):
+    def setUp(self):
+        self.text = config(*(f"https://127.0.0.1:{free_port()}" for _ in range(2)))
+        self.a, self.b = Node(PROGRAM, "ams-1", self.text), Node(PROGRAM, "fra-1", self.text)
+        for node in (self.a, self.b):
+            self.addCleanup(node.close)
+            node.start()
+        wait_for("agreement", lambda: all(self.state(n) == "agreed" for n in (self.a, self.b)))
+
+    @staticmethod
+    def state(node):
+        items = node.ask("GET", "/v1/peers").json["items"]
+        return items[0]["state"] if items else None
+
+    @staticmethod
+    def head(node):
+        v = node.ask("GET", "/v1/config").json
+        return v["number"], v["state"]
+
+    def half(self, within="3s"):
+        """Take a backend away at a, in force at both; returns the answer."""
+        answer = self.a.apply(self.a.files(*HALF), query="?wait=all", confirm_within=within)
+        self.assertEqual((answer.status, answer.json["complete"]), (201, True), answer.raw)
+        return answer
+
+    def cut(self, yes):
+        self.b.write("peer.token", ("q" if yes else "p") * 40 + "\n")
+        if yes:
+            for n in (self.a, self.b):
+                wait_for("the cut", lambda: self.state(n) == "unreachable")
+
+    def confirm(self, node, number):
+        return node.ask("POST", f"/v1/versions/{number}/confirm", {}).status
+
+    def test_a_later_change_is_refused_at_every_node(self):
+        self.half("60s")
+        for node in (self.a, self.b):
+            for answer in (node.apply(node.files(FIRST, "# other words")),
+                           node.apply(node.files(FIRST, "# other words"), query="?dry_run=true")):
+                self.assertEqual((answer.status, answer.code), (412, "unconfirmed"), answer.raw)
+                self.assertEqual((answer.json["version"]["number"], answer.json["rolls_back_to"]), (2, 1))
+            plan = node.ask("POST", "/v1/config/plan", {"files": node.files(FIRST, "# other words")})
+            self.assertEqual(plan.status, 200)
+        self.assertEqual(self.head(self.a), (2, "unconfirmed"))
+
+    def test_any_node_confirms_when_the_first_is_dead(self):
+        self.half()
+        self.a.stop(signal.SIGKILL)
+        self.assertEqual(self.confirm(self.b, 2), 200)
+        time.sleep(4)
+        self.assertEqual(self.head(self.b), (2, "in_force"))
+        self.a.start()  # its own deadline is over by now
+        wait_for("the first hears of it", lambda: self.head(self.a) == (2, "in_force") and self.state(self.a) == "agreed")
+        self.assertEqual(self.head(self.b), (2, "in_force"))
+
+    def test_any_node_rolls_back_when_the_first_is_dead(self):
+        self.half("60s")
+        self.a.stop(signal.SIGKILL)
+        answer = self.b.ask("POST", "/v1/versions/1/rollback", {"reason": "no"}, {"If-Match": "*"})
+        self.assertEqual((answer.status, answer.json["version"]["state"]), (201, "in_force"), answer.raw)
+        self.a.start()
+        wait_for("agreement", lambda: self.head(self.a) == self.head(self.b) == (3, "in_force"))
+
+    def test_the_deadline_ends_at_a_node_whose_first_is_dead(self):
+        self.half()
+        self.a.stop(signal.SIGKILL)
+        wait_for("the rollback", lambda: self.head(self.b) == (3, "in_force"), 20)
+        self.assertIn("10.1.1.11", self.b.ask("GET", "/v1/config").json["files"]["weir.conf"])
+        self.a.start()
+        wait_for("one version for both", lambda: self.state(self.a) == "agreed" and self.head(self.a) == (3, "in_force"))
+
+    def test_automatic_rollbacks_on_both_sides_of_a_cut_are_one_version(self):
+        self.half()
+        self.cut(True)
+        for n in (self.a, self.b):
+            wait_for("the rollback", lambda: self.head(n) == (3, "in_force"), 20)
+        self.cut(False)
+        wait_for("agreement", lambda: all(self.state(n) == "agreed" for n in (self.a, self.b)))
+        records = [n.ask("GET", "/v1/versions/3").json for n in (self.a, self.b)]
+        self.assertEqual(*({k: r[k] for k in ("digest", "time", "effective", "author", "reason")} for r in records))
+
+    def test_joined_versions_have_one_deadline_and_go_back_together(self):
+        self.half("8s")
+        answer = self.b.apply(self.b.files(FIRST, "# other words"), query="?wait=all", pending="join", confirm_within="4s")
+        self.assertEqual((answer.status, answer.json["version"]["state"]), (201, "unconfirmed"), answer.raw)
+        self.assertEqual(self.confirm(self.a, 2), 409)
+        first = self.a.ask("GET", "/v1/versions/1").json["digest"]
+        for n in (self.a, self.b):
+            wait_for("the rollback", lambda: self.head(n) == (4, "in_force"), 20)
+            self.assertEqual(n.ask("GET", "/v1/config").json["digest"], first)
+
+    def test_confirming_joined_versions_at_the_other_node_keeps_both(self):
+        self.half("8s")
+        self.b.apply(self.b.files(FIRST, "# other words"), query="?wait=all", pending="join")
+        self.assertEqual(self.confirm(self.a, 3), 200)
+        time.sleep(9)
+        wait_for("both have it", lambda: self.head(self.a) == self.head(self.b) == (3, "in_force"))
+
+    def test_confirm_pending_keeps_the_earlier_version_at_both(self):
+        self.half("8s")
+        text = self.a.files(*HALF)["weir.conf"].replace(FIRST, "# other words")
+        answer = self.b.apply({**self.a.files(), "weir.conf": text}, query="?wait=all", pending="confirm")
+        self.assertEqual((answer.status, answer.json["version"]["state"]), (201, "in_force"), answer.raw)
+        time.sleep(9)
+        self.assertEqual((self.head(self.a), self.head(self.b)), ((3, "in_force"), (3, "in_force")))
+
+
+if __name__ == "__main__":
+    result = unittest.main(exit=False, verbosity=2).result
+    failed = len(result.failures) + len(result.errors)
+    print(f"{result.testsRun - failed} passed, {failed} failed")
+    sys.exit(bool(failed))
