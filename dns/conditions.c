@@ -64,9 +64,13 @@ void server_conditions(struct server *s)
 	conditions_begin(to, s->now ? s->now->model->meta.document : 0);
 	state_document(s, to);
 	state_listens(s, to);
-	if (s->clock != WALL_RUNS)
-		conditions_add(to, "clock-held", CONDITION_NOTE, "",
-		               "the ramps of drains are held: the clock is %s",
-		               wall_hold_text(s->clock));
+	if (s->clock == WALL_UNSYNCHRONISED)
+		conditions_add(to, "clock-unsynchronised", CONDITION_DEGRADED, "",
+		               "the clock of this node is not synchronised, which holds the ramps "
+		               "of drains; have it set by NTP, or see nodes[].clock");
+	if (s->clock == WALL_STEPPED)
+		conditions_add(to, "clock-stepped", CONDITION_DEGRADED, "",
+		               "the clock of this node has stepped, which holds the ramps of "
+		               "drains for a minute");
 	conditions_end(to);
 }

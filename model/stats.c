@@ -247,3 +247,8 @@ uint64_t stats_reader_alive_ms(const struct stats_reader *r)
 {
 	return __atomic_load_n(&page_header(r->page)->alive_ms, __ATOMIC_RELAXED);
 }
+
+uint64_t stats_reader_pid(const struct stats_reader *r)
+{
+	return page_header(r->page)->writer_pid;
+}

@@ -63,5 +63,7 @@ size_t stats_reader_n(const struct stats_reader *r);
 const struct stats_entry *stats_reader_entry(const struct stats_reader *r, size_t i);
 /** Monotonic time of the writer's last sign of life. */
 uint64_t stats_reader_alive_ms(const struct stats_reader *r);
+/** The process that wrote it last. */
+uint64_t stats_reader_pid(const struct stats_reader *r);
 
 #endif

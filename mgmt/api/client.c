@@ -66,6 +66,7 @@ static void finish(struct client_request *r, CURL *easy, CURLcode rc, struct inc
 		return;
 	}
 	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	r->status = status;
 	if (status != 200)
 		snprintf(r->why, sizeof(r->why), "HTTP status %ld", status);
 	else {

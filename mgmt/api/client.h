@@ -30,6 +30,7 @@ struct client_request {
 	void (*done)(struct client_request *r);
 	void *arg;               /**< the caller's */
 	json_t *answer;          /**< given; NULL on failure */
+	long status;             /**< of HTTP; 0: there was no answer */
 	char why[HTTP_TEXT_MAX]; /**< the failure */
 };
 

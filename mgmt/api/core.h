@@ -22,6 +22,7 @@
 struct learn;
 struct observe;
 struct peers;
+struct state;
 struct stats;
 struct views;
 
@@ -36,6 +37,7 @@ struct core {
 	struct peers *peers;
 	struct views *views;
 	struct learn *learn;
+	struct state *state;
 	struct stats *stats;
 	uint64_t started_ms;      /**< monotonic */
 	uint64_t held_from_ns;    /**< CPU time of the thread that has the lock, when it got it */

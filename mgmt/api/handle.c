@@ -108,7 +108,7 @@ static json_t *own_state(struct core *core, bool *complete)
 	json_t *behind = json_array();
 
 	for (int p = 0; p < OBSERVE_COUNT; p++) {
-		struct observe_state s = observe_look(core, (enum observe_process)p);
+		struct observe_state s = observe_look(core, (enum observe_process)p, NULL);
 
 		if (s.present && (!s.running || s.document < document))
 			json_array_append_new(behind,

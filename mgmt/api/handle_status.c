@@ -10,10 +10,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "mgmt/api/state.h"
 #include "mgmt/api/status.h"
 #include "mgmt/api/tell.h"
-
-#define REASONS_MAX 50
 
 /* The text called @p name; "" where there is none. */
 static const char *word(const json_t *object, const char *name)
@@ -21,21 +20,6 @@ static const char *word(const json_t *object, const char *name)
 	const char *text = json_string_value(json_object_get(object, name));
 
 	return text ? text : "";
-}
-
-void status_note(struct status *s, const char *format, ...)
-{
-	char text[HTTP_TEXT_MAX];
-	va_list list;
-
-	if (json_array_size(s->why) >= REASONS_MAX) {
-		s->n_why_more++;
-		return;
-	}
-	va_start(list, format);
-	vsnprintf(text, sizeof(text), format, list);
-	va_end(list);
-	json_array_append_new(s->why, tell_text(text));
 }
 
 /* Number @p i of the overrides, if it is a live one of that target; else NULL. */
@@ -150,29 +134,15 @@ static json_t *site_effect(const struct look *l, const char *site)
 /* A site is seen through its services' targets: down if all are, up if one is. */
 static json_t *site_observation(const struct look *l, const struct model_site *site)
 {
-	size_t up = 0, down = 0, n = 0;
+	struct look_site seen;
 
-	for (size_t i = 0; i < l->m->n_services && l->pages.health && l->pages.health_fresh; i++)
-		for (size_t k = 0; k < 2 * l->m->services[i].n_at; k++) {
-			const struct model_at *at = &l->m->services[i].at[k / 2];
-			int place =
-			        at->site != site
-			                ? -1
-			                : health_find(l->pages.health,
-			                              health_target_service(l->m->services[i].name,
-			                                                    site->name, k % 2));
-			if (place < 0)
-				continue;
-			enum health_state state = health_state(health_read(l->pages.health, place));
-			n++;
-			up += state == HEALTH_UP;
-			down += state == HEALTH_DOWN;
-		}
+	look_site(l, site, &seen);
 	return json_pack("{s:s, s:I, s:I, s:I}", "state",
-	                 up               ? "up"
-	                 : n && down == n ? "down"
-	                                  : "unknown",
-	                 "targets", (json_int_t)n, "up", (json_int_t)up, "down", (json_int_t)down);
+	                 seen.up                         ? "up"
+	                 : seen.n && seen.down == seen.n ? "down"
+	                                                 : "unknown",
+	                 "targets", (json_int_t)seen.n, "up", (json_int_t)seen.up, "down",
+	                 (json_int_t)seen.down);
 }
 
 static json_t *site_status(struct status *s, const struct model_site *site)
@@ -180,8 +150,6 @@ static json_t *site_status(struct status *s, const struct model_site *site)
 	const struct look *l = &s->look;
 	json_t *seen = site_observation(l, site), *load = json_null();
 
-	if (!strcmp(word(seen, "state"), "down"))
-		status_note(s, "site %s is down as seen from here", site->name);
 	for (size_t k = 0; k < l->n_loads; k++)
 		if (!strcmp(l->loads[k].site, site->name))
 			load = json_integer((json_int_t)l->loads[k].bits);
@@ -349,8 +317,6 @@ static json_t *nodes_status(struct status *s)
 		const char *state = peer ? word(peer, "state") : "unknown";
 		bool self = n == l->m->self;
 
-		if (peer && (!strcmp(state, "diverged") || !strcmp(state, "unreachable")))
-			status_note(s, "node %s is %s", n->name, state);
 		json_array_append_new(
 		        list,
 		        json_pack(
@@ -369,38 +335,6 @@ static json_t *nodes_status(struct status *s)
 	return list;
 }
 
-static void judge_processes(struct status *s)
-{
-	for (int p = 0; p < OBSERVE_COUNT; p++) {
-		const struct observe_state *seen = &s->look.processes[p];
-		const char *name = observe_name((enum observe_process)p);
-
-		if (!seen->running)
-			status_note(s, "weir-%s shows no sign of life", name);
-		if (seen->refused)
-			status_note(s, "weir-%s has refused the newest document", name);
-		if (seen->learning && seen->running)
-			status_note(
-			        s,
-			        "weir-%s learns from its site's other nodes who has which slots: "
-			        "routers had better wait",
-			        name);
-	}
-}
-
-/* An interface without the program forwards nothing: its name may be wrong. */
-static void judge_ports(struct status *s)
-{
-	const struct observe_state *seen = &s->look.processes[OBSERVE_DATAPLANE];
-	const struct model_node *self = s->look.m->self;
-
-	if (self && seen->running && seen->has_ports && seen->n_ports < self->n_ports)
-		status_note(s,
-		            "weir-dataplane has its program on %" PRIu64
-		            " of %zu ports; its log says why",
-		            seen->n_ports, self->n_ports);
-}
-
 static void add_model(struct status *s, json_t *status)
 {
 	const struct model *m = s->look.m;
@@ -416,27 +350,6 @@ static void add_model(struct status *s, json_t *status)
 	                    json_pack("{s:I, s:I, s:I}", "all", (json_int_t)s->n_backends,
 	                              "standing_out", (json_int_t)s->n_odd, "shown",
 	                              (json_int_t)s->n_shown));
-}
-
-/* Drains that do not go by their schedule, and a clock that holds them all. */
-static void judge_ramps(struct status *s)
-{
-	const struct look *l = &s->look;
-	const char *clock = word(l->dns, "clock");
-
-	if (!strcmp(clock, "unsynchronised"))
-		status_note(s, "the clock of this node is not synchronised, which holds the ramps "
-		               "of drains; have it set by NTP, or see nodes[].clock");
-	else if (!strcmp(clock, "stepped"))
-		status_note(s,
-		            "the clock of this node has stepped, which holds the ramps of drains "
-		            "for a minute");
-	for (size_t i = 0; i < l->set.n_items; i++)
-		if (!strcmp(overrides_state(&l->set, &l->set.items[i], l->now_ms), "expired_held"))
-			status_note(s,
-			            "the drain of site %s has expired and is held: the site is not "
-			            "up as seen from outside",
-			            l->set.items[i].name);
 }
 
 static void add_intent(struct status *s, json_t *status)
@@ -457,30 +370,29 @@ static void add_intent(struct status *s, json_t *status)
 	        status, "store",
 	        json_pack("{s:s, s:s}", "state", l->store_state, "detail", l->store_why));
 	json_object_set_new(status, "overrides", overrides);
-	if (*l->store_why)
-		status_note(s, "the store fails: %s", l->store_why);
-	if (*l->write_why)
-		status_note(s, "the effective document cannot be written: %s", l->write_why);
-	if (!head)
-		status_note(s, "there is no configuration");
-	if (head && head->confirm_by_ms)
-		status_note(s, "version %" PRIu64 " waits to be confirmed", head->number);
 }
 
+/* The judgement is over the whole node, whatever part of it is shown. */
 static void add_state(struct status *s, json_t *status)
 {
+	struct judge_verdict *v = &s->verdict;
+	json_t *why = json_array();
 	char more[64];
-	bool well = json_array_size(s->why) == 0;
 
-	if (s->n_why_more) {
-		snprintf(more, sizeof(more), "and %zu reasons more", s->n_why_more);
-		json_array_append_new(s->why, json_string(more));
+	core_lock(s->look.core);
+	state_since(s->look.core, v);
+	core_unlock(s->look.core);
+	for (size_t i = 0; i < v->n_reasons; i++)
+		json_array_append_new(why, tell_text(v->reasons[i].text));
+	if (v->n_left_out) {
+		snprintf(more, sizeof(more), "and %zu reasons more", v->n_left_out);
+		json_array_append_new(why, json_string(more));
 	}
-	json_object_set_new(status, "state",
-	                    json_string(s->down ? "down"
-	                                : well  ? "well"
-	                                        : "degraded"));
-	json_object_set_new(status, "why", json_incref(s->why));
+	json_object_set_new(status, "state", json_string(judge_state_text(v->state)));
+	json_object_set_new(status, "why", why);
+	json_object_set_new(status, "reasons",
+	                    facts_reasons(v->reasons, v->n_reasons, s->look.now_ms));
+	json_object_set_new(status, "notes", facts_reasons(v->notes, v->n_notes, s->look.now_ms));
 }
 
 json_t *handle_status_json(struct core *core, const struct handle_filter *filter)
@@ -488,30 +400,24 @@ json_t *handle_status_json(struct core *core, const struct handle_filter *filter
 	struct status *s = calloc(1, sizeof(*s));
 	json_t *status = json_object();
 
-	if (!s || look_take(core, &s->look)) {
+	if (!s || look_take(core, &s->look) || facts_judge(&s->look, &s->verdict)) {
 		if (s)
 			look_fini(&s->look);
 		free(s);
 		return status;
 	}
 	s->filter = *filter;
-	s->why = json_array();
 	json_object_set_new(status, "node", json_string(core->dirs.node));
 	json_object_set_new(status, "time", tell_time(s->look.now_ms));
-	judge_processes(s);
 	add_intent(s, status);
-	judge_ramps(s);
-	if (s->look.m) {
-		judge_ports(s);
+	if (s->look.m)
 		add_model(s, status);
-	}
 	json_object_set_new(status, "processes", handle_processes_json(&s->look));
 	json_object_set_new(status, "peers", s->look.peers);
 	s->look.peers = NULL;
 	if (s->look.diverged)
 		json_object_set(status, "diverged", s->look.diverged);
 	add_state(s, status);
-	json_decref(s->why);
 	look_fini(&s->look);
 	free(s);
 	return status;

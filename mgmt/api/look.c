@@ -2,10 +2,12 @@
 #include "mgmt/api/look.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "mgmt/api/diverged.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/state.h"
 #include "mgmt/api/tell.h"
 
 int look_take(struct core *core, struct look *l)
@@ -26,7 +28,13 @@ int look_take(struct core *core, struct look *l)
 	snprintf(l->store_why, sizeof(l->store_why), "%s", intent_store_why(core->intent));
 	snprintf(l->write_why, sizeof(l->write_why), "%s", intent_write_why(core->intent));
 	for (int p = 0; p < OBSERVE_COUNT; p++)
-		l->processes[p] = observe_look(core, (enum observe_process)p);
+		l->processes[p] = observe_look(core, (enum observe_process)p, &l->conditions[p]);
+	l->document_age_ms = state_document_age_ms(core);
+	const struct peers_view *views;
+	l->n_views = peers_view(core, &views);
+	if (l->n_views)
+		memcpy(l->views, views, l->n_views * sizeof(*views));
+	l->has_token = peers_has_token(core);
 	l->dns = json_incref(observe_dns(core));
 	l->peers = handle_peers_json(core);
 	l->diverged = diverged_tell(core);
@@ -59,6 +67,27 @@ const char *look_state(const struct look *l, uint64_t target)
 	health_word word = word_of(l, target, &found);
 
 	return found && l->pages.health_fresh ? health_state_text(health_state(word)) : "unknown";
+}
+
+void look_site(const struct look *l, const struct model_site *site, struct look_site *out)
+{
+	const struct model *m = l->m;
+
+	*out = (struct look_site){ 0 };
+	for (size_t i = 0; i < m->n_services && l->pages.health && l->pages.health_fresh; i++)
+		for (size_t k = 0; k < 2 * m->services[i].n_at; k++) {
+			bool found = false;
+			health_word w = m->services[i].at[k / 2].site != site
+			                        ? 0
+			                        : word_of(l,
+			                                  health_target_service(m->services[i].name,
+			                                                        site->name, k % 2),
+			                                  &found);
+
+			out->n += found;
+			out->up += found && health_state(w) == HEALTH_UP;
+			out->down += found && health_state(w) == HEALTH_DOWN;
+		}
 }
 
 json_t *look_observation(const struct look *l, uint64_t target)

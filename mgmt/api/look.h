@@ -23,10 +23,15 @@ struct look {
 	const char *store_state;
 	char store_why[EVENT_TEXT_MAX], write_why[EVENT_TEXT_MAX];
 	struct observe_pages pages;
+	uint64_t document_age_ms; /**< since document was written */
 	struct observe_state processes[OBSERVE_COUNT];
+	struct conditions conditions[OBSERVE_COUNT]; /**< where the process has_conditions */
+	struct peers_view views[PEERS_MAX];
+	size_t n_views;
+	bool has_token;   /**< a peer.token is there, or it is not known yet */
 	json_t *diverged; /**< as diverged_tell() */
-	json_t *dns;   /**< as observe_dns() */
-	json_t *peers; /**< handle_peers_json() */
+	json_t *dns;      /**< as observe_dns() */
+	json_t *peers;    /**< handle_peers_json() */
 	struct guard_load loads[GUARD_SITES_MAX];
 	size_t n_loads;
 	int64_t now_ms; /**< wall time */
@@ -38,6 +43,11 @@ void look_fini(struct look *l);
 
 /** What was seen of a target, as JSON, given. */
 json_t *look_observation(const struct look *l, uint64_t target);
+/** What the own check sees of a site, counted over its services' targets; n is 0 where nothing is fresh. */
+struct look_site {
+	size_t n, up, down;
+};
+void look_site(const struct look *l, const struct model_site *site, struct look_site *out);
 /** Its state alone: "up", "down", or "unknown" also where the last is old. */
 const char *look_state(const struct look *l, uint64_t target);
 

@@ -11,6 +11,7 @@
 #include "base/ctl.h"
 #include "base/log.h"
 #include "base/page.h"
+#include "mgmt/api/state.h"
 #include "weir/stats.h"
 
 #define EVERY_MS   500u
@@ -85,42 +86,6 @@ void observe_close(struct observe_pages *p)
 	*p = (struct observe_pages){ 0 };
 }
 
-static int by_id(const void *a, const void *b)
-{
-	uint64_t x = ((const struct effect_backend *)a)->id;
-	uint64_t y = ((const struct effect_backend *)b)->id;
-
-	return (x > y) - (x < y);
-}
-
-int observe_rows(const struct effect *e, const char *pool, struct effect_backend **rows)
-{
-	struct effect_pool p;
-	int n = -1;
-
-	*rows = NULL;
-	if (!e || effect_pool(e, pool, &p))
-		return -1;
-	struct effect_backend *list = calloc(p.n_backends + 1, sizeof(*list));
-	if (list)
-		n = effect_backends(e, pool, list, p.n_backends);
-	if (n < 0) {
-		free(list);
-		return -1;
-	}
-	n = n < (int)p.n_backends ? n : (int)p.n_backends; /* it may have grown meanwhile */
-	qsort(list, (size_t)n, sizeof(*list), by_id);
-	*rows = list;
-	return n;
-}
-
-const struct effect_backend *observe_row(const struct effect_backend *rows, int n, uint64_t id)
-{
-	const struct effect_backend key = { .id = id };
-
-	return n > 0 ? bsearch(&key, rows, (size_t)n, sizeof(key), by_id) : NULL;
-}
-
 json_t *observe_dns(struct core *core)
 {
 	const struct observe *o = core->observe;
@@ -173,49 +138,33 @@ static uint64_t document_of(struct core *core, enum observe_process p, bool *ref
 	return document;
 }
 
-/* A total on a stats page, by its name; 0 if it is not there. */
-static uint64_t total_of(const struct stats_reader *r, const char *name)
-{
-	for (size_t i = 0; i < stats_reader_n(r); i++) {
-		const struct stats_entry *e = stats_reader_entry(r, i);
-
-		if (e && __atomic_load_n(&e->used, __ATOMIC_ACQUIRE) && !strcmp(e->name, name))
-			return __atomic_load_n(&e->value, __ATOMIC_RELAXED);
-	}
-	return 0;
-}
-
-/* What the dataplane says of itself, also without tables, when there is no effect to be seen. */
-static void look_at_dataplane(const struct stats_reader *r, struct observe_state *s)
-{
-	s->refused |= total_of(r, "weir_dataplane_document_refused") != 0;
-	s->learning = total_of(r, "weir_dataplane_learning") != 0;
-	s->has_ports = total_of(r, "weir_dataplane_document") != 0;
-	s->n_ports = s->has_ports ? total_of(r, "weir_dataplane_ports") : 0;
-	s->dpdk = s->has_ports && total_of(r, "weir_dataplane_dpdk") != 0;
-}
-
-struct observe_state observe_look(struct core *core, enum observe_process p)
+struct observe_state observe_look(struct core *core, enum observe_process p,
+                                  struct conditions *conditions)
 {
 	struct observe_state s = { .age_ms = UINT64_MAX };
-	struct stats_reader *r;
+	struct gather_process seen;
 
-	if (stats_reader_open(core->dirs.run, names[p], &r))
+	gather_process(core->dirs.run, names[p], &seen, conditions);
+	if (!seen.present)
 		return s;
-	s.present = true;
-	s.age_ms = age_of(stats_reader_alive_ms(r));
-	s.running = s.age_ms <= OBSERVE_STALE_MS;
+	s = (struct observe_state){ .present = true,
+		                    .running = seen.running,
+		                    .age_ms = seen.age_ms,
+		                    .refused = seen.refused,
+		                    .learning = seen.learning,
+		                    .has_ports = seen.has_ports,
+		                    .n_ports = seen.n_ports,
+		                    .dpdk = seen.dpdk,
+		                    .has_conditions = seen.has_conditions,
+		                    .conditions_unread = seen.conditions_unread };
 	s.document = document_of(core, p, &s.refused);
-	if (p == OBSERVE_DATAPLANE)
-		look_at_dataplane(r, &s);
-	stats_reader_close(r);
 	return s;
 }
 
 static void tell_processes(struct core *core)
 {
 	for (int p = 0; p < OBSERVE_COUNT; p++) {
-		struct observe_state s = observe_look(core, (enum observe_process)p);
+		struct observe_state s = observe_look(core, (enum observe_process)p, NULL);
 
 		if (s.running == core->observe->running[p])
 			continue;
@@ -332,7 +281,7 @@ static uint64_t count_bytes(const struct model *m, const struct effect *e)
 	uint64_t bytes = 0;
 
 	for (size_t i = 0; i < m->n_pools; i++) {
-		int n = observe_rows(e, m->pools[i].name, &rows);
+		int n = gather_rows(e, m->pools[i].name, &rows);
 
 		for (int k = 0; k < n; k++)
 			bytes += rows[k].bytes;
@@ -389,6 +338,7 @@ static void *run(void *arg)
 		core_unlock(core);
 		observe_ask_dns(core);
 		look_at_pages(core);
+		state_follow(core);
 		core_lock(core);
 		tell_processes(core);
 		while (core_wait(core, until_ms) && clock_mono_ms() < until_ms)
@@ -401,7 +351,7 @@ static void *run(void *arg)
 int observe_start(struct core *core)
 {
 	core->observe = calloc(1, sizeof(*core->observe));
-	if (!core->observe)
+	if (!core->observe || state_open(core))
 		return -ENOMEM;
 	return -pthread_create(&core->observe->thread, NULL, run, core);
 }
@@ -417,4 +367,5 @@ void observe_stop(struct core *core)
 	free(o->told);
 	free(o);
 	core->observe = NULL;
+	state_close(core);
 }

@@ -14,11 +14,12 @@
 #include <stdint.h>
 
 #include "mgmt/api/core.h"
+#include "mgmt/judge/gather.h"
 #include "mgmt/store/guard.h"
 #include "weir/effect.h"
 #include "weir/health.h"
 
-#define OBSERVE_STALE_MS 3000u
+#define OBSERVE_STALE_MS GATHER_STALE_MS
 
 enum observe_process {
 	OBSERVE_DATAPLANE,
@@ -31,7 +32,7 @@ enum observe_process {
 /** A process as it is seen. */
 struct observe_state {
 	bool present;      /**< it has a stats page */
-	bool running;      /**< it showed a sign of life within OBSERVE_STALE_MS */
+	bool running;      /**< it exists, and showed a sign of life within GATHER_SILENT_MS */
 	uint64_t age_ms;   /**< since its last sign of life */
 	uint64_t document; /**< that it has taken; 0: not known */
 	bool refused;      /**< it has refused a newer one */
@@ -39,6 +40,7 @@ struct observe_state {
 	bool has_ports;    /**< of the dataplane, with a document in force: n_ports is known */
 	uint64_t n_ports;  /**< interfaces that carry its program */
 	bool dpdk;         /**< if has_ports: DPDK moves packets, not XDP */
+	bool has_conditions, conditions_unread; /**< see gather_process() */
 };
 
 /** "dataplane", "health", "dns", "mgmt" */
@@ -51,9 +53,9 @@ int observe_start(struct core *core);
 /** End it; core->stopping is set. */
 void observe_stop(struct core *core);
 
-/** Look at a process's pages now; under the lock. */
-struct observe_state observe_look(struct core *core, enum observe_process p);
-
+/** Look at a process's pages now; under the lock. @p conditions (NULL: not wanted) is filled if has_conditions. */
+struct observe_state observe_look(struct core *core, enum observe_process p,
+                                  struct conditions *conditions);
 /** What health and dataplane show, opened for one look. */
 struct observe_pages {
 	struct page *health_page;
@@ -68,13 +70,6 @@ struct observe_pages {
 /** Open the pages; needs no lock, as they are the caller's own. */
 void observe_open(const struct core *core, struct observe_pages *out);
 void observe_close(struct observe_pages *p);
-/**
- * What is in force for all backends of a pool, sorted by id; @p rows is given, from malloc().
- * @return how many, or -1 when the pool is not in the tables
- */
-int observe_rows(const struct effect *e, const char *pool, struct effect_backend **rows);
-/** The row of @p id, or NULL. */
-const struct effect_backend *observe_row(const struct effect_backend *rows, int n, uint64_t id);
 /** What weir-dns said last (borrowed; it never changes), NULL when it has not for OBSERVE_STALE_MS. Under the lock. */
 json_t *observe_dns(struct core *core);
 /** Ask weir-dns now; not under the lock. */

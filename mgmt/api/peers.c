@@ -32,6 +32,7 @@ struct peers {
 	struct peers_view view[PEERS_MAX]; /* what others see; under the lock */
 	size_t n_view;
 	bool poked, tell_others;
+	bool token_known, has_token;
 };
 
 static const char *const state_texts[] = { "unknown", "agreed",   "behind",
@@ -52,8 +53,7 @@ static size_t list_targets(const struct core *core, struct target *targets)
 		const struct model_node *node = &m->nodes[i];
 		struct target *t = &targets[n];
 
-		if (!strcmp(node->name, core->dirs.node) || !*node->api ||
-		    strlen(node->api) >= sizeof(t->api))
+		if (!strcmp(node->name, core->dirs.node) || strlen(node->api) >= sizeof(t->api))
 			continue;
 		*t = (struct target){ .view = { .state = PEERS_UNASKED } };
 		for (size_t k = 0; k < core->peers->n_view; k++)
@@ -237,9 +237,14 @@ static void take_answer(struct core *core, struct target *t, struct client_reque
 	char own[DIGEST_TEXT_MAX];
 	bool confirmed = false;
 
+	t->view.refused = r->status == 401 || r->status == 403;
+	t->view.unasked = !*t->api;
 	if (!r->answer || !read_head(core, t, r->answer, &confirmed)) {
 		t->view.state = PEERS_UNREACHABLE;
-		snprintf(t->view.why, sizeof(t->view.why), "%s", r->answer ? "malformed" : r->why);
+		snprintf(t->view.why, sizeof(t->view.why), "%s",
+		         !*t->api    ? "the configuration gives it no api address"
+		         : r->answer ? "malformed"
+		                     : r->why);
 		return;
 	}
 	if (confirmed) {
@@ -342,7 +347,7 @@ static void one_round(struct core *core, bool tell_others)
 static bool none_has_more(const struct peers *p)
 {
 	for (size_t i = 0; i < p->n_view; i++)
-		if (p->view[i].state != PEERS_BEHIND)
+		if (p->view[i].state != PEERS_BEHIND && !p->view[i].unasked)
 			return false;
 	return true;
 }
@@ -355,6 +360,25 @@ static void end_joining(struct core *core, uint64_t until_ms)
 		return;
 	join_start_alone(core->intent, clock_wall_ms());
 	core_changed(core);
+}
+
+/* Without a token nobody is asked: all are unreachable, and it is said why. */
+static void miss_round(struct core *core)
+{
+	struct target *targets = calloc(PEERS_MAX, sizeof(*targets));
+
+	core_lock(core);
+	size_t n = targets ? list_targets(core, targets) : 0;
+	for (size_t i = 0; i < n; i++) {
+		targets[i].view.state = PEERS_UNREACHABLE;
+		targets[i].view.refused = false;
+		targets[i].view.unasked = true;
+		snprintf(targets[i].view.why, sizeof(targets[i].view.why),
+		         "there is no usable peer.token on this node");
+	}
+	publish(core, targets, n);
+	core_unlock(core);
+	free(targets);
 }
 
 static void *run(void *arg)
@@ -375,8 +399,12 @@ static void *run(void *arg)
 		auth_peer_token(core->dirs.conf, p->client.token);
 		if (p->client.token[0])
 			one_round(core, tell_others);
+		else
+			miss_round(core);
 		core_lock(core);
 		end_joining(core, join_until_ms);
+		p->has_token = p->client.token[0] != '\0';
+		p->token_known = true;
 		while (!p->poked && core_wait(core, until_ms) && clock_mono_ms() < until_ms)
 			;
 	}
@@ -390,8 +418,10 @@ int peers_start(struct core *core)
 
 	if (!p)
 		return -ENOMEM;
-	core->peers = p;
 	client_open(&p->client, core->dirs.conf);
+	core_lock(core);
+	core->peers = p; /* the observer looks already */
+	core_unlock(core);
 	return -pthread_create(&p->thread, NULL, run, core);
 }
 
@@ -404,6 +434,11 @@ void peers_stop(struct core *core)
 	core->peers = NULL;
 }
 
+bool peers_has_token(const struct core *core)
+{
+	return !core->peers || !core->peers->token_known || core->peers->has_token;
+}
+
 void peers_poke(struct core *core, bool tell_others)
 {
 	core->peers->poked = true;
@@ -413,8 +448,8 @@ void peers_poke(struct core *core, bool tell_others)
 
 size_t peers_view(const struct core *core, const struct peers_view **out)
 {
-	*out = core->peers->view;
-	return core->peers->n_view;
+	*out = core->peers ? core->peers->view : NULL;
+	return core->peers ? core->peers->n_view : 0;
 }
 
 static struct guard_load *site_of(struct guard_load *out, size_t *n, size_t max, const char *site)
@@ -441,7 +476,7 @@ size_t peers_loads(struct core *core, struct guard_load *out, size_t max)
 		if (load)
 			load->bits += own;
 	}
-	for (size_t i = 0; i < core->peers->n_view; i++) {
+	for (size_t i = 0; core->peers && i < core->peers->n_view; i++) {
 		const struct peers_view *v = &core->peers->view[i];
 
 		if (!v->load_known || !v->asked_ms || now_ms - v->asked_ms > PEERS_STALE_MS)

@@ -42,7 +42,9 @@ struct peers_view {
 	uint64_t asked_ms;   /**< monotonic: when it last answered; 0: never */
 	uint64_t round;      /**< counts answers, so that one can wait for the next */
 	bool load_known;
-	uint64_t bits;           /**< a second */
+	uint64_t bits; /**< a second */
+	bool unasked;  /**< it has no api address, or we have no token: nothing is exchanged */
+	bool refused;  /**< it does not accept our peer.token */
 	char why[HTTP_TEXT_MAX]; /**< why it is unreachable */
 };
 
@@ -54,6 +56,8 @@ void peers_stop(struct core *core);
 void peers_poke(struct core *core, bool tell_others);
 /** The peers as last seen, at most PEERS_MAX; under the lock. @return how many */
 size_t peers_view(const struct core *core, const struct peers_view **out);
+/** Whether CONF/peer.token holds a token; true before it was looked for. Under the lock. */
+bool peers_has_token(const struct core *core);
 /** "agreed", "behind", "ahead", "diverged", "unreachable", "unknown" */
 const char *peers_state_text(enum peers_state state);
 /** Bits a second from clients to each site, as far as known: @return how many were written */

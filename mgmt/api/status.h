@@ -5,20 +5,17 @@
 #ifndef WEIR_MGMT_API_STATUS_H
 #define WEIR_MGMT_API_STATUS_H
 
+#include "mgmt/api/facts.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/look.h"
 
 struct status {
 	struct look look;
 	struct handle_filter filter;
-	json_t *why;       /* what makes the state less than well */
-	size_t n_why_more; /* reasons that are left out */
-	bool down;
+	struct judge_verdict verdict;
 	size_t n_backends, n_odd, n_shown; /* of the pools that the filter lets through */
 };
 
-/* Note a reason why the state is less than well. */
-void status_note(struct status *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Intent as JSON; the state is "serve" or an override's kind. */
 json_t *status_asked(const struct status *s, enum model_target_kind kind, const char *pool,
                      const char *name, uint32_t weight);

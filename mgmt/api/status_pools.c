@@ -10,8 +10,6 @@
 
 #include "mgmt/api/status.h"
 
-#define DOWN_NAMED_MAX 3 /* backends of a pool that are told one by one when they are down */
-
 /* What is in force for a pool: its rows, read once. */
 struct force {
 	struct effect_backend *rows;
@@ -22,7 +20,6 @@ struct force {
 /* A pool's backends, counted. */
 struct tally {
 	size_t up, down, unknown, serving, draining, asked, odd;
-	size_t unseen; /* unknown though a checker at work should know */
 };
 
 static bool is_ours(const struct status *s, const struct model_pool *pool)
@@ -106,7 +103,6 @@ static bool count_backend(const struct status *s, const struct model_pool *pool,
 	t->up += up;
 	t->down += !strcmp(seen, "down");
 	t->unknown += !up && strcmp(seen, "down");
-	t->unseen += !up && strcmp(seen, "down") && pool->check && s->look.pages.health_fresh;
 	t->serving += serving;
 	t->draining += !strcmp(force, "draining");
 	t->asked += asked;
@@ -115,31 +111,6 @@ static bool count_backend(const struct status *s, const struct model_pool *pool,
 	                                 (s->look.pages.health_fresh && !up && pool->check)));
 	t->odd += odd;
 	return odd;
-}
-
-static bool is_down(const struct status *s, const struct model_pool *pool,
-                    const struct model_backend *b)
-{
-	return !strcmp(look_state(&s->look, health_target_backend(pool->name, b->id)), "down");
-}
-
-static void judge(struct status *s, const struct model_pool *pool, const struct tally *t)
-{
-	bool few = t->down <= DOWN_NAMED_MAX;
-
-	if (t->unseen && is_ours(s, pool))
-		status_note(s, "%zu of %zu backends of pool %s have no verdict of their check",
-		            t->unseen, pool->n_backends, pool->name);
-	for (size_t i = 0; i < pool->n_backends && is_ours(s, pool) && few; i++)
-		if (is_down(s, pool, &pool->backends[i]))
-			status_note(s, "backend %s/%s is down", pool->name, pool->backends[i].name);
-	if (pool->n_backends && t->down == pool->n_backends) {
-		status_note(s, "all backends of pool %s are down", pool->name);
-		s->down |= is_ours(s, pool);
-	} else if (!few && is_ours(s, pool)) {
-		status_note(s, "%zu of %zu backends of pool %s are down", t->down, pool->n_backends,
-		            pool->name);
-	}
 }
 
 static json_t *pool_effect(const struct status *s, const struct model_pool *pool,
@@ -163,7 +134,7 @@ static json_t *backends_status(struct status *s, const struct model_pool *pool,
 
 	for (size_t i = 0; i < pool->n_backends; i++) {
 		const struct model_backend *b = &pool->backends[i];
-		const struct effect_backend *e = observe_row(f->rows, f->n_rows, b->id);
+		const struct effect_backend *e = gather_row(f->rows, f->n_rows, b->id);
 		bool odd = count_backend(s, pool, b, e, t);
 
 		s->n_odd += odd;
@@ -180,13 +151,12 @@ static json_t *pool_status(struct status *s, const struct model_pool *pool, bool
 	const struct effect *effect = s->look.pages.effect;
 	struct effect_pool p;
 	struct tally t = { 0 };
-	struct force f = { .n_rows = observe_rows(effect, pool->name, &f.rows) };
+	struct force f = { .n_rows = gather_rows(effect, pool->name, &f.rows) };
 	bool in_tables = f.n_rows >= 0 && !effect_pool(effect, pool->name, &p);
 
 	f.n_slots = in_tables ? p.n_slots : 0;
 	json_t *backends = backends_status(s, pool, &f, all, &t);
 	free(f.rows);
-	judge(s, pool, &t);
 	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:o}", "name", pool->name, "site",
 	                 pool->site->name, "intent",
 	                 json_pack("{s:I, s:I, s:I}", "backends", (json_int_t)pool->n_backends,

@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import signal
-import struct
 import sys
 import threading
 import time
@@ -358,18 +357,6 @@ class Overrides(unittest.TestCase):
         answer = self.node.command("drain", {"site": "ams"}, "?wait_ms=100", until="never", reason="x")
         self.assertEqual((answer.status, answer.json["complete"], answer.json["nodes"]),
                          (202, False, [{"node": "ams-1", "state": "written", "processes": ["dataplane"]}]))
-
-    def test_what_a_dataplane_says_of_itself_is_told(self):
-        with open(os.path.join(self.node.run, "stats.mgmt.page"), "rb") as f:
-            page = f.read()
-        at = page.index(b"weir_mgmt_")
-        totals = b"".join(struct.pack("64s224xIIQ", b"weir_dataplane_" + name, 1, 1, 1)  # weir/stats.h
-                          for name in (b"learning", b"document", b"dpdk"))
-        with open(os.path.join(self.node.run, "stats.dataplane.page"), "wb") as f:
-            f.write(page[:at] + totals + page[at + len(totals):])
-        status = self.node.ask("GET", "/v1/status").json
-        self.assertIn("learns", " ".join(status["why"]))
-        self.assertEqual([p.get("driver") for p in status["processes"]], ["dpdk", None, None, None])
 
     def test_if_match_on_an_override_is_honoured(self):
         a = self.node.drain()

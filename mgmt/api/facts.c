@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The facts that a look holds, in the judgement's own terms; nothing is decided here. */
+#include "mgmt/api/facts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "mgmt/api/tell.h"
+
+/* What the facts point to. */
+struct holder {
+	struct judge_process processes[OBSERVE_COUNT];
+	struct judge_pool *pools;
+	struct judge_site *sites;
+	struct judge_peer *peers;
+};
+
+static void fill_processes(const struct look *l, struct holder *h)
+{
+	for (int p = 0; p < OBSERVE_COUNT; p++) {
+		const struct observe_state *s = &l->processes[p];
+
+		h->processes[p] = (struct judge_process){
+			.name = observe_name((enum observe_process)p),
+			.present = s->present,
+			.running = s->running,
+			.refused = s->refused,
+			.age_ms = s->age_ms,
+			.document = s->document,
+			.conditions = s->has_conditions ? &l->conditions[p] : NULL,
+			.conditions_unread = s->conditions_unread,
+		};
+	}
+}
+
+static bool drain_is_held(const struct look *l, const char *site)
+{
+	for (size_t i = 0; i < l->set.n_items; i++) {
+		const struct override *o = &l->set.items[i];
+
+		if (o->target == MODEL_TARGET_SITE && !strcmp(o->name, site) &&
+		    !strcmp(overrides_state(&l->set, o, l->now_ms), "expired_held"))
+			return true;
+	}
+	return false;
+}
+
+static void fill_sites(const struct look *l, struct holder *h, struct judge_facts *f)
+{
+	for (size_t i = 0; i < l->m->n_sites; i++) {
+		const struct model_site *site = &l->m->sites[i];
+		struct look_site seen;
+
+		look_site(l, site, &seen);
+		h->sites[f->n_sites++] = (struct judge_site){
+			.name = site->name,
+			.down = seen.n && seen.down == seen.n,
+			.drain_held = drain_is_held(l, site->name),
+		};
+	}
+}
+
+static enum judge_peer_state peer_state(const struct peers_view *v)
+{
+	if (v->refused)
+		return JUDGE_PEER_REFUSED;
+	if (!v->asked_ms)
+		return JUDGE_PEER_NEVER;
+	return v->state == PEERS_DIVERGED      ? JUDGE_PEER_DIVERGED
+	       : v->state == PEERS_UNREACHABLE ? JUDGE_PEER_UNREACHABLE
+	                                       : JUDGE_PEER_WELL;
+}
+
+static const struct peers_view *find_view(const struct look *l, const char *node)
+{
+	for (size_t i = 0; i < l->n_views; i++)
+		if (!strcmp(l->views[i].node, node))
+			return &l->views[i];
+	return NULL;
+}
+
+/* Every other node of the configuration is a peer, asked or not. */
+static void fill_peers(const struct look *l, struct holder *h, struct judge_facts *f)
+{
+	for (size_t i = 0; i < l->m->n_nodes; i++) {
+		const struct model_node *node = &l->m->nodes[i];
+		const struct peers_view *v = find_view(l, node->name);
+
+		if (node == l->m->self)
+			continue;
+		h->peers[f->n_peers++] = (struct judge_peer){
+			.node = node->name,
+			.detail = v ? v->why : "",
+			.state = v ? peer_state(v) : JUDGE_PEER_NEVER,
+			.age_ms = v && v->asked_ms ? clock_mono_ms() - v->asked_ms : 0,
+		};
+	}
+	f->has_peers = l->m->self && f->n_peers > 0;
+	f->has_token = l->has_token;
+}
+
+/* What the model asks for, and what is seen of it. */
+static int fill_model(const struct look *l, struct holder *h, struct judge_facts *f)
+{
+	const struct model *m = l->m;
+	const struct gather_from from = {
+		.m = m,
+		.overrides = &l->set,
+		.wall_ms = l->now_ms,
+		.health = l->pages.health_fresh ? l->pages.health : NULL,
+		.effect = l->pages.effect_fresh ? l->pages.effect : NULL,
+	};
+	int err = gather_pools(&from, &h->pools, &f->n_pools);
+
+	if (err)
+		return err;
+	h->sites = calloc(m->n_sites + 1, sizeof(*h->sites));
+	h->peers = calloc(m->n_nodes + 1, sizeof(*h->peers));
+	if (!h->sites || !h->peers)
+		return -ENOMEM;
+	f->pools = h->pools;
+	f->sites = h->sites;
+	f->peers = h->peers;
+	fill_sites(l, h, f);
+	fill_peers(l, h, f);
+	f->answers = m->self && m->self->n_dns_listen;
+	f->n_ports_meant = m->self ? m->self->n_ports : 0;
+	return 0;
+}
+
+int facts_judge(const struct look *l, struct judge_verdict *out)
+{
+	const struct observe_state *dataplane = &l->processes[OBSERVE_DATAPLANE];
+	struct holder h = { .pools = NULL };
+	struct judge_facts f = {
+		.has_intent = true,
+		.has_configuration = l->has_head,
+		.store_why = l->store_why,
+		.write_why = l->write_why,
+		.unconfirmed = l->has_head && l->head.confirm_by_ms ? l->head.number : 0,
+		.document = l->document,
+		.document_age_ms = l->document_age_ms,
+		.processes = h.processes,
+		.n_processes = OBSERVE_COUNT,
+		.dpdk = dataplane->dpdk,
+		.waits_for_connections = dataplane->learning,
+		.ports_known = dataplane->has_ports,
+		.n_ports = dataplane->n_ports,
+		.effect_fresh = l->pages.effect_fresh,
+	};
+
+	fill_processes(l, &h);
+	int err = l->m ? fill_model(l, &h, &f) : 0;
+
+	if (!err)
+		judge(&f, out);
+	free(h.pools);
+	free(h.sites);
+	free(h.peers);
+	return err;
+}
+
+json_t *facts_reasons(const struct judge_reason *reasons, size_t n, int64_t wall_ms)
+{
+	int64_t now_ms = (int64_t)clock_mono_ms();
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		const struct judge_reason *r = &reasons[i];
+
+		json_array_append_new(
+		        list,
+		        json_pack("{s:s, s:o, s:s, s:o, s:o}", "code", r->code, "subject",
+		                  tell_text(r->subject), "state", judge_state_text(r->state),
+		                  "text", tell_text(r->text), "since",
+		                  r->since_ms ? tell_time(wall_ms - now_ms + (int64_t)r->since_ms)
+		                              : json_null()));
+	}
+	return list;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * From a look at the node (mgmt/api/look.h) to its judgement (mgmt/judge/judge.h).
+ */
+#ifndef WEIR_MGMT_API_FACTS_H
+#define WEIR_MGMT_API_FACTS_H
+
+#include "mgmt/api/look.h"
+#include "mgmt/judge/judge.h"
+
+/** Judge what @p l sees. @return 0 or -ENOMEM */
+int facts_judge(const struct look *l, struct judge_verdict *out);
+/** A verdict's reasons, or its notes, as JSON: a list of {code, subject, state, text, since}; given. */
+json_t *facts_reasons(const struct judge_reason *reasons, size_t n, int64_t wall_ms);
+
+#endif

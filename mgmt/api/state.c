@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/api/state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mgmt/api/facts.h"
+#include "weir/stats.h"
+
+#define EVENTS_A_TURN 16 /* of reasons that came or went; those beyond are counted in one */
+
+struct state {
+	struct judge_verdict last;
+	bool known;                     /* last is one */
+	uint64_t document, document_ms; /* the newest, and when it was first seen */
+};
+
+int state_open(struct core *core)
+{
+	core->state = calloc(1, sizeof(*core->state));
+	return core->state ? 0 : -ENOMEM;
+}
+
+void state_close(struct core *core)
+{
+	free(core->state);
+	core->state = NULL;
+}
+
+static const struct judge_reason *find_reason(const struct judge_verdict *v,
+                                              const struct judge_reason *like)
+{
+	for (size_t i = 0; i < v->n_reasons; i++)
+		if (!strcmp(v->reasons[i].code, like->code) &&
+		    !strcmp(v->reasons[i].subject, like->subject))
+			return &v->reasons[i];
+	return NULL;
+}
+
+void state_since(const struct core *core, struct judge_verdict *v)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	for (size_t i = 0; i < v->n_reasons; i++) {
+		struct judge_reason *r = &v->reasons[i];
+		const struct judge_reason *old =
+		        core->state ? find_reason(&core->state->last, r) : NULL;
+
+		if (!r->since_ms)
+			r->since_ms = old && old->since_ms ? old->since_ms : now_ms;
+	}
+}
+
+uint64_t state_document_age_ms(const struct core *core)
+{
+	const struct state *s = core->state;
+
+	return s && s->document == intent_document(core->intent) ? clock_mono_ms() - s->document_ms
+	                                                         : 0;
+}
+
+/* These have events of their own: of health, processes, peers and versions. */
+static bool is_told_elsewhere(const struct judge_reason *r)
+{
+	return r->rule == JUDGE_RULE_PROCESS_SILENT || r->rule == JUDGE_RULE_BACKEND_DOWN ||
+	       r->rule == JUDGE_RULE_PEER_UNREACHABLE || r->rule == JUDGE_RULE_PEER_DIVERGED ||
+	       r->rule == JUDGE_RULE_VERSION_UNCONFIRMED;
+}
+
+/* Tell the reasons of @p a that are not in @p b. */
+static void tell_reasons(struct core *core, const struct judge_verdict *a,
+                         const struct judge_verdict *b, const char *format)
+{
+	int n_told = 0, n_more = 0;
+
+	for (size_t i = 0; i < a->n_reasons; i++) {
+		const struct judge_reason *r = &a->reasons[i];
+
+		if (is_told_elsewhere(r) || find_reason(b, r))
+			continue;
+		if (n_told++ < EVENTS_A_TURN)
+			journal_add(intent_journal(core->intent), clock_wall_ms(), "condition",
+			            *r->subject ? r->subject : core->dirs.node, "%s %s: %s",
+			            r->code, format, r->text);
+		else
+			n_more++;
+	}
+	if (n_more)
+		journal_add(intent_journal(core->intent), clock_wall_ms(), "condition",
+		            core->dirs.node, "%d conditions more %s", n_more, format);
+}
+
+static void tell_state(struct core *core, const struct judge_verdict *now)
+{
+	const struct state *s = core->state;
+	size_t n = now->n_reasons + now->n_left_out;
+	const char *was = s->known ? judge_state_text(s->last.state) : "unknown";
+	char more[48] = "";
+
+	if (s->known && s->last.state == now->state)
+		return;
+	if (n > 1)
+		snprintf(more, sizeof(more), " (and %zu reasons more)", n - 1);
+	journal_add(intent_journal(core->intent), clock_wall_ms(), "status", core->dirs.node,
+	            "%s, was %s%s%s%s", judge_state_text(now->state), was, n ? ": " : "",
+	            n ? now->reasons[0].text : "", more);
+	log_at(now->state == JUDGE_WELL ? LOG_NOTICE : LOG_WARNING, "status",
+	       "state=%s was=%s reasons=%zu", judge_state_text(now->state), was, n);
+}
+
+static void set_reason(struct core *core, const char *code, uint64_t n, bool drop)
+{
+	char labels[80];
+
+	snprintf(labels, sizeof(labels), "code=\"%s\"", code);
+	if (drop)
+		stats_drop(core->stats, "weir_status_reasons", labels);
+	else
+		stats_set(stats_word(core->stats, STATS_GAUGE, "weir_status_reasons", labels,
+		                     "Reasons why the node is less than well, by code."),
+		          n);
+}
+
+static uint64_t count_code(const struct judge_verdict *v, const char *code)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < v->n_reasons; i++)
+		n += !strcmp(v->reasons[i].code, code);
+	return n;
+}
+
+static void set_gauges(struct core *core, const struct judge_verdict *now)
+{
+	const struct judge_verdict *before = &core->state->last;
+
+	stats_set(stats_word(core->stats, STATS_GAUGE, "weir_status", "",
+	                     "State of the node: 0 well, 1 degraded, 2 down."),
+	          (uint64_t)now->state);
+	for (size_t i = 0; i < before->n_reasons; i++)
+		if (!count_code(now, before->reasons[i].code))
+			set_reason(core, before->reasons[i].code, 0, true);
+	for (size_t i = 0; i < now->n_reasons; i++)
+		set_reason(core, now->reasons[i].code, count_code(now, now->reasons[i].code),
+		           false);
+}
+
+/* What another process of this name left on the page is not so now. */
+static void forget_gauges(struct core *core)
+{
+	for (int i = 0; i < JUDGE_RULE_COUNT; i++)
+		set_reason(core, judge_rows[i].code, 0, true);
+}
+
+static void take_verdict(struct core *core, struct judge_verdict *now)
+{
+	struct state *s = core->state;
+
+	if (!s->known)
+		forget_gauges(core);
+	state_since(core, now);
+	tell_state(core, now);
+	tell_reasons(core, now, &s->last, "is so");
+	tell_reasons(core, &s->last, now, "is over");
+	set_gauges(core, now);
+	if (!s->known || s->last.state != now->state)
+		core_changed(core);
+	s->last = *now;
+	s->known = true;
+}
+
+static void note_document(struct core *core)
+{
+	struct state *s = core->state;
+	uint64_t document = intent_document(core->intent);
+
+	if (s->document_ms && s->document == document)
+		return;
+	s->document = document;
+	s->document_ms = clock_mono_ms();
+}
+
+void state_follow(struct core *core)
+{
+	struct look *l = calloc(1, sizeof(*l));
+	struct judge_verdict *now = calloc(1, sizeof(*now));
+
+	core_lock(core);
+	note_document(core);
+	core_unlock(core);
+	bool judged = l && now && !look_take(core, l) && !facts_judge(l, now);
+	if (judged) {
+		core_lock(core);
+		take_verdict(core, now);
+		core_unlock(core);
+	}
+	if (l)
+		look_fini(l);
+	free(l);
+	free(now);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The node's state followed in time (implemented in state.c): since when each reason is there, events when
+ * state or reasons change, and the metrics weir_status and weir_status_reasons. The observer's thread
+ * follows; the state that is shown is judged afresh at each request by the same function.
+ */
+#ifndef WEIR_MGMT_API_STATE_H
+#define WEIR_MGMT_API_STATE_H
+
+#include "mgmt/api/core.h"
+#include "mgmt/judge/judge.h"
+
+/** @return 0 or -ENOMEM; core->state is set */
+int state_open(struct core *core);
+void state_close(struct core *core);
+/** Judge now; tell what has changed. Not under the lock. */
+void state_follow(struct core *core);
+/** Give the reasons of @p v the time since when they are there. Under the lock. */
+void state_since(const struct core *core, struct judge_verdict *v);
+/** For how long the newest effective document is there. Under the lock. */
+uint64_t state_document_age_ms(const struct core *core);
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Facts about pools: for each backend its intent from the overrides, its observation from the health page and
+ * its effect from the dataplane's page, counted.
+ */
+#include "mgmt/judge/gather.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int compare_ids(const void *a, const void *b)
+{
+	uint64_t x = ((const struct effect_backend *)a)->id;
+	uint64_t y = ((const struct effect_backend *)b)->id;
+
+	return (x > y) - (x < y);
+}
+
+int gather_rows(const struct effect *e, const char *pool, struct effect_backend **rows)
+{
+	struct effect_pool p;
+	int n = -1;
+
+	*rows = NULL;
+	if (!e || effect_pool(e, pool, &p))
+		return -1;
+	struct effect_backend *list = calloc(p.n_backends + 1, sizeof(*list));
+	if (list)
+		n = effect_backends(e, pool, list, p.n_backends);
+	if (n < 0) {
+		free(list);
+		return -1;
+	}
+	n = n < (int)p.n_backends ? n : (int)p.n_backends; /* it may have grown meanwhile */
+	qsort(list, (size_t)n, sizeof(*list), compare_ids);
+	*rows = list;
+	return n;
+}
+
+const struct effect_backend *gather_row(const struct effect_backend *rows, int n, uint64_t id)
+{
+	const struct effect_backend key = { .id = id };
+
+	return n > 0 ? bsearch(&key, rows, (size_t)n, sizeof(key), compare_ids) : NULL;
+}
+
+static void add_name(struct judge_names *names, const char *name)
+{
+	if (names->n < JUDGE_NAMED_MAX)
+		names->first[names->n] = name;
+	names->n++;
+}
+
+/* What people want of a backend: the strongest of its overrides that are in force. */
+struct wish {
+	bool drained, disabled;
+};
+
+/* The overrides of a pool's backends that are in force: few, where there may be ten thousand backends. */
+static size_t list_overrides(const struct gather_from *from, const char *pool,
+                             const struct override **out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; from->overrides && i < from->overrides->n_items; i++) {
+		const struct override *o = &from->overrides->items[i];
+
+		if (o->target == MODEL_TARGET_BACKEND && o->from_ms <= from->wall_ms &&
+		    !strcmp(o->pool, pool) && !override_is_done(o, from->wall_ms))
+			out[n++] = o;
+	}
+	return n;
+}
+
+static struct wish read_wish(const struct override *const *overrides, size_t n,
+                             const struct model_backend *b)
+{
+	struct wish wish = { false, false };
+
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(overrides[i]->name, b->name)) {
+			wish.drained |= overrides[i]->kind == MODEL_OVERRIDE_DRAIN;
+			wish.disabled |= overrides[i]->kind == MODEL_OVERRIDE_DISABLE;
+		}
+	return wish;
+}
+
+static void count_seen(const struct gather_from *from, const struct model_backend *b,
+                       struct judge_pool *p)
+{
+	int at = health_find(from->health, health_target_backend(p->name, b->id));
+	health_word word = at >= 0 ? health_read(from->health, at) : 0;
+
+	p->n_up += health_state(word) == HEALTH_UP;
+	if (health_state(word) == HEALTH_DOWN)
+		add_name(&p->down, b->name);
+	else if (health_state(word) != HEALTH_UP)
+		add_name(&p->silent, b->name);
+	if (health_inconclusive(word))
+		add_name(&p->inconclusive, b->name);
+}
+
+static void count_effect(const struct model_backend *b, const struct effect_backend *e,
+                         struct judge_pool *p)
+{
+	if (!e || !e->alive || !e->slots)
+		return;
+	if (e->next_hop)
+		p->n_serving++;
+	else
+		add_name(&p->no_next_hop, b->name);
+}
+
+static void gather_pool(const struct gather_from *from, const struct model_pool *pool,
+                        const struct override **overrides, struct judge_pool *p)
+{
+	size_t n_overrides = list_overrides(from, pool->name, overrides);
+	struct effect_backend *rows;
+	struct effect_pool total;
+	int n_rows = gather_rows(from->effect, pool->name, &rows);
+
+	*p = (struct judge_pool){ .name = pool->name,
+		                  .n_backends = pool->n_backends,
+		                  .checked = pool->check != NULL,
+		                  .seen = from->health && pool->check };
+	p->in_force = n_rows >= 0 && !effect_pool(from->effect, pool->name, &total);
+	if (p->in_force) {
+		p->n_slots = total.n_slots;
+		p->n_empty = total.empty;
+	}
+	for (size_t i = 0; i < pool->n_backends; i++) {
+		const struct model_backend *b = &pool->backends[i];
+		struct wish wish = read_wish(overrides, n_overrides, b);
+
+		p->n_meant += b->weight && !wish.drained && !wish.disabled;
+		p->n_drained += wish.drained && !wish.disabled;
+		if (p->seen)
+			count_seen(from, b, p);
+		if (p->in_force)
+			count_effect(b, gather_row(rows, n_rows, b->id), p);
+	}
+	free(rows);
+}
+
+int gather_pools(const struct gather_from *from, struct judge_pool **pools, size_t *n)
+{
+	const struct model *m = from->m;
+	size_t n_overrides = from->overrides ? from->overrides->n_items : 0;
+	const struct override **overrides = calloc(n_overrides + 1, sizeof(*overrides));
+	struct judge_pool *list = calloc(m->n_pools + 1, sizeof(*list));
+
+	if (!list || !overrides) {
+		free(list);
+		free(overrides);
+		return -ENOMEM;
+	}
+	*n = 0;
+	for (size_t i = 0; i < m->n_pools; i++)
+		if (m->self && m->pools[i].site == m->self->site)
+			gather_pool(from, &m->pools[i], overrides, &list[(*n)++]);
+	free(overrides);
+	*pools = list;
+	return 0;
+}

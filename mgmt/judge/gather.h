@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Facts for the judgement, read from the pages (implemented in gather.c and process.c). Reading only; any
+ * thread may call these, on what is its own.
+ */
+#ifndef WEIR_MGMT_JUDGE_GATHER_H
+#define WEIR_MGMT_JUDGE_GATHER_H
+
+#include "mgmt/judge/judge.h"
+#include "mgmt/store/override.h"
+#include "weir/effect.h"
+#include "weir/health.h"
+#include "weir/model.h"
+
+#define GATHER_STALE_MS  3000u /**< health and effect pages: older is unknown */
+#define GATHER_SILENT_MS 2000u /**< a process signs its page at least twice a second */
+
+/** What facts about pools are read from; borrowed. */
+struct gather_from {
+	const struct model *m;
+	const struct overrides *overrides;
+	int64_t wall_ms;
+	const struct health_page *health; /**< NULL: there is none, or it is stale */
+	const struct effect *effect;      /**< NULL: there is none, or it is stale */
+};
+
+/** Facts of the pools of this node's own site, from calloc(), given; names are borrowed from the model. @return 0 or -ENOMEM */
+int gather_pools(const struct gather_from *from, struct judge_pool **pools, size_t *n);
+
+/**
+ * What is in force for all backends of a pool, sorted by id; @p rows is given, from malloc().
+ * @return how many, or -1 when the pool is not in the tables
+ */
+int gather_rows(const struct effect *e, const char *pool, struct effect_backend **rows);
+/** The row of @p id, or NULL. */
+const struct effect_backend *gather_row(const struct effect_backend *rows, int n, uint64_t id);
+
+/** A process's stats page, as far as it says how the process is. */
+struct gather_process {
+	bool present, running;
+	uint64_t age_ms;
+	bool refused, learning; /**< of the dataplane */
+	bool has_ports, dpdk;   /**< of the dataplane with a document: n_ports is known */
+	uint64_t n_ports;
+	bool has_conditions, conditions_unread;
+};
+
+/** Look at the stats page of @p process; @p conditions (NULL: not wanted) is filled if has_conditions. */
+void gather_process(const char *run_dir, const char *process, struct gather_process *out,
+                    struct conditions *conditions);
+
+#endif

@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The judgement: one small function a rule, called in the table's order. A function adds a reason for each
+ * subject that the rule applies to; the state is the worst of all reasons. What a process states itself
+ * (its conditions) outranks what is concluded here from its counters: a subject is not blamed twice.
+ */
+#include "mgmt/judge/judge.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct judge_row judge_rows[JUDGE_RULE_COUNT] = {
+#define JUDGE_ROW(name, code, state, when, why) { code, JUDGE_##state, when, why },
+	JUDGE_RULES(JUDGE_ROW)
+#undef JUDGE_ROW
+};
+
+const char *judge_state_text(enum judge_state state)
+{
+	static const char *const texts[] = { "well", "degraded", "down" };
+
+	return texts[state];
+}
+
+static void write_reason(struct judge_reason *r, enum judge_rule rule, const char *subject)
+{
+	*r = (struct judge_reason){ .rule = rule, .state = judge_rows[rule].state };
+	snprintf(r->code, sizeof(r->code), "%s", judge_rows[rule].code);
+	snprintf(r->subject, sizeof(r->subject), "%.*s", (int)sizeof(r->subject) - 1, subject);
+}
+
+/* Room for one more reason; the state counts in any case. @return NULL: it is left out */
+static struct judge_reason *new_reason(struct judge_verdict *v, enum judge_rule rule,
+                                       const char *subject)
+{
+	if (judge_rows[rule].state > v->state)
+		v->state = judge_rows[rule].state;
+	if (v->n_reasons == JUDGE_REASONS_MAX) {
+		v->n_left_out++;
+		return NULL;
+	}
+	struct judge_reason *r = &v->reasons[v->n_reasons++];
+
+	write_reason(r, rule, subject);
+	return r;
+}
+
+static void add_reason(struct judge_verdict *v, enum judge_rule rule, const char *subject,
+                       const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+static void add_reason(struct judge_verdict *v, enum judge_rule rule, const char *subject,
+                       const char *format, ...)
+{
+	struct judge_reason *r = new_reason(v, rule, subject);
+	va_list list;
+
+	if (!r)
+		return;
+	va_start(list, format);
+	vsnprintf(r->text, sizeof(r->text), format, list);
+	va_end(list);
+}
+
+static const struct judge_process *find_process(const struct judge_facts *f, const char *name)
+{
+	for (size_t i = 0; i < f->n_processes; i++)
+		if (!strcmp(f->processes[i].name, name))
+			return &f->processes[i];
+	return NULL;
+}
+
+static bool is_silent(const struct judge_facts *f, const char *name)
+{
+	const struct judge_process *p = find_process(f, name);
+
+	return p && !p->running;
+}
+
+static bool runs(const struct judge_facts *f, const char *name)
+{
+	const struct judge_process *p = find_process(f, name);
+
+	return p && p->running;
+}
+
+/* Whether a running process states a condition that begins with @p code. */
+static bool is_stated(const struct judge_process *p, const char *code)
+{
+	for (uint32_t i = 0; p->running && p->conditions && i < p->conditions->n; i++)
+		if (!strncmp(p->conditions->items[i].code, code, strlen(code)))
+			return true;
+	return false;
+}
+
+static void judge_forwarding(const struct judge_facts *f, struct judge_verdict *v)
+{
+	const struct judge_process *p = find_process(f, "dataplane");
+
+	if (p && p->present && !p->running && f->dpdk)
+		add_reason(v, JUDGE_RULE_FORWARDING_STOPPED, "weir-dataplane",
+		           "weir-dataplane does not run: with DPDK nothing is forwarded; start it");
+}
+
+static void judge_no_port(const struct judge_facts *f, struct judge_verdict *v)
+{
+	const struct judge_process *p = find_process(f, "dataplane");
+
+	if (p && p->running && f->ports_known && f->n_ports_meant && f->n_ports == 0 &&
+	    !is_stated(p, "port-"))
+		add_reason(v, JUDGE_RULE_NO_PORT, "weir-dataplane",
+		           "none of the %zu ports carries the program: nothing is forwarded; the "
+		           "log of weir-dataplane says why",
+		           f->n_ports_meant);
+}
+
+static void judge_answering(const struct judge_facts *f, struct judge_verdict *v)
+{
+	if (is_silent(f, "dns") && f->answers && f->n_ports_meant == 0)
+		add_reason(v, JUDGE_RULE_ANSWERING_STOPPED, "weir-dns",
+		           "weir-dns does not run: no question is answered; start it");
+}
+
+/* The conditions of one level that running processes state; those of a dead process are history. */
+static void judge_stated(const struct judge_facts *f, struct judge_verdict *v,
+                         enum condition_level level)
+{
+	enum judge_rule rule =
+	        level == CONDITION_DOWN ? JUDGE_RULE_STATED_DOWN : JUDGE_RULE_STATED_DEGRADED;
+
+	for (size_t i = 0; i < f->n_processes; i++) {
+		const struct judge_process *p = &f->processes[i];
+
+		for (uint32_t k = 0; p->running && p->conditions && k < p->conditions->n; k++) {
+			const struct condition *c = &p->conditions->items[k];
+			struct judge_reason *r =
+			        c->level == level ? new_reason(v, rule, c->subject) : NULL;
+
+			if (!r)
+				continue;
+			snprintf(r->code, sizeof(r->code), "%s", c->code);
+			snprintf(r->text, sizeof(r->text), "%s%s%s", c->subject,
+			         *c->subject ? ": " : "", c->text);
+			if (!*c->subject)
+				snprintf(r->text, sizeof(r->text), "weir-%s: %s", p->name, c->text);
+			r->since_ms = c->since_ms;
+		}
+	}
+}
+
+static void judge_stated_down(const struct judge_facts *f, struct judge_verdict *v)
+{
+	judge_stated(f, v, CONDITION_DOWN);
+}
+
+static void judge_stated_degraded(const struct judge_facts *f, struct judge_verdict *v)
+{
+	judge_stated(f, v, CONDITION_DEGRADED);
+}
+
+static void judge_pool_nothing(const struct judge_facts *f, struct judge_verdict *v)
+{
+	for (size_t i = 0; i < f->n_pools; i++) {
+		const struct judge_pool *p = &f->pools[i];
+
+		if (p->in_force && p->n_backends && !p->n_serving)
+			add_reason(v, JUDGE_RULE_POOL_FORWARDS_NOTHING, p->name,
+			           "pool %s forwards nothing: none of its %zu backends takes "
+			           "packets%s",
+			           p->name, p->n_backends,
+			           p->n_meant ? "" : " (overrides take all of them out)");
+	}
+}
+
+static void judge_pool_down(const struct judge_facts *f, struct judge_verdict *v)
+{
+	for (size_t i = 0; i < f->n_pools; i++) {
+		const struct judge_pool *p = &f->pools[i];
+
+		if (p->seen && p->n_backends && p->down.n == p->n_backends)
+			add_reason(v, JUDGE_RULE_POOL_ALL_DOWN, p->name,
+			           "all backends of pool %s are down", p->name);
+	}
+}
+
+static void judge_silent(const struct judge_facts *f, struct judge_verdict *v)
+{
+	for (size_t i = 0; i < f->n_processes; i++) {
+		const struct judge_process *p = &f->processes[i];
+		char subject[CONDITION_SUBJECT_MAX];
+
+		if (p->running)
+			continue;
+		snprintf(subject, sizeof(subject), "weir-%s", p->name);
+		if (p->present)
+			add_reason(v, JUDGE_RULE_PROCESS_SILENT, subject,
+			           "%s shows no sign of life for %.1f s", subject,
+			           (double)p->age_ms / 1000);
+		else
+			add_reason(v, JUDGE_RULE_PROCESS_SILENT, subject,
+			           "%s shows no sign of life: it has not run here", subject);
+	}
+}
+
+static void judge_refused(const struct judge_facts *f, struct judge_verdict *v)
+{
+	for (size_t i = 0; i < f->n_processes; i++) {
+		const struct judge_process *p = &f->processes[i];
+		char subject[CONDITION_SUBJECT_MAX];
+
+		snprintf(subject, sizeof(subject), "weir-%s", p->name);
+		if (p->running && p->refused && !is_stated(p, "document-refused"))
+			add_reason(v, JUDGE_RULE_DOCUMENT_REFUSED, subject,
+			           "%s has refused the newest document; its log says why", subject);
+	}
+}
+
+static void judge_pending(const struct judge_facts *f, struct judge_verdict *v)
+{
+	for (size_t i = 0; i < f->n_processes && f->document_age_ms >= JUDGE_PENDING_MS; i++) {
+		const struct judge_process *p = &f->processes[i];
+		char subject[CONDITION_SUBJECT_MAX];
+
+		if (!p->running || p->refused || is_stated(p, "document-refused") ||
+		    p->document >= f->document)
+			continue;
+		snprintf(subject, sizeof(subject), "weir-%s", p->name);
+		add_reason(v, JUDGE_RULE_DOCUMENT_PENDING, subject,
+		           "%s has not taken document %" PRIu64 " yet (it has %" PRIu64 ")",
+		           subject, f->document, p->document);
+	}
+}
+
+static void judge_unread(const struct judge_facts *f, struct judge_verdict *v)
+{
+	for (size_t i = 0; i < f->n_processes; i++) {
+		const struct judge_process *p = &f->processes[i];
+		uint64_t n_more = p->conditions ? p->conditions->n_left_out : 0;
+
+		if (!p->running)
+			continue;
+		if (p->conditions_unread)
+			add_reason(v, JUDGE_RULE_CONDITIONS_UNREAD, p->name,
+			           "the conditions of weir-%s cannot be read", p->name);
+		if (n_more && p->conditions->worst >= CONDITION_DEGRADED)
+			add_reason(v, JUDGE_RULE_CONDITIONS_UNREAD, p->name,
+			           "weir-%s states %" PRIu64 " conditions more", p->name, n_more);
+	}
+}
+
+static void judge_ports(const struct judge_facts *f, struct judge_verdict *v)
+{
+	const struct judge_process *p = find_process(f, "dataplane");
+
+	if (p && p->running && f->ports_known && f->n_ports && f->n_ports < f->n_ports_meant &&
+	    !is_stated(p, "port-"))
+		add_reason(v, JUDGE_RULE_PORTS_MISSING, "weir-dataplane",
+		           "weir-dataplane has its program on %zu of %zu ports; its log says why",
+		           f->n_ports, f->n_ports_meant);
+}
+
+/* Only where something is meant to be in force. */
+static void judge_effect(const struct judge_facts *f, struct judge_verdict *v)
+{
+	const struct judge_process *p = find_process(f, "dataplane");
+
+	if (p && p->running && p->document && f->n_pools && !f->effect_fresh)
+		add_reason(v, JUDGE_RULE_EFFECT_UNKNOWN, "weir-dataplane",
+		           "what weir-dataplane has in force cannot be read back");
+}
+
+static void judge_connections(const struct judge_facts *f, struct judge_verdict *v)
+{
+	if (f->waits_for_connections && runs(f, "dataplane"))
+		add_reason(v, JUDGE_RULE_CONNECTIONS_PENDING, "weir-dataplane",
+		           "weir-dataplane waits for a peer's connection state: routers should "
+		           "not send it packets yet");
+}
+
+static void judge_configuration(const struct judge_facts *f, struct judge_verdict *v)
+{
+	if (f->has_intent && !f->has_configuration)
+		add_reason(v, JUDGE_RULE_NO_CONFIGURATION, "",
+		           "there is no configuration: weir apply FILE");
+}
+
+static void judge_store(const struct judge_facts *f, struct judge_verdict *v)
+{
+	if (f->store_why && *f->store_why)
+		add_reason(v, JUDGE_RULE_STORE_FAILING, "", "the store fails: %s", f->store_why);
+}
+
+static void judge_written(const struct judge_facts *f, struct judge_verdict *v)
+{
+	if (f->write_why && *f->write_why)
+		add_reason(v, JUDGE_RULE_DOCUMENT_UNWRITTEN, "",
+		           "the effective document cannot be written: %s", f->write_why);
+}
+
+static void judge_unconfirmed(const struct judge_facts *f, struct judge_verdict *v)
+{
+	if (f->unconfirmed)
+		add_reason(v, JUDGE_RULE_VERSION_UNCONFIRMED, "",
+		           "version %" PRIu64 " waits to be confirmed", f->unconfirmed);
+}
+
+/* Whether a condition of the next hop is stated about @p subject. */
+static bool is_blamed(const struct judge_verdict *v, const char *subject)
+{
+	for (size_t i = 0; i < v->n_reasons; i++)
+		if (!strncmp(v->reasons[i].code, "next-hop", 8) &&
+		    !strcmp(v->reasons[i].subject, subject))
+			return true;
+	return false;
+}
+
+/* Few backends are named one by one, many are counted. */
+static void add_named(struct judge_verdict *v, enum judge_rule rule, const struct judge_pool *p,
+                      const struct judge_names *names, const char *what)
+{
+	char subject[CONDITION_SUBJECT_MAX];
+
+	if (names->n > JUDGE_NAMED_MAX) {
+		add_reason(v, rule, p->name, "%zu of %zu backends of pool %s %s", names->n,
+		           p->n_backends, p->name, what);
+		return;
+	}
+	for (size_t i = 0; i < names->n; i++) {
+		snprintf(subject, sizeof(subject), "%.64s/%.64s", p->name, names->first[i]);
+		if (rule != JUDGE_RULE_BACKEND_NO_NEXT_HOP || !is_blamed(v, subject))
+			add_reason(v, rule, subject, "backend %s %s", subject, what);
+	}
+}
+
+static void judge_next_hops(const struct judge_facts *f, struct judge_verdict *v)
+{
+	for (size_t i = 0; i < f->n_pools; i++) {
+		const struct judge_pool *p = &f->pools[i];
+		bool one = p->no_next_hop.n <= JUDGE_NAMED_MAX;
+
+		if (p->in_force)
+			add_named(v, JUDGE_RULE_BACKEND_NO_NEXT_HOP, p, &p->no_next_hop,
+			          one ? "has no next hop: packets of its slots are dropped (ip "
+			                "route get ADDRESS)"
+			              : "have no next hop: packets of their slots are dropped (ip "
+			                "route get ADDRESS)");
+	}
+}
+
+static void judge_slots(const struct judge_facts *f, struct judge_verdict *v)
+{
+	for (size_t i = 0; i < f->n_pools; i++) {
+		const struct judge_pool *p = &f->pools[i];
+
+		if (p->in_force && p->n_empty && p->n_serving)
+			add_reason(v, JUDGE_RULE_SLOTS_EMPTY, p->name,
+			           "%" PRIu32 " of %" PRIu32
+			           " slots of pool %s have no owner: their packets are dropped",
+			           p->n_empty, p->n_slots, p->name);
+	}
+}
+
+static void judge_backends(const struct judge_facts *f, struct judge_verdict *v)
+{
+	for (size_t i = 0; i < f->n_pools; i++) {
+		const struct judge_pool *p = &f->pools[i];
+
+		if (p->seen && p->down.n < p->n_backends)
+			add_named(v, JUDGE_RULE_BACKEND_DOWN, p, &p->down,
+			          p->down.n > JUDGE_NAMED_MAX ? "are down" : "is down");
+	}
+}
+
+static void judge_checks(const struct judge_facts *f, struct judge_verdict *v)
+{
+	for (size_t i = 0; i < f->n_pools; i++) {
+		const struct judge_pool *p = &f->pools[i];
+
+		if (p->seen && p->checked && p->silent.n)
+			add_reason(v, JUDGE_RULE_CHECKS_SILENT, p->name,
+			           "%zu of %zu backends of pool %s have no verdict of their check",
+			           p->silent.n, p->n_backends, p->name);
+	}
+}
+
+static void judge_inconclusive(const struct judge_facts *f, struct judge_verdict *v)
+{
+	for (size_t i = 0; i < f->n_pools; i++) {
+		const struct judge_pool *p = &f->pools[i];
+
+		if (p->seen && p->checked && p->n_backends && p->inconclusive.n == p->n_backends)
+			add_reason(v, JUDGE_RULE_CHECKS_INCONCLUSIVE, p->name,
+			           "all checks of pool %s are inconclusive, their verdicts are "
+			           "old: the checker is late, or its probes cannot leave, or its "
+			           "control targets do not answer",
+			           p->name);
+	}
+}
+
+static void judge_drained(const struct judge_facts *f, struct judge_verdict *v)
+{
+	for (size_t i = 0; i < f->n_pools; i++) {
+		const struct judge_pool *p = &f->pools[i];
+
+		if (p->n_backends && !p->n_meant && p->n_drained)
+			add_reason(v, JUDGE_RULE_POOL_ALL_DRAINED, p->name,
+			           "all backends of pool %s are drained by overrides: they go on "
+			           "serving, with equal weights, since there is no other",
+			           p->name);
+	}
+}
+
+static void judge_sites(const struct judge_facts *f, struct judge_verdict *v)
+{
+	for (size_t i = 0; i < f->n_sites; i++)
+		if (f->sites[i].down)
+			add_reason(v, JUDGE_RULE_SITE_DOWN, f->sites[i].name,
+			           "site %s is down as seen from here", f->sites[i].name);
+}
+
+static void judge_drains(const struct judge_facts *f, struct judge_verdict *v)
+{
+	for (size_t i = 0; i < f->n_sites; i++)
+		if (f->sites[i].drain_held)
+			add_reason(v, JUDGE_RULE_DRAIN_HELD, f->sites[i].name,
+			           "the drain of site %s has expired and is held: the site is not "
+			           "up as seen from outside",
+			           f->sites[i].name);
+}
+
+static void judge_token(const struct judge_facts *f, struct judge_verdict *v)
+{
+	if (f->has_peers && !f->has_token)
+		add_reason(v, JUDGE_RULE_PEER_TOKEN_MISSING, "peer.token",
+		           "there is no usable peer.token in the configuration directory: nothing "
+		           "is exchanged with other nodes; put the same file on every node");
+}
+
+static void judge_peers(const struct judge_facts *f, struct judge_verdict *v,
+                        enum judge_peer_state state, enum judge_rule rule, const char *what)
+{
+	for (size_t i = 0; i < f->n_peers && f->has_token; i++) {
+		const struct judge_peer *p = &f->peers[i];
+
+		if (p->state == state)
+			add_reason(v, rule, p->node, "node %s %s%s%s", p->node, what,
+			           *p->detail ? ": " : "", p->detail);
+	}
+}
+
+static void judge_peer_refused(const struct judge_facts *f, struct judge_verdict *v)
+{
+	judge_peers(f, v, JUDGE_PEER_REFUSED, JUDGE_RULE_PEER_TOKEN_REFUSED,
+	            "refuses our peer.token: put the same file on both nodes");
+}
+
+static void judge_peer_never(const struct judge_facts *f, struct judge_verdict *v)
+{
+	judge_peers(f, v, JUDGE_PEER_NEVER, JUDGE_RULE_PEER_NEVER_HEARD,
+	            "was never heard since weir-mgmt started");
+}
+
+static void judge_peer_lost(const struct judge_facts *f, struct judge_verdict *v)
+{
+	judge_peers(f, v, JUDGE_PEER_UNREACHABLE, JUDGE_RULE_PEER_UNREACHABLE, "is unreachable");
+}
+
+static void judge_peer_diverged(const struct judge_facts *f, struct judge_verdict *v)
+{
+	judge_peers(f, v, JUDGE_PEER_DIVERGED, JUDGE_RULE_PEER_DIVERGED, "is diverged");
+}
+
+static void (*const find_reasons[JUDGE_RULE_COUNT])(const struct judge_facts *,
+                                                    struct judge_verdict *) = {
+	[JUDGE_RULE_FORWARDING_STOPPED] = judge_forwarding,
+	[JUDGE_RULE_NO_PORT] = judge_no_port,
+	[JUDGE_RULE_ANSWERING_STOPPED] = judge_answering,
+	[JUDGE_RULE_STATED_DOWN] = judge_stated_down,
+	[JUDGE_RULE_POOL_FORWARDS_NOTHING] = judge_pool_nothing,
+	[JUDGE_RULE_POOL_ALL_DOWN] = judge_pool_down,
+	[JUDGE_RULE_PROCESS_SILENT] = judge_silent,
+	[JUDGE_RULE_DOCUMENT_REFUSED] = judge_refused,
+	[JUDGE_RULE_DOCUMENT_PENDING] = judge_pending,
+	[JUDGE_RULE_STATED_DEGRADED] = judge_stated_degraded,
+	[JUDGE_RULE_CONDITIONS_UNREAD] = judge_unread,
+	[JUDGE_RULE_PORTS_MISSING] = judge_ports,
+	[JUDGE_RULE_EFFECT_UNKNOWN] = judge_effect,
+	[JUDGE_RULE_CONNECTIONS_PENDING] = judge_connections,
+	[JUDGE_RULE_NO_CONFIGURATION] = judge_configuration,
+	[JUDGE_RULE_STORE_FAILING] = judge_store,
+	[JUDGE_RULE_DOCUMENT_UNWRITTEN] = judge_written,
+	[JUDGE_RULE_VERSION_UNCONFIRMED] = judge_unconfirmed,
+	[JUDGE_RULE_BACKEND_NO_NEXT_HOP] = judge_next_hops,
+	[JUDGE_RULE_SLOTS_EMPTY] = judge_slots,
+	[JUDGE_RULE_BACKEND_DOWN] = judge_backends,
+	[JUDGE_RULE_CHECKS_SILENT] = judge_checks,
+	[JUDGE_RULE_CHECKS_INCONCLUSIVE] = judge_inconclusive,
+	[JUDGE_RULE_POOL_ALL_DRAINED] = judge_drained,
+	[JUDGE_RULE_SITE_DOWN] = judge_sites,
+	[JUDGE_RULE_DRAIN_HELD] = judge_drains,
+	[JUDGE_RULE_PEER_TOKEN_MISSING] = judge_token,
+	[JUDGE_RULE_PEER_TOKEN_REFUSED] = judge_peer_refused,
+	[JUDGE_RULE_PEER_NEVER_HEARD] = judge_peer_never,
+	[JUDGE_RULE_PEER_UNREACHABLE] = judge_peer_lost,
+	[JUDGE_RULE_PEER_DIVERGED] = judge_peer_diverged,
+};
+
+/* What is worth knowing and changes nothing. */
+static void add_notes(const struct judge_facts *f, struct judge_verdict *v)
+{
+	for (size_t i = 0; i < f->n_processes; i++) {
+		const struct judge_process *p = &f->processes[i];
+
+		for (uint32_t k = 0; p->running && p->conditions && k < p->conditions->n; k++) {
+			const struct condition *c = &p->conditions->items[k];
+			struct judge_reason *r = &v->notes[v->n_notes];
+
+			if (c->level != CONDITION_NOTE ||
+			    v->n_notes == sizeof(v->notes) / sizeof(v->notes[0]))
+				continue;
+			v->n_notes++;
+			write_reason(r, JUDGE_RULE_STATED_DEGRADED, c->subject);
+			r->state = JUDGE_WELL;
+			snprintf(r->code, sizeof(r->code), "%s", c->code);
+			snprintf(r->text, sizeof(r->text), "%s%s%s", c->subject,
+			         *c->subject ? ": " : "", c->text);
+			r->since_ms = c->since_ms;
+		}
+	}
+}
+
+void judge(const struct judge_facts *facts, struct judge_verdict *out)
+{
+	*out = (struct judge_verdict){ .state = JUDGE_WELL };
+	for (int rule = 0; rule < JUDGE_RULE_COUNT; rule++)
+		find_reasons[rule](facts, out);
+	add_notes(facts, out);
+}

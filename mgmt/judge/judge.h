@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The judgement over a node: well, degraded or down, and why (implemented in judge.c).
+ *
+ * One pure function from facts to a verdict. Everything that shows a state calls it: `weir status`, its
+ * exit code, `weir why`, `weir wait`, the API, events and metrics. The table below says which condition
+ * gives which state, and why; tests/unit/mgmt/test_judge.c drives each row.
+ */
+#ifndef WEIR_MGMT_JUDGE_JUDGE_H
+#define WEIR_MGMT_JUDGE_JUDGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weir/condition.h"
+
+/**
+ * Each row: name, code, state, when it applies, and why it gives this state. The order is the order in
+ * which reasons are shown. *Down* says: packets or questions that this node is meant to serve are
+ * served by nothing. All else that is less than intended, or that is not known, is *degraded*.
+ */
+#define JUDGE_RULES(X)                                                                             \
+	X(FORWARDING_STOPPED, "forwarding-stopped", DOWN,                                          \
+	  "weir-dataplane is dead or hangs, and the driver is DPDK",                               \
+	  "the process itself moves the packets: none are forwarded")                              \
+	X(NO_PORT, "no-port", DOWN, "ports are configured and none carries the program",           \
+	  "no packet reaches the forwarding tables")                                               \
+	X(ANSWERING_STOPPED, "answering-stopped", DOWN,                                            \
+	  "weir-dns is dead or hangs, on a node that forwards nothing by its configuration",       \
+	  "answering is all that this node does")                                                  \
+	X(STATED_DOWN, "stated-down", DOWN, "a process states a condition of level down",          \
+	  "the process that does the work says that the work is not done")                         \
+	X(POOL_FORWARDS_NOTHING, "pool-forwards-nothing", DOWN,                                    \
+	  "the tables send to no backend of a pool that has backends",                             \
+	  "all packets for its services are dropped")                                              \
+	X(POOL_ALL_DOWN, "pool-all-down", DOWN, "the checks of all backends of a pool fail",       \
+	  "what a guard still sends there is not answered")                                        \
+	X(PROCESS_SILENT, "process-silent", DEGRADED,                                              \
+	  "a process is dead, or has shown no sign of life for 2 s",                               \
+	  "the others go on with the last state; nothing new takes effect")                        \
+	X(DOCUMENT_REFUSED, "document-refused", DEGRADED, "a process refused the newest document", \
+	  "what was applied is not in force")                                                      \
+	X(DOCUMENT_PENDING, "document-pending", DEGRADED,                                          \
+	  "a running process has not taken a document for 3 s",                                    \
+	  "what was applied is not in force yet")                                                  \
+	X(STATED_DEGRADED, "stated-degraded", DEGRADED,                                            \
+	  "a process states a condition of level degraded",                                        \
+	  "the process that does the work says that part of it is not done")                       \
+	X(CONDITIONS_UNREAD, "conditions-unread", DEGRADED,                                        \
+	  "a running process's conditions cannot be read, or did not all fit",                     \
+	  "what is not read is unknown")                                                           \
+	X(PORTS_MISSING, "ports-missing", DEGRADED,                                                \
+	  "fewer ports carry the program than are configured",                                     \
+	  "packets that arrive by the others are not forwarded")                                   \
+	X(EFFECT_UNKNOWN, "effect-unknown", DEGRADED,                                              \
+	  "weir-dataplane runs, but what is in force cannot be read back",                         \
+	  "what was not seen lately is unknown")                                                   \
+	X(CONNECTIONS_PENDING, "connections-pending", DEGRADED,                                    \
+	  "weir-dataplane started on empty tables and waits for a peer's connection state",        \
+	  "connections that moved while it was away would break")                                  \
+	X(NO_CONFIGURATION, "no-configuration", DEGRADED, "there is no version",                   \
+	  "the node has nothing to do, and may be meant to")                                       \
+	X(STORE_FAILING, "store-failing", DEGRADED, "the store cannot be read or written",         \
+	  "changes are refused or not kept")                                                       \
+	X(DOCUMENT_UNWRITTEN, "document-unwritten", DEGRADED,                                      \
+	  "the effective document cannot be written", "changes do not reach the processes")        \
+	X(VERSION_UNCONFIRMED, "version-unconfirmed", DEGRADED, "a version waits to be confirmed", \
+	  "it will be rolled back unless a person acts")                                           \
+	X(BACKEND_NO_NEXT_HOP, "backend-no-next-hop", DEGRADED,                                    \
+	  "a backend is meant to serve and owns slots, but has no next hop",                       \
+	  "packets of its slots are dropped")                                                      \
+	X(SLOTS_EMPTY, "slots-empty", DEGRADED, "slots of a pool have no owner",                   \
+	  "packets of these slots are dropped")                                                    \
+	X(BACKEND_DOWN, "backend-down", DEGRADED, "a backend's check fails",                       \
+	  "its pool has less capacity than intended")                                              \
+	X(CHECKS_SILENT, "checks-silent", DEGRADED, "a backend has no verdict of its check",       \
+	  "whether it serves is unknown")                                                          \
+	X(CHECKS_INCONCLUSIVE, "checks-inconclusive", DEGRADED,                                    \
+	  "the checks of all backends of a pool are inconclusive",                                 \
+	  "the verdicts are old: whether they serve is unknown")                                   \
+	X(POOL_ALL_DRAINED, "pool-all-drained", DEGRADED,                                          \
+	  "all backends of a pool are drained by overrides",                                       \
+	  "they serve against the intent, since there is no other, with equal weights")            \
+	X(SITE_DOWN, "site-down", DEGRADED, "another site is seen down in all its services",       \
+	  "its clients have to be served elsewhere")                                               \
+	X(DRAIN_HELD, "drain-held", DEGRADED,                                                      \
+	  "a site's drain has expired, and the site is not seen up",                               \
+	  "the return that was scheduled does not happen")                                         \
+	X(PEER_TOKEN_MISSING, "peer-token-missing", DEGRADED,                                      \
+	  "the configuration names other nodes, and there is no peer.token",                       \
+	  "nothing is exchanged: versions, drains and observations stay on this node")             \
+	X(PEER_TOKEN_REFUSED, "peer-token-refused", DEGRADED, "a peer refuses our peer.token",     \
+	  "nothing is exchanged with this peer")                                                   \
+	X(PEER_NEVER_HEARD, "peer-never-heard", DEGRADED,                                          \
+	  "a configured node has not answered since weir-mgmt started",                            \
+	  "its version, its drains and what it sees are unknown")                                  \
+	X(PEER_UNREACHABLE, "peer-unreachable", DEGRADED, "a peer does not answer any more",       \
+	  "its version, its drains and what it sees are unknown")                                  \
+	X(PEER_DIVERGED, "peer-diverged", DEGRADED, "a peer has an unrelated version",             \
+	  "the nodes do not do the same; a person has to choose")
+
+enum judge_state { JUDGE_WELL, JUDGE_DEGRADED, JUDGE_DOWN };
+
+enum judge_rule {
+#define JUDGE_RULE_NAME(name, code, state, when, why) JUDGE_RULE_##name,
+	JUDGE_RULES(JUDGE_RULE_NAME)
+#undef JUDGE_RULE_NAME
+	        JUDGE_RULE_COUNT
+};
+
+#define JUDGE_REASONS_MAX 64u
+#define JUDGE_TEXT_MAX    512u
+#define JUDGE_NAMED_MAX   3u /**< backends that are named one by one */
+#define JUDGE_PENDING_MS  3000u
+
+/** Backends of a pool with one thing in common: how many, and the first few by name. */
+struct judge_names {
+	const char *first[JUDGE_NAMED_MAX];
+	size_t n;
+};
+
+/** A process of this node. */
+struct judge_process {
+	const char *name;                    /**< "dataplane" */
+	bool present;                        /**< it has run here */
+	bool running;                        /**< it exists and has shown a sign of life lately */
+	bool refused;                        /**< it refused the newest document */
+	uint64_t age_ms;                     /**< since its last sign of life, if present */
+	uint64_t document;                   /**< that it has taken; 0: not known */
+	const struct conditions *conditions; /**< borrowed; NULL: it states none (former release) */
+	bool conditions_unread;              /**< they are there and cannot be read */
+};
+
+/** A pool of this node's site. Backends that are configured with weight 0 are not meant to serve. */
+struct judge_pool {
+	const char *name;
+	size_t n_backends;
+	size_t n_meant;   /**< with weight, and neither drained nor disabled by a person */
+	size_t n_drained; /**< by a person */
+	bool checked;     /**< it has a check */
+	bool seen;        /**< weir-health's page is fresh: the next four are known */
+	size_t n_up;
+	struct judge_names down, silent, inconclusive;
+	bool in_force; /**< the dataplane's page is fresh and has the pool: the rest is known */
+	size_t n_serving;
+	struct judge_names no_next_hop; /**< meant to serve, alive, with slots, without next hop */
+	uint32_t n_slots, n_empty;
+};
+
+enum judge_peer_state {
+	JUDGE_PEER_WELL,
+	JUDGE_PEER_NEVER,
+	JUDGE_PEER_UNREACHABLE,
+	JUDGE_PEER_REFUSED,
+	JUDGE_PEER_DIVERGED,
+};
+
+struct judge_peer {
+	const char *node, *detail; /**< detail: why it was not reached, or "" */
+	enum judge_peer_state state;
+	uint64_t age_ms; /**< since its last answer */
+};
+
+/** Another site, or the own one, as far as it matters here. */
+struct judge_site {
+	const char *name;
+	bool down;       /**< seen down in all its services */
+	bool drain_held; /**< its drain has expired and does not return */
+};
+
+/** All that the judgement looks at; everything is borrowed. Zeroed means: known of nothing. */
+struct judge_facts {
+	bool has_configuration, has_intent; /**< has_intent: weir-mgmt speaks, and knows versions */
+	const char *store_why, *write_why;  /**< "" or NULL: nothing is wrong */
+	uint64_t unconfirmed;               /**< the number of the version that waits; 0: none */
+	uint64_t document, document_age_ms; /**< newest effective document */
+	const struct judge_process *processes;
+	size_t n_processes;
+	bool dpdk, waits_for_connections;
+	bool ports_known, answers; /**< answers: the configuration gives it addresses for DNS */
+	size_t n_ports, n_ports_meant;
+	bool effect_fresh;
+	const struct judge_pool *pools;
+	size_t n_pools;
+	const struct judge_site *sites;
+	size_t n_sites;
+	bool has_peers, has_token;
+	const struct judge_peer *peers;
+	size_t n_peers;
+};
+
+/** One reason why a node is less than well. */
+struct judge_reason {
+	char code[CONDITION_CODE_MAX]; /**< a rule's, or the condition's that a process states */
+	char subject[CONDITION_SUBJECT_MAX]; /**< what it is about, or "" */
+	char text[JUDGE_TEXT_MAX];
+	enum judge_rule rule;
+	enum judge_state state;
+	uint64_t since_ms; /**< monotonic; 0: not known here */
+};
+
+struct judge_verdict {
+	enum judge_state state;
+	struct judge_reason reasons[JUDGE_REASONS_MAX]; /**< the worst first */
+	size_t n_reasons, n_left_out;
+	struct judge_reason
+	        notes[JUDGE_REASONS_MAX / 4]; /**< shown; they do not change the state */
+	size_t n_notes;
+};
+
+/** Judge. Pure: equal facts give equal verdicts. */
+void judge(const struct judge_facts *facts, struct judge_verdict *out);
+
+/** "well", "degraded", "down" */
+const char *judge_state_text(enum judge_state state);
+/** A row of the table. */
+struct judge_row {
+	const char *code;
+	enum judge_state state;
+	const char *when, *why;
+};
+/** All rows, by enum judge_rule. */
+extern const struct judge_row judge_rows[JUDGE_RULE_COUNT];
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How a process is, by its stats page. It runs when the process that writes the page exists and has signed
+ * it lately: a process that is killed is seen at once, one that hangs after GATHER_SILENT_MS.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "mgmt/judge/gather.h"
+#include "weir/stats.h"
+
+/* A total on a stats page, by its name; 0 if it is not there. */
+static uint64_t read_total(const struct stats_reader *r, const char *name)
+{
+	for (size_t i = 0; i < stats_reader_n(r); i++) {
+		const struct stats_entry *e = stats_reader_entry(r, i);
+
+		if (__atomic_load_n(&e->used, __ATOMIC_ACQUIRE) && !strcmp(e->name, name))
+			return __atomic_load_n(&e->value, __ATOMIC_RELAXED);
+	}
+	return 0;
+}
+
+/* What the dataplane says of itself, also without tables, when there is no effect to be seen. */
+static void read_dataplane(const struct stats_reader *r, struct gather_process *out)
+{
+	out->refused = read_total(r, "weir_dataplane_document_refused") != 0;
+	out->learning = read_total(r, "weir_dataplane_learning") != 0;
+	out->has_ports = read_total(r, "weir_dataplane_document") != 0;
+	out->n_ports = out->has_ports ? read_total(r, "weir_dataplane_ports") : 0;
+	out->dpdk = out->has_ports && read_total(r, "weir_dataplane_dpdk") != 0;
+}
+
+/* Another user's process answers EPERM. */
+static bool process_exists(int64_t pid)
+{
+	return pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH;
+}
+
+void gather_process(const char *run_dir, const char *process, struct gather_process *out,
+                    struct conditions *conditions)
+{
+	uint64_t now_ms = clock_mono_ms();
+	struct stats_reader *r;
+
+	*out = (struct gather_process){ .age_ms = UINT64_MAX };
+	if (stats_reader_open(run_dir, process, &r))
+		return;
+	uint64_t alive_ms = stats_reader_alive_ms(r);
+
+	out->present = true;
+	out->age_ms = now_ms > alive_ms ? now_ms - alive_ms : 0;
+	out->running =
+	        out->age_ms <= GATHER_SILENT_MS && process_exists((int64_t)stats_reader_pid(r));
+	if (!strcmp(process, "dataplane"))
+		read_dataplane(r, out);
+	stats_reader_close(r);
+	if (!conditions)
+		return;
+	int err = conditions_read(run_dir, process, conditions);
+
+	out->has_conditions = err == 0;
+	out->conditions_unread = err != 0 && err != -ENOENT;
+}
