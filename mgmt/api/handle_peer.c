@@ -11,6 +11,7 @@
 #include "mgmt/api/peers.h"
 #include "mgmt/api/tell.h"
 #include "mgmt/api/views.h"
+#include "mgmt/store/yield.h"
 #include "mgmt/store/join.h"
 
 void handle_peer_head(struct core *core, struct http_request *r, struct http_reply *reply)
@@ -20,12 +21,13 @@ void handle_peer_head(struct core *core, struct http_request *r, struct http_rep
 
 	(void)r;
 	core_lock(core);
-	const struct version *head = intent_head(core->intent);
+	struct version head;
+	bool has_head = !yield_shown(core->intent, &head);
 	const struct model *m = join_model(core->intent);
 	bool known = observe_load(core, &bits);
 	reply->json = json_pack("{s:s, s:s, s:o, s:s, s:o}", "node", core->dirs.node, "cluster",
 	                        m ? m->cluster : "", "version",
-	                        head ? tell_peer_version(head) : json_null(), "overrides",
+	                        has_head ? tell_peer_version(&head) : json_null(), "overrides",
 	                        overrides_digest(intent_overrides(core->intent), digest),
 	                        "bits_per_s", known ? json_integer((json_int_t)bits) : json_null());
 	core_unlock(core);
@@ -56,10 +58,11 @@ void handle_peer_versions(struct core *core, struct http_request *r, struct http
 	struct store *store = intent_store(core->intent);
 	int n = store && list ? store_versions(store, 0, list, STORE_VERSIONS_MAX) : -1;
 	const struct version *head = intent_head(core->intent);
-	if (n > 0 && head && head->number == list[0].number)
+	int first = n > 1 && yield_is_untold(core->intent); /* that one is not shown */
+	if (n > 0 && !first && head && head->number == list[0].number)
 		list[0].confirm_left_ms = head->confirm_left_ms; /* it runs; the store has none */
 	core_unlock(core);
-	for (int i = 0; i < n; i++)
+	for (int i = first; i < n; i++)
 		json_array_append_new(items, tell_peer_version(&list[i]));
 	free(list);
 	reply->json = json_pack("{s:o}", "items", items);

@@ -14,6 +14,7 @@
 #include "mgmt/api/observe.h"
 #include "mgmt/api/tell.h"
 #include "mgmt/store/join.h"
+#include "mgmt/store/yield.h"
 
 #define HEAD_TIMEOUT_MS  1500
 #define FETCH_TIMEOUT_MS 10000
@@ -37,6 +38,10 @@ struct peers {
 
 static const char *const state_texts[] = { "unknown", "agreed",   "behind",
 	                                   "ahead",   "diverged", "unreachable" };
+
+/* Of enum intent_relation. */
+static const enum peers_state states[] = { PEERS_AGREED, PEERS_BEHIND, PEERS_AHEAD,
+	                                   PEERS_DIVERGED };
 
 const char *peers_state_text(enum peers_state state)
 {
@@ -153,6 +158,30 @@ static size_t fetch_offers(struct core *core, const struct target *t, const stru
 	return got == wanted ? got : 0;
 }
 
+/* Give way to what the peer has, if our head must (mgmt/store/yield.h). */
+static void give_way(struct core *core, struct target *t)
+{
+	struct version *list = NULL;
+	json_t *answer = NULL;
+	size_t n = 0;
+
+	core_lock(core);
+	bool may = t->view.head.number && yield_may(core->intent, &t->view.head);
+	core_unlock(core);
+	if (!may || !fetch(core->peers, t, "/v1/peer/versions", &answer))
+		return;
+	n = read_versions(json_object_get(answer, "items"), &list);
+	json_decref(answer);
+	core_lock(core);
+	intent_learn_confirmed(core->intent, list, n, t->view.node, clock_wall_ms());
+	if (yield_to(core->intent, list, n, t->view.node, clock_wall_ms())) {
+		t->view.state = states[intent_relate(core->intent, list, n)];
+		core_changed(core);
+	}
+	core_unlock(core);
+	free(list);
+}
+
 static void take_versions(struct core *core, struct target *t)
 {
 	struct intent_offer *offers = calloc(FETCH_MAX, sizeof(*offers));
@@ -193,8 +222,6 @@ static void take_versions(struct core *core, struct target *t)
 /* What a peer's answer about its head says. @return whether it could be read */
 static bool read_head(struct core *core, struct target *t, const json_t *answer, bool *confirmed)
 {
-	static const enum peers_state states[] = { PEERS_AGREED, PEERS_BEHIND, PEERS_AHEAD,
-		                                   PEERS_DIVERGED };
 	const char *overrides = json_string_value(json_object_get(answer, "overrides"));
 	const json_t *load = json_object_get(answer, "bits_per_s");
 	const json_t *record = json_object_get(answer, "version");
@@ -252,6 +279,7 @@ static void take_answer(struct core *core, struct target *t, struct client_reque
 		intent_confirm(core->intent, t->view.number, t->view.node, clock_wall_ms());
 		core_unlock(core);
 	}
+	give_way(core, t);
 	if (t->view.state == PEERS_AHEAD)
 		take_versions(core, t);
 	core_lock(core);

@@ -318,6 +318,24 @@ int cli_confirm(struct cli *cli, const struct cli_args *args)
 	return api_show(cli, &request, print_confirmed);
 }
 
+/* Versions that were in force somewhere and gave way to others. */
+static void print_lost(const json_t *list)
+{
+	const json_t *v;
+	size_t i;
+
+	if (json_array_size(list) > 0)
+		puts("\nversions that lost, and are in force nowhere:");
+	json_array_foreach(list, i, v)
+	{
+		printf("%-8.0f %-25s %-12s %-12s %s\n", api_number(v, "number", 0),
+		       api_text(v, "time", ""), api_text(v, "state", ""), api_text(v, "author", ""),
+		       api_text(v, "reason", ""));
+		printf("         %.16s of %s, lost at %s: %s\n", api_text(v, "digest", ""),
+		       api_text(v, "node", ""), api_text(v, "lost", ""), api_text(v, "why", ""));
+	}
+}
+
 static void print_versions(const json_t *body)
 {
 	const json_t *v;
@@ -333,6 +351,7 @@ static void print_versions(const json_t *body)
 			printf("         undone at %s unless: weir confirm %.0f\n",
 			       api_text(v, "confirm_by", ""), api_number(v, "number", 0));
 	}
+	print_lost(json_object_get(body, "lost"));
 }
 
 int cli_versions(struct cli *cli, const struct cli_args *args)

@@ -14,6 +14,7 @@
 #include "mgmt/store/gather.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/own.h"
+#include "mgmt/store/yield.h"
 
 static bool is_forced(const struct intent_change *change, const char *digest)
 {
@@ -130,14 +131,17 @@ static void say_version(struct intent *in, const struct version *v, int64_t now_
 
 /* Store the version and put it in force. Takes files and model on success. */
 static int put_in_force(struct intent *in, const struct version *v, struct files *files,
-                        struct model **model, int64_t now_ms)
+                        struct model **model, bool untold, int64_t now_ms)
 {
 	struct recent r = { .version = *v, .files = *files, .model = *model };
 
 	if (!in->store || in->failing)
 		return -EROFS;
+	if (untold && intent_stored(in, store_put_untold(in->store, v->number, v->digest), now_ms))
+		return -EROFS;
 	if (intent_stored(in, store_put_version(in->store, v, files), now_ms))
 		return -EROFS;
+	in->untold = untold ? v->number : 0;
 	*files = (struct files){ 0 };
 	*model = NULL;
 	say_version(in, v, now_ms);
@@ -256,7 +260,8 @@ static int change_to(struct intent *in, const struct intent_change *change, stru
 		if (out->confirm_within_ms)
 			out->version.confirm_by_ms = out->version.time_ms + out->confirm_within_ms;
 		if (!change->dry_run)
-			rc = put_in_force(in, &out->version, &d->files, &d->model, now_ms);
+			rc = put_in_force(in, &out->version, &d->files, &d->model, change->untold,
+			                  now_ms);
 	}
 	return rc;
 }
@@ -354,6 +359,8 @@ enum intent_relation intent_relate(struct intent *in, const struct version *list
 		return INTENT_BEHIND;
 	if (!head)
 		return join_wants(in, &list[0]) ? INTENT_AHEAD : INTENT_BEHIND;
+	if (strcmp(list[0].digest, head->digest) != 0 && yield_is_due(in, &list[0]))
+		return INTENT_BEHIND;
 	enum intent_relation relation;
 	if (join_relate(head, &list[0], &relation))
 		return relation;
@@ -401,6 +408,7 @@ int intent_take(struct intent *in, const struct intent_offer *offers, size_t n, 
 	if (rc)
 		return rc;
 	join_end(in);
+	in->untold = 0;
 	in->recent[in->n_recent - 1].version.confirm_left_ms = last->version.confirm_left_ms;
 	say_version(in, &last->version, now_ms);
 	effective_write(in, now_ms);

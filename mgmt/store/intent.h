@@ -105,6 +105,7 @@ struct intent_change {
 	bool dry_run;
 	enum intent_pending pending;
 	uint64_t undoes; /**< an automatic rollback of this unconfirmed version; 0: none */
+	bool untold;     /**< the version may give way until yield_settle() (mgmt/store/yield.h) */
 	int64_t made_ms; /**< when the version counts as made; 0: now */
 };
 

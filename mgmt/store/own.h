@@ -72,6 +72,8 @@ struct intent {
 	bool rollback_failed; /* said once */
 
 	struct pending pending; /* the head's deadline, while it is unconfirmed */
+	uint64_t
+	        untold; /* number of a head that no client was told of yet (mgmt/store/yield.h); 0: none */
 };
 
 /*

@@ -122,6 +122,47 @@ class Unconfirmed(unittest.TestCase):
         time.sleep(9)
         self.assertEqual((self.head(self.a), self.head(self.b)), ((3, "in_force"), (3, "in_force")))
 
+    def test_a_confirmation_wins_over_automatic_rollbacks_after_a_cut(self):
+        for confirms, other in ((self.a, self.b), (self.b, self.a)):
+            number = self.head(self.a)[0] + 1
+            half = self.a.apply(self.a.files(*HALF), query="?wait=all", confirm_within="6s")
+            self.assertEqual((half.status, half.json["complete"]), (201, True), half.raw)
+            self.cut(True)
+            self.assertEqual(self.confirm(confirms, number), 200)
+            wait_for("the rollback", lambda: self.head(other) == (number + 1, "in_force"), 20)
+            self.cut(False)
+            wait_for("the confirmed one", lambda: self.head(other) == (number, "in_force"), 20)
+            wait_for("agreement", lambda: all(self.state(n) == "agreed" for n in (self.a, self.b)))
+            self.assertEqual((self.head(self.a), self.head(self.b)), ((number, "in_force"), (number, "in_force")))
+            lost = other.ask("GET", "/v1/versions").json["lost"]
+            self.assertEqual((lost[0]["number"], lost[0]["author"], lost[0]["state"]), (number + 1, "weir", "lost"))
+            self.a.ask("POST", "/v1/versions/1/rollback?wait=all", {"reason": "again", "confirm_within": "none"}, {"If-Match": "*"})
+            wait_for("agreement", lambda: all(self.state(n) == "agreed" for n in (self.a, self.b)))
+
+    def test_a_persons_change_wins_over_an_automatic_rollback_after_a_cut(self):
+        self.half("6s")
+        self.cut(True)
+        text = self.a.files(*HALF)["weir.conf"].replace(FIRST, "# other words")
+        answer = self.a.apply({**self.a.files(), "weir.conf": text}, pending="confirm")
+        self.assertEqual(answer.status, 201, answer.raw)
+        wait_for("the rollback", lambda: self.head(self.b) == (3, "in_force"), 20)
+        self.cut(False)
+        wait_for("agreement", lambda: all(self.state(n) == "agreed" for n in (self.a, self.b)))
+        for n in (self.a, self.b):
+            self.assertIn("# other words", n.ask("GET", "/v1/config").json["files"]["weir.conf"])
+
+    def test_the_loser_of_a_divergence_stays_visible(self):
+        self.cut(True)
+        for n, words in ((self.a, "# one"), (self.b, "# two")):
+            self.assertEqual(n.apply(n.files(FIRST, words)).status, 201)
+        self.cut(False)
+        wait_for("divergence", lambda: self.state(self.a) == self.state(self.b) == "diverged")
+        heads = [self.b.ask("GET", "/v1/config").json["digest"]]
+        answer = self.a.ask("POST", "/v1/versions/2/rollback?wait=all", {"reason": "ours", "force": heads}, {"If-Match": "*"})
+        self.assertEqual((answer.status, answer.json["complete"]), (201, True), answer.raw)
+        lost = self.b.ask("GET", "/v1/versions").json["lost"]
+        self.assertEqual([(v["number"], v["digest"], v["state"]) for v in lost], [(2, heads[0], "lost")])
+
 
 if __name__ == "__main__":
     result = unittest.main(exit=False, verbosity=2).result
