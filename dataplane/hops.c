@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Two tables: vias, the next hops on their links, which the kernel resolves, and dests, the
- * watched addresses, each behind a via.  Two sockets: one hears of changes, one asks and
- * waits for the answer, which the kernel gives within the call.
- */
-#include "dataplane/hops.h"
+/* Follows the kernel's news and keeps the two tables of hops_inside.h; tells what changed. */
+#include "dataplane/hops_inside.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,63 +8,17 @@
 #include <sys/epoll.h>
 
 #include <libmnl/libmnl.h>
-#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
-#include "base/loop.h"
-#include "dataplane/rtnl.h"
 
-#define HOP_LINKS_MAX   1024u
-#define BUCKETS         4096u
-#define NONE            UINT32_MAX
 #define TICK_MS         1000u
 #define SETTLE_MS       20u /* several messages of one change are taken together */
-#define BUFFER_BYTES    (64 * 1024)
 #define USES_PER_TICK   2048u
 #define ROUTES_PER_TURN 128u
-
-/* A next hop on a link. Free when refs is 0. */
-struct via {
-	struct addr addr;
-	uint32_t ifindex;
-	uint32_t refs;
-	uint32_t next; /* in its bucket */
-	uint16_t state;
-	bool has_mac;
-	uint8_t mac[6];
-};
-
-/* A watched address. Free when refs is 0. */
-struct dest {
-	struct addr addr;
-	uint32_t refs;
-	uint32_t next;
-	uint32_t via;       /* NONE: no route */
-	uint32_t route_mtu; /* 0: the link's */
-	struct hop hop;     /* as last told */
-};
-
-struct hops {
-	struct loop *loop;
-	struct mnl_socket *news, *asks;
-	struct loop_timer tick, settle;
-	hops_changed *changed;
-	void *arg;
-	struct rtnl_link *links, *old_links;
-	size_t n_links;
-	struct via *vias;
-	struct dest *dests;
-	uint32_t max, via_buckets[BUCKETS], dest_buckets[BUCKETS];
-	uint32_t free_via, free_dest; /* none before it is free */
-	uint32_t seq, next_use;
-	uint32_t next_route; /* of dests, while all are asked for again; 0: they are not */
-	bool resync, settle_again;
-	uint64_t settle_began_ms, settle_not_before;
-	struct hops_counters counters;
-	char *buffer;
-};
+#define FIRST_ASK_MS    10000u /* the first questions to next hops are spread over it */
+#define PROBING_MS      4000u  /* all of the kernel's questions to one of them take that long */
 
 static uint32_t bucket(const struct addr *a, uint32_t ifindex)
 {
@@ -78,22 +28,14 @@ static uint32_t bucket(const struct addr *a, uint32_t ifindex)
 		uint32_t ifindex;
 	} v = { *a, ifindex };
 
-	return (uint32_t)(hash_bytes(&key, &v, sizeof(v)) % BUCKETS);
-}
-
-static const struct rtnl_link *find_link(const struct hops *h, uint32_t ifindex)
-{
-	for (size_t i = 0; i < h->n_links; i++)
-		if (h->links[i].ifindex == ifindex)
-			return &h->links[i];
-	return NULL;
+	return (uint32_t)(hash_bytes(&key, &v, sizeof(v)) % HOP_BUCKETS);
 }
 
 static uint32_t find_via(const struct hops *h, const struct addr *a, uint32_t ifindex)
 {
 	uint32_t i = h->via_buckets[bucket(a, ifindex)];
 
-	while (i != NONE && (h->vias[i].ifindex != ifindex || !addr_equal(&h->vias[i].addr, a)))
+	while (i != HOP_NONE && (h->vias[i].ifindex != ifindex || !addr_equal(&h->vias[i].addr, a)))
 		i = h->vias[i].next;
 	return i;
 }
@@ -102,74 +44,28 @@ static uint32_t find_dest(const struct hops *h, const struct addr *a)
 {
 	uint32_t i = h->dest_buckets[bucket(a, 0)];
 
-	while (i != NONE && !addr_equal(&h->dests[i].addr, a))
+	while (i != HOP_NONE && !addr_equal(&h->dests[i].addr, a))
 		i = h->dests[i].next;
 	return i;
 }
 
-/* What the tables say of @p d now. */
-static struct hop make_hop(const struct hops *h, const struct dest *d)
-{
-	struct hop hop = { .state = HOP_NO_ROUTE };
-	const struct rtnl_link *link, *lower;
-	const struct via *via;
-	uint32_t mtu;
-
-	if (d->via == NONE)
-		return hop;
-	via = &h->vias[d->via];
-	link = find_link(h, via->ifindex);
-	hop.state = HOP_NO_PORT;
-	if (!link || !link->up || !link->ethernet)
-		return hop;
-	hop.state = HOP_NO_NEIGHBOUR;
-	if (!via->has_mac)
-		return hop;
-	mtu = d->route_mtu && d->route_mtu < link->mtu ? d->route_mtu : link->mtu;
-	hop.state = HOP_KNOWN;
-	hop.route_ifindex = link->ifindex;
-	hop.vlan = link->vlan;
-	lower = link->vlan ? find_link(h, link->lower) : NULL;
-	if (lower && lower->vlan) {
-		hop.outer_vlan = lower->vlan;
-		hop.outer_type_be = lower->vlan_type_be;
-		link = lower;
-	}
-	hop.ifindex = link->vlan ? link->lower : link->ifindex;
-	hop.mtu = mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)mtu;
-	hop.on_link = addr_equal(&via->addr, &d->addr);
-	memcpy(hop.mac_to, via->mac, sizeof(hop.mac_to));
-	memcpy(hop.mac_from, link->mac, sizeof(hop.mac_from));
-	return hop;
-}
-
-static bool same_hop(const struct hop *a, const struct hop *b)
-{
-	return a->state == b->state && a->ifindex == b->ifindex &&
-	       a->route_ifindex == b->route_ifindex && a->vlan == b->vlan && a->mtu == b->mtu &&
-	       a->on_link == b->on_link && a->outer_vlan == b->outer_vlan &&
-	       a->outer_type_be == b->outer_type_be &&
-	       !memcmp(a->mac_to, b->mac_to, sizeof(a->mac_to)) &&
-	       !memcmp(a->mac_from, b->mac_from, sizeof(a->mac_from));
-}
-
 static void tell(struct hops *h, struct dest *d)
 {
-	struct hop hop = make_hop(h, d);
+	struct hop hop = hops_make(h, d, loop_now_ms(h->loop));
 
-	if (same_hop(&hop, &d->hop))
+	if (hops_same(&hop, &d->hop))
 		return;
 	d->hop = hop;
 	h->counters.changes++;
 	h->changed(h->arg, &d->addr, &hop);
 }
 
-/* One more reference to the via of (@p a, @p ifindex); NONE when there is no room. */
+/* One more reference to the via of (@p a, @p ifindex); HOP_NONE when there is no room. */
 static uint32_t take_via(struct hops *h, const struct addr *a, uint32_t ifindex)
 {
 	uint32_t i = find_via(h, a, ifindex), at = bucket(a, ifindex);
 
-	if (i != NONE) {
+	if (i != HOP_NONE) {
 		h->vias[i].refs++;
 		return i;
 	}
@@ -177,10 +73,15 @@ static uint32_t take_via(struct hops *h, const struct addr *a, uint32_t ifindex)
 		;
 	h->free_via = i;
 	if (i == h->max)
-		return NONE;
-	h->vias[i] = (struct via){
-		.addr = *a, .ifindex = ifindex, .refs = 1, .next = h->via_buckets[at]
-	};
+		return HOP_NONE;
+	h->vias[i] = (struct via){ .addr = *a,
+		                   .ifindex = ifindex,
+		                   .refs = 1,
+		                   .next = h->via_buckets[at],
+		                   .dests = HOP_NONE };
+	h->vias[i].due_ms = loop_now_ms(h->loop) + i * 7919ull % FIRST_ASK_MS;
+	if (i >= h->top_via)
+		h->top_via = i + 1;
 	h->via_buckets[at] = i;
 	return i;
 }
@@ -189,7 +90,7 @@ static void drop_via(struct hops *h, uint32_t i)
 {
 	uint32_t *link;
 
-	if (i == NONE || --h->vias[i].refs)
+	if (i == HOP_NONE || --h->vias[i].refs)
 		return;
 	if (i < h->free_via)
 		h->free_via = i;
@@ -199,90 +100,99 @@ static void drop_via(struct hops *h, uint32_t i)
 	*link = h->vias[i].next;
 }
 
-/* Whether the kernel should be told that @p v is in use: it does not know, or is not sure. */
-static bool needs_use(const struct via *v)
+/* Put @p d behind its via, or take it away from there. */
+static void join_via(struct hops *h, uint32_t i)
 {
-	return !(v->state & (NUD_REACHABLE | NUD_PERMANENT | NUD_NOARP | NUD_DELAY | NUD_PROBE |
-	                     NUD_INCOMPLETE));
-}
+	struct dest *d = &h->dests[i];
 
-static void use(struct hops *h, const struct via *v)
-{
-	char question[RTNL_QUESTION_MAX];
-	size_t n = rtnl_ask_use(question, v->ifindex, &v->addr, ++h->seq);
-
-	/* A failure shows as a neighbour that stays unknown; the next tick tries again. */
-	(void)mnl_socket_sendto(h->news, question, n);
-}
-
-/* Send question number h->seq; give each part of the answer to @p take. @return 0 or -errno */
-static int ask(struct hops *h, const void *question, size_t n, rtnl_take *take, void *arg)
-{
-	return rtnl_ask(h->asks, h->buffer, BUFFER_BYTES, question, n, h->seq, take, arg);
-}
-
-/* The answer is one part alone. */
-static bool take_one(void *out, const struct rtnl_fact *f)
-{
-	*(struct rtnl_fact *)out = *f;
-	return false;
-}
-
-static int ask_route(struct hops *h, const struct addr *to, struct rtnl_route *out)
-{
-	char question[RTNL_QUESTION_MAX];
-	struct rtnl_fact f = { .kind = RTNL_DONE };
-	int err = ask(h, question, rtnl_ask_route(question, to, ++h->seq), take_one, &f);
-
-	if (err)
-		return err;
-	if (f.kind != RTNL_ROUTE)
-		return -EIO;
-	*out = f.route;
-	return 0;
-}
-
-/* What the kernel knows of @p v already; it tells no news of what does not change. */
-static void learn_via(struct hops *h, struct via *v)
-{
-	char question[RTNL_QUESTION_MAX];
-	struct rtnl_fact f = { .kind = RTNL_DONE };
-
-	if (ask(h, question, rtnl_ask_neighbour(question, v->ifindex, &v->addr, ++h->seq), take_one,
-	        &f) ||
-	    f.kind != RTNL_NEIGHBOUR)
+	if (d->via == HOP_NONE)
 		return;
-	v->state = f.neighbour.state;
-	v->has_mac = f.neighbour.has_mac;
-	memcpy(v->mac, f.neighbour.mac, sizeof(v->mac));
+	d->via_previous = HOP_NONE;
+	d->via_next = h->vias[d->via].dests;
+	if (d->via_next != HOP_NONE)
+		h->dests[d->via_next].via_previous = i;
+	h->vias[d->via].dests = i;
+	hops_count_heard(h, d, 1);
+}
+
+static void leave_via(struct hops *h, uint32_t i)
+{
+	struct dest *d = &h->dests[i];
+
+	if (d->via == HOP_NONE)
+		return;
+	hops_count_heard(h, d, -1);
+	if (d->via_next != HOP_NONE)
+		h->dests[d->via_next].via_previous = d->via_previous;
+	if (d->via_previous != HOP_NONE)
+		h->dests[d->via_previous].via_next = d->via_next;
+	else
+		h->vias[d->via].dests = d->via_next;
+}
+
+/*
+ * The kernel has asked all that it asks, and nobody answered. That counts only if the port had a carrier all
+ * the while; else it is asked again, and the next time counts.
+ */
+static bool note_state(struct hops *h, struct via *v, bool is_known)
+{
+	const struct hop_link *link = hops_find_link(h, v->ifindex);
+	uint64_t now_ms = loop_now_ms(h->loop), before = v->failed_ms;
+	bool is_up = link && link->is.up && link->up_ms + PROBING_MS <= now_ms;
+
+	if (is_known)
+		v->failed_ms = 0;
+	else if ((v->state & NUD_FAILED) && is_up && !v->failed_ms)
+		v->failed_ms = now_ms;
+	return !before != !v->failed_ms;
 }
 
 /* Find the way to @p d anew. */
 static void route(struct hops *h, struct dest *d)
 {
 	struct rtnl_route r = { 0 };
-	uint32_t old = d->via;
+	uint32_t i = (uint32_t)(d - h->dests), old = d->via;
+	int err = hops_ask_route(h, &d->addr, &r);
 
-	d->via = NONE;
+	leave_via(h, i);
+	d->via = HOP_NONE;
 	d->route_mtu = 0;
-	if (!ask_route(h, &d->addr, &r) && r.reachable) {
+	d->refused = hops_is_refusal(err);
+	if (!err && r.reachable) {
 		d->via = take_via(h, r.has_gateway ? &r.gateway : &d->addr, r.ifindex);
 		d->route_mtu = r.mtu;
+		d->last_ifindex = r.ifindex;
 	}
-	if (d->via != NONE && h->vias[d->via].refs == 1)
-		learn_via(h, &h->vias[d->via]);
-	if (d->via != NONE && needs_use(&h->vias[d->via]))
-		use(h, &h->vias[d->via]);
+	join_via(h, i);
+	if (d->via != HOP_NONE && h->vias[d->via].refs == 1) {
+		(void)hops_learn(h, &h->vias[d->via]);
+		(void)note_state(h, &h->vias[d->via], h->vias[d->via].has_mac);
+	}
+	if (d->via != HOP_NONE && hops_needs_use(&h->vias[d->via]))
+		hops_use(h, &h->vias[d->via]);
 	drop_via(h, old);
 	tell(h, d);
 }
 
+/* What next hops did not answer on a port without carrier says nothing of them. */
+static void forgive_port(struct hops *h, uint32_t ifindex)
+{
+	for (uint32_t i = 0; i < h->top_via; i++)
+		if (h->vias[i].ifindex == ifindex)
+			h->vias[i].failed_ms = 0;
+}
+
 static void take_link(struct hops *h, const struct rtnl_link *l)
 {
+	struct hop_link *link;
+	bool was_up;
 	size_t i = 0;
 
-	while (i < h->n_links && h->links[i].ifindex != l->ifindex)
+	while (i < h->n_links && h->links[i].is.ifindex != l->ifindex)
 		i++;
+	was_up = i < h->n_links && h->links[i].is.up;
+	if (was_up && (l->gone || !l->up))
+		forgive_port(h, l->ifindex);
 	if (l->gone) {
 		if (i < h->n_links)
 			h->links[i] = h->links[--h->n_links];
@@ -292,28 +202,39 @@ static void take_link(struct hops *h, const struct rtnl_link *l)
 		h->counters.refused++;
 		return;
 	}
-	h->links[i] = *l;
+	link = &h->links[i];
+	link->is = *l;
+	if (!was_up)
+		link->up_ms = l->up && h->follows ? loop_now_ms(h->loop) : 0;
 	h->n_links += i == h->n_links;
+}
+
+static void tell_behind(struct hops *h, const struct via *v)
+{
+	for (uint32_t i = v->dests; i != HOP_NONE; i = h->dests[i].via_next)
+		tell(h, &h->dests[i]);
 }
 
 static void take_neighbour(struct hops *h, const struct rtnl_neighbour *n)
 {
 	uint32_t i = find_via(h, &n->addr, n->ifindex);
 	struct via *v;
+	bool news;
 
-	if (i == NONE)
+	if (i == HOP_NONE)
 		return;
 	v = &h->vias[i];
 	v->state = n->gone ? NUD_NONE : n->state;
-	if (needs_use(v) && (n->gone || (n->state & NUD_STALE)))
-		use(h, v);
-	if (!n->has_mac || (v->has_mac && !memcmp(v->mac, n->mac, sizeof(v->mac))))
-		return;
-	v->has_mac = true;
-	memcpy(v->mac, n->mac, sizeof(v->mac));
-	for (uint32_t d = 0; d < h->max; d++)
-		if (h->dests[d].refs && h->dests[d].via == i)
-			tell(h, &h->dests[d]);
+	if (hops_needs_use(v) && (n->gone || (n->state & (NUD_STALE | NUD_FAILED))))
+		hops_use(h, v);
+	news = note_state(h, v, !n->gone && n->has_mac);
+	if (n->has_mac && !(v->has_mac && !memcmp(v->mac, n->mac, sizeof(v->mac)))) {
+		v->has_mac = true;
+		memcpy(v->mac, n->mac, sizeof(v->mac));
+		news = true;
+	}
+	if (news)
+		tell_behind(h, v);
 }
 
 /* Ask for all routes again soon, but spend no more than a tenth of the time on it. */
@@ -364,7 +285,17 @@ static int dump(struct hops *h, uint16_t type)
 {
 	char question[RTNL_QUESTION_MAX];
 
-	return ask(h, question, rtnl_ask_dump(question, type, ++h->seq), take_row, h);
+	return hops_ask(h, question, rtnl_ask_dump(question, type, ++h->seq), take_row, h);
+}
+
+/* Links that were up before are up since then, as far as we know. */
+static void keep_up_since(struct hops *h, size_t n_old)
+{
+	for (size_t i = 0; i < h->n_links; i++)
+		for (size_t k = 0; k < n_old; k++)
+			if (h->old_links[k].is.up &&
+			    h->old_links[k].is.ifindex == h->links[i].is.ifindex)
+				h->links[i].up_ms = h->old_links[k].up_ms;
 }
 
 /* After lost messages. A failure changes nothing: what was known stays. */
@@ -374,8 +305,10 @@ static bool resync(struct hops *h)
 
 	memcpy(h->old_links, h->links, n * sizeof(*h->links));
 	h->n_links = 0;
-	if (!dump(h, RTM_GETLINK) && !dump(h, RTM_GETNEIGH))
+	if (!dump(h, RTM_GETLINK) && !dump(h, RTM_GETNEIGH)) {
+		keep_up_since(h, n);
 		return true;
+	}
 	memcpy(h->links, h->old_links, n * sizeof(*h->links));
 	h->n_links = n;
 	return false;
@@ -419,7 +352,7 @@ static void on_news(void *arg, int fd, uint32_t events)
 	ssize_t n;
 
 	(void)events;
-	while ((n = recv(fd, h->buffer, BUFFER_BYTES, MSG_DONTWAIT)) > 0) {
+	while ((n = recv(fd, h->buffer, HOP_BUFFER_BYTES, MSG_DONTWAIT)) > 0) {
 		size_t at = 0;
 
 		for (; (took = rtnl_next(h->buffer + at, (size_t)n - at, &f)); at += took) {
@@ -442,15 +375,16 @@ static void on_tick(void *arg)
 	struct hops *h = arg;
 	uint32_t used = 0;
 
-	for (uint32_t i = 0; i < h->max && used < USES_PER_TICK; i++) {
+	for (uint32_t i = 0; i < h->top_via && used < USES_PER_TICK; i++) {
 		struct via *v = &h->vias[h->next_use];
 
-		if (v->refs && needs_use(v)) {
-			use(h, v);
+		if (v->refs && hops_needs_use(v)) {
+			hops_use(h, v);
 			used++;
 		}
-		h->next_use = (h->next_use + 1) % h->max;
+		h->next_use = (h->next_use + 1) % h->top_via;
 	}
+	hops_probe_due(h);
 	loop_timer_set(h->loop, &h->tick, loop_now_ms(h->loop) + TICK_MS);
 }
 
@@ -461,7 +395,7 @@ static int allocate(struct hops *h, uint32_t max)
 	h->old_links = calloc(HOP_LINKS_MAX, sizeof(*h->old_links));
 	h->vias = calloc(max, sizeof(*h->vias));
 	h->dests = calloc(max, sizeof(*h->dests));
-	h->buffer = malloc(BUFFER_BYTES);
+	h->buffer = malloc(HOP_BUFFER_BYTES);
 	memset(h->via_buckets, 0xff, sizeof(h->via_buckets));
 	memset(h->dest_buckets, 0xff, sizeof(h->dest_buckets));
 	return h->links && h->old_links && h->vias && h->dests && h->buffer ? 0 : -ENOMEM;
@@ -479,6 +413,7 @@ int hops_open(struct loop *l, uint32_t max, hops_changed *changed, void *arg, st
 	h->arg = arg;
 	h->tick = (struct loop_timer){ .cb = on_tick, .arg = h };
 	h->settle = (struct loop_timer){ .cb = on_settle, .arg = h };
+	h->doubt = (struct loop_timer){ .cb = hops_on_doubt, .arg = h };
 	err = allocate(h, max);
 	if (!err)
 		err = rtnl_open(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
@@ -489,6 +424,7 @@ int hops_open(struct loop *l, uint32_t max, hops_changed *changed, void *arg, st
 		err = dump(h, RTM_GETLINK);
 	if (!err)
 		err = loop_fd_add(l, mnl_socket_get_fd(h->news), EPOLLIN, on_news, h);
+	h->follows = !err;
 	if (!err)
 		err = loop_timer_set(l, &h->tick, loop_now_ms(l) + TICK_MS);
 	if (err) {
@@ -505,6 +441,7 @@ void hops_close(struct hops *h)
 		return;
 	loop_timer_cancel(h->loop, &h->tick);
 	loop_timer_cancel(h->loop, &h->settle);
+	loop_timer_cancel(h->loop, &h->doubt);
 	if (h->news) {
 		loop_fd_remove(h->loop, mnl_socket_get_fd(h->news));
 		mnl_socket_close(h->news);
@@ -523,7 +460,7 @@ int hops_watch(struct hops *h, const struct addr *address)
 {
 	uint32_t i = find_dest(h, address), at = bucket(address, 0);
 
-	if (i != NONE) {
+	if (i != HOP_NONE) {
 		h->dests[i].refs++;
 		return 0;
 	}
@@ -535,7 +472,7 @@ int hops_watch(struct hops *h, const struct addr *address)
 		return -ENOSPC;
 	}
 	h->dests[i] = (struct dest){
-		.addr = *address, .refs = 1, .next = h->dest_buckets[at], .via = NONE
+		.addr = *address, .refs = 1, .next = h->dest_buckets[at], .via = HOP_NONE
 	};
 	h->dests[i].hop.state = HOP_NO_ROUTE;
 	h->dest_buckets[at] = i;
@@ -547,10 +484,11 @@ void hops_unwatch(struct hops *h, const struct addr *address)
 {
 	uint32_t i = find_dest(h, address), *link;
 
-	if (i == NONE || --h->dests[i].refs)
+	if (i == HOP_NONE || --h->dests[i].refs)
 		return;
 	if (i < h->free_dest)
 		h->free_dest = i;
+	leave_via(h, i);
 	drop_via(h, h->dests[i].via);
 	link = &h->dest_buckets[bucket(address, 0)];
 	while (*link != i)
@@ -562,7 +500,7 @@ bool hops_get(const struct hops *h, const struct addr *address, struct hop *out)
 {
 	uint32_t i = find_dest(h, address);
 
-	if (i == NONE)
+	if (i == HOP_NONE)
 		return false;
 	*out = h->dests[i].hop;
 	return true;
@@ -573,14 +511,22 @@ const struct hops_counters *hops_counters(const struct hops *h)
 	return &h->counters;
 }
 
-const char *hop_state_text(enum hop_state state)
+void hops_heard(struct hops *h, const struct addr *address, enum hop_heard heard)
 {
-	static const char *const texts[] = {
-		[HOP_KNOWN] = "known",
-		[HOP_NO_ROUTE] = "no route",
-		[HOP_NO_PORT] = "no port",
-		[HOP_NO_NEIGHBOUR] = "no neighbour",
-	};
+	uint32_t i = find_dest(h, address);
 
-	return texts[state];
+	if (i == HOP_NONE || h->dests[i].heard == heard)
+		return;
+	hops_count_heard(h, &h->dests[i], -1);
+	h->dests[i].heard = (uint8_t)heard;
+	hops_count_heard(h, &h->dests[i], 1);
+	hops_look_silent(h, h->dests[i].via);
+}
+
+void hops_doubt(struct hops *h, const struct addr *address)
+{
+	uint32_t i = find_dest(h, address);
+
+	if (i != HOP_NONE)
+		hops_doubt_via(h, h->dests[i].via);
 }

@@ -187,7 +187,8 @@ static bool parse_neighbour(const struct nlmsghdr *h, struct rtnl_neighbour *out
 		return false;
 	made = (struct rtnl_neighbour){ .ifindex = (uint32_t)m->ndm_ifindex,
 		                        .gone = h->nlmsg_type == RTM_DELNEIGH,
-		                        .state = m->ndm_state };
+		                        .state = m->ndm_state,
+		                        .flags = m->ndm_flags };
 	if (!attr_addr(&a, NDA_DST, m->ndm_family, &made.addr))
 		return false;
 	mac = attr_bytes(&a, NDA_LLADDR, sizeof(made.mac));
@@ -348,6 +349,18 @@ size_t rtnl_ask_use(void *out, uint32_t ifindex, const struct addr *to, uint32_t
 	m->ndm_ifindex = (int)ifindex;
 	m->ndm_state = NUD_NONE;
 	m->ndm_flags = NTF_USE;
+	put_addr(h, NDA_DST, to);
+	return h->nlmsg_len;
+}
+
+size_t rtnl_ask_probe(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq)
+{
+	struct nlmsghdr *h = start(out, RTM_NEWNEIGH, 0, seq); /* never makes an entry */
+	struct ndmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+
+	m->ndm_family = addr_is4(to) ? AF_INET : AF_INET6;
+	m->ndm_ifindex = (int)ifindex;
+	m->ndm_state = NUD_PROBE;
 	put_addr(h, NDA_DST, to);
 	return h->nlmsg_len;
 }

@@ -53,6 +53,7 @@ struct rtnl_neighbour {
 	struct addr addr;
 	bool gone;
 	uint16_t state; /**< NUD_* */
+	uint8_t flags;  /**< NTF_* */
 	bool has_mac;
 	uint8_t mac[6];
 };
@@ -100,6 +101,11 @@ size_t rtnl_ask_route(void *out, const struct addr *to, uint32_t seq);
 size_t rtnl_ask_neighbour(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq);
 /** Write "resolve or confirm @p to on @p ifindex now" (NTF_USE). @return its length */
 size_t rtnl_ask_use(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq);
+/**
+ * Write "ask @p to on @p ifindex whether it is there, whoever confirmed it" (NUD_PROBE). For an entry that
+ * is known and neither permanent nor NOARP: such a one would be lost by it. @return its length
+ */
+size_t rtnl_ask_probe(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq);
 
 /** Given each part of an answer. @return false: there is nothing more to hear */
 typedef bool rtnl_take(void *arg, const struct rtnl_fact *f);

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inside next hops: two tables, vias, the next hops on their links, which the kernel resolves, and
+ * dests, the watched addresses, each behind a via. Two sockets: one hears of changes, one asks and
+ * waits for the answer, which the kernel gives within the call.
+ */
+#ifndef WEIR_DATAPLANE_HOPS_INSIDE_H
+#define WEIR_DATAPLANE_HOPS_INSIDE_H
+
+#include <linux/neighbour.h>
+
+#include "base/loop.h"
+#include "dataplane/hops.h"
+#include "dataplane/rtnl.h"
+
+#define HOP_LINKS_MAX    1024u
+#define HOP_BUCKETS      4096u
+#define HOP_NONE         UINT32_MAX
+#define HOP_BUFFER_BYTES (64 * 1024)
+#define HOP_DOUBTS_MAX   256u
+
+/* A next hop on a link. Free when refs is 0. */
+struct via {
+	struct addr addr;
+	uint32_t ifindex;
+	uint32_t refs;
+	uint32_t next;               /* in its bucket */
+	uint32_t dests;              /* the first of the addresses behind it */
+	uint32_t n_answer, n_silent; /* of them, by what checks hear */
+	uint16_t state;
+	bool has_mac, doubted;
+	uint8_t mac[6];
+	uint64_t failed_ms;        /* since when it answers no question; 0: it does */
+	uint64_t asked_ms, due_ms; /* NUD_PROBE: the last one, the next one */
+};
+
+/* A watched address. Free when refs is 0. */
+struct dest {
+	struct addr addr;
+	uint32_t refs;
+	uint32_t next;
+	uint32_t via;                    /* HOP_NONE: no route */
+	uint32_t via_next, via_previous; /* among those behind the via */
+	uint32_t route_mtu;              /* 0: the link's */
+	uint32_t last_ifindex;           /* by which it was reached last; 0: never was */
+	bool refused;                    /* by a route that says so */
+	uint8_t heard;                   /* enum hop_heard */
+	struct hop hop;                  /* as last told */
+};
+
+struct hop_link {
+	struct rtnl_link is;
+	uint64_t up_ms; /* since when it is up; 0: since before we looked, or it is not */
+};
+
+struct hops {
+	struct loop *loop;
+	struct mnl_socket *news, *asks;
+	struct loop_timer tick, settle, doubt;
+	hops_changed *changed;
+	void *arg;
+	struct hop_link *links, *old_links;
+	size_t n_links;
+	struct via *vias;
+	struct dest *dests;
+	uint32_t max, via_buckets[HOP_BUCKETS], dest_buckets[HOP_BUCKETS];
+	uint32_t free_via, free_dest; /* none before it is free */
+	uint32_t top_via;             /* none from it on was ever used */
+	uint32_t seq, next_use, next_ask;
+	uint32_t next_route; /* of dests, while all are asked for again; 0: they are not */
+	bool resync, settle_again;
+	bool follows; /* what is heard is news, no longer the first reading */
+	uint64_t settle_began_ms, settle_not_before;
+	uint32_t doubts[HOP_DOUBTS_MAX]; /* vias to be asked at the next turn */
+	size_t n_doubts;
+	struct hops_counters counters;
+	char *buffer;
+};
+
+/* hops_state.c: what the tables say; pure. */
+
+const struct hop_link *hops_find_link(const struct hops *h, uint32_t ifindex);
+/* What the tables say of @p d now, and since when. */
+struct hop hops_make(const struct hops *h, const struct dest *d, uint64_t now_ms);
+bool hops_same(const struct hop *a, const struct hop *b);
+
+/* hops_ask.c: what is asked of the kernel, and of next hops by it. */
+
+/* Whether the kernel should be told that @p v is in use: it does not know, or is not sure. */
+bool hops_needs_use(const struct via *v);
+void hops_use(struct hops *h, const struct via *v);
+/* Send question number h->seq; give each part of the answer to @p take. @return 0 or -errno */
+int hops_ask(struct hops *h, const void *question, size_t n, rtnl_take *take, void *arg);
+/* @return 0 and @p out, or -errno: the kernel's, which tells routes that refuse */
+int hops_ask_route(struct hops *h, const struct addr *to, struct rtnl_route *out);
+/* Whether @p err of hops_ask_route() is a route that refuses, and not the want of one. */
+bool hops_is_refusal(int err);
+/* What the kernel knows of @p v already; it tells no news of what does not change. @return NTF_* of the entry */
+uint8_t hops_learn(struct hops *h, struct via *v);
+/* Make the kernel ask @p v, whoever confirmed it. */
+void hops_probe(struct hops *h, struct via *v);
+/* Those that are due, a bounded number; once a second. */
+void hops_probe_due(struct hops *h);
+/* loop_timer: those of h->doubts. */
+void hops_on_doubt(void *hops);
+/* Have via @p i asked at the next turn: not now, as the kernel's messages may just be read. */
+void hops_doubt_via(struct hops *h, uint32_t i);
+/* Add or take away what @p d counts for at its via. */
+void hops_count_heard(struct hops *h, const struct dest *d, int sign);
+/* Have its via asked if all behind it is silent. */
+void hops_look_silent(struct hops *h, uint32_t via);
+
+#endif
