@@ -148,6 +148,25 @@ int probe_set_tunnels(struct probes *p, const struct probe_tunnel *tunnels, size
 	return 0;
 }
 
+/*
+ * Whether our program is at that point. An ingress qdisc in the place of clsact has one list of filters for both:
+ * the kernel takes an egress filter there, and runs it for what comes in.
+ */
+static bool carries(const struct probes *p, unsigned ifindex, enum bpf_tc_attach_point point)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = point);
+	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+	struct bpf_prog_info info = { 0 };
+	uint32_t n = sizeof(info);
+	libbpf_print_fn_t before = libbpf_set_print(silent);
+	int rc = bpf_tc_query(&hook, &filter);
+
+	libbpf_set_print(before);
+	return !rc &&
+	       !bpf_obj_get_info_by_fd(bpf_program__fd(p->skel->progs.weir_probe), &info, &n) &&
+	       filter.prog_id == info.id;
+}
+
 int probe_attach(struct probes *p, const char *ifname)
 {
 	unsigned ifindex = if_nametoindex(ifname);
@@ -165,7 +184,21 @@ int probe_attach(struct probes *p, const char *ifname)
 	if (!rc || rc == -EEXIST)
 		rc = bpf_tc_attach(&hook, &filter);
 	libbpf_set_print(before);
+	if (!rc && carries(p, ifindex, BPF_TC_INGRESS)) {
+		(void)probe_detach(p, ifname);
+		rc = -EBUSY;
+	}
 	return rc;
+}
+
+int probe_attached(const struct probes *p, const char *ifname)
+{
+	unsigned ifindex = if_nametoindex(ifname);
+
+	if (!ifindex)
+		return -ENODEV;
+	return carries(p, ifindex, BPF_TC_EGRESS) && !carries(p, ifindex, BPF_TC_INGRESS) ? 0
+	                                                                                  : -ENOENT;
 }
 
 int probe_detach(struct probes *p, const char *ifname)

@@ -307,10 +307,24 @@ static int detach(struct driver *d, const char *interface, struct driver_why *wh
 	return drop_link(path, why);
 }
 
+/* Whether the link of @p p holds that very interface still, with this process's program. */
+static bool carries(const struct driver *d, const struct port *p)
+{
+	struct bpf_link_info link = { 0 };
+	struct bpf_prog_info prog = { 0 };
+	uint32_t n_link = sizeof(link), n_prog = sizeof(prog);
+
+	return !bpf_obj_get_info_by_fd(p->link_fd, &link, &n_link) &&
+	       !bpf_obj_get_info_by_fd(d->now.prog_fd, &prog, &n_prog) &&
+	       link.xdp.ifindex == p->shown.ifindex && link.prog_id == prog.id;
+}
+
 static size_t ports(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX])
 {
-	for (size_t i = 0; i < d->n_ports; i++)
+	for (size_t i = 0; i < d->n_ports; i++) {
 		out[i] = d->ports[i].shown;
+		out[i].lost = !carries(d, &d->ports[i]);
+	}
 	return d->n_ports;
 }
 

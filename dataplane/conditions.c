@@ -46,7 +46,8 @@ static enum port_fault port_fault(const struct process *p, const struct model_po
 
 	if (!link && !own_device)
 		return PORT_MISSING;
-	if (!attached || (link && !own_device && attached->ifindex != link->ifindex))
+	if (!attached || attached->lost ||
+	    (link && !own_device && attached->ifindex != link->ifindex))
 		return PORT_NOT_ATTACHED;
 	return !attached->up || (link && !own_device && !link->up) ? PORT_NO_CARRIER
 	                                                           : PORT_FORWARDS;
@@ -95,5 +96,7 @@ void conditions_state(struct process *p)
 	state_document(p, s);
 	if (has_document && p->node.model->self)
 		state_ports(p, s);
+	if (has_document)
+		conditions_state_paths(p, s);
 	conditions_end(s);
 }

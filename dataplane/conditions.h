@@ -9,8 +9,11 @@
 #define WEIR_DATAPLANE_CONDITIONS_H
 
 struct process;
+struct stats;
 
 /** State what is so now: once a second, after a document, when links change. The loop's thread. */
 void conditions_state(struct process *p);
+/** The part of it about ways to backends (conditions_paths.c). */
+void conditions_state_paths(const struct process *p, struct stats *s);
 
 #endif

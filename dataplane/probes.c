@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "dataplane/probes.h"
+#include "dataplane/probes_inside.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,21 +10,7 @@
 #include "dataplane/hops.h"
 #include "weir/bpf_why.h"
 #include "weir/model.h"
-#include "weir/probe.h"
 #include "weir/stats.h"
-
-#define PORTS_MAX  16
-#define IFNAME_MAX 16
-
-struct probes_filler {
-	struct probes *probes; /* NULL: could not be loaded */
-	char ports[PORTS_MAX][IFNAME_MAX];
-	size_t n_ports;
-	struct probe_tunnel *tunnels; /* in the table, by backend */
-	size_t n_tunnels;
-	uint64_t *document;
-	uint64_t *sent, *unknown, *no_source, *too_big, *no_route;
-};
 
 static void make_words(struct probes_filler *f, struct stats *s)
 {
@@ -32,6 +19,13 @@ static void make_words(struct probes_filler *f, struct stats *s)
 
 	f->document = stats_word(s, STATS_GAUGE, PROBE_GAUGE, "",
 	                         "Document whose tunnel probes can be sent; 0: none.");
+	f->since = stats_word(
+	        s, STATS_GAUGE, PROBE_SINCE_GAUGE, "",
+	        "Since when probes go by their program, ms since boot; 2^64 - 1: they do not.");
+	f->families = stats_word(s, STATS_GAUGE, PROBE_FAMILIES_GAUGE, "",
+	                         "Families whose VIPs probes do not reach: 1 IPv4, 2 IPv6.");
+	stats_set(f->document, 0); /* of an earlier process: not read back yet */
+	stats_set(f->since, PROBE_SINCE_NEVER);
 	f->sent = stats_word(s, STATS_COUNTER, name, "end=\"sent\"", help);
 	f->unknown = stats_word(s, STATS_COUNTER, name, "end=\"unknown-mark\"", help);
 	f->no_source = stats_word(s, STATS_COUNTER, name, "end=\"no-source\"", help);
@@ -39,7 +33,7 @@ static void make_words(struct probes_filler *f, struct stats *s)
 	f->no_route = stats_word(s, STATS_COUNTER, name, "end=\"no-route\"", help);
 }
 
-int probes_open(struct stats *stats, struct probes_filler **out)
+int probes_open(struct stats *stats, struct hops *hops, struct probes_filler **out)
 {
 	struct probes_filler *f = calloc(1, sizeof(*f));
 	char why[BPF_WHY_MAX];
@@ -47,11 +41,15 @@ int probes_open(struct stats *stats, struct probes_filler **out)
 
 	if (!f)
 		return -ENOMEM;
+	f->hops = hops;
 	make_words(f, stats);
 	rc = probe_open(&f->probes);
 	if (rc) {
 		f->probes = NULL;
-		log_error("probes-not-loaded", "why=\"%s\"", bpf_why(rc, "", why));
+		bpf_why(rc, "", why);
+		snprintf(f->path.why, sizeof(f->path.why),
+		         "the probes' program cannot be loaded: %.150s", why);
+		log_error("probes-not-loaded", "why=\"%s\"", why);
 	}
 	*out = f;
 	return 0;
@@ -61,6 +59,7 @@ void probes_close(struct probes_filler *f)
 {
 	if (!f)
 		return;
+	probes_leave_vips(f);
 	probe_close(f->probes);
 	free(f->tunnels);
 	free(f);
@@ -77,8 +76,7 @@ static uint32_t interface_of(const struct hop *hop)
 	return hop->state == HOP_KNOWN ? hop->route_ifindex : 0;
 }
 
-static int fill(struct probes_filler *f, const struct probe_mark *marks, size_t n,
-                const struct hops *hops)
+static int fill(struct probes_filler *f, const struct probe_mark *marks, size_t n)
 {
 	struct probe_tunnel *tunnels = calloc(n + 1, sizeof(*tunnels));
 	int rc;
@@ -91,7 +89,7 @@ static int fill(struct probes_filler *f, const struct probe_mark *marks, size_t 
 		tunnels[i].mark = marks[i].mark;
 		tunnels[i].backend = marks[i].backend->address;
 		tunnels[i].gue = marks[i].pool->mode == MODEL_MODE_GUE;
-		if (hops_get(hops, &tunnels[i].backend, &hop))
+		if (hops_get(f->hops, &tunnels[i].backend, &hop))
 			tunnels[i].ifindex = interface_of(&hop);
 	}
 	qsort(tunnels, n, sizeof(*tunnels), by_backend);
@@ -112,7 +110,7 @@ void probes_hop(struct probes_filler *f, const struct addr *address, const struc
 	struct probe_tunnel *t;
 	uint32_t ifindex = interface_of(hop);
 
-	if (!f || !f->n_tunnels || hop->state != HOP_KNOWN)
+	if (!f || !f->tunnels || hop->state != HOP_KNOWN)
 		return;
 	t = bsearch(&key, f->tunnels, f->n_tunnels, sizeof(*t), by_backend);
 	if (!t)
@@ -138,71 +136,36 @@ static const struct prefix *given(const struct prefix *p)
 	return p->bits == 0 && addr_equal(&p->addr, &none) ? NULL : p;
 }
 
-static bool has_port(const struct model_node *node, const char *name)
-{
-	for (size_t i = 0; i < node->n_ports; i++)
-		if (!strcmp(node->ports[i].interface, name))
-			return true;
-	return false;
-}
-
-/* Leave the ports that are no longer @p node's. */
-static void leave_ports(struct probes_filler *f, const struct model_node *node)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < f->n_ports; i++) {
-		if (has_port(node, f->ports[i]))
-			memmove(f->ports[n++], f->ports[i], IFNAME_MAX);
-		else
-			probe_detach(f->probes, f->ports[i]); /* gone with the port, or now */
-	}
-	f->n_ports = n;
-}
-
-static int attach(struct probes_filler *f, const struct model_node *node)
-{
-	leave_ports(f, node);
-	for (size_t i = 0; i < node->n_ports && i < PORTS_MAX; i++) {
-		const char *name = node->ports[i].interface;
-		bool known = false;
-		int rc = strlen(name) < IFNAME_MAX ? probe_attach(f->probes, name) : -ENODEV;
-
-		if (rc) {
-			log_error("probes-not-attached", "interface=%s error=%s", name,
-			          strerror(-rc));
-			return rc;
-		}
-		for (size_t j = 0; j < f->n_ports; j++)
-			known = known || !strcmp(f->ports[j], name);
-		if (!known)
-			strcpy(f->ports[f->n_ports++], name);
-	}
-	return 0;
-}
-
-void probes_take(struct probes_filler *f, const struct model *m, const struct hops *hops)
+void probes_take(struct probes_filler *f, const struct model *m)
 {
 	struct probe_mark *marks = NULL;
 	size_t n = 0;
 	int rc;
 
-	if (!f || !f->probes)
+	if (!f)
 		return;
 	rc = probe_marks(m, &marks, &n);
+	f->n_tunnels = rc ? 0 : n;
+	if (!f->probes) {
+		free(marks);
+		return;
+	}
 	if (!rc)
 		rc = probe_set_sources(f->probes, given(&m->self->tunnel_source4),
 		                       given(&m->self->tunnel_source6));
 	if (!rc)
-		rc = fill(f, marks, n, hops);
-	if (!rc && (n || f->n_ports))
-		rc = attach(f, m->self);
+		rc = fill(f, marks, n);
 	free(marks);
-	if (rc)
+	if (rc) {
 		log_error("probes-not-in-force", "document=%llu error=%s",
 		          (unsigned long long)m->meta.document, strerror(-rc));
-	else
-		stats_set(f->document, m->meta.document);
+		return;
+	}
+	if (n || f->n_ports)
+		probes_name_ports(f, m);
+	probes_follow_vips(f, m);
+	f->taken = m->meta.document;
+	f->has_taken = true;
 }
 
 void probes_count(struct probes_filler *f)

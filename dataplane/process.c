@@ -7,7 +7,6 @@
 #include "dataplane/process.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,11 +17,13 @@
 #include "base/ctl.h"
 #include "base/log.h"
 #include "base/page.h"
+#include "dataplane/attach.h"
 #include "dataplane/change.h"
 #include "dataplane/choose.h"
 #include "dataplane/conditions.h"
 #include "dataplane/draft.h"
 #include "dataplane/drivers.h"
+#include "dataplane/filters.h"
 #include "dataplane/links.h"
 #include "dataplane/probes.h"
 #include "dataplane/publish.h"
@@ -93,65 +94,13 @@ static void refuse(struct process *p, const char *why)
 	                                     : 0ull);
 }
 
-/* Attach what the document names; what fails is told once and tried each second. */
-static void attach_ports(struct process *p)
+/* What was attached to interfaces is read back, and attached again where it is not there. */
+static void see_ports(struct process *p)
 {
-	const struct model_node *self = p->node.model->self;
-
-	for (size_t i = 0; i < self->n_ports && i < DRIVER_PORTS_MAX; i++) {
-		struct driver_port port;
-		struct driver_why why;
-		int err = p->ops->attach(p->driver, &self->ports[i], &port, &why);
-
-		if (!strcmp(p->port_why[i], *why.text ? why.text : "attached"))
-			continue;
-		snprintf(p->port_why[i], DRIVER_WHY_MAX, "%s", *why.text ? why.text : "attached");
-		if (err)
-			log_error("port-failed", "interface=%s why=\"%s\"",
-			          self->ports[i].interface, why.text);
-		else
-			log_note("port-attached", "interface=%s ifindex=%u mode=%s why=\"%s\"",
-			         port.name, port.ifindex, port.native ? "native" : "generic",
-			         why.text);
-	}
-}
-
-/* An interface that came late, or is another of the same name: each second. */
-static void attach_missing(struct process *p)
-{
-	struct driver_port ports[DRIVER_PORTS_MAX];
-	size_t n = p->ops->ports(p->driver, ports), alive = 0;
-
-	for (size_t i = 0; i < n; i++)
-		alive += if_nametoindex(ports[i].name) == ports[i].ifindex;
-	if (alive < p->node.model->self->n_ports)
-		attach_ports(p);
-}
-
-static bool is_named(const struct model_node *self, const char *interface)
-{
-	for (size_t i = 0; i < self->n_ports; i++)
-		if (!strcmp(self->ports[i].interface, interface))
-			return true;
-	return false;
-}
-
-/* Ports that the document no longer names. */
-static void detach_ports(struct process *p)
-{
-	struct driver_port ports[DRIVER_PORTS_MAX];
-	size_t n = p->ops->ports(p->driver, ports);
-	struct driver_why why;
-
-	for (size_t i = 0; i < n; i++) {
-		if (is_named(p->node.model->self, ports[i].name))
-			continue;
-		if (p->ops->detach(p->driver, ports[i].name, &why))
-			log_error("port-failed", "interface=%s why=\"%s\"", ports[i].name,
-			          why.text);
-		else
-			log_note("port-detached", "interface=%s", ports[i].name);
-	}
+	if (!p->driver || !p->node.model)
+		return;
+	attach_missing(p);
+	probes_see(p->probes, p->links, loop_now_ms(p->loop));
 }
 
 /* The document on the tables of a driver that is opened now. Verdicts go to those in force meanwhile. */
@@ -187,7 +136,7 @@ static void take_driver(struct process *p, struct change *c, struct node *node, 
 	node->learning |= p->node.learning;
 	node_fini(&p->node);
 	p->node = *node;
-	attach_ports(p);
+	attach_all(p);
 	take_verdicts(p); /* those that the node before was given last */
 	log_note("driver-chosen", "driver=%s why=\"%s\" tables=%s", c->ops->name, chosen,
 	         c->carry  ? "carried over"
@@ -258,12 +207,13 @@ static void in_force(struct process *p)
 	         (unsigned long long)n->model->meta.document,
 	         (unsigned long long)n->model->meta.version, n->plan->n_services, n->n_pools,
 	         n->plan->n_backends);
-	attach_ports(p);
-	detach_ports(p);
+	attach_all(p);
+	detach_unnamed(p);
 	breathe(p);
 	publisher_document(p->publisher, n);
 	breathe(p);
-	probes_take(p->probes, n->model, p->hops);
+	probes_take(p->probes, n->model);
+	see_ports(p);
 	find_health(p);
 	loop_timer_set(p->loop, &p->tick, loop_now_ms(p->loop));
 }
@@ -374,8 +324,7 @@ static void on_second(void *arg)
 	struct node_time time = node_now();
 
 	find_health(p);
-	if (p->driver && p->node.model)
-		attach_missing(p);
+	see_ports(p);
 	if (p->driver)
 		learn_second(&p->learn, &p->node, p->dirs.run, &time);
 	if (p->driver && ++p->seconds % p->ops->tick_s == 0)
@@ -420,9 +369,15 @@ static void on_links(void *arg)
 {
 	struct process *p = arg;
 
-	if (p->driver && p->node.model)
-		attach_missing(p);
+	see_ports(p);
 	conditions_state(p);
+}
+
+/* So is what hangs at their queues. */
+static void on_filters(void *arg)
+{
+	see_ports(arg);
+	conditions_state(arg);
 }
 
 /* A process that was killed may still be ending, and holds its pages until it has. */
@@ -451,11 +406,13 @@ static int start(struct process *p)
 	if (!err)
 		err = open_pages(p);
 	if (!err)
-		err = probes_open(publisher_stats(p->publisher), &p->probes);
-	if (!err)
 		err = hops_open(p->loop, HOPS_MAX, on_hop, p, &p->hops);
 	if (!err)
+		err = probes_open(publisher_stats(p->publisher), p->hops, &p->probes);
+	if (!err)
 		err = links_open(p->loop, on_links, p, &p->links);
+	if (!err)
+		err = filters_open(p->loop, on_filters, p, &p->filters);
 	if (!err)
 		err = drafter_open(p->loop, on_draft, p, &p->drafter);
 	if (!err)
@@ -477,9 +434,10 @@ static void stop(struct process *p)
 		node_fini(&p->node);
 		p->ops->close(p->driver);
 	}
+	probes_close(p->probes);
 	hops_close(p->hops);
 	links_close(p->links);
-	probes_close(p->probes);
+	filters_close(p->filters);
 	publisher_close(p->publisher);
 	if (p->loop)
 		loop_close(p->loop);

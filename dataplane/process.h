@@ -15,6 +15,7 @@
 
 struct ctl;
 struct drafter;
+struct filters;
 struct links;
 struct page;
 struct probes_filler;
@@ -27,6 +28,7 @@ struct process {
 	struct drafter *drafter;
 	struct hops *hops;
 	struct links *links;
+	struct filters *filters;
 	struct publisher *publisher;
 	struct probes_filler *probes;
 	const struct driver_ops *ops;

@@ -210,13 +210,14 @@ static void abort_attempts(struct target *t)
 static void end_round(struct target *t, enum health_reason why, unsigned detail)
 {
 	struct checker *c = t->checker;
-	bool unready = t->paths[0].spec.mark && c->tunnel_document < t->since_document;
+	bool unready = t->paths[0].spec.mark && !gate_lets(&c->gate, t->since_document, t->sent_ms);
 
 	abort_attempts(t);
 	loop_timer_cancel(c->loop, &t->timer);
 	t->last = why;
 	t->last_detail = detail;
 	t->last_late = t->late;
+	t->last_unready = unready;
 	add(c->words.results[why], 1);
 	add(c->words.late, t->late);
 	add(c->words.unready, unready);
@@ -235,6 +236,9 @@ static void end_path(struct target_path *p, enum health_reason why, unsigned det
 {
 	struct target *t = p->target;
 
+	if (why != HEALTH_REASON_OK && p->spec.mark &&
+	    !gate_reaches(&t->checker->gate, &p->spec.address))
+		why = HEALTH_REASON_LOCAL;
 	if (why != HEALTH_REASON_OK && why != HEALTH_REASON_LOCAL) {
 		t->last_path = (uint32_t)(p - t->paths);
 		end_round(t, why, detail);
@@ -297,13 +301,14 @@ static bool look(struct target *t)
 	return t->phase != phase;
 }
 
-/* Time is up: the first path without an answer decides. */
+/* Time is up: the first path without an answer decides, unless probes did not get out to its VIP. */
 static void end_silent(struct target *t)
 {
-	t->last_path = 0;
-	while (t->paths[t->last_path].over)
-		t->last_path++;
-	end_round(t, HEALTH_REASON_TIMEOUT, 0);
+	enum target_phase phase = t->phase;
+
+	for (uint32_t i = 0; i < t->n_paths && t->phase == phase; i++)
+		if (!t->paths[i].over)
+			end_path(&t->paths[i], HEALTH_REASON_TIMEOUT, 0);
 }
 
 static void start_round(struct target *t)
@@ -583,6 +588,7 @@ void checker_close(struct checker *c)
 {
 	stop_all(c);
 	controls_close(c->controls);
+	gate_close(&c->gate);
 	prober_close(&c->prober);
 	targets_free(c->targets);
 	free(c->groups);

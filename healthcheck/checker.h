@@ -8,7 +8,7 @@
  *
  *   the round began or ended late (a busy checker)        nothing: inconclusive
  *   no socket, no route, too many attempts                nothing: inconclusive
- *   through the tunnel, and its mark is not in the table  nothing: inconclusive
+ *   through the tunnel, and the path was not in place     nothing: inconclusive
  *   it would not turn the verdict                         a failure
  *   controls answered something sent since the round      a failure
  *   controls are asked, and answer in time                a failure
@@ -24,6 +24,7 @@
 
 #include "healthcheck/attempt.h"
 #include "healthcheck/control.h"
+#include "healthcheck/gate.h"
 #include "healthcheck/target.h"
 
 struct page;
@@ -51,8 +52,8 @@ struct checker {
 	struct loop_timer derive_timer;
 	struct checker_words words;
 	uint64_t random;
-	uint64_t tunnel_document; /* whose marks the dataplane has in its table; 0: none */
-	bool changed;             /* a state turned since it was last saved */
+	struct gate gate; /* of probes through tunnels */
+	bool changed;     /* a state turned since it was last saved */
 	uint64_t n_asking;
 };
 

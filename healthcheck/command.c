@@ -55,7 +55,7 @@ static const char *why_no_vote(const struct target *t)
 		return "not sent";
 	if (t->last_late)
 		return "late";
-	if (t->paths[0].spec.mark && t->checker->tunnel_document < t->since_document)
+	if (t->last_unready)
 		return "no tunnel yet";
 	return "controls silent";
 }
@@ -224,7 +224,7 @@ static json_t *do_list(struct checker *c, const json_t *request)
 	json_object_set_new(answer, "groups", list_groups(c));
 	json_object_set_new(answer, "controls", list_controls(c));
 	json_object_set_new(answer, "tunnel_document",
-	                    json_integer((json_int_t)c->tunnel_document));
+	                    json_integer((json_int_t)gate_document(&c->gate)));
 	return answer;
 }
 

@@ -23,7 +23,6 @@
 #include "healthcheck/command.h"
 #include "healthcheck/keep.h"
 #include "weir/condition.h"
-#include "weir/probe.h"
 #include "weir/stats.h"
 
 #define TICK_MS       1000u
@@ -113,29 +112,11 @@ static void take_document(void *arg)
 	}
 }
 
-/* Whose marks the dataplane says are in its table. */
-static uint64_t tunnel_document(const char *run_dir)
-{
-	struct stats_reader *r;
-	uint64_t document = 0;
-
-	if (stats_reader_open(run_dir, "dataplane", &r))
-		return 0;
-	for (size_t i = 0; i < stats_reader_n(r) && !document; i++) {
-		const struct stats_entry *e = stats_reader_entry(r, i);
-
-		if (__atomic_load_n(&e->used, __ATOMIC_ACQUIRE) && !strcmp(e->name, PROBE_GAUGE))
-			document = __atomic_load_n(&e->value, __ATOMIC_RELAXED);
-	}
-	stats_reader_close(r);
-	return document;
-}
-
 static bool tunnels_missing(const struct checker *c)
 {
 	for (size_t i = 0; c->targets && i < c->targets->n; i++)
 		if (c->targets->items[i].paths[0].spec.mark &&
-		    c->targets->items[i].since_document > c->tunnel_document)
+		    c->targets->items[i].since_document > gate_document(&c->gate))
 			return true;
 	return false;
 }
@@ -176,7 +157,7 @@ static void on_tick(void *arg)
 
 	page_alive(p->page, now_ms);
 	stats_alive(p->stats, now_ms);
-	p->checker.tunnel_document = tunnel_document(p->dirs.run);
+	gate_look(&p->checker.gate, p->dirs.run);
 	count_targets(&p->checker);
 	state_conditions(p);
 	loop_timer_set(p->loop, &p->tick,

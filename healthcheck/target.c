@@ -279,6 +279,7 @@ void target_inherit(struct target *t, const struct target *old)
 	t->last = old->last;
 	t->last_detail = old->last_detail;
 	t->last_late = old->last_late;
+	t->last_unready = old->last_unready;
 	t->since_s = old->since_s;
 	t->counts = old->counts;
 	t->due_ms = old->due_ms;

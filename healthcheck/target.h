@@ -63,7 +63,7 @@ struct target {
 	enum health_reason last;
 	unsigned last_detail;
 	uint32_t last_path; /* the one that decided */
-	bool last_late;
+	bool last_late, last_unready;
 	int64_t since_s;
 	uint64_t since_document; /* first document with this target and mark */
 	struct target_counts counts;

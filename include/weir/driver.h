@@ -68,6 +68,7 @@ struct driver_port {
 	char name[16]; /**< kernel name */
 	uint32_t ifindex;
 	bool native; /**< false: the generic mode, slower, as last resort */
+	bool lost; /**< read back: the code is not in the port any more; attach() puts it there again */
 	/** Of a driver in user space; else up, 0 and 0. */
 	bool up;
 	uint64_t missed;    /**< frames that the device dropped for want of reading */
@@ -118,7 +119,7 @@ struct driver_ops {
 	              struct driver_why *why);
 	/** Take the code out of @p interface; traffic for our VIPs goes to the kernel from now on. @return 0 or -errno */
 	int (*detach)(struct driver *d, const char *interface, struct driver_why *why);
-	/** Ports that carry this process's code. @return how many, written to @p out */
+	/** Ports that this process's code was put into, with what is read back of them. @return how many, written to @p out */
 	size_t (*ports)(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX]);
 
 	/**

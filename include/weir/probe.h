@@ -10,9 +10,10 @@
  * comes directly from the VIP, which the connection itself asserts.
  *
  * A probe is sent with TTL 1: should the program be missing, it dies at the first router
- * instead of being balanced to some other backend; inside a tunnel nobody looks at it. The table counts
- * as filled for a document when the dataplane's stats page says so (PROBE_GAUGE); weir-health judges
- * no tunnel probe before that.
+ * instead of being balanced to some other backend; inside a tunnel nobody looks at it. The path counts
+ * as being in place for a document when the dataplane's stats page says so (PROBE_GAUGE): the table
+ * is filled, the program is read back from each port, and VIPs are routed out of one. weir-health judges
+ * no tunnel probe that was sent before the path was in place (PROBE_SINCE_GAUGE), or that ended after it.
  */
 #ifndef WEIR_PROBE_H
 #define WEIR_PROBE_H
@@ -33,8 +34,15 @@ struct model_vip;
 #define PROBE_MARK_BASE 0x57000000u
 #define PROBE_MARK_MASK 0xff000000u
 #define PROBES_MAX      32768u
-/** In weir-dataplane's stats page: model_meta.document whose marks are in the table. */
+/** In weir-dataplane's stats page: model_meta.document whose probes have their path; 0: none has. */
 #define PROBE_GAUGE "weir_dataplane_probe_document"
+/** The same: since when that path has been in place without a gap; monotonic, milliseconds. */
+#define PROBE_SINCE_GAUGE "weir_dataplane_probe_since_ms"
+#define PROBE_SINCE_NEVER UINT64_MAX /**< it is not in place */
+/** The same: families whose VIPs are not reached by one of the ports, PROBE_FAMILY_* added up. */
+#define PROBE_FAMILIES_GAUGE "weir_dataplane_probe_families_cut"
+#define PROBE_FAMILY_IP4     1u
+#define PROBE_FAMILY_IP6     2u
 
 /** A backend that is probed through its tunnel. */
 struct probe_mark {
@@ -96,8 +104,10 @@ void probe_close(struct probes *p);
 int probe_set_sources(struct probes *p, const struct prefix *source4, const struct prefix *source6);
 /** Make the table hold exactly @p tunnels: new ones first, then the others go. @return 0 or -errno */
 int probe_set_tunnels(struct probes *p, const struct probe_tunnel *tunnels, size_t n);
-/** Put the program on the egress of @p ifname, in place of an earlier process's, at once. @return 0 or -errno */
+/** Put the program on the egress of @p ifname, in place of an earlier process's, at once. @return 0, -ENODEV, -EBUSY (another qdisc is in the place of clsact) or -errno */
 int probe_attach(struct probes *p, const char *ifname);
+/** Whether @p ifname carries this process's program now. @return 0, -ENOENT (it does not), -ENODEV (there is no such interface) or -errno */
+int probe_attached(const struct probes *p, const char *ifname);
 /** Change a tunnel that is in the table. @return 0, -ENOENT or -errno */
 int probe_change_tunnel(struct probes *p, const struct probe_tunnel *tunnel);
 /** Take the program off @p ifname. @return 0, -ENOENT or -errno */

@@ -24,6 +24,7 @@
 #include "base/page.h"
 #include "fixture.h"
 #include "healthcheck/checker.h"
+#include "weir/probe.h"
 
 #define PORT 7080
 

@@ -261,18 +261,65 @@ static void a_server_that_takes_requests_and_says_nothing_is_down(void **state)
 static void a_tunnel_probe_is_not_judged_before_its_mark_is_in_the_table(void **state)
 {
 	(void)state;
+	uint64_t document = 0;
+
 	start(via_tunnel, "");
-	run.checker.tunnel_document = 0;
+	run.checker.gate.document = &document;
 	for (size_t i = 0; i < run.checker.targets->n; i++)
 		run.checker.targets->items[i].since_document = 3;
 	run_for(300);
 	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UNKNOWN);
 	assert_true(health_inconclusive(word(id_of("b1"))));
-	run.checker.tunnel_document = 3;
+	document = 3;
 	run_for(200);
 	await(id_of("b1"), HEALTH_DOWN);
 	await_reason(id_of("b1"), HEALTH_REASON_REFUSED);
 	forget();
+}
+
+static void a_tunnel_probe_that_began_without_its_path_is_not_judged(void **state)
+{
+	(void)state;
+	static const char list[] = "{\"do\":\"list\",\"pool\":\"web\"}";
+	uint64_t document = 3, since_ms = UINT64_MAX; /* attached again at every moment */
+	char *answer;
+
+	start(via_tunnel, "");
+	run.checker.gate.document = &document;
+	run.checker.gate.since_ms = &since_ms;
+	run_for(300);
+	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UNKNOWN);
+	assert_true(health_inconclusive(word(id_of("b1"))));
+	answer = command_answer(&run.checker, list, strlen(list));
+	assert_non_null(strstr(answer, "no tunnel yet"));
+	free(answer);
+	since_ms = clock_mono_ms();
+	run_for(200);
+	await(id_of("b1"), HEALTH_DOWN);
+	forget();
+}
+
+static void a_vip_that_probes_do_not_get_out_to_is_left_out(void **state)
+{
+	(void)state;
+	int fd4 = listen_at("203.0.113.10", 512);
+	uint64_t document = UINT64_MAX, families = 0;
+
+	start(via_tunnel, "");
+	run.checker.gate.document = &document;
+	run.checker.gate.families = &families;
+	assert_int_equal(system("ip addr add 2001:db8::10/128 dev lo nodad"), 0);
+	await(id_of("b1"), HEALTH_DOWN); /* nobody listens there */
+	families = PROBE_FAMILY_IP6;
+	await(id_of("b1"), HEALTH_UP);
+	families |=
+	        PROBE_FAMILY_IP4; /* no path is left: nothing is known any more, nothing changes */
+	close(fd4);
+	run_for(500);
+	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UP);
+	assert_true(health_inconclusive(word(id_of("b1"))));
+	forget();
+	assert_int_equal(system("ip addr del 2001:db8::10/128 dev lo"), 0);
 }
 
 static int listen6_at(const char *address)
@@ -292,9 +339,10 @@ static void a_tunnelled_backend_is_up_only_while_all_its_vips_answer(void **stat
 	(void)state;
 	static const char list[] = "{\"do\":\"list\",\"pool\":\"web\"}";
 	int fd4 = listen_at("203.0.113.10", 512), fd6;
+	uint64_t document = UINT64_MAX;
 
 	start(via_tunnel, "");
-	run.checker.tunnel_document = UINT64_MAX;
+	run.checker.gate.document = &document;
 	await(id_of("b1"), HEALTH_UP); /* without IPv6 that path is left out */
 	assert_int_equal(system("ip addr add 2001:db8::10/128 dev lo nodad"), 0);
 	await(id_of("b1"), HEALTH_DOWN);
@@ -470,6 +518,8 @@ int main(void)
 		cmocka_unit_test(silence_says_nothing_while_the_controls_are_silent),
 		cmocka_unit_test(all_targets_silent_and_no_control_outside_is_no_evidence),
 		cmocka_unit_test(a_tunnel_probe_is_not_judged_before_its_mark_is_in_the_table),
+		cmocka_unit_test(a_tunnel_probe_that_began_without_its_path_is_not_judged),
+		cmocka_unit_test(a_vip_that_probes_do_not_get_out_to_is_left_out),
 		cmocka_unit_test(a_tunnelled_backend_is_up_only_while_all_its_vips_answer),
 		cmocka_unit_test(silence_counts_while_the_reflector_answers),
 		cmocka_unit_test(a_control_that_answered_before_is_no_witness_for_now),

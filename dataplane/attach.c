@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "dataplane/attach.h"
+
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "dataplane/process.h"
+#include "weir/model.h"
+
+/* What becomes of it is told when it is not what was told last. */
+static void attach_port(struct process *p, size_t i)
+{
+	const struct model_port *wanted = &p->node.model->self->ports[i];
+	struct driver_port port;
+	struct driver_why why;
+	int err = p->ops->attach(p->driver, wanted, &port, &why);
+	const char *text = *why.text ? why.text : "attached";
+
+	if (!strcmp(p->port_why[i], text))
+		return;
+	snprintf(p->port_why[i], DRIVER_WHY_MAX, "%s", text);
+	if (err)
+		log_error("port-failed", "interface=%s why=\"%s\"", wanted->interface, why.text);
+	else
+		log_note("port-attached", "interface=%s ifindex=%u mode=%s why=\"%s\"", port.name,
+		         port.ifindex, port.native ? "native" : "generic", why.text);
+}
+
+static size_t n_wanted(const struct process *p)
+{
+	size_t n = p->node.model->self->n_ports;
+
+	return n < DRIVER_PORTS_MAX ? n : DRIVER_PORTS_MAX;
+}
+
+void attach_all(struct process *p)
+{
+	for (size_t i = 0; i < n_wanted(p); i++)
+		attach_port(p, i);
+}
+
+static const struct driver_port *find_port(const struct driver_port *ports, size_t n,
+                                           const char *interface)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(ports[i].name, interface))
+			return &ports[i];
+	return NULL;
+}
+
+void attach_missing(struct process *p)
+{
+	const struct model_node *self = p->node.model->self;
+	struct driver_port ports[DRIVER_PORTS_MAX];
+	size_t n = p->ops->ports(p->driver, ports);
+
+	for (size_t i = 0; i < n_wanted(p); i++) {
+		const struct driver_port *port = find_port(ports, n, self->ports[i].interface);
+		uint32_t ifindex = if_nametoindex(self->ports[i].interface);
+
+		if (port && port->ifindex == ifindex && !port->lost)
+			continue;
+		if (port && ifindex) { /* the interface of that name lost it, or is another one */
+			log_warn("port-lost", "interface=%s ifindex=%u now=%u", port->name,
+			         port->ifindex, ifindex);
+			p->port_why[i][0] = 0;
+		}
+		attach_port(p, i);
+	}
+}
+
+static bool is_named(const struct model_node *self, const char *interface)
+{
+	for (size_t i = 0; i < self->n_ports; i++)
+		if (!strcmp(self->ports[i].interface, interface))
+			return true;
+	return false;
+}
+
+void detach_unnamed(struct process *p)
+{
+	struct driver_port ports[DRIVER_PORTS_MAX];
+	size_t n = p->ops->ports(p->driver, ports);
+	struct driver_why why;
+
+	for (size_t i = 0; i < n; i++) {
+		if (is_named(p->node.model->self, ports[i].name))
+			continue;
+		if (p->ops->detach(p->driver, ports[i].name, &why))
+			log_error("port-failed", "interface=%s why=\"%s\"", ports[i].name,
+			          why.text);
+		else
+			log_note("port-detached", "interface=%s", ports[i].name);
+	}
+}

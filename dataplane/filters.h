@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * News of tc: queueing disciplines and filters that came, went or were replaced, by anybody. What
+ * stands there now has to be asked for; this only says when. The loop's thread calls.
+ */
+#ifndef WEIR_DATAPLANE_FILTERS_H
+#define WEIR_DATAPLANE_FILTERS_H
+
+struct filters;
+struct loop;
+
+/** tc may have changed; several changes of one moment are one call. */
+typedef void filters_changed(void *arg);
+
+/** Hear of tc. @return 0 and @p out, to be given to filters_close(); or -errno */
+int filters_open(struct loop *l, filters_changed *changed, void *arg, struct filters **out);
+/** NULL is fine. */
+void filters_close(struct filters *f);
+
+#endif

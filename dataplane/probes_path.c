@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Whether probes go by their program. It hangs at the egress of interfaces that others delete, rename
+ * and set up as well, so it is read back from the kernel each second and at news of links and tc, and
+ * attached again where it is missing. And a probe meets it only if its VIP is routed out of one
+ * of the ports, to a next hop that answers: so VIPs are followed like backends.
+ *
+ *     a port is missing or does not carry the program       no probe is judged
+ *     it had to be attached again                           none that was sent before
+ *     a VIP's route leads elsewhere, or to nobody           none to VIPs of that family
+ */
+#include "dataplane/probes_inside.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "dataplane/hops.h"
+#include "dataplane/links.h"
+#include "weir/model.h"
+#include "weir/stats.h"
+
+#define TELL_MS   1000u /* a gap that is shorter is not stated */
+#define ABOVE_MAX 64u
+#define RETRY_MS  900u /* of what could not be attached */
+
+static void say(struct probes_path *p, const char *subject, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+
+/* The first trouble counts. */
+static void say(struct probes_path *p, const char *subject, const char *format, ...)
+{
+	va_list list;
+
+	if (p->why[0])
+		return;
+	snprintf(p->subject, sizeof(p->subject), "%s", subject);
+	va_start(list, format);
+	vsnprintf(p->why, sizeof(p->why), format, list);
+	va_end(list);
+}
+
+static bool is_port(const struct model_node *node, const char *name)
+{
+	for (size_t i = 0; i < node->n_ports; i++)
+		if (!strcmp(node->ports[i].interface, name))
+			return true;
+	return false;
+}
+
+void probes_name_ports(struct probes_filler *f, const struct model *m)
+{
+	for (size_t i = 0; i < f->n_ports; i++)
+		if (!is_port(m->self, f->ports[i]))
+			probe_detach(f->probes, f->ports[i]); /* gone with the port, or now */
+	f->n_ports = 0;
+	memset(f->retry_ms, 0, sizeof(f->retry_ms));
+	for (size_t i = 0; i < m->self->n_ports && i < PROBES_PORTS_MAX; i++)
+		snprintf(f->ports[f->n_ports++], PROBES_IFNAME_MAX, "%s",
+		         m->self->ports[i].interface);
+}
+
+static bool knows_vip(const struct addr *vips, size_t n, const struct addr *a)
+{
+	for (size_t i = 0; i < n; i++)
+		if (addr_equal(&vips[i], a))
+			return true;
+	return false;
+}
+
+static size_t list_vips(const struct model *m, struct addr out[PROBES_VIPS_MAX])
+{
+	struct probe_path paths[PROBE_PATHS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_pools; i++) {
+		const struct model_pool *pool = &m->pools[i];
+		size_t n_paths = pool->check && pool->check->via == MODEL_VIA_TUNNEL
+		                         ? probe_paths(m, pool, paths)
+		                         : 0;
+
+		for (size_t k = 0; k < n_paths && n < PROBES_VIPS_MAX; k++)
+			if (!knows_vip(out, n, &paths[k].vip))
+				out[n++] = paths[k].vip;
+	}
+	return n;
+}
+
+void probes_leave_vips(struct probes_filler *f)
+{
+	for (size_t i = 0; i < f->n_vips; i++)
+		hops_unwatch(f->hops, &f->vips[i]);
+	f->n_vips = 0;
+}
+
+void probes_follow_vips(struct probes_filler *f, const struct model *m)
+{
+	struct addr wanted[PROBES_VIPS_MAX], watched[PROBES_VIPS_MAX];
+	size_t n = list_vips(m, wanted), n_watched = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!hops_watch(f->hops, &wanted[i]))
+			watched[n_watched++] = wanted[i];
+	probes_leave_vips(f);
+	memcpy(f->vips, watched, n_watched * sizeof(*watched));
+	f->n_vips = n_watched;
+}
+
+/* One port: attached, or again now. @return whether it is; @p gap: it was not */
+static bool see_port(struct probes_filler *f, size_t i, uint64_t now_ms, bool *gap)
+{
+	const char *name = f->ports[i];
+	int rc = probe_attached(f->probes, name);
+
+	if (!rc)
+		return true;
+	*gap = true;
+	if (rc == -ENODEV) {
+		say(&f->path, name,
+		    "interface %s is missing, so probes may go by another way: no check through the "
+		    "tunnel is judged until it is back or no longer one of the node's ports",
+		    name);
+		return false;
+	}
+	/* Trying is news of tc in itself. */
+	rc = now_ms < f->retry_ms[i] ? f->failed[i] : probe_attach(f->probes, name);
+	if (rc && now_ms >= f->retry_ms[i])
+		f->retry_ms[i] = now_ms + RETRY_MS;
+	f->failed[i] = rc;
+	if (rc)
+		say(&f->path, name,
+		    "the probes' program cannot be attached to the egress of %s: %s", name,
+		    rc == -EBUSY
+		            ? "another qdisc is in the place of clsact: remove it (tc qdisc del "
+		              "dev PORT ingress)"
+		            : strerror(-rc));
+	return !rc;
+}
+
+static bool see_ports(struct probes_filler *f, uint64_t now_ms, bool *gap)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < f->n_ports && f->n_tunnels; i++)
+		all &= see_port(f, i, now_ms, gap);
+	return all;
+}
+
+/* Whether frames that leave by interface @p ifindex leave by one of the ports. */
+static bool leads_by_port(const struct probes_filler *f, const struct links *links,
+                          uint32_t ifindex)
+{
+	uint32_t above[ABOVE_MAX];
+
+	for (size_t i = 0; i < f->n_ports; i++) {
+		const struct rtnl_link *port = links_named(links, f->ports[i]);
+		size_t n = port ? links_above(links, port->ifindex, above, ABOVE_MAX) : 0;
+
+		for (size_t k = 0; k < n; k++)
+			if (above[k] == ifindex)
+				return true;
+	}
+	return false;
+}
+
+/* @return whether probes to @p vip go out by a port; without a route they are not sent, and say nothing */
+static bool see_vip(struct probes_filler *f, const struct links *links, const struct addr *vip)
+{
+	char text[ADDR_TEXT_MAX];
+	const struct rtnl_link *link;
+	struct hop hop;
+
+	if (!hops_get(f->hops, vip, &hop) || hop.state == HOP_NO_ROUTE)
+		return true;
+	addr_text(vip, text);
+	link = links_find(links, hop.route_ifindex);
+	if (link && !leads_by_port(f, links, hop.route_ifindex)) {
+		say(&f->path, text,
+		    "the route to VIP %s leads by %s, which is none of the node's ports: probes miss "
+		    "their program; route VIPs by a port",
+		    text, link->name);
+		return false;
+	}
+	if (hop.state == HOP_KNOWN && !hop.bad)
+		return true;
+	say(&f->path, text,
+	    "probes to VIP %s do not leave: %s of its route (ip route get %s); probes go there first, "
+	    "and into the tunnel at the port",
+	    text,
+	    hop.bad == HOP_BAD_NEIGHBOUR ? "no answer from the next hop"
+	                                 : hop_state_text(hop.state),
+	    text);
+	return false;
+}
+
+static uint32_t see_vips(struct probes_filler *f, const struct links *links)
+{
+	uint32_t cut = 0;
+
+	for (size_t i = 0; i < f->n_vips; i++)
+		if (!see_vip(f, links, &f->vips[i]))
+			cut |= addr_is4(&f->vips[i]) ? PROBE_FAMILY_IP4 : PROBE_FAMILY_IP6;
+	return cut;
+}
+
+static void note_turn(struct probes_filler *f, bool in_place, uint64_t now_ms)
+{
+	if (in_place == f->in_place)
+		return;
+	f->in_place = in_place;
+	f->lost_ms = now_ms;
+	if (in_place)
+		log_note("probe-path-in-place", "document=%llu", (unsigned long long)f->taken);
+	else
+		log_warn("probe-path-missing", "subject=%s why=\"%s\"", f->path.subject,
+		         f->path.why);
+}
+
+void probes_see(struct probes_filler *f, const struct links *links, uint64_t now_ms)
+{
+	bool gap = false, ports;
+	uint32_t cut;
+
+	if (!f || !f->probes || !f->has_taken)
+		return;
+	f->path.why[0] = 0;
+	ports = see_ports(f, now_ms, &gap);
+	cut = ports ? see_vips(f, links) : 0;
+	if (!ports)
+		stats_set(f->since, PROBE_SINCE_NEVER);
+	else if (gap || *f->since == PROBE_SINCE_NEVER)
+		stats_set(f->since, now_ms);
+	stats_set(f->families, cut);
+	stats_set(f->document, ports ? f->taken : 0);
+	note_turn(f, ports && !cut, now_ms);
+}
+
+const struct probes_path *probes_trouble(const struct probes_filler *f, uint64_t now_ms)
+{
+	if (!f || !f->n_tunnels || !f->path.why[0])
+		return NULL;
+	return !f->probes || f->lost_ms + TELL_MS <= now_ms ? &f->path : NULL;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "healthcheck/gate.h"
+
+#include <string.h>
+
+#include "base/addr.h"
+#include "weir/probe.h"
+#include "weir/stats.h"
+
+static const uint64_t *find_word(const struct stats_reader *r, const char *name)
+{
+	for (size_t i = 0; i < stats_reader_n(r); i++) {
+		const struct stats_entry *e = stats_reader_entry(r, i);
+
+		if (__atomic_load_n(&e->used, __ATOMIC_ACQUIRE) && !strcmp(e->name, name))
+			return &e->value;
+	}
+	return NULL;
+}
+
+void gate_look(struct gate *g, const char *run_dir)
+{
+	struct stats_reader *r;
+
+	gate_close(g);
+	if (stats_reader_open(run_dir, "dataplane", &r))
+		return;
+	*g = (struct gate){ .reader = r,
+		            .document = find_word(r, PROBE_GAUGE),
+		            .since_ms = find_word(r, PROBE_SINCE_GAUGE),
+		            .families = find_word(r, PROBE_FAMILIES_GAUGE) };
+}
+
+void gate_close(struct gate *g)
+{
+	stats_reader_close(g->reader);
+	*g = (struct gate){ 0 };
+}
+
+static uint64_t load(const uint64_t *word)
+{
+	return word ? __atomic_load_n(word, __ATOMIC_ACQUIRE) : 0;
+}
+
+uint64_t gate_document(const struct gate *g)
+{
+	return load(g->document);
+}
+
+bool gate_lets(const struct gate *g, uint64_t document, uint64_t sent_ms)
+{
+	return gate_document(g) >= document && (!g->since_ms || load(g->since_ms) < sent_ms);
+}
+
+bool gate_reaches(const struct gate *g, const struct addr *vip)
+{
+	return !(load(g->families) & (addr_is4(vip) ? PROBE_FAMILY_IP4 : PROBE_FAMILY_IP6));
+}

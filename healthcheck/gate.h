@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The gate of tunnel probes: whether they go by their program, as weir-dataplane reads it back and says on
+ * its stats page (weir/probe.h). Read in the moment of a verdict, not once a second: a path that is
+ * lost fails all probes at once. Loop's thread only.
+ */
+#ifndef HEALTHCHECK_GATE_H
+#define HEALTHCHECK_GATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct addr;
+struct stats_reader;
+
+struct gate {
+	struct stats_reader *reader;
+	const uint64_t *document; /* NULL: no dataplane says so */
+	const uint64_t *since_ms; /* NULL: it does not say (of an earlier release) */
+	const uint64_t *families;
+};
+
+/* Look for the words again; once a second, as the page may be another process's. */
+void gate_look(struct gate *g, const char *run_dir);
+void gate_close(struct gate *g);
+/* The document whose probes have their path; 0: none. */
+uint64_t gate_document(const struct gate *g);
+/* Whether a probe of @p document that was sent at @p sent_ms and ends now went by its program. */
+bool gate_lets(const struct gate *g, uint64_t document, uint64_t sent_ms);
+/* Whether probes to @p vip get out of one of the ports at all. */
+bool gate_reaches(const struct gate *g, const struct addr *vip);
+
+#endif

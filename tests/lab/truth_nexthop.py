@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Situations of next hops, ports and tunnel probes in which the node must tell the truth.
+
+Each is a function of a Bench (a site whose node runs at least weir-dataplane and weir-health) that makes the
+situation, looks at what the node says and does, and undoes it.
+"""
+import struct
+import time
+import typing
+
+from net import LabError, say, wait_until
+from servers import pass_program
+
+PAGE_HEADER_BYTES = 64  # base/page.h
+CONDITION = struct.Struct("40s136s264sQII")  # include/weir/condition.h
+CONDITIONS_HEAD = struct.Struct("QQQII")
+CONDITIONS_MAX = 64
+LEVELS = ("note", "degraded", "down")
+SEEN_S = 2.0  # status is correct so soon after the evidence
+SLACK_S = 1.5  # of a busy machine
+
+
+class Condition(typing.NamedTuple):
+    code: str
+    subject: str
+    text: str
+    level: str
+
+
+def text_of(field):
+    return field.split(b"\0", 1)[0].decode()
+
+
+def conditions(node, process="dataplane"):
+    """What a process states, from its page: a list of Condition."""
+    with open(f"{node.run_dir}/conditions.{process}.page", "rb") as f:
+        data = f.read()
+    bank_bytes = CONDITIONS_HEAD.size + CONDITIONS_MAX * CONDITION.size
+    sequence, = struct.unpack_from("Q", data, PAGE_HEADER_BYTES)
+    at = PAGE_HEADER_BYTES + 16 + sequence % 2 * bank_bytes
+    _, _, _, n, _ = CONDITIONS_HEAD.unpack_from(data, at)
+    rows = (CONDITION.unpack_from(data, at + CONDITIONS_HEAD.size + i * CONDITION.size) for i in range(n))
+    return [Condition(text_of(r[0]), text_of(r[1]), text_of(r[2]), LEVELS[r[4]]) for r in rows]
+
+
+def has_condition(node, code, subject=""):
+    return any(c.code == code and subject in c.subject for c in conditions(node))
+
+
+class Bench:
+    """A site, what its node says, and a report."""
+
+    def __init__(self, report, lab, world, site):
+        self.report, self.lab, self.world, self.site = report, lab, world, site
+        self.node, self.host, self.router = site.node, site.node.host, world.router
+
+    def rows(self):
+        """The checks' verdicts by backend."""
+        try:
+            answer = self.node.ctl("health", {"do": "list"})
+        except (OSError, ValueError):
+            return {}
+        return {r["backend"]: r for r in answer["targets"] if "backend" in r}
+
+    def all_up(self):
+        rows = self.rows()
+        return rows and all(r["state"] == "up" and not r["in_doubt"] and not r["inconclusive"] for r in rows.values())
+
+    def turned(self):
+        return self.node.stats("health")[("weir_health_turned_down_total", "")]
+
+    def backend(self, name):
+        """The dataplane's view of a backend."""
+        return next(b for b in self.node.ctl("dataplane", {"do": "backends"})["backends"] if b["backend"] == name)
+
+    def sees(self, condition, what, timeout_s=SEEN_S + SLACK_S):
+        """Note that `condition` comes to be so in time; returns the seconds that it took."""
+        start = time.monotonic()
+        try:
+            wait_until(condition, timeout_s, what, 0.05)
+        except LabError:
+            self.report.check(False, what, [c[:2] for c in conditions(self.node)])
+            return timeout_s
+        took = time.monotonic() - start
+        self.report.check(True, what, f"{took:.2f} s")
+        return took
+
+    def states(self, code, subject=""):
+        return self.sees(lambda: has_condition(self.node, code, subject), f"{code} is stated of {subject}")
+
+    def states_none(self, *codes, timeout_s=SEEN_S + SLACK_S):
+        return self.sees(lambda: not any(c.code in codes for c in conditions(self.node)),
+                         f"{' '.join(codes)} is no longer stated", timeout_s)
+
+    def well(self, timeout_s=10):
+        """All checks are good and count, and nothing is stated about ports and probes."""
+        self.sees(self.all_up, "all backends are up, by checks that count", timeout_s)
+        self.states_none("port-missing", "port-no-carrier", "port-not-attached", "probe-path-missing")
+
+
+def make_port(bench, mac, name="eth1"):
+    """Make the node's port: the interface, its addresses and routes. Its peer has a program, without which XDP_TX on veth loses frames."""
+    host, router, port = bench.host, bench.router, bench.site.node_port
+    bench.lab.port(router, bench.site.switch, port, host, name, 1600)
+    host.ip(f"link set {name} address {mac}")
+    set_up_port(bench, name)
+    router.ip(f"link set dev {port} xdp obj {pass_program()} sec xdp")
+
+
+def set_up_port(bench, name="eth1"):
+    p, host = bench.site.plan, bench.host
+    host.address(name, f"{p.node4}/24", f"{p.node6}/64")
+    host.route("default", p.gateway4)
+    host.route("default", p.gateway6)
+
+
+def port_deleted(bench):
+    """The port goes for three seconds and comes back as another interface of its name."""
+    bench.well()
+    before = bench.turned()
+    say("the port is deleted")
+    mac = bench.host.mac("eth1")
+    bench.host.ip("link del eth1")
+    bench.states("port-missing", "eth1")
+    bench.states("probe-path-missing")
+    time.sleep(1)
+    bench.report.check(all(r["state"] == "up" for r in bench.rows().values()), "no backend is down for it")
+    bench.report.check(all(r["inconclusive"] for r in bench.rows().values()), "all checks are inconclusive")
+    make_port(bench, mac)
+    bench.well()
+    bench.report.equal(bench.turned() - before, 0, "verdicts that turned to down")
+
+
+def clsact_taken(bench):
+    """Another user of tc takes clsact away; then puts an ingress qdisc into its place."""
+    bench.well()
+    before = bench.turned()
+    say("clsact is removed, again and again")
+    for _ in range(20):
+        bench.host.run(["tc", "qdisc", "del", "dev", "eth1", "clsact"], check=False)
+        time.sleep(0.05)
+    bench.sees(lambda: "weir_probe" in bench.host.run(["tc", "filter", "show", "dev", "eth1", "egress"]),
+               "the program is back")
+    bench.well()
+    bench.report.equal(bench.turned() - before, 0, "verdicts that turned to down")
+    say("its filters are removed")
+    bench.host.run(["tc", "filter", "del", "dev", "eth1", "egress"])
+    bench.well()
+    bench.report.equal(bench.turned() - before, 0, "verdicts that turned to down")
+    say("an ingress qdisc is in its place")
+    bench.host.run(["tc", "qdisc", "del", "dev", "eth1", "clsact"])
+    bench.host.run(["sh", "-c", "until tc qdisc add dev eth1 ingress 2>/dev/null; do "
+                                "tc qdisc del dev eth1 clsact 2>/dev/null; done"])
+    bench.states("probe-path-missing", "eth1")
+    time.sleep(1)
+    bench.report.check(all(r["state"] == "up" and r["inconclusive"] for r in bench.rows().values()),
+                       "all are up, and checks inconclusive")
+    bench.host.run(["tc", "qdisc", "del", "dev", "eth1", "ingress"])
+    bench.well()
+    bench.report.equal(bench.turned() - before, 0, "verdicts that turned to down")
+
+
+def port_renamed(bench):
+    """The port gets another name, then a new interface gets its name; then it is as before."""
+    bench.well()
+    before = bench.turned()
+    say("the port is renamed")
+    mac = bench.host.mac("eth1")
+    bench.host.ip("link set eth1 down", "link set eth1 name old1", "link set old1 up")
+    bench.states("port-missing", "eth1")
+    bench.states("probe-path-missing", "eth1")
+    say("another interface has its name")
+    bench.router.ip(f"link set {bench.site.node_port} name p-old nomaster")
+    bench.host.ip("addr flush dev old1", "-6 addr flush dev old1")
+    bench.host.ip("link del old1")
+    make_port(bench, mac)
+    bench.well()
+    bench.report.equal(bench.turned() - before, 0, "verdicts that turned to down")
+
+
+def dead_is_found(bench):
+    """After all of this a dead backend is found, and comes back."""
+    b1 = bench.site.backends[0]
+    b1.kill()
+    bench.sees(lambda: bench.rows()[b1.name]["state"] == "down", "a backend that dies is down", 5)
+    b1.start()
+    bench.well()
