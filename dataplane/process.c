@@ -30,6 +30,7 @@
 #include "weir/health.h"
 #include "weir/model.h"
 #include "weir/nic.h"
+#include "weir/stats.h"
 
 #define RETRY_MS       1000u
 #define TOLD_MS        100u
@@ -341,6 +342,7 @@ static void on_told(void *arg)
 
 	if (p->driver)
 		node_told(&p->node, loop_now_ms(p->loop));
+	stats_alive(publisher_stats(p->publisher), loop_now_ms(p->loop));
 	loop_timer_set(p->loop, &p->told, loop_now_ms(p->loop) + TOLD_MS);
 }
 

@@ -25,7 +25,7 @@
 #include "weir/condition.h"
 #include "weir/stats.h"
 
-#define TICK_MS       1000u
+#define TICK_MS       500u /* a process that is silent for 2 s is taken for hung */
 #define TICK_READY_MS 100u /* while tunnels are waited for */
 #define SAVE_MS       100u
 #define STATS_MAX     64u

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The node tells the truth: in each situation of truth_*.py its state is right within 2 s after the evidence.
+
+    lab_truth.py [--quick] [--driver xdp|dpdk] [WORD ...]    only situations whose names contain a word
+
+Writes build/lab/truth.json: {"situations", "wrong", "results"}.
+"""
+import argparse
+import glob
+import importlib
+import json
+import os
+import sys
+
+from net import BUILD, Lab, say
+from report import Report
+from truth import Bed, run_all
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def all_situations():
+    """Of all modules truth_NAME.py, in the order of their names."""
+    found = []
+    for path in sorted(glob.glob(os.path.join(HERE, "truth_*.py"))):
+        module = importlib.import_module(os.path.basename(path)[:-3])
+        found += getattr(module, "SITUATIONS", [])
+    return found
+
+
+def chosen(arguments, driver):
+    return [s for s in all_situations() if driver in s.drivers and (s.quick or not arguments.quick)
+            and (not arguments.words or any(w in s.name for w in arguments.words))]
+
+
+def write(results, wrong):
+    directory = os.path.join(BUILD, "lab")
+    os.makedirs(directory, exist_ok=True)
+    with open(os.path.join(directory, "truth.json"), "w") as f:
+        json.dump({"situations": len(results), "wrong": len(wrong), "wrong_names": wrong, "results": results}, f, indent=1)
+    say(f"{len(results)} situations, {len(wrong)} wrong")
+
+
+def run(report):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--driver", choices=("xdp", "dpdk"))
+    parser.add_argument("words", nargs="*")
+    arguments = parser.parse_args()
+    results, wrong = [], []
+    for driver in [arguments.driver] if arguments.driver else ["xdp"] if arguments.quick else ["xdp", "dpdk"]:
+        situations = chosen(arguments, driver)
+        if not situations:
+            continue
+        with Lab(f"truth-{driver}"[:9]) as lab:
+            bed = Bed(report, lab, driver)
+            try:
+                bed.start()
+                run_all(bed, situations)
+            finally:
+                results += bed.results
+                wrong += bed.wrong
+    write(results, wrong)
+    report.check(results, "situations were looked at", len(results))
+
+
+if __name__ == "__main__":
+    sys.exit(Report.main(run))

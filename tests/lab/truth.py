@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A bed for situations in which the node must tell the truth: one site, its node, a second node as a peer.
+
+A situation is a function of a Bed; most are a fault, entered and left. A module truth_NAME.py holds a list
+SITUATIONS; lab_truth.py runs them all. The state must be right within 2 s after the evidence (carrier, route,
+process, verdict), the same in each place that shows it, and well again after the fault.
+"""
+import json
+import time
+import typing
+import urllib.parse
+
+import plan as planning
+from net import LabError, executable, say, wait_until
+from world import World
+
+SOON_S = 2.0  # the status is right so soon after the evidence
+GIVE_UP_S = 30  # and a lab waits so long to see how late it is
+EXIT = {"well": 0, "degraded": 10, "down": 11}
+GAUGE = {"well": "0", "degraded": "1", "down": "2"}
+
+
+class Situation(typing.NamedTuple):
+    """What to do, on a bed that is well; it leaves it so."""
+    name: str
+    run: typing.Callable
+    quick: bool = False  # part of the short form
+    drivers: tuple = ("xdp",)
+
+
+class Status(typing.NamedTuple):
+    exit_status: int
+    body: dict
+    asked_s: float  # when the question was put, monotonic
+    took_s: float
+
+    @property
+    def state(self):
+        return self.body.get("state")
+
+    def reason(self, code, subject):
+        return next((r for r in self.body.get("reasons", []) if r["code"] == code and subject in r["subject"]), None)
+
+
+class Bed:
+    """A world, what its node says, and a report; `node` is what is looked at."""
+
+    def __init__(self, report, lab, driver="xdp"):
+        self.report, self.lab, self.driver = report, lab, driver
+        plan = planning.simple(1, 3)
+        self.site_plan = plan.sites[0]
+        self.site_plan.driver = driver
+        plan.more_nodes = [planning.another_node(self.site_plan, 1)]
+        self.world = World(lab, plan, resolvers=())
+        self.site = self.world.sites[0]
+        self.node, self.host, self.router = self.site.node, self.site.node.host, self.world.router
+        self.peer = self.site.node_of(plan.more_nodes[0])
+        self.wrong, self.results = [], []
+
+    def start(self):
+        for node in self.site.all_nodes:
+            node.write_config()
+        self.site.start_backends()
+        self.peer.start("mgmt")
+        self.node.start()
+        self.wait_until_well(60)
+
+    def weir(self, *arguments):
+        """A command of the node: (exit status, standard output)."""
+        script = '"$@"; echo "#$?"'
+        text = self.host.run(["sh", "-c", script, "sh", executable("weir"), *self.node.options, *arguments], check=False)
+        body, _, status = text.rpartition("#")
+        return int(status), body
+
+    def status(self):
+        """What `weir status --json` says now."""
+        asked = time.monotonic()
+        code, text = self.weir("status", "--json")
+        try:
+            body = json.loads(text)
+        except ValueError:
+            body = {}
+        return Status(code, body, asked, time.monotonic() - asked)
+
+    def wait_until_well(self, timeout_s=GIVE_UP_S):
+        last = []
+
+        def well():
+            last[:] = [self.status()]
+            return last[0].state == "well"
+        try:
+            wait_until(well, timeout_s, "well", 0.1)
+        except LabError:
+            raise LabError(f"not well after {timeout_s} s: {last[0].state} {last[0].body.get('why')}") from None
+
+    def expect(self, name, state, code, subject="", since_s=None, soon_s=SOON_S):
+        """Note that the node comes to say `state` for the reason `code`; the evidence is there since `since_s`."""
+        since_s = time.monotonic() if since_s is None else since_s
+        seen = self._watch(state, code, subject, since_s)
+        late_s = seen.asked_s - since_s
+        true = seen.state == state and (not code or seen.reason(code, subject)) and late_s <= soon_s
+        self._note(name, true, f"{late_s:.1f} s; {seen.state} {[(r['code'], r['subject']) for r in seen.body.get('reasons', [])]}",
+                   late_s)
+        return seen
+
+    def _watch(self, state, code, subject, since_s):
+        while True:
+            seen = self.status()
+            if seen.state == state and (not code or seen.reason(code, subject)):
+                return seen
+            if time.monotonic() > since_s + GIVE_UP_S:
+                return seen
+            time.sleep(0.05)
+
+    def _note(self, name, true, seen, late_s):
+        self.report.check(true, name, seen)
+        self.results.append({"name": name, "driver": self.driver, "ok": bool(true), "late_s": round(late_s, 2)})
+        if not true:
+            self.wrong.append(name)
+
+    def same_everywhere(self, state):
+        """The state as the other places show it: exit status, wait, the API, metrics, events. @return what differs"""
+        seen, differs = self.status(), []
+        if (seen.state, seen.exit_status) != (state, EXIT[state]):
+            differs.append(f"weir status: {seen.state}, exit {seen.exit_status}")
+        if self.weir("wait", state, "--timeout", "3s")[0] != 0:
+            differs.append(f"weir wait {state}")
+        if state != "well" and self.weir("wait", "well", "--timeout", "200ms")[0] != 5:
+            differs.append("weir wait well")
+        body = self.node.api("GET", "/v1/status?" + urllib.parse.urlencode({"pool": self.site_plan.pool}))[1]
+        if body["state"] != state:
+            differs.append(f"GET /v1/status?pool=: {body['state']}")
+        if not self._soon(lambda: f'weir_status{{process="mgmt"}} {GAUGE[state]}\n' in self.metrics()):
+            differs.append("metric weir_status")
+        if not self._soon(lambda: self._last_event().startswith(state + ", was ")):
+            differs.append(f"event: {self._last_event()}")
+        return differs
+
+    @staticmethod
+    def _soon(condition):
+        try:
+            return wait_until(condition, 3, "", 0.1)
+        except LabError:
+            return False
+
+    def _last_event(self):
+        items = self.node.api("GET", "/v1/events?limit=1000")[1]["items"]
+        return ([""] + [e["message"] for e in items if e["kind"] == "status"])[-1]
+
+    def metrics(self):
+        return self.host.run(["curl", "-s", "--unix-socket", f"{self.node.run_dir}/api.sock", "http://weir/metrics"])
+
+
+def fault(name, enter, leave, state, code, subject="", elsewhere=True, **more):
+    """A situation that is a fault: `enter` makes it and returns when the evidence was there (None: now), `leave` undoes it."""
+    def run(bed):
+        try:
+            since_s = enter(bed)
+            bed.expect(name, state, code, subject, since_s)
+            if elsewhere:
+                differs = bed.same_everywhere(state)
+                if not bed.report.check(not differs, f"{name}: the same everywhere", "; ".join(differs)):
+                    bed.wrong.append(f"{name}: {differs}")
+        finally:
+            leave(bed)
+        bed.wait_until_well(60)
+    return Situation(name, run, **more)
+
+
+def run_all(bed, situations):
+    """Run situations on a bed; one that fails with an exception is wrong, and the next one starts from a bed that is well."""
+    for situation in situations:
+        if bed.driver not in situation.drivers:
+            continue
+        say(f"{bed.driver}: {situation.name}")
+        try:
+            situation.run(bed)
+        except (LabError, OSError, ValueError, KeyError, TypeError) as e:
+            bed.report.check(False, situation.name, str(e)[:500])
+            bed.wrong.append(f"{situation.name}: {str(e)[:200]}")
+            bed.wait_until_well(60)
