@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "base/proc.h"
+#include "mgmt/api/inforce.h"
 #include "mgmt/store/intent.h"
 
 struct learn;
@@ -39,7 +40,8 @@ struct core {
 	struct learn *learn;
 	struct state *state;
 	struct stats *stats;
-	uint64_t started_ms;      /**< monotonic */
+	struct inforce inforce[INFORCE_KEPT]; /**< judgements of versions, the newest first */
+	uint64_t started_ms;                  /**< monotonic */
 	uint64_t held_from_ns;    /**< CPU time of the thread that has the lock, when it got it */
 	uint64_t longest_held_ns; /**< CPU time */
 	bool stopping;

@@ -5,6 +5,7 @@
 #include "mgmt/api/handle.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,10 +14,11 @@
 #include "mgmt/api/peers.h"
 #include "mgmt/tell/command.h"
 
-#define WAIT_LOCAL_MS 3000u
-#define WAIT_ALL_MS   12000u
-#define WAIT_MAX_MS   60000u
-#define LOOK_EVERY_MS 20u
+#define WAIT_LOCAL_MS   3000u
+#define WAIT_VERSION_MS (INFORCE_WITHIN_MS + 2000u) /* until this node has judged */
+#define WAIT_ALL_MS     (INFORCE_WITHIN_MS + 6000u) /* and the peers, and have been heard */
+#define WAIT_MAX_MS     60000u
+#define LOOK_EVERY_MS   20u
 
 bool handle_if_match(const struct http_request *r, const char *etag, bool required,
                      struct http_reply *reply)
@@ -118,24 +120,78 @@ static json_t *own_state(struct core *core, bool *complete)
 	return tell_node(core->dirs.node, why, *complete, behind);
 }
 
-/* The peers' states; those that have not answered since @p rounds were noted count as behind. */
-static bool add_peers(struct core *core, const uint64_t rounds[PEERS_MAX], json_t *nodes)
+/* What a node says of the version that was asked for, where it is not simply in force. */
+static void tell_judgement(json_t *node, const struct inforce *f)
+{
+	if (f->state != INFORCE_REFUSED && f->state != INFORCE_LATE)
+		return;
+	json_object_set_new(node, "state", json_string(inforce_text(f->state)));
+	json_object_set_new(node, "process", json_string(f->process));
+	json_object_set_new(node, "detail", inforce_detail(f));
+	if (f->state == INFORCE_REFUSED)
+		json_object_set_new(node, "code", json_string(f->code));
+	if (f->rolled_back)
+		json_object_set_new(node, "rolled_back", json_true());
+}
+
+/* What is waited for: a document everywhere, and, of a change of configuration, the nodes' judgements. */
+struct waiting {
+	bool all;
+	uint64_t number; /* of the version; 0: it is no change of configuration */
+	char digest[DIGEST_TEXT_MAX];
+	uint64_t rounds[PEERS_MAX];
+	bool complete, pending; /* all is in force; something may still change */
+};
+
+/* This node, as processes show it, and as it judges the version. */
+static json_t *tell_own(struct core *core, struct waiting *w)
+{
+	const struct inforce *f = NULL;
+	bool complete;
+	json_t *node = own_state(core, &complete);
+
+	if (w->number) {
+		inforce_judge(core);
+		f = inforce_of(core, w->number);
+	}
+	if (f) {
+		complete &= f->state == INFORCE_DONE;
+		tell_judgement(node, f);
+		if (!complete && f->state == INFORCE_DONE)
+			json_object_set_new(node, "state", json_string("written"));
+	}
+	w->complete = complete;
+	w->pending = !complete && (!f || f->state == INFORCE_PENDING || f->state == INFORCE_DONE);
+	return node;
+}
+
+/* The peers' states; those that have not answered since @p w was begun count as behind. */
+static void tell_peers(struct core *core, struct waiting *w, json_t *nodes)
 {
 	const struct peers_view *view;
 	size_t n = peers_view(core, &view);
-	bool complete = true;
 
 	for (size_t i = 0; i < n; i++) {
-		bool fresh = view[i].round > rounds[i] + 1;
+		const struct inforce *f = &view[i].inforce;
+		bool fresh = view[i].round > w->rounds[i] + 1;
+		bool judged = w->number && fresh && f->number == w->number &&
+		              !strcmp(f->digest, w->digest) && f->state != INFORCE_UNKNOWN;
 		enum peers_state state = view[i].state;
 
 		if (state == PEERS_AGREED && !fresh)
 			state = PEERS_BEHIND;
-		complete &= state == PEERS_AGREED;
-		json_array_append_new(nodes, json_pack("{s:s, s:s}", "node", view[i].node, "state",
-		                                       peers_state_text(state)));
+		json_t *node = json_pack("{s:s, s:s}", "node", view[i].node, "state",
+		                         peers_state_text(state));
+		if (judged)
+			tell_judgement(node, f);
+		bool done = state == PEERS_AGREED && (!judged || f->state == INFORCE_DONE);
+		if (judged && f->state == INFORCE_PENDING)
+			json_object_set_new(node, "state", json_string("pending"));
+		w->complete &= done;
+		w->pending |= !done && (!judged ||
+		                        (f->state != INFORCE_REFUSED && f->state != INFORCE_LATE));
+		json_array_append_new(nodes, node);
 	}
-	return complete;
 }
 
 static void note_rounds(const struct core *core, uint64_t rounds[PEERS_MAX])
@@ -147,33 +203,44 @@ static void note_rounds(const struct core *core, uint64_t rounds[PEERS_MAX])
 		rounds[i] = i < n ? view[i].round : 0;
 }
 
-/* Look once; @p nodes is made anew. @return whether the change is complete */
-static bool look(struct core *core, bool all, const uint64_t rounds[PEERS_MAX], json_t **nodes)
+/* Look once; @p nodes is made anew. */
+static void look(struct core *core, struct waiting *w, json_t **nodes)
 {
-	bool complete;
-
 	json_decref(*nodes);
 	*nodes = json_array();
-	json_array_append_new(*nodes, own_state(core, &complete));
-	if (all)
-		complete &= add_peers(core, rounds, *nodes);
-	return complete;
+	json_array_append_new(*nodes, tell_own(core, w));
+	if (w->all)
+		tell_peers(core, w, *nodes);
+}
+
+/* The version that the answer tells of; a change that made none waits for the one that is there. */
+static void note_version(const struct http_reply *reply, struct waiting *w)
+{
+	const json_t *version = json_object_get(reply->json, "version");
+	const char *digest = json_string_value(json_object_get(version, "digest"));
+
+	w->number = (uint64_t)json_integer_value(json_object_get(version, "number"));
+	snprintf(w->digest, sizeof(w->digest), "%s", digest ? digest : "");
 }
 
 void handle_wait(struct core *core, const struct http_request *r, struct http_reply *reply)
 {
-	uint64_t rounds[PEERS_MAX], wait_ms, asked_ms = clock_mono_ms();
-	bool all = wants_all(r), complete;
+	struct waiting w = { .all = wants_all(r) };
+	uint64_t wait_ms, asked_ms = clock_mono_ms();
 	json_t *nodes = NULL;
 
-	handle_number(r, "wait_ms", 0, WAIT_MAX_MS, all ? WAIT_ALL_MS : WAIT_LOCAL_MS, &wait_ms,
-	              reply);
+	note_version(reply, &w);
+	handle_number(r, "wait_ms", 0, WAIT_MAX_MS,
+	              w.all      ? WAIT_ALL_MS
+	              : w.number ? WAIT_VERSION_MS
+	                         : WAIT_LOCAL_MS,
+	              &wait_ms, reply);
 	uint64_t until_ms = asked_ms + wait_ms;
 	core_lock(core);
-	note_rounds(core, rounds);
+	note_rounds(core, w.rounds);
 	peers_poke(core, true);
-	while (!(complete = look(core, all, rounds, &nodes)) && !core->stopping &&
-	       clock_mono_ms() < until_ms) {
+	for (look(core, &w, &nodes); w.pending && !core->stopping && clock_mono_ms() < until_ms;
+	     look(core, &w, &nodes)) {
 		core_wait(core, clock_mono_ms() + LOOK_EVERY_MS);
 		if (clock_mono_ms() < asked_ms + 100)
 			continue;
@@ -181,11 +248,11 @@ void handle_wait(struct core *core, const struct http_request *r, struct http_re
 		core_unlock(core);
 		observe_ask_dns(core); /* it has no page that would say which document it has */
 		core_lock(core);
-		if (all)
+		if (w.all)
 			peers_poke(core, false);
 	}
-	tell_nodes(reply->json, intent_document(core->intent), complete, nodes);
+	tell_nodes(reply->json, intent_document(core->intent), w.complete, nodes);
 	core_unlock(core);
-	if (!complete)
+	if (!w.complete)
 		reply->status = 202;
 }

@@ -278,8 +278,10 @@ static void make_change(struct core *core, const struct http_request *r, struct 
 
 	head_etag(core, etag);
 	if (handle_if_match(r, etag, true, reply)) {
-		if (commit(core, a, &draft, rc, reply))
+		if (commit(core, a, &draft, rc, reply)) {
+			inforce_judge(core); /* begins with the document */
 			core_changed(core);
+		}
 	} else if (!rc) {
 		intent_draft_drop(core->intent, &draft);
 	}

@@ -74,7 +74,8 @@ static bool find_peer(struct core *core, const char *node, char api[CLIENT_URL_M
 	return ok;
 }
 
-static json_t *ask(struct client *client, const char *api, const char *path, char why[HTTP_TEXT_MAX])
+static json_t *ask(struct client *client, const char *api, const char *path,
+                   char why[HTTP_TEXT_MAX])
 {
 	struct client_request r = { .timeout_ms = ASK_MS };
 
@@ -99,7 +100,8 @@ static uint64_t ask_head(struct client *client, const char *api, char why[HTTP_T
 }
 
 /* A version of a peer, asked for now. */
-static int fetch_side(struct core *core, const char *api, struct side *side, char why[HTTP_TEXT_MAX])
+static int fetch_side(struct core *core, const char *api, struct side *side,
+                      char why[HTTP_TEXT_MAX])
 {
 	struct client client = { 0 };
 	char path[64];
@@ -121,7 +123,8 @@ static int fetch_side(struct core *core, const char *api, struct side *side, cha
 }
 
 /* Get the files of one side, or say why not. */
-static bool get_side(struct core *core, const char *text, struct side *side, struct http_reply *reply)
+static bool get_side(struct core *core, const char *text, struct side *side,
+                     struct http_reply *reply)
 {
 	char api[CLIENT_URL_MAX], why[HTTP_TEXT_MAX] = "";
 
@@ -185,11 +188,12 @@ void handle_version_diff(struct core *core, struct http_request *r, struct http_
 	if (get_side(core, r->parts[0], &from, reply) && get_side(core, r->parts[1], &to, reply)) {
 		char *text = linediff_files(&from.files, &to.files);
 
-		reply->json = json_pack(
-		        "{s:I, s:I, s:s, s:s, s:o, s:o}", "from", (json_int_t)from.number, "to",
-		        (json_int_t)to.number, "from_node", *from.node ? from.node : core->dirs.node,
-		        "to_node", *to.node ? to.node : core->dirs.node, "changes",
-		        compare(core, &from.files, &to.files), "text", tell_text(text ? text : ""));
+		reply->json = json_pack("{s:I, s:I, s:s, s:s, s:o, s:o}", "from",
+		                        (json_int_t)from.number, "to", (json_int_t)to.number,
+		                        "from_node", *from.node ? from.node : core->dirs.node,
+		                        "to_node", *to.node ? to.node : core->dirs.node, "changes",
+		                        compare(core, &from.files, &to.files), "text",
+		                        tell_text(text ? text : ""));
 		reply->status = 200;
 		free(text);
 	}

@@ -30,6 +30,8 @@ void handle_peer_head(struct core *core, struct http_request *r, struct http_rep
 	                        has_head ? tell_peer_version(&head) : json_null(), "overrides",
 	                        overrides_digest(intent_overrides(core->intent), digest),
 	                        "bits_per_s", known ? json_integer((json_int_t)bits) : json_null());
+	if (core->inforce[0].number) /* the judgement names its version */
+		json_object_set_new(reply->json, "in_force", inforce_tell(&core->inforce[0]));
 	core_unlock(core);
 	reply->status = 200;
 }

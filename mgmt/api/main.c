@@ -109,8 +109,10 @@ static void on_tick(void *arg)
 	pending_clock_read(&clock);
 	intent_run_deadline(p->core.intent, &clock, now_ms);
 	set_gauges(p);
-	if (document != intent_document(p->core.intent))
+	if (document != intent_document(p->core.intent)) {
+		inforce_judge(&p->core); /* a rollback is a version, too */
 		core_changed(&p->core);
+	}
 	core_unlock(&p->core);
 	follow_api(p);
 	if (wait_ms < TICK_LEAST_MS)

@@ -341,6 +341,7 @@ static void *run(void *arg)
 		state_follow(core);
 		core_lock(core);
 		tell_processes(core);
+		inforce_judge(core);
 		while (core_wait(core, until_ms) && clock_mono_ms() < until_ms)
 			;
 	}

@@ -205,8 +205,10 @@ static void take_versions(struct core *core, struct target *t)
 		core_lock(core);
 		if (got > 0 && intent_relate(core->intent, list, n) == INTENT_AHEAD)
 			rc = intent_take(core->intent, offers, got, clock_wall_ms());
-		if (!rc)
+		if (!rc) {
+			inforce_judge(core); /* begins with the document */
 			core_changed(core);
+		}
 		core_unlock(core);
 		t->view.state = rc ? PEERS_AHEAD : PEERS_AGREED;
 		if (rc)
@@ -238,6 +240,7 @@ static bool read_head(struct core *core, struct target *t, const json_t *answer,
 	t->view.load_known = json_is_integer(load);
 	t->view.bits = (uint64_t)json_integer_value(load);
 	t->view.why[0] = '\0';
+	t->view.inforce = inforce_read(json_object_get(answer, "in_force"));
 	if (json_is_null(record)) { /* it has no version yet */
 		t->view.state = PEERS_BEHIND;
 		t->view.number = 0;

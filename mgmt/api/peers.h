@@ -46,6 +46,7 @@ struct peers_view {
 	bool unasked;  /**< it has no api address, or we have no token: nothing is exchanged */
 	bool refused;  /**< it does not accept our peer.token */
 	char why[HTTP_TEXT_MAX]; /**< why it is unreachable */
+	struct inforce inforce;  /**< what it says of its head */
 };
 
 /** Start the thread. @return 0 or -errno */

@@ -234,7 +234,7 @@ static int status_of_change(const json_t *body)
 	const json_t *nodes = json_object_get(body, "nodes"), *node;
 	const json_t *complete = json_object_get(body, "complete");
 	size_t i;
-	bool some = false, lacks = false;
+	bool some = false, lacks = false, refused = false;
 
 	if (!complete || json_is_true(complete))
 		return CLI_OK;
@@ -243,10 +243,11 @@ static int status_of_change(const json_t *body)
 		const char *state = api_text(node, "state", "");
 
 		some |= strcmp(state, "in_force") == 0 || strcmp(state, "agreed") == 0;
+		refused |= strcmp(state, "refused") == 0;
 		lacks |= strcmp(state, "unreachable") == 0 || strcmp(state, "diverged") == 0 ||
 		         strcmp(state, "not_written") == 0;
 	}
-	return some && lacks ? CLI_PARTLY : CLI_TIMEOUT;
+	return refused ? CLI_NOT_TAKEN : some && lacks ? CLI_PARTLY : CLI_TIMEOUT;
 }
 
 int api_status(const struct api_reply *reply)

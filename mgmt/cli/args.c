@@ -206,7 +206,7 @@ void cli_help(const char *words)
 	}
 	printf("\n  weir help COMMAND shows its options. All commands take --json.\n\n%s"
 	       "\nExit status: 0 in force, 1 usage, 2 refused by a guard, 3 unreachable, 4 conflict,\n"
-	       "5 timeout (it continues), 6 partly, 7 denied; status: 0 well, 10 degraded, 11 down.\n",
+	       "5 timeout (it continues), 6 partly, 7 denied, 8 refused by a process; status: 0 well, 10 degraded, 11 down.\n",
 	       proc_dirs_help);
 }
 
@@ -228,6 +228,7 @@ static void help_document(void)
 	     "| 5 | not in time; it continues |\n"
 	     "| 6 | partly: some nodes have it, others cannot be reached |\n"
 	     "| 7 | denied |\n"
+	     "| 8 | made, but a process of a node refuses it, or what it names does not exist there |\n"
 	     "| 10, 11 | of `status`: degraded, down |\n\n"
 	     "Options of all commands:\n\n```");
 	printf("%s  --json           print JSON\n```\n", proc_dirs_help);

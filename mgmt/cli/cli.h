@@ -22,6 +22,7 @@ enum cli_status {
 	CLI_TIMEOUT = 5,     /* it continues */
 	CLI_PARTLY = 6,      /* some nodes have it */
 	CLI_DENIED = 7,
+	CLI_NOT_TAKEN = 8, /* made, but a process refuses it; a risky change is rolled back then */
 	CLI_DEGRADED = 10, /* of status */
 	CLI_DOWN = 11,     /* of status */
 };

@@ -119,6 +119,7 @@ int cli_plan(struct cli *cli, const struct cli_args *args)
 
 static void print_nodes(const json_t *body)
 {
+	bool refused = false, rolled_back = false;
 	const json_t *node;
 	size_t i;
 
@@ -126,10 +127,16 @@ static void print_nodes(const json_t *body)
 	{
 		const char *detail = api_text(node, "detail", "");
 
+		refused |= strcmp(api_text(node, "state", ""), "refused") == 0;
+		rolled_back |= json_is_true(json_object_get(node, "rolled_back"));
 		printf("  %-16s %s%s%s\n", api_text(node, "node", ""), api_text(node, "state", ""),
 		       detail[0] ? ": " : "", detail);
 	}
-	if (json_is_false(json_object_get(body, "complete")))
+	if (rolled_back)
+		puts("  refused, and rolled back: the version before is in force");
+	else if (refused)
+		puts("  refused: mend what is missing there, or undo the change");
+	else if (json_is_false(json_object_get(body, "complete")))
 		puts("  not all have it yet; it goes on: weir status");
 }
 

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A judgement follows from what processes show of themselves: their sign of life, the document that they
+ * have, and their conditions. A refusal is a condition that says so and that stays for a moment: a port
+ * that is attached a second time, or a socket that its former owner closes, is none. A condition that was
+ * there before the version is not its doing. A process that never was there lacks nothing; one that is
+ * silent is waited for, and is late then: no answer is no refusal.
+ */
+#include "mgmt/api/inforce.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mgmt/api/core.h"
+#include "mgmt/api/observe.h"
+#include "mgmt/api/peers.h"
+#include "mgmt/api/tell.h"
+
+#define STAYS_MS 2000u /* of a refusal, before it is believed */
+#define EARLY_MS 200u  /* a process may have the document before the judgement is begun */
+
+static const char *const texts[] = { "unknown", "pending", "in_force", "refused", "late" };
+
+/* What a process states when it cannot do what a document asks for. */
+static const char *const refusals[] = { "document-refused", "zones-refused", "port-missing",
+	                                "port-not-attached", "listen-failed" };
+
+const char *inforce_text(enum inforce_state state)
+{
+	return texts[state];
+}
+
+static bool is_refusal(const struct condition *c)
+{
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+		if (!strcmp(c->code, refusals[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Whether @p c speaks against the version. A refused document is none that was there before: while a
+ * process has not got the document, what it says of the newest one is about this one.
+ */
+static bool speaks_against(const struct condition *c, const struct inforce *f, bool has_document,
+                           uint64_t at_ms, uint64_t now_ms)
+{
+	if (!is_refusal(c))
+		return false;
+	if (!strcmp(c->code, "document-refused"))
+		return !has_document && at_ms >= f->taken_ms + STAYS_MS;
+	return c->since_ms >= f->taken_ms && now_ms >= c->since_ms + STAYS_MS;
+}
+
+static void set_state(struct inforce *f, enum inforce_state state, const char *process,
+                      const struct condition *c, const char *why)
+{
+	f->state = state;
+	snprintf(f->process, sizeof(f->process), "%s", process);
+	snprintf(f->code, sizeof(f->code), "%s", c ? c->code : "");
+	snprintf(f->subject, sizeof(f->subject), "%s", c ? c->subject : "");
+	snprintf(f->why, sizeof(f->why), "%s", c ? c->text : why);
+}
+
+/* One process. @return INFORCE_DONE, or what it is, noted in @p f */
+static enum inforce_state judge_process(struct core *core, struct inforce *f,
+                                        enum observe_process p, uint64_t now_ms)
+{
+	struct conditions c;
+	struct observe_state s = observe_look(core, p, &c);
+	const char *name = observe_name(p);
+	bool suspect = false;
+
+	if (!s.present)
+		return INFORCE_DONE;
+	if (!s.has_conditions)
+		c = (struct conditions){ .document = s.document, .at_ms = now_ms };
+	uint64_t document = s.document > c.document ? s.document : c.document;
+	bool has_document = document >= f->document;
+	for (uint32_t i = 0; s.running && i < c.n; i++) {
+		if (speaks_against(&c.items[i], f, has_document, c.at_ms, now_ms)) {
+			set_state(f, INFORCE_REFUSED, name, &c.items[i], "");
+			return INFORCE_REFUSED;
+		}
+		/* young: it may go */
+		suspect |= is_refusal(&c.items[i]) && c.items[i].since_ms >= f->taken_ms;
+	}
+	if (s.running && has_document && c.at_ms >= f->taken_ms && !suspect)
+		return INFORCE_DONE;
+	set_state(f, INFORCE_PENDING, name, NULL,
+	          !s.running     ? "it shows no sign of life"
+	          : has_document ? "it has not said yet whether all is there"
+	                         : "it has not taken it yet");
+	return INFORCE_PENDING;
+}
+
+static void judge_processes(struct core *core, struct inforce *f)
+{
+	uint64_t now_ms = clock_mono_ms();
+	bool pending = false;
+
+	for (int p = 0; p < OBSERVE_MGMT; p++) {
+		enum inforce_state s = judge_process(core, f, (enum observe_process)p, now_ms);
+
+		if (s == INFORCE_REFUSED)
+			return;
+		pending |= s == INFORCE_PENDING;
+	}
+	if (*intent_write_why(core->intent)) {
+		set_state(f, INFORCE_PENDING, "mgmt", NULL, intent_write_why(core->intent));
+		pending = true;
+	}
+	if (!pending)
+		set_state(f, INFORCE_DONE, "", NULL, "");
+	else if (now_ms >= f->taken_ms + INFORCE_WITHIN_MS)
+		f->state = INFORCE_LATE;
+}
+
+bool inforce_about(const struct inforce *f, const struct version *v)
+{
+	return v && f->number == v->number && !strcmp(f->digest, v->digest);
+}
+
+/* The judgement of the head, begun when it is seen first. */
+static struct inforce *judgement(struct core *core, const struct version *head)
+{
+	struct inforce *f = &core->inforce[0];
+
+	if (inforce_about(f, head))
+		return f;
+	memmove(f + 1, f, (INFORCE_KEPT - 1) * sizeof(*f));
+	*f = (struct inforce){ .number = head->number,
+		               .state = INFORCE_PENDING,
+		               .taken_ms = clock_mono_ms() - EARLY_MS,
+		               .document = intent_document(core->intent) };
+	snprintf(f->digest, sizeof(f->digest), "%s", head->digest);
+	return f;
+}
+
+static void log_state(struct core *core, const struct inforce *f)
+{
+	json_t *detail = inforce_detail(f);
+	const char *why = json_string_value(detail);
+	char value[LOG_VALUE_MAX];
+
+	if (f->state == INFORCE_REFUSED || f->state == INFORCE_LATE) {
+		log_warn("version-not-in-force", "number=%" PRIu64 " state=%s why=%s", f->number,
+		         texts[f->state], log_value(why ? why : "", value));
+		journal_add(intent_journal(core->intent), clock_wall_ms(), "version", "versions",
+		            "version %" PRIu64 " is %s here: %s", f->number,
+		            f->state == INFORCE_REFUSED ? "refused" : "not in force in time",
+		            why ? why : "");
+	}
+	json_decref(detail);
+	core_changed(core);
+}
+
+/* The peer that refuses the version, as far as it is heard; NULL: none does. */
+static const struct peers_view *refusing_peer(const struct core *core, const struct version *v)
+{
+	const struct peers_view *view;
+	size_t n = core->peers ? peers_view(core, &view) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (view[i].state != PEERS_UNREACHABLE &&
+		    view[i].inforce.state == INFORCE_REFUSED && inforce_about(&view[i].inforce, v))
+			return &view[i];
+	return NULL;
+}
+
+/*
+ * A version that waits to be confirmed is taken back by the node that made it; if that one does not, as it is dead
+ * or cut off, by the nodes that refuse it.
+ */
+static void roll_back_refused(struct core *core, struct inforce *f, const struct version *head)
+{
+	const struct peers_view *peer = refusing_peer(core, head);
+	const struct inforce *by = f->state == INFORCE_REFUSED ? f : peer ? &peer->inforce : NULL;
+	char why[VERSION_REASON_MAX];
+
+	bool own = !strcmp(head->node, core->dirs.node);
+	if (!by || !head->confirm_by_ms ||
+	    (!own && (by != f || clock_mono_ms() < f->taken_ms + INFORCE_WITHIN_MS)))
+		return;
+	json_t *detail = inforce_detail(by);
+	snprintf(why, sizeof(why), "version %" PRIu64 " is refused on %.64s: %.120s", head->number,
+	         by == f ? core->dirs.node : peer->node, detail ? json_string_value(detail) : "");
+	json_decref(detail);
+	if (!intent_roll_back_unconfirmed(core->intent, why, clock_wall_ms())) {
+		f->rolled_back = true;
+		core_changed(core);
+	}
+}
+
+void inforce_judge(struct core *core)
+{
+	const struct version *head = intent_head(core->intent);
+
+	if (!head)
+		return;
+	struct inforce *f = judgement(core, head);
+	enum inforce_state was = f->state;
+	if (was != INFORCE_DONE)
+		judge_processes(core, f);
+	if (f->state != was)
+		log_state(core, f);
+	roll_back_refused(core, f, head);
+}
+
+const struct inforce *inforce_of(const struct core *core, uint64_t number)
+{
+	for (size_t i = 0; i < INFORCE_KEPT; i++)
+		if (core->inforce[i].number == number)
+			return &core->inforce[i];
+	return NULL;
+}
+
+json_t *inforce_detail(const struct inforce *f)
+{
+	if (!*f->process)
+		return json_string("");
+	return json_sprintf("weir-%s%s%s: %s", f->process, *f->subject ? ": " : "", f->subject,
+	                    f->why);
+}
+
+json_t *inforce_tell(const struct inforce *f)
+{
+	if (!f->number)
+		return json_null();
+	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s}", "number", (json_int_t)f->number,
+	                 "digest", f->digest, "state", texts[f->state], "process", f->process,
+	                 "code", f->code, "subject", f->subject, "detail", f->why);
+}
+
+static void copy_text(const json_t *object, const char *name, char *out, size_t size)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	snprintf(out, size, "%s", text ? text : "");
+}
+
+struct inforce inforce_read(const json_t *object)
+{
+	const char *state = json_string_value(json_object_get(object, "state"));
+	json_int_t number = json_integer_value(json_object_get(object, "number"));
+	struct inforce f = { 0 };
+
+	if (!state || number < 1)
+		return f;
+	f.number = (uint64_t)number;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (!strcmp(state, texts[i]))
+			f.state = (enum inforce_state)i;
+	copy_text(object, "digest", f.digest, sizeof(f.digest));
+	copy_text(object, "process", f.process, sizeof(f.process));
+	copy_text(object, "code", f.code, sizeof(f.code));
+	copy_text(object, "subject", f.subject, sizeof(f.subject));
+	copy_text(object, "detail", f.why, sizeof(f.why));
+	return f;
+}

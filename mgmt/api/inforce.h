@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Whether a version is in force on this node: every process has taken it, and what it names exists
+ * (interfaces, addresses to listen on). Judged within INFORCE_WITHIN_MS of taking the version, kept for
+ * the last few versions, and told to peers. Implemented in mgmt/api/inforce.c; all under the lock.
+ */
+#ifndef WEIR_MGMT_API_INFORCE_H
+#define WEIR_MGMT_API_INFORCE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mgmt/store/store.h"
+#include "weir/condition.h"
+
+struct core;
+
+#define INFORCE_WITHIN_MS 15000u
+#define INFORCE_KEPT      8u
+
+enum inforce_state {
+	INFORCE_UNKNOWN, /**< not told: a peer of a release that does not judge */
+	INFORCE_PENDING, /**< a process has not taken it yet, or is starting */
+	INFORCE_DONE,
+	INFORCE_REFUSED, /**< a process refuses it, or what it adds does not exist */
+	INFORCE_LATE,    /**< no answer within INFORCE_WITHIN_MS; that is no refusal */
+};
+
+/** A node's judgement of one version. */
+struct inforce {
+	uint64_t number;
+	char digest[DIGEST_TEXT_MAX];
+	enum inforce_state state;
+	char process[16]; /**< "dataplane": that refuses, or is waited for; "" */
+	char code[CONDITION_CODE_MAX], subject[CONDITION_SUBJECT_MAX]; /**< of a refusal */
+	char why[CONDITION_TEXT_MAX];
+	uint64_t taken_ms; /**< monotonic: when this node took it */
+	uint64_t document; /**< the first effective document that has it */
+	bool rolled_back;  /**< because of a refusal */
+};
+
+/** Judge the head now; an unconfirmed one that this node or a peer refuses is rolled back. */
+void inforce_judge(struct core *core);
+/** This node's judgement of a version; NULL: it is too old, or not judged yet. */
+const struct inforce *inforce_of(const struct core *core, uint64_t number);
+/** "pending", "in_force", "refused", "late", "unknown" */
+const char *inforce_text(enum inforce_state state);
+/** One sentence about a judgement that is not INFORCE_DONE: process, subject, reason. */
+json_t *inforce_detail(const struct inforce *f);
+
+/** As peers exchange it, and back; what is missing or malformed is INFORCE_UNKNOWN. */
+json_t *inforce_tell(const struct inforce *f);
+struct inforce inforce_read(const json_t *object);
+/** Whether @p f is about the version @p v. */
+bool inforce_about(const struct inforce *f, const struct version *v);
+
+#endif
