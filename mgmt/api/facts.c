@@ -51,9 +51,9 @@ static void fill_sites(const struct look *l, struct holder *h, struct judge_fact
 {
 	for (size_t i = 0; i < l->m->n_sites; i++) {
 		const struct model_site *site = &l->m->sites[i];
-		struct look_site seen;
+		struct gather_site seen;
 
-		look_site(l, site, &seen);
+		gather_site(l->m, l->pages.health_fresh ? l->pages.health : NULL, site, &seen);
 		h->sites[f->n_sites++] = (struct judge_site){
 			.name = site->name,
 			.down = seen.n && seen.down == seen.n,

@@ -134,9 +134,9 @@ static json_t *site_effect(const struct look *l, const char *site)
 /* A site is seen through its services' targets: down if all are, up if one is. */
 static json_t *site_observation(const struct look *l, const struct model_site *site)
 {
-	struct look_site seen;
+	struct gather_site seen;
 
-	look_site(l, site, &seen);
+	gather_site(l->m, l->pages.health_fresh ? l->pages.health : NULL, site, &seen);
 	return json_pack("{s:s, s:I, s:I, s:I}", "state",
 	                 seen.up                         ? "up"
 	                 : seen.n && seen.down == seen.n ? "down"

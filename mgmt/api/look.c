@@ -69,27 +69,6 @@ const char *look_state(const struct look *l, uint64_t target)
 	return found && l->pages.health_fresh ? health_state_text(health_state(word)) : "unknown";
 }
 
-void look_site(const struct look *l, const struct model_site *site, struct look_site *out)
-{
-	const struct model *m = l->m;
-
-	*out = (struct look_site){ 0 };
-	for (size_t i = 0; i < m->n_services && l->pages.health && l->pages.health_fresh; i++)
-		for (size_t k = 0; k < 2 * m->services[i].n_at; k++) {
-			bool found = false;
-			health_word w = m->services[i].at[k / 2].site != site
-			                        ? 0
-			                        : word_of(l,
-			                                  health_target_service(m->services[i].name,
-			                                                        site->name, k % 2),
-			                                  &found);
-
-			out->n += found;
-			out->up += found && health_state(w) == HEALTH_UP;
-			out->down += found && health_state(w) == HEALTH_DOWN;
-		}
-}
-
 json_t *look_observation(const struct look *l, uint64_t target)
 {
 	bool found;

@@ -43,11 +43,6 @@ void look_fini(struct look *l);
 
 /** What was seen of a target, as JSON, given. */
 json_t *look_observation(const struct look *l, uint64_t target);
-/** What the own check sees of a site, counted over its services' targets; n is 0 where nothing is fresh. */
-struct look_site {
-	size_t n, up, down;
-};
-void look_site(const struct look *l, const struct model_site *site, struct look_site *out);
 /** Its state alone: "up", "down", or "unknown" also where the last is old. */
 const char *look_state(const struct look *l, uint64_t target);
 

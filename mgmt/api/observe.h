@@ -32,7 +32,7 @@ enum observe_process {
 /** A process as it is seen. */
 struct observe_state {
 	bool present;      /**< it has a stats page */
-	bool running;      /**< it exists, and showed a sign of life within GATHER_SILENT_MS */
+	bool running;      /**< it exists, and showed a sign of life within JUDGE_SILENT_MS */
 	uint64_t age_ms;   /**< since its last sign of life */
 	uint64_t document; /**< that it has taken; 0: not known */
 	bool refused;      /**< it has refused a newer one */

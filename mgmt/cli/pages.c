@@ -8,10 +8,10 @@
 #include "base/page.h"
 #include "mgmt/cli/cmd_status.h"
 #include "mgmt/cli/health_detail.h"
+#include "mgmt/cli/pages_judge.h"
 #include "weir/health.h"
 #include "weir/model.h"
 #include "weir/ramp.h"
-#include "weir/stats.h"
 
 #define SILENT_MS     3000u
 #define TARGETS_SHOWN 60
@@ -59,31 +59,22 @@ static void pages_close(struct pages *p)
 	model_free(p->model);
 }
 
-/* Milliseconds since a process's last sign of life, or -1. */
-static double age_of(const struct cli *cli, const char *process, uint64_t now_ms)
-{
-	struct stats_reader *r;
-
-	if (stats_reader_open(cli->dirs.run, process, &r) != 0)
-		return -1;
-	uint64_t alive = stats_reader_alive_ms(r);
-	stats_reader_close(r);
-	return now_ms > alive ? (double)(now_ms - alive) : 0;
-}
-
-static json_t *processes_json(const struct cli *cli, const struct pages *p)
+static json_t *processes_json(const struct cli *cli)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < N_PROCESSES; i++) {
-		double age = age_of(cli, processes[i], p->now_ms);
+		struct gather_process seen;
 
+		gather_process(cli->dirs.run, processes[i], &seen, NULL);
 		json_array_append_new(list,
 		                      json_pack("{s:s, s:s, s:o}", "process", processes[i], "state",
-		                                age < 0           ? "absent"
-		                                : age > SILENT_MS ? "silent"
-		                                                  : "running",
-		                                "age_ms", age < 0 ? json_null() : json_real(age)));
+		                                !seen.present  ? "absent"
+		                                : seen.running ? "running"
+		                                               : "silent",
+		                                "age_ms",
+		                                seen.present ? json_integer((json_int_t)seen.age_ms)
+		                                             : json_null()));
 	}
 	return list;
 }
@@ -252,8 +243,11 @@ static void print_pages_status(const json_t *body)
 	const json_t *item;
 	size_t i;
 
-	printf("%s (cluster %s): management does not answer; this is from the pages\n",
-	       api_text(body, "node", "?"), api_text(body, "cluster", "?"));
+	printf("%s (cluster %s) %s: management does not answer; this is from the pages\n",
+	       api_text(body, "node", "?"), api_text(body, "cluster", "?"),
+	       api_text(body, "state", "?"));
+	json_array_foreach(json_object_get(body, "why"), i, item)
+	        printf(" ! %s\n", json_string_value(item) ? json_string_value(item) : "");
 	printf("document %.0f of version %.0f, written %s\n", api_number(body, "document", 0),
 	       api_number(body, "version", 0), api_text(body, "written", "?"));
 	json_array_foreach(json_object_get(body, "processes"), i, item)
@@ -268,22 +262,15 @@ static void print_pages_status(const json_t *body)
 	puts("drains can be taken with --offline; to have management back: weir run, or start weir-mgmt");
 }
 
-/* Whether some backend is seen up, or none is seen down: positive evidence only. */
-static bool any_serves(const json_t *targets)
+/* What the pages give a state of; nothing when memory is short. */
+static json_t *judged_json(const struct cli *cli, struct pages *p, struct judge_verdict *v)
 {
-	const json_t *t;
-	bool down = false;
-	size_t i;
+	int64_t wall_ms = clock_wall_ms();
 
-	json_array_foreach(targets, i, t)
-	{
-		const char *state = api_text(json_object_get(t, "observation"), "state", "");
-
-		if (api_text(t, "pool", NULL) && strcmp(state, "up") == 0)
-			return true;
-		down |= strcmp(state, "down") == 0;
-	}
-	return !down;
+	if (pages_judge(cli, p->model, p->health_stale ? NULL : p->health, wall_ms, v))
+		*v = (struct judge_verdict){ .state = JUDGE_DEGRADED };
+	return json_pack("{s:s, s:o, s:o}", "state", judge_state_text(v->state), "why",
+	                 pages_why(v), "reasons", pages_reasons(v));
 }
 
 int pages_status(const struct cli *cli)
@@ -295,20 +282,27 @@ int pages_status(const struct cli *cli)
 	if (status)
 		return status;
 	const struct model *m = p.model;
-	json_t *targets = targets_json(&p);
-	bool serves = any_serves(targets);
-	json_t *body = json_pack(
-	        "{s:s, s:s, s:s, s:s, s:[s], s:I, s:I, s:s, s:o, s:o, s:o}", "node", cli->dirs.node,
-	        "cluster", m->cluster, "source", "pages", "state", serves ? "degraded" : "down",
-	        "why", "management does not answer", "document", (json_int_t)m->meta.document,
-	        "version", (json_int_t)m->meta.version, "written",
-	        clock_text(m->meta.written_ms, written), "processes", processes_json(cli, &p),
-	        "targets", targets, "overrides", overrides_json(cli, m, clock_wall_ms()));
+	struct judge_verdict *v = calloc(1, sizeof(*v));
+	if (!v) {
+		pages_close(&p);
+		return cli_fail(CLI_UNREACHABLE, "out of memory");
+	}
+	json_t *body = judged_json(cli, &p, v);
+	json_object_update_new(body,
+	                       json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:o, s:o, s:o}", "node",
+	                                 cli->dirs.node, "cluster", m->cluster, "source", "pages",
+	                                 "document", (json_int_t)m->meta.document, "version",
+	                                 (json_int_t)m->meta.version, "written",
+	                                 clock_text(m->meta.written_ms, written), "processes",
+	                                 processes_json(cli), "targets", targets_json(&p),
+	                                 "overrides", overrides_json(cli, m, clock_wall_ms())));
+	status = v->state == JUDGE_DOWN ? CLI_DOWN : CLI_DEGRADED;
 	if (cli->json)
 		api_print_json(body);
 	else
 		print_pages_status(body);
 	json_decref(body);
+	free(v);
 	pages_close(&p);
-	return serves ? CLI_DEGRADED : CLI_DOWN;
+	return status;
 }

@@ -163,3 +163,30 @@ int gather_pools(const struct gather_from *from, struct judge_pool **pools, size
 	*pools = list;
 	return 0;
 }
+
+/* One target of a service at a site. */
+static void count_target(const struct health_page *health, uint64_t target, struct gather_site *out)
+{
+	int at = health_find(health, target);
+
+	if (at < 0)
+		return;
+	enum health_state state = health_state(health_read(health, at));
+
+	out->n++;
+	out->up += state == HEALTH_UP;
+	out->down += state == HEALTH_DOWN;
+}
+
+void gather_site(const struct model *m, const struct health_page *health,
+                 const struct model_site *site, struct gather_site *out)
+{
+	*out = (struct gather_site){ 0 };
+	for (size_t i = 0; health && i < m->n_services; i++)
+		for (size_t k = 0; k < 2 * m->services[i].n_at; k++)
+			if (m->services[i].at[k / 2].site == site)
+				count_target(health,
+				             health_target_service(m->services[i].name, site->name,
+				                                   k % 2),
+				             out);
+}

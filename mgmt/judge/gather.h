@@ -13,8 +13,7 @@
 #include "weir/health.h"
 #include "weir/model.h"
 
-#define GATHER_STALE_MS  3000u /**< health and effect pages: older is unknown */
-#define GATHER_SILENT_MS 2000u /**< a process signs its page at least twice a second */
+#define GATHER_STALE_MS 3000u /**< health and effect pages: older is unknown */
 
 /** What facts about pools are read from; borrowed. */
 struct gather_from {
@@ -27,6 +26,13 @@ struct gather_from {
 
 /** Facts of the pools of this node's own site, from calloc(), given; names are borrowed from the model. @return 0 or -ENOMEM */
 int gather_pools(const struct gather_from *from, struct judge_pool **pools, size_t *n);
+
+/** What a site's checks see of it from here, counted over its services' targets; n is 0 without a page. */
+struct gather_site {
+	size_t n, up, down;
+};
+void gather_site(const struct model *m, const struct health_page *health,
+                 const struct model_site *site, struct gather_site *out);
 
 /**
  * What is in force for all backends of a pool, sorted by id; @p rows is given, from malloc().

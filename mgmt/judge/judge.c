@@ -193,10 +193,13 @@ static void judge_silent(const struct judge_facts *f, struct judge_verdict *v)
 		if (p->running)
 			continue;
 		snprintf(subject, sizeof(subject), "weir-%s", p->name);
-		if (p->present)
+		if (p->present && p->age_ms > JUDGE_SILENT_MS)
 			add_reason(v, JUDGE_RULE_PROCESS_SILENT, subject,
 			           "%s shows no sign of life for %.1f s", subject,
 			           (double)p->age_ms / 1000);
+		else if (p->present)
+			add_reason(v, JUDGE_RULE_PROCESS_SILENT, subject,
+			           "%s is dead, or does not answer", subject);
 		else
 			add_reason(v, JUDGE_RULE_PROCESS_SILENT, subject,
 			           "%s shows no sign of life: it has not run here", subject);

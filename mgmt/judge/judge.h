@@ -114,6 +114,7 @@ enum judge_rule {
 #define JUDGE_TEXT_MAX    512u
 #define JUDGE_NAMED_MAX   3u /**< backends that are named one by one */
 #define JUDGE_PENDING_MS  3000u
+#define JUDGE_SILENT_MS   2000u /**< a process signs its page at least twice a second */
 
 /** Backends of a pool with one thing in common: how many, and the first few by name. */
 struct judge_names {

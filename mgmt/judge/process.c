@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * How a process is, by its stats page. It runs when the process that writes the page exists and has signed
- * it lately: a process that is killed is seen at once, one that hangs after GATHER_SILENT_MS.
+ * it lately: a process that is killed is seen at once, one that hangs after JUDGE_SILENT_MS.
  */
 #include <errno.h>
 #include <signal.h>
@@ -53,7 +53,7 @@ void gather_process(const char *run_dir, const char *process, struct gather_proc
 	out->present = true;
 	out->age_ms = now_ms > alive_ms ? now_ms - alive_ms : 0;
 	out->running =
-	        out->age_ms <= GATHER_SILENT_MS && process_exists((int64_t)stats_reader_pid(r));
+	        out->age_ms <= JUDGE_SILENT_MS && process_exists((int64_t)stats_reader_pid(r));
 	if (!strcmp(process, "dataplane"))
 		read_dataplane(r, out);
 	stats_reader_close(r);

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Facts for the judgement from the effective document and the pages (mgmt/judge/judge.h). */
+#include "mgmt/cli/pages_judge.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "mgmt/tell/command.h"
+
+#define N_PROCESSES 4u
+
+static const char *const names[N_PROCESSES] = { "dataplane", "health", "dns", "mgmt" };
+
+/* What the facts point to. */
+struct holder {
+	struct judge_process processes[N_PROCESSES];
+	struct conditions conditions[N_PROCESSES];
+	struct overrides overrides;
+	struct judge_pool *pools;
+	struct judge_site *sites;
+	struct effect *effect;
+};
+
+/* weir-mgmt does not answer: that is why we are here. */
+static void fill_processes(const struct cli *cli, struct holder *h, struct judge_facts *f)
+{
+	for (size_t i = 0; i < N_PROCESSES; i++) {
+		struct gather_process seen;
+
+		gather_process(cli->dirs.run, names[i], &seen, &h->conditions[i]);
+		h->processes[i] = (struct judge_process){
+			.name = names[i],
+			.present = seen.present,
+			.running = seen.running && strcmp(names[i], "mgmt") != 0,
+			.refused = seen.refused,
+			.age_ms = seen.age_ms,
+			.conditions = seen.has_conditions ? &h->conditions[i] : NULL,
+			.conditions_unread = seen.conditions_unread,
+		};
+		if (i > 0)
+			continue;
+		f->dpdk = seen.dpdk;
+		f->waits_for_connections = seen.learning;
+		f->ports_known = seen.has_ports;
+		f->n_ports = seen.n_ports;
+	}
+	f->processes = h->processes;
+	f->n_processes = N_PROCESSES;
+}
+
+static int fill_overrides(const struct model *m, struct overrides *out)
+{
+	out->items = calloc(m->n_overrides + 1, sizeof(*out->items));
+	if (!out->items)
+		return -ENOMEM;
+	for (size_t i = 0; i < m->n_overrides; i++)
+		if (!override_from(&m->overrides[i], &out->items[out->n_items]))
+			out->n_items++;
+	return 0;
+}
+
+/* The effect page, if its writer has signed it lately. */
+static void open_effect(const struct cli *cli, struct holder *h)
+{
+	struct effect_total total;
+	uint64_t now_ms = clock_mono_ms();
+
+	if (effect_open(cli->dirs.run, &h->effect))
+		h->effect = NULL;
+	if (!h->effect ||
+	    (!effect_total(h->effect, &total) && now_ms <= total.alive_ms + GATHER_STALE_MS))
+		return;
+	effect_close(h->effect);
+	h->effect = NULL;
+}
+
+static int fill_sites(const struct model *m, const struct health_page *health, struct holder *h,
+                      struct judge_facts *f)
+{
+	h->sites = calloc(m->n_sites + 1, sizeof(*h->sites));
+	if (!h->sites)
+		return -ENOMEM;
+	for (size_t i = 0; i < m->n_sites; i++) {
+		struct gather_site seen;
+
+		gather_site(m, health, &m->sites[i], &seen);
+		h->sites[i] = (struct judge_site){ .name = m->sites[i].name,
+			                           .down = seen.n && seen.down == seen.n };
+	}
+	f->sites = h->sites;
+	f->n_sites = m->n_sites;
+	return 0;
+}
+
+static int fill_facts(const struct cli *cli, const struct gather_from *from, struct holder *h,
+                      struct judge_facts *f)
+{
+	const struct model *m = from->m;
+	int err = gather_pools(from, &h->pools, &f->n_pools);
+
+	if (!err)
+		err = fill_sites(m, from->health, h, f);
+	if (err)
+		return err;
+	fill_processes(cli, h, f);
+	h->processes[0].document = m->meta.document; /* it is not judged: the writer is away */
+	f->pools = h->pools;
+	f->effect_fresh = h->effect != NULL;
+	f->answers = m->self && m->self->n_dns_listen;
+	f->n_ports_meant = m->self ? m->self->n_ports : 0;
+	return 0;
+}
+
+int pages_judge(const struct cli *cli, const struct model *m, const struct health_page *health,
+                int64_t wall_ms, struct judge_verdict *out)
+{
+	struct holder *h = calloc(1, sizeof(*h));
+	struct judge_facts f = { .has_configuration = true };
+	int err = h ? fill_overrides(m, &h->overrides) : -ENOMEM;
+
+	if (!err) {
+		open_effect(cli, h);
+		const struct gather_from from = { .m = m,
+			                          .overrides = &h->overrides,
+			                          .wall_ms = wall_ms,
+			                          .health = health,
+			                          .effect = h->effect };
+
+		err = fill_facts(cli, &from, h, &f);
+	}
+	if (!err)
+		judge(&f, out);
+	if (!h)
+		return err;
+	effect_close(h->effect);
+	free(h->overrides.items);
+	free(h->pools);
+	free(h->sites);
+	free(h);
+	return err;
+}
+
+json_t *pages_why(const struct judge_verdict *v)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < v->n_reasons; i++)
+		json_array_append_new(list, tell_text(v->reasons[i].text));
+	return list;
+}
+
+json_t *pages_reasons(const struct judge_verdict *v)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < v->n_reasons; i++)
+		json_array_append_new(list,
+		                      json_pack("{s:s, s:o, s:s, s:o}", "code", v->reasons[i].code,
+		                                "subject", tell_text(v->reasons[i].subject),
+		                                "state", judge_state_text(v->reasons[i].state),
+		                                "text", tell_text(v->reasons[i].text)));
+	return list;
+}
