@@ -87,6 +87,13 @@ static void state_document(const struct process *p, struct stats *s)
 		               p->refused);
 }
 
+static void state_key(const struct model *m, struct stats *s)
+{
+	if (m->key_state != MODEL_KEY_GOOD)
+		conditions_add(s, "hash-key-mismatch", CONDITION_DEGRADED, "weir-dataplane",
+		               "the key in use stays, the file is not used: %.200s", m->key_why);
+}
+
 void conditions_state(struct process *p)
 {
 	struct stats *s = publisher_stats(p->publisher);
@@ -94,6 +101,8 @@ void conditions_state(struct process *p)
 
 	conditions_begin(s, has_document ? p->node.model->meta.document : 0);
 	state_document(p, s);
+	if (has_document)
+		state_key(p->node.model, s);
 	if (has_document && p->node.model->self)
 		state_ports(p, s);
 	if (has_document)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -34,6 +35,12 @@ void draft_make(const struct draft_source *from, struct draft *out)
 	int64_t wall_ms = clock_wall_ms();
 
 	d.err = model_read_effective(from->path, from->node, &d.model, &d.mistakes);
+	if (!d.err && !model_key_keep(d.model, from->before)) {
+		/* other nodes place connections by the right key: better the tables that are there */
+		d.err = -EKEYREJECTED;
+		snprintf(d.why, sizeof(d.why), "no hash key to compile tables with: %.200s",
+		         d.model->key_why);
+	}
 	if (!d.err)
 		d.err = plan_make(d.model, wall_ms, &d.plan, d.why);
 	if (!d.err)

@@ -54,6 +54,17 @@ static void state_listens(const struct server *s, struct stats *to)
 			               s->port);
 }
 
+static void state_key(const struct model *m, struct stats *to)
+{
+	if (m->key_state == MODEL_KEY_KEPT)
+		conditions_add(to, "hash-key-mismatch", CONDITION_DEGRADED, "weir-dns",
+		               "the key in use stays, the file is not used: %.200s", m->key_why);
+	if (m->key_state == MODEL_KEY_NONE)
+		conditions_add(to, "hash-key-mismatch", CONDITION_DEGRADED, "weir-dns",
+		               "clients may get another site here than from other nodes: %.190s",
+		               m->key_why);
+}
+
 void server_conditions(struct server *s)
 {
 	struct stats *to = s->counters.stats;
@@ -63,6 +74,8 @@ void server_conditions(struct server *s)
 		return;
 	conditions_begin(to, s->now ? s->now->model->meta.document : 0);
 	state_document(s, to);
+	if (s->now)
+		state_key(s->now->model, to);
 	state_listens(s, to);
 	if (s->clock == WALL_UNSYNCHRONISED)
 		conditions_add(to, "clock-unsynchronised", CONDITION_DEGRADED, "",

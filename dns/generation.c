@@ -178,6 +178,9 @@ static int read_document(struct generation *g, const struct proc_dirs *dirs,
 		return -ENOENT;
 	if (err == 0)
 		err = model_read_effective(path, dirs->node, &g->model, &mistakes);
+	if (err == 0)
+		model_key_keep(g->model,
+		               how->before); /* without any, answers go by a key of zero */
 	report_mistakes(&mistakes, how);
 	if (err && mistakes.denied)
 		err = -EACCES;

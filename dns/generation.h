@@ -40,7 +40,9 @@ struct generation {
 
 struct generation_how {
 	bool trust_cache; /**< take the image file as it is if it fits document and zone files */
-	bool keep;        /**< write a new image to the image file */
+	const struct model *
+	        before; /**< in force: where its key comes from if the file has another; NULL: none */
+	bool keep;      /**< write a new image to the image file */
 	zone_report *report;
 	void *report_arg;
 };

@@ -36,6 +36,7 @@ static void *run(void *arg)
 	struct server_load *l = &s->load;
 	const struct generation_how how = {
 		.trust_cache = !l->from_files,
+		.before = s->now ? s->now->model : NULL, /* stays until this thread was joined */
 		.keep = true,
 		.report = keep_mistake,
 		.report_arg = l,

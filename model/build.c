@@ -8,10 +8,8 @@
 
 #include "base/arena.h"
 #include "model/device.h"
+#include "model/key.h"
 #include "model/load.h"
-
-#define KEY_FILE_MAX 4096u
-#define KEY_DIGITS   32u
 
 /* What stands at a path: relative ones are below the configuration's directory. */
 static const char *build_path(const struct build *b, const struct item *item, enum schema_id id,
@@ -57,57 +55,53 @@ static void check_file(const struct build *b, const struct item *item, enum sche
 	free(bytes);
 }
 
-static bool parse_key(const char *digits, uint64_t key[2])
+/* The key's file is not what the version was made with: it is not used, and what is in force goes on. */
+static void note_key(const struct build *b, int err, const char found[MODEL_FINGERPRINT_MAX])
 {
-	if (strspn(digits, "0123456789abcdefABCDEF") != KEY_DIGITS ||
-	    digits[KEY_DIGITS + strspn(digits + KEY_DIGITS, " \t\r\n")] != '\0')
-		return false;
-	char half[KEY_DIGITS / 2 + 1] = "";
-	for (int i = 0; i < 2; i++) {
-		memcpy(half, digits + i * KEY_DIGITS / 2, KEY_DIGITS / 2);
-		key[i] = strtoull(half, NULL, 16);
-	}
-	return true;
+	struct model *m = b->model;
+
+	m->key_state = MODEL_KEY_NONE;
+	memset(m->hash_key, 0, sizeof(m->hash_key));
+	m->key_why =
+	        err ? arena_printf(b->arena, "%s %s", m->hash_key_file, model_key_error(err))
+	            : arena_printf(b->arena,
+	                           "%s holds a key with fingerprint %s, but the version was made "
+	                           "with %s (%s)",
+	                           m->hash_key_file, found, b->key_expected, m->hash_key_id);
 }
 
 static void build_key(struct build *b, const struct item *cluster)
 {
 	const char *path = build_path(b, cluster, SCHEMA_CLUSTER_HASH_KEY_FILE, b->key_dir);
-	char *bytes = NULL;
-	size_t n;
+	char found[MODEL_FINGERPRINT_MAX] = "";
+	const char *expected = b->key_expected ? b->key_expected : "";
 
 	b->model->hash_key_file = path;
 	if (path[0] == '\0')
 		return;
-	int err = load_file(path, KEY_FILE_MAX, &bytes, &n);
+	int err = model_key_read(path, b->key_dir, b->model->hash_key);
+	if (!err)
+		model_key_fingerprint(b->model->hash_key, found);
+	if (*expected && (err || strcmp(found, expected) != 0)) {
+		note_key(b, err, found);
+		return;
+	}
 	b->bind->mistakes->denied |= err == -EACCES;
-	if (err == -ENOENT)
-		bind_mistake(b->bind, cluster, SCHEMA_CLUSTER_HASH_KEY_FILE,
-		             "%s does not exist; make it once for all nodes: openssl rand -hex 16",
-		             path);
-	else if (err == -EACCES)
-		bind_mistake(b->bind, cluster, SCHEMA_CLUSTER_HASH_KEY_FILE,
-		             "%s, the cluster's secret, may not be read by this user; do it as "
-		             "root",
-		             path);
-	else if (err)
-		bind_mistake(b->bind, cluster, SCHEMA_CLUSTER_HASH_KEY_FILE, "%s %s", path,
-		             load_error(err));
-	else if (b->key_dir && !load_is_below(path, b->key_dir))
-		bind_mistake(b->bind, cluster, SCHEMA_CLUSTER_HASH_KEY_FILE,
-		             "%s leads out of the configuration's directory", path);
-	else if (!parse_key(bytes, b->model->hash_key))
-		bind_mistake(b->bind, cluster, SCHEMA_CLUSTER_HASH_KEY_FILE,
-		             "%s does not hold 32 hexadecimal digits", path);
-	free(bytes);
+	if (err)
+		bind_mistake(b->bind, cluster, SCHEMA_CLUSTER_HASH_KEY_FILE, "%s%s %s", path,
+		             err == -EACCES ? "," : "", model_key_error(err));
 }
 
 static void build_cluster(struct build *b)
 {
 	const struct value *v = bind_value(b->top, SCHEMA_CLUSTER);
 	const struct item *limits = bind_value(b->top, SCHEMA_LIMITS)->items;
+	const struct item *effective = b->dir ? NULL : bind_value(b->top, SCHEMA_EFFECTIVE)->items;
 
-	b->model->cluster = b->model->hash_key_id = b->model->hash_key_file = "";
+	b->model->cluster = b->model->hash_key_id = b->model->hash_key_file = b->model->key_why =
+	        "";
+	if (effective)
+		b->key_expected = build_text(b, effective, SCHEMA_EFFECTIVE_HASH_KEY);
 	if (v->items) {
 		b->model->cluster = build_text(b, v->items, SCHEMA_CLUSTER_NAME);
 		b->model->hash_key_id = build_text(b, v->items, SCHEMA_CLUSTER_HASH_KEY_ID);

@@ -21,6 +21,7 @@ struct build {
 	const struct item *top;
 	const char *dir;     /**< absolute; relative paths are below it; NULL: only absolute ones */
 	const char *key_dir; /**< the same for the cluster's key */
+	const char *key_expected; /**< fingerprint that the key must have; NULL or "": any */
 	struct model *model;
 	struct arena *arena; /**< the model's */
 	struct sources sites, nodes, checks, pools, vips, services, zones, names;

@@ -10,12 +10,13 @@ static void build_meta(struct build *b)
 {
 	const struct item *item = bind_value(b->top, SCHEMA_EFFECTIVE)->items;
 
-	b->model->meta.digest = "";
+	b->model->meta.digest = b->model->meta.hash_key = "";
 	if (!item)
 		return;
 	b->model->meta = (struct model_meta){
 		.version = build_n(item, SCHEMA_EFFECTIVE_VERSION),
 		.digest = build_text(b, item, SCHEMA_EFFECTIVE_DIGEST),
+		.hash_key = build_text(b, item, SCHEMA_EFFECTIVE_HASH_KEY),
 		.document = build_n(item, SCHEMA_EFFECTIVE_DOCUMENT),
 		.written_ms = (int64_t)build_n(item, SCHEMA_EFFECTIVE_WRITTEN),
 	};

@@ -20,10 +20,11 @@ struct reading {
 	const char *path; /* of the document; NULL: text */
 	const char *text;
 	size_t n_text;
-	const char *name;    /* of a text, in mistakes */
-	const char *dir;     /* absolute; NULL: an effective document */
-	const char *key_dir; /* absolute; where the cluster's key is; NULL as dir */
-	const char *node;    /* NULL: any */
+	const char *name;         /* of a text, in mistakes */
+	const char *dir;          /* absolute; NULL: an effective document */
+	const char *key_dir;      /* absolute; where the cluster's key is; NULL as dir */
+	const char *key_expected; /* NULL: any */
+	const char *node;         /* NULL: any */
 };
 
 /* A node that is not in the document: say which ones are. */
@@ -52,6 +53,7 @@ static int build(const struct reading *r, const struct bind *bind, const struct 
 		           .top = top,
 		           .dir = r->dir,
 		           .key_dir = r->key_dir,
+		           .key_expected = r->key_expected,
 		           .model = m,
 		           .arena = m->arena };
 	int err = build_model(&b);
@@ -135,14 +137,16 @@ static int directory_of(const char *path, char dir[PATH_MAX])
 int model_read_config(const char *path, const char *node, struct model **out,
                       struct model_mistakes *mistakes)
 {
-	return model_read_laid_out(path, NULL, node, out, mistakes);
+	return model_read_laid_out(path, NULL, NULL, node, out, mistakes);
 }
 
-int model_read_laid_out(const char *path, const char *key_dir, const char *node, struct model **out,
-                        struct model_mistakes *mistakes)
+int model_read_laid_out(const char *path, const char *key_dir, const char *key_expected,
+                        const char *node, struct model **out, struct model_mistakes *mistakes)
 {
 	char dir[PATH_MAX], real_key_dir[PATH_MAX];
-	struct reading r = { .path = path, .dir = dir, .key_dir = dir, .node = node };
+	struct reading r = {
+		.path = path, .dir = dir, .key_dir = dir, .key_expected = key_expected, .node = node
+	};
 	int err = directory_of(path, dir);
 
 	if (!err && key_dir) {

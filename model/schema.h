@@ -216,6 +216,9 @@
 	  "Number of the configuration's version.")                                                \
 	X(EFFECTIVE_DIGEST, "effective.digest", "text", "", "", "0..64", "RE",                     \
 	  "SHA-256 of the configuration as it was given.")                                         \
+	X(EFFECTIVE_HASH_KEY, "effective.hash_key", "text", "", "", "0..16", "E",                  \
+	  "Fingerprint of the hash key that this version was made with. A key file with another "  \
+	  "one is not used.")                                                                      \
 	X(EFFECTIVE_DOCUMENT, "effective.document", "number", "", "", "", "RE",                    \
 	  "Counts the effective documents of this node.")                                          \
 	X(EFFECTIVE_WRITTEN, "effective.written", "time", "", "", "", "RE",                        \

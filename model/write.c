@@ -415,6 +415,8 @@ static void put_effective(FILE *f, const struct model *m)
 	      f);
 	put_text(f, "version", quantity_text(KIND_NUMBER, m->meta.version, text));
 	put_text(f, "digest", m->meta.digest);
+	if (m->meta.hash_key && *m->meta.hash_key)
+		put_text(f, "hash_key", m->meta.hash_key);
 	put_text(f, "document", quantity_text(KIND_NUMBER, m->meta.document, text));
 	put_time(f, "written", m->meta.written_ms);
 	fputs(" };\n", f);

@@ -223,10 +223,22 @@ struct model_meta {
 	const char *digest; /**< SHA-256 of the configuration as it was given, hex */
 	uint64_t document;  /**< counts effective documents of this node */
 	int64_t written_ms;
+	const char *
+	        hash_key; /**< fingerprint of the key that the version was made with; "": not known */
 };
 
 struct model_limits {
 	uint32_t services, backends, slots, exceptions; /**< sizes of the forwarding tables */
+};
+
+/** Room for a fingerprint of the hash key: 16 hexadecimal digits and the NUL. */
+#define MODEL_FINGERPRINT_MAX 17
+
+/** Whether model.hash_key is the key that the version was made with. */
+enum model_key {
+	MODEL_KEY_GOOD, /**< it is, as far as is known */
+	MODEL_KEY_KEPT, /**< the file is another, or cannot be read: it is that of the model before */
+	MODEL_KEY_NONE /**< the same, and there was none: it is zero, and nothing may be placed by it */
 };
 
 struct model {
@@ -235,6 +247,8 @@ struct model {
 	const char *hash_key_id;
 	const char *hash_key_file; /**< absolute path */
 	uint64_t hash_key[2];      /**< from hash_key_file; the same on all nodes */
+	enum model_key key_state;
+	const char *key_why; /**< what is wrong with hash_key_file, with its path; "" */
 	struct model_limits limits;
 	const struct model_site *sites;
 	size_t n_sites;
@@ -290,9 +304,26 @@ int model_read_config(const char *path, const char *node, struct model **out,
 /**
  * As model_read_config(), for a configuration that is not where its secrets are: the cluster's key
  * is found below @p key_dir; NULL: below the configuration's own directory.
+ *
+ * @param key_expected  fingerprint that the key must have: another key, or none, is no mistake then
+ *                      (model.key_state); NULL or "": any key is right, and none is a mistake
  */
-int model_read_laid_out(const char *path, const char *key_dir, const char *node, struct model **out,
-                        struct model_mistakes *mistakes);
+int model_read_laid_out(const char *path, const char *key_dir, const char *key_expected,
+                        const char *node, struct model **out, struct model_mistakes *mistakes);
+
+/**
+ * Read a hash key's file.
+ * @param below  the directory that it must be below, links resolved; NULL: any
+ * @return 0; -EBADMSG (not 32 hexadecimal digits); -EXDEV (outside of @p below); -errno
+ */
+int model_key_read(const char *path, const char *below, uint64_t key[2]);
+/** The first 8 bytes of a SHA-256 over the key: tells keys apart and shows nothing of them. */
+void model_key_fingerprint(const uint64_t key[2], char out[MODEL_FINGERPRINT_MAX]);
+/**
+ * Where @p m was read without its right key, give it that of @p before, the model in force (NULL: none).
+ * @return whether it has a key now
+ */
+bool model_key_keep(struct model *m, const struct model *before);
 
 /**
  * Read a configuration's text from memory, as model_read_config() reads a file.

@@ -12,9 +12,10 @@
 /* A head as a person tells it from the others. */
 static json_t *tell_head(const char *node, const struct version *v)
 {
-	return json_pack("{s:s, s:I, s:s, s:o, s:o, s:s, s:o, s:b}", "node", node, "number", (json_int_t)v->number, "digest", v->digest, "author",
-	                 tell_text(v->author), "reason", tell_text(v->reason), "made_on", v->node,
-	                 "time", tell_time(v->time_ms), "provisional", join_is_provisional(v));
+	return json_pack("{s:s, s:I, s:s, s:o, s:o, s:s, s:o, s:b}", "node", node, "number",
+	                 (json_int_t)v->number, "digest", v->digest, "author", tell_text(v->author),
+	                 "reason", tell_text(v->reason), "made_on", v->node, "time",
+	                 tell_time(v->time_ms), "provisional", join_is_provisional(v));
 }
 
 /* Add @p digest to a list of those that a command names, each once and not the one that it keeps. */
@@ -68,5 +69,6 @@ json_t *diverged_tell(const struct core *core)
 		if (!is_told(core, i, f->digest))
 			json_array_append_new(cure, tell_cure(core, f->peer, &f->version));
 	}
-	return json_pack("{s:o, s:o, s:o}", "own", tell_head(core->dirs.node, own), "heads", heads, "cure", cure);
+	return json_pack("{s:o, s:o, s:o}", "own", tell_head(core->dirs.node, own), "heads", heads,
+	                 "cure", cure);
 }

@@ -13,6 +13,7 @@
 #include "mgmt/api/views.h"
 #include "mgmt/store/yield.h"
 #include "mgmt/store/join.h"
+#include "mgmt/store/key.h"
 
 void handle_peer_head(struct core *core, struct http_request *r, struct http_reply *reply)
 {
@@ -25,11 +26,12 @@ void handle_peer_head(struct core *core, struct http_request *r, struct http_rep
 	bool has_head = !yield_shown(core->intent, &head);
 	const struct model *m = join_model(core->intent);
 	bool known = observe_load(core, &bits);
-	reply->json = json_pack("{s:s, s:s, s:o, s:s, s:o}", "node", core->dirs.node, "cluster",
-	                        m ? m->cluster : "", "version",
+	reply->json = json_pack("{s:s, s:s, s:o, s:s, s:s, s:o}", "node", core->dirs.node,
+	                        "cluster", m ? m->cluster : "", "version",
 	                        has_head ? tell_peer_version(&head) : json_null(), "overrides",
 	                        overrides_digest(intent_overrides(core->intent), digest),
-	                        "bits_per_s", known ? json_integer((json_int_t)bits) : json_null());
+	                        "hash_key", key_seen(core->intent)->found, "bits_per_s",
+	                        known ? json_integer((json_int_t)bits) : json_null());
 	if (core->inforce[0].number) /* the judgement names its version */
 		json_object_set_new(reply->json, "in_force", inforce_tell(&core->inforce[0]));
 	core_unlock(core);

@@ -284,9 +284,10 @@ json_t *handle_peers_json(struct core *core)
 
 	for (size_t i = 0; i < n; i++) {
 		json_t *one = json_pack(
-		        "{s:s, s:s, s:s, s:I, s:s, s:o}", "node", view[i].node, "site",
-		        view[i].site, "state", peers_state_text(view[i].state), "version",
-		        (json_int_t)view[i].number, "digest", view[i].digest, "age_ms",
+		        "{s:s, s:s, s:s, s:s, s:I, s:s, s:o}", "node", view[i].node, "hash_key",
+		        view[i].hash_key, "site", view[i].site, "state",
+		        peers_state_text(view[i].state), "version", (json_int_t)view[i].number,
+		        "digest", view[i].digest, "age_ms",
 		        view[i].asked_ms
 		                ? json_integer((json_int_t)(clock_mono_ms() - view[i].asked_ms))
 		                : json_null());

@@ -22,6 +22,7 @@
 #include "mgmt/api/learn.h"
 #include "mgmt/api/listen.h"
 #include "mgmt/api/observe.h"
+#include "mgmt/api/own_conditions.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/views.h"
 #include "mgmt/store/join.h"
@@ -109,6 +110,7 @@ static void on_tick(void *arg)
 	pending_clock_read(&clock);
 	intent_run_deadline(p->core.intent, &clock, now_ms);
 	set_gauges(p);
+	own_conditions_state(&p->core);
 	if (document != intent_document(p->core.intent)) {
 		inforce_judge(&p->core); /* a rollback is a version, too */
 		core_changed(&p->core);

@@ -241,6 +241,8 @@ static bool read_head(struct core *core, struct target *t, const json_t *answer,
 	t->view.bits = (uint64_t)json_integer_value(load);
 	t->view.why[0] = '\0';
 	t->view.inforce = inforce_read(json_object_get(answer, "in_force"));
+	if (!tell_read_fingerprint(json_object_get(answer, "hash_key"), t->view.hash_key))
+		return false;
 	if (json_is_null(record)) { /* it has no version yet */
 		t->view.state = PEERS_BEHIND;
 		t->view.number = 0;

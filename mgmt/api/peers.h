@@ -38,9 +38,10 @@ struct peers_view {
 	enum peers_state state;
 	uint64_t number;
 	char digest[DIGEST_TEXT_MAX];
-	struct version head; /**< its record of that; number 0: it has none */
-	uint64_t asked_ms;   /**< monotonic: when it last answered; 0: never */
-	uint64_t round;      /**< counts answers, so that one can wait for the next */
+	struct version head;                  /**< its record of that; number 0: it has none */
+	char hash_key[MODEL_FINGERPRINT_MAX]; /**< fingerprint of its key file; "": not known */
+	uint64_t asked_ms;                    /**< monotonic: when it last answered; 0: never */
+	uint64_t round; /**< counts answers, so that one can wait for the next */
 	bool load_known;
 	uint64_t bits; /**< a second */
 	bool unasked;  /**< it has no api address, or we have no token: nothing is exchanged */

@@ -30,5 +30,7 @@ json_t *tell_peer_override(const struct override *o);
 int tell_read_override(const json_t *object, struct override *out);
 json_t *tell_peer_version(const struct version *v);
 int tell_read_version(const json_t *object, struct version *out);
+/** Read a fingerprint; none is "". @return false when it is malformed */
+bool tell_read_fingerprint(const json_t *value, char out[MODEL_FINGERPRINT_MAX]);
 
 #endif

@@ -72,13 +72,14 @@ json_t *tell_peer_version(const struct version *v)
 
 	for (size_t i = 0; i < v->n_supersedes; i++)
 		json_array_append_new(supersedes, json_string(v->supersedes[i]));
-	return json_pack("{s:I, s:s, s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:o, s:I, s:I}", "number",
-	                 (json_int_t)v->number, "digest", v->digest, "parent", v->parent, "author",
-	                 tell_text(v->author), "reason", tell_text(v->reason), "node", v->node,
-	                 "time_ms", (json_int_t)v->time_ms, "effective_ms",
+	return json_pack("{s:I, s:s, s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:o, s:I, s:I, s:s}",
+	                 "number", (json_int_t)v->number, "digest", v->digest, "parent", v->parent,
+	                 "author", tell_text(v->author), "reason", tell_text(v->reason), "node",
+	                 v->node, "time_ms", (json_int_t)v->time_ms, "effective_ms",
 	                 (json_int_t)v->effective_ms, "confirm_by_ms", (json_int_t)v->confirm_by_ms,
 	                 "supersedes", supersedes, "undoes", (json_int_t)v->undoes,
-	                 "confirm_left_ms", (json_int_t)v->confirm_left_ms);
+	                 "confirm_left_ms", (json_int_t)v->confirm_left_ms, "hash_key",
+	                 v->hash_key);
 }
 
 /* A count that the former release does not give: 0 then. */
@@ -109,6 +110,20 @@ static bool read_supersedes(const json_t *list, struct version *v)
 	return true;
 }
 
+bool tell_read_fingerprint(const json_t *value, char out[MODEL_FINGERPRINT_MAX])
+{
+	const char *text = json_string_value(value);
+
+	out[0] = '\0';
+	if (!text || !*text)
+		return true; /* not known, or a peer of the former release */
+	if (strlen(text) != MODEL_FINGERPRINT_MAX - 1 ||
+	    strspn(text, "0123456789abcdef") != MODEL_FINGERPRINT_MAX - 1)
+		return false;
+	memcpy(out, text, MODEL_FINGERPRINT_MAX);
+	return true;
+}
+
 int tell_read_version(const json_t *object, struct version *out)
 {
 	struct version v = { 0 };
@@ -123,7 +138,9 @@ int tell_read_version(const json_t *object, struct version *out)
 	    !take(object, "reason", v.reason, sizeof(v.reason)) ||
 	    !take(object, "node", v.node, sizeof(v.node)) || !is_digest(v.digest) ||
 	    (*v.parent && !is_digest(v.parent)) || number < 1 || time < 0 || effective < 0 ||
-	    confirm_by < 0 || !read_supersedes(json_object_get(object, "supersedes"), &v))
+	    confirm_by < 0 ||
+	    !tell_read_fingerprint(json_object_get(object, "hash_key"), v.hash_key) ||
+	    !read_supersedes(json_object_get(object, "supersedes"), &v))
 		return -EINVAL;
 	v.number = (uint64_t)number;
 	v.time_ms = time;

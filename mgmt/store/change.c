@@ -238,6 +238,8 @@ static int change_to(struct intent *in, const struct intent_change *change, stru
 		rc = make_version(in, change, d->digest, now_ms, &out->version);
 	if (rc)
 		return rc;
+	if (!d->rc)
+		key_of_version(in, d->model, out->version.hash_key);
 	out->mistakes = d->mistakes;
 	d->mistakes = (struct model_mistakes){ 0 };
 	rc = d->rc;
@@ -391,8 +393,8 @@ int intent_take(struct intent *in, const struct intent_offer *offers, size_t n, 
 		if (strcmp(files_digest(&offers[i].files, digest), offers[i].version.digest))
 			return -EINVAL;
 	}
-	int rc = gather_model(&last->files, in->state_dir, in->conf_dir, in->node, &model,
-	                      &mistakes);
+	int rc = gather_keyed(&last->files, in->state_dir, in->conf_dir, last->version.hash_key,
+	                      in->node, &model, &mistakes);
 	if (rc == -EINVAL)
 		intent_log_mistakes(last->version.digest, &mistakes);
 	model_mistakes_free(&mistakes);

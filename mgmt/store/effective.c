@@ -39,6 +39,7 @@ static void fill_input(const struct intent *in, int64_t now_ms, struct compose_i
 		                         .now_ms = now_ms,
 		                         .meta = { .version = head->number,
 		                                   .digest = head->digest,
+		                                   .hash_key = head->hash_key,
 		                                   .document = in->document + 1,
 		                                   .written_ms = now_ms } };
 }

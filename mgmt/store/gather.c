@@ -209,6 +209,13 @@ static int complete(struct model *m, const struct files *files, const char *dir)
 int gather_model(const struct files *files, const char *state_dir, const char *conf_dir,
                  const char *node, struct model **out, struct model_mistakes *mistakes)
 {
+	return gather_keyed(files, state_dir, conf_dir, NULL, node, out, mistakes);
+}
+
+int gather_keyed(const struct files *files, const char *state_dir, const char *conf_dir,
+                 const char *key_expected, const char *node, struct model **out,
+                 struct model_mistakes *mistakes)
+{
 	char dir[PATH_MAX], path[PATH_MAX];
 	struct model *m = NULL;
 	int rc = lay_out(files, state_dir, dir);
@@ -218,7 +225,7 @@ int gather_model(const struct files *files, const char *state_dir, const char *c
 		rc = proc_path(dir, FILES_MAIN, path);
 	if (rc)
 		return rc;
-	rc = model_read_laid_out(path, conf_dir, node, &m, mistakes);
+	rc = model_read_laid_out(path, conf_dir, key_expected, node, &m, mistakes);
 	shorten_mistakes(mistakes, dir);
 	if (!rc)
 		rc = complete(m, files, dir);

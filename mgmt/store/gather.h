@@ -34,6 +34,11 @@ int gather_dir(const char *state_dir, const char *digest, char out[PATH_MAX]);
 int gather_model(const struct files *files, const char *state_dir, const char *conf_dir,
                  const char *node, struct model **out, struct model_mistakes *mistakes);
 
+/** The same for a version whose key's fingerprint is known, as model_read_laid_out() has it. */
+int gather_keyed(const struct files *files, const char *state_dir, const char *conf_dir,
+                 const char *key_expected, const char *node, struct model **out,
+                 struct model_mistakes *mistakes);
+
 /**
  * Look at the zones of a model that gather_model() gave for @p files, as weir-dns would.
  * @return 0, -EINVAL with mistakes added, or -errno

@@ -48,8 +48,8 @@ static int load_one(struct intent *in, const struct version *v, struct recent *o
 	int rc = store_files(in->store, v->number, &r.files);
 
 	if (!rc)
-		rc = gather_model(&r.files, in->state_dir, in->conf_dir, in->node, &r.model,
-		                  &mistakes);
+		rc = gather_keyed(&r.files, in->state_dir, in->conf_dir, v->hash_key, in->node,
+		                  &r.model, &mistakes);
 	if (rc == -EINVAL)
 		intent_log_mistakes(v->digest, &mistakes);
 	model_mistakes_free(&mistakes);
@@ -248,6 +248,7 @@ static void recover(struct intent *in, struct model *m, int64_t now_ms)
 		                       .time_ms = m->meta.written_ms,
 		                       .effective_ms = m->meta.written_ms };
 	snprintf(r->version.digest, sizeof(r->version.digest), "%s", m->meta.digest);
+	snprintf(r->version.hash_key, sizeof(r->version.hash_key), "%s", m->meta.hash_key);
 	snprintf(r->version.author, sizeof(r->version.author), "weir");
 	snprintf(r->version.reason, sizeof(r->version.reason),
 	         "recovered from the effective document");
@@ -258,8 +259,8 @@ static void recover(struct intent *in, struct model *m, int64_t now_ms)
 	    !gather_files(dir, FILES_MAIN, &r->files) &&
 	    strcmp(files_digest(&r->files, digest), m->meta.digest))
 		files_fini(&r->files); /* not what was given: better none */
-	if (r->files.n_items > 0 &&
-	    !gather_model(&r->files, in->state_dir, in->conf_dir, in->node, &r->model, &mistakes))
+	if (r->files.n_items > 0 && !gather_keyed(&r->files, in->state_dir, in->conf_dir,
+	                                          m->meta.hash_key, in->node, &r->model, &mistakes))
 		put_version(in, r, now_ms);
 	model_mistakes_free(&mistakes);
 	log_error("version-recovered", "number=%" PRIu64 " from=%s bytes=%s", r->version.number,
@@ -362,7 +363,7 @@ int64_t intent_tick(struct intent *in, int64_t now_ms)
 	intent_follow_ramps(in, now_ms);
 	if (overrides_prune(&in->overrides, now_ms) && !in->failing)
 		intent_stored(in, store_put_overrides(in->store, &in->overrides), now_ms);
-	if (in->dirty || now_ms >= in->next_ms)
+	if (key_follow(in, now_ms) || in->dirty || now_ms >= in->next_ms)
 		effective_write(in, now_ms);
 	int64_t next_ms = now_ms + 1000;
 	return in->next_ms < next_ms ? in->next_ms : next_ms;

@@ -188,7 +188,11 @@ void join_give_way(struct intent *in, const struct intent_offer *first,
 	if (!head || !join_is_provisional(head))
 		return;
 	if (first->version.number > 1)
-		intent_stored(in, store_drop_version(in->store, 1), now_ms);
+		intent_stored(in,
+		              store_lose_version(in->store, head,
+		                                 "provisional: a peer had an applied version",
+		                                 now_ms),
+		              now_ms);
 	if (!strcmp(head->digest, last->version.digest))
 		return;
 	log_note("provisional-replaced", "digest=%.16s by=%" PRIu64 " digest=%.16s", head->digest,

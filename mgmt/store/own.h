@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "mgmt/store/intent.h"
+#include "mgmt/store/key.h"
 
 struct arena;
 
@@ -67,6 +68,7 @@ struct intent {
 	struct timespec ramps_at;
 
 	struct intent_join join;
+	struct intent_key key; /* of the file, as last looked at (mgmt/store/key.h) */
 	struct intent_foreign foreign[INTENT_HEADS_MAX];
 	size_t n_foreign;
 	bool rollback_failed; /* said once */
@@ -98,6 +100,11 @@ int intent_stored(struct intent *in, int rc, int64_t now_ms);
 int intent_load_recent(struct intent *in, int64_t now_ms);
 /* Drop the recent versions from @p first on until @p end. */
 void intent_drop_recent(struct intent *in, size_t first, size_t end);
+/* Look at the key's file again. @return whether the processes must look too */
+bool key_follow(struct intent *in, int64_t now_ms);
+/* The fingerprint that a version made of @p m gets: the head's, unless the configuration names another key. */
+void key_of_version(const struct intent *in, const struct model *m,
+                    char out[MODEL_FINGERPRINT_MAX]);
 /* The first start of a node with neither store nor effective document: wait for peers, or make version 1. */
 void join_begin(struct intent *in, enum intent_start start, int64_t now_ms);
 /* Make CONF/weir.conf version 1, provisional unless @p bootstrap; mistakes are logged. */

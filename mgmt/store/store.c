@@ -179,6 +179,8 @@ static int forget_old_versions(sqlite3 *db, uint64_t head)
 		return 0;
 	int rc = sql_run(db, "DELETE FROM versions WHERE number<=?", "i", least);
 	if (!rc)
+		rc = sql_run(db, "DELETE FROM version_keys WHERE number<=?", "i", least);
+	if (!rc)
 		rc = sql_run(db, "DELETE FROM version_files WHERE number<=?", "i", least);
 	if (!rc)
 		rc = sql_run(
@@ -209,19 +211,6 @@ int store_put_version(struct store *s, const struct version *v, const struct fil
 	return sql_end(s->db, rc);
 }
 
-int store_drop_version(struct store *s, uint64_t number)
-{
-	int rc = sql_begin(s->db);
-
-	if (!rc)
-		rc = sql_run(s->db, "DELETE FROM versions WHERE number=?", "i", (int64_t)number);
-	if (!rc)
-		rc = sql_run(s->db, "DELETE FROM version_files WHERE number=?", "i",
-		             (int64_t)number);
-	rc = store_noted(s, rc);
-	return sql_end(s->db, rc);
-}
-
 int store_confirm(struct store *s, uint64_t number)
 {
 	return store_noted(s, sql_run(s->db, "UPDATE versions SET confirm_by_ms=0 WHERE number=?",
@@ -244,6 +233,9 @@ static int read_version(sqlite3_stmt *q, struct version *out)
 	    !sql_text(q, 5, v.node, sizeof(v.node)) ||
 	    !sql_text(q, 9, supersedes, sizeof(supersedes)) || !split_supersedes(supersedes, &v))
 		return -EBADMSG;
+	if (sqlite3_column_type(q, 11) == SQLITE_TEXT && /* none: of the former release */
+	    !sql_text(q, 11, v.hash_key, sizeof(v.hash_key)))
+		return -EBADMSG;
 	*out = v;
 	return 0;
 }
@@ -251,8 +243,9 @@ static int read_version(sqlite3_stmt *q, struct version *out)
 int store_versions(struct store *s, uint64_t before, struct version *out, size_t max)
 {
 	sqlite3_stmt *q = sql_ask(s->db,
-	                          "SELECT v.*, u.undoes FROM versions v LEFT JOIN undoing u ON"
-	                          " u.number=v.number AND u.digest=v.digest"
+	                          "SELECT v.*, u.undoes, k.fingerprint FROM versions v LEFT JOIN"
+	                          " undoing u ON u.number=v.number AND u.digest=v.digest LEFT JOIN"
+	                          " version_keys k ON k.number=v.number AND k.digest=v.digest"
 	                          " WHERE v.number<? ORDER BY v.number DESC LIMIT ?",
 	                          "ii", before ? (int64_t)before : INT64_MAX, (int64_t)max);
 	int rc = q ? 0 : sql_errno(sqlite3_errcode(s->db)), n = 0;

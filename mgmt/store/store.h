@@ -41,6 +41,8 @@ struct version {
 	uint64_t
 	        undoes; /**< the unconfirmed version that this one rolls back automatically; 0: none */
 	int64_t confirm_left_ms; /**< until the deadline, when it was read or received; 0: not known; not stored */
+	char hash_key
+	        [MODEL_FINGERPRINT_MAX]; /**< fingerprint of the key it was made with; "": not known */
 };
 
 /** A version that gave way to another. */
@@ -75,8 +77,6 @@ const char *store_why(const struct store *s);
 
 /** Keep a version and its files, all or nothing; one of equal number is replaced. @return 0 or -errno */
 int store_put_version(struct store *s, const struct version *v, const struct files *files);
-/** Forget version @p number. @return 0 or -errno */
-int store_drop_version(struct store *s, uint64_t number);
 /** Note that @p number is confirmed. @return 0 or -errno */
 int store_confirm(struct store *s, uint64_t number);
 /** @return 0, -ENOENT or -errno */

@@ -20,6 +20,8 @@ static const char schema[] =
         " digest TEXT NOT NULL);"
         "CREATE TABLE IF NOT EXISTS undoing(number INTEGER PRIMARY KEY, digest TEXT NOT NULL,"
         " undoes INTEGER NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS version_keys(number INTEGER PRIMARY KEY, digest TEXT NOT NULL,"
+        " fingerprint TEXT NOT NULL);"
         "CREATE TABLE IF NOT EXISTS lost(id INTEGER PRIMARY KEY, number INTEGER NOT NULL,"
         " digest TEXT NOT NULL, parent TEXT NOT NULL, author TEXT NOT NULL, reason TEXT NOT NULL,"
         " node TEXT NOT NULL, time_ms INTEGER NOT NULL, lost_ms INTEGER NOT NULL, why TEXT NOT NULL);";
@@ -59,6 +61,9 @@ int store_history_replace(sqlite3 *db, const struct version *v)
 
 	snprintf(why, sizeof(why), "replaced by the version of this number from %s", v->node);
 	int rc = copy_to_lost(db, v->number, v->digest, why, v->time_ms);
+	if (!rc)
+		rc = sql_run(db, "INSERT OR REPLACE INTO version_keys VALUES(?,?,?)", "itt",
+		             (int64_t)v->number, v->digest, v->hash_key);
 	return rc ? rc : note_undoing(db, v);
 }
 

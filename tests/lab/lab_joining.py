@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Nodes that start without a version: README's own example at two nodes at once, reinstalled nodes, a network cut.
 
-Then heads that diverge, and the commands that Weir prints against that, run as printed.
+Then heads that diverge, and the commands that Weir prints against that, run as printed; and keys that differ.
+
+Usage: lab_joining.py [--quick] [STEP...]
 """
 import json
 import os
@@ -22,6 +24,7 @@ ZONE = """$ORIGIN shop.example.
 @ 300 IN NS ns1
 ns1 300 IN A 192.0.2.53
 """
+KEYS = "000102030405060708090a0b0c0d0e0f", "f0e0d0c0b0a090807060504030201000"
 SECONDS = 15  # until something that takes up to five is called missing
 JOINING_S = 6.5  # five, and what a process needs to start here
 
@@ -100,7 +103,7 @@ class Member:
                 text = f.read()
         except OSError:
             return None
-        return int(re.search(r"version = (\d+)", text)[1])
+        return int(re.search(r'version = "?(\d+)', text)[1])
 
     def peer(self):
         """How the other one stands to it."""
@@ -188,7 +191,8 @@ def one_reinstalled(members, report, text):
         return (fra.head() or (0,))[0] == 2
     wait_until(joined, SECONDS, "fra takes version 2", 0.01)
     report.check(True, "a reinstalled node takes the cluster's version", f"{time.monotonic() - fra.started:.1f} s")
-    report.equal(seen - {None, 2}, set(), "its own old file was never in force")
+    seen.add(fra.document())
+    report.equal(seen - {None}, {2}, "its own old file was never in force")
     wait_agreed(members, report, "and both agree")
     report.equal([v["number"] for v in fra.ask("versions")["items"]], [2, 1], "with the history")
     report.equal(ams.apply(text.replace("weight = 50", "weight = 70"), "--all")[0], 0, "changes go on")
@@ -197,7 +201,8 @@ def one_reinstalled(members, report, text):
 def reinstalled_in_a_cut(members, report, text):
     ams, fra = members
     say("one is reinstalled inside a network cut")
-    for name, own in (("an old file", text), ("the file in force", text.replace("weight = 50", "weight = 70"))):
+    files = [("an old file", text), ("the file in force", text.replace("weight = 50", "weight = 70"))]
+    for name, own in files[:1] if "--quick" in sys.argv else files:
         fra.stop()
         cut(members)
         try:
@@ -269,6 +274,108 @@ def bootstrap(members, report, text):
     stop(members)
 
 
+def states(member, subject="hash.key"):
+    """Whether this node's status is degraded because a hash key does not match; @subject: what says so, or a peer."""
+    status = member.ask("status")
+    reasons = [(r["code"], r["subject"]) for r in status.get("reasons", [])]
+    return status.get("state") != "well" and ("hash-key-mismatch", subject) in reasons
+
+
+def key_of(member):
+    """The fingerprint that the version in force was made with."""
+    return member.ask("versions")["items"][0]["hash_key"]
+
+
+def placed(member):
+    """How the tables in force place some connections: what trace says of them."""
+    return [member.weir("trace", f"198.18.7.{i}:4{i:04}", "203.0.113.10:80/tcp")[1] for i in range(8)]
+
+
+def write_key(member, key, name="hash.key"):
+    path = os.path.join(member.node.conf, name)
+    with open(path + ".new", "w") as f:
+        f.write(key + "\n")
+    os.chmod(path + ".new", 0o600)
+    os.rename(path + ".new", path)
+
+
+def two_keys(members, report, text):
+    ams, fra = members
+    say("two nodes start from one file with two keys")
+    for m in members:
+        m.reinstall(text)
+    write_key(fra, KEYS[1])
+    for m in members:
+        m.start()
+    wait_agreed(members, report, "they agree on the version")
+    wait_until(lambda: (states(ams, "fra-1") and states(fra, "ams-1")) or states(ams) or states(fra), SECONDS,
+               "status tells that the keys differ", 0.1)
+    report.check(True, "and status tells that their keys differ: each of the other, or the one that took the other's version")
+    stop(members)
+
+
+def swapped_key(members, report, text):
+    ams, fra = members
+    say("a key's file is swapped under a running node")
+    start_together(members, text)
+    wait_agreed(members, report, "both agree")
+    ams.node.start("dataplane")
+    wait_until(lambda: "slot" in placed(ams)[0], SECONDS, "tables are in force", 0.2)
+    before, fingerprint = placed(ams), key_of(ams)
+    report.equal(len(fingerprint), 16, "the version has a fingerprint")
+    report.equal(key_of(fra), fingerprint, "the same at both nodes")
+    write_key(ams, KEYS[1])
+    wait_until(lambda: states(ams), SECONDS, "ams says so", 0.1)
+    report.check(not states(fra), "the node with the wrong file says so, the other does not")
+    status, _, errors = ams.apply(text.replace("weight = 100; },", "weight = 90; },", 1), "--all")
+    report.equal(status in (0, 5, 6), True, f"another change is taken all the same {errors}")
+    wait_until(lambda: ams.document() == 2 and states(ams, "weir-dataplane"), SECONDS, "the dataplane has it", 0.1)
+    report.equal(key_of(ams), fingerprint, "its version has the key of the one before")
+    report.check(placed(ams) == before, "connections are placed as before")
+    say("its dataplane starts with only the wrong key")
+    ams.node.kill("dataplane")
+    ams.node.start("dataplane")
+    ams.node.processes["dataplane"].wait_for_log("no hash key to compile tables with", SECONDS)
+    report.check(placed(ams) == before, "it compiles nothing: connections are placed by the tables that are there")
+    report.check("prog/xdp" in ams.node.host.run(["ip", "-d", "link", "show", "eth1"]), "which go on forwarding")
+    write_key(ams, KEYS[0])
+    wait_until(lambda: "document-in-force" in ams.node.processes["dataplane"].log().rsplit("no hash key", 1)[-1], SECONDS,
+               "the dataplane compiles", 0.1)
+    report.check(placed(ams) == before, "with the right file it compiles again, with the same places")
+
+
+def rotated_key(members, report, text):
+    ams, fra = members
+    say("the key is rotated: a version names another one")
+    before, fingerprint = placed(ams), key_of(ams)
+    write_key(ams, KEYS[1], "hash2.key")
+    text = text.replace('hash_key_file = "hash.key"; hash_key_id = "k1"', 'hash_key_file = "hash2.key"; hash_key_id = "k2"')
+    text = text.replace("weight = 100; },", "weight = 90; },", 1)
+    status, out, errors = ams.apply(text, "--confirm-within", "5m")
+    report.equal((status in (0, 5, 6), "flows" in out and "k2" in out), (True, True), f"which is risky {errors}")
+    wait_until(lambda: fra.head() == ams.head(), SECONDS, "fra takes the version without the file", 0.1)
+    report.check(True, "a peer that lacks the file takes the version")
+    wait_until(lambda: states(fra), SECONDS, "fra says so", 0.1)
+    report.check(True, "keeps its key and says so")
+    report.check(key_of(ams) not in (fingerprint, ""), "the version has another fingerprint")
+    report.equal(key_of(fra), key_of(ams), "the same at both nodes")
+    wait_until(lambda: placed(ams) != before, SECONDS, "ams places by the new key", 0.2)
+    report.check(True, "connections are placed anew")
+    write_key(fra, KEYS[1], "hash2.key")
+    wait_until(lambda: "is that of the version again" in fra.events(), SECONDS, "fra has the key", 0.1)
+    wait_until(lambda: not states(fra), SECONDS, "fra is content", 0.1)
+    report.check(True, "with its file fra has the key too, and says no more")
+    secrets = [k for k in KEYS for m in members for d in (m.node.state, m.node.run_dir) if holds(d, k)]
+    logs = [n for n in os.listdir(ams.lab.dir) if n.endswith(".log") and any(holds(os.path.join(ams.lab.dir, n), k) for k in KEYS)]
+    report.equal(secrets + logs, [], "no key stands in any state, page or log")
+    ams.node.kill("dataplane")
+    stop(members)
+
+
+def holds(directory, text):
+    return subprocess.run(["grep", "-rqs", text, directory], check=False).returncode == 0
+
+
 def supervised(members, report, text):
     say("the same with all processes of both nodes, by weir run")
     for m in members:
@@ -297,8 +404,12 @@ def run(report):
         router = lab.host("router")
         router.forward()
         members = [Member(lab, router, name) for name in ADDRESSES]
-        for step in (at_once, both_reinstalled, one_reinstalled, reinstalled_in_a_cut, diverged, bootstrap, supervised):
-            step(members, report, text)
+        wanted = [a for a in sys.argv[1:] if a != "--quick"]
+        steps = (at_once, both_reinstalled, one_reinstalled, reinstalled_in_a_cut, diverged, bootstrap, two_keys,
+                 swapped_key, rotated_key, supervised)
+        for step in steps[:-1] if "--quick" in sys.argv and not wanted else steps:
+            if not wanted or step.__name__ in wanted:
+                step(members, report, text)
 
 
 if __name__ == "__main__":

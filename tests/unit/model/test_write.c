@@ -137,7 +137,7 @@ static void make_override(struct made *made, size_t i)
 static void make(struct made *made, const struct model *base)
 {
 	made->model = *base;
-	made->model.meta = (struct model_meta){ any64(), "abc", any64(), any_time() };
+	made->model.meta = (struct model_meta){ any64(), "abc", any64(), any_time(), "" };
 	for (int i = 0; i < 2; i++) {
 		made->pools[i] = base->pools[i];
 		make_sets(made, i);

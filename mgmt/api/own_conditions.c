@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/api/own_conditions.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "mgmt/api/core.h"
+#include "mgmt/api/peers.h"
+#include "mgmt/store/join.h"
+#include "mgmt/store/key.h"
+#include "weir/condition.h"
+
+/* The first start of a node, and what came of it. */
+static void state_join(const struct core *core)
+{
+	const struct version *head = intent_head(core->intent);
+
+	if (join_waits(core->intent))
+		conditions_add(core->stats, "joining", CONDITION_DEGRADED, "",
+		               "this node has no version yet and asks its peers for theirs");
+	else if (head && join_is_provisional(head))
+		conditions_add(core->stats, "provisional", CONDITION_NOTE, "",
+		               "version 1 was read from this node's weir.conf and nobody applied "
+		               "it: a peer's applied version replaces it");
+}
+
+/* One peer's key against this node's. */
+static void state_peer_key(const struct core *core, const struct peers_view *v)
+{
+	const struct intent_key *own = key_seen(core->intent);
+	const struct version *head = intent_head(core->intent);
+	bool versions_differ = head && *head->hash_key && *v->head.hash_key &&
+	                       !strcmp(v->head.digest, head->digest) &&
+	                       strcmp(v->head.hash_key, head->hash_key) != 0;
+	/* who has the wrong file is known, and says so itself, where the version names the right one */
+	bool files_differ = head && !*head->hash_key && *own->found && *v->hash_key &&
+	                    strcmp(own->found, v->hash_key) != 0;
+
+	if (versions_differ || files_differ)
+		conditions_add(core->stats, "hash-key-mismatch", CONDITION_DEGRADED, v->node,
+		               "node %s places connections by a hash key with fingerprint %s, this "
+		               "node by %s: copy one node's key file to the other, then apply",
+		               v->node, versions_differ ? v->head.hash_key : v->hash_key,
+		               versions_differ ? head->hash_key : own->found);
+}
+
+static void state_keys(const struct core *core)
+{
+	const struct intent_key *own = key_seen(core->intent);
+	const struct peers_view *view;
+	size_t n = core->peers ? peers_view(core, &view) : 0;
+
+	if (own->wrong)
+		conditions_add(core->stats, "hash-key-mismatch", CONDITION_DEGRADED, "hash.key",
+		               "%s", own->why);
+	for (size_t i = 0; i < n; i++)
+		if (view[i].state != PEERS_UNREACHABLE && view[i].state != PEERS_UNASKED)
+			state_peer_key(core, &view[i]);
+}
+
+void own_conditions_state(struct core *core)
+{
+	conditions_begin(core->stats, intent_document(core->intent));
+	state_join(core);
+	state_keys(core);
+	conditions_end(core->stats);
+}

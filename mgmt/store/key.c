@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/store/key.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "mgmt/store/own.h"
+
+const struct intent_key *key_seen(const struct intent *in)
+{
+	return &in->key;
+}
+
+/* What the name of a key's file is, wherever the configuration was read. */
+static const char *file_name(const struct model *m)
+{
+	const char *slash = strrchr(m->hash_key_file, '/');
+
+	return slash ? slash + 1 : m->hash_key_file;
+}
+
+void key_of_version(const struct intent *in, const struct model *m, char out[MODEL_FINGERPRINT_MAX])
+{
+	const struct recent *head = in->n_recent ? &in->recent[in->n_recent - 1] : NULL;
+
+	if (head && *head->version.hash_key && !strcmp(head->model->hash_key_id, m->hash_key_id) &&
+	    !strcmp(file_name(head->model), file_name(m)))
+		memcpy(out, head->version.hash_key, MODEL_FINGERPRINT_MAX);
+	else
+		model_key_fingerprint(m->hash_key, out);
+}
+
+static void explain(const struct version *head, const struct model *m, struct intent_key *key)
+{
+	if (!*key->found)
+		snprintf(key->why, sizeof(key->why),
+		         "%.80s cannot be read as a key; version %" PRIu64
+		         " needs the one with fingerprint %s (%.20s): copy it from a peer",
+		         m->hash_key_file, head->number, head->hash_key, m->hash_key_id);
+	else
+		snprintf(key->why, sizeof(key->why),
+		         "%.80s has fingerprint %s, version %" PRIu64
+		         " was made with %s (%.20s): copy "
+		         "that from a peer, or apply a new hash_key_id for a new key",
+		         m->hash_key_file, key->found, head->number, head->hash_key,
+		         m->hash_key_id);
+}
+
+static struct intent_key look(const struct version *head, const struct model *m)
+{
+	struct intent_key key = { .looked = true };
+	uint64_t words[2];
+
+	if (!model_key_read(m->hash_key_file, NULL, words))
+		model_key_fingerprint(words, key.found);
+	explicit_bzero(words, sizeof(words));
+	key.wrong = *head->hash_key && strcmp(key.found, head->hash_key) != 0;
+	if (key.wrong)
+		explain(head, m, &key);
+	return key;
+}
+
+bool key_follow(struct intent *in, int64_t now_ms)
+{
+	const struct recent *head = in->n_recent ? &in->recent[in->n_recent - 1] : NULL;
+	struct intent_key was = in->key;
+	char value[LOG_VALUE_MAX];
+
+	if (!head || in->offline)
+		return false;
+	in->key = look(&head->version, head->model);
+	if (in->key.wrong && strcmp(in->key.why, was.why) != 0) {
+		log_error("hash-key-mismatch", "why=%s", log_value(in->key.why, value));
+		journal_add(in->journal, now_ms, "process", "hash_key", "%s", in->key.why);
+	} else if (!in->key.wrong && was.wrong) {
+		log_note("hash-key-matches", "fingerprint=%s", in->key.found);
+		journal_add(in->journal, now_ms, "process", "hash_key",
+		            "the hash key's file is that of the version again");
+	}
+	return was.looked && was.wrong && !in->key.wrong;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The hash key's file against the version in force.
+ *
+ * A version holds the fingerprint of the key that it was made with. A key file with another fingerprint is not used: the
+ * processes keep the key that they have. So a swapped file changes nothing but the node's status, and another key comes
+ * with a version that names it (cluster.hash_key_id, cluster.hash_key_file). Calls as for the intent.
+ */
+#ifndef WEIR_MGMT_STORE_KEY_H
+#define WEIR_MGMT_STORE_KEY_H
+
+#include <stdbool.h>
+
+#include "weir/model.h"
+
+struct intent;
+
+/** What this node's key file is, as looked at within the last second. */
+struct intent_key {
+	char found[MODEL_FINGERPRINT_MAX]; /**< "": it cannot be read */
+	bool looked, wrong;                /**< wrong: it is not what the head was made with */
+	char why[256];                     /**< if so: a sentence with what to do */
+};
+
+const struct intent_key *key_seen(const struct intent *in);
+
+#endif

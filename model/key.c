@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The cluster's hash key: its file, and the fingerprint by which it is told from others without showing it.
+ */
+#include "model/key.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sha256.h"
+#include "model/load.h"
+
+#define KEY_FILE_MAX 4096u
+#define KEY_DIGITS   32u
+/* In front of the key, so that its fingerprint is of no use elsewhere. */
+#define DOMAIN "weir hash key"
+
+static bool parse_key(const char *digits, uint64_t key[2])
+{
+	if (strspn(digits, "0123456789abcdefABCDEF") != KEY_DIGITS ||
+	    digits[KEY_DIGITS + strspn(digits + KEY_DIGITS, " \t\r\n")] != '\0')
+		return false;
+	char half[KEY_DIGITS / 2 + 1] = "";
+	for (int i = 0; i < 2; i++) {
+		memcpy(half, digits + i * KEY_DIGITS / 2, KEY_DIGITS / 2);
+		key[i] = strtoull(half, NULL, 16);
+	}
+	return true;
+}
+
+int model_key_read(const char *path, const char *below, uint64_t key[2])
+{
+	char *bytes = NULL;
+	size_t n;
+	int err = load_file(path, KEY_FILE_MAX, &bytes, &n);
+
+	if (!err && below && !load_is_below(path, below))
+		err = -EXDEV;
+	if (!err && !parse_key(bytes, key))
+		err = -EBADMSG;
+	if (bytes)
+		explicit_bzero(bytes, n);
+	free(bytes);
+	return err;
+}
+
+const char *model_key_error(int err)
+{
+	switch (err) {
+	case -ENOENT:
+		return "does not exist; make it once for all nodes: openssl rand -hex 16";
+	case -EACCES:
+		return "the cluster's secret, may not be read by this user; do it as root";
+	case -EXDEV:
+		return "leads out of the configuration's directory";
+	case -EBADMSG:
+		return "does not hold 32 hexadecimal digits";
+	default:
+		return load_error(err);
+	}
+}
+
+void model_key_fingerprint(const uint64_t key[2], char out[MODEL_FINGERPRINT_MAX])
+{
+	uint8_t input[sizeof(DOMAIN) + 16] = DOMAIN, digest[SHA256_BYTES];
+
+	for (size_t i = 0; i < 16; i++)
+		input[sizeof(DOMAIN) + i] = (uint8_t)(key[i / 8] >> (56 - 8 * (i % 8)));
+	sha256_short(input, sizeof(input), digest);
+	explicit_bzero(input, sizeof(input));
+	for (size_t i = 0; i < (MODEL_FINGERPRINT_MAX - 1) / 2; i++)
+		snprintf(out + 2 * i, 3, "%02x", digest[i]);
+}
+
+bool model_key_keep(struct model *m, const struct model *before)
+{
+	if (m->key_state == MODEL_KEY_GOOD)
+		return true;
+	if (!before || before->key_state == MODEL_KEY_NONE)
+		return false;
+	memcpy(m->hash_key, before->hash_key, sizeof(m->hash_key));
+	m->key_state = MODEL_KEY_KEPT;
+	return true;
+}

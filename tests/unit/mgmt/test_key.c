@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "fixture.h"
+
+#include <errno.h>
+
+#include "mgmt/store/intent.h"
+#include "mgmt/store/key.h"
+
+#define OTHER_KEY "ffeeddccbbaa99887766554433221100\n"
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	fixture_make(f);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fixture_remove(*state);
+	free(*state);
+	return 0;
+}
+
+static struct intent *open_it(const struct fixture *f, int64_t now_ms)
+{
+	struct intent_options options = { .conf_dir = f->conf,
+		                          .state_dir = f->state,
+		                          .node = "ams-1" };
+	struct intent *in = NULL;
+
+	assert_int_equal(intent_open(&options, now_ms, &in), 0);
+	return in;
+}
+
+/* Apply the fixture's configuration with one replacement. @return the fingerprint of its version, static */
+static const char *apply(struct intent *in, const char *from, const char *to, int64_t now_ms)
+{
+	struct files files = fixture_files(from, to);
+	struct intent_change change = { .files = &files, .author = "jw", .reason = "CHG-1" };
+	struct intent_changed changed = { 0 };
+	static char fingerprint[MODEL_FINGERPRINT_MAX];
+
+	assert_int_equal(intent_change(in, &change, now_ms, &changed), 0);
+	assert_true(changed.changed);
+	memcpy(fingerprint, changed.version.hash_key, sizeof(fingerprint));
+	intent_changed_fini(&changed);
+	files_fini(&files);
+	return fingerprint;
+}
+
+static void a_fingerprint_tells_keys_apart_and_is_the_same_everywhere(void **state)
+{
+	const uint64_t key[2] = { 0x0011223344556677u, 0x8899aabbccddeeffu };
+	char first[MODEL_FINGERPRINT_MAX], other[MODEL_FINGERPRINT_MAX];
+
+	(void)state;
+	model_key_fingerprint(key, first);
+	/* { printf 'weir hash key\0'; printf 00112233445566778899aabbccddeeff | xxd -r -p; } | sha256sum */
+	assert_string_equal(first, "d5cc6d133208bd44");
+	for (int i = 0; i < 128; i++) {
+		uint64_t flipped[2] = { key[0], key[1] };
+
+		flipped[i / 64] ^= (uint64_t)1 << i % 64;
+		model_key_fingerprint(flipped, other);
+		assert_string_not_equal(first, other);
+	}
+}
+
+static void a_swapped_file_is_seen_and_makes_no_difference(void **state)
+{
+	const struct fixture *f = *state;
+	struct intent *in = open_it(f, NOW_MS);
+	char first[MODEL_FINGERPRINT_MAX];
+
+	memcpy(first, intent_head(in)->hash_key, sizeof(first));
+	intent_tick(in, NOW_MS + 1000);
+	assert_false(key_seen(in)->wrong);
+	assert_string_equal(key_seen(in)->found, first);
+	fixture_write(f->conf, "hash.key", OTHER_KEY);
+	intent_tick(in, NOW_MS + 2000);
+	assert_true(key_seen(in)->wrong);
+	assert_non_null(strstr(key_seen(in)->why, first));
+	/* a change that names no other key has the key of the version before */
+	assert_string_equal(apply(in, "weight = 100; },\n                 {",
+	                          "weight = 90; },\n                 {", NOW_MS + 3000),
+	                    first);
+	intent_close(in);
+	in = open_it(f, NOW_MS + 4000); /* the head is loaded all the same */
+	assert_int_equal(intent_head(in)->number, 2);
+	assert_string_equal(intent_head(in)->hash_key, first);
+	assert_string_equal(intent_model(in)->meta.hash_key, first);
+	char path[PATH_MAX];
+	snprintf(path, sizeof(path), "%s/hash.key", f->conf);
+	assert_int_equal(unlink(path), 0);
+	uint64_t document = intent_document(in);
+	intent_tick(in, NOW_MS + 5000);
+	assert_true(key_seen(in)->wrong);
+	fixture_write(f->conf, "hash.key", "00112233445566778899aabbccddeeff\n");
+	intent_tick(in, NOW_MS + 6000);
+	assert_false(key_seen(in)->wrong);
+	assert_true(intent_document(in) > document); /* so that the processes read it again */
+	intent_close(in);
+}
+
+static void another_key_comes_with_a_version_that_names_it(void **state)
+{
+	const struct fixture *f = *state;
+	struct intent *in = open_it(f, NOW_MS);
+	char first[MODEL_FINGERPRINT_MAX];
+
+	memcpy(first, intent_head(in)->hash_key, sizeof(first));
+	fixture_write(f->conf, "hash.key", OTHER_KEY);
+	assert_string_not_equal(
+	        apply(in, "hash_key_id = \"k1\"", "hash_key_id = \"k2\"", NOW_MS + 10), first);
+	intent_tick(in, NOW_MS + 1000);
+	assert_false(key_seen(in)->wrong);
+	intent_close(in);
+}
+
+static void a_document_without_its_key_takes_that_of_the_one_before(void **state)
+{
+	const struct fixture *f = *state;
+	struct intent *in = open_it(f, NOW_MS);
+	struct model_mistakes mistakes;
+	struct model *good = NULL, *wrong = NULL;
+	char path[PATH_MAX];
+
+	intent_close(in);
+	snprintf(path, sizeof(path), "%s/effective.conf", f->state);
+	assert_int_equal(model_read_effective(path, "ams-1", &good, &mistakes), 0);
+	model_mistakes_free(&mistakes);
+	assert_int_equal(good->key_state, MODEL_KEY_GOOD);
+	fixture_write(f->conf, "hash.key", OTHER_KEY);
+	assert_int_equal(model_read_effective(path, "ams-1", &wrong, &mistakes), 0);
+	model_mistakes_free(&mistakes);
+	assert_int_equal(wrong->key_state, MODEL_KEY_NONE);
+	assert_true(wrong->hash_key[0] == 0 && wrong->hash_key[1] == 0);
+	assert_non_null(strstr(wrong->key_why, good->meta.hash_key));
+	assert_null(strstr(wrong->key_why, "ffeeddcc"));
+	assert_false(model_key_keep(wrong, NULL));
+	assert_true(model_key_keep(wrong, good));
+	assert_int_equal(wrong->key_state, MODEL_KEY_KEPT);
+	assert_memory_equal(wrong->hash_key, good->hash_key, sizeof(good->hash_key));
+	model_free(wrong);
+	model_free(good);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_fingerprint_tells_keys_apart_and_is_the_same_everywhere),
+		cmocka_unit_test_setup_teardown(a_swapped_file_is_seen_and_makes_no_difference,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(another_key_comes_with_a_version_that_names_it,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		        a_document_without_its_key_takes_that_of_the_one_before, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
