@@ -2,7 +2,6 @@
 #include "healthcheck/checker.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,18 +156,45 @@ static void feed(struct target *t, enum verdict_vote v, uint64_t now_ms)
 		t->spared = false; /* others are up */
 }
 
+static void count_groups(struct checker *c)
+{
+	memset(c->groups, 0, c->targets->model->n_sites * sizeof(*c->groups));
+	for (size_t i = 0; i < c->targets->n; i++) {
+		const struct target *t = &c->targets->items[i];
+
+		if (t->unproven)
+			continue;
+		c->groups[t->site->index].n++;
+		c->groups[t->site->index].n_failing += t->failing;
+	}
+}
+
+void checker_note_vip(struct checker *c, const struct target *t, uint16_t port)
+{
+	vips_note(&c->vips, &t->paths[0].spec.address, port);
+	if (!targets_mark_vips(c->targets, &c->vips))
+		return;
+	count_groups(c);
+	for (size_t i = 0; i < c->targets->n; i++)
+		if (c->targets->items[i].service)
+			publish(c, c->targets->items[i].place, target_word(&c->targets->items[i]));
+}
+
 /* The last step of a round: the vote, the word, the next probe. */
 static void vote(struct target *t, enum verdict_vote v)
 {
 	enum health_state before = target_state(t);
 	uint64_t now_ms = clock_mono_ms();
 
-	feed(t, v, now_ms);
+	if (t->service && v == VERDICT_OK && !t->proven)
+		checker_note_vip(t->checker, t, t->paths[0].spec.port);
+	if (!t->unproven)
+		feed(t, v, now_ms);
 	t->inconclusive = v == VERDICT_INCONCLUSIVE;
 	t->counts.ok += v == VERDICT_OK;
 	t->counts.failed += v == VERDICT_FAIL;
 	t->counts.inconclusive += v == VERDICT_INCONCLUSIVE;
-	if (v != VERDICT_INCONCLUSIVE) {
+	if (v != VERDICT_INCONCLUSIVE && !t->unproven) {
 		t->restored = false;
 		set_failing(t, v == VERDICT_FAIL);
 	}
@@ -223,7 +249,7 @@ static void end_round(struct target *t, enum health_reason why, unsigned detail)
 	add(c->words.unready, unready);
 
 	enum verdict_vote v = verdict_of_result(why, t->late || unready);
-	if (v == VERDICT_FAIL && verdict_would_fall(t->verdict, &t->rule))
+	if (v == VERDICT_FAIL && !t->unproven && verdict_would_fall(t->verdict, &t->rule))
 		fall(t);
 	else
 		vote(t, v);
@@ -487,11 +513,8 @@ static void start_all(struct checker *c)
 
 	for (size_t i = 0; i < c->targets->n; i++) {
 		struct target *t = &c->targets->items[i];
-		struct group *g = &c->groups[t->site->index];
 
 		t->place = health_find(page, t->id);
-		g->n++;
-		g->n_failing += t->failing;
 		health_write(page, t->place, target_word(t));
 		start(c, t, now_ms);
 	}
@@ -529,42 +552,18 @@ int checker_take(struct checker *c, struct model *model, const struct saved_word
 		targets_free(t);
 		return rc;
 	}
+	vips_take(&c->vips, t->model);
+	targets_mark_vips(t, &c->vips);
 	stop_all(c);
 	targets_free(c->targets);
 	free(c->groups);
 	c->targets = t;
 	c->groups = groups;
+	count_groups(c);
 	controls_set(c->controls, t->model->self->controls, t->model->self->n_controls);
 	start_all(c);
 	c->changed = true; /* what came from the page is to be in the file too */
 	return 0;
-}
-
-static void make_words(struct checker_words *w, struct stats *s)
-{
-	static const char results[] = "weir_health_results_total";
-	char labels[64];
-
-	for (int i = 1; i < HEALTH_REASON_COUNT; i++) {
-		snprintf(labels, sizeof(labels), "reason=\"%s\"",
-		         health_reason_text((enum health_reason)i));
-		w->results[i] =
-		        stats_word(s, STATS_COUNTER, results, labels, "Probes by their result.");
-	}
-#define WORD(field, kind, name, help) w->field = stats_word(s, kind, "weir_health_" name, "", help)
-	WORD(probes, STATS_COUNTER, "probes_total", "Probes begun.");
-	WORD(attempts, STATS_COUNTER, "attempts_total", "Connections made for probes.");
-	WORD(late, STATS_COUNTER, "late_total", "Probes without a vote: sent or judged late.");
-	WORD(unready, STATS_COUNTER, "unready_total",
-	     "Probes without a vote: no tunnel for them yet.");
-	WORD(uncontrolled, STATS_COUNTER, "uncontrolled_total",
-	     "Probes without a vote: control targets were silent too.");
-	WORD(turned_down, STATS_COUNTER, "turned_down_total", "Verdicts that turned to down.");
-	WORD(turned_up, STATS_COUNTER, "turned_up_total", "Verdicts that turned to up.");
-	WORD(lateness_ms, STATS_COUNTER, "lateness_ms_total", "Time by which probes began late.");
-	WORD(targets, STATS_GAUGE, "targets", "Targets that are probed.");
-	WORD(down, STATS_GAUGE, "targets_down", "Targets whose verdict is down.");
-#undef WORD
 }
 
 int checker_open(struct checker *c, struct loop *loop, struct page *page, struct stats *stats)
@@ -574,7 +573,7 @@ int checker_open(struct checker *c, struct loop *loop, struct page *page, struct
 	*c = (struct checker){ .loop = loop, .page = page, .random = clock_mono_ns() };
 	c->derive_timer = (struct loop_timer){ .cb = on_derive, .arg = c };
 	if (stats)
-		make_words(&c->words, stats);
+		checker_make_words(&c->words, stats);
 	rc = prober_open(&c->prober, loop);
 	if (rc)
 		return rc;
@@ -592,6 +591,7 @@ void checker_close(struct checker *c)
 	prober_close(&c->prober);
 	targets_free(c->targets);
 	free(c->groups);
+	vips_fini(&c->vips);
 	c->targets = NULL;
 	c->groups = NULL;
 }

@@ -15,7 +15,8 @@
  *   controls do not answer                                nothing: inconclusive
  *   no control outside is configured, and all else fails  nothing: inconclusive
  *
- * Refused, reset and wrong answers are answers: they count at once, whatever the controls say.
+ * Refused, reset and wrong answers are answers: they count at once, whatever the controls say. Failures of a default
+ * check that has never succeeded here count for nothing.
  */
 #ifndef HEALTHCHECK_CHECKER_H
 #define HEALTHCHECK_CHECKER_H
@@ -26,6 +27,7 @@
 #include "healthcheck/control.h"
 #include "healthcheck/gate.h"
 #include "healthcheck/target.h"
+#include "healthcheck/vips.h"
 
 struct page;
 struct stats;
@@ -34,10 +36,13 @@ struct stats;
 struct checker_words {
 	uint64_t *results[HEALTH_REASON_COUNT];
 	uint64_t *probes, *attempts, *late, *unready, *uncontrolled, *turned_down, *turned_up;
-	uint64_t *targets, *down, *lateness_ms;
+	uint64_t *targets, *down, *n_unproven, *lateness_ms;
 };
 
-/* The targets of one site. */
+/* Give each its place in the stats page. */
+void checker_make_words(struct checker_words *w, struct stats *s);
+
+/* The targets of one site that have a vote. */
 struct group {
 	uint32_t n, n_failing;
 };
@@ -49,6 +54,7 @@ struct checker {
 	struct controls *controls;
 	struct targets *targets; /* NULL before the first document */
 	struct group *groups;    /* by model_site.index */
+	struct vips vips; /* what is known of VIPs; read by the owner before the first document */
 	struct loop_timer derive_timer;
 	struct checker_words words;
 	uint64_t random;
@@ -76,6 +82,8 @@ struct saved_word {
  */
 int checker_take(struct checker *c, struct model *model, const struct saved_word *saved,
                  size_t n_saved);
+/* The VIP of @p t has been seen up, here at @p port, or by another node (0): it is no news any more. */
+void checker_note_vip(struct checker *c, const struct target *t, uint16_t port);
 /* Probe @p t as soon as possible. */
 void checker_now(struct checker *c, struct target *t);
 

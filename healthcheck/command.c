@@ -49,6 +49,8 @@ static void set_names(json_t *row, const struct target *t)
 /* Why the last probe had no vote; "" where it had one. */
 static const char *why_no_vote(const struct target *t)
 {
+	if (t->unproven)
+		return "its default check has never succeeded from this node";
 	if (!t->inconclusive)
 		return "";
 	if (t->last == HEALTH_REASON_LOCAL)
@@ -109,7 +111,7 @@ static const char *sentence(const struct target *t, uint64_t now_ms, char out[SE
 	if (t->done_ms)
 		n += (size_t)snprintf(out + n, SENTENCE_MAX - n, ", %llu ms ago",
 		                      (unsigned long long)(now_ms - t->done_ms));
-	if (t->inconclusive && n < SENTENCE_MAX)
+	if (*why_no_vote(t) && n < SENTENCE_MAX)
 		n += (size_t)snprintf(out + n, SENTENCE_MAX - n, "; no vote: %s", why_no_vote(t));
 	if (t->damp.held && n < SENTENCE_MAX)
 		snprintf(out + n, SENTENCE_MAX - n, "; flapping (%.1f turns): %s %s",
@@ -132,6 +134,8 @@ static json_t *row_of(const struct target *t)
 	json_object_set_new(row, "state", json_string(health_state_text(target_state(t))));
 	json_object_set_new(row, "in_doubt", json_boolean(verdict_in_doubt(t->verdict)));
 	json_object_set_new(row, "inconclusive", json_boolean(t->inconclusive));
+	json_object_set_new(row, "unproven", json_boolean(t->unproven));
+	json_object_set_new(row, "new", json_boolean(t->is_new));
 	json_object_set_new(row, "restored", json_boolean(t->restored));
 	json_object_set_new(row, "damped", json_boolean(t->damp.held));
 	set_time(row, "damped_until", t->damp.held ? damp_end_ms(t, now_ms) / 1000 : 0);

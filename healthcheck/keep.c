@@ -45,7 +45,7 @@ static char *text_of(const struct targets *t, size_t *n_text)
 	return text;
 }
 
-static int write_text(const char *path, const char *text, size_t n_text)
+int keep_write_text(const char *path, const char *text, size_t n_text)
 {
 	char temporary[PATH_MAX + 8];
 	int rc = 0;
@@ -73,7 +73,7 @@ int keep_write(const char *path, const struct targets *t)
 
 	if (!text)
 		return -ENOMEM;
-	rc = write_text(path, text, n_text);
+	rc = keep_write_text(path, text, n_text);
 	free(text);
 	return rc;
 }
@@ -82,7 +82,7 @@ static void *write_beside(void *arg)
 {
 	struct keep_writer *w = arg;
 
-	w->rc = write_text(w->path, w->text, w->n_text);
+	w->rc = keep_write_text(w->path, w->text, w->n_text);
 	free(w->text);
 	atomic_store(&w->done, true);
 	return NULL;
@@ -98,23 +98,37 @@ int keep_finish(struct keep_writer *w)
 	return w->last;
 }
 
-int keep_start(struct keep_writer *w, const char *path, const struct targets *t)
+int keep_start_text(struct keep_writer *w, const char *path, char *text, size_t n)
 {
-	if (w->started && !atomic_load(&w->done))
+	if (w->started && !atomic_load(&w->done)) {
+		free(text);
 		return -EBUSY;
+	}
 	keep_finish(w);
-	if (snprintf(w->path, sizeof(w->path), "%s", path) >= (int)sizeof(w->path))
+	if (snprintf(w->path, sizeof(w->path), "%s", path) >= (int)sizeof(w->path)) {
+		free(text);
 		return -ENAMETOOLONG;
-	w->text = text_of(t, &w->n_text);
-	if (!w->text)
-		return -ENOMEM;
+	}
+	w->text = text;
+	w->n_text = n;
 	atomic_store(&w->done, false);
 	if (pthread_create(&w->thread, NULL, write_beside, w)) {
-		free(w->text);
+		free(text);
 		return -EAGAIN;
 	}
 	w->started = true;
 	return 0;
+}
+
+int keep_start(struct keep_writer *w, const char *path, const struct targets *t)
+{
+	size_t n_text;
+	char *text;
+
+	if (w->started && !atomic_load(&w->done))
+		return -EBUSY;
+	text = text_of(t, &n_text);
+	return text ? keep_start_text(w, path, text, n_text) : -ENOMEM;
 }
 
 static int by_target(const void *a, const void *b)

@@ -36,6 +36,10 @@ struct keep_writer {
 	int rc;   /* the thread's */
 	int last; /* how the last write that was waited for ended */
 };
+/* The same for any @p text of @p n bytes, from malloc(), taken also on failure. @return 0, -EBUSY, -ENAMETOOLONG or -EAGAIN */
+int keep_start_text(struct keep_writer *w, const char *path, char *text, size_t n);
+/* Write @p text of @p n bytes to @p path: temporary file, fsync, rename. @return 0 or -errno (the old file stays) */
+int keep_write_text(const char *path, const char *text, size_t n);
 /* @return 0, -EBUSY (the last write is still under way), -ENOMEM or -EAGAIN */
 int keep_start(struct keep_writer *w, const char *path, const struct targets *t);
 /* Wait for a write that is under way. @return its result, or 0 */

@@ -21,7 +21,9 @@
 #include "base/proc.h"
 #include "healthcheck/checker.h"
 #include "healthcheck/command.h"
+#include "healthcheck/conditions.h"
 #include "healthcheck/keep.h"
+#include "healthcheck/others.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
 
@@ -32,14 +34,14 @@
 
 struct process {
 	struct proc_dirs dirs;
-	char document[PATH_MAX], verdicts[PATH_MAX];
+	char document[PATH_MAX], verdicts[PATH_MAX], vips[PATH_MAX];
 	struct loop *loop;
 	struct page *page;
 	struct stats *stats;
 	struct ctl *ctl;
 	struct checker checker;
 	struct loop_timer tick, save;
-	struct keep_writer writer;
+	struct keep_writer writer, vips_writer;
 	struct saved_word *saved;
 	size_t n_saved;
 	uint64_t in_force; /* the document's number; 0: none */
@@ -65,6 +67,7 @@ static void state_conditions(struct process *p)
 		conditions_add(p->stats, "document-refused", CONDITION_DEGRADED, "",
 		               "the newest document is refused, the one before stays in force: %s",
 		               p->refused);
+	conditions_of_vips(p->checker.targets, p->stats);
 	conditions_end(p->stats);
 }
 
@@ -123,12 +126,43 @@ static bool tunnels_missing(const struct checker *c)
 
 static void count_targets(struct checker *c)
 {
-	uint64_t n_down = 0;
+	uint64_t n_down = 0, n_unproven = 0;
 
-	for (size_t i = 0; c->targets && i < c->targets->n; i++)
+	for (size_t i = 0; c->targets && i < c->targets->n; i++) {
 		n_down += target_state(&c->targets->items[i]) == HEALTH_DOWN;
+		n_unproven += c->targets->items[i].unproven;
+	}
+	stats_set(c->words.n_unproven, n_unproven);
 	stats_set(c->words.targets, c->targets ? c->targets->n : 0);
 	stats_set(c->words.down, n_down);
+}
+
+static void save_vips(struct process *p)
+{
+	struct vips *v = &p->checker.vips;
+	size_t n;
+	char *text = v->changed ? vips_text(v, &n) : NULL;
+	int rc = text ? keep_start_text(&p->vips_writer, p->vips, text, n) : -EBUSY;
+
+	if (rc == -EBUSY)
+		return;
+	if (!rc)
+		rc = p->vips_writer.last; /* how the one before ended */
+	if (rc)
+		log_warn("vips-not-saved", "path=%s error=%s", p->vips, strerror(-rc));
+	v->changed = false;
+}
+
+/* The last time, at the end. */
+static void save_vips_now(struct process *p)
+{
+	size_t n;
+	char *text = vips_text(&p->checker.vips, &n);
+
+	keep_finish(&p->vips_writer);
+	if (text && p->checker.vips.known)
+		keep_write_text(p->vips, text, n);
+	free(text);
 }
 
 /* Saved within SAVE_MS of a turn, unless the disk takes longer; a full one stops nothing. */
@@ -138,6 +172,7 @@ static void on_save(void *arg)
 	int rc;
 
 	loop_timer_set(p->loop, &p->save, clock_mono_ms() + SAVE_MS);
+	save_vips(p);
 	if (!p->checker.changed || !p->checker.targets)
 		return;
 	rc = keep_start(&p->writer, p->verdicts, p->checker.targets);
@@ -158,6 +193,7 @@ static void on_tick(void *arg)
 	page_alive(p->page, now_ms);
 	stats_alive(p->stats, now_ms);
 	gate_look(&p->checker.gate, p->dirs.run);
+	others_look(&p->checker, p->dirs.run);
 	count_targets(&p->checker);
 	state_conditions(p);
 	loop_timer_set(p->loop, &p->tick,
@@ -193,6 +229,8 @@ static int open_files(struct process *p)
 	if (!rc)
 		rc = proc_path(p->dirs.state, KEEP_FILE, p->verdicts);
 	if (!rc)
+		rc = proc_path(p->dirs.state, VIPS_FILE, p->vips);
+	if (!rc)
 		rc = proc_path(p->dirs.run, PROC_HEALTH_PAGE, path);
 	if (!rc)
 		rc = page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT,
@@ -212,6 +250,15 @@ static int open_files(struct process *p)
 	return 0;
 }
 
+static void read_vips(struct process *p)
+{
+	int rc = vips_read(p->vips, &p->checker.vips);
+
+	if (rc && rc != -ENOENT)
+		log_warn("vips-not-read", "path=%s error=%s effect=\"as at the first start\"",
+		         p->vips, strerror(-rc));
+}
+
 static int open_loop(struct process *p)
 {
 	char path[PATH_MAX];
@@ -219,6 +266,8 @@ static int open_loop(struct process *p)
 
 	if (!rc)
 		rc = checker_open(&p->checker, p->loop, p->page, p->stats);
+	if (!rc)
+		read_vips(p);
 	if (!rc)
 		rc = proc_path(p->dirs.run, "health.ctl", path);
 	if (!rc)
@@ -273,6 +322,7 @@ int main(int argc, char **argv)
 	keep_finish(&p.writer);
 	if (p.checker.targets)
 		keep_write(p.verdicts, p.checker.targets);
+	save_vips_now(&p);
 	checker_close(&p.checker);
 	ctl_close(p.ctl);
 	loop_close(p.loop);

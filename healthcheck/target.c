@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "healthcheck/vips.h"
 #include "weir/probe.h"
 
 static void set_check(struct target *t, const struct model_check *check)
@@ -305,6 +306,8 @@ enum health_state target_state(const struct target *t)
 {
 	enum health_state state = verdict_state(t->verdict);
 
+	if (t->unproven)
+		return HEALTH_UNKNOWN;
 	return state == HEALTH_UP && t->damp.held && !t->spared ? HEALTH_DOWN : state;
 }
 
@@ -312,15 +315,40 @@ health_word target_word(const struct target *t)
 {
 	unsigned marks = 0;
 
-	if (verdict_in_doubt(t->verdict))
+	if (verdict_in_doubt(t->verdict) && !t->unproven)
 		marks |= HEALTH_MARK_DOUBT;
 	if (t->inconclusive)
 		marks |= HEALTH_MARK_INCONCLUSIVE;
 	if (t->restored)
 		marks |= HEALTH_MARK_RESTORED;
+	if (t->unproven)
+		marks |= HEALTH_MARK_UNPROVEN;
+	if (t->is_new && target_state(t) != HEALTH_UP)
+		marks |= HEALTH_MARK_NEW;
 	if (t->damp.held)
 		marks |= HEALTH_MARK_DAMPED;
 	return health_make(target_state(t), marks, t->last, t->since_s);
+}
+
+bool targets_mark_vips(struct targets *t, const struct vips *v)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < t->n; i++) {
+		struct target *x = &t->items[i];
+		const struct attempt_spec *spec = &x->paths[0].spec;
+
+		if (!x->service)
+			continue;
+		x->proven = vips_is_proven(v, &spec->address, spec->port);
+		bool unproven = x->service->vip_check_from == MODEL_VIP_CHECK_DEFAULT && !x->proven;
+		bool is_new = vips_is_new(v, &spec->address);
+
+		changed |= x->unproven != unproven || x->is_new != is_new;
+		x->unproven = unproven;
+		x->is_new = is_new;
+	}
+	return changed;
 }
 
 static void tally(struct tally *y, const struct target *x)

@@ -20,6 +20,7 @@
 #include "weir/model.h"
 
 struct checker;
+struct vips;
 
 enum target_phase {
 	TARGET_IDLE,   /* the timer says when the next probe is due */
@@ -58,6 +59,9 @@ struct target {
 
 	verdict_word verdict;
 	bool restored, inconclusive, failing;
+	bool proven;   /* a VIP: a check of this address and port has succeeded here once */
+	bool unproven; /* a default check that has never succeeded here: no vote */
+	bool is_new;   /* a later document brought the VIP, and nobody has seen it up */
 	struct damp damp;
 	bool spared; /* held, but up for want of others */
 	enum health_reason last;
@@ -113,13 +117,15 @@ void targets_free(struct targets *t);
 struct target *targets_find(const struct targets *t, uint64_t id);
 /* Take over what the target's predecessor knew: the verdict and the counts, not what is under way. */
 void target_inherit(struct target *t, const struct target *old);
-/* The state to publish: the verdict's, unless damping holds the target down. */
+/* The state to publish: the verdict's, unless damping holds the target down, or it has no vote yet. */
 enum health_state target_state(const struct target *t);
 /* Start from a word of the health page or of the saved file. */
 void target_restore(struct target *t, health_word word);
 /* The word to publish. */
 health_word target_word(const struct target *t);
 
+/* Mark the targets with what is known of VIPs. @return whether any has changed */
+bool targets_mark_vips(struct targets *t, const struct vips *v);
 /* Count each pool's targets anew. */
 void targets_tally(struct targets *t);
 

@@ -334,7 +334,6 @@ static void build_services(struct build *b)
 			.protocol = build_n(item, SCHEMA_SERVICES_PROTOCOL) ? MODEL_UDP : MODEL_TCP,
 			.port = build_n16(item, SCHEMA_SERVICES_PORT),
 			.hash = (enum model_hash)build_n(item, SCHEMA_SERVICES_HASH),
-			.vip_check = build_check(b, item, SCHEMA_SERVICES_VIP_CHECK),
 			.on_all_down =
 			        (enum model_all_down)build_n(item, SCHEMA_SERVICES_ON_ALL_DOWN),
 			.udp_idle_ms = build_n32(item, SCHEMA_SERVICES_UDP_IDLE),
@@ -343,6 +342,7 @@ static void build_services(struct build *b)
 			.index = (uint32_t)i,
 		};
 		build_at(b, item, &services[i]);
+		build_vip_check(b, item, &services[i]);
 	}
 	b->model->services = services;
 	b->model->n_services = b->services.n;

@@ -56,6 +56,9 @@ const struct model_site *build_site(const struct build *b, const struct item *it
 const struct model_check *build_check(const struct build *b, const struct item *item,
                                       enum schema_id id);
 
+/** How a service's VIPs are checked; its protocol and sites are known. */
+void build_vip_check(const struct build *b, const struct item *item, struct model_service *service);
+
 /** Find by name in an array, sorted by it, of structures that begin with their name. @return NULL when there is none */
 const void *build_find(const void *array, size_t n, size_t size, const char *name);
 

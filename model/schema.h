@@ -52,7 +52,7 @@
 	  "New flows a second.")                                                                   \
 	X(SITES_CAPACITY_BITS, "sites[].capacity.bits", "bits", "", "", "1kbit..1000Tbit", "",     \
 	  "Bits a second.")                                                                        \
-	X(NODES, "nodes", "list of groups", "", "", "1..256", "R", "The hosts that run Weir.")     \
+	X(NODES, "nodes", "list of groups", "", "", "1..64", "R", "The hosts that run Weir.")      \
 	X(NODES_NAME, "nodes[].name", "name", "", "", "", "R",                                     \
 	  "Name of the node: what --node says, else the host name up to its first dot.")           \
 	X(NODES_SITE, "nodes[].site", "reference to sites[]", "", "", "", "R", "Where it is.")     \
@@ -172,7 +172,10 @@
 	X(SERVICES_HASH, "services[].hash", "enum flow|source", "", "flow", "", "",                \
 	  "What picks the backend: addresses, ports and protocol, or the source address alone.")   \
 	X(SERVICES_VIP_CHECK, "services[].vip_check", "reference to checks[]", "", "", "", "",     \
-	  "How other sites probe it at its VIPs.")                                                 \
+	  "How other sites probe it at its VIPs. Not given, for TCP at several sites: a TCP "      \
+	  "connect to each VIP (interval 1s, timeout 1s, fall 3), which has a vote on a node "     \
+	  "once it has succeeded there; UDP has no default. none: no check, so a dead site stays " \
+	  "in the answers until a person takes it out.")                                           \
 	X(SERVICES_ON_ALL_DOWN, "services[].on_all_down", "enum last_good|fail_closed", "",        \
 	  "last_good", "", "", "When no backend or site is up: go on as if they were, or refuse.") \
 	X(SERVICES_UDP_IDLE, "services[].udp_idle", "duration", "ms", "30s", "1s..1h", "",         \

@@ -45,7 +45,7 @@ bool view_read_word(const char *text, health_word *out)
 	if (health_state(word) > HEALTH_DOWN)
 		return false;
 	enum health_reason why = health_reason(word);
-	*out = health_make(health_state(word), (unsigned)(word >> 2) & 0xf,
+	*out = health_make(health_state(word), (unsigned)(word >> 2) & 0x3f,
 	                   why < HEALTH_REASON_COUNT ? why : HEALTH_REASON_NONE,
 	                   health_since_s(word));
 	return true;

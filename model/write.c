@@ -300,8 +300,10 @@ static void put_services(FILE *f, const struct model *m)
 		put_enum(f, "protocol", SCHEMA_SERVICES_PROTOCOL, s->protocol == MODEL_UDP);
 		put_number(f, "port", s->port);
 		put_enum(f, "hash", SCHEMA_SERVICES_HASH, s->hash);
-		if (s->vip_check)
+		if (s->vip_check_from == MODEL_VIP_CHECK_GIVEN && s->vip_check)
 			put_text(f, "vip_check", s->vip_check->name);
+		if (s->vip_check_from == MODEL_VIP_CHECK_OFF)
+			put_text(f, "vip_check", MODEL_NO_CHECK);
 		put_enum(f, "on_all_down", SCHEMA_SERVICES_ON_ALL_DOWN, s->on_all_down);
 		put_quantity(f, "udp_idle", KIND_DURATION, s->udp_idle_ms);
 		put_enum(f, "udp_policy", SCHEMA_SERVICES_UDP_POLICY, s->udp_policy);

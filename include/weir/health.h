@@ -32,9 +32,10 @@ enum health_state {
 /**
  * A target's word, 64 bits, read and written whole:
  * bits 0-1 state; 2 in doubt (a result against the state came last: suspect or recovering);
- * 3 inconclusive (the checker was late or its control targets failed); 4 unused (what a guard
- * holds is known where it acts: weir/effect.h); 5 restored from before a restart, not yet probed; 6 damped (turned too often:
- * held down though it may answer, unless it is the last of its pool);
+ * 3 inconclusive (the checker was late or its control targets failed); 4 unproven (a default check that has never
+ * succeeded on this node: it has no vote); 5 restored from before a restart, not yet probed; 6 damped (turned too often:
+ * held down though it may answer, unless it is the last of its pool); 7 new (a later version brought this VIP, and this
+ * node knows of none that has seen it up);
  * bits 8-31: the last result's reason (enum health_reason);
  * bits 32-63: since when, seconds since 1970.
  */
@@ -74,6 +75,14 @@ static inline bool health_damped(health_word w)
 {
 	return w >> 6 & 1;
 }
+static inline bool health_unproven(health_word w)
+{
+	return w >> 4 & 1;
+}
+static inline bool health_new(health_word w)
+{
+	return w >> 7 & 1;
+}
 static inline enum health_reason health_reason(health_word w)
 {
 	return (enum health_reason)(w >> 8 & 0xffffff);
@@ -85,13 +94,15 @@ static inline int64_t health_since_s(health_word w)
 static inline health_word health_make(enum health_state state, unsigned marks,
                                       enum health_reason why, int64_t since_s)
 {
-	return (uint64_t)state | (uint64_t)(marks & 0x1f) << 2 | (uint64_t)why << 8 |
+	return (uint64_t)state | (uint64_t)(marks & 0x3f) << 2 | (uint64_t)why << 8 |
 	       (uint64_t)since_s << 32;
 }
 #define HEALTH_MARK_DOUBT        1u
 #define HEALTH_MARK_INCONCLUSIVE 2u
+#define HEALTH_MARK_UNPROVEN     4u
 #define HEALTH_MARK_RESTORED     8u
 #define HEALTH_MARK_DAMPED       16u
+#define HEALTH_MARK_NEW          32u
 
 struct health_entry {
 	uint64_t target; /**< health_target_*(); 0: free */

@@ -163,6 +163,14 @@ struct model_at {
 	uint32_t weight; /**< in DNS at this service; the site's weight if not given */
 };
 
+/** Where a service's check of its VIPs comes from. */
+enum model_vip_check {
+	MODEL_VIP_CHECK_ABSENT,  /**< not given, and no default: a UDP port, or one site alone */
+	MODEL_VIP_CHECK_OFF,     /**< "none" */
+	MODEL_VIP_CHECK_DEFAULT, /**< not given: model_default_vip_check */
+	MODEL_VIP_CHECK_GIVEN,
+};
+
 struct model_service {
 	const char *name;
 	enum model_protocol protocol;
@@ -170,6 +178,7 @@ struct model_service {
 	enum model_hash hash;
 	const struct model_check
 	        *vip_check; /**< how other sites' VIPs are probed; NULL: not probed */
+	enum model_vip_check vip_check_from;
 	enum model_all_down on_all_down;
 	uint32_t udp_idle_ms; /**< UDP only */
 	enum model_udp_policy udp_policy;
@@ -376,6 +385,19 @@ const struct model_node *model_node(const struct model *m, const char *name);
 const struct model_pool *model_pool(const struct model *m, const char *name);
 const struct model_backend *model_backend(const struct model_pool *pool, const char *name);
 const struct model_service *model_service(const struct model *m, const char *name);
+
+/** What services[].vip_check says where there is to be no check. */
+#define MODEL_NO_CHECK "none"
+/** The check of a TCP service at several sites that names none; it votes on a node once it has succeeded there. */
+extern const struct model_check model_default_vip_check;
+/** Whether nobody looks from outside at a service that has several sites: UDP without a check, or "none". */
+bool model_service_is_unwatched(const struct model_service *service);
+/**
+ * How many probes @p vip receives in a thousand seconds while nothing is in doubt: from each node of another
+ * site one an interval, for each service that is checked there and each address family of the VIP.
+ * @return the number of these nodes
+ */
+size_t model_probes(const struct model *m, const struct model_vip *vip, uint64_t *milli_per_s);
 
 /**
  * How far an override of a site has come: 0 (nothing) to 1,000,000 (all).

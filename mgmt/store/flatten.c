@@ -186,7 +186,10 @@ static void service(struct walk *w, const struct model_service *s)
 	field(w, "protocol", "%s", s->protocol == MODEL_UDP ? "udp" : "tcp");
 	field(w, "port", "%u", s->port);
 	field(w, "hash", "%s", s->hash == MODEL_HASH_SOURCE ? "source" : "flow");
-	field(w, "vip_check", "%s", s->vip_check ? s->vip_check->name : "none");
+	field(w, "vip_check", "%s",
+	      s->vip_check_from == MODEL_VIP_CHECK_OFF     ? MODEL_NO_CHECK
+	      : s->vip_check_from == MODEL_VIP_CHECK_GIVEN ? s->vip_check->name
+	                                                   : model_default_vip_check.name);
 	field(w, "on_all_down", "%s",
 	      s->on_all_down == MODEL_ALL_DOWN_FAIL_CLOSED ? "fail_closed" : "last_good");
 	field(w, "udp_idle_ms", "%" PRIu32, s->udp_idle_ms);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A checker that runs on real sockets, and servers for it: what test_checker.c is written with, its only user.
+ * A checker that runs on real sockets, and servers for it: what test_checker.c and test_vips.c are written with.
  */
 #ifndef TEST_CHECKER_RUN_H
 #define TEST_CHECKER_RUN_H
@@ -35,62 +35,64 @@ static struct {
 	struct loop_timer stop;
 } run;
 
-static void on_stop(void *arg)
+static inline void on_stop(void *arg)
 {
 	loop_stop(arg);
 }
 
-static void start_with(const char *check, const char *controls, const struct saved_word *saved,
-                       size_t n_saved)
+static inline void start_with(const char *check, const char *controls,
+                              const struct saved_word *saved, size_t n_saved)
 {
 	assert_int_equal(loop_open(&run.loop), 0);
 	assert_int_equal(page_create(fixture_path("page"), HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT,
 	                             sizeof(struct health_page), &run.page),
 	                 0);
 	assert_int_equal(checker_open(&run.checker, run.loop, run.page, NULL), 0);
+	if (!access(fixture_path("vips"), F_OK))
+		assert_int_equal(vips_read(fixture_path("vips"), &run.checker.vips), 0);
 	assert_int_equal(
 	        checker_take(&run.checker, fixture_model(check, PORT, controls), saved, n_saved),
 	        0);
 }
 
-static void start(const char *check, const char *controls)
+static inline void start(const char *check, const char *controls)
 {
 	start_with(check, controls, NULL, 0);
 }
 
-static void run_for(unsigned ms)
+static inline void run_for(unsigned ms)
 {
 	run.stop = (struct loop_timer){ .cb = on_stop, .arg = run.loop };
 	loop_timer_set(run.loop, &run.stop, clock_mono_ms() + ms);
 	assert_int_equal(loop_run(run.loop), 0);
 }
 
-static void stop(void)
+static inline void stop(void)
 {
 	checker_close(&run.checker);
 	loop_close(run.loop);
 	page_close(run.page);
 }
 
-static void forget(void)
+static inline void forget(void)
 {
 	stop();
 	unlink(fixture_path("page"));
 }
 
-static uint64_t id_of(const char *name)
+static inline uint64_t id_of(const char *name)
 {
 	const struct model_pool *pool = model_pool(run.checker.targets->model, "web");
 
 	return health_target_backend("web", model_backend(pool, name)->id);
 }
 
-static struct target *target(const char *name)
+static inline struct target *target(const char *name)
 {
 	return targets_find(run.checker.targets, id_of(name));
 }
 
-static health_word word(uint64_t id)
+static inline health_word word(uint64_t id)
 {
 	struct health_page *p = page_payload(run.page);
 	int place = health_find(p, id);
@@ -100,7 +102,7 @@ static health_word word(uint64_t id)
 }
 
 /* Run until the target's word has @p state; a busy machine may take its time. */
-static void await(uint64_t id, enum health_state state)
+static inline void await(uint64_t id, enum health_state state)
 {
 	for (int i = 0; i < 500 && health_state(word(id)) != state; i++)
 		run_for(20);
@@ -108,14 +110,14 @@ static void await(uint64_t id, enum health_state state)
 }
 
 /* Likewise, until its last result is @p why. */
-static void await_reason(uint64_t id, enum health_reason why)
+static inline void await_reason(uint64_t id, enum health_reason why)
 {
 	for (int i = 0; i < 500 && health_reason(word(id)) != why; i++)
 		run_for(20);
 	assert_int_equal(health_reason(word(id)), why);
 }
 
-static int listen_at(const char *address, int backlog)
+static inline int listen_at(const char *address, int backlog)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
@@ -128,7 +130,7 @@ static int listen_at(const char *address, int backlog)
 }
 
 /* A listener that answers nothing: its queue holds one, and it is there. */
-static int silent_at(const char *address, int *client)
+static inline int silent_at(const char *address, int *client)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT) };
 	int fd = listen_at(address, 0);
@@ -140,7 +142,7 @@ static int silent_at(const char *address, int *client)
 }
 
 /* Serves one canned answer to whoever comes, in a process that end() ends. */
-static pid_t serve(const char *address, const char *answer)
+static inline pid_t serve(const char *address, const char *answer)
 {
 	int fd = listen_at(address, 64);
 	pid_t pid = fork();
@@ -161,7 +163,7 @@ static pid_t serve(const char *address, const char *answer)
 	return pid;
 }
 
-static void end(pid_t pid)
+static inline void end(pid_t pid)
 {
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);

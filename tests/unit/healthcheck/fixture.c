@@ -7,6 +7,13 @@
 #include <unistd.h>
 
 static char dir[64];
+static const char *vip_check = " vip_check = \"c\";", *vip_fra = "127.0.0.14";
+
+void fixture_vip(const char *check, const char *address)
+{
+	vip_check = check;
+	vip_fra = address;
+}
 
 static const char text[] =
         "schema = 1; cluster = { name = \"t\"; hash_key_file = \"%s\"; hash_key_id = \"k\"; };\n"
@@ -20,8 +27,8 @@ static const char text[] =
         "  { name = \"webf\"; site = \"fra\"; check = \"c\"; mode = \"ipip\"; max_backends = 9;\n"
         "    backends = ( { name = \"f1\"; address = \"10.2.1.11\"; } ); } );\n"
         "vips = ( { name = \"va\"; site = \"ams\"; addresses = [ \"203.0.113.10\", \"2001:db8::10\" ]; },\n"
-        "  { name = \"vf\"; site = \"fra\"; addresses = [ \"127.0.0.14\" ]; } );\n"
-        "services = ( { name = \"web\"; protocol = \"tcp\"; port = %u; vip_check = \"c\";\n"
+        "  { name = \"vf\"; site = \"fra\"; addresses = [ \"%s\" ]; } );\n"
+        "services = ( { name = \"web\"; protocol = \"tcp\"; port = %u;%s\n"
         "  at = ( { site = \"ams\"; vip = \"va\"; pool = \"web\"; },\n"
         "         { site = \"fra\"; vip = \"vf\"; pool = \"webf\"; } ); } );\n";
 
@@ -51,8 +58,9 @@ int fixture_setup(void **state)
 int fixture_teardown(void **state)
 {
 	(void)state;
-	static const char *const names[] = { "hash.key", "weir.conf", "page", "verdicts",
-		                             "stats.health.page" };
+	static const char *const names[] = { "hash.key", "weir.conf",         "page",
+		                             "verdicts", "stats.health.page", "vips",
+		                             "page.lock" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		unlink(fixture_path(names[i]));
@@ -69,7 +77,7 @@ struct model *fixture_model(const char *check, unsigned port, const char *contro
 		abort();
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	fprintf(f, text, fixture_path("hash.key"), controls, check, port);
+	fprintf(f, text, fixture_path("hash.key"), controls, check, vip_fra, port, vip_check);
 #pragma GCC diagnostic pop
 	fclose(f);
 	if (model_read_config(fixture_path("weir.conf"), "ams-1", &m, &mistakes))

@@ -218,7 +218,8 @@ static const struct change changes[] = {
 	/* to the first of all by failover: the second site's part moves, and that is small here */
 	{ NULL, "policy = \"weighted\"; ttl", "policy = \"failover\"; ttl" },
 	{ NULL, "\"fra\"; weight = 20", "\"fra\"; weight = 30" },
-	{ "check-removed", "vip_check = \"vip\";", "" },
+	{ "check-removed", "vip_check = \"vip\";", "vip_check = \"none\";" },
+	{ NULL, "vip_check = \"vip\";", "" }, /* the default takes its place */
 	{ "ttl-longer", "max = \"60s\"", "max = \"1d\"" },
 	{ "ttl-shorter", "max = \"60s\"", "max = \"5s\"" },
 	{ NULL, "max = \"60s\"", "max = \"90s\"" },

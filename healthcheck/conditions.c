@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "healthcheck/conditions.h"
+
+#include <stdio.h>
+
+#include "weir/condition.h"
+
+/* A VIP that this node cannot vote on, or that gets no traffic yet: the path from here to there. */
+static void state_vip(const struct targets *t, const struct target *x, struct stats *to)
+{
+	const struct attempt_spec *spec = &x->paths[0].spec;
+	bool is_new = x->is_new && target_state(x) != HEALTH_UP;
+	char subject[CONDITION_SUBJECT_MAX], address[ADDR_TEXT_MAX];
+
+	if (!x->unproven && !is_new)
+		return;
+	addr_text(&spec->address, address);
+	snprintf(subject, sizeof(subject), "%s/%s/%s", x->service->name, x->site->name,
+	         addr_is4(&spec->address) ? "ipv4" : "ipv6");
+	if (x->unproven)
+		conditions_add(to, "vip-check-unproven", CONDITION_DEGRADED, subject,
+		               "no TCP connection from %s to %s port %u has succeeded yet (%s), so "
+		               "this node has no vote on the site%s. Open the path, or name a "
+		               "check in services[].vip_check",
+		               t->model->self->name, address, spec->port,
+		               health_reason_text(x->last),
+		               is_new ? ", and the new VIP gets no traffic" : "");
+	else
+		conditions_add(
+		        to, "vip-never-up", CONDITION_DEGRADED, subject,
+		        "%s port %u came with a later version and no node has seen it up: it "
+		        "gets no traffic while another site is up (last: %s)",
+		        address, spec->port, health_reason_text(x->last));
+}
+
+static void state_unwatched(const struct model_service *s, struct stats *to)
+{
+	if (!model_service_is_unwatched(s))
+		return;
+	if (s->vip_check_from == MODEL_VIP_CHECK_OFF)
+		conditions_add(
+		        to, "vip-check-off", CONDITION_NOTE, s->name,
+		        "vip_check is \"none\": no node looks at its VIPs from outside, so a "
+		        "dead site stays in the answers until a person takes it out");
+	else
+		conditions_add(to, "vip-check-missing", CONDITION_NOTE, s->name,
+		               "UDP port %u has no check by default: a dead site stays in the "
+		               "answers until a person takes it out. Name a check in "
+		               "services[].vip_check",
+		               s->port);
+}
+
+void conditions_of_vips(const struct targets *t, struct stats *to)
+{
+	for (size_t i = 0; t && i < t->n; i++)
+		if (t->items[i].service)
+			state_vip(t, &t->items[i], to);
+	for (size_t i = 0; t && i < t->model->n_services; i++)
+		state_unwatched(&t->model->services[i], to);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How a service's VIPs are checked: by the check that is named, by none, or by the default. The default
+ * is no row of checks[] and is not written to effective documents: a process of the release before reads "no check" there.
+ */
+#include "model/build.h"
+
+#include <string.h>
+
+const struct model_check model_default_vip_check = {
+	.name = "default",
+	.type = MODEL_CHECK_TCP,
+	.path = "/",
+	.host = "",
+	.expect = 200,
+	.via = MODEL_VIA_DIRECT,
+	.interval_ms = 1000,
+	.fast_interval_ms = 200,
+	.timeout_ms = 1000,
+	.rise = 2,
+	.fall = 3,
+	.damp_turns = 5,
+	.damp_half_life_ms = 60000,
+	.damp_max_ms = 300000,
+	.detect_worst_ms = 4000, /* interval, two timeouts more, and the last one */
+};
+
+/* A check that is called so is that check, as it was before the word had a meaning. */
+static bool is_off(const struct build *b, const struct value *v)
+{
+	return v->ok && v->node && !strcmp(v->text, MODEL_NO_CHECK) &&
+	       !build_find(b->model->checks, b->model->n_checks, sizeof(*b->model->checks),
+	                   v->text);
+}
+
+void build_vip_check(const struct build *b, const struct item *item, struct model_service *service)
+{
+	const struct value *v = bind_value(item, SCHEMA_SERVICES_VIP_CHECK);
+
+	if (is_off(b, v)) {
+		service->vip_check_from = MODEL_VIP_CHECK_OFF;
+	} else if (v->node) {
+		service->vip_check = build_check(b, item, SCHEMA_SERVICES_VIP_CHECK);
+		service->vip_check_from = MODEL_VIP_CHECK_GIVEN;
+	} else if (service->protocol == MODEL_TCP && service->n_at > 1) {
+		service->vip_check = &model_default_vip_check;
+		service->vip_check_from = MODEL_VIP_CHECK_DEFAULT;
+	}
+}
+
+bool model_service_is_unwatched(const struct model_service *service)
+{
+	return !service->vip_check && service->n_at > 1;
+}
+
+size_t model_probes(const struct model *m, const struct model_vip *vip, uint64_t *milli_per_s)
+{
+	size_t n_nodes = 0;
+	bool has[2] = { false, false };
+
+	*milli_per_s = 0;
+	for (size_t i = 0; i < vip->n_addresses; i++)
+		has[addr_is4(&vip->addresses[i])] = true;
+	for (size_t i = 0; i < m->n_nodes; i++)
+		n_nodes += m->nodes[i].site != vip->site;
+	for (size_t i = 0; i < m->n_services; i++) {
+		const struct model_service *s = &m->services[i];
+
+		for (size_t k = 0; s->vip_check && k < s->n_at; k++)
+			if (s->at[k].vip == vip)
+				*milli_per_s += (uint64_t)(has[0] + has[1]) * n_nodes * 1000000 /
+				                s->vip_check->interval_ms;
+	}
+	return n_nodes;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Checks of VIPs that nobody has seen up yet: the checker on its loop, in a network namespace of the test's own. */
+#include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+
+#include "checker_run.h"
+#include "healthcheck/keep.h"
+
+#define SKIPPED 77
+
+static const char tcp[] = "type = \"tcp\"; interval = \"40ms\"; fast_interval = \"20ms\"; "
+                          "timeout = \"40ms\"; rise = 2; fall = 2;";
+
+#define FRA health_target_service("web", "fra", true)
+
+static void take_again(void)
+{
+	assert_int_equal(checker_take(&run.checker, fixture_model(tcp, PORT, ""), NULL, 0), 0);
+}
+
+static void keep_vips(void)
+{
+	size_t n;
+	char *text = vips_text(&run.checker.vips, &n);
+
+	assert_non_null(text);
+	assert_int_equal(keep_write_text(fixture_path("vips"), text, n), 0);
+	free(text);
+}
+
+static void a_default_check_has_a_vote_once_it_has_succeeded(void **state)
+{
+	(void)state;
+	fixture_vip("", "127.0.0.14");
+	start(tcp, "");
+	await_reason(FRA, HEALTH_REASON_REFUSED);
+	for (int i = 0; i < 5; i++) { /* it fails on, and says nothing */
+		checker_now(&run.checker, targets_find(run.checker.targets, FRA));
+		run_for(50);
+		assert_int_equal(health_state(word(FRA)), HEALTH_UNKNOWN);
+	}
+	assert_true(health_unproven(word(FRA)));
+	assert_false(health_new(word(FRA))); /* it was there when this node began */
+	keep_vips();
+	stop();
+	start(tcp, "");
+	assert_true(health_unproven(word(FRA)) && !health_new(word(FRA)));
+	int fd = listen_at("127.0.0.14", 512);
+
+	await(FRA, HEALTH_UP);
+	assert_false(health_unproven(word(FRA)));
+	close(fd);
+	await(FRA, HEALTH_DOWN); /* now its word counts */
+	keep_vips();
+	stop();
+	unlink(fixture_path("page"));
+	start(tcp, ""); /* over restarts, and without the page */
+	assert_false(health_unproven(word(FRA)));
+	await(FRA, HEALTH_DOWN);
+	unlink(fixture_path("vips"));
+	fixture_vip(" vip_check = \"c\";", "127.0.0.14");
+	forget();
+}
+
+static void a_vip_of_a_later_document_is_new_until_it_was_seen_up(void **state)
+{
+	(void)state;
+	fixture_vip("", "127.0.0.14");
+	start(tcp, "");
+	fixture_vip("", "127.0.0.15");
+	take_again();
+	assert_true(health_new(word(FRA)) && health_unproven(word(FRA)));
+	keep_vips();
+	stop();
+	start(tcp, "");
+	assert_true(health_new(word(FRA))); /* over a restart, too */
+	fixture_vip(" vip_check = \"c\";", "127.0.0.15");
+	take_again();
+	await(FRA, HEALTH_DOWN);
+	assert_true(health_new(
+	        word(FRA))); /* a check of one's own has a vote at once, and it was never up */
+	fixture_vip("", "127.0.0.15");
+	take_again();
+	assert_int_equal(health_state(word(FRA)), HEALTH_UNKNOWN);
+	checker_note_vip(&run.checker, targets_find(run.checker.targets, FRA), 0);
+	assert_true(health_unproven(word(FRA)) && !health_new(word(FRA)));
+	fixture_vip("", "127.0.0.14");
+	take_again(); /* what was known stays known */
+	assert_false(health_new(word(FRA)));
+	unlink(fixture_path("vips"));
+	fixture_vip(" vip_check = \"c\";", "127.0.0.14");
+	forget();
+}
+
+static void what_is_no_record_of_vips_is_not_believed(void **state)
+{
+	(void)state;
+	static const char *const bad[] = {
+		"",
+		"weir-vips 1\n",
+		"weir-vips 2\nend 0\n",
+		"weir-vips 1\n192.0.2.1 80\nend 2\n",
+		"weir-vips 1\n192.0.2.1 65536\nend 1\n",
+		"weir-vips 1\n192.0.2.1\nend 1\n",
+		"weir-vips 1\nams 80\nend 1\n",
+		"weir-vips 1\n192.0.2.1 80 \nend 1\n",
+	};
+	struct vips v = { 0 };
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(keep_write_text(fixture_path("vips"), bad[i], strlen(bad[i])), 0);
+		assert_int_equal(vips_read(fixture_path("vips"), &v), -EPROTO);
+		assert_false(v.known || v.n);
+	}
+	unlink(fixture_path("vips"));
+	assert_int_equal(vips_read(fixture_path("vips"), &v), -ENOENT);
+}
+
+static bool set_loopback(bool up)
+{
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = up ? IFF_UP : 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool ok = fd >= 0 && !ioctl(fd, SIOCSIFFLAGS, &lo);
+
+	close(fd);
+	return ok;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_default_check_has_a_vote_once_it_has_succeeded),
+		cmocka_unit_test(a_vip_of_a_later_document_is_new_until_it_was_seen_up),
+		cmocka_unit_test(what_is_no_record_of_vips_is_not_believed),
+	};
+
+	if ((unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET)) || !set_loopback(true))
+		return SKIPPED;
+	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
+}
