@@ -65,6 +65,44 @@ static void state_key(const struct model *m, struct stats *to)
 		               m->key_why);
 }
 
+/* The names of sites, "fra, par"; cut when there are too many. */
+static const char *sites_text(const struct model *m, uint64_t sites, char *text, size_t room)
+{
+	size_t at = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < m->n_sites && at < room; i++)
+		if (sites >> (m->sites[i].index & 63) & 1)
+			at += (size_t)snprintf(text + at, room - at, "%s%s", at ? ", " : "",
+			                       m->sites[i].name);
+	return text;
+}
+
+/* From three voting sites on a site leaves the answers by most of them alone: are there enough? */
+static void state_sites(const struct server *s, struct stats *to)
+{
+	const struct views *v = s->now ? s->now->views : NULL;
+	struct views_sites sites;
+	char text[96];
+
+	if (!v || !v->votes)
+		return;
+	sites = views_sites(v);
+	sites_text(s->now->model, sites.lost, text, sizeof(text));
+	if (2 * sites.n_heard <= sites.n)
+		conditions_add(to, "sites-majority-lost", CONDITION_DEGRADED, "",
+		               "%u of %u sites are not heard (%s): checks take no site out of the "
+		               "answers and bring none back. Mend the way to them, or decide: "
+		               "weir disable site NAME --offline",
+		               sites.n - sites.n_heard, sites.n, text);
+	else if (sites.n_heard && 2 * (sites.n_heard - 1) <= sites.n)
+		conditions_add(to, "site-removal-impossible", CONDITION_DEGRADED, "",
+		               "%s is not heard: if one more site dies, too few are left to take "
+		               "it out of the answers. If it stays away: weir drain site %s, "
+		               "complete, so that the others decide",
+		               text, text);
+}
+
 void server_conditions(struct server *s)
 {
 	struct stats *to = s->counters.stats;
@@ -77,6 +115,7 @@ void server_conditions(struct server *s)
 	if (s->now)
 		state_key(s->now->model, to);
 	state_listens(s, to);
+	state_sites(s, to);
 	if (s->clock == WALL_UNSYNCHRONISED)
 		conditions_add(to, "clock-unsynchronised", CONDITION_DEGRADED, "",
 		               "the clock of this node is not synchronised, which holds the ramps "

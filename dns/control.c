@@ -38,7 +38,7 @@ static const char *family_text(const struct place_site *site, const health_word 
 /* What each node sees of a service at a site, where that is counted. */
 static json_t *views_json(const struct views *v, const struct place_site *site, size_t state)
 {
-	bool told = v->n_sites >= VIEWS_MAJORITY_MIN && v->n_targets * v->n <= VIEWS_TOLD_MAX;
+	bool told = v->votes && v->n_targets * v->n <= VIEWS_TOLD_MAX;
 	json_t *list = json_array();
 
 	for (size_t i = 0; told && i < v->n; i++) {
@@ -47,11 +47,13 @@ static json_t *views_json(const struct views *v, const struct place_site *site, 
 
 		json_array_append_new(
 		        list,
-		        json_pack("{s:s, s:s, s:b, s:s, s:s, s:b}", "node", view->node, "site",
+		        json_pack("{s:s, s:s, s:b, s:s, s:s, s:b, s:b}", "node", view->node, "site",
 		                  view->site->name, "fresh", view->fresh, "ipv4",
 		                  family_text(site, words, true), "ipv6",
 		                  family_text(site, words, false), "inconclusive",
-		                  health_inconclusive(words[0]) || health_inconclusive(words[1])));
+		                  health_inconclusive(words[0]) || health_inconclusive(words[1]),
+		                  "unproven",
+		                  health_unproven(words[0]) || health_unproven(words[1])));
 	}
 	return list;
 }
@@ -60,13 +62,14 @@ static json_t *site_json(const struct generation *g, const struct place_site *si
 {
 	const struct place_site_state *state = &g->state->sites[at];
 
-	return json_pack("{s:s, s:I, s:s, s:s, s:b, s:I, s:b, s:b, s:b, s:o}", "site", site->name,
-	                 "weight", (json_int_t)site->weight, "ipv4",
+	return json_pack("{s:s, s:I, s:s, s:s, s:b, s:b, s:I, s:b, s:b, s:b, s:o}", "site",
+	                 site->name, "weight", (json_int_t)site->weight, "ipv4",
 	                 family_text(site, state->words, true), "ipv6",
 	                 family_text(site, state->words, false), "in_doubt",
 	                 health_in_doubt(state->words[0]) || health_in_doubt(state->words[1]),
-	                 "drained_ppm", (json_int_t)state->drained_ppm, "disabled", state->disabled,
-	                 "forced_up", state->forced_up, "shifting", state->shifting, "views",
+	                 "unproven", state->unproven[0] || state->unproven[1], "drained_ppm",
+	                 (json_int_t)state->drained_ppm, "disabled", state->disabled, "forced_up",
+	                 state->forced_up, "shifting", state->shifting, "views",
 	                 views_json(g->views, site, at));
 }
 

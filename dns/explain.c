@@ -19,6 +19,7 @@
 #include "base/page.h"
 #include "base/proc.h"
 #include "dns/answer.h"
+#include "dns/decided.h"
 #include "dns/generation.h"
 #include "dns/image.h"
 #include "dns/ramps.h"
@@ -33,6 +34,7 @@ struct explainer {
 	const struct explain_request *request;
 	struct explanation *e;
 	struct generation *g;
+	struct decided decided;
 	struct answer_trace trace;
 	bool no_memory;
 };
@@ -82,7 +84,7 @@ static void say_views(struct explainer *x, size_t target)
 	const struct views *v = x->g->views;
 	struct majority m = views_of(v, target);
 
-	if (v->n_sites < VIEWS_MAJORITY_MIN)
+	if (!v->votes)
 		return;
 	for (size_t i = 0; i < v->n; i++) {
 		const struct view *view = &v->items[i];
@@ -93,11 +95,12 @@ static void say_views(struct explainer *x, size_t target)
 		    health_inconclusive(word) ? ", inconclusive" : "",
 		    !view->fresh            ? ", not fresh"
 		    : health_restored(word) ? ", from before a restart"
+		    : health_unproven(word) ? ", its check never succeeded there"
 		                            : "");
 	}
-	say(x, "majority", "%u of %u voting site%s down%s: %s", m.n_down, m.n_up + m.n_down,
-	    m.n_up + m.n_down == 1 ? " says" : "s say",
-	    m.last_known ? " (nobody has a fresh vote: as last known)" : "",
+	say(x, "majority", "%u of %u voting site%s down, %u %s lost%s: %s", m.n_down,
+	    m.n_up + m.n_down + m.n_lost, m.n_up + m.n_down + m.n_lost == 1 ? " says" : "s say",
+	    m.n_lost, m.n_lost == 1 ? "is" : "are", m.held ? " (so it stays as it was)" : "",
 	    health_state_text(health_state(m.word)));
 }
 
@@ -116,17 +119,18 @@ static void say_site(struct explainer *x, const struct answer_step *step, uint32
 		snprintf(gate, sizeof(gate), ", drained %.2f %%, this key's gate is at %.2f %%: %s",
 		         s->drained_ppm / 1e4, gate_ppm / 1e4,
 		         gate_ppm < s->drained_ppm ? "turned away" : "let in");
-	say(x, "site", "%s: %u address%s, weight %u, %s%s%s%s%s%s%s", site->name,
+	say(x, "site", "%s: %u address%s, weight %u, %s%s%s%s%s%s%s%s", site->name,
 	    site->n_addresses[ip4], site->n_addresses[ip4] == 1 ? "" : "es", site->weight,
 	    health_state_text(health_state(word)), health_in_doubt(word) ? " in doubt" : "",
 	    health_state(word) == HEALTH_DOWN ? " because " : "",
 	    health_state(word) == HEALTH_DOWN ? health_reason_text(health_reason(word)) : "",
+	    s->unproven[ip4] ? ", added by a later version and never seen up" : "",
 	    s->forced_up ? ", forced up" : "", s->disabled ? ", disabled" : "", gate);
 	if (site->n_addresses[ip4])
 		say_views(x, 2 * (size_t)(service->first_state + k) + ip4);
 }
 
-static const char *set_text(const struct place_service *service, uint32_t set, char *text,
+static const char *set_text(const struct place_service *service, uint64_t set, char *text,
                             size_t room)
 {
 	size_t at = 0;
@@ -156,13 +160,14 @@ static void say_placed(struct explainer *x, const struct answer_step *step)
 	static const char *const classes[] = {
 		"up or unknown, and not drained",
 		"up or unknown; all of them are drained",
+		"no other is up: those that were never seen up, too",
 		"nobody is up: all but disabled, by base weight (panic)",
 		"none: the answer is empty",
 	};
 	const struct place_name *name = &x->g->place->names[step->dynamic];
 	const struct place_service *service = name->service;
 	const struct place_choice *choice = &step->choice;
-	char set[512];
+	char set[PLACE_SITES_MAX * (MODEL_NAME_MAX + 2)];
 
 	say(x, "dynamic", "%s is placed by service %s, policy %s%s", name->name, service->name,
 	    name->policy == MODEL_POLICY_FAILOVER ? "failover" : "weighted",
@@ -176,6 +181,11 @@ static void say_placed(struct explainer *x, const struct answer_step *step)
 	if (choice->gated)
 		say(x, "gates", "turned away from %s",
 		    set_text(service, choice->gated, set, sizeof(set)));
+	if (choice->halved)
+		say(x, "families",
+		    "moved away from %s, where the other address family is down: both come from "
+		    "one site",
+		    set_text(service, choice->halved, set, sizeof(set)));
 	if (choice->site >= 0)
 		say(x, "chosen", "%s", service->sites[choice->site].name);
 	say(x, "ttl", "%u s: %s (limits %u to %u s)", choice->ttl_s,
@@ -317,22 +327,26 @@ static void say_ramps(struct explainer *x, const struct ramps *ramps, bool clock
 			            : "later than by its schedule");
 }
 
-/* Drains as weir-dns has kept them; those that go by their schedule as they are at the time asked for. */
-static void observe_ramps(struct explainer *x, const struct proc_dirs *dirs,
-                          const struct views_seen *seen)
+/* Drains and sites as weir-dns has kept them; drains that go by their schedule as they are at the time asked for. */
+static void observe_kept(struct explainer *x, const struct proc_dirs *dirs,
+                         const struct views_seen *seen)
 {
 	const struct model_node *self = x->g->model->self;
 	struct generation_time time = { .wall_ms = x->request->wall_ms };
 	struct ramps ramps;
 	int err = ramps_open(&ramps, dirs->state);
+	int err_sites = decided_open(&x->decided, dirs->state);
 
 	if (err < 0 && err != -ENOMEM)
 		say(x, "ramp", "what was kept of drains cannot be read (%s)", strerror(-err));
+	if (err_sites < 0)
+		say(x, "site", "what was kept of sites cannot be read (%s)", strerror(-err_sites));
 	if (err != -ENOMEM) {
 		ramps_only_held(&ramps);
 		time.clock_held =
 		        self && self->clock == MODEL_CLOCK_SYNCHRONISED && !clock_is_synchronised();
-		generation_observe(x->g, seen, &ramps, &time);
+		generation_observe(x->g, seen, &ramps, &x->decided, &time);
+		x->g->views->decided = &x->decided;
 		say_ramps(x, &ramps, time.clock_held);
 	}
 	x->no_memory |= err == -ENOMEM;
@@ -357,7 +371,7 @@ static void observe(struct explainer *x, const struct proc_dirs *dirs)
 	} else {
 		say(x, "health", "no health page: this node sees nothing");
 	}
-	observe_ramps(x, dirs, &seen);
+	observe_kept(x, dirs, &seen);
 	page_close(page);
 }
 
@@ -424,6 +438,7 @@ static int explain(struct explainer *x, const struct proc_dirs *dirs)
 	observe(x, dirs);
 	err = run(x, &name, (uint16_t)type);
 	generation_free(x->g);
+	decided_close(&x->decided);
 	return err;
 }
 

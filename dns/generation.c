@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/hash.h"
+#include "dns/decided.h"
 #include "dns/image.h"
 #include "dns/outside.h"
 #include "dns/ramps.h"
@@ -256,8 +257,30 @@ static bool is_up(void *arg, const struct model_site *site)
 	return outside_is_up(&l->outside, site, l->wall_ms);
 }
 
+/* The words in force, by the views and by what was in force before. */
+static void decide(struct generation *g, struct decided *decided)
+{
+	struct views *v = g->views;
+	struct views_sites sites = views_sites(v);
+
+	v->decided = decided;
+	if (decided)
+		decided_begin(decided);
+	for (size_t i = 0; i < v->n_targets; i++) {
+		struct place_site_state *s = &g->state->sites[i / 2];
+
+		s->words[i % 2] = views_of(v, i).word;
+		s->unproven[i % 2] = views_is_new(v, i, v->at[i / 2]);
+		if (decided && health_state(s->words[i % 2]) == HEALTH_DOWN)
+			decided_add(decided, v->targets[i]);
+	}
+	if (decided)
+		decided_end(decided, !v->votes || 2 * sites.n_heard > sites.n);
+	v->decided = NULL; /* borrowed for the call */
+}
+
 void generation_observe(struct generation *g, const struct views_seen *seen, struct ramps *ramps,
-                        const struct generation_time *time)
+                        struct decided *decided, const struct generation_time *time)
 {
 	struct looking looking = {
 		.outside = { g->model, g->place, g->state, g->views },
@@ -273,9 +296,8 @@ void generation_observe(struct generation *g, const struct views_seen *seen, str
 	};
 
 	views_read(g->views, seen);
-	for (size_t i = 0; i < g->state->n_sites; i++)
-		for (unsigned ip4 = 0; ip4 < 2; ip4++)
-			g->state->sites[i].words[ip4] = views_of(g->views, 2 * i + ip4).word;
+	views_take_out(g->views, place_sites_out(g->model, ramps, time->wall_ms));
+	decide(g, decided);
 	if (ramps)
 		ramps_step_all(ramps, &in);
 	place_state_overrides(g->place, g->model, ramps, time->wall_ms, g->state);

@@ -24,6 +24,7 @@
 #define GENERATION_IMAGE_FILE "dns.image" /* run */
 
 struct arena;
+struct decided;
 struct image;
 struct ramps;
 
@@ -64,9 +65,10 @@ struct generation_time {
 
 /**
  * Bring the state up to date: what all nodes see, and overrides.
- * @param ramps  where drains are, stepped; NULL: by their schedules
+ * @param ramps    where drains are, stepped; NULL: by their schedules
+ * @param decided  what was in force, brought up to date; NULL: nothing is known of that
  */
 void generation_observe(struct generation *g, const struct views_seen *seen, struct ramps *ramps,
-                        const struct generation_time *time);
+                        struct decided *decided, const struct generation_time *time);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Keeping where the ramps are: the file is written by a thread of its own, one at a time, because a disk that
+ * Keeping where the ramps are and which sites are down: the files are written by a thread of its own, one at a time, because a disk that
  * hangs must not keep an answer waiting.
  */
 #include "dns/server.h"
@@ -14,44 +14,67 @@ static void *write_it(void *arg)
 {
 	struct server_keep *k = arg;
 
-	k->result = ramp_write(k->state_dir, k->records, k->n);
+	k->result = k->records ? ramp_write(k->state_dir, k->records, k->n) : 0;
+	if (k->down) {
+		int rc = decided_write(k->state_dir, k->down, k->n_down);
+
+		k->result = k->result ? k->result : rc;
+	}
 	__atomic_store_n(&k->done, true, __ATOMIC_RELEASE);
 	return NULL;
+}
+
+static void forget(struct server_keep *k)
+{
+	free(k->records);
+	free(k->down);
+	k->records = NULL;
+	k->down = NULL;
 }
 
 static void finish(struct server_keep *k)
 {
 	pthread_join(k->thread, NULL);
 	k->running = false;
-	free(k->records);
-	k->records = NULL;
+	forget(k);
 	if (k->result < 0 && !k->failed)
 		log_error("dns-ramps-not-kept", "error=\"%s\"", strerror(-k->result));
 	k->failed = k->result < 0;
 }
 
+/* A copy of what has changed. @return whether there is anything to write */
+static bool copy(struct server_keep *k, const struct ramps *r, const struct decided *d)
+{
+	if (r->changed)
+		k->records = malloc((r->n + 1) * sizeof(*k->records));
+	if (d->changed)
+		k->down = malloc((d->n + 1) * sizeof(*k->down));
+	if (k->records && r->n)
+		memcpy(k->records, r->items, r->n * sizeof(*k->records));
+	if (k->down && d->n)
+		memcpy(k->down, d->items, d->n * sizeof(*k->down));
+	k->n = r->n;
+	k->n_down = d->n;
+	return k->records || k->down;
+}
+
 void keep_tick(struct server *s)
 {
 	struct server_keep *k = &s->keep;
-	struct ramps *r = &s->ramps;
 
 	if (k->running && __atomic_load_n(&k->done, __ATOMIC_ACQUIRE))
 		finish(k);
-	if (k->running || !r->changed)
+	if (k->running || !copy(k, &s->ramps, &s->decided))
 		return;
-	k->records = malloc((r->n + 1) * sizeof(*k->records));
-	if (!k->records)
-		return;
-	memcpy(k->records, r->items, r->n * sizeof(*k->records));
-	k->n = r->n;
 	k->state_dir = s->dirs->state;
 	k->done = false;
 	k->running = pthread_create(&k->thread, NULL, write_it, k) == 0;
-	r->changed = !k->running;
 	if (!k->running) {
-		free(k->records);
-		k->records = NULL;
+		forget(k);
+		return;
 	}
+	s->ramps.changed &= !k->records;
+	s->decided.changed &= !k->down;
 }
 
 void keep_stop(struct server *s)
@@ -60,4 +83,6 @@ void keep_stop(struct server *s)
 		finish(&s->keep);
 	if (s->ramps.changed)
 		(void)ramp_write(s->dirs->state, s->ramps.items, s->ramps.n);
+	if (s->decided.changed)
+		(void)decided_write(s->dirs->state, s->decided.items, s->decided.n);
 }

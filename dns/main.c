@@ -76,7 +76,7 @@ void server_observe(struct server *s, struct generation *g)
 	const struct generation_time time = { .wall_ms = s->wall_ms,
 		                              .clock_held = s->clock != WALL_RUNS };
 
-	generation_observe(g, &seen, &s->ramps, &time);
+	generation_observe(g, &seen, &s->ramps, &s->decided, &time);
 }
 
 static void on_health(void *arg)
@@ -214,6 +214,10 @@ static int serve(struct server *s)
 	if (err < 0)
 		log_error("dns-ramps-not-taken",
 		          "error=\"%s\" effect=\"drains by their schedules\"", strerror(-err));
+	err = decided_open(&s->decided, s->dirs->state);
+	if (err < 0)
+		log_error("dns-sites-not-taken",
+		          "error=\"%s\" effect=\"sites as the views have them\"", strerror(-err));
 	s->tick = (struct loop_timer){ .cb = on_tick, .arg = s };
 	on_tick(s);
 	server_load_start(s, false);
@@ -226,6 +230,7 @@ static void finish(struct server *s)
 	server_load_stop(s);
 	keep_stop(s);
 	ramps_close(&s->ramps);
+	decided_close(&s->decided);
 	ctl_close(s->ctl);
 	if (s->loop) {
 		tcp_close(s);

@@ -14,62 +14,95 @@ bool majority_has_vote(const struct majority_view *view)
 	       !health_restored(view->word);
 }
 
+/* Add a site's vote: what most of its @p n nodes say, if the lost ones could not change that. */
+static void add_site(struct majority *m, uint32_t n, uint32_t n_down, uint32_t n_lost)
+{
+	if (2 * n_down > n)
+		m->n_down++;
+	else if (2 * (n_down + n_lost) > n)
+		m->n_lost++;
+	else
+		m->n_up++;
+}
+
 static struct majority count(const struct majority_view *views, size_t n,
                              bool (*counts)(const struct majority_view *))
 {
 	struct majority m = { 0 };
-	uint32_t up = 0, down = 0;
+	uint32_t nodes = 0, down = 0, lost = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (counts(&views[i])) {
-			up += health_state(views[i].word) == HEALTH_UP;
+		nodes++;
+		if (!counts(&views[i]))
+			lost++;
+		else
 			down += health_state(views[i].word) == HEALTH_DOWN;
-		}
 		if (i + 1 < n && views[i + 1].site == views[i].site)
 			continue;
-		m.n_down += down > up;
-		m.n_up += up > 0 && up >= down;
-		up = down = 0;
+		add_site(&m, nodes, down, lost);
+		nodes = down = lost = 0;
 	}
 	return m;
 }
 
-/* The word to tell reason and time by: the own one if it agrees, else the first that does. */
-static health_word spokesman(const struct majority_view *views, size_t n, enum health_state state,
-                             bool (*counts)(const struct majority_view *))
+/* The word to tell reason and time by: the own one if it agrees, else a vote's, else a last one. */
+static health_word spokesman(const struct majority_view *views, size_t n, enum health_state state)
 {
-	health_word found = 0;
+	health_word vote = 0, last = 0;
 
-	for (size_t i = 0; i < n; i++)
-		if (counts(&views[i]) && health_state(views[i].word) == state &&
-		    (!found || views[i].own))
-			found = views[i].word;
-	return found;
+	for (size_t i = 0; i < n; i++) {
+		if (health_state(views[i].word) != state)
+			continue;
+		if (majority_has_vote(&views[i]) && (!vote || views[i].own))
+			vote = views[i].word;
+		if (!last || views[i].own)
+			last = views[i].word;
+	}
+	return vote ? vote : last;
 }
 
-struct majority majority_of(const struct majority_view *views, size_t n)
+static bool most(uint32_t votes, const struct majority *m)
 {
-	bool (*counts)(const struct majority_view *) = majority_has_vote;
-	struct majority m = count(views, n, counts);
-	bool doubt;
+	return 2 * votes > m->n_up + m->n_down + m->n_lost;
+}
 
-	if (m.n_up + m.n_down == 0) {
-		counts = is_known;
-		m = count(views, n, counts);
-		m.last_known = true;
-	}
-	if (m.n_up + m.n_down == 0)
-		return m;
+/* What stays in force when the views do not suffice. */
+static enum health_state hold(const struct majority_view *views, size_t n, enum majority_was was)
+{
+	struct majority last;
+	bool any = false;
 
-	enum health_state state = m.n_down > m.n_up ? HEALTH_DOWN : HEALTH_UP;
-	health_word by = spokesman(views, n, state, counts);
-
-	doubt = m.n_up && m.n_down;
 	for (size_t i = 0; i < n; i++)
-		doubt |= counts(&views[i]) && health_in_doubt(views[i].word);
-	m.word = health_make(state,
-	                     (doubt ? HEALTH_MARK_DOUBT : 0) |
-	                             (m.last_known ? HEALTH_MARK_INCONCLUSIVE : 0),
-	                     health_reason(by), health_since_s(by));
+		any |= is_known(&views[i]);
+	if (was == MAJORITY_WAS_UNKNOWN) {
+		last = count(views, n, is_known);
+		was = most(last.n_down, &last) ? MAJORITY_WAS_DOWN : MAJORITY_WAS_UP;
+	}
+	if (was == MAJORITY_WAS_DOWN)
+		return HEALTH_DOWN;
+	return any ? HEALTH_UP : HEALTH_UNKNOWN;
+}
+
+struct majority majority_of(const struct majority_view *views, size_t n, enum majority_was was)
+{
+	struct majority m = count(views, n, majority_has_vote);
+	enum health_state state = HEALTH_UP;
+	bool doubt = m.n_up && m.n_down;
+
+	if (n == 0)
+		return m;
+	m.held = !most(m.n_down, &m) && most(m.n_down + m.n_lost, &m);
+	if (m.held)
+		state = hold(views, n, was);
+	else if (most(m.n_down, &m))
+		state = HEALTH_DOWN;
+
+	health_word by = spokesman(views, n, state);
+
+	for (size_t i = 0; i < n; i++)
+		doubt |= majority_has_vote(&views[i]) && health_in_doubt(views[i].word);
+	m.word = health_make(
+	        state, (doubt ? HEALTH_MARK_DOUBT : 0) | (m.held ? HEALTH_MARK_INCONCLUSIVE : 0),
+	        health_reason(by), health_since_s(by));
 	return m;
 }

@@ -13,6 +13,14 @@ static bool is_watched(const struct model *m, const struct model_service *s,
 	return false;
 }
 
+/* A default check that succeeds nowhere says nothing: the sites cannot reach each other's VIPs. */
+static bool is_seen(const struct outside *o, const struct model_service *s,
+                    const struct model_site *site, size_t target)
+{
+	return is_watched(o->model, s, site) && !(s->vip_check_from == MODEL_VIP_CHECK_DEFAULT &&
+	                                          views_unproven(o->views, target, site));
+}
+
 static bool is_forced_up(const struct model *m, const struct model_site *site, int64_t wall_ms)
 {
 	for (size_t i = 0; i < m->n_overrides; i++) {
@@ -33,10 +41,10 @@ static bool is_up(const struct outside *o, const struct model_service *s,
 	for (unsigned ip4 = 0; ip4 < 2; ip4++) {
 		struct majority m = views_from_outside(o->views, 2 * at + ip4, site);
 
-		if (!is_watched(o->model, s, site) &&
+		if (!is_seen(o, s, site, 2 * at + ip4) &&
 		    health_state(o->state->sites[at].words[ip4]) != HEALTH_DOWN)
 			return true;
-		if (!m.last_known && m.n_up > m.n_down)
+		if (m.n_up > m.n_down)
 			return true;
 	}
 	return false;

@@ -9,7 +9,7 @@
 
 const char *place_class_text(enum place_class c)
 {
-	static const char *const texts[] = { "serving", "drained", "panic", "none" };
+	static const char *const texts[] = { "serving", "drained", "unproven", "panic", "none" };
 
 	return texts[c];
 }
@@ -78,40 +78,70 @@ struct chooser {
 	uint64_t hash;
 };
 
-static bool is_up(const struct chooser *c, uint32_t site)
+static bool is_down(const struct chooser *c, uint32_t site, bool ip4)
 {
 	const struct place_site_state *s = &c->states[site];
 
-	return s->forced_up || health_state(s->words[c->ip4]) != HEALTH_DOWN;
+	return !s->forced_up && health_state(s->words[ip4]) == HEALTH_DOWN;
+}
+
+static bool is_unproven(const struct chooser *c, uint32_t site, bool ip4)
+{
+	return c->states[site].unproven[ip4] && !c->states[site].forced_up;
+}
+
+static bool has_family(const struct chooser *c, uint32_t site, bool ip4)
+{
+	return c->service->sites[site].n_addresses[ip4] && !c->states[site].disabled;
 }
 
 /*
  * Who belongs to a class:
- *                          serving   drained   panic
- *   disabled, no address      -         -        -
- *   down                      -         -        x
- *   up/unknown, drained       -         x        x
- *   up/unknown, not all       x         x        x
+ *                          serving   drained   unproven   panic
+ *   disabled, no address      -         -         -         -
+ *   down                      -         -         -         x
+ *   unproven                  -         -         x         x
+ *   up/unknown, drained       -         x         x         x
+ *   up/unknown, not all       x         x         x         x
  */
-static uint32_t members(const struct chooser *c, enum place_class class)
+static bool is_member(const struct chooser *c, enum place_class class, uint32_t k, bool ip4)
 {
-	uint32_t set = 0;
+	bool up = class == PLACE_PANIC || !is_down(c, k, ip4);
+	bool proven = class >= PLACE_UNPROVEN || !is_unproven(c, k, ip4);
+	bool open = class != PLACE_SERVING || c->states[k].drained_ppm < PLACE_PPM_ALL;
 
-	for (uint32_t k = 0; k < c->service->n_sites; k++) {
-		bool has = c->service->sites[k].n_addresses[c->ip4] && !c->states[k].disabled;
-		bool up = class == PLACE_PANIC || is_up(c, k);
-		bool open = class != PLACE_SERVING || c->states[k].drained_ppm < PLACE_PPM_ALL;
+	return has_family(c, k, ip4) && up && proven && open;
+}
 
-		set |= (uint32_t)(has && up && open) << k;
-	}
+static uint64_t members(const struct chooser *c, enum place_class class)
+{
+	uint64_t set = 0;
+
+	for (uint32_t k = 0; k < c->service->n_sites; k++)
+		set |= (uint64_t)is_member(c, class, k, c->ip4) << k;
 	return set;
 }
 
+/* Serving sites of both families: @p whole in both of them, @p half with one of them down. */
+static void split(const struct chooser *c, uint64_t *whole, uint64_t *half)
+{
+	*whole = *half = 0;
+	for (uint32_t k = 0; k < c->service->n_sites; k++) {
+		bool in[2] = { is_member(c, PLACE_SERVING, k, false),
+			       is_member(c, PLACE_SERVING, k, true) };
+		bool both = has_family(c, k, false) && has_family(c, k, true);
+		bool down = is_down(c, k, false) || is_down(c, k, true);
+
+		*whole |= (uint64_t)(in[0] && in[1]) << k;
+		*half |= (uint64_t)(both && down && in[0] != in[1]) << k;
+	}
+}
+
 /* The best site of @p set (not empty): the first, or the best score; without any weight all are equal. */
-static uint32_t best(const struct chooser *c, uint32_t set)
+static uint32_t best(const struct chooser *c, uint64_t set)
 {
 	bool weights = false;
-	uint32_t found = (uint32_t)__builtin_ctz(set);
+	uint32_t found = (uint32_t)__builtin_ctzll(set);
 	double top = INFINITY;
 
 	if (c->policy == MODEL_POLICY_FAILOVER || (set & (set - 1)) == 0)
@@ -135,7 +165,7 @@ static uint32_t best(const struct chooser *c, uint32_t set)
 }
 
 /* Choose in @p set with gates; when all turn the key away, the first choice stands. */
-static uint32_t choose_gated(const struct chooser *c, uint32_t set, uint32_t *gated)
+static uint32_t choose_gated(const struct chooser *c, uint64_t set, uint64_t *gated)
 {
 	uint32_t first = best(c, set);
 
@@ -144,11 +174,30 @@ static uint32_t choose_gated(const struct chooser *c, uint32_t set, uint32_t *ga
 
 		if (drained_ppm == 0 || gate_ppm(c->hash, &c->service->sites[k]) >= drained_ppm)
 			return k;
-		*gated |= 1u << k;
-		set &= ~(1u << k);
+		*gated |= (uint64_t)1 << k;
+		set &= ~((uint64_t)1 << k);
 		if (set == 0)
 			return first;
 	}
+}
+
+/*
+ * Choose among those that serve. A half site takes part as if it were well, so that only its own clients move;
+ * they go to whole ones, which are the same for both families. Where no site is whole @p set stands as it is.
+ */
+static uint32_t choose_serving(const struct chooser *c, uint64_t set, struct place_choice *choice)
+{
+	uint64_t whole, half;
+	uint32_t k;
+
+	split(c, &whole, &half);
+	if (!half || !whole)
+		return choose_gated(c, set, &choice->gated);
+	k = choose_gated(c, set | half, &choice->gated);
+	if (!(half >> k & 1))
+		return k;
+	choice->halved = (uint64_t)1 << k;
+	return choose_gated(c, whole, &choice->gated);
 }
 
 /* The next scheduled change of any site, unless the TTL is short for a reason of its own. */
@@ -161,10 +210,11 @@ static enum place_ttl ttl_reason(const struct chooser *c, enum place_class class
 		return PLACE_TTL_PANIC;
 	for (uint32_t k = 0; k < c->service->n_sites; k++) {
 		const struct place_site_state *s = &c->states[k];
-		bool seen =
-		        c->service->sites[k].n_addresses[c->ip4] && !s->disabled && !s->forced_up;
+		bool seen = has_family(c, k, c->ip4) && !s->forced_up;
+		bool other = has_family(c, k, !c->ip4); /* its fall would move this family too */
 
-		if (seen && health_in_doubt(s->words[c->ip4]))
+		if (seen && (health_in_doubt(s->words[c->ip4]) ||
+		             (other && health_in_doubt(s->words[!c->ip4]))))
 			return PLACE_TTL_DOUBT;
 		if (s->shifting)
 			from = PLACE_TTL_SHIFT;
@@ -204,19 +254,18 @@ struct place_choice place_choose(const struct place *p, const struct place_state
 		.ip4 = ip4,
 		.hash = hash_key_bytes(p, key),
 	};
-	enum place_class last = n->service->fail_closed ? PLACE_DRAINED : PLACE_PANIC;
+	enum place_class last = n->service->fail_closed ? PLACE_UNPROVEN : PLACE_PANIC;
 	struct place_choice choice = { .class = PLACE_NONE, .site = -1 };
 
 	for (enum place_class class = PLACE_SERVING; class <= last; class ++) {
-		uint32_t set = members(&c, class);
+		uint64_t set = members(&c, class);
 
 		if (set == 0)
 			continue;
 		choice.class = class;
 		choice.candidates = set;
-		choice.site =
-		        (int32_t)(class == PLACE_SERVING ? choose_gated(&c, set, &choice.gated)
-		                                         : best(&c, set));
+		choice.site = (int32_t)(class == PLACE_SERVING ? choose_serving(&c, set, &choice)
+		                                               : best(&c, set));
 		break;
 	}
 	choose_ttl(&c, n, wall_ms, &choice);

@@ -12,6 +12,10 @@
  * -w / ln u: Schindelhauer and Schomaker 2005), or the first for failover. A drain is a
  * gate: if hash(key, site) lies below the drained fraction, the choice is made again
  * without that site. Fractions nest, nothing else moves, and each node agrees.
+ *
+ * A and AAAA of a client come from one site. So a site of which one family is down gives both
+ * up: its clients are placed again among the sites that serve both. Only where there is none is each
+ * family answered by itself. A site that has addresses of one family alone serves that one.
  */
 #ifndef WEIR_DNS_PLACE_H
 #define WEIR_DNS_PLACE_H
@@ -28,16 +32,17 @@
 struct arena;
 struct ramps;
 
-#define PLACE_SITES_MAX     32 /**< of one service */
+#define PLACE_SITES_MAX     64 /**< of one service, as in the schema */
 #define PLACE_ADDRESSES_MAX 16 /**< of one site in one family */
 #define PLACE_PPM_ALL       1000000u
 
 /** What a gate or class did to the choice; the first class that is not empty answers. */
 enum place_class {
-	PLACE_SERVING, /**< up or unknown, and not drained */
-	PLACE_DRAINED, /**< up or unknown, but drained: nobody else is left */
-	PLACE_PANIC,   /**< nobody is up: all but disabled, by base weight */
-	PLACE_NONE,    /**< no address: fail closed, all disabled, or none in this family */
+	PLACE_SERVING,  /**< up or unknown, and not drained */
+	PLACE_DRAINED,  /**< up or unknown, but drained: nobody else is left */
+	PLACE_UNPROVEN, /**< not down, but added by a later version and never seen up */
+	PLACE_PANIC,    /**< nobody is up: all but disabled, by base weight */
+	PLACE_NONE,     /**< no address: fail closed, all disabled, or none in this family */
 };
 const char *place_class_text(enum place_class c);
 
@@ -88,6 +93,8 @@ struct place {
 struct place_site_state {
 	health_word words[2]; /**< by family, as in place_site */
 	uint32_t drained_ppm;
+	bool unproven
+	        [2]; /**< by family: a later version brought it and no node has seen it up yet */
 	bool disabled;
 	bool forced_up;
 	bool shifting;   /**< between the ends of a drain */
@@ -110,8 +117,9 @@ struct place_choice {
 	int32_t site; /**< index in the service's sites; -1 for PLACE_NONE */
 	uint32_t ttl_s;
 	enum place_ttl ttl_from;
-	uint32_t gated;      /**< sites, one bit each, whose gate turned this key away */
-	uint32_t candidates; /**< the sites of the class that answered */
+	uint64_t gated;  /**< sites, one bit each, whose gate turned this key away */
+	uint64_t halved; /**< sites that the key was moved away from: their other family is down */
+	uint64_t candidates; /**< the sites of the class that answered */
 };
 
 /**
@@ -125,10 +133,16 @@ struct place_key place_key_of(const struct addr *address);
 
 /**
  * Fill @p out (n_sites set by the caller to p->n_states) with the overrides of @p m at @p wall_ms.
- * Words are left as they are. @p ramps is where drains are, NULL: by their schedules. @p m must be the model that @p p was made of (or share its sites).
+ * Words and `unproven` are left as they are. @p ramps is where drains are, NULL: by their schedules. @p m must be the model that @p p was made of (or share its sites).
  */
 void place_state_overrides(const struct place *p, const struct model *m, const struct ramps *ramps,
                            int64_t wall_ms, struct place_state *out);
+
+/**
+ * The sites, one bit for each model_site.index, that a person has taken out of the answers: disabled, or
+ * drained completely. @p ramps as above.
+ */
+uint64_t place_sites_out(const struct model *m, const struct ramps *ramps, int64_t wall_ms);
 
 /** Choose for dynamic name number @p name. */
 struct place_choice place_choose(const struct place *p, const struct place_state *state,

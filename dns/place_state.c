@@ -96,6 +96,7 @@ void place_state_overrides(const struct place *p, const struct model *m, const s
 	for (size_t i = 0; i < out->n_sites; i++)
 		out->sites[i] = (struct place_site_state){
 			.words = { out->sites[i].words[0], out->sites[i].words[1] },
+			.unproven = { out->sites[i].unproven[0], out->sites[i].unproven[1] },
 			.next_ms = MODEL_WALL_NEVER,
 		};
 	for (size_t i = 0; i < m->n_overrides; i++) {
@@ -114,4 +115,25 @@ void place_state_overrides(const struct place *p, const struct model *m, const s
 
 		apply_everywhere(p, site, &e, out);
 	}
+}
+
+uint64_t place_sites_out(const struct model *m, const struct ramps *ramps, int64_t wall_ms)
+{
+	uint64_t out = 0;
+
+	for (size_t i = 0; i < m->n_overrides; i++) {
+		const struct model_override *o = &m->overrides[i];
+		bool drain = o->kind == MODEL_OVERRIDE_DRAIN;
+
+		if (o->target != MODEL_TARGET_SITE || o->ended ||
+		    (!drain && o->kind != MODEL_OVERRIDE_DISABLE))
+			continue;
+		if (drain ? model_override_ppm(o, ramp_time(m, ramps, o, wall_ms)) < PLACE_PPM_ALL
+		          : !is_active(o, wall_ms))
+			continue;
+		for (size_t k = 0; k < m->n_sites && k < 64; k++)
+			if (strcmp(m->sites[k].name, o->name) == 0)
+				out |= (uint64_t)1 << k;
+	}
+	return out;
 }

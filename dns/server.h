@@ -18,6 +18,7 @@
 #include "base/proc.h"
 #include "dns/answer.h"
 #include "dns/counters.h"
+#include "dns/decided.h"
 #include "dns/generation.h"
 #include "dns/ramps.h"
 #include "dns/wall.h"
@@ -55,13 +56,15 @@ struct server_load {
 	char *mistakes[SERVER_MISTAKES]; /**< given; written by the thread while it runs */
 };
 
-/** The writing of what is kept of ramps, in a thread of its own (keep.c). */
+/** The writing of what is kept of ramps and sites, in a thread of its own (keep.c). */
 struct server_keep {
 	pthread_t thread;
 	bool running, done, failed;
 	const char *state_dir;
 	struct ramp_record *records;
 	size_t n;
+	uint64_t *down; /**< what is in force of the sites; NULL: that has not changed */
+	size_t n_down;
 	int result;
 };
 
@@ -80,6 +83,7 @@ struct server {
 	int64_t wall_ms; /**< of this tick */
 	enum wall_hold clock;
 	struct ramps ramps;
+	struct decided decided;
 	struct server_keep keep;
 	struct page *health;
 	uint64_t health_tried_ms;
@@ -108,7 +112,7 @@ void server_load_stop(struct server *s);
 
 /** Bring the state of @p g up to date with the pages and the clock. */
 void server_observe(struct server *s, struct generation *g);
-/** Keep where the ramps are if that has changed. */
+/** Keep where the ramps are, and which sites are down, if that has changed. */
 void keep_tick(struct server *s);
 /** The last time, at the end. */
 void keep_stop(struct server *s);

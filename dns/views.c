@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "dns/views.h"
 
+#include <string.h>
+
 #include "base/arena.h"
 #include "base/page.h"
 #include "base/proc.h"
+#include "dns/decided.h"
 #include "dns/place.h"
 #include "weir/view.h"
 
@@ -22,35 +25,35 @@ static bool add_view(struct views *v, const struct model *m, const struct model_
 	return view->places && view->words;
 }
 
-/* Nodes that can be asked; the own one has its place whatever comes before it. */
+/* All nodes, also those that cannot be asked (without an `api`): they are counted as lost. */
 static bool add_views(struct views *v, const struct model *m, struct arena *a)
 {
-	size_t others = 0;
-
 	for (size_t s = 0; s < m->n_sites; s++)
-		for (size_t i = 0; i < m->n_nodes; i++) {
-			const struct model_node *node = &m->nodes[i];
-			bool own = node == m->self;
-
-			if (node->site != &m->sites[s] || (!own && !*node->api))
-				continue;
-			if (!own && others++ >= VIEWS_MAX - 1)
-				continue;
-			if (!add_view(v, m, node, a))
+		for (size_t i = 0; i < m->n_nodes && v->n < VIEWS_MAX; i++)
+			if (m->nodes[i].site == &m->sites[s] && !add_view(v, m, &m->nodes[i], a))
 				return false;
-		}
 	return true;
 }
 
-static void set_targets(struct views *v, const struct place *p)
+static const struct model_site *site_called(const struct model *m, const char *name)
+{
+	for (size_t i = 0; i < m->n_sites; i++)
+		if (strcmp(m->sites[i].name, name) == 0)
+			return &m->sites[i];
+	return NULL;
+}
+
+static void set_targets(struct views *v, const struct model *m, const struct place *p)
 {
 	for (size_t i = 0; i < p->n_services; i++) {
 		const struct place_service *s = &p->services[i];
 
-		for (uint32_t k = 0; k < s->n_sites; k++)
+		for (uint32_t k = 0; k < s->n_sites; k++) {
+			v->at[s->first_state + k] = site_called(m, s->sites[k].name);
 			for (unsigned ip4 = 0; ip4 < 2; ip4++)
 				v->targets[2 * (s->first_state + k) + ip4] =
 				        health_target_service(s->name, s->sites[k].name, ip4);
+		}
 	}
 }
 
@@ -60,12 +63,14 @@ struct views *views_new(const struct model *m, const struct place *p, struct are
 
 	if (!v)
 		return NULL;
-	*v = (struct views){ .n_targets = 2 * p->n_states, .n_sites = m->n_sites };
+	*v = (struct views){ .n_targets = 2 * p->n_states };
 	v->items = ARENA_ARRAY(a, struct view, VIEWS_MAX);
 	v->targets = ARENA_ARRAY(a, uint64_t, v->n_targets + 1);
-	if (!v->items || !v->targets || !add_views(v, m, a))
+	v->at = ARENA_ARRAY(a, const struct model_site *, p->n_states + 1);
+	if (!v->items || !v->targets || !v->at || !add_views(v, m, a))
 		return NULL;
-	set_targets(v, p);
+	set_targets(v, m, p);
+	views_take_out(v, 0);
 	return v;
 }
 
@@ -166,30 +171,67 @@ void views_read(struct views *v, const struct views_seen *seen)
 	}
 }
 
-static size_t views_on(const struct views *v, size_t target, const struct model_site *except,
-                       struct majority_view *out)
+static bool is_out(const struct views *v, const struct view *view)
 {
-	size_t n = 0;
+	return view->site->index < 64 && v->sites_out >> view->site->index & 1;
+}
+
+struct views_sites views_sites(const struct views *v)
+{
+	struct views_sites s = { 0 };
+	bool heard = false;
 
 	for (size_t i = 0; i < v->n; i++) {
 		const struct view *view = &v->items[i];
 
-		if (view->site != except)
-			out[n++] = (struct majority_view){ .site = view->site->index,
-				                           .own = view->own,
-				                           .fresh = view->fresh,
-				                           .word = view->words[target] };
+		if (is_out(v, view))
+			continue;
+		heard |= view->fresh;
+		if (i + 1 < v->n && v->items[i + 1].site == view->site)
+			continue;
+		s.n++;
+		s.n_heard += heard;
+		if (!heard)
+			s.lost |= (uint64_t)1 << (view->site->index & 63);
+		heard = false;
 	}
-	return n;
+	return s;
+}
+
+void views_take_out(struct views *v, uint64_t sites)
+{
+	v->sites_out = sites;
+	v->votes = views_sites(v).n >= VIEWS_MAJORITY_MIN;
+}
+
+static struct majority_view view_on(const struct view *view, size_t target)
+{
+	return (struct majority_view){ .site = view->site->index,
+		                       .own = view->own,
+		                       .fresh = view->fresh,
+		                       .word = view->words[target] };
+}
+
+static enum majority_was was_before(const struct views *v, size_t target)
+{
+	if (!v->decided || !v->decided->known)
+		return MAJORITY_WAS_UNKNOWN;
+	return decided_is_down(v->decided, v->targets[target]) ? MAJORITY_WAS_DOWN
+	                                                       : MAJORITY_WAS_UP;
 }
 
 struct majority views_of(const struct views *v, size_t target)
 {
 	struct majority_view views[VIEWS_MAX];
 	struct majority m = { 0 };
+	size_t n = 0;
 
-	if (v->n_sites >= VIEWS_MAJORITY_MIN)
-		return majority_of(views, views_on(v, target, NULL, views));
+	if (v->votes) {
+		for (size_t i = 0; i < v->n; i++)
+			if (!is_out(v, &v->items[i]))
+				views[n++] = view_on(&v->items[i], target);
+		return majority_of(views, n, was_before(v, target));
+	}
 	for (size_t i = 0; i < v->n; i++)
 		if (v->items[i].own)
 			m.word = v->items[i].words[target];
@@ -200,6 +242,39 @@ struct majority views_from_outside(const struct views *v, size_t target,
                                    const struct model_site *site)
 {
 	struct majority_view views[VIEWS_MAX];
+	size_t n = 0;
 
-	return majority_of(views, views_on(v, target, site, views));
+	for (size_t i = 0; i < v->n; i++)
+		if (v->items[i].site != site)
+			views[n++] = view_on(&v->items[i], target);
+	return majority_of(views, n, MAJORITY_WAS_UNKNOWN);
+}
+
+bool views_unproven(const struct views *v, size_t target, const struct model_site *site)
+{
+	for (size_t i = 0; i < v->n; i++) {
+		health_word word = v->items[i].words[target];
+
+		if (v->items[i].site != site && !health_unproven(word) &&
+		    health_state(word) != HEALTH_UNKNOWN)
+			return false;
+	}
+	return true;
+}
+
+bool views_is_new(const struct views *v, size_t target, const struct model_site *site)
+{
+	bool says = false;
+
+	for (size_t i = 0; i < v->n; i++) {
+		const struct view *view = &v->items[i];
+		health_word word = view->words[target];
+
+		if (view->site == site)
+			continue;
+		if (health_state(word) == HEALTH_UP)
+			return false;
+		says |= health_new(word) && (view->own || view->fresh);
+	}
+	return says;
 }

@@ -17,11 +17,12 @@
 #include "weir/model.h"
 
 struct arena;
+struct decided;
 struct page;
 struct place;
 
-#define VIEWS_MAX          64 /**< nodes; more than that are not looked at */
-#define VIEWS_MAJORITY_MIN 3  /**< sites of a document from which on views are counted */
+#define VIEWS_MAX          64 /**< nodes, as in the schema */
+#define VIEWS_MAJORITY_MIN 3  /**< voting sites from which on views are counted */
 
 /** What one node sees. */
 struct view {
@@ -39,9 +40,20 @@ struct view {
 
 /** All views; those of one site stand side by side. Target 2 * state + ip4 as in place_state. */
 struct views {
-	size_t n, n_targets, n_sites; /**< sites of the document */
+	size_t n, n_targets;
 	struct view *items;
 	uint64_t *targets;
+	const struct model_site **at; /**< where each state of the place is */
+	uint64_t
+	        sites_out; /**< model_site.index, one bit each, that do not vote: a person has taken them out */
+	bool votes; /**< enough sites are left to vote, rather than each node trusting its own view */
+	const struct decided *decided; /**< what is in force; NULL: nothing is known of that */
+};
+
+/** The sites that vote: those that have a node, without those that a person has taken out. */
+struct views_sites {
+	uint32_t n, n_heard; /**< heard: a view of the site is fresh */
+	uint64_t lost;       /**< the others, one bit each */
 };
 
 /** What there is to be seen now. */
@@ -60,10 +72,21 @@ void views_close(struct views *v);
 void views_forget_own(struct views *v);
 /** Read what has changed. */
 void views_read(struct views *v, const struct views_seen *seen);
-/** The word in force for a target: the own one, from VIEWS_MAJORITY_MIN sites on the majority's. */
+/** Count the sites that vote. */
+struct views_sites views_sites(const struct views *v);
+/** From now on @p sites (as views.sites_out) do not vote. */
+void views_take_out(struct views *v, uint64_t sites);
+/** The word in force for a target: the own one, from VIEWS_MAJORITY_MIN voting sites on the majority's. */
 struct majority views_of(const struct views *v, size_t target);
-/** The same as seen by the nodes of all other sites than @p site alone. */
+/** What the nodes of all other sites than @p site see, whether these vote or not. */
 struct majority views_from_outside(const struct views *v, size_t target,
                                    const struct model_site *site);
+/** Whether every node outside of @p site says of its check that it never succeeded there, or says nothing. */
+bool views_unproven(const struct views *v, size_t target, const struct model_site *site);
+/**
+ * Whether the VIP behind a target at @p site came with a later version and no node outside has seen it up.
+ * Of the own site others must say so, and lately; so what is lost takes nothing out.
+ */
+bool views_is_new(const struct views *v, size_t target, const struct model_site *site);
 
 #endif

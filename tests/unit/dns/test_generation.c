@@ -239,7 +239,7 @@ static void observe(struct generation *g, const struct health_page *page)
 
 	const struct generation_time time = { .wall_ms = 0 };
 
-	generation_observe(g, &seen, NULL, &time);
+	generation_observe(g, &seen, NULL, NULL, &time);
 }
 
 static void verdicts_are_taken_from_the_page(void **state)

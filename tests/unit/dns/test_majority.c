@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What several nodes see of a target, as one word; and the pages from which that comes. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 #include "base/arena.h"
 #include "base/page.h"
 #include "base/proc.h"
+#include "dns/decided.h"
 #include "dns/place.h"
 #include "dns/views.h"
 #include "weir/view.h"
@@ -25,78 +27,107 @@
 #define VAGUE    health_make(HEALTH_DOWN, HEALTH_MARK_INCONCLUSIVE, HEALTH_REASON_TIMEOUT, 8)
 #define RESTORED health_make(HEALTH_DOWN, HEALTH_MARK_RESTORED, HEALTH_REASON_REFUSED, 8)
 
-/* Views as site, mark, state: "0+u" is site 0, fresh, up; "-" not fresh; "*" fresh and the own one. */
+/*
+ * Views as site, mark, state: "0+u" is site 0, fresh, up; "-" not fresh; "*" fresh and the own one. What was in
+ * force: 'u' up, 'd' down, '?' nothing is known.
+ */
 struct case_of {
 	const char *why, *views;
+	char was;
 	enum health_state state;
-	uint32_t n_up, n_down;
-	bool last_known, doubt;
+	uint32_t n_up, n_down, n_lost;
+	bool held, doubt;
 };
+
+static health_word word_of(char c)
+{
+	switch (c) {
+	case 'u':
+		return UP;
+	case 'd':
+		return DOWN;
+	case 'v':
+		return VAGUE;
+	case 'r':
+		return RESTORED;
+	default:
+		return UNKNOWN;
+	}
+}
+
+static enum majority_was was_of(char c)
+{
+	return c == 'u' ? MAJORITY_WAS_UP : c == 'd' ? MAJORITY_WAS_DOWN : MAJORITY_WAS_UNKNOWN;
+}
 
 static size_t read_views(const char *text, struct majority_view *out)
 {
 	size_t n = 0;
 
-	for (; *text; text += 3 + (text[3] == ' '), n++) {
-		char c = text[2];
-
+	for (; *text; text += 3 + (text[3] == ' '), n++)
 		out[n] = (struct majority_view){ .site = (uint32_t)(text[0] - '0'),
 			                         .own = text[1] == '*',
-			                         .fresh = text[1] != '-' };
-		out[n].word = c == 'u'   ? UP
-		              : c == 'd' ? DOWN
-		              : c == 'v' ? VAGUE
-		              : c == 'r' ? RESTORED
-		                         : UNKNOWN;
-	}
+			                         .fresh = text[1] != '-',
+			                         .word = word_of(text[2]) };
 	return n;
 }
 
 static const struct case_of cases[] = {
-	{ "nobody at all", "", HEALTH_UNKNOWN, 0, 0, true, false },
-	{ "nobody knows", "0*? 1+? 2+?", HEALTH_UNKNOWN, 0, 0, true, false },
-	{ "all say up", "0*u 1+u 2+u", HEALTH_UP, 3, 0, false, false },
-	{ "all say down", "0*d 1+d 2+d", HEALTH_DOWN, 0, 3, false, false },
-	{ "one of three, itself, is not enough", "0*d 1+u 2+u", HEALTH_UP, 2, 1, false, true },
-	{ "one of three, another, is not enough", "0*u 1+d 2+u", HEALTH_UP, 2, 1, false, true },
-	{ "two of three", "0*u 1+d 2+d", HEALTH_DOWN, 1, 2, false, true },
-	{ "two of four are no majority", "0*u 1+d 2+d 3+u", HEALTH_UP, 2, 2, false, true },
-	{ "three of four", "0*u 1+d 2+d 3+d", HEALTH_DOWN, 1, 3, false, true },
-	{ "one of two fresh ones is no majority", "0*d 1+u 2-u", HEALTH_UP, 1, 1, false, true },
-	{ "both fresh ones", "0*d 1+d 2-u", HEALTH_DOWN, 0, 2, false, false },
-	{ "the own one alone is the majority", "0*d 1-u 2-u", HEALTH_DOWN, 0, 1, false, false },
-	{ "the own one alone, up", "0*u 1-d 2-d", HEALTH_UP, 1, 0, false, false },
-	{ "an unknown one has no vote", "0*d 1+? 2+d", HEALTH_DOWN, 0, 2, false, false },
-	{ "an inconclusive one has no vote", "0*v 1+v 2+u", HEALTH_UP, 1, 0, false, false },
-	{ "a restored one has no vote", "0*r 1+r 2+u", HEALTH_UP, 1, 0, false, false },
-	{ "nothing fresh: the last words", "0-d 1-d 2-u", HEALTH_DOWN, 1, 2, true, true },
-	{ "nothing fresh: a tie of last words", "0-d 1-u", HEALTH_UP, 1, 1, true, true },
-	{ "inconclusive here, the others gone", "0*v 1-u 2-u", HEALTH_UP, 2, 1, true, true },
-	{ "inconclusive everywhere: the last words", "0*v 1+v 2+v", HEALTH_DOWN, 0, 3, true,
+	{ "nobody at all", "", 'u', HEALTH_UNKNOWN, 0, 0, 0, false, false },
+	{ "nobody knows", "0*? 1+? 2+?", '?', HEALTH_UNKNOWN, 0, 0, 3, true, false },
+	{ "all say up", "0*u 1+u 2+u", 'u', HEALTH_UP, 3, 0, 0, false, false },
+	{ "all say down", "0*d 1+d 2+d", 'u', HEALTH_DOWN, 0, 3, 0, false, false },
+	{ "one of three, itself", "0*d 1+u 2+u", 'u', HEALTH_UP, 2, 1, 0, false, true },
+	{ "one of three, another", "0*u 1+d 2+u", 'u', HEALTH_UP, 2, 1, 0, false, true },
+	{ "one of three brings back", "0*u 1+d 2+u", 'd', HEALTH_UP, 2, 1, 0, false, true },
+	{ "two of three", "0*u 1+d 2+d", 'u', HEALTH_DOWN, 1, 2, 0, false, true },
+	{ "two of three, one is lost", "0*d 1+d 2-u", 'u', HEALTH_DOWN, 0, 2, 1, false, false },
+	{ "two of four are no majority", "0*u 1+d 2+d 3+u", 'u', HEALTH_UP, 2, 2, 0, false, true },
+	{ "two of four, two are lost", "0*d 1+d 2-u 3-u", 'u', HEALTH_UP, 0, 2, 2, true, false },
+	{ "three of four", "0*u 1+d 2+d 3+d", 'u', HEALTH_DOWN, 1, 3, 0, false, true },
+	{ "three of five, two are lost", "0*d 1+d 2+d 3-u 4-u", 'u', HEALTH_DOWN, 0, 3, 2, false,
 	  false },
-	{ "three nodes of one site are one vote", "0*d 0+d 0+d 1+u 2+u", HEALTH_UP, 2, 1, false,
+	{ "two of five, three are lost", "0*d 1+d 2-d 3-d 4-d", 'u', HEALTH_UP, 0, 2, 3, true,
+	  false },
+	{ "a lost one keeps", "0*d 1+u 2-d", 'u', HEALTH_UP, 1, 1, 1, true, true },
+	{ "a lost one brings nothing back", "0*d 1+u 2-d", 'd', HEALTH_DOWN, 1, 1, 1, true, true },
+	{ "the own view alone removes nothing", "0*d 1-u 2-u", 'u', HEALTH_UP, 0, 1, 2, true,
+	  false },
+	{ "nor does it bring back", "0*u 1-d 2-d", 'd', HEALTH_DOWN, 1, 0, 2, true, false },
+	{ "nor after all said down once", "0*d 1-d 2-d", 'u', HEALTH_UP, 0, 1, 2, true, false },
+	{ "an unknown one is lost", "0*d 1+? 2+d", 'u', HEALTH_DOWN, 0, 2, 1, false, false },
+	{ "an inconclusive one is lost", "0*v 1+v 2+u", 'u', HEALTH_UP, 1, 0, 2, true, false },
+	{ "a restored one is lost", "0*r 1+r 2+d", 'u', HEALTH_UP, 0, 1, 2, true, false },
+	{ "one lost cannot stop a return", "0*u 1+u 2-d", 'd', HEALTH_UP, 2, 0, 1, false, false },
+	{ "nothing was kept: the last words", "0-d 1-d 2-u", '?', HEALTH_DOWN, 0, 0, 3, true,
+	  false },
+	{ "nothing was kept: one last word", "0-d 1-? 2-?", '?', HEALTH_UP, 0, 0, 3, true, false },
+	{ "nothing was kept: the own one", "0*d 1-? 2-?", '?', HEALTH_UP, 0, 1, 2, true, false },
+	{ "three nodes of one site are one vote", "0*d 0+d 0+d 1+u 2+u", 'u', HEALTH_UP, 2, 1, 0,
+	  false, true },
+	{ "a site's nodes that disagree evenly", "0*d 0+u 1+d 2+u", 'u', HEALTH_UP, 2, 1, 0, false,
 	  true },
-	{ "a site's nodes that disagree evenly say up", "0*d 0+u 1+d 2+u", HEALTH_UP, 2, 1, false,
+	{ "most of a site's nodes", "0*d 0+d 0+u 1+d 2+u", 'u', HEALTH_DOWN, 1, 2, 0, false, true },
+	{ "most of them, one is lost", "0*d 0+d 0-u 1+d 2+u", 'u', HEALTH_DOWN, 1, 2, 0, false,
 	  true },
-	{ "most of a site's nodes", "0*d 0+d 0+u 1+d 2+u", HEALTH_DOWN, 1, 2, false, true },
-	{ "a site's silent nodes have no vote", "0*d 0-u 0-u 1+d 2+u", HEALTH_DOWN, 1, 2, false,
-	  true },
+	{ "a site's lost nodes keep", "0*d 0-u 0-u 1+d 2+u", 'u', HEALTH_UP, 1, 1, 1, true, true },
+	{ "an up node and a lost one", "0*u 0-d 1+d 2+u", 'd', HEALTH_UP, 2, 1, 0, false, true },
 };
 
-static void a_strict_majority_of_fresh_views_removes(void **state)
+static void a_majority_of_the_sites_removes(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		const struct case_of *c = &cases[i];
 		struct majority_view views[8];
-		struct majority m = majority_of(views, read_views(c->views, views));
+		struct majority m = majority_of(views, read_views(c->views, views), was_of(c->was));
 
 		if (health_state(m.word) != c->state || m.n_up != c->n_up ||
-		    m.n_down != c->n_down || m.last_known != c->last_known ||
+		    m.n_down != c->n_down || m.n_lost != c->n_lost || m.held != c->held ||
 		    health_in_doubt(m.word) != c->doubt)
-			fail_msg("%s: %s, %u up, %u down, last known %d, doubt %d", c->why,
+			fail_msg("%s: %s, %u up, %u down, %u lost, held %d, doubt %d", c->why,
 			         health_state_text(health_state(m.word)), m.n_up, m.n_down,
-			         m.last_known, health_in_doubt(m.word));
+			         m.n_lost, m.held, health_in_doubt(m.word));
 	}
 }
 
@@ -110,13 +141,13 @@ static void the_reason_is_the_own_one_where_it_agrees(void **state)
 		  .word = health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 9) },
 		{ .site = 2, .fresh = true, .word = UP },
 	};
-	struct majority m = majority_of(views, 3);
+	struct majority m = majority_of(views, 3, MAJORITY_WAS_UP);
 	(void)state;
 
 	assert_int_equal(health_reason(m.word), HEALTH_REASON_REFUSED);
 	assert_int_equal(health_since_s(m.word), 9);
 	views[1].word = UP;
-	m = majority_of(views, 3);
+	m = majority_of(views, 3, MAJORITY_WAS_UP);
 	assert_int_equal(health_state(m.word), HEALTH_UP);
 	assert_int_equal(health_reason(m.word), HEALTH_REASON_OK);
 }
@@ -131,37 +162,83 @@ static void doubt_of_a_voter_is_doubt_and_that_of_others_is_not(void **state)
 	};
 	(void)state;
 
-	assert_false(health_in_doubt(majority_of(views, 2).word));
+	assert_false(health_in_doubt(majority_of(views, 2, MAJORITY_WAS_UP).word));
 	views[1].fresh = true;
-	assert_true(health_in_doubt(majority_of(views, 2).word));
+	assert_true(health_in_doubt(majority_of(views, 2, MAJORITY_WAS_UP).word));
 }
 
-/* Over all words and marks of three sites: never down without more fresh votes for it than against. */
-static void nothing_is_removed_without_a_majority(void **state)
+/* What a view can be: fresh and up or down; then all the ways to be lost, late or damaged. */
+static const struct {
+	bool fresh;
+	char state;
+} kinds[] = {
+	{ true, 'u' }, { true, 'd' },  { true, '?' },  { true, 'v' },
+	{ true, 'r' }, { false, 'u' }, { false, 'd' }, { false, '?' },
+};
+
+/* View number @p k of pattern @p i. */
+static struct majority_view view_in(uint32_t i, uint32_t k)
 {
-	const health_word words[] = { UP, DOWN, UNKNOWN, VAGUE, RESTORED, UINT64_MAX, 3 };
-	size_t n = COUNT(words) * 2;
+	uint32_t at = i >> 3 * k & 7;
+
+	return (struct majority_view){
+		.site = k, .own = k == 0, .fresh = kinds[at].fresh, .word = word_of(kinds[at].state)
+	};
+}
+
+/* All patterns of up to five sites: a rule of its own, written from what a majority is, says what may be removed. */
+static void losing_information_removes_nothing_and_brings_nothing_back(void **state)
+{
+	size_t n_patterns = 0;
 	(void)state;
 
-	for (size_t i = 0; i < n * n * n; i++) {
-		struct majority_view v[3];
-		int balance = 0, votes = 0;
+	for (uint32_t n = 2; n <= 5; n++)
+		for (uint32_t i = 0; i < 1u << 3 * n; i++) {
+			struct majority_view v[5];
+			uint32_t n_down = 0, n_up = 0;
 
-		for (uint32_t k = 0, at = (uint32_t)i; k < 3; k++, at /= (uint32_t)n) {
-			v[k] = (struct majority_view){ .site = k,
-				                       .fresh = at % 2,
-				                       .word = words[at % n / 2] };
-			if (majority_has_vote(&v[k])) {
-				votes++;
-				balance += health_state(v[k].word) == HEALTH_DOWN ? 1
-				           : health_state(v[k].word) == HEALTH_UP ? -1
-				                                                  : 0;
+			for (uint32_t k = 0; k < n; k++) {
+				v[k] = view_in(i, k);
+				n_down += (i >> 3 * k & 7) == 1;
+				n_up += (i >> 3 * k & 7) == 0;
 			}
-		}
-		struct majority m = majority_of(v, 3);
+			enum health_state up =
+			        health_state(majority_of(v, n, MAJORITY_WAS_UP).word);
+			enum health_state down =
+			        health_state(majority_of(v, n, MAJORITY_WAS_DOWN).word);
 
-		if (votes)
-			assert_int_equal(health_state(m.word) == HEALTH_DOWN, balance > 0);
+			assert_int_equal(up == HEALTH_DOWN, 2 * n_down > n);
+			assert_int_equal(down != HEALTH_DOWN, 2 * n_up >= n);
+			for (uint32_t k = 0; k < n; k++) { /* the same with one view less */
+				struct majority_view was = v[k];
+
+				v[k].fresh = false;
+				if (up != HEALTH_DOWN)
+					assert_int_not_equal(
+					        health_state(
+					                majority_of(v, n, MAJORITY_WAS_UP).word),
+					        HEALTH_DOWN);
+				if (down == HEALTH_DOWN)
+					assert_int_equal(
+					        health_state(
+					                majority_of(v, n, MAJORITY_WAS_DOWN).word),
+					        HEALTH_DOWN);
+				v[k] = was;
+			}
+			n_patterns++;
+		}
+	assert_int_equal(n_patterns, 64 + 512 + 4096 + 32768);
+}
+
+static void a_damaged_word_has_no_vote(void **state)
+{
+	const health_word words[] = { UINT64_MAX, 3, HEALTH_UNKNOWN };
+	(void)state;
+
+	for (size_t i = 0; i < COUNT(words); i++) {
+		struct majority_view v = { .fresh = true, .word = words[i] };
+
+		assert_false(majority_has_vote(&v));
 	}
 }
 
@@ -265,14 +342,14 @@ static void views_of_others_count_while_they_are_fresh(void **state)
 	struct pages *p = *state;
 
 	see(p, DOWN);
-	assert_int_equal(health_state(look(p, 1000).word), HEALTH_DOWN); /* nobody else is known */
-	page_close(tell(p, "ams", UP, 9000));
+	assert_int_equal(health_state(look(p, 1000).word), HEALTH_UP); /* nobody else is known */
+	page_close(tell(p, "ams", DOWN, 9000));
 	page_close(tell(p, "lon", UP, 7000));
-	assert_int_equal(health_state(look(p, 2000).word), HEALTH_UP);
-	assert_int_equal(look(p, 2000).n_up, 2);
-	assert_int_equal(look(p, 7000).n_up, 1); /* what is good until then is not good then */
-	assert_int_equal(health_state(look(p, 8000).word), HEALTH_UP);
-	assert_int_equal(health_state(look(p, 9000).word), HEALTH_DOWN);
+	assert_int_equal(health_state(look(p, 2000).word), HEALTH_DOWN);
+	assert_int_equal(look(p, 2000).n_down, 2);
+	assert_int_equal(look(p, 7000).n_lost, 1); /* what is good until then is not good then */
+	assert_int_equal(health_state(look(p, 8000).word), HEALTH_DOWN);
+	assert_true(look(p, 9000).held);
 	page_close(tell(p, "lon", DOWN, 20000)); /* itself: one vote like any other */
 	page_close(tell(p, "ams", UP, 20000));
 	assert_int_equal(look(p, 10000).n_down, 2);
@@ -280,15 +357,81 @@ static void views_of_others_count_while_they_are_fresh(void **state)
 	assert_int_equal(views_from_outside(p->v, LON4, &p->sites[2]).n_up, 1);
 }
 
+static void what_is_in_force_is_held_when_the_majority_is_lost(void **state)
+{
+	struct pages *p = *state;
+	struct decided d = { .known = true };
+
+	p->v->decided = &d;
+	see(p, DOWN);
+	page_close(tell(p, "ams", DOWN, 9000));
+	assert_int_equal(health_state(look(p, 1000).word), HEALTH_DOWN);
+	assert_int_equal(health_state(look(p, 9000).word),
+	                 HEALTH_UP); /* it was up, for all that is kept */
+	decided_begin(&d);
+	decided_add(&d, health_target_service("web", "lon", true));
+	decided_end(&d, true);
+	assert_int_equal(health_state(look(p, 9000).word), HEALTH_DOWN);
+	see(p, UP);
+	assert_int_equal(health_state(look(p, 9000).word), HEALTH_DOWN);
+	page_close(tell(p, "lon", UP, 20000));
+	assert_int_equal(health_state(look(p, 10500).word), HEALTH_UP);
+	p->v->decided = NULL;
+	decided_close(&d);
+}
+
 static void with_two_sites_each_trusts_its_own_view(void **state)
 {
 	struct pages *p = *state;
 
-	p->v->n_sites = 2;
+	views_take_out(p->v, 1); /* ams, by a person */
 	see(p, DOWN);
 	page_close(tell(p, "ams", UP, 9000));
 	page_close(tell(p, "lon", UP, 9000));
 	assert_int_equal(look(p, 2000).word, DOWN);
+	views_take_out(p->v, 0);
+	assert_int_equal(health_state(look(p, 2000).word), HEALTH_UP);
+}
+
+static void sites_that_cannot_be_asked_are_counted(void **state)
+{
+	struct pages *p = *state;
+	struct views_sites s = views_sites(p->v);
+
+	assert_int_equal(s.n, 3);
+	assert_int_equal(s.n_heard, 0);
+	see(p, UP);
+	page_close(tell(p, "ams", UP, 9000));
+	look(p, 1000);
+	s = views_sites(p->v);
+	assert_int_equal(s.n_heard, 2);
+	assert_int_equal(s.lost, 1 << 2);
+}
+
+#define NEW                                                                                        \
+	health_make(HEALTH_UNKNOWN, HEALTH_MARK_NEW | HEALTH_MARK_UNPROVEN, HEALTH_REASON_NONE, 0)
+
+static void a_new_vip_is_new_until_anybody_outside_has_seen_it_up(void **state)
+{
+	struct pages *p = *state;
+	const struct model_site *lon = &p->sites[2], *fra = &p->sites[1];
+
+	see(p, NEW);
+	look(p, 1000);
+	assert_true(views_is_new(p->v, LON4, lon));
+	assert_false(views_is_new(p->v, LON4, fra)); /* of the own site others must say so */
+	page_close(tell(p, "lon", UP, 9000));        /* by its own pools: not from outside */
+	look(p, 2000);
+	assert_true(views_is_new(p->v, LON4, lon));
+	page_close(tell(p, "ams", NEW, 9000));
+	look(p, 3000);
+	assert_true(views_unproven(p->v, LON4, lon));
+	page_close(tell(p, "ams", UP, 9000));
+	look(p, 5000);
+	assert_false(views_is_new(p->v, LON4, lon));
+	assert_false(views_unproven(p->v, LON4, lon));
+	look(p, 90000); /* it was seen: a lost view takes that not back */
+	assert_false(views_is_new(p->v, LON4, lon));
 }
 
 static void a_page_that_is_none_is_not_believed(void **state)
@@ -303,12 +446,12 @@ static void a_page_that_is_none_is_not_believed(void **state)
 	assert_non_null(f);
 	fputs("weirpage and nothing behind it", f);
 	fclose(f);
-	assert_int_equal(health_state(look(p, 1000).word), HEALTH_DOWN);
+	assert_int_equal(look(p, 1000).n_lost, 2);
 	page_close(tell(p, "ams", UP, 90000)); /* takes the file's place */
 	page_close(tell(p, "lon", UP, 90000));
-	assert_int_equal(health_state(look(p, 3000).word), HEALTH_UP);
+	assert_int_equal(look(p, 3000).n_up, 2);
 	assert_int_equal(unlink(path), 0); /* mapped is mapped: the words stay */
-	assert_int_equal(health_state(look(p, 5000).word), HEALTH_UP);
+	assert_int_equal(look(p, 5000).n_up, 2);
 }
 
 static void a_page_laid_out_anew_keeps_what_was_read(void **state)
@@ -325,6 +468,40 @@ static void a_page_laid_out_anew_keeps_what_was_read(void **state)
 	page_publish(page);
 	assert_int_equal(look(p, 1100).n_up, 2);
 	page_close(page);
+}
+
+static void what_is_decided_is_kept_whole_or_not_at_all(void **state)
+{
+	struct pages *p = *state;
+	struct decided d, again;
+	char path[PATH_MAX];
+
+	assert_int_equal(decided_open(&d, p->dir), 0);
+	assert_false(d.known);
+	for (uint64_t i = 1; i <= 200; i++)
+		decided_add(&d, i * 7919 % 1000 << 40);
+	decided_end(&d, false);
+	assert_false(d.known); /* too little was seen to say so */
+	assert_false(d.changed);
+	assert_true(decided_is_down(&d, 7919 % 1000ull << 40));
+	decided_begin(&d);
+	decided_add(&d, UINT64_MAX);
+	decided_add(&d, 1);
+	decided_end(&d, true);
+	assert_true(d.known && d.changed);
+	assert_int_equal(decided_write(p->dir, d.items, d.n), 0);
+	assert_int_equal(decided_open(&again, p->dir), 0);
+	assert_true(again.known && !again.changed);
+	assert_int_equal(again.n, 2);
+	assert_true(decided_is_down(&again, 1) && decided_is_down(&again, UINT64_MAX));
+	assert_false(decided_is_down(&again, 2));
+	decided_close(&again);
+	snprintf(path, sizeof(path), "%s/%s", p->dir, DECIDED_FILE);
+	assert_int_equal(truncate(path, 40), 0); /* torn: not believed, and none of it */
+	assert_int_equal(decided_open(&again, p->dir), -EPROTO);
+	assert_false(again.known || again.n);
+	decided_close(&again);
+	decided_close(&d);
 }
 
 static void words_are_read_as_they_were_told_and_nothing_else_is(void **state)
@@ -360,21 +537,24 @@ static void words_are_read_as_they_were_told_and_nothing_else_is(void **state)
 	assert_int_equal(health_since_s(word), 0xffffffff);
 }
 
+#define WITH_PAGES(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_strict_majority_of_fresh_views_removes),
+		cmocka_unit_test(a_majority_of_the_sites_removes),
 		cmocka_unit_test(the_reason_is_the_own_one_where_it_agrees),
 		cmocka_unit_test(doubt_of_a_voter_is_doubt_and_that_of_others_is_not),
-		cmocka_unit_test(nothing_is_removed_without_a_majority),
-		cmocka_unit_test_setup_teardown(views_of_others_count_while_they_are_fresh, set_up,
-		                                tear_down),
-		cmocka_unit_test_setup_teardown(with_two_sites_each_trusts_its_own_view, set_up,
-		                                tear_down),
-		cmocka_unit_test_setup_teardown(a_page_that_is_none_is_not_believed, set_up,
-		                                tear_down),
-		cmocka_unit_test_setup_teardown(a_page_laid_out_anew_keeps_what_was_read, set_up,
-		                                tear_down),
+		cmocka_unit_test(losing_information_removes_nothing_and_brings_nothing_back),
+		cmocka_unit_test(a_damaged_word_has_no_vote),
+		WITH_PAGES(views_of_others_count_while_they_are_fresh),
+		WITH_PAGES(what_is_in_force_is_held_when_the_majority_is_lost),
+		WITH_PAGES(with_two_sites_each_trusts_its_own_view),
+		WITH_PAGES(sites_that_cannot_be_asked_are_counted),
+		WITH_PAGES(a_new_vip_is_new_until_anybody_outside_has_seen_it_up),
+		WITH_PAGES(a_page_that_is_none_is_not_believed),
+		WITH_PAGES(a_page_laid_out_anew_keeps_what_was_read),
+		WITH_PAGES(what_is_decided_is_kept_whole_or_not_at_all),
 		cmocka_unit_test(words_are_read_as_they_were_told_and_nothing_else_is),
 	};
 

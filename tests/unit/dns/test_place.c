@@ -377,21 +377,6 @@ static void the_first_class_that_is_not_empty_answers(void **state)
 	}
 }
 
-static void a_family_is_judged_by_its_own_check(void **state)
-{
-	(void)state;
-	struct world *w = world_new();
-	struct addr client = prefix_at(5);
-
-	for (size_t k = 0; k < SITES; k++)
-		w->at[k].words[1] = k == 1 ? UP : DOWN;
-	assert_int_equal(choose(w, &client, true).site, 1);
-	assert_int_equal(choose(w, &client, false).candidates, 7);
-	w->sites[1].n_addresses[0] = 0;
-	assert_int_equal(choose(w, &client, false).candidates, 5);
-	world_free(w);
-}
-
 static void without_weight_a_site_serves_when_nobody_else_can(void **state)
 {
 	(void)state;
@@ -480,7 +465,6 @@ int main(void)
 		cmocka_unit_test(a_gate_moves_its_fraction_and_nobody_twice),
 		cmocka_unit_test(two_nodes_choose_the_same),
 		cmocka_unit_test(ipv4_and_ipv6_answers_name_the_same_site),
-		cmocka_unit_test(a_family_is_judged_by_its_own_check),
 		cmocka_unit_test(without_weight_a_site_serves_when_nobody_else_can),
 		cmocka_unit_test(failover_goes_in_order),
 		cmocka_unit_test(the_ttl_leads_to_the_next_change),

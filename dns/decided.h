@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What is in force of the sites: the targets (a service at a site in one address family) that are down. It is
+ * what stays when the views that decided it are lost, over restarts and documents too, so it is kept in
+ * STATE/dns.sites: a line "weir-sites 1", the targets in hex, and "end N".
+ */
+#ifndef WEIR_DNS_DECIDED_H
+#define WEIR_DNS_DECIDED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define DECIDED_FILE "dns.sites" /* state */
+
+struct decided {
+	bool known;   /**< what is not among the items is up; else nothing is known */
+	bool changed; /**< what is kept is to be written again */
+	size_t n, n_next, room;
+	uint64_t *items, *next; /**< sorted; `next` is the round in the making */
+	bool failed;            /**< the round found no memory: the one before it stays */
+};
+
+/** Take over what was kept below @p state_dir, if there is any. @return 0, or why what was kept is not taken */
+int decided_open(struct decided *d, const char *state_dir);
+void decided_close(struct decided *d);
+/** Whether @p target was down at the end of the last round. */
+bool decided_is_down(const struct decided *d, uint64_t target);
+/** Begin a round: decided_add() for each target that is down, then decided_end(). */
+void decided_begin(struct decided *d);
+void decided_add(struct decided *d, uint64_t target);
+/** @param settled  enough was seen to decide: from now on what is not down is known to be up */
+void decided_end(struct decided *d, bool settled);
+/** Write @p n targets below @p state_dir: temporary file, fsync, rename. @return 0 or -errno (the old file stays) */
+int decided_write(const char *state_dir, const uint64_t *targets, size_t n);
+
+#endif
