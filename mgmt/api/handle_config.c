@@ -14,6 +14,7 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/tell.h"
+#include "mgmt/api/voters.h"
 #include "mgmt/store/gather.h"
 #include "mgmt/store/when.h"
 #include "weir/effect.h"
@@ -179,14 +180,16 @@ static void tell_failure(struct core *core, int rc, const struct intent_changed 
 	}
 }
 
-static json_t *tell_changed(const struct intent *in, const struct intent_changed *c, bool dry_run)
+static json_t *tell_changed(struct core *core, const struct intent_changed *c, bool dry_run)
 {
+	const struct intent *in = core->intent;
 	const struct version *head = intent_head(in);
 	json_t *plan = tell_plan(&c->plan);
 	json_t *answer = json_pack("{s:o, s:b, s:o}", "version",
 	                           tell_version(&c->version, dry_run ? NULL : head), "changed",
 	                           c->changed, "plan", plan);
 
+	voters_warn(core, &c->plan.advice, json_object_get(plan, "warnings"));
 	json_object_set_new(plan, "confirm_within_ms", json_integer(c->confirm_within_ms));
 	if (dry_run) {
 		json_object_set_new(answer, "dry_run", json_true());
@@ -260,7 +263,7 @@ static bool commit(struct core *core, struct asked *a, struct intent_draft *draf
 		tell_failure(core, rc, &changed, reply);
 	} else {
 		made = changed.changed && !a->change.dry_run;
-		reply->json = tell_changed(core->intent, &changed, a->change.dry_run);
+		reply->json = tell_changed(core, &changed, a->change.dry_run);
 		reply->status = made ? 201 : 200;
 		tell_version_etag(&changed.version, reply->etag);
 	}

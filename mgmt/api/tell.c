@@ -118,10 +118,26 @@ int tell_read_contents(const json_t *object, struct files *out, char why[HTTP_TE
 	return 0;
 }
 
+static json_t *tell_probes(const struct advice *advice)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < advice->n_probes; i++) {
+		const struct advice_probes *p = &advice->probes[i];
+
+		json_array_append_new(list,
+		                      json_pack("{s:s, s:I, s:f, s:f}", "vip", p->vip, "nodes",
+		                                (json_int_t)p->n_nodes, "per_second",
+		                                (double)p->milli_per_s / 1000, "per_second_before",
+		                                (double)p->milli_per_s_before / 1000));
+	}
+	return list;
+}
+
 json_t *tell_plan(const struct plan *plan)
 {
 	json_t *changes = json_array(), *pools = json_array();
-	json_t *risks = json_array(), *rules = json_array();
+	json_t *risks = json_array(), *rules = json_array(), *warnings = json_array();
 
 	for (size_t i = 0; i < plan->n_changes && i < CHANGES_SHOWN; i++) {
 		const struct plan_change *c = &plan->changes[i];
@@ -146,9 +162,13 @@ json_t *tell_plan(const struct plan *plan)
 		                         r->figure, "limit", r->rule->limit, "unit",
 		                         r->rule->unit == RISK_TIMES ? "times" : "share"));
 	}
-	return json_pack("{s:b, s:o, s:o, s:I, s:o, s:I, s:o}", "risky", plan->n_risks > 0, "risks",
-	                 risks, "rules", rules, "n_risks", (json_int_t)plan->n_risks_all, "changes",
-	                 changes, "n_changes", (json_int_t)plan->n_changes, "pools", pools);
+	for (size_t i = 0; i < plan->advice.n_warnings && i < CHANGES_SHOWN; i++)
+		json_array_append_new(warnings, tell_text(plan->advice.warnings[i]));
+	return json_pack("{s:b, s:o, s:o, s:I, s:o, s:I, s:o, s:o, s:o}", "risky",
+	                 plan->n_risks > 0, "risks", risks, "rules", rules, "n_risks",
+	                 (json_int_t)plan->n_risks_all, "changes", changes, "n_changes",
+	                 (json_int_t)plan->n_changes, "pools", pools, "warnings", warnings,
+	                 "probes", tell_probes(&plan->advice));
 }
 
 json_t *tell_mistakes(const struct model_mistakes *mistakes)

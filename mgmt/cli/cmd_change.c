@@ -79,8 +79,27 @@ static void print_changes(const json_t *plan)
 			       "with time left\n",
 			       full);
 	}
+	json_array_foreach(json_object_get(plan, "warnings"), i, item)
+	        printf("   warning: %s\n", json_string_value(item) ? json_string_value(item) : "");
 	json_array_foreach(json_object_get(plan, "risks"), i, item)
 	        printf(" ! %s\n", json_string_value(item) ? json_string_value(item) : "");
+}
+
+static void print_probes(const json_t *plan)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(json_object_get(plan, "probes"), i, item)
+	{
+		double now = api_number(item, "per_second", 0),
+		       nodes = api_number(item, "nodes", 0);
+
+		printf("   VIP %s: %g probe%s a second from %.0f node%s of other sites (before: "
+		       "%g)\n",
+		       api_text(item, "vip", ""), now, now == 1 ? "" : "s", nodes,
+		       nodes == 1 ? "" : "s", api_number(item, "per_second_before", 0));
+	}
 }
 
 static void print_plan(const json_t *body)
@@ -92,6 +111,7 @@ static void print_plan(const json_t *body)
 	const json_t *plan = json_object_get(body, "plan");
 
 	print_changes(plan);
+	print_probes(plan);
 	if (json_is_true(json_object_get(plan, "risky")))
 		printf("risky: it will be undone unless it is confirmed within %.0f s\n",
 		       api_number(plan, "confirm_within_ms", 0) / 1000);

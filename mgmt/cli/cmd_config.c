@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "mgmt/cli/cli.h"
+#include "mgmt/store/advice.h"
 #include "weir/model.h"
 #include "weir/zones.h"
 
@@ -25,11 +26,38 @@ static void print_mistakes(const struct model_mistakes *mistakes)
 		fprintf(stderr, "and %zu more\n", mistakes->n_total - mistakes->n_items);
 }
 
-static void print_mistakes_json(const struct model_mistakes *mistakes)
+/* What is no mistake and should be known: services that nobody looks at from outside. */
+static json_t *list_warnings(const struct model *m)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; m && i < m->n_services; i++) {
+		const char *why = advice_unwatched(&m->services[i]);
+
+		if (why)
+			json_array_append_new(
+			        list, json_sprintf("service %s: %s", m->services[i].name, why));
+	}
+	return list;
+}
+
+static void print_warnings(const char *path, const struct model *m)
+{
+	json_t *list = list_warnings(m);
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+	        fprintf(stderr, "%s: warning: %s\n", path, json_string_value(item));
+	json_decref(list);
+}
+
+static void print_mistakes_json(const struct model_mistakes *mistakes, const struct model *m)
 {
 	json_t *list = json_array(),
-	       *top = json_pack("{s:b, s:I, s:o}", "ok", mistakes->n_total == 0, "n_mistakes",
-	                        (json_int_t)mistakes->n_total, "mistakes", list);
+	       *top = json_pack("{s:b, s:I, s:o, s:o}", "ok", mistakes->n_total == 0, "n_mistakes",
+	                        (json_int_t)mistakes->n_total, "mistakes", list, "warnings",
+	                        list_warnings(m));
 
 	for (size_t i = 0; i < mistakes->n_items; i++)
 		json_array_append_new(list, json_pack("{s:s+, s:i, s:s, s:s}", "file",
@@ -90,11 +118,13 @@ int cli_config_check(struct cli *cli, const struct cli_args *args)
 	if (!err)
 		err = zones_check(m, take_zone_mistake, &mistakes);
 	if (cli->json)
-		print_mistakes_json(&mistakes);
+		print_mistakes_json(&mistakes, err ? NULL : m);
 	else if (err)
 		print_mistakes(&mistakes);
 	else
 		print_summary(path, m);
+	if (!err && !cli->json)
+		print_warnings(path, m);
 	if (err && mistakes.n_total == 0)
 		cli_fail(CLI_USAGE, "%s: %s", path, strerror(-err));
 	int status = err ? status_of(err, &mistakes) : CLI_OK;

@@ -157,6 +157,7 @@ int plan_make(const struct model *from, const struct model *to, struct plan *out
 		compare_pools(&w, from, to);
 		plan.n_risks = risk_find(from, to, w.arena, &plan.risks, &plan.n_risks_all);
 	}
+	plan.advice = advice_of(from, to, w.arena);
 	if (arena_failed(w.arena)) { /* a change whose risk is not known is not made */
 		arena_free(w.arena);
 		return -ENOMEM;

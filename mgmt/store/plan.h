@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mgmt/store/advice.h"
 #include "mgmt/store/risk.h"
 #include "weir/model.h"
 
@@ -39,6 +40,7 @@ struct plan {
 	size_t n_pools;
 	const struct risk *risks;    /**< the rules that it breaks (mgmt/store/risk.h) */
 	size_t n_risks, n_risks_all; /**< listed, and in all */
+	struct advice advice;        /**< what is to be known beside */
 	struct arena *arena;         /**< owns all */
 };
 

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The rule is weir-dns' (dns/majority.h): more than half of the sites that have a node must see a site down. */
+#include "mgmt/api/voters.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/page.h"
+#include "weir/view.h"
+
+#define VOTERS_MIN 3u /* with fewer sites each node trusts its own view */
+
+/* Whether @p node has ever told what it sees. */
+static bool was_heard(const struct core *core, const char *node)
+{
+	char path[PATH_MAX];
+	struct page *page;
+	bool heard = false;
+
+	if (!strcmp(node, core->dirs.node))
+		return true;
+	if (view_path(core->dirs.run, node, path) ||
+	    page_open(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT, &page))
+		return false;
+	if (page_size(page) >= sizeof(struct view_page))
+		heard = ((const struct view_page *)page_payload(page))->health.n_entries > 0;
+	page_close(page);
+	return heard;
+}
+
+/* Whether a person has taken the site out: then it has no vote. */
+static bool is_out(const struct model *m, const char *site, int64_t wall_ms)
+{
+	for (size_t i = 0; m && i < m->n_overrides; i++) {
+		const struct model_override *o = &m->overrides[i];
+
+		if (o->target != MODEL_TARGET_SITE || o->ended || strcmp(o->name, site) != 0)
+			continue;
+		if (o->kind == MODEL_OVERRIDE_DRAIN && model_override_ppm(o, wall_ms) >= 1000000)
+			return true;
+		if (o->kind == MODEL_OVERRIDE_DISABLE && o->from_ms <= wall_ms &&
+		    wall_ms < o->until_ms)
+			return true;
+	}
+	return false;
+}
+
+void voters_warn(struct core *core, const struct advice *advice, json_t *warnings)
+{
+	const struct model *m = intent_model(core->intent);
+	int64_t wall_ms = clock_wall_ms();
+	unsigned n = 0, n_heard = 0;
+	char silent[200] = "";
+	size_t at = 0;
+
+	for (size_t i = 0; i < advice->n_nodes;) {
+		const char *site = advice->nodes[i].site;
+		bool heard = false, out = is_out(m, site, wall_ms);
+
+		for (; i < advice->n_nodes && !strcmp(advice->nodes[i].site, site); i++)
+			heard |= !out && was_heard(core, advice->nodes[i].node);
+		n += !out;
+		n_heard += heard;
+		if (!out && !heard && at < sizeof(silent))
+			at += (size_t)snprintf(silent + at, sizeof(silent) - at, "%s%s",
+			                       at ? ", " : "", site);
+	}
+	if (n < VOTERS_MIN || n_heard == n || 2 * (n_heard - (n_heard > 0)) > n)
+		return;
+	json_array_append_new(
+	        warnings,
+	        json_sprintf("%u of %u sites were never heard by this node (%s): while that is so, "
+	                     "too few are left to take a dead site out of the answers. Check "
+	                     "nodes[].api, peer.token and the way to them",
+	                     n - n_heard, n, silent));
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Whether the sites of a configuration that were ever heard are enough to take a dead one out of the answers.
+ */
+#ifndef WEIR_MGMT_API_VOTERS_H
+#define WEIR_MGMT_API_VOTERS_H
+
+#include <jansson.h>
+
+#include "mgmt/api/core.h"
+#include "mgmt/store/advice.h"
+
+/** Add a sentence to @p warnings when sites that this node never heard make a removal impossible. Under the lock. */
+void voters_warn(struct core *core, const struct advice *advice, json_t *warnings);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/store/advice.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+
+const char *advice_unwatched(const struct model_service *service)
+{
+	if (!model_service_is_unwatched(service))
+		return NULL;
+	return service->vip_check_from == MODEL_VIP_CHECK_OFF
+	               ? "vip_check is \"none\": no node looks at its VIPs from outside, so a dead "
+	                 "site stays in the answers until a person takes it out"
+	               : "UDP has no check of the VIPs by default, so a dead site stays in the "
+	                 "answers until a person takes it out; name one in services[].vip_check";
+}
+
+static void add_warnings(const struct model *to, struct arena *arena, struct advice *out)
+{
+	const char **list = ARENA_ARRAY(arena, const char *, to->n_services + 1);
+
+	for (size_t i = 0; list && i < to->n_services; i++) {
+		const char *why = advice_unwatched(&to->services[i]);
+
+		if (why)
+			list[out->n_warnings++] =
+			        arena_printf(arena, "service %s: %s", to->services[i].name, why);
+	}
+	out->warnings = list;
+}
+
+static const struct model_vip *vip_called(const struct model *m, const char *name)
+{
+	for (size_t i = 0; i < m->n_vips; i++)
+		if (strcmp(m->vips[i].name, name) == 0)
+			return &m->vips[i];
+	return NULL;
+}
+
+static void add_probes(const struct model *from, const struct model *to, struct arena *arena,
+                       struct advice *out)
+{
+	struct advice_probes *list = ARENA_ARRAY(arena, struct advice_probes, to->n_vips + 1);
+
+	for (size_t i = 0; list && i < to->n_vips; i++) {
+		const struct model_vip *was = from ? vip_called(from, to->vips[i].name) : NULL;
+		struct advice_probes *p = &list[out->n_probes++];
+
+		p->vip = arena_strdup(arena, to->vips[i].name);
+		p->n_nodes = model_probes(to, &to->vips[i], &p->milli_per_s);
+		if (was)
+			model_probes(from, was, &p->milli_per_s_before);
+	}
+	out->probes = list;
+}
+
+static void add_nodes(const struct model *to, struct arena *arena, struct advice *out)
+{
+	struct advice_node *list = ARENA_ARRAY(arena, struct advice_node, to->n_nodes + 1);
+
+	for (size_t s = 0; list && s < to->n_sites; s++)
+		for (size_t i = 0; i < to->n_nodes; i++)
+			if (to->nodes[i].site == &to->sites[s])
+				list[out->n_nodes++] = (struct advice_node){
+					arena_strdup(arena, to->sites[s].name),
+					arena_strdup(arena, to->nodes[i].name),
+				};
+	out->nodes = list;
+}
+
+struct advice advice_of(const struct model *from, const struct model *to, struct arena *arena)
+{
+	struct advice out = { 0 };
+
+	add_warnings(to, arena, &out);
+	add_probes(from, to, arena, &out);
+	add_nodes(to, arena, &out);
+	return out;
+}

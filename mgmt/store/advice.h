@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What a person should know of a configuration that is no mistake and no risk: who looks at its VIPs from
+ * outside and how often, and who votes on the removal of a site.
+ */
+#ifndef WEIR_MGMT_STORE_ADVICE_H
+#define WEIR_MGMT_STORE_ADVICE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weir/model.h"
+
+struct arena;
+
+/** How often a VIP is probed by nodes of other sites while nothing is in doubt. */
+struct advice_probes {
+	const char *vip;
+	size_t n_nodes;
+	uint64_t milli_per_s, milli_per_s_before; /**< a thousandth of a probe a second */
+};
+
+/** A node and its site: the sites that have one vote. */
+struct advice_node {
+	const char *site, *node;
+};
+
+struct advice {
+	const char *const *warnings; /**< sentences */
+	size_t n_warnings;
+	const struct advice_probes *probes; /**< of each VIP */
+	size_t n_probes;
+	const struct advice_node *nodes; /**< those of a site side by side */
+	size_t n_nodes;
+};
+
+/**
+ * What is to be said of @p to; texts are in @p arena, which tells when there was no memory.
+ * @param from  before; NULL: there was none
+ */
+struct advice advice_of(const struct model *from, const struct model *to, struct arena *arena);
+/** Why @p service has nobody outside who looks at its VIPs, as a sentence; NULL: somebody does, or it has one site. */
+const char *advice_unwatched(const struct model_service *service);
+
+#endif
