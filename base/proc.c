@@ -101,6 +101,7 @@ int proc_dirs_from_args(struct proc_dirs *dirs, int *argc, char **argv)
 	for (size_t r = 0; r < COUNT(rows); r++)
 		if (set_default(&found, &rows[r]))
 			return -EINVAL;
+	found.node_given = getenv("WEIR_NODE") != NULL;
 	for (int i = 1, used = 1; i < *argc; i += used) {
 		const char *value = NULL;
 		const struct option_row *row = NULL;
@@ -123,6 +124,7 @@ int proc_dirs_from_args(struct proc_dirs *dirs, int *argc, char **argv)
 		}
 		if (set_value(&found, row, value, row->option))
 			return -EINVAL;
+		found.node_given |= strcmp(row->option, "--node") == 0;
 	}
 	*argc = kept;
 	argv[kept] = NULL;

@@ -19,6 +19,7 @@ struct proc_dirs {
 	char run[PATH_MAX]; /**< --run-dir, /run/weir: pages and sockets; on a tmpfs */
 	char bpf[PATH_MAX]; /**< --bpf-dir, /sys/fs/bpf/weir: pins, below it CLUSTER/NODE; a bpffs */
 	char node[64];      /**< --node, else the host name up to its first dot */
+	bool node_given;    /**< by --node or WEIR_NODE */
 };
 
 /** Names below the directories above. */

@@ -15,6 +15,7 @@ struct force {
 	struct effect_backend *rows;
 	int n_rows; /* -1: the pool is not in the tables */
 	uint32_t n_slots;
+	bool all_drained; /* by people: they serve all the same, with equal weights */
 };
 
 /* A pool's backends, counted. */
@@ -56,16 +57,31 @@ static const char *force_state(const struct status *s, const struct model_pool *
 	                                        : "out";
 }
 
+/*
+ * The last step that decided: that there is no way to a backend comes after its check, and that nobody
+ * else is left after a person's drain.
+ */
+static const char *force_why(const struct force *f, const struct effect_backend *e,
+                             const char *state)
+{
+	if (e->alive && !e->next_hop)
+		return "no next hop";
+	if (f->all_drained && !strcmp(state, "serving"))
+		return "all backends of the pool are drained";
+	return effect_why_text((enum effect_why)e->why);
+}
+
 static json_t *backend_effect(const struct status *s, const struct model_pool *pool,
                               const struct force *f, const struct effect_backend *e)
 {
 	if (!e)
 		return absent_effect(s, pool);
-	uint64_t share = f->n_slots ? (uint64_t)e->slots * 1000000 / f->n_slots : 0;
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:i, s:i}", "state",
-	                 force_state(s, pool, e), "why", effect_why_text((enum effect_why)e->why),
-	                 "slots", (json_int_t)e->slots, "share_ppm", (json_int_t)share,
-	                 "base_slots", (json_int_t)e->base_slots, "exceptions",
+	const char *state = force_state(s, pool, e);
+	bool takes = !strcmp(state, "serving") || !strcmp(state, "unknown");
+	uint64_t share = takes && f->n_slots ? (uint64_t)e->slots * 1000000 / f->n_slots : 0;
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:i, s:i}", "state", state,
+	                 "why", force_why(f, e, state), "slots", (json_int_t)e->slots, "share_ppm",
+	                 (json_int_t)share, "base_slots", (json_int_t)e->base_slots, "exceptions",
 	                 (json_int_t)e->exceptions, "next_hop", e->next_hop, "packets",
 	                 (json_int_t)e->packets, "bytes", (json_int_t)e->bytes, "inner_mtu",
 	                 (int)e->inner_mtu, "path_mtu", (int)e->path_mtu);
@@ -146,6 +162,25 @@ static json_t *backends_status(struct status *s, const struct model_pool *pool,
 	return list;
 }
 
+/* Whether people have drained all of the pool's backends that they have not disabled. */
+static bool all_drained(const struct status *s, const struct model_pool *pool)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < pool->n_backends && n == i; i++)
+		for (size_t k = 0; k < s->look.set.n_items && n == i; k++) {
+			const struct override *o = &s->look.set.items[k];
+
+			n += o->target == MODEL_TARGET_BACKEND &&
+			     (o->kind == MODEL_OVERRIDE_DRAIN ||
+			      o->kind == MODEL_OVERRIDE_DISABLE) &&
+			     o->from_ms <= s->look.now_ms && !strcmp(o->pool, pool->name) &&
+			     !strcmp(o->name, pool->backends[i].name) &&
+			     !override_is_done(o, s->look.now_ms);
+		}
+	return pool->n_backends && n == pool->n_backends;
+}
+
 static json_t *pool_status(struct status *s, const struct model_pool *pool, bool all)
 {
 	const struct effect *effect = s->look.pages.effect;
@@ -155,6 +190,7 @@ static json_t *pool_status(struct status *s, const struct model_pool *pool, bool
 	bool in_tables = f.n_rows >= 0 && !effect_pool(effect, pool->name, &p);
 
 	f.n_slots = in_tables ? p.n_slots : 0;
+	f.all_drained = all_drained(s, pool);
 	json_t *backends = backends_status(s, pool, &f, all, &t);
 	free(f.rows);
 	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:o}", "name", pool->name, "site",

@@ -147,6 +147,19 @@ static int tell_failure(const char *socket, CURLcode code, long error, bool asks
 	                socket, error ? strerror((int)error) : curl_easy_strerror(code));
 }
 
+/* Errors are at the file that was given, whatever management calls it. */
+static void name_file(json_t *body, const char *file)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(json_object_get(body, "mistakes"), i, item)
+	{
+		if (strcmp(api_text(item, "file", ""), PROC_CONF_FILE) == 0)
+			json_object_set_new(item, "file", json_string(file));
+	}
+}
+
 static int ask(const struct cli *cli, const struct api_request *request, struct api_reply *reply,
                bool quietly)
 {
@@ -171,6 +184,8 @@ static int ask(const struct cli *cli, const struct api_request *request, struct 
 	if (!reply->body && a.n) /* no JSON: as a text */
 		reply->body = json_stringn(a.bytes, a.n);
 	free(a.bytes);
+	if (request->file)
+		name_file(reply->body, request->file);
 	return CLI_OK;
 }
 

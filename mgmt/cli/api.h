@@ -15,6 +15,7 @@ struct api_request {
 	json_t *body;       /* taken; NULL: none */
 	const char *if_match;
 	unsigned timeout_ms; /* 0: as below */
+	const char *file;    /* what was sent as "weir.conf", as its user calls it; NULL: that */
 };
 
 #define API_TIMEOUT_MS      75000u /* of a change, which may wait for all nodes */

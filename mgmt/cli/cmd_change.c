@@ -125,7 +125,9 @@ static void print_plan(const json_t *body)
 int cli_plan(struct cli *cli, const struct cli_args *args)
 {
 	json_t *files = gather(cli, args, args->at[0]);
-	struct api_request request = { .method = "POST", .path = "/v1/config/plan" };
+	struct api_request request = { .method = "POST",
+		                       .path = "/v1/config/plan",
+		                       .file = args->at[0] };
 
 	if (!files)
 		return CLI_USAGE;
@@ -248,6 +250,8 @@ static int post_change(const struct cli *cli, const struct cli_args *args, const
 	};
 	int status = CLI_OK;
 
+	if (strcmp(path, "/v1/config/apply") == 0)
+		request.file = args->at[0];
 	snprintf(etag, sizeof(etag), "%s", base ? base : "");
 	if (!base)
 		status = head_etag(cli, etag);

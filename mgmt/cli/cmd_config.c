@@ -106,6 +106,22 @@ static void take_zone_mistake(void *arg, const char *file, unsigned line, const 
 	model_mistakes_add(arg, file, line, "dns.zones", message);
 }
 
+/* A node that is named must be in the document; which are there helps to mend it. */
+static int check_node(const struct cli *cli, const char *path, const struct model *m,
+                      struct model_mistakes *mistakes)
+{
+	char text[512];
+	size_t n;
+
+	if (!cli->dirs.node_given || model_node(m, cli->dirs.node))
+		return 0;
+	n = (size_t)snprintf(text, sizeof(text), "there is no node %s; there are:", cli->dirs.node);
+	for (size_t i = 0; i < m->n_nodes && n < sizeof(text) - 80; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s", m->nodes[i].name);
+	model_mistakes_add(mistakes, path, 0, "nodes", text);
+	return -EINVAL;
+}
+
 int cli_config_check(struct cli *cli, const struct cli_args *args)
 {
 	char path[PATH_MAX];
@@ -115,6 +131,8 @@ int cli_config_check(struct cli *cli, const struct cli_args *args)
 	if (path_of(cli, args, path) != 0)
 		return cli_fail(CLI_USAGE, "the path is too long");
 	int err = model_read_config(path, NULL, &m, &mistakes);
+	if (!err)
+		err = check_node(cli, path, m, &mistakes);
 	if (!err)
 		err = zones_check(m, take_zone_mistake, &mistakes);
 	if (cli->json)

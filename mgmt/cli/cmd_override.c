@@ -128,7 +128,8 @@ static void print_guards(const json_t *list)
 		const char *detail = api_text(g, "detail", "");
 
 		printf("  guard %s: %s%s%s\n", api_text(g, "guard", ""),
-		       json_is_true(json_object_get(g, "ok")) ? "ok" : "OVERRIDDEN",
+		       json_is_true(json_object_get(g, "ok")) ? api_text(g, "state", "ok")
+		                                              : "OVERRIDDEN",
 		       detail[0] ? ", " : "", detail);
 	}
 }

@@ -23,13 +23,13 @@ struct thing {
 static int thing_of(const struct cli_args *args, struct thing *t)
 {
 	static const char *const kinds[] = { "site", "backend", "pool", "service", "node" };
-	const char *slash = strchr(args->at[1], '/');
+	const char *slash = args->at[1] ? strchr(args->at[1], '/') : NULL;
 
-	*t = (struct thing){ .name = args->at[1] };
+	*t = (struct thing){ .name = args->at[1] ? args->at[1] : "" };
 	for (size_t i = 0; i < 5; i++)
 		if (strcmp(args->at[0], kinds[i]) == 0)
 			t->kind = kinds[i];
-	if (!t->kind)
+	if (!t->kind || !*t->name)
 		return cli_fail(CLI_USAGE,
 		                "expected: site, backend, pool, service or node, and its name");
 	if (strcmp(t->kind, "backend") != 0)
@@ -170,12 +170,80 @@ static json_t *events_of(const struct cli *cli, const struct thing *t, const jso
 	return out;
 }
 
-static void print_why(const json_t *status, const json_t *thing, const json_t *events)
+/* Whether a reason of the node's state is about the thing: a pool's is also about what is in it. */
+static bool is_about(const json_t *reason, const struct thing *t)
+{
+	const char *subject = api_text(reason, "subject", "");
+	size_t n = strlen(t->name);
+	char own[2 * 64 + 2];
+
+	snprintf(own, sizeof(own), "%s%s%.64s", t->pool, t->pool[0] ? "/" : "", t->name);
+	if (strcmp(subject, own) == 0 || (t->pool[0] && strcmp(subject, t->pool) == 0))
+		return true;
+	return strcmp(t->kind, "pool") == 0 && strncmp(subject, t->name, n) == 0 &&
+	       subject[n] == '/';
+}
+
+/* The reasons of the node's state that concern @p t; all, for the node itself or NULL. */
+static json_t *reasons_of(const json_t *status, const struct thing *t)
+{
+	json_t *out = json_array(), *r;
+	size_t i;
+	bool all = !t || (strcmp(t->kind, "node") == 0 &&
+	                  strcmp(api_text(status, "node", ""), t->name) == 0);
+
+	json_array_foreach(json_object_get(status, "reasons"), i, r)
+	{
+		if (all || is_about(r, t))
+			json_array_append(out, r);
+	}
+	return out;
+}
+
+static void print_reasons(const json_t *reasons)
+{
+	const json_t *r;
+	size_t i;
+
+	json_array_foreach(reasons, i, r) printf(
+	        "%-12s %s since %s: %s\n", api_text(r, "state", "?"), api_text(r, "code", "?"),
+	        api_text(r, "since", "-"), api_text(r, "text", ""));
+}
+
+/* Why the node is as it is. */
+static int why_node(const struct cli *cli)
+{
+	struct api_request request = { .method = "GET", .path = "/v1/status?limit=1" };
+	struct api_reply reply;
+	int status = api_get(cli, &request, &reply);
+
+	if (!api_taken(&reply))
+		return status;
+	json_t *reasons = reasons_of(reply.body, NULL);
+	if (cli->json) {
+		json_t *out = json_pack("{s:O, s:O}", "state", json_object_get(reply.body, "state"),
+		                        "reasons", reasons);
+		api_print_json(out);
+		json_decref(out);
+	} else {
+		printf("%s is %s\n", api_text(reply.body, "node", "?"),
+		       api_text(reply.body, "state", "?"));
+		print_reasons(reasons);
+		print_reasons(json_object_get(reply.body, "notes"));
+	}
+	json_decref(reasons);
+	api_reply_fini(&reply);
+	return CLI_OK;
+}
+
+static void print_why(const json_t *status, const json_t *thing, const json_t *reasons,
+                      const json_t *events)
 {
 	const json_t *e;
 	size_t i;
 
 	print_fields(status, thing);
+	print_reasons(reasons);
 	json_array_foreach(json_object_get(thing, "at"), i, e)
 	{
 		printf("at %s, by pool %s\n", api_text(e, "site", "?"), api_text(e, "pool", "?"));
@@ -213,8 +281,10 @@ int cli_why(struct cli *cli, const struct cli_args *args)
 {
 	struct thing t;
 	struct api_reply reply;
-	int status = thing_of(args, &t);
+	int status = args->n == 0 ? why_node(cli) : thing_of(args, &t);
 
+	if (args->n == 0)
+		return status;
 	if (!status)
 		status = ask_status(cli, &t, &reply);
 	if (status)
@@ -225,14 +295,16 @@ int cli_why(struct cli *cli, const struct cli_args *args)
 		return cli_fail(CLI_USAGE, "there is no %s %s; weir status lists them", t.kind,
 		                args->at[1]);
 	}
-	json_t *events = events_of(cli, &t, thing);
+	json_t *events = events_of(cli, &t, thing), *reasons = reasons_of(reply.body, &t);
 	if (cli->json) {
-		json_t *out = json_pack("{s:O, s:O}", "thing", thing, "events", events);
+		json_t *out = json_pack("{s:O, s:O, s:O}", "thing", thing, "reasons", reasons,
+		                        "events", events);
 		api_print_json(out);
 		json_decref(out);
 	} else {
-		print_why(reply.body, thing, events);
+		print_why(reply.body, thing, reasons, events);
 	}
+	json_decref(reasons);
 	json_decref(events);
 	api_reply_fini(&reply);
 	return CLI_OK;

@@ -89,12 +89,13 @@ static json_t *seen_json(const struct pages *p, uint64_t target)
 		return json_pack("{s:s}", "state", "unknown");
 	health_word w = health_read(p->health, place);
 	const char *state = health_state_text(health_state(w));
-	json_t *out = json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:b}", "state",
-	                        p->health_stale ? "unknown" : state, "reason",
-	                        health_reason_text(health_reason(w)), "since",
-	                        clock_text(health_since_s(w) * 1000, since), "in_doubt",
-	                        health_in_doubt(w), "inconclusive", health_inconclusive(w),
-	                        "restored", health_restored(w), "damped", health_damped(w));
+	json_t *out = json_pack(
+	        "{s:s, s:s, s:o, s:b, s:b, s:b, s:b}", "state", p->health_stale ? "unknown" : state,
+	        "reason", health_reason_text(health_reason(w)), "since",
+	        health_since_s(w) ? json_string(clock_text(health_since_s(w) * 1000, since))
+	                          : json_null(),
+	        "in_doubt", health_in_doubt(w), "inconclusive", health_inconclusive(w), "restored",
+	        health_restored(w), "damped", health_damped(w));
 	if (p->health_stale)
 		json_object_set_new(out, "last", json_string(state));
 	return out;

@@ -76,6 +76,7 @@ static void verdict(struct guard_result *r, const char *guard, bool ok, const ch
 
 	v->guard = guard;
 	v->ok = ok;
+	v->unknown = false;
 	va_start(list, format);
 	vsnprintf(v->detail, sizeof(v->detail), format, list);
 	va_end(list);
@@ -206,11 +207,12 @@ static void check_room(const struct model *m, const char *site, const struct gua
 		        x->after_bits, GUARD_ROOM_PERCENT, x->capacity_bits);
 		return;
 	}
-	if (unknown)
+	if (unknown) {
 		verdict(r, GUARD_ROOM, true,
 		        "load or capacity of %zu of %zu receivers is not known", unknown,
 		        r->n_receivers);
-	else
+		r->verdicts[r->n_verdicts - 1].unknown = true;
+	} else
 		verdict(r, GUARD_ROOM, true, "all receivers stay below %u %% of their capacity",
 		        GUARD_ROOM_PERCENT);
 }

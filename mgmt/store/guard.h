@@ -38,7 +38,8 @@ struct guard_seen {
 
 struct guard_verdict {
 	const char *guard; /**< "last-site", "last-backend", "room" */
-	bool ok;
+	bool ok;           /**< it does not refuse */
+	bool unknown;      /**< it cannot tell, and so does not refuse */
 	char detail[200];
 };
 

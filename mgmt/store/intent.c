@@ -426,11 +426,21 @@ const char *intent_write_why(const struct intent *in)
 	return in->write_why;
 }
 
+static void tell_override(struct intent *in, const struct override *o, int64_t now_ms)
+{
+	journal_add(in->journal, now_ms, "override", o->id, "%s of %s %s%s%s is %s, by %s%s%s",
+	            override_kind_text(o->kind),
+	            o->target == MODEL_TARGET_SITE ? "site" : "backend", o->pool,
+	            *o->pool ? "/" : "", o->name, overrides_state(&in->overrides, o, now_ms),
+	            o->author, *o->reason ? ": " : "", o->reason);
+}
+
 int intent_merge(struct intent *in, const struct override *list, size_t n, int64_t now_ms)
 {
-	int taken = 0, rc = 0;
+	bool *changed = calloc(n + 1, sizeof(*changed));
+	int taken = 0, rc = changed ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; !rc && i < n; i++) {
 		int one = overrides_merge(&in->overrides, &list[i], now_ms);
 
 		if (one < 0) {
@@ -440,15 +450,15 @@ int intent_merge(struct intent *in, const struct override *list, size_t n, int64
 		if (one == 0)
 			continue;
 		taken++;
+		changed[i] = true;
 		if (in->store && !in->failing)
 			intent_stored(in, store_put_override(in->store, &list[i]), now_ms);
-		journal_add(in->journal, now_ms, "override", list[i].id,
-		            "%s of %s %s%s%s is %s, by %s%s%s", override_kind_text(list[i].kind),
-		            list[i].target == MODEL_TARGET_SITE ? "site" : "backend", list[i].pool,
-		            *list[i].pool ? "/" : "", list[i].name,
-		            overrides_state(&in->overrides, &list[i], now_ms), list[i].author,
-		            *list[i].reason ? ": " : "", list[i].reason);
 	}
+	/* What one does depends on the others: the end of a hold lets a drain go on. */
+	for (size_t i = 0; taken && i < n; i++)
+		if (changed[i])
+			tell_override(in, &list[i], now_ms);
+	free(changed);
 	if (taken)
 		effective_write(in, now_ms);
 	return rc ? rc : taken;

@@ -73,11 +73,16 @@ json_t *tell_guards(const struct guard_result *guards)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < guards->n_verdicts; i++)
-		json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "guard",
-		                                      guards->verdicts[i].guard, "ok",
-		                                      guards->verdicts[i].ok, "detail",
-		                                      guards->verdicts[i].detail));
+	for (size_t i = 0; i < guards->n_verdicts; i++) {
+		const struct guard_verdict *v = &guards->verdicts[i];
+
+		json_array_append_new(list, json_pack("{s:s, s:b, s:s, s:s}", "guard", v->guard,
+		                                      "ok", v->ok, "state",
+		                                      v->unknown ? "unknown"
+		                                      : v->ok    ? "ok"
+		                                                 : "refused",
+		                                      "detail", v->detail));
+	}
 	return list;
 }
 

@@ -321,6 +321,32 @@ class WithApi(unittest.TestCase):
         self.assertIn("override     drain drained", self.weir("why", "site", "ams").stdout)
         self.assertEqual(self.weir("why", "site", "moon").returncode, 1)
 
+    def test_why_shows_the_reasons_of_the_state(self):
+        reasons = [{"code": "backend-down", "subject": "web/b1", "state": "degraded", "text": "backend web/b1 is down", "since": "T1"},
+                   {"code": "pool-all-down", "subject": "mail", "state": "down", "text": "all backends of pool mail are down", "since": "T2"}]
+        self.api.answers["/v1/status"] = (200, {**STATUS, "state": "down", "reasons": reasons})
+        self.api.answers["/v1/events"] = (200, {"items": [], "last": 2})
+        told = self.weir("why").stdout
+        self.assertRegex(told, "(?m)^ams-1 is down$")
+        self.assertRegex(told, "(?m)^degraded +backend-down since T1: backend web/b1 is down$")
+        self.assertRegex(told, "(?m)^down +pool-all-down since T2: all backends of pool mail are down$")
+        told = self.weir("why", "backend", "web/b1").stdout
+        self.assertIn("backend-down since T1", told)
+        self.assertNotIn("pool-all-down", told)
+        self.assertEqual([r["code"] for r in json.loads(self.weir("why", "--json").stdout)["reasons"]], ["backend-down", "pool-all-down"])
+        self.assertEqual(self.weir("why", "backend").returncode, 1)
+
+    def test_errors_are_located_in_the_file_that_was_given(self):
+        path = os.path.join(self.dir, "typo.conf")
+        with open(path, "w") as f:
+            f.write("schema = 1;\n")
+        mistake = {"file": "weir.conf", "line": 3, "field": "pools", "message": "is not known"}
+        for command in ("plan", "apply"):
+            self.api.answers[f"/v1/config/{command}"] = (422, {"code": "mistakes", "title": "Mistakes", "mistakes": [mistake]})
+            done = self.weir(command, path, *(("--reason", "x", "--base", "1") if command == "apply" else ()))
+            self.assertIn(f"{path}:3: pools: is not known", done.stderr)
+            self.assertNotIn("weir.conf", done.stderr)
+
     def test_why_of_a_service_goes_through_its_sites(self):
         up = {"state": "up", "reason": "ok"}
         at = {"site": "ams", "pool": "web-ams", "intent": {"state": "serve"}, "observation": {"ipv4": up, "ipv6": up},
@@ -498,6 +524,13 @@ class Cli(unittest.TestCase):
                 if told is not None:
                     self.assertIn(f"{path}:{line}: dns.zones: " if line else "dns.zones: ", done.stderr)
                     self.assertIn(told, done.stderr)
+
+    def test_config_check_knows_the_nodes(self):
+        self.write(CONFIG)
+        self.assertEqual(self.weir("config", "check").returncode, 0)
+        done = self.weir("config", "check", "--node", "nope")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("nodes: there is no node nope; there are: ", done.stderr)
 
     def test_config_check_of_what_is_not_there(self):
         for path in ("none", ".", "/dev/null"):

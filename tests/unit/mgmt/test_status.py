@@ -41,7 +41,8 @@ class Status(unittest.TestCase):
         return self.node.ask("GET", "/metrics").raw.decode()
 
     def test_a_process_that_was_killed_is_silent_at_once(self):
-        page = bytearray(open(os.path.join(self.node.run, "stats.mgmt.page"), "rb").read())
+        with open(os.path.join(self.node.run, "stats.mgmt.page"), "rb") as f:
+            page = bytearray(f.read())
         gone = subprocess.Popen(["true"])
         gone.wait()
         struct.pack_into("Q", page, 40, gone.pid)  # writer_pid: base/page.h
@@ -65,6 +66,25 @@ class Status(unittest.TestCase):
         self.assertEqual((reasons["no-port"]["state"], status["state"]), ("down", "down"))
         self.assertEqual([r["text"] for r in status["reasons"]], status["why"])
         self.assertEqual([p.get("driver") for p in status["processes"]], ["dpdk", None, None, None])
+
+    def test_a_drain_that_goes_on_is_not_called_held(self):
+        for what, more in (("drain", {"until": "never", "over": "10m", "now": True, "reason": "x"}), ("hold", {"reason": "x"}),
+                           ("drain", {"until": "never", "over": "10m", "now": True, "reason": "on"})):
+            answer = self.node.command(what, {"site": "ams"}, **more)
+            self.assertIn(answer.status, (200, 201, 202), answer.raw)
+        events = self.node.ask("GET", "/v1/events?limit=100").json["items"]
+        said = [e["message"] for e in events if e["kind"] == "override" and e["message"].startswith("drain of site ams")]
+        self.assertNotIn("held", said[-1])
+        self.assertIn(": on", said[-1])
+
+    def test_a_guard_that_cannot_tell_says_so(self):
+        answer = self.node.command("drain", {"site": "ams"}, "?dry_run=true", until="never", reason="x").json
+        room = {g["guard"]: g for g in answer["guards"]}["room"]
+        self.assertEqual((room["ok"], room["state"]), (True, "unknown"))
+
+    def test_what_was_never_seen_is_not_since_1970(self):
+        for item in self.node.ask("GET", "/v1/health").json["items"]:
+            self.assertIsNone(item["observation"]["since"])
 
 
 if __name__ == "__main__":
