@@ -2,7 +2,9 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/timex.h>
 #include <time.h>
@@ -26,6 +28,39 @@ int64_t clock_wall_ms(void)
 
 	clock_gettime(CLOCK_REALTIME, &t);
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* One offset a process: whatever thread or module asks, the time is one. */
+static _Atomic int64_t believed_offset_ms = INT64_MIN;
+
+int64_t clock_believed_ms(void)
+{
+	int64_t offset_ms = believed_offset_ms;
+
+	return offset_ms == INT64_MIN ? clock_wall_ms() : (int64_t)clock_mono_ms() + offset_ms;
+}
+
+void clock_believe(int64_t offset_ms)
+{
+	believed_offset_ms = offset_ms;
+}
+
+uint64_t clock_boot(void)
+{
+	char text[40] = "", digits[17];
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+	size_t n = 0;
+
+	if (!f)
+		return 0;
+	if (!fgets(text, sizeof(text), f))
+		text[0] = '\0';
+	fclose(f);
+	for (const char *at = text; *at && n < sizeof(digits) - 1; at++)
+		if (*at != '-')
+			digits[n++] = *at;
+	digits[n] = '\0';
+	return strtoull(digits, NULL, 16);
 }
 
 bool clock_is_synchronised(void)

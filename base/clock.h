@@ -22,6 +22,15 @@ uint64_t clock_mono_ms(void);
 uint64_t clock_mono_ns(void);
 /** Milliseconds since 1970-01-01T00:00:00Z. */
 int64_t clock_wall_ms(void);
+/**
+ * The time that schedules, ramps and records go by: the boot clock and the offset given last to
+ * clock_believe(); before the first, the wall clock. Safe from any thread.
+ */
+int64_t clock_believed_ms(void);
+/** Believe that the wall clock is the boot clock plus @p offset_ms (base/wall.h says when). */
+void clock_believe(int64_t offset_ms);
+/** The first 64 bits of the kernel's id of this boot; 0: it cannot be read. */
+uint64_t clock_boot(void);
 /** Whether the kernel says that the wall clock is synchronised (adjtimex(2)). */
 bool clock_is_synchronised(void);
 

@@ -32,7 +32,7 @@ struct drafter {
 void draft_make(const struct draft_source *from, struct draft *out)
 {
 	struct draft d = { 0 };
-	int64_t wall_ms = clock_wall_ms();
+	int64_t wall_ms = clock_believed_ms();
 
 	d.err = model_read_effective(from->path, from->node, &d.model, &d.mistakes);
 	if (!d.err && !model_key_keep(d.model, from->before)) {

@@ -24,7 +24,7 @@ struct node_time node_now(void)
 	return (struct node_time){ .now_ms = clock_mono_ms(),
 		                   .ticks_ms = (uint64_t)t.tv_sec * 1000 +
 		                               (uint64_t)t.tv_nsec / 1000000,
-		                   .wall_ms = clock_wall_ms() };
+		                   .wall_ms = clock_believed_ms() };
 }
 
 /* Have room for @p n backends by index. */

@@ -322,6 +322,9 @@ static void on_tick(void *arg)
 static void on_second(void *arg)
 {
 	struct process *p = arg;
+
+	believed_tick(&p->believed, p->dirs.run);
+
 	struct node_time time = node_now();
 
 	find_health(p);
@@ -407,6 +410,7 @@ static int start(struct process *p)
 		err = loop_signal(p->loop, SIGINT, on_stop, p);
 	if (!err)
 		err = open_pages(p);
+	believed_tick(&p->believed, p->dirs.run);
 	if (!err)
 		err = hops_open(p->loop, HOPS_MAX, on_hop, p, &p->hops);
 	if (!err)
@@ -444,6 +448,7 @@ static void stop(struct process *p)
 	if (p->loop)
 		loop_close(p->loop);
 	page_close(p->health);
+	believed_close(&p->believed);
 }
 
 int process_run(struct process *p)

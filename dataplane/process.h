@@ -12,6 +12,7 @@
 #include "base/proc.h"
 #include "dataplane/learn.h"
 #include "dataplane/node.h"
+#include "base/believed.h"
 
 struct ctl;
 struct drafter;
@@ -40,6 +41,7 @@ struct process {
 	bool document_again;   /**< the document changed while it was read */
 	struct loop_timer tick, second, retry, told;
 	unsigned seconds;
+	struct believed believed;
 	char refused[PLAN_WHY_MAX]; /**< why the last document was, or "" */
 	char port_why[DRIVER_PORTS_MAX]
 	             [DRIVER_WHY_MAX];   /**< as last logged, by place in the model */

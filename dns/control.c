@@ -127,7 +127,7 @@ static json_t *status(const struct server *s)
 {
 	const struct generation *g = s->now;
 	json_t *answer = json_pack("{s:b, s:b, s:b, s:s, s:o}", "ok", 1, "serving", g != NULL,
-	                           "clock_held", s->clock != WALL_RUNS, "clock",
+	                           "clock_held", wall_holds_ramps(s->clock), "clock",
 	                           wall_hold_text(s->clock), "load", load_json(s));
 
 	if (!g)

@@ -74,7 +74,7 @@ void server_observe(struct server *s, struct generation *g)
 	};
 
 	const struct generation_time time = { .wall_ms = s->wall_ms,
-		                              .clock_held = s->clock != WALL_RUNS };
+		                              .clock_held = wall_holds_ramps(s->clock) };
 
 	generation_observe(g, &seen, &s->ramps, &s->decided, &time);
 }
@@ -113,19 +113,19 @@ static void find_health(struct server *s, uint64_t now_ms)
 	log_note("dns-health-page", "state=found");
 }
 
-static void read_clock(struct server *s, uint64_t now_ms)
+static void read_clock(struct server *s)
 {
 	const struct model_node *self = s->now ? s->now->model->self : NULL;
 	bool trusted = !self || self->clock == MODEL_CLOCK_TRUSTED;
 	enum wall_hold was = s->clock;
 
-	s->wall_ms = wall_tick(&s->wall, now_ms, clock_wall_ms());
-	s->clock = wall_hold(&s->wall, clock_is_synchronised(), trusted);
+	s->wall_ms = believed_tick(&s->believed, s->dirs->run);
+	s->clock = wall_hold(&s->believed.wall, trusted);
 	if (s->clock == was)
 		return;
 	log_at(s->clock == WALL_RUNS ? LOG_NOTICE : LOG_WARNING, "dns-clock",
 	       "state=%s was=%s effect=\"ramps of drains %s\"", wall_hold_text(s->clock),
-	       wall_hold_text(was), s->clock == WALL_RUNS ? "run" : "are held");
+	       wall_hold_text(was), wall_holds_ramps(s->clock) ? "are held" : "run");
 }
 
 static void show(struct server *s, uint64_t now_ms)
@@ -134,7 +134,7 @@ static void show(struct server *s, uint64_t now_ms)
 
 	if (!c->stats)
 		return;
-	stats_set(c->clock_held, s->clock != WALL_RUNS);
+	stats_set(c->clock_held, wall_holds_ramps(s->clock));
 	stats_set(c->clock_stepped, s->clock == WALL_STEPPED);
 	stats_set(c->clock_unsynchronised, s->clock == WALL_UNSYNCHRONISED);
 	stats_set(c->ramps_held[0], ramps_held(&s->ramps, RAMP_HELD_CLOCK));
@@ -149,7 +149,7 @@ static void on_tick(void *arg)
 	struct server *s = arg;
 	uint64_t now_ms = clock_mono_ms();
 
-	read_clock(s, now_ms);
+	read_clock(s);
 	find_health(s, now_ms);
 	if (s->now)
 		server_observe(s, s->now);
@@ -231,6 +231,7 @@ static void finish(struct server *s)
 	keep_stop(s);
 	ramps_close(&s->ramps);
 	decided_close(&s->decided);
+	believed_close(&s->believed);
 	ctl_close(s->ctl);
 	if (s->loop) {
 		tcp_close(s);

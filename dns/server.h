@@ -21,7 +21,7 @@
 #include "dns/decided.h"
 #include "dns/generation.h"
 #include "dns/ramps.h"
-#include "dns/wall.h"
+#include "base/believed.h"
 
 #define SERVER_SOCKETS_MAX   64
 #define SERVER_RCVBUF        (8 << 20)
@@ -79,7 +79,7 @@ struct server {
 	int early[2 * SERVER_SOCKETS_MAX]; /**< bound before rights were dropped, not taken yet */
 	unsigned n_early;
 	struct counters counters;
-	struct wall wall;
+	struct believed believed;
 	int64_t wall_ms; /**< of this tick */
 	enum wall_hold clock;
 	struct ramps ramps;

@@ -57,7 +57,7 @@ static void note_turn(struct target *t, enum health_state before)
 
 	if (target_state(t) == before)
 		return;
-	t->since_s = clock_wall_ms() / 1000;
+	t->since_s = clock_believed_ms() / 1000;
 	c->changed = true;
 	add(target_state(t) == HEALTH_UP ? c->words.turned_up : c->words.turned_down, 1);
 	log_turn(t);
@@ -84,7 +84,7 @@ static void on_derive(void *arg)
 {
 	struct checker *c = arg;
 	struct targets *t = c->targets;
-	int64_t now_s = clock_wall_ms() / 1000;
+	int64_t now_s = clock_believed_ms() / 1000;
 
 	targets_tally(t);
 	spare_last(c);

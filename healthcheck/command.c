@@ -93,7 +93,7 @@ static void result_text(const struct target *t, char *out, size_t n)
 /* When damping lets go of the target, in wall time. */
 static int64_t damp_end_ms(const struct target *t, uint64_t now_ms)
 {
-	return clock_wall_ms() + (int64_t)damp_left_ms(&t->damp, &t->damp_rule, now_ms);
+	return clock_believed_ms() + (int64_t)damp_left_ms(&t->damp, &t->damp_rule, now_ms);
 }
 
 /* "no answer within 200 ms, 30 ms ago; no vote: late" */

@@ -25,7 +25,7 @@ static char *text_of(const struct targets *t, size_t *n_text)
 
 	if (!f)
 		return NULL;
-	fprintf(f, HEAD2 "%" PRId64 "\n", clock_wall_ms());
+	fprintf(f, HEAD2 "%" PRId64 "\n", clock_believed_ms());
 	for (size_t i = 0; i < t->n; i++) {
 		const struct target *x = &t->items[i];
 		struct damp damp = x->damp;
@@ -143,7 +143,7 @@ static int by_target(const void *a, const void *b)
 static int read_head(FILE *f, bool *has_penalties, uint64_t *age_ms)
 {
 	char line[64];
-	int64_t at_ms, now_ms = clock_wall_ms();
+	int64_t at_ms, now_ms = clock_believed_ms();
 	int end = -1;
 
 	*age_ms = 0;

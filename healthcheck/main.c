@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
+#include "base/believed.h"
 #include "base/clock.h"
 #include "base/ctl.h"
 #include "base/log.h"
@@ -42,6 +43,7 @@ struct process {
 	struct checker checker;
 	struct loop_timer tick, save;
 	struct keep_writer writer, vips_writer;
+	struct believed believed;
 	struct saved_word *saved;
 	size_t n_saved;
 	uint64_t in_force; /* the document's number; 0: none */
@@ -190,6 +192,7 @@ static void on_tick(void *arg)
 	struct process *p = arg;
 	uint64_t now_ms = clock_mono_ms();
 
+	believed_tick(&p->believed, p->dirs.run);
 	page_alive(p->page, now_ms);
 	stats_alive(p->stats, now_ms);
 	gate_look(&p->checker.gate, p->dirs.run);
@@ -310,6 +313,7 @@ int main(int argc, char **argv)
 		log_error("rights-not-dropped", "error=%s", strerror(-rc));
 		return 1;
 	}
+	believed_tick(&p.believed, p.dirs.run); /* before times that were kept are read */
 	if (open_files(&p) || open_loop(&p))
 		return 1;
 	p.tick = (struct loop_timer){ .cb = on_tick, .arg = &p };
@@ -328,6 +332,7 @@ int main(int argc, char **argv)
 	loop_close(p.loop);
 	stats_close(p.stats);
 	page_close(p.page);
+	believed_close(&p.believed);
 	free(p.saved);
 	return rc ? 1 : 0;
 }

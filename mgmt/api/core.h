@@ -25,6 +25,7 @@ struct observe;
 struct peers;
 struct state;
 struct stats;
+struct timekeep;
 struct views;
 
 struct core {
@@ -39,6 +40,7 @@ struct core {
 	struct views *views;
 	struct learn *learn;
 	struct state *state;
+	struct timekeep *clock;
 	struct stats *stats;
 	struct inforce inforce[INFORCE_KEPT]; /**< judgements of versions, the newest first */
 	uint64_t started_ms;                  /**< monotonic */

@@ -235,7 +235,7 @@ static int begin_change(struct core *core, const struct intent_change *change,
 {
 	pthread_mutex_lock(&core->drafting);
 	core_lock(core);
-	int rc = intent_draft_begin(core->intent, change, clock_wall_ms(), draft);
+	int rc = intent_draft_begin(core->intent, change, clock_believed_ms(), draft);
 	core_unlock(core);
 	if (!rc)
 		intent_draft_read(core->intent, draft);
@@ -257,7 +257,7 @@ static bool commit(struct core *core, struct asked *a, struct intent_draft *draf
 	bool made = false;
 
 	if (!rc)
-		rc = intent_draft_commit(core->intent, &a->change, draft, clock_wall_ms(),
+		rc = intent_draft_commit(core->intent, &a->change, draft, clock_believed_ms(),
 		                         &changed);
 	if (rc) {
 		tell_failure(core, rc, &changed, reply);
@@ -393,7 +393,7 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 		rc = head && head->number == number && head->confirm_by_ms ? 0 : -EALREADY;
 	else
 		rc = intent_confirm(core->intent, number, author ? author : r->principal,
-		                    clock_wall_ms());
+		                    clock_believed_ms());
 	if (rc == -EALREADY)
 		http_problem(
 		        reply, 409, "not-pending",

@@ -21,7 +21,7 @@ void handle_overrides(struct core *core, struct http_request *r, struct http_rep
 
 	core_lock(core);
 	const struct overrides *set = intent_overrides(core->intent);
-	int64_t now_ms = clock_wall_ms();
+	int64_t now_ms = clock_believed_ms();
 	for (size_t i = 0; i < set->n_items; i++)
 		if ((ended && !strcmp(ended, "true")) ||
 		    strcmp(overrides_state(set, &set->items[i], now_ms), "done"))
@@ -37,7 +37,7 @@ void handle_override(struct core *core, struct http_request *r, struct http_repl
 	const struct overrides *set = intent_overrides(core->intent);
 	const struct override *o = overrides_find(set, r->parts[0]);
 	if (o) {
-		reply->json = tell_override(set, o, clock_wall_ms());
+		reply->json = tell_override(set, o, clock_believed_ms());
 		reply->status = 200;
 		tell_override_etag(o, reply->etag);
 	} else {
@@ -183,7 +183,7 @@ void handle_command(struct core *core, struct http_request *r, struct http_reply
 {
 	struct command_result *result = calloc(1, sizeof(*result));
 	struct guard_load loads[GUARD_SITES_MAX];
-	int64_t now_ms = clock_wall_ms();
+	int64_t now_ms = clock_believed_ms();
 	struct command c;
 	struct observe_pages pages;
 

@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/learn.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/tell.h"
+#include "mgmt/api/timekeep.h"
 #include "mgmt/api/views.h"
 #include "mgmt/store/yield.h"
 #include "mgmt/store/join.h"
@@ -26,12 +28,14 @@ void handle_peer_head(struct core *core, struct http_request *r, struct http_rep
 	bool has_head = !yield_shown(core->intent, &head);
 	const struct model *m = join_model(core->intent);
 	bool known = observe_load(core, &bits);
-	reply->json = json_pack("{s:s, s:s, s:o, s:s, s:s, s:o}", "node", core->dirs.node,
-	                        "cluster", m ? m->cluster : "", "version",
-	                        has_head ? tell_peer_version(&head) : json_null(), "overrides",
-	                        overrides_digest(intent_overrides(core->intent), digest),
-	                        "hash_key", key_seen(core->intent)->found, "bits_per_s",
-	                        known ? json_integer((json_int_t)bits) : json_null());
+	reply->json = json_pack(
+	        "{s:s, s:s, s:o, s:s, s:s, s:o}", "node", core->dirs.node, "cluster",
+	        m ? m->cluster : "", "version", has_head ? tell_peer_version(&head) : json_null(),
+	        "overrides",
+	        overrides_digest_at(intent_overrides(core->intent), clock_believed_ms(), digest),
+	        "hash_key", key_seen(core->intent)->found, "bits_per_s",
+	        known ? json_integer((json_int_t)bits) : json_null());
+	json_object_set_new(reply->json, "clock", timekeep_peer_json(core));
 	if (core->inforce[0].number) /* the judgement names its version */
 		json_object_set_new(reply->json, "in_force", inforce_tell(&core->inforce[0]));
 	core_unlock(core);

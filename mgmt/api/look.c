@@ -12,7 +12,7 @@
 
 int look_take(struct core *core, struct look *l)
 {
-	*l = (struct look){ .core = core, .now_ms = clock_wall_ms() };
+	*l = (struct look){ .core = core, .now_ms = clock_believed_ms() };
 	observe_open(core, &l->pages);
 	core_lock(core);
 	const struct version *head = intent_head(core->intent);

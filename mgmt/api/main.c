@@ -24,6 +24,7 @@
 #include "mgmt/api/observe.h"
 #include "mgmt/api/own_conditions.h"
 #include "mgmt/api/peers.h"
+#include "mgmt/api/timekeep.h"
 #include "mgmt/api/views.h"
 #include "mgmt/store/join.h"
 #include "weir/stats.h"
@@ -77,7 +78,7 @@ static void set_gauges(struct process *p)
 {
 	const struct version *head = intent_head(p->core.intent);
 	struct stats *s = p->core.stats;
-	int64_t now_ms = clock_wall_ms();
+	int64_t now_ms = clock_believed_ms();
 
 	stats_set(stats_word(s, STATS_GAUGE, "weir_mgmt_document", "",
 	                     "Effective document last written."),
@@ -101,9 +102,11 @@ static void set_gauges(struct process *p)
 static void on_tick(void *arg)
 {
 	struct process *p = arg;
-	int64_t now_ms = clock_wall_ms();
 
 	core_lock(&p->core);
+	timekeep_tick(&p->core);
+	intent_purge_by(p->core.intent, timekeep_purge_ms(&p->core));
+	int64_t now_ms = clock_believed_ms();
 	uint64_t document = intent_document(p->core.intent);
 	int64_t wait_ms = intent_tick(p->core.intent, now_ms) - now_ms;
 	struct pending_clock clock;
@@ -163,10 +166,10 @@ static enum intent_start start_of(const struct core *core, bool bootstrap)
 
 static int open_core(struct core *core, bool bootstrap)
 {
-	const struct intent_options options = { .conf_dir = core->dirs.conf,
-		                                .state_dir = core->dirs.state,
-		                                .node = core->dirs.node,
-		                                .start = start_of(core, bootstrap) };
+	struct intent_options options = { .conf_dir = core->dirs.conf,
+		                          .state_dir = core->dirs.state,
+		                          .node = core->dirs.node,
+		                          .start = start_of(core, bootstrap) };
 	pthread_condattr_t attributes;
 	int rc = stats_create(core->dirs.run, "mgmt", STATS_MAX, &core->stats);
 
@@ -178,7 +181,11 @@ static int open_core(struct core *core, bool bootstrap)
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&core->changed, &attributes);
 	core->started_ms = clock_mono_ms();
-	rc = intent_open(&options, clock_wall_ms(), &core->intent);
+	rc = timekeep_open(core);
+	if (rc)
+		return rc;
+	options.purge_ms = timekeep_purge_ms(core);
+	rc = intent_open(&options, clock_believed_ms(), &core->intent);
 	if (!rc)
 		rc = observe_start(core);
 	if (!rc)
@@ -224,6 +231,7 @@ static void stop(struct process *p)
 	peers_stop(&p->core);
 	observe_stop(&p->core);
 	ctl_close(p->ctl);
+	timekeep_close(&p->core);
 	intent_close(p->core.intent);
 	stats_close(p->core.stats);
 	loop_close(p->loop);

@@ -169,7 +169,7 @@ static void tell_processes(struct core *core)
 		if (s.running == core->observe->running[p])
 			continue;
 		core->observe->running[p] = s.running;
-		journal_add(intent_journal(core->intent), clock_wall_ms(), "process", names[p],
+		journal_add(intent_journal(core->intent), clock_believed_ms(), "process", names[p],
 		            s.running ? "weir-%s runs" : "weir-%s shows no sign of life", names[p]);
 		core_changed(core);
 	}
@@ -213,7 +213,7 @@ static void tell_target(struct sight *s, uint64_t target, const char *format, ..
 	vsnprintf(subject, sizeof(subject), format, list);
 	va_end(list);
 	core_lock(s->core);
-	journal_add(intent_journal(s->core->intent), clock_wall_ms(), "health", subject,
+	journal_add(intent_journal(s->core->intent), clock_believed_ms(), "health", subject,
 	            "%s, was %s (%s)", health_state_text(health_state(word)),
 	            health_state_text(was), health_reason_text(health_reason(word)));
 	core_changed(s->core);

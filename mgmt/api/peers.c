@@ -25,6 +25,7 @@ struct target {
 	char api[256];
 	struct peers_view view;
 	char overrides[DIGEST_TEXT_MAX]; /* the digest that it told */
+	uint64_t sent_ms, received_ms;   /* when it was asked for its head, and all had answered */
 };
 
 struct peers {
@@ -100,7 +101,7 @@ static void take_overrides(struct core *core, const struct target *t)
 			else
 				n++;
 		core_lock(core);
-		int taken = intent_merge(core->intent, list, n, clock_wall_ms());
+		int taken = intent_merge(core->intent, list, n, clock_believed_ms());
 		if (taken > 0)
 			core_changed(core);
 		core_unlock(core);
@@ -173,8 +174,8 @@ static void give_way(struct core *core, struct target *t)
 	n = read_versions(json_object_get(answer, "items"), &list);
 	json_decref(answer);
 	core_lock(core);
-	intent_learn_confirmed(core->intent, list, n, t->view.node, clock_wall_ms());
-	if (yield_to(core->intent, list, n, t->view.node, clock_wall_ms())) {
+	intent_learn_confirmed(core->intent, list, n, t->view.node, clock_believed_ms());
+	if (yield_to(core->intent, list, n, t->view.node, clock_believed_ms())) {
 		t->view.state = states[intent_relate(core->intent, list, n)];
 		core_changed(core);
 	}
@@ -193,7 +194,7 @@ static void take_versions(struct core *core, struct target *t)
 		n = read_versions(json_object_get(answer, "items"), &list);
 	json_decref(answer);
 	core_lock(core);
-	intent_learn_confirmed(core->intent, list, n, t->view.node, clock_wall_ms());
+	intent_learn_confirmed(core->intent, list, n, t->view.node, clock_believed_ms());
 	enum intent_relation relation = intent_relate(core->intent, list, n);
 	core_unlock(core);
 	if (n > 0 && relation == INTENT_DIVERGED)
@@ -204,7 +205,7 @@ static void take_versions(struct core *core, struct target *t)
 
 		core_lock(core);
 		if (got > 0 && intent_relate(core->intent, list, n) == INTENT_AHEAD)
-			rc = intent_take(core->intent, offers, got, clock_wall_ms());
+			rc = intent_take(core->intent, offers, got, clock_believed_ms());
 		if (!rc) {
 			inforce_judge(core); /* begins with the document */
 			core_changed(core);
@@ -219,6 +220,21 @@ static void take_versions(struct core *core, struct target *t)
 	}
 	free(list);
 	free(offers);
+}
+
+/* Its clock was read at some instant between the question and the answer. */
+static void read_clock(struct target *t, const json_t *clock)
+{
+	const json_t *ms = json_object_get(clock, "ms");
+	int64_t middle_ms = (int64_t)(t->sent_ms + (t->received_ms - t->sent_ms) / 2);
+
+	/* up to the year 9999: what is beyond is no clock */
+	t->view.clock_known = json_is_integer(ms) && json_integer_value(ms) >= 0 &&
+	                      json_integer_value(ms) < 253402300800000;
+	if (!t->view.clock_known)
+		return;
+	t->view.clock_offset_ms = json_integer_value(ms) - middle_ms;
+	t->view.clock_slack_ms = (int64_t)(t->received_ms - t->sent_ms) / 2;
 }
 
 /* What a peer's answer about its head says. @return whether it could be read */
@@ -239,6 +255,7 @@ static bool read_head(struct core *core, struct target *t, const json_t *answer,
 	snprintf(t->overrides, sizeof(t->overrides), "%s", overrides);
 	t->view.load_known = json_is_integer(load);
 	t->view.bits = (uint64_t)json_integer_value(load);
+	read_clock(t, json_object_get(answer, "clock"));
 	t->view.why[0] = '\0';
 	t->view.inforce = inforce_read(json_object_get(answer, "in_force"));
 	if (!tell_read_fingerprint(json_object_get(answer, "hash_key"), t->view.hash_key))
@@ -281,19 +298,19 @@ static void take_answer(struct core *core, struct target *t, struct client_reque
 	}
 	if (confirmed) {
 		core_lock(core);
-		intent_confirm(core->intent, t->view.number, t->view.node, clock_wall_ms());
+		intent_confirm(core->intent, t->view.number, t->view.node, clock_believed_ms());
 		core_unlock(core);
 	}
 	give_way(core, t);
 	if (t->view.state == PEERS_AHEAD)
 		take_versions(core, t);
 	core_lock(core);
-	overrides_digest(intent_overrides(core->intent), own);
+	overrides_digest_at(intent_overrides(core->intent), clock_believed_ms(), own);
 	core_unlock(core);
 	if (strcmp(own, t->overrides))
 		take_overrides(core, t);
 	core_lock(core);
-	overrides_digest(intent_overrides(core->intent), own);
+	overrides_digest_at(intent_overrides(core->intent), clock_believed_ms(), own);
 	core_unlock(core);
 	if (t->view.state == PEERS_AGREED && strcmp(own, t->overrides))
 		t->view.state = PEERS_BEHIND; /* we have overrides that it has not */
@@ -317,9 +334,9 @@ static void publish(struct core *core, const struct target *targets, size_t n)
 		bool told = v->state == PEERS_UNREACHABLE || v->state == PEERS_DIVERGED ||
 		            was == PEERS_UNREACHABLE || was == PEERS_DIVERGED;
 		if (was != v->state && told)
-			journal_add(intent_journal(core->intent), clock_wall_ms(), "peer", v->node,
-			            "%s, was %s%s%s", state_texts[v->state], state_texts[was],
-			            *v->why ? ": " : "", v->why);
+			journal_add(intent_journal(core->intent), clock_believed_ms(), "peer",
+			            v->node, "%s, was %s%s%s", state_texts[v->state],
+			            state_texts[was], *v->why ? ": " : "", v->why);
 		if (v->state != PEERS_DIVERGED)
 			continue;
 		struct intent_foreign *f = &foreign[n_foreign++];
@@ -362,9 +379,13 @@ static void one_round(struct core *core, bool tell_others)
 		for (size_t i = 0; i < n; i++)
 			json_decref(requests[i].answer);
 	}
+	uint64_t sent_ms = clock_mono_ms();
 	if (n > 0)
 		ask_all(core, targets, n, "/v1/peer/head", 0, requests);
+	uint64_t received_ms = clock_mono_ms();
 	for (size_t i = 0; i < n; i++) {
+		targets[i].sent_ms = sent_ms;
+		targets[i].received_ms = received_ms;
 		take_answer(core, &targets[i], &requests[i]);
 		json_decref(requests[i].answer);
 	}
@@ -391,7 +412,7 @@ static void end_joining(struct core *core, uint64_t until_ms)
 	if (!join_waits(core->intent) ||
 	    (clock_mono_ms() < until_ms && !none_has_more(core->peers)))
 		return;
-	join_start_alone(core->intent, clock_wall_ms());
+	join_start_alone(core->intent, clock_believed_ms());
 	core_changed(core);
 }
 

@@ -41,7 +41,10 @@ struct peers_view {
 	struct version head;                  /**< its record of that; number 0: it has none */
 	char hash_key[MODEL_FINGERPRINT_MAX]; /**< fingerprint of its key file; "": not known */
 	uint64_t asked_ms;                    /**< monotonic: when it last answered; 0: never */
-	uint64_t round; /**< counts answers, so that one can wait for the next */
+	uint64_t round;          /**< counts answers, so that one can wait for the next */
+	bool clock_known;        /**< whether it tells its clock: earlier releases do not */
+	int64_t clock_offset_ms; /**< its clock less our boot clock */
+	int64_t clock_slack_ms;  /**< by how much that may be wrong: half of what the answer took */
 	bool load_known;
 	uint64_t bits; /**< a second */
 	bool unasked;  /**< it has no api address, or we have no token: nothing is exchanged */

@@ -46,6 +46,10 @@ const struct route route_table[] = {
 	  handle_command, "Drain, disable, force up, hold, undrain, enable" },
 	{ "GET", "/v1/status", HTTP_VIEWER, "pool site limit", "", handle_status,
 	  "Intent, observation and effect of everything" },
+	{ "GET", "/v1/clock", HTTP_VIEWER, "", "", handle_clock,
+	  "The time that schedules go by, and the wall clock" },
+	{ "POST", "/v1/clock/accept", HTTP_ONCALL, ROUTE_CHANGES, "reason:string! author:string",
+	  handle_clock_accept, "Believe the wall clock as it is now" },
 	{ "GET", "/v1/node", HTTP_VIEWER, "", "", handle_node, "This node" },
 	{ "GET", "/v1/openapi.json", HTTP_VIEWER, "", "", handle_openapi,
 	  "This interface, as OpenAPI 3.1" },
@@ -205,7 +209,7 @@ static bool replay(struct core *core, const char *key, const char *digest, struc
 	core_lock(core);
 	struct store *store = intent_store(core->intent);
 	if (store)
-		rc = store_reply(store, key, asked, &reply->status, &body, clock_wall_ms());
+		rc = store_reply(store, key, asked, &reply->status, &body, clock_believed_ms());
 	core_unlock(core);
 	if (rc)
 		return false;
@@ -228,7 +232,7 @@ static void remember(struct core *core, const char *key, const char *digest,
 	core_lock(core);
 	struct store *store = intent_store(core->intent);
 	if (store && body && strlen(body) <= REPLY_KEPT_MAX)
-		store_put_reply(store, key, digest, reply->status, body, clock_wall_ms());
+		store_put_reply(store, key, digest, reply->status, body, clock_believed_ms());
 	core_unlock(core);
 	free(body);
 }

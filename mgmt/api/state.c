@@ -83,14 +83,14 @@ static void tell_reasons(struct core *core, const struct judge_verdict *a,
 		if (is_told_elsewhere(r) || find_reason(b, r))
 			continue;
 		if (n_told++ < EVENTS_A_TURN)
-			journal_add(intent_journal(core->intent), clock_wall_ms(), "condition",
+			journal_add(intent_journal(core->intent), clock_believed_ms(), "condition",
 			            *r->subject ? r->subject : core->dirs.node, "%s %s: %s",
 			            r->code, format, r->text);
 		else
 			n_more++;
 	}
 	if (n_more)
-		journal_add(intent_journal(core->intent), clock_wall_ms(), "condition",
+		journal_add(intent_journal(core->intent), clock_believed_ms(), "condition",
 		            core->dirs.node, "%d conditions more %s", n_more, format);
 }
 
@@ -105,7 +105,7 @@ static void tell_state(struct core *core, const struct judge_verdict *now)
 		return;
 	if (n > 1)
 		snprintf(more, sizeof(more), " (and %zu reasons more)", n - 1);
-	journal_add(intent_journal(core->intent), clock_wall_ms(), "status", core->dirs.node,
+	journal_add(intent_journal(core->intent), clock_believed_ms(), "status", core->dirs.node,
 	            "%s, was %s%s%s%s", judge_state_text(now->state), was, n ? ": " : "",
 	            n ? now->reasons[0].text : "", more);
 	log_at(now->state == JUDGE_WELL ? LOG_NOTICE : LOG_WARNING, "status",

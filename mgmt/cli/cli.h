@@ -95,6 +95,8 @@ int cli_trace(struct cli *cli, const struct cli_args *args);
 int cli_health(struct cli *cli, const struct cli_args *args);
 int cli_why(struct cli *cli, const struct cli_args *args);
 int cli_wait(struct cli *cli, const struct cli_args *args);
+int cli_clock(struct cli *cli, const struct cli_args *args);
+int cli_clock_accept(struct cli *cli, const struct cli_args *args);
 int cli_dns_explain(struct cli *cli, const struct cli_args *args);
 int cli_zone_reload(struct cli *cli, const struct cli_args *args);
 int cli_agent_attach(struct cli *cli, const struct cli_args *args);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "mgmt/cli/api.h"
+#include "base/believed.h"
 #include "weir/explain.h"
 
 static json_t *explanation_json(const struct explanation *e)
@@ -83,10 +84,12 @@ static int explain_status(int err)
 
 int cli_dns_explain(struct cli *cli, const struct cli_args *args)
 {
+	believed_once(cli->dirs.run);
+
 	struct explain_request request = { .name = args->at[0],
 		                           .type = args->at[1] ? args->at[1] : "A",
 		                           .tcp = cli_flag(args, "--tcp"),
-		                           .wall_ms = clock_wall_ms() };
+		                           .wall_ms = clock_believed_ms() };
 	const char *at = cli_value(args, "--at");
 	struct explanation *e = NULL;
 	int status = client_of(args, &request);

@@ -15,6 +15,7 @@
 #include "mgmt/store/command.h"
 #include "mgmt/store/when.h"
 #include "mgmt/tell/command.h"
+#include "base/believed.h"
 #include "weir/health.h"
 
 static int wrong(const char *field, const char *value)
@@ -157,7 +158,9 @@ int offline_override(const struct cli *cli, json_t *body, bool dry_run)
 		                                .state_dir = cli->dirs.state,
 		                                .node = cli->dirs.node,
 		                                .offline = true };
-	int64_t now_ms = clock_wall_ms();
+	believed_once(cli->dirs.run);
+
+	int64_t now_ms = clock_believed_ms();
 	struct intent *in = NULL;
 	struct command c;
 	int status = command_of(body, now_ms, &c);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/believed.h"
 #include "base/clock.h"
 #include "base/page.h"
 #include "mgmt/cli/cmd_status.h"
@@ -282,6 +283,8 @@ int pages_status(const struct cli *cli)
 
 	if (status)
 		return status;
+	believed_once(cli->dirs.run);
+
 	const struct model *m = p.model;
 	struct judge_verdict *v = calloc(1, sizeof(*v));
 	if (!v) {
@@ -296,7 +299,7 @@ int pages_status(const struct cli *cli)
 	                                 (json_int_t)m->meta.version, "written",
 	                                 clock_text(m->meta.written_ms, written), "processes",
 	                                 processes_json(cli), "targets", targets_json(&p),
-	                                 "overrides", overrides_json(cli, m, clock_wall_ms())));
+	                                 "overrides", overrides_json(cli, m, clock_believed_ms())));
 	status = v->state == JUDGE_DOWN ? CLI_DOWN : CLI_DEGRADED;
 	if (cli->json)
 		api_print_json(body);

@@ -187,7 +187,8 @@ static int open_store(struct intent *in, int64_t now_ms)
 	if (!rc)
 		rc = journal_load(in->journal, in->store);
 	if (!rc)
-		rc = store_overrides(in->store, &in->overrides, now_ms);
+		rc = store_overrides(in->store, &in->overrides,
+		                     in->purge_ms ? in->purge_ms : now_ms);
 	if (rc == -EBADMSG)
 		rc = make_anew(in, in->store ? store_why(in->store) : why, now_ms);
 	if (rc)
@@ -320,6 +321,7 @@ int intent_open(const struct intent_options *options, int64_t now_ms, struct int
 	snprintf(in->state_dir, sizeof(in->state_dir), "%s", options->state_dir);
 	snprintf(in->node, sizeof(in->node), "%s", options->node);
 	in->offline = options->offline;
+	in->purge_ms = options->purge_ms;
 	in->journal = journal_new(in->node, STORE_EVENTS_MAX);
 	int rc = in->journal ? open_store(in, now_ms) : -ENOMEM;
 	if (rc) {
@@ -356,12 +358,16 @@ void intent_close(struct intent *in)
 
 int64_t intent_tick(struct intent *in, int64_t now_ms)
 {
+	if (now_ms <
+	    in->ticked_ms) /* the time went back: what waits for an instant does not wait longer */
+		in->retry_ms = in->next_ms = now_ms;
+	in->ticked_ms = now_ms;
 	if (in->failing && now_ms >= in->retry_ms)
 		retry_store(in, now_ms);
 	if (!in->failing)
 		intent_stored(in, journal_flush(in->journal, in->store), now_ms);
 	intent_follow_ramps(in, now_ms);
-	if (overrides_prune(&in->overrides, now_ms) && !in->failing)
+	if (overrides_prune(&in->overrides, in->purge_ms ? in->purge_ms : now_ms) && !in->failing)
 		intent_stored(in, store_put_overrides(in->store, &in->overrides), now_ms);
 	if (key_follow(in, now_ms) || in->dirty || now_ms >= in->next_ms)
 		effective_write(in, now_ms);

@@ -46,6 +46,7 @@ struct intent_options {
 	const char *conf_dir, *state_dir, *node;
 	bool offline; /**< for one command: no first start, no timers */
 	enum intent_start start;
+	int64_t purge_ms; /**< by which ended overrides are forgotten; 0: the time of the call */
 };
 
 /**
@@ -59,6 +60,14 @@ void intent_close(struct intent *in);
 
 /** Do what is due: rewrite the document, roll back, store what could not be stored. @return when to call again, wall time, at most a second from @p now_ms */
 int64_t intent_tick(struct intent *in, int64_t now_ms);
+
+/** Purge by @p purge_ms from now on, which counts elapsed time: what ended OVERRIDE_KEPT_MS before it is forgotten. */
+void intent_purge_by(struct intent *in, int64_t purge_ms);
+/**
+ * The believed time has moved from @p was_ms to @p now_ms. What had begun stays begun: drains whose beginning would lie
+ * ahead again begin now, at the level that they have.
+ */
+void intent_clock_moved(struct intent *in, int64_t was_ms, int64_t now_ms);
 
 /** The version in force; NULL: there is none. Valid until a change. */
 const struct version *intent_head(const struct intent *in);

@@ -341,12 +341,20 @@ size_t overrides_prune(struct overrides *set, int64_t now_ms)
 
 const char *overrides_digest(const struct overrides *set, char out[DIGEST_TEXT_MAX])
 {
+	return overrides_digest_at(set, INT64_MIN + OVERRIDE_KEPT_MS, out);
+}
+
+const char *overrides_digest_at(const struct overrides *set, int64_t now_ms,
+                                char out[DIGEST_TEXT_MAX])
+{
 	size_t n = 0;
 	char *text = malloc(set->n_items * CANONICAL_MAX + 1);
 
 	if (!text)
 		abort(); /* a wrong digest would be worse */
 	for (size_t i = 0; i < set->n_items; i++) {
+		if (is_forgotten(&set->items[i], now_ms))
+			continue;
 		canonical(&set->items[i], text + n);
 		n += strlen(text + n);
 	}

@@ -85,6 +85,12 @@ const char *overrides_state(const struct overrides *set, const struct override *
 size_t overrides_live(const struct overrides *set, int64_t now_ms);
 /** Drop what has been done for OVERRIDE_KEPT_MS. @return how many */
 size_t overrides_prune(struct overrides *set, int64_t now_ms);
+/**
+ * The digest over all that are not forgotten at @p now_ms: equal on nodes that hold the same. What is kept longer, as
+ * its purge counts elapsed time, does not count. @return @p out
+ */
+const char *overrides_digest_at(const struct overrides *set, int64_t now_ms,
+                                char out[DIGEST_TEXT_MAX]);
 /** The digest over all: equal on nodes that hold the same. @return @p out */
 const char *overrides_digest(const struct overrides *set, char out[DIGEST_TEXT_MAX]);
 /** Make @p to a copy of @p from. @return 0 or -ENOMEM */

@@ -46,7 +46,9 @@ struct intent {
 	bool failing;        /* what memory has is not all in the store */
 	bool rebuilt;
 	char store_why[EVENT_TEXT_MAX];
-	int64_t retry_ms; /* of a failing store */
+	int64_t retry_ms;  /* of a failing store */
+	int64_t ticked_ms; /* the time of the last tick */
+	int64_t purge_ms;  /* by which to purge; 0: the time of the call */
 	struct journal *journal;
 
 	struct overrides overrides;

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A follower takes the page's offset while its writer lives. Between, it carries on what it had by a struct wall of
+ * its own, for which the peers are unheard: so a step that comes while weir-mgmt is dead is not believed.
+ */
+#include "base/believed.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/page.h"
+#include "base/proc.h"
+
+#define RETRY_MS 1000u
+
+void believed_publish(struct believed_page *p, const struct wall *w, uint64_t boot)
+{
+	int64_t offset_ms = w->at_ms - (int64_t)w->mono_ms;
+
+	__atomic_store_n(&p->off_by_ms, w->off_by_ms, __ATOMIC_RELAXED);
+	__atomic_store_n(&p->confirmed, w->confirmed, __ATOMIC_RELAXED);
+	__atomic_store_n(&p->booted, w->booted, __ATOMIC_RELAXED);
+	__atomic_store_n(&p->offset_ms, offset_ms, __ATOMIC_RELAXED);
+	__atomic_store_n(&p->boot, boot, __ATOMIC_RELEASE);
+}
+
+bool believed_begin(const struct believed_page *p, uint64_t boot, uint64_t mono_ms, struct wall *w)
+{
+	if (!boot || __atomic_load_n(&p->boot, __ATOMIC_ACQUIRE) != boot)
+		return false;
+	int64_t offset_ms = __atomic_load_n(&p->offset_ms, __ATOMIC_RELAXED);
+	bool confirmed = __atomic_load_n(&p->confirmed, __ATOMIC_RELAXED);
+
+	wall_begin(w, mono_ms, (int64_t)mono_ms + offset_ms, false, confirmed);
+	w->booted = __atomic_load_n(&p->booted, __ATOMIC_RELAXED);
+	w->off_by_ms = __atomic_load_n(&p->off_by_ms, __ATOMIC_RELAXED);
+	return true;
+}
+
+/* Map the page when it appears, and again when its writer has made another. */
+static void find_page(struct believed *b, const char *run_dir, uint64_t now_ms)
+{
+	char path[PATH_MAX];
+	struct page *page;
+
+	if (b->page && !page_is_replaced(b->page))
+		return;
+	if (b->tried_ms && now_ms - b->tried_ms < RETRY_MS)
+		return;
+	b->tried_ms = now_ms ? now_ms : 1;
+	if (proc_path(run_dir, BELIEVED_PAGE, path) ||
+	    page_open(path, BELIEVED_PAGE_KIND, BELIEVED_PAGE_LAYOUT, &page))
+		return;
+	if (page_size(page) < sizeof(struct believed_page)) {
+		page_close(page);
+		return;
+	}
+	page_close(b->page);
+	b->page = page;
+}
+
+int64_t believed_step(struct believed *b, const char *run_dir, const struct wall_now *now)
+{
+	find_page(b, run_dir, now->mono_ms);
+	if (!b->boot)
+		b->boot = clock_boot();
+	if (b->page) {
+		const struct believed_page *p = page_payload(b->page);
+		int64_t age_ms = (int64_t)(now->mono_ms - page_header(b->page)->alive_ms);
+		bool lives = age_ms < (int64_t)BELIEVED_STALE_MS;
+
+		if ((lives || !b->wall.started) &&
+		    believed_begin(p, b->boot, now->mono_ms, &b->wall) && lives)
+			return b->wall.at_ms;
+	}
+	return wall_tick(&b->wall, now);
+}
+
+int64_t believed_tick(struct believed *b, const char *run_dir)
+{
+	struct wall_now now = { .mono_ms = clock_mono_ms(),
+		                .clock_ms = clock_wall_ms(),
+		                .synchronised = clock_is_synchronised(),
+		                .peers = b->page ? WALL_PEERS_UNHEARD : WALL_PEERS_NONE };
+	int64_t at_ms = believed_step(b, run_dir, &now);
+
+	clock_believe(at_ms - (int64_t)now.mono_ms);
+	return at_ms;
+}
+
+void believed_once(const char *run_dir)
+{
+	struct believed b = { 0 };
+
+	believed_tick(&b, run_dir);
+	believed_close(&b);
+}
+
+void believed_close(struct believed *b)
+{
+	page_close(b->page);
+	b->page = NULL;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The believed time of a node, shared by its processes.
+ *
+ * weir-mgmt decides which time is believed, as it alone hears the peers (mgmt/api/timekeep.h), and
+ * publishes it on the page RUN/clock: all processes of a node have one time. While weir-mgmt is silent the
+ * others go on by elapsed time; a process that starts then begins from the page. Without a page of this
+ * boot a process decides alone, by the kernel's word.
+ */
+#ifndef WEIR_BASE_BELIEVED_H
+#define WEIR_BASE_BELIEVED_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/wall.h"
+
+#define BELIEVED_PAGE_KIND   "clock"
+#define BELIEVED_PAGE_LAYOUT 1u
+#define BELIEVED_PAGE        "clock"
+/** A page whose writer gave no sign of life for so long is not followed any more. */
+#define BELIEVED_STALE_MS 3000u
+
+struct page;
+
+/** The page's payload: words that are read and written whole. */
+struct believed_page {
+	int64_t offset_ms; /**< believed time less boot clock */
+	uint64_t boot;     /**< clock_boot() of the writer; 0: nothing was written yet */
+	uint64_t confirmed;
+	uint64_t booted;
+	int64_t off_by_ms; /**< the kernel's clock less the believed time, while it is not followed */
+};
+
+/** Zeroed at the start; one a process, used by one thread. */
+struct believed {
+	struct wall wall;
+	struct page *page;
+	uint64_t tried_ms, boot;
+};
+
+/**
+ * Follow the node's clock: to be called at least every second by a process's main loop. Sets
+ * clock_believed_ms().
+ *
+ * @return the believed time
+ */
+int64_t believed_tick(struct believed *b, const char *run_dir);
+/** The same with the clocks passed in; does not set clock_believed_ms(). */
+int64_t believed_step(struct believed *b, const char *run_dir, const struct wall_now *now);
+void believed_close(struct believed *b);
+/** For a command: clock_believed_ms() as it is on the node of @p run_dir now. */
+void believed_once(const char *run_dir);
+
+/** Writer: publish @p w on the payload of its page. */
+void believed_publish(struct believed_page *p, const struct wall *w, uint64_t boot);
+/** Begin @p w by what a page says. @return whether it is of this boot */
+bool believed_begin(const struct believed_page *p, uint64_t boot, uint64_t mono_ms, struct wall *w);
+
+#endif

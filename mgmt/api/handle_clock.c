@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The believed time: looking at it, and accepting the wall clock after a step.
+ */
+#include "base/clock.h"
+#include "mgmt/api/field.h"
+#include "mgmt/api/handle.h"
+#include "mgmt/api/timekeep.h"
+
+void handle_clock(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	(void)r;
+	core_lock(core);
+	reply->json = timekeep_json(core);
+	core_unlock(core);
+	reply->status = 200;
+}
+
+void handle_clock_accept(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct field f;
+	int dry_run = handle_dry_run(r, reply);
+
+	field_start(&f, r->json);
+	const char *reason = field_text(&f, "reason", true, VERSION_REASON_MAX - 1);
+	const char *author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
+	if (!field_end(&f, reply) || dry_run < 0 || !handle_wait_ok(r, reply))
+		return;
+	core_lock(core);
+	int64_t moved_ms = clock_wall_ms() - clock_believed_ms();
+	if (!dry_run)
+		moved_ms = timekeep_accept(core, author ? author : r->principal, reason);
+	reply->json = timekeep_json(core);
+	json_object_set_new(reply->json, "moved_ms", json_integer(moved_ms));
+	core_changed(core);
+	core_unlock(core);
+	reply->status = 200;
+	if (dry_run)
+		json_object_set_new(reply->json, "dry_run", json_true());
+	else
+		handle_wait(core, r, reply);
+}

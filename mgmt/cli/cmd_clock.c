@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The believed time: weir clock [accept] */
+#include <stdio.h>
+
+#include "mgmt/cli/api.h"
+
+static void print_peer(const json_t *peer)
+{
+	const json_t *off = json_object_get(peer, "off_by_ms");
+
+	if (json_is_integer(off))
+		printf("  peer %s: its clock is %+.1f s off this node's wall clock\n",
+		       api_text(peer, "node", "?"), api_number(peer, "off_by_ms", 0) / 1e3);
+	else
+		printf("  peer %s: its clock is not known\n", api_text(peer, "node", "?"));
+}
+
+static void print_clock(const json_t *body)
+{
+	double off_by_ms = api_number(body, "off_by_ms", 0);
+	const json_t *peer;
+	size_t i;
+
+	if (json_object_get(body, "moved_ms"))
+		printf("%s by %+.1f s\n",
+		       json_is_true(json_object_get(body, "dry_run")) ? "the time would move"
+		                                                      : "the time moved",
+		       api_number(body, "moved_ms", 0) / 1e3);
+	printf("clock %s: %s\n", api_text(body, "state", "?"), api_text(body, "effect", ""));
+	printf("  believed   %s\n  wall clock %s", api_text(body, "believed", "?"),
+	       api_text(body, "wall_clock", "?"));
+	if (off_by_ms != 0)
+		printf(" (%+.1f s)", off_by_ms / 1e3);
+	printf("\n  the kernel says that it is %ssynchronised\n",
+	       json_is_true(json_object_get(body, "synchronised")) ? "" : "not ");
+	json_array_foreach(json_object_get(body, "peers"), i, peer) print_peer(peer);
+}
+
+int cli_clock(struct cli *cli, const struct cli_args *args)
+{
+	const struct api_request request = { .method = "GET", .path = "/v1/clock" };
+
+	(void)args;
+	return api_show(cli, &request, print_clock);
+}
+
+int cli_clock_accept(struct cli *cli, const struct cli_args *args)
+{
+	const char *reason = cli_text(args, "--reason"), *author = cli_text(args, "--author");
+	struct api_request request = { .method = "POST", .path = "/v1/clock/accept" };
+
+	if (!reason)
+		return cli_fail(CLI_USAGE, "clock accept: --reason is required");
+	if (cli_flag(args, "--dry-run"))
+		request.path = "/v1/clock/accept?dry_run=true";
+	request.body = json_pack("{s:s}", "reason", reason);
+	if (author)
+		json_object_set_new(request.body, "author", json_string(author));
+	return api_show(cli, &request, print_clock);
+}

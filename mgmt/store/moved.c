@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What becomes of overrides when the believed time moves: when a person, or the kernel with a peer, has said that the
+ * clock was wrong. Forwards there is nothing to do: what is overdue begins, by its own pace. Backwards, the
+ * instants of what a person had already done would lie ahead again: a drain would return by itself.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "mgmt/store/own.h"
+
+void intent_purge_by(struct intent *in, int64_t purge_ms)
+{
+	in->purge_ms = purge_ms;
+}
+
+/* What @p o must be at @p now_ms, so that it goes on as at @p was_ms. @return whether that differs */
+static bool carry_over(const struct overrides *set, const struct override *o, int64_t was_ms,
+                       int64_t now_ms, struct override *out)
+{
+	bool was_done = override_is_done(o, was_ms), is_done = override_is_done(o, now_ms);
+	bool began = o->from_ms <= was_ms && o->from_ms > now_ms;
+
+	*out = *o;
+	out->generation++;
+	out->how = RAMP_FREE;
+	if (o->ended || is_done || (!was_done && !began))
+		return false;
+	if (o->from_ms > now_ms)
+		out->from_ms = now_ms;
+	if (was_done) { /* it is over, and stays so */
+		out->until_ms = now_ms;
+		out->ended = true;
+		return true;
+	}
+	if (o->kind == MODEL_OVERRIDE_DRAIN && o->target == MODEL_TARGET_SITE)
+		out->from_ppm = overrides_level(set, o, was_ms);
+	return true;
+}
+
+void intent_clock_moved(struct intent *in, int64_t was_ms, int64_t now_ms)
+{
+	struct override *list = calloc(in->overrides.n_items + 1, sizeof(*list));
+	size_t n = 0;
+
+	if (!list) {
+		log_error("overrides-not-carried-over", "error=\"%s\"", strerror(ENOMEM));
+		return;
+	}
+	for (size_t i = 0; now_ms < was_ms && i < in->overrides.n_items; i++)
+		n += carry_over(&in->overrides, &in->overrides.items[i], was_ms, now_ms, &list[n]);
+	if (n > 0) {
+		log_note("overrides-carried-over", "n=%zu moved_ms=%" PRId64, n, now_ms - was_ms);
+		intent_merge(in, list, n, now_ms);
+	}
+	free(list);
+	in->next_ms = now_ms; /* instants fall due anew */
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/wall.h"
+
+#define START  1000000000000
+#define TICK   100
+#define HOUR   3600000
+#define YEAR   ((int64_t)365 * 24 * HOUR)
+#define A_DAY  (24 * HOUR)
+#define UNSYNC .synchronised = false
+#define SYNC   .synchronised = true
+
+/* A machine: its boot clock, and how far its wall clock is ahead of what it was. */
+struct machine {
+	uint64_t mono_ms;
+	int64_t lead_ms;
+	bool synchronised;
+	enum wall_peers peers;
+};
+
+/* Tick for @p ms. @return how far the last time given is ahead of what it would be without any step */
+static int64_t run(struct wall *w, struct machine *m, uint64_t ms)
+{
+	int64_t last = 0;
+
+	for (uint64_t end = m->mono_ms + ms; m->mono_ms < end;) {
+		m->mono_ms += TICK;
+		const struct wall_now now = { .mono_ms = m->mono_ms,
+			                      .clock_ms = START + (int64_t)m->mono_ms + m->lead_ms,
+			                      .synchronised = m->synchronised,
+			                      .peers = m->peers };
+
+		last = wall_tick(w, &now);
+	}
+	return last - (START + (int64_t)m->mono_ms);
+}
+
+static const int64_t steps[] = { HOUR,       2 * HOUR,           -2 * HOUR,          12 * YEAR,
+	                         -12 * YEAR, WALL_STEP_MS + 500, -WALL_STEP_MS - 500 };
+#define N_STEPS (sizeof(steps) / sizeof(steps[0]))
+
+static void time_goes_on_as_if_nothing_had_stepped(void **state)
+{
+	/* what may not make a step believed, however long it lasts */
+	static const struct machine cases[] = {
+		{ UNSYNC, .peers = WALL_PEERS_NONE },   { UNSYNC, .peers = WALL_PEERS_AGREE },
+		{ SYNC, .peers = WALL_PEERS_UNHEARD },  { SYNC, .peers = WALL_PEERS_DIFFER },
+		{ UNSYNC, .peers = WALL_PEERS_DIFFER },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < N_STEPS; i++)
+		for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+			struct wall w = { 0 };
+			struct machine m = { .mono_ms = 5000, SYNC };
+
+			run(&w, &m, 1000);
+			m.synchronised = cases[k].synchronised;
+			m.peers = cases[k].peers;
+			m.lead_ms = steps[i];
+			assert_int_equal(run(&w, &m, A_DAY / 24), 0);
+			assert_int_equal(w.off_by_ms, steps[i]);
+			assert_int_equal(wall_hold(&w, false), WALL_STEPPED);
+			assert_false(wall_holds_ramps(wall_hold(&w, false)));
+		}
+}
+
+static void a_step_is_believed_when_kernel_and_a_peer_confirm_it(void **state)
+{
+	static const enum wall_peers peers[] = { WALL_PEERS_NONE, WALL_PEERS_AGREE };
+	(void)state;
+
+	for (size_t i = 0; i < N_STEPS; i++)
+		for (size_t k = 0; k < 2; k++) {
+			struct wall w = { 0 };
+			struct machine m = { .mono_ms = 5000, SYNC };
+
+			run(&w, &m, 1000);
+			m = (struct machine){ m.mono_ms, steps[i], true, peers[k] };
+			assert_int_equal(run(&w, &m, WALL_SETTLE_MS), 0);
+			assert_int_equal(run(&w, &m, 2 * TICK), steps[i]);
+			assert_int_equal(wall_hold(&w, false), WALL_RUNS);
+			assert_int_equal(w.off_by_ms, 0);
+		}
+}
+
+static void what_confirms_a_step_must_last(void **state)
+{
+	struct wall w = { 0 };
+	struct machine m = { .mono_ms = 5000, SYNC };
+	(void)state;
+
+	run(&w, &m, 1000);
+	for (int i = 0; i < 100; i++) { /* the kernel's word comes and goes */
+		m.lead_ms = HOUR;
+		m.synchronised = true;
+		run(&w, &m, WALL_SETTLE_MS - TICK);
+		m.synchronised = false;
+		assert_int_equal(run(&w, &m, TICK), 0);
+	}
+	m.synchronised = true;
+	for (int i = 1; i < 100; i++) { /* each time another course */
+		m.lead_ms = i * HOUR;
+		assert_int_equal(run(&w, &m, WALL_SETTLE_MS - TICK), 0);
+	}
+}
+
+static void hourly_steps_there_and_back_are_never_seen(void **state)
+{
+	struct wall w = { 0 };
+	struct machine m = { .mono_ms = 5000, SYNC };
+	(void)state;
+
+	run(&w, &m, 1000);
+	m.synchronised = false;
+	for (int hour = 0; hour < 48; hour++) {
+		m.lead_ms = hour % 2 ? 0 : hour % 4 ? HOUR : -HOUR;
+		for (int minute = 0; minute < 60; minute++)
+			assert_int_equal(run(&w, &m, 60000), 0);
+	}
+}
+
+static void a_person_accepts_the_new_time_at_once(void **state)
+{
+	(void)state;
+
+	for (size_t i = 0; i < N_STEPS; i++) {
+		struct wall w = { 0 };
+		struct machine m = { .mono_ms = 5000, UNSYNC };
+
+		run(&w, &m, 1000);
+		m.lead_ms = steps[i];
+		run(&w, &m, 60000);
+		wall_accept(&w, m.mono_ms, START + (int64_t)m.mono_ms + steps[i]);
+		assert_int_equal(run(&w, &m, TICK), steps[i]);
+		assert_int_equal(wall_hold(&w, false), WALL_RUNS); /* a person's word is one */
+	}
+}
+
+static void a_step_that_is_taken_back_leaves_no_trace(void **state)
+{
+	struct wall w = { 0 };
+	struct machine m = { .mono_ms = 5000, SYNC };
+	(void)state;
+
+	run(&w, &m, 1000);
+	m.lead_ms = 90000;
+	m.synchronised = false;
+	run(&w, &m, 10000);
+	assert_int_equal(wall_hold(&w, true), WALL_STEPPED);
+	m.lead_ms = 0;
+	assert_int_equal(run(&w, &m, TICK), 0);
+	assert_int_equal(wall_hold(&w, true), WALL_RUNS);
+}
+
+static void a_small_error_is_slewed_and_time_never_goes_back(void **state)
+{
+	static const int64_t leads[] = { 1500, -1500 };
+	(void)state;
+
+	for (size_t i = 0; i < 2; i++) {
+		struct wall w = { 0 };
+		struct machine m = { .mono_ms = 5000, SYNC };
+		int64_t last = run(&w, &m, 1000);
+
+		m.lead_ms = leads[i];
+		for (int k = 0; k < 300; k++) {
+			int64_t now = run(&w, &m, TICK);
+
+			assert_in_range(now - last + TICK, TICK - TICK / 10, TICK + TICK / 10);
+			last = now;
+		}
+		assert_int_equal(last, leads[i]);
+		assert_int_equal(wall_hold(&w, true), WALL_RUNS);
+	}
+}
+
+static void a_clock_that_was_never_confirmed_holds_unless_it_is_trusted(void **state)
+{
+	struct wall w = { 0 };
+	struct machine m = { .mono_ms = 5000, UNSYNC };
+	(void)state;
+
+	run(&w, &m, A_DAY);
+	assert_int_equal(wall_hold(&w, false), WALL_UNSYNCHRONISED);
+	assert_true(wall_holds_ramps(wall_hold(&w, false)));
+	assert_int_equal(wall_hold(&w, true), WALL_RUNS);
+	m.lead_ms = HOUR; /* stepped and never confirmed: still held, unless trusted */
+	run(&w, &m, TICK);
+	assert_true(wall_holds_ramps(wall_hold(&w, false)));
+	assert_int_equal(wall_hold(&w, true), WALL_STEPPED);
+	m.lead_ms = 0;
+	m.synchronised = true;
+	run(&w, &m, TICK);
+	assert_int_equal(wall_hold(&w, false), WALL_RUNS);
+	m.synchronised = false; /* once confirmed, elapsed time carries it on */
+	run(&w, &m, A_DAY);
+	assert_int_equal(wall_hold(&w, false), WALL_RUNS);
+	assert_string_equal(wall_hold_text(WALL_UNSYNCHRONISED), "unsynchronised");
+}
+
+static void after_a_boot_time_goes_on_from_before_it_until_confirmed(void **state)
+{
+	struct wall w = { 0 };
+	struct machine m = { .mono_ms = 5000, UNSYNC };
+	int64_t off = 3 * HOUR; /* so long was the machine off */
+	(void)state;
+
+	wall_begin(&w, m.mono_ms, START + (int64_t)m.mono_ms - off, true, true);
+	assert_int_equal(run(&w, &m, 60000), -off);
+	assert_int_equal(wall_hold(&w, true), WALL_BOOTED); /* trusted or not */
+	assert_true(wall_holds_ramps(wall_hold(&w, true)));
+	m.synchronised = true;
+	m.peers = WALL_PEERS_UNHEARD;
+	assert_int_equal(run(&w, &m, 60000), -off);
+	m.peers = WALL_PEERS_AGREE;
+	assert_int_equal(run(&w, &m, WALL_SETTLE_MS + TICK), 0);
+	assert_int_equal(wall_hold(&w, false), WALL_RUNS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(time_goes_on_as_if_nothing_had_stepped),
+		cmocka_unit_test(a_step_is_believed_when_kernel_and_a_peer_confirm_it),
+		cmocka_unit_test(what_confirms_a_step_must_last),
+		cmocka_unit_test(hourly_steps_there_and_back_are_never_seen),
+		cmocka_unit_test(a_person_accepts_the_new_time_at_once),
+		cmocka_unit_test(a_step_that_is_taken_back_leaves_no_trace),
+		cmocka_unit_test(a_small_error_is_slewed_and_time_never_goes_back),
+		cmocka_unit_test(a_clock_that_was_never_confirmed_holds_unless_it_is_trusted),
+		cmocka_unit_test(after_a_boot_time_goes_on_from_before_it_until_confirmed),
+	};
+
+	return cmocka_run_group_tests_name("wall", tests, NULL, NULL);
+}
