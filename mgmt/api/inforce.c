@@ -149,8 +149,8 @@ static void log_state(struct core *core, const struct inforce *f)
 	if (f->state == INFORCE_REFUSED || f->state == INFORCE_LATE) {
 		log_warn("version-not-in-force", "number=%" PRIu64 " state=%s why=%s", f->number,
 		         texts[f->state], log_value(why ? why : "", value));
-		journal_add(intent_journal(core->intent), clock_wall_ms(), "version", "versions",
-		            "version %" PRIu64 " is %s here: %s", f->number,
+		journal_add(intent_journal(core->intent), clock_believed_ms(), "version",
+		            "versions", "version %" PRIu64 " is %s here: %s", f->number,
 		            f->state == INFORCE_REFUSED ? "refused" : "not in force in time",
 		            why ? why : "");
 	}
@@ -189,7 +189,7 @@ static void roll_back_refused(struct core *core, struct inforce *f, const struct
 	snprintf(why, sizeof(why), "version %" PRIu64 " is refused on %.64s: %.120s", head->number,
 	         by == f ? core->dirs.node : peer->node, detail ? json_string_value(detail) : "");
 	json_decref(detail);
-	if (!intent_roll_back_unconfirmed(core->intent, why, clock_wall_ms())) {
+	if (!intent_roll_back_unconfirmed(core->intent, why, clock_believed_ms())) {
 		f->rolled_back = true;
 		core_changed(core);
 	}

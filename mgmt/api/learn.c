@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/ctl.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/client.h"
 #include "mgmt/api/peers.h"
@@ -22,7 +23,7 @@ struct fellow {
 };
 
 struct learn {
-	pthread_t thread;
+	struct thread thread;
 	struct client client;
 	char cluster[MODEL_NAME_MAX];
 	struct fellow fellows[PEERS_MAX];
@@ -202,14 +203,14 @@ int learn_start(struct core *core)
 	if (!core->learn)
 		return -ENOMEM;
 	client_open(&core->learn->client, core->dirs.conf);
-	return -pthread_create(&core->learn->thread, NULL, run, core);
+	return thread_start(&core->learn->thread, run, core);
 }
 
 void learn_stop(struct core *core)
 {
 	if (!core->learn)
 		return;
-	pthread_join(core->learn->thread, NULL);
+	thread_join(&core->learn->thread);
 	client_close(&core->learn->client);
 	free(core->learn);
 	core->learn = NULL;

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/ctl.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "base/page.h"
 #include "mgmt/api/state.h"
 #include "weir/stats.h"
@@ -25,7 +26,7 @@ struct told {
 };
 
 struct observe {
-	pthread_t thread;
+	struct thread thread;
 	json_t *dns;
 	uint64_t dns_ms;                /* when it was said; 0: never */
 	uint64_t bytes, bytes_ms, rate; /* sent to backends at the last look; bits a second */
@@ -354,7 +355,7 @@ int observe_start(struct core *core)
 	core->observe = calloc(1, sizeof(*core->observe));
 	if (!core->observe || state_open(core))
 		return -ENOMEM;
-	return -pthread_create(&core->observe->thread, NULL, run, core);
+	return thread_start(&core->observe->thread, run, core);
 }
 
 void observe_stop(struct core *core)
@@ -363,7 +364,7 @@ void observe_stop(struct core *core)
 
 	if (!o)
 		return;
-	pthread_join(o->thread, NULL);
+	thread_join(&o->thread);
 	json_decref(o->dns);
 	free(o->told);
 	free(o);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/client.h"
 #include "mgmt/api/observe.h"
@@ -29,7 +30,7 @@ struct target {
 };
 
 struct peers {
-	pthread_t thread;
+	struct thread thread;
 	struct client client;
 	struct peers_view view[PEERS_MAX]; /* what others see; under the lock */
 	size_t n_view;
@@ -476,14 +477,14 @@ int peers_start(struct core *core)
 	core_lock(core);
 	core->peers = p; /* the observer looks already */
 	core_unlock(core);
-	return -pthread_create(&p->thread, NULL, run, core);
+	return thread_start(&p->thread, run, core);
 }
 
 void peers_stop(struct core *core)
 {
 	if (!core->peers)
 		return;
-	pthread_join(core->peers->thread, NULL);
+	thread_join(&core->peers->thread);
 	free(core->peers);
 	core->peers = NULL;
 }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "base/page.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/client.h"
@@ -34,7 +35,7 @@ struct wanted {
 };
 
 struct views {
-	pthread_t thread;
+	struct thread thread;
 	struct client client;
 	struct peer peers[PEERS_MAX];
 	size_t n;
@@ -324,7 +325,7 @@ int views_start(struct core *core)
 	if (!core->views)
 		return -ENOMEM;
 	client_open(&core->views->client, core->dirs.conf);
-	return -pthread_create(&core->views->thread, NULL, run, core);
+	return thread_start(&core->views->thread, run, core);
 }
 
 void views_stop(struct core *core)
@@ -333,7 +334,7 @@ void views_stop(struct core *core)
 
 	if (!v)
 		return;
-	pthread_join(v->thread, NULL);
+	thread_join(&v->thread);
 	client_close(&v->client);
 	for (size_t i = 0; i < v->n; i++)
 		page_close(v->peers[i].page);

@@ -267,7 +267,7 @@ static void print_pages_status(const json_t *body)
 /* What the pages give a state of; nothing when memory is short. */
 static json_t *judged_json(const struct cli *cli, struct pages *p, struct judge_verdict *v)
 {
-	int64_t wall_ms = clock_wall_ms();
+	int64_t wall_ms = clock_believed_ms();
 
 	if (pages_judge(cli, p->model, p->health_stale ? NULL : p->health, wall_ms, v))
 		*v = (struct judge_verdict){ .state = JUDGE_DEGRADED };

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * pthread_create() leaves its id undefined when it fails, and joining that is undefined: so whether a thread runs
+ * is kept beside its id.
+ */
+#include "base/thread.h"
+
+int thread_start(struct thread *t, void *(*run)(void *arg), void *arg)
+{
+	int rc = pthread_create(&t->id, NULL, run, arg);
+
+	t->runs = rc == 0;
+	return -rc;
+}
+
+void thread_join(struct thread *t)
+{
+	if (t->runs)
+		pthread_join(t->id, NULL);
+	t->runs = false;
+}

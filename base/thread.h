@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * A thread that may be joined whether it could be started or not.
+ */
+#ifndef WEIR_BASE_THREAD_H
+#define WEIR_BASE_THREAD_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+/** Zeroed: not started. */
+struct thread {
+	pthread_t id;
+	bool runs;
+};
+
+/** Start it. @return 0, or -errno: it was not started, and thread_join() does nothing */
+int thread_start(struct thread *t, void *(*run)(void *arg), void *arg)
+        __attribute__((warn_unused_result));
+/** Wait for its end; at once where it was never started or was joined already. */
+void thread_join(struct thread *t);
+
+#endif
