@@ -12,6 +12,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
+#include "weir/fwd/ingress.h"
 #include "weir/fwd/owner.h"
 #include "weir/fwd/port.h"
 #include "weir/fwd/too_big.h"
@@ -43,6 +44,7 @@ TABLE(backends, struct fwd_backend);
 TABLE(exceptions, struct fwd_exceptions);
 TABLE(fragments, struct fwd_fragments);
 TABLE(destinations, struct fwd_destinations);
+TABLE(macs, struct fwd_own_macs);
 TABLE(cpus, struct fwd_cpu);
 TABLE(service_counts, struct fwd_count);
 TABLE(backend_counts, struct fwd_count);
@@ -133,6 +135,20 @@ FWD_INLINE struct fwd_fragments *fwd_port_fragments(const struct fwd_tables *t, 
 	return bpf_map_lookup_elem(&fragments, &set);
 }
 
+FWD_INLINE const struct fwd_own_macs *fwd_port_macs(const struct fwd_tables *t, uint32_t set)
+{
+	(void)t;
+	return bpf_map_lookup_elem(&macs, &set);
+}
+
+FWD_INLINE uint32_t fwd_port_ingress(const struct fwd_tables *t, const struct fwd_packet *packet)
+{
+	const struct xdp_md *ctx = packet->room;
+
+	(void)t;
+	return ctx->ingress_ifindex;
+}
+
 FWD_INLINE uint32_t fwd_port_now_s(const struct fwd_tables *t, const struct fwd_root *r)
 {
 	(void)t;
@@ -204,6 +220,36 @@ FWD_INLINE uint32_t fwd_port_tell_too_big(struct fwd_packet *packet, uint32_t l3
                                           uint32_t l3_len, bool is4, uint32_t inner_mtu)
 {
 	return (uint32_t)weir_tell_too_big(packet->room, l3_off, l3_len, is4, inner_mtu);
+}
+
+/** As weir_tell_too_big(): a function of its own. */
+__attribute__((noinline, weak)) int weir_has_source_route(struct xdp_md *ctx, uint32_t off,
+                                                          uint32_t len)
+{
+	const struct fwd_packet packet = { (uint8_t *)(long)ctx->data,
+		                           (uint8_t *)(long)ctx->data_end, ctx };
+
+	return fwd_has_source_route(&packet, off, len);
+}
+
+FWD_INLINE bool fwd_port_has_source_route(const struct fwd_packet *packet, uint32_t off,
+                                          uint32_t len)
+{
+	return weir_has_source_route(packet->room, off, len);
+}
+
+/** As weir_tell_too_big(): a function of its own. */
+__attribute__((noinline, weak)) int weir_is_zero(struct xdp_md *ctx, uint32_t off, uint32_t len)
+{
+	const struct fwd_packet packet = { (uint8_t *)(long)ctx->data,
+		                           (uint8_t *)(long)ctx->data_end, ctx };
+
+	return fwd_is_zero(&packet, off, len);
+}
+
+FWD_INLINE bool fwd_port_is_zero(const struct fwd_packet *packet, uint32_t off, uint32_t len)
+{
+	return weir_is_zero(packet->room, off, len);
 }
 
 /** As weir_tell_too_big(): a function of its own. */

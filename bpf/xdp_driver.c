@@ -79,7 +79,8 @@ static int open_sets(struct driver *d, const struct driver_sizes *sizes, bool *k
 		if (err)
 			return xdp_why(why, err, "the kernel's tick cannot be read: %s",
 			               strerror(-err));
-		return xdp_set_load(&d->now, why);
+		err = xdp_set_load(&d->now, why);
+		return err ? err : xdp_set_add_missing(&d->now, d->dir, d->now.number, why);
 	}
 	*kept = false;
 	if (xdp_current(d->dir, &number))

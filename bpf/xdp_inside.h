@@ -26,6 +26,7 @@ enum xdp_map {
 	XDP_EXCEPTIONS,
 	XDP_FRAGMENTS,
 	XDP_DESTINATIONS,
+	XDP_MACS, /**< a former release of this layout had none: xdp_set_add_missing() */
 	XDP_CPUS,
 	XDP_SERVICE_COUNTS,
 	XDP_BACKEND_COUNTS,
@@ -48,6 +49,12 @@ void xdp_set_init(struct xdp_set *s);
 /** Open and map the pinned set tables-@p number below @p dir. @return 0, -ENOENT, -EPROTO (another layout) or -errno with @p why */
 int xdp_set_open(struct xdp_set *s, const char *dir, unsigned number, bool writable,
                  struct driver_why *why);
+/**
+ * Map and pin the tables that the former release, which pinned tables-@p number below @p dir, did not
+ * have; xdp_set_load() has made them. @return 0 or -errno with @p why
+ */
+int xdp_set_add_missing(struct xdp_set *s, const char *dir, unsigned number,
+                        struct driver_why *why);
 /** Make a set of @p sizes with the program of this release, mapped and with root filled in; not pinned. */
 int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes, struct driver_why *why);
 /** Load the program of this release onto the maps of @p s, in place of the one in s->prog_fd. */

@@ -41,6 +41,7 @@ static const struct {
 	[XDP_EXCEPTIONS] = { "exceptions", sizeof(struct fwd_exceptions) },
 	[XDP_FRAGMENTS] = { "fragments", sizeof(struct fwd_fragments) },
 	[XDP_DESTINATIONS] = { "destinations", sizeof(struct fwd_destinations) },
+	[XDP_MACS] = { "macs", sizeof(struct fwd_own_macs) },
 	[XDP_CPUS] = { "cpus", sizeof(struct fwd_cpu) },
 	[XDP_SERVICE_COUNTS] = { "service_counts", sizeof(struct fwd_count) },
 	[XDP_BACKEND_COUNTS] = { "backend_counts", sizeof(struct fwd_count) },
@@ -57,6 +58,7 @@ static void elements_of(const struct driver_sizes *z, uint64_t cpus, uint64_t ou
 	out[XDP_EXCEPTIONS] = z->exception_sets;
 	out[XDP_FRAGMENTS] = FWD_FRAGMENT_SETS;
 	out[XDP_DESTINATIONS] = fwd_destination_sets(z->backends);
+	out[XDP_MACS] = FWD_MAC_SETS;
 	out[XDP_CPUS] = cpus;
 	out[XDP_SERVICE_COUNTS] = cpus * z->service_counts;
 	out[XDP_BACKEND_COUNTS] = cpus * z->backends;
@@ -113,6 +115,7 @@ void xdp_unmap(struct fwd_tables *t)
 	s.memory[XDP_EXCEPTIONS] = t->exceptions;
 	s.memory[XDP_FRAGMENTS] = t->fragments;
 	s.memory[XDP_DESTINATIONS] = t->destinations;
+	s.memory[XDP_MACS] = t->macs;
 	s.memory[XDP_CPUS] = t->cpus;
 	s.memory[XDP_SERVICE_COUNTS] = t->service_counts;
 	s.memory[XDP_BACKEND_COUNTS] = t->backend_counts;
@@ -125,6 +128,7 @@ void xdp_unmap(struct fwd_tables *t)
 	s.elements[XDP_EXCEPTIONS] = t->n_exceptions;
 	s.elements[XDP_FRAGMENTS] = t->n_fragments;
 	s.elements[XDP_DESTINATIONS] = t->n_destinations;
+	s.elements[XDP_MACS] = t->n_macs;
 	s.elements[XDP_CPUS] = t->n_cpus;
 	s.elements[XDP_SERVICE_COUNTS] = t->n_service_counts;
 	s.elements[XDP_BACKEND_COUNTS] = t->n_backend_counts;
@@ -144,6 +148,7 @@ static void fill_tables(struct xdp_set *s)
 		.exceptions = s->memory[XDP_EXCEPTIONS],
 		.fragments = s->memory[XDP_FRAGMENTS],
 		.destinations = s->memory[XDP_DESTINATIONS],
+		.macs = s->memory[XDP_MACS],
 		.cpus = s->memory[XDP_CPUS],
 		.service_counts = s->memory[XDP_SERVICE_COUNTS],
 		.backend_counts = s->memory[XDP_BACKEND_COUNTS],
@@ -155,6 +160,7 @@ static void fill_tables(struct xdp_set *s)
 		.n_exceptions = (uint32_t)s->elements[XDP_EXCEPTIONS],
 		.n_fragments = (uint32_t)s->elements[XDP_FRAGMENTS],
 		.n_destinations = (uint32_t)s->elements[XDP_DESTINATIONS],
+		.n_macs = s->memory[XDP_MACS] ? (uint32_t)s->elements[XDP_MACS] : 0,
 		.n_cpus = (uint32_t)s->elements[XDP_CPUS],
 		.n_service_counts = (uint32_t)s->elements[XDP_SERVICE_COUNTS],
 		.n_backend_counts = (uint32_t)s->elements[XDP_BACKEND_COUNTS],
@@ -166,7 +172,11 @@ static int map_memory(struct xdp_set *s, bool writable, struct driver_why *why)
 	int rights = writable ? PROT_READ | PROT_WRITE : PROT_READ;
 
 	for (int m = 0; m < XDP_MAPS; m++) {
-		void *p = mmap(NULL, bytes_of(s, m), rights, MAP_SHARED, s->map_fds[m], 0);
+		void *p;
+
+		if (s->map_fds[m] < 0 || s->memory[m])
+			continue;
+		p = mmap(NULL, bytes_of(s, m), rights, MAP_SHARED, s->map_fds[m], 0);
 
 		if (p == MAP_FAILED)
 			return xdp_why(why, -errno, "table %s cannot be mapped into memory: %s",
@@ -212,6 +222,8 @@ static int read_sizes(struct xdp_set *s, struct driver_why *why)
 		.exception_sets = root->n_exception_sets,
 	};
 	elements_of(&s->sizes, root->n_cpus, expected);
+	if (s->map_fds[XDP_MACS] < 0) /* xdp_set_load() will make it */
+		s->elements[XDP_MACS] = expected[XDP_MACS];
 	if (memcmp(expected, s->elements, sizeof(expected)))
 		return xdp_why(why, -EPROTO,
 		               "pinned tables do not have the sizes that their root names");
@@ -228,6 +240,8 @@ static int open_pins(struct xdp_set *s, const char *dir, unsigned number, struct
 
 		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, number, maps[m].name);
 		s->map_fds[m] = bpf_obj_get(path);
+		if (s->map_fds[m] < 0 && errno == ENOENT && m == XDP_MACS)
+			continue;
 		if (s->map_fds[m] < 0)
 			return xdp_why(why, -errno, "pinned table %s cannot be opened: %s%s", path,
 			               strerror(errno),
@@ -424,6 +438,22 @@ int xdp_set_pin(struct xdp_set *s, const char *dir, unsigned number, struct driv
 		return xdp_why(why, err, "%s cannot be pinned: %s", path, strerror(-err));
 	s->number = number;
 	return 0;
+}
+
+int xdp_set_add_missing(struct xdp_set *s, const char *dir, unsigned number, struct driver_why *why)
+{
+	char path[PATH_MAX];
+	int err;
+
+	for (int m = 0; m < XDP_MAPS; m++) {
+		if (s->memory[m])
+			continue;
+		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, number, maps[m].name);
+		err = pin_over(s->map_fds[m], path);
+		if (err)
+			return xdp_why(why, err, "%s cannot be pinned: %s", path, strerror(-err));
+	}
+	return map_memory(s, true, why);
 }
 
 void xdp_set_unpin(const char *dir, unsigned number)

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "dataplane/links.h"
+#include "dataplane/macs.h"
 #include "dataplane/process.h"
 #include "weir/model.h"
 
@@ -35,10 +37,42 @@ static size_t n_wanted(const struct process *p)
 	return n < DRIVER_PORTS_MAX ? n : DRIVER_PORTS_MAX;
 }
 
+/* News of an interface may be on their way still: a port whose MAC addresses are not known forwards nothing. */
+static void meet_ports(struct process *p)
+{
+	const struct model_node *self = p->node.model->self;
+
+	for (size_t i = 0; i < n_wanted(p); i++) {
+		const char *name = self->ports[i].interface;
+		const struct rtnl_link *link = links_named(p->links, name);
+
+		if ((link ? link->ifindex : 0) != if_nametoindex(name)) {
+			(void)links_read(p->links);
+			return;
+		}
+	}
+}
+
+/* Which MAC addresses are our ports' own, as it is now: before a port's code runs, and always after. */
+static void keep_macs(struct process *p)
+{
+	struct fwd_tables t;
+	struct macs macs;
+
+	meet_ports(p);
+	p->ops->tables(p->driver, &t);
+	macs_gather(p->links, p->node.model->self, &macs);
+	if (macs_write(&t, &macs))
+		log_note("port-macs", "own=%zu left_out=%zu", macs.n, macs.n_left_out);
+	p->macs_left_out = macs.n_left_out;
+}
+
 void attach_all(struct process *p)
 {
+	keep_macs(p);
 	for (size_t i = 0; i < n_wanted(p); i++)
 		attach_port(p, i);
+	keep_macs(p); /* a DPDK port's interface is made with it */
 }
 
 static const struct driver_port *find_port(const struct driver_port *ports, size_t n,
@@ -54,8 +88,9 @@ void attach_missing(struct process *p)
 {
 	const struct model_node *self = p->node.model->self;
 	struct driver_port ports[DRIVER_PORTS_MAX];
-	size_t n = p->ops->ports(p->driver, ports);
+	size_t n = p->ops->ports(p->driver, ports), attached = 0;
 
+	keep_macs(p);
 	for (size_t i = 0; i < n_wanted(p); i++) {
 		const struct driver_port *port = find_port(ports, n, self->ports[i].interface);
 		uint32_t ifindex = if_nametoindex(self->ports[i].interface);
@@ -68,7 +103,10 @@ void attach_missing(struct process *p)
 			p->port_why[i][0] = 0;
 		}
 		attach_port(p, i);
+		attached++;
 	}
+	if (attached)
+		keep_macs(p);
 }
 
 static bool is_named(const struct model_node *self, const char *interface)

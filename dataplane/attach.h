@@ -11,7 +11,7 @@ struct process;
 
 /** Attach all that the document names; what fails is logged once and tried again by attach_missing(). */
 void attach_all(struct process *p);
-/** Read back, and attach what came late, is another interface of the same name, or has lost the code. */
+/** Keep the ports' own MAC addresses in the tables (macs.h), read back, and attach what came late, is another interface of the same name, or has lost the code. */
 void attach_missing(struct process *p);
 /** Leave the ports that the document no longer names. */
 void detach_unnamed(struct process *p);

@@ -79,6 +79,17 @@ static void state_ports(const struct process *p, struct stats *s)
 	}
 }
 
+static void state_macs(const struct process *p, struct stats *s)
+{
+	if (p->macs_left_out)
+		conditions_add(
+		        s, "port-macs-full", CONDITION_DEGRADED, "",
+		        "%zu MAC addresses of interfaces stacked on the ports are not known as "
+		        "our own, so frames for them are not forwarded: use fewer macvlans on "
+		        "the ports",
+		        p->macs_left_out);
+}
+
 static void state_document(const struct process *p, struct stats *s)
 {
 	if (*p->refused)
@@ -107,5 +118,6 @@ void conditions_state(struct process *p)
 		state_ports(p, s);
 	if (has_document)
 		conditions_state_paths(p, s);
+	state_macs(p, s);
 	conditions_end(s);
 }

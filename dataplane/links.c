@@ -111,13 +111,15 @@ static bool take_row(void *arg, const struct rtnl_fact *f)
 }
 
 /* Read the whole table. A failure changes nothing: what was known stays. @return 0 or -errno */
-static int read_all(struct links *l)
+int links_read(struct links *l)
 {
 	char question[RTNL_QUESTION_MAX];
 	struct table old = l->now;
 	size_t n = rtnl_ask_dump(question, RTM_GETLINK, ++l->seq);
 	int err;
 
+	if (!l->asks)
+		return -ENOTCONN; /* of links_new() */
 	l->fresh.n = 0;
 	err = rtnl_ask(l->asks, l->buffer, BUFFER_BYTES, question, n, l->seq, take_row, l);
 	if (err)
@@ -132,7 +134,7 @@ static void on_retry(void *arg)
 {
 	struct links *l = arg;
 
-	if (read_all(l)) {
+	if (links_read(l)) {
 		loop_timer_set(l->loop, &l->retry, clock_mono_ms() + RETRY_MS);
 		return;
 	}
@@ -203,7 +205,7 @@ int links_open(struct loop *loop, links_changed *changed, void *arg, struct link
 	if (!err)
 		err = rtnl_open(0, &l->asks);
 	if (!err)
-		err = read_all(l);
+		err = links_read(l);
 	if (!err)
 		err = loop_fd_add(loop, mnl_socket_get_fd(l->news), EPOLLIN, on_news, l);
 	if (err) {

@@ -43,6 +43,9 @@ struct links *links_new(links_changed *changed, void *arg);
 /** NULL is fine. */
 void links_close(struct links *l);
 
+/** Read the kernel's interfaces now, without waiting for their news; @p changed is not called. @return 0 or -errno: the last state counts */
+int links_read(struct links *l);
+
 /** Take rtnetlink messages, @p n bytes; what is not about interfaces is passed over. */
 void links_hear(struct links *l, const void *bytes, size_t n);
 

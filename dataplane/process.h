@@ -38,6 +38,7 @@ struct process {
 	struct learn learn;
 	struct page *health;
 	uint32_t health_epoch; /**< the last whose verdicts were taken */
+	size_t macs_left_out;  /**< own MAC addresses without a place (macs.h) */
 	bool document_again;   /**< the document changed while it was read */
 	struct loop_timer tick, second, retry, told;
 	unsigned seconds;

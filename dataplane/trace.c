@@ -19,7 +19,8 @@
 
 #include "weir/fwd/forward.h"
 
-#define ROOM 128u /* before the frame, for outer headers */
+#define TRACE_INGRESS 1u
+#define ROOM          128u /* before the frame, for outer headers */
 
 static const struct {
 	const char *label, *text;
@@ -187,7 +188,17 @@ static void make_frame(uint8_t *frame, const struct trace_query *q)
 struct copies {
 	struct fwd_tables t;
 	struct fwd_cpu cpu;
+	struct fwd_root root;
 };
+
+/* A packet to a VIP is asked for, however it came here: the frame's MAC address, zeros, is our own. */
+static void add_own_mac(struct copies *c)
+{
+	c->root = *c->t.root;
+	c->root.macs[0] = fwd_mac_word(0, TRACE_INGRESS);
+	c->t.root = &c->root;
+	c->t.ingress = TRACE_INGRESS;
+}
 
 static int make_copies(const struct fwd_tables *tables, struct copies *c)
 {
@@ -196,6 +207,7 @@ static int make_copies(const struct fwd_tables *tables, struct copies *c)
 	c->t.n_cpus = 1;
 	c->t.cpus = &c->cpu;
 	c->t.n_service_counts = c->t.n_backend_counts = 0;
+	add_own_mac(c);
 	c->t.colds = malloc((tables->n_colds ? tables->n_colds : 1) * sizeof(*c->t.colds));
 	c->t.exceptions = malloc((tables->n_exceptions ? tables->n_exceptions : 1) *
 	                         sizeof(*c->t.exceptions));

@@ -63,6 +63,7 @@ static const char *const expected[KIND_COUNT] = {
 	[KIND_URL] = "a URL such as \"https://192.0.2.1:8443\"",
 	[KIND_ADDRESS] = "an IPv4 or IPv6 address",
 	[KIND_ADDRESSES] = "a list of IPv4 and IPv6 addresses [ \"...\", ... ]",
+	[KIND_MACS] = "a list of MAC addresses [ \"02:00:00:00:00:01\", ... ]",
 	[KIND_PREFIXES] = "a list of prefixes [ \"192.0.2.0/24\", ... ]",
 	[KIND_DURATION] = "a duration such as \"500ms\", \"5s\", \"15m\"",
 	[KIND_RATE] = "a rate such as \"50k/s\"",
@@ -304,6 +305,42 @@ static bool read_prefix(const struct spot *s, const struct tree *node, struct pr
 	return false;
 }
 
+/* One host's MAC address, into the first six bytes of an address. */
+static bool read_mac(const struct spot *s, const struct tree *node, struct prefix *out)
+{
+	uint8_t mac[6], any = 0;
+	unsigned at[6];
+	char text[96], end;
+
+	memset(out, 0, sizeof(*out));
+	if (node->kind == TREE_TEXT && strlen(node->text) == 17 &&
+	    strspn(node->text, "0123456789abcdefABCDEF:") == 17 &&
+	    sscanf(node->text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &at[0], &at[1], &at[2], &at[3], &at[4],
+	           &at[5], &end) == 6) {
+		for (int i = 0; i < 6; i++)
+			any |= mac[i] = (uint8_t)at[i];
+		memcpy(out->addr.bytes, mac, sizeof(mac));
+		if (any && !(mac[0] & 1))
+			return true;
+	}
+	wrong(s, node,
+	      "found %s, expected the MAC address of one host such as \"02:00:00:00:00:01\"",
+	      found(node, text));
+	return false;
+}
+
+static bool read_entry(const struct spot *s, const struct tree *node, struct prefix *out)
+{
+	switch (schema()->rows[s->id].kind) {
+	case KIND_PREFIXES:
+		return read_prefix(s, node, out);
+	case KIND_MACS:
+		return read_mac(s, node, out);
+	default:
+		return read_address(s, node, out);
+	}
+}
+
 static bool read_entries(const struct spot *s, struct value *v)
 {
 	bool ok = true;
@@ -319,9 +356,7 @@ static bool read_entries(const struct spot *s, struct value *v)
 	if (!entries)
 		return false;
 	for (uint32_t i = 0; i < list->n_children; i++)
-		ok &= schema()->rows[s->id].kind == KIND_PREFIXES
-		              ? read_prefix(s, &list->children[i], &entries[i])
-		              : read_address(s, &list->children[i], &entries[i]);
+		ok &= read_entry(s, &list->children[i], &entries[i]);
 	v->entries = entries;
 	v->count = list->n_children;
 	return ok;
@@ -386,6 +421,7 @@ static bool read_value(const struct spot *s, struct value *v)
 		return read_address(s, s->node, &v->prefix);
 	case KIND_ADDRESSES:
 	case KIND_PREFIXES:
+	case KIND_MACS:
 		return read_entries(s, v);
 	case KIND_DURATION:
 	case KIND_RATE:

@@ -143,6 +143,19 @@ static void build_sites(struct build *b)
 	b->model->n_sites = b->sites.n;
 }
 
+static void build_macs(const struct build *b, const struct item *item, struct model_port *port)
+{
+	const struct value *v = bind_value(item, SCHEMA_NODES_PORTS_MACS);
+	struct model_mac *macs = ARENA_ARRAY(b->arena, struct model_mac, v->count + 1);
+
+	if (!macs || !v->ok)
+		return;
+	for (uint32_t i = 0; i < v->count; i++)
+		memcpy(macs[i].bytes, v->entries[i].addr.bytes, sizeof(macs[i].bytes));
+	port->macs = macs;
+	port->n_macs = v->count;
+}
+
 static void build_ports(const struct build *b, const struct item *item, struct model_node *node)
 {
 	const struct value *v = bind_value(item, SCHEMA_NODES_PORTS);
@@ -150,11 +163,13 @@ static void build_ports(const struct build *b, const struct item *item, struct m
 
 	if (!ports)
 		return;
-	for (uint32_t i = 0; i < v->count; i++)
+	for (uint32_t i = 0; i < v->count; i++) {
 		ports[i] = (struct model_port){
 			.interface = build_text(b, &v->items[i], SCHEMA_NODES_PORTS_INTERFACE),
 			.device = build_text(b, &v->items[i], SCHEMA_NODES_PORTS_DEVICE),
 		};
+		build_macs(b, &v->items[i], &ports[i]);
+	}
 	node->ports = ports;
 	node->n_ports = v->count;
 }

@@ -62,6 +62,9 @@ int carry_begin(const struct fwd_tables *f, struct fwd_tables *t, struct carry *
 		t->exceptions[i] = c->exceptions[i & (f->n_exceptions - 1)];
 	if (f->n_fragments && t->n_fragments == f->n_fragments)
 		memcpy(t->fragments, f->fragments, f->n_fragments * sizeof(*f->fragments));
+	if (t->n_macs == f->n_macs)
+		memcpy(t->macs, f->macs, f->n_macs * sizeof(*f->macs));
+	memcpy(t->root->macs, f->root->macs, sizeof(f->root->macs));
 	memcpy(t->root->hash_key, f->root->hash_key, sizeof(f->root->hash_key));
 	t->root->source4 = f->root->source4;
 	t->root->source6 = f->root->source6;

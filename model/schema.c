@@ -39,6 +39,7 @@ static const struct {
 	{ "address", KIND_ADDRESS },
 	{ "list of addresses", KIND_ADDRESSES },
 	{ "list of prefixes", KIND_PREFIXES },
+	{ "list of MAC addresses", KIND_MACS },
 	{ "duration", KIND_DURATION },
 	{ "rate", KIND_RATE },
 	{ "bits", KIND_BITS },

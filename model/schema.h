@@ -66,6 +66,10 @@
 	  "DPDK: what the port is driven by: a PCI address, or a virtual device such as "          \
 	  "\"net_memif0,socket=/run/m.sock\"; the kernel then sees the port as a TAP of the "      \
 	  "interface's name. Without one: AF_PACKET on the interface. XDP does not look at it.")   \
+	X(NODES_PORTS_MACS, "nodes[].ports[].macs", "list of MAC addresses", "", "", "0..32", "",  \
+	  "Further MAC addresses that the port's own frames may be sent to, such as the virtual "  \
+	  "one of VRRP. Its interface's, and those of interfaces stacked on it (VLAN, macvlan, "   \
+	  "bridge, bond), are known without. Frames for other MAC addresses are left alone.")      \
 	X(NODES_DPDK, "nodes[].dpdk", "group", "", "", "", "", "What DPDK may use.")               \
 	X(NODES_DPDK_CORES, "nodes[].dpdk.cores", "text", "", "", "0..127", "S",                   \
 	  "CPUs of the workers, such as \"2-5,8\", one worker each; without it one, on the last "  \
@@ -287,6 +291,7 @@ enum schema_kind {
 	KIND_ADDRESS,
 	KIND_ADDRESSES,
 	KIND_PREFIXES,
+	KIND_MACS,
 	KIND_DURATION,
 	KIND_RATE,
 	KIND_BITS,

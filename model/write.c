@@ -70,6 +70,21 @@ static void put_addresses(FILE *f, const char *name, const struct addr *all, siz
 	fputs(" ];", f);
 }
 
+/* Only where there are some: the former release does not know the field. */
+static void put_macs(FILE *f, const struct model_port *p)
+{
+	if (p->n_macs)
+		fputs(" macs = [", f);
+	for (size_t i = 0; i < p->n_macs; i++) {
+		const uint8_t *m = p->macs[i].bytes;
+
+		fprintf(f, "%s \"%02x:%02x:%02x:%02x:%02x:%02x\"", i ? "," : "", m[0], m[1], m[2],
+		        m[3], m[4], m[5]);
+	}
+	if (p->n_macs)
+		fputs(" ];", f);
+}
+
 /* The word of an enum's row. */
 static void put_enum(FILE *f, const char *name, enum schema_id id, unsigned place)
 {
@@ -173,6 +188,7 @@ static void put_nodes(FILE *f, const struct model *m)
 			put_text(f, "interface", n->ports[j].interface);
 			if (*n->ports[j].device)
 				put_text(f, "device", n->ports[j].device);
+			put_macs(f, &n->ports[j]);
 			fputs(" }", f);
 		}
 		fputs(" );", f);

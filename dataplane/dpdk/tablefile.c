@@ -15,7 +15,7 @@
 
 #define MAGIC     0x53424c5452494557u /* "WEIRTBLS" */
 #define PAGE      4096u
-#define TABLES    12
+#define TABLES    13
 #define BYTES_MAX (64ull << 30)
 
 struct head {
@@ -74,6 +74,7 @@ static void find_places(struct places *p, const struct fwd_tables *t)
 		(uint64_t)t->n_backend_counts * sizeof(*t->backend_counts),
 		(uint64_t)t->n_fragments * sizeof(*t->fragments),
 		(uint64_t)t->n_destinations * sizeof(*t->destinations),
+		(uint64_t)t->n_macs * sizeof(*t->macs), /* last: the former release has none */
 	};
 
 	p->bytes = PAGE;
@@ -100,6 +101,7 @@ static void point(struct tablefile *f, const struct places *p)
 	t->backend_counts = (void *)(at + p->off[9]);
 	t->fragments = (void *)(at + p->off[10]);
 	t->destinations = (void *)(at + p->off[11]);
+	t->macs = t->n_macs ? (void *)(at + p->off[12]) : NULL;
 }
 
 static int map(struct tablefile *f, int fd, bool writable)
@@ -183,6 +185,10 @@ static int check_head(struct tablefile *f, const struct head *h, uint64_t bytes,
 	f->sizes = h->sizes;
 	layout_count(&f->tables, &h->sizes, h->n_cpus);
 	find_places(p, &f->tables);
+	if (h->bytes == p->off[TABLES - 1] && h->bytes == bytes) {
+		f->tables.n_macs = 0;
+		find_places(p, &f->tables);
+	}
 	if (p->bytes != h->bytes || p->bytes != bytes)
 		return refuse(why, -EPROTO, "%s has %llu bytes where its sizes ask for %llu", path,
 		              (unsigned long long)bytes, (unsigned long long)p->bytes);
@@ -202,6 +208,20 @@ static bool root_agrees(const struct tablefile *f)
 	       r->n_cpus == f->tables.n_cpus;
 }
 
+/* A file of the former release gets the table that it lacks, which is the last one: zeros at its end. */
+static int add_macs(struct tablefile *f, int fd, struct head *h, struct places *p)
+{
+	int err;
+
+	f->tables.n_macs = FWD_MAC_SETS;
+	find_places(p, &f->tables);
+	err = -posix_fallocate(fd, (off_t)h->bytes, (off_t)(p->bytes - h->bytes));
+	if (err)
+		return err;
+	f->len = h->bytes = p->bytes;
+	return pwrite(fd, h, sizeof(*h), 0) == (ssize_t)sizeof(*h) ? 0 : -EIO;
+}
+
 int tablefile_open(struct tablefile *out, const char *path, bool writable, struct driver_why *why)
 {
 	struct tablefile f = { 0 };
@@ -216,6 +236,11 @@ int tablefile_open(struct tablefile *out, const char *path, bool writable, struc
 		err = refuse(why, -errno, "%s cannot be read: %s", path, strerror(errno));
 	else
 		err = check_head(&f, &h, (uint64_t)st.st_size, &p, path, why);
+	if (!err && writable && !f.tables.n_macs) {
+		err = add_macs(&f, fd, &h, &p);
+		if (err)
+			refuse(why, err, "%s cannot be made longer: %s", path, strerror(-err));
+	}
 	if (!err) {
 		err = map(&f, fd, writable);
 		if (err)

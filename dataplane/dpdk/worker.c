@@ -188,13 +188,22 @@ static void drop_segmented(struct worker *w, struct rte_mbuf *m)
 	rte_pktmbuf_free(m);
 }
 
+static const struct worker_port *port_by_id(const struct worker *w, uint16_t id)
+{
+	for (uint32_t i = 0; i < w->n_ports; i++)
+		if (w->ports[i].id == id)
+			return &w->ports[i];
+	return NULL;
+}
+
 /* Make the @p n frames in r->in the burst, all in one buffer each. @return how many are left */
-static uint32_t load(struct worker *w, struct round *r, uint32_t n)
+static uint32_t load(struct worker *w, struct round *r, const struct worker_port *in, uint32_t n)
 {
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = r->in[i];
+		const struct worker_port *port = in ? in : port_by_id(w, m->port);
 		uint8_t *data = rte_pktmbuf_mtod(m, uint8_t *);
 
 		if (m->nb_segs != 1) {
@@ -202,6 +211,7 @@ static uint32_t load(struct worker *w, struct round *r, uint32_t n)
 			continue;
 		}
 		r->in[kept] = m;
+		r->burst.ingress[kept] = port ? port->ifindex : 0;
 		r->burst.packets[kept++] =
 		        (struct fwd_packet){ data, data + m->data_len, m->buf_addr };
 	}
@@ -221,18 +231,10 @@ static void keep_time(struct worker *w, uint64_t tsc)
 	w->now_s = (uint32_t)t.tv_sec;
 }
 
-static const struct worker_port *port_by_id(const struct worker *w, uint16_t id)
-{
-	for (uint32_t i = 0; i < w->n_ports; i++)
-		if (w->ports[i].id == id)
-			return &w->ports[i];
-	return NULL;
-}
-
 /* Forward the @p n frames in r->in; @p in NULL: each says its own port. */
 static void forward(struct worker *w, struct round *r, const struct worker_port *in, uint32_t n)
 {
-	n = load(w, r, n);
+	n = load(w, r, in, n);
 	if (!n)
 		return;
 	w->tables.now_s = w->now_s; /* they may be others than a moment ago */

@@ -22,6 +22,7 @@ static inline void layout_count(struct fwd_tables *t, const struct driver_sizes 
 	t->n_exceptions = sizes->exception_sets;
 	t->n_fragments = FWD_FRAGMENT_SETS;
 	t->n_destinations = fwd_destination_sets(sizes->backends);
+	t->n_macs = FWD_MAC_SETS;
 	t->n_cpus = n_cpus;
 	t->n_service_counts = n_cpus * sizes->service_counts;
 	t->n_backend_counts = n_cpus * sizes->backends;

@@ -51,10 +51,17 @@ enum model_hugepages { MODEL_HUGEPAGES_AUTO, MODEL_HUGEPAGES_YES, MODEL_HUGEPAGE
 #define MODEL_MEMORY_MB 256u /**< where nothing is said */
 
 /** Where packets for VIPs come in. */
+/** A MAC address of one host. */
+struct model_mac {
+	uint8_t bytes[6];
+};
+
 struct model_port {
 	const char *interface; /**< kernel name */
 	const char
 	        *device; /**< DPDK's: a PCI address or "net_NAME0,…"; "": AF_PACKET on interface */
+	const struct model_mac *macs; /**< beside its interface's, and those stacked on it */
+	size_t n_macs;
 };
 
 /** What DPDK may use. */

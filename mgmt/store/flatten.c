@@ -107,6 +107,20 @@ static void dpdk(struct walk *w, const struct model_dpdk *d)
 	field(w, "dpdk/memory", "%" PRIu32, d->memory_mb);
 }
 
+static void macs(struct walk *w, const struct model_port *p)
+{
+	const char *all = "";
+
+	for (size_t i = 0; i < p->n_macs; i++) {
+		const uint8_t *m = p->macs[i].bytes;
+
+		all = arena_printf(w->arena, "%s%s%02x:%02x:%02x:%02x:%02x:%02x", all, i ? " " : "",
+		                   m[0], m[1], m[2], m[3], m[4], m[5]);
+	}
+	if (p->n_macs)
+		field(w, arena_printf(w->arena, "ports/%s/macs", p->interface), "%s", all);
+}
+
 static void node(struct walk *w, const struct model_node *n)
 {
 	static const char *const drivers[] = { "auto", "xdp", "dpdk" };
@@ -115,9 +129,11 @@ static void node(struct walk *w, const struct model_node *n)
 	object(w, arena_printf(w->arena, "nodes/%s", n->name));
 	field(w, "site", "%s", n->site->name);
 	field(w, "driver", "%s", drivers[n->driver]);
-	for (size_t i = 0; i < n->n_ports; i++)
+	for (size_t i = 0; i < n->n_ports; i++) {
 		field(w, arena_printf(w->arena, "ports/%s", n->ports[i].interface), "%s",
 		      *n->ports[i].device ? n->ports[i].device : n->ports[i].interface);
+		macs(w, &n->ports[i]);
+	}
 	dpdk(w, &n->dpdk);
 	field(w, "tunnel_source4", "%s", prefix_text(&n->tunnel_source4, text));
 	field(w, "tunnel_source6", "%s", prefix_text(&n->tunnel_source6, text));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Frames of every shape; see generate.h. */
 #include "diff/generate.h"
+#include "diff/shapes.h"
 
 #include <string.h>
 
@@ -52,6 +53,7 @@ static void put_bytes(struct frame *f, size_t *bit, const uint8_t *bytes, size_t
 /** What a frame is to be made of. */
 struct plan {
 	bool is4, vlan, two_tags;
+	uint64_t mac;             /**< the frame's destination */
 	uint8_t src[16], dst[16]; /**< the first four bytes for IPv4 */
 	uint16_t sport, dport;
 	uint8_t protocol;
@@ -61,6 +63,9 @@ struct plan {
 	uint8_t type; /**< ICMP's */
 	uint8_t ttl, tos;
 	unsigned int options;    /**< IPv4: words */
+	uint8_t option;          /**< one among them, 3 bytes long; 0: none */
+	bool blank;              /**< ICMP: all zero but for type and checksum */
+	unsigned int quoted;     /**< ICMP errors: bytes quoted before padding; 0: all */
 	unsigned int extensions; /**< IPv6: headers */
 	bool fragment;           /**< one of them (IPv4: the offset field) says so */
 	unsigned int payload;
@@ -71,7 +76,7 @@ struct plan {
 
 static void put_eth(struct frame *f, size_t *bit, const struct plan *p)
 {
-	put(f, bit, 48, 0x02aa00000001u);
+	put(f, bit, 48, p->mac);
 	put(f, bit, 48, 0x02cc00000001u);
 	if (p->two_tags) {
 		put(f, bit, 16, FWD_ETHERTYPE_QINQ);
@@ -112,7 +117,9 @@ static size_t put_ip4(struct frame *f, size_t *bit, const struct plan *p, struct
 	put_bytes(f, bit, p->src, 4);
 	put_bytes(f, bit, p->dst, 4);
 	for (unsigned int i = 0; i < p->options; i++)
-		put(f, bit, 32, 0x01010101);
+		put(f, bit, 32,
+		    p->option && i == p->options / 2 ? 0x01000304u | (uint32_t)p->option << 16
+		                                     : 0x01010101);
 	return start + 2;
 }
 
@@ -276,8 +283,11 @@ static void put_l4(struct frame *f, size_t *bit, const struct plan *p, struct ra
 	} else if (p->protocol == (p->is4 ? FWD_PROTO_ICMP : FWD_PROTO_ICMP6)) {
 		put(f, bit, 8, p->type);
 		put(f, bit, 8, p->tunnel && random_below(r, 4) ? 4 : 0);
-		put(f, bit, 16, random_next(r) & 0xffff);
-		put(f, bit, 32, p->tunnel ? pick_mtu(r) : random_next(r) & 0xffffffff);
+		put(f, bit, 16, p->blank ? 0xf7ff : random_next(r) & 0xffff);
+		put(f, bit, 32,
+		    p->blank    ? (random_below(r, 2) ? 0 : 0xffff)
+		    : p->tunnel ? pick_mtu(r)
+		                : random_next(r) & 0xffffffff);
 		if (p->tunnel)
 			put_quoted_tunnel(f, bit, p, r);
 		else if (is_error(p))
@@ -287,18 +297,26 @@ static void put_l4(struct frame *f, size_t *bit, const struct plan *p, struct ra
 
 static void build(struct frame *f, const struct plan *p, struct random *r)
 {
-	size_t bit = 0, l3, len_at, len;
+	size_t bit = 0, l3, l4, len_at, len, cut = 0;
 
 	f->n_fields = 0;
 	memset(f->bytes, 0, sizeof(f->bytes));
 	put_eth(f, &bit, p);
 	l3 = bit / 8;
 	len_at = put_ip(f, &bit, p, r);
+	l4 = bit / 8;
 	put_l4(f, &bit, p, r);
 	f->len = bit / 8;
 	for (unsigned int i = 0; i < p->payload; i++)
-		f->bytes[f->len++] = (uint8_t)random_next(r);
-	len = f->len - l3 - (p->is4 ? 0 : FWD_IP6_LEN);
+		f->bytes[f->len++] = p->blank && random_below(r, 64) ? 0 : (uint8_t)random_next(r);
+	if (p->quoted) { /* what follows is padding: zeros, as of Ethernet */
+		size_t end = l4 + FWD_ICMP_LEN + random_below(r, p->quoted);
+
+		if (end < f->len)
+			memset(f->bytes + end, 0, f->len - end);
+		cut = f->len - end;
+	}
+	len = f->len - cut - l3 - (p->is4 ? 0 : FWD_IP6_LEN);
 	f->bytes[len_at] = (uint8_t)(len >> 8);
 	f->bytes[len_at + 1] = (uint8_t)len;
 	if (p->is4) {
@@ -336,141 +354,6 @@ static void set_flow(struct plan *p, const struct flow *flow)
 	p->src[15] = flow->client;
 }
 
-/** What a shape changes in a plain packet to a service. */
-struct shape {
-	bool is4, vlan, two_tags, fragment, long_payload, quoted_udp;
-	uint8_t protocol, flags, type, ttl, tunnel;
-	unsigned int options, extensions;
-	const char *src, *dst; /**< instead of a client and a VIP */
-	uint16_t dport;        /**< instead of any */
-};
-
-#define TCP_(is4, ...)                                                                             \
-	{                                                                                          \
-		is4, .protocol = FWD_PROTO_TCP, .flags = FWD_TCP_ACK, __VA_ARGS__                  \
-	}
-#define UDP_(is4, ...)                                                                             \
-	{                                                                                          \
-		is4, .protocol = FWD_PROTO_UDP, __VA_ARGS__                                        \
-	}
-#define ICMP4_(t, ...)                                                                             \
-	{                                                                                          \
-		true, .protocol = FWD_PROTO_ICMP, .type = t, __VA_ARGS__                           \
-	}
-#define ICMP6_(t, ...)                                                                             \
-	{                                                                                          \
-		false, .protocol = FWD_PROTO_ICMP6, .type = t, __VA_ARGS__                         \
-	}
-
-static const struct shape shapes[] = {
-	TCP_(true),
-	TCP_(false),
-	TCP_(true, .dport = 443),
-	TCP_(false, .dport = 443),
-	{ true, .protocol = FWD_PROTO_TCP, .flags = FWD_TCP_SYN },
-	{ false, .protocol = FWD_PROTO_TCP, .flags = FWD_TCP_SYN },
-	{ true, .protocol = FWD_PROTO_TCP, .flags = FWD_TCP_SYN, .dport = 443 },
-	{ true, .protocol = FWD_PROTO_TCP, .flags = FWD_TCP_SYN | FWD_TCP_ACK },
-	{ true, .protocol = FWD_PROTO_TCP, .flags = FWD_TCP_FIN | FWD_TCP_ACK, .dport = 443 },
-	{ false, .protocol = FWD_PROTO_TCP, .flags = FWD_TCP_FIN | FWD_TCP_ACK },
-	{ true, .protocol = FWD_PROTO_TCP, .flags = FWD_TCP_RST, .dport = 443 },
-	{ false, .protocol = FWD_PROTO_TCP, .flags = FWD_TCP_RST | FWD_TCP_FIN },
-	UDP_(true),
-	UDP_(false),
-	UDP_(true, .dport = 53),
-	UDP_(true, .dport = 4433),
-	UDP_(false, .dport = 53),
-	TCP_(true, .vlan = true),
-	UDP_(false, .vlan = true),
-	TCP_(true, .two_tags = true),
-	UDP_(false, .two_tags = true, .dport = 53),
-	ICMP4_(8, .two_tags = true),
-	TCP_(true, .two_tags = true, .long_payload = true),
-	TCP_(true, .options = 1),
-	TCP_(true, .options = 10),
-	UDP_(true, .options = 5),
-	TCP_(false, .extensions = 1),
-	UDP_(false, .extensions = 2),
-	TCP_(false, .extensions = 6),
-	TCP_(false, .extensions = 7),
-	TCP_(true, .fragment = true),
-	UDP_(true, .fragment = true),
-	UDP_(false, .fragment = true, .extensions = 1),
-	TCP_(false, .fragment = true, .extensions = 3),
-	UDP_(true, .fragment = true, .dport = 53),
-	UDP_(true, .fragment = true, .dport = 4433),
-	UDP_(false, .fragment = true, .extensions = 1, .dport = 4433),
-	TCP_(true, .fragment = true, .dport = 443),
-	UDP_(true, .fragment = true, .src = "192.0.2.81"),
-	UDP_(false, .fragment = true, .extensions = 1, .dst = "2001:db8:80::82"),
-	UDP_(true, .fragment = true, .ttl = 1),
-	UDP_(true, .fragment = true, .long_payload = true, .dport = 53),
-	UDP_(false, .fragment = true, .extensions = 2, .long_payload = true, .dport = 53),
-	ICMP4_(8, .fragment = true),
-	ICMP6_(128, .fragment = true, .extensions = 1),
-	TCP_(true, .long_payload = true),
-	UDP_(false, .long_payload = true),
-	ICMP4_(3, .long_payload = true),
-	ICMP6_(3, .long_payload = true),
-	TCP_(true, .ttl = 1),
-	TCP_(false, .ttl = 1),
-	UDP_(true, .ttl = 2),
-	TCP_(true, .src = "192.0.2.81"),
-	TCP_(true, .src = "10.255.1.77"),
-	UDP_(false, .src = "2001:db8:80::80"),
-	UDP_(false, .src = "2001:db8:ff:1::1234"),
-	ICMP4_(8, .src = "192.0.2.81"),
-	TCP_(true, .dst = "192.0.2.82"),
-	TCP_(false, .dst = "2001:db8:80::82"),
-	UDP_(true, .dst = "255.255.255.255"),
-	ICMP4_(8, .dst = "192.0.2.1"),
-	ICMP4_(8),
-	ICMP4_(8, .vlan = true, .options = 2),
-	ICMP6_(128),
-	ICMP6_(128, .vlan = true, .extensions = 2),
-	ICMP4_(0),
-	ICMP4_(3),
-	ICMP4_(3, .quoted_udp = true),
-	ICMP4_(3, .dport = 443),
-	ICMP4_(11, .dport = 443, .vlan = true),
-	ICMP4_(12, .options = 1),
-	ICMP4_(3, .ttl = 1),
-	ICMP4_(3, .src = "192.0.2.80"),
-	ICMP4_(13),
-	ICMP6_(1),
-	ICMP6_(2, .dport = 443),
-	ICMP6_(3, .quoted_udp = true),
-	ICMP6_(4, .extensions = 1),
-	ICMP6_(129),
-	ICMP6_(135, .ttl = 255),
-	ICMP6_(135, .ttl = 64),
-	ICMP6_(136, .ttl = 255),
-	ICMP4_(3, .tunnel = FWD_PROTO_IP4, .dst = "10.255.1.77"),
-	ICMP4_(3, .tunnel = FWD_PROTO_IP6, .dst = "10.255.1.0", .vlan = true),
-	ICMP4_(3, .tunnel = FWD_PROTO_UDP, .dst = "10.255.1.255"),
-	ICMP4_(3, .tunnel = FWD_PROTO_UDP, .dst = "10.255.1.78", .options = 2),
-	ICMP4_(11, .tunnel = FWD_PROTO_UDP, .dst = "10.255.1.77"),
-	ICMP4_(12, .tunnel = FWD_PROTO_IP4, .dst = "10.255.1.77"),
-	ICMP4_(3, .tunnel = FWD_PROTO_IP4, .dst = "10.255.2.77"),
-	ICMP4_(3, .tunnel = FWD_PROTO_TCP, .dst = "10.255.1.77"),
-	ICMP4_(8, .tunnel = FWD_PROTO_IP4, .dst = "10.255.1.77"),
-	ICMP4_(3, .tunnel = FWD_PROTO_IP4),
-	ICMP6_(2, .tunnel = FWD_PROTO_IP6, .dst = "2001:db8:ff:1::1234"),
-	ICMP6_(2, .tunnel = FWD_PROTO_UDP, .dst = "2001:db8:ff:1::1234"),
-	ICMP6_(2, .tunnel = FWD_PROTO_IP4, .dst = "2001:db8:ff:1::", .extensions = 1, .vlan = true),
-	ICMP6_(1, .tunnel = FWD_PROTO_UDP, .dst = "2001:db8:ff:1::1234"),
-	ICMP6_(3, .tunnel = FWD_PROTO_IP4, .dst = "2001:db8:ff:1::1234"),
-	ICMP6_(4, .tunnel = FWD_PROTO_IP4, .dst = "2001:db8:ff:1::1234"),
-	ICMP6_(2, .tunnel = FWD_PROTO_IP6, .dst = "2001:db8:ff:2::1234"),
-	ICMP6_(2, .tunnel = FWD_PROTO_UDP),
-	{ true, .protocol = 47 },
-	{ false, .protocol = 50 },
-	{ false, .protocol = 59 },
-	{ true, .protocol = 132, .options = 3 },
-	{ true, .protocol = FWD_PROTO_ICMP6, .type = 128 },
-	{ false, .protocol = FWD_PROTO_ICMP, .type = 8 },
-	{ true, .protocol = FWD_PROTO_IP4 },
-};
 const unsigned int n_shapes = sizeof(shapes) / sizeof(shapes[0]);
 
 void generate_shape(struct frame *f, unsigned int shape, struct random *r)
@@ -485,7 +368,11 @@ void generate_shape(struct frame *f, unsigned int shape, struct random *r)
 		          .type = s->type,
 		          .ttl = s->ttl ? s->ttl : 64,
 		          .tos = (uint8_t)random_next(r),
+		          .mac = s->mac ? s->mac : OURS,
 		          .options = s->options,
+		          .option = s->option,
+		          .blank = s->blank,
+		          .quoted = s->quoted,
 		          .extensions = s->extensions,
 		          .fragment = s->fragment,
 		          .quoted_udp = s->quoted_udp,
@@ -508,7 +395,8 @@ void generate_shape(struct frame *f, unsigned int shape, struct random *r)
 void generate_segment(struct frame *f, const struct flow *flow, uint8_t flags, uint32_t seq,
                       struct random *r)
 {
-	struct plan p = { .protocol = flow->protocol,
+	struct plan p = { .mac = OURS,
+		          .protocol = flow->protocol,
 		          .flags = flags,
 		          .has_seq = true,
 		          .seq = seq,
@@ -521,7 +409,8 @@ void generate_segment(struct frame *f, const struct flow *flow, uint8_t flags, u
 
 void generate_quoting(struct frame *f, const struct flow *flow, struct random *r)
 {
-	struct plan p = { .protocol = flow->is4 ? FWD_PROTO_ICMP : FWD_PROTO_ICMP6,
+	struct plan p = { .mac = OURS,
+		          .protocol = flow->is4 ? FWD_PROTO_ICMP : FWD_PROTO_ICMP6,
 		          .type = flow->is4 ? 3 : 1,
 		          .ttl = 64,
 		          .quoted_udp = flow->protocol == FWD_PROTO_UDP };
@@ -534,7 +423,8 @@ void generate_tunnel_error(struct frame *f, bool is4, const uint8_t backend[16],
                            struct random *r)
 {
 	struct flow flow = { .is4 = is4, .client = (uint8_t)random_next(r) };
-	struct plan p = { .protocol = is4 ? FWD_PROTO_ICMP : FWD_PROTO_ICMP6,
+	struct plan p = { .mac = OURS,
+		          .protocol = is4 ? FWD_PROTO_ICMP : FWD_PROTO_ICMP6,
 		          .type = is4 ? 3 : 2,
 		          .ttl = 64,
 		          .tunnel = is_gue ? FWD_PROTO_UDP : FWD_PROTO_IP4,

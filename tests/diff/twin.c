@@ -555,6 +555,8 @@ static const char *difference(const struct fwd_tables *a, const struct fwd_table
 		return "cold slots";
 	if (DIFFERS(backends, a->n_backends))
 		return "backends";
+	if (DIFFERS(macs, a->n_macs))
+		return "macs";
 	if (DIFFERS(destinations, a->n_destinations))
 		return "destinations";
 	if (DIFFERS(exceptions, a->n_exceptions))

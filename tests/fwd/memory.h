@@ -35,6 +35,7 @@ static inline void memory_new(struct fwd_tables *t, const struct driver_sizes *s
 	MEMORY_TABLE(t, exceptions, t->n_exceptions);
 	MEMORY_TABLE(t, fragments, t->n_fragments);
 	MEMORY_TABLE(t, destinations, t->n_destinations);
+	MEMORY_TABLE(t, macs, t->n_macs);
 	MEMORY_TABLE(t, cpus, t->n_cpus);
 	MEMORY_TABLE(t, service_counts, t->n_service_counts);
 	MEMORY_TABLE(t, backend_counts, t->n_backend_counts);
@@ -44,7 +45,8 @@ static inline void memory_free(struct fwd_tables *t)
 {
 	void *all[] = { t->root,  t->services,       t->pools,          t->slots,
 		        t->colds, t->backends,       t->exceptions,     t->fragments,
-		        t->cpus,  t->service_counts, t->backend_counts, t->destinations };
+		        t->cpus,  t->service_counts, t->backend_counts, t->destinations,
+		        t->macs };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		free(all[i]);

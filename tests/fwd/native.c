@@ -34,6 +34,8 @@ void world_forward_burst(struct world *w, struct fwd_packet *packets, uint32_t n
 	static struct fwd_burst b;
 
 	b.n = n;
+	for (uint32_t i = 0; i < n; i++)
+		b.ingress[i] = w->t.ingress;
 	memcpy(b.packets, packets, n * sizeof(*packets));
 	w->t.now_s = now_s;
 	fwd_forward_burst(&w->t, w->t.root, &b);

@@ -25,6 +25,8 @@ void world_root(struct world *w)
 	r->answers_per_s = 1000;
 	r->hash_key[0] = 0x0706050403020100u;
 	r->hash_key[1] = 0x0f0e0d0c0b0a0908u;
+	w->t.ingress = WORLD_INGRESS;
+	world_add_mac(w, (const uint8_t[6]){ 2, 0xaa, 0, 0, 0, 1 }, WORLD_INGRESS);
 }
 
 void world_init(struct world *w, const struct driver_sizes *sizes, uint32_t n_cpus)
@@ -41,7 +43,7 @@ void world_fini_memory(struct world *w)
 	memory_free(&w->t);
 }
 
-#define N_TABLES 12 /* as in struct fwd_tables */
+#define N_TABLES 13 /* as in struct fwd_tables */
 
 /** A table's bytes in two worlds. */
 struct pair {
@@ -68,6 +70,7 @@ static void pair_up(const struct world *a, const struct world *b, struct pair ou
 		PAIR(exceptions, b->t.n_exceptions),
 		PAIR(fragments, b->t.n_fragments),
 		PAIR(destinations, b->t.n_destinations),
+		PAIR(macs, b->t.n_macs),
 		PAIR(cpus, b->t.n_cpus),
 		PAIR(service_counts, b->t.n_service_counts),
 		PAIR(backend_counts, b->t.n_backend_counts),
@@ -107,6 +110,27 @@ union fwd_addr world_addr(const char *text)
 	else if (inet_pton(AF_INET6, text, &a) != 1)
 		die(text);
 	return a;
+}
+
+void world_add_mac(struct world *w, const uint8_t mac[6], uint32_t ifindex)
+{
+	uint64_t bytes = 0, word;
+	struct fwd_own_macs *set;
+
+	memcpy(&bytes, mac, 6);
+	word = fwd_mac_word(bytes, ifindex);
+	for (uint32_t i = 0; i < FWD_MACS_FIRST; i++)
+		if (!w->t.root->macs[i]) {
+			w->t.root->macs[i] = word;
+			return;
+		}
+	set = &w->t.macs[fwd_mac_set(word)];
+	for (uint32_t i = 0; i < FWD_MAC_WAYS; i++)
+		if (!set->word[i]) {
+			set->word[i] = word;
+			return;
+		}
+	die("no place for a MAC address");
 }
 
 static void put(struct world *w, const struct fwd_service *e)

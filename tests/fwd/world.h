@@ -19,7 +19,10 @@ struct world {
 	uint32_t n_services;        /**< entries put so far */
 };
 
-/** Make empty tables in own memory for @p n_cpus counters; ends the program when it cannot. */
+/**
+ * Make empty tables in own memory for @p n_cpus counters; ends the program when it cannot. The port
+ * WORLD_INGRESS has the MAC addresses 02:aa:00:00:00:01.
+ */
 void world_init(struct world *w, const struct driver_sizes *sizes, uint32_t n_cpus);
 /** Make empty tables in the maps of a freshly loaded XDP program. @return 0 or -errno */
 int world_init_xdp(struct world *w, const struct driver_sizes *sizes);
@@ -32,6 +35,11 @@ const char *world_difference(const struct world *a, const struct world *b);
 
 /** Read an address in text; ends the program if it is none. */
 union fwd_addr world_addr(const char *text);
+
+/** The port that all frames of tests come in by: the loopback interface, as BPF_PROG_TEST_RUN has it. */
+#define WORLD_INGRESS 1u
+/** Add an own MAC address of port @p ifindex. */
+void world_add_mac(struct world *w, const uint8_t mac[6], uint32_t ifindex);
 
 /** Add a VIP of its own. */
 void world_add_vip(struct world *w, const char *vip);

@@ -45,7 +45,8 @@ static int map_table(struct bpf_map *map, void **out)
 	X(slots)                                                                                   \
 	X(colds)                                                                                   \
 	X(backends)                                                                                \
-	X(exceptions) X(fragments) X(destinations) X(cpus) X(service_counts) X(backend_counts)
+	X(exceptions)                                                                              \
+	X(fragments) X(destinations) X(macs) X(cpus) X(service_counts) X(backend_counts)
 
 static int set_sizes(struct world *w)
 {

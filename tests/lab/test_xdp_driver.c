@@ -50,7 +50,8 @@ static void attach(struct driver *d, const char *interface)
 {
 	struct driver_port port;
 	struct driver_why why;
-	int err = ops->attach(d, &(struct model_port){ interface, "" }, &port, &why);
+	int err = ops->attach(d, &(struct model_port){ .interface = interface, .device = "" },
+	                      &port, &why);
 
 	if (err)
 		fail_msg("attach: %d %s", err, why.text);
@@ -96,7 +97,8 @@ static void an_unknown_interface_is_named(void **state)
 	struct driver_port port;
 	struct driver_why why;
 
-	assert_int_equal(ops->attach(d, &(struct model_port){ "nosuch", "" }, &port, &why),
+	assert_int_equal(ops->attach(d, &(struct model_port){ .interface = "nosuch", .device = "" },
+	                             &port, &why),
 	                 -ENODEV);
 	assert_non_null(strstr(why.text, "nosuch"));
 	ops->close(d);

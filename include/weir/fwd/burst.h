@@ -33,6 +33,7 @@
 /** Frames and what becomes of them; a worker has one and uses it again and again. */
 struct fwd_burst {
 	uint32_t n;                                 /**< frames, at most FWD_BURST_MAX */
+	uint32_t ingress[FWD_BURST_MAX];            /**< in: the ports that they came in by */
 	struct fwd_packet packets[FWD_BURST_MAX];   /**< in; moved by the verdicts */
 	struct fwd_verdict verdicts[FWD_BURST_MAX]; /**< out; as fwd_forward() leaves one */
 	struct fwd_parsed parsed[FWD_BURST_MAX];    /**< the stages' own: unless plain */
@@ -77,14 +78,15 @@ FWD_INLINE bool fwd_burst_find_plain(const struct fwd_tables *t, const struct fw
 {
 	struct fwd_verdict *v = &b->verdicts[i];
 	struct fwd_parsed p;
-	bool loop;
+	bool ours;
 
 	if (FWD_UNLIKELY(!fwd_parse_plain(&b->packets[i], &p)))
 		return false;
 	fwd_burst_message(&b->packets[i], p.flow.protocol, &b->first[i], &b->last[i]);
-	loop = fwd_is_loop(t, root, &p);
+	ours = fwd_addressee(t, root, &b->packets[i], b->ingress[i]) == FWD_ADDRESSEE_US &&
+	       fwd_check_sender(t, root, &p) == FWD_REASON_FORWARDED;
 	v->service = fwd_service_find(t, root, &p.flow.dst, p.flow.dport_be, p.flow.protocol);
-	b->easy[i] = v->service && !loop;
+	b->easy[i] = v->service && ours;
 	return !v->service || FWD_LIKELY(!(v->service->flags & FWD_SERVICE_HASH_SOURCE));
 }
 
@@ -95,7 +97,7 @@ FWD_INLINE void fwd_burst_find_other(const struct fwd_tables *t, const struct fw
 	struct fwd_parsed *p = &b->parsed[i];
 	struct fwd_verdict *v = &b->verdicts[i];
 
-	fwd_parse(&b->packets[i], p);
+	fwd_parse_ingress(t, root, &b->packets[i], b->ingress[i], p);
 	*v = (struct fwd_verdict){ 0 };
 	if (fwd_has_flow(p))
 		fwd_decide_find(t, root, p, v);
@@ -229,8 +231,10 @@ FWD_INLINE void fwd_burst_decide(const struct fwd_tables *t, const struct fwd_ro
 	struct fwd_parsed *p = &b->parsed[i];
 	struct fwd_verdict *v = &b->verdicts[i];
 
-	if (b->plain[i])
+	if (b->plain[i]) {
 		fwd_parse_plain(&b->packets[i], p);
+		p->addressee = (uint8_t)fwd_addressee(t, root, &b->packets[i], b->ingress[i]);
+	}
 	*v = (struct fwd_verdict){ .hash = v->hash, .service = v->service };
 	fwd_forward_any(t, root, cpu, &b->packets[i], p, v);
 }

@@ -11,6 +11,7 @@
 
 #include "weir/fwd/encap.h"
 #include "weir/fwd/fragments.h"
+#include "weir/fwd/ingress.h"
 #include "weir/fwd/owner.h"
 #include "weir/fwd/parse.h"
 #include "weir/fwd/services.h"
@@ -32,15 +33,27 @@ struct fwd_verdict {
 	uint64_t owners; /**< earlier owners that the packet names, as in owner_list.earlier */
 };
 
-/** Whether the packet comes from ourselves: forwarding it would never end. */
+/** Whether the sender @p a is ourselves: forwarding its packet would never end. */
 FWD_INLINE bool fwd_is_loop(const struct fwd_tables *t, const struct fwd_root *root,
-                            const struct fwd_parsed *p)
+                            const union fwd_addr *a, bool is4)
 {
-	const struct fwd_prefix *source = p->is4 ? &root->source4 : &root->source6;
+	const struct fwd_prefix *source = is4 ? &root->source4 : &root->source6;
 
-	if (FWD_UNLIKELY(p->ask == FWD_ASK_ERROR))
-		return fwd_prefix_has(source, &p->sender) || fwd_is_vip(t, root, &p->sender);
-	return fwd_prefix_has(source, &p->flow.src) || fwd_is_vip(t, root, &p->flow.src);
+	if (!is4 && FWD_UNLIKELY(fwd_addr_is4(a)))
+		return false; /* on the wire another address than IPv4's */
+	return fwd_prefix_has(source, a) || fwd_is_vip(t, root, a);
+}
+
+/** Whether nothing is to be done for the sender of a packet to a VIP. @return FORWARDED or why not */
+FWD_INLINE enum fwd_reason fwd_check_sender(const struct fwd_tables *t, const struct fwd_root *root,
+                                            const struct fwd_parsed *p)
+{
+	const union fwd_addr *a = FWD_UNLIKELY(p->ask == FWD_ASK_ERROR) ? &p->sender : &p->flow.src;
+
+	if (FWD_UNLIKELY(fwd_is_martian(a, p->is4)))
+		return FWD_REASON_MARTIAN;
+	return FWD_UNLIKELY(fwd_is_loop(t, root, a, p->is4)) ? FWD_REASON_LOOP
+	                                                     : FWD_REASON_FORWARDED;
 }
 
 /**
@@ -240,9 +253,10 @@ FWD_INLINE enum fwd_reason fwd_decide_flow(const struct fwd_tables *t, const str
                                            const struct fwd_parsed *p, struct fwd_verdict *v)
 {
 	const struct fwd_pool *pool = fwd_port_pool(t, v->service->pool);
+	enum fwd_reason fault = fwd_check_sender(t, root, p);
 
-	if (FWD_UNLIKELY(fwd_is_loop(t, root, p)))
-		return FWD_REASON_LOOP;
+	if (FWD_UNLIKELY(fault != FWD_REASON_FORWARDED))
+		return fault;
 	if (FWD_UNLIKELY(p->ttl <= 1))
 		return FWD_REASON_TTL;
 	if (FWD_UNLIKELY(!pool))
@@ -271,12 +285,15 @@ FWD_INLINE enum fwd_reason fwd_decide_later(const struct fwd_tables *t, const st
 FWD_INLINE enum fwd_reason fwd_decide_vip(const struct fwd_tables *t, const struct fwd_root *root,
                                           const struct fwd_parsed *p, struct fwd_verdict *v)
 {
+	enum fwd_reason fault;
+
 	if (p->ask == FWD_ASK_NOTHING)
 		return (enum fwd_reason)p->fault;
 	if (p->ask == FWD_ASK_NEIGHBOUR)
 		return FWD_REASON_NEIGHBOUR;
-	if (fwd_is_loop(t, root, p))
-		return FWD_REASON_LOOP;
+	fault = fwd_check_sender(t, root, p);
+	if (fault != FWD_REASON_FORWARDED)
+		return fault;
 	if (p->ask == FWD_ASK_FRAGMENT)
 		return fwd_decide_later(t, p, v);
 	if (p->ask == FWD_ASK_ECHO)
@@ -292,6 +309,18 @@ FWD_INLINE enum fwd_reason fwd_decide_other(const struct fwd_root *root, const s
 	if (FWD_LIKELY(p->ask != FWD_ASK_ERROR && p->fault != FWD_REASON_ICMP_UNRELATED))
 		return FWD_REASON_NOT_OURS;
 	return fwd_prefix_has(source, &p->flow.dst) ? FWD_REASON_TUNNEL_ERROR : FWD_REASON_NOT_OURS;
+}
+
+/** A frame that is not addressed to this port alone; no VIP takes one. */
+FWD_INLINE enum fwd_reason fwd_decide_addressee(const struct fwd_tables *t,
+                                                const struct fwd_root *root,
+                                                const struct fwd_parsed *p,
+                                                const struct fwd_verdict *v)
+{
+	if (p->addressee == FWD_ADDRESSEE_OTHER)
+		return FWD_REASON_OTHER_MAC;
+	return v->service || fwd_is_vip(t, root, &p->flow.dst) ? FWD_REASON_GROUP_MAC
+	                                                       : FWD_REASON_NOT_OURS;
 }
 
 /** The first fragment goes to the verdict's backend: so will the others. */
@@ -326,7 +355,9 @@ FWD_INLINE void fwd_decide_found(const struct fwd_tables *t, const struct fwd_ro
 {
 	if (FWD_UNLIKELY(p->fragment))
 		v->fragment_hash = fwd_hash_fragment(root->hash_key, p);
-	if (FWD_LIKELY(v->service != NULL))
+	if (FWD_UNLIKELY(p->addressee != FWD_ADDRESSEE_US))
+		v->reason = fwd_decide_addressee(t, root, p, v);
+	else if (FWD_LIKELY(v->service != NULL))
 		v->reason = fwd_decide_flow(t, root, p, v);
 	else if (!fwd_is_vip(t, root, &p->flow.dst))
 		v->reason = fwd_decide_other(root, p);

@@ -28,7 +28,8 @@ fwd_easy_backend(const struct fwd_tables *t, const struct fwd_root *root,
 	const struct fwd_pool *pool;
 	uint16_t hot;
 
-	if (!f->service || fwd_is_loop(t, root, p))
+	if (!f->service || fwd_is_martian(&p->flow.src, true) ||
+	    fwd_is_loop(t, root, &p->flow.src, true))
 		return NULL;
 	pool = fwd_port_pool(t, f->service->pool);
 	if (!pool)

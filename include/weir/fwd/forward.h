@@ -77,7 +77,7 @@ FWD_INLINE void fwd_forward_parse(const struct fwd_tables *t, const struct fwd_r
                                   const struct fwd_packet *packet, struct fwd_parsed *p,
                                   struct fwd_verdict *v)
 {
-	fwd_parse(packet, p);
+	fwd_parse_ingress(t, root, packet, fwd_port_ingress(t, packet), p);
 	FWD_IN_MEMORY(*p);
 	fwd_blur((uint64_t *)(void *)p + FWD_PARSED_KNOWN_WORDS,
 	         FWD_PARSED_WORDS - FWD_PARSED_KNOWN_WORDS, root->hash_key[0]);
@@ -120,7 +120,9 @@ FWD_INLINE bool fwd_forward(const struct fwd_tables *t, const struct fwd_root *r
 		return false;
 	}
 	fwd_count_received(cpu, packet);
-	if (FWD_LIKELY(fwd_parse_plain(packet, &plain))) {
+	if (FWD_LIKELY(fwd_parse_plain(packet, &plain) &&
+	               fwd_addressee(t, root, packet, fwd_port_ingress(t, packet)) ==
+	                       FWD_ADDRESSEE_US)) {
 		fwd_decide_find(t, root, &plain, v);
 		found = (struct fwd_found){ v->hash, v->service };
 		FWD_IN_MEMORY(found);

@@ -264,6 +264,32 @@ FWD_INLINE uint16_t fwd_sum_ip4(const struct fwd_ip4 *ip)
 	                               h->w[4]);
 }
 
+/** Eight bytes of a packet. */
+struct fwd_long {
+	uint64_t bytes;
+} FWD_WIRE;
+
+/** How far fwd_is_zero() looks, in eight bytes. */
+#define FWD_ZERO_LONGS 512u
+
+/** Whether the @p len bytes at @p off of a frame are all zero; of more than 4 KiB, the first ones. */
+FWD_INLINE bool fwd_is_zero(const struct fwd_packet *p, uint32_t off, uint32_t len)
+{
+	for (uint32_t i = 0; i < FWD_ZERO_LONGS && len >= 8; i++, off += 8, len -= 8) {
+		const struct fwd_long *l = fwd_packet_at(p, off, 8);
+
+		if (!l || l->bytes)
+			return false;
+	}
+	for (uint32_t i = 0; i < 7 && len > 0; i++, off++, len--) {
+		const uint8_t *byte = fwd_packet_at(p, off, 1);
+
+		if (!byte || *byte)
+			return false;
+	}
+	return true;
+}
+
 /** Make an IPv4 address from its word in network order. */
 FWD_INLINE void fwd_addr_from4(union fwd_addr *a, uint32_t word_be)
 {

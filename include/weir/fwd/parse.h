@@ -31,6 +31,13 @@ enum fwd_ask {
 	FWD_ASK_NOTHING,  /**< see fault */
 };
 
+/** For whom a frame is, by its destination MAC address and the port that it came in by. */
+enum fwd_addressee {
+	FWD_ADDRESSEE_US,
+	FWD_ADDRESSEE_OTHER, /**< one other host */
+	FWD_ADDRESSEE_GROUP, /**< all or several hosts */
+};
+
 /** A parsed frame. */
 struct fwd_parsed {
 	/** The flow as its client sends it; addresses are valid if addressed. */
@@ -48,8 +55,9 @@ struct fwd_parsed {
 	uint8_t ttl;
 	uint8_t tos;
 	bool is4;
-	bool addressed; /**< the destination address is known */
+	bool addressed; /**< the destination address is known, and can be a VIP's */
 	bool fragment;  /**< one of several: the first if there are ports, else FWD_ASK_FRAGMENT */
+	uint8_t addressee; /**< enum fwd_addressee; fwd_parse_ingress() sets it (ingress.h) */
 };
 
 /** An IP header, wherever it stands. */
@@ -234,6 +242,8 @@ FWD_INLINE enum fwd_reason fwd_parse_quoted(struct fwd_cursor *c, uint32_t room,
 
 	if (fwd_parse_l3(c, &l3, is4) != FWD_REASON_FORWARDED || l3.fragment & FWD_FRAGMENT_LATER)
 		return FWD_REASON_ICMP_QUOTE;
+	if ((uint64_t)(c->at - quote) > room) /* what was read is padding, not packet */
+		return FWD_REASON_ICMP_QUOTE;
 	if (l3.protocol != FWD_PROTO_TCP && l3.protocol != FWD_PROTO_UDP)
 		return FWD_REASON_ICMP_UNRELATED;
 	ports = fwd_pull(c, 4);
@@ -325,6 +335,11 @@ FWD_INLINE enum fwd_reason fwd_parse_ip(struct fwd_cursor *c, struct fwd_parsed 
 	p->addressed = l3.addressed;
 	if (!l3.addressed)
 		return fault;
+	if (!is4 && FWD_UNLIKELY(fwd_addr_is4(&l3.dst))) {
+		p->addressed =
+		        false; /* ::ffff:a.b.c.d on the wire is not IPv4's a.b.c.d (RFC 4291) */
+		return FWD_REASON_NOT_OURS;
+	}
 	p->flow.src = l3.src;
 	p->flow.dst = l3.dst;
 	p->flow.protocol = l3.protocol;
@@ -387,6 +402,7 @@ FWD_INLINE void fwd_parse(const struct fwd_packet *packet, struct fwd_parsed *p)
 	p->fragment = false;
 	p->is4 = false;
 	p->addressed = false;
+	p->addressee = FWD_ADDRESSEE_US;
 	type = fwd_parse_eth(&c, p);
 	if (FWD_LIKELY(type == FWD_ETHERTYPE_IP4))
 		p->fault = (uint8_t)fwd_parse_ip(&c, p, true);
@@ -404,7 +420,8 @@ FWD_INLINE void fwd_parse(const struct fwd_packet *packet, struct fwd_parsed *p)
  * is the same for all of them is a constant to what is compiled behind this.
  *
  * @param p  out: as by fwd_parse(); unset unless true is returned
- * @return whether it has this shape and is sound; if not, it is to be given to fwd_parse()
+ * @return whether it has this shape and is sound; if not, it is to be given to fwd_parse(). For whom
+ *         it is remains to be seen (fwd_addressee())
  */
 FWD_INLINE bool fwd_parse_plain(const struct fwd_packet *packet, struct fwd_parsed *p)
 {
@@ -433,6 +450,7 @@ FWD_INLINE bool fwd_parse_plain(const struct fwd_packet *packet, struct fwd_pars
 	p->is4 = true;
 	p->addressed = true;
 	p->fragment = false;
+	p->addressee = FWD_ADDRESSEE_US;
 	c.at += FWD_ETH_LEN + FWD_IP4_LEN;
 	if (FWD_LIKELY(p->flow.protocol == FWD_PROTO_TCP))
 		return fwd_parse_tcp(&c, room, p) == FWD_REASON_FORWARDED;

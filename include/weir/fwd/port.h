@@ -37,6 +37,9 @@ FWD_INLINE const struct fwd_destinations *fwd_port_destinations(const struct fwd
                                                                 uint32_t set);
 FWD_INLINE struct fwd_exceptions *fwd_port_exceptions(const struct fwd_tables *t, uint32_t set);
 FWD_INLINE struct fwd_fragments *fwd_port_fragments(const struct fwd_tables *t, uint32_t set);
+FWD_INLINE const struct fwd_own_macs *fwd_port_macs(const struct fwd_tables *t, uint32_t set);
+/** Index of the interface that @p packet came in by. */
+FWD_INLINE uint32_t fwd_port_ingress(const struct fwd_tables *t, const struct fwd_packet *packet);
 /** Seconds of CLOCK_MONOTONIC; asked for only where a slot looks further. */
 FWD_INLINE uint32_t fwd_port_now_s(const struct fwd_tables *t, const struct fwd_root *root);
 /** Counters of the CPU (or worker) that runs this. */
@@ -58,6 +61,11 @@ FWD_INLINE bool fwd_port_cut(struct fwd_packet *packet, uint32_t len);
 /** fwd_tell_too_big() (too_big.h), off the common path: the frame is to be used no more but to be sent. @return enum fwd_reason */
 FWD_INLINE uint32_t fwd_port_tell_too_big(struct fwd_packet *packet, uint32_t l3_off,
                                           uint32_t l3_len, bool is4, uint32_t inner_mtu);
+/** fwd_has_source_route() (ingress.h), off the common path. */
+FWD_INLINE bool fwd_port_has_source_route(const struct fwd_packet *packet, uint32_t off,
+                                          uint32_t len);
+/** fwd_is_zero() (packet.h), off the common path. */
+FWD_INLINE bool fwd_port_is_zero(const struct fwd_packet *packet, uint32_t off, uint32_t len);
 /** fwd_tunnel_error() (tunnel_error.h), off the common path. @return enum fwd_reason */
 FWD_INLINE uint32_t fwd_port_tunnel_error(const struct fwd_tables *t,
                                           const struct fwd_packet *packet, uint32_t l3_off,

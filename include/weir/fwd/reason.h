@@ -21,60 +21,68 @@ enum fwd_kind {
 /*
  * X(NAME, KIND, LABEL, TEXT). Append only: a counter keeps its place over an upgrade.
  */
-#define FWD_REASONS(X)                                                                             \
-	X(FORWARDED, TX, "forwarded", "encapsulated to the flow's backend")                        \
-	X(ICMP_RELAYED, TX, "icmp_relayed", "ICMP error sent to the backend of the quoted flow")   \
-	X(ECHO_REPLIED, TX, "echo_replied", "echo request to a VIP answered")                      \
-	X(NOT_IP, PASS, "not_ip", "neither IPv4 nor IPv6 under at most two VLAN tags")             \
-	X(SHORT_FRAME, PASS, "short_frame", "the frame ends before its destination address")       \
-	X(NOT_OURS, PASS, "not_ours", "the destination is not a VIP")                              \
-	X(NEIGHBOUR, PASS, "neighbour", "neighbour discovery for a VIP: the kernel answers")       \
-	X(MALFORMED_IP, DROP, "malformed_ip",                                                      \
-	  "IP header or length contradicts itself or the frame")                                   \
-	X(TRUNCATED, DROP, "truncated", "the packet ends before its transport header does")        \
-	X(MALFORMED_TRANSPORT, DROP, "malformed_transport",                                        \
-	  "transport header's length contradicts the packet's")                                    \
-	X(EXTENSIONS, DROP, "extensions", "IPv6 extension headers are too many or not for a VIP")  \
-	X(FRAGMENT, DROP, "fragment",                                                              \
-	  "fragment whose first one was not forwarded before, or of neither TCP nor UDP")          \
-	X(LOOP, DROP, "loop", "the source is a VIP or a tunnel source of ours")                    \
-	X(TTL, DROP, "ttl", "TTL or hop limit is used up")                                         \
-	X(PROTOCOL, DROP, "protocol", "a protocol that no service can have")                       \
-	X(NO_SERVICE, DROP, "no_service", "a VIP, but no service at this port and protocol")       \
-	X(ICMP_TYPE, DROP, "icmp_type", "neither an echo request nor an ICMP error")               \
-	X(ICMP_QUOTE, DROP, "icmp_quote",                                                          \
-	  "the ICMP error quotes too little of a flow, or a fragment")                             \
-	X(ICMP_UNRELATED, DROP, "icmp_unrelated", "the ICMP error quotes no packet of this VIP")   \
-	X(NO_BACKEND, DROP, "no_backend", "the pool has no backend for the flow")                  \
-	X(BACKEND_DEAD, DROP, "backend_dead", "the flow's backend is dead")                        \
-	X(NO_NEXT_HOP, DROP, "no_next_hop", "the way to the backend is not known")                 \
-	X(NO_SOURCE, DROP, "no_source", "no tunnel source of the backend's address family")        \
-	X(TOO_BIG, DROP, "too_big",                                                                \
-	  "too big for the tunnel, and nobody may be told: an ICMP error, no single sender, or "   \
-	  "an MTU below the family's least")                                                       \
-	X(NO_ROOM, DROP, "no_room", "the driver has no room for the outer header")                 \
-	X(NO_TABLES, DROP, "no_tables", "the tables contradict themselves")                        \
-	X(KERNEL_POLICED, DROP, "kernel_policed",                                                  \
-	  "for the kernel, but more of its class came than it is given (DPDK)")                    \
-	X(KERNEL_REFUSED, DROP, "kernel_refused",                                                  \
-	  "for the kernel, whose TAP did not take it (DPDK)")                                      \
-	X(NOT_SENT, DROP, "not_sent", "the port to send it by is full or none of ours (DPDK)")     \
-	X(SEGMENTED, DROP, "segmented", "longer than a buffer: beyond the node's mtu (DPDK)")      \
-	X(TOO_BIG_TOLD, TX, "too_big_told",                                                        \
-	  "too big for the tunnel: the sender is told what fits (RFC 1191, 8201)")                 \
-	X(TOO_BIG_UNTOLD, DROP, "too_big_untold",                                                  \
-	  "as too_big_told, but enough are sent in this second")                                   \
-	X(FRAGMENT_FOLLOWED, TX, "fragment_followed",                                              \
-	  "fragment sent to where its datagram's first one went")                                  \
-	X(TUNNEL_TOO_BIG, DROP, "tunnel_too_big",                                                  \
-	  "ICMP error: a packet of our tunnels was too big for the way to its backend")            \
-	X(TUNNEL_TOO_BIG_REFUSED, DROP, "tunnel_too_big_refused",                                  \
-	  "the same, with an MTU that is not to be believed")                                      \
-	X(TUNNEL_UNREACHABLE, DROP, "tunnel_unreachable",                                          \
-	  "ICMP error: a packet of our tunnels could not be delivered")                            \
-	X(TUNNEL_EXPIRED, DROP, "tunnel_expired",                                                  \
-	  "ICMP error: TTL or hop limit of a packet of our tunnels was used up")                   \
-	X(TUNNEL_ERROR, DROP, "tunnel_error", "any other ICMP error about a packet of our tunnels")
+#define FWD_REASONS(X)                                                                              \
+	X(FORWARDED, TX, "forwarded", "encapsulated to the flow's backend")                         \
+	X(ICMP_RELAYED, TX, "icmp_relayed", "ICMP error sent to the backend of the quoted flow")    \
+	X(ECHO_REPLIED, TX, "echo_replied", "echo request to a VIP answered")                       \
+	X(NOT_IP, PASS, "not_ip", "neither IPv4 nor IPv6 under at most two VLAN tags")              \
+	X(SHORT_FRAME, PASS, "short_frame", "the frame ends before its destination address")        \
+	X(NOT_OURS, PASS, "not_ours", "the destination is not a VIP")                               \
+	X(NEIGHBOUR, PASS, "neighbour", "neighbour discovery for a VIP: the kernel answers")        \
+	X(MALFORMED_IP, DROP, "malformed_ip",                                                       \
+	  "IP header or length contradicts itself or the frame")                                    \
+	X(TRUNCATED, DROP, "truncated", "the packet ends before its transport header does")         \
+	X(MALFORMED_TRANSPORT, DROP, "malformed_transport",                                         \
+	  "transport header's length contradicts the packet's")                                     \
+	X(EXTENSIONS, DROP, "extensions", "IPv6 extension headers are too many or not for a VIP")   \
+	X(FRAGMENT, DROP, "fragment",                                                               \
+	  "fragment whose first one was not forwarded before, or of neither TCP nor UDP")           \
+	X(LOOP, DROP, "loop", "the source is a VIP or a tunnel source of ours")                     \
+	X(TTL, DROP, "ttl", "TTL or hop limit is used up")                                          \
+	X(PROTOCOL, DROP, "protocol", "a protocol that no service can have")                        \
+	X(NO_SERVICE, DROP, "no_service", "a VIP, but no service at this port and protocol")        \
+	X(ICMP_TYPE, DROP, "icmp_type", "neither an echo request nor an ICMP error")                \
+	X(ICMP_QUOTE, DROP, "icmp_quote",                                                           \
+	  "the ICMP error quotes too little of a flow, or a fragment")                              \
+	X(ICMP_UNRELATED, DROP, "icmp_unrelated", "the ICMP error quotes no packet of this VIP")    \
+	X(NO_BACKEND, DROP, "no_backend", "the pool has no backend for the flow")                   \
+	X(BACKEND_DEAD, DROP, "backend_dead", "the flow's backend is dead")                         \
+	X(NO_NEXT_HOP, DROP, "no_next_hop", "the way to the backend is not known")                  \
+	X(NO_SOURCE, DROP, "no_source", "no tunnel source of the backend's address family")         \
+	X(TOO_BIG, DROP, "too_big",                                                                 \
+	  "too big for the tunnel, and nobody may be told: an ICMP error, no single sender, or "    \
+	  "an MTU below the family's least")                                                        \
+	X(NO_ROOM, DROP, "no_room", "the driver has no room for the outer header")                  \
+	X(NO_TABLES, DROP, "no_tables", "the tables contradict themselves")                         \
+	X(KERNEL_POLICED, DROP, "kernel_policed",                                                   \
+	  "for the kernel, but more of its class came than it is given (DPDK)")                     \
+	X(KERNEL_REFUSED, DROP, "kernel_refused",                                                   \
+	  "for the kernel, whose TAP did not take it (DPDK)")                                       \
+	X(NOT_SENT, DROP, "not_sent", "the port to send it by is full or none of ours (DPDK)")      \
+	X(SEGMENTED, DROP, "segmented", "longer than a buffer: beyond the node's mtu (DPDK)")       \
+	X(TOO_BIG_TOLD, TX, "too_big_told",                                                         \
+	  "too big for the tunnel: the sender is told what fits (RFC 1191, 8201)")                  \
+	X(TOO_BIG_UNTOLD, DROP, "too_big_untold",                                                   \
+	  "as too_big_told, but enough are sent in this second")                                    \
+	X(FRAGMENT_FOLLOWED, TX, "fragment_followed",                                               \
+	  "fragment sent to where its datagram's first one went")                                   \
+	X(TUNNEL_TOO_BIG, DROP, "tunnel_too_big",                                                   \
+	  "ICMP error: a packet of our tunnels was too big for the way to its backend")             \
+	X(TUNNEL_TOO_BIG_REFUSED, DROP, "tunnel_too_big_refused",                                   \
+	  "the same, with an MTU that is not to be believed")                                       \
+	X(TUNNEL_UNREACHABLE, DROP, "tunnel_unreachable",                                           \
+	  "ICMP error: a packet of our tunnels could not be delivered")                             \
+	X(TUNNEL_EXPIRED, DROP, "tunnel_expired",                                                   \
+	  "ICMP error: TTL or hop limit of a packet of our tunnels was used up")                    \
+	X(TUNNEL_ERROR, DROP, "tunnel_error",                                                       \
+	  "any other ICMP error about a packet of our tunnels")                                     \
+	X(OTHER_MAC, PASS, "other_mac", "the frame is for the MAC address of another host")         \
+	X(GROUP_MAC, DROP, "group_mac",                                                             \
+	  "for a VIP, in a frame to a broadcast or multicast MAC address (RFC 1812, 5.3.4)")        \
+	X(MARTIAN, DROP, "martian",                                                                 \
+	  "the source is no host: multicast, broadcast, loopback or unspecified (RFC 1812, 5.3.7)") \
+	X(SOURCE_ROUTE, DROP, "source_route",                                                       \
+	  "the sender prescribes the route (RFC 7126, 4.3, 4.4)")
 
 #define FWD_REASON_ENUM_(name, kind, label, text) FWD_REASON_##name,
 enum fwd_reason { FWD_REASONS(FWD_REASON_ENUM_) FWD_REASON_COUNT };

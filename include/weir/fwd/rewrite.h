@@ -248,6 +248,23 @@ FWD_INLINE void fwd_echo_icmp(struct fwd_icmp *icmp, bool is4)
 	icmp->sum = fwd_sum_change(icmp->sum, before, (uint16_t)(icmp->type | icmp->code << 8));
 }
 
+/**
+ * A reply whose checksum came out as 0: that is right unless all other words are 0 as well. RFC 1624
+ * cannot tell these apart, for in its sums 0xffff is a second 0; the sum over zeros is 0, its
+ * complement 0xffff, and a receiver takes no other.
+ */
+FWD_INLINE void fwd_echo_zero(struct fwd_packet *packet, const struct fwd_parsed *p)
+{
+	uint32_t off = p->l4_off + (uint32_t) __builtin_offsetof(struct fwd_icmp, rest_be);
+	struct fwd_icmp *icmp;
+
+	if (!fwd_port_is_zero(packet, off, p->l3_off + p->l3_len - off))
+		return;
+	icmp = fwd_packet_at(packet, p->l4_off, FWD_ICMP_LEN);
+	if (icmp)
+		icmp->sum = 0xffff;
+}
+
 /** Turn an echo request into its reply (RFC 792, 4443), sent back where it came from. */
 FWD_INLINE enum fwd_reason fwd_rewrite_echo(struct fwd_packet *packet, const struct fwd_parsed *p)
 {
@@ -264,6 +281,8 @@ FWD_INLINE enum fwd_reason fwd_rewrite_echo(struct fwd_packet *packet, const str
 		fwd_echo_ip6((struct fwd_ip6 *)l3);
 	fwd_echo_eth(eth);
 	fwd_echo_icmp((struct fwd_icmp *)icmp, p->is4);
+	if (p->is4 && FWD_UNLIKELY(((struct fwd_icmp *)icmp)->sum == 0))
+		fwd_echo_zero(packet, p);
 	return FWD_REASON_ECHO_REPLIED;
 }
 

@@ -16,11 +16,13 @@
  *   exceptions  X           remembered flows, one cache line a set (owner.h)
  *   fragments   F           datagrams whose first fragment came, one cache line a set (fragments.h)
  *   destinations  D         backends by their outer address (destinations.h)
+ *   macs        64          our ports' own MAC addresses, one cache line a set (ingress.h)
  *   cpus        C           counters of a CPU by reason and event
  *   service_counts  C * N'  [cpu * root.n_service_counts + service.count]
  *   backend_counts  C * B   [cpu * root.n_backends + backend]
  *
- * An all-zero set of tables is valid: nothing is ours. Reuse of a services half, of a
+ * An all-zero set of tables is valid: nothing is ours. Layout 6 had no macs at first (and zeros in
+ * their place in root); tables without them are taken over by making them. Reuse of a services half, of a
  * slot range or of a backend index waits for a grace period after the word that led
  * there was changed.
  */
@@ -43,6 +45,9 @@
 #define FWD_FRAGMENT_SETS     4096u /**< 16,384 datagrams under way, 256 KiB */
 #define FWD_FRAGMENT_WAYS     4u
 #define FWD_DESTINATION_WAYS  8u
+#define FWD_MAC_SETS          64u /**< 512 addresses of ports, 4 KiB */
+#define FWD_MAC_WAYS          8u
+#define FWD_MACS_FIRST        4u
 
 /** A prefix as two words to compare under a mask; mask all zero: none is set. */
 struct fwd_prefix {
@@ -75,7 +80,8 @@ struct fwd_root {
 	uint32_t n_fragment_sets;    /**< F: a power of two, or 0: no fragment follows another */
 	uint32_t n_destination_sets; /**< D: a power of two */
 	uint32_t reserved_word;
-	uint64_t reserved[4];
+	uint64_t macs
+	        [FWD_MACS_FIRST]; /**< the first words of macs, to be asked before these; or 0 */
 };
 _Static_assert(sizeof(struct fwd_root) == 448, "layout of root");
 
@@ -178,6 +184,12 @@ struct fwd_destinations {
 	uint16_t backend[FWD_DESTINATION_WAYS];
 };
 _Static_assert(sizeof(struct fwd_destinations) == 16, "layout of destinations");
+
+/** MAC addresses with their ports whose hashes fall together; 0: a free place (ingress.h). */
+struct fwd_own_macs {
+	uint64_t word[FWD_MAC_WAYS];
+};
+_Static_assert(sizeof(struct fwd_own_macs) == 64, "a cache line of MAC addresses");
 
 /** Counters of one CPU (or worker); only that one adds, anyone reads. */
 struct fwd_cpu {

@@ -9,6 +9,7 @@
 #ifndef WEIR_FWD_USER_H
 #define WEIR_FWD_USER_H
 
+#include "weir/fwd/ingress.h"
 #include "weir/fwd/owner.h"
 #include "weir/fwd/port.h"
 #include "weir/fwd/too_big.h"
@@ -25,13 +26,15 @@ struct fwd_tables {
 	struct fwd_exceptions *exceptions;
 	struct fwd_fragments *fragments;
 	struct fwd_destinations *destinations;
+	struct fwd_own_macs *macs;
 	struct fwd_cpu *cpus;
 	struct fwd_count *service_counts, *backend_counts;
 	/** Elements in the array of the same name (services: both halves; slots: blocks). */
 	uint32_t n_services, n_pools, n_slots, n_colds, n_backends, n_exceptions, n_fragments,
-	        n_destinations, n_cpus, n_service_counts, n_backend_counts;
-	uint32_t cpu;   /**< whose counters this user of the tables adds to */
-	uint32_t now_s; /**< the time, which this user keeps: seconds of CLOCK_MONOTONIC */
+	        n_destinations, n_macs, n_cpus, n_service_counts, n_backend_counts;
+	uint32_t cpu;     /**< whose counters this user of the tables adds to */
+	uint32_t ingress; /**< the port that the frames come in by; a burst has its own */
+	uint32_t now_s;   /**< the time, which this user keeps: seconds of CLOCK_MONOTONIC */
 };
 
 /** An element of an array that there is: spares the caller's test of what was just tested. */
@@ -105,6 +108,17 @@ FWD_INLINE struct fwd_fragments *fwd_port_fragments(const struct fwd_tables *t, 
 	return set < t->n_fragments ? fwd_there(&t->fragments[set]) : NULL;
 }
 
+FWD_INLINE const struct fwd_own_macs *fwd_port_macs(const struct fwd_tables *t, uint32_t set)
+{
+	return set < t->n_macs ? fwd_there(&t->macs[set]) : NULL;
+}
+
+FWD_INLINE uint32_t fwd_port_ingress(const struct fwd_tables *t, const struct fwd_packet *packet)
+{
+	(void)packet;
+	return t->ingress;
+}
+
 FWD_INLINE uint32_t fwd_port_now_s(const struct fwd_tables *t, const struct fwd_root *root)
 {
 	(void)root;
@@ -158,6 +172,17 @@ FWD_INLINE uint32_t fwd_port_tell_too_big(struct fwd_packet *packet, uint32_t l3
                                           uint32_t l3_len, bool is4, uint32_t inner_mtu)
 {
 	return fwd_tell_too_big(packet, l3_off, l3_len, is4, inner_mtu);
+}
+
+FWD_INLINE bool fwd_port_has_source_route(const struct fwd_packet *packet, uint32_t off,
+                                          uint32_t len)
+{
+	return fwd_has_source_route(packet, off, len);
+}
+
+FWD_INLINE bool fwd_port_is_zero(const struct fwd_packet *packet, uint32_t off, uint32_t len)
+{
+	return fwd_is_zero(packet, off, len);
 }
 
 FWD_INLINE uint32_t fwd_port_tunnel_error(const struct fwd_tables *t,

@@ -119,8 +119,9 @@ static void auto_takes_dpdk_only_where_each_port_can_have_it(void **state)
 	struct driver_why why;
 
 	for (size_t i = 0; i < DEVICES; i++) {
-		const struct model_port both[] = { { "a", "net_null0" },
-			                           { "b", devices[i].device } };
+		const struct model_port both[] = { { .interface = "a", .device = "net_null0" },
+			                           { .interface = "b",
+			                             .device = devices[i].device } };
 
 		assert_ptr_equal(choose(MODEL_DRIVER_AUTO, both, 2, &why),
 		                 devices[i].taken ? &dpdk : &driver_xdp);
@@ -133,13 +134,15 @@ static void auto_takes_dpdk_only_where_each_port_can_have_it(void **state)
 static void a_bond_is_what_its_members_are(void **state)
 {
 	const struct model_port good[] = {
-		{ "a", "net_bonding0,mode=1,slave=0000:01:00.0,slave=0000:04:00.0" }
+		{ .interface = "a",
+		  .device = "net_bonding0,mode=1,slave=0000:01:00.0,slave=0000:04:00.0" }
 	};
 	const struct model_port bad[] = {
-		{ "a", "net_bonding0,slave=0000:01:00.0,slave=0000:02:00.0,mode=4" }
+		{ .interface = "a",
+		  .device = "net_bonding0,slave=0000:01:00.0,slave=0000:02:00.0,mode=4" }
 	};
 	const struct model_port names[] = {
-		{ "a", "net_bonding0,slave=net_null0,slave=0000:02:00.00" }
+		{ .interface = "a", .device = "net_bonding0,slave=net_null0,slave=0000:02:00.00" }
 	};
 	struct driver_why why;
 
@@ -153,8 +156,9 @@ static void a_bond_is_what_its_members_are(void **state)
 static void auto_takes_xdp_for_a_port_without_a_device(void **state)
 {
 	(void)state;
-	const struct model_port ports[] = { { "a", "net_null0" }, { "eth2", "" } };
-	const struct model_port gone[] = { { "a", "0000:99:00.0" } };
+	const struct model_port ports[] = { { .interface = "a", .device = "net_null0" },
+		                            { .interface = "eth2", .device = "" } };
+	const struct model_port gone[] = { { .interface = "a", .device = "0000:99:00.0" } };
 	struct driver_why why;
 
 	assert_ptr_equal(choose(MODEL_DRIVER_AUTO, ports, 2, &why), &driver_xdp);
@@ -166,7 +170,7 @@ static void auto_takes_xdp_for_a_port_without_a_device(void **state)
 static void what_is_asked_for_is_taken(void **state)
 {
 	(void)state;
-	const struct model_port ports[] = { { "eth2", "0000:01:00.0" } };
+	const struct model_port ports[] = { { .interface = "eth2", .device = "0000:01:00.0" } };
 	struct driver_why why;
 
 	assert_ptr_equal(choose(MODEL_DRIVER_XDP, ports, 1, &why), &driver_xdp);

@@ -167,7 +167,7 @@ static void a_packet_that_is_too_big_is_told_so(void **state)
 		{ "192.0.2.1:1", "203.0.113.10:53/udp", 65535, "answer", "too_big_told" },
 		{ "[2001:db8::1]:1", "[2001:db8:1::10]:53/udp", 1500, "forward", "forwarded" },
 		{ "[2001:db8::1]:1", "[2001:db8:1::10]:53/udp", 9000, "answer", "too_big_told" },
-		{ "0.0.0.0:1", "203.0.113.10:80/tcp", 1501, "drop", "too_big" },
+		{ "0.0.0.1:1", "203.0.113.10:80/tcp", 1501, "drop", "too_big" },
 	};
 	struct stage s;
 

@@ -158,6 +158,7 @@ static void forward_both(struct sides *s, uint32_t n)
 
 	s->b.n = n;
 	for (uint32_t i = 0; i < n; i++) {
+		s->b.ingress[i] = WORLD_INGRESS;
 		uint32_t room = random_below(&s->random, 16) ? 96 : random_below(&s->random, 40);
 
 		generate_random(&f, &s->random);
@@ -179,6 +180,7 @@ static void burst_without_tables_is_dropped_uncounted(void **state)
 	generate_shape(&f, 0, &s->random);
 	s->b.n = 1;
 	s->b.packets[0] = place(s->burst_bytes[0], &f, 96);
+	s->b.ingress[0] = WORLD_INGRESS;
 	s->burst.t.cpu = 1; /* of one */
 	s->burst.t.now_s = s->now_s;
 	fwd_forward_burst(&s->burst.t, s->burst.t.root, &s->b);
@@ -196,8 +198,9 @@ static void all_zero_tables_pass_everything(void **state)
 	generate_shape(&f, 0, &s->random);
 	s->b.n = 1;
 	s->b.packets[0] = place(s->burst_bytes[0], &f, 96);
+	s->b.ingress[0] = WORLD_INGRESS;
 	fwd_forward_burst(&s->burst.t, &root, &s->b);
-	assert_int_equal(s->b.verdicts[0].reason, FWD_REASON_NOT_OURS);
+	assert_int_equal(s->b.verdicts[0].reason, FWD_REASON_OTHER_MAC);
 	world_copy(&s->burst, &s->one);
 }
 

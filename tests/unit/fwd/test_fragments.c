@@ -92,6 +92,7 @@ static enum fwd_reason forward(struct fixture *f, struct piece p)
 	uint8_t *l3 = f->bytes + ROOM + ETH, *l4 = l3 + (p.is6 ? 48 : 20);
 
 	memset(f->bytes, 0, sizeof(f->bytes));
+	memcpy(f->bytes + ROOM, "\x02\xaa\0\0\0\1\x02\xcc\0\0\0\1", 12);
 	put16(l3 - 2, p.is6 ? 0x86dd : 0x0800);
 	if (p.is6)
 		put_headers6(l3, &p);

@@ -161,16 +161,17 @@ static void nobody_is_told_who_must_not_be(void **state)
 		bool is4;
 		uint8_t off, value; /* from the frame's beginning */
 		uint16_t inner_mtu;
+		enum fwd_reason reason;
 	} cases[] = {
-		{ "from a group", true, 26, 224, 1400 },
-		{ "from everyone", true, 26, 255, 1400 },
-		{ "from this network", true, 26, 0, 1400 },
-		{ "from a host's inside", true, 26, 127, 1400 },
-		{ "from a group, IPv6", false, 22, 0xff, 1400 },
-		{ "from nobody, IPv6", false, 22, 0, 1400 },
-		{ "to many on the link", true, 0, 0x03, 1400 },
-		{ "an MTU that no IPv6 sender takes", false, 15, 0, 1279 },
-		{ "an MTU that no IPv4 sender takes", true, 15, 0, 67 },
+		{ "from a group", true, 26, 224, 1400, FWD_REASON_MARTIAN },
+		{ "from a reserved network", true, 26, 255, 1400, FWD_REASON_TOO_BIG },
+		{ "from this network", true, 26, 0, 1400, FWD_REASON_TOO_BIG },
+		{ "from a host's inside", true, 26, 127, 1400, FWD_REASON_MARTIAN },
+		{ "from a group, IPv6", false, 22, 0xff, 1400, FWD_REASON_MARTIAN },
+		{ "from a reserved network, IPv6", false, 22, 0, 1400, FWD_REASON_TOO_BIG },
+		{ "to many on the link", true, 0, 0x03, 1400, FWD_REASON_GROUP_MAC },
+		{ "an MTU that no IPv6 sender takes", false, 15, 0, 1279, FWD_REASON_TOO_BIG },
+		{ "an MTU that no IPv4 sender takes", true, 15, 0, 67, FWD_REASON_TOO_BIG },
 	};
 	struct fixture *f = *state;
 
@@ -181,7 +182,7 @@ static void nobody_is_told_who_must_not_be(void **state)
 		f->packet.data[cases[i].off] = cases[i].value;
 		f->w.t.backends[1].inner_mtu = cases[i].inner_mtu;
 		len = (size_t)(f->packet.end - f->packet.data);
-		if (forward(f, 1) != FWD_REASON_TOO_BIG)
+		if (forward(f, 1) != cases[i].reason)
 			fail_msg("%s: reason %d", cases[i].why, f->v.reason);
 		assert_int_equal(f->packet.end - f->packet.data, len);
 	}

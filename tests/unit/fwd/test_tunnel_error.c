@@ -112,7 +112,7 @@ static void make_error(struct fixture *f, uint8_t type, uint8_t code, uint32_t r
 	bool is4 = sent_is4(f);
 
 	memset(f->bytes, 0, sizeof(f->bytes));
-	data[0] = data[6] = 2;
+	memcpy(data, "\x02\xaa\0\0\0\1\x02\xcc\0\0\0\1", 12);
 	put16(data + 12, is4 ? FWD_ETHERTYPE_IP4 : FWD_ETHERTYPE_IP6);
 	ip[0] = is4 ? 0x45 : 0x60;
 	put16(ip + (is4 ? 2 : 4), (uint32_t)((is4 ? 28 : 8) + n_quoted));

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dataplane/links.h"
+#include "dataplane/macs.h"
+#include "tests/fwd/memory.h"
+#include "tests/unit/dataplane/link_message.h"
+#include "weir/model.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static const struct driver_sizes sizes = { 4, 4, 1, 4, 32, 4 };
+
+struct fixture {
+	struct links *links;
+	struct fwd_tables t;
+	struct model_port ports[2];
+	struct model_node self;
+	struct macs macs;
+};
+
+static void on_change(void *arg)
+{
+	(void)arg;
+}
+
+static int set_up(void **state)
+{
+	static struct fixture f;
+
+	memset(&f, 0, sizeof(f));
+	f.links = links_new(on_change, NULL);
+	assert_non_null(f.links);
+	memory_new(&f.t, &sizes, 1);
+	f.ports[0] = (struct model_port){ .interface = "eth0", .device = "" };
+	f.ports[1] = (struct model_port){ .interface = "eth1", .device = "" };
+	f.self.ports = f.ports;
+	f.self.n_ports = 2;
+	*state = &f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	links_close(f->links);
+	memory_free(&f->t);
+	return 0;
+}
+
+static void hear(struct fixture *f, const struct message *m)
+{
+	char bytes[MESSAGE_BYTES];
+
+	links_hear(f->links, bytes, write_message(bytes, m));
+}
+
+static void keep(struct fixture *f)
+{
+	macs_gather(f->links, &f->self, &f->macs);
+	macs_write(&f->t, &f->macs);
+}
+
+/* Whether a frame to 02:00:00:00:00:@p last that comes in by @p ifindex is ours. */
+static bool is_own(const struct fixture *f, uint8_t last, uint32_t ifindex)
+{
+	uint8_t frame[14] = { 2, 0, 0, 0, 0, last };
+	struct fwd_packet packet = { frame, frame + sizeof(frame), frame };
+
+	return fwd_addressee(&f->t, f->t.root, &packet, ifindex) == FWD_ADDRESSEE_US;
+}
+
+static void a_port_has_its_own_address_and_those_stacked_on_it(void **state)
+{
+	static const struct message m[] = {
+		{ .ifindex = 2, .name = "eth0" },
+		{ .ifindex = 3, .name = "eth1" },
+		{ .ifindex = 4, .name = "eth0.5", .kind = "vlan", .link = 2, .mac = 40 },
+		{ .ifindex = 5, .name = "vrrp", .kind = "macvlan", .link = 4, .mac = 50 },
+		{ .ifindex = 6, .name = "eth9", .mac = 60 },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < COUNT(m); i++)
+		hear(f, &m[i]);
+	keep(f);
+	assert_true(is_own(f, 2, 2) && is_own(f, 40, 2) && is_own(f, 50, 2) && is_own(f, 3, 3));
+	assert_false(is_own(f, 3, 2) || is_own(f, 2, 3) || is_own(f, 60, 2) || is_own(f, 60, 6));
+	assert_int_equal(f->macs.n, 4);
+}
+
+static void a_documents_addresses_belong_to_their_port(void **state)
+{
+	static const struct model_mac macs[] = { { { 2, 0, 0, 0, 0, 77 } },
+		                                 { { 2, 0, 0, 0, 0, 78 } } };
+	static const struct message m[] = { { .ifindex = 2, .name = "eth0" },
+		                            { .ifindex = 3, .name = "eth1" } };
+	struct fixture *f = *state;
+
+	f->ports[1].macs = macs;
+	f->ports[1].n_macs = 2;
+	keep(f);
+	assert_int_equal(f->macs.n, 0); /* before there is an interface */
+	hear(f, &m[0]);
+	hear(f, &m[1]);
+	keep(f);
+	assert_true(is_own(f, 77, 3) && is_own(f, 78, 3));
+	assert_false(is_own(f, 77, 2));
+	f->ports[1].n_macs = 1;
+	keep(f);
+	assert_true(is_own(f, 77, 3));
+	assert_false(is_own(f, 78, 3));
+}
+
+static void changes_are_followed(void **state)
+{
+	static const struct message first = { .ifindex = 2, .name = "eth0" },
+	                            changed = { .ifindex = 2, .name = "eth0", .mac = 9 },
+	                            gone = { .ifindex = 2, .name = "eth0", .gone = true },
+	                            anew = { .ifindex = 8, .name = "eth0", .mac = 9 };
+	struct fixture *f = *state;
+
+	hear(f, &first);
+	keep(f);
+	assert_true(is_own(f, 2, 2));
+	hear(f, &changed);
+	keep(f);
+	assert_true(is_own(f, 9, 2));
+	assert_false(is_own(f, 2, 2));
+	assert_false(macs_write(&f->t, &f->macs));
+	hear(f, &gone);
+	keep(f);
+	assert_false(is_own(f, 9, 2));
+	hear(f, &anew);
+	keep(f);
+	assert_true(is_own(f, 9, 8));
+}
+
+static void frames_of_a_bond_come_in_by_its_parts(void **state)
+{
+	static const struct message m[] = {
+		{ .ifindex = 2, .name = "eth0", .kind = "bond" },
+		{ .ifindex = 6, .name = "p0", .master = 2, .mac = 60 },
+		{ .ifindex = 7, .name = "p1", .master = 2, .mac = 2 },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < COUNT(m); i++)
+		hear(f, &m[i]);
+	keep(f);
+	assert_true(is_own(f, 2, 2) && is_own(f, 2, 6) && is_own(f, 60, 6) && is_own(f, 2, 7));
+	assert_false(is_own(f, 60, 7));
+}
+
+static void more_than_there_is_room_for_is_counted_and_the_ports_own_are_in(void **state)
+{
+	struct message m = { .name = "eth0", .ifindex = 2 };
+	struct fixture *f = *state;
+
+	hear(f, &m);
+	m = (struct message){ .name = "eth1", .ifindex = 3 };
+	hear(f, &m);
+	for (m.ifindex = 10; m.ifindex < 10 + 400; m.ifindex++) {
+		m.name = "mac";
+		m.kind = "macvlan";
+		m.link = 2;
+		m.mac = (uint8_t)m.ifindex;
+		m.mac_above = (uint8_t)(m.ifindex >> 8);
+		hear(f, &m);
+	}
+	keep(f);
+	assert_int_equal(f->macs.n, MACS_MAX);
+	assert_true(f->macs.n_left_out > 0);
+	assert_true(is_own(f, 2, 2));
+	assert_true(is_own(f, 3, 3));
+}
+
+static void an_address_of_nobody_or_of_many_is_never_own(void **state)
+{
+	static const struct model_mac macs[] = { { { 0 } }, { { 1, 0, 0, 0, 0, 1 } } };
+	static const struct message m = { .ifindex = 2, .name = "eth0" };
+	struct fixture *f = *state;
+
+	f->ports[0].macs = macs;
+	f->ports[0].n_macs = 2;
+	hear(f, &m);
+	keep(f);
+	assert_int_equal(f->macs.n, 1);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		T(a_port_has_its_own_address_and_those_stacked_on_it),
+		T(a_documents_addresses_belong_to_their_port),
+		T(changes_are_followed),
+		T(frames_of_a_bond_come_in_by_its_parts),
+		T(more_than_there_is_room_for_is_counted_and_the_ports_own_are_in),
+		T(an_address_of_nobody_or_of_many_is_never_own),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
