@@ -1,10 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Conditions of the ways to backends: of checks through tunnels, and of next hops. */
+/*
+ * Conditions of the ways to backends: of checks through tunnels, and of next hops.
+ *
+ *     next-hop-unusable  something speaks against the backend's way (node_way.c), and it is out for
+ *                        it, or a guard keeps it
+ *     next-hop-missing   a backend is in force and owns slots, and nothing can be sent to it; down when
+ *                        that is so of all that own slots
+ */
 #include "dataplane/conditions.h"
 
+#include <stdio.h>
+
+#include "dataplane/effect_inside.h"
 #include "dataplane/probes.h"
 #include "dataplane/process.h"
+#include "dataplane/publish.h"
 #include "weir/condition.h"
+#include "weir/model.h"
+
+#define LISTED_MAX 16u /* backends by name; the others are counted */
+#define STATE_MS   1000u
 
 static void state_probes(const struct process *p, struct stats *s)
 {
@@ -16,7 +31,138 @@ static void state_probes(const struct process *p, struct stats *s)
 		               trouble->why);
 }
 
+/* What is stated of backends, in one round. */
+struct round {
+	const struct process *p;
+	struct stats *s;
+	struct driver_port ports[DRIVER_PORTS_MAX];
+	size_t n_ports;
+	struct effect_page *effect;
+	size_t n_serve, n_lost; /* own slots: can be sent to, cannot */
+	size_t n_unusable, n_missing;
+};
+
+static uint32_t slots_of(const struct round *r, const struct node_pool *pool,
+                         const struct node_backend *b)
+{
+	const struct effect_backend *rows = effect_page_backends(r->effect);
+	uint32_t n = r->effect->total.n_backends;
+	uint32_t i = effect_row(rows, n, pool->plan->id, b->plan->id);
+
+	return i < n && rows[i].pool == pool->plan->id && rows[i].id == b->plan->id ? rows[i].slots
+	                                                                            : 0;
+}
+
+static bool is_port(const struct round *r, uint32_t ifindex)
+{
+	for (size_t i = 0; i < r->n_ports; i++)
+		if (r->ports[i].ifindex == ifindex)
+			return true;
+	return false;
+}
+
+/* @return why nothing can be sent to @p b, or NULL */
+static const char *lost_by(const struct round *r, const struct node_backend *b)
+{
+	const struct node *n = &r->p->node;
+	struct hop hop;
+
+	if (n->t.backends[b->index].flags & FWD_BACKEND_NO_NEXT_HOP)
+		return effect_hop_text((enum effect_hop)n->ways[b->index].hop);
+	if (hops_get(n->hops, &b->plan->address, &hop) && !is_port(r, hop.ifindex))
+		return "its route leads by an interface that is none of the node's ports";
+	return NULL;
+}
+
+static const char *advice(enum effect_why cut)
+{
+	switch (cut) {
+	case EFFECT_WHY_ROUTE:
+		return "the route to it says unreachable, blackhole or prohibit: see ip route get";
+	case EFFECT_WHY_NEIGHBOUR:
+		return "its next hop answers none of the kernel's questions: see ip neigh; is it "
+		       "switched on, and on this link?";
+	default:
+		return "mode l2 reaches only backends on a link of this node, and a gateway is "
+		       "between: use ipip or gue";
+	}
+}
+
+static void state_unusable(struct round *r, const struct node_backend *b, const char *subject)
+{
+	enum effect_why cut = (enum effect_why)r->p->node.ways[b->index].cut;
+	char address[ADDR_TEXT_MAX];
+	bool held = guard_is_hold((enum effect_why)b->why);
+
+	if (!cut || b->plan->says == GUARD_DISABLED ||
+	    !(held || effect_why_is_way((enum effect_why)b->why)) || r->n_unusable++ >= LISTED_MAX)
+		return;
+	conditions_add(r->s, "next-hop-unusable", CONDITION_DEGRADED, subject, "%s: %s; it %s%s",
+	               addr_text(&b->plan->address, address), advice(cut),
+	               held ? "is kept in force, " : "gets no traffic until then",
+	               held ? effect_why_text((enum effect_why)b->why) : "");
+}
+
+static void state_missing(struct round *r, const struct node_pool *pool,
+                          const struct node_backend *b, const char *subject)
+{
+	char address[ADDR_TEXT_MAX];
+	const char *why;
+
+	if (!b->alive || !slots_of(r, pool, b))
+		return;
+	why = lost_by(r, b);
+	r->n_serve += !why;
+	r->n_lost += why != NULL;
+	if (!why || r->p->node.ways[b->index].since_ms + STATE_MS > loop_now_ms(r->p->loop) ||
+	    r->n_missing++ >= LISTED_MAX)
+		return;
+	conditions_add(
+	        r->s, "next-hop-missing", CONDITION_DEGRADED, subject,
+	        "%s owns slots, and its packets are dropped: %s; see ip route get and ip neigh",
+	        addr_text(&b->plan->address, address), why);
+}
+
+static void state_rest(struct round *r, const char *code, size_t n)
+{
+	if (n > LISTED_MAX)
+		conditions_add(r->s, code, CONDITION_DEGRADED, "",
+		               "the same is so of %zu more backends: weir status lists them",
+		               n - LISTED_MAX);
+}
+
+static void state_hops(const struct process *p, struct stats *s)
+{
+	struct round r = { .p = p, .s = s, .effect = publisher_effect(p->publisher) };
+	char subject[CONDITION_SUBJECT_MAX];
+
+	if (!r.effect || !p->node.hops)
+		return;
+	r.n_ports = p->ops->ports(p->driver, r.ports);
+	for (size_t i = 0; i < p->node.n_pools; i++) {
+		const struct node_pool *pool = &p->node.pools[i];
+
+		for (size_t k = 0; k < pool->plan->n_backends; k++) {
+			const struct node_backend *b = &pool->backends[k];
+
+			snprintf(subject, sizeof(subject), "%s/%s", pool->plan->model->name,
+			         b->plan->name);
+			state_unusable(&r, b, subject);
+			state_missing(&r, pool, b, subject);
+		}
+	}
+	state_rest(&r, "next-hop-unusable", r.n_unusable);
+	state_rest(&r, "next-hop-missing", r.n_missing);
+	if (r.n_missing && !r.n_serve)
+		conditions_add(
+		        s, "next-hop-missing", CONDITION_DOWN, "all",
+		        "nothing can be sent to any of the %zu backends that own slots: packets "
+		        "to VIPs are dropped",
+		        r.n_lost);
+}
+
 void conditions_state_paths(const struct process *p, struct stats *s)
 {
 	state_probes(p, s);
+	state_hops(p, s);
 }

@@ -14,9 +14,55 @@ static const char *const texts[EFFECT_WHY_COUNT] = {
 	[EFFECT_WHY_HELD_MIN] = "held by guard min_healthy",
 	[EFFECT_WHY_HELD_RATE] = "held by guard max_remove",
 	[EFFECT_WHY_HELD_LAST] = "held by guard on_all_down",
+	[EFFECT_WHY_ROUTE] = "route says unreachable",
+	[EFFECT_WHY_NEIGHBOUR] = "next hop does not answer",
+	[EFFECT_WHY_GATEWAY] = "l2 behind a gateway",
+};
+
+static const char *const hop_texts[EFFECT_HOP_COUNT] = {
+	[EFFECT_HOP_UNKNOWN] = "unknown",
+	[EFFECT_HOP_KNOWN] = "known",
+	[EFFECT_HOP_NO_ROUTE] = "no route",
+	[EFFECT_HOP_NO_PORT] = "no carrier at its port",
+	[EFFECT_HOP_UNRESOLVED] = "next hop not resolved",
+	[EFFECT_HOP_REFUSED] = "route says unreachable",
+	[EFFECT_HOP_SILENT] = "next hop does not answer",
+	[EFFECT_HOP_GATEWAY] = "l2 behind a gateway",
 };
 
 const char *effect_why_text(enum effect_why why)
 {
 	return why < EFFECT_WHY_COUNT ? texts[why] : "unknown";
+}
+
+bool effect_why_is_way(enum effect_why why)
+{
+	return why == EFFECT_WHY_ROUTE || why == EFFECT_WHY_NEIGHBOUR || why == EFFECT_WHY_GATEWAY;
+}
+
+const char *effect_hop_text(enum effect_hop hop)
+{
+	return hop < EFFECT_HOP_COUNT ? hop_texts[hop] : "unknown";
+}
+
+const char *effect_backend_text(const struct effect_backend *b)
+{
+	if (!b->alive || b->next_hop)
+		return effect_why_text((enum effect_why)b->why);
+	switch (b->hop) {
+	case EFFECT_HOP_NO_ROUTE:
+		return "no next hop: no route";
+	case EFFECT_HOP_NO_PORT:
+		return "no next hop: no carrier at its port";
+	case EFFECT_HOP_UNRESOLVED:
+		return "no next hop: not resolved";
+	case EFFECT_HOP_REFUSED:
+		return "no next hop: route says unreachable";
+	case EFFECT_HOP_SILENT:
+		return "no next hop: it does not answer";
+	case EFFECT_HOP_GATEWAY:
+		return "no next hop: l2 behind a gateway";
+	default:
+		return "no next hop";
+	}
 }

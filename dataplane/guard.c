@@ -60,6 +60,11 @@ static void set(struct guard_backend *b, bool alive, enum effect_why why)
 	b->why = (uint8_t)why;
 }
 
+static void set_down(struct guard_backend *b)
+{
+	set(b, false, b->down_why ? (enum effect_why)b->down_why : EFFECT_WHY_DOWN);
+}
+
 /* By what is seen, or was last. */
 static bool is_down(const struct guard_backend *b)
 {
@@ -124,7 +129,7 @@ static void decide_all_down(const struct guard_pool *pool, struct guard_backend 
 			continue;
 		if (pool->fail_closed || !(alike || b[i].weight) ||
 		    (any_in_force && !wants_to_leave(&b[i])))
-			set(&b[i], false, EFFECT_WHY_DOWN);
+			set_down(&b[i]);
 		else
 			set(&b[i], true, EFFECT_WHY_HELD_LAST);
 	}
@@ -164,14 +169,14 @@ static void decide_leaving(const struct guard_pool *pool, struct guard_window *w
 		if (!is_down(&b[i]))
 			continue;
 		if (!wants_to_leave(&b[i])) {
-			set(&b[i], false, EFFECT_WHY_DOWN);
+			set_down(&b[i]);
 		} else if ((s.serves - weight) * 100 < s.total * pool->min_healthy_percent &&
 		           weight) {
 			set(&b[i], true, EFFECT_WHY_HELD_MIN);
 		} else if (weight && !rate_allows(pool, w, s.total, weight)) {
 			set(&b[i], true, EFFECT_WHY_HELD_RATE);
 		} else {
-			set(&b[i], false, EFFECT_WHY_DOWN);
+			set_down(&b[i]);
 			s.serves -= weight;
 			if (weight) {
 				w->removed[w->n_removed].id = b[i].id;

@@ -20,6 +20,8 @@
  *                            max_remove_percent of the weight went within the last 10 s
  *                            (the first removal of a window always may)
  *   all down and on_all_down is fail_closed: all -, no guard holds
+ *
+ * A backend whose next hop cannot be used is down, whatever its check sees (node_way.c).
  */
 #ifndef WEIR_DATAPLANE_GUARD_H
 #define WEIR_DATAPLANE_GUARD_H
@@ -38,10 +40,11 @@ enum guard_says { GUARD_NOTHING, GUARD_DISABLED, GUARD_FORCED_UP };
 
 struct guard_backend {
 	uint64_t id;
-	uint32_t weight; /**< 0 when it is drained: it may leave without asking */
-	uint8_t sees;    /**< enum guard_sees */
-	uint8_t says;    /**< enum guard_says */
-	bool known;      /**< it was in the tables before, so that alive means something */
+	uint32_t weight;  /**< 0 when it is drained: it may leave without asking */
+	uint8_t sees;     /**< enum guard_sees */
+	uint8_t says;     /**< enum guard_says */
+	uint8_t down_why; /**< enum effect_why: why it is down, if not by its check's word; else 0 */
+	bool known;       /**< it was in the tables before, so that alive means something */
 	bool dead;   /**< it was out of force by evidence: out as long as nothing else is seen */
 	bool alive;  /**< in: is in force; out: is to be in force */
 	uint8_t why; /**< out: enum effect_why */

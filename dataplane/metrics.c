@@ -96,6 +96,8 @@ const struct metric metrics_totals[TOTALS] = {
 	                     "datagrams under way forgotten for others: their later fragments drop" },
 	[HOP_CHANGES] = { STATS_COUNTER, "weir_dataplane_next_hop_changes_total",
 	                  "next hops that changed" },
+	[HOP_PROBES] = { STATS_COUNTER, "weir_dataplane_next_hop_probes_total",
+	                 "questions that the kernel was made to ask next hops" },
 	[HOP_RESYNCS] = { STATS_COUNTER, "weir_dataplane_next_hop_resyncs_total",
 	                  "times that all was read again after lost messages" },
 	[HOPS_REFUSED] = { STATS_COUNTER, "weir_dataplane_next_hops_refused_total",

@@ -34,6 +34,7 @@ static int grow_by_index(struct node *n, uint32_t old, uint32_t new)
 	struct addr *watched;
 	bool *is_watched, *is_wanted;
 	uint32_t *watched_next;
+	struct node_way *ways;
 	struct path *paths;
 
 	if (!states)
@@ -59,6 +60,11 @@ static int grow_by_index(struct node *n, uint32_t old, uint32_t new)
 	if (!is_wanted)
 		return -ENOMEM;
 	n->is_wanted = is_wanted;
+	ways = realloc(n->ways, new * sizeof(*ways));
+	if (!ways)
+		return -ENOMEM;
+	n->ways = ways;
+	memset(ways + old, 0, (new - old) * sizeof(*ways));
 	memset(states + old, 0, new - old);
 	memset(is_watched + old, 0, (new - old) * sizeof(*is_watched));
 	memset(paths + old, 0, (new - old) * sizeof(*paths));
@@ -117,6 +123,7 @@ void node_fini(struct node *n)
 	free(n->is_watched);
 	free(n->paths);
 	free(n->is_wanted);
+	free(n->ways);
 	*n = (struct node){ 0 };
 }
 
@@ -315,6 +322,8 @@ static void bind_backend(struct node *n, const struct node_pool *p, const struct
 	if (was) {
 		b->alive = was->alive;
 		b->why = was->why;
+		b->heard = was->heard;
+		b->heard_down = was->heard_down;
 	} else if (b->known) {
 		b->alive = (e->flags & FWD_BACKEND_USED) && !(e->flags & FWD_BACKEND_DEAD);
 	}
@@ -386,6 +395,9 @@ static void watch_left(struct node *n)
 
 void node_switch_pool(struct node *n, struct node_pool *p, const struct node_time *time)
 {
+	for (size_t i = 0; i < p->plan->n_backends; i++)
+		node_look_way(n, p->backends[i].index, &p->plan->backends[i].address,
+		              p->plan->model->mode == MODEL_MODE_L2);
 	node_decide_pool(n, p, time);
 	for (size_t i = 0; i < p->plan->n_backends; i++)
 		node_write_backend(n, p, &p->backends[i]);

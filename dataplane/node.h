@@ -33,6 +33,8 @@ struct model;
 
 #define NODE_REST_MS         10000u /**< an element rests at least so long before another has it */
 #define NODE_WATCHED_BUCKETS 4096u
+/** What next hops say against a backend in force counts after that: 1 s, and time for an answer. */
+#define NODE_CUT_MS 1200u
 
 /** GUE's port (draft-ietf-intarea-gue, IANA). */
 #define NODE_GUE_PORT 6080u
@@ -46,7 +48,16 @@ struct node_backend {
 	int place;       /**< on the health page, -1: not there */
 	bool known;      /**< it was in the tables before this document */
 	bool alive;
-	uint8_t why; /**< enum effect_why */
+	uint8_t why;     /**< enum effect_why */
+	uint8_t heard;   /**< enum hop_heard: by its check, as next hops were told */
+	bool heard_down; /**< its check says down, as next hops were told */
+};
+
+/** The way to a backend, by what next hops say. */
+struct node_way {
+	uint8_t cut;       /**< enum effect_why: what speaks against the backend; 0: nothing does */
+	uint8_t hop;       /**< enum effect_hop */
+	uint64_t since_ms; /**< since when */
 };
 
 struct node_pool {
@@ -92,10 +103,12 @@ struct node {
 	uint32_t *watched_next;  /**< by backend index: the next one in its bucket */
 	uint32_t *watched_heads; /**< [NODE_WATCHED_BUCKETS], by address; 0: none */
 	bool *is_watched;
-	struct path *paths; /**< by backend index: what routers told of the way there */
-	uint32_t n_low;     /**< of them, those of which something is told */
-	bool *is_wanted;    /**< scratch, by backend index */
-	struct hops *hops;  /**< borrowed; NULL: next hops are not followed */
+	struct path *paths;    /**< by backend index: what routers told of the way there */
+	uint32_t n_low;        /**< of them, those of which something is told */
+	bool *is_wanted;       /**< scratch, by backend index */
+	struct node_way *ways; /**< by backend index */
+	bool ways_changed;     /**< what speaks against backends is not decided on yet */
+	struct hops *hops;     /**< borrowed; NULL: next hops are not followed */
 	const struct health_page *health; /**< borrowed; NULL: not there (yet) */
 	uint32_t health_generation;
 	bool adopted;  /**< the tables were another process's before */

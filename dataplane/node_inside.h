@@ -10,6 +10,18 @@
 
 /** Follow the next hop of @p address for backend @p index; fine when it is already. */
 void node_watch(struct node *n, uint32_t index, const struct addr *address);
+/** Take what next hops say of the way to @p address into n->ways[@p index]. */
+void node_look_way(struct node *n, uint32_t index, const struct addr *address, bool l2);
+/**
+ * What takes @p b out of force by its way, against @p word of its check (0: there is none).
+ * @param at_ms  made earlier if that is so only later
+ * @return an enum effect_why, EFFECT_WHY_UNKNOWN: nothing does
+ */
+enum effect_why node_cut(const struct node *n, const struct node_pool *p,
+                         const struct node_backend *b, uint64_t word, const struct node_time *time,
+                         uint64_t *at_ms);
+/** Tell next hops what the check of @p b hears. */
+void node_hear(struct node *n, struct node_backend *b, uint64_t word);
 /** The first of the indexes whose watched address may be @p a, to be followed by watched_next; 0: none. */
 uint32_t node_first_at(const struct node *n, const struct addr *a);
 /** The opposite of node_watch(); fine when it is not followed. */

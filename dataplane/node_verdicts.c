@@ -49,14 +49,20 @@ static bool places_hold(const struct node *n)
 	       n->health_generation;
 }
 
-static uint8_t seen_of(const struct node *n, const struct node_pool *p,
-                       const struct node_backend *b)
+/* Its check's word, 0 where there is none. */
+static health_word word_of(const struct node *n, const struct node_pool *p,
+                           const struct node_backend *b)
+{
+	bool has = p->plan->model->check && n->health && b->place >= 0;
+
+	return has ? health_read(n->health, b->place) : 0;
+}
+
+static uint8_t seen_of(const struct node_pool *p, health_word word)
 {
 	if (!p->plan->model->check)
 		return GUARD_UNCHECKED;
-	if (!n->health || b->place < 0)
-		return GUARD_UNKNOWN;
-	switch (health_state(health_read(n->health, b->place))) {
+	switch (health_state(word)) {
 	case HEALTH_UP:
 		return GUARD_UP;
 	case HEALTH_DOWN:
@@ -107,11 +113,38 @@ static void take_decision(struct node *n, struct node_pool *p, struct node_backe
 	b->known = true;
 }
 
-/* Out by evidence, not for want of a verdict and not by a person's word. */
+/*
+ * Out by evidence, not for want of a verdict and not by a person's word. What its way said is asked for
+ * each time.
+ */
 static bool is_known_dead(const struct node_backend *b)
 {
 	return b->known && !b->alive && b->why != EFFECT_WHY_WAITING &&
-	       b->why != EFFECT_WHY_DISABLED;
+	       b->why != EFFECT_WHY_DISABLED && !effect_why_is_way((enum effect_why)b->why);
+}
+
+/* What the guards have to know of @p b; @p at_ms is made earlier if they have to be asked again. */
+static struct guard_backend see(struct node *n, const struct node_pool *p, struct node_backend *b,
+                                const struct node_time *time, uint64_t *at_ms)
+{
+	health_word word = word_of(n, p, b);
+	enum effect_why cut = node_cut(n, p, b, word, time, at_ms);
+
+	return (struct guard_backend){ .id = b->plan->id,
+		                       .weight = b->plan->weight,
+		                       .sees = cut ? GUARD_DOWN : seen_of(p, word),
+		                       .says = b->plan->says,
+		                       .down_why = (uint8_t)cut,
+		                       .known = b->known,
+		                       .alive = b->alive,
+		                       .dead = is_known_dead(b) };
+}
+
+/* Next hops hear what checks hear. */
+static void tell_hops(struct node *n, struct node_pool *p)
+{
+	for (size_t i = 0; n->hops && i < p->plan->n_backends; i++)
+		node_hear(n, &p->backends[i], word_of(n, p, &p->backends[i]));
 }
 
 static void forget_seen(struct guard_backend *g, size_t n, uint64_t *again_ms)
@@ -129,26 +162,21 @@ void node_decide_pool(struct node *n, struct node_pool *p, const struct node_tim
 		                          p->plan->fail_closed };
 	size_t count = p->plan->n_backends;
 	struct guard_backend *g = calloc(count ? count : 1, sizeof(*g));
-	uint64_t again_ms = UINT32_MAX;
+	uint64_t again_ms = UINT32_MAX, cut_at_ms = UINT64_MAX;
 
 	if (!g) { /* what is in force stays; the next turn tries again */
 		p->guard_at_ms = time->now_ms + 1000;
 		return;
 	}
-	for (size_t i = 0; i < count; i++) {
-		const struct node_backend *b = &p->backends[i];
-
-		g[i] = (struct guard_backend){ .id = b->plan->id,
-			                       .weight = b->plan->weight,
-			                       .sees = seen_of(n, p, b),
-			                       .says = b->plan->says,
-			                       .known = b->known,
-			                       .alive = b->alive,
-			                       .dead = is_known_dead(b) };
-	}
-	if (!places_hold(n)) /* the layout changes: all stays as it is for a moment */
+	for (size_t i = 0; i < count; i++)
+		g[i] = see(n, p, &p->backends[i], time, &cut_at_ms);
+	if (places_hold(n))
+		tell_hops(n, p);
+	else /* the layout changes: all stays as it is for a moment */
 		forget_seen(g, count, &again_ms);
 	p->guard_at_ms = guard_apply(&rules, p->window, time->now_ms, g, count);
+	if (p->guard_at_ms > cut_at_ms)
+		p->guard_at_ms = cut_at_ms;
 	if (p->guard_at_ms > time->now_ms + again_ms)
 		p->guard_at_ms = time->now_ms + again_ms;
 	for (size_t i = 0; i < count; i++)
@@ -270,6 +298,7 @@ static void apply_pools(struct node *n, bool died, const struct node_time *time)
 void node_verdicts(struct node *n, const struct node_time *time)
 {
 	node_find_places(n);
+	n->ways_changed = false;
 	for (size_t i = 0; i < n->n_pools; i++)
 		node_decide_pool(n, &n->pools[i], time);
 	apply_pools(n, true, time);
@@ -297,7 +326,7 @@ uint64_t node_tick(struct node *n, const struct node_time *time)
 
 	if (!n->plan)
 		return due;
-	if (plan_update(n->plan, time->wall_ms))
+	if (plan_update(n->plan, time->wall_ms) || n->ways_changed)
 		node_verdicts(n, time);
 	for (size_t i = 0; i < n->n_pools; i++) {
 		uint64_t at = tick_pool(n, &n->pools[i], time);

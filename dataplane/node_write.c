@@ -142,6 +142,7 @@ void node_unwatch(struct node *n, uint32_t index)
 	n->is_watched[index] = false;
 	n->n_low -= n->paths[index].mtu != 0;
 	n->paths[index] = (struct path){ 0 };
+	n->ways[index] = (struct node_way){ 0 };
 }
 
 void node_hop(void *node, const struct addr *address, const struct hop *hop)
@@ -154,6 +155,7 @@ void node_hop(void *node, const struct addr *address, const struct hop *hop)
 
 		if (!addr_equal(&n->watched[i], address))
 			continue;
+		node_look_way(n, i, address, e.encap == FWD_ENCAP_L2);
 		e.flags &= (uint8_t)~FWD_BACKEND_NO_NEXT_HOP;
 		if (!fill_hop(n, i, address, &e))
 			e.flags |= FWD_BACKEND_NO_NEXT_HOP;

@@ -104,13 +104,13 @@ static int fill(struct probes_filler *f, const struct probe_mark *marks, size_t 
 	return 0;
 }
 
-void probes_hop(struct probes_filler *f, const struct addr *address, const struct hop *hop)
+static void move_tunnels(struct probes_filler *f, const struct addr *address, const struct hop *hop)
 {
 	const struct probe_tunnel key = { .backend = *address };
 	struct probe_tunnel *t;
 	uint32_t ifindex = interface_of(hop);
 
-	if (!f || !f->tunnels || hop->state != HOP_KNOWN)
+	if (!f->tunnels || hop->state != HOP_KNOWN)
 		return;
 	t = bsearch(&key, f->tunnels, f->n_tunnels, sizeof(*t), by_backend);
 	if (!t)
@@ -134,6 +134,17 @@ static const struct prefix *given(const struct prefix *p)
 	static const struct addr none;
 
 	return p->bits == 0 && addr_equal(&p->addr, &none) ? NULL : p;
+}
+
+bool probes_hop(struct probes_filler *f, const struct addr *address, const struct hop *hop)
+{
+	if (!f)
+		return false;
+	move_tunnels(f, address, hop);
+	for (size_t i = 0; i < f->n_vips; i++)
+		if (addr_equal(&f->vips[i], address))
+			return true;
+	return false;
 }
 
 void probes_take(struct probes_filler *f, const struct model *m)

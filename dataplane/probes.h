@@ -7,6 +7,7 @@
 #ifndef DATAPLANE_PROBES_H
 #define DATAPLANE_PROBES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct addr;
@@ -45,8 +46,11 @@ void probes_take(struct probes_filler *f, const struct model *m);
 void probes_see(struct probes_filler *f, const struct links *links, uint64_t now_ms);
 /* What is wrong with the path for a second or longer. @return NULL: nothing, or nothing is probed */
 const struct probes_path *probes_trouble(const struct probes_filler *f, uint64_t now_ms);
-/* The next hop of @p address has changed: send its probes by that port; what is no backend's is ignored. */
-void probes_hop(struct probes_filler *f, const struct addr *address, const struct hop *hop);
+/*
+ * The next hop of @p address has changed: send its probes by that port; what is no backend's is ignored.
+ * @return whether it is a VIP's: probes_see() is to be called
+ */
+bool probes_hop(struct probes_filler *f, const struct addr *address, const struct hop *hop);
 /* Write counters to the stats page, once a second. */
 void probes_count(struct probes_filler *f);
 

@@ -363,7 +363,10 @@ static void on_hop(void *arg, const struct addr *address, const struct hop *hop)
 
 	if (p->driver)
 		node_hop(&p->node, address, hop);
-	probes_hop(p->probes, address, hop);
+	if (p->driver && p->node.ways_changed)
+		loop_timer_set(p->loop, &p->tick, loop_now_ms(p->loop));
+	if (probes_hop(p->probes, address, hop) && !p->see.place)
+		loop_timer_set(p->loop, &p->see, loop_now_ms(p->loop));
 	log_info("next-hop", "address=%s state=\"%s\" ifindex=%u vlan=%u mtu=%u",
 	         addr_text(address, text), hop_state_text(hop->state), hop->ifindex, hop->vlan,
 	         hop->mtu);
@@ -378,8 +381,8 @@ static void on_links(void *arg)
 	conditions_state(p);
 }
 
-/* So is what hangs at their queues. */
-static void on_filters(void *arg)
+/* So is what hangs at their queues, or the way to a VIP. */
+static void on_path(void *arg)
 {
 	see_ports(arg);
 	conditions_state(arg);
@@ -418,7 +421,7 @@ static int start(struct process *p)
 	if (!err)
 		err = links_open(p->loop, on_links, p, &p->links);
 	if (!err)
-		err = filters_open(p->loop, on_filters, p, &p->filters);
+		err = filters_open(p->loop, on_path, p, &p->filters);
 	if (!err)
 		err = drafter_open(p->loop, on_draft, p, &p->drafter);
 	if (!err)
@@ -459,6 +462,7 @@ int process_run(struct process *p)
 	p->second = (struct loop_timer){ .cb = on_second, .arg = p };
 	p->retry = (struct loop_timer){ .cb = on_document, .arg = p };
 	p->told = (struct loop_timer){ .cb = on_told, .arg = p };
+	p->see = (struct loop_timer){ .cb = on_path, .arg = p };
 	if (!err) {
 		find_health(p);
 		load_first(p);

@@ -73,6 +73,11 @@ void publisher_close(struct publisher *p)
 	free(p);
 }
 
+struct effect_page *publisher_effect(struct publisher *p)
+{
+	return p->page ? p->scratch : NULL;
+}
+
 struct stats *publisher_stats(struct publisher *p)
 {
 	return p->stats;
@@ -267,6 +272,7 @@ static void add_whys(struct effect_page *e, const struct node *n, const struct n
 		if (rows[i].id != np->plan->backends[k].id)
 			continue;
 		rows[i].why = np->backends[k].why;
+		rows[i].hop = n->ways[np->backends[k].index].hop;
 		rows[i].path_mtu = n->paths[np->backends[k].index].mtu;
 		pool->held += guard_is_hold((enum effect_why)rows[i].why);
 	}
@@ -345,6 +351,7 @@ static void write_node(struct publisher *p, const struct node *n)
 	if (!n->hops)
 		return;
 	stats_set(p->totals[HOP_CHANGES], hops_counters(n->hops)->changes);
+	stats_set(p->totals[HOP_PROBES], hops_counters(n->hops)->probes);
 	stats_set(p->totals[HOP_RESYNCS], hops_counters(n->hops)->resyncs);
 	stats_set(p->totals[HOPS_REFUSED], hops_counters(n->hops)->refused);
 }

@@ -9,6 +9,7 @@
 
 #include "dataplane/node.h"
 
+struct effect_page;
 struct publisher;
 struct stats;
 
@@ -21,6 +22,8 @@ int publisher_open(const char *run_dir, struct publisher **out);
 void publisher_close(struct publisher *p);
 /** For other parts of the process that count. */
 struct stats *publisher_stats(struct publisher *p);
+/** The effect as it was written last (effect_inside.h), borrowed until the next time; NULL: it was not yet. */
+struct effect_page *publisher_effect(struct publisher *p);
 /** @p n has taken a document: its services and backends get their words, those gone lose theirs. */
 void publisher_document(struct publisher *p, const struct node *n);
 /** Read tables and write both pages. @p n may have no document yet. */

@@ -36,7 +36,23 @@ enum effect_why {
 	EFFECT_WHY_HELD_MIN,  /**< down, but kept: min_healthy would be undercut */
 	EFFECT_WHY_HELD_RATE, /**< down, but kept for now: max_remove in 10 s is used up */
 	EFFECT_WHY_HELD_LAST, /**< down, but kept: all are down, and on_all_down = last_good */
+	EFFECT_WHY_ROUTE,     /**< the route to it says unreachable, blackhole or prohibit */
+	EFFECT_WHY_NEIGHBOUR, /**< its next hop answers none of the kernel's questions */
+	EFFECT_WHY_GATEWAY,   /**< mode l2, and a gateway is between */
 	EFFECT_WHY_COUNT
+};
+
+/** What is known of the way to a backend. */
+enum effect_hop {
+	EFFECT_HOP_UNKNOWN, /**< read from the tables alone, or written by an earlier release */
+	EFFECT_HOP_KNOWN,
+	EFFECT_HOP_NO_ROUTE,
+	EFFECT_HOP_NO_PORT,    /**< the port of its route is down or has no carrier */
+	EFFECT_HOP_UNRESOLVED, /**< the next hop has not answered yet */
+	EFFECT_HOP_REFUSED,    /**< as EFFECT_WHY_ROUTE */
+	EFFECT_HOP_SILENT,     /**< as EFFECT_WHY_NEIGHBOUR; packets go to where it was last */
+	EFFECT_HOP_GATEWAY,    /**< as EFFECT_WHY_GATEWAY */
+	EFFECT_HOP_COUNT
 };
 
 /** What is in force for one backend of one pool. */
@@ -50,7 +66,7 @@ struct effect_backend {
 	uint8_t alive;       /**< the tables may send to it */
 	uint8_t next_hop; /**< its next hop is known; without, packets to it are dropped by name */
 	uint8_t why;      /**< enum effect_why */
-	uint8_t pad;
+	uint8_t hop;      /**< enum effect_hop */
 	uint16_t
 	        inner_mtu; /**< longest packet that fits in its tunnel; unless next_hop, as it was */
 	uint16_t path_mtu; /**< of the way, where routers told of less than is configured; else 0 */
@@ -124,5 +140,11 @@ int effect_backend(const struct effect *e, const char *pool, uint64_t id,
                    struct effect_backend *out);
 /** "up", "held by guard min_healthy", ... */
 const char *effect_why_text(enum effect_why why);
+/** Whether @p why is about the way to a backend: EFFECT_WHY_ROUTE, _NEIGHBOUR, _GATEWAY. */
+bool effect_why_is_way(enum effect_why why);
+/** "known", "no route", ... */
+const char *effect_hop_text(enum effect_hop hop);
+/** Why backend @p b is (not) given traffic: its `why`, unless it is in force and nothing can be sent to it. */
+const char *effect_backend_text(const struct effect_backend *b);
 
 #endif

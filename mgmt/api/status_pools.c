@@ -65,7 +65,7 @@ static const char *force_why(const struct force *f, const struct effect_backend 
                              const char *state)
 {
 	if (e->alive && !e->next_hop)
-		return "no next hop";
+		return effect_backend_text(e);
 	if (f->all_drained && !strcmp(state, "serving"))
 		return "all backends of the pool are drained";
 	return effect_why_text((enum effect_why)e->why);

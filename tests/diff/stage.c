@@ -66,6 +66,16 @@ void hops_unwatch(struct hops *h, const struct addr *address)
 	(void)address;
 }
 
+void hops_heard(struct hops *h, const struct addr *address, enum hop_heard heard)
+{
+	(void)h, (void)address, (void)heard;
+}
+
+void hops_doubt(struct hops *h, const struct addr *address)
+{
+	(void)h, (void)address;
+}
+
 bool hops_get(const struct hops *h, const struct addr *address, struct hop *out)
 {
 	*out = h->hop[address->bytes[14]][address->bytes[15] - 1];

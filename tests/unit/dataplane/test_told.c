@@ -30,6 +30,16 @@ void hops_unwatch(struct hops *h, const struct addr *address)
 	(void)h, (void)address;
 }
 
+void hops_heard(struct hops *h, const struct addr *address, enum hop_heard heard)
+{
+	(void)h, (void)address, (void)heard;
+}
+
+void hops_doubt(struct hops *h, const struct addr *address)
+{
+	(void)h, (void)address;
+}
+
 bool hops_get(const struct hops *h, const struct addr *address, struct hop *out)
 {
 	struct addr a;
