@@ -1,20 +1,32 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Ports, probes' paths and next hops: what is lost with an interface comes back with it, and no backend suffers for it.
+"""Ports, probes' paths and next hops: what is lost with an interface comes back with it, and no backend suffers for it;
+a backend that cannot be reached by its next hop is out, and only such a one.
 
-One site, three nginx backends, no management: effective documents are written by hand. The situations are those
-of truth_nexthop.py; names on the command line choose among them.
+    lab_nexthop.py [--all] [NAME ...]    the short form, all situations, or those named
+
+One site, three nginx backends, no management: effective documents are written by hand.
 """
 import sys
 
+import nexthop_bench as ports
+import nexthop_ways as ways
 import plan as planning
-import truth_nexthop as truth
 from net import Lab, say
 from report import Report
 from world import World
 
 TUNNEL = ('type = "http"; port = 80; path = "/healthz"; expect = 200; via = "tunnel"; interval = "100ms"; '
           'fast_interval = "50ms"; timeout = "100ms"; rise = 2; fall = 2; damp_turns = 0;')
-SITUATIONS = [truth.port_deleted, truth.clsact_taken, truth.port_renamed, truth.dead_is_found]
+SHORT = [ports.port_deleted, ports.clsact_taken, ports.port_renamed, ports.dead_is_found, ways.gateway_changes_in_silence,
+         ways.refusing_routes, ways.neighbour_fails]
+LONG = [ways.returns_with_another_mac, ways.routes_of_no_evidence, ways.l2_behind_a_gateway, ways.carrier_is_no_evidence]
+
+
+def chosen(names):
+    every = SHORT + LONG
+    if "--all" in names:
+        return every
+    return [s for s in every if s.__name__ in names] if names else SHORT
 
 
 def run(report, names):
@@ -23,14 +35,15 @@ def run(report, names):
         site = world.sites[0]
         site.node.write_config()
         site.node.write_effective()
+        gateway = site.add_router("gw", ways.GATEWAY4, ways.GATEWAY6)
         site.start_backends()
         site.node.start("dataplane", "health")
-        bench = truth.Bench(report, lab, world, site)
+        bench = ports.Bench(report, lab, world, site)
+        bench.gateway = gateway
         bench.well(30)
-        for situation in SITUATIONS:
-            if not names or situation.__name__ in names:
-                say(f"--- {situation.__name__}: {situation.__doc__.splitlines()[0]}")
-                situation(bench)
+        for situation in chosen(names):
+            say(f"--- {situation.__name__}: {(situation.__doc__.strip()).splitlines()[0]}")
+            situation(bench)
 
 
 if __name__ == "__main__":
