@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "dns/server.h"
 #include "weir/model.h"
@@ -35,6 +37,23 @@ static bool is_served(const struct server *s, const struct addr *address)
 	return false;
 }
 
+/*
+ * Whether this host has @p address, so that queries for it come up here: a socket that the supervisor has bound does not
+ * say so, as it is bound before the address comes.
+ */
+static bool host_has(const struct addr *address)
+{
+	struct sockaddr_storage at;
+	socklen_t length = addr_to_sockaddr(address, 0, &at);
+	int fd = socket(at.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool missing =
+	        fd >= 0 && bind(fd, (struct sockaddr *)&at, length) < 0 && errno == EADDRNOTAVAIL;
+
+	if (fd >= 0)
+		close(fd);
+	return !missing;
+}
+
 static void state_listens(const struct server *s, struct stats *to)
 {
 	const struct model_node *self = s->now ? s->now->model->self : NULL;
@@ -42,9 +61,15 @@ static void state_listens(const struct server *s, struct stats *to)
 	size_t n_served = 0;
 
 	for (size_t i = 0; self && i < self->n_dns_listen; i++)
-		n_served += is_served(s, &self->dns_listen[i]);
+		n_served += is_served(s, &self->dns_listen[i]) && host_has(&self->dns_listen[i]);
 	for (size_t i = 0; self && i < self->n_dns_listen; i++)
-		if (!is_served(s, &self->dns_listen[i]))
+		if (is_served(s, &self->dns_listen[i]) && !host_has(&self->dns_listen[i]))
+			conditions_add(
+			        to, "listen-failed", n_served ? CONDITION_DEGRADED : CONDITION_DOWN,
+			        addr_text(&self->dns_listen[i], text),
+			        "this host does not have the address: add it to an interface "
+			        "(ip address add), or take it out of dns_listen");
+		else if (!is_served(s, &self->dns_listen[i]))
 			conditions_add(to, "listen-failed",
 			               n_served ? CONDITION_DEGRADED : CONDITION_DOWN,
 			               addr_text(&self->dns_listen[i], text),

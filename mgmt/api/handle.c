@@ -123,6 +123,8 @@ static json_t *own_state(struct core *core, bool *complete)
 /* What a node says of the version that was asked for, where it is not simply in force. */
 static void tell_judgement(json_t *node, const struct inforce *f)
 {
+	if (f->rolled_back)
+		json_object_set_new(node, "rolled_back", json_true());
 	if (f->state != INFORCE_REFUSED && f->state != INFORCE_LATE)
 		return;
 	json_object_set_new(node, "state", json_string(inforce_text(f->state)));
@@ -130,8 +132,6 @@ static void tell_judgement(json_t *node, const struct inforce *f)
 	json_object_set_new(node, "detail", inforce_detail(f));
 	if (f->state == INFORCE_REFUSED)
 		json_object_set_new(node, "code", json_string(f->code));
-	if (f->rolled_back)
-		json_object_set_new(node, "rolled_back", json_true());
 }
 
 /* What is waited for: a document everywhere, and, of a change of configuration, the nodes' judgements. */
@@ -251,6 +251,8 @@ void handle_wait(struct core *core, const struct http_request *r, struct http_re
 		if (w.all)
 			peers_poke(core, false);
 	}
+	if (!w.complete && !core->stopping)
+		look(core, &w, &nodes); /* a refusal that was heard last may have rolled it back */
 	tell_nodes(reply->json, intent_document(core->intent), w.complete, nodes);
 	core_unlock(core);
 	if (!w.complete)

@@ -139,7 +139,8 @@ int cli_plan(struct cli *cli, const struct cli_args *args)
 	return status;
 }
 
-static void print_nodes(const json_t *body)
+/* @return whether the change was rolled back */
+static bool print_nodes(const json_t *body)
 {
 	bool refused = false, rolled_back = false;
 	const json_t *node;
@@ -160,6 +161,7 @@ static void print_nodes(const json_t *body)
 		puts("  refused: mend what is missing there, or undo the change");
 	else if (json_is_false(json_object_get(body, "complete")))
 		puts("  not all have it yet; it goes on: weir status");
+	return rolled_back;
 }
 
 static void print_change(const json_t *body)
@@ -178,7 +180,8 @@ static void print_change(const json_t *body)
 	if (plan)
 		print_changes(plan);
 	printf("version %.0f, in force at %s\n", number, api_text(version, "effective", "?"));
-	print_nodes(body);
+	if (print_nodes(body))
+		return;
 	if (by)
 		printf("UNDONE at %s unless: weir confirm %.0f\n", by, number);
 	if (number > 1)

@@ -27,6 +27,21 @@ static bool share_address(const struct model_vip *a, const struct model_vip *b)
 	       a->n_addresses;
 }
 
+/* The addresses that @p vip adds to those that the name had, as a share of its own. */
+static double added_share(const struct model_dns_name *a, const struct model_vip *vip)
+{
+	size_t added = vip->n_addresses;
+
+	for (size_t i = 0; i < a->service->n_at; i++) {
+		const struct model_vip *old = a->service->at[i].vip;
+		size_t gone = risk_addresses_gone(vip->addresses, vip->n_addresses, old->addresses,
+		                                  old->n_addresses);
+
+		added = gone < added ? gone : added;
+	}
+	return added == vip->n_addresses ? 0 : (double)added / (double)vip->n_addresses;
+}
+
 /* The share that goes to the addresses of @p vip. */
 static double share_at(const struct model_dns_name *n, const struct model_vip *vip, bool *found)
 {
@@ -44,7 +59,7 @@ static double share_at(const struct model_dns_name *n, const struct model_vip *v
 static void measure_answers(struct risk_work *w, const char *subject,
                             const struct model_dns_name *a, const struct model_dns_name *b)
 {
-	double gained = 0, unproven = 0, emptied = 0;
+	double gained = 0, unproven = 0, emptied = 0, added = 0;
 	const char *site = "";
 	bool found;
 
@@ -52,6 +67,7 @@ static void measure_answers(struct risk_work *w, const char *subject,
 		double was = share_at(a, b->service->at[i].vip, &found);
 		double gain = fmax(0, answer_share(b, i) - was);
 
+		added += answer_share(b, i) * added_share(a, b->service->at[i].vip);
 		if (found)
 			gained += gain;
 		else
@@ -72,6 +88,8 @@ static void measure_answers(struct risk_work *w, const char *subject,
 	if (!b->service->vip_check || b->policy == MODEL_POLICY_FAILOVER)
 		risk_note(w, RISK_ANSWERS_UNPROVEN, unproven, subject,
 		          "its answers lead to addresses that were not answered before");
+	/* what is probed is a site's VIP in a family, not each of its addresses */
+	risk_note(w, RISK_ANSWERS_UNPROVEN, added, subject, "its answers have further addresses");
 }
 
 static void measure_ttl(struct risk_work *w, const char *subject, uint32_t before, uint32_t after,

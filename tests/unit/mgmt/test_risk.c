@@ -184,7 +184,7 @@ static const struct change changes[] = {
 	{ "entries-gone", "\"203.0.113.10\"", "\"203.0.113.99\"" },
 	{ "entries-gone", "{ site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; },\n", "" },
 	{ "site-emptied", "{ site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; },\n", "" },
-	{ NULL, "\"203.0.113.10\", ", "\"203.0.113.99\", \"203.0.113.10\", " },
+	{ "answers-unproven", "\"203.0.113.10\", ", "\"203.0.113.99\", \"203.0.113.10\", " },
 	{ "ports-gone", "{ interface = \"eth1\"; }, {", "{ interface = \"eth9\"; }, {" },
 	{ "ports-gone", ", { interface = \"eth2\"; }", "" },
 	{ NULL, "{ interface = \"eth1\"; }, {",
@@ -294,9 +294,8 @@ static void every_rule_is_broken_by_a_change_of_these_tests(void **state)
 {
 	(void)state;
 	static const char *const elsewhere[] = {
-		"records-gone",     "records-change", "zone-servers",
+		"records-gone", "records-change", "zone-servers",
 		"zone-unread", /* a file that is gone: nothing to write down here */
-		"answers-unproven",
 	};
 	const struct risk_rule *rules;
 	size_t n = risk_rules(&rules);

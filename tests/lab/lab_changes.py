@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""No change hurts in silence: harmful changes do their harm and are called risky, harmless ones do none and are not.
+
+    lab_changes.py [--quick] [--rounds N] [--only NAME]
+
+1. Each harmful change (changes_harm.py) is applied under traffic until its harm is seen; `plan` must call it risky. What
+   is done beside a change (a backend dies, a site is cut off) is done without the change, too, and must hurt no one.
+2. 304 harmless changes are generated (changes_harmless.py); 76 of them, two of each kind, are applied under traffic, and
+   nothing may break. `plan` may call 2 % of them risky.
+3. In force: what does not exist is refused by name, exit status 8; risky changes that are refused are rolled back; a
+   process that restarts is waited for; one that is stopped is no refusal.
+4. Two nodes apply at the same moment, N times (200): no acknowledged version may be lost.
+
+Writes build/lab/changes.json. --quick takes a few of each, with all plans.
+"""
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+import time
+
+import changes_harm
+import changes_harmless
+from changes_world import ChangesWorld
+from net import BUILD, Lab, LabError, say, wait_until
+from report import Report
+
+WATCH_S = 3.0    # of a harmless change: slots move two seconds after it
+HARMLESS = 304
+QUICK_HARM = ("hash flow to source", "pool exchanged", "check's path", "guards off", "dns_listen empty", "name removed")
+QUICK_HARMLESS = ("pool doubled", "site weight", "port added")
+
+
+class Tally:
+    """What goes into changes.json."""
+
+    def __init__(self):
+        self.harmful, self.flagged, self.harmless, self.executed, self.false_alarms = 0, 0, 0, 0, 0
+        self.lost_updates, self.rounds, self.both, self.kinds = None, 0, 0, []
+
+    def write(self):
+        with open(os.path.join(BUILD, "lab", "changes.json"), "w") as f:
+            json.dump(vars(self), f, indent=1)
+            f.write("\n")
+
+
+def look_for(world, kind, since, limit_s):
+    """The evidence of harm, or "" when the time is over."""
+    end = time.monotonic() + limit_s
+    while True:
+        text = kind.evidence(world, since)
+        if text or time.monotonic() > end:
+            return text
+        time.sleep(0.1)
+
+
+def play(world, kind, changed):
+    """A kind from the base and back to it. Returns (risky, evidence)."""
+    if kind.base:
+        world.restore(kind.files(world, changed=False))
+    kind.before(world)
+    try:
+        files = kind.files(world, changed)
+        risky = world.plan_of(files)[0] if changed else False
+        since = world.put(files)
+        if kind.act:
+            time.sleep(0.3)
+            since = time.monotonic()
+            kind.act.do(world)
+        return risky, look_for(world, kind, since, kind.limit_s)
+    finally:
+        if kind.act:
+            kind.act.undo(world)
+        kind.after(world)
+        world.restore()
+
+
+def do_harm(world, report, tally, kinds):
+    for kind in kinds:
+        began = time.monotonic()
+        risky, text = play(world, kind, True)
+        tally.harmful += bool(text)
+        tally.flagged += bool(text and risky)
+        tally.kinds.append({"kind": kind.name, "harm": text, "risky": risky})
+        report.check(text and risky, f"{kind.name}: harms, and is called risky",
+                     f"{text or 'no harm seen'}; {'risky' if risky else 'NOT RISKY'}; {time.monotonic() - began:.0f} s")
+
+
+def play_controls(world, report, kinds):
+    """What is done beside a change must not hurt without it; once for each act, for as long as the evidence took."""
+    seen = set()
+    for kind in kinds:
+        if not kind.act or (kind.act.name, kind.evidence.__qualname__) in seen or kind.name == "min_healthy 0 %":
+            continue
+        seen.add((kind.act.name, kind.evidence.__qualname__))
+        _, text = play(world, kind, False)
+        report.equal(text, "", f"without the change no harm: {kind.act.name} (of {kind.name})")
+
+
+def judge_plans(world, report, tally, changes):
+    alarms = []
+    for name, files in changes:
+        risky, texts = world.plan_of(files)
+        if risky:
+            alarms.append(f"{name}: {texts[0]}")
+    tally.harmless, tally.false_alarms = len(changes), len(alarms)
+    report.check(len(alarms) <= 0.02 * len(changes), f"of {len(changes)} harmless changes at most 2 % are called risky",
+                 f"{len(alarms)} {alarms[:3]}")
+
+
+def do_harmless(world, report, tally, changes):
+    """One after another: each also takes back the one before."""
+    world.restore()
+    for name, files in changes:
+        since = world.put(files, name)
+        time.sleep(WATCH_S)
+        crowd = world.crowd
+        seen = {kind: crowd.failed(kind, since)[:2] for kind in ("held", "request", "flow", "query")}
+        down = [key for key, b in world.dataplane().items() if key.startswith("web-ams/") and not b["in_force"]]
+        tally.executed += 1
+        report.equal(({k: v for k, v in seen.items() if v}, down), ({}, []), f"harmless: {name}")
+        crowd.forget()
+    world.restore()
+
+
+# in force
+
+def write_conf(node, files):
+    for name, text in files.items():
+        with open(os.path.join(node.conf, name), "w") as f:
+            f.write(text)
+
+
+def apply_by_hand(world, files, *options):
+    """As a person does: (exit status, output, seconds)."""
+    write_conf(world.ams, files)
+    began = time.monotonic()
+    status, out, errors = world.weir(world.ams, "apply", "--reason", "lab", *options)
+    write_conf(world.ams, world.base)
+    return status, out + errors, time.monotonic() - began
+
+
+def head_digest(node):
+    return node.api("GET", "/v1/versions?limit=1")[1]["items"][0]["digest"]
+
+
+def refuse_what_is_missing(world, report):
+    say("what does not exist is refused by name, and rolled back where the change is risky")
+    world.restore()
+    base = head_digest(world.ams)
+    eth1 = changes_harm.AMS_PORT
+    fra = eth1.replace("10.1.", "10.2.")
+    added = eth1.replace('{ interface = "eth1"; }', '{ interface = "eth1"; }, { interface = "eth9"; }')
+    status, out, _ = apply_by_hand(world, world.files([("weir.conf", eth1, added)]))
+    report.check(status == 8 and "weir-dataplane" in out and "eth9" in out, "a port that does not exist: exit 8, named",
+                 f"{status}: {out[-250:]!r}")
+    world.restore()
+    status, out, took = apply_by_hand(world, world.files([("weir.conf", eth1, eth1.replace("eth1", "eth9"))]))
+    report.check(status == 8 and "rolled back" in out, "the only port exchanged for it: exit 8, rolled back",
+                 f"{status}, {took:.1f} s: {out[-250:]!r}")
+    report.equal(head_digest(world.ams), base, "the version before is in force again")
+    wait_until(world.usual, 30, "all is as usual after the rollback", 0.2)
+    listen = [("weir.conf", '[ "192.0.2.51"', '[ "192.0.2.99", "192.0.2.51"')]
+    status, out, _ = apply_by_hand(world, world.files(listen))
+    report.check(status == 8 and "weir-dns" in out and "192.0.2.99" in out, "an address that is not there: exit 8, named",
+                 f"{status}: {out[-250:]!r}")
+    world.restore()
+    status, out, took = apply_by_hand(world, world.files([("weir.conf", fra, fra.replace("eth1", "eth9"))]), "--all")
+    report.check(status == 8 and "fra-1" in out and "eth9" in out and "rolled back" in out, "a peer that refuses: exit 8, named",
+                 f"{status}, {took:.1f} s: {out[-300:]!r}")
+    wait_until(lambda: head_digest(world.ams) == base == head_digest(world.fra), 20, "and is rolled back at both nodes", 0.2)
+    report.check(True, "and is rolled back at both nodes")
+
+
+def wait_for_processes(world, report):
+    say("a process that restarts is waited for; one that is stopped is no refusal")
+    base = world.base
+    for pid in world.ams.pids("dns"):
+        os.kill(pid, signal.SIGKILL)
+    status, out, took = apply_by_hand(world, world.files([("weir.conf", 'max = "5s"', 'max = "6s"')]))
+    report.equal(status, 0, f"weir-dns is killed, and restarts: in force after {took:.1f} s {out[-200:] if status else ''}")
+    world.restore()
+    world.ams.stop_for_good("health")
+    risky = world.files([("weir.conf", 'min_healthy = "50%"', 'min_healthy = "20%"')])
+    status, out, took = apply_by_hand(world, risky)
+    world.ams.resume("health")
+    report.check(status == 5 and "weir-health" in out and 12 <= took <= 40, "a stopped weir-health: late, exit 5, named",
+                 f"{status}, {took:.1f} s: {out[-250:]!r}")
+    report.check(head_digest(world.ams) not in (None, base), "and no answer is no refusal: the version is there")
+    report.equal(world.ams.api("GET", "/v1/versions?limit=1")[1]["items"][0]["state"], "unconfirmed", "it waits to be confirmed")
+    world.weir(world.ams, "confirm")
+    world.restore()
+
+
+# two at once
+
+def versions(node):
+    return node.api("GET", "/v1/versions?limit=100")[1]["items"]
+
+
+def agreed(world):
+    try:
+        a, b = (versions(n)[0] for n in world.world.nodes)
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        return False
+    return (a["number"], a["digest"]) == (b["number"], b["digest"]) and a["state"] == b["state"] == "in_force"
+
+
+def heal(world):
+    """After a divergence, which is counted: ours wins, so that the rounds can go on."""
+    a, b = (versions(n)[0] for n in world.world.nodes)
+    world.ams.api("POST", f"/v1/versions/{a['number']}/rollback?wait=all", {"reason": "lab", "force": [b["digest"]]},
+                  headers={"If-Match": "*"})
+    wait_until(lambda: agreed(world), 30, "the nodes agree after a divergence", 0.1)
+
+
+def one_round(world, i):
+    """Two applies at once. Returns (number of acknowledged versions, texts of what is lost)."""
+    etag = versions(world.ams)[0]["etag"]
+    barrier, told = threading.Barrier(2), [None, None]
+
+    def apply(k, node):
+        files = {**world.base, "weir.conf": f"# round {i} of {node.name}\n" + world.base["weir.conf"]}
+        barrier.wait()
+        try:
+            told[k] = world.apply(files, f"round {i}", node, match=etag)
+        except OSError as e:
+            told[k] = (0, str(e))
+    threads = [threading.Thread(target=apply, args=(k, n)) for k, n in enumerate(world.world.nodes)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    if all(status >= 400 or not status for status, _ in told):
+        say(f"round {i}: none won: {[(s, str(a)[:200]) for s, a in told]}")
+    won = [answer["version"]["digest"] for status, answer in told if status in (200, 201, 202)]
+    end = time.monotonic() + 8
+    while not agreed(world) and time.monotonic() < end:
+        time.sleep(0.03)
+    lost = [] if agreed(world) else ["the nodes do not agree"]
+    for node in world.world.nodes:
+        kept = {v["digest"] for v in versions(node) if v["state"] != "lost"}
+        lost += [f"{d[:8]} is not at {node.name}" for d in won if d not in kept]
+    if not agreed(world):
+        heal(world)
+    return len(won), lost
+
+
+def two_at_once(world, report, tally, rounds):
+    say(f"two nodes apply at the same moment, {rounds} times")
+    world.restore()
+    wait_until(lambda: agreed(world), 30, "the nodes agree", 0.1)
+    tally.lost_updates, none = 0, 0
+    for i in range(rounds):
+        won, lost = one_round(world, i)
+        tally.rounds += 1
+        tally.both += won == 2
+        none += won == 0
+        tally.lost_updates += bool(lost)
+        if lost and tally.lost_updates <= 3:
+            say(f"round {i}: {won} acknowledged, {lost}")
+    report.equal(tally.lost_updates, 0, f"no lost update in {rounds} rounds ({tally.both} with two winners, {none} with none)")
+
+
+def run_all(world, report, options, tally):
+    kinds = changes_harm.all_kinds(world)
+    changes = changes_harmless.generate(world.base, HARMLESS, options.seed)
+    wait_until(world.usual, 30, "all is as usual", 0.2)
+    if options.only:
+        return do_harm(world, report, tally, [k for k in kinds if k.name == options.only])
+    judge_plans(world, report, tally, changes)
+    if options.quick:
+        for kind in kinds:
+            report.check(world.plan_of(kind.files(world))[0], f"{kind.name} is called risky")
+        do_harm(world, report, tally, [k for k in kinds if k.name in QUICK_HARM])
+        do_harmless(world, report, tally, [c for c in changes[:len(changes_harmless.KINDS)] if c[0] in QUICK_HARMLESS])
+        return two_at_once(world, report, tally, options.rounds or 3)
+    do_harm(world, report, tally, kinds)
+    play_controls(world, report, kinds)
+    do_harmless(world, report, tally, changes[:2 * len(changes_harmless.KINDS)])
+    refuse_what_is_missing(world, report)
+    wait_for_processes(world, report)
+    two_at_once(world, report, tally, options.rounds or 200)
+    report.check(tally.harmful >= 45 and tally.flagged == tally.harmful, "at least 45 harmful changes, all called risky",
+                 f"{tally.harmful}, {tally.flagged}")
+    return None
+
+
+def run(report):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only")
+    options = parser.parse_args()
+    tally = Tally()
+    with Lab("changes") as lab:
+        world = ChangesWorld(lab)
+        try:
+            run_all(world, report, options, tally)
+        except LabError:
+            tally.write()
+            raise
+        finally:
+            world.crowd.stop()
+            for node in world.world.nodes:
+                node.kill_all()
+    tally.write()
+
+
+if __name__ == "__main__":
+    sys.exit(Report.main(run))
