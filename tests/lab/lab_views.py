@@ -107,7 +107,12 @@ def management_is_dead(world, report):
     never(world, report, "par", "the own view alone removes nothing")
     report.check("1 of 3 voting sites say down, 2 are lost (so it stays as it was): up" in explain(ams, world),
                  "explain says that it is held")
+    report.check(weir(ams, "disable", "site", "par", "--until", "+1h", "--reason", "lab", "--offline")[0] == 0,
+                 "a person decides, with management dead")
+    wait_for(world, report, ALL - {"par"}, "and the site leaves the answers", nodes={"ams"})
     ams.start("mgmt")
+    wait_until(lambda: weir(ams, "enable", "site", "par")[0] == 0, 20, "management is back", 0.5)
+    wait_for(world, report, ALL, "the site is enabled again")
     blind(world, "ams", "par", "del")
     wait_until(lambda: "0 are lost: up" in explain(ams, world), 20, "with management back the others are heard", 0.2)
 

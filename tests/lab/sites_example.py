@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""README's own example made real: two sites, no `vip_check`, no controls; addresses as they stand there.
+
+    router: br-ams 10.1.255.254/16, br-fra 10.2.255.254/16; a client and a spare host behind it
+"""
+import os
+import re
+import shutil
+import time
+import types
+
+from net import ROOT, call, say, wait_until
+from servers import Backend, pass_program
+from world import SITE_MTU, Node
+
+NAME, SUBNETS = "www.shop.example", 32
+NEW_VIP = "192.0.2.99"
+ZONE = """$TTL 60
+@ SOA ns hostmaster 1 3600 900 1209600 30
+@ NS ns
+ns A 192.0.2.53
+"""
+SITES = {
+    "ams": {"index": 1, "node": "10.1.0.1", "vip": "203.0.113.10", "dns": "192.0.2.53",
+            "backends": {"ams-b1": "10.1.1.11", "ams-b2": "10.1.1.12"}},
+    "fra": {"index": 2, "node": "10.2.0.1", "vip": "198.51.100.10", "dns": "198.51.100.53",
+            "backends": {"fra-b1": "10.2.1.11"}},
+}
+
+
+def readme_example():
+    """The configuration that README shows."""
+    with open(os.path.join(ROOT, "README.md")) as f:
+        return re.search(r"```\n(schema = 1;.*?)```", f.read(), re.S)[1]
+
+
+class Example:
+    def __init__(self, lab):
+        self.lab, self.config = lab, readme_example()
+        self.nodes, self.backends = {}, []
+        self.router = lab.host("router")
+        self.router.forward()
+        self._certificate()
+        for name, site in SITES.items():
+            self._site(name, site)
+        self.client = self._host("client", "br-client", "10.99.0.2", "10.99.0.1/24", "10.99.0.1")
+        self.spare = self._host("spare", "br-spare", "10.98.0.2", "10.98.0.1/24", "10.98.0.1")
+
+    def _certificate(self):
+        names = ",".join(f"IP:{s['node']}" for s in SITES.values())
+        call(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+              "-days", "30", "-subj", "/CN=weir lab", "-addext", f"subjectAltName={names}",
+              "-keyout", os.path.join(self.lab.dir, "tls.key"), "-out", os.path.join(self.lab.dir, "tls.crt")])
+
+    def _host(self, name, switch, address, gateway=None, via=None):
+        """A host on a switch of the router's, made with it if @gateway is given."""
+        if gateway:
+            self.lab.bridge(self.router, switch, SITE_MTU)
+            self.router.address(switch, gateway)
+        host = self.lab.host(name)
+        self.lab.port(self.router, switch, f"p-{name}", host, "eth0", SITE_MTU)
+        host.address("eth0", f"{address}/{'24' if gateway else '16'}")
+        host.route("default", via)
+        return host
+
+    def _site(self, name, site):
+        switch, gateway = f"br-{name}", f"10.{site['index']}.255.254"
+        self.lab.bridge(self.router, switch, SITE_MTU)
+        self.router.address(switch, f"{gateway}/16")
+        host = self.lab.host(f"{name}-1")
+        self.lab.port(self.router, switch, f"p-{name}-1", host, "eth1", SITE_MTU)
+        self.router.ip(f"link set dev p-{name}-1 xdp obj {pass_program()} sec xdp")
+        host.address("eth1", f"{site['node']}/16")
+        host.address("lo", f"{site['dns']}/32")
+        host.route("default", gateway)
+        self.router.route(f"{site['vip']}/32", site["node"])
+        self.router.route(f"{site['dns']}/32", site["node"])
+        self.router.ip(f"rule add iif {switch} from {site['node']} to {site['vip']} blackhole pref 8")
+        self.nodes[name] = Node(types.SimpleNamespace(), types.SimpleNamespace(node=f"{name}-1"), host)
+        for backend, address in site["backends"].items():
+            machine = Backend(self._host(backend, switch, address, via=gateway), backend, [address], [site["vip"]])
+            machine.start()
+            machine.attach_agent([f"10.{site['index']}.255.0/24"])
+            self.backends.append(machine)
+
+    def write(self, config):
+        for node in self.nodes.values():
+            files = {"weir.conf": config, "shop.example.zone": ZONE,
+                     "hash.key": "000102030405060708090a0b0c0d0e0f\n", "peer.token": "p" * 43 + "\n"}
+            for name, text in files.items():
+                path = os.path.join(node.conf, name)
+                with open(path, "w") as f:
+                    f.write(text)
+                os.chmod(path, 0o600 if name in ("hash.key", "peer.token") else 0o644)
+            for name, source in (("tls.crt", "tls.crt"), ("tls.key", "tls.key"), ("tls.ca", "tls.crt")):
+                shutil.copy(os.path.join(self.lab.dir, source), os.path.join(node.conf, name))
+
+    def named(self, site):
+        """The addresses that a site's server answers with, over many client prefixes."""
+        questions = [w for i in range(SUBNETS) for w in ("-q", NAME, "-t", "A", f"+subnet=100.64.{i}.0/24")]
+        return set(self.client.run(["kdig", f"@{SITES[site]['dns']}", "+short", "+timeout=1", "+retry=1", *questions],
+                                   timeout=120, check=False).split())
+
+    def blind(self, do):
+        """What the nodes send to each other's VIPs is lost; all else works."""
+        self.router.ip(*(f"rule {do} iif br-{a} to {SITES[b]['vip']} blackhole pref 7"
+                         for a, b in (("ams", "fra"), ("fra", "ams"))))
+
+    def codes(self, site):
+        """The conditions that a node's status shows: {(code, subject)}, and its text."""
+        text = self.nodes[site].weir("status", check=False)
+        return text
+
+    def unreachable(self, report):
+        """An upgrade: the node begins to check VIPs that it cannot reach."""
+        both = {s["vip"] for s in SITES.values()}
+        say("the nodes start, and cannot reach each other's VIPs")
+        for name in SITES:
+            wait_until(lambda s=name: self.named(s) == both, 60, f"{name} answers with both sites", 0.2)
+        end, missed = time.monotonic() + 8, []
+        while time.monotonic() < end:
+            missed += [name for name in SITES if self.named(name) != both]
+            time.sleep(0.3)
+        report.equal(missed, [], "a check that never succeeded takes no site out of any answer")
+        for name, other in (("ams", "fra"), ("fra", "ams")):
+            seen = self.nodes[name].weir_json("status")
+            report.equal(seen.get("state"), "degraded", f"{name} is degraded meanwhile")
+            report.check(SITES[other]["vip"] in self.codes(name), f"{name} names the path")
+
+    def reachable(self, report):
+        say("the path is opened")
+        self.blind("del")
+        for name, other in (("ams", "fra"), ("fra", "ams")):
+            wait_until(lambda n=name, o=other: SITES[o]["vip"] not in self.codes(n), 30, f"{name} has a vote", 0.3)
+        report.check(True, "with the path open the checks have votes")
+
+    def later_vip(self, report):
+        say("a version adds a site whose VIP nobody can reach")
+        config = self.config.replace('{ name = "fra"; weight = 100; }', '{ name = "fra"; weight = 100; }, { name = "par"; weight = 100; }')
+        config = config.replace('vips = (', f'vips = ( {{ name = "shop-par"; site = "par"; addresses = [ "{NEW_VIP}" ]; }},')
+        config = config.replace('pools = (', 'pools = ( { name = "web-par"; site = "par"; backends = '
+                                '( { name = "par-b1"; address = "10.98.0.2"; } ); },')
+        config = config.replace('pool = "web-fra"; }', 'pool = "web-fra"; }, { site = "par"; vip = "shop-par"; pool = "web-par"; }')
+        self.write(config)
+        plan = self.nodes["ams"].weir("plan", check=False)
+        report.check("VIP shop-par: 2 probes a second from 2 nodes of other sites (before: 0)" in plan,
+                     "plan tells how many probes the VIP will receive")
+        self.nodes["ams"].weir("apply", "--reason", "par", "--confirm-within", "none", check=False)
+        both = {s["vip"] for s in SITES.values()}
+        for node in self.nodes.values():
+            wait_until(lambda n=node: "par" in [s["name"] for s in n.weir_json("status").get("sites", [])], 30,
+                       f"{node.name} has the version", 0.3)
+        end, wrong = time.monotonic() + 6, []
+        while time.monotonic() < end:
+            wrong += [name for name in SITES if self.named(name) != both]
+            time.sleep(0.3)
+        report.equal(wrong, [], "a VIP that nobody has seen up gets no traffic")
+        self.spare.address("lo", f"{NEW_VIP}/32")
+        self.router.route(f"{NEW_VIP}/32", "10.98.0.2")
+        Backend(self.spare, "par-b1", ["10.98.0.2"]).start()
+        for name in SITES:
+            wait_until(lambda s=name: self.named(s) == both | {NEW_VIP}, 30, f"{name} answers with it", 0.2)
+        report.check(True, "once it was seen up it does")
+
+    def killed(self, report):
+        """Everything from and to ams is lost, in silence. Returns when the last answer named it, in ms."""
+        say("ams is killed")
+        vip = SITES["ams"]["vip"]
+        self.router.ip("rule add iif br-ams blackhole pref 5",
+                       *(f"rule add to {a} blackhole pref 5" for a in (vip, SITES["ams"]["dns"], "10.1.0.0/16")))
+        began, last = time.monotonic(), 0.0
+        while time.monotonic() < began + 15:
+            asked = time.monotonic()
+            if vip in self.named("fra"):
+                last = asked
+            elif last < asked - 3:
+                break
+            time.sleep(0.05)
+        report.check(last and time.monotonic() < began + 15, "the site that is left answers for both")
+        return round((last - began) * 1000) if last else None
+
+    def run(self, report):
+        self.write(self.config)
+        self.blind("add")
+        for node in self.nodes.values():
+            node.start()
+        self.unreachable(report)
+        self.reachable(report)
+        self.later_vip(report)
+        ms = self.killed(report)
+        for node in self.nodes.values():
+            node.kill_all()
+        return ms
