@@ -115,7 +115,7 @@ const struct metric metrics_totals[TOTALS] = {
 	[LEARNING] = { STATS_GAUGE, "weir_dataplane_learning",
 	               "1: started on empty tables, no fellow has told yet who has which slots" },
 	[CPU_US] = { STATS_COUNTER, "weir_dataplane_process_cpu_microseconds_total",
-	             "CPU time of the process" },
+	             "CPU time of the process; shown as weir_dataplane_process_cpu_seconds_total" },
 	[RESIDENT] = { STATS_GAUGE, "weir_dataplane_process_resident_bytes",
 	               "memory of the process" },
 };

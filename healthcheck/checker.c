@@ -245,6 +245,8 @@ static void end_round(struct target *t, enum health_reason why, unsigned detail)
 	t->last_late = t->late;
 	t->last_unready = unready;
 	add(c->words.results[why], 1);
+	if (why != HEALTH_REASON_LOCAL)
+		checker_count_time(&c->words, clock_mono_ms() - t->sent_ms);
 	add(c->words.late, t->late);
 	add(c->words.unready, unready);
 

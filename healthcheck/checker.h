@@ -33,7 +33,10 @@ struct page;
 struct stats;
 
 /* Counters in the stats page. */
+#define CHECKER_TIMES 13 /* buckets of the histogram of probe times, the last without a limit */
+
 struct checker_words {
+	uint64_t *times[CHECKER_TIMES], *times_ms, *n_times;
 	uint64_t *results[HEALTH_REASON_COUNT];
 	uint64_t *probes, *attempts, *late, *unready, *uncontrolled, *turned_down, *turned_up;
 	uint64_t *targets, *down, *n_unproven, *lateness_ms;
@@ -41,6 +44,8 @@ struct checker_words {
 
 /* Give each its place in the stats page. */
 void checker_make_words(struct checker_words *w, struct stats *s);
+/* Count a probe that took @p took_ms. */
+void checker_count_time(const struct checker_words *w, uint64_t took_ms);
 
 /* The targets of one site that have a vote. */
 struct group {

@@ -6,11 +6,48 @@
 
 #include "weir/stats.h"
 
+/* Limits of the buckets, ms: a probe in a rack takes one, a timeout is at most some seconds. */
+static const uint32_t limits_ms[CHECKER_TIMES - 1] = { 1,   2,   5,   10,   25,   50,
+	                                               100, 250, 500, 1000, 2500, 5000 };
+
+/* A histogram as Prometheus has it: each bucket counts all that took no longer than its limit. */
+static void make_times(struct checker_words *w, struct stats *s)
+{
+	static const char help[] = "Time from a probe's sending to its result.";
+	char labels[32];
+
+	for (int i = 0; i < CHECKER_TIMES; i++) {
+		if (i + 1 < CHECKER_TIMES)
+			snprintf(labels, sizeof(labels), "le=\"%g\"", limits_ms[i] / 1e3);
+		else
+			snprintf(labels, sizeof(labels), "le=\"+Inf\"");
+		w->times[i] = stats_word(s, STATS_COUNTER,
+		                         "weir_health_probe_duration_seconds_bucket", labels, help);
+	}
+	/* in milliseconds on the page, in seconds where it is shown (mgmt/api/metrics.c) */
+	w->times_ms =
+	        stats_word(s, STATS_COUNTER, "weir_health_probe_duration_seconds_sum", "", help);
+	w->n_times =
+	        stats_word(s, STATS_COUNTER, "weir_health_probe_duration_seconds_count", "", help);
+}
+
+void checker_count_time(const struct checker_words *w, uint64_t took_ms)
+{
+	if (!w->n_times)
+		return;
+	for (int i = 0; i < CHECKER_TIMES; i++)
+		if (i + 1 == CHECKER_TIMES || took_ms <= limits_ms[i])
+			stats_add(w->times[i], 1);
+	stats_add(w->times_ms, took_ms);
+	stats_add(w->n_times, 1);
+}
+
 void checker_make_words(struct checker_words *w, struct stats *s)
 {
 	static const char results[] = "weir_health_results_total";
 	char labels[64];
 
+	make_times(w, s);
 	for (int i = 1; i < HEALTH_REASON_COUNT; i++) {
 		snprintf(labels, sizeof(labels), "reason=\"%s\"",
 		         health_reason_text((enum health_reason)i));

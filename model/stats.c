@@ -93,6 +93,23 @@ static void find_seen(struct stats *s)
 	}
 }
 
+/* Which release this process is of; what an earlier one of another release said is gone. */
+static void state_build(struct stats *s)
+{
+	for (size_t i = 0; i < s->n_seen; i++) {
+		char labels[sizeof(s->entries[i].labels)];
+
+		if (!entry_used(&s->entries[i]) || strcmp(s->entries[i].name, "weir_build_info"))
+			continue;
+		snprintf(labels, sizeof(labels), "%.*s", (int)sizeof(labels) - 1,
+		         s->entries[i].labels);
+		stats_drop(s, "weir_build_info", labels);
+	}
+	stats_set(stats_word(s, STATS_GAUGE, "weir_build_info", "version=\"" WEIR_RELEASE "\"",
+	                     "1; the label says of which release the process is."),
+	          1);
+}
+
 int stats_create(const char *run_dir, const char *process, size_t max, struct stats **out)
 {
 	char path[PATH_MAX];
@@ -125,6 +142,7 @@ int stats_create(const char *run_dir, const char *process, size_t max, struct st
 	if (!entry_used(&s->entries[max]))
 		entry_fill(&s->entries[max], STATS_COUNTER, "weir_stats_overflow_total", "",
 		           "Counted here for want of room in the page");
+	state_build(s);
 	*out = s;
 	return 0;
 }

@@ -39,7 +39,12 @@ class Status(typing.NamedTuple):
         return self.body.get("state")
 
     def reason(self, code, subject):
-        return next((r for r in self.body.get("reasons", []) if r["code"] == code and subject in r["subject"]), None)
+        """The reason with this code ("": with any) about this subject."""
+        return next((r for r in self.body.get("reasons", []) if code in ("", r["code"]) and subject in r["subject"]), None)
+
+    def says(self, states, code, subject):
+        """Whether it says one of `states`, for this reason (code None: for none in particular)."""
+        return self.state in states and (code is None or self.reason(code, subject) is not None)
 
 
 class Bed:
@@ -96,17 +101,18 @@ class Bed:
     def expect(self, name, state, code, subject="", since_s=None, soon_s=SOON_S):
         """Note that the node comes to say `state` for the reason `code`; the evidence is there since `since_s`."""
         since_s = time.monotonic() if since_s is None else since_s
-        seen = self._watch(state, code, subject, since_s)
+        states = state if isinstance(state, tuple) else (state,)
+        seen = self._watch(states, code, subject, since_s)
         late_s = seen.asked_s - since_s
-        true = seen.state == state and (not code or seen.reason(code, subject)) and late_s <= soon_s
+        true = seen.says(states, code, subject) and late_s <= soon_s
         self._note(name, true, f"{late_s:.1f} s; {seen.state} {[(r['code'], r['subject']) for r in seen.body.get('reasons', [])]}",
                    late_s)
         return seen
 
-    def _watch(self, state, code, subject, since_s):
+    def _watch(self, states, code, subject, since_s):
         while True:
             seen = self.status()
-            if seen.state == state and (not code or seen.reason(code, subject)):
+            if seen.says(states, code, subject):
                 return seen
             if time.monotonic() > since_s + GIVE_UP_S:
                 return seen
@@ -136,6 +142,21 @@ class Bed:
             differs.append(f"event: {self._last_event()}")
         return differs
 
+    def rows(self):
+        """The checks' verdicts by backend, as weir-health has them."""
+        try:
+            answer = self.node.ctl("health", {"do": "list"})
+        except (OSError, ValueError):
+            return {}
+        return {r["backend"]: r for r in answer["targets"] if "backend" in r}
+
+    def must(self, *arguments):
+        """A command of the node that has to succeed."""
+        code, text = self.weir(*arguments)
+        if code:
+            raise LabError(f"weir {' '.join(arguments)}: exit {code}: {text}")
+        return text
+
     @staticmethod
     def _soon(condition):
         try:
@@ -156,9 +177,9 @@ def fault(name, enter, leave, state, code, subject="", elsewhere=True, **more):
     def run(bed):
         try:
             since_s = enter(bed)
-            bed.expect(name, state, code, subject, since_s)
+            seen = bed.expect(name, state, code, subject, since_s)
             if elsewhere:
-                differs = bed.same_everywhere(state)
+                differs = bed.same_everywhere(seen.state)
                 if not bed.report.check(not differs, f"{name}: the same everywhere", "; ".join(differs)):
                     bed.wrong.append(f"{name}: {differs}")
         finally:

@@ -9,6 +9,7 @@ import time
 import unittest
 
 from api_node import Node, wait_for
+from metrics_lint import lint, values
 
 PROGRAM = os.path.abspath(sys.argv.pop(1))
 
@@ -85,6 +86,41 @@ class Status(unittest.TestCase):
     def test_what_was_never_seen_is_not_since_1970(self):
         for item in self.node.ask("GET", "/v1/health").json["items"]:
             self.assertIsNone(item["observation"]["since"])
+
+    def write_page(self, process, entries, pid=None, age_s=0):
+        """A stats page as a process would write it (base/page.h, weir/stats.h)."""
+        now_ms = int((time.clock_gettime(time.CLOCK_MONOTONIC) - age_s) * 1000)
+        body = b"".join(struct.pack("64s128s96sIIQ", name, labels, b"for the test", kind, 1, value)
+                        for name, labels, kind, value in entries)
+        head = struct.pack("8s16sIIQQQQ", b"weirpage", b"stats", 1, 0, len(body), pid or os.getpid(), now_ms, 0)
+        with open(os.path.join(self.node.run, f"stats.{process}.page"), "wb") as f:
+            f.write(head + body)
+
+    def test_metrics_follow_the_conventions(self):
+        times = [(b"weir_health_probe_duration_seconds_bucket", b'le="0.001"', 0, 2), (b"weir_health_probe_duration_seconds_bucket", b'le="+Inf"', 0, 3),
+                 (b"weir_health_probe_duration_seconds_sum", b"", 0, 1500), (b"weir_health_probe_duration_seconds_count", b"", 0, 3)]
+        self.write_page("health", [(b"weir_health_lateness_ms_total", b"", 0, 2500), *times])
+        text = self.metrics()
+        self.assertEqual(lint(text), [])
+        seen = values(text)
+        self.assertEqual(seen[("weir_health_lateness_seconds_total", 'process="health"')], 2.5)
+        self.assertEqual(seen[("weir_health_probe_duration_seconds_sum", 'process="health"')], 1.5)
+        self.assertIn("# TYPE weir_health_probe_duration_seconds histogram\n", text)
+        self.assertEqual([v for (n, labels), v in seen.items() if n == "weir_build_info" and 'process="mgmt"' in labels], [1])
+        self.assertEqual(sum(v for (n, labels), v in seen.items() if n == "weir_backend_check_state" and 'state="unknown"' in labels), 2)
+        former = self.node.ask("GET", "/metrics?former=true").raw.decode()
+        self.assertIn('weir_health_lateness_ms_total{process="health"} 2500\n', former)
+        self.assertIn("not a base unit", " ".join(lint(former.replace("_ms_", "_milliseconds_"))))
+
+    def test_the_metrics_of_a_dead_process_are_absent(self):
+        self.write_page("dns", [(b"weir_dns_queries_total", b"", 0, 7)])
+        seen = values(self.metrics())
+        self.assertEqual((seen[("weir_dns_queries_total", 'process="dns"')], seen[("weir_process_up", 'process="dns"')]), (7, 1))
+        self.write_page("dns", [(b"weir_dns_queries_total", b"", 0, 7)], age_s=5)
+        seen = values(self.metrics())
+        self.assertNotIn(("weir_dns_queries_total", 'process="dns"'), seen)
+        self.assertEqual(seen[("weir_process_up", 'process="dns"')], 0)
+        self.assertGreater(seen[("weir_process_age_seconds", 'process="dns"')], 4)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Situations of pools: backends that die, drains, ways to backends, checks that know nothing."""
+import time
+
+from net import wait_until
+from truth import Situation, fault
+
+DOWN_S = 20
+
+
+def is_seen(bed, names, state):
+    rows = bed.rows()
+    return rows and all(rows[n]["state"] == state for n in names)
+
+
+def backends_die(*which):
+    def enter(bed):
+        backends = [bed.site.backends[i] for i in which]
+        for b in backends:
+            b.kill()
+        wait_until(lambda: is_seen(bed, [b.name for b in backends], "down"), DOWN_S, "a verdict")
+    return enter
+
+
+def backends_return(*which):
+    def leave(bed):
+        for i in which:
+            bed.site.backends[i].start()
+    return leave
+
+
+def override(what, *which, undo):
+    """An override of backends; the evidence is that it is in force (it is announced 2 s ahead)."""
+    def enter(bed):
+        for i in which:
+            bed.must(what, "backend", f"{bed.site_plan.pool}/{bed.site.backends[i].name}", "--until", "never", "--reason", "lab",
+                     "--override", "last-backend")
+        time.sleep(2.5)
+
+    def leave(bed):
+        for i in which:
+            bed.weir(undo, "backend", f"{bed.site_plan.pool}/{bed.site.backends[i].name}", "--reason", "lab")
+    return enter, leave
+
+
+def routes(kind, *which):
+    def change(bed, do):
+        for i in which:
+            address = bed.site_plan.backends[i].address
+            six = ":" in address
+            bed.host.ip(f"{'-6 ' if six else ''}route {do} {kind} {address}/{128 if six else 32}")
+
+    def enter(bed):
+        change(bed, "add")
+        return time.monotonic() + 1  # positively unusable for 1 s
+
+    return enter, lambda bed: change(bed, "del")
+
+
+def switch_dies(bed):
+    """The port has carrier, and nothing beyond it answers: no check can tell."""
+    bed.router.link_down(bed.site.switch)
+    wait_until(lambda: bed.rows() and all(r["inconclusive"] for r in bed.rows().values()), DOWN_S, "inconclusive checks")
+
+
+def switch_lives(bed):
+    p, router = bed.site_plan, bed.router
+    router.link_up(bed.site.switch)
+    router.run(["ip", "-6", "addr", "replace", f"{p.gateway6}/64", "dev", bed.site.switch, "nodad"])
+    for prefix, via in ((f"{p.vip4}/32", p.node4), (f"{p.dns4}/32", p.node4), (f"{p.vip6}/128", p.node6), (f"{p.dns6}/128", p.node6)):
+        router.run(["ip", "-6" if ":" in via else "-4", "route", "replace", prefix, "via", via])
+
+
+def one_is_drained(bed):
+    """A drain that goes as intended is no trouble: the node is well, and why says what is in force."""
+    enter, leave = override("drain", 0, undo="undrain")
+    enter(bed)
+    bed.expect("one backend is drained", "well", None)
+    leave(bed)
+    bed.wait_until_well()
+
+
+def no_verdicts_are_left(bed):
+    """weir-health starts without its file, and with all backends dead: it takes the time of a verdict."""
+    bed.node.kill("health")
+    bed.expect("weir-health is away", "degraded", "process-silent", "weir-health")
+    bed.node.start("health")
+    bed.wait_until_well()
+
+
+def all_drained_say_why(bed):
+    """All drained: they serve all the same, and each place says why."""
+    enter, leave = override("drain", 0, 1, 2, undo="undrain")
+    try:
+        enter(bed)
+        bed.expect("all backends are drained", "degraded", "pool-all-drained", bed.site_plan.pool)
+        pool = bed.status().body["pools"][0]
+        whys = {b["effect"].get("why") for b in pool["backends"]}
+        bed.report.equal(whys, {"all backends of the pool are drained"}, "each backend says why it serves")
+    finally:
+        leave(bed)
+    bed.wait_until_well(60)
+
+
+def out_has_no_share(bed):
+    """A backend without a way to it: no share, and why says so."""
+    enter, leave = routes("unreachable", 0)
+    try:
+        since = enter(bed)
+        bed.expect("a backend's route is unreachable", "degraded", "", bed.site.backends[0].name, since)
+        backend = bed.status().body["pools"][0]["backends"][0]
+        bed.report.equal((backend["effect"]["state"], backend["effect"]["share_ppm"]), ("out", 0), "it is out, with no share")
+    finally:
+        leave(bed)
+    bed.wait_until_well(60)
+
+
+BLACKHOLE = routes("blackhole", 2)
+ALL_WAYS = routes("unreachable", 0, 1, 2)
+DISABLED = override("disable", 0, 1, 2, undo="enable")
+
+SITUATIONS = [
+    fault("a backend dies", backends_die(0), backends_return(0), "degraded", "backend-down", "ams-b1", quick=True),
+    fault("two of three backends die", backends_die(0, 1), backends_return(0, 1), "degraded", "backend-down", "ams-b2"),
+    fault("all backends die", backends_die(0, 1, 2), backends_return(0, 1, 2), "down", "pool-all-down", "web-ams", quick=True),
+    Situation("one backend is drained", one_is_drained),
+    Situation("all backends are drained", all_drained_say_why),
+    fault("all backends are disabled", *DISABLED, "down", "pool-forwards-nothing", "web-ams"),
+    Situation("a backend's route is unreachable", out_has_no_share),
+    fault("a backend's route is a blackhole", *BLACKHOLE, "degraded", "", "ams-b3"),
+    fault("no backend has a way to it", *ALL_WAYS, ("down", "degraded"), "", "ams"),
+    fault("the switch is dead behind a port with carrier", switch_dies, switch_lives, ("degraded", "down"), "checks-inconclusive",
+          "web-ams"),
+    Situation("weir-health is away and comes back", no_verdicts_are_left),
+]
