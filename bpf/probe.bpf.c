@@ -118,6 +118,9 @@ int weir_probe(struct __sk_buff *skb)
 	if (!tunnel || !sources || !untag(skb) || !read_inner(skb, &o))
 		return end_as(PROBE_END_UNKNOWN, TC_ACT_SHOT);
 
+	if (tunnel->ifindex == PROBE_IFINDEX_NONE)
+		return end_as(PROBE_END_NO_ROUTE, TC_ACT_SHOT);
+
 	bool is4 = fwd_addr_is4(&tunnel->dst);
 	const struct fwd_prefix *from = is4 ? &sources->source4 : &sources->source6;
 	if (!fwd_prefix_set(from))

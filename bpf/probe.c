@@ -21,6 +21,8 @@
 #include "bpf/probe.skel.h"
 #pragma GCC diagnostic pop
 
+_Static_assert(PROBE_NO_WAY == PROBE_IFINDEX_NONE, "one value");
+
 #define FILTER_HANDLE   0x57
 #define FILTER_PRIORITY 0x57
 

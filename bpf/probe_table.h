@@ -7,12 +7,14 @@
 
 #include "weir/fwd/tables.h"
 
-#define PROBE_GUE_PORT 6080u /* fwd_backend.gue_port_be of the packets that users send */
+#define PROBE_IFINDEX_NONE 0xffffffffu /* PROBE_NO_WAY */
+#define PROBE_GUE_PORT     6080u       /* fwd_backend.gue_port_be of the packets that users send */
 
 /* Of a mark. */
 struct probe_value {
 	union fwd_addr dst;
-	uint32_t ifindex; /* 0: the interface that the packet left by */
+	uint32_t
+	        ifindex; /* 0: the interface that the packet left by; PROBE_IFINDEX_NONE: nowhere */
 	uint32_t gue;
 };
 

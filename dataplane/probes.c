@@ -71,9 +71,17 @@ static int by_backend(const void *a, const void *b)
 	                    &((const struct probe_tunnel *)b)->backend);
 }
 
-static uint32_t interface_of(const struct hop *hop)
+/* Where probes leave to a backend behind @p hop; what is not known leaves @p before as it is. */
+static uint32_t interface_of(const struct hop *hop, uint32_t before)
 {
-	return hop->state == HOP_KNOWN ? hop->route_ifindex : 0;
+	switch (hop->state) {
+	case HOP_KNOWN:
+		return hop->route_ifindex;
+	case HOP_NO_ROUTE:
+		return PROBE_NO_WAY;
+	default:
+		return before;
+	}
 }
 
 static int fill(struct probes_filler *f, const struct probe_mark *marks, size_t n)
@@ -90,7 +98,7 @@ static int fill(struct probes_filler *f, const struct probe_mark *marks, size_t 
 		tunnels[i].backend = marks[i].backend->address;
 		tunnels[i].gue = marks[i].pool->mode == MODEL_MODE_GUE;
 		if (hops_get(f->hops, &tunnels[i].backend, &hop))
-			tunnels[i].ifindex = interface_of(&hop);
+			tunnels[i].ifindex = interface_of(&hop, 0);
 	}
 	qsort(tunnels, n, sizeof(*tunnels), by_backend);
 	rc = probe_set_tunnels(f->probes, tunnels, n);
@@ -108,9 +116,8 @@ static void move_tunnels(struct probes_filler *f, const struct addr *address, co
 {
 	const struct probe_tunnel key = { .backend = *address };
 	struct probe_tunnel *t;
-	uint32_t ifindex = interface_of(hop);
 
-	if (!f->tunnels || hop->state != HOP_KNOWN)
+	if (!f->tunnels)
 		return;
 	t = bsearch(&key, f->tunnels, f->n_tunnels, sizeof(*t), by_backend);
 	if (!t)
@@ -118,6 +125,7 @@ static void move_tunnels(struct probes_filler *f, const struct addr *address, co
 	while (t > f->tunnels && !by_backend(t - 1, &key))
 		t--;
 	for (; t < f->tunnels + f->n_tunnels && !by_backend(t, &key); t++) {
+		uint32_t ifindex = interface_of(hop, t->ifindex);
 		int rc;
 
 		if (t->ifindex == ifindex)

@@ -84,6 +84,11 @@ struct probe_tunnel {
 	uint32_t
 	        ifindex; /**< of the route to the backend, a VLAN's own; 0: as the route to the VIP */
 };
+/**
+ * probe_tunnel.ifindex of a backend to which there is no route: its probes are dropped, as users' packets are. Asked
+ * to send by an interface, the kernel would take an IPv4 address without a route to be on that link.
+ */
+#define PROBE_NO_WAY UINT32_MAX
 
 /** What has become of marked packets. */
 struct probe_counts {
