@@ -34,6 +34,7 @@
 
 #define RETRY_MS       1000u
 #define TOLD_MS        100u
+#define SHOW_MS        250u
 #define HOPS_MAX       FWD_BACKENDS_MAX
 #define MISTAKES_SHOWN 20u
 #define BUSY_TRIES     100
@@ -310,13 +311,37 @@ static void load_first(struct process *p)
 	draft_free(&d);
 }
 
+/* Effect and conditions, as they are now. */
+static void show(void *arg)
+{
+	struct process *p = arg;
+	struct node_time time = node_now();
+	const struct node_counters *c = &p->node.counters;
+
+	p->shown = c->deaths + c->returns + c->held;
+	p->shown_ms = time.now_ms;
+	publisher_write(p->publisher, &p->node, &time);
+	conditions_state(p);
+}
+
+/* Reading the tables back takes its time: a decision is shown at once, those right behind it together. */
+static void show_decisions(struct process *p)
+{
+	const struct node_counters *c = &p->node.counters;
+
+	if (p->shown != c->deaths + c->returns + c->held && !p->show.place)
+		loop_timer_set(p->loop, &p->show, p->shown_ms + SHOW_MS);
+}
+
 static void on_tick(void *arg)
 {
 	struct process *p = arg;
 	struct node_time time = node_now();
 
-	if (p->driver)
-		loop_timer_set(p->loop, &p->tick, node_tick(&p->node, &time));
+	if (!p->driver)
+		return;
+	loop_timer_set(p->loop, &p->tick, node_tick(&p->node, &time));
+	show_decisions(p);
 }
 
 static void on_second(void *arg)
@@ -333,8 +358,7 @@ static void on_second(void *arg)
 		learn_second(&p->learn, &p->node, p->dirs.run, &time);
 	if (p->driver && ++p->seconds % p->ops->tick_s == 0)
 		(void)p->ops->tick(p->driver);
-	publisher_write(p->publisher, &p->node, &time);
-	conditions_state(p);
+	show(p);
 	probes_count(p->probes);
 	loop_timer_set(p->loop, &p->second, time.now_ms + 1000);
 }
@@ -462,6 +486,7 @@ int process_run(struct process *p)
 	p->second = (struct loop_timer){ .cb = on_second, .arg = p };
 	p->retry = (struct loop_timer){ .cb = on_document, .arg = p };
 	p->told = (struct loop_timer){ .cb = on_told, .arg = p };
+	p->show = (struct loop_timer){ .cb = show, .arg = p };
 	p->see = (struct loop_timer){ .cb = on_path, .arg = p };
 	if (!err) {
 		find_health(p);

@@ -40,7 +40,8 @@ struct process {
 	uint32_t health_epoch; /**< the last whose verdicts were taken */
 	size_t macs_left_out;  /**< own MAC addresses without a place (macs.h) */
 	bool document_again;   /**< the document changed while it was read */
-	struct loop_timer tick, second, retry, told, see;
+	struct loop_timer tick, second, retry, told, see, show;
+	uint64_t shown, shown_ms; /**< decisions that were shown, and when */
 	unsigned seconds;
 	struct believed believed;
 	char refused[PLAN_WHY_MAX]; /**< why the last document was, or "" */
