@@ -105,7 +105,7 @@ class Bed:
         seen = self._watch(states, code, subject, since_s)
         late_s = seen.asked_s - since_s
         true = seen.says(states, code, subject) and late_s <= soon_s
-        self._note(name, true, f"{late_s:.1f} s; {seen.state} {[(r['code'], r['subject']) for r in seen.body.get('reasons', [])]}",
+        self.note(name, true, f"{late_s:.1f} s; {seen.state} {[(r['code'], r['subject']) for r in seen.body.get('reasons', [])]}",
                    late_s)
         return seen
 
@@ -118,7 +118,7 @@ class Bed:
                 return seen
             time.sleep(0.05)
 
-    def _note(self, name, true, seen, late_s):
+    def note(self, name, true, seen, late_s):
         self.report.check(true, name, seen)
         self.results.append({"name": name, "driver": self.driver, "ok": bool(true), "late_s": round(late_s, 2)})
         if not true:

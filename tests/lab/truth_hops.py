@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Situations of next hops, attachments and the path of tunnel probes."""
+import json
+import time
+
+from net import wait_until
+from servers import pass_program
+from truth import Situation, fault
+from truth_ports import BOTH
+
+FAILED_S = 16  # a next hop is asked within 10 s, and gives no answer for 3 s
+UNANSWERED = ("FAILED", "INCOMPLETE")
+
+
+def backend_of(bed, i):
+    return bed.site.backends[i]
+
+
+def family(address):
+    return "-6 " if ":" in address else ""
+
+
+def host_route(address):
+    return f"{address}/{128 if ':' in address else 32}"
+
+
+def refuse(kind, i):
+    def enter(bed):
+        address = backend_of(bed, i).addresses[0]
+        bed.host.ip(f"{family(address)}route add {kind} {host_route(address)}")
+        return time.monotonic() + 1  # positively unusable for 1 s
+    return enter
+
+
+def accept(kind, i):
+    def leave(bed):
+        address = backend_of(bed, i).addresses[0]
+        bed.host.ip(f"{family(address)}route del {kind} {host_route(address)}")
+    return leave
+
+
+def refused(kind, i, **more):
+    return fault(f"a route says {kind} (ams-b{i + 1})", refuse(kind, i), accept(kind, i), "degraded", "next-hop-unusable",
+                 f"ams-b{i + 1}", **more)
+
+
+def neighbour_state(bed, address):
+    rows = json.loads(bed.host.run(["ip", "-j", "neigh", "show", address, "dev", "eth1"]) or "[]")
+    return rows[0]["state"][0] if rows else ""
+
+
+def switched_off(i):
+    def enter(bed):
+        backend = backend_of(bed, i)
+        bed.router.link_down(f"p-{backend.name}")
+        wait_until(lambda: neighbour_state(bed, backend.addresses[0]) in UNANSWERED, FAILED_S, "its neighbour entry fails", 0.05)
+        wait_until(lambda: bed.status().reason("next-hop-unusable", backend.name) or
+                   neighbour_state(bed, backend.addresses[0]) == "FAILED", 5, "it stays so", 0.05)
+        return time.monotonic() + 1
+    return enter
+
+
+def switched_on(i):
+    return lambda bed: bed.router.link_up(f"p-{backend_of(bed, i).name}")
+
+
+def port_deleted(bed):
+    bed.port_mac = bed.host.mac("eth1")
+    bed.host.ip("link del eth1")
+
+
+def port_made_again(bed):
+    """As a driver's reload does: another interface with the old name and MAC address, then the host's addresses and routes."""
+    p = bed.site_plan
+    bed.lab.port(bed.router, bed.site.switch, bed.site.node_port, bed.host, "eth1", 1600)
+    bed.host.ip(f"link set eth1 address {bed.port_mac}")
+    bed.router.ip(f"link set dev {bed.site.node_port} xdp obj {pass_program()} sec xdp")
+    bed.host.address("eth1", f"{p.node4}/24", f"{p.node6}/64")
+    bed.host.route("default", p.gateway4)
+    bed.host.route("default", p.gateway6)
+
+
+def clsact_replaced(bed):
+    bed.host.run(["sh", "-c", "until tc qdisc del dev eth1 clsact 2>/dev/null; tc qdisc add dev eth1 ingress 2>/dev/null; do :; done"])
+
+
+def clsact_free(bed):
+    bed.host.run(["tc", "qdisc", "del", "dev", "eth1", "ingress"], check=False)
+
+
+def vip_elsewhere(bed):
+    """The VIPs are routed by an interface that is no port: probes would not meet their program."""
+    bed.lab.link(bed.router, "p-other", bed.host, "eth2")
+    bed.host.address("eth2", "10.99.0.2/24")
+    bed.router.address("p-other", "10.99.0.1/24")
+    bed.host.ip(f"route add {bed.site_plan.vip4}/32 via 10.99.0.1")
+
+
+def vip_by_port(bed):
+    bed.host.ip("link del eth2")
+
+
+def turned_down(bed):
+    return bed.node.stats("health").get(("weir_health_turned_down_total", ""), 0)
+
+
+def nobody_is_blamed(bed):
+    """The port is deleted and made again, clsact taken away ten times: no check turns to down, and all are well."""
+    before = turned_down(bed)
+    for _ in range(10):
+        bed.host.run(["tc", "qdisc", "del", "dev", "eth1", "clsact"], check=False)
+        time.sleep(0.1)
+    port_deleted(bed)
+    time.sleep(2)
+    port_made_again(bed)
+    bed.wait_until_well(20)
+    bed.note("attachments come back, and no check turns to down", turned_down(bed) == before, turned_down(bed) - before, 0)
+
+
+def no_way_to_any(bed):
+    """Blackhole routes to all: the guard keeps the last good, and nothing is forwarded."""
+    for i in range(3):
+        refuse("blackhole", i)(bed)
+    return time.monotonic() + 1
+
+
+def ways_to_all(bed):
+    for i in range(3):
+        accept("blackhole", i)(bed)
+
+
+SITUATIONS = [
+    refused("unreachable", 0, quick=True, drivers=BOTH),
+    refused("blackhole", 1),
+    refused("prohibit", 2),
+    refused("unreachable", 1),
+    fault("a backend's machine is off", switched_off(2), switched_on(2), "degraded", "next-hop-unusable", "ams-b3", drivers=BOTH),
+    fault("the way to all backends is refused", no_way_to_any, ways_to_all, "down", ""),
+    fault("the only port is deleted", port_deleted, port_made_again, "down", "port-missing", "eth1", drivers=BOTH),
+    fault("an ingress qdisc is in the place of clsact", clsact_replaced, clsact_free, "degraded", "probe-path-missing", "eth1",
+          quick=True),
+    fault("a VIP is routed by an interface that is no port", vip_elsewhere, vip_by_port, "degraded", "probe-path-missing",
+          "203.0.113"),
+    Situation("attachments come back, and no check turns to down", nobody_is_blamed, drivers=BOTH),
+]
