@@ -116,19 +116,62 @@ static bool decide_waiting(struct guard_backend *b, size_t n, bool served)
 	return served || used;
 }
 
-/* Nobody serves but those that are down: the last good stay, or all leave. */
-static void decide_all_down(const struct guard_pool *pool, struct guard_backend *b, size_t n,
-                            bool alike)
+/* Before anything is decided: what is lost is not seen to be bad. */
+static bool is_good(const struct guard_backend *b)
 {
-	bool any_in_force = false;
+	if (b->says != GUARD_NOTHING)
+		return b->says == GUARD_FORCED_UP;
+	return b->sees == GUARD_UP || b->sees == GUARD_UNCHECKED ||
+	       (b->sees == GUARD_UNKNOWN && b->known && b->alive);
+}
 
-	for (size_t i = 0; i < n; i++)
-		any_in_force |= wants_to_leave(&b[i]) && (alike || b[i].weight);
+/* Keep in mind who is good, and since when too few are. */
+static void note_good(const struct guard_pool *pool, struct guard_window *w, uint64_t now_ms,
+                      struct guard_backend *b, size_t n, bool alike)
+{
+	uint64_t total = 0, good = 0;
+
 	for (size_t i = 0; i < n; i++) {
+		uint64_t weight = alike ? 1 : b[i].weight;
+
+		total += b[i].says == GUARD_DISABLED ? 0 : weight;
+		if (b[i].good) /* until this moment at least */
+			b[i].good_ms = now_ms;
+		b[i].good = is_good(&b[i]);
+		if (!b[i].good)
+			continue;
+		good += weight;
+		b[i].good_ms = now_ms;
+	}
+	if (good && good * 100 >= total * pool->min_healthy_percent)
+		w->fell_ms = 0;
+	else if (!w->fell_ms)
+		w->fell_ms = now_ms;
+}
+
+static bool was_good(const struct guard_window *w, const struct guard_backend *b)
+{
+	return b->good_ms && b->good_ms + GUARD_GOOD_MS >= w->fell_ms;
+}
+
+/* Nobody serves but those that are down: the last good come back, or all leave. */
+static void decide_all_down(const struct guard_pool *pool, const struct guard_window *w,
+                            struct guard_backend *b, size_t n, bool alike)
+{
+	bool any_in_force = false, any_good = false;
+
+	for (size_t i = 0; i < n; i++) {
+		bool counts = is_down(&b[i]) && (alike || b[i].weight);
+
+		any_in_force |= counts && wants_to_leave(&b[i]);
+		any_good |= counts && was_good(w, &b[i]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		bool last = any_good ? was_good(w, &b[i]) : !any_in_force || wants_to_leave(&b[i]);
+
 		if (!is_down(&b[i]))
 			continue;
-		if (pool->fail_closed || !(alike || b[i].weight) ||
-		    (any_in_force && !wants_to_leave(&b[i])))
+		if (pool->fail_closed || !(alike || b[i].weight) || !last)
 			set_down(&b[i]);
 		else
 			set(&b[i], true, EFFECT_WHY_HELD_LAST);
@@ -208,11 +251,12 @@ uint64_t guard_apply(const struct guard_pool *pool, struct guard_window *window,
 
 	for (size_t i = 0; i < n; i++)
 		b[i].why = EFFECT_WHY_UNKNOWN;
+	note_good(pool, window, now_ms, b, n, alike);
 	served = decide_waiting(b, n, decide_alone(b, n, alike));
 	window_trim(window, now_ms, b, n);
 	if (served)
 		decide_leaving(pool, window, now_ms, b, n);
 	else
-		decide_all_down(pool, b, n, alike);
+		decide_all_down(pool, window, b, n, alike);
 	return next_time(window, b, n);
 }

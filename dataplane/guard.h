@@ -15,11 +15,17 @@
  *   nothing     unknown    = if it was in force, or out by evidence; else + only if nobody
  *                            else serves
  *   nothing     down       -, but = where one of these holds it, the first that applies:
- *                            all are down and on_all_down is last_good (+ if nobody was in force)
+ *                            all are down and on_all_down is last_good: see below
  *                            less than min_healthy_percent of the weight would be left
  *                            max_remove_percent of the weight went within the last 10 s
  *                            (the first removal of a window always may)
  *   all down and on_all_down is fail_closed: all -, no guard holds
+ *   all down and on_all_down is last_good: + all that were good in the minute before the share of
+ *                            the good ones (by weight) first fell below min_healthy_percent, or to
+ *                            nothing; - the others. It has fallen until it is up to that again.
+ *                            If none is known to have been good then (the process has just started):
+ *                            = those in force; + all if nobody was. One that a person took
+ *                            out, by disabling or by draining it (weight 0), stays out
  *
  * A backend whose next hop cannot be used is down, whatever its check sees (node_way.c).
  */
@@ -33,7 +39,8 @@
 #include "weir/effect.h"
 
 #define GUARD_WINDOW_MS   10000u
-#define GUARD_REMOVED_MAX 256u /**< removals that one window can hold; more are held back */
+#define GUARD_GOOD_MS     60000u /**< last_good: who was good so long before is not brought back */
+#define GUARD_REMOVED_MAX 256u   /**< removals that one window can hold; more are held back */
 
 enum guard_sees { GUARD_UNCHECKED, GUARD_UNKNOWN, GUARD_UP, GUARD_DOWN };
 enum guard_says { GUARD_NOTHING, GUARD_DISABLED, GUARD_FORCED_UP };
@@ -48,6 +55,9 @@ struct guard_backend {
 	bool dead;   /**< it was out of force by evidence: out as long as nothing else is seen */
 	bool alive;  /**< in: is in force; out: is to be in force */
 	uint8_t why; /**< out: enum effect_why */
+	bool good;   /**< in and out: it is good: up, unchecked, or in force without a verdict */
+	uint64_t
+	        good_ms; /**< in and out: until when it was good, as far as was looked; 0: it never was */
 };
 
 struct guard_pool {
@@ -62,6 +72,7 @@ struct guard_window {
 		uint32_t weight;
 	} removed[GUARD_REMOVED_MAX];
 	size_t n_removed;
+	uint64_t fell_ms; /**< since when too few are good; 0: enough are */
 };
 
 /**

@@ -321,6 +321,8 @@ static void bind_backend(struct node *n, const struct node_pool *p, const struct
 	e = &n->t.backends[b->index];
 	if (was) {
 		b->alive = was->alive;
+		b->good = was->good;
+		b->good_ms = was->good_ms;
 		b->why = was->why;
 		b->heard = was->heard;
 		b->heard_down = was->heard_down;

@@ -48,9 +48,11 @@ struct node_backend {
 	int place;       /**< on the health page, -1: not there */
 	bool known;      /**< it was in the tables before this document */
 	bool alive;
-	uint8_t why;     /**< enum effect_why */
-	uint8_t heard;   /**< enum hop_heard: by its check, as next hops were told */
-	bool heard_down; /**< its check says down, as next hops were told */
+	uint64_t good_ms; /**< guard_backend.good_ms */
+	bool good;        /**< guard_backend.good */
+	uint8_t why;      /**< enum effect_why */
+	uint8_t heard;    /**< enum hop_heard: by its check, as next hops were told */
+	bool heard_down;  /**< its check says down, as next hops were told */
 };
 
 /** The way to a backend, by what next hops say. */

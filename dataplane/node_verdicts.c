@@ -95,6 +95,8 @@ static void take_decision(struct node *n, struct node_pool *p, struct node_backe
 	bool was = b->alive, differs = was != g->alive || b->why != g->why || !b->known;
 	enum owners_state before = (enum owners_state)n->states[b->index];
 
+	b->good = g->good;
+	b->good_ms = g->good_ms;
 	if (!differs)
 		return;
 	b->alive = g->alive;
@@ -137,6 +139,8 @@ static struct guard_backend see(struct node *n, const struct node_pool *p, struc
 		                       .down_why = (uint8_t)cut,
 		                       .known = b->known,
 		                       .alive = b->alive,
+		                       .good = b->good,
+		                       .good_ms = b->good_ms,
 		                       .dead = is_known_dead(b) };
 }
 

@@ -200,6 +200,137 @@ static void a_return_gives_its_part_of_the_window_back(void **state)
 	assert_false(b[1].alive);
 }
 
+/* A pool over time: see() says what is seen of each, by read_pool()'s letters, at a time. */
+struct story {
+	struct guard_pool pool;
+	struct guard_window window;
+	struct guard_backend b[8];
+	size_t n;
+};
+
+static void begin(struct story *s, uint32_t min_healthy_percent, size_t n)
+{
+	*s = (struct story){ .pool = { min_healthy_percent, 100, false }, .n = n };
+	for (size_t i = 0; i < n; i++)
+		s->b[i] = (struct guard_backend){ .id = i + 1, .weight = 10 };
+}
+
+static void see(struct story *s, uint32_t at_s, const char *seen, const char *in_force)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		s->b[i].sees = seen[i] == 'u'   ? GUARD_UP
+		               : seen[i] == 'd' ? GUARD_DOWN
+		                                : GUARD_UNKNOWN;
+		s->b[i].says = seen[i] == 'x' ? GUARD_DISABLED : GUARD_NOTHING;
+		s->b[i].weight = seen[i] == 'U' || seen[i] == 'D' ? 0 : 10; /* drained */
+		if (seen[i] == 'U' || seen[i] == 'D')
+			s->b[i].sees = seen[i] == 'U' ? GUARD_UP : GUARD_DOWN;
+		s->b[i].dead = s->b[i].known && !s->b[i].alive;
+	}
+	guard_apply(&s->pool, &s->window, NOW + at_s * 1000u, s->b, s->n);
+	for (size_t i = 0; i < s->n; i++) {
+		s->b[i].known = true;
+		if (s->b[i].alive != (in_force[i] == '+'))
+			fail_msg("at %u s, %s: backend %zu: in force %d why %s", at_s, seen, i,
+			         s->b[i].alive, effect_why_text((enum effect_why)s->b[i].why));
+	}
+}
+
+static void members_that_fail_within_a_second_come_back_together(void **state)
+{
+	(void)state;
+	struct story s;
+
+	begin(&s, 10, 6);
+	see(&s, 0, "uuuuuu", "++++++");
+	see(&s, 1, "dduuuu", "--++++");
+	see(&s, 1, "ddddud", "----+-");
+	see(&s, 2, "dddddd", "++++++");
+	for (size_t i = 0; i < 6; i++)
+		assert_int_equal(s.b[i].why, EFFECT_WHY_HELD_LAST);
+	see(&s, 300, "dddddd", "++++++");
+	see(&s, 301, "uddddd", "+-----"); /* one serves, which is enough: the others leave again */
+	see(&s, 302, "dddddd", "+-----"); /* and were not good in the minute before */
+}
+
+static void who_returns_alone_does_not_end_the_fall(void **state)
+{
+	(void)state;
+	struct story s;
+
+	begin(&s, 20, 6);
+	see(&s, 0, "uuuuuu", "++++++");
+	see(&s, 1, "dddddd", "++++++");
+	see(&s, 100, "uddddd", "+----+"); /* the sixth is held by min_healthy */
+	see(&s, 200, "dddddd", "++++++");
+}
+
+static void one_that_was_bad_long_before_does_not_come_back(void **state)
+{
+	(void)state;
+	struct story s;
+
+	begin(&s, 0, 4);
+	see(&s, 0, "uuuu", "++++");
+	see(&s, 10, "duuu", "-+++");
+	see(&s, 40, "dduu", "--++");
+	see(&s, 99, "dddu", "---+");
+	see(&s, 100, "dddd", "-+++"); /* good until 10, 40, 99 and 100 */
+}
+
+static void the_minute_is_the_one_before_too_few_were_good(void **state)
+{
+	(void)state;
+	struct story s;
+
+	begin(&s, 50, 4);
+	see(&s, 0, "uuuu", "++++");
+	see(&s, 1, "uuud", "+++-");
+	see(&s, 100, "uuud", "+++-");
+	see(&s, 101, "uudd", "++--"); /* half: enough */
+	see(&s, 102, "uddd", "++--"); /* too few: from here on the second is held */
+	see(&s, 500, "uddd", "++--");
+	see(&s, 501, "dddd", "+++-"); /* the second and third were good in the minute before 102 */
+	see(&s, 600, "uuud", "+++-"); /* enough again: that is over */
+	see(&s, 700, "uuud", "+++-");
+	see(&s, 701, "dddd", "+++-");
+}
+
+static void whom_a_person_took_out_never_comes_back(void **state)
+{
+	(void)state;
+	struct story s;
+
+	begin(&s, 10, 4);
+	see(&s, 0, "uuuu", "++++");
+	see(&s, 1, "xuUu", "-+++");
+	see(&s, 2, "xdDd", "-+-+");
+	see(&s, 3, "xdDd", "-+-+");
+}
+
+static void fail_closed_brings_nobody_back(void **state)
+{
+	(void)state;
+	struct story s;
+
+	begin(&s, 10, 2);
+	s.pool.fail_closed = true;
+	see(&s, 0, "uu", "++");
+	see(&s, 1, "dd", "--");
+}
+
+static void a_verdict_that_is_lost_is_no_evidence(void **state)
+{
+	(void)state;
+	struct story s;
+
+	begin(&s, 10, 3);
+	see(&s, 0, "uuu", "+++");
+	see(&s, 200, "???", "+++");
+	see(&s, 201, "d??", "-++");
+	see(&s, 202, "ddd", "+++");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +343,13 @@ int main(void)
 		cmocka_unit_test(removal_is_limited_in_a_window_of_ten_seconds),
 		cmocka_unit_test(the_first_removal_of_a_window_always_may),
 		cmocka_unit_test(a_return_gives_its_part_of_the_window_back),
+		cmocka_unit_test(members_that_fail_within_a_second_come_back_together),
+		cmocka_unit_test(who_returns_alone_does_not_end_the_fall),
+		cmocka_unit_test(one_that_was_bad_long_before_does_not_come_back),
+		cmocka_unit_test(the_minute_is_the_one_before_too_few_were_good),
+		cmocka_unit_test(whom_a_person_took_out_never_comes_back),
+		cmocka_unit_test(fail_closed_brings_nobody_back),
+		cmocka_unit_test(a_verdict_that_is_lost_is_no_evidence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
