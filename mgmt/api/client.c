@@ -51,8 +51,10 @@ static CURL *prepare(const struct client *c, const struct client_request *r, str
 	if (c->ca[0])
 		curl_easy_setopt(easy, CURLOPT_CAINFO, c->ca);
 	if (r->post) {
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "{}");
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, 2L);
+		const char *body = r->body ? r->body : "{}";
+
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
 	}
 	return easy;
 }
@@ -119,9 +121,12 @@ static struct curl_slist *make_headers(const struct client *c)
 	char authorization[HTTP_TEXT_MAX + 32];
 	struct curl_slist *headers, *more;
 
+	/* a body is sent with its request: no round trip for "100 Continue" */
 	snprintf(authorization, sizeof(authorization), "Authorization: Bearer %s", c->token);
 	headers = curl_slist_append(NULL, authorization);
 	more = headers ? curl_slist_append(headers, "Content-Type: application/json") : NULL;
+	headers = more ? more : headers;
+	more = headers ? curl_slist_append(headers, "Expect:") : NULL;
 	return more ? more : headers;
 }
 
@@ -131,6 +136,7 @@ static void begin(const struct client *c, struct asking *a, struct curl_slist *h
 		struct client_request *r = &a->requests[i];
 
 		r->answer = NULL;
+		r->status = 0;
 		r->why[0] = '\0';
 		a->in[i].max = r->answer_max ? r->answer_max : CLIENT_ANSWER_MAX;
 		a->easy[i] = prepare(c, r, &a->in[i], headers);

@@ -23,7 +23,8 @@ struct client {
 
 struct client_request {
 	char url[CLIENT_URL_MAX];
-	int post; /**< an empty POST instead of a GET */
+	int post;         /**< a POST instead of a GET */
+	const char *body; /**< of a POST: JSON; NULL: an empty object */
 	int timeout_ms;
 	size_t answer_max; /**< bytes; 0: CLIENT_ANSWER_MAX */
 	/** Called when this request has ended, while others may run; may be NULL. */

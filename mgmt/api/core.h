@@ -19,6 +19,7 @@
 #include "base/proc.h"
 #include "mgmt/api/inforce.h"
 #include "mgmt/store/intent.h"
+#include "mgmt/store/reserve.h"
 
 struct learn;
 struct observe;
@@ -47,6 +48,8 @@ struct core {
 	uint64_t held_from_ns;    /**< CPU time of the thread that has the lock, when it got it */
 	uint64_t longest_held_ns; /**< CPU time */
 	bool stopping;
+	struct reservation reserved; /**< the head, for the next version of one node */
+	bool proposing; /**< a version of ours is being handed to the peers (mgmt/api/propose.h) */
 };
 
 void core_lock(struct core *c);

@@ -23,6 +23,7 @@ http_handler handle_status, handle_node, handle_processes, handle_peers, handle_
 http_handler handle_ask, handle_events, handle_metrics, handle_healthz, handle_page, handle_openapi;
 /* between nodes: handle_peer.c */
 http_handler handle_peer_head, handle_peer_overrides, handle_peer_versions, handle_peer_version;
+http_handler handle_peer_reserve, handle_peer_push; /* handle_propose.c */
 http_handler handle_peer_poke, handle_peer_views, handle_peer_guests;
 
 /** What of the status is wanted. */

@@ -13,6 +13,7 @@
 #include "mgmt/api/field.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/observe.h"
+#include "mgmt/api/propose.h"
 #include "mgmt/api/tell.h"
 #include "mgmt/api/voters.h"
 #include "mgmt/store/gather.h"
@@ -271,22 +272,62 @@ static bool commit(struct core *core, struct asked *a, struct intent_draft *draf
 	return made;
 }
 
+/* Whether the head is still what the request names. */
+static bool is_base(struct core *core, const struct http_request *r, struct http_reply *reply)
+{
+	char etag[HTTP_TEXT_MAX];
+
+	head_etag(core, etag);
+	return handle_if_match(r, etag, true, reply);
+}
+
+/*
+ * Commit with the peers' consent: reserve the head, make the version, hand it over. Under the lock, which is given
+ * up meanwhile.
+ */
+static void commit_with_peers(struct core *core, const struct http_request *r, struct asked *a,
+                              struct intent_draft *draft, struct http_reply *reply)
+{
+	struct proposal *p = calloc(1, sizeof(*p));
+	struct version v;
+	int rc = intent_draft_check(core->intent, &a->change, draft, clock_believed_ms(), &v);
+
+	if (rc || a->change.dry_run || !p) { /* no version, or a mistake to be told */
+		commit(core, a, draft, p ? 0 : -ENOMEM, reply);
+	} else if (!propose_reserve(core, &v, p, reply)) {
+		intent_draft_drop(core->intent, draft);
+	} else if (!is_base(core, r, reply)) {
+		intent_draft_drop(core->intent, draft);
+		propose_release(core, p);
+	} else {
+		a->change.untold = p->n_nodes > 1;
+		bool made = commit(core, a, draft, 0, reply);
+		if (made) {
+			inforce_judge(core); /* begins with the document */
+			core_changed(core);
+		}
+		if (!made)
+			propose_release(core, p);
+		else if (propose_push(core, p, reply))
+			propose_tell(p, reply->json);
+	}
+	free(p);
+}
+
 /* Make the change and answer. Takes the files that were asked for. */
 static void make_change(struct core *core, const struct http_request *r, struct asked *a,
                         struct http_reply *reply)
 {
 	struct intent_draft draft;
-	char etag[HTTP_TEXT_MAX];
 	int rc = begin_change(core, &a->change, &draft);
 
-	head_etag(core, etag);
-	if (handle_if_match(r, etag, true, reply)) {
-		if (commit(core, a, &draft, rc, reply)) {
-			inforce_judge(core); /* begins with the document */
-			core_changed(core);
-		}
-	} else if (!rc) {
-		intent_draft_drop(core->intent, &draft);
+	if (!is_base(core, r, reply)) {
+		if (!rc)
+			intent_draft_drop(core->intent, &draft);
+	} else if (rc) {
+		commit(core, a, &draft, rc, reply);
+	} else {
+		commit_with_peers(core, r, a, &draft, reply);
 	}
 	end_change(core);
 	add_full_slots(core, json_object_get(json_object_get(reply->json, "plan"), "pools"));
@@ -414,54 +455,6 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 		json_object_set_new(reply->json, "dry_run", json_true());
 	else
 		handle_wait(core, r, reply);
-}
-
-/* Versions that gave way to others: no number names them any more. */
-static json_t *tell_lost(struct store *store, uint64_t limit)
-{
-	size_t max = limit < STORE_LOST_MAX ? limit : STORE_LOST_MAX;
-	struct version_lost *lost = calloc(max, sizeof(*lost));
-	int n = lost ? store_lost(store, lost, max) : 0;
-	json_t *list = json_array();
-
-	for (int i = 0; i < n; i++) {
-		json_t *item = tell_version(&lost[i].version, NULL);
-
-		json_object_set_new(item, "state", json_string("lost"));
-		json_object_set_new(item, "lost", tell_time(lost[i].lost_ms));
-		json_object_set_new(item, "why", tell_text(lost[i].why));
-		json_array_append_new(list, item);
-	}
-	free(lost);
-	return list;
-}
-
-void handle_versions(struct core *core, struct http_request *r, struct http_reply *reply)
-{
-	uint64_t limit, before;
-
-	if (!handle_number(r, "limit", 1, 1000, 100, &limit, reply) ||
-	    !handle_number(r, "before", 1, INT64_MAX, 0, &before, reply))
-		return;
-	struct version *list = calloc(limit, sizeof(*list));
-	core_lock(core);
-	struct store *store = intent_store(core->intent);
-	const struct version *head = intent_head(core->intent);
-	int n = store && list ? store_versions(store, before, list, limit) : -EROFS;
-	if (n < 0) {
-		tell_failure(core, -EROFS, NULL, reply);
-	} else {
-		json_t *items = json_array();
-
-		for (int i = 0; i < n; i++)
-			json_array_append_new(items, tell_version(&list[i], head));
-		reply->json = json_pack("{s:o, s:o, s:o}", "items", items, "head",
-		                        head ? json_integer((json_int_t)head->number) : json_null(),
-		                        "lost", tell_lost(store, limit));
-		reply->status = 200;
-	}
-	core_unlock(core);
-	free(list);
 }
 
 void handle_version(struct core *core, struct http_request *r, struct http_reply *reply)

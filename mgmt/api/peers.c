@@ -13,6 +13,7 @@
 #include "mgmt/api/auth.h"
 #include "mgmt/api/client.h"
 #include "mgmt/api/observe.h"
+#include "mgmt/api/propose.h"
 #include "mgmt/api/tell.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/yield.h"
@@ -168,7 +169,8 @@ static void give_way(struct core *core, struct target *t)
 	size_t n = 0;
 
 	core_lock(core);
-	bool may = t->view.head.number && yield_may(core->intent, &t->view.head);
+	bool may =
+	        t->view.head.number && !core->proposing && yield_may(core->intent, &t->view.head);
 	core_unlock(core);
 	if (!may || !fetch(core->peers, t, "/v1/peer/versions", &answer))
 		return;
@@ -176,7 +178,8 @@ static void give_way(struct core *core, struct target *t)
 	json_decref(answer);
 	core_lock(core);
 	intent_learn_confirmed(core->intent, list, n, t->view.node, clock_believed_ms());
-	if (yield_to(core->intent, list, n, t->view.node, clock_believed_ms())) {
+	if (!core->proposing &&
+	    yield_to(core->intent, list, n, t->view.node, clock_believed_ms())) {
 		t->view.state = states[intent_relate(core->intent, list, n)];
 		core_changed(core);
 	}
@@ -456,6 +459,7 @@ static void *run(void *arg)
 			one_round(core, tell_others);
 		else
 			miss_round(core);
+		propose_resume(core);
 		core_lock(core);
 		end_joining(core, join_until_ms);
 		p->has_token = p->client.token[0] != '\0';

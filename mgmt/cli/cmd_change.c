@@ -164,6 +164,17 @@ static bool print_nodes(const json_t *body)
 	return rolled_back;
 }
 
+/* Nodes that could not be asked whether they know another change. */
+static void print_unreserved(const json_t *body)
+{
+	const json_t *node;
+	size_t i;
+
+	json_array_foreach(json_object_get(body, "unreserved"), i, node) printf(
+	        "  not asked first: %s (%s); a change made there at the same time shows as diverged\n",
+	        api_text(node, "node", ""), api_text(node, "why", ""));
+}
+
 static void print_change(const json_t *body)
 {
 	const json_t *version = json_object_get(body, "version"),
@@ -180,6 +191,7 @@ static void print_change(const json_t *body)
 	if (plan)
 		print_changes(plan);
 	printf("version %.0f, in force at %s\n", number, api_text(version, "effective", "?"));
+	print_unreserved(body);
 	if (print_nodes(body))
 		return;
 	if (by)

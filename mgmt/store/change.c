@@ -268,6 +268,23 @@ static int change_to(struct intent *in, const struct intent_change *change, stru
 	return rc;
 }
 
+int intent_draft_check(struct intent *in, const struct intent_change *change,
+                       const struct intent_draft *d, int64_t now_ms, struct version *version)
+{
+	const struct version *head = intent_head(in);
+	struct version v;
+	bool returns;
+	int rc = d->rc ? d->rc : intent_check_pending(in, change, d->digest, &returns);
+
+	if (!rc && head && !strcmp(head->digest, d->digest) && !in->n_foreign)
+		rc = -EALREADY;
+	if (!rc)
+		rc = make_version(in, change, d->digest, now_ms, &v);
+	if (!rc)
+		*version = v;
+	return rc;
+}
+
 int intent_draft_commit(struct intent *in, const struct intent_change *change,
                         struct intent_draft *d, int64_t now_ms, struct intent_changed *out)
 {

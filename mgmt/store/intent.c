@@ -329,6 +329,9 @@ int intent_open(const struct intent_options *options, int64_t now_ms, struct int
 		return rc;
 	}
 	load(in, options->start, now_ms);
+	const struct version *head = intent_head(in);
+	if (head && in->store && store_is_untold(in->store, head->number, head->digest))
+		in->untold = head->number;
 	intent_follow_ramps(in, now_ms);
 	if (!in->shared)
 		effective_write(in, now_ms);

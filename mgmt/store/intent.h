@@ -159,6 +159,12 @@ int intent_draft_begin(struct intent *in, const struct intent_change *change, in
                        struct intent_draft *out);
 /** Read and check them; not under the lock, as nothing that changes is looked at. */
 void intent_draft_read(const struct intent *in, struct intent_draft *d);
+/**
+ * Whether a commit of what was drafted makes a version: @p version as it would be, but its deadline.
+ * @return 0; -EALREADY (nothing changes); else as intent_change()
+ */
+int intent_draft_check(struct intent *in, const struct intent_change *change,
+                       const struct intent_draft *d, int64_t now_ms, struct version *version);
 /** Make the change as drafted; as intent_change(). */
 int intent_draft_commit(struct intent *in, const struct intent_change *change,
                         struct intent_draft *d, int64_t now_ms, struct intent_changed *out);

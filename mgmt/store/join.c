@@ -187,6 +187,8 @@ void join_give_way(struct intent *in, const struct intent_offer *first,
 
 	if (!head || !join_is_provisional(head))
 		return;
+	if (!strcmp(first->version.parent, head->digest))
+		return; /* it leads on from ours, which stays as its parent */
 	if (first->version.number > 1)
 		intent_stored(in,
 		              store_lose_version(in->store, head,

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a node says to the proposals of another (mgmt/api/propose.h).
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "mgmt/api/handle.h"
+#include "mgmt/api/propose.h"
+#include "mgmt/api/tell.h"
+#include "mgmt/store/yield.h"
+
+static bool is_same(const struct version *a, const struct version *b)
+{
+	return a->number == b->number && !strcmp(a->digest, b->digest);
+}
+
+/* Read who asks about which version. @return whether that is a node of this cluster; else @p reply says why not. Under the lock. */
+static bool read_proposal(struct core *core, const struct http_request *r, const char **node,
+                          struct version *v, struct http_reply *reply)
+{
+	const char *cluster = json_string_value(json_object_get(r->json, "cluster"));
+	const struct model *m = intent_model(core->intent);
+
+	*node = json_string_value(json_object_get(r->json, "node"));
+	if (!*node || !**node || strlen(*node) >= MODEL_NAME_MAX || !cluster ||
+	    tell_read_version(json_object_get(r->json, "version"), v)) {
+		http_problem(reply, 400, "bad-request", "expected node, cluster and version");
+		return false;
+	}
+	if (!m || strcmp(m->cluster, cluster) != 0) {
+		http_problem(reply, 409, "other-cluster",
+		             "this node is of another cluster, or has no version yet");
+		return false;
+	}
+	return true;
+}
+
+void handle_peer_reserve(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	static const char *const states[] = { "granted", "reserved", "stale" };
+	const json_t *record = json_object_get(r->json, "parent");
+	struct version v, parent;
+	const char *node, *state = "released", *holder;
+
+	core_lock(core);
+	if (!read_proposal(core, r, &node, &v, reply)) {
+		core_unlock(core);
+		return;
+	}
+	if (json_is_true(json_object_get(r->json, "release")))
+		reserve_release(&core->reserved, node);
+	else if (json_is_null(record))
+		state = states[propose_grant(core, node, NULL, &v)];
+	else if (!tell_read_version(record, &parent))
+		state = states[propose_grant(core, node, &parent, &v)];
+	else
+		state = "stale";
+	holder = reserve_holder(&core->reserved, clock_mono_ms());
+	reply->json = json_pack("{s:s, s:s}", "state", state, "holder", holder ? holder : "");
+	reply->status = 200;
+	core_unlock(core);
+}
+
+/* Our head gives way if it is an automatic rollback that a person's @p v overrules, or untold from an earlier run. */
+static void clear_way(struct core *core, const struct version *v, const char *node)
+{
+	const struct version *head = intent_head(core->intent);
+	int64_t now_ms = clock_believed_ms();
+
+	if (!head || strcmp(v->parent, head->parent) != 0)
+		return;
+	/* what the pusher has: its version, and that version's parent */
+	const struct version list[] = {
+		*v,
+		{ .number = head->undoes ? head->undoes : head->number - 1, .confirm_by_ms = 1 },
+	};
+	struct version two[2] = { list[0], list[1] };
+	memcpy(two[1].digest, v->parent, sizeof(two[1].digest));
+	if (!core->proposing && !is_same(head, v))
+		yield_to(core->intent, two, 2, node, now_ms);
+}
+
+/* Take the version, if it leads on from our head. Under the lock. @return what the pusher is told */
+static const char *take_pushed(struct core *core, const struct http_request *r,
+                               const struct version *v, const char *node)
+{
+	struct intent_offer offer = { .version = *v };
+	char why[HTTP_TEXT_MAX];
+	struct version own;
+
+	clear_way(core, v, node);
+	const struct version *head = intent_head(core->intent);
+	if (head && !intent_version(core->intent, v->number, &own, NULL) && is_same(&own, v))
+		return "taken";
+	if (yield_is_untold(core->intent))
+		return "untold";
+	if (head && intent_relate(core->intent, v, 1) != INTENT_AHEAD)
+		return "stale";
+	if (!head || strcmp(v->parent, head->digest) != 0) {
+		peers_poke(core, false); /* what is between is fetched, and replaces what lost */
+		return "behind";
+	}
+	if (tell_read_contents(json_object_get(r->json, "files"), &offer.files, why))
+		return "refused";
+	int rc = intent_take(core->intent, &offer, 1, clock_believed_ms());
+	files_fini(&offer.files);
+	if (rc)
+		return "refused";
+	reserve_follow(&core->reserved, intent_head(core->intent));
+	core_changed(core);
+	return "taken";
+}
+
+void handle_peer_push(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	const char *node;
+	struct version v;
+
+	core_lock(core);
+	if (read_proposal(core, r, &node, &v, reply)) {
+		const char *state = take_pushed(core, r, &v, node);
+		const struct version *head = intent_head(core->intent);
+
+		reply->json = json_pack("{s:s, s:o}", "state", state, "head",
+		                        head ? tell_peer_version(head) : json_null());
+		reply->status = 200;
+	}
+	core_unlock(core);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The list of versions.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "mgmt/api/handle.h"
+#include "mgmt/api/tell.h"
+
+/* Versions that gave way to others: no number names them any more. */
+static json_t *tell_lost(struct store *store, uint64_t limit)
+{
+	size_t max = limit < STORE_LOST_MAX ? limit : STORE_LOST_MAX;
+	struct version_lost *lost = calloc(max, sizeof(*lost));
+	int n = lost ? store_lost(store, lost, max) : 0;
+	json_t *list = json_array();
+
+	for (int i = 0; i < n; i++) {
+		json_t *item = tell_version(&lost[i].version, NULL);
+
+		json_object_set_new(item, "state", json_string("lost"));
+		json_object_set_new(item, "lost", tell_time(lost[i].lost_ms));
+		json_object_set_new(item, "why", tell_text(lost[i].why));
+		json_array_append_new(list, item);
+	}
+	free(lost);
+	return list;
+}
+
+void handle_versions(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	uint64_t limit, before;
+
+	if (!handle_number(r, "limit", 1, 1000, 100, &limit, reply) ||
+	    !handle_number(r, "before", 1, INT64_MAX, 0, &before, reply))
+		return;
+	struct version *list = calloc(limit, sizeof(*list));
+	core_lock(core);
+	struct store *store = intent_store(core->intent);
+	const struct version *head = intent_head(core->intent);
+	int n = store && list ? store_versions(store, before, list, limit) : -EROFS;
+	if (n < 0) {
+		http_problem(reply, 503, "store", "the store fails: %s",
+		             intent_store_why(core->intent));
+	} else {
+		json_t *items = json_array();
+
+		for (int i = 0; i < n; i++)
+			json_array_append_new(items, tell_version(&list[i], head));
+		reply->json = json_pack("{s:o, s:o, s:o}", "items", items, "head",
+		                        head ? json_integer((json_int_t)head->number) : json_null(),
+		                        "lost", tell_lost(store, limit));
+		reply->status = 200;
+	}
+	core_unlock(core);
+	free(list);
+}

@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/api/propose.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mgmt/api/auth.h"
+#include "mgmt/api/client.h"
+#include "mgmt/api/tell.h"
+#include "mgmt/store/yield.h"
+
+#define RESERVE_TIMEOUT_MS 1500
+#define RELEASE_TIMEOUT_MS 500
+#define PUSH_TIMEOUT_MS    3000
+#define RESERVE_WAIT_MS    4000u /* for another node that has the reservation */
+#define RETRY_MS           150u
+#define PUSH_TRIES         10 /* while a peer's own version is untold */
+#define SUCCESSOR_WAIT_MS  1500u
+
+/* What becomes of the version that was handed over. */
+enum fate { FATE_STAYS, FATE_LOST, FATE_UNDECIDED };
+
+/* A node of the model, sorted in by its name; whether it was silent lately matters to the order of asking. */
+static void add_node(const struct core *core, struct proposal *p, const struct model_node *n)
+{
+	const struct peers_view *view;
+	size_t at = p->n_nodes, n_view = peers_view(core, &view);
+	struct propose_node node = { .self = !strcmp(n->name, core->dirs.node) };
+
+	if (at > PEERS_MAX || (!node.self && (!*n->api || strlen(n->api) >= sizeof(node.api))))
+		return;
+	snprintf(node.name, sizeof(node.name), "%s", n->name);
+	snprintf(node.api, sizeof(node.api), "%s", n->api);
+	for (size_t i = 0; i < n_view; i++)
+		if (!strcmp(view[i].node, n->name))
+			node.last_silent = view[i].state == PEERS_UNREACHABLE;
+	for (; at > 0 && strcmp(p->nodes[at - 1].name, node.name) > 0; at--)
+		p->nodes[at] = p->nodes[at - 1];
+	p->nodes[at] = node;
+	p->n_nodes++;
+}
+
+/* List who is asked. Under the lock. @return whether there are peers */
+static bool list_nodes(const struct core *core, struct proposal *p)
+{
+	const struct model *m = intent_model(core->intent);
+	char token[HTTP_TEXT_MAX];
+
+	p->n_nodes = 0;
+	auth_peer_token(core->dirs.conf, token);
+	for (size_t i = 0; m && *token && i < m->n_nodes; i++)
+		add_node(core, p, &m->nodes[i]);
+	return p->n_nodes > 1;
+}
+
+static char *reserve_body(const struct core *core, const struct proposal *p, const char *cluster,
+                          bool release)
+{
+	json_t *body =
+	        json_pack("{s:s, s:s, s:o, s:o, s:b}", "node", core->dirs.node, "cluster", cluster,
+	                  "parent", p->has_parent ? tell_peer_version(&p->parent) : json_null(),
+	                  "version", tell_peer_version(&p->version), "release", release);
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+
+	json_decref(body);
+	return text;
+}
+
+static enum propose_answer read_answer(const json_t *answer)
+{
+	const char *state = json_string_value(json_object_get(answer, "state"));
+	static const struct {
+		const char *text;
+		enum propose_answer answer;
+	} rows[] = { { "granted", PROPOSE_GRANTED }, { "reserved", PROPOSE_RESERVED },
+		     { "stale", PROPOSE_STALE },     { "untold", PROPOSE_UNTOLD },
+		     { "taken", PROPOSE_TAKEN },     { "behind", PROPOSE_BEHIND } };
+
+	for (size_t i = 0; state && i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (!strcmp(rows[i].text, state))
+			return rows[i].answer;
+	return PROPOSE_ABSENT;
+}
+
+static void note_answer(struct propose_node *n, struct client_request *r)
+{
+	const char *holder = json_string_value(json_object_get(r->answer, "holder"));
+
+	n->answer = r->answer ? read_answer(r->answer) : PROPOSE_ABSENT;
+	snprintf(n->why, sizeof(n->why), "%s",
+	         n->answer != PROPOSE_ABSENT ? holder ? holder : ""
+	         : r->answer                 ? "it answers in an unknown way"
+	         : r->status == 404          ? "it runs the former release"
+	                                     : r->why);
+	json_decref(r->answer);
+}
+
+/* POST @p body to those of the nodes that are in @p asked, all at once. Not under the lock. */
+static void ask_nodes(struct core *core, struct propose_node **asked, size_t n, const char *path,
+                      const char *body, int timeout_ms)
+{
+	struct client_request *requests = calloc(n + 1, sizeof(*requests));
+	struct client client;
+
+	client_open(&client, core->dirs.conf);
+	auth_peer_token(core->dirs.conf, client.token);
+	for (size_t i = 0; requests && i < n; i++) {
+		requests[i] = (struct client_request){ .post = 1,
+			                               .body = body,
+			                               .timeout_ms = timeout_ms };
+		snprintf(requests[i].url, sizeof(requests[i].url), "%s%s", asked[i]->api, path);
+		asked[i]->asked_ms = clock_mono_ms();
+	}
+	if (requests && n > 0)
+		client_ask(&client, requests, n);
+	for (size_t i = 0; requests && i < n; i++)
+		note_answer(asked[i], &requests[i]);
+	client_close(&client);
+	free(requests);
+}
+
+enum reserve_outcome propose_grant(struct core *core, const char *node,
+                                   const struct version *parent, const struct version *v)
+{
+	const struct version *head = intent_head(core->intent);
+	enum intent_relation relation = !head    ? INTENT_AHEAD
+	                                : parent ? intent_relate(core->intent, parent, 1)
+	                                         : INTENT_DIVERGED;
+	bool named = false;
+
+	for (size_t i = 0; head && i < v->n_supersedes; i++)
+		named |= !strcmp(v->supersedes[i], head->digest);
+	reserve_follow(&core->reserved, head);
+	return reserve_ask(&core->reserved, node, v->number, relation, named, clock_mono_ms());
+}
+
+/* Reserve at this node. Under the lock. */
+static void ask_self(struct core *core, const struct proposal *p, struct propose_node *n)
+{
+	static const enum propose_answer answers[] = { PROPOSE_GRANTED, PROPOSE_RESERVED,
+		                                       PROPOSE_STALE };
+	const char *holder;
+
+	n->answer = answers[propose_grant(core, core->dirs.node, p->has_parent ? &p->parent : NULL,
+	                                  &p->version)];
+	holder = reserve_holder(&core->reserved, clock_mono_ms());
+	snprintf(n->why, sizeof(n->why), "%s", holder ? holder : "");
+}
+
+/* Ask one after another until one answers, in the order of their names. @return whether it was granted, or nobody answered */
+static bool ask_first(struct core *core, struct proposal *p, const char *body)
+{
+	for (size_t i = 0; i < p->n_nodes; i++) {
+		struct propose_node *n = &p->nodes[i];
+
+		if (n->self) {
+			core_lock(core);
+			ask_self(core, p, n);
+			core_unlock(core);
+		} else if (n->last_silent) {
+			continue; /* with the others: it would only delay */
+		} else {
+			ask_nodes(core, &n, 1, "/v1/peer/reserve", body, RESERVE_TIMEOUT_MS);
+		}
+		if (n->answer != PROPOSE_ABSENT)
+			return n->answer == PROPOSE_GRANTED;
+	}
+	return true;
+}
+
+static void ask_rest(struct core *core, struct proposal *p, const char *body)
+{
+	struct propose_node *rest[PEERS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_nodes; i++) {
+		if (p->nodes[i].answer != PROPOSE_UNASKED)
+			continue;
+		if (!p->nodes[i].self) {
+			rest[n++] = &p->nodes[i];
+			continue;
+		}
+		core_lock(core);
+		ask_self(core, p, &p->nodes[i]);
+		core_unlock(core);
+	}
+	ask_nodes(core, rest, n, "/v1/peer/reserve", body, RESERVE_TIMEOUT_MS);
+}
+
+static const struct propose_node *find_answer(const struct proposal *p, enum propose_answer answer)
+{
+	for (size_t i = 0; i < p->n_nodes; i++)
+		if (p->nodes[i].answer == answer)
+			return &p->nodes[i];
+	return NULL;
+}
+
+/* Give back what was granted. Not under the lock. */
+static void release_all(struct core *core, struct proposal *p, const char *cluster)
+{
+	struct propose_node *granted[PEERS_MAX];
+	char *body = reserve_body(core, p, cluster, true);
+	size_t n = 0;
+
+	core_lock(core);
+	reserve_release(&core->reserved, core->dirs.node);
+	core_unlock(core);
+	for (size_t i = 0; i < p->n_nodes; i++)
+		if (!p->nodes[i].self && p->nodes[i].answer == PROPOSE_GRANTED)
+			granted[n++] = &p->nodes[i];
+	if (body)
+		ask_nodes(core, granted, n, "/v1/peer/reserve", body, RELEASE_TIMEOUT_MS);
+	free(body);
+}
+
+static void copy_cluster(const struct core *core, char out[MODEL_NAME_MAX])
+{
+	const struct model *m = intent_model(core->intent);
+
+	snprintf(out, MODEL_NAME_MAX, "%s", m ? m->cluster : "");
+}
+
+/* Whether the head is still what is reserved. Under the lock. */
+static bool is_parent(const struct core *core, const struct proposal *p)
+{
+	const struct version *head = intent_head(core->intent);
+
+	if (!head || !p->has_parent)
+		return !head && !p->has_parent;
+	return head->number == p->parent.number && !strcmp(head->digest, p->parent.digest);
+}
+
+/* Whether a version may still be made by the reservations. */
+static bool is_fresh(const struct proposal *p)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	for (size_t i = 0; i < p->n_nodes; i++)
+		if (p->nodes[i].answer == PROPOSE_GRANTED && !p->nodes[i].self &&
+		    !reserve_is_fresh(p->nodes[i].asked_ms, now_ms))
+			return false;
+	return true;
+}
+
+/* Once around. Not under the lock. @return PROPOSE_GRANTED, PROPOSE_RESERVED or PROPOSE_STALE; the latter two hold nothing */
+static enum propose_answer reserve_once(struct core *core, struct proposal *p, const char *cluster)
+{
+	char *body = reserve_body(core, p, cluster, false);
+	enum propose_answer answer = PROPOSE_GRANTED;
+
+	for (size_t i = 0; i < p->n_nodes; i++)
+		p->nodes[i].answer = PROPOSE_UNASKED;
+	if (body && ask_first(core, p, body))
+		ask_rest(core, p, body);
+	free(body);
+	if (find_answer(p, PROPOSE_STALE))
+		answer = PROPOSE_STALE;
+	else if (find_answer(p, PROPOSE_RESERVED))
+		answer = PROPOSE_RESERVED;
+	if (answer != PROPOSE_GRANTED)
+		release_all(core, p, cluster);
+	return answer;
+}
+
+/* Why the change is not made. Under the lock. */
+static void tell_stale(const struct core *core, struct http_reply *reply, const char *why)
+{
+	const struct version *head = intent_head(core->intent);
+	char etag[HTTP_TEXT_MAX] = "";
+
+	if (head)
+		tell_version_etag(head, etag);
+	http_problem(reply, 412, "stale", "%s; the head of this node is %s now", why,
+	             *etag ? etag : "not there");
+	json_object_set_new(reply->json, "head", json_string(etag));
+}
+
+/* Let the other's version come in, so that the answer can name it. Under the lock. */
+static void await_successor(struct core *core, uint64_t number)
+{
+	uint64_t until_ms = clock_mono_ms() + SUCCESSOR_WAIT_MS;
+	const struct version *head;
+
+	peers_poke(core, false);
+	while ((!(head = intent_head(core->intent)) || head->number < number) &&
+	       core_wait(core, until_ms))
+		;
+}
+
+void propose_release(struct core *core, struct proposal *p)
+{
+	char cluster[MODEL_NAME_MAX];
+
+	if (p->n_nodes < 2)
+		return;
+	copy_cluster(core, cluster);
+	core_unlock(core);
+	release_all(core, p, cluster);
+	core_lock(core);
+}
+
+/* Why there is no reservation. Under the lock. */
+static void tell_unreserved(struct core *core, const struct proposal *p, enum propose_answer answer,
+                            struct http_reply *reply)
+{
+	const struct propose_node *n = find_answer(p, answer);
+	char why[HTTP_TEXT_MAX + 2 * MODEL_NAME_MAX + 96];
+
+	if (answer == PROPOSE_STALE)
+		await_successor(core, p->version.number);
+	if (answer == PROPOSE_RESERVED)
+		snprintf(why, sizeof(why), "%s makes another change just now (reserved at %s)",
+		         n ? n->why : "a node", n ? n->name : core->dirs.node);
+	else
+		snprintf(why, sizeof(why), "another change came first (seen at %s)",
+		         n && answer == PROPOSE_STALE ? n->name : core->dirs.node);
+	tell_stale(core, reply, why);
+}
+
+/* Reserve, and wait for a while for another node that has the reservation. Under the lock, which is given up meanwhile. */
+static enum propose_answer reserve_patiently(struct core *core, struct proposal *p)
+{
+	uint64_t until_ms = clock_mono_ms() + RESERVE_WAIT_MS;
+	char cluster[MODEL_NAME_MAX];
+
+	copy_cluster(core, cluster);
+	for (unsigned n_late = 0; !core->stopping;) {
+		core_unlock(core);
+		enum propose_answer answer = reserve_once(core, p, cluster);
+		core_lock(core);
+		if (answer == PROPOSE_STALE || (answer == PROPOSE_GRANTED && is_fresh(p)))
+			return answer;
+		if (answer == PROPOSE_GRANTED) { /* this process was stopped meanwhile */
+			propose_release(core, p);
+			if (++n_late > 3)
+				break;
+		} else if (clock_mono_ms() >= until_ms || !is_parent(core, p)) {
+			break;
+		}
+		/* not all wait for the same time */
+		core_wait(core, clock_mono_ms() + RETRY_MS + clock_mono_ns() % RETRY_MS);
+	}
+	return PROPOSE_RESERVED;
+}
+
+bool propose_reserve(struct core *core, const struct version *v, struct proposal *p,
+                     struct http_reply *reply)
+{
+	const struct version *head = intent_head(core->intent);
+
+	*p = (struct proposal){ .version = *v, .has_parent = head != NULL };
+	if (head)
+		p->parent = *head;
+	yield_settle(core->intent, clock_believed_ms()); /* a further change takes it as it is */
+	if (!list_nodes(core, p))
+		return true;
+	enum propose_answer answer = reserve_patiently(core, p);
+	if (answer == PROPOSE_GRANTED && is_parent(core, p))
+		return true;
+	if (answer == PROPOSE_GRANTED)
+		propose_release(core, p);
+	tell_unreserved(core, p, answer, reply);
+	return false;
+}
+
+/* Hand the version over in the order of names until one has taken it, then to all others at once. Not under the lock. */
+static void push_once(struct core *core, struct proposal *p, const char *body)
+{
+	struct propose_node *rest[PEERS_MAX];
+	bool taken = false;
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_nodes; i++) {
+		struct propose_node *node = &p->nodes[i];
+
+		if (node->answer == PROPOSE_ABSENT || node->self)
+			continue;
+		if (taken) {
+			rest[n++] = node;
+			continue;
+		}
+		ask_nodes(core, &node, 1, "/v1/peer/versions", body, PUSH_TIMEOUT_MS);
+		taken = node->answer == PROPOSE_TAKEN;
+		if (node->answer == PROPOSE_STALE || node->answer == PROPOSE_UNTOLD)
+			return;
+	}
+	ask_nodes(core, rest, n, "/v1/peer/versions", body, PUSH_TIMEOUT_MS);
+}
+
+/*
+ *   taken by a peer   refused by a peer                        the version
+ *   yes               any                                      stays (heads across a cut may have diverged)
+ *   no                with a version that was told             gives way
+ *   no                with an untold one, of an earlier name   gives way
+ *   no                with an untold one, of a later name      is not decided: ask again
+ *   no                no                                       stays
+ *
+ * Under the lock.
+ */
+static enum fate decide(struct core *core, const struct proposal *p)
+{
+	const struct version *head = intent_head(core->intent);
+	const struct propose_node *stale = find_answer(p, PROPOSE_STALE),
+	                          *untold = find_answer(p, PROPOSE_UNTOLD);
+	char why[EVENT_TEXT_MAX];
+
+	if (!head || head->number != p->version.number ||
+	    strcmp(head->digest, p->version.digest) != 0)
+		return FATE_LOST; /* it gave way meanwhile */
+	if (find_answer(p, PROPOSE_TAKEN) || (!stale && !untold))
+		return FATE_STAYS;
+	if (!stale && strcmp(untold->name, core->dirs.node) > 0)
+		return FATE_UNDECIDED;
+	snprintf(why, sizeof(why),
+	         "%s has another successor of version %" PRIu64
+	         ", and no client was told of this one",
+	         stale ? stale->name : untold->name, p->parent.number);
+	return yield_head(core->intent, why, clock_believed_ms()) ? FATE_STAYS : FATE_LOST;
+}
+
+static char *push_body(const struct core *core)
+{
+	const struct version *head = intent_head(core->intent);
+	char cluster[MODEL_NAME_MAX];
+	char *text;
+
+	copy_cluster(core, cluster);
+	json_t *body = json_pack("{s:s, s:s, s:o, s:o}", "node", core->dirs.node, "cluster",
+	                         cluster, "version", tell_peer_version(head), "files",
+	                         tell_contents(intent_head_files(core->intent)));
+	text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	json_decref(body);
+	return text;
+}
+
+/* Push until it is decided. Under the lock, which is given up meanwhile. */
+static enum fate push(struct core *core, struct proposal *p)
+{
+	enum fate fate = FATE_UNDECIDED;
+	char *body = push_body(core);
+
+	core->proposing = true;
+	for (int i = 0; body && i < PUSH_TRIES && fate == FATE_UNDECIDED; i++) {
+		core_unlock(core);
+		push_once(core, p, body);
+		core_lock(core);
+		fate = decide(core, p);
+		if (fate == FATE_UNDECIDED)
+			core_wait(core, clock_mono_ms() + RETRY_MS);
+	}
+	core->proposing = false;
+	free(body);
+	return fate;
+}
+
+bool propose_push(struct core *core, struct proposal *p, struct http_reply *reply)
+{
+	const struct version *head = intent_head(core->intent);
+
+	reserve_follow(&core->reserved, head);
+	if (p->n_nodes < 2 || !head)
+		return true;
+	p->version = *head;
+	if (push(core, p) != FATE_LOST) {
+		yield_settle(core->intent, clock_believed_ms());
+		core_changed(core);
+		return true;
+	}
+	await_successor(core, p->version.number);
+	core_changed(core);
+	tell_stale(core, reply,
+	           "another change came first, at another node, and this one gave way");
+	return false;
+}
+
+void propose_tell(const struct proposal *p, json_t *answer)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->n_nodes; i++)
+		if (p->nodes[i].answer == PROPOSE_ABSENT)
+			json_array_append_new(list,
+			                      json_pack("{s:s, s:o}", "node", p->nodes[i].name,
+			                                "why", tell_text(p->nodes[i].why)));
+	json_object_set_new(answer, "unreserved", list);
+}
+
+void propose_resume(struct core *core)
+{
+	struct proposal *p;
+
+	core_lock(core);
+	const struct version *head = intent_head(core->intent);
+	if (!yield_is_untold(core->intent) || core->proposing || !(p = calloc(1, sizeof(*p)))) {
+		core_unlock(core);
+		return;
+	}
+	p->version = p->parent = *head;
+	p->parent.number--;
+	if (!list_nodes(core, p)) {
+		yield_settle(core->intent, clock_believed_ms());
+	} else if (push(core, p) == FATE_STAYS &&
+	           (find_answer(p, PROPOSE_TAKEN) || find_answer(p, PROPOSE_BEHIND))) {
+		yield_settle(core->intent, clock_believed_ms());
+	}
+	core_changed(core);
+	core_unlock(core);
+	pthread_mutex_unlock(&core->drafting);
+	free(p);
+}

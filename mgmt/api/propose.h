@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Proposing a version to the peers, so that of two changes at two nodes at once one wins and the other is refused.
+ *
+ * The head is reserved first at the reachable node whose name sorts first (which may be this one), then at the
+ * others. The version is made, and handed to the peers in the same order, before a client is told of it. Until
+ * then it is *untold*: if a peer has another successor of its parent, it gives way (mgmt/store/yield.h).
+ *
+ * A peer that cannot be reached, and one of the former release (it answers 404), is named and blocks nothing.
+ * Where a cut separates the peers that took a version from those with another one, the version stays: the heads
+ * have diverged, and a person picks.
+ */
+#ifndef WEIR_MGMT_API_PROPOSE_H
+#define WEIR_MGMT_API_PROPOSE_H
+
+#include <stdbool.h>
+
+#include "mgmt/api/core.h"
+#include "mgmt/api/http.h"
+#include "mgmt/api/peers.h"
+#include "mgmt/store/reserve.h"
+
+/** What a node says to a proposal. */
+enum propose_answer {
+	PROPOSE_UNASKED,
+	PROPOSE_GRANTED,  /**< it keeps the head for us */
+	PROPOSE_RESERVED, /**< another node has reserved it */
+	PROPOSE_STALE,    /**< it has another successor */
+	PROPOSE_UNTOLD,   /**< it has one that it told nobody of yet */
+	PROPOSE_TAKEN,    /**< it has our version */
+	PROPOSE_BEHIND,   /**< it must fetch what is before it first, and does */
+	PROPOSE_ABSENT,   /**< it cannot be asked: see why */
+};
+
+struct propose_node {
+	char name[MODEL_NAME_MAX], api[256];
+	bool self, last_silent;
+	enum propose_answer answer;
+	uint64_t asked_ms;
+	char why[HTTP_TEXT_MAX]; /**< of an absent one; else who has the reservation */
+};
+
+/** A proposal under way. Sorted by name. */
+struct proposal {
+	struct propose_node nodes[PEERS_MAX + 1];
+	size_t n_nodes;         /**< 1: there are no peers to ask */
+	struct version version; /**< as it is to be */
+	struct version parent;
+	bool has_parent;
+};
+
+/**
+ * Reserve the head for version @p v. Under the lock, which is given up meanwhile; the caller holds core->drafting.
+ * @return whether the version may be made now; else @p reply is 412
+ */
+bool propose_reserve(struct core *core, const struct version *v, struct proposal *p,
+                     struct http_reply *reply);
+/** Give the reservations back: no version was made. As propose_reserve(). */
+void propose_release(struct core *core, struct proposal *p);
+/**
+ * Hand the head, which was made by this proposal, to the peers. As propose_reserve().
+ * @return whether it stays; else it gave way, and @p reply is 412
+ */
+bool propose_push(struct core *core, struct proposal *p, struct http_reply *reply);
+/** Reserve this node's head for version @p v of @p node, made from @p parent (NULL: from nothing). Under the lock. */
+enum reserve_outcome propose_grant(struct core *core, const char *node,
+                                   const struct version *parent, const struct version *v);
+/** Add the nodes that could not be asked to an answer, as "unreserved". */
+void propose_tell(const struct proposal *p, json_t *answer);
+/** Do for an untold head of an earlier run what propose_push() does. Not under the lock. */
+void propose_resume(struct core *core);
+
+#endif

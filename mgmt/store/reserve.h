@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * A reservation: the promise of a node to let one other node make the next version.
+ *
+ * A pure module: time is passed in, on the boot clock. Who applies a change reserves the head at every node that it
+ * reaches, makes the version while its reservations are younger than RESERVE_FRESH_MS, and hands it over. A node
+ * keeps a reservation until it has a successor of that head, or for RESERVE_KEPT_MS; so one that is still fresh
+ * where it was asked for is still kept where it was given.
+ */
+#ifndef WEIR_MGMT_STORE_RESERVE_H
+#define WEIR_MGMT_STORE_RESERVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mgmt/store/intent.h"
+
+#define RESERVE_KEPT_MS  10000u
+#define RESERVE_FRESH_MS 5000u
+
+/** A reservation that was given; no node: there is none. */
+struct reservation {
+	char node[MODEL_NAME_MAX]; /**< who may make the next version */
+	uint64_t number;           /**< of that version */
+	uint64_t since_ms;
+};
+
+enum reserve_outcome {
+	RESERVE_GRANTED,
+	RESERVE_TAKEN, /**< another node has it */
+	RESERVE_STALE, /**< here is another successor of that head, or an unrelated head */
+};
+
+/**
+ * Reserve the head for version @p number of @p node.
+ *
+ * @param r         the reservation of this node; replaced where one is granted
+ * @param relation  of that version's parent to the head of this node, as intent_relate() has it
+ * @param named     whether the head of this node is to be overridden by name
+ */
+enum reserve_outcome reserve_ask(struct reservation *r, const char *node, uint64_t number,
+                                 enum intent_relation relation, bool named, uint64_t now_ms);
+/** Give back what @p node has. */
+void reserve_release(struct reservation *r, const char *node);
+/** End a reservation whose head has a successor in @p head. */
+void reserve_follow(struct reservation *r, const struct version *head);
+/** Who has the reservation; NULL: nobody. */
+const char *reserve_holder(const struct reservation *r, uint64_t now_ms);
+/** Whether a version may be made by reservations of which the oldest was asked for at @p asked_ms. */
+bool reserve_is_fresh(uint64_t asked_ms, uint64_t now_ms);
+
+#endif

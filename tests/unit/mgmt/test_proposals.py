@@ -1,0 +1,282 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Two changes at two nodes at once, and makers that are killed or stopped before and after their commit.
+
+Three nodes; the first by name, "aaa-1", is either a weir-mgmt or a stand-in of this test that answers as a node does, but
+when the test wants. So the maker is caught at a known step: while it reserves, or while it hands its version over.
+
+Usage: test_proposals.py WEIR_MGMT
+"""
+import http.server
+import json
+import os
+import signal
+import ssl
+import sys
+import threading
+import time
+import unittest
+
+from api_node import Node, config, free_port, wait_for
+
+PROGRAM = sys.argv.pop(1)
+FIRST = "# two sites"
+
+
+class StandIn(threading.Thread):
+    """A node that grants every reservation, and waits at the step that the test names."""
+
+    def __init__(self, node, port):
+        super().__init__(daemon=True)
+        self.block, self.reached, self.go_on = None, threading.Event(), threading.Event()
+        self.asked, self.silent, self.answer = [], False, None
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                outer.handle(self)
+
+            def do_GET(self):
+                self.send_error(404)
+
+            def log_message(self, *_):
+                pass
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.server.daemon_threads = True
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(os.path.join(node.conf, "tls.crt"), os.path.join(node.conf, "tls.key"))
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.start()
+
+    def run(self):
+        self.server.serve_forever(0.05)
+
+    def handle(self, h):
+        body = json.loads(h.rfile.read(int(h.headers["Content-Length"])))
+        step = h.path.rsplit("/", 1)[1]
+        self.asked.append((step, body))
+        if self.silent:
+            h.send_error(404)
+            return
+        if step == self.block:
+            self.block = None
+            self.reached.set()
+            self.go_on.wait(60)
+        state = self.answer or {"reserve": "granted", "versions": "behind"}.get(step, "")
+        text = json.dumps({"state": state, "holder": ""}).encode()
+        try:
+            h.send_response(200)
+            h.send_header("Content-Type", "application/json")
+            h.send_header("Content-Length", str(len(text)))
+            h.end_headers()
+            h.wfile.write(text)
+        except OSError:
+            pass  # who asked is dead
+
+    def close(self):
+        self.go_on.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Cluster(unittest.TestCase):
+    def start(self, stand_in, name="aaa-1"):
+        """Three nodes. The stand-in is asked first, as "aaa-1", or last."""
+        ports = [free_port() for _ in range(3)]
+        apis = [f"https://127.0.0.1:{p}" for p in ports]
+        third = ('nodes = (', f'nodes = (\n  {{ name = "{name}"; site = "fra"; ports = ( {{ interface = "eth1"; }} ); '
+                 f'tunnel_source = [ "10.3.255.0/24" ]; dns_listen = [ "198.51.100.54" ]; api = "{apis[2]}"; }},')
+        text = config(*apis[:2]).replace(*third)
+        self.third = name
+        self.a, self.b = Node(PROGRAM, "ams-1", text), Node(PROGRAM, "fra-1", text)
+        self.nodes = [self.a, self.b]
+        if stand_in:
+            self.stand_in = StandIn(self.a, ports[2])
+            self.addCleanup(self.stand_in.close)
+        else:
+            self.nodes.append(Node(PROGRAM, "aaa-1", text))
+        for node in self.nodes:
+            self.addCleanup(node.close)
+            node.start()
+        wait_for("agreement", lambda: all(self.peers(n, stand_in) for n in self.nodes))
+
+    def peers(self, node, stand_in):
+        states = {p["node"]: p["state"] for p in node.ask("GET", "/v1/peers").json["items"]}
+        return len(states) == 2 and all(s == "agreed" for n, s in states.items() if not (stand_in and n == self.third))
+
+    @staticmethod
+    def head(node):
+        v = node.ask("GET", "/v1/config").json
+        return v["number"], v["digest"]
+
+    def one_head(self):
+        return len({self.head(n) for n in self.nodes}) == 1
+
+    def apply_in_background(self, node, words, answers, **more):
+        etag = node.ask("GET", "/v1/versions?limit=1").json["items"][0]["etag"]
+
+        def run():
+            try:
+                answers.append(node.apply(node.files(FIRST, words), match=f'"{etag}"', **more))
+            except OSError as e:  # the node was killed
+                answers.append(e)
+        t = threading.Thread(target=run, daemon=True)
+        t.start()
+        return t
+
+    def apply_until_taken(self, node, words, within_s=20):
+        """As a person does who is told that another change is under way."""
+        def tried():
+            answer = node.apply(node.files(FIRST, words))
+            self.assertIn(answer.status, (201, 202, 412), answer.raw)
+            return answer if answer.status in (201, 202) else None
+        return wait_for("the change is taken", tried, within_s)
+
+    def words_of(self, node):
+        return node.ask("GET", "/v1/config").json["files"]["weir.conf"].split("\n")[0]
+
+
+class Simultaneous(Cluster):
+    def test_of_two_changes_at_once_one_wins_and_the_other_is_stale(self):
+        self.start(False)
+        lost_updates = 0
+        for i in range(20):
+            number = self.head(self.a)[0] + 1
+            answers, threads = {}, []
+            for k, node in enumerate(self.nodes[:2 + i % 2]):
+                answers[node] = []
+                threads.append(self.apply_in_background(node, f"# {i} {k}", answers[node]))
+            for t in threads:
+                t.join()
+            statuses = sorted(a[0].status for a in answers.values())
+            self.assertLess(statuses[0], 300, statuses)
+            self.assertTrue(all(s == 412 for s in statuses[1:]), statuses)
+            for a in answers.values():
+                if a[0].status == 412:
+                    self.assertEqual(a[0].code, "stale", a[0].raw)
+            winner = next(n for n, a in answers.items() if a[0].status < 300)
+            digest = answers[winner][0].json["version"]["digest"]
+            wait_for("one head", self.one_head)
+            lost_updates += self.head(self.a) != (number, digest)
+        self.assertEqual(lost_updates, 0)
+
+    def test_a_dead_peer_is_named_and_blocks_nothing(self):
+        self.start(False)
+        self.nodes[2].stop(signal.SIGKILL)
+        answer = self.b.apply(self.b.files(FIRST, "# without it"))
+        self.assertEqual((answer.status, [u["node"] for u in answer.json["unreserved"]]), (201, ["aaa-1"]), answer.raw)
+        wait_for("both", lambda: self.head(self.a) == self.head(self.b))
+        self.nodes[2].start()
+        wait_for("all", self.one_head)
+
+    def test_a_peer_of_the_former_release_is_named_and_blocks_nothing(self):
+        self.start(True)
+        self.stand_in.silent = True  # 404, as a release answers that does not know the request
+        answer = self.b.apply(self.b.files(FIRST, "# without it"))
+        self.assertEqual((answer.status, answer.json["unreserved"]),
+                         (201, [{"node": "aaa-1", "why": "it runs the former release"}]), answer.raw)
+        self.assertEqual(self.head(self.a), self.head(self.b))  # pushed before it was answered
+
+
+class Makers(Cluster):
+    """The maker is a; b makes the other change."""
+
+    def maker_at(self, step):
+        """Let a make a change, and catch it at the step: b has granted the reservation, but has no version yet."""
+        self.start(True, "zzz-1" if step == "reserve" else "aaa-1")
+        self.answers = []
+        self.stand_in.block = step
+        self.thread = self.apply_in_background(self.a, "# of the maker", self.answers)
+        self.assertTrue(self.stand_in.reached.wait(30))
+        if step == "reserve":
+            self.assertEqual(self.words_of(self.a), FIRST)
+        else:
+            self.assertEqual(self.words_of(self.a), "# of the maker")
+
+    def end_maker(self, how):
+        if how == signal.SIGKILL:
+            self.a.stop(how)
+        else:
+            self.a.process.send_signal(how)
+        self.stand_in.silent = True  # from now on it is of no account
+        self.stand_in.go_on.set()
+
+    def return_of_maker(self, how):
+        if how == signal.SIGKILL:
+            self.a.start()
+        else:
+            self.a.process.send_signal(signal.SIGCONT)
+            self.thread.join(60)
+
+    def check_outcome(self, lost):
+        wait_for("the other's change at both", lambda: self.words_of(self.a) == self.words_of(self.b) == "# of the other")
+        wait_for("one head", self.one_head)
+        found = [v["number"] for v in self.a.ask("GET", "/v1/versions").json["lost"]]
+        self.assertEqual(found, lost)
+        answer = self.apply_until_taken(self.a, "# and on")
+        wait_for("both go on", lambda: self.words_of(self.b) == "# and on", 20)
+        self.assertEqual(answer.json["version"]["number"], 3)
+
+    def test_the_holder_is_killed_before_its_commit(self):
+        self.maker_at("reserve")
+        self.end_maker(signal.SIGKILL)
+        self.apply_until_taken(self.b, "# of the other")
+        self.return_of_maker(signal.SIGKILL)
+        self.check_outcome([])
+
+    def test_the_holder_is_stopped_before_its_commit(self):
+        self.maker_at("reserve")
+        self.end_maker(signal.SIGSTOP)
+        self.apply_until_taken(self.b, "# of the other")
+        self.return_of_maker(signal.SIGSTOP)
+        self.assertEqual((self.answers[0].status, self.answers[0].code), (412, "stale"), self.answers[0].raw)
+        self.check_outcome([])
+
+    def test_the_holder_is_killed_after_its_commit(self):
+        self.maker_at("versions")
+        self.end_maker(signal.SIGKILL)
+        self.apply_until_taken(self.b, "# of the other")
+        self.return_of_maker(signal.SIGKILL)
+        self.check_outcome([2])
+
+    def test_the_holder_is_stopped_after_its_commit(self):
+        self.maker_at("versions")
+        self.end_maker(signal.SIGSTOP)
+        self.apply_until_taken(self.b, "# of the other")
+        self.return_of_maker(signal.SIGSTOP)
+        self.assertEqual((self.answers[0].status, self.answers[0].code), (412, "stale"), self.answers[0].raw)
+        self.check_outcome([2])
+
+    def test_a_killed_maker_without_a_rival_keeps_its_version(self):
+        self.maker_at("versions")
+        self.end_maker(signal.SIGKILL)
+        self.a.start()
+        wait_for("the other has it", lambda: self.words_of(self.b) == "# of the maker")
+        wait_for("one head", self.one_head)
+        self.assertEqual(self.a.ask("GET", "/v1/versions").json["lost"], [])
+
+    def test_an_untold_version_is_not_fetched_by_peers(self):
+        self.maker_at("versions")
+        time.sleep(2.5)  # a round of asking, and less than the push may take
+        self.assertEqual(self.words_of(self.b), FIRST)
+        self.stand_in.go_on.set()
+        self.thread.join(60)
+        self.assertEqual(self.answers[0].status, 201, self.answers[0].raw)
+        self.assertEqual(self.words_of(self.b), "# of the maker")
+
+    def test_a_reservation_ends_after_ten_seconds(self):
+        self.maker_at("reserve")
+        start = time.monotonic()
+        self.end_maker(signal.SIGKILL)
+        answer = self.b.apply(self.b.files(FIRST, "# of the other"))
+        self.assertEqual((answer.status, answer.code), (412, "stale"), answer.raw)
+        self.assertIn("ams-1", answer.json["detail"])
+        self.apply_until_taken(self.b, "# of the other")
+        self.assertGreater(time.monotonic() - start, 8)
+
+
+if __name__ == "__main__":
+    result = unittest.main(exit=False, verbosity=2).result
+    failed = len(result.failures) + len(result.errors)
+    print(f"{result.testsRun - failed} passed, {failed} failed")
+    sys.exit(bool(failed))
