@@ -408,6 +408,7 @@ class Overrides(unittest.TestCase):
 
     def test_metrics_and_page_and_processes(self):
         node = self.node
+        wait_for("the first gauges", lambda: b"weir_mgmt_version" in node.ask("GET", "/metrics").raw)
         text = node.ask("GET", "/metrics").raw.decode()
         for line in text.splitlines():
             self.assertRegex(line, r'^(# (HELP|TYPE) \w+ .+|\w+\{process="\w+".*\} [0-9.]+)$')
