@@ -38,8 +38,8 @@ static json_t *tell_cure(const struct core *core, const char *node, const struct
 	for (size_t i = 0; (f = intent_diverged(core->intent, i)); i++)
 		name_digest(others, sizeof(others), f->digest, keep->digest);
 	snprintf(command, sizeof(command),
-	         "weir rollback %" PRIu64 " --force %s --reason \"keep the version of %s\"",
-	         keep->number, others, node);
+	         "weir rollback %" PRIu64 " --force %s%s --reason \"keep the version of %s\"",
+	         keep->number, others, keep->confirm_by_ms ? " --confirm-pending" : "", node);
 	return json_pack("{s:s, s:s, s:s}", "keeps", keep->digest, "on", node, "command", command);
 }
 
@@ -71,4 +71,16 @@ json_t *diverged_tell(const struct core *core)
 	}
 	return json_pack("{s:o, s:o, s:o}", "own", tell_head(core->dirs.node, own), "heads", heads,
 	                 "cure", cure);
+}
+
+void diverged_refuse(const struct core *core, struct http_reply *reply)
+{
+	json_t *diverged = diverged_tell(core);
+
+	http_problem(reply, 409, "diverged",
+	             "a peer has a head that is unrelated to this node's; pick one by a command "
+	             "of cure, or name their digests in force");
+	if (diverged)
+		json_object_update(reply->json, diverged);
+	json_decref(diverged);
 }

@@ -8,6 +8,8 @@
 
 #include <jansson.h>
 
+#include "mgmt/api/http.h"
+
 struct core;
 
 /**
@@ -16,5 +18,7 @@ struct core;
  * printed on the node that it stands beside. Under the lock. @return given; NULL: nothing has diverged
  */
 json_t *diverged_tell(const struct core *core);
+/** Make @p reply the refusal of a change: which heads there are, and what a person does about it. Under the lock. */
+void diverged_refuse(const struct core *core, struct http_reply *reply);
 
 #endif

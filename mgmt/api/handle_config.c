@@ -13,6 +13,7 @@
 #include "mgmt/api/field.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/observe.h"
+#include "mgmt/api/old_file.h"
 #include "mgmt/api/propose.h"
 #include "mgmt/api/tell.h"
 #include "mgmt/api/voters.h"
@@ -25,15 +26,38 @@ struct asked {
 	struct files files;
 	struct intent_change change;
 	const char *force[VERSION_SUPERSEDES_MAX];
+	struct old_file from; /* what the file was made from */
+	bool replace;         /* whatever it takes back */
+	int old_rc;           /* of looking for that */
+	json_t *takes_back;
 };
 
-static void read_files(struct field *f, struct files *files)
+static void read_files(struct field *f, struct asked *a)
 {
 	const json_t *object = field_object(f, "files", true);
 	char why[HTTP_TEXT_MAX];
 
-	if (object && tell_read_contents(object, files, why))
+	if (object && tell_read_contents(object, &a->files, why))
 		field_mistake(f, "files", "%s", why);
+	base_take_line(&a->files, a->from.base);
+	a->change.files = &a->files;
+}
+
+/* What the file was made from: what the request says counts more than the file's own line. */
+static void read_base(struct field *f, struct asked *a)
+{
+	const char *base = field_text(f, "base", false, BASE_TEXT_MAX - 1);
+	char digits[17];
+	uint64_t number;
+
+	a->replace = field_bool(f, "replace");
+	a->from.guess = base && !strcmp(base, "unknown");
+	if (!base || a->from.guess)
+		return;
+	if (!base_read(base, &number, digits))
+		field_mistake(f, "base",
+		              "expected a version as 12 or v12-0123456789abcdef, or \"unknown\"");
+	snprintf(a->from.base, sizeof(a->from.base), "%s", base);
 }
 
 static void read_force(struct field *f, struct asked *a)
@@ -106,8 +130,8 @@ static bool read_change(const struct http_request *r, bool with_files, struct as
 	a->change.dry_run = dry_run;
 	field_start(&f, r->json);
 	if (with_files) {
-		read_files(&f, &a->files);
-		a->change.files = &a->files;
+		read_files(&f, a);
+		read_base(&f, a);
 	}
 	a->change.reason = field_text(&f, "reason", true, VERSION_REASON_MAX - 1);
 	a->change.author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
@@ -116,20 +140,8 @@ static bool read_change(const struct http_request *r, bool with_files, struct as
 	read_force(&f, a);
 	if (!a->change.author)
 		a->change.author = r->principal;
+	a->from.author = a->change.author;
 	return field_end(&f, reply) && may_force(r, a, reply);
-}
-
-/* Peers have other heads: which, and what a person does about it. */
-static void tell_diverged(const struct core *core, struct http_reply *reply)
-{
-	json_t *diverged = diverged_tell(core);
-
-	http_problem(reply, 409, "diverged",
-	             "a peer has a head that is unrelated to this node's; pick one by a command "
-	             "of cure, or name their digests in force");
-	if (diverged)
-		json_object_update(reply->json, diverged);
-	json_decref(diverged);
 }
 
 /* A change that must not make the head permanent by the way. */
@@ -166,7 +178,7 @@ static void tell_failure(struct core *core, int rc, const struct intent_changed 
 		http_problem(reply, 404, "not-found", "there is no such version");
 		return;
 	case -EMEDIUMTYPE:
-		tell_diverged(core, reply);
+		diverged_refuse(core, reply);
 		return;
 	case -EBUSY:
 		tell_unconfirmed(core, reply);
@@ -231,17 +243,25 @@ static void head_etag(const struct core *core, char etag[HTTP_TEXT_MAX])
 }
 
 /* Draft a change without the lock; returns with it, also where there is no draft. */
-static int begin_change(struct core *core, const struct intent_change *change,
-                        struct intent_draft *draft)
+static int begin_change(struct core *core, struct asked *a, struct intent_draft *draft)
 {
 	pthread_mutex_lock(&core->drafting);
 	core_lock(core);
-	int rc = intent_draft_begin(core->intent, change, clock_believed_ms(), draft);
+	int rc = intent_draft_begin(core->intent, &a->change, clock_believed_ms(), draft);
 	core_unlock(core);
 	if (!rc)
 		intent_draft_read(core->intent, draft);
+	if (!rc && !a->replace)
+		a->old_rc = old_file_check(core, &a->from, draft, &a->takes_back);
 	core_lock(core);
 	return rc;
+}
+
+static void end_asked(struct asked *a)
+{
+	files_fini(&a->files);
+	json_decref(a->takes_back);
+	a->takes_back = NULL;
 }
 
 static void end_change(struct core *core)
@@ -257,6 +277,11 @@ static bool commit(struct core *core, struct asked *a, struct intent_draft *draf
 	struct intent_changed changed = { 0 };
 	bool made = false;
 
+	if (!rc && a->old_rc) {
+		intent_draft_drop(core->intent, draft);
+		old_file_refuse(core, &a->from, a->old_rc, a->takes_back, reply);
+		return false;
+	}
 	if (!rc)
 		rc = intent_draft_commit(core->intent, &a->change, draft, clock_believed_ms(),
 		                         &changed);
@@ -319,19 +344,19 @@ static void make_change(struct core *core, const struct http_request *r, struct 
                         struct http_reply *reply)
 {
 	struct intent_draft draft;
-	int rc = begin_change(core, &a->change, &draft);
+	int rc = begin_change(core, a, &draft);
 
 	if (!is_base(core, r, reply)) {
 		if (!rc)
 			intent_draft_drop(core->intent, &draft);
-	} else if (rc) {
+	} else if (rc || a->old_rc) {
 		commit(core, a, &draft, rc, reply);
 	} else {
 		commit_with_peers(core, r, a, &draft, reply);
 	}
 	end_change(core);
 	add_full_slots(core, json_object_get(json_object_get(reply->json, "plan"), "pools"));
-	files_fini(&a->files);
+	end_asked(a);
 	if (reply->status < 300 && !a->change.dry_run)
 		handle_wait(core, r, reply);
 }
@@ -352,6 +377,15 @@ void handle_config_get(struct core *core, struct http_request *r, struct http_re
 	core_unlock(core);
 }
 
+/* What an apply would be asked of where its file is from. */
+static void read_origin(struct field *f, const struct http_request *r, struct asked *a)
+{
+	const char *author = field_text(f, "author", false, VERSION_AUTHOR_MAX - 1);
+
+	a->from.author = author ? author : r->principal;
+	read_base(f, a);
+}
+
 /* Check and plan: a dry run of an apply by nobody. */
 static void try_out(struct core *core, struct http_request *r, struct http_reply *reply, bool plan)
 {
@@ -363,26 +397,32 @@ static void try_out(struct core *core, struct http_request *r, struct http_reply
 	struct field f;
 
 	field_start(&f, r->json);
-	read_files(&f, &a.files);
-	a.change.files = &a.files;
+	read_files(&f, &a);
+	if (plan)
+		read_origin(&f, r, &a);
+	else
+		a.from.base[0] = '\0';
 	if (!field_end(&f, reply)) {
-		files_fini(&a.files);
+		end_asked(&a);
 		return;
 	}
 	struct intent_draft draft;
-	int rc = begin_change(core, &a.change, &draft);
+	int rc = begin_change(core, &a, &draft);
+	a.old_rc = 0; /* told, not refused */
 	commit(core, &a, &draft, rc, reply);
 	reply->etag[0] = '\0';
 	if (reply->status == 200 && plan) {
 		head_etag(core, reply->etag);
 		json_object_set_new(reply->json, "base", json_string(reply->etag));
+		if (a.takes_back)
+			json_object_set(reply->json, "old_file", a.takes_back);
 	} else if (reply->status == 200) {
 		json_decref(reply->json);
 		reply->json = json_pack("{s:b}", "ok", 1);
 	}
 	end_change(core);
 	add_full_slots(core, json_object_get(json_object_get(reply->json, "plan"), "pools"));
-	files_fini(&a.files);
+	end_asked(&a);
 	reply->status = reply->status ? reply->status : 200;
 }
 
@@ -403,7 +443,7 @@ void handle_config_apply(struct core *core, struct http_request *r, struct http_
 	if (read_change(r, true, &a, reply))
 		make_change(core, r, &a, reply);
 	else
-		files_fini(&a.files);
+		end_asked(&a);
 }
 
 void handle_rollback(struct core *core, struct http_request *r, struct http_reply *reply)

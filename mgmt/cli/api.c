@@ -299,6 +299,8 @@ static const char *advice(const char *code)
 		{ "guard", "if it must be: --override GUARD --reason TEXT, on record" },
 		{ "diverged",
 		  "see weir diff NODE, then keep one: its command, or --force with the others' digests" },
+		{ "old-file",
+		  "make the file from the version in force (weir config show --applied), or --replace" },
 		{ "stale", "someone changed it meanwhile: look at weir diff, then do it again" },
 		{ "unconfirmed",
 		  "weir confirm keeps the earlier version; or do it again with --confirm-pending or --join-pending" },
@@ -365,6 +367,7 @@ int api_refusal(const struct api_reply *reply)
 	if (what)
 		fprintf(stderr, "  %s\n", what);
 	diverged_print(stderr, body);
+	old_file_print(stderr, body);
 	return api_status(reply);
 }
 

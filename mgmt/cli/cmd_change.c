@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "mgmt/cli/api.h"
+#include "mgmt/cli/diverged.h"
 #include "mgmt/store/gather.h"
 
 /* The bytes of a file as the API takes them. @return NULL when they are no UTF-8 */
@@ -115,11 +117,26 @@ static void print_plan(const json_t *body)
 	if (json_is_true(json_object_get(plan, "risky")))
 		printf("risky: it will be undone unless it is confirmed within %.0f s\n",
 		       api_number(plan, "confirm_within_ms", 0) / 1000);
+	old_file_print(stdout, json_object_get(body, "old_file"));
 	const json_t *base = json_object_get(body, "base");
 	const char *etag =
 	        json_string_value(base) ? json_string_value(base) : api_text(base, "etag", NULL);
 	if (etag && etag[0])
 		printf("compared with version %s\n", etag);
+}
+
+static void add_text(json_t *body, const char *name, const char *value)
+{
+	if (value)
+		json_object_set_new(body, name, json_string(value));
+}
+
+/* Who it is: whoever became root by sudo(8) is known by that name, so that files of two people are told apart. */
+static const char *author_of(const struct cli_args *args)
+{
+	const char *given = cli_value(args, "--author");
+
+	return given || geteuid() != 0 ? given : getenv("SUDO_USER");
 }
 
 int cli_plan(struct cli *cli, const struct cli_args *args)
@@ -131,7 +148,8 @@ int cli_plan(struct cli *cli, const struct cli_args *args)
 
 	if (!files)
 		return CLI_USAGE;
-	request.body = json_pack("{s:o}", "files", files);
+	request.body = json_pack("{s:o, s:s}", "files", files, "base", "unknown");
+	add_text(request.body, "author", author_of(args));
 	int status = api_show(cli, &request, print_plan);
 	if (status == CLI_OK && !cli->json)
 		printf("to do it: weir apply %s%s--reason TEXT\n", args->at[0] ? args->at[0] : "",
@@ -218,12 +236,6 @@ static int head_etag(const struct cli *cli, char etag[128])
 	return CLI_OK;
 }
 
-static void add_text(json_t *body, const char *name, const char *value)
-{
-	if (value)
-		json_object_set_new(body, name, json_string(value));
-}
-
 /* "DIGEST,DIGEST" as a list. */
 static json_t *digest_list(const char *text)
 {
@@ -244,7 +256,7 @@ static void add_options(json_t *body, const struct cli_args *args)
 	const char *force = cli_value(args, "--force");
 
 	add_text(body, "reason", cli_value(args, "--reason"));
-	add_text(body, "author", cli_value(args, "--author"));
+	add_text(body, "author", author_of(args));
 	add_text(body, "confirm_within", cli_value(args, "--confirm-within"));
 	add_text(body, "pending",
 	         cli_flag(args, "--confirm-pending") ? "confirm"
@@ -254,12 +266,24 @@ static void add_options(json_t *body, const struct cli_args *args)
 		json_object_set_new(body, "force", digest_list(force));
 }
 
-/* POST a change to what @p etag names, or to the head. Takes @p body. */
-static int post_change(const struct cli *cli, const struct cli_args *args, const char *path,
-                       json_t *body)
+/* What the file was made from; without --base and without the file's own line, the API finds the author's last change. */
+static void add_base(json_t *body, const struct cli_args *args)
+{
+	const char *base = cli_value(args, "--base");
+	size_t n = base ? strlen(base) : 0;
+	bool quoted = n > 1 && base[0] == '"' && base[n - 1] == '"'; /* an ETag as the API has it */
+
+	if (quoted)
+		json_object_set_new(body, "base", json_stringn(base + 1, n - 2));
+	else
+		add_text(body, "base", base ? base : "unknown");
+}
+
+/* POST a change to what @p base names, or to the head. Takes @p body. */
+static int post_change(const struct cli *cli, const struct cli_args *args, const char *base,
+                       const char *path, json_t *body)
 {
 	char etag[128], full[256];
-	const char *base = cli_value(args, "--base");
 	struct api_request request = {
 		.method = "POST", .path = full, .if_match = etag, .body = body
 	};
@@ -291,7 +315,10 @@ int cli_apply(struct cli *cli, const struct cli_args *args)
 		return CLI_USAGE;
 	body = json_pack("{s:o}", "files", files);
 	add_options(body, args);
-	return post_change(cli, args, "/v1/config/apply", body);
+	add_base(body, args);
+	if (cli_flag(args, "--replace"))
+		json_object_set_new(body, "replace", json_true());
+	return post_change(cli, args, NULL, "/v1/config/apply", body);
 }
 
 /* A version's number. @return 0: it is none */
@@ -317,7 +344,7 @@ int cli_rollback(struct cli *cli, const struct cli_args *args)
 	}
 	snprintf(path, sizeof(path), "/v1/versions/%llu/rollback", n);
 	add_options(body, args);
-	return post_change(cli, args, path, body);
+	return post_change(cli, args, cli_value(args, "--base"), path, body);
 }
 
 static void print_confirmed(const json_t *body)

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* config check, config show, config reference: without any process of Weir. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
 
+#include "mgmt/cli/api.h"
 #include "mgmt/cli/cli.h"
 #include "mgmt/store/advice.h"
+#include "mgmt/store/base.h"
+#include "mgmt/store/gather.h"
 #include "weir/model.h"
 #include "weir/zones.h"
 
@@ -151,14 +155,69 @@ int cli_config_check(struct cli *cli, const struct cli_args *args)
 	return status;
 }
 
-static int show(const struct cli *cli, const char *path, const struct model *m)
+/* The version in force, if the file's bytes are those of it. @return whether they are */
+static bool find_in_force(const struct cli *cli, const struct files *files,
+                          char base[BASE_TEXT_MAX])
+{
+	char path[PATH_MAX], digest[DIGEST_TEXT_MAX];
+	struct model_mistakes mistakes;
+	struct model *m = NULL;
+
+	if (proc_path(cli->dirs.state, PROC_EFFECTIVE_FILE, path))
+		return false;
+	int err = model_read_effective(path, NULL, &m, &mistakes);
+	bool same = !err && !strcmp(files_digest(files, digest), m->meta.digest);
+	if (same)
+		snprintf(base, BASE_TEXT_MAX, "v%" PRIu64 "-%.16s", m->meta.version, digest);
+	model_free(m);
+	model_mistakes_free(&mistakes);
+	return same;
+}
+
+/* What the file at @p path was made from: the version in force, or what it says itself; "" when that is not known. */
+static void find_base(const struct cli *cli, const char *path, char base[BASE_TEXT_MAX])
+{
+	const char *slash = strrchr(path, '/');
+	struct files files = { 0 };
+	char dir[PATH_MAX];
+
+	base[0] = '\0';
+	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
+	if (gather_files(dir, slash ? slash + 1 : path, &files))
+		return;
+	base_take_line(&files, base);
+	find_in_force(cli, &files, base);
+	files_fini(&files);
+}
+
+/* Name files as a configuration beside them does, so that what is shown can be applied from anywhere beside them. */
+static void make_relative(char *text, const char *path)
+{
+	char copy[PATH_MAX], dir[PATH_MAX], prefix[PATH_MAX + 2];
+	const char *slash = strrchr(path, '/');
+
+	snprintf(copy, sizeof(copy), "%.*s", slash ? (int)(slash - path + 1) : 1,
+	         slash ? path : ".");
+	if (!realpath(copy, dir))
+		return;
+	size_t n = (size_t)snprintf(prefix, sizeof(prefix), "\"%s/", dir);
+	for (char *at = strstr(text, prefix); at; at = strstr(at + 1, prefix))
+		memmove(at + 1, at + n, strlen(at + n) + 1);
+}
+
+static int show(const struct cli *cli, const char *path, const char *base, const struct model *m)
 {
 	char *text = model_text(m);
 
 	if (!text)
 		return cli_fail(CLI_UNREACHABLE, "out of memory");
+	if (m->meta.document == 0) /* not the effective document, whose paths are absolute */
+		make_relative(text, path);
+	if (*base && !cli->json)
+		printf("# weir base %s\n", base);
 	if (cli->json) {
-		json_t *top = json_pack("{s:s, s:s}", "path", path, "configuration", text);
+		json_t *top = json_pack("{s:s, s:s, s:s}", "path", path, "base", base,
+		                        "configuration", text);
 		json_dumpf(top, stdout, JSON_INDENT(2));
 		putchar('\n');
 		json_decref(top);
@@ -169,9 +228,24 @@ static int show(const struct cli *cli, const char *path, const struct model *m)
 	return CLI_OK;
 }
 
+static void print_applied(const json_t *body)
+{
+	const json_t *files = json_object_get(body, "files");
+
+	printf("# weir base %s\n%s", api_text(body, "etag", ""), api_text(files, FILES_MAIN, ""));
+}
+
+/* The file of the version in force, as it was given. */
+static int show_applied(const struct cli *cli)
+{
+	struct api_request request = { .method = "GET", .path = "/v1/config" };
+
+	return api_show(cli, &request, print_applied);
+}
+
 int cli_config_show(struct cli *cli, const struct cli_args *args)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], base[BASE_TEXT_MAX] = "";
 	bool effective = cli_flag(args, "--effective");
 	struct model *m = NULL;
 	struct model_mistakes mistakes;
@@ -179,6 +253,10 @@ int cli_config_show(struct cli *cli, const struct cli_args *args)
 
 	if (effective && args->at[0])
 		return cli_fail(CLI_USAGE, "--effective takes no file");
+	if (cli_flag(args, "--applied"))
+		return effective || args->at[0]
+		               ? cli_fail(CLI_USAGE, "--applied takes no file and no --effective")
+		               : show_applied(cli);
 	err = effective ? proc_path(cli->dirs.state, PROC_EFFECTIVE_FILE, path)
 	                : path_of(cli, args, path);
 	if (err)
@@ -187,7 +265,9 @@ int cli_config_show(struct cli *cli, const struct cli_args *args)
 	                : model_read_config(path, NULL, &m, &mistakes);
 	if (err)
 		print_mistakes(&mistakes);
-	int status = err ? status_of(err, &mistakes) : show(cli, path, m);
+	else if (!effective)
+		find_base(cli, path, base);
+	int status = err ? status_of(err, &mistakes) : show(cli, path, base, m);
 	model_free(m);
 	model_mistakes_free(&mistakes);
 	return status;

@@ -19,6 +19,8 @@
 #define OPTION_KEEP    { "--confirm-pending", NULL, "confirm an earlier version that is not confirmed yet" }
 #define OPTION_JOIN    { "--join-pending", NULL, "one deadline for this and the earlier unconfirmed version" }
 #define OPTION_BASE    { "--base", "ETAG", "only if this is still the version in force" }
+#define OPTION_MADE    { "--base", "VERSION", "what the file was made from; else its line '# weir base VERSION' says so" }
+#define OPTION_REPLACE { "--replace", NULL, "also take back what others changed since" }
 #define NONE           { NULL, NULL, NULL }
 
 #define TARGET "site NAME|backend POOL/NAME"
@@ -33,7 +35,7 @@ const struct cli_command cli_commands[] = {
 	    { "--watch", NULL, "again every second" }, NONE } },
 	{ "plan", "[FILE]", 0, 1, "what applying a configuration (CONF/weir.conf) would do", cli_plan, { NONE } },
 	{ "apply", "[FILE]", 0, 1, "make a configuration the version in force", cli_apply,
-	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_BASE, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
+	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_MADE, OPTION_REPLACE, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
 	{ "confirm", "[VERSION]", 0, 1, "keep a risky version, which else undoes itself", cli_confirm,
 	  { OPTION_AUTHOR, NONE } },
 	{ "rollback", "VERSION", 1, 1, "make a new version with exactly the files of an old one", cli_rollback,
@@ -79,7 +81,7 @@ const struct cli_command cli_commands[] = {
 	  { { "--reason", "TEXT", "why, for those who look later" }, NONE } },
 	{ "config check", "[FILE]", 0, 1, "tell all mistakes of a configuration (CONF/weir.conf)", cli_config_check, { NONE } },
 	{ "config show", "[FILE]", 0, 1, "the configuration as understood, with every default", cli_config_show,
-	  { { "--effective", NULL, "the effective document of this node" }, NONE } },
+	  { { "--applied", NULL, "the version in force as it was given, to make the next one from" }, { "--effective", NULL, "the effective document of this node" }, NONE } },
 	{ "config reference", "", 0, 0, "what a configuration may hold (docs/configuration.md)", cli_config_reference,
 	  { NONE } },
 	{ "nic", "", 0, 0, "network devices, their drivers, what Weir could do with each and how to bind it", cli_nic, { NONE } },

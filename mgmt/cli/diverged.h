@@ -8,5 +8,7 @@
 
 /** Print what an answer has of `own`, `heads` and `cure`; nothing where there are no heads. */
 void diverged_print(FILE *to, const json_t *body);
+/** Print what an answer says of settings that a file takes back; nothing where it takes none. */
+void old_file_print(FILE *to, const json_t *body);
 
 #endif

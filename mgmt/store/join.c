@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/proc.h"
+#include "mgmt/store/base.h"
 #include "mgmt/store/gather.h"
 #include "mgmt/store/own.h"
 
@@ -61,8 +62,10 @@ static bool find_peers(struct intent *in)
 {
 	struct model_mistakes mistakes = { 0 };
 	struct model *m = NULL;
+	char base[BASE_TEXT_MAX];
 	int rc = gather_files(in->conf_dir, PROC_CONF_FILE, &in->join.files);
 
+	base_take_line(&in->join.files, base);
 	if (!rc)
 		rc = gather_model(&in->join.files, in->state_dir, in->conf_dir, in->node, &m,
 		                  &mistakes);
@@ -93,8 +96,10 @@ void join_first_version(struct intent *in, bool bootstrap, int64_t now_ms)
 	struct intent_change change = { .files = &files,
 		                        .author = bootstrap ? BOOTSTRAP_AUTHOR : FIRST_AUTHOR,
 		                        .reason = bootstrap ? BOOTSTRAP_REASON : FIRST_REASON };
+	char base[BASE_TEXT_MAX];
 	int rc = gather_files(in->conf_dir, PROC_CONF_FILE, &files);
 
+	base_take_line(&files, base);
 	if (!rc)
 		rc = intent_change(in, &change, now_ms, &changed);
 	if (rc == -EINVAL)

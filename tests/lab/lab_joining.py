@@ -299,6 +299,53 @@ def write_key(member, key, name="hash.key"):
     os.rename(path + ".new", path)
 
 
+def old_files(members, report, text):
+    ams, fra = members
+    say("files that were made from an old version")
+    start_together(members, text)
+    wait_agreed(members, report, "both agree")
+    with open(os.path.join(ams.node.conf, "colleague.conf"), "w") as f:
+        f.write(text)  # made from version 1, kept in somebody's editor
+    report.equal(ams.apply(text.replace("weight = 50", "weight = 60"), "--author", "ann", "--all")[0], 0, "ann changes a weight")
+    status, _, errors = ams.weir("apply", os.path.join(ams.node.conf, "colleague.conf"), "--author", "bob", "--reason", "mine")
+    report.equal(status, 4, "bob's old file is refused")
+    for part in ("pools/web-ams/backends/ams-b2/weight", "60", "50", "version 2", "ann", "--replace"):
+        report.check(part in errors, f"the refusal names {part}")
+    report.equal(ams.head()[0], 2, "and nothing has changed")
+    status, out, _ = ams.weir("plan", os.path.join(ams.node.conf, "colleague.conf"))
+    report.check("takes back" in out and "ann" in out, "weir plan warns of it")
+    status, out, errors = ams.weir("config", "show", "--applied")
+    first, rest = out.split("\n", 1)
+    report.check(re.fullmatch(r"# weir base v2-[0-9a-f]{16}", first), "config show --applied begins with its base", first)
+    path = os.path.join(ams.node.conf, "next.conf")
+    with open(path, "w") as f:
+        f.write(out.replace("weight = 60", "weight = 61"))
+    report.equal(ams.weir("apply", path, "--author", "bob", "--reason", "next")[0], 0, "what is made from that is taken")
+    stored = ams.node.api("GET", "/v1/config")[1]["files"]["weir.conf"]
+    report.equal(stored, rest.replace("weight = 60", "weight = 61"), "and stored without the line")
+    report.equal(ams.apply(text.replace("weight = 50", "weight = 62"), "--author", "ann")[0], 0,
+                 "another value on purpose is no taking back")
+    status, _, errors = ams.weir("apply", path, "--author", "bob", "--reason", "again")
+    report.equal((status, "version 4 by ann" in errors), (4, True), "bob's file of version 2 is refused by its line")
+    report.equal(ams.weir("apply", path, "--author", "bob", "--reason", "base", "--base", "4")[0], 0, "--base overrides the line")
+    status, _, errors = ams.weir("apply", path, "--author", "bob", "--reason", "none", "--base", "v1-0000000000000000")
+    report.equal(status, 4, "a base that is not there is refused")
+    status, _, errors = ams.weir("apply", os.path.join(ams.node.conf, "colleague.conf"), "--author", "eve", "--reason", "x", "--replace")
+    report.equal(status, 0, f"--replace takes it back all the same {errors}")
+    with open(os.path.join(ams.node.conf, "weir.conf"), "w") as f:
+        f.write(text)
+    first = ams.weir("config", "show")[1].split("\n", 1)[0]
+    report.check(first.startswith(f"# weir base v{ams.head()[0]}-"), "config show names the version that its file is", first)
+    whole = ams.weir("config", "show")[1].replace("weight = 50", "weight = 51")
+    path = os.path.join(ams.node.conf, "whole.conf")
+    with open(path, "w") as f:
+        f.write(whole)
+    status, _, errors = ams.weir("apply", path, "--author", "bob", "--reason", "whole")
+    report.equal(status, 0, f"what config show prints can be applied {errors}")
+    report.equal(os.path.exists(os.path.join(ams.node.state, "base")), False, "nothing is left of looking")
+    stop(members)
+
+
 def two_keys(members, report, text):
     ams, fra = members
     say("two nodes start from one file with two keys")
@@ -405,7 +452,7 @@ def run(report):
         router.forward()
         members = [Member(lab, router, name) for name in ADDRESSES]
         wanted = [a for a in sys.argv[1:] if a != "--quick"]
-        steps = (at_once, both_reinstalled, one_reinstalled, reinstalled_in_a_cut, diverged, bootstrap, two_keys,
+        steps = (at_once, both_reinstalled, one_reinstalled, reinstalled_in_a_cut, diverged, bootstrap, old_files, two_keys,
                  swapped_key, rotated_key, supervised)
         for step in steps[:-1] if "--quick" in sys.argv and not wanted else steps:
             if not wanted or step.__name__ in wanted:

@@ -222,8 +222,9 @@ class WithApi(unittest.TestCase):
         self.assertEqual((method, path, if_match), ("POST", "/v1/config/apply?wait=local", '"v7-00"'))
         self.assertEqual(sorted(body["files"]), ["more.conf", "weir.conf"])
         self.assertEqual((body["reason"], body["confirm_within"]), ("CHG-1", "5m"))
+        self.assertEqual((body["base"], body.get("replace")), ("unknown", None))
         self.weir("apply", "--reason", "x", "--base", "v6-11")
-        self.assertEqual(self.api.asked[-1][3], '"v6-11"')
+        self.assertEqual((self.api.asked[-1][2]["base"], self.api.asked[-1][3]), ("v6-11", '"v7-00"'))
         self.assertEqual(self.weir("apply", "none.conf", "--reason", "x").returncode, 1)
 
     def test_mistakes_found_by_management_are_told_like_those_found_here(self):

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Earlier versions are read one after the other, each under the lock for its files alone, and laid out in a place of
+ * their own (STATE/base), which goes again.
+ */
+#include "mgmt/api/old_file.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/proc.h"
+#include "mgmt/api/tell.h"
+#include "mgmt/store/gather.h"
+#include "mgmt/store/when.h"
+
+#define PLACE "base"
+/* A fingerprint that no key is asked to have: keys do not matter here. */
+#define NO_KEY "-"
+
+/* The versions from the head back, and the place of the base among them. */
+struct history {
+	struct version list[BASE_VERSIONS_MAX];
+	size_t n, base;
+	bool certain; /* the file says what it was made from */
+};
+
+static bool is_base(const struct version *v, uint64_t number, const char *digits)
+{
+	return v->number == number && !strncmp(v->digest, digits, strlen(digits));
+}
+
+/* Find the base. @return 0; -ENOENT: it is named, and not here; -EALREADY: there is nothing to compare */
+static int find_base(struct core *core, const struct old_file *from, struct history *h)
+{
+	char digits[17] = "";
+	uint64_t number = 0;
+
+	core_lock(core);
+	struct store *store = intent_store(core->intent);
+	int n = store ? store_versions(store, 0, h->list, BASE_VERSIONS_MAX) : 0;
+	core_unlock(core);
+	h->n = n > 0 ? (size_t)n : 0;
+	h->certain = *from->base;
+	if (!h->certain) {
+		h->base = base_last_of(h->list, h->n, from->author);
+		if (h->base == h->n && h->n > 0)
+			h->base = h->n - 1; /* never, or long ago: all that is looked at */
+		return h->base == 0 || h->n == 0 ? -EALREADY : 0;
+	}
+	if (!base_read(from->base, &number, digits))
+		return -ENOENT;
+	while (h->base < h->n && !is_base(&h->list[h->base], number, digits))
+		h->base++;
+	return h->base == h->n ? -ENOENT : h->base == 0 ? -EALREADY : 0;
+}
+
+/* Where earlier versions are laid out. */
+static int make_place(const struct core *core, char place[PATH_MAX])
+{
+	int rc = proc_path(core->dirs.state, PLACE, place);
+
+	return !rc && mkdir(place, 0700) && errno != EEXIST ? -errno : rc;
+}
+
+static struct model *read_version(struct core *core, const char *place, uint64_t number)
+{
+	struct model_mistakes mistakes = { 0 };
+	struct files files = { 0 };
+	struct model *m = NULL;
+	struct version v;
+
+	core_lock(core);
+	int rc = intent_version(core->intent, number, &v, &files);
+	core_unlock(core);
+	if (!rc && gather_keyed(&files, place, core->dirs.conf, NO_KEY, NULL, &m, &mistakes))
+		m = NULL; /* of a release whose schema this one does not read */
+	model_mistakes_free(&mistakes);
+	files_fini(&files);
+	return m;
+}
+
+static json_t *tell_taken(const struct plan_change *c, const struct version *by)
+{
+	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:s, s:o, s:o}", "path", c->path, "kind",
+	                 plan_kind_text(c->kind), "now", tell_text(c->from), "file",
+	                 tell_text(c->to), "version", (json_int_t)by->number, "author",
+	                 tell_text(by->author), "node", by->node, "time", tell_time(by->time_ms),
+	                 "reason", tell_text(by->reason));
+}
+
+static json_t *tell_look(const struct base_look *l, const struct plan *plan,
+                         const struct history *h)
+{
+	char etag[HTTP_TEXT_MAX];
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < plan->n_changes && json_array_size(list) < BASE_SHOWN_MAX; i++)
+		if (l->marks[i].taken)
+			json_array_append_new(
+			        list, tell_taken(&plan->changes[i], &h->list[l->marks[i].made]));
+	tell_version_etag(&h->list[h->base], etag);
+	etag[strlen(etag) - 1] = '\0'; /* in JSON without its quotes */
+	return json_pack("{s:s, s:b, s:I, s:o}", "base", etag + 1, "certain", h->certain,
+	                 "n_takes_back", (json_int_t)l->n_taken, "takes_back", list);
+}
+
+static int look(struct core *core, const struct history *h, const struct plan *plan, json_t **told)
+{
+	char place[PATH_MAX];
+	struct base_look l;
+	int rc = make_place(core, place);
+
+	if (!rc)
+		rc = base_look_start(&l, plan);
+	if (rc)
+		return rc;
+	for (size_t i = 1; !rc && i <= h->base; i++) {
+		struct model *m = read_version(core, place, h->list[i].number);
+
+		if (m)
+			rc = base_look_at(&l, plan, m, i, h->certain && i == h->base);
+		model_free(m);
+	}
+	if (!rc && l.n_taken) {
+		*told = tell_look(&l, plan, h);
+		rc = -ESTALE;
+	}
+	base_look_fini(&l);
+	files_remove_dir(place);
+	return rc;
+}
+
+int old_file_check(struct core *core, const struct old_file *from, const struct intent_draft *draft,
+                   json_t **told)
+{
+	struct history *h = calloc(1, sizeof(*h));
+	int rc = h ? 0 : -ENOMEM;
+
+	if (!rc && !draft->rc && draft->head && (*from->base || from->guess))
+		rc = find_base(core, from, h);
+	else if (!rc)
+		rc = -EALREADY;
+	if (!rc && draft->plan.n_changes > 0)
+		rc = look(core, h, &draft->plan, told);
+	free(h);
+	return rc == -EALREADY ? 0 : rc;
+}
+
+static const char *word(const json_t *item, const char *name)
+{
+	const char *text = json_string_value(json_object_get(item, name));
+
+	return text ? text : "";
+}
+
+/* One setting in words: what the version in force has, by whom, and what the file has. @return bytes, as snprintf() */
+static int describe_one(const json_t *item, char *out, size_t size)
+{
+	static const struct {
+		const char *kind, *now, *file;
+	} rows[] = { { "added", "was removed", "it" }, { "removed", "was added", "none" } };
+	char now[96];
+	const char *kind = word(item, "kind"), *file = word(item, "file");
+
+	snprintf(now, sizeof(now), "is %s", word(item, "now"));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (!strcmp(rows[i].kind, kind)) {
+			snprintf(now, sizeof(now), "%s", rows[i].now);
+			file = rows[i].file;
+		}
+	return snprintf(out, size, "%s %s (version %lld by %s), the file has %s",
+	                word(item, "path"), now,
+	                (long long)json_integer_value(json_object_get(item, "version")),
+	                word(item, "author"), file);
+}
+
+/* The first settings in words. */
+static void describe(const json_t *told, char *out, size_t size)
+{
+	const json_t *list = json_object_get(told, "takes_back"), *item;
+	size_t i, used = 0;
+
+	out[0] = '\0';
+	json_array_foreach(list, i, item)
+	{
+		if (i < 3 && used + 2 < size && i > 0)
+			used += (size_t)snprintf(out + used, size - used, "; ");
+		if (i < 3 && used < size)
+			used += (size_t)describe_one(item, out + used, size - used);
+	}
+}
+
+void old_file_refuse(struct core *core, const struct old_file *from, int rc, json_t *told,
+                     struct http_reply *reply)
+{
+	const struct version *head = intent_head(core->intent);
+	char settings[400];
+
+	if (rc == -ENOENT) {
+		http_problem(reply, 412, "stale",
+		             "this node has no version %.40s (among the last %u), from which the "
+		             "file is said to be made; it is version %" PRIu64 " now",
+		             from->base, BASE_VERSIONS_MAX, head ? head->number : 0);
+		return;
+	}
+	if (rc != -ESTALE) {
+		http_problem(reply, 500, "internal", "earlier versions cannot be read: %s",
+		             strerror(-rc));
+		return;
+	}
+	describe(told, settings, sizeof(settings));
+	http_problem(reply, 412, "old-file",
+	             "the file takes back %lld setting%s changed since version %s, %s: %s",
+	             (long long)json_integer_value(json_object_get(told, "n_takes_back")),
+	             json_integer_value(json_object_get(told, "n_takes_back")) == 1 ? "" : "s",
+	             json_string_value(json_object_get(told, "base")),
+	             *from->base ? "from which it was made" : "the last of its author", settings);
+	json_object_update(reply->json, told);
+}

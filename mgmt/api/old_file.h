@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Files that were made from an old version: what applying them would take back.
+ */
+#ifndef WEIR_MGMT_API_OLD_FILE_H
+#define WEIR_MGMT_API_OLD_FILE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "mgmt/api/core.h"
+#include "mgmt/api/http.h"
+#include "mgmt/store/base.h"
+
+/** What is known of a file's origin. */
+struct old_file {
+	char base[BASE_TEXT_MAX]; /**< the version that it was made from, "" where nobody said */
+	bool guess;               /**< without a base: the author's last change counts as one */
+	const char *author;
+};
+
+/**
+ * Look for settings that were changed since, and that the drafted file takes back. Not under the lock; core->drafting is held.
+ * @return 0: none; -ESTALE: see @p told; -ENOENT: there is no such version here
+ */
+int old_file_check(struct core *core, const struct old_file *from, const struct intent_draft *draft,
+                   json_t **told);
+/** Make @p reply the refusal. */
+void old_file_refuse(struct core *core, const struct old_file *from, int rc, json_t *told,
+                     struct http_reply *reply);
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/store/base.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "mgmt/store/flatten.h"
+
+#define LINE_BEGIN "# weir base "
+#define ARENA_MAX  ((size_t)256 << 20)
+
+/* Where the line begins among the first comments and empty lines; NULL: there is none. */
+static char *find_line(char *text)
+{
+	for (char *line = text; *line; line += *line == '\n') {
+		if (!strncmp(line, LINE_BEGIN, sizeof(LINE_BEGIN) - 1))
+			return line;
+		if (line[strspn(line, " \t\r")] != '\n' && *line != '#')
+			return NULL;
+		line += strcspn(line, "\n");
+	}
+	return NULL;
+}
+
+void base_take_line(struct files *files, char out[BASE_TEXT_MAX])
+{
+	struct files_item *item = (struct files_item *)(uintptr_t)files_find(files, FILES_MAIN);
+	char *line = item ? find_line(item->bytes) : NULL;
+
+	out[0] = '\0';
+	if (!line)
+		return;
+	char *name = line + sizeof(LINE_BEGIN) - 1;
+	size_t n_name = strcspn(name, " \t\r\n"), n = strcspn(line, "\n");
+
+	snprintf(out, BASE_TEXT_MAX, "%.*s",
+	         (int)(n_name < BASE_TEXT_MAX ? n_name : BASE_TEXT_MAX - 1), name);
+	n += line[n] == '\n';
+	memmove(line, line + n, item->n_bytes - (size_t)(line - item->bytes) - n + 1);
+	item->n_bytes -= n;
+	files->n_bytes -= n;
+	digest_bytes(item->bytes, item->n_bytes, item->digest);
+}
+
+bool base_read(const char *text, uint64_t *number, char digits[17])
+{
+	const char *from = text + (*text == 'v');
+	size_t n = strspn(from, "0123456789");
+	const char *rest = from + n;
+	char found[17] = "";
+
+	if (n == 0 || n > 15)
+		return false;
+	if (*text == 'v') {
+		if (*rest != '-' || strspn(rest + 1, "0123456789abcdef") != 16)
+			return false;
+		memcpy(found, rest + 1, 16);
+		rest += 17;
+	}
+	if (*rest)
+		return false;
+	*number = strtoull(from, NULL, 10);
+	memcpy(digits, found, sizeof(found));
+	return *number > 0;
+}
+
+size_t base_last_of(const struct version *list, size_t n, const char *author)
+{
+	for (size_t i = 0; i < n; i++) {
+		bool undid = list[i].undoes && i + 1 < n && list[i].undoes == list[i + 1].number;
+
+		if (!strcmp(list[undid ? i + 1 : i].author, author))
+			return i;
+	}
+	return n;
+}
+
+int base_look_start(struct base_look *l, const struct plan *plan)
+{
+	*l = (struct base_look){ .marks = calloc(plan->n_changes + 1, sizeof(*l->marks)) };
+	return l->marks ? 0 : -ENOMEM;
+}
+
+void base_look_fini(struct base_look *l)
+{
+	free(l->marks);
+	*l = (struct base_look){ 0 };
+}
+
+static const struct flat_item *find_item(const struct flat *flat, const char *path)
+{
+	size_t low = 0, high = flat->n;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		int c = flat_compare(flat->items[middle].path, path);
+
+		if (c == 0)
+			return &flat->items[middle];
+		if (c < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+/*
+ *   from the head to the file    the earlier version           the file
+ *   removes an object            has none                      takes it back (somebody added it)
+ *   adds an object               has one                       takes it back (somebody removed it)
+ *   changes a value              has the file's                takes it back
+ *   changes a value              has a third, and is the base  overwrites what it was not made from
+ */
+static bool takes_back(const struct plan_change *c, const struct flat_item *earlier, bool last)
+{
+	switch (c->kind) {
+	case PLAN_REMOVED:
+		return !earlier;
+	case PLAN_ADDED:
+		return earlier;
+	default:
+		return earlier && (!strcmp(earlier->value, c->to) ||
+		                   (last && strcmp(earlier->value, c->from) != 0));
+	}
+}
+
+/* Whether the earlier version has another value than the head. */
+static bool differs(const struct plan_change *c, const struct flat_item *earlier)
+{
+	switch (c->kind) {
+	case PLAN_REMOVED:
+		return !earlier;
+	case PLAN_ADDED:
+		return earlier;
+	default:
+		return !earlier || strcmp(earlier->value, c->from) != 0;
+	}
+}
+
+int base_look_at(struct base_look *l, const struct plan *plan, const struct model *earlier,
+                 size_t place, bool last)
+{
+	struct arena *arena = arena_new(ARENA_MAX);
+	struct flat flat = { 0 };
+	int rc = arena ? flatten(earlier, arena, &flat) : -ENOMEM;
+
+	for (size_t i = 0; !rc && i < plan->n_changes; i++) {
+		const struct flat_item *item = find_item(&flat, plan->changes[i].path);
+		struct base_mark *mark = &l->marks[i];
+
+		if (!mark->found && differs(&plan->changes[i], item))
+			*mark = (struct base_mark){ .found = true, .made = place - 1 };
+		if (mark->taken || !takes_back(&plan->changes[i], item, last))
+			continue;
+		mark->taken = true;
+		l->n_taken++;
+	}
+	arena_free(arena);
+	return rc;
+}
