@@ -101,6 +101,7 @@ def owners(node):
              f"{run}/guests.told": ("weir-mgmt", "all", 0o644),
              f"{state}/effective.conf": ("weir-mgmt", "all", 0o644), f"{state}/store.db": ("weir-mgmt", "all", 0o644),
              f"{state}/health.verdicts": ("weir-health", "all", 0o644),
+             f"{state}/health.vips": ("weir-health", "all", 0o644),
              f"{conf}/weir.conf": ("root", "group", 0o640), f"{conf}/hash.key": ("root", "group", 0o640),
              f"{conf}/tokens": ("weir-mgmt", "owner", 0o400), f"{conf}/tls.key": ("weir-mgmt", "owner", 0o400),
              f"{conf}/peer.token": ("weir-mgmt", "owner", 0o400)}

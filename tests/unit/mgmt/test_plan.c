@@ -121,6 +121,49 @@ static void from_nothing_all_is_added_and_nothing_is_risky(void **state)
 	model_free(m);
 }
 
+static bool warns(const struct plan *plan, const char *text)
+{
+	for (size_t i = 0; i < plan->advice.n_warnings; i++)
+		if (strstr(plan->advice.warnings[i], text))
+			return true;
+	return false;
+}
+
+static void a_plan_tells_who_looks_at_vips(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *from, *to;
+		uint64_t milli_per_s;
+		const char *warning;
+	} cases[] = {
+		{ NULL, NULL, 1000, NULL },
+		{ "protocol = \"tcp\"; port = 80;",
+		  "protocol = \"tcp\"; port = 80; vip_check = \"none\";", 0,
+		  "vip_check is \"none\"" },
+		{ "protocol = \"tcp\"; port = 80;", "protocol = \"udp\"; port = 80;", 0,
+		  "UDP has no check" },
+	};
+	struct model *base = model_with(NULL, NULL);
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct model *m = model_with(cases[i].from, cases[i].to);
+		struct plan plan;
+
+		assert_int_equal(plan_make(base, m, &plan), 0);
+		assert_int_equal(plan.advice.n_probes, m->n_vips);
+		assert_string_equal(plan.advice.probes[0].vip, "shop-ams");
+		assert_int_equal(plan.advice.probes[0].milli_per_s, cases[i].milli_per_s);
+		assert_int_equal(plan.advice.probes[0].milli_per_s_before, 1000);
+		assert_int_equal(warns(&plan, ""), cases[i].warning != NULL);
+		assert_int_equal(warns(&plan, cases[i].warning ? cases[i].warning : "-"),
+		                 cases[i].warning != NULL);
+		plan_fini(&plan);
+		model_free(m);
+	}
+	model_free(base);
+}
+
 static struct files one_file(const char *text)
 {
 	struct files files = { 0 };
@@ -232,6 +275,7 @@ int main(void)
 		cmocka_unit_test(each_change_is_listed_once_and_risks_are_named),
 		cmocka_unit_test(the_share_that_moves_is_reckoned_from_weights),
 		cmocka_unit_test(from_nothing_all_is_added_and_nothing_is_risky),
+		cmocka_unit_test(a_plan_tells_who_looks_at_vips),
 		cmocka_unit_test(diffs_are_unified_and_minimal),
 		cmocka_unit_test(applying_a_diff_gives_the_other_file),
 	};
