@@ -62,6 +62,7 @@ void auth_local(struct core *core, int fd, const char *authorization, struct htt
 	else
 		snprintf(request->principal, sizeof(request->principal), "uid-%u",
 		         (unsigned)peer.uid);
+	snprintf(request->identity, sizeof(request->identity), "user:%s", request->principal);
 	if (peer.uid && peer.uid != geteuid() && is_sibling(request->principal))
 		request->role = HTTP_NOBODY;
 }
@@ -153,10 +154,12 @@ void auth_token(struct core *core, int fd, const char *authorization, struct htt
 	    !CRYPTO_memcmp(peer, token, strlen(peer))) {
 		request->role = HTTP_PEER;
 		snprintf(request->principal, sizeof(request->principal), "peer");
+		snprintf(request->identity, sizeof(request->identity), "peer");
 		return;
 	}
 	if (proc_path(core->dirs.conf, TOKENS_FILE, path) || files_slurp(path, &tokens, &n))
 		return;
 	request->role = auth_find(tokens, token, request->principal);
+	snprintf(request->identity, sizeof(request->identity), "token:%s", request->principal);
 	free(tokens);
 }

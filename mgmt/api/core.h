@@ -29,6 +29,9 @@ struct stats;
 struct timekeep;
 struct views;
 
+/** Of requests under way: no more than there are connections (HTTP_CLIENTS_MAX a server). */
+#define CORE_KEYS_MAX 256u
+
 struct core {
 	struct proc_dirs dirs;
 	pthread_mutex_t lock;
@@ -47,6 +50,9 @@ struct core {
 	uint64_t started_ms;                  /**< monotonic */
 	uint64_t held_from_ns;    /**< CPU time of the thread that has the lock, when it got it */
 	uint64_t longest_held_ns; /**< CPU time */
+	char keys[CORE_KEYS_MAX]
+	         [DIGEST_TEXT_MAX]; /**< of requests under way (mgmt/api/idempotent.h) */
+	size_t n_keys;
 	bool stopping;
 	struct reservation reserved; /**< the head, for the next version of one node */
 	bool proposing; /**< a version of ours is being handed to the peers (mgmt/api/propose.h) */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "mgmt/api/field.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/tell/command.h"
@@ -34,6 +35,15 @@ bool handle_if_match(const struct http_request *r, const char *etag, bool requir
 	             *etag ? etag : "not there");
 	json_object_set_new(reply->json, "head", json_string(etag));
 	return false;
+}
+
+const char *handle_reason(struct field *f)
+{
+	const char *reason = field_text(f, "reason", true, VERSION_REASON_MAX - 1);
+
+	if (reason && !reason[strspn(reason, " ")])
+		field_mistake(f, "reason", "says nothing; those who look later will want it");
+	return reason;
 }
 
 int handle_dry_run(const struct http_request *r, struct http_reply *reply)

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "mgmt/api/field.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/idempotent.h"
 #include "mgmt/api/timekeep.h"
 
 void handle_clock(struct core *core, struct http_request *r, struct http_reply *reply)
@@ -22,14 +23,17 @@ void handle_clock_accept(struct core *core, struct http_request *r, struct http_
 	int dry_run = handle_dry_run(r, reply);
 
 	field_start(&f, r->json);
-	const char *reason = field_text(&f, "reason", true, VERSION_REASON_MAX - 1);
+	const char *reason = handle_reason(&f);
 	const char *author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
 	if (!field_end(&f, reply) || dry_run < 0 || !handle_wait_ok(r, reply))
 		return;
 	core_lock(core);
 	int64_t moved_ms = clock_wall_ms() - clock_believed_ms();
 	if (!dry_run)
+		idempotent_make(core, r);
+	if (!dry_run)
 		moved_ms = timekeep_accept(core, author ? author : r->principal, reason);
+	idempotent_made(core);
 	reply->json = timekeep_json(core);
 	json_object_set_new(reply->json, "moved_ms", json_integer(moved_ms));
 	core_changed(core);

@@ -12,6 +12,7 @@
 #include "mgmt/api/diverged.h"
 #include "mgmt/api/field.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/idempotent.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/old_file.h"
 #include "mgmt/api/propose.h"
@@ -30,6 +31,7 @@ struct asked {
 	bool replace;         /* whatever it takes back */
 	int old_rc;           /* of looking for that */
 	json_t *takes_back;
+	const struct http_request *request; /* whose change it is; NULL: a dry run */
 };
 
 static void read_files(struct field *f, struct asked *a)
@@ -133,7 +135,7 @@ static bool read_change(const struct http_request *r, bool with_files, struct as
 		read_files(&f, a);
 		read_base(&f, a);
 	}
-	a->change.reason = field_text(&f, "reason", true, VERSION_REASON_MAX - 1);
+	a->change.reason = handle_reason(&f);
 	a->change.author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
 	read_confirm(&f, &a->change);
 	read_pending(&f, &a->change);
@@ -282,9 +284,12 @@ static bool commit(struct core *core, struct asked *a, struct intent_draft *draf
 		old_file_refuse(core, &a->from, a->old_rc, a->takes_back, reply);
 		return false;
 	}
+	if (a->request)
+		idempotent_make(core, a->request);
 	if (!rc)
 		rc = intent_draft_commit(core->intent, &a->change, draft, clock_believed_ms(),
 		                         &changed);
+	idempotent_made(core);
 	if (rc) {
 		tell_failure(core, rc, &changed, reply);
 	} else {
@@ -346,6 +351,7 @@ static void make_change(struct core *core, const struct http_request *r, struct 
 	struct intent_draft draft;
 	int rc = begin_change(core, a, &draft);
 
+	a->request = r;
 	if (!is_base(core, r, reply)) {
 		if (!rc)
 			intent_draft_drop(core->intent, &draft);
@@ -464,6 +470,7 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 
 	field_start(&f, r->json);
 	const char *author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
+	handle_reason(&f);
 	if (!field_end(&f, reply) || dry_run < 0 || !handle_wait_ok(r, reply) ||
 	    !handle_part_number(r, 0, &number, reply))
 		return;
@@ -472,9 +479,11 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 	int rc = 0;
 	if (dry_run)
 		rc = head && head->number == number && head->confirm_by_ms ? 0 : -EALREADY;
-	else
+	idempotent_make(core, r);
+	if (!dry_run)
 		rc = intent_confirm(core->intent, number, author ? author : r->principal,
 		                    clock_believed_ms());
+	idempotent_made(core);
 	if (rc == -EALREADY)
 		http_problem(
 		        reply, 409, "not-pending",

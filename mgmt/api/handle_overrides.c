@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "mgmt/api/field.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/idempotent.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/tell.h"
@@ -17,17 +18,31 @@
 void handle_overrides(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	const char *ended = http_query(r, "ended");
+	uint64_t limit;
+
+	if (ended && strcmp(ended, "true") && strcmp(ended, "false")) {
+		http_problem(reply, 400, "bad-request", "ended is true or false");
+		return;
+	}
+	if (!handle_number(r, "limit", 1, OVERRIDES_MAX, OVERRIDES_MAX, &limit, reply))
+		return;
 	json_t *items = json_array();
+	size_t n_more = 0;
 
 	core_lock(core);
 	const struct overrides *set = intent_overrides(core->intent);
 	int64_t now_ms = clock_believed_ms();
 	for (size_t i = 0; i < set->n_items; i++)
 		if ((ended && !strcmp(ended, "true")) ||
-		    strcmp(overrides_state(set, &set->items[i], now_ms), "done"))
-			json_array_append_new(items, tell_override(set, &set->items[i], now_ms));
+		    strcmp(overrides_state(set, &set->items[i], now_ms), "done")) {
+			if (json_array_size(items) < limit)
+				json_array_append_new(items,
+				                      tell_override(set, &set->items[i], now_ms));
+			else
+				n_more++;
+		}
 	core_unlock(core);
-	reply->json = json_pack("{s:o}", "items", items);
+	reply->json = json_pack("{s:o, s:I}", "items", items, "more", (json_int_t)n_more);
 	reply->status = 200;
 }
 
@@ -94,8 +109,6 @@ static void read_past(struct field *f, struct command *c)
 		else
 			c->past[c->n_past++] = text;
 	}
-	if (c->n_past && (!c->reason || !*c->reason))
-		field_mistake(f, "reason", "is required with override_guards");
 }
 
 static void read_generation(const struct http_request *r, struct field *f, struct command *c)
@@ -132,7 +145,7 @@ static bool read_command(const struct http_request *r, struct command *c, struct
 	c->from_ms = read_when(&f, "from", now_ms);
 	c->until_ms = read_when(&f, "until", now_ms);
 	c->now = field_bool(&f, "now");
-	c->reason = field_text(&f, "reason", false, OVERRIDE_REASON_MAX - 1);
+	c->reason = handle_reason(&f);
 	c->author = field_text(&f, "author", false, MODEL_NAME_MAX - 1);
 	read_target(&f, c);
 	read_past(&f, c);
@@ -198,12 +211,17 @@ void handle_command(struct core *core, struct http_request *r, struct http_reply
 	struct guard_seen seen = { .health = pages.health,
 		                   .loads = loads,
 		                   .n_loads = peers_loads(core, loads, GUARD_SITES_MAX) };
+	idempotent_make(core, r);
 	enum command_outcome outcome = command_run(core->intent, &c, &seen, now_ms, result);
+	idempotent_made(core);
 	if (outcome == COMMAND_OK) {
 		/* still under the lock: receivers' names are the model's */
 		reply->json = tell_command(core->intent, &c, result, NULL, now_ms);
 		reply->status = result->created && !c.dry_run ? 201 : 200;
 		tell_override_etag(&result->override, reply->etag);
+	} else if (outcome == COMMAND_OVER) {
+		reply->json = tell_nothing_to_end(&c, result);
+		reply->status = 200;
 	} else {
 		refuse(result, outcome, reply);
 	}

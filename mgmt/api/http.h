@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mgmt/store/store.h"
+
 #define HTTP_BODY_MAX    ((size_t)32 << 20)
 #define HTTP_CLIENTS_MAX 128u /* of which each peer keeps one */
 #define HTTP_PARTS_MAX   4u
@@ -48,6 +50,9 @@ struct http_request {
 	bool body_is_json; /**< its Content-Type says so */
 	enum http_role role;
 	char principal[64]; /**< who it is: a user's or a token's name */
+	char identity
+	        [PRINCIPAL_MAX]; /**< the same with how that is known: "user:root", "token:ada" */
+	struct store_request request; /**< of its Idempotency-Key: mgmt/api/idempotent.h */
 	/* filled by the dispatcher */
 	json_t *json;                              /**< the body; NULL for none */
 	char parts[HTTP_PARTS_MAX][HTTP_TEXT_MAX]; /**< what stood for {} in the route */

@@ -8,10 +8,9 @@
 
 #include "base/clock.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/idempotent.h"
 #include "mgmt/store/digest.h"
 #include "weir/stats.h"
-
-#define REPLY_KEPT_MAX ((size_t)1 << 20)
 
 /* What apply, rollback and reload have in common. */
 #define CHANGE "reason:string! author:string confirm_within:string force:array pending:string"
@@ -34,17 +33,17 @@ const struct route route_table[] = {
 	{ "GET", "/v1/versions", HTTP_VIEWER, "limit before", "", handle_versions,
 	  "Versions, newest first" },
 	{ "GET", "/v1/versions/{}", HTTP_VIEWER, "files", "", handle_version, "One version" },
-	{ "GET", "/v1/versions/{}/diff/{}", HTTP_OPERATOR, "", "", handle_version_diff,
+	{ "GET", "/v1/versions/{}/diff/{}", HTTP_VIEWER, "", "", handle_version_diff,
 	  "What differs between two versions" },
 	{ "POST", "/v1/versions/{}/rollback", HTTP_ONCALL, ROUTE_CHANGES, CHANGE, handle_rollback,
 	  "A new version with the files of an old one" },
-	{ "POST", "/v1/versions/{}/confirm", HTTP_ONCALL, ROUTE_CHANGES, "author:string",
-	  handle_confirm, "Confirm the version in force" },
-	{ "GET", "/v1/overrides", HTTP_VIEWER, "ended", "", handle_overrides,
+	{ "POST", "/v1/versions/{}/confirm", HTTP_ONCALL, ROUTE_CHANGES,
+	  "reason:string! author:string", handle_confirm, "Confirm the version in force" },
+	{ "GET", "/v1/overrides", HTTP_VIEWER, "ended limit", "", handle_overrides,
 	  "Overrides in force" },
 	{ "GET", "/v1/overrides/{}", HTTP_VIEWER, "", "", handle_override, "One override" },
 	{ "POST", "/v1/overrides", HTTP_ONCALL, ROUTE_CHANGES,
-	  "do:string! over:string from:string until:string now:boolean reason:string author:string id:string target:object override_guards:array",
+	  "do:string! over:string from:string until:string now:boolean reason:string! author:string id:string target:object override_guards:array",
 	  handle_command, "Drain, disable, force up, hold, undrain, enable" },
 	{ "GET", "/v1/status", HTTP_VIEWER, "pool site limit", "", handle_status,
 	  "Intent, observation and effect of everything" },
@@ -188,75 +187,16 @@ static bool read_body(struct http_request *r, struct http_reply *reply)
 	return false;
 }
 
-/* The digest of what is asked, and the key under which its answer is remembered. */
-static void name_request(const struct http_request *r, char digest[DIGEST_TEXT_MAX],
-                         char key[DIGEST_TEXT_MAX])
-{
-	char text[2 * HTTP_TEXT_MAX + 80], body[DIGEST_TEXT_MAX], whole[2048];
-	size_t n = 0;
-
-	snprintf(text, sizeof(text), "%s\n%s", r->principal, r->key);
-	digest_bytes(text, strlen(text), key);
-	digest_bytes(r->body, r->n_body, body);
-	n = (size_t)snprintf(whole, sizeof(whole), "%s %s %s %s", r->method, r->path, r->if_match,
-	                     body);
-	for (size_t i = 0; i < r->n_query && n < sizeof(whole) - 1; i++)
-		n += (size_t)snprintf(whole + n, sizeof(whole) - n, "&%s=%s", r->query[i].name,
-		                      r->query[i].value);
-	digest_bytes(whole, strlen(whole), digest);
-}
-
-/* Answer from memory, if the key was used before. */
-static bool replay(struct core *core, const char *key, const char *digest, struct http_reply *reply)
-{
-	char asked[DIGEST_TEXT_MAX], *body = NULL;
-	int rc = -ENOENT;
-
-	core_lock(core);
-	struct store *store = intent_store(core->intent);
-	if (store)
-		rc = store_reply(store, key, asked, &reply->status, &body, clock_believed_ms());
-	core_unlock(core);
-	if (rc)
-		return false;
-	if (strcmp(asked, digest)) {
-		http_problem(reply, 422, "key-reused",
-		             "this Idempotency-Key was used with another request");
-	} else {
-		reply->json = json_loads(body, 0, NULL);
-		reply->replayed = true;
-	}
-	free(body);
-	return true;
-}
-
-static void remember(struct core *core, const char *key, const char *digest,
-                     const struct http_reply *reply)
-{
-	char *body = http_reply_text(reply);
-
-	core_lock(core);
-	struct store *store = intent_store(core->intent);
-	if (store && body && strlen(body) <= REPLY_KEPT_MAX)
-		store_put_reply(store, key, digest, reply->status, body, clock_believed_ms());
-	core_unlock(core);
-	free(body);
-}
-
 static void run(struct core *core, const struct route *route, struct http_request *r,
                 struct http_reply *reply)
 {
-	char digest[DIGEST_TEXT_MAX], key[DIGEST_TEXT_MAX];
 	bool keyed = *r->key && !strcmp(r->method, "POST") && !strcmp(route->query, ROUTE_CHANGES);
 
-	if (keyed) {
-		name_request(r, digest, key);
-		if (replay(core, key, digest, reply))
-			return;
-	}
+	if (keyed && idempotent_begin(core, r, reply))
+		return;
 	route->handler(core, r, reply);
-	if (keyed && reply->status < 500)
-		remember(core, key, digest, reply);
+	if (keyed)
+		idempotent_end(core, r, reply);
 }
 
 static void count(struct core *core, unsigned status)

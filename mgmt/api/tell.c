@@ -28,13 +28,14 @@ json_t *tell_version(const struct version *v, const struct version *head)
 	etag[strlen(etag) - 1] = '\0'; /* in JSON without its quotes */
 	for (size_t i = 0; i < v->n_supersedes; i++)
 		json_array_append_new(supersedes, json_string(v->supersedes[i]));
-	return json_pack("{s:I, s:b, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:s}",
-	                 "number", (json_int_t)v->number, "provisional", join_is_provisional(v),
-	                 "hash_key", v->hash_key, "etag", etag + 1, "digest", v->digest, "parent",
-	                 v->parent, "author", tell_text(v->author), "reason", tell_text(v->reason),
-	                 "node", v->node, "time", tell_time(v->time_ms), "effective",
-	                 tell_time(v->effective_ms), "supersedes", supersedes, "confirm_by",
-	                 is_head ? tell_time(v->confirm_by_ms) : json_null(), "state", state);
+	return json_pack(
+	        "{s:I, s:b, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:s}",
+	        "number", (json_int_t)v->number, "provisional", join_is_provisional(v), "principal",
+	        v->principal, "hash_key", v->hash_key, "etag", etag + 1, "digest", v->digest,
+	        "parent", v->parent, "author", tell_text(v->author), "reason", tell_text(v->reason),
+	        "node", v->node, "time", tell_time(v->time_ms), "effective",
+	        tell_time(v->effective_ms), "supersedes", supersedes, "confirm_by",
+	        is_head ? tell_time(v->confirm_by_ms) : json_null(), "state", state);
 }
 
 json_t *tell_files(const struct files *files)

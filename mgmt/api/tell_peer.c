@@ -11,13 +11,13 @@
 json_t *tell_peer_override(const struct override *o)
 {
 	return json_pack(
-	        "{s:s, s:i, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:s}", "id",
-	        o->id, "kind", (int)o->kind, "target", (int)o->target, "pool", o->pool, "name",
-	        o->name, "generation", (json_int_t)o->generation, "created_ms",
+	        "{s:s, s:i, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:s, s:s}",
+	        "id", o->id, "kind", (int)o->kind, "target", (int)o->target, "pool", o->pool,
+	        "name", o->name, "generation", (json_int_t)o->generation, "created_ms",
 	        (json_int_t)o->created_ms, "from_ms", (json_int_t)o->from_ms, "over_ms",
 	        (json_int_t)o->over_ms, "until_ms", (json_int_t)o->until_ms, "from_ppm",
 	        (json_int_t)o->from_ppm, "ended", o->ended, "author", tell_text(o->author),
-	        "reason", tell_text(o->reason), "node", o->node);
+	        "reason", tell_text(o->reason), "node", o->node, "principal", o->principal);
 }
 
 static bool take(const json_t *object, const char *name, char *out, size_t size)
@@ -30,6 +30,16 @@ static bool take(const json_t *object, const char *name, char *out, size_t size)
 		return false;
 	memcpy(out, text, n + 1);
 	return true;
+}
+
+/* Who was authenticated at the peer: not known of a former release, nor where it is no plain text. */
+static void take_principal(const json_t *object, char out[PRINCIPAL_MAX])
+{
+	if (!take(object, "principal", out, PRINCIPAL_MAX))
+		out[0] = '\0';
+	for (const char *c = out; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			out[0] = '\0';
 }
 
 int tell_read_override(const json_t *object, struct override *out)
@@ -60,6 +70,7 @@ int tell_read_override(const json_t *object, struct override *out)
 	o.until_ms = until;
 	o.from_ppm = (uint32_t)ppm;
 	o.ended = ended;
+	take_principal(object, o.principal);
 	if (!override_ok(&o))
 		return -EINVAL;
 	*out = o;
@@ -72,14 +83,14 @@ json_t *tell_peer_version(const struct version *v)
 
 	for (size_t i = 0; i < v->n_supersedes; i++)
 		json_array_append_new(supersedes, json_string(v->supersedes[i]));
-	return json_pack("{s:I, s:s, s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:o, s:I, s:I, s:s}",
+	return json_pack("{s:I, s:s, s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:o, s:s, s:I, s:I, s:s}",
 	                 "number", (json_int_t)v->number, "digest", v->digest, "parent", v->parent,
 	                 "author", tell_text(v->author), "reason", tell_text(v->reason), "node",
 	                 v->node, "time_ms", (json_int_t)v->time_ms, "effective_ms",
 	                 (json_int_t)v->effective_ms, "confirm_by_ms", (json_int_t)v->confirm_by_ms,
-	                 "supersedes", supersedes, "undoes", (json_int_t)v->undoes,
-	                 "confirm_left_ms", (json_int_t)v->confirm_left_ms, "hash_key",
-	                 v->hash_key);
+	                 "supersedes", supersedes, "principal", v->principal, "undoes",
+	                 (json_int_t)v->undoes, "confirm_left_ms", (json_int_t)v->confirm_left_ms,
+	                 "hash_key", v->hash_key);
 }
 
 /* A count that the former release does not give: 0 then. */
@@ -143,6 +154,7 @@ int tell_read_version(const json_t *object, struct version *out)
 	    !read_supersedes(json_object_get(object, "supersedes"), &v))
 		return -EINVAL;
 	v.number = (uint64_t)number;
+	take_principal(object, v.principal);
 	v.time_ms = time;
 	v.effective_ms = effective;
 	v.confirm_by_ms = confirm_by;

@@ -228,7 +228,8 @@ int64_t timekeep_accept(struct core *core, const char *author, const char *reaso
 	int64_t was_ms = t->wall.at_ms + (int64_t)(mono_ms - t->wall.mono_ms);
 
 	journal_add(intent_journal(core->intent), was_ms, "clock", "clock",
-	            "the wall clock was accepted by %s: %s", author, reason);
+	            "the wall clock was accepted by %s (%s): %s", author,
+	            intent_principal(core->intent), reason);
 	wall_accept(&t->wall, mono_ms, clock_wall_ms());
 	move_purge(t, 0);
 	publish(t);

@@ -50,7 +50,7 @@ static bool is_out(const struct model *m, const char *site, int64_t wall_ms)
 void voters_warn(struct core *core, const struct advice *advice, json_t *warnings)
 {
 	const struct model *m = intent_model(core->intent);
-	int64_t wall_ms = clock_wall_ms();
+	int64_t wall_ms = clock_believed_ms();
 	unsigned n = 0, n_heard = 0;
 	char silent[200] = "";
 	size_t at = 0;

@@ -388,6 +388,8 @@ int cli_confirm(struct cli *cli, const struct cli_args *args)
 	snprintf(path, sizeof(path), "/v1/versions/%llu/confirm", n);
 	request.body = json_object();
 	add_text(request.body, "author", cli_value(args, "--author"));
+	add_text(request.body, "reason",
+	         cli_text(args, "--reason") ? cli_text(args, "--reason") : "confirmed by a person");
 	return api_show(cli, &request, print_confirmed);
 }
 
@@ -414,12 +416,13 @@ static void print_versions(const json_t *body)
 	const json_t *v;
 	size_t i;
 
-	printf("%-8s %-25s %-12s %-12s %s\n", "VERSION", "TIME", "STATE", "AUTHOR", "REASON");
+	printf("%-8s %-25s %-12s %-12s %-14s %s\n", "VERSION", "TIME", "STATE", "AUTHOR",
+	       "PRINCIPAL", "REASON");
 	json_array_foreach(json_object_get(body, "items"), i, v)
 	{
-		printf("%-8.0f %-25s %-12s %-12s %s\n", api_number(v, "number", 0),
+		printf("%-8.0f %-25s %-12s %-12s %-14s %s\n", api_number(v, "number", 0),
 		       api_text(v, "time", ""), api_text(v, "state", ""), api_text(v, "author", ""),
-		       api_text(v, "reason", ""));
+		       api_text(v, "principal", ""), api_text(v, "reason", ""));
 		if (api_text(v, "confirm_by", NULL))
 			printf("         undone at %s unless: weir confirm %.0f\n",
 			       api_text(v, "confirm_by", ""), api_number(v, "number", 0));

@@ -58,6 +58,8 @@ static json_t *body_of(const char *what, json_t *target, const struct cli_args *
 	        body, "reason",
 	        json_string(cli_value(args, "--reason") ? cli_value(args, "--reason") : what));
 	add(body, "author", args, "--author");
+	if (!cli_text(args, "--reason")) /* of what ends or holds something none is demanded here */
+		json_object_set_new(body, "reason", json_sprintf("weir %s, no reason given", what));
 	if (cli_flag(args, "--now"))
 		json_object_set_new(body, "now", json_true());
 	if (cli_value(args, "--override"))
@@ -170,6 +172,10 @@ void override_print(const json_t *body)
 	const json_t *node;
 	size_t i;
 
+	if (!json_is_object(o)) {
+		print_lines(json_object_get(body, "notes"), "");
+		return;
+	}
 	if (json_is_true(json_object_get(body, "dry_run")))
 		puts("dry run, nothing was changed:");
 	printf("%s %s %s%s%s: %s (%s)\n", api_text(o, "do", "?"), site ? "site" : "backend",
@@ -269,14 +275,15 @@ static void print_overrides(const json_t *body)
 	{
 		const json_t *target = json_object_get(o, "target");
 		const char *site = api_text(target, "site", NULL);
+		const char *who = api_text(o, "principal", "");
 
-		printf("%s  %s %s%s%s  %s %.1f %%  from %s until %s  by %s: %s\n",
+		printf("%s  %s %s%s%s  %s %.1f %%  from %s until %s  by %s%s%s%s: %s\n",
 		       api_text(o, "id", ""), api_text(o, "do", ""),
 		       site ? site : api_text(target, "pool", ""), site ? "" : "/",
 		       site ? "" : api_text(target, "backend", ""), api_text(o, "state", ""),
 		       api_number(o, "level_ppm", 0) / 1e4, api_text(o, "from", ""),
-		       api_text(o, "until", "never"), api_text(o, "author", ""),
-		       api_text(o, "reason", ""));
+		       api_text(o, "until", "never"), api_text(o, "author", ""), *who ? " (" : "",
+		       who, *who ? ")" : "", api_text(o, "reason", ""));
 	}
 }
 

@@ -37,7 +37,7 @@ const struct cli_command cli_commands[] = {
 	{ "apply", "[FILE]", 0, 1, "make a configuration the version in force", cli_apply,
 	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_MADE, OPTION_REPLACE, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
 	{ "confirm", "[VERSION]", 0, 1, "keep a risky version, which else undoes itself", cli_confirm,
-	  { OPTION_AUTHOR, NONE } },
+	  { OPTION_WHY, OPTION_AUTHOR, NONE } },
 	{ "rollback", "VERSION", 1, 1, "make a new version with exactly the files of an old one", cli_rollback,
 	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_BASE, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
 	{ "versions", "", 0, 0, "the last versions: when, who, why", cli_versions,

@@ -4,6 +4,7 @@
  * command and writes the effective document. Peers hear of it when weir-mgmt is back.
  */
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,30 @@ static int outcome_status(enum command_outcome outcome, const struct command_res
 	}
 }
 
+/* Ending what has ended is done. */
+static int tell_over(const struct cli *cli, const struct command *c, const struct command_result *r)
+{
+	json_t *body = tell_nothing_to_end(c, r);
+
+	if (cli->json)
+		api_print_json(body);
+	else
+		override_print(body);
+	json_decref(body);
+	return CLI_OK;
+}
+
+/* Who is authenticated where nobody asks: the user that the kernel knows, before rights are given up. */
+static void read_principal(char out[PRINCIPAL_MAX])
+{
+	const struct passwd *pw = getpwuid(getuid());
+
+	if (pw)
+		snprintf(out, PRINCIPAL_MAX, "user:%.60s", pw->pw_name);
+	else
+		snprintf(out, PRINCIPAL_MAX, "user:uid-%u", (unsigned)getuid());
+}
+
 static int run(const struct cli *cli, struct intent *in, const struct command *c, int64_t now_ms)
 {
 	char path[PATH_MAX];
@@ -123,7 +148,15 @@ static int run(const struct cli *cli, struct intent *in, const struct command *c
 	if (proc_path(cli->dirs.run, PROC_HEALTH_PAGE, path) == 0 &&
 	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, &page) == 0)
 		seen.health = page_payload(page);
-	int status = outcome_status(command_run(in, c, &seen, now_ms, r), r);
+	enum command_outcome outcome;
+
+	outcome = command_run(in, c, &seen, now_ms, r);
+	int status = outcome == COMMAND_OVER ? tell_over(cli, c, r) : outcome_status(outcome, r);
+	if (outcome == COMMAND_OVER) {
+		page_close(page);
+		free(r);
+		return status;
+	}
 	if (status == CLI_OK) {
 		json_t *body = result_json(in, c, r, now_ms);
 
@@ -158,6 +191,9 @@ int offline_override(const struct cli *cli, json_t *body, bool dry_run)
 		                                .state_dir = cli->dirs.state,
 		                                .node = cli->dirs.node,
 		                                .offline = true };
+	char principal[PRINCIPAL_MAX];
+
+	read_principal(principal);
 	believed_once(cli->dirs.run);
 
 	int64_t now_ms = clock_believed_ms();
@@ -185,8 +221,10 @@ int offline_override(const struct cli *cli, json_t *body, bool dry_run)
 		else if (err)
 			status = cli_fail(err == -EACCES ? CLI_DENIED : CLI_UNREACHABLE, "%s: %s",
 			                  cli->dirs.state, strerror(-err));
-		else
+		else {
+			intent_for(in, principal, NULL);
 			status = run(cli, in, &c, now_ms);
+		}
 	}
 	intent_close(in);
 	json_decref(body);

@@ -68,6 +68,7 @@ static int make_version(const struct intent *in, const struct intent_change *cha
 	snprintf(v.author, sizeof(v.author), "%s", change->author);
 	snprintf(v.reason, sizeof(v.reason), "%s", change->reason);
 	snprintf(v.node, sizeof(v.node), "%s", in->node);
+	snprintf(v.principal, sizeof(v.principal), "%s", intent_principal(in));
 	/* what undoes itself asks nobody */
 	int rc = change->undoes ? 0 : name_foreign(in, change, &v);
 	if (!rc)
@@ -121,12 +122,13 @@ static void say_version(struct intent *in, const struct version *v, int64_t now_
 
 	log_note("version", "number=%" PRIu64 " digest=%.16s author=%s reason=%s", v->number,
 	         v->digest, v->author, log_value(v->reason, value));
-	journal_add(in->journal, now_ms, "version", "versions", "version %" PRIu64 " by %s%s%s%s",
-	            v->number, v->author, *v->reason ? ": " : "", v->reason,
-	            v->confirm_by_ms ? " (to be confirmed)"
-	            : join_is_provisional(v)
-	                    ? " (provisional: a peer's applied version replaces it)"
-	                    : "");
+	journal_add(
+	        in->journal, now_ms, "version", "versions", "version %" PRIu64 " by %s%s%s%s%s%s%s",
+	        v->number, v->author, *v->principal ? " (" : "", v->principal,
+	        *v->principal ? ")" : "", *v->reason ? ": " : "", v->reason,
+	        v->confirm_by_ms         ? " (to be confirmed)"
+	        : join_is_provisional(v) ? " (provisional: a peer's applied version replaces it)"
+	                                 : "");
 }
 
 /* Store the version and put it in force. Takes files and model on success. */

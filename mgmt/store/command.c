@@ -118,14 +118,10 @@ static enum command_outcome find_target(struct work *w)
 	return COMMAND_OK;
 }
 
-/* What is to be taken out must be there; what is to be ended need not be any more. */
-static enum command_outcome check_target(struct work *w)
+static enum command_outcome target_exists(struct work *w)
 {
 	const struct model *m = intent_model(w->in);
-	bool ends = w->c->what == COMMAND_UNDRAIN || w->c->what == COMMAND_ENABLE;
 
-	if (ends)
-		return COMMAND_OK;
 	if (!m)
 		return say(w, COMMAND_UNKNOWN, "target", "there is no configuration yet");
 	if (is_site(w))
@@ -140,6 +136,14 @@ static enum command_outcome check_target(struct work *w)
 	               ? COMMAND_OK
 	               : say(w, COMMAND_UNKNOWN, "target.backend",
 	                     "there is no backend %s in pool %s", w->target.name, w->target.pool);
+}
+
+/* What is to be taken out must be there; what is to be ended need not be any more. */
+static enum command_outcome check_target(struct work *w)
+{
+	bool ends = w->c->what == COMMAND_UNDRAIN || w->c->what == COMMAND_ENABLE;
+
+	return ends ? COMMAND_OK : target_exists(w);
 }
 
 static enum command_outcome check_shape(struct work *w)
@@ -195,6 +199,7 @@ static struct override *change(struct work *w, const struct override *o)
 	*n = *o;
 	n->generation++;
 	n->how = RAMP_FREE; /* another generation's ramp begins anew */
+	snprintf(n->principal, sizeof(n->principal), "%s", intent_principal(w->in));
 	snprintf(n->node, sizeof(n->node), "%s", w->target.node);
 	return n;
 }
@@ -220,6 +225,7 @@ static struct override *make(struct work *w, enum model_override_kind kind)
 	snprintf(o->pool, sizeof(o->pool), "%s", w->target.pool);
 	snprintf(o->name, sizeof(o->name), "%s", w->target.name);
 	snprintf(o->node, sizeof(o->node), "%s", w->target.node);
+	snprintf(o->principal, sizeof(o->principal), "%s", intent_principal(w->in));
 	override_make_id(o->node, w->now_ms, salt, o->id);
 	sign(w, o);
 	return o;
@@ -328,6 +334,21 @@ static void end_one(struct work *w, const struct override *live)
 		o->until_ms = o->from_ms; /* it never began */
 }
 
+/* Ending what has ended is done. A target that nobody knows is an error all the same: a name may be mistyped. */
+static enum command_outcome nothing_to_end(struct work *w)
+{
+	const struct overrides *set = intent_overrides(w->in);
+	enum command_outcome known = w->c->id ? COMMAND_OK : target_exists(w);
+
+	for (size_t i = 0; known != COMMAND_OK && i < set->n_items; i++)
+		if (override_same_target(&set->items[i], &w->target))
+			known = COMMAND_OK;
+	if (known != COMMAND_OK)
+		return known;
+	return say(w, COMMAND_OVER, "target", "nothing to end: there is no %s there",
+	           w->c->what == COMMAND_UNDRAIN ? "drain" : "disable or force-up");
+}
+
 static enum command_outcome work_out(struct work *w)
 {
 	size_t at = 0;
@@ -363,7 +384,7 @@ static enum command_outcome work_out(struct work *w)
 	for (; live && w->n_changes < CHANGES_MAX / 2; live = find_live(w, &at))
 		end_one(w, live);
 	if (w->n_changes == 0)
-		return say(w, COMMAND_NOTHING, "target", "there is nothing to end");
+		return nothing_to_end(w);
 	w->r->n_others = w->n_changes - 1;
 	w->r->created = false;
 	if (w->c->what == COMMAND_UNDRAIN)
@@ -448,9 +469,14 @@ static enum command_outcome put_in_force(struct work *w)
 		           OVERRIDES_LIVE_MAX);
 	if (w->c->dry_run)
 		return COMMAND_OK;
-	log_note("override", "do=%s target=%s%s%s id=%s author=%s reason=%s", words[w->c->what],
-	         w->r->override.pool, *w->r->override.pool ? "/" : "", w->r->override.name,
-	         w->r->override.id, w->c->author, log_value(w->c->reason, value));
+	journal_add(intent_journal(w->in), w->now_ms, "override", w->r->override.id,
+	            "%s of %s%s%s by %s (%s)%s%s", words[w->c->what], w->r->override.pool,
+	            *w->r->override.pool ? "/" : "", w->r->override.name, w->c->author,
+	            intent_principal(w->in), *w->c->reason ? ": " : "", w->c->reason);
+	log_note("override", "do=%s target=%s%s%s id=%s author=%s principal=%s reason=%s",
+	         words[w->c->what], w->r->override.pool, *w->r->override.pool ? "/" : "",
+	         w->r->override.name, w->r->override.id, w->c->author, intent_principal(w->in),
+	         log_value(w->c->reason, value));
 	int rc = intent_merge(w->in, w->changes, w->n_changes, w->now_ms);
 	return rc < 0 ? say(w, COMMAND_FAILED, NULL, "%s", strerror(-rc)) : COMMAND_OK;
 }

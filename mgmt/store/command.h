@@ -47,7 +47,8 @@ enum command_outcome {
 	COMMAND_OK,
 	COMMAND_REFUSED,  /**< by a guard: result.guards */
 	COMMAND_INVALID,  /**< result.text says what, result.field where */
-	COMMAND_NOTHING,  /**< there is nothing to end or hold */
+	COMMAND_OVER,     /**< what is to be ended is not there (any more): it is as it should be */
+	COMMAND_NOTHING,  /**< there is nothing to hold */
 	COMMAND_UNKNOWN,  /**< no such override, site, pool or backend: result.text */
 	COMMAND_STALE,    /**< the override has another generation: result.override */
 	COMMAND_TOO_MANY, /**< OVERRIDES_LIVE_MAX */

@@ -437,11 +437,24 @@ const char *intent_write_why(const struct intent *in)
 
 static void tell_override(struct intent *in, const struct override *o, int64_t now_ms)
 {
-	journal_add(in->journal, now_ms, "override", o->id, "%s of %s %s%s%s is %s, by %s%s%s",
-	            override_kind_text(o->kind),
+	journal_add(in->journal, now_ms, "override", o->id,
+	            "%s of %s %s%s%s is %s, by %s%s%s%s%s%s", override_kind_text(o->kind),
 	            o->target == MODEL_TARGET_SITE ? "site" : "backend", o->pool,
 	            *o->pool ? "/" : "", o->name, overrides_state(&in->overrides, o, now_ms),
-	            o->author, *o->reason ? ": " : "", o->reason);
+	            o->author, *o->principal ? " (" : "", o->principal, *o->principal ? ")" : "",
+	            *o->reason ? ": " : "", o->reason);
+}
+
+void intent_for(struct intent *in, const char *principal, const struct store_request *request)
+{
+	snprintf(in->principal, sizeof(in->principal), "%s", principal ? principal : "");
+	if (in->store)
+		store_for(in->store, request);
+}
+
+const char *intent_principal(const struct intent *in)
+{
+	return in->principal[0] ? in->principal : "weir";
 }
 
 int intent_merge(struct intent *in, const struct override *list, size_t n, int64_t now_ms)
@@ -460,9 +473,9 @@ int intent_merge(struct intent *in, const struct override *list, size_t n, int64
 			continue;
 		taken++;
 		changed[i] = true;
-		if (in->store && !in->failing)
-			intent_stored(in, store_put_override(in->store, &list[i]), now_ms);
 	}
+	if (taken && in->store && !in->failing)
+		intent_stored(in, store_put_some(in->store, list, changed, n), now_ms);
 	/* What one does depends on the others: the end of a hold lets a drain go on. */
 	for (size_t i = 0; taken && i < n; i++)
 		if (changed[i])

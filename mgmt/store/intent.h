@@ -69,6 +69,14 @@ void intent_purge_by(struct intent *in, int64_t purge_ms);
  */
 void intent_clock_moved(struct intent *in, int64_t was_ms, int64_t now_ms);
 
+/**
+ * What is changed from now on is changed by @p principal, as authenticated, for @p request (NULL: without an
+ * Idempotency-Key). NULL for the principal: by Weir itself. To be ended under the lock under which it began.
+ */
+void intent_for(struct intent *in, const char *principal, const struct store_request *request);
+/** Who that is; "weir" for Weir itself. */
+const char *intent_principal(const struct intent *in);
+
 /** The version in force; NULL: there is none. Valid until a change. */
 const struct version *intent_head(const struct intent *in);
 /** The head's files; NULL when there is no head, or its bytes were lost. */

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,7 @@ static bool carry_over(const struct overrides *set, const struct override *o, in
 	*out = *o;
 	out->generation++;
 	out->how = RAMP_FREE;
+	snprintf(out->principal, sizeof(out->principal), "weir");
 	if (o->ended || is_done || (!was_done && !began))
 		return false;
 	if (o->from_ms > now_ms)

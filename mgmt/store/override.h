@@ -23,6 +23,7 @@
 #include "weir/ramp.h"
 
 #define OVERRIDE_REASON_MAX 256
+#define PRINCIPAL_MAX       72u   /**< "token:" and a name */
 #define OVERRIDES_LIVE_MAX  1024u /**< that may be made here */
 #define OVERRIDES_MAX       4096u /**< that are kept, tombstones too */
 /** How long before it takes effect a change of a pool's members is announced. */
@@ -43,6 +44,8 @@ struct override {
 	enum ramp_how how;
 	int64_t at_ms; /**< the instant of its schedule that is in force, unless it is free */
 	char author[MODEL_NAME_MAX], reason[OVERRIDE_REASON_MAX], node[MODEL_NAME_MAX];
+	/* not merged: who was authenticated when this generation was made; "": not known */
+	char principal[PRINCIPAL_MAX];
 };
 
 /** Sorted by id; zeroed is the empty set. */

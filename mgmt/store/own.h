@@ -45,6 +45,7 @@ struct intent {
 	struct store *store; /* NULL: it could not be opened */
 	bool failing;        /* what memory has is not all in the store */
 	bool rebuilt;
+	char principal[PRINCIPAL_MAX]; /* of who changes something now: intent_for() */
 	char store_why[EVENT_TEXT_MAX];
 	int64_t retry_ms;  /* of a failing store */
 	int64_t ticked_ms; /* the time of the last tick */

@@ -72,6 +72,8 @@ static int open_db(const char *path, sqlite3 **db)
 	rc = check_whole(*db);
 	if (!rc)
 		rc = sql_errno(sqlite3_exec(*db, schema, NULL, NULL, NULL));
+	if (!rc)
+		rc = store_record_schema(*db);
 	return rc ? rc : store_history_schema(*db);
 }
 
@@ -207,14 +209,23 @@ int store_put_version(struct store *s, const struct version *v, const struct fil
 		rc = put_files(s->db, v->number, files);
 	if (!rc)
 		rc = forget_old_versions(s->db, v->number);
+	if (!rc)
+		rc = store_record_version(s, v);
 	rc = store_noted(s, rc);
 	return sql_end(s->db, rc);
 }
 
 int store_confirm(struct store *s, uint64_t number)
 {
-	return store_noted(s, sql_run(s->db, "UPDATE versions SET confirm_by_ms=0 WHERE number=?",
-	                              "i", (int64_t)number));
+	int rc = sql_begin(s->db);
+
+	if (!rc)
+		rc = sql_run(s->db, "UPDATE versions SET confirm_by_ms=0 WHERE number=?", "i",
+		             (int64_t)number);
+	if (!rc)
+		rc = store_record_confirmed(s, number);
+	rc = store_noted(s, rc);
+	return sql_end(s->db, rc);
 }
 
 static int read_version(sqlite3_stmt *q, struct version *out)
@@ -233,6 +244,9 @@ static int read_version(sqlite3_stmt *q, struct version *out)
 	    !sql_text(q, 5, v.node, sizeof(v.node)) ||
 	    !sql_text(q, 9, supersedes, sizeof(supersedes)) || !split_supersedes(supersedes, &v))
 		return -EBADMSG;
+	if (sqlite3_column_type(q, 12) == SQLITE_TEXT &&
+	    !sql_text(q, 12, v.principal, sizeof(v.principal)))
+		return -EBADMSG;
 	if (sqlite3_column_type(q, 11) == SQLITE_TEXT && /* none: of the former release */
 	    !sql_text(q, 11, v.hash_key, sizeof(v.hash_key)))
 		return -EBADMSG;
@@ -242,12 +256,14 @@ static int read_version(sqlite3_stmt *q, struct version *out)
 
 int store_versions(struct store *s, uint64_t before, struct version *out, size_t max)
 {
-	sqlite3_stmt *q = sql_ask(s->db,
-	                          "SELECT v.*, u.undoes, k.fingerprint FROM versions v LEFT JOIN"
-	                          " undoing u ON u.number=v.number AND u.digest=v.digest LEFT JOIN"
-	                          " version_keys k ON k.number=v.number AND k.digest=v.digest"
-	                          " WHERE v.number<? ORDER BY v.number DESC LIMIT ?",
-	                          "ii", before ? (int64_t)before : INT64_MAX, (int64_t)max);
+	sqlite3_stmt *q =
+	        sql_ask(s->db,
+	                "SELECT v.*, u.undoes, k.fingerprint, p.principal FROM versions v LEFT JOIN"
+	                " version_principals p ON p.number=v.number AND p.digest=v.digest LEFT JOIN"
+	                " undoing u ON u.number=v.number AND u.digest=v.digest LEFT JOIN"
+	                " version_keys k ON k.number=v.number AND k.digest=v.digest"
+	                " WHERE v.number<? ORDER BY v.number DESC LIMIT ?",
+	                "ii", before ? (int64_t)before : INT64_MAX, (int64_t)max);
 	int rc = q ? 0 : sql_errno(sqlite3_errcode(s->db)), n = 0;
 
 	while (!rc) {
@@ -325,9 +341,18 @@ static int put_override(sqlite3 *db, const struct override *o)
 	               o->node);
 }
 
+int store_write_override(struct store *s, const struct override *o)
+{
+	int rc = put_override(s->db, o);
+
+	return rc ? rc : store_record_override(s, o);
+}
+
 int store_put_override(struct store *s, const struct override *o)
 {
-	return store_noted(s, put_override(s->db, o));
+	const bool all = true;
+
+	return store_put_some(s, o, &all, 1);
 }
 
 int store_put_overrides(struct store *s, const struct overrides *set)
@@ -336,8 +361,10 @@ int store_put_overrides(struct store *s, const struct overrides *set)
 
 	if (!rc)
 		rc = sql_run(s->db, "DELETE FROM overrides", "");
+	if (!rc)
+		rc = sql_run(s->db, "DELETE FROM override_principals", "");
 	for (size_t i = 0; !rc && i < set->n_items; i++)
-		rc = put_override(s->db, &set->items[i]);
+		rc = store_write_override(s, &set->items[i]);
 	rc = store_noted(s, rc);
 	return sql_end(s->db, rc);
 }
@@ -360,13 +387,20 @@ static int read_override(sqlite3_stmt *q, struct override *out)
 	    !sql_text(q, 13, o.reason, sizeof(o.reason)) ||
 	    !sql_text(q, 14, o.node, sizeof(o.node)) || !override_ok(&o))
 		return -EBADMSG;
+	if (sqlite3_column_type(q, 15) == SQLITE_TEXT &&
+	    !sql_text(q, 15, o.principal, sizeof(o.principal)))
+		return -EBADMSG;
 	*out = o;
 	return 0;
 }
 
 int store_overrides(struct store *s, struct overrides *set, int64_t now_ms)
 {
-	sqlite3_stmt *q = sql_ask(s->db, "SELECT * FROM overrides", "");
+	sqlite3_stmt *q =
+	        sql_ask(s->db,
+	                "SELECT o.*, p.principal FROM overrides o LEFT JOIN override_principals p"
+	                " ON p.id=o.id AND p.generation=o.generation",
+	                "");
 	int rc = q ? 0 : sql_errno(sqlite3_errcode(s->db));
 
 	while (!rc) {

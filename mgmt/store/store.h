@@ -34,6 +34,8 @@ struct version {
 	uint64_t number;
 	char digest[DIGEST_TEXT_MAX], parent[DIGEST_TEXT_MAX]; /**< parent: "" for the first */
 	char author[VERSION_AUTHOR_MAX], reason[VERSION_REASON_MAX], node[MODEL_NAME_MAX];
+	char principal
+	        [PRINCIPAL_MAX]; /**< who was authenticated: "user:root", "token:ada"; "": not known */
 	int64_t time_ms, effective_ms;
 	int64_t confirm_by_ms; /**< 0: needs no confirmation, or has it */
 	char supersedes[VERSION_SUPERSEDES_MAX][DIGEST_TEXT_MAX]; /**< heads overridden by name */
@@ -99,6 +101,16 @@ int store_lose_version(struct store *s, const struct version *v, const char *why
 /** Up to @p max versions that lost, the last first. @return how many, or -errno */
 int store_lost(struct store *s, struct version_lost *out, size_t max);
 
+/** The request that changes are made for: what they leave behind of it is kept in their transaction. */
+struct store_request {
+	char key[DIGEST_TEXT_MAX], digest[DIGEST_TEXT_MAX]; /**< of its Idempotency-Key; "": none */
+	int64_t now_ms;
+};
+/** Changes from now on are made for @p r; NULL: for none. */
+void store_for(struct store *s, const struct store_request *r);
+
+/** Keep those of @p list that @p which says, all or none. @return 0 or -errno */
+int store_put_some(struct store *s, const struct override *list, const bool *which, size_t n);
 /** Keep an override in place of one with its id. @return 0 or -errno */
 int store_put_override(struct store *s, const struct override *o);
 /** Make the store hold exactly @p set. @return 0 or -errno */
@@ -114,7 +126,7 @@ int store_events(struct store *s, struct event *out, size_t max);
 /** Remember an answer by key for a day. @return 0 or -errno */
 int store_put_reply(struct store *s, const char *key, const char *request_digest, unsigned status,
                     const char *body, int64_t now_ms);
-/** Find an answer; @p body is given. @return 0, -ENOENT or -errno */
+/** Find an answer; @p body is given. Status 0: it was carried out, and @p body names what it made; the answer was lost. @return 0, -ENOENT or -errno */
 int store_reply(struct store *s, const char *key, char request_digest[DIGEST_TEXT_MAX],
                 unsigned *status, char **body, int64_t now_ms);
 

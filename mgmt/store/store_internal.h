@@ -12,6 +12,7 @@ struct store {
 	sqlite3 *db;
 	int lock_fd;
 	char why[EVENT_TEXT_MAX];
+	struct store_request request; /* that changes are made for; key "": none */
 };
 
 /* Note why a call failed; gives @p rc back. */
@@ -22,5 +23,14 @@ void store_join_supersedes(const struct version *v, char *out, size_t size);
 int store_history_schema(sqlite3 *db);
 /* Before version @p v is put: keep another one of its number as lost, and note what it undoes. @return 0 or -errno */
 int store_history_replace(sqlite3 *db, const struct version *v);
+
+/* Make the tables of store_record.c. @return 0 or -errno */
+int store_record_schema(sqlite3 *db);
+/* In the transaction of a change: who made it, and for which request. @return 0 or -errno */
+int store_record_version(struct store *s, const struct version *v);
+int store_record_confirmed(struct store *s, uint64_t number);
+int store_record_override(struct store *s, const struct override *o);
+/* Write an override with who made it, in a transaction of the caller's. */
+int store_write_override(struct store *s, const struct override *o);
 
 #endif

@@ -200,7 +200,8 @@ int intent_confirm(struct intent *in, uint64_t number, const char *author, int64
 		in->recent[i].version.confirm_by_ms = 0;
 	log_note("version-confirmed", "number=%" PRIu64 " author=%s", number, author);
 	journal_add(in->journal, now_ms, "version", "versions",
-	            "version %" PRIu64 " confirmed by %s", number, author);
+	            "version %" PRIu64 " confirmed by %s (%s)", number, author,
+	            intent_principal(in));
 	return 0;
 }
 

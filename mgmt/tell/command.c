@@ -57,7 +57,7 @@ json_t *tell_override(const struct overrides *set, const struct override *o, int
 	etag[strlen(etag) - 1] = '\0';
 	return json_pack(
 	        "{s:s, s:s, s:s, s:o, s:I, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, "
-	        "s:s}",
+	        "s:s, s:s}",
 	        "id", o->id, "etag", etag + 1, "do", override_kind_text(o->kind), "target",
 	        tell_target(o), "generation", (json_int_t)o->generation, "state",
 	        overrides_state(set, o, now_ms), "level_ppm",
@@ -66,7 +66,7 @@ json_t *tell_override(const struct overrides *set, const struct override *o, int
 	        "until", tell_time(o->until_ms), "returned",
 	        tell_time(o->ended ? o->until_ms : override_done_ms(o)), "over_ms",
 	        (json_int_t)o->over_ms, "author", tell_text(o->author), "reason",
-	        tell_text(o->reason), "node", o->node);
+	        tell_text(o->reason), "node", o->node, "principal", o->principal);
 }
 
 json_t *tell_guards(const struct guard_result *guards)
@@ -168,4 +168,10 @@ void tell_nodes(json_t *answer, uint64_t document, bool complete, json_t *nodes)
 	json_object_set_new(answer, "document", json_integer((json_int_t)document));
 	json_object_set_new(answer, "complete", json_boolean(complete));
 	json_object_set_new(answer, "nodes", nodes);
+}
+
+json_t *tell_nothing_to_end(const struct command *c, const struct command_result *r)
+{
+	return json_pack("{s:n, s:b, s:b, s:[s]}", "override", "changed", 0, "dry_run", c->dry_run,
+	                 "notes", r->text);
 }

@@ -15,6 +15,8 @@
 
 /** RFC 3339, or null for never (MODEL_WALL_NEVER) and for 0. */
 json_t *tell_time(int64_t wall_ms);
+/** The answer to the ending of what has ended: nothing was changed. */
+json_t *tell_nothing_to_end(const struct command *c, const struct command_result *r);
 /** A text that may not be UTF-8: bytes that are not are shown as '?'. */
 json_t *tell_text(const char *text);
 /** The ETag of an override. */

@@ -228,7 +228,7 @@ class Node:
                         {"If-Match": match} if match else {})
 
     def command(self, what, target, query="", headers=None, **more):
-        return self.ask("POST", "/v1/overrides" + query, {"do": what, "target": target, **more}, headers)
+        return self.ask("POST", "/v1/overrides" + query, {"do": what, "target": target, "reason": "a test", **more}, headers)
 
     def drain(self, site="ams", **more):
         return self.command("drain", {"site": site}, **{"until": "never", "now": True, **more})

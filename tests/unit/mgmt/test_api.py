@@ -24,7 +24,7 @@ HALF = ('{ name = "b1"; address = "10.1.1.11"; weight = 100; },', "")
 
 def bad_requests(files):
     """What is refused: why, method, path, body or bytes, headers, status, code."""
-    drain = {"do": "drain", "target": {"site": "ams"}, "until": "never"}
+    drain = {"do": "drain", "target": {"site": "ams"}, "until": "never", "reason": "x"}
     return [
         ("no such path", "GET", "/v2/status", None, {}, 404, "not-found"),
         ("a path with an end too many", "GET", "/v1/status/", None, {}, 404, "not-found"),
@@ -62,12 +62,17 @@ def bad_requests(files):
         ("a newline in the reason", "POST", "/v1/overrides", {**drain, "reason": "a\nb"}, {}, 422, "invalid"),
         ("a long reason", "POST", "/v1/overrides", {**drain, "reason": "x" * 256}, {}, 422, "invalid"),
         ("no such guard", "POST", "/v1/overrides", {**drain, "override_guards": ["all"], "reason": "x"}, {}, 422, "invalid"),
-        ("past guards without reason", "POST", "/v1/overrides", {**drain, "override_guards": ["room"]}, {}, 422, "invalid"),
+        ("no reason", "POST", "/v1/overrides", {k: v for k, v in drain.items() if k != "reason"}, {}, 422, "invalid"),
+        ("a blank reason", "POST", "/v1/overrides", {**drain, "reason": "  "}, {}, 422, "invalid"),
+        ("undrain without reason", "POST", "/v1/overrides", {"do": "undrain", "target": {"site": "ams"}}, {}, 422, "invalid"),
+        ("confirm without reason", "POST", "/v1/versions/1/confirm", {}, {}, 422, "invalid"),
+        ("ended that is no boolean", "GET", "/v1/overrides?ended=maybe", None, {}, 400, "bad-request"),
+        ("undrain a site that is not", "POST", "/v1/overrides", {"do": "undrain", "target": {"site": "lon"}, "reason": "x"}, {},
+         404, "not-found"),
         ("no such site", "POST", "/v1/overrides", {**drain, "target": {"site": "lon"}}, {}, 404, "not-found"),
         ("no such pool", "POST", "/v1/overrides", {**drain, "target": {"pool": "p", "backend": "b"}}, {}, 404, "not-found"),
         ("force up a site", "POST", "/v1/overrides", {**drain, "do": "force_up"}, {}, 422, "invalid"),
-        ("hold nothing", "POST", "/v1/overrides", {"do": "hold", "target": {"site": "ams"}}, {}, 409, "nothing-to-end"),
-        ("end nothing", "POST", "/v1/overrides", {"do": "undrain", "target": {"site": "ams"}}, {}, 409, "nothing-to-end"),
+        ("hold nothing", "POST", "/v1/overrides", {"do": "hold", "target": {"site": "ams"}, "reason": "x"}, {}, 409, "nothing-to-end"),
         ("no such override", "GET", "/v1/overrides/x", None, {}, 404, "not-found"),
         ("bad wait", "POST", "/v1/overrides?wait=some", drain, {}, 400, "bad-request"),
         ("bad dry_run", "POST", "/v1/overrides?dry_run=yes", drain, {}, 400, "bad-request"),
@@ -86,7 +91,7 @@ def bad_requests(files):
          {"If-Match": "*"}, 422, "invalid"),
         ("force what is no digest", "POST", "/v1/config/apply", {"files": files, "reason": "x", "force": ["it"]},
          {"If-Match": "*"}, 422, "invalid"),
-        ("confirm what does not wait", "POST", "/v1/versions/1/confirm", {}, {}, 409, "not-pending"),
+        ("confirm what does not wait", "POST", "/v1/versions/1/confirm", {"reason": "x"}, {}, 409, "not-pending"),
         ("roll back to nothing", "POST", "/v1/versions/7/rollback", {"reason": "x"}, {"If-Match": "*"}, 404, "not-found"),
         ("ask nobody", "POST", "/v1/processes/init/ask", {"request": {}}, {}, 404, "not-found"),
         ("ask the dead", "POST", "/v1/processes/dns/ask", {"request": {"do": "status"}}, {}, 503, "process-unreachable"),
@@ -214,7 +219,7 @@ class Versions(unittest.TestCase):
         wait_for("the roll back", lambda: self.head().json["number"] == 3)
         self.assertEqual(self.head().json["author"], "weir")
         node.apply(files, confirm_within="5s")
-        self.assertEqual(node.ask("POST", "/v1/versions/4/confirm", {}).status, 200)
+        self.assertEqual(node.ask("POST", "/v1/versions/4/confirm", {"reason": "x"}).status, 200)
         time.sleep(5.5)
         self.assertEqual((self.head().json["number"], self.head().json["state"]), (4, "in_force"))
 

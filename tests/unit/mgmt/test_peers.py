@@ -101,7 +101,7 @@ class Peers(unittest.TestCase):
     def test_a_confirmation_on_the_other_node_counts(self):
         wait_for("agreement", self.agreed)
         self.a.apply(self.a.files(*HALF), query="?wait=all", confirm_within="4s")
-        self.assertEqual(self.b.ask("POST", "/v1/versions/2/confirm", {}).status, 200)
+        self.assertEqual(self.b.ask("POST", "/v1/versions/2/confirm", {"reason": "x"}).status, 200)
         time.sleep(5)
         self.assertEqual((self.head(self.a)[0], self.head(self.b)[0]), (2, 2))
 

@@ -48,7 +48,7 @@ class Unconfirmed(unittest.TestCase):
                 wait_for("the cut", lambda: self.state(n) == "unreachable")
 
     def confirm(self, node, number):
-        return node.ask("POST", f"/v1/versions/{number}/confirm", {}).status
+        return node.ask("POST", f"/v1/versions/{number}/confirm", {"reason": "x"}).status
 
     def test_a_later_change_is_refused_at_every_node(self):
         self.half("60s")

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The keys under way are a small table in struct core: there are never more than there are connections. How old an
+ * answer is counts elapsed time (mgmt/api/timekeep.h), so that no step of the clock forgets a key.
+ */
+#include "mgmt/api/idempotent.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "mgmt/api/tell.h"
+#include "mgmt/api/timekeep.h"
+
+#define REPLY_KEPT_MAX ((size_t)1 << 20)
+#define WAIT_MS        75000u /* longer than any change takes to answer */
+
+/* The digest of what is asked, and the key under which its answer is kept. */
+static void name_request(struct http_request *r)
+{
+	char text[2 * HTTP_TEXT_MAX + 80], body[DIGEST_TEXT_MAX], whole[2 * DIGEST_TEXT_MAX + 8];
+	char *query = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&query, &n);
+
+	snprintf(text, sizeof(text), "%s\n%s", r->identity, r->key);
+	digest_bytes(text, strlen(text), r->request.key);
+	digest_bytes(r->body, r->n_body, body);
+	if (f) {
+		fprintf(f, "%s %s %s", r->method, r->path, r->if_match);
+		for (size_t i = 0; i < r->n_query; i++)
+			fprintf(f, "&%s=%s", r->query[i].name, r->query[i].value);
+		fclose(f);
+	}
+	digest_bytes(query ? query : "", query ? n : 0, text);
+	free(query);
+	snprintf(whole, sizeof(whole), "%.64s %.64s", text, body);
+	digest_bytes(whole, strlen(whole), r->request.digest);
+}
+
+static bool is_under_way(const struct core *core, const char *key)
+{
+	for (size_t i = 0; i < core->n_keys; i++)
+		if (!strcmp(core->keys[i], key))
+			return true;
+	return false;
+}
+
+/* The answer of a request that was carried out and not answered: what it made, as it is now. */
+static void answer_anew(struct core *core, const char *body, struct http_reply *reply)
+{
+	json_t *what = json_loads(body, 0, NULL);
+	const char *id = json_string_value(json_object_get(what, "override"));
+	json_int_t number = json_integer_value(json_object_get(what, "version"));
+	const struct overrides *set = intent_overrides(core->intent);
+	const struct override *o = id ? overrides_find(set, id) : NULL;
+	struct version v;
+
+	if (o)
+		reply->json =
+		        json_pack("{s:o}", "override", tell_override(set, o, clock_believed_ms()));
+	else if (number > 0 && !intent_version(core->intent, (uint64_t)number, &v, NULL))
+		reply->json = json_pack("{s:o, s:b}", "version",
+		                        tell_version(&v, intent_head(core->intent)), "changed", 1);
+	else
+		reply->json = json_object();
+	json_object_set_new(reply->json, "recovered", json_true());
+	reply->status = 200;
+	json_decref(what);
+}
+
+/* Answer from the store, if the key was used before. Under the lock. */
+static bool replay(struct core *core, const struct http_request *r, struct http_reply *reply)
+{
+	char asked[DIGEST_TEXT_MAX], *body = NULL;
+	struct store *store = intent_store(core->intent);
+	unsigned status = 0;
+
+	if (!store ||
+	    store_reply(store, r->request.key, asked, &status, &body, timekeep_purge_ms(core)))
+		return false;
+	if (strcmp(asked, r->request.digest)) {
+		http_problem(reply, 422, "key-reused",
+		             "this Idempotency-Key was used with another request");
+	} else if (status == 0) {
+		answer_anew(core, body, reply);
+	} else {
+		reply->json = json_loads(body, 0, NULL);
+		reply->status = status;
+	}
+	reply->replayed = reply->status != 422;
+	free(body);
+	return true;
+}
+
+bool idempotent_begin(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	uint64_t until_ms = clock_mono_ms() + WAIT_MS;
+
+	name_request(r);
+	core_lock(core);
+	while (is_under_way(core, r->request.key) && core_wait(core, until_ms))
+		;
+	r->request.now_ms = timekeep_purge_ms(core);
+	bool answered = true;
+	if (is_under_way(core, r->request.key) || core->n_keys == CORE_KEYS_MAX)
+		http_problem(
+		        reply, 503, "busy",
+		        "a request with this Idempotency-Key is under way; ask again with the same key");
+	else
+		answered = replay(core, r, reply);
+	if (!answered)
+		memcpy(core->keys[core->n_keys++], r->request.key, DIGEST_TEXT_MAX);
+	core_unlock(core);
+	return answered;
+}
+
+void idempotent_end(struct core *core, const struct http_request *r, const struct http_reply *reply)
+{
+	char *body = reply->status < 500 ? http_reply_text(reply) : NULL;
+
+	core_lock(core);
+	struct store *store = intent_store(core->intent);
+	if (store && body && strlen(body) <= REPLY_KEPT_MAX)
+		store_put_reply(store, r->request.key, r->request.digest, reply->status, body,
+		                timekeep_purge_ms(core));
+	for (size_t i = 0; i < core->n_keys; i++)
+		if (!strcmp(core->keys[i], r->request.key)) {
+			memcpy(core->keys[i], core->keys[--core->n_keys], DIGEST_TEXT_MAX);
+			break;
+		}
+	core_changed(core);
+	core_unlock(core);
+	free(body);
+}
+
+void idempotent_make(struct core *core, const struct http_request *r)
+{
+	intent_for(core->intent, r->identity, &r->request);
+}
+
+void idempotent_made(struct core *core)
+{
+	intent_for(core->intent, NULL, NULL);
+}

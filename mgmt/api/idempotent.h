@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Idempotency keys: a request with a key is carried out once (draft-ietf-httpapi-idempotency-key-header).
+ *
+ * A key belongs to who was authenticated. Of requests with one key at a time the first is carried out, the others
+ * wait and get its answer. A change keeps the key in its own transaction (mgmt/store/store_record.c); so after
+ * a crash the same key finds what was made.
+ */
+#ifndef WEIR_MGMT_API_IDEMPOTENT_H
+#define WEIR_MGMT_API_IDEMPOTENT_H
+
+#include "mgmt/api/core.h"
+#include "mgmt/api/http.h"
+
+/** Give @p r its key's digests. Waits for the one that is under way. @return whether @p reply is there already */
+bool idempotent_begin(struct core *core, struct http_request *r, struct http_reply *reply);
+/** Keep the answer, and let those go on who wait. To be called after each idempotent_begin() that gave no answer. */
+void idempotent_end(struct core *core, const struct http_request *r,
+                    const struct http_reply *reply);
+
+/** Changes under the lock are made for @p r until idempotent_made(). */
+void idempotent_make(struct core *core, const struct http_request *r);
+void idempotent_made(struct core *core);
+
+#endif
