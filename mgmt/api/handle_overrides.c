@@ -12,6 +12,7 @@
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/tell.h"
+#include "mgmt/judge/waiting.h"
 #include "mgmt/store/command.h"
 #include "mgmt/store/when.h"
 
@@ -192,6 +193,27 @@ static void refuse(const struct command_result *result, enum command_outcome out
 	}
 }
 
+/* A drain of a backend may move less, and later, than it seems: say how much. Under the lock. */
+static void add_waiting(const struct core *core, const struct command *c,
+                        const struct command_result *result, const struct effect *effect,
+                        int64_t now_ms, json_t *answer)
+{
+	const struct model *m = intent_model(core->intent);
+	const struct override *o = &result->override;
+	const struct model_pool *pool = m ? model_pool(m, o->pool) : NULL;
+	const struct model_backend *b = pool ? model_backend(pool, o->name) : NULL;
+	char text[WAITING_TEXT_MAX];
+	struct waiting w;
+
+	if (c->what != COMMAND_DRAIN || !b || !waiting_find(pool, effect, b->id, now_ms, &w))
+		return;
+	json_object_set_new(answer, "waiting",
+	                    json_pack("{s:I, s:I, s:o}", "slots", (json_int_t)w.n_own, "full_slots",
+	                              (json_int_t)w.n_full, "until", tell_time(w.until_ms)));
+	json_array_append_new(json_object_get(answer, "notes"),
+	                      json_string(waiting_text(&w, pool->name, text)));
+}
+
 void handle_command(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	struct command_result *result = calloc(1, sizeof(*result));
@@ -217,6 +239,8 @@ void handle_command(struct core *core, struct http_request *r, struct http_reply
 	if (outcome == COMMAND_OK) {
 		/* still under the lock: receivers' names are the model's */
 		reply->json = tell_command(core->intent, &c, result, NULL, now_ms);
+		add_waiting(core, &c, result, pages.effect_fresh ? pages.effect : NULL, now_ms,
+		            reply->json);
 		reply->status = result->created && !c.dry_run ? 201 : 200;
 		tell_override_etag(&result->override, reply->etag);
 	} else if (outcome == COMMAND_OVER) {

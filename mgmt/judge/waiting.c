@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How many slots wait is read from the tables. Until when is a bound: three claims fill a slot's list, so the oldest of
+ * them is from the third set before the one in force, or from an older one; and no claim is longer than settle_time.
+ */
+#include "mgmt/judge/waiting.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+
+#define LIST_MAX 3u /* earlier owners that a slot's list holds: second_chance.h */
+
+static size_t set_in_force(const struct model_pool *pool, int64_t wall_ms)
+{
+	size_t i = pool->n_sets;
+
+	while (i-- > 1 && pool->sets[i].from_ms > wall_ms)
+		;
+	return i;
+}
+
+static int64_t oldest_claims_end(const struct model_pool *pool, int64_t wall_ms)
+{
+	int64_t most_ms = wall_ms + pool->settle_ms, end_ms = 0;
+	size_t in_force = pool->n_sets ? set_in_force(pool, wall_ms) : 0;
+	size_t n = in_force >= LIST_MAX ? in_force - LIST_MAX + 1 : in_force;
+
+	for (size_t i = 0; i < n; i++)
+		if (pool->sets[i].until_ms > end_ms)
+			end_ms = pool->sets[i].until_ms;
+	return end_ms > wall_ms && end_ms < most_ms ? end_ms : most_ms;
+}
+
+bool waiting_find(const struct model_pool *pool, const struct effect *effect, uint64_t id,
+                  int64_t wall_ms, struct waiting *out)
+{
+	struct effect_backend b;
+	struct effect_pool p;
+
+	if (!pool->agent || !effect || effect_pool(effect, pool->name, &p) || !p.full ||
+	    effect_backend(effect, pool->name, id, &b) || !b.slots)
+		return false;
+	*out = (struct waiting){ .n_slots = p.n_slots,
+		                 .n_full = p.full,
+		                 .n_own = b.slots < p.full ? b.slots : p.full,
+		                 .until_ms = oldest_claims_end(pool, wall_ms) };
+	return true;
+}
+
+const char *waiting_text(const struct waiting *w, const char *pool, char text[WAITING_TEXT_MAX])
+{
+	char until[CLOCK_TEXT_MAX];
+
+	snprintf(text, WAITING_TEXT_MAX,
+	         "%" PRIu32 " of %" PRIu32
+	         " slots of pool %s have a full list of earlier owners and do "
+	         "not move yet: up to %" PRIu32
+	         " slots of this backend take new flows until %s at the "
+	         "latest (disable moves them at once)",
+	         w->n_full, w->n_slots, pool, w->n_own, clock_text(w->until_ms, until));
+	return text;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a drain is told of slots that wait (mgmt/judge/waiting.h), from an effect page as the dataplane writes it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/page.h"
+#include "dataplane/effect_inside.h"
+#include "mgmt/judge/waiting.h"
+
+#define NOW_MS    1000000
+#define SETTLE_MS 60000
+
+static char dir[] = "/tmp/weir-waiting.XXXXXX";
+static char path[64];
+
+static struct effect *write_effect(uint32_t full, uint32_t slots)
+{
+	struct page *page;
+	struct effect *e;
+
+	assert_int_equal(page_create(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT,
+	                             effect_page_bytes(1, 1), &page),
+	                 0);
+	struct effect_page *p = page_payload(page);
+
+	p->max_pools = p->max_backends = 1;
+	p->total = (struct effect_total){ .document = 1, .n_pools = 1, .n_backends = 1 };
+	*effect_page_pools(p) = (struct effect_pool){
+		.pool = hash_text("web"), .n_slots = 64, .n_backends = 1, .full = full
+	};
+	*effect_page_backends(p) = (struct effect_backend){
+		.pool = hash_text("web"), .id = 7, .slots = slots, .alive = 1, .next_hop = 1
+	};
+	page_alive(page, clock_mono_ms());
+	page_close(page);
+	assert_int_equal(effect_open(dir, &e), 0);
+	return e;
+}
+
+/* Five sets, a second apart; each claim ends as said. The last is in force. */
+static struct model_pool make_pool(struct model_set sets[5], const int64_t until_ms[5])
+{
+	for (int i = 0; i < 5; i++)
+		sets[i] = (struct model_set){ .from_ms = NOW_MS - 5000 + i * 1000,
+			                      .until_ms = until_ms[i] };
+	return (struct model_pool){
+		.name = "web", .agent = true, .settle_ms = SETTLE_MS, .sets = sets, .n_sets = 5
+	};
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(path, sizeof(path), "%s/" EFFECT_PAGE_FILE, dir);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char lock[80];
+
+	(void)state;
+	snprintf(lock, sizeof(lock), "%s.lock", path);
+	unlink(lock);
+	unlink(path);
+	return rmdir(dir);
+}
+
+static void slots_that_wait_are_counted_and_have_an_end(void **state)
+{
+	(void)state;
+	const int64_t until_ms[5] = { NOW_MS + 100, NOW_MS + 5000, NOW_MS + 30000, NOW_MS + 40000,
+		                      MODEL_WALL_NEVER };
+	struct effect *e = write_effect(50, 21);
+	char text[WAITING_TEXT_MAX];
+	struct model_set sets[5];
+	struct model_pool pool = make_pool(sets, until_ms);
+	struct waiting w;
+
+	assert_true(waiting_find(&pool, e, 7, NOW_MS, &w));
+	assert_int_equal(w.n_slots, 64);
+	assert_int_equal(w.n_full, 50);
+	assert_int_equal(w.n_own, 21);
+	assert_int_equal(w.until_ms, NOW_MS + 5000); /* the third before the one in force */
+	assert_non_null(strstr(waiting_text(&w, "web", text), "50 of 64 slots of pool web"));
+	assert_non_null(strstr(text, "up to 21 slots of this backend"));
+	assert_non_null(strstr(text, "1970-01-01T00:16:45"));
+	effect_close(e);
+}
+
+static void no_more_of_its_slots_wait_than_wait_at_all(void **state)
+{
+	(void)state;
+	const int64_t until_ms[5] = { 0 };
+	struct effect *e = write_effect(5, 21);
+	struct model_set sets[5];
+	struct model_pool pool = make_pool(sets, until_ms);
+	struct waiting w;
+
+	assert_true(waiting_find(&pool, e, 7, NOW_MS, &w));
+	assert_int_equal(w.n_own, 5);
+	assert_int_equal(w.until_ms, NOW_MS + SETTLE_MS); /* no claim is longer */
+	effect_close(e);
+}
+
+static void where_nothing_waits_nothing_is_said(void **state)
+{
+	(void)state;
+	const int64_t until_ms[5] = { 0 };
+	static const struct {
+		uint32_t full, slots;
+		bool agent;
+		uint64_t id;
+		const char *why;
+	} rows[] = {
+		{ 0, 21, true, 7, "no list is full" },
+		{ 9, 0, true, 7, "the backend owns no slot" },
+		{ 9, 21, false, 7, "a pool without agents names nobody" },
+		{ 9, 21, true, 8, "the backend is not in the tables" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct effect *e = write_effect(rows[i].full, rows[i].slots);
+		struct model_set sets[5];
+		struct model_pool pool = make_pool(sets, until_ms);
+		struct waiting w;
+
+		pool.agent = rows[i].agent;
+		if (waiting_find(&pool, e, rows[i].id, NOW_MS, &w))
+			fail_msg("%s", rows[i].why);
+		assert_false(waiting_find(&pool, NULL, 7, NOW_MS, &w));
+		effect_close(e);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(slots_that_wait_are_counted_and_have_an_end),
+		cmocka_unit_test(no_more_of_its_slots_wait_than_wait_at_all),
+		cmocka_unit_test(where_nothing_waits_nothing_is_said),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
