@@ -50,6 +50,7 @@ static void set_targets(struct views *v, const struct model *m, const struct pla
 
 		for (uint32_t k = 0; k < s->n_sites; k++) {
 			v->at[s->first_state + k] = site_called(m, s->sites[k].name);
+			v->what[s->first_state + k] = i < m->n_services ? &m->services[i] : NULL;
 			for (unsigned ip4 = 0; ip4 < 2; ip4++)
 				v->targets[2 * (s->first_state + k) + ip4] =
 				        health_target_service(s->name, s->sites[k].name, ip4);
@@ -67,7 +68,8 @@ struct views *views_new(const struct model *m, const struct place *p, struct are
 	v->items = ARENA_ARRAY(a, struct view, VIEWS_MAX);
 	v->targets = ARENA_ARRAY(a, uint64_t, v->n_targets + 1);
 	v->at = ARENA_ARRAY(a, const struct model_site *, p->n_states + 1);
-	if (!v->items || !v->targets || !v->at || !add_views(v, m, a))
+	v->what = ARENA_ARRAY(a, const struct model_service *, p->n_states + 1);
+	if (!v->items || !v->targets || !v->at || !v->what || !add_views(v, m, a))
 		return NULL;
 	set_targets(v, m, p);
 	views_take_out(v, 0);
@@ -220,6 +222,27 @@ static enum majority_was was_before(const struct views *v, size_t target)
 	                                                       : MAJORITY_WAS_UP;
 }
 
+/* Whether each node outside says that its check never succeeded; one that was not heard does not say so. */
+static bool all_unproven(const struct views *v, size_t target)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (v->items[i].site != v->at[target / 2] &&
+		    !health_unproven(v->items[i].words[target]))
+			return false;
+	return true;
+}
+
+/* Whether nobody but the site itself can say anything about a target. */
+static bool is_unwatched(const struct views *v, size_t target)
+{
+	const struct model_service *s = v->what[target / 2];
+
+	if (!s)
+		return false;
+	return !s->vip_check ||
+	       (s->vip_check_from == MODEL_VIP_CHECK_DEFAULT && all_unproven(v, target));
+}
+
 struct majority views_of(const struct views *v, size_t target)
 {
 	struct majority_view views[VIEWS_MAX];
@@ -227,8 +250,11 @@ struct majority views_of(const struct views *v, size_t target)
 	size_t n = 0;
 
 	if (v->votes) {
+		bool alone = is_unwatched(v, target);
+
 		for (size_t i = 0; i < v->n; i++)
-			if (!is_out(v, &v->items[i]))
+			if (!is_out(v, &v->items[i]) &&
+			    (!alone || v->items[i].site == v->at[target / 2]))
 				views[n++] = view_on(&v->items[i], target);
 		return majority_of(views, n, was_before(v, target));
 	}

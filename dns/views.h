@@ -43,7 +43,8 @@ struct views {
 	size_t n, n_targets;
 	struct view *items;
 	uint64_t *targets;
-	const struct model_site **at; /**< where each state of the place is */
+	const struct model_site **at;      /**< where each state of the place is */
+	const struct model_service **what; /**< and of which service; NULL: not known */
 	uint64_t
 	        sites_out; /**< model_site.index, one bit each, that do not vote: a person has taken them out */
 	bool votes; /**< enough sites are left to vote, rather than each node trusting its own view */
@@ -76,7 +77,10 @@ void views_read(struct views *v, const struct views_seen *seen);
 struct views_sites views_sites(const struct views *v);
 /** From now on @p sites (as views.sites_out) do not vote. */
 void views_take_out(struct views *v, uint64_t sites);
-/** The word in force for a target: the own one, from VIEWS_MAJORITY_MIN voting sites on the majority's. */
+/**
+ * The word in force for a target: the own one, from VIEWS_MAJORITY_MIN voting sites on the majority's. Where nobody looks
+ * from outside (no check, or a default one that every other node says never succeeded) the site itself is the only one that votes.
+ */
 struct majority views_of(const struct views *v, size_t target);
 /** What the nodes of all other sites than @p site see, whether these vote or not. */
 struct majority views_from_outside(const struct views *v, size_t target,

@@ -408,6 +408,33 @@ static void sites_that_cannot_be_asked_are_counted(void **state)
 	assert_int_equal(s.lost, 1 << 2);
 }
 
+#define UNPROVEN health_make(HEALTH_UNKNOWN, HEALTH_MARK_UNPROVEN, HEALTH_REASON_TIMEOUT, 0)
+
+static void where_nobody_looks_the_site_speaks_for_itself(void **state)
+{
+	struct pages *p = *state;
+	struct model_service s = { .name = "web", .n_at = 3 };
+
+	p->v->what[2] = &s;
+	see(p, UNKNOWN);
+	page_close(tell(p, "ams", UNKNOWN, 9000));
+	page_close(tell(p, "lon", DOWN, 7000));
+	assert_int_equal(health_state(look(p, 1000).word),
+	                 HEALTH_DOWN); /* no check: its own pools */
+	assert_true(look(p, 8000).held);
+	s.vip_check = &model_default_vip_check;
+	s.vip_check_from = MODEL_VIP_CHECK_GIVEN;
+	assert_int_equal(health_state(look(p, 1000).word), HEALTH_UP); /* one of three */
+	s.vip_check_from = MODEL_VIP_CHECK_DEFAULT;
+	see(p, UNPROVEN);
+	assert_int_equal(health_state(look(p, 1000).word), HEALTH_UP); /* ams does not say so */
+	page_close(tell(p, "ams", UNPROVEN, 9000));
+	assert_int_equal(health_state(look(p, 2100).word), HEALTH_DOWN);
+	see(p, UP);
+	assert_int_equal(health_state(look(p, 2100).word), HEALTH_UP); /* one of three again */
+	p->v->what[2] = NULL;
+}
+
 #define NEW                                                                                        \
 	health_make(HEALTH_UNKNOWN, HEALTH_MARK_NEW | HEALTH_MARK_UNPROVEN, HEALTH_REASON_NONE, 0)
 
@@ -551,6 +578,7 @@ int main(void)
 		WITH_PAGES(what_is_in_force_is_held_when_the_majority_is_lost),
 		WITH_PAGES(with_two_sites_each_trusts_its_own_view),
 		WITH_PAGES(sites_that_cannot_be_asked_are_counted),
+		WITH_PAGES(where_nobody_looks_the_site_speaks_for_itself),
 		WITH_PAGES(a_new_vip_is_new_until_anybody_outside_has_seen_it_up),
 		WITH_PAGES(a_page_that_is_none_is_not_believed),
 		WITH_PAGES(a_page_laid_out_anew_keeps_what_was_read),

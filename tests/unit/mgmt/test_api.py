@@ -169,6 +169,18 @@ class Versions(unittest.TestCase):
     def head(self):
         return self.node.ask("GET", "/v1/config")
 
+    def test_a_plan_tells_of_probes_and_of_sites_that_were_never_heard(self):
+        files = self.node.files("# two sites", "# three")
+        par = ('{ name = "par-1"; site = "par"; ports = ( { interface = "eth1"; } ); tunnel_source = [ "10.3.255.0/24" ]; }')
+        found = self.node.ask("POST", "/v1/config/plan", {"files": files}).json["plan"]
+        self.assertEqual(found["warnings"], [])
+        self.assertEqual(found["probes"][0], {"vip": "shop-ams", "nodes": 1, "per_second": 1.0, "per_second_before": 1.0})
+        files["weir.conf"] = files["weir.conf"].replace('{ name = "fra"; }', '{ name = "fra"; }, { name = "par"; }').replace(
+            "nodes = (", f"nodes = ( {par},")
+        found = self.node.ask("POST", "/v1/config/plan", {"files": files}).json["plan"]
+        self.assertEqual(found["probes"][0]["per_second"], 2.0)
+        self.assertIn("2 of 3 sites were never heard by this node (fra, par)", found["warnings"][0])
+
     def test_apply_plan_diff_and_rollback(self):
         node, etag = self.node, self.head().headers["ETag"]
         files = node.files("# two sites", "# caf\u00e9")
