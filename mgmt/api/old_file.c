@@ -46,7 +46,7 @@ static int find_base(struct core *core, const struct old_file *from, struct hist
 	h->n = n > 0 ? (size_t)n : 0;
 	h->certain = *from->base;
 	if (!h->certain) {
-		h->base = base_last_of(h->list, h->n, from->author);
+		h->base = base_last_of(h->list, h->n, from->principal, from->author);
 		if (h->base == h->n && h->n > 0)
 			h->base = h->n - 1; /* never, or long ago: all that is looked at */
 		return h->base == 0 || h->n == 0 ? -EALREADY : 0;
@@ -85,11 +85,11 @@ static struct model *read_version(struct core *core, const char *place, uint64_t
 
 static json_t *tell_taken(const struct plan_change *c, const struct version *by)
 {
-	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:s, s:o, s:o}", "path", c->path, "kind",
-	                 plan_kind_text(c->kind), "now", tell_text(c->from), "file",
-	                 tell_text(c->to), "version", (json_int_t)by->number, "author",
-	                 tell_text(by->author), "node", by->node, "time", tell_time(by->time_ms),
-	                 "reason", tell_text(by->reason));
+	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:s, s:o, s:s, s:o, s:o}", "path", c->path,
+	                 "kind", plan_kind_text(c->kind), "now", tell_text(c->from), "file",
+	                 tell_text(c->to), "version", (json_int_t)by->number, "principal",
+	                 by->principal, "author", tell_text(by->author), "node", by->node, "time",
+	                 tell_time(by->time_ms), "reason", tell_text(by->reason));
 }
 
 static json_t *tell_look(const struct base_look *l, const struct plan *plan,

@@ -17,7 +17,7 @@
 struct old_file {
 	char base[BASE_TEXT_MAX]; /**< the version that it was made from, "" where nobody said */
 	bool guess;               /**< without a base: the author's last change counts as one */
-	const char *author;
+	const char *principal, *author;
 };
 
 /**

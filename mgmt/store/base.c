@@ -68,12 +68,18 @@ bool base_read(const char *text, uint64_t *number, char digits[17])
 	return *number > 0;
 }
 
-size_t base_last_of(const struct version *list, size_t n, const char *author)
+/* A version of the former release, or of a peer that runs it, has no principal: its author counts alone. */
+static bool is_by(const struct version *v, const char *principal, const char *author)
+{
+	return !strcmp(v->author, author) && (!*v->principal || !strcmp(v->principal, principal));
+}
+
+size_t base_last_of(const struct version *list, size_t n, const char *principal, const char *author)
 {
 	for (size_t i = 0; i < n; i++) {
 		bool undid = list[i].undoes && i + 1 < n && list[i].undoes == list[i + 1].number;
 
-		if (!strcmp(list[undid ? i + 1 : i].author, author))
+		if (is_by(&list[undid ? i + 1 : i], principal, author))
 			return i;
 	}
 	return n;

@@ -33,10 +33,11 @@ bool base_read(const char *text, uint64_t *number, char digits[17]);
 
 /**
  * Which of @p list, newest first, the file of a person who says nothing of it was made from at the earliest: the newest that
- * this person made, or that undid theirs by itself.
+ * this person made, or that undid theirs by itself. A person is a principal with an author: behind "root" may be several.
  * @return its place, or @p n when there is none
  */
-size_t base_last_of(const struct version *list, size_t n, const char *author);
+size_t base_last_of(const struct version *list, size_t n, const char *principal,
+                    const char *author);
 
 /** A change of the plan, from the head to the file, against the versions before the head. */
 struct base_mark {

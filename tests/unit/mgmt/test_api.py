@@ -428,7 +428,7 @@ class Overrides(unittest.TestCase):
         wait_for("the first gauges", lambda: b"weir_mgmt_version" in node.ask("GET", "/metrics").raw)
         text = node.ask("GET", "/metrics").raw.decode()
         for line in text.splitlines():
-            self.assertRegex(line, r'^(# (HELP|TYPE) \w+ .+|\w+\{process="\w+".*\} [0-9.]+)$')
+            self.assertRegex(line, r'^(# (HELP|TYPE) \w+ .+|\w+(\{.+\})? [0-9.e+-]+)$')
         self.assertIn('weir_mgmt_version{process="mgmt"} 1', text)
         node.drain(reason="<script>alert(1)</script>")
         page = node.ask("GET", "/")
@@ -491,7 +491,7 @@ class Large(unittest.TestCase):
         """The longest work under the lock so far, as the metrics say when they have been written anew."""
         time.sleep(0.6)
         text = self.node.ask("GET", "/metrics").raw.decode()
-        return int(re.search(r"^weir_mgmt_lock_longest_us\S* (\d+)", text, re.M).group(1))
+        return float(re.search(r"^weir_mgmt_lock_longest_seconds\S* (\S+)", text, re.M).group(1))
 
     def test_who_only_looks_has_the_lock_for_less_than_a_change(self):
         self.node.command("drain", {"pool": "p3", "backend": "b1"}, until="never", reason="x")

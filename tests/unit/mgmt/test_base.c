@@ -77,17 +77,19 @@ static void versions_are_read_as_people_name_them(void **state)
 static void the_last_change_of_a_person_is_found(void **state)
 {
 	struct version list[] = { { .number = 5, .author = "weir", .undoes = 4 },
-		                  { .number = 4, .author = "ann" },
-		                  { .number = 3, .author = "bob" },
+		                  { .number = 4, .author = "ann", .principal = "root" },
+		                  { .number = 3, .author = "bob", .principal = "root" },
 		                  { .number = 2, .author = "ann" },
 		                  { .number = 1, .author = "first start" } };
 
 	(void)state;
-	assert_int_equal(base_last_of(list, 5, "ann"),
+	assert_int_equal(base_last_of(list, 5, "root", "ann"),
 	                 0); /* undone by itself: that is no other's change */
-	assert_int_equal(base_last_of(list, 5, "bob"), 2);
-	assert_int_equal(base_last_of(list + 1, 4, "ann"), 0);
-	assert_int_equal(base_last_of(list, 5, "eve"), 5);
+	assert_int_equal(base_last_of(list, 5, "root", "bob"), 2);
+	assert_int_equal(base_last_of(list + 1, 4, "root", "ann"), 0);
+	assert_int_equal(base_last_of(list, 5, "root", "eve"), 5);
+	assert_int_equal(base_last_of(list, 5, "ci", "ann"),
+	                 3); /* that one says nothing of a principal */
 }
 
 static struct fixture place;
