@@ -18,6 +18,7 @@
 #include "mgmt/api/propose.h"
 #include "mgmt/api/tell.h"
 #include "mgmt/api/voters.h"
+#include "mgmt/api/ways.h"
 #include "mgmt/store/gather.h"
 #include "mgmt/store/when.h"
 #include "weir/effect.h"
@@ -206,6 +207,7 @@ static json_t *tell_changed(struct core *core, const struct intent_changed *c, b
 	                           c->changed, "plan", plan);
 
 	voters_warn(core, &c->plan.advice, json_object_get(plan, "warnings"));
+	ways_warn(core, &c->plan.advice, json_object_get(plan, "warnings"));
 	json_object_set_new(plan, "confirm_within_ms", json_integer(c->confirm_within_ms));
 	if (dry_run) {
 		json_object_set_new(answer, "dry_run", json_true());

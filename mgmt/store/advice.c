@@ -69,6 +69,28 @@ static void add_nodes(const struct model *to, struct arena *arena, struct advice
 	out->nodes = list;
 }
 
+static void add_ways(const struct model *to, struct arena *arena, struct advice *out)
+{
+	struct advice_way *list;
+	size_t n = 0;
+
+	for (size_t i = 0; i < to->n_pools; i++)
+		n += to->pools[i].n_backends;
+	list = ARENA_ARRAY(arena, struct advice_way, n + 1);
+	for (size_t i = 0; list && i < to->n_pools; i++) {
+		const struct model_pool *pool = &to->pools[i];
+		const char *site = arena_strdup(arena, pool->site->name);
+		const char *name = arena_strdup(arena, pool->name);
+
+		for (size_t k = 0; k < pool->n_backends; k++)
+			list[out->n_ways++] = (struct advice_way){
+				site, name, arena_strdup(arena, pool->backends[k].name),
+				pool->backends[k].address, pool->mode == MODEL_MODE_L2
+			};
+	}
+	out->ways = list;
+}
+
 struct advice advice_of(const struct model *from, const struct model *to, struct arena *arena)
 {
 	struct advice out = { 0 };
@@ -76,5 +98,6 @@ struct advice advice_of(const struct model *from, const struct model *to, struct
 	add_warnings(to, arena, &out);
 	add_probes(from, to, arena, &out);
 	add_nodes(to, arena, &out);
+	add_ways(to, arena, &out);
 	return out;
 }

@@ -7,6 +7,7 @@
 #ifndef WEIR_MGMT_STORE_ADVICE_H
 #define WEIR_MGMT_STORE_ADVICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,13 @@ struct advice_node {
 	const char *site, *node;
 };
 
+/** A backend to which a way is needed from the nodes of a site. */
+struct advice_way {
+	const char *site, *pool, *backend;
+	struct addr address;
+	bool l2; /**< on a link of the node's, without a gateway between */
+};
+
 struct advice {
 	const char *const *warnings; /**< sentences */
 	size_t n_warnings;
@@ -33,6 +41,8 @@ struct advice {
 	size_t n_probes;
 	const struct advice_node *nodes; /**< those of a site side by side */
 	size_t n_nodes;
+	const struct advice_way *ways; /**< of each backend */
+	size_t n_ways;
 };
 
 /**

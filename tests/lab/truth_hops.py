@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Situations of next hops, attachments and the path of tunnel probes."""
 import json
+import os
+import re
 import time
 
-from net import wait_until
+from net import executable, wait_until
 from servers import pass_program
 from truth import Situation, fault
 from truth_ports import BOTH
@@ -129,6 +131,25 @@ def ways_to_all(bed):
         accept("blackhole", i)(bed)
 
 
+def plan_warns(bed):
+    """What can be known before a change is in force: routes that refuse, and l2 behind a gateway."""
+    b1, b3 = (backend_of(bed, i).addresses[0] for i in (0, 2))
+    path = os.path.join(bed.node.conf, "planned.conf")
+    with open(os.path.join(bed.node.conf, "weir.conf")) as f, open(path, "w") as to:
+        to.write(re.sub(r'mode = "\w+"', 'mode = "l2"', f.read().replace('via = "tunnel"', 'via = "direct"')))
+    refuse("blackhole", 0)(bed)
+    bed.host.ip(f"route add {b3}/32 via {bed.site_plan.gateway4}")
+    try:
+        text = bed.host.run(["sh", "-c", '"$@" 2>&1', "sh", executable("weir"), *bed.node.options, "plan", path], check=False)
+        bed.note("plan warns of a route that refuses", re.search(rf"warning: .*ams-b1.*{b1}.*unreachable", text), text[:400], 0)
+        bed.note("plan warns of l2 behind a gateway", re.search(rf"warning: .*ams-b3.*{b3} is behind a gateway", text), text[:400], 0)
+        bed.note("plan warns of nobody else", "backend web-ams/ams-b2" not in text, "", 0)
+    finally:
+        accept("blackhole", 0)(bed)
+        bed.host.ip(f"route del {b3}/32 via {bed.site_plan.gateway4}")
+    bed.wait_until_well(20)
+
+
 SITUATIONS = [
     refused("unreachable", 0, quick=True, drivers=BOTH),
     refused("blackhole", 1),
@@ -142,4 +163,5 @@ SITUATIONS = [
     fault("a VIP is routed by an interface that is no port", vip_elsewhere, vip_by_port, "degraded", "probe-path-missing",
           "203.0.113"),
     Situation("attachments come back, and no check turns to down", nobody_is_blamed, drivers=BOTH),
+    Situation("plan warns of ways", plan_warns),
 ]

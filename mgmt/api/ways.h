@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What this node's routes say of the backends of a configuration, before it is in force.
+ */
+#ifndef WEIR_MGMT_API_WAYS_H
+#define WEIR_MGMT_API_WAYS_H
+
+#include <jansson.h>
+
+#include "mgmt/api/core.h"
+#include "mgmt/store/advice.h"
+
+/**
+ * Add a sentence to @p warnings for each backend at this node's site to which its routes refuse to lead, and
+ * for each of mode l2 that is behind a gateway: the first ones, and how many more there are.
+ */
+void ways_warn(struct core *core, const struct advice *advice, json_t *warnings);
+
+#endif
