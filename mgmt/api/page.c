@@ -344,6 +344,12 @@ static void banner(FILE *out, const json_t *status)
 		put(out, json_string_value(why));
 		fputs("</li>", out);
 	}
+	json_array_foreach(json_object_get(status, "notes"), i, why)
+	{
+		fputs("<li class=dim>", out);
+		put(out, text_of(why, "text"));
+		fputs("</li>", out);
+	}
 	fputs("</ul>", out);
 }
 

@@ -30,6 +30,8 @@ static void print_head(const json_t *b)
 	putchar('\n');
 	json_array_foreach(json_object_get(b, "why"), i, why) if (json_string_value(why))
 	        printf(" ! %s\n", json_string_value(why));
+	json_array_foreach(json_object_get(b, "notes"), i, why)
+	        printf(" - %s\n", api_text(why, "text", ""));
 	if (by)
 		printf(" ! version %.0f is undone at %s unless: weir confirm\n",
 		       api_number(version, "number", 0), by);

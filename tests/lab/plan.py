@@ -79,6 +79,7 @@ class Plan:
     udp: dict = dataclasses.field(default_factory=dict)  # services over UDP beside the other: {port: policy}
     udp_idle: str = "30s"
     more_nodes: list = dataclasses.field(default_factory=list)  # further nodes of sites, as their plans
+    bare_sites: tuple = ()  # names of sites without services, for nodes that are peers and nothing else
 
     @property
     def name(self):
@@ -168,6 +169,7 @@ def config_text(plan):
     """The weir.conf of a plan."""
     sites = [f'{{ name = "{s.name}"; weight = {s.weight}; '
              f'capacity = {{ new_flows = "50k/s"; bits = "40Gbit"; }}; }}' for s in plan.sites]
+    sites += [f'{{ name = "{name}"; }}' for name in plan.bare_sites]
     nodes = [f'{{ name = "{s.node}"; site = "{s.name}"; driver = "{s.driver}"; ports = ( {s.ports_text} ); '
              f'tunnel_source = [ {quoted([s.tunnel4, s.tunnel6])} ]; dns_listen = [ {quoted([s.dns4, s.dns6])} ]; '
              + (f'api = "{s.api}"; ' if plan.api else "")

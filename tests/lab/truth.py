@@ -55,7 +55,9 @@ class Bed:
         plan = planning.simple(1, 3)
         self.site_plan = plan.sites[0]
         self.site_plan.driver = driver
-        plan.more_nodes = [planning.another_node(self.site_plan, 1)]
+        peer = planning.another_node(self.site_plan, 1)
+        peer.name = "fra"  # a site of its own: of a node of the same site connection state would be expected
+        plan.more_nodes, plan.bare_sites = [peer], ("fra",)
         self.world = World(lab, plan, resolvers=())
         self.site = self.world.sites[0]
         self.node, self.host, self.router = self.site.node, self.site.node.host, self.world.router
@@ -70,9 +72,9 @@ class Bed:
         self.node.start()
         self.wait_until_well(60)
 
-    def weir(self, *arguments):
-        """A command of the node: (exit status, standard output)."""
-        script = '"$@"; echo "#$?"'
+    def weir(self, *arguments, errors=False):
+        """A command of the node: (exit status, standard output, with `errors` standard error too)."""
+        script = '"$@" 2>&1; echo "#$?"' if errors else '"$@"; echo "#$?"'
         text = self.host.run(["sh", "-c", script, "sh", executable("weir"), *self.node.options, *arguments], check=False)
         body, _, status = text.rpartition("#")
         return int(status), body
@@ -152,7 +154,7 @@ class Bed:
 
     def must(self, *arguments):
         """A command of the node that has to succeed."""
-        code, text = self.weir(*arguments)
+        code, text = self.weir(*arguments, errors=True)
         if code:
             raise LabError(f"weir {' '.join(arguments)}: exit {code}: {text}")
         return text
