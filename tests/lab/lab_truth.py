@@ -17,6 +17,8 @@ from report import Report
 from truth import Bed, run_all
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "unit", "mgmt"))
+from metrics_lint import lint  # noqa: E402  the same rules as the unit tests'
 
 
 def all_situations():
@@ -57,6 +59,7 @@ def run(report):
             try:
                 bed.start()
                 run_all(bed, situations)
+                report.equal(lint(bed.metrics()), [], f"{driver}: the metrics of all processes follow the conventions")
             finally:
                 results += bed.results
                 wrong += bed.wrong

@@ -102,14 +102,14 @@ def version_waits(bed):
     bed.world.plan.hash = "source"
     bed.node.write_config()
     try:
-        bed.must("apply", "--reason", "lab", "--confirm", "10m")
+        bed.must("apply", "--reason", "lab", "--confirm-within", "10m")
         bed.expect("a version waits to be confirmed", "degraded", "version-unconfirmed")
         bed.must("confirm")
         bed.wait_until_well(30)
     finally:
         bed.world.plan.hash = planning.Plan([]).hash
         bed.node.write_config()
-        bed.must("apply", "--reason", "lab", "--confirm", "none")
+        bed.must("apply", "--reason", "lab", "--confirm-within", "none")
         bed.weir("confirm")
     bed.wait_until_well(60)
 
