@@ -26,6 +26,7 @@ static const struct scaled {
 } scaled[] = {
 	{ "weir_dataplane_process_cpu_microseconds_total",
 	  "weir_dataplane_process_cpu_seconds_total", 1e6 },
+	{ "weir_dataplane_probe_since_ms", "weir_dataplane_probe_since_seconds", 1e3 },
 	{ "weir_dns_load_milliseconds", "weir_dns_load_seconds", 1e3 },
 	{ "weir_mgmt_lock_longest_us", "weir_mgmt_lock_longest_seconds", 1e6 },
 	{ "weir_health_lateness_ms_total", "weir_health_lateness_seconds_total", 1e3 },
