@@ -140,7 +140,7 @@ class Simultaneous(Cluster):
     def test_of_two_changes_at_once_one_wins_and_the_other_is_stale(self):
         self.start(False)
         lost_updates = 0
-        for i in range(20):
+        for i in range(int(os.environ.get("WEIR_ROUNDS", "20"))):
             number = self.head(self.a)[0] + 1
             answers, threads = {}, []
             for k, node in enumerate(self.nodes[:2 + i % 2]):
