@@ -213,7 +213,7 @@ def first_node_is_dead(c, report):
     ams.kill("mgmt")
     status, refused = c.apply(fra, "harmless")
     report.equal((status, refused.get("code")), (412, "unconfirmed"), "a later change is refused at another node")
-    report.equal(c.ask(par, "POST", f"/v1/versions/{number}/confirm", {})[0], 200, "another node confirms it")
+    report.equal(c.ask(par, "POST", f"/v1/versions/{number}/confirm", {"reason": "lab"})[0], 200, "another node confirms it")
     time.sleep(9)
     report.equal([c.head(n) for n in (fra, par)], [(number, digest, "in_force")] * 2, "it stays after its deadline")
     ams.start("mgmt")
@@ -231,7 +231,7 @@ def cut_and_confirmed(c, report):
     number, digest = answer["version"]["number"], answer["version"]["digest"]
     wait_until(c.agree, 20, "all have it", 0.05)
     c.world.site("ams").cut()
-    report.equal(c.ask(ams, "POST", f"/v1/versions/{number}/confirm", {})[0], 200, "it is confirmed at the site that is cut off")
+    report.equal(c.ask(ams, "POST", f"/v1/versions/{number}/confirm", {"reason": "lab"})[0], 200, "it is confirmed at the site that is cut off")
     for node in (fra, par):
         wait_until(lambda n=node: c.head(n)[0] == number + 1, 30, f"{node.name} rolls back", 0.05)
     report.equal(c.head(fra)[:2], c.head(par)[:2], "their rollbacks are one version")
