@@ -117,7 +117,7 @@ class Bed:
         self.conf, self.state, self.run_dir, self.bpf = (os.path.join(base, d) for d in ("conf", "state", "run", "bpf"))
         for directory in (self.conf, self.state, self.run_dir, self.bpf):
             os.makedirs(directory, exist_ok=True)
-        ports = ", ".join(f'{{ interface = "{name}"; ' + (f'device = "{device}"; ' if device else "") + "}"
+        ports = ", ".join(f'{{ interface = "{name}"; macs = [ "02:aa:00:00:00:01" ]; ' + (f'device = "{device}"; ' if device else "") + "}"
                           for name, device in self.devices(True).items())
         backends = ", ".join(f'{{ name = "b{i}"; address = "10.0.0.{i + 10}"; }}' for i in range(BACKENDS))
         with open(os.path.join(self.conf, "weir.conf"), "w") as f:

@@ -45,7 +45,7 @@ def config():
     return f"""schema = 1;
 cluster = {{ name = "bench"; hash_key_file = "hash.key"; hash_key_id = "k1"; }};
 sites = ( {{ name = "s"; }} );
-nodes = ( {{ name = "n"; site = "s"; driver = "xdp"; ports = ( {{ interface = "weir"; }} );
+nodes = ( {{ name = "n"; site = "s"; driver = "xdp"; ports = ( {{ interface = "weir"; macs = [ "02:aa:00:00:00:01" ]; }} );
             tunnel_source = [ "10.0.255.0/24", "2001:db8:ff::/64" ]; }} );
 pools = ( {pools} );
 vips = ( {{ name = "v"; site = "s"; addresses = [ "{VIPS[4]}", "{VIPS[6]}" ]; }} );

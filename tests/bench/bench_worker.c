@@ -178,6 +178,7 @@ static void take_burst(struct rig *g, uint32_t first)
 	for (uint32_t i = 0; i < BURST; i++) {
 		uint8_t *at = frame_at(g, first + i);
 
+		g->burst.ingress[i] = WORLD_INGRESS;
 		g->burst.packets[i] = (struct fwd_packet){ at, at + g->load.len, at - ROOM };
 	}
 }
