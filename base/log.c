@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/log.h"
 
+#include <inttypes.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/log_limit.h"
+
 #define LINE_MAX_BYTES 2000
 
 static atomic_int level = LOG_INFO;
+static pthread_mutex_t limit_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct log_limit limit; /* under limit_lock */
 
 void log_level(int priority)
 {
@@ -34,19 +41,16 @@ static void clean(char *line, size_t n)
 			line[i] = '?';
 }
 
-void log_at(int priority, const char *event, const char *pairs, ...)
+static void write_line(int priority, const char *event, const char *pairs, va_list args)
+        __attribute__((format(printf, 3, 0)));
+
+static void write_line(int priority, const char *event, const char *pairs, va_list args)
 {
 	char line[LINE_MAX_BYTES];
-	va_list args;
-
-	if (priority > level)
-		return;
 	size_t n = (size_t)write_priority(line, sizeof(line), priority);
 
 	n += (size_t)snprintf(line + n, sizeof(line) - n, "%.64s%s", event, *pairs ? " " : "");
-	va_start(args, pairs);
 	int more = vsnprintf(line + n, sizeof(line) - n, pairs, args);
-	va_end(args);
 	if (more > 0)
 		n += (size_t)more;
 	if (n > sizeof(line) - 1)
@@ -56,6 +60,52 @@ void log_at(int priority, const char *event, const char *pairs, ...)
 	/* Nobody is left to tell when standard error is gone. */
 	if (write(STDERR_FILENO, line, n) < 0)
 		return;
+}
+
+/* Not limited itself: there are few events, and each is reported once in some seconds. */
+static void write_report(int priority, const char *event, const char *pairs, ...)
+        __attribute__((format(printf, 3, 4)));
+
+static void write_report(int priority, const char *event, const char *pairs, ...)
+{
+	va_list args;
+
+	va_start(args, pairs);
+	write_line(priority, event, pairs, args);
+	va_end(args);
+}
+
+void log_tick(void)
+{
+	char name[LOG_LIMIT_NAME_MAX];
+	uint64_t lines;
+	bool more;
+
+	do {
+		pthread_mutex_lock(&limit_lock);
+		more = log_limit_report(&limit, clock_mono_ms(), name, &lines);
+		pthread_mutex_unlock(&limit_lock);
+		if (more)
+			write_report(LOG_WARNING, "log-suppressed", "event=%s lines=%" PRIu64, name,
+			             lines);
+	} while (more);
+}
+
+void log_at(int priority, const char *event, const char *pairs, ...)
+{
+	va_list args;
+
+	if (priority > level)
+		return;
+	pthread_mutex_lock(&limit_lock);
+	bool may = log_limit_take(&limit, event, clock_mono_ms());
+	pthread_mutex_unlock(&limit_lock);
+	log_tick();
+	if (!may)
+		return;
+	va_start(args, pairs);
+	write_line(priority, event, pairs, args);
+	va_end(args);
 }
 
 const char *log_value(const char *text, char out[LOG_VALUE_MAX])

@@ -26,6 +26,8 @@ void log_level(int priority);
  * Write one line. Control characters in the result are written as '?'; a line
  * over 2,000 bytes is cut. Safe from any thread; never blocks longer than write(2).
  *
+ * Of a storm of one event only some lines are written; the event log-suppressed says how many were not.
+ *
  * @param priority  LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO or LOG_DEBUG
  * @param event     a word of [a-z0-9-]
  * @param pairs     printf format of "key=%s key=%d ..."; "" for none
@@ -38,6 +40,12 @@ void log_at(int priority, const char *event, const char *pairs, ...)
 #define log_note(event, ...)  log_at(LOG_NOTICE, event, __VA_ARGS__)
 #define log_info(event, ...)  log_at(LOG_INFO, event, __VA_ARGS__)
 #define log_debug(event, ...) log_at(LOG_DEBUG, event, __VA_ARGS__)
+
+/**
+ * Report what was suppressed: of each event 200 lines at once and ten a second are written (base/log_limit.h), the others
+ * counted. To be called about once a second by a main loop, so that a report comes also when nothing more is logged.
+ */
+void log_tick(void);
 
 /** Quote @p text for a pair's value where it holds spaces, '=' or '"'; cut to fit. @return @p out */
 const char *log_value(const char *text, char out[LOG_VALUE_MAX]);

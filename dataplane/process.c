@@ -349,6 +349,7 @@ static void on_second(void *arg)
 	struct process *p = arg;
 
 	believed_tick(&p->believed, p->dirs.run);
+	log_tick();
 
 	struct node_time time = node_now();
 

@@ -150,6 +150,7 @@ static void on_tick(void *arg)
 	uint64_t now_ms = clock_mono_ms();
 
 	read_clock(s);
+	log_tick();
 	find_health(s, now_ms);
 	if (s->now)
 		server_observe(s, s->now);

@@ -193,6 +193,7 @@ static void on_tick(void *arg)
 	uint64_t now_ms = clock_mono_ms();
 
 	believed_tick(&p->believed, p->dirs.run);
+	log_tick();
 	page_alive(p->page, now_ms);
 	stats_alive(p->stats, now_ms);
 	gate_look(&p->checker.gate, p->dirs.run);

@@ -119,6 +119,7 @@ static void on_tick(void *arg)
 		core_changed(&p->core);
 	}
 	core_unlock(&p->core);
+	log_tick();
 	follow_api(p);
 	if (wait_ms < TICK_LEAST_MS)
 		wait_ms = TICK_LEAST_MS;

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The limit of log lines: so many of each event at once, then so many a second; the rest are counted and reported.
+ * Pure; time is passed in. Used by base/log.c under its lock.
+ */
+#ifndef WEIR_BASE_LOG_LIMIT_H
+#define WEIR_BASE_LOG_LIMIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LOG_LIMIT_EVENTS    64u   /**< events that are told apart; more share the last entry */
+#define LOG_LIMIT_BURST     200u  /**< lines of an event at once */
+#define LOG_LIMIT_A_SECOND  10u   /**< and a second from then on */
+#define LOG_LIMIT_REPORT_MS 5000u /**< how often the number of suppressed lines is reported */
+#define LOG_LIMIT_NAME_MAX  65u
+
+struct log_limit_event {
+	char name[LOG_LIMIT_NAME_MAX];
+	uint64_t tokens_milli; /**< lines that may still be written, in thousandths */
+	uint64_t filled_ms;    /**< when tokens were added last */
+	uint64_t suppressed;   /**< since the last report */
+	uint64_t since_ms;     /**< when the first of these was */
+};
+
+/** Zeroed: empty. */
+struct log_limit {
+	struct log_limit_event events[LOG_LIMIT_EVENTS];
+	size_t n;
+};
+
+/** Whether a line of @p event may be written at @p now_ms; one that may not is counted. */
+bool log_limit_take(struct log_limit *l, const char *event, uint64_t now_ms);
+/**
+ * The next event whose suppressed lines are to be reported at @p now_ms: its count starts again.
+ * @return false: there is none; else @p name (given room) and @p lines
+ */
+bool log_limit_report(struct log_limit *l, uint64_t now_ms, char name[LOG_LIMIT_NAME_MAX],
+                      uint64_t *lines);
+
+#endif
