@@ -25,6 +25,7 @@ struct learn;
 struct observe;
 struct peers;
 struct state;
+struct pulse;
 struct stats;
 struct timekeep;
 struct views;
@@ -45,6 +46,7 @@ struct core {
 	struct learn *learn;
 	struct state *state;
 	struct timekeep *clock;
+	struct pulse *pulse;
 	struct stats *stats;
 	struct inforce inforce[INFORCE_KEPT]; /**< judgements of versions, the newest first */
 	uint64_t started_ms;                  /**< monotonic */

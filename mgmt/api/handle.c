@@ -15,7 +15,7 @@
 #include "mgmt/api/peers.h"
 #include "mgmt/tell/command.h"
 
-#define WAIT_LOCAL_MS   3000u
+#define WAIT_LOCAL_MS   3000u                       /* where a process is silent */
 #define WAIT_VERSION_MS (INFORCE_WITHIN_MS + 2000u) /* until this node has judged */
 #define WAIT_ALL_MS     (INFORCE_WITHIN_MS + 6000u) /* and the peers, and have been heard */
 #define WAIT_MAX_MS     60000u
@@ -113,20 +113,23 @@ bool handle_wait_ok(const struct http_request *r, struct http_reply *reply)
  * This node's state, and whether all its processes have taken the document. One that is silent takes
  * nothing; one that was never there lacks nothing.
  */
-static json_t *own_state(struct core *core, bool *complete)
+static json_t *own_state(struct core *core, bool *complete, bool *busy)
 {
 	const char *why = intent_write_why(core->intent);
 	uint64_t document = intent_document(core->intent);
 	json_t *behind = json_array();
+	bool silent = false;
 
 	for (int p = 0; p < OBSERVE_COUNT; p++) {
 		struct observe_state s = observe_look(core, (enum observe_process)p, NULL);
 
+		silent |= s.present && !s.running;
 		if (s.present && (!s.running || s.document < document))
 			json_array_append_new(behind,
 			                      json_string(observe_name((enum observe_process)p)));
 	}
 	*complete = !*why && json_array_size(behind) == 0;
+	*busy = !*why && !silent;
 	return tell_node(core->dirs.node, why, *complete, behind);
 }
 
@@ -151,6 +154,7 @@ struct waiting {
 	char digest[DIGEST_TEXT_MAX];
 	uint64_t rounds[PEERS_MAX];
 	bool complete, pending; /* all is in force; something may still change */
+	bool busy; /* what is behind here has shown a sign of life: large documents take seconds */
 };
 
 /* This node, as processes show it, and as it judges the version. */
@@ -158,7 +162,7 @@ static json_t *tell_own(struct core *core, struct waiting *w)
 {
 	const struct inforce *f = NULL;
 	bool complete;
-	json_t *node = own_state(core, &complete);
+	json_t *node = own_state(core, &complete, &w->busy);
 
 	if (w->number) {
 		inforce_judge(core);
@@ -249,7 +253,11 @@ void handle_wait(struct core *core, const struct http_request *r, struct http_re
 	core_lock(core);
 	note_rounds(core, w.rounds);
 	peers_poke(core, true);
-	for (look(core, &w, &nodes); w.pending && !core->stopping && clock_mono_ms() < until_ms;
+	uint64_t busy_ms = http_query(r, "wait_ms") ? until_ms : asked_ms + WAIT_VERSION_MS;
+	if (busy_ms < until_ms)
+		busy_ms = until_ms;
+	for (look(core, &w, &nodes);
+	     w.pending && !core->stopping && clock_mono_ms() < (w.busy ? busy_ms : until_ms);
 	     look(core, &w, &nodes)) {
 		core_wait(core, clock_mono_ms() + LOOK_EVERY_MS);
 		if (clock_mono_ms() < asked_ms + 100)

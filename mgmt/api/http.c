@@ -3,6 +3,7 @@
  * The servers, on libmicrohttpd: bodies are collected up to a bound, then handed on whole.
  */
 #include "mgmt/api/http.h"
+#include "mgmt/api/pulse.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -217,7 +218,14 @@ static void answer(struct http_server *s, struct MHD_Connection *c, const char *
 	else {
 		s->options.authenticator(s->options.core, info ? info->connect_fd : -1,
 		                         header_of(c, "Authorization"), request);
+		bool pulses = info && !s->options.cert && s->options.core->pulse &&
+		              header_of(c, "Weir-Progress");
+
+		if (pulses)
+			pulse_begin(s->options.core, info->connect_fd);
 		s->options.handler(s->options.core, request, reply);
+		if (pulses)
+			pulse_end(s->options.core, info->connect_fd);
 	}
 	free(request);
 }

@@ -24,6 +24,7 @@
 #include "mgmt/api/observe.h"
 #include "mgmt/api/own_conditions.h"
 #include "mgmt/api/peers.h"
+#include "mgmt/api/pulse.h"
 #include "mgmt/api/timekeep.h"
 #include "mgmt/api/views.h"
 #include "mgmt/store/join.h"
@@ -195,6 +196,8 @@ static int open_core(struct core *core, bool bootstrap)
 		rc = views_start(core);
 	if (!rc)
 		rc = learn_start(core);
+	if (!rc)
+		rc = pulse_start(core);
 	return rc;
 }
 
@@ -227,6 +230,7 @@ static void stop(struct process *p)
 	}
 	http_stop(p->tcp);
 	http_stop(p->local);
+	pulse_stop(&p->core);
 	learn_stop(&p->core);
 	views_stop(&p->core);
 	peers_stop(&p->core);

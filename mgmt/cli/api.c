@@ -7,11 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 #include <curl/curl.h>
 
+#include "base/clock.h"
+
 #define ANSWER_MAX  ((size_t)64 << 20)
 #define HEADERS_MAX 512
+#define KEY_MAX     33u
 
 /* What is received. */
 struct answer {
@@ -19,12 +24,16 @@ struct answer {
 	size_t n;
 	char *etag;
 	size_t etag_size;
+	uint64_t heard_ms; /* when something was received or sent last */
+	curl_off_t sent;
 };
 
 static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 {
 	struct answer *a = arg;
 	char *more;
+
+	a->heard_ms = clock_mono_ms();
 
 	n *= size;
 	if (a->n + n > ANSWER_MAX)
@@ -45,6 +54,7 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
 	struct answer *a = arg;
 	size_t kept = 0;
 
+	a->heard_ms = clock_mono_ms();
 	n *= size;
 	if (n <= strlen(name) || strncasecmp(bytes, name, strlen(name)) != 0)
 		return n;
@@ -55,13 +65,36 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
 	return n;
 }
 
-static struct curl_slist *headers_of(const struct api_request *request)
+/*
+ * Give up on silence: management sends an interim response each second while it works on a request, so one that
+ * says nothing for five is stopped or stuck.
+ */
+static int on_progress(void *arg, curl_off_t total, curl_off_t got, curl_off_t send_total,
+                       curl_off_t sent)
+{
+	struct answer *a = arg;
+
+	(void)total;
+	(void)got;
+	(void)send_total;
+	if (sent != a->sent)
+		a->heard_ms = clock_mono_ms();
+	a->sent = sent;
+	return clock_mono_ms() - a->heard_ms > API_SILENCE_MS;
+}
+
+static struct curl_slist *headers_of(const struct api_request *request, const char *key)
 {
 	char line[HEADERS_MAX];
 	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
 
+	list = curl_slist_append(list, "Weir-Progress: 1");
 	if (request->body)
 		list = curl_slist_append(list, "Content-Type: application/json");
+	if (key[0]) {
+		snprintf(line, sizeof(line), "Idempotency-Key: %s", key);
+		list = curl_slist_append(list, line);
+	}
 	if (request->if_match) {
 		bool any = strcmp(request->if_match, "*") == 0;
 
@@ -89,6 +122,9 @@ static void set_up(CURL *curl, const char *socket, const char *url,
 	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(curl, CURLOPT_HEADERDATA, a);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, a);
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
 	                 (long)(request->timeout_ms ? request->timeout_ms
@@ -101,9 +137,9 @@ static void set_up(CURL *curl, const char *socket, const char *url,
 }
 
 static int perform(CURL *curl, const char *socket, const struct api_request *request,
-                   struct answer *a, long *status)
+                   const char *key, struct answer *a, long *status)
 {
-	struct curl_slist *headers = headers_of(request);
+	struct curl_slist *headers = headers_of(request, key);
 	char *body = request->body ? json_dumps(request->body, JSON_COMPACT) : NULL;
 	size_t n = strlen(request->path) + 16;
 	char *url = malloc(n);
@@ -113,13 +149,76 @@ static int perform(CURL *curl, const char *socket, const struct api_request *req
 		snprintf(url, n, "http://weir%s", request->path);
 		set_up(curl, socket, url, request, body, a);
 		curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+		a->heard_ms = clock_mono_ms();
+		a->sent = 0;
 		code = curl_easy_perform(curl);
+		if (code == CURLE_ABORTED_BY_CALLBACK)
+			code = CURLE_OPERATION_TIMEDOUT;
 		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
 	}
 	curl_slist_free_all(headers);
 	free(body);
 	free(url);
 	return (int)code;
+}
+
+/* Random, so that no other command has it: the same change made twice on purpose is two changes. */
+static void make_key(char key[KEY_MAX])
+{
+	unsigned char bytes[16];
+
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		return; /* without a key an interrupted change is not asked for again */
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(key + 2 * i, KEY_MAX - 2 * i, "%02x", bytes[i]);
+}
+
+static int ask_once(const char *socket, const struct api_request *request, const char *key,
+                    struct answer *a, long *status, long *error)
+{
+	CURL *curl = curl_easy_init();
+	int code = CURLE_OUT_OF_MEMORY;
+
+	free(a->bytes);
+	a->bytes = NULL;
+	a->n = 0;
+	*error = 0;
+	if (curl) {
+		code = perform(curl, socket, request, key, a, status);
+		curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, error);
+	}
+	curl_easy_cleanup(curl);
+	return code;
+}
+
+/* Whether the request may have been carried out although there is no answer. */
+static bool is_unknown(int code, long error)
+{
+	(void)error;
+	return code == CURLE_OPERATION_TIMEDOUT || code == CURLE_GOT_NOTHING ||
+	       code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_PARTIAL_FILE;
+}
+
+/*
+ * The change may have been made or not. The same key again gives the answer of the first request if it was, and makes
+ * the change if it was not; so asking again is safe.
+ */
+static int ask_again(const char *socket, const struct api_request *request, const char *key,
+                     struct answer *a, long *status, long *error)
+{
+	uint64_t until_ms = clock_mono_ms() + API_AGAIN_MS;
+	int code = CURLE_OPERATION_TIMEDOUT;
+
+	fprintf(stderr,
+	        "weir: the connection to management broke off; whether the change was made is not "
+	        "known; asking again for its outcome\n");
+	while (key[0] && clock_mono_ms() < until_ms) {
+		usleep(API_AGAIN_EVERY_MS * 1000);
+		code = ask_once(socket, request, key, a, status, error);
+		if (code == CURLE_OK)
+			return code;
+	}
+	return CURLE_OPERATION_TIMEDOUT;
 }
 
 /* Why there is no answer. */
@@ -134,7 +233,9 @@ static int tell_failure(const char *socket, CURLcode code, long error, bool asks
 		                         socket);
 	if (code == CURLE_OPERATION_TIMEDOUT)
 		return cli_fail(CLI_TIMEOUT,
-		                "management did not answer in time; what was asked may go on");
+		                "management did not answer: it is not known whether the change was "
+		                "made; weir versions and weir overrides show it once management "
+		                "answers");
 	if (error == EACCES)
 		return cli_fail(CLI_DENIED,
 		                "%s may not be used by this user; members of group weir may",
@@ -165,16 +266,17 @@ static int ask(const struct cli *cli, const struct api_request *request, struct 
 {
 	char socket[PATH_MAX];
 	struct answer a = { .etag = reply->etag, .etag_size = sizeof(reply->etag) };
-	CURL *curl = curl_easy_init();
+	char key[KEY_MAX] = "";
 	long error = 0;
 	int code = CURLE_OUT_OF_MEMORY;
 
 	*reply = (struct api_reply){ 0 };
-	if (proc_path(cli->dirs.run, PROC_API_SOCKET, socket) == 0 && curl) {
-		code = perform(curl, socket, request, &a, &reply->status);
-		curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &error);
-	}
-	curl_easy_cleanup(curl);
+	if (!reads(request))
+		make_key(key);
+	if (proc_path(cli->dirs.run, PROC_API_SOCKET, socket) == 0)
+		code = ask_once(socket, request, key, &a, &reply->status, &error);
+	if (is_unknown(code, error) && !reads(request))
+		code = ask_again(socket, request, key, &a, &reply->status, &error);
 	json_decref(request->body);
 	if (code != CURLE_OK) {
 		free(a.bytes);

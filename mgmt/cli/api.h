@@ -19,7 +19,10 @@ struct api_request {
 };
 
 #define API_TIMEOUT_MS      75000u /* of a change, which may wait for all nodes */
-#define API_READ_TIMEOUT_MS 10000u
+#define API_READ_TIMEOUT_MS 60000u
+#define API_SILENCE_MS      5000u  /* without a byte: nobody works on the request */
+#define API_AGAIN_MS        15000u /* how long an interrupted change is asked for again */
+#define API_AGAIN_EVERY_MS  500u
 
 struct api_reply {
 	long status;    /* of HTTP */

@@ -1,0 +1,120 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The command line when management is slow, stopped or killed amid a change.
+
+Usage: test_client.py WEIR_MGMT WEIR
+"""
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import unittest
+
+from api_node import Node, config, free_port, wait_for
+
+MGMT, WEIR = (sys.argv.pop(1) for _ in range(2))
+DRAIN = ("drain", "site", "ams", "--until", "never", "--now", "--reason", "a test")
+
+
+@contextlib.contextmanager
+def running(**more):
+    node = Node(MGMT, text=config(**more))
+    try:
+        node.start()
+        wait_for("a version", lambda: node.ask("GET", "/v1/config").status == 200)
+        yield node
+    finally:
+        if node.process:
+            node.process.send_signal(signal.SIGCONT)
+        node.close()
+
+
+def slow():
+    """A node whose changes wait with --all, for a peer that does not answer."""
+    return running(ams_api=f"https://127.0.0.1:{free_port()}", fra_api="https://127.0.0.1:9")
+
+
+def start(node, *args):
+    return subprocess.Popen([WEIR, "--conf-dir", node.conf, "--state-dir", node.state, "--run-dir", node.run, "--node", node.name,
+                             *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def weir(node, *args):
+    began = time.monotonic()
+    p = start(node, *args)
+    out, err = p.communicate(timeout=120)
+    return p.returncode, out, err, time.monotonic() - began
+
+
+class Client(unittest.TestCase):
+    def test_who_hears_nothing_gives_up_after_five_seconds(self):
+        with running() as node:
+            node.process.send_signal(signal.SIGSTOP)
+            code, _, err, took_s = weir(node, "versions")
+            self.assertEqual(code, 3, err)
+            self.assertIn("did not answer", err)
+            self.assertGreater(took_s, 4.5)
+            self.assertLess(took_s, 15)
+
+    def test_a_change_that_nobody_answers_has_an_unknown_outcome(self):
+        with running() as node:
+            node.process.send_signal(signal.SIGSTOP)
+            code, _, err, took_s = weir(node, *DRAIN)
+            self.assertEqual(code, 5, err)
+            self.assertIn("not known", err)
+            self.assertLess(took_s, 50)
+            node.process.send_signal(signal.SIGCONT)
+            wait_for("it goes on", lambda: node.answers())
+            time.sleep(1)
+            # asked several times with one key: one change at most
+            self.assertIn([o["generation"] for o in node.ask("GET", "/v1/overrides").json["items"]], ([], [1]))
+
+    def test_a_slow_answer_is_waited_for(self):
+        with slow() as node:
+            code, out, err, took_s = weir(node, *DRAIN, "--all")
+            self.assertIn(code, (5, 6), err)
+            self.assertNotIn("not known", err)
+            self.assertIn("drain site ams", out)
+            self.assertGreater(took_s, 8)  # it would have given up after five
+
+    def test_a_change_that_a_kill_interrupts_is_asked_for_again(self):
+        with slow() as node:
+            node.write("weir.conf", node.files("weight = 100", "weight = 90")["weir.conf"])
+            p = start(node, "apply", "--reason", "x", "--all")
+            wait_for("the version", lambda: node.ask("GET", "/v1/versions").json["head"] == 2)
+            node.stop(signal.SIGKILL)
+            node.start()
+            out, err = p.communicate(timeout=120)
+            self.assertEqual(p.returncode, 0, out + err)
+            self.assertIn("asking again", err)
+            self.assertIn("2", out)
+            self.assertEqual([v["number"] for v in node.ask("GET", "/v1/versions").json["items"]], [2, 1])
+
+    def test_progress_is_an_interim_response_each_second(self):
+        with slow() as node, socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(60)
+            s.connect(os.path.join(node.run, "api.sock"))
+            body = b'{"do":"drain","target":{"site":"ams"},"until":"never","reason":"x"}'
+            s.sendall(b"POST /v1/overrides?wait=all&wait_ms=4500 HTTP/1.1\r\nHost: weir\r\nWeir-Progress: 1\r\n"
+                      b"Content-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(body), body))
+            heard = b""
+            while piece := s.recv(65536):
+                heard += piece
+            n = heard.count(b"HTTP/1.1 102 Processing\r\n\r\n")
+            self.assertIn(n, range(2, 7), heard[:300])
+            self.assertTrue(heard.startswith(b"HTTP/1.1 102 Processing\r\n\r\n" * n + b"HTTP/1.1 202 "), heard[:300])
+
+    def test_who_does_not_ask_for_progress_gets_none(self):
+        with slow() as node:
+            r = node.ask("POST", "/v1/overrides?wait=all&wait_ms=2500",
+                         {"do": "drain", "target": {"site": "ams"}, "until": "never", "reason": "x"})
+            self.assertEqual(r.status, 202)
+            self.assertEqual(http.client.responses[r.status], "Accepted")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
