@@ -287,8 +287,7 @@ static bool commit(struct core *core, struct asked *a, struct intent_draft *draf
 		old_file_refuse(core, &a->from, a->old_rc, a->takes_back, reply);
 		return false;
 	}
-	if (a->request)
-		idempotent_make(core, a->request);
+	idempotent_make(core, a->request);
 	if (!rc)
 		rc = intent_draft_commit(core->intent, &a->change, draft, clock_believed_ms(),
 		                         &changed);
@@ -480,9 +479,7 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 		return;
 	core_lock(core);
 	const struct version *head = intent_head(core->intent);
-	int rc = 0;
-	if (dry_run)
-		rc = head && head->number == number && head->confirm_by_ms ? 0 : -EALREADY;
+	int rc = head && head->number == number && head->confirm_by_ms ? 0 : -EALREADY;
 	idempotent_make(core, r);
 	if (!dry_run)
 		rc = intent_confirm(core->intent, number, author ? author : r->principal,

@@ -139,7 +139,8 @@ void idempotent_end(struct core *core, const struct http_request *r, const struc
 
 void idempotent_make(struct core *core, const struct http_request *r)
 {
-	intent_for(core->intent, r->identity, &r->request);
+	if (r)
+		intent_for(core->intent, r->identity, &r->request);
 }
 
 void idempotent_made(struct core *core)

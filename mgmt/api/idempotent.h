@@ -19,7 +19,7 @@ bool idempotent_begin(struct core *core, struct http_request *r, struct http_rep
 void idempotent_end(struct core *core, const struct http_request *r,
                     const struct http_reply *reply);
 
-/** Changes under the lock are made for @p r until idempotent_made(). */
+/** Changes under the lock are made for @p r until idempotent_made(); NULL: by Weir itself. */
 void idempotent_make(struct core *core, const struct http_request *r);
 void idempotent_made(struct core *core);
 
