@@ -17,9 +17,10 @@ void fixture_vip(const char *check, const char *address)
 
 static const char text[] =
         "schema = 1; cluster = { name = \"t\"; hash_key_file = \"%s\"; hash_key_id = \"k\"; };\n"
-        "sites = ( { name = \"ams\"; }, { name = \"fra\"; } );\n"
+        "sites = ( { name = \"ams\"; }, { name = \"fra\"; }, { name = \"par\"; } );\n"
         "nodes = ( { name = \"ams-1\"; site = \"ams\"; ports = ( { interface = \"lo\"; } );\n"
-        "  tunnel_source = [ \"10.1.255.0/24\" ]; controls = [ %s ]; } );\n"
+        "  tunnel_source = [ \"10.1.255.0/24\" ]; controls = [ %s ]; },\n"
+        "  { name = \"par-1\"; site = \"par\"; ports = ( { interface = \"lo\"; } ); tunnel_source = [ \"10.3.255.0/24\" ]; } );\n"
         "checks = ( { name = \"c\"; %s } );\n"
         "pools = ( { name = \"web\"; site = \"ams\"; check = \"c\"; mode = \"ipip\"; max_backends = 9;\n"
         "    backends = ( { name = \"b1\"; address = \"127.0.0.11\"; },\n"

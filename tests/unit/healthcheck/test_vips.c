@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Checks of VIPs that nobody has seen up yet: the checker on its loop, in a network namespace of the test's own. */
 #include <errno.h>
+#include <limits.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
@@ -9,6 +10,8 @@
 
 #include "checker_run.h"
 #include "healthcheck/keep.h"
+#include "healthcheck/others.h"
+#include "weir/view.h"
 
 #define SKIPPED 77
 
@@ -99,6 +102,52 @@ static void a_vip_of_a_later_document_is_new_until_it_was_seen_up(void **state)
 	forget();
 }
 
+/* What weir-mgmt keeps of node par-1, which is at none of the two sites. */
+static struct page *tell(const char *dir, enum health_state state)
+{
+	uint64_t target = FRA;
+	char path[PATH_MAX];
+	struct page *page;
+
+	assert_int_equal(view_path(dir, "par-1", path), 0);
+	assert_int_equal(page_create(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT,
+	                             sizeof(struct view_page), &page),
+	                 0);
+	struct view_page *view = page_payload(page);
+
+	assert_int_equal(health_set_targets(&view->health, &target, 1, 0), 0);
+	health_write(&view->health, health_find(&view->health, target),
+	             health_make(state, 0, HEALTH_REASON_OK, 1));
+	page_publish(page);
+	return page;
+}
+
+static void what_another_node_has_seen_up_is_no_news(void **state)
+{
+	char dir[PATH_MAX], path[PATH_MAX];
+	(void)state;
+
+	snprintf(dir, sizeof(dir), "%s", fixture_path(""));
+	fixture_vip("", "127.0.0.14");
+	start(tcp, "");
+	fixture_vip("", "127.0.0.15");
+	take_again();
+	others_look(&run.checker, dir); /* nobody has told anything */
+	assert_true(health_new(word(FRA)));
+	page_close(tell(dir, HEALTH_DOWN));
+	others_look(&run.checker, dir);
+	assert_true(health_new(word(FRA)));
+	struct page *page = tell(dir, HEALTH_UP);
+
+	others_look(&run.checker, dir);
+	assert_false(health_new(word(FRA)));
+	assert_true(health_unproven(word(FRA))); /* its success is not ours */
+	assert_int_equal(view_path(dir, "par-1", path), 0);
+	page_remove(page, path);
+	fixture_vip(" vip_check = \"c\";", "127.0.0.14");
+	forget();
+}
+
 static void what_is_no_record_of_vips_is_not_believed(void **state)
 {
 	(void)state;
@@ -138,6 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_default_check_has_a_vote_once_it_has_succeeded),
 		cmocka_unit_test(a_vip_of_a_later_document_is_new_until_it_was_seen_up),
+		cmocka_unit_test(what_another_node_has_seen_up_is_no_news),
 		cmocka_unit_test(what_is_no_record_of_vips_is_not_believed),
 	};
 
