@@ -188,6 +188,14 @@ static bool is_native(uint32_t ifindex)
 	return !bpf_xdp_query((int)ifindex, 0, &opts) && opts.attach_mode == XDP_ATTACHED_DRV;
 }
 
+static int why_not(const struct driver *d, struct driver_why *why, int err, const char *interface,
+                   uint32_t ifindex)
+{
+	if (err == -EBUSY || err == -EEXIST)
+		return xdp_why_busy(why, err, d->dir, interface, ifindex);
+	return xdp_why_attach(why, err, interface);
+}
+
 /* Attach where no link is: native, else generic unless the reason is none of the mode's. */
 static int make_link(const struct driver *d, const char *interface, uint32_t ifindex,
                      struct driver_why *why)
@@ -197,12 +205,12 @@ static int make_link(const struct driver *d, const char *interface, uint32_t ifi
 	int fd = create_link(d, ifindex, XDP_FLAGS_DRV_MODE), err;
 
 	if (fd < 0) {
-		err = xdp_why_attach(&native, fd, interface);
+		err = why_not(d, &native, fd, interface, ifindex);
 		if (err != -EOPNOTSUPP && err != -EINVAL && err != -ERANGE && err != -EIO)
 			return xdp_why(why, err, "%s", native.text);
 		fd = create_link(d, ifindex, XDP_FLAGS_SKB_MODE);
 		if (fd < 0)
-			return xdp_why_attach(why, fd, interface);
+			return why_not(d, why, fd, interface, ifindex);
 		xdp_why(why, 0, "generic mode, several times slower: %.900s", native.text);
 	}
 	link_path(d, interface, path);

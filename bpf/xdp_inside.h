@@ -92,4 +92,12 @@ int xdp_why_load(struct driver_why *why, int err, const char *log);
 /** Explain why attaching to @p interface failed. @return @p err */
 int xdp_why_attach(struct driver_why *why, int err, const char *interface);
 
+#define XDP_NAME_MAX 256
+/*
+ * Why @p interface is busy, and what to do: by Weir's own program, found by its pins beside @p pin_dir, or by
+ * another. Gives @p err back.
+ */
+int xdp_why_busy(struct driver_why *why, int err, const char *pin_dir, const char *interface,
+                 uint32_t ifindex);
+
 #endif

@@ -39,13 +39,6 @@ int xdp_why_attach(struct driver_why *why, int err, const char *interface)
 	case ENODEV:
 		return xdp_why(why, err, "there is no interface %s: check nodes[].ports",
 		               interface);
-	case EBUSY:
-	case EEXIST:
-		return xdp_why(
-		        why, err,
-		        "another XDP program is attached to %s: remove it (`ip link set dev %s xdp off`, "
-		        "or its owner's tool)",
-		        interface, interface);
 	case ERANGE:
 		return xdp_why(
 		        why, err,

@@ -104,6 +104,41 @@ static void an_unknown_interface_is_named(void **state)
 	ops->close(d);
 }
 
+/* Another node's driver on the same host. @return its outcome at the port */
+static int attach_as_other(const char *interface, struct driver_why *why)
+{
+	const struct driver_config config = { .pin_dir = BPF_DIR "/cluster/node2", .sizes = small };
+	struct driver_port port;
+	struct driver *d = NULL;
+	bool kept;
+
+	assert_int_equal(ops->open(&config, &d, &kept, why), 0);
+	int err = ops->attach(d, &(struct model_port){ .interface = interface, .device = "" },
+	                      &port, why);
+	ops->close(d);
+	return err;
+}
+
+static void weir_s_own_program_is_named_with_a_command_that_works(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	struct driver_why why = { "" };
+
+	attach(d, "v0");
+	ops->close(d); /* the program stays: forwarding outlives the process */
+	assert_int_equal(attach_as_other("v0", &why), -EBUSY);
+	assert_non_null(strstr(why.text, "Weir's own"));
+	assert_non_null(
+	        strstr(why.text,
+	               "weir-dataplane --detach --cluster cluster --node node --bpf-dir " BPF_DIR));
+	assert_null(strstr(why.text, "xdp off"));
+	/* what that command does */
+	assert_int_equal(ops->remove(PIN_DIR, &why), 0);
+	assert_int_equal(attach_as_other("v0", &why), 0);
+	assert_int_equal(ops->remove(BPF_DIR "/cluster/node2", &why), 0);
+}
+
 static void a_second_process_is_refused(void **state)
 {
 	(void)state;
@@ -328,6 +363,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(without_a_bpf_file_system_it_says_what_to_mount, clean),
 		cmocka_unit_test_teardown(an_unknown_interface_is_named, clean),
+		cmocka_unit_test_teardown(weir_s_own_program_is_named_with_a_command_that_works,
+		                          clean),
 		cmocka_unit_test_teardown(a_second_process_is_refused, clean),
 		cmocka_unit_test_teardown(nothing_pinned_cannot_be_read, clean),
 		cmocka_unit_test_teardown(tables_outlive_the_process, clean),

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Whose program is on a port that is busy. The kernel tells a process without CAP_SYS_ADMIN nothing about programs
+ * and links but those that it can open, so Weir's own are looked for among its pins: of other clusters and
+ * node names below the same directory. A link keeps `ip link set dev PORT xdp off` from working, so what to do
+ * differs.
+ */
+#include <bpf/bpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bpf/xdp_inside.h"
+
+/* Whether the pin at @p path is a link that holds @p ifindex. */
+static bool holds(const char *path, uint32_t ifindex)
+{
+	struct bpf_link_info info = { 0 };
+	uint32_t n = sizeof(info);
+	int fd = bpf_obj_get(path);
+	bool is_so = fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &n) &&
+	             info.type == BPF_LINK_TYPE_XDP && info.xdp.ifindex == ifindex;
+
+	if (fd >= 0)
+		close(fd);
+	return is_so;
+}
+
+/* The next entry of a directory of pins that is none of ".", ".."; NULL: there are no more. */
+static const char *next_name(DIR *dir)
+{
+	const struct dirent *e;
+
+	while (dir && (e = readdir(dir)))
+		if (e->d_name[0] != '.')
+			return e->d_name;
+	return NULL;
+}
+
+/* Names are pinned with ':' for '.', which a BPF file system keeps to itself. */
+static void plain_name(const char *pinned, char out[XDP_NAME_MAX])
+{
+	snprintf(out, XDP_NAME_MAX, "%s", pinned);
+	for (char *c = out; *c; c++)
+		if (*c == ':')
+			*c = '.';
+}
+
+static bool find_node(const char *cluster_dir, const char *link, uint32_t ifindex,
+                      char node[XDP_NAME_MAX])
+{
+	DIR *dir = opendir(cluster_dir);
+	const char *name;
+	bool found = false;
+
+	while (!found && (name = next_name(dir))) {
+		char path[PATH_MAX];
+		int n = snprintf(path, sizeof(path), "%s/%s/%s", cluster_dir, name, link);
+
+		found = n < (int)sizeof(path) && holds(path, ifindex);
+		if (found)
+			plain_name(name, node);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* Which cluster and node below @p root have a link on the port. */
+static bool find_own(const char *root, const char *link, uint32_t ifindex,
+                     char cluster[XDP_NAME_MAX], char node[XDP_NAME_MAX])
+{
+	DIR *dir = opendir(root);
+	const char *name;
+	bool found = false;
+
+	while (!found && (name = next_name(dir))) {
+		char path[PATH_MAX];
+		int n = snprintf(path, sizeof(path), "%s/%s", root, name);
+
+		found = n < (int)sizeof(path) && find_node(path, link, ifindex, node);
+		if (found)
+			plain_name(name, cluster);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+int xdp_why_busy(struct driver_why *why, int err, const char *pin_dir, const char *interface,
+                 uint32_t ifindex)
+{
+	char copy[PATH_MAX], link[64], cluster[XDP_NAME_MAX], node[XDP_NAME_MAX];
+
+	snprintf(copy, sizeof(copy), "%s", pin_dir);
+	const char *root = dirname(dirname(copy)); /* BPF/CLUSTER/NODE */
+	snprintf(link, sizeof(link), "link-%s", interface);
+	for (char *c = link; *c; c++)
+		if (*c == '.')
+			*c = ':';
+	if (find_own(root, link, ifindex, cluster, node))
+		return xdp_why(
+		        why, err,
+		        "%s carries Weir's own program of cluster %s, node %s; if that node is not "
+		        "to run here: weir-dataplane --detach --cluster %s --node %s --bpf-dir %.200s",
+		        interface, cluster, node, cluster, node, root);
+	return xdp_why(
+	        why, err,
+	        "another XDP program is attached to %s: stop its owner, or remove it with `ip link set "
+	        "dev %s xdp off`; if that is refused as busy, a link holds it: `bpftool link` shows "
+	        "the link's number, `bpftool link detach id NUMBER` removes it",
+	        interface, interface);
+}
