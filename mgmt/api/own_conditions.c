@@ -6,6 +6,7 @@
 
 #include "mgmt/api/core.h"
 #include "mgmt/api/peers.h"
+#include "mgmt/api/timekeep.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/key.h"
 #include "weir/condition.h"
@@ -58,10 +59,33 @@ static void state_keys(const struct core *core)
 			state_peer_key(core, &view[i]);
 }
 
+/* A clock that is not followed: nothing is broken yet, but it goes on by elapsed time until somebody looks. */
+static void state_clock(struct core *core)
+{
+	enum wall_hold hold = timekeep_hold(core);
+	int64_t off_s = timekeep_off_by_ms(core) / 1000;
+
+	if (hold == WALL_STEPPED || hold == WALL_BOOTED)
+		conditions_add(
+		        core->stats, "clock-stepped", CONDITION_DEGRADED, "",
+		        "the wall clock is %" PRId64 " s off the time that schedules go by, and "
+		        "nobody confirms it: %s; set the clock right, or accept it: weir clock "
+		        "accept --reason TEXT",
+		        off_s,
+		        hold == WALL_BOOTED ? "ramps are held since the boot"
+		                            : "time goes on as if it had not stepped");
+	else if (hold == WALL_UNSYNCHRONISED)
+		conditions_add(
+		        core->stats, "clock-unsynchronised", CONDITION_NOTE, "",
+		        "the kernel says that no time server disciplines the clock: ramps of "
+		        "drains are held; start one, or set clock = \"trusted\" for this node");
+}
+
 void own_conditions_state(struct core *core)
 {
 	conditions_begin(core->stats, intent_document(core->intent));
 	state_join(core);
 	state_keys(core);
+	state_clock(core);
 	conditions_end(core->stats);
 }

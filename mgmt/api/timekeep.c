@@ -303,6 +303,11 @@ enum wall_hold timekeep_hold(const struct core *core)
 	return wall_hold(&core->clock->wall, is_trusted(core));
 }
 
+int64_t timekeep_off_by_ms(const struct core *core)
+{
+	return core->clock->wall.off_by_ms;
+}
+
 json_t *timekeep_peer_json(const struct core *core)
 {
 	int64_t at_ms = core->clock->synchronised ? clock_wall_ms() : clock_believed_ms();

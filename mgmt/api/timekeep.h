@@ -31,6 +31,9 @@ int64_t timekeep_purge_ms(const struct core *core);
 /** Why the kernel's clock is not followed. Under the lock. */
 enum wall_hold timekeep_hold(const struct core *core);
 
+/** How far the kernel's clock is off the believed time, while it is not followed; else 0. Under the lock. */
+int64_t timekeep_off_by_ms(const struct core *core);
+
 /**
  * A person accepts the kernel's clock, on record. Under the lock.
  * @return by how many milliseconds the believed time moved
