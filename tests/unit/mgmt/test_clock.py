@@ -139,6 +139,23 @@ class Steps(unittest.TestCase):
                     wait_for("it is good again", lambda: c.clock()["state"] == "good")
             self.assertTrue(any("stepped" in m for m in c.events()))
 
+    def test_no_step_ends_or_prolongs_an_unconfirmed_version(self):
+        for trusted in (True, False):  # believed at once, or not
+            with self.subTest(trusted=trusted), Clocked(trusted=trusted) as c:
+                def head(c=c):
+                    return c.node.ask("GET", "/v1/config").json["number"]
+                start = time.monotonic()
+                half = c.node.files('{ name = "b1"; address = "10.1.1.11"; weight = 100; },', "")
+                a = c.node.apply(half, confirm_within="15s")
+                self.assertEqual((a.status // 100, a.json["version"]["state"]), (2, "unconfirmed"), a.raw)
+                for step_s in (HOUR, -2 * HOUR):
+                    c.set(step_s, True)
+                    time.sleep(SEEN_S)
+                    if time.monotonic() < start + 12:
+                        self.assertEqual(head(), 2)
+                wait_for("the rollback, by a clock that is far behind", lambda: head() == 3, 40)
+                self.assertGreater(time.monotonic() - start, 14.5)
+
     def test_hourly_steps_move_nothing(self):
         with Clocked() as c:
             drain = c.make("drain", B1, until="+30m")
