@@ -68,7 +68,8 @@ def without_token_nothing_is_complete(bed):
 
 
 def document_is_garbage(bed):
-    bed.kept = open(os.path.join(bed.node.state, "effective.conf"), "rb").read()
+    with open(os.path.join(bed.node.state, "effective.conf"), "rb") as f:
+        bed.kept = f.read()
     replace_document(bed, b"this is no document\n")
 
 
@@ -109,7 +110,7 @@ def version_waits(bed):
     finally:
         bed.world.plan.hash = planning.Plan([]).hash
         bed.node.write_config()
-        bed.must("apply", "--reason", "lab", "--confirm-within", "none")
+        bed.must("apply", "--reason", "lab", "--confirm-within", "none", "--replace")
         bed.weir("confirm")
     bed.wait_until_well(60)
 
