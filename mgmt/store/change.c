@@ -189,6 +189,9 @@ int intent_draft_begin(struct intent *in, const struct intent_change *change, in
 	if (rc)
 		return rc;
 	files_digest(&d.files, d.digest);
+	struct version back;
+	if (!change->files && !store_version(in->store, change->rollback_to, &back))
+		memcpy(d.hash_key, back.hash_key, sizeof(d.hash_key));
 	if (in->n_recent) {
 		d.head = in->recent[in->n_recent - 1].model;
 		d.head_arena = arena_share(d.head->arena);
@@ -200,8 +203,8 @@ int intent_draft_begin(struct intent *in, const struct intent_change *change, in
 
 void intent_draft_read(const struct intent *in, struct intent_draft *d)
 {
-	d->rc = gather_model(&d->files, in->state_dir, in->conf_dir, in->node, &d->model,
-	                     &d->mistakes);
+	d->rc = gather_keyed(&d->files, in->state_dir, in->conf_dir, d->hash_key, in->node,
+	                     &d->model, &d->mistakes);
 	if (!d->rc)
 		d->rc = gather_check_zones(d->model, &d->files, in->state_dir, &d->mistakes);
 	if (!d->rc)
@@ -240,7 +243,9 @@ static int change_to(struct intent *in, const struct intent_change *change, stru
 		rc = make_version(in, change, d->digest, now_ms, &out->version);
 	if (rc)
 		return rc;
-	if (!d->rc)
+	if (*d->hash_key) /* what is rolled back to had this key, whatever the file has now */
+		memcpy(out->version.hash_key, d->hash_key, sizeof(d->hash_key));
+	else if (!d->rc)
 		key_of_version(in, d->model, out->version.hash_key);
 	out->mistakes = d->mistakes;
 	d->mistakes = (struct model_mistakes){ 0 };

@@ -154,6 +154,7 @@ void intent_changed_fini(struct intent_changed *c);
 struct intent_draft {
 	struct files files;
 	char digest[DIGEST_TEXT_MAX];
+	char hash_key[MODEL_FINGERPRINT_MAX]; /**< of the version that is rolled back to; "" */
 	struct model *model;
 	struct model_mistakes mistakes;
 	struct arena *head_arena; /**< keeps @p head; NULL: there is no head */

@@ -71,9 +71,9 @@ class Node:
         for name in which or list(self.processes):
             self.processes.pop(name).kill()
 
-    def start_supervised(self):
+    def start_supervised(self, *more):
         """Start them all by `weir run`, which holds the listening sockets."""
-        self.processes["run"] = self.host.start("weir-run", [executable("weir"), *self.options, "run"])
+        self.processes["run"] = self.host.start("weir-run", [executable("weir"), *self.options, "run", *more])
 
     def pids(self, process=None):
         """The ids of this node's processes of ours in its namespace: of weir-PROCESS, or of all."""

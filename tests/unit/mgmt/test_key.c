@@ -117,6 +117,14 @@ static void another_key_comes_with_a_version_that_names_it(void **state)
 	        apply(in, "hash_key_id = \"k1\"", "hash_key_id = \"k2\"", NOW_MS + 10), first);
 	intent_tick(in, NOW_MS + 1000);
 	assert_false(key_seen(in)->wrong);
+	/* back to the first version: it had the first key, which is in no file any more */
+	struct intent_change back = { .rollback_to = 1, .author = "jw", .reason = "back" };
+	struct intent_changed changed = { 0 };
+	assert_int_equal(intent_change(in, &back, NOW_MS + 2000, &changed), 0);
+	intent_changed_fini(&changed);
+	assert_string_equal(intent_head(in)->hash_key, first);
+	intent_tick(in, NOW_MS + 3000);
+	assert_true(key_seen(in)->wrong);
 	intent_close(in);
 }
 
