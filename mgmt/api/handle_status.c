@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "mgmt/api/state.h"
 #include "mgmt/api/status.h"
+#include "mgmt/api/status_bound.h"
 #include "mgmt/api/tell.h"
 
 /* The text called @p name; "" where there is none. */
@@ -419,6 +420,7 @@ json_t *handle_status_json(struct core *core, const struct handle_filter *filter
 	if (s->look.diverged)
 		json_object_set(status, "diverged", s->look.diverged);
 	add_state(s, status);
+	status_bound(status, filter->limit);
 	look_fini(&s->look);
 	free(s);
 	return status;

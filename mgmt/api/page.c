@@ -235,12 +235,13 @@ static void services(FILE *out, const json_t *status)
 {
 	const json_t *list = json_object_get(status, "services");
 	char title[64] = "Services";
-	size_t i;
+	const json_t *all = json_object_get(
+	        json_object_get(json_object_get(status, "lists"), "services"), "all");
+	size_t i, n = all ? (size_t)json_integer_value(all) : json_array_size(list);
 	json_t *s;
 
-	if (json_array_size(list) > SERVICES_MAX)
-		snprintf(title, sizeof(title), "Services: the first %u of %zu", SERVICES_MAX,
-		         json_array_size(list));
+	if (n > SERVICES_MAX)
+		snprintf(title, sizeof(title), "Services: the first %u of %zu", SERVICES_MAX, n);
 	table(out, title, "Service|Port|Site|VIP|Pool|Seen, IPv4|Seen, IPv6");
 	json_array_foreach(list, i, s) if (i < SERVICES_MAX) places(out, s);
 	fputs("</tbody></table>", out);

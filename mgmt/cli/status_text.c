@@ -123,6 +123,15 @@ static double shown_of(const json_t *b, const char *name)
 	return api_number(json_object_get(b, "backends"), name, 1);
 }
 
+/* How long a list is, with what the limit left out. */
+static size_t length_of(const json_t *b, const char *name)
+{
+	const json_t *list = json_object_get(json_object_get(b, "lists"), name);
+
+	return list ? (size_t)api_number(list, "all", 0)
+	            : json_array_size(json_object_get(b, name));
+}
+
 static void print_pools(const json_t *b)
 {
 	const json_t *p, *k;
@@ -156,7 +165,10 @@ static void print_summary(const json_t *b)
 	size_t i, n_odd = 0;
 
 	json_array_foreach(pools, i, p) n_odd += api_number(p, "standing_out", 0) > 0;
-	printf("\n%zu pools with %.0f backends; ", json_array_size(pools), shown_of(b, "all"));
+	n_odd = (size_t)api_number(json_object_get(json_object_get(b, "lists"), "pools"),
+	                           "standing_out", (double)n_odd);
+	size_t n_all_odd = n_odd;
+	printf("\n%zu pools with %.0f backends; ", length_of(b, "pools"), shown_of(b, "all"));
 	if (n_odd == 0) {
 		puts("all are as they should be (--pool NAME or --all shows them)");
 		return;
@@ -169,8 +181,8 @@ static void print_summary(const json_t *b)
 	n_odd = 0;
 	json_array_foreach(pools, i, p) if (api_number(p, "standing_out", 0) > 0 &&
 	                                    n_odd++ < POOLS_SHOWN) print_pool(p);
-	if (n_odd > POOLS_SHOWN)
-		printf("... and %zu pools more\n", n_odd - POOLS_SHOWN);
+	if (n_all_odd > POOLS_SHOWN)
+		printf("... and %zu pools more\n", n_all_odd - POOLS_SHOWN);
 }
 
 static void print_overrides(const json_t *b)
@@ -192,9 +204,9 @@ static void print_overrides(const json_t *b)
 		       api_text(o, "until", "never"), api_text(o, "author", "?"),
 		       api_text(o, "reason", ""));
 	}
-	if (json_array_size(list) > OVERRIDES_SHOWN)
+	if (length_of(b, "overrides") > OVERRIDES_SHOWN)
 		printf("... and %zu overrides more: weir overrides\n",
-		       json_array_size(list) - OVERRIDES_SHOWN);
+		       length_of(b, "overrides") - OVERRIDES_SHOWN);
 }
 
 void status_print(const json_t *b)

@@ -512,7 +512,10 @@ class Large(unittest.TestCase):
         shown = [(p["name"], b["name"]) for p in few["pools"] for b in p["backends"]]
         self.assertIn(("p7", "b2"), shown)
         self.assertLess(len(shown), 40)
-        self.assertEqual((few["backends"]["all"], few["backends"]["shown"], len(few["pools"])), (10000, len(shown), 1000))
+        self.assertEqual((few["backends"]["all"], few["backends"]["shown"], len(few["pools"])), (10000, len(shown), 40))
+        self.assertEqual(few["lists"]["pools"], {"all": 1000, "standing_out": 1, "shown": 40})
+        self.assertEqual((len(few["services"]), few["lists"]["services"]["all"]), (40, 1000))
+        self.assertLess(len(self.node.ask("GET", "/v1/status?limit=40").raw), 100000)
         one = self.node.ask("GET", "/v1/status?pool=p7&limit=40").json
         self.assertEqual([[b["name"] for b in p["backends"]] for p in one["pools"]], [[f"b{k}" for k in range(10)]])
         self.assertEqual([s["name"] for s in one["services"]], ["s7"])
