@@ -49,8 +49,11 @@ struct core {
 	struct pulse *pulse;
 	struct stats *stats;
 	struct inforce inforce[INFORCE_KEPT]; /**< judgements of versions, the newest first */
-	uint64_t started_ms;                  /**< monotonic */
-	uint64_t held_from_ns;    /**< CPU time of the thread that has the lock, when it got it */
+	char api[256];          /**< the address that this node's API was last asked to listen on */
+	char api_why[160];      /**< why it does not; "": it does, or there is none */
+	uint64_t api_failed_ms; /**< monotonic: since when */
+	uint64_t started_ms;    /**< monotonic */
+	uint64_t held_from_ns;  /**< CPU time of the thread that has the lock, when it got it */
 	uint64_t longest_held_ns; /**< CPU time */
 	char keys[CORE_KEYS_MAX]
 	         [DIGEST_TEXT_MAX]; /**< of requests under way (mgmt/api/idempotent.h) */

@@ -19,8 +19,9 @@
 #include "mgmt/api/peers.h"
 #include "mgmt/api/tell.h"
 
-#define STAYS_MS 2000u /* of a refusal, before it is believed */
-#define EARLY_MS 200u  /* a process may have the document before the judgement is begun */
+#define STAYS_MS      2000u /* of a refusal, before it is believed */
+#define MISSED_MAX_MS 60000
+#define EARLY_MS      200u /* a process may have the document before the judgement is begun */
 
 static const char *const texts[] = { "unknown", "pending", "in_force", "refused", "late" };
 
@@ -97,6 +98,26 @@ static enum inforce_state judge_process(struct core *core, struct inforce *f,
 	return INFORCE_PENDING;
 }
 
+/* weir-mgmt itself: the address of its API. @return as judge_process() */
+static enum inforce_state judge_api(const struct core *core, struct inforce *f, uint64_t now_ms)
+{
+	const struct model *m = intent_model(core->intent);
+	const char *wanted = m && m->self ? m->self->api : "";
+	struct condition c = { .code = "listen-failed" };
+	bool tried = !strcmp(wanted, core->api);
+
+	if (tried && (!*core->api_why || core->api_failed_ms < f->taken_ms))
+		return INFORCE_DONE;
+	if (!tried || now_ms < core->api_failed_ms + STAYS_MS) {
+		set_state(f, INFORCE_PENDING, "mgmt", NULL, "its API does not listen yet");
+		return INFORCE_PENDING;
+	}
+	snprintf(c.subject, sizeof(c.subject), "%.130s", wanted);
+	snprintf(c.text, sizeof(c.text), "the API cannot listen there: %s", core->api_why);
+	set_state(f, INFORCE_REFUSED, "mgmt", &c, "");
+	return INFORCE_REFUSED;
+}
+
 static void judge_processes(struct core *core, struct inforce *f)
 {
 	uint64_t now_ms = clock_mono_ms();
@@ -109,6 +130,10 @@ static void judge_processes(struct core *core, struct inforce *f)
 			return;
 		pending |= s == INFORCE_PENDING;
 	}
+	enum inforce_state api = judge_api(core, f, now_ms);
+	if (api == INFORCE_REFUSED)
+		return;
+	pending |= api == INFORCE_PENDING;
 	if (*intent_write_why(core->intent)) {
 		set_state(f, INFORCE_PENDING, "mgmt", NULL, intent_write_why(core->intent));
 		pending = true;
@@ -124,17 +149,31 @@ bool inforce_about(const struct inforce *f, const struct version *v)
 	return v && f->number == v->number && !strcmp(f->digest, v->digest);
 }
 
+/*
+ * How long ago the head was taken, of which this process has seen nothing: it was made a moment ago, and
+ * weir-mgmt has been started again since. A wall clock that is wrong can only make that a minute.
+ */
+static uint64_t missed_ms(const struct core *core, const struct version *head)
+{
+	int64_t age_ms = clock_wall_ms() - head->time_ms;
+
+	return core->inforce[0].number == 0 && age_ms > 0 && age_ms < MISSED_MAX_MS
+	               ? (uint64_t)age_ms
+	               : 0;
+}
+
 /* The judgement of the head, begun when it is seen first. */
 static struct inforce *judgement(struct core *core, const struct version *head)
 {
 	struct inforce *f = &core->inforce[0];
+	uint64_t early_ms = EARLY_MS + missed_ms(core, head);
 
 	if (inforce_about(f, head))
 		return f;
 	memmove(f + 1, f, (INFORCE_KEPT - 1) * sizeof(*f));
 	*f = (struct inforce){ .number = head->number,
 		               .state = INFORCE_PENDING,
-		               .taken_ms = clock_mono_ms() - EARLY_MS,
+		               .taken_ms = clock_mono_ms() - early_ms,
 		               .document = intent_document(core->intent) };
 	snprintf(f->digest, sizeof(f->digest), "%s", head->digest);
 	return f;

@@ -6,6 +6,8 @@
 #ifndef WEIR_MGMT_API_LISTEN_H
 #define WEIR_MGMT_API_LISTEN_H
 
+#include <stdbool.h>
+
 #include "mgmt/api/core.h"
 #include "mgmt/api/http.h"
 
@@ -18,5 +20,8 @@ int listen_local(struct core *core, struct http_server **out);
 int listen_tcp(struct core *core, const char *api, struct http_server **out);
 /** Read "https://ADDRESS:PORT". @return 0 or -EINVAL */
 int listen_parse(const char *api, struct addr *address, uint16_t *port);
+
+/** Whether this host has the address of @p api: the API is bound before it comes. */
+bool listen_host_has(const char *api);
 
 #endif

@@ -33,6 +33,7 @@
 #define STATS_MAX     256u
 #define TCP_RETRY_MS  5000u
 #define TICK_LEAST_MS 10
+#define NOT_HERE      "this host does not have the address"
 
 struct process {
 	struct core core;
@@ -46,6 +47,23 @@ struct process {
 	bool bootstrap;  /* --bootstrap */
 };
 
+/* What became of an address, for conditions and for the judgement of versions. */
+static void note_api(struct core *core, const char *api, const char *why)
+{
+	core_lock(core);
+	if (strcmp(core->api, api) != 0 || !*core->api_why)
+		core->api_failed_ms = clock_mono_ms();
+	snprintf(core->api, sizeof(core->api), "%s", api);
+	snprintf(core->api_why, sizeof(core->api_why), "%s", why);
+	core_unlock(core);
+}
+
+static const char *api_error(int rc)
+{
+	return rc == -ENOENT ? "no tls.crt and tls.key in the configuration directory"
+	                     : strerror(-rc);
+}
+
 /* Serve the address that the model gives this node; a change of it is followed. */
 static void follow_api(struct process *p)
 {
@@ -56,16 +74,20 @@ static void follow_api(struct process *p)
 	if (m && m->self && strlen(m->self->api) < sizeof(api))
 		strcpy(api, m->self->api);
 	core_unlock(&p->core);
-	if (!strcmp(api, p->api) || loop_now_ms(p->loop) < p->tcp_retry_ms)
+	if (!strcmp(api, p->api)) {
+		if (*api)
+			note_api(&p->core, api, listen_host_has(api) ? "" : NOT_HERE);
+		return;
+	}
+	if (loop_now_ms(p->loop) < p->tcp_retry_ms)
 		return;
 	http_stop(p->tcp);
 	p->tcp = NULL;
 	p->api[0] = '\0';
 	int rc = *api ? listen_tcp(&p->core, api, &p->tcp) : 0;
 	if (rc && !p->tcp_failed)
-		log_error("api-not-served", "address=%s why=\"%s\"", api,
-		          rc == -ENOENT ? "no tls.crt and tls.key in the configuration directory"
-		                        : strerror(-rc));
+		log_error("api-not-served", "address=%s why=\"%s\"", api, api_error(rc));
+	note_api(&p->core, api, rc ? api_error(rc) : !*api || listen_host_has(api) ? "" : NOT_HERE);
 	p->tcp_failed = rc != 0;
 	p->tcp_retry_ms = rc ? loop_now_ms(p->loop) + TCP_RETRY_MS : 0;
 	if (rc)

@@ -81,11 +81,22 @@ static void state_clock(struct core *core)
 		        "drains are held; start one, or set clock = \"trusted\" for this node");
 }
 
+/* Peers reach this node at an address that has to be here. */
+static void state_api(const struct core *core)
+{
+	if (*core->api_why)
+		conditions_add(core->stats, "listen-failed", CONDITION_DEGRADED, core->api,
+		               "the API cannot listen there (%s): check nodes[].api, the host's "
+		               "addresses (ip address) and tls.crt and tls.key",
+		               core->api_why);
+}
+
 void own_conditions_state(struct core *core)
 {
 	conditions_begin(core->stats, intent_document(core->intent));
 	state_join(core);
 	state_keys(core);
 	state_clock(core);
+	state_api(core);
 	conditions_end(core->stats);
 }

@@ -123,7 +123,12 @@ static void measure_cluster(struct risk_work *w)
 	if (strcmp(w->from->cluster, w->to->cluster) != 0)
 		risk_note(w, RISK_CLUSTER_RENAMED, 1, "cluster", "its name changes from %s to %s",
 		          w->from->cluster, w->to->cluster);
-	if (strcmp(w->from->hash_key_id, w->to->hash_key_id) != 0)
+	bool keys_known =
+	        w->from->key_state == MODEL_KEY_GOOD && w->to->key_state == MODEL_KEY_GOOD;
+
+	if (strcmp(w->from->hash_key_id, w->to->hash_key_id) != 0 ||
+	    (keys_known &&
+	     memcmp(w->from->hash_key, w->to->hash_key, sizeof(w->to->hash_key)) != 0))
 		risk_note(w, RISK_FLOWS_REHASHED, 1, "cluster",
 		          "all flows are hashed by another key (%s, was %s)", w->to->hash_key_id,
 		          w->from->hash_key_id);

@@ -48,7 +48,8 @@
 	X(UDP_POLICY, "udp-policy", SHARE, RISK_ANY, "flows of datagrams move at the next change") \
 	X(ENTRIES_GONE, "entries-gone", SHARE, RISK_ANY, "nothing answers there any more")         \
 	X(PORTS_GONE, "ports-gone", SHARE, RISK_ANY, "packets that come in there are not seen")    \
-	X(PORT_DEVICE, "port-device", SHARE, RISK_ANY, "the port is driven by another device")     \
+	X(PORT_DEVICE, "port-device", SHARE, RISK_ANY,                                             \
+	  "frames come in by another device, or are not taken")                                    \
 	X(DRIVER, "driver-changed", SHARE, RISK_ANY,                                               \
 	  "the program that moves packets is exchanged under traffic")                             \
 	X(NEXT_START, "next-start", SHARE, RISK_ANY,                                               \

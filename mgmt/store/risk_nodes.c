@@ -15,6 +15,21 @@ static const struct model_port *find_port(const struct model_node *n, const char
 	return NULL;
 }
 
+/* How many of the MAC addresses that @p a takes frames for @p b does not. */
+static size_t macs_gone(const struct model_port *a, const struct model_port *b)
+{
+	size_t gone = 0;
+
+	for (size_t i = 0; i < a->n_macs; i++) {
+		size_t k = 0;
+
+		while (k < b->n_macs && memcmp(&a->macs[i], &b->macs[k], sizeof(a->macs[i])) != 0)
+			k++;
+		gone += k == b->n_macs;
+	}
+	return gone;
+}
+
 static void measure_ports(struct risk_work *w, const char *subject, const struct model_node *a,
                           const struct model_node *b)
 {
@@ -32,6 +47,10 @@ static void measure_ports(struct risk_work *w, const char *subject, const struct
 			risk_note(w, RISK_PORT_DEVICE, 1.0 / (double)a->n_ports, subject,
 			          "port %s is driven by \"%s\", was \"%s\"", port->interface,
 			          port->device, a->ports[i].device);
+		} else if (macs_gone(&a->ports[i], port)) {
+			risk_note(w, RISK_PORT_DEVICE, 1.0 / (double)a->n_ports, subject,
+			          "port %s takes no frames for %zu of its macs any more",
+			          port->interface, macs_gone(&a->ports[i], port));
 		}
 	}
 	risk_note(w, RISK_PORTS_GONE, (double)n_gone / (double)(a->n_ports ? a->n_ports : 1),

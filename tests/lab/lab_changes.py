@@ -167,6 +167,12 @@ def refuse_what_is_missing(world, report):
     report.check(status == 8 and "weir-dns" in out and "192.0.2.99" in out, "an address that is not there: exit 8, named",
                  f"{status}: {out[-250:]!r}")
     world.restore()
+    api = [("weir.conf", "https://10.1.1.2:8443", "https://10.1.1.77:8443")]
+    status, out, _ = apply_by_hand(world, world.files(api))
+    report.check(status == 8 and "weir-mgmt" in out and "10.1.1.77" in out and "rolled back" in out,
+                 "an API address that is not there: exit 8, named, rolled back", f"{status}: {out[-250:]!r}")
+    world.restore()
+    wait_until(lambda: agreed(world), 30, "the nodes agree", 0.1)
     status, out, took = apply_by_hand(world, world.files([("weir.conf", fra, fra.replace("eth1", "eth9"))]), "--all")
     report.check(status == 8 and "fra-1" in out and "eth9" in out and "rolled back" in out, "a peer that refuses: exit 8, named",
                  f"{status}, {took:.1f} s: {out[-300:]!r}")
