@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A believed time that moves: what retries, purges and overrides make of it. */
+#include "fixture.h"
+
+#include <sqlite3.h>
+
+#include "mgmt/store/command.h"
+#include "mgmt/store/intent.h"
+
+#define HOUR ((int64_t)3600 * 1000)
+#define YEAR (365 * 24 * HOUR)
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	fixture_make(f);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fixture_remove(*state);
+	free(*state);
+	return 0;
+}
+
+static struct intent *open_at(const struct fixture *f, int64_t now_ms, int64_t purge_ms)
+{
+	const struct intent_options options = {
+		.conf_dir = f->conf, .state_dir = f->state, .node = "ams-1", .purge_ms = purge_ms
+	};
+	struct intent *in = NULL;
+
+	assert_int_equal(intent_open(&options, now_ms, &in), 0);
+	return in;
+}
+
+static enum command_outcome command(struct intent *in, enum command_do what, int64_t until_ms,
+                                    int64_t now_ms)
+{
+	const struct command c = { .what = what,
+		                   .name = "ams",
+		                   .over_ms = -1,
+		                   .from_ms = -1,
+		                   .until_ms = until_ms,
+		                   .now = true,
+		                   .author = "ada",
+		                   .reason = "a test" };
+	const struct guard_seen seen = { 0 };
+	struct command_result *r = calloc(1, sizeof(*r));
+	enum command_outcome outcome = command_run(in, &c, &seen, now_ms, r);
+
+	free(r);
+	return outcome;
+}
+
+/* The state of the one override that there is. */
+static const char *state_of(const struct intent *in, int64_t now_ms)
+{
+	const struct overrides *set = intent_overrides(in);
+
+	assert_int_equal(set->n_items, 1);
+	return overrides_state(set, &set->items[0], now_ms);
+}
+
+static void a_store_that_works_again_is_used_whatever_the_clock_does(void **state)
+{
+	static const int64_t moves[] = { -2 * HOUR, -12 * YEAR, 2 * HOUR, 0 };
+	const struct fixture *f = *state;
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/store.db", f->state);
+	for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
+		struct intent *in = open_at(f, NOW_MS, 0);
+		int64_t now_ms = NOW_MS + 100;
+		sqlite3 *db = NULL;
+
+		intent_tick(in, now_ms);
+		assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+		assert_int_equal(sqlite3_exec(db, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
+		command(in, COMMAND_DRAIN, MODEL_WALL_NEVER, now_ms);
+		assert_string_equal(intent_store_state(in), "failing");
+		assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+		sqlite3_close(db);
+		now_ms += moves[i];
+		for (int k = 0; k < 12; k++) /* three seconds */
+			intent_tick(in, now_ms += 250);
+		assert_string_equal(intent_store_state(in), "ok");
+		intent_close(in);
+	}
+}
+
+static void what_ended_is_purged_by_elapsed_time_alone(void **state)
+{
+	const struct fixture *f = *state;
+	struct intent *in = open_at(f, NOW_MS, NOW_MS);
+	char kept[DIGEST_TEXT_MAX], none[DIGEST_TEXT_MAX];
+	const struct overrides empty = { 0 };
+
+	assert_int_equal(command(in, COMMAND_DRAIN, MODEL_WALL_NEVER, NOW_MS), COMMAND_OK);
+	assert_int_equal(command(in, COMMAND_UNDRAIN, -1, NOW_MS + 1000), COMMAND_OK);
+	intent_purge_by(in, NOW_MS + 2000);
+	intent_tick(in, NOW_MS + 12 * YEAR); /* somebody accepted that */
+	assert_string_equal(state_of(in, NOW_MS + 12 * YEAR), "done");
+	/* for peers it is over: nodes purge at different times, and agree all the same */
+	overrides_digest_at(intent_overrides(in), NOW_MS + 12 * YEAR, kept);
+	assert_string_equal(kept, overrides_digest(&empty, none));
+	assert_string_not_equal(overrides_digest_at(intent_overrides(in), NOW_MS + 2000, kept),
+	                        none);
+	intent_close(in);
+	in = open_at(f, NOW_MS + 12 * YEAR, NOW_MS + 3000);
+	assert_string_equal(state_of(in, NOW_MS + 12 * YEAR), "done");
+	intent_purge_by(in, NOW_MS + 2000 + OVERRIDE_KEPT_MS);
+	intent_tick(in, NOW_MS + 12 * YEAR + 1000);
+	assert_int_equal(intent_overrides(in)->n_items, 0);
+	intent_close(in);
+}
+
+static void a_drain_that_began_goes_on_when_the_time_moves_back(void **state)
+{
+	const struct fixture *f = *state;
+	struct intent *in = open_at(f, NOW_MS, 0);
+	int64_t before = NOW_MS + 60000, after = NOW_MS - 2 * HOUR;
+
+	assert_int_equal(command(in, COMMAND_DRAIN, MODEL_WALL_NEVER, NOW_MS), COMMAND_OK);
+	assert_string_equal(state_of(in, before), "drained");
+	assert_string_equal(state_of(in, after), "scheduled"); /* so it was */
+	intent_clock_moved(in, before, after);
+	assert_string_equal(state_of(in, after + 1), "drained");
+	assert_string_equal(state_of(in, after + HOUR), "drained");
+	assert_string_equal(intent_overrides(in)->items[0].principal, "weir");
+	intent_close(in);
+}
+
+static void what_is_over_stays_over_when_the_time_moves_back(void **state)
+{
+	const struct fixture *f = *state;
+	struct intent *in = open_at(f, NOW_MS, 0);
+	int64_t before = NOW_MS + 2 * HOUR, after = NOW_MS + HOUR / 4;
+
+	assert_int_equal(command(in, COMMAND_DRAIN, NOW_MS + HOUR, NOW_MS), COMMAND_OK);
+	assert_string_equal(state_of(in, before), "done");
+	assert_string_equal(state_of(in, after), "drained");
+	intent_clock_moved(in, before, after);
+	assert_string_equal(state_of(in, after + 1), "done");
+	intent_close(in);
+}
+
+static void a_move_ahead_changes_no_override(void **state)
+{
+	const struct fixture *f = *state;
+	struct intent *in = open_at(f, NOW_MS, 0);
+
+	assert_int_equal(command(in, COMMAND_DRAIN, NOW_MS + HOUR, NOW_MS), COMMAND_OK);
+	uint64_t generation = intent_overrides(in)->items[0].generation;
+	intent_clock_moved(in, NOW_MS, NOW_MS + 2 * HOUR);
+	assert_int_equal(intent_overrides(in)->items[0].generation, generation);
+	intent_close(in);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+		        a_store_that_works_again_is_used_whatever_the_clock_does, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_ended_is_purged_by_elapsed_time_alone, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(a_drain_that_began_goes_on_when_the_time_moves_back,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_over_stays_over_when_the_time_moves_back,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(a_move_ahead_changes_no_override, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("moved", tests, NULL, NULL);
+}
