@@ -154,7 +154,7 @@ def bad_changes(world, report):
     status, _, errors = weir(ams, "drain", "site", "ams", "--until", "+1h", "--reason", "lab", "--now")
     report.equal((status, "last-site" in errors), (2, True), "the last site is not drained")
     report.equal(weir(ams, "undrain", "site", "fra", "--now", "--all")[0], 0, "undrained")
-    report.equal(weir(ams, "undrain", "site", "fra", "--now")[0], 4, "there is nothing more to undrain")
+    report.equal(weir(ams, "undrain", "site", "fra", "--now")[0], 0, "undrained already: that is done")
 
 
 def cut(world, report):
