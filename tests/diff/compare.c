@@ -233,6 +233,32 @@ static void pin_to_cpu(struct diff *d)
 	d->native.t.cpu = (uint32_t)cpu;
 }
 
+/* The generator's second address behind others: in root's second place, then last of a set. */
+static void add_macs(struct world *w)
+{
+	uint8_t mac[6] = { 2, 0xaa, 0, 0, 0, 2 }, third[6] = { 2, 0xaa, 0, 0, 0, 3 };
+	uint8_t other[6] = { 2, 0xdd };
+	uint64_t bytes = 0, word;
+	uint32_t set;
+
+	world_add_mac(w, mac, WORLD_INGRESS);
+	for (other[5] = 0; other[5] < FWD_MACS_FIRST - 2; other[5]++)
+		world_add_mac(w, other, WORLD_INGRESS);
+	memcpy(&bytes, third, sizeof(third));
+	set = fwd_mac_set(fwd_mac_word(bytes, WORLD_INGRESS));
+	for (uint32_t i = 256, n = 1; n < FWD_MAC_WAYS; i++) {
+		other[4] = (uint8_t)(i >> 8);
+		other[5] = (uint8_t)i;
+		memcpy(&bytes, other, sizeof(other));
+		word = fwd_mac_word(bytes, WORLD_INGRESS);
+		if (fwd_mac_set(word) != set)
+			continue;
+		world_add_mac(w, other, WORLD_INGRESS);
+		n++;
+	}
+	world_add_mac(w, third, WORLD_INGRESS);
+}
+
 void diff_open(struct diff *d, const struct driver_sizes *sizes)
 {
 	int err = world_init_xdp(&d->xdp, sizes);
@@ -240,6 +266,10 @@ void diff_open(struct diff *d, const struct driver_sizes *sizes)
 	if (err)
 		die("cannot load the XDP program (root is needed)", err);
 	world_init(&d->native, sizes, d->xdp.t.n_cpus);
+	if (!d->twin) { /* which has those of its port */
+		add_macs(&d->xdp);
+		add_macs(&d->native);
+	}
 	pin_to_cpu(d);
 	d->before = d->passed + d->failed;
 }

@@ -40,6 +40,7 @@ struct shape {
 /* Destinations of frames. */
 #define OURS   0x02aa00000001u
 #define SECOND 0x02aa00000002u
+#define THIRD  0x02aa00000003u
 #define OTHER  0x02aa00000077u
 #define GROUP  0x01005e000001u
 #define ALL    0xffffffffffffu
@@ -160,6 +161,9 @@ static const struct shape shapes[] = {
 	UDP_(true, .mac = ALL, .dst = "255.255.255.255"),
 	UDP_(true, .mac = OTHER, .fragment = true),
 	TCP_(true, .mac = SECOND),
+	UDP_(false, .mac = SECOND),
+	TCP_(true, .mac = THIRD, .dport = 443),
+	UDP_(false, .mac = THIRD),
 	ICMP4_(8, .mac = OTHER),
 	ICMP6_(128, .mac = GROUP),
 	ICMP4_(3, .mac = GROUP),

@@ -314,13 +314,11 @@ FWD_INLINE enum fwd_reason fwd_decide_other(const struct fwd_root *root, const s
 /** A frame that is not addressed to this port alone; no VIP takes one. */
 FWD_INLINE enum fwd_reason fwd_decide_addressee(const struct fwd_tables *t,
                                                 const struct fwd_root *root,
-                                                const struct fwd_parsed *p,
-                                                const struct fwd_verdict *v)
+                                                const struct fwd_parsed *p)
 {
 	if (p->addressee == FWD_ADDRESSEE_OTHER)
 		return FWD_REASON_OTHER_MAC;
-	return v->service || fwd_is_vip(t, root, &p->flow.dst) ? FWD_REASON_GROUP_MAC
-	                                                       : FWD_REASON_NOT_OURS;
+	return fwd_is_vip(t, root, &p->flow.dst) ? FWD_REASON_GROUP_MAC : FWD_REASON_NOT_OURS;
 }
 
 /** The first fragment goes to the verdict's backend: so will the others. */
@@ -356,7 +354,7 @@ FWD_INLINE void fwd_decide_found(const struct fwd_tables *t, const struct fwd_ro
 	if (FWD_UNLIKELY(p->fragment))
 		v->fragment_hash = fwd_hash_fragment(root->hash_key, p);
 	if (FWD_UNLIKELY(p->addressee != FWD_ADDRESSEE_US))
-		v->reason = fwd_decide_addressee(t, root, p, v);
+		v->reason = fwd_decide_addressee(t, root, p);
 	else if (FWD_LIKELY(v->service != NULL))
 		v->reason = fwd_decide_flow(t, root, p, v);
 	else if (!fwd_is_vip(t, root, &p->flow.dst))
