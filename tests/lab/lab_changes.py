@@ -11,7 +11,7 @@
    process that restarts is waited for; one that is stopped is no refusal.
 4. Two nodes apply at the same moment, N times (200): no acknowledged version may be lost.
 
-Writes build/lab/changes.json. --quick takes a few of each, with all plans.
+Writes build/lab/changes.json. --quick takes a few of each, with all plans, and writes changes-quick.json.
 """
 import argparse
 import json
@@ -40,8 +40,8 @@ class Tally:
         self.harmful, self.flagged, self.harmless, self.executed, self.false_alarms = 0, 0, 0, 0, 0
         self.lost_updates, self.rounds, self.both, self.kinds = None, 0, 0, []
 
-    def write(self):
-        with open(os.path.join(BUILD, "lab", "changes.json"), "w") as f:
+    def write(self, name):
+        with open(os.path.join(BUILD, "lab", f"{name}.json"), "w") as f:
             json.dump(vars(self), f, indent=1)
             f.write("\n")
 
@@ -137,7 +137,7 @@ def apply_by_hand(world, files, *options):
     """As a person does: (exit status, output, seconds)."""
     write_conf(world.ams, files)
     began = time.monotonic()
-    status, out, errors = world.weir(world.ams, "apply", "--reason", "lab", *options)
+    status, out, errors = world.weir(world.ams, "apply", "--replace", "--reason", "lab", *options)
     write_conf(world.ams, world.base)
     return status, out + errors, time.monotonic() - began
 
@@ -301,19 +301,19 @@ def run(report):
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only")
     options = parser.parse_args()
-    tally = Tally()
-    with Lab("changes") as lab:
+    tally, name = Tally(), "changes-quick" if options.quick else "changes"
+    with Lab(name) as lab:
         world = ChangesWorld(lab)
         try:
             run_all(world, report, options, tally)
         except LabError:
-            tally.write()
+            tally.write(name)
             raise
         finally:
             world.crowd.stop()
             for node in world.world.nodes:
                 node.kill_all()
-    tally.write()
+    tally.write(name)
 
 
 if __name__ == "__main__":
