@@ -113,7 +113,6 @@ static void ask_nodes(struct core *core, struct propose_node **asked, size_t n, 
 			                               .body = body,
 			                               .timeout_ms = timeout_ms };
 		snprintf(requests[i].url, sizeof(requests[i].url), "%s%s", asked[i]->api, path);
-		asked[i]->asked_ms = clock_mono_ms();
 	}
 	if (requests && n > 0)
 		client_ask(&client, requests, n);
@@ -234,16 +233,30 @@ static bool is_parent(const struct core *core, const struct proposal *p)
 	return head->number == p->parent.number && !strcmp(head->digest, p->parent.digest);
 }
 
-/* Whether a version may still be made by the reservations. */
+/* Whether a version may still be made by the answers, silence included. */
 static bool is_fresh(const struct proposal *p)
 {
-	uint64_t now_ms = clock_mono_ms();
+	return reserve_is_fresh(p->begun_ms, clock_mono_ms());
+}
 
-	for (size_t i = 0; i < p->n_nodes; i++)
-		if (p->nodes[i].answer == PROPOSE_GRANTED && !p->nodes[i].self &&
-		    !reserve_is_fresh(p->nodes[i].asked_ms, now_ms))
-			return false;
-	return true;
+/*
+ * Ask those again that were heard a moment ago and are silent now: it may be this process that was stopped, and whose
+ * timers ran out meanwhile.
+ */
+static void ask_again(struct core *core, struct proposal *p, const char *body)
+{
+	struct propose_node *again[PEERS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_nodes; i++) {
+		struct propose_node *node = &p->nodes[i];
+
+		if (node->answer == PROPOSE_ABSENT && !node->last_silent && n < PEERS_MAX) {
+			node->last_silent = true;
+			again[n++] = node;
+		}
+	}
+	ask_nodes(core, again, n, "/v1/peer/reserve", body, RESERVE_TIMEOUT_MS);
 }
 
 /* Once around. Not under the lock. @return PROPOSE_GRANTED, PROPOSE_RESERVED or PROPOSE_STALE; the latter two hold nothing */
@@ -252,10 +265,13 @@ static enum propose_answer reserve_once(struct core *core, struct proposal *p, c
 	char *body = reserve_body(core, p, cluster, false);
 	enum propose_answer answer = PROPOSE_GRANTED;
 
+	p->begun_ms = clock_mono_ms();
 	for (size_t i = 0; i < p->n_nodes; i++)
 		p->nodes[i].answer = PROPOSE_UNASKED;
-	if (body && ask_first(core, p, body))
+	if (body && ask_first(core, p, body)) {
 		ask_rest(core, p, body);
+		ask_again(core, p, body);
+	}
 	free(body);
 	if (find_answer(p, PROPOSE_STALE))
 		answer = PROPOSE_STALE;
@@ -385,6 +401,10 @@ static void push_once(struct core *core, struct proposal *p, const char *body)
 		}
 		ask_nodes(core, &node, 1, "/v1/peer/versions", body, PUSH_TIMEOUT_MS);
 		taken = node->answer == PROPOSE_TAKEN;
+		if (node->answer == PROPOSE_ABSENT && !node->retried) {
+			node->retried = true; /* as ask_again() */
+			node->answer = PROPOSE_UNASKED;
+		}
 		if (node->answer == PROPOSE_STALE || node->answer == PROPOSE_UNTOLD)
 			return;
 	}
@@ -397,6 +417,7 @@ static void push_once(struct core *core, struct proposal *p, const char *body)
  *   no                with a version that was told             gives way
  *   no                with an untold one, of an earlier name   gives way
  *   no                with an untold one, of a later name      is not decided: ask again
+ *   no                no, but one was silent for once          is not decided: ask again
  *   no                no                                       stays
  *
  * Under the lock.
@@ -411,8 +432,10 @@ static enum fate decide(struct core *core, const struct proposal *p)
 	if (!head || head->number != p->version.number ||
 	    strcmp(head->digest, p->version.digest) != 0)
 		return FATE_LOST; /* it gave way meanwhile */
-	if (find_answer(p, PROPOSE_TAKEN) || (!stale && !untold))
+	if (find_answer(p, PROPOSE_TAKEN))
 		return FATE_STAYS;
+	if (!stale && !untold)
+		return find_answer(p, PROPOSE_UNASKED) ? FATE_UNDECIDED : FATE_STAYS;
 	if (!stale && strcmp(untold->name, core->dirs.node) > 0)
 		return FATE_UNDECIDED;
 	snprintf(why, sizeof(why),

@@ -35,9 +35,10 @@ enum propose_answer {
 
 struct propose_node {
 	char name[MODEL_NAME_MAX], api[256];
-	bool self, last_silent;
+	bool self;
+	bool last_silent; /**< it did not answer a moment ago: it is asked together with the others */
+	bool retried;     /**< the version was handed over twice */
 	enum propose_answer answer;
-	uint64_t asked_ms;
 	char why[HTTP_TEXT_MAX]; /**< of an absent one; else who has the reservation */
 };
 
@@ -48,6 +49,7 @@ struct proposal {
 	struct version version; /**< as it is to be */
 	struct version parent;
 	bool has_parent;
+	uint64_t begun_ms; /**< when the nodes were asked first */
 };
 
 /**

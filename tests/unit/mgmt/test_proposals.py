@@ -232,6 +232,24 @@ class Makers(Cluster):
         self.assertEqual((self.answers[0].status, self.answers[0].code), (412, "stale"), self.answers[0].raw)
         self.check_outcome([])
 
+    def test_a_maker_whose_timers_ran_out_while_it_was_stopped_asks_again(self):
+        for stopped_s in (0, 6):
+            with self.subTest(stopped_s=stopped_s):
+                self.start(True)
+                self.answers = []
+                self.stand_in.silent = True
+                self.b.process.send_signal(signal.SIGSTOP)
+                self.thread = self.apply_in_background(self.a, "# of the maker", self.answers)
+                time.sleep(0.5)  # it waits for b
+                self.a.process.send_signal(signal.SIGSTOP)
+                self.b.process.send_signal(signal.SIGCONT)
+                self.apply_until_taken(self.b, "# of the other")
+                time.sleep(stopped_s)
+                self.a.process.send_signal(signal.SIGCONT)
+                self.thread.join(60)
+                self.assertEqual((self.answers[0].status, self.answers[0].code), (412, "stale"), self.answers[0].raw)
+                self.check_outcome([])
+
     def test_the_holder_is_killed_after_its_commit(self):
         self.maker_at("versions")
         self.end_maker(signal.SIGKILL)
