@@ -201,6 +201,11 @@ def one_reinstalled(members, report, text):
 def reinstalled_in_a_cut(members, report, text):
     ams, fra = members
     say("one is reinstalled inside a network cut")
+    if "mgmt" not in fra.node.processes:  # asked for alone
+        start_together(members, text)
+        wait_agreed(members, report, "both have version 1")
+        ams.apply(text.replace("weight = 50", "weight = 60"), "--all")
+        ams.apply(text.replace("weight = 50", "weight = 70"), "--all")
     files = [("an old file", text), ("the file in force", text.replace("weight = 50", "weight = 70"))]
     for name, own in files[:1] if "--quick" in sys.argv else files:
         fra.stop()
