@@ -118,7 +118,8 @@ static void set_up_native(struct diff *d)
 	world_add_pool(w, 0, 0, 6, 1, 8);
 	world_add_pool(w, 1, 64, 7, 1, 8);
 	world_add_pool(w, 2, 192, 5, 0, 13);
-	world_add_pool(w, 3, N_SLOTS, 4, 1, 1); /* beyond all slots */
+	w->t.pools[3] = w->t.pools[1];
+	w->t.pools[3].place = (uint64_t)N_SLOTS << 8 | 4; /* beyond all slots */
 	world_add_pool(w, 4, FIRST_LISTED, 6, 1, 8);
 	w->t.pools[4].flags = FWD_POOL_AGENTS;
 	for (uint32_t slot = FIRST_LISTED; slot < FIRST_LISTED + 64; slot++)
