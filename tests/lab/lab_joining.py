@@ -379,7 +379,7 @@ def swapped_key(members, report, text):
     write_key(ams, KEYS[1])
     wait_until(lambda: states(ams), SECONDS, "ams says so", 0.1)
     report.check(not states(fra), "the node with the wrong file says so, the other does not")
-    status, _, errors = ams.apply(text.replace("weight = 100; },", "weight = 90; },", 1), "--all")
+    status, _, errors = ams.apply(text.replace("weight = 100; },", "weight = 90; },", 1), "--all", "--confirm-within", "none")
     report.equal(status in (0, 5, 6), True, f"another change is taken all the same {errors}")
     wait_until(lambda: ams.document() == 2 and states(ams, "weir-dataplane"), SECONDS, "the dataplane has it", 0.1)
     report.equal(key_of(ams), fingerprint, "its version has the key of the one before")
