@@ -144,7 +144,7 @@ static bool read_change(const struct http_request *r, bool with_files, struct as
 	if (!a->change.author)
 		a->change.author = r->principal;
 	a->from.author = a->change.author;
-	a->from.principal = r->principal;
+	a->from.principal = r->identity;
 	return field_end(&f, reply) && may_force(r, a, reply);
 }
 
@@ -391,7 +391,7 @@ static void read_origin(struct field *f, const struct http_request *r, struct as
 	const char *author = field_text(f, "author", false, VERSION_AUTHOR_MAX - 1);
 
 	a->from.author = author ? author : r->principal;
-	a->from.principal = r->principal;
+	a->from.principal = r->identity;
 	read_base(f, a);
 }
 

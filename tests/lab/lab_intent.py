@@ -148,6 +148,7 @@ def bad_changes(world, report):
     with open(path, "w") as f:
         f.write(original)
     report.equal(weir(ams, "apply", "--reason", "as before", "--all")[0], 0, "the port is gone again")
+    report.equal(weir(ams, "confirm", "--reason", "as before")[0], 0, "a removed port is risky: it is confirmed")
     report.equal(weir(ams, "wait", "well", "--timeout", "10s")[0], 0, "and all is well")
     weir(ams, "drain", "site", "fra", "--until", "+1h", "--reason", "lab", "--now")
     status, _, errors = weir(ams, "drain", "site", "ams", "--until", "+1h", "--reason", "lab", "--now")
