@@ -32,8 +32,9 @@ static int64_t slew(int64_t error_ms, int64_t passed_ms)
 
 static bool is_confirmed(const struct wall_now *now)
 {
-	return now->synchronised &&
-	       (now->peers == WALL_PEERS_NONE || now->peers == WALL_PEERS_AGREE);
+	if (now->peers == WALL_PEERS_AGREE)
+		return now->synchronised || now->trusted;
+	return now->synchronised && now->peers == WALL_PEERS_NONE;
 }
 
 /* Whether a clock that is off has kept one course, and was confirmed, for long enough. */
@@ -68,8 +69,10 @@ int64_t wall_tick(struct wall *w, const struct wall_now *now)
 		w->at_ms += slew(error_ms, passed_ms);
 		return w->at_ms;
 	}
-	if (has_settled(w, now))
-		return wall_accept(w, now->mono_ms, now->clock_ms);
+	if (has_settled(w, now)) {
+		wall_begin(w, now->mono_ms, now->clock_ms, false, w->confirmed || now->synchronised);
+		return w->at_ms;
+	}
 	w->off_by_ms = error_ms;
 	return w->at_ms;
 }

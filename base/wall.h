@@ -16,7 +16,9 @@
  *   | after a boot, further off than that      | from the last one known, on  | booted         |
  *
  * The kernel's clock is confirmed when the kernel says that it is synchronised and a peer's clock agrees
- * (without peers the kernel's word is enough), both for WALL_SETTLE_MS; or when a person accepts it.
+ * (without peers the kernel's word is enough), both for WALL_SETTLE_MS; or when a person accepts it. Where the
+ * node's setting trusts the clock, a peer that agrees is enough to follow a step, but confirms nothing: with the
+ * setting gone, ramps are held as before.
  */
 #ifndef WEIR_BASE_WALL_H
 #define WEIR_BASE_WALL_H
@@ -49,6 +51,7 @@ struct wall_now {
 	uint64_t mono_ms;  /**< milliseconds since boot */
 	int64_t clock_ms;  /**< the kernel's wall clock */
 	bool synchronised; /**< the kernel says so */
+	bool trusted;      /**< the node's setting: a peer's word is enough without the kernel's */
 	enum wall_peers peers;
 };
 

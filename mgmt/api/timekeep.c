@@ -209,8 +209,8 @@ void timekeep_tick(struct core *core)
 
 	now.peers = t->peers = hear_peers(core, now.mono_ms, now.clock_ms);
 	t->synchronised = clock_is_synchronised();
-	/* a trusted clock is never called synchronised: there a peer's word is enough, but none is not */
-	now.synchronised = t->synchronised || (now.peers == WALL_PEERS_AGREE && is_trusted(core));
+	now.synchronised = t->synchronised;
+	now.trusted = is_trusted(core);
 	wall_tick(&t->wall, &now);
 	move_purge(t, passed_ms);
 	publish(t);

@@ -20,7 +20,7 @@
 struct machine {
 	uint64_t mono_ms;
 	int64_t lead_ms;
-	bool synchronised;
+	bool synchronised, trusted;
 	enum wall_peers peers;
 };
 
@@ -34,6 +34,7 @@ static int64_t run(struct wall *w, struct machine *m, uint64_t ms)
 		const struct wall_now now = { .mono_ms = m->mono_ms,
 			                      .clock_ms = START + (int64_t)m->mono_ms + m->lead_ms,
 			                      .synchronised = m->synchronised,
+			                      .trusted = m->trusted,
 			                      .peers = m->peers };
 
 		last = wall_tick(w, &now);
@@ -82,7 +83,7 @@ static void a_step_is_believed_when_kernel_and_a_peer_confirm_it(void **state)
 			struct machine m = { .mono_ms = 5000, SYNC };
 
 			run(&w, &m, 1000);
-			m = (struct machine){ m.mono_ms, steps[i], true, peers[k] };
+			m = (struct machine){ m.mono_ms, steps[i], SYNC, .peers = peers[k] };
 			assert_int_equal(run(&w, &m, WALL_SETTLE_MS), 0);
 			assert_int_equal(run(&w, &m, 2 * TICK), steps[i]);
 			assert_int_equal(wall_hold(&w, false), WALL_RUNS);
@@ -205,6 +206,22 @@ static void a_clock_that_was_never_confirmed_holds_unless_it_is_trusted(void **s
 	assert_string_equal(wall_hold_text(WALL_UNSYNCHRONISED), "unsynchronised");
 }
 
+static void a_peer_confirms_a_step_of_a_trusted_clock_and_no_more(void **state)
+{
+	struct wall w = { 0 };
+	struct machine m = { .mono_ms = 5000, UNSYNC, .trusted = true, .peers = WALL_PEERS_AGREE };
+	(void)state;
+
+	run(&w, &m, 60000);
+	m.lead_ms = HOUR;
+	assert_int_equal(run(&w, &m, WALL_SETTLE_MS + 2 * TICK), HOUR);
+	assert_int_equal(wall_hold(&w, true), WALL_RUNS);
+	assert_int_equal(wall_hold(&w, false), WALL_UNSYNCHRONISED); /* with the setting gone */
+	m.peers = WALL_PEERS_NONE;
+	m.lead_ms = 2 * HOUR; /* the setting alone confirms nothing */
+	assert_int_equal(run(&w, &m, 60000), HOUR);
+}
+
 static void after_a_boot_time_goes_on_from_before_it_until_confirmed(void **state)
 {
 	struct wall w = { 0 };
@@ -235,6 +252,7 @@ int main(void)
 		cmocka_unit_test(a_step_that_is_taken_back_leaves_no_trace),
 		cmocka_unit_test(a_small_error_is_slewed_and_time_never_goes_back),
 		cmocka_unit_test(a_clock_that_was_never_confirmed_holds_unless_it_is_trusted),
+		cmocka_unit_test(a_peer_confirms_a_step_of_a_trusted_clock_and_no_more),
 		cmocka_unit_test(after_a_boot_time_goes_on_from_before_it_until_confirmed),
 	};
 

@@ -14,6 +14,8 @@ import subprocess
 import tempfile
 import time
 
+# A program built with AddressSanitizer refuses to start behind a preloaded library unless told to.
+PRELOAD_FIRST = {"ASAN_OPTIONS": "verify_asan_link_order=0"}
 ZONE = "$ORIGIN shop.example.\n$TTL 60\n@ SOA ns1 host 1 60 60 60 60\n@ NS ns1\nns1 A 192.0.2.53\n"
 CONFIG = """# two sites
 schema = 1;

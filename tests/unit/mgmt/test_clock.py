@@ -12,7 +12,7 @@ import sys
 import time
 import unittest
 
-from api_node import Node, config, free_port, wait_for
+from api_node import PRELOAD_FIRST, Node, config, free_port, wait_for
 
 MGMT, DNS, WEIR, STEPPED = (sys.argv.pop(1) for _ in range(4))
 HOUR = 3600
@@ -60,11 +60,12 @@ class Clocked:
         self.node.close()
 
     def preloaded(self, start):
-        os.environ.update(LD_PRELOAD=STEPPED, STEPPED_CLOCK=self.file)
+        os.environ.update(LD_PRELOAD=STEPPED, STEPPED_CLOCK=self.file, **PRELOAD_FIRST)
         try:
             start()
         finally:
-            del os.environ["LD_PRELOAD"], os.environ["STEPPED_CLOCK"]
+            for name in ("LD_PRELOAD", "STEPPED_CLOCK", *PRELOAD_FIRST):
+                del os.environ[name]
 
     def start_dns(self):
         n = self.node

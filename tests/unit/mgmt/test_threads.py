@@ -11,7 +11,7 @@ import sys
 import time
 import unittest
 
-from api_node import Node
+from api_node import PRELOAD_FIRST, Node
 
 NOTHREAD, *PROGRAMS = sys.argv[1:]
 del sys.argv[1:]
@@ -30,7 +30,8 @@ class Threads(unittest.TestCase):
                 node.stop()
             command = [program, "--conf-dir", node.conf, "--state-dir", node.state, "--run-dir", node.run,
                        "--bpf-dir", node.dir.name, "--node", node.name]
-            p = subprocess.Popen(command, env={**os.environ, "LD_PRELOAD": NOTHREAD, "NOTHREAD": str(n)},
+            env = {**os.environ, "LD_PRELOAD": NOTHREAD, "NOTHREAD": str(n), **PRELOAD_FIRST}
+            p = subprocess.Popen(command, env=env,
                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             end = time.monotonic() + RUNS_S
             while p.poll() is None and time.monotonic() < end:
