@@ -70,7 +70,8 @@ int64_t wall_tick(struct wall *w, const struct wall_now *now)
 		return w->at_ms;
 	}
 	if (has_settled(w, now)) {
-		wall_begin(w, now->mono_ms, now->clock_ms, false, w->confirmed || now->synchronised);
+		wall_begin(w, now->mono_ms, now->clock_ms, false,
+		           w->confirmed || now->synchronised);
 		return w->at_ms;
 	}
 	w->off_by_ms = error_ms;
