@@ -43,7 +43,7 @@ static size_t make_question(const struct addr *to, uint32_t seq, struct question
 }
 
 /* What the kernel answers for routes that are unreachable, prohibited or a blackhole. */
-static bool is_refusal(const struct nlmsghdr *h)
+static bool is_refusal(struct nlmsghdr *h)
 {
 	const struct nlmsgerr *e = NLMSG_DATA(h);
 
@@ -51,10 +51,10 @@ static bool is_refusal(const struct nlmsghdr *h)
 	       (e->error == -EHOSTUNREACH || e->error == -EACCES || e->error == -EINVAL);
 }
 
-static bool has_gateway(const struct nlmsghdr *h)
+static bool has_gateway(struct nlmsghdr *h)
 {
-	const struct rtmsg *r = NLMSG_DATA(h);
-	const struct rtattr *a = RTM_RTA(r);
+	struct rtmsg *r = NLMSG_DATA(h);
+	struct rtattr *a = RTM_RTA(r); /* the kernel's macros drop const */
 	int left = (int)RTM_PAYLOAD(h);
 
 	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(*r)))
