@@ -48,7 +48,7 @@ FWD_INLINE bool fwd_quote_read4(const uint8_t *error, const uint8_t *at, struct 
 	       ip->src_be == ((const struct fwd_ip4 *)(const void *)error)->dst_be;
 }
 
-/** The same for IPv6. */
+/** The same for IPv6; never to ::ffff:a.b.c.d, which is how tables write IPv4's a.b.c.d. */
 FWD_INLINE bool fwd_quote_read6(const uint8_t *error, const uint8_t *at, struct fwd_quote *q)
 {
 	const struct fwd_ip6 *to = (const void *)error, *ip = (const void *)at;
@@ -58,7 +58,7 @@ FWD_INLINE bool fwd_quote_read6(const uint8_t *error, const uint8_t *at, struct 
 	q->len = FWD_IP6_LEN + fwd_be16(ip->len_be);
 	q->protocol = ip->next;
 	return fwd_be32(ip->version_class_flow_be) >> 28 == 6 && ip->src_be[0] == to->dst_be[0] &&
-	       ip->src_be[1] == to->dst_be[1];
+	       ip->src_be[1] == to->dst_be[1] && !fwd_addr_is4(&q->dst);
 }
 
 /** The backend to which a packet with @p q and then @p behind, FWD_QUOTED_LEN bytes, went. @return its index, or 0: to none */

@@ -267,6 +267,23 @@ static void what_we_cannot_have_sent_is_left_alone(void **state)
 	assert_int_equal(forward(f), FWD_REASON_NOT_OURS);
 }
 
+/* The bytes of an IPv4 backend are those of an IPv6 address, to which no outer header of ours goes. */
+static void an_error_of_ipv6_names_no_backend_of_ipv4(void **state)
+{
+	static const uint32_t backends[][2] = { { 3, 1 }, { 4, 2 } }; /* of one mode each */
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < COUNT(backends); i++) {
+		const union fwd_addr *to = &f->w.t.backends[backends[i][1]].address;
+
+		send_to(f, backends[i][0]);
+		make_too_big(f, 1330);
+		memcpy(f->packet.data + error_head(f) + 8 + 24, to, sizeof(*to));
+		assert_int_equal(forward(f), FWD_REASON_NOT_OURS);
+		assert_int_equal(f->w.t.backends[backends[i][1]].told_mtu, 0);
+	}
+}
+
 static void an_mtu_that_cannot_be_is_refused(void **state)
 {
 	static const struct {
@@ -442,6 +459,7 @@ int main(void)
 		T(a_quote_cut_at_any_byte_is_left_alone),
 		T(padding_is_no_quote),
 		T(what_we_cannot_have_sent_is_left_alone),
+		T(an_error_of_ipv6_names_no_backend_of_ipv4),
 		T(an_mtu_that_cannot_be_is_refused),
 		T(the_least_is_kept_until_it_is_taken),
 		T(other_errors_are_counted_by_name),
