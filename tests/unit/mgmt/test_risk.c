@@ -34,7 +34,8 @@ static const char base_config[] =
         "sites = ( { name = \"ams\"; weight = 100; capacity = { bits = \"10Gbit\"; }; },\n"
         "          { name = \"fra\"; weight = 20; }, { name = \"par\"; weight = 100; } );\n"
         "nodes = ( { name = \"ams-1\"; site = \"ams\"; driver = \"xdp\"; clock = \"synchronised\";\n"
-        "    ports = ( { interface = \"eth1\"; }, { interface = \"eth2\"; } ); mtu = 1500;\n"
+        "    ports = ( { interface = \"eth1\"; }, { interface = \"eth2\";\n"
+        "      macs = [ \"02:00:5e:00:01:0a\", \"02:00:5e:00:01:0b\" ]; } ); mtu = 1500;\n"
         "    tunnel_source = [ \"10.1.255.0/24\" ]; dns_listen = [ \"192.0.2.53\", \"192.0.2.54\" ];\n"
         "    controls = [ \"10.1.1.1\" ]; api = \"https://10.1.1.2:8443\"; },\n"
         "  { name = \"fra-1\"; site = \"fra\"; ports = ( { interface = \"eth1\"; } );\n"
@@ -186,11 +187,18 @@ static const struct change changes[] = {
 	{ "site-emptied", "{ site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; },\n", "" },
 	{ "answers-unproven", "\"203.0.113.10\", ", "\"203.0.113.99\", \"203.0.113.10\", " },
 	{ "ports-gone", "{ interface = \"eth1\"; }, {", "{ interface = \"eth9\"; }, {" },
-	{ "ports-gone", ", { interface = \"eth2\"; }", "" },
+	{ "ports-gone",
+	  ", { interface = \"eth2\";\n      macs = [ \"02:00:5e:00:01:0a\", \"02:00:5e:00:01:0b\" ]; }",
+	  "" },
 	{ NULL, "{ interface = \"eth1\"; }, {",
 	  "{ interface = \"eth0\"; }, { interface = \"eth1\"; }, {" },
 	{ "port-device", "interface = \"eth2\"",
 	  "interface = \"eth2\"; device = \"0000:01:00.0\"" },
+	{ "port-device", "\"02:00:5e:00:01:0a\", ", "" },
+	{ "port-device", "      macs = [ \"02:00:5e:00:01:0a\", \"02:00:5e:00:01:0b\" ];", "" },
+	{ "port-device", "\"02:00:5e:00:01:0a\"", "\"02:00:5e:00:01:0c\"" },
+	{ NULL, "\"02:00:5e:00:01:0a\", \"02:00:5e:00:01:0b\"",
+	  "\"02:00:5e:00:01:0b\", \"02:00:5e:00:01:0c\", \"02:00:5e:00:01:0a\"" },
 	{ "driver-changed", "driver = \"xdp\"", "driver = \"dpdk\"" },
 	{ "next-start", "driver = \"xdp\";", "driver = \"xdp\"; dpdk = { memory = 512; };" },
 	{ "tunnel-source", "10.1.255.0/24", "10.1.254.0/24" },
