@@ -106,7 +106,5 @@ void hops_doubt(struct hops *h, const struct addr *address);
 const struct hops_counters *hops_counters(const struct hops *h);
 /** "known", "no route", ... */
 const char *hop_state_text(enum hop_state state);
-/** "route refuses", ... */
-const char *hop_bad_text(enum hop_bad bad);
 
 #endif

@@ -101,14 +101,3 @@ const char *hop_state_text(enum hop_state state)
 
 	return texts[state];
 }
-
-const char *hop_bad_text(enum hop_bad bad)
-{
-	static const char *const texts[] = {
-		[HOP_BAD_NOT] = "",
-		[HOP_BAD_ROUTE] = "the route refuses",
-		[HOP_BAD_NEIGHBOUR] = "the next hop does not answer",
-	};
-
-	return texts[bad];
-}

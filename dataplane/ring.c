@@ -351,21 +351,3 @@ void ring_repair(uint16_t *out, const uint16_t *filled, size_t n_slots, const bo
 	if (left)
 		carry_on(out, n_slots);
 }
-
-uint32_t ring_heirs(uint16_t *out, uint32_t max, const uint16_t *filled, size_t n_slots,
-                    size_t slot, const uint64_t key[2])
-{
-	uint64_t seed = repair_seed(key);
-	uint32_t n = 0;
-
-	for (uint32_t look = 0; look < RING_LOOKS && n < max; look++) {
-		uint16_t id = filled[look_at(slot, look, n_slots, seed)];
-		bool known = id == RING_NONE || id == filled[slot];
-
-		for (uint32_t i = 0; i < n; i++)
-			known |= out[i] == id;
-		if (!known)
-			out[n++] = id;
-	}
-	return n;
-}

@@ -234,10 +234,3 @@ int conditions_read(const char *run_dir, const char *process, struct conditions 
 	page_close(page);
 	return err;
 }
-
-const char *condition_level_text(enum condition_level level)
-{
-	static const char *const texts[] = { "note", "degraded", "down" };
-
-	return level <= CONDITION_DOWN ? texts[level] : "down";
-}

@@ -75,7 +75,5 @@ void conditions_end(struct stats *s);
  * -EPROTO for a page of another layout, -EAGAIN when the page changes too fast, or -errno; then @p out is untouched
  */
 int conditions_read(const char *run_dir, const char *process, struct conditions *out);
-/** "note", "degraded", "down" */
-const char *condition_level_text(enum condition_level level);
 
 #endif

@@ -73,14 +73,4 @@ int ring_fill(uint16_t *slots, size_t n_slots, const struct ring_backend *backen
 void ring_repair(uint16_t *out, const uint16_t *filled, size_t n_slots, const bool *dead,
                  const uint64_t key[2]);
 
-/**
- * To whom ring_repair() gives a slot when its owner is dead, and then, when that one is, too.
- *
- * @param out      out, [max] ids, each once, the owner not among them
- * @param slot     of @p filled, as for ring_repair()
- * @return how many it has found: fewer than @p max where there are not as many, or they own little
- */
-uint32_t ring_heirs(uint16_t *out, uint32_t max, const uint16_t *filled, size_t n_slots,
-                    size_t slot, const uint64_t key[2]);
-
 #endif

@@ -96,22 +96,6 @@ const json_t *field_array(struct field *f, const char *name, bool required)
 	return value;
 }
 
-int64_t field_integer(struct field *f, const char *name, bool required, int64_t least, int64_t most,
-                      int64_t fallback)
-{
-	const json_t *value = value_of(f, name, required);
-
-	if (!value)
-		return fallback;
-	if (!json_is_integer(value) || json_integer_value(value) < least ||
-	    json_integer_value(value) > most) {
-		field_mistake(f, name, "expected an integer from %lld to %lld", (long long)least,
-		              (long long)most);
-		return fallback;
-	}
-	return json_integer_value(value);
-}
-
 static bool is_known(const struct field *f, const char *name)
 {
 	for (size_t i = 0; i < f->n_known; i++)

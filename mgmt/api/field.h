@@ -31,9 +31,6 @@ bool field_bool(struct field *f, const char *name);
 /** An object or array; NULL when it is not there. */
 const json_t *field_object(struct field *f, const char *name, bool required);
 const json_t *field_array(struct field *f, const char *name, bool required);
-/** An integer from @p least to @p most; @p fallback when it is not there. */
-int64_t field_integer(struct field *f, const char *name, bool required, int64_t least, int64_t most,
-                      int64_t fallback);
 /** Note a mistake in @p name. */
 void field_mistake(struct field *f, const char *name, const char *format, ...)
         __attribute__((format(printf, 3, 4)));

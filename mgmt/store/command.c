@@ -38,11 +38,6 @@ enum command_do command_from_text(const char *text)
 	return (enum command_do)i;
 }
 
-const char *command_text(enum command_do what)
-{
-	return words[what];
-}
-
 static enum command_outcome say(struct work *w, enum command_outcome outcome, const char *field,
                                 const char *format, ...) __attribute__((format(printf, 4, 5)));
 

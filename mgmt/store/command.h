@@ -76,6 +76,5 @@ enum command_outcome command_run(struct intent *in, const struct command *c,
                                  struct command_result *result);
 /** "drain", ... @return COMMAND_COUNT when there is no such word */
 enum command_do command_from_text(const char *text);
-const char *command_text(enum command_do what);
 
 #endif

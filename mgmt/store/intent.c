@@ -486,11 +486,6 @@ int intent_merge(struct intent *in, const struct override *list, size_t n, int64
 	return rc ? rc : taken;
 }
 
-int intent_override(struct intent *in, const struct override *o, int64_t now_ms)
-{
-	return intent_merge(in, o, 1, now_ms);
-}
-
 void intent_note_diverged(struct intent *in, const struct intent_foreign *heads, size_t n)
 {
 	in->n_foreign = n < INTENT_HEADS_MAX ? n : INTENT_HEADS_MAX;

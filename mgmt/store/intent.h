@@ -195,9 +195,7 @@ void intent_learn_confirmed(struct intent *in, const struct version *list, size_
 /** A version and, where asked, its files (given). @return 0, -ENOENT or -errno */
 int intent_version(struct intent *in, uint64_t number, struct version *out, struct files *files);
 
-/** Take an override: merged, stored if possible, composed and written. @return 1 taken, 0 an equal or newer one is there, -ENOSPC or -ENOMEM */
-int intent_override(struct intent *in, const struct override *o, int64_t now_ms);
-/** The same for many, with one document. @return how many were taken, or -errno */
+/** Take overrides: merged, stored if possible, composed and written as one document. @return how many were taken, or -errno (-ENOSPC, -ENOMEM) */
 int intent_merge(struct intent *in, const struct override *list, size_t n, int64_t now_ms);
 
 /** How a peer's head stands to ours. */

@@ -348,13 +348,6 @@ int store_write_override(struct store *s, const struct override *o)
 	return rc ? rc : store_record_override(s, o);
 }
 
-int store_put_override(struct store *s, const struct override *o)
-{
-	const bool all = true;
-
-	return store_put_some(s, o, &all, 1);
-}
-
 int store_put_overrides(struct store *s, const struct overrides *set)
 {
 	int rc = sql_begin(s->db);

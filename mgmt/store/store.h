@@ -111,8 +111,6 @@ void store_for(struct store *s, const struct store_request *r);
 
 /** Keep those of @p list that @p which says, all or none. @return 0 or -errno */
 int store_put_some(struct store *s, const struct override *list, const bool *which, size_t n);
-/** Keep an override in place of one with its id. @return 0 or -errno */
-int store_put_override(struct store *s, const struct override *o);
 /** Make the store hold exactly @p set. @return 0 or -errno */
 int store_put_overrides(struct store *s, const struct overrides *set);
 /** Merge all kept overrides into @p set. @return 0 or -errno */
