@@ -11,7 +11,7 @@
 #include "dataplane/process.h"
 #include "weir/model.h"
 
-/* What becomes of it is told when it is not what was told last. */
+/* The outcome is logged only when it differs from the last one. */
 static void attach_port(struct process *p, size_t i)
 {
 	const struct model_port *wanted = &p->node.model->self->ports[i];

@@ -70,7 +70,7 @@ static const char *lost_by(const struct round *r, const struct node_backend *b)
 	if (n->t.backends[b->index].flags & FWD_BACKEND_NO_NEXT_HOP)
 		return effect_hop_text((enum effect_hop)n->ways[b->index].hop);
 	if (hops_get(n->hops, &b->plan->address, &hop) && !is_port(r, hop.ifindex))
-		return "its route leads by an interface that is none of the node's ports";
+		return "its route leaves by an interface that is not one of the node's ports";
 	return NULL;
 }
 
@@ -80,8 +80,8 @@ static const char *advice(enum effect_why cut)
 	case EFFECT_WHY_ROUTE:
 		return "the route to it says unreachable, blackhole or prohibit: see ip route get";
 	case EFFECT_WHY_NEIGHBOUR:
-		return "its next hop answers none of the kernel's questions: see ip neigh; is it "
-		       "switched on, and on this link?";
+		return "its next hop does not answer the kernel's requests: see ip neigh; check that "
+		       "it is switched on and on this link";
 	default:
 		return "mode l2 reaches only backends on a link of this node, and a gateway is "
 		       "between: use ipip or gue";
@@ -127,7 +127,7 @@ static void state_rest(struct round *r, const char *code, size_t n)
 {
 	if (n > LISTED_MAX)
 		conditions_add(r->s, code, CONDITION_DEGRADED, "",
-		               "the same is so of %zu more backends: weir status lists them",
+		               "%zu more backends have the same trouble: weir status lists them",
 		               n - LISTED_MAX);
 }
 

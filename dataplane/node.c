@@ -261,7 +261,8 @@ static int check_room(const struct node *n, const struct plan *plan, char why[PL
 	    backends <= places_n_free(n->backend_places) &&
 	    counts <= places_n_free(n->count_places))
 		return 0;
-	snprintf(why, PLAN_WHY_MAX, "no room beside what was removed a short time ago: %s",
+	snprintf(why, PLAN_WHY_MAX,
+	         "no room until what was removed a short time ago is free again: %s",
 	         backends > places_n_free(n->backend_places) ? "backends" : "services");
 	return -EAGAIN;
 }
@@ -441,9 +442,11 @@ static int prepare(struct node *n, const struct model *m, const struct plan *pla
 	*ranges = *n->ranges;
 	err = make_pools(n, m, plan, ranges, pools);
 	if (err)
-		snprintf(why, PLAN_WHY_MAX, "%s",
-		         err == -EAGAIN ? "no slots beside those of pools removed a short time ago"
-		                        : strerror(-err));
+		snprintf(
+		        why, PLAN_WHY_MAX, "%s",
+		        err == -EAGAIN
+		                ? "no slots until those of pools removed a short time ago are free again"
+		                : strerror(-err));
 	return err;
 }
 

@@ -70,13 +70,13 @@ static void state_listens(const struct server *s, struct stats *to)
 			        "this host does not have the address: add it to an interface "
 			        "(ip address add), or take it out of dns_listen");
 		else if (!is_served(s, &self->dns_listen[i]))
-			conditions_add(to, "listen-failed",
-			               n_served ? CONDITION_DEGRADED : CONDITION_DOWN,
-			               addr_text(&self->dns_listen[i], text),
-			               "cannot listen on port %u here, by UDP and TCP: does the "
-			               "node have the address, and does another server use it? "
-			               "(ss -lnutp)",
-			               s->port);
+			conditions_add(
+			        to, "listen-failed", n_served ? CONDITION_DEGRADED : CONDITION_DOWN,
+			        addr_text(&self->dns_listen[i], text),
+			        "cannot listen on port %u here by UDP and TCP: check that the "
+			        "node has the address (ip address) and that no other "
+			        "server uses it (ss -lnutp)",
+			        s->port);
 }
 
 static void state_key(const struct model *m, struct stats *to)
@@ -117,15 +117,16 @@ static void state_sites(const struct server *s, struct stats *to)
 	if (2 * sites.n_heard <= sites.n)
 		conditions_add(to, "sites-majority-lost", CONDITION_DEGRADED, "",
 		               "%u of %u sites are not heard (%s): checks take no site out of the "
-		               "answers and bring none back. Mend the way to them, or decide: "
-		               "weir disable site NAME --offline",
+		               "answers and bring none back. Restore the path, or decide: weir "
+		               "disable site NAME --until +4h --reason TEXT [--offline]",
 		               sites.n - sites.n_heard, sites.n, text);
 	else if (sites.n_heard && 2 * (sites.n_heard - 1) <= sites.n)
-		conditions_add(to, "site-removal-impossible", CONDITION_DEGRADED, "",
-		               "%s is not heard: if one more site dies, too few are left to take "
-		               "it out of the answers. If it stays away: weir drain site %s, "
-		               "complete, so that the others decide",
-		               text, text);
+		conditions_add(
+		        to, "site-removal-impossible", CONDITION_DEGRADED, "",
+		        "%s is not heard: if one more site dies, checks cannot take that one "
+		        "out of the answers. If it stays away: weir drain site NAME "
+		        "--until never --reason TEXT; then the others decide",
+		        text);
 }
 
 void server_conditions(struct server *s)
@@ -143,11 +144,11 @@ void server_conditions(struct server *s)
 	state_sites(s, to);
 	if (s->clock == WALL_UNSYNCHRONISED)
 		conditions_add(to, "clock-unsynchronised", CONDITION_DEGRADED, "",
-		               "the clock of this node is not synchronised, which holds the ramps "
-		               "of drains; have it set by NTP, or see nodes[].clock");
+		               "no time server has confirmed this node's clock since the boot, so "
+		               "ramps of drains are held: start one, or set nodes[].clock");
 	if (s->clock == WALL_STEPPED)
 		conditions_add(to, "clock-stepped", CONDITION_DEGRADED, "",
-		               "the clock of this node has stepped, which holds the ramps of "
-		               "drains for a minute");
+		               "the wall clock has stepped and is not followed; schedules go on by "
+		               "elapsed time: see weir clock");
 	conditions_end(to);
 }

@@ -90,9 +90,9 @@ static void find_server_words(struct counters *c)
 	c->clock_held = word(c, STATS_GAUGE, "weir_dns_clock_held", NULL, NULL,
 	                     "1: the wall clock holds the ramps of drains");
 	c->clock_stepped = word(c, STATS_GAUGE, "weir_dns_clock_stepped", NULL, NULL,
-	                        "1: it does, for it has stepped");
+	                        "1: the wall clock has stepped and is not followed");
 	c->clock_unsynchronised = word(c, STATS_GAUGE, "weir_dns_clock_unsynchronised", NULL, NULL,
-	                               "1: it does, for it is not synchronised");
+	                               "1: the wall clock was not confirmed since the boot");
 	for (unsigned i = 0; i < 2; i++)
 		c->ramps_held[i] = word(c, STATS_GAUGE, "weir_dns_ramps_held", "by", holds[i],
 		                        "Drains whose ramp is held");

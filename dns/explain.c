@@ -161,7 +161,7 @@ static void say_placed(struct explainer *x, const struct answer_step *step)
 		"up or unknown, and not drained",
 		"up or unknown; all of them are drained",
 		"no other is up: those that were never seen up, too",
-		"nobody is up: all but disabled, by base weight (panic)",
+		"no site is up: all but disabled, by base weight (panic)",
 		"none: the answer is empty",
 	};
 	const struct place_name *name = &x->g->place->names[step->dynamic];

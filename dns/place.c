@@ -21,7 +21,7 @@ const char *place_ttl_text(enum place_ttl t)
 		"until the next scheduled change, within the limits",
 		"a drain is on its way: the minimum",
 		"a target is in doubt: the minimum",
-		"nobody is up: the minimum",
+		"no site is up: the minimum",
 	};
 
 	return texts[t];

@@ -42,7 +42,7 @@ const char *handle_reason(struct field *f)
 	const char *reason = field_text(f, "reason", true, VERSION_REASON_MAX - 1);
 
 	if (reason && !reason[strspn(reason, " ")])
-		field_mistake(f, "reason", "says nothing; those who look later will want it");
+		field_mistake(f, "reason", "must not be blank: say why you make this change");
 	return reason;
 }
 

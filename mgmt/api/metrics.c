@@ -220,7 +220,7 @@ static void put_backends(FILE *out, const struct look *l)
 		if (effect)
 			continue;
 		put_head(out, "weir_backends_left_out", "gauge",
-		         "Backends without metrics of their own, for want of room.");
+		         "Backends without metrics of their own: there are more than the limit.");
 		fprintf(out, "weir_backends_left_out %zu\n", left_out);
 	}
 }

@@ -21,8 +21,8 @@ static void state_join(const struct core *core)
 		               "this node has no version yet and asks its peers for theirs");
 	else if (head && join_is_provisional(head))
 		conditions_add(core->stats, "provisional", CONDITION_NOTE, "",
-		               "version 1 was read from this node's weir.conf and nobody applied "
-		               "it: a peer's applied version replaces it");
+		               "version 1 is this node's own weir.conf and was not applied by a "
+		               "person: the first applied version of a peer replaces it");
 }
 
 /* One peer's key against this node's. */
@@ -38,11 +38,12 @@ static void state_peer_key(const struct core *core, const struct peers_view *v)
 	                    strcmp(own->found, v->hash_key) != 0;
 
 	if (versions_differ || files_differ)
-		conditions_add(core->stats, "hash-key-mismatch", CONDITION_DEGRADED, v->node,
-		               "node %s places connections by a hash key with fingerprint %s, this "
-		               "node by %s: copy one node's key file to the other, then apply",
-		               v->node, versions_differ ? v->head.hash_key : v->hash_key,
-		               versions_differ ? head->hash_key : own->found);
+		conditions_add(
+		        core->stats, "hash-key-mismatch", CONDITION_DEGRADED, v->node,
+		        "node %s uses a hash key with fingerprint %s, this node one with %s: "
+		        "copy the right node's key file to the other, then apply",
+		        v->node, versions_differ ? v->head.hash_key : v->hash_key,
+		        versions_differ ? head->hash_key : own->found);
 }
 
 static void state_keys(const struct core *core)
@@ -68,9 +69,9 @@ static void state_clock(struct core *core)
 	if (hold == WALL_STEPPED || hold == WALL_BOOTED)
 		conditions_add(
 		        core->stats, "clock-stepped", CONDITION_DEGRADED, "",
-		        "the wall clock is %" PRId64 " s off the time that schedules go by, and "
-		        "nobody confirms it: %s; set the clock right, or accept it: weir clock "
-		        "accept --reason TEXT",
+		        "the wall clock is %" PRId64 " s off the believed time and is not "
+		        "confirmed: %s; set the clock right, or accept it: weir clock accept "
+		        "--reason TEXT",
 		        off_s,
 		        hold == WALL_BOOTED ? "ramps are held since the boot"
 		                            : "time goes on as if it had not stepped");

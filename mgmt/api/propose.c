@@ -440,7 +440,7 @@ static enum fate decide(struct core *core, const struct proposal *p)
 		return FATE_UNDECIDED;
 	snprintf(why, sizeof(why),
 	         "%s has another successor of version %" PRIu64
-	         ", and no client was told of this one",
+	         ", and this one was not acknowledged to a client",
 	         stale ? stale->name : untold->name, p->parent.number);
 	return yield_head(core->intent, why, clock_believed_ms()) ? FATE_STAYS : FATE_LOST;
 }

@@ -149,6 +149,7 @@ void ways_warn(struct core *core, const struct advice *advice, json_t *warnings)
 	if (s >= 0)
 		close(s);
 	if (n_bad > SHOWN_MAX)
-		json_array_append_new(warnings, json_sprintf("the same is so of %u more backends",
-		                                             n_bad - SHOWN_MAX));
+		json_array_append_new(
+		        warnings,
+		        json_sprintf("%u more backends have the same trouble", n_bad - SHOWN_MAX));
 }

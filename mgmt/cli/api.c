@@ -398,16 +398,16 @@ static const char *advice(const char *code)
 	static const struct {
 		const char *code, *what;
 	} rows[] = {
-		{ "guard", "if it must be: --override GUARD --reason TEXT, on record" },
+		{ "guard", "to do it all the same: --override GUARD --reason TEXT, on record" },
 		{ "diverged",
-		  "see weir diff NODE, then keep one: its command, or --force with the others' digests" },
+		  "compare with weir diff NODE, then run one command above, or --force the digests of the others" },
 		{ "old-file",
 		  "make the file from the version in force (weir config show --applied), or --replace" },
 		{ "stale", "someone changed it meanwhile: look at weir diff, then do it again" },
 		{ "unconfirmed",
 		  "weir confirm keeps the earlier version; or do it again with --confirm-pending or --join-pending" },
 		{ "store", "overrides are taken all the same; look at weir status" },
-		{ "mistakes", "mend them and check with weir config check" },
+		{ "mistakes", "correct them and check with weir config check" },
 		{ "busy", "do it again in a moment" },
 		{ "forbidden", "ask someone whose role reaches" },
 		{ "unauthorized", "ask someone whose role reaches" },

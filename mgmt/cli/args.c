@@ -223,12 +223,12 @@ static void help_document(void)
 	     "| 0 | done, and in force on this node (with `--all`: on all) |\n"
 	     "| 1 | usage: wrong arguments, or what they name is wrong; mistakes of a configuration |\n"
 	     "| 2 | refused by a guard |\n"
-	     "| 3 | what was asked does not answer |\n"
+	     "| 3 | a process or node does not answer |\n"
 	     "| 4 | conflict: changed since, diverged, nothing to confirm or end, another has the store |\n"
 	     "| 5 | not in time; it continues |\n"
 	     "| 6 | partly: some nodes have it, others cannot be reached |\n"
 	     "| 7 | denied |\n"
-	     "| 8 | made, but a process of a node refuses it, or what it names does not exist there |\n"
+	     "| 8 | the change was made, but a node refuses it: a process rejects it, or something that it names does not exist there |\n"
 	     "| 10, 11 | of `status`: degraded, down |\n\n"
 	     "Options of all commands:\n\n```");
 	printf("%s  --json           print JSON\n```\n", proc_dirs_help);

@@ -176,7 +176,7 @@ static bool print_nodes(const json_t *body)
 	if (rolled_back)
 		puts("  refused, and rolled back: the version before is in force");
 	else if (refused)
-		puts("  refused: mend what is missing there, or undo the change");
+		puts("  refused: correct what the line above names, or undo it with weir rollback");
 	else if (json_is_false(json_object_get(body, "complete")))
 		puts("  not all have it yet; it goes on: weir status");
 	return rolled_back;

@@ -119,7 +119,7 @@ static void print_reload(const json_t *body)
 	if (json_is_true(json_object_get(body, "changed")))
 		printf("zone files changed: version %.0f\n", api_number(version, "number", 0));
 	else
-		puts("no zone file changed; weir-dns was told to load them again");
+		puts("no zone file changed; weir-dns loads them again");
 }
 
 int cli_zone_reload(struct cli *cli, const struct cli_args *args)

@@ -14,7 +14,7 @@
 #define OPTION_FROM    { "--from", "TIME", "start then: +10m, or 2026-11-20T12:00:00Z" }
 #define OPTION_UNTIL   { "--until", "TIME", "return then: +4h, 2026-11-20T12:00:00Z, never (required)" }
 #define OPTION_OVER    { "--over", "DURATION", "the ramp: 5m; of a backend, the time for its flows" }
-#define OPTION_CONFIRM { "--confirm-within", "DURATION", "undo it unless confirmed by then; none" }
+#define OPTION_CONFIRM { "--confirm-within", "DURATION", "roll back unless confirmed within this time; none: never" }
 #define OPTION_FORCE   { "--force", "DIGEST,...", "override these diverged heads by name" }
 #define OPTION_KEEP    { "--confirm-pending", NULL, "confirm an earlier version that is not confirmed yet" }
 #define OPTION_JOIN    { "--join-pending", NULL, "one deadline for this and the earlier unconfirmed version" }

@@ -16,7 +16,7 @@ static void print_head(FILE *to, const json_t *head, bool here)
 	        api_text(head, "author", "?"), api_text(head, "time", "?"), *reason ? ": " : "",
 	        reason,
 	        json_is_true(json_object_get(head, "provisional"))
-	                ? " (provisional: nobody has applied it)"
+	                ? " (provisional: not applied by a person)"
 	                : "");
 }
 

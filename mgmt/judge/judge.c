@@ -167,9 +167,9 @@ static void judge_pool_nothing(const struct judge_facts *f, struct judge_verdict
 		if (p->in_force && p->n_backends && !p->n_serving)
 			add_reason(v, JUDGE_RULE_POOL_FORWARDS_NOTHING, p->name,
 			           "pool %s forwards nothing: none of its %zu backends takes "
-			           "packets%s",
+			           "packets%s; see weir why pool %s",
 			           p->name, p->n_backends,
-			           p->n_meant ? "" : " (overrides take all of them out)");
+			           p->n_meant ? "" : " (overrides take all of them out)", p->name);
 	}
 }
 
@@ -180,7 +180,8 @@ static void judge_pool_down(const struct judge_facts *f, struct judge_verdict *v
 
 		if (p->seen && p->n_backends && p->down.n == p->n_backends)
 			add_reason(v, JUDGE_RULE_POOL_ALL_DOWN, p->name,
-			           "all backends of pool %s are down", p->name);
+			           "all backends of pool %s are down: weir health shows why",
+			           p->name);
 	}
 }
 
@@ -195,14 +196,14 @@ static void judge_silent(const struct judge_facts *f, struct judge_verdict *v)
 		snprintf(subject, sizeof(subject), "weir-%s", p->name);
 		if (p->present && p->age_ms > JUDGE_SILENT_MS)
 			add_reason(v, JUDGE_RULE_PROCESS_SILENT, subject,
-			           "%s shows no sign of life for %.1f s", subject,
+			           "%s has shown no sign of life for %.1f s: see its log", subject,
 			           (double)p->age_ms / 1000);
 		else if (p->present)
 			add_reason(v, JUDGE_RULE_PROCESS_SILENT, subject,
-			           "%s is dead, or does not answer", subject);
+			           "%s is dead, or does not answer: see its log", subject);
 		else
 			add_reason(v, JUDGE_RULE_PROCESS_SILENT, subject,
-			           "%s shows no sign of life: it has not run here", subject);
+			           "%s has not run here yet: start weir run", subject);
 	}
 }
 
@@ -230,7 +231,8 @@ static void judge_pending(const struct judge_facts *f, struct judge_verdict *v)
 			continue;
 		snprintf(subject, sizeof(subject), "weir-%s", p->name);
 		add_reason(v, JUDGE_RULE_DOCUMENT_PENDING, subject,
-		           "%s has not taken document %" PRIu64 " yet (it has %" PRIu64 ")",
+		           "%s has not taken document %" PRIu64 " yet (it has %" PRIu64
+		           "): see its log",
 		           subject, f->document, p->document);
 	}
 }
@@ -248,7 +250,8 @@ static void judge_unread(const struct judge_facts *f, struct judge_verdict *v)
 			           "the conditions of weir-%s cannot be read", p->name);
 		if (n_more && p->conditions->worst >= CONDITION_DEGRADED)
 			add_reason(v, JUDGE_RULE_CONDITIONS_UNREAD, p->name,
-			           "weir-%s states %" PRIu64 " conditions more", p->name, n_more);
+			           "weir-%s states %" PRIu64 " more conditions than can be shown",
+			           p->name, n_more);
 	}
 }
 
@@ -270,7 +273,7 @@ static void judge_effect(const struct judge_facts *f, struct judge_verdict *v)
 
 	if (p && p->running && p->document && f->n_pools && !f->effect_fresh)
 		add_reason(v, JUDGE_RULE_EFFECT_UNKNOWN, "weir-dataplane",
-		           "what weir-dataplane has in force cannot be read back");
+		           "what weir-dataplane has in force cannot be read back: see its log");
 }
 
 static void judge_connections(const struct judge_facts *f, struct judge_verdict *v)
@@ -291,7 +294,9 @@ static void judge_configuration(const struct judge_facts *f, struct judge_verdic
 static void judge_store(const struct judge_facts *f, struct judge_verdict *v)
 {
 	if (f->store_why && *f->store_why)
-		add_reason(v, JUDGE_RULE_STORE_FAILING, "", "the store fails: %s", f->store_why);
+		add_reason(v, JUDGE_RULE_STORE_FAILING, "",
+		           "the store fails: %s; check the disk and store.db (handbook)",
+		           f->store_why);
 }
 
 static void judge_written(const struct judge_facts *f, struct judge_verdict *v)
@@ -305,7 +310,9 @@ static void judge_unconfirmed(const struct judge_facts *f, struct judge_verdict 
 {
 	if (f->unconfirmed)
 		add_reason(v, JUDGE_RULE_VERSION_UNCONFIRMED, "",
-		           "version %" PRIu64 " waits to be confirmed", f->unconfirmed);
+		           "version %" PRIu64
+		           " waits to be confirmed: weir confirm keeps it, else it is rolled back",
+		           f->unconfirmed);
 }
 
 /* Whether a condition of the next hop is stated about @p subject. */
@@ -371,7 +378,8 @@ static void judge_backends(const struct judge_facts *f, struct judge_verdict *v)
 
 		if (p->seen && p->down.n < p->n_backends)
 			add_named(v, JUDGE_RULE_BACKEND_DOWN, p, &p->down,
-			          p->down.n > JUDGE_NAMED_MAX ? "are down" : "is down");
+			          p->down.n > JUDGE_NAMED_MAX ? "are down: weir health shows why"
+			                                      : "is down: weir health shows why");
 	}
 }
 
@@ -381,9 +389,10 @@ static void judge_checks(const struct judge_facts *f, struct judge_verdict *v)
 		const struct judge_pool *p = &f->pools[i];
 
 		if (p->seen && p->checked && p->silent.n)
-			add_reason(v, JUDGE_RULE_CHECKS_SILENT, p->name,
-			           "%zu of %zu backends of pool %s have no verdict of their check",
-			           p->silent.n, p->n_backends, p->name);
+			add_reason(
+			        v, JUDGE_RULE_CHECKS_SILENT, p->name,
+			        "%zu of %zu backends of pool %s have no verdict of their check: weir health shows why",
+			        p->silent.n, p->n_backends, p->name);
 	}
 }
 
@@ -419,7 +428,8 @@ static void judge_sites(const struct judge_facts *f, struct judge_verdict *v)
 	for (size_t i = 0; i < f->n_sites; i++)
 		if (f->sites[i].down)
 			add_reason(v, JUDGE_RULE_SITE_DOWN, f->sites[i].name,
-			           "site %s is down as seen from here", f->sites[i].name);
+			           "site %s is down as seen from here: see weir why site %s",
+			           f->sites[i].name, f->sites[i].name);
 }
 
 static void judge_drains(const struct judge_facts *f, struct judge_verdict *v)
@@ -461,7 +471,7 @@ static void judge_peer_refused(const struct judge_facts *f, struct judge_verdict
 static void judge_peer_never(const struct judge_facts *f, struct judge_verdict *v)
 {
 	judge_peers(f, v, JUDGE_PEER_NEVER, JUDGE_RULE_PEER_NEVER_HEARD,
-	            "was never heard since weir-mgmt started");
+	            "has never answered since weir-mgmt started");
 }
 
 static void judge_peer_lost(const struct judge_facts *f, struct judge_verdict *v)
@@ -471,7 +481,8 @@ static void judge_peer_lost(const struct judge_facts *f, struct judge_verdict *v
 
 static void judge_peer_diverged(const struct judge_facts *f, struct judge_verdict *v)
 {
-	judge_peers(f, v, JUDGE_PEER_DIVERGED, JUDGE_RULE_PEER_DIVERGED, "is diverged");
+	judge_peers(f, v, JUDGE_PEER_DIVERGED, JUDGE_RULE_PEER_DIVERGED,
+	            "is diverged: weir status prints the heads and the commands that cure it");
 }
 
 static void (*const find_reasons[JUDGE_RULE_COUNT])(const struct judge_facts *,

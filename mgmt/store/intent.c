@@ -110,10 +110,10 @@ static int make_anew(struct intent *in, const char *why, int64_t now_ms)
 
 	store_close(in->store);
 	in->store = NULL;
-	log_error("store-corrupt", "why=%s effect=\"put aside and made anew\"",
+	log_error("store-corrupt", "why=%s effect=\"moved aside, a new one is made\"",
 	          log_value(why, value));
 	journal_add(in->journal, now_ms, "store", "store",
-	            "the store was corrupt (%s): it was put aside and made anew", why);
+	            "the store was corrupt (%s): it was moved aside, and a new one was made", why);
 	int rc = store_put_aside(in->state_dir, now_ms);
 	if (!rc)
 		rc = store_open(in->state_dir, &in->store, again);

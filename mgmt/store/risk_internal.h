@@ -24,16 +24,17 @@
 	X(ENCAPSULATION, "encapsulation-changed", SHARE, RISK_ANY,                                 \
 	  "backends that do not expect these packets drop them")                                   \
 	X(MEMBERS_LEAVE, "members-leave", SHARE, 0.5,                                              \
-	  "the load of those that leave falls on others, or on servers that nobody has tried")     \
+	  "the load of those that leave moves to fewer backends, or to untried ones")              \
 	X(LOAD_GATHERS, "load-gathers", TIMES, 2, "one backend gets a multiple of its load")       \
 	X(UNCHECKED_MEMBERS, "unchecked-members", SHARE, RISK_ANY,                                 \
 	  "backends without a check get traffic even if they are dead")                            \
 	X(CHECK_REMOVED, "check-removed", SHARE, RISK_ANY, "dead targets are never found")         \
 	X(CHECK_TARGET, "check-target", SHARE, RISK_ANY,                                           \
-	  "the check asks something else: well ones may fail it, dead ones pass")                  \
+	  "the check asks something else: good targets may fail it, dead ones may pass")           \
 	X(CHECK_SLOWER, "check-slower", TIMES, 3, "dead targets keep their traffic for longer")    \
 	X(CHECK_HASTY, "check-hasty", TIMES, 3, "slow answers count as deaths")                    \
-	X(CHECK_RETURN, "check-return", TIMES, 5, "targets that are well again stay out")          \
+	X(CHECK_RETURN, "check-return", TIMES, 5,                                                  \
+	  "targets that have recovered stay out for longer")                                       \
 	X(CHECK_RATE, "check-rate", TIMES, 5, "probes become a load of their own")                 \
 	X(DAMPING, "damping", SHARE, RISK_ANY, "targets are held down, or flap without a limit")   \
 	X(GUARD_LOWERED, "guard-lowered", SHARE, 0.15,                                             \
@@ -42,7 +43,7 @@
 	  "dead backends keep their traffic, as the guard lets too few of them go")                \
 	X(REMOVAL_SLOWED, "removal-slowed", TIMES, 4, "dead backends leave one after another")     \
 	X(ALL_DOWN, "on-all-down", SHARE, RISK_ANY,                                                \
-	  "what happens when nothing is up is another thing")                                      \
+	  "the pool acts differently when all its backends are down")                              \
 	X(FLOW_MEMORY, "flow-memory", SHARE, 0.5,                                                  \
 	  "flows that pause are forgotten, and break at the next change")                          \
 	X(UDP_POLICY, "udp-policy", SHARE, RISK_ANY, "flows of datagrams move at the next change") \
@@ -53,9 +54,9 @@
 	X(DRIVER, "driver-changed", SHARE, RISK_ANY,                                               \
 	  "the program that moves packets is exchanged under traffic")                             \
 	X(NEXT_START, "next-start", SHARE, RISK_ANY,                                               \
-	  "it is tried at the next start only, when nobody looks")                                 \
+	  "it takes effect, or fails, only at the next start")                                     \
 	X(TUNNEL_SOURCE, "tunnel-source", SHARE, RISK_ANY,                                         \
-	  "backends accept tunnels from the addresses that they know alone")                       \
+	  "backends drop tunnels from source addresses that they do not know")                     \
 	X(MTU, "mtu-changed", SHARE, RISK_ANY,                                                     \
 	  "large packets are refused, or lost on links that do not carry them")                    \
 	X(LISTENERS_GONE, "listeners-gone", SHARE, RISK_ANY, "DNS is not answered there any more") \
@@ -67,9 +68,9 @@
 	  "a failing network is taken for failing backends, or the other way round")               \
 	X(CLOCK_GUARD, "clock-guard", SHARE, RISK_ANY, "ramps follow a clock that may be wrong")   \
 	X(CAPACITY_GUARD, "capacity-guard", TIMES, 2,                                              \
-	  "the guard `room` lets drains pass that the others cannot take")                         \
+	  "the guard `room` lets drains pass that the other sites cannot take")                    \
 	X(CLUSTER_RENAMED, "cluster-renamed", SHARE, RISK_ANY,                                     \
-	  "tables and peers are found by the cluster's name: all is made anew")                    \
+	  "tables and peers are found by the cluster's name: the node starts without both")        \
 	X(TABLES_SMALLER, "tables-smaller", SHARE, 0.5,                                            \
 	  "fewer flows are remembered during changes, or the tables do not fit")                   \
 	X(SITE_GONE, "site-gone", SHARE, RISK_ANY, "the site is not configured any more")          \

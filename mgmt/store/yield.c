@@ -109,7 +109,7 @@ bool yield_to(struct intent *in, const struct version *list, size_t n, const cha
 	else if (yield_is_untold(in) && is_outrun(head, list, n))
 		snprintf(
 		        why, sizeof(why),
-		        "%s has another successor of its parent, and no client was told of this one",
+		        "%s has another successor of its parent, and this one was not acknowledged to a client",
 		        peer);
 	else
 		return false;
