@@ -121,7 +121,7 @@ static void set_reason(struct core *core, const char *code, uint64_t n, bool dro
 		stats_drop(core->stats, "weir_status_reasons", labels);
 	else
 		stats_set(stats_word(core->stats, STATS_GAUGE, "weir_status_reasons", labels,
-		                     "Reasons why the node is less than well, by code."),
+		                     "Reasons why the node is not well, by code."),
 		          n);
 }
 

@@ -309,7 +309,7 @@ int cli_apply(struct cli *cli, const struct cli_args *args)
 	json_t *files, *body;
 
 	if (!cli_text(args, "--reason"))
-		return cli_fail(CLI_USAGE, "apply needs --reason TEXT, for those who look later");
+		return cli_fail(CLI_USAGE, "apply needs --reason TEXT, for the record");
 	files = gather(cli, args, args->at[0]);
 	if (!files)
 		return CLI_USAGE;
@@ -339,7 +339,7 @@ int cli_rollback(struct cli *cli, const struct cli_args *args)
 	if (n == 0 || !cli_text(args, "--reason")) {
 		json_decref(body);
 		return cli_fail(CLI_USAGE,
-		                n ? "rollback needs --reason TEXT, for those who look later"
+		                n ? "rollback needs --reason TEXT, for the record"
 		                  : "expected the number of a version; weir versions lists them");
 	}
 	snprintf(path, sizeof(path), "/v1/versions/%llu/rollback", n);

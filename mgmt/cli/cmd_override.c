@@ -207,7 +207,7 @@ static json_t *request_of(const char *what, const struct cli_args *args)
 	}
 	if (begins && !cli_text(args, "--reason")) {
 		json_decref(target);
-		cli_fail(CLI_USAGE, "--reason TEXT is missing; those who look later will want it");
+		cli_fail(CLI_USAGE, "--reason TEXT is missing: say why, for the record");
 		return NULL;
 	}
 	if (begins && !cli_value(args, "--until")) {

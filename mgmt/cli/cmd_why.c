@@ -406,10 +406,12 @@ static int wait_until(const struct cli *cli, const struct thing *t, const char *
 		if (done || status == CLI_DENIED)
 			return status;
 		if (clock_mono_ms() >= end)
-			return cli_fail(status == CLI_UNREACHABLE ? CLI_UNREACHABLE : CLI_TIMEOUT,
-			                "it is not so after %lld s%s", (long long)timeout_ms / 1000,
-			                status == CLI_UNREACHABLE ? "; management does not answer"
-			                                          : "; it may still come");
+			return cli_fail(
+			        status == CLI_UNREACHABLE ? CLI_UNREACHABLE : CLI_TIMEOUT,
+			        "timed out after %lld s%s", (long long)timeout_ms / 1000,
+			        status == CLI_UNREACHABLE
+			                ? "; management does not answer"
+			                : "; the state may still be reached: look at weir status");
 		nanosleep(&step, NULL);
 	}
 }
