@@ -60,7 +60,7 @@ static char *do_status(struct process *p, const json_t *request)
 	        has && n->learning, "wants_guests", has && n->wants_guests));
 }
 
-/* What a fellow that has started wants to know. */
+/* What a peer that has started wants to know. */
 static char *do_guests(struct process *p, const json_t *request)
 {
 	struct node_time time = node_now();

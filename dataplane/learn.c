@@ -29,7 +29,7 @@ static void take(struct learn *l, struct node *n, const struct guests_told *told
 		end(l, n, told->node);
 }
 
-/* Backends that wait for a verdict: with all of them as fellows see them, slots stand as with those. */
+/* Backends that wait for a verdict: with all of them as peers see them, slots stand as with those. */
 static bool waits(const struct node *n)
 {
 	for (size_t i = 0; i < n->n_pools; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Learning: a node that started on empty tables waits for what a fellow knows of slots (weir/guests.h).
+ * Learning: a node that started on empty tables waits for what a peer knows of slots (weir/guests.h).
  *
  * It forwards meanwhile by document and verdicts; whoever spreads packets over nodes had better wait for its end.
  */

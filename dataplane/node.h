@@ -113,8 +113,8 @@ struct node {
 	struct hops *hops;     /**< borrowed; NULL: next hops are not followed */
 	const struct health_page *health; /**< borrowed; NULL: not there (yet) */
 	uint32_t health_generation;
-	bool adopted;  /**< the tables were another process's before */
-	bool learning; /**< they were empty, and no fellow has told yet what it knows of slots */
+	bool adopted;      /**< the tables were another process's before */
+	bool learning;     /**< they were empty, and no peer has told yet what it knows of slots */
 	bool wants_guests; /**< it is learning, and has all verdicts */
 	bool document_refused;
 	uint64_t told; /**< errors about tunnels that node_told() has seen */
@@ -172,9 +172,9 @@ void node_told(struct node *n, uint64_t now_ms);
 /** The way to @p address is as @p hop says: a hops_changed. */
 void node_hop(void *node, const struct addr *address, const struct hop *hop);
 
-/** What fellows need to know of slots (weir/guests.h), from malloc(). @return NULL when out of memory */
+/** What peers need to know of slots (weir/guests.h), from malloc(). @return NULL when out of memory */
 char *node_guests_tell(const struct node *n, const struct node_time *time);
-/** Take what a fellow told. @return 0; -EPROTO (malformed) or -ENOMEM, then everything is as it was */
+/** Take what a peer told. @return 0; -EPROTO (malformed) or -ENOMEM, then everything is as it was */
 int node_guests_take(struct node *n, const char *text, const struct node_time *time);
 
 /** The digest that a backend's index belongs to: of its pool and itself. */

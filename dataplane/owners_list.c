@@ -6,7 +6,7 @@
  * while its owner was dead. They have claims, too: while not all can be named the slot stays where it
  * is, so that nodes that saw the same deaths do the same. For this the dead of a line count as
  * if they lived: nodes see deaths one after another. Then, in what room is left, those whose time is over.
- * A node that has just started has guests from its fellows (owners_guests.c). Nodes differ in all but the line, so a SYN names the line alone: where the owner is dead and no node knows it
+ * A node that has just started has guests from its peers (owners_guests.c). Nodes differ in all but the line, so a SYN names the line alone: where the owner is dead and no node knows it
  * yet, the new flow ends where all of them would look for it.
  *
  * Packets read a list by one load, some nanoseconds before or after they read the hot word. So

@@ -41,7 +41,7 @@ void probes_close(struct probes_filler *f);
 void probes_take(struct probes_filler *f, const struct model *m);
 /*
  * Read back whether probes go by the program, attach it again where it is missing, and say so on the stats
- * page (PROBE_GAUGE and its fellows). To be called each second, and when interfaces, tc or routes change.
+ * page (PROBE_GAUGE and the others of weir/probe.h). To be called each second, and when interfaces, tc or routes change.
  */
 void probes_see(struct probes_filler *f, const struct links *links, uint64_t now_ms);
 /* What is wrong with the path for a second or longer. @return NULL: nothing, or nothing is probed */

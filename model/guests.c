@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The file in which a node finds what a fellow told it (weir/guests.h).
+ * The file in which a node finds what a peer told it (weir/guests.h).
  */
 #include "weir/guests.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Guests: what a node that started on empty tables is told of slots by a fellow, another node of its site.
+ * Guests: what a node that started on empty tables is told of slots by a peer, another node of its site.
  *
- * The fellow's weir-dataplane writes it, weir-mgmt of the one that starts asks for it and puts it into
- * RUN/guests.told, whole or not at all: a line with this node's monotonic time and the fellow's name ("-":
- * no fellow knows more), then the fellow's text, in which only the two dataplanes look.
+ * The peer's weir-dataplane writes it, weir-mgmt of the one that starts asks for it and puts it into
+ * RUN/guests.told, whole or not at all: a line with this node's monotonic time and the peer's name ("-":
+ * no peer knows more), then the peer's text, in which only the two dataplanes look.
  */
 #ifndef WEIR_GUESTS_H
 #define WEIR_GUESTS_H

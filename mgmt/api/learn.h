@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Learning: while the own weir-dataplane says that it started on empty tables, its fellows, the nodes of the
+ * Learning: while the own weir-dataplane says that it started on empty tables, its peers, the nodes of the
  * same site, are asked what they know of slots, and one's answer is handed over (weir/guests.h).
  *
- * A thread of its own, which asks nobody but the dataplane once all is well. A fellow that is learning itself knows
- * nothing; are all of them, as when a site is switched on, nobody knows more. Nothing is taken while a fellow that
+ * A thread of its own, which asks nobody but the dataplane once all is well. A peer that is learning itself knows
+ * nothing; are all of them, as when a site is switched on, nobody knows more. Nothing is taken while a peer that
  * knows has another head or other overrides: members that changed meanwhile come first.
  */
 #ifndef WEIR_MGMT_API_LEARN_H
@@ -24,7 +24,7 @@ int learn_start(struct core *core);
 /** End it; core->stopping is set. */
 void learn_stop(struct core *core);
 
-/** What this node's dataplane knows, for a fellow: given; NULL when it does not answer. Not under the lock. */
+/** What this node's dataplane knows, for a peer: given; NULL when it does not answer. Not under the lock. */
 json_t *learn_tell(struct core *core);
 
 enum learn_word {
@@ -32,7 +32,7 @@ enum learn_word {
 	LEARN_NOTHING,   /**< it is learning itself */
 	LEARN_MALFORMED, /**< it is another node, or says nothing that makes sense */
 };
-/** What a fellow's answer is worth. @param text  of one that knows, borrowed of @p answer */
+/** What a peer's answer is worth. @param text  of one that knows, borrowed of @p answer */
 enum learn_word learn_read(const json_t *answer, const char *node, const char *cluster,
                            const char **text);
 

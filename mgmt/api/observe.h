@@ -36,7 +36,7 @@ struct observe_state {
 	uint64_t age_ms;   /**< since its last sign of life */
 	uint64_t document; /**< that it has taken; 0: not known */
 	bool refused;      /**< it has refused a newer one */
-	bool learning;     /**< of the dataplane: it started on empty tables and asks its fellows */
+	bool learning;     /**< of the dataplane: it started on empty tables and asks its peers */
 	bool has_ports;    /**< of the dataplane, with a document in force: n_ports is known */
 	uint64_t n_ports;  /**< interfaces that carry its program */
 	bool dpdk;         /**< if has_ports: DPDK moves packets, not XDP */
