@@ -27,7 +27,7 @@
 	  "Name of the cluster; part of the paths of pinned BPF objects.")                         \
 	X(CLUSTER_HASH_KEY_FILE, "cluster.hash_key_file", "path", "", "", "", "R",                 \
 	  "File with the secret that keys flow hashing: 32 hexadecimal digits, the same on all "   \
-	  "nodes, kept beside the configuration and never in it.")                                 \
+	  "nodes, kept next to the configuration and never in it.")                                \
 	X(CLUSTER_HASH_KEY_ID, "cluster.hash_key_id", "name", "", "", "", "R",                     \
 	  "Name of that key, so that nodes can tell which one they use without showing it.")       \
 	X(LIMITS, "limits", "group", "", "", "", "", "Sizes of the forwarding tables.")            \
@@ -93,7 +93,7 @@
 	  "Control targets of health checking, such as the gateway: when they fail as well, a "    \
 	  "failed check says nothing about its backend.")                                          \
 	X(NODES_CLOCK, "nodes[].clock", "enum synchronised|trusted", "", "synchronised", "", "",   \
-	  "Whether a wall clock that the kernel says is not synchronised (no NTP) holds the "      \
+	  "Whether a wall clock that was not confirmed since the boot (no NTP) holds the "         \
 	  "ramps of drains on this node; trusted: it does not.")                                   \
 	X(CHECKS, "checks", "list of groups", "", "", "0..1000", "", "How targets are probed.")    \
 	X(CHECKS_NAME, "checks[].name", "name", "", "", "", "R", "Name of the check.")             \

@@ -108,7 +108,7 @@ static void print_views(const json_t *effect)
 	        printf("%-12s %s at %s: IPv4 %s, IPv6 %s%s%s\n", "view", api_text(v, "node", "?"),
 	               api_text(v, "site", "?"), api_text(v, "ipv4", "?"), api_text(v, "ipv6", "?"),
 	               json_is_true(json_object_get(v, "inconclusive")) ? ", inconclusive" : "",
-	               json_is_true(json_object_get(v, "fresh")) ? "" : ", not fresh: no vote");
+	               json_is_true(json_object_get(v, "fresh")) ? "" : ", not fresh: lost");
 }
 
 /* The three fields; a service has them at each of its sites. */
