@@ -61,6 +61,8 @@ struct core {
 	bool stopping;
 	struct reservation reserved; /**< the head, for the next version of one node */
 	bool proposing; /**< a version of ours is being handed to the peers (mgmt/api/propose.h) */
+	uint64_t
+	        handed_back; /**< the automatic rollback that the peers were handed last; 0: none */
 };
 
 void core_lock(struct core *c);

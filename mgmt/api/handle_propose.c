@@ -63,13 +63,13 @@ void handle_peer_reserve(struct core *core, struct http_request *r, struct http_
 	core_unlock(core);
 }
 
-/* Our head gives way if it is an automatic rollback that a person's @p v overrules, or untold from an earlier run. */
+/* Our head gives way if it is an automatic rollback that a person's @p v overrules, or untold from an earlier run; never to an automatic rollback. */
 static void clear_way(struct core *core, const struct version *v, const char *node)
 {
 	const struct version *head = intent_head(core->intent);
 	int64_t now_ms = clock_believed_ms();
 
-	if (!head || strcmp(v->parent, head->parent) != 0)
+	if (!head || v->undoes || strcmp(v->parent, head->parent) != 0)
 		return;
 	/* what the pusher has: its version, and that version's parent */
 	const struct version list[] = {

@@ -512,17 +512,10 @@ void propose_tell(const struct proposal *p, json_t *answer)
 	json_object_set_new(answer, "unreserved", list);
 }
 
-void propose_resume(struct core *core)
+/* Under the lock, which is given up meanwhile. */
+static void resume_untold(struct core *core, struct proposal *p)
 {
-	struct proposal *p;
-
-	core_lock(core);
-	const struct version *head = intent_head(core->intent);
-	if (!yield_is_untold(core->intent) || core->proposing || !(p = calloc(1, sizeof(*p)))) {
-		core_unlock(core);
-		return;
-	}
-	p->version = p->parent = *head;
+	p->version = p->parent = *intent_head(core->intent);
 	p->parent.number--;
 	if (!list_nodes(core, p)) {
 		yield_settle(core->intent, clock_believed_ms());
@@ -531,7 +524,56 @@ void propose_resume(struct core *core)
 		yield_settle(core->intent, clock_believed_ms());
 	}
 	core_changed(core);
+}
+
+/* Whether the head is an automatic rollback that this node made and the peers were not handed yet. Under the lock. */
+static bool is_to_hand_back(const struct core *core)
+{
+	const struct version *head = intent_head(core->intent);
+
+	return head && head->undoes && head->number != core->handed_back &&
+	       !strcmp(head->node, core->dirs.node);
+}
+
+/* Whatever they answer, it stays: who has something better gives it when it is asked. Under the lock, which is given up meanwhile. */
+static void hand_back(struct core *core, struct proposal *p)
+{
+	struct propose_node *peers[PEERS_MAX];
+	size_t n = 0, n_taken = 0;
+	char *body = list_nodes(core, p) ? push_body(core) : NULL;
+
+	core->handed_back = intent_head(core->intent)->number;
+	if (!body)
+		return;
+	for (size_t i = 0; i < p->n_nodes && n < PEERS_MAX; i++)
+		if (!p->nodes[i].self)
+			peers[n++] = &p->nodes[i];
+	core_unlock(core);
+	ask_nodes(core, peers, n, "/v1/peer/versions", body, PUSH_TIMEOUT_MS);
+	free(body);
+	core_lock(core);
+	for (size_t i = 0; i < n; i++)
+		n_taken += peers[i]->answer == PROPOSE_TAKEN;
+	log_note("rollback-handed-over", "version=%" PRIu64 " peers=%zu taken=%zu",
+	         core->handed_back, n, n_taken);
+}
+
+void propose_resume(struct core *core)
+{
+	struct proposal *p;
+
+	if (pthread_mutex_trylock(&core->drafting))
+		return;
+	core_lock(core);
+	bool is_untold = yield_is_untold(core->intent);
+	if ((is_untold || is_to_hand_back(core)) && !core->proposing &&
+	    (p = calloc(1, sizeof(*p)))) {
+		if (is_untold)
+			resume_untold(core, p);
+		else
+			hand_back(core, p);
+		free(p);
+	}
 	core_unlock(core);
 	pthread_mutex_unlock(&core->drafting);
-	free(p);
 }

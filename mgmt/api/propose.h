@@ -70,7 +70,11 @@ enum reserve_outcome propose_grant(struct core *core, const char *node,
                                    const struct version *parent, const struct version *v);
 /** Add the nodes that could not be asked to an answer, as "unreserved". */
 void propose_tell(const struct proposal *p, json_t *answer);
-/** Do for an untold head of an earlier run what propose_push() does. Not under the lock. */
+/**
+ * Hand to the peers what no request does: an untold head of an earlier run, as propose_push() does; and, once, an
+ * automatic rollback that this node made. A peer whose version has a wrong address of this node cannot fetch it. While
+ * a change is drafted, nothing is done: it is to be called again and again. Not under the lock.
+ */
 void propose_resume(struct core *core);
 
 #endif

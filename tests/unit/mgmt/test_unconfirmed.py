@@ -4,7 +4,9 @@
 
 Usage: test_unconfirmed.py WEIR_MGMT
 """
+import re
 import signal
+import socket
 import sys
 import time
 import unittest
@@ -86,6 +88,18 @@ class Unconfirmed(unittest.TestCase):
         self.assertIn("10.1.1.11", self.b.ask("GET", "/v1/config").json["files"]["weir.conf"])
         self.a.start()
         wait_for("one version for both", lambda: self.state(self.a) == "agreed" and self.head(self.a) == (3, "in_force"))
+
+    def test_a_rollback_reaches_a_peer_that_has_a_wrong_address_of_its_maker(self):
+        own = re.search(r'ams-1.*?api = "(.*?)"', self.text, re.S)[1]
+        with socket.create_server(("127.0.0.1", free_port())) as taken:
+            wrong = f"https://127.0.0.1:{taken.getsockname()[1]}"
+            self.a.apply(self.a.files(own, wrong), confirm_within="10m")
+            wait_for("the rollback", lambda: self.head(self.a) == (3, "in_force"))
+            wait_for("the peer has it", lambda: self.head(self.b) == (3, "in_force"))
+        self.assertIn(own, self.b.ask("GET", "/v1/config").json["files"]["weir.conf"])
+        wait_for("agreement", lambda: all(self.state(n) == "agreed" for n in (self.a, self.b)))
+        self.assertEqual(self.a.log().count("rollback-handed-over"), 1)
+        self.assertNotIn("rollback-handed-over", self.b.log())
 
     def test_automatic_rollbacks_on_both_sides_of_a_cut_are_one_version(self):
         self.half()
