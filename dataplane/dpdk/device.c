@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <rte_dev.h>
@@ -214,6 +217,8 @@ static int configure(struct device *d, uint32_t n_workers, uint16_t mtu)
 
 	if (err)
 		return err;
+	if (!strcmp(info.driver_name, "net_af_packet"))
+		d->ifindex = info.if_index;
 	d->n_rx = at_most(n_workers, info.max_rx_queues);
 	d->n_tx = at_most(n_workers, info.max_tx_queues);
 	conf.rx_adv_conf.rss_conf.rss_hf = RSS_WANTED & info.flow_type_rss_offloads;
@@ -264,6 +269,42 @@ static void take_vlans(struct device *d)
 		}
 }
 
+static int read_mac(uint32_t ifindex, struct rte_ether_addr *out)
+{
+	struct ifreq r = { 0 };
+	int s, err;
+
+	if (!if_indextoname(ifindex, r.ifr_name))
+		return -errno;
+	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (s < 0)
+		return -errno;
+	err = ioctl(s, SIOCGIFHWADDR, &r) ? -errno : 0;
+	close(s);
+	memcpy(out->addr_bytes, r.ifr_hwaddr.sa_data, sizeof(out->addr_bytes));
+	return err;
+}
+
+/*
+ * DPDK gives a device at its start the MAC address that it had when it was opened. A socket's (AF_PACKET) is the
+ * kernel's interface, and whoever made that may have given it another one meanwhile (udev, a network manager):
+ * neighbours would go on sending to that one, and nothing would come in. So the device learns it right before.
+ */
+static int learn_mac(const struct device *d)
+{
+	struct rte_ether_addr has, was;
+	int err;
+
+	if (!d->ifindex)
+		return 0;
+	err = read_mac(d->ifindex, &has);
+	if (!err)
+		err = rte_eth_macaddr_get(d->id, &was);
+	if (err || rte_is_same_ether_addr(&has, &was))
+		return err;
+	return rte_eth_dev_default_mac_addr_set(d->id, &has);
+}
+
 static int start(struct device *d, uint32_t n_workers, uint16_t mtu)
 {
 	struct rte_ether_addr mac;
@@ -271,6 +312,8 @@ static int start(struct device *d, uint32_t n_workers, uint16_t mtu)
 
 	if (!err)
 		err = set_up_queues(d);
+	if (!err)
+		err = learn_mac(d);
 	if (!err)
 		err = rte_eth_dev_start(d->id);
 	if (err)

@@ -20,7 +20,9 @@ struct device {
 	char members[DEVICE_MEMBERS_MAX][RTE_ETH_NAME_MAX_LEN]; /**< of a bond: its PCI devices */
 	uint32_t n_members;
 	bool is_bond;
-	uint16_t id;         /**< DPDK's */
+	uint16_t id; /**< DPDK's */
+	uint32_t
+	        ifindex; /**< the kernel's interface that its sockets are bound to; 0: it has none */
 	uint16_t n_rx, n_tx; /**< queues */
 	uint64_t
 	        rss; /**< what receive queues are chosen by (RTE_ETH_RSS_*); 0: one, or not our choice */

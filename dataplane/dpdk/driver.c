@@ -290,7 +290,8 @@ static int make_port(const struct driver *d, struct port *p, const struct model_
 		return err;
 	snprintf(p->shown.name, sizeof(p->shown.name), "%s", wanted->interface);
 	snprintf(p->wanted, sizeof(p->wanted), "%s", wanted->device);
-	p->shown.ifindex = if_nametoindex(wanted->interface);
+	/* Not what has the name by now: that may be another one, which the sockets do not hear. */
+	p->shown.ifindex = p->device.ifindex;
 	p->shown.native = *wanted->device != 0;
 	err = make_outbox(d, p, why);
 	if (!err && !model_port_shares_kernel(wanted))

@@ -52,7 +52,7 @@ class Bed:
             return False
 
     def carrier(self, interface):
-        return "LOWER_UP" in self.host.run(["ip", "link", "show", interface])
+        return "LOWER_UP" in self.host.run(["ip", "link", "show", interface], check=False)
 
 
     def handed_over(self):
@@ -103,6 +103,22 @@ def links(report, bed):
     report.check(bed.carrier("wan0"), "a TAP that somebody removed is made again")
 
 
+def macs(report, bed):
+    """A port by AF_PACKET is the kernel's interface: who makes it gives it a MAC address a little later, as udev does."""
+    bed.write(device="", interface="af0")
+    kept = []
+    for i in range(8):
+        wait_until(lambda n=i + 1: bed.says("there is no interface af0", n), 15, "the port is missed")
+        mac = f"02:aa:00:00:01:{i:02x}"
+        bed.host.ip("link add af0 type veth peer name af1", "link set af1 up", "link set af0 up")
+        time.sleep(i * 0.005)
+        bed.host.ip(f"link set af0 address {mac}")
+        wait_until(lambda n=i + 1: bed.says("port-attached interface=af0", n), 15, "the port is attached")
+        kept.append(bed.host.mac("af0") == mac)
+        bed.host.ip("link del af0")
+    report.equal(kept, [True] * len(kept), "AF_PACKET leaves an interface the MAC address that it is given while it is attached")
+
+
 def flows(path, count):
     """A pcap file of UDP packets, one of each of some flows."""
     with open(path, "wb") as f:
@@ -138,6 +154,9 @@ def run(report):
         before_it_starts(report, bed)
         ports(report, bed)
         links(report, bed)
+        macs(report, bed)
+        bed.write()
+        wait_until(lambda: bed.carrier("wan0"), 15, "the TAP's carrier", 0.2)
         time.sleep(0.5)
         report.check(bed.process.alive(), "the process lives")
         bed.process.stop()
