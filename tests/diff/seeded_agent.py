@@ -46,7 +46,7 @@ def main():
         program = work / "agent_diff"
         subprocess.run(["cc", *flags, "-I", built, source / "tests/diff/agent_diff.c", "-o", program,
                         built / "bpf/libweir_agent.a", built / "base/libbase.a", "-lbpf"], check=True)
-        return [program, "20000"]
+        return [[program, "20000"]]
     return seeding.run(BUGS, source, build)
 
 

@@ -25,14 +25,17 @@ def plant(bug, source, work):
 
 
 def survives(bug, source, build):
-    """Whether the test sees no difference; a crash of it is no catch. build(flags, work) makes its command."""
+    """Whether the test sees no difference; a crash of it is no catch. build(flags, work) makes its commands, which are
+    run one after the other until one sees a difference."""
     with tempfile.TemporaryDirectory(prefix="weir-bug-") as directory:
         work = pathlib.Path(directory)
-        command = build([*FLAGS, *plant(bug, source, work)], work)
-        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    if done.returncode not in (0, 1):
-        raise SystemExit(f"{command[0]} ended with {done.returncode} for {bug}: {done.stderr[-300:]}")
-    return done.returncode == 0
+        for command in build([*FLAGS, *plant(bug, source, work)], work):
+            done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            if done.returncode not in (0, 1):
+                raise SystemExit(f"{command[0]} ended with {done.returncode} for {bug}: {done.stderr[-300:]}")
+            if done.returncode == 1:
+                return False
+    return True
 
 
 def run(bugs, source, build):
