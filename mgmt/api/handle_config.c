@@ -17,6 +17,7 @@
 #include "mgmt/api/old_file.h"
 #include "mgmt/api/propose.h"
 #include "mgmt/api/tell.h"
+#include "mgmt/api/unconfirmed.h"
 #include "mgmt/api/voters.h"
 #include "mgmt/api/ways.h"
 #include "mgmt/store/gather.h"
@@ -148,24 +149,6 @@ static bool read_change(const struct http_request *r, bool with_files, struct as
 	return field_end(&f, reply) && may_force(r, a, reply);
 }
 
-/* A change that must not make the head permanent by the way. */
-static void tell_unconfirmed(struct core *core, struct http_reply *reply)
-{
-	const struct version *head = intent_head(core->intent);
-	char by[CLOCK_TEXT_MAX];
-	struct version back;
-	uint64_t to = intent_last_confirmed(core->intent, &back) ? 0 : back.number;
-
-	http_problem(reply, 412, "unconfirmed",
-	             "version %" PRIu64
-	             " by %s is not confirmed yet and goes back to version %" PRIu64
-	             " at %s; confirm it, roll back to %" PRIu64
-	             ", or repeat this change with pending \"confirm\" or \"join\"",
-	             head->number, head->author, to, clock_text(head->confirm_by_ms, by), to);
-	json_object_set_new(reply->json, "version", tell_version(head, head));
-	json_object_set_new(reply->json, "rolls_back_to", json_integer((json_int_t)to));
-}
-
 /* The problem of a change that was not made. */
 static void tell_failure(struct core *core, int rc, const struct intent_changed *changed,
                          struct http_reply *reply)
@@ -185,7 +168,7 @@ static void tell_failure(struct core *core, int rc, const struct intent_changed 
 		diverged_refuse(core, reply);
 		return;
 	case -EBUSY:
-		tell_unconfirmed(core, reply);
+		unconfirmed_refuse(core, reply);
 		return;
 	case -ENOSPC:
 	case -EROFS:
@@ -297,6 +280,8 @@ static bool commit(struct core *core, struct asked *a, struct intent_draft *draf
 	} else {
 		made = changed.changed && !a->change.dry_run;
 		reply->json = tell_changed(core, &changed, a->change.dry_run);
+		if (a->change.pending == INTENT_PENDING_IGNORE)
+			unconfirmed_tell(core, &changed, reply->json);
 		reply->status = made ? 201 : 200;
 		tell_version_etag(&changed.version, reply->etag);
 	}

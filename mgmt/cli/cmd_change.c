@@ -104,6 +104,18 @@ static void print_probes(const json_t *plan)
 	}
 }
 
+/* The version in force waits to be confirmed, and an apply of the plan would be refused for that. */
+static void print_unconfirmed(const json_t *head)
+{
+	double number = api_number(head, "version", 0);
+
+	if (head)
+		printf("! weir apply would be refused: version %.0f by %s is not confirmed and goes back to "
+		       "version %.0f at %s: weir confirm %.0f, or apply with --confirm-pending or --join-pending\n",
+		       number, api_text(head, "author", "?"), api_number(head, "rolls_back_to", 0),
+		       api_text(head, "confirm_by", "?"), number);
+}
+
 static void print_plan(const json_t *body)
 {
 	if (!json_is_true(json_object_get(body, "changed"))) {
@@ -118,6 +130,7 @@ static void print_plan(const json_t *body)
 		printf("risky: it will be undone unless it is confirmed within %.0f s\n",
 		       api_number(plan, "confirm_within_ms", 0) / 1000);
 	old_file_print(stdout, json_object_get(body, "old_file"));
+	print_unconfirmed(json_object_get(body, "unconfirmed"));
 	const json_t *base = json_object_get(body, "base");
 	const char *etag =
 	        json_string_value(base) ? json_string_value(base) : api_text(base, "etag", NULL);

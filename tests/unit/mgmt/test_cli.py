@@ -236,16 +236,16 @@ class WithApi(unittest.TestCase):
         self.assertIn("weir.conf:3: a.b: is missing", done.stderr)
 
     def test_a_plan_shows_what_would_change(self):
-        self.api.answers["/v1/config/plan"] = (200, {
-            "changed": True, "base": "v7-00", "plan": {
+        self.api.answers["/v1/config/plan"] = (200, {"changed": True, "base": "v7-00", "plan": {
                 "changes": [{"path": "pools/web/backends/b1/weight", "kind": "changed", "from": "100", "to": "50"}],
                 "pools": [{"pool": "web", "backends_before": 2, "backends_after": 2, "moved_ppm": 166000}],
-                "risks": ["it hurts"], "risky": True, "confirm_within_ms": 300000}})
+                "risks": ["it hurts"], "risky": True, "confirm_within_ms": 300000},
+            "unconfirmed": {"version": 9, "author": "ann", "rolls_back_to": 7}})
         for command in ("plan", "diff"):
             done = self.weir(command)
             self.assertEqual(done.returncode, 0, done.stderr)
             for text in ("~ pools/web/backends/b1/weight  100 -> 50", "16.6 % of its slots", "! it hurts", "within 300 s",
-                         "v7-00", "weir apply"):
+                         "v7-00", "weir apply", "version 9 by ann", "version 7 at", "weir confirm 9"):
                 self.assertIn(text, done.stdout)
 
     def test_a_refusal_says_nothing_twice(self):

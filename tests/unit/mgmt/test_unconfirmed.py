@@ -61,7 +61,16 @@ class Unconfirmed(unittest.TestCase):
                 self.assertEqual((answer.json["version"]["number"], answer.json["rolls_back_to"]), (2, 1))
             plan = node.ask("POST", "/v1/config/plan", {"files": node.files(FIRST, "# other words")})
             self.assertEqual(plan.status, 200)
+            told = plan.json["unconfirmed"]
+            self.assertEqual((told["version"], told["author"], told["rolls_back_to"]), (2, "root", 1))
+            self.assertEqual(told["confirm_by"], node.ask("GET", "/v1/versions/2").json["confirm_by"])
+            for harmless in (node.files(), node.files(*HALF)):  # back to the last confirmed one, and what is in force
+                plan = node.ask("POST", "/v1/config/plan", {"files": harmless})
+                self.assertEqual((plan.status, "unconfirmed" in plan.json), (200, False), plan.raw)
         self.assertEqual(self.head(self.a), (2, "unconfirmed"))
+        self.assertEqual(self.confirm(self.a, 2), 200)
+        plan = self.a.ask("POST", "/v1/config/plan", {"files": self.a.files(FIRST, "# other words")})
+        self.assertEqual((plan.status, "unconfirmed" in plan.json), (200, False), plan.raw)
 
     def test_any_node_confirms_when_the_first_is_dead(self):
         self.half()

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What is said of a version that waits to be confirmed to who wants to change it further.
+ */
+#ifndef WEIR_MGMT_API_UNCONFIRMED_H
+#define WEIR_MGMT_API_UNCONFIRMED_H
+
+#include <jansson.h>
+
+#include "mgmt/api/core.h"
+#include "mgmt/api/http.h"
+
+/** Make @p reply the refusal of a change that must not make the head permanent by the way. Under the lock. */
+void unconfirmed_refuse(struct core *core, struct http_reply *reply);
+/**
+ * Add `unconfirmed` to the @p answer of a plan if an apply of what was planned would be refused so: `{version, author,
+ * rolls_back_to, confirm_by}`. Under the lock.
+ */
+void unconfirmed_tell(struct core *core, const struct intent_changed *planned, json_t *answer);
+
+#endif
