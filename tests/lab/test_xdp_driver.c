@@ -210,6 +210,56 @@ static void tables_of_another_layout_serve_until_the_new_ones_are_attached(void 
 	ops->close(d);
 }
 
+/* The number of the pinned table of MAC addresses of the set that is attached; the release before had none. */
+static int find_macs_pin(char path[128])
+{
+	for (unsigned i = 0; i < 16; i++) {
+		snprintf(path, 128, PIN_DIR "/tables-%u/macs", i);
+		if (!access(path, F_OK))
+			return (int)i;
+	}
+	return -1;
+}
+
+static void tables_of_the_former_release_get_the_one_that_they_lack(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	struct fwd_tables t = tables_of(d);
+	struct driver_why why;
+	char path[128];
+
+	attach(d, "v0");
+	t.exceptions[5].word[2] = 4242;
+	t.backend_counts[63].packets = 79;
+	t.macs[3].word[1] = 80;
+	ops->close(d);
+	int number = find_macs_pin(path);
+	assert_true(number >= 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(ops->map(PIN_DIR, &t, &why), 0); /* who only reads */
+	assert_int_equal(t.n_macs, 0);
+	assert_null(t.macs);
+	assert_int_equal(t.exceptions[5].word[2], 4242);
+	ops->unmap(&t);
+	d = open_tables(true);
+	t = tables_of(d);
+	assert_int_equal(t.n_macs, FWD_MAC_SETS);
+	assert_non_null(t.macs);
+	assert_int_equal(t.macs[3].word[1], 0);
+	assert_int_equal(t.exceptions[5].word[2], 4242);
+	assert_int_equal(t.backend_counts[63].packets, 79);
+	t.macs[3].word[1] = 81;
+	attach(d, "v0");
+	ops->close(d);
+	assert_int_equal(find_macs_pin(path), number);
+	d = open_tables(true);
+	t = tables_of(d);
+	assert_int_equal(t.macs[3].word[1], 81);
+	assert_int_equal(t.exceptions[5].word[2], 4242);
+	ops->close(d);
+}
+
 static uint64_t sum_received(const struct fwd_tables *t)
 {
 	uint64_t sum = 0;
@@ -370,6 +420,8 @@ int main(void)
 		cmocka_unit_test_teardown(tables_outlive_the_process, clean),
 		cmocka_unit_test_teardown(
 		        tables_of_another_layout_serve_until_the_new_ones_are_attached, clean),
+		cmocka_unit_test_teardown(tables_of_the_former_release_get_the_one_that_they_lack,
+		                          clean),
 		cmocka_unit_test_teardown(what_packets_change_during_a_resize_is_not_lost, clean),
 		cmocka_unit_test_teardown(tables_never_shrink, clean),
 		cmocka_unit_test_teardown(a_port_that_is_made_anew_gets_the_program_again, clean),

@@ -156,6 +156,52 @@ static void next_process_finds_what_the_last_one_left(void **state)
 	assert_null(g.tables.root);
 }
 
+/** Make the file what the release before the table of MAC addresses left: that table is the last. */
+static void cut_macs(size_t len)
+{
+	const uint64_t bytes =
+	        len - (FWD_MAC_SETS * sizeof(struct fwd_own_macs) + 4095) / 4096 * 4096;
+	int fd = open(path, O_WRONLY);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, &bytes, sizeof(bytes), 40), sizeof(bytes));
+	assert_int_equal(ftruncate(fd, (off_t)bytes), 0);
+	close(fd);
+}
+
+static void file_of_the_former_release_gets_the_table_that_it_lacks(void **state)
+{
+	struct driver_why why = { "" };
+	struct tablefile f;
+	size_t len;
+
+	(void)state;
+	make(&f, &small);
+	len = f.len;
+	memset(f.tables.macs, 0xff, FWD_MAC_SETS * sizeof(*f.tables.macs)); /* must not come back */
+	f.tables.exceptions[3].word[7] = 42;
+	f.tables.destinations[0].backend[1] = 43;
+	f.tables.root->hash_key[1] = 44;
+	tablefile_close(&f);
+	cut_macs(len);
+	for (int i = 0; i < 3; i++) {
+		bool writes = i > 0; /* who only reads changes nothing */
+
+		assert_int_equal(tablefile_open(&f, path, writes, &why), 0);
+		assert_int_equal(f.tables.n_macs, writes ? FWD_MAC_SETS : 0);
+		assert_int_equal(f.tables.macs != NULL, writes);
+		assert_int_equal(f.len == len, writes);
+		assert_int_equal(f.tables.exceptions[3].word[7], 42);
+		assert_int_equal(f.tables.destinations[0].backend[1], 43);
+		assert_int_equal(f.tables.root->hash_key[1], 44);
+		for (uint32_t k = 0; k < f.tables.n_macs * sizeof(*f.tables.macs); k++)
+			assert_int_equal(((uint8_t *)f.tables.macs)[k], i > 1 ? 7 : 0);
+		if (writes)
+			memset(f.tables.macs, 7, f.tables.n_macs * sizeof(*f.tables.macs));
+		tablefile_close(&f);
+	}
+}
+
 static void larger_tables_hold_what_the_smaller_ones_held(void **state)
 {
 	const struct driver_sizes large = { .services = 8,
@@ -214,6 +260,7 @@ int main(void)
 		cmocka_unit_test(files_that_are_not_tables_are_refused),
 		cmocka_unit_test(file_that_was_cut_is_refused),
 		cmocka_unit_test(next_process_finds_what_the_last_one_left),
+		cmocka_unit_test(file_of_the_former_release_gets_the_table_that_it_lacks),
 		cmocka_unit_test(larger_tables_hold_what_the_smaller_ones_held),
 	};
 
