@@ -14,7 +14,7 @@ import tempfile
 
 import seeding
 
-FRAMES, SEED = "12000", "1"
+FRAMES, SEEDS = "12000", ("1", "11")  # frames too long to be sent are rare: the second seed has some
 DIFFERENT = "exit status 1"  # of weir-diff; anything else is no catch
 PROGRAM = "dataplane/weir-dataplane"
 
@@ -71,16 +71,21 @@ def make(build, source, work, bug):
     return work / "weir-dataplane"
 
 
-def survives(build, source, bug):
-    with tempfile.TemporaryDirectory(prefix="weir-bug-") as work:
-        program = make(build, source, pathlib.Path(work), bug)
-        done = subprocess.run([sys.executable, source / "tests/diff/dpdk_diff.py", FRAMES, SEED, program], env=dict(os.environ, WEIR_BUILD=str(build)),
-                              capture_output=True, text=True)
+def sees(build, source, program, seed, bug):
+    """Whether the sequences of a seed show a difference."""
+    done = subprocess.run([sys.executable, source / "tests/diff/dpdk_diff.py", FRAMES, seed, program],
+                          env=dict(os.environ, WEIR_BUILD=str(build)), capture_output=True, text=True)
     if bug and done.returncode and DIFFERENT not in done.stdout:
         raise SystemExit(f"no catch of {bug}: {done.stdout}{done.stderr}")
     if not bug and done.returncode:
         raise SystemExit(f"there is a difference without any bug: {done.stdout}{done.stderr}")
-    return done.returncode == 0
+    return done.returncode != 0
+
+
+def survives(build, source, bug):
+    with tempfile.TemporaryDirectory(prefix="weir-bug-") as work:
+        program = make(build, source, pathlib.Path(work), bug)
+        return not any(sees(build, source, program, seed, bug) for seed in SEEDS)
 
 
 def main():
