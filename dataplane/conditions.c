@@ -22,7 +22,8 @@ static const struct {
 	[PORT_MISSING] = { "port-missing", "there is no interface of this name on the node: check "
 	                                   "the name (ip link) and the driver of the NIC" },
 	[PORT_NOT_ATTACHED] = { "port-not-attached",
-	                        "weir-dataplane has not got its program onto this interface" },
+	                        "the program is not on this interface, and weir-dataplane tries again each "
+	                        "second; if this lasts, see who holds it (ip -d link show, bpftool net)" },
 	[PORT_NO_CARRIER] = { "port-no-carrier",
 	                      "the interface has no carrier: check cable, switch port and `ip link "
 	                      "show` (an interface that is set down has none)" },
@@ -75,7 +76,8 @@ static void state_ports(const struct process *p, struct stats *s)
 			conditions_add(s, port_faults[faults[i]].code,
 			               n_forward ? CONDITION_DEGRADED : CONDITION_DOWN,
 			               self->ports[i].interface, "%s%s%s",
-			               port_faults[faults[i]].text, *why ? ": " : "", why);
+			               port_faults[faults[i]].text, *why ? "; the last try: " : "",
+			               why);
 	}
 }
 

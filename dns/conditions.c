@@ -149,6 +149,7 @@ void server_conditions(struct server *s)
 	if (s->clock == WALL_STEPPED)
 		conditions_add(to, "clock-stepped", CONDITION_DEGRADED, "",
 		               "the wall clock has stepped and is not followed; schedules go on by "
-		               "elapsed time: see weir clock");
+		               "elapsed time: set the clock right, or accept it: weir clock accept "
+		               "--reason TEXT");
 	conditions_end(to);
 }

@@ -246,12 +246,17 @@ static void judge_unread(const struct judge_facts *f, struct judge_verdict *v)
 		if (!p->running)
 			continue;
 		if (p->conditions_unread)
-			add_reason(v, JUDGE_RULE_CONDITIONS_UNREAD, p->name,
-			           "the conditions of weir-%s cannot be read", p->name);
+			add_reason(
+			        v, JUDGE_RULE_CONDITIONS_UNREAD, p->name,
+			        "the conditions of weir-%s cannot be read, so its troubles are unknown: "
+			        "if this lasts, restart it (systemctl restart weir)",
+			        p->name);
 		if (n_more && p->conditions->worst >= CONDITION_DEGRADED)
-			add_reason(v, JUDGE_RULE_CONDITIONS_UNREAD, p->name,
-			           "weir-%s states %" PRIu64 " more conditions than can be shown",
-			           p->name, n_more);
+			add_reason(
+			        v, JUDGE_RULE_CONDITIONS_UNREAD, p->name,
+			        "weir-%s states %" PRIu64
+			        " more conditions than can be shown: mend those that are shown first",
+			        p->name, n_more);
 	}
 }
 
@@ -303,7 +308,9 @@ static void judge_written(const struct judge_facts *f, struct judge_verdict *v)
 {
 	if (f->write_why && *f->write_why)
 		add_reason(v, JUDGE_RULE_DOCUMENT_UNWRITTEN, "",
-		           "the effective document cannot be written: %s", f->write_why);
+		           "the effective document cannot be written (%s), so changes do not reach "
+		           "the processes: make room, or give weir-mgmt its directory back",
+		           f->write_why);
 }
 
 static void judge_unconfirmed(const struct judge_facts *f, struct judge_verdict *v)
@@ -364,10 +371,12 @@ static void judge_slots(const struct judge_facts *f, struct judge_verdict *v)
 		const struct judge_pool *p = &f->pools[i];
 
 		if (p->in_force && p->n_empty && p->n_serving)
-			add_reason(v, JUDGE_RULE_SLOTS_EMPTY, p->name,
-			           "%" PRIu32 " of %" PRIu32
-			           " slots of pool %s have no owner: their packets are dropped",
-			           p->n_empty, p->n_slots, p->name);
+			add_reason(
+			        v, JUDGE_RULE_SLOTS_EMPTY, p->name,
+			        "%" PRIu32 " of %" PRIu32
+			        " slots of pool %s have no owner: their packets are dropped (weir "
+			        "status --pool %s shows its backends)",
+			        p->n_empty, p->n_slots, p->name, p->name);
 	}
 }
 
@@ -438,8 +447,8 @@ static void judge_drains(const struct judge_facts *f, struct judge_verdict *v)
 		if (f->sites[i].drain_held)
 			add_reason(v, JUDGE_RULE_DRAIN_HELD, f->sites[i].name,
 			           "the drain of site %s has expired and is held: the site is not "
-			           "up as seen from outside",
-			           f->sites[i].name);
+			           "up as seen from outside; weir undrain site %s ends it anyway",
+			           f->sites[i].name, f->sites[i].name);
 }
 
 static void judge_token(const struct judge_facts *f, struct judge_verdict *v)
