@@ -183,7 +183,7 @@ def clock(world, report):
                  "ams holds the ramp where it is if its clock is not synchronised", f"{level} {stands}")
     time.sleep(1)
     report.equal(drained(ams, "par"), level, "and there it stays")
-    report.equal("not synchronised" in ams.weir("status", check=False), held, "status says so")
+    report.equal("no time server" in ams.weir("status", check=False), held, "status says so")
     report.equal(ams.stats("dns")[("weir_dns_clock_unsynchronised", "")], int(held), "and a metric")
     weir(ams, "undrain", "site", "par", "--now", "--all")
     weir(ams, "drain", "site", "par", "--until", "+1h", "--now", "--reason", "lab", "--all")
