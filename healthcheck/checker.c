@@ -191,6 +191,7 @@ static void vote(struct target *t, enum verdict_vote v)
 	if (!t->unproven)
 		feed(t, v, now_ms);
 	t->inconclusive = v == VERDICT_INCONCLUSIVE;
+	t->vague_ms = !t->inconclusive ? 0 : t->vague_ms ? t->vague_ms : now_ms;
 	t->counts.ok += v == VERDICT_OK;
 	t->counts.failed += v == VERDICT_FAIL;
 	t->counts.inconclusive += v == VERDICT_INCONCLUSIVE;

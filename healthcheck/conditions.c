@@ -5,6 +5,9 @@
 
 #include "weir/condition.h"
 
+#define VAGUE_MS   1000u /* shorter ones are an accident: a control lost one echo */
+#define LISTED_MAX 16u   /* backends by name; the others are counted */
+
 /* A VIP that this node cannot vote on, or that gets no traffic yet: the path from here to there. */
 static void state_vip(const struct targets *t, const struct target *x, struct stats *to)
 {
@@ -57,4 +60,39 @@ void conditions_of_vips(const struct targets *t, struct stats *to)
 			state_vip(t, &t->items[i], to);
 	for (size_t i = 0; t && i < t->model->n_services; i++)
 		state_unwatched(&t->model->services[i], to);
+}
+
+/* Whether nobody knows if @p x answers: it does not, and neither does any control. */
+static bool is_unheard(const struct targets *t, const struct target *x, uint64_t now_ms)
+{
+	const struct tally *pool = x->pool ? &t->tallies[x->pool->index] : NULL;
+
+	return pool && x->inconclusive && x->last != HEALTH_REASON_LOCAL && !x->last_late &&
+	       !x->last_unready && x->vague_ms + VAGUE_MS <= now_ms && pool->n_vague < pool->n;
+}
+
+static void state_unheard(const struct target *x, uint64_t now_ms, struct stats *to)
+{
+	char subject[CONDITION_SUBJECT_MAX], address[ADDR_TEXT_MAX];
+
+	snprintf(subject, sizeof(subject), "%s/%s", x->pool->name, x->backend->name);
+	conditions_add(to, "check-inconclusive", CONDITION_DEGRADED, subject,
+	               "%s has not answered its check for %llu s, and no control answers either, "
+	               "so its verdict stays: it may be dead. Let nodes[].controls answer ICMP "
+	               "echoes of this node, or name others; see weir health",
+	               addr_text(&x->paths[0].spec.address, address),
+	               (unsigned long long)((now_ms - x->vague_ms) / 1000));
+}
+
+void conditions_of_backends(const struct targets *t, uint64_t now_ms, struct stats *to)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; t && i < t->n; i++)
+		if (is_unheard(t, &t->items[i], now_ms) && n++ < LISTED_MAX)
+			state_unheard(&t->items[i], now_ms, to);
+	if (n > LISTED_MAX)
+		conditions_add(to, "check-inconclusive", CONDITION_DEGRADED, "",
+		               "%zu more backends have the same trouble: weir health lists them",
+		               n - LISTED_MAX);
 }

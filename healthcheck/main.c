@@ -70,6 +70,7 @@ static void state_conditions(struct process *p)
 		               "the newest document is refused, the one before stays in force: %s",
 		               p->refused);
 	conditions_of_vips(p->checker.targets, p->stats);
+	conditions_of_backends(p->checker.targets, clock_mono_ms(), p->stats);
 	conditions_end(p->stats);
 }
 

@@ -274,6 +274,7 @@ void target_inherit(struct target *t, const struct target *old)
 	t->verdict = old->verdict;
 	t->restored = old->restored;
 	t->inconclusive = old->inconclusive;
+	t->vague_ms = old->vague_ms;
 	t->failing = old->failing;
 	t->damp = old->damp;
 	t->spared = old->spared;

@@ -68,6 +68,7 @@ struct target {
 	unsigned last_detail;
 	uint32_t last_path; /* the one that decided */
 	bool last_late, last_unready;
+	uint64_t vague_ms; /* since when no probe has had a vote; 0: the last one had */
 	int64_t since_s;
 	uint64_t since_document; /* first document with this target and mark */
 	struct target_counts counts;

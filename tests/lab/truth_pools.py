@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Situations of pools: backends that die, drains, ways to backends, checks that know nothing."""
+import signal
 import time
 
 from net import wait_until
@@ -80,6 +81,20 @@ def one_is_drained(bed):
     bed.wait_until_well()
 
 
+def hangs_unheard(bed):
+    """A backend is silent, and so is the only control: nobody knows whether it lives, and it keeps its traffic."""
+    bed.router.sysctl({"net.ipv4.icmp_echo_ignore_all": 1})
+    bed.site.backends[1].nginx.signal(signal.SIGSTOP)
+    name = bed.site.backends[1].name
+    wait_until(lambda: bed.rows().get(name, {}).get("inconclusive"), DOWN_S, "a result without a vote", 0.05)
+    return time.monotonic() + 1
+
+
+def is_heard_again(bed):
+    bed.site.backends[1].nginx.signal(signal.SIGCONT)
+    bed.router.sysctl({"net.ipv4.icmp_echo_ignore_all": 0})
+
+
 def no_verdicts_are_left(bed):
     """weir-health starts without its file, and with all backends dead: it takes the time of a verdict."""
     bed.node.kill("health")
@@ -131,5 +146,6 @@ SITUATIONS = [
     fault("no backend has a way to it", *ALL_WAYS, ("down", "degraded"), "", "ams"),
     fault("the switch is dead behind a port with carrier", switch_dies, switch_lives, ("degraded", "down"), "checks-inconclusive",
           "web-ams"),
+    fault("a backend hangs while no control answers", hangs_unheard, is_heard_again, "degraded", "check-inconclusive", "ams-b2"),
     Situation("weir-health is away and comes back", no_verdicts_are_left),
 ]
