@@ -486,11 +486,15 @@ int peers_start(struct core *core)
 
 void peers_stop(struct core *core)
 {
-	if (!core->peers)
+	struct peers *p = core->peers;
+
+	if (!p)
 		return;
-	thread_join(&core->peers->thread);
-	free(core->peers);
-	core->peers = NULL;
+	thread_join(&p->thread);
+	core_lock(core);
+	core->peers = NULL; /* the observer looks still */
+	core_unlock(core);
+	free(p);
 }
 
 bool peers_has_token(const struct core *core)
