@@ -135,6 +135,29 @@ static void a_node_that_joins_puts_nothing_in_force(void **state)
 	intent_close(in);
 }
 
+/* The line that weir config show prints first names where a file is from, and is no part of it. */
+static void the_line_of_the_base_is_no_part_of_the_first_version(void **state)
+{
+	static const enum intent_start starts[] = { INTENT_ALONE, INTENT_BOOTSTRAP };
+	const struct fixture *f = *state;
+	struct files files = own_files();
+	char text[9000], digest[DIGEST_TEXT_MAX];
+
+	files_digest(&files, digest);
+	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+		snprintf(text, sizeof(text), "# weir base v7-0123456789abcdef\n%s",
+		         files_find(&files, FILES_MAIN)->bytes);
+		fixture_write(f->conf, FILES_MAIN, text);
+		struct intent *in = open_to(f, "ams-1", starts[i], NOW_MS);
+
+		assert_string_equal(intent_head(in)->digest, digest);
+		intent_close(in);
+		fixture_remove(*state);
+		make(*state);
+	}
+	files_fini(&files);
+}
+
 /* A second node, with a version 2 that was applied there. */
 static struct intent *open_other(struct fixture *f, struct intent_offer offers[2], int64_t now_ms)
 {
@@ -218,6 +241,8 @@ int main(void)
 		cmocka_unit_test(only_an_untouched_first_version_is_provisional),
 		cmocka_unit_test_setup_teardown(a_node_that_joins_puts_nothing_in_force, setup,
 		                                teardown),
+		cmocka_unit_test_setup_teardown(
+		        the_line_of_the_base_is_no_part_of_the_first_version, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_applied_version_of_a_peer_is_taken, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(

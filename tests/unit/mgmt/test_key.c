@@ -79,6 +79,10 @@ static void a_swapped_file_is_seen_and_makes_no_difference(void **state)
 	intent_tick(in, NOW_MS + 1000);
 	assert_false(key_seen(in)->wrong);
 	assert_string_equal(key_seen(in)->found, first);
+	uint64_t quiet = intent_document(in);
+	for (int i = 1; i < 10; i++) /* a good key that stays is no news */
+		intent_tick(in, NOW_MS + 1000 + 100 * i);
+	assert_true(intent_document(in) == quiet);
 	fixture_write(f->conf, "hash.key", OTHER_KEY);
 	intent_tick(in, NOW_MS + 2000);
 	assert_true(key_seen(in)->wrong);
@@ -102,6 +106,24 @@ static void a_swapped_file_is_seen_and_makes_no_difference(void **state)
 	intent_tick(in, NOW_MS + 6000);
 	assert_false(key_seen(in)->wrong);
 	assert_true(intent_document(in) > document); /* so that the processes read it again */
+	intent_close(in);
+}
+
+static void a_version_without_a_fingerprint_takes_any_key(void **state)
+{
+	const struct fixture *f = *state;
+	struct intent *in = open_it(f, NOW_MS);
+	struct version v = *intent_head(in);
+
+	v.hash_key[0] = '\0'; /* as the former release makes them */
+	assert_int_equal(store_put_version(intent_store(in), &v, intent_head_files(in)), 0);
+	intent_close(in);
+	fixture_write(f->conf, "hash.key", OTHER_KEY);
+	in = open_it(f, NOW_MS + 1000);
+	assert_string_equal(intent_head(in)->hash_key, "");
+	intent_tick(in, NOW_MS + 2000);
+	assert_false(key_seen(in)->wrong);
+	assert_int_equal(strlen(key_seen(in)->found), MODEL_FINGERPRINT_MAX - 1);
 	intent_close(in);
 }
 
@@ -149,6 +171,8 @@ static void a_document_without_its_key_takes_that_of_the_one_before(void **state
 	assert_non_null(strstr(wrong->key_why, good->meta.hash_key));
 	assert_null(strstr(wrong->key_why, "ffeeddcc"));
 	assert_false(model_key_keep(wrong, NULL));
+	assert_false(model_key_keep(wrong, wrong)); /* nor has that one a key */
+	assert_int_equal(wrong->key_state, MODEL_KEY_NONE);
 	assert_true(model_key_keep(wrong, good));
 	assert_int_equal(wrong->key_state, MODEL_KEY_KEPT);
 	assert_memory_equal(wrong->hash_key, good->hash_key, sizeof(good->hash_key));
@@ -161,6 +185,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_fingerprint_tells_keys_apart_and_is_the_same_everywhere),
 		cmocka_unit_test_setup_teardown(a_swapped_file_is_seen_and_makes_no_difference,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(a_version_without_a_fingerprint_takes_any_key,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(another_key_comes_with_a_version_that_names_it,
 		                                setup, teardown),

@@ -37,15 +37,15 @@ static struct intent *open_at(const struct fixture *f, int64_t now_ms, int64_t p
 	return in;
 }
 
-static enum command_outcome command(struct intent *in, enum command_do what, int64_t until_ms,
-                                    int64_t now_ms)
+static enum command_outcome command_over(struct intent *in, enum command_do what, int64_t over_ms,
+                                         int64_t until_ms, int64_t now_ms)
 {
 	const struct command c = { .what = what,
 		                   .name = "ams",
-		                   .over_ms = -1,
+		                   .over_ms = over_ms,
 		                   .from_ms = -1,
 		                   .until_ms = until_ms,
-		                   .now = true,
+		                   .now = over_ms < 0,
 		                   .author = "ada",
 		                   .reason = "a test" };
 	const struct guard_seen seen = { 0 };
@@ -54,6 +54,12 @@ static enum command_outcome command(struct intent *in, enum command_do what, int
 
 	free(r);
 	return outcome;
+}
+
+static enum command_outcome command(struct intent *in, enum command_do what, int64_t until_ms,
+                                    int64_t now_ms)
+{
+	return command_over(in, what, -1, until_ms, now_ms);
 }
 
 /* The state of the one override that there is. */
@@ -134,6 +140,23 @@ static void a_drain_that_began_goes_on_when_the_time_moves_back(void **state)
 	intent_close(in);
 }
 
+static void a_ramp_goes_on_from_where_it_was_when_the_time_moves_back(void **state)
+{
+	const struct fixture *f = *state;
+	struct intent *in = open_at(f, NOW_MS, 0);
+	const struct overrides *set = intent_overrides(in);
+	int64_t before = NOW_MS + HOUR / 2, after = NOW_MS - 2 * HOUR;
+
+	assert_int_equal(command_over(in, COMMAND_DRAIN, HOUR, MODEL_WALL_NEVER, NOW_MS),
+	                 COMMAND_OK);
+	uint32_t level = overrides_level(set, &set->items[0], before);
+	assert_in_range(level, 400000, 600000);
+	intent_clock_moved(in, before, after);
+	assert_in_range(overrides_level(set, &set->items[0], after), level - 1000, level + 1000);
+	assert_in_range(overrides_level(set, &set->items[0], after + 2 * HOUR), 999000, 1000000);
+	intent_close(in);
+}
+
 static void what_is_over_stays_over_when_the_time_moves_back(void **state)
 {
 	const struct fixture *f = *state;
@@ -169,6 +192,8 @@ int main(void)
 		                                teardown),
 		cmocka_unit_test_setup_teardown(a_drain_that_began_goes_on_when_the_time_moves_back,
 		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		        a_ramp_goes_on_from_where_it_was_when_the_time_moves_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_over_stays_over_when_the_time_moves_back,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(a_move_ahead_changes_no_override, setup, teardown),
