@@ -39,7 +39,7 @@ static const char base_config[] =
         "    tunnel_source = [ \"10.1.255.0/24\" ]; dns_listen = [ \"192.0.2.53\", \"192.0.2.54\" ];\n"
         "    controls = [ \"10.1.1.1\" ]; api = \"https://10.1.1.2:8443\"; },\n"
         "  { name = \"fra-1\"; site = \"fra\"; ports = ( { interface = \"eth1\"; } );\n"
-        "    tunnel_source = [ \"10.2.255.0/24\" ]; } );\n"
+        "    tunnel_source = [ \"10.2.255.0/24\", \"2001:db8:2::/64\" ]; } );\n"
         "checks = ( { name = \"web\"; type = \"http\"; path = \"/healthz\"; expect = 200; interval = \"1s\";\n"
         "    fast_interval = \"200ms\"; timeout = \"500ms\"; rise = 2; fall = 3; damp_turns = 5; },\n"
         "  { name = \"vip\"; type = \"tcp\"; interval = \"2s\"; timeout = \"400ms\"; fall = 4; } );\n"
@@ -148,6 +148,10 @@ static const struct change changes[] = {
 	{ NULL, "\"10.1.1.12\"; weight = 100", "\"10.1.1.12\"; weight = 150" },
 	{ "unchecked-members", "{ name = \"s1\"; address = \"10.1.2.11\"; }",
 	  "{ name = \"s1\"; address = \"10.1.2.11\"; }, { name = \"s2\"; address = \"10.1.2.12\"; }" },
+	{ NULL,
+	  "mode = \"gue\"; max_backends = 16;\n    backends = ( { name = \"s1\"; address = \"10.1.2.11\"; }",
+	  "check = \"web\"; mode = \"gue\"; max_backends = 16;\n    backends = ( { name = \"s1\"; address = \"10.1.2.11\"; },"
+	  " { name = \"s2\"; address = \"10.1.2.12\"; }" },
 	{ "check-removed", "site = \"ams\"; check = \"web\";", "site = \"ams\";" },
 	{ "check-target", "path = \"/healthz\"", "path = \"/health\"" },
 	{ "check-target", "type = \"http\";", "type = \"http\"; port = 81;" },
@@ -162,12 +166,17 @@ static const struct change changes[] = {
 	{ NULL, "rise = 2; fall = 3", "rise = 2; fall = 4" },
 	{ "check-hasty", "rise = 2; fall = 3", "rise = 2; fall = 1" },
 	{ "check-hasty", "timeout = \"500ms\"", "timeout = \"1ms\"" },
+	/* one failure makes a death, though it is given almost the time of two before */
+	{ "check-hasty", "timeout = \"500ms\"; rise = 2; fall = 3",
+	  "timeout = \"900ms\"; rise = 2; fall = 1" },
 	{ NULL, "timeout = \"500ms\"", "timeout = \"400ms\"" },
 	{ "check-return", "rise = 2; fall = 3", "rise = 100; fall = 3" },
 	{ "check-rate", "interval = \"1s\";\n    fast_interval = \"200ms\"; timeout = \"500ms\"",
 	  "interval = \"50ms\"; fast_interval = \"50ms\"; timeout = \"100ms\"" },
 	{ "damping", "damp_turns = 5", "damp_turns = 1" },
 	{ "damping", "damp_turns = 5", "damp_turns = 0" },
+	{ "damping", "damp_turns = 5", "damp_turns = 5; damp_max = \"1h\"" },
+	{ NULL, "damp_turns = 5", "damp_turns = 5; damp_max = \"2m\"" },
 	{ "guard-lowered", "min_healthy = \"50%\"", "min_healthy = \"0%\"" },
 	{ "guard-lowered", "max_remove = \"50%\"", "max_remove = \"100%\"" },
 	{ NULL, "max_remove = \"50%\"", "max_remove = \"60%\"" },
@@ -202,17 +211,20 @@ static const struct change changes[] = {
 	{ "driver-changed", "driver = \"xdp\"", "driver = \"dpdk\"" },
 	{ "next-start", "driver = \"xdp\";", "driver = \"xdp\"; dpdk = { memory = 512; };" },
 	{ "tunnel-source", "10.1.255.0/24", "10.1.254.0/24" },
+	{ "tunnel-source", "2001:db8:2::/64", "2001:db8:3::/64" },
 	{ "mtu-changed", "mtu = 1500", "mtu = 1400" },
 	{ "listeners-gone", "\"192.0.2.53\", \"192.0.2.54\"", "" },
 	{ "listeners-gone", "\"192.0.2.53\", \"192.0.2.54\"", "\"192.0.2.53\"" },
 	{ NULL, "\"192.0.2.54\"", "\"192.0.2.54\", \"192.0.2.55\"" },
 	{ "node-gone",
 	  ",\n  { name = \"fra-1\"; site = \"fra\"; ports = ( { interface = \"eth1\"; } );\n"
-	  "    tunnel_source = [ \"10.2.255.0/24\" ]; }",
+	  "    tunnel_source = [ \"10.2.255.0/24\", \"2001:db8:2::/64\" ]; }",
 	  "" },
 	{ "node-moved", "\"fra-1\"; site = \"fra\"", "\"fra-1\"; site = \"par\"" },
 	{ "api-moved", "api = \"https://10.1.1.2:8443\";", "" },
 	{ "controls-changed", "controls = [ \"10.1.1.1\" ]", "controls = [ \"10.1.1.9\" ]" },
+	{ "controls-changed", "controls = [ \"10.1.1.1\" ]",
+	  "controls = [ \"10.1.1.1\", \"10.1.1.9\" ]" },
 	{ "clock-guard", "clock = \"synchronised\"", "clock = \"trusted\"" },
 	{ "capacity-guard", "capacity = { bits = \"10Gbit\"; };", "" },
 	{ "capacity-guard", "bits = \"10Gbit\"", "bits = \"10Tbit\"" },
@@ -229,6 +241,7 @@ static const struct change changes[] = {
 	{ "check-removed", "vip_check = \"vip\";", "vip_check = \"none\";" },
 	{ NULL, "vip_check = \"vip\";", "" }, /* the default takes its place */
 	{ "ttl-longer", "max = \"60s\"", "max = \"1d\"" },
+	{ "ttl-longer", "min = \"5s\"", "min = \"60s\"" },
 	{ "ttl-shorter", "max = \"60s\"", "max = \"5s\"" },
 	{ NULL, "max = \"60s\"", "max = \"90s\"" },
 	{ "names-gone", ",\n    { name = \"q.shop.example\"; service = \"quic\"; }", "" },
@@ -298,12 +311,87 @@ static void all_weights_at_zero_move_answers(void **state)
 	model_free(base);
 }
 
+/* What shows only beside something else: the second replacement is judged, where the first was made before. */
+static const struct {
+	const char *rule, *first_from, *first_to, *from, *to;
+} pairs[] = {
+	{ "entries-gone",
+	  ",\n  { name = \"quic\"; protocol = \"udp\"; port = 443; udp_policy = \"keep\"; udp_idle = \"20s\";\n"
+	  "    at = ( { site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; } ); }",
+	  "", /* addresses that change sites: packets come in elsewhere */
+	  "addresses = [ \"203.0.113.10\", \"2001:db8:1::10\" ]; },\n"
+	  "  { name = \"shop-fra\"; site = \"fra\"; addresses = [ \"198.51.100.10\" ]; }",
+	  "addresses = [ \"198.51.100.10\" ]; },\n  { name = \"shop-fra\"; site = \"fra\";"
+	  " addresses = [ \"203.0.113.10\", \"2001:db8:1::10\" ]; }" },
+	{ "entries-gone", "hash = \"flow\"; vip_check = \"vip\";", "",
+	  "protocol = \"tcp\"; port = 80", "protocol = \"udp\"; port = 80" },
+	{ "guard-lowered", "min_healthy = \"50%\"", "min_healthy = \"10%\"",
+	  "min_healthy = \"10%\"", "min_healthy = \"0%\"" },
+	{ NULL, "min_healthy = \"50%\"", "min_healthy = \"20%\"", "min_healthy = \"20%\"",
+	  "min_healthy = \"10%\"" },
+};
+
+static void what_was_there_before_counts(void **state)
+{
+	(void)state;
+	static const char q_name[] = ",\n    { name = \"q.shop.example\"; service = \"quic\"; }";
+	char first[8192], before[8192], after[8192];
+
+	replace(base_config, q_name, "", first, sizeof(first));
+	for (size_t i = 0; i < COUNT(pairs); i++) {
+		replace(first, pairs[i].first_from, pairs[i].first_to, before, sizeof(before));
+		replace(before, pairs[i].from, pairs[i].to, after, sizeof(after));
+		struct model *a = read_model(before, base_zone), *b = read_model(after, base_zone);
+
+		print_message("  %s\n", pairs[i].to);
+		expect_rule(a, b, pairs[i].rule);
+		model_free(a);
+		model_free(b);
+	}
+}
+
+/* Where a name is still the same, and the file is not. */
+static void another_key_under_the_same_name_hashes_all_flows_anew(void **state)
+{
+	(void)state;
+	struct model *base = read_model(base_config, base_zone);
+
+	fixture_write(place.conf, "hash.key", "00112233445566778899aabbccddeef0\n");
+	struct model *m = read_model(base_config, base_zone);
+	expect_rule(base, m, "flows-rehashed");
+	model_free(m);
+	fixture_write(place.conf, "hash.key", "00112233445566778899aabbccddeeff\n");
+	model_free(base);
+}
+
+static void a_zone_that_cannot_be_compared_is_risky(void **state)
+{
+	(void)state;
+	struct model *base = read_model(base_config, base_zone);
+	struct model *m = read_model(
+	        base_config,
+	        "$ORIGIN shop.example.\n$TTL 60\n@ SOA ns1 host 9 60 60 60 60\n@ NS ns1\nns1 A 192.0.2.53\n");
+	bool found = false;
+
+	for (size_t i = 0; i < m->n_zones; i++)
+		if (!strcmp(m->zones[i].name, "shop.example")) {
+			assert_int_equal(unlink(m->zones[i].file), 0);
+			found = true;
+		}
+	assert_true(found);
+	expect_rule(base, m, "zone-unread");
+	model_free(m);
+	model_free(base);
+}
+
 static void every_rule_is_broken_by_a_change_of_these_tests(void **state)
 {
 	(void)state;
 	static const char *const elsewhere[] = {
-		"records-gone", "records-change", "zone-servers",
-		"zone-unread", /* a file that is gone: nothing to write down here */
+		"records-gone",
+		"records-change",
+		"zone-servers",
+		"zone-unread",
 	};
 	const struct risk_rule *rules;
 	size_t n = risk_rules(&rules);
@@ -326,6 +414,9 @@ int main(void)
 		cmocka_unit_test(each_rule_sees_its_change_and_leaves_the_harmless_beside_it),
 		cmocka_unit_test(zones_are_compared_by_their_records),
 		cmocka_unit_test(all_weights_at_zero_move_answers),
+		cmocka_unit_test(what_was_there_before_counts),
+		cmocka_unit_test(another_key_under_the_same_name_hashes_all_flows_anew),
+		cmocka_unit_test(a_zone_that_cannot_be_compared_is_risky),
 		cmocka_unit_test(every_rule_is_broken_by_a_change_of_these_tests),
 	};
 
