@@ -423,6 +423,39 @@ static void ports_are_blamed_once(void **state)
 	free(w);
 }
 
+/* What one backend's condition says is nothing about its neighbour, and a next hop's is not a port's. */
+static void a_backend_is_blamed_by_its_own_condition_alone(void **state)
+{
+	(void)state;
+	struct world *w = new_world();
+	struct judge_verdict v;
+
+	name(&w->pool.no_next_hop, "b1");
+	name(&w->pool.no_next_hop, "b2");
+	state_condition(w, "next-hop-unusable", CONDITION_DEGRADED);
+	strcpy(w->conditions.items[0].subject, "web/b1");
+	state_condition(w, "probe-path-missing", CONDITION_DEGRADED);
+	strcpy(w->conditions.items[1].subject, "web/b2");
+	judge(&w->f, &v);
+	assert_int_equal(v.n_reasons, 3);
+	assert_string_equal(find(&v, JUDGE_RULE_BACKEND_NO_NEXT_HOP)->subject, "web/b2");
+	free(w);
+}
+
+static void without_a_token_no_peer_is_blamed(void **state)
+{
+	(void)state;
+	struct world *w = new_world();
+	struct judge_verdict v;
+
+	no_token(w);
+	peer_was_never_heard(w);
+	judge(&w->f, &v);
+	assert_int_equal(v.n_reasons, 1);
+	assert_non_null(find(&v, JUDGE_RULE_PEER_TOKEN_MISSING));
+	free(w);
+}
+
 static void many_backends_are_counted_and_few_are_named(void **state)
 {
 	(void)state;
@@ -506,6 +539,8 @@ int main(void)
 		cmocka_unit_test(a_note_is_shown_and_changes_nothing),
 		cmocka_unit_test(what_a_dead_process_stated_is_history),
 		cmocka_unit_test(ports_are_blamed_once),
+		cmocka_unit_test(a_backend_is_blamed_by_its_own_condition_alone),
+		cmocka_unit_test(without_a_token_no_peer_is_blamed),
 		cmocka_unit_test(many_backends_are_counted_and_few_are_named),
 		cmocka_unit_test(conditions_that_did_not_fit_are_not_forgotten),
 		cmocka_unit_test(more_reasons_than_fit_are_counted_and_judged),
