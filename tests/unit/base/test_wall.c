@@ -241,6 +241,50 @@ static void after_a_boot_time_goes_on_from_before_it_until_confirmed(void **stat
 	assert_int_equal(wall_hold(&w, false), WALL_RUNS);
 }
 
+static void a_believed_step_of_a_confirmed_clock_leaves_it_confirmed(void **state)
+{
+	struct wall w = { 0 };
+	struct machine m = { .mono_ms = 5000, SYNC, .trusted = true, .peers = WALL_PEERS_AGREE };
+	(void)state;
+
+	run(&w, &m, 1000);
+	m.synchronised = false; /* the kernel's word is gone, the setting and a peer confirm */
+	m.lead_ms = HOUR;
+	assert_int_equal(run(&w, &m, WALL_SETTLE_MS + 2 * TICK), HOUR);
+	assert_int_equal(wall_hold(&w, false), WALL_RUNS);
+}
+
+static void a_step_taken_back_for_a_moment_begins_to_settle_again(void **state)
+{
+	struct wall w = { 0 };
+	struct machine m = { .mono_ms = 5000, SYNC };
+	(void)state;
+
+	run(&w, &m, 1000);
+	for (int i = 0; i < 20; i++) {
+		m.lead_ms = WALL_STEP_MS + 500;
+		assert_int_equal(run(&w, &m, WALL_SETTLE_MS - TICK), 0);
+		m.lead_ms = WALL_STEP_MS - 500; /* near, on a course that is hardly another */
+		run(&w, &m, TICK);
+		m.lead_ms = 0;
+		run(&w, &m, 10 * TICK);
+	}
+}
+
+static void a_boot_that_took_no_time_needs_no_confirmation(void **state)
+{
+	struct wall w = { 0 };
+	struct machine m = { .mono_ms = 5000, UNSYNC };
+	(void)state;
+
+	wall_begin(&w, m.mono_ms, START + (int64_t)m.mono_ms - 500, true, true);
+	assert_int_equal(wall_hold(&w, false), WALL_BOOTED);
+	run(&w, &m, TICK);
+	assert_int_equal(wall_hold(&w, true), WALL_RUNS);
+	assert_int_equal(wall_hold(&w, false),
+	                 WALL_UNSYNCHRONISED); /* the kernel's word is waited for */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,6 +298,9 @@ int main(void)
 		cmocka_unit_test(a_clock_that_was_never_confirmed_holds_unless_it_is_trusted),
 		cmocka_unit_test(a_peer_confirms_a_step_of_a_trusted_clock_and_no_more),
 		cmocka_unit_test(after_a_boot_time_goes_on_from_before_it_until_confirmed),
+		cmocka_unit_test(a_believed_step_of_a_confirmed_clock_leaves_it_confirmed),
+		cmocka_unit_test(a_step_taken_back_for_a_moment_begins_to_settle_again),
+		cmocka_unit_test(a_boot_that_took_no_time_needs_no_confirmation),
 	};
 
 	return cmocka_run_group_tests_name("wall", tests, NULL, NULL);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A process that follows the page on which weir-mgmt tells the believed time, and what it does without it. */
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/believed.h"
+#include "base/clock.h"
+#include "base/page.h"
+#include "base/proc.h"
+
+#define START  1000000000000
+#define MONO   5000000u
+#define SECOND 1000u
+
+struct world {
+	char dir[32];
+	struct page *page;
+	struct believed b;
+	struct wall_now now;
+};
+
+static int set_up(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	strcpy(w->dir, "/tmp/weir-believed.XXXXXX");
+	if (!mkdtemp(w->dir))
+		return -1;
+	w->now = (struct wall_now){ .mono_ms = MONO,
+		                    .clock_ms = START + (int64_t)MONO,
+		                    .synchronised = true,
+		                    .peers = WALL_PEERS_UNHEARD };
+	*state = w;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct world *w = *state;
+	char command[64];
+
+	believed_close(&w->b);
+	page_close(w->page);
+	snprintf(command, sizeof(command), "rm -r %s", w->dir);
+	free(w);
+	return system(command);
+}
+
+/*
+ * The page of weir-mgmt, as of now: the believed time is @p ahead_ms ahead of the kernel's. With @p more_bytes it is
+ * another file, as a later release makes it.
+ */
+static void tell(struct world *w, int64_t ahead_ms, uint64_t boot, size_t more_bytes)
+{
+	const struct wall wall = { .started = true,
+		                   .confirmed = true,
+		                   .at_ms = w->now.clock_ms + ahead_ms,
+		                   .mono_ms = w->now.mono_ms,
+		                   .off_by_ms = -ahead_ms };
+	char path[PATH_MAX];
+
+	page_close(w->page);
+	assert_int_equal(proc_path(w->dir, BELIEVED_PAGE, path), 0);
+	assert_int_equal(page_create(path, BELIEVED_PAGE_KIND, BELIEVED_PAGE_LAYOUT,
+	                             sizeof(struct believed_page) + more_bytes, &w->page),
+	                 0);
+	believed_publish(page_payload(w->page), &wall, boot);
+	page_alive(w->page, w->now.mono_ms);
+}
+
+/* @p passed_ms later. @return how far the believed time is ahead of START and the boot clock */
+static int64_t step(struct world *w, uint64_t passed_ms)
+{
+	w->now.mono_ms += passed_ms;
+	w->now.clock_ms += (int64_t)passed_ms;
+	return believed_step(&w->b, w->dir, &w->now) - START - (int64_t)w->now.mono_ms;
+}
+
+static void the_page_is_followed_while_its_writer_lives(void **state)
+{
+	struct world *w = *state;
+
+	tell(w, 3600000, clock_boot(), 0);
+	assert_int_equal(step(w, 100), 3600000);
+	assert_int_equal(w->b.wall.off_by_ms, -3600000);
+	assert_int_equal(wall_hold(&w->b.wall, false), WALL_STEPPED);
+	((struct believed_page *)page_payload(w->page))->booted = true;
+	assert_int_equal(step(w, 100), 3600000);
+	assert_int_equal(wall_hold(&w->b.wall, true), WALL_BOOTED);
+	w->now.clock_ms += 7200000; /* the kernel's clock steps: the page counts */
+	assert_int_equal(step(w, BELIEVED_STALE_MS - 300), 3600000);
+}
+
+static void without_its_writer_time_goes_on_and_no_step_is_believed(void **state)
+{
+	struct world *w = *state;
+
+	tell(w, 0, clock_boot(), 0);
+	assert_int_equal(step(w, 100), 0);
+	w->now.clock_ms += 7200000;
+	for (int i = 0; i < 600; i++)
+		assert_int_equal(step(w, SECOND), 0);
+	assert_int_equal(w->b.wall.off_by_ms, 7200000);
+	w->now.clock_ms -= 7200000 - 1500; /* what is no step is slewed, as ever */
+	for (int i = 0; i < 60; i++)
+		step(w, SECOND);
+	assert_int_equal(step(w, SECOND), 1500);
+}
+
+static void a_page_of_another_boot_says_nothing(void **state)
+{
+	struct world *w = *state;
+
+	tell(w, 3600000, clock_boot() + 1, 0);
+	assert_int_equal(step(w, 100), 0);
+	tell(w, 3600000, 0, 0);
+	assert_int_equal(step(w, 2 * SECOND), 0);
+}
+
+static void the_page_of_a_writer_that_was_started_again_is_found(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(step(w, 100), 0); /* there is none yet */
+	tell(w, 60000, clock_boot(), 0);
+	assert_int_equal(step(w, 100), 0); /* it is not looked for at each tick */
+	assert_int_equal(step(w, SECOND), 60000);
+	w->now.mono_ms += 10 * SECOND;
+	w->now.clock_ms += 10 * SECOND;
+	tell(w, 90000, clock_boot(), 8);
+	assert_int_equal(step(w, 100), 90000);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		T(the_page_is_followed_while_its_writer_lives),
+		T(without_its_writer_time_goes_on_and_no_step_is_believed),
+		T(a_page_of_another_boot_says_nothing),
+		T(the_page_of_a_writer_that_was_started_again_is_found),
+	};
+
+	return cmocka_run_group_tests_name("believed", tests, NULL, NULL);
+}
