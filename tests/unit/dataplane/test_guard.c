@@ -308,6 +308,40 @@ static void whom_a_person_took_out_never_comes_back(void **state)
 	see(&s, 3, "xdDd", "-+-+");
 }
 
+/* Neither the good checks of a disabled one nor its weight say how many of the others are good. */
+static void whom_a_person_took_out_does_not_count(void **state)
+{
+	(void)state;
+	struct story s;
+
+	begin(&s, 50, 4);
+	see(&s, 0, "uuuu", "++++");
+	see(&s, 1, "xxuu", "--++");
+	see(&s, 2, "xxud", "--+-"); /* one of two: enough */
+	see(&s, 100, "xxud", "--+-");
+	see(&s, 101, "xxdd",
+	    "--+-"); /* too few from here on, not from 2 on: the fourth stays out */
+	begin(&s, 50, 2);
+	see(&s, 0, "uu", "++");
+	s.b[0].says = GUARD_DISABLED;
+	s.b[0].sees = GUARD_UP; /* its check goes on */
+	s.b[1].sees = GUARD_DOWN;
+	guard_apply(&s.pool, &s.window, NOW + 1000, s.b, s.n);
+	assert_true(s.window.fell_ms == NOW + 1000);
+	assert_false(s.b[0].good);
+}
+
+static void a_disabled_one_that_was_good_does_not_empty_the_pool(void **state)
+{
+	(void)state;
+	struct story s;
+
+	begin(&s, 0, 3);
+	see(&s, 0, "uud", "++-");
+	see(&s, 1, "udd", "+--");
+	see(&s, 300, "xdd", "-++"); /* of those that are left none was good lately: all are tried */
+}
+
 static void fail_closed_brings_nobody_back(void **state)
 {
 	(void)state;
@@ -348,6 +382,8 @@ int main(void)
 		cmocka_unit_test(one_that_was_bad_long_before_does_not_come_back),
 		cmocka_unit_test(the_minute_is_the_one_before_too_few_were_good),
 		cmocka_unit_test(whom_a_person_took_out_never_comes_back),
+		cmocka_unit_test(whom_a_person_took_out_does_not_count),
+		cmocka_unit_test(a_disabled_one_that_was_good_does_not_empty_the_pool),
 		cmocka_unit_test(fail_closed_brings_nobody_back),
 		cmocka_unit_test(a_verdict_that_is_lost_is_no_evidence),
 	};

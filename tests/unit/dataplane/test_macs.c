@@ -182,6 +182,28 @@ static void more_than_there_is_room_for_is_counted_and_the_ports_own_are_in(void
 	assert_true(is_own(f, 3, 3));
 }
 
+/* Addresses whose words all belong to one set, so that some have no place though the table is nearly empty. */
+static void a_full_set_is_used_to_its_last_place_and_what_is_left_is_counted(void **state)
+{
+	struct fixture *f = *state;
+	struct macs m = { 0 };
+	uint32_t set = 0;
+
+	for (uint64_t i = 0; m.n < FWD_MACS_FIRST + FWD_MAC_WAYS + 2; i++) {
+		uint64_t word = fwd_mac_word(2 | i << 24, 2);
+
+		if (m.n == 0)
+			set = fwd_mac_set(word);
+		if (fwd_mac_set(word) == set)
+			m.word[m.n++] = word;
+	}
+	assert_true(macs_write(&f->t, &m));
+	for (size_t i = 0; i < m.n; i++)
+		assert_int_equal(fwd_mac_find(&f->t, f->t.root, m.word[i]),
+		                 i < FWD_MACS_FIRST + FWD_MAC_WAYS);
+	assert_int_equal(m.n_left_out, 2);
+}
+
 static void an_address_of_nobody_or_of_many_is_never_own(void **state)
 {
 	static const struct model_mac macs[] = { { { 0 } }, { { 1, 0, 0, 0, 0, 1 } } };
@@ -204,6 +226,7 @@ int main(void)
 		T(changes_are_followed),
 		T(frames_of_a_bond_come_in_by_its_parts),
 		T(more_than_there_is_room_for_is_counted_and_the_ports_own_are_in),
+		T(a_full_set_is_used_to_its_last_place_and_what_is_left_is_counted),
 		T(an_address_of_nobody_or_of_many_is_never_own),
 	};
 

@@ -166,6 +166,8 @@ static const struct {
 	  EFFECT_WHY_UNKNOWN },
 	{ "a port without carrier", HOP_NO_PORT, HOP_BAD_NOT, true, MODEL_MODE_IPIP,
 	  EFFECT_WHY_UNKNOWN },
+	{ "l2 by a port without carrier", HOP_NO_PORT, HOP_BAD_NOT, false, MODEL_MODE_L2,
+	  EFFECT_WHY_UNKNOWN },
 	{ "not resolved yet", HOP_NO_NEIGHBOUR, HOP_BAD_NOT, true, MODEL_MODE_IPIP,
 	  EFFECT_WHY_UNKNOWN },
 };
