@@ -85,6 +85,24 @@ static void choose_both(struct world *w, const struct addr *client, int32_t site
 	site[1] = choose(w, client, true).site;
 }
 
+/* If one family of the chosen site fell, the other's clients would go elsewhere too. */
+static void doubt_in_either_family_shortens_both_answers(void **state)
+{
+	(void)state;
+	for (int family = 0; family < 2; family++) {
+		struct world *w = world_new();
+		struct addr client = prefix_at(1);
+
+		w->at[0].words[family] = health_make(HEALTH_UP, HEALTH_MARK_DOUBT, 0, 0);
+		for (int ip4 = 0; ip4 < 2; ip4++)
+			assert_int_equal(choose(w, &client, ip4).ttl_s, 5);
+		w->sites[0].n_addresses[family] = 0; /* that family has nothing there to fall */
+		for (int ip4 = 0; ip4 < 2; ip4++)
+			assert_int_equal(choose(w, &client, ip4).ttl_s, 60);
+		world_free(w);
+	}
+}
+
 static void both_families_come_from_one_site_that_serves_both(void **state)
 {
 	(void)state;
@@ -230,6 +248,7 @@ static void all_of_64_sites_are_answered(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(doubt_in_either_family_shortens_both_answers),
 		cmocka_unit_test(both_families_come_from_one_site_that_serves_both),
 		cmocka_unit_test(without_such_a_site_each_family_is_answered_alone),
 		cmocka_unit_test(a_site_of_one_family_serves_that_one),

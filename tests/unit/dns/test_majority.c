@@ -110,6 +110,8 @@ static const struct case_of cases[] = {
 	{ "most of a site's nodes", "0*d 0+d 0+u 1+d 2+u", 'u', HEALTH_DOWN, 1, 2, 0, false, true },
 	{ "most of them, one is lost", "0*d 0+d 0-u 1+d 2+u", 'u', HEALTH_DOWN, 1, 2, 0, false,
 	  true },
+	{ "one of each kind keeps", "0*u 0+d 0-u 1+d 2+d 3+u", 'u', HEALTH_UP, 1, 2, 1, true,
+	  true },
 	{ "a site's lost nodes keep", "0*d 0-u 0-u 1+d 2+u", 'u', HEALTH_UP, 1, 1, 1, true, true },
 	{ "an up node and a lost one", "0*u 0-d 1+d 2+u", 'd', HEALTH_UP, 2, 1, 0, false, true },
 };
@@ -453,8 +455,14 @@ static void a_new_vip_is_new_until_anybody_outside_has_seen_it_up(void **state)
 	page_close(tell(p, "ams", NEW, 9000));
 	look(p, 3000);
 	assert_true(views_unproven(p->v, LON4, lon));
-	page_close(tell(p, "ams", UP, 9000));
-	look(p, 5000);
+	see(p, UNKNOWN);
+	look(p, 4000);
+	assert_true(views_is_new(p->v, LON4, lon));
+	look(p, 9500); /* who said so is not heard any more, and the own node says nothing */
+	assert_false(views_is_new(p->v, LON4, lon));
+	see(p, NEW);
+	page_close(tell(p, "ams", UP, 12000));
+	look(p, 11000);
 	assert_false(views_is_new(p->v, LON4, lon));
 	assert_false(views_unproven(p->v, LON4, lon));
 	look(p, 90000); /* it was seen: a lost view takes that not back */
@@ -495,40 +503,6 @@ static void a_page_laid_out_anew_keeps_what_was_read(void **state)
 	page_publish(page);
 	assert_int_equal(look(p, 1100).n_up, 2);
 	page_close(page);
-}
-
-static void what_is_decided_is_kept_whole_or_not_at_all(void **state)
-{
-	struct pages *p = *state;
-	struct decided d, again;
-	char path[PATH_MAX];
-
-	assert_int_equal(decided_open(&d, p->dir), 0);
-	assert_false(d.known);
-	for (uint64_t i = 1; i <= 200; i++)
-		decided_add(&d, i * 7919 % 1000 << 40);
-	decided_end(&d, false);
-	assert_false(d.known); /* too little was seen to say so */
-	assert_false(d.changed);
-	assert_true(decided_is_down(&d, 7919 % 1000ull << 40));
-	decided_begin(&d);
-	decided_add(&d, UINT64_MAX);
-	decided_add(&d, 1);
-	decided_end(&d, true);
-	assert_true(d.known && d.changed);
-	assert_int_equal(decided_write(p->dir, d.items, d.n), 0);
-	assert_int_equal(decided_open(&again, p->dir), 0);
-	assert_true(again.known && !again.changed);
-	assert_int_equal(again.n, 2);
-	assert_true(decided_is_down(&again, 1) && decided_is_down(&again, UINT64_MAX));
-	assert_false(decided_is_down(&again, 2));
-	decided_close(&again);
-	snprintf(path, sizeof(path), "%s/%s", p->dir, DECIDED_FILE);
-	assert_int_equal(truncate(path, 40), 0); /* torn: not believed, and none of it */
-	assert_int_equal(decided_open(&again, p->dir), -EPROTO);
-	assert_false(again.known || again.n);
-	decided_close(&again);
-	decided_close(&d);
 }
 
 static void words_are_read_as_they_were_told_and_nothing_else_is(void **state)
@@ -582,7 +556,6 @@ int main(void)
 		WITH_PAGES(a_new_vip_is_new_until_anybody_outside_has_seen_it_up),
 		WITH_PAGES(a_page_that_is_none_is_not_believed),
 		WITH_PAGES(a_page_laid_out_anew_keeps_what_was_read),
-		WITH_PAGES(what_is_decided_is_kept_whole_or_not_at_all),
 		cmocka_unit_test(words_are_read_as_they_were_told_and_nothing_else_is),
 	};
 

@@ -72,6 +72,25 @@ static void a_default_check_has_a_vote_once_it_has_succeeded(void **state)
 	forget();
 }
 
+/* Whether all of a site is silent is asked of those that have a vote: one that never answered would always deny it. */
+static void who_has_no_vote_is_not_counted_to_its_site(void **state)
+{
+	(void)state;
+	fixture_vip("", "127.0.0.14");
+	start(tcp, "");
+	const struct target *fra = targets_find(run.checker.targets, FRA);
+	const struct group *g = &run.checker.groups[fra->site->index];
+	size_t n = g->n;
+
+	assert_true(fra->unproven);
+	checker_note_vip(&run.checker, fra, fra->paths[0].spec.port);
+	assert_false(fra->unproven);
+	assert_int_equal(g->n, n + 1);
+	unlink(fixture_path("vips"));
+	fixture_vip(" vip_check = \"c\";", "127.0.0.14");
+	forget();
+}
+
 static void a_vip_of_a_later_document_is_new_until_it_was_seen_up(void **state)
 {
 	(void)state;
@@ -186,6 +205,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_default_check_has_a_vote_once_it_has_succeeded),
+		cmocka_unit_test(who_has_no_vote_is_not_counted_to_its_site),
 		cmocka_unit_test(a_vip_of_a_later_document_is_new_until_it_was_seen_up),
 		cmocka_unit_test(what_another_node_has_seen_up_is_no_news),
 		cmocka_unit_test(what_is_no_record_of_vips_is_not_believed),
