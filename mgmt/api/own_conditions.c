@@ -16,6 +16,11 @@ static void state_join(const struct core *core)
 {
 	const struct version *head = intent_head(core->intent);
 
+	if (*join_refused(core->intent))
+		conditions_add(core->stats, "file-refused", CONDITION_DEGRADED, "weir.conf",
+		               "%.150s: nothing is in force; mend the file (weir config check "
+		               "tells all mistakes), then weir apply",
+		               join_refused(core->intent));
 	if (join_waits(core->intent))
 		conditions_add(core->stats, "joining", CONDITION_DEGRADED, "",
 		               "this node has no version yet and asks its peers for theirs");

@@ -89,6 +89,17 @@ void join_begin(struct intent *in, enum intent_start start, int64_t now_ms)
 	join_first_version(in, start == INTENT_BOOTSTRAP, now_ms);
 }
 
+static void keep_mistake(struct intent *in, const struct model_mistakes *mistakes)
+{
+	const struct model_mistake *m = mistakes->items;
+
+	intent_log_mistakes(PROC_CONF_FILE, mistakes);
+	snprintf(in->join.refused, sizeof(in->join.refused), "it is refused");
+	if (mistakes->n_items)
+		snprintf(in->join.refused, sizeof(in->join.refused), "line %u: %s: %s", m->line,
+		         m->field, m->message);
+}
+
 void join_first_version(struct intent *in, bool bootstrap, int64_t now_ms)
 {
 	struct intent_changed changed = { 0 };
@@ -103,7 +114,7 @@ void join_first_version(struct intent *in, bool bootstrap, int64_t now_ms)
 	if (!rc)
 		rc = intent_change(in, &change, now_ms, &changed);
 	if (rc == -EINVAL)
-		intent_log_mistakes(PROC_CONF_FILE, &changed.mistakes);
+		keep_mistake(in, &changed.mistakes);
 	else if (rc)
 		log_error("no-configuration", "dir=%s why=\"%s\"", in->conf_dir, strerror(-rc));
 	intent_changed_fini(&changed);
@@ -123,6 +134,11 @@ void join_end(struct intent *in)
 	model_free(in->join.model);
 	in->join.model = NULL;
 	files_fini(&in->join.files);
+}
+
+const char *join_refused(const struct intent *in)
+{
+	return in->n_recent ? "" : in->join.refused;
 }
 
 bool join_waits(const struct intent *in)

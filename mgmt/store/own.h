@@ -35,7 +35,8 @@ struct intent_shared {
 /* A node's own file, while it asks its peers for a version (mgmt/store/join.h). */
 struct intent_join {
 	struct files files;
-	struct model *model; /* NULL: it does not wait */
+	struct model *model;          /* NULL: it does not wait */
+	char refused[EVENT_TEXT_MAX]; /* why the file is not version 1: its first mistake, or "" */
 };
 
 struct intent {

@@ -8,7 +8,7 @@ import sys
 import time
 import unittest
 
-from api_node import Node, wait_for
+from api_node import ZONE, Node, config, wait_for
 from metrics_lint import lint, values
 
 PROGRAM = os.path.abspath(sys.argv.pop(1))
@@ -121,6 +121,23 @@ class Status(unittest.TestCase):
         self.assertNotIn(("weir_dns_queries_total", 'process="dns"'), seen)
         self.assertEqual(seen[("weir_process_up", 'process="dns"')], 0)
         self.assertGreater(seen[("weir_process_age_seconds", 'process="dns"')], 4)
+
+
+class Refused(unittest.TestCase):
+    def test_a_first_file_with_a_mistake_is_named(self):
+        node = Node(PROGRAM, text=config().replace('timeout = "500ms"', 'timeout = "5s"')).start()
+        try:
+            def reason():
+                reasons = node.ask("GET", "/v1/status").json["reasons"]
+                return next((r for r in reasons if r["code"] == "file-refused"), None)
+            said = wait_for("the refusal", reason, 20)
+            self.assertRegex(said["text"], r"line \d+: checks\[0\]\.timeout: 5000ms is more than twice the interval .*weir config check")
+            files = {"weir.conf": config(), "shop.example.zone": ZONE}
+            answer = node.ask("POST", "/v1/config/apply", {"files": files, "reason": "mended"}, {"If-Match": "*"})
+            self.assertEqual(answer.status, 201, answer.raw)
+            wait_for("it is over", lambda: not reason(), 20)
+        finally:
+            node.close()
 
 
 if __name__ == "__main__":
