@@ -23,8 +23,28 @@ void prober_close(struct prober *p)
 	p->http = NULL;
 }
 
+/*
+ * Whether this host itself knows no way to the target, by its own routes: a connected UDP socket asks for the
+ * route and sends nothing. The same errnos come from routers, by ICMP, and then speak against the target.
+ */
+static bool is_refused_here(const struct attempt_spec *spec)
+{
+	struct sockaddr_storage to;
+	socklen_t size = addr_to_sockaddr(&spec->address, spec->port, &to);
+	int fd = socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool refused;
+
+	if (fd < 0)
+		return true;
+	refused = (spec->mark &&
+	           setsockopt(fd, SOL_SOCKET, SO_MARK, &spec->mark, sizeof(spec->mark))) ||
+	          connect(fd, (struct sockaddr *)&to, size);
+	close(fd);
+	return refused;
+}
+
 /* What is our own host's doing (no route, no port, no memory) says nothing about the target. */
-enum health_reason attempt_reason_of_errno(int error)
+enum health_reason attempt_reason_of_errno(const struct attempt_spec *spec, int error)
 {
 	switch (error) {
 	case ECONNREFUSED:
@@ -36,7 +56,11 @@ enum health_reason attempt_reason_of_errno(int error)
 		return HEALTH_REASON_TIMEOUT;
 	case EHOSTUNREACH:
 	case EHOSTDOWN:
-		return HEALTH_REASON_UNREACHABLE;
+	case ENETUNREACH:
+	case ENONET:
+	case ENOPROTOOPT:
+	case EACCES: /* an ICMPv6 error of a router that does not let it through, or a prohibit route */
+		return is_refused_here(spec) ? HEALTH_REASON_LOCAL : HEALTH_REASON_UNREACHABLE;
 	default:
 		return HEALTH_REASON_LOCAL;
 	}
@@ -101,7 +125,7 @@ static void on_connected(void *arg, int fd, uint32_t events)
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size))
 		error = errno;
 	finish(a);
-	a->cb(a->arg, a, error ? attempt_reason_of_errno(error) : HEALTH_REASON_OK,
+	a->cb(a->arg, a, error ? attempt_reason_of_errno(a->spec, error) : HEALTH_REASON_OK,
 	      (unsigned)error);
 }
 
@@ -136,7 +160,7 @@ static enum health_reason tcp_start(struct attempt *a, unsigned *detail)
 	close(fd);
 	a->fd = -1;
 	*detail = (unsigned)error;
-	return error ? attempt_reason_of_errno(error) : HEALTH_REASON_OK;
+	return error ? attempt_reason_of_errno(a->spec, error) : HEALTH_REASON_OK;
 }
 
 enum health_reason attempt_start(struct prober *p, struct attempt *a,

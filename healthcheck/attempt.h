@@ -83,8 +83,8 @@ void attempt_abort(struct attempt *a);
  */
 bool attempt_look(struct attempt *a);
 
-/** What a failed connect() says. */
-enum health_reason attempt_reason_of_errno(int error);
+/** What a failed connect() says of the target of @p spec; HEALTH_REASON_LOCAL: nothing. */
+enum health_reason attempt_reason_of_errno(const struct attempt_spec *spec, int error);
 
 /** The socket of an attempt, with mark, TTL and linger set. @return a descriptor or -errno */
 int attempt_socket(const struct attempt_spec *spec);

@@ -57,7 +57,8 @@ static enum health_reason reason_of(struct attempt *a, CURLcode code, unsigned *
 		return reason_of_status(a, status);
 	case CURLE_COULDNT_CONNECT:
 		*detail = (unsigned)(a->local_errno ? a->local_errno : error);
-		return a->local_errno ? HEALTH_REASON_LOCAL : attempt_reason_of_errno((int)error);
+		return a->local_errno ? HEALTH_REASON_LOCAL
+		                      : attempt_reason_of_errno(a->spec, (int)error);
 	case CURLE_OPERATION_TIMEDOUT:
 		return HEALTH_REASON_TIMEOUT;
 	case CURLE_RECV_ERROR:

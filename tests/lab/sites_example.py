@@ -134,6 +134,31 @@ class Example:
             wait_until(lambda n=name, o=other: SITES[o]["vip"] not in self.codes(n), 30, f"{name} has a vote", 0.3)
         report.check(True, "with the path open the checks have votes")
 
+    def unreachable_here(self, report):
+        """The routes of a node itself refuse the other site's VIP: that says nothing about the site."""
+        say("fra's own routes refuse the VIP of ams")
+        vip, missed = SITES["ams"]["vip"], 0
+        fra = self.nodes["fra"].host
+        fra.ip(f"route add unreachable {vip}")
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            missed += vip not in self.named("fra")
+            time.sleep(0.3)
+        fra.ip(f"route del unreachable {vip}")
+        report.equal(missed, 0, "a site is not taken out for a route that the node itself refuses")
+        wait_until(lambda: vip in self.named("fra"), 30, "ams is answered", 0.3)
+
+    def withdrawn(self, report):
+        """The router has no route to a VIP any more, and says so to each packet."""
+        say("the router withdraws the VIP of ams, and answers that the network is unreachable")
+        vip = SITES["ams"]["vip"]
+        self.router.sysctl({"net.ipv4.icmp_ratelimit": 0, "net.ipv4.icmp_msgs_per_sec": 100000})
+        self.router.ip(f"route del {vip}/32")
+        wait_until(lambda: vip not in self.named("fra"), 15, "a site whose VIP is unreachable leaves the answers", 0.3)
+        self.router.route(f"{vip}/32", SITES["ams"]["node"])
+        wait_until(lambda: vip in self.named("fra"), 30, "ams is answered again", 0.3)
+        report.check(True, "a site whose VIP a router calls unreachable leaves the answers")
+
     def later_vip(self, report):
         say("a version adds a site whose VIP nobody can reach")
         config = self.config.replace('{ name = "fra"; weight = 100; }', '{ name = "fra"; weight = 100; }, { name = "par"; weight = 100; }')
@@ -186,6 +211,8 @@ class Example:
             node.start()
         self.unreachable(report)
         self.reachable(report)
+        self.unreachable_here(report)
+        self.withdrawn(report)
         self.later_vip(report)
         ms = self.killed(report)
         for node in self.nodes.values():
