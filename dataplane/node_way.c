@@ -10,7 +10,8 @@
  *              without carrier
  *
  * What speaks against a backend in force counts after NODE_CUT_MS; what is out stays out with it. A
- * good verdict of a check through the tunnel outranks it: users' packets get there.
+ * good verdict of a check through the tunnel outranks it: users' packets get there. One that a probe
+ * has spoken against since does not, or a slow check would keep a backend whose packets are dropped.
  */
 #include "dataplane/node_inside.h"
 
@@ -70,8 +71,8 @@ void node_look_way(struct node *n, uint32_t index, const struct addr *address, b
 static bool is_reached(const struct node_pool *p, health_word word)
 {
 	return p->plan->model->check && p->plan->model->check->via == MODEL_VIA_TUNNEL &&
-	       health_state(word) == HEALTH_UP && !health_inconclusive(word) &&
-	       !health_restored(word);
+	       health_state(word) == HEALTH_UP && !health_in_doubt(word) &&
+	       !health_inconclusive(word) && !health_restored(word);
 }
 
 /* An earlier process may have taken it out for the same reason; what is not known counts as that. */

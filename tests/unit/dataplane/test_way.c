@@ -215,6 +215,11 @@ static void a_good_verdict_through_the_tunnel_outranks_the_next_hop(void **state
 	pass_time(&s, 5000);
 	assert_true(backend_a(&s)->alive);
 	assert_int_equal(backend_a(&s)->why, EFFECT_WHY_UP);
+	check_says(&s, HEALTH_UP, HEALTH_MARK_DOUBT, HEALTH_REASON_TIMEOUT);
+	assert_false(backend_a(&s)->alive);
+	assert_int_equal(backend_a(&s)->why, EFFECT_WHY_NEIGHBOUR);
+	check_says(&s, HEALTH_UP, 0, HEALTH_REASON_OK);
+	assert_true(backend_a(&s)->alive);
 	check_says(&s, HEALTH_UP, HEALTH_MARK_INCONCLUSIVE, HEALTH_REASON_TIMEOUT);
 	assert_false(backend_a(&s)->alive);
 	assert_int_equal(backend_a(&s)->why, EFFECT_WHY_NEIGHBOUR);
