@@ -129,6 +129,88 @@ static void state_sites(const struct server *s, struct stats *to)
 		        text);
 }
 
+/* Whether a service is down at a site in all families that it has there, as checks see it. */
+static bool is_down_at(const struct place_site *site, const struct place_site_state *state)
+{
+	bool any = false;
+
+	for (unsigned ip4 = 0; ip4 < 2; ip4++) {
+		if (site->n_addresses[ip4] && health_state(state->words[ip4]) != HEALTH_DOWN)
+			return false;
+		any |= site->n_addresses[ip4] > 0;
+	}
+	return any && !state->forced_up && !state->disabled;
+}
+
+/* Whether a site is left that is not down: without one all are answered. */
+static bool has_other(const struct place_service *service, const struct place_site_state *states)
+{
+	for (uint32_t k = 0; k < service->n_sites; k++)
+		if (!states[k].disabled && !is_down_at(&service->sites[k], &states[k]))
+			return true;
+	return false;
+}
+
+/* Whether other sites see a service of the own site down, and so answer without it: this node may see nothing wrong. */
+static bool is_down_outside(const struct generation *g, const struct place_site *site, size_t state)
+{
+	bool any = false;
+
+	for (unsigned ip4 = 0; ip4 < 2; ip4++) {
+		struct majority m =
+		        views_from_outside(g->views, 2 * state + ip4, g->model->self->site);
+
+		if (site->n_addresses[ip4] && m.n_down <= m.n_up)
+			return false;
+		any |= site->n_addresses[ip4] > 0;
+	}
+	return any && !g->state->sites[state].forced_up && !g->state->sites[state].disabled;
+}
+
+/* How many services a site has, and how many of them checks have taken out of the answers. */
+static unsigned count_outs(const struct generation *g, const struct model_site *site, unsigned *n)
+{
+	bool own = g->model->self && g->model->self->site == site;
+	unsigned n_out = 0;
+
+	*n = 0;
+	for (size_t i = 0; i < g->place->n_services; i++) {
+		const struct place_service *service = &g->place->services[i];
+		const struct place_site_state *states = g->state->sites + service->first_state;
+
+		for (uint32_t k = 0; k < service->n_sites; k++) {
+			const struct place_site *at = &service->sites[k];
+
+			if (strcmp(at->name, site->name) != 0)
+				continue;
+			++*n;
+			n_out += (is_down_at(at, &states[k]) && has_other(service, states)) ||
+			         (own && service->n_sites > 1 &&
+			          is_down_outside(g, at, service->first_state + k));
+		}
+	}
+	return n_out;
+}
+
+static void state_outs(const struct server *s, struct stats *to)
+{
+	const struct model *m = s->now ? s->now->model : NULL;
+
+	for (size_t i = 0; m && i < m->n_sites; i++) {
+		bool own = m->self && m->self->site == &m->sites[i];
+		unsigned n, n_out = count_outs(s->now, &m->sites[i], &n);
+
+		if (n_out)
+			conditions_add(
+			        to, "site-out", CONDITION_DEGRADED, m->sites[i].name,
+			        "checks%s have taken site %s out of the answers for %u of its %u "
+			        "services: clients get other sites. See %s, and weir dns explain NAME",
+			        own ? " of other sites or its own" : "", m->sites[i].name, n_out, n,
+			        own ? "weir health, the routes to its VIPs from outside"
+			            : "weir why on that site's nodes, the routes to its VIPs");
+	}
+}
+
 void server_conditions(struct server *s)
 {
 	struct stats *to = s->counters.stats;
@@ -142,6 +224,7 @@ void server_conditions(struct server *s)
 		state_key(s->now->model, to);
 	state_listens(s, to);
 	state_sites(s, to);
+	state_outs(s, to);
 	if (s->clock == WALL_UNSYNCHRONISED)
 		conditions_add(to, "clock-unsynchronised", CONDITION_DEGRADED, "",
 		               "no time server has confirmed this node's clock since the boot, so "

@@ -90,44 +90,73 @@ static const char *drained_word(const json_t *site)
 	return ppm >= 1000000 ? "drained" : ppm ? "draining" : "serving";
 }
 
+/* Whether checks leave a site of a name in the answers; weir-dns tells of both families. */
+static bool is_answered(const json_t *s)
+{
+	const char *const families[] = { word(s, "ipv4"), word(s, "ipv6") };
+
+	if (json_is_true(json_object_get(s, "disabled")))
+		return false;
+	if (json_is_true(json_object_get(s, "forced_up")))
+		return true;
+	for (size_t i = 0; i < 2; i++)
+		if (strcmp(families[i], "none") && strcmp(families[i], "down"))
+			return !json_is_true(json_object_get(s, "unproven"));
+	return false;
+}
+
+/* Whether checks choose among the sites of a name: without one that is good, all are answered that are not disabled. */
+static bool is_chosen(const json_t *sites)
+{
+	for (size_t i = 0; i < json_array_size(sites); i++)
+		if (is_answered(json_array_get(sites, i)))
+			return true;
+	return false;
+}
+
+static uint64_t weight_of(const json_t *s, bool out)
+{
+	uint64_t open = 1000000 - (uint64_t)json_integer_value(json_object_get(s, "drained_ppm"));
+
+	if (out || json_is_true(json_object_get(s, "disabled")))
+		return 0;
+	return (uint64_t)json_integer_value(json_object_get(s, "weight")) * open;
+}
+
 /* What weir-dns does with a site: the level that its gates have, for the first service found there. */
 static json_t *site_effect(const struct look *l, const char *site)
 {
 	const json_t *names = json_object_get(l->dns, "names");
-	uint64_t sum = 0, own = 0;
 
 	for (size_t i = 0; i < json_array_size(names); i++) {
 		const json_t *sites = json_object_get(json_array_get(names, i), "sites"),
 		             *found = NULL;
+		bool chosen = is_chosen(sites), is_out = false;
+		uint64_t sum = 0, own = 0;
 
 		for (size_t k = 0; k < json_array_size(sites); k++) {
 			const json_t *s = json_array_get(sites, k);
-			const char *name = word(s, "site");
-			bool out = json_is_true(json_object_get(s, "disabled"));
-			uint64_t open = 1000000 - (uint64_t)json_integer_value(
-			                                  json_object_get(s, "drained_ppm"));
-			uint64_t weight =
-			        out ? 0
-			            : (uint64_t)json_integer_value(json_object_get(s, "weight")) *
-			                        open;
+			bool out = chosen && !is_answered(s);
+			uint64_t weight = weight_of(s, out);
 
 			sum += weight;
-			if (strcmp(name, site))
+			if (strcmp(word(s, "site"), site))
 				continue;
 			own = weight;
+			is_out = out;
 			found = s;
 		}
 		if (found)
 			return json_pack("{s:s, s:O, s:I, s:O, s:O}", "state",
 			                 json_is_true(json_object_get(found, "disabled"))
 			                         ? "disabled"
-			                         : drained_word(found),
+			                 : is_out ? "out"
+			                          : drained_word(found),
 			                 "level_ppm", json_object_get(found, "drained_ppm"),
 			                 "weight_share_ppm",
 			                 sum ? (json_int_t)(own * 1000000 / sum) : (json_int_t)0,
 			                 "shifting", json_object_get(found, "shifting"), "disabled",
 			                 json_object_get(found, "disabled"));
-		sum = own = 0;
 	}
 	return unknown_effect();
 }

@@ -155,6 +155,12 @@ class Example:
         self.router.sysctl({"net.ipv4.icmp_ratelimit": 0, "net.ipv4.icmp_msgs_per_sec": 100000})
         self.router.ip(f"route del {vip}/32")
         wait_until(lambda: vip not in self.named("fra"), 15, "a site whose VIP is unreachable leaves the answers", 0.3)
+        for name, node in self.nodes.items():
+            wait_until(lambda n=node: "have taken site ams out of the answers" in n.weir("status", check=False), 5,
+                       f"{name} says that ams is out", 0.3)
+            report.equal(node.weir_json("status").get("state"), "degraded", f"{name} is degraded meanwhile")
+        effect = self.nodes["fra"].weir_json("status")["sites"][0]["effect"]
+        report.equal((effect["state"], effect["weight_share_ppm"]), ("out", 0), "the share of a site that is out is 0")
         self.router.route(f"{vip}/32", SITES["ams"]["node"])
         wait_until(lambda: vip in self.named("fra"), 30, "ams is answered again", 0.3)
         report.check(True, "a site whose VIP a router calls unreachable leaves the answers")
