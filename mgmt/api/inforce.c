@@ -18,6 +18,7 @@
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/tell.h"
+#include "mgmt/store/key.h"
 
 #define STAYS_MS      2000u /* of a refusal, before it is believed */
 #define MISSED_MAX_MS 60000
@@ -118,6 +119,24 @@ static enum inforce_state judge_api(const struct core *core, struct inforce *f, 
 	return INFORCE_REFUSED;
 }
 
+/* The file of a hash key that this version brings: without it the node places connections by the former one. */
+static enum inforce_state judge_key(const struct core *core, struct inforce *f, uint64_t now_ms)
+{
+	const struct intent_key *key = key_seen(core->intent);
+	struct condition c = { .code = "hash-key-mismatch", .subject = "hash.key" };
+
+	if (!key_is_new(core->intent) || (key->number == f->number && !key->wrong))
+		return INFORCE_DONE;
+	if (key->number != f->number || now_ms < f->taken_ms + STAYS_MS) {
+		set_state(f, INFORCE_PENDING, "mgmt", NULL,
+		          "the file of the new hash key is not there yet");
+		return INFORCE_PENDING;
+	}
+	snprintf(c.text, sizeof(c.text), "%s", key->why);
+	set_state(f, INFORCE_REFUSED, "mgmt", &c, "");
+	return INFORCE_REFUSED;
+}
+
 static void judge_processes(struct core *core, struct inforce *f)
 {
 	uint64_t now_ms = clock_mono_ms();
@@ -133,7 +152,10 @@ static void judge_processes(struct core *core, struct inforce *f)
 	enum inforce_state api = judge_api(core, f, now_ms);
 	if (api == INFORCE_REFUSED)
 		return;
-	pending |= api == INFORCE_PENDING;
+	enum inforce_state key = judge_key(core, f, now_ms);
+	if (key == INFORCE_REFUSED)
+		return;
+	pending |= api == INFORCE_PENDING || key == INFORCE_PENDING;
 	if (*intent_write_why(core->intent)) {
 		set_state(f, INFORCE_PENDING, "mgmt", NULL, intent_write_why(core->intent));
 		pending = true;

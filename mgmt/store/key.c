@@ -14,6 +14,14 @@ const struct intent_key *key_seen(const struct intent *in)
 	return &in->key;
 }
 
+bool key_is_new(const struct intent *in)
+{
+	const struct recent *head = in->n_recent > 1 ? &in->recent[in->n_recent - 1] : NULL;
+
+	return head && *head->version.hash_key && *head[-1].version.hash_key &&
+	       strcmp(head->version.hash_key, head[-1].version.hash_key) != 0;
+}
+
 /* What the name of a key's file is, wherever the configuration was read. */
 static const char *file_name(const struct model *m)
 {
@@ -51,7 +59,7 @@ static void explain(const struct version *head, const struct model *m, struct in
 
 static struct intent_key look(const struct version *head, const struct model *m)
 {
-	struct intent_key key = { .looked = true };
+	struct intent_key key = { .looked = true, .number = head->number };
 	uint64_t words[2];
 
 	if (!model_key_read(m->hash_key_file, NULL, words))

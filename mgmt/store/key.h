@@ -11,6 +11,7 @@
 #define WEIR_MGMT_STORE_KEY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "weir/model.h"
 
@@ -20,9 +21,12 @@ struct intent;
 struct intent_key {
 	char found[MODEL_FINGERPRINT_MAX]; /**< "": it cannot be read */
 	bool looked, wrong;                /**< wrong: it is not what the head was made with */
+	uint64_t number;                   /**< of the version that was the head then */
 	char why[256];                     /**< if so: a sentence with what to do */
 };
 
 const struct intent_key *key_seen(const struct intent *in);
+/** Whether the head was made with another key than the version before it. */
+bool key_is_new(const struct intent *in);
 
 #endif
