@@ -207,6 +207,30 @@ static void a_full_page_keeps_the_worst_and_counts_the_rest(void **state)
 	stats_close(s);
 }
 
+/* Who was there stays: what is shown would change with each round otherwise. */
+static void a_full_page_keeps_the_first_of_one_level(void **state)
+{
+	(void)state;
+	struct stats *s = open_stats();
+	char name[16];
+
+	conditions_begin(s, 1);
+	for (unsigned i = 0; i < CONDITIONS_MAX + 3; i++) {
+		snprintf(name, sizeof(name), "b%u", i);
+		conditions_add(s, "next-hop-unusable", CONDITION_DEGRADED, name, "no route");
+	}
+	conditions_end(s);
+	struct conditions *c = read_all();
+
+	assert_int_equal(c->n_left_out, 3);
+	for (unsigned i = 0; i < CONDITIONS_MAX; i++) {
+		snprintf(name, sizeof(name), "b%u", i);
+		assert_string_equal(c->items[i].subject, name);
+	}
+	free(c);
+	stats_close(s);
+}
+
 static void a_text_is_cut_between_characters(void **state)
 {
 	(void)state;
@@ -367,6 +391,7 @@ int main(void)
 		cmocka_unit_test_teardown(the_same_subject_counts_once_with_its_highest_level,
 		                          after),
 		cmocka_unit_test_teardown(a_full_page_keeps_the_worst_and_counts_the_rest, after),
+		cmocka_unit_test_teardown(a_full_page_keeps_the_first_of_one_level, after),
 		cmocka_unit_test_teardown(a_text_is_cut_between_characters, after),
 		cmocka_unit_test_teardown(
 		        an_earlier_release_has_none_and_its_readers_see_the_same_page, after),

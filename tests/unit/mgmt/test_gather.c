@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From pages, overrides and the model to facts that are judged (mgmt/judge/gather.h). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/page.h"
+#include "dataplane/effect_inside.h"
+#include "mgmt/judge/gather.h"
+#include "weir/stats.h"
+
+#define NOW_MS 1000000
+#define N      4 /* backends of the own pool */
+
+static char dir[] = "/tmp/weir-gather.XXXXXX";
+
+/* The own site's pool "web" with backends 1 to 4, and another site's pool of the same backends' names. */
+struct world {
+	struct model m;
+	struct model_site sites[2];
+	struct model_node self;
+	struct model_check check;
+	struct model_backend backends[N];
+	struct model_pool pools[2];
+	struct override items[4];
+	struct overrides overrides;
+	struct health_page *health;
+	struct effect *effect;
+	struct judge_pool *found;
+	size_t n;
+};
+
+static int set_up(void **state)
+{
+	static char *const names[] = { "b1", "b2", "b3", "b4" };
+	struct world *w = calloc(1, sizeof(*w));
+	uint64_t targets[N];
+
+	if (!w || !(w->health = calloc(1, sizeof(*w->health))))
+		return -1;
+	w->sites[0].name = "ams";
+	w->sites[1].name = "fra";
+	w->self.site = &w->sites[0];
+	for (uint64_t i = 0; i < N; i++) {
+		w->backends[i] =
+		        (struct model_backend){ .name = names[i], .id = i + 1, .weight = 100 };
+		targets[i] = health_target_backend("web", i + 1);
+	}
+	for (int i = 0; i < 2; i++)
+		w->pools[i] = (struct model_pool){ .name = i ? "web-fra" : "web",
+			                           .site = &w->sites[i],
+			                           .check = &w->check,
+			                           .backends = w->backends,
+			                           .n_backends = N };
+	w->m = (struct model){
+		.sites = w->sites, .n_sites = 2, .pools = w->pools, .n_pools = 2, .self = &w->self
+	};
+	w->overrides.items = w->items;
+	*state = w;
+	return health_set_targets(w->health, targets, N, 0);
+}
+
+static int tear_down(void **state)
+{
+	struct world *w = *state;
+
+	effect_close(w->effect);
+	free(w->found);
+	free(w->health);
+	free(w);
+	return 0;
+}
+
+static const struct judge_pool *look(struct world *w)
+{
+	const struct gather_from from = { .m = &w->m,
+		                          .overrides = &w->overrides,
+		                          .wall_ms = NOW_MS,
+		                          .health = w->health,
+		                          .effect = w->effect };
+
+	free(w->found);
+	assert_int_equal(gather_pools(&from, &w->found, &w->n), 0);
+	return w->found;
+}
+
+static void see(struct world *w, uint64_t id, enum health_state state, unsigned marks)
+{
+	int at = health_find(w->health, health_target_backend("web", id));
+
+	health_write(w->health, at, health_make(state, marks, HEALTH_REASON_OK, 0));
+}
+
+static void say(struct world *w, const char *pool, const char *name, enum model_override_kind kind,
+                int64_t from_ms)
+{
+	struct override *o = &w->items[w->overrides.n_items++];
+
+	o->target = MODEL_TARGET_BACKEND;
+	o->kind = kind;
+	snprintf(o->pool, sizeof(o->pool), "%s", pool);
+	snprintf(o->name, sizeof(o->name), "%s", name);
+	o->from_ms = from_ms;
+	o->until_ms = MODEL_WALL_NEVER;
+}
+
+static void another_site_s_pools_are_not_this_node_s_trouble(void **state)
+{
+	struct world *w = *state;
+
+	assert_string_equal(look(w)->name, "web");
+	assert_int_equal(w->n, 1);
+	w->m.self = NULL;
+	look(w);
+	assert_int_equal(w->n, 0);
+}
+
+static void verdicts_are_counted_by_what_they_say(void **state)
+{
+	struct world *w = *state;
+
+	see(w, 1, HEALTH_UP, 0);
+	see(w, 2, HEALTH_UP, HEALTH_MARK_DOUBT); /* in doubt is no inconclusive check */
+	see(w, 3, HEALTH_DOWN, HEALTH_MARK_INCONCLUSIVE);
+	const struct judge_pool *p = look(w);
+
+	assert_true(p->seen && p->checked && !p->in_force);
+	assert_int_equal(p->n_up, 2);
+	assert_int_equal(p->down.n, 1);
+	assert_string_equal(p->down.first[0], "b3");
+	assert_int_equal(p->silent.n, 1);
+	assert_string_equal(p->silent.first[0], "b4");
+	assert_int_equal(p->inconclusive.n, 1);
+	assert_string_equal(p->inconclusive.first[0], "b3");
+	w->pools[0].check = NULL; /* who is not checked is not silent */
+	p = look(w);
+	assert_true(!p->seen && !p->checked && !p->silent.n && !p->down.n);
+}
+
+static void an_override_counts_for_its_own_backend_while_it_lasts(void **state)
+{
+	struct world *w = *state;
+
+	say(w, "web", "b1", MODEL_OVERRIDE_DRAIN, NOW_MS);
+	say(w, "web", "b1", MODEL_OVERRIDE_DISABLE, NOW_MS); /* stronger: no longer a drain */
+	say(w, "web-fra", "b2", MODEL_OVERRIDE_DRAIN, NOW_MS);
+	say(w, "web", "b3", MODEL_OVERRIDE_DRAIN, NOW_MS + 1); /* scheduled */
+	assert_int_equal(look(w)->n_drained, 0);
+	assert_int_equal(look(w)->n_meant, 3);
+	w->items[3].from_ms = NOW_MS;
+	assert_int_equal(look(w)->n_drained, 1);
+	assert_int_equal(look(w)->n_meant, 2);
+	w->items[3].until_ms = NOW_MS;
+	assert_int_equal(look(w)->n_drained, 0);
+	w->backends[3].weight = 0; /* as by a drain that is written in the file */
+	assert_int_equal(look(w)->n_meant, 2);
+}
+
+/* b1 serves, b2 has no next hop, b3 no slots and no next hop, b4 is out. */
+static void who_owns_no_slots_neither_serves_nor_wants_a_next_hop(void **state)
+{
+	struct world *w = *state;
+	char path[128];
+	struct page *page;
+
+	snprintf(path, sizeof(path), "%s/" EFFECT_PAGE_FILE, dir);
+	assert_int_equal(page_create(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT,
+	                             effect_page_bytes(1, N), &page),
+	                 0);
+	struct effect_page *p = page_payload(page);
+
+	p->max_pools = 1;
+	p->max_backends = N;
+	p->total = (struct effect_total){ .document = 1, .n_pools = 1, .n_backends = N };
+	*effect_page_pools(p) = (struct effect_pool){
+		.pool = hash_text("web"), .n_slots = 64, .n_backends = N, .empty = 3
+	};
+	for (uint64_t i = 0; i < N; i++)
+		effect_page_backends(p)[i] = (struct effect_backend){ .pool = hash_text("web"),
+			                                              .id = i + 1,
+			                                              .slots = i == 2 ? 0 : 16,
+			                                              .alive = i != 3,
+			                                              .next_hop = i == 0 };
+	page_alive(page, clock_mono_ms());
+	page_close(page);
+	assert_int_equal(effect_open(dir, &w->effect), 0);
+	const struct judge_pool *found = look(w);
+
+	assert_true(found->in_force);
+	assert_int_equal(found->n_serving, 1);
+	assert_int_equal(found->no_next_hop.n, 1);
+	assert_string_equal(found->no_next_hop.first[0], "b2");
+	assert_true(found->n_slots == 64 && found->n_empty == 3);
+}
+
+/* A process of the former release has no page of conditions: that is no trouble; one that is damaged is. */
+static void a_page_of_conditions_that_is_not_there_is_not_unread(void **state)
+{
+	struct gather_process p;
+	struct conditions c;
+	struct stats *s;
+	char path[128];
+	FILE *f;
+
+	(void)state;
+	assert_int_equal(stats_create(dir, "dns", 16, &s), 0);
+	snprintf(path, sizeof(path), "%s/conditions.dns.page", dir);
+	unlink(path);
+	gather_process(dir, "dns", &p, &c);
+	assert_true(p.present && p.running && !p.has_conditions && !p.conditions_unread);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs("nothing of the kind", f);
+	fclose(f);
+	gather_process(dir, "dns", &p, &c);
+	assert_true(p.present && !p.has_conditions && p.conditions_unread);
+	stats_close(s);
+	gather_process(dir, "health", &p, &c);
+	assert_false(p.present || p.running || p.has_conditions || p.conditions_unread);
+}
+
+static int make_dir(void **state)
+{
+	(void)state;
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+	char command[64];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	return system(command);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		T(another_site_s_pools_are_not_this_node_s_trouble),
+		T(verdicts_are_counted_by_what_they_say),
+		T(an_override_counts_for_its_own_backend_while_it_lasts),
+		T(who_owns_no_slots_neither_serves_nor_wants_a_next_hop),
+		cmocka_unit_test(a_page_of_conditions_that_is_not_there_is_not_unread),
+	};
+
+	return cmocka_run_group_tests_name("gather", tests, make_dir, remove_dir);
+}
