@@ -181,6 +181,18 @@ def refuse_what_is_missing(world, report):
     report.check(True, "and is rolled back at both nodes")
 
 
+def refuse_one_port(world, report):
+    """The short form of refuse_what_is_missing()."""
+    say("a port that does not exist is refused by name, and rolled back")
+    world.restore()
+    base, eth1 = head_digest(world.ams), changes_harm.AMS_PORT
+    status, out, took = apply_by_hand(world, world.files([("weir.conf", eth1, eth1.replace("eth1", "eth9"))]))
+    report.check(status == 8 and "weir-dataplane" in out and "eth9" in out and "rolled back" in out,
+                 "the only port exchanged: exit 8, named, rolled back", f"{status}, {took:.1f} s: {out[-250:]!r}")
+    report.equal(head_digest(world.ams), base, "the version before is in force again")
+    wait_until(world.usual, 30, "all is as usual after the rollback", 0.2)
+
+
 def wait_for_processes(world, report):
     say("a process that restarts is waited for; one that is stopped is no refusal")
     base = world.base
@@ -268,6 +280,8 @@ def two_at_once(world, report, tally, rounds):
         tally.lost_updates += bool(lost)
         if lost and tally.lost_updates <= 3:
             say(f"round {i}: {won} acknowledged, {lost}")
+    report.equal(tally.both, 0, "never do both win")
+    report.check(none <= rounds // 10, "one wins, but for a tenth of the rounds at most", f"{none} of {rounds} without a winner")
     report.equal(tally.lost_updates, 0, f"no lost update in {rounds} rounds ({tally.both} with two winners, {none} with none)")
 
 
@@ -283,6 +297,7 @@ def run_all(world, report, options, tally):
             report.check(world.plan_of(kind.files(world))[0], f"{kind.name} is called risky")
         do_harm(world, report, tally, [k for k in kinds if k.name in QUICK_HARM])
         do_harmless(world, report, tally, [c for c in changes[:len(changes_harmless.KINDS)] if c[0] in QUICK_HARMLESS])
+        refuse_one_port(world, report)
         return two_at_once(world, report, tally, options.rounds or 3)
     do_harm(world, report, tally, kinds)
     play_controls(world, report, kinds)
