@@ -116,6 +116,18 @@ static void print_unconfirmed(const json_t *head)
 		       api_text(head, "confirm_by", "?"), number);
 }
 
+static bool plan_is_refused; /* the plan that was printed cannot be applied as it is */
+
+/* What a file takes back that others changed, and that an apply of it would be refused. */
+static void print_old_file(const json_t *old)
+{
+	plan_is_refused = json_array_size(json_object_get(old, "takes_back")) > 0;
+	old_file_print(stdout, old);
+	if (plan_is_refused)
+		puts("! weir apply would be refused: make the file from the version in force (weir config show --applied), "
+		     "or apply with --replace");
+}
+
 static void print_plan(const json_t *body)
 {
 	if (!json_is_true(json_object_get(body, "changed"))) {
@@ -129,7 +141,7 @@ static void print_plan(const json_t *body)
 	if (json_is_true(json_object_get(plan, "risky")))
 		printf("risky: it will be undone unless it is confirmed within %.0f s\n",
 		       api_number(plan, "confirm_within_ms", 0) / 1000);
-	old_file_print(stdout, json_object_get(body, "old_file"));
+	print_old_file(json_object_get(body, "old_file"));
 	print_unconfirmed(json_object_get(body, "unconfirmed"));
 	const json_t *base = json_object_get(body, "base");
 	const char *etag =
@@ -163,8 +175,9 @@ int cli_plan(struct cli *cli, const struct cli_args *args)
 		return CLI_USAGE;
 	request.body = json_pack("{s:o, s:s}", "files", files, "base", "unknown");
 	add_text(request.body, "author", author_of(args));
+	plan_is_refused = false;
 	int status = api_show(cli, &request, print_plan);
-	if (status == CLI_OK && !cli->json)
+	if (status == CLI_OK && !cli->json && !plan_is_refused)
 		printf("to do it: weir apply %s%s--reason TEXT\n", args->at[0] ? args->at[0] : "",
 		       args->at[0] ? " " : "");
 	return status;

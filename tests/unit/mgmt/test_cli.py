@@ -240,12 +240,12 @@ class WithApi(unittest.TestCase):
                 "changes": [{"path": "pools/web/backends/b1/weight", "kind": "changed", "from": "100", "to": "50"}],
                 "pools": [{"pool": "web", "backends_before": 2, "backends_after": 2, "moved_ppm": 166000}],
                 "risks": ["it hurts"], "risky": True, "confirm_within_ms": 300000},
-            "unconfirmed": {"version": 9, "author": "ann", "rolls_back_to": 7}})
-        for command in ("plan", "diff"):
-            done = self.weir(command)
-            self.assertEqual(done.returncode, 0, done.stderr)
+            "unconfirmed": {"version": 9, "author": "ann", "rolls_back_to": 7},
+            "old_file": {"base": "v5-00", "n_takes_back": 1, "takes_back": [{"path": "a/b", "now": "1", "file": "2"}]}})
+        for done in map(self.weir, ("plan", "diff")):
+            self.assertEqual((done.returncode, "to do it" in done.stdout), (0, False), done.stderr)
             for text in ("~ pools/web/backends/b1/weight  100 -> 50", "16.6 % of its slots", "! it hurts", "within 300 s",
-                         "v7-00", "weir apply", "version 9 by ann", "version 7 at", "weir confirm 9"):
+                         "v7-00", "weir apply", "version 9 by ann", "version 7 at", "weir confirm 9", "config show"):
                 self.assertIn(text, done.stdout)
 
     def test_a_refusal_says_nothing_twice(self):
