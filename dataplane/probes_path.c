@@ -8,6 +8,7 @@
  *     a port is missing or does not carry the program       no probe is judged
  *     it had to be attached again                           none that was sent before
  *     a VIP's route leads elsewhere, or to nobody           none to VIPs of that family
+ *     no VIP has a route                                    it is stated: no probe is sent
  */
 #include "dataplane/probes_inside.h"
 
@@ -205,6 +206,24 @@ static uint32_t see_vips(struct probes_filler *f, const struct links *links)
 	return cut;
 }
 
+/* Probes to a VIP without a route are not sent, and condemn nobody; where that is so of all VIPs, nothing is checked. */
+static void see_nowhere(struct probes_filler *f)
+{
+	char text[ADDR_TEXT_MAX];
+	struct hop hop;
+
+	for (size_t i = 0; i < f->n_vips; i++)
+		if (!hops_get(f->hops, &f->vips[i], &hop) || hop.state != HOP_NO_ROUTE)
+			return;
+	if (!f->n_vips)
+		return;
+	addr_text(&f->vips[0], text);
+	say(&f->path, text,
+	    "probes to VIP %s are not sent: this node has no route to it, or one that refuses (ip "
+	    "route get %s); probes go there first, and into the tunnel at the port",
+	    text, text);
+}
+
 static void note_turn(struct probes_filler *f, bool in_place, uint64_t now_ms)
 {
 	if (in_place == f->in_place)
@@ -228,6 +247,7 @@ void probes_see(struct probes_filler *f, const struct links *links, uint64_t now
 	f->path.why[0] = 0;
 	ports = see_ports(f, now_ms, &gap);
 	cut = ports ? see_vips(f, links) : 0;
+	see_nowhere(f);
 	if (!ports)
 		stats_set(f->since, PROBE_SINCE_NEVER);
 	else if (gap || *f->since == PROBE_SINCE_NEVER)

@@ -83,7 +83,9 @@ static void result_text(const struct target *t, char *out, size_t n)
 		snprintf(out, n, "HTTP %u, not %u", t->last_detail, t->check->expect);
 		break;
 	case HEALTH_REASON_LOCAL:
-		snprintf(out, n, "not sent: %s", strerror((int)t->last_detail));
+		snprintf(out, n, "not sent: %s",
+		         t->last_detail ? strerror((int)t->last_detail)
+		                        : "its path is not in place");
 		break;
 	default:
 		snprintf(out, n, "%s", health_reason_text(t->last));

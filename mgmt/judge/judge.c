@@ -414,7 +414,7 @@ static void judge_inconclusive(const struct judge_facts *f, struct judge_verdict
 			add_reason(v, JUDGE_RULE_CHECKS_INCONCLUSIVE, p->name,
 			           "all checks of pool %s are inconclusive, their verdicts are "
 			           "old: the checker is late, or its probes cannot leave, or its "
-			           "control targets do not answer",
+			           "control targets do not answer; weir health shows which",
 			           p->name);
 	}
 }

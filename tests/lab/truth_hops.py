@@ -102,6 +102,19 @@ def vip_by_port(bed):
     bed.host.ip("link del eth2")
 
 
+def vips_of(bed):
+    return [v for v in (bed.site_plan.vip4, bed.site_plan.vip6) if v]
+
+
+def vips_refused(bed):
+    """The node's own routes refuse the VIPs, as those that a routing daemon announces: that says nothing about backends."""
+    bed.host.ip(*(f"{family(v)}route add unreachable {host_route(v)}" for v in vips_of(bed)))
+
+
+def vips_routed(bed):
+    bed.host.ip(*(f"{family(v)}route del unreachable {host_route(v)}" for v in vips_of(bed)))
+
+
 def turned_down(bed):
     return bed.node.stats("health").get(("weir_health_turned_down_total", ""), 0)
 
@@ -162,6 +175,7 @@ SITUATIONS = [
           quick=True),
     fault("a VIP is routed by an interface that is no port", vip_elsewhere, vip_by_port, "degraded", "probe-path-missing",
           "203.0.113"),
+    fault("the node's own routes refuse all VIPs", vips_refused, vips_routed, "degraded", "probe-path-missing", ""),
     Situation("attachments come back, and no check turns to down", nobody_is_blamed, drivers=BOTH),
     Situation("plan warns of ways", plan_warns),
 ]
