@@ -9,6 +9,7 @@
  * the next hop's address, which XDP cannot.
  */
 #include <linux/bpf.h>
+#include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
@@ -245,9 +246,12 @@ static __always_inline int is_passed_on(const unsigned char *frame, const unsign
 	       (gue[0] & 0x1f) != 0;
 }
 
+/* A bridge that floods shows each backend the frames of all: only who has the MAC address passes one on. */
 SEC("tc")
 int weir_agent_next(struct __sk_buff *skb)
 {
+	if (skb->pkt_type != PACKET_HOST)
+		return TC_ACT_OK; /* the kernel drops it */
 	if (bpf_skb_pull_data(skb, DECAP_INNER_OFF_MAX))
 		bpf_skb_pull_data(skb, 0); /* shorter than the longest: all that there is */
 	if (!is_passed_on((unsigned char *)(long)skb->data, (unsigned char *)(long)skb->data_end))
