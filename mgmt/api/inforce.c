@@ -15,12 +15,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/api/core.h"
+#include "mgmt/api/inforce_internal.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/tell.h"
 #include "mgmt/store/key.h"
 
-#define STAYS_MS      2000u /* of a refusal, before it is believed */
 #define MISSED_MAX_MS 60000
 #define EARLY_MS      200u /* a process may have the document before the judgement is begun */
 
@@ -53,8 +53,8 @@ static bool speaks_against(const struct condition *c, const struct inforce *f, b
 	if (!is_refusal(c))
 		return false;
 	if (!strcmp(c->code, "document-refused"))
-		return !has_document && at_ms >= f->taken_ms + STAYS_MS;
-	return c->since_ms >= f->taken_ms && now_ms >= c->since_ms + STAYS_MS;
+		return !has_document && at_ms >= f->taken_ms + INFORCE_STAYS_MS;
+	return c->since_ms >= f->taken_ms && now_ms >= c->since_ms + INFORCE_STAYS_MS;
 }
 
 static void set_state(struct inforce *f, enum inforce_state state, const char *process,
@@ -67,33 +67,30 @@ static void set_state(struct inforce *f, enum inforce_state state, const char *p
 	snprintf(f->why, sizeof(f->why), "%s", c ? c->text : why);
 }
 
-/* One process. @return INFORCE_DONE, or what it is, noted in @p f */
-static enum inforce_state judge_process(struct core *core, struct inforce *f,
-                                        enum observe_process p, uint64_t now_ms)
+enum inforce_state inforce_judge_process(struct inforce *f, const char *name,
+                                         const struct observe_state *s, struct conditions *c,
+                                         uint64_t now_ms)
 {
-	struct conditions c;
-	struct observe_state s = observe_look(core, p, &c);
-	const char *name = observe_name(p);
 	bool suspect = false;
 
-	if (!s.present)
+	if (!s->present)
 		return INFORCE_DONE;
-	if (!s.has_conditions)
-		c = (struct conditions){ .document = s.document, .at_ms = now_ms };
-	uint64_t document = s.document > c.document ? s.document : c.document;
+	if (!s->has_conditions)
+		*c = (struct conditions){ .document = s->document, .at_ms = now_ms };
+	uint64_t document = s->document > c->document ? s->document : c->document;
 	bool has_document = document >= f->document;
-	for (uint32_t i = 0; s.running && i < c.n; i++) {
-		if (speaks_against(&c.items[i], f, has_document, c.at_ms, now_ms)) {
-			set_state(f, INFORCE_REFUSED, name, &c.items[i], "");
+	for (uint32_t i = 0; s->running && i < c->n; i++) {
+		if (speaks_against(&c->items[i], f, has_document, c->at_ms, now_ms)) {
+			set_state(f, INFORCE_REFUSED, name, &c->items[i], "");
 			return INFORCE_REFUSED;
 		}
 		/* young: it may go */
-		suspect |= is_refusal(&c.items[i]) && c.items[i].since_ms >= f->taken_ms;
+		suspect |= is_refusal(&c->items[i]) && c->items[i].since_ms >= f->taken_ms;
 	}
-	if (s.running && has_document && c.at_ms >= f->taken_ms && !suspect)
+	if (s->running && has_document && c->at_ms >= f->taken_ms && !suspect)
 		return INFORCE_DONE;
 	set_state(f, INFORCE_PENDING, name, NULL,
-	          !s.running     ? "it shows no sign of life"
+	          !s->running    ? "it shows no sign of life"
 	          : has_document ? "it has not said yet whether all is there"
 	                         : "it has not taken it yet");
 	return INFORCE_PENDING;
@@ -109,7 +106,7 @@ static enum inforce_state judge_api(const struct core *core, struct inforce *f, 
 
 	if (tried && (!*core->api_why || core->api_failed_ms < f->taken_ms))
 		return INFORCE_DONE;
-	if (!tried || now_ms < core->api_failed_ms + STAYS_MS) {
+	if (!tried || now_ms < core->api_failed_ms + INFORCE_STAYS_MS) {
 		set_state(f, INFORCE_PENDING, "mgmt", NULL, "its API does not listen yet");
 		return INFORCE_PENDING;
 	}
@@ -127,7 +124,7 @@ static enum inforce_state judge_key(const struct core *core, struct inforce *f, 
 
 	if (!key_is_new(core->intent) || (key->number == f->number && !key->wrong))
 		return INFORCE_DONE;
-	if (key->number != f->number || now_ms < f->taken_ms + STAYS_MS) {
+	if (key->number != f->number || now_ms < f->taken_ms + INFORCE_STAYS_MS) {
 		set_state(f, INFORCE_PENDING, "mgmt", NULL,
 		          "the file of the new hash key is not there yet");
 		return INFORCE_PENDING;
@@ -137,13 +134,23 @@ static enum inforce_state judge_key(const struct core *core, struct inforce *f, 
 	return INFORCE_REFUSED;
 }
 
+void inforce_conclude(struct inforce *f, bool pending, uint64_t now_ms)
+{
+	if (!pending)
+		set_state(f, INFORCE_DONE, "", NULL, "");
+	else if (now_ms >= f->taken_ms + INFORCE_WITHIN_MS)
+		f->state = INFORCE_LATE;
+}
+
 static void judge_processes(struct core *core, struct inforce *f)
 {
 	uint64_t now_ms = clock_mono_ms();
 	bool pending = false;
 
-	for (int p = 0; p < OBSERVE_MGMT; p++) {
-		enum inforce_state s = judge_process(core, f, (enum observe_process)p, now_ms);
+	for (enum observe_process p = 0; p < OBSERVE_MGMT; p++) {
+		struct conditions c;
+		struct observe_state seen = observe_look(core, p, &c);
+		enum inforce_state s = inforce_judge_process(f, observe_name(p), &seen, &c, now_ms);
 
 		if (s == INFORCE_REFUSED)
 			return;
@@ -160,10 +167,7 @@ static void judge_processes(struct core *core, struct inforce *f)
 		set_state(f, INFORCE_PENDING, "mgmt", NULL, intent_write_why(core->intent));
 		pending = true;
 	}
-	if (!pending)
-		set_state(f, INFORCE_DONE, "", NULL, "");
-	else if (now_ms >= f->taken_ms + INFORCE_WITHIN_MS)
-		f->state = INFORCE_LATE;
+	inforce_conclude(f, pending, now_ms);
 }
 
 bool inforce_about(const struct inforce *f, const struct version *v)

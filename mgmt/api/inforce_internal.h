@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The judgement itself, of what was seen: apart from the looking, so that a test can say what is seen. */
+#ifndef WEIR_MGMT_API_INFORCE_INTERNAL_H
+#define WEIR_MGMT_API_INFORCE_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mgmt/api/inforce.h"
+#include "mgmt/api/observe.h"
+#include "weir/condition.h"
+
+/** How long a refusal must have stayed, before it is believed. */
+#define INFORCE_STAYS_MS 2000u
+
+/**
+ * One process as it was seen: @p s, and @p c if s->has_conditions.
+ * @return INFORCE_DONE; INFORCE_REFUSED or INFORCE_PENDING, noted in @p f with the process's @p name
+ */
+enum inforce_state inforce_judge_process(struct inforce *f, const char *name,
+                                         const struct observe_state *s, struct conditions *c,
+                                         uint64_t now_ms);
+/** The end of a look at which nothing refused the version. @param pending  something is waited for, as @p f says */
+void inforce_conclude(struct inforce *f, bool pending, uint64_t now_ms);
+
+#endif
