@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -303,6 +304,51 @@ static void another_layout_is_refused(void **state)
 	free(c);
 }
 
+/* Whether a condition of which the round before says @p planted_ms keeps that; else it is new. */
+static bool is_since_kept(uint64_t planted_ms)
+{
+	struct stats *s = open_stats();
+
+	conditions_begin(s, 1);
+	conditions_add(s, "port-missing", CONDITION_DEGRADED, "eth1", "a text");
+	conditions_end(s);
+	stats_close(s);
+	/* header, sequence and a word of padding; the first round goes to the second bank */
+	overwrite(64 + 16 + sizeof(struct conditions) + offsetof(struct conditions, items) +
+	                  offsetof(struct condition, since_ms),
+	          &planted_ms, sizeof(planted_ms));
+	struct conditions *c = read_all();
+
+	assert_int_equal(c->items[0].since_ms, planted_ms);
+	free(c);
+	s = open_stats();
+	conditions_begin(s, 1);
+	conditions_add(s, "port-missing", CONDITION_DEGRADED, "eth1", "a text");
+	conditions_end(s);
+	c = read_all();
+	uint64_t since_ms = c->items[0].since_ms, at_ms = c->at_ms;
+
+	free(c);
+	stats_close(s);
+	remove_pages();
+	if (since_ms != planted_ms)
+		assert_int_equal(since_ms, at_ms);
+	return since_ms == planted_ms;
+}
+
+/* A page of before a restart of the machine, whose clock began again: nobody can say since when it is so. */
+static void a_time_that_has_not_come_is_no_since(void **state)
+{
+	(void)state;
+	uint64_t now_ms = clock_mono_ms();
+
+	assert_true(is_since_kept(now_ms - 1));
+	assert_true(is_since_kept(1));
+	assert_false(is_since_kept(now_ms + 3600000));
+	assert_false(is_since_kept(UINT64_MAX));
+	assert_false(is_since_kept(0));
+}
+
 static void a_damaged_page_gives_a_well_formed_copy(void **state)
 {
 	(void)state;
@@ -396,6 +442,7 @@ int main(void)
 		cmocka_unit_test_teardown(
 		        an_earlier_release_has_none_and_its_readers_see_the_same_page, after),
 		cmocka_unit_test_teardown(another_layout_is_refused, after),
+		cmocka_unit_test_teardown(a_time_that_has_not_come_is_no_since, after),
 		cmocka_unit_test_teardown(a_damaged_page_gives_a_well_formed_copy, after),
 		cmocka_unit_test_teardown(a_round_is_never_seen_half, after),
 	};
