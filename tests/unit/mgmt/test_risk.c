@@ -311,9 +311,7 @@ static void all_weights_at_zero_move_answers(void **state)
 	model_free(base);
 }
 
-#define LAST_GOOD "\n    on_all_down = \"last_good\";\n"
-#define AMS       "    at = ( { site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; }"
-#define FRA_TOO   ",\n           { site = \"fra\"; vip = \"shop-fra\"; pool = \"web-fra\"; }"
+#define FRA_TOO ",\n           { site = \"fra\"; vip = \"shop-fra\"; pool = \"web-fra\"; }"
 
 /* What shows only beside something else: the second replacement is judged, where the first was made before. */
 static const struct {
@@ -332,8 +330,6 @@ static const struct {
 	/* nobody probes the VIPs of one site's service: without their check nothing is lost */
 	{ NULL, FRA_TOO, "", "vip_check = \"vip\";", "vip_check = \"none\";" },
 	{ NULL, FRA_TOO, "", "timeout = \"400ms\"; fall = 4", "timeout = \"400ms\"; fall = 100" },
-	{ NULL, FRA_TOO, "", "vip_check = \"vip\";" LAST_GOOD AMS,
-	  "vip_check = \"none\";" LAST_GOOD AMS FRA_TOO },
 	{ "guard-lowered", "min_healthy = \"50%\"", "min_healthy = \"10%\"",
 	  "min_healthy = \"10%\"", "min_healthy = \"0%\"" },
 	{ NULL, "min_healthy = \"50%\"", "min_healthy = \"20%\"", "min_healthy = \"20%\"",
