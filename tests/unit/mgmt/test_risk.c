@@ -120,6 +120,20 @@ static void expect_rule(const struct model *from, const struct model *to, const 
 	arena_free(arena);
 }
 
+static bool breaks(const struct model *from, const struct model *to, const char *rule)
+{
+	struct arena *arena = arena_new((size_t)1 << 24);
+	const struct risk *risks;
+	size_t n_all, n = risk_find(from, to, arena, &risks, &n_all);
+	bool found = false;
+
+	assert_int_equal(n, n_all); /* all are here */
+	for (size_t i = 0; i < n; i++)
+		found |= !strcmp(risks[i].rule->name, rule);
+	arena_free(arena);
+	return found;
+}
+
 struct change {
 	const char *rule; /* NULL: harmless */
 	const char *from, *to;
@@ -355,6 +369,29 @@ static void what_was_there_before_counts(void **state)
 	}
 }
 
+/* The first and the last site break rules of their own; that nobody probes any more is none of them. */
+static void a_service_with_one_site_before_or_after_has_no_vip_check_to_lose(void **state)
+{
+	(void)state;
+	char many[8192], one[8192];
+
+	replace(base_config, "vip_check = \"vip\";", "vip_check = \"none\";", many, sizeof(many));
+	replace(base_config, FRA_TOO, "", one, sizeof(one));
+	struct model *from = read_model(one, base_zone), *to = read_model(many, base_zone);
+
+	assert_false(breaks(from, to, "check-removed"));
+	assert_true(breaks(from, to, "answers-unproven")); /* it was compared */
+	model_free(from);
+	model_free(to);
+	replace(many, FRA_TOO, "", one, sizeof(one));
+	from = read_model(base_config, base_zone);
+	to = read_model(one, base_zone);
+	assert_false(breaks(from, to, "check-removed"));
+	assert_true(breaks(from, to, "site-emptied"));
+	model_free(from);
+	model_free(to);
+}
+
 /* Where a name is still the same, and the file is not. */
 static void another_key_under_the_same_name_hashes_all_flows_anew(void **state)
 {
@@ -420,6 +457,7 @@ int main(void)
 		cmocka_unit_test(zones_are_compared_by_their_records),
 		cmocka_unit_test(all_weights_at_zero_move_answers),
 		cmocka_unit_test(what_was_there_before_counts),
+		cmocka_unit_test(a_service_with_one_site_before_or_after_has_no_vip_check_to_lose),
 		cmocka_unit_test(another_key_under_the_same_name_hashes_all_flows_anew),
 		cmocka_unit_test(a_zone_that_cannot_be_compared_is_risky),
 		cmocka_unit_test(every_rule_is_broken_by_a_change_of_these_tests),
