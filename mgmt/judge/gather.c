@@ -86,7 +86,8 @@ static struct wish read_wish(const struct override *const *overrides, size_t n,
 	return wish;
 }
 
-static void count_seen(const struct gather_from *from, const struct model_backend *b,
+/* @return whether nothing that is seen speaks against sending to it: a verdict, if there are any */
+static bool count_seen(const struct gather_from *from, const struct model_backend *b,
                        struct judge_pool *p)
 {
 	int at = health_find(from->health, health_target_backend(p->name, b->id));
@@ -99,6 +100,7 @@ static void count_seen(const struct gather_from *from, const struct model_backen
 		add_name(&p->silent, b->name);
 	if (health_inconclusive(word))
 		add_name(&p->inconclusive, b->name);
+	return health_state(word) == HEALTH_UP;
 }
 
 static void count_effect(const struct model_backend *b, const struct effect_backend *e,
@@ -132,13 +134,18 @@ static void gather_pool(const struct gather_from *from, const struct model_pool 
 	for (size_t i = 0; i < pool->n_backends; i++) {
 		const struct model_backend *b = &pool->backends[i];
 		struct wish wish = read_wish(overrides, n_overrides, b);
+		const struct effect_backend *e = gather_row(rows, n_rows, b->id);
+		bool meant = b->weight && !wish.drained && !wish.disabled;
+		bool good = !p->checked;
 
-		p->n_meant += b->weight && !wish.drained && !wish.disabled;
+		p->n_meant += meant;
 		p->n_drained += wish.drained && !wish.disabled;
 		if (p->seen)
-			count_seen(from, b, p);
+			good = count_seen(from, b, p);
 		if (p->in_force)
-			count_effect(b, gather_row(rows, n_rows, b->id), p);
+			count_effect(b, e, p);
+		if (p->in_force && meant && good && e && !e->alive)
+			add_name(&p->out, b->name);
 	}
 	free(rows);
 }

@@ -345,7 +345,7 @@ static void add_named(struct judge_verdict *v, enum judge_rule rule, const struc
 	}
 	for (size_t i = 0; i < names->n; i++) {
 		snprintf(subject, sizeof(subject), "%.64s/%.64s", p->name, names->first[i]);
-		if (rule != JUDGE_RULE_BACKEND_NO_NEXT_HOP || !is_blamed(v, subject))
+		if (rule == JUDGE_RULE_BACKEND_DOWN || !is_blamed(v, subject))
 			add_reason(v, rule, subject, "backend %s %s", subject, what);
 	}
 }
@@ -389,6 +389,20 @@ static void judge_backends(const struct judge_facts *f, struct judge_verdict *v)
 			add_named(v, JUDGE_RULE_BACKEND_DOWN, p, &p->down,
 			          p->down.n > JUDGE_NAMED_MAX ? "are down: weir health shows why"
 			                                      : "is down: weir health shows why");
+	}
+}
+
+/* Between a verdict and the tables lie milliseconds; what lasts has a reason that `weir why` tells. */
+static void judge_out(const struct judge_facts *f, struct judge_verdict *v)
+{
+	for (size_t i = 0; i < f->n_pools; i++) {
+		const struct judge_pool *p = &f->pools[i];
+
+		if (p->in_force)
+			add_named(
+			        v, JUDGE_RULE_BACKEND_OUT, p, &p->out,
+			        "should serve, and the tables do not send to it: weir why backend "
+			        "POOL/BACKEND shows why");
 	}
 }
 
@@ -517,6 +531,7 @@ static void (*const find_reasons[JUDGE_RULE_COUNT])(const struct judge_facts *,
 	[JUDGE_RULE_BACKEND_NO_NEXT_HOP] = judge_next_hops,
 	[JUDGE_RULE_SLOTS_EMPTY] = judge_slots,
 	[JUDGE_RULE_BACKEND_DOWN] = judge_backends,
+	[JUDGE_RULE_BACKEND_OUT] = judge_out,
 	[JUDGE_RULE_CHECKS_SILENT] = judge_checks,
 	[JUDGE_RULE_CHECKS_INCONCLUSIVE] = judge_inconclusive,
 	[JUDGE_RULE_POOL_ALL_DRAINED] = judge_drained,

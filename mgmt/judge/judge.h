@@ -75,6 +75,9 @@
 	  "packets of these slots are dropped")                                                    \
 	X(BACKEND_DOWN, "backend-down", DEGRADED, "a backend's check fails",                       \
 	  "its pool has less capacity than intended")                                              \
+	X(BACKEND_OUT, "backend-out", DEGRADED,                                                    \
+	  "a backend is meant to serve and seen up, and the tables do not send to it",             \
+	  "its pool has less capacity than intended")                                              \
 	X(CHECKS_SILENT, "checks-silent", DEGRADED, "a backend has no verdict of its check",       \
 	  "whether it serves is unknown")                                                          \
 	X(CHECKS_INCONCLUSIVE, "checks-inconclusive", DEGRADED,                                    \
@@ -147,6 +150,7 @@ struct judge_pool {
 	bool in_force; /**< the dataplane's page is fresh and has the pool: the rest is known */
 	size_t n_serving;
 	struct judge_names no_next_hop; /**< meant to serve, alive, with slots, without next hop */
+	struct judge_names out;         /**< meant to serve, seen up if it has a check, not alive */
 	uint32_t n_slots, n_empty;
 };
 

@@ -197,6 +197,11 @@ static void one_has_no_next_hop(struct world *w)
 	w->pool.n_serving = 2;
 }
 
+static void one_is_out(struct world *w)
+{
+	name(&w->pool.out, "b2");
+}
+
 static void slots_are_empty(struct world *w)
 {
 	w->pool.n_empty = 4;
@@ -292,6 +297,7 @@ static const struct {
 	  "no next hop" },
 	{ JUDGE_RULE_SLOTS_EMPTY, JUDGE_DEGRADED, slots_are_empty, "web", "4 of 64" },
 	{ JUDGE_RULE_BACKEND_DOWN, JUDGE_DEGRADED, one_is_down, "web/b2", "is down" },
+	{ JUDGE_RULE_BACKEND_OUT, JUDGE_DEGRADED, one_is_out, "web/b2", "weir why backend" },
 	{ JUDGE_RULE_CHECKS_SILENT, JUDGE_DEGRADED, one_has_no_verdict, "web", "1 of 3" },
 	{ JUDGE_RULE_CHECKS_INCONCLUSIVE, JUDGE_DEGRADED, all_are_inconclusive, "web",
 	  "inconclusive" },
