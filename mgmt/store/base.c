@@ -55,7 +55,7 @@ bool base_read(const char *text, uint64_t *number, char digits[17])
 
 	if (n == 0 || n > 15)
 		return false;
-	if (*text == 'v') {
+	if (*text == 'v' && *rest) {
 		if (*rest != '-' || strspn(rest + 1, "0123456789abcdef") != 16)
 			return false;
 		memcpy(found, rest + 1, 16);

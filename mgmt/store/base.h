@@ -28,7 +28,7 @@
 /** Take the line out of weir.conf. @param out  what it names, "" without such a line */
 void base_take_line(struct files *files, char out[BASE_TEXT_MAX]);
 
-/** Read "20" or "v20-0123456789abcdef". @param digits  of the digest's beginning, "" for none. @return whether it is one */
+/** Read "20", "v20" or "v20-0123456789abcdef". @param digits  of the digest's beginning, "" for none. @return whether it is one */
 bool base_read(const char *text, uint64_t *number, char digits[17]);
 
 /**

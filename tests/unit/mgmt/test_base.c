@@ -52,7 +52,7 @@ static void versions_are_read_as_people_name_them(void **state)
 	} rows[] = {
 		{ "20", 20, "" },
 		{ "v20-0123456789abcdef", 20, "0123456789abcdef" },
-		{ "v20", 0, "" },
+		{ "v20", 20, "" },
 		{ "v20-0123", 0, "" },
 		{ "v20-0123456789abcdeg", 0, "" },
 		{ "v20-0123456789abcdef0", 0, "" },
