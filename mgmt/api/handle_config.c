@@ -185,6 +185,7 @@ static json_t *tell_changed(struct core *core, const struct intent_changed *c, b
 	const struct intent *in = core->intent;
 	const struct version *head = intent_head(in);
 	json_t *plan = tell_plan(&c->plan);
+	struct version back;
 	json_t *answer = json_pack("{s:o, s:b, s:o}", "version",
 	                           tell_version(&c->version, dry_run ? NULL : head), "changed",
 	                           c->changed, "plan", plan);
@@ -196,6 +197,8 @@ static json_t *tell_changed(struct core *core, const struct intent_changed *c, b
 		json_object_set_new(answer, "dry_run", json_true());
 		json_object_set_new(json_object_get(answer, "version"), "state",
 		                    json_string("planned"));
+	} else if (head && head->confirm_by_ms && !intent_last_confirmed(core->intent, &back)) {
+		json_object_set_new(answer, "rolls_back_to", json_integer((json_int_t)back.number));
 	}
 	return answer;
 }

@@ -224,6 +224,7 @@ static void print_change(const json_t *body)
 	const json_t *version = json_object_get(body, "version"),
 	             *plan = json_object_get(body, "plan");
 	double number = api_number(version, "number", 0);
+	double before = api_number(body, "rolls_back_to", number - 1);
 	const char *by = api_text(version, "confirm_by", NULL);
 
 	if (json_is_true(json_object_get(body, "dry_run")))
@@ -240,8 +241,8 @@ static void print_change(const json_t *body)
 		return;
 	if (by)
 		printf("UNDONE at %s unless: weir confirm %.0f\n", by, number);
-	if (number > 1)
-		printf("undo: weir rollback %.0f --reason TEXT\n", number - 1);
+	if (before > 0)
+		printf("undo: weir rollback %.0f --reason TEXT\n", before);
 }
 
 /* The ETag of the version in force. @return 0 or an exit status */

@@ -212,11 +212,11 @@ class WithApi(unittest.TestCase):
         self.api.answers["/v1/config/apply"] = (201, {
             "changed": True, "version": {"number": 8, "effective": "T", "confirm_by": "2026-11-20T08:05:00.000Z"},
             "plan": {"changes": [{"path": "pools/web", "kind": "removed", "from": "", "to": ""}], "risks": ["it hurts"]},
-            "complete": True, "nodes": []})
+            "complete": True, "nodes": [], "rolls_back_to": 6})
         done = self.weir("apply", "--reason", "CHG-1", "--confirm-within", "5m")
         self.assertEqual(done.returncode, 0, done.stderr)
         for text in ("- pools/web", "! it hurts", "version 8", "UNDONE at 2026-11-20T08:05:00.000Z unless: weir confirm 8",
-                     "undo: weir rollback 7"):
+                     "undo: weir rollback 6"):
             self.assertIn(text, done.stdout)
         method, path, body, if_match = self.api.asked[-1]
         self.assertEqual((method, path, if_match), ("POST", "/v1/config/apply?wait=local", '"v7-00"'))

@@ -124,6 +124,7 @@ class Unconfirmed(unittest.TestCase):
         self.half("8s")
         answer = self.b.apply(self.b.files(FIRST, "# other words"), query="?wait=all", pending="join", confirm_within="4s")
         self.assertEqual((answer.status, answer.json["version"]["state"]), (201, "unconfirmed"), answer.raw)
+        self.assertEqual(answer.json["rolls_back_to"], 1)
         self.assertEqual(self.confirm(self.a, 2), 409)
         first = self.a.ask("GET", "/v1/versions/1").json["digest"]
         for n in (self.a, self.b):
