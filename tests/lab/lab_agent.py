@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The backend agent by `weir agent`: attached again under traffic, told other sources, detached; and what it refuses.
+"""The backend agent by `weir agent`: attached again under traffic, told other sources, detached; what it refuses; and
+which frames it passes on: only those for the MAC address of its interface, whatever a bridge that floods shows it.
 
 One site, one backend, a dataplane; new connections all the time.
 """
 import json
+import select
+import struct
 import sys
 import time
 
 import plan as planning
+from lab_bridge import ALL, GROUP, OTHER, PACKET_HOST, TCP, UDP, frame, ip_packet, listen, packed, segment
 from net import Lab, executable, say, wait_until
 from report import Report
 from watch import Crowd, now_ms
@@ -84,6 +88,73 @@ def refusals(report, agent, router):
     router.ip("link del eth0")
 
 
+class Passing:
+    """A sender of segments that name an earlier owner, and that owner, on the backend's switch."""
+
+    COUNT = 10
+
+    def __init__(self, site):
+        self.site, self.n = site, 0
+        self.backend = site.backends[0].host
+        self.sender = site._attach("sender", "eth0", "10.1.1.200", "fd00:1:1::200")
+        self.owner = site._attach("owner", "eth0", "10.1.1.201", "fd00:1:1::201")
+        self.out, self.seen = listen(self.sender, "eth0"), listen(self.owner, "eth0")
+
+    def send(self, mac, six, marker):
+        """A segment of no connection, in GUE with one owner to be asked next."""
+        source, target, owner = ("fd00:1:ff::9", "fd00:1:1::11", "fd00:1:1::201") if six else \
+            ("10.1.255.9", "10.1.1.11", "10.1.1.201")
+        inner = ip_packet("198.51.100.9", self.site.plan.vip4, TCP, segment(2000 + self.n, marker))
+        gue = bytes([5 if six else 2, 4, 0, 0, 1, 1, 0, 0]) + packed(owner) + inner
+        outer = struct.pack("!HHHH", 50123, 6080, 8 + len(gue), 0) + gue
+        self.out.send(frame(mac, self.sender.mac("eth0"), target, ip_packet(source, target, UDP, outer)))
+
+    def passed_on(self, mac, wanted):
+        """How many of COUNT segments of each family to this MAC address reach the owner, each counted as often as it does.
+        Waits long only for those that should come."""
+        found, markers = 0, set()
+        for six in (False, True) * self.COUNT:
+            self.n += 1
+            markers.add(b"WEIR-AGENT-%08d" % self.n)
+            self.send(mac, six, b"WEIR-AGENT-%08d" % self.n)
+        while select.select([self.seen], [], [], 5 if found < wanted else 0.7)[0]:
+            data, address = self.seen.recvfrom(4096)
+            at = data.find(b"WEIR-AGENT-")
+            found += at >= 0 and data[at:at + 19] in markers and address[2] == PACKET_HOST
+        return found
+
+
+def frames_of_others(report, site, agent, prefixes):
+    """What reaches an earlier owner by an agent, of frames that a bridge shows to all."""
+    say("only frames for the interface's own MAC address are passed on")
+    passing = Passing(site)
+    host, every, stacked, changed = passing.backend, 2 * Passing.COUNT, "02:00:00:00:05:01", "02:00:00:00:05:02"
+    own, owners = host.mac("eth0"), ("--owners", "10.1.1.0/24,fd00:1:1::/64")
+    agent.run("attach", "eth0", "--from", ",".join(prefixes), *owners)
+
+    def takes(mac, times, what):
+        report.equal(passing.passed_on(mac, times), times, f"passed on, {what}")
+
+    takes(own, every, "to the interface's address: each once")
+    takes(OTHER, 0, "to another host's: none")
+    takes(GROUP, 0, "to a group: none")
+    takes(ALL, 0, "to all: none")
+    host.ip(f"link set eth0 address {changed}")
+    takes(changed, every, "to the address that the interface has now: each once")
+    takes(own, 0, "to the one that it had: none")
+    host.ip(f"link set eth0 address {own}")
+    takes(own, every, "to the old one again: each once")
+    host.ip(f"link add name vrrp0 link eth0 address {stacked} type macvlan mode bridge", "link set vrrp0 up")
+    host.address("vrrp0", "10.1.1.12/24", "fd00:1:1::12/64")
+    takes(stacked, 0, "to an interface on top, by the agent below: none")
+    agent.run("detach", "eth0")
+    agent.run("attach", "vrrp0", "--from", ",".join(prefixes), *owners)
+    takes(stacked, every, "by the agent of the interface on top: each once")
+    agent.run("detach", "vrrp0")
+    host.ip("link del vrrp0")
+    agent.attach(*prefixes)
+
+
 def run(report):
     with Lab("agent") as lab:
         world = World(lab, planning.simple(1, 1, api=False), resolvers=())
@@ -108,6 +179,7 @@ def run(report):
         client.stop(10)
         other_sources(report, agent, prefixes, site.node)
         refusals(report, agent, world.router)
+        frames_of_others(report, site, agent, prefixes)
         agent.run("detach", "eth0")
         report.check(not agent.succeeds("status", "eth0"), "detached: there is none")
         report.check("prog/xdp" not in backend.host.run(["ip", "link", "show", "eth0"]), "and no program on the port")
