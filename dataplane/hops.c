@@ -348,21 +348,21 @@ static void on_news(void *arg, int fd, uint32_t events)
 {
 	struct hops *h = arg;
 	struct rtnl_fact f;
-	size_t took;
-	ssize_t n;
+	bool lost = false;
+	size_t took, n;
 
 	(void)events;
-	while ((n = recv(fd, h->buffer, HOP_BUFFER_BYTES, MSG_DONTWAIT)) > 0) {
+	while ((n = rtnl_hear(fd, h->buffer, HOP_BUFFER_BYTES, &lost)) > 0) {
 		size_t at = 0;
 
-		for (; (took = rtnl_next(h->buffer + at, (size_t)n - at, &f)); at += took) {
+		for (; (took = rtnl_next(h->buffer + at, n - at, &f)); at += took) {
 			struct rtnl_fact now = f;
 
 			take_fact(h, &now);
 		}
-		h->counters.malformed += at != (size_t)n;
+		h->counters.malformed += at != n;
 	}
-	if (n < 0 && errno == ENOBUFS) {
+	if (lost) {
 		h->counters.resyncs++;
 		h->resync = true;
 		settle_soon(h);

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
@@ -163,12 +162,13 @@ void links_hear(struct links *l, const void *bytes, size_t n)
 static void on_news(void *arg, int fd, uint32_t events)
 {
 	struct links *l = arg;
-	ssize_t n;
+	bool lost = false;
+	size_t n;
 
 	(void)events;
-	while ((n = recv(fd, l->buffer, BUFFER_BYTES, MSG_DONTWAIT)) > 0)
-		links_hear(l, l->buffer, (size_t)n);
-	if (n < 0 && errno == ENOBUFS) {
+	while ((n = rtnl_hear(fd, l->buffer, BUFFER_BYTES, &lost)) > 0)
+		links_hear(l, l->buffer, n);
+	if (lost) {
 		l->counters.resyncs++;
 		on_retry(l);
 	}

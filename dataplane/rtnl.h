@@ -116,6 +116,15 @@ struct mnl_socket;
 int rtnl_open(unsigned groups, struct mnl_socket **out);
 
 /**
+ * Receive the next piece of news, if there is one. Of a full socket the kernel drops the newest messages, and goes on
+ * to until all the older ones are read: so whoever lost some asks for the whole state after the last one, not before.
+ *
+ * @param lost  set to true where messages were lost; else untouched
+ * @return its bytes; 0: there is no more
+ */
+size_t rtnl_hear(int fd, char *buffer, size_t n_buffer, bool *lost);
+
+/**
  * Send a question and hear its answer, until that ends or @p take has what it wants.
  *
  * @param buffer  borrowed, for the answer's messages

@@ -27,6 +27,19 @@ int rtnl_open(unsigned groups, struct mnl_socket **out)
 	return 0;
 }
 
+size_t rtnl_hear(int fd, char *buffer, size_t n_buffer, bool *lost)
+{
+	for (;;) {
+		ssize_t n = recv(fd, buffer, n_buffer, MSG_DONTWAIT);
+
+		if (n > 0)
+			return (size_t)n;
+		if (n == 0 || (errno != ENOBUFS && errno != EINTR))
+			return 0;
+		*lost |= errno == ENOBUFS;
+	}
+}
+
 int rtnl_ask(struct mnl_socket *socket, char *buffer, size_t n_buffer, const void *question,
              size_t n, uint32_t seq, rtnl_take *take, void *arg)
 {

@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <net/if.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/clock.h"
+#include "base/loop.h"
 #include "dataplane/links.h"
 #include "tests/unit/dataplane/link_message.h"
 
@@ -212,6 +219,55 @@ static void what_is_no_message_is_counted_and_changes_nothing(void **state)
 	links_close(w.links);
 }
 
+#define FLOOD 20000 /* messages: more than the socket's buffer takes */
+
+struct flood {
+	struct loop *loop;
+	struct links *links;
+	struct loop_timer end;
+};
+
+static void ignore(void *arg)
+{
+	(void)arg;
+}
+
+static void end_flood(void *arg)
+{
+	loop_stop(((struct flood *)arg)->loop);
+}
+
+static void change_mtu(unsigned n)
+{
+	struct ifreq r = { .ifr_name = "lo" };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	for (unsigned i = 1; i <= n; i++) {
+		r.ifr_mtu = (int)(1300 + i);
+		assert_int_equal(ioctl(fd, SIOCSIFMTU, &r), 0);
+	}
+	close(fd);
+}
+
+/* The kernel drops the newest messages of a full socket: the older ones, which are still there, are not the last word. */
+static void after_lost_messages_the_newest_state_stays(void **state)
+{
+	(void)state;
+	struct flood f = { .end = { .cb = end_flood, .arg = &f } };
+
+	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET))
+		skip();
+	assert_int_equal(loop_open(&f.loop), 0);
+	assert_int_equal(links_open(f.loop, ignore, &f, &f.links), 0);
+	change_mtu(FLOOD);
+	loop_timer_set(f.loop, &f.end, clock_mono_ms() + 1000);
+	assert_int_equal(loop_run(f.loop), 0);
+	assert_true(links_counters(f.links)->resyncs > 0);
+	assert_int_equal(links_named(f.links, "lo")->mtu, 1300 + FLOOD);
+	links_close(f.links);
+	loop_close(f.loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +279,7 @@ int main(void)
 		cmocka_unit_test(a_bond_has_parts_and_a_bridge_has_none),
 		cmocka_unit_test(interfaces_beyond_the_limit_are_counted),
 		cmocka_unit_test(what_is_no_message_is_counted_and_changes_nothing),
+		cmocka_unit_test(after_lost_messages_the_newest_state_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
