@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/page.h"
+#include "base/plain.h"
 #include "model/stats_internal.h"
 
 #define READ_TRIES 64 /* a round is written once a second, a copy takes microseconds */
@@ -68,32 +69,6 @@ void conditions_close(struct conditions_writer *w)
 	free(w);
 }
 
-/* A cut text must not end within a character: it becomes JSON. */
-static void cut_character(char *text, size_t size)
-{
-	size_t n = strnlen(text, size), start = n;
-
-	if (n + 1 < size)
-		return; /* not cut */
-	while (start && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
-		start--;
-	if (start && ((unsigned char)text[start - 1] & 0xc0) == 0xc0)
-		start--;
-	else
-		start = n;
-	unsigned char lead = (unsigned char)text[start];
-	size_t whole = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-
-	if (start < n && start + whole > n)
-		text[start] = 0;
-}
-
-static void copy_text(char *out, size_t size, const char *text)
-{
-	snprintf(out, size, "%s", text);
-	cut_character(out, size);
-}
-
 static struct condition *find_condition(struct conditions *round, const struct condition *like)
 {
 	for (uint32_t i = 0; i < round->n; i++)
@@ -132,12 +107,13 @@ void conditions_add(struct stats *s, const char *code, enum condition_level leve
 	struct condition *to;
 	va_list list;
 
-	copy_text(c.code, sizeof(c.code), code);
-	copy_text(c.subject, sizeof(c.subject), subject);
+	plain_copy(c.code, sizeof(c.code), code);
+	plain_copy(c.subject, sizeof(c.subject), subject);
 	va_start(list, format);
 	vsnprintf(c.text, sizeof(c.text), format, list);
 	va_end(list);
-	cut_character(c.text, sizeof(c.text));
+	plain_cut(c.text, sizeof(c.text));
+	plain_make(c.text);
 	draft->worst = level > draft->worst ? level : draft->worst;
 	to = find_condition(draft, &c);
 	if (to && to->level >= level)
@@ -159,6 +135,15 @@ static void keep_since(struct conditions *draft, struct conditions *before)
 	}
 }
 
+/* A code stands in metrics and in what scripts compare: kebab case. */
+static void tidy_code(char *code)
+{
+	static const char good[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+
+	for (; *(code += strspn(code, good)); code++)
+		*code = '-';
+}
+
 /* Make a copy of a page's bytes well-formed. */
 static void tidy_round(struct conditions *c)
 {
@@ -170,6 +155,9 @@ static void tidy_round(struct conditions *c)
 		one->code[CONDITION_CODE_MAX - 1] = 0;
 		one->subject[CONDITION_SUBJECT_MAX - 1] = 0;
 		one->text[CONDITION_TEXT_MAX - 1] = 0;
+		tidy_code(one->code);
+		plain_make(one->subject);
+		plain_make(one->text);
 		one->level = one->level < CONDITION_DOWN ? one->level : CONDITION_DOWN;
 		c->worst = one->level > c->worst ? one->level : c->worst;
 	}

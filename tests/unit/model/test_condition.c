@@ -349,6 +349,26 @@ static void a_time_that_has_not_come_is_no_since(void **state)
 	assert_false(is_since_kept(0));
 }
 
+/* A process that was taken over writes what it likes into its page: neither terminals nor metrics suffer. */
+static void a_hostile_page_gives_plain_texts(void **state)
+{
+	(void)state;
+	static unsigned char noise[2 * sizeof(struct conditions)];
+
+	memset(noise, 0x1b, sizeof(noise));
+	stats_close(open_stats());
+	overwrite(64 + 16, noise, sizeof(noise));
+	struct conditions *c = read_all();
+
+	assert_int_equal(c->n, CONDITIONS_MAX);
+	for (uint32_t i = 0; i < c->n; i++) {
+		assert_int_equal(strspn(c->items[i].code, "-"), CONDITION_CODE_MAX - 1);
+		assert_int_equal(strspn(c->items[i].subject, "?"), CONDITION_SUBJECT_MAX - 1);
+		assert_int_equal(strspn(c->items[i].text, "?"), CONDITION_TEXT_MAX - 1);
+	}
+	free(c);
+}
+
 static void a_damaged_page_gives_a_well_formed_copy(void **state)
 {
 	(void)state;
@@ -444,6 +464,7 @@ int main(void)
 		cmocka_unit_test_teardown(another_layout_is_refused, after),
 		cmocka_unit_test_teardown(a_time_that_has_not_come_is_no_since, after),
 		cmocka_unit_test_teardown(a_damaged_page_gives_a_well_formed_copy, after),
+		cmocka_unit_test_teardown(a_hostile_page_gives_plain_texts, after),
 		cmocka_unit_test_teardown(a_round_is_never_seen_half, after),
 	};
 

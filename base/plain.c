@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/plain.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void plain_make(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = '?';
+}
+
+void plain_cut(char *text, size_t size)
+{
+	size_t n = strnlen(text, size), start = n;
+
+	if (n + 1 < size)
+		return; /* not cut */
+	while (start && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
+		start--;
+	if (start && ((unsigned char)text[start - 1] & 0xc0) == 0xc0)
+		start--;
+	else
+		start = n;
+	unsigned char lead = (unsigned char)text[start];
+	size_t whole = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+
+	if (start < n && start + whole > n)
+		text[start] = 0;
+}
+
+void plain_copy(char *out, size_t size, const char *text)
+{
+	snprintf(out, size, "%s", text);
+	plain_cut(out, size);
+	plain_make(out);
+}
