@@ -28,7 +28,7 @@
 #include "weir/model.h"
 
 #define INTENT_CONFIRM_DEFAULT_MS ((int64_t)5 * 60 * 1000)
-#define INTENT_CONFIRM_MAX_MS     ((int64_t)24 * 3600 * 1000)
+#define INTENT_CONFIRM_MAX_MS     PENDING_LEFT_MAX_MS
 #define INTENT_HEADS_MAX          64u
 
 struct intent;

@@ -33,7 +33,11 @@ void pending_start(struct pending *p, uint64_t number, const char *digest, int64
 void pending_resume(struct pending *p, const struct pending_clock *clock)
 {
 	p->noted_ms = -1;
-	if (*clock->boot && !strcmp(p->boot, clock->boot))
+	if (p->left_ms > PENDING_LEFT_MAX_MS)
+		p->left_ms = PENDING_LEFT_MAX_MS;
+	/* of this boot, and no further off than when it was noted: else the record is damaged */
+	if (*clock->boot && !strcmp(p->boot, clock->boot) &&
+	    p->due_ms <= clock->now_ms + p->left_ms)
 		return;
 	snprintf(p->boot, sizeof(p->boot), "%s", clock->boot);
 	p->due_ms = clock->now_ms + p->left_ms;

@@ -17,6 +17,7 @@
 
 #define PENDING_BOOT_MAX       40u /**< a boot's id with its NUL */
 #define PENDING_STORE_EVERY_MS 5000
+#define PENDING_LEFT_MAX_MS    ((int64_t)24 * 3600 * 1000) /**< no deadline is longer */
 
 /** An instant on the boot clock. */
 struct pending_clock {
@@ -39,7 +40,7 @@ void pending_clock_read(struct pending_clock *out);
 /** Start the deadline of version (@p number, @p digest), @p left_ms from now. */
 void pending_start(struct pending *p, uint64_t number, const char *digest, int64_t left_ms,
                    const struct pending_clock *clock);
-/** Go on with a deadline that was stored, maybe under another boot. */
+/** Go on with a deadline that was stored, maybe under another boot. What cannot be so of a record is not believed. */
 void pending_resume(struct pending *p, const struct pending_clock *clock);
 /** Whether it is the deadline of this version. */
 bool pending_is_of(const struct pending *p, uint64_t number, const char *digest);

@@ -76,6 +76,28 @@ static void after_a_reboot_what_was_left_runs_on(void **state)
 	assert_int_equal(pending_left_ms(&p, &unknown), 30000);
 }
 
+static void a_damaged_record_does_not_put_it_off(void **state)
+{
+	static const struct {
+		int64_t due_ms, left_ms, want_ms;
+	} rows[] = { { INT64_MAX, 30000, 30000 },
+		     { 100001, 60000, 60000 },
+		     { INT64_MAX, INT64_MAX, PENDING_LEFT_MAX_MS },
+		     { INT64_MIN, 60000, 0 } };
+	struct pending_clock now = at("one", 40000);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pending p;
+
+		pending_start(&p, 7, "d", 60000, &at_10s);
+		p.due_ms = rows[i].due_ms;
+		p.left_ms = rows[i].left_ms;
+		pending_resume(&p, &now);
+		assert_int_equal(pending_left_ms(&p, &now), rows[i].want_ms);
+	}
+}
+
 static void it_is_stored_at_once_and_then_every_five_seconds(void **state)
 {
 	struct pending p;
@@ -109,6 +131,7 @@ int main(void)
 		cmocka_unit_test(it_is_of_one_version_alone),
 		cmocka_unit_test(a_restart_does_not_lengthen_it),
 		cmocka_unit_test(after_a_reboot_what_was_left_runs_on),
+		cmocka_unit_test(a_damaged_record_does_not_put_it_off),
 		cmocka_unit_test(it_is_stored_at_once_and_then_every_five_seconds),
 		cmocka_unit_test(the_clock_is_of_this_boot),
 	};
