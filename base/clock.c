@@ -168,6 +168,9 @@ int clock_parse(const char *text, int64_t *wall_ms)
 		return -EINVAL;
 	t.tm_year -= 1900;
 	t.tm_mon -= 1;
-	*wall_ms = ((int64_t)timegm(&t) - east_s) * 1000 + ms;
+	int64_t read_ms = ((int64_t)timegm(&t) - east_s) * 1000 + ms;
+	if (read_ms >= CLOCK_END_MS)
+		return -EINVAL; /* clock_text() could not write it */
+	*wall_ms = read_ms;
 	return 0;
 }

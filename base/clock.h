@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** 10000-01-01T00:00:00Z: no text has this instant or a later one. */
+#define CLOCK_END_MS ((int64_t)253402300800000)
 /** Enough for "2026-11-20T08:07:00.000Z". */
 #define CLOCK_TEXT_MAX 32
 
@@ -36,7 +38,7 @@ bool clock_is_synchronised(void);
 
 /** Write RFC 3339 in UTC with milliseconds. @return @p text */
 const char *clock_text(int64_t wall_ms, char text[CLOCK_TEXT_MAX]);
-/** Read RFC 3339 with an offset or Z. @return 0 or -EINVAL */
+/** Read RFC 3339 with an offset or Z. @return 0, or -EINVAL also for what is not before CLOCK_END_MS in UTC */
 int clock_parse(const char *text, int64_t *wall_ms);
 
 #endif

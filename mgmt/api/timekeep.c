@@ -56,7 +56,8 @@ static bool read_record(const struct core *core, struct record *out)
 	if (strncmp(text, HEAD, strlen(HEAD)) ||
 	    sscanf(text + strlen(HEAD), "%" SCNx64 " %" SCNu64 " %" SCNd64 " %d %" SCNd64 " end%n",
 	           &r.boot, &r.mono_ms, &r.believed_ms, &r.confirmed, &r.purge_ms, &end) != 5 ||
-	    end < 0 || r.believed_ms <= 0 || r.purge_ms <= 0) {
+	    end < 0 || r.believed_ms <= 0 || r.believed_ms >= CLOCK_END_MS || r.purge_ms <= 0 ||
+	    r.purge_ms >= CLOCK_END_MS) {
 		log_warn("clock-not-read", "path=%s effect=\"the wall clock is believed\"", path);
 		return false;
 	}

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "mgmt/store/sorted.h"
 
 #define CANONICAL_MAX 1024
@@ -83,14 +84,20 @@ static bool text_ok(const char *text)
 	return true;
 }
 
+/* The document has times as texts: one that cannot be written so would make it unreadable. */
+static bool time_ok(int64_t ms)
+{
+	return ms >= 0 && (ms < CLOCK_END_MS || ms == MODEL_WALL_NEVER);
+}
+
 bool override_ok(const struct override *o)
 {
 	return name_ok(o->id) && name_ok(o->name) && o->kind <= MODEL_OVERRIDE_HOLD &&
 	       o->target <= MODEL_TARGET_BACKEND &&
 	       (o->target == MODEL_TARGET_SITE ? !*o->pool : name_ok(o->pool)) &&
-	       o->generation > 0 && o->generation < (uint64_t)1 << 53 && o->from_ms >= 0 &&
+	       o->generation > 0 && o->generation < (uint64_t)1 << 53 && time_ok(o->from_ms) &&
 	       o->over_ms >= 0 && o->over_ms <= (int64_t)366 * 24 * 3600 * 1000 &&
-	       o->until_ms >= 0 && o->created_ms >= 0 && o->from_ppm <= 1000000 &&
+	       time_ok(o->until_ms) && time_ok(o->created_ms) && o->from_ppm <= 1000000 &&
 	       text_ok(o->author) && text_ok(o->reason) && text_ok(o->node);
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "mgmt/store/override.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -137,6 +138,17 @@ static void malformed_ones_are_refused(void **state)
 	assert_false(override_ok(&good));
 	good = make(1, 1, NOW_MS, "x");
 	good.over_ms = -1;
+	assert_false(override_ok(&good));
+	good = make(1, 1, CLOCK_END_MS - 1, "x");
+	assert_true(override_ok(&good));
+	good.until_ms = CLOCK_END_MS; /* no text has this time, and the document has texts */
+	assert_false(override_ok(&good));
+	good.until_ms = MODEL_WALL_NEVER;
+	assert_true(override_ok(&good));
+	good.created_ms = CLOCK_END_MS;
+	assert_false(override_ok(&good));
+	good.created_ms = 0;
+	good.from_ms = MODEL_WALL_NEVER - 1;
 	assert_false(override_ok(&good));
 }
 
