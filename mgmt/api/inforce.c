@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/plain.h"
 #include "mgmt/api/core.h"
 #include "mgmt/api/inforce_internal.h"
 #include "mgmt/api/observe.h"
@@ -287,24 +288,28 @@ json_t *inforce_detail(const struct inforce *f)
 {
 	if (!*f->process)
 		return json_string("");
-	return json_sprintf("weir-%s%s%s: %s", f->process, *f->subject ? ": " : "", f->subject,
-	                    f->why);
+	char text[sizeof(f->process) + sizeof(f->subject) + sizeof(f->why) + 16];
+
+	snprintf(text, sizeof(text), "weir-%s%s%s: %s", f->process, *f->subject ? ": " : "",
+	         f->subject, f->why);
+	return tell_text(text);
 }
 
 json_t *inforce_tell(const struct inforce *f)
 {
 	if (!f->number)
 		return json_null();
-	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s}", "number", (json_int_t)f->number,
+	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:o, s:o}", "number", (json_int_t)f->number,
 	                 "digest", f->digest, "state", texts[f->state], "process", f->process,
-	                 "code", f->code, "subject", f->subject, "detail", f->why);
+	                 "code", f->code, "subject", tell_text(f->subject), "detail",
+	                 tell_text(f->why));
 }
 
 static void copy_text(const json_t *object, const char *name, char *out, size_t size)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 
-	snprintf(out, size, "%s", text ? text : "");
+	plain_copy(out, size, text ? text : "");
 }
 
 struct inforce inforce_read(const json_t *object)

@@ -20,7 +20,8 @@
 
 #define HEAD_TIMEOUT_MS  1500
 #define FETCH_TIMEOUT_MS 10000
-#define FETCH_MAX        50u /* versions taken in one go */
+#define LOAD_END         ((json_int_t)1 << 53) /* bits a second: no node has so many */
+#define FETCH_MAX        50u                   /* versions taken in one go */
 
 /* A peer as this thread works on it. */
 struct target {
@@ -232,9 +233,8 @@ static void read_clock(struct target *t, const json_t *clock)
 	const json_t *ms = json_object_get(clock, "ms");
 	int64_t middle_ms = (int64_t)(t->sent_ms + (t->received_ms - t->sent_ms) / 2);
 
-	/* up to the year 9999: what is beyond is no clock */
 	t->view.clock_known = json_is_integer(ms) && json_integer_value(ms) >= 0 &&
-	                      json_integer_value(ms) < 253402300800000;
+	                      json_integer_value(ms) < CLOCK_END_MS;
 	if (!t->view.clock_known)
 		return;
 	t->view.clock_offset_ms = json_integer_value(ms) - middle_ms;
@@ -257,7 +257,8 @@ static bool read_head(struct core *core, struct target *t, const json_t *answer,
 	if (!overrides || strlen(overrides) >= DIGEST_TEXT_MAX || !ours)
 		return false; /* another cluster's node has nothing to say here */
 	snprintf(t->overrides, sizeof(t->overrides), "%s", overrides);
-	t->view.load_known = json_is_integer(load);
+	t->view.load_known = json_is_integer(load) && json_integer_value(load) >= 0 &&
+	                     json_integer_value(load) < LOAD_END;
 	t->view.bits = (uint64_t)json_integer_value(load);
 	read_clock(t, json_object_get(answer, "clock"));
 	t->view.why[0] = '\0';

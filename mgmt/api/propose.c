@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/plain.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/client.h"
 #include "mgmt/api/tell.h"
@@ -91,11 +92,11 @@ static void note_answer(struct propose_node *n, struct client_request *r)
 	const char *holder = json_string_value(json_object_get(r->answer, "holder"));
 
 	n->answer = r->answer ? read_answer(r->answer) : PROPOSE_ABSENT;
-	snprintf(n->why, sizeof(n->why), "%s",
-	         n->answer != PROPOSE_ABSENT ? holder ? holder : ""
-	         : r->answer                 ? "it answers in an unknown way"
-	         : r->status == 404          ? "it runs the former release"
-	                                     : r->why);
+	plain_copy(n->why, sizeof(n->why),
+	           n->answer != PROPOSE_ABSENT ? holder ? holder : ""
+	           : r->answer                 ? "it answers in an unknown way"
+	           : r->status == 404          ? "it runs the former release"
+	                                       : r->why);
 	json_decref(r->answer);
 }
 

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/plain.h"
 #include "mgmt/api/tell.h"
 
 json_t *tell_peer_override(const struct override *o)
@@ -93,6 +95,14 @@ json_t *tell_peer_version(const struct version *v)
 	                 "hash_key", v->hash_key);
 }
 
+/* Where numbers end that JSON's readers keep whole; the store's, too, has room behind them. */
+#define NUMBER_END ((json_int_t)1 << 53)
+
+static bool is_time(json_int_t ms)
+{
+	return ms >= 0 && ms < CLOCK_END_MS;
+}
+
 /* A count that the former release does not give: 0 then. */
 static int64_t read_count(const json_t *object, const char *name)
 {
@@ -148,8 +158,8 @@ int tell_read_version(const json_t *object, struct version *out)
 	    !take(object, "author", v.author, sizeof(v.author)) ||
 	    !take(object, "reason", v.reason, sizeof(v.reason)) ||
 	    !take(object, "node", v.node, sizeof(v.node)) || !is_digest(v.digest) ||
-	    (*v.parent && !is_digest(v.parent)) || number < 1 || time < 0 || effective < 0 ||
-	    confirm_by < 0 ||
+	    (*v.parent && !is_digest(v.parent)) || number < 1 || number >= NUMBER_END ||
+	    !is_time(time) || !is_time(effective) || !is_time(confirm_by) ||
 	    !tell_read_fingerprint(json_object_get(object, "hash_key"), v.hash_key) ||
 	    !read_supersedes(json_object_get(object, "supersedes"), &v))
 		return -EINVAL;
@@ -160,6 +170,11 @@ int tell_read_version(const json_t *object, struct version *out)
 	v.confirm_by_ms = confirm_by;
 	v.undoes = (uint64_t)read_count(object, "undoes");
 	v.confirm_left_ms = read_count(object, "confirm_left_ms");
+	if (v.confirm_left_ms > INTENT_CONFIRM_MAX_MS)
+		v.confirm_left_ms = INTENT_CONFIRM_MAX_MS;
+	plain_make(v.author);
+	plain_make(v.reason);
+	plain_make(v.node);
 	*out = v;
 	return 0;
 }

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is believed of a peer's version: what it can be, and what can be shown and kept. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "mgmt/api/inforce.h"
+#include "mgmt/api/tell.h"
+#include "mgmt/store/intent.h"
+
+static json_t *peers_version(void)
+{
+	struct version v = { .number = 2,
+		             .author = "ann",
+		             .reason = "why",
+		             .node = "fra-1",
+		             .time_ms = 1000,
+		             .effective_ms = 2000,
+		             .confirm_by_ms = 3000 };
+
+	memset(v.digest, 'a', DIGEST_TEXT_MAX - 1);
+	return tell_peer_version(&v);
+}
+
+static void numbers_and_times_have_an_end(void **state)
+{
+	static const struct {
+		const char *name;
+		json_int_t value;
+		int rc;
+	} rows[] = {
+		{ "number", ((json_int_t)1 << 53) - 1, 0 },
+		{ "number", (json_int_t)1 << 53, -1 },
+		{ "number", 0, -1 },
+		{ "time_ms", CLOCK_END_MS - 1, 0 },
+		{ "time_ms", CLOCK_END_MS, -1 },
+		{ "effective_ms", INT64_MAX, -1 },
+		{ "effective_ms", -1, -1 },
+		{ "confirm_by_ms", CLOCK_END_MS, -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *object = peers_version();
+		struct version v;
+
+		json_object_set_new(object, rows[i].name, json_integer(rows[i].value));
+		print_message("  %s %lld\n", rows[i].name, (long long)rows[i].value);
+		assert_int_equal(tell_read_version(object, &v) ? -1 : 0, rows[i].rc);
+		json_decref(object);
+	}
+}
+
+static void no_deadline_is_longer_than_a_day(void **state)
+{
+	json_t *object = peers_version();
+	struct version v;
+
+	(void)state;
+	json_object_set_new(object, "confirm_left_ms", json_integer(INT64_MAX));
+	assert_int_equal(tell_read_version(object, &v), 0);
+	assert_int_equal(v.confirm_left_ms, INTENT_CONFIRM_MAX_MS);
+	json_decref(object);
+}
+
+static void texts_of_a_peer_do_nothing_to_a_terminal(void **state)
+{
+	json_t *object = peers_version();
+	struct version v;
+
+	(void)state;
+	json_object_set_new(object, "author", json_string("a\x1b[2Jnn"));
+	json_object_set_new(object, "reason", json_string("one\ntwo"));
+	assert_int_equal(tell_read_version(object, &v), 0);
+	assert_string_equal(v.author, "a?[2Jnn");
+	assert_string_equal(v.reason, "one?two");
+	json_decref(object);
+}
+
+/* A long reason of a peer is cut between characters, so that it can be told on as JSON. */
+static void a_refusal_of_a_peer_can_be_told_on(void **state)
+{
+	char why[1024];
+	json_t *object, *told;
+
+	(void)state;
+	for (size_t shift = 0; shift < 3; shift++) {
+		memset(why, 'x', shift);
+		for (size_t i = shift; i + 3 < sizeof(why); i += 3)
+			memcpy(why + i, "\xe2\x82\xac", 4);
+		object = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s}", "number", 2, "digest",
+		                   "d", "state", "refused", "process", "dns\x07", "code", "c",
+		                   "subject", "", "detail", why);
+		struct inforce f = inforce_read(object);
+
+		assert_string_equal(f.process, "dns?");
+		told = inforce_tell(&f);
+		assert_non_null(told);
+		json_decref(told);
+		told = inforce_detail(&f);
+		assert_true(json_string_length(told) > 20);
+		json_decref(told);
+		json_decref(object);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(numbers_and_times_have_an_end),
+		cmocka_unit_test(no_deadline_is_longer_than_a_day),
+		cmocka_unit_test(texts_of_a_peer_do_nothing_to_a_terminal),
+		cmocka_unit_test(a_refusal_of_a_peer_can_be_told_on),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
