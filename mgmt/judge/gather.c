@@ -178,11 +178,11 @@ static void count_target(const struct health_page *health, uint64_t target, stru
 
 	if (at < 0)
 		return;
-	enum health_state state = health_state(health_read(health, at));
+	health_word word = health_read(health, at);
 
 	out->n++;
-	out->up += state == HEALTH_UP;
-	out->down += state == HEALTH_DOWN;
+	out->up += health_state(word) == HEALTH_UP && !health_inconclusive(word);
+	out->down += health_state(word) == HEALTH_DOWN;
 }
 
 void gather_site(const struct model *m, const struct health_page *health,

@@ -27,7 +27,10 @@ struct gather_from {
 /** Facts of the pools of this node's own site, from calloc(), given; names are borrowed from the model. @return 0 or -ENOMEM */
 int gather_pools(const struct gather_from *from, struct judge_pool **pools, size_t *n);
 
-/** What a site's checks see of it from here, counted over its services' targets; n is 0 without a page. */
+/**
+ * What a site's checks see of it from here, counted over its services' targets; n is 0 without a page. Up is what a
+ * check sees up now: an old verdict, while probes are inconclusive, is none.
+ */
 struct gather_site {
 	size_t n, up, down;
 };

@@ -210,6 +210,42 @@ static void who_owns_no_slots_neither_serves_nor_wants_a_next_hop(void **state)
 	assert_true(found->n_slots == 64 && found->n_empty == 3);
 }
 
+/* Two families of a service at fra: an old verdict, while no probe can be sent, is no sight of it. */
+static void a_site_is_up_by_what_is_seen_now(void **state)
+{
+	static const struct {
+		enum health_state v6, v4;
+		unsigned marks;
+		size_t up, down;
+	} rows[] = {
+		{ HEALTH_UP, HEALTH_UP, 0, 2, 0 },
+		{ HEALTH_UP, HEALTH_UP, HEALTH_MARK_INCONCLUSIVE, 0, 0 },
+		{ HEALTH_UP, HEALTH_DOWN, 0, 1, 1 },
+		{ HEALTH_DOWN, HEALTH_DOWN, HEALTH_MARK_INCONCLUSIVE, 0, 2 },
+		{ HEALTH_UNKNOWN, HEALTH_UNKNOWN, 0, 0, 0 },
+	};
+	struct world *w = *state;
+	struct model_at at = { .site = &w->sites[1] };
+	struct model_service service = { .name = "web", .at = &at, .n_at = 1 };
+	const uint64_t targets[] = { health_target_service("web", "fra", 0),
+		                     health_target_service("web", "fra", 1) };
+	struct gather_site seen;
+
+	w->m.services = &service;
+	w->m.n_services = 1;
+	assert_int_equal(health_set_targets(w->health, targets, 2, 0), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (size_t k = 0; k < 2; k++)
+			health_write(w->health, health_find(w->health, targets[k]),
+			             health_make(k ? rows[i].v4 : rows[i].v6, rows[i].marks,
+			                         HEALTH_REASON_OK, 0));
+		gather_site(&w->m, w->health, &w->sites[1], &seen);
+		assert_int_equal(seen.n, 2);
+		assert_int_equal(seen.up, rows[i].up);
+		assert_int_equal(seen.down, rows[i].down);
+	}
+}
+
 /* A process of the former release has no page of conditions: that is no trouble; one that is damaged is. */
 static void a_page_of_conditions_that_is_not_there_is_not_unread(void **state)
 {
@@ -259,6 +295,7 @@ int main(void)
 		T(verdicts_are_counted_by_what_they_say),
 		T(an_override_counts_for_its_own_backend_while_it_lasts),
 		T(who_owns_no_slots_neither_serves_nor_wants_a_next_hop),
+		T(a_site_is_up_by_what_is_seen_now),
 		cmocka_unit_test(a_page_of_conditions_that_is_not_there_is_not_unread),
 	};
 
