@@ -351,6 +351,7 @@ void diff_check_reasons(struct diff *d)
 		    i != FWD_REASON_NO_ROOM && i != FWD_REASON_SHORT_FRAME) {
 			printf("coverage: no frame met %s\n", labels[i]);
 			d->failed++;
+			d->before++; /* no frame's */
 		}
 }
 
@@ -362,5 +363,6 @@ void diff_check_events(struct diff *d)
 		if (!cpu->event[i]) {
 			printf("coverage: no frame met owner event %u\n", i);
 			d->failed++;
+			d->before++; /* no frame's */
 		}
 }

@@ -18,7 +18,7 @@
 struct twin;
 
 #define DIFF_BURST_MAX  64u
-#define DIFF_MANY       200000u /**< frames from which on all that can be met must be */
+#define DIFF_MANY       500000u /**< frames from which on all that can be met must be */
 #define DIFF_LOOPBACK   1u      /**< where BPF_PROG_TEST_RUN's frames come in */
 #define DIFF_OTHER_PORT 7u
 
