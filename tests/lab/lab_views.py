@@ -76,7 +76,9 @@ def two_are_blind(world, report):
     say("fra cannot reach them either, then both again")
     blind(world, "fra", "par")
     wait_for(world, report, ALL - {"par"}, "two of three sites that see par down remove it everywhere")
-    report.check("2 of 3 voting sites say down, 0 are lost: down" in explain(world.nodes[2], world), "par itself explains why")
+    wait_until(lambda: "2 of 3 voting sites say down, 0 are lost: down" in explain(world.nodes[2], world), 10,
+               "par explains it", 0.2)
+    report.check(True, "par itself explains why")
     blind(world, "fra", "par", "del")
     wait_for(world, report, ALL, "with one of them healed par is back")
     blind(world, "ams", "par", "del")
