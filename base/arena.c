@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 #define ALIGN       alignof(max_align_t)
 #define CHUNK_BYTES ((size_t)64 * 1024)
 
@@ -69,9 +71,15 @@ static struct chunk *add_chunk(struct arena *a, size_t least)
 	return c;
 }
 
-static void *fail(struct arena *a)
+void arena_fail(struct arena *a)
 {
 	a->failed = true;
+	memory_note_failure();
+}
+
+static void *fail(struct arena *a)
+{
+	arena_fail(a);
 	return NULL;
 }
 

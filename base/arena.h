@@ -29,6 +29,8 @@ void *arena_alloc(struct arena *a, size_t n, size_t size) __attribute__((malloc)
 char *arena_strdup(struct arena *a, const char *text);
 /** @return the formatted text; NULL on failure */
 char *arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** Count @p a as failed: what its content needs could not be allocated elsewhere. */
+void arena_fail(struct arena *a);
 /** Whether any allocation failed. */
 bool arena_failed(const struct arena *a);
 /** Bytes handed out. */

@@ -31,6 +31,9 @@ bool believed_begin(const struct believed_page *p, uint64_t boot, uint64_t mono_
 	int64_t offset_ms = __atomic_load_n(&p->offset_ms, __ATOMIC_RELAXED);
 	bool confirmed = __atomic_load_n(&p->confirmed, __ATOMIC_RELAXED);
 
+	if (offset_ms > CLOCK_END_MS || offset_ms < -CLOCK_END_MS) /* a damaged page */
+		return false;
+
 	wall_begin(w, mono_ms, (int64_t)mono_ms + offset_ms, false, confirmed);
 	w->booted = __atomic_load_n(&p->booted, __ATOMIC_RELAXED);
 	w->off_by_ms = __atomic_load_n(&p->off_by_ms, __ATOMIC_RELAXED);
@@ -49,7 +52,7 @@ static void find_page(struct believed *b, const char *run_dir, uint64_t now_ms)
 		return;
 	b->tried_ms = now_ms ? now_ms : 1;
 	if (proc_path(run_dir, BELIEVED_PAGE, path) ||
-	    page_open(path, BELIEVED_PAGE_KIND, BELIEVED_PAGE_LAYOUT, &page))
+	    page_open(path, BELIEVED_PAGE_KIND, BELIEVED_PAGE_LAYOUT, "mgmt", &page))
 		return;
 	if (page_size(page) < sizeof(struct believed_page)) {
 		page_close(page);

@@ -67,18 +67,22 @@ bool clock_is_synchronised(void)
 {
 	struct timex t = { .modes = 0 };
 
-	return adjtimex(&t) != TIME_ERROR && !(t.status & STA_UNSYNC);
+	int state = adjtimex(&t);
+
+	return state >= 0 && state != TIME_ERROR && !(t.status & STA_UNSYNC);
 }
 
 const char *clock_text(int64_t wall_ms, char text[CLOCK_TEXT_MAX])
 {
 	int64_t ms = (wall_ms % 1000 + 1000) % 1000;
-	time_t s = (wall_ms - ms) / 1000;
+	time_t s = wall_ms / 1000 - (wall_ms % 1000 < 0); /* rounded down, without overflow */
 	struct tm t;
 
 	if (!gmtime_r(&s, &t))
 		return strcpy(text, "out of range");
-	size_t n = strftime(text, CLOCK_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &t);
+	/* strftime() may leave out the zeros of an early year */
+	size_t n = (size_t)snprintf(text, CLOCK_TEXT_MAX, "%04d", t.tm_year + 1900);
+	n += strftime(text + n, CLOCK_TEXT_MAX - n, "-%m-%dT%H:%M:%S", &t);
 	snprintf(text + n, CLOCK_TEXT_MAX - n, ".%03dZ", (int)ms);
 	return text;
 }

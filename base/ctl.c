@@ -15,13 +15,18 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/loop.h"
+#include "base/spare.h"
+#include "base/memory.h"
 
 #define CLIENTS_MAX   16
 #define REQUEST_MAX   ((size_t)64 * 1024)
 #define ANSWER_MAX    ((size_t)4 * 1024 * 1024)
 #define SILENCE_MS    30000
-#define TURN_REQUESTS 16 /* of one client, before others have their turn */
+#define TURN_REQUESTS 16   /* of one client, before others have their turn */
+#define LOOK_MS       1000 /* whether the socket's file is there */
+#define PAUSE_MS      50   /* without descriptors: the listener would stay readable */
 
 struct client {
 	struct ctl *ctl;
@@ -40,6 +45,11 @@ struct ctl {
 	void *arg;
 	struct ctl_counters counters;
 	struct sockaddr_un at;
+	struct spare spare;
+	struct loop_timer pause; /* while it does not listen */
+	struct loop_timer look;
+	const char *group; /* NULL or as given, which is a constant */
+	bool lost;         /* the file is gone and could not be made again: said once */
 	struct client clients[CLIENTS_MAX];
 };
 
@@ -55,6 +65,7 @@ static void close_client(struct client *c)
 	c->in = c->out = NULL;
 	c->in_bytes = c->out_bytes = c->out_at = 0;
 	c->fd = -1;
+	spare_fill(&c->ctl->spare);
 }
 
 static void on_silence(void *arg)
@@ -108,8 +119,13 @@ static int handle_line(struct client *c, size_t n)
 {
 	c->in[n] = '\0';
 	c->ctl->counters.requests++;
+	memory_forget();
 	char *answer = c->ctl->handler(c->ctl->arg, c->in, n);
 
+	if (memory_failed()) { /* parts of it may be missing */
+		free(answer);
+		answer = strdup("{\"ok\":false,\"error\":\"out of memory\"}");
+	}
 	c->in_bytes -= n + 1;
 	memmove(c->in, c->in + n + 1, c->in_bytes);
 	if (!answer)
@@ -178,29 +194,82 @@ static void on_client(void *arg, int fd, uint32_t events)
 		close_client(c);
 }
 
-static struct client *free_client(struct ctl *ctl)
+/* The one that is silent longest. @return NULL: there are no clients */
+static struct client *find_oldest(struct ctl *ctl)
+{
+	struct client *oldest = NULL;
+
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		struct client *c = &ctl->clients[i];
+
+		if (c->fd >= 0 && (!oldest || c->silence.at_ms < oldest->silence.at_ms))
+			oldest = c;
+	}
+	return oldest;
+}
+
+/*
+ * A place for a newcomer: a free one, else that of the client that is silent longest. Who asks is answered within a
+ * turn; so connections that say nothing shut nobody out.
+ */
+static struct client *take_place(struct ctl *ctl)
 {
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		if (ctl->clients[i].fd < 0)
 			return &ctl->clients[i];
-	return NULL;
+	struct client *oldest = find_oldest(ctl);
+
+	ctl->counters.refused_clients++;
+	close_client(oldest);
+	return oldest;
+}
+
+/* Out of descriptors, the reserve in use: who has had a moment and says nothing gives its own. */
+static int accept_instead(struct ctl *ctl, int listen_fd)
+{
+	struct client *c = find_oldest(ctl);
+
+	if (!c || loop_now_ms(ctl->loop) + SILENCE_MS < c->silence.at_ms + PAUSE_MS)
+		return -EMFILE;
+	ctl->counters.refused_clients++;
+	close_client(c);
+	return spare_accept(&ctl->spare, listen_fd);
+}
+
+static void on_pause_end(void *arg)
+{
+	struct ctl *ctl = arg;
+
+	spare_fill(&ctl->spare);
+	loop_fd_set(ctl->loop, ctl->fd, EPOLLIN);
+}
+
+static void pause_listening(struct ctl *ctl)
+{
+	if (!loop_timer_set(ctl->loop, &ctl->pause, loop_now_ms(ctl->loop) + PAUSE_MS))
+		loop_fd_set(ctl->loop, ctl->fd, 0);
 }
 
 static void on_connect(void *arg, int listen_fd, uint32_t events)
 {
 	struct ctl *ctl = arg;
-	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct client *c = free_client(ctl);
+	int fd = spare_accept(&ctl->spare, listen_fd);
 
 	(void)events;
+	if (fd == -EMFILE)
+		fd = accept_instead(ctl, listen_fd);
+	if (fd == -EMFILE)
+		pause_listening(ctl);
 	if (fd < 0)
 		return;
-	char *in = c ? malloc(REQUEST_MAX + 1) : NULL;
+	struct client *c = take_place(ctl);
+	char *in = malloc(REQUEST_MAX + 1);
 
 	if (!in || loop_fd_add(ctl->loop, fd, EPOLLIN, on_client, c)) {
 		ctl->counters.refused_clients++;
 		free(in);
 		close(fd);
+		spare_fill(&ctl->spare);
 		return;
 	}
 	c->fd = fd;
@@ -268,6 +337,43 @@ static int open_listener(const struct sockaddr_un *at, const char *group, int *o
 	return 0;
 }
 
+/* Listen at the path again, whose file somebody removed: nobody could connect any more. @return 0 or -errno */
+static int listen_again(struct ctl *ctl)
+{
+	int fd, rc = open_listener(&ctl->at, ctl->group, &fd);
+
+	if (rc)
+		return rc;
+	rc = loop_fd_add(ctl->loop, fd, EPOLLIN, on_connect, ctl);
+	if (rc) {
+		unlink(ctl->at.sun_path);
+		close(fd);
+		return rc;
+	}
+	loop_timer_cancel(ctl->loop, &ctl->pause);
+	loop_fd_remove(ctl->loop, ctl->fd);
+	close(ctl->fd);
+	ctl->fd = fd;
+	return 0;
+}
+
+static void on_look(void *arg)
+{
+	struct ctl *ctl = arg;
+	struct stat st;
+
+	if (lstat(ctl->at.sun_path, &st) < 0 && errno == ENOENT) {
+		int rc = listen_again(ctl);
+
+		if (!rc || !ctl->lost)
+			log_error("control-socket-removed", "path=%s effect=\"%s\" error=\"%s\"",
+			          ctl->at.sun_path, rc ? "no command reaches it" : "made again",
+			          rc ? strerror(-rc) : "");
+		ctl->lost = rc != 0;
+	}
+	loop_timer_set(ctl->loop, &ctl->look, loop_now_ms(ctl->loop) + LOOK_MS);
+}
+
 int ctl_serve(struct loop *l, const char *path, const char *group, ctl_handler *handler, void *arg,
               struct ctl **out)
 {
@@ -283,6 +389,9 @@ int ctl_serve(struct loop *l, const char *path, const char *group, ctl_handler *
 	ctl->arg = arg;
 	ctl->at.sun_family = AF_UNIX;
 	strcpy(ctl->at.sun_path, path);
+	ctl->group = group;
+	ctl->pause = (struct loop_timer){ .cb = on_pause_end, .arg = ctl };
+	ctl->look = (struct loop_timer){ .cb = on_look, .arg = ctl };
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		ctl->clients[i] =
 		        (struct client){ .ctl = ctl,
@@ -294,7 +403,10 @@ int ctl_serve(struct loop *l, const char *path, const char *group, ctl_handler *
 		free(ctl);
 		return rc;
 	}
+	spare_open(&ctl->spare);
 	rc = loop_fd_add(l, ctl->fd, EPOLLIN, on_connect, ctl);
+	if (!rc)
+		rc = loop_timer_set(l, &ctl->look, loop_now_ms(l) + LOOK_MS);
 	if (rc) {
 		ctl_close(ctl);
 		return rc;
@@ -309,6 +421,9 @@ void ctl_close(struct ctl *c)
 		return;
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		close_client(&c->clients[i]);
+	loop_timer_cancel(c->loop, &c->pause);
+	loop_timer_cancel(c->loop, &c->look);
+	spare_close(&c->spare);
 	loop_fd_remove(c->loop, c->fd);
 	unlink(c->at.sun_path);
 	close(c->fd);

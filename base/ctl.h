@@ -6,7 +6,9 @@
  * Never needed for forwarding or answering.
  *
  * Bounds: 16 clients, 64 KiB a request, 4 MiB an answer, 30 s of silence; over a
- * limit the client is closed and the event counted.
+ * limit the client is closed and the event counted. A seventeenth client takes the place of the one
+ * that is silent longest. A process without free descriptors still serves one client at a time
+ * (base/spare.h). A socket file that somebody removes is made again within a second.
  */
 #ifndef WEIR_BASE_CTL_H
 #define WEIR_BASE_CTL_H
@@ -28,7 +30,7 @@ struct ctl_counters {
 	uint64_t requests, refused_clients, overlong, timeouts;
 };
 
-/** Serve at @p path, mode 0660 and group @p group if it is not NULL and exists; a stale socket file is replaced. @return 0 or -errno */
+/** Serve at @p path, mode 0660 and group @p group (a constant) if it is not NULL and exists; a stale socket file is replaced. @return 0 or -errno */
 int ctl_serve(struct loop *l, const char *path, const char *group, ctl_handler *handler, void *arg,
               struct ctl **out);
 /** Close the socket and its clients, remove the file. NULL is fine. */

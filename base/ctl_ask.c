@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,7 +12,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/owner.h"
 
+#define AGAIN_US   10000
 #define ANSWER_MAX ((size_t)4 * 1024 * 1024 + 1) /* with its newline */
 
 /* Wait for @p events until @p deadline_ms. @return 0, -ETIMEDOUT or -errno */
@@ -101,12 +104,47 @@ static int read_line(int fd, char **out, uint64_t deadline_ms)
 	return 0;
 }
 
+/* Who listens at RUN/PROCESS.ctl must be weir-PROCESS: any process may put a socket where there is none. */
+static int check_server(int fd, const char *path)
+{
+	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	struct ucred server;
+	socklen_t n = sizeof(server);
+	char process[32];
+
+	snprintf(process, sizeof(process), "%.*s", (int)strcspn(name, "."), name);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &server, &n) < 0)
+		return -errno;
+	bool believed = owner_is(server.uid, process);
+
+	owner_note(path, process, server.uid, believed);
+	return believed ? 0 : -EPERM;
+}
+
+/* A server that has many waiting says EAGAIN: then in a moment. */
+static int connect_by(int fd, const struct sockaddr_un *at, uint64_t deadline_ms)
+{
+	while (connect(fd, (const struct sockaddr *)at, sizeof(*at)) < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+		if (clock_mono_ms() >= deadline_ms)
+			return -ETIMEDOUT;
+		usleep(AGAIN_US);
+	}
+	return 0;
+}
+
 static int ask(int fd, const struct sockaddr_un *at, const char *line, uint64_t deadline_ms,
                char **answer)
 {
-	if (connect(fd, (const struct sockaddr *)at, sizeof(*at)) < 0)
-		return -errno;
-	int rc = send_all(fd, line, strlen(line), deadline_ms);
+	int rc = connect_by(fd, at, deadline_ms);
+
+	if (!rc)
+		rc = check_server(fd, at->sun_path);
+
+	if (rc)
+		return rc;
+	rc = send_all(fd, line, strlen(line), deadline_ms);
 
 	if (!rc)
 		rc = send_all(fd, "\n", 1, deadline_ms);

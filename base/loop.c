@@ -199,15 +199,29 @@ static void fire_timers(struct loop *l)
 	l->firing = false;
 }
 
+void loop_beat(struct loop *l, uint64_t *word)
+{
+	l->beat = word;
+}
+
+/* The word lies in a page that others read, and only this thread writes it. */
+static void count_turn(const struct loop *l)
+{
+	if (l->beat)
+		__atomic_store_n(l->beat, *l->beat + 1, __ATOMIC_RELAXED);
+}
+
 static int wait_ms(const struct loop *l)
 {
+	int most_ms = l->beat ? LOOP_BEAT_MS : INT_MAX;
+
 	if (!l->n_timers)
-		return -1;
+		return l->beat ? most_ms : -1;
 	uint64_t now_ms = clock_mono_ms(), at_ms = l->heap[1]->at_ms;
 
 	if (at_ms <= now_ms)
 		return 0;
-	return at_ms - now_ms > INT_MAX ? INT_MAX : (int)(at_ms - now_ms);
+	return at_ms - now_ms > (uint64_t)most_ms ? most_ms : (int)(at_ms - now_ms);
 }
 
 /* Signals */
@@ -264,6 +278,7 @@ int loop_run(struct loop *l)
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		l->now_ms = clock_mono_ms();
+		count_turn(l);
 		for (int i = 0; i < n && !l->stopping; i++)
 			dispatch(l, &events[i]);
 		fire_timers(l);

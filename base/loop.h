@@ -16,6 +16,9 @@
 struct loop;
 struct page;
 
+/** Between two turns of an idle loop whose turns are counted. */
+#define LOOP_BEAT_MS 500
+
 /** @p events as in epoll: EPOLLIN, EPOLLOUT, EPOLLHUP, EPOLLERR */
 typedef void loop_fd_cb(void *arg, int fd, uint32_t events);
 typedef void loop_cb(void *arg);
@@ -36,6 +39,11 @@ void loop_close(struct loop *l);
 int loop_run(struct loop *l);
 /** Make loop_run() return after the present callback. */
 void loop_stop(struct loop *l);
+/**
+ * Count each turn of loop_run() in @p word, also when nothing happens: at least every LOOP_BEAT_MS. This is the
+ * sign of life that `weir run` reads (weir/stats.h). @p word is borrowed until loop_close(); NULL: stop counting.
+ */
+void loop_beat(struct loop *l, uint64_t *word);
 /** Monotonic time of this turn. */
 uint64_t loop_now_ms(const struct loop *l);
 

@@ -22,6 +22,7 @@ struct loop {
 	int epoll_fd;
 	bool stopping, firing;
 	uint64_t now_ms;
+	uint64_t *beat; /**< counts turns; NULL: not counted */
 	struct loop_fd *fds;
 	size_t n_fds;
 	uint32_t serial;

@@ -159,12 +159,18 @@ static void on_page_event(void *arg, int fd, uint32_t events)
 		w->cb(w->arg);
 }
 
-/* A helper thread takes no signals: they are the loop's. */
+/*
+ * A helper thread takes no signals: they are the loop's. What the thread itself causes stays: the kernel ends a process
+ * that blocks it, and two have handlers (base/page_guard.h, base/sandbox.h).
+ */
 static int start_thread(struct loop_page_watch *w)
 {
+	static const int own[] = { SIGBUS, SIGSYS, SIGSEGV, SIGILL, SIGFPE, SIGTRAP };
 	sigset_t all, before;
 
 	sigfillset(&all);
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		sigdelset(&all, own[i]);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int rc = -pthread_create(&w->thread, NULL, wait_for_page, w);
 

@@ -4,6 +4,10 @@
  * with the process however that ends. That file is its owner's alone: whoever may read the
  * page itself could lock it too, and keep the next writer from starting. The page's file is
  * replaced only by the lock's holder, and only by a complete one; so nobody ever finds a page half made.
+ *
+ * A page may be damaged from outside: cut short, or overwritten with zeros. Cutting it short would end all who have mapped it
+ * (SIGBUS); base/page_guard.c puts zeros there instead. Either way the header is no header any more, and the file may be
+ * shorter than its mapping: page_is_sound() sees that, after the words have been read.
  */
 #include "base/page.h"
 
@@ -22,14 +26,25 @@
 
 #include "base/clock.h"
 #include "base/lock.h"
+#include "base/log.h"
+#include "base/owner.h"
+#include "base/page_guard.h"
+
+/* A page of more bytes is none: health, the largest, has a megabyte; tables of effects and counters grow with limits. */
+#define PAGE_BYTES_MAX ((off_t)1 << 30)
 
 static const char magic[8] = { 'w', 'e', 'i', 'r', 'p', 'a', 'g', 'e' };
 
 struct page {
 	struct page_header *header;
 	size_t map_bytes;
+	int fd;      /* of the file: its length is looked at */
 	int lock_fd; /* -1 for a reader */
+	uint32_t layout;
+	struct page_header first; /* as it was when the page was opened */
 	bool kept;
+	bool name_lost; /* it could not be put back: said once */
+	char *path;     /* NULL for a reader */
 };
 
 static bool header_fits(const struct page_header *h, const char *kind, uint32_t layout)
@@ -38,24 +53,36 @@ static bool header_fits(const struct page_header *h, const char *kind, uint32_t 
 	       strncmp(h->kind, kind, sizeof(h->kind)) == 0 && h->layout == layout;
 }
 
-/* Map the file behind @p fd. @return 0, -EPROTO when it is no page, or -errno */
+static void unmap_file(struct page_header *h, size_t map_bytes)
+{
+	page_unguard(h);
+	munmap(h, map_bytes);
+}
+
+/* Map the file behind @p fd, which stays open as long. @return 0, -EPROTO when it is no page, or -errno */
 static int map_file(int fd, int protection, struct page_header **out, size_t *map_bytes)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) || (size_t)st.st_size < sizeof(struct page_header))
+	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(struct page_header) ||
+	    st.st_size > PAGE_BYTES_MAX)
 		return -EPROTO;
 	void *at = mmap(NULL, (size_t)st.st_size, protection, MAP_SHARED, fd, 0);
 
 	if (at == MAP_FAILED)
 		return -errno;
 	struct page_header *h = at;
+	int rc = page_guard(at, (size_t)st.st_size, fd, protection & PROT_WRITE);
 
+	if (rc) {
+		munmap(at, (size_t)st.st_size);
+		return rc;
+	}
 	if (memcmp(h->magic, magic, sizeof(magic)) != 0 ||
 	    h->size_bytes > (size_t)st.st_size - sizeof(*h)) {
-		munmap(at, (size_t)st.st_size);
+		unmap_file(h, (size_t)st.st_size);
 		return -EPROTO;
 	}
 	*out = h;
@@ -63,16 +90,18 @@ static int map_file(int fd, int protection, struct page_header **out, size_t *ma
 	return 0;
 }
 
-static int page_new(struct page_header *h, size_t map_bytes, int lock_fd, bool kept,
-                    struct page **out)
+/* Give @p from a place of its own. @return 0, or -ENOMEM: the mapping and its file are closed then */
+static int page_new(const struct page *from, struct page **out)
 {
 	struct page *p = malloc(sizeof(*p));
 
 	if (!p) {
-		munmap(h, map_bytes);
+		unmap_file(from->header, from->map_bytes);
+		close(from->fd);
 		return -ENOMEM;
 	}
-	*p = (struct page){ .header = h, .map_bytes = map_bytes, .lock_fd = lock_fd, .kept = kept };
+	*p = *from;
+	p->first = *p->header;
 	*out = p;
 	return 0;
 }
@@ -108,7 +137,7 @@ static void mark_replaced(int fd)
 	__atomic_store_n(&h->replaced, 1, __ATOMIC_RELEASE);
 	__atomic_fetch_add(&h->epoch, 1, __ATOMIC_ACQ_REL);
 	wake_all(h);
-	munmap(h, map_bytes);
+	unmap_file(h, map_bytes);
 }
 
 static int fill_new(int fd, const char *kind, uint32_t layout, size_t size_bytes)
@@ -121,14 +150,18 @@ static int fill_new(int fd, const char *kind, uint32_t layout, size_t size_bytes
 	h.alive_ms = clock_mono_ms();
 	if (fchmod(fd, 0644) < 0 || ftruncate(fd, (off_t)(sizeof(h) + size_bytes)) < 0)
 		return -errno;
+	/* all of it now: what is written through a mapping later has no error to return when there is no room */
+	int rc = posix_fallocate(fd, 0, (off_t)(sizeof(h) + size_bytes));
+	if (rc == ENOSPC || rc == EDQUOT)
+		return -rc;
 	ssize_t n = pwrite(fd, &h, sizeof(h), 0);
 
 	return n == (ssize_t)sizeof(h) ? 0 : n < 0 ? -errno : -EIO;
 }
 
-/* Make a complete page under a name of its own, then move it to @p path. */
+/* Make a complete page under a name of its own, with @p payload or zeros, then move it to @p path. */
 static int make_file(const char *path, const char *kind, uint32_t layout, size_t size_bytes,
-                     int *out)
+                     const void *payload, int *out)
 {
 	char own[PATH_MAX];
 
@@ -141,6 +174,9 @@ static int make_file(const char *path, const char *kind, uint32_t layout, size_t
 		return -errno;
 	int rc = fill_new(fd, kind, layout, size_bytes);
 
+	if (!rc && payload &&
+	    pwrite(fd, payload, size_bytes, sizeof(struct page_header)) != (ssize_t)size_bytes)
+		rc = -EIO;
 	if (!rc && rename(own, path) < 0)
 		rc = -errno;
 	if (rc) {
@@ -160,9 +196,10 @@ static bool can_keep(int fd, const char *kind, uint32_t layout, size_t size_byte
 
 	if (map_file(fd, PROT_READ, &h, &map_bytes))
 		return false;
-	bool fits = header_fits(h, kind, layout) && h->size_bytes == size_bytes && !h->replaced;
+	bool fits = header_fits(h, kind, layout) && h->size_bytes == size_bytes && !h->replaced &&
+	            map_bytes == sizeof(*h) + size_bytes;
 
-	munmap(h, map_bytes);
+	unmap_file(h, map_bytes);
 	return fits;
 }
 
@@ -170,16 +207,23 @@ static bool can_keep(int fd, const char *kind, uint32_t layout, size_t size_byte
 static int take_file(const char *path, const char *kind, uint32_t layout, size_t size_bytes,
                      int *out, bool *kept)
 {
-	int old = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	int old = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
-	*kept = old >= 0 && can_keep(old, kind, layout, size_bytes);
+	*kept = old >= 0 && owner_check(old, path, NULL) == 0 &&
+	        can_keep(old, kind, layout, size_bytes);
 	if (*kept) {
 		*out = old;
 		return 0;
 	}
+	if (old < 0 && errno == ELOOP) {
+		old = owner_open(path, NULL); /* which names it in the status */
+		if (old >= 0)
+			close(old);
+		return -EPERM;
+	}
 	if (old < 0 && errno != ENOENT)
 		return -errno;
-	int rc = make_file(path, kind, layout, size_bytes, out);
+	int rc = make_file(path, kind, layout, size_bytes, NULL, out);
 	if (old >= 0) {
 		if (!rc)
 			mark_replaced(old);
@@ -191,58 +235,62 @@ static int take_file(const char *path, const char *kind, uint32_t layout, size_t
 int page_create(const char *path, const char *kind, uint32_t layout, size_t size_bytes,
                 struct page **out)
 {
-	struct page_header *h;
-	size_t map_bytes;
-	int lock_fd, fd;
-	bool kept;
+	struct page p = { .layout = layout };
 
-	if (strlen(kind) >= sizeof(h->kind))
+	if (strlen(kind) >= sizeof(p.header->kind))
 		return -EINVAL;
-	int rc = lock(path, &lock_fd);
+	int rc = lock(path, &p.lock_fd);
 	if (rc)
 		return rc;
-	rc = take_file(path, kind, layout, size_bytes, &fd, &kept);
+	p.path = strdup(path);
+	rc = p.path ? take_file(path, kind, layout, size_bytes, &p.fd, &p.kept) : -ENOMEM;
 	if (!rc) {
-		rc = map_file(fd, PROT_READ | PROT_WRITE, &h, &map_bytes);
-		close(fd);
+		rc = map_file(p.fd, PROT_READ | PROT_WRITE, &p.header, &p.map_bytes);
+		if (rc)
+			close(p.fd);
 	}
 	if (!rc)
-		rc = page_new(h, map_bytes, lock_fd, kept, out);
+		rc = page_new(&p, out);
 	if (rc) {
-		close(lock_fd);
+		close(p.lock_fd);
+		free(p.path);
 		return rc;
 	}
-	h->writer_pid = (uint64_t)getpid();
+	p.header->writer_pid = (uint64_t)getpid();
 	return 0;
 }
 
-int page_open(const char *path, const char *kind, uint32_t layout, struct page **out)
+int page_open(const char *path, const char *kind, uint32_t layout, const char *writer,
+              struct page **out)
 {
-	struct page_header *h;
-	size_t map_bytes;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct page p = {
+		.fd = owner_open(path, writer), .lock_fd = -1, .layout = layout, .kept = true
+	};
 
-	if (fd < 0)
-		return -errno;
-	int rc = map_file(fd, PROT_READ, &h, &map_bytes);
+	if (p.fd < 0)
+		return p.fd;
+	int rc = map_file(p.fd, PROT_READ, &p.header, &p.map_bytes);
 
-	close(fd);
-	if (rc)
-		return rc;
-	if (!header_fits(h, kind, layout)) {
-		munmap(h, map_bytes);
-		return -EPROTO;
+	if (!rc && !header_fits(p.header, kind, layout)) {
+		unmap_file(p.header, p.map_bytes);
+		rc = -EPROTO;
 	}
-	return page_new(h, map_bytes, -1, true, out);
+	if (rc) {
+		close(p.fd);
+		return rc;
+	}
+	return page_new(&p, out);
 }
 
 void page_close(struct page *p)
 {
 	if (!p)
 		return;
-	munmap(p->header, p->map_bytes);
+	unmap_file(p->header, p->map_bytes);
+	close(p->fd);
 	if (p->lock_fd >= 0)
 		close(p->lock_fd);
+	free(p->path);
 	free(p);
 }
 
@@ -309,7 +357,118 @@ void page_nudge(const struct page *p)
 	wake_all(p->header);
 }
 
+bool page_is_sound(const struct page *p)
+{
+	const struct page_header *h = p->header;
+	struct stat st;
+
+	/* the words that were read before come before what is looked at now */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return memcmp(h->magic, magic, sizeof(magic)) == 0 && h->layout == p->layout &&
+	       h->size_bytes <= p->map_bytes - sizeof(*h) && fstat(p->fd, &st) == 0 &&
+	       (size_t)st.st_size >= p->map_bytes;
+}
+
+/* Whether @p path is the file behind @p fd. @p gone  out: there is none */
+static bool is_at(const char *path, int fd, bool *gone)
+{
+	struct stat there, own;
+
+	*gone = lstat(path, &there) < 0 && errno == ENOENT;
+	return !*gone && fstat(fd, &own) == 0 && there.st_ino == own.st_ino &&
+	       there.st_dev == own.st_dev;
+}
+
+/* Take the lock again whose file somebody removed: else another writer could start beside this one. @return 0 or -errno */
+static int keep_lock(struct page *p)
+{
+	char own[PATH_MAX];
+	bool gone;
+	int fd, rc = lock_path(p->path, own);
+
+	if (rc || is_at(own, p->lock_fd, &gone))
+		return rc;
+	rc = lock_take(own, &fd);
+	if (rc)
+		return rc;
+	close(p->lock_fd);
+	p->lock_fd = fd;
+	return 0;
+}
+
+/* Map the file @p fd over the addresses of the one before, which is told to its readers. @return 0 or -errno */
+static int map_over(struct page *p, int fd)
+{
+	__atomic_store_n(&p->header->replaced, 1, __ATOMIC_RELEASE);
+	page_publish(p);
+	page_unguard(p->header);
+	void *at = mmap(p->header, p->map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+	                0);
+	int rc = at == MAP_FAILED ? -errno : 0;
+
+	if (rc)
+		fd = p->fd;
+	int guarded = page_guard(p->header, p->map_bytes, fd, true);
+	return rc ? rc : guarded;
+}
+
+/* @return 0 or -errno */
+static int make_name(struct page *p)
+{
+	size_t size_bytes = p->map_bytes - sizeof(*p->header);
+	int fd, rc = keep_lock(p);
+
+	if (!rc)
+		rc = make_file(p->path, p->first.kind, p->layout, size_bytes, p->header + 1, &fd);
+	if (rc)
+		return rc;
+	rc = map_over(p, fd);
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	close(p->fd);
+	p->fd = fd;
+	return 0;
+}
+
+void page_keep_name(struct page *p)
+{
+	bool gone;
+	int rc = 0;
+
+	if (!is_at(p->path, p->fd, &gone))
+		rc = gone ? make_name(p) : -EEXIST;
+	else
+		rc = keep_lock(p);
+	if (gone || (rc && !p->name_lost))
+		log_error("page-removed", "path=%s effect=\"%s\" error=\"%s\"", p->path,
+		          rc ? "nobody sees what this process states" : "made again",
+		          rc ? strerror(-rc) : "");
+	p->name_lost = rc != 0;
+}
+
+bool page_repair(struct page *p)
+{
+	struct page_header h = p->first;
+
+	page_keep_name(p);
+	if (page_is_sound(p))
+		return false;
+	log_error("page-damaged", "kind=%s effect=\"made again\"", h.kind);
+	if (ftruncate(p->fd, (off_t)p->map_bytes) < 0)
+		return true;
+	memset(p->header, 0, p->map_bytes);
+	h.writer_pid = (uint64_t)getpid();
+	h.alive_ms = clock_mono_ms();
+	memcpy(p->header, &h, sizeof(h));
+	page_publish(p);
+	return true;
+}
+
 bool page_is_replaced(const struct page *p)
 {
+	if (!page_is_sound(p))
+		return true;
 	return __atomic_load_n(&p->header->replaced, __ATOMIC_ACQUIRE) != 0;
 }

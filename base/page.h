@@ -38,8 +38,12 @@ struct page;
  */
 int page_create(const char *path, const char *kind, uint32_t layout, size_t size_bytes,
                 struct page **out);
-/** Map an existing page for reading. @return 0, -ENOENT, -EPROTO (kind or layout) or -errno */
-int page_open(const char *path, const char *kind, uint32_t layout, struct page **out);
+/**
+ * Map an existing page of weir-@p writer (NULL: of the own user) for reading. @return 0, -ENOENT, -EPROTO (kind or layout),
+ * -EPERM (another user's: base/owner.h) or -errno
+ */
+int page_open(const char *path, const char *kind, uint32_t layout, const char *writer,
+              struct page **out);
 /** Unmap; the file stays. NULL is fine. */
 void page_close(struct page *p);
 /** Writer: take the page's file at @p path away, and its lock's; then as page_close(). Readers keep what they have mapped. */
@@ -62,7 +66,22 @@ uint32_t page_epoch(const struct page *p);
 int page_wait(const struct page *p, uint32_t epoch, int timeout_ms);
 /** Wake all who wait in page_wait(), who then see -EINTR; nothing is published. */
 void page_nudge(const struct page *p);
-/** Reader: whether the writer has replaced the file, so that page_open() is due again. */
+/**
+ * Whether the page is whole. One that was cut short or overwritten reads as zeros in part or altogether: words that were read
+ * are to be believed only if this is true afterwards.
+ */
+bool page_is_sound(const struct page *p);
+/**
+ * Writer: put the page back at its path if somebody removed it, or its lock: a file of the same payload, at the same addresses.
+ * Readers of the removed file see `replaced`. A file of somebody else at the path stays there. To be called about once a second.
+ */
+void page_keep_name(struct page *p);
+/**
+ * Writer: as page_keep_name(); and make a damaged page one again: its file gets its length and header back. The payload is zeros then, and is to be
+ * written again. Nothing happens to a sound page. @return whether it was damaged
+ */
+bool page_repair(struct page *p);
+/** Reader: whether the writer has replaced the file, or the page is not sound, so that page_open() is due again. */
 bool page_is_replaced(const struct page *p);
 
 #endif

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <stddef.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define COUNT(a)     (sizeof(a) / sizeof((a)[0]))
@@ -175,25 +173,4 @@ int proc_listen_fd(const char *name)
 			break;
 	}
 	return -ENOENT;
-}
-
-void proc_ready(void)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	size_t n = path ? strlen(path) : 0;
-
-	if (n < 2 || n >= sizeof(to.sun_path) || (*path != '/' && *path != '@'))
-		return;
-	memcpy(to.sun_path, path, n);
-	if (*path == '@')
-		to.sun_path[0] = '\0';
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return;
-	/* Readiness is a courtesy: without a listener the process works just as well. */
-	sendto(fd, "READY=1", 7, MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&to,
-	       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
-	close(fd);
 }

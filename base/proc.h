@@ -25,9 +25,12 @@ struct proc_dirs {
 /** Names below the directories above. */
 #define PROC_CONF_FILE      "weir.conf"      /* conf */
 #define PROC_EFFECTIVE_FILE "effective.conf" /* state */
-#define PROC_STORE_FILE     "store.db"       /* state */
-#define PROC_HEALTH_PAGE    "health.page"    /* run */
-#define PROC_API_SOCKET     "api.sock"       /* run */
+#define PROC_STORE_DIR      "store"          /* state: weir-mgmt's alone */
+#define PROC_STORE_FILE     "store.db"       /* in it; in state as the former release has it */
+#define PROC_BLOBS_DIR      "blobs"  /* state: weir-mgmt's alone; large files by their digests */
+#define PROC_CONFIG_DIR     "config" /* state: versions laid out */
+#define PROC_HEALTH_PAGE    "health.page" /* run */
+#define PROC_API_SOCKET     "api.sock"    /* run */
 /* also in run: stats.PROCESS.page, PROCESS.ctl for dataplane, health, dns, mgmt */
 
 /**
@@ -50,11 +53,29 @@ int proc_path(const char *dir, const char *name, char out[PATH_MAX]);
 int proc_listen_fd(const char *name);
 /** Tell the supervisor (NOTIFY_SOCKET, sd_notify(3)) that this process is ready; nothing without one. */
 void proc_ready(void);
+/** Tell the supervisor @p text ("WATCHDOG=1"); nothing without one. */
+void proc_notify(const char *text);
+/** The time in which the supervisor wants a WATCHDOG=1 (WATCHDOG_USEC); 0: it wants none. */
+unsigned proc_watchdog_ms(void);
+/**
+ * Ignore every signal that would end or stop the process by accident (docs/architecture.md has the table). Comes first
+ * in main(); what loop_signal() asks for afterwards is taken all the same.
+ */
+void proc_ignore_signals(void);
 
 /**
- * Become user weir-NAME with group weir if they exist and we are root, keeping @p caps (a mask of
+ * As root: be in group weir as well, and those that are started from here. Under the unit root may not pass over the modes of
+ * files, and what the processes share is for that group.
+ */
+void proc_join_group(void);
+
+/** "none": processes that root starts stay root. For labs and the demo, on machines without Weir's users. */
+#define PROC_USERS_VARIABLE "WEIR_USERS"
+/**
+ * Become user weir-NAME with group weir, and that user's own group as well, if we are root, keeping @p caps (a mask of
  * 1 << CAP_x; ambient, so that exec keeps them); forbid new privileges.
- * @return 0, or -errno; 0 with nothing done when not root or there is no such user
+ * Root stays root only where the environment says WEIR_USERS=none: without the user or the group the start fails.
+ * @return 0, also with nothing done when not root; -ENOENT (logged) or -errno
  */
 int proc_become(const char *name, uint64_t caps);
 

@@ -10,9 +10,14 @@
 #include <linux/capability.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "base/log.h"
+#include "base/owner.h"
 
 /* Drop from the bounding set what is not in @p caps, so that no exec brings it back. */
 static int limit_bounds(uint64_t caps)
@@ -45,12 +50,50 @@ static int set_ambient(uint64_t caps)
 	return 0;
 }
 
+/* The user's own group reads what is for this process alone, beside the owner: the hash key. */
 static int change_user(const struct passwd *user, gid_t gid)
 {
-	if (setgroups(1, &gid) < 0 || setresgid(gid, gid, gid) < 0 ||
+	const gid_t groups[] = { gid, user->pw_gid };
+
+	if (setgroups(user->pw_gid == gid ? 1 : 2, groups) < 0 || setresgid(gid, gid, gid) < 0 ||
 	    setresuid(user->pw_uid, user->pw_uid, user->pw_uid) < 0)
 		return -errno;
 	return 0;
+}
+
+void proc_join_group(void)
+{
+	const struct group *group = geteuid() == 0 ? getgrnam("weir") : NULL;
+	gid_t list[64];
+	int n = group ? getgroups(sizeof(list) / sizeof(list[0]) - 1, list) : -1;
+
+	if (n < 0)
+		return;
+	list[n] = group->gr_gid;
+	if (setgroups((size_t)n + 1, list) < 0)
+		log_warn("group-not-joined", "group=weir error=\"%s\"", strerror(errno));
+}
+
+/* A person may want all processes to stay root: labs, and the demo on a machine without Weir's users. */
+static bool stays_root(const char *name)
+{
+	const char *users = getenv(PROC_USERS_VARIABLE);
+
+	if (!users || strcmp(users, "none") != 0)
+		return false;
+	log_warn("rights-kept", "process=weir-%s why=\"" PROC_USERS_VARIABLE "=none\"", name);
+	return true;
+}
+
+/* To go on as root would be the opposite of what was asked for. */
+static int refuse_root(const char *missing)
+{
+	log_error(
+	        "user-missing",
+	        "missing=\"%s\" advice=\"make it (systemd-sysusers, or install the package); to run "
+	        "all as root, set " PROC_USERS_VARIABLE "=none\"",
+	        missing);
+	return -ENOENT;
 }
 
 int proc_become(const char *name, uint64_t caps)
@@ -59,19 +102,24 @@ int proc_become(const char *name, uint64_t caps)
 
 	if (snprintf(user_name, sizeof(user_name), "weir-%s", name) >= (int)sizeof(user_name))
 		return -ENAMETOOLONG;
+	uid_t found;
+
+	(void)owner_of(name, &found); /* while users may still be looked up */
 	if (geteuid() != 0)
 		return 0;
-	const struct passwd *user = getpwnam(user_name);
-
-	if (!user)
+	if (stays_root(name))
 		return 0;
+	const struct passwd *user = getpwnam(user_name);
 	const struct group *group = getgrnam("weir");
+
+	if (!user || !group)
+		return refuse_root(user ? "group weir" : user_name);
 	int rc = limit_bounds(caps);
 
 	if (!rc && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		rc = -errno;
 	if (!rc)
-		rc = change_user(user, group ? group->gr_gid : user->pw_gid);
+		rc = change_user(user, group->gr_gid);
 	if (!rc)
 		rc = set_caps(caps);
 	if (!rc)

@@ -53,26 +53,64 @@ static void make_round(uint32_t s[8], uint32_t input)
 	s[0] = t1 + t2;
 }
 
-void sha256_short(const void *bytes, size_t n, uint8_t out[SHA256_BYTES])
+/* 6.2.2: one block. */
+static void take_block(uint32_t h[8], const uint8_t block[BLOCK_BYTES])
 {
-	uint32_t h[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-		          0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
-	uint8_t block[BLOCK_BYTES] = { 0 };
 	uint32_t w[64], s[8];
 
-	assert(n <= SHA256_SHORT_MAX);
-	memcpy(block, bytes, n);
-	block[n] = 0x80;
-	block[62] = (uint8_t)(n >> 5); /* the length in bits, at most 440 */
-	block[63] = (uint8_t)(n << 3);
 	make_schedule(block, w);
 	memcpy(s, h, sizeof(s));
 	for (int i = 0; i < 64; i++)
 		make_round(s, constants[i] + w[i]);
-	for (unsigned i = 0; i < 8; i++) {
-		uint32_t word = h[i] + s[i];
+	for (int i = 0; i < 8; i++)
+		h[i] += s[i];
+}
 
-		for (unsigned k = 0; k < 4; k++)
-			out[4 * i + k] = (uint8_t)(word >> (24 - 8 * k));
+void sha256_begin(struct sha256 *s)
+{
+	*s = (struct sha256){ .h = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f,
+		                     0x9b05688c, 0x1f83d9ab, 0x5be0cd19 } };
+}
+
+void sha256_add(struct sha256 *s, const void *bytes, size_t n)
+{
+	const uint8_t *from = bytes;
+
+	while (n > 0) {
+		size_t used = s->n_bytes % BLOCK_BYTES, room = BLOCK_BYTES - used;
+		size_t part = n < room ? n : room;
+
+		memcpy(s->block + used, from, part);
+		s->n_bytes += part;
+		from += part;
+		n -= part;
+		if (part == room)
+			take_block(s->h, s->block);
 	}
+}
+
+/* 5.1.1: a one bit, zeros, and the length in bits at the end of a block. */
+void sha256_end(struct sha256 *s, uint8_t out[SHA256_BYTES])
+{
+	static const uint8_t padding[BLOCK_BYTES] = { 0x80 };
+	uint64_t n_bits = s->n_bytes * 8;
+	size_t used = s->n_bytes % BLOCK_BYTES;
+	uint8_t length[8];
+
+	for (unsigned i = 0; i < 8; i++)
+		length[i] = (uint8_t)(n_bits >> (56 - 8 * i));
+	sha256_add(s, padding, (used < 56 ? 56 : 120) - used);
+	sha256_add(s, length, sizeof(length));
+	for (unsigned i = 0; i < SHA256_BYTES; i++)
+		out[i] = (uint8_t)(s->h[i / 4] >> (24 - 8 * (i % 4)));
+}
+
+void sha256_short(const void *bytes, size_t n, uint8_t out[SHA256_BYTES])
+{
+	struct sha256 s;
+
+	assert(n <= SHA256_SHORT_MAX);
+	sha256_begin(&s);
+	sha256_add(&s, bytes, n);
+	sha256_end(&s, out);
 }

@@ -49,7 +49,7 @@ static bool has_settled(struct wall *w, const struct wall_now *now)
 		return false;
 	if (w->agreed_ms == 0)
 		w->agreed_ms = now->mono_ms ? now->mono_ms : 1;
-	return now->mono_ms - w->agreed_ms >= WALL_SETTLE_MS;
+	return now->mono_ms >= w->agreed_ms + WALL_SETTLE_MS;
 }
 
 int64_t wall_tick(struct wall *w, const struct wall_now *now)

@@ -379,19 +379,31 @@ static int attach_new(const char *path, const char *ifname, unsigned ifindex, in
 	return rc;
 }
 
-/* Replace the program behind @p old; in another mode only by taking the old one off first. */
+/*
+ * Replace the program behind @p old; in another mode only by taking the old one off first. Where the driver refuses that mode, the
+ * old one is put back: for that moment packets meet no agent.
+ */
 static int replace(const char *path, const char *ifname, const struct held *old, bool native,
                    int prog_fd, enum agent_mode mode, char *error)
 {
+	int rc;
+
 	if (mode == AGENT_MODE_AUTO || (mode == AGENT_MODE_NATIVE) == native) {
 		if (bpf_link_update(old->link_fd, prog_fd, NULL))
 			return fail(error, -errno, "%s: replacing: %s", ifname, strerror(errno));
 		return 0;
 	}
-	if (unlink(path) || bpf_link_detach(old->link_fd))
+	if (bpf_link_detach(old->link_fd) || unlink(path))
 		return fail(error, -errno, "%s: taking the old agent off: %s", ifname,
 		            strerror(errno));
-	return attach_new(path, ifname, old->ifindex, prog_fd, mode, error);
+	rc = attach_new(path, ifname, old->ifindex, prog_fd, mode, error);
+	if (rc && attach_new(path, ifname, old->ifindex, old->prog_fd,
+	                     native ? AGENT_MODE_NATIVE : AGENT_MODE_GENERIC, NULL))
+		return fail(error, rc,
+		            "%s: the other mode is refused (%s), and the old agent could not "
+		            "be put back: there is no agent now; attach it again",
+		            ifname, strerror(-rc));
+	return rc;
 }
 
 /* Have packets for other owners sent on, or no longer: before the XDP program readdresses any. */
@@ -430,6 +442,7 @@ int agent_attach(const char *ifname, const struct agent_options *options,
 		                             : strerror(-found));
 	if (stale)
 		unlink(path);
+	bool had_next = agent_second_is_attached(ifindex);
 	rc = load(options, found ? NULL : &old, &skel, error);
 	if (!rc)
 		rc = attach_next(ifname, ifindex, options, skel, error);
@@ -439,6 +452,8 @@ int agent_attach(const char *ifname, const struct agent_options *options,
 	else if (!rc)
 		rc = replace(path, ifname, &old, native, bpf_program__fd(skel->progs.weir_agent),
 		             options->mode, error);
+	if (rc && !had_next) /* as it was: nothing stays at the ingress, either */
+		agent_second_detach(ifindex);
 	weir_agent_bpf__destroy(skel);
 	held_fini(&old);
 	return rc;
@@ -490,7 +505,9 @@ static int read_counts(int fd, struct agent_count counts[DECAP_REASON_COUNT])
 	int n_cpus = libbpf_num_possible_cpus();
 	struct agent_count *per_cpu;
 
-	if (n_cpus < 1 || !counters_fit(fd))
+	if (n_cpus < 1)
+		return n_cpus ? n_cpus : -EPROTO;
+	if (!counters_fit(fd))
 		return -EPROTO;
 	per_cpu = calloc((size_t)n_cpus, sizeof(*per_cpu));
 	if (!per_cpu)

@@ -14,6 +14,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "weir/agent.h"
+
 /* Of the filter: found again by these two. */
 #define TC_HANDLE   1u
 #define TC_PRIORITY 0x5745u
@@ -141,4 +143,18 @@ int agent_netns_id(const char *name, int32_t *id)
 	rc = id_of(fd, id);
 	close(fd);
 	return rc;
+}
+
+bool agent_lacks_owners(const struct agent_status *s)
+{
+	static const enum decap_reason named[] = { DECAP_OWNED, DECAP_LAST, DECAP_PASSED_ON,
+		                                   DECAP_OWNERS_REFUSED };
+	bool is_named = false;
+
+	for (size_t i = 0; i < s->n_prefixes; i++)
+		if (s->prefixes[i].is_owner)
+			return false;
+	for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++)
+		is_named = is_named || s->counts[named[i]].packets;
+	return is_named;
 }

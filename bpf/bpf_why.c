@@ -40,12 +40,21 @@ const char *bpf_why_on(int err, const char *log, const char *release, char out[B
 	char words[300];
 
 	last_words(log, words, sizeof(words));
+	/* without its functions' types the verifier goes along every path of each call */
+	bool untyped = strstr(words, "program is too large") != NULL;
+
 	if (too_old(release))
 		snprintf(
 		        out, BPF_WHY_MAX,
 		        "Linux %.60s is too old (%s): this release needs 5.10 or later, for XDP links "
 		        "(5.9) and redirection by a route (5.10)",
 		        release, *words ? words : strerror(-err));
+	else if (untyped)
+		snprintf(
+		        out, BPF_WHY_MAX,
+		        "the verifier of Linux %.60s finds the program too large: libbpf could not ask the "
+		        "kernel what it can do, memory was missing; restart weir-dataplane",
+		        release);
 	else if (denied && !*words)
 		snprintf(
 		        out, BPF_WHY_MAX,
@@ -63,6 +72,12 @@ const char *bpf_why_on(int err, const char *log, const char *release, char out[B
 		        out, BPF_WHY_MAX,
 		        "the tables do not fit into memory: lower limits.slots, limits.backends or "
 		        "limits.exceptions");
+	else if (err == -ESRCH)
+		snprintf(
+		        out, BPF_WHY_MAX,
+		        "libbpf cannot read the kernel's types: memory is missing, or Linux %.60s was built "
+		        "without CONFIG_DEBUG_INFO_BTF (look for /sys/kernel/btf/vmlinux)",
+		        release);
 	else
 		snprintf(out, BPF_WHY_MAX, "Linux %.60s does not load the program: %s", release,
 		         *words ? words : strerror(-err));

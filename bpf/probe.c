@@ -153,8 +153,9 @@ int probe_set_tunnels(struct probes *p, const struct probe_tunnel *tunnels, size
 /*
  * Whether our program is at that point. An ingress qdisc in the place of clsact has one list of filters for both:
  * the kernel takes an egress filter there, and runs it for what comes in.
+ * @return 0, -ENOENT (it is not) or -ENOMEM
  */
-static bool carries(const struct probes *p, unsigned ifindex, enum bpf_tc_attach_point point)
+static int look_for_filter(const struct probes *p, unsigned ifindex, enum bpf_tc_attach_point point)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = point);
 	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
@@ -164,9 +165,14 @@ static bool carries(const struct probes *p, unsigned ifindex, enum bpf_tc_attach
 	int rc = bpf_tc_query(&hook, &filter);
 
 	libbpf_set_print(before);
+	if (rc == -ENOMEM)
+		return rc;
 	return !rc &&
-	       !bpf_obj_get_info_by_fd(bpf_program__fd(p->skel->progs.weir_probe), &info, &n) &&
-	       filter.prog_id == info.id;
+	                       !bpf_obj_get_info_by_fd(bpf_program__fd(p->skel->progs.weir_probe),
+	                                               &info, &n) &&
+	                       filter.prog_id == info.id
+	               ? 0
+	               : -ENOENT;
 }
 
 int probe_attach(struct probes *p, const char *ifname)
@@ -186,7 +192,7 @@ int probe_attach(struct probes *p, const char *ifname)
 	if (!rc || rc == -EEXIST)
 		rc = bpf_tc_attach(&hook, &filter);
 	libbpf_set_print(before);
-	if (!rc && carries(p, ifindex, BPF_TC_INGRESS)) {
+	if (!rc && look_for_filter(p, ifindex, BPF_TC_INGRESS) == 0) {
 		(void)probe_detach(p, ifname);
 		rc = -EBUSY;
 	}
@@ -199,8 +205,12 @@ int probe_attached(const struct probes *p, const char *ifname)
 
 	if (!ifindex)
 		return -ENODEV;
-	return carries(p, ifindex, BPF_TC_EGRESS) && !carries(p, ifindex, BPF_TC_INGRESS) ? 0
-	                                                                                  : -ENOENT;
+	int rc = look_for_filter(p, ifindex, BPF_TC_EGRESS);
+
+	if (rc)
+		return rc;
+	rc = look_for_filter(p, ifindex, BPF_TC_INGRESS);
+	return rc == 0 ? -ENOENT : rc == -ENOENT ? 0 : rc;
 }
 
 int probe_detach(struct probes *p, const char *ifname)

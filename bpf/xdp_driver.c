@@ -47,9 +47,9 @@ static int lock_dir(struct driver *d, struct driver_why *why)
 {
 	d->dir_fd = open(d->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d->dir_fd < 0)
-		return xdp_why(why, -errno, "%s cannot be opened: %s", d->dir, strerror(errno));
+		return driver_say(why, -errno, "%s cannot be opened: %s", d->dir, strerror(errno));
 	if (flock(d->dir_fd, LOCK_EX | LOCK_NB))
-		return xdp_why(
+		return driver_say(
 		        why, errno == EWOULDBLOCK ? -EBUSY : -errno,
 		        "another process drives %s: a weir-dataplane of this node runs already",
 		        d->dir);
@@ -77,8 +77,8 @@ static int open_sets(struct driver *d, const struct driver_sizes *sizes, bool *k
 		*kept = true;
 		err = xdp_clock_sync(d->now.tables.root);
 		if (err)
-			return xdp_why(why, err, "the kernel's tick cannot be read: %s",
-			               strerror(-err));
+			return driver_say(why, err, "the kernel's tick cannot be read: %s",
+			                  strerror(-err));
 		err = xdp_set_load(&d->now, why);
 		return err ? err : xdp_set_add_missing(&d->now, d->dir, d->now.number, why);
 	}
@@ -112,7 +112,7 @@ static int open_driver(const struct driver_config *config, struct driver **out, 
 
 	why->text[0] = 0;
 	if (!d)
-		return xdp_why(why, -ENOMEM, "out of memory");
+		return driver_say(why, -ENOMEM, "out of memory");
 	d->dir_fd = -1;
 	xdp_set_init(&d->now);
 	xdp_set_init(&d->next);
@@ -207,15 +207,15 @@ static int make_link(const struct driver *d, const char *interface, uint32_t ifi
 	if (fd < 0) {
 		err = why_not(d, &native, fd, interface, ifindex);
 		if (err != -EOPNOTSUPP && err != -EINVAL && err != -ERANGE && err != -EIO)
-			return xdp_why(why, err, "%s", native.text);
+			return driver_say(why, err, "%s", native.text);
 		fd = create_link(d, ifindex, XDP_FLAGS_SKB_MODE);
 		if (fd < 0)
 			return why_not(d, why, fd, interface, ifindex);
-		xdp_why(why, 0, "generic mode, several times slower: %.900s", native.text);
+		driver_say(why, 0, "generic mode, several times slower: %.900s", native.text);
 	}
 	link_path(d, interface, path);
 	if (bpf_obj_pin(fd, path)) {
-		err = xdp_why(why, -errno, "%s cannot be pinned: %s", path, strerror(errno));
+		err = driver_say(why, -errno, "%s cannot be pinned: %s", path, strerror(errno));
 		close(fd);
 		return err;
 	}
@@ -248,7 +248,7 @@ static int set_current(struct driver *d, struct driver_why *why)
 		return xdp_set_pin(&d->now, d->dir, number, why); /* the program alone is new */
 	err = xdp_current_set(d->dir, d->now.number);
 	if (err)
-		return xdp_why(why, err, "%s/current cannot be set: %s", d->dir, strerror(-err));
+		return driver_say(why, err, "%s/current cannot be set: %s", d->dir, strerror(-err));
 	return 0;
 }
 
@@ -264,15 +264,15 @@ static int attach(struct driver *d, const struct model_port *port, struct driver
 		return xdp_why_attach(why, -ENODEV, interface);
 	forget_port(d, find_port(d, interface));
 	if (d->n_ports == DRIVER_PORTS_MAX)
-		return xdp_why(why, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
+		return driver_say(why, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
 	err = xdp_set_port(&d->now, ifindex, true);
 	if (err)
-		return xdp_why(why, err, "frames cannot be sent by %s: %s", interface,
-		               strerror(-err));
+		return driver_say(why, err, "frames cannot be sent by %s: %s", interface,
+		                  strerror(-err));
 	fd = open_link(d, interface, ifindex);
 	if (fd >= 0 && bpf_link_update(fd, d->now.prog_fd, NULL)) {
-		err = xdp_why(why, -errno, "the program on %s cannot be replaced: %s", interface,
-		              strerror(errno));
+		err = driver_say(why, -errno, "the program on %s cannot be replaced: %s", interface,
+		                 strerror(errno));
 		close(fd);
 		return err;
 	}
@@ -300,7 +300,7 @@ static int drop_link(const char *path, struct driver_why *why)
 		close(fd);
 	}
 	if (unlink(path) && errno != ENOENT)
-		return xdp_why(why, -errno, "%s cannot be removed: %s", path, strerror(errno));
+		return driver_say(why, -errno, "%s cannot be removed: %s", path, strerror(errno));
 	return 0;
 }
 
@@ -357,7 +357,7 @@ static int resize_begin(struct driver *d, const struct driver_sizes *wanted,
 		return err;
 	if (carry_begin(&d->now.tables, &d->next.tables, &d->carry)) {
 		xdp_set_close(&d->next);
-		return xdp_why(why, -ENOMEM, "out of memory for larger tables");
+		return driver_say(why, -ENOMEM, "out of memory for larger tables");
 	}
 	d->next.tables.root->tick_base = d->now.tables.root->tick_base;
 	d->next.tables.root->tick_scale = d->now.tables.root->tick_scale;
@@ -386,8 +386,8 @@ static int resize_commit(struct driver *d, struct driver_why *why)
 			(void)xdp_set_port(&d->next, d->ports[i].shown.ifindex, true);
 		done = update_links(d, d->next.prog_fd, d->n_ports);
 		if (done < d->n_ports) {
-			err = xdp_why(why, -errno, "the program on %s cannot be replaced: %s",
-			              d->ports[done].shown.name, strerror(errno));
+			err = driver_say(why, -errno, "the program on %s cannot be replaced: %s",
+			                 d->ports[done].shown.name, strerror(errno));
 			update_links(d, d->now.prog_fd, done);
 			xdp_set_unpin(d->dir, d->last_number + 1);
 		}
@@ -401,7 +401,8 @@ static int resize_commit(struct driver *d, struct driver_why *why)
 		xdp_set_init(&d->next);
 		err = xdp_current_set(d->dir, d->now.number);
 		if (err)
-			xdp_why(why, err, "%s/current cannot be set: %s", d->dir, strerror(-err));
+			driver_say(why, err, "%s/current cannot be set: %s", d->dir,
+			           strerror(-err));
 		else
 			xdp_set_unpin(d->dir, old);
 	}
@@ -426,7 +427,7 @@ static int remove_pins(const char *pin_dir, struct driver_why *why)
 
 	snprintf(d.dir, sizeof(d.dir), "%s", pin_dir);
 	if (access(pin_dir, F_OK))
-		return xdp_why(why, -ENOENT, "nothing is pinned at %s", pin_dir);
+		return driver_say(why, -ENOENT, "nothing is pinned at %s", pin_dir);
 	err = lock_dir(&d, why);
 	dir = err ? NULL : opendir(pin_dir);
 	while (dir && (e = readdir(dir))) {
@@ -442,8 +443,8 @@ static int remove_pins(const char *pin_dir, struct driver_why *why)
 		(void)unlink(path);
 		xdp_sets_tidy(pin_dir, 0);
 		if (rmdir(pin_dir) && !err)
-			err = xdp_why(why, -errno, "%s cannot be removed: %s", pin_dir,
-			              strerror(errno));
+			err = driver_say(why, -errno, "%s cannot be removed: %s", pin_dir,
+			                 strerror(errno));
 	}
 	if (d.dir_fd >= 0)
 		close(d.dir_fd);
@@ -459,10 +460,10 @@ static int map_tables(const char *pin_dir, struct fwd_tables *out, struct driver
 	why->text[0] = 0;
 	libbpf_set_print(NULL);
 	if (err == -ENOENT)
-		return xdp_why(why, err, "no tables are pinned at %s: no dataplane ran there",
-		               pin_dir);
+		return driver_say(why, err, "no tables are pinned at %s: no dataplane ran there",
+		                  pin_dir);
 	if (err)
-		return xdp_why(why, err, "%s cannot be read: %s", pin_dir, strerror(-err));
+		return driver_say(why, err, "%s cannot be read: %s", pin_dir, strerror(-err));
 	xdp_set_init(&set);
 	err = xdp_set_open(&set, pin_dir, number, false, why);
 	if (err)

@@ -102,12 +102,12 @@ int xdp_why_busy(struct driver_why *why, int err, const char *pin_dir, const cha
 		if (*c == '.')
 			*c = ':';
 	if (find_own(root, link, ifindex, cluster, node))
-		return xdp_why(
+		return driver_say(
 		        why, err,
 		        "%s carries Weir's own program of cluster %s, node %s; if that node is not "
 		        "to run here: weir-dataplane --detach --cluster %s --node %s --bpf-dir %.200s",
 		        interface, cluster, node, cluster, node, root);
-	return xdp_why(
+	return driver_say(
 	        why, err,
 	        "another XDP program is attached to %s: stop its owner, or remove it with `ip link set "
 	        "dev %s xdp off`; if that is refused as busy, a link holds it: `bpftool link` shows "

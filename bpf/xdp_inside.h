@@ -82,9 +82,6 @@ unsigned xdp_sets_tidy(const char *dir, unsigned keep);
 /** Set root's clock so that it agrees with CLOCK_MONOTONIC now. @return 0 or -errno */
 int xdp_clock_sync(struct fwd_root *root);
 
-/** Say what failed and what to do. @return @p err */
-int xdp_why(struct driver_why *why, int err, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
 /** Make @p dir on a bpffs, its parents included. @return 0 or -errno with @p why */
 int xdp_make_dir(const char *dir, struct driver_why *why);
 /** Explain why loading failed; @p log is the verifier's, "" without. @return @p err */

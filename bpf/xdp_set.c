@@ -179,8 +179,8 @@ static int map_memory(struct xdp_set *s, bool writable, struct driver_why *why)
 		p = mmap(NULL, bytes_of(s, m), rights, MAP_SHARED, s->map_fds[m], 0);
 
 		if (p == MAP_FAILED)
-			return xdp_why(why, -errno, "table %s cannot be mapped into memory: %s",
-			               maps[m].name, strerror(errno));
+			return driver_say(why, -errno, "table %s cannot be mapped into memory: %s",
+			                  maps[m].name, strerror(errno));
 		s->memory[m] = p;
 	}
 	fill_tables(s);
@@ -194,13 +194,14 @@ static int check_map(struct xdp_set *s, enum xdp_map m, struct driver_why *why)
 	uint32_t n = sizeof(info);
 
 	if (bpf_obj_get_info_by_fd(s->map_fds[m], &info, &n))
-		return xdp_why(why, -errno, "table %s cannot be read: %s", maps[m].name,
-		               strerror(errno));
+		return driver_say(why, -errno, "table %s cannot be read: %s", maps[m].name,
+		                  strerror(errno));
 	if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size != maps[m].element_bytes ||
 	    !(info.map_flags & BPF_F_MMAPABLE))
-		return xdp_why(why, -EPROTO,
-		               "pinned table %s has another layout (%u bytes an element, not %u)",
-		               maps[m].name, info.value_size, maps[m].element_bytes);
+		return driver_say(
+		        why, -EPROTO,
+		        "pinned table %s has another layout (%u bytes an element, not %u)",
+		        maps[m].name, info.value_size, maps[m].element_bytes);
 	s->elements[m] = info.max_entries;
 	return 0;
 }
@@ -211,8 +212,8 @@ static int read_sizes(struct xdp_set *s, struct driver_why *why)
 	uint64_t expected[XDP_MAPS];
 
 	if (root->layout != FWD_TABLES_LAYOUT)
-		return xdp_why(why, -EPROTO, "pinned tables have layout %u, this release has %u",
-		               root->layout, FWD_TABLES_LAYOUT);
+		return driver_say(why, -EPROTO, "pinned tables have layout %u, this release has %u",
+		                  root->layout, FWD_TABLES_LAYOUT);
 	s->sizes = (struct driver_sizes){
 		.services = root->n_services,
 		.service_counts = root->n_service_counts,
@@ -225,8 +226,8 @@ static int read_sizes(struct xdp_set *s, struct driver_why *why)
 	if (s->map_fds[XDP_MACS] < 0) /* xdp_set_load() will make it */
 		s->elements[XDP_MACS] = expected[XDP_MACS];
 	if (memcmp(expected, s->elements, sizeof(expected)))
-		return xdp_why(why, -EPROTO,
-		               "pinned tables do not have the sizes that their root names");
+		return driver_say(why, -EPROTO,
+		                  "pinned tables do not have the sizes that their root names");
 	return 0;
 }
 
@@ -243,11 +244,11 @@ static int open_pins(struct xdp_set *s, const char *dir, unsigned number, struct
 		if (s->map_fds[m] < 0 && errno == ENOENT && m == XDP_MACS)
 			continue;
 		if (s->map_fds[m] < 0)
-			return xdp_why(why, -errno, "pinned table %s cannot be opened: %s%s", path,
-			               strerror(errno),
-			               errno == EPERM || errno == EACCES
-			                       ? "; root may, or CAP_BPF with the pins' owner"
-			                       : "");
+			return driver_say(why, -errno, "pinned table %s cannot be opened: %s%s",
+			                  path, strerror(errno),
+			                  errno == EPERM || errno == EACCES
+			                          ? "; root may, or CAP_BPF with the pins' owner"
+			                          : "");
 		err = check_map(s, m, why);
 		if (err)
 			return err;
@@ -385,7 +386,7 @@ int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes, struct dri
 	int err;
 
 	if (n_cpus <= 0)
-		return xdp_why(why, n_cpus ? n_cpus : -EIO, "the number of CPUs is not known");
+		return driver_say(why, n_cpus ? n_cpus : -EIO, "the number of CPUs is not known");
 	n_cpus++; /* the last row is user space's own: see carry.h */
 	s->sizes = *sizes;
 	elements_of(sizes, (uint64_t)n_cpus, s->elements);
@@ -399,7 +400,7 @@ int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes, struct dri
 	layout_root(&s->tables, &s->sizes);
 	err = xdp_clock_sync(s->tables.root);
 	if (err) {
-		xdp_why(why, err, "the kernel's tick cannot be read: %s", strerror(-err));
+		driver_say(why, err, "the kernel's tick cannot be read: %s", strerror(-err));
 		xdp_set_close(s);
 	}
 	return err;
@@ -425,7 +426,7 @@ int xdp_set_pin(struct xdp_set *s, const char *dir, unsigned number, struct driv
 
 	snprintf(path, sizeof(path), "%s/tables-%u", dir, number);
 	if (mkdir(path, 0700) && errno != EEXIST)
-		return xdp_why(why, -errno, "%s cannot be made: %s", path, strerror(errno));
+		return driver_say(why, -errno, "%s cannot be made: %s", path, strerror(errno));
 	for (int m = 0; m < XDP_MAPS && !err && s->number != number; m++) {
 		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, number, maps[m].name);
 		err = pin_over(s->map_fds[m], path);
@@ -435,7 +436,7 @@ int xdp_set_pin(struct xdp_set *s, const char *dir, unsigned number, struct driv
 		err = pin_over(s->prog_fd, path);
 	}
 	if (err)
-		return xdp_why(why, err, "%s cannot be pinned: %s", path, strerror(-err));
+		return driver_say(why, err, "%s cannot be pinned: %s", path, strerror(-err));
 	s->number = number;
 	return 0;
 }
@@ -451,7 +452,8 @@ int xdp_set_add_missing(struct xdp_set *s, const char *dir, unsigned number, str
 		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, number, maps[m].name);
 		err = pin_over(s->map_fds[m], path);
 		if (err)
-			return xdp_why(why, err, "%s cannot be pinned: %s", path, strerror(-err));
+			return driver_say(why, err, "%s cannot be pinned: %s", path,
+			                  strerror(-err));
 	}
 	return map_memory(s, true, why);
 }

@@ -6,7 +6,6 @@
 #include "bpf/xdp_inside.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,50 +15,40 @@
 
 #define BPF_FS_MAGIC_NUMBER 0xcafe4a11u
 
-int xdp_why(struct driver_why *why, int err, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why->text, sizeof(why->text), format, args);
-	va_end(args);
-	return err;
-}
-
 int xdp_why_load(struct driver_why *why, int err, const char *log)
 {
 	char text[BPF_WHY_MAX];
 
-	return xdp_why(why, err, "%s", bpf_why(err, log, text));
+	return driver_say(why, err, "%s", bpf_why(err, log, text));
 }
 
 int xdp_why_attach(struct driver_why *why, int err, const char *interface)
 {
 	switch (-err) {
 	case ENODEV:
-		return xdp_why(why, err, "there is no interface %s: check nodes[].ports",
-		               interface);
+		return driver_say(why, err, "there is no interface %s: check nodes[].ports",
+		                  interface);
 	case ERANGE:
-		return xdp_why(
+		return driver_say(
 		        why, err,
 		        "the MTU of %s (or of its peer) is too large for native XDP: set it to 3,498 or "
 		        "less, usually 1500",
 		        interface);
 	case EPERM:
 	case EACCES:
-		return xdp_why(why, err, "no right to attach to %s: CAP_NET_ADMIN is needed",
-		               interface);
+		return driver_say(why, err, "no right to attach to %s: CAP_NET_ADMIN is needed",
+		                  interface);
 	case EINVAL:
-		return xdp_why(
+		return driver_say(
 		        why, err,
 		        "%s does not take the program: large receive offload (`ethtool -K %s lro off`), "
 		        "MTU over 3,498, or more CPUs than transmit queues are the usual reasons",
 		        interface, interface);
 	case EOPNOTSUPP:
-		return xdp_why(why, err, "the driver of %s knows no native XDP", interface);
+		return driver_say(why, err, "the driver of %s knows no native XDP", interface);
 	default:
-		return xdp_why(why, err, "the program cannot be attached to %s: %s", interface,
-		               strerror(-err));
+		return driver_say(why, err, "the program cannot be attached to %s: %s", interface,
+		                  strerror(-err));
 	}
 }
 
@@ -74,11 +63,12 @@ static int check_bpffs(const char *dir, struct driver_why *why)
 		char *slash = strrchr(path, '/');
 
 		if (errno != ENOENT || !slash || slash == path)
-			return xdp_why(why, -errno, "%s cannot be read: %s", path, strerror(errno));
+			return driver_say(why, -errno, "%s cannot be read: %s", path,
+			                  strerror(errno));
 		*slash = 0;
 	}
 	if (fs.f_type != BPF_FS_MAGIC_NUMBER)
-		return xdp_why(
+		return driver_say(
 		        why, -ENOTSUP,
 		        "%s is not on a BPF file system: `mount -t bpf bpf /sys/fs/bpf`, or name one "
 		        "with --bpf-dir (`ip netns exec` hides /sys/fs/bpf)",
@@ -101,7 +91,8 @@ int xdp_make_dir(const char *dir, struct driver_why *why)
 			continue;
 		*p = 0;
 		if (mkdir(path, 0700) && errno != EEXIST)
-			return xdp_why(why, -errno, "%s cannot be made: %s", path, strerror(errno));
+			return driver_say(why, -errno, "%s cannot be made: %s", path,
+			                  strerror(errno));
 		if (!was)
 			return 0;
 		*p = was;

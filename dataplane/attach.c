@@ -20,6 +20,7 @@ static void attach_port(struct process *p, size_t i)
 	int err = p->ops->attach(p->driver, wanted, &port, &why);
 	const char *text = *why.text ? why.text : "attached";
 
+	p->port_err[i] = err;
 	if (!strcmp(p->port_why[i], text))
 		return;
 	snprintf(p->port_why[i], DRIVER_WHY_MAX, "%s", text);
@@ -94,10 +95,12 @@ void attach_missing(struct process *p)
 	for (size_t i = 0; i < n_wanted(p); i++) {
 		const struct driver_port *port = find_port(ports, n, self->ports[i].interface);
 		uint32_t ifindex = if_nametoindex(self->ports[i].interface);
+		bool stands = port && port->ifindex == ifindex && !port->lost;
 
-		if (port && port->ifindex == ifindex && !port->lost)
+		if (stands && !p->port_err[i])
 			continue;
-		if (port && ifindex) { /* the interface of that name lost it, or is another one */
+		if (port && ifindex &&
+		    !stands) { /* the interface of that name lost it, or is another one */
 			log_warn("port-lost", "interface=%s ifindex=%u now=%u", port->name,
 			         port->ifindex, ifindex);
 			p->port_why[i][0] = 0;

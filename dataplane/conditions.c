@@ -13,12 +13,23 @@
 #include "weir/condition.h"
 #include "weir/model.h"
 
-/* Why a port of the document forwards nothing. */
-enum port_fault { PORT_FORWARDS, PORT_MISSING, PORT_NOT_ATTACHED, PORT_NO_CARRIER, PORT_FAULTS };
+/* Why a port of the document forwards nothing, or not as the document has it. */
+enum port_fault {
+	PORT_FORWARDS,
+	PORT_NOT_CHANGED,
+	PORT_MISSING,
+	PORT_NOT_ATTACHED,
+	PORT_NO_CARRIER,
+	PORT_FAULTS
+};
 
 static const struct {
 	const char *code, *text;
 } port_faults[PORT_FAULTS] = {
+	[PORT_NOT_CHANGED] = { "port-not-changed",
+	                       "the port forwards as it did before; what the document has for it "
+	                       "cannot be had, and weir-dataplane tries again each second: correct "
+	                       "nodes[].ports[].device, or make that device ready (weir nic)" },
 	[PORT_MISSING] = { "port-missing", "there is no interface of this name on the node: check "
 	                                   "the name (ip link) and the driver of the NIC" },
 	[PORT_NOT_ATTACHED] = { "port-not-attached",
@@ -39,9 +50,10 @@ static const struct driver_port *find_port(const struct driver_port *ports, size
 }
 
 /* A device of DPDK's own has no interface until its TAP is made; the driver says whether it is up. */
-static enum port_fault port_fault(const struct process *p, const struct model_port *port,
+static enum port_fault port_fault(const struct process *p, size_t i,
                                   const struct driver_port *attached)
 {
+	const struct model_port *port = &p->node.model->self->ports[i];
 	const struct rtnl_link *link = links_named(p->links, port->interface);
 	bool own_device = !strcmp(p->ops->name, "dpdk") && !model_port_shares_kernel(port);
 
@@ -50,8 +62,9 @@ static enum port_fault port_fault(const struct process *p, const struct model_po
 	if (!attached || attached->lost ||
 	    (link && !own_device && attached->ifindex != link->ifindex))
 		return PORT_NOT_ATTACHED;
-	return !attached->up || (link && !own_device && !link->up) ? PORT_NO_CARRIER
-	                                                           : PORT_FORWARDS;
+	if (!attached->up || (link && !own_device && !link->up))
+		return PORT_NO_CARRIER;
+	return p->port_err[i] ? PORT_NOT_CHANGED : PORT_FORWARDS;
 }
 
 /* All ports without effect: nothing is forwarded. */
@@ -66,11 +79,12 @@ static void state_ports(const struct process *p, struct stats *s)
 	for (size_t i = 0; i < n_meant; i++) {
 		const char *name = self->ports[i].interface;
 
-		faults[i] = port_fault(p, &self->ports[i], find_port(ports, n, name));
-		n_forward += faults[i] == PORT_FORWARDS;
+		faults[i] = port_fault(p, i, find_port(ports, n, name));
+		n_forward += faults[i] == PORT_FORWARDS || faults[i] == PORT_NOT_CHANGED;
 	}
 	for (size_t i = 0; i < n_meant; i++) {
-		const char *why = faults[i] == PORT_NOT_ATTACHED ? p->port_why[i] : "";
+		bool tried = faults[i] == PORT_NOT_ATTACHED || faults[i] == PORT_NOT_CHANGED;
+		const char *why = tried ? p->port_why[i] : "";
 
 		if (faults[i] != PORT_FORWARDS)
 			conditions_add(s, port_faults[faults[i]].code,

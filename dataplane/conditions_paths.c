@@ -6,6 +6,7 @@
  *                        it, or a guard keeps it
  *     next-hop-missing   a backend is in force and owns slots, and nothing can be sent to it; down when
  *                        that is so of all that own slots
+ *     agents-unseen      (a note) a pool relies on what its backends' agents were given, which no node sees
  */
 #include "dataplane/conditions.h"
 
@@ -161,8 +162,27 @@ static void state_hops(const struct process *p, struct stats *s)
 		        r.n_lost);
 }
 
+/* Whether the agents pass packets on shows at the backends alone: here it is unknown. */
+static void state_agents(const struct node *n, struct stats *s)
+{
+	size_t n_agents = 0;
+
+	for (size_t i = 0; i < n->n_pools; i++) {
+		const struct plan_pool *plan = n->pools[i].plan;
+
+		if (!plan->model->agent || plan->n_backends < 2 || n_agents++ >= LISTED_MAX)
+			continue;
+		conditions_add(
+		        s, "agents-unseen", CONDITION_NOTE, plan->model->name,
+		        "agent = true: connections whose slots move go on only if the agent of "
+		        "every backend has --owners, which no node can see; `weir agent status` "
+		        "at the backends says so");
+	}
+}
+
 void conditions_state_paths(const struct process *p, struct stats *s)
 {
 	state_probes(p, s);
 	state_hops(p, s);
+	state_agents(&p->node, s);
 }

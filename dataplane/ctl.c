@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "dataplane/process.h"
+#include "weir/json.h"
 #include "weir/model.h"
 #include "weir/trace.h"
 
@@ -142,7 +143,7 @@ char *process_ask(void *process, const char *line, size_t length)
 		{ "trace", do_trace },
 		{ "guests", do_guests },
 	};
-	json_t *request = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
+	json_t *request = json_read(line, length, JSON_REJECT_DUPLICATES, NULL);
 	const char *what = json_string_value(json_object_get(request, "do"));
 	char *text = NULL;
 

@@ -81,8 +81,12 @@ static void on_event(void *arg, int fd, uint32_t events)
 		return;
 	pthread_join(d->thread, NULL);
 	d->runs = false;
-	d->done(d->arg, &d->made);
-	draft_free(&d->made);
+
+	/* not d->made: who is told may start the next draft, whose thread writes there at once */
+	struct draft made = d->made;
+
+	d->done(d->arg, &made);
+	draft_free(&made);
 }
 
 int drafter_open(struct loop *l, draft_done *done, void *arg, struct drafter **out)

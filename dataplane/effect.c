@@ -33,7 +33,7 @@ int effect_open(const char *run_dir, struct effect **out)
 	int err = e ? proc_path(run_dir, EFFECT_PAGE_FILE, path) : -ENOMEM;
 
 	if (!err)
-		err = page_open(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT, &e->page);
+		err = page_open(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT, "dataplane", &e->page);
 	if (!err && page_size(e->page) < sizeof(struct effect_page))
 		err = -EPROTO;
 	if (err) {
@@ -120,7 +120,7 @@ static int read_whole(const struct effect *e, read_part *part, uint64_t key, uin
 		int got = is_sound(e, p) ? part(p, key, id, out, max) : -EPROTO;
 
 		if (read_end(p, seq))
-			return got;
+			return e->own || page_is_sound(e->page) ? got : -ESTALE;
 		nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
 	}
 	return -EAGAIN;

@@ -147,6 +147,15 @@ static bool note_state(struct hops *h, struct via *v, bool is_known)
 	return !before != !v->failed_ms;
 }
 
+/* A question that failed says nothing: what was known stays, and it is asked again soon. */
+static void ask_again(struct hops *h)
+{
+	h->unanswered = true;
+	h->counters.unanswered++;
+	if (!h->settle.place && !h->next_route)
+		loop_timer_set(h->loop, &h->settle, loop_now_ms(h->loop) + TICK_MS);
+}
+
 /* Find the way to @p d anew. */
 static void route(struct hops *h, struct dest *d)
 {
@@ -154,6 +163,10 @@ static void route(struct hops *h, struct dest *d)
 	uint32_t i = (uint32_t)(d - h->dests), old = d->via;
 	int err = hops_ask_route(h, &d->addr, &r);
 
+	if (!hops_is_answer(err)) {
+		ask_again(h);
+		return;
+	}
 	leave_via(h, i);
 	d->via = HOP_NONE;
 	d->route_mtu = 0;
@@ -341,7 +354,9 @@ static void on_settle(void *arg)
 	h->settle_not_before = clock_mono_ms() + 9 * (clock_mono_ms() - h->settle_began_ms);
 	if (h->settle_again)
 		settle_soon(h);
-	h->settle_again = false;
+	else if (h->unanswered)
+		loop_timer_set(h->loop, &h->settle, clock_mono_ms() + TICK_MS);
+	h->settle_again = h->unanswered = false;
 }
 
 static void on_news(void *arg, int fd, uint32_t events)

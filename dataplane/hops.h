@@ -74,11 +74,12 @@ struct hop {
 
 /** Counters, for the stats page. */
 struct hops_counters {
-	uint64_t changes;   /**< next hops that changed */
-	uint64_t probes;    /**< questions to next hops that the kernel was made to ask */
-	uint64_t resyncs;   /**< everything was read again since messages were lost */
-	uint64_t refused;   /**< addresses beyond the limit */
-	uint64_t malformed; /**< messages that could not be read */
+	uint64_t changes;    /**< next hops that changed */
+	uint64_t probes;     /**< questions to next hops that the kernel was made to ask */
+	uint64_t resyncs;    /**< everything was read again since messages were lost */
+	uint64_t refused;    /**< addresses beyond the limit */
+	uint64_t malformed;  /**< messages that could not be read */
+	uint64_t unanswered; /**< questions for routes that failed: asked again */
 };
 
 /** @p address may now be reached as @p hop says; called also from within hops_watch(). */

@@ -65,6 +65,16 @@ bool hops_is_refusal(int err)
 	return err == -EHOSTUNREACH || err == -EACCES || err == -EINVAL;
 }
 
+/*
+ * What else it answers where there is no route: none in the tables, or none of this family. All other errors (no
+ * memory, no time, a socket that fails) are no answer.
+ */
+bool hops_is_answer(int err)
+{
+	return !err || hops_is_refusal(err) || err == -ENETUNREACH || err == -ENETDOWN ||
+	       err == -ENODEV || err == -ESRCH || err == -EAFNOSUPPORT || err == -EOPNOTSUPP;
+}
+
 uint8_t hops_learn(struct hops *h, struct via *v)
 {
 	char question[RTNL_QUESTION_MAX];

@@ -69,7 +69,8 @@ struct hops {
 	uint32_t seq, next_use, next_ask;
 	uint32_t next_route; /* of dests, while all are asked for again; 0: they are not */
 	bool resync, settle_again;
-	bool follows; /* what is heard is news, no longer the first reading */
+	bool unanswered; /* a question for a route failed: all are asked again */
+	bool follows;    /* what is heard is news, no longer the first reading */
 	uint64_t settle_began_ms, settle_not_before;
 	uint32_t doubts[HOP_DOUBTS_MAX]; /* vias to be asked at the next turn */
 	size_t n_doubts;
@@ -95,6 +96,8 @@ int hops_ask(struct hops *h, const void *question, size_t n, rtnl_take *take, vo
 int hops_ask_route(struct hops *h, const struct addr *to, struct rtnl_route *out);
 /* Whether @p err of hops_ask_route() is a route that refuses, and not the want of one. */
 bool hops_is_refusal(int err);
+/* Whether @p err of hops_ask_route() says anything of the route: else the question is asked again. */
+bool hops_is_answer(int err);
 /* What the kernel knows of @p v already; it tells no news of what does not change. @return NTF_* of the entry */
 uint8_t hops_learn(struct hops *h, struct via *v);
 /* Make the kernel ask @p v, whoever confirmed it. */

@@ -32,7 +32,7 @@ struct links {
 	struct loop_timer retry;
 	links_changed *changed;
 	void *arg;
-	struct table now, fresh; /* fresh: while the table is read anew */
+	struct table now, fresh; /* fresh: while the table is read again */
 	struct links_counters counters;
 	uint32_t seq;
 	char *buffer;

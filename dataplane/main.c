@@ -15,10 +15,12 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "dataplane/drivers.h"
 #include "dataplane/metrics.h"
 #include "dataplane/process.h"
 #include "weir/effect.h"
+#include "weir/json.h"
 #include "weir/model.h"
 #include "weir/nic.h"
 #include "weir/probe.h"
@@ -49,7 +51,7 @@ static struct model *read_document(const struct proc_dirs *dirs)
 	char path[PATH_MAX];
 
 	if (!proc_path(dirs->state, PROC_EFFECTIVE_FILE, path))
-		(void)model_read_effective(path, dirs->node, &m, &mistakes);
+		(void)model_read_without_key(path, dirs->node, &m, &mistakes);
 	model_mistakes_free(&mistakes);
 	return m;
 }
@@ -84,6 +86,8 @@ static int detach(const struct proc_dirs *dirs, const char *cluster)
 	err = effect_pin_dir(dirs->bpf, cluster ? cluster : m->cluster, dirs->node, pin_dir);
 	if (!err)
 		err = driver_xdp.remove(pin_dir, &why);
+	if (!err)
+		(void)rmdir(dirname(pin_dir)); /* the cluster's: unless it has another node here */
 	if ((!err || err == -ENOENT) && drivers_dpdk)
 		err = detach_dpdk(dirs, err, &why);
 	for (size_t i = 0; m && i < m->self->n_ports; i++)
@@ -142,8 +146,16 @@ static void prepare_vfio(const struct proc_dirs *dirs)
 {
 	const struct passwd *user = getpwnam("weir-dataplane");
 	struct model *m = read_document(dirs);
-	char address[MODEL_PCI_MAX];
+	char address[MODEL_PCI_MAX], path[PATH_MAX];
 
+	if (!m && user && !geteuid() && !proc_path(dirs->state, PROC_EFFECTIVE_FILE, path) &&
+	    !access(path, F_OK))
+		log_warn(
+		        "vfio-not-given",
+		        "path=%s error=\"the document cannot be read, so the device files of PCI "
+		        "ports stay root's\" hint=\"weir config check, then restart weir-dataplane if "
+		        "it has such ports\"",
+		        path);
 	for (size_t i = 0; m && user && !geteuid() && i < m->self->n_ports; i++)
 		for (uint32_t k = 0; model_device_pci(m->self->ports[i].device, k, address); k++)
 			give_vfio(address, user->pw_uid);
@@ -156,6 +168,7 @@ static int run(const struct proc_dirs *dirs)
 	static struct process p;
 	int err;
 
+	proc_ignore_signals();
 	p.dirs = *dirs;
 	p.ops = &driver_xdp; /* until a document says otherwise */
 	prepare_bpf_dir(dirs->bpf);
@@ -168,6 +181,7 @@ static int run(const struct proc_dirs *dirs)
 		fprintf(stderr, "weir-dataplane: cannot give up rights: %s\n", strerror(-err));
 		return 1;
 	}
+	(void)sandbox_enter("dataplane"); /* a failure is a condition */
 	return process_run(&p) ? 1 : 0;
 }
 
@@ -177,6 +191,7 @@ int main(int argc, char **argv)
 	struct proc_dirs dirs;
 	bool stop = false;
 
+	json_prepare();
 	if (proc_dirs_from_args(&dirs, &argc, argv))
 		return 1;
 	for (int i = 1; i < argc; i++) {

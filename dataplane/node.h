@@ -29,6 +29,7 @@
 #include "weir/fwd/user.h"
 
 struct health_page;
+struct page;
 struct model;
 
 #define NODE_REST_MS         10000u /**< an element rests at least so long before another has it */
@@ -112,6 +113,8 @@ struct node {
 	bool ways_changed;     /**< what speaks against backends is not decided on yet */
 	struct hops *hops;     /**< borrowed; NULL: next hops are not followed */
 	const struct health_page *health; /**< borrowed; NULL: not there (yet) */
+	const struct page *
+	        health_page; /**< of which it is the payload, borrowed; NULL: of none that could be damaged */
 	uint32_t health_generation;
 	bool adopted;      /**< the tables were another process's before */
 	bool learning;     /**< they were empty, and no peer has told yet what it knows of slots */
@@ -160,6 +163,8 @@ int node_take(struct node *n, struct model *m, struct plan *plan, const struct n
 
 /** The health page has come, changed its layout or (NULL) is gone. */
 void node_health(struct node *n, const struct health_page *page);
+/** The same from a mapped page, whose words count only while it is sound (base/page.h). */
+void node_health_page(struct node *n, struct page *page);
 /**
  * Take the verdicts as they stand now and bring them into force. To be called on each of the page's epochs.
  * In the middle of node_take() deaths come into force at once, the rest when it is its pool's turn.

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/page.h"
 #include "weir/health.h"
 #include "weir/model.h"
 
@@ -18,7 +19,14 @@
 void node_health(struct node *n, const struct health_page *page)
 {
 	n->health = page;
+	n->health_page = NULL;
 	n->health_generation = 0;
+}
+
+void node_health_page(struct node *n, struct page *page)
+{
+	node_health(n, page_payload(page));
+	n->health_page = page;
 }
 
 void node_find_places(struct node *n)
@@ -39,14 +47,15 @@ void node_find_places(struct node *n)
 	n->health_generation = generation + 1;
 }
 
-/* Whether the places that were found are the targets' still: words of others must not count. */
+/* Whether the places that were found are the targets' still: words of others must not count, nor those of a damaged page. */
 static bool places_hold(const struct node *n)
 {
 	if (!n->health)
 		return true;
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return __atomic_load_n(&n->health->generation, __ATOMIC_RELAXED) + 1 ==
-	       n->health_generation;
+	               n->health_generation &&
+	       (!n->health_page || page_is_sound(n->health_page));
 }
 
 /* Its check's word, 0 where there is none. */

@@ -33,6 +33,9 @@
 #include "weir/stats.h"
 
 #define RETRY_MS       1000u
+#define START_S        60u /* limits that weir run is told of */
+#define DOCUMENT_S     120u
+#define DRIVER_S       300u /* DPDK clears its memory, an old kernel's verifier takes its time */
 #define TOLD_MS        100u
 #define SHOW_MS        250u
 #define HOPS_MAX       FWD_BACKENDS_MAX
@@ -64,6 +67,17 @@ static void breathe(void *arg)
 	on_health(arg);
 }
 
+/* A page that was cut short or overwritten says nothing any more: what is in force stays until there is another. */
+static void drop_health(struct process *p)
+{
+	if (!p->health || page_is_sound(p->health))
+		return;
+	if (p->driver && p->node.health)
+		log_error("health-page-damaged", "effect=\"the last verdicts stay in force\"");
+	if (p->driver)
+		node_health(&p->node, NULL);
+}
+
 /* Open the health page when it is there, and again when its writer has made another. */
 static void find_health(struct process *p)
 {
@@ -72,8 +86,9 @@ static void find_health(struct process *p)
 
 	if (p->health && !page_is_replaced(p->health))
 		return;
+	drop_health(p);
 	if (proc_path(p->dirs.run, PROC_HEALTH_PAGE, path) ||
-	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, &page))
+	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, "health", &page))
 		return;
 	if (page_size(page) < sizeof(struct health_page) ||
 	    loop_watch_page(p->loop, page, on_health, p)) {
@@ -82,7 +97,7 @@ static void find_health(struct process *p)
 	}
 	p->health = page; /* the one before is the loop's until it ends */
 	if (p->driver)
-		node_health(&p->node, page_payload(page));
+		node_health_page(&p->node, page);
 	take_verdicts(p);
 }
 
@@ -115,14 +130,41 @@ static int fill_node(struct process *p, const struct change *c, struct node *nod
 	if (err)
 		return err;
 	node->hops = p->hops;
-	if (p->health)
-		node_health(node, page_payload(p->health));
+	if (p->health && page_is_sound(p->health))
+		node_health_page(node, p->health);
 	node->breathe = breathe;
 	node->breathe_arg = p;
 	err = node_take(node, d->model, d->plan, &time, why);
 	if (err)
 		node_fini(node);
 	return err;
+}
+
+static uint64_t *worker_word(struct process *p, uint32_t i, bool drop)
+{
+	struct stats *s = publisher_stats(p->publisher);
+	char labels[32];
+
+	snprintf(labels, sizeof(labels), "worker=\"%u\"", i);
+	if (drop)
+		stats_drop(s, STATS_WORKER, labels);
+	return drop ? NULL
+	            : stats_word(s, STATS_COUNTER, STATS_WORKER, labels,
+	                         "Rounds of the worker, forwarding or idle: its sign of life.");
+}
+
+/* Workers show others that they live: `weir run` ends no process whose workers forward. */
+static void show_workers(struct process *p)
+{
+	struct driver_worker workers[DRIVER_WORKERS_MAX];
+	uint32_t n = p->ops->beat ? (uint32_t)p->ops->workers(p->driver, workers) : 0;
+
+	for (uint32_t i = 0; i < DRIVER_WORKERS_MAX; i++) {
+		if (i >= n)
+			worker_word(p, i, true);
+		else
+			p->ops->beat(p->driver, i, worker_word(p, i, false));
+	}
 }
 
 /* From what was to what is opened: ports, then what is left. */
@@ -144,9 +186,12 @@ static void take_driver(struct process *p, struct change *c, struct node *node, 
 	         c->carry  ? "carried over"
 	         : c->kept ? "taken over"
 	                   : "new");
-	if (!c->old_ops)
+	if (!c->old_ops) {
+		show_workers(p);
 		return;
+	}
 	change_end(c, &why);
+	show_workers(p);
 	log_note("driver-changed", "from=%s to=%s us=%llu why=\"%s\"", c->old_ops->name,
 	         c->ops->name, (unsigned long long)((clock_mono_ns() - from_ns) / 1000), why.text);
 }
@@ -157,6 +202,8 @@ static int open_driver(struct process *p, const struct driver_ops *ops, const st
 	struct driver_why reason = { "" };
 	struct change change;
 	struct node node;
+
+	stats_job_begin(publisher_stats(p->publisher), "driver", DRIVER_S);
 	int err = change_open(&change, &p->dirs, ops, d->model, &d->plan->sizes,
 	                      p->driver ? p->ops : NULL, p->driver, &reason);
 
@@ -170,6 +217,7 @@ static int open_driver(struct process *p, const struct driver_ops *ops, const st
 		snprintf(why, PLAN_WHY_MAX, "%.*s", PLAN_WHY_MAX - 1, reason.text);
 	}
 	snprintf(p->driver_why, sizeof(p->driver_why), "%s", err ? reason.text : "");
+	stats_job_end(publisher_stats(p->publisher), "driver");
 	return err;
 }
 
@@ -237,7 +285,7 @@ static void retry_later(struct process *p)
 }
 
 /* Bring a document into force, or keep the old one and say why. */
-static void take(struct process *p, struct draft *d)
+static void take_or_refuse(struct process *p, struct draft *d)
 {
 	char why[PLAN_WHY_MAX] = "";
 	int err = d->err;
@@ -245,7 +293,7 @@ static void take(struct process *p, struct draft *d)
 	if (err == -ENOENT) /* not written yet */
 		return;
 	if (err == -EINVAL) {
-		snprintf(why, sizeof(why), "%zu mistakes", d->mistakes.n_total);
+		model_mistakes_say(&d->mistakes, why, sizeof(why));
 		if (strcmp(p->refused, why))
 			tell_mistakes(&d->mistakes);
 	} else if (err) {
@@ -264,6 +312,13 @@ static void take(struct process *p, struct draft *d)
 	conditions_state(p);
 	if (err != -EINVAL && err != -EDQUOT && err != -ENOTSUP)
 		retry_later(p);
+}
+
+static void take(struct process *p, struct draft *d)
+{
+	stats_job_begin(publisher_stats(p->publisher), "document", DOCUMENT_S);
+	take_or_refuse(p, d);
+	stats_job_end(publisher_stats(p->publisher), "document");
 }
 
 static int source(const struct process *p, struct draft_source *out)
@@ -306,7 +361,9 @@ static void load_first(struct process *p)
 
 	if (source(p, &from))
 		return;
+	stats_job_begin(publisher_stats(p->publisher), "compile", DOCUMENT_S);
 	draft_make(&from, &d);
+	stats_job_end(publisher_stats(p->publisher), "compile");
 	take(p, &d);
 	draft_free(&d);
 }
@@ -350,6 +407,7 @@ static void on_second(void *arg)
 
 	believed_tick(&p->believed, p->dirs.run);
 	log_tick();
+	(void)hop_log_report(&p->hop_log, loop_now_ms(p->loop));
 
 	struct node_time time = node_now();
 
@@ -384,7 +442,6 @@ static void on_stop(void *arg)
 static void on_hop(void *arg, const struct addr *address, const struct hop *hop)
 {
 	struct process *p = arg;
-	char text[ADDR_TEXT_MAX];
 
 	if (p->driver)
 		node_hop(&p->node, address, hop);
@@ -392,9 +449,7 @@ static void on_hop(void *arg, const struct addr *address, const struct hop *hop)
 		loop_timer_set(p->loop, &p->tick, loop_now_ms(p->loop));
 	if (probes_hop(p->probes, address, hop) && !p->see.place)
 		loop_timer_set(p->loop, &p->see, loop_now_ms(p->loop));
-	log_info("next-hop", "address=%s state=\"%s\" ifindex=%u vlan=%u mtu=%u",
-	         addr_text(address, text), hop_state_text(hop->state), hop->ifindex, hop->vlan,
-	         hop->mtu);
+	hop_log_change(&p->hop_log, address, hop, loop_now_ms(p->loop));
 }
 
 /* What the kernel's interfaces are changed. */
@@ -438,6 +493,8 @@ static int start(struct process *p)
 		err = loop_signal(p->loop, SIGINT, on_stop, p);
 	if (!err)
 		err = open_pages(p);
+	if (!err)
+		stats_job_begin(publisher_stats(p->publisher), "start", START_S);
 	believed_tick(&p->believed, p->dirs.run);
 	if (!err)
 		err = hops_open(p->loop, HOPS_MAX, on_hop, p, &p->hops);
@@ -494,6 +551,8 @@ int process_run(struct process *p)
 		load_first(p);
 		loop_timer_set(p->loop, &p->second, loop_now_ms(p->loop));
 		loop_timer_set(p->loop, &p->told, loop_now_ms(p->loop));
+		loop_beat(p->loop, stats_turns(publisher_stats(p->publisher), "main"));
+		stats_job_end(publisher_stats(p->publisher), "start");
 		proc_ready();
 		err = loop_run(p->loop);
 	}

@@ -10,6 +10,7 @@
 
 #include "base/loop.h"
 #include "base/proc.h"
+#include "dataplane/hop_log.h"
 #include "dataplane/learn.h"
 #include "dataplane/node.h"
 #include "base/believed.h"
@@ -36,6 +37,7 @@ struct process {
 	struct driver *driver; /**< NULL until the first document names the cluster */
 	struct node node;      /**< valid with driver */
 	struct learn learn;
+	struct hop_log hop_log;
 	struct page *health;
 	uint32_t health_epoch; /**< the last whose verdicts were taken */
 	size_t macs_left_out;  /**< own MAC addresses without a place (macs.h) */
@@ -47,6 +49,7 @@ struct process {
 	char refused[PLAN_WHY_MAX]; /**< why the last document was, or "" */
 	char port_why[DRIVER_PORTS_MAX]
 	             [DRIVER_WHY_MAX];   /**< as last logged, by place in the model */
+	int port_err[DRIVER_PORTS_MAX];  /**< of the last try; such a port is tried again */
 	char driver_why[DRIVER_WHY_MAX]; /**< why there is no driver, or "" */
 };
 

@@ -292,6 +292,7 @@ static void write_effect(struct publisher *p, const struct node *n, const struct
 		for (size_t k = 0; k < n->n_pools; k++)
 			if (n->pools[k].plan->id == pools[i].pool)
 				add_whys(from, n, &n->pools[k], &pools[i]);
+	page_repair(p->page);
 	from->seq = to->seq | 1;
 	__atomic_store_n(&to->seq, from->seq, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_RELEASE);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "dataplane/rtnl.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include <libmnl/libmnl.h>
@@ -245,6 +246,12 @@ static bool parse_route(const struct nlmsghdr *h, struct rtnl_route *out)
 	return true;
 }
 
+/* The kernel sends 0 or a negative errno. Nothing else has a meaning. */
+static int errno_of(int error)
+{
+	return error <= 0 && error > -4096 ? -error : EPROTO;
+}
+
 static void parse_error(const struct nlmsghdr *h, struct rtnl_fact *out)
 {
 	const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
@@ -252,7 +259,7 @@ static void parse_error(const struct nlmsghdr *h, struct rtnl_fact *out)
 	if (mnl_nlmsg_get_payload_len(h) < sizeof(*e))
 		return;
 	out->kind = RTNL_ERROR;
-	out->error = e->error < 0 ? -e->error : e->error;
+	out->error = errno_of(e->error);
 }
 
 static void parse(const struct nlmsghdr *h, struct rtnl_fact *out)
@@ -289,7 +296,8 @@ size_t rtnl_next(const void *bytes, size_t n, struct rtnl_fact *out)
 	const struct nlmsghdr *h = bytes;
 	size_t took;
 
-	if (n > INT32_MAX || !mnl_nlmsg_ok(h, (int)n))
+	/* libmnl takes a length of 2 GiB and more for a negative one */
+	if (n > INT32_MAX || !mnl_nlmsg_ok(h, (int)n) || h->nlmsg_len > n)
 		return 0;
 	memset(out, 0, sizeof(*out));
 	out->seq = h->nlmsg_seq;

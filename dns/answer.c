@@ -15,6 +15,7 @@
 #define OPTION_HEADER 4
 #define TTL_ANY       UINT32_MAX
 #define NOT_A_NODE    0u
+#define SPOTS_MAX     (ANSWER_ALIASES_MAX + 1) /* the question and the aliases that are followed */
 
 /* An answer in the making. */
 struct work {
@@ -26,13 +27,15 @@ struct work {
 	struct answer_trace *trace;
 	uint16_t flags; /* of the answer, rcode apart */
 	uint8_t scope_bits;
+	unsigned n_dnames;
+	const struct image_set *dnames[SPOTS_MAX]; /* that the answer has */
 };
 
 /* Where the lookup stands: a node and whose name it answers for. */
 struct spot {
 	const struct image_node *node; /* NULL: in no zone of ours */
 	bool exact;                    /* the node is the name itself, not its closest encloser */
-	uint32_t owner_off;            /* an alias's target; 0: the question */
+	uint32_t owner_off; /* an alias's target, as in answer_write.h; 0: the question */
 };
 
 static uint32_t offset_of(const struct work *w, const struct image_node *node)
@@ -53,7 +56,7 @@ static struct answer_step *trace_step(struct work *w, enum answer_step_kind kind
 
 static const struct image_zone *zone_of(const struct work *w, const struct image_node *node)
 {
-	return image_at(w->env->image, node->zone_off);
+	return image_zone(w->env->image, node->zone);
 }
 
 /* What does not fit makes a UDP answer a truncated one; over TCP it is left to the next query. */
@@ -67,10 +70,22 @@ static void give_up(struct work *w, const struct message_mark *mark)
 	trace_step(w, ANSWER_STEP_TRUNCATED, NULL);
 }
 
+/* Whether the answer has the DNAME already: a name may go through it twice. Else it is noted. */
+static bool has_dname(struct work *w, const struct image_set *set)
+{
+	for (unsigned i = 0; i < w->n_dnames; i++)
+		if (w->dnames[i] == set)
+			return true;
+	w->dnames[w->n_dnames++] = set;
+	return false;
+}
+
 static bool put_answer(struct work *w, const struct spot *at, const struct image_set *set)
 {
 	struct message_mark mark = message_mark(&w->m);
 
+	if (set->type == DNS_DNAME && has_dname(w, set))
+		return true; /* a record is given once (RFC 2181, section 5) */
 	message_put_set(&w->m, SECTION_ANSWER, at->owner_off, set);
 	if (w->m.w.failed)
 		give_up(w, &mark);
@@ -106,8 +121,9 @@ static bool put_glue(struct work *w, const struct image_node *server)
 
 static void refer(struct work *w, const struct image_node *cut)
 {
+	const struct image *image = w->env->image;
 	const struct image_set *ns = image_set(cut, DNS_NS);
-	const struct image_glue *glue = image_at(w->env->image, ns->glue_off);
+	const struct image_glue *glue = image_at(image, image_extra(image, cut)->glue_off);
 	struct message_mark mark = message_mark(&w->m);
 
 	trace_step(w, ANSWER_STEP_REFERRAL, cut);
@@ -120,7 +136,7 @@ static void refer(struct work *w, const struct image_node *cut)
 	}
 	mark = message_mark(&w->m);
 	for (uint32_t i = 0; i < glue->n; i++) {
-		if (put_glue(w, image_node(w->env->image, glue->nodes_off[i])))
+		if (put_glue(w, image_node(image, glue->nodes_off[i])))
 			continue;
 		if (i < glue->n_required) /* RFC 9471, section 3.1 */
 			give_up(w, &mark);
@@ -157,7 +173,7 @@ static void put_addresses(struct work *w, const struct spot *at, const struct pl
 /* Answer with a dynamic name's addresses. */
 static void place_answer(struct work *w, const struct spot *at, bool ip4)
 {
-	uint32_t name = at->node->dynamic - 1;
+	uint32_t name = image_extra(w->env->image, at->node)->dynamic - 1;
 	bool is_subnet;
 	struct place_key key = client_key(w, &is_subnet);
 	struct place_choice choice =
@@ -195,8 +211,7 @@ static bool follow(struct work *w, struct spot *at, const struct image_set *alia
 	at->exact = n->node_off != NOT_A_NODE;
 	while (n->node_off == NOT_A_NODE && n->n_labels)
 		n = image_name(image, n->parent_off);
-	if (n->node_off == NOT_A_NODE ||
-	    image_node(image, n->node_off)->zone_off != at->node->zone_off)
+	if (n->node_off == NOT_A_NODE || image_node(image, n->node_off)->zone != at->node->zone)
 		return false;
 	at->node = image_node(image, n->node_off);
 	return true;
@@ -205,6 +220,95 @@ static bool follow(struct work *w, struct spot *at, const struct image_set *alia
 /* Whether a step of the lookup ended it. */
 enum next { DONE, FOLLOW };
 
+/* The name that is looked up, as it is written. @return its length */
+static size_t spot_name(const struct work *w, const struct spot *at, uint8_t out[NAME_WIRE_MAX])
+{
+	const uint8_t *from = w->in->bytes + DNS_HEADER;
+	size_t length = 0;
+
+	if (at->owner_off && !MESSAGE_OWNER_IS_AT(at->owner_off))
+		return image_name_wire(w->env->image, at->owner_off, out);
+	if (at->owner_off)
+		from = w->m.w.start + (at->owner_off >> 1);
+	while (from[length])
+		length += from[length] + 1u;
+	memcpy(out, from, ++length);
+	return length;
+}
+
+/* The name below a DNAME's owner with the owner's part replaced. @return its length; 0: over 255 bytes */
+static size_t rename_spot(const struct work *w, const struct spot *at,
+                          const struct image_set *dname, uint8_t out[2 * NAME_WIRE_MAX])
+{
+	const uint8_t *record = image_at(w->env->image, dname->data_off);
+	const struct image_name *owner = image_name(w->env->image, at->node->name_off);
+	size_t length = spot_name(w, at, out) - owner->wire_length;
+	size_t n = wire_load16(record + 10);
+
+	memcpy(out + length, record + IMAGE_RECORD_FIXED, n);
+	length += n;
+	return length <= NAME_WIRE_MAX ? length : 0;
+}
+
+/* Where the renamed name stands, if this zone has it. @return whether to go on there */
+static bool go_to(struct work *w, struct spot *at, const uint8_t *wire, size_t length, size_t place)
+{
+	struct wire_reader r = { .start = wire, .length = length };
+	struct name name;
+	struct image_found found;
+
+	if (place > MESSAGE_POINTER_MAX || !name_read(&r, &name))
+		return false;
+	found = image_find(w->env->image, &name);
+	if (!found.node || found.node->zone != at->node->zone)
+		return false;
+	*at = (struct spot){ .node = found.node,
+		             .exact = found.skipped == 0,
+		             .owner_off = MESSAGE_OWNER_AT(place) };
+	return true;
+}
+
+/* The name lies below a DNAME: it is another name's alias (RFC 6672, section 3.2). */
+static enum next answer_renamed(struct work *w, struct spot *at, const struct image_set *dname)
+{
+	uint32_t ttl_s = wire_load32((const uint8_t *)image_at(w->env->image, dname->data_off) + 6);
+	const struct spot owner = { .owner_off = at->node->name_off };
+	uint8_t wire[2 * NAME_WIRE_MAX];
+	size_t length = rename_spot(w, at, dname, wire), place;
+
+	trace_step(w, ANSWER_STEP_DNAME, at->node);
+	if (!put_answer(w, &owner, dname))
+		return DONE;
+	if (length == 0) {
+		trace_step(w, ANSWER_STEP_TOO_LONG, at->node);
+		w->info->rcode = DNS_YXDOMAIN;
+		return DONE;
+	}
+
+	struct message_mark mark = message_mark(&w->m);
+
+	place = message_put_alias(&w->m, at->owner_off, ttl_s, wire, length);
+	if (w->m.w.failed) {
+		give_up(w, &mark);
+		return DONE;
+	}
+	if (w->q.type == DNS_CNAME)
+		return DONE;
+	if (go_to(w, at, wire, length, place))
+		return FOLLOW;
+	trace_step(w, ANSWER_STEP_LEAVES, NULL);
+	return DONE;
+}
+
+/* A zone without a usable file: say so, so that resolvers ask another server. */
+static enum next fail(struct work *w, const struct image_node *node)
+{
+	trace_step(w, ANSWER_STEP_BROKEN, node);
+	w->flags &= (uint16_t)~DNS_AA;
+	w->info->rcode = DNS_SERVFAIL;
+	return DONE;
+}
+
 /* The node has what there is to know about the name: data, an alias, or nothing of this type. */
 static enum next answer_here(struct work *w, struct spot *at)
 {
@@ -212,7 +316,7 @@ static enum next answer_here(struct work *w, struct spot *at)
 	uint16_t type = w->q.type;
 	const struct image_set *set = image_set(node, type);
 
-	if (node->dynamic && w->env->place &&
+	if (image_extra(w->env->image, node)->dynamic && w->env->place &&
 	    (type == DNS_A || type == DNS_AAAA || type == DNS_ANY)) {
 		place_answer(w, at, type != DNS_AAAA);
 		return DONE;
@@ -244,22 +348,29 @@ static enum next look_up(struct work *w, struct spot *at)
 {
 	const struct image *image = w->env->image;
 	const struct image_node *node = at->node;
+	const struct image_extra *extra = image_extra(image, node);
+	const struct image_set *dname;
 	bool ds = at->exact && w->q.type == DNS_DS;
 
 	trace_step(w, at->exact ? ANSWER_STEP_NODE : ANSWER_STEP_ENCLOSER, node);
-	if (ds && node->above_off) { /* RFC 4035, section 3.1.4.1 */
-		at->node = image_node(image, node->above_off);
+	if (ds && extra->above_off) { /* RFC 4035, section 3.1.4.1 */
+		at->node = image_node(image, extra->above_off);
 		trace_step(w, ANSWER_STEP_PARENT, at->node);
 		return answer_here(w, at);
 	}
-	if (node->cut_off && !(ds && node->cut_off == offset_of(w, node))) {
-		refer(w, image_node(image, node->cut_off));
+	if (zone_of(w, node)->state & IMAGE_ZONE_BROKEN)
+		return fail(w, node);
+	if (extra->cut_off && !(ds && extra->cut_off == offset_of(w, node))) {
+		refer(w, image_node(image, extra->cut_off));
 		return DONE;
 	}
 	if (at->exact)
 		return answer_here(w, at);
-	if (node->wildcard_off) {
-		at->node = image_node(image, node->wildcard_off);
+	dname = image_set(node, DNS_DNAME);
+	if (dname)
+		return answer_renamed(w, at, dname);
+	if (extra->wildcard_off) {
+		at->node = image_node(image, extra->wildcard_off);
 		trace_step(w, ANSWER_STEP_WILDCARD, at->node);
 		return answer_here(w, at);
 	}
@@ -269,11 +380,32 @@ static enum next look_up(struct work *w, struct spot *at)
 	return DONE;
 }
 
+/* Whether an alias has led back to a name. Names that exist are told apart by their nodes. */
+static bool is_same_name(const struct work *w, const struct spot *a, const struct spot *b)
+{
+	uint8_t names[2][NAME_WIRE_MAX];
+	size_t length;
+
+	if (a->node != b->node || a->exact != b->exact)
+		return false;
+	if (a->exact)
+		return true;
+	length = spot_name(w, a, names[0]);
+	if (spot_name(w, b, names[1]) != length)
+		return false;
+	for (size_t i = 0; i < length; i++) /* a label's length is no letter */
+		if (name_fold(names[0][i]) != name_fold(names[1][i]))
+			return false;
+	return true;
+}
+
 static void resolve(struct work *w)
 {
-	uint32_t seen[ANSWER_ALIASES_MAX];
+	struct spot seen[SPOTS_MAX];
 	struct image_found found = image_find(w->env->image, &w->q.name);
 	struct spot at = { .node = found.node, .exact = found.skipped == 0 };
+	unsigned n = 0;
+	bool again;
 
 	if (!found.node) {
 		trace_step(w, ANSWER_STEP_OUTSIDE, NULL);
@@ -283,17 +415,15 @@ static void resolve(struct work *w)
 	w->m.closest = found.node;
 	w->m.skipped = found.skipped;
 	w->flags |= DNS_AA;
-	for (unsigned n = 0; look_up(w, &at) == FOLLOW; n++) {
-		bool again = n == ANSWER_ALIASES_MAX || (at.exact && at.node == found.node);
-
-		for (unsigned i = 0; i < n && !again; i++)
-			again = seen[i] == at.owner_off;
-		if (again) {
-			trace_step(w, ANSWER_STEP_LEAVES, NULL);
+	do {
+		seen[n++] = at;
+		if (look_up(w, &at) == DONE)
 			return;
-		}
-		seen[n] = at.owner_off;
-	}
+		again = n == SPOTS_MAX;
+		for (unsigned i = 0; i < n && !again; i++)
+			again = is_same_name(w, &seen[i], &at);
+	} while (!again);
+	trace_step(w, ANSWER_STEP_LEAVES, NULL);
 }
 
 /* Zones are not given away here. Any other type is just one that a name may not have (RFC 8906, section 3.1.4). */
@@ -381,6 +511,7 @@ static void init_work(struct work *w)
 	w->info->dynamic = -1;
 	w->flags = 0;
 	w->scope_bits = 0;
+	w->n_dnames = 0;
 	if (w->trace)
 		w->trace->n = 0;
 }

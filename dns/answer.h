@@ -62,6 +62,9 @@ enum answer_step_kind {
 	ANSWER_STEP_REFERRAL, /**< `node`: a delegation */
 	ANSWER_STEP_DATA,     /**< `node` has the type asked for */
 	ANSWER_STEP_ALIAS,    /**< `node` has a CNAME */
+	ANSWER_STEP_DNAME,    /**< `node` has a DNAME, which renames all names below it */
+	ANSWER_STEP_TOO_LONG, /**< the DNAME's new name would be over 255 bytes */
+	ANSWER_STEP_BROKEN,   /**< `node` is in a zone whose file cannot be used */
 	ANSWER_STEP_PLACED,   /**< `node` is dynamic: key and choice */
 	ANSWER_STEP_NODATA,
 	ANSWER_STEP_NXDOMAIN,

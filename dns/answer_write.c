@@ -5,8 +5,7 @@
 
 #include "base/addr.h"
 
-#define POINTER     0xc000u
-#define POINTER_MAX 0x3fffu
+#define POINTER 0xc000u
 
 struct message_mark message_mark(const struct message *m)
 {
@@ -28,7 +27,7 @@ void message_back(struct message *m, const struct message_mark *mark)
 
 static void see(struct message *m, uint32_t fold_off, size_t at)
 {
-	if (m->n_seen == MESSAGE_SEEN_MAX || at > POINTER_MAX)
+	if (m->n_seen == MESSAGE_SEEN_MAX || at > MESSAGE_POINTER_MAX)
 		return;
 	m->seen[m->n_seen].fold_off = fold_off;
 	m->seen[m->n_seen++].at = (uint16_t)at;
@@ -77,7 +76,9 @@ static void put_name(struct message *m, uint32_t name_off)
 
 static void put_owner(struct message *m, uint32_t owner_off)
 {
-	if (owner_off)
+	if (MESSAGE_OWNER_IS_AT(owner_off))
+		wire_put16(&m->w, (uint16_t)(POINTER | owner_off >> 1));
+	else if (owner_off)
 		put_name(m, owner_off);
 	else
 		wire_put16(&m->w, POINTER | DNS_HEADER);
@@ -145,6 +146,22 @@ void message_put_negative(struct message *m, const struct image_zone *zone, uint
 	put_named_data(m, image_fixed_names(DNS_SOA), record + IMAGE_RECORD_FIXED,
 	               wire_load16(record + 10));
 	m->counts[SECTION_AUTHORITY]++;
+}
+
+size_t message_put_alias(struct message *m, uint32_t owner_off, uint32_t ttl_s,
+                         const uint8_t *target, size_t length)
+{
+	put_owner(m, owner_off);
+	wire_put16(&m->w, DNS_CNAME);
+	wire_put16(&m->w, DNS_IN);
+	wire_put32(&m->w, ttl_s);
+	wire_put16(&m->w, (uint16_t)length);
+
+	size_t at = m->w.at;
+
+	wire_put(&m->w, target, length);
+	m->counts[SECTION_ANSWER]++;
+	return at;
 }
 
 void message_put_addresses(struct message *m, enum section section, uint32_t owner_off,

@@ -49,13 +49,26 @@ struct message_mark message_mark(const struct message *m);
 /** Take back what was written since; the message has not failed any more. */
 void message_back(struct message *m, const struct message_mark *mark);
 
-/** Write all records of @p set; @p owner_off: an image_name, 0: the question's name. */
+/**
+ * An owner as the functions below take it: an image_name, 0: the question's name, or one that stands in the
+ * message already, at an offset that a pointer can name. (Names in an image are at multiples of four.)
+ */
+#define MESSAGE_POINTER_MAX    0x3fffu
+#define MESSAGE_OWNER_AT(at)   ((uint32_t)(at) << 1 | 1u)
+#define MESSAGE_OWNER_IS_AT(o) (((o)&1u) != 0)
+/** Write all records of @p set. */
 void message_put_set(struct message *m, enum section section, uint32_t owner_off,
                      const struct image_set *set);
 
 /** Write a zone's SOA for a negative answer (RFC 2308, section 3), its TTL at most @p ttl_most_s. */
 void message_put_negative(struct message *m, const struct image_zone *zone, uint32_t ttl_most_s);
 
+/**
+ * Write the CNAME that a DNAME stands for (RFC 6672, section 3.1), to the uncompressed @p target.
+ * @return where the target stands in the message
+ */
+size_t message_put_alias(struct message *m, uint32_t owner_off, uint32_t ttl_s,
+                         const uint8_t *target, size_t length);
 /** Write @p n addresses of one family as A or AAAA records. */
 void message_put_addresses(struct message *m, enum section section, uint32_t owner_off,
                            uint32_t ttl_s, const struct addr *addresses, unsigned n);

@@ -8,8 +8,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "dns/image.h"
 #include "dns/server.h"
 #include "weir/model.h"
+
+#define FEW_THREADS_MS 15000 /* the supervisor needs a moment to open their sockets */
 
 static void state_document(const struct server *s, struct stats *to)
 {
@@ -28,12 +31,68 @@ static void state_document(const struct server *s, struct stats *to)
 		               *first ? ": " : "", first);
 }
 
+#define ZONES_NAMED 8u /* the rest is counted: the page has room for other things, too */
+
+/* What was found in the zone's file by the load before. */
+static const char *mistake_of(const struct server_load *l, const char *zone)
+{
+	for (unsigned i = 0; !l->running && i < SERVER_MISTAKES && i < l->n_mistakes; i++)
+		if (l->zones[i] && l->mistakes[i] && !strcmp(l->zones[i], zone))
+			return l->mistakes[i];
+	return "";
+}
+
+static void state_zone(const struct server *s, const struct image_zone *zone, struct stats *to)
+{
+	bool broken = zone->state & IMAGE_ZONE_BROKEN;
+	enum condition_level level =
+	        s->now->n_broken == s->now->image->n_zones ? CONDITION_DOWN : CONDITION_DEGRADED;
+	uint8_t wire[NAME_WIRE_MAX];
+	char text[NAME_TEXT_MAX];
+
+	image_name_wire(s->now->image, zone->name_off, wire);
+	name_text(wire, text);
+
+	const char *why = mistake_of(&s->load, text);
+
+	if (zone->state & (IMAGE_ZONE_BROKEN | IMAGE_ZONE_EARLIER))
+		conditions_add(
+		        to, "zones-refused", broken ? level : CONDITION_DEGRADED, text,
+		        "%s: correct the file, then weir zone reload%s%s",
+		        broken ? "its file cannot be used, and it answers SERVFAIL"
+		               : "its file cannot be used, and its last good image is served",
+		        *why ? ": " : "", why);
+	else
+		conditions_add(
+		        to, "zone-signed", CONDITION_DEGRADED, text,
+		        "it is signed, and served without signatures: resolvers that validate "
+		        "refuse its answers; take its DS out of the parent zone, then apply it "
+		        "unsigned");
+}
+
+/* Zones that are not served as their files have them, the first by name. One may be signed and lifted at once. */
+static void state_zones(const struct server *s, struct stats *to)
+{
+	const struct generation *g = s->now;
+	bool any = g && g->n_earlier + g->n_broken + g->n_signed > 0;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; any && i < g->image->n_zones; i++)
+		if (image_zone(g->image, i)->state && n++ < ZONES_NAMED)
+			state_zone(s, image_zone(g->image, i), to);
+	if (n > ZONES_NAMED)
+		conditions_add(
+		        to, "zones-refused", CONDITION_DEGRADED, "",
+		        "%u more zones are not served as their files have them: the log of weir-dns names them",
+		        n - ZONES_NAMED);
+}
+
 /* Whether @p address is served by UDP and TCP. */
 static bool is_served(const struct server *s, const struct addr *address)
 {
 	for (unsigned i = 0; i < s->n_listens; i++)
 		if (addr_equal(&s->listens[i].address, address))
-			return s->listens[i].udp >= 0 && s->listens[i].tcp >= 0;
+			return s->listens[i].n[0] && s->listens[i].n[1];
 	return false;
 }
 
@@ -77,6 +136,20 @@ static void state_listens(const struct server *s, struct stats *to)
 			        "node has the address (ip address) and that no other "
 			        "server uses it (ss -lnutp)",
 			        s->port);
+}
+
+/* Threads that were asked for and cannot be had: each needs sockets of its own. */
+static void state_threads(struct server *s, struct stats *to, uint64_t now_ms)
+{
+	unsigned want = s->now ? s->now->model->dns_threads : 0;
+
+	if (!want || s->n_threads >= want || s->n_listens == 0)
+		s->few_ms = now_ms;
+	else if (now_ms - s->few_ms >= FEW_THREADS_MS)
+		conditions_add(to, "threads-few", CONDITION_DEGRADED, "",
+		               "%u of dns.threads = %u threads answer: the others have no sockets. "
+		               "Start weir-dns again, or run it under weir run",
+		               s->n_threads, want);
 }
 
 static void state_key(const struct model *m, struct stats *to)
@@ -220,9 +293,11 @@ void server_conditions(struct server *s)
 		return;
 	conditions_begin(to, s->now ? s->now->model->meta.document : 0);
 	state_document(s, to);
+	state_zones(s, to);
 	if (s->now)
 		state_key(s->now->model, to);
 	state_listens(s, to);
+	state_threads(s, to, s->conditions_ms);
 	state_sites(s, to);
 	state_outs(s, to);
 	if (s->clock == WALL_UNSYNCHRONISED)

@@ -8,7 +8,16 @@
 #include <jansson.h>
 
 #include "dns/image.h"
+#include "weir/json.h"
 #include "weir/model.h"
+
+static const char *state_text(uint32_t state)
+{
+	return state & IMAGE_ZONE_BROKEN    ? "broken"
+	       : state & IMAGE_ZONE_EARLIER ? "earlier"
+	       : state & IMAGE_ZONE_SIGNED  ? "signed"
+	                                    : "served";
+}
 
 static json_t *zones_json(const struct image *image)
 {
@@ -20,10 +29,11 @@ static json_t *zones_json(const struct image *image)
 		char text[NAME_TEXT_MAX];
 
 		image_name_wire(image, zone->name_off, wire);
-		json_array_append_new(list,
-		                      json_pack("{s:s, s:I, s:I}", "name", name_text(wire, text),
-		                                "serial", (json_int_t)zone->serial, "records",
-		                                (json_int_t)zone->n_records));
+		json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:s}", "name",
+		                                      name_text(wire, text), "serial",
+		                                      (json_int_t)zone->serial, "records",
+		                                      (json_int_t)zone->n_records, "state",
+		                                      state_text(zone->state)));
 	}
 	return list;
 }
@@ -134,7 +144,8 @@ static json_t *status(const struct server *s)
 		return answer;
 	json_object_set_new(answer, "document", json_integer((json_int_t)g->model->meta.document));
 	json_object_set_new(answer, "version", json_integer((json_int_t)g->model->meta.version));
-	json_object_set_new(answer, "stale_image", json_boolean(g->stale));
+	json_object_set_new(answer, "threads", json_integer((json_int_t)s->n_threads));
+	json_object_set_new(answer, "stale_image", json_boolean(generation_lacks(g)));
 	json_object_set_new(answer, "image_bytes", json_integer((json_int_t)g->image->size_bytes));
 	json_object_set_new(answer, "zones", zones_json(g->image));
 	json_object_set_new(answer, "names", names_json(g));
@@ -150,7 +161,7 @@ static json_t *refuse(const char *why)
 static json_t *handle(struct server *s, const char *line, size_t length)
 {
 	json_error_t error;
-	json_t *request = json_loadb(line, length, 0, &error), *answer;
+	json_t *request = json_read(line, length, 0, &error), *answer;
 	const char *what = json_string_value(json_object_get(request, "do"));
 
 	if (!request)

@@ -8,11 +8,15 @@
 #include "dns/answer.h"
 #include "dns/generation.h"
 #include "dns/image.h"
+#include "dns/serving.h"
+#include "dns/tally.h"
 #include "weir/stats.h"
 
-#define ENTRIES_MAX 4096
-#define LABELS_MAX  128
-#define CLASSES     4
+#define ENTRIES_MAX   4096
+#define SERIALS_MAX   2000u /* zones whose serial is told: the page has other words to hold */
+#define SERIAL_METRIC "weir_dns_zone_serial"
+#define LABELS_MAX    128
+#define CLASSES       ((unsigned)PLACE_NONE + 1)
 
 static const struct {
 	uint16_t type;
@@ -66,7 +70,7 @@ static void find_server_words(struct counters *c)
 {
 	static const char *const drops[] = { "malformed", "port", "send" };
 	static const char *const holds[] = { "clock", "site" };
-	static const char *const closes[] = { "client", "idle", "crowded", "bad" };
+	static const char *const closes[] = { "client", "idle", "unread", "crowded", "bad" };
 
 	for (unsigned i = 0; i < COUNTERS_DROP_COUNT; i++)
 		c->drops[i] = word(c, STATS_COUNTER, "weir_dns_dropped_total", "reason", drops[i],
@@ -77,6 +81,10 @@ static void find_server_words(struct counters *c)
 	c->tcp_accepted = word(c, STATS_COUNTER, "weir_dns_tcp_accepted_total", NULL, NULL,
 	                       "TCP connections taken");
 	c->tcp_open = word(c, STATS_GAUGE, "weir_dns_tcp_open", NULL, NULL, "TCP connections open");
+	stats_set(c->tcp_open, 0); /* those of an earlier process are gone */
+	c->threads = word(c, STATS_GAUGE, "weir_dns_threads", NULL, NULL, "Threads that answer");
+	c->tcp_paused = word(c, STATS_COUNTER, "weir_dns_tcp_accept_paused_total", NULL, NULL,
+	                     "Times that no TCP connection was taken for want of descriptors");
 	c->loads = word(c, STATS_COUNTER, "weir_dns_loads_total", "result", "ok",
 	                "Documents with their zones taken over or refused");
 	c->load_failures = word(c, STATS_COUNTER, "weir_dns_loads_total", "result", "refused",
@@ -85,6 +93,7 @@ static void find_server_words(struct counters *c)
 	                  "How long the last load took");
 	c->image_bytes = word(c, STATS_GAUGE, "weir_dns_image_bytes", NULL, NULL,
 	                      "Size of the zones' image");
+	c->zones = word(c, STATS_GAUGE, "weir_dns_zones", NULL, NULL, "Zones in the image");
 	c->stale = word(c, STATS_GAUGE, "weir_dns_image_stale", NULL, NULL,
 	                "1: a zone file is bad, an earlier image is served");
 	c->clock_held = word(c, STATS_GAUGE, "weir_dns_clock_held", NULL, NULL,
@@ -98,6 +107,72 @@ static void find_server_words(struct counters *c)
 		                        "Drains whose ramp is held");
 }
 
+/* The label of a zone's serial. @return false: it has bytes that a label escapes, or would end without its quote */
+static bool serial_label(const struct image *image, uint32_t number, char labels[LABELS_MAX])
+{
+	uint8_t wire[NAME_WIRE_MAX];
+	char text[NAME_TEXT_MAX];
+
+	image_name_wire(image, image_zone(image, number)->name_off, wire);
+	name_text(wire, text);
+	return !strpbrk(text, "\\\"") &&
+	       snprintf(labels, LABELS_MAX, "zone=\"%s\"", text) < LABELS_MAX;
+}
+
+static uint32_t count_told(const struct image *image)
+{
+	return image->n_zones < SERIALS_MAX ? image->n_zones : SERIALS_MAX;
+}
+
+/* Whether the zone number @p number of @p before is among those of @p image whose serial is told. */
+static bool is_told(const struct image *image, const struct image *before, uint32_t number)
+{
+	uint8_t wire[NAME_WIRE_MAX];
+	char text[NAME_TEXT_MAX];
+	struct name name;
+
+	image_name_wire(before, image_zone(before, number)->name_off, wire);
+	if (name_parse(name_text(wire, text), &name) < 0)
+		return false;
+
+	struct image_found found = image_find(image, &name);
+	const struct image_name *apex;
+
+	if (!found.node || found.skipped || found.node->zone >= count_told(image))
+		return false;
+	apex = image_name(image, image_zone(image, found.node->zone)->name_off);
+	return apex == image_name(image, found.node->name_off);
+}
+
+void counters_drop_zones(struct counters *c, const struct generation *before,
+                         const struct generation *g)
+{
+	char labels[LABELS_MAX];
+
+	for (uint32_t i = 0; c->stats && i < count_told(before->image); i++)
+		if (!is_told(g->image, before->image, i) && serial_label(before->image, i, labels))
+			stats_drop(c->stats, SERIAL_METRIC, labels);
+}
+
+/* Serials that an earlier process told: its zones need not be ours. */
+static void forget_serials(struct counters *c, const char *run_dir)
+{
+	struct stats_reader *r;
+	char labels[LABELS_MAX];
+
+	if (stats_reader_open(run_dir, "dns", &r) < 0)
+		return;
+	for (size_t i = 0; i < stats_reader_n(r); i++) {
+		const struct stats_entry *e = stats_reader_entry(r, i);
+
+		if (!e->used || strcmp(e->name, SERIAL_METRIC) != 0)
+			continue;
+		snprintf(labels, sizeof(labels), "%s", e->labels);
+		stats_drop(c->stats, SERIAL_METRIC, labels);
+	}
+	stats_reader_close(r);
+}
+
 int counters_open(struct counters *c, const char *run_dir)
 {
 	*c = (struct counters){ 0 };
@@ -106,6 +181,7 @@ int counters_open(struct counters *c, const char *run_dir)
 
 	if (err < 0)
 		return err;
+	forget_serials(c, run_dir);
 	find_query_words(c);
 	find_server_words(c);
 	return 0;
@@ -113,9 +189,16 @@ int counters_open(struct counters *c, const char *run_dir)
 
 void counters_close(struct counters *c)
 {
-	free(c->placed);
-	free(c->classes);
 	stats_close(c->stats);
+}
+
+uint64_t *counters_thread(struct counters *c, unsigned number)
+{
+	char text[12];
+
+	snprintf(text, sizeof(text), "%u", number + 1);
+	return word(c, STATS_COUNTER, "weir_dns_thread_queries_total", "thread", text,
+	            "Queries answered by a thread");
 }
 
 static void placed_labels(const struct place_service *s, uint32_t site, char out[LABELS_MAX])
@@ -130,20 +213,21 @@ static size_t placed_index(const struct place *p, const struct place_service *s)
 	return s->first_state + (size_t)(s - p->services);
 }
 
-static void take_service(struct counters *c, const struct place *p, const struct place_service *s)
+static void find_service(struct counters *c, struct counters_words *words, const struct place *p,
+                         const struct place_service *s)
 {
 	char labels[LABELS_MAX];
 
 	for (uint32_t k = 0; k <= s->n_sites; k++) {
 		placed_labels(s, k, labels);
-		c->placed[placed_index(p, s) + k] =
+		words->placed[placed_index(p, s) + k] =
 		        stats_word(c->stats, STATS_COUNTER, "weir_dns_placed_total", labels,
 		                   "Answers of dynamic names by site; no site: an empty answer");
 	}
 	for (unsigned k = 0; k < CLASSES; k++) {
 		snprintf(labels, sizeof(labels), "service=\"%s\",class=\"%s\"", s->name,
 		         place_class_text((enum place_class)k));
-		c->classes[(size_t)(s - p->services) * CLASSES + k] = stats_word(
+		words->classes[(size_t)(s - p->services) * CLASSES + k] = stats_word(
 		        c->stats, STATS_COUNTER, "weir_dns_placed_by_class_total", labels,
 		        "Answers of dynamic names by the class of sites that gave them");
 	}
@@ -157,11 +241,12 @@ static bool has_service(const struct place *p, const char *name)
 	return false;
 }
 
-static void drop_services(struct counters *c, const struct place *old, const struct place *p)
+void counters_drop(struct counters *c, const struct generation *before, const struct generation *g)
 {
+	const struct place *old = before->place, *p = g->place;
 	char labels[LABELS_MAX];
 
-	for (size_t i = 0; i < old->n_services; i++) {
+	for (size_t i = 0; c->stats && i < old->n_services; i++) {
 		const struct place_service *s = &old->services[i];
 
 		if (has_service(p, s->name))
@@ -178,35 +263,46 @@ static void drop_services(struct counters *c, const struct place *old, const str
 	}
 }
 
-static void take_zone(struct counters *c, const struct image *image, const struct image_zone *zone)
+static void take_serials(struct counters *c, const struct image *image)
 {
-	uint8_t wire[NAME_WIRE_MAX];
-	char text[NAME_TEXT_MAX];
+	char labels[LABELS_MAX];
 
-	image_name_wire(image, zone->name_off, wire);
-	stats_set(word(c, STATS_GAUGE, "weir_dns_zone_serial", "zone", name_text(wire, text),
-	               "Serial number of a zone"),
-	          zone->serial);
+	for (uint32_t i = 0; i < count_told(image); i++)
+		if (serial_label(image, i, labels))
+			stats_set(stats_word(c->stats, STATS_GAUGE, SERIAL_METRIC, labels,
+			                     "Serial number of a zone"),
+			          image_zone(image, i)->serial);
+	stats_set(c->zones, image->n_zones);
 }
 
-void counters_take(struct counters *c, const struct generation *g, const struct generation *old)
+struct counters_words *counters_words_new(struct counters *c, const struct generation *g)
 {
 	const struct place *p = g->place;
+	struct counters_words *words = c->stats ? calloc(1, sizeof(*words)) : NULL;
 
-	if (!c->stats)
-		return;
-	if (old)
-		drop_services(c, old->place, p);
-	free(c->placed);
-	free(c->classes);
-	c->placed = calloc(p->n_states + p->n_services + 1, sizeof(*c->placed));
-	c->classes = calloc(p->n_services * CLASSES + 1, sizeof(*c->classes));
-	for (size_t i = 0; c->placed && c->classes && i < p->n_services; i++)
-		take_service(c, p, &p->services[i]);
-	for (uint32_t i = 0; i < g->image->n_zones; i++)
-		take_zone(c, g->image, image_zone(g->image, i));
+	if (!words)
+		return NULL;
+	words->placed = calloc(p->n_states + p->n_services + 1, sizeof(*words->placed));
+	words->classes = calloc(p->n_services * CLASSES + 1, sizeof(*words->classes));
+	if (!words->placed || !words->classes) {
+		counters_words_free(words);
+		return NULL;
+	}
+	for (size_t i = 0; i < p->n_services; i++)
+		find_service(c, words, p, &p->services[i]);
+	take_serials(c, g->image);
 	stats_set(c->image_bytes, g->image->size_bytes);
-	stats_set(c->stale, g->stale);
+	stats_set(c->stale, generation_lacks(g));
+	return words;
+}
+
+void counters_words_free(struct counters_words *words)
+{
+	if (!words)
+		return;
+	free(words->placed);
+	free(words->classes);
+	free(words);
 }
 
 static unsigned type_index(uint16_t type)
@@ -218,31 +314,34 @@ static unsigned type_index(uint16_t type)
 	return i;
 }
 
-static void count_placed(struct counters *c, const struct generation *g,
+static void count_placed(struct tally *tally, const struct serving *from,
                          const struct answer_info *info)
 {
-	const struct place_service *s = g->place->names[info->dynamic].service;
+	const struct place *p = from->generation->place;
+	const struct place_service *s = p->names[info->dynamic].service;
 	uint32_t site = info->choice.site < 0 ? s->n_sites : (uint32_t)info->choice.site;
 
-	stats_add(c->placed[placed_index(g->place, s) + site], 1);
-	stats_add(c->classes[(size_t)(s - g->place->services) * CLASSES + info->choice.class], 1);
+	tally_add(tally, from->words->placed[placed_index(p, s) + site], 1);
+	tally_add(tally,
+	          from->words->classes[(size_t)(s - p->services) * CLASSES + info->choice.class],
+	          1);
 }
 
-void counters_answer(struct counters *c, const struct generation *g, bool tcp,
-                     const struct answer_info *info)
+void counters_answer(const struct counters *c, struct tally *tally, const struct serving *from,
+                     bool tcp, const struct answer_info *info)
 {
 	if (!c->stats)
 		return;
-	stats_add(c->queries[tcp], 1);
-	stats_add(c->rcodes[rcode_index(info->rcode)], 1);
+	tally_add(tally, c->queries[tcp], 1);
+	tally_add(tally, c->rcodes[rcode_index(info->rcode)], 1);
 	if (info->has_question)
-		stats_add(c->types[type_index(info->type)], 1);
+		tally_add(tally, c->types[type_index(info->type)], 1);
 	if (info->has_edns)
-		stats_add(c->edns, 1);
+		tally_add(tally, c->edns, 1);
 	if (info->has_subnet)
-		stats_add(c->subnet, 1);
+		tally_add(tally, c->subnet, 1);
 	if (info->truncated)
-		stats_add(c->truncated, 1);
-	if (info->dynamic >= 0 && c->placed && c->classes)
-		count_placed(c, g, info);
+		tally_add(tally, c->truncated, 1);
+	if (info->dynamic >= 0 && from->words)
+		count_placed(tally, from, info);
 }

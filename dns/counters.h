@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * weir-dns's words of its stats page. The words are found once; counting is an add.
- * The server's thread only.
+ * weir-dns's words of its stats page. The words are found once, by the main thread; all threads count into
+ * the same ones, each through its tally, so they are sums.
  */
 #ifndef WEIR_DNS_COUNTERS_H
 #define WEIR_DNS_COUNTERS_H
@@ -13,7 +13,9 @@
 
 struct answer_info;
 struct generation;
+struct serving;
 struct stats;
+struct tally;
 
 enum counters_drop {
 	COUNTERS_DROP_MALFORMED, /**< shorter than a header, or itself an answer */
@@ -24,7 +26,8 @@ enum counters_drop {
 
 enum counters_close {
 	COUNTERS_CLOSE_CLIENT,  /**< the client was done */
-	COUNTERS_CLOSE_IDLE,    /**< silent for too long */
+	COUNTERS_CLOSE_IDLE,    /**< no whole query for too long */
+	COUNTERS_CLOSE_UNREAD,  /**< its answers were not taken for too long */
 	COUNTERS_CLOSE_CROWDED, /**< the longest idle made room for a new one */
 	COUNTERS_CLOSE_BAD,     /**< sent what is no query */
 	COUNTERS_CLOSE_COUNT
@@ -39,21 +42,34 @@ struct counters {
 	uint64_t *rcodes[7];
 	uint64_t *edns, *subnet, *truncated;
 	uint64_t *drops[COUNTERS_DROP_COUNT];
-	uint64_t *tcp_accepted, *tcp_open, *tcp_closed[COUNTERS_CLOSE_COUNT];
-	uint64_t *loads, *load_failures, *load_ms, *image_bytes, *stale;
+	uint64_t *tcp_accepted, *tcp_open, *tcp_paused, *tcp_closed[COUNTERS_CLOSE_COUNT];
+	uint64_t *loads, *load_failures, *load_ms, *image_bytes, *zones, *stale;
 	uint64_t *clock_held, *clock_stepped, *clock_unsynchronised, *ramps_held[2];
+	uint64_t *threads;
+};
+
+/** The words of one generation's services. */
+struct counters_words {
 	uint64_t **placed;  /**< by state of the generation, and one more a service for no site */
-	uint64_t **classes; /**< four a service */
+	uint64_t **classes; /**< by service and place_class */
 };
 
 /** Open the page below @p run_dir and find the words. @return 0 or -errno; without a page all calls do nothing */
 int counters_open(struct counters *c, const char *run_dir);
 void counters_close(struct counters *c);
-/** Find the words of a generation's services and zones; those of @p old (NULL: none) that are gone are dropped. */
-void counters_take(struct counters *c, const struct generation *g, const struct generation *old);
+/** The word of thread @p number, from 0: queries that it has answered. */
+uint64_t *counters_thread(struct counters *c, unsigned number);
+/** Find the words of a generation's services, and set those of its zones. @return NULL without memory or page: nothing is counted */
+struct counters_words *counters_words_new(struct counters *c, const struct generation *g);
+void counters_words_free(struct counters_words *words);
+/** Drop the words of @p old's services that @p g does not have; nobody counts there any more. */
+void counters_drop(struct counters *c, const struct generation *old, const struct generation *g);
+/** Drop the serials of @p old's zones that @p g does not have or does not tell; before counters_words_new(). */
+void counters_drop_zones(struct counters *c, const struct generation *old,
+                         const struct generation *g);
 
-/** Count one query and what was answered. */
-void counters_answer(struct counters *c, const struct generation *g, bool tcp,
-                     const struct answer_info *info);
+/** Count one query and what was answered, in any thread. */
+void counters_answer(const struct counters *c, struct tally *tally, const struct serving *from,
+                     bool tcp, const struct answer_info *info);
 
 #endif

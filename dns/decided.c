@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Two lists: a round collects its targets in `next`, which is sorted and exchanged with `items` when the round ends. So a
+ * round that finds no memory changes nothing, and comparing two rounds is one memcmp(). A file without its end is not taken.
+ */
 #include "dns/decided.h"
 
 #include <errno.h>
@@ -10,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/owner.h"
 #include "base/proc.h"
 
 #define HEAD        "weir-sites 1\n"
@@ -109,16 +114,11 @@ int decided_open(struct decided *d, const char *state_dir)
 {
 	char path[PATH_MAX];
 	int rc = proc_path(state_dir, DECIDED_FILE, path);
-	int fd = rc ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	FILE *f = rc ? NULL : owner_fopen(path, "dns");
 
 	*d = (struct decided){ 0 };
-	if (fd < 0)
+	if (!f)
 		return rc ? rc : errno == ENOENT ? 0 : -errno;
-	FILE *f = fdopen(fd, "r");
-	if (!f) {
-		close(fd);
-		return -ENOMEM;
-	}
 	rc = read_all(f, d);
 	fclose(f);
 	if (rc)
@@ -137,31 +137,17 @@ void decided_close(struct decided *d)
 
 int decided_write(const char *state_dir, const uint64_t *targets, size_t n)
 {
-	char path[PATH_MAX], temporary[PATH_MAX + 8];
-	int rc = proc_path(state_dir, DECIDED_FILE, path), fd;
+	char path[PATH_MAX], temporary[OWNER_DRAFT_MAX];
+	int rc = proc_path(state_dir, DECIDED_FILE, path);
 
 	if (rc)
 		return rc;
-	snprintf(temporary, sizeof(temporary), "%s.new", path);
-	(void)unlink(temporary);
-	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0)
+	FILE *f = owner_draft_stream(path, 0644, temporary);
+	if (!f)
 		return -errno;
-	FILE *f = fdopen(fd, "w");
-	if (!f) {
-		close(fd);
-		return -ENOMEM;
-	}
 	fputs(HEAD, f);
 	for (size_t i = 0; i < n; i++)
 		fprintf(f, "%016" PRIx64 "\n", targets[i]);
 	fprintf(f, "end %zu\n", n);
-	bool bad = fflush(f) || fsync(fd);
-	bad |= fclose(f) != 0;
-	rc = bad ? -EIO : 0;
-	if (!rc && rename(temporary, path) < 0)
-		rc = -errno;
-	if (rc)
-		(void)unlink(temporary);
-	return rc;
+	return owner_put(f, temporary, path);
 }

@@ -22,7 +22,7 @@ struct decided {
 	bool failed;            /**< the round found no memory: the one before it stays */
 };
 
-/** Take over what was kept below @p state_dir, if there is any. @return 0, or why what was kept is not taken */
+/** Take over what was kept below @p state_dir, if there is any. @return 0, or why what was kept is not taken; decided_close() in either case */
 int decided_open(struct decided *d, const char *state_dir);
 void decided_close(struct decided *d);
 /** Whether @p target was down at the end of the last round. */

@@ -57,16 +57,16 @@ __attribute__((format(printf, 3, 4))) static void say(struct explainer *x, const
 		x->e->steps[x->e->n_steps++] = (struct explain_step){ what, text };
 }
 
-static void keep_mistake(void *arg, const char *file, unsigned line, const char *message)
+static void keep_mistake(void *arg, const struct zones_message *m)
 {
 	struct explanation *e = arg;
 	char place[16] = "", *text;
 
-	if (e->n_mistakes == MISTAKES_MAX)
+	if (e->n_mistakes == MISTAKES_MAX || m->level == ZONES_WARNING)
 		return;
-	if (line)
-		snprintf(place, sizeof(place), ":%u", line);
-	if (asprintf(&text, "%s%s%s%s", file, place, *file ? ": " : "", message) >= 0)
+	if (m->line)
+		snprintf(place, sizeof(place), ":%u", m->line);
+	if (asprintf(&text, "%s%s%s%s", m->file, place, *m->file ? ": " : "", m->text) >= 0)
 		e->mistakes[e->n_mistakes++] = text;
 }
 
@@ -183,8 +183,7 @@ static void say_placed(struct explainer *x, const struct answer_step *step)
 		    set_text(service, choice->gated, set, sizeof(set)));
 	if (choice->halved)
 		say(x, "families",
-		    "moved away from %s, where the other address family is down: both come from "
-		    "one site",
+		    "moved away from %s, where one address family is down: both come from one site",
 		    set_text(service, choice->halved, set, sizeof(set)));
 	if (choice->site >= 0)
 		say(x, "chosen", "%s", service->sites[choice->site].name);
@@ -194,11 +193,14 @@ static void say_placed(struct explainer *x, const struct answer_step *step)
 
 static void say_zone(struct explainer *x, const struct image_node *node)
 {
-	const struct image_zone *zone = image_at(x->g->image, node->zone_off);
+	const struct image_zone *zone = image_zone(x->g->image, node->zone);
 	char text[NAME_TEXT_MAX];
 
 	say(x, "zone", "%s, serial %u%s", off_text(x, zone->name_off, text), zone->serial,
-	    x->g->stale ? " (its file is bad now; this is an earlier image)" : "");
+	    zone->state & IMAGE_ZONE_EARLIER  ? " (its file is bad now; this is an earlier image)"
+	    : zone->state & IMAGE_ZONE_BROKEN ? " (its file is bad, and there is no earlier image)"
+	    : zone->state & IMAGE_ZONE_SIGNED ? " (signed, and served without signatures)"
+	                                      : "");
 }
 
 static void say_step(struct explainer *x, const struct answer_step *step)
@@ -216,6 +218,10 @@ static void say_step(struct explainer *x, const struct answer_step *step)
 		                           " is delegated: its servers, with glue" },
 		[ANSWER_STEP_DATA] = { "data", "", " has records of this type" },
 		[ANSWER_STEP_ALIAS] = { "alias", "", " is an alias (CNAME): its target is next" },
+		[ANSWER_STEP_DNAME] = { "dname", "",
+		                        " has a DNAME, which renames all names below it" },
+		[ANSWER_STEP_TOO_LONG] = { "too-long", "", ": the new name is over 255 bytes" },
+		[ANSWER_STEP_BROKEN] = { "broken", "", ": the zone answers SERVFAIL" },
 		[ANSWER_STEP_PLACED] = { "placed", "", "" },
 		[ANSWER_STEP_NODATA] = { "nodata", "", " has no records of this type" },
 		[ANSWER_STEP_NXDOMAIN] = { "nxdomain", "below ",
@@ -256,14 +262,14 @@ static void list_records(struct explainer *x, const char *section, const ldns_rr
 /* Our own answer, read by another's code. */
 static void take_answer(struct explainer *x, const uint8_t *bytes, size_t length)
 {
-	static const char *const rcodes[] = { "NOERROR",  "FORMERR", "SERVFAIL",
-		                              "NXDOMAIN", "NOTIMP",  "REFUSED" };
+	static const char *const rcodes[] = { "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN",
+		                              "NOTIMP",  "REFUSED", "YXDOMAIN" };
 	ldns_pkt *packet = NULL;
 
 	x->e->rcode = "DROP";
 	if (length == 0 || ldns_wire2pkt(&packet, bytes, length) != LDNS_STATUS_OK)
 		return;
-	x->e->rcode = rcodes[ldns_pkt_get_rcode(packet) <= 5 ? ldns_pkt_get_rcode(packet) : 2];
+	x->e->rcode = rcodes[ldns_pkt_get_rcode(packet) <= 6 ? ldns_pkt_get_rcode(packet) : 2];
 	x->e->authoritative = ldns_pkt_aa(packet);
 	x->e->truncated = ldns_pkt_tc(packet);
 	list_records(x, "answer", ldns_pkt_answer(packet));
@@ -360,13 +366,14 @@ static void observe(struct explainer *x, const struct proc_dirs *dirs)
 	struct page *page = NULL;
 
 	if (proc_path(dirs->run, PROC_HEALTH_PAGE, path) == 0 &&
-	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, &page) == 0 &&
+	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, "health", &page) == 0 &&
 	    page_size(page) < sizeof(struct health_page)) {
 		page_close(page);
 		page = NULL;
 	}
 	if (page) {
 		seen.own = page_payload(page);
+		seen.own_page = page;
 		seen.own_good_until_ms = page_header(page)->alive_ms + VIEW_GOOD_MS;
 	} else {
 		say(x, "health", "no health page: this node sees nothing");
@@ -417,6 +424,18 @@ static struct explanation *explanation_new(void)
 	return NULL;
 }
 
+/* Without the key it is not known which site a client gets. */
+static int refuse_without_key(struct explainer *x)
+{
+	const struct model *m = x->g->model;
+
+	keep_mistake(x->e,
+	             &(struct zones_message){
+	                     .zone = "", .file = "", .level = ZONES_MISTAKE, .text = m->key_why });
+	generation_free(x->g);
+	return -EINVAL;
+}
+
 static int explain(struct explainer *x, const struct proc_dirs *dirs)
 {
 	const struct generation_how how = {
@@ -429,12 +448,18 @@ static int explain(struct explainer *x, const struct proc_dirs *dirs)
 	int err;
 
 	if (name_parse(x->request->name, &name) < 0 || type == 0) {
-		keep_mistake(x->e, "", 0, type ? "not a domain name" : "not a record type");
+		keep_mistake(x->e, &(struct zones_message){ .zone = "",
+		                                            .file = "",
+		                                            .level = ZONES_MISTAKE,
+		                                            .text = type ? "not a domain name"
+		                                                         : "not a record type" });
 		return -EINVAL;
 	}
 	err = generation_load(dirs, &how, &x->g);
 	if (err < 0)
 		return err;
+	if (x->g->model->key_state == MODEL_KEY_NONE)
+		return refuse_without_key(x);
 	observe(x, dirs);
 	err = run(x, &name, (uint16_t)type);
 	generation_free(x->g);

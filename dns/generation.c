@@ -12,13 +12,16 @@
 
 #include "base/arena.h"
 #include "base/hash.h"
+#include "base/owner.h"
 #include "dns/decided.h"
 #include "dns/image.h"
 #include "dns/outside.h"
+#include "dns/place_key.h"
 #include "dns/ramps.h"
 #include "weir/model.h"
 
-#define ARENA_BYTES ((size_t)1 << 30)
+#define ARENA_BYTES     ((size_t)1 << 30)
+#define IMAGE_BYTES_MAX ((uint64_t)UINT32_MAX) /* offsets have 32 bits */
 
 /* A digest of the zones' names and of their files as they lie there now. */
 static uint64_t source_digest(const struct model *m, const struct place *p)
@@ -44,27 +47,47 @@ static uint64_t source_digest(const struct model *m, const struct place *p)
 	return digest ? digest : 1;
 }
 
-/* Whether an image of this owner may be believed: the run directory is shared with the other processes. */
-static bool is_trusted(const struct stat *st)
+/* Read the whole of @p fd. @return whether there were so many bytes */
+static bool read_all(int fd, void *bytes, size_t n)
 {
-	return S_ISREG(st->st_mode) && st->st_size > 0 &&
-	       (geteuid() == 0 || st->st_uid == 0 || st->st_uid == geteuid());
+	uint8_t *at = bytes;
+
+	while (n > 0) {
+		ssize_t got = read(fd, at, n);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+		at += got;
+		n -= (size_t)got;
+	}
+	return true;
 }
 
-/* Map the kept image. @return it, or NULL when there is none, or it is damaged or another's */
-static const struct image *map_image(const char *path, size_t *bytes)
+/*
+ * Read the kept image into memory of our own: what is answered must not change with the file, which may be cut short or
+ * overwritten at any time. @return it, or NULL when there is none, or it is damaged or another's
+ */
+static const struct image *read_image(const char *path, size_t *bytes)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = owner_open(path, "dns");
 	struct stat st;
 	void *at = MAP_FAILED;
 
 	if (fd < 0)
 		return NULL;
-	if (fstat(fd, &st) == 0 && is_trusted(&st))
-		at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	if (fstat(fd, &st) == 0 && st.st_size > 0 && (uint64_t)st.st_size <= IMAGE_BYTES_MAX)
+		at = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE,
+		          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (at != MAP_FAILED && !read_all(fd, at, (size_t)st.st_size)) {
+		munmap(at, (size_t)st.st_size);
+		at = MAP_FAILED;
+	}
 	close(fd);
 	if (at == MAP_FAILED)
 		return NULL;
+	(void)mprotect(at, (size_t)st.st_size, PROT_READ);
 	if (image_check(at, (size_t)st.st_size) < 0) {
 		munmap(at, (size_t)st.st_size);
 		return NULL;
@@ -76,16 +99,13 @@ static const struct image *map_image(const char *path, size_t *bytes)
 /* Keep @p image in @p path, replaced whole: who has mapped the old file keeps that. */
 static int keep_image(const char *path, const struct image *image)
 {
-	char temporary[PATH_MAX + 8];
+	char temporary[OWNER_DRAFT_MAX];
 	const uint8_t *at = (const uint8_t *)image;
 	size_t left = image->size_bytes;
-	int fd, err = 0;
+	int fd = owner_draft(path, 0644, temporary), err = 0;
 
-	snprintf(temporary, sizeof(temporary), "%s.new", path);
-	(void)unlink(temporary);
-	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	while (left && err == 0) {
 		ssize_t n = write(fd, at, left);
 
@@ -103,11 +123,18 @@ static int keep_image(const char *path, const struct image *image)
 	return err;
 }
 
-static int compile(struct generation *g, const struct generation_how *how, uint64_t source)
+static int compile(struct generation *g, const struct generation_how *how, uint64_t source,
+                   const struct image *earlier)
 {
 	const struct model *m = g->model;
 	struct zone_source *zones = ARENA_ARRAY(g->arena, struct zone_source, m->n_zones + 1);
-	struct zone_input in = { .zones = zones, .n_zones = m->n_zones, .source = source };
+	struct zone_input in = {
+		.zones = zones,
+		.n_zones = m->n_zones,
+		.source = source,
+		.isolate = true,
+		.earlier = earlier,
+	};
 	struct image *image;
 	int err;
 
@@ -120,7 +147,18 @@ static int compile(struct generation *g, const struct generation_how *how, uint6
 	err = zone_compile(&in, how->report, how->report_arg, &image);
 	if (err == 0)
 		g->image = image;
+	g->made = err == 0;
 	return err;
+}
+
+static void report(const struct generation_how *how, const char *file, unsigned line,
+                   const char *text)
+{
+	how->report(how->report_arg, &(struct zones_message){ .zone = "",
+	                                                      .file = file,
+	                                                      .line = line,
+	                                                      .level = ZONES_MISTAKE,
+	                                                      .text = text });
 }
 
 /* Fill in the image: the kept one if it still fits, a new one, or the kept one for want of better. */
@@ -134,13 +172,13 @@ static int find_image(struct generation *g, const struct proc_dirs *dirs,
 	int err = proc_path(dirs->run, GENERATION_IMAGE_FILE, path);
 
 	if (err == 0)
-		kept = map_image(path, &bytes);
+		kept = read_image(path, &bytes);
 	if (kept && how->trust_cache && kept->source == source) {
 		g->image = kept;
 		g->mapped_bytes = bytes;
 		return 0;
 	}
-	err = compile(g, how, source);
+	err = compile(g, how, source, how->earlier ? how->earlier : kept);
 	if (err < 0 && kept &&
 	    kept->dynamic == zone_dynamic_digest(g->place->texts, g->place->n_names)) {
 		g->image = kept;
@@ -150,9 +188,21 @@ static int find_image(struct generation *g, const struct proc_dirs *dirs,
 	}
 	if (kept)
 		munmap((void *)(uintptr_t)kept, bytes);
+	/* answers come from memory of our own, and not from the file that was just written: it may be damaged at any time */
 	if (err == 0 && how->keep && keep_image(path, g->image) < 0)
-		how->report(how->report_arg, path, 0, "the image could not be kept here");
+		report(how, path, 0, "the image could not be kept here");
 	return err;
+}
+
+static void count_zones(struct generation *g)
+{
+	for (uint32_t i = 0; i < g->image->n_zones; i++) {
+		uint32_t state = image_zone(g->image, i)->state;
+
+		g->n_earlier += (state & IMAGE_ZONE_EARLIER) != 0;
+		g->n_broken += (state & IMAGE_ZONE_BROKEN) != 0;
+		g->n_signed += (state & IMAGE_ZONE_SIGNED) != 0;
+	}
 }
 
 static void report_mistakes(const struct model_mistakes *mistakes, const struct generation_how *how)
@@ -164,7 +214,7 @@ static void report_mistakes(const struct model_mistakes *mistakes, const struct 
 
 		snprintf(message, sizeof(message), "%s%s%s", mistake->field ? mistake->field : "",
 		         mistake->field && *mistake->field ? ": " : "", mistake->message);
-		how->report(how->report_arg, mistake->file, mistake->line, message);
+		report(how, mistake->file, mistake->line, message);
 	}
 }
 
@@ -178,10 +228,7 @@ static int read_document(struct generation *g, const struct proc_dirs *dirs,
 	if (err == 0 && access(path, F_OK) < 0)
 		return -ENOENT;
 	if (err == 0)
-		err = model_read_effective(path, dirs->node, &g->model, &mistakes);
-	if (err == 0)
-		model_key_keep(g->model,
-		               how->before); /* without any, answers go by a key of zero */
+		err = place_key_read(dirs, path, how, &g->model, &mistakes);
 	report_mistakes(&mistakes, how);
 	if (err && mistakes.denied)
 		err = -EACCES;
@@ -219,6 +266,8 @@ int generation_load(const struct proc_dirs *dirs, const struct generation_how *h
 		err = make_places(g);
 	if (err == 0)
 		err = find_image(g, dirs, how);
+	if (err == 0)
+		count_zones(g);
 	if (err < 0) {
 		generation_free(g);
 		return err;

@@ -6,8 +6,8 @@
  * changes later, by its one owner.
  *
  * The image is kept in a file of the run directory too: other processes map it, and a
- * process that restarts with nothing changed serves from it at once. It is also what is
- * served when a zone file is bad at a start.
+ * process that restarts with nothing changed serves from it at once. A zone whose file cannot
+ * be used is taken from the image before: the one in use, else the kept one; else it answers SERVFAIL.
  */
 #ifndef WEIR_DNS_GENERATION_H
 #define WEIR_DNS_GENERATION_H
@@ -35,16 +35,21 @@ struct generation {
 	struct place_state *state;
 	const struct image *image;
 	size_t mapped_bytes; /**< of the image; 0: from malloc() */
-	bool stale;          /**< the zone files are bad: the image is an earlier one of theirs */
-	struct views *views; /**< in the arena; its pages are ours */
+	bool made;           /**< the image was compiled, not taken as it was kept */
+	bool stale;          /**< the whole image is an earlier one */
+	size_t n_earlier, n_broken, n_signed; /**< zones with such an image_zone.state */
+	struct views *views;                  /**< in the arena; its pages are ours */
 };
 
 struct generation_how {
 	bool trust_cache; /**< take the image file as it is if it fits document and zone files */
 	const struct model *
 	        before; /**< in force: where its key comes from if the file has another; NULL: none */
-	bool keep;      /**< write a new image to the image file */
-	zone_report *report;
+	unsigned key_wait_ms; /**< wait so long for the key's file if there is no key at all */
+	const struct image *
+	        earlier; /**< in use: where zones come from whose files are bad; NULL: the kept one */
+	bool keep;       /**< write a new image to the image file */
+	zones_report *report;
 	void *report_arg;
 };
 
@@ -56,6 +61,11 @@ struct generation_how {
 int generation_load(const struct proc_dirs *dirs, const struct generation_how *how,
                     struct generation **out);
 void generation_free(struct generation *g);
+/** Whether a zone is not served as its file has it now. */
+static inline bool generation_lacks(const struct generation *g)
+{
+	return g->stale || g->n_earlier || g->n_broken;
+}
 
 /** What time it is for drains. */
 struct generation_time {

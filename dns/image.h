@@ -23,7 +23,7 @@
 #include "dns/name.h"
 
 #define IMAGE_MAGIC  "weirzone"
-#define IMAGE_LAYOUT 1u
+#define IMAGE_LAYOUT 3u
 
 enum dns_type {
 	DNS_A = 1,
@@ -38,16 +38,20 @@ enum dns_type {
 	DNS_PTR = 12,
 	DNS_MINFO = 14,
 	DNS_MX = 15,
+	DNS_TXT = 16,
 	DNS_AAAA = 28,
+	DNS_SRV = 33,
 	DNS_DNAME = 39,
 	DNS_OPT = 41,
 	DNS_DS = 43,
 	DNS_RRSIG = 46,
 	DNS_NSEC = 47,
+	DNS_NSEC3 = 50,
 	DNS_META_FIRST = 128,
 	DNS_IXFR = 251,
 	DNS_AXFR = 252,
 	DNS_ANY = 255,
+	DNS_CAA = 257,
 };
 #define DNS_IN 1
 
@@ -75,6 +79,14 @@ struct image_bucket {
 	uint32_t node_off;
 };
 
+/** What image_zone.state says; 0: served as its file has it. */
+enum image_zone_state {
+	IMAGE_ZONE_EARLIER = 1, /**< its file cannot be used: an earlier image of it is served */
+	IMAGE_ZONE_BROKEN =
+	        2, /**< its file cannot be used: SERVFAIL; nothing but its apex is here */
+	IMAGE_ZONE_SIGNED = 4, /**< has signatures, which are not given with answers */
+};
+
 struct image_zone {
 	uint32_t name_off, node_off;
 	uint32_t soa_off; /**< the SOA's image_set, as in answers */
@@ -82,6 +94,7 @@ struct image_zone {
 	        negative_off; /**< the same with the TTL of negative answers (RFC 2308, section 5) */
 	uint32_t serial;
 	uint32_t n_records;
+	uint32_t state; /**< bits of enum image_zone_state */
 };
 
 struct image_name {
@@ -99,20 +112,27 @@ struct image_set {
 	uint16_t n_records;
 	uint32_t data_off; /**< records, see image_fixed_names() */
 	uint32_t data_length;
-	uint32_t glue_off; /**< NS of a delegation: an image_glue; else 0 */
 };
 
-struct image_node {
-	uint32_t name_off;
-	uint32_t zone_off;
+/** What few nodes have. Nodes may share one; most share the one that is all zero. */
+struct image_extra {
 	uint32_t cut_off;      /**< the delegation at or above it; 0: none */
 	uint32_t wildcard_off; /**< its child "*"; 0: none */
 	uint32_t
 	        above_off; /**< a zone's apex: what the parent zone, served too, has here (for DS) */
 	uint32_t dynamic;  /**< 1 + number of the dynamic name; 0: none */
-	uint32_t n_sets;
+	uint32_t glue_off; /**< image_glue of the delegation at or above it; 0: no delegation */
+};
+
+struct image_node {
+	uint32_t name_off;
+	uint32_t extra_off; /**< an image_extra, never 0 */
+	uint16_t zone;      /**< number of its zone */
+	uint16_t n_sets;
 	struct image_set sets[]; /**< by type */
 };
+_Static_assert(sizeof(struct image_node) == 12 && sizeof(struct image_set) == 12,
+               "a million names are a million of these");
 
 /** Addresses of a delegation's servers; required ones first (RFC 9471). */
 struct image_glue {
@@ -144,6 +164,11 @@ static inline const void *image_at(const struct image *i, uint32_t off)
 static inline const struct image_node *image_node(const struct image *i, uint32_t off)
 {
 	return image_at(i, off);
+}
+static inline const struct image_extra *image_extra(const struct image *i,
+                                                    const struct image_node *node)
+{
+	return image_at(i, node->extra_off);
 }
 static inline const struct image_name *image_name(const struct image *i, uint32_t off)
 {

@@ -10,16 +10,14 @@
 
 #include "base/log.h"
 
+#define AGAIN_MS 1000 /* after what could not be written */
+
 static void *write_it(void *arg)
 {
 	struct server_keep *k = arg;
 
-	k->result = k->records ? ramp_write(k->state_dir, k->records, k->n) : 0;
-	if (k->down) {
-		int rc = decided_write(k->state_dir, k->down, k->n_down);
-
-		k->result = k->result ? k->result : rc;
-	}
+	k->result[0] = k->records ? ramp_write(k->state_dir, k->records, k->n) : 0;
+	k->result[1] = k->down ? decided_write(k->state_dir, k->down, k->n_down) : 0;
 	__atomic_store_n(&k->done, true, __ATOMIC_RELEASE);
 	return NULL;
 }
@@ -32,14 +30,23 @@ static void forget(struct server_keep *k)
 	k->down = NULL;
 }
 
-static void finish(struct server_keep *k)
+/* What could not be written is tried again, though nothing changes any more. */
+static void finish(struct server *s)
 {
+	struct server_keep *k = &s->keep;
+	int err;
+
 	pthread_join(k->thread, NULL);
 	k->running = false;
 	forget(k);
-	if (k->result < 0 && !k->failed)
-		log_error("dns-ramps-not-kept", "error=\"%s\"", strerror(-k->result));
-	k->failed = k->result < 0;
+	err = k->result[0] ? k->result[0] : k->result[1];
+	s->ramps.changed |= k->result[0] < 0;
+	s->decided.changed |= k->result[1] < 0;
+	if (err < 0 && !k->failed)
+		log_error("dns-ramps-not-kept", "error=\"%s\" effect=\"tried again\"",
+		          strerror(-err));
+	k->failed = err < 0;
+	k->again_ms = err < 0 ? loop_now_ms(s->loop) + AGAIN_MS : 0;
 }
 
 /* A copy of what has changed. @return whether there is anything to write */
@@ -63,8 +70,8 @@ void keep_tick(struct server *s)
 	struct server_keep *k = &s->keep;
 
 	if (k->running && __atomic_load_n(&k->done, __ATOMIC_ACQUIRE))
-		finish(k);
-	if (k->running || !copy(k, &s->ramps, &s->decided))
+		finish(s);
+	if (k->running || loop_now_ms(s->loop) < k->again_ms || !copy(k, &s->ramps, &s->decided))
 		return;
 	k->state_dir = s->dirs->state;
 	k->done = false;
@@ -80,7 +87,7 @@ void keep_tick(struct server *s)
 void keep_stop(struct server *s)
 {
 	if (s->keep.running)
-		finish(&s->keep);
+		finish(s);
 	if (s->ramps.changed)
 		(void)ramp_write(s->dirs->state, s->ramps.items, s->ramps.n);
 	if (s->decided.changed)

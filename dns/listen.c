@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sockets: those that the supervisor holds ("dns-udp-0", "dns-tcp-0", ... in the order of
- * dns_listen), or our own. One that cannot be bound stops no other; it is tried again with
- * the next document. Port 53 is root's: without a supervisor, what the document names is opened
- * before rights are dropped (listen_early), and what a later one adds needs a restart.
+ * Sockets: for each address one of UDP and one of TCP for each thread; either those that the supervisor holds
+ * ("dns-udp-0", "dns-tcp-0", ... in the order of dns_listen, those of thread 1 "dns-udp-0-1", ...), or our
+ * own. One that cannot be bound stops no other; it is tried again with the next document and every few seconds. Port
+ * 53 is root's: without a supervisor, what the document names is opened before rights are dropped
+ * (listen_early), and what a later one adds needs a restart.
+ *
+ * When there are to be fewer threads, the kernel first steers packets around the sockets that go. They
+ * are read for DRAIN_MS more, which empties them, and then closed. Main thread only.
  */
 #include "dns/server.h"
 
@@ -13,14 +17,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/reuseport.h"
+#include "dns/handed.h"
 #include "weir/model.h"
 
-#define BACKLOG 1024
+#define BACKLOG   1024
+#define DRAIN_MS  1000  /* a packet that the kernel has given to a socket is read long before */
+#define PASSED_MS 60000 /* from a socket to the document that wants it */
+#define AGAIN_MS  5000  /* after a socket could not be bound */
+
+static const int kinds[2] = { SOCK_DGRAM, SOCK_STREAM }; /* as in server_listen */
+static const char *const transports[2] = { "udp", "tcp" };
 
 static void raise_buffer(int fd)
 {
@@ -30,7 +41,7 @@ static void raise_buffer(int fd)
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 }
 
-static int bind_own(const struct addr *address, uint16_t port, int type)
+static int bind_own(const struct addr *address, uint16_t port, int type, bool first)
 {
 	struct sockaddr_storage to;
 	socklen_t length = addr_to_sockaddr(address, port, &to);
@@ -38,8 +49,9 @@ static int bind_own(const struct addr *address, uint16_t port, int type)
 
 	if (fd < 0)
 		return -errno;
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	(void)reuseport_before_bind(fd, first);
+	if (type == SOCK_STREAM) /* UDP sockets with it share a port with anybody */
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (to.ss_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&to, length) < 0 ||
@@ -49,38 +61,11 @@ static int bind_own(const struct addr *address, uint16_t port, int type)
 		close(fd);
 		return err;
 	}
+	(void)reuseport_after_bind(fd);
 	/* a socket that is handed down has its room: without rights we could only lower it */
 	if (type == SOCK_DGRAM)
 		raise_buffer(fd);
 	return fd;
-}
-
-static bool is_bound_to(int fd, const struct addr *address, int type)
-{
-	struct sockaddr_storage at;
-	socklen_t length = sizeof(at), n_type = sizeof(int);
-	struct addr bound;
-	int is = 0;
-
-	return getsockname(fd, (struct sockaddr *)&at, &length) == 0 &&
-	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &is, &n_type) == 0 && is == type &&
-	       addr_from_sockaddr((struct sockaddr *)&at, &bound, NULL) == 0 &&
-	       addr_equal(&bound, address);
-}
-
-/* The handed-down socket bound to @p address. @return a duplicate, or -ENOENT */
-static int find_handed(const struct addr *address, int type)
-{
-	for (unsigned i = 0; i < SERVER_SOCKETS_MAX; i++) {
-		char name[32];
-		int fd;
-
-		snprintf(name, sizeof(name), "dns-%s-%u", type == SOCK_STREAM ? "tcp" : "udp", i);
-		fd = proc_listen_fd(name);
-		if (fd >= 0 && is_bound_to(fd, address, type))
-			return fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	}
-	return -ENOENT;
 }
 
 /* The socket that listen_early() has bound to @p address. @return it, no longer in the list, or -ENOENT */
@@ -89,10 +74,11 @@ static int take_early(struct server *s, const struct addr *address, int type)
 	for (unsigned i = 0; i < s->n_early; i++) {
 		int fd = s->early[i];
 
-		if (!is_bound_to(fd, address, type))
+		if (!handed_is_bound(fd, address, type))
 			continue;
-		s->early[i] = s->early[--s->n_early];
-		return fd;
+		s->n_early--;
+		memmove(&s->early[i], &s->early[i + 1], (s->n_early - i) * sizeof(s->early[0]));
+		return fd; /* in the order of binding */
 	}
 	return -ENOENT;
 }
@@ -104,17 +90,26 @@ void listen_close_early(struct server *s)
 		close(s->early[--s->n_early]);
 }
 
-static void bind_early(struct server *s, const struct addr *address, int type)
+static void bind_early(struct server *s, const struct addr *address, unsigned n)
 {
-	int fd = find_handed(address, type);
+	for (unsigned kind = 0; kind < 2; kind++)
+		for (unsigned k = 0; k < n; k++) {
+			int fd = bind_own(address, s->port, kinds[kind], k == 0);
 
-	if (fd >= 0) {
-		close(fd);
-		return;
-	}
-	fd = bind_own(address, s->port, type);
-	if (fd >= 0)
-		s->early[s->n_early++] = fd; /* a failure is told when it is tried again */
+			if (fd < 0)
+				break; /* a failure is told when it is tried again */
+			s->early[s->n_early++] = fd;
+		}
+}
+
+/* How many threads the document wants. */
+static unsigned threads_wanted(const struct model *m)
+{
+	cpu_set_t allowed;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
+		CPU_ZERO(&allowed);
+	return model_dns_threads(m, &allowed);
 }
 
 void listen_early(struct server *s)
@@ -128,28 +123,21 @@ void listen_early(struct server *s)
 	    proc_path(s->dirs->state, PROC_EFFECTIVE_FILE, path) < 0)
 		return; /* who holds sockets for us holds them all; without rights there is no hurry */
 	/* mistakes are told by the load that follows */
-	if (model_read_effective(path, s->dirs->node, &m, &mistakes) == 0 && m->self)
-		for (size_t i = 0; i < m->self->n_dns_listen && i < SERVER_SOCKETS_MAX; i++) {
-			bind_early(s, &m->self->dns_listen[i], SOCK_DGRAM);
-			bind_early(s, &m->self->dns_listen[i], SOCK_STREAM);
-		}
+	if (model_read_without_key(path, s->dirs->node, &m, &mistakes) == 0 && m->self)
+		for (size_t i = 0; i < m->self->n_dns_listen && i < SERVER_SOCKETS_MAX; i++)
+			bind_early(s, &m->self->dns_listen[i], threads_wanted(m));
 	model_free(m);
 	model_mistakes_free(&mistakes);
 }
 
-static void close_listen(struct server *s, unsigned i)
+/* Close all but the first @p n sockets of each kind. The threads have duplicates until their next plan. */
+static void close_sockets(struct server_listen *l, unsigned n)
 {
-	struct server_listen *l = &s->listens[i];
-
-	if (l->udp >= 0) {
-		loop_fd_remove(s->loop, l->udp);
-		close(l->udp);
-	}
-	if (l->tcp >= 0) {
-		loop_fd_remove(s->loop, l->tcp);
-		close(l->tcp);
-	}
-	*l = s->listens[--s->n_listens];
+	for (unsigned kind = 0; kind < 2; kind++)
+		while (l->n[kind] > n) {
+			close(l->fds[kind][--l->n[kind]]);
+			handed_forget(&l->address, kinds[kind], l->n[kind]);
+		}
 }
 
 static bool is_wanted(const struct model_node *node, const struct addr *address)
@@ -160,64 +148,173 @@ static bool is_wanted(const struct model_node *node, const struct addr *address)
 	return false;
 }
 
-static int open_one(struct server *s, const struct addr *address, int type, loop_fd_cb *cb)
+/* Open the socket of thread l->n[kind]. @return 0 or -errno */
+static int open_next(struct server *s, struct server_listen *l, unsigned kind)
 {
-	const char *transport = type == SOCK_STREAM ? "tcp" : "udp";
-	int fd = find_handed(address, type), err;
-	char text[ADDR_TEXT_MAX];
+	unsigned k = l->n[kind];
+	int fd = handed_find(&l->address, kinds[kind], k);
 
-	if (fd < 0)
-		fd = take_early(s, address, type);
-	if (fd < 0)
-		fd = bind_own(address, s->port, type);
-	if (fd < 0) {
-		log_error("dns-listen-failed", "address=%s port=%u transport=%s error=\"%s\"",
-		          addr_text(address, text), s->port, transport, strerror(-fd));
-		return -1;
+	if (fd >= 0) {
+		l->handed = true;
+		fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		if (fd < 0)
+			return -errno;
+	} else if (k && l->handed) {
+		return -ENOENT; /* who holds the first one gives us the others */
+	} else {
+		fd = take_early(s, &l->address, kinds[kind]);
 	}
+	if (fd < 0)
+		fd = bind_own(&l->address, s->port, kinds[kind], k == 0);
+	if (fd < 0)
+		return fd;
 	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	err = loop_fd_add(s->loop, fd, EPOLLIN, cb, s);
-	if (err < 0) {
-		log_error("dns-listen-failed", "address=%s error=\"%s\"", addr_text(address, text),
-		          strerror(-err));
-		close(fd);
-		return -1;
-	}
-	return fd;
+	l->fds[kind][l->n[kind]++] = fd;
+	return 0;
 }
 
-static void open_listen(struct server *s, const struct addr *address)
+static void log_failure(struct server *s, const struct server_listen *l, unsigned kind, int err)
 {
-	struct server_listen *l = NULL;
+	char text[ADDR_TEXT_MAX];
 
+	if (l->n[kind] == 0)
+		log_error("dns-listen-failed",
+		          "address=%s port=%u transport=%s error=\"%s\" hint=\"%s\"",
+		          addr_text(&l->address, text), s->port, transports[kind], strerror(-err),
+		          err == -EADDRINUSE ? "another server has it: ss -lnutp shows which" : "");
+	else if (err != -ENOENT)
+		log_warn("dns-thread-socket-failed",
+		         "address=%s port=%u transport=%s n=%u error=\"%s\" hint=\"start weir-dns "
+		         "again, or run it under weir run\"",
+		         addr_text(&l->address, text), s->port, transports[kind], l->n[kind],
+		         strerror(-err));
+}
+
+/* Open sockets up to @p n of each kind. @return whether all are there that can be had */
+static bool open_sockets(struct server *s, struct server_listen *l, unsigned n)
+{
+	bool all = true;
+
+	for (unsigned kind = 0; kind < 2; kind++) {
+		int err = 0;
+
+		while (err == 0 && l->n[kind] < n)
+			err = open_next(s, l, kind);
+		if (err < 0)
+			log_failure(s, l, kind, err);
+		all &= l->n[kind] > 0;
+	}
+	/* More than wanted may have been handed down: they are read, and go with the next step. */
+	for (unsigned kind = 0; kind < 2; kind++)
+		while (l->handed && l->n[kind] < WORKERS_MAX &&
+		       handed_find(&l->address, kinds[kind], l->n[kind]) >= 0 &&
+		       open_next(s, l, kind) == 0)
+			continue;
+	return all;
+}
+
+static struct server_listen *find_listen(struct server *s, const struct addr *address)
+{
 	for (unsigned i = 0; i < s->n_listens; i++)
 		if (addr_equal(&s->listens[i].address, address))
-			l = &s->listens[i];
-	if (!l && s->n_listens == SERVER_SOCKETS_MAX) {
+			return &s->listens[i];
+	if (s->n_listens == SERVER_SOCKETS_MAX) {
 		log_error("dns-listen-failed", "error=\"more than %d addresses\"",
 		          SERVER_SOCKETS_MAX);
-		return;
+		return NULL;
 	}
-	if (!l) {
-		l = &s->listens[s->n_listens++];
-		*l = (struct server_listen){
-			.address = *address, .port = s->port, .udp = -1, .tcp = -1
-		};
+	s->listens[s->n_listens] = (struct server_listen){ .address = *address };
+	return &s->listens[s->n_listens++];
+}
+
+/*
+ * Have the kernel give packets to the sockets that stay, and to all of them: those that are too many, and those that the
+ * supervisor has opened or not closed yet, get none. @return whether there are too many
+ */
+static bool steer(struct server_listen *l, unsigned n)
+{
+	bool many = false;
+
+	for (unsigned kind = 0; kind < 2; kind++) {
+		unsigned n_read = l->n[kind] < n ? l->n[kind] : n;
+		int err = n_read ? reuseport_steer(l->fds[kind][0], n_read) : 0;
+
+		if (err < 0)
+			log_warn("dns-steering-failed", "transport=%s error=\"%s\"",
+			         transports[kind], strerror(-err));
+		many |= l->n[kind] > n;
 	}
-	if (l->udp < 0)
-		l->udp = open_one(s, address, SOCK_DGRAM, udp_ready);
-	if (l->tcp < 0)
-		l->tcp = open_one(s, address, SOCK_STREAM, tcp_ready);
+	return many;
+}
+
+/* As many threads as are wanted and have a socket somewhere. */
+static unsigned threads_with_sockets(const struct server *s)
+{
+	unsigned most = 1;
+
+	for (unsigned i = 0; i < s->n_listens; i++)
+		for (unsigned kind = 0; kind < 2; kind++)
+			if (s->listens[i].n[kind] > most)
+				most = s->listens[i].n[kind];
+	return most < s->n_wanted ? most : s->n_wanted;
+}
+
+static void close_unwanted(struct server *s, const struct model_node *node)
+{
+	for (unsigned i = s->n_listens; i-- > 0;)
+		if (!node || !is_wanted(node, &s->listens[i].address)) {
+			close_sockets(&s->listens[i], 0);
+			s->listens[i] = s->listens[--s->n_listens];
+		}
+}
+
+/* Sockets may come before the document that wants them: it is given its time to be loaded. */
+static uint64_t drain_end_ms(const struct server *s)
+{
+	uint64_t end_ms = loop_now_ms(s->loop) + DRAIN_MS, wait_ms = s->passed_ms + PASSED_MS;
+
+	return s->passed_ms && wait_ms > end_ms ? wait_ms : end_ms;
 }
 
 void listen_update(struct server *s)
 {
 	const struct model_node *node = s->now->model->self;
+	bool all = true, many = false;
 
-	for (unsigned i = s->n_listens; i-- > 0;)
-		if (!node || !is_wanted(node, &s->listens[i].address))
-			close_listen(s, i);
-	for (size_t i = 0; node && i < node->n_dns_listen; i++)
-		open_listen(s, &node->dns_listen[i]);
+	s->n_wanted = threads_wanted(s->now->model);
+	close_unwanted(s, node);
+	for (size_t i = 0; node && i < node->n_dns_listen; i++) {
+		struct server_listen *l = find_listen(s, &node->dns_listen[i]);
+
+		all &= l && open_sockets(s, l, s->n_wanted);
+		many |= l && steer(l, s->n_wanted);
+	}
 	listen_close_early(s);
+	crew_set(s, threads_with_sockets(s));
+	if (!many)
+		s->passed_ms = 0; /* the document that wants them is here */
+	s->drain_ms = many ? drain_end_ms(s) : 0;
+	s->again_ms = all && s->n_threads ? 0 : loop_now_ms(s->loop) + AGAIN_MS;
+}
+
+void listen_tick(struct server *s, uint64_t now_ms)
+{
+	if (s->now && s->again_ms && now_ms >= s->again_ms)
+		listen_update(s);
+	if (!s->drain_ms || now_ms < s->drain_ms)
+		return;
+	s->drain_ms = 0;
+	for (unsigned i = 0; i < s->n_listens; i++)
+		close_sockets(&s->listens[i], s->n_wanted);
+	crew_set(s, threads_with_sockets(s));
+}
+
+void listen_close(struct server *s)
+{
+	listen_close_early(s);
+	for (unsigned i = 0; i < s->n_listens; i++)
+		for (unsigned kind = 0; kind < 2; kind++)
+			while (s->listens[i].n[kind])
+				close(s->listens[i].fds[kind][--s->listens[i].n[kind]]);
+	s->n_listens = 0;
 }

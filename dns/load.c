@@ -16,18 +16,23 @@
 #include "weir/model.h"
 #include "weir/stats.h"
 
-static void keep_mistake(void *arg, const char *file, unsigned line, const char *message)
+/* After an upgrade from a release without this file weir-mgmt writes it when it starts, which may be at the same time. */
+#define KEY_WAIT_MS 2000u
+#define DOCUMENT_S  60u /* to put a loaded generation in force: the limit that weir run is told of */
+
+static void keep_mistake(void *arg, const struct zones_message *m)
 {
 	struct server_load *l = arg;
 	char *text, place[16] = "";
 
-	if (l->n_mistakes++ >= SERVER_MISTAKES)
+	if (m->level == ZONES_WARNING || l->n_mistakes++ >= SERVER_MISTAKES)
 		return;
-	if (line)
-		snprintf(place, sizeof(place), ":%u", line);
-	if (asprintf(&text, "%s%s: %s", file, place, message) < 0)
+	if (m->line)
+		snprintf(place, sizeof(place), ":%u", m->line);
+	if (asprintf(&text, "%s%s: %s", m->file, place, m->text) < 0)
 		text = NULL;
 	l->mistakes[l->n_mistakes - 1] = text;
+	l->zones[l->n_mistakes - 1] = *m->zone ? strdup(m->zone) : NULL;
 }
 
 static void *run(void *arg)
@@ -37,6 +42,8 @@ static void *run(void *arg)
 	const struct generation_how how = {
 		.trust_cache = !l->from_files,
 		.before = s->now ? s->now->model : NULL, /* stays until this thread was joined */
+		.key_wait_ms = s->now ? 0 : KEY_WAIT_MS,
+		.earlier = s->now ? s->now->image : NULL,
 		.keep = true,
 		.report = keep_mistake,
 		.report_arg = l,
@@ -47,15 +54,22 @@ static void *run(void *arg)
 	return write(l->event, &one, sizeof(one)) < 0 ? arg : NULL;
 }
 
+static void forget_mistakes(struct server_load *l)
+{
+	for (unsigned i = 0; i < SERVER_MISTAKES; i++) {
+		free(l->mistakes[i]);
+		free(l->zones[i]);
+		l->mistakes[i] = l->zones[i] = NULL;
+	}
+	l->n_mistakes = 0;
+}
+
 static void begin(struct server *s)
 {
 	struct server_load *l = &s->load;
 
-	for (unsigned i = 0; i < SERVER_MISTAKES; i++) {
-		free(l->mistakes[i]);
-		l->mistakes[i] = NULL;
-	}
-	l->n_mistakes = 0;
+	forget_mistakes(l);
+	generation_free(l->made);
 	l->made = NULL;
 	l->from_files = l->wants_files;
 	l->wants_files = false;
@@ -85,21 +99,26 @@ uint64_t server_load_start(struct server *s, bool from_files)
 
 static void take_over(struct server *s)
 {
-	struct generation *old = s->now, *made = s->load.made;
+	struct generation *made = s->load.made;
 
 	server_observe(s, made);
-	counters_take(&s->counters, made, old);
-	s->now = made;
+	if (serving_take(s, made) < 0) {
+		s->load.last_result = -ENOMEM;
+		log_error("dns-load-refused", "error=\"no memory\" serving=%s",
+		          s->now ? "earlier" : "nothing");
+		return; /* server_load_stop() or the next load frees it */
+	}
 	s->load.made = NULL;
-	generation_free(old);
 	listen_update(s);
 	log_note(
 	        "dns-generation",
-	        "document=%llu zones=%u records=%u names=%zu image_bytes=%llu took_ms=%llu stale=%d",
+	        "document=%llu zones=%u records=%u names=%zu image_bytes=%llu took_ms=%llu stale=%d "
+	        "zones_earlier=%zu zones_broken=%zu zones_signed=%zu",
 	        (unsigned long long)made->model->meta.document, made->image->n_zones,
 	        made->image->n_records, made->place->n_names,
 	        (unsigned long long)made->image->size_bytes,
-	        (unsigned long long)(loop_now_ms(s->loop) - s->load.began_ms), made->stale);
+	        (unsigned long long)(loop_now_ms(s->loop) - s->load.began_ms), made->stale,
+	        made->n_earlier, made->n_broken, made->n_signed);
 	if (!s->ready)
 		proc_ready();
 	s->ready = true;
@@ -109,7 +128,9 @@ const char *server_load_error(const struct server *s)
 {
 	if (s->load.last_result < 0)
 		return strerror(-s->load.last_result);
-	return s->now && s->now->stale ? "zone files refused: an earlier image is served" : "";
+	if (s->now && (s->now->stale || s->now->n_earlier))
+		return "zone files refused: an earlier image is served";
+	return s->now && s->now->n_broken ? "zone files refused: their zones answer SERVFAIL" : "";
 }
 
 static void log_mistakes(const struct server *s)
@@ -134,7 +155,9 @@ static void count(struct server *s)
 
 	if (!c->stats || s->load.result == -ENOENT)
 		return;
-	stats_add(s->load.result < 0 || s->load.made->stale ? c->load_failures : c->loads, 1);
+	stats_add(s->load.result < 0 || generation_lacks(s->load.made) ? c->load_failures
+	                                                               : c->loads,
+	          1);
 	stats_set(c->load_ms, loop_now_ms(s->loop) - s->load.began_ms);
 }
 
@@ -151,11 +174,13 @@ void server_load_done(void *arg, int fd, uint32_t events)
 	l->running = false;
 	l->finished = l->started;
 	l->last_result = l->result;
+	stats_job_begin(s->counters.stats, "document", DOCUMENT_S);
 	count(s);
 	log_mistakes(s);
 	if (l->result == 0)
 		take_over(s);
 	server_conditions(s);
+	stats_job_end(s->counters.stats, "document");
 	if (l->again) {
 		l->again = false;
 		begin(s);
@@ -170,6 +195,5 @@ void server_load_stop(struct server *s)
 		pthread_join(l->thread, NULL);
 	l->running = false;
 	generation_free(l->made);
-	for (unsigned i = 0; i < SERVER_MISTAKES; i++)
-		free(l->mistakes[i]);
+	forget_mistakes(l);
 }

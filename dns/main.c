@@ -12,44 +12,26 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/ctl.h"
 #include "base/log.h"
 #include "base/page.h"
+#include "base/sandbox.h"
+#include "dns/handed.h"
 #include "weir/health.h"
+#include "weir/json.h"
 #include "weir/model.h"
+#include "weir/placement.h"
 #include "weir/stats.h"
 #include "weir/view.h"
 
-#define HEALTH_RETRY_MS 1000
-
-size_t server_answer(struct server *s, const uint8_t *query, size_t length,
-                     const struct addr *client, bool tcp, uint8_t *out, size_t out_size)
-{
-	const struct generation *g = s->now;
-	const char *node = s->dirs->node;
-	const struct answer_env env = {
-		.image = g->image,
-		.place = g->place,
-		.state = g->state,
-		.nsid = (const uint8_t *)node,
-		.nsid_length = strlen(node),
-		.wall_ms = s->wall_ms,
-	};
-	const struct answer_query q = {
-		.bytes = query, .length = length, .client = *client, .tcp = tcp
-	};
-	struct answer_info info;
-	size_t n = answer(&env, &q, out, out_size, &info, NULL);
-
-	if (n)
-		counters_answer(&s->counters, g, tcp, &info);
-	else if (s->counters.stats)
-		stats_add(s->counters.drops[COUNTERS_DROP_MALFORMED], 1);
-	return n;
-}
+#define HEALTH_RETRY_MS   1000
+#define START_S           60u /* the limit that weir run is told of */
+#define DESCRIPTORS       8192
+#define COUNTERS_AGAIN_MS 5000u
 
 static void on_stop(void *arg)
 {
@@ -67,6 +49,7 @@ void server_observe(struct server *s, struct generation *g)
 {
 	const struct views_seen seen = {
 		.own = s->health ? page_payload(s->health) : NULL,
+		.own_page = s->health,
 		.own_good_until_ms =
 		        s->health ? page_header(s->health)->alive_ms + VIEW_GOOD_MS : 0,
 		.run_dir = s->dirs->run,
@@ -83,8 +66,10 @@ static void on_health(void *arg)
 {
 	struct server *s = arg;
 
-	if (s->now)
+	if (s->now) {
 		server_observe(s, s->now);
+		serving_publish(s);
+	}
 }
 
 /* Map the health page when it appears, and again when its writer has made a new one. */
@@ -99,7 +84,7 @@ static void find_health(struct server *s, uint64_t now_ms)
 		return;
 	s->health_tried_ms = now_ms;
 	if (proc_path(s->dirs->run, PROC_HEALTH_PAGE, path) < 0 ||
-	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, &page) < 0)
+	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, "health", &page) < 0)
 		return;
 	if (page_size(page) < sizeof(struct health_page) ||
 	    loop_watch_page(s->loop, page, on_health, s) < 0) {
@@ -119,7 +104,7 @@ static void read_clock(struct server *s)
 	bool trusted = !self || self->clock == MODEL_CLOCK_TRUSTED;
 	enum wall_hold was = s->clock;
 
-	s->wall_ms = believed_tick(&s->believed, s->dirs->run);
+	__atomic_store_n(&s->wall_ms, believed_tick(&s->believed, s->dirs->run), __ATOMIC_RELAXED);
 	s->clock = wall_hold(&s->believed.wall, trusted);
 	if (s->clock == was)
 		return;
@@ -144,6 +129,24 @@ static void show(struct server *s, uint64_t now_ms)
 		server_conditions(s);
 }
 
+/*
+ * Without counters nobody sees what we do, or that we live. Words of them are everywhere, so they come with a start: as soon as
+ * there is room for them, where the supervisor holds the sockets meanwhile.
+ */
+static void find_counters(struct server *s, uint64_t now_ms)
+{
+	struct counters found;
+
+	if (s->counters.stats || !handed_by_supervisor() || now_ms < s->counters_again_ms)
+		return;
+	s->counters_again_ms = now_ms + COUNTERS_AGAIN_MS;
+	if (counters_open(&found, s->dirs->run) < 0)
+		return;
+	counters_close(&found);
+	log_note("dns-starts-again", "why=\"there is room for counters now\"");
+	loop_stop(s->loop);
+}
+
 static void on_tick(void *arg)
 {
 	struct server *s = arg;
@@ -152,11 +155,14 @@ static void on_tick(void *arg)
 	read_clock(s);
 	log_tick();
 	find_health(s, now_ms);
-	if (s->now)
+	if (s->now) {
 		server_observe(s, s->now);
+		serving_publish(s);
+	}
 	keep_tick(s);
-	tcp_tick(s, now_ms);
+	listen_tick(s, now_ms);
 	show(s, now_ms);
+	find_counters(s, now_ms);
 	(void)loop_timer_set(s->loop, &s->tick, now_ms + SERVER_TICK_MS);
 }
 
@@ -165,6 +171,10 @@ static int watch(struct server *s)
 	char path[PATH_MAX];
 	int err = proc_path(s->dirs->state, PROC_EFFECTIVE_FILE, path);
 
+	if (err == 0)
+		err = loop_watch_file(s->loop, path, on_document, s);
+	if (err == 0)
+		err = proc_path(s->dirs->state, PLACEMENT_FILE, path);
 	if (err == 0)
 		err = loop_watch_file(s->loop, path, on_document, s);
 	if (err == 0)
@@ -178,6 +188,13 @@ static int watch(struct server *s)
 		err = -errno;
 	if (err == 0)
 		err = loop_fd_add(s->loop, s->load.event, EPOLLIN, server_load_done, s);
+	s->crew_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (err == 0 && s->crew_event < 0)
+		err = -errno;
+	if (err == 0)
+		err = handed_watch(s);
+	if (err == 0)
+		err = loop_fd_add(s->loop, s->crew_event, EPOLLIN, crew_ended, s);
 	return err;
 }
 
@@ -189,6 +206,7 @@ static void open_extras(struct server *s)
 
 	if (err < 0)
 		log_error("dns-stats-failed", "error=\"%s\"", strerror(-err));
+	stats_job_begin(s->counters.stats, "start", START_S);
 	err = proc_path(s->dirs->run, "dns.ctl", path);
 	if (err == 0)
 		err = ctl_serve(s->loop, path, "weir", control_handle, s, &s->ctl);
@@ -200,10 +218,6 @@ static int serve(struct server *s)
 {
 	int err = loop_open(&s->loop);
 
-	if (err == 0)
-		err = udp_open(s);
-	if (err == 0)
-		err = tcp_open(s);
 	if (err == 0)
 		err = watch(s);
 	if (err < 0)
@@ -222,30 +236,24 @@ static int serve(struct server *s)
 	s->tick = (struct loop_timer){ .cb = on_tick, .arg = s };
 	on_tick(s);
 	server_load_start(s, false);
+	if (s->counters.stats)
+		loop_beat(s->loop, stats_turns(s->counters.stats, "main"));
+	stats_job_end(s->counters.stats, "start");
 	return loop_run(s->loop);
 }
 
 static void finish(struct server *s)
 {
-	listen_close_early(s);
+	crew_stop(s);
+	listen_close(s);
 	server_load_stop(s);
 	keep_stop(s);
 	ramps_close(&s->ramps);
 	decided_close(&s->decided);
 	believed_close(&s->believed);
 	ctl_close(s->ctl);
-	if (s->loop) {
-		tcp_close(s);
-		for (unsigned i = 0; i < s->n_listens; i++) {
-			loop_fd_remove(s->loop, s->listens[i].udp);
-			loop_fd_remove(s->loop, s->listens[i].tcp);
-			close(s->listens[i].udp);
-			close(s->listens[i].tcp);
-		}
-	}
-	udp_close(s);
+	serving_close(s);
 	counters_close(&s->counters);
-	generation_free(s->now);
 	loop_close(s->loop);
 	page_close(s->health);
 }
@@ -260,6 +268,19 @@ static int usage(FILE *to, int status)
 	return status;
 }
 
+/* Each TCP client takes a descriptor; the usual soft limit of 1,024 is there for select(2), which is not used. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	if (limit.rlim_cur < DESCRIPTORS && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "port", required_argument, NULL, 'p' },
@@ -269,6 +290,8 @@ int main(int argc, char **argv)
 	static struct server s = { .dirs = &dirs, .port = 53 };
 	int option, err;
 
+	proc_ignore_signals();
+	json_prepare();
 	if (proc_dirs_from_args(&dirs, &argc, argv) < 0)
 		return 1;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -280,6 +303,7 @@ int main(int argc, char **argv)
 	}
 	if (optind != argc)
 		return usage(stderr, 1);
+	raise_descriptors();
 	listen_early(&s);
 	err = proc_become("dns", 0);
 	if (err < 0) {
@@ -287,6 +311,7 @@ int main(int argc, char **argv)
 		          strerror(-err));
 		return 1;
 	}
+	(void)sandbox_enter("dns"); /* a failure is a condition */
 	err = serve(&s);
 	if (err < 0)
 		log_error("dns-failed", "error=\"%s\"", strerror(-err));

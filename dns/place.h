@@ -117,8 +117,9 @@ struct place_choice {
 	int32_t site; /**< index in the service's sites; -1 for PLACE_NONE */
 	uint32_t ttl_s;
 	enum place_ttl ttl_from;
-	uint64_t gated;  /**< sites, one bit each, whose gate turned this key away */
-	uint64_t halved; /**< sites that the key was moved away from: their other family is down */
+	uint64_t gated; /**< sites, one bit each, whose gate turned this key away */
+	uint64_t
+	        halved; /**< sites that the key was moved away from: one of their families is down */
 	uint64_t candidates; /**< the sites of the class that answered */
 };
 

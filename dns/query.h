@@ -21,6 +21,7 @@ enum dns_rcode {
 	DNS_NXDOMAIN = 3,
 	DNS_NOTIMP = 4,
 	DNS_REFUSED = 5,
+	DNS_YXDOMAIN = 6, /**< a DNAME's new name is too long (RFC 6672, section 3.2) */
 	DNS_BADVERS = 16, /**< extended: only with EDNS */
 };
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * weir-dns: one thread serves all sockets from the present generation; a helper thread
- * loads the next one, which then takes its place between two queries. Until there is a
- * first generation nothing is read, so queries wait in the sockets' buffers.
+ * weir-dns: the main thread has the document, the clock, the pages and the control socket, and answers
+ * nothing; threads of their own answer (worker.h) from what it publishes (serving.h). A helper thread
+ * loads the next generation. Until there is a first one nothing is read, so queries wait in the
+ * sockets' buffers.
  */
 #ifndef WEIR_DNS_SERVER_H
 #define WEIR_DNS_SERVER_H
@@ -16,11 +17,12 @@
 #include "base/loop.h"
 #include "base/page.h"
 #include "base/proc.h"
-#include "dns/answer.h"
 #include "dns/counters.h"
 #include "dns/decided.h"
 #include "dns/generation.h"
 #include "dns/ramps.h"
+#include "dns/serving.h"
+#include "dns/worker.h"
 #include "base/believed.h"
 
 #define SERVER_SOCKETS_MAX   64
@@ -30,14 +32,13 @@
 #define SERVER_CONDITIONS_MS 1000
 
 struct ctl;
-struct tcp;
-struct udp;
 
-/** One address that is served. */
+/** One address that is served; by kind: [0] UDP, [1] TCP. Socket k is thread k's, in the order of binding. */
 struct server_listen {
 	struct addr address;
-	uint16_t port;
-	int udp, tcp;
+	bool handed; /**< the supervisor holds the sockets */
+	unsigned n[2];
+	int fds[2][WORKERS_MAX];
 };
 
 /** The loading of the next generation, in a thread of its own. */
@@ -54,6 +55,7 @@ struct server_load {
 	struct generation *made;
 	unsigned n_mistakes;
 	char *mistakes[SERVER_MISTAKES]; /**< given; written by the thread while it runs */
+	char *zones[SERVER_MISTAKES];    /**< of the mistakes: given, NULL: no zone's */
 };
 
 /** The writing of what is kept of ramps and sites, in a thread of its own (keep.c). */
@@ -65,22 +67,34 @@ struct server_keep {
 	size_t n;
 	uint64_t *down; /**< what is in force of the sites; NULL: that has not changed */
 	size_t n_down;
-	int result;
+	int result[2];     /**< of the ramps, of the sites */
+	uint64_t again_ms; /**< not before, after a failure */
 };
 
 struct server {
 	struct loop *loop;
 	const struct proc_dirs *dirs;
 	uint16_t port;
-	struct generation *now; /**< what is served; NULL until the first */
+	struct generation *now;             /**< what is served; NULL until the first */
+	struct served *served;              /**< it again, with who reads it */
+	struct serving *serving;            /**< published: read by all threads, atomically */
+	struct serving *replaced;           /**< and may still be read */
+	struct worker workers[WORKERS_ALL]; /**< those of TCP after those of UDP */
+	unsigned n_threads;                 /**< that serve, of each kind */
+	unsigned n_wanted;                  /**< that the document wants */
+	int crew_event;                     /**< an eventfd: a thread has ended */
 	struct server_load load;
 	struct server_listen listens[SERVER_SOCKETS_MAX];
 	unsigned n_listens;
-	int early[2 * SERVER_SOCKETS_MAX]; /**< bound before rights were dropped, not taken yet */
+	uint64_t passed_ms; /**< when sockets last came from the supervisor */
+	uint64_t drain_ms;  /**< when sockets that are too many are closed; 0: there are none */
+	uint64_t again_ms;  /**< when to try again what could not be bound; 0: nothing */
+	int early[2 * SERVER_SOCKETS_MAX *
+	          WORKERS_MAX]; /**< bound before rights were dropped, not taken yet */
 	unsigned n_early;
 	struct counters counters;
 	struct believed believed;
-	int64_t wall_ms; /**< of this tick */
+	int64_t wall_ms; /**< of this tick; other threads read it atomically */
 	enum wall_hold clock;
 	struct ramps ramps;
 	struct decided decided;
@@ -88,10 +102,10 @@ struct server {
 	struct page *health;
 	uint64_t health_tried_ms;
 	struct ctl *ctl;
-	struct udp *udp;
-	struct tcp *tcp;
 	struct loop_timer tick;
-	uint64_t conditions_ms; /**< when they were stated last */
+	uint64_t few_ms;            /**< when there last were as many threads as are asked for */
+	uint64_t conditions_ms;     /**< when they were stated last */
+	uint64_t counters_again_ms; /**< when they are tried again, without any */
 	bool ready;
 };
 
@@ -116,30 +130,17 @@ void server_observe(struct server *s, struct generation *g);
 void keep_tick(struct server *s);
 /** The last time, at the end. */
 void keep_stop(struct server *s);
-/** Answer one message. @return the answer's length, 0 for none; counted */
-size_t server_answer(struct server *s, const uint8_t *query, size_t length,
-                     const struct addr *client, bool tcp, uint8_t *out, size_t out_size);
 
-/** Make the sockets fit the present document's dns_listen: handed down ones, or bound here. */
+/** Make sockets and threads fit the present document: handed down ones, or bound here. */
 void listen_update(struct server *s);
+/** Close drained sockets, and try again what could not be bound. */
+void listen_tick(struct server *s, uint64_t now_ms);
+/** Close all; no thread runs any more. */
+void listen_close(struct server *s);
 /** Open what the document of now names and nobody has handed down, while we have the right to; listen_update() takes it over. */
 void listen_early(struct server *s);
 /** Close what listen_early() has opened and nobody has taken. */
 void listen_close_early(struct server *s);
-/** Room for a batch of messages. @return 0 or -ENOMEM */
-int udp_open(struct server *s);
-void udp_close(struct server *s);
-/** Read and answer what waits on a UDP socket; a loop_fd_cb. */
-void udp_ready(void *arg, int fd, uint32_t events);
-
-/** Room for TCP clients. @return 0 or -ENOMEM */
-int tcp_open(struct server *s);
-void tcp_close(struct server *s);
-/** Take new connections; a loop_fd_cb. */
-void tcp_ready(void *arg, int fd, uint32_t events);
-/** Close connections that have been silent for too long. */
-void tcp_tick(struct server *s, uint64_t now_ms);
-
 /** The control socket's requests: "status", "zone-reload"; a ctl_handler. */
 char *control_handle(void *arg, const char *line, size_t length);
 

@@ -1,272 +1,435 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TCP (RFC 7766): queries may be pipelined and are answered in order. A connection has a
- * small buffer for what it asks and a large one for what it has not taken yet; while the
- * latter holds anything, nothing more is read. When all places are taken, the connection
- * that has been idle longest makes room.
+ * TCP (RFC 7766): queries may be pipelined and are answered in order.
+ *
+ * TCP must never delay UDP, whatever its clients do. So its threads are not UDP's, and while more UDP waits than
+ * its thread takes in a turn, TCP's thread of that number works in small parts with pauses between them.
+ * No client delays the others, either: an epoll instance of their own only notes who has something to do, in a queue.
+ * The queue is served by a timer that is due at once, and only as far as TURN_QUERIES and TURN_BYTES
+ * go; what is left waits for the next turn. A client is served for at most CLIENT_QUERIES and goes to the end of the
+ * queue: all get their share.
+ *
+ * A client that does not take its answers is not read, and closed when it has not finished a query
+ * for IDLE_MS: bytes that make no whole query are no sign of life. When all places (or
+ * descriptors) are taken, the longest idle connection of the network that holds most makes room.
  */
-#include "dns/server.h"
+#include "dns/tcp_internal.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "dns/wire.h"
-#include "weir/stats.h"
+#include "dns/serving.h"
 
-#define CLIENTS_MAX  1024
 #define IDLE_MS      10000
-#define QUERY_MAX    4096 /* longer ones are no queries */
-#define ACCEPT_BURST 64
-#define NOBODY       UINT32_MAX
+#define PAUSE_MS     100 /* no connection is taken for so long when there is no descriptor */
+#define TICK_MS      100
+#define ACCEPT_BURST 16          /* in a turn, over all sockets */
+#define TURN_EVENTS  64          /* noted in a turn */
+#define TURN_QUERIES 64          /* answered in a turn: less than a millisecond */
+#define TURN_BYTES   (64u << 10) /* written in a turn, about */
+#define BUSY_PART    8           /* of both while more UDP waits than a turn takes, */
+#define BUSY_GAP_MS  1           /* and a pause behind it */
+#define SEND_ROOM                                                                                  \
+	(32                                                                                        \
+	 << 10) /* in the kernel for one client: what is not read costs no more memory, and little work */
+#define LISTENER (UINT64_C(1) << 32) /* in an event's data: a listening socket, not a client */
 
-struct client {
-	struct server *server;
-	struct addr address;
-	int fd;                /* -1: free */
-	uint32_t older, newer; /* by last sign of life; free ones by `newer` */
-	uint64_t seen_ms;
-	size_t n_in, n_out, out_at;
-	bool waits; /* for room to write */
-	uint8_t in[2 + QUERY_MAX];
-	uint8_t out[2 + ANSWER_MAX];
-};
-
-struct tcp {
-	uint32_t n, free, oldest, newest;
-	struct client clients[CLIENTS_MAX]; /* pages untouched until they are used */
-};
-
-static struct client *client_at(struct tcp *t, uint32_t i)
+static struct tcp_client *client_at(struct tcp *t, uint32_t i)
 {
 	return &t->clients[i];
 }
 
-static uint32_t index_of(const struct tcp *t, const struct client *c)
+static uint32_t index_of(const struct tcp *t, const struct tcp_client *c)
 {
 	return (uint32_t)(c - t->clients);
 }
 
-static void unlink_client(struct tcp *t, struct client *c)
+static void unlink_client(struct tcp *t, struct tcp_client *c)
 {
-	if (c->older == NOBODY)
+	if (c->older == TCP_NOBODY)
 		t->oldest = c->newer;
 	else
 		client_at(t, c->older)->newer = c->newer;
-	if (c->newer == NOBODY)
+	if (c->newer == TCP_NOBODY)
 		t->newest = c->older;
 	else
 		client_at(t, c->newer)->older = c->older;
 }
 
-static void link_newest(struct tcp *t, struct client *c, uint64_t now_ms)
+static void link_newest(struct tcp *t, struct tcp_client *c, uint64_t now_ms)
 {
 	uint32_t i = index_of(t, c);
 
 	c->older = t->newest;
-	c->newer = NOBODY;
+	c->newer = TCP_NOBODY;
 	c->seen_ms = now_ms;
-	if (t->newest == NOBODY)
+	if (t->newest == TCP_NOBODY)
 		t->oldest = i;
 	else
 		client_at(t, t->newest)->newer = i;
 	t->newest = i;
 }
 
-static void note_open(struct server *s)
+/* Give a client's buffers back to the system, but for the pages that they share with their neighbours'. */
+static void release_buffers(struct tcp_buffers *b)
 {
-	if (s->counters.stats)
-		stats_set(s->counters.tcp_open, s->tcp->n);
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)b;
+	uintptr_t first = (from + page - 1) & ~(page - 1), end = (from + sizeof(*b)) & ~(page - 1);
+
+	(void)madvise((void *)first, end - first, MADV_DONTNEED);
 }
 
-static void close_client(struct client *c, enum counters_close why)
+static void close_client(struct worker *w, struct tcp_client *c, enum counters_close why)
 {
-	struct server *s = c->server;
-	struct tcp *t = s->tcp;
+	struct tcp *t = w->tcp;
 
-	loop_fd_remove(s->loop, c->fd);
-	close(c->fd);
+	close(c->fd); /* which takes it out of the epoll instance, too */
 	c->fd = -1;
+	if (c->large)
+		release_buffers(&t->buffers[index_of(t, c)]);
 	unlink_client(t, c);
+	t->n_of_network[c->network]--;
 	c->newer = t->free;
 	t->free = index_of(t, c);
 	t->n--;
-	if (s->counters.stats)
-		stats_add(s->counters.tcp_closed[why], 1);
-	note_open(s);
+	worker_count(w, w->server->counters.tcp_closed[why]);
+	tally_add(&w->tally, w->server->counters.tcp_open, UINT64_MAX); /* one less */
 }
 
-/* Write what waits. @return false when the connection is gone */
-static bool flush(struct client *c)
+/* Put a client into the queue, once; a place in it stays even if the client is closed meanwhile. */
+static void enqueue(struct tcp *t, struct tcp_client *c)
 {
-	while (c->out_at < c->n_out) {
-		ssize_t n = send(c->fd, c->out + c->out_at, c->n_out - c->out_at, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno != EAGAIN) {
-			close_client(c, COUNTERS_CLOSE_CLIENT);
-			return false;
-		}
-		if (n < 0)
-			break;
-		c->out_at += (size_t)n;
-	}
-	bool waits = c->out_at < c->n_out;
-
-	if (!waits)
-		c->n_out = c->out_at = 0;
-	if (waits != c->waits)
-		(void)loop_fd_set(c->server->loop, c->fd, waits ? EPOLLOUT : EPOLLIN);
-	c->waits = waits;
-	return true;
-}
-
-/* Answer the message at the front, if it is whole. @return bytes used, 0 for none, -1 for no query */
-static int serve_front(struct client *c, size_t from)
-{
-	size_t left = c->n_in - from, length;
-
-	if (left < 2)
-		return 0;
-	length = wire_load16(c->in + from);
-	if (length > QUERY_MAX)
-		return -1;
-	if (left < 2 + length)
-		return 0;
-
-	size_t n = server_answer(c->server, c->in + from + 2, length, &c->address, true, c->out + 2,
-	                         ANSWER_MAX);
-
-	if (n == 0)
-		return -1;
-	wire_store16(c->out, (uint16_t)n);
-	c->n_out = 2 + n;
-	return (int)(2 + length);
-}
-
-/* Answer all that is whole, until the client stops taking. @return false when it is gone */
-static bool serve_all(struct client *c)
-{
-	size_t from = 0;
-	int used;
-
-	while (!c->waits && (used = serve_front(c, from)) != 0) {
-		if (used < 0) {
-			close_client(c, COUNTERS_CLOSE_BAD);
-			return false;
-		}
-		from += (size_t)used;
-		if (!flush(c))
-			return false;
-	}
-	memmove(c->in, c->in + from, c->n_in - from);
-	c->n_in -= from;
-	return true;
-}
-
-static void client_ready(void *arg, int fd, uint32_t events)
-{
-	struct client *c = arg;
-	struct tcp *t = c->server->tcp;
-	ssize_t n = 0;
-
-	if (c->waits) {
-		if (!flush(c) || c->waits || !serve_all(c))
-			return;
-	}
-	if (!c->waits && events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-		n = recv(fd, c->in + c->n_in, sizeof(c->in) - c->n_in, MSG_DONTWAIT);
-		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-			close_client(c, COUNTERS_CLOSE_CLIENT);
-			return;
-		}
-	}
-	if (n > 0)
-		c->n_in += (size_t)n;
-	if (n > 0 && !serve_all(c))
+	if (c->queued)
 		return;
-	unlink_client(t, c);
-	link_newest(t, c, loop_now_ms(c->server->loop));
+	c->queued = true;
+	t->queue[(t->queue_first + t->n_queued++) % TCP_CLIENTS_MAX] = index_of(t, c);
 }
 
-static bool take_client(struct server *s, int fd)
+static struct tcp_client *dequeue(struct tcp *t)
+{
+	struct tcp_client *c = client_at(t, t->queue[t->queue_first]);
+
+	t->queue_first = (t->queue_first + 1) % TCP_CLIENTS_MAX;
+	t->n_queued--;
+	c->queued = false;
+	return c;
+}
+
+/* One client's share of a turn. */
+static void serve_client(struct worker *w, struct tcp_client *c, struct tcp_work *turn)
+{
+	struct tcp *t = w->tcp;
+	struct tcp_work work = { 0 };
+	enum tcp_client_end end;
+
+	if (c->fd < 0)
+		return;
+	end = tcp_client_serve(w, c, &t->buffers[index_of(t, c)], &work);
+	turn->n_queries += work.n_queries;
+	turn->n_bytes += work.n_bytes;
+	if (end == TCP_CLIENT_DONE || end == TCP_CLIENT_BAD) {
+		close_client(w, c,
+		             end == TCP_CLIENT_BAD ? COUNTERS_CLOSE_BAD : COUNTERS_CLOSE_CLIENT);
+		return;
+	}
+	if (end == TCP_CLIENT_MORE)
+		enqueue(t, c);
+	if (work.progress) {
+		unlink_client(t, c);
+		link_newest(t, c, loop_now_ms(w->loop));
+	}
+}
+
+/* Serve the queue as far as a turn goes; a timer's callback, so the turn's UDP came first. */
+static void serve_queue(void *arg)
+{
+	struct worker *w = arg;
+	struct tcp *t = w->tcp;
+	struct tcp_work turn = { 0 };
+	bool busy = __atomic_exchange_n(&w->server->workers[w->number].udp_waits, false,
+	                                __ATOMIC_RELAXED);
+	unsigned share = busy ? BUSY_PART : 1;
+
+	if (!serving_enter(w)) { /* nothing is in force yet */
+		(void)loop_timer_set(w->loop, &t->again, loop_now_ms(w->loop) + TICK_MS);
+		return;
+	}
+	for (uint32_t left = t->n_queued; left > 0; left--) {
+		if (turn.n_queries >= TURN_QUERIES / share || turn.n_bytes >= TURN_BYTES / share)
+			break;
+		serve_client(w, dequeue(t), &turn);
+	}
+	tally_flush(&w->tally);
+	serving_leave(w);
+	if (!t->n_queued)
+		return;
+	(void)loop_timer_set(w->loop, &t->again, loop_now_ms(w->loop) + (busy ? BUSY_GAP_MS : 0));
+	/* UDP's thread may wait for this CPU: else it would for the rest of our time slice, milliseconds */
+	(void)sched_yield();
+}
+
+/* Who makes room: the longest idle of those whose network holds most connections. */
+static struct tcp_client *find_victim(struct tcp *t)
+{
+	struct tcp_client *victim = NULL;
+
+	for (uint32_t i = t->oldest; i != TCP_NOBODY; i = client_at(t, i)->newer) {
+		struct tcp_client *c = client_at(t, i);
+
+		if (!victim || t->n_of_network[c->network] > t->n_of_network[victim->network])
+			victim = c;
+	}
+	return victim;
+}
+
+/* The bucket of an address's network: a /24 or /56, as for placing. The key is this process's own. */
+static uint16_t network_of(const struct tcp *t, const struct addr *address)
+{
+	struct place_key key = place_key_of(address);
+
+	return (uint16_t)(hash_bytes(&t->key, key.bytes, sizeof(key.bytes)) % TCP_NETWORKS);
+}
+
+static void watch_listeners(struct tcp *t, bool on)
+{
+	for (unsigned i = 0; i < t->n_listeners; i++) {
+		struct epoll_event e = { .events = on ? EPOLLIN : 0,
+			                 .data.u64 = LISTENER | (uint32_t)t->listeners[i] };
+
+		(void)epoll_ctl(t->epoll_fd, EPOLL_CTL_MOD, t->listeners[i], &e);
+	}
+	t->paused = !on;
+}
+
+/* Nothing ticks while there is no client and no pause: an idle server sleeps. */
+static void tick_later(struct worker *w)
+{
+	struct tcp *t = w->tcp;
+
+	if (!t->tick.place && (t->n || t->paused))
+		(void)loop_timer_set(w->loop, &t->tick, loop_now_ms(w->loop) + TICK_MS);
+}
+
+/* Close connections that have made no progress for too long, and take new ones again after a pause. */
+static void on_tick(void *arg)
+{
+	struct worker *w = arg;
+	struct tcp *t = w->tcp;
+	uint64_t now_ms = loop_now_ms(w->loop);
+
+	while (t->oldest != TCP_NOBODY && now_ms - client_at(t, t->oldest)->seen_ms >= IDLE_MS) {
+		struct tcp_client *c = client_at(t, t->oldest);
+
+		close_client(w, c, c->n_out ? COUNTERS_CLOSE_UNREAD : COUNTERS_CLOSE_IDLE);
+	}
+	tally_flush(&w->tally);
+	if (t->paused && now_ms >= t->resume_ms)
+		watch_listeners(t, true);
+	tick_later(w);
+}
+
+/* There is no descriptor or memory for a connection: who is idle makes room, else none is taken for a while. */
+static bool make_room(struct worker *w)
+{
+	struct tcp *t = w->tcp;
+
+	if (t->n > 0 && !t->short_of_room) {
+		t->short_of_room = true; /* once a turn: the want may be another process's */
+		close_client(w, find_victim(t), COUNTERS_CLOSE_CROWDED);
+		return true;
+	}
+	watch_listeners(t, false);
+	t->resume_ms = loop_now_ms(w->loop) + PAUSE_MS;
+	tick_later(w);
+	worker_count(w, w->server->counters.tcp_paused);
+	return false;
+}
+
+static void welcome(struct worker *w, int fd, const struct addr *address)
+{
+	struct tcp *t = w->tcp;
+	struct tcp_client *c;
+	struct epoll_event e = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET };
+
+	if (t->n >= t->n_max || t->free == TCP_NOBODY)
+		close_client(w, find_victim(t), COUNTERS_CLOSE_CROWDED);
+	e.data.u64 = t->free;
+	if (epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, fd, &e) < 0) {
+		close(fd);
+		return;
+	}
+	c = client_at(t, t->free);
+	t->free = c->newer;
+	t->n++;
+	*c = (struct tcp_client){ .fd = fd,
+		                  .address = *address,
+		                  .network = network_of(t, address),
+		                  .queued = c->queued };
+	t->n_of_network[c->network]++;
+	link_newest(t, c, loop_now_ms(w->loop));
+	tick_later(w);
+	worker_count(w, w->server->counters.tcp_accepted);
+	worker_count(w, w->server->counters.tcp_open);
+}
+
+/* Take one connection. @return whether to try for another */
+static bool take_client(struct worker *w, int fd)
 {
 	struct sockaddr_storage from;
 	socklen_t length = sizeof(from);
-	struct tcp *t = s->tcp;
+	struct addr address;
 	int got = accept4(fd, (struct sockaddr *)&from, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-	if (got < 0)
-		return errno == EINTR || errno == ECONNABORTED;
-	if (t->free == NOBODY)
-		close_client(client_at(t, t->oldest), COUNTERS_CLOSE_CROWDED);
+	if (got < 0) {
+		bool room =
+		        errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
 
-	struct client *c = client_at(t, t->free);
-	uint32_t next = c->newer;
-
-	if (addr_from_sockaddr((struct sockaddr *)&from, &c->address, NULL) < 0 ||
-	    loop_fd_add(s->loop, got, EPOLLIN, client_ready, c) < 0) {
-		close(got);
-		return true;
+		return room ? make_room(w) : errno == EINTR || errno == ECONNABORTED;
 	}
-	t->free = next;
-	t->n++;
-	c->server = s;
-	c->fd = got;
-	c->n_in = c->n_out = c->out_at = 0;
-	c->waits = false;
-	link_newest(t, c, loop_now_ms(s->loop));
-	if (s->counters.stats)
-		stats_add(s->counters.tcp_accepted, 1);
-	note_open(s);
+	if (addr_from_sockaddr((struct sockaddr *)&from, &address, NULL) < 0)
+		close(got);
+	else
+		welcome(w, got, &address);
 	return true;
 }
 
-void tcp_ready(void *arg, int fd, uint32_t events)
+static void take_clients(struct worker *w, int fd, unsigned *left)
 {
-	(void)events;
-	for (unsigned i = 0; i < ACCEPT_BURST; i++)
-		if (!take_client(arg, fd))
+	while (*left > 0 && !w->tcp->paused) {
+		--*left;
+		if (!take_client(w, fd))
 			return;
+	}
 }
 
-void tcp_tick(struct server *s, uint64_t now_ms)
+/* Note who has something to do. One that is closed meanwhile is found out when it is served. */
+static void note_events(void *arg, int fd, uint32_t events)
 {
-	struct tcp *t = s->tcp;
+	struct worker *w = arg;
+	struct tcp *t = w->tcp;
+	struct epoll_event seen[TURN_EVENTS];
+	int n = epoll_wait(fd, seen, TURN_EVENTS, 0);
+	unsigned left = ACCEPT_BURST;
 
-	while (t->oldest != NOBODY && now_ms - client_at(t, t->oldest)->seen_ms >= IDLE_MS)
-		close_client(client_at(t, t->oldest), COUNTERS_CLOSE_IDLE);
+	(void)events;
+	for (int i = 0; i < n; i++) {
+		struct tcp_client *c;
+
+		if (seen[i].data.u64 & LISTENER)
+			continue;
+		c = client_at(t, (uint32_t)seen[i].data.u64);
+		c->readable |= (seen[i].events & ~(uint32_t)EPOLLOUT) != 0;
+		c->ended |= (seen[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+		c->waits &= !(seen[i].events & (EPOLLOUT | EPOLLHUP | EPOLLERR));
+		enqueue(t, c);
+	}
+	t->short_of_room = false;
+	for (int i = 0; i < n; i++)
+		if (seen[i].data.u64 & LISTENER)
+			take_clients(w, (int)(uint32_t)seen[i].data.u64, &left);
+	tally_flush(&w->tally);
+	if (t->n_queued && !t->again.place)
+		(void)loop_timer_set(w->loop, &t->again, loop_now_ms(w->loop));
 }
 
-int tcp_open(struct server *s)
+void tcp_limit(struct worker *w, uint32_t most)
 {
-	struct tcp *t = mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE,
-	                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	w->tcp->n_max = most < TCP_CLIENTS_MAX ? most : TCP_CLIENTS_MAX;
+}
 
-	if (t == MAP_FAILED)
+uint32_t tcp_clients(const struct worker *w)
+{
+	return w->tcp->n;
+}
+
+int tcp_listen_add(struct worker *w, int fd)
+{
+	struct tcp *t = w->tcp;
+	struct epoll_event e = { .events = t->paused ? 0 : EPOLLIN,
+		                 .data.u64 = LISTENER | (uint32_t)fd };
+	int room = SEND_ROOM, on = 1;
+
+	if (t->n_listeners == TCP_LISTENERS_MAX)
+		return -ENOSPC;
+	/* connections inherit both from their listening socket */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, fd, &e) < 0)
+		return -errno;
+	t->listeners[t->n_listeners++] = fd;
+	return 0;
+}
+
+void tcp_listen_remove(struct worker *w, int fd)
+{
+	struct tcp *t = w->tcp;
+
+	for (unsigned i = 0; i < t->n_listeners; i++)
+		if (t->listeners[i] == fd) {
+			(void)epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+			t->listeners[i] = t->listeners[--t->n_listeners];
+			return;
+		}
+}
+
+static void *map_zeroed(size_t bytes)
+{
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+	                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+int tcp_open(struct worker *w)
+{
+	struct tcp *t = calloc(1, sizeof(*t));
+
+	if (!t)
 		return -ENOMEM;
-	t->oldest = t->newest = NOBODY;
-	t->free = NOBODY;
-	for (uint32_t i = CLIENTS_MAX; i-- > 0;) {
+	t->buffers = map_zeroed(TCP_CLIENTS_MAX * sizeof(*t->buffers));
+	t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	t->oldest = t->newest = t->free = TCP_NOBODY;
+	t->n_max = TCP_CLIENTS_MAX;
+	t->again = (struct loop_timer){ .cb = serve_queue, .arg = w };
+	t->tick = (struct loop_timer){ .cb = on_tick, .arg = w };
+	/* early in a boot there may be no entropy: then others may guess which networks share a bucket */
+	(void)getrandom(&t->key, sizeof(t->key), GRND_NONBLOCK);
+	for (uint32_t i = TCP_CLIENTS_MAX; i-- > 0;) {
 		client_at(t, i)->fd = -1;
 		client_at(t, i)->newer = t->free;
 		t->free = i;
 	}
-	s->tcp = t;
-	return 0;
+	w->tcp = t;
+	if (!t->buffers || t->epoll_fd < 0)
+		return t->buffers ? -errno : -ENOMEM;
+	return loop_fd_add(w->loop, t->epoll_fd, EPOLLIN, note_events, w);
 }
 
-void tcp_close(struct server *s)
+void tcp_close(struct worker *w)
 {
-	if (!s->tcp)
+	struct tcp *t = w->tcp;
+
+	if (!t)
 		return;
-	while (s->tcp->oldest != NOBODY)
-		close_client(client_at(s->tcp, s->tcp->oldest), COUNTERS_CLOSE_CLIENT);
-	munmap(s->tcp, sizeof(*s->tcp));
-	s->tcp = NULL;
+	while (t->oldest != TCP_NOBODY)
+		close_client(w, client_at(t, t->oldest), COUNTERS_CLOSE_CLIENT);
+	loop_timer_cancel(w->loop, &t->again);
+	loop_timer_cancel(w->loop, &t->tick);
+	if (t->epoll_fd >= 0) {
+		loop_fd_remove(w->loop, t->epoll_fd);
+		close(t->epoll_fd);
+	}
+	if (t->buffers)
+		munmap(t->buffers, TCP_CLIENTS_MAX * sizeof(*t->buffers));
+	free(t);
+	w->tcp = NULL;
 }

@@ -5,14 +5,16 @@
  * of the loop takes at most UDP_TURNS batches from one socket, so that no socket starves the
  * others.
  */
-#include "dns/server.h"
+#include "dns/worker.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "weir/stats.h"
+#include "dns/answer.h"
+#include "dns/server.h"
+#include "dns/serving.h"
 
 #define UDP_BATCH 32
 #define UDP_TURNS 8
@@ -27,7 +29,7 @@ struct udp {
 	uint8_t answers[UDP_BATCH][ANSWER_UDP_MAX];
 };
 
-int udp_open(struct server *s)
+int udp_open(struct worker *w)
 {
 	struct udp *u = calloc(1, sizeof(*u));
 
@@ -41,36 +43,35 @@ int udp_open(struct server *s)
 		u->out[i].msg_hdr.msg_iov = &u->out_parts[i];
 		u->out[i].msg_hdr.msg_iovlen = 1;
 	}
-	s->udp = u;
+	w->udp = u;
 	return 0;
 }
 
-void udp_close(struct server *s)
+void udp_close(struct worker *w)
 {
-	free(s->udp);
-	s->udp = NULL;
+	free(w->udp);
+	w->udp = NULL;
 }
 
-static void drop(struct server *s, enum counters_drop why)
+static void drop(struct worker *w, enum counters_drop why)
 {
-	if (s->counters.stats)
-		stats_add(s->counters.drops[why], 1);
+	worker_count(w, w->server->counters.drops[why]);
 }
 
 /* Answer message @p i of the batch into place @p at of those to send. @return whether there is an answer */
-static bool serve_one(struct server *s, unsigned i, unsigned at)
+static bool serve_one(struct worker *w, unsigned i, unsigned at)
 {
-	struct udp *u = s->udp;
+	struct udp *u = w->udp;
 	struct msghdr *in = &u->in[i].msg_hdr, *out = &u->out[at].msg_hdr;
 	struct addr client;
 	uint16_t port;
 	size_t n;
 
 	if (addr_from_sockaddr(in->msg_name, &client, &port) < 0 || port == 0) {
-		drop(s, COUNTERS_DROP_PORT);
+		drop(w, COUNTERS_DROP_PORT);
 		return false;
 	}
-	n = server_answer(s, u->queries[i], u->in[i].msg_len, &client, false, u->answers[at],
+	n = worker_answer(w, u->queries[i], u->in[i].msg_len, &client, false, u->answers[at],
 	                  ANSWER_UDP_MAX);
 	u->out_parts[at] = (struct iovec){ u->answers[at], n };
 	out->msg_name = in->msg_name;
@@ -79,23 +80,23 @@ static bool serve_one(struct server *s, unsigned i, unsigned at)
 }
 
 /* Send @p n answers; one that cannot be sent does not hold up the others. */
-static void send_all(struct server *s, int fd, unsigned n)
+static void send_all(struct worker *w, int fd, unsigned n)
 {
 	for (unsigned at = 0; at < n;) {
-		int sent = sendmmsg(fd, s->udp->out + at, n - at, 0);
+		int sent = sendmmsg(fd, w->udp->out + at, n - at, 0);
 
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0)
-			drop(s, COUNTERS_DROP_SEND);
+			drop(w, COUNTERS_DROP_SEND);
 		at += sent < 0 ? 1 : (unsigned)sent;
 	}
 }
 
 /* Take and answer one batch. @return whether more may wait */
-static bool serve_batch(struct server *s, int fd)
+static bool serve_batch(struct worker *w, int fd)
 {
-	struct udp *u = s->udp;
+	struct udp *u = w->udp;
 	unsigned n_out = 0;
 	int n;
 
@@ -103,15 +104,22 @@ static bool serve_batch(struct server *s, int fd)
 		u->in[i].msg_hdr.msg_namelen = sizeof(u->from[i]);
 	n = recvmmsg(fd, u->in, UDP_BATCH, MSG_DONTWAIT, NULL);
 	for (int i = 0; i < n; i++)
-		n_out += serve_one(s, (unsigned)i, n_out);
-	send_all(s, fd, n_out);
+		n_out += serve_one(w, (unsigned)i, n_out);
+	tally_flush(&w->tally); /* who has an answer finds it counted */
+	send_all(w, fd, n_out);
 	return n == UDP_BATCH || (n < 0 && (errno == EINTR || errno == ECONNREFUSED));
 }
 
 void udp_ready(void *arg, int fd, uint32_t events)
 {
+	struct worker *w = arg;
+	bool more = serving_enter(w);
+
 	(void)events;
-	for (unsigned i = 0; i < UDP_TURNS; i++)
-		if (!serve_batch(arg, fd))
-			return;
+	for (unsigned i = 0; i < UDP_TURNS && more; i++)
+		more = serve_batch(w, fd);
+	if (more)
+		__atomic_store_n(&w->udp_waits, true, __ATOMIC_RELAXED);
+	tally_flush(&w->tally);
+	serving_leave(w);
 }

@@ -67,9 +67,10 @@ struct views *views_new(const struct model *m, const struct place *p, struct are
 	*v = (struct views){ .n_targets = 2 * p->n_states };
 	v->items = ARENA_ARRAY(a, struct view, VIEWS_MAX);
 	v->targets = ARENA_ARRAY(a, uint64_t, v->n_targets + 1);
+	v->read = ARENA_ARRAY(a, health_word, v->n_targets + 1);
 	v->at = ARENA_ARRAY(a, const struct model_site *, p->n_states + 1);
 	v->what = ARENA_ARRAY(a, const struct model_service *, p->n_states + 1);
-	if (!v->items || !v->targets || !v->at || !v->what || !add_views(v, m, a))
+	if (!v->items || !v->targets || !v->read || !v->at || !v->what || !add_views(v, m, a))
 		return NULL;
 	set_targets(v, m, p);
 	views_take_out(v, 0);
@@ -96,8 +97,12 @@ static void find_targets(const struct views *v, struct view *view, const struct 
 		view->places[i] = health_find(page, v->targets[i]);
 }
 
-/* Take a page's words over; while its layout changes, those seen before stay. @return whether all were read */
-static bool read_words(const struct views *v, struct view *view, const struct health_page *page)
+/*
+ * Take a page's words over; while its layout changes, or when it is damaged, those seen before stay.
+ * @return whether all were read
+ */
+static bool read_words(const struct views *v, struct view *view, const struct health_page *page,
+                       const struct page *of)
 {
 	uint32_t layout = __atomic_load_n(&page->generation, __ATOMIC_ACQUIRE);
 
@@ -111,9 +116,15 @@ static bool read_words(const struct views *v, struct view *view, const struct he
 
 		if (__atomic_load_n(&page->generation, __ATOMIC_ACQUIRE) != layout)
 			return false;
-		if (place >= 0)
-			view->words[i] = word;
+		v->read[i] = word;
 	}
+	if (of && !page_is_sound(of)) {
+		view->found = false;
+		return false;
+	}
+	for (size_t i = 0; i < v->n_targets; i++)
+		if (view->places[i] >= 0)
+			view->words[i] = v->read[i];
 	view->layout = layout;
 	view->found = true;
 	return true;
@@ -131,7 +142,7 @@ static void find_page(struct view *view, const struct views_seen *seen)
 		return;
 	view->tried_ms = seen->now_ms;
 	if (view_path(seen->run_dir, view->node, path) < 0 ||
-	    page_open(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT, &page) < 0)
+	    page_open(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT, "mgmt", &page) < 0)
 		return;
 	if (page_size(page) < sizeof(struct view_page)) {
 		page_close(page);
@@ -154,7 +165,7 @@ static void read_other(const struct views *v, struct view *view, const struct vi
 	view->fresh = seen->now_ms < view_good_until_ms(payload);
 	if (view->found && epoch == view->epoch)
 		return;
-	if (read_words(v, view, &payload->health))
+	if (read_words(v, view, &payload->health, view->page))
 		view->epoch = epoch;
 }
 
@@ -169,7 +180,7 @@ void views_read(struct views *v, const struct views_seen *seen)
 		}
 		view->fresh = seen->own && seen->now_ms < seen->own_good_until_ms;
 		if (seen->own)
-			(void)read_words(v, view, seen->own);
+			(void)read_words(v, view, seen->own, seen->own_page);
 	}
 }
 

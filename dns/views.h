@@ -47,6 +47,7 @@ struct views {
 	const struct model_service **what; /**< and of which service; NULL: not known */
 	uint64_t
 	        sites_out; /**< model_site.index, one bit each, that do not vote: a person has taken them out */
+	health_word *read; /**< room for the words of one page until it is known to be sound */
 	bool votes; /**< enough sites are left to vote, rather than each node trusting its own view */
 	const struct decided *decided; /**< what is in force; NULL: nothing is known of that */
 };
@@ -60,6 +61,8 @@ struct views_sites {
 /** What there is to be seen now. */
 struct views_seen {
 	const struct health_page *own; /**< NULL: none yet */
+	const struct page
+	        *own_page; /**< of which it is the payload; NULL: of none that could be damaged */
 	uint64_t own_good_until_ms;
 	const char *run_dir; /**< where the others' views are; NULL: they are not looked for */
 	uint64_t now_ms;

@@ -29,6 +29,7 @@ struct build_array {
 uint32_t build_grow(struct build_array *a, size_t n);
 
 struct build_name {
+	uint64_t hash; /**< as name_hash_label() makes it */
 	uint32_t parent, fold;
 	uint32_t label; /**< in labels */
 	uint32_t node;  /**< of this lower-case name, in the zone that has it; else BUILD_NONE */
@@ -44,38 +45,53 @@ struct build_record {
 	uint32_t data, data_length; /**< in bytes; compressible names as 32-bit indices */
 	uint32_t ttl_s;
 	uint32_t line;
+	uint32_t file;
 	uint16_t type;
 	uint16_t zone;
-	uint16_t file;
+};
+
+/** A zone as it is made. */
+struct build_zone {
+	uint32_t n_mistakes;
+	uint32_t state; /**< bits of enum image_zone_state */
 };
 
 struct build_node {
 	uint32_t name;
-	uint32_t first, n; /**< its records, sorted by type */
-	uint32_t cut;      /**< node of the delegation at or above; BUILD_NONE: none */
-	uint32_t wildcard; /**< child node "*"; BUILD_NONE: none */
-	uint32_t dynamic;  /**< as in image_node */
-	uint32_t off;
+	uint32_t first, n;       /**< its records, sorted by type */
+	uint32_t cut;            /**< node of the delegation at or above; BUILD_NONE: none */
+	uint32_t wildcard;       /**< child node "*"; BUILD_NONE: none */
+	uint32_t dynamic;        /**< as in image_extra */
+	uint32_t off, extra_off; /**< in the image */
 	uint16_t zone;
 	bool is_above; /**< stands beside a child zone's apex */
 	bool cut_known;
 };
 
+/** An entry of the hash table of names. */
+struct build_name_entry {
+	uint32_t tag;  /**< of the hash */
+	uint32_t name; /**< BUILD_NONE: free */
+};
+
 struct build {
 	const struct zone_input *in;
-	zone_report *report;
+	zones_report *report;
 	void *report_arg;
 	size_t n_mistakes;
+	size_t n_global; /**< those that are no zone's */
+	bool quiet;      /**< warnings were given by an earlier pass */
 	bool no_memory;
 	bool has_includes;
 
-	struct build_array names;   /**< build_name */
-	struct build_array labels;  /**< bytes */
-	struct build_array records; /**< build_record */
-	struct build_array bytes;   /**< record data */
-	struct build_array nodes;   /**< build_node */
-	struct build_array files;   /**< char *, given */
-	uint32_t *table;            /**< names by (parent, label) */
+	struct build_array names;       /**< build_name */
+	struct build_array labels;      /**< bytes */
+	struct build_array records;     /**< build_record */
+	struct build_array bytes;       /**< record data */
+	struct build_array nodes;       /**< build_node */
+	struct build_array files;       /**< char *, given */
+	struct build_zone *zones;       /**< borrowed; as many as in->n_zones */
+	struct build_name_entry *table; /**< names by (parent, label) */
 	size_t table_size;
 };
 
@@ -101,15 +117,35 @@ static inline const uint8_t *build_label(const struct build *b, const struct bui
 }
 
 /** Prepare @p b. @return 0 or -ENOMEM */
-int build_init(struct build *b, const struct zone_input *in, zone_report *report, void *arg);
+int build_init(struct build *b, const struct zone_input *in, struct build_zone *zones,
+               zones_report *report, void *arg);
 void build_fini(struct build *b);
 
-/** Report a mistake, as printf. */
-void build_mistake(struct build *b, const char *file, unsigned line, const char *format, ...)
-        __attribute__((format(printf, 4, 5)));
+/** Where a message belongs; zone BUILD_NONE: to none. */
+struct build_place {
+	uint32_t zone;
+	const char *file;
+	unsigned line;
+};
+/** Report, as printf; a mistake is counted for its zone. */
+void build_say(struct build *b, enum zones_level level, const struct build_place *at,
+               const char *format, ...) __attribute__((format(printf, 4, 5)));
+/** Whether zone @p number is read no further. */
+static inline bool build_is_hopeless(const struct build *b, uint32_t number)
+{
+	return b->no_memory || b->zones[number].n_mistakes >= ZONE_MISTAKES_MAX;
+}
+/** Note a file that records come from. @return its number, or BUILD_NONE when out of memory */
+uint32_t build_file(struct build *b, const char *name);
+/** Add a record with a copy of its data. Too many are a mistake of its zone. */
+void build_add(struct build *b, const struct build_record *r, const uint8_t *data);
 
 /** The index of an uncompressed, well-formed name; the same for the same bytes. @return BUILD_NONE when out of memory */
 uint32_t build_intern(struct build *b, const uint8_t *wire);
+/** The same for @p n bytes of labels below the name @p above; the whole is at most NAME_WIRE_MAX long. */
+uint32_t build_intern_below(struct build *b, uint32_t above, const uint8_t *labels, size_t n);
+/** Write a name out, uncompressed. @return its length */
+size_t build_name_wire(const struct build *b, uint32_t name, uint8_t out[NAME_WIRE_MAX]);
 /** The deepest zone at or above the lower-case @p name, as 1 + number; 0: none. */
 uint16_t build_zone_of(const struct build *b, uint32_t name);
 /** Whether lower-case @p name is @p above or lies below it. */
@@ -122,8 +158,12 @@ uint32_t build_set(const struct build *b, const struct build_node *node, uint16_
 
 /** Read zone @p number's file into names and records; mistakes are reported. */
 void zone_parse(struct build *b, uint16_t number);
+/** Take zone @p number over from the earlier image. @return whether it has it */
+bool zone_lift(struct build *b, uint16_t number);
 /** Make nodes of the records; report what does not fit together. */
 void zone_check(struct build *b);
+/** Warn of what is allowed and breaks: aliases as servers, missing glue. After zone_check(). */
+void zone_lint(struct build *b);
 /** Lay the image out. @return 0 or -ENOMEM, -E2BIG after a report */
 int zone_layout(struct build *b, struct image **out);
 

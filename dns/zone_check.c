@@ -11,8 +11,15 @@
 #include "dns/image.h"
 
 /* Report a mistake at a record. */
-#define MISTAKE(b, r, ...)                                                                         \
-	build_mistake((b), ((char **)(b)->files.items)[(r)->file], (r)->line, __VA_ARGS__)
+#define MISTAKE(b, r, ...) SAY(b, r, ZONES_MISTAKE, __VA_ARGS__)
+#define SAY(b, r, level, ...)                                                                      \
+	build_say((b), (level),                                                                    \
+	          &(struct build_place){ (r)->zone, ((char **)(b)->files.items)[(r)->file],        \
+	                                 (r)->line },                                              \
+	          __VA_ARGS__)
+/* Report a mistake at no record; zone BUILD_NONE: of none. */
+#define MISTAKE_OF(b, zone, file, ...)                                                             \
+	build_say((b), ZONES_MISTAKE, &(struct build_place){ (zone), (file), 0 }, __VA_ARGS__)
 
 static int by_owner(const void *a, const void *b)
 {
@@ -83,12 +90,60 @@ static void place_records(struct build *b, uint32_t first, uint32_t n)
 	build_node_at(b, node)->n = n;
 }
 
+static bool is_sorted(const struct build_record *r, uint32_t n)
+{
+	for (uint32_t i = 1; i < n; i++)
+		if (by_owner(&r[i - 1], &r[i]) > 0)
+			return false;
+	return true;
+}
+
+/* Sort each owner's records, which lie together. */
+static void sort_owners(struct build_record *r, uint32_t n)
+{
+	for (uint32_t i = 0, j; i < n; i = j) {
+		for (j = i + 1; j < n && r[j].owner == r[i].owner; j++)
+			;
+		if (!is_sorted(r + i, j - i))
+			qsort(r + i, j - i, sizeof(*r), by_owner);
+	}
+}
+
+/* Sort all records by_owner(): counted by owner, because owners are small numbers. */
+static void sort_records(struct build *b)
+{
+	uint32_t n = (uint32_t)b->records.n;
+	struct build_record *from = b->records.items, *to;
+	uint32_t *place;
+
+	if (n == 0 || is_sorted(from, n))
+		return;
+	place = calloc(b->names.n + 1, sizeof(*place));
+	to = malloc(b->records.n * sizeof(*to));
+	if (!place || !to) {
+		free(place);
+		free(to);
+		b->no_memory = true;
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		place[from[i].owner + 1]++;
+	for (size_t i = 1; i <= b->names.n; i++)
+		place[i] += place[i - 1];
+	for (uint32_t i = 0; i < n; i++)
+		to[place[from[i].owner]++] = from[i];
+	free(place);
+	free(from);
+	b->records.items = to;
+	b->records.room = n;
+	sort_owners(to, n);
+}
+
 static void make_nodes(struct build *b)
 {
 	uint32_t n = (uint32_t)b->records.n;
 
-	if (n)
-		qsort(b->records.items, n, b->records.each, by_owner);
+	sort_records(b);
 	for (uint32_t i = 0, j; i < n && !b->no_memory; i = j) {
 		const struct build_record *r = build_record_at(b, i);
 
@@ -112,14 +167,15 @@ static void add_dynamic(struct build *b)
 			at = build_intern(b, name.lower);
 		zone = at == BUILD_NONE ? 0 : build_zone_of(b, at);
 		if (zone == 0) {
-			build_mistake(b, "", 0, "dynamic name %.200s lies in no zone", text);
+			MISTAKE_OF(b, BUILD_NONE, "", "dynamic name %.200s lies in no zone", text);
 			continue;
 		}
 		node = need_node(b, at, (uint16_t)(zone - 1));
 		if (node == BUILD_NONE)
 			return;
 		if (build_node_at(b, node)->dynamic)
-			build_mistake(b, "", 0, "dynamic name %.200s is configured twice", text);
+			MISTAKE_OF(b, BUILD_NONE, "", "dynamic name %.200s is configured twice",
+			           text);
 		build_node_at(b, node)->dynamic = (uint32_t)d + 1;
 	}
 }
@@ -188,8 +244,25 @@ static int by_data(const void *x, const void *y, void *b)
 	return order ? order : (r->line > s->line) - (r->line < s->line);
 }
 
-/* One RRset: its size, duplicates, one TTL for all. */
-static void check_set(struct build *b, uint32_t first, uint32_t n)
+/* Take out what is there twice (RFC 2181, section 5). @return how many are left of @p n */
+static uint32_t merge_equal(struct build *b, struct build_record *r, uint32_t n)
+{
+	char text[NAME_TEXT_MAX];
+	uint32_t kept = n ? 1 : 0;
+
+	for (uint32_t i = 1; i < n; i++) {
+		if (compare_data(b, &r[kept - 1], &r[i]) != 0) {
+			r[kept++] = r[i];
+			continue;
+		}
+		SAY(b, &r[i], ZONES_WARNING, "%.300s: line %u has the same record; it counts once",
+		    build_name_text(b, r->owner, text), r[kept - 1].line);
+	}
+	return kept;
+}
+
+/* One RRset: its size, duplicates, one TTL for all. @return how many of its @p n records are left */
+static uint32_t check_set(struct build *b, uint32_t first, uint32_t n)
 {
 	struct build_record *r = build_record_at(b, first);
 	size_t bytes = 0;
@@ -207,14 +280,11 @@ static void check_set(struct build *b, uint32_t first, uint32_t n)
 	if (bytes > ZONE_SET_BYTES_MAX) {
 		MISTAKE(b, r, "%.300s: RRset of %u records over %u bytes",
 		        build_name_text(b, r->owner, text), n, ZONE_SET_BYTES_MAX);
-		return;
+		return n;
 	}
 	if (n > 1)
 		qsort_r(r, n, sizeof(*r), by_data, b);
-	for (uint32_t i = 1; i < n; i++)
-		if (compare_data(b, &r[i - 1], &r[i]) == 0)
-			MISTAKE(b, &r[i], "%.300s: the same record stands in line %u",
-			        build_name_text(b, r->owner, text), r[i - 1].line);
+	return merge_equal(b, r, n);
 }
 
 /* Whether @p type may stand beside a CNAME (RFC 4034, section 2.5 and 3; RFC 2181, section 10.1). */
@@ -253,71 +323,146 @@ static void check_dynamic(struct build *b, const struct build_node *node)
 	if (!name)
 		return;
 	if (node->cut != BUILD_NONE)
-		build_mistake(b, b->in->zones[node->zone].file, 0,
-		              "dynamic name %.200s lies in a delegation", name);
+		MISTAKE_OF(b, node->zone, b->in->zones[node->zone].file,
+		           "dynamic name %.200s lies in a delegation", name);
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
 		if (build_set(b, node, refused[i], &first))
 			MISTAKE(b, build_record_at(b, first),
 			        "%.200s is a dynamic name: no A, AAAA or CNAME beside it", name);
 }
 
-/* Types that are refused, or only at certain names. */
+/* Whether @p node has a wildcard's name. */
+static bool is_wildcard(const struct build *b, const struct build_node *node)
+{
+	const uint8_t *label = build_label(b, build_name_at(b, node->name));
+
+	return label[0] == 1 && label[1] == '*';
+}
+
+/* Types that are allowed only at certain names. */
 static void check_places(struct build *b, const struct build_node *node)
 {
 	bool apex = build_name_at(b, node->name)->apex_of == node->zone + 1;
-	const uint8_t *label = build_label(b, build_name_at(b, node->name));
+	char text[NAME_TEXT_MAX];
 	uint32_t first;
 
-	if (build_set(b, node, DNS_DNAME, &first))
-		MISTAKE(b, build_record_at(b, first), "DNAME is not served");
 	if (!apex && build_set(b, node, DNS_SOA, &first))
 		MISTAKE(b, build_record_at(b, first), "SOA below the zone's apex");
-	if (label[0] == 1 && label[1] == '*' && build_set(b, node, DNS_NS, &first))
-		MISTAKE(b, build_record_at(b, first), "a wildcard cannot be a delegation");
+	if (is_wildcard(b, node) && build_set(b, node, DNS_NS, &first))
+		MISTAKE(b, build_record_at(b, first),
+		        "%.300s: a wildcard cannot be a delegation: name each delegated zone (RFC 4592, section 4.2)",
+		        build_name_text(b, node->name, text));
+}
+
+/* RFC 6672, sections 2.3, 2.4 and 3.3. */
+static void check_dname(struct build *b, const struct build_node *node)
+{
+	bool apex = build_name_at(b, node->name)->apex_of == node->zone + 1;
+	char text[NAME_TEXT_MAX];
+	uint32_t first, other, n = build_set(b, node, DNS_DNAME, &first);
+
+	if (n == 0)
+		return;
+	build_name_text(b, node->name, text);
+	if (n > 1)
+		MISTAKE(b, build_record_at(b, first + 1), "%.300s: more than one DNAME", text);
+	if (!apex && build_set(b, node, DNS_NS, &other))
+		MISTAKE(b, build_record_at(b, first),
+		        "%.300s: a DNAME and a delegation at one name", text);
+	if (is_wildcard(b, node))
+		MISTAKE(b, build_record_at(b, first), "%.300s: a DNAME at a wildcard", text);
+}
+
+/* Nothing may exist below a DNAME (RFC 6672, section 2.4): a node asks the one above. */
+static void check_below(struct build *b, const struct build_node *node)
+{
+	const struct build_name *name = build_name_at(b, node->name);
+	char text[NAME_TEXT_MAX];
+	uint32_t above, dname;
+
+	if (node->is_above || name->apex_of == node->zone + 1)
+		return;
+	above = build_name_at(b, name->parent)->node;
+	if (above == BUILD_NONE || !build_set(b, build_node_at(b, above), DNS_DNAME, &dname))
+		return;
+	MISTAKE(b, node->n ? build_record_at(b, node->first) : build_record_at(b, dname),
+	        "%.300s lies below the DNAME in line %u, which speaks for all names there",
+	        build_name_text(b, node->name, text), build_record_at(b, dname)->line);
+}
+
+/* Each of the node's sets; what stands there twice goes. */
+static void check_sets(struct build *b, struct build_node *node)
+{
+	uint32_t kept = node->first, end = node->first + node->n;
+
+	for (uint32_t i = node->first, n; i < end; i += n) {
+		for (n = 1; i + n < end; n++)
+			if (build_record_at(b, i + n)->type != build_record_at(b, i)->type)
+				break;
+
+		uint32_t left = check_set(b, i, n);
+
+		if (kept != i)
+			memmove(build_record_at(b, kept), build_record_at(b, i),
+			        left * sizeof(struct build_record));
+		kept += left;
+	}
+	node->n = kept - node->first;
 }
 
 static void check_node(struct build *b, uint32_t at)
 {
-	const struct build_node *node = build_node_at(b, at);
+	struct build_node *node = build_node_at(b, at);
 
-	for (uint32_t i = node->first, n; i < node->first + node->n; i += n) {
-		for (n = 1; i + n < node->first + node->n; n++)
-			if (build_record_at(b, i + n)->type != build_record_at(b, i)->type)
-				break;
-		check_set(b, i, n);
-	}
+	check_sets(b, node);
 	check_cname(b, node);
 	check_dynamic(b, node);
 	check_places(b, node);
+	check_dname(b, node);
+	check_below(b, node);
 }
 
-static void check_apexes(struct build *b)
+static void check_apex(struct build *b, uint32_t z)
 {
-	for (size_t z = 0; z < b->in->n_zones; z++) {
-		const struct zone_source *zone = &b->in->zones[z];
-		struct name apex;
-		uint32_t name, first, n = 0;
-		const struct build_node *node = NULL;
+	const struct zone_source *zone = &b->in->zones[z];
+	struct name apex;
+	uint32_t name, first, n = 0;
+	const struct build_node *node = NULL;
 
-		if (name_parse(zone->name, &apex) == 0 &&
-		    (name = build_intern(b, apex.lower)) != BUILD_NONE &&
-		    build_name_at(b, name)->node != BUILD_NONE)
-			node = build_node_at(b, build_name_at(b, name)->node);
-		if (node)
-			n = build_set(b, node, DNS_SOA, &first);
-		if (n == 0)
-			build_mistake(b, zone->file, 0, "zone %.200s has no SOA", zone->name);
-		if (n > 1)
-			MISTAKE(b, build_record_at(b, first + 1), "a second SOA");
-		if (!node || build_set(b, node, DNS_NS, &first) == 0)
-			build_mistake(b, zone->file, 0, "zone %.200s has no NS at its apex",
-			              zone->name);
+	if (name_parse(zone->name, &apex) == 0 &&
+	    (name = build_intern(b, apex.lower)) != BUILD_NONE &&
+	    build_name_at(b, name)->node != BUILD_NONE)
+		node = build_node_at(b, build_name_at(b, name)->node);
+	if (node)
+		n = build_set(b, node, DNS_SOA, &first);
+	if (n == 0)
+		MISTAKE_OF(b, z, zone->file, "zone %.200s has no SOA", zone->name);
+	if (n > 1)
+		MISTAKE(b, build_record_at(b, first + 1), "a second SOA");
+	if (!node || build_set(b, node, DNS_NS, &first) == 0)
+		MISTAKE_OF(b, z, zone->file, "zone %.200s has no NS at its apex", zone->name);
+}
+
+/* A zone that answers SERVFAIL needs its apex to be found by. */
+static void add_broken(struct build *b)
+{
+	for (uint32_t z = 0; z < b->in->n_zones && !b->no_memory; z++) {
+		struct name apex;
+		uint32_t name = BUILD_NONE;
+
+		if (!(b->zones[z].state & IMAGE_ZONE_BROKEN))
+			continue;
+		if (name_parse(b->in->zones[z].name, &apex) == 0)
+			name = build_intern(b, apex.lower);
+		if (name != BUILD_NONE)
+			need_node(b, name, (uint16_t)z);
 	}
 }
 
 void zone_check(struct build *b)
 {
 	make_nodes(b);
+	add_broken(b);
 	if (!b->no_memory)
 		add_dynamic(b);
 	for (uint32_t i = 0; i < b->nodes.n && !b->no_memory; i++) {
@@ -326,6 +471,7 @@ void zone_check(struct build *b)
 	}
 	for (uint32_t i = 0; i < b->nodes.n && !b->no_memory; i++)
 		check_node(b, i);
-	if (!b->no_memory)
-		check_apexes(b);
+	for (uint32_t z = 0; z < b->in->n_zones && !b->no_memory; z++)
+		if (!(b->zones[z].state & IMAGE_ZONE_BROKEN))
+			check_apex(b, z);
 }

@@ -17,7 +17,8 @@ struct layout {
 	struct build *b;
 	uint64_t size;
 	uint8_t *bytes;
-	uint32_t zones_off, buckets_off, extras_off;
+	uint32_t zones_off, buckets_off, tail_off;
+	uint32_t no_extra_off; /* the image_extra that is all zero */
 	uint32_t n_buckets, max_labels, n_records;
 };
 
@@ -107,6 +108,41 @@ static bool is_cut(const struct build *b, uint32_t i)
 	return build_node_at(b, i)->cut == i;
 }
 
+static bool has_above(const struct build *b, const struct build_node *node)
+{
+	return !node->is_above && build_name_at(b, node->name)->above_node != BUILD_NONE;
+}
+
+/* Whether @p node has nothing of its own for an image_extra, but perhaps a delegation. */
+static bool has_cut_only(const struct build *b, const struct build_node *node)
+{
+	return node->wildcard == BUILD_NONE && !node->dynamic && !has_above(b, node);
+}
+
+/* Delegations first: what lies below one shares its. */
+static void place_extras(struct layout *l)
+{
+	struct build *b = l->b;
+
+	l->no_extra_off = (uint32_t)take(l, sizeof(struct image_extra));
+	for (uint32_t i = 0; i < b->nodes.n; i++)
+		if (is_cut(b, i))
+			build_node_at(b, i)->extra_off =
+			        (uint32_t)take(l, sizeof(struct image_extra));
+	for (uint32_t i = 0; i < b->nodes.n; i++) {
+		struct build_node *node = build_node_at(b, i);
+		const struct build_node *cut =
+		        node->cut == BUILD_NONE ? NULL : build_node_at(b, node->cut);
+
+		if (cut == node)
+			continue;
+		if (!has_cut_only(b, node) || (cut && !has_cut_only(b, cut)))
+			node->extra_off = (uint32_t)take(l, sizeof(struct image_extra));
+		else
+			node->extra_off = cut ? cut->extra_off : l->no_extra_off;
+	}
+}
+
 static void place_all(struct layout *l)
 {
 	struct build *b = l->b;
@@ -115,9 +151,10 @@ static void place_all(struct layout *l)
 	l->zones_off = (uint32_t)take(l, b->in->n_zones * sizeof(struct image_zone));
 	for (uint32_t i = 0; i < b->nodes.n; i++)
 		place_node(l, build_node_at(b, i));
+	place_extras(l);
 	for (uint32_t i = 0; i < b->names.n; i++)
 		place_name(l, build_name_at(b, i));
-	l->extras_off = (uint32_t)l->size;
+	l->tail_off = (uint32_t)l->size;
 	for (uint32_t i = 0; i < b->nodes.n; i++)
 		if (is_cut(b, i))
 			take(l,
@@ -193,25 +230,33 @@ static void write_sets(struct layout *l, const struct build_node *node, struct i
 	}
 }
 
+/* Nodes that share one write the same. */
+static void write_extra(const struct build *b, const struct build_node *node,
+                        struct image_extra *out)
+{
+	if (node->cut != BUILD_NONE)
+		out->cut_off = build_node_at(b, node->cut)->off;
+	if (node->wildcard != BUILD_NONE)
+		out->wildcard_off = build_node_at(b, node->wildcard)->off;
+	if (has_above(b, node))
+		out->above_off = build_node_at(b, build_name_at(b, node->name)->above_node)->off;
+	out->dynamic = node->dynamic;
+}
+
 static void write_nodes(struct layout *l)
 {
 	const struct build *b = l->b;
 
 	for (uint32_t i = 0; i < b->nodes.n; i++) {
 		const struct build_node *node = build_node_at(b, i);
-		const struct build_name *name = build_name_at(b, node->name);
 		struct image_node *out = (struct image_node *)(l->bytes + node->off);
 
-		out->name_off = name->off;
-		out->zone_off = l->zones_off + node->zone * (uint32_t)sizeof(struct image_zone);
-		if (node->cut != BUILD_NONE)
-			out->cut_off = build_node_at(b, node->cut)->off;
-		if (node->wildcard != BUILD_NONE)
-			out->wildcard_off = build_node_at(b, node->wildcard)->off;
-		if (!node->is_above && name->above_node != BUILD_NONE)
-			out->above_off = build_node_at(b, name->above_node)->off;
-		out->dynamic = node->dynamic;
-		out->n_sets = count_sets(b, node);
+		out->name_off = build_name_at(b, node->name)->off;
+		out->extra_off = node->extra_off;
+		out->zone = node->zone;
+		if (node->extra_off != l->no_extra_off)
+			write_extra(b, node, (struct image_extra *)(l->bytes + node->extra_off));
+		out->n_sets = (uint16_t)count_sets(b, node);
 		write_sets(l, node, out);
 	}
 }
@@ -226,14 +271,10 @@ static uint32_t write_glue(struct layout *l, uint32_t off)
 		if (!is_cut(b, i))
 			continue;
 		struct image_glue *glue = (struct image_glue *)(l->bytes + off);
-		struct image_node *out = (struct image_node *)(l->bytes + node->off);
-
 		glue->n_required = list_glue(b, node, true, glue->nodes_off);
 		glue->n = glue->n_required +
 		          list_glue(b, node, false, glue->nodes_off + glue->n_required);
-		for (uint32_t k = 0; k < out->n_sets; k++)
-			if (out->sets[k].type == DNS_NS)
-				out->sets[k].glue_off = off;
+		((struct image_extra *)(l->bytes + node->extra_off))->glue_off = off;
 		off += (uint32_t)(sizeof(*glue) + 4 * glue->n);
 	}
 	return off;
@@ -249,6 +290,11 @@ static void write_zone(struct layout *l, const struct build_node *apex, uint32_t
 	uint8_t *data = (uint8_t *)(sets + 2);
 	struct image_zone *zone = (struct image_zone *)(l->bytes + l->zones_off) + apex->zone;
 
+	zone->name_off = build_name_at(b, apex->name)->off;
+	zone->node_off = apex->off;
+	zone->state = b->zones[apex->zone].state;
+	if (zone->state & IMAGE_ZONE_BROKEN)
+		return;
 	build_set(b, apex, DNS_SOA, &first);
 	soa = build_record_at(b, first);
 
@@ -262,8 +308,6 @@ static void write_zone(struct layout *l, const struct build_node *apex, uint32_t
 	write_record(b, soa, minimum < soa->ttl_s ? minimum : soa->ttl_s, data);
 	sets[1] = sets[0];
 	sets[1].data_off = (uint32_t)(data - l->bytes);
-	zone->name_off = build_name_at(b, apex->name)->off;
-	zone->node_off = apex->off;
 	zone->soa_off = off;
 	zone->negative_off = off + (uint32_t)sizeof(struct image_set);
 	zone->serial = wire_load32(fields);
@@ -285,15 +329,6 @@ static void write_zones(struct layout *l, uint32_t off)
 	}
 }
 
-static uint64_t hash_of(const struct build *b, uint32_t name)
-{
-	const struct build_name *n = build_name_at(b, name);
-
-	if (name == BUILD_ROOT)
-		return NAME_HASH_ROOT;
-	return name_hash_label(hash_of(b, n->parent), build_label(b, n));
-}
-
 static void write_buckets(struct layout *l)
 {
 	const struct build *b = l->b;
@@ -301,7 +336,7 @@ static void write_buckets(struct layout *l)
 
 	for (uint32_t i = 0; i < b->nodes.n; i++) {
 		const struct build_node *node = build_node_at(b, i);
-		uint64_t hash = hash_of(b, node->name);
+		uint64_t hash = build_name_at(b, node->name)->hash;
 		uint32_t at = (uint32_t)hash & (l->n_buckets - 1);
 
 		if (node->is_above)
@@ -310,6 +345,15 @@ static void write_buckets(struct layout *l)
 			at = (at + 1) & (l->n_buckets - 1);
 		buckets[at] = (struct image_bucket){ (uint32_t)(hash >> 32), node->off };
 	}
+}
+
+/* Whether the image follows from what the source tells: zones that lack theirs are tried again at each start. */
+static bool is_whole(const struct build *b)
+{
+	for (size_t z = 0; z < b->in->n_zones; z++)
+		if (b->zones[z].state & (IMAGE_ZONE_EARLIER | IMAGE_ZONE_BROKEN))
+			return false;
+	return !b->has_includes;
 }
 
 static void write_header(struct layout *l)
@@ -321,7 +365,7 @@ static void write_header(struct layout *l)
 	i->layout = IMAGE_LAYOUT;
 	i->n_zones = (uint32_t)b->in->n_zones;
 	i->size_bytes = l->size;
-	i->source = b->has_includes ? 0 : b->in->source;
+	i->source = is_whole(b) ? b->in->source : 0;
 	i->dynamic = zone_dynamic_digest(b->in->dynamic, b->in->n_dynamic);
 	i->zones_off = l->zones_off;
 	i->buckets_off = l->buckets_off;
@@ -340,16 +384,21 @@ int zone_layout(struct build *b, struct image **out)
 
 	place_all(&l);
 	if (l.size > UINT32_MAX) {
-		build_mistake(b, "", 0, "the zones are too large for one image: %llu bytes",
-		              (unsigned long long)l.size);
+		build_say(b, ZONES_MISTAKE, &(struct build_place){ .zone = BUILD_NONE, .file = "" },
+		          "the zones are too large for one image: %llu bytes",
+		          (unsigned long long)l.size);
 		return -E2BIG;
+	}
+	if (b->in->check_only) {
+		*out = NULL;
+		return 0;
 	}
 	l.bytes = calloc(1, l.size);
 	if (!l.bytes)
 		return -ENOMEM;
 	write_names(&l);
 	write_nodes(&l);
-	write_zones(&l, write_glue(&l, l.extras_off));
+	write_zones(&l, write_glue(&l, l.tail_off));
 	write_buckets(&l);
 	write_header(&l);
 	*out = (struct image *)l.bytes;

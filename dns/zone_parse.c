@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Records of a master file, one at a time, through ldns: it knows the text of every type.
- * What it gets wrong is done here before it sees the line: numbers that it would wrap
- * without a word, class before TTL, directives, and includes.
+ * Records of a master file, one at a time: the common ones by zone_data.c, the others through ldns,
+ * which knows the text of every type. What it gets wrong is done here before it sees the line:
+ * numbers that it would wrap without a word, class before TTL, directives, and includes.
  */
 #include "dns/zone_build.h"
 
@@ -13,13 +13,19 @@
 
 #include <ldns/ldns.h>
 
+#include "base/memory.h"
 #include "dns/image.h"
 #include "dns/wire.h"
+#include "dns/zone_data.h"
 #include "dns/zone_text.h"
+#include "dns/zone_words.h"
 
-#define TTL_MAX  INT32_MAX /* RFC 2181, section 8 */
 #define TTL_NONE UINT32_MAX
 #define MADE_MAX (ZONE_RECORD_TEXT_MAX + 64)
+
+/* What ldns takes for a record: some copies of its text, and small pieces. */
+#define LDNS_ROOM_BYTES 16384u
+#define LDNS_ROOM_TIMES 16u
 
 struct parse {
 	struct build *b;
@@ -28,142 +34,21 @@ struct parse {
 	struct zone_text *text;
 	struct zone_text_line line;
 	ldns_rdf *origins[ZONE_INCLUDE_DEPTH + 1]; /* by depth */
-	ldns_rdf *last_owner;
+	uint32_t origin_names[ZONE_INCLUDE_DEPTH + 1];
+	uint32_t owner; /* name of the last record's; BUILD_NONE: there was none */
 	uint32_t ttl_s; /* $TTL, or the last one seen */
 	bool ttl_set;   /* by $TTL */
-	uint16_t file;  /* number of line.file */
+	uint32_t file;  /* number of line.file */
+	size_t first;   /* of the zone's records */
+	bool ttl_open;  /* some wait for the SOA's minimum */
 	char *made;     /* the line as ldns shall see it */
+	struct zone_data data;
 };
 
-#define MISTAKE(p, ...) build_mistake((p)->b, (p)->line.file, (p)->line.line, __VA_ARGS__)
-
-/* Cut the next word off @p text; quoted blanks do not end it. @return NULL at the end */
-static char *next_word(char **text)
-{
-	char *from = *text + strspn(*text, " "), *at = from;
-	bool quoted = false;
-
-	for (; *at && (quoted || *at != ' '); at++) {
-		if (*at == '\\' && at[1])
-			at++;
-		else if (*at == '"')
-			quoted = !quoted;
-	}
-	*text = *at ? at + 1 : at;
-	*at = '\0';
-	return at == from ? NULL : from;
-}
-
-/* Read "3600" or "1h30m". @return 0, -EINVAL when it is neither, -ERANGE */
-static int parse_ttl(const char *word, uint32_t *out)
-{
-	uint64_t total = 0, number = 0;
-	bool digits = false, units = false;
-
-	for (; *word; word++) {
-		static const char units_of[] = "smhdw";
-		static const uint32_t seconds[] = { 1, 60, 3600, 86400, 604800 };
-		const char *unit = strchr(units_of, *word | 0x20);
-
-		if (*word >= '0' && *word <= '9') {
-			number = number * 10 + (uint64_t)(*word - '0');
-			digits = true;
-		} else if (digits && unit) {
-			total += number * seconds[unit - units_of];
-			number = 0;
-			digits = false;
-			units = true;
-		} else {
-			return -EINVAL;
-		}
-		if (number > TTL_MAX || total > TTL_MAX)
-			return -ERANGE;
-	}
-	if (!digits && !units)
-		return -EINVAL;
-	total += number;
-	*out = (uint32_t)total;
-	return total > TTL_MAX ? -ERANGE : 0;
-}
-
-/* Numbers in text that ldns would wrap: place behind the type, and the largest value. */
-static const struct number {
-	uint16_t type;
-	uint8_t place;
-	uint32_t max;
-} numbers[] = {
-	{ LDNS_RR_TYPE_MX, 0, UINT16_MAX },         { LDNS_RR_TYPE_SRV, 0, UINT16_MAX },
-	{ LDNS_RR_TYPE_SRV, 1, UINT16_MAX },        { LDNS_RR_TYPE_SRV, 2, UINT16_MAX },
-	{ LDNS_RR_TYPE_SOA, 2, UINT32_MAX },        { LDNS_RR_TYPE_SOA, 3, TTL_MAX },
-	{ LDNS_RR_TYPE_SOA, 4, TTL_MAX },           { LDNS_RR_TYPE_SOA, 5, TTL_MAX },
-	{ LDNS_RR_TYPE_SOA, 6, TTL_MAX },           { LDNS_RR_TYPE_CAA, 0, UINT8_MAX },
-	{ LDNS_RR_TYPE_DS, 0, UINT16_MAX },         { LDNS_RR_TYPE_DS, 2, UINT8_MAX },
-	{ LDNS_RR_TYPE_CDS, 0, UINT16_MAX },        { LDNS_RR_TYPE_CDS, 2, UINT8_MAX },
-	{ LDNS_RR_TYPE_DNSKEY, 0, UINT16_MAX },     { LDNS_RR_TYPE_DNSKEY, 1, UINT8_MAX },
-	{ LDNS_RR_TYPE_CDNSKEY, 0, UINT16_MAX },    { LDNS_RR_TYPE_CDNSKEY, 1, UINT8_MAX },
-	{ LDNS_RR_TYPE_TLSA, 0, UINT8_MAX },        { LDNS_RR_TYPE_TLSA, 1, UINT8_MAX },
-	{ LDNS_RR_TYPE_TLSA, 2, UINT8_MAX },        { LDNS_RR_TYPE_SMIMEA, 0, UINT8_MAX },
-	{ LDNS_RR_TYPE_SMIMEA, 1, UINT8_MAX },      { LDNS_RR_TYPE_SMIMEA, 2, UINT8_MAX },
-	{ LDNS_RR_TYPE_SSHFP, 0, UINT8_MAX },       { LDNS_RR_TYPE_SSHFP, 1, UINT8_MAX },
-	{ LDNS_RR_TYPE_NAPTR, 0, UINT16_MAX },      { LDNS_RR_TYPE_NAPTR, 1, UINT16_MAX },
-	{ LDNS_RR_TYPE_URI, 0, UINT16_MAX },        { LDNS_RR_TYPE_URI, 1, UINT16_MAX },
-	{ LDNS_RR_TYPE_AFSDB, 0, UINT16_MAX },      { LDNS_RR_TYPE_KX, 0, UINT16_MAX },
-	{ LDNS_RR_TYPE_RT, 0, UINT16_MAX },         { LDNS_RR_TYPE_SVCB, 0, UINT16_MAX },
-	{ LDNS_RR_TYPE_HTTPS, 0, UINT16_MAX },      { LDNS_RR_TYPE_CERT, 1, UINT16_MAX },
-	{ LDNS_RR_TYPE_NSEC3PARAM, 0, UINT8_MAX },  { LDNS_RR_TYPE_NSEC3PARAM, 1, UINT8_MAX },
-	{ LDNS_RR_TYPE_NSEC3PARAM, 2, UINT16_MAX }, { LDNS_RR_TYPE_RRSIG, 2, UINT8_MAX },
-};
-
-static uint32_t largest(unsigned type, unsigned place)
-{
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		if (numbers[i].type == type && numbers[i].place == place)
-			return numbers[i].max;
-	return 0;
-}
-
-/* Whether a number stands in @p word that is over @p max; units of time only where they can be meant. */
-static bool is_over(const char *word, uint32_t max)
-{
-	uint32_t period;
-	uint64_t value = 0;
-
-	if (*word == '-')
-		return true;
-	if (max == TTL_MAX && parse_ttl(word, &period) == -ERANGE)
-		return true;
-	for (; *word >= '0' && *word <= '9'; word++) {
-		value = value * 10 + (uint64_t)(*word - '0');
-		if (value > max)
-			return true;
-	}
-	return false;
-}
-
-/* Whether all numbers of the data fit their fields. @p data is cut into words and mended again. */
-static bool numbers_fit(struct parse *p, unsigned type, char *data)
-{
-	bool svcb = type == LDNS_RR_TYPE_SVCB || type == LDNS_RR_TYPE_HTTPS;
-	char *at = data, *word;
-
-	for (unsigned place = 0; (word = next_word(&at)); place++) {
-		uint32_t max = largest(type, place);
-
-		if (place == 0 && strcmp(word, "\\#") == 0)
-			max = UINT16_MAX;
-		if (svcb && strncmp(word, "port=", 5) == 0) {
-			word += 5;
-			max = UINT16_MAX;
-		}
-		if (max && is_over(word, max)) {
-			MISTAKE(p, "%.40s is too large here: at most %u", word, max);
-			return false;
-		}
-		if (at[-1] == '\0')
-			at[-1] = ' ';
-	}
-	return true;
-}
+#define MISTAKE(p, ...) SAY(p, ZONES_MISTAKE, __VA_ARGS__)
+#define SAY(p, level, ...)                                                                         \
+	build_say((p)->b, (level),                                                                 \
+	          &(struct build_place){ (p)->zone, (p)->line.file, (p)->line.line }, __VA_ARGS__)
 
 /* A word behind the owner: a TTL, a class, or neither. @return 0 when it was one, 1 when not, -EINVAL */
 static int take_ttl_or_class(struct parse *p, const char *word, uint32_t *ttl_s)
@@ -185,70 +70,161 @@ static int take_ttl_or_class(struct parse *p, const char *word, uint32_t *ttl_s)
 	}
 	if (*word < '0' || *word > '9')
 		return 1;
-	err = parse_ttl(word, ttl_s);
+	if (*ttl_s != TTL_NONE) {
+		MISTAKE(p, "%.40s: a second TTL; 1h30m is one word", word);
+		return -EINVAL;
+	}
+	err = zone_word_ttl(word, ttl_s);
 	if (err < 0) {
 		MISTAKE(p, err == -ERANGE ? "TTL %.40s is over %d" : "%.40s is not a TTL", word,
-		        TTL_MAX);
+		        ZONE_TTL_MAX);
 		return -EINVAL;
 	}
 	return 0;
 }
 
+/* A line's parts. */
+struct head {
+	char *owner; /* NULL: the last one's */
+	char *type, *data;
+	uint32_t ttl_s;
+	uint16_t plain; /* number of a type that zone_data.c reads; 0: of another */
+};
+
 /* Read owner, TTL and class; find type and data. @return whether it went well */
-static bool parse_head(struct parse *p, char **owner, uint32_t *ttl_out, char **type, char **data)
+static bool parse_head(struct parse *p, struct head *head)
 {
 	char *at = p->line.text, *word = NULL;
 	uint32_t ttl_s = TTL_NONE;
 	int more = 0;
 
-	*owner = p->line.indented ? NULL : next_word(&at);
-	while (more == 0 && (word = next_word(&at)))
-		more = take_ttl_or_class(p, word, &ttl_s);
+	head->owner = p->line.indented ? NULL : zone_word_next(&at);
+	while (more == 0 && (word = zone_word_next(&at))) {
+		head->plain = zone_data_type(word);
+		more = head->plain ? 1 : take_ttl_or_class(p, word, &ttl_s);
+	}
 	if (more < 0)
 		return false;
 	if (more == 0) {
 		MISTAKE(p, "no type: expected OWNER [TTL] [CLASS] TYPE DATA");
 		return false;
 	}
-	*type = word;
-	*data = at;
+	head->type = word;
+	head->data = at;
 	if (ttl_s != TTL_NONE && !p->ttl_set)
 		p->ttl_s = ttl_s;
-	if (ttl_s == TTL_NONE)
-		ttl_s = p->ttl_s;
-	if (ttl_s == TTL_NONE) {
-		MISTAKE(p, "no TTL: write it here, or $TTL above");
-		return false;
-	}
-	*ttl_out = ttl_s;
+	head->ttl_s = ttl_s == TTL_NONE ? p->ttl_s : ttl_s;
 	return true;
 }
 
-/* Turn the line into a record. @return NULL after a report */
-static ldns_rr *parse_record(struct parse *p)
+/* Records that only signing makes. */
+static bool is_of_signing(unsigned type)
 {
-	char *owner, *type, *data;
-	uint32_t ttl_s;
-	unsigned number;
+	return type == DNS_RRSIG || type == DNS_NSEC || type == DNS_NSEC3;
+}
+
+/* A signed zone is told once. */
+static void note_signed(struct parse *p, const char *type)
+{
+	struct build_zone *zone = &p->b->zones[p->zone];
+
+	if (!(zone->state & IMAGE_ZONE_SIGNED))
+		SAY(p, ZONES_SIGNED,
+		    "%.40s: the zone is signed, and Weir would serve it without signatures, which "
+		    "validating resolvers refuse: apply it unsigned, with the DS taken out of the "
+		    "parent zone first",
+		    type);
+	zone->state |= IMAGE_ZONE_SIGNED;
+}
+
+static bool is_well_formed(const ldns_rdf *rdf)
+{
+	struct wire_reader r = { .start = ldns_rdf_data(rdf), .length = ldns_rdf_size(rdf) };
+	struct name name;
+
+	return name_read(&r, &name);
+}
+
+/* The last owner, for ldns. */
+static ldns_rdf *make_owner(const struct parse *p)
+{
+	uint8_t wire[NAME_WIRE_MAX];
+
+	if (p->owner == BUILD_NONE)
+		return NULL;
+	return ldns_rdf_new_frm_data(LDNS_RDF_TYPE_DNAME, build_name_wire(p->b, p->owner, wire),
+	                             wire);
+}
+
+/* Note the owner that ldns read, also of a record that it then refused. */
+static void note_owner(struct parse *p, const ldns_rdf *owner)
+{
+	if (is_well_formed(owner))
+		p->owner = build_intern(p->b, ldns_rdf_data(owner));
+}
+
+/*
+ * Read the record's text. ldns does not check malloc(): without memory it crashes, or calls a good record
+ * bad. So there must be room in the heap before, and what it refuses it must refuse twice.
+ */
+static ldns_status read_made(struct parse *p, ldns_rr **rr)
+{
+	ldns_status status = LDNS_STATUS_MEM_ERR;
+	size_t n = LDNS_ROOM_BYTES + LDNS_ROOM_TIMES * strlen(p->made);
+	ldns_rdf *owner = NULL;
+
+	for (int i = 0; i < 2 && status != LDNS_STATUS_OK && !p->b->no_memory; i++) {
+		p->b->no_memory = memory_make_room(n) != 0;
+		if (p->b->no_memory)
+			break;
+		if (!owner)
+			owner = make_owner(p);
+		status = ldns_rr_new_frm_str(rr, p->made, 0, p->origins[p->line.depth], &owner);
+	}
+	if (status == LDNS_STATUS_MEM_ERR)
+		p->b->no_memory = true;
+	if (owner && !p->b->no_memory)
+		note_owner(p, owner);
+	ldns_rdf_deep_free(owner);
+	return status;
+}
+
+/* Turn the line into a record of ldns. @return NULL after a report */
+static ldns_rr *parse_record(struct parse *p, const struct head *head)
+{
+	const char *type = head->type, *word;
+	uint32_t max = 0;
+	unsigned number = ldns_get_rr_type_by_name(type);
 	ldns_rr *rr = NULL;
 	ldns_status status;
 
-	if (!parse_head(p, &owner, &ttl_s, &type, &data))
-		return NULL;
-	number = ldns_get_rr_type_by_name(type);
 	if (number == 0 || number == DNS_OPT || (number >= DNS_META_FIRST && number <= DNS_ANY)) {
 		MISTAKE(p, "%.40s is not a type that a zone can hold", type);
 		return NULL;
 	}
-	if (!numbers_fit(p, number, data))
+	word = zone_words_excess(number, head->data, &max);
+	if (word) {
+		MISTAKE(p, "%.40s is too large here: at most %u", word, max);
 		return NULL;
-	if (!owner && !p->last_owner) {
+	}
+	word = zone_words_quoted(head->owner, head->plain, head->data);
+	if (word) {
+		MISTAKE(p, "%.40s: names and numbers are not quoted", word);
+		return NULL;
+	}
+	if (!head->owner && p->owner == BUILD_NONE) {
 		MISTAKE(p, "no owner: the first record must name one");
 		return NULL;
 	}
-	snprintf(p->made, MADE_MAX, "%s %u IN %s %s", owner ? owner : "", ttl_s, type, data);
-	status = ldns_rr_new_frm_str(&rr, p->made, 0, p->origins[p->line.depth], &p->last_owner);
+	if (is_of_signing(number))
+		note_signed(p, type);
+	snprintf(p->made, MADE_MAX, "%s 0 IN %s %s", head->owner ? head->owner : "", type,
+	         head->data);
+	zone_words_mend(number, p->made, strlen(p->made) - strlen(head->data));
+	status = read_made(p, &rr);
 	if (status != LDNS_STATUS_OK) {
+		if (p->b->no_memory)
+			return NULL;
 		MISTAKE(p, "%.40s record: %s", type, ldns_get_errorstr_by_id(status));
 		return NULL;
 	}
@@ -317,84 +293,140 @@ static int store_names(struct parse *p, struct image_fixed_names how, uint8_t *d
 	return (int)n;
 }
 
-static void add_record(struct parse *p, uint32_t owner, const ldns_rr *rr, const uint8_t *data,
+/* Add a record of owner p->owner. */
+static void add_record(struct parse *p, uint16_t type, uint32_t ttl_s, const uint8_t *data,
                        size_t length)
 {
-	uint32_t at = build_grow(&p->b->bytes, length);
-	uint32_t i = build_grow(&p->b->records, 1);
+	uint32_t owner = build_name_at(p->b, p->owner)->fold;
+	char text[NAME_TEXT_MAX], zone[NAME_TEXT_MAX];
 
-	if (at == BUILD_NONE || i == BUILD_NONE) {
-		p->b->no_memory = true;
+	if (!build_is_under(p->b, owner, p->apex)) {
+		MISTAKE(p, "%.300s lies outside the zone %.300s",
+		        build_name_text(p->b, p->owner, text),
+		        build_name_text(p->b, p->apex, zone));
 		return;
 	}
-	memcpy(build_bytes_at(p->b, at), data, length);
-	*build_record_at(p->b, i) = (struct build_record){
-		.owner = build_name_at(p->b, owner)->fold,
-		.data = at,
-		.data_length = (uint32_t)length,
-		.ttl_s = ldns_rr_ttl(rr),
-		.line = p->line.line,
-		.type = (uint16_t)ldns_rr_get_type(rr),
-		.zone = p->zone,
-		.file = p->file,
-	};
+	p->ttl_open |= ttl_s == TTL_NONE;
+	build_add(p->b,
+	          &(struct build_record){
+	                  .owner = owner,
+	                  .data_length = (uint32_t)length,
+	                  .ttl_s = ttl_s,
+	                  .line = p->line.line,
+	                  .file = p->file,
+	                  .type = type,
+	                  .zone = p->zone,
+	          },
+	          data);
 }
 
-static void take_record(struct parse *p, const ldns_rr *rr)
+/* Take what ldns read. */
+static void take_record(struct parse *p, const ldns_rr *rr, const struct head *head)
 {
 	static _Thread_local uint8_t data[UINT16_MAX + 1];
 	const ldns_rdf *owner = ldns_rr_owner(rr);
 	int length = record_data(p, rr, data);
-	struct image_fixed_names how = image_fixed_names((uint16_t)ldns_rr_get_type(rr));
-	char text[NAME_TEXT_MAX], zone[NAME_TEXT_MAX];
+	uint16_t type = (uint16_t)ldns_rr_get_type(rr);
+	struct image_fixed_names how = image_fixed_names(type);
 	size_t at = 0;
+	const char *why;
 	uint32_t name;
 
 	if (length < 0)
 		return;
+	why = zone_words_misfit(type, head->data, ldns_rr_rd_count(rr), data, (size_t)length);
+	if (why) {
+		MISTAKE(p, "%.40s record: %s", head->type, why);
+		return;
+	}
 	name = data_name(p, ldns_rdf_data(owner), ldns_rdf_size(owner), &at);
 	if (name == BUILD_NONE)
 		return;
-	if (!build_is_under(p->b, build_name_at(p->b, name)->fold, p->apex)) {
-		MISTAKE(p, "%.300s lies outside the zone %.300s", build_name_text(p->b, name, text),
-		        build_name_text(p->b, p->apex, zone));
-		return;
-	}
-	if (how.n)
+	p->owner = name;
+	if (how.n && build_is_under(p->b, build_name_at(p->b, name)->fold, p->apex))
 		length = store_names(p, how, data, (size_t)length);
-	if (length < 0)
-		return;
-	if (p->b->records.n == ZONE_RECORDS_MAX) {
-		MISTAKE(p, "more than %u records", ZONE_RECORDS_MAX);
-		p->b->no_memory = true;
-		return;
-	}
-	add_record(p, name, rr, data, (size_t)length);
+	if (length >= 0)
+		add_record(p, type, head->ttl_s, data, (size_t)length);
 }
 
-/* Keep the name of the present file for later reports. */
-static void note_file(struct parse *p)
+/* The bytes of a name that zone_data.c read, with the root's; 0: too long. */
+static size_t whole_length(const struct parse *p, const struct zone_data_name *name)
 {
-	char **files = p->b->files.items;
+	uint32_t above = name->relative ? p->origin_names[p->line.depth] : BUILD_ROOT;
+	size_t n = name->n + (size_t)build_name_at(p->b, above)->wire_length;
 
-	if (p->b->files.n && strcmp(files[p->b->files.n - 1], p->line.file) == 0)
-		return;
+	return n > NAME_WIRE_MAX ? 0 : n;
+}
 
-	uint32_t i = build_grow(&p->b->files, 1);
-	char *copy = i < UINT16_MAX ? strdup(p->line.file) : NULL;
+static uint32_t intern_plain(struct parse *p, const struct zone_data_name *name)
+{
+	uint32_t above = name->relative ? p->origin_names[p->line.depth] : BUILD_ROOT;
 
-	if (!copy) {
-		p->b->no_memory = true;
-		return;
+	return build_intern_below(p->b, above, name->labels, name->n);
+}
+
+/* Put the data together as it is stored. @return its length; out of memory: anything */
+static size_t store_plain(struct parse *p, bool named, uint8_t *out)
+{
+	const struct zone_data *d = &p->data;
+	size_t n = d->before;
+
+	memcpy(out, d->bytes, n);
+	for (unsigned i = 0; i < d->n_names; i++) {
+		const struct zone_data_name *name = &d->names[i];
+
+		if (named) {
+			uint32_t index = intern_plain(p, name);
+
+			memcpy(out + n, &index, 4);
+			n += 4;
+			continue;
+		}
+		memcpy(out + n, name->labels, name->n);
+		n += name->n;
+		if (name->relative)
+			n += build_name_wire(p->b, p->origin_names[p->line.depth], out + n);
+		else
+			out[n++] = 0;
 	}
-	((char **)p->b->files.items)[i] = copy;
-	p->file = (uint16_t)i;
+	memcpy(out + n, d->bytes + d->before, (size_t)(d->n - d->before));
+	return n + d->n - d->before;
+}
+
+/* Take the line if it is a plain record of a common type. @return whether it was */
+static bool take_plain(struct parse *p, const struct head *head)
+{
+	uint8_t data[ZONE_DATA_BYTES_MAX + 2 * NAME_WIRE_MAX];
+	uint16_t type = p->b->in->by_ldns ? 0 : head->plain;
+	struct zone_data_name owner;
+
+	if (!type || (!head->owner && p->owner == BUILD_NONE) ||
+	    !zone_data_read(type, head->data, &p->data) ||
+	    (head->owner &&
+	     (!zone_data_read_name(head->owner, &owner) || !whole_length(p, &owner))))
+		return false;
+	for (unsigned i = 0; i < p->data.n_names; i++)
+		if (!whole_length(p, &p->data.names[i]))
+			return false;
+
+	uint32_t name = head->owner ? intern_plain(p, &owner) : p->owner;
+	size_t length = 0;
+
+	if (name == BUILD_NONE)
+		return true;
+	p->owner = name;
+	if (build_is_under(p->b, build_name_at(p->b, name)->fold, p->apex))
+		length = store_plain(p, image_fixed_names(type).n > 0, data);
+	if (!p->b->no_memory)
+		add_record(p, type, head->ttl_s, data, length);
+	return true;
 }
 
 static void set_origin(struct parse *p, unsigned depth, ldns_rdf *given)
 {
 	ldns_rdf_deep_free(p->origins[depth]);
 	p->origins[depth] = given;
+	p->origin_names[depth] = build_intern(p->b, ldns_rdf_data(given));
 }
 
 /* Read a domain name of a directive, below the present origin if it has no final dot. */
@@ -405,10 +437,14 @@ static ldns_rdf *directive_name(struct parse *p, const char *word)
 
 	if (word && strcmp(word, "@") == 0)
 		return ldns_rdf_clone(origin);
-	if (word)
+	if (word && *word != '"')
 		name = ldns_dname_new_frm_str(word);
 	if (name && !ldns_dname_str_absolute(word) &&
 	    ldns_dname_cat(name, origin) != LDNS_STATUS_OK) {
+		ldns_rdf_deep_free(name);
+		name = NULL;
+	}
+	if (name && !is_well_formed(name)) {
 		ldns_rdf_deep_free(name);
 		name = NULL;
 	}
@@ -417,9 +453,9 @@ static ldns_rdf *directive_name(struct parse *p, const char *word)
 	return name;
 }
 
-static void do_include(struct parse *p, char *at)
+static void do_include(struct parse *p, char **at)
 {
-	char *path = next_word(&at), *origin = next_word(&at);
+	char *path = zone_word_next(at), *origin = zone_word_next(at);
 	const char *why = NULL;
 	size_t length = path ? strlen(path) : 0;
 	ldns_rdf *name =
@@ -440,33 +476,50 @@ static void do_include(struct parse *p, char *at)
 	set_origin(p, p->line.depth + 1, name);
 }
 
-static void do_ttl(struct parse *p, char *at)
+static void do_ttl(struct parse *p, char **at)
 {
-	const char *word = next_word(&at);
+	const char *word = zone_word_next(at);
 
-	if (!word || parse_ttl(word, &p->ttl_s) < 0)
+	if (!word || zone_word_ttl(word, &p->ttl_s) < 0)
 		MISTAKE(p, "$TTL %.40s: expected a number of seconds up to %d", word ? word : "",
-		        TTL_MAX);
+		        ZONE_TTL_MAX);
 	p->ttl_set = true;
 }
 
 static void do_directive(struct parse *p)
 {
 	char *at = p->line.text;
-	const char *what = next_word(&at);
+	const char *what = zone_word_next(&at), *more;
 
 	if (strcasecmp(what, "$TTL") == 0) {
-		do_ttl(p, at);
+		do_ttl(p, &at);
 	} else if (strcasecmp(what, "$ORIGIN") == 0) {
-		ldns_rdf *name = directive_name(p, next_word(&at));
+		ldns_rdf *name = directive_name(p, zone_word_next(&at));
 
 		if (name)
 			set_origin(p, p->line.depth, name);
 	} else if (strcasecmp(what, "$INCLUDE") == 0) {
-		do_include(p, at);
+		do_include(p, &at);
 	} else {
 		MISTAKE(p, "%.40s: expected $TTL, $ORIGIN or $INCLUDE", what);
+		return;
 	}
+	if ((more = zone_word_next(&at)))
+		MISTAKE(p, "%.40s: %.40s is too much here", what, more);
+}
+
+static void do_record(struct parse *p)
+{
+	struct head head;
+
+	if (!parse_head(p, &head) || take_plain(p, &head))
+		return;
+
+	ldns_rr *rr = parse_record(p, &head);
+
+	if (rr)
+		take_record(p, rr, &head);
+	ldns_rr_free(rr);
 }
 
 static void read_lines(struct parse *p)
@@ -474,43 +527,74 @@ static void read_lines(struct parse *p)
 	const char *why = NULL;
 	int got;
 
-	while ((got = zone_text_next(p->text, &p->line, &why)) > 0 && !p->b->no_memory &&
-	       p->b->n_mistakes < ZONE_MISTAKES_MAX) {
-		note_file(p);
+	while ((got = zone_text_next(p->text, &p->line, &why)) > 0 &&
+	       !build_is_hopeless(p->b, p->zone)) {
+		p->file = build_file(p->b, p->line.file);
+		if (p->b->no_memory)
+			return;
 		if (p->line.text[0] == '$') {
 			do_directive(p);
 			continue;
 		}
-		ldns_rr *rr = parse_record(p);
-
-		if (rr)
-			take_record(p, rr);
-		ldns_rr_free(rr);
+		do_record(p);
 	}
 	if (got < 0)
 		MISTAKE(p, "%s", why);
 }
 
+/*
+ * Records that came before any TTL was stated take the SOA's minimum (RFC 1035, section 5.1, leaves them without; RFC
+ * 2308, section 4, says what the field was). Without an SOA the zone is refused anyway.
+ */
+static void fill_ttls(struct parse *p)
+{
+	uint32_t minimum = 0;
+
+	for (size_t i = p->first; i < p->b->records.n; i++) {
+		const struct build_record *r = build_record_at(p->b, (uint32_t)i);
+
+		if (r->type == DNS_SOA)
+			minimum = wire_load32(build_bytes_at(p->b, r->data) + 8 + 16);
+	}
+	for (size_t i = p->first; i < p->b->records.n; i++) {
+		struct build_record *r = build_record_at(p->b, (uint32_t)i);
+
+		if (r->ttl_s == TTL_NONE)
+			r->ttl_s = minimum;
+	}
+}
+
 void zone_parse(struct build *b, uint16_t number)
 {
 	const struct zone_source *source = &b->in->zones[number];
-	struct parse p = { .b = b, .zone = number, .ttl_s = TTL_NONE };
+	struct parse p = { .b = b,
+		           .zone = number,
+		           .owner = BUILD_NONE,
+		           .ttl_s = TTL_NONE,
+		           .first = b->records.n };
+	const struct build_place whole = { number, source->file, 0 };
 	const char *why = NULL;
 	struct name apex;
+	int err = 0;
 
 	if (name_parse(source->name, &apex) == 0)
 		p.apex = build_intern(b, apex.lower);
 	p.origins[0] = ldns_dname_new_frm_str(source->name);
+	if (p.origins[0])
+		p.origin_names[0] = build_intern(b, ldns_rdf_data(p.origins[0]));
 	p.made = malloc(MADE_MAX);
-	if (!p.origins[0] || !p.made)
+	if (p.origins[0] && p.made)
+		err = zone_text_open(source->file, &p.text, &why);
+	if (!p.origins[0] || !p.made || err == -ENOMEM)
 		b->no_memory = true;
-	else if (zone_text_open(source->file, &p.text, &why) < 0)
-		build_mistake(b, source->file, 0, "zone %.200s: %s", source->name, why);
+	else if (err < 0)
+		build_say(b, ZONES_MISTAKE, &whole, "zone %.200s: %s", source->name, why);
 	else
 		read_lines(&p);
+	if (p.ttl_open && !b->no_memory)
+		fill_ttls(&p);
 	zone_text_close(p.text);
 	for (unsigned i = 0; i <= ZONE_INCLUDE_DEPTH; i++)
 		ldns_rdf_deep_free(p.origins[i]);
-	ldns_rdf_deep_free(p.last_owner);
 	free(p.made);
 }

@@ -134,6 +134,22 @@ void zone_text_close(struct zone_text *t)
 	free(t);
 }
 
+/* What a version of the configuration can keep: relative, plain, no part that begins with a dot. */
+static bool is_plain(const char *path)
+{
+	bool part = false;
+
+	for (const char *c = path; *c; c++) {
+		bool ok = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+		          (*c >= '0' && *c <= '9') || *c == '_' || *c == '-';
+
+		if (*c == '/' ? !part : !ok && (*c != '.' || !part))
+			return false;
+		part = *c != '/';
+	}
+	return part;
+}
+
 int zone_text_include(struct zone_text *t, const char *path, const char **why)
 {
 	struct open_how how = {
@@ -151,6 +167,12 @@ int zone_text_include(struct zone_text *t, const char *path, const char **why)
 	int fd = (int)syscall(SYS_openat2, t->dir_fd, path, &how, sizeof(how));
 	int err = open_file(t, path, fd, why);
 
+	if (err == 0 && !is_plain(path)) {
+		*why = "name it by A-Z a-z 0-9 . _ - and /, and by no part that begins with a dot: a "
+		       "version of the configuration keeps no other names";
+		close_file(t);
+		err = -EINVAL;
+	}
 	if (err < 0)
 		t->depth--;
 	return err;
@@ -162,8 +184,11 @@ static int next_byte(struct zone_text *t, struct file *f, const char **why)
 	if (f->at < f->filled)
 		return (unsigned char)f->bytes[f->at++];
 
-	ssize_t n = read(f->fd, f->bytes, sizeof(f->bytes));
+	ssize_t n;
 
+	do
+		n = read(f->fd, f->bytes, sizeof(f->bytes));
+	while (n < 0 && errno == EINTR);
 	if (n == 0)
 		return -1;
 	if (n < 0 || (size_t)n > t->bytes_left) {
@@ -235,13 +260,44 @@ static const char *take(struct zone_text *t, struct scan *s, int c)
 	return put(t, !s->quoted && (c == '\t' || c == '\r') ? ' ' : c);
 }
 
+/* Take bytes that mean themselves in every state, as many as lie in the buffer. @return what is wrong, or NULL */
+static const char *take_run(struct zone_text *t, struct file *f, struct scan *s)
+{
+	static const bool special[256] = {
+		['\0'] = true, ['\n'] = true, ['\t'] = true, ['\r'] = true, [' '] = true,
+		['"'] = true,  ['\\'] = true, [';'] = true,  ['('] = true,  [')'] = true,
+	};
+	const char *from = f->bytes + f->at;
+	size_t left = f->filled - f->at, n = 0;
+
+	if (s->escaped)
+		return NULL;
+	while (n < left &&
+	       (!special[(unsigned char)from[n]] || (from[n] == ' ' && (s->started || s->comment))))
+		n++;
+	if (n == 0)
+		return NULL;
+	f->at += n;
+	if (s->comment)
+		return NULL;
+	s->started = true;
+	if (n > ZONE_RECORD_TEXT_MAX - t->length)
+		return "record too long";
+	memcpy(t->text + t->length, from, n);
+	t->length += n;
+	return NULL;
+}
+
 /* Read up to the end of a logical line. @return 1, 0 at the file's end with nothing read, -EINVAL */
 static int read_line(struct zone_text *t, struct file *f, struct scan *s, const char **why)
 {
+	const char *wrong;
 	int c;
 
 	while ((c = next_byte(t, f, why)) >= 0) {
-		const char *wrong = c == '\n' ? take_line_end(t, s) : take(t, s, c);
+		wrong = c == '\n' ? take_line_end(t, s) : take(t, s, c);
+		if (!wrong && c != '\n')
+			wrong = take_run(t, f, s);
 
 		f->line += c == '\n';
 		if (wrong) {

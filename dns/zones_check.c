@@ -13,7 +13,11 @@ int zones_check(const struct model *m, zones_report *report, void *arg)
 	struct zone_source *zones = calloc(m->n_zones + 1, sizeof(*zones));
 	const char **names = calloc(m->n_dns_names + 1, sizeof(*names));
 	struct zone_input in = {
-		.zones = zones, .n_zones = m->n_zones, .dynamic = names, .n_dynamic = m->n_dns_names
+		.zones = zones,
+		.n_zones = m->n_zones,
+		.dynamic = names,
+		.n_dynamic = m->n_dns_names,
+		.check_only = true,
 	};
 	struct image *image = NULL;
 	int err = zones && names ? 0 : -ENOMEM;
@@ -24,7 +28,6 @@ int zones_check(const struct model *m, zones_report *report, void *arg)
 		names[i] = m->dns_names[i].name;
 	if (!err && m->n_zones)
 		err = zone_compile(&in, report, arg, &image);
-	free(image);
 	free(names);
 	free(zones);
 	return err;

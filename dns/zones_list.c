@@ -8,7 +8,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -25,6 +24,8 @@ struct listing {
 	char apex[NAME_MAX_TEXT], owner[NAME_MAX_TEXT];
 	char origins[DEPTH_MAX][NAME_MAX_TEXT]; /* by depth of includes */
 	unsigned depth;
+	bool serial_only, serial_known; /* what is wanted is the first SOA's serial */
+	uint32_t serial;
 };
 
 static char *next_word(char **at)
@@ -39,21 +40,29 @@ static char *next_word(char **at)
 	return word;
 }
 
+/* Append @p text in lower case, as far as there is room. @return the length then */
+static size_t add_folded(char out[NAME_MAX_TEXT], size_t at, const char *text, size_t n)
+{
+	for (size_t i = 0; i < n && at + 1 < NAME_MAX_TEXT; i++, at++)
+		out[at] = (char)tolower((unsigned char)text[i]);
+	out[at] = '\0';
+	return at;
+}
+
 /* The absolute name of @p word, in lower case, without the final dot. */
 static void read_name(const char *word, const char *origin, char out[NAME_MAX_TEXT])
 {
-	char whole[2 * NAME_MAX_TEXT];
-	size_t n = strlen(word);
+	size_t n = strlen(word), at = 0;
 
-	if (!strcmp(word, "@"))
-		snprintf(whole, sizeof(whole), "%s", origin);
-	else if (n && word[n - 1] == '.')
-		snprintf(whole, sizeof(whole), "%.*s", (int)(n - 1), word);
-	else
-		snprintf(whole, sizeof(whole), "%.1000s.%s", word, origin);
-	for (n = 0; whole[n] && n + 1 < NAME_MAX_TEXT; n++)
-		out[n] = (char)tolower((unsigned char)whole[n]);
-	out[n] = '\0';
+	if (strcmp(word, "@") != 0) {
+		bool whole = n && word[n - 1] == '.';
+
+		at = add_folded(out, 0, word, whole ? n - 1 : n < 1000 ? n : 1000);
+		if (whole)
+			return;
+		at = add_folded(out, at, ".", 1);
+	}
+	add_folded(out, at, origin, strlen(origin));
 }
 
 /* A TTL ("300", "1h30m") or a class, which stand before the type in any order. */
@@ -63,9 +72,20 @@ static bool is_ttl_or_class(const char *word)
 	       !strcasecmp(word, "CH") || !strcasecmp(word, "HS");
 }
 
+static void read_serial(struct listing *l, const char *type, char *at)
+{
+	const char *word;
+
+	if (strcmp(type, "SOA") != 0 || !next_word(&at) || !next_word(&at) ||
+	    !(word = next_word(&at)))
+		return;
+	l->serial = (uint32_t)strtoul(word, NULL, 10);
+	l->serial_known = true;
+}
+
 static void list_record(struct listing *l, struct zone_text_line *line)
 {
-	char *at = line->text, *type, *word, text[2 * NAME_MAX_TEXT];
+	char *at = line->text, *type, *word;
 	struct zones_record r = { 0 };
 
 	if (!line->indented) {
@@ -81,8 +101,11 @@ static void list_record(struct listing *l, struct zone_text_line *line)
 		return;
 	for (char *c = type; *c; c++)
 		*c = (char)toupper((unsigned char)*c);
-	snprintf(text, sizeof(text), "%s %.64s", l->owner, type);
-	r.set = hash_text(text);
+	if (l->serial_only) {
+		read_serial(l, type, at);
+		return;
+	}
+	r.set = hash_mix(hash_text(l->owner) * 31 + hash_text(type));
 	r.is_soa = !strcmp(type, "SOA");
 	r.is_apex_ns = !strcmp(type, "NS") && !strcmp(l->owner, l->apex);
 	r.data = hash_text(l->origins[l->depth]);
@@ -108,23 +131,21 @@ static void follow_directive(struct listing *l, struct zone_text *t, char *text)
 	}
 }
 
-int zones_list(const char *zone, const char *file, zones_found *found, void *arg)
+static int list_file(struct listing *l, const char *zone, const char *file)
 {
-	struct listing *l = calloc(1, sizeof(*l));
 	struct zone_text_line line;
 	struct zone_text *t = NULL;
 	const char *why;
-	int rc = l ? zone_text_open(file, &t, &why) : -ENOMEM;
+	int rc = zone_text_open(file, &t, &why);
 
 	if (!rc) {
-		*l = (struct listing){ .found = found, .arg = arg };
 		read_name(zone, "", l->apex);
 		l->apex[strnlen(l->apex, NAME_MAX_TEXT - 1)] = '\0';
 		if (*l->apex && l->apex[strlen(l->apex) - 1] == '.')
 			l->apex[strlen(l->apex) - 1] = '\0';
 		memcpy(l->origins[0], l->apex, sizeof(l->apex));
 	}
-	while (!rc && (rc = zone_text_next(t, &line, &why)) == 1) {
+	while (!rc && !l->serial_known && (rc = zone_text_next(t, &line, &why)) == 1) {
 		rc = 0;
 		l->depth = line.depth < DEPTH_MAX ? line.depth : DEPTH_MAX - 1;
 		if (line.text[strspn(line.text, " \t")] == '$')
@@ -134,6 +155,36 @@ int zones_list(const char *zone, const char *file, zones_found *found, void *arg
 	}
 	if (t)
 		zone_text_close(t);
+	return rc;
+}
+
+int zones_list(const char *zone, const char *file, zones_found *found, void *arg)
+{
+	struct listing *l = calloc(1, sizeof(*l));
+	int rc = -ENOMEM;
+
+	if (l) {
+		l->found = found;
+		l->arg = arg;
+		rc = list_file(l, zone, file);
+	}
+	free(l);
+	return rc;
+}
+
+int zones_serial(const char *zone, const char *file, uint32_t *out)
+{
+	struct listing *l = calloc(1, sizeof(*l));
+	int rc = -ENOMEM;
+
+	if (l) {
+		l->serial_only = true;
+		rc = list_file(l, zone, file);
+		if (!rc && !l->serial_known)
+			rc = -ENOENT;
+		if (!rc)
+			*out = l->serial;
+	}
 	free(l);
 	return rc;
 }

@@ -66,6 +66,38 @@ enum health_reason attempt_reason_of_errno(const struct attempt_spec *spec, int 
 	}
 }
 
+/* Whether the route could be asked for at all: without a descriptor is_refused_here() knows nothing. */
+static bool can_ask(const struct attempt_spec *spec)
+{
+	int fd =
+	        socket(addr_is4(&spec->address) ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 ||
+	       (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM);
+}
+
+bool attempt_lacked(const struct attempt_spec *spec, unsigned detail)
+{
+	switch (detail) {
+	case 0: /* what libcurl is given could not be made: no memory */
+	case EAGAIN:
+	case EBUSY:
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+	case ENOSPC:
+	case EADDRINUSE:
+		return true;
+	case EADDRNOTAVAIL: /* no port is free; of IPv6 also: this host has no address to send from */
+		return addr_is4(&spec->address);
+	default:
+		return !can_ask(spec);
+	}
+}
+
 static int set_tunnel(int fd, const struct attempt_spec *spec)
 {
 	int ttl = 1;

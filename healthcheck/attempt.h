@@ -58,6 +58,7 @@ struct attempt {
 	struct lane *lane;
 	void *headers;
 	unsigned body_bytes;
+	bool has_status; /* HTTP: the last status line was one */
 	int local_errno; /* HTTP: why there is no socket */
 	bool active;
 };
@@ -85,6 +86,12 @@ bool attempt_look(struct attempt *a);
 
 /** What a failed connect() says of the target of @p spec; HEALTH_REASON_LOCAL: nothing. */
 enum health_reason attempt_reason_of_errno(const struct attempt_spec *spec, int error);
+
+/**
+ * Of an attempt that ended with HEALTH_REASON_LOCAL and @p detail: whether the process lacked the means to make it
+ * (descriptors, memory, ports), so that nothing is known of the target; else this host has no way to it.
+ */
+bool attempt_lacked(const struct attempt_spec *spec, unsigned detail);
 
 /** The socket of an attempt, with mark, TTL and linger set. @return a descriptor or -errno */
 int attempt_socket(const struct attempt_spec *spec);

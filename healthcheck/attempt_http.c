@@ -5,7 +5,8 @@
  *
  * Transfers take turns on several multi handles (lanes), because what libcurl does at the end of a transfer
  * goes through all connections of its multi handle, and thousands may be open when targets are silent.
- * Easy handles are kept with what all attempts have in common set once. The cache of addresses is
+ * Easy handles are kept with what all attempts have in common set once, by a libcurl whose handles can be used again:
+ * see can_reuse(). The cache of addresses is
  * off: it is searched whole at each transfer.
  */
 #include "healthcheck/attempt.h"
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -23,6 +25,7 @@
 #include "base/loop.h"
 
 #define SPARE_MAX 1024
+#define CURL_GOOD 0x080101u /* 8.1.1 */
 #define LANES     64
 #define READ_MAX  4096
 
@@ -37,10 +40,13 @@ struct http {
 	unsigned next_lane;
 	CURL *spare[SPARE_MAX];
 	size_t n_spare;
+	bool reuses;
 };
 
 static enum health_reason reason_of_status(const struct attempt *a, long status)
 {
+	if (!a->has_status)
+		return HEALTH_REASON_BAD_ANSWER;
 	return status == a->spec->expect ? HEALTH_REASON_OK : HEALTH_REASON_BAD_STATUS;
 }
 
@@ -79,6 +85,15 @@ static enum health_reason reason_of(struct attempt *a, CURLcode code, unsigned *
 	}
 }
 
+/*
+ * Before 8.1.1 a handle keeps a pointer to the last header of its earlier transfer, which is freed: an answer whose first
+ * header begins with a blank then writes there (curl mended it with "clear lingering pointer in init"). Debian 12 has 7.88.
+ */
+static bool can_reuse(void)
+{
+	return curl_version_info(CURLVERSION_NOW)->version_num >= CURL_GOOD;
+}
+
 static void release(struct http *h, struct attempt *a)
 {
 	if (a->lane)
@@ -87,7 +102,7 @@ static void release(struct http *h, struct attempt *a)
 	curl_easy_setopt(a->easy, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(a->headers);
 	a->headers = NULL;
-	if (h->n_spare < SPARE_MAX)
+	if (h->reuses && h->n_spare < SPARE_MAX)
 		h->spare[h->n_spare++] = a->easy;
 	else
 		curl_easy_cleanup(a->easy);
@@ -199,6 +214,7 @@ int http_open(struct loop *loop, struct http **out)
 		free(h);
 		return -ENOMEM;
 	}
+	h->reuses = can_reuse();
 	for (int i = 0; i < LANES && !rc; i++)
 		rc = open_lane(&h->lanes[i], loop);
 	if (rc) {
@@ -245,6 +261,32 @@ static size_t take_body(char *data, size_t size, size_t n, void *arg)
 	return a->body_bytes > ATTEMPT_BODY_MAX ? 0 : size * n;
 }
 
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* RFC 9112, section 4: "HTTP/1.1 200 OK"; the reason may be missing, with its blank. */
+static bool is_status_line(const char *line, size_t n)
+{
+	return n >= 13 && memcmp(line, "HTTP/", 5) == 0 && is_digit(line[5]) && line[6] == '.' &&
+	       is_digit(line[7]) && line[8] == ' ' && is_digit(line[9]) && is_digit(line[10]) &&
+	       is_digit(line[11]) && strchr(" \r\n", line[12]) != NULL;
+}
+
+/*
+ * libcurl (7.88) takes "HTTP/" in upper or lower case with anything behind it for a status line. An answer may have
+ * several (100 Continue, then 200): the last one decides.
+ */
+static size_t take_header(char *line, size_t size, size_t n, void *arg)
+{
+	struct attempt *a = arg;
+
+	if (size * n >= 5 && strncasecmp(line, "HTTP/", 5) == 0)
+		a->has_status = is_status_line(line, size * n);
+	return size * n;
+}
+
 /* Host, and nothing kept open. */
 static struct curl_slist *make_headers(const struct attempt_spec *spec)
 {
@@ -284,6 +326,7 @@ static CURL *make_easy(void)
 	SET(CURLOPT_TCP_NODELAY, 0L); /* one write is all that is sent */
 	SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	SET(CURLOPT_WRITEFUNCTION, take_body);
+	SET(CURLOPT_HEADERFUNCTION, take_header);
 	if (code) {
 		curl_easy_cleanup(easy);
 		return NULL;
@@ -305,6 +348,7 @@ static CURLcode set_target(CURL *easy, struct attempt *a)
 	SET(CURLOPT_HTTPHEADER, (struct curl_slist *)a->headers);
 	SET(CURLOPT_OPENSOCKETDATA, a);
 	SET(CURLOPT_WRITEDATA, a);
+	SET(CURLOPT_HEADERDATA, a);
 	return code;
 }
 #undef SET
@@ -317,6 +361,7 @@ enum health_reason http_start(struct http *h, struct attempt *a)
 	if (!easy)
 		return HEALTH_REASON_LOCAL;
 	a->easy = easy;
+	a->has_status = false;
 	a->headers = make_headers(a->spec);
 	if (!a->headers || set_target(easy, a) || curl_multi_add_handle(lane->multi, easy)) {
 		release(h, a);

@@ -259,14 +259,17 @@ static void end_round(struct target *t, enum health_reason why, unsigned detail)
 }
 
 /*
- * A path's end. The first failure decides; a path that could not be tried is left out, unless that is so of all.
+ * A path's end. The first failure decides. A path that leads nowhere from this node is left out, unless that is so of
+ * all; one that the process lacked the means to try makes the round say nothing: what was not checked is not up.
  */
 static void end_path(struct target_path *p, enum health_reason why, unsigned detail)
 {
 	struct target *t = p->target;
 
-	if (why != HEALTH_REASON_OK && p->spec.mark &&
-	    !gate_reaches(&t->checker->gate, &p->spec.address))
+	bool cut = why != HEALTH_REASON_OK && p->spec.mark &&
+	           !gate_reaches(&t->checker->gate, &p->spec.address);
+
+	if (cut)
 		why = HEALTH_REASON_LOCAL;
 	if (why != HEALTH_REASON_OK && why != HEALTH_REASON_LOCAL) {
 		t->last_path = (uint32_t)(p - t->paths);
@@ -279,10 +282,18 @@ static void end_path(struct target_path *p, enum health_reason why, unsigned det
 	t->n_good += why == HEALTH_REASON_OK;
 	if (why == HEALTH_REASON_OK || !t->n_good)
 		t->good_detail = detail;
+	if (why == HEALTH_REASON_LOCAL && !cut && attempt_lacked(&p->spec, detail))
+		t->lacking = p;
+	if (t->lacking == p)
+		t->lacking_detail = detail;
 	if (++t->n_over < t->n_paths)
 		return;
-	t->last_path = 0;
-	end_round(t, t->n_good ? HEALTH_REASON_OK : why, t->good_detail);
+	t->last_path = t->lacking ? (uint32_t)(t->lacking - t->paths) : 0;
+	end_round(t,
+	          t->lacking  ? HEALTH_REASON_LOCAL
+	          : t->n_good ? HEALTH_REASON_OK
+	                      : why,
+	          t->lacking ? t->lacking_detail : t->good_detail);
 }
 
 /* An attempt's end. One that could not be made waits for the other one's result. */
@@ -354,6 +365,7 @@ static void start_round(struct target *t)
 	t->deadline_ms = pace_second(&t->pace, now_ms);
 	set_timer(t, t->deadline_ms);
 	t->n_over = t->n_good = 0;
+	t->lacking = NULL;
 	for (uint32_t i = 0; i < t->n_paths; i++)
 		t->paths[i].over = false;
 	start_attempts(t, 0);
@@ -480,21 +492,6 @@ static void inherit(struct checker *c, struct target *t, const struct saved_word
 		                       &t->damp_rule, clock_mono_ms());
 }
 
-static int set_page(struct checker *c, struct targets *t)
-{
-	size_t n = t->n + t->n_derived;
-	uint64_t *ids = calloc(n + 1, sizeof(*ids));
-	int rc;
-
-	if (!ids)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		ids[i] = i < t->n ? t->items[i].id : t->derived[i - t->n].id;
-	rc = health_set_targets(page_payload(c->page), ids, n, t->model->meta.document);
-	free(ids);
-	return rc;
-}
-
 /* When a target that has just come into the table is probed next. */
 static void start(struct checker *c, struct target *t, uint64_t now_ms)
 {
@@ -549,7 +546,7 @@ int checker_take(struct checker *c, struct model *model, const struct saved_word
 		t->items[i].timer = (struct loop_timer){ .cb = on_timer, .arg = &t->items[i] };
 		inherit(c, &t->items[i], saved, n_saved);
 	}
-	rc = set_page(c, t);
+	rc = targets_lay_out(t, page_payload(c->page));
 	if (rc) {
 		free(groups);
 		targets_free(t);

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "base/clock.h"
+#include "weir/json.h"
 
 #define ROWS_MAX 5000u /* an answer has 4 MiB */
 
@@ -285,7 +286,7 @@ static json_t *answer(struct checker *c, const json_t *request)
 
 char *command_answer(struct checker *c, const char *line, size_t length)
 {
-	json_t *request = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
+	json_t *request = json_read(line, length, JSON_REJECT_DUPLICATES, NULL);
 	json_t *a = request ? answer(c, request) : refuse("not a JSON object in one line");
 	char *text = a ? json_dumps(a, JSON_COMPACT) : NULL;
 

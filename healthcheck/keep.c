@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/owner.h"
 
 #define HEAD1 "weir-verdicts 1\n"
 #define HEAD2 "weir-verdicts 2 "
@@ -47,22 +48,13 @@ static char *text_of(const struct targets *t, size_t *n_text)
 
 int keep_write_text(const char *path, const char *text, size_t n_text)
 {
-	char temporary[PATH_MAX + 8];
-	int rc = 0;
+	char temporary[OWNER_DRAFT_MAX];
+	FILE *f = owner_draft_stream(path, 0644, temporary);
 
-	snprintf(temporary, sizeof(temporary), "%s.new", path);
-	FILE *f = fopen(temporary, "we");
 	if (!f)
 		return -errno;
-	if (fwrite(text, 1, n_text, f) != n_text || fflush(f) || fsync(fileno(f)))
-		rc = -errno;
-	if (fclose(f) && !rc)
-		rc = -errno;
-	if (!rc && rename(temporary, path))
-		rc = -errno;
-	if (rc)
-		unlink(temporary);
-	return rc;
+	(void)fwrite(text, 1, n_text, f); /* owner_put() says what became of it */
+	return owner_put(f, temporary, path);
 }
 
 int keep_write(const char *path, const struct targets *t)
@@ -96,6 +88,14 @@ int keep_finish(struct keep_writer *w)
 	w->started = false;
 	w->last = w->rc;
 	return w->last;
+}
+
+int keep_poll(struct keep_writer *w, bool *changed)
+{
+	int rc = w->started && atomic_load(&w->done) ? keep_finish(w) : 0;
+
+	*changed |= rc != 0;
+	return rc;
 }
 
 int keep_start_text(struct keep_writer *w, const char *path, char *text, size_t n)
@@ -152,7 +152,8 @@ static int read_head(FILE *f, bool *has_penalties, uint64_t *age_ms)
 	*has_penalties = strcmp(line, HEAD1) != 0;
 	if (!*has_penalties)
 		return 0;
-	if (sscanf(line, HEAD2 "%" SCNd64 "%n", &at_ms, &end) != 1 || end < 0 || line[end] != '\n')
+	if (sscanf(line, HEAD2 "%" SCNd64 "%n", &at_ms, &end) != 1 || end < 0 ||
+	    line[end] != '\n' || at_ms < 0)
 		return -EPROTO;
 	if (now_ms > at_ms)
 		*age_ms = (uint64_t)(now_ms - at_ms);
@@ -202,7 +203,7 @@ static int read_all(FILE *f, struct saved_word *words, size_t *n)
 
 int keep_read(const char *path, struct saved_word **out, size_t *n)
 {
-	FILE *f = fopen(path, "re");
+	FILE *f = owner_fopen(path, "health");
 	struct saved_word *words;
 	size_t n_words = 0;
 	int rc;

@@ -42,6 +42,11 @@ int keep_start_text(struct keep_writer *w, const char *path, char *text, size_t 
 int keep_write_text(const char *path, const char *text, size_t n);
 /* @return 0, -EBUSY (the last write is still under way), -ENOMEM or -EAGAIN */
 int keep_start(struct keep_writer *w, const char *path, const struct targets *t);
+/*
+ * Look at a write that is under way. One that has failed sets @p changed, so that it is tried again though nothing
+ * changes any more. @return the result of a write that is over since the last look, else 0
+ */
+int keep_poll(struct keep_writer *w, bool *changed);
 /* Wait for a write that is under way. @return its result, or 0 */
 int keep_finish(struct keep_writer *w);
 /*

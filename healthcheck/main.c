@@ -20,18 +20,22 @@
 #include "base/loop.h"
 #include "base/page.h"
 #include "base/proc.h"
+#include "base/sandbox.h"
 #include "healthcheck/checker.h"
 #include "healthcheck/command.h"
 #include "healthcheck/conditions.h"
 #include "healthcheck/keep.h"
 #include "healthcheck/others.h"
 #include "weir/condition.h"
+#include "weir/json.h"
 #include "weir/stats.h"
 
 #define TICK_MS       500u /* a process that is silent for 2 s is taken for hung */
 #define TICK_READY_MS 100u /* while tunnels are waited for */
 #define SAVE_MS       100u
 #define STATS_MAX     64u
+#define START_S       60u /* limits that weir run is told of */
+#define DOCUMENT_S    120u
 
 struct process {
 	struct proc_dirs dirs;
@@ -47,7 +51,8 @@ struct process {
 	struct saved_word *saved;
 	size_t n_saved;
 	uint64_t in_force; /* the document's number; 0: none */
-	char refused[160]; /* why the last document was, or "" */
+	char refused[256]; /* why the last document was, or "" */
+	bool failed;
 };
 
 static void log_mistakes(const struct model_mistakes *mistakes)
@@ -77,10 +82,11 @@ static void state_conditions(struct process *p)
 /* Why the newest document is refused: its first mistake, or the error. */
 static void keep_refusal(struct process *p, int rc, const struct model_mistakes *mistakes)
 {
-	p->refused[0] = '\0';
-	if (rc && rc != -ENOENT)
-		snprintf(p->refused, sizeof(p->refused), "%s",
-		         mistakes->n_items ? mistakes->items[0].message : strerror(-rc));
+	model_mistakes_say(mistakes, p->refused, sizeof(p->refused));
+	if (rc == 0 || rc == -ENOENT)
+		p->refused[0] = '\0';
+	else if (!*p->refused)
+		snprintf(p->refused, sizeof(p->refused), "%s", strerror(-rc));
 }
 
 static void take_document(void *arg)
@@ -88,7 +94,9 @@ static void take_document(void *arg)
 	struct process *p = arg;
 	struct model_mistakes mistakes = { 0 };
 	struct model *m = NULL;
-	int rc = model_read_effective(p->document, p->dirs.node, &m, &mistakes);
+
+	stats_job_begin(p->stats, "document", DOCUMENT_S);
+	int rc = model_read_without_key(p->document, p->dirs.node, &m, &mistakes);
 
 	if (rc == -ENOENT) {
 		log_info("document-missing", "path=%s", p->document);
@@ -116,6 +124,7 @@ static void take_document(void *arg)
 		p->saved = NULL;
 		p->n_saved = 0;
 	}
+	stats_job_end(p->stats, "document");
 }
 
 static bool tunnels_missing(const struct checker *c)
@@ -140,20 +149,26 @@ static void count_targets(struct checker *c)
 	stats_set(c->words.down, n_down);
 }
 
+/* Say once that files cannot be written, until one can. */
+static void tell_unsaved(const char *event, const char *path, int before, int rc)
+{
+	if (rc && !before)
+		log_warn(event, "path=%s error=\"%s\" effect=\"tried again\"", path, strerror(-rc));
+}
+
 static void save_vips(struct process *p)
 {
 	struct vips *v = &p->checker.vips;
+	int before = p->vips_writer.last, rc = keep_poll(&p->vips_writer, &v->changed);
 	size_t n;
-	char *text = v->changed ? vips_text(v, &n) : NULL;
-	int rc = text ? keep_start_text(&p->vips_writer, p->vips, text, n) : -EBUSY;
 
-	if (rc == -EBUSY)
+	tell_unsaved("vips-not-saved", p->vips, before, rc);
+	if (!v->changed)
 		return;
-	if (!rc)
-		rc = p->vips_writer.last; /* how the one before ended */
-	if (rc)
-		log_warn("vips-not-saved", "path=%s error=%s", p->vips, strerror(-rc));
-	v->changed = false;
+	char *text = vips_text(v, &n);
+
+	rc = text ? keep_start_text(&p->vips_writer, p->vips, text, n) : -ENOMEM;
+	v->changed = rc != 0;
 }
 
 /* The last time, at the end. */
@@ -172,20 +187,13 @@ static void save_vips_now(struct process *p)
 static void on_save(void *arg)
 {
 	struct process *p = arg;
-	int rc;
+	int before = p->writer.last, rc = keep_poll(&p->writer, &p->checker.changed);
 
 	loop_timer_set(p->loop, &p->save, clock_mono_ms() + SAVE_MS);
+	tell_unsaved("verdicts-not-saved", p->verdicts, before, rc);
 	save_vips(p);
-	if (!p->checker.changed || !p->checker.targets)
-		return;
-	rc = keep_start(&p->writer, p->verdicts, p->checker.targets);
-	if (rc == -EBUSY)
-		return;
-	if (!rc)
-		rc = p->writer.last; /* how the one before ended */
-	if (rc)
-		log_warn("verdicts-not-saved", "path=%s error=%s", p->verdicts, strerror(-rc));
-	p->checker.changed = false;
+	if (p->checker.changed && p->checker.targets)
+		p->checker.changed = keep_start(&p->writer, p->verdicts, p->checker.targets) != 0;
 }
 
 static void on_tick(void *arg)
@@ -195,6 +203,14 @@ static void on_tick(void *arg)
 
 	believed_tick(&p->believed, p->dirs.run);
 	log_tick();
+	if (!page_is_sound(p->page)) {
+		/* the next process makes a new page, with the verdicts that were saved; readers keep theirs until then */
+		log_error("page-damaged", "kind=health effect=\"the process starts again\"");
+		p->failed = true;
+		loop_stop(p->loop);
+		return;
+	}
+	page_keep_name(p->page);
 	page_alive(p->page, now_ms);
 	stats_alive(p->stats, now_ms);
 	gate_look(&p->checker.gate, p->dirs.run);
@@ -249,6 +265,7 @@ static int open_files(struct process *p)
 		log_error("stats-not-opened", "dir=%s error=%s", p->dirs.run, strerror(-rc));
 		return rc;
 	}
+	stats_job_begin(p->stats, "start", START_S);
 	rc = keep_read(p->verdicts, &p->saved, &p->n_saved);
 	if (rc && rc != -ENOENT)
 		log_warn("verdicts-not-read", "path=%s error=%s", p->verdicts, strerror(-rc));
@@ -304,17 +321,24 @@ int main(int argc, char **argv)
 	static struct process p;
 	int rc;
 
+	json_prepare();
 	if (proc_dirs_from_args(&p.dirs, &argc, argv) || argc > 1) {
-		fprintf(stderr, "usage: weir-health [options]\n%s", proc_dirs_help);
-		return 1;
+		bool wanted = argc == 2 && !strcmp(argv[1], "--help");
+
+		fprintf(wanted ? stdout : stderr,
+		        "usage: weir-health [options]\n"
+		        "Checks backends and virtual IPs as the effective document says.\n\n%s",
+		        proc_dirs_help);
+		return !wanted;
 	}
 	raise_limits();
-	signal(SIGPIPE, SIG_IGN);
+	proc_ignore_signals();
 	rc = proc_become("health", 1ull << CAP_NET_RAW | marking());
 	if (rc) {
 		log_error("rights-not-dropped", "error=%s", strerror(-rc));
 		return 1;
 	}
+	(void)sandbox_enter("health");          /* a failure is a condition */
 	believed_tick(&p.believed, p.dirs.run); /* before times that were kept are read */
 	if (open_files(&p) || open_loop(&p))
 		return 1;
@@ -323,6 +347,8 @@ int main(int argc, char **argv)
 	take_document(&p);
 	on_tick(&p);
 	on_save(&p);
+	loop_beat(p.loop, stats_turns(p.stats, "main"));
+	stats_job_end(p.stats, "start");
 	proc_ready();
 	rc = loop_run(p.loop);
 	keep_finish(&p.writer);
@@ -336,5 +362,5 @@ int main(int argc, char **argv)
 	page_close(p.page);
 	believed_close(&p.believed);
 	free(p.saved);
-	return rc ? 1 : 0;
+	return rc || p.failed ? 1 : 0;
 }

@@ -32,7 +32,7 @@ static void look_into(struct checker *c, const struct model_node *node, const ch
 	struct page *page;
 
 	if (view_path(run_dir, node->name, path) ||
-	    page_open(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT, &page))
+	    page_open(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT, "mgmt", &page))
 		return;
 	view = page_size(page) < sizeof(*view) ? NULL : page_payload(page);
 	for (size_t i = 0; view && i < c->targets->n; i++) {

@@ -331,6 +331,21 @@ health_word target_word(const struct target *t)
 	return health_make(target_state(t), marks, t->last, t->since_s);
 }
 
+int targets_lay_out(const struct targets *t, struct health_page *page)
+{
+	size_t n = t->n + t->n_derived;
+	uint64_t *ids = calloc(n + 1, sizeof(*ids));
+	int rc;
+
+	if (!ids)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		ids[i] = i < t->n ? t->items[i].id : t->derived[i - t->n].id;
+	rc = health_set_targets(page, ids, n, t->model->meta.document);
+	free(ids);
+	return rc;
+}
+
 bool targets_mark_vips(struct targets *t, const struct vips *v)
 {
 	bool changed = false;

@@ -80,6 +80,9 @@ struct target {
 	bool late;
 	uint32_t n_over, n_good; /* paths, in this round */
 	unsigned good_detail;
+	struct target_path
+	        *lacking; /* in this round: the last path that lacked the means; NULL: none */
+	unsigned lacking_detail;
 };
 
 /* A service of the own site in one family; its word follows from the pool's backends. */
@@ -124,6 +127,9 @@ enum health_state target_state(const struct target *t);
 void target_restore(struct target *t, health_word word);
 /* The word to publish. */
 health_word target_word(const struct target *t);
+
+/* Give each target its place in the health page @p page. @return 0, or -errno of health_set_targets(), -ENOMEM */
+int targets_lay_out(const struct targets *t, struct health_page *page);
 
 /* Mark the targets with what is known of VIPs. @return whether any has changed */
 bool targets_mark_vips(struct targets *t, const struct vips *v);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/owner.h"
 
 #define HEAD "weir-vips 1\n"
 
@@ -150,7 +151,7 @@ static int read_all(FILE *f, struct vips *v)
 int vips_read(const char *path, struct vips *out)
 {
 	struct vips v = { 0 };
-	FILE *f = fopen(path, "re");
+	FILE *f = owner_fopen(path, "health");
 	int rc;
 
 	if (!f)

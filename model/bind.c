@@ -31,8 +31,7 @@ static void wrong(const struct spot *s, const struct tree *node, const char *for
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	mistakes_add(s->b->mistakes, scan_where(s->b->scan, node->line),
-	             tree_path(node, NULL, path), "%s", text);
+	mistakes_add(s->b->mistakes, node->at, tree_path(node, NULL, path), "%s", text);
 }
 
 /* What was found, for a person. */
@@ -355,8 +354,8 @@ static bool read_entries(const struct spot *s, struct value *v)
 	struct prefix *entries = ARENA_ARRAY(s->b->arena, struct prefix, list->n_children + 1);
 	if (!entries)
 		return false;
-	for (uint32_t i = 0; i < list->n_children; i++)
-		ok &= read_entry(s, &list->children[i], &entries[i]);
+	for (const struct tree *child = list->children; child; child = child->next)
+		ok &= read_entry(s, child, &entries[child->place]);
 	v->entries = entries;
 	v->count = list->n_children;
 	return ok;
@@ -395,15 +394,14 @@ static bool read_groups(const struct spot *s, struct value *v)
 	struct item *items = ARENA_ARRAY(s->b->arena, struct item, list->n_children + 1);
 	if (!items)
 		return false;
-	for (uint32_t i = 0; i < list->n_children; i++) {
-		if (list->children[i].kind != TREE_GROUP) {
+	for (const struct tree *child = list->children; child; child = child->next) {
+		if (child->kind != TREE_GROUP) {
 			char text[96];
-			wrong(s, &list->children[i], "found %s, expected a group { ... }",
-			      found(&list->children[i], text));
+			wrong(s, child, "found %s, expected a group { ... }", found(child, text));
 			ok = false;
 			continue;
 		}
-		ok &= bind_group(s->b, &list->children[i], s->id, &items[n++]);
+		ok &= bind_group(s->b, child, s->id, &items[n++]);
 	}
 	v->items = items;
 	v->count = n;
@@ -456,7 +454,7 @@ static void take_empty_group(const struct bind *b, const struct tree *parent, en
 	*node = (struct tree){ .kind = TREE_GROUP,
 		               .name = schema()->rows[id].name,
 		               .parent = parent,
-		               .line = parent->line };
+		               .at = parent->at };
 	v->items = item;
 	v->count = 1;
 	v->ok = bind_group(b, node, id, item);
@@ -488,8 +486,7 @@ static void place_children(const struct bind *b, const struct tree *node, enum s
 {
 	const struct schema_row *rows = schema()->rows;
 
-	for (uint32_t i = 0; i < node->n_children; i++) {
-		const struct tree *child = &node->children[i];
+	for (const struct tree *child = node->children; child; child = child->next) {
 		enum schema_id id = schema_find(group, child->name);
 		struct near_best near = { .wanted = child->name };
 		char path[TREE_PATH_MAX], text[NEAR_TEXT_MAX];
@@ -501,9 +498,8 @@ static void place_children(const struct bind *b, const struct tree *node, enum s
 		for (id = 0; id < SCHEMA_COUNT; id++)
 			if (rows[id].parent == group && (b->effective || !rows[id].effective))
 				near_try(&near, rows[id].name);
-		mistakes_add(b->mistakes, scan_where(b->scan, child->line),
-		             tree_path(child, NULL, path), "there is no such setting%s",
-		             near_text(&near, text));
+		mistakes_add(b->mistakes, child->at, tree_path(child, NULL, path),
+		             "there is no such setting%s", near_text(&near, text));
 	}
 }
 
@@ -519,8 +515,7 @@ static bool bind_row(const struct bind *b, const struct tree *node, enum schema_
 		return v->ok;
 	}
 	if (model_schema[id].required && wanted) {
-		mistakes_add(b->mistakes, scan_where(b->scan, node->line ? node->line : 1),
-		             tree_path(node, schema()->rows[id].name, path),
+		mistakes_add(b->mistakes, node->at, tree_path(node, schema()->rows[id].name, path),
 		             "is missing, expected %s",
 		             schema()->rows[id].kind == KIND_ENUM
 		                     ? model_schema[id].type + strlen("enum ")
@@ -578,6 +573,6 @@ void bind_mistake(const struct bind *b, const struct item *item, enum schema_id 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	mistakes_add(b->mistakes, scan_where(b->scan, node->line),
+	mistakes_add(b->mistakes, node->at,
 	             tree_path(node, v->node ? NULL : schema()->rows[id].name, path), "%s", text);
 }

@@ -32,7 +32,6 @@ struct item {
 
 /** What binding needs; borrowed. */
 struct bind {
-	const struct scan *scan;
 	struct model_mistakes *mistakes;
 	struct arena *arena;
 	bool effective; /**< rows marked so are allowed */

@@ -36,6 +36,14 @@ static const char *build_path(const struct build *b, const struct item *item, en
 	return path ? path : "";
 }
 
+/* Why a file cannot be read may lie with the reader and not with the document. */
+static void note_failure(const struct build *b, int err)
+{
+	b->bind->mistakes->denied |= err == -EACCES;
+	if (err == -ENOMEM)
+		arena_fail(b->arena);
+}
+
 /* A file that the configuration names must be there when it is checked. */
 static void check_file(const struct build *b, const struct item *item, enum schema_id id,
                        const char *path, size_t max)
@@ -46,12 +54,11 @@ static void check_file(const struct build *b, const struct item *item, enum sche
 	if (!b->dir || path[0] == '\0')
 		return;
 	int err = load_file(path, max, &bytes, &n);
-	b->bind->mistakes->denied |= err == -EACCES;
+	if (!err)
+		err = load_check_below(path, b->dir);
+	note_failure(b, err);
 	if (err)
 		bind_mistake(b->bind, item, id, "%s %s", path, load_error(err));
-	else if (!load_is_below(path, b->dir))
-		bind_mistake(b->bind, item, id, "%s leads out of the configuration's directory",
-		             path);
 	free(bytes);
 }
 
@@ -79,14 +86,18 @@ static void build_key(struct build *b, const struct item *cluster)
 	b->model->hash_key_file = path;
 	if (path[0] == '\0')
 		return;
+	if (b->keyless) {
+		b->model->key_state = MODEL_KEY_NONE;
+		return;
+	}
 	int err = model_key_read(path, b->key_dir, b->model->hash_key);
+	note_failure(b, *expected && err != -ENOMEM ? 0 : err);
 	if (!err)
 		model_key_fingerprint(b->model->hash_key, found);
 	if (*expected && (err || strcmp(found, expected) != 0)) {
 		note_key(b, err, found);
 		return;
 	}
-	b->bind->mistakes->denied |= err == -EACCES;
 	if (err)
 		bind_mistake(b->bind, cluster, SCHEMA_CLUSTER_HASH_KEY_FILE, "%s%s %s", path,
 		             err == -EACCES ? "," : "", model_key_error(err));
@@ -105,6 +116,8 @@ static void build_cluster(struct build *b)
 	if (v->items) {
 		b->model->cluster = build_text(b, v->items, SCHEMA_CLUSTER_NAME);
 		b->model->hash_key_id = build_text(b, v->items, SCHEMA_CLUSTER_HASH_KEY_ID);
+		b->model->placement =
+		        (enum model_placement)build_n(v->items, SCHEMA_CLUSTER_PLACEMENT);
 		build_key(b, v->items);
 	}
 	if (limits)
@@ -424,6 +437,7 @@ int build_model(struct build *b)
 	build_vips(b);
 	build_services(b);
 	if (dns) {
+		b->model->dns_threads = build_n32(dns, SCHEMA_DNS_THREADS);
 		build_zones(b, dns);
 		build_dns_names(b, dns);
 	}

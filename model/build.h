@@ -22,6 +22,7 @@ struct build {
 	const char *dir;     /**< absolute; relative paths are below it; NULL: only absolute ones */
 	const char *key_dir; /**< the same for the cluster's key */
 	const char *key_expected; /**< fingerprint that the key must have; NULL or "": any */
+	bool keyless;             /**< the key is left alone, whatever it is */
 	struct model *model;
 	struct arena *arena; /**< the model's */
 	struct sources sites, nodes, checks, pools, vips, services, zones, names;

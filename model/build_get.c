@@ -46,15 +46,15 @@ struct named_item {
 	const struct item *item;
 };
 
-static int by_name_then_line(const void *a, const void *b)
+static int by_name_then_order(const void *a, const void *b)
 {
 	const struct named_item *x = a, *y = b;
 	int order = strcmp(x->name, y->name);
 
 	if (order)
 		return order;
-	return (x->item->node->line > y->item->node->line) -
-	       (x->item->node->line < y->item->node->line);
+	return (x->item->node->order > y->item->node->order) -
+	       (x->item->node->order < y->item->node->order);
 }
 
 /* The items of @p list sorted by the text of @p name_id, each name once; tell of the others. */
@@ -72,13 +72,13 @@ struct sources build_sort(const struct build *b, const struct value *list, enum 
 			named[n++] =
 			        (struct named_item){ bind_value(&list->items[i], name_id)->text,
 				                     &list->items[i] };
-	qsort(named, n, sizeof(*named), by_name_then_line);
+	qsort(named, n, sizeof(*named), by_name_then_order);
 	for (size_t i = 0; i < n; i++) {
 		if (i == 0 || strcmp(named[i].name, named[i - 1].name) != 0) {
 			out.items[out.n++] = named[i].item;
 			continue;
 		}
-		struct where first = scan_where(b->bind->scan, out.items[out.n - 1]->node->line);
+		struct where first = out.items[out.n - 1]->node->at;
 		bind_mistake(b->bind, named[i].item, name_id, "\"%s\" stands twice; first at %s:%u",
 		             named[i].name, first.file, first.line);
 	}

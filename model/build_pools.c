@@ -10,7 +10,7 @@
 #define SLOTS_MAX        (1u << 20)
 #define SLOTS_PER_MEMBER 100u
 
-static uint32_t slots_for(uint32_t max_backends)
+uint32_t model_pool_slots(uint32_t max_backends)
 {
 	uint32_t n = SLOTS_MIN;
 
@@ -120,7 +120,7 @@ void build_pools(struct build *b)
 			.mode = (enum model_mode)build_n(item, SCHEMA_POOLS_MODE),
 			.agent = build_n(item, SCHEMA_POOLS_AGENT),
 			.max_backends = build_n32(item, SCHEMA_POOLS_MAX_BACKENDS),
-			.n_slots = slots_for(build_n32(item, SCHEMA_POOLS_MAX_BACKENDS)),
+			.n_slots = model_pool_slots(build_n32(item, SCHEMA_POOLS_MAX_BACKENDS)),
 			.min_healthy_percent = build_n32(item, SCHEMA_POOLS_MIN_HEALTHY),
 			.max_remove_percent = build_n32(item, SCHEMA_POOLS_MAX_REMOVE),
 			.settle_ms = build_n32(item, SCHEMA_POOLS_SETTLE_TIME),

@@ -39,8 +39,8 @@ static int by_claim(const void *a, const void *b)
 		return order;
 	if (x->kind != y->kind)
 		return x->kind < y->kind ? -1 : 1;
-	return (x->item->node->line > y->item->node->line) -
-	       (x->item->node->line < y->item->node->line);
+	return (x->item->node->order > y->item->node->order) -
+	       (x->item->node->order < y->item->node->order);
 }
 
 static void check_prefixes_of(const struct build *b, size_t i, size_t j)

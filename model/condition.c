@@ -8,6 +8,7 @@
 #include "weir/condition.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -16,8 +17,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
+#include "base/owner.h"
 #include "base/page.h"
 #include "base/plain.h"
+#include "base/sandbox.h"
 #include "model/stats_internal.h"
 
 #define READ_TRIES 64 /* a round is written once a second, a copy takes microseconds */
@@ -26,14 +30,21 @@ struct payload {
 	uint64_t sequence;
 	uint64_t pad;
 	struct conditions banks[2];
+	uint64_t digests[2]; /* of the banks: what somebody wrote there by mistake is no round */
 };
 
 struct conditions_writer {
 	struct page *page;
 	struct payload *payload;
 	struct conditions draft; /* the round that is being stated */
-	bool fresh; /* the page may hold a round of an earlier process, perhaps damaged */
 };
+
+static uint64_t digest_of(const struct conditions *bank)
+{
+	static const struct hash_key key = { 0x77656972636f6e64u, 2 };
+
+	return hash_bytes(&key, bank, sizeof(*bank));
+}
 
 static int page_path(const char *run_dir, const char *process, char path[PATH_MAX])
 {
@@ -56,7 +67,6 @@ int conditions_open(const char *run_dir, const char *process, struct conditions_
 		return err;
 	}
 	w->payload = page_payload(w->page);
-	w->fresh = true;
 	*out = w;
 	return 0;
 }
@@ -163,36 +173,89 @@ static void tidy_round(struct conditions *c)
 	}
 }
 
+/* Files of other users where one of ours is expected (base/owner.h). */
+static void add_troubles(struct stats *s)
+{
+	struct owner_trouble troubles[OWNER_TROUBLES_MAX];
+	size_t n = owner_troubles(troubles);
+
+	for (size_t i = 0; i < n; i++)
+		conditions_add(s, "file-not-believed", CONDITION_DEGRADED, troubles[i].path,
+		               "it belongs to the user with id %u and is ignored%s%s: find out who "
+		               "put it there (ls -l), then remove it",
+		               (unsigned)troubles[i].found,
+		               *troubles[i].expected ? ", expected is one of weir-" : "",
+		               troubles[i].expected);
+}
+
+/* System calls that were refused, or no filter of them (base/sandbox.h). */
+static void add_sandbox(struct stats *s)
+{
+	struct sandbox_refusal refusals[SANDBOX_REFUSALS_MAX];
+	size_t n = sandbox_refusals(refusals);
+	const char *process = sandbox_process();
+
+	for (size_t i = 0; i < n; i++)
+		conditions_add(
+		        s, "system-call-refused", CONDITION_DEGRADED, refusals[i].name,
+		        "weir-%s made a system call that it has no use for; it was refused (count %" PRIu64
+		        "): a library is not the one that was tested, or somebody broke in; see "
+		        "system-call-refused in the log and the handbook",
+		        process, refusals[i].times);
+	if (sandbox_state() == SANDBOX_MISSING)
+		conditions_add(
+		        s, "sandbox-missing", CONDITION_DEGRADED, "",
+		        "weir-%s runs without a filter of system calls: see sandbox-missing in "
+		        "the log; it takes a kernel with seccomp filters, on x86-64 or 64-bit ARM",
+		        process);
+	if (sandbox_state() == SANDBOX_OFF)
+		conditions_add(s, "sandbox-off", CONDITION_NOTE, "",
+		               "weir-%s runs without a filter of system calls: " SANDBOX_VARIABLE
+		               "=none is in its environment",
+		               process);
+}
+
 void conditions_end(struct stats *s)
 {
+	add_troubles(s);
+	add_sandbox(s);
+
 	struct conditions_writer *w = stats_conditions(s);
 	struct payload *p = w->payload;
+
+	page_repair(w->page);
 	uint64_t sequence = __atomic_load_n(&p->sequence, __ATOMIC_RELAXED);
 	struct conditions *before = &p->banks[sequence % 2];
 
 	w->draft.at_ms = clock_mono_ms();
-	if (w->fresh)
-		tidy_round(before);
-	w->fresh = false;
+	/* the page is a file: an earlier process, or a mistake of somebody, may have left anything there */
+	if (p->digests[sequence % 2] != digest_of(before))
+		*before = (struct conditions){ 0 };
+	tidy_round(before);
 	keep_since(&w->draft, before);
 	/* The bank to be filled was published before this one: readers of it must see the sequence moved. */
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	p->banks[(sequence + 1) % 2] = w->draft;
+	p->digests[(sequence + 1) % 2] = digest_of(&w->draft);
 	__atomic_store_n(&p->sequence, sequence + 1, __ATOMIC_RELEASE);
 	page_alive(w->page, w->draft.at_ms);
 	page_publish(w->page);
 }
 
-/* Copy the published bank. @return 0 or -EAGAIN */
+/* Copy the published bank. @return 0, -EAGAIN (it changes too fast), or -EPROTO (what is there was not written by conditions_end()) */
 static int copy_round(const struct payload *p, struct conditions *out)
 {
 	for (int i = 0; i < READ_TRIES; i++) {
 		uint64_t sequence = __atomic_load_n(&p->sequence, __ATOMIC_ACQUIRE);
 
 		*out = p->banks[sequence % 2];
+		uint64_t digest = p->digests[sequence % 2];
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		if (__atomic_load_n(&p->sequence, __ATOMIC_RELAXED) == sequence)
-			return 0;
+		if (__atomic_load_n(&p->sequence, __ATOMIC_RELAXED) != sequence)
+			continue;
+		if (sequence == 0) /* there was no round yet */
+			*out = (struct conditions){ 0 };
+		return sequence == 0 || digest == digest_of(out) ? 0 : -EPROTO;
 	}
 	return -EAGAIN;
 }
@@ -205,7 +268,7 @@ int conditions_read(const char *run_dir, const char *process, struct conditions 
 	int err = page_path(run_dir, process, path);
 
 	if (!err)
-		err = page_open(path, CONDITIONS_PAGE_KIND, CONDITIONS_PAGE_LAYOUT, &page);
+		err = page_open(path, CONDITIONS_PAGE_KIND, CONDITIONS_PAGE_LAYOUT, process, &page);
 	if (err)
 		return err;
 	if (page_size(page) < sizeof(struct payload))

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "model/grammar.h"
 
-#include <stdbool.h>
-
 void grammar_init(struct grammar *g)
 {
 	*g = (struct grammar){ .levels = { { '\0', GRAMMAR_AT_NAME, GRAMMAR_NAME } } };
@@ -113,6 +111,11 @@ const char *grammar_take(struct grammar *g, enum grammar_token token, char brack
 	default:
 		return take_scalar(l, token);
 	}
+}
+
+bool grammar_in_text(const struct grammar *g)
+{
+	return g->levels[g->depth].state == GRAMMAR_AFTER_TEXT;
 }
 
 const char *grammar_end(const struct grammar *g)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The grammar of documents, token by token, so that libconfig is never given a text with a syntax
- * error: it says only that there is one, and leaks what it has read. Pure.
+ * The grammar of documents, token by token: that of libconfig 1.5 without its floating numbers. Pure.
  *
  *     group    = { name ("=" | ":") value [";" | ","] }
  *     value    = integer | boolean | text {text} | "{" group "}" | "(" [value {"," value}] ")"
@@ -10,6 +9,7 @@
 #ifndef WEIR_MODEL_GRAMMAR_H
 #define WEIR_MODEL_GRAMMAR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define GRAMMAR_DEPTH_MAX 16u
@@ -50,6 +50,8 @@ struct grammar {
 void grammar_init(struct grammar *g);
 /** Take a token. @return NULL, or what was expected in its place; @p g is then of no more use */
 const char *grammar_take(struct grammar *g, enum grammar_token token, char bracket);
+/** Whether the last token ended a text, which a further text continues. */
+bool grammar_in_text(const struct grammar *g);
 /** The document ends here. @return NULL, or what was expected */
 const char *grammar_end(const struct grammar *g);
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/owner.h"
 #include "base/proc.h"
 
 #define HEAD_MAX 128
@@ -19,14 +20,12 @@
 
 int guests_write(const char *run_dir, const char *node, uint64_t now_ms, const char *text)
 {
-	char path[PATH_MAX], draft[PATH_MAX];
+	char path[PATH_MAX], draft[OWNER_DRAFT_MAX];
 	int rc = proc_path(run_dir, GUESTS_FILE, path);
 
-	if (!rc)
-		rc = proc_path(run_dir, GUESTS_FILE ".new", draft);
 	if (rc)
 		return rc;
-	FILE *f = fopen(draft, "we");
+	FILE *f = owner_draft_stream(path, 0644, draft);
 	if (!f)
 		return -errno;
 	if (fprintf(f, HEAD "%" PRIu64 " %.63s\n%s", now_ms, node, text) < 0)
@@ -82,7 +81,7 @@ int guests_read(const char *run_dir, uint64_t after_ms, struct guests_told *out)
 
 	if (rc)
 		return rc;
-	FILE *f = fopen(path, "re");
+	FILE *f = owner_fopen(path, "mgmt");
 	if (!f)
 		return -errno;
 	rc = fgets(line, sizeof(line), f) ? read_head(line, &told) : -EPROTO;

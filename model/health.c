@@ -59,13 +59,23 @@ int health_find(const struct health_page *page, uint64_t target)
 	return -1;
 }
 
+/* A page may be damaged between the search and this: then the place is -1. */
+static bool is_place(int place)
+{
+	return place >= 0 && (uint32_t)place < HEALTH_TARGETS_MAX;
+}
+
 health_word health_read(const struct health_page *page, int place)
 {
+	if (!is_place(place))
+		return 0;
 	return __atomic_load_n(&page->entries[place].word, __ATOMIC_ACQUIRE);
 }
 
 bool health_write(struct health_page *page, int place, health_word word)
 {
+	if (!is_place(place))
+		return false;
 	return __atomic_exchange_n(&page->entries[place].word, word, __ATOMIC_ACQ_REL) != word;
 }
 

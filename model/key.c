@@ -37,8 +37,8 @@ int model_key_read(const char *path, const char *below, uint64_t key[2])
 	size_t n;
 	int err = load_file(path, KEY_FILE_MAX, &bytes, &n);
 
-	if (!err && below && !load_is_below(path, below))
-		err = -EXDEV;
+	if (!err && below)
+		err = load_check_below(path, below);
 	if (!err && !parse_key(bytes, key))
 		err = -EBADMSG;
 	if (bytes)
@@ -53,9 +53,8 @@ const char *model_key_error(int err)
 	case -ENOENT:
 		return "does not exist; make it once for all nodes: openssl rand -hex 16";
 	case -EACCES:
-		return "the cluster's secret, may not be read by this user; do it as root";
-	case -EXDEV:
-		return "leads out of the configuration's directory";
+		return "the cluster's secret, may not be read by this user; do it as root, or "
+		       "set its owner: systemd-tmpfiles --create";
 	case -EBADMSG:
 		return "does not hold 32 hexadecimal digits";
 	default:

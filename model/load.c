@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/owner.h"
+
 static int check_regular(const struct stat *st, size_t max)
 {
 	if (S_ISDIR(st->st_mode))
@@ -18,18 +20,20 @@ static int check_regular(const struct stat *st, size_t max)
 	return (unsigned long long)st->st_size > max ? -EFBIG : 0;
 }
 
-/* The type is looked at before opening as well: opening a device can have effects. */
-static int open_regular(const char *path, size_t max)
+/* The type is looked at before opening as well: opening a device can have effects. @p links: they are followed */
+static int open_regular(const char *path, size_t max, bool links)
 {
 	struct stat st;
 	int fd, err;
 
-	if (stat(path, &st) != 0)
+	if ((links ? stat(path, &st) : lstat(path, &st)) != 0)
 		return -errno;
+	if (S_ISLNK(st.st_mode))
+		return -ELOOP;
 	err = check_regular(&st, max);
 	if (err)
 		return err;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (links ? 0 : O_NOFOLLOW));
 	if (fd < 0)
 		return -errno;
 	err = fstat(fd, &st) != 0 ? -errno : check_regular(&st, max);
@@ -59,13 +63,10 @@ static ssize_t read_all(int fd, char *bytes, size_t max)
 	return -EFBIG;
 }
 
-int load_file(const char *path, size_t max, char **out, size_t *n)
+/* Read what @p fd holds, and close it. */
+static int load_open(int fd, size_t max, char **out, size_t *n)
 {
 	struct stat st;
-	int fd = open_regular(path, max);
-
-	if (fd < 0)
-		return fd;
 	size_t room = fstat(fd, &st) == 0 && (size_t)st.st_size < max ? (size_t)st.st_size : max;
 	char *bytes = malloc(room + 2);
 	ssize_t got = bytes ? read_all(fd, bytes, room) : -ENOMEM;
@@ -81,6 +82,34 @@ int load_file(const char *path, size_t max, char **out, size_t *n)
 	return 0;
 }
 
+int load_file(const char *path, size_t max, char **out, size_t *n)
+{
+	int fd = open_regular(path, max, true);
+
+	return fd < 0 ? fd : load_open(fd, max, out, n);
+}
+
+int load_owned(const char *path, size_t max, const char *writer, char **out, size_t *n)
+{
+	int fd = open_regular(path, max, false);
+
+	/* whoever laid a link would else choose among the files that are believed */
+	if (fd == -ELOOP) {
+		int named = owner_open(path, writer); /* in the status */
+
+		if (named >= 0)
+			close(named);
+		return -EOWNERDEAD;
+	}
+	if (fd < 0)
+		return fd;
+	if (owner_check(fd, path, writer)) {
+		close(fd);
+		return -EOWNERDEAD;
+	}
+	return load_open(fd, max, out, n);
+}
+
 const char *load_error(int err)
 {
 	switch (err) {
@@ -92,6 +121,11 @@ const char *load_error(int err)
 		return "is too large";
 	case -ENOENT:
 		return "does not exist";
+	case -EXDEV:
+		return "leads out of the configuration's directory";
+	case -EOWNERDEAD:
+		return "belongs to another user or is a link, and is not believed; find out who put it there "
+		       "(ls -l), remove it, restart weir-mgmt";
 	case -EACCES:
 		return "may not be read by this user";
 	default:
@@ -99,14 +133,14 @@ const char *load_error(int err)
 	}
 }
 
-bool load_is_below(const char *path, const char *dir)
+int load_check_below(const char *path, const char *dir)
 {
 	char real[PATH_MAX], real_dir[PATH_MAX];
 
 	if (!realpath(path, real) || !realpath(dir, real_dir))
-		return false;
+		return -errno;
 	size_t n = strlen(real_dir);
 	if (n == 1) /* "/" */
-		return true;
-	return strncmp(real, real_dir, n) == 0 && real[n] == '/';
+		return 0;
+	return strncmp(real, real_dir, n) == 0 && real[n] == '/' ? 0 : -EXDEV;
 }

@@ -5,7 +5,6 @@
 #ifndef WEIR_MODEL_LOAD_H
 #define WEIR_MODEL_LOAD_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 /**
@@ -13,9 +12,11 @@
  * @return 0, -EFBIG (over @p max bytes), -EISDIR, -EPERM (a FIFO, device or socket) or -errno
  */
 int load_file(const char *path, size_t max, char **out, size_t *n);
+/** The same for a file that weir-@p writer writes (base/owner.h). @return also -EOWNERDEAD: another user's, not believed */
+int load_owned(const char *path, size_t max, const char *writer, char **out, size_t *n);
 /** What to tell a person about load_file()'s @p err. */
 const char *load_error(int err);
-/** Whether the existing file @p path is, links resolved, below the directory @p dir. */
-bool load_is_below(const char *path, const char *dir);
+/** Whether the existing file @p path is, links resolved, below the directory @p dir. @return 0, -EXDEV (it is not) or -errno */
+int load_check_below(const char *path, const char *dir);
 
 #endif

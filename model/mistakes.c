@@ -28,6 +28,18 @@ void model_mistakes_free(struct model_mistakes *m)
 	*m = (struct model_mistakes){ 0 };
 }
 
+void mistakes_no_memory(struct model_mistakes *m)
+{
+	static struct model_mistake only = {
+		"", 0, "",
+		"out of memory: the document could not be read, so nothing is said of it; "
+		"free memory, or raise the limit of this process, and try again"
+	};
+
+	arena_free(m->arena);
+	*m = (struct model_mistakes){ .items = &only, .n_items = 1, .n_total = 1 };
+}
+
 /* Control characters would let a document write to the terminal of who reads its mistakes. */
 static void tame(char *text)
 {
@@ -77,6 +89,23 @@ void mistakes_sort(struct model_mistakes *m)
 {
 	if (m->n_items)
 		qsort(m->items, m->n_items, sizeof(*m->items), by_place);
+}
+
+void model_mistakes_say(const struct model_mistakes *m, char *out, size_t size)
+{
+	const struct model_mistake *first = m->items;
+	char line[16] = "", more[48] = "";
+
+	out[0] = '\0';
+	if (!m->n_items)
+		return;
+	if (first->line)
+		snprintf(line, sizeof(line), ":%u", first->line);
+	if (m->n_total > 1)
+		snprintf(more, sizeof(more), " (%zu more: see the log)", m->n_total - 1);
+	const char *field = first->field ? first->field : "";
+	snprintf(out, size, "%s%s: %s%s%s%s", first->file, line, field, *field ? ": " : "",
+	         first->message, more);
 }
 
 static unsigned least(unsigned a, unsigned b)

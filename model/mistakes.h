@@ -24,6 +24,8 @@ int mistakes_init(struct model_mistakes *m);
 /** Add one; file and field are copied. Beyond MISTAKES_KEPT it is only counted. */
 void mistakes_add(struct model_mistakes *m, struct where at, const char *field, const char *format,
                   ...) __attribute__((format(printf, 4, 5)));
+/** Memory has failed: this alone is left to tell, and what was found so far is forgotten. */
+void mistakes_no_memory(struct model_mistakes *m);
 /** Put them in the order of files (as first seen) and lines. */
 void mistakes_sort(struct model_mistakes *m);
 

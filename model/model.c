@@ -119,3 +119,27 @@ const char *model_mode_text(enum model_mode mode)
 
 	return texts[mode];
 }
+
+/* Whether a DPDK worker of @p node polls @p cpu; without a list there is one, on the last CPU. */
+static bool is_worker_cpu(const struct model_node *node, unsigned cpu)
+{
+	for (uint32_t i = 0; i < node->dpdk.n_cores; i++)
+		if (node->dpdk.cores[i] == cpu)
+			return true;
+	return false;
+}
+
+unsigned model_dns_threads(const struct model *m, const cpu_set_t *allowed)
+{
+	const struct model_node *node = m->self;
+	bool workers = node && node->driver != MODEL_DRIVER_XDP;
+	unsigned n = 0;
+
+	if (m->dns_threads)
+		return m->dns_threads;
+	for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		n += CPU_ISSET(cpu, allowed) && !(workers && is_worker_cpu(node, cpu));
+	if (node && node->driver == MODEL_DRIVER_DPDK && !node->dpdk.n_cores && n > 0)
+		n--;
+	return n < 1 ? 1 : n > MODEL_DNS_THREADS_MAX ? MODEL_DNS_THREADS_MAX : n;
+}

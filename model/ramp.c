@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/owner.h"
 #include "base/proc.h"
 
 #define HEAD           "weir-ramps 1\n"
@@ -99,15 +100,10 @@ int ramp_read(const char *state_dir, struct ramp_record *out)
 	struct ramp_record *list;
 	char path[PATH_MAX];
 	int rc = proc_path(state_dir, RAMP_FILE, path);
-	int fd = rc ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	FILE *f = rc ? NULL : owner_fopen(path, "dns");
 
-	if (fd < 0)
+	if (!f)
 		return rc ? rc : errno == ENOENT ? 0 : -errno;
-	FILE *f = fdopen(fd, "r");
-	if (!f) {
-		close(fd);
-		return -ENOMEM;
-	}
 	list = calloc(RAMP_RECORDS_MAX, sizeof(*list));
 	rc = list ? read_all(f, list) : -ENOMEM;
 	fclose(f);
@@ -119,34 +115,20 @@ int ramp_read(const char *state_dir, struct ramp_record *out)
 
 int ramp_write(const char *state_dir, const struct ramp_record *records, size_t n)
 {
-	char path[PATH_MAX], temporary[PATH_MAX + 8];
-	int rc = proc_path(state_dir, RAMP_FILE, path), fd;
+	char path[PATH_MAX], temporary[OWNER_DRAFT_MAX];
+	int rc = proc_path(state_dir, RAMP_FILE, path);
 
 	if (rc)
 		return rc;
-	snprintf(temporary, sizeof(temporary), "%s.new", path);
-	(void)unlink(temporary);
-	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0)
+	FILE *f = owner_draft_stream(path, 0644, temporary);
+	if (!f)
 		return -errno;
-	FILE *f = fdopen(fd, "w");
-	if (!f) {
-		close(fd);
-		return -ENOMEM;
-	}
 	fputs(HEAD, f);
 	for (size_t i = 0; i < n; i++)
 		fprintf(f, "%s %" PRIu64 " %" PRId64 " %s\n", records[i].id, records[i].generation,
 		        records[i].at_ms, ramp_how_text(records[i].how));
 	fputs("end\n", f);
-	bool bad = fflush(f) || fsync(fd);
-	bad |= fclose(f) != 0;
-	rc = bad ? -EIO : 0;
-	if (!rc && rename(temporary, path) < 0)
-		rc = -errno;
-	if (rc)
-		(void)unlink(temporary);
-	return rc;
+	return owner_put(f, temporary, path);
 }
 
 const struct ramp_record *ramp_find(const struct ramp_record *records, size_t n, const char *id,

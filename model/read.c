@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reading documents: scan, parse, bind, build, check. A model is handed out only when all of these
+ * Reading documents: scan, bind, build, check. A model is handed out only when all of these
  * found nothing wrong.
  */
 #include <errno.h>
@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "model/build.h"
+#include "model/scan.h"
 
 #define MODEL_ARENA_LIMIT   ((size_t)1 << 30)
 #define SCRATCH_ARENA_LIMIT ((size_t)2 << 30)
@@ -25,6 +26,7 @@ struct reading {
 	const char *key_dir;      /* absolute; where the cluster's key is; NULL as dir */
 	const char *key_expected; /* NULL: any */
 	const char *node;         /* NULL: any */
+	bool keyless;             /* leave the cluster's key alone */
 };
 
 /* A node that is not in the document: say which ones are. */
@@ -54,6 +56,7 @@ static int build(const struct reading *r, const struct bind *bind, const struct 
 		           .dir = r->dir,
 		           .key_dir = r->key_dir,
 		           .key_expected = r->key_expected,
+		           .keyless = r->keyless,
 		           .model = m,
 		           .arena = m->arena };
 	int err = build_model(&b);
@@ -79,8 +82,8 @@ static int read_into(const struct reading *r, struct arena *scratch, struct mode
 	scan_init(&scan, scratch, mistakes, r->dir, r->dir ? SCAN_CONFIG_MAX : SCAN_EFFECTIVE_MAX);
 	err = r->path ? scan_file(&scan, r->path) : scan_text(&scan, r->text, r->n_text, r->name);
 	if (!err) {
-		const struct tree *top = tree_parse(&scan, scratch);
-		const struct bind bind = { &scan, mistakes, scratch, !r->dir };
+		const struct tree *top = scan_tree(&scan);
+		const struct bind bind = { mistakes, scratch, !r->dir };
 		const struct item *item = top ? bind_document(&bind, top) : NULL;
 
 		if (item)
@@ -88,31 +91,30 @@ static int read_into(const struct reading *r, struct arena *scratch, struct mode
 		else if (mistakes->n_total == 0)
 			err = -ENOMEM;
 	}
-	scan_fini(&scan);
 	return err;
 }
 
 static int read_document(const struct reading *r, struct model **out,
                          struct model_mistakes *mistakes)
 {
-	struct arena *scratch = NULL, *arena = NULL;
-	struct model *m = NULL;
 	int err = mistakes_init(mistakes);
+	struct arena *scratch = err ? NULL : arena_new(SCRATCH_ARENA_LIMIT);
+	struct arena *arena = scratch ? arena_new(MODEL_ARENA_LIMIT) : NULL;
+	struct model *m = arena ? ARENA_ARRAY(arena, struct model, 1) : NULL;
 
-	if (!err) {
-		scratch = arena_new(SCRATCH_ARENA_LIMIT);
-		arena = arena_new(MODEL_ARENA_LIMIT);
-		m = arena ? ARENA_ARRAY(arena, struct model, 1) : NULL;
-		err = m && scratch ? 0 : -ENOMEM;
-	}
-	if (!err) {
+	if (m) {
 		m->arena = arena;
 		err = read_into(r, scratch, m, mistakes);
 	}
+	/* What was found without memory may be no mistake at all. */
+	if (!m || arena_failed(scratch) || arena_failed(arena) || arena_failed(mistakes->arena))
+		err = -ENOMEM;
 	if (!err && mistakes->n_total > 0)
 		err = -EINVAL;
 	arena_free(scratch);
 	if (err) {
+		if (err == -ENOMEM)
+			mistakes_no_memory(mistakes);
 		mistakes_sort(mistakes);
 		arena_free(arena);
 		return err;
@@ -134,6 +136,27 @@ static int directory_of(const char *path, char dir[PATH_MAX])
 	return realpath(copy, dir) ? 0 : -errno;
 }
 
+/* Read the operator's file of @p r, with its key below @p key_dir; NULL: below its own directory. */
+static int read_file(struct reading *r, const char *key_dir, struct model **out,
+                     struct model_mistakes *mistakes)
+{
+	char dir[PATH_MAX], real_key_dir[PATH_MAX];
+	int err = directory_of(r->path, dir);
+
+	r->dir = r->key_dir = dir;
+	if (!err && key_dir) {
+		r->key_dir = real_key_dir;
+		err = realpath(key_dir, real_key_dir) ? 0 : -errno;
+	}
+	if (err) {
+		if (mistakes_init(mistakes) == 0)
+			mistakes_add(mistakes, (struct where){ r->path, 0 }, "",
+			             "its directory cannot be opened: %s", strerror(-err));
+		return err;
+	}
+	return read_document(r, out, mistakes);
+}
+
 int model_read_config(const char *path, const char *node, struct model **out,
                       struct model_mistakes *mistakes)
 {
@@ -143,23 +166,17 @@ int model_read_config(const char *path, const char *node, struct model **out,
 int model_read_laid_out(const char *path, const char *key_dir, const char *key_expected,
                         const char *node, struct model **out, struct model_mistakes *mistakes)
 {
-	char dir[PATH_MAX], real_key_dir[PATH_MAX];
-	struct reading r = {
-		.path = path, .dir = dir, .key_dir = dir, .key_expected = key_expected, .node = node
-	};
-	int err = directory_of(path, dir);
+	struct reading r = { .path = path, .key_expected = key_expected, .node = node };
 
-	if (!err && key_dir) {
-		r.key_dir = real_key_dir;
-		err = realpath(key_dir, real_key_dir) ? 0 : -errno;
-	}
-	if (err) {
-		if (mistakes_init(mistakes) == 0)
-			mistakes_add(mistakes, (struct where){ path, 0 }, "",
-			             "its directory cannot be opened: %s", strerror(-err));
-		return err;
-	}
-	return read_document(&r, out, mistakes);
+	return read_file(&r, key_dir, out, mistakes);
+}
+
+int model_read_config_without_key(const char *path, const char *node, struct model **out,
+                                  struct model_mistakes *mistakes)
+{
+	struct reading r = { .path = path, .node = node, .keyless = true };
+
+	return read_file(&r, NULL, out, mistakes);
 }
 
 int model_read_text(const char *text, size_t n, const char *name, const char *dir, const char *node,
@@ -187,6 +204,14 @@ int model_read_effective(const char *path, const char *node, struct model **out,
                          struct model_mistakes *mistakes)
 {
 	struct reading r = { .path = path, .node = node };
+
+	return read_document(&r, out, mistakes);
+}
+
+int model_read_without_key(const char *path, const char *node, struct model **out,
+                           struct model_mistakes *mistakes)
+{
+	struct reading r = { .path = path, .node = node, .keyless = true };
 
 	return read_document(&r, out, mistakes);
 }

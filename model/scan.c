@@ -11,24 +11,7 @@
 
 #include "base/arena.h"
 #include "model/escape.h"
-#include "model/grammar.h"
 #include "model/load.h"
-
-/* A setting that stands twice is written as "*" so that libconfig does not stop there. */
-#define DUPLICATE_MARK '*'
-
-/* A setting's name, as it was seen in the innermost group. */
-struct member {
-	const char *name;
-	size_t n;
-	unsigned line;
-};
-
-/* An open bracket. Only '{' has members. */
-struct scope {
-	struct member members[SCAN_MEMBERS_MAX];
-	size_t n_members;
-};
 
 /* A text being scanned. */
 struct text {
@@ -38,68 +21,36 @@ struct text {
 	unsigned line;
 	bool line_is_blank; /* nothing but blanks and comments so far on this line */
 	unsigned include_depth;
-	struct scope *scopes; /* [SCAN_DEPTH_MAX + 1]; shared by the files of one document */
-	struct grammar *grammar;
 };
 
-static void scan_bytes(struct scan *s, const char *bytes, size_t n);
+static struct where here(const struct text *t)
+{
+	return (struct where){ t->file, t->line };
+}
 
 static void complain(struct text *t, const char *message)
 {
-	mistakes_add(t->s->mistakes, (struct where){ t->file, t->line }, "", "%s", message);
+	mistakes_add(t->s->mistakes, here(t), "", "%s", message);
 }
 
 /* The token from @p first to the cursor; tell if the grammar expects another. */
 static bool take_token(struct text *t, enum grammar_token token, const char *first)
 {
-	const char *expected = grammar_take(t->grammar, token, *first);
+	const char *expected = grammar_take(&t->s->grammar, token, *first);
 	int n = t->at - first > 40 ? 40 : (int)(t->at - first);
 
 	if (!expected)
 		return true;
-	mistakes_add(t->s->mistakes, (struct where){ t->file, t->line }, "",
-	             "syntax error: found %.*s, expected %s", n, first, expected);
+	mistakes_add(t->s->mistakes, here(t), "", "syntax error: found %.*s, expected %s", n, first,
+	             expected);
 	t->s->broken = true;
 	return false;
 }
 
-static void emit(struct scan *s, const char *text)
-{
-	scan_bytes(s, text, strlen(text));
-}
-
-static void scan_bytes(struct scan *s, const char *bytes, size_t n)
-{
-	if (s->n_out + n + 1 > s->out_room) {
-		size_t room = (s->out_room + n) * 2 + 4096;
-		char *out = realloc(s->out, room);
-
-		if (!out) {
-			s->error = -ENOMEM;
-			s->broken = true;
-			return;
-		}
-		s->out = out;
-		s->out_room = room;
-	}
-	memcpy(s->out + s->n_out, bytes, n);
-	s->n_out += n;
-	s->out[s->n_out] = '\0';
-}
-
 static void new_line(struct text *t)
 {
-	emit(t->s, "\n");
-	t->s->line++;
 	t->line++;
 	t->line_is_blank = true;
-}
-
-/* From the next line of the output on, lines are those of @p file. */
-static void new_piece(struct scan *s, const char *file, unsigned file_line)
-{
-	if (s->n_pieces < 2 * SCAN_FILES_MAX + 2)
-		s->pieces[s->n_pieces++] = (struct scan_piece){ s->line, file, file_line };
 }
 
 static bool is_letter(char c)
@@ -178,45 +129,32 @@ static bool read_quoted(struct text *t, char *out, size_t *n_out)
 	return !wrong;
 }
 
-static void emit_quoted(struct scan *s, const char *text, size_t n)
-{
-	emit(s, " \"");
-	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)text[i];
-		char escaped[8];
-
-		if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
-			scan_bytes(s, &text[i], 1);
-			continue;
-		}
-		snprintf(escaped, sizeof(escaped), "\\x%02x", c);
-		emit(s, escaped);
-	}
-	emit(s, "\"");
-}
-
 static void scan_quoted(struct text *t)
 {
 	char value[SCAN_TEXT_MAX + 1];
 	const char *first = t->at;
 	size_t n = 0;
 
+	bool more = grammar_in_text(&t->s->grammar);
+
 	t->at++;
 	if (!read_quoted(t, value, &n))
 		n = 0;
 	if (t->s->broken || !take_token(t, GRAMMAR_TEXT, first))
 		return;
-	emit_quoted(t->s, value, n);
+	if (more)
+		tree_add_more_text(&t->s->tree, value, n);
+	else
+		tree_add_text(&t->s->tree, value, n, here(t));
 	t->s->n_settings++;
 }
 
-/* A number: decimal, whole, and within 32 bits, or libconfig would wrap it without a word. */
+/* A number: decimal, whole, and within 32 bits. */
 static void scan_number(struct text *t)
 {
 	const char *first = t->at;
 	bool negative = *t->at == '-', decimal = true;
-	uint64_t n = 0;
-	char canonical[16];
+	int64_t n = 0;
 
 	if (*t->at == '-' || *t->at == '+')
 		t->at++;
@@ -225,12 +163,12 @@ static void scan_number(struct text *t)
 	     t->at++) {
 		decimal = decimal && is_digit(*t->at);
 		if (decimal && n <= UINT32_MAX)
-			n = n * 10 + (uint64_t)(*t->at - '0');
+			n = n * 10 + (*t->at - '0');
 	}
 	int length = t->at - first > 40 ? 40 : (int)(t->at - first);
 	if (!take_token(t, GRAMMAR_INTEGER, first))
 		return;
-	struct where at = { t->file, t->line };
+	struct where at = here(t);
 	if (!decimal || t->at == digits) {
 		mistakes_add(
 		        t->s->mistakes, at, "",
@@ -238,7 +176,7 @@ static void scan_number(struct text *t)
 		        "\"500ms\" or \"40Gbit\"",
 		        length, first);
 		n = 0;
-	} else if (n > (uint64_t)INT32_MAX + negative) {
+	} else if (n > (int64_t)INT32_MAX + negative) {
 		mistakes_add(
 		        t->s->mistakes, at, "",
 		        "found %.*s, which does not fit 32 bits; write large quantities as text "
@@ -246,34 +184,19 @@ static void scan_number(struct text *t)
 		        length, first);
 		n = 0;
 	}
-	snprintf(canonical, sizeof(canonical), " %s%" PRIu64, negative ? "-" : "", n);
-	emit(t->s, canonical);
+	tree_add_number(&t->s->tree, TREE_INTEGER, negative ? -n : n, here(t));
 	t->s->n_settings++;
 }
 
-/* Note that the innermost group has a member of this name. @return false if it had one already */
-static bool note_member(struct text *t, const char *name, size_t n)
+/* The value that follows has this name. The second of two that are equal is told, and read but not kept. */
+static void take_name(struct text *t, const char *name, size_t n)
 {
-	struct scope *scope = &t->scopes[t->grammar->depth];
+	const struct tree *first = tree_name(&t->s->tree, name, n, here(t));
 
-	for (size_t i = 0; i < scope->n_members; i++) {
-		const struct member *m = &scope->members[i];
-
-		if (m->n != n || memcmp(m->name, name, n) != 0)
-			continue;
-		char field[SCAN_NAME_MAX + 1];
-		snprintf(field, sizeof(field), "%.*s", (int)n, name);
-		mistakes_add(t->s->mistakes, (struct where){ t->file, t->line }, field,
-		             "stands twice in this group; first on line %u", m->line);
-		return false;
-	}
-	if (scope->n_members == SCAN_MEMBERS_MAX) {
-		complain(t, "a group has more than 64 settings");
-		t->s->broken = true;
-		return true;
-	}
-	scope->members[scope->n_members++] = (struct member){ name, n, t->line };
-	return true;
+	if (!first)
+		return;
+	mistakes_add(t->s->mistakes, here(t), first->name,
+	             "stands twice in this group; first on line %u", first->at.line);
 }
 
 static bool is_boolean(const char *word, size_t n)
@@ -285,7 +208,6 @@ static bool is_boolean(const char *word, size_t n)
 static void scan_word(struct text *t)
 {
 	const char *first = t->at;
-	char mark[24];
 
 	while (t->at < t->end &&
 	       (is_letter(*t->at) || is_digit(*t->at) || *t->at == '_' || *t->at == '-'))
@@ -294,18 +216,17 @@ static void scan_word(struct text *t)
 	bool boolean = is_boolean(first, n);
 	if (!take_token(t, boolean ? GRAMMAR_BOOLEAN : GRAMMAR_NAME, first))
 		return;
-	emit(t->s, " ");
 	t->s->n_settings++;
 	if (boolean) {
-		scan_bytes(t->s, first, n);
+		tree_add_number(&t->s->tree, TREE_BOOLEAN, n == 4, here(t));
 	} else if (n > SCAN_NAME_MAX) {
 		complain(t, "a setting's name is longer than 63 bytes");
 		t->s->broken = true;
-	} else if (note_member(t, first, n)) {
-		scan_bytes(t->s, first, n);
+	} else if (tree_members(&t->s->tree) == SCAN_MEMBERS_MAX) {
+		complain(t, "a group has more than 64 settings");
+		t->s->broken = true;
 	} else {
-		snprintf(mark, sizeof(mark), "%c%zu", DUPLICATE_MARK, t->s->n_out);
-		emit(t->s, mark);
+		take_name(t, first, n);
 	}
 }
 
@@ -320,7 +241,6 @@ static void scan_mark(struct text *t)
 		     { "=:", GRAMMAR_EQUALS },
 		     { ",", GRAMMAR_COMMA },
 		     { ";", GRAMMAR_SEMICOLON } };
-	char token[3] = { ' ', *t->at, '\0' };
 	const char *first = t->at++;
 	size_t i = 0;
 
@@ -329,13 +249,22 @@ static void scan_mark(struct text *t)
 	if (!take_token(t, rows[i].token, first))
 		return;
 	if (rows[i].token == GRAMMAR_OPEN) {
-		t->scopes[t->grammar->depth].n_members = 0;
+		tree_open(&t->s->tree, *first == '{' ? TREE_GROUP : TREE_LIST, here(t));
 		t->s->n_settings++;
+	} else if (rows[i].token == GRAMMAR_CLOSE) {
+		tree_close(&t->s->tree);
 	}
-	emit(t->s, token);
 }
 
 static void scan_document(struct text *t);
+
+/* Why a file cannot be read may lie with the reader and not with the document. */
+static void note_failure(struct scan *s, int err)
+{
+	s->mistakes->denied |= err == -EACCES;
+	if (err == -ENOMEM)
+		arena_fail(s->arena);
+}
 
 /* Open the file that an include names and scan it in place. */
 static void include_file(struct text *t, const char *name)
@@ -345,44 +274,28 @@ static void include_file(struct text *t, const char *name)
 	size_t n = 0;
 	int err =
 	        snprintf(path, sizeof(path), "%s/%s", s->dir, name) >= PATH_MAX ? -ENAMETOOLONG : 0;
-	struct where at = { t->file, t->line };
+	struct where at = here(t);
 
 	if (!err)
 		err = load_file(path, s->bytes_max - s->n_bytes, &bytes, &n);
-	if (!err && !load_is_below(path, s->dir)) {
-		free(bytes);
-		mistakes_add(s->mistakes, at, "@include",
-		             "\"%s\" leads out of the configuration's directory", name);
-		return;
-	}
+	if (!err)
+		err = load_check_below(path, s->dir);
 	if (err) {
-		s->mistakes->denied |= err == -EACCES;
+		free(bytes);
+		note_failure(s, err);
 		mistakes_add(s->mistakes, at, "@include", "\"%s\" %s", name, load_error(err));
 		return;
 	}
 	s->n_bytes += n;
 	s->n_files++;
-	/* The members' names point into the text, so it lives as long as the scan. */
-	char *kept = arena_alloc(s->arena, n + 1, 1);
-	if (kept) {
-		memcpy(kept, bytes, n);
-		emit(s, "\n");
-		s->line++;
-		struct text inner = { .s = s,
-			              .at = kept,
-			              .end = kept + n,
-			              .file = arena_strdup(s->arena, name),
-			              .line = 1,
-			              .line_is_blank = true,
-			              .include_depth = t->include_depth + 1,
-			              .scopes = t->scopes,
-			              .grammar = t->grammar };
-		new_piece(s, inner.file ? inner.file : "", 1);
-		scan_document(&inner);
-		emit(s, "\n");
-		s->line++;
-		new_piece(s, t->file, t->line);
-	}
+	struct text inner = { .s = s,
+		              .at = bytes,
+		              .end = bytes + n,
+		              .file = arena_strdup(s->arena, name),
+		              .line = 1,
+		              .line_is_blank = true,
+		              .include_depth = t->include_depth + 1 };
+	scan_document(&inner);
 	free(bytes);
 }
 
@@ -437,8 +350,7 @@ static void scan_include(struct text *t)
 	skip_line_comment(t);
 	refused = strlen(name) == n ? include_refused(t, name) : "a file's name holds no NUL";
 	if (refused)
-		mistakes_add(t->s->mistakes, (struct where){ t->file, t->line }, "@include",
-		             "\"%s\": %s", name, refused);
+		mistakes_add(t->s->mistakes, here(t), "@include", "\"%s\": %s", name, refused);
 	else
 		include_file(t, name);
 }
@@ -446,7 +358,7 @@ static void scan_include(struct text *t)
 static void scan_unknown(struct text *t)
 {
 	unsigned char c = (unsigned char)*t->at;
-	struct where at = { t->file, t->line };
+	struct where at = here(t);
 
 	if (c >= 0x20 && c < 0x7f)
 		mistakes_add(t->s->mistakes, at, "", "found '%c', which has no meaning here", c);
@@ -479,7 +391,7 @@ static void scan_token(struct text *t)
 
 static void scan_document(struct text *t)
 {
-	while (t->at < t->end && !t->s->broken) {
+	while (t->at < t->end && !t->s->broken && !arena_failed(t->s->arena)) {
 		if (t->s->n_settings > SCAN_SETTINGS_MAX) {
 			complain(t, "the document has more than 1,000,000 values");
 			t->s->broken = true;
@@ -504,59 +416,50 @@ void scan_init(struct scan *s, struct arena *arena, struct model_mistakes *mista
                const char *dir, size_t bytes_max)
 {
 	*s = (struct scan){
-		.arena = arena, .mistakes = mistakes, .dir = dir, .bytes_max = bytes_max, .line = 1
+		.arena = arena, .mistakes = mistakes, .dir = dir, .bytes_max = bytes_max
 	};
-	s->pieces = ARENA_ARRAY(arena, struct scan_piece, 2 * SCAN_FILES_MAX + 2);
-	if (!s->pieces)
-		s->error = -ENOMEM;
+	grammar_init(&s->grammar);
 }
 
 int scan_text(struct scan *s, const char *text, size_t n, const char *name)
 {
-	struct scope *scopes = calloc(SCAN_DEPTH_MAX + 1, sizeof(*scopes));
-	struct grammar grammar;
 	struct text t = { .s = s,
 		          .at = text,
 		          .end = text + n,
 		          .file = arena_strdup(s->arena, name),
 		          .line = 1,
-		          .line_is_blank = true,
-		          .scopes = scopes,
-		          .grammar = &grammar };
+		          .line_is_blank = true };
 
-	grammar_init(&grammar);
-	if (!scopes || !t.file || s->error) {
-		free(scopes);
-		return -ENOMEM;
-	}
+	tree_begin(&s->tree, s->arena, here(&t));
 	s->n_bytes += n;
 	if (s->n_bytes > s->bytes_max) {
 		mistakes_add(s->mistakes, (struct where){ name, 0 }, "",
 		             "the document is larger than %zu bytes", s->bytes_max);
 		s->broken = true;
-	} else {
-		new_piece(s, t.file, 1);
-		emit(s, "");
-		scan_document(&t);
-		if (!s->broken && grammar_end(&grammar)) {
-			mistakes_add(s->mistakes, (struct where){ name, t.line }, "",
-			             "syntax error: the document ends, expected %s",
-			             grammar_end(&grammar));
-			s->broken = true;
-		}
+		return 0;
 	}
-	free(scopes);
-	return s->error;
+	scan_document(&t);
+	if (arena_failed(s->arena))
+		return -ENOMEM;
+	if (!s->broken && grammar_end(&s->grammar)) {
+		mistakes_add(s->mistakes, here(&t), "",
+		             "syntax error: the document ends, expected %s",
+		             grammar_end(&s->grammar));
+		s->broken = true;
+	}
+	return 0;
 }
 
 int scan_file(struct scan *s, const char *path)
 {
 	char *bytes = NULL;
 	size_t n = 0;
-	int err = load_file(path, s->bytes_max, &bytes, &n);
+	/* an effective document is weir-mgmt's, and lies where others may put files, too */
+	int err = s->dir ? load_file(path, s->bytes_max, &bytes, &n)
+	                 : load_owned(path, s->bytes_max, "mgmt", &bytes, &n);
 
 	if (err) {
-		s->mistakes->denied |= err == -EACCES;
+		note_failure(s, err);
 		mistakes_add(s->mistakes, (struct where){ path, 0 }, "", "%s", load_error(err));
 		return err;
 	}
@@ -565,31 +468,7 @@ int scan_file(struct scan *s, const char *path)
 	return err;
 }
 
-void scan_fini(struct scan *s)
+const struct tree *scan_tree(const struct scan *s)
 {
-	free(s->out);
-	s->out = NULL;
-}
-
-struct where scan_where(const struct scan *s, unsigned line)
-{
-	size_t low = 0, high = s->n_pieces;
-
-	while (high - low > 1) {
-		size_t middle = low + (high - low) / 2;
-
-		if (s->pieces[middle].line <= line)
-			low = middle;
-		else
-			high = middle;
-	}
-	if (s->n_pieces == 0)
-		return (struct where){ "", 0 };
-	return (struct where){ s->pieces[low].file,
-		               s->pieces[low].file_line + (line - s->pieces[low].line) };
-}
-
-bool scan_is_duplicate(const char *name)
-{
-	return name[0] == DUPLICATE_MARK;
+	return s->broken ? NULL : s->tree.top;
 }

@@ -30,6 +30,10 @@
 	  "nodes, kept next to the configuration and never in it.")                                \
 	X(CLUSTER_HASH_KEY_ID, "cluster.hash_key_id", "name", "", "", "", "R",                     \
 	  "Name of that key, so that nodes can tell which one they use without showing it.")       \
+	X(CLUSTER_PLACEMENT, "cluster.placement", "enum hash_key|derived", "", "hash_key", "", "", \
+	  "By which key weir-dns chooses sites for clients: the hash key itself, or one that is "  \
+	  "derived from it and says nothing about it. A change sends most clients to another "     \
+	  "site once; releases that do not know it refuse the version.")                           \
 	X(LIMITS, "limits", "group", "", "", "", "", "Sizes of the forwarding tables.")            \
 	X(LIMITS_SERVICES, "limits.services", "integer", "entries", "4096", "16..65536", "",       \
 	  "Room for services: one entry for each address, port and protocol.")                     \
@@ -204,6 +208,9 @@
 	  "Zone file (RFC 1035, section 5), below the configuration's directory.")                 \
 	X(DNS_ZONES_DIGEST, "dns.zones[].digest", "text", "", "", "0..64", "E",                    \
 	  "SHA-256 of the zone file as it was applied.")                                           \
+	X(DNS_THREADS, "dns.threads", "integer", "threads", "", "1..8", "",                        \
+	  "Threads of weir-dns that answer, each with its own sockets; without it as many as "     \
+	  "there are CPUs that it may use and that DPDK's workers do not take, at most 8.")        \
 	X(DNS_NAMES, "dns.names", "list of groups", "", "", "0..10000", "",                        \
 	  "Names whose addresses follow health and intent.")                                       \
 	X(DNS_NAMES_NAME, "dns.names[].name", "domain", "", "", "", "R",                           \

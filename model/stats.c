@@ -9,10 +9,13 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/page.h"
 #include "model/stats_internal.h"
@@ -24,7 +27,9 @@ struct stats {
 	struct page *page;
 	struct conditions_writer *conditions;
 	struct stats_entry *entries;
-	size_t n;       /* entries of the page; the last one is the common overflow word */
+	struct stats_entry *
+	        kept; /* [n], what the entries say but for their values: a damaged page is made again */
+	size_t n;     /* entries of the page; the last one is the common overflow word */
 	size_t n_seen;  /* entries before this one have been used since the page was taken */
 	size_t n_free;  /* of these, those that are free again */
 	uint32_t *next; /* [n], 1 + the next entry of the same bucket; 0: it is the last */
@@ -110,6 +115,27 @@ static void state_build(struct stats *s)
 	          1);
 }
 
+static bool is_sign(const char *name)
+{
+	return !strcmp(name, STATS_TURNS) || !strcmp(name, STATS_JOB) ||
+	       !strcmp(name, STATS_WORKER);
+}
+
+/* What threads and jobs of an earlier process left: it would be waited for. */
+static void drop_signs(struct stats *s)
+{
+	for (size_t i = 0; i < s->n_seen; i++) {
+		char name[sizeof(s->entries[i].name)], labels[sizeof(s->entries[i].labels)];
+
+		if (!entry_used(&s->entries[i]) || !is_sign(s->entries[i].name))
+			continue;
+		snprintf(name, sizeof(name), "%s", s->entries[i].name);
+		snprintf(labels, sizeof(labels), "%.*s", (int)sizeof(labels) - 1,
+		         s->entries[i].labels);
+		stats_drop(s, name, labels);
+	}
+}
+
 int stats_create(const char *run_dir, const char *process, size_t max, struct stats **out)
 {
 	char path[PATH_MAX];
@@ -125,7 +151,8 @@ int stats_create(const char *run_dir, const char *process, size_t max, struct st
 		return -ENOMEM;
 	s->n = max + 1;
 	s->next = calloc(s->n, sizeof(*s->next));
-	err = s->next ? 0 : -ENOMEM;
+	s->kept = calloc(s->n, sizeof(*s->kept));
+	err = s->next && s->kept ? 0 : -ENOMEM;
 	if (!err)
 		err = conditions_open(run_dir, process, &s->conditions);
 	if (!err)
@@ -133,6 +160,7 @@ int stats_create(const char *run_dir, const char *process, size_t max, struct st
 		                  s->n * sizeof(struct stats_entry), &s->page);
 	if (err) {
 		conditions_close(s->conditions);
+		free(s->kept);
 		free(s->next);
 		free(s);
 		return err;
@@ -142,6 +170,10 @@ int stats_create(const char *run_dir, const char *process, size_t max, struct st
 	if (!entry_used(&s->entries[max]))
 		entry_fill(&s->entries[max], STATS_COUNTER, "weir_stats_overflow_total", "",
 		           "Counted here for want of room in the page");
+	for (size_t i = 0; i < s->n_seen; i++)
+		s->kept[i] = s->entries[i];
+	s->kept[max] = s->entries[max];
+	drop_signs(s);
 	state_build(s);
 	*out = s;
 	return 0;
@@ -153,8 +185,20 @@ void stats_close(struct stats *s)
 		return;
 	page_close(s->page);
 	conditions_close(s->conditions);
+	free(s->kept);
 	free(s->next);
 	free(s);
+}
+
+void stats_remove(struct stats *s, const char *run_dir, const char *process)
+{
+	char path[PATH_MAX];
+
+	if (!s)
+		return;
+	if (!page_path(run_dir, process, path))
+		(void)unlink(path);
+	stats_close(s);
 }
 
 struct conditions_writer *stats_conditions(struct stats *s)
@@ -162,8 +206,31 @@ struct conditions_writer *stats_conditions(struct stats *s)
 	return s->conditions;
 }
 
+/* Somebody has cut the page short or overwritten it: all counters start again, as with a new process. */
+static void make_again(struct stats *s)
+{
+	if (!page_repair(s->page))
+		return;
+	for (size_t i = 0; i < s->n; i++) {
+		struct stats_entry *e = &s->entries[i];
+
+		if (!s->kept[i].used)
+			continue;
+		memcpy(e, &s->kept[i], offsetof(struct stats_entry, used));
+		__atomic_store_n(&e->used, 1, __ATOMIC_RELEASE);
+	}
+}
+
+/* Before an entry is looked up: the list of them must be there. */
+static void look_over(struct stats *s)
+{
+	if (page_header(s->page)->size_bytes == 0)
+		make_again(s);
+}
+
 void stats_alive(struct stats *s, uint64_t now_ms)
 {
+	make_again(s);
 	page_alive(s->page, now_ms);
 }
 
@@ -190,6 +257,7 @@ uint64_t *stats_word(struct stats *s, enum stats_kind kind, const char *name, co
 {
 	size_t spare;
 
+	look_over(s);
 	for (uint32_t i = *bucket_of(s, name, labels); i; i = s->next[i - 1]) {
 		struct stats_entry *e = &s->entries[i - 1];
 
@@ -200,6 +268,7 @@ uint64_t *stats_word(struct stats *s, enum stats_kind kind, const char *name, co
 	if (spare == s->n - 1)
 		return &s->entries[spare].value;
 	entry_fill(&s->entries[spare], kind, name, labels, help);
+	s->kept[spare] = s->entries[spare];
 	enter(s, spare);
 	return &s->entries[spare].value;
 }
@@ -208,6 +277,7 @@ void stats_drop(struct stats *s, const char *name, const char *labels)
 {
 	uint32_t *link = bucket_of(s, name, labels);
 
+	look_over(s);
 	while (*link) {
 		struct stats_entry *e = &s->entries[*link - 1];
 
@@ -216,9 +286,57 @@ void stats_drop(struct stats *s, const char *name, const char *labels)
 			continue;
 		}
 		__atomic_store_n(&e->used, 0, __ATOMIC_RELEASE);
+		s->kept[e - s->entries].used = 0;
 		*link = s->next[*link - 1];
 		s->n_free++;
 	}
+}
+
+/* "thread=\"dns-1\"" */
+static void label_sign(char labels[64], const char *key, const char *value)
+{
+	snprintf(labels, 64, "%s=\"%s\"", key, value);
+}
+
+uint64_t *stats_turns(struct stats *s, const char *thread)
+{
+	char labels[64];
+
+	label_sign(labels, "thread", thread);
+	return stats_word(s, STATS_COUNTER, STATS_TURNS, labels,
+	                  "Turns of the thread's event loop: its sign of life.");
+}
+
+void stats_turns_end(struct stats *s, const char *thread)
+{
+	char labels[64];
+
+	label_sign(labels, "thread", thread);
+	stats_drop(s, STATS_TURNS, labels);
+}
+
+static void set_job(struct stats *s, const char *job, uint64_t until_s)
+{
+	char labels[64];
+
+	if (!s)
+		return;
+	label_sign(labels, "job", job);
+	stats_set(stats_word(s, STATS_GAUGE, STATS_JOB, labels,
+	                     "Seconds since boot until which the job may take; 0: none."),
+	          until_s);
+}
+
+void stats_job_begin(struct stats *s, const char *job, unsigned limit_s)
+{
+	unsigned most_s = limit_s < STATS_JOB_MAX_S ? limit_s : STATS_JOB_MAX_S;
+
+	set_job(s, job, clock_mono_ms() / 1000 + most_s + 1);
+}
+
+void stats_job_end(struct stats *s, const char *job)
+{
+	set_job(s, job, 0);
 }
 
 int stats_reader_open(const char *run_dir, const char *process, struct stats_reader **out)
@@ -232,7 +350,7 @@ int stats_reader_open(const char *run_dir, const char *process, struct stats_rea
 	struct stats_reader *r = calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
-	err = page_open(path, STATS_PAGE_KIND, STATS_PAGE_LAYOUT, &r->page);
+	err = page_open(path, STATS_PAGE_KIND, STATS_PAGE_LAYOUT, process, &r->page);
 	if (err) {
 		free(r);
 		return err;
@@ -256,9 +374,16 @@ size_t stats_reader_n(const struct stats_reader *r)
 	return r->n;
 }
 
+/* An entry whose texts do not end is not one: its writer has gone wrong, and a reader would run on. */
 const struct stats_entry *stats_reader_entry(const struct stats_reader *r, size_t i)
 {
-	return &r->entries[i];
+	static const struct stats_entry unused;
+	const struct stats_entry *e = &r->entries[i];
+	bool ends = memchr(e->name, '\0', sizeof(e->name)) &&
+	            memchr(e->labels, '\0', sizeof(e->labels)) &&
+	            memchr(e->help, '\0', sizeof(e->help));
+
+	return ends ? e : &unused;
 }
 
 uint64_t stats_reader_alive_ms(const struct stats_reader *r)
@@ -269,4 +394,9 @@ uint64_t stats_reader_alive_ms(const struct stats_reader *r)
 uint64_t stats_reader_pid(const struct stats_reader *r)
 {
 	return page_header(r->page)->writer_pid;
+}
+
+bool stats_reader_is_replaced(const struct stats_reader *r)
+{
+	return page_is_replaced(r->page);
 }

@@ -1,107 +1,142 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The builder keeps the open groups and lists on a stack, and appends each value to the innermost one.
+ * A node whose memory failed is simply not there: the scan stops at the next token.
+ */
 #include "model/tree.h"
 
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <libconfig.h>
 
 #include "base/arena.h"
 
-static bool take_scalar(struct tree *node, const config_setting_t *setting, struct arena *arena)
+void tree_begin(struct tree_builder *b, struct arena *arena, struct where at)
 {
-	switch (config_setting_type(setting)) {
-	case CONFIG_TYPE_INT:
-		node->kind = TREE_INTEGER;
-		node->integer = config_setting_get_int(setting);
-		return true;
-	case CONFIG_TYPE_BOOL:
-		node->kind = TREE_BOOLEAN;
-		node->integer = config_setting_get_bool(setting);
-		return true;
-	case CONFIG_TYPE_STRING:
-		node->kind = TREE_TEXT;
-		node->text = arena_strdup(arena, config_setting_get_string(setting));
-		return node->text != NULL;
-	default:
-		return false;
-	}
+	*b = (struct tree_builder){ .arena = arena, .top = ARENA_ARRAY(arena, struct tree, 1) };
+	if (b->top)
+		*b->top = (struct tree){ .kind = TREE_GROUP, .at = at };
+	b->levels[0].node = b->top;
 }
 
-static bool take(struct tree *node, const config_setting_t *setting, struct arena *arena);
-
-static bool take_children(struct tree *node, const config_setting_t *setting, struct arena *arena)
+uint32_t tree_members(const struct tree_builder *b)
 {
-	unsigned n = (unsigned)config_setting_length(setting), kept = 0;
-	struct tree *children = ARENA_ARRAY(arena, struct tree, n ? n : 1);
+	const struct tree *node = b->levels[b->depth].node;
 
-	if (!children)
-		return false;
-	node->children = children;
-	for (unsigned i = 0; i < n; i++) {
-		const config_setting_t *from = config_setting_get_elem(setting, i);
-		struct tree *child = &children[kept];
-		const char *name = config_setting_name(from);
-
-		if (name && scan_is_duplicate(name))
-			continue;
-		child->parent = node;
-		child->place = kept++;
-		child->name = name ? arena_strdup(arena, name) : NULL;
-		if (!take(child, from, arena))
-			return false;
-	}
-	node->n_children = kept;
-	return true;
+	return node ? node->n_children : 0;
 }
 
-/* Depth is bounded by the scan. */
-static bool take(struct tree *node, const config_setting_t *setting, struct arena *arena)
+static char *copy_bytes(struct arena *arena, const char *bytes, size_t n)
 {
-	node->line = config_setting_source_line(setting);
-	if (config_setting_is_group(setting))
-		node->kind = TREE_GROUP;
-	else if (config_setting_is_aggregate(setting))
-		node->kind = TREE_LIST;
+	char *copy = arena_alloc(arena, n + 1, 1);
+
+	if (copy && n)
+		memcpy(copy, bytes, n);
+	return copy;
+}
+
+const struct tree *tree_name(struct tree_builder *b, const char *name, size_t n, struct where at)
+{
+	const struct tree *node = b->levels[b->depth].node, *first = node ? node->children : NULL;
+
+	while (first && (strncmp(first->name, name, n) != 0 || first->name[n] != '\0'))
+		first = first->next;
+	b->twice = first != NULL;
+	b->name = first ? first->name : copy_bytes(b->arena, name, n);
+	b->named_at = at;
+	return first;
+}
+
+static void append_node(struct tree_level *level, struct tree *node)
+{
+	if (level->last)
+		level->last->next = node;
 	else
-		return take_scalar(node, setting, arena);
-	return take_children(node, setting, arena);
+		level->node->children = node;
+	level->last = node;
+	level->node->n_children++;
 }
 
-const struct tree *tree_parse(struct scan *s, struct arena *arena)
+static struct tree *add_node(struct tree_builder *b, enum tree_kind kind, struct where at)
 {
-	struct tree *top = ARENA_ARRAY(arena, struct tree, 1);
-	config_t config;
-	bool ok;
+	struct tree_level *level = &b->levels[b->depth];
+	struct tree *node = ARENA_ARRAY(b->arena, struct tree, 1);
 
-	if (!top || s->broken)
+	if (!node || arena_failed(b->arena))
 		return NULL;
-	config_init(&config);
-	if (config_read_string(&config, s->out) != CONFIG_TRUE) {
-		int line = config_error_line(&config);
+	*node = (struct tree){ .kind = kind,
+		               .name = b->name,
+		               .parent = level->node,
+		               .place = level->node->n_children,
+		               .order = ++b->n_nodes,
+		               .at = b->name ? b->named_at : at };
+	if (!b->twice)
+		append_node(level, node);
+	b->name = NULL;
+	b->twice = false;
+	return node;
+}
 
-		mistakes_add(
-		        s->mistakes, scan_where(s, line > 0 ? (unsigned)line : 1), "",
-		        "%s at or shortly before this line; expected NAME = VALUE; with brackets in pairs and "
-		        "',' between the items of a list",
-		        config_error_text(&config) ? config_error_text(&config) : "syntax error");
-		config_destroy(&config);
-		return NULL;
+void tree_open(struct tree_builder *b, enum tree_kind kind, struct where at)
+{
+	struct tree *node = add_node(b, kind, at);
+
+	if (node)
+		b->levels[++b->depth] = (struct tree_level){ .node = node };
+}
+
+void tree_close(struct tree_builder *b)
+{
+	b->depth--;
+}
+
+void tree_add_number(struct tree_builder *b, enum tree_kind kind, int64_t n, struct where at)
+{
+	struct tree *node = add_node(b, kind, at);
+
+	if (node)
+		node->integer = n;
+}
+
+void tree_add_text(struct tree_builder *b, const char *text, size_t n, struct where at)
+{
+	struct tree *node = add_node(b, TREE_TEXT, at);
+
+	if (!node)
+		return;
+	node->text = copy_bytes(b->arena, text, n);
+	b->text = node;
+	b->n_text = b->text_room = n;
+}
+
+/* The room doubles, so that a text of many small parts costs what it is long. */
+void tree_add_more_text(struct tree_builder *b, const char *text, size_t n)
+{
+	size_t room = 2 * (b->n_text + n);
+	char *longer;
+
+	if (arena_failed(b->arena) || n == 0)
+		return;
+	if (b->n_text + n > b->text_room) {
+		longer = arena_alloc(b->arena, room + 1, 1);
+		if (!longer)
+			return;
+		memcpy(longer, b->text->text, b->n_text);
+		b->text->text = longer;
+		b->text_room = room;
 	}
-	ok = take(top, config_root_setting(&config), arena);
-	config_destroy(&config);
-	return ok ? top : NULL;
+	longer = (char *)(uintptr_t)b->text->text; /* the builder's own bytes */
+	memcpy(longer + b->n_text, text, n);
+	b->n_text += n;
+	longer[b->n_text] = '\0';
 }
 
 const char *tree_path(const struct tree *node, const char *name, char path[TREE_PATH_MAX])
 {
-	const struct tree *chain[SCAN_DEPTH_MAX + 2];
+	const struct tree *chain[GRAMMAR_DEPTH_MAX + 2];
 	size_t n = 0, used = 0;
 
 	path[0] = '\0';
-	for (; node && node->parent && n < SCAN_DEPTH_MAX + 2; node = node->parent)
+	for (; node && node->parent && n < GRAMMAR_DEPTH_MAX + 2; node = node->parent)
 		chain[n++] = node;
 	while (n-- > 0 && used < TREE_PATH_MAX) {
 		const char *dot = used ? "." : "";

@@ -107,6 +107,8 @@ static void put_cluster(FILE *f, const struct model *m)
 	put_text(f, "name", m->cluster);
 	put_text(f, "hash_key_file", m->hash_key_file);
 	put_text(f, "hash_key_id", m->hash_key_id);
+	if (m->placement != MODEL_PLACEMENT_HASH_KEY) /* releases before it do not know it */
+		put_enum(f, "placement", SCHEMA_CLUSTER_PLACEMENT, m->placement);
 	fputs(" };\nlimits = {", f);
 	put_number(f, "services", m->limits.services);
 	put_number(f, "backends", m->limits.backends);
@@ -331,7 +333,10 @@ static void put_services(FILE *f, const struct model *m)
 
 static void put_dns(FILE *f, const struct model *m, bool effective)
 {
-	fputs("dns = {\n  zones = (\n", f);
+	fputs("dns = {\n ", f);
+	if (m->dns_threads)
+		put_number(f, "threads", m->dns_threads);
+	fputs(" zones = (\n", f);
 	for (size_t i = 0; i < m->n_zones; i++) {
 		fputs("    {", f);
 		put_text(f, "name", m->zones[i].name);
@@ -492,7 +497,7 @@ static int replace_file(const char *path, const char *bytes, size_t n)
 	if (fd < 0)
 		return -errno;
 	err = write_all(fd, bytes, n);
-	if (!err && (fchmod(fd, 0644) != 0 || fsync(fd) != 0))
+	if (!err && (fchmod(fd, 0640) != 0 || fsync(fd) != 0))
 		err = -errno;
 	if (close(fd) != 0 && !err)
 		err = -errno;

@@ -57,14 +57,15 @@ static int make_worker(struct crew *c, uint32_t i, struct driver_why *why)
 	w->pool = eal_pool((int)socket);
 	w->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (!w->pool)
-		return eal_say(why, -ENOMEM, "no memory for packets: raise dpdk.memory");
+		return driver_say(why, -ENOMEM, "no memory for packets: raise dpdk.memory");
 	if (w->wake < 0)
-		return eal_say(why, -errno, "an eventfd cannot be had: %s", strerror(errno));
+		return driver_say(why, -errno, "an eventfd cannot be had: %s", strerror(errno));
 	if (c->n_workers == 1)
 		return 0;
 	snprintf(name, sizeof(name), "inbox-%u", i);
 	w->inboxes[i] = rte_ring_create(name, CREW_RING_LEN, (int)socket, RING_F_SC_DEQ);
-	return w->inboxes[i] ? 0 : eal_say(why, -ENOMEM, "no memory for rings: raise dpdk.memory");
+	return w->inboxes[i] ? 0
+	                     : driver_say(why, -ENOMEM, "no memory for rings: raise dpdk.memory");
 }
 
 static int make_workers(struct crew *c, struct driver_why *why)
@@ -73,7 +74,7 @@ static int make_workers(struct crew *c, struct driver_why *why)
 
 	c->workers = aligned_alloc(_Alignof(struct worker), c->n_workers * sizeof(*c->workers));
 	if (!c->workers)
-		return eal_say(why, -ENOMEM, "out of memory");
+		return driver_say(why, -ENOMEM, "out of memory");
 	memset(c->workers, 0, c->n_workers * sizeof(*c->workers));
 	for (uint32_t i = 0; i < c->n_workers; i++)
 		c->workers[i].wake = -1;
@@ -99,8 +100,8 @@ int crew_start(struct crew *c, uint32_t n_workers, const struct fwd_tables *tabl
 		err = rte_eal_remote_launch(worker_run, &c->workers[c->n_running],
 		                            eal_lcore(c->n_running));
 		if (err)
-			return eal_say(why, err, "worker %u cannot be started: %s", c->n_running,
-			               strerror(-err));
+			return driver_say(why, err, "worker %u cannot be started: %s", c->n_running,
+			                  strerror(-err));
 	}
 	return 0;
 }

@@ -40,19 +40,19 @@ static int check_pci(const char *address, struct driver_why *why)
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%.20s", address);
 	if (access(path, F_OK))
-		return eal_say(why, -ENODEV, "there is no PCI device %s: weir nic lists them",
-		               address);
+		return driver_say(why, -ENODEV, "there is no PCI device %s: weir nic lists them",
+		                  address);
 	pci_driver(address, driver);
 	if (!strcmp(driver, "mlx5_core") || !strcmp(driver, "mlx4_core") ||
 	    !strcmp(driver, "uio_pci_generic") || !strcmp(driver, "igb_uio"))
 		return 0;
 	if (strcmp(driver, "vfio-pci") != 0)
-		return eal_say(why, -EBUSY,
-		               "%s is driven by %s: bind it to vfio-pci (weir nic says how)",
-		               address, *driver ? driver : "nothing");
+		return driver_say(why, -EBUSY,
+		                  "%s is driven by %s: bind it to vfio-pci (weir nic says how)",
+		                  address, *driver ? driver : "nothing");
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%.20s/iommu_group", address);
 	if (access(path, F_OK))
-		return eal_say(
+		return driver_say(
 		        why, -ENODEV,
 		        "%s has no IOMMU group: boot with intel_iommu=on or amd_iommu=on, and the "
 		        "IOMMU enabled in the firmware",
@@ -60,18 +60,28 @@ static int check_pci(const char *address, struct driver_why *why)
 	return 0;
 }
 
+int device_ready(const struct model_port *port, struct driver_why *why)
+{
+	char address[MODEL_PCI_MAX];
+	int err = 0;
+
+	for (uint32_t i = 0; !err && model_device_pci(port->device, i, address); i++)
+		err = check_pci(address, why);
+	return err;
+}
+
 static int plug_failed(const struct device *d, int err, struct driver_why *why)
 {
 	if (!strcmp(d->bus, "pci"))
-		return eal_say(
+		return driver_say(
 		        why, err,
 		        "%s cannot be opened: %s. Usual reasons: vfio_iommu_type1 is not loaded, "
 		        "another device of its IOMMU group is still with a kernel driver, "
 		        "/dev/vfio is not readable, or DPDK has no driver for it",
 		        d->name, strerror(-err));
-	return eal_say(why, err,
-	               "%s cannot be opened: %s (its arguments, or CAP_NET_RAW, or memory)",
-	               d->name, strerror(-err));
+	return driver_say(why, err,
+	                  "%s cannot be opened: %s (its arguments, or CAP_NET_RAW, or memory)",
+	                  d->name, strerror(-err));
 }
 
 static int plug(struct device *d, const char *arguments, struct driver_why *why)
@@ -113,15 +123,15 @@ static int plug_member(struct device *d, const char *address, struct driver_why 
 	int err;
 
 	if (d->n_members == DEVICE_MEMBERS_MAX)
-		return eal_say(why, -E2BIG, "%s has more than %u members", d->name,
-		               DEVICE_MEMBERS_MAX);
+		return driver_say(why, -E2BIG, "%s has more than %u members", d->name,
+		                  DEVICE_MEMBERS_MAX);
 	err = check_pci(address, why);
 	if (err)
 		return err;
 	err = rte_eal_hotplug_add("pci", address, "");
 	if (err)
-		return eal_say(why, err, "%s, a member of %s, cannot be opened: %s", address,
-		               d->name, strerror(-err));
+		return driver_say(why, err, "%s, a member of %s, cannot be opened: %s", address,
+		                  d->name, strerror(-err));
 	poll_link(address);
 	snprintf(d->members[d->n_members++], sizeof(d->members[0]), "%s", address);
 	return 0;
@@ -158,25 +168,35 @@ static uint16_t receive_queues(bool is_pci, const struct rte_eth_dev_info *info)
 	return 1;
 }
 
+/* What the device @p name says of itself. On failure DPDK leaves nothing in @p info, not even a driver's name. */
+static int member_info(const char *name, struct rte_eth_dev_info *info)
+{
+	uint16_t id;
+	int err = rte_eth_dev_get_port_by_name(name, &id);
+
+	return err ? err : rte_eth_dev_info_get(id, info);
+}
+
 /* What a bond can do is what each of its members can. It does not say so before they are in. */
 static int device_info(const struct device *d, struct rte_eth_dev_info *info)
 {
 	int err = rte_eth_dev_info_get(d->id, info);
 
+	if (err)
+		return err;
 	info->max_rx_queues = receive_queues(!strcmp(d->bus, "pci"), info);
-	for (uint32_t i = 0; !err && i < d->n_members; i++) {
+	for (uint32_t i = 0; i < d->n_members; i++) {
 		struct rte_eth_dev_info member = { 0 };
-		uint16_t id;
 
-		err = rte_eth_dev_get_port_by_name(d->members[i], &id);
-		if (!err)
-			err = rte_eth_dev_info_get(id, &member);
+		err = member_info(d->members[i], &member);
+		if (err)
+			return err;
 		info->max_rx_queues = at_most(receive_queues(true, &member), info->max_rx_queues);
 		info->max_tx_queues = at_most(member.max_tx_queues, info->max_tx_queues);
 		info->flow_type_rss_offloads &= member.flow_type_rss_offloads;
 		info->max_mtu = at_most(member.max_mtu, info->max_mtu);
 	}
-	return err;
+	return 0;
 }
 
 /*
@@ -383,7 +403,7 @@ static void check_rss(const struct device *d, struct driver_why *why)
 	         seen.n_queues, seen.asked, seen.got, seen.n_entries);
 	rss_judge(&seen, wrong, sizeof(wrong));
 	if (*wrong)
-		eal_say(why, 0, "%s: %s", d->name, wrong);
+		driver_say(why, 0, "%s: %s", d->name, wrong);
 }
 
 /* What there is to know about a port that works. */
@@ -391,7 +411,8 @@ static void tell_lacks(const struct device *d, uint32_t n_workers, struct driver
 {
 	check_rss(d, why);
 	if (d->n_rx < n_workers)
-		eal_say(why, 0,
+		driver_say(
+		        why, 0,
 		        "%s has %u receive queues for %u workers: those that have one hand frames over; "
 		        "name fewer dpdk.cores, or use a NIC with more queues",
 		        d->name, d->n_rx, n_workers);
@@ -436,8 +457,8 @@ int device_open(struct device *d, const struct model_port *port, uint32_t n_work
 		tell_lacks(d, n_workers, why);
 		return 0;
 	}
-	eal_say(why, err, "%s cannot be started: %s%s", d->name, strerror(-err),
-	        err == -ENOMEM ? " (raise dpdk.memory)" : "");
+	driver_say(why, err, "%s cannot be started: %s%s", d->name, strerror(-err),
+	           err == -ENOMEM ? " (raise dpdk.memory)" : "");
 	device_close(d);
 	return err;
 }

@@ -33,6 +33,11 @@ struct device {
 };
 
 /**
+ * Whether the PCI devices that @p port names are there for DPDK, as far as that can be told without opening them.
+ * @return 0 or -errno with @p why
+ */
+int device_ready(const struct model_port *port, struct driver_why *why);
+/**
  * Open what @p port names, with a queue for each of @p n_workers as far as it has them.
  * @return 0, also with @p why: what it lacks and what to do; or -errno with @p why
  */

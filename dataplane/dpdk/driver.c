@@ -22,6 +22,7 @@
 
 #include "base/lock.h"
 #include "base/log.h"
+#include "base/owner.h"
 #include "dataplane/dpdk/crew.h"
 #include "dataplane/dpdk/device.h"
 #include "dataplane/dpdk/eal.h"
@@ -65,18 +66,20 @@ static void path_of(const struct driver *d, const char *name, char out[PATH_MAX]
 static int lock_dir(struct driver *d, struct driver_why *why)
 {
 	char path[PATH_MAX];
-	int err;
+	int err = owner_directory(d->dir, 0750, "dataplane");
 
-	if (mkdir(d->dir, 0750) && errno != EEXIST)
-		return eal_say(why, -errno, "%s cannot be made: %s", d->dir, strerror(errno));
+	if (err)
+		return driver_say(why, err, "%s cannot be used: %s", d->dir,
+		                  err == -EPERM ? "it belongs to another user; remove it"
+		                                : strerror(-err));
 	path_of(d, "lock", path);
 	err = lock_take(path, &d->lock_fd);
 	if (err == -EBUSY)
-		return eal_say(
+		return driver_say(
 		        why, err,
 		        "another process drives %s: a weir-dataplane of this node runs already",
 		        d->dir);
-	return err ? eal_say(why, err, "%s cannot be locked: %s", path, strerror(-err)) : 0;
+	return err ? driver_say(why, err, "%s cannot be locked: %s", path, strerror(-err)) : 0;
 }
 
 /* Take over the tables there are, else make new ones. */
@@ -140,7 +143,7 @@ static int open_driver(const struct driver_config *config, struct driver **out, 
 
 	why->text[0] = 0;
 	if (!d)
-		return eal_say(why, -ENOMEM, "out of memory");
+		return driver_say(why, -ENOMEM, "out of memory");
 	d->lock_fd = -1;
 	d->mtu = config->mtu;
 	snprintf(d->dir, sizeof(d->dir), "%s", config->pin_dir);
@@ -278,7 +281,7 @@ static int make_outbox(const struct driver *d, struct port *p, struct driver_why
 		return 0;
 	snprintf(name, sizeof(name), "outbox-%u", p->device.id);
 	p->outbox = rte_ring_create(name, CREW_RING_LEN, SOCKET_ID_ANY, RING_F_SC_DEQ);
-	return p->outbox ? 0 : eal_say(why, -ENOMEM, "no memory for rings: raise dpdk.memory");
+	return p->outbox ? 0 : driver_say(why, -ENOMEM, "no memory for rings: raise dpdk.memory");
 }
 
 static int make_port(const struct driver *d, struct port *p, const struct model_port *wanted,
@@ -319,12 +322,16 @@ static int attach(struct driver *d, const struct model_port *wanted, struct driv
 		*out = p->shown;
 		return 0;
 	}
-	if (p)
+	if (p) { /* it forwards: a device that is known to be missing is no reason to let it go */
+		err = device_ready(wanted, why);
+		if (err)
+			return err;
 		remove_port(d, p);
+	}
 	if (model_port_shares_kernel(wanted) && !if_nametoindex(wanted->interface))
-		return eal_say(why, -ENODEV, "there is no interface %s", wanted->interface);
+		return driver_say(why, -ENODEV, "there is no interface %s", wanted->interface);
 	if (d->n_ports == DRIVER_PORTS_MAX)
-		return eal_say(why, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
+		return driver_say(why, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
 	err = make_port(d, &fresh, wanted, why);
 	if (err)
 		return err;
@@ -336,7 +343,7 @@ static int attach(struct driver *d, const struct model_port *wanted, struct driv
 		*why = d->start_why;
 	d->start_why.text[0] = 0;
 	if (!*why->text && !fresh.has_tap)
-		eal_say(why, 0, "AF_PACKET: for trials; the kernel copies each frame");
+		driver_say(why, 0, "AF_PACKET: for trials; the kernel copies each frame");
 	return 0;
 }
 
@@ -386,7 +393,7 @@ static int resize_begin(struct driver *d, const struct driver_sizes *wanted,
 	if (carry_begin(&d->now.tables, &d->next.tables, &d->carry)) {
 		forget_next(d);
 		(void)unlink(path);
-		return eal_say(why, -ENOMEM, "out of memory for larger tables");
+		return driver_say(why, -ENOMEM, "out of memory for larger tables");
 	}
 	*next = d->next.tables;
 	return 0;
@@ -402,7 +409,8 @@ static int resize_commit(struct driver *d, struct driver_why *why)
 	path_of(d, "tables.next", next);
 	crew_park(&d->crew);
 	if (rename(next, path)) {
-		err = eal_say(why, -errno, "%s cannot be put in place: %s", path, strerror(errno));
+		err = driver_say(why, -errno, "%s cannot be put in place: %s", path,
+		                 strerror(errno));
 		(void)unlink(next);
 	} else {
 		carry_end(d->carry, &d->now.tables, &d->next.tables);
@@ -493,18 +501,18 @@ static int remove_all(const char *pin_dir, struct driver_why *why)
 
 	snprintf(d.dir, sizeof(d.dir), "%s", pin_dir);
 	if (access(pin_dir, F_OK))
-		return eal_say(why, -ENOENT, "no tables are at %s", pin_dir);
+		return driver_say(why, -ENOENT, "no tables are at %s", pin_dir);
 	err = lock_dir(&d, why);
 	if (!err)
 		remove_taps(&d);
 	for (size_t i = 0; !err && i < sizeof(names) / sizeof(names[0]); i++) {
 		path_of(&d, names[i], path);
 		if (unlink(path) && errno != ENOENT)
-			err = eal_say(why, -errno, "%s cannot be removed: %s", path,
-			              strerror(errno));
+			err = driver_say(why, -errno, "%s cannot be removed: %s", path,
+			                 strerror(errno));
 	}
 	if (!err && rmdir(pin_dir))
-		err = eal_say(why, -errno, "%s cannot be removed: %s", pin_dir, strerror(errno));
+		err = driver_say(why, -errno, "%s cannot be removed: %s", pin_dir, strerror(errno));
 	if (d.lock_fd >= 0)
 		close(d.lock_fd);
 	return err;
@@ -525,6 +533,12 @@ static int map_tables(const char *pin_dir, struct fwd_tables *out, struct driver
 	return err;
 }
 
+static void beat(struct driver *d, uint32_t worker, uint64_t *word)
+{
+	if (worker < d->crew.n_workers)
+		__atomic_store_n(&d->crew.workers[worker].beat, word, __ATOMIC_RELAXED);
+}
+
 static const struct driver_ops driver_dpdk = {
 	.name = "dpdk",
 	.open = open_driver,
@@ -536,6 +550,7 @@ static const struct driver_ops driver_dpdk = {
 	.resize_begin = resize_begin,
 	.resize_commit = resize_commit,
 	.workers = workers,
+	.beat = beat,
 	.classes = police_labels,
 	.grace = grace,
 	.tick = tick,

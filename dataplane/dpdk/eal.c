@@ -34,16 +34,6 @@ static struct {
 	struct rte_mempool *pools[NODES_MAX];
 } eal;
 
-int eal_say(struct driver_why *why, int err, const char *format, ...)
-{
-	va_list list;
-
-	va_start(list, format);
-	vsnprintf(why->text, sizeof(why->text), format, list);
-	va_end(list);
-	return err;
-}
-
 struct args {
 	char text[ARGS_MAX][4096];
 	char *argv[ARGS_MAX + 1];
@@ -71,7 +61,7 @@ static int choose_cpus(const struct model_dpdk *dpdk, const cpu_set_t *set, stru
 	eal.n_workers = dpdk->n_cores;
 	for (uint32_t i = 0; i < dpdk->n_cores; i++) {
 		if (dpdk->cores[i] >= CPU_SETSIZE || !CPU_ISSET(dpdk->cores[i], set))
-			return eal_say(
+			return driver_say(
 			        why, -EINVAL,
 			        "dpdk.cores names CPU %u, which this process may not use: see "
 			        "taskset -p and AllowedCPUs= of its unit",
@@ -156,14 +146,15 @@ static int add_memory(struct args *a, const struct model_dpdk *dpdk, struct driv
 	bool enough = has >= dpdk->memory_mb;
 
 	if (dpdk->hugepages == MODEL_HUGEPAGES_YES && !enough)
-		return eal_say(
+		return driver_say(
 		        why, -ENOMEM,
 		        "%llu MiB of hugepages are free, %u are needed (dpdk.memory): echo %u > " HUGEPAGES
 		        "/hugepages-2048kB/nr_hugepages, or dpdk.hugepages = \"no\" "
 		        "for a trial",
 		        (unsigned long long)has, dpdk->memory_mb, (dpdk->memory_mb + 1) / 2);
 	if (dpdk->hugepages == MODEL_HUGEPAGES_AUTO && !enough)
-		eal_say(why, 0,
+		driver_say(
+		        why, 0,
 		        "ordinary memory, for trials: %llu MiB of hugepages are free, %u are wanted "
 		        "(dpdk.memory)",
 		        (unsigned long long)has, dpdk->memory_mb);
@@ -187,7 +178,7 @@ int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
 	if (eal.started)
 		return 0;
 	if (sched_getaffinity(0, sizeof(set), &set))
-		return eal_say(why, -errno, "CPUs cannot be asked for: %s", strerror(errno));
+		return driver_say(why, -errno, "CPUs cannot be asked for: %s", strerror(errno));
 	a.n = 0;
 	err = choose_cpus(dpdk, &set, why);
 	add(&a, "weir-dataplane");
@@ -202,8 +193,10 @@ int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
 	add(&a, "-a"); /* none of the devices that are there: ports are added by name */
 	add(&a, "0000:00:00.0");
 	if (rte_eal_init(a.n, a.argv) < 0)
-		return eal_say(why, -rte_errno, "DPDK does not start (%s): %s", a.argv[a.n - 6],
-		               rte_strerror(rte_errno));
+		return driver_say(why, -rte_errno,
+		                  "DPDK does not start (%s): %s; lines of EAL in the log say more, "
+		                  "and it may lack memory",
+		                  a.argv[a.n - 6], rte_strerror(rte_errno));
 	eal.started = true;
 	eal.memory_mb = dpdk->memory_mb;
 	eal.frame_room = (uint16_t)(mtu + FRAME_HEADERS);

@@ -26,8 +26,4 @@ unsigned int eal_lcore(uint32_t i);
 uint32_t eal_cpu(uint32_t i);
 /** Packets near @p socket, made when first asked for. @return NULL: no memory */
 struct rte_mempool *eal_pool(int socket);
-/** Write a sentence into @p why. @return @p err */
-int eal_say(struct driver_why *why, int err, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Tables in a mapped file; the control thread's alone, but for the packets' own words. */
+#include "base/owner.h"
+#include "base/page_guard.h"
 #include "dataplane/dpdk/tablefile.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -30,19 +31,6 @@ struct head {
 struct places {
 	uint64_t off[TABLES], bytes;
 };
-
-static int refuse(struct driver_why *why, int err, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-
-static int refuse(struct driver_why *why, int err, const char *format, ...)
-{
-	va_list list;
-
-	va_start(list, format);
-	vsnprintf(why->text, sizeof(why->text), format, list);
-	va_end(list);
-	return err;
-}
 
 static bool power_of_two(uint32_t n)
 {
@@ -115,6 +103,18 @@ static int map(struct tablefile *f, int fd, bool writable)
 	return 0;
 }
 
+/* A reader of a file that its writer, or another in that user's name, cuts short reads zeros: no service, no backend. */
+static int guard(struct tablefile *f)
+{
+	int err = page_guard(f->memory, f->len, -1, false);
+
+	if (err) {
+		munmap(f->memory, f->len);
+		f->memory = NULL;
+	}
+	return err;
+}
+
 /* Room for the file now, so that no write to a table finds the file system full. */
 static int make_file(const char *path, uint64_t bytes, int *out)
 {
@@ -143,22 +143,22 @@ int tablefile_make(struct tablefile *out, const char *path, const struct driver_
 	int fd = -1, err;
 
 	if (!sizes_sound(sizes, n_cpus))
-		return refuse(why, -EINVAL, "tables of such sizes cannot be made");
+		return driver_say(why, -EINVAL, "tables of such sizes cannot be made");
 	layout_count(&f.tables, sizes, n_cpus);
 	find_places(&p, &f.tables);
 	if (p.bytes > BYTES_MAX)
-		return refuse(why, -E2BIG, "tables of %llu bytes are too large",
-		              (unsigned long long)p.bytes);
+		return driver_say(why, -E2BIG, "tables of %llu bytes are too large",
+		                  (unsigned long long)p.bytes);
 	f.len = p.bytes;
 	err = make_file(path, p.bytes, &fd);
 	if (err)
-		return refuse(why, err, "%s of %llu bytes cannot be made: %s", path,
-		              (unsigned long long)p.bytes, strerror(-err));
+		return driver_say(why, err, "%s of %llu bytes cannot be made: %s", path,
+		                  (unsigned long long)p.bytes, strerror(-err));
 	err = map(&f, fd, true);
 	close(fd);
 	if (err) {
 		(void)unlink(path);
-		return refuse(why, err, "%s cannot be mapped: %s", path, strerror(-err));
+		return driver_say(why, err, "%s cannot be mapped: %s", path, strerror(-err));
 	}
 	point(&f, &p);
 	layout_root(&f.tables, &f.sizes);
@@ -176,12 +176,12 @@ static int check_head(struct tablefile *f, const struct head *h, uint64_t bytes,
                       const char *path, struct driver_why *why)
 {
 	if (h->magic != MAGIC)
-		return refuse(why, -EPROTO, "%s holds no tables of Weir: remove it", path);
+		return driver_say(why, -EPROTO, "%s holds no tables of Weir: remove it", path);
 	if (h->layout != FWD_TABLES_LAYOUT)
-		return refuse(why, -EPROTO, "%s has layout %u, this release has %u", path,
-		              h->layout, FWD_TABLES_LAYOUT);
+		return driver_say(why, -EPROTO, "%s has layout %u, this release has %u", path,
+		                  h->layout, FWD_TABLES_LAYOUT);
 	if (!sizes_sound(&h->sizes, h->n_cpus))
-		return refuse(why, -EPROTO, "%s names sizes that no tables have", path);
+		return driver_say(why, -EPROTO, "%s names sizes that no tables have", path);
 	f->sizes = h->sizes;
 	layout_count(&f->tables, &h->sizes, h->n_cpus);
 	find_places(p, &f->tables);
@@ -190,8 +190,8 @@ static int check_head(struct tablefile *f, const struct head *h, uint64_t bytes,
 		find_places(p, &f->tables);
 	}
 	if (p->bytes != h->bytes || p->bytes != bytes)
-		return refuse(why, -EPROTO, "%s has %llu bytes where its sizes ask for %llu", path,
-		              (unsigned long long)bytes, (unsigned long long)p->bytes);
+		return driver_say(why, -EPROTO, "%s has %llu bytes where its sizes ask for %llu",
+		                  path, (unsigned long long)bytes, (unsigned long long)p->bytes);
 	f->len = p->bytes;
 	return 0;
 }
@@ -228,23 +228,28 @@ int tablefile_open(struct tablefile *out, const char *path, bool writable, struc
 	struct places p;
 	struct head h = { 0 };
 	struct stat st;
-	int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC), err;
+	int fd = writable ? open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+	                  : owner_open(path, "dataplane");
+	int err;
 
 	if (fd < 0)
-		return refuse(why, -errno, "%s cannot be opened: %s", path, strerror(errno));
+		return driver_say(why, writable ? -errno : fd, "%s cannot be opened: %s", path,
+		                  strerror(writable ? errno : -fd));
 	if (fstat(fd, &st) || pread(fd, &h, sizeof(h), 0) < 0)
-		err = refuse(why, -errno, "%s cannot be read: %s", path, strerror(errno));
+		err = driver_say(why, -errno, "%s cannot be read: %s", path, strerror(errno));
 	else
 		err = check_head(&f, &h, (uint64_t)st.st_size, &p, path, why);
 	if (!err && writable && !f.tables.n_macs) {
 		err = add_macs(&f, fd, &h, &p);
 		if (err)
-			refuse(why, err, "%s cannot be made longer: %s", path, strerror(-err));
+			driver_say(why, err, "%s cannot be made longer: %s", path, strerror(-err));
 	}
 	if (!err) {
 		err = map(&f, fd, writable);
+		if (!err && !writable)
+			err = guard(&f);
 		if (err)
-			refuse(why, err, "%s cannot be mapped: %s", path, strerror(-err));
+			driver_say(why, err, "%s cannot be mapped: %s", path, strerror(-err));
 	}
 	close(fd);
 	if (err)
@@ -252,7 +257,7 @@ int tablefile_open(struct tablefile *out, const char *path, bool writable, struc
 	point(&f, &p);
 	if (!root_agrees(&f)) {
 		tablefile_close(&f);
-		return refuse(why, -EPROTO, "%s: its root has other sizes than its head", path);
+		return driver_say(why, -EPROTO, "%s: its root has other sizes than its head", path);
 	}
 	*out = f;
 	return 0;
@@ -260,19 +265,24 @@ int tablefile_open(struct tablefile *out, const char *path, bool writable, struc
 
 void tablefile_close(struct tablefile *f)
 {
-	if (f->memory)
+	if (f->memory) {
+		page_unguard(f->memory);
 		munmap(f->memory, f->len);
+	}
 	memset(f, 0, sizeof(*f));
 }
 
-/* Root begins at the second page, behind the head, which knows the length. */
+/* Root begins at the second page, behind the head, whose length is not believed: the file may have been cut since. */
 void tablefile_unmap(struct fwd_tables *t)
 {
-	struct head *h;
+	struct places p;
+	void *memory;
 
 	if (!t->root)
 		return;
-	h = (void *)((uint8_t *)t->root - PAGE);
-	munmap(h, h->bytes);
+	find_places(&p, t);
+	memory = (uint8_t *)t->root - PAGE;
+	page_unguard(memory);
+	munmap(memory, p.bytes);
 	memset(t, 0, sizeof(*t));
 }

@@ -6,7 +6,6 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <net/if_arp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -14,19 +13,6 @@
 #include <unistd.h>
 
 #define TUN_DEVICE "/dev/net/tun"
-
-static int fail(struct driver_why *why, int err, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-
-static int fail(struct driver_why *why, int err, const char *format, ...)
-{
-	va_list list;
-
-	va_start(list, format);
-	vsnprintf(why->text, sizeof(why->text), format, list);
-	va_end(list);
-	return err;
-}
 
 /* A further queue of the TAP @p name. @return its descriptor or -errno */
 static int open_queue(const char *name)
@@ -47,24 +33,26 @@ static int open_queue(const char *name)
 static int why_not(struct driver_why *why, int err, const char *name)
 {
 	if (err == -ENOENT || err == -ENODEV)
-		return fail(why, err,
-		            "%s is missing: the kernel's module tun is needed for the TAP of %s",
-		            TUN_DEVICE, name);
+		return driver_say(
+		        why, err,
+		        "%s is missing: the kernel's module tun is needed for the TAP of %s",
+		        TUN_DEVICE, name);
 	if (err == -EINVAL)
-		return fail(why, err,
-		            "%s exists already and is no multi-queue TAP: give the port another "
-		            "interface name, or remove it",
-		            name);
+		return driver_say(
+		        why, err,
+		        "%s exists already and is no multi-queue TAP: give the port another "
+		        "interface name, or remove it",
+		        name);
 	if (err == -EACCES)
-		return fail(
+		return driver_say(
 		        why, err,
 		        "the TAP %s cannot be made: this user may not open %s, which udev makes "
 		        "free to all (mode 0666)",
 		        name, TUN_DEVICE);
 	if (err == -EBUSY)
-		return fail(why, err, "another process holds the TAP %s", name);
-	return fail(why, err, "the TAP %s cannot be made: %s (CAP_NET_ADMIN is needed)", name,
-	            strerror(-err));
+		return driver_say(why, err, "another process holds the TAP %s", name);
+	return driver_say(why, err, "the TAP %s cannot be made: %s (CAP_NET_ADMIN is needed)", name,
+	                  strerror(-err));
 }
 
 /* MAC, MTU, and up: each only where it differs, so that nothing flaps at a restart. */

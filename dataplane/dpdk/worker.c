@@ -474,6 +474,15 @@ static void rest_parked(struct worker *w)
 	__atomic_store_n(&w->parked, false, __ATOMIC_RELEASE);
 }
 
+/* A line of memory that nobody else writes: a plain store. */
+static inline void show_life(const struct worker *w)
+{
+	uint64_t *beat = __atomic_load_n(&w->beat, __ATOMIC_RELAXED);
+
+	if (beat)
+		__atomic_store_n(beat, w->rounds, __ATOMIC_RELAXED);
+}
+
 int worker_run(void *arg)
 {
 	static _Thread_local struct round r;
@@ -492,6 +501,7 @@ int worker_run(void *arg)
 		else
 			empty += empty < WORKER_IDLE_SPIN + WORKER_SLEEP_US;
 		__atomic_store_n(&w->rounds, w->rounds + 1, __ATOMIC_RELEASE);
+		show_life(w);
 		if (empty)
 			idle(w, &r, &empty);
 	}

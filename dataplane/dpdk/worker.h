@@ -58,6 +58,7 @@ struct worker {
 	uint64_t time_tsc, time_every; /**< the same of the clock */
 	uint32_t now_s;                /**< what it said: seconds of CLOCK_MONOTONIC */
 	uint64_t rounds;   /**< atomic: rounds ended; no burst reads tables between two */
+	uint64_t *beat;    /**< atomic: where rounds are shown to others, too; NULL: nowhere */
 	bool park, parked; /**< atomic: asked, answered */
 	bool stop;         /**< atomic */
 } __attribute__((aligned(128)));

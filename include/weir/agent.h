@@ -99,6 +99,12 @@ int agent_detach(const char *ifname, const char *bpf_dir, char error[AGENT_ERROR
 int agent_status(const char *ifname, const char *bpf_dir, struct agent_status *out,
                  char error[AGENT_ERROR_MAX]);
 
+/**
+ * Whether nodes name earlier owners to the agent of @p s (a pool with agent = true) and it was given no prefix to
+ * pass packets on to: segments of connections that moved are dropped here.
+ */
+bool agent_lacks_owners(const struct agent_status *s);
+
 /** The word of a reason: "source-refused". */
 const char *agent_reason_name(enum decap_reason why);
 /** The sentence of a reason, for status and documentation. */

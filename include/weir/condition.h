@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define CONDITIONS_PAGE_KIND   "conditions"
-#define CONDITIONS_PAGE_LAYOUT 1u
+#define CONDITIONS_PAGE_LAYOUT 2u  /* 1 had no digests */
 #define CONDITIONS_MAX         64u /**< of a process; more are counted */
 #define CONDITION_CODE_MAX     40u
 #define CONDITION_SUBJECT_MAX  136u
@@ -72,7 +72,7 @@ void conditions_end(struct stats *s);
  * Copy what @p process states. The copy is well-formed whatever lies in the page: texts end, counts and
  * levels are within their limits. Whether the process is alive is on its stats page.
  * @return 0; -ENOENT when there is no page (the process never ran, or is of a release without conditions);
- * -EPROTO for a page of another layout, -EAGAIN when the page changes too fast, or -errno; then @p out is untouched
+ * -EPROTO for a page of another layout or one that somebody overwrote (the next round mends it), -EAGAIN when the page changes too fast, or -errno; then @p out is untouched
  */
 int conditions_read(const char *run_dir, const char *process, struct conditions *out);
 

@@ -12,9 +12,11 @@
 #ifndef WEIR_DRIVER_H
 #define WEIR_DRIVER_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct driver;
 struct fwd_tables; /* weir/fwd/user.h */
@@ -62,6 +64,18 @@ struct driver_config {
 struct driver_why {
 	char text[DRIVER_WHY_MAX];
 };
+
+/** Write a sentence into @p why, cut if it is too long. @return @p err */
+static inline int __attribute__((format(printf, 3, 4)))
+driver_say(struct driver_why *why, int err, const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(why->text, sizeof(why->text), format, list);
+	va_end(list);
+	return err;
+}
 
 /** A port, as it is in force. */
 struct driver_port {
@@ -139,6 +153,11 @@ struct driver_ops {
 
 	/** What workers did; NULL: a driver without workers. @return how many, written to @p out */
 	size_t (*workers)(const struct driver *d, struct driver_worker out[DRIVER_WORKERS_MAX]);
+	/**
+	 * From now on worker @p worker counts its rounds, forwarding or idle, in @p word, which outlives close(): the
+	 * sign of life that is seen while the control thread hangs. NULL: a driver without workers.
+	 */
+	void (*beat)(struct driver *d, uint32_t worker, uint64_t *word);
 	/** Labels of the classes in struct driver_worker, NULL at the end. */
 	const char *const *classes;
 

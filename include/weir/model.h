@@ -10,6 +10,7 @@
 #ifndef WEIR_MODEL_H
 #define WEIR_MODEL_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,6 +32,11 @@ enum model_check_type { MODEL_CHECK_TCP, MODEL_CHECK_HTTP };
 enum model_via { MODEL_VIA_DIRECT, MODEL_VIA_TUNNEL };
 enum model_all_down { MODEL_ALL_DOWN_LAST_GOOD, MODEL_ALL_DOWN_FAIL_CLOSED };
 enum model_driver { MODEL_DRIVER_AUTO, MODEL_DRIVER_XDP, MODEL_DRIVER_DPDK };
+/** By which key weir-dns places clients. */
+enum model_placement {
+	MODEL_PLACEMENT_HASH_KEY, /**< the cluster's hash key, as connections are placed */
+	MODEL_PLACEMENT_DERIVED   /**< one that is derived from it: placement_key() */
+};
 enum model_clock { MODEL_CLOCK_SYNCHRONISED, MODEL_CLOCK_TRUSTED };
 enum model_policy { MODEL_POLICY_WEIGHTED, MODEL_POLICY_FAILOVER };
 enum model_udp_policy { MODEL_UDP_KEEP, MODEL_UDP_MIGRATE, MODEL_UDP_RESET };
@@ -254,7 +260,7 @@ struct model_limits {
 enum model_key {
 	MODEL_KEY_GOOD, /**< it is, as far as is known */
 	MODEL_KEY_KEPT, /**< the file is another, or cannot be read: it is that of the model before */
-	MODEL_KEY_NONE /**< the same, and there was none: it is zero, and nothing may be placed by it */
+	MODEL_KEY_NONE /**< the same, and there was none; or model_read_without_key(): it is zero, and nothing may be placed by it */
 };
 
 struct model {
@@ -265,6 +271,7 @@ struct model {
 	uint64_t hash_key[2];      /**< from hash_key_file; the same on all nodes */
 	enum model_key key_state;
 	const char *key_why; /**< what is wrong with hash_key_file, with its path; "" */
+	enum model_placement placement;
 	struct model_limits limits;
 	const struct model_site *sites;
 	size_t n_sites;
@@ -282,6 +289,7 @@ struct model {
 	size_t n_zones;
 	const struct model_dns_name *dns_names;
 	size_t n_dns_names;
+	uint32_t dns_threads; /**< 0: not given, see model_dns_threads() */
 	const struct model_override *overrides;
 	size_t n_overrides;            /**< sorted by id */
 	const struct model_node *self; /**< the node that this process is on */
@@ -351,9 +359,21 @@ bool model_key_keep(struct model *m, const struct model *before);
 int model_read_text(const char *text, size_t n, const char *name, const char *dir, const char *node,
                     struct model **out, struct model_mistakes *mistakes);
 
+/** Slots of a pool for at most @p max_backends backends: a power of two, 100 a backend or more up to 2^20. */
+uint32_t model_pool_slots(uint32_t max_backends);
+
 /** Read an effective document; as model_read_config(), but includes are refused. */
 int model_read_effective(const char *path, const char *node, struct model **out,
                          struct model_mistakes *mistakes);
+/**
+ * The same for who places nothing: the cluster's key is not opened (model.key_state is MODEL_KEY_NONE), so that it may
+ * be readable by fewer than the document.
+ */
+int model_read_without_key(const char *path, const char *node, struct model **out,
+                           struct model_mistakes *mistakes);
+/** As model_read_config(), and the cluster's key is not opened either. */
+int model_read_config_without_key(const char *path, const char *node, struct model **out,
+                                  struct model_mistakes *mistakes);
 
 /**
  * Write @p m as an effective document to @p path: temporary file, fsync, rename.
@@ -367,12 +387,24 @@ char *model_text(const struct model *m);
 /** Add a mistake that was found elsewhere, such as in a zone file; texts are copied. */
 void model_mistakes_add(struct model_mistakes *mistakes, const char *file, unsigned line,
                         const char *field, const char *message);
+/**
+ * Say the first mistake in one line: "FILE:LINE: FIELD: MESSAGE", and how many more there are. It is cut to @p size.
+ * Without one @p out is "".
+ */
+void model_mistakes_say(const struct model_mistakes *mistakes, char *out, size_t size);
 /** Free a model with all that it points to; NULL is fine. */
 void model_free(struct model *m);
 void model_mistakes_free(struct model_mistakes *mistakes);
 
 /** The word of a mode, as the configuration has it. */
 const char *model_mode_text(enum model_mode mode);
+
+#define MODEL_DNS_THREADS_MAX 8
+/**
+ * How many threads of weir-dns answer on @p m's own node, 1 to MODEL_DNS_THREADS_MAX: dns.threads, else one for
+ * each CPU of @p allowed that no worker of DPDK has. `weir run` and weir-dns both ask.
+ */
+unsigned model_dns_threads(const struct model *m, const cpu_set_t *allowed);
 /** A backend's identity: a digest of address and port alone, so a rename keeps it. */
 uint64_t model_backend_id(const struct addr *address, uint16_t port);
 

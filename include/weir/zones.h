@@ -12,12 +12,28 @@
 
 struct model;
 
-/** Told once for each mistake; @p line 0: the file as a whole; all borrowed for the call. */
-typedef void zones_report(void *arg, const char *file, unsigned line, const char *message);
+/** What a message about a zone means. */
+enum zones_level {
+	ZONES_WARNING, /**< served as it is; a person should know */
+	ZONES_SIGNED,  /**< served without its signatures, so validating resolvers may refuse it */
+	ZONES_MISTAKE, /**< the zone cannot be served */
+};
+
+/** One thing that is to be said of a zone; all borrowed for the call. */
+struct zones_message {
+	const char *zone; /**< its name; "": it is about no one zone */
+	const char *file;
+	unsigned line; /**< 0: the file as a whole */
+	enum zones_level level;
+	const char *text;
+};
+
+/** Told once for each message. */
+typedef void zones_report(void *arg, const struct zones_message *message);
 
 /**
  * Compile the zones of @p m together with its dynamic names. Takes as long as the zones are large.
- * @return 0, -EINVAL after one report or more, or -ENOMEM
+ * @return 0 (with warnings and signed zones, too), -EINVAL after one ZONES_MISTAKE or more, or -ENOMEM
  */
 int zones_check(const struct model *m, zones_report *report, void *arg);
 
@@ -30,6 +46,9 @@ struct zones_record {
 };
 
 typedef void zones_found(void *arg, const struct zones_record *record);
+
+/** The serial of the first SOA in a zone file. Any thread. @return 0, -ENOENT (there is none) or -errno */
+int zones_serial(const char *zone, const char *file, uint32_t *out);
 
 /**
  * List the records of a zone file, as it is written: it need not be a whole zone. Implemented in

@@ -2,6 +2,7 @@
 #include "mgmt/api/auth.h"
 
 #include <openssl/crypto.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,12 +10,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/proc.h"
 #include "mgmt/api/core.h"
 #include "mgmt/store/digest.h"
 #include "mgmt/store/files.h"
+#include "mgmt/store/tokens.h"
 
-#define TOKENS_FILE     "tokens"
 #define PEER_TOKEN_FILE "peer.token"
 
 static const struct {
@@ -44,50 +46,73 @@ static bool is_sibling(const char *user)
 	return false;
 }
 
+/* Names of users: a look-up may ask a directory service, and the thread that asks has all connections. */
+#define NAMES_MAX     16u
+#define NAMES_KEPT_MS 60000u
+
+static void name_user(uid_t uid, char out[64])
+{
+	static struct {
+		uid_t uid;
+		uint64_t until_ms;
+		char name[64];
+	} names[NAMES_MAX];
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	uint64_t now_ms = clock_mono_ms();
+	struct passwd pw, *found = NULL;
+	char text[4096];
+
+	pthread_mutex_lock(&lock);
+	size_t at = uid % NAMES_MAX;
+	if (names[at].uid != uid || now_ms >= names[at].until_ms) {
+		names[at].uid = uid;
+		names[at].until_ms = now_ms + NAMES_KEPT_MS;
+		if (!getpwuid_r(uid, &pw, text, sizeof(text), &found) && found)
+			snprintf(names[at].name, sizeof(names[at].name), "%.63s", found->pw_name);
+		else
+			snprintf(names[at].name, sizeof(names[at].name), "uid-%u", (unsigned)uid);
+	}
+	memcpy(out, names[at].name, sizeof(names[at].name));
+	pthread_mutex_unlock(&lock);
+}
+
 /* Whoever may open the socket is root or in group weir (0660): the file's mode decides, siblings apart. */
 void auth_local(struct core *core, int fd, const char *authorization, struct http_request *request)
 {
 	struct ucred peer = { .uid = (uid_t)-1 };
 	socklen_t n = sizeof(peer);
-	struct passwd pw, *found = NULL;
-	char text[4096];
 
 	(void)core;
 	(void)authorization;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n))
 		return;
 	request->role = peer.uid == 0 || peer.uid == geteuid() ? HTTP_ADMIN : HTTP_OPERATOR;
-	if (!getpwuid_r(peer.uid, &pw, text, sizeof(text), &found) && found)
-		snprintf(request->principal, sizeof(request->principal), "%.63s", found->pw_name);
-	else
-		snprintf(request->principal, sizeof(request->principal), "uid-%u",
-		         (unsigned)peer.uid);
+	name_user(peer.uid, request->principal);
 	snprintf(request->identity, sizeof(request->identity), "user:%s", request->principal);
 	if (peer.uid && peer.uid != geteuid() && is_sibling(request->principal))
 		request->role = HTTP_NOBODY;
 }
 
-/* One line: "NAME ROLE DIGEST"; "anonymous ROLE *" is for those without a token. */
-static enum http_role try_line(char *line, const char *digest, char name[64])
+/* What @p digest, of a token that was shown, gives by one line; "" is the digest of none. */
+static enum http_role try_line(const char *line, size_t n, const char *digest, char name[64])
 {
-	char *rest = NULL, *who = strtok_r(line, " \t\r", &rest);
-	char *role = who ? strtok_r(NULL, " \t\r", &rest) : NULL;
-	char *hash = role ? strtok_r(NULL, " \t\r", &rest) : NULL;
+	struct tokens_entry entry;
+	const char *why;
 
-	if (!hash || *who == '#' || strtok_r(NULL, " \t\r", &rest) || strlen(who) > 63)
+	if (tokens_read(line, n, &entry, &why) != TOKENS_ENTRY)
 		return HTTP_NOBODY;
-	bool fits = !*digest ? !strcmp(hash, "*") && !strcmp(who, "anonymous")
-	                     : strlen(hash) == DIGEST_TEXT_MAX - 1 &&
-	                               !CRYPTO_memcmp(hash, digest, DIGEST_TEXT_MAX - 1);
+	bool fits = !*digest ? !strcmp(entry.digest, "*")
+	                     : strlen(entry.digest) == DIGEST_TEXT_MAX - 1 &&
+	                               !CRYPTO_memcmp(entry.digest, digest, DIGEST_TEXT_MAX - 1);
 	if (!fits)
 		return HTTP_NOBODY;
-	snprintf(name, 64, "%s", who);
-	return role_of(role);
+	snprintf(name, 64, "%s", entry.name);
+	return role_of(entry.role);
 }
 
 enum http_role auth_find(const char *tokens, const char *token, char name[64])
 {
-	char digest[DIGEST_TEXT_MAX] = "", line[HTTP_TEXT_MAX];
+	char digest[DIGEST_TEXT_MAX] = "";
 	enum http_role found = HTTP_NOBODY;
 
 	if (*token)
@@ -95,11 +120,7 @@ enum http_role auth_find(const char *tokens, const char *token, char name[64])
 	while (*tokens && found == HTTP_NOBODY) {
 		size_t n = strcspn(tokens, "\n");
 
-		if (n < sizeof(line)) {
-			memcpy(line, tokens, n);
-			line[n] = '\0';
-			found = try_line(line, digest, name);
-		}
+		found = try_line(tokens, n, digest, name);
 		tokens += n + (tokens[n] == '\n');
 	}
 	return found;
@@ -149,6 +170,8 @@ void auth_token(struct core *core, int fd, const char *authorization, struct htt
 
 	(void)fd;
 	token_of(authorization, token);
+	if (authorization && !*token)
+		return; /* garbled is not anonymous: a line of the file may let anonymous clients in */
 	auth_peer_token(core->dirs.conf, peer);
 	if (*token && *peer && strlen(peer) == strlen(token) &&
 	    !CRYPTO_memcmp(peer, token, strlen(peer))) {

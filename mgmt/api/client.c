@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/proc.h"
+#include "weir/json.h"
 
 /* An answer as it comes in. */
 struct incoming {
@@ -32,13 +33,24 @@ static size_t take(char *data, size_t size, size_t n, void *arg)
 	return more;
 }
 
+/* The file by which peers are verified; "" where there is none. It is looked for each time: it may have come. */
+static void find_ca(const struct client *c, char path[PATH_MAX])
+{
+	if (!proc_path(c->conf, "tls.ca", path) && !access(path, R_OK))
+		return;
+	if (proc_path(c->conf, "tls.crt", path) || access(path, R_OK))
+		path[0] = '\0';
+}
+
 static CURL *prepare(const struct client *c, const struct client_request *r, struct incoming *in,
                      struct curl_slist *headers)
 {
 	CURL *easy = curl_easy_init();
+	char ca[PATH_MAX];
 
 	if (!easy)
 		return NULL;
+	find_ca(c, ca);
 	curl_easy_setopt(easy, CURLOPT_URL, r->url);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https,http");
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -48,8 +60,12 @@ static CURL *prepare(const struct client *c, const struct client_request *r, str
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, in);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-	if (c->ca[0])
-		curl_easy_setopt(easy, CURLOPT_CAINFO, c->ca);
+	if (ca[0])
+		curl_easy_setopt(easy, CURLOPT_CAINFO, ca);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT,
+	                 0L); /* else a changed file counts after a day */
+#endif
 	if (r->post) {
 		const char *body = r->body ? r->body : "{}";
 
@@ -73,7 +89,7 @@ static void finish(struct client_request *r, CURL *easy, CURLcode rc, struct inc
 		snprintf(r->why, sizeof(r->why), "HTTP status %ld", status);
 	else {
 		r->answer =
-		        json_loadb(in->text ? in->text : "", in->n, JSON_REJECT_DUPLICATES, NULL);
+		        json_read(in->text ? in->text : "", in->n, JSON_REJECT_DUPLICATES, NULL);
 		if (!r->answer)
 			snprintf(r->why, sizeof(r->why), "the answer is not JSON");
 	}
@@ -179,12 +195,8 @@ void client_ask(struct client *c, struct client_request *requests, size_t n)
 
 void client_open(struct client *c, const char *conf_dir)
 {
-	char path[PATH_MAX];
-
 	*c = (struct client){ 0 };
-	if (!proc_path(conf_dir, "tls.ca", path) && access(path, R_OK))
-		proc_path(conf_dir, "tls.crt", path);
-	snprintf(c->ca, sizeof(c->ca), "%s", access(path, R_OK) ? "" : path);
+	snprintf(c->conf, sizeof(c->conf), "%s", conf_dir);
 }
 
 void client_close(struct client *c)

@@ -17,8 +17,9 @@
 /** What all requests to peers have in common. */
 struct client {
 	char token[HTTP_TEXT_MAX];
-	char ca[4096]; /**< PEM file by which peers are verified */
-	void *multi;   /**< keeps connections from one call to the next; NULL before the first */
+	char conf
+	        [4096]; /**< CONF/tls.ca, or tls.crt, verifies peers: PEM, read for each connection */
+	void *multi;    /**< keeps connections from one call to the next; NULL before the first */
 };
 
 struct client_request {

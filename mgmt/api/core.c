@@ -8,6 +8,11 @@
 
 #include "base/clock.h"
 
+/* Longer than a change holds the lock. */
+#define STUCK_MS 10000u
+/* Who looked longer ago does not know since when the lock is held. */
+#define LOOKED_MS 3000u
+
 /* What other threads take from this one does not count as its work. */
 static uint64_t worked_ns(void)
 {
@@ -29,6 +34,7 @@ void core_unlock(struct core *c)
 
 	if (held_ns > c->longest_held_ns)
 		c->longest_held_ns = held_ns;
+	__atomic_fetch_add(&c->n_given, 1, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -44,6 +50,7 @@ bool core_wait(struct core *c, uint64_t until_ms)
 	uint64_t ns = (uint64_t)at.tv_nsec + (until_ms - now_ms) * 1000000;
 	at.tv_sec += (time_t)(ns / 1000000000);
 	at.tv_nsec = (long)(ns % 1000000000);
+	__atomic_fetch_add(&c->n_given, 1, __ATOMIC_RELAXED);
 	pthread_cond_timedwait(&c->changed, &c->lock, &at);
 	c->held_from_ns = worked_ns();
 	return !c->stopping;
@@ -54,6 +61,26 @@ void core_changed(struct core *c)
 	pthread_cond_broadcast(&c->changed);
 }
 
+bool core_is_moving(struct core *c)
+{
+	uint64_t now_ms = clock_mono_ms();
+	uint64_t n_given = __atomic_load_n(&c->n_given, __ATOMIC_RELAXED);
+
+	/* one that takes the lock for each of ten thousand files has it at almost every look */
+	if (!pthread_mutex_trylock(&c->lock)) {
+		pthread_mutex_unlock(&c->lock);
+		c->moving_ms = now_ms;
+	} else if (n_given != c->seen_given || now_ms > c->looked_ms + LOOKED_MS) {
+		c->moving_ms = now_ms;
+	}
+	c->seen_given = n_given;
+	c->looked_ms = now_ms;
+	return now_ms < c->moving_ms + STUCK_MS;
+}
+
+/* The library takes spaces, and '=' amid the text, for digits of nothing: what was sent would be decoded to other bytes. */
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 ssize_t core_base64(const char *text, void *out, size_t size)
 {
 	size_t n = strlen(text), padding = 0;
@@ -62,7 +89,7 @@ ssize_t core_base64(const char *text, void *out, size_t size)
 
 	while (padding < 2 && padding < n && text[n - 1 - padding] == '=')
 		padding++;
-	if (raw) {
+	if (raw && strspn(text, digits) + padding == n) {
 		int decoded = n ? EVP_DecodeBlock(raw, (const unsigned char *)text, (int)n) : 0;
 
 		if (decoded >= (int)padding && (size_t)decoded - padding <= size) {

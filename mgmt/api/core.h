@@ -17,7 +17,9 @@
 #include <sys/types.h>
 
 #include "base/proc.h"
+#include "mgmt/api/certificate.h"
 #include "mgmt/api/inforce.h"
+#include "mgmt/api/logins.h"
 #include "mgmt/store/intent.h"
 #include "mgmt/store/reserve.h"
 
@@ -25,12 +27,11 @@ struct learn;
 struct observe;
 struct peers;
 struct state;
-struct pulse;
 struct stats;
 struct timekeep;
 struct views;
 
-/** Of requests under way: no more than there are connections (HTTP_CLIENTS_MAX a server). */
+/** Of requests under way: more than there are threads for them (mgmt/api/http_serve.c). */
 #define CORE_KEYS_MAX 256u
 
 struct core {
@@ -46,9 +47,12 @@ struct core {
 	struct learn *learn;
 	struct state *state;
 	struct timekeep *clock;
-	struct pulse *pulse;
+	struct logins logins;           /**< of the main thread */
+	struct certificate certificate; /**< of the main thread */
 	struct stats *stats;
 	struct inforce inforce[INFORCE_KEPT]; /**< judgements of versions, the newest first */
+	struct inforce refusal; /**< of the peer for which a version was rolled back here last */
+	char refused_by[MODEL_NAME_MAX];
 	char api[256];          /**< the address that this node's API was last asked to listen on */
 	char api_why[160];      /**< why it does not; "": it does, or there is none */
 	uint64_t api_failed_ms; /**< monotonic: since when */
@@ -58,6 +62,12 @@ struct core {
 	char keys[CORE_KEYS_MAX]
 	         [DIGEST_TEXT_MAX]; /**< of requests under way (mgmt/api/idempotent.h) */
 	size_t n_keys;
+	size_t n_polls
+	        [4];      /**< requests that wait for an event, by kind of client (handle_seen.c) */
+	uint64_t n_given; /**< how often the lock was given up */
+	uint64_t
+	        moving_ms; /**< when core_is_moving() last found the lock free, or given up since its look before */
+	uint64_t looked_ms, seen_given; /**< when it looked, and n_given then */
 	bool stopping;
 	struct reservation reserved; /**< the head, for the next version of one node */
 	bool proposing; /**< a version of ours is being handed to the peers (mgmt/api/propose.h) */
@@ -71,6 +81,12 @@ void core_unlock(struct core *c);
 bool core_wait(struct core *c, uint64_t until_ms);
 /** Tell those who wait; under the lock. */
 void core_changed(struct core *c);
+
+/**
+ * Whether somebody could take the lock within the last few seconds; it never waits. One thread at a time asks, about once a
+ * second: that of the UNIX socket's server.
+ */
+bool core_is_moving(struct core *c);
 
 /** Decode base64 (RFC 4648). @return bytes written, or -1; @p out gets no NUL */
 ssize_t core_base64(const char *text, void *out, size_t size);

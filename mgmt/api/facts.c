@@ -136,7 +136,7 @@ int facts_judge(const struct look *l, struct judge_verdict *out)
 	struct holder h = { .pools = NULL };
 	struct judge_facts f = {
 		.has_intent = true,
-		.has_configuration = l->has_head,
+		.has_configuration = l->has_head || l->joins,
 		.store_why = l->store_why,
 		.write_why = l->write_why,
 		.unconfirmed = l->has_head && l->head.confirm_by_ms ? l->head.number : 0,
@@ -145,6 +145,8 @@ int facts_judge(const struct look *l, struct judge_verdict *out)
 		.processes = h.processes,
 		.n_processes = OBSERVE_COUNT,
 		.dpdk = dataplane->dpdk,
+		.workers_forward =
+		        dataplane->exists && l->supervisor.running && l->supervisor.workers_forward,
 		.waits_for_connections = dataplane->learning,
 		.ports_known = dataplane->has_ports,
 		.n_ports = dataplane->n_ports,
@@ -152,6 +154,7 @@ int facts_judge(const struct look *l, struct judge_verdict *out)
 	};
 
 	fill_processes(l, &h);
+	f.supervisor = gather_supervisor(&l->supervisor, &l->supervisor_conditions);
 	int err = l->m ? fill_model(l, &h, &f) : 0;
 
 	if (!err)

@@ -18,7 +18,7 @@ void field_mistake(struct field *f, const char *name, const char *format, ...)
 	char detail[512];
 	va_list list;
 
-	if (json_array_size(f->errors) >= ERRORS_MAX)
+	if (f->n_errors++ >= ERRORS_MAX)
 		return;
 	va_start(list, format);
 	vsnprintf(detail, sizeof(detail), format, list);
@@ -130,16 +130,20 @@ bool field_end(struct field *f, struct http_reply *reply)
 		if (!is_known(f, name))
 			refuse_unknown(f, name);
 	}
-	size_t n = json_array_size(f->errors);
-	if (n == 0) {
+	if (f->n_errors == 0) {
 		json_decref(f->errors);
 		return true;
 	}
 	const json_t *first = json_array_get(f->errors, 0);
+	if (!first) {
+		json_decref(f->errors);
+		http_problem(reply, 503, "busy", "out of memory: nothing was changed; try again");
+		return false;
+	}
 	http_problem(reply, 422, "invalid", "%s: %s%s",
 	             json_string_value(json_object_get(first, "field")),
 	             json_string_value(json_object_get(first, "detail")),
-	             n > 1 ? " (and more)" : "");
+	             f->n_errors > 1 ? " (and more)" : "");
 	json_object_set_new(reply->json, "errors", f->errors);
 	return false;
 }

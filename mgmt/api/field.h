@@ -17,7 +17,8 @@
 
 struct field {
 	const json_t *object;
-	json_t *errors; /**< [{field, detail}] */
+	json_t *errors;  /**< [{field, detail}] */
+	size_t n_errors; /**< counted also where memory fails */
 	const char *known[FIELD_NAMES_MAX];
 	size_t n_known;
 };

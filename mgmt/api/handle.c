@@ -4,6 +4,7 @@
  */
 #include "mgmt/api/handle.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,6 +158,40 @@ struct waiting {
 	bool busy; /* what is behind here has shown a sign of life: large documents take seconds */
 };
 
+/*
+ * The version that has taken the place of the one that is waited for: a peer or the deadline rolled that back, or another
+ * change made at the same time won. NULL: it is in force, or what is in force was built on it.
+ */
+static const struct version *find_replacing(const struct core *core, const struct waiting *w)
+{
+	const struct version *head = intent_head(core->intent);
+	struct version kept;
+
+	if (!w->number || !head || (head->number == w->number && !strcmp(head->digest, w->digest)))
+		return NULL;
+	if (head->undoes == w->number && !strcmp(head->parent, w->digest))
+		return head;
+	int rc = intent_version(core->intent, w->number, &kept, NULL);
+
+	/* what cannot be read is not known: no reason to call it lost */
+	return head->number <= w->number || rc == -ENOENT ||
+	                       (!rc && strcmp(kept.digest, w->digest) != 0)
+	               ? head
+	               : NULL;
+}
+
+static void tell_replacing(json_t *node, const struct version *by, bool rolled_back)
+{
+	char text[VERSION_AUTHOR_MAX + VERSION_REASON_MAX + MODEL_NAME_MAX + 64];
+
+	snprintf(text, sizeof(text), "version %" PRIu64 " by %s on %s is in force: %s", by->number,
+	         by->author, by->node, by->reason);
+	json_object_set_new(node, "state", json_string("superseded"));
+	if (rolled_back)
+		json_object_set_new(node, "rolled_back", json_true());
+	json_object_set_new(node, "detail", tell_text(text));
+}
+
 /* This node, as processes show it, and as it judges the version. */
 static json_t *tell_own(struct core *core, struct waiting *w)
 {
@@ -168,15 +203,36 @@ static json_t *tell_own(struct core *core, struct waiting *w)
 		inforce_judge(core);
 		f = inforce_of(core, w->number);
 	}
+	const struct version *by = f && f->rolled_back ? NULL : find_replacing(core, w);
+	bool gone = by || (f && f->rolled_back);
 	if (f) {
-		complete &= f->state == INFORCE_DONE;
+		complete &= f->state == INFORCE_DONE && !gone;
 		tell_judgement(node, f);
 		if (!complete && f->state == INFORCE_DONE)
 			json_object_set_new(node, "state", json_string("written"));
 	}
+	if (by) {
+		complete = false;
+		tell_replacing(node, by, by->undoes == w->number);
+	}
 	w->complete = complete;
-	w->pending = !complete && (!f || f->state == INFORCE_PENDING || f->state == INFORCE_DONE);
+	w->pending = !complete && !gone &&
+	             (!f || f->state == INFORCE_PENDING || f->state == INFORCE_DONE);
 	return node;
+}
+
+/* What a peer says of the version, or said before it was rolled back. NULL: nothing, or of another one */
+static const struct inforce *judgement_of(const struct core *core, const struct waiting *w,
+                                          const struct peers_view *v)
+{
+	const struct inforce *f = !strcmp(core->refused_by, v->node) ? &core->refusal : &v->inforce;
+
+	if (f->number != w->number || strcmp(f->digest, w->digest) != 0)
+		f = &v->inforce;
+	return w->number && f->number == w->number && !strcmp(f->digest, w->digest) &&
+	                       f->state != INFORCE_UNKNOWN
+	               ? f
+	               : NULL;
 }
 
 /* The peers' states; those that have not answered since @p w was begun count as behind. */
@@ -186,10 +242,9 @@ static void tell_peers(struct core *core, struct waiting *w, json_t *nodes)
 	size_t n = peers_view(core, &view);
 
 	for (size_t i = 0; i < n; i++) {
-		const struct inforce *f = &view[i].inforce;
+		const struct inforce *f = judgement_of(core, w, &view[i]);
 		bool fresh = view[i].round > w->rounds[i] + 1;
-		bool judged = w->number && fresh && f->number == w->number &&
-		              !strcmp(f->digest, w->digest) && f->state != INFORCE_UNKNOWN;
+		bool judged = fresh && f;
 		enum peers_state state = view[i].state;
 
 		if (state == PEERS_AGREED && !fresh)
@@ -217,7 +272,7 @@ static void note_rounds(const struct core *core, uint64_t rounds[PEERS_MAX])
 		rounds[i] = i < n ? view[i].round : 0;
 }
 
-/* Look once; @p nodes is made anew. */
+/* Look once; @p nodes is made again. */
 static void look(struct core *core, struct waiting *w, json_t **nodes)
 {
 	json_decref(*nodes);
@@ -250,14 +305,15 @@ void handle_wait(struct core *core, const struct http_request *r, struct http_re
 	                         : WAIT_LOCAL_MS,
 	              &wait_ms, reply);
 	uint64_t until_ms = asked_ms + wait_ms;
+	http_doing(r, "the change is made, the nodes take it over");
 	core_lock(core);
 	note_rounds(core, w.rounds);
 	peers_poke(core, true);
 	uint64_t busy_ms = http_query(r, "wait_ms") ? until_ms : asked_ms + WAIT_VERSION_MS;
 	if (busy_ms < until_ms)
 		busy_ms = until_ms;
-	for (look(core, &w, &nodes);
-	     w.pending && !core->stopping && clock_mono_ms() < (w.busy ? busy_ms : until_ms);
+	for (look(core, &w, &nodes); w.pending && !core->stopping && !http_gone(r) &&
+	                             clock_mono_ms() < (w.busy ? busy_ms : until_ms);
 	     look(core, &w, &nodes)) {
 		core_wait(core, clock_mono_ms() + LOOK_EVERY_MS);
 		if (clock_mono_ms() < asked_ms + 100)

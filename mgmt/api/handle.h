@@ -44,6 +44,8 @@ json_t *handle_processes_json(const struct look *l);
 /** The peers as a JSON array, given. Under the lock. */
 json_t *handle_peers_json(struct core *core);
 
+/** Make @p reply the problem of a version that intent_version() did not read, with what it returned. */
+void handle_version_unread(int rc, struct http_reply *reply);
 /** Whether If-Match allows a change of what has @p etag now ("": nothing); else @p reply says why not. */
 bool handle_if_match(const struct http_request *r, const char *etag, bool required,
                      struct http_reply *reply);

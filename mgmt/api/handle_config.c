@@ -12,15 +12,18 @@
 #include "mgmt/api/diverged.h"
 #include "mgmt/api/field.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/handle_files.h"
 #include "mgmt/api/idempotent.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/old_file.h"
 #include "mgmt/api/propose.h"
 #include "mgmt/api/tell.h"
+#include "mgmt/api/tell_zones.h"
 #include "mgmt/api/unconfirmed.h"
 #include "mgmt/api/voters.h"
 #include "mgmt/api/ways.h"
 #include "mgmt/store/gather.h"
+#include "mgmt/store/reload.h"
 #include "mgmt/store/when.h"
 #include "weir/effect.h"
 
@@ -33,6 +36,7 @@ struct asked {
 	bool replace;         /* whatever it takes back */
 	int old_rc;           /* of looking for that */
 	json_t *takes_back;
+	struct tell_source source;
 	const struct http_request *request; /* whose change it is; NULL: a dry run */
 };
 
@@ -41,7 +45,7 @@ static void read_files(struct field *f, struct asked *a)
 	const json_t *object = field_object(f, "files", true);
 	char why[HTTP_TEXT_MAX];
 
-	if (object && tell_read_contents(object, &a->files, why))
+	if (object && tell_read_files(object, &a->source, &a->files, why))
 		field_mistake(f, "files", "%s", why);
 	base_take_line(&a->files, a->from.base);
 	a->change.files = &a->files;
@@ -122,13 +126,13 @@ static bool may_force(const struct http_request *r, const struct asked *a, struc
 }
 
 /* Read what apply and rollback have in common. @return whether it is sound */
-static bool read_change(const struct http_request *r, bool with_files, struct asked *a,
-                        struct http_reply *reply)
+static bool read_change(struct core *core, const struct http_request *r, bool with_files,
+                        struct asked *a, struct http_reply *reply)
 {
 	struct field f;
 	int dry_run = handle_dry_run(r, reply);
 
-	*a = (struct asked){ 0 };
+	*a = (struct asked){ .source = { handle_files_find, core } };
 	if (dry_run < 0 || !handle_wait_ok(r, reply))
 		return false;
 	a->change.dry_run = dry_run;
@@ -139,6 +143,7 @@ static bool read_change(const struct http_request *r, bool with_files, struct as
 	}
 	a->change.reason = handle_reason(&f);
 	a->change.author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
+	a->change.skip_bad_zones = field_bool(&f, "skip_bad_zones");
 	read_confirm(&f, &a->change);
 	read_pending(&f, &a->change);
 	read_force(&f, a);
@@ -154,6 +159,7 @@ static void tell_failure(struct core *core, int rc, const struct intent_changed 
                          struct http_reply *reply)
 {
 	switch (rc) {
+	case -EFBIG: /* of weir.conf; a mistake says so */
 	case -EINVAL:
 		http_problem(reply, 422, "mistakes", "the configuration has %zu mistake%s",
 		             changed->mistakes.n_total, changed->mistakes.n_total == 1 ? "" : "s");
@@ -175,6 +181,9 @@ static void tell_failure(struct core *core, int rc, const struct intent_changed 
 		http_problem(reply, 503, "store", "the version cannot be kept: %s",
 		             rc == -ENOSPC ? strerror(ENOSPC) : intent_store_why(core->intent));
 		return;
+	case -ENOMEM:
+		http_problem(reply, 503, "busy", "out of memory: nothing was changed; try again");
+		return;
 	default:
 		http_problem(reply, 500, "internal", "%s", strerror(-rc));
 	}
@@ -186,10 +195,11 @@ static json_t *tell_changed(struct core *core, const struct intent_changed *c, b
 	const struct version *head = intent_head(in);
 	json_t *plan = tell_plan(&c->plan);
 	struct version back;
-	json_t *answer = json_pack("{s:o, s:b, s:o}", "version",
+	json_t *answer = json_pack("{s:o, s:b, s:b, s:o}", "version",
 	                           tell_version(&c->version, dry_run ? NULL : head), "changed",
-	                           c->changed, "plan", plan);
+	                           c->changed, "settles", c->settles, "plan", plan);
 
+	tell_zones(c, json_object_get(plan, "warnings"), answer);
 	voters_warn(core, &c->plan.advice, json_object_get(plan, "warnings"));
 	ways_warn(core, &c->plan.advice, json_object_get(plan, "warnings"));
 	json_object_set_new(plan, "confirm_within_ms", json_integer(c->confirm_within_ms));
@@ -236,12 +246,21 @@ static void head_etag(const struct core *core, char etag[HTTP_TEXT_MAX])
 /* Draft a change without the lock; returns with it, also where there is no draft. */
 static int begin_change(struct core *core, struct asked *a, struct intent_draft *draft)
 {
+	http_doing(a->request, "it waits for another change");
 	pthread_mutex_lock(&core->drafting);
+	http_doing(a->request, "it reads and checks the files and their zones");
 	core_lock(core);
 	int rc = intent_draft_begin(core->intent, &a->change, clock_believed_ms(), draft);
 	core_unlock(core);
 	if (!rc)
 		intent_draft_read(core->intent, draft);
+	if (!rc && draft->again) {
+		core_lock(core);
+		intent_draft_again(core->intent, draft);
+		core_unlock(core);
+		intent_draft_read(core->intent, draft);
+	}
+	http_doing(a->request, "it waits for its store");
 	if (!rc && !a->replace)
 		a->old_rc = old_file_check(core, &a->from, draft, &a->takes_back);
 	core_lock(core);
@@ -273,6 +292,7 @@ static bool commit(struct core *core, struct asked *a, struct intent_draft *draf
 		old_file_refuse(core, &a->from, a->old_rc, a->takes_back, reply);
 		return false;
 	}
+	http_doing(a->request, "it writes the version");
 	idempotent_make(core, a->request);
 	if (!rc)
 		rc = intent_draft_commit(core->intent, &a->change, draft, clock_believed_ms(),
@@ -312,6 +332,7 @@ static void commit_with_peers(struct core *core, const struct http_request *r, s
 	struct version v;
 	int rc = intent_draft_check(core->intent, &a->change, draft, clock_believed_ms(), &v);
 
+	http_doing(r, "it asks the other nodes");
 	if (rc || a->change.dry_run || !p) { /* no version, or a mistake to be told */
 		commit(core, a, draft, p ? 0 : -ENOMEM, reply);
 	} else if (!propose_reserve(core, &v, p, reply)) {
@@ -323,6 +344,7 @@ static void commit_with_peers(struct core *core, const struct http_request *r, s
 		a->change.untold = p->n_nodes > 1;
 		bool made = commit(core, a, draft, 0, reply);
 		if (made) {
+			http_doing(r, "it hands the version to the other nodes");
 			inforce_judge(core); /* begins with the document */
 			core_changed(core);
 		}
@@ -339,9 +361,10 @@ static void make_change(struct core *core, const struct http_request *r, struct 
                         struct http_reply *reply)
 {
 	struct intent_draft draft;
-	int rc = begin_change(core, a, &draft);
 
 	a->request = r;
+	int rc = begin_change(core, a, &draft);
+
 	if (!is_base(core, r, reply)) {
 		if (!rc)
 			intent_draft_drop(core->intent, &draft);
@@ -357,22 +380,6 @@ static void make_change(struct core *core, const struct http_request *r, struct 
 		handle_wait(core, r, reply);
 }
 
-void handle_config_get(struct core *core, struct http_request *r, struct http_reply *reply)
-{
-	core_lock(core);
-	const struct version *head = intent_head(core->intent);
-	if (!head) {
-		http_problem(reply, 404, "not-found", "there is no configuration yet");
-	} else {
-		tell_version_etag(head, reply->etag);
-		reply->status = !strcmp(r->if_none_match, reply->etag) ? 304 : 200;
-		reply->json = tell_version(head, head);
-		json_object_set_new(reply->json, "files",
-		                    tell_contents(intent_head_files(core->intent)));
-	}
-	core_unlock(core);
-}
-
 /* What an apply would be asked of where its file is from. */
 static void read_origin(struct field *f, const struct http_request *r, struct asked *a)
 {
@@ -386,7 +393,8 @@ static void read_origin(struct field *f, const struct http_request *r, struct as
 /* Check and plan: a dry run of an apply by nobody. */
 static void try_out(struct core *core, struct http_request *r, struct http_reply *reply, bool plan)
 {
-	struct asked a = { .change = { .author = r->principal,
+	struct asked a = { .source = { handle_files_find, core },
+		           .change = { .author = r->principal,
 		                       .reason = "",
 		                       .dry_run = true,
 		                       .pending = INTENT_PENDING_IGNORE,
@@ -437,7 +445,7 @@ void handle_config_apply(struct core *core, struct http_request *r, struct http_
 {
 	struct asked a;
 
-	if (read_change(r, true, &a, reply))
+	if (read_change(core, r, true, &a, reply))
 		make_change(core, r, &a, reply);
 	else
 		end_asked(&a);
@@ -447,7 +455,7 @@ void handle_rollback(struct core *core, struct http_request *r, struct http_repl
 {
 	struct asked a;
 
-	if (!read_change(r, false, &a, reply) ||
+	if (!read_change(core, r, false, &a, reply) ||
 	    !handle_part_number(r, 0, &a.change.rollback_to, reply))
 		return;
 	make_change(core, r, &a, reply);
@@ -467,11 +475,10 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 		return;
 	core_lock(core);
 	const struct version *head = intent_head(core->intent);
-	int rc = head && head->number == number && head->confirm_by_ms ? 0 : -EALREADY;
 	idempotent_make(core, r);
-	if (!dry_run)
-		rc = intent_confirm(core->intent, number, author ? author : r->principal,
-		                    clock_believed_ms());
+	int rc = dry_run ? intent_may_confirm(core->intent, number)
+	                 : intent_confirm(core->intent, number, author ? author : r->principal,
+	                                  clock_believed_ms());
 	idempotent_made(core);
 	if (rc == -EALREADY)
 		http_problem(
@@ -481,7 +488,7 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 		                ? " by itself; confirm the version in force, which may have joined it"
 		                : "");
 	else if (rc)
-		tell_failure(core, rc, NULL, reply);
+		tell_failure(core, rc, &(struct intent_changed){ 0 }, reply);
 	else
 		reply->json = json_pack("{s:o}", "version", tell_version(head, head));
 	core_changed(core);
@@ -516,7 +523,7 @@ void handle_version(struct core *core, struct http_request *r, struct http_reply
 	core_lock(core);
 	int rc = intent_version(core->intent, number, &v, &files);
 	if (rc) {
-		tell_failure(core, rc, NULL, reply);
+		handle_version_unread(rc, reply);
 	} else {
 		reply->json = tell_version(&v, intent_head(core->intent));
 		json_object_set_new(reply->json, "files",
@@ -538,43 +545,35 @@ static void tell_dns(const struct core *core)
 	free(answer);
 }
 
-/* The head's files with the zone files as they are in the configuration directory now. */
-static int reread_zones(struct core *core, struct files *out)
+/* The head's files with those of zones as they are on the disk. @return whether they can be taken */
+static bool reread_zones(struct core *core, struct asked *a, struct model_mistakes *unread,
+                         struct http_reply *reply)
 {
+	struct intent_changed none = { 0 };
+
+	core_lock(core);
 	const struct files *head = intent_head_files(core->intent);
-	struct files files = { 0 };
-	int rc = head ? 0 : -ENOENT;
-
-	for (size_t i = 0; !rc && i < head->n_items; i++) {
-		const struct files_item *item = &head->items[i];
-		const struct model *m = intent_model(core->intent);
-		bool is_zone = false;
-
-		for (size_t k = 0; k < m->n_zones; k++)
-			is_zone |= !strcmp(m->zones[k].digest, item->digest);
-		if (!is_zone || files_add_from(&files, core->dirs.conf, item->name))
-			rc = files_add(&files, item->name, item->bytes, item->n_bytes);
-	}
-	if (rc)
-		files_fini(&files);
-	else
-		*out = files;
-	return rc;
+	int rc = head ? reload_files(head, intent_model(core->intent), core->dirs.conf,
+	                             a->change.skip_bad_zones, &a->files, unread)
+	              : -ENOENT;
+	none.mistakes = *unread;
+	if (rc == -ENOENT)
+		http_problem(reply, 404, "not-found", "there is no configuration yet");
+	else if (rc)
+		tell_failure(core, rc, &none, reply);
+	core_unlock(core);
+	return !rc;
 }
 
 void handle_zones_reload(struct core *core, struct http_request *r, struct http_reply *reply)
 {
+	struct model_mistakes unread = { 0 };
 	struct asked a;
 
-	if (!read_change(r, false, &a, reply))
+	if (!read_change(core, r, false, &a, reply))
 		return;
-	core_lock(core);
-	int rc = reread_zones(core, &a.files);
-	core_unlock(core);
-	if (rc) {
-		http_problem(reply, rc == -ENOENT ? 404 : 500,
-		             rc == -ENOENT ? "not-found" : "internal",
-		             "the head's files are not there: %s", strerror(-rc));
+	if (!reread_zones(core, &a, &unread, reply)) {
+		model_mistakes_free(&unread);
 		return;
 	}
 	a.change.files = &a.files;
@@ -582,6 +581,9 @@ void handle_zones_reload(struct core *core, struct http_request *r, struct http_
 	if (!*any.if_match)
 		memcpy(any.if_match, "*", 2); /* what is changed is what is on this node's disk */
 	make_change(core, &any, &a, reply);
+	if (reply->status < 300)
+		tell_unread_zones(&unread, reply->json);
+	model_mistakes_free(&unread);
 	if (reply->status == 200 && !a.change.dry_run)
 		tell_dns(core);
 }

@@ -11,6 +11,7 @@
 #include "mgmt/api/auth.h"
 #include "mgmt/api/client.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/handle_files.h"
 #include "mgmt/api/tell.h"
 #include "mgmt/store/gather.h"
 #include "mgmt/store/join.h"
@@ -116,7 +117,9 @@ static int fetch_side(struct core *core, const char *api, struct side *side,
 	if (side->number)
 		answer = ask(&client, api, path, why);
 	if (answer)
-		rc = tell_read_contents(json_object_get(answer, "files"), &side->files, why);
+		rc = tell_read_files(json_object_get(answer, "files"),
+		                     &(struct tell_source){ handle_files_find, core }, &side->files,
+		                     why);
 	json_decref(answer);
 	client_close(&client);
 	return rc;
@@ -136,11 +139,8 @@ static bool get_side(struct core *core, const char *text, struct side *side,
 	if (!*side->node || !strcmp(side->node, core->dirs.node)) {
 		int rc = read_own(core, side);
 
-		if (rc == -ENOENT)
-			http_problem(reply, 404, "not-found", "there is no such version");
-		else if (rc)
-			http_problem(reply, 503, "store", "the versions cannot be read: %s",
-			             strerror(-rc));
+		if (rc)
+			handle_version_unread(rc, reply);
 		return rc == 0;
 	}
 	if (!find_peer(core, side->node, api)) {

@@ -91,7 +91,7 @@ void handle_peer_version(struct core *core, struct http_request *r, struct http_
 	int rc = intent_version(core->intent, number, &v, &files);
 	core_unlock(core);
 	if (rc) {
-		http_problem(reply, 404, "not-found", "there is no such version");
+		handle_version_unread(rc, reply);
 		return;
 	}
 	reply->json = tell_peer_version(&v);

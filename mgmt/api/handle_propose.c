@@ -2,11 +2,13 @@
 /*
  * What a node says to the proposals of another (mgmt/api/propose.h).
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/handle_files.h"
 #include "mgmt/api/propose.h"
 #include "mgmt/api/tell.h"
 #include "mgmt/store/yield.h"
@@ -102,7 +104,13 @@ static const char *take_pushed(struct core *core, const struct http_request *r,
 		peers_poke(core, false); /* what is between is fetched, and replaces what lost */
 		return "behind";
 	}
-	if (tell_read_contents(json_object_get(r->json, "files"), &offer.files, why))
+	const struct tell_source source = { handle_files_find_locked, core };
+	int read = tell_read_files(json_object_get(r->json, "files"), &source, &offer.files, why);
+	if (read == -ENOENT || read == -EBADMSG) {
+		peers_poke(core, false); /* large files are fetched */
+		return "behind";
+	}
+	if (read)
 		return "refused";
 	int rc = intent_take(core->intent, &offer, 1, clock_believed_ms());
 	files_fini(&offer.files);

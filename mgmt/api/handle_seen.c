@@ -14,10 +14,12 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/api/look.h"
 #include "mgmt/api/tell.h"
+#include "weir/json.h"
 #include "weir/stats.h"
 
 #define ASK_MS          5000
 #define EVENTS_WAIT_MAX 30000u
+#define LOOK_EVERY_MS   250u /* whether the client is still there */
 
 void handle_node(struct core *core, struct http_request *r, struct http_reply *reply)
 {
@@ -104,7 +106,8 @@ void handle_health(struct core *core, struct http_request *r, struct http_reply 
 	json_t *items = json_array();
 
 	(void)r;
-	if (l && !look_take(core, l) && l->m) {
+	bool failed = !l || look_take(core, l);
+	if (!failed && l->m) {
 		add_backends(l, items);
 		add_services(l, items);
 	}
@@ -113,6 +116,8 @@ void handle_health(struct core *core, struct http_request *r, struct http_reply 
 	free(l);
 	reply->json = json_pack("{s:o}", "items", items);
 	reply->status = 200;
+	if (failed) /* an empty list would say that nothing is checked */
+		http_problem(reply, 503, "busy", "out of memory");
 }
 
 /* Send a line to a process's control socket and give its answer as it is. */
@@ -126,7 +131,7 @@ static void ask_process(struct core *core, const char *name, const char *line,
 	if (!rc)
 		rc = ctl_ask(path, line, ASK_MS, &answer);
 	if (!rc) {
-		reply->json = json_loads(answer, 0, NULL);
+		reply->json = json_read(answer, strlen(answer), 0, NULL);
 		rc = reply->json ? 0 : -EPROTO;
 	}
 	free(answer);
@@ -166,6 +171,34 @@ static bool nothing_since(const struct core *core, uint64_t since)
 	return journal_last(intent_journal(core->intent)) <= since;
 }
 
+/* Those who could use up all polls of one kind leave the others theirs: anonymous ones, tokens, users, root. */
+static size_t kind_of_client(const struct http_request *r)
+{
+	if (r->local)
+		return r->role >= HTTP_ADMIN ? 3 : 2;
+	return strcmp(r->principal, "anonymous") ? 1 : 0;
+}
+
+/* Wait for one while its client does. Under the lock. @return false: too many wait already */
+static bool wait_for_event(struct core *core, const struct http_request *r, uint64_t since,
+                           uint64_t until_ms)
+{
+	size_t *n_polls = &core->n_polls[kind_of_client(r)];
+	uint64_t now_ms = clock_mono_ms();
+
+	if (!nothing_since(core, since) || now_ms >= until_ms)
+		return true;
+	if (*n_polls == HTTP_POLLS_MAX)
+		return false;
+	++*n_polls;
+	for (; nothing_since(core, since) && !http_gone(r) && !core->stopping && now_ms < until_ms;
+	     now_ms = clock_mono_ms())
+		core_wait(core,
+		          now_ms + LOOK_EVERY_MS < until_ms ? now_ms + LOOK_EVERY_MS : until_ms);
+	--*n_polls;
+	return true;
+}
+
 void handle_events(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	uint64_t since, limit, wait_ms, until_ms;
@@ -180,12 +213,15 @@ void handle_events(struct core *core, struct http_request *r, struct http_reply 
 	until_ms = clock_mono_ms() + wait_ms;
 	core_lock(core);
 	const struct journal *j = intent_journal(core->intent);
-	while (nothing_since(core, since) && core_wait(core, until_ms))
-		;
+	bool is_refused = !wait_for_event(core, r, since, until_ms);
 	uint64_t last = journal_last(j), oldest = journal_oldest(j), id = since + 1;
 	if (!http_query(r, "since") && last > limit)
 		id = last - limit + 1; /* the newest */
-	if (since > 0 && id < oldest) {
+	if (is_refused) {
+		http_problem(reply, 503, "busy",
+		             "too many requests wait for an event; ask again in a second");
+		reply->retry = true;
+	} else if (since > 0 && id < oldest) {
 		http_problem(reply, 410, "events-lost", "events before %" PRIu64 " are not kept",
 		             oldest);
 	} else {

@@ -482,4 +482,7 @@ void handle_status(struct core *core, struct http_request *r, struct http_reply 
 		return;
 	reply->json = handle_status_json(core, &filter);
 	reply->status = 200;
+	if (json_object_size(reply->json) == 0)
+		http_problem(reply, 503, "busy",
+		             "out of memory: the status is not known; ask again");
 }

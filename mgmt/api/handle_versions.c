@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The list of versions.
+ * The list of versions, and the one in force.
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "mgmt/api/handle.h"
 #include "mgmt/api/tell.h"
@@ -37,12 +38,14 @@ void handle_versions(struct core *core, struct http_request *r, struct http_repl
 		return;
 	struct version *list = calloc(limit, sizeof(*list));
 	core_lock(core);
-	struct store *store = intent_store(core->intent);
+	struct store *store = intent_store_to_read(core->intent);
 	const struct version *head = intent_head(core->intent);
 	int n = store && list ? store_versions(store, before, list, limit) : -EROFS;
 	if (n < 0) {
+		const char *why = intent_store_why(core->intent);
+
 		http_problem(reply, 503, "store", "the store fails: %s",
-		             intent_store_why(core->intent));
+		             !*why && store ? store_why(store) : why);
 	} else {
 		json_t *items = json_array();
 
@@ -55,4 +58,33 @@ void handle_versions(struct core *core, struct http_request *r, struct http_repl
 	}
 	core_unlock(core);
 	free(list);
+}
+
+void handle_version_unread(int rc, struct http_reply *reply)
+{
+	if (rc == -ENOENT)
+		http_problem(reply, 404, "not-found", "there is no such version");
+	else
+		http_problem(
+		        reply, 503, "store",
+		        "the version cannot be read: %s; weir status says what the store lacks",
+		        rc == -EINVAL || rc == -EBADMSG ? "its record is damaged"
+		        : rc == -EROFS                  ? "the store fails"
+		                                        : strerror(-rc));
+}
+
+void handle_config_get(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	core_lock(core);
+	const struct version *head = intent_head(core->intent);
+	if (!head) {
+		http_problem(reply, 404, "not-found", "there is no configuration yet");
+	} else {
+		tell_version_etag(head, reply->etag);
+		reply->status = !strcmp(r->if_none_match, reply->etag) ? 304 : 200;
+		reply->json = tell_version(head, head);
+		json_object_set_new(reply->json, "files",
+		                    tell_contents(intent_head_files(core->intent)));
+	}
+	core_unlock(core);
 }

@@ -3,24 +3,28 @@
  * @file
  * HTTP requests and replies as values, and the servers that carry them.
  *
- * Each connection has a thread of its own (libmicrohttpd), at most HTTP_CLIENTS_MAX a server. What
- * a handler needs of the process it reaches through struct core, under its lock.
+ * A server of our own (docs/decisions.md): one thread has all connections of a server, handlers run in others
+ * (mgmt/api/http_serve.c). What a handler needs of the process it reaches through struct core, under its lock.
  */
 #ifndef WEIR_MGMT_API_HTTP_H
 #define WEIR_MGMT_API_HTTP_H
 
 #include <jansson.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/addr.h"
 #include "mgmt/store/store.h"
 
-#define HTTP_BODY_MAX    ((size_t)32 << 20)
-#define HTTP_CLIENTS_MAX 128u /* of which each peer keeps one */
-#define HTTP_PARTS_MAX   4u
-#define HTTP_QUERY_MAX   8u
-#define HTTP_TEXT_MAX    256u
+#define HTTP_BODY_MAX  ((size_t)32 << 20)
+#define HTTP_PEERS_MAX 256u /* addresses of nodes */
+#define HTTP_POLLS_MAX                                                                             \
+	8u /* waits for an event of a kind of client: a third of the threads for strangers */
+#define HTTP_PARTS_MAX 4u
+#define HTTP_QUERY_MAX 8u
+#define HTTP_TEXT_MAX  256u
 
 struct core;
 
@@ -52,6 +56,10 @@ struct http_request {
 	char principal[64]; /**< who it is: a user's or a token's name */
 	char identity
 	        [PRINCIPAL_MAX]; /**< the same with how that is known: "user:root", "token:ada" */
+	bool local;              /**< it came by the UNIX socket */
+	const atomic_bool *gone; /**< its client has closed; NULL: not known */
+	_Atomic(const char *)
+	        *doing; /**< what takes long, see http_doing(); NULL: nobody is told */
 	struct store_request request; /**< of its Idempotency-Key: mgmt/api/idempotent.h */
 	/* filled by the dispatcher */
 	json_t *json;                              /**< the body; NULL for none */
@@ -68,7 +76,11 @@ struct http_reply {
 	char challenge[64]; /**< WWW-Authenticate */
 	char allow[64];     /**< Allow */
 	bool replayed;
+	bool retry; /**< asking again in a second may help: Retry-After */
 };
+
+/** Say what the request's handler does from now on, for who waits: @p what is a constant text. Any thread. */
+void http_doing(const struct http_request *r, const char *what);
 
 /** The value of query parameter @p name, or NULL. */
 const char *http_query(const struct http_request *r, const char *name);
@@ -79,26 +91,45 @@ void http_problem(struct http_reply *reply, unsigned status, const char *code, c
 char *http_reply_text(const struct http_reply *reply);
 void http_reply_fini(struct http_reply *reply);
 
+/** Whether the client of @p r has gone: what only waits for its sake ends. Any thread. */
+bool http_gone(const struct http_request *r);
+
 struct http_server;
 
-/** Answers a request; @p request->json and parts are the callee's to fill and to free. */
+/** Answers a request; @p request->json and parts are the callee's to fill and to free. In a thread of the server's. */
 typedef void http_handler(struct core *core, struct http_request *request,
                           struct http_reply *reply);
-/** Finds out who asks: sets role and principal. @p fd is the connection's socket. */
+/**
+ * Finds out who asks: sets role and principal. @p fd is the connection's socket; @p authorization is NULL where there is
+ * none, and "" where it is too long. It never waits.
+ */
 typedef void http_authenticator(struct core *core, int fd, const char *authorization,
                                 struct http_request *request);
+/**
+ * Whether a request whose head alone is known may be answered, so that its body is worth reading. It never waits.
+ * @return false: @p reply says why not
+ */
+typedef bool http_gate(struct core *core, const struct http_request *request,
+                       struct http_reply *reply);
 
 struct http_options {
-	int listen_fd;          /**< taken */
+	int listen_fd; /**< taken */
+	int peers_fd;  /**< taken: another of the same address, for peers alone; -1: none */
+	bool local;    /**< a UNIX socket */
 	const char *cert, *key; /**< PEM; NULL: no TLS */
 	struct core *core;
 	http_handler *handler;
 	http_authenticator *authenticator;
+	http_gate *gate;
 };
 
-/** Serve. @return 0, -EINVAL (certificate or key) or -EIO */
+/** Serve, in a thread of its own. @return 0, -EINVAL (certificate or key) or -errno */
 int http_serve(const struct http_options *options, struct http_server **out);
-/** Stop: ends when all requests are answered. NULL is fine. */
+/** Use another certificate and key for connections from now on. @return 0, or -EINVAL: the former ones stay */
+int http_renew(struct http_server *s, const char *cert, const char *key);
+/** The addresses of the peers, whose connections have limits of their own, at most HTTP_PEERS_MAX. NULL is fine. */
+void http_set_peers(struct http_server *s, const struct addr *peers, size_t n);
+/** Stop: ends when all requests are answered; those that wait end early. NULL is fine. */
 void http_stop(struct http_server *s);
 
 #endif

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "mgmt/api/tell.h"
 #include "mgmt/api/timekeep.h"
+#include "weir/json.h"
 
 #define REPLY_KEPT_MAX ((size_t)1 << 20)
 #define WAIT_MS        75000u /* longer than any change takes to answer */
@@ -52,7 +53,7 @@ static bool is_under_way(const struct core *core, const char *key)
 /* The answer of a request that was carried out and not answered: what it made, as it is now. */
 static void answer_anew(struct core *core, const char *body, struct http_reply *reply)
 {
-	json_t *what = json_loads(body, 0, NULL);
+	json_t *what = json_read(body, strlen(body), 0, NULL);
 	const char *id = json_string_value(json_object_get(what, "override"));
 	json_int_t number = json_integer_value(json_object_get(what, "version"));
 	const struct overrides *set = intent_overrides(core->intent);
@@ -88,7 +89,7 @@ static bool replay(struct core *core, const struct http_request *r, struct http_
 	} else if (status == 0) {
 		answer_anew(core, body, reply);
 	} else {
-		reply->json = json_loads(body, 0, NULL);
+		reply->json = json_read(body, strlen(body), 0, NULL);
 		reply->status = status;
 	}
 	reply->replayed = reply->status != 422;
@@ -102,7 +103,7 @@ bool idempotent_begin(struct core *core, struct http_request *r, struct http_rep
 
 	name_request(r);
 	core_lock(core);
-	while (is_under_way(core, r->request.key) && core_wait(core, until_ms))
+	while (is_under_way(core, r->request.key) && !http_gone(r) && core_wait(core, until_ms))
 		;
 	r->request.now_ms = timekeep_purge_ms(core);
 	bool answered = true;

@@ -23,13 +23,14 @@
 #include "mgmt/store/key.h"
 
 #define MISSED_MAX_MS 60000
-#define EARLY_MS      200u /* a process may have the document before the judgement is begun */
+#define LOOK_MAX_MS   1000u /* between two looks: this process was stopped or late in the rest */
+#define EARLY_MS      200u  /* a process may have the document before the judgement is begun */
 
 static const char *const texts[] = { "unknown", "pending", "in_force", "refused", "late" };
 
 /* What a process states when it cannot do what a document asks for. */
-static const char *const refusals[] = { "document-refused", "zones-refused", "port-missing",
-	                                "port-not-attached", "listen-failed" };
+static const char *const refusals[] = { "document-refused",  "zones-refused",    "port-missing",
+	                                "port-not-attached", "port-not-changed", "listen-failed" };
 
 const char *inforce_text(enum inforce_state state)
 {
@@ -135,11 +136,16 @@ static enum inforce_state judge_key(const struct core *core, struct inforce *f, 
 	return INFORCE_REFUSED;
 }
 
+/* Late is what was waited for: the time in which weir-mgmt was stopped, dead or not yet started is not counted. */
 void inforce_conclude(struct inforce *f, bool pending, uint64_t now_ms)
 {
+	uint64_t passed_ms = f->looked_ms ? now_ms - f->looked_ms : 0;
+
+	f->waited_ms += passed_ms < LOOK_MAX_MS ? passed_ms : LOOK_MAX_MS;
+	f->looked_ms = now_ms;
 	if (!pending)
 		set_state(f, INFORCE_DONE, "", NULL, "");
-	else if (now_ms >= f->taken_ms + INFORCE_WITHIN_MS)
+	else if (f->waited_ms >= INFORCE_WITHIN_MS)
 		f->state = INFORCE_LATE;
 }
 
@@ -257,6 +263,10 @@ static void roll_back_refused(struct core *core, struct inforce *f, const struct
 	json_decref(detail);
 	if (!intent_roll_back_unconfirmed(core->intent, why, clock_believed_ms())) {
 		f->rolled_back = true;
+		if (by != f) { /* the peer speaks of the next version by the time somebody asks */
+			core->refusal = *by;
+			snprintf(core->refused_by, sizeof(core->refused_by), "%s", peer->node);
+		}
 		core_changed(core);
 	}
 }

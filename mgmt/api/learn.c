@@ -14,6 +14,7 @@
 #include "mgmt/api/client.h"
 #include "mgmt/api/peers.h"
 #include "weir/guests.h"
+#include "weir/json.h"
 
 #define ASK_MS 1000
 
@@ -38,7 +39,7 @@ static json_t *ask_dataplane(struct core *core, const char *line)
 
 	if (!proc_path(core->dirs.run, "dataplane.ctl", path) &&
 	    !ctl_ask(path, line, ASK_MS, &text))
-		answer = json_loads(text, 0, NULL);
+		answer = json_read(text, strlen(text), 0, NULL);
 	free(text);
 	return answer;
 }

@@ -17,7 +17,7 @@
 #include "mgmt/api/route.h"
 #include "mgmt/store/files.h"
 
-#define BACKLOG 64
+#define BACKLOG 1024 /* while many come that are refused */
 #define GROUP   "weir"
 
 static int bind_local(const char *path)
@@ -58,9 +58,13 @@ int listen_local(struct core *core, struct http_server **out)
 		fd = bind_local(path);
 	if (fd < 0)
 		return fd;
-	const struct http_options options = {
-		.listen_fd = fd, .core = core, .handler = route_handle, .authenticator = auth_local
-	};
+	const struct http_options options = { .listen_fd = fd,
+		                              .peers_fd = -1,
+		                              .local = true,
+		                              .core = core,
+		                              .handler = route_handle,
+		                              .authenticator = auth_local,
+		                              .gate = route_gate };
 	return http_serve(&options, out);
 }
 
@@ -86,7 +90,7 @@ int listen_parse(const char *api, struct addr *address, uint16_t *port)
 	return 0;
 }
 
-static int bind_tcp(const struct addr *address, uint16_t port)
+static int open_tcp(const struct addr *address, uint16_t port, bool shares)
 {
 	struct sockaddr_storage at;
 	socklen_t n = addr_to_sockaddr(address, port, &at);
@@ -95,9 +99,14 @@ static int bind_tcp(const struct addr *address, uint16_t port)
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (shares)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
 	/* the address may come to the interface later than we do */
 	setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one));
-	if (bind(fd, (const struct sockaddr *)&at, n) || listen(fd, BACKLOG)) {
+	int failed = bind(fd, (const struct sockaddr *)&at, n);
+	/* shared only from now on: a second server at this address is refused */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	if (failed || listen(fd, BACKLOG)) {
 		int rc = -errno;
 
 		close(fd);
@@ -133,32 +142,68 @@ static int read_pem(const struct core *core, const char *name, char **out)
 	return rc ? rc : files_slurp(path, out, &n);
 }
 
+/* Certificate and key, both or none. */
+struct pair {
+	char *cert, *key;
+};
+
+static void free_pair(struct pair *p)
+{
+	free(p->cert);
+	if (p->key)
+		explicit_bzero(p->key, strlen(p->key));
+	free(p->key);
+}
+
+static int read_pair(const struct core *core, struct pair *out)
+{
+	struct pair p = { NULL, NULL };
+	int rc = read_pem(core, CERTIFICATE_CRT, &p.cert);
+
+	if (!rc)
+		rc = read_pem(core, CERTIFICATE_KEY, &p.key);
+	if (rc)
+		free_pair(&p);
+	else
+		*out = p;
+	return rc;
+}
+
+int listen_renew(struct core *core, struct http_server *server)
+{
+	struct pair p;
+	int rc = read_pair(core, &p);
+
+	if (rc)
+		return rc;
+	rc = http_renew(server, p.cert, p.key);
+	free_pair(&p);
+	return rc;
+}
+
 int listen_tcp(struct core *core, const char *api, struct http_server **out)
 {
-	char *cert = NULL, *key = NULL;
+	struct pair p = { NULL, NULL };
 	struct addr address;
 	uint16_t port;
 	int rc = listen_parse(api, &address, &port);
 
 	if (!rc)
-		rc = read_pem(core, "tls.crt", &cert);
-	if (!rc)
-		rc = read_pem(core, "tls.key", &key);
-	int fd = rc ? rc : bind_tcp(&address, port);
+		rc = read_pair(core, &p);
+	int fd = rc ? rc : open_tcp(&address, port, false);
 	rc = fd < 0 ? fd : 0;
 	if (!rc) {
 		const struct http_options options = { .listen_fd = fd,
-			                              .cert = cert,
-			                              .key = key,
+			                              .peers_fd = open_tcp(&address, port, true),
+			                              .cert = p.cert,
+			                              .key = p.key,
 			                              .core = core,
 			                              .handler = route_handle,
-			                              .authenticator = auth_token };
+			                              .authenticator = auth_token,
+			                              .gate = route_gate };
 
 		rc = http_serve(&options, out);
 	}
-	free(cert);
-	if (key)
-		explicit_bzero(key, strlen(key));
-	free(key);
+	free_pair(&p);
 	return rc;
 }

@@ -9,11 +9,14 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/api/state.h"
 #include "mgmt/api/tell.h"
+#include "mgmt/store/join.h"
 
 int look_take(struct core *core, struct look *l)
 {
 	*l = (struct look){ .core = core, .now_ms = clock_believed_ms() };
 	observe_open(core, &l->pages);
+	gather_process(core->dirs.run, OBSERVE_SUPERVISOR, &l->supervisor,
+	               &l->supervisor_conditions);
 	core_lock(core);
 	const struct version *head = intent_head(core->intent);
 
@@ -21,6 +24,7 @@ int look_take(struct core *core, struct look *l)
 	l->m = intent_shared_model(l->shared);
 	int rc = overrides_copy(&l->set, intent_overrides(core->intent));
 	l->has_head = head != NULL;
+	l->joins = join_waits(core->intent);
 	if (head)
 		l->head = *head;
 	l->document = intent_document(core->intent);

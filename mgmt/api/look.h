@@ -19,6 +19,7 @@ struct look {
 	struct overrides set;  /**< a copy */
 	struct version head;   /**< if has_head */
 	bool has_head;
+	bool joins; /**< no version yet: peers are asked for theirs, or the own file comes next */
 	uint64_t document;
 	const char *store_state;
 	char store_why[EVENT_TEXT_MAX], write_why[EVENT_TEXT_MAX];
@@ -26,6 +27,8 @@ struct look {
 	uint64_t document_age_ms; /**< since document was written */
 	struct observe_state processes[OBSERVE_COUNT];
 	struct conditions conditions[OBSERVE_COUNT]; /**< where the process has_conditions */
+	struct gather_process supervisor;            /**< weir run, if one was started here */
+	struct conditions supervisor_conditions;     /**< if it has_conditions */
 	struct peers_view views[PEERS_MAX];
 	size_t n_views;
 	bool has_token;   /**< a peer.token is there, or it is not known yet */

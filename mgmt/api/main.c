@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * weir-mgmt: the keeper of the intent and the API. Threads: this one (a loop: ticks of the intent, the
- * control socket, signals), one that observes, one that asks the peers, and one for each HTTP
- * connection. They share struct core.
+ * control socket, signals), one that observes, one that asks the peers, and those of the API's
+ * servers (mgmt/api/http_serve.c). They share struct core.
  */
 #include <curl/curl.h>
 #include <errno.h>
+#include <jansson.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/ctl.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/proc.h"
+#include "base/sandbox.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/learn.h"
@@ -24,13 +28,15 @@
 #include "mgmt/api/observe.h"
 #include "mgmt/api/own_conditions.h"
 #include "mgmt/api/peers.h"
-#include "mgmt/api/pulse.h"
 #include "mgmt/api/timekeep.h"
 #include "mgmt/api/views.h"
 #include "mgmt/store/join.h"
+#include "mgmt/store/store.h"
+#include "weir/json.h"
 #include "weir/stats.h"
 
 #define STATS_MAX     256u
+#define START_S       300u /* a large store of an earlier release is brought up to date */
 #define TCP_RETRY_MS  5000u
 #define TICK_LEAST_MS 10
 #define NOT_HERE      "this host does not have the address"
@@ -41,7 +47,8 @@ struct process {
 	struct loop_timer tick;
 	struct ctl *ctl;
 	struct http_server *local, *tcp;
-	char api[256]; /* that is served over TCP */
+	bool local_lost; /* its file is gone and could not be made again: said once */
+	char api[256];   /* that is served over TCP */
 	uint64_t tcp_retry_ms;
 	bool tcp_failed; /* said once */
 	bool bootstrap;  /* --bootstrap */
@@ -64,6 +71,25 @@ static const char *api_error(int rc)
 	                     : strerror(-rc);
 }
 
+/* The addresses of the other nodes, whose connections have limits of their own. */
+static void follow_peers(struct process *p)
+{
+	struct addr peers[HTTP_PEERS_MAX];
+	size_t n = 0;
+	uint16_t port;
+
+	if (!p->tcp)
+		return;
+	core_lock(&p->core);
+	const struct model *m = join_model(p->core.intent);
+	for (size_t i = 0; m && i < m->n_nodes && n < HTTP_PEERS_MAX; i++)
+		if (&m->nodes[i] != m->self && *m->nodes[i].api &&
+		    !listen_parse(m->nodes[i].api, &peers[n], &port))
+			n++;
+	core_unlock(&p->core);
+	http_set_peers(p->tcp, peers, n);
+}
+
 /* Serve the address that the model gives this node; a change of it is followed. */
 static void follow_api(struct process *p)
 {
@@ -77,6 +103,7 @@ static void follow_api(struct process *p)
 	if (!strcmp(api, p->api)) {
 		if (*api)
 			note_api(&p->core, api, listen_host_has(api) ? "" : NOT_HERE);
+		certificate_follow(&p->core, &p->core.certificate, p->tcp);
 		return;
 	}
 	if (loop_now_ms(p->loop) < p->tcp_retry_ms)
@@ -84,6 +111,7 @@ static void follow_api(struct process *p)
 	http_stop(p->tcp);
 	p->tcp = NULL;
 	p->api[0] = '\0';
+	certificate_note(&p->core, &p->core.certificate);
 	int rc = *api ? listen_tcp(&p->core, api, &p->tcp) : 0;
 	if (rc && !p->tcp_failed)
 		log_error("api-not-served", "address=%s why=\"%s\"", api, api_error(rc));
@@ -122,6 +150,27 @@ static void set_gauges(struct process *p)
 	stats_alive(s, clock_mono_ms());
 }
 
+/* Commands come by the socket's file: if somebody removes it, another server takes over, at a new one. */
+static void keep_local(struct process *p)
+{
+	struct http_server *server;
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (proc_path(p->core.dirs.run, PROC_API_SOCKET, path) || lstat(path, &st) == 0 ||
+	    errno != ENOENT)
+		return;
+	int rc = listen_local(&p->core, &server);
+	if (!rc || !p->local_lost)
+		log_error("control-socket-removed", "path=%s effect=\"%s\" error=\"%s\"", path,
+		          rc ? "no command reaches it" : "made again", rc ? strerror(-rc) : "");
+	p->local_lost = rc != 0;
+	if (rc)
+		return;
+	http_stop(p->local);
+	p->local = server;
+}
+
 static void on_tick(void *arg)
 {
 	struct process *p = arg;
@@ -143,7 +192,9 @@ static void on_tick(void *arg)
 	}
 	core_unlock(&p->core);
 	log_tick();
+	keep_local(p);
 	follow_api(p);
+	follow_peers(p);
 	if (wait_ms < TICK_LEAST_MS)
 		wait_ms = TICK_LEAST_MS;
 	/* a request may make something due sooner: look at least every quarter of a second */
@@ -162,7 +213,7 @@ static void on_stop(void *arg)
 static char *on_ask(void *arg, const char *line, size_t length)
 {
 	struct process *p = arg;
-	json_t *request = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL), *answer;
+	json_t *request = json_read(line, length, JSON_REJECT_DUPLICATES, NULL), *answer;
 	const char *what = json_string_value(json_object_get(request, "do"));
 
 	if (what && !strcmp(what, "status")) {
@@ -192,6 +243,7 @@ static int open_core(struct core *core, bool bootstrap)
 {
 	struct intent_options options = { .conf_dir = core->dirs.conf,
 		                          .state_dir = core->dirs.state,
+		                          .run_dir = core->dirs.run,
 		                          .node = core->dirs.node,
 		                          .start = start_of(core, bootstrap) };
 	pthread_condattr_t attributes;
@@ -199,12 +251,13 @@ static int open_core(struct core *core, bool bootstrap)
 
 	if (rc)
 		return rc;
+	stats_job_begin(core->stats, "start", START_S);
 	pthread_mutex_init(&core->lock, NULL);
 	pthread_mutex_init(&core->drafting, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&core->changed, &attributes);
-	core->started_ms = clock_mono_ms();
+	core->started_ms = core->moving_ms = clock_mono_ms();
 	rc = timekeep_open(core);
 	if (rc)
 		return rc;
@@ -218,8 +271,6 @@ static int open_core(struct core *core, bool bootstrap)
 		rc = views_start(core);
 	if (!rc)
 		rc = learn_start(core);
-	if (!rc)
-		rc = pulse_start(core);
 	return rc;
 }
 
@@ -237,6 +288,11 @@ static int open_loop(struct process *p)
 		rc = proc_path(p->core.dirs.run, "mgmt.ctl", path);
 	if (!rc)
 		rc = ctl_serve(p->loop, path, "weir", on_ask, p, &p->ctl);
+	if (rc == -EADDRINUSE)
+		log_error("control-not-opened",
+		          "path=%s why=\"somebody listens there, or it is no socket\" do=\"find "
+		          "out who (ss -xlp, ls -l); end that process, or remove the file\"",
+		          path);
 	if (!rc)
 		rc = loop_timer_set(p->loop, &p->tick, 0);
 	return rc;
@@ -252,7 +308,6 @@ static void stop(struct process *p)
 	}
 	http_stop(p->tcp);
 	http_stop(p->local);
-	pulse_stop(&p->core);
 	learn_stop(&p->core);
 	views_stop(&p->core);
 	peers_stop(&p->core);
@@ -268,6 +323,8 @@ static int run(struct process *p)
 {
 	int rc = proc_become("mgmt", 0);
 
+	if (!rc)
+		(void)sandbox_enter("mgmt"); /* a failure is a condition */
 	/* signals are blocked before threads start, so that the loop alone gets them */
 	if (!rc)
 		rc = open_loop(p);
@@ -280,26 +337,50 @@ static int run(struct process *p)
 		          rc == -EBUSY ? "another weir-mgmt runs here" : strerror(-rc));
 		return rc;
 	}
+	loop_beat(p->loop, stats_turns(p->core.stats, "main"));
+	stats_job_end(p->core.stats, "start");
 	proc_ready();
 	log_note("started", "node=%s", p->core.dirs.node);
 	return loop_run(p->loop);
+}
+
+/* For the package's scripts, before a downgrade. */
+static int move_store_back(const struct proc_dirs *dirs)
+{
+	char why[EVENT_TEXT_MAX] = "";
+	int rc = proc_become("mgmt", 0);
+
+	if (!rc)
+		rc = store_move_back(dirs->state, why);
+	if (rc)
+		fprintf(stderr, "weir-mgmt: the store was not moved back: %s%s\n",
+		        *why ? why : strerror(-rc),
+		        rc == -EBUSY ? "; stop Weir first (systemctl stop weir)" : "");
+	return rc;
 }
 
 int main(int argc, char **argv)
 {
 	static struct process p;
 
+	json_prepare();
 	if (argc > 1 && !strcmp(argv[1], "--help")) {
 		printf("weir-mgmt: keeps versions and overrides, writes the effective document, serves "
 		       "the API.\n\n"
 		       "  --bootstrap       with neither store nor effective document: make weir.conf "
 		       "the first\n"
-		       "                    version, without asking the peers for theirs\n%s",
+		       "                    version, without asking the peers for theirs\n"
+		       "  --store-back      before a downgrade, while weir-mgmt does not run: put the "
+		       "store back\n"
+		       "                    where the former release has it (DIR/store.db), then "
+		       "end\n%s",
 		       proc_dirs_help);
 		return 0;
 	}
 	if (proc_dirs_from_args(&p.core.dirs, &argc, argv))
 		return 1;
+	if (argc == 2 && !strcmp(argv[1], "--store-back"))
+		return move_store_back(&p.core.dirs) ? 1 : 0;
 	if (argc == 2 && !strcmp(argv[1], "--bootstrap")) {
 		p.bootstrap = true;
 		argc--;
@@ -308,7 +389,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "weir-mgmt: unknown argument %s\n", argv[1]);
 		return 1;
 	}
-	signal(SIGPIPE, SIG_IGN);
+	proc_ignore_signals();
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	int rc = run(&p);
 	stop(&p);

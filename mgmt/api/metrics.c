@@ -225,30 +225,34 @@ static void put_backends(FILE *out, const struct look *l)
 	}
 }
 
+/* The processes, and behind them the supervisor. */
+static const char *page_name(int p)
+{
+	return p < OBSERVE_COUNT ? observe_name((enum observe_process)p) : OBSERVE_SUPERVISOR;
+}
+
 /* The pages of all processes that run. */
 static void put_pages(FILE *out, const struct look *l, bool former)
 {
-	struct stats_reader *readers[OBSERVE_COUNT] = { NULL };
+	struct stats_reader *readers[OBSERVE_COUNT + 1] = { NULL };
 	size_t max = 2, n = 0;
 
-	for (int p = 0; p < OBSERVE_COUNT; p++) {
-		if (!l->processes[p].running ||
-		    stats_reader_open(l->core->dirs.run, observe_name((enum observe_process)p),
-		                      &readers[p]))
+	for (int p = 0; p <= OBSERVE_COUNT; p++) {
+		if (!(p < OBSERVE_COUNT ? l->processes[p].running : l->supervisor.running) ||
+		    stats_reader_open(l->core->dirs.run, page_name(p), &readers[p]))
 			readers[p] = NULL;
 		max += readers[p] ? 2 * stats_reader_n(readers[p]) : 0;
 	}
 	struct row *rows = calloc(max, sizeof(*rows));
-	for (int p = 0; rows && p < OBSERVE_COUNT; p++)
+	for (int p = 0; rows && p <= OBSERVE_COUNT; p++)
 		if (readers[p])
-			n += collect_rows(readers[p], observe_name((enum observe_process)p), former,
-			                  rows + n, max - n);
+			n += collect_rows(readers[p], page_name(p), former, rows + n, max - n);
 	if (rows) {
 		qsort(rows, n, sizeof(*rows), compare_rows);
 		put_rows(out, rows, n);
 	}
 	free(rows);
-	for (int p = 0; p < OBSERVE_COUNT; p++)
+	for (int p = 0; p <= OBSERVE_COUNT; p++)
 		stats_reader_close(readers[p]);
 }
 

@@ -13,6 +13,7 @@
 #include "base/thread.h"
 #include "base/page.h"
 #include "mgmt/api/state.h"
+#include "weir/json.h"
 #include "weir/stats.h"
 
 #define EVERY_MS   500u
@@ -65,7 +66,7 @@ void observe_open(const struct core *core, struct observe_pages *out)
 
 	*out = (struct observe_pages){ .health_age_ms = UINT64_MAX };
 	if (!proc_path(core->dirs.run, PROC_HEALTH_PAGE, path) &&
-	    !page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, &out->health_page) &&
+	    !page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, "health", &out->health_page) &&
 	    page_size(out->health_page) >= sizeof(struct health_page)) {
 		out->health = page_payload(out->health_page);
 		out->health_age_ms = age_of(page_header(out->health_page)->alive_ms);
@@ -101,7 +102,7 @@ void observe_ask_dns(struct core *core)
 
 	if (!proc_path(core->dirs.run, "dns.ctl", path) &&
 	    !ctl_ask(path, "{\"do\":\"status\"}", DNS_ASK_MS, &line))
-		said = json_loads(line, 0, NULL);
+		said = json_read(line, strlen(line), 0, NULL);
 	free(line);
 	core_lock(core);
 	if (said) {
@@ -150,6 +151,7 @@ struct observe_state observe_look(struct core *core, enum observe_process p,
 		return s;
 	s = (struct observe_state){ .present = true,
 		                    .running = seen.running,
+		                    .exists = seen.exists,
 		                    .age_ms = seen.age_ms,
 		                    .refused = seen.refused,
 		                    .learning = seen.learning,
@@ -204,7 +206,7 @@ static void tell_target(struct sight *s, uint64_t target, const char *format, ..
 	int place = health_find(s->page, target);
 	health_word word = place >= 0 ? health_read(s->page, place) : 0;
 	enum health_state was = old ? old->state : HEALTH_UNKNOWN;
-	char subject[sizeof(((struct event *)0)->subject)];
+	char subject[2 * MODEL_NAME_MAX + 32];
 	va_list list;
 
 	s->now[s->n++] = (struct told){ target, health_state(word) };
@@ -228,8 +230,7 @@ static void tell_pools(struct sight *s, const struct model *m)
 
 		for (size_t k = 0; k < pool->n_backends; k++)
 			tell_target(s, health_target_backend(pool->name, pool->backends[k].id),
-			            "pools/%.30s/backends/%.40s", pool->name,
-			            pool->backends[k].name);
+			            "pools/%s/backends/%s", pool->name, pool->backends[k].name);
 	}
 }
 
@@ -241,8 +242,7 @@ static void tell_services(struct sight *s, const struct model *m)
 			           *site = m->services[i].at[k / 2].site->name;
 
 			tell_target(s, health_target_service(name, site, k % 2),
-			            "services/%.30s/at/%.30s/%s", name, site,
-			            k % 2 ? "ipv4" : "ipv6");
+			            "services/%s/at/%s/%s", name, site, k % 2 ? "ipv4" : "ipv6");
 		}
 }
 

@@ -33,6 +33,7 @@ enum observe_process {
 struct observe_state {
 	bool present;      /**< it has a stats page */
 	bool running;      /**< it exists, and showed a sign of life within JUDGE_SILENT_MS */
+	bool exists;       /**< its process does, hanging or not */
 	uint64_t age_ms;   /**< since its last sign of life */
 	uint64_t document; /**< that it has taken; 0: not known */
 	bool refused;      /**< it has refused a newer one */
@@ -45,6 +46,8 @@ struct observe_state {
 
 /** "dataplane", "health", "dns", "mgmt" */
 const char *observe_name(enum observe_process p);
+/** The supervisor, as its pages are called; it is none of the processes above. */
+#define OBSERVE_SUPERVISOR "run"
 /** The process called @p name, or OBSERVE_COUNT. */
 enum observe_process observe_find(const char *name);
 

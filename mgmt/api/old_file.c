@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/owner.h"
+#include "base/plain.h"
 #include "base/proc.h"
 #include "mgmt/api/tell.h"
 #include "mgmt/store/gather.h"
@@ -63,7 +65,7 @@ static int make_place(const struct core *core, char place[PATH_MAX])
 {
 	int rc = proc_path(core->dirs.state, PLACE, place);
 
-	return !rc && mkdir(place, 0700) && errno != EEXIST ? -errno : rc;
+	return rc ? rc : owner_directory(place, 0700, "mgmt");
 }
 
 static struct model *read_version(struct core *core, const char *place, uint64_t number)
@@ -144,6 +146,8 @@ int old_file_check(struct core *core, const struct old_file *from, const struct 
 		rc = find_base(core, from, h);
 	else if (!rc)
 		rc = -EALREADY;
+	if (rc == -ENOENT && draft->plan.n_changes == 0)
+		rc = 0; /* what is in force already takes nothing back: all nodes were restored from it */
 	if (!rc && draft->plan.n_changes > 0)
 		rc = look(core, h, &draft->plan, told);
 	free(h);
@@ -157,7 +161,7 @@ static const char *word(const json_t *item, const char *name)
 	return text ? text : "";
 }
 
-/* One setting in words: what the version in force has, by whom, and what the file has. @return bytes, as snprintf() */
+/* One setting in words: what the version in force has, who set it, and what the file has. @return bytes, as snprintf() */
 static int describe_one(const json_t *item, char *out, size_t size)
 {
 	static const struct {
@@ -167,6 +171,7 @@ static int describe_one(const json_t *item, char *out, size_t size)
 	const char *kind = word(item, "kind"), *file = word(item, "file");
 
 	snprintf(now, sizeof(now), "is %s", word(item, "now"));
+	plain_cut(now, sizeof(now));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (!strcmp(rows[i].kind, kind)) {
 			snprintf(now, sizeof(now), "%s", rows[i].now);
@@ -192,6 +197,7 @@ static void describe(const json_t *told, char *out, size_t size)
 		if (i < 3 && used < size)
 			used += (size_t)describe_one(item, out + used, size - used);
 	}
+	plain_cut(out, size);
 }
 
 void old_file_refuse(struct core *core, const struct old_file *from, int rc, json_t *told,
@@ -203,13 +209,15 @@ void old_file_refuse(struct core *core, const struct old_file *from, int rc, jso
 	if (rc == -ENOENT) {
 		http_problem(reply, 412, "stale",
 		             "this node has no version %.40s (among the last %u), from which the "
-		             "file is said to be made; it is version %" PRIu64 " now",
+		             "file is said to be made; it is version %" PRIu64
+		             " now. If nothing newer "
+		             "can be lost, take its line \"# weir base\" out",
 		             from->base, BASE_VERSIONS_MAX, head ? head->number : 0);
 		return;
 	}
 	if (rc != -ESTALE) {
-		http_problem(reply, 500, "internal", "earlier versions cannot be read: %s",
-		             strerror(-rc));
+		http_problem(reply, rc == -ENOMEM ? 503 : 500, rc == -ENOMEM ? "busy" : "internal",
+		             "earlier versions cannot be read: %s", strerror(-rc));
 		return;
 	}
 	describe(told, settings, sizeof(settings));

@@ -2,6 +2,7 @@
 #include "mgmt/api/own_conditions.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "mgmt/api/core.h"
@@ -18,8 +19,8 @@ static void state_join(const struct core *core)
 
 	if (*join_refused(core->intent))
 		conditions_add(core->stats, "file-refused", CONDITION_DEGRADED, "weir.conf",
-		               "%.150s: nothing is in force; mend the file (weir config check "
-		               "tells all mistakes), then weir apply",
+		               "%.150s: nothing is in force; correct the file (weir config check "
+		               "shows all mistakes), then systemctl restart weir",
 		               join_refused(core->intent));
 	if (join_waits(core->intent))
 		conditions_add(core->stats, "joining", CONDITION_DEGRADED, "",
@@ -28,6 +29,22 @@ static void state_join(const struct core *core)
 		conditions_add(core->stats, "provisional", CONDITION_NOTE, "",
 		               "version 1 is this node's own weir.conf and was not applied by a "
 		               "person: the first applied version of a peer replaces it");
+}
+
+/* What the peers have and this node cannot take. */
+static void state_refused_version(const struct core *core)
+{
+	char subject[32];
+	const char *why;
+	uint64_t number = intent_take_refused(core->intent, &why);
+
+	snprintf(subject, sizeof(subject), "version %" PRIu64, number);
+	if (number)
+		conditions_add(
+		        core->stats, "version-refused", CONDITION_DEGRADED, subject,
+		        "the peers have it, this node cannot take it and goes on with its own: "
+		        "%.120s; if this node was removed, stop it: systemctl disable --now weir",
+		        why);
 }
 
 /* One peer's key against this node's. */
@@ -101,8 +118,11 @@ void own_conditions_state(struct core *core)
 {
 	conditions_begin(core->stats, intent_document(core->intent));
 	state_join(core);
+	state_refused_version(core);
 	state_keys(core);
 	state_clock(core);
 	state_api(core);
+	logins_state(core, &core->logins);
+	certificate_state(core, &core->certificate);
 	conditions_end(core->stats);
 }

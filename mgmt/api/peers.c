@@ -12,6 +12,8 @@
 #include "base/thread.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/client.h"
+#include "mgmt/api/fetch.h"
+#include "mgmt/api/handle_files.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/propose.h"
 #include "mgmt/api/tell.h"
@@ -20,6 +22,7 @@
 
 #define HEAD_TIMEOUT_MS  1500
 #define FETCH_TIMEOUT_MS 10000
+#define FETCH_FILES_MS   5000u
 #define LOAD_END         ((json_int_t)1 << 53) /* bits a second: no node has so many */
 #define FETCH_MAX        50u                   /* versions taken in one go */
 
@@ -29,6 +32,8 @@ struct target {
 	struct peers_view view;
 	char overrides[DIGEST_TEXT_MAX]; /* the digest that it told */
 	uint64_t sent_ms, received_ms;   /* when it was asked for its head, and all had answered */
+	uint64_t take_number;            /* of its version that was tried last, */
+	int take_failed;                 /* and with what result: a failure is logged once */
 };
 
 struct peers {
@@ -131,9 +136,11 @@ static size_t read_versions(const json_t *items, struct version **out)
 }
 
 /* Fetch one version with its files. */
-static bool fetch_version(struct peers *p, const struct target *t, const struct version *v,
+static bool fetch_version(struct core *core, const struct target *t, const struct version *v,
                           struct intent_offer *out)
 {
+	const struct tell_source source = { handle_files_find, core };
+	struct peers *p = core->peers;
 	char path[96], why[HTTP_TEXT_MAX];
 	json_t *answer = NULL;
 
@@ -141,7 +148,17 @@ static bool fetch_version(struct peers *p, const struct target *t, const struct 
 	if (!fetch(p, t, path, &answer))
 		return false;
 	out->version = *v;
-	int rc = tell_read_contents(json_object_get(answer, "files"), &out->files, why);
+	int rc = fetch_files(core, &p->client, t->api, json_object_get(answer, "files"),
+	                     FETCH_FILES_MS);
+	if (!rc)
+		rc = tell_read_files(json_object_get(answer, "files"), &source, &out->files, why);
+	if (rc == -EAGAIN) { /* the rest in the next round, which looks at the peers first */
+		core_lock(core);
+		peers_poke(core, false);
+		core_unlock(core);
+	} else if (rc)
+		log_warn("peer-files-failed", "node=%s version=%" PRIu64 " why=\"%s\"",
+		         t->view.node, v->number, strerror(-rc));
 	json_decref(answer);
 	return rc == 0;
 }
@@ -157,9 +174,13 @@ static size_t fetch_offers(struct core *core, const struct target *t, const stru
 		wanted++;
 	core_unlock(core);
 	for (size_t i = wanted; i-- > 0; got++)
-		if (!fetch_version(core->peers, t, &list[i], &offers[got]))
+		if (!fetch_version(core, t, &list[i], &offers[got]))
 			break;
-	return got == wanted ? got : 0;
+	if (got == wanted)
+		return got;
+	while (got > 0)
+		files_fini(&offers[--got].files);
+	return 0;
 }
 
 /* Give way to what the peer has, if our head must (mgmt/store/yield.h). */
@@ -217,9 +238,11 @@ static void take_versions(struct core *core, struct target *t)
 		}
 		core_unlock(core);
 		t->view.state = rc ? PEERS_AHEAD : PEERS_AGREED;
-		if (rc)
+		if (rc && (rc != t->take_failed || list[0].number != t->take_number))
 			log_warn("peer-version-refused", "node=%s number=%" PRIu64 " why=\"%s\"",
 			         t->view.node, list[0].number, strerror(-rc));
+		t->take_failed = rc;
+		t->take_number = list[0].number;
 		for (size_t i = 0; i < got; i++)
 			files_fini(&offers[i].files);
 	}

@@ -7,13 +7,16 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/handle_files.h"
 #include "mgmt/api/idempotent.h"
 #include "mgmt/store/digest.h"
-#include "weir/stats.h"
+#include "weir/json.h"
 
 /* What apply, rollback and reload have in common. */
-#define CHANGE "reason:string! author:string confirm_within:string force:array pending:string"
+#define CHANGE                                                                                     \
+	"reason:string! author:string confirm_within:string force:array pending:string skip_bad_zones:boolean"
 
 const struct route route_table[] = {
 	{ "GET", "/", HTTP_VIEWER, "", "", handle_page, "The status page, for people" },
@@ -30,6 +33,8 @@ const struct route route_table[] = {
 	{ "POST", "/v1/config/apply", HTTP_OPERATOR, ROUTE_CHANGES,
 	  "files:object! base:string replace:boolean " CHANGE, handle_config_apply,
 	  "Apply files as a new version" },
+	{ "POST", "/v1/files", HTTP_OPERATOR, "", "parts:array!", handle_files,
+	  "Upload files by their digests, in parts; or ask how much of them is here" },
 	{ "GET", "/v1/versions", HTTP_VIEWER, "limit before", "", handle_versions,
 	  "Versions, newest first" },
 	{ "GET", "/v1/versions/{}", HTTP_VIEWER, "files", "", handle_version, "One version" },
@@ -72,6 +77,8 @@ const struct route route_table[] = {
 	  "Between nodes: all versions, without files" },
 	{ "GET", "/v1/peer/versions/{}", HTTP_PEER, "", "", handle_peer_version,
 	  "Between nodes: one version with its files" },
+	{ "POST", "/v1/peer/files", HTTP_PEER, "", "", handle_peer_files,
+	  "Between nodes: parts of files by their digests" },
 	{ "POST", "/v1/peer/versions", HTTP_PEER, "", "", handle_peer_push,
 	  "Between nodes: take this version" },
 	{ "POST", "/v1/peer/reserve", HTTP_PEER, "", "", handle_peer_reserve,
@@ -117,12 +124,13 @@ static bool reaches(enum http_role role, enum http_role least)
 	return role >= least;
 }
 
-static const struct route *find(struct http_request *r, struct http_reply *reply)
+static const struct route *find(const struct http_request *r, char parts[][HTTP_TEXT_MAX],
+                                struct http_reply *reply)
 {
 	char allow[sizeof(reply->allow)] = "";
 
 	for (size_t i = 0; i < route_table_n; i++) {
-		if (!matches(route_table[i].path, r->path, r->parts))
+		if (!matches(route_table[i].path, r->path, parts))
 			continue;
 		if (!strcmp(route_table[i].method, r->method))
 			return &route_table[i];
@@ -175,16 +183,25 @@ static bool read_body(struct http_request *r, struct http_reply *reply)
 		r->json = json_object();
 		return true;
 	}
-	if (!r->body_is_json) {
-		http_problem(reply, 415, "not-json", "send Content-Type: application/json");
-		return false;
-	}
-	r->json = json_loadb(r->body, r->n_body, JSON_REJECT_DUPLICATES, &error);
+	r->json = json_read(r->body, r->n_body, JSON_REJECT_DUPLICATES, &error);
 	if (r->json && json_is_object(r->json))
 		return true;
 	http_problem(reply, 422, "invalid", "the body is not one JSON object: %s, line %d",
 	             r->json ? "another value" : error.text, r->json ? 1 : error.line);
 	return false;
+}
+
+/* Without memory parts of an answer may be missing, and a refusal may be false. */
+static void check_memory(struct http_reply *reply)
+{
+	if (!memory_failed() || reply->status >= 500)
+		return;
+	bool done = reply->status < 400;
+
+	http_problem(reply, 503, "busy", "out of memory: %s",
+	             done ? "what was asked for is done, but the answer is not whole; look before "
+	                    "you try again"
+	                  : "nothing was changed; try again");
 }
 
 static void run(struct core *core, const struct route *route, struct http_request *r,
@@ -195,38 +212,51 @@ static void run(struct core *core, const struct route *route, struct http_reques
 	if (keyed && idempotent_begin(core, r, reply))
 		return;
 	route->handler(core, r, reply);
+	check_memory(reply);
 	if (keyed)
 		idempotent_end(core, r, reply);
 }
 
-static void count(struct core *core, unsigned status)
+/* Whether the role reaches, and the body is one that a page of another site cannot send (a form: no JSON). */
+static bool may(const struct route *route, const struct http_request *request,
+                struct http_reply *reply)
 {
-	char labels[32];
+	bool is_nobody = request->role == HTTP_NOBODY;
 
-	snprintf(labels, sizeof(labels), "status=\"%u\"", status);
-	core_lock(core);
-	stats_add(stats_word(core->stats, STATS_COUNTER, "weir_mgmt_requests_total", labels,
-	                     "HTTP requests by the status of their answer."),
-	          1);
-	core_unlock(core);
+	if (!reaches(request->role, route->role)) {
+		http_problem(reply, is_nobody ? 401 : 403, is_nobody ? "unauthorized" : "forbidden",
+		             is_nobody ? "a valid token is needed" : "the role does not reach");
+		if (is_nobody)
+			snprintf(reply->challenge, sizeof(reply->challenge), "%s realm=\"weir\"",
+			         strcmp(request->path, "/") ? "Bearer" : "Basic");
+		return false;
+	}
+	if (!strcmp(request->method, "POST") && !request->body_is_json) {
+		http_problem(reply, 415, "not-json",
+		             "send Content-Type: application/json, also without a body");
+		return false;
+	}
+	return true;
+}
+
+bool route_gate(struct core *core, const struct http_request *request, struct http_reply *reply)
+{
+	char parts[HTTP_PARTS_MAX][HTTP_TEXT_MAX];
+	const struct route *route = find(request, parts, reply);
+
+	(void)core;
+	return route && may(route, request, reply);
 }
 
 void route_handle(struct core *core, struct http_request *request, struct http_reply *reply)
 {
-	const struct route *route = find(request, reply);
+	memory_forget();
+	const struct route *route = find(request, request->parts, reply);
 
-	if (route && !reaches(request->role, route->role)) {
-		bool nobody = request->role == HTTP_NOBODY;
-
-		http_problem(reply, nobody ? 401 : 403, nobody ? "unauthorized" : "forbidden",
-		             nobody ? "a valid token is needed" : "the role does not reach");
-		if (nobody)
-			snprintf(reply->challenge, sizeof(reply->challenge), "%s realm=\"weir\"",
-			         strcmp(request->path, "/") ? "Bearer" : "Basic");
-	} else if (route && query_ok(route, request, reply) && read_body(request, reply)) {
+	if (route && may(route, request, reply) && query_ok(route, request, reply) &&
+	    read_body(request, reply))
 		run(core, route, request, reply);
-	}
+	check_memory(reply);
 	json_decref(request->json);
 	request->json = NULL;
-	count(core, reply->status);
 }

@@ -24,6 +24,8 @@ struct route {
 extern const struct route route_table[];
 extern const size_t route_table_n;
 
+/** http_gate: whether there is such a route, the role reaches it, and a change is asked for in JSON. */
+bool route_gate(struct core *core, const struct http_request *request, struct http_reply *reply);
 /** http_handler: answer a request by the table. */
 void route_handle(struct core *core, struct http_request *request, struct http_reply *reply);
 

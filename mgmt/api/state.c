@@ -11,7 +11,8 @@
 #include "mgmt/api/facts.h"
 #include "weir/stats.h"
 
-#define EVENTS_A_TURN 16 /* of reasons that came or went; those beyond are counted in one */
+#define EVENTS_A_TURN   16 /* of reasons that came or went; those beyond are counted in one */
+#define RESTART_NEWS_MS 30000u
 
 struct state {
 	struct judge_verdict last;
@@ -94,6 +95,34 @@ static void tell_reasons(struct core *core, const struct judge_verdict *a,
 		            core->dirs.node, "%d conditions more %s", n_more, format);
 }
 
+static bool has_note(const struct judge_verdict *v, const struct judge_reason *r)
+{
+	for (size_t i = 0; i < v->n_notes; i++)
+		if (!strcmp(v->notes[i].code, r->code) &&
+		    !strcmp(v->notes[i].subject, r->subject) && !strcmp(v->notes[i].text, r->text))
+			return true;
+	return false;
+}
+
+/* Restarts by the supervisor: its note counts them. After our own start, those of the last half minute: ours, too. */
+static void tell_restarts(struct core *core, const struct judge_verdict *now)
+{
+	const struct state *s = core->state;
+	uint64_t now_ms = clock_mono_ms();
+
+	for (size_t i = 0; i < now->n_notes; i++) {
+		const struct judge_reason *r = &now->notes[i];
+		const char *name = !strncmp(r->subject, "weir-", 5) ? r->subject + 5 : r->subject;
+
+		if (strcmp(r->code, "process-restarted") || has_note(&s->last, r) ||
+		    (!s->known && now_ms - r->since_ms > RESTART_NEWS_MS))
+			continue;
+		journal_add(intent_journal(core->intent), clock_believed_ms(), "process", name,
+		            "%s", r->text);
+		core_changed(core);
+	}
+}
+
 static void tell_state(struct core *core, const struct judge_verdict *now)
 {
 	const struct state *s = core->state;
@@ -166,6 +195,7 @@ static void take_verdict(struct core *core, struct judge_verdict *now)
 	tell_state(core, now);
 	tell_reasons(core, now, &s->last, "is so");
 	tell_reasons(core, &s->last, now, "is over");
+	tell_restarts(core, now);
 	set_gauges(core, now);
 	if (!s->known || s->last.state != now->state)
 		core_changed(core);

@@ -38,6 +38,8 @@ json_t *tell_version(const struct version *v, const struct version *head)
 	        is_head ? tell_time(v->confirm_by_ms) : json_null(), "state", state);
 }
 
+#define TOLD_BYTES_MAX ((size_t)8 << 20)
+
 json_t *tell_files(const struct files *files)
 {
 	json_t *list = json_array();
@@ -50,21 +52,47 @@ json_t *tell_files(const struct files *files)
 	return list;
 }
 
+/* What goes by its digest: what is large, and in a version that is large what comes behind the first megabytes. */
+static bool goes_by_digest(const struct files *files, const struct files_item *item, size_t told)
+{
+	if (files_fit_former(files))
+		return false;
+	return item->path || item->n_bytes > FILES_SMALL_MAX ||
+	       told + item->n_bytes > TOLD_BYTES_MAX;
+}
+
+static json_t *tell_bytes(const struct files_item *item)
+{
+	struct files_text file;
+
+	if (files_read(item, &file))
+		return NULL;
+	json_t *text = json_stringn(file.bytes, file.n);
+	if (!text) {
+		char *encoded = core_base64_text(file.bytes, file.n);
+
+		text = json_pack("{s:s}", "base64", encoded ? encoded : "");
+		free(encoded);
+	}
+	files_read_end(&file);
+	return text;
+}
+
 json_t *tell_contents(const struct files *files)
 {
 	json_t *object = json_object();
+	const struct files_item *first = files ? files_find(files, FILES_MAIN) : NULL;
+	size_t told = first ? first->n_bytes : 0;
 
 	for (size_t i = 0; files && i < files->n_items; i++) {
 		const struct files_item *item = &files->items[i];
-		json_t *text = json_stringn(item->bytes, item->n_bytes);
+		bool by_digest = item != first && goes_by_digest(files, item, told);
 
-		if (!text) {
-			char *encoded = core_base64_text(item->bytes, item->n_bytes);
-
-			text = json_pack("{s:s}", "base64", encoded ? encoded : "");
-			free(encoded);
-		}
-		json_object_set_new(object, item->name, text);
+		told += by_digest || item == first ? 0 : item->n_bytes; /* that is counted */
+		json_object_set_new(object, item->name,
+		                    by_digest ? json_pack("{s:s, s:I}", "digest", item->digest,
+		                                          "bytes", (json_int_t)item->n_bytes)
+		                              : tell_bytes(item));
 	}
 	return object;
 }
@@ -73,14 +101,55 @@ static int read_encoded(const char *name, const char *encoded, struct files *out
 {
 	size_t max = strlen(encoded) / 4 * 3;
 	char *bytes = malloc(max + 1);
-	ssize_t n = bytes ? core_base64(encoded, bytes, max) : -1;
-	int rc = n >= 0 ? files_add(out, name, bytes, (size_t)n) : -EINVAL;
+	ssize_t n = bytes ? core_base64(encoded, bytes, max) : -ENOMEM;
+	int rc = n >= 0 ? files_add(out, name, bytes, (size_t)n) : n == -ENOMEM ? -ENOMEM : -EINVAL;
 
 	free(bytes);
 	return rc;
 }
 
-int tell_read_contents(const json_t *object, struct files *out, char why[HTTP_TEXT_MAX])
+/* One file of an object of files: a text, {"base64": TEXT}, or {"digest": HEX, "bytes": N}. */
+static int read_one(const char *name, const json_t *value, const struct tell_source *source,
+                    struct files *out)
+{
+	const char *encoded = json_string_value(json_object_get(value, "base64"));
+	const char *digest = json_string_value(json_object_get(value, "digest"));
+	const json_t *bytes = json_object_get(value, "bytes");
+
+	if (json_is_string(value))
+		return files_add(out, name, json_string_value(value), json_string_length(value));
+	if (encoded && json_object_size(value) == 1)
+		return read_encoded(name, encoded, out);
+	if (!source || !digest || !json_is_integer(bytes) || json_integer_value(bytes) < 0 ||
+	    json_object_size(value) != 2)
+		return -EINVAL;
+	return source->find(source->arg, name, digest, (uint64_t)json_integer_value(bytes), out);
+}
+
+static void say_why(int rc, const char *name, char why[HTTP_TEXT_MAX])
+{
+	if (rc == -E2BIG)
+		snprintf(why, HTTP_TEXT_MAX, "more than %u files, or %zu bytes in all", FILES_MAX,
+		         FILES_BYTES_MAX);
+	else if (rc == -ENOENT)
+		snprintf(why, HTTP_TEXT_MAX,
+		         "\"%.100s\" is named by a digest that is not here: upload it first (POST "
+		         "/v1/files)",
+		         name);
+	else if (rc == -EBADMSG)
+		snprintf(why, HTTP_TEXT_MAX, "\"%.100s\" has other bytes here than its digest says",
+		         name);
+	else if (rc == -ENOMEM)
+		snprintf(why, HTTP_TEXT_MAX, "out of memory");
+	else
+		snprintf(why, HTTP_TEXT_MAX,
+		         "\"%.100s\" is not a name, or not a text, {\"base64\": TEXT} or "
+		         "{\"digest\": HEX, \"bytes\": NUMBER}",
+		         name);
+}
+
+int tell_read_files(const json_t *object, const struct tell_source *source, struct files *out,
+                    char why[HTTP_TEXT_MAX])
 {
 	struct files files = { 0 };
 	const char *name;
@@ -89,25 +158,13 @@ int tell_read_contents(const json_t *object, struct files *out, char why[HTTP_TE
 
 	json_object_foreach((json_t *)(uintptr_t)object, name, value)
 	{
-		const char *encoded = json_string_value(json_object_get(value, "base64"));
-
-		if (json_is_string(value))
-			rc = files_add(&files, name, json_string_value(value),
-			               json_string_length(value));
-		else
-			rc = encoded && json_object_size(value) == 1
-			             ? read_encoded(name, encoded, &files)
-			             : -EINVAL;
+		rc = read_one(name, value, source, &files);
 		if (rc)
 			break;
 	}
-	if (rc == -E2BIG)
-		snprintf(why, HTTP_TEXT_MAX, "more than %u files, or %zu bytes in all", FILES_MAX,
-		         FILES_BYTES_MAX);
-	else if (rc)
-		snprintf(why, HTTP_TEXT_MAX,
-		         "\"%.100s\" is not a name, or not a text or {\"base64\": TEXT}", name);
-	else if (!files_find(&files, FILES_MAIN)) {
+	if (rc) {
+		say_why(rc, name, why);
+	} else if (!files_find(&files, FILES_MAIN)) {
 		snprintf(why, HTTP_TEXT_MAX, "there must be a file %s", FILES_MAIN);
 		rc = -EINVAL;
 	}
@@ -117,6 +174,11 @@ int tell_read_contents(const json_t *object, struct files *out, char why[HTTP_TE
 	}
 	*out = files;
 	return 0;
+}
+
+int tell_read_contents(const json_t *object, struct files *out, char why[HTTP_TEXT_MAX])
+{
+	return tell_read_files(object, NULL, out, why);
 }
 
 static json_t *tell_probes(const struct advice *advice)

@@ -19,6 +19,16 @@ json_t *tell_version(const struct version *v, const struct version *head);
 /** Files as a list of names, digests and sizes; or as an object with their contents. */
 json_t *tell_files(const struct files *files);
 json_t *tell_contents(const struct files *files);
+/** Where files come from that are named by their digests. */
+struct tell_source {
+	/** Add the file; 0, -ENOENT, -EBADMSG or as files_add(). */
+	int (*find)(void *arg, const char *name, const char *digest, uint64_t n_bytes,
+	            struct files *out);
+	void *arg;
+};
+/** As tell_read_contents(), where files may be named by digests. @return also -ENOENT, -EBADMSG */
+int tell_read_files(const json_t *object, const struct tell_source *source, struct files *out,
+                    char why[HTTP_TEXT_MAX]);
 /** Read what tell_contents() writes. @return 0, -EINVAL with @p why, -E2BIG or -ENOMEM; @p out is given */
 int tell_read_contents(const json_t *object, struct files *out, char why[HTTP_TEXT_MAX]);
 json_t *tell_plan(const struct plan *plan);

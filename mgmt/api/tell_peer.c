@@ -47,11 +47,11 @@ static void take_principal(const json_t *object, char out[PRINCIPAL_MAX])
 int tell_read_override(const json_t *object, struct override *out)
 {
 	struct override o = { 0 };
-	json_int_t generation, created, from, over, until, ppm;
-	int kind, target, ended;
+	json_int_t kind, target, generation, created, from, over, until, ppm;
+	int ended;
 
 	if (json_unpack((json_t *)(uintptr_t)object,
-	                "{s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "kind", &kind, "target",
+	                "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "kind", &kind, "target",
 	                &target, "generation", &generation, "created_ms", &created, "from_ms",
 	                &from, "over_ms", &over, "until_ms", &until, "from_ppm", &ppm, "ended",
 	                &ended) ||
@@ -60,7 +60,8 @@ int tell_read_override(const json_t *object, struct override *out)
 	    !take(object, "name", o.name, sizeof(o.name)) ||
 	    !take(object, "author", o.author, sizeof(o.author)) ||
 	    !take(object, "reason", o.reason, sizeof(o.reason)) ||
-	    !take(object, "node", o.node, sizeof(o.node)) || kind < 0 || target < 0 || ppm < 0 ||
+	    !take(object, "node", o.node, sizeof(o.node)) || kind < 0 ||
+	    kind > MODEL_OVERRIDE_HOLD || target < 0 || target > MODEL_TARGET_BACKEND || ppm < 0 ||
 	    ppm > 1000000 || generation < 1)
 		return -EINVAL;
 	o.kind = (enum model_override_kind)kind;

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/owner.h"
 #include "base/page.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/tell/command.h"
@@ -46,7 +47,8 @@ static bool read_record(const struct core *core, struct record *out)
 	char path[PATH_MAX], text[TEXT_MAX + 1];
 	struct record r = { 0 };
 	int end = -1;
-	FILE *f = proc_path(core->dirs.state, TIMEKEEP_FILE, path) ? NULL : fopen(path, "re");
+	FILE *f =
+	        proc_path(core->dirs.state, TIMEKEEP_FILE, path) ? NULL : owner_fopen(path, "mgmt");
 
 	if (!f)
 		return false;
@@ -67,13 +69,12 @@ static bool read_record(const struct core *core, struct record *out)
 
 static int write_record(const struct core *core, const struct timekeep *t)
 {
-	char path[PATH_MAX], temporary[PATH_MAX + 8];
+	char path[PATH_MAX], temporary[OWNER_DRAFT_MAX];
 	int rc = proc_path(core->dirs.state, TIMEKEEP_FILE, path);
 
 	if (rc)
 		return rc;
-	snprintf(temporary, sizeof(temporary), "%s.new", path);
-	FILE *f = fopen(temporary, "we");
+	FILE *f = owner_draft_stream(path, 0644, temporary);
 	if (!f)
 		return -errno;
 	/* no fsync: a record that is a minute older does as well, and half of one is seen to be that */
@@ -180,6 +181,7 @@ static void set_gauges(struct core *core)
 
 static void publish(struct timekeep *t)
 {
+	page_repair(t->page);
 	believed_publish(page_payload(t->page), &t->wall, t->boot);
 	page_alive(t->page, t->wall.mono_ms);
 	clock_believe(t->wall.at_ms - (int64_t)t->wall.mono_ms);

@@ -160,6 +160,7 @@ static void told(struct client_request *r)
 	const char *why = r->why;
 	int rc = -EINVAL;
 
+	page_repair(p->page);
 	if (r->answer)
 		rc = views_take(page_payload(p->page), r->answer, p->node, v->wanted.cluster,
 		                v->wanted.targets, v->wanted.n, v->asked_ms, &why);

@@ -22,7 +22,7 @@ static bool was_heard(const struct core *core, const char *node)
 	if (!strcmp(node, core->dirs.node))
 		return true;
 	if (view_path(core->dirs.run, node, path) ||
-	    page_open(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT, &page))
+	    page_open(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT, "mgmt", &page))
 		return false;
 	if (page_size(page) >= sizeof(struct view_page))
 		heard = ((const struct view_page *)page_payload(page))->health.n_entries > 0;

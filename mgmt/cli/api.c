@@ -8,11 +8,14 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <curl/curl.h>
 
 #include "base/clock.h"
+#include "base/owner.h"
+#include "weir/json.h"
 
 #define ANSWER_MAX  ((size_t)64 << 20)
 #define HEADERS_MAX 512
@@ -25,6 +28,10 @@ struct answer {
 	char *etag;
 	size_t etag_size;
 	uint64_t heard_ms; /* when something was received or sent last */
+	uint64_t told_ms;  /* when the person was told last; 0: nothing is told */
+	uint64_t since_ms; /* when the command began to wait */
+	bool again;        /* it is asked again: who waits was told so */
+	char doing[96];    /* what management says that it does; "": nothing */
 	curl_off_t sent;
 };
 
@@ -47,6 +54,20 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 	return n;
 }
 
+/* Weir-Doing: it checks the zones */
+static void take_doing(struct answer *a, const char *bytes, size_t n)
+{
+	static const char name[] = "weir-doing: ";
+	size_t kept = 0;
+
+	if (n <= strlen(name) || strncasecmp(bytes, name, strlen(name)) != 0)
+		return;
+	for (size_t i = strlen(name); i < n && kept + 1 < sizeof(a->doing); i++)
+		if (bytes[i] >= ' ' && bytes[i] <= '~')
+			a->doing[kept++] = bytes[i];
+	a->doing[kept] = '\0';
+}
+
 /* ETag: "v12-0123" */
 static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
 {
@@ -56,6 +77,7 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
 
 	a->heard_ms = clock_mono_ms();
 	n *= size;
+	take_doing(a, bytes, n);
 	if (n <= strlen(name) || strncasecmp(bytes, name, strlen(name)) != 0)
 		return n;
 	for (size_t i = strlen(name); i < n && kept + 1 < a->etag_size; i++)
@@ -63,6 +85,21 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
 			a->etag[kept++] = bytes[i];
 	a->etag[kept] = '\0';
 	return n;
+}
+
+/*
+ * No command is silent for long: a person must see whether to wait. Who has heard nothing gives up soon, and then
+ * says more.
+ */
+static void tell_waiting(struct answer *a)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	if (!a->told_ms || now_ms < a->told_ms + API_TELL_MS || now_ms > a->heard_ms + API_HEARD_MS)
+		return;
+	fprintf(stderr, "weir: waiting for management's answer (%u s)%s%s\n",
+	        (unsigned)((now_ms - a->since_ms) / 1000), *a->doing ? ": " : "", a->doing);
+	a->told_ms = now_ms;
 }
 
 /*
@@ -80,7 +117,8 @@ static int on_progress(void *arg, curl_off_t total, curl_off_t got, curl_off_t s
 	if (sent != a->sent)
 		a->heard_ms = clock_mono_ms();
 	a->sent = sent;
-	return clock_mono_ms() - a->heard_ms > API_SILENCE_MS;
+	tell_waiting(a);
+	return clock_mono_ms() - a->heard_ms > (a->again ? API_SILENCE_AGAIN_MS : API_SILENCE_MS);
 }
 
 static struct curl_slist *headers_of(const struct api_request *request, const char *key)
@@ -89,7 +127,7 @@ static struct curl_slist *headers_of(const struct api_request *request, const ch
 	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
 
 	list = curl_slist_append(list, "Weir-Progress: 1");
-	if (request->body)
+	if (request->body || strcmp(request->method, "POST") == 0)
 		list = curl_slist_append(list, "Content-Type: application/json");
 	if (key[0]) {
 		snprintf(line, sizeof(line), "Idempotency-Key: %s", key);
@@ -206,14 +244,23 @@ static bool is_unknown(int code, long error)
 static int ask_again(const char *socket, const struct api_request *request, const char *key,
                      struct answer *a, long *status, long *error)
 {
-	uint64_t until_ms = clock_mono_ms() + API_AGAIN_MS;
+	uint64_t told_ms = clock_mono_ms(), until_ms = told_ms + API_AGAIN_MS;
 	int code = CURLE_OPERATION_TIMEDOUT;
 
+	a->again = true;
+	a->told_ms = 0;
 	fprintf(stderr,
 	        "weir: the connection to management broke off; whether the change was made is not "
 	        "known; asking again for its outcome\n");
 	while (key[0] && clock_mono_ms() < until_ms) {
 		usleep(API_AGAIN_EVERY_MS * 1000);
+		if (clock_mono_ms() >= told_ms + API_TELL_MS) {
+			told_ms = clock_mono_ms();
+			fprintf(stderr,
+			        "weir: no answer yet; asking for %u s more (if management hangs: "
+			        "drains can be taken with --offline)\n",
+			        (unsigned)((until_ms - told_ms) / 1000 + 1));
+		}
 		code = ask_once(socket, request, key, a, status, error);
 		if (code == CURLE_OK)
 			return code;
@@ -235,7 +282,7 @@ static int tell_failure(const char *socket, CURLcode code, long error, bool asks
 		return cli_fail(CLI_TIMEOUT,
 		                "management did not answer: it is not known whether the change was "
 		                "made; weir versions and weir overrides show it once management "
-		                "answers");
+		                "answers; if it hangs, drains can be taken with --offline");
 	if (error == EACCES)
 		return cli_fail(CLI_DENIED,
 		                "%s may not be used by this user; members of group weir may",
@@ -246,6 +293,24 @@ static int tell_failure(const char *socket, CURLcode code, long error, bool asks
 	                "management does not answer on %s (%s); is weir run or weir-mgmt running? "
 	                "Forwarding and DNS do not need it; drains can be taken with --offline",
 	                socket, error ? strerror((int)error) : curl_easy_strerror(code));
+}
+
+/* A success that says nothing readable must not pass for an empty list. @return as tell_failure() */
+static int refuse_answer(struct api_reply *reply, const char *socket, bool asks, bool quietly)
+{
+	long status = reply->status;
+
+	api_reply_fini(reply);
+	reply->status = 0;
+	if (asks && quietly)
+		return CLI_UNREACHABLE;
+	return cli_fail(asks ? CLI_UNREACHABLE : CLI_TIMEOUT,
+	                "management answers on %s with status %ld, but not in JSON%s; does another "
+	                "program have that socket? ss -xlp shows which",
+	                socket, status,
+	                asks ? ""
+	                     : ": it is not known whether the change was made (weir versions and "
+	                       "weir overrides show it)");
 }
 
 /* Errors are at the file that was given, whatever management calls it. */
@@ -261,31 +326,52 @@ static void name_file(json_t *body, const char *file)
 	}
 }
 
+/* Any process of ours may put a socket where there is none: only weir-mgmt's is the API. */
+static bool is_foreign(const char *socket)
+{
+	struct stat st;
+
+	return lstat(socket, &st) == 0 && !owner_is(st.st_uid, "mgmt");
+}
+
 static int ask(const struct cli *cli, const struct api_request *request, struct api_reply *reply,
                bool quietly)
 {
-	char socket[PATH_MAX];
+	char socket[PATH_MAX] = "";
 	struct answer a = { .etag = reply->etag, .etag_size = sizeof(reply->etag) };
 	char key[KEY_MAX] = "";
 	long error = 0;
 	int code = CURLE_OUT_OF_MEMORY;
 
 	*reply = (struct api_reply){ 0 };
+	a.since_ms = clock_mono_ms();
+	a.told_ms = quietly || request->timeout_ms ? 0 : a.since_ms;
 	if (!reads(request))
 		make_key(key);
-	if (proc_path(cli->dirs.run, PROC_API_SOCKET, socket) == 0)
+	if (proc_path(cli->dirs.run, PROC_API_SOCKET, socket) == 0 && is_foreign(socket)) {
+		json_decref(request->body);
+		return cli_fail(
+		        CLI_DENIED,
+		        "%s belongs to another user than root and weir-mgmt and is not "
+		        "believed: find out who made it (ls -l), remove it, restart weir-mgmt",
+		        socket);
+	}
+	if (*socket)
 		code = ask_once(socket, request, key, &a, &reply->status, &error);
 	if (is_unknown(code, error) && !reads(request))
 		code = ask_again(socket, request, key, &a, &reply->status, &error);
 	json_decref(request->body);
 	if (code != CURLE_OK) {
 		free(a.bytes);
+		reply->status = 0; /* of an answer that broke off: it is none */
 		return tell_failure(socket, (CURLcode)code, error, reads(request), quietly);
 	}
-	reply->body = a.n ? json_loadb(a.bytes, a.n, JSON_DECODE_ANY, NULL) : NULL;
+	reply->body = a.n ? json_read(a.bytes, a.n, JSON_DECODE_ANY, NULL) : NULL;
 	if (!reply->body && a.n) /* no JSON: as a text */
 		reply->body = json_stringn(a.bytes, a.n);
 	free(a.bytes);
+	if (api_taken(reply) && !json_is_object(reply->body))
+		return refuse_answer(reply, socket, reads(request), quietly);
 	if (request->file)
 		name_file(reply->body, request->file);
 	return CLI_OK;
@@ -351,7 +437,7 @@ static int status_of_change(const json_t *body)
 	const json_t *nodes = json_object_get(body, "nodes"), *node;
 	const json_t *complete = json_object_get(body, "complete");
 	size_t i;
-	bool some = false, lacks = false, refused = false;
+	bool some = false, lacks = false, refused = false, superseded = false;
 
 	if (!complete || json_is_true(complete))
 		return CLI_OK;
@@ -360,11 +446,15 @@ static int status_of_change(const json_t *body)
 		const char *state = api_text(node, "state", "");
 
 		some |= strcmp(state, "in_force") == 0 || strcmp(state, "agreed") == 0;
-		refused |= strcmp(state, "refused") == 0;
+		refused |= strcmp(state, "refused") == 0 ||
+		           json_is_true(json_object_get(node, "rolled_back"));
+		superseded |= strcmp(state, "superseded") == 0;
 		lacks |= strcmp(state, "unreachable") == 0 || strcmp(state, "diverged") == 0 ||
 		         strcmp(state, "not_written") == 0;
 	}
-	return refused ? CLI_NOT_TAKEN : some && lacks ? CLI_PARTLY : CLI_TIMEOUT;
+	if (refused || superseded)
+		return refused ? CLI_NOT_TAKEN : CLI_CONFLICT;
+	return some && lacks ? CLI_PARTLY : CLI_TIMEOUT;
 }
 
 int api_status(const struct api_reply *reply)
@@ -384,11 +474,9 @@ int api_status(const struct api_reply *reply)
 	case 428:
 		return CLI_CONFLICT;
 	case 429:
-	case 500:
-	case 503:
 		return CLI_UNREACHABLE;
 	default:
-		return CLI_USAGE;
+		return reply->status >= 500 ? CLI_UNREACHABLE : CLI_USAGE;
 	}
 }
 
@@ -407,7 +495,8 @@ static const char *advice(const char *code)
 		{ "unconfirmed",
 		  "weir confirm keeps the earlier version; or do it again with --confirm-pending or --join-pending" },
 		{ "store", "overrides are taken all the same; look at weir status" },
-		{ "mistakes", "correct them and check with weir config check" },
+		{ "mistakes",
+		  "correct them and check with weir config check; zone files are looked for beside the configuration file" },
 		{ "busy", "do it again in a moment" },
 		{ "forbidden", "ask someone whose role reaches" },
 		{ "unauthorized", "ask someone whose role reaches" },
@@ -462,8 +551,12 @@ int api_refusal(const struct api_reply *reply)
 	const char *detail = api_text(body, "detail", "");
 
 	tell_mistakes(json_object_get(body, "mistakes"));
-	cli_fail(CLI_OK, "%s%s%s", api_text(body, "title", "management answers in an unknown way"),
-	         detail[0] ? ": " : "", detail);
+	const char *title = api_text(body, "title", NULL);
+	if (title)
+		cli_fail(CLI_OK, "%s%s%s", title, detail[0] ? ": " : "", detail);
+	else
+		cli_fail(CLI_OK, "management answers in an unknown way (status %ld)%s%s",
+		         reply->status, detail[0] ? ": " : "", detail);
 	tell_list(json_object_get(body, "errors"), "field", "detail", false, detail);
 	tell_list(json_object_get(body, "guards"), "guard", "detail", true, detail);
 	if (what)
@@ -471,12 +564,6 @@ int api_refusal(const struct api_reply *reply)
 	diverged_print(stderr, body);
 	old_file_print(stderr, body);
 	return api_status(reply);
-}
-
-void api_print_json(const json_t *body)
-{
-	json_dumpf(body, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
-	putchar('\n');
 }
 
 int api_get(const struct cli *cli, const struct api_request *request, struct api_reply *reply)

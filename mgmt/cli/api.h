@@ -20,9 +20,13 @@ struct api_request {
 
 #define API_TIMEOUT_MS      75000u /* of a change, which may wait for all nodes */
 #define API_READ_TIMEOUT_MS 60000u
-#define API_SILENCE_MS      5000u  /* without a byte: nobody works on the request */
-#define API_AGAIN_MS        15000u /* how long an interrupted change is asked for again */
-#define API_AGAIN_EVERY_MS  500u
+#define API_SILENCE_MS                                                                             \
+	4500u /* without a byte: nobody works on the request; seen up to a second later */
+#define API_SILENCE_AGAIN_MS 3000u
+#define API_HEARD_MS         2000u
+#define API_TELL_MS          4000u  /* a command that waits says so as often */
+#define API_AGAIN_MS         15000u /* how long an interrupted change is asked for again */
+#define API_AGAIN_EVERY_MS   500u
 
 struct api_reply {
 	long status;    /* of HTTP */
@@ -53,6 +57,8 @@ int api_show(const struct cli *cli, const struct api_request *request,
              void (*print)(const json_t *body));
 /* One line of JSON on standard output. */
 void api_print_json(const json_t *body);
+/** Print the warnings of a plan, a line each. */
+void cli_print_warnings(const json_t *warnings);
 
 /* A member's text, or @p otherwise where it is none. */
 const char *api_text(const json_t *object, const char *name, const char *otherwise);

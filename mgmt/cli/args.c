@@ -7,14 +7,16 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "mgmt/cli/cli.h"
+#include "weir/json.h"
 #include "weir/near.h"
 
 int cli_fail(enum cli_status status, const char *format, ...)
 {
 	va_list args;
 
-	fputs("weir: ", stderr);
+	fprintf(stderr, "%s: ", cli_program);
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
@@ -75,8 +77,25 @@ static const struct cli_command *find_command(int argc, char **argv, int *n_word
 	return NULL;
 }
 
+/* The second words of the commands that begin with @p first, as "check, show". @return whether there are any */
+static bool list_second_words(const char *first, char *out, size_t size)
+{
+	size_t length = strlen(first), used = 0;
+
+	*out = '\0';
+	for (size_t i = 0; i < cli_commands_n; i++) {
+		const char *words = cli_commands[i].words;
+
+		if (used < size && !strncmp(words, first, length) && words[length] == ' ')
+			used += (size_t)snprintf(out + used, size - used, "%s%s", used ? ", " : "",
+			                         words + length + 1);
+	}
+	return used > 0;
+}
+
 static int unknown_command(int argc, char **argv)
 {
+	char second[256];
 	char given[64], near_is[NEAR_TEXT_MAX];
 	struct near_best near = { .wanted = given };
 
@@ -84,14 +103,18 @@ static int unknown_command(int argc, char **argv)
 	         argc > 1 ? argv[1] : "");
 	for (size_t i = 0; i < cli_commands_n; i++)
 		near_try(&near, cli_commands[i].words);
+	if ((!near.best || near.distance > 3 || argc < 2) &&
+	    list_second_words(argv[0], second, sizeof(second)))
+		return cli_fail(CLI_USAGE, "%s %s wants one of these words next: %s", cli_program,
+		                argv[0], second);
 	if (!near.best || near.distance > 3) {
 		snprintf(given, sizeof(given), "%s", argv[0]);
 		near.best = NULL;
 		for (size_t i = 0; i < cli_commands_n; i++)
 			near_try(&near, cli_commands[i].words);
 	}
-	return cli_fail(CLI_USAGE, "there is no command \"%s\"%s; weir help lists them", given,
-	                near_text(&near, near_is));
+	return cli_fail(CLI_USAGE, "there is no command \"%s\"%s; %s help lists them", given,
+	                near_text(&near, near_is), cli_program);
 }
 
 /* Take the option at argv[*i], with its value. @return 0 or CLI_USAGE */
@@ -109,8 +132,8 @@ static int take_option(const struct cli_command *command, struct cli_args *args,
 
 		for (int k = 0; k < CLI_OPTIONS_MAX && args->options[k].name; k++)
 			near_try(&near, args->options[k].name);
-		return cli_fail(CLI_USAGE, "%s has no option %s%s; see weir help %s",
-		                command->words, name, near_text(&near, near_is), command->words);
+		return cli_fail(CLI_USAGE, "%s has no option %s%s; see %s help %s", command->words,
+		                name, near_text(&near, near_is), cli_program, command->words);
 	}
 	if (args->values[place])
 		return cli_fail(CLI_USAGE, "%s stands twice", name);
@@ -143,12 +166,12 @@ static int take_arguments(const struct cli_command *command, struct cli_args *ar
 		} else if (args->n < CLI_POSITION_MAX && args->n < command->most) {
 			args->at[args->n++] = argv[i];
 		} else {
-			return cli_fail(CLI_USAGE, "\"%s\" is one argument too many; weir %s %s",
-			                argv[i], command->words, command->arguments);
+			return cli_fail(CLI_USAGE, "\"%s\" is one argument too many; %s %s %s",
+			                argv[i], cli_program, command->words, command->arguments);
 		}
 	}
 	if (args->n < command->least)
-		return cli_fail(CLI_USAGE, "something is missing; expected: weir %s %s",
+		return cli_fail(CLI_USAGE, "something is missing; expected: %s %s %s", cli_program,
 		                command->words, command->arguments);
 	return 0;
 }
@@ -172,8 +195,8 @@ static bool take_flag(int *argc, char **argv, const char *flag)
 
 void cli_help_command(const struct cli_command *command)
 {
-	printf("weir %s%s%s\n\n    %s\n", command->words, command->arguments[0] ? " " : "",
-	       command->arguments, command->help);
+	printf("%s %s%s%s\n\n    %s\n", cli_program, command->words,
+	       command->arguments[0] ? " " : "", command->arguments, command->help);
 	if (command->options[0].name)
 		printf("\n");
 	for (int i = 0; i < CLI_OPTIONS_MAX && command->options[i].name; i++) {
@@ -193,7 +216,7 @@ void cli_help(const char *words)
 			cli_help_command(&cli_commands[i]);
 			return;
 		}
-	printf("weir [OPTIONS] COMMAND ...\n\n");
+	printf("%s [OPTIONS] COMMAND ...\n\n", cli_program);
 	for (size_t i = 0; i < cli_commands_n; i++) {
 		char left[80];
 
@@ -204,11 +227,29 @@ void cli_help(const char *words)
 		else
 			printf("  %-36s %s\n", left, cli_commands[i].help);
 	}
-	printf("\n  weir help COMMAND shows its options. All commands take --json.\n\n%s"
+	printf("\n  %s help COMMAND shows its options. All commands take --json; --version names the "
+	       "release.\n\n%s"
 	       "\nExit status: 0 in force, 1 usage, 2 refused by a guard, 3 unreachable, 4 conflict,\n"
 	       "5 timeout (it continues), 6 partly, 7 denied, 8 refused by a process; status: 0 well, 10 degraded, 11 down.\n",
-	       proc_dirs_help);
+	       cli_program, cli_options_help);
 }
+
+const struct cli_exit cli_exits[] = {
+	{ "0", "done, and in force on this node (with `--all`: on all)" },
+	{ "1", "usage: wrong arguments, or what they name is wrong; mistakes of a configuration" },
+	{ "2", "refused by a guard" },
+	{ "3", "a process or node does not answer" },
+	{ "4",
+	  "conflict: changed since, diverged, nothing to confirm or end, another has the store" },
+	{ "5", "not in time; it continues" },
+	{ "6", "partly: some nodes have it, others cannot be reached" },
+	{ "7", "denied" },
+	{ "8",
+	  "the change was made, but a node refuses it: a process rejects it, or something that it "
+	  "names does not exist there; or it was rolled back while the command waited" },
+	{ "10, 11", "of `status`: degraded, down" },
+	{ NULL, NULL },
+};
 
 /* docs/command-line.md. */
 static void help_document(void)
@@ -219,19 +260,12 @@ static void help_document(void)
 	     "does not answer; `trace`, `dns explain`, `config` and `agent` need no process at all; overrides take `--offline`.\n"
 	     "Data goes to standard output, what failed and what to do about it to standard error. `--json` prints the API's answer\n"
 	     "unchanged, one line; `events --json` one line an event.\n\n"
-	     "| exit status | meaning |\n|---|---|\n"
-	     "| 0 | done, and in force on this node (with `--all`: on all) |\n"
-	     "| 1 | usage: wrong arguments, or what they name is wrong; mistakes of a configuration |\n"
-	     "| 2 | refused by a guard |\n"
-	     "| 3 | a process or node does not answer |\n"
-	     "| 4 | conflict: changed since, diverged, nothing to confirm or end, another has the store |\n"
-	     "| 5 | not in time; it continues |\n"
-	     "| 6 | partly: some nodes have it, others cannot be reached |\n"
-	     "| 7 | denied |\n"
-	     "| 8 | the change was made, but a node refuses it: a process rejects it, or something that it names does not exist there |\n"
-	     "| 10, 11 | of `status`: degraded, down |\n\n"
-	     "Options of all commands:\n\n```");
-	printf("%s  --json           print JSON\n```\n", proc_dirs_help);
+	     "| exit status | meaning |\n|---|---|");
+	for (const struct cli_exit *e = cli_exits; e->status; e++)
+		printf("| %s | %s |\n", e->status, e->meaning);
+	printf("\nOptions of all commands:\n\n```\n%s"
+	       "  --json           print JSON\n  --version        print the release\n```\n",
+	       cli_options_help);
 	for (size_t i = 0; i < cli_commands_n; i++) {
 		printf("\n```\n");
 		cli_help_command(&cli_commands[i]);
@@ -239,11 +273,15 @@ static void help_document(void)
 	}
 }
 
-static int help(int argc, char **argv)
+static int help(bool json, int argc, char **argv)
 {
 	char words[64] = "";
 	bool known = false;
 
+	if (argc == 0 && json) {
+		cli_help_json();
+		return CLI_OK;
+	}
 	if (argc == 1 && strcmp(argv[0], "--document") == 0) {
 		help_document();
 		return CLI_OK;
@@ -261,6 +299,20 @@ static int help(int argc, char **argv)
 	return CLI_OK;
 }
 
+/* An answer that was cut short by memory must not pass for a whole one. */
+static int run_command(const struct cli_command *command, struct cli *cli,
+                       const struct cli_args *args)
+{
+	json_prepare();
+	memory_forget();
+	int status = command->run(cli, args);
+
+	if (!memory_failed())
+		return status;
+	return cli_fail(status == CLI_OK ? CLI_UNREACHABLE : (enum cli_status)status,
+	                "out of memory: what is shown is not whole; free memory and try again");
+}
+
 int cli_main(int argc, char **argv)
 {
 	struct cli cli = { 0 };
@@ -274,7 +326,11 @@ int cli_main(int argc, char **argv)
 	cli.json = take_flag(&argc, argv, "--json");
 	bool wants_help = take_flag(&argc, argv, "--help") || take_flag(&argc, argv, "-h");
 	if (argc > 0 && strcmp(argv[0], "help") == 0)
-		return help(argc - 1, argv + 1);
+		return help(cli.json, argc - 1, argv + 1);
+	if (argc == 1 && strcmp(argv[0], "--version") == 0) {
+		printf("%s %s\n", cli_program, WEIR_RELEASE);
+		return CLI_OK;
+	}
 	if (argc == 0) {
 		cli_help(NULL);
 		return wants_help ? CLI_OK : CLI_USAGE;
@@ -288,7 +344,7 @@ int cli_main(int argc, char **argv)
 	}
 	err = take_arguments(command, &args, argc - n_words, argv + n_words);
 	/* Libraries' logs are a process's; a command says itself what failed. */
-	if (command->run != cli_run)
+	if (strcmp(command->words, "run") != 0)
 		log_level(LOG_CRIT);
-	return err ? err : command->run(&cli, &args);
+	return err ? err : run_command(command, &cli, &args);
 }

@@ -57,8 +57,25 @@ struct cli_command {
 	struct cli_option options[CLI_OPTIONS_MAX];
 };
 
+/* A program's own: commands.c of weir, commands_agent.c of weir-agent. */
 extern const struct cli_command cli_commands[];
 extern const size_t cli_commands_n;
+extern const char cli_program[];     /* "weir" */
+extern const char cli_agent_words[]; /* how this program calls the agent's commands: "weir agent" */
+extern const char cli_about[];       /* what it is, in a line */
+extern const char *const cli_options_help; /* of the options of all commands */
+
+/* clang-format off */
+/* Rows of two tables: `weir agent attach` and `weir-agent attach` are one. */
+#define CLI_AGENT_ATTACH "INTERFACE", 1, 1, "on a backend: take tunnels off", cli_agent_attach, \
+	{ { "--from", "PREFIX,...", "accept tunnels from these (the nodes' tunnel_source)" }, \
+	  { "--owners", "PREFIX,...", "the backends' own: pass packets of their connections on to them" }, \
+	  { "--netns", "NAME,...", "search these network namespaces for connections, too" }, \
+	  { "--mode", "auto|native|generic", "where XDP runs" }, \
+	  { NULL, NULL, NULL } }
+#define CLI_AGENT_DETACH "INTERFACE", 1, 1, "stop taking tunnels off", cli_agent_detach, { { NULL, NULL, NULL } }
+#define CLI_AGENT_STATUS "INTERFACE", 1, 1, "what the agent has taken and dropped", cli_agent_status, { { NULL, NULL, NULL } }
+/* clang-format on */
 
 /* The value of option @p name, or NULL; it is one of the row's. */
 const char *cli_value(const struct cli_args *args, const char *name);
@@ -72,6 +89,13 @@ int cli_main(int argc, char **argv);
 /* The help of all, or of one command. */
 void cli_help(const char *words);
 void cli_help_command(const struct cli_command *command);
+/* The exit statuses, in their order; NULL behind the last. */
+struct cli_exit {
+	const char *status, *meaning; /* "10, 11"; Markdown */
+};
+extern const struct cli_exit cli_exits[];
+/* The whole table as JSON: for manual pages and completion. */
+void cli_help_json(void);
 
 /* The subcommands, by file. */
 int cli_nic(struct cli *cli, const struct cli_args *args);
@@ -99,6 +123,7 @@ int cli_clock(struct cli *cli, const struct cli_args *args);
 int cli_clock_accept(struct cli *cli, const struct cli_args *args);
 int cli_dns_explain(struct cli *cli, const struct cli_args *args);
 int cli_zone_reload(struct cli *cli, const struct cli_args *args);
+int cli_token_new(struct cli *cli, const struct cli_args *args);
 int cli_agent_attach(struct cli *cli, const struct cli_args *args);
 int cli_agent_detach(struct cli *cli, const struct cli_args *args);
 int cli_agent_status(struct cli *cli, const struct cli_args *args);

@@ -120,7 +120,8 @@ int cli_agent_attach(struct cli *cli, const struct cli_args *args)
 	if (cli->json)
 		printf("{\"ok\":true,\"interface\":\"%s\"}\n", args->at[0]);
 	else
-		printf("attached to %s; undo: weir agent detach %s\n", args->at[0], args->at[0]);
+		printf("attached to %s; undo: %s detach %s\n", args->at[0], cli_agent_words,
+		       args->at[0]);
 	return CLI_OK;
 }
 
@@ -151,9 +152,15 @@ static json_t *prefixes_json(const struct agent_status *s, bool owners)
 	return out;
 }
 
+static const char lacks_owners[] =
+        "nodes name earlier owners to this agent (a pool with agent = true), and it has no --owners: "
+        "packets of connections that moved are dropped here. Attach it again with --owners and the "
+        "prefixes of all backends of the pool";
+
 static json_t *agent_json(const char *interface, const struct agent_status *s)
 {
 	json_t *counts = json_array();
+	const char *trouble = agent_lacks_owners(s) ? lacks_owners : NULL;
 
 	for (int i = 0; i < DECAP_REASON_COUNT; i++)
 		json_array_append_new(counts,
@@ -162,11 +169,12 @@ static json_t *agent_json(const char *interface, const struct agent_status *s)
 		                                agent_reason_is_drop((enum decap_reason)i),
 		                                "packets", (json_int_t)s->counts[i].packets,
 		                                "bytes", (json_int_t)s->counts[i].bytes));
-	return json_pack("{s:s, s:s, s:i, s:I, s:o, s:o, s:b, s:i, s:o}", "interface", interface,
-	                 "mode", s->mode == AGENT_MODE_NATIVE ? "native" : "generic", "program",
-	                 (int)s->prog_id, "since_mono_ms", (json_int_t)s->since_mono_ms, "from",
-	                 prefixes_json(s, false), "owners", prefixes_json(s, true), "passes_on",
-	                 s->passes_on, "namespaces", (int)s->n_netns, "counts", counts);
+	return json_pack("{s:s, s:s, s:i, s:I, s:o, s:o, s:b, s:i, s:o, s:s?}", "interface",
+	                 interface, "mode", s->mode == AGENT_MODE_NATIVE ? "native" : "generic",
+	                 "program", (int)s->prog_id, "since_mono_ms", (json_int_t)s->since_mono_ms,
+	                 "from", prefixes_json(s, false), "owners", prefixes_json(s, true),
+	                 "passes_on", s->passes_on, "namespaces", (int)s->n_netns, "counts", counts,
+	                 "trouble", trouble);
 }
 
 static void print_prefixes(const struct agent_status *s, bool owners)
@@ -193,8 +201,11 @@ static void print_agent(const char *interface, const struct agent_status *s)
 		print_prefixes(s, true);
 		printf("; namespaces searched: %u\n", s->n_netns);
 	} else {
-		printf("no (--owners PREFIX,... passes packets on)\n");
+		printf("no (--owners PREFIX,... passes packets on; a pool with agent = true "
+		       "needs it)\n");
 	}
+	if (agent_lacks_owners(s))
+		printf("  DEGRADED: %s\n", lacks_owners);
 	for (int i = 0; i < DECAP_REASON_COUNT; i++)
 		if (s->counts[i].packets)
 			printf("  %-20s %12llu packets %14llu bytes%s  %s\n",
@@ -224,6 +235,7 @@ int cli_agent_status(struct cli *cli, const struct cli_args *args)
 	} else {
 		print_agent(args->at[0], s);
 	}
+	err = agent_lacks_owners(s);
 	free(s);
-	return CLI_OK;
+	return err ? CLI_DEGRADED : CLI_OK;
 }

@@ -8,21 +8,16 @@
 
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/diverged.h"
+#include "mgmt/cli/upload.h"
 #include "mgmt/store/gather.h"
 
-/* The bytes of a file as the API takes them. @return NULL when they are no UTF-8 */
-static json_t *file_text(const struct files_item *f)
-{
-	return json_stringn(f->bytes, f->n_bytes);
-}
-
-/* The files of FILE (CONF/weir.conf) and what it names. @return NULL after telling why */
-static json_t *gather(const struct cli *cli, const struct cli_args *args, const char *path)
+/* The files of FILE (CONF/weir.conf) and what it names. @return NULL after telling why, with *status */
+static json_t *gather(const struct cli *cli, const struct cli_args *args, const char *path,
+                      int *status)
 {
 	char dir[PATH_MAX];
 	const char *slash = path ? strrchr(path, '/') : NULL;
 	struct files files = { 0 };
-	json_t *out = json_object();
 
 	(void)args;
 	if (!path)
@@ -32,23 +27,25 @@ static json_t *gather(const struct cli *cli, const struct cli_args *args, const 
 		         slash ? path : ".");
 	int err = gather_files(dir, path ? (slash ? slash + 1 : path) : PROC_CONF_FILE, &files);
 	if (err) {
-		cli_fail(CLI_USAGE, "%s%s%s: %s", path ? path : dir, path ? "" : "/",
-		         path ? "" : PROC_CONF_FILE, strerror(-err));
-		json_decref(out);
+		*status =
+		        cli_fail(CLI_USAGE, "%s%s%s: %s", path ? path : dir, path ? "" : "/",
+		                 path ? "" : PROC_CONF_FILE,
+		                 err == -E2BIG ? "more files, or larger ones, than a version holds"
+		                               : strerror(-err));
 		return NULL;
 	}
-	for (size_t i = 0; i < files.n_items; i++) {
-		json_t *text = file_text(&files.items[i]);
-
-		if (!text || json_object_set_new(out, files.items[i].name, text) != 0) {
-			cli_fail(CLI_USAGE, "%s is not UTF-8", files.items[i].name);
-			files_fini(&files);
-			json_decref(out);
-			return NULL;
-		}
-	}
+	json_t *out = upload_files(cli, &files, status);
 	files_fini(&files);
 	return out;
+}
+
+void cli_print_warnings(const json_t *warnings)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(warnings, i, item)
+	        printf("   warning: %s\n", json_string_value(item) ? json_string_value(item) : "");
 }
 
 static void print_changes(const json_t *plan)
@@ -81,8 +78,7 @@ static void print_changes(const json_t *plan)
 			       "with time left\n",
 			       full);
 	}
-	json_array_foreach(json_object_get(plan, "warnings"), i, item)
-	        printf("   warning: %s\n", json_string_value(item) ? json_string_value(item) : "");
+	cli_print_warnings(json_object_get(plan, "warnings"));
 	json_array_foreach(json_object_get(plan, "risks"), i, item)
 	        printf(" ! %s\n", json_string_value(item) ? json_string_value(item) : "");
 }
@@ -104,34 +100,40 @@ static void print_probes(const json_t *plan)
 	}
 }
 
+static bool plan_is_final; /* an apply of the plan that was printed does nothing, or is refused */
+
 /* The version in force waits to be confirmed, and an apply of the plan would be refused for that. */
 static void print_unconfirmed(const json_t *head)
 {
 	double number = api_number(head, "version", 0);
 
-	if (head)
-		printf("! weir apply would be refused: version %.0f by %s is not confirmed and goes back to "
-		       "version %.0f at %s: weir confirm %.0f, or apply with --confirm-pending or --join-pending\n",
-		       number, api_text(head, "author", "?"), api_number(head, "rolls_back_to", 0),
-		       api_text(head, "confirm_by", "?"), number);
+	if (!head)
+		return;
+	plan_is_final = true;
+	printf("! weir apply would be refused: version %.0f by %s is not confirmed and goes back to "
+	       "version %.0f at %s: weir confirm %.0f, or apply with --confirm-pending or --join-pending\n",
+	       number, api_text(head, "author", "?"), api_number(head, "rolls_back_to", 0),
+	       api_text(head, "confirm_by", "?"), number);
 }
-
-static bool plan_is_refused; /* the plan that was printed cannot be applied as it is */
 
 /* What a file takes back that others changed, and that an apply of it would be refused. */
 static void print_old_file(const json_t *old)
 {
-	plan_is_refused = json_array_size(json_object_get(old, "takes_back")) > 0;
 	old_file_print(stdout, old);
-	if (plan_is_refused)
-		puts("! weir apply would be refused: make the file from the version in force (weir config show --applied), "
-		     "or apply with --replace");
+	if (json_array_size(json_object_get(old, "takes_back")) == 0)
+		return;
+	plan_is_final = true;
+	puts("! weir apply would be refused: make the file from the version in force (weir config show --applied), "
+	     "or apply with --replace");
 }
 
 static void print_plan(const json_t *body)
 {
 	if (!json_is_true(json_object_get(body, "changed"))) {
+		plan_is_final = !json_is_true(json_object_get(body, "settles"));
 		puts("nothing changes");
+		if (!plan_is_final)
+			puts("weir apply makes the provisional version 1 an applied one, as it is");
 		return;
 	}
 	const json_t *plan = json_object_get(body, "plan");
@@ -166,27 +168,28 @@ static const char *author_of(const struct cli_args *args)
 
 int cli_plan(struct cli *cli, const struct cli_args *args)
 {
-	json_t *files = gather(cli, args, args->at[0]);
+	int failed = CLI_USAGE;
+	json_t *files = gather(cli, args, args->at[0], &failed);
 	struct api_request request = { .method = "POST",
 		                       .path = "/v1/config/plan",
 		                       .file = args->at[0] };
 
 	if (!files)
-		return CLI_USAGE;
+		return failed;
 	request.body = json_pack("{s:o, s:s}", "files", files, "base", "unknown");
 	add_text(request.body, "author", author_of(args));
-	plan_is_refused = false;
+	plan_is_final = false;
 	int status = api_show(cli, &request, print_plan);
-	if (status == CLI_OK && !cli->json && !plan_is_refused)
+	if (status == CLI_OK && !cli->json && !plan_is_final)
 		printf("to do it: weir apply %s%s--reason TEXT\n", args->at[0] ? args->at[0] : "",
 		       args->at[0] ? " " : "");
 	return status;
 }
 
-/* @return whether the change was rolled back */
+/* @return whether the change is in force no more: rolled back, or replaced by another */
 static bool print_nodes(const json_t *body)
 {
-	bool refused = false, rolled_back = false;
+	bool refused = false, rolled_back = false, superseded = false;
 	const json_t *node;
 	size_t i;
 
@@ -195,17 +198,21 @@ static bool print_nodes(const json_t *body)
 		const char *detail = api_text(node, "detail", "");
 
 		refused |= strcmp(api_text(node, "state", ""), "refused") == 0;
+		superseded |= strcmp(api_text(node, "state", ""), "superseded") == 0;
 		rolled_back |= json_is_true(json_object_get(node, "rolled_back"));
 		printf("  %-16s %s%s%s\n", api_text(node, "node", ""), api_text(node, "state", ""),
 		       detail[0] ? ": " : "", detail);
 	}
 	if (rolled_back)
-		puts("  refused, and rolled back: the version before is in force");
+		printf("  %srolled back: the version before is in force\n",
+		       superseded ? "" : "refused, and ");
+	else if (superseded)
+		puts("  not in force: another change took its place: look at weir versions, then do it again");
 	else if (refused)
 		puts("  refused: correct what the line above names, or undo it with weir rollback");
 	else if (json_is_false(json_object_get(body, "complete")))
 		puts("  not all have it yet; it goes on: weir status");
-	return rolled_back;
+	return rolled_back || superseded;
 }
 
 /* Nodes that could not be asked whether they know another change. */
@@ -230,7 +237,12 @@ static void print_change(const json_t *body)
 	if (json_is_true(json_object_get(body, "dry_run")))
 		puts("dry run, nothing was changed:");
 	if (!json_is_true(json_object_get(body, "changed"))) {
-		printf("nothing changes; version %.0f stands\n", number);
+		bool settles = json_is_true(json_object_get(body, "settles"));
+
+		printf("nothing changes; version %.0f %s\n", number,
+		       settles ? "was provisional and is applied now" : "stays in force");
+		if (json_array_size(json_object_get(body, "skipped_zones")) > 0)
+			cli_print_warnings(json_object_get(plan, "warnings"));
 		return;
 	}
 	if (plan)
@@ -334,13 +346,15 @@ static int post_change(const struct cli *cli, const struct cli_args *args, const
 int cli_apply(struct cli *cli, const struct cli_args *args)
 {
 	json_t *files, *body;
+	int failed = CLI_USAGE;
 
 	if (!cli_text(args, "--reason"))
 		return cli_fail(CLI_USAGE, "apply needs --reason TEXT, for the record");
-	files = gather(cli, args, args->at[0]);
+	files = gather(cli, args, args->at[0], &failed);
 	if (!files)
-		return CLI_USAGE;
-	body = json_pack("{s:o}", "files", files);
+		return failed;
+	body = json_pack("{s:o, s:b}", "files", files, "skip_bad_zones",
+	                 cli_flag(args, "--skip-bad-zones"));
 	add_options(body, args);
 	add_base(body, args);
 	if (cli_flag(args, "--replace"))

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <jansson.h>
 
@@ -21,20 +22,44 @@ static void print_mistakes(const struct model_mistakes *mistakes)
 	for (size_t i = 0; i < mistakes->n_items; i++) {
 		const struct model_mistake *m = &mistakes->items[i];
 
-		fprintf(stderr, "%s:", m->file);
+		if (m->file[0])
+			fprintf(stderr, "%s:", m->file);
 		if (m->line)
 			fprintf(stderr, "%u:", m->line);
-		fprintf(stderr, " %s%s%s\n", m->field, m->field[0] ? ": " : "", m->message);
+		fprintf(stderr, "%s%s%s%s\n", m->file[0] ? " " : "", m->field,
+		        m->field[0] ? ": " : "", m->message);
 	}
 	if (mistakes->n_total > mistakes->n_items)
 		fprintf(stderr, "and %zu more\n", mistakes->n_total - mistakes->n_items);
 }
 
-/* What is no mistake and should be known: services that nobody looks at from outside. */
-static json_t *list_warnings(const struct model *m)
+/* What ended a check and is no mistake in the document. What was found without memory may be none either. */
+static void add_error(struct model_mistakes *mistakes, const char *path, int err)
+{
+	if (err == -ENOMEM)
+		model_mistakes_free(mistakes);
+	if (mistakes->n_total == 0)
+		model_mistakes_add(mistakes, path, 0, "",
+		                   err == -ENOMEM
+		                           ? "out of memory: nothing is said of the document; "
+		                             "free memory, or raise the limit of this process, "
+		                             "and try again"
+		                           : strerror(-err));
+}
+
+#define ZONE_WARNINGS_SHOWN 100
+
+/* What is no mistake and should be known: what zones say, and services that nobody looks at from outside. */
+static json_t *list_warnings(const struct model *m, const json_t *of_zones)
 {
 	json_t *list = json_array();
 
+	json_array_extend(list, (json_t *)(uintptr_t)of_zones);
+	if (m && m->key_state == MODEL_KEY_NONE)
+		json_array_append_new(
+		        list, json_sprintf("cluster.hash_key_file: %s was not checked: this user "
+		                           "may not read it, root may",
+		                           m->hash_key_file));
 	for (size_t i = 0; m && i < m->n_services; i++) {
 		const char *why = advice_unwatched(&m->services[i]);
 
@@ -45,9 +70,9 @@ static json_t *list_warnings(const struct model *m)
 	return list;
 }
 
-static void print_warnings(const char *path, const struct model *m)
+static void print_warnings(const char *path, const struct model *m, const json_t *of_zones)
 {
-	json_t *list = list_warnings(m);
+	json_t *list = list_warnings(m, of_zones);
 	const json_t *item;
 	size_t i;
 
@@ -56,12 +81,13 @@ static void print_warnings(const char *path, const struct model *m)
 	json_decref(list);
 }
 
-static void print_mistakes_json(const struct model_mistakes *mistakes, const struct model *m)
+static void print_mistakes_json(const struct model_mistakes *mistakes, const struct model *m,
+                                const json_t *of_zones)
 {
 	json_t *list = json_array(),
 	       *top = json_pack("{s:b, s:I, s:o, s:o}", "ok", mistakes->n_total == 0, "n_mistakes",
 	                        (json_int_t)mistakes->n_total, "mistakes", list, "warnings",
-	                        list_warnings(m));
+	                        list_warnings(m, of_zones));
 
 	for (size_t i = 0; i < mistakes->n_items; i++)
 		json_array_append_new(list, json_pack("{s:s+, s:i, s:s, s:s}", "file",
@@ -90,6 +116,17 @@ static int status_of(int err, const struct model_mistakes *mistakes)
 	return err == -EACCES || mistakes->denied ? CLI_DENIED : CLI_USAGE;
 }
 
+/* Read a file, and where this user may not read the hash key, all but that: operators may not (weir.tmpfiles). */
+static int read_file(const char *path, struct model **m, struct model_mistakes *mistakes)
+{
+	int err = model_read_config(path, NULL, m, mistakes);
+
+	if (!err || !mistakes->denied)
+		return err;
+	model_mistakes_free(mistakes);
+	return model_read_config_without_key(path, NULL, m, mistakes);
+}
+
 static void print_summary(const char *path, const struct model *m)
 {
 	size_t n_backends = 0;
@@ -105,9 +142,32 @@ static void print_summary(const char *path, const struct model *m)
 		       m->checks[i].detect_worst_ms);
 }
 
-static void take_zone_mistake(void *arg, const char *file, unsigned line, const char *message)
+/* What the zones' check finds. */
+struct zone_findings {
+	struct model_mistakes *mistakes;
+	json_t *warnings;
+};
+
+static void take_zone_message(void *arg, const struct zones_message *m)
 {
-	model_mistakes_add(arg, file, line, "dns.zones", message);
+	struct zone_findings *f = arg;
+	char place[32] = "";
+
+	if (m->level != ZONES_WARNING)
+		model_mistakes_add(f->mistakes, m->file, m->line, "dns.zones", m->text);
+	else if (m->line)
+		snprintf(place, sizeof(place), ":%u", m->line);
+	if (m->level == ZONES_WARNING && json_array_size(f->warnings) < ZONE_WARNINGS_SHOWN)
+		json_array_append_new(f->warnings,
+		                      json_sprintf("%s%s: %s", m->file, place, m->text));
+}
+
+static int check_zones(const struct model *m, struct zone_findings *f)
+{
+	size_t before = f->mistakes->n_total;
+	int err = zones_check(m, take_zone_message, f);
+
+	return !err && f->mistakes->n_total > before ? -EINVAL : err; /* a signed zone */
 }
 
 /* A node that is named must be in the document; which are there helps to mend it. */
@@ -126,29 +186,45 @@ static int check_node(const struct cli *cli, const char *path, const struct mode
 	return -EINVAL;
 }
 
+/* This host's own file is checked: would Weir start here? */
+static void warn_of_host(const struct cli *cli, const struct model *m, json_t *warnings)
+{
+	if (!cli->dirs.node_given && !model_node(m, cli->dirs.node))
+		json_array_append_new(
+		        warnings,
+		        json_sprintf("nodes: this host is called %s, and no node is: `weir run` "
+		                     "needs --node NAME here",
+		                     cli->dirs.node));
+}
+
 int cli_config_check(struct cli *cli, const struct cli_args *args)
 {
 	char path[PATH_MAX];
 	struct model *m = NULL;
 	struct model_mistakes mistakes;
+	struct zone_findings found = { .mistakes = &mistakes };
 
 	if (path_of(cli, args, path) != 0)
 		return cli_fail(CLI_USAGE, "the path is too long");
-	int err = model_read_config(path, NULL, &m, &mistakes);
+	found.warnings = json_array();
+	int err = read_file(path, &m, &mistakes);
 	if (!err)
 		err = check_node(cli, path, m, &mistakes);
 	if (!err)
-		err = zones_check(m, take_zone_mistake, &mistakes);
+		err = check_zones(m, &found);
+	if (!err && !args->at[0])
+		warn_of_host(cli, m, found.warnings);
+	if (err)
+		add_error(&mistakes, path, err);
 	if (cli->json)
-		print_mistakes_json(&mistakes, err ? NULL : m);
+		print_mistakes_json(&mistakes, err ? NULL : m, found.warnings);
 	else if (err)
 		print_mistakes(&mistakes);
 	else
 		print_summary(path, m);
 	if (!err && !cli->json)
-		print_warnings(path, m);
-	if (err && mistakes.n_total == 0)
-		cli_fail(CLI_USAGE, "%s: %s", path, strerror(-err));
+		print_warnings(path, m, found.warnings);
+	json_decref(found.warnings);
 	int status = err ? status_of(err, &mistakes) : CLI_OK;
 	model_free(m);
 	model_mistakes_free(&mistakes);
@@ -165,7 +241,7 @@ static bool find_in_force(const struct cli *cli, const struct files *files,
 
 	if (proc_path(cli->dirs.state, PROC_EFFECTIVE_FILE, path))
 		return false;
-	int err = model_read_effective(path, NULL, &m, &mistakes);
+	int err = model_read_without_key(path, NULL, &m, &mistakes);
 	bool same = !err && !strcmp(files_digest(files, digest), m->meta.digest);
 	if (same)
 		snprintf(base, BASE_TEXT_MAX, "v%" PRIu64 "-%.16s", m->meta.version, digest);
@@ -243,6 +319,74 @@ static int show_applied(const struct cli *cli)
 	return api_show(cli, &request, print_applied);
 }
 
+/* Say in the file at @p dir what it was made from. @return 0 or -errno */
+static int write_base(const char *dir, const char *base)
+{
+	char path[PATH_MAX], *text = NULL;
+	size_t n;
+	int rc = proc_path(dir, FILES_MAIN, path);
+
+	if (!rc)
+		rc = files_slurp(path, &text, &n);
+	if (rc)
+		return rc;
+	FILE *f = fopen(path, "w");
+	if (!f) {
+		free(text);
+		return -errno;
+	}
+	fprintf(f, "# weir base %s\n", base);
+	fwrite(text, 1, n, f);
+	rc = ferror(f) ? -EIO : 0;
+	if (fclose(f) && !rc)
+		rc = -errno;
+	free(text);
+	return rc;
+}
+
+/* The files of the version with @p digest, as they are laid out on this node. @return 0 or -errno */
+static int gather_applied(const struct cli *cli, const char *digest, struct files *files)
+{
+	char from[PATH_MAX], found[DIGEST_TEXT_MAX];
+	int rc = gather_dir(cli->dirs.state, digest, from);
+
+	if (!rc)
+		rc = gather_files(from, FILES_MAIN, files);
+	return rc ? rc : strcmp(files_digest(files, found), digest) != 0 ? -EAGAIN : 0;
+}
+
+/* All files of the version in force: zone files elsewhere may be of an earlier one. */
+static int show_into(struct cli *cli, const char *dir)
+{
+	struct api_request request = { .method = "GET", .path = "/v1/config" };
+	struct files files = { 0 };
+	struct api_reply reply;
+	int status = api_get(cli, &request, &reply);
+
+	if (status)
+		return status;
+	int rc = mkdir(dir, 0700) ? -errno : 0;
+	if (!rc)
+		rc = gather_applied(cli, api_text(reply.body, "digest", ""), &files);
+	if (!rc)
+		rc = files_lay_out(&files, dir, NULL);
+	if (!rc)
+		rc = write_base(dir, api_text(reply.body, "etag", ""));
+	if (rc)
+		status = cli_fail(
+		        CLI_USAGE, "%s: the files of the version in force cannot be put there: %s",
+		        dir,
+		        rc == -EEXIST ? "it exists already; name a directory that does not"
+		                      : strerror(-rc));
+	else
+		printf("%s has the %zu files of version %s; change them, then weir plan %s/" FILES_MAIN
+		       "\n",
+		       dir, files.n_items, api_text(reply.body, "etag", ""), dir);
+	files_fini(&files);
+	api_reply_fini(&reply);
+	return status;
+}
+
 int cli_config_show(struct cli *cli, const struct cli_args *args)
 {
 	char path[PATH_MAX], base[BASE_TEXT_MAX] = "";
@@ -253,16 +397,20 @@ int cli_config_show(struct cli *cli, const struct cli_args *args)
 
 	if (effective && args->at[0])
 		return cli_fail(CLI_USAGE, "--effective takes no file");
+	const char *into = cli_value(args, "--into");
+
+	if (into && !cli_flag(args, "--applied"))
+		return cli_fail(CLI_USAGE, "--into goes with --applied");
+	if (cli_flag(args, "--applied") && (effective || args->at[0]))
+		return cli_fail(CLI_USAGE, "--applied takes no file and no --effective");
 	if (cli_flag(args, "--applied"))
-		return effective || args->at[0]
-		               ? cli_fail(CLI_USAGE, "--applied takes no file and no --effective")
-		               : show_applied(cli);
+		return into ? show_into(cli, into) : show_applied(cli);
 	err = effective ? proc_path(cli->dirs.state, PROC_EFFECTIVE_FILE, path)
 	                : path_of(cli, args, path);
 	if (err)
 		return cli_fail(CLI_USAGE, "the path is too long");
-	err = effective ? model_read_effective(path, NULL, &m, &mistakes)
-	                : model_read_config(path, NULL, &m, &mistakes);
+	err = effective ? model_read_without_key(path, NULL, &m, &mistakes)
+	                : read_file(path, &m, &mistakes);
 	if (err)
 		print_mistakes(&mistakes);
 	else if (!effective)

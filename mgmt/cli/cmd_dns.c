@@ -120,6 +120,7 @@ static void print_reload(const json_t *body)
 		printf("zone files changed: version %.0f\n", api_number(version, "number", 0));
 	else
 		puts("no zone file changed; weir-dns loads them again");
+	cli_print_warnings(json_object_get(json_object_get(body, "plan"), "warnings"));
 }
 
 int cli_zone_reload(struct cli *cli, const struct cli_args *args)
@@ -129,6 +130,7 @@ int cli_zone_reload(struct cli *cli, const struct cli_args *args)
 		                       .path = "/v1/zones/reload",
 		                       .if_match = "*" };
 
-	request.body = json_pack("{s:s}", "reason", reason ? reason : "zone reload");
+	request.body = json_pack("{s:s, s:b}", "reason", reason ? reason : "zone reload",
+	                         "skip_bad_zones", cli_flag(args, "--skip-bad-zones"));
 	return api_show(cli, &request, print_reload);
 }

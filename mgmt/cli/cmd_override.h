@@ -13,4 +13,7 @@ void override_print(const json_t *body);
  */
 int offline_override(const struct cli *cli, json_t *body, bool dry_run);
 
+/* The store is locked: end weir-mgmt if it hangs (offline_hung.c). @return CLI_OK: it has ended; else told why not */
+int offline_end_hung(const struct cli *cli, bool dry_run);
+
 #endif

@@ -11,6 +11,7 @@
 #include "base/ctl.h"
 #include "mgmt/cli/api.h"
 #include "weir/effect.h"
+#include "weir/json.h"
 #include "weir/model.h"
 #include "weir/trace.h"
 
@@ -29,7 +30,7 @@ static int pins_of(const struct cli *cli, char pins[PATH_MAX], char why[WHY_MAX]
 
 	if (proc_path(cli->dirs.state, PROC_EFFECTIVE_FILE, path) != 0)
 		return cli_fail(CLI_USAGE, "the path is too long");
-	int err = model_read_effective(path, NULL, &m, &mistakes);
+	int err = model_read_without_key(path, NULL, &m, &mistakes);
 	int status = !err ? CLI_OK : mistakes.denied ? CLI_DENIED : CLI_UNREACHABLE;
 	const char *message = mistakes.n_items ? mistakes.items[0].message : strerror(-err);
 	if (status == CLI_DENIED)
@@ -85,7 +86,7 @@ static int trace_asked(const struct cli *cli, const struct cli_args *args,
 	int err = line && proc_path(cli->dirs.run, "dataplane.ctl", path) == 0
 	                  ? ctl_ask(path, line, ASK_MS, &answer)
 	                  : -ENOMEM;
-	json_t *body = err ? NULL : json_loads(answer, 0, NULL);
+	json_t *body = err ? NULL : json_read(answer, strlen(answer), 0, NULL);
 	bool ok = json_is_true(json_object_get(body, "ok"));
 
 	if (ok && cli->json)

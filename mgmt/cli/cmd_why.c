@@ -8,10 +8,13 @@
 
 #include "base/clock.h"
 #include "mgmt/cli/api.h"
+#include "mgmt/store/store.h"
 #include "mgmt/store/when.h"
 
 #define WAIT_DEFAULT_MS 60000
 #define WAIT_STEP_MS    200
+#define WAIT_TELL_MS    5000u
+#define WAIT_SLOW_MS    1000u /* a question that took so long was not answered */
 #define THING_PATH_MAX  256
 
 /* "site NAME", "backend POOL/NAME", "pool NAME", "service NAME", "node NAME" */
@@ -131,18 +134,41 @@ static void print_fields(const json_t *status, const json_t *thing)
 	print_overrides_of(status, thing);
 }
 
+/* Whether @p name is one of the parts of @p subject, which '/' separates. */
+static bool has_part(const char *subject, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *at = subject; at; at = strchr(at, '/')) {
+		at += *at == '/';
+		if (strncmp(at, name, n) == 0 && (at[n] == '\0' || at[n] == '/'))
+			return true;
+	}
+	return false;
+}
+
+/* What an event is about. A subject that fills its room may have been cut: the message's last word is the whole one then. */
+static const char *subject_of(const json_t *event)
+{
+	const char *subject = api_text(event, "subject", "");
+	const char *last = strrchr(api_text(event, "message", ""), ' ');
+
+	return strlen(subject) >= EVENT_SUBJECT_MAX - 1 && last &&
+	                       strncmp(last + 1, subject, EVENT_SUBJECT_MAX - 1) == 0
+	               ? last + 1
+	               : subject;
+}
+
 /* Whether an event's subject is the thing, something of it, or one of its overrides. */
 static bool concerns(const json_t *event, const struct thing *t, const json_t *thing)
 {
 	const json_t *ids = json_object_get(json_object_get(thing, "intent"), "overrides"), *id;
-	const char *subject = api_text(event, "subject", ""), *at = strstr(subject, t->name),
-	           *end = at ? at + strlen(t->name) : NULL;
+	const char *subject = subject_of(event);
 	size_t i;
 
 	json_array_foreach(ids, i, id) if (json_string_value(id) &&
 	                                   strcmp(json_string_value(id), subject) == 0) return true;
-	return at && (at == subject || at[-1] == '/') && (*end == '\0' || *end == '/') &&
-	       (!t->pool[0] || strstr(subject, t->pool));
+	return has_part(subject, t->name) && (!t->pool[0] || has_part(subject, t->pool));
 }
 
 /* The last events that concern the thing. */
@@ -254,18 +280,27 @@ static void print_why(const json_t *status, const json_t *thing, const json_t *r
 	               api_text(e, "subject", ""), api_text(e, "message", ""));
 }
 
-/* The request for the part of the status in which @p t stands, or for all of it. */
-static void status_path(const struct thing *t, bool whole, char path[THING_PATH_MAX])
+/*
+ * The request for the part of the status in which @p t stands, or for all of it. A limit cuts the lists of pools, services
+ * and overrides: only the node itself, other nodes and, without its overrides (@p briefly), a site are there all the same.
+ */
+static void status_path(const struct thing *t, bool whole, bool briefly, char path[THING_PATH_MAX])
 {
-	bool backend = t->kind && strcmp(t->kind, "backend") == 0;
-	char *pool = backend && !whole ? api_escape(t->pool) : NULL;
+	const char *kind = t->kind ? t->kind : "node", *filter = NULL;
 
-	snprintf(path, THING_PATH_MAX, "/v1/status%s%s",
-	         whole  ? ""
-	         : pool ? "?pool="
-	                : "?limit=1",
-	         pool ? pool : "");
-	free(pool);
+	if (!strcmp(kind, "backend") || !strcmp(kind, "pool"))
+		filter = "pool";
+	else if (!strcmp(kind, "site") && !briefly)
+		filter = "site";
+
+	char *name = filter && !whole ? api_escape(t->pool[0] ? t->pool : t->name) : NULL;
+
+	if (name)
+		snprintf(path, THING_PATH_MAX, "/v1/status?%s=%s", filter, name);
+	else
+		snprintf(path, THING_PATH_MAX, "/v1/status%s",
+		         whole || filter || !strcmp(kind, "service") ? "" : "?limit=1");
+	free(name);
 }
 
 static int ask_status(const struct cli *cli, const struct thing *t, struct api_reply *reply)
@@ -273,7 +308,7 @@ static int ask_status(const struct cli *cli, const struct thing *t, struct api_r
 	char path[THING_PATH_MAX];
 	struct api_request request = { .method = "GET", .path = path };
 
-	status_path(t, cli->json, path);
+	status_path(t, cli->json, false, path);
 	return api_get(cli, &request, reply);
 }
 
@@ -374,17 +409,31 @@ static bool holds(const json_t *status, const struct thing *t, const char *word)
 	return is_in(thing, word);
 }
 
+/* No command is silent for long. @p last_ms: when the last question was put; @p told_ms: when this was said last */
+static void tell_waiting(const char *word, uint64_t since_ms, uint64_t last_ms, uint64_t *told_ms)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	if (now_ms < *told_ms + WAIT_TELL_MS && now_ms < last_ms + WAIT_SLOW_MS)
+		return;
+	fprintf(stderr, "weir: not %s yet (%u s)\n", word, (unsigned)((now_ms - since_ms) / 1000));
+	*told_ms = now_ms;
+}
+
 static int wait_until(const struct cli *cli, const struct thing *t, const char *word,
                       int64_t timeout_ms)
 {
-	uint64_t end = clock_mono_ms() + (uint64_t)timeout_ms;
+	uint64_t since_ms = clock_mono_ms(), end = since_ms + (uint64_t)timeout_ms;
+	uint64_t told_ms = since_ms, last_ms;
 	const struct timespec step = { 0, WAIT_STEP_MS * 1000000L };
 	char path[THING_PATH_MAX];
 	struct api_request request = { .method = "GET", .path = path };
 
-	status_path(t, cli->json, path);
+	status_path(t, cli->json, true, path);
 	for (;;) {
 		struct api_reply reply;
+
+		last_ms = clock_mono_ms();
 		int status = api_ask_quietly(cli, &request, &reply);
 		bool done = status == CLI_OK && api_taken(&reply) && holds(reply.body, t, word);
 
@@ -412,6 +461,7 @@ static int wait_until(const struct cli *cli, const struct thing *t, const char *
 			        status == CLI_UNREACHABLE
 			                ? "; management does not answer"
 			                : "; the state may still be reached: look at weir status");
+		tell_waiting(word, since_ms, last_ms, &told_ms);
 		nanosleep(&step, NULL);
 	}
 }

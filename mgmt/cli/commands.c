@@ -20,14 +20,22 @@
 #define OPTION_JOIN    { "--join-pending", NULL, "one deadline for this and the earlier unconfirmed version" }
 #define OPTION_BASE    { "--base", "ETAG", "only if this is still the version in force" }
 #define OPTION_MADE    { "--base", "VERSION", "the version that the file was made from (default: its line '# weir base VERSION')" }
+#define OPTION_SKIP { "--skip-bad-zones", NULL, "zones whose new files have mistakes keep those in force" }
 #define OPTION_REPLACE { "--replace", NULL, "also take back what others changed since" }
 #define NONE           { NULL, NULL, NULL }
+
+const char cli_program[] = "weir";
+const char cli_agent_words[] = "weir agent";
+const char cli_about[] = "layer-4 load balancer and DNS failover server";
+const char *const cli_options_help = proc_dirs_help;
 
 #define TARGET "site NAME|backend POOL/NAME"
 
 const struct cli_command cli_commands[] = {
 	{ "run", "", 0, 0, "start all of Weir in the foreground and restart what dies", cli_run,
-	  { { "--bootstrap", NULL, "first start: make weir.conf the first version without asking the peers" }, NONE } },
+	  { { "--bootstrap", NULL, "first start: make weir.conf the first version without asking the peers" },
+	    { "--hang-time", "TIME", "restart a process without sign of life for so long (default 10s); off: never" },
+	    { "--stop", NULL, "stop the weir run of this run directory, or what a dead one has left" }, NONE } },
 	{ "status", "", 0, 0, "intent, observation and effect; exit 0 well, 10 degraded, 11 down", cli_status,
 	  { { "--site", "NAME", "only what is at this site" },
 	    { "--pool", "NAME", "only this pool, with all its backends" },
@@ -35,7 +43,7 @@ const struct cli_command cli_commands[] = {
 	    { "--watch", NULL, "again every second" }, NONE } },
 	{ "plan", "[FILE]", 0, 1, "what applying a configuration (CONF/weir.conf) would do", cli_plan, { NONE } },
 	{ "apply", "[FILE]", 0, 1, "make a configuration the version in force", cli_apply,
-	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_MADE, OPTION_REPLACE, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
+	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_MADE, OPTION_REPLACE, OPTION_SKIP, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
 	{ "confirm", "[VERSION]", 0, 1, "keep a version that would be rolled back otherwise", cli_confirm,
 	  { OPTION_WHY, OPTION_AUTHOR, NONE } },
 	{ "rollback", "VERSION", 1, 1, "make a new version with exactly the files of an old one", cli_rollback,
@@ -78,21 +86,17 @@ const struct cli_command cli_commands[] = {
 	    { "--tcp", NULL, "over TCP" },
 	    NONE } },
 	{ "zone reload", "", 0, 0, "take changed zone files", cli_zone_reload,
-	  { { "--reason", "TEXT", "why, for the record" }, NONE } },
+	  { { "--reason", "TEXT", "why, for the record" }, OPTION_SKIP, NONE } },
 	{ "config check", "[FILE]", 0, 1, "tell all mistakes of a configuration (CONF/weir.conf)", cli_config_check, { NONE } },
 	{ "config show", "[FILE]", 0, 1, "the configuration as understood, with every default", cli_config_show,
-	  { { "--applied", NULL, "the version in force as it was given, to make the next one from" }, { "--effective", NULL, "the effective document of this node" }, NONE } },
+	  { { "--applied", NULL, "the version in force as it was given, to make the next one from" }, { "--into", "DIR", "with --applied: all its files, zones too, into a new directory" }, { "--effective", NULL, "the effective document of this node" }, NONE } },
 	{ "config reference", "", 0, 0, "what a configuration may hold (docs/configuration.md)", cli_config_reference,
 	  { NONE } },
+	{ "token new", "NAME ROLE", 2, 2, "make a token for the API: print it, and add its digest to CONF/tokens", cli_token_new, { NONE } },
 	{ "nic", "", 0, 0, "network devices, their drivers, what Weir could do with each and how to bind it", cli_nic, { NONE } },
-	{ "agent attach", "INTERFACE", 1, 1, "on a backend: take tunnels off", cli_agent_attach,
-	  { { "--from", "PREFIX,...", "accept tunnels from these (the nodes' tunnel_source)" },
-	    { "--owners", "PREFIX,...", "the backends' own: pass packets of their connections on to them" },
-	    { "--netns", "NAME,...", "search these network namespaces for connections, too" },
-	    { "--mode", "auto|native|generic", "where XDP runs" },
-	    NONE } },
-	{ "agent detach", "INTERFACE", 1, 1, "stop taking tunnels off", cli_agent_detach, { NONE } },
-	{ "agent status", "INTERFACE", 1, 1, "what the agent has taken and dropped", cli_agent_status, { NONE } },
+	{ "agent attach", CLI_AGENT_ATTACH },
+	{ "agent detach", CLI_AGENT_DETACH },
+	{ "agent status", CLI_AGENT_STATUS },
 };
 /* clang-format on */
 const size_t cli_commands_n = sizeof(cli_commands) / sizeof(cli_commands[0]);

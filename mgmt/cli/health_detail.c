@@ -4,9 +4,11 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/ctl.h"
 #include "mgmt/cli/api.h"
+#include "weir/json.h"
 
 #define ASK_MS 2000
 
@@ -31,7 +33,7 @@ static json_t *ask(const struct cli *cli)
 	if (proc_path(cli->dirs.run, "health.ctl", path) ||
 	    ctl_ask(path, "{\"do\":\"list\"}", ASK_MS, &line))
 		return NULL;
-	answer = json_loads(line, 0, NULL);
+	answer = json_read(line, strlen(line), 0, NULL);
 	free(line);
 	rows = json_object();
 	json_array_foreach(json_object_get(answer, "targets"), i, row)

@@ -146,7 +146,7 @@ static int run(const struct cli *cli, struct intent *in, const struct command *c
 	if (!r)
 		return cli_fail(CLI_UNREACHABLE, "out of memory");
 	if (proc_path(cli->dirs.run, PROC_HEALTH_PAGE, path) == 0 &&
-	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, &page) == 0)
+	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, "health", &page) == 0)
 		seen.health = page_payload(page);
 	enum command_outcome outcome;
 
@@ -185,12 +185,51 @@ static int may_write(const struct cli *cli)
 	return access(path, W_OK) != 0 && errno == EACCES ? -EACCES : 0;
 }
 
-int offline_override(const struct cli *cli, json_t *body, bool dry_run)
+/* The lock is free: be there before the next weir-mgmt. @return as intent_open() */
+static int open_soon(const struct intent_options *options, int64_t now_ms, struct intent **in)
+{
+	int err = -EBUSY;
+
+	for (int i = 0; err == -EBUSY && i < 1000; i++) {
+		err = intent_open(options, now_ms, in);
+		if (err == -EBUSY)
+			usleep(2000);
+	}
+	return err;
+}
+
+/* The store, as weir-mgmt, so that it can replace what is written here. @return CLI_OK or told */
+static int open_store(const struct cli *cli, bool dry_run, int64_t now_ms, struct intent **in)
 {
 	const struct intent_options options = { .conf_dir = cli->dirs.conf,
 		                                .state_dir = cli->dirs.state,
+		                                .run_dir = cli->dirs.run,
 		                                .node = cli->dirs.node,
 		                                .offline = true };
+	int err = proc_become("mgmt", 0);
+
+	if (!err)
+		err = may_write(cli);
+	if (!err)
+		err = intent_open(&options, now_ms, in);
+	if (err == -EBUSY) {
+		int status = offline_end_hung(cli, dry_run);
+
+		if (status != CLI_OK)
+			return status;
+		err = open_soon(&options, now_ms, in);
+	}
+	if (err == -EBUSY)
+		return cli_fail(CLI_CONFLICT, "another weir-mgmt has started and has the store; do "
+		                              "it without --offline");
+	if (err)
+		return cli_fail(err == -EACCES ? CLI_DENIED : CLI_UNREACHABLE, "%s: %s",
+		                cli->dirs.state, strerror(-err));
+	return CLI_OK;
+}
+
+int offline_override(const struct cli *cli, json_t *body, bool dry_run)
+{
 	char principal[PRINCIPAL_MAX];
 
 	read_principal(principal);
@@ -205,26 +244,11 @@ int offline_override(const struct cli *cli, json_t *body, bool dry_run)
 	if (!status && access(cli->dirs.state, W_OK | X_OK) != 0 && errno == EACCES)
 		status = cli_fail(CLI_DENIED, "%s may not be written by this user; do it as root",
 		                  cli->dirs.state);
+	if (!status)
+		status = open_store(cli, dry_run, now_ms, &in);
 	if (!status) {
-		/* As weir-mgmt, so that it can replace what is written here. */
-		int err = proc_become("mgmt", 0);
-
-		if (!err)
-			err = may_write(cli);
-		if (!err)
-			err = intent_open(&options, now_ms, &in);
-
-		if (err == -EBUSY)
-			status = cli_fail(
-			        CLI_CONFLICT,
-			        "weir-mgmt runs and has the store; do it without --offline");
-		else if (err)
-			status = cli_fail(err == -EACCES ? CLI_DENIED : CLI_UNREACHABLE, "%s: %s",
-			                  cli->dirs.state, strerror(-err));
-		else {
-			intent_for(in, principal, NULL);
-			status = run(cli, in, &c, now_ms);
-		}
+		intent_for(in, principal, NULL);
+		status = run(cli, in, &c, now_ms);
 	}
 	intent_close(in);
 	json_decref(body);

@@ -36,7 +36,7 @@ static int pages_open(const struct cli *cli, struct pages *p)
 	*p = (struct pages){ .now_ms = clock_mono_ms() };
 	if (proc_path(cli->dirs.state, PROC_EFFECTIVE_FILE, path) != 0)
 		return CLI_USAGE;
-	int err = model_read_effective(path, cli->dirs.node, &p->model, &mistakes);
+	int err = model_read_without_key(path, cli->dirs.node, &p->model, &mistakes);
 	if (err)
 		cli_fail(CLI_OK,
 		         "management does not answer, and %s cannot be read: %s; is weir run "
@@ -47,7 +47,7 @@ static int pages_open(const struct cli *cli, struct pages *p)
 	if (err)
 		return denied ? CLI_DENIED : CLI_UNREACHABLE;
 	if (proc_path(cli->dirs.run, PROC_HEALTH_PAGE, path) == 0 &&
-	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, &p->page) == 0) {
+	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, "health", &p->page) == 0) {
 		p->health = page_payload(p->page);
 		p->health_stale = p->now_ms > page_header(p->page)->alive_ms + SILENT_MS;
 	}

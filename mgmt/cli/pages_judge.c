@@ -16,7 +16,7 @@ static const char *const names[N_PROCESSES] = { "dataplane", "health", "dns", "m
 /* What the facts point to. */
 struct holder {
 	struct judge_process processes[N_PROCESSES];
-	struct conditions conditions[N_PROCESSES];
+	struct conditions conditions[N_PROCESSES], supervisor_conditions;
 	struct overrides overrides;
 	struct judge_pool *pools;
 	struct judge_site *sites;
@@ -26,6 +26,9 @@ struct holder {
 /* weir-mgmt does not answer: that is why we are here. */
 static void fill_processes(const struct cli *cli, struct holder *h, struct judge_facts *f)
 {
+	struct gather_process supervisor;
+	bool exists = false;
+
 	for (size_t i = 0; i < N_PROCESSES; i++) {
 		struct gather_process seen;
 
@@ -42,10 +45,14 @@ static void fill_processes(const struct cli *cli, struct holder *h, struct judge
 		if (i > 0)
 			continue;
 		f->dpdk = seen.dpdk;
+		exists = seen.exists;
 		f->waits_for_connections = seen.learning;
 		f->ports_known = seen.has_ports;
 		f->n_ports = seen.n_ports;
 	}
+	gather_process(cli->dirs.run, "run", &supervisor, &h->supervisor_conditions);
+	f->supervisor = gather_supervisor(&supervisor, &h->supervisor_conditions);
+	f->workers_forward = exists && supervisor.running && supervisor.workers_forward;
 	f->processes = h->processes;
 	f->n_processes = N_PROCESSES;
 }

@@ -3,9 +3,9 @@
  * weir run: the supervisor where there is no systemd, or below it as one unit.
  *
  * It starts the four processes that stand beside it, restarts what dies (the first time at once,
- * then later and later, up to BACKOFF_MAX_MS), and holds the DNS listening sockets, so that queries
+ * then later and later, up to BACKOFF_MAX_MS) or hangs (run_hang.c), and holds the DNS listening sockets, so that queries
  * wait in the kernel while weir-dns restarts. A child's death never ends it. Children are watched by pidfd
- * and outlive it: the next supervisor finds them in RUN/run.state and goes on with them.
+ * and outlive it: the next supervisor finds them (run_find.c) and goes on with them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,61 +21,39 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/owner.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "mgmt/cli/cli.h"
-#include "mgmt/cli/run.h"
+#include "mgmt/cli/run_inside.h"
+#include "mgmt/store/when.h"
 #include "weir/model.h"
 
 #define BACKOFF_FIRST_MS 200u
 #define BACKOFF_MAX_MS   5000u
 #define GOOD_RUN_MS      2000u /* having lived so long, a child starts with a clean slate */
-#define STOP_MS          5000u /* from SIGTERM to SIGKILL */
 #define SOCKETS_AGAIN_MS 5000u /* after a socket could not be opened */
-#define LOCK_FILE        "run.lock"
-
-struct run;
-
-struct child {
-	const char *name; /* "dns": the program is weir-dns */
-	struct run *run;
-	pid_t pid; /* 0: does not run */
-	int pidfd;
-	bool ours;         /* we forked it, so it is waited for */
-	bool must_restart; /* it was asked to end, for new sockets */
-	uint64_t started_ms;
-	unsigned deaths; /* since it last lived for GOOD_RUN_MS */
-	struct loop_timer timer;
-};
-
-enum { CHILD_MGMT, CHILD_DATAPLANE, CHILD_HEALTH, CHILD_DNS, CHILD_COUNT };
+#define TRIM_MS          3000u /* weir-dns has emptied a socket that is not wanted within 1 s */
+#define HANG_MS          10000u
+#define HANG_LEAST_MS    3000
+#define HANG_MOST_MS     600000
 
 /* The order of stopping: what changes things first, what serves last. */
 static const int stop_order[CHILD_COUNT] = { CHILD_MGMT, CHILD_HEALTH, CHILD_DNS, CHILD_DATAPLANE };
 
-struct run {
-	const struct proc_dirs *dirs;
-	char bin[PATH_MAX];
-	struct loop *loop;
-	struct child children[CHILD_COUNT];
-	struct run_sockets sockets;
-	bool has_document, stopping;
-	bool bootstrap; /* what weir-mgmt is to do with a first start */
-	int stop_place; /* in stop_order: who is being stopped */
-	struct loop_timer stop_timer, sockets_timer;
-};
-
 static void start(struct child *c);
 static void stop_next(struct run *r);
 
-static void note_children(const struct run *r)
+void run_note_children(struct run *r)
 {
-	struct run_noted noted[CHILD_COUNT];
+	struct run_noted noted[CHILD_COUNT + 1];
 
 	for (int i = 0; i < CHILD_COUNT; i++)
 		noted[i] = (struct run_noted){ r->children[i].name, r->children[i].pid };
-	int err = run_state_write(r->dirs->run, noted, CHILD_COUNT);
+	noted[CHILD_COUNT] = (struct run_noted){ "run", getpid() };
+	int err = run_state_write(r->dirs->run, noted, CHILD_COUNT + 1);
+	r->noted = true;
 	if (err)
 		log_warn("run-state-failed", "why=\"%s\"", strerror(-err));
 }
@@ -125,13 +103,16 @@ static void on_child_end(void *arg, int fd, uint32_t events)
 
 	(void)events;
 	c->deaths = c->must_restart ? 0 : lived >= GOOD_RUN_MS ? 1 : c->deaths + 1;
+	loop_timer_cancel(r->loop, &c->limit);
 	uint64_t wait = backoff_ms(c);
 	log_end(c, lived, wait);
 	loop_fd_remove(r->loop, fd);
 	close(fd);
 	c->pid = 0;
+	c->pidfd = -1;
 	c->must_restart = false;
-	note_children(r);
+	run_hang_forget(c);
+	run_note_children(r);
 	if (r->stopping)
 		stop_next(r);
 	else
@@ -148,6 +129,8 @@ static void run_child(const struct child *c)
 		_exit(126);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
@@ -179,6 +162,7 @@ static int watch(struct child *c, pid_t pid, bool ours)
 	c->pidfd = fd;
 	c->ours = ours;
 	c->started_ms = loop_now_ms(c->run->loop);
+	run_hang_forget(c);
 	return 0;
 }
 
@@ -189,6 +173,10 @@ static void start(struct child *c)
 	if (c->pid || r->stopping || (c == &r->children[CHILD_DNS] && !r->has_document))
 		return;
 	fflush(NULL);
+	if (c == &r->children[CHILD_DNS]) {
+		run_sockets_again(&r->sockets); /* what its predecessor may have had */
+		run_sockets_prepare(&r->sockets);
+	}
 	pid_t pid = fork();
 	if (pid == 0)
 		run_child(c);
@@ -203,7 +191,55 @@ static void start(struct child *c)
 		return;
 	}
 	log_info("process-started", "process=%s pid=%d", c->name, (int)pid);
-	note_children(r);
+	run_note_children(r);
+}
+
+/* A process that ignores SIGTERM, or takes too long, is killed. */
+static void on_limit(void *arg)
+{
+	struct child *c = arg;
+
+	if (!c->pid)
+		return;
+	log_warn("process-killed", "process=%s pid=%d why=\"did not end in %u ms\"", c->name,
+	         (int)c->pid, STOP_MS);
+	kill(c->pid, SIGKILL);
+}
+
+static void ask_to_end(struct child *c)
+{
+	kill(c->pid, SIGTERM);
+	loop_timer_set(c->run->loop, &c->limit, loop_now_ms(c->run->loop) + STOP_MS);
+}
+
+/*
+ * Close sockets of threads that are not wanted any more: weir-dns reads each of them until nothing can come to it. So
+ * it must have lived, with the present document, for longer than that takes.
+ */
+static void trim_sockets(struct run *r)
+{
+	const struct child *dns = &r->children[CHILD_DNS];
+	uint64_t now = loop_now_ms(r->loop);
+
+	if (!run_sockets_extra(&r->sockets)) {
+		r->sockets.extra_ms = 0;
+		return;
+	}
+	if (!r->sockets.extra_ms)
+		r->sockets.extra_ms = now;
+	if (dns->pid && now - r->sockets.extra_ms >= TRIM_MS && now - dns->started_ms >= TRIM_MS)
+		run_sockets_trim(&r->sockets);
+	else
+		loop_timer_set(r->loop, &r->sockets_timer, now + TRIM_MS);
+}
+
+static unsigned dns_threads(const struct model *m)
+{
+	cpu_set_t allowed;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
+		CPU_ZERO(&allowed);
+	return model_dns_threads(m, &allowed);
 }
 
 /* Give weir-dns the sockets as they are now; it is started again for that. */
@@ -216,7 +252,7 @@ static void renew_dns(struct run *r)
 		return;
 	}
 	dns->must_restart = true;
-	kill(dns->pid, SIGTERM);
+	ask_to_end(dns);
 }
 
 /* Hold the sockets that the effective document asks for, if there is one for this node. */
@@ -229,19 +265,20 @@ static void take_document(void *arg)
 
 	if (r->stopping || proc_path(r->dirs->state, PROC_EFFECTIVE_FILE, path) != 0)
 		return;
-	int err = model_read_effective(path, r->dirs->node, &m, &mistakes);
+	int err = model_read_without_key(path, r->dirs->node, &m, &mistakes);
 	if (err && err != -ENOENT && mistakes.n_items)
 		log_error("document-refused", "path=%s line=%u field=%s why=\"%s\" mistakes=%zu",
 		          path, mistakes.items[0].line, mistakes.items[0].field,
 		          mistakes.items[0].message, mistakes.n_total);
 	if (!err && m->self) {
 		bool first = !r->has_document;
-		bool changed =
-		        run_sockets_set(&r->sockets, m->self->dns_listen, m->self->n_dns_listen);
+		bool changed = run_sockets_set(&r->sockets, m->self->dns_listen,
+		                               m->self->n_dns_listen, dns_threads(m));
 
 		r->has_document = true;
-		if (first || changed)
+		if (first || (changed && run_sockets_pass(&r->sockets) < 0))
 			renew_dns(r);
+		trim_sockets(r);
 		if (run_sockets_lack(&r->sockets))
 			loop_timer_set(r->loop, &r->sockets_timer,
 			               loop_now_ms(r->loop) + SOCKETS_AGAIN_MS);
@@ -250,29 +287,29 @@ static void take_document(void *arg)
 	model_mistakes_free(&mistakes);
 }
 
+/* It was killed and is still there: an uninterruptible sleep. Nothing waits for that. */
 static void on_stop_timer(void *arg)
 {
 	struct run *r = arg;
-	struct child *c = &r->children[stop_order[r->stop_place]];
 
-	if (!c->pid)
-		return;
-	log_warn("process-killed", "process=%s pid=%d why=\"did not end in %u ms\"", c->name,
-	         (int)c->pid, STOP_MS);
-	kill(c->pid, SIGKILL);
+	log_error("process-left", "process=%s pid=%d why=\"it was killed and does not end\"",
+	          r->children[stop_order[r->stop_place]].name,
+	          (int)r->children[stop_order[r->stop_place]].pid);
+	r->stop_place++;
+	stop_next(r);
 }
 
-/* Stop the first child in stop_order that still runs; with none left, end. */
+/* Stop the next child in stop_order that still runs; with none left, end. */
 static void stop_next(struct run *r)
 {
 	loop_timer_cancel(r->loop, &r->stop_timer);
-	for (r->stop_place = 0; r->stop_place < CHILD_COUNT; r->stop_place++) {
+	for (; r->stop_place < CHILD_COUNT; r->stop_place++) {
 		struct child *c = &r->children[stop_order[r->stop_place]];
 
 		if (!c->pid)
 			continue;
-		kill(c->pid, SIGTERM);
-		loop_timer_set(r->loop, &r->stop_timer, loop_now_ms(r->loop) + STOP_MS);
+		ask_to_end(c);
+		loop_timer_set(r->loop, &r->stop_timer, loop_now_ms(r->loop) + STOP_MS + LEFT_MS);
 		return;
 	}
 	loop_stop(r->loop);
@@ -285,6 +322,8 @@ static void on_stop(void *arg)
 	if (r->stopping)
 		return;
 	r->stopping = true;
+	r->stop_place = 0;
+	proc_notify("STOPPING=1");
 	log_info("stopping", "%s", "");
 	for (int i = 0; i < CHILD_COUNT; i++)
 		loop_timer_cancel(r->loop, &r->children[i].timer);
@@ -312,7 +351,7 @@ static bool adopt_dns(struct run *r, int pidfd)
 
 	if (err)
 		return false;
-	err = model_read_effective(path, r->dirs->node, &m, &mistakes);
+	err = model_read_without_key(path, r->dirs->node, &m, &mistakes);
 	if (!err)
 		err = m->self ? run_sockets_take(&r->sockets, pidfd, m->self->dns_listen,
 		                                 m->self->n_dns_listen)
@@ -327,7 +366,7 @@ static void adopt(struct run *r)
 {
 	for (int i = 0; i < CHILD_COUNT; i++) {
 		struct child *c = &r->children[i];
-		pid_t pid = run_state_find(r->dirs->run, c->name);
+		pid_t pid = run_find(r, c->name);
 
 		if (!pid || watch(c, pid, false) != 0)
 			continue;
@@ -335,6 +374,19 @@ static void adopt(struct run *r)
 		if (i == CHILD_DNS && !adopt_dns(r, c->pidfd))
 			renew_dns(r);
 	}
+}
+
+/* Directories of weir-mgmt's alone, before any other process can put something in their place. */
+static void make_private(const char *state)
+{
+	char path[PATH_MAX];
+
+	if (proc_path(state, PROC_STORE_DIR, path) == 0)
+		owner_give_directory(path, 0700, "mgmt");
+	if (proc_path(state, PROC_BLOBS_DIR, path) == 0)
+		owner_give_directory(path, 0700, "mgmt");
+	if (proc_path(state, PROC_CONFIG_DIR, path) == 0)
+		owner_give_directory(path, 0750, "mgmt");
 }
 
 /* A directory that packaging would have made: group weir may write, each its own files. */
@@ -381,9 +433,12 @@ static int run_open(struct run *r)
 
 	for (int i = 0; i < CHILD_COUNT; i++)
 		r->children[i] = (struct child){ .name = names[i], .run = r, .pidfd = -1 };
-	for (int i = 0; i < CHILD_COUNT; i++)
+	for (int i = 0; i < CHILD_COUNT; i++) {
 		r->children[i].timer =
 		        (struct loop_timer){ .cb = on_restart_timer, .arg = &r->children[i] };
+		r->children[i].limit =
+		        (struct loop_timer){ .cb = on_limit, .arg = &r->children[i] };
+	}
 	r->stop_timer = (struct loop_timer){ .cb = on_stop_timer, .arg = r };
 	r->sockets_timer = (struct loop_timer){ .cb = take_document, .arg = r };
 	run_sockets_init(&r->sockets);
@@ -394,44 +449,147 @@ static int run_open(struct run *r)
 	return err ? err : loop_watch_file(r->loop, path, take_document, r);
 }
 
+/* Every program, before anything is started: one that is missing would be started again and again. @return CLI_OK or told */
+static int check_programs(const struct run *r)
+{
+	char path[PATH_MAX + 32];
+
+	for (int i = 0; i < CHILD_COUNT; i++) {
+		snprintf(path, sizeof(path), "%s/weir-%s", r->bin, r->children[i].name);
+		if (access(path, X_OK) != 0)
+			return cli_fail(CLI_UNREACHABLE,
+			                "%s cannot be run: %s; install all programs of Weir in "
+			                "one directory, or name it in WEIR_BIN_DIR",
+			                path, strerror(errno));
+	}
+	return CLI_OK;
+}
+
+/* Wait for the lock's holder to end (--stop), or refuse. @return CLI_OK or told */
+static int take_lock(struct run *r, bool stop)
+{
+	char lock[PATH_MAX];
+	int err = proc_path(r->dirs->run, RUN_LOCK_FILE, lock);
+
+	if (!err)
+		err = stop ? run_stop_other(r, lock, &r->lock_fd) : lock_take(lock, &r->lock_fd);
+	if (err == -EBUSY)
+		return cli_fail(CLI_CONFLICT,
+		                stop ? "the weir run that has %s does not end; its log says why"
+		                     : "another weir run has %s; stop it or give another --run-dir",
+		                r->dirs->run);
+	if (err)
+		return cli_fail(err == -EACCES ? CLI_DENIED : CLI_USAGE,
+		                "%s cannot be locked: %s%s", r->dirs->run, strerror(-err),
+		                err == -EACCES ? "; do it as root" : "");
+	return CLI_OK;
+}
+
+/* "10s"; "off": no process is restarted for silence. @return CLI_OK or told */
+static int read_hang_time(const struct cli_args *args, uint64_t *out)
+{
+	const char *text = cli_value(args, "--hang-time");
+	int64_t ms;
+
+	*out = HANG_MS;
+	if (!text)
+		return CLI_OK;
+	if (!strcmp(text, "off")) {
+		*out = 0;
+		return CLI_OK;
+	}
+	if (when_duration(text, &ms) != 0 || ms < HANG_LEAST_MS || ms > HANG_MOST_MS)
+		return cli_fail(CLI_USAGE,
+		                "--hang-time %s: expected a duration from 3s to 10m, or off", text);
+	*out = (uint64_t)ms;
+	return CLI_OK;
+}
+
+static int make_directories(const struct cli *cli)
+{
+	int err;
+
+	proc_join_group();
+	err = make_directory(cli->dirs.run);
+
+	if (!err)
+		err = make_directory(cli->dirs.state);
+	if (!err)
+		make_private(cli->dirs.state);
+	return err ? cli_fail(err == -EACCES ? CLI_DENIED : CLI_USAGE,
+	                      "%s or %s cannot be made: %s", cli->dirs.run, cli->dirs.state,
+	                      strerror(-err))
+	           : CLI_OK;
+}
+
+/* With the lock: take over what runs, start what does not, until the end. @return 0 or -errno */
+static int supervise(struct run *r)
+{
+	run_hang_open(r); /* before processes that start take the room for it */
+	adopt(r);
+	take_document(r);
+	for (int i = 0; i < CHILD_COUNT; i++)
+		start(&r->children[i]);
+	run_note_children(r);
+	run_hang_begin(r);
+	proc_ready();
+	int err = loop_run(r->loop);
+
+	run_hang_end(r);
+	return err;
+}
+
+/* With the lock of a supervisor that has ended: stop what it has left. @return 0 or -errno */
+static int stop_all(struct run *r)
+{
+	struct loop_timer begin = { .cb = on_stop, .arg = r };
+
+	for (int i = 0; i < CHILD_COUNT; i++) {
+		pid_t pid = run_find(r, r->children[i].name);
+
+		if (pid)
+			watch(&r->children[i], pid, false);
+	}
+	loop_timer_set(r->loop, &begin, loop_now_ms(r->loop));
+	return loop_run(r->loop);
+}
+
+/* What is done while no other supervisor can. @return CLI_OK or told */
+static int run_alone(struct run *r, bool stop)
+{
+	int err, status = take_lock(r, stop);
+
+	if (status != CLI_OK)
+		return status;
+	if (!stop)
+		status = check_programs(r);
+	if (status == CLI_OK) {
+		err = stop ? stop_all(r) : supervise(r);
+		run_sockets_close(&r->sockets);
+		if (err)
+			status = cli_fail(CLI_UNREACHABLE, "the supervisor failed: %s",
+			                  strerror(-err));
+	}
+	close(r->lock_fd);
+	return status;
+}
+
 int cli_run(struct cli *cli, const struct cli_args *args)
 {
 	struct run r = { .dirs = &cli->dirs, .bootstrap = cli_flag(args, "--bootstrap") };
-	char lock[PATH_MAX];
-	int err, lock_fd;
+	int status, err;
 
-	err = make_directory(cli->dirs.run);
-	if (!err)
-		err = make_directory(cli->dirs.state);
-	if (err)
-		return cli_fail(err == -EACCES ? CLI_DENIED : CLI_USAGE,
-		                "%s or %s cannot be made: %s", cli->dirs.run, cli->dirs.state,
-		                strerror(-err));
-	err = proc_path(cli->dirs.run, LOCK_FILE, lock);
-	if (!err)
-		err = lock_take(lock, &lock_fd);
-	if (err == -EBUSY)
-		return cli_fail(CLI_CONFLICT,
-		                "another weir run has %s; stop it or give another --run-dir",
-		                cli->dirs.run);
-	if (err)
-		return cli_fail(err == -EACCES ? CLI_DENIED : CLI_USAGE,
-		                "%s cannot be locked: %s%s", cli->dirs.run, strerror(-err),
-		                err == -EACCES ? "; do it as root" : "");
+	proc_ignore_signals();
+	status = read_hang_time(args, &r.hang_ms);
+	if (status == CLI_OK)
+		status = make_directories(cli);
+	if (status != CLI_OK)
+		return status;
 	err = find_bin(r.bin);
 	if (!err)
 		err = run_open(&r);
-	if (err)
-		return cli_fail(CLI_UNREACHABLE, "the supervisor cannot start: %s", strerror(-err));
-	adopt(&r);
-	take_document(&r);
-	for (int i = 0; i < CHILD_COUNT; i++)
-		start(&r.children[i]);
-	proc_ready();
-	err = loop_run(r.loop);
-	run_sockets_close(&r.sockets);
+	status = err ? cli_fail(CLI_UNREACHABLE, "the supervisor cannot start: %s", strerror(-err))
+	             : run_alone(&r, cli_flag(args, "--stop"));
 	loop_close(r.loop);
-	close(lock_fd);
-	return err ? cli_fail(CLI_UNREACHABLE, "the supervisor failed: %s", strerror(-err))
-	           : CLI_OK;
+	return status;
 }

@@ -12,27 +12,46 @@
 #include <sys/types.h>
 
 #include "base/addr.h"
+#include "weir/model.h"
 
 #define RUN_ADDRESSES_MAX 16
-#define RUN_SOCKETS_MAX   (2 * RUN_ADDRESSES_MAX)
+#define RUN_OF_THREAD     (2 * RUN_ADDRESSES_MAX)
+#define RUN_SOCKETS_MAX   (RUN_OF_THREAD * MODEL_DNS_THREADS_MAX)
 
-/* Listening sockets, by address and kind: [2 * i] UDP, [2 * i + 1] TCP of address i. */
+/* Listening sockets of each thread of weir-dns, by address and kind: [2 * i] UDP, [2 * i + 1] TCP of address i. */
 struct run_sockets {
 	struct addr addresses[RUN_ADDRESSES_MAX];
 	size_t n_addresses;
-	int fds[RUN_SOCKETS_MAX]; /* -1: could not be opened */
+	unsigned n_threads; /* that are wanted; sockets of more are kept until run_sockets_trim() */
+	int fds[MODEL_DNS_THREADS_MAX][RUN_OF_THREAD]; /* -1: could not be opened, or not wanted */
+	bool fresh[MODEL_DNS_THREADS_MAX][RUN_OF_THREAD]; /* weir-dns does not have it */
+	bool moved;     /* the addresses are not those that weir-dns was started with */
+	int channel[2]; /* new sockets go to weir-dns through it: our end, its end; -1: none */
+	uint64_t
+	        extra_ms; /* since when there are sockets of threads that are not wanted; 0: there are none */
 };
 
 void run_sockets_init(struct run_sockets *s);
 /*
- * Hold sockets for exactly @p addresses, port 53: those that are there stay, others are opened or closed.
- * What cannot be opened is logged. @return whether the set of open sockets or their order changed
+ * Hold sockets for @p addresses and @p n_threads, port 53: those that are there stay, others are opened; those of other
+ * addresses are closed. What cannot be opened is logged. @return whether weir-dns lacks one now, or has another order
  */
-bool run_sockets_set(struct run_sockets *s, const struct addr *addresses, size_t n);
+bool run_sockets_set(struct run_sockets *s, const struct addr *addresses, size_t n,
+                     unsigned n_threads);
 /* Whether some could not be opened. */
 bool run_sockets_lack(const struct run_sockets *s);
-/* In a child: move the open ones to 3.., and set LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID. @return 0 or -errno */
+/* Try again to open those that could not be. */
+void run_sockets_again(struct run_sockets *s);
+/* Whether there are sockets of threads that are not wanted. */
+bool run_sockets_extra(const struct run_sockets *s);
+/* Close these; weir-dns must have had the time to read what they had got. */
+void run_sockets_trim(struct run_sockets *s);
+/* Before a child is made: it gets what is there now. */
+void run_sockets_prepare(struct run_sockets *s);
+/* In a child: move all to their places from 3 on, and set LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID. @return 0 or -errno */
 int run_sockets_hand_down(const struct run_sockets *s);
+/* Give the running child what it lacks. @return 0, or -errno: it must be started again for that */
+int run_sockets_pass(struct run_sockets *s);
 /* Take the sockets that a running child of another supervisor got, if they are those of @p addresses. @return 0 or -errno */
 int run_sockets_take(struct run_sockets *s, int pidfd, const struct addr *addresses, size_t n);
 void run_sockets_close(struct run_sockets *s);
@@ -41,6 +60,7 @@ void run_sockets_close(struct run_sockets *s);
 uint64_t run_start_time(pid_t pid);
 /* Whether the process catches @p signo or takes it from a descriptor (SigCgt, SigBlk; proc(5)). */
 bool run_takes_signal(pid_t pid, int signo);
+#define RUN_STATE_FILE "run.state"
 /* The pid noted for @p name in RUN/run.state, if that very process runs. @return 0: none */
 pid_t run_state_find(const char *run_dir, const char *name);
 struct run_noted {

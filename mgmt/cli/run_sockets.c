@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The places of sockets in weir-dns: those of its first thread from descriptor 3 on in the order of the document, then those of
+ * the second, and so on for as many threads as there can be. A place without a socket has /dev/null, so that one that
+ * is opened later can be passed into its place, and another supervisor finds all where it expects them.
+ */
 #include "mgmt/cli/run.h"
 
 #include <errno.h>
@@ -12,26 +17,43 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/reuseport.h"
 
 #define DNS_PORT     53
 #define BACKLOG      1024
 #define UDP_ROOM     (4 << 20) /* what queues while the server restarts */
 #define LISTEN_FIRST 3
-#define NAMES_MAX    (RUN_SOCKETS_MAX * 16)
-#define OUT_OF_WAY   (LISTEN_FIRST + RUN_SOCKETS_MAX)
+#define RUN_CHANNEL                                                                                \
+	"weir-more" /* in LISTEN_FDNAMES: sockets that are opened later come through it */
+#define PLACES_MAX (RUN_SOCKETS_MAX + 1)
+#define OUT_OF_WAY (LISTEN_FIRST + PLACES_MAX)
+
+enum { NAME_MAX_BYTES = 24, NAMES_MAX = PLACES_MAX * NAME_MAX_BYTES };
 
 void run_sockets_init(struct run_sockets *s)
 {
-	s->n_addresses = 0;
-	for (size_t i = 0; i < RUN_SOCKETS_MAX; i++)
-		s->fds[i] = -1;
+	*s = (struct run_sockets){ .n_threads = 1, .channel = { -1, -1 } };
+	for (unsigned t = 0; t < MODEL_DNS_THREADS_MAX; t++)
+		for (size_t i = 0; i < RUN_OF_THREAD; i++)
+			s->fds[t][i] = -1;
+}
+
+static void close_channel(struct run_sockets *s)
+{
+	for (int i = 0; i < 2; i++) {
+		if (s->channel[i] >= 0)
+			close(s->channel[i]);
+		s->channel[i] = -1;
+	}
 }
 
 void run_sockets_close(struct run_sockets *s)
 {
-	for (size_t i = 0; i < RUN_SOCKETS_MAX; i++)
-		if (s->fds[i] >= 0)
-			close(s->fds[i]);
+	for (unsigned t = 0; t < MODEL_DNS_THREADS_MAX; t++)
+		for (size_t i = 0; i < RUN_OF_THREAD; i++)
+			if (s->fds[t][i] >= 0)
+				close(s->fds[t][i]);
+	close_channel(s);
 	run_sockets_init(s);
 }
 
@@ -40,9 +62,9 @@ static int set(int fd, int level, int option, int value)
 	return setsockopt(fd, level, option, &value, sizeof(value)) != 0 ? -errno : 0;
 }
 
-static int prepare(int fd, bool udp, bool ip4)
+static int prepare(int fd, bool udp, bool ip4, bool first)
 {
-	int err = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	int err = reuseport_before_bind(fd, first);
 
 	if (!err && !udp)
 		err = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -58,7 +80,7 @@ static int prepare(int fd, bool udp, bool ip4)
 	return err;
 }
 
-static int open_socket(const struct addr *address, bool udp)
+static int open_socket(const struct addr *address, bool udp, bool first)
 {
 	struct sockaddr_storage sa;
 	socklen_t n = addr_to_sockaddr(address, DNS_PORT, &sa);
@@ -67,11 +89,13 @@ static int open_socket(const struct addr *address, bool udp)
 
 	if (fd < 0)
 		return -errno;
-	int err = prepare(fd, udp, addr_is4(address));
+	int err = prepare(fd, udp, addr_is4(address), first);
 	if (!err && bind(fd, (const struct sockaddr *)&sa, n) != 0)
 		err = -errno;
 	if (!err && !udp && listen(fd, BACKLOG) != 0)
 		err = -errno;
+	if (!err)
+		err = reuseport_after_bind(fd);
 	if (err) {
 		close(fd);
 		return err;
@@ -79,88 +103,205 @@ static int open_socket(const struct addr *address, bool udp)
 	return fd;
 }
 
-static int open_logged(const struct addr *address, bool udp)
+static int open_logged(const struct addr *address, bool udp, unsigned thread)
 {
 	char text[ADDR_TEXT_MAX];
-	int fd = open_socket(address, udp);
+	int fd = open_socket(address, udp, thread == 0);
 
 	if (fd < 0)
-		log_error("dns-socket-failed", "address=%s protocol=%s why=\"%s\"",
-		          addr_text(address, text), udp ? "udp" : "tcp", strerror(-fd));
+		log_error("dns-socket-failed",
+		          "address=%s protocol=%s thread=%u why=\"%s\" hint=\"%s\"",
+		          addr_text(address, text), udp ? "udp" : "tcp", thread + 1, strerror(-fd),
+		          fd == -EADDRINUSE ? "another server has it: ss -lnutp shows which" : "");
 	return fd < 0 ? -1 : fd;
 }
 
-/* Take the socket of @p address out of @p from. @return -1 when it has none */
-static int take_out(struct run_sockets *from, const struct addr *address, bool tcp)
+/* Open what is lacking of the wanted threads, in the order of threads: the kernel's order of a group is that of binding. */
+static bool open_lacking(struct run_sockets *s)
 {
-	for (size_t i = 0; i < from->n_addresses; i++) {
-		size_t place = 2 * i + tcp;
-		int fd = from->fds[place];
+	bool opened = false;
 
-		if (!addr_equal(&from->addresses[i], address))
-			continue;
-		from->fds[place] = -1;
-		return fd;
-	}
-	return -1;
+	for (unsigned t = 0; t < s->n_threads; t++)
+		for (size_t i = 0; i < 2 * s->n_addresses; i++) {
+			if (s->fds[t][i] >= 0 || (t && s->fds[t - 1][i] < 0))
+				continue;
+			s->fds[t][i] = open_logged(&s->addresses[i / 2], i % 2 == 0, t);
+			s->fresh[t][i] = s->fds[t][i] >= 0;
+			opened |= s->fresh[t][i];
+		}
+	return opened;
 }
 
-bool run_sockets_set(struct run_sockets *s, const struct addr *addresses, size_t n)
+/* Take the sockets of @p address in all threads out of @p from, for place @p to of @p s. */
+static void take_out(struct run_sockets *from, const struct addr *address, struct run_sockets *s,
+                     size_t to)
+{
+	for (size_t i = 0; i < from->n_addresses; i++) {
+		if (!addr_equal(&from->addresses[i], address))
+			continue;
+		for (unsigned t = 0; t < MODEL_DNS_THREADS_MAX; t++)
+			for (size_t tcp = 0; tcp < 2; tcp++) {
+				s->fds[t][2 * to + tcp] = from->fds[t][2 * i + tcp];
+				s->fresh[t][2 * to + tcp] = from->fresh[t][2 * i + tcp];
+				from->fds[t][2 * i + tcp] = -1;
+			}
+		return;
+	}
+}
+
+bool run_sockets_set(struct run_sockets *s, const struct addr *addresses, size_t n,
+                     unsigned n_threads)
 {
 	struct run_sockets old = *s;
-	bool changed;
 
 	run_sockets_init(s);
+	s->n_threads = n_threads;
 	s->n_addresses = n < RUN_ADDRESSES_MAX ? n : RUN_ADDRESSES_MAX;
-	changed = s->n_addresses != old.n_addresses;
+	s->moved = old.moved || s->n_addresses != old.n_addresses;
+	s->extra_ms = old.extra_ms;
+	memcpy(s->channel, old.channel, sizeof(s->channel));
+	old.channel[0] = old.channel[1] = -1;
 	for (size_t i = 0; i < s->n_addresses; i++) {
 		s->addresses[i] = addresses[i];
-		changed |= !addr_equal(&addresses[i], &old.addresses[i]);
-		for (size_t tcp = 0; tcp < 2; tcp++) {
-			int fd = take_out(&old, &addresses[i], tcp);
-
-			changed |= fd < 0;
-			s->fds[2 * i + tcp] = fd >= 0 ? fd : open_logged(&addresses[i], !tcp);
-		}
+		s->moved |= !addr_equal(&addresses[i], &old.addresses[i]);
+		take_out(&old, &addresses[i], s, i);
 	}
 	run_sockets_close(&old);
-	return changed;
+	return open_lacking(s) || s->moved;
 }
 
 bool run_sockets_lack(const struct run_sockets *s)
 {
-	for (size_t i = 0; i < 2 * s->n_addresses; i++)
-		if (s->fds[i] < 0)
-			return true;
+	for (unsigned t = 0; t < s->n_threads; t++)
+		for (size_t i = 0; i < 2 * s->n_addresses; i++)
+			if (s->fds[t][i] < 0)
+				return true;
 	return false;
 }
 
-/* First out of the way of 3.., then there in order, without close-on-exec. */
+void run_sockets_again(struct run_sockets *s)
+{
+	(void)open_lacking(s);
+}
+
+bool run_sockets_extra(const struct run_sockets *s)
+{
+	for (unsigned t = s->n_threads; t < MODEL_DNS_THREADS_MAX; t++)
+		for (size_t i = 0; i < RUN_OF_THREAD; i++)
+			if (s->fds[t][i] >= 0)
+				return true;
+	return false;
+}
+
+void run_sockets_trim(struct run_sockets *s)
+{
+	for (unsigned t = s->n_threads; t < MODEL_DNS_THREADS_MAX; t++)
+		for (size_t i = 0; i < RUN_OF_THREAD; i++) {
+			if (s->fds[t][i] >= 0)
+				close(s->fds[t][i]);
+			s->fds[t][i] = -1;
+		}
+	s->extra_ms = 0;
+}
+
+void run_sockets_prepare(struct run_sockets *s)
+{
+	close_channel(s);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, s->channel) < 0)
+		s->channel[0] = s->channel[1] = -1; /* then it is started again for new sockets */
+	memset(s->fresh, 0, sizeof(s->fresh));
+	s->moved = false;
+}
+
+static const char *socket_name(unsigned thread, size_t i, char name[NAME_MAX_BYTES])
+{
+	int n = snprintf(name, NAME_MAX_BYTES, "dns-%s-%zu", i % 2 ? "tcp" : "udp", i / 2);
+
+	if (thread)
+		snprintf(name + n, NAME_MAX_BYTES - (size_t)n, "-%u", thread);
+	return name;
+}
+
+/* Duplicates out of the way of the places; -1 where there is no socket. @return 0 or -errno */
+static int move_away(const struct run_sockets *s, int fds[PLACES_MAX], size_t n_places)
+{
+	size_t each = 2 * s->n_addresses;
+
+	for (size_t p = 0; p < n_places; p++) {
+		int fd = p == each * MODEL_DNS_THREADS_MAX ? s->channel[1]
+		                                           : s->fds[p / each][p % each];
+
+		fds[p] = fd < 0 ? -1 : fcntl(fd, F_DUPFD, OUT_OF_WAY);
+		if (fd >= 0 && fds[p] < 0)
+			return -errno;
+	}
+	return 0;
+}
+
 int run_sockets_hand_down(const struct run_sockets *s)
 {
-	char names[NAMES_MAX] = "", number[16];
-	int fds[RUN_SOCKETS_MAX], n = 0;
-	size_t used = 0;
+	size_t each = 2 * s->n_addresses, n = each * MODEL_DNS_THREADS_MAX + 1, used = 0;
+	char names[NAMES_MAX] = "", name[NAME_MAX_BYTES], number[16];
+	int fds[PLACES_MAX], none = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int err = none < 0 ? -errno : move_away(s, fds, n);
 
-	for (size_t i = 0; i < 2 * s->n_addresses; i++) {
-		if (s->fds[i] < 0)
-			continue;
-		fds[n] = fcntl(s->fds[i], F_DUPFD, OUT_OF_WAY);
-		if (fds[n++] < 0)
-			return -errno;
-		used += (size_t)snprintf(names + used, sizeof(names) - used, "%sdns-%s-%zu",
-		                         used ? ":" : "", i % 2 ? "tcp" : "udp", i / 2);
+	if (err == 0)
+		none = fcntl(none, F_DUPFD_CLOEXEC, OUT_OF_WAY);
+	for (size_t p = 0; p < n && err == 0; p++) {
+		if (dup2(fds[p] < 0 ? none : fds[p], LISTEN_FIRST + (int)p) < 0)
+			err = -errno;
+		if (fds[p] >= 0)
+			close(fds[p]);
+		used += (size_t)snprintf(
+		        names + used, sizeof(names) - used, "%s%s", p ? ":" : "",
+		        p == n - 1 ? RUN_CHANNEL
+		                   : socket_name((unsigned)(p / each), p % each, name));
 	}
-	for (int i = 0; i < n; i++) {
-		if (dup2(fds[i], LISTEN_FIRST + i) < 0)
-			return -errno;
-		close(fds[i]);
-	}
-	snprintf(number, sizeof(number), "%d", n);
+	snprintf(number, sizeof(number), "%zu", n);
 	setenv("LISTEN_FDS", number, 1);
 	setenv("LISTEN_FDNAMES", names, 1);
 	snprintf(number, sizeof(number), "%d", (int)getpid());
 	setenv("LISTEN_PID", number, 1);
+	return err;
+}
+
+/* One message: a socket's name, and the socket. */
+static int pass_one(int channel, int fd, const char *name)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec part = { (void *)(uintptr_t)name, strlen(name) };
+	struct msghdr message = { .msg_iov = &part,
+		                  .msg_iovlen = 1,
+		                  .msg_control = control.bytes,
+		                  .msg_controllen = sizeof(control.bytes) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	return sendmsg(channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+int run_sockets_pass(struct run_sockets *s)
+{
+	char name[NAME_MAX_BYTES];
+
+	if (s->channel[0] < 0 || s->moved)
+		return -ENOTCONN;
+	for (unsigned t = 0; t < MODEL_DNS_THREADS_MAX; t++)
+		for (size_t i = 0; i < 2 * s->n_addresses; i++) {
+			int err = s->fresh[t][i] ? pass_one(s->channel[0], s->fds[t][i],
+			                                    socket_name(t, i, name))
+			                         : 0;
+
+			if (err < 0)
+				return err;
+			s->fresh[t][i] = false;
+		}
 	return 0;
 }
 
@@ -180,24 +321,57 @@ static bool is_ours(int fd, const struct addr *address, bool tcp)
 	       port == DNS_PORT && addr_equal(&bound, address);
 }
 
+/* Whether it is the same socket as one that was taken: a process may have several descriptors of one. */
+static bool is_taken(const struct run_sockets *s, int fd)
+{
+	uint64_t cookie, other;
+	socklen_t n = sizeof(cookie);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &n) < 0)
+		return true;
+	for (unsigned t = 0; t < MODEL_DNS_THREADS_MAX; t++)
+		for (size_t i = 0; i < 2 * s->n_addresses; i++)
+			if (s->fds[t][i] >= 0 &&
+			    getsockopt(s->fds[t][i], SOL_SOCKET, SO_COOKIE, &other, &n) == 0 &&
+			    cookie == other)
+				return true;
+	return false;
+}
+
+/* The socket in its place in another process. @return it or -errno */
+static int take_one(const struct run_sockets *s, int pidfd, unsigned thread, size_t i)
+{
+	int place = LISTEN_FIRST + (int)(thread * 2 * s->n_addresses + i);
+	int fd = (int)syscall(SYS_pidfd_getfd, pidfd, place, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (is_ours(fd, &s->addresses[i / 2], i % 2) && !is_taken(s, fd))
+		return fd;
+	close(fd);
+	return -ENOTSOCK;
+}
+
 int run_sockets_take(struct run_sockets *s, int pidfd, const struct addr *addresses, size_t n)
 {
 	struct run_sockets taken;
 
 	run_sockets_init(&taken);
 	taken.n_addresses = n < RUN_ADDRESSES_MAX ? n : RUN_ADDRESSES_MAX;
-	for (size_t i = 0; i < 2 * taken.n_addresses; i++) {
-		int fd = (int)syscall(SYS_pidfd_getfd, pidfd, LISTEN_FIRST + (int)i, 0);
+	memcpy(taken.addresses, addresses, taken.n_addresses * sizeof(*addresses));
+	for (unsigned t = 0; t < MODEL_DNS_THREADS_MAX; t++)
+		for (size_t i = 0; i < 2 * taken.n_addresses; i++) {
+			int fd = take_one(&taken, pidfd, t, i);
 
-		taken.fds[i] = fd;
-		taken.addresses[i / 2] = addresses[i / 2];
-		if (fd < 0 || !is_ours(fd, &addresses[i / 2], i % 2)) {
-			int err = fd < 0 ? -errno : -ENOTSOCK;
-
-			run_sockets_close(&taken);
-			return err;
+			/* a release with one thread has no others; what is missing is opened */
+			if (fd < 0 && t == 0) {
+				run_sockets_close(&taken);
+				return fd;
+			}
+			taken.fds[t][i] = fd < 0 ? -1 : fd;
+			if (fd >= 0)
+				taken.n_threads = t + 1;
 		}
-	}
 	run_sockets_close(s);
 	*s = taken;
 	return 0;

@@ -12,8 +12,6 @@
 
 #include "base/proc.h"
 
-#define STATE_FILE "run.state"
-
 /* Field 22 of /proc/PID/stat, behind the name in brackets (proc(5)). */
 uint64_t run_start_time(pid_t pid)
 {
@@ -87,7 +85,7 @@ pid_t run_state_find(const char *run_dir, const char *name)
 	pid_t found = 0;
 	int pid;
 
-	if (proc_path(run_dir, STATE_FILE, path) != 0)
+	if (proc_path(run_dir, RUN_STATE_FILE, path) != 0)
 		return 0;
 	FILE *f = open_own(path);
 	if (!f)
@@ -103,8 +101,8 @@ int run_state_write(const char *run_dir, const struct run_noted *noted, size_t n
 {
 	char path[PATH_MAX], fresh[PATH_MAX];
 
-	if (proc_path(run_dir, STATE_FILE, path) != 0 ||
-	    proc_path(run_dir, STATE_FILE ".new", fresh) != 0)
+	if (proc_path(run_dir, RUN_STATE_FILE, path) != 0 ||
+	    proc_path(run_dir, RUN_STATE_FILE ".new", fresh) != 0)
 		return -ENAMETOOLONG;
 	FILE *f = open_fresh(fresh);
 	if (!f)

@@ -48,12 +48,19 @@ const struct effect_backend *gather_row(const struct effect_backend *rows, int n
 /** A process's stats page, as far as it says how the process is. */
 struct gather_process {
 	bool present, running;
+	bool exists;          /**< its process does, hanging or not */
+	bool workers_forward; /**< of weir run: it sees DPDK's workers count */
 	uint64_t age_ms;
 	bool refused, learning; /**< of the dataplane */
 	bool has_ports, dpdk;   /**< of the dataplane with a document: n_ports is known */
 	uint64_t n_ports;
-	bool has_conditions, conditions_unread;
+	bool has_conditions;
+	bool conditions_unread; /**< they cannot be read, or are not there though the process states some */
 };
+
+/** What was seen of the supervisor's page as a fact; @p conditions is borrowed. */
+struct judge_process gather_supervisor(const struct gather_process *seen,
+                                       const struct conditions *conditions);
 
 /** Look at the stats page of @p process; @p conditions (NULL: not wanted) is filled if has_conditions. */
 void gather_process(const char *run_dir, const char *process, struct gather_process *out,

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mgmt/judge/twice.h"
+
 const struct judge_row judge_rows[JUDGE_RULE_COUNT] = {
 #define JUDGE_ROW(name, code, state, when, why) { code, JUDGE_##state, when, why },
 	JUDGE_RULES(JUDGE_ROW)
@@ -98,7 +100,7 @@ static void judge_forwarding(const struct judge_facts *f, struct judge_verdict *
 {
 	const struct judge_process *p = find_process(f, "dataplane");
 
-	if (p && p->present && !p->running && f->dpdk)
+	if (p && p->present && !p->running && f->dpdk && !f->workers_forward)
 		add_reason(v, JUDGE_RULE_FORWARDING_STOPPED, "weir-dataplane",
 		           "weir-dataplane does not run: with DPDK nothing is forwarded; start it");
 }
@@ -122,6 +124,14 @@ static void judge_answering(const struct judge_facts *f, struct judge_verdict *v
 		           "weir-dns does not run: no question is answered; start it");
 }
 
+/* The i-th of those that state conditions: the processes, then the supervisor. NULL: there are no more */
+static const struct judge_process *stating(const struct judge_facts *f, size_t i)
+{
+	if (i < f->n_processes)
+		return &f->processes[i];
+	return i == f->n_processes ? &f->supervisor : NULL;
+}
+
 /* The conditions of one level that running processes state; those of a dead process are history. */
 static void judge_stated(const struct judge_facts *f, struct judge_verdict *v,
                          enum condition_level level)
@@ -129,13 +139,14 @@ static void judge_stated(const struct judge_facts *f, struct judge_verdict *v,
 	enum judge_rule rule =
 	        level == CONDITION_DOWN ? JUDGE_RULE_STATED_DOWN : JUDGE_RULE_STATED_DEGRADED;
 
-	for (size_t i = 0; i < f->n_processes; i++) {
-		const struct judge_process *p = &f->processes[i];
+	const struct judge_process *p;
 
+	for (size_t i = 0; (p = stating(f, i)); i++) {
 		for (uint32_t k = 0; p->running && p->conditions && k < p->conditions->n; k++) {
 			const struct condition *c = &p->conditions->items[k];
-			struct judge_reason *r =
-			        c->level == level ? new_reason(v, rule, c->subject) : NULL;
+			struct judge_reason *r = c->level == level && !twice_is_said(f, p, c)
+			                                 ? new_reason(v, rule, c->subject)
+			                                 : NULL;
 
 			if (!r)
 				continue;
@@ -207,6 +218,14 @@ static void judge_silent(const struct judge_facts *f, struct judge_verdict *v)
 	}
 }
 
+static void judge_supervisor(const struct judge_facts *f, struct judge_verdict *v)
+{
+	if (f->supervisor.present && !f->supervisor.running)
+		add_reason(v, JUDGE_RULE_SUPERVISOR_SILENT, "weir run",
+		           "weir run is dead or hangs, so nothing restarts a process: start it; it "
+		           "goes on with those that run");
+}
+
 static void judge_refused(const struct judge_facts *f, struct judge_verdict *v)
 {
 	for (size_t i = 0; i < f->n_processes; i++) {
@@ -255,7 +274,7 @@ static void judge_unread(const struct judge_facts *f, struct judge_verdict *v)
 			add_reason(
 			        v, JUDGE_RULE_CONDITIONS_UNREAD, p->name,
 			        "weir-%s states %" PRIu64
-			        " more conditions than can be shown: mend those that are shown first",
+			        " more conditions than can be shown: clear those that are shown first",
 			        p->name, n_more);
 	}
 }
@@ -517,6 +536,7 @@ static void (*const find_reasons[JUDGE_RULE_COUNT])(const struct judge_facts *,
 	[JUDGE_RULE_POOL_FORWARDS_NOTHING] = judge_pool_nothing,
 	[JUDGE_RULE_POOL_ALL_DOWN] = judge_pool_down,
 	[JUDGE_RULE_PROCESS_SILENT] = judge_silent,
+	[JUDGE_RULE_SUPERVISOR_SILENT] = judge_supervisor,
 	[JUDGE_RULE_DOCUMENT_REFUSED] = judge_refused,
 	[JUDGE_RULE_DOCUMENT_PENDING] = judge_pending,
 	[JUDGE_RULE_STATED_DEGRADED] = judge_stated_degraded,
@@ -547,14 +567,14 @@ static void (*const find_reasons[JUDGE_RULE_COUNT])(const struct judge_facts *,
 /* What is worth knowing and changes nothing. */
 static void add_notes(const struct judge_facts *f, struct judge_verdict *v)
 {
-	for (size_t i = 0; i < f->n_processes; i++) {
-		const struct judge_process *p = &f->processes[i];
+	const struct judge_process *p;
 
+	for (size_t i = 0; (p = stating(f, i)); i++) {
 		for (uint32_t k = 0; p->running && p->conditions && k < p->conditions->n; k++) {
 			const struct condition *c = &p->conditions->items[k];
 			struct judge_reason *r = &v->notes[v->n_notes];
 
-			if (c->level != CONDITION_NOTE ||
+			if (c->level != CONDITION_NOTE || twice_is_said(f, p, c) ||
 			    v->n_notes == sizeof(v->notes) / sizeof(v->notes[0]))
 				continue;
 			v->n_notes++;

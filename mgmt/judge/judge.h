@@ -23,7 +23,7 @@
  */
 #define JUDGE_RULES(X)                                                                             \
 	X(FORWARDING_STOPPED, "forwarding-stopped", DOWN,                                          \
-	  "weir-dataplane is dead or hangs, and the driver is DPDK",                               \
+	  "weir-dataplane is dead or hangs with DPDK, and its workers are not seen to forward",    \
 	  "the process itself moves the packets: none are forwarded")                              \
 	X(NO_PORT, "no-port", DOWN, "ports are configured and none carries the program",           \
 	  "no packet reaches the forwarding tables")                                               \
@@ -40,6 +40,9 @@
 	X(PROCESS_SILENT, "process-silent", DEGRADED,                                              \
 	  "a process is dead, or has shown no sign of life for 2 s",                               \
 	  "the others go on with the last state; nothing new takes effect")                        \
+	X(SUPERVISOR_SILENT, "supervisor-silent", DEGRADED,                                        \
+	  "weir run was started here, and is dead or has shown no sign of life for 2 s",           \
+	  "nothing restarts a process that dies or hangs")                                         \
 	X(DOCUMENT_REFUSED, "document-refused", DEGRADED, "a process refused the newest document", \
 	  "what was applied is not in force")                                                      \
 	X(DOCUMENT_PENDING, "document-pending", DEGRADED,                                          \
@@ -134,7 +137,7 @@ struct judge_process {
 	uint64_t age_ms;                     /**< since its last sign of life, if present */
 	uint64_t document;                   /**< that it has taken; 0: not known */
 	const struct conditions *conditions; /**< borrowed; NULL: it states none (former release) */
-	bool conditions_unread;              /**< they are there and cannot be read */
+	bool conditions_unread;              /**< it states some, and they cannot be read */
 };
 
 /** A pool of this node's site. Backends that are configured with weight 0 are not meant to serve. */
@@ -183,7 +186,9 @@ struct judge_facts {
 	uint64_t document, document_age_ms; /**< newest effective document */
 	const struct judge_process *processes;
 	size_t n_processes;
+	struct judge_process supervisor; /**< weir run; not present: processes run without one */
 	bool dpdk, waits_for_connections;
+	bool workers_forward; /**< weir-dataplane exists, and weir run sees its workers count rounds */
 	bool ports_known, answers; /**< answers: the configuration gives it addresses for DNS */
 	size_t n_ports, n_ports_meant;
 	bool effect_fresh;

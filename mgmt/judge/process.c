@@ -23,6 +23,18 @@ static uint64_t read_total(const struct stats_reader *r, const char *name)
 	return 0;
 }
 
+/* Whether the process counts its loop's turns. What does so states conditions, too: the former release does neither. */
+static bool counts_turns(const struct stats_reader *r)
+{
+	for (size_t i = 0; i < stats_reader_n(r); i++) {
+		const struct stats_entry *e = stats_reader_entry(r, i);
+
+		if (__atomic_load_n(&e->used, __ATOMIC_ACQUIRE) && !strcmp(e->name, STATS_TURNS))
+			return true;
+	}
+	return false;
+}
+
 /* What the dataplane says of itself, also without tables, when there is no effect to be seen. */
 static void read_dataplane(const struct stats_reader *r, struct gather_process *out)
 {
@@ -39,6 +51,19 @@ static bool process_exists(int64_t pid)
 	return pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH;
 }
 
+struct judge_process gather_supervisor(const struct gather_process *seen,
+                                       const struct conditions *conditions)
+{
+	return (struct judge_process){
+		.name = "run",
+		.present = seen->present,
+		.running = seen->running,
+		.age_ms = seen->age_ms,
+		.conditions = seen->has_conditions ? conditions : NULL,
+		.conditions_unread = seen->conditions_unread,
+	};
+}
+
 void gather_process(const char *run_dir, const char *process, struct gather_process *out,
                     struct conditions *conditions)
 {
@@ -52,15 +77,19 @@ void gather_process(const char *run_dir, const char *process, struct gather_proc
 
 	out->present = true;
 	out->age_ms = now_ms > alive_ms ? now_ms - alive_ms : 0;
-	out->running =
-	        out->age_ms <= JUDGE_SILENT_MS && process_exists((int64_t)stats_reader_pid(r));
+	out->exists = process_exists((int64_t)stats_reader_pid(r));
+	out->running = out->age_ms <= JUDGE_SILENT_MS && out->exists;
+	if (!strcmp(process, "run"))
+		out->workers_forward = read_total(r, STATS_FORWARD) != 0;
 	if (!strcmp(process, "dataplane"))
 		read_dataplane(r, out);
+	bool states_some = counts_turns(r);
+
 	stats_reader_close(r);
 	if (!conditions)
 		return;
 	int err = conditions_read(run_dir, process, conditions);
 
 	out->has_conditions = err == 0;
-	out->conditions_unread = err != 0 && err != -ENOENT;
+	out->conditions_unread = err != 0 && (err != -ENOENT || states_some);
 }

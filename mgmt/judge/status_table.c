@@ -21,6 +21,7 @@ int main(void)
 	puts("\nReasons that a process states itself (`stated-down`, `stated-degraded`) carry the process's own code and what to\n"
 	     "do, for example `port-no-carrier`, `port-missing`, `port-not-attached`, `document-refused`, `listen-failed`. A\n"
 	     "condition of level *note* is shown under `notes` and changes nothing. A process is taken for dead as soon as it\n"
-	     "does not exist, and for silent when it has not signed its page for 2 s.");
+	     "does not exist, and for silent when it has not signed its page for 2 s. Conditions `process-hangs`,\n"
+	     "`process-blocked`, `run-dir-full` (degraded), `process-restarted` and `process-unwatched` (notes) are stated by `weir run`.");
 	return 0;
 }

@@ -29,7 +29,7 @@ static char *find_line(char *text)
 void base_take_line(struct files *files, char out[BASE_TEXT_MAX])
 {
 	struct files_item *item = (struct files_item *)(uintptr_t)files_find(files, FILES_MAIN);
-	char *line = item ? find_line(item->bytes) : NULL;
+	char *line = item && item->bytes ? find_line(item->bytes) : NULL;
 
 	out[0] = '\0';
 	if (!line)

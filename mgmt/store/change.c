@@ -6,14 +6,17 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "mgmt/store/blobs.h"
 #include "mgmt/store/compose.h"
 #include "mgmt/store/gather.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/own.h"
+#include "mgmt/store/sweep.h"
 #include "mgmt/store/yield.h"
 
 static bool is_forced(const struct intent_change *change, const char *digest)
@@ -91,7 +94,7 @@ static void remove_laid_out(const struct intent *in, const char *digest)
 
 	if (!is_recent(in, digest) && strcmp(in->drafted, digest) != 0 &&
 	    !gather_dir(in->state_dir, digest, dir))
-		files_remove_dir(dir);
+		sweep_dir(dir);
 }
 
 /* Make @p r the head; what is then too old goes. */
@@ -148,6 +151,7 @@ static int put_in_force(struct intent *in, const struct version *v, struct files
 	*model = NULL;
 	say_version(in, v, now_ms);
 	push_recent(in, &r, now_ms);
+	store_collect(in->store, now_ms);
 	in->n_foreign = 0; /* all were named; peers will say anew */
 	return 0;
 }
@@ -196,17 +200,66 @@ int intent_draft_begin(struct intent *in, const struct intent_change *change, in
 		d.head = in->recent[in->n_recent - 1].model;
 		d.head_arena = arena_share(d.head->arena);
 	}
+	d.how = (struct zones_how){ d.head, !change->files, change->undoes != 0 };
+	d.skip = change->skip_bad_zones && in->n_recent;
+	if (d.skip)
+		rc = files_copy(&d.head_files, &in->recent[in->n_recent - 1].files);
+	if (rc) {
+		arena_free(d.head_arena);
+		files_fini(&d.files);
+		return rc;
+	}
 	snprintf(in->drafted, sizeof(in->drafted), "%s", d.digest);
 	*out = d;
 	return 0;
 }
 
+/* Take the files of the head for zones that are bad. */
+static void skip_zones(struct intent_draft *d)
+{
+	d->rc = zones_skip(&d->files, d->model, &d->head_files, d->head, &d->mistakes, &d->zones);
+	d->again = !d->rc;
+	d->skip = false;
+}
+
+void intent_draft_again(struct intent *in, struct intent_draft *d)
+{
+	in->drafted[0] = '\0';
+	remove_laid_out(in, d->digest);
+	files_digest(&d->files, d->digest);
+	snprintf(in->drafted, sizeof(in->drafted), "%s", d->digest);
+	model_free(d->model);
+	d->model = NULL;
+	zones_said_fini(&d->first);
+	d->first = d->zones;
+	d->zones = (struct zones_said){ 0 };
+	for (size_t i = 0; i < d->mistakes.n_items && i < ZONES_SAID_MAX; i++) {
+		const struct model_mistake *m = &d->mistakes.items[i];
+
+		d->first.warnings[i] =
+		        arena_printf(d->first.arena, "%s:%u: %s", m->file, m->line, m->message);
+		if (d->first.warnings[i])
+			d->first.n_warnings = i + 1;
+	}
+	model_mistakes_free(&d->mistakes);
+	d->mistakes = (struct model_mistakes){ 0 };
+	d->again = false;
+}
+
 void intent_draft_read(const struct intent *in, struct intent_draft *d)
 {
-	d->rc = gather_keyed(&d->files, in->state_dir, in->conf_dir, d->hash_key, in->node,
-	                     &d->model, &d->mistakes);
+	d->rc = blobs_import(in->state_dir, &d->files);
 	if (!d->rc)
-		d->rc = gather_check_zones(d->model, &d->files, in->state_dir, &d->mistakes);
+		d->rc = gather_keyed(&d->files, in->state_dir, in->conf_dir, d->hash_key, in->node,
+		                     &d->model, &d->mistakes);
+	if (!d->rc)
+		d->rc = gather_check_zones(d->model, &d->files, in->state_dir, &d->how,
+		                           &d->mistakes, &d->zones);
+	if (d->rc == -EINVAL && d->skip && d->model && d->zones.n_bad) {
+		skip_zones(d);
+		if (d->again)
+			return;
+	}
 	if (!d->rc)
 		d->rc = plan_make(d->head, d->model, &d->plan);
 }
@@ -220,6 +273,9 @@ void intent_draft_drop(struct intent *in, struct intent_draft *d)
 	plan_fini(&d->plan);
 	model_mistakes_free(&d->mistakes);
 	files_fini(&d->files);
+	files_fini(&d->head_files);
+	zones_said_fini(&d->zones);
+	zones_said_fini(&d->first);
 }
 
 /* Confirm the head, which the change finds unconfirmed; the outcome of the change does not matter to that. */
@@ -230,6 +286,19 @@ static int confirm_earlier(struct intent *in, const struct intent_change *change
 	return head && head->confirm_by_ms
 	               ? intent_confirm(in, head->number, change->author, now_ms)
 	               : 0;
+}
+
+/* The files are those in force: a provisional version of a first start becomes the author's. */
+static int keep_head(struct intent *in, const struct intent_change *change, int64_t now_ms,
+                     struct intent_changed *out)
+{
+	int rc = 0;
+
+	out->settles = change->files && !change->undoes && join_is_provisional(intent_head(in));
+	if (out->settles && !change->dry_run)
+		rc = join_settle(in, change->author, change->reason, now_ms);
+	out->version = *intent_head(in);
+	return rc;
 }
 
 static int change_to(struct intent *in, const struct intent_change *change, struct intent_draft *d,
@@ -249,6 +318,9 @@ static int change_to(struct intent *in, const struct intent_change *change, stru
 		key_of_version(in, d->model, out->version.hash_key);
 	out->mistakes = d->mistakes;
 	d->mistakes = (struct model_mistakes){ 0 };
+	out->zones = d->zones;
+	out->skipped = d->first;
+	d->zones = d->first = (struct zones_said){ 0 };
 	rc = d->rc;
 	if (!rc && d->head != (head ? head->model : NULL)) { /* another came meanwhile */
 		rc = plan_make(head ? head->model : NULL, d->model, &out->plan);
@@ -260,7 +332,7 @@ static int change_to(struct intent *in, const struct intent_change *change, stru
 	if (!rc && change->pending == INTENT_PENDING_CONFIRM && !change->dry_run && !returns)
 		rc = confirm_earlier(in, change, now_ms);
 	if (!rc && !out->changed)
-		out->version = head->version;
+		rc = keep_head(in, change, now_ms, out);
 	if (!rc && out->changed) {
 		int64_t own_ms = returns ? 0 : confirm_within(change, &out->plan, head != NULL);
 
@@ -311,6 +383,10 @@ int intent_change(struct intent *in, const struct intent_change *change, int64_t
 	if (rc)
 		return rc;
 	intent_draft_read(in, &draft);
+	if (draft.again) {
+		intent_draft_again(in, &draft);
+		intent_draft_read(in, &draft);
+	}
 	return intent_draft_commit(in, change, &draft, now_ms, out);
 }
 
@@ -318,6 +394,63 @@ void intent_changed_fini(struct intent_changed *c)
 {
 	plan_fini(&c->plan);
 	model_mistakes_free(&c->mistakes);
+	zones_said_fini(&c->zones);
+	zones_said_fini(&c->skipped);
+}
+
+bool intent_has_file(struct intent *in, const char *digest, uint64_t *have)
+{
+	bool whole = false;
+
+	*have = 0;
+	if (blobs_have(in->state_dir, digest, have, &whole))
+		return false;
+	return whole || (in->store && !in->failing && store_has_blob(in->store, digest));
+}
+
+/* One that lies beside the store. */
+static int find_blob(struct intent *in, const char *name, const char *digest, uint64_t n,
+                     struct files *out)
+{
+	struct files one = { 0 };
+	struct files_text text;
+	char path[PATH_MAX];
+	uint64_t have;
+	bool whole;
+	int rc = blobs_have(in->state_dir, digest, &have, &whole);
+
+	if (rc || !whole)
+		return rc ? rc : -ENOENT;
+	if (have != n)
+		return -EBADMSG;
+	rc = blobs_path(in->state_dir, digest, path);
+	if (rc || n > FILES_SMALL_MAX)
+		return rc ? rc : files_add_path(out, name, path, digest, n);
+	rc = files_add_path(&one, name, path, digest, n);
+	if (!rc)
+		rc = files_read(&one.items[0], &text);
+	if (!rc) {
+		rc = files_add(out, name, text.bytes, text.n);
+		files_read_end(&text);
+	}
+	files_fini(&one);
+	return rc;
+}
+
+int intent_find_file(struct intent *in, const char *name, const char *digest, uint64_t n_bytes,
+                     struct files *out)
+{
+	char *bytes;
+	size_t n;
+	int rc = find_blob(in, name, digest, n_bytes, out);
+
+	if (rc == -ENOENT && in->store && !in->failing &&
+	    !store_blob(in->store, digest, &bytes, &n)) {
+		rc = files_add(out, name, bytes, n);
+		free(bytes);
+	}
+	const struct files_item *item = rc ? NULL : files_find(out, name);
+	return item && strcmp(item->digest, digest) != 0 ? -EBADMSG : rc;
 }
 
 int intent_version(struct intent *in, uint64_t number, struct version *out, struct files *files)
@@ -401,6 +534,27 @@ enum intent_relation intent_relate(struct intent *in, const struct version *list
 	return theirs == ours ? INTENT_DIVERGED : theirs ? INTENT_AHEAD : INTENT_BEHIND;
 }
 
+/* Note why a version of the peers cannot be taken, and log all its mistakes once: it is offered again every second. */
+static void refuse_offer(struct intent *in, const struct version *v,
+                         const struct model_mistakes *mistakes)
+{
+	char why[EVENT_TEXT_MAX];
+
+	model_mistakes_say(mistakes, why, sizeof(why));
+	if (in->take_refused != v->number || strcmp(in->take_refused_why, why) != 0)
+		intent_log_mistakes(v->digest, mistakes);
+	in->take_refused = v->number;
+	snprintf(in->take_refused_why, sizeof(in->take_refused_why), "%s", why);
+}
+
+uint64_t intent_take_refused(const struct intent *in, const char **why)
+{
+	const struct version *head = intent_head(in);
+
+	*why = in->take_refused_why;
+	return head && head->number >= in->take_refused ? 0 : in->take_refused;
+}
+
 int intent_take(struct intent *in, const struct intent_offer *offers, size_t n, int64_t now_ms)
 {
 	const struct intent_offer *last = n ? &offers[n - 1] : NULL;
@@ -420,7 +574,7 @@ int intent_take(struct intent *in, const struct intent_offer *offers, size_t n, 
 	int rc = gather_keyed(&last->files, in->state_dir, in->conf_dir, last->version.hash_key,
 	                      in->node, &model, &mistakes);
 	if (rc == -EINVAL)
-		intent_log_mistakes(last->version.digest, &mistakes);
+		refuse_offer(in, &last->version, &mistakes);
 	model_mistakes_free(&mistakes);
 	model_free(model);
 	for (size_t i = 0; !rc && i < n; i++)

@@ -395,6 +395,17 @@ static bool is_past(const struct command *c, const char *guard)
 	return false;
 }
 
+/* The site that is not to be lost, or the backend with its pool. */
+static void note_refusal(const struct work *w)
+{
+	char subject[2 * MODEL_NAME_MAX + 32];
+
+	snprintf(subject, sizeof(subject), is_site(w) ? "%s%s" : "pools/%s/backends/%s",
+	         w->target.pool, w->target.name);
+	journal_add(intent_journal(w->in), w->now_ms, "guard", subject, "%s by %s refused: %s",
+	            words[w->c->what], w->c->author, w->r->text);
+}
+
 /* Only what takes traffic away has something to guard. */
 static enum command_outcome check_guards(struct work *w, const struct guard_seen *seen)
 {
@@ -415,8 +426,7 @@ static enum command_outcome check_guards(struct work *w, const struct guard_seen
 		}
 	}
 	if (refused && !w->c->dry_run)
-		journal_add(intent_journal(w->in), w->now_ms, "guard", w->target.name,
-		            "%s by %s refused: %s", words[w->c->what], w->c->author, w->r->text);
+		note_refusal(w);
 	return refused ? COMMAND_REFUSED : COMMAND_OK;
 }
 

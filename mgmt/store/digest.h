@@ -8,10 +8,21 @@
 
 #include <stddef.h>
 
+#include "base/sha256.h"
+
 /** 64 hexadecimal digits and the NUL. */
 #define DIGEST_TEXT_MAX 65
 
+/** Write a raw digest to @p out, in lower-case hexadecimal. @return @p out */
+const char *digest_text(const uint8_t raw[SHA256_BYTES], char out[DIGEST_TEXT_MAX]);
 /** Write the digest of @p n bytes to @p out, in lower-case hexadecimal. @return @p out */
 const char *digest_bytes(const void *bytes, size_t n, char out[DIGEST_TEXT_MAX]);
+
+/**
+ * The digest of what @p fd gives from where it stands to its end, written as digest_bytes() does.
+ * @param n  how many bytes that were
+ * @return 0 or -errno
+ */
+int digest_fd(int fd, char out[DIGEST_TEXT_MAX], size_t *n);
 
 #endif

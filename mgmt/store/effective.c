@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/owner.h"
 #include "base/proc.h"
 #include "mgmt/store/compose.h"
 #include "mgmt/store/own.h"
@@ -48,14 +49,19 @@ static void fill_input(const struct intent *in, int64_t now_ms, struct compose_i
 static void hold_reserve(const struct intent *in, const char *path)
 {
 	char reserve[PATH_MAX];
-	struct stat document, held;
+	struct stat document, held = { 0 };
 
 	if (proc_path(in->state_dir, RESERVE_FILE, reserve) || stat(path, &document))
 		return;
 	off_t wanted = RESERVE_LEAST + 2 * document.st_size;
-	if (!stat(reserve, &held) && held.st_size >= wanted)
+	/* a link of another process would lead to a file of ours, which would grow */
+	int fd = owner_open(reserve, "mgmt");
+	bool is_held = fd >= 0 && fstat(fd, &held) == 0 && held.st_size >= wanted;
+	if (fd >= 0)
+		close(fd);
+	if (is_held || fd == -EPERM)
 		return;
-	int fd = open(reserve, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	fd = open(reserve, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return;
 	if (posix_fallocate(fd, 0, wanted))
@@ -162,9 +168,12 @@ void effective_write(struct intent *in, int64_t now_ms)
 		intent_unshare(in->shared);
 		in->shared = composed;
 	}
+	placement_follow(in, now_ms); /* before the document that needs it */
 	if (!rc)
 		rc = write_document(in, &in->shared->model, path);
 	note_outcome(in, rc, now_ms);
-	if (!rc)
-		hold_reserve(in, path);
+	if (rc)
+		return;
+	written_note(in);
+	hold_reserve(in, path);
 }

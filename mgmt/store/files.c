@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * An array sorted by name, so that the digest over it does not depend on the order of adding. Small files are held in memory.
+ * Large ones stay where they are, are named by their digest, and are linked instead of copied when a version is laid out.
+ * Everything that other processes read is made under another name and moved or linked into its place.
+ */
 #include "mgmt/store/files.h"
 
 #include <errno.h>
@@ -10,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/memory.h"
+#include "base/owner.h"
 #include "mgmt/store/sorted.h"
 
 static bool char_ok(char c)
@@ -48,10 +55,12 @@ static void item_fini(struct files_item *item)
 {
 	free(item->name);
 	free(item->bytes);
+	free(item->path);
 }
 
 static int item_init(struct files_item *item, const char *name, const void *bytes, size_t n)
 {
+	item->path = NULL;
 	item->name = strdup(name);
 	item->bytes = malloc(n + 1);
 	if (!item->name || !item->bytes) {
@@ -66,29 +75,129 @@ static int item_init(struct files_item *item, const char *name, const void *byte
 	return 0;
 }
 
-int files_add(struct files *f, const char *name, const void *bytes, size_t n_bytes)
+static int make_room(struct files *f)
 {
-	struct files_item item;
-	bool found;
+	size_t room = f->room > 0 ? 2 * f->room : 8;
+	struct files_item *items;
 
+	if (f->n_items < f->room)
+		return 0;
+	items = realloc(f->items, room * sizeof(*items));
+	if (!items) {
+		memory_note_failure();
+		return -ENOMEM;
+	}
+	f->items = items;
+	f->room = room;
+	return 0;
+}
+
+/* Put @p item, which is taken in each case, in its place. */
+static int insert(struct files *f, struct files_item *item)
+{
+	bool found;
+	size_t at = sorted_place(f->items, f->n_items, name_at, item->name, &found);
+	int rc = found ? -EEXIST : make_room(f);
+
+	if (rc) {
+		item_fini(item);
+		return rc;
+	}
+	memmove(f->items + at + 1, f->items + at, (f->n_items - at) * sizeof(*item));
+	f->items[at] = *item;
+	f->n_items++;
+	f->n_bytes += item->n_bytes;
+	return 0;
+}
+
+/* Whether a file could be added at all. */
+static int check_new(const struct files *f, const char *name, size_t n_bytes)
+{
 	if (!files_name_ok(name))
 		return -EINVAL;
 	if (f->n_items >= FILES_MAX || n_bytes > FILES_BYTES_MAX - f->n_bytes)
 		return -E2BIG;
-	size_t at = sorted_place(f->items, f->n_items, name_at, name, &found);
-	if (found)
-		return -EEXIST;
-	struct files_item *items = realloc(f->items, (f->n_items + 1) * sizeof(*items));
-	if (!items)
+	return files_find(f, name) ? -EEXIST : 0;
+}
+
+int files_add(struct files *f, const char *name, const void *bytes, size_t n_bytes)
+{
+	struct files_item item;
+	int rc = check_new(f, name, n_bytes);
+
+	if (rc)
+		return rc;
+	if (item_init(&item, name, bytes, n_bytes)) {
+		memory_note_failure();
 		return -ENOMEM;
-	f->items = items;
-	if (item_init(&item, name, bytes, n_bytes))
+	}
+	return insert(f, &item);
+}
+
+int files_add_path(struct files *f, const char *name, const char *path, const char *digest,
+                   size_t n_bytes)
+{
+	struct files_item item = { .n_bytes = n_bytes };
+	int rc = check_new(f, name, n_bytes);
+
+	if (rc)
+		return rc;
+	item.name = strdup(name);
+	item.path = strdup(path);
+	snprintf(item.digest, sizeof(item.digest), "%s", digest);
+	if (!item.name || !item.path) {
+		item_fini(&item);
+		memory_note_failure();
 		return -ENOMEM;
-	memmove(items + at + 1, items + at, (f->n_items - at) * sizeof(*items));
-	items[at] = item;
-	f->n_items++;
-	f->n_bytes += n_bytes;
-	return 0;
+	}
+	return insert(f, &item);
+}
+
+/* Add a copy of another set's file under @p name; its digest is known. */
+static int add_item(struct files *f, const char *name, const struct files_item *from)
+{
+	struct files_item item = { .n_bytes = from->n_bytes };
+	int rc = check_new(f, name, from->n_bytes);
+
+	if (!rc && from->path)
+		return files_add_path(f, name, from->path, from->digest, from->n_bytes);
+	if (rc)
+		return rc;
+	item.name = strdup(name);
+	item.bytes = malloc(from->n_bytes + 1);
+	if (!item.name || !item.bytes) {
+		item_fini(&item);
+		memory_note_failure();
+		return -ENOMEM;
+	}
+	memcpy(item.bytes, from->bytes, from->n_bytes + 1);
+	memcpy(item.digest, from->digest, sizeof(item.digest));
+	return insert(f, &item);
+}
+
+/* Read @p n bytes with a NUL behind them. @return them, given; NULL: @p rc says why, -ESTALE that the file is shorter now */
+static char *read_bytes(int fd, size_t n, int *rc)
+{
+	char *bytes = malloc(n + 1);
+	size_t at = 0;
+
+	*rc = bytes ? 0 : -ENOMEM;
+	while (!*rc && at < n) {
+		ssize_t got = read(fd, bytes + at, n - at);
+
+		if (got > 0)
+			at += (size_t)got;
+		else if (got == 0)
+			*rc = -ESTALE;
+		else if (errno != EINTR)
+			*rc = -errno;
+	}
+	if (*rc) {
+		free(bytes);
+		return NULL;
+	}
+	bytes[n] = '\0';
+	return bytes;
 }
 
 int files_slurp(const char *path, char **bytes, size_t *n_bytes)
@@ -96,35 +205,49 @@ int files_slurp(const char *path, char **bytes, size_t *n_bytes)
 	/* not blocking, so that a FIFO cannot hang us */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
-	size_t n = 0;
-	int rc = 0;
 
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || (size_t)st.st_size > FILES_BYTES_MAX)
-		rc = !S_ISREG(st.st_mode) ? -EINVAL : -E2BIG;
-	char *buffer = rc ? NULL : malloc((size_t)st.st_size + 1);
-	if (!rc && !buffer)
-		rc = -ENOMEM;
-	while (!rc && n < (size_t)st.st_size) {
-		ssize_t got = read(fd, buffer + n, (size_t)st.st_size - n);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			rc = got ? -errno : -EIO; /* it shrank while being read */
-		else
-			n += (size_t)got;
-	}
+	int rc = fstat(fd, &st) ? -errno : !S_ISREG(st.st_mode) ? -EINVAL : 0;
+	if (!rc && (size_t)st.st_size > FILES_SLURP_MAX)
+		rc = -E2BIG;
+	char *buffer = rc ? NULL : read_bytes(fd, (size_t)st.st_size, &rc);
 	close(fd);
-	if (rc) {
-		free(buffer);
-		return rc;
-	}
-	buffer[n] = '\0';
+	if (rc)
+		return rc == -ESTALE ? -EIO : rc;
 	*bytes = buffer;
-	*n_bytes = n;
+	*n_bytes = (size_t)st.st_size;
 	return 0;
+}
+
+int files_digest_of(const char *path, char out[DIGEST_TEXT_MAX], size_t *n_bytes)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	int rc = fstat(fd, &st) ? -errno : !S_ISREG(st.st_mode) ? -EINVAL : 0;
+	if (!rc)
+		rc = digest_fd(fd, out, n_bytes);
+	close(fd);
+	return rc;
+}
+
+static bool is_large(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && (size_t)st.st_size > FILES_SMALL_MAX;
+}
+
+static int add_large(struct files *f, const char *name, const char *path)
+{
+	char digest[DIGEST_TEXT_MAX];
+	size_t n;
+	int rc = files_digest_of(path, digest, &n);
+
+	return rc ? rc : files_add_path(f, name, path, digest, n);
 }
 
 int files_add_from(struct files *f, const char *dir, const char *name)
@@ -137,6 +260,8 @@ int files_add_from(struct files *f, const char *dir, const char *name)
 		return -EINVAL;
 	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
+	if (is_large(path))
+		return add_large(f, name, path);
 	int rc = files_slurp(path, &bytes, &n);
 	if (rc)
 		return rc;
@@ -145,13 +270,58 @@ int files_add_from(struct files *f, const char *dir, const char *name)
 	return rc;
 }
 
+/* Remove the item at index @p at. */
+static void remove_item(struct files *f, size_t at)
+{
+	f->n_bytes -= f->items[at].n_bytes;
+	item_fini(&f->items[at]);
+	f->n_items--;
+	memmove(f->items + at, f->items + at + 1, (f->n_items - at) * sizeof(*f->items));
+}
+
+int files_put(struct files *f, const char *name, const struct files_item *item)
+{
+	bool found;
+	size_t at = sorted_place(f->items, f->n_items, name_at, name, &found);
+
+	if (found)
+		remove_item(f, at);
+	return add_item(f, name, item);
+}
+
+/* Read a file that had @p size bytes when its digest was made. @return 0, -ESTALE: it is shorter now; or -errno */
+static int read_whole(const char *path, size_t size, struct files_text *out)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc;
+
+	if (fd < 0)
+		return -errno;
+	char *bytes = read_bytes(fd, size, &rc);
+	close(fd);
+	if (!rc)
+		*out = (struct files_text){ bytes, size, bytes };
+	return rc;
+}
+
+int files_read(const struct files_item *item, struct files_text *out)
+{
+	*out = (struct files_text){ item->bytes, item->n_bytes, NULL };
+	return item->path ? read_whole(item->path, item->n_bytes, out) : 0;
+}
+
+void files_read_end(struct files_text *text)
+{
+	free(text->own);
+	*text = (struct files_text){ 0 };
+}
+
 int files_copy(struct files *to, const struct files *from)
 {
 	struct files copy = { 0 };
 
 	for (size_t i = 0; i < from->n_items; i++) {
 		const struct files_item *item = &from->items[i];
-		int rc = files_add(&copy, item->name, item->bytes, item->n_bytes);
+		int rc = add_item(&copy, item->name, item);
 
 		if (rc) {
 			files_fini(&copy);
@@ -173,29 +343,28 @@ const struct files_item *files_find(const struct files *f, const char *name)
 const char *files_digest(const struct files *f, char out[DIGEST_TEXT_MAX])
 {
 	/* a manifest as sha256sum(1) writes it; names hold no newline */
-	size_t n = 0, size = f->n_items * (DIGEST_TEXT_MAX + FILES_NAME_MAX + 3) + 1;
-	char *manifest = malloc(size);
+	char line[DIGEST_TEXT_MAX + FILES_NAME_MAX + 4];
+	uint8_t raw[SHA256_BYTES];
+	struct sha256 s;
 
-	if (!manifest)
-		abort(); /* a wrong digest would be worse */
-	manifest[0] = '\0';
+	sha256_begin(&s);
 	for (size_t i = 0; i < f->n_items; i++)
-		n += (size_t)snprintf(manifest + n, size - n, "%s  %s\n", f->items[i].digest,
-		                      f->items[i].name);
-	digest_bytes(manifest, n, out);
-	free(manifest);
-	return out;
+		sha256_add(&s, line,
+		           (size_t)snprintf(line, sizeof(line), "%s  %s\n", f->items[i].digest,
+		                            f->items[i].name));
+	sha256_end(&s, raw);
+	return digest_text(raw, out);
 }
 
-/* Write DIR/NAME by rename. */
-static int write_whole(const char *path, const char *bytes, size_t n)
+/* Write @p path under another name, then move it: a reader sees the old file or the whole new one. */
+static int write_whole(const char *path, const char *bytes, size_t n, bool sync)
 {
 	char draft[PATH_MAX];
 	int rc = 0;
 
 	if (snprintf(draft, sizeof(draft), "%s.new", path) >= (int)sizeof(draft))
 		return -ENAMETOOLONG;
-	int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (fd < 0)
 		return -errno;
 	for (size_t done = 0; !rc && done < n;) {
@@ -206,7 +375,7 @@ static int write_whole(const char *path, const char *bytes, size_t n)
 		else if (put > 0)
 			done += (size_t)put;
 	}
-	if (!rc && fsync(fd))
+	if (!rc && sync && fsync(fd))
 		rc = -errno;
 	close(fd);
 	if (!rc && rename(draft, path))
@@ -223,7 +392,7 @@ static int make_parents(char *path, size_t n_dir)
 		if (*c != '/')
 			continue;
 		*c = '\0';
-		int failed = mkdir(path, 0755) && errno != EEXIST;
+		int failed = mkdir(path, 0750) && errno != EEXIST;
 		*c = '/';
 		if (failed)
 			return -errno;
@@ -231,11 +400,17 @@ static int make_parents(char *path, size_t n_dir)
 	return 0;
 }
 
+/* Whether @p path is the very file that @p item names, or one with its bytes. */
 static bool is_there(const char *path, const struct files_item *item)
 {
-	char *bytes;
+	char digest[DIGEST_TEXT_MAX], *bytes;
+	struct stat a, b;
 	size_t n;
 
+	if (item->path)
+		return (stat(path, &a) == 0 && stat(item->path, &b) == 0 && a.st_ino == b.st_ino &&
+		        a.st_dev == b.st_dev && (size_t)a.st_size == item->n_bytes) ||
+		       (files_digest_of(path, digest, &n) == 0 && !strcmp(digest, item->digest));
 	if (files_slurp(path, &bytes, &n))
 		return false;
 	bool same = n == item->n_bytes && !memcmp(bytes, item->bytes, n);
@@ -243,24 +418,104 @@ static bool is_there(const char *path, const struct files_item *item)
 	return same;
 }
 
-int files_lay_out(const struct files *f, const char *dir)
+/* A large file is one file under many names; where that cannot be, a copy. */
+static int put_large(const char *path, const struct files_item *item)
+{
+	char digest[DIGEST_TEXT_MAX];
+	struct files_text text;
+	size_t n;
+	int rc = files_digest_of(item->path, digest, &n);
+
+	if (!rc && strcmp(digest, item->digest) != 0)
+		return -EIO; /* damaged: better no version than another one */
+	if (!rc && unlink(path) && errno != ENOENT)
+		rc = -errno;
+	if (rc || link(item->path, path) == 0)
+		return rc;
+	rc = files_read(item, &text);
+	if (!rc)
+		rc = write_whole(path, text.bytes, text.n, true);
+	files_read_end(&text);
+	return rc;
+}
+
+/* Link @p from, if it has the bytes of the small @p item, to the new @p path. @return whether it is there */
+static bool link_same(const char *from, const char *path, const struct files_item *item)
+{
+	struct stat st;
+
+	/* another user could change it later */
+	if (lstat(from, &st) || !S_ISREG(st.st_mode) || !owner_is(st.st_uid, "mgmt") ||
+	    !is_there(from, item))
+		return false;
+	unlink(path);
+	return link(from, path) == 0;
+}
+
+/*
+ * A small file that an earlier version laid out, or that was uploaded, is linked: ten thousand new files take
+ * seconds, as many links a part of that. No laid out file is ever changed in its place.
+ */
+static bool link_small(const char *path, const struct files_item *item,
+                       const struct files_like *like)
+{
+	char from[PATH_MAX];
+
+	if (like && like->earlier &&
+	    snprintf(from, sizeof(from), "%s/%s", like->earlier, item->name) < (int)sizeof(from) &&
+	    link_same(from, path, item))
+		return true;
+	return like && like->by_digest &&
+	       snprintf(from, sizeof(from), "%s/%s", like->by_digest, item->digest) <
+	               (int)sizeof(from) &&
+	       link_same(from, path, item);
+}
+
+static int put_item(const char *path, const struct files_item *item, bool sync,
+                    const struct files_like *like)
+{
+	if (item->path)
+		return put_large(path, item);
+	return link_small(path, item, like) ? 0
+	                                    : write_whole(path, item->bytes, item->n_bytes, sync);
+}
+
+#define SYNC_EACH_MAX                                                                              \
+	64u /* more files are put on the disk together: each alone takes a turn of the disk */
+
+static int sync_all(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = fd < 0 || syncfs(fd) ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+int files_lay_out(const struct files *f, const char *dir, const struct files_like *like)
 {
 	char path[PATH_MAX];
+	bool each = f->n_items <= SYNC_EACH_MAX, written = false;
 
-	if (mkdir(dir, 0755) && errno != EEXIST)
-		return -errno;
+	int made = owner_directory(dir, 0750, "mgmt");
+
+	if (made)
+		return made;
 	for (size_t i = 0; i < f->n_items; i++) {
 		const struct files_item *item = &f->items[i];
 
 		if (snprintf(path, sizeof(path), "%s/%s", dir, item->name) >= (int)sizeof(path))
 			return -ENAMETOOLONG;
 		int rc = make_parents(path, strlen(dir));
-		if (!rc && !is_there(path, item))
-			rc = write_whole(path, item->bytes, item->n_bytes);
+		if (!rc && !is_there(path, item)) {
+			written = true;
+			rc = put_item(path, item, each, like);
+		}
 		if (rc)
 			return rc;
 	}
-	return 0;
+	return !each && written ? sync_all(dir) : 0;
 }
 
 void files_fini(struct files *f)

@@ -15,15 +15,22 @@
 
 #include "mgmt/store/digest.h"
 
-#define FILES_MAX       256u
-#define FILES_BYTES_MAX ((size_t)16 << 20)
+#define FILES_MAX       32768u
+#define FILES_BYTES_MAX ((size_t)4 << 30) /**< of all files of a version */
+#define FILES_SMALL_MAX                                                                            \
+	((size_t)64 << 10) /**< of a file that is held in memory when it is read from the disk */
+#define FILES_SLURP_MAX ((size_t)16 << 20)
 #define FILES_NAME_MAX  200u
+/** What a release takes that knows no digests in the place of contents. */
+#define FILES_FORMER_MAX       256u
+#define FILES_FORMER_BYTES_MAX ((size_t)16 << 20)
 /** The name of the configuration among its files. */
 #define FILES_MAIN "weir.conf"
 
 struct files_item {
 	char *name;
-	char *bytes; /**< with a NUL behind, which does not count */
+	char *bytes; /**< with a NUL behind, which does not count; NULL: they are at @p path */
+	char *path;  /**< of a large file; NULL: the bytes are here */
 	size_t n_bytes;
 	char digest[DIGEST_TEXT_MAX];
 };
@@ -31,7 +38,7 @@ struct files_item {
 /** Sorted by name; zeroed is the empty set. */
 struct files {
 	struct files_item *items;
-	size_t n_items, n_bytes;
+	size_t n_items, room, n_bytes;
 };
 
 /** Whether @p name may be a file of a version: relative, below its directory, of [A-Za-z0-9._-] and '/'. */
@@ -41,23 +48,51 @@ bool files_name_ok(const char *name);
  * @return 0, -EINVAL (the name), -EEXIST, -E2BIG (over FILES_MAX or FILES_BYTES_MAX) or -ENOMEM; unchanged on failure
  */
 int files_add(struct files *f, const char *name, const void *bytes, size_t n_bytes);
-/** Add the file DIR/NAME. @return as files_add(), or -errno of reading it */
+/** Whether a release that knows no digests in the place of contents can take the files. */
+static inline bool files_fit_former(const struct files *f)
+{
+	return f->n_items <= FILES_FORMER_MAX && f->n_bytes <= FILES_FORMER_BYTES_MAX;
+}
+/** Add as @p name the file at @p path, which stays there and is @p n_bytes long with @p digest. @return as files_add() */
+int files_add_path(struct files *f, const char *name, const char *path, const char *digest,
+                   size_t n_bytes);
+/** The digest and size of a regular file. @return 0 or -errno */
+int files_digest_of(const char *path, char out[DIGEST_TEXT_MAX], size_t *n_bytes);
+/** Add the file DIR/NAME; a large one is not copied, but named. @return as files_add(), or -errno of reading it */
 int files_add_from(struct files *f, const char *dir, const char *name);
+/** Put @p item of another set in the place of the file called @p name, if there is one. @return as files_add() */
+int files_put(struct files *f, const char *name, const struct files_item *item);
+
+/** The bytes of a file, for a while. */
+struct files_text {
+	const char *bytes;
+	size_t n;
+	char *own; /**< what is to be freed */
+};
+/** Get at the bytes of @p item, which must stay; files_read_end() ends that. @return 0 or -errno */
+int files_read(const struct files_item *item, struct files_text *out);
+void files_read_end(struct files_text *text);
+
 /** Make @p to a copy of @p from. @return 0 or -ENOMEM */
 int files_copy(struct files *to, const struct files *from);
 /** @return the file called @p name, or NULL */
 const struct files_item *files_find(const struct files *f, const char *name);
 /** The digest over names and contents: the version's. @return @p out */
 const char *files_digest(const struct files *f, char out[DIGEST_TEXT_MAX]);
+/** Where files may lie already that are to be laid out: they are linked if they have the bytes. NULL: nowhere. */
+struct files_like {
+	const char *earlier;   /**< a directory that was laid out before: by name */
+	const char *by_digest; /**< a directory of files that are called by their digests */
+};
 /**
  * Lay the files out below @p dir, which is made; a file that is there with these bytes is left alone.
- * Each file comes into being whole. @return 0 or -errno
+ * Each file comes into being whole. @p like may be NULL. @return 0 or -errno
  */
-int files_lay_out(const struct files *f, const char *dir);
+int files_lay_out(const struct files *f, const char *dir, const struct files_like *like);
 /** Free the contents and make it empty. */
 void files_fini(struct files *f);
 
-/** Read the whole of @p path, at most FILES_BYTES_MAX; @p bytes is given, with a NUL behind. @return 0, -E2BIG or -errno */
+/** Read the whole of @p path, at most FILES_SLURP_MAX; @p bytes is given, with a NUL behind. @return 0, -E2BIG or -errno */
 int files_slurp(const char *path, char **bytes, size_t *n_bytes);
 /** Remove directory @p dir with what is in it. @return 0 or -errno of the last failure */
 int files_remove_dir(const char *dir);

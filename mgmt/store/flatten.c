@@ -11,7 +11,7 @@
 #include "base/addr.h"
 #include "base/arena.h"
 
-#define VALUE_MAX 1024
+#define VALUE_MAX 1200 /* the longest text is a check's path of 1,024 bytes */
 
 /* The list being made, and where in the tree it is. */
 struct walk {
@@ -223,6 +223,10 @@ static void service(struct walk *w, const struct model_service *s)
 
 static void dns(struct walk *w, const struct model *m)
 {
+	if (m->dns_threads) {
+		w->object = "dns";
+		field(w, "threads", "%" PRIu32, m->dns_threads);
+	}
 	for (size_t i = 0; i < m->n_zones; i++) {
 		object(w, arena_printf(w->arena, "dns/zones/%s", m->zones[i].name));
 		field(w, "contents", "%.16s", m->zones[i].digest);
@@ -251,6 +255,8 @@ int flatten(const struct model *m, struct arena *arena, struct flat *out)
 
 	field(&w, "name", "%s", m->cluster);
 	field(&w, "hash_key_id", "%s", m->hash_key_id);
+	field(&w, "placement", "%s",
+	      m->placement == MODEL_PLACEMENT_DERIVED ? "derived" : "hash_key");
 	w.object = "limits";
 	field(&w, "services", "%" PRIu32, m->limits.services);
 	field(&w, "backends", "%" PRIu32, m->limits.backends);

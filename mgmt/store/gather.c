@@ -2,7 +2,9 @@
 #include "mgmt/store/gather.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +12,10 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/owner.h"
 #include "base/proc.h"
-#include "weir/zones.h"
+#include "mgmt/store/blobs.h"
+#include "mgmt/store/includes.h"
 
 #define DEPTH_MAX 10
 
@@ -56,6 +60,12 @@ static const char *read_string(const char *c, char *out, size_t size)
 	return *c ? c + 1 : c;
 }
 
+/* Of a setting's name, behind its first character. */
+static bool in_word(char c)
+{
+	return isalnum((unsigned char)c) || c == '_' || c == '-' || c == '*';
+}
+
 /* What a walk over a configuration's text calls for each file that it names. */
 typedef int named_file(void *arg, const char *setting, const char *name);
 
@@ -73,7 +83,7 @@ static int walk_names(const char *text, named_file *found, void *arg)
 			c = read_string(c, skipped, sizeof(skipped));
 			continue;
 		}
-		while (isalnum((unsigned char)c[n]) || c[n] == '_' || c[n] == '-')
+		while ((*c == '@' || in_word(*c)) && in_word(c[n])) /* "{file" is two tokens */
 			n++;
 		while (i < 2 && (strlen(settings[i]) != n || strncmp(c, settings[i], n)))
 			i++;
@@ -101,12 +111,17 @@ static int gather_named(void *arg, const char *setting, const char *name)
 
 	if (files_find(g->files, name) || !files_name_ok(name))
 		return 0; /* reading will say what is wrong with it, with its line */
-	int rc = files_add_from(g->files, g->dir, name);
+	int rc = strcmp(setting, "@include") ? includes_gather(g->files, g->dir, name)
+	                                     : files_add_from(g->files, g->dir, name);
 	if (rc == -E2BIG || rc == -ENOMEM)
 		return rc;
 	if (rc || strcmp(setting, "@include") || ++g->depth > DEPTH_MAX)
 		return 0;
-	rc = walk_names(files_find(g->files, name)->bytes, gather_named, g);
+	struct files_text text;
+	rc = files_read(files_find(g->files, name), &text);
+	if (!rc)
+		rc = walk_names(text.bytes, gather_named, g);
+	files_read_end(&text);
 	g->depth--;
 	return rc;
 }
@@ -137,22 +152,56 @@ int gather_files(const char *dir, const char *main_name, struct files *out)
 
 int gather_dir(const char *state_dir, const char *digest, char out[PATH_MAX])
 {
-	return snprintf(out, PATH_MAX, "%s/config/%.64s", state_dir, digest) >= PATH_MAX
+	return snprintf(out, PATH_MAX, "%s/" PROC_CONFIG_DIR "/%.64s", state_dir, digest) >=
+	                       PATH_MAX
 	               ? -ENAMETOOLONG
 	               : 0;
 }
 
+/* The newest version below @p parent that was laid out, but for @p digest. @return whether there is one */
+static bool find_earlier(const char *parent, const char *digest, char out[PATH_MAX])
+{
+	const struct dirent *entry;
+	DIR *dir = opendir(parent);
+	struct timespec newest = { 0 };
+	bool found = false;
+	struct stat st;
+
+	while (dir && (entry = readdir(dir))) {
+		if (strlen(entry->d_name) != DIGEST_TEXT_MAX - 1 ||
+		    !strcmp(entry->d_name, digest) ||
+		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
+		    !S_ISDIR(st.st_mode) ||
+		    (found && (st.st_mtim.tv_sec < newest.tv_sec ||
+		               (st.st_mtim.tv_sec == newest.tv_sec &&
+		                st.st_mtim.tv_nsec < newest.tv_nsec))) ||
+		    proc_path(parent, entry->d_name, out))
+			continue;
+		newest = st.st_mtim;
+		found = true;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
 static int lay_out(const struct files *files, const char *state_dir, char dir[PATH_MAX])
 {
-	char digest[DIGEST_TEXT_MAX], parent[PATH_MAX], wanted[PATH_MAX];
-	int rc = proc_path(state_dir, "config", parent);
+	char digest[DIGEST_TEXT_MAX], parent[PATH_MAX], wanted[PATH_MAX], earlier[PATH_MAX];
+	char blobs[PATH_MAX];
+	struct files_like like = { 0 };
+	int rc = proc_path(state_dir, PROC_CONFIG_DIR, parent);
 
-	if (!rc && mkdir(parent, 0755) && errno != EEXIST)
-		rc = -errno;
+	if (!rc)
+		rc = owner_directory(parent, 0750, "mgmt");
 	if (!rc)
 		rc = gather_dir(state_dir, files_digest(files, digest), wanted);
+	if (!rc && find_earlier(parent, digest, earlier))
+		like.earlier = earlier;
+	if (!rc && blobs_dir(state_dir, blobs))
+		like.by_digest = blobs;
 	if (!rc)
-		rc = files_lay_out(files, wanted);
+		rc = files_lay_out(files, wanted, &like);
 	if (!rc && !realpath(wanted, dir))
 		rc = -errno;
 	return rc;
@@ -171,6 +220,8 @@ static void shorten_mistakes(struct model_mistakes *mistakes, const char *dir)
 {
 	char prefix[PATH_MAX + 1];
 
+	if (!mistakes->arena) /* out of memory: a fixed text */
+		return;
 	snprintf(prefix, sizeof(prefix), "%s/", dir);
 	for (size_t i = 0; i < mistakes->n_items; i++) {
 		char *file = arena_strdup(mistakes->arena, mistakes->items[i].file);
@@ -182,6 +233,21 @@ static void shorten_mistakes(struct model_mistakes *mistakes, const char *dir)
 		shorten(message, prefix);
 		mistakes->items[i].file = file;
 		mistakes->items[i].message = message;
+	}
+}
+
+static void shorten_said(struct zones_said *said, const char *dir)
+{
+	char prefix[PATH_MAX + 1];
+
+	snprintf(prefix, sizeof(prefix), "%s/", dir);
+	for (size_t i = 0; i < said->n_warnings; i++) {
+		char *text = arena_strdup(said->arena, said->warnings[i]);
+
+		if (!text)
+			return;
+		shorten(text, prefix);
+		said->warnings[i] = text;
 	}
 }
 
@@ -237,21 +303,19 @@ int gather_keyed(const struct files *files, const char *state_dir, const char *c
 	return 0;
 }
 
-static void take_zone_mistake(void *arg, const char *file, unsigned line, const char *message)
-{
-	model_mistakes_add(arg, file, line, "dns.zones", message);
-}
-
 int gather_check_zones(const struct model *m, const struct files *files, const char *state_dir,
-                       struct model_mistakes *mistakes)
+                       const struct zones_how *how, struct model_mistakes *mistakes,
+                       struct zones_said *said)
 {
 	char digest[DIGEST_TEXT_MAX], laid_out[PATH_MAX], dir[PATH_MAX];
 	int rc = gather_dir(state_dir, files_digest(files, digest), laid_out);
 
 	if (!rc && !realpath(laid_out, dir))
 		rc = -errno;
-	if (!rc)
-		rc = zones_check(m, take_zone_mistake, mistakes);
+	if (!rc) {
+		rc = zones_judge(m, how, mistakes, said);
+		shorten_said(said, dir);
+	}
 	if (rc == -EINVAL)
 		shorten_mistakes(mistakes, dir);
 	return rc;

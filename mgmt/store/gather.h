@@ -10,6 +10,7 @@
 #define WEIR_MGMT_STORE_GATHER_H
 
 #include "mgmt/store/files.h"
+#include "mgmt/store/zones.h"
 #include "weir/model.h"
 
 /**
@@ -41,9 +42,10 @@ int gather_keyed(const struct files *files, const char *state_dir, const char *c
 
 /**
  * Look at the zones of a model that gather_model() gave for @p files, as weir-dns would.
- * @return 0, -EINVAL with mistakes added, or -errno
+ * @return as zones_judge(); texts name files as they are in @p files
  */
 int gather_check_zones(const struct model *m, const struct files *files, const char *state_dir,
-                       struct model_mistakes *mistakes);
+                       const struct zones_how *how, struct model_mistakes *mistakes,
+                       struct zones_said *said);
 
 #endif

@@ -12,6 +12,7 @@
 #include "base/proc.h"
 #include "mgmt/store/gather.h"
 #include "mgmt/store/own.h"
+#include "mgmt/store/sweep.h"
 
 #define RETRY_MS  1000
 #define REOPEN_MS 10000
@@ -108,15 +109,17 @@ static int make_anew(struct intent *in, const char *why, int64_t now_ms)
 {
 	char value[LOG_VALUE_MAX], again[EVENT_TEXT_MAX];
 
-	store_close(in->store);
-	in->store = NULL;
 	log_error("store-corrupt", "why=%s effect=\"moved aside, a new one is made\"",
 	          log_value(why, value));
 	journal_add(in->journal, now_ms, "store", "store",
 	            "the store was corrupt (%s): it was moved aside, and a new one was made", why);
+	store_close(in->store); /* it may keep @p why */
+	in->store = NULL;
 	int rc = store_put_aside(in->state_dir, now_ms);
 	if (!rc)
 		rc = store_open(in->state_dir, &in->store, again);
+	if (!rc)
+		journal_renew(in->journal);
 	in->rebuilt = true;
 	return rc;
 }
@@ -149,18 +152,52 @@ int intent_stored(struct intent *in, int rc, int64_t now_ms)
 	return rc;
 }
 
+/*
+ * A store that could not be opened at the start is there now. It knows what the effective document does not: who made
+ * the versions and why, until when the head waits to be confirmed, and a head that was never written out.
+ */
+static int take_stored(struct intent *in, int64_t now_ms)
+{
+	const struct version *head = intent_head(in);
+	struct version stored;
+	int n = store_versions(in->store, 0, &stored, 1), rc = n < 0 ? n : 0;
+
+	if (n > 0 && (!head || stored.number > head->number ||
+	              (stored.number == head->number && !strcmp(stored.digest, head->digest)))) {
+		rc = intent_load_recent(in, now_ms);
+		if (!rc)
+			join_end(in);
+		else if (rc == -EINVAL) /* said; what is in force stays */
+			rc = 0;
+	}
+	if (!rc)
+		rc = store_overrides(in->store, &in->overrides,
+		                     in->purge_ms ? in->purge_ms : now_ms);
+	in->next_ms = now_ms;
+	return rc;
+}
+
+static int reopen_store(struct intent *in, char why[EVENT_TEXT_MAX], int64_t now_ms)
+{
+	int rc = store_open(in->state_dir, &in->store, why);
+
+	return rc ? rc : take_stored(in, now_ms);
+}
+
 static void retry_store(struct intent *in, int64_t now_ms)
 {
 	char why[EVENT_TEXT_MAX] = "";
 	int rc = 0;
 
-	if (!in->store) {
-		rc = store_open(in->state_dir, &in->store, why);
-		if (rc == -EBADMSG)
-			rc = make_anew(in, why, now_ms);
-	}
+	if (!in->store)
+		rc = reopen_store(in, why, now_ms);
 	if (!rc)
 		rc = store_all(in);
+	if (rc == -EBADMSG) {
+		rc = make_anew(in, in->store ? store_why(in->store) : why, now_ms);
+		if (!rc)
+			rc = store_all(in);
+	}
 	if (rc) {
 		store_failed(in,
 		             *why        ? why
@@ -224,7 +261,8 @@ static void merge_effective(struct intent *in, const struct model *m, int64_t no
 			continue;
 		taken += overrides_merge(&in->overrides, &o, now_ms) == 1;
 	}
-	in->document = m->meta.document;
+	if (m->meta.document > in->document)
+		in->document = m->meta.document;
 	if (taken == 0 || !in->store)
 		return;
 	log_note("overrides-from-document", "taken=%zu", taken);
@@ -296,14 +334,16 @@ static void prune_laid_out(const struct intent *in)
 {
 	char parent[PATH_MAX], path[PATH_MAX];
 	const struct dirent *entry;
-	DIR *dir = proc_path(in->state_dir, "config", parent) ? NULL : opendir(parent);
+	DIR *dir = proc_path(in->state_dir, PROC_CONFIG_DIR, parent) ? NULL : opendir(parent);
 
 	while (dir && (entry = readdir(dir))) {
 		size_t i = 0;
 
 		while (i < in->n_recent && strcmp(in->recent[i].version.digest, entry->d_name))
 			i++;
-		if (i == in->n_recent && strlen(entry->d_name) == DIGEST_TEXT_MAX - 1 &&
+		if (i == in->n_recent &&
+		    (strlen(entry->d_name) == DIGEST_TEXT_MAX - 1 ||
+		     sweep_is_left(entry->d_name)) &&
 		    !proc_path(parent, entry->d_name, path))
 			files_remove_dir(path);
 	}
@@ -328,6 +368,7 @@ int intent_open(const struct intent_options *options, int64_t now_ms, struct int
 		intent_close(in);
 		return rc;
 	}
+	in->document = written_taken(options->run_dir);
 	load(in, options->start, now_ms);
 	const struct version *head = intent_head(in);
 	if (head && in->store && store_is_untold(in->store, head->number, head->digest))
@@ -372,8 +413,10 @@ int64_t intent_tick(struct intent *in, int64_t now_ms)
 	intent_follow_ramps(in, now_ms);
 	if (overrides_prune(&in->overrides, in->purge_ms ? in->purge_ms : now_ms) && !in->failing)
 		intent_stored(in, store_put_overrides(in->store, &in->overrides), now_ms);
-	if (key_follow(in, now_ms) || in->dirty || now_ms >= in->next_ms)
+	if (key_follow(in, now_ms) || in->dirty || now_ms >= in->next_ms ||
+	    written_is_damaged(in, now_ms))
 		effective_write(in, now_ms);
+	placement_follow(in, now_ms);
 	int64_t next_ms = now_ms + 1000;
 	return in->next_ms < next_ms ? in->next_ms : next_ms;
 }
@@ -413,6 +456,11 @@ struct journal *intent_journal(struct intent *in)
 struct store *intent_store(struct intent *in)
 {
 	return in->failing ? NULL : in->store;
+}
+
+struct store *intent_store_to_read(struct intent *in)
+{
+	return in->store;
 }
 
 const char *intent_store_why(const struct intent *in)

@@ -24,6 +24,7 @@
 #include "mgmt/store/journal.h"
 #include "mgmt/store/override.h"
 #include "mgmt/store/plan.h"
+#include "mgmt/store/zones.h"
 #include "mgmt/store/store.h"
 #include "weir/model.h"
 
@@ -44,6 +45,8 @@ enum intent_start {
 
 struct intent_options {
 	const char *conf_dir, *state_dir, *node;
+	const char *
+	        run_dir; /**< of the processes' pages: a document's number follows on theirs; NULL: none */
 	bool offline; /**< for one command: no first start, no timers */
 	enum intent_start start;
 	int64_t purge_ms; /**< by which ended overrides are forgotten; 0: the time of the call */
@@ -96,6 +99,8 @@ const char *intent_node(const struct intent *in);
 struct journal *intent_journal(struct intent *in);
 /** The store, NULL while it fails; and why it fails, else "". */
 struct store *intent_store(struct intent *in);
+/** The store also while writing to it fails, as on a full disk: to read from. NULL: none is open. */
+struct store *intent_store_to_read(struct intent *in);
 const char *intent_store_why(const struct intent *in);
 /** "ok", "rebuilt" (put aside at the start) or "failing". */
 const char *intent_store_state(const struct intent *in);
@@ -124,15 +129,19 @@ struct intent_change {
 	uint64_t undoes; /**< an automatic rollback of this unconfirmed version; 0: none */
 	bool untold;     /**< the version may give way until yield_settle() (mgmt/store/yield.h) */
 	int64_t made_ms; /**< when the version counts as made; 0: now */
+	bool skip_bad_zones; /**< zones whose files have mistakes keep those that are in force */
 };
 
 struct intent_changed {
 	struct version
 	        version; /**< the new one, or the head if nothing changed; with a dry run, what it would be */
 	bool changed;
+	bool settles; /**< the head was provisional, and becomes the author's as it is */
 	int64_t confirm_within_ms; /**< what applies */
 	struct plan plan;
 	struct model_mistakes mistakes;
+	struct zones_said zones;   /**< what is said of zones */
+	struct zones_said skipped; /**< zones that keep their files, and why */
 };
 
 /**
@@ -160,7 +169,13 @@ struct intent_draft {
 	struct arena *head_arena; /**< keeps @p head; NULL: there is no head */
 	const struct model *head; /**< that it was compared with */
 	struct plan plan;
-	int rc; /**< of reading and comparing */
+	struct files head_files; /**< of @p head, where bad zones are skipped */
+	struct zones_how how;    /**< to look at zones */
+	struct zones_said zones; /**< what is said of them */
+	struct zones_said first; /**< the same, of the files before zones were skipped */
+	bool skip;               /**< zones may be skipped, once */
+	bool again; /**< the files are others now: intent_draft_again(), then read again */
+	int rc;     /**< of reading and comparing */
 };
 
 /** Begin: the files that @p change asks for, as a copy. @return 0; -ENOENT, -EROFS or -ENOMEM, and there is no draft */
@@ -168,6 +183,8 @@ int intent_draft_begin(struct intent *in, const struct intent_change *change, in
                        struct intent_draft *out);
 /** Read and check them; not under the lock, as nothing that changes is looked at. */
 void intent_draft_read(const struct intent *in, struct intent_draft *d);
+/** Take note that the draft has other files. Under the lock. */
+void intent_draft_again(struct intent *in, struct intent_draft *d);
 /**
  * Whether a commit of what was drafted makes a version: @p version as it would be, but its deadline.
  * @return 0; -EALREADY (nothing changes); else as intent_change()
@@ -178,6 +195,8 @@ int intent_draft_check(struct intent *in, const struct intent_change *change,
 int intent_draft_commit(struct intent *in, const struct intent_change *change,
                         struct intent_draft *d, int64_t now_ms, struct intent_changed *out);
 void intent_draft_drop(struct intent *in, struct intent_draft *d);
+/** Whether intent_confirm() could confirm version @p number now. @return as that; changes nothing */
+int intent_may_confirm(const struct intent *in, uint64_t number);
 /** Confirm version @p number and those that it joined. @return 0, -ENOENT, -EALREADY (it does not wait for that) or -EROFS */
 int intent_confirm(struct intent *in, uint64_t number, const char *author, int64_t now_ms);
 /**
@@ -192,6 +211,14 @@ int intent_last_confirmed(struct intent *in, struct version *out);
 /** Take over from the versions of a peer, @p list, which of ours are confirmed. */
 void intent_learn_confirmed(struct intent *in, const struct version *list, size_t n,
                             const char *node, int64_t now_ms);
+/**
+ * Add as @p name the file with @p digest, which was uploaded, or belongs to a version of ours. Under the lock.
+ * @return 0; -ENOENT (it is not here); -EBADMSG (it is damaged here); else as files_add()
+ */
+int intent_find_file(struct intent *in, const char *name, const char *digest, uint64_t n_bytes,
+                     struct files *out);
+/** How much of a file is here. @return whether it is all */
+bool intent_has_file(struct intent *in, const char *digest, uint64_t *have);
 /** A version and, where asked, its files (given). @return 0, -ENOENT or -errno */
 int intent_version(struct intent *in, uint64_t number, struct version *out, struct files *files);
 
@@ -214,6 +241,8 @@ struct intent_offer {
 enum intent_relation intent_relate(struct intent *in, const struct version *list, size_t n);
 /** Take a peer's versions (oldest first), its head last: as intent_change(). @return 0, -EINVAL (mistakes: logged), -EROFS or -errno */
 int intent_take(struct intent *in, const struct intent_offer *offers, size_t n, int64_t now_ms);
+/** The version of peers that intent_take() refused last for its mistakes, newer than the head; 0: none. @p why  out: the first mistake */
+uint64_t intent_take_refused(const struct intent *in, const char **why);
 /** A peer's head that is unrelated to ours. */
 struct intent_foreign {
 	char digest[DIGEST_TEXT_MAX];

@@ -95,9 +95,12 @@ static void keep_mistake(struct intent *in, const struct model_mistakes *mistake
 
 	intent_log_mistakes(PROC_CONF_FILE, mistakes);
 	snprintf(in->join.refused, sizeof(in->join.refused), "it is refused");
-	if (mistakes->n_items)
+	if (mistakes->n_items && m->line)
 		snprintf(in->join.refused, sizeof(in->join.refused), "line %u: %s: %s", m->line,
 		         m->field, m->message);
+	else if (mistakes->n_items)
+		snprintf(in->join.refused, sizeof(in->join.refused), "%s: %s", m->field,
+		         m->message);
 }
 
 void join_first_version(struct intent *in, bool bootstrap, int64_t now_ms)
@@ -179,6 +182,7 @@ int join_settle(struct intent *in, const char *author, const char *reason, int64
 	v = head->version;
 	snprintf(v.author, sizeof(v.author), "%s", author);
 	snprintf(v.reason, sizeof(v.reason), "%s", reason);
+	snprintf(v.principal, sizeof(v.principal), "%s", intent_principal(in));
 	if (join_is_provisional(&v)) /* somebody is called "first start" */
 		snprintf(v.author, sizeof(v.author), "%s", BOOTSTRAP_AUTHOR);
 	if (!in->store || in->failing || head->files.n_items == 0 ||

@@ -14,6 +14,7 @@ struct journal {
 	size_t max;
 	uint64_t last, oldest; /* ids; event i stands at i % max */
 	uint64_t stored;       /* the store has all up to this */
+	bool is_loaded;        /* ids follow on those in the store */
 	struct event *ring;
 };
 
@@ -50,19 +51,65 @@ static void put(struct journal *j, const struct event *e)
 		j->oldest = j->last - j->max + 1;
 }
 
-int journal_load(struct journal *j, struct store *s)
+/* Put the @p n events of the store first, and behind them what was noted before, in @p ring instead of the ring so far. */
+static void take_stored_events(struct journal *j, struct event *ring, const struct event *events,
+                               size_t n)
 {
-	struct event *events = calloc(j->max, sizeof(*events));
-	int n = events ? store_events(s, events, j->max) : -ENOMEM;
+	struct event *noted = j->ring;
+	uint64_t first = j->oldest, end = j->last + 1;
 
-	for (int i = 0; i < n; i++) {
+	j->ring = ring;
+	j->last = 0;
+	j->oldest = 1;
+	for (size_t i = 0; i < n; i++) {
 		if (i == 0 || events[i].id != j->last + 1)
 			j->oldest = events[i].id; /* after a gap: what is before it is lost */
 		put(j, &events[i]);
 	}
 	j->stored = j->last;
+	uint64_t next = first > j->last ? first : j->last + 1; /* none is lowered */
+	if (first < end && next > j->last + 1)
+		j->oldest = next;
+	for (uint64_t id = first; id < end; id++) {
+		struct event e = noted[id % j->max];
+
+		e.id = next++;
+		put(j, &e);
+	}
+	free(noted);
+}
+
+int journal_load(struct journal *j, struct store *s)
+{
+	if (j->is_loaded)
+		return 0;
+	struct event *events = calloc(j->max, sizeof(*events));
+	struct event *ring = calloc(j->max, sizeof(*ring));
+	int n = events && ring ? store_events(s, events, j->max) : -ENOMEM;
+
+	if (n < 0) {
+		free(ring);
+	} else {
+		take_stored_events(j, ring, events, (size_t)n);
+		j->is_loaded = true;
+	}
 	free(events);
 	return n < 0 ? n : 0;
+}
+
+void journal_renew(struct journal *j)
+{
+	j->stored = j->oldest - 1;
+	j->is_loaded = true;
+}
+
+/* A subject that has no room is cut, as the store has it; then the message ends with it whole. */
+static void set_subject(struct event *e, const char *subject)
+{
+	size_t used = strlen(e->message);
+
+	if (snprintf(e->subject, sizeof(e->subject), "%s", subject) >= (int)sizeof(e->subject))
+		snprintf(e->message + used, sizeof(e->message) - used, "; %s", subject);
 }
 
 uint64_t journal_add(struct journal *j, int64_t now_ms, const char *kind, const char *subject,
@@ -72,11 +119,11 @@ uint64_t journal_add(struct journal *j, int64_t now_ms, const char *kind, const 
 	va_list list;
 
 	snprintf(e.kind, sizeof(e.kind), "%s", kind);
-	snprintf(e.subject, sizeof(e.subject), "%s", subject);
 	snprintf(e.node, sizeof(e.node), "%s", j->node);
 	va_start(list, format);
 	vsnprintf(e.message, sizeof(e.message), format, list);
 	va_end(list);
+	set_subject(&e, subject);
 	put(j, &e);
 	return e.id;
 }
@@ -84,22 +131,22 @@ uint64_t journal_add(struct journal *j, int64_t now_ms, const char *kind, const 
 int journal_flush(struct journal *j, struct store *s)
 {
 	struct event batch[BATCH];
+	int rc = journal_load(j, s);
 
 	if (j->stored + 1 < j->oldest)
 		j->stored = j->oldest - 1;
-	while (j->stored < j->last) {
+	while (!rc && j->stored < j->last) {
 		size_t n = 0;
 
 		while (n < BATCH && j->stored + n < j->last) {
 			batch[n] = j->ring[(j->stored + n + 1) % j->max];
 			n++;
 		}
-		int rc = store_put_events(s, batch, n);
-		if (rc)
-			return rc;
-		j->stored += n;
+		rc = store_put_events(s, batch, n);
+		if (!rc)
+			j->stored += n;
 	}
-	return 0;
+	return rc;
 }
 
 uint64_t journal_last(const struct journal *j)

@@ -46,7 +46,8 @@ static void explain(const struct version *head, const struct model *m, struct in
 	if (!*key->found)
 		snprintf(key->why, sizeof(key->why),
 		         "%.80s cannot be read as a key; version %" PRIu64
-		         " needs the one with fingerprint %s (%.20s): copy it from a peer",
+		         " needs the one with fingerprint %s (%.20s): copy it from a peer; "
+		         "systemd-tmpfiles --create sets its owner",
 		         m->hash_key_file, head->number, head->hash_key, m->hash_key_id);
 	else
 		snprintf(key->why, sizeof(key->why),

@@ -24,20 +24,20 @@ struct match {
 	bool *keep_a, *keep_b;
 };
 
-static int split(const struct files_item *item, struct text *out)
+static int split(const struct files_text *item, struct text *out)
 {
 	size_t max = 1;
 
 	*out = (struct text){ 0 };
-	for (size_t i = 0; item && i < item->n_bytes; i++)
+	for (size_t i = 0; item && i < item->n; i++)
 		max += item->bytes[i] == '\n';
 	out->lines = calloc(max, sizeof(*out->lines));
 	if (!out->lines)
 		return -1;
-	for (size_t i = 0; item && i < item->n_bytes;) {
+	for (size_t i = 0; item && i < item->n;) {
 		const char *at = item->bytes + i;
-		const char *end = memchr(at, '\n', item->n_bytes - i);
-		size_t n = end ? (size_t)(end - at) : item->n_bytes - i;
+		const char *end = memchr(at, '\n', item->n - i);
+		size_t n = end ? (size_t)(end - at) : item->n - i;
 
 		out->lines[out->n++] = (struct line){ at, n };
 		i += n + 1;
@@ -194,12 +194,20 @@ static int put_file(FILE *out, const char *name, const struct files_item *a,
                     const struct files_item *b)
 {
 	struct text ta, tb;
+	struct files_text none = { 0 };
 	struct match m = { NULL, NULL };
 	int rc = -1;
 
-	if (split(a, &ta))
+	if ((a && a->path) || (b && b->path)) { /* too large to be looked at line by line */
+		fprintf(out, "--- %s%s\n+++ %s%s\n%zu bytes, then %zu bytes: %.16s, then %.16s\n",
+		        a ? "a/" : "/dev/null", a ? name : "", b ? "b/" : "/dev/null",
+		        b ? name : "", a ? a->n_bytes : 0, b ? b->n_bytes : 0, a ? a->digest : "-",
+		        b ? b->digest : "-");
+		return 0;
+	}
+	if (split(a ? &(struct files_text){ a->bytes, a->n_bytes, NULL } : &none, &ta))
 		return -1;
-	if (!split(b, &tb)) {
+	if (!split(b ? &(struct files_text){ b->bytes, b->n_bytes, NULL } : &none, &tb)) {
 		m.keep_a = calloc((size_t)ta.n + 1, sizeof(bool));
 		m.keep_b = calloc((size_t)tb.n + 1, sizeof(bool));
 		if (m.keep_a && m.keep_b) {

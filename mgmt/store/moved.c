@@ -59,5 +59,5 @@ void intent_clock_moved(struct intent *in, int64_t was_ms, int64_t now_ms)
 		intent_merge(in, list, n, now_ms);
 	}
 	free(list);
-	in->next_ms = now_ms; /* instants fall due anew */
+	in->next_ms = now_ms; /* instants fall due again */
 }

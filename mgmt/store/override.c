@@ -354,20 +354,19 @@ const char *overrides_digest(const struct overrides *set, char out[DIGEST_TEXT_M
 const char *overrides_digest_at(const struct overrides *set, int64_t now_ms,
                                 char out[DIGEST_TEXT_MAX])
 {
-	size_t n = 0;
-	char *text = malloc(set->n_items * CANONICAL_MAX + 1);
+	char text[CANONICAL_MAX];
+	uint8_t raw[SHA256_BYTES];
+	struct sha256 s;
 
-	if (!text)
-		abort(); /* a wrong digest would be worse */
+	sha256_begin(&s);
 	for (size_t i = 0; i < set->n_items; i++) {
 		if (is_forgotten(&set->items[i], now_ms))
 			continue;
-		canonical(&set->items[i], text + n);
-		n += strlen(text + n);
+		canonical(&set->items[i], text);
+		sha256_add(&s, text, strlen(text));
 	}
-	digest_bytes(text, n, out);
-	free(text);
-	return out;
+	sha256_end(&s, raw);
+	return digest_text(raw, out);
 }
 
 int overrides_copy(struct overrides *to, const struct overrides *from)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What intent.c, effective.c and change.c share of the intent; nobody else includes it.
+ * The state of an intent, for the files that work on it: intent.c, change.c, effective.c, join.c, key.c, moved.c, ramps.c,
+ * unconfirmed.c, written.c and yield.c. No other file of the program includes it.
  */
 #ifndef WEIR_MGMT_STORE_OWN_H
 #define WEIR_MGMT_STORE_OWN_H
@@ -39,6 +40,14 @@ struct intent_join {
 	char refused[EVENT_TEXT_MAX]; /* why the file is not version 1: its first mistake, or "" */
 };
 
+/* The file of the effective document as it was when it had been written (written.c). */
+struct intent_written {
+	bool known;
+	ino_t ino;
+	off_t bytes;
+	struct timespec at;
+};
+
 struct intent {
 	char conf_dir[PATH_MAX], state_dir[PATH_MAX], node[MODEL_NAME_MAX];
 	bool offline;
@@ -62,7 +71,8 @@ struct intent {
 	struct intent_shared *shared; /* the composed model; NULL before the first */
 	uint64_t document;            /* last written */
 	bool dirty;                   /* composed, but not written */
-	int64_t next_ms;              /* to compose anew */
+	struct intent_written written;
+	int64_t next_ms; /* when to compose again */
 	char write_why[EVENT_TEXT_MAX];
 	char drafted[DIGEST_TEXT_MAX]; /* whose files are laid out for a draft; "": there is none */
 
@@ -73,9 +83,13 @@ struct intent {
 
 	struct intent_join join;
 	struct intent_key key; /* of the file, as last looked at (mgmt/store/key.h) */
+	int placement_rc;      /* of the last writing of the key for clients */
 	struct intent_foreign foreign[INTENT_HEADS_MAX];
 	size_t n_foreign;
 	bool rollback_failed; /* said once */
+
+	uint64_t take_refused; /* number of the peers' version that cannot be taken here; 0: none */
+	char take_refused_why[EVENT_TEXT_MAX];
 
 	struct pending pending; /* the head's deadline, while it is unconfirmed */
 	uint64_t
@@ -98,6 +112,13 @@ void intent_follow_ramps(struct intent *in, int64_t now_ms);
 /* Compose and write the effective document; a failure is kept, said and tried again by the tick. */
 void effective_write(struct intent *in, int64_t now_ms);
 
+/* The newest document that a process says to have in force, by the pages below @p run_dir; NULL: not asked. 0: none says */
+uint64_t written_taken(const char *run_dir);
+/* Note how the document's file looks now that it is written. */
+void written_note(struct intent *in);
+/* Whether the file is not what was written; that is said. */
+bool written_is_damaged(struct intent *in, int64_t now_ms);
+
 /* Note the outcome of a call of the store; a corrupt one is made anew. Gives @p rc back. */
 int intent_stored(struct intent *in, int rc, int64_t now_ms);
 /* Load the recent versions with their models from the store. @return 0, -ENOENT (there are none), -EINVAL (mistakes in the head), -errno; unchanged on failure */
@@ -106,6 +127,8 @@ int intent_load_recent(struct intent *in, int64_t now_ms);
 void intent_drop_recent(struct intent *in, size_t first, size_t end);
 /* Look at the key's file again. @return whether the processes must look too */
 bool key_follow(struct intent *in, int64_t now_ms);
+/* Make the key for clients below the state directory that of the head (weir/placement.h); a failure is said and tried again by the tick. */
+void placement_follow(struct intent *in, int64_t now_ms);
 /* The fingerprint that a version made of @p m gets: the head's, unless the configuration names another key. */
 void key_of_version(const struct intent *in, const struct model *m,
                     char out[MODEL_FINGERPRINT_MAX]);

@@ -132,6 +132,9 @@ static void measure_cluster(struct risk_work *w)
 		risk_note(w, RISK_FLOWS_REHASHED, 1, "cluster",
 		          "all flows are hashed by another key (%s, was %s)", w->to->hash_key_id,
 		          w->from->hash_key_id);
+	if (w->from->placement != w->to->placement)
+		risk_note(w, RISK_CLIENTS_PLACED, 1, "cluster",
+		          "clients are placed by another key (placement)");
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		risk_note(w, RISK_TABLES_SMALLER, 1 - risk_times(tables[i].before, tables[i].after),
 		          risk_text(w, "limits.%s", tables[i].name), "%u, was %u", tables[i].after,

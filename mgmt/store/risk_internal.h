@@ -19,6 +19,9 @@
 #define RISK_RULES(X)                                                                              \
 	X(FLOWS_REHASHED, "flows-rehashed", SHARE, RISK_ANY,                                       \
 	  "connections go to backends that do not know them, and break")                           \
+	X(CLIENTS_PLACED, "clients-moved", SHARE, RISK_ANY,                                        \
+	  "most clients are sent to another site once; what a site keeps for itself, such as "     \
+	  "logins, is lost to them")                                                               \
 	X(POOL_EXCHANGED, "pool-exchanged", SHARE, RISK_ANY,                                       \
 	  "connections go to backends that do not know them, and break")                           \
 	X(ENCAPSULATION, "encapsulation-changed", SHARE, RISK_ANY,                                 \
@@ -77,7 +80,7 @@
 	X(SITE_EMPTIED, "site-emptied", SHARE, RISK_ANY,                                           \
 	  "a site that was answered is not: use weir drain, which moves in steps")                 \
 	X(ANSWERS_MOVE, "answers-move", SHARE, 0.3,                                                \
-	  "clients go to other sites in one step: use weir drain or shift, which ramp")            \
+	  "clients go to other sites in one step: use weir drain, which moves in steps")           \
 	X(ANSWERS_UNPROVEN, "answers-unproven", SHARE, RISK_ANY,                                   \
 	  "clients go to addresses that no node checks")                                           \
 	X(TTL_LONGER, "ttl-longer", TIMES, 5, "clients keep a dead site's address for longer")     \

@@ -7,6 +7,8 @@
 
 int sql_errno(int rc)
 {
+	if (rc == SQLITE_READONLY_DBMOVED) /* the file is gone: as good as corrupt */
+		return -EBADMSG;
 	switch (rc & 0xff) {
 	case SQLITE_OK:
 	case SQLITE_DONE:
@@ -100,6 +102,9 @@ int sql_begin(sqlite3 *db)
 
 int sql_end(sqlite3 *db, int rc)
 {
+	if (!rc &&
+	    sqlite3_get_autocommit(db)) /* SQLite has rolled back by itself: nothing was kept */
+		rc = -EIO;
 	if (!rc)
 		rc = sql_run(db, "COMMIT", "");
 	if (rc && !sqlite3_get_autocommit(db))

@@ -8,13 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/lock.h"
 #include "base/proc.h"
+#include "mgmt/store/blobs.h"
+#include "mgmt/store/home.h"
 #include "mgmt/store/sql.h"
 #include "mgmt/store/store_internal.h"
 
-#define LOCK_FILE "store.lock"
-#define DAY_MS    ((int64_t)24 * 3600 * 1000)
+#define DAY_MS ((int64_t)24 * 3600 * 1000)
 
 static const char schema[] =
         "CREATE TABLE IF NOT EXISTS blobs(digest TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;"
@@ -35,8 +35,16 @@ static const char schema[] =
         " status INTEGER NOT NULL, body TEXT NOT NULL, time_ms INTEGER NOT NULL) WITHOUT ROWID;"
         "PRAGMA user_version = 1;";
 
+/* What cannot be read is corrupt, unless it was memory that was missing: a sound store must not be put aside. */
+static int corrupt_or_nomem(sqlite3 *db)
+{
+	return (sqlite3_errcode(db) & 0xff) == SQLITE_NOMEM ? -ENOMEM : -EBADMSG;
+}
+
 int store_noted(struct store *s, int rc)
 {
+	if (rc == -EBADMSG)
+		rc = corrupt_or_nomem(s->db);
 	if (rc < 0 && rc != -ENOENT)
 		snprintf(s->why, sizeof(s->why), "%s", sqlite3_errmsg(s->db));
 	return rc;
@@ -52,7 +60,9 @@ static int check_whole(sqlite3 *db)
 		return sql_errno(sqlite3_errcode(db));
 	int rc = sql_next(q);
 	if (rc == 1)
-		rc = sql_text(q, 0, text, sizeof(text)) && !strcmp(text, "ok") ? 0 : -EBADMSG;
+		rc = sql_text(q, 0, text, sizeof(text)) && !strcmp(text, "ok")
+		             ? 0
+		             : corrupt_or_nomem(db);
 	sqlite3_finalize(q);
 	return rc;
 }
@@ -64,6 +74,7 @@ static int open_db(const char *path, sqlite3 **db)
 	if (rc)
 		return sql_errno(rc);
 	sqlite3_busy_timeout(*db, 2000);
+	sqlite3_extended_result_codes(*db, 1);
 	/* a rollback journal: no shared memory that a full disk could take away under us */
 	rc = sqlite3_exec(*db, "PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL;", NULL, NULL,
 	                  NULL);
@@ -80,23 +91,19 @@ static int open_db(const char *path, sqlite3 **db)
 int store_open(const char *state_dir, struct store **out, char why[EVENT_TEXT_MAX])
 {
 	struct store *s = calloc(1, sizeof(*s));
-	char path[PATH_MAX], lock[PATH_MAX];
-	int rc = s ? proc_path(state_dir, PROC_STORE_FILE, path) : -ENOMEM;
+	int rc = s ? 0 : -ENOMEM;
+
+	if (s)
+		snprintf(s->state_dir, sizeof(s->state_dir), "%s", state_dir);
 
 	why[0] = '\0';
-	if (rc) {
-		free(s);
-		return rc;
-	}
-	rc = proc_path(state_dir, LOCK_FILE, lock);
 	if (!rc)
-		rc = lock_take(lock, &s->lock_fd);
+		rc = home_open(state_dir, &s->home, why);
 	if (rc) {
-		snprintf(why, EVENT_TEXT_MAX, "%s: %s", LOCK_FILE, strerror(-rc));
 		free(s);
 		return rc;
 	}
-	rc = open_db(path, &s->db);
+	rc = open_db(s->home.db, &s->db);
 	if (rc) {
 		snprintf(why, EVENT_TEXT_MAX, "%s: %s", PROC_STORE_FILE,
 		         s->db && sqlite3_errcode(s->db) ? sqlite3_errmsg(s->db) : strerror(-rc));
@@ -112,20 +119,36 @@ void store_close(struct store *s)
 	if (!s)
 		return;
 	sqlite3_close(s->db);
-	close(s->lock_fd);
+	home_close(&s->home);
 	free(s);
 }
 
 int store_put_aside(const char *state_dir, int64_t now_ms)
 {
-	char from[PATH_MAX], to[PATH_MAX + 32];
+	return home_put_aside(state_dir, "corrupt", now_ms);
+}
 
-	if (proc_path(state_dir, PROC_STORE_FILE "-journal", from))
-		return -ENAMETOOLONG;
-	unlink(from); /* it belongs to the corrupt file, and must not be played into a new one */
-	proc_path(state_dir, PROC_STORE_FILE, from);
-	snprintf(to, sizeof(to), "%s.corrupt-%lld", from, (long long)(now_ms / 1000));
-	return rename(from, to) ? -errno : 0;
+int store_move_back(const char *state_dir, char why[EVENT_TEXT_MAX])
+{
+	struct store *s;
+	int rc = 0;
+
+	why[0] = '\0';
+	if (!home_has_store(state_dir))
+		return 0;
+	rc = store_open(state_dir, &s, why); /* plays a journal that a killed process has left */
+
+	if (rc)
+		return rc;
+	if (sqlite3_close(s->db) == SQLITE_OK) {
+		s->db = NULL;
+		rc = home_move_back(&s->home, state_dir, why);
+	} else {
+		rc = -EBUSY;
+		snprintf(why, EVENT_TEXT_MAX, "%s: %s", PROC_STORE_FILE, sqlite3_errmsg(s->db));
+	}
+	store_close(s);
+	return rc;
 }
 
 const char *store_why(const struct store *s)
@@ -157,6 +180,18 @@ static bool split_supersedes(const char *text, struct version *v)
 	return true;
 }
 
+static int put_blob(sqlite3 *db, const struct files_item *item)
+{
+	struct files_text text;
+	int rc = files_read(item, &text);
+
+	if (!rc)
+		rc = sql_run(db, "INSERT OR IGNORE INTO blobs VALUES(?,?)", "tb", item->digest,
+		             text.bytes, text.n);
+	files_read_end(&text);
+	return rc;
+}
+
 static int put_files(sqlite3 *db, uint64_t number, const struct files *files)
 {
 	int rc = sql_run(db, "DELETE FROM version_files WHERE number=?", "i", (int64_t)number);
@@ -164,8 +199,9 @@ static int put_files(sqlite3 *db, uint64_t number, const struct files *files)
 	for (size_t i = 0; !rc && i < files->n_items; i++) {
 		const struct files_item *item = &files->items[i];
 
-		rc = sql_run(db, "INSERT OR IGNORE INTO blobs VALUES(?,?)", "tb", item->digest,
-		             item->bytes, item->n_bytes);
+		/* a large one stays where it is, unless the former release could take the version */
+		if (!item->path || files_fit_former(files))
+			rc = put_blob(db, item);
 		if (!rc)
 			rc = sql_run(db, "INSERT INTO version_files VALUES(?,?,?)", "itt",
 			             (int64_t)number, item->name, item->digest);
@@ -173,17 +209,45 @@ static int put_files(sqlite3 *db, uint64_t number, const struct files *files)
 	return rc;
 }
 
+/* Versions of many files make the store large: those beyond the rows that it keeps. @param out  the newest of them, or 0 */
+static int crowded_up_to(sqlite3 *db, uint64_t head, int64_t *out)
+{
+	sqlite3_stmt *q =
+	        sql_ask(db,
+	                "SELECT number, sum(n) OVER (ORDER BY number DESC) AS rows FROM"
+	                " (SELECT number, count(*) AS n FROM version_files GROUP BY number)"
+	                " ORDER BY number DESC",
+	                "");
+	int64_t number = 0;
+	int rc = q ? 1 : sql_errno(sqlite3_errcode(db));
+
+	while (!number && rc == 1 && (rc = sql_next(q)) == 1)
+		if (sqlite3_column_int64(q, 1) > (int64_t)STORE_FILES_MAX &&
+		    sqlite3_column_int64(q, 0) + (int64_t)STORE_VERSIONS_MIN <= (int64_t)head)
+			number = sqlite3_column_int64(q, 0);
+	sqlite3_finalize(q);
+	*out = number;
+	return rc < 0 ? rc : 0;
+}
+
 static int forget_old_versions(sqlite3 *db, uint64_t head)
 {
+	static const char *const deletes[] = {
+		"DELETE FROM versions WHERE number<=?",
+		"DELETE FROM version_keys WHERE number<=?",
+		"DELETE FROM version_principals WHERE number<=?",
+		"DELETE FROM undoing WHERE number<=?",
+		"DELETE FROM version_files WHERE number<=?",
+	};
 	int64_t least = (int64_t)head - (int64_t)STORE_VERSIONS_MAX;
+	int64_t crowd = 0;
+	int rc = crowded_up_to(db, head, &crowd);
 
-	if (least <= 0)
-		return 0;
-	int rc = sql_run(db, "DELETE FROM versions WHERE number<=?", "i", least);
-	if (!rc)
-		rc = sql_run(db, "DELETE FROM version_keys WHERE number<=?", "i", least);
-	if (!rc)
-		rc = sql_run(db, "DELETE FROM version_files WHERE number<=?", "i", least);
+	least = crowd > least ? crowd : least;
+	if (rc || least <= 0)
+		return rc;
+	for (size_t i = 0; !rc && i < sizeof(deletes) / sizeof(deletes[0]); i++)
+		rc = sql_run(db, deletes[i], "i", least);
 	if (!rc)
 		rc = sql_run(
 		        db,
@@ -291,7 +355,23 @@ int store_version(struct store *s, uint64_t number, struct version *out)
 	return 0;
 }
 
-static int read_file(sqlite3_stmt *q, struct files *files)
+/* A large file, which lies beside the store. Without it the version cannot be read; nothing else is wrong then. */
+static int find_large(const struct store *s, const char *name, const char *digest,
+                      struct files *files)
+{
+	char path[PATH_MAX];
+	uint64_t n;
+	bool whole;
+	int rc = blobs_have(s->state_dir, digest, &n, &whole);
+
+	if (!rc && whole)
+		rc = blobs_path(s->state_dir, digest, path);
+	else if (!rc)
+		rc = -EIO;
+	return rc ? rc : files_add_path(files, name, path, digest, n);
+}
+
+static int read_file(const struct store *s, sqlite3_stmt *q, struct files *files)
 {
 	char name[FILES_NAME_MAX + 1], digest[DIGEST_TEXT_MAX], found[DIGEST_TEXT_MAX];
 	const void *bytes = sqlite3_column_blob(q, 2);
@@ -299,6 +379,8 @@ static int read_file(sqlite3_stmt *q, struct files *files)
 
 	if (!sql_text(q, 0, name, sizeof(name)) || !sql_text(q, 1, digest, sizeof(digest)))
 		return -EBADMSG;
+	if (sqlite3_column_type(q, 2) == SQLITE_NULL)
+		return find_large(s, name, digest, files);
 	if (strcmp(digest_bytes(bytes ? bytes : "", n, found), digest))
 		return -EBADMSG;
 	int rc = files_add(files, name, bytes, n);
@@ -318,7 +400,7 @@ int store_files(struct store *s, uint64_t number, struct files *out)
 		rc = sql_next(q);
 		if (rc <= 0)
 			break;
-		rc = read_file(q, &files);
+		rc = read_file(s, q, &files);
 	}
 	if (!rc && files.n_items == 0)
 		rc = -ENOENT;

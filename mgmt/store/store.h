@@ -24,6 +24,8 @@
 #define VERSION_REASON_MAX     256u
 #define VERSION_SUPERSEDES_MAX 8u
 #define STORE_VERSIONS_MAX     1000u
+#define STORE_FILES_MAX        200000u /**< of all versions: beyond, the oldest go, but for so many: */
+#define STORE_VERSIONS_MIN     10u
 #define STORE_EVENTS_MAX       10000u
 #define STORE_REPLIES_MAX      1024u
 #define STORE_LOST_MAX         100u
@@ -54,12 +56,14 @@ struct version_lost {
 	char why[EVENT_TEXT_MAX];
 };
 
+#define EVENT_SUBJECT_MAX 96 /**< with its zero; a longer one is whole in the message */
+
 /** Something that happened. */
 struct event {
 	uint64_t id; /**< rises by one */
 	int64_t time_ms;
 	char kind[16]; /**< "health", "override", "version", "process", "peer", "store", "guard" */
-	char subject[96]; /**< "pools/web-ams/backends/b1" */
+	char subject[EVENT_SUBJECT_MAX]; /**< "pools/web-ams/backends/b1" */
 	char message[EVENT_TEXT_MAX];
 	char node[MODEL_NAME_MAX];
 };
@@ -72,8 +76,10 @@ struct store;
  */
 int store_open(const char *state_dir, struct store **out, char why[EVENT_TEXT_MAX]);
 void store_close(struct store *s);
-/** Put the files of a corrupt store aside, as store.db.corrupt-TIME, for people to look at. @return 0 or -errno */
+/** Put the files of a corrupt store aside, as store/store.db.corrupt-TIME, for people to look at. @return 0 or -errno */
 int store_put_aside(const char *state_dir, int64_t now_ms);
+/** For a downgrade: put the store back where the former release has it (mgmt/store/home.h). @return as store_open() */
+int store_move_back(const char *state_dir, char why[EVENT_TEXT_MAX]);
 /** What the last failure was; "" when there was none. */
 const char *store_why(const struct store *s);
 
@@ -85,8 +91,14 @@ int store_confirm(struct store *s, uint64_t number);
 int store_version(struct store *s, uint64_t number, struct version *out);
 /** Up to @p max versions with numbers below @p before (0: no bound), newest first. @return how many, or -errno */
 int store_versions(struct store *s, uint64_t before, struct version *out, size_t max);
-/** The files of a version, into @p out (given; free with files_fini()). @return 0, -ENOENT, -EBADMSG (a digest differs) or -errno */
+/** The files of a version, into @p out (given; free with files_fini()). @return 0, -ENOENT, -EBADMSG (a digest differs), -EIO (a large file is gone) or -errno */
 int store_files(struct store *s, uint64_t number, struct files *out);
+/** A small file of any version, from malloc(), given. @return 0, -ENOENT or -errno */
+int store_blob(struct store *s, const char *digest, char **bytes, size_t *n);
+/** Whether store_blob() has it. */
+bool store_has_blob(struct store *s, const char *digest);
+/** Remove large files that no version names (mgmt/store/blobs.h). */
+void store_collect(struct store *s, int64_t now_ms);
 
 /** Keep the deadline of an unconfirmed version in place of another one; number 0: there is none any more. @return 0 or -errno */
 int store_put_pending(struct store *s, const struct pending *p);

@@ -5,12 +5,14 @@
 #ifndef WEIR_MGMT_STORE_STORE_INTERNAL_H
 #define WEIR_MGMT_STORE_STORE_INTERNAL_H
 
+#include "mgmt/store/home.h"
 #include "mgmt/store/sql.h"
 #include "mgmt/store/store.h"
 
 struct store {
 	sqlite3 *db;
-	int lock_fd;
+	struct home home;
+	char state_dir[PATH_MAX]; /* where large files are, in mgmt/store/blobs.h */
 	char why[EVENT_TEXT_MAX];
 	struct store_request request; /* that changes are made for; key "": none */
 };

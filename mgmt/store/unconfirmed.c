@@ -185,15 +185,24 @@ static int confirm_joined(struct intent *in, int64_t now_ms)
 	return rc;
 }
 
-int intent_confirm(struct intent *in, uint64_t number, const char *author, int64_t now_ms)
+int intent_may_confirm(const struct intent *in, uint64_t number)
 {
-	struct version *head = in->n_recent ? &in->recent[in->n_recent - 1].version : NULL;
+	const struct version *head = in->n_recent ? &in->recent[in->n_recent - 1].version : NULL;
 
 	if (!head || number > head->number || number == 0)
 		return -ENOENT;
 	if (number != head->number || !head->confirm_by_ms)
 		return -EALREADY;
-	if (!in->store || in->failing || confirm_joined(in, now_ms))
+	return in->store && !in->failing ? 0 : -EROFS;
+}
+
+int intent_confirm(struct intent *in, uint64_t number, const char *author, int64_t now_ms)
+{
+	int rc = intent_may_confirm(in, number);
+
+	if (rc)
+		return rc;
+	if (confirm_joined(in, now_ms))
 		return -EROFS;
 	/* joined versions that memory has are confirmed with it */
 	for (size_t i = in->n_recent; i-- > 0 && in->recent[i].version.confirm_by_ms;)

@@ -4,6 +4,7 @@
 All answer the same queries over UDP on the loopback from dnsperf on the other core, in turns, so that a
 busy machine hits them alike. CPU time is the scheduler's, over all threads; its user part is told apart by
 the kernel's ticks. NSD's rate limit is off and Knot's threads are pinned again after its start.
+Each answer must have the response code that the case is about, else there is no figure: refusing is cheap.
 
     bench_dns.py [--rounds N] [--seconds S] [--names N]
 """
@@ -34,8 +35,8 @@ def large(names):
 class Case:
     """One kind of query, and who can answer it."""
 
-    def __init__(self, name, zones, queries, dynamic=False):
-        self.name, self.zones, self.queries, self.dynamic = name, zones, queries, dynamic
+    def __init__(self, name, zones, queries, dynamic=False, rcode="NOERROR"):
+        self.name, self.zones, self.queries, self.dynamic, self.rcode = name, zones, queries, dynamic, rcode
 
     def makers(self):
         if not self.dynamic:
@@ -58,11 +59,11 @@ def cases(names):
     spread = [i * 7919 % names for i in range(0, names, step)]
     return [
         Case("small.a", small, ["a.shop.test A"]),
-        Case("small.nxdomain", small, [f"n{i}.shop.test A" for i in range(50000)]),
+        Case("small.nxdomain", small, [f"n{i}.shop.test A" for i in range(50000)], rcode="NXDOMAIN"),
         Case("small.referral", small, [f"n{i}.sub.shop.test A" for i in range(50000)]),
         Case("small.weighted", small, ["www.shop.test A"], dynamic=True),
         Case("million.a", big, [f"h{i}.shop.test A" for i in spread]),
-        Case("million.nxdomain", big, [f"n{i}.shop.test A" for i in range(50000)]),
+        Case("million.nxdomain", big, [f"n{i}.shop.test A" for i in range(50000)], rcode="NXDOMAIN"),
     ]
 
 
@@ -94,16 +95,25 @@ def pin(pid):
         subprocess.run(["taskset", "-acp", SERVER_CPU, str(each)], check=True, stdout=subprocess.DEVNULL)
 
 
-def measure(server, path, seconds):
+def completed(text, rcode, who):
+    """Queries that dnsperf says were completed; all of them must have got RCODE."""
+    done = int(re.search(r"Queries completed:\s+(\d+)", text)[1])
+    codes = {code: int(n) for code, n in re.findall(r"([A-Z]+) (\d+) \(", re.search(r"Response codes:(.*)", text)[1])}
+    if not done or codes != {rcode: done}:
+        sys.exit(f"bench dns: {who} completed {done} queries with {codes}; all should be {rcode}")
+    return done
+
+
+def measure(server, path, seconds, rcode="NOERROR"):
     """Microseconds a query: (in all, in user mode), and queries a second."""
     before = cpu(server.process.pid)
     text = subprocess.run(["taskset", "-c", SENDER_CPU, "dnsperf", "-s", "127.0.0.1", "-p", str(server.port), "-d",
                            path, "-l", str(seconds), "-c", "4", "-T", "1", "-q", "200", "-O", "suppress=timeouts"],
                           capture_output=True, text=True, check=True).stdout
     after = cpu(server.process.pid)
-    done = int(re.search(r"Queries completed:\s+(\d+)", text)[1])
+    done = completed(text, rcode, server.name)
     total, user, system = (b - a for a, b in zip(before, after))
-    each = total / 1000 / max(done, 1)
+    each = total / 1000 / done
     return each, each * user / max(user + system, 1), done / seconds
 
 
@@ -119,11 +129,52 @@ def bench(case, rounds, seconds):
             server.write("queries", "\n".join(case.queries) + "\n")
         for _ in range(rounds):
             for server in opened:
-                seen.setdefault(server.name, []).append(measure(server, server.path("queries"), seconds))
+                seen.setdefault(server.name, []).append(measure(server, server.path("queries"), seconds, case.rcode))
     finally:
         for server in opened:
             server.__exit__()
     return seen
+
+
+THREADS_MOST = 1.1  # CPU time a query of two threads, in that of one
+THREADS_RATE = 1.8  # queries a second of two threads, in those of one, where they have cores of their own
+
+
+def measure_free(server, path, seconds):
+    """As measure(), with server and sender on all CPUs; the sender has threads and ports enough for two threads."""
+    before = cpu(server.process.pid)
+    text = subprocess.run(["dnsperf", "-s", "127.0.0.1", "-p", str(server.port), "-d", path, "-l", str(seconds), "-c", "32",
+                           "-T", "2", "-q", "400", "-O", "suppress=timeouts"], capture_output=True, text=True,
+                          check=True).stdout
+    done = completed(text, "NOERROR", server.name)
+    return (cpu(server.process.pid)[0] - before[0]) / 1000 / done, done / seconds
+
+
+def bench_threads(rounds, seconds):
+    """Rows of two threads beside one: CPU time a query, and queries a second where there are four cores."""
+    seen, opened = {1: [], 2: []}, {}
+    try:
+        for n in seen:
+            opened[n] = servers.Weir({"shop.test": SMALL}, threads=n)
+            opened[n].start()
+            opened[n].write("queries", "a.shop.test A\n")
+        for _ in range(rounds):
+            for n, server in opened.items():
+                seen[n].append(measure_free(server, server.path("queries"), seconds))
+    finally:
+        for server in opened.values():
+            server.__exit__()
+    one, two = (summary([m[0] for m in seen[n]]) for n in (1, 2))
+    rate = [max(m[1] for m in seen[n]) for n in (1, 2)]
+    cores = len(os.sched_getaffinity(0))
+    print(f"threads            one {one[0]:.2f}/{one[1]:.2f} {rate[0] / 1000:.0f}k   two {two[0]:.2f}/{two[1]:.2f} "
+          f"{rate[1] / 1000:.0f}k", flush=True)
+    yield {"name": "dns.threads.2", "unit": "us/query", "min": two[0], "median": two[1], "reference": one[0],
+           "reference_median": one[1], "target": round(one[1] * THREADS_MOST, 3), "met": two[1] <= one[1] * THREADS_MOST}
+    yield {"name": "dns.threads.2.rate", "unit": "queries/s", "min": round(rate[1]), "median": round(rate[1]),
+           "reference": round(rate[0]), "reference_median": round(rate[0]),
+           "target": round(rate[0] * THREADS_RATE) if cores >= 4 else None,
+           "met": rate[1] >= rate[0] * THREADS_RATE if cores >= 4 else None}
 
 
 def summary(values):
@@ -158,6 +209,7 @@ def main():
             f"({summary([m[1] for m in s])[1]:.2f}) {max(m[2] for m in s) / 1000:.0f}k   " for name, s in seen.items()),
             flush=True)
         all_rows += rows(case, seen)
+    all_rows += bench_threads(args.rounds, args.seconds)
     os.makedirs(os.path.join(servers.BUILD, "bench"), exist_ok=True)
     with open(os.path.join(servers.BUILD, "bench/dns.json"), "w", encoding="utf-8") as out:
         json.dump(all_rows, out, indent=1)

@@ -18,6 +18,7 @@
 
 #include "bench/common.h"
 #include "bench/frame.h"
+#include "weir/model.h"
 #include "weir/fwd/burst.h"
 
 #define FRAMES 4096u
@@ -149,7 +150,10 @@ static void write_frames(struct rig *g)
 static void make_tables(struct rig *g)
 {
 	const struct bench_case *c = g->c;
-	const unsigned int log2 = c->variant == MILLION_SLOTS ? 20 : 16;
+	const unsigned int log2 =
+	        c->variant == MILLION_SLOTS
+	                ? 20
+	                : (unsigned int)__builtin_ctz(model_pool_slots(BENCH_BACKENDS));
 	const struct driver_sizes sizes = { .services = 8192,
 		                            .service_counts = 4096,
 		                            .pools = 256,

@@ -28,19 +28,48 @@ struct {
 	__type(value, __u32);
 } targets SEC(".maps");
 
+struct cold_page {
+	__u8 bytes[BENCH_COLD_PAGE];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BENCH_COLD_PAGES);
+	__type(key, __u32);
+	__type(value, struct cold_page);
+} cold SEC(".maps");
+
+/* xorshift64: Marsaglia, 2003 */
+static __always_inline uint64_t next_random(uint64_t *random)
+{
+	uint64_t x = *random;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return *random = x;
+}
+
 static __always_inline __u32 pick_flow(void)
 {
-	__u64 x = state.random;
-
 	if (load.pick == BENCH_ONE)
 		return 0;
 	if (load.pick == BENCH_NEVER_AGAIN)
 		return (__u32)state.next_flow++;
-	x ^= x << 13; /* xorshift64: Marsaglia, 2003 */
-	x ^= x >> 7;
-	x ^= x << 17;
-	state.random = x;
-	return (__u32)((x >> 32) * load.n_flows >> 32);
+	return (__u32)((next_random(&state.random) >> 32) * load.n_flows >> 32);
+}
+
+/* What else runs on a machine takes the caches: its lines are written before each packet. */
+static __always_inline void evict_caches(void)
+{
+	for (__u32 i = 0; i < BENCH_COLD_LINES && i < load.cold_lines; i++) {
+		uint64_t random = next_random(&state.cold_random);
+		__u32 page = random % BENCH_COLD_PAGES;
+		struct cold_page *p = bpf_map_lookup_elem(&cold, &page);
+
+		if (p)
+			p->bytes[random >> 32 & (BENCH_COLD_PAGE - 64)] += 1;
+	}
 }
 
 static __always_inline __u16 fold(__u64 sum)
@@ -106,6 +135,7 @@ int bench_wrap(struct xdp_md *ctx)
 	}
 	if (write_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end))
 		goto failed;
+	evict_caches();
 	__sync_fetch_and_add(&state.fence, 1);
 	bpf_tail_call(ctx, &targets, load.target);
 failed:

@@ -21,7 +21,7 @@ def limit_text(unit, limit):
 
 def table(header):
     """The table's rows, as the header's rules make them."""
-    text = re.sub(r"\s*\\\n\s*", " ", header)
+    text = re.sub(r"\s*\\\n\s*", " ", header).replace('" "', "")  # also texts of two parts
     return "".join(f"| `{name}` | {limit_text(unit, limit)} | {harm} |\n"
                    for _, name, unit, limit, harm in ROW.findall(text))
 
@@ -49,9 +49,11 @@ def write():
 
 
 RULES = 'X(A, "a-b", SHARE, RISK_ANY, \\\n "harm")\nX(C, "c", TIMES, 3, "more")\n'
+SPLIT = 'X(A, "a-b", SHARE, RISK_ANY, \\\n "ha" \\\n "rm") \\\n X(C, "c", TIMES, 3, "more")\n'
 ROWS = "| `a-b` | any | harm |\n| `c` | 3 times | more |\n"
 PLANTS = {
     "equal": ({HEADER: RULES, DOCUMENT: "x\n" + RULE + ROWS + "\nend\n"}, 0),
+    "a text of two parts": ({HEADER: SPLIT, DOCUMENT: "x\n" + RULE + ROWS}, 0),
     "another limit": ({HEADER: RULES, DOCUMENT: "x\n" + RULE + ROWS.replace("3", "4")}, 1),
     "a rule that is missing": ({HEADER: RULES, DOCUMENT: "x\n" + RULE + ROWS.split("\n")[0] + "\n"}, 1),
     "no document": ({HEADER: RULES}, 1),

@@ -14,6 +14,7 @@ import time
 
 import message
 
+os.environ.setdefault("WEIR_USERS", "none")  # weir-dns keeps the rights of who runs the test
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("WEIR_BUILD", os.path.join(ROOT, "build"))
 RCVBUF = 8 << 20
@@ -36,7 +37,7 @@ vips = ( {{ name = "v-ams"; site = "ams"; addresses = [ "203.0.113.10", "2001:db
 services = ( {{ name = "web"; protocol = "tcp"; port = 80;
                 at = ( {{ site = "ams"; vip = "v-ams"; pool = "web-ams"; }},
                        {{ site = "fra"; vip = "v-fra"; pool = "web-fra"; }} ); }} );
-dns = {{ zones = ( {zones} ); names = ( {names} ); }};
+dns = {{ {threads} zones = ( {zones} ); names = ( {names} ); }};
 """
 
 
@@ -55,6 +56,8 @@ def free_port():
 
 class Server:
     """A process with a directory; use as a context."""
+
+    address = "127.0.0.1"
 
     def __init__(self, name, zones):
         """zones: name -> master file text."""
@@ -114,12 +117,12 @@ class Server:
     def ask(self, wire, timeout=2.0, tcp=False):
         """Send one query; bytes of the answer, or TimeoutError."""
         if tcp:
-            with socket.create_connection(("127.0.0.1", self.port), timeout) as s:
+            with socket.create_connection((self.address, self.port), timeout) as s:
                 s.sendall(len(wire).to_bytes(2, "big") + wire)
                 return read_message(s)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(timeout)
-            s.connect(("127.0.0.1", self.port))
+            s.connect((self.address, self.port))
             s.send(wire)
             return s.recv(65535)
 
@@ -140,11 +143,12 @@ def read_message(s):
 
 
 class Weir(Server):
-    """weir-dns with the configuration above; names: dynamic ones, all of service web."""
+    """weir-dns with the configuration above; names: dynamic ones, all of service web; threads: dns.threads, 0: not given."""
 
-    def __init__(self, zones, names=(), held=True):
+    def __init__(self, zones, names=(), held=True, threads=1):
         super().__init__("weir-dns", zones)
-        self.names, self.held, self.sockets = names, held, []
+        self.names, self.held, self.threads, self.sockets = names, held, threads, []
+        self.prefix = []  # of the command: a program that becomes it
         for sub in ("state", "run", "bpf"):
             os.mkdir(self.path(sub))
         self.write("hash.key", "00112233445566778899aabbccddeeff")
@@ -157,28 +161,38 @@ class Weir(Server):
         zones = ", ".join(f'{{ name = "{z}"; file = "{z}.zone"; }}' for z in self.zones)
         names = ", ".join(f'{{ name = "{n}"; service = "web"; policy = "weighted"; '
                           f'ttl = {{ min = "5s"; max = "60s"; }}; }}' for n in self.names)
-        self.write("weir.conf", CONFIG.format(listen='"127.0.0.1"', zones=zones, names=names))
+        threads = f"threads = {self.threads};" if self.threads else ""
+        self.write("weir.conf", CONFIG.format(listen=f'"{self.address}"', zones=zones, names=names, threads=threads))
         subprocess.run([os.path.join(BUILD, "tests/lab/lab-effective"), self.path("weir.conf"), "ams-1",
                         self.path("state/effective.conf")], check=True)
 
     def hold(self):
-        """Open the sockets that outlive the process."""
-        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-            s = socket.socket(socket.AF_INET, kind)
+        """Open the sockets that outlive the process: UDP and TCP of each thread."""
+        for thread in range(self.threads or 1):
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                self.sockets.append(self.hold_one(kind, thread == 0))
+
+    def hold_one(self, kind, first):
+        """The first is bound without SO_REUSEPORT, as the supervisor does it, so that no other server shares it."""
+        s = socket.socket(socket.AF_INET, kind)
+        if kind == socket.SOCK_STREAM:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if kind == socket.SOCK_DGRAM:
-                try:
-                    s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RCVBUF)
-                except PermissionError:
-                    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RCVBUF)
-            s.bind(("127.0.0.1", self.port))
-            if kind == socket.SOCK_STREAM:
-                s.listen(1024)
-            self.sockets.append(s)
+        else:
+            try:
+                s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RCVBUF)
+            except PermissionError:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RCVBUF)
+        if not first:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        s.bind((self.address, self.port))
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if kind == socket.SOCK_STREAM:
+            s.listen(1024)
+        return s
 
     def spawn(self):
         """Start the process; it does not wait for anything."""
-        argv = [os.path.join(BUILD, "dns/weir-dns"), "--conf-dir", self.dir, "--state-dir", self.path("state"),
+        argv = [*self.prefix, os.path.join(BUILD, "dns/weir-dns"), "--conf-dir", self.dir, "--state-dir", self.path("state"),
                 "--run-dir", self.path("run"), "--bpf-dir", self.path("bpf"), "--node", "ams-1", "--port",
                 str(self.port)]
         env = dict(os.environ)
@@ -186,10 +200,12 @@ class Weir(Server):
             self.run(argv, env=env)
             return
         # LISTEN_PID must be the process's own, so a shell sets it and becomes the process
-        env.update(LISTEN_FDS="2", LISTEN_FDNAMES="dns-udp-0:dns-tcp-0")
         fds = [s.fileno() for s in self.sockets]
-        shuffle = " ".join(f"{20 + i}<&{fd}" for i, fd in enumerate(fds))
-        script = f'exec {shuffle}; exec {" ".join(f"{3 + i}<&{20 + i}" for i in range(2))} 20<&- 21<&-; ' \
+        names = [f"dns-{kind}-0{f'-{thread}' if thread else ''}" for thread in range(len(fds) // 2)
+                 for kind in ("udp", "tcp")]
+        env.update(LISTEN_FDS=str(len(fds)), LISTEN_FDNAMES=":".join(names))
+        shuffle = " ".join(f"{100 + i}<&{fd}" for i, fd in enumerate(fds))
+        script = f'exec {shuffle}; exec {" ".join(f"{3 + i}<&{100 + i} {100 + i}<&-" for i in range(len(fds)))}; ' \
                  'export LISTEN_PID=$$; exec "$0" "$@"'
         self.run(["bash", "-c", script, *argv], env=env, pass_fds=fds)
 

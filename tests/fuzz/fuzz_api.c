@@ -1,140 +1,65 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes as a request to the management API: "METHOD PATH?QUERY", a newline, and the body. Every
- * answer has a status of the closed set; a problem has its code; what is refused changes nothing.
+ * Any bytes as a request to the management API: "METHOD PATH?QUERY", a newline, and the body; before it a digit, the
+ * role of who asks (enum http_role; none: an admin). Every answer has a status of the closed set, in which there is
+ * no internal error; a problem has its code; what is refused changes nothing, nor does who may not.
  */
 #include <assert.h>
-#include <pthread.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "mgmt/api/observe.h"
-#include "mgmt/api/peers.h"
-#include "mgmt/api/route.h"
-#include "mgmt/store/files.h"
-#include "weir/stats.h"
+#include "tests/fuzz/api_world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
-static const char document[] =
-        "schema = 1; cluster = { name = \"t\"; hash_key_file = \"hash.key\"; hash_key_id = \"k\"; };\n"
-        "sites = ( { name = \"ams\"; }, { name = \"fra\"; } );\n"
-        "nodes = ( { name = \"ams-1\"; site = \"ams\"; ports = ( { interface = \"lo\"; } );\n"
-        "  tunnel_source = [ \"10.1.255.0/24\" ]; } );\n"
-        "pools = ( { name = \"web\"; site = \"ams\"; mode = \"ipip\"; max_backends = 9;\n"
-        "    backends = ( { name = \"b1\"; address = \"10.1.1.11\"; },\n"
-        "                 { name = \"b2\"; address = \"10.1.1.12\"; } ); },\n"
-        "  { name = \"webf\"; site = \"fra\"; mode = \"ipip\"; max_backends = 9;\n"
-        "    backends = ( { name = \"f1\"; address = \"10.2.1.11\"; } ); } );\n"
-        "vips = ( { name = \"va\"; site = \"ams\"; addresses = [ \"203.0.113.10\" ]; },\n"
-        "  { name = \"vf\"; site = \"fra\"; addresses = [ \"203.0.113.20\" ]; } );\n"
-        "services = ( { name = \"web\"; protocol = \"tcp\"; port = 80;\n"
-        "  at = ( { site = \"ams\"; vip = \"va\"; pool = \"web\"; },\n"
-        "         { site = \"fra\"; vip = \"vf\"; pool = \"webf\"; } ); } );\n";
+static const unsigned statuses[] = { 200, 201, 202, 304, 400, 401, 403, 404,
+	                             405, 409, 410, 412, 413, 415, 422, 428 };
 
-static const unsigned statuses[] = { 200, 201, 202, 304, 400, 401, 403, 404, 405,
-	                             409, 410, 412, 413, 415, 422, 428, 500, 503 };
+static struct core *core;
 
-static struct core core;
-static char dir[64];
-
-static void clean(void)
+/* What this world may lack: other processes and other nodes. Its own store and memory it has. */
+static bool is_unreachable(const struct http_reply *reply)
 {
-	peers_stop(&core);
-	observe_stop(&core);
-	intent_close(core.intent);
-	stats_close(core.stats);
-	files_remove_dir(dir);
+	const char *code = json_string_value(json_object_get(reply->json, "code"));
+
+	return reply->status == 503 && code && strstr(code, "-unreachable");
 }
 
-static void write_file(const char *name, const char *text)
+/* Written down here, and not read from the table of routes. */
+static bool may_change(enum http_role role)
 {
-	char path[PATH_MAX];
-	FILE *f;
-
-	if (proc_path(core.dirs.conf, name, path) || !(f = fopen(path, "w")) ||
-	    fputs(text, f) < 0 || fclose(f))
-		abort();
+	return role == HTTP_PEER || role >= HTTP_ONCALL;
 }
 
-static void prepare_dir(char out[PATH_MAX], const char *name)
+/* Another number after each change of configuration or overrides. */
+static uint64_t count_changes(void)
 {
-	if (proc_path(dir, name, out) || mkdir(out, 0755))
-		abort();
+	const struct overrides *set = intent_overrides(core->intent);
+	uint64_t sum = intent_head(core->intent)->number;
+
+	for (size_t i = 0; i < set->n_items; i++)
+		sum += set->items[i].generation + set->items[i].ended;
+	return sum;
 }
 
-/* A core whose threads have ended: nothing waits, nothing asks peers. */
-static void prepare(void)
+static void check_role(const struct http_request *r, const struct http_reply *reply, bool changed)
 {
-	snprintf(dir, sizeof(dir), "%s/weir-fuzz.XXXXXX",
-	         access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
-	if (!mkdtemp(dir))
-		abort();
-	log_level(LOG_EMERG);
-	prepare_dir(core.dirs.conf, "conf");
-	prepare_dir(core.dirs.state, "state");
-	prepare_dir(core.dirs.run, "run");
-	snprintf(core.dirs.node, sizeof(core.dirs.node), "ams-1");
-	write_file("weir.conf", document);
-	write_file("hash.key", "00112233445566778899aabbccddeeff\n");
-	const struct intent_options options = { .conf_dir = core.dirs.conf,
-		                                .state_dir = core.dirs.state,
-		                                .node = core.dirs.node };
-	core.stopping = true;
-	pthread_mutex_init(&core.lock, NULL);
-	pthread_cond_init(&core.changed, NULL);
-	if (stats_create(core.dirs.run, "mgmt", 64, &core.stats) ||
-	    intent_open(&options, clock_wall_ms(), &core.intent) || !intent_head(core.intent) ||
-	    observe_start(&core) || peers_start(&core))
-		abort();
-	atexit(clean);
-}
-
-/* Take the text up to one of @p ends into @p out, if it fits. */
-static bool take(const char **at, const char *end, const char *ends, char *out, size_t size)
-{
-	size_t n = 0;
-
-	while (*at + n < end && !strchr(ends, (*at)[n]) && (*at)[n])
-		n++;
-	bool fits = n < size;
-	memcpy(out, *at, fits ? n : 0);
-	out[fits ? n : 0] = '\0';
-	*at += n;
-	return fits;
-}
-
-static bool read_head(const char **at, const char *end, struct http_request *r)
-{
-	if (!take(at, end, " \n", r->method, sizeof(r->method)) || *at == end || **at != ' ')
-		return false;
-	++*at;
-	if (!take(at, end, "?\n", r->path, sizeof(r->path)))
-		return false;
-	while (*at < end && (**at == '?' || **at == '&') && r->n_query < HTTP_QUERY_MAX) {
-		struct http_pair *pair = &r->query[r->n_query++];
-
-		++*at;
-		if (!take(at, end, "=&\n", pair->name, sizeof(pair->name)))
-			return false;
-		if (*at < end && **at == '=' && ++*at &&
-		    !take(at, end, "&\n", pair->value, sizeof(pair->value)))
-			return false;
-	}
-	if (*at < end && **at == '\n')
-		++*at;
-	return true;
+	assert(!changed || may_change(r->role));
+	if (r->role == HTTP_NOBODY)
+		assert(reply->status >= 400 && reply->status != 403);
+	if (r->role == HTTP_METRICS && strcmp(r->path, "/metrics") != 0)
+		assert(reply->status >= 400);
+	if (r->role == HTTP_PEER && strncmp(r->path, "/v1/peer/", 9) != 0)
+		assert(reply->status >= 400);
+	if (r->role >= HTTP_VIEWER && r->role < HTTP_ADMIN && !strncmp(r->path, "/v1/peer/", 9))
+		assert(reply->status >= 400);
 }
 
 static void check_reply(const struct http_reply *reply, uint64_t version_before, size_t live_before)
 {
-	bool known = false;
+	bool known = is_unreachable(reply);
 
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
 		known |= statuses[i] == reply->status;
@@ -144,8 +69,8 @@ static void check_reply(const struct http_reply *reply, uint64_t version_before,
 		return;
 	assert(json_is_string(json_object_get(reply->json, "code")));
 	assert(json_integer_value(json_object_get(reply->json, "status")) == reply->status);
-	assert(intent_head(core.intent)->number == version_before);
-	assert(overrides_live(intent_overrides(core.intent), clock_wall_ms()) <= live_before);
+	assert(intent_head(core->intent)->number == version_before);
+	assert(overrides_live(intent_overrides(core->intent), clock_wall_ms()) <= live_before);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
@@ -156,9 +81,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	};
 	struct http_reply reply = { 0 };
 
-	if (!core.intent)
-		prepare();
-	if (!read_head(&at, end, &r))
+	if (!core) {
+		core = api_world_open();
+		atexit(api_world_close);
+	}
+	if (at < end && *at >= '0' && *at <= '0' + HTTP_ADMIN)
+		r.role = (enum http_role)(*at++ - '0');
+	if (!api_world_read(&at, end, &r))
 		return 0;
 	char *body = malloc((size_t)(end - at) + 1);
 	memcpy(body, at, (size_t)(end - at));
@@ -167,10 +96,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	r.n_body = (size_t)(end - at);
 	if (strstr(r.path, "/v1/overrides"))
 		r.if_match[0] = '\0';
-	uint64_t version = intent_head(core.intent)->number;
-	size_t live = overrides_live(intent_overrides(core.intent), clock_wall_ms());
-	route_handle(&core, &r, &reply);
+	uint64_t version = intent_head(core->intent)->number;
+	size_t live = overrides_live(intent_overrides(core->intent), clock_wall_ms());
+	uint64_t changes = count_changes();
+	route_handle(core, &r, &reply);
 	check_reply(&reply, version, live);
+	check_role(&r, &reply, count_changes() != changes);
 	char *text = http_reply_text(&reply);
 	assert(text);
 	free(text);

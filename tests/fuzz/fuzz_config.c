@@ -5,15 +5,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "tests/fuzz/fuzz_dir.h"
 #include "weir/model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
-static char dir[] = "/tmp/weir-fuzz.XXXXXX";
+static char dir[FUZZ_DIR_MAX];
 
 static void clean(void)
 {
-	char path[64];
+	char path[80];
 
 	snprintf(path, sizeof(path), "%s/hash.key", dir);
 	unlink(path);
@@ -26,7 +27,7 @@ static void clean(void)
 
 static void put(const char *name, const void *bytes, size_t n)
 {
-	char path[64];
+	char path[80];
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	FILE *f = fopen(path, "w");
@@ -39,7 +40,7 @@ static void again(const struct model *m)
 {
 	struct model *back = NULL;
 	struct model_mistakes mistakes;
-	char path[64];
+	char path[80];
 
 	snprintf(path, sizeof(path), "%s/effective.conf", dir);
 	if (model_write_effective(m, path) != 0 ||
@@ -63,7 +64,7 @@ static void give_effective(const uint8_t *bytes, size_t n)
 {
 	struct model *m = NULL;
 	struct model_mistakes mistakes;
-	char path[64];
+	char path[80];
 
 	snprintf(path, sizeof(path), "%s/effective.conf", dir);
 	put("effective.conf", bytes, n);
@@ -78,8 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	struct model_mistakes mistakes;
 
 	if (!ready) {
-		if (!mkdtemp(dir))
-			abort();
+		fuzz_dir(dir, "/tmp", "fuzz");
 		put("hash.key", "00112233445566778899aabbccddeeff\n", 33);
 		put("shop.example.zone", "", 0);
 		atexit(clean);

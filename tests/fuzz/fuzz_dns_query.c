@@ -38,10 +38,10 @@ static const struct place_name names[] = {
 };
 static const struct place place = { .n_names = 2, .n_services = 1, .n_states = 2, .names = names };
 
-static void report(void *arg, const char *file, unsigned line, const char *message)
+static void report(void *arg, const struct zones_message *m)
 {
 	(void)arg;
-	fprintf(stderr, "%s:%u: %s\n", file, line, message);
+	fprintf(stderr, "%s:%u: %s\n", m->file, m->line, m->text);
 }
 
 static struct answer_env make_env(void)
@@ -66,7 +66,9 @@ static struct answer_env make_env(void)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 
 	const struct zone_source zone = { "x", path };
-	const struct zone_input in = { &zone, 1, dynamic, 2, 1 };
+	const struct zone_input in = {
+		.zones = &zone, .n_zones = 1, .dynamic = dynamic, .n_dynamic = 2, .source = 1
+	};
 
 	if (zone_compile(&in, report, NULL, &image) != 0)
 		abort();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Any bytes as a zone file: refused with reports, or compiled into an image that passes its own check and
- * gives well-formed answers.
+ * gives well-formed answers. ldns alone must make the same image of them.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -27,13 +27,11 @@ const char *__lsan_default_suppressions(void)
 	return "leak:libldns.so";
 }
 
-static void count(void *arg, const char *file, unsigned line, const char *message)
+static void count(void *arg, const struct zones_message *m)
 {
-	(void)file;
-	(void)line;
-	if (!*message)
+	if (!*m->text)
 		abort();
-	++*(unsigned *)arg;
+	*(unsigned *)arg += m->level == ZONES_MISTAKE;
 }
 
 static void ask_all(const struct image *image)
@@ -65,7 +63,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	static const char *const dynamic[] = { "www.x" };
 	char path[32];
 	const struct zone_source zone = { "x", path };
-	const struct zone_input in = { &zone, 1, dynamic, 1, 1 };
+	static struct image *earlier;
+	struct zone_input in = {
+		.zones = &zone, .n_zones = 1, .dynamic = dynamic, .n_dynamic = 1, .source = 1
+	};
 	struct image *image = NULL;
 	unsigned reports = 0;
 	int fd = memfd_create("zone", MFD_CLOEXEC), err;
@@ -74,13 +75,38 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		abort();
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	err = zone_compile(&in, count, &reports, &image);
-	close(fd);
 	if ((err == 0) != (reports == 0) || (err == 0) != (image != NULL))
 		abort();
 	if (image && image_check(image, image->size_bytes) != 0)
 		abort();
 	if (image)
 		ask_all(image);
-	free(image);
+	/* what the compiler reads itself is what ldns makes of it */
+	struct image *other = NULL;
+	unsigned other_reports = 0;
+
+	in.by_ldns = true;
+	if (zone_compile(&in, count, &other_reports, &other) != err || other_reports != reports ||
+	    (image && (image->size_bytes != other->size_bytes ||
+	               memcmp(image, other, image->size_bytes) != 0)))
+		abort();
+	free(other);
+	in.by_ldns = false;
+	/* with the last good image at hand there is always one, of it or of the apex alone */
+	in.isolate = true;
+	in.earlier = earlier;
+
+	struct image *isolated = NULL;
+
+	if (zone_compile(&in, count, &reports, &isolated) != 0 ||
+	    image_check(isolated, isolated->size_bytes) != 0)
+		abort();
+	close(fd);
+	ask_all(isolated);
+	free(isolated);
+	if (image) {
+		free(earlier);
+		earlier = image;
+	}
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "base/page.h"
 #include "healthcheck/checker.h"
 #include "healthcheck/command.h"
+#include "tests/fuzz/fuzz_dir.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
@@ -34,7 +35,7 @@ static const char document[] =
         "         { site = \"fra\"; vip = \"vf\"; pool = \"webf\"; } ); } );\n";
 
 static struct checker checker;
-static char dir[] = "/tmp/weir-fuzz.XXXXXX";
+static char dir[FUZZ_DIR_MAX];
 
 static void path_of(const char *name, char path[64])
 {
@@ -49,6 +50,8 @@ static void clean(void)
 	unlink(path);
 	path_of("page", path);
 	unlink(path);
+	path_of("page.lock", path);
+	unlink(path);
 	rmdir(dir);
 }
 
@@ -61,8 +64,7 @@ static void prepare(void)
 	struct page *page;
 	char path[64];
 
-	if (!mkdtemp(dir))
-		abort();
+	fuzz_dir(dir, "/tmp", "fuzz");
 	atexit(clean);
 	path_of("hash.key", path);
 	FILE *f = fopen(path, "w");

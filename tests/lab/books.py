@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The demo's books: clients' logs, nginx's logs, the wire and Weir's counters must say the same."""
+"""The books of the demo and of labs: clients' logs, nginx's logs, the wire and Weir's counters must say the same."""
+import re
 
 FORWARD_COUNTER, BACKEND_COUNTER = "weir_dataplane_packets_total", "weir_dataplane_backend_packets_total"
 
@@ -39,6 +40,7 @@ def sum_of(stats, name, **labels):
     return sum(values) if values else None
 
 
+LINK_MAX = 0.01  # the share of packets that a link may drop
 # Reasons of packets that the node passes to its kernel; all others are of packets for a VIP.
 PASSED = ("not_ip", "short_frame", "not_ours", "neighbour")
 
@@ -53,25 +55,64 @@ def reasons(site):
     return found
 
 
-def check_wire(report, world, captures, gone=()):
+def weir_counts(node):
+    """A node's packets as Weir counts them: {'received': .., 'sent': .., 'passed': .., 'dropped': .., 'reasons': {..}, and
+    'drops': {reason: packets} of those that are not 0}."""
+    counts = {"received": 0, "sent": 0, "passed": 0, "dropped": 0, "reasons": {}, "drops": {}}
+    for (name, labels), value in node.stats("dataplane").items():
+        if name == "weir_dataplane_received_packets_total":
+            counts["received"] = value
+        elif name == "weir_dataplane_packets_total":
+            action, reason = re.search(r'action="(\w+)",reason="(\w+)"', labels).groups()
+            counts[action] += value
+            counts["reasons"][reason] = value
+            if action == "dropped" and value:
+                counts["drops"][reason] = value
+    return counts
+
+
+def check_drops(report, node, dropped, tolerated=None):
+    """What a node dropped, {reason: packets}, is at most what a lab expects of it, {reason: most}; none by default."""
+    bounds = tolerated or {}
+    beyond = {reason: n for reason, n in dropped.items() if n > bounds.get(reason, 0)}
+    report.equal(beyond, {}, f"{node}: no packet dropped but {bounds or 'none'}")
+
+
+def check_node(report, node, tolerated=None):
+    """What a node received is what it sent, passed and dropped, to the packet, and its drops are bounded. Its page is written
+    each second, so that at the end of a lab, when little comes, some page has it all."""
+    def adds_up():
+        counts = weir_counts(node)
+        return counts if counts["received"] == counts["sent"] + counts["passed"] + counts["dropped"] > 0 else None
+    counts = report.wait(adds_up, 20, f"{node.name}: received = sent + passed + dropped", 0.3)
+    if counts:
+        check_drops(report, node.name, counts["drops"], tolerated)
+
+
+def check_wire(report, world, captures, gone=(), tolerated=None):
     """Packet conservation, to the packet: what entered each node for the VIPs, as the wire saw it, is what Weir counts as
     forwarded, answered or dropped by reason; what left in tunnels is what it counts as forwarded, for each backend
     but those that are `gone` from the configuration; and no reply came by. A packet that the kernel's link says it
-    dropped between the capture and the program may lack, and only as many."""
+    dropped between the capture and the program may lack, either way, and only as many: one in a hundred at most (a veth
+    holds 256 packets: 20 ms in which nobody takes them, on a busy processor). What Weir itself drops is bounded by
+    check_drops()."""
     for site in world.sites:
         capture, counted, node = captures[site.name], reasons(site), site.plan.node
         lacks = capture.counts("out", "vip") - sum(n for reason, n in counted.items() if reason not in PASSED)
-        lost = site.lost_on_link()
-        report.check(lacks == 0 or 0 < lacks <= lost,
+        lost, came = site.lost_on_link(), capture.counts("out", "vip")
+        report.check(lacks == 0 or 0 < lacks <= min(lost, came * LINK_MAX),
                      f"{node}: packets for the VIPs on the wire = its counters, drops included",
-                     f"{capture.counts('out', 'vip')}, {lacks} lacking, {lost} dropped by the link")
+                     f"{came}, {lacks} lacking, {lost} dropped by the link")
         sent = counted.get("forwarded", 0) + counted.get("icmp_relayed", 0)
-        report.equal(capture.counts("in", "tunnel"), sent, f"{node}: packets in tunnels on the wire = its counter")
+        back = min(site.lost_on_way_back(), sent * LINK_MAX)
+        report.between(sent - capture.counts("in", "tunnel"), 0, back,
+                       f"{node}: packets in tunnels on the wire = its counter {sent}, but those that the link dropped")
         drops = {r: n for r, n in counted.items() if n and r not in PASSED + ("forwarded", "icmp_relayed", "echo_replied")}
-        report.check(capture.counts("in", "tunnel", what="syns") > 0, f"{node}: its drops, by reason", drops or "none")
+        report.check(capture.counts("in", "tunnel", what="syns") > 0, f"{node}: new flows went into tunnels")
+        check_drops(report, node, drops, tolerated)
         for backend in [b for b in site.backends if b.name not in gone]:
             wire = capture.counts("in", "tunnel", outer=backend.addresses[0])
-            report.equal(sum_of(site.node.stats("dataplane"), BACKEND_COUNTER, backend=backend.name), wire,
-                         f"{node}: its counter for {backend.name} = the wire")
+            count = sum_of(site.node.stats("dataplane"), BACKEND_COUNTER, backend=backend.name) or 0
+            report.between(count - wire, 0, back, f"{node}: its counter for {backend.name} {count} = the wire")
         replies = capture.counts("out", "from") + capture.counts("in", "from")
         report.equal(replies, 0, f"{node}: replies that crossed the node")

@@ -12,7 +12,7 @@ import threading
 import time
 
 from dns_probe import answer, query
-from net import entered
+from net import LabError, entered
 
 WAIT_S = 3.0
 ASK = b"GET / HTTP/1.1\r\nHost: lab\r\n\r\n"
@@ -224,8 +224,14 @@ class Crowd:
                     except OSError:
                         time.sleep(0.05)  # no route at the moment: later
 
+    def must_live(self):
+        """A crowd whose thread has ended has seen nothing since, so nothing can be said of that time."""
+        if not self.thread.is_alive():
+            raise LabError("the crowd's thread has ended: why is on standard error")
+
     def failed(self, kind, since, born_since=None, born_before=None):
         """[(seconds, why)] of what ended badly since a time."""
+        self.must_live()
         with self.lock:
             return [(round(t - since, 2), why) for t, k, thing, why in self.log
                     if k == kind and t >= since and why not in ("ok", "told to go")
@@ -233,11 +239,13 @@ class Crowd:
                     and (born_since is None or getattr(thing, "born", getattr(thing, "sent", 0)) >= born_since)]
 
     def good(self, kind, since):
+        self.must_live()
         with self.lock:
             return [thing for t, k, thing, why in self.log if k == kind and t >= since and why == "ok"]
 
     def settled(self):
         """Whether all that is to be held is there and has been answered."""
+        self.must_live()
         with self.lock:
             held = [t for t in self.open if isinstance(t, Connection) and not t.once]
             flows = [t for t in self.open if isinstance(t, Flow)]

@@ -6,9 +6,11 @@ import os
 import random
 import re
 import socket
+import threading
 import time
 import typing
 
+from books import check_node
 from churn_world import N_SLOTS, Slots
 from net import BUILD, LabError, entered, executable, say, wait_until
 
@@ -16,10 +18,36 @@ PROBES, PROBE_PORT = 40, 9
 KEY = "000102030405060708090a0b0c0d0e0f"
 LEAST_SERVING = 5
 KILLED_GRACE_MS = 12000  # until checks have taken a dead server out, new connections to it are refused
+STALL_MS = 3000  # FLOW_STALL_MS of stream_flow.h
+PORT_MS = 1000  # a flow whose segments were lost for longer may send the next one after STALL_MS: its waits double
+LONGEST_START_MS = 20000
 
 
 def now_ms():
     return int(time.time() * 1000)
+
+
+class Absence(threading.Thread):
+    """The time in which a DPDK process that starts again has no port: a third of a second, longer on a busy machine."""
+
+    def __init__(self, balancer, since):
+        super().__init__(daemon=True)
+        self.balancer, self.since, self.until = balancer, since, None
+        self.start()
+
+    def run(self):
+        while not self.balancer.is_on() and now_ms() < self.since + LONGEST_START_MS:
+            time.sleep(0.05)
+        self.until = now_ms()
+
+    def length(self):
+        self.join()
+        return self.until - self.since
+
+    def explains(self, flow, via):
+        """Whether a flow that stalled lost its segments here."""
+        return via in self.balancer.next_hops and self.length() > PORT_MS and \
+            self.since <= flow.end and self.until >= flow.end - STALL_MS
 
 
 class Churn:
@@ -32,6 +60,7 @@ class Churn:
         self.drained, self.held, self.dead = set(), {}, {}
         self.done, self.deaths, self.crashes, self.members, self.taking = [], [], [], [], []
         self.boots = 0  # of balancers that had died
+        self.absences = []
         self.note_members()
 
     @property
@@ -177,13 +206,20 @@ class Churn:
 
     def restart(self):
         b = self.random.choice([b for b in self.world.balancers if b.used])
-        b.restart_dataplane(0.2)
+        self.without_port(b, lambda: b.restart_dataplane(0.2))
         return f"{b.name}: dataplane killed and started"
 
     def upgrade(self):
         b = self.random.choice([b for b in self.world.balancers if b.used])
-        b.upgrade()
+        self.without_port(b, b.upgrade)
         return f"{b.name} is upgraded"
+
+    def without_port(self, balancer, restart):
+        """Note how long a DPDK process has no port. XDP forwards meanwhile."""
+        since = now_ms()
+        restart()
+        if balancer.node.plan.driver == "dpdk":
+            self.absences.append(Absence(balancer, since))
 
     def balancer_choices(self):
         if not all(b.used for b in self.world.balancers):
@@ -264,6 +300,13 @@ def check_paths(report, world):
     report.equal(sum(said[f] in hops for f, hops in seen.items()), PROBES, "flows that go where the router says")
 
 
+def check_balancers(report, world):
+    """The books of each node that has its counters still: one that was killed outright has lost them."""
+    for balancer in world.balancers:
+        if os.path.exists(os.path.join(balancer.node.run_dir, "stats.dataplane.page")):
+            report.step(check_node, report, balancer.node, {"no_service": PROBES})
+
+
 class Flow(typing.NamedTuple):
     """A line of lab-stream's log (stream.c)."""
     start: int
@@ -316,6 +359,11 @@ class Run:
         if flow.backend == "-":
             return any(flow.start - KILLED_GRACE_MS <= t <= flow.end for t, _ in deaths)
         return any(flow.start <= t <= flow.end for t, name in deaths if name == flow.backend)
+
+    def waited_for_port(self, flow):
+        """Whether a flow stalled because its balancer had no port for longer than a restart may take."""
+        via = next((via for t, via in reversed(self.ways[flow.key]) if t <= flow.end), None)
+        return flow.result in ("stall", "connect") and any(a.explains(flow, via) for a in self.churn.absences)
 
     def events(self):
         """How many changes there were, of which kind."""

@@ -11,17 +11,21 @@
  * Ends after --seconds or at SIGTERM, when what is under way has ended, with a line of JSON.
  * The request's number travels as its User-Agent behind the tag ("r17"), so that servers' logs can be joined.
  *
- * A line of the log, when a request has ended, times in ms since 1970:
- *   ID START END SOURCE PORT TARGET RESULT STATUS BACKEND BYTES FNV1A CONNECT_US TOTAL_US
+ * A line of the log, when a request has ended, times in ms since 1970, RESENT: SYNs that had to be sent again:
+ *   ID START END SOURCE PORT TARGET RESULT STATUS BACKEND BYTES FNV1A CONNECT_US TOTAL_US RESENT
+ * Ten times a second a line says that all requests which were started before OLDEST have ended:
+ *   # NOW OLDEST
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/queue.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -35,6 +39,7 @@
 
 #define HEAD_MAX   4096
 #define TICK_MS    4
+#define NOTE_MS    100
 #define TARGET_MAX 16
 
 static struct {
@@ -46,7 +51,8 @@ static struct {
 } options = { .path = "/", .tag = "r", .timeout_ms = 3000, .most = 20000 };
 
 struct request {
-	struct dns_wait wait; /* for the source's address of the name */
+	TAILQ_ENTRY(request) order; /* of their starts */
+	struct dns_wait wait;       /* for the source's address of the name */
 	uint64_t id;
 	struct dns_client *source;
 	struct addr target;
@@ -59,6 +65,7 @@ struct request {
 	size_t head_bytes;
 	bool in_body;
 	int status;
+	unsigned int resent; /* SYNs */
 	uint64_t length, got, fnv;
 };
 
@@ -68,7 +75,8 @@ static struct {
 	size_t n_sources, next_source, next_target;
 	uint64_t started, ended, under_way, ok, skipped;
 	double due;
-	uint64_t last_tick_ms, end_ms;
+	uint64_t last_tick_ms, noted_ms, end_ms;
+	TAILQ_HEAD(, request) requests; /* under way */
 	bool stopping;
 	struct loop_timer tick;
 	FILE *log;
@@ -99,12 +107,25 @@ static void write_log(const struct request *r, const char *result)
 		return;
 	fprintf(all.log,
 	        "%" PRIu64 " %" PRId64 " %" PRId64 " %s %u %s %s %d %s %" PRIu64 " %016" PRIx64
-	        " %" PRIu64 " %" PRIu64 "\n",
+	        " %" PRIu64 " %" PRIu64 " %u\n",
 	        r->id, r->start_ms, clock_wall_ms(), addr_text(&r->source->address, source),
 	        r->port, addr_text(&r->target, target), result, r->status,
 	        r->backend[0] ? r->backend : "-", r->got, r->fnv,
 	        r->connect_ns ? (r->connect_ns - r->start_ns) / 1000 : 0,
-	        (now_ns - r->start_ns) / 1000);
+	        (now_ns - r->start_ns) / 1000, r->resent);
+}
+
+/* Which requests have ended, so that a reader of the log knows that none of them can fail any more. */
+static void note_oldest(uint64_t now_ms)
+{
+	const struct request *oldest = TAILQ_FIRST(&all.requests);
+	int64_t wall_ms = clock_wall_ms();
+
+	if (!all.log || now_ms - all.noted_ms < NOTE_MS)
+		return;
+	all.noted_ms = now_ms;
+	fprintf(all.log, "# %" PRId64 " %" PRId64 "\n", wall_ms,
+	        oldest ? oldest->start_ms : wall_ms);
 }
 
 /* End @p r with @p result, which it is logged with. */
@@ -120,6 +141,7 @@ static void end_request(struct request *r, const char *result)
 		loop_fd_remove(all.loop, r->fd);
 		close(r->fd);
 	}
+	TAILQ_REMOVE(&all.requests, r, order);
 	all.ended++;
 	all.under_way--;
 	free(r);
@@ -238,6 +260,16 @@ static void read_answer(struct request *r)
 	}
 }
 
+static unsigned int count_resent(int fd)
+{
+	struct tcp_info info;
+	socklen_t length = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length);
+	return info.tcpi_total_retrans;
+}
+
 static void send_request(struct request *r)
 {
 	char text[1024];
@@ -247,6 +279,7 @@ static void send_request(struct request *r)
 	                 options.path, options.name, options.tag, r->id);
 
 	r->connect_ns = clock_mono_ns();
+	r->resent = count_resent(r->fd);
 	if (send(r->fd, text, (size_t)n, MSG_NOSIGNAL) != n)
 		end_request(r, error_name(errno));
 	else
@@ -338,6 +371,7 @@ static void start_request(void)
 	r->timeout = (struct loop_timer){ .cb = on_timeout, .arg = r };
 	r->wait = (struct dns_wait){ .cb = on_resolved, .arg = r };
 	all.under_way++;
+	TAILQ_INSERT_TAIL(&all.requests, r, order);
 	loop_timer_set(all.loop, &r->timeout, loop_now_ms(all.loop) + options.timeout_ms);
 	if (options.n_targets)
 		on_resolved(&r->wait, NULL, &target);
@@ -368,6 +402,7 @@ static void on_tick(void *arg)
 			start_request();
 		else
 			all.skipped++;
+	note_oldest(now_ms);
 	loop_timer_set(all.loop, &all.tick, now_ms + TICK_MS);
 }
 
@@ -465,6 +500,7 @@ int main(int argc, char **argv)
 	if (argc % 2 == 0 || !options.sources_path || !options.name || options.rate <= 0)
 		mistake("usage", "client --sources FILE --name NAME --rate N ...");
 	setrlimit(RLIMIT_NOFILE, &files);
+	TAILQ_INIT(&all.requests);
 	if (loop_open(&all.loop) || loop_signal(all.loop, SIGTERM, on_term, NULL) ||
 	    loop_signal(all.loop, SIGINT, on_term, NULL))
 		mistake("loop", strerror(errno));

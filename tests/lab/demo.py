@@ -100,6 +100,7 @@ class Demo:
             progress.stop()
         end = now_ms()
         self.times[name] = (begin, end)
+        crowd.wait_ended(end)
         requests = crowd.between(begin, end)
         self.count_failed(name, sum(r.result != "ok" for r in requests))
         rate = len(requests) * 1000 / (end - begin)

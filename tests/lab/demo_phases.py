@@ -56,8 +56,7 @@ def backend_weights(site, without=()):
 
 
 def no_failures(demo, phase, start_ms, end_ms):
-    bad = [r for r in demo.crowd.between(start_ms, end_ms) if r.result != "ok"]
-    return demo.report.equal([(r.result, r.source, r.target) for r in bad[:5]], [], f"{phase}: no request fails")
+    return demo.report.equal(demo.crowd.failures(start_ms, end_ms)[:5], [], f"{phase}: no request fails")
 
 
 def client_syns(capture, outer, since_ms):
@@ -127,6 +126,7 @@ def kill(demo):
         demo.report.between(out_ms, 0, 1000, "kill: ms to the last new flow sent to the dead backend")
         to_victim = {(source, port) for t, _, outer, source, port, _ in capture.flows()
                      if outer == victim.addresses[0] and t >= killed - 5000}
+        demo.crowd.wait_ended(end)
         bad = [r for r in demo.crowd.between(killed - 1000, end) if r.result != "ok"]
         demo.report.equal([r for r in bad if (r.source, r.port) not in to_victim][:3], [],
                           "kill: only flows on the dead backend fail", )
@@ -238,6 +238,7 @@ def site_cut(demo):
         last = demo.crowd.last_start(site.name, cut)
         demo.result["client_out_ms"] = (last or cut) - cut
         demo.report.between(demo.result["client_out_ms"], 0, 11000, "site_cut: ms to the last request sent there")
+        demo.crowd.wait_ended(end)
         bad = [r for r in demo.crowd.between(cut, end) if r.result != "ok"]
         demo.report.equal([r for r in bad if demo.crowd.site(r) not in (site.name, "?")][:3], [],
                           "site_cut: requests to other sites do not fail")

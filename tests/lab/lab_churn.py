@@ -19,7 +19,7 @@ import os
 import sys
 
 import churn_maglev
-from churn_events import Size, check_paths, note_figures, run_events
+from churn_events import LONGEST_START_MS, Size, check_balancers, check_paths, note_figures, run_events
 from churn_world import ChurnWorld, make_plan
 from net import Lab, say
 from report import Report
@@ -29,16 +29,17 @@ TCP = 6
 
 def judge(run):
     """The figures of a run, and what broke."""
-    broken, killed = [], []
+    broken, killed, waited = [], [], []
     for f in run.flows:
         if f.result != "ok":
-            (killed if run.was_killed(f) else broken).append(f)
+            (killed if run.was_killed(f) else waited if run.waited_for_port(f) else broken).append(f)
     at_risk = [f for f in run.flows if run.at_risk(f)]
     maglev = churn_maglev.broken([(f.start, f.end, f.hash, f.key) for f in run.flows], run.churn.members,
                                  [(t, hop) for t, hops in run.churn.crashes for hop in hops], run.ways)
     return {"connections": len(run.flows), "broken": len(broken), "at_risk": len(at_risk),
             "also_balancer": sum(map(run.changed_balancer, at_risk)), "killed": len(killed),
-            "stalls": sum(f.result == "stall" for f in broken), **run.events(),
+            "stalls": sum(f.result == "stall" for f in broken), "waited_for_port": len(waited),
+            "longest_start_ms": max((a.length() for a in run.churn.absences), default=0), **run.events(),
             "answers": sum(f.answers for f in run.flows), "maglev_broken": maglev}, broken
 
 
@@ -52,6 +53,7 @@ def play(name, options, agents, with_balancers, size, report):
         check_paths(report, world)
         before = count_learned(lab)
         run = run_events(world, size, seed, with_balancers, TCP)
+        check_balancers(report, world)
         if agents and not size.quick:
             plan_tells_what_waits(report, run.churn)
         figures, broken = judge(run)
@@ -122,6 +124,8 @@ def main_run(options):
             if with_balancers:
                 report.check(f["of_balancers"] >= (2 if options.quick else 15), f"{name}: changes of balancers",
                              f["of_balancers"])
+            report.check(f["longest_start_ms"] < LONGEST_START_MS, f"{name}: each DPDK process has its port again",
+                         f"{f['longest_start_ms']} ms at most, {f['waited_for_port']} flows stalled meanwhile")
             if name != "balancers":
                 report.equal(f["broken"], 0, f"{name}: connections broken, but on killed backends")
         write(result)

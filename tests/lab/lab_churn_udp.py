@@ -16,7 +16,7 @@ import json
 import os
 import sys
 
-from churn_events import KILLED_GRACE_MS, Size, check_paths, note_figures, run_events
+from churn_events import KILLED_GRACE_MS, Size, check_balancers, check_paths, note_figures, run_events
 from churn_world import ChurnWorld, make_plan
 from net import Lab, say
 from report import Report
@@ -118,6 +118,7 @@ def play(name, options, size, report):
         check_paths(report, world)
         run = run_events(world, size, options.seed, with_balancers, UDP, size.hold_s,
                          more=[w for port in PORTS.values() for w in ("--udp", str(port))])
+        check_balancers(report, world)
         figures, wrong = judge(run, size, PORTS)
         for flow in wrong[:12]:
             run.tell(flow)

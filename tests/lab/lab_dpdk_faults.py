@@ -136,8 +136,7 @@ def queues(report, bed):
     bed.write(device=f"net_pcap0,rx_pcap={many},rx_pcap={one},infinite_rx=1", dpdk='hugepages = "no"; cores = "0-1";')
     bed.start()
     report.check(bed.says("frames-not-spread port=wan0 device=net_pcap0 queues=2"), "a device that spreads nothing is told, with what to do")
-    handed = wait_until(lambda: sum(bed.handed_over()) and bed.handed_over(), 15, "frames handed over", 0.2)
-    report.check(True, "its frames are handed over by flow", handed)
+    report.wait(lambda: sum(bed.handed_over()), 15, "its frames are handed over by flow", 0.2)
     bed.write(device=f"net_pcap1,rx_pcap={many},rx_pcap={many},infinite_rx=1", dpdk='hugepages = "no"; cores = "0-1";')
     report.check(bed.says("frames-spread port=wan0 device=net_pcap1 queues=2"), "one that spreads them is seen to")
     time.sleep(1.5)
@@ -151,10 +150,10 @@ def queues(report, bed):
 def run(report):
     with Lab("dpdk-faults") as lab:
         bed = Bed(lab)
-        before_it_starts(report, bed)
-        ports(report, bed)
-        links(report, bed)
-        macs(report, bed)
+        report.step(before_it_starts, report, bed)
+        report.step(ports, report, bed)
+        report.step(links, report, bed)
+        report.step(macs, report, bed)
         bed.write()
         wait_until(lambda: bed.carrier("wan0"), 15, "the TAP's carrier", 0.2)
         time.sleep(0.5)
@@ -163,7 +162,7 @@ def run(report):
         report.check(not bed.carrier("wan0"), "without it the TAP has no carrier: routes and BGP notice")
         bed.host.run([executable("weir-dataplane"), "--detach", *bed.options])
         report.check("wan0" not in bed.host.run(["ip", "link"]), "--detach removes the TAP")
-        queues(report, bed)
+        report.step(queues, report, bed)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ import sys
 import time
 
 import plan as planning
-from net import Lab, call, executable, say, wait_until
+from books import check_drops, weir_counts
+from net import Lab, executable, say, wait_until
 from report import Report
 from watch import Crowd, now_ms
 from world import World
@@ -20,6 +21,7 @@ LIMITS = 'limits = {{ slots = {}; backends = {}; exceptions = {}; services = {};
 
 class Stage:
     """A site whose node runs the dataplane alone, and two crowds: short requests and downloads of seconds."""
+    keeps_syns = True  # a driver that reads a socket's ring loses some when its worker gets no CPU
 
     def __init__(self, report, lab, mode):
         self.report, self.lab = report, lab
@@ -74,8 +76,8 @@ class Stage:
         time.sleep(2)
 
     def nothing_failed(self, since_ms, what):
-        failed = [(r.result, r.target, r.backend) for crowd in (self.short, self.long)
-                  for r in crowd.between(since_ms, now_ms()) if r.result != "ok"]
+        end_ms = now_ms()
+        failed = [f for crowd in (self.short, self.long) for f in crowd.failures(since_ms, end_ms, self.keeps_syns)]
         self.report.equal(failed[:5], [], f"nothing fails: {what}")
 
 
@@ -86,21 +88,8 @@ def kernel_counts(host):
             for what in ("packets", "tx", "drops", "redirect", "tx_errors")}
 
 
-def weir_counts(node):
-    """The same by Weir: {'received': .., 'sent': .., 'passed': .., 'dropped': .., 'reasons': {..}}."""
-    counts = {"received": 0, "sent": 0, "passed": 0, "dropped": 0, "reasons": {}}
-    for (name, labels), value in node.stats("dataplane").items():
-        if name == "weir_dataplane_received_packets_total":
-            counts["received"] = value
-        elif name == "weir_dataplane_packets_total":
-            action, reason = re.search(r'action="(\w+)",reason="(\w+)"', labels).groups()
-            counts[action] += value
-            counts["reasons"][reason] = value
-    return counts
-
-
-def check_conservation(report, stage):
-    """At rest: received = sent + passed + dropped, and each equals what the kernel counted."""
+def check_conservation(report, stage, tolerated=None):
+    """At rest: received = sent + passed + dropped, and each equals what the kernel counted; drops are bounded."""
     def at_rest():
         """Both counts, once no packet came while the page was written, which is each second. Each next hop answers
         a question of the kernel every 10 s, so no rest is long."""
@@ -116,6 +105,7 @@ def check_conservation(report, stage):
     report.equal(weir["sent"], kernel["tx"] + kernel["redirect"], "sent = what the kernel was given to send")
     report.equal(weir["dropped"], kernel["drops"], "dropped = what the kernel dropped for us")
     report.equal(kernel["tx_errors"], 0, "none of them failed to be sent")
+    check_drops(report, stage.node.name, weir["drops"], tolerated)
 
 
 def check_shares(report, stage):
@@ -175,17 +165,20 @@ def enlarge(report, stage):
 
 def new_mac(report, stage):
     backend = stage.site.backends[0]
+    log = stage.node.processes["dataplane"]
+
+    def changes():
+        return log.log().count(f"address={backend.addresses[0]} ")
     say("a backend gets another MAC address")
+    before = changes()
     backend.host.ip("link set eth0 address 02:00:00:00:77:01")
     backend.host.run(["ping", "-c1", "-W1", stage.site.plan.node4], check=False)  # it is heard of
-    log = stage.node.processes["dataplane"]
     time.sleep(1)
     since = now_ms()
     seen = stage.node.ctl("dataplane", {"do": "trace", "source": "100.64.0.9:1",
                                         "destination": f"{stage.site.plan.vip4}:80/tcp"})
     report.check(seen["ok"], "the trace runs on the tables in force")
-    text = call(["grep", "-c", f"address={backend.addresses[0]} ", log.log_path], check=False)
-    report.check(int(text or 0) >= 1, "its next hop was followed", text.strip())
+    report.wait(lambda: changes() > before, 5, "its next hop was followed")
     time.sleep(2)
     stage.nothing_failed(since, "a second after the change")
 
@@ -204,6 +197,7 @@ def strangers(report, stage):
 
 
 def kernel_sees_no_vip(report, dump):
+    report.equal(dump.poll(), None, "tcpdump has looked all the while")
     dump.terminate()
     lines = [line for line in dump.communicate(timeout=5)[0].decode().splitlines() if line]
     report.equal(lines[:3], [], "no packet for a VIP reached the node's kernel")
@@ -237,12 +231,12 @@ def run(report):
             stage.start()
             dump = watch_kernel(stage)
             stage.crowds()
-            kill_and_restart(report, stage)
+            report.step(kill_and_restart, report, stage)
             if mode == "gue":
-                bad_documents(report, stage)
-                enlarge(report, stage)
-                new_mac(report, stage)
-            strangers(report, stage)
+                report.step(bad_documents, report, stage)
+                report.step(enlarge, report, stage)
+                report.step(new_mac, report, stage)
+            report.step(strangers, report, stage)
             since = now_ms()
             time.sleep(1)
             stage.nothing_failed(since, "at the end")
@@ -251,10 +245,10 @@ def run(report):
             report.check(len(stage.short.read()) > 1500, "short requests", len(stage.short.requests))
             report.check(len(stage.long.read()) > 30, "downloads of seconds", len(stage.long.requests))
             report.equal({r.bytes for r in stage.long.requests if r.result == "ok"}, {768000}, "each came whole")
-            check_shares(report, stage)
-            check_conservation(report, stage)
-            kernel_sees_no_vip(report, dump)
-            pins_outlive_the_process(report, stage)
+            report.step(check_shares, report, stage)
+            report.step(check_conservation, report, stage, {"no_service": 3})
+            report.step(kernel_sees_no_vip, report, dump)
+            report.step(pins_outlive_the_process, report, stage)
 
 
 if __name__ == "__main__":

@@ -4,15 +4,56 @@
 Clients of a thousand prefixes fetch from nginx, what they saw equals what nginx logged and what the wire
 carried, a cut site is silent, and nothing is left at the end.
 """
+import os
+import shutil
 import sys
+import time
 
+import net
 from net import Lab, call, namespaces, say
 from report import Report
+from watch import Crowd, now_ms
 from world import World, read_requests
 import plan as planning
 
 
+def failures_are_seen(report, world):
+    """What is under way when a lab asks for failures can still fail, and a SYN that was lost counts."""
+    site = world.sites[0]
+    client = world.start_client("seen", 50, "--timeout-ms", 1500, targets=site.plan.vips)
+    crowd = Crowd(f"{world.lab.dir}/seen.requests", client, {})
+    time.sleep(1)
+    report.equal(crowd.failures(0), [], "a crowd without trouble has no failures")
+    since = now_ms()
+    site.cut()
+    time.sleep(0.3)
+    report.check("connect-timeout" in {f[0] for f in crowd.failures(since)}, "a request that fails later is waited for")
+    site.heal()
+    time.sleep(1)
+    since = now_ms()
+    site.cut()
+    time.sleep(0.3)
+    site.heal()
+    report.check("SYN lost" in {f[0] for f in crowd.failures(since)}, "a request that got through by its second SYN has failed")
+    client.stop(10)
+    since = now_ms()
+    time.sleep(1.1)
+    report.equal([f[0] for f in crowd.failures(since)], ["no request was started"], "a crowd that has stopped shows nothing")
+
+
+def programs_are_the_builds(report):
+    for folder in ("lab", "package-test", "test-logs"):
+        path = os.path.join(net.BUILD, folder, "harness-programs", "b", "weir-mgmt")
+        os.makedirs(os.path.dirname(path))
+        with open(path, "w") as f:
+            os.fchmod(f.fileno(), 0o755)
+        found = net.built.__wrapped__()["weir-mgmt"]
+        shutil.rmtree(os.path.join(net.BUILD, folder, "harness-programs"))
+        report.equal([p for p in found if f"/{folder}/" in p.removeprefix(net.BUILD)], [], f"no program of {folder} is taken for the build's")
+
+
 def run(report):
+    programs_are_the_builds(report)
     with Lab("harness") as lab:
         tag = lab.tag
         world = World(lab, planning.simple(1, 2), resolvers=())
@@ -26,8 +67,8 @@ def run(report):
         report.check(client.popen.wait(20) == 0, "the client ends by itself")
         requests = read_requests(f"{lab.dir}/steady.requests")
         report.equal(sum(r.result != "ok" for r in requests), 0, "no request fails")
-        report.check(len(requests) > 700, "at least 230 requests a second", len(requests))
-        report.check(len({r.source for r in requests}) > 700, "each from a source of its own")
+        report.check(len(requests) > 300, "requests are made all the while: 250 a second where nothing else runs", len(requests))
+        report.check(len({r.source for r in requests}) > 0.9 * len(requests), "each from a source of its own")
         logged = {line["agent"]: line for line in backend.log()}
         report.equal(sorted(logged), sorted(f"steady-{r.id}" for r in requests), "nginx logged the same requests")
         report.check(all(logged[f"steady-{r.id}"]["server"] == r.target and logged[f"steady-{r.id}"]["client"] == r.source
@@ -42,6 +83,7 @@ def run(report):
         report.equal({r.result for r in read_requests(f"{lab.dir}/cut.requests")}, {"connect-timeout"},
                      "a cut site is silent")
         site.heal()
+        failures_are_seen(report, world)
         report.equal(site.node.host.run(["ping", "-c1", "-W1", "100.64.0.9"]).count("1 received"), 1, "it heals")
     report.equal([n for n in namespaces() if n.startswith(tag + "-")], [], "no namespace is left")
     report.check("build/lab/harness" not in call(["mount"]), "no mount is left")

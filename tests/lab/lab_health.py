@@ -9,6 +9,7 @@ import sys
 import time
 
 import plan as planning
+from books import check_node, sum_of
 from net import BUILD, Lab, executable, say, wait_until
 from report import Report
 from world import World
@@ -110,8 +111,7 @@ def missing_vip(report, world, site, watch):
     watch.wait(b3.name, "up", 5, "b3 is up again")
     for vip in site.plan.vips:
         b3.host.ip(f"{'-6 ' if ':' in vip else ''}addr del {vip}/{128 if ':' in vip else 32} dev lo")
-    watch.wait(b3.name, "down", 5, "the tunnel check sees it")
-    report.check(True, "a backend without the VIP is down by the tunnel check", watch.rows()[b3.name]["last"])
+    report.wait(lambda: watch.state(b3.name) == "down", 5, "a backend without the VIP is down by the tunnel check")
     take(node, world, DIRECT)
     watch.wait(b3.name, "up", 5, "the direct check does not see it")
     report.check(watch.rows()[b3.name]["via"] == "direct", "and up by the direct one")
@@ -181,11 +181,18 @@ def flapping(report, world, site, watch):
     take(node, world, TUNNEL)
 
 
+def bad_results(node):
+    """How many probes did not end well."""
+    stats = node.stats("health")
+    return sum_of(stats, "weir_health_results_total") - sum_of(stats, "weir_health_results_total", reason="ok")
+
+
 def lost_probes(report, world, site, watch, router):
     say("1 % of all packets between node and backends is lost, at a probe every 50 ms")
     take(site.node, world, QUICK)
     time.sleep(1)
     before, probes = watch.turned(), site.node.stats("health")[("weir_health_probes_total", "")]
+    bad = bad_results(site.node)
     with Loss(router, site.node_port, "loss1"):
         losses = [Loss(router, f"p-{b.name}", "loss1") for b in site.backends]
         for x in losses:
@@ -195,7 +202,11 @@ def lost_probes(report, world, site, watch, router):
             x.__exit__()
     probes = site.node.stats("health")[("weir_health_probes_total", "")] - probes
     report.check(probes > 35 * LOSS_S, f"probes in {LOSS_S} s", probes)
-    report.equal(watch.turned() - before, 0, "verdicts that turned to down")
+    if LOSS_S >= 60:  # some four in 20 s: none at all would be no wonder
+        report.check(bad_results(site.node) > bad, "some of them were lost", bad_results(site.node) - bad)
+    # Of 1,200 probes in 20 s some four are lost, both connections of each; two in a row, which is a verdict, in one run of
+    # sixty. Without the second connection it would be four verdicts in 20 s.
+    report.between(watch.turned() - before, 0, 1 + LOSS_S // 300, "verdicts that turned to down")
     take(site.node, world, TUNNEL)
 
 
@@ -225,9 +236,9 @@ def restarts(report, world, site, watch, capture):
     client = world.start_client("crowd", 200, targets=site.plan.vips)
     time.sleep(3)
     client.stop(10)
-    late = [f for f in capture.flows() if f[1] == "in" and f[2] == b1.addresses[0] and f[0] > died_ms
-            and f[3] not in (site.plan.node4, site.plan.node6)]
-    report.equal(late[:3], [], "with weir-health dead, no new flow goes to the dead backend")
+    new = [f for f in capture.flows() if f[1] == "in" and f[0] > died_ms and f[3] not in (site.plan.node4, site.plan.node6)]
+    report.check(len(new) > 300, "with weir-health dead, new flows", len(new))
+    report.equal([f for f in new if f[2] == b1.addresses[0]][:3], [], "with weir-health dead, no new flow goes to the dead backend")
     node.start("health")
     wait_until(lambda: os.path.exists(os.path.join(node.run_dir, "health.ctl")), 5, "weir-health is back")
     wait_until(lambda: b1.name in _rows(watch), 5, "it has its targets")
@@ -260,6 +271,23 @@ def stalled_checker(report, site, watch):
     wait_until(lambda: all_up(watch), 5, "all is well again")
 
 
+def without_the_key(report, site):
+    """The next document, where the checker cannot read the cluster's key: it places nothing."""
+    node = site.node
+    path, key = (os.path.join(d, n) for d, n in ((node.state, "effective.conf"), (node.conf, "hash.key")))
+    with open(path) as f:
+        text = f.read()
+    before = node.processes["health"].log().count("document-taken")
+    os.rename(key, key + ".away")
+    with open(path + ".new", "w") as f:
+        f.write(text)
+    os.rename(path + ".new", path)
+    report.wait(lambda: node.processes["health"].log().count("document-taken") > before, 10,
+                "weir-health takes a document without the key")
+    os.rename(key + ".away", key)
+    os.utime(path)
+
+
 def _rows(watch):
     try:
         return watch.rows()
@@ -279,15 +307,17 @@ def run(report):
         node.start("dataplane", "health")
         wait_until(lambda: _rows(watch) and all_up(watch), 20, "all backends are up", 0.1)
         report.equal(set(watch.service().values()), {"up"}, "the service's words follow")
-        answers_come_from_the_vip(report, site, watch)
-        refused_and_silent(report, site, watch, router)
-        missing_vip(report, world, site, watch)
-        two_ports(report, lab, world, site, watch)
-        flapping(report, world, site, watch)
-        lost_probes(report, world, site, watch, router)
-        cut_off_checker(report, site, watch, router)
-        stalled_checker(report, site, watch)
-        restarts(report, world, site, watch, capture)
+        report.step(answers_come_from_the_vip, report, site, watch)
+        report.step(refused_and_silent, report, site, watch, router)
+        report.step(missing_vip, report, world, site, watch)
+        report.step(two_ports, report, lab, world, site, watch)
+        report.step(flapping, report, world, site, watch)
+        report.step(lost_probes, report, world, site, watch, router)
+        report.step(cut_off_checker, report, site, watch, router)
+        report.step(stalled_checker, report, site, watch)
+        report.step(restarts, report, world, site, watch, capture)
+        report.step(check_node, report, node)
+        report.step(without_the_key, report, site)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import sys
 import time
 
 import plan as planning
+from books import check_node
 from net import Lab, say, wait_until
 from report import Report
 from world import World
@@ -42,8 +43,7 @@ def run(report):
         if "--full" in sys.argv:
             site.backends[0].kill()
             good.remove(names[0])
-        wait_until(lambda: set(in_force(node)) == set(good), 30, "the others serve", 0.2)
-        report.check(True, "who was disabled, or died, serves no more; the others do")
+        report.wait(lambda: set(in_force(node)) == set(good), 30, "who was disabled, or died, serves no more; the others do", 0.2)
         if "--full" in sys.argv:
             say(f"{LONG_S} s later")
             time.sleep(LONG_S)
@@ -57,8 +57,8 @@ def run(report):
         report.equal(sorted(in_force(node)), sorted(good), "and stay; not who died before, nor whom a person disabled")
         site.backends[4].start()
         wait_until(lambda: in_force(node).get(names[4]) == "up", 30, "one is up again", 0.1)
-        wait_until(lambda: set(in_force(node)) == {names[4]}, 60, "then the others leave, as the guards let them", 0.2)
-        report.check(True, "when one is up again, the others leave")
+        report.wait(lambda: set(in_force(node)) == {names[4]}, 60, "when one is up again, the others leave", 0.2)
+        report.step(check_node, report, node)
 
 
 if __name__ == "__main__":

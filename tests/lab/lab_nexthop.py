@@ -11,6 +11,7 @@ import sys
 import nexthop_bench as ports
 import nexthop_ways as ways
 import plan as planning
+from books import check_node
 from net import Lab, say
 from report import Report
 from world import World
@@ -44,6 +45,7 @@ def run(report, names):
         for situation in chosen(names):
             say(f"--- {situation.__name__}: {(situation.__doc__.strip()).splitlines()[0]}")
             situation(bench)
+        report.step(check_node, report, site.node)
 
 
 if __name__ == "__main__":

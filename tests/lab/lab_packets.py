@@ -10,7 +10,8 @@ import time
 
 from forge import error_about, send
 from lab_dpdk import as_dpdk
-from lab_forward import Stage, weir_counts
+from books import check_node, weir_counts
+from lab_forward import Stage
 from net import Lab, executable, say, wait_until
 from report import Report
 
@@ -218,18 +219,20 @@ def run(report):
             stage = Packets(report, lab, "l2", driver)
             stage.write(edit=stage.document)
             stage.start()
-            layer2(report, stage)
+            report.step(layer2, report, stage)
+            report.step(check_node, report, stage.node)
     for driver, mode in (("xdp", "gue"), ("dpdk", "ipip")):
         say(f"driver {driver}, mode {mode}")
         with Lab(f"packets-{driver}") as lab:
             stage = Packets(report, lab, mode, driver)
             stage.write(edit=stage.document)
             stage.start()
-            too_big(report, stage)
-            small_client(report, stage)
-            fragments(report, stage)
-            small_path(report, stage)
-            second_port(report, stage)
+            report.step(too_big, report, stage)
+            report.step(small_client, report, stage)
+            report.step(fragments, report, stage)
+            report.step(small_path, report, stage)
+            report.step(second_port, report, stage)
+            report.step(check_node, report, stage.node, {"tunnel_too_big": 800, "tunnel_too_big_refused": 4})
 
 
 if __name__ == "__main__":

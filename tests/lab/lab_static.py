@@ -24,10 +24,6 @@ def forwards(world):
                for v in site.plan.vips)
 
 
-def failures(crowd, since_ms):
-    return [(r.result, r.target, r.backend) for r in crowd.between(since_ms, now_ms()) if r.result != "ok"][:5]
-
-
 def unseen_is_not_well(report, node):
     """Checks go through the tunnel, which needs the dataplane: until it is there nothing is known of a backend."""
     def unseen():
@@ -61,7 +57,7 @@ def run(report):
             time.sleep(3)
             node.start(name)
             time.sleep(3)
-            report.equal(failures(crowd, since), [], f"nothing fails while {name} is dead, nor when it starts again")
+            report.equal(crowd.failures(since)[:5], [], f"nothing fails while {name} is dead, nor when it starts again")
             report.check(node.processes[name].alive(), f"{name} runs again")
         say("a backend dies, then health does: still no packet goes there")
         victim = site.backends[0]
@@ -73,13 +69,13 @@ def run(report):
         node.kill("dataplane", "dns")
         since = now_ms()
         time.sleep(3)
-        report.equal(failures(crowd, died + 1500), [], "nothing fails once it is out, all processes dead")
+        report.equal(crowd.failures(died + 1500)[:5], [], "nothing fails once it is out, all processes dead")
         late = [f for f in capture.flows() if f[1] == "in" and f[2] == victim.addresses[0] and f[0] > died + 1500
                 and f[3] not in (site.plan.node4, site.plan.node6)]
         report.equal(late[:3], [], "no new flow to the dead backend")
         node.start(*PROCESSES)
         time.sleep(3)
-        report.equal(failures(crowd, since), [], "nothing fails when all start again")
+        report.equal(crowd.failures(since)[:5], [], "nothing fails when all start again")
         client.stop(10)
         report.check(len(crowd.read()) > 5000, "requests in all", len(crowd.requests))
         time.sleep(2)  # counters are published each second

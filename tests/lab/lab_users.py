@@ -4,6 +4,7 @@
 Two sites under `weir run` with the unit's bounding set, at the default paths. Rights are read from the living
 processes and compared with docs/architecture.md; who may open what is tried, as that user.
 """
+import contextlib
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 
+import intruder
 import packaged
 import plan as planning
 from net import ROOT, Lab, call, say, wait_until
@@ -22,6 +24,8 @@ CAPS = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_PERFMON": 38, "CAP_BPF": 39
 PERSON, STRANGER = "lab-person", "lab-stranger"
 SERVICE_USERS = tuple(f"weir-{p}" for p in PROCESSES)
 SOCKET_ROOM = 1 << 20  # far more than the system's default bound
+ROOM_KIB = 200  # for the supervisor's pages, and not for the counters of weir-dns
+FEW_PAGES_KIB = 450  # for the conditions of all, and for the supervisor's counters
 
 TRY = """
 import json, os, socket, stat, sys
@@ -66,23 +70,40 @@ def documented_caps():
 def rights(node, process):
     """The rights of each thread of a process, as one set: all must be alike."""
     pid, = node.pids(process)
-    keys = ("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs")
-    threads = {tuple(status_of(f"{pid}/task/{t}")[k].strip() for k in keys) for t in os.listdir(f"/proc/{pid}/task")}
+    keys = ("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Seccomp_filters")
+    threads = set()
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        try:
+            status = status_of(f"{pid}/task/{thread}")
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended meanwhile
+        threads.add(tuple(status[k].strip() for k in keys))
     return threads
 
 
-def expected_rights(process):
-    uid, gid = (call(["getent", *words]).split(":")[2] for words in (("passwd", f"weir-{process}"), ("group", "weir")))
+def expected_rights(process, starter="self"):
+    """Of the documentation; and a filter of system calls beside those of the process that starts it."""
+    filters = int(status_of(starter)["Seccomp_filters"]) + 1
+    uid, gid, own = (call(["getent", *words]).split(":")[2]
+                     for words in (("passwd", f"weir-{process}"), ("group", "weir"), ("group", f"weir-{process}")))
+    groups = " ".join(sorted((gid, own), key=int))
     mask = f"{documented_caps()[process]:016x}"
-    return {("\t".join([uid] * 4), "\t".join([gid] * 4), gid, mask, mask, mask, mask, mask, "1")}
+    return {("\t".join([uid] * 4), "\t".join([gid] * 4), groups, mask, mask, mask, mask, mask, "1", "2", str(filters))}
+
+
+def open_files(pid):
+    """What a process has open. A descriptor that it closes meanwhile is none."""
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            yield os.readlink(f"/proc/{pid}/fd/{fd}")
 
 
 def check_processes(node, report):
-    held = [os.readlink(f"/proc/{pid}/fd/{fd}") for p in PROCESSES for pid in node.pids(p) for fd in os.listdir(f"/proc/{pid}/fd")]
+    held = [file for p in PROCESSES for pid in node.pids(p) for file in open_files(pid)]
     report.equal([h for h in held if h.endswith("/run.lock")], [], f"{node.name}: nobody inherits the supervisor's lock")
     for process in PROCESSES:
-        report.equal(rights(node, process), expected_rights(process),
-                     f"{node.name}: all threads of weir-{process} have their user, group weir and the documented rights")
+        report.equal(rights(node, process), expected_rights(process, node.processes["run"].popen.pid),
+                     f"{node.name}: all threads of weir-{process} have their user, group weir and their own, the documented rights and a list of system calls")
 
 
 def tried(user, paths, group=None):
@@ -93,16 +114,17 @@ def tried(user, paths, group=None):
 
 
 def owners(node):
-    """Files of a node: {path: (owner, who may read, mode)}; "all", "group" or "owner" may."""
+    """Files of a node: {path: (owner, who may read, mode)}; "all", "group", "owner" or the owner and another user may."""
     run, state, conf = node.run_dir, node.state, node.conf
     found = {f"{run}/health.page": ("weir-health", "all", 0o644),
              f"{run}/run.state": ("root", "all", 0o644), f"{run}/run.lock": ("root", "owner", 0o600),
              f"{run}/api.sock": ("weir-mgmt", "group", 0o660),
              f"{run}/guests.told": ("weir-mgmt", "all", 0o644),
-             f"{state}/effective.conf": ("weir-mgmt", "all", 0o644), f"{state}/store.db": ("weir-mgmt", "all", 0o644),
+             f"{state}/effective.conf": ("weir-mgmt", "group", 0o640), f"{state}/store/store.db": ("weir-mgmt", "owner", 0o644),
+             f"{state}/placement.key": ("weir-mgmt", "group", 0o640),
              f"{state}/health.verdicts": ("weir-health", "all", 0o644),
              f"{state}/health.vips": ("weir-health", "all", 0o644),
-             f"{conf}/weir.conf": ("root", "group", 0o640), f"{conf}/hash.key": ("root", "group", 0o640),
+             f"{conf}/weir.conf": ("root", "group", 0o640), f"{conf}/hash.key": ("weir-dataplane", "weir-mgmt", 0o440),
              f"{conf}/tokens": ("weir-mgmt", "owner", 0o400), f"{conf}/tls.key": ("weir-mgmt", "owner", 0o400),
              f"{conf}/peer.token": ("weir-mgmt", "owner", 0o400)}
     for process in PROCESSES:
@@ -112,14 +134,14 @@ def owners(node):
 
 
 def may_read(user, owner, who):
-    return who == "all" or user == owner or (who == "group" and user != STRANGER)
+    return who == "all" or user in (owner, who) or (who == "group" and user != STRANGER)
 
 
 def check_files(node, report):
     files = owners(node)
-    for path, (owner, _, mode) in files.items():
+    for path, (owner, who, mode) in files.items():
         seen = call(["stat", "-c", "%U %G %a", path]).split()
-        group = "root" if path.endswith(("run.state", "run.lock")) else "weir"
+        group = "root" if path.endswith(("run.state", "run.lock")) else who if who in SERVICE_USERS else "weir"
         report.equal(seen, [owner, group, f"{mode:o}"], f"{path}: owner, group and mode")
     for user in (*SERVICE_USERS, PERSON, STRANGER):
         seen = tried(user, files, None if user in (PERSON, STRANGER) else "weir")
@@ -131,6 +153,9 @@ def check_files(node, report):
             if seen[path] != want:
                 wrong.append((os.path.basename(path), seen[path], want))
         report.equal(wrong, [], f"{user} can read what it should, and write and replace its own files alone")
+    key = f"{node.conf}/hash.key"
+    seen = [user for user in (*SERVICE_USERS, PERSON) if tried(user, [key], None if user == PERSON else "weir")[key]["read"]]
+    report.equal(sorted(seen), ["weir-dataplane", "weir-mgmt"], "nobody else can read the hash key")
 
 
 def check_pins(node, report):
@@ -155,6 +180,9 @@ def check_people(world, report):
     drain = ("drain", "backend", backend, "--over", "1s", "--until", "+1h", "--reason", "lab", "--now")
     say("people: one in group weir, one outside it, and a process's user")
     report.equal(weir_as(ams, PERSON, "status")[0], 0, "a member of the group sees the status")
+    status, _, errors = weir_as(ams, PERSON, "config", "check")
+    report.check(status == 0 and "hash.key was not checked" in errors, "and checks a configuration, but for the hash key", errors)
+    report.equal(weir_as(ams, PERSON, "dns", "explain", world.plan.name)[0], 0, "and sees how a question is answered")
     report.equal(weir_as(ams, STRANGER, *drain)[0] in (3, 7), True, "an outsider cannot drain")
     report.equal(weir_as(ams, "weir-dns", *drain)[0], 7, "nor can a process's user ask the API")
     status, _, errors = weir_as(ams, PERSON, *drain, "--all")
@@ -213,6 +241,34 @@ def check_socket_room(node, report):
     report.check(rooms and min(rooms) >= SOCKET_ROOM, "the DNS sockets keep the room that the supervisor gave them", rooms)
 
 
+def check_intruder(world, report):
+    """In a living process; check_deaths ends them, and with them what they say of it."""
+    ams = world.nodes[0]
+    say("somebody in a process tries to start a program")
+    for process in PROCESSES:
+        report.step(intruder.check_process, ams, report, process)
+    check_service(world, report)
+
+
+def check_emptied(world, report):
+    """Somebody empties the run directory while all run: each puts its files back, and nothing dies."""
+    ams = world.nodes[0]
+    say("the run directory is emptied")
+    before = {p: ams.pids(p) for p in PROCESSES}
+    files = {f: v for f, v in owners(ams).items() if f.startswith(ams.run_dir) and not f.endswith("guests.told")}
+    call(["sh", "-c", f"rm -rf {ams.run_dir}/*"])
+    report.wait(lambda: all(os.path.exists(f) for f in files), 10, "all files are there again", 0.1)
+    wrong = [(f, seen) for f, (owner, _, mode) in files.items() if os.path.exists(f)
+             and (seen := call(["stat", "-c", "%U %a", f]).split()) != [owner, f"{mode:o}"]]
+    report.equal(wrong, [], "with their owners and modes")
+    report.wait(lambda: weir_as(ams, PERSON, "status")[0] == 0, 20, "status is well")
+    report.equal(weir_as(ams, PERSON, "health")[0], 0, "weir-health is asked for its checks")
+    second = subprocess.run([*ams.host.enter, f"{packaged.BIN}/weir", *ams.options, "run"], capture_output=True, text=True, timeout=60, check=False)
+    report.check(second.returncode == 4 and "another weir run" in second.stderr, "a second supervisor is refused", second.stderr[-200:])
+    report.equal({p: ams.pids(p) for p in PROCESSES}, before, "no process was started again")
+    check_service(world, report)
+
+
 def check_deaths(world, report):
     ams = world.nodes[0]
     for process in PROCESSES:
@@ -220,8 +276,7 @@ def check_deaths(world, report):
         pid, = ams.pids(process)
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: ams.pids(process) not in ([], [pid]), 10, f"another weir-{process}")
-        wait_until(lambda: rights(ams, process) == expected_rights(process), 5, "its rights")
-        report.check(True, "another has the same rights")
+        report.wait(lambda: rights(ams, process) == expected_rights(process, ams.processes["run"].popen.pid), 5, "another has the same rights")
     ams.wait_until_well(30)
     check_service(world, report)
     say("the supervisor is killed; another takes the processes over")
@@ -265,8 +320,7 @@ def check_traps(node, report):
     os.chmod("/sys/fs/bpf", 0o700)
     run = start(node, "trapped")
     wait_until(lambda: all(node.pids(p) for p in PROCESSES), 10, "all processes")
-    run.wait_for_log("port-attached")
-    report.check(True, "weir-dataplane reaches its pins below a bpffs that is root's alone")
+    report.wait(lambda: "port-attached" in run.log(), 10, "weir-dataplane reaches its pins below a bpffs that is root's alone")
     node.processes.pop("run").stop(30)
     report.check(run.popen.returncode == 0, "weir run goes its way")
     with open(victim) as f:
@@ -276,10 +330,141 @@ def check_traps(node, report):
     sleeper.wait()
 
 
+def check_planted(world, report):
+    """Files that another process of ours has put where weir-mgmt and weir-dataplane look."""
+    ams = world.nodes[0]
+    say("weir-dns plants journals of the store, and told guests")
+    ams.kill_all()
+    planted = [os.path.join(ams.state, n) for n in ("store.db-wal", "store.db-journal")] + \
+        [os.path.join(ams.run_dir, "guests.told")]
+    if os.path.exists(planted[-1]):
+        os.unlink(planted[-1])
+    for path in planted:
+        call([*packaged.as_user("weir-dns", "weir"), "sh", "-c", f"echo planted >{path}"])
+    start(ams, "planted")
+    wait_until(lambda: len(not_believed(ams)) >= 2, 60, "each journal is named")
+    report.equal([p for p in planted[:2] if p not in not_believed(ams)], [], "a planted journal is named in the status")
+    report.equal([p for p in planted if call(["stat", "-c", "%U", p]).strip() != "weir-dns"], [], "and left as it is")
+    report.equal(ams.api("GET", "/v1/versions")[0], 200, "the store is read without them")
+    for path in planted:
+        os.unlink(path)
+    ams.wait_until_well(60)
+    report.check(True, "all is well when they are gone")
+
+
+def not_believed(node):
+    """The paths that the status names for that."""
+    text = node.weir("status", "--json", check=False)
+    return [r["subject"] for r in json.loads(text or "{}").get("reasons", []) if r["code"] == "file-not-believed"]
+
+
+def check_damaged(world, report):
+    """Pages that are cut short or overwritten: nobody who reads them ends, and nobody believes zeros."""
+    ams = world.nodes[0]
+    pages = [n for n in os.listdir(ams.run_dir) if n.endswith(".page") and not n.startswith("stats.")] + ["clock", "dns.image"]
+    for how in ("cut short", "overwritten"):
+        say(f"pages are {how}")
+        before = {p: ams.pids(p) for p in PROCESSES}
+        for name in pages:
+            path = os.path.join(ams.run_dir, name)
+            size = os.path.getsize(path)
+            os.truncate(path, 0)
+            if how == "overwritten":
+                os.truncate(path, size)
+        for _ in range(5):
+            check_service(world, report)
+            time.sleep(0.5)
+        for process in ("mgmt", "dataplane", "dns"):
+            report.equal(ams.pids(process), before[process], f"weir-{process} goes on")
+        ams.wait_until_well(60)
+        check_service(world, report)
+    say("stats pages are overwritten")
+    for process in PROCESSES:
+        path = os.path.join(ams.run_dir, f"stats.{process}.page")
+        size = os.path.getsize(path)
+        os.truncate(path, 0)
+        os.truncate(path, size)
+    ams.wait_until_well(90)
+    check_service(world, report)
+
+
+def check_missing_user(node, report):
+    say("a user is missing")
+    call(["sed", "-i.before", "s/^weir-dns:/weir-dnx:/", "/etc/passwd"])
+    done = subprocess.run([f"{packaged.BIN}/weir-dns", *node.options], capture_output=True, text=True, timeout=20, check=False)
+    os.rename("/etc/passwd.before", "/etc/passwd")
+    report.check(done.returncode != 0 and "user-missing" in done.stderr, "a missing user stops the start", done.stderr)
+
+
+def check_full(world, report):
+    """A start without room in the run directory: names are answered, the status says why the rest is missing, and all comes by itself."""
+    ams = world.nodes[0]
+    say("the run directory has little room when the node starts")
+    ams.kill_all()
+    leave_room(ams, ROOM_KIB)
+    start(ams, "full")
+    report.wait(lambda: all(answered(world, ams.plan)), 60, "weir-dns answers")
+    wait_for_full(report, ams, "status names the full directory")
+    pid, = ams.pids("dns")
+    report.check(cpu_seconds(pid) < 5, "weir-dns does not spin", cpu_seconds(pid))
+    say("it has none at all; then a little")
+    ams.kill_all()
+    base_kib = leave_room(ams, 0)
+    start(ams, "none")
+    report.wait(lambda: "stats-not-opened" in ams.processes["run"].log(), 30, "weir run has no page of its own")
+    resize_run(base_kib + FEW_PAGES_KIB)
+    wait_for_full(report, ams, "status names the full directory as soon as weir run has room for its page")
+    call(["mount", "-o", "remount,size=50%", "/run"])
+    ams.wait_until_well(60)
+    report.equal([p for p in PROCESSES if not ams.stats(p)], [], "each process has its counters")
+    check_service(world, report)
+
+
+def used_kib():
+    fs = os.statvfs("/run")
+    return (fs.f_blocks - fs.f_bfree) * fs.f_frsize // 1024
+
+
+def resize_run(kib):
+    call(["mount", "-o", f"remount,size={kib}k", "/run"])
+
+
+def leave_room(node, kib):
+    """Empty the run directory and leave so much room in /run. Returns how much of it is used."""
+    for name in os.listdir(node.run_dir):
+        os.unlink(os.path.join(node.run_dir, name))
+    seen = [-1, used_kib()]
+    while seen[-1] != seen[-2]:  # a process that is just ending gives the room of its pages back a little later
+        time.sleep(0.5)
+        seen.append(used_kib())
+    resize_run(seen[-1] + kib)
+    return seen[-1]
+
+
+def wait_for_full(report, node, claim):
+    if not report.wait(lambda: "run-dir-full" in node.weir("status", "--json", check=False), 30, claim):
+        say(node.weir("status", check=False) + call(["ls", "-la", node.run_dir]) + call(["df", "-k", "/run"]))
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def start(node, name="weir-run"):
     node.processes["run"] = node.host.start(
-        name, [*packaged.bounding_set(), f"{packaged.BIN}/weir", *node.options, "run"])
+        name, [*packaged.bounding_set(), *packaged.call_filter(), f"{packaged.BIN}/weir", *node.options, "run"])
     return node.processes["run"]
+
+
+def derive_placement(node):
+    """Have clients placed by a key of their own, as new clusters do."""
+    path = os.path.join(node.conf, "weir.conf")
+    with open(path) as f:
+        text = f.read()
+    with open(path, "w") as f:
+        f.write(text.replace('hash_key_id = "k1";', 'hash_key_id = "k1"; placement = "derived";', 1))
 
 
 def lay_out(node, suffix):
@@ -288,6 +473,7 @@ def lay_out(node, suffix):
         f"{base}/weir{suffix}" for base in ("/etc", "/var/lib", "/run", "/sys/fs/bpf"))
     packaged.make_paths(suffix)
     node.write_config()
+    derive_placement(node)
     with open(os.path.join(node.conf, "tokens"), "w") as f:
         f.write("anonymous viewer *\n")
     os.chmod(os.path.join(node.conf, "weir.conf"), 0o640)
@@ -308,20 +494,26 @@ def run(report):
             start(site.node)
         for node in world.nodes:
             node.wait_until_well(60)
-        check_service(world, report)
+        report.step(check_service, world, report)
         for node in world.nodes:
-            check_processes(node, report)
+            report.step(check_processes, node, report)
         ams = world.nodes[0]
         wait_until(lambda: os.path.exists(f"{ams.state}/health.verdicts"), 15, "saved verdicts")
-        check_files(ams, report)
-        check_pins(ams, report)
-        check_socket_room(ams, report)
-        check_people(world, report)
-        check_resize(world, report)
-        check_deaths(world, report)
-        check_alone(world, report)
+        report.step(check_files, ams, report)
+        report.step(check_pins, ams, report)
+        report.step(check_socket_room, ams, report)
+        report.step(check_people, world, report)
+        report.step(check_resize, world, report)
+        report.step(check_emptied, world, report)
+        report.step(check_intruder, world, report)
+        report.step(check_deaths, world, report)
+        report.step(check_alone, world, report)
+        report.step(check_planted, world, report)
+        report.step(check_damaged, world, report)
+        report.step(check_full, world, report)
+        report.step(check_missing_user, ams, report)
         ams.kill_all()
-        check_traps(ams, report)
+        report.step(check_traps, ams, report)
         for node in world.nodes:
             node.kill_all()
 

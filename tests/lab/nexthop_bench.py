@@ -73,13 +73,19 @@ class Bench:
         """The dataplane's view of a backend."""
         return next(b for b in self.node.ctl("dataplane", {"do": "backends"})["backends"] if b["backend"] == name)
 
+    def stated(self):
+        try:
+            return [c[:2] for c in conditions(self.node)]
+        except OSError as error:
+            return error
+
     def sees(self, condition, what, timeout_s=SEEN_S + SLACK_S):
         """Note that `condition` comes to be so in time; returns the seconds that it took."""
         start = time.monotonic()
         try:
             wait_until(condition, timeout_s, what, 0.05)
         except LabError:
-            self.report.check(False, what, [c[:2] for c in conditions(self.node)])
+            self.report.check(False, what, self.stated())
             return timeout_s
         took = time.monotonic() - start
         self.report.check(True, what, f"{took:.2f} s")

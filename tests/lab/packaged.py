@@ -5,6 +5,7 @@ enter() starts the lab anew as their first process; /etc is a copy there, and /r
 empty. What is made there, users too, is seen by nobody else and gone with the lab, however it ends. The lines of
 packaging/weir.sysusers and weir.tmpfiles are carried out here: systemd is not needed for a lab.
 """
+import glob
 import grp
 import os
 import pwd
@@ -22,6 +23,7 @@ PROGRAMS = ("weir", "weir-dataplane", "weir-health", "weir-dns", "weir-mgmt")
 def enter(own_etc=True):
     """Go on in namespaces of our own; returns inside them. With their first process all others end. A machine that is
     thrown away as a whole needs no /etc of our own, whose copy takes some time inside a guest."""
+    os.environ.pop("WEIR_USERS", None)  # each process drops its rights here
     if os.geteuid() != 0:
         return  # the lab skips itself
     if INSIDE not in os.environ:
@@ -76,7 +78,7 @@ def make_person(name, *groups):
 
 
 def make_paths(suffix=""):
-    """The paths of weir.tmpfiles with `suffix` behind "weir", for a further node; those of 'z' only where they exist."""
+    """The paths of weir.tmpfiles with `suffix` behind "weir", for a further node; those of 'z' where something has such a name."""
     for line in lines_of("weir.tmpfiles"):
         kind, path, mode, user, group = line.split()[:5]
         path = re.sub(r"/weir(?=/|$)", f"/weir{suffix}", path)
@@ -84,10 +86,9 @@ def make_paths(suffix=""):
             os.makedirs(path, exist_ok=True)
         elif kind != "z":
             raise ValueError(f"weir.tmpfiles: {line}")
-        elif not os.path.exists(path):
-            continue
-        os.chown(path, pwd.getpwnam(user).pw_uid, grp.getgrnam(group).gr_gid)
-        os.chmod(path, int(mode, 8))
+        for found in glob.glob(path):
+            os.chown(found, pwd.getpwnam(user).pw_uid, grp.getgrnam(group).gr_gid)
+            os.chmod(found, int(mode, 8))
 
 
 def bounding_set():
@@ -99,6 +100,11 @@ def bounding_set():
     return []
 
 
+def call_filter():
+    """The unit's filter of system calls: what runs a command under it."""
+    return [sys.executable, os.path.join(ROOT, "tests", "lab", "unit_filter.py"), "--"]
+
+
 def limits():
     """The unit's limits: options of prlimit(1)."""
     found = dict(line.removeprefix("Limit").split("=") for line in lines_of("weir.service") if line.startswith("Limit"))
@@ -106,6 +112,6 @@ def limits():
 
 
 def as_user(name, group=None):
-    """Options of setpriv(1): a command as this user, with its groups or as a process of ours, in `group` alone."""
-    groups = ["--regid", group, "--clear-groups"] if group else ["--regid", name, "--init-groups"]
+    """Options of setpriv(1): a command as this user, with its groups or as a process of ours, in `group` and its own alone."""
+    groups = ["--regid", group, "--groups", name] if group else ["--regid", name, "--init-groups"]
     return ["setpriv", "--reuid", name, *groups, "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"]

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Counts what a lab claims: one line a claim, and `N passed, N failed` at the end."""
 import sys
+import time
 import traceback
+
+from net import LabError, wait_until
 
 
 class Report:
@@ -23,6 +26,25 @@ class Report:
 
     def between(self, seen, least, most, claim):
         return self.check(least <= seen <= most, f"{claim}: {least:.6g} to {most:.6g}", f"{seen:.6g}")
+
+    def wait(self, condition, timeout_s, claim, every_s=0.05):
+        """Note a claim that becomes true within a time. Returns the condition's value, or None; the lab goes on."""
+        began = time.monotonic()
+        try:
+            value = wait_until(condition, timeout_s, claim, every_s)
+        except LabError:
+            self.check(False, claim, f"not within {timeout_s} s")
+            return None
+        self.check(True, claim, f"{time.monotonic() - began:.1f} s")
+        return value
+
+    def step(self, part, *args):
+        """Run a part of a lab; what goes wrong in it is a failure, and the parts behind it are run all the same."""
+        try:
+            part(*args)
+        except Exception:  # shown, counted
+            traceback.print_exc(file=sys.stdout)
+            self.check(False, f"{part.__name__} could not go on")
 
     @staticmethod
     def main(run):

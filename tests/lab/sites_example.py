@@ -131,8 +131,8 @@ class Example:
         say("the path is opened")
         self.blind("del")
         for name, other in (("ams", "fra"), ("fra", "ams")):
-            wait_until(lambda n=name, o=other: SITES[o]["vip"] not in self.codes(n), 30, f"{name} has a vote", 0.3)
-        report.check(True, "with the path open the checks have votes")
+            report.wait(lambda n=name, o=other: SITES[o]["vip"] not in self.codes(n), 30,
+                        f"with the path open the checks of {name} have a vote", 0.3)
 
     def unreachable_here(self, report):
         """The routes of a node itself refuse the other site's VIP: that says nothing about the site."""
@@ -154,7 +154,7 @@ class Example:
         vip = SITES["ams"]["vip"]
         self.router.sysctl({"net.ipv4.icmp_ratelimit": 0, "net.ipv4.icmp_msgs_per_sec": 100000})
         self.router.ip(f"route del {vip}/32")
-        wait_until(lambda: vip not in self.named("fra"), 15, "a site whose VIP is unreachable leaves the answers", 0.3)
+        report.wait(lambda: vip not in self.named("fra"), 15, "a site whose VIP a router calls unreachable leaves the answers", 0.3)
         for name, node in self.nodes.items():
             wait_until(lambda n=node: "have taken site ams out of the answers" in n.weir("status", check=False), 5,
                        f"{name} says that ams is out", 0.3)
@@ -162,8 +162,7 @@ class Example:
         effect = self.nodes["fra"].weir_json("status")["sites"][0]["effect"]
         report.equal((effect["state"], effect["weight_share_ppm"]), ("out", 0), "the share of a site that is out is 0")
         self.router.route(f"{vip}/32", SITES["ams"]["node"])
-        wait_until(lambda: vip in self.named("fra"), 30, "ams is answered again", 0.3)
-        report.check(True, "a site whose VIP a router calls unreachable leaves the answers")
+        report.wait(lambda: vip in self.named("fra"), 30, "and is answered again when the route is back", 0.3)
 
     def later_vip(self, report):
         say("a version adds a site whose VIP nobody can reach")
@@ -190,8 +189,7 @@ class Example:
         self.router.route(f"{NEW_VIP}/32", "10.98.0.2")
         Backend(self.spare, "par-b1", ["10.98.0.2"]).start()
         for name in SITES:
-            wait_until(lambda s=name: self.named(s) == both | {NEW_VIP}, 30, f"{name} answers with it", 0.2)
-        report.check(True, "once it was seen up it does")
+            report.wait(lambda s=name: self.named(s) == both | {NEW_VIP}, 30, f"once it was seen up {name} answers with it", 0.2)
 
     def killed(self, report):
         """Everything from and to ams is lost, in silence. Returns when the last answer named it, in ms."""

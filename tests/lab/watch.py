@@ -5,7 +5,7 @@ import os
 import threading
 import time
 
-from net import say
+from net import say, wait_until
 from world import Request
 
 KINDS = tuple(Request.__annotations__.values())
@@ -22,6 +22,7 @@ class Crowd:
         self.path, self.process, self.site_of = path, process, site_of
         self.name = os.path.basename(path).removesuffix(".requests")
         self.requests, self.rest, self.at = [], "", 0
+        self.ended_ms = 0  # all requests that were started before have ended
 
     def read(self):
         """Read what has come; returns all requests so far."""
@@ -34,8 +35,33 @@ class Crowd:
             return self.requests
         lines = text.split("\n")
         self.rest = lines.pop()
-        self.requests += [Request(*(kind(w) for kind, w in zip(KINDS, line.split()))) for line in lines]
+        for line in lines:
+            if line.startswith("#"):
+                self.ended_ms = int(line.split()[2])
+            else:
+                self.requests.append(Request(*(kind(w) for kind, w in zip(KINDS, line.split()))))
         return self.requests
+
+    def wait_ended(self, until_ms):
+        """Wait until all requests that were started before a time have ended: what is under way can still fail."""
+        def ended():
+            self.read()
+            return self.ended_ms >= until_ms or not self.process.alive()
+        if self.process:
+            wait_until(ended, 60, f"the requests of {self.name} end", 0.05)
+            self.read()
+
+    def failures(self, start_ms, end_ms=None, syns=True):
+        """What was started in a time (up to now, if no end is given) and went wrong, once all of it has ended: requests
+        that failed, and with `syns` those whose first SYN was lost, though the one sent again got through. A second and more
+        without any request shows nothing, and is a failure, too."""
+        end_ms = end_ms or now_ms()
+        self.wait_ended(end_ms)
+        started = self.between(start_ms, end_ms)
+        if not started and end_ms - start_ms >= 1000:
+            return [("no request was started", self.name, "-")]
+        return [(r.result if r.result != "ok" else "SYN lost", r.target, r.backend) for r in started
+                if r.result != "ok" or syns and r.resent]
 
     def between(self, start_ms, end_ms):
         """The requests that were started in a time."""

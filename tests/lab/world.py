@@ -229,6 +229,11 @@ class Site:
         return self.world.router.counters(self.node_port)["tx_dropped"] + \
             self.node.host.counters("eth1")["rx_dropped"]
 
+    def lost_on_way_back(self):
+        """Frames from the node that the kernel dropped between the node's program and the router's port."""
+        return self.world.router.counters(self.node_port)["rx_dropped"] + \
+            self.node.host.counters("eth1")["tx_dropped"]
+
     def wait_until_attached(self, timeout_s=20):
         """Wait until the node's port carries Weir's program: from then on all packets for the VIPs are counted."""
         wait_until(lambda: "prog/xdp" in self.node.host.run(["ip", "-d", "link", "show", "eth1"]), timeout_s,
@@ -283,6 +288,7 @@ class Request(typing.NamedTuple):
     fnv: str
     connect_us: int
     total_us: int
+    resent: int
 
 
 def read_requests(path):
@@ -290,7 +296,7 @@ def read_requests(path):
     kinds = Request.__annotations__.values()
     with open(path) as f:
         return [Request(*(kind(word) for kind, word in zip(kinds, line.split()))) for line in f
-                if line.endswith("\n")]
+                if line.endswith("\n") and not line.startswith("#")]
 
 
 class Capture:

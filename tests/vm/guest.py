@@ -68,13 +68,13 @@ def modules_for(directory, release, names):
     return list(dict.fromkeys(paths))
 
 
-def initramfs(directory, release):
-    """The path of an initramfs that mounts this machine's root and goes on there."""
-    path = f"{directory}/initramfs"
+def initramfs(directory, release, init=INIT, name="initramfs"):
+    """The path of an initramfs that mounts this machine's root, or does what else its @init says."""
+    path = f"{directory}/{name}"
     if os.path.exists(path):
         return path
     with open("/bin/busybox", "rb") as f:
-        files = {"bin/busybox": f.read(), "init": INIT.encode()}
+        files = {"bin/busybox": f.read(), "init": init.encode()}
     for mount_point in ("proc", "sys", "dev"):
         files[f"{mount_point}/.here"] = b""
     names = []
@@ -103,6 +103,7 @@ def emulator(directory=None):
 
 class Guest:
     """One guest; see the file's beginning. All of its QEMU's processes are gone when the `with` block ends."""
+    silence_s = SILENCE_S
 
     def __init__(self, name, kernel, qemu=None, memory_mb=1536, cpus=2, hugepages=0, append="", devices=(), taps=None):
         (self.directory, self.release), self.emulator = kernel, qemu or emulator()
@@ -112,6 +113,9 @@ class Guest:
         self.memory_mb, self.cpus, self.hugepages = memory_mb, cpus, hugepages
         self.append, self.devices = append, list(devices)
         self.taps, self.ns = taps or {}, f"w{os.getpid()}-vm"  # {name: whether it has several queues}
+
+    def _initramfs(self):
+        return initramfs(self.directory, self.release)
 
     def lay_wire(self):
         """The taps, joined by a bridge, in a network namespace that nobody else uses, and that labs remove if we cannot.
@@ -142,7 +146,7 @@ class Guest:
         return [*(["nsenter", f"--net=/run/netns/{self.ns}", "--"] if self.taps else []), *self.emulator, "-accel", "tcg,thread=multi", "-cpu", "max,erms=off,fsrm=off", "-machine", "q35", "-smp", str(self.cpus),
                 "-m", str(self.memory_mb), "-display", "none", "-no-reboot", "-nodefaults", "-monitor", f"unix:{self.out}/monitor,server=on,wait=off",
                 "-serial", f"file:{self.out}/console.log", "-serial", "stdio",
-                "-kernel", f"{self.directory}/boot/vmlinuz-{self.release}", "-initrd", initramfs(self.directory, self.release),
+                "-kernel", f"{self.directory}/boot/vmlinuz-{self.release}", "-initrd", self._initramfs(),
                 "-append", kernel_line,
                 *self.devices,
                 "-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap",
@@ -176,7 +180,7 @@ class Guest:
     def _lines(self):
         """What the guest says, until its end; one that says nothing for SILENCE_S is ended."""
         while True:
-            watch = threading.Timer(SILENCE_S, self._give_up)
+            watch = threading.Timer(self.silence_s, self._give_up)
             watch.start()
             line = self.qemu.stdout.readline()
             watch.cancel()
@@ -192,7 +196,7 @@ class Guest:
         """What QEMU or the guest's kernel says of its own end, else None. QEMU has been seen to abort (10: "iotlb_to_section"),
         to leave a CPU in the kernel for ever, which is a panic after a minute, and to leave all of them there."""
         if self.silent:
-            return f"nothing was heard of it for {SILENCE_S} s"
+            return f"nothing was heard of it for {self.silence_s} s"
         found = re.search(r".*Assertion .*|.*Kernel panic.*", self.log("qemu", 1000) + self.log("console", 1000))
         return found[0] if found else None
 

@@ -8,6 +8,7 @@ import glob
 import os
 import pwd
 import re
+import shutil
 import sys
 import time
 
@@ -110,9 +111,10 @@ def lay_out(node):
 
 
 def start(report, node):
-    """As the unit does: from root with the unit's rights and limits to the process's own user."""
+    """As `weir run` below the unit does: from root with its rights and limits, and in group weir, to the process's own user."""
     node.processes["dataplane"] = process = node.host.start(
-        "weir-dataplane", [*packaged.limits(), *packaged.bounding_set(), executable("weir-dataplane"), *node.options])
+        "weir-dataplane", [*packaged.limits(), "setpriv", "--groups", "weir", "--", *packaged.bounding_set(),
+                           executable("weir-dataplane"), *node.options])
     wait_until(lambda: ready(node), 2 * SLOW_S, "the dataplane forwards", 0.2)
     with open(f"/proc/{process.pid}/status") as f:
         owner = pwd.getpwuid(int(re.search(r"^Uid:\t(\d+)", f.read(), re.M)[1])).pw_name
@@ -131,6 +133,7 @@ def configure(node, nics, workers, bond):
         text = text.replace(f'device = "{device}"; }}', f'device = "{device}"; }}, {{ interface = "eth2"; device = "{nics[1]}"; }}')
     write(path, text + "\n")
     node.write_effective()
+    shutil.chown(f"{node.state}/effective.conf", "weir-mgmt", "weir")  # as weir-mgmt writes it
 
 
 def ready(node):

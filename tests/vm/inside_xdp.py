@@ -37,10 +37,12 @@ def configure(node):
     packaged.make_paths()
 
 
-def nothing_failed(report, crowd, since_ms, what):
+def nothing_failed(report, site, crowd, since_ms, what):
+    """But for first SYNs: the links inside drop some when the guest gets no processor, and then as many may be lost."""
     wait_until(lambda: len(crowd.between(since_ms, now_ms())) >= RATE, SLOW_S, "a second's requests")
-    failed = [(r.result, r.target, r.backend) for r in crowd.between(since_ms, now_ms()) if r.result != "ok"]
-    report.equal(failed[:3], [], f"no request fails: {what}")
+    failed, lost = crowd.failures(since_ms), site.lost_on_link() + site.lost_on_way_back()
+    again = [f for f in failed if f[0] == "SYN lost"]
+    report.check(len(failed) == len(again) <= lost, f"no request fails: {what}", f"{failed[:3]}, {lost} dropped by the links")
 
 
 def shares(report, world, crowd, what):
@@ -64,19 +66,19 @@ def changes(report, world, crowd):
     configure(node)
     node.weir("apply", "--reason", "ipip")
     wait_until(lambda: all(b.agent_status().get("ipip") for b in site.backends), SLOW_S, "IPIP at each backend", 0.2)
-    nothing_failed(report, crowd, since, "GUE becomes IPIP")
+    nothing_failed(report, site, crowd, since, "GUE becomes IPIP")
     say("the dataplane is killed; the supervisor starts another")
     since, (pid,) = now_ms(), node.pids("dataplane")
     os.kill(pid, 9)
     wait_until(lambda: node.pids("dataplane") not in ([], [pid]) and ports(node), SLOW_S, "another dataplane", 0.2)
-    nothing_failed(report, crowd, since, "the dataplane killed")
+    nothing_failed(report, site, crowd, since, "the dataplane killed")
     say("a backend dies")
     victim = site.backends[0]
     killed = now_ms()
     victim.kill()
     wait_until(lambda: in_force(node) == {b.name for b in site.backends[1:]}, SLOW_S, "the tunnel check sees it, and it is out", 0.2)
     out = now_ms()
-    nothing_failed(report, crowd, out, "a backend is out")
+    nothing_failed(report, site, crowd, out, "a backend is out")
     report.equal({r.backend for r in crowd.between(out, now_ms())}, {b.name for b in site.backends[1:]}, "the others serve")
     victim.start()
     return killed, out
@@ -105,7 +107,7 @@ def traffic(report, world):
     report.equal(ports(node), [("eth1", "native")], "the program sits in the driver of the port")
     crowd = Crowd(f"{world.lab.dir}/crowd.requests",
                   world.start_client("crowd", RATE, "--timeout-ms", 20000, targets=site.plan.vips), {})
-    nothing_failed(report, crowd, now_ms(), "GUE")
+    nothing_failed(report, site, crowd, now_ms(), "GUE")
     report.check(all(b.agent_status().get("gue") for b in site.backends), "each agent took GUE off")
     killed, out = changes(report, world, crowd)
     names(report, world)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What is judged of a frame before its flow: for whom it is (RFC 1812, 5.3.4), whether its source can be
+ * What is judged of a frame before its flow: whose it is (RFC 1812, 5.3.4), whether its source can be
  * a host (5.3.7), and whether its sender prescribes the route (RFC 7126, 4.3 and 4.4).
  *
  * A frame for the unicast MAC address of another host is not ours, whatever its IP destination: a
@@ -56,7 +56,7 @@ FWD_INLINE bool fwd_mac_find(const struct fwd_tables *t, const struct fwd_root *
 	return false;
 }
 
-/** For whom a frame is that came in by port @p ifindex. */
+/** Who a frame is for that came in by port @p ifindex. */
 FWD_INLINE enum fwd_addressee fwd_addressee(const struct fwd_tables *t, const struct fwd_root *root,
                                             const struct fwd_packet *packet, uint32_t ifindex)
 {

@@ -31,9 +31,11 @@
 
 /**
  * A function that is compiled for several widths of vectors; the processor's is taken. clang gives
- * the choosing function a name that two files of a program cannot have.
+ * the choosing function a name that two files of a program cannot have; the sanitizers' runtimes are
+ * not up when it is called.
  */
-#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&                \
+        !defined(__SANITIZE_THREAD__)
 #define FWD_WIDEST __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
 #else
 #define FWD_WIDEST __attribute__((noinline))

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -15,6 +16,9 @@
 #include "base/clock.h"
 #include "base/page.h"
 #include "base/proc.h"
+
+/* The documented values, not the code's own: a change of those is seen. */
+#define STALE_MS 3000
 
 #define START  1000000000000
 #define MONO   5000000u
@@ -96,7 +100,10 @@ static void the_page_is_followed_while_its_writer_lives(void **state)
 	assert_int_equal(step(w, 100), 3600000);
 	assert_int_equal(wall_hold(&w->b.wall, true), WALL_BOOTED);
 	w->now.clock_ms += 7200000; /* the kernel's clock steps: the page counts */
-	assert_int_equal(step(w, BELIEVED_STALE_MS - 300), 3600000);
+	assert_int_equal(step(w, STALE_MS - 300), 3600000);
+	assert_int_equal(w->b.wall.off_by_ms, -3600000); /* as the page says */
+	assert_int_equal(step(w, 200), 3600000);
+	assert_int_equal(w->b.wall.off_by_ms, 3600000); /* the writer is silent: our own look */
 }
 
 static void without_its_writer_time_goes_on_and_no_step_is_believed(void **state)
@@ -139,6 +146,106 @@ static void the_page_of_a_writer_that_was_started_again_is_found(void **state)
 	assert_int_equal(step(w, 100), 90000);
 }
 
+/* To the millisecond: how long a page is followed, and how often it is looked for. */
+static void a_page_is_followed_and_looked_for_in_time(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(step(w, 100), 0); /* there is none */
+	tell(w, 60000, clock_boot(), 0);
+	assert_int_equal(step(w, SECOND - 1), 0);
+	assert_int_equal(step(w, 1), 60000);
+	page_alive(w->page, w->now.mono_ms);
+	w->now.clock_ms += 7200000;
+	step(w, STALE_MS - 1);
+	assert_int_equal(w->b.wall.off_by_ms, -60000); /* the page's word */
+	step(w, 1);
+	assert_int_equal(w->b.wall.off_by_ms, 7200000 - 60000); /* our own look */
+	page_alive(w->page, w->now.mono_ms);
+	assert_int_equal(step(w, 1), 60000);
+	assert_int_equal(w->b.wall.off_by_ms, -60000);
+}
+
+/* A writer's clock that is ahead, by a look between two readings, is no reason to leave it. */
+static void a_sign_of_life_from_just_now_counts(void **state)
+{
+	struct world *w = *state;
+
+	tell(w, 60000, clock_boot(), 0);
+	page_alive(w->page, w->now.mono_ms + 50);
+	assert_int_equal(step(w, 1), 60000);
+	assert_int_equal(w->b.wall.off_by_ms, -60000);
+}
+
+/* As a page of another release might be, that forgot to count its layout up. */
+static void a_page_without_room_for_a_time_is_left_alone(void **state)
+{
+	struct world *w = *state;
+	char path[PATH_MAX];
+
+	assert_int_equal(proc_path(w->dir, BELIEVED_PAGE, path), 0);
+	assert_int_equal(page_create(path, BELIEVED_PAGE_KIND, BELIEVED_PAGE_LAYOUT,
+	                             sizeof(struct believed_page) - 8, &w->page),
+	                 0);
+	page_alive(w->page, w->now.mono_ms);
+	assert_int_equal(step(w, 100), 0);
+	assert_null(w->b.page);
+	tell(w, 60000, clock_boot(), 0);
+	assert_int_equal(step(w, SECOND), 60000);
+}
+
+static void a_page_of_no_time_at_all_says_nothing(void **state)
+{
+	static const struct {
+		int64_t offset_ms;
+		bool good;
+	} cases[] = { { CLOCK_END_MS, true },  { CLOCK_END_MS + 1, false },
+		      { -CLOCK_END_MS, true }, { -CLOCK_END_MS - 1, false },
+		      { INT64_MAX, false },    { INT64_MIN, false } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct believed_page p = { .offset_ms = cases[i].offset_ms,
+			                         .boot = 7,
+			                         .confirmed = 1,
+			                         .booted = i % 2,
+			                         .off_by_ms = 5 };
+		struct wall wall = { 0 };
+
+		assert_int_equal(believed_begin(&p, 7, 1000, &wall), cases[i].good);
+		assert_false(believed_begin(&p, 8, 1000, &wall));
+		assert_false(believed_begin(&p, 0, 1000, &wall));
+		if (!cases[i].good)
+			continue;
+		assert_true(wall.at_ms == cases[i].offset_ms + 1000);
+		assert_true(wall.started && wall.confirmed);
+		assert_int_equal(wall.booted, i % 2);
+		assert_int_equal(wall.off_by_ms, 5);
+	}
+}
+
+/* What a process asks the time of from then on; a command looks once, and leaves nothing open. */
+static void the_time_of_a_process_is_the_believed_one(void **state)
+{
+	struct world *w = *state;
+
+	w->now.mono_ms = clock_mono_ms();
+	w->now.clock_ms = clock_wall_ms();
+	tell(w, 3600000, clock_boot(), 0);
+	assert_in_range(clock_believed_ms() - clock_wall_ms() + 1000, 0, 2000);
+	int fd = dup(0);
+
+	assert_int_equal(close(fd), 0);
+	believed_once(w->dir);
+	assert_in_range(clock_believed_ms() - clock_wall_ms(), 3600000 - 5000, 3600000 + 5000);
+	int next = dup(0);
+
+	assert_int_equal(next, fd);
+	assert_int_equal(close(next), 0);
+	int64_t at_ms = believed_tick(&w->b, w->dir);
+	assert_in_range(clock_believed_ms() - at_ms, 0, 5000);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -146,6 +253,11 @@ int main(void)
 		T(the_page_is_followed_while_its_writer_lives),
 		T(without_its_writer_time_goes_on_and_no_step_is_believed),
 		T(a_page_of_another_boot_says_nothing),
+		T(a_page_is_followed_and_looked_for_in_time),
+		T(a_sign_of_life_from_just_now_counts),
+		T(a_page_without_room_for_a_time_is_left_alone),
+		T(a_page_of_no_time_at_all_says_nothing),
+		T(the_time_of_a_process_is_the_believed_one),
 		T(the_page_of_a_writer_that_was_started_again_is_found),
 	};
 

@@ -10,10 +10,14 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -28,11 +32,12 @@ static struct ctl *ctl;
 static pthread_t thread;
 static bool stopping;
 
-/* "big": an answer of 3 MiB; "huge": one over the limit; "no": close; else the line itself. */
+/* "big": an answer of 3 MiB; "full": one of just the limit; "huge": one over it; "no": close; else the line itself. */
 static char *answer(void *arg, const char *line, size_t length)
 {
 	size_t n = strcmp(line, "big") == 0    ? (size_t)3 << 20
 	           : strcmp(line, "huge") == 0 ? ((size_t)4 << 20) + 1
+	           : strcmp(line, "full") == 0 ? (size_t)4 << 20
 	                                       : 0;
 
 	(void)arg;
@@ -159,9 +164,43 @@ static void an_answer_over_the_limit_closes_the_client(void **state)
 	assert_int_equal(ctl_ask(path, "huge", 5000, &text), -ECONNRESET);
 	assert_int_equal(ctl_ask(path, "no", 5000, &text), -ECONNRESET);
 	assert_null(text);
+	end_thread();
+	assert_int_equal(ctl_counters(ctl)->overlong, 1);
+	assert_int_equal(ctl_counters(ctl)->requests, 2);
+	assert_int_equal(ctl_counters(ctl)->refused_clients, 0);
+	assert_int_equal(ctl_counters(ctl)->timeouts, 0);
+	stopping = false;
+	pthread_create(&thread, NULL, run, NULL);
 }
 
-static void more_clients_than_the_limit_are_turned_away(void **state)
+/* The limits themselves are within them: a line with its end, and an answer without. */
+static void a_request_and_an_answer_of_just_the_limit_go_through(void **state)
+{
+	(void)state;
+	static char request[REQUEST_MAX];
+	char *text = NULL;
+
+	memset(request, 'x', sizeof(request) - 1);
+	for (size_t n = REQUEST_MAX - 2; n < REQUEST_MAX; n++) {
+		request[n] = '\0';
+		assert_int_equal(ctl_ask(path, request, 60000, &text), 0);
+		assert_string_equal(text, request);
+		free(text);
+		request[n] = 'x';
+	}
+	text = NULL;
+	assert_int_equal(ctl_ask(path, "full", 60000, &text), 0);
+	assert_int_equal(strlen(text), (size_t)4 << 20);
+	assert_int_equal(strspn(text, "x"), (size_t)4 << 20);
+	free(text);
+	static char longer[REQUEST_MAX + 1];
+
+	memset(longer, 'x', REQUEST_MAX);
+	int rc = ctl_ask(path, longer, 60000, &text);
+	assert_true(rc == -ECONNRESET || rc == -EPIPE);
+}
+
+static void silent_clients_give_way_to_one_that_asks(void **state)
 {
 	(void)state;
 	int fds[16];
@@ -174,18 +213,68 @@ static void more_clients_than_the_limit_are_turned_away(void **state)
 
 		assert_int_equal(send(fds[i], "a\n", 2, 0), 2);
 		assert_int_equal(recv(fds[i], byte, 2, MSG_WAITALL), 2);
+		usleep(3000); /* the first is silent longest */
 	}
-	int more = connected();
+	assert_int_equal(ctl_ask(path, "first", 5000, &text), 0);
+	assert_string_equal(text, "first");
+	free(text);
+	assert_true(is_closed(fds[0]));
+	int silent[50];
 
-	assert_true(is_closed(more));
-	close(more);
+	for (int i = 0; i < 50; i++) { /* those that never say anything, all the time */
+		silent[i] = connected();
+		assert_int_equal(ctl_ask(path, "again", 5000, &text), 0);
+		free(text);
+	}
 	for (int i = 0; i < 16; i++)
 		close(fds[i]);
-	for (int tries = 0; tries < 100 && ctl_ask(path, "again", 1000, &text); tries++)
-		usleep(1000);
-	assert_non_null(text);
-	assert_string_equal(text, "again");
-	free(text);
+	for (int i = 0; i < 50; i++)
+		close(silent[i]);
+}
+
+/* CPU time of the process, in ms. */
+static uint64_t used_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Every descriptor in use: one client is answered by the reserve, others wait, and the loop does not turn in vain. */
+static void without_descriptors_it_answers_and_does_not_spin(void **state)
+{
+	(void)state;
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct rlimit before, tight;
+	int waiting[4], filler[64], n = 0;
+	char byte[2];
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	strcpy(at.sun_path, path);
+	for (int i = 0; i < 4; i++)
+		waiting[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	tight = before;
+	tight.rlim_cur = 64;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+	while (n < 64 && (filler[n] = dup(waiting[0])) >= 0)
+		n++;
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(connect(waiting[i], (struct sockaddr *)&at, sizeof(at)), 0);
+	uint64_t before_ms = used_ms();
+
+	usleep(600000);
+	assert_in_range(used_ms() - before_ms, 0, 300);
+	/* each has given way to the next, silent as they are; the last one is answered */
+	assert_int_equal(send(waiting[3], "a\n", 2, MSG_NOSIGNAL), 2);
+	assert_int_equal(recv(waiting[3], byte, 2, MSG_WAITALL), 2);
+	for (int i = 0; i < 3; i++)
+		assert_true(is_closed(waiting[i]));
+	for (int i = 0; i < n; i++)
+		close(filler[i]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	for (int i = 0; i < 4; i++)
+		close(waiting[i]);
 }
 
 static void requests_that_come_in_pieces_or_together_are_answered_in_order(void **state)
@@ -212,6 +301,53 @@ static void a_big_answer_comes_whole(void **state)
 	free(text);
 }
 
+/* Read what answers @p line, and no byte more. */
+static void expect_answer(int fd, const char *line)
+{
+	char *wanted = answer(NULL, line, strlen(line));
+	size_t n = strlen(wanted) + 1, at = 0;
+	char *got = malloc(n);
+
+	wanted[n - 1] = '\n';
+	while (at < n) {
+		ssize_t more = recv(fd, got + at, n - at, 0);
+
+		if (more <= 0)
+			fail_msg("'%s': %zu of %zu bytes came, then none for 20 s", line, at, n);
+		at += (size_t)more;
+	}
+	assert_memory_equal(got, wanted, n);
+	free(got);
+	free(wanted);
+}
+
+/* What has come with a request is not forgotten while its answer waits for room: nothing more comes that would wake it. */
+static void requests_behind_a_big_answer_are_answered_too(void **state)
+{
+	static const char *const sent[] = {
+		"big\none\n",
+		"one\nbig\ntwo\nthree\n",
+		"big\nbig\none\n",
+		"big\n\nbig\n",
+		"big\n1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14\n15\n16\n17\n18\n19\n",
+	};
+	const struct timeval limit = { .tv_sec = 20 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sent) / sizeof(sent[0]); i++) {
+		char lines[64], *line, *rest = lines;
+		int fd = connected();
+
+		strcpy(lines, sent[i]);
+		assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
+		assert_int_equal(send(fd, sent[i], strlen(sent[i]), 0), strlen(sent[i]));
+		usleep(20000); /* the socket's buffer is full now */
+		while ((line = strsep(&rest, "\n")) && rest)
+			expect_answer(fd, line);
+		close(fd);
+	}
+}
+
 static void nobody_else_may_speak_to_it_and_a_stale_socket_is_replaced(void **state)
 {
 	(void)state;
@@ -228,9 +364,41 @@ static void nobody_else_may_speak_to_it_and_a_stale_socket_is_replaced(void **st
 	struct loop *own;
 
 	assert_int_equal(loop_open(&own), 0);
+	/* a server that is alive and has no time is not replaced */
+	char busy[] = "/busy";
+	struct sockaddr_un at_busy = { .sun_family = AF_UNIX };
+	int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), clients[8], n = 0;
+	snprintf(at_busy.sun_path, sizeof(at_busy.sun_path), "%s%s", directory, busy);
+	assert_int_equal(bind(server, (struct sockaddr *)&at_busy, sizeof(at_busy)), 0);
+	assert_int_equal(listen(server, 0), 0);
+	do
+		clients[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	while (connect(clients[n++], (struct sockaddr *)&at_busy, sizeof(at_busy)) == 0 && n < 8);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(ctl_serve(own, at_busy.sun_path, NULL, answer, NULL, &second),
+	                 -EADDRINUSE);
+	assert_int_equal(unlink(at_busy.sun_path), 0);
+	while (n > 0)
+		close(clients[--n]);
+	close(server);
 	assert_int_equal(ctl_serve(own, at.sun_path, NULL, answer, NULL, &second), 0);
 	ctl_close(second);
 	loop_close(own);
+}
+
+static void a_socket_that_was_removed_is_made_again(void **state)
+{
+	(void)state;
+	uint64_t until_ms = clock_mono_ms() + 20000;
+	char *text = NULL;
+	int rc;
+
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(ctl_ask(path, "x", 1000, &text), -ENOENT);
+	while ((rc = ctl_ask(path, "x", 1000, &text)) && clock_mono_ms() < until_ms)
+		usleep(20000);
+	assert_int_equal(rc, 0);
+	free(text);
 }
 
 static void asking_a_server_that_hangs_ends_in_time(void **state)
@@ -250,6 +418,60 @@ static void asking_a_server_that_hangs_ends_in_time(void **state)
 	unlink(at.sun_path);
 }
 
+static void on_alarm(int signo)
+{
+	(void)signo;
+}
+
+/* Answers a line after half a second, in two parts. */
+static void *answer_slowly(void *arg)
+{
+	int *listener = arg, fd = accept(*listener, NULL, NULL);
+	char line[16];
+
+	(void)!read(fd, line, sizeof(line));
+	usleep(250000);
+	(void)!write(fd, "sl", 2);
+	usleep(250000);
+	(void)!write(fd, "ow\n", 3);
+	close(fd);
+	return NULL;
+}
+
+static void a_signal_does_not_end_the_wait_for_an_answer(void **state)
+{
+	const struct sigaction handler = { .sa_handler = on_alarm }; /* without SA_RESTART */
+	const struct itimerval often = { { 0, 20000 }, { 0, 20000 } }, never = { 0 };
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct sigaction before;
+	char *text = NULL;
+	pthread_t server;
+	sigset_t alarms;
+
+	(void)state;
+	sigemptyset(&alarms);
+	sigaddset(&alarms, SIGALRM);
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s/slow", directory);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	pthread_sigmask(SIG_BLOCK, &alarms, NULL); /* this thread alone has them */
+	assert_int_equal(pthread_create(&server, NULL, answer_slowly, &fd), 0);
+	assert_int_equal(sigaction(SIGALRM, &handler, &before), 0);
+	pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
+	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+	int rc = ctl_ask(at.sun_path, "x", 20000, &text);
+
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	sigaction(SIGALRM, &before, NULL);
+	pthread_join(server, NULL);
+	assert_int_equal(rc, 0);
+	assert_string_equal(text, "slow");
+	free(text);
+	close(fd);
+	unlink(at.sun_path);
+}
+
 #define CTL_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -258,11 +480,16 @@ int main(void)
 		CTL_TEST(wrong_calls_are_refused),
 		CTL_TEST(a_request_over_the_limit_closes_the_client_and_is_counted),
 		CTL_TEST(an_answer_over_the_limit_closes_the_client),
-		CTL_TEST(more_clients_than_the_limit_are_turned_away),
+		CTL_TEST(a_request_and_an_answer_of_just_the_limit_go_through),
+		CTL_TEST(silent_clients_give_way_to_one_that_asks),
+		CTL_TEST(without_descriptors_it_answers_and_does_not_spin),
 		CTL_TEST(requests_that_come_in_pieces_or_together_are_answered_in_order),
 		CTL_TEST(a_big_answer_comes_whole),
+		CTL_TEST(requests_behind_a_big_answer_are_answered_too),
 		CTL_TEST(nobody_else_may_speak_to_it_and_a_stale_socket_is_replaced),
+		CTL_TEST(a_socket_that_was_removed_is_made_again),
 		CTL_TEST(asking_a_server_that_hangs_ends_in_time),
+		CTL_TEST(a_signal_does_not_end_the_wait_for_an_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

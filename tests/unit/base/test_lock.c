@@ -53,7 +53,9 @@ static void one_has_it_at_a_time(void **state)
 {
 	(void)state;
 	struct stat st;
-	int first, second = -7;
+	int first, second = -7, number = dup(STDIN_FILENO);
+
+	close(number);
 
 	assert_int_equal(lock_take(path, &first), 0);
 	assert_int_equal(stat(path, &st), 0);
@@ -61,8 +63,17 @@ static void one_has_it_at_a_time(void **state)
 	assert_int_equal(lock_take(path, &second), -EBUSY);
 	assert_int_equal(second, -7);
 	close(first);
-	assert_int_equal(lock_take(path, &second), 0);
-	close(second);
+	for (int i = 0; i < 3; i++) { /* nothing stays open of what was tried */
+		assert_int_equal(lock_take(path, &second), 0);
+		assert_int_equal(second, number);
+		assert_int_equal(fcntl(second, F_GETFD), FD_CLOEXEC);
+		assert_int_equal(lock_take(path, &first), -EBUSY);
+		int next = dup(STDIN_FILENO);
+
+		assert_int_equal(next, number + 1);
+		close(next);
+		close(second);
+	}
 }
 
 /* A child comes upon the file all the time while it is taken away: it may never hold one without a name. */

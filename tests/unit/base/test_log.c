@@ -93,6 +93,26 @@ static void what_is_below_the_level_is_not_written(void **state)
 	log_level(LOG_INFO);
 }
 
+static void write_storm(void)
+{
+	for (int i = 0; i < 300; i++)
+		log_warn("storm", "n=%d", i);
+	log_warn("calm", "");
+}
+
+/* 200 at once, and ten a second while it lasts; what other events say comes through. */
+static void a_storm_is_cut(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	for (const char *at = captured(write_storm); (at = strstr(at, "<4>storm n=")); at++)
+		n++;
+	assert_in_range(n, 200, 290);
+	assert_non_null(strstr(line, "<4>storm n=199\n"));
+	assert_non_null(strstr(line, "<4>calm\n"));
+}
+
 static void values_are_quoted_where_they_must_be(void **state)
 {
 	(void)state;
@@ -121,6 +141,7 @@ int main(void)
 		cmocka_unit_test(a_long_line_is_cut_and_ended),
 		cmocka_unit_test(an_event_is_one_line_with_its_priority),
 		cmocka_unit_test(what_is_below_the_level_is_not_written),
+		cmocka_unit_test(a_storm_is_cut),
 		cmocka_unit_test(values_are_quoted_where_they_must_be),
 	};
 

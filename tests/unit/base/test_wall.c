@@ -8,6 +8,10 @@
 
 #include "base/wall.h"
 
+/* The documented values, not the code's own: a change of those is seen. */
+#define SETTLE_MS 5000
+#define STEP_MS   2000
+
 #define START  1000000000000
 #define TICK   100
 #define HOUR   3600000
@@ -42,8 +46,8 @@ static int64_t run(struct wall *w, struct machine *m, uint64_t ms)
 	return last - (START + (int64_t)m->mono_ms);
 }
 
-static const int64_t steps[] = { HOUR,       2 * HOUR,           -2 * HOUR,          12 * YEAR,
-	                         -12 * YEAR, WALL_STEP_MS + 500, -WALL_STEP_MS - 500 };
+static const int64_t steps[] = { HOUR,       2 * HOUR,      -2 * HOUR,     12 * YEAR,
+	                         -12 * YEAR, STEP_MS + 500, -STEP_MS - 500 };
 #define N_STEPS (sizeof(steps) / sizeof(steps[0]))
 
 static void time_goes_on_as_if_nothing_had_stepped(void **state)
@@ -84,7 +88,7 @@ static void a_step_is_believed_when_kernel_and_a_peer_confirm_it(void **state)
 
 			run(&w, &m, 1000);
 			m = (struct machine){ m.mono_ms, steps[i], SYNC, .peers = peers[k] };
-			assert_int_equal(run(&w, &m, WALL_SETTLE_MS), 0);
+			assert_int_equal(run(&w, &m, SETTLE_MS), 0);
 			assert_int_equal(run(&w, &m, 2 * TICK), steps[i]);
 			assert_int_equal(wall_hold(&w, false), WALL_RUNS);
 			assert_int_equal(w.off_by_ms, 0);
@@ -101,14 +105,14 @@ static void what_confirms_a_step_must_last(void **state)
 	for (int i = 0; i < 100; i++) { /* the kernel's word comes and goes */
 		m.lead_ms = HOUR;
 		m.synchronised = true;
-		run(&w, &m, WALL_SETTLE_MS - TICK);
+		run(&w, &m, SETTLE_MS - TICK);
 		m.synchronised = false;
 		assert_int_equal(run(&w, &m, TICK), 0);
 	}
 	m.synchronised = true;
 	for (int i = 1; i < 100; i++) { /* each time another course */
 		m.lead_ms = i * HOUR;
-		assert_int_equal(run(&w, &m, WALL_SETTLE_MS - TICK), 0);
+		assert_int_equal(run(&w, &m, SETTLE_MS - TICK), 0);
 	}
 }
 
@@ -214,7 +218,7 @@ static void a_peer_confirms_a_step_of_a_trusted_clock_and_no_more(void **state)
 
 	run(&w, &m, 60000);
 	m.lead_ms = HOUR;
-	assert_int_equal(run(&w, &m, WALL_SETTLE_MS + 2 * TICK), HOUR);
+	assert_int_equal(run(&w, &m, SETTLE_MS + 2 * TICK), HOUR);
 	assert_int_equal(wall_hold(&w, true), WALL_RUNS);
 	assert_int_equal(wall_hold(&w, false), WALL_UNSYNCHRONISED); /* with the setting gone */
 	m.peers = WALL_PEERS_NONE;
@@ -237,7 +241,7 @@ static void after_a_boot_time_goes_on_from_before_it_until_confirmed(void **stat
 	m.peers = WALL_PEERS_UNHEARD;
 	assert_int_equal(run(&w, &m, 60000), -off);
 	m.peers = WALL_PEERS_AGREE;
-	assert_int_equal(run(&w, &m, WALL_SETTLE_MS + TICK), 0);
+	assert_int_equal(run(&w, &m, SETTLE_MS + TICK), 0);
 	assert_int_equal(wall_hold(&w, false), WALL_RUNS);
 }
 
@@ -250,7 +254,7 @@ static void a_believed_step_of_a_confirmed_clock_leaves_it_confirmed(void **stat
 	run(&w, &m, 1000);
 	m.synchronised = false; /* the kernel's word is gone, the setting and a peer confirm */
 	m.lead_ms = HOUR;
-	assert_int_equal(run(&w, &m, WALL_SETTLE_MS + 2 * TICK), HOUR);
+	assert_int_equal(run(&w, &m, SETTLE_MS + 2 * TICK), HOUR);
 	assert_int_equal(wall_hold(&w, false), WALL_RUNS);
 }
 
@@ -262,9 +266,9 @@ static void a_step_taken_back_for_a_moment_begins_to_settle_again(void **state)
 
 	run(&w, &m, 1000);
 	for (int i = 0; i < 20; i++) {
-		m.lead_ms = WALL_STEP_MS + 500;
-		assert_int_equal(run(&w, &m, WALL_SETTLE_MS - TICK), 0);
-		m.lead_ms = WALL_STEP_MS - 500; /* near, on a course that is hardly another */
+		m.lead_ms = STEP_MS + 500;
+		assert_int_equal(run(&w, &m, SETTLE_MS - TICK), 0);
+		m.lead_ms = STEP_MS - 500; /* near, on a course that is hardly another */
 		run(&w, &m, TICK);
 		m.lead_ms = 0;
 		run(&w, &m, 10 * TICK);
@@ -285,9 +289,117 @@ static void a_boot_that_took_no_time_needs_no_confirmation(void **state)
 	                 WALL_UNSYNCHRONISED); /* the kernel's word is waited for */
 }
 
+/* A clock that is confirmed by all there is, as it stands @p lead_ms ahead @p mono_ms after the boot. */
+static int64_t tick(struct wall *w, uint64_t mono_ms, int64_t lead_ms)
+{
+	const struct wall_now now = { .mono_ms = mono_ms,
+		                      .clock_ms = START + (int64_t)mono_ms + lead_ms,
+		                      SYNC,
+		                      .peers = WALL_PEERS_NONE };
+
+	return wall_tick(w, &now) - START - (int64_t)mono_ms;
+}
+
+static void an_error_is_a_step_when_it_is_larger_than_two_seconds(void **state)
+{
+	static const struct {
+		int64_t lead_ms, believed_ms, off_by_ms;
+	} cases[] = {
+		{ STEP_MS, 10, 0 },   { STEP_MS + 1, 0, STEP_MS + 1 },
+		{ -STEP_MS, -10, 0 }, { -STEP_MS - 1, 0, -STEP_MS - 1 },
+		{ 9, 9, 0 },          { 10, 10, 0 },
+		{ 11, 10, 0 },        { -9, -9, 0 },
+		{ -10, -10, 0 },      { -11, -10, 0 },
+		{ 0, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct wall w = { 0 };
+
+		assert_int_equal(tick(&w, 1000, 0), 0);
+		assert_int_equal(tick(&w, 1109, cases[i].lead_ms), cases[i].believed_ms);
+		assert_int_equal(w.off_by_ms, cases[i].off_by_ms);
+	}
+}
+
+static void a_step_is_believed_after_just_its_time(void **state)
+{
+	struct wall w = { 0 };
+
+	(void)state;
+	assert_int_equal(tick(&w, 0, 0), 0); /* also from the boot's first instant on */
+	assert_int_equal(tick(&w, 0, HOUR), 0);
+	assert_int_equal(tick(&w, SETTLE_MS, HOUR), 0); /* 0 is no time: it counts from 1 */
+	assert_int_equal(tick(&w, SETTLE_MS + 1, HOUR), HOUR);
+	assert_int_equal(tick(&w, 10000, 2 * HOUR), HOUR);
+	assert_int_equal(tick(&w, 10000 + SETTLE_MS - 1, 2 * HOUR), HOUR);
+	assert_int_equal(w.off_by_ms, HOUR);
+	assert_int_equal(tick(&w, 10000 + SETTLE_MS, 2 * HOUR), 2 * HOUR);
+	assert_int_equal(w.off_by_ms, 0);
+}
+
+/* While it settles, a clock may wander as far as is no step; beyond that it begins again. */
+static void a_course_that_is_left_begins_again(void **state)
+{
+	(void)state;
+	for (int64_t wander = STEP_MS; wander <= STEP_MS + 1; wander++)
+		for (int sign = -1; sign <= 1; sign += 2) {
+			struct wall w = { 0 };
+			bool kept = wander == STEP_MS;
+
+			tick(&w, 1000, 0);
+			tick(&w, 2000, HOUR);
+			assert_int_equal(tick(&w, 6000, HOUR + sign * wander), 0);
+			assert_int_equal(tick(&w, 2000 + SETTLE_MS, HOUR + sign * wander),
+			                 kept ? HOUR + sign * wander : 0);
+			if (!kept)
+				assert_int_equal(tick(&w, 5999 + SETTLE_MS, HOUR + sign * wander),
+				                 0);
+			assert_int_equal(tick(&w, 6000 + SETTLE_MS, HOUR + sign * wander),
+			                 HOUR + sign * wander);
+		}
+}
+
+static void each_hold_has_its_word_and_stops_ramps_or_not(void **state)
+{
+	static const struct {
+		bool booted, confirmed, trusted;
+		int64_t off_by_ms;
+		enum wall_hold hold;
+		const char *text;
+		bool holds;
+	} cases[] = {
+		{ false, true, false, 0, WALL_RUNS, "good", false },
+		{ false, false, true, 0, WALL_RUNS, "good", false },
+		{ false, false, false, 0, WALL_UNSYNCHRONISED, "unsynchronised", true },
+		{ false, false, false, 9, WALL_UNSYNCHRONISED, "unsynchronised", true },
+		{ false, true, false, 9, WALL_STEPPED, "stepped", false },
+		{ false, false, true, -9, WALL_STEPPED, "stepped", false },
+		{ true, true, true, 9, WALL_BOOTED, "booted", true },
+		{ true, false, false, 0, WALL_BOOTED, "booted", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct wall w = { .booted = cases[i].booted,
+			                .confirmed = cases[i].confirmed,
+			                .off_by_ms = cases[i].off_by_ms };
+		enum wall_hold hold = wall_hold(&w, cases[i].trusted);
+
+		assert_int_equal(hold, cases[i].hold);
+		assert_string_equal(wall_hold_text(hold), cases[i].text);
+		assert_int_equal(wall_holds_ramps(hold), cases[i].holds);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_error_is_a_step_when_it_is_larger_than_two_seconds),
+		cmocka_unit_test(a_step_is_believed_after_just_its_time),
+		cmocka_unit_test(a_course_that_is_left_begins_again),
+		cmocka_unit_test(each_hold_has_its_word_and_stops_ramps_or_not),
 		cmocka_unit_test(time_goes_on_as_if_nothing_had_stepped),
 		cmocka_unit_test(a_step_is_believed_when_kernel_and_a_peer_confirm_it),
 		cmocka_unit_test(what_confirms_a_step_must_last),

@@ -116,6 +116,16 @@ static inline void stage_init(struct stage *s)
 	start_node(s, false);
 }
 
+/* Have both pools at our site: "dns" is served by the second. Before take(). */
+static inline void use_both_pools(struct world *w)
+{
+	w->pools[1].site = &w->sites[0];
+	w->at[0].pool = &w->pools[1];
+	w->services[1].n_at = 1;
+	w->services[1].at = w->web_at;
+	w->web_at[0] = (struct model_at){ &w->sites[0], &w->vip, &w->pools[0], 1 };
+}
+
 static inline void stage_fini(struct stage *s)
 {
 	node_fini(&s->node);

@@ -33,6 +33,29 @@ static void on_done(void *arg, struct draft *d)
 	loop_stop(s->loop);
 }
 
+/* A document that has changed meanwhile: the next draft is started as soon as one is done, and is quick. */
+struct chain {
+	struct seen seen;
+	struct drafter *drafter;
+	const struct draft_source *from;
+	int errs[3];
+};
+
+static void on_done_again(void *arg, struct draft *d)
+{
+	struct chain *c = arg;
+
+	assert_in_range(c->seen.n, 0, 2);
+	c->errs[c->seen.n++] = d->err;
+	assert_true(d->err || d->model);
+	if (c->seen.n == 3)
+		loop_stop(c->seen.loop);
+	else
+		assert_int_equal(drafter_start(c->drafter, c->from), 0);
+	usleep(100000); /* the thread ends before its predecessor's draft is freed */
+	assert_int_equal(d->err, c->errs[0]);
+}
+
 static struct draft_source make_source(const char *text, char dir[])
 {
 	struct draft_source from = { .node = "n1" };
@@ -86,10 +109,29 @@ static void a_draft_that_cannot_be_made_says_why(void **state)
 	}
 }
 
+static void a_draft_may_be_started_by_the_one_before(void **state)
+{
+	char dir[] = "/tmp/weir-draft-XXXXXX";
+	struct draft_source from = make_source("this is = not { a document", dir);
+	struct chain c = { .from = &from };
+
+	(void)state;
+	assert_int_equal(loop_open(&c.seen.loop), 0);
+	assert_int_equal(drafter_open(c.seen.loop, on_done_again, &c, &c.drafter), 0);
+	assert_int_equal(drafter_start(c.drafter, &from), 0);
+	assert_int_equal(loop_run(c.seen.loop), 0);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(c.errs[i], -EINVAL);
+	drafter_close(c.drafter);
+	loop_close(c.seen.loop);
+	remove_source(&from, dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_draft_that_cannot_be_made_says_why),
+		cmocka_unit_test(a_draft_may_be_started_by_the_one_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

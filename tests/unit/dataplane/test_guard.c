@@ -9,6 +9,9 @@
 
 #include "dataplane/guard.h"
 
+/* The documented values, not the code's own: a change of those is seen. */
+#define WINDOW_MS 10000
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define NOW      100000u
 
@@ -139,6 +142,21 @@ static void a_drained_backend_may_die_without_asking(void **state)
 	assert_int_equal(window.n_removed, 0);
 }
 
+/* A drained one that is up takes no new flows: it is no reason to let the last one with weight go. */
+static void a_drained_backend_does_not_serve(void **state)
+{
+	(void)state;
+	struct guard_window window = { 0 };
+	struct guard_backend b[8];
+
+	read_pool("ad au", b);
+	b[1].weight = 0;
+	guard_apply(&easy, &window, NOW, b, 2);
+	assert_true(b[0].alive);
+	assert_int_equal(b[0].why, EFFECT_WHY_HELD_LAST);
+	assert_true(b[1].alive);
+}
+
 static void a_pool_without_weights_counts_heads(void **state)
 {
 	(void)state;
@@ -160,15 +178,33 @@ static void removal_is_limited_in_a_window_of_ten_seconds(void **state)
 	struct guard_backend b[8];
 	size_t n = read_pool("ad ad ad au au au au au", b);
 
-	assert_int_equal(guard_apply(&slow, &window, NOW, b, n), NOW + GUARD_WINDOW_MS);
+	assert_int_equal(guard_apply(&slow, &window, NOW, b, n), NOW + WINDOW_MS);
 	assert_false(b[0].alive);
 	assert_false(b[1].alive);
 	assert_true(b[2].alive);
 	assert_int_equal(b[2].why, EFFECT_WHY_HELD_RATE);
-	assert_int_equal(guard_apply(&slow, &window, NOW + GUARD_WINDOW_MS - 1, b, n),
-	                 NOW + GUARD_WINDOW_MS);
+	assert_int_equal(guard_apply(&slow, &window, NOW + WINDOW_MS - 1, b, n), NOW + WINDOW_MS);
 	assert_true(b[2].alive);
-	assert_int_equal(guard_apply(&slow, &window, NOW + GUARD_WINDOW_MS, b, n), UINT64_MAX);
+	assert_int_equal(guard_apply(&slow, &window, NOW + WINDOW_MS, b, n), UINT64_MAX);
+	assert_false(b[2].alive);
+}
+
+/* The one that is held goes when the earliest of the removals before it leaves the window. */
+static void the_earliest_removal_says_when_the_next_may_go(void **state)
+{
+	(void)state;
+	const struct guard_pool half = { 0, 50, false };
+	struct guard_window window = { 0 };
+	struct guard_backend b[8];
+	size_t n = read_pool("ad au au au", b);
+
+	assert_int_equal(guard_apply(&half, &window, NOW, b, n), UINT64_MAX); /* nobody is held */
+	b[1].sees = GUARD_DOWN;
+	assert_int_equal(guard_apply(&half, &window, NOW + 2000, b, n), UINT64_MAX);
+	b[2].sees = GUARD_DOWN;
+	assert_int_equal(guard_apply(&half, &window, NOW + 3000, b, n), NOW + WINDOW_MS);
+	assert_int_equal(b[2].why, EFFECT_WHY_HELD_RATE);
+	assert_int_equal(guard_apply(&half, &window, NOW + WINDOW_MS, b, n), UINT64_MAX);
 	assert_false(b[2].alive);
 }
 
@@ -373,8 +409,10 @@ int main(void)
 		cmocka_unit_test(fail_closed_empties_only_when_all_are_down),
 		cmocka_unit_test(min_healthy_keeps_enough_weight),
 		cmocka_unit_test(a_drained_backend_may_die_without_asking),
+		cmocka_unit_test(a_drained_backend_does_not_serve),
 		cmocka_unit_test(a_pool_without_weights_counts_heads),
 		cmocka_unit_test(removal_is_limited_in_a_window_of_ten_seconds),
+		cmocka_unit_test(the_earliest_removal_says_when_the_next_may_go),
 		cmocka_unit_test(the_first_removal_of_a_window_always_may),
 		cmocka_unit_test(a_return_gives_its_part_of_the_window_back),
 		cmocka_unit_test(members_that_fail_within_a_second_come_back_together),

@@ -120,6 +120,7 @@ static void a_frame_goes_to_the_port_below_with_all_tags(void **state)
 		assert_int_equal(hop.outer_vlan, ways[i].outer);
 		assert_int_equal(hop.outer_type_be, ways[i].type_be);
 		assert_memory_equal(hop.mac_to, w.via.mac, 6);
+		assert_int_equal(hop.mac_from[1], ways[i].by < 4 ? ways[i].by : 3);
 	}
 }
 
@@ -166,6 +167,43 @@ static void it_is_so_since_state_evidence_or_link_changed(void **state)
 	assert_true(hops_make(&w.h, &w.dest, NOW + 40).since_ms == NOW + 40);
 }
 
+/* Each field that tables are made of is news; how long it is so is none. */
+static void a_hop_that_differs_in_any_field_is_another(void **state)
+{
+	const struct hop a = { .state = HOP_KNOWN,
+		               .on_link = true,
+		               .since_ms = 1,
+		               .route_ifindex = 2,
+		               .ifindex = 3,
+		               .vlan = 4,
+		               .outer_vlan = 5,
+		               .outer_type_be = 6,
+		               .mtu = 7,
+		               .mac_to = { 8, 0, 0, 0, 0, 8 },
+		               .mac_from = { 9, 0, 0, 0, 0, 9 } };
+	struct hop others[12];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(others); i++)
+		others[i] = a;
+	others[0].state = HOP_NO_PORT;
+	others[1].bad = HOP_BAD_NEIGHBOUR;
+	others[2].on_link = false;
+	others[3].route_ifindex++;
+	others[4].ifindex++;
+	others[5].vlan++;
+	others[6].outer_vlan++;
+	others[7].outer_type_be++;
+	others[8].mtu++;
+	others[9].mac_to[5]++;
+	others[10].mac_from[0]++;
+	others[11].since_ms++;
+	for (size_t i = 0; i < COUNT(others); i++)
+		if (hops_same(&others[i], &a) != (i == 11) ||
+		    hops_same(&a, &others[i]) != (i == 11))
+			fail_msg("field %zu", i);
+}
+
 static void who_is_sure_or_is_being_asked_is_not_told_of_use(void **state)
 {
 	static const struct {
@@ -194,6 +232,18 @@ static void the_want_of_a_route_is_no_refusal(void **state)
 	assert_false(hops_is_refusal(-ENETUNREACH)); /* there is none */
 	assert_false(hops_is_refusal(-ETIMEDOUT) || hops_is_refusal(-ENOBUFS));
 	assert_false(hops_is_refusal(0));
+	static const int answers[] = { 0,          -EHOSTUNREACH, -EACCES,
+		                       -EINVAL,    -ENETUNREACH,  -ENETDOWN,
+		                       -ENODEV,    -ESRCH,        -EAFNOSUPPORT,
+		                       -EOPNOTSUPP };
+	static const int failures[] = { -ETIMEDOUT, -ENOBUFS, -EIO, -ENOMEM, -EINTR, -EPERM };
+
+	for (size_t i = 0; i < COUNT(answers); i++)
+		if (!hops_is_answer(answers[i]))
+			fail_msg("%d is an answer", answers[i]);
+	for (size_t i = 0; i < COUNT(failures); i++)
+		if (hops_is_answer(failures[i]))
+			fail_msg("%d is none", failures[i]);
 }
 
 static void a_next_hop_is_doubted_when_all_behind_it_are_silent(void **state)
@@ -228,6 +278,7 @@ int main(void)
 		cmocka_unit_test(a_frame_goes_to_the_port_below_with_all_tags),
 		cmocka_unit_test(the_shorter_mtu_of_route_and_link_counts),
 		cmocka_unit_test(it_is_so_since_state_evidence_or_link_changed),
+		cmocka_unit_test(a_hop_that_differs_in_any_field_is_another),
 		cmocka_unit_test(who_is_sure_or_is_being_asked_is_not_told_of_use),
 		cmocka_unit_test(the_want_of_a_route_is_no_refusal),
 		cmocka_unit_test(a_next_hop_is_doubted_when_all_behind_it_are_silent),

@@ -91,6 +91,9 @@ static void a_change_is_reported_once_and_a_repetition_never(void **state)
 		{ .ifindex = 2, .name = "eth0", .mac = 99 },
 		{ .ifindex = 2, .name = "wan" },
 		{ .ifindex = 2, .name = "wan", .master = 7 },
+		{ .ifindex = 2, .name = "wan", .master = 7, .down = true },
+		{ .ifindex = 2, .name = "wan", .kind = "macvlan", .link = 5, .down = true },
+		{ .ifindex = 2, .name = "wan", .kind = "macvlan", .link = 6, .down = true },
 		{ .ifindex = 2, .name = "wan", .gone = true },
 	};
 	struct world w;
@@ -106,6 +109,38 @@ static void a_change_is_reported_once_and_a_repetition_never(void **state)
 	assert_null(links_find(w.links, 2));
 	assert_int_equal(links_counters(w.links)->changes, w.changes);
 	links_close(w.links);
+}
+
+/* Of three, each goes once: the others stay, with their own names and in order. */
+static void an_interface_that_goes_takes_no_other_with_it(void **state)
+{
+	(void)state;
+	static const struct message m[] = { { .ifindex = 2, .name = "eth0" },
+		                            { .ifindex = 5, .name = "eth1" },
+		                            { .ifindex = 9, .name = "eth2" } };
+
+	for (size_t i = 0; i < COUNT(m); i++) {
+		struct message gone = m[i];
+		const struct rtnl_link *all;
+		struct world w;
+		size_t n;
+
+		gone.gone = true;
+		hear_all(&w, m, COUNT(m));
+		hear(&w, &gone);
+		all = links_all(w.links, &n);
+		assert_int_equal(n, 2);
+		assert_true(all[0].ifindex < all[1].ifindex);
+		for (size_t k = 0; k < COUNT(m); k++) {
+			const struct rtnl_link *link = links_find(w.links, m[k].ifindex);
+
+			if (k == i)
+				assert_null(link);
+			else
+				assert_string_equal(link->name, m[k].name);
+		}
+		links_close(w.links);
+	}
 }
 
 static void a_port_that_leaves_its_bridge_is_still_there(void **state)
@@ -273,6 +308,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_interface_is_found_by_index_and_by_name),
 		cmocka_unit_test(a_change_is_reported_once_and_a_repetition_never),
+		cmocka_unit_test(an_interface_that_goes_takes_no_other_with_it),
 		cmocka_unit_test(a_port_that_leaves_its_bridge_is_still_there),
 		cmocka_unit_test(what_stands_on_an_interface_is_found_at_any_depth),
 		cmocka_unit_test(interfaces_that_stand_on_each_other_end_the_search),

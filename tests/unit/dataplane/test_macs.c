@@ -182,6 +182,31 @@ static void more_than_there_is_room_for_is_counted_and_the_ports_own_are_in(void
 	assert_true(is_own(f, 3, 3));
 }
 
+/* Twelve addresses lie in root and in sets; each leaves wherever it lies, says that it changed, and makes room. */
+static void an_address_that_leaves_is_own_no_more_wherever_it_lay(void **state)
+{
+	struct fixture *f = *state;
+
+	for (uint8_t out = 0; out < 12; out++) {
+		struct macs m = { 0 };
+
+		for (uint8_t i = 0; i < 12; i++)
+			m.word[m.n++] = fwd_mac_word(2 | (uint64_t)(100 + i) << 40, 2);
+		(void)macs_write(&f->t, &m);
+		for (uint8_t i = 0; i < 12; i++)
+			assert_true(fwd_mac_find(&f->t, f->t.root, m.word[i]));
+		const uint64_t left = m.word[out];
+
+		m.word[out] = m.word[--m.n];
+		assert_true(macs_write(&f->t, &m));
+		assert_false(fwd_mac_find(&f->t, f->t.root, left));
+		for (size_t i = 0; i < m.n; i++)
+			assert_true(fwd_mac_find(&f->t, f->t.root, m.word[i]));
+		assert_false(macs_write(&f->t, &m));
+		assert_int_equal(m.n_left_out, 0);
+	}
+}
+
 /* Addresses whose words all belong to one set, so that some have no place though the table is nearly empty. */
 static void a_full_set_is_used_to_its_last_place_and_what_is_left_is_counted(void **state)
 {
@@ -226,6 +251,7 @@ int main(void)
 		T(changes_are_followed),
 		T(frames_of_a_bond_come_in_by_its_parts),
 		T(more_than_there_is_room_for_is_counted_and_the_ports_own_are_in),
+		T(an_address_that_leaves_is_own_no_more_wherever_it_lay),
 		T(a_full_set_is_used_to_its_last_place_and_what_is_left_is_counted),
 		T(an_address_of_nobody_or_of_many_is_never_own),
 	};

@@ -99,6 +99,47 @@ static void a_refused_document_changes_nothing(void **state)
 	stage_fini(&s);
 }
 
+/* In seconds of 16 bits; how long a slot learns is as long as connections may be idle, but no longer than it settles. */
+static void a_pools_times_are_what_packets_read(void **state)
+{
+	static const struct {
+		uint32_t settle_ms, idle_ms;
+		uint16_t settle_s, idle_s, learn_s;
+		bool agent;
+	} rows[] = {
+		{ 60000, 30000, 60, 30, 38, false },
+		{ 20000, 30000, 20, 30, 20, true },
+		{ 1999, 900, 1, 0, 1, false },
+		{ 65534000, 65535000, 65534, 65535, 65534, true },
+		{ 80000000, 70000000, 65535, 65535, 65535, false },
+	};
+	struct stage s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct fwd_pool *pool;
+
+		stage_init(&s);
+		use_both_pools(&s.first);
+		s.first.pools[1].settle_ms = rows[i].settle_ms;
+		s.first.pools[1].idle_ms = rows[i].idle_ms;
+		s.first.pools[1].agent = rows[i].agent;
+		take(&s, &s.first);
+		pool = &s.node.t.pools[s.node.pools[1].index];
+		assert_int_equal(pool->settle_s, rows[i].settle_s);
+		assert_int_equal(pool->idle_s, rows[i].idle_s);
+		assert_int_equal(pool->learn_s, rows[i].learn_s);
+		assert_int_equal(pool->flags, rows[i].agent ? FWD_POOL_AGENTS : 0);
+		assert_int_equal(pool->id, hash_text("web-fra"));
+		assert_int_equal(pool->place, (uint64_t)s.node.pools[1].first_slot << 8 | 12);
+		pool = &s.node.t.pools[s.node.pools[0].index]; /* the other one has its own */
+		assert_int_equal(pool->settle_s, 60);
+		assert_int_equal(pool->idle_s, 30);
+		assert_int_equal(pool->flags, 0);
+		stage_fini(&s);
+	}
+}
+
 static void services_lead_to_their_pool_and_counter(void **state)
 {
 	(void)state;
@@ -418,6 +459,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_refused_document_changes_nothing),
+		cmocka_unit_test(a_pools_times_are_what_packets_read),
 		cmocka_unit_test(services_lead_to_their_pool_and_counter),
 		cmocka_unit_test(slots_belong_to_the_members_of_the_set_in_force),
 		cmocka_unit_test(a_dead_backend_loses_its_slots_at_once),

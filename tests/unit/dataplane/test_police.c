@@ -96,11 +96,24 @@ static const struct kind kinds[] = {
 	{ "a SYN to ssh", IP6, 6, 0, 40000, 22, 0x02, POLICE_TCP_OPEN },
 	{ "BFD", IP4, 17, 0, 49152, 3784, 0, POLICE_BFD },
 	{ "BFD over several hops", IP6, 17, 0, 49152, 4784, 0, POLICE_BFD },
+	{ "BFD's echo", IP4, 17, 0, 49152, 3785, 0, POLICE_BFD },
+	{ "BFD of a link of a bundle", IP4, 17, 0, 49152, 6784, 0, POLICE_BFD },
 	{ "from BFD's port to another", IP4, 17, 0, 3784, 53, 0, POLICE_OTHER },
 	{ "a ping", IP4, 1, 0, 0x0800, 0, 0, POLICE_ICMP },
 	{ "a ping, IPv6", IP6, 58, 0, 128 << 8, 0, 0, POLICE_ICMP },
 	{ "a neighbour solicitation", IP6, 58, 0, 135 << 8, 0, 0, POLICE_NEIGHBOUR },
+	{ "a router solicitation, the first of ND", IP6, 58, 0, 133 << 8, 0, 0, POLICE_NEIGHBOUR },
+	{ "a redirect, the last of ND", IP6, 58, 0, 137 << 8, 0, 0, POLICE_NEIGHBOUR },
+	{ "a listener's message before ND", IP6, 58, 0, 132 << 8, 0, 0, POLICE_ICMP },
+	{ "renumbering, behind ND", IP6, 58, 0, 138 << 8, 0, 0, POLICE_ICMP },
+	{ "BGP from its port", IP6, 6, 0, 179, 40000, 0x10, POLICE_BGP },
+	{ "a port beside BGP's", IP4, 6, 0, 180, 178, 0x10, POLICE_TCP },
+	{ "a port beside BFD's", IP4, 17, 0, 49152, 3783, 0, POLICE_OTHER },
+	{ "a reset", IP4, 6, 0, 40000, 22, 0x04, POLICE_TCP },
 	{ "a later fragment whose bytes look like BGP", IP4, 6, 1, 40000, 179, 0x10, POLICE_OTHER },
+	{ "a fragment far behind", IP4, 6, 0x1000, 40000, 179, 0x10, POLICE_OTHER },
+	{ "the first fragment, of BGP", IP4, 6, 0x2000, 40000, 179, 0x10, POLICE_BGP },
+	{ "not to be fragmented", IP4, 6, 0x4000, 40000, 179, 0x10, POLICE_BGP },
 	{ "OSPF", IP4, 89, 0, 0, 0, 0, POLICE_OTHER },
 	{ "LLDP", 0x88cc, 0, 0, 0, 0, 0, POLICE_OTHER },
 };
@@ -118,6 +131,15 @@ static void each_class_is_known_with_and_without_tags(void **state)
 				fail_msg("%s, %u tags: %s", k->why, vlans,
 				         police_labels[police_class(f.bytes, f.n)]);
 		}
+}
+
+/* Three tags are no frame that the kernel is asked about. */
+static void tags_are_looked_through_two_deep(void **state)
+{
+	struct frame f = make(IP4, 3, 6, 0, 40000, 179, 0x10);
+
+	(void)state;
+	assert_int_equal(police_class(f.bytes, f.n), POLICE_OTHER);
 }
 
 /* In an exact-size heap copy, so that a sanitizer sees a read beyond the end. */
@@ -206,12 +228,22 @@ static void fragments_of_a_packet_stay_together(void **state)
 	             later = make(IP4, 0, 17, 100, 9, 9, 0);
 
 	assert_int_equal(spread_hash(first.bytes, first.n), spread_hash(later.bytes, later.n));
+	for (unsigned bit = 1; bit <= 0x1000; bit <<= 1) { /* each bit of the offset */
+		later = make(IP4, 0, 17, bit, 9, 9, 0);
+		assert_int_equal(spread_hash(first.bytes, first.n),
+		                 spread_hash(later.bytes, later.n));
+	}
+	/* "do not fragment" is no fragment: its ports count */
+	first = make(IP4, 0, 17, 0x4000, 1, 2, 0);
+	later = make(IP4, 0, 17, 0x4000, 9, 9, 0);
+	assert_int_not_equal(spread_hash(first.bytes, first.n), spread_hash(later.bytes, later.n));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_class_is_known_with_and_without_tags),
+		cmocka_unit_test(tags_are_looked_through_two_deep),
 		cmocka_unit_test(a_frame_cut_anywhere_is_not_read_beyond_its_end),
 		cmocka_unit_test(a_flood_gets_its_burst_and_then_its_rate),
 		cmocka_unit_test(a_flood_of_one_class_costs_no_other),

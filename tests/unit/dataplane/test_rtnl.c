@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <libmnl/libmnl.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
@@ -201,6 +202,73 @@ static void a_route_gives_gateway_port_and_mtu(void **state)
 	assert_int_equal(f.route.mtu, 1400);
 }
 
+#define ROUTE_BYTES 128u
+
+/* A unicast route of @p family by interface 2, with @p n_gateway bytes of a gateway. */
+static size_t write_route(void *out, uint8_t family, uint16_t attribute, const void *gateway,
+                          size_t n_gateway)
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(out);
+	struct rtmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+
+	h->nlmsg_type = RTM_NEWROUTE;
+	m->rtm_family = family;
+	m->rtm_type = RTN_UNICAST;
+	mnl_attr_put_u32(h, RTA_OIF, 2);
+	mnl_attr_put(h, attribute, n_gateway, gateway);
+	return h->nlmsg_len;
+}
+
+/* An IPv4 route may have an IPv6 gateway: taken for on-link, backends behind it get no next hop. */
+static void a_gateway_is_read_in_each_form_that_the_kernel_writes(void **state)
+{
+	static const struct {
+		const char *why;
+		uint8_t family;
+		uint16_t attribute;
+		uint8_t gateway[2 + 16]; /* RTA_VIA: behind the family, of two bytes */
+		size_t n;
+		const char *expected; /* NULL: no gateway */
+	} rows[] = {
+		{ "IPv4", AF_INET, RTA_GATEWAY, { 10, 0, 0, 2 }, 4, "10.0.0.2" },
+		{ "IPv6", AF_INET6, RTA_GATEWAY, { 0xfe, 0x80, [15] = 2 }, 16, "fe80::2" },
+		{ "IPv6 of an IPv4 route",
+		  AF_INET,
+		  RTA_VIA,
+		  { AF_INET6, 0, 0xfe, 0x80, [17] = 2 },
+		  18,
+		  "fe80::2" },
+		{ "IPv4 as a via", AF_INET6, RTA_VIA, { AF_INET, 0, 10, 0, 0, 2 }, 6, "10.0.0.2" },
+		{ "IPv6, cut", AF_INET, RTA_VIA, { AF_INET6, 0, 0xfe, 0x80 }, 17, NULL },
+		{ "IPv6 of four bytes", AF_INET, RTA_VIA, { AF_INET6, 0, 0xfe, 0x80 }, 6, NULL },
+		{ "IPv4 of 16 bytes", AF_INET, RTA_VIA, { AF_INET, 0, 10, 0, 0, 2 }, 18, NULL },
+		{ "of no family", AF_INET, RTA_VIA, { 0, 0, 10, 0, 0, 2 }, 6, NULL },
+		{ "no address", AF_INET, RTA_VIA, { AF_INET6, 0 }, 2, NULL },
+		{ "half a family", AF_INET, RTA_VIA, { AF_INET6 }, 1, NULL },
+		{ "nothing", AF_INET, RTA_VIA, { 0 }, 0, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char bytes[ROUTE_BYTES] = { 0 };
+		struct addr expected = { 0 };
+		size_t n = write_route(bytes, rows[i].family, rows[i].attribute, rows[i].gateway,
+		                       rows[i].n),
+		       took;
+		struct rtnl_fact f = read_copy(bytes, n, &took);
+
+		print_message("  %s\n", rows[i].why);
+		assert_int_equal(took, n);
+		assert_int_equal(f.kind, RTNL_ROUTE);
+		assert_true(f.route.reachable);
+		assert_int_equal(f.route.ifindex, 2);
+		assert_int_equal(f.route.has_gateway, rows[i].expected != NULL);
+		if (rows[i].expected)
+			assert_int_equal(addr_parse(rows[i].expected, &expected), 0);
+		assert_true(addr_equal(&f.route.gateway, &expected));
+	}
+}
+
 static void only_unicast_routes_reach(void **state)
 {
 	(void)state;
@@ -247,6 +315,7 @@ int main(void)
 		cmocka_unit_test(a_vlan_names_its_port_and_id),
 		cmocka_unit_test(a_neighbour_has_a_mac_only_in_a_state_that_says_so),
 		cmocka_unit_test(a_route_gives_gateway_port_and_mtu),
+		cmocka_unit_test(a_gateway_is_read_in_each_form_that_the_kernel_writes),
 		cmocka_unit_test(only_unicast_routes_reach),
 		cmocka_unit_test(questions_can_be_read_back),
 	};

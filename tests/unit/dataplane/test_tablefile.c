@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -156,6 +157,29 @@ static void next_process_finds_what_the_last_one_left(void **state)
 	assert_null(g.tables.root);
 }
 
+static void a_file_that_is_cut_short_does_not_kill_its_readers(void **state)
+{
+	struct driver_why why = { "" };
+	struct tablefile f, g;
+
+	(void)state;
+	make(&f, &small);
+	f.tables.root->hash_key[1] = 44;
+	tablefile_close(&f);
+	assert_int_equal(tablefile_open(&g, path, false, &why), 0);
+	const uint8_t *memory = g.memory;
+
+	assert_int_equal(truncate(path, 0), 0);
+	assert_int_equal(g.tables.root->n_services, 0);
+	assert_int_equal(g.tables.exceptions[3].word[7], 0);
+	assert_int_equal(g.tables.root->hash_key[1], 0);
+	tablefile_unmap(&g.tables);
+	assert_null(g.tables.root);
+	/* all of it is gone, although the head no longer says how long it is */
+	assert_int_equal(msync((void *)(uintptr_t)memory, g.len, MS_ASYNC), -1);
+	assert_int_equal(errno, ENOMEM);
+}
+
 /** Make the file what the release before the table of MAC addresses left: that table is the last. */
 static void cut_macs(size_t len)
 {
@@ -253,13 +277,147 @@ static void larger_tables_hold_what_the_smaller_ones_held(void **state)
 	tablefile_close(&g);
 }
 
+/* Where each table lies, and how long it is. */
+struct place {
+	const char *name;
+	uint8_t *at;
+	size_t n;
+};
+
+#define PLACES_MAX 13
+
+static size_t list_places(const struct tablefile *f, struct place out[PLACES_MAX])
+{
+	const struct fwd_tables *t = &f->tables;
+	size_t n = 0;
+
+#define ADD(field)                                                                                 \
+	out[n++] = (struct place){ #field, (uint8_t *)t->field, t->n_##field * sizeof(*t->field) }
+	out[n++] = (struct place){ "root", (uint8_t *)t->root, sizeof(*t->root) };
+	ADD(services);
+	ADD(pools);
+	ADD(slots);
+	ADD(colds);
+	ADD(backends);
+	ADD(exceptions);
+	ADD(cpus);
+	ADD(service_counts);
+	ADD(backend_counts);
+	ADD(fragments);
+	ADD(destinations);
+	ADD(macs);
+#undef ADD
+	return n;
+}
+
+/* No table reaches into another one, or beyond the file; each begins at a page. */
+static void each_table_has_its_own_place(void **state)
+{
+	struct place places[PLACES_MAX];
+	struct tablefile f;
+	size_t n;
+
+	(void)state;
+	make(&f, &small);
+	n = list_places(&f, places);
+	for (size_t i = 0; i < n; i++) {
+		const struct place *a = &places[i];
+
+		assert_non_null(a->at);
+		assert_int_not_equal(a->n, 0);
+		assert_int_equal((uintptr_t)a->at % 4096, 0);
+		assert_true(a->at >= (uint8_t *)f.memory + 4096);
+		assert_true(a->at + a->n <= (uint8_t *)f.memory + f.len);
+		for (size_t k = 0; k < i; k++)
+			if (a->at < places[k].at + places[k].n && places[k].at < a->at + a->n)
+				fail_msg("%s and %s", a->name, places[k].name);
+	}
+	for (size_t i = 1; i < n; i++)
+		memset(places[i].at, (int)i, places[i].n);
+	tablefile_close(&f);
+
+	struct driver_why why;
+
+	assert_int_equal(tablefile_open(&f, path, true, &why), 0);
+	assert_int_equal(list_places(&f, places), n);
+	for (size_t i = 1; i < n; i++)
+		for (size_t k = 0; k < places[i].n; k++)
+			assert_int_equal(places[i].at[k], i);
+	tablefile_close(&f);
+}
+
+/* "r--s" or "rw-s": what the kernel says of the mapping at @p memory. */
+static void assert_mapped(const void *memory, const char *rights)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[512], at[32];
+	bool found = false;
+
+	snprintf(at, sizeof(at), "%lx-", (unsigned long)(uintptr_t)memory);
+	while (fgets(line, sizeof(line), maps))
+		if (!strncmp(line, at, strlen(at))) {
+			found = true;
+			assert_memory_equal(strchr(line, ' ') + 1, rights, 4);
+		}
+	fclose(maps);
+	assert_true(found);
+}
+
+static void who_reads_cannot_write(void **state)
+{
+	struct driver_why why;
+	struct tablefile f;
+
+	(void)state;
+	make(&f, &small);
+	assert_mapped(f.memory, "rw-s");
+	tablefile_close(&f);
+	for (int writable = 0; writable < 2; writable++) {
+		assert_int_equal(tablefile_open(&f, path, writable, &why), 0);
+		assert_mapped(f.memory, writable ? "rw-s" : "r--s");
+		tablefile_close(&f);
+	}
+}
+
+/* Packets believe root: one that says other sizes than the head leads beyond the file. */
+static void a_root_that_contradicts_its_head_is_refused(void **state)
+{
+	static const size_t fields[] = {
+		offsetof(struct fwd_root, layout),           offsetof(struct fwd_root, n_services),
+		offsetof(struct fwd_root, n_service_counts), offsetof(struct fwd_root, n_backends),
+		offsetof(struct fwd_root, n_exception_sets), offsetof(struct fwd_root, n_slots),
+		offsetof(struct fwd_root, n_cpus),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(fields); i++) {
+		struct driver_why why = { "" };
+		struct tablefile f;
+		uint32_t value;
+
+		make(&f, &small);
+		memcpy(&value, (uint8_t *)f.tables.root + fields[i], sizeof(value));
+		value *= 2;
+		memcpy((uint8_t *)f.tables.root + fields[i], &value, sizeof(value));
+		tablefile_close(&f);
+		for (int writable = 0; writable < 2; writable++) {
+			assert_int_equal(tablefile_open(&f, path, writable, &why), -EPROTO);
+			assert_int_not_equal(why.text[0], 0);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_that_no_tables_have_are_refused),
+		cmocka_unit_test(each_table_has_its_own_place),
+		cmocka_unit_test(who_reads_cannot_write),
+		cmocka_unit_test(a_root_that_contradicts_its_head_is_refused),
 		cmocka_unit_test(files_that_are_not_tables_are_refused),
 		cmocka_unit_test(file_that_was_cut_is_refused),
 		cmocka_unit_test(next_process_finds_what_the_last_one_left),
+		cmocka_unit_test(a_file_that_is_cut_short_does_not_kill_its_readers),
 		cmocka_unit_test(file_of_the_former_release_gets_the_table_that_it_lacks),
 		cmocka_unit_test(larger_tables_hold_what_the_smaller_ones_held),
 	};

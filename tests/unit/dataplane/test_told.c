@@ -11,6 +11,11 @@
 
 #include "tests/unit/dataplane/stage.h"
 
+/* The documented values, not the code's own: a change of those is seen. */
+#define STEP_MS   1000
+#define LIFE_MS   600000
+#define INNER_MIN 1280
+
 #define OVERHEAD4 20u /* IPIP */
 #define OVERHEAD6 40u
 
@@ -134,8 +139,8 @@ static void forgers_take_little_and_slowly(void **state)
 	for (uint16_t mtu = 1499; mtu > 1399; mtu--)
 		say(&s, "a", mtu, 30);
 	assert_int_equal(s.node.counters.paths_lowered, 3); /* in three seconds */
-	say(&s, "a", 576, PATH_STEP_MS);
-	assert_int_equal(entry(&s, "a")->inner_mtu, PATH_INNER_MIN);
+	say(&s, "a", 576, STEP_MS);
+	assert_int_equal(entry(&s, "a")->inner_mtu, INNER_MIN);
 	assert_int_equal(entry(&s, "b")->inner_mtu, 1500 - OVERHEAD4);
 	assert_int_equal(s.node.n_low, 1);
 	stage_fini(&s);
@@ -148,7 +153,7 @@ static void what_is_configured_is_tried_again_after_a_while(void **state)
 
 	start(&s, "10.1.0.5", "10.1.0.9");
 	say(&s, "a", 1400, 100);
-	s.time.now_ms += PATH_LIFE_MS - 1;
+	s.time.now_ms += LIFE_MS - 1;
 	node_told(&s.node, s.time.now_ms);
 	assert_int_equal(entry(&s, "a")->inner_mtu, 1400 - OVERHEAD4);
 	node_told(&s.node, s.time.now_ms + 1);
@@ -228,6 +233,91 @@ static void another_process_learns_again_and_takes_what_was_noted(void **state)
 	stage_fini(&s);
 }
 
+/* --- an index that another backend has later --- */
+
+/* "a" leaves the document; then time passes until its index is free. */
+static void drop_a(struct stage *s)
+{
+	uint32_t index = (uint32_t)(entry(s, "a") - s->node.t.backends);
+
+	s->second.pools[0].backends = &s->second.backends[1];
+	s->second.pools[0].n_backends = 1;
+	s->second.sets[0] = (struct model_set){ 0, INT64_MAX, &s->second.now[1], 1 };
+	s->second.pools[0].n_sets = 1;
+	take(s, &s->second);
+	for (int i = 0; i < 2000; i++) {
+		if (places_state(s->node.backend_places, index) == PLACE_FREE)
+			return;
+		s->time.now_ms += 250;
+		s->time.ticks_ms += 250;
+		s->time.wall_ms += 250;
+		node_tick(&s->node, &s->time);
+	}
+	fail_msg("index %u is not free", index);
+}
+
+/* A document with "c", which no document had before, instead of "a". */
+static void add_c(struct stage *s, struct world *w)
+{
+	make_world(w);
+	w->backends[0].name = "c";
+	w->backends[0].id = w->now[0].id = w->next[0].id = 6;
+	addr_of("10.1.0.6", &w->backends[0].address);
+	w->backends[1].address = s->first.backends[1].address;
+	w->sets[0] = w->sets[1]; /* without those that were before */
+	w->sets[1] = w->sets[2];
+	w->pools[0].n_sets = 2;
+	take(s, w);
+}
+
+static void a_new_backend_at_a_freed_index_inherits_no_path(void **state)
+{
+	static const struct {
+		const char *why, *b; /* where "b" is */
+		uint16_t told_a, told_b;
+		uint32_t low_with, low_without; /* paths, with "a" and without */
+	} cases[] = {
+		{ "nothing was told", "10.1.0.9", 0, 0, 0, 0 },
+		{ "its way was lowered", "10.1.0.9", 1400, 0, 1, 0 },
+		{ "another's way was lowered", "10.1.0.9", 0, 1400, 1, 1 },
+		{ "both ways were", "10.1.0.9", 1400, 1350, 2, 1 },
+		{ "both have one way", "10.1.0.5", 1400, 0, 2, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		static struct world third;
+		const struct fwd_backend *freed;
+		uint16_t inner_b;
+		struct stage s;
+
+		print_message("  %s\n", cases[i].why);
+		start(&s, "10.1.0.5", cases[i].b);
+		freed = entry(&s, "a");
+		if (cases[i].told_a)
+			say(&s, "a", cases[i].told_a, 100);
+		if (cases[i].told_b)
+			say(&s, "b", cases[i].told_b, 100);
+		assert_int_equal(s.node.n_low, cases[i].low_with);
+		inner_b = entry(&s, "b")->inner_mtu;
+		drop_a(&s);
+		assert_int_equal(s.node.n_low, cases[i].low_without);
+		add_c(&s, &third);
+		assert_ptr_equal(entry(&s, "c"), freed);
+		assert_int_equal(entry(&s, "c")->inner_mtu, 1500 - OVERHEAD4);
+		assert_int_equal(entry(&s, "b")->inner_mtu, inner_b);
+		node_told(&s.node, s.time.now_ms);
+		assert_int_equal(s.node.n_low, cases[i].low_without);
+		say(&s, "c", 1450, 0); /* this counts as the first word about its way */
+		assert_int_equal(entry(&s, "c")->inner_mtu, 1450 - OVERHEAD4);
+		assert_int_equal(s.node.n_low, cases[i].low_without + 1);
+		node_told(&s.node, s.time.now_ms + LIFE_MS);
+		assert_int_equal(s.node.n_low, 0);
+		assert_int_equal(s.node.counters.paths_restored, cases[i].low_without + 1);
+		stage_fini(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +329,7 @@ int main(void)
 		cmocka_unit_test(a_backend_without_a_known_way_is_left_alone),
 		cmocka_unit_test(layer_2_has_no_routers_on_its_way),
 		cmocka_unit_test(another_process_learns_again_and_takes_what_was_noted),
+		cmocka_unit_test(a_new_backend_at_a_freed_index_inherits_no_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,17 +18,7 @@ static const char address_a[] = "10.1.0.5", address_b[] = "10.1.0.9";
 static struct hop hop_a;
 static enum hop_heard heard_a;
 static unsigned n_doubts;
-
-int hops_watch(struct hops *h, const struct addr *address)
-{
-	(void)h, (void)address;
-	return 0;
-}
-
-void hops_unwatch(struct hops *h, const struct addr *address)
-{
-	(void)h, (void)address;
-}
+static int watches_a; /* how often "a" is watched */
 
 static bool is_a(const struct addr *address)
 {
@@ -36,6 +26,19 @@ static bool is_a(const struct addr *address)
 
 	addr_of(address_a, &a);
 	return addr_equal(&a, address);
+}
+
+int hops_watch(struct hops *h, const struct addr *address)
+{
+	(void)h;
+	watches_a += is_a(address);
+	return 0;
+}
+
+void hops_unwatch(struct hops *h, const struct addr *address)
+{
+	(void)h;
+	watches_a -= is_a(address);
 }
 
 bool hops_get(const struct hops *h, const struct addr *address, struct hop *out)
@@ -70,6 +73,7 @@ static void start(struct stage *s, const struct model_check *check)
 	hop_a = (struct hop){ .state = HOP_KNOWN, .ifindex = 1, .mtu = 1500, .on_link = true };
 	heard_a = HOP_HEARD_NOTHING;
 	n_doubts = 0;
+	watches_a = 0;
 	s->node.hops = (struct hops *)(void *)&nobody;
 	addr_of(address_a, &s->first.backends[0].address);
 	addr_of(address_b, &s->first.backends[1].address);
@@ -297,6 +301,184 @@ static void next_hops_hear_of_silence_and_of_deaths(void **state)
 	stage_fini(&s);
 }
 
+/* All that packets need of a next hop is in the backend's element: by mode, and as it was before while nothing is known. */
+static void a_backends_element_has_its_next_hop_in_each_field(void **state)
+{
+	static const struct {
+		const char *why;
+		enum model_mode mode;
+		bool agent;
+		uint16_t node_mtu;
+		uint8_t encap;
+		uint16_t inner_mtu, list_room;
+	} modes[] = {
+		{ "IPIP", MODEL_MODE_IPIP, false, 0, FWD_ENCAP_IPIP, 1480, 0 },
+		{ "GUE", MODEL_MODE_GUE, false, 0, FWD_ENCAP_GUE, 1468, 0 },
+		{ "layer 2", MODEL_MODE_L2, false, 0, FWD_ENCAP_L2, 1500, 0 },
+		{ "GUE to agents", MODEL_MODE_GUE, true, 0, FWD_ENCAP_GUE, 1452, 16 },
+		{ "the node's MTU is less", MODEL_MODE_IPIP, false, 1400, FWD_ENCAP_IPIP, 1380, 0 },
+		{ "the node's MTU is more", MODEL_MODE_IPIP, false, 9000, FWD_ENCAP_IPIP, 1480, 0 },
+	};
+	struct addr a;
+
+	(void)state;
+	addr_of(address_a, &a);
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		struct stage s;
+		const struct fwd_backend *e;
+
+		start(&s, NULL);
+		s.second.pools[0].mode = modes[i].mode;
+		s.second.pools[0].agent = modes[i].agent;
+		s.second.node.mtu = modes[i].node_mtu;
+		s.second.backends[0].address = a;
+		hop_a = (struct hop){ .state = HOP_KNOWN,
+			              .on_link = true,
+			              .route_ifindex = 31,
+			              .ifindex = 32,
+			              .vlan = 33,
+			              .outer_vlan = 34,
+			              .outer_type_be = 35,
+			              .mtu = 1500,
+			              .mac_to = { 2, 1, 1, 1, 1, 1 },
+			              .mac_from = { 2, 9, 9, 9, 9, 9 } };
+		take(&s, &s.second);
+		e = &s.node.t.backends[backend_a(&s)->index];
+		print_message("  %s\n", modes[i].why);
+		assert_memory_equal(e->address.bytes, a.bytes, 16);
+		assert_int_equal(e->ifindex, 32);
+		assert_int_equal(e->vlan, 33);
+		assert_int_equal(e->outer_vlan, 34);
+		assert_int_equal(e->outer_type_be, 35);
+		assert_memory_equal(e->mac_to, hop_a.mac_to, 6);
+		assert_memory_equal(e->mac_from, hop_a.mac_from, 6);
+		assert_int_equal(e->encap, modes[i].encap);
+		assert_int_equal(e->inner_mtu, modes[i].inner_mtu);
+		assert_int_equal(e->list_room, modes[i].list_room);
+		assert_int_equal(e->gue_port_be, fwd_be16(6080));
+		assert_int_equal(e->id, 5);
+		assert_int_equal(e->pool_id, s.node.pools[0].plan->id);
+		assert_int_equal(e->flags, FWD_BACKEND_USED);
+		hop_a.vlan = 43; /* and so are the next hop's changes */
+		hop_a.outer_type_be = 45;
+		hop_a.mac_to[5] = 7;
+		hop_is(&s, HOP_KNOWN, HOP_BAD_NOT, true);
+		assert_int_equal(e->vlan, 43);
+		assert_int_equal(e->outer_type_be, 45);
+		assert_int_equal(e->mac_to[5], 7);
+		hop_a.vlan = 53;
+		hop_is(&s, HOP_NO_NEIGHBOUR, HOP_BAD_NOT, true);
+		assert_int_equal(e->vlan, 43);
+		assert_int_equal(e->flags, FWD_BACKEND_USED | FWD_BACKEND_NO_NEXT_HOP);
+		stage_fini(&s);
+	}
+}
+
+/* An index that another address has from now on follows that one, and not the former. */
+static void an_index_follows_the_address_that_it_has(void **state)
+{
+	struct stage s;
+	struct addr a, other;
+	uint32_t index;
+
+	(void)state;
+	start(&s, NULL);
+	addr_of(address_a, &a);
+	addr_of("10.1.0.77", &other);
+	index = backend_a(&s)->index;
+	assert_int_equal(watches_a, 1);
+	assert_int_equal(node_first_at(&s.node, &a), index);
+	node_watch(&s.node, index, &a); /* it does already */
+	assert_int_equal(watches_a, 1);
+	node_unwatch(&s.node, index);
+	node_unwatch(&s.node, index);
+	assert_int_equal(watches_a, 0);
+	assert_int_equal(node_first_at(&s.node, &a), 0);
+	node_watch(&s.node, index, &other);
+	assert_true(s.node.is_watched[index]);
+	assert_int_equal(node_first_at(&s.node, &other), index);
+	node_unwatch(&s.node, index);
+	node_watch(&s.node, index, &a);
+	assert_int_equal(watches_a, 1);
+	stage_fini(&s);
+}
+
+/* Flows that an earlier process left on a backend which the document has no more follow its next hop all the same. */
+static void a_backend_that_left_while_nobody_looked_is_followed(void **state)
+{
+	struct stage s;
+	struct hops *hops;
+
+	(void)state;
+	start(&s, NULL);
+	hops = s.node.hops;
+	node_fini(&s.node);
+	assert_int_equal(watches_a, 0);
+	s.second.pools[0].backends = &s.second.backends[1];
+	s.second.pools[0].n_backends = 1;
+	s.second.sets[0] = (struct model_set){ 0, INT64_MAX, &s.second.now[1], 1 };
+	s.second.pools[0].n_sets = 1;
+	addr_of(address_b, &s.second.backends[1].address);
+	start_node(&s, true);
+	s.node.hops = hops;
+	take(&s, &s.second);
+	assert_null(backend_a(&s));
+	assert_int_equal(watches_a, 1);
+	stage_fini(&s);
+}
+
+static void what_is_shown_of_a_way_is_its_state_or_what_speaks_against_it(void **state)
+{
+	static const struct {
+		enum hop_state state;
+		enum hop_bad bad;
+		bool on_link, l2;
+		uint8_t hop, cut;
+	} ways[] = {
+		{ HOP_KNOWN, HOP_BAD_NOT, true, false, EFFECT_HOP_KNOWN, 0 },
+		{ HOP_KNOWN, HOP_BAD_NOT, false, false, EFFECT_HOP_KNOWN, 0 },
+		{ HOP_NO_ROUTE, HOP_BAD_NOT, true, false, EFFECT_HOP_NO_ROUTE, 0 },
+		{ HOP_NO_PORT, HOP_BAD_NOT, true, false, EFFECT_HOP_NO_PORT, 0 },
+		{ HOP_NO_NEIGHBOUR, HOP_BAD_NOT, true, false, EFFECT_HOP_UNRESOLVED, 0 },
+		{ HOP_NO_ROUTE, HOP_BAD_ROUTE, true, false, EFFECT_HOP_REFUSED, EFFECT_WHY_ROUTE },
+		{ HOP_KNOWN, HOP_BAD_NEIGHBOUR, true, false, EFFECT_HOP_SILENT,
+		  EFFECT_WHY_NEIGHBOUR },
+		{ HOP_KNOWN, HOP_BAD_NOT, true, true, EFFECT_HOP_KNOWN, 0 },
+		{ HOP_KNOWN, HOP_BAD_NOT, false, true, EFFECT_HOP_GATEWAY, EFFECT_WHY_GATEWAY },
+		{ HOP_NO_NEIGHBOUR, HOP_BAD_NOT, false, true, EFFECT_HOP_GATEWAY,
+		  EFFECT_WHY_GATEWAY },
+		{ HOP_NO_ROUTE, HOP_BAD_NOT, false, true, EFFECT_HOP_NO_ROUTE, 0 },
+		{ HOP_NO_PORT, HOP_BAD_NOT, false, true, EFFECT_HOP_NO_PORT, 0 },
+		{ HOP_KNOWN, HOP_BAD_NEIGHBOUR, false, true, EFFECT_HOP_SILENT,
+		  EFFECT_WHY_NEIGHBOUR },
+	};
+	struct stage s;
+	struct addr a;
+
+	(void)state;
+	start(&s, NULL);
+	addr_of(address_a, &a);
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		const struct node_way *way = &s.node.ways[3];
+
+		hop_a = (struct hop){ .state = ways[i].state,
+			              .bad = ways[i].bad,
+			              .on_link = ways[i].on_link,
+			              .since_ms = 100 + i };
+		s.node.ways[3] = (struct node_way){ 0 };
+		s.node.ways_changed = false;
+		node_look_way(&s.node, 3, &a, ways[i].l2);
+		if (way->hop != ways[i].hop || way->cut != ways[i].cut || way->since_ms != 100 + i)
+			fail_msg("case %zu: %s, %s", i, effect_hop_text((enum effect_hop)way->hop),
+			         effect_why_text((enum effect_why)way->cut));
+		assert_int_equal(s.node.ways_changed, ways[i].cut != 0);
+		s.node.ways_changed = false;
+		node_look_way(&s.node, 3, &a, ways[i].l2); /* the same again is no news */
+		assert_false(s.node.ways_changed);
+	}
+	stage_fini(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +488,10 @@ int main(void)
 		cmocka_unit_test(guards_hold_what_next_hops_would_take),
 		cmocka_unit_test(what_is_out_by_its_way_is_unknown_again_after_it),
 		cmocka_unit_test(next_hops_hear_of_silence_and_of_deaths),
+		cmocka_unit_test(a_backends_element_has_its_next_hop_in_each_field),
+		cmocka_unit_test(an_index_follows_the_address_that_it_has),
+		cmocka_unit_test(a_backend_that_left_while_nobody_looked_is_followed),
+		cmocka_unit_test(what_is_shown_of_a_way_is_its_state_or_what_speaks_against_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,7 +28,7 @@ struct world {
 	struct addr addresses[2];
 	struct model_vip vip;
 	struct model_service services[2];
-	struct model_at at[2];
+	struct model_at at[2], web_at[1]; /* the second: use_both_pools() of stage.h */
 	struct model_override overrides[2];
 };
 

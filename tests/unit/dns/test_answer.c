@@ -39,6 +39,7 @@ static const char zone_text[] =
         "*.w TXT wild\n"
         "*.wc CNAME a\n"
         "there.w A 192.0.2.12\n"
+        "*x.lit A 192.0.2.13\n"
         "x.y.ent A 192.0.2.20\n"
         "*.deep.w2 TXT x\n"
         "sub NS ns.sub\n"
@@ -95,10 +96,10 @@ struct fixture {
 	struct answer_env env;
 };
 
-static void fail_on_report(void *arg, const char *file, unsigned line, const char *message)
+static void fail_on_report(void *arg, const struct zones_message *m)
 {
 	(void)arg;
-	print_error("%s:%u: %s\n", file, line, message);
+	print_error("%s:%u: %s\n", m->file, m->line, m->text);
 }
 
 static void write_file(const char *path, const char *text)
@@ -125,7 +126,9 @@ static int set_up(void **out)
 
 	const struct zone_source zones[] = { { "shop.test", parent },
 		                             { "child.shop.test", child } };
-	const struct zone_input in = { zones, 2, dynamic, 2, 0 };
+	const struct zone_input in = {
+		.zones = zones, .n_zones = 2, .dynamic = dynamic, .n_dynamic = 2
+	};
 
 	assert_int_equal(zone_compile(&in, fail_on_report, NULL, &f.image), 0);
 	assert_int_equal(image_check(f.image, f.image->size_bytes), 0);
@@ -212,6 +215,7 @@ static const struct {
 	{ "wildcard without the type", "any.w.shop.test", A, "NOERROR aa|SOA" },
 	{ "existing name stops the wildcard", "there.w.shop.test", TXT, "NOERROR aa|SOA" },
 	{ "name below the existing one too", "x.there.w.shop.test", TXT, "NXDOMAIN aa|SOA" },
+	{ "a label that only begins so is none", "y.lit.shop.test", A, "NXDOMAIN aa|SOA" },
 	{ "wildcard's parent", "w.shop.test", TXT, "NOERROR aa|SOA" },
 	{ "wildcard alias", "q.wc.shop.test", A,
 	  "NOERROR aa|an q.wc.shop.test. 300 CNAME a.shop.test.|an a.shop.test. 300 A "
@@ -495,6 +499,35 @@ static void an_emptied_dynamic_name_is_asked_again_soon(void **state)
 	assert_int_equal(info.choice.class, PLACE_NONE);
 }
 
+/* Counters and explain go by it. */
+static void what_was_answered_is_told_beside_the_answer(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t query[512];
+	static char text[65536];
+	struct answer_info info;
+
+	for (int32_t name = 0; name < 2; name++)
+		for (unsigned ip4 = 0; ip4 < 2; ip4++) {
+			size_t n = query_make(names[name].name, ip4 ? A : 28, query);
+
+			memset(&info, 0x55, sizeof(info));
+			ask(f, query, n, false, text, &info);
+			assert_int_equal(info.rcode, DNS_NOERROR);
+			assert_true(info.has_question);
+			assert_int_equal(info.type, ip4 ? A : 28);
+			assert_int_equal(info.dynamic, name);
+			assert_int_equal(info.ip4, ip4);
+			assert_int_equal(info.choice.class, PLACE_SERVING);
+			assert_int_equal(info.choice.site, 0);
+			assert_false(info.has_edns || info.has_subnet || info.truncated);
+		}
+	memset(&info, 0x55, sizeof(info));
+	ask(f, query, query_make("nope.shop.test", A, query), false, text, &info);
+	assert_int_equal(info.rcode, DNS_NXDOMAIN);
+	assert_int_equal(info.dynamic, -1);
+}
+
 static void flags_of_the_question_come_back_or_not(void **state)
 {
 	static const struct {
@@ -532,6 +565,7 @@ int main(void)
 		cmocka_unit_test(each_cut_of_a_query_is_refused_or_dropped),
 		cmocka_unit_test(tells_the_node_to_those_who_ask),
 		cmocka_unit_test(an_emptied_dynamic_name_is_asked_again_soon),
+		cmocka_unit_test(what_was_answered_is_told_beside_the_answer),
 		cmocka_unit_test(flags_of_the_question_come_back_or_not),
 	};
 

@@ -117,6 +117,8 @@ static void both_families_come_from_one_site_that_serves_both(void **state)
 		choose_both(w, &client, was);
 		w->at[1].words[0] = DOWN;
 		choose_both(w, &client, now);
+		for (int ip4 = 0; ip4 < 2; ip4++) /* explain names it to its own clients alone */
+			assert_int_equal(choose(w, &client, ip4).halved, was[0] == 1 ? 2 : 0);
 		assert_int_equal(was[0], was[1]);
 		assert_int_equal(now[0], now[1]);
 		assert_int_not_equal(now[0], 1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From a document and its zone files to what is served, with health and overrides; and what explain says of it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -19,7 +21,6 @@
 #include "weir/model.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define ALL      PLACE_PPM_ALL
 #define GOOD     "$TTL 60\n@ SOA ns root 1 1 1 1 1\n@ NS ns\nns A 192.0.2.1\nalias CNAME www\n"
 
 static const char config[] =
@@ -44,12 +45,13 @@ static const char config[] =
 static char dir[] = "/tmp/weir-generation.XXXXXX";
 static struct proc_dirs dirs;
 static unsigned n_reports;
+static const char *digest = ""; /* of the zone's file, as the document has it */
 
-static void count(void *arg, const char *file, unsigned line, const char *message)
+static void count(void *arg, const struct zones_message *m)
 {
 	(void)arg;
-	print_message("    %s:%u: %s\n", file, line, message);
-	n_reports++;
+	print_message("    %s:%u: %s\n", m->file, m->line, m->text);
+	n_reports += m->level == ZONES_MISTAKE;
 }
 
 static void path_of(const char *name, char out[PATH_MAX])
@@ -85,6 +87,14 @@ static void write_document(const char *dynamic)
 	path_of(PROC_EFFECTIVE_FILE, to);
 	if (model_read_config(from, "ams-1", &m, &mistakes) != 0)
 		fail_msg("%s", mistakes.n_items ? mistakes.items[0].message : "?");
+	struct model_zone zone = m->zones[0];
+
+	zone.digest = digest;
+	m->zones = &zone;
+	char key[MODEL_FINGERPRINT_MAX];
+
+	model_key_fingerprint(m->hash_key, key);
+	m->meta.hash_key = key;
 	assert_int_equal(model_write_effective(m, to), 0);
 	model_mistakes_free(&mistakes);
 	model_free(m);
@@ -133,16 +143,17 @@ static void without_a_document_there_is_nothing(void **state)
 	assert_int_equal(n_reports, 0);
 }
 
-static void bad_zones_are_refused_when_nothing_is_kept(void **state)
+static void a_bad_zone_is_broken_when_nothing_is_kept(void **state)
 {
 	struct generation *g = NULL;
 	(void)state;
 
 	write_document("www.shop.test");
 	write_text("zone", GOOD "www A 192.0.2.2\n");
-	assert_int_equal(load(true, &g), -EINVAL);
+	assert_int_equal(load(true, &g), 0);
 	assert_int_equal(n_reports, 1);
-	assert_null(g);
+	assert_int_equal(g->n_broken, 1);
+	generation_free(g);
 }
 
 static void half_a_document_is_refused(void **state)
@@ -163,7 +174,7 @@ static void the_kept_image_serves_what_it_fits(void **state)
 	write_document("www.shop.test");
 	write_text("zone", GOOD);
 	assert_int_equal(load(true, &g), 0);
-	assert_int_equal(g->mapped_bytes, 0); /* compiled */
+	assert_true(g->made); /* compiled */
 	generation_free(g);
 
 	assert_int_equal(load(true, &g), 0);
@@ -171,14 +182,93 @@ static void the_kept_image_serves_what_it_fits(void **state)
 	generation_free(g);
 
 	assert_int_equal(load(false, &g), 0);
-	assert_int_equal(g->mapped_bytes, 0); /* compiled when told so */
+	assert_true(g->made); /* compiled when told so */
 	generation_free(g);
 
 	write_text("zone", GOOD "more A 192.0.2.9\n");
 	assert_int_equal(load(true, &g), 0);
-	assert_int_equal(g->mapped_bytes, 0); /* the file has changed */
+	assert_true(g->made); /* the file has changed */
 	assert_int_equal(g->image->n_records, 5);
 	generation_free(g);
+}
+
+/* As a restore or a copy does it: nothing of the file but its time's last digits is another. */
+static void a_file_that_changed_in_the_same_second_is_read(void **state)
+{
+	struct generation *g = NULL;
+	char path[PATH_MAX];
+	(void)state;
+
+	write_document("www.shop.test");
+	path_of("zone", path);
+	for (long i = 0; i < 3; i++) {
+		const struct timespec times[2] = { { 1000, i }, { 1000, i } };
+
+		write_text("zone", i ? GOOD "b A 192.0.2.8\n" : GOOD "b A 192.0.2.9\n");
+		assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+		assert_int_equal(load(true, &g), 0);
+		assert_true(g->made);
+		generation_free(g);
+	}
+	digest = "sha256:1"; /* and a document that means another file of that name */
+	write_document("www.shop.test");
+	assert_int_equal(load(true, &g), 0);
+	assert_true(g->made);
+	generation_free(g);
+	assert_int_equal(load(true, &g), 0);
+	assert_false(g->made);
+	generation_free(g);
+	digest = "";
+	write_text("zone", GOOD);
+}
+
+/* What is in use is better than a file that anybody may have damaged. */
+static void a_bad_zone_is_taken_from_the_image_in_use(void **state)
+{
+	struct generation *g = NULL, *next = NULL;
+	struct generation_how how = { .keep = true, .report = count };
+	(void)state;
+
+	write_document("www.shop.test");
+	write_text("zone", GOOD);
+	assert_int_equal(load(false, &g), 0);
+	write_text(GENERATION_IMAGE_FILE, "weirzone and nothing behind it");
+	write_text("zone", GOOD "h A 1.2.3\n");
+	how.earlier = g->image;
+	assert_int_equal(generation_load(&dirs, &how, &next), 0);
+	assert_int_equal(next->n_earlier, 1);
+	assert_int_equal(next->n_broken, 0);
+	generation_free(next);
+	generation_free(g);
+	write_text("zone", GOOD);
+}
+
+static void the_key_in_use_stays_when_the_file_has_another(void **state)
+{
+	struct generation *g = NULL, *next = NULL;
+	struct generation_how how = { .keep = true, .report = count };
+	(void)state;
+
+	write_document("www.shop.test");
+	assert_int_equal(load(false, &g), 0);
+	assert_int_equal(g->model->key_state, MODEL_KEY_GOOD);
+	write_text("hash.key", "ffeeddccbbaa99887766554433221100\n");
+	how.before = g->model;
+	assert_int_equal(generation_load(&dirs, &how, &next), 0);
+	assert_int_equal(next->model->key_state, MODEL_KEY_KEPT);
+	assert_memory_equal(next->model->hash_key, g->model->hash_key, sizeof(g->model->hash_key));
+	generation_free(next);
+	generation_free(g);
+	assert_int_equal(load(false, &g), 0); /* a first one has none to keep */
+	assert_int_equal(g->model->key_state, MODEL_KEY_NONE);
+	generation_free(g);
+	write_text("hash.key", "00112233445566778899aabbccddeeff\n");
+}
+
+static const struct image_zone *only_zone(const struct generation *g)
+{
+	assert_int_equal(g->image->n_zones, 1);
+	return image_zone(g->image, 0);
 }
 
 static void a_kept_image_stands_in_for_bad_zones(void **state)
@@ -191,17 +281,43 @@ static void a_kept_image_stands_in_for_bad_zones(void **state)
 	assert_int_equal(load(true, &g), 0);
 	generation_free(g);
 	write_text("zone", GOOD "www A 192.0.2.2\n");
+	for (int i = 0; i < 2;
+	     i++) { /* the image that is kept then serves, too, and is not trusted */
+		assert_int_equal(load(true, &g), 0);
+		assert_int_equal(g->n_earlier, 1);
+		assert_int_equal(only_zone(g)->state, IMAGE_ZONE_EARLIER);
+		assert_int_equal(only_zone(g)->n_records, 4);
+		assert_true(g->made);
+		assert_int_equal(n_reports, 1);
+		generation_free(g);
+	}
+	write_text("zone", GOOD);
 	assert_int_equal(load(true, &g), 0);
-	assert_true(g->stale);
-	assert_int_equal(n_reports, 1);
+	assert_int_equal(only_zone(g)->state, 0);
 	generation_free(g);
+}
 
-	g = NULL;
-	write_document("other.shop.test"); /* its dynamic names are not those of the image */
-	write_text("zone", GOOD "other A 192.0.2.2\n");
-	assert_int_equal(load(true, &g), -EINVAL);
-	assert_null(g);
+static void a_bad_zone_without_an_image_is_broken_and_nothing_else(void **state)
+{
+	struct generation *g = NULL;
+	(void)state;
+
 	write_document("www.shop.test");
+	write_text("zone", GOOD);
+	assert_int_equal(load(true, &g), 0);
+	generation_free(g);
+	/* the earlier image has records where the document has a dynamic name now */
+	write_document("ns.shop.test");
+	write_text("zone", "");
+	assert_int_equal(load(true, &g), 0);
+	assert_int_equal(g->n_broken, 1);
+	assert_int_equal(only_zone(g)->state, IMAGE_ZONE_BROKEN);
+	generation_free(g);
+	write_text(GENERATION_IMAGE_FILE, "");
+	write_document("www.shop.test");
+	assert_int_equal(load(true, &g), 0);
+	assert_int_equal(only_zone(g)->state, IMAGE_ZONE_BROKEN);
+	generation_free(g);
 }
 
 static void a_damaged_image_is_made_anew(void **state)
@@ -212,11 +328,29 @@ static void a_damaged_image_is_made_anew(void **state)
 	write_text("zone", GOOD);
 	write_text(GENERATION_IMAGE_FILE, "weirzone and nothing behind it");
 	assert_int_equal(load(true, &g), 0);
-	assert_int_equal(g->mapped_bytes, 0);
+	assert_true(g->made);
 	generation_free(g);
 	assert_int_equal(load(true, &g), 0);
-	assert_true(g->mapped_bytes > 0);
+	assert_false(g->made);
+	size_t bytes = g->image->size_bytes;
 	generation_free(g);
+	for (size_t i = 1; i < 8; i++) { /* one byte of it is another */
+		char path[PATH_MAX];
+		FILE *f;
+		int was;
+
+		path_of(GENERATION_IMAGE_FILE, path);
+		f = fopen(path, "r+");
+		assert_non_null(f);
+		assert_int_equal(fseek(f, (long)(bytes * i / 8), SEEK_SET), 0);
+		was = fgetc(f);
+		assert_int_equal(fseek(f, (long)(bytes * i / 8), SEEK_SET), 0);
+		assert_int_equal(fputc(was ^ 4, f), was ^ 4);
+		assert_int_equal(fclose(f), 0);
+		assert_int_equal(load(true, &g), 0);
+		assert_true(g->made);
+		generation_free(g);
+	}
 }
 
 static void zones_with_includes_are_always_read(void **state)
@@ -228,7 +362,7 @@ static void zones_with_includes_are_always_read(void **state)
 	write_text("zone", GOOD "$INCLUDE part\n");
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(load(true, &g), 0);
-		assert_int_equal(g->mapped_bytes, 0);
+		assert_true(g->made);
 		generation_free(g);
 	}
 }
@@ -280,174 +414,6 @@ static void verdicts_are_taken_from_the_page(void **state)
 }
 
 #define T 1000000000000
-
-static const struct {
-	const char *why;
-	struct model_override o[2];
-	size_t n;
-	int64_t at_ms;
-	uint32_t drained_ppm;
-	bool disabled, forced_up, shifting;
-	int64_t next_ms;
-} overrides[] = {
-	{ .why = "none", .at_ms = T, .next_ms = MODEL_WALL_NEVER },
-	{ .why = "a drain that is to come",
-	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
-	           .name = "ams",
-	           .from_ms = T + 60000,
-	           .over_ms = 100000,
-	           .until_ms = MODEL_WALL_NEVER } },
-	  .n = 1,
-	  .at_ms = T,
-	  .next_ms = T + 60000 },
-	{ .why = "half-way",
-	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
-	           .name = "ams",
-	           .from_ms = T,
-	           .over_ms = 100000,
-	           .until_ms = MODEL_WALL_NEVER } },
-	  .n = 1,
-	  .at_ms = T + 50000,
-	  .drained_ppm = ALL / 2,
-	  .shifting = true,
-	  .next_ms = T + 100000 },
-	{ .why = "there",
-	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
-	           .name = "ams",
-	           .from_ms = T,
-	           .over_ms = 100000,
-	           .until_ms = T + 900000 } },
-	  .n = 1,
-	  .at_ms = T + 100000,
-	  .drained_ppm = ALL,
-	  .next_ms = T + 900000 },
-	{ .why = "on its way back",
-	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
-	           .name = "ams",
-	           .from_ms = T,
-	           .over_ms = 100000,
-	           .until_ms = T + 900000 } },
-	  .n = 1,
-	  .at_ms = T + 975000,
-	  .drained_ppm = ALL / 4,
-	  .shifting = true,
-	  .next_ms = T + 1000000 },
-	{ .why = "ended",
-	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
-	           .name = "ams",
-	           .from_ms = T,
-	           .until_ms = MODEL_WALL_NEVER,
-	           .ended = true } },
-	  .n = 1,
-	  .at_ms = T + 1,
-	  .next_ms = MODEL_WALL_NEVER },
-	{ .why = "held half-way",
-	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
-	           .name = "ams",
-	           .from_ms = T,
-	           .over_ms = 100000,
-	           .until_ms = MODEL_WALL_NEVER },
-	         { .kind = MODEL_OVERRIDE_HOLD,
-	           .name = "ams",
-	           .from_ms = T + 50000,
-	           .until_ms = MODEL_WALL_NEVER } },
-	  .n = 2,
-	  .at_ms = T + 500000,
-	  .drained_ppm = ALL / 2,
-	  .shifting = true,
-	  .next_ms = MODEL_WALL_NEVER },
-	{ .why = "another site's hold",
-	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
-	           .name = "ams",
-	           .from_ms = T,
-	           .over_ms = 100000,
-	           .until_ms = MODEL_WALL_NEVER },
-	         { .kind = MODEL_OVERRIDE_HOLD,
-	           .name = "fra",
-	           .from_ms = T + 50000,
-	           .until_ms = MODEL_WALL_NEVER } },
-	  .n = 2,
-	  .at_ms = T + 100000,
-	  .drained_ppm = ALL,
-	  .next_ms = MODEL_WALL_NEVER },
-	{ .why = "two drains: the higher level",
-	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
-	           .name = "ams",
-	           .from_ms = T,
-	           .over_ms = 100000,
-	           .until_ms = MODEL_WALL_NEVER },
-	         { .kind = MODEL_OVERRIDE_DRAIN,
-	           .name = "ams",
-	           .from_ms = T,
-	           .over_ms = 200000,
-	           .until_ms = MODEL_WALL_NEVER } },
-	  .n = 2,
-	  .at_ms = T + 50000,
-	  .drained_ppm = ALL / 2,
-	  .shifting = true,
-	  .next_ms = T + 100000 },
-	{ .why = "disabled for a time",
-	  .o = { { .kind = MODEL_OVERRIDE_DISABLE,
-	           .name = "ams",
-	           .from_ms = T,
-	           .until_ms = T + 5000 } },
-	  .n = 1,
-	  .at_ms = T,
-	  .disabled = true,
-	  .next_ms = T + 5000 },
-	{ .why = "no longer disabled",
-	  .o = { { .kind = MODEL_OVERRIDE_DISABLE,
-	           .name = "ams",
-	           .from_ms = T,
-	           .until_ms = T + 5000 } },
-	  .n = 1,
-	  .at_ms = T + 5000,
-	  .next_ms = MODEL_WALL_NEVER },
-	{ .why = "forced up",
-	  .o = { { .kind = MODEL_OVERRIDE_FORCE_UP,
-	           .name = "ams",
-	           .from_ms = T,
-	           .until_ms = MODEL_WALL_NEVER } },
-	  .n = 1,
-	  .at_ms = T,
-	  .forced_up = true,
-	  .next_ms = MODEL_WALL_NEVER },
-	{ .why = "a backend of the same name",
-	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
-	           .target = MODEL_TARGET_BACKEND,
-	           .pool = "pa",
-	           .name = "ams",
-	           .from_ms = T,
-	           .until_ms = MODEL_WALL_NEVER } },
-	  .n = 1,
-	  .at_ms = T + 1,
-	  .next_ms = MODEL_WALL_NEVER },
-};
-
-static void overrides_become_gates_and_classes(void **state)
-{
-	struct generation *g = NULL;
-	(void)state;
-
-	write_text("zone", GOOD);
-	assert_int_equal(load(true, &g), 0);
-	for (size_t i = 0; i < COUNT(overrides); i++) {
-		struct model m = *g->model;
-		const struct place_site_state *s = &g->state->sites[0];
-
-		print_message("  %s\n", overrides[i].why);
-		m.overrides = overrides[i].o;
-		m.n_overrides = overrides[i].n;
-		place_state_overrides(g->place, &m, NULL, overrides[i].at_ms, g->state);
-		assert_int_equal(s->drained_ppm, overrides[i].drained_ppm);
-		assert_int_equal(s->disabled, overrides[i].disabled);
-		assert_int_equal(s->forced_up, overrides[i].forced_up);
-		assert_int_equal(s->shifting, overrides[i].shifting);
-		assert_int_equal(s->next_ms, overrides[i].next_ms);
-		assert_int_equal(g->state->sites[1].drained_ppm, 0);
-	}
-	generation_free(g);
-}
 
 /* Whether a step of that kind says that. */
 static bool says(const struct explanation *e, const char *what, const char *text)
@@ -503,14 +469,17 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_a_document_there_is_nothing),
-		cmocka_unit_test(bad_zones_are_refused_when_nothing_is_kept),
+		cmocka_unit_test(a_bad_zone_is_broken_when_nothing_is_kept),
 		cmocka_unit_test(half_a_document_is_refused),
 		cmocka_unit_test(the_kept_image_serves_what_it_fits),
+		cmocka_unit_test(a_file_that_changed_in_the_same_second_is_read),
+		cmocka_unit_test(a_bad_zone_is_taken_from_the_image_in_use),
+		cmocka_unit_test(the_key_in_use_stays_when_the_file_has_another),
 		cmocka_unit_test(a_kept_image_stands_in_for_bad_zones),
+		cmocka_unit_test(a_bad_zone_without_an_image_is_broken_and_nothing_else),
 		cmocka_unit_test(a_damaged_image_is_made_anew),
 		cmocka_unit_test(zones_with_includes_are_always_read),
 		cmocka_unit_test(verdicts_are_taken_from_the_page),
-		cmocka_unit_test(overrides_become_gates_and_classes),
 		cmocka_unit_test(explain_tells_each_step),
 	};
 

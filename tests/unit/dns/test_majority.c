@@ -410,6 +410,32 @@ static void sites_that_cannot_be_asked_are_counted(void **state)
 	assert_int_equal(s.lost, 1 << 2);
 }
 
+/* Two nodes at one site: it is heard by either of them. */
+static void a_site_is_heard_by_any_of_its_nodes(void **state)
+{
+	static const char *const heard[] = { "ams", "lon" };
+	struct pages *p = *state;
+
+	for (size_t i = 0; i < 2; i++) {
+		struct page *page;
+
+		views_close(p->v);
+		p->nodes[2].site = &p->sites[0];
+		p->v = views_new(&p->m, &p->p, p->arena);
+		assert_non_null(p->v);
+		see(p, UP);
+		page = tell(p, heard[i], UP, 9000);
+		look(p, 1000);
+		struct views_sites s = views_sites(p->v);
+
+		assert_int_equal(s.n, 2);
+		assert_int_equal(s.n_heard, 2);
+		assert_int_equal(s.lost, 0);
+		page_close(page);
+		page_close(tell(p, heard[i], UP, 0)); /* no longer good */
+	}
+}
+
 #define UNPROVEN health_make(HEALTH_UNKNOWN, HEALTH_MARK_UNPROVEN, HEALTH_REASON_TIMEOUT, 0)
 
 static void where_nobody_looks_the_site_speaks_for_itself(void **state)
@@ -552,6 +578,7 @@ int main(void)
 		WITH_PAGES(what_is_in_force_is_held_when_the_majority_is_lost),
 		WITH_PAGES(with_two_sites_each_trusts_its_own_view),
 		WITH_PAGES(sites_that_cannot_be_asked_are_counted),
+		WITH_PAGES(a_site_is_heard_by_any_of_its_nodes),
 		WITH_PAGES(where_nobody_looks_the_site_speaks_for_itself),
 		WITH_PAGES(a_new_vip_is_new_until_anybody_outside_has_seen_it_up),
 		WITH_PAGES(a_page_that_is_none_is_not_believed),

@@ -437,6 +437,32 @@ static void the_ttl_leads_to_the_next_change(void **state)
 	}
 }
 
+/* The soonest change of any site counts, in whichever order they are listed. */
+static void the_ttl_heeds_the_soonest_change_of_all_sites(void **state)
+{
+	static const int64_t in_s[][SITES] = {
+		{ 20, 30, 40 }, { 40, 20, 30 }, { 30, 40, 20 }, { 40, 30, 20 },   { 20, -1, -1 },
+		{ -1, 20, -1 }, { -1, -1, 20 }, { -1, 20, 59 }, { 20, 20, 3600 }, { 3600, 20, -1 },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < COUNT(in_s); i++) {
+		struct world *w = world_new();
+		struct addr client = prefix_at(2);
+
+		for (size_t k = 0; k < SITES; k++)
+			if (in_s[i][k] >= 0)
+				w->at[k].next_ms = WALL + in_s[i][k] * 1000;
+		for (int ip4 = 0; ip4 < 2; ip4++) {
+			struct place_choice choice = choose(w, &client, ip4);
+
+			assert_int_equal(choice.ttl_s, 20);
+			assert_int_equal(choice.ttl_from, PLACE_TTL_SCHEDULE);
+		}
+		world_free(w);
+	}
+}
+
 static void the_key_is_a_24_or_56_bit_prefix(void **state)
 {
 	const uint8_t a[4] = { 192, 0, 2, 1 }, b[4] = { 192, 0, 2, 254 }, c[4] = { 192, 0, 3, 1 };
@@ -456,6 +482,72 @@ static void the_key_is_a_24_or_56_bit_prefix(void **state)
 	assert_int_equal(keys[3].bits, 56);
 }
 
+/* Nodes of several releases serve side by side: which site a client gets is the same everywhere, and stays so. */
+static void a_client_gets_the_site_that_it_got_from_the_release_before(void **state)
+{
+	static const struct {
+		const char *client;
+		int32_t site;
+		uint32_t gates[SITES];
+	} cases[] = {
+		{ "192.0.2.1", 1, { 884651, 881575, 693881 } },
+		{ "198.51.100.7", 1, { 197566, 878684, 547179 } },
+		{ "203.0.113.9", 2, { 952530, 850973, 639188 } },
+		{ "10.20.30.40", 1, { 175327, 975318, 618086 } },
+		{ "2001:db8:1::1", 1, { 82375, 729213, 83663 } },
+		{ "2001:db8:ffff:ff00::2", 2, { 271488, 317232, 613773 } },
+		{ "fd00::1", 1, { 40134, 810076, 846453 } },
+	};
+	struct world *w = world_new();
+
+	(void)state;
+	w->sites[1].weight = 300;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct addr client;
+		struct place_key key;
+
+		assert_int_equal(addr_parse(cases[i].client, &client), 0);
+		key = place_key_of(&client);
+		assert_int_equal(choose(w, &client, i & 1).site, cases[i].site);
+		for (unsigned k = 0; k < SITES; k++)
+			assert_int_equal(place_gate_ppm(&w->place, &w->sites[k], &key),
+			                 cases[i].gates[k]);
+	}
+	world_free(w);
+}
+
+/* A site of one family alone serves that one, whatever stands in the other's word. */
+static void a_family_that_a_site_does_not_have_moves_nobody(void **state)
+{
+	const health_word down = health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, 1),
+	                  up = health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1);
+
+	(void)state;
+	for (unsigned has = 0; has < 2; has++) {
+		struct world *w = world_new();
+		int32_t before[64];
+
+		w->sites[0].n_addresses[!has] = 0;
+		for (unsigned k = 0; k < SITES; k++)
+			w->at[k].words[0] = w->at[k].words[1] = up;
+		for (uint32_t i = 0; i < COUNT(before); i++) {
+			struct addr client = prefix_at(i);
+
+			before[i] = choose(w, &client, has).site;
+		}
+		w->at[0].words[!has] = down;
+		for (uint32_t i = 0; i < COUNT(before); i++) {
+			struct addr client = prefix_at(i);
+			struct place_choice choice = choose(w, &client, has);
+
+			assert_int_equal(choice.site, before[i]);
+			assert_int_equal(choice.halved, 0);
+			assert_int_not_equal(choose(w, &client, !has).site, 0);
+		}
+		world_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -464,10 +556,13 @@ int main(void)
 		cmocka_unit_test(shares_follow_the_weights),
 		cmocka_unit_test(a_gate_moves_its_fraction_and_nobody_twice),
 		cmocka_unit_test(two_nodes_choose_the_same),
+		cmocka_unit_test(a_client_gets_the_site_that_it_got_from_the_release_before),
+		cmocka_unit_test(a_family_that_a_site_does_not_have_moves_nobody),
 		cmocka_unit_test(ipv4_and_ipv6_answers_name_the_same_site),
 		cmocka_unit_test(without_weight_a_site_serves_when_nobody_else_can),
 		cmocka_unit_test(failover_goes_in_order),
 		cmocka_unit_test(the_ttl_leads_to_the_next_change),
+		cmocka_unit_test(the_ttl_heeds_the_soonest_change_of_all_sites),
 		cmocka_unit_test(the_key_is_a_24_or_56_bit_prefix),
 	};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Ramps of drains: by their schedule, held and going on; what is kept of them; who may return. */
+/* Ramps of drains: by their schedule, held and going on; what is kept of them. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,9 +13,7 @@
 
 #include <cmocka.h>
 
-#include "base/arena.h"
 #include "base/proc.h"
-#include "dns/outside.h"
 #include "dns/ramps.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -282,17 +280,23 @@ static void others_than_drains_of_sites_have_no_ramp(void **state)
 {
 	struct world *w = *state;
 
-	w->up = false;
-	w->o.over_ms = 0;
+	run_to(w, T + OVER / 2);
+	assert_int_equal(w->r.n, 1); /* in the middle of it, so that time alone ends nothing */
 	w->o.kind = MODEL_OVERRIDE_DISABLE;
-	run_to(w, UNTIL + 1000);
+	step(w);
 	assert_int_equal(w->r.n, 0);
 	w->o.kind = MODEL_OVERRIDE_DRAIN;
 	w->o.target = MODEL_TARGET_BACKEND;
 	step(w);
 	assert_int_equal(w->r.n, 0);
 	w->o.target = MODEL_TARGET_SITE;
+	step(w);
+	assert_int_equal(w->r.n, 1);
+	w->clock_held = true; /* nor does a hold outlive the drain that it holds */
+	run_to(w, w->wall_ms + TICK);
+	assert_int_equal(how(w), RAMP_HELD_CLOCK);
 	w->o.ended = true;
+	assert_int_equal(how(w), RAMP_FREE);
 	step(w);
 	assert_int_equal(w->r.n, 0);
 }
@@ -375,108 +379,140 @@ static void what_is_kept_is_written_at_turns_and_while_it_is_late(void **state)
 	assert_int_equal(w->r.n, 0);
 }
 
-static const struct outside_case {
-	const char *why;
-	enum health_state seen[3]; /* by the nodes of ams, fra, lon */
-	bool fresh[3], watched, up;
-} outside_cases[] = {
-	{ "all see it", { HEALTH_UP, HEALTH_UP, HEALTH_UP }, { 1, 1, 1 }, true, true },
-	{ "it sees itself down", { HEALTH_DOWN, HEALTH_UP, HEALTH_UP }, { 1, 1, 1 }, true, true },
-	{ "it alone sees itself up",
-	  { HEALTH_UP, HEALTH_DOWN, HEALTH_DOWN },
-	  { 1, 1, 1 },
-	  true,
-	  false },
-	{ "the others disagree", { HEALTH_UP, HEALTH_UP, HEALTH_DOWN }, { 1, 1, 1 }, true, false },
-	{ "one other is fresh", { HEALTH_UP, HEALTH_UP, HEALTH_DOWN }, { 1, 1, 0 }, true, true },
-	{ "no other is fresh", { HEALTH_UP, HEALTH_UP, HEALTH_UP }, { 1, 0, 0 }, true, false },
-	{ "no other knows",
-	  { HEALTH_UP, HEALTH_UNKNOWN, HEALTH_UNKNOWN },
-	  { 1, 1, 1 },
-	  true,
-	  false },
-	{ "nobody looks: up",
-	  { HEALTH_UP, HEALTH_UNKNOWN, HEALTH_UNKNOWN },
-	  { 1, 1, 1 },
-	  false,
-	  true },
-	{ "nobody looks: down",
-	  { HEALTH_DOWN, HEALTH_UNKNOWN, HEALTH_UNKNOWN },
-	  { 1, 1, 1 },
-	  false,
-	  false },
-};
-
-/* Three sites with a node each, of which ams is looked at, from fra. */
-struct three {
-	struct model_site sites[3];
-	struct model_node nodes[3];
-	struct place_site at[3];
-	struct model_service service;
-	struct model_override force;
-	struct model m;
-	struct place_service placed;
-	struct place p;
-	struct place_state *seen;
-	struct views *v;
-};
-
-static void three_init(struct three *t, struct arena *arena)
+/* Health changes between two readings of the clock: each is a step, and none of them costs the ramp any time. */
+static void steps_between_two_ticks_take_nothing_from_a_ramp(void **state)
 {
-	static const char *const names[] = { "ams", "fra", "lon" };
+	struct world *w = *state;
 
-	t->service = (struct model_service){ .name = "web" };
-	t->force = (struct model_override){ .kind = MODEL_OVERRIDE_FORCE_UP,
-		                            .name = "ams",
-		                            .until_ms = MODEL_WALL_NEVER };
-	t->m = (struct model){ .sites = t->sites,
-		               .n_sites = 3,
-		               .nodes = t->nodes,
-		               .n_nodes = 3,
-		               .services = &t->service,
-		               .n_services = 1,
-		               .overrides = &t->force };
-	t->placed = (struct place_service){ .name = "web", .n_sites = 3, .sites = t->at };
-	t->p = (struct place){ .n_services = 1, .n_states = 3, .services = &t->placed };
-	for (uint32_t i = 0; i < 3; i++) {
-		t->sites[i] = (struct model_site){ .name = names[i], .index = i };
-		t->nodes[i] =
-		        (struct model_node){ .name = names[i], .site = &t->sites[i], .api = "x" };
-		t->at[i] = (struct place_site){ .name = names[i] };
+	w->up = false;
+	run_to(w, UNTIL + OVER);
+	w->up = true;
+	for (unsigned i = 0; i < OVER / TICK / 2; i++) {
+		w->wall_ms += TICK;
+		w->now_ms += TICK / 2;
+		step(w);
+		w->now_ms += TICK / 2;
+		step(w);
 	}
-	t->m.self = &t->nodes[1];
-	t->seen = arena_alloc(arena, 1, sizeof(*t->seen) + 3 * sizeof(t->seen->sites[0]));
-	t->v = views_new(&t->m, &t->p, arena);
-	assert_non_null(t->v);
-	assert_non_null(t->seen);
+	assert_int_equal(how(w), RAMP_LATE);
+	assert_true(distance(level(w), 500000) < 5000);
 }
 
-static void outside_is_what_other_sites_see(void **state)
+static void a_late_ramp_is_written_once_a_second(void **state)
 {
-	const struct model_check check = { .name = "c" };
-	struct arena *arena = arena_new(1 << 20);
-	struct three t;
-	(void)state;
+	struct world *w = *state;
+	unsigned n = 0;
 
-	three_init(&t, arena);
-	for (size_t i = 0; i < COUNT(outside_cases); i++) {
-		const struct outside o = { &t.m, &t.p, t.seen, t.v };
-		const struct outside_case *c = &outside_cases[i];
-
-		t.service.vip_check = c->watched ? &check : NULL;
-		for (size_t k = 0; k < 3; k++) {
-			t.v->items[k].fresh = c->fresh[k];
-			t.v->items[k].words[1] = health_make(c->seen[k], 0, HEALTH_REASON_OK, 1);
-		}
-		t.seen->sites[0].words[0] = health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, 1);
-		t.seen->sites[0].words[1] = t.v->items[0].words[1];
-		t.m.n_overrides = 0;
-		if (outside_is_up(&o, &t.sites[0], T) != c->up)
-			fail_msg("%s", c->why);
-		t.m.n_overrides = 1;
-		assert_true(outside_is_up(&o, &t.sites[0], T));
+	w->up = false;
+	run_to(w, UNTIL + OVER);
+	w->up = true;
+	run_to(w, w->wall_ms + 10 * TICK);
+	for (unsigned i = 0; i < 200; i++) {
+		w->r.changed = false;
+		run_to(w, w->wall_ms + TICK);
+		n += w->r.changed;
 	}
-	arena_free(arena);
+	assert_int_equal(how(w), RAMP_LATE);
+	assert_in_range(n, 19, 21);
+}
+
+static void what_goes_by_its_schedule_can_be_forgotten(void **state)
+{
+	struct world *w = *state;
+
+	run_to(w, T + OVER / 2);
+	for (int i = 0; i < RAMP_HOW_COUNT; i++) {
+		w->r.items[0].how = (enum ramp_how)i;
+		w->r.n = 1;
+		ramps_only_held(&w->r);
+		assert_int_equal(w->r.n, i == RAMP_FREE ? 0 : 1);
+	}
+}
+
+/* Drains of two sites, of one that there is not, and a second one of the first: each by its own site, schedule and record. */
+static bool is_up_of(void *arg, const struct model_site *site)
+{
+	return strcmp(site->name, arg) == 0;
+}
+
+static void each_drain_goes_by_its_own_site(void **state)
+{
+	struct world *w = *state;
+	const struct model_site sites[] = { { .name = "ams" }, { .name = "fra" } };
+	struct model_override o[4];
+	struct model m = { .sites = sites, .n_sites = 2, .overrides = o, .n_overrides = 4 };
+	static char fra[] = "fra";
+	struct ramps_step_input in = { .model = &m, .is_up = is_up_of, .arg = fra };
+
+	for (unsigned i = 0; i < 4; i++) {
+		static const char *const ids[] = { "a", "b", "c", "d" };
+		static const char *const names[] = { "ams", "xyz", "fra", "ams" };
+
+		o[i] = w->o;
+		o[i].id = ids[i];
+		o[i].name = names[i];
+		o[i].until_ms = UNTIL + (i == 3 ? OVER : 0);
+	}
+	for (in.wall_ms = UNTIL - 1000, in.now_ms = 5000; in.wall_ms <= UNTIL + OVER / 2;
+	     in.wall_ms += TICK, in.now_ms += TICK)
+		ramps_step_all(&w->r, &in);
+	in.wall_ms -= TICK;
+	assert_int_equal(w->r.n, 3);
+	assert_int_equal(ramps_how(&w->r, &o[0]), RAMP_HELD_SITE); /* ams is down */
+	assert_int_equal(ramps_how(&w->r, &o[1]), RAMP_FREE);
+	assert_int_equal(ramps_how(&w->r, &o[2]), RAMP_FREE); /* fra is up: it returns */
+	assert_int_equal(ramps_how(&w->r, &o[3]), RAMP_FREE); /* its return is to come */
+	assert_true(ramps_time(&w->r, &o[0], in.wall_ms) == UNTIL - 1);
+	assert_true(ramps_time(&w->r, &o[2], in.wall_ms) == in.wall_ms);
+	assert_int_equal(ramps_held(&w->r, RAMP_HELD_SITE), 1);
+	o[0].ended = true; /* the others are who they were */
+	in.wall_ms += TICK;
+	in.now_ms += TICK;
+	w->r.changed = false;
+	ramps_step_all(&w->r, &in);
+	assert_true(w->r.changed);
+	assert_int_equal(w->r.n, 2);
+	assert_string_equal(w->r.items[0].id, "c");
+	assert_string_equal(w->r.items[1].id, "d");
+	assert_int_equal(ramps_held(&w->r, RAMP_HELD_SITE), 0);
+}
+
+/* A drain whose record is of before the restart, at each place of its schedule, free or held; and what becomes of it. */
+static void a_restart_takes_each_record_for_what_it_is_worth(void **state)
+{
+	static const struct {
+		const char *why;
+		int64_t at_ms, wall_ms, expected_ms;
+		enum ramp_how how;
+	} cases[] = {
+		{ "on its way there: by the schedule", T + 100, T + 900, T + 900, RAMP_FREE },
+		{ "there, and still", T + OVER, UNTIL - 1, UNTIL - 1, RAMP_FREE },
+		{ "its return falls due now", T + OVER, UNTIL, UNTIL, RAMP_FREE },
+		{ "its return was due long ago", T + OVER, UNTIL + OVER, UNTIL, RAMP_FREE },
+		{ "it was returning: by the schedule", UNTIL, UNTIL + 700, UNTIL + 700, RAMP_FREE },
+		{ "held by its site", UNTIL - 1, UNTIL + OVER, UNTIL, RAMP_HELD_SITE },
+		{ "held by the clock", T + 100, T + 900, T + 100, RAMP_HELD_CLOCK },
+		{ "late", UNTIL + 50, UNTIL + 700, UNTIL + 50, RAMP_LATE },
+	};
+	struct world *w = *state;
+
+	w->up = true;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		print_message("  %s\n", cases[i].why);
+		ramps_close(&w->r);
+		assert_int_equal(ramps_open(&w->r, w->dir), 0);
+		w->r.items[0] = (struct ramp_record){ .id = "ams-1-x",
+			                              .generation = 1,
+			                              .at_ms = cases[i].at_ms,
+			                              .how = cases[i].how };
+		w->r.n = 1;
+		w->wall_ms = cases[i].wall_ms;
+		step(w); /* the first: no time has passed */
+		assert_int_equal(w->r.n, 1);
+		assert_true(w->r.items[0].at_ms == cases[i].expected_ms);
+		assert_true(w->r.changed);
+		assert_false(w->r.restored);
+	}
 }
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -496,7 +532,11 @@ int main(void)
 		WITH(never_and_the_end_of_time_are_instants_too),
 		WITH(half_a_file_is_none),
 		WITH(what_is_kept_is_written_at_turns_and_while_it_is_late),
-		cmocka_unit_test(outside_is_what_other_sites_see),
+		WITH(steps_between_two_ticks_take_nothing_from_a_ramp),
+		WITH(a_late_ramp_is_written_once_a_second),
+		WITH(what_goes_by_its_schedule_can_be_forgotten),
+		WITH(each_drain_goes_by_its_own_site),
+		WITH(a_restart_takes_each_record_for_what_it_is_worth),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

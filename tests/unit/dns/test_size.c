@@ -13,7 +13,10 @@
 #include <cmocka.h>
 
 #include "dns/answer.h"
+#include "dns/answer_write.h"
 #include "dns/image.h"
+#include "dns/name.h"
+#include "dns/wire.h"
 #include "dns/zone.h"
 #include "tests/unit/dns/message_text.h"
 
@@ -21,12 +24,15 @@
 
 enum { A = 1, NS = 2, MX = 15, TXT = 16 };
 
+#define MID  16  /* servers of "mid" inside it, and as many elsewhere */
+#define MANY 200 /* names to which "many" leads */
+
 static struct image *image;
 
-static void fail_on_report(void *arg, const char *file, unsigned line, const char *message)
+static void fail_on_report(void *arg, const struct zones_message *m)
 {
 	(void)arg;
-	print_error("%s:%u: %s\n", file, line, message);
+	print_error("%s:%u: %s\n", m->file, m->line, m->text);
 }
 
 /* A memory file as a path. */
@@ -72,8 +78,12 @@ static int set_up(void **state)
 		n += (size_t)sprintf(text + n, "sib NS ns%u.other\nns%u.other A 192.0.2.%u\n", i, i,
 		                     i);
 	}
+	for (unsigned i = 0; i < MID; i++)
+		n += (size_t)sprintf(text + n,
+		                     "mid NS ns%u.mid\nns%u.mid A 192.0.2.%u\nmid NS ns%u.other\n",
+		                     i, i, 10 + i, i);
 	n += (size_t)sprintf(text + n, "sib NS own.sib\nown.sib A 192.0.2.200\n");
-	for (unsigned i = 0; i < 200; i++) /* over 16 KiB, with names to compress behind that */
+	for (unsigned i = 0; i < MANY; i++) /* over 16 KiB, with names to compress behind that */
 		n += (size_t)sprintf(
 		        text + n,
 		        "many MX %u a%u.a-name-that-is-long-enough-to-fill-the-message-up-quickly"
@@ -84,7 +94,7 @@ static int set_up(void **state)
 	          paths[1]);
 
 	const struct zone_source zones[] = { { "x", paths[0] }, { "child.x", paths[1] } };
-	const struct zone_input in = { zones, 2, NULL, 0, 1 };
+	const struct zone_input in = { .zones = zones, .n_zones = 2, .source = 1 };
 
 	return zone_compile(&in, fail_on_report, NULL, &image);
 }
@@ -167,6 +177,44 @@ static void what_does_not_fit_is_said(void **state)
 	}
 }
 
+/* At each size a referral may have: truncated if and only if an address is missing without which nobody gets further. */
+static void a_referral_is_truncated_for_required_glue_alone(void **state)
+{
+	static char text[1 << 20];
+	unsigned n_truncated = 0, n_partly = 0, n_bare = 0;
+	(void)state;
+
+	for (uint16_t size = 512; size <= 1232; size++) {
+		const struct answer_env env = { .image = image };
+		uint8_t query[512], out[ANSWER_UDP_MAX];
+		struct answer_query q = { .bytes = query };
+		struct answer_info info;
+		unsigned n_required = 0, n_optional = 0;
+		size_t n;
+
+		q.length = query_add_opt(query, query_make("q.mid.x", A, query), size, 0, NULL, 0);
+		n = answer(&env, &q, out, sizeof(out), &info, NULL);
+		assert_in_range(n, 12, size);
+		assert_true(message_text(out, n, text, sizeof(text)));
+		for (unsigned i = 0; i < MID; i++) {
+			char name[32];
+
+			snprintf(name, sizeof(name), "ad ns%u.mid.x.", i);
+			n_required += strstr(text, name) != NULL;
+			snprintf(name, sizeof(name), "ad ns%u.other.x.", i);
+			n_optional += strstr(text, name) != NULL;
+		}
+		assert_int_equal(info.truncated, n_required < MID);
+		assert_int_equal(out[2] >> 1 & 1, n_required < MID);
+		assert_true(n_optional == 0 || n_required == MID);
+		n_truncated += info.truncated;
+		n_partly += n_required == MID && n_optional < MID;
+		n_bare += n_required == MID && n_optional == 0;
+	}
+	/* all were seen: the first optional one that does not fit takes nothing along */
+	assert_true(n_truncated > 0 && n_partly > n_bare && n_bare > 0);
+}
+
 static void names_are_compressed(void **state)
 {
 	static const struct {
@@ -191,11 +239,73 @@ static void names_are_compressed(void **state)
 	}
 }
 
+static const struct image_node *find_node(const char *name)
+{
+	uint8_t query[512];
+	struct wire_reader r = { .start = query,
+		                 .length = query_make(name, A, query),
+		                 .at = DNS_HEADER };
+	struct name wanted;
+
+	assert_true(name_read(&r, &wanted));
+	return image_find(image, &wanted).node;
+}
+
+/* A message of @p n_texts texts of 1,200 bytes, and behind them many different names. @return its length */
+static size_t write_far(uint8_t *out, unsigned n_texts)
+{
+	const struct image_node *text = find_node("t1200.x"), *many = find_node("many.x");
+	static struct message m;
+
+	memset(&m, 0, sizeof(m));
+	memset(out, 0, DNS_HEADER);
+	out[2] = 0x80; /* an answer */
+	m.image = image;
+	m.w = (struct wire_writer){ .start = out, .limit = ANSWER_MAX, .at = DNS_HEADER };
+	for (unsigned i = 0; i < n_texts; i++)
+		message_put_set(&m, SECTION_ANSWER, text->name_off, image_set(text, TXT));
+	message_put_set(&m, SECTION_ANSWER, many->name_off, image_set(many, MX));
+	assert_false(m.w.failed);
+	assert_int_equal(m.counts[SECTION_ANSWER], n_texts + MANY);
+	wire_store16(out + 6, m.counts[SECTION_ANSWER]);
+	return m.w.at;
+}
+
+/* A pointer has 14 bits: no name that stands at or behind 16 KiB is pointed at, and each is read back as it is. */
+static void names_that_no_pointer_reaches_are_written_out(void **state)
+{
+	/* the names begin before 16 KiB, shortly before, and behind; the table of those seen is not full there */
+	static const unsigned n_texts[] = { 0, 11, 12, 13, 14, 20 };
+	static uint8_t out[ANSWER_MAX];
+	static char text[1 << 20];
+	(void)state;
+
+	for (size_t k = 0; k < COUNT(n_texts); k++) {
+		size_t n = write_far(out, n_texts[k]);
+
+		print_message("  %u texts: %zu bytes\n", n_texts[k], n);
+		assert_true(n > MESSAGE_POINTER_MAX);
+		assert_true(message_text(out, n, text, sizeof(text)));
+		for (unsigned i = 0; i < MANY; i++) {
+			char line[160];
+
+			snprintf(line, sizeof(line),
+			         "an many.x. 60 MX %u a%u.a-name-that-is-long-enough-to-fill-the-"
+			         "message-up-quickly.and-one-more-label-%u.many.x.\n",
+			         i, i, i);
+			if (!strstr(text, line))
+				fail_msg("%u texts: not there: %s", n_texts[k], line);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_does_not_fit_is_said),
+		cmocka_unit_test(a_referral_is_truncated_for_required_glue_alone),
 		cmocka_unit_test(names_are_compressed),
+		cmocka_unit_test(names_that_no_pointer_reaches_are_written_out),
 	};
 
 	return cmocka_run_group_tests_name("size", tests, set_up, tear_down);

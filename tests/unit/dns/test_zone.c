@@ -13,7 +13,9 @@
 #include <cmocka.h>
 
 #include "dns/image.h"
+#include "dns/wire.h"
 #include "dns/zone.h"
+#include "tests/unit/dns/zone_twice.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define GOOD     "$TTL 60\n@ SOA ns root 1 1 1 1 1\n@ NS ns\nns A 192.0.2.1\n" /* four lines */
@@ -26,15 +28,16 @@ struct reports {
 	size_t n;
 };
 
-static void keep(void *arg, const char *file, unsigned line, const char *message)
+static void keep(void *arg, const struct zones_message *m)
 {
 	struct reports *r = arg;
 	size_t at = strlen(r->text);
-	const char *name = strrchr(file, '/');
+	const char *name = strrchr(m->file, '/');
+	static const char *const levels[] = { "warning: ", "signed: ", "" };
 
 	r->n++;
-	snprintf(r->text + at, sizeof(r->text) - at, "%s:%u: %s\n", name ? name + 1 : file, line,
-	         message);
+	snprintf(r->text + at, sizeof(r->text) - at, "%s:%u: %s%s\n", name ? name + 1 : m->file,
+	         m->line, levels[m->level], m->text);
 }
 
 static void path_of(const char *name, char out[256])
@@ -64,11 +67,13 @@ static int compile(const char *const *dynamic, size_t n_dynamic, struct reports 
 {
 	char path[256];
 	struct zone_source zone = { "shop.test", path };
-	struct zone_input in = { &zone, 1, dynamic, n_dynamic, 0 };
+	struct zone_input in = {
+		.zones = &zone, .n_zones = 1, .dynamic = dynamic, .n_dynamic = n_dynamic
+	};
 
 	path_of("zone", path);
 	memset(reports, 0, sizeof(*reports));
-	return zone_compile(&in, keep, reports, out);
+	return zone_compile_twice(&in, keep, reports, out);
 }
 
 static int set_up(void **state)
@@ -100,10 +105,6 @@ static const struct {
 	  "zone:5: a.other lies outside the zone shop.test" },
 	{ "a sibling with the same ending", GOOD "xshop.test. A 192.0.2.1\n",
 	  "zone:5: xshop.test lies outside" },
-	{ "the same record twice", GOOD "ns A 192.0.2.1\n",
-	  "zone:5: ns.shop.test: the same record stands in line 4" },
-	{ "twice but for case", GOOD "m MX 1 A.b\nm MX 1 a.B\n",
-	  "zone:6: m.shop.test: the same record" },
 	{ "CNAME and other data", GOOD "ns CNAME a\n",
 	  "zone:4: ns.shop.test: type 1 beside a CNAME" },
 	{ "two CNAMEs", GOOD "a CNAME b\na CNAME c\n", "zone:6: a.shop.test: more than one CNAME" },
@@ -115,8 +116,20 @@ static const struct {
 	  "zone:5: www.shop.test is a dynamic name" },
 	{ "dynamic name in a delegation", GOOD "www NS ns\n",
 	  "zone:0: dynamic name www.shop.test lies in a delegation" },
-	{ "DNAME", GOOD "a DNAME b\n", "zone:5: DNAME is not served" },
-	{ "wildcard delegation", GOOD "*.a NS ns\n", "zone:5: a wildcard cannot be a delegation" },
+	{ "name below a DNAME", GOOD "a DNAME b\nx.a A 192.0.2.1\n",
+	  "zone:6: x.a.shop.test lies below the DNAME in line 5" },
+	{ "name far below a DNAME", GOOD "a DNAME b\nx.y.a A 192.0.2.1\n",
+	  "zone:5: y.a.shop.test lies below the DNAME in line 5" },
+	{ "dynamic name below a DNAME", GOOD "@ DNAME b\n",
+	  "www.shop.test lies below the DNAME in line 5" },
+	{ "two DNAMEs", GOOD "a DNAME b\na DNAME c\n", "zone:6: a.shop.test: more than one DNAME" },
+	{ "DNAME and CNAME", GOOD "a DNAME b\na CNAME c\n", "zone:5: a.shop.test: type 39 beside" },
+	{ "DNAME and delegation", GOOD "a DNAME b\na NS ns\n",
+	  "zone:5: a.shop.test: a DNAME and a delegation" },
+	{ "DNAME at a wildcard", GOOD "*.a DNAME b\n",
+	  "zone:5: *.a.shop.test: a DNAME at a wildcard" },
+	{ "wildcard delegation", GOOD "*.a NS ns\n",
+	  "zone:5: *.a.shop.test: a wildcard cannot be a delegation" },
 	{ "data that does not parse", GOOD "a A 192.0.2.256\n", "zone:5: A record: " },
 	{ "type unknown", GOOD "a AA 192.0.2.25\n",
 	  "zone:5: AA is not a type that a zone can hold" },
@@ -128,7 +141,6 @@ static const struct {
 	  "zone:5: TTL 99999999999 is over 2147483647" },
 	{ "TTL too large with units", GOOD "a 9999999w A 192.0.2.1\n",
 	  "zone:5: TTL 9999999w is over" },
-	{ "no TTL", "@ SOA ns root 1 1 1 1 1\n", "zone:1: no TTL" },
 	{ "$TTL too large", "$TTL 99999999999\n", "zone:1: $TTL 99999999999: expected" },
 	{ "$TTL missing", "$TTL\n", "zone:1: $TTL : expected" },
 	{ "number that would wrap in MX", GOOD "a MX 70000 b\n",
@@ -200,7 +212,7 @@ static void all_mistakes_are_told_at_once(void **state)
 		                        "x..y" };
 
 	(void)state;
-	write_text("zone", GOOD "a MX 70000 b\nb A x\nc DNAME d\nns CNAME e\n");
+	write_text("zone", GOOD "a MX 70000 b\nb A x\n*.c NS ns\nns CNAME e\n");
 	assert_int_equal(compile(dynamic, COUNT(dynamic), &reports, &image), -EINVAL);
 	assert_int_equal(reports.n, 7);
 	assert_non_null(strstr(reports.text, "dynamic name www.elsewhere.test lies in no zone"));
@@ -261,16 +273,222 @@ static void zones_need_names_of_their_own(void **state)
 	char path[256];
 	const struct zone_source twice[] = { { "shop.test", path }, { "Shop.Test.", path } };
 	const struct zone_source wrong[] = { { "a..b", path } };
-	struct zone_input in = { twice, 2, NULL, 0, 0 };
+	struct zone_input in = { .zones = twice, .n_zones = 2 };
 
 	(void)state;
 	path_of("zone", path);
 	write_text("zone", GOOD);
 	assert_int_equal(zone_compile(&in, keep, &reports, &image), -EINVAL);
 	assert_non_null(strstr(reports.text, "zone Shop.Test. is configured twice"));
-	in = (struct zone_input){ wrong, 1, NULL, 0, 0 };
+	in = (struct zone_input){ .zones = wrong, .n_zones = 1 };
 	assert_int_equal(zone_compile(&in, keep, &reports, &image), -EINVAL);
 	assert_non_null(strstr(reports.text, "a..b is not a domain name"));
+}
+
+/* What is taken, and what is said of it. */
+static const struct {
+	const char *why, *text, *expected;
+	unsigned n_records;
+} warnings[] = {
+	{ "nothing to say", GOOD, "", 3 },
+	{ "the same record twice", GOOD "ns A 192.0.2.1\n",
+	  "zone:5: warning: ns.shop.test: line 4 has the same record", 3 },
+	{ "twice but for case, with others beside",
+	  GOOD "m MX 1 a.B\nm TXT b\nm MX 1 A.b\nm A 192.0.2.2\nm A 192.0.2.2\n",
+	  "zone:7: warning: m.shop.test: line 5 has the same record", 6 },
+	{ "the SOA again at the end", GOOD "@ SOA ns root 1 1 1 1 1\n",
+	  "zone:5: warning: shop.test: line ", 3 },
+	{ "NS that is an alias", GOOD "@ NS a\na CNAME b.x.\n",
+	  "zone:5: warning: NS a.shop.test is an alias", 5 },
+	{ "MX that is an alias", GOOD "@ MX 1 a\na CNAME b.x.\n",
+	  "zone:5: warning: MX a.shop.test is an alias", 5 },
+	{ "MX without an address", GOOD "@ MX 1 a\n",
+	  "zone:5: warning: MX a.shop.test has no address", 4 },
+	{ "null MX", GOOD "@ MX 0 .\n", "", 4 },
+	{ "MX elsewhere", GOOD "@ MX 1 a.b.\n", "", 4 },
+	{ "MX below a wildcard", GOOD "@ MX 1 a\n* A 192.0.2.2\n", "", 5 },
+	{ "missing glue", GOOD "sub NS ns.sub\n",
+	  "zone:5: warning: NS ns.sub.shop.test has no address here: the delegation", 4 },
+	{ "glue of a sibling zone", GOOD "sub NS ns\n", "", 4 },
+	{ "glue there", GOOD "sub NS ns.sub\nns.sub AAAA ::1\n", "", 5 },
+	{ "server in another delegation", GOOD "sub NS ns.sub\nns.sub A 192.0.2.9\nz NS ns.sub\n",
+	  "", 6 },
+	{ "a signed zone",
+	  GOOD
+	  "@ NSEC3PARAM 1 0 0 -\na RRSIG A 8 3 60 20300101000000 20200101000000 1 shop.test. YQ==\n",
+	  "zone:6: signed: RRSIG: the zone is signed", 5 },
+};
+
+static void what_is_allowed_and_odd_is_told(void **state)
+{
+	struct reports reports;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(warnings); i++) {
+		struct image *image = NULL;
+
+		print_message("  %s\n", warnings[i].why);
+		write_text("zone", warnings[i].text);
+		if (compile(NULL, 0, &reports, &image) != 0)
+			fail_msg("%s", reports.text);
+		if (*warnings[i].expected ? !strstr(reports.text, warnings[i].expected)
+		                          : reports.n > 0)
+			fail_msg("expected \"%s\" in:\n%s", warnings[i].expected, reports.text);
+		assert_int_equal(image->n_records, warnings[i].n_records);
+		free(image);
+	}
+}
+
+/* The TTL of a name's one record. */
+static unsigned ttl_of(const struct image *image, const char *text)
+{
+	struct name name;
+	struct image_found found;
+
+	assert_int_equal(name_parse(text, &name), 0);
+	found = image_find(image, &name);
+	assert_int_equal(found.skipped, 0);
+	return wire_load32((const uint8_t *)image_at(image, found.node->sets[0].data_off) + 6);
+}
+
+static const struct {
+	const char *why, *text;
+	unsigned before, after;
+} ttls[] = {
+	{ "$TTL holds whatever a record states",
+	  "$TTL 7\nb 9 TXT x\na TXT y\n@ SOA ns root 1 1 1 1 5\n@ NS ns\nns A 192.0.2.1\nz TXT y\n",
+	  7, 7 },
+	{ "the last that was stated",
+	  "b 9 TXT x\na TXT y\n@ SOA ns root 1 1 1 1 5\n@ NS ns\nns 8 A 192.0.2.1\nz TXT y\n", 9,
+	  8 },
+	{ "the SOA's own counts as stated",
+	  "@ 4 SOA ns root 1 1 1 1 5\n@ NS ns\nns A 192.0.2.1\na TXT y\nz TXT y\n", 4, 4 },
+	{ "none: the SOA's minimum, before it and after it",
+	  "a TXT y\n@ SOA ns root 1 1 1 1 5\n@ NS ns\nns A 192.0.2.1\nz TXT y\n", 5, 5 },
+};
+
+static void a_record_without_a_ttl_takes_the_nearest(void **state)
+{
+	struct reports reports;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(ttls); i++) {
+		struct image *image = NULL;
+
+		print_message("  %s\n", ttls[i].why);
+		write_text("zone", ttls[i].text);
+		if (compile(NULL, 0, &reports, &image) != 0)
+			fail_msg("%s", reports.text);
+		assert_int_equal(ttl_of(image, "a.shop.test"), ttls[i].before);
+		assert_int_equal(ttl_of(image, "z.shop.test"), ttls[i].after);
+		free(image);
+	}
+}
+
+static bool has_name(const struct image *image, const char *text)
+{
+	struct name name;
+
+	assert_int_equal(name_parse(text, &name), 0);
+	struct image_found found = image_find(image, &name);
+	return found.node && found.skipped == 0;
+}
+
+static const struct image_zone *zone_called(const struct image *image, const char *text)
+{
+	struct name name;
+
+	assert_int_equal(name_parse(text, &name), 0);
+	return image_zone(image, image_find(image, &name).node->zone);
+}
+
+static void a_bad_zone_does_not_touch_the_others(void **state)
+{
+	char path[2][256];
+	const struct zone_source zones[] = { { "shop.test", path[0] },
+		                             { "sub.shop.test", path[1] } };
+	struct zone_input in = { .zones = zones, .n_zones = 2, .source = 3, .isolate = true };
+	struct reports reports = { 0 };
+	struct image *good = NULL, *next = NULL, *cold = NULL;
+
+	(void)state;
+	path_of("zone", path[0]);
+	path_of("sub", path[1]);
+	write_text("zone", GOOD "old MX 7 MiXed.ns\nsub NS ns\nsub DS 1 8 2 00\n*.w TXT x\n");
+	write_text("sub", GOOD "in A 192.0.2.2\n");
+	assert_int_equal(zone_compile(&in, keep, &reports, &good), 0);
+	assert_int_equal(good->source, 3);
+
+	write_text("zone", GOOD "new A 192.0.2.9\nnew A here\n");
+	write_text("sub", GOOD "in2 A 192.0.2.2\n");
+	in.earlier = good;
+	assert_int_equal(zone_compile(&in, keep, &reports, &next), 0);
+	assert_non_null(strstr(reports.text, "zone:6: A record"));
+	assert_int_equal(next->source, 0);
+	assert_int_equal(zone_called(next, "shop.test")->state, IMAGE_ZONE_EARLIER);
+	assert_int_equal(zone_called(next, "sub.shop.test")->state, 0);
+	assert_int_equal(zone_called(next, "shop.test")->n_records,
+	                 zone_called(good, "shop.test")->n_records);
+	assert_true(has_name(next, "old.shop.test") && has_name(next, "*.w.shop.test"));
+	assert_false(has_name(next, "new.shop.test"));
+	assert_true(has_name(next, "in2.sub.shop.test"));
+	assert_false(has_name(next, "in.sub.shop.test"));
+
+	in.earlier = NULL;
+	assert_int_equal(zone_compile(&in, keep, &reports, &cold), 0);
+	assert_int_equal(zone_called(cold, "shop.test")->state, IMAGE_ZONE_BROKEN);
+	assert_int_equal(zone_called(cold, "sub.shop.test")->state, 0);
+	assert_true(has_name(cold, "in2.sub.shop.test"));
+	assert_int_equal(image_check(cold, cold->size_bytes), 0);
+	free(good);
+	free(next);
+	free(cold);
+}
+
+/* The image of a zone that is lifted is the zone's own, byte for byte but for what names its state. */
+static void a_lifted_zone_is_the_zone(void **state)
+{
+	char path[256];
+	const struct zone_source zone = { "shop.test", path };
+	struct zone_input in = { .zones = &zone, .n_zones = 1, .isolate = true };
+	struct reports reports = { 0 };
+	struct image *good = NULL, *next = NULL;
+
+	(void)state;
+	path_of("zone", path);
+	write_text("zone", GOOD "a MX 7 B.c\na TXT x y\nc CNAME a\nd NS n.d\nn.d A 192.0.2.7\n");
+	assert_int_equal(zone_compile(&in, keep, &reports, &good), 0);
+	write_text("zone", "");
+	in.earlier = good;
+	assert_int_equal(zone_compile(&in, keep, &reports, &next), 0);
+	assert_int_equal(next->n_records, good->n_records);
+	assert_int_equal(next->n_nodes, good->n_nodes);
+	assert_int_equal(next->size_bytes, good->size_bytes);
+	assert_int_equal(image_zone(next, 0)->serial, 1);
+	free(good);
+	free(next);
+}
+
+/* Its signatures are missing in the earlier image as in the file: that is told for as long as it is served. */
+static void a_signed_zone_stays_signed_when_its_file_goes_bad(void **state)
+{
+	char path[256];
+	const struct zone_source zone = { "shop.test", path };
+	struct zone_input in = { .zones = &zone, .n_zones = 1, .isolate = true };
+	struct image *made[3] = { NULL };
+	(void)state;
+
+	path_of("zone", path);
+	write_text("zone", GOOD "a NSEC b A\n");
+	for (unsigned i = 0; i < 3; i++) { /* of the file, then of the image before */
+		in.earlier = i ? made[i - 1] : NULL;
+		assert_int_equal(zone_compile(&in, keep, &(struct reports){ 0 }, &made[i]), 0);
+		assert_int_equal(image_zone(made[i], 0)->state,
+		                 IMAGE_ZONE_SIGNED | (i ? IMAGE_ZONE_EARLIER : 0));
+		write_text("zone", "");
+		free(i ? made[i - 1] : NULL);
+	}
+	free(made[2]);
 }
 
 static void reads_what_master_files_hold(void **state)
@@ -310,7 +528,7 @@ static void no_zones_and_the_root_zone_are_zones_too(void **state)
 	struct image *image = NULL;
 	char path[256];
 	const struct zone_source root = { ".", path };
-	struct zone_input in = { NULL, 0, NULL, 0, 0 };
+	struct zone_input in = { .zones = NULL };
 	struct name name;
 
 	(void)state;
@@ -325,13 +543,13 @@ static void no_zones_and_the_root_zone_are_zones_too(void **state)
 	        "zone",
 	        "$TTL 1\n@ SOA ns.b. root.b. 1 1 1 1 1\n@ NS ns.b.\nns.b. A 192.0.2.1\nc. NS x.c.\n"
 	        "x.c. A 192.0.2.2\n");
-	in = (struct zone_input){ &root, 1, NULL, 0, 0 };
+	in = (struct zone_input){ .zones = &root, .n_zones = 1 };
 	if (zone_compile(&in, keep, &reports, &image) != 0)
 		fail_msg("%s", reports.text);
 	assert_int_equal(image_check(image, image->size_bytes), 0);
 	assert_int_equal(image_find(image, &name).skipped, 1); /* b. exists, a.b. does not */
 	assert_int_equal(name_parse("q.x.c", &name), 0);
-	assert_int_not_equal(image_find(image, &name).node->cut_off, 0);
+	assert_int_not_equal(image_extra(image, image_find(image, &name).node)->cut_off, 0);
 	free(image);
 }
 
@@ -368,6 +586,11 @@ int main(void)
 		cmocka_unit_test(a_file_that_is_no_file_is_refused),
 		cmocka_unit_test(sizes_are_bounded),
 		cmocka_unit_test(zones_need_names_of_their_own),
+		cmocka_unit_test(what_is_allowed_and_odd_is_told),
+		cmocka_unit_test(a_record_without_a_ttl_takes_the_nearest),
+		cmocka_unit_test(a_bad_zone_does_not_touch_the_others),
+		cmocka_unit_test(a_lifted_zone_is_the_zone),
+		cmocka_unit_test(a_signed_zone_stays_signed_when_its_file_goes_bad),
 		cmocka_unit_test(reads_what_master_files_hold),
 		cmocka_unit_test(no_zones_and_the_root_zone_are_zones_too),
 		cmocka_unit_test(a_damaged_image_is_refused),

@@ -12,6 +12,9 @@
 #include "tests/unit/fwd/small.h"
 #include "weir/fwd/rewrite.h"
 
+/* The documented values, not the code's own: a change of those is seen. */
+#define LIFE_S 5u
+
 #define ROOM 64u
 #define LEN  100u /* of each fragment, from its IP header on */
 
@@ -53,6 +56,7 @@ struct piece {
 	bool last;
 	uint8_t protocol; /**< 0: UDP */
 	uint8_t client;   /**< the last byte of its address */
+	uint8_t ttl;      /**< 0: 64 */
 };
 
 static void put_headers4(uint8_t *l3, const struct piece *p)
@@ -63,7 +67,7 @@ static void put_headers4(uint8_t *l3, const struct piece *p)
 	put16(l3 + 2, LEN);
 	put16(l3 + 4, p->id);
 	put16(l3 + 6, (p->last ? 0 : 0x2000u) | p->off / 8u);
-	l3[8] = 64;
+	l3[8] = p->ttl ? p->ttl : 64;
 	l3[9] = p->protocol ? p->protocol : FWD_PROTO_UDP;
 	memcpy(l3 + 12, src.bytes + 12, 4);
 	l3[15] = p->client;
@@ -77,7 +81,7 @@ static void put_headers6(uint8_t *l3, const struct piece *p)
 	l3[0] = 0x60;
 	put16(l3 + 4, LEN - 40);
 	l3[6] = FWD_PROTO_FRAGMENT;
-	l3[7] = 64;
+	l3[7] = p->ttl ? p->ttl : 64;
 	memcpy(l3 + 8, src.bytes, 16);
 	l3[23] = p->client;
 	memcpy(l3 + 24, dst.bytes, 16);
@@ -132,6 +136,21 @@ static void later_fragments_go_where_the_first_one_went(void **state)
 	assert_int_equal(f->w.t.service_counts[1].packets, 4);
 	assert_int_equal(f->w.t.backend_counts[1].packets, 6);
 	assert_int_equal(f->w.t.cpus[0].received, 8);
+}
+
+static void a_later_fragment_whose_ttl_is_used_up_goes_no_further(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int is6 = 0; is6 < 2; is6++) {
+		struct piece first = { .is6 = is6, .id = 7 },
+		             later = { .is6 = is6, .id = 7, .off = 80, .ttl = 1 };
+
+		assert_int_equal(forward(f, first), FWD_REASON_FORWARDED);
+		assert_int_equal(forward(f, later), FWD_REASON_TTL);
+		later.ttl = 2;
+		assert_int_equal(forward(f, later), FWD_REASON_FRAGMENT_FOLLOWED);
+	}
 }
 
 static void nothing_else_is_its_own(void **state)
@@ -201,7 +220,7 @@ static void it_is_known_for_its_time_and_no_longer(void **state)
 	for (int i = 0; i < 3; i++) {
 		f->now_s = starts[i];
 		assert_int_equal(forward(f, (struct piece){ .id = 4 }), FWD_REASON_FORWARDED);
-		f->now_s += FWD_FRAGMENT_LIFE_S;
+		f->now_s += LIFE_S;
 		assert_int_equal(forward(f, (struct piece){ .id = 4, .off = 8 }),
 		                 FWD_REASON_FRAGMENT_FOLLOWED);
 		f->now_s++;
@@ -249,6 +268,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		T(later_fragments_go_where_the_first_one_went),
+		T(a_later_fragment_whose_ttl_is_used_up_goes_no_further),
 		T(nothing_else_is_its_own),
 		T(one_before_its_first_is_dropped_and_the_first_forwarded),
 		T(tcp_follows_as_well_and_icmp_does_not),

@@ -188,6 +188,39 @@ static void nobody_is_told_who_must_not_be(void **state)
 	}
 }
 
+static void the_least_mtu_that_a_sender_takes_is_told(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.t.backends[1].inner_mtu = 68;
+	make(f, true, 1480, 0);
+	assert_int_equal(forward(f, 1), FWD_REASON_TOO_BIG_TOLD);
+	f->w.t.backends[1].inner_mtu = 1280;
+	make(f, false, 1480, 0);
+	assert_int_equal(forward(f, 1), FWD_REASON_TOO_BIG_TOLD);
+}
+
+static void a_segment_without_payload_is_whole(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int is4 = 0; is4 < 2; is4++) {
+		struct fwd_parsed p = { 0 };
+		uint8_t *tcp;
+
+		make(f, is4, is4 ? 40 : 60, 0);
+		f->packet.data[ETH + (is4 ? 9 : 6)] = FWD_PROTO_TCP;
+		tcp = f->packet.data + ETH + (is4 ? 20 : 40);
+		tcp[12] = 0x50;
+		fwd_parse(&f->packet, &p);
+		assert_int_equal(p.fault, FWD_REASON_FORWARDED);
+		assert_int_equal(p.ask, FWD_ASK_SERVICE);
+		tcp[12] = 0x60; /* options that are not there */
+		fwd_parse(&f->packet, &p);
+		assert_int_equal(p.fault, FWD_REASON_MALFORMED_TRANSPORT);
+	}
+}
+
 static void a_second_has_so_many_answers_and_no_more(void **state)
 {
 	struct fixture *f = *state;
@@ -234,6 +267,8 @@ int main(void)
 		T(what_fits_is_forwarded_to_the_byte),
 		T(a_next_hop_behind_two_tags_gets_both),
 		T(nobody_is_told_who_must_not_be),
+		T(a_segment_without_payload_is_whole),
+		T(the_least_mtu_that_a_sender_takes_is_told),
 		T(a_second_has_so_many_answers_and_no_more),
 		T(an_answer_leaves_where_its_question_came_in),
 		T(without_room_for_the_answer_it_is_dropped_by_name),

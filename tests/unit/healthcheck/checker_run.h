@@ -129,6 +129,18 @@ static inline int listen_at(const char *address, int backlog)
 	return fd;
 }
 
+static inline int listen6_at(const char *address)
+{
+	struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_port = htons(PORT) };
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+
+	inet_pton(AF_INET6, address, &to.sin6_addr);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(listen(fd, 512), 0);
+	return fd;
+}
+
 /* A listener that answers nothing: its queue holds one, and it is there. */
 static inline int silent_at(const char *address, int *client)
 {

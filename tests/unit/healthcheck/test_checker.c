@@ -194,26 +194,37 @@ static void silence_counts_while_an_outside_control_answers(void **state)
 	close(client);
 }
 
-static void all_targets_silent_and_no_control_outside_is_no_evidence(void **state)
+/* How many of three targets, which are all silent, are down after a while. */
+static unsigned condemned_of_three(void)
 {
-	(void)state;
-	int clients[3], fds[3];
 	static const char *const addresses[] = { "127.0.0.11", "127.0.0.12", "127.0.0.13" };
+	static const char *const names[] = { "b1", "b2", "b3" };
+	int clients[3], fds[3];
+	unsigned n_down = 0;
 
 	for (int i = 0; i < 3; i++)
 		fds[i] = silent_at(addresses[i], &clients[i]);
 	start(tcp, "");
 	run_for(600);
-	unsigned n_down = 0;
 	for (int i = 0; i < 3; i++)
-		n_down += health_state(word(id_of((const char *const[]){ "b1", "b2", "b3" }[i]))) ==
-		          HEALTH_DOWN;
-	assert_in_range(n_down, 0, 2); /* never the last one */
+		n_down += health_state(word(id_of(names[i]))) == HEALTH_DOWN;
 	forget();
 	for (int i = 0; i < 3; i++) {
 		close(fds[i]);
 		close(clients[i]);
 	}
+	return n_down;
+}
+
+static void all_targets_silent_and_no_control_outside_is_no_evidence(void **state)
+{
+	(void)state;
+	unsigned n_down = condemned_of_three();
+
+	/* nor the first ones: the others had failed once when they fell; but where this process was kept from running */
+	for (int i = 0; n_down == 1 && i < 3; i++)
+		n_down = condemned_of_three();
+	assert_int_equal(n_down, 0);
 }
 
 static void http_answers_are_judged_by_their_status(void **state)
@@ -320,18 +331,6 @@ static void a_vip_that_probes_do_not_get_out_to_is_left_out(void **state)
 	assert_true(health_inconclusive(word(id_of("b1"))));
 	forget();
 	assert_int_equal(system("ip addr del 2001:db8::10/128 dev lo"), 0);
-}
-
-static int listen6_at(const char *address)
-{
-	struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_port = htons(PORT) };
-	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
-
-	inet_pton(AF_INET6, address, &to.sin6_addr);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
-	assert_int_equal(listen(fd, 512), 0);
-	return fd;
 }
 
 static void a_tunnelled_backend_is_up_only_while_all_its_vips_answer(void **state)

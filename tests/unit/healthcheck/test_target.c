@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -151,6 +154,87 @@ static void a_verdict_passes_to_the_next_table_but_not_to_another_tunnel(void **
 	targets_free(other);
 }
 
+static void all_that_is_known_of_a_target_passes_on_and_nothing_under_way(void **state)
+{
+	(void)state;
+	struct targets *before = make(direct), *after = make(direct);
+	struct target *old = backend(before, "b1"), *x = backend(after, "b1"),
+	              *other = backend(after, "b2");
+	const struct target fresh = *x;
+
+	old->verdict = verdict_of(HEALTH_UP);
+	old->restored = old->inconclusive = old->failing = old->spared = old->last_late =
+	        old->last_unready = true;
+	old->vague_ms = 1;
+	old->damp = (struct damp){ .penalty = 2.5, .at_ms = 3, .held = true };
+	old->last = HEALTH_REASON_REFUSED;
+	old->last_detail = 4;
+	old->since_s = 5;
+	old->counts = (struct target_counts){
+		.probes = 6, .attempts = 7, .ok = 8, .failed = 9, .inconclusive = 10
+	};
+	old->due_ms = 11;
+	old->sent_ms = 12;
+	old->done_ms = 13;
+	old->phase = TARGET_SECOND;
+	old->n_over = old->n_good = 1;
+	target_inherit(x, old);
+	assert_int_equal(x->verdict, old->verdict);
+	assert_true(x->restored && x->inconclusive && x->failing && x->spared && x->last_late &&
+	            x->last_unready);
+	assert_int_equal(x->vague_ms, 1);
+	assert_true(x->damp.penalty == 2.5 && x->damp.at_ms == 3 && x->damp.held);
+	assert_int_equal(x->last, HEALTH_REASON_REFUSED);
+	assert_int_equal(x->last_detail, 4);
+	assert_int_equal(x->since_s, 5);
+	assert_memory_equal(&x->counts, &old->counts, sizeof(x->counts));
+	assert_int_equal(x->due_ms, 11);
+	assert_int_equal(x->sent_ms, 12);
+	assert_int_equal(x->done_ms, 13);
+	assert_int_equal(x->phase, TARGET_IDLE);
+	assert_int_equal(x->n_over + x->n_good, 0);
+	assert_ptr_equal(x->paths, fresh.paths);
+	assert_ptr_equal(x->check, fresh.check);
+	assert_int_equal(other->since_s, 0); /* nobody else's */
+	targets_free(before);
+	targets_free(after);
+}
+
+static void a_word_says_each_mark_of_its_target(void **state)
+{
+	(void)state;
+	struct targets *t = make(direct);
+	struct target *x = backend(t, "b1");
+
+	x->verdict = verdict_of(HEALTH_UP);
+	assert_int_equal(health_state(target_word(x)), HEALTH_UP);
+	assert_false(health_damped(target_word(x)) || health_inconclusive(target_word(x)) ||
+	             health_new(target_word(x)) || health_unproven(target_word(x)) ||
+	             health_restored(target_word(x)));
+	x->damp.held = true;
+	assert_int_equal(health_state(target_word(x)), HEALTH_DOWN); /* held, though it answers */
+	assert_true(health_damped(target_word(x)));
+	x->spared = true;
+	assert_int_equal(health_state(target_word(x)), HEALTH_UP); /* the last of its pool */
+	assert_true(health_damped(target_word(x)));
+	health_word spared = target_word(x);
+	x->is_new = true;
+	assert_false(health_new(target_word(x))); /* it was seen up */
+	x->verdict = verdict_of(HEALTH_DOWN);
+	assert_true(health_new(target_word(x)));
+	x->unproven = true;
+	assert_int_equal(health_state(target_word(x)), HEALTH_UNKNOWN);
+	assert_true(health_unproven(target_word(x)));
+	x->inconclusive = true;
+	assert_true(health_inconclusive(target_word(x)));
+	x = backend(t, "b2");
+	target_restore(x, spared);
+	assert_true(x->spared && x->restored); /* it goes on being the last one after a restart */
+	target_restore(x, health_make(HEALTH_DOWN, HEALTH_MARK_DAMPED, HEALTH_REASON_OK, 3));
+	assert_false(x->spared);
+	targets_free(t);
+}
+
 static void a_restored_target_keeps_state_and_time_and_says_so(void **state)
 {
 	(void)state;
@@ -203,6 +287,52 @@ static void a_services_word_follows_its_pools_backends(void **state)
 		assert_int_equal(health_reason(w), HEALTH_REASON_POOL);
 		assert_int_equal(health_since_s(w), 5);
 	}
+}
+
+/* Marks that a service has when all of its backends have them. */
+static void a_services_marks_are_those_of_all(void **state)
+{
+	static const struct {
+		struct tally y;
+		bool vague, restored;
+	} cases[] = {
+		{ { 0 }, false, false },
+		{ { .n = 3, .n_vague = 2, .n_restored = 3 }, false, true },
+		{ { .n = 3, .n_vague = 3, .n_restored = 2 }, true, false },
+		{ { .n = 3 }, false, false },
+		{ { .n = 1, .n_vague = 1, .n_restored = 1 }, true, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		health_word w = derive_word(&cases[i].y, true, 5);
+
+		assert_int_equal(health_inconclusive(w), cases[i].vague);
+		assert_int_equal(health_restored(w), cases[i].restored);
+	}
+}
+
+/* Counted from nothing each time, in all pools. */
+static void tallies_do_not_add_up(void **state)
+{
+	struct targets *t = make(direct);
+
+	(void)state;
+	assert_true(t->model->n_pools > 1);
+	for (size_t i = 0; i < t->model->n_pools; i++)
+		memset(&t->tallies[i], 0x55, sizeof(t->tallies[i]));
+	backend(t, "b1")->restored = true;
+	backend(t, "b2")->inconclusive = true;
+	targets_tally(t);
+	targets_tally(t);
+	for (size_t i = 0; i < t->model->n_pools; i++) {
+		bool own = !strcmp(t->model->pools[i].name, "web");
+		const struct tally want = { .n = 3, .n_unknown = 3, .n_restored = 1, .n_vague = 1 };
+
+		assert_memory_equal(&t->tallies[i], own ? &want : &(struct tally){ 0 },
+		                    sizeof(want));
+	}
+	targets_free(t);
 }
 
 static void tallies_count_a_pools_targets_alone(void **state)
@@ -306,6 +436,55 @@ static void a_spoilt_file_of_verdicts_is_refused(void **state)
 	        -ENOENT);
 }
 
+/* No file may have more than @p bytes: as a full disk, for us alone. */
+static void limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* Until the write is over. @return what keep_poll() says of it */
+static int poll_writer(struct keep_writer *w, bool *changed)
+{
+	while (w->started && !atomic_load(&w->done))
+		usleep(1000);
+	return keep_poll(w, changed);
+}
+
+static void a_full_disk_leaves_the_file_and_asks_to_try_again(void **state)
+{
+	(void)state;
+	struct targets *t = make(direct);
+	struct keep_writer writer = { 0 };
+	struct saved_word *words = NULL;
+	bool changed = false;
+	size_t n = 0;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(keep_write(fixture_path("verdicts"), t), 0);
+	limit_files(20);
+	assert_int_not_equal(keep_write(fixture_path("verdicts"), t), 0);
+	assert_int_equal(keep_poll(&writer, &changed), 0); /* none was begun */
+	assert_false(changed);
+	assert_int_equal(keep_start(&writer, fixture_path("verdicts"), t), 0);
+	assert_int_not_equal(poll_writer(&writer, &changed), 0);
+	assert_true(changed);
+	limit_files(RLIM_INFINITY);
+	assert_int_equal(keep_read(fixture_path("verdicts"), &words, &n), 0); /* whole */
+	free(words);
+	changed = false;
+	assert_int_equal(keep_start(&writer, fixture_path("verdicts"), t), 0);
+	assert_int_equal(poll_writer(&writer, &changed), 0);
+	assert_false(changed);
+	assert_int_equal(keep_poll(&writer, &changed), 0);
+	assert_int_equal(writer.last, 0);
+	targets_free(t);
+	unlink(fixture_path("verdicts"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -316,9 +495,14 @@ int main(void)
 		cmocka_unit_test(a_tunnel_check_goes_to_the_vip_with_its_backends_mark),
 		cmocka_unit_test(paths_are_each_family_and_each_services_port_once),
 		cmocka_unit_test(a_verdict_passes_to_the_next_table_but_not_to_another_tunnel),
+		cmocka_unit_test(all_that_is_known_of_a_target_passes_on_and_nothing_under_way),
+		cmocka_unit_test(a_word_says_each_mark_of_its_target),
 		cmocka_unit_test(a_restored_target_keeps_state_and_time_and_says_so),
 		cmocka_unit_test(a_services_word_follows_its_pools_backends),
 		cmocka_unit_test(tallies_count_a_pools_targets_alone),
+		cmocka_unit_test(a_services_marks_are_those_of_all),
+		cmocka_unit_test(tallies_do_not_add_up),
+		cmocka_unit_test(a_full_disk_leaves_the_file_and_asks_to_try_again),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);

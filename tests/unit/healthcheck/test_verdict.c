@@ -37,25 +37,19 @@ static void votes_turn_a_verdict_by_rise_and_fall(void **state)
 		enum health_state want;
 		bool doubt;
 	} cases[] = {
-		{ "", 2, 3, HEALTH_UNKNOWN, false },
-		{ "?", 1, 1, HEALTH_UNKNOWN, false },
-		{ "f", 2, 1, HEALTH_DOWN, false },
-		{ "f", 2, 2, HEALTH_UNKNOWN, true },
-		{ "ff", 2, 2, HEALTH_DOWN, false },
-		{ "o", 9, 9, HEALTH_UP, false },
-		{ "fo", 9, 9, HEALTH_UP, false },
-		{ "of", 2, 3, HEALTH_UP, true },
-		{ "off", 2, 3, HEALTH_UP, true },
-		{ "offf", 2, 3, HEALTH_DOWN, false },
-		{ "offoff", 2, 3, HEALTH_UP, true },
-		{ "off????", 2, 3, HEALTH_UP, true },
-		{ "of?f?f", 2, 3, HEALTH_DOWN, false },
-		{ "fffo", 2, 3, HEALTH_DOWN, true },
-		{ "fffofo", 2, 3, HEALTH_DOWN, true },
-		{ "fffoo", 2, 3, HEALTH_UP, false },
-		{ "fffo?o", 2, 3, HEALTH_UP, false },
-		{ "fffo", 1, 3, HEALTH_UP, false },
-		{ "????????", 1, 1, HEALTH_UNKNOWN, false },
+		{ "", 2, 3, HEALTH_UNKNOWN, false },    { "?", 1, 1, HEALTH_UNKNOWN, false },
+		{ "f", 2, 1, HEALTH_DOWN, false },      { "f", 2, 2, HEALTH_UNKNOWN, true },
+		{ "ff", 2, 2, HEALTH_DOWN, false },     { "o", 9, 9, HEALTH_UP, false },
+		{ "fo", 9, 9, HEALTH_UP, false },       { "of", 2, 3, HEALTH_UP, true },
+		{ "off", 2, 3, HEALTH_UP, true },       { "offf", 2, 3, HEALTH_DOWN, false },
+		{ "offoff", 2, 3, HEALTH_UP, true },    { "off????", 2, 3, HEALTH_UP, true },
+		{ "of?f?f", 2, 3, HEALTH_DOWN, false }, { "fffo", 2, 3, HEALTH_DOWN, true },
+		{ "fffofo", 2, 3, HEALTH_DOWN, true },  { "fffoo", 2, 3, HEALTH_UP, false },
+		{ "fffo?o", 2, 3, HEALTH_UP, false },   { "fffo", 1, 3, HEALTH_UP, false },
+		{ "ffo", 3, 2, HEALTH_DOWN, true },     { "ffoo", 3, 2, HEALTH_DOWN, true },
+		{ "ffooo", 3, 2, HEALTH_UP, false },    { "ffoofoo", 3, 2, HEALTH_DOWN, true },
+		{ "fff", 2, 4, HEALTH_UNKNOWN, true },  { "ffff", 2, 4, HEALTH_DOWN, false },
+		{ "offofff", 2, 4, HEALTH_UP, true },   { "????????", 1, 1, HEALTH_UNKNOWN, false },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -135,6 +129,13 @@ static void the_interval_is_the_longest_wait(void **state)
 	assert_int_equal(most, 11000);
 	assert_true(pace_next(&usual, 10000, 10001, true, 7) <= 10200);
 	assert_int_equal(pace_next(&usual, 10000, 99999, true, 7), 99999);
+	/* doubt never makes it slower */
+	const struct pace quick = { .interval_ms = 100, .fast_interval_ms = 200, .timeout_ms = 50 };
+
+	assert_int_equal(pace_next(&quick, 10000, 10001, true, 0), 10100);
+	assert_int_equal(pace_next(&usual, 10000, 10001, true, 0), 10200);
+	assert_int_equal(pace_next(&usual, 10000, 10001, true, 20), 10180); /* a tenth less */
+	assert_int_equal(pace_next(&usual, 10000, 10001, true, 21), 10200);
 }
 
 static void targets_start_spread_over_their_interval(void **state)
@@ -295,6 +296,46 @@ static void turns_in_quick_succession_hold_a_target_and_rare_ones_never(void **s
 	assert_int_equal(first_held(&off, 0, 1000), 0);
 }
 
+static void limits_of_a_penalty_are_exact(void **state)
+{
+	(void)state;
+	static const struct damp_rule rule = { .turns = 4, .half_life_ms = 1000, .max_ms = 2000 };
+	struct damp d = { 0 };
+
+	for (int i = 0; i < 3; i++)
+		damp_turn(&d, &rule, 100);
+	assert_false(d.held);
+	damp_turn(&d, &rule, 100);
+	assert_true(d.held); /* the fourth */
+	assert_true(damp_pass(&d, &rule, 1099));
+	assert_false(damp_pass(&d, &rule, 1100)); /* half of it, after one half-life */
+	d = (struct damp){ .penalty = 100, .at_ms = 0, .held = true };
+	damp_turn(&d, &rule, 0);
+	assert_true(d.penalty == 8); /* what takes max_ms to decay */
+	assert_int_equal(damp_left_ms(&d, &rule, 0), 2000);
+	assert_in_range(damp_left_ms(&d, &rule, 1500), 500, 501); /* rounded up, of a power */
+	assert_int_equal(damp_left_ms(&d, &rule, 2000), 0);
+}
+
+/* A document that takes damping away lets go at once, and forgets. */
+static void a_rule_of_no_turns_holds_nobody(void **state)
+{
+	static const struct damp_rule off = { 0 };
+	struct damp d = { .penalty = 9, .at_ms = 100, .held = true };
+
+	(void)state;
+	assert_int_equal(damp_left_ms(&d, &off, 100), 0);
+	assert_true(d.held); /* a question changes nothing */
+	assert_false(damp_pass(&d, &off, 100));
+	assert_false(d.held);
+	assert_true(d.penalty < 1e-9);
+	damp_turn(&d, &off, 200);
+	assert_true(d.penalty < 1e-9);
+	d = damp_restore(9, true, 5, &off, 200);
+	assert_false(d.held);
+	assert_true(d.penalty < 1e-9);
+}
+
 static void a_hold_ends_when_it_said_and_not_before(void **state)
 {
 	(void)state;
@@ -357,6 +398,23 @@ static void what_was_saved_decays_by_its_age(void **state)
 	assert_false(damp_pass(&never, &mild, 777));
 }
 
+/* It goes on from the time of the start, whatever the clock says: boot clocks are short after a boot. */
+static void what_was_saved_goes_on_from_now(void **state)
+{
+	static const struct damp_rule rule = { .turns = 4, .half_life_ms = 1000, .max_ms = 9000 };
+	struct damp d = damp_restore(16, true, 1000, &rule, 500);
+
+	(void)state;
+	assert_true(d.held);
+	assert_true(d.penalty > 7.99 && d.penalty < 8.01);
+	assert_int_equal(damp_left_ms(&d, &rule, 500), 2000);
+	assert_true(damp_pass(&d, &rule, 2499));
+	assert_false(damp_pass(&d, &rule, 2500));
+	d = damp_restore(16, true, 1000, &rule, 9000000);
+	assert_int_equal(damp_left_ms(&d, &rule, 9000000), 2000);
+	assert_true(damp_pass(&d, &rule, 9001999));
+}
+
 static void a_clock_that_steps_back_holds_nothing_longer(void **state)
 {
 	(void)state;
@@ -384,10 +442,13 @@ int main(void)
 		cmocka_unit_test(the_same_loss_removes_backends_without_second_attempts),
 		cmocka_unit_test(a_silent_backend_is_out_within_the_stated_time),
 		cmocka_unit_test(turns_in_quick_succession_hold_a_target_and_rare_ones_never),
+		cmocka_unit_test(limits_of_a_penalty_are_exact),
+		cmocka_unit_test(a_rule_of_no_turns_holds_nobody),
 		cmocka_unit_test(a_hold_ends_when_it_said_and_not_before),
 		cmocka_unit_test(further_turns_lengthen_a_hold_up_to_its_bound),
 		cmocka_unit_test(a_penalty_that_was_let_go_still_counts_for_the_next_turns),
 		cmocka_unit_test(what_was_saved_decays_by_its_age),
+		cmocka_unit_test(what_was_saved_goes_on_from_now),
 		cmocka_unit_test(a_clock_that_steps_back_holds_nothing_longer),
 	};
 

@@ -156,8 +156,18 @@ static void what_another_node_has_seen_up_is_no_news(void **state)
 	page_close(tell(dir, HEALTH_DOWN));
 	others_look(&run.checker, dir);
 	assert_true(health_new(word(FRA)));
+	page_close(tell(dir, HEALTH_UNKNOWN)); /* it has only been told of the VIP */
+	others_look(&run.checker, dir);
+	assert_true(health_new(word(FRA)));
 	struct page *page = tell(dir, HEALTH_UP);
+	const struct model *m = run.checker.targets->model;
+	struct model_node *par = (struct model_node *)(uintptr_t)model_node(m, "par-1");
+	const struct model_site *home = par->site;
 
+	par->site = targets_find(run.checker.targets, FRA)->site;
+	others_look(&run.checker, dir);
+	assert_true(health_new(word(FRA))); /* its own site's: not seen from outside */
+	par->site = home;
 	others_look(&run.checker, dir);
 	assert_false(health_new(word(FRA)));
 	assert_true(health_unproven(word(FRA))); /* its success is not ours */
@@ -191,6 +201,29 @@ static void what_is_no_record_of_vips_is_not_believed(void **state)
 	assert_int_equal(vips_read(fixture_path("vips"), &v), -ENOENT);
 }
 
+/* Else a node without VIPs would take the first one that it is ever given for an old one. */
+static void a_first_document_is_to_be_kept_even_without_vips(void **state)
+{
+	static const struct addr address = { { 0x20, 1, 0xd, 0xb8, [15] = 1 } };
+	const struct model_vip vip = { .name = "v", .addresses = &address, .n_addresses = 1 };
+	const struct model none = { 0 }, one = { .vips = &vip, .n_vips = 1 };
+	struct vips v = { 0 };
+
+	(void)state;
+	vips_take(&v, &none);
+	assert_true(v.known && v.changed);
+	assert_int_equal(v.n, 0);
+	v.changed = false; /* it was kept */
+	vips_take(&v, &one);
+	assert_false(v.changed);
+	assert_int_equal(v.n, 0); /* what comes later is new */
+	vips_fini(&v);
+	vips_take(&v, &one);
+	assert_true(v.known && v.changed);
+	assert_int_equal(v.n, 1);
+	vips_fini(&v);
+}
+
 static bool set_loopback(bool up)
 {
 	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = up ? IFF_UP : 0 };
@@ -209,6 +242,7 @@ int main(void)
 		cmocka_unit_test(a_vip_of_a_later_document_is_new_until_it_was_seen_up),
 		cmocka_unit_test(what_another_node_has_seen_up_is_no_news),
 		cmocka_unit_test(what_is_no_record_of_vips_is_not_believed),
+		cmocka_unit_test(a_first_document_is_to_be_kept_even_without_vips),
 	};
 
 	if ((unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET)) || !set_loopback(true))

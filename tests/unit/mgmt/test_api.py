@@ -15,10 +15,10 @@ import threading
 import time
 import unittest
 
+import counted
 from api_node import Node, ZONE, config, free_port, wait_for, large_config
 
 PROGRAM = sys.argv.pop(1)
-STATUSES = {200, 201, 202, 304, 400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 422, 428, 500, 503}
 HALF = ('{ name = "b1"; address = "10.1.1.11"; weight = 100; },', "")
 
 
@@ -81,12 +81,16 @@ def bad_requests(files):
          {"If-Match": '"v9-0123456789abcdef"'}, 412, "stale"),
         ("no reason", "POST", "/v1/config/apply", {"files": files}, {"If-Match": "*"}, 422, "invalid"),
         ("no weir.conf", "POST", "/v1/config/apply", {"files": {"a": "b"}, "reason": "x"}, {"If-Match": "*"}, 422, "invalid"),
+        ("a weir.conf of 17 MiB", "POST", "/v1/config/check", {"files": {**files, "weir.conf": "#" * (17 << 20)}}, {}, 422, "mistakes"),
         ("a file above", "POST", "/v1/config/check", {"files": {**files, "../x": "y"}}, {}, 422, "invalid"),
         ("an absolute file", "POST", "/v1/config/check", {"files": {**files, "/etc/x": "y"}}, {}, 422, "invalid"),
         ("a hidden file", "POST", "/v1/config/check", {"files": {**files, "d/.x": "y"}}, {}, 422, "invalid"),
         ("a file that is a number", "POST", "/v1/config/check", {"files": {**files, "x": 1}}, {}, 422, "invalid"),
         ("bad base64", "POST", "/v1/config/check", {"files": {**files, "x": {"base64": "!"}}}, {}, 422, "invalid"),
-        ("257 files", "POST", "/v1/config/check", {"files": {**files, **{f"f{i}": "" for i in range(255)}}}, {}, 422, "invalid"),
+        ("32,769 files", "POST", "/v1/config/check", {"files": {**files, **{f"f{i}": "" for i in range(32767)}}}, {}, 422, "invalid"),
+        ("a file that was not uploaded", "POST", "/v1/config/check", {"files": {**files, "x": {"digest": "a" * 64, "bytes": 3}}}, {}, 422,
+         "invalid"),
+        ("a part with other bytes", "POST", "/v1/files", {"parts": [{"digest": "a" * 64, "bytes": 3, "offset": 0, "data": "eHh4"}]}, {}, 422, "digest"),
         ("confirm within a year", "POST", "/v1/config/apply", {"files": files, "reason": "x", "confirm_within": "365d"},
          {"If-Match": "*"}, 422, "invalid"),
         ("force what is no digest", "POST", "/v1/config/apply", {"files": files, "reason": "x", "force": ["it"]},
@@ -115,7 +119,6 @@ class BadRequests(OneNode):
                 raw = body if isinstance(body, bytes) else None
                 a = self.node.ask(method, path, None if raw is not None else body, headers, raw)
                 self.assertEqual((a.status, a.code), (status, code), a.raw[:300])
-                self.assertIn(a.status, STATUSES)
                 self.assertEqual(a.headers["Content-Type"], "application/problem+json")
                 self.assertEqual(a.json["type"], "urn:weir:problem:" + code)
         status = self.node.ask("GET", "/v1/status").json
@@ -132,8 +135,8 @@ class BadRequests(OneNode):
             self.assertEqual(mistake["file"], "weir.conf")
             self.assertGreater(mistake["line"], 0)
         self.assertTrue(any("web" in m["message"] for m in a.json["mistakes"]))
-        self.assertEqual(os.listdir(os.path.join(self.node.state, "config")),
-                         [self.node.ask("GET", "/v1/config").json["digest"]], "what was tried is removed")
+        in_force = self.node.ask("GET", "/v1/config").json["digest"]
+        wait_for("what was tried to be removed", lambda: os.listdir(os.path.join(self.node.state, "config")) == [in_force])
 
     def test_a_method_that_is_not_for_a_path_is_told_which_are(self):
         self.assertEqual(self.node.ask("DELETE", "/v1/overrides").headers["Allow"], "GET, HEAD, POST")
@@ -147,7 +150,8 @@ class BadRequests(OneNode):
     def test_a_path_is_unescaped_and_a_nul_in_it_is_not_its_end(self):
         self.assertEqual(self.node.ask("GET", "/v1/versions/%31").json["number"], 1)
         for path in ("/v1/versions/1%00", "/v1/status%00/x", "/v1/versions/%"):
-            self.assertEqual(self.node.ask("GET", path).status, 404, path)
+            a = self.node.ask("GET", path)
+            self.assertEqual((a.status, a.code), (400, "bad-request"), path)
         self.assertEqual(self.node.ask("GET", "/v1/events?limit=1%00").status, 400)
 
     def test_a_client_that_goes_away_midway_harms_nobody(self):
@@ -416,6 +420,8 @@ class Overrides(unittest.TestCase):
 
     def test_a_store_that_is_overwritten_stops_no_drain(self):
         node = self.node
+        # at rest: a transaction that is open writes the first page again, and what is wrong behind it is seen at the next start
+        wait_for("the store", lambda: node.stored_events() >= node.ask("GET", "/v1/events?limit=1").json["last"])
         with open(os.path.join(node.state, "store.db"), "r+b") as f:
             f.write(b"not a database.." * 4096)
         self.assertEqual(node.drain().status, 201)
@@ -498,7 +504,8 @@ class Large(unittest.TestCase):
         return float(re.search(r"^weir_mgmt_lock_longest_seconds\S* (\S+)", text, re.M).group(1))
 
     def test_who_only_looks_has_the_lock_for_less_than_a_change(self):
-        self.node.command("drain", {"pool": "p3", "backend": "b1"}, until="never", reason="x")
+        for pool in range(3, 8):  # one alone may be quick by chance, where the machine is busy with other things later
+            self.node.command("drain", {"pool": f"p{pool}", "backend": "b1"}, until="never", reason="x")
         change = self.longest()
         for path in ("/v1/status", "/v1/health", "/", "/v1/status?limit=40", "/v1/versions/1/diff/1"):
             with self.subTest(path):
@@ -590,7 +597,4 @@ class Roles(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    result = unittest.main(exit=False, verbosity=2).result
-    failed = len(result.failures) + len(result.errors)
-    print(f"{result.testsRun - failed} passed, {failed} failed")
-    sys.exit(bool(failed))
+    counted.main()

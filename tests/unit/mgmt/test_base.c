@@ -21,6 +21,20 @@ static void the_line_is_no_part_of_the_file(void **state)
 		  "schema = 1;\n# weir base 20\n" },
 		{ "nothing at all", "", "", "" },
 		{ "one of two", "# weir base 20\n# weir base 21\n", "20", "# weir base 21\n" },
+		{ "behind lines of blanks", " \t\r\n\t\n# weir base 20\nx", "20", " \t\r\n\t\nx" },
+		{ "words behind it", "# weir base 20 as of today\nx", "20", "x" },
+		{ "a tab behind it", "# weir base 20\t\nx", "20", "x" },
+		{ "no name", "# weir base \nx", "", "x" },
+		{ "another word", "# weir bases 20\nx", "", "# weir bases 20\nx" },
+		{ "a comment without an end", "# shop", "", "# shop" },
+		{ "blanks without an end", "  ", "", "  " },
+		{ "indented, so no line of ours", " # weir base 20\n", "", " # weir base 20\n" },
+		{ "the longest name",
+		  "# weir base 01234567890123456789012345678901234567890123456\nx",
+		  "01234567890123456789012345678901234567890123456", "x" },
+		{ "a longer one is cut",
+		  "# weir base 012345678901234567890123456789012345678901234567\nx",
+		  "01234567890123456789012345678901234567890123456", "x" },
 	};
 
 	(void)state;
@@ -60,6 +74,17 @@ static void versions_are_read_as_people_name_them(void **state)
 		{ "0", 0, "" },
 		{ "", 0, "" },
 		{ "1234567890123456", 0, "" },
+		{ "123456789012345", 123456789012345, "" },
+		{ "v123456789012345-fedcba9876543210", 123456789012345, "fedcba9876543210" },
+		{ "v", 0, "" },
+		{ "vv20", 0, "" },
+		{ "-20", 0, "" },
+		{ "20 ", 0, "" },
+		{ "v20_0123456789abcdef", 0, "" },
+		{ "v20-0123456789ABCDEF", 0, "" },
+		{ "v20-0123456789abcde", 0, "" },
+		{ "v20-0123456789abcdef ", 0, "" },
+		{ "v0-0123456789abcdef", 0, "" },
 	};
 
 	(void)state;
@@ -90,6 +115,32 @@ static void the_last_change_of_a_person_is_found(void **state)
 	assert_int_equal(base_last_of(list, 5, "root", "eve"), 5);
 	assert_int_equal(base_last_of(list, 5, "ci", "ann"),
 	                 3); /* that one says nothing of a principal */
+	assert_int_equal(base_last_of(list, 0, "root", "ann"), 0);
+	assert_int_equal(base_last_of(list, 1, "root", "ann"), 1); /* what it undid is not seen */
+	assert_int_equal(base_last_of(list, 1, "root", "weir"), 0);
+	list[0].undoes = 3; /* not the one before it: a later rollback, of weir's own */
+	assert_int_equal(base_last_of(list, 5, "root", "ann"), 1);
+	assert_int_equal(base_last_of(list, 5, "root", "weir"), 0);
+}
+
+/* What is no number is left as it was, and a line that is not there names nothing. */
+static void nothing_is_given_for_what_is_no_version(void **state)
+{
+	char digits[17] = "untouched", base[BASE_TEXT_MAX] = "x";
+	struct files files = { 0 };
+	uint64_t number = 77;
+
+	(void)state;
+	assert_false(base_read("v0-0123456789abcdef0", &number, digits));
+	assert_int_equal(number, 77);
+	assert_string_equal(digits, "untouched");
+	base_take_line(&files, base); /* no weir.conf among them */
+	assert_string_equal(base, "");
+	assert_int_equal(files_add(&files, "zones", "# weir base 20\n", 15), 0);
+	base_take_line(&files, base);
+	assert_string_equal(base, "");
+	assert_int_equal(files.items[0].n_bytes, 15);
+	files_fini(&files);
 }
 
 static struct fixture place;
@@ -183,13 +234,63 @@ static void a_value_in_between_is_taken_back_too(void **state)
 	fixture_remove(&place);
 }
 
+/* Of two settings each is marked by itself, and by the version that made it so. */
+static void objects_that_came_and_went_are_followed(void **state)
+{
+	struct model *file, *head, *middle, *base;
+	struct base_look look;
+	struct plan plan;
+
+	(void)state;
+	fixture_make(&place);
+	base = model_of(B2, B2_AS("10")); /* no b3 */
+	middle = model_of(B2, B2_AS("20") ", { name = \"b3\"; address = \"10.1.1.13\"; }");
+	head = model_of(B2, B2_AS("20")); /* b3 is gone again */
+	file = model_of(B2, B2_AS("10") ", { name = \"b3\"; address = \"10.1.1.13\"; }");
+	assert_int_equal(plan_make(head, file, &plan), 0);
+	assert_int_equal(plan.n_changes, 2);
+	assert_string_equal(plan.changes[0].path, "pools/web-ams/backends/b2/weight");
+	assert_string_equal(plan.changes[1].path, "pools/web-ams/backends/b3");
+	assert_int_equal(base_look_start(&look, &plan), 0);
+	assert_int_equal(look.n_taken, 0);
+	assert_int_equal(base_look_at(&look, &plan, middle, 1, false), 0);
+	assert_int_equal(look.n_taken, 1);
+	assert_false(look.marks[0].found); /* the weight is the head's still */
+	assert_true(look.marks[1].taken && look.marks[1].found);
+	assert_int_equal(base_look_at(&look, &plan, base, 2, true), 0);
+	assert_int_equal(look.n_taken, 2);
+	assert_true(look.marks[0].taken && look.marks[0].found);
+	assert_int_equal(look.marks[0].made, 1);
+	assert_int_equal(look.marks[1].made,
+	                 0); /* by which it was removed; not the one that has none yet */
+	base_look_fini(&look);
+	assert_null(look.marks);
+	plan_fini(&plan);
+
+	/* Removing what nobody but the head has: somebody added it. */
+	assert_int_equal(plan_make(middle, base, &plan), 0);
+	assert_int_equal(base_look_start(&look, &plan), 0);
+	assert_int_equal(base_look_at(&look, &plan, head, 1, false), 0);
+	assert_int_equal(look.n_taken, 1);
+	assert_true(look.marks[1].taken && look.marks[1].found && !look.marks[0].found);
+	base_look_fini(&look);
+	plan_fini(&plan);
+	model_free(base);
+	model_free(middle);
+	model_free(head);
+	model_free(file);
+	fixture_remove(&place);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_line_is_no_part_of_the_file),
 		cmocka_unit_test(versions_are_read_as_people_name_them),
 		cmocka_unit_test(the_last_change_of_a_person_is_found),
+		cmocka_unit_test(nothing_is_given_for_what_is_no_version),
 		cmocka_unit_test(what_a_file_takes_back),
+		cmocka_unit_test(objects_that_came_and_went_are_followed),
 		cmocka_unit_test(a_value_in_between_is_taken_back_too),
 	};
 

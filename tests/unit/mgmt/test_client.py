@@ -14,6 +14,7 @@ import sys
 import time
 import unittest
 
+import counted
 from api_node import Node, config, free_port, wait_for
 
 MGMT, WEIR = (sys.argv.pop(1) for _ in range(2))
@@ -99,6 +100,7 @@ class Client(unittest.TestCase):
             self.assertNotIn("not known", err)
             self.assertIn("drain site ams", out)
             self.assertGreater(took_s, 8)  # it would have given up after five
+            self.assertIn("s): the change is made, the nodes take it over\n", err)
 
     def test_a_change_that_a_kill_interrupts_is_asked_for_again(self):
         with slow() as node:
@@ -123,9 +125,10 @@ class Client(unittest.TestCase):
             heard = b""
             while piece := s.recv(65536):
                 heard += piece
-            n = heard.count(b"HTTP/1.1 102 Processing\r\n\r\n")
+            pulse = b"HTTP/1.1 102 Processing\r\nWeir-Doing: the change is made, the nodes take it over\r\n\r\n"
+            n = heard.count(pulse)
             self.assertIn(n, range(2, 7), heard[:300])
-            self.assertTrue(heard.startswith(b"HTTP/1.1 102 Processing\r\n\r\n" * n + b"HTTP/1.1 202 "), heard[:300])
+            self.assertTrue(heard.startswith(pulse * n + b"HTTP/1.1 202 "), heard[:300])
 
     def test_who_does_not_ask_for_progress_gets_none(self):
         with slow() as node:
@@ -136,4 +139,4 @@ class Client(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    counted.main()

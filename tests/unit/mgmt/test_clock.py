@@ -12,6 +12,7 @@ import sys
 import time
 import unittest
 
+import counted
 from api_node import PRELOAD_FIRST, Node, config, free_port, wait_for
 
 MGMT, DNS, WEIR, STEPPED = (sys.argv.pop(1) for _ in range(4))
@@ -285,4 +286,4 @@ class Steps(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    counted.main()

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -246,8 +247,11 @@ static void a_site_is_up_by_what_is_seen_now(void **state)
 	}
 }
 
-/* A process of the former release has no page of conditions: that is no trouble; one that is damaged is. */
-static void a_page_of_conditions_that_is_not_there_is_not_unread(void **state)
+/*
+ * A process of the former release has no page of conditions, and counts no turns: that is no trouble. A page that is
+ * damaged is, and one that somebody removed.
+ */
+static void conditions_are_unread_when_they_should_be_there(void **state)
 {
 	struct gather_process p;
 	struct conditions c;
@@ -267,6 +271,10 @@ static void a_page_of_conditions_that_is_not_there_is_not_unread(void **state)
 	fclose(f);
 	gather_process(dir, "dns", &p, &c);
 	assert_true(p.present && !p.has_conditions && p.conditions_unread);
+	unlink(path);
+	assert_non_null(stats_turns(s, "main"));
+	gather_process(dir, "dns", &p, &c);
+	assert_true(p.present && p.running && !p.has_conditions && p.conditions_unread);
 	stats_close(s);
 	gather_process(dir, "health", &p, &c);
 	assert_false(p.present || p.running || p.has_conditions || p.conditions_unread);
@@ -287,6 +295,104 @@ static int remove_dir(void **state)
 	return system(command);
 }
 
+/* What is on a page of weir-dataplane, in the order of the table below. */
+static const char *const words_of_dataplane[] = {
+	"weir_dataplane_document_refused",
+	"weir_dataplane_learning",
+	"weir_dataplane_document",
+	"weir_dataplane_ports",
+	"weir_dataplane_dpdk",
+	STATS_FORWARD,
+};
+
+static void each_word_of_a_page_has_its_meaning(void **state)
+{
+	static const struct {
+		const char *process;
+		uint64_t words[6];
+		struct gather_process seen;
+	} rows[] = {
+		{ "dataplane", { 0 }, { .present = true } },
+		{ "dataplane", { 1, 0, 0, 5, 1, 1 }, { .refused = true } },
+		{ "dataplane", { 0, 1, 0, 5, 1, 1 }, { .learning = true } },
+		{ "dataplane", { 0, 0, 7, 5, 0, 1 }, { .has_ports = true, .n_ports = 5 } },
+		{ "dataplane",
+		  { 0, 0, 7, 4, 1, 0 },
+		  { .has_ports = true, .n_ports = 4, .dpdk = true } },
+		{ "run", { 1, 1, 7, 5, 1, 1 }, { .workers_forward = true } },
+		{ "run", { 1, 1, 7, 5, 1, 0 }, { .present = true } },
+		{ "health", { 1, 1, 7, 5, 1, 1 }, { .present = true } }, /* not its words */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct gather_process *e = &rows[i].seen;
+		struct gather_process p;
+		struct stats *s;
+
+		assert_int_equal(stats_create(dir, rows[i].process, 16, &s), 0);
+		for (size_t k = 0; k < 6; k++)
+			stats_set(stats_word(s, STATS_GAUGE, words_of_dataplane[k], "", "h"),
+			          rows[i].words[k]);
+		gather_process(dir, rows[i].process, &p, NULL);
+		stats_close(s);
+		if (p.refused != e->refused || p.learning != e->learning ||
+		    p.has_ports != e->has_ports || p.n_ports != e->n_ports || p.dpdk != e->dpdk ||
+		    p.workers_forward != e->workers_forward)
+			fail_msg("row %zu", i);
+		assert_true(p.present && p.running && p.exists);
+		assert_false(p.has_conditions || p.conditions_unread); /* not wanted */
+	}
+}
+
+/* Two seconds without a sign of life; and at once where the process has ended. */
+static void a_process_runs_while_it_exists_and_signs(void **state)
+{
+	struct gather_process p;
+	struct stats *s;
+
+	(void)state;
+	assert_int_equal(stats_create(dir, "mgmt", 16, &s), 0);
+	stats_alive(s, clock_mono_ms() - 1000);
+	gather_process(dir, "mgmt", &p, NULL);
+	assert_true(p.running && p.age_ms >= 1000);
+	stats_alive(s, clock_mono_ms() - 60000);
+	gather_process(dir, "mgmt", &p, NULL);
+	assert_true(p.present && p.exists && !p.running);
+	assert_in_range(p.age_ms, 60000, 120000);
+	stats_alive(s, clock_mono_ms() + 60000); /* no time passes backwards */
+	gather_process(dir, "mgmt", &p, NULL);
+	assert_int_equal(p.age_ms, 0);
+	stats_close(s);
+	pid_t child = fork();
+	if (child == 0)
+		_exit(stats_create(dir, "mgmt", 16, &s) ? 1 : 0);
+	int status = -1;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	gather_process(dir, "mgmt", &p, NULL);
+	assert_true(p.present && !p.exists && !p.running);
+}
+
+static void the_supervisor_is_a_fact_with_its_conditions(void **state)
+{
+	const struct gather_process seen = {
+		.present = true, .age_ms = 70, .has_conditions = true, .conditions_unread = true
+	};
+	const struct gather_process other = { .running = true, .age_ms = 5 };
+	const struct conditions c = { .n = 1 };
+	struct judge_process p = gather_supervisor(&seen, &c);
+
+	(void)state;
+	assert_string_equal(p.name, "run");
+	assert_true(p.present && !p.running && p.conditions_unread);
+	assert_int_equal(p.age_ms, 70);
+	assert_ptr_equal(p.conditions, &c);
+	p = gather_supervisor(&other, &c);
+	assert_true(p.running && !p.present && !p.conditions_unread);
+	assert_null(p.conditions);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -296,7 +402,10 @@ int main(void)
 		T(an_override_counts_for_its_own_backend_while_it_lasts),
 		T(who_owns_no_slots_neither_serves_nor_wants_a_next_hop),
 		T(a_site_is_up_by_what_is_seen_now),
-		cmocka_unit_test(a_page_of_conditions_that_is_not_there_is_not_unread),
+		cmocka_unit_test(conditions_are_unread_when_they_should_be_there),
+		cmocka_unit_test(each_word_of_a_page_has_its_meaning),
+		cmocka_unit_test(a_process_runs_while_it_exists_and_signs),
+		cmocka_unit_test(the_supervisor_is_a_fact_with_its_conditions),
 	};
 
 	return cmocka_run_group_tests_name("gather", tests, make_dir, remove_dir);

@@ -16,7 +16,9 @@ static int setup(void **state)
 
 	(void)state;
 	fixture_make(&place);
-	files = fixture_files("new_flows = \"1k/s\"", "bits = \"1Mbit\"");
+	/* par is in no service */
+	files = fixture_files("new_flows = \"1k/s\"; }; },\n",
+	                      "bits = \"1Mbit\"; }; }, { name = \"par\"; weight = 100; },\n");
 	const char *second = "new_flows = \"1k/s\"";
 	char *at = strstr(files.items[1].bytes, second);
 	assert_non_null(at);
@@ -120,6 +122,40 @@ static void a_site_seen_down_is_no_receiver_and_one_not_seen_is(void **state)
 	assert_true(allows("last-site", &none, &ams, &seen, receivers, &n));
 }
 
+/* One that is down in one address family still takes the other's traffic. */
+static void a_site_is_down_in_all_families_or_takes_traffic(void **state)
+{
+	struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
+	struct overrides none = { 0 };
+	struct guard_receiver receivers[8];
+	struct guard_seen seen = { .health = page };
+	const uint64_t targets[2] = { health_target_service("web", "fra", true),
+		                      health_target_service("web", "fra", false) };
+	struct model_vip *vip = NULL, was;
+	struct addr both[2];
+	size_t n;
+
+	(void)state;
+	assert_int_equal(addr_parse("198.51.100.10", &both[0]), 0);
+	assert_int_equal(addr_parse("2001:db8::10", &both[1]), 0);
+	for (size_t i = 0; i < m->services[0].n_at; i++)
+		if (!strcmp(m->services[0].at[i].site->name, "fra"))
+			vip = (struct model_vip *)(uintptr_t)m->services[0].at[i].vip;
+	assert_non_null(vip);
+	was = *vip;
+	vip->addresses = both;
+	vip->n_addresses = 2;
+	assert_int_equal(health_set_targets(page, targets, 2, 1), 0);
+	for (unsigned down = 0; down < 4; down++) {
+		for (unsigned k = 0; k < 2; k++)
+			health_write(page, health_find(page, targets[k]),
+			             health_make(down >> k & 1 ? HEALTH_DOWN : HEALTH_UP, 0,
+			                         HEALTH_REASON_OK, 1));
+		assert_int_equal(allows("last-site", &none, &ams, &seen, receivers, &n), down != 3);
+	}
+	*vip = was;
+}
+
 static void receivers_must_have_room_where_their_load_is_known(void **state)
 {
 	(void)state;
@@ -133,6 +169,12 @@ static void receivers_must_have_room_where_their_load_is_known(void **state)
 
 	assert_true(allows("room", &none, &ams, &seen, receivers, &n));
 	assert_int_equal(receivers[0].after_bits, 800000);
+	loads[1].bits = 300000;
+	assert_true(allows("room", &none, &ams, &seen, receivers, &n));
+	assert_int_equal(receivers[0].before_bits, 300000);
+	assert_int_equal(receivers[0].after_bits, 700000);
+	assert_true(receivers[0].known);
+	loads[1].bits = 400000;
 	loads[0].bits = 500000; /* 900,000 of 1,000,000 */
 	assert_false(allows("room", &none, &ams, &seen, receivers, &n));
 	assert_true(allows("room", &none, &ams, &half, receivers, &n));
@@ -155,6 +197,7 @@ static void a_pool_keeps_a_backend_that_takes_flows(void **state)
 	assert_string_equal(receivers[0].name, "b2");
 	assert_false(allows("last-backend", &set, &b2, &seen, receivers, &n));
 	assert_true(allows("last-backend", &set, &b1, &seen, receivers, &n)); /* once more */
+	assert_int_equal(receivers[0].before_ppm, 500000);                    /* of it as it was */
 	assert_false(allows("last-backend", &none, &last, &seen, receivers, &n));
 	assert_int_equal(health_set_targets(page, &target, 1, 1), 0);
 	health_write(page, health_find(page, target),
@@ -162,13 +205,188 @@ static void a_pool_keeps_a_backend_that_takes_flows(void **state)
 	assert_false(allows("last-backend", &none, &b1, &seen, receivers, &n));
 }
 
+/* Exactly 85 % is room, and a bit more is none. */
+static void the_room_ends_at_its_limit(void **state)
+{
+	(void)state;
+	struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
+	struct overrides none = { 0 };
+	struct guard_receiver receivers[8];
+	struct guard_load loads[] = { { "ams", 425000 }, { "fra", 425000 } };
+	struct guard_seen seen = { .loads = loads, .n_loads = 2 };
+	size_t n;
+
+	assert_true(allows("room", &none, &ams, &seen, receivers, &n));
+	loads[0].bits++;
+	assert_false(allows("room", &none, &ams, &seen, receivers, &n));
+}
+
+static void what_takes_out_is_a_drain_or_a_disable_until_its_end(void **state)
+{
+	static const struct {
+		enum model_override_kind kind;
+		int64_t until_ms;
+		bool out;
+		const char *why;
+	} rows[] = {
+		{ MODEL_OVERRIDE_DRAIN, NOW_MS + 1, true, "a drain" },
+		{ MODEL_OVERRIDE_DRAIN, NOW_MS, false, "a drain whose return begins" },
+		{ MODEL_OVERRIDE_DISABLE, MODEL_WALL_NEVER, true, "a disable" },
+		{ MODEL_OVERRIDE_FORCE_UP, MODEL_WALL_NEVER, false, "one that is forced up" },
+		{ MODEL_OVERRIDE_HOLD, MODEL_WALL_NEVER, false, "a hold" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct override fra = of_site("fra", rows[i].kind);
+
+		fra.until_ms = rows[i].until_ms;
+		fra.over_ms = 100000;
+		if (guard_takes_out(&fra, NOW_MS) != rows[i].out)
+			fail_msg("%s", rows[i].why);
+	}
+}
+
+/* Half a drain leaves half of the weight; what is no drain takes nothing. */
+static void receivers_have_what_their_drains_leave(void **state)
+{
+	(void)state;
+	struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN),
+	                fra = of_site("fra", MODEL_OVERRIDE_DRAIN);
+	struct overrides set = { &fra, 1 };
+	struct guard_receiver receivers[8];
+	struct guard_seen nothing = { 0 };
+	size_t n;
+
+	fra.from_ms = NOW_MS - 50000;
+	fra.over_ms = 100000;
+	assert_false(allows("last-site", &set, &ams, &nothing, receivers, &n));
+	assert_int_equal(n, 1); /* par serves nothing that ams does */
+	assert_int_equal(receivers[0].before_ppm, 333333);
+	assert_int_equal(receivers[0].after_ppm, 1000000);
+	fra.kind = MODEL_OVERRIDE_FORCE_UP;
+	assert_true(allows("last-site", &set, &ams, &nothing, receivers, &n));
+	assert_int_equal(receivers[0].before_ppm, 500000);
+}
+
+static void no_more_receivers_are_named_than_there_is_room_for(void **state)
+{
+	(void)state;
+	struct override b1 = of_backend("web-ams", "b1");
+	struct overrides none = { 0 };
+	struct guard_receiver receivers[2];
+	struct guard_seen nothing = { 0 };
+	struct guard_result r = { .receivers = receivers, .max_receivers = 0 };
+
+	guard_check(m, &none, &b1, &nothing, NOW_MS, &r);
+	assert_int_equal(r.n_receivers, 0);
+	r.max_receivers = 2;
+	guard_check(m, &none, &b1, &nothing, NOW_MS, &r);
+	assert_int_equal(r.n_receivers, 1);
+	assert_int_equal(receivers[0].before_ppm, 500000);
+	assert_int_equal(receivers[0].after_ppm, 1000000);
+}
+
+/* A backend without weight takes no flows: it is no receiver, and keeps no pool alive. */
+static void a_backend_without_weight_does_not_count(void **state)
+{
+	(void)state;
+	struct override b1 = of_backend("web-ams", "b1");
+	struct overrides none = { 0 };
+	struct guard_receiver receivers[8];
+	struct guard_seen nothing = { 0 };
+	struct model_backend *b2 =
+	        (struct model_backend *)(uintptr_t)&model_pool(m, "web-ams")->backends[1];
+	size_t n;
+
+	assert_string_equal(b2->name, "b2");
+	b2->weight = 0;
+	assert_false(allows("last-backend", &none, &b1, &nothing, receivers, &n));
+	assert_int_equal(n, 0);
+	b2->weight = 300;
+	assert_true(allows("last-backend", &none, &b1, &nothing, receivers, &n));
+	assert_int_equal(receivers[0].before_ppm, 750000);
+	b2->weight = 100;
+}
+
+/* A site of more weight gets more of what is left. */
+static void receivers_share_by_their_weight(void **state)
+{
+	(void)state;
+	struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
+	struct overrides none = { 0 };
+	struct guard_receiver receivers[8];
+	struct guard_seen nothing = { 0 };
+	struct model_site *fra = (struct model_site *)(uintptr_t)model_site(m, "fra");
+	size_t n;
+
+	fra->weight = 300;
+	assert_true(allows("last-site", &none, &ams, &nothing, receivers, &n));
+	assert_int_equal(receivers[0].before_ppm, 750000);
+	fra->weight = 100;
+}
+
+/* What is out already gives nothing and takes nothing; another pool's backend of that name is another. */
+static void only_what_is_out_of_this_very_pool_is_left_out(void **state)
+{
+	(void)state;
+	struct override b1 = of_backend("web-ams", "b1"), b2 = of_backend("web-fra", "b2"),
+	                site = of_site("b2", MODEL_OVERRIDE_DRAIN);
+	struct override list[] = { b2, site };
+	struct overrides set = { list, 2 };
+	struct guard_receiver receivers[8];
+	struct guard_seen nothing = { 0 };
+	struct guard_result r = { .receivers = receivers, .max_receivers = 8 };
+	size_t n;
+
+	assert_true(allows("last-backend", &set, &b1, &nothing, receivers, &n));
+	assert_int_equal(n, 1);
+	snprintf(b1.pool, sizeof(b1.pool),
+	         "none"); /* of a pool that is not there, nothing is said */
+	guard_check(m, &set, &b1, &nothing, NOW_MS, &r);
+	assert_int_equal(r.n_verdicts, 0);
+}
+
+/* The highest of a site's drains counts; a hold and a backend's drain are none of the site's. */
+static void the_highest_drain_of_a_site_counts(void **state)
+{
+	(void)state;
+	struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
+	struct override list[] = { of_site("fra", MODEL_OVERRIDE_DRAIN),
+		                   of_site("fra", MODEL_OVERRIDE_DRAIN), of_backend("p", "fra"),
+		                   of_site("ams", MODEL_OVERRIDE_DRAIN) };
+	struct overrides set = { list, 3 };
+	struct guard_receiver receivers[8];
+	struct guard_seen nothing = { 0 };
+	size_t n;
+
+	list[0].from_ms = NOW_MS - 75000;
+	list[1].from_ms = NOW_MS - 25000;
+	list[0].over_ms = list[1].over_ms = 100000;
+	allows("last-site", &set, &ams, &nothing, receivers, &n);
+	assert_int_equal(receivers[0].before_ppm,
+	                 200000);              /* a quarter is left, of one and a quarter */
+	list[0].kind = MODEL_OVERRIDE_DISABLE; /* all of it: it is no receiver any more */
+	allows("last-site", &set, &ams, &nothing, receivers, &n);
+	assert_int_equal(n, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_last_site_that_takes_traffic_stays),
 		cmocka_unit_test(a_site_seen_down_is_no_receiver_and_one_not_seen_is),
+		cmocka_unit_test(a_site_is_down_in_all_families_or_takes_traffic),
 		cmocka_unit_test(receivers_must_have_room_where_their_load_is_known),
 		cmocka_unit_test(a_pool_keeps_a_backend_that_takes_flows),
+		cmocka_unit_test(the_room_ends_at_its_limit),
+		cmocka_unit_test(what_takes_out_is_a_drain_or_a_disable_until_its_end),
+		cmocka_unit_test(receivers_have_what_their_drains_leave),
+		cmocka_unit_test(no_more_receivers_are_named_than_there_is_room_for),
+		cmocka_unit_test(a_backend_without_weight_does_not_count),
+		cmocka_unit_test(receivers_share_by_their_weight),
+		cmocka_unit_test(only_what_is_out_of_this_very_pool_is_left_out),
+		cmocka_unit_test(the_highest_drain_of_a_site_counts),
 	};
 
 	return cmocka_run_group_tests_name("guard", tests, setup, teardown);

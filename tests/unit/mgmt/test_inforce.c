@@ -12,6 +12,10 @@
 
 #include "mgmt/api/inforce_internal.h"
 
+/* The documented values, not the code's own: a change of those is seen. */
+#define STAYS_MS  2000
+#define WITHIN_MS 15000
+
 #define TAKEN_MS 100000u
 #define DOCUMENT 7u
 
@@ -103,16 +107,16 @@ static void a_refusal_from_before_the_version_is_not_its_doing(void **state)
 static void a_refusal_counts_when_it_has_stayed(void **state)
 {
 	(void)state;
-	static const char *const codes[] = { "port-missing", "port-not-attached", "listen-failed",
-		                             "zones-refused" };
+	static const char *const codes[] = { "port-missing", "port-not-attached",
+		                             "port-not-changed", "listen-failed", "zones-refused" };
 
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
 		begin(NULL);
 		state_condition(codes[i], TAKEN_MS + 500);
 		assert_int_equal(judge_at(TAKEN_MS + 500), INFORCE_PENDING);
-		assert_int_equal(judge_at(TAKEN_MS + 499 + INFORCE_STAYS_MS), INFORCE_PENDING);
+		assert_int_equal(judge_at(TAKEN_MS + 499 + STAYS_MS), INFORCE_PENDING);
 		assert_string_equal(judgement.code, "");
-		assert_int_equal(judge_at(TAKEN_MS + 500 + INFORCE_STAYS_MS), INFORCE_REFUSED);
+		assert_int_equal(judge_at(TAKEN_MS + 500 + STAYS_MS), INFORCE_REFUSED);
 		assert_string_equal(judgement.process, "dataplane");
 		assert_string_equal(judgement.code, codes[i]);
 		assert_string_equal(judgement.subject, "eth1");
@@ -126,8 +130,8 @@ static void a_refusal_is_seen_behind_an_old_one(void **state)
 	(void)state;
 	state_condition("port-missing", TAKEN_MS - 60000);
 	state_condition("port-not-attached", TAKEN_MS);
-	assert_int_equal(judge_at(TAKEN_MS + INFORCE_STAYS_MS - 1), INFORCE_PENDING);
-	assert_int_equal(judge_at(TAKEN_MS + INFORCE_STAYS_MS), INFORCE_REFUSED);
+	assert_int_equal(judge_at(TAKEN_MS + STAYS_MS - 1), INFORCE_PENDING);
+	assert_int_equal(judge_at(TAKEN_MS + STAYS_MS), INFORCE_REFUSED);
 	assert_string_equal(judgement.code, "port-not-attached");
 }
 
@@ -136,11 +140,12 @@ static void a_refused_document_counts_while_it_has_not_got_this_one(void **state
 {
 	(void)state;
 	state_condition("document-refused", TAKEN_MS - 60000);
+	stated.at_ms = TAKEN_MS + 60000;
 	assert_int_equal(judge_at(TAKEN_MS + 60000), INFORCE_DONE); /* it has this one */
 	seen.document = stated.document = DOCUMENT - 1;
-	stated.at_ms = TAKEN_MS + INFORCE_STAYS_MS - 1;
+	stated.at_ms = TAKEN_MS + STAYS_MS - 1;
 	assert_int_equal(judge_at(TAKEN_MS + 60000), INFORCE_PENDING); /* it may be reading it */
-	stated.at_ms = TAKEN_MS + INFORCE_STAYS_MS;
+	stated.at_ms = TAKEN_MS + STAYS_MS;
 	assert_int_equal(judge_at(TAKEN_MS + 60000), INFORCE_REFUSED);
 	assert_string_equal(judgement.code, "document-refused");
 }
@@ -156,14 +161,31 @@ static void the_page_of_a_dead_process_proves_nothing(void **state)
 	assert_string_equal(judgement.code, "");
 }
 
+/* weir-mgmt was stopped, or has been started again since: it has not waited for anybody meanwhile. */
+static void who_did_not_look_calls_nobody_late(void **state)
+{
+	(void)state;
+	seen.document = stated.document = DOCUMENT - 1;
+	assert_int_equal(judge_at(TAKEN_MS + 50000), INFORCE_PENDING);
+	inforce_conclude(&judgement, true, TAKEN_MS + 50000);
+	assert_int_equal(judgement.state, INFORCE_PENDING);
+	inforce_conclude(&judgement, true, TAKEN_MS + 90000);
+	assert_int_equal(judgement.state, INFORCE_PENDING);
+	for (uint64_t ms = 0; ms < WITHIN_MS; ms += 500)
+		inforce_conclude(&judgement, true, TAKEN_MS + 90000 + ms);
+	assert_int_equal(judgement.state, INFORCE_LATE);
+}
+
 static void who_is_waited_for_too_long_is_late_and_may_still_come(void **state)
 {
 	(void)state;
 	seen.document = stated.document = DOCUMENT - 1;
-	assert_int_equal(judge_at(TAKEN_MS + INFORCE_WITHIN_MS), INFORCE_PENDING);
-	inforce_conclude(&judgement, true, TAKEN_MS + INFORCE_WITHIN_MS - 1);
+	assert_int_equal(judge_at(TAKEN_MS + WITHIN_MS), INFORCE_PENDING);
+	for (uint64_t ms = 0; ms < WITHIN_MS; ms += 100)
+		inforce_conclude(&judgement, true, TAKEN_MS + ms);
+	inforce_conclude(&judgement, true, TAKEN_MS + WITHIN_MS - 1);
 	assert_int_equal(judgement.state, INFORCE_PENDING);
-	inforce_conclude(&judgement, true, TAKEN_MS + INFORCE_WITHIN_MS);
+	inforce_conclude(&judgement, true, TAKEN_MS + WITHIN_MS);
 	assert_int_equal(judgement.state, INFORCE_LATE);
 	assert_string_equal(judgement.process, "dataplane"); /* for whom one waits */
 	assert_string_equal(judgement.why, "it has not taken it yet");
@@ -188,6 +210,7 @@ int main(void)
 		cmocka_unit_test_setup(a_refused_document_counts_while_it_has_not_got_this_one,
 		                       begin),
 		cmocka_unit_test_setup(the_page_of_a_dead_process_proves_nothing, begin),
+		cmocka_unit_test_setup(who_did_not_look_calls_nobody_late, begin),
 		cmocka_unit_test_setup(who_is_waited_for_too_long_is_late_and_may_still_come,
 		                       begin),
 	};

@@ -190,7 +190,7 @@ static void a_risky_change_undoes_itself_unless_confirmed(void **state)
 {
 	struct intent *in = open_as(*state, "ams-1", NOW_MS);
 	struct files files = half_of_the_pool();
-	const int64_t within_ms = INTENT_CONFIRM_DEFAULT_MS;
+	const int64_t within_ms = 300000;
 	struct version v;
 
 	assert_int_equal(apply(in, &files, "half", NOW_MS + 10, &v), 0);
@@ -234,9 +234,8 @@ static void a_step_of_the_wall_clock_neither_triggers_nor_delays_a_deadline(void
 		intent_tick(in, NOW_MS + steps_ms[i]);
 		assert_int_equal(intent_head(in)->number, 2);
 		/* what is shown follows the wall clock as it is now */
-		assert_true(intent_head(in)->confirm_by_ms ==
-		            NOW_MS + steps_ms[i] + INTENT_CONFIRM_DEFAULT_MS - 1000);
-		run_deadline(in, "one", 1000 + INTENT_CONFIRM_DEFAULT_MS, NOW_MS + steps_ms[i]);
+		assert_true(intent_head(in)->confirm_by_ms == NOW_MS + steps_ms[i] + 300000 - 1000);
+		run_deadline(in, "one", 1000 + 300000, NOW_MS + steps_ms[i]);
 		assert_int_equal(intent_head(in)->number, 3);
 		intent_close(in);
 		fixture_remove(&f);
@@ -257,9 +256,9 @@ static void a_deadline_runs_on_after_a_reboot_with_what_was_left(void **state)
 	in = open_as(*state, "ams-1", NOW_MS + 900000); /* the machine was off for long */
 	run_deadline(in, "two", 3000, NOW_MS + 900000);
 	assert_int_equal(intent_head(in)->number, 2);
-	run_deadline(in, "two", 3000 + INTENT_CONFIRM_DEFAULT_MS - 100001, NOW_MS + 900000);
+	run_deadline(in, "two", 3000 + 300000 - 100001, NOW_MS + 900000);
 	assert_int_equal(intent_head(in)->number, 2);
-	run_deadline(in, "two", 3000 + INTENT_CONFIRM_DEFAULT_MS - 100000, NOW_MS + 900000);
+	run_deadline(in, "two", 3000 + 300000 - 100000, NOW_MS + 900000);
 	assert_int_equal(intent_head(in)->number, 3);
 	files_fini(&files);
 	intent_close(in);
@@ -378,7 +377,7 @@ static void confirming_the_later_version_confirms_what_it_joined(void **state)
 		assert_int_equal(v.confirm_by_ms, 0);
 	}
 	run_deadline(in, "one", 1000, NOW_MS + 40);
-	run_deadline(in, "one", 2 * INTENT_CONFIRM_DEFAULT_MS, NOW_MS + 50);
+	run_deadline(in, "one", 2 * 300000, NOW_MS + 50);
 	assert_int_equal(intent_head(in)->number, 3);
 	files_fini(&half);
 	files_fini(&words);
@@ -436,6 +435,28 @@ static void a_store_that_corrupts_while_running_stops_no_drain(void **state)
 	in = open_as(f, "ams-1", NOW_MS + 30000);
 	assert_true(is_drained(in, "ams", NOW_MS + 30000));
 	assert_int_equal(intent_head(in)->number, 1);
+	intent_close(in);
+}
+
+/* Another process may lay a link where the reserve is to be; what it leads to may be ours. */
+static void the_reserve_is_no_other_file(void **state)
+{
+	struct fixture *f = *state;
+	struct intent *in = open_as(f, "ams-1", NOW_MS);
+	char reserve[PATH_MAX], document[PATH_MAX];
+	struct stat st;
+
+	snprintf(reserve, sizeof(reserve), "%s/reserve", f->state);
+	snprintf(document, sizeof(document), "%s/effective.conf", f->state);
+	assert_int_equal(unlink(reserve), 0);
+	assert_int_equal(symlink("effective.conf", reserve), 0);
+	assert_int_equal(drain_site(in, "fra", NOW_MS), COMMAND_OK);
+	assert_int_equal(stat(document, &st), 0);
+	assert_in_range(st.st_size, 1000, 100000);
+	assert_int_equal(unlink(reserve), 0);
+	assert_int_equal(drain_site(in, "fra", NOW_MS + 1), COMMAND_OK);
+	assert_int_equal(lstat(reserve, &st), 0);
+	assert_true(S_ISREG(st.st_mode) && st.st_size >= 256 << 10);
 	intent_close(in);
 }
 
@@ -567,6 +588,7 @@ int main(void)
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(a_store_that_corrupts_while_running_stops_no_drain,
 		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(the_reserve_is_no_other_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(offline_takes_overrides_without_first_start, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(

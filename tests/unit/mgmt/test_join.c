@@ -234,6 +234,35 @@ static void a_person_settles_a_provisional_version(void **state)
 	intent_close(in);
 }
 
+static void applying_the_file_of_a_provisional_version_settles_it(void **state)
+{
+	struct intent *in = open_to(*state, "ams-1", INTENT_ALONE, NOW_MS);
+	struct files files = own_files();
+	struct intent_change change = { .files = &files,
+		                        .author = "jw",
+		                        .reason = "first",
+		                        .dry_run = true,
+		                        .confirm_within_ms = -1 };
+	struct intent_changed changed;
+
+	assert_int_equal(intent_change(in, &change, NOW_MS + 10, &changed), 0);
+	assert_true(changed.settles && !changed.changed);
+	intent_changed_fini(&changed);
+	assert_true(join_is_provisional(intent_head(in))); /* a dry run */
+	change.dry_run = false;
+	assert_int_equal(intent_change(in, &change, NOW_MS + 20, &changed), 0);
+	assert_true(changed.settles && !changed.changed);
+	assert_string_equal(changed.version.author, "jw");
+	intent_changed_fini(&changed);
+	assert_false(join_is_provisional(intent_head(in)));
+	assert_int_equal(intent_head(in)->number, 1);
+	assert_int_equal(intent_change(in, &change, NOW_MS + 30, &changed), 0);
+	assert_false(changed.settles || changed.changed); /* once */
+	intent_changed_fini(&changed);
+	files_fini(&files);
+	intent_close(in);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +279,8 @@ int main(void)
 		        teardown),
 		cmocka_unit_test_setup_teardown(a_person_settles_a_provisional_version, setup,
 		                                teardown),
+		cmocka_unit_test_setup_teardown(
+		        applying_the_file_of_a_provisional_version_settles_it, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,6 +136,11 @@ static void one_is_silent(struct world *w)
 	w->processes[HEALTH].age_ms = 2500;
 }
 
+static void supervisor_is_dead(struct world *w)
+{
+	w->f.supervisor = (struct judge_process){ .name = "run", .present = true };
+}
+
 static void one_refuses(struct world *w)
 {
 	w->processes[DNS].refused = true;
@@ -280,6 +285,8 @@ static const struct {
 	{ JUDGE_RULE_POOL_FORWARDS_NOTHING, JUDGE_DOWN, none_serves, "web", "forwards nothing" },
 	{ JUDGE_RULE_POOL_ALL_DOWN, JUDGE_DOWN, all_are_down, "web", "all backends of pool web" },
 	{ JUDGE_RULE_PROCESS_SILENT, JUDGE_DEGRADED, one_is_silent, "weir-health", "2.5 s" },
+	{ JUDGE_RULE_SUPERVISOR_SILENT, JUDGE_DEGRADED, supervisor_is_dead, "weir run",
+	  "nothing restarts" },
 	{ JUDGE_RULE_DOCUMENT_REFUSED, JUDGE_DEGRADED, one_refuses, "weir-dns", "refused" },
 	{ JUDGE_RULE_DOCUMENT_PENDING, JUDGE_DEGRADED, one_is_late, "weir-dns", "document 7" },
 	{ JUDGE_RULE_STATED_DEGRADED, JUDGE_DEGRADED, it_is_stated_degraded, "eth1", "what to do" },
@@ -414,6 +421,34 @@ static void what_a_dead_process_stated_is_history(void **state)
 	free(w);
 }
 
+/* A DPDK process whose control thread hangs while its workers are seen to count rounds. */
+static void who_hangs_and_forwards_is_degraded(void **state)
+{
+	(void)state;
+	struct world *w = new_world();
+	struct conditions said = { .n = 1 };
+	struct judge_verdict v;
+
+	w->f.dpdk = true;
+	w->processes[DATAPLANE].running = false;
+	w->processes[DATAPLANE].age_ms = 12000;
+	judge(&w->f, &v);
+	assert_int_equal(v.state, JUDGE_DOWN);
+	assert_non_null(find(&v, JUDGE_RULE_FORWARDING_STOPPED));
+	w->f.workers_forward = true;
+	strcpy(said.items[0].code, "process-hangs");
+	strcpy(said.items[0].subject, "weir-dataplane");
+	said.items[0].level = CONDITION_DEGRADED;
+	w->f.supervisor = (struct judge_process){
+		.name = "run", .present = true, .running = true, .conditions = &said
+	};
+	judge(&w->f, &v);
+	assert_int_equal(v.state, JUDGE_DEGRADED);
+	assert_null(find(&v, JUDGE_RULE_FORWARDING_STOPPED));
+	assert_non_null(find(&v, JUDGE_RULE_STATED_DEGRADED));
+	free(w);
+}
+
 static void ports_are_blamed_once(void **state)
 {
 	(void)state;
@@ -475,8 +510,9 @@ static void many_backends_are_counted_and_few_are_named(void **state)
 		for (size_t i = 0; i < n; i++)
 			name(&w->pool.down, names[i]);
 		judge(&w->f, &v);
-		assert_int_equal(v.n_reasons, n <= JUDGE_NAMED_MAX ? n : 1);
-		if (n > JUDGE_NAMED_MAX)
+		assert_int_equal(v.n_reasons, n <= 3 ? n : 1);
+		assert_non_null(strstr(v.reasons[0].text, n <= 3 ? " is down: " : " are down: "));
+		if (n > 3)
 			assert_non_null(strstr(v.reasons[0].text, "4 of 10 backends of pool web"));
 		free(w);
 	}
@@ -544,6 +580,7 @@ int main(void)
 		cmocka_unit_test(the_worst_of_two_counts),
 		cmocka_unit_test(a_note_is_shown_and_changes_nothing),
 		cmocka_unit_test(what_a_dead_process_stated_is_history),
+		cmocka_unit_test(who_hangs_and_forwards_is_degraded),
 		cmocka_unit_test(ports_are_blamed_once),
 		cmocka_unit_test(a_backend_is_blamed_by_its_own_condition_alone),
 		cmocka_unit_test(without_a_token_no_peer_is_blamed),

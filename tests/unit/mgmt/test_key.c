@@ -180,6 +180,71 @@ static void a_document_without_its_key_takes_that_of_the_one_before(void **state
 	model_free(good);
 }
 
+/* The key is new while the head was made with another than the version before it. */
+static void a_key_is_new_from_one_version_to_the_next(void **state)
+{
+	const struct fixture *f = *state;
+	struct intent *in = open_it(f, NOW_MS);
+
+	assert_false(key_is_new(in)); /* the first version has none before it */
+	apply(in, "# two sites", "# words", NOW_MS + 1000);
+	assert_false(key_is_new(in));
+	fixture_write(f->conf, "hash.key", OTHER_KEY);
+	apply(in, "hash_key_id = \"k1\"", "hash_key_id = \"k2\"", NOW_MS + 2000);
+	assert_true(key_is_new(in));
+	intent_close(in);
+	in = open_it(f, NOW_MS + 2500);
+	assert_true(key_is_new(in));
+	apply(in, "hash_key_id = \"k1\"; };", "hash_key_id = \"k2\"; }; # more", NOW_MS + 3000);
+	assert_false(key_is_new(in));
+	intent_close(in);
+}
+
+static uint64_t n_events(struct intent *in, const char *text)
+{
+	const struct journal *j = intent_journal(in);
+	uint64_t n = 0;
+
+	for (uint64_t id = journal_oldest(j); id <= journal_last(j); id++)
+		n += strstr(journal_find(j, id)->message, text) != NULL;
+	return n;
+}
+
+/* A wrong file, none, and the right one again: each is said once, with what to do. */
+static void each_change_of_the_file_is_said_once(void **state)
+{
+	static const char again[] = "the hash key's file is that of the version again";
+	const struct fixture *f = *state;
+	struct intent *in = open_it(f, NOW_MS);
+	char path[PATH_MAX];
+
+	intent_tick(in, NOW_MS + 1000);
+	assert_false(key_seen(in)->wrong);
+	assert_int_equal(key_seen(in)->number, 1);
+	assert_string_equal(key_seen(in)->found, intent_head(in)->hash_key);
+	assert_int_equal(n_events(in, again), 0);
+	fixture_write(f->conf, "hash.key", OTHER_KEY);
+	for (int i = 0; i < 2; i++)
+		intent_tick(in, NOW_MS + 2000 + i);
+	assert_true(key_seen(in)->wrong);
+	assert_int_equal(n_events(in, "copy that from a peer, or apply a new hash_key_id"), 1);
+	snprintf(path, sizeof(path), "%s/hash.key", f->conf);
+	assert_int_equal(unlink(path), 0);
+	for (int i = 0; i < 2; i++)
+		intent_tick(in, NOW_MS + 3000 + i);
+	assert_string_equal(key_seen(in)->found, "");
+	assert_int_equal(n_events(in, "cannot be read as a key; version 1 needs the one"), 1);
+	fixture_write(f->conf, "hash.key", "00112233445566778899aabbccddeeff\n");
+	uint64_t document = intent_document(in);
+	for (int i = 0; i < 2; i++)
+		intent_tick(in, NOW_MS + 4000 + i);
+	assert_false(key_seen(in)->wrong);
+	assert_string_equal(key_seen(in)->why, "");
+	assert_int_equal(n_events(in, again), 1);
+	assert_int_equal(intent_document(in), document + 1); /* the processes must look, too */
+	intent_close(in);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +255,10 @@ int main(void)
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(another_key_comes_with_a_version_that_names_it,
 		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(each_change_of_the_file_is_said_once, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(a_key_is_new_from_one_version_to_the_next, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(
 		        a_document_without_its_key_takes_that_of_the_one_before, setup, teardown),
 	};

@@ -73,6 +73,10 @@ static void what_is_too_long_is_no_answer(void **state)
 	json_t *answer = json_pack("{s:s, s:s, s:b, s:s}", "node", "ams-2", "cluster", "shop",
 	                           "learning", 0, "guests", guests);
 	assert_int_equal(learn_read(answer, "ams-2", "shop", &text), LEARN_MALFORMED);
+	guests[GUESTS_TEXT_MAX] = '\0'; /* the longest that is one */
+	json_object_set_new(answer, "guests", json_string(guests));
+	assert_int_equal(learn_read(answer, "ams-2", "shop", &text), LEARN_KNOWS);
+	assert_int_equal(strlen(text), GUESTS_TEXT_MAX);
 	json_decref(answer);
 	free(guests);
 }

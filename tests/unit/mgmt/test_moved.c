@@ -183,6 +183,81 @@ static void a_move_ahead_changes_no_override(void **state)
 	intent_close(in);
 }
 
+/* What one override becomes when the time goes back by an hour, to NOW_MS; @c to_from -1: it stays as it is. */
+static void each_kind_is_carried_over_in_its_own_way(void **state)
+{
+	static const struct {
+		const char *why;
+		enum model_override_kind kind;
+		enum model_target_kind target;
+		int64_t from_ms, over_ms, until_ms;
+		bool ended;
+		int64_t to_from_ms, to_until_ms;
+		uint32_t to_ppm;
+		bool to_ended;
+	} rows[] = {
+		{ "a site's drain that began", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_SITE, NOW_MS + 1,
+		  0, MODEL_WALL_NEVER, false, NOW_MS, MODEL_WALL_NEVER, 1000000, false },
+		{ "in its ramp", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_SITE, NOW_MS + HOUR / 2, HOUR,
+		  MODEL_WALL_NEVER, false, NOW_MS, MODEL_WALL_NEVER, 500000, false },
+		{ "just then", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_SITE, NOW_MS + HOUR, HOUR,
+		  MODEL_WALL_NEVER, false, NOW_MS, MODEL_WALL_NEVER, 0, false },
+		{ "that had not begun", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_SITE, NOW_MS + HOUR + 1,
+		  HOUR, MODEL_WALL_NEVER, false, -1, 0, 0, false },
+		{ "that has begun at the new time, too", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_SITE,
+		  NOW_MS, HOUR, MODEL_WALL_NEVER, false, -1, 0, 0, false },
+		{ "a backend's drain", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_BACKEND, NOW_MS + 1, 0,
+		  MODEL_WALL_NEVER, false, NOW_MS, MODEL_WALL_NEVER, 0, false },
+		{ "a disabled site", MODEL_OVERRIDE_DISABLE, MODEL_TARGET_SITE, NOW_MS + 1, 0,
+		  MODEL_WALL_NEVER, false, NOW_MS, MODEL_WALL_NEVER, 0, false },
+		{ "one that was over", MODEL_OVERRIDE_DISABLE, MODEL_TARGET_SITE, NOW_MS - 5, 0,
+		  NOW_MS + HOUR, false, NOW_MS - 5, NOW_MS, 0, true },
+		{ "one that began and was over", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_BACKEND,
+		  NOW_MS + 5, 0, NOW_MS + 9, false, NOW_MS, NOW_MS, 0, true },
+		{ "one that is over at the new time, too", MODEL_OVERRIDE_DISABLE,
+		  MODEL_TARGET_SITE, NOW_MS - 5, 0, NOW_MS, false, -1, 0, 0, false },
+		{ "one that a person ended", MODEL_OVERRIDE_DISABLE, MODEL_TARGET_SITE, NOW_MS + 5,
+		  0, MODEL_WALL_NEVER, true, -1, 0, 0, false },
+	};
+	struct intent *in = open_at(*state, NOW_MS - HOUR, 0);
+	char id[16];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct override o = { .kind = rows[i].kind,
+			              .target = rows[i].target,
+			              .name = "x",
+			              .generation = 7,
+			              .from_ms = rows[i].from_ms,
+			              .over_ms = rows[i].over_ms,
+			              .until_ms = rows[i].until_ms,
+			              .ended = rows[i].ended,
+			              .principal = "user:root" };
+
+		snprintf(o.id, sizeof(o.id), "n-%02zu", i);
+		snprintf(o.name, sizeof(o.name), "s%02zu", i);
+		if (o.target == MODEL_TARGET_BACKEND)
+			snprintf(o.pool, sizeof(o.pool), "p");
+		assert_int_equal(intent_merge(in, &o, 1, NOW_MS - HOUR), 1);
+	}
+	intent_clock_moved(in, NOW_MS + HOUR, NOW_MS);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(id, sizeof(id), "n-%02zu", i);
+		const struct override *o = overrides_find(intent_overrides(in), id);
+		bool same = rows[i].to_from_ms == -1;
+
+		if (o->generation != (same ? 7u : 8u) ||
+		    strcmp(o->principal, same ? "user:root" : "weir") != 0 ||
+		    o->from_ms != (same ? rows[i].from_ms : rows[i].to_from_ms) ||
+		    o->until_ms != (same ? rows[i].until_ms : rows[i].to_until_ms) ||
+		    o->from_ppm != rows[i].to_ppm ||
+		    o->ended != (rows[i].to_ended || rows[i].ended))
+			fail_msg("%s: generation %d, from %lld, until %lld, %u ppm", rows[i].why,
+			         (int)o->generation, (long long)(o->from_ms - NOW_MS),
+			         (long long)(o->until_ms - NOW_MS), o->from_ppm);
+	}
+	intent_close(in);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +272,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_over_stays_over_when_the_time_moves_back,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(a_move_ahead_changes_no_override, setup, teardown),
+		cmocka_unit_test_setup_teardown(each_kind_is_carried_over_in_its_own_way, setup,
+		                                teardown),
 	};
 
 	return cmocka_run_group_tests_name("moved", tests, NULL, NULL);

@@ -6,10 +6,14 @@ Usage: test_offline.py WEIR WEIR_MGMT
 """
 import json
 import os
+import pwd
+import re
 import subprocess
+import time
 import sys
 import unittest
 
+import counted
 from api_node import Node
 
 MGMT = sys.argv.pop()
@@ -38,6 +42,66 @@ class Offline(unittest.TestCase):
                                "--json", *arguments], capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ""), arguments)
         return json.loads(done.stdout)
+
+    def test_a_socket_that_was_removed_is_made_again(self):
+        n = self.node
+        os.unlink(os.path.join(n.run, "api.sock"))
+        done = subprocess.run([WEIR, "--conf-dir", n.conf, "--state-dir", n.state, "--run-dir", n.run, "--node", n.name,
+                               "drain", "site", "ams", "--until", "never", "--reason", "x", "--offline"],
+                              capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 4)
+        self.assertIn("without --offline", done.stderr)
+        deadline = time.monotonic() + 20
+        while not os.path.exists(os.path.join(n.run, "api.sock")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.weir("versions")
+
+    def test_each_thing_is_found_and_not_the_first_of_its_kind_alone(self):
+        for site, reason in (("ams", "one"), ("fra", "two")):
+            self.weir("drain", "site", site, "--until", UNTIL, "--reason", reason, "--override", "last-site,room")
+        n = self.node
+        for thing, shown in (("pool web-ams", ""), ("pool web-fra", ""), ("backend web-fra/b1", ""), ("site ams", ": one\n"), ("site fra", ": two\n"),
+                             ("service web", ""), ("node ams-1", ""), ("node fra-1", "")):
+            done = subprocess.run([WEIR, "--run-dir", n.run, "why", *thing.split()], capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), thing)
+            self.assertIn(shown, done.stdout)
+            kind, name = thing.split()
+            state = "serve" if kind in ("pool", "backend", "service") else "drain" if kind == "site" else "agreed"
+            done = subprocess.run([WEIR, "--run-dir", n.run, "wait", kind, name, state, "--timeout", "1ms"],
+                                  capture_output=True, text=True, timeout=60, check=False)
+            self.assertNotIn("there is no", done.stderr)
+
+    def test_a_configuration_is_shown_with_the_version_that_it_was_made_from(self):
+        n = self.node
+        places = ("--conf-dir", n.conf, "--state-dir", n.state, "--run-dir", n.run)
+
+        def show(*arguments):
+            done = subprocess.run([WEIR, *places, "config", "show", *arguments], capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            return done.stdout
+
+        path, into = os.path.join(n.conf, "weir.conf"), os.path.join(n.conf, "..", "taken")
+        with open(path) as f:
+            given = f.read()
+        line = f"# weir base {self.weir('versions')['items'][0]['etag']}\n"
+        self.assertEqual(show().split("\n")[0] + "\n", line)
+        self.assertEqual(show("--applied"), line + given)
+        self.assertIn(f"has the 2 files of version {line.split()[3]}; change them, then weir plan {into}/weir.conf\n",
+                      show("--applied", "--into", into))
+        with open(os.path.join(into, "weir.conf")) as f:
+            self.assertEqual(f.read(), line + given)
+        with open(os.path.join(into, "shop.example.zone")) as taken, open(os.path.join(n.conf, "shop.example.zone")) as zone:
+            self.assertEqual(taken.read(), zone.read())
+        self.assertEqual(os.stat(into).st_mode & 0o777, 0o700)
+        with open(path, "a") as f:
+            f.write("# another file\n")
+        self.assertEqual(show().split("\n")[0], "schema = 1;")  # what it was made from is not known
+        with open(path, "w") as f:
+            f.write("# weir base v5-00\n" + given)  # what it says itself counts only where it is another file
+        self.assertEqual(show().split("\n")[0] + "\n", line)
+        with open(path, "a") as f:
+            f.write("# another file\n")
+        self.assertEqual(show().split("\n")[0], "# weir base v5-00")
 
     def test_online_and_offline_give_the_same_json(self):
         common = ("--until", UNTIL, "--author", "jäger", "--reason", "INC-7 ü")
@@ -84,9 +148,65 @@ class Offline(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("last-site, last-backend, room", done.stderr)
 
+    def told_offline(self, *arguments, **more):
+        n = self.node
+        environment = {k: v for k, v in os.environ.items() if k != "SUDO_USER"}
+        done = subprocess.run([WEIR, "--conf-dir", n.conf, "--state-dir", n.state, "--run-dir", n.run, "--node", n.name, *arguments,
+                               "--offline"], capture_output=True, text=True, timeout=60, env={**environment, **more}, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_what_is_told_offline_is_for_people(self):
+        self.node.stop()
+        drain, begins, refused = ("drain", "site", "ams"), ("--until", "never", "--reason", "INC-1"), "weir: refused by a guard; if it must be:"
+        until = "weir: --%s soon: expected +4h, 2026-11-20T12:00:00Z or never\n"
+        scheduled = ("  starts    T\n  complete  T\n  returns   never\n  all back  never\nreceivers:\n"
+                     "  fra              share  50.0 % -> 100.0 %, load not known\n"
+                     "  guard last-site: ok, each service at ams has another site\n"
+                     "  guard room: unknown, load or capacity of 1 of 1 receivers is not known\n")
+        written = "  note: taken offline: peers hear of it when weir-mgmt runs\n  ams-1            written\n"
+        for arguments, status, out, err in (
+                ((*drain, "--until", "soon", "--reason", "x"), 1, "", until % "until"),
+                ((*drain, *begins, "--from", "soon"), 1, "", until % "from"),
+                ((*drain, *begins, "--over", "soon"), 1, "", "weir: --over soon: expected a duration such as 5m\n"),
+                (("drain", "site", "nosuch", *begins), 1, "", "weir: target.site: there is no site nosuch\n"),
+                (("disable", "backend", "web-fra/b1", *begins), 2, "", "  last-backend: pool web-fra has no other backend that takes new "
+                 f"flows and is not seen down\n{refused} --override GUARD, on record\n"),
+                (("undrain", "site", "ams"), 0, "nothing to end: there is no drain there\n", ""),
+                (("hold", "site", "ams"), 4, "", "weir: there is nothing to end or hold\n"),
+                ((*drain, *begins, "--dry-run"), 0, "dry run, nothing was changed:\ndrain site ams: scheduled (ID)\n" + scheduled +
+                 "undo: weir undrain site ams\n", ""),
+                ((*drain, *begins, "--now"), 0, "drain site ams: drained (ID)\n" + scheduled + written + "undo: weir undrain site ams\n", ""),
+                (("undrain", "site", "ams", "--now"), 0, "drain site ams: done (ID)\n  returns   T\n  all back  T\n" + written +
+                 "undo: weir drain site ams --until never --reason TEXT\n", "")):
+            found = self.told_offline(*arguments, SUDO_USER="ann")
+            plain = re.sub(r"\(ams-1-\w+\)", "(ID)", re.sub(r"20\d\d-\d\d-\d\dT[\d:.]+Z", "T", found[1]))
+            self.assertEqual((found[0], plain, found[2]), (status, out, err), arguments)
+        self.node.start()
+        made = self.node.ask("GET", "/v1/overrides?ended=true").json["items"]
+        self.assertEqual([(o["author"], o["reason"], o["principal"]) for o in made], [("ann", "INC-1", f"user:{pwd.getpwuid(os.getuid()).pw_name}")])
+
+    def status_of(self, *arguments):
+        n = self.node
+        return subprocess.run([WEIR, "--conf-dir", n.conf, "--state-dir", n.state, "--run-dir", n.run, "--node", n.name,
+                               *arguments], capture_output=True, text=True, timeout=60, check=False).returncode
+
+    def test_a_refusal_ends_with_the_same_status_offline(self):
+        common = ("--until", UNTIL, "--reason", "x")
+        commands = (("disable", "backend", "web-fra/b1", *common), ("drain", "site", "nosuch", *common),
+                    ("drain", "backend", "web-ams/nosuch", *common), ("hold", "site", "ams", "--reason", "x"),
+                    ("undrain", "site", "ams", "--reason", "x"), ("enable", "backend", "web-ams/b1", "--reason", "x"),
+                    ("drain", "site", "ams", "--over", "5 minutes", *common),
+                    ("drain", "site", "ams", "--until", "2001-01-01T00:00:00Z", "--reason", "x"),
+                    ("drain", "site", "ams", "--until", UNTIL))
+        online = [self.status_of(*c) for c in commands]
+        self.node.stop()
+        offline = [self.status_of(*c, "--offline") for c in commands]
+        self.assertEqual(online, offline)
+        self.assertEqual(online[0], 2)  # a guard
+        self.assertEqual(self.weir("drain", "backend", "web-ams/b1", *common, "--dry-run", "--offline")["dry_run"], True)
+        self.node.start()
+        self.assertEqual(self.node.ask("GET", "/v1/overrides").json["items"], [])
+
 
 if __name__ == "__main__":
-    result = unittest.main(exit=False, verbosity=2).result
-    failed = len(result.failures) + len(result.errors)
-    print(f"{result.testsRun - failed} passed, {failed} failed")
-    sys.exit(bool(failed))
+    counted.main()

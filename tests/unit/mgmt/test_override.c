@@ -6,6 +6,9 @@
 #include "base/clock.h"
 #include "mgmt/store/override.h"
 
+/* The documented values, not the code's own: a change of those is seen. */
+#define KEPT_MS ((int64_t)604800000)
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static struct override make(unsigned id, uint64_t generation, int64_t until_ms, const char *reason)
@@ -81,7 +84,7 @@ static void what_is_forgotten_is_not_taken_again(void **state)
 	(void)state;
 	struct overrides set = { 0 };
 	struct override o = make(1, 1, NOW_MS + 1000, "");
-	int64_t later = NOW_MS + OVERRIDE_KEPT_MS + 1000;
+	int64_t later = NOW_MS + KEPT_MS + 1000;
 
 	assert_int_equal(overrides_merge(&set, &o, NOW_MS), 1);
 	assert_int_equal(overrides_prune(&set, later - 1), 0);
@@ -97,13 +100,15 @@ static void a_full_set_drops_tombstones_and_never_the_living(void **state)
 	struct overrides set = { 0 };
 
 	for (unsigned i = 0; i < OVERRIDES_MAX; i++) {
-		struct override o = make(i, 1, i == 7 ? NOW_MS - 5 : MODEL_WALL_NEVER, "");
+		struct override o = make(i, 1, i == 10 ? NOW_MS - 5 : MODEL_WALL_NEVER, "");
 
 		assert_int_equal(overrides_merge(&set, &o, NOW_MS), 1);
 	}
 	struct override more = make(OVERRIDES_MAX, 1, MODEL_WALL_NEVER, "");
 	assert_int_equal(overrides_merge(&set, &more, NOW_MS), 1);
-	assert_null(overrides_find(&set, "n-7"));
+	assert_null(overrides_find(&set, "n-10")); /* which stood before the new one's place */
+	for (size_t i = 0; i < set.n_items; i++)
+		assert_ptr_equal(overrides_find(&set, set.items[i].id), &set.items[i]);
 	more = make(OVERRIDES_MAX + 1, 1, MODEL_WALL_NEVER, "");
 	assert_int_equal(overrides_merge(&set, &more, NOW_MS), -ENOSPC);
 	assert_int_equal(set.n_items, OVERRIDES_MAX);
@@ -152,6 +157,43 @@ static void malformed_ones_are_refused(void **state)
 	assert_false(override_ok(&good));
 }
 
+/* The last value of each field that is taken; one more is refused. */
+static void each_field_is_taken_up_to_its_limit(void **state)
+{
+	static const struct {
+		const char *why;
+		size_t off, size;
+		int64_t last;
+	} cases[] = {
+		{ "a hold", offsetof(struct override, kind), 4, MODEL_OVERRIDE_HOLD },
+		{ "53 bits of generations", offsetof(struct override, generation), 8,
+		  ((int64_t)1 << 53) - 1 },
+		{ "366 days", offsetof(struct override, over_ms), 8, 31622400000 },
+		{ "all of it", offsetof(struct override, from_ppm), 4, 1000000 },
+	};
+	struct override good = make(1, 1, NOW_MS, "with spaces ~");
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct override o = good;
+		int64_t value = cases[i].last;
+
+		memcpy((char *)&o + cases[i].off, &value, cases[i].size); /* little-endian */
+		if (!override_ok(&o))
+			fail_msg("%s is refused", cases[i].why);
+		value++;
+		memcpy((char *)&o + cases[i].off, &value, cases[i].size);
+		if (override_ok(&o))
+			fail_msg("more than %s is taken", cases[i].why);
+	}
+	good.from_ms = good.created_ms = 0;
+	assert_true(override_ok(&good));
+	good.target = MODEL_TARGET_BACKEND;
+	assert_false(override_ok(&good)); /* of no pool */
+	snprintf(good.pool, sizeof(good.pool), "p");
+	assert_true(override_ok(&good));
+}
+
 static void a_hold_stops_the_ramp_where_it_is(void **state)
 {
 	(void)state;
@@ -179,7 +221,7 @@ static void what_is_held_past_its_end_is_neither_done_nor_forgotten(void **state
 	(void)state;
 	struct overrides set = { 0 };
 	struct override drain = make(1, 1, NOW_MS + 1000000, "");
-	int64_t late_ms = NOW_MS + 2 * OVERRIDE_KEPT_MS;
+	int64_t late_ms = NOW_MS + 2 * KEPT_MS;
 
 	drain.over_ms = 100000;
 	assert_int_equal(overrides_merge(&set, &drain, NOW_MS), 1);
@@ -206,16 +248,124 @@ static void what_is_held_past_its_end_is_neither_done_nor_forgotten(void **state
 	overrides_fini(&set);
 }
 
+static void an_end_is_the_ramps_end_only_where_there_is_a_ramp(void **state)
+{
+	(void)state;
+	struct override o = make(1, 1, NOW_MS + 1000, "");
+
+	o.over_ms = 500;
+	assert_int_equal(override_done_ms(&o), NOW_MS + 1500); /* a site's return */
+	assert_false(override_is_done(&o, NOW_MS + 1499));
+	assert_true(override_is_done(&o, NOW_MS + 1500));
+	o.kind = MODEL_OVERRIDE_DISABLE;
+	assert_int_equal(override_done_ms(&o), NOW_MS + 1000);
+	o.kind = MODEL_OVERRIDE_DRAIN;
+	o.target = MODEL_TARGET_BACKEND; /* its over_ms is the drain's deadline, not a ramp */
+	assert_int_equal(override_done_ms(&o), NOW_MS + 1000);
+	assert_true(override_is_done(&o, NOW_MS + 1000));
+	o.until_ms = MODEL_WALL_NEVER - 500;
+	assert_int_equal(override_done_ms(&o), MODEL_WALL_NEVER);
+	o.ended = true;
+	assert_true(override_is_done(&o, 0));
+}
+
+static void of_many_tombstones_the_oldest_goes_first(void **state)
+{
+	(void)state;
+	struct overrides set = { 0 };
+
+	for (unsigned i = 0; i < OVERRIDES_MAX; i++) {
+		int64_t until_ms = i == 5     ? NOW_MS - 10
+		                   : i == 9   ? NOW_MS - 30
+		                   : i == 700 ? NOW_MS - 20
+		                              : MODEL_WALL_NEVER;
+		struct override o = make(i, 1, until_ms, "");
+
+		assert_int_equal(overrides_merge(&set, &o, NOW_MS), 1);
+	}
+	assert_int_equal(set.n_items, OVERRIDES_MAX);
+	static const char *const order[] = { "n-9", "n-700", "n-5" };
+	for (unsigned i = 0; i < COUNT(order); i++) {
+		struct override more = make(OVERRIDES_MAX + i, 1, MODEL_WALL_NEVER, "");
+
+		assert_non_null(overrides_find(&set, order[i]));
+		assert_int_equal(overrides_merge(&set, &more, NOW_MS), 1);
+		assert_null(overrides_find(&set, order[i]));
+	}
+	overrides_fini(&set);
+}
+
+static void a_tombstone_is_kept_for_a_week_exactly(void **state)
+{
+	(void)state;
+	struct overrides set = { 0 };
+	struct override dead = make(1, 1, NOW_MS, "");
+
+	dead.ended = true;
+	assert_int_equal(overrides_merge(&set, &dead, NOW_MS), 1);
+	assert_int_equal(overrides_prune(&set, NOW_MS + KEPT_MS - 1), 0);
+	assert_int_equal(overrides_prune(&set, NOW_MS + KEPT_MS), 1);
+	assert_int_equal(set.n_items, 0);
+	overrides_fini(&set);
+}
+
+static void a_hold_counts_from_its_instant_and_of_several_the_first(void **state)
+{
+	(void)state;
+	struct overrides set = { 0 };
+	struct override drain = make(1, 1, NOW_MS + 1000000, ""),
+	                late = make(2, 1, MODEL_WALL_NEVER, ""), early;
+
+	drain.over_ms = 100000;
+	late.kind = MODEL_OVERRIDE_HOLD;
+	late.from_ms = NOW_MS + 60000;
+	early = late;
+	snprintf(early.id, sizeof(early.id), "n-3");
+	early.from_ms = NOW_MS + 40000;
+	assert_int_equal(overrides_merge(&set, &drain, NOW_MS), 1);
+	assert_int_equal(overrides_merge(&set, &late, NOW_MS), 1);
+	assert_int_equal(overrides_merge(&set, &early, NOW_MS), 1);
+	assert_int_equal(overrides_level(&set, &drain, NOW_MS + 39999), 399990);
+	assert_int_equal(overrides_level(&set, &drain, NOW_MS + 80000), 400000);
+	assert_null(overrides_hold(&set, &drain, NOW_MS + 39999));
+	assert_string_equal(overrides_hold(&set, &drain, NOW_MS + 40000)->id, "n-3");
+	snprintf(drain.name, sizeof(drain.name), "fra"); /* another site's ramp goes on */
+	assert_null(overrides_hold(&set, &drain, NOW_MS + 80000));
+	overrides_fini(&set);
+}
+
+static void ids_tell_node_and_instant_apart(void **state)
+{
+	(void)state;
+	char a[MODEL_ID_MAX], b[MODEL_ID_MAX];
+
+	override_make_id("ams-1", NOW_MS, 7, a);
+	override_make_id("ams-1", NOW_MS, 8, b);
+	assert_string_not_equal(a, b);
+	override_make_id("ams-1", NOW_MS + 1, 7, b);
+	assert_string_not_equal(a, b);
+	assert_true(!strncmp(a, "ams-1-", 6));
+	override_make_id("a-node-with-a-very-long-name", NOW_MS, 4096 + 7, b); /* 12 bits of salt */
+	assert_true(!strncmp(b, "a-node-with-a-ve-", 17));
+	assert_string_equal(strrchr(a, '-'), strrchr(b, '-'));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(malformed_ones_are_refused),
+		cmocka_unit_test(each_field_is_taken_up_to_its_limit),
 		cmocka_unit_test(merging_is_commutative_associative_and_idempotent),
 		cmocka_unit_test(a_tombstone_is_not_brought_back),
 		cmocka_unit_test(what_is_forgotten_is_not_taken_again),
 		cmocka_unit_test(a_full_set_drops_tombstones_and_never_the_living),
 		cmocka_unit_test(a_hold_stops_the_ramp_where_it_is),
 		cmocka_unit_test(what_is_held_past_its_end_is_neither_done_nor_forgotten),
+		cmocka_unit_test(an_end_is_the_ramps_end_only_where_there_is_a_ramp),
+		cmocka_unit_test(of_many_tombstones_the_oldest_goes_first),
+		cmocka_unit_test(a_tombstone_is_kept_for_a_week_exactly),
+		cmocka_unit_test(a_hold_counts_from_its_instant_and_of_several_the_first),
+		cmocka_unit_test(ids_tell_node_and_instant_apart),
 	};
 
 	return cmocka_run_group_tests_name("override", tests, NULL, NULL);

@@ -13,6 +13,7 @@ import threading
 import time
 import unittest
 
+import counted
 from api_node import Node, config, free_port, wait_for
 
 PROGRAM = sys.argv.pop(1)
@@ -222,7 +223,4 @@ class Fellows(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    result = unittest.main(exit=False, verbosity=2).result
-    failed = len(result.failures) + len(result.errors)
-    print(f"{result.testsRun - failed} passed, {failed} failed")
-    sys.exit(bool(failed))
+    counted.main()

@@ -269,6 +269,41 @@ static void applying_a_diff_gives_the_other_file(void **state)
 	}
 }
 
+/* What a person reads at an apply that is refused: the subject, what happens, the harm, the rule and its limit. */
+static void a_risk_is_a_sentence_with_its_figure_and_limit(void **state)
+{
+	static const struct {
+		const char *from, *to, *text;
+	} rows[] = {
+		{ "\"10.1.1.12\"; weight = 100", "\"10.1.1.12\"; weight = 0",
+		  "pool web-ams: members with 50 % of its weight leave (2 members, were 2): the load of those that leave moves to fewer backends, or to untried ones (rule members-leave: 50 %, risky from 50 %)" },
+		{ "max = \"60s\"", "max = \"5m\"",
+		  "name www.shop.example: ttl.max is 300 s, was 60 s: clients keep a dead site's address for longer (rule ttl-longer: 5 times, risky from 5 times)" },
+		{ "min = \"5s\"; max = \"60s\"", "min = \"5s\"; max = \"5s\"",
+		  "name www.shop.example: ttl.max is 5 s, was 60 s: resolvers ask a multiple of the queries (rule ttl-shorter: 12 times, risky from 10 times)" },
+		{ "port = 80; hash = \"flow\"", "port = 80; hash = \"source\"",
+		  "service web: hash is source, was flow: connections go to backends that do not know them, and break (rule flows-rehashed: 100 %, risky above 0)" },
+		{ "max_backends = 10;", "max_backends = 1000;",
+		  "pool web-ams: max_backends 1000, was 10, makes 131072 slots of 4096: connections go to backends that do not know them, and break (rule flows-rehashed: 96.9 %, risky above 0)" },
+		{ "hash_key_id = \"k1\"", "hash_key_id = \"k1\"; placement = \"derived\"",
+		  "cluster: clients are placed by another key (placement): most clients are sent to another site once; what a site keeps for itself, such as logins, is lost to them (rule clients-moved: 100 %, risky above 0)" },
+	};
+	struct model *base = model_with(NULL, NULL);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct model *m = model_with(rows[i].from, rows[i].to);
+		struct plan plan;
+
+		assert_int_equal(plan_make(base, m, &plan), 0);
+		assert_true(plan.n_risks > 0);
+		assert_string_equal(plan.risks[0].text, rows[i].text);
+		plan_fini(&plan);
+		model_free(m);
+	}
+	model_free(base);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -276,6 +311,7 @@ int main(void)
 		cmocka_unit_test(the_share_that_moves_is_reckoned_from_weights),
 		cmocka_unit_test(from_nothing_all_is_added_and_nothing_is_risky),
 		cmocka_unit_test(a_plan_tells_who_looks_at_vips),
+		cmocka_unit_test(a_risk_is_a_sentence_with_its_figure_and_limit),
 		cmocka_unit_test(diffs_are_unified_and_minimal),
 		cmocka_unit_test(applying_a_diff_gives_the_other_file),
 	};

@@ -17,6 +17,7 @@ import threading
 import time
 import unittest
 
+import counted
 from api_node import Node, config, free_port, wait_for
 
 PROGRAM = sys.argv.pop(1)
@@ -112,8 +113,12 @@ class Cluster(unittest.TestCase):
     def one_head(self):
         return len({self.head(n) for n in self.nodes}) == 1
 
-    def apply_in_background(self, node, words, answers, **more):
-        etag = node.ask("GET", "/v1/versions?limit=1").json["items"][0]["etag"]
+    @staticmethod
+    def etag(node):
+        return node.ask("GET", "/v1/versions?limit=1").json["items"][0]["etag"]
+
+    def apply_in_background(self, node, words, answers, etag=None, **more):
+        etag = etag or self.etag(node)
 
         def run():
             try:
@@ -143,9 +148,11 @@ class Simultaneous(Cluster):
         for i in range(int(os.environ.get("WEIR_ROUNDS", "20"))):
             number = self.head(self.a)[0] + 1
             answers, threads = {}, []
-            for k, node in enumerate(self.nodes[:2 + i % 2]):
+            nodes = self.nodes[:2 + i % 2]
+            etags = [self.etag(node) for node in nodes]  # before any begins: a change may be over in no time
+            for k, (node, etag) in enumerate(zip(nodes, etags)):
                 answers[node] = []
-                threads.append(self.apply_in_background(node, f"# {i} {k}", answers[node]))
+                threads.append(self.apply_in_background(node, f"# {i} {k}", answers[node], etag))
             for t in threads:
                 t.join()
             statuses = sorted(a[0].status for a in answers.values())
@@ -233,7 +240,7 @@ class Makers(Cluster):
         self.apply_until_taken(self.b, "# of the other")
         self.return_of_maker(signal.SIGSTOP)
         self.assertEqual((self.answers[0].status, self.answers[0].code), (412, "stale"), self.answers[0].raw)
-        self.check_outcome([])
+        self.check_outcome([], [2])  # [2]: on a busy machine, as in the next test, which says how often
 
     def test_a_maker_whose_timers_ran_out_while_it_was_stopped_asks_again(self):
         unasked = 0
@@ -300,7 +307,4 @@ class Makers(Cluster):
 
 
 if __name__ == "__main__":
-    result = unittest.main(exit=False, verbosity=2).result
-    failed = len(result.failures) + len(result.errors)
-    print(f"{result.testsRun - failed} passed, {failed} failed")
-    sys.exit(bool(failed))
+    counted.main()

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import unittest
 
+import counted
 from api_node import Node, config, free_port, wait_for
 
 MGMT, WEIR = (sys.argv.pop(1) for _ in range(2))
@@ -175,4 +176,4 @@ class Keys(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    counted.main()

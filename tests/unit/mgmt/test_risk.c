@@ -142,6 +142,9 @@ struct change {
 static const struct change changes[] = {
 	{ "flows-rehashed", "hash = \"flow\"", "hash = \"source\"" },
 	{ "flows-rehashed", "hash_key_id = \"k1\"", "hash_key_id = \"k2\"" },
+	{ "clients-moved", "hash_key_id = \"k1\"",
+	  "hash_key_id = \"k1\"; placement = \"derived\"" },
+	{ NULL, "hash_key_id = \"k1\"", "hash_key_id = \"k1\"; placement = \"hash_key\"" },
 	{ "flows-rehashed", "mode = \"gue\"; max_backends = 16;\n    min",
 	  "mode = \"gue\"; max_backends = 1000;\n    min" },
 	{ NULL, "mode = \"gue\"; max_backends = 16;\n    min",
@@ -189,6 +192,8 @@ static const struct change changes[] = {
 	  "interval = \"50ms\"; fast_interval = \"50ms\"; timeout = \"100ms\"" },
 	{ "damping", "damp_turns = 5", "damp_turns = 1" },
 	{ "damping", "damp_turns = 5", "damp_turns = 0" },
+	{ "damping", "damp_turns = 5", "damp_turns = 2" },
+	{ NULL, "damp_turns = 5", "damp_turns = 3" },
 	{ "damping", "damp_turns = 5", "damp_turns = 5; damp_max = \"1h\"" },
 	{ NULL, "damp_turns = 5", "damp_turns = 5; damp_max = \"2m\"" },
 	{ "guard-lowered", "min_healthy = \"50%\"", "min_healthy = \"0%\"" },
@@ -293,6 +298,8 @@ static void zones_are_compared_by_their_records(void **state)
 		{ "records-change", "a A 192.0.2.1\nb A 192.0.2.2\nc A 192.0.2.3\nd A 192.0.2.4\n",
 		  "a A 192.0.2.9\nb A 192.0.2.9\nc A 192.0.2.9\nd A 192.0.2.9\n" },
 		{ "zone-servers", "@ NS ns1\n", "@ NS a\n" },
+		{ "zone-servers", "@ NS ns1\n", "" },
+		{ NULL, "e A 192.0.2.5\n", "e NS ns1\n" }, /* a delegation is not the zone's own */
 		{ NULL, "e A 192.0.2.5\n", "e A 192.0.2.5\nf A 192.0.2.6\n" },
 		{ NULL, "a A 192.0.2.1\n", "A.shop.example. 300 IN a 192.0.2.1 ; the same\n" },
 		{ NULL, "host 1 60", "host 2 60" },
@@ -308,6 +315,62 @@ static void zones_are_compared_by_their_records(void **state)
 		expect_rule(base, m, zones[i].rule);
 		model_free(m);
 	}
+	model_free(base);
+}
+
+/* A set of several records changes when one of them does, whichever; their order is none of it. */
+static void a_set_of_records_changes_with_each_of_them(void **state)
+{
+	(void)state;
+	static const char zone[] =
+	        "$ORIGIN shop.example.\n$TTL 60\n@ SOA ns1 host 1 60 60 60 60\n@ NS ns1\nns1 A 192.0.2.53\n"
+	        "a A 192.0.2.1\na A 192.0.2.2\na A 192.0.2.3\nb A 192.0.2.1\nb A 192.0.2.2\nb A 192.0.2.3\n"
+	        "c A 192.0.2.1\nc A 192.0.2.2\nc A 192.0.2.3\nd A 192.0.2.1\nd A 192.0.2.2\nd A 192.0.2.3\n";
+	static const char *const names[] = { "a", "b", "c", "d" };
+	struct model *base = read_model(base_config, zone), *m;
+	char text[2048], next[2048], from[64], to[64];
+
+	for (int record = 1; record <= 3; record++) {
+		snprintf(text, sizeof(text), "%s", zone);
+		for (size_t i = 0; i < COUNT(names); i++) {
+			snprintf(from, sizeof(from), "\n%s A 192.0.2.%d\n", names[i], record);
+			snprintf(to, sizeof(to), "\n%s A 192.0.2.9\n", names[i]);
+			replace(text, from, to, next, sizeof(next));
+			snprintf(text, sizeof(text), "%s", next);
+		}
+		m = read_model(base_config, text);
+		expect_rule(base, m, "records-change");
+		model_free(m);
+	}
+	snprintf(text, sizeof(text), "%s", zone);
+	for (size_t i = 0; i < COUNT(names); i++) {
+		snprintf(from, sizeof(from), "\n%s A 192.0.2.1\n%s A 192.0.2.2\n", names[i],
+		         names[i]);
+		snprintf(to, sizeof(to), "\n%s A 192.0.2.2\n%s A 192.0.2.1\n", names[i], names[i]);
+		replace(text, from, to, next, sizeof(next));
+		snprintf(text, sizeof(text), "%s", next);
+	}
+	m = read_model(base_config, text);
+	expect_rule(base, m, NULL);
+	model_free(m);
+	model_free(base);
+}
+
+/* Zones that no version has the files of have no digest: they are read, and not taken for equal. */
+static void zones_without_a_digest_are_compared(void **state)
+{
+	(void)state;
+	struct model *base = read_model(base_config, base_zone), *m;
+	char text[2048];
+
+	replace(base_zone, "a A 192.0.2.1\nb A 192.0.2.2\n", "", text, sizeof(text));
+	m = read_model(base_config, text);
+	for (size_t i = 0; i < m->n_zones; i++) {
+		((struct model_zone *)(uintptr_t)base->zones)[i].digest = "";
+		((struct model_zone *)(uintptr_t)m->zones)[i].digest = "";
+	}
+	expect_rule(base, m, "records-gone");
+	model_free(m);
 	model_free(base);
 }
 
@@ -455,6 +518,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_rule_sees_its_change_and_leaves_the_harmless_beside_it),
 		cmocka_unit_test(zones_are_compared_by_their_records),
+		cmocka_unit_test(a_set_of_records_changes_with_each_of_them),
+		cmocka_unit_test(zones_without_a_digest_are_compared),
 		cmocka_unit_test(all_weights_at_zero_move_answers),
 		cmocka_unit_test(what_was_there_before_counts),
 		cmocka_unit_test(a_service_with_one_site_before_or_after_has_no_vip_check_to_lose),

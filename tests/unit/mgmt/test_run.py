@@ -15,6 +15,8 @@ import tempfile
 import time
 import unittest
 
+import counted
+
 WEIR = sys.argv.pop(1)
 NAMES = ("mgmt", "dataplane", "health", "dns")
 ADDRESS = f"127.{os.getpid() % 200 + 20}.{os.getpid() // 200 % 250}.53"
@@ -30,6 +32,8 @@ def end(*_):
         f.write(name + "\\n")
     os._exit(0)
 signal.signal(signal.SIGTERM, end)
+with open(base + "/" + name + ".env", "w") as f:
+    f.write(" ".join(sorted(n for n in os.environ if n.startswith(("WATCHDOG_", "NOTIFY_", "LISTEN_")))))
 with open(base + "/" + name + ".log", "a") as f:  # from here on it takes every signal
     f.write("%d %s %s\\n" % (os.getpid(), os.environ.get("LISTEN_FDNAMES", "-"), " ".join(sys.argv[1:])))
 if name == "dns" and os.environ.get("LISTEN_PID") == str(os.getpid()):
@@ -49,6 +53,7 @@ schema = 1; cluster = { name = "c"; hash_key_file = "%(dir)s/hash.key"; hash_key
 sites = ( { name = "s"; } );
 nodes = ( { name = "n1"; site = "s"; ports = ( { interface = "e"; } ); tunnel_source = [ "10.0.0.0/24" ];
             dns_listen = [ %(listen)s ]; } );
+dns = { threads = 1; };
 """
 
 
@@ -105,11 +110,11 @@ class Supervisor(unittest.TestCase):
             f.write(CONFIG % {"dir": self.dir, "listen": ", ".join(f'"{a}"' for a in listen)})
         os.rename(os.path.join(state, "new"), os.path.join(state, "effective.conf"))
 
-    def start(self):
+    def start(self, **more):
         options = [f"--{n}-dir={os.path.join(self.dir, n)}" for n in ("conf", "state", "run", "bpf")]
         with open(os.path.join(self.dir, "run.log"), "a") as log:
             self.run = subprocess.Popen([WEIR, *options, "--node", "n1", "run"], stderr=log,
-                                        env={**os.environ, "WEIR_BIN_DIR": self.bin})
+                                        env={**os.environ, "WEIR_BIN_DIR": self.bin, **more})
         return self.run
 
     def starts(self, name):
@@ -145,13 +150,117 @@ class Supervisor(unittest.TestCase):
         self.assertIn("another weir run", second.stderr)
         self.assertIsNone(self.run.poll())
 
-    def test_a_missing_program_does_not_end_it(self):
+    def test_a_missing_program_is_named_at_once_and_nothing_is_started(self):
         self.document()
         os.unlink(os.path.join(self.bin, "weir-health"))
         self.start()
-        wait_for("the others", lambda: all(self.starts(n) for n in NAMES if n != "health"))
-        wait_for("a second try", lambda: self.log().count("process-died") >= 2)
+        self.assertEqual(self.run.wait(PATIENCE_S), 3)
+        self.assertIn(f"{self.bin}/weir-health cannot be run: No such file or directory", self.log())
+        self.assertEqual([n for n in NAMES if self.starts(n)], [])
+
+    def test_the_hang_time_has_limits(self):
+        os.unlink(os.path.join(self.bin, "weir-health"))  # what is taken ends at that
+        for text, status in (("3s", 3), ("2999ms", 1), ("10m", 3), ("600001ms", 1), ("off", 3), ("0s", 1), ("soon", 1), ("", 1)):
+            done = subprocess.run([WEIR, f"--run-dir={self.dir}/run", f"--state-dir={self.dir}/state", "run", "--hang-time", text],
+                                  capture_output=True, text=True, timeout=PATIENCE_S, env={**os.environ, "WEIR_BIN_DIR": self.bin})
+            self.assertEqual(done.returncode, status, (text, done.stderr))
+            self.assertIn("weir-health cannot be run" if status == 3 else "from 3s to 10m, or off", done.stderr)
+
+    def test_a_program_that_goes_away_later_does_not_end_it(self):
+        self.document()
+        self.start()
+        self.all_started()
+        os.rename(os.path.join(self.bin, "weir-health"), os.path.join(self.bin, "away"))
+        os.kill(self.starts("health")[0][0], signal.SIGKILL)
+        wait_for("a second try", lambda: self.log().count("process-died process=health") >= 2)
         self.assertIsNone(self.run.poll())
+        os.rename(os.path.join(self.bin, "away"), os.path.join(self.bin, "weir-health"))
+        wait_for("it is back", lambda: len(self.starts("health")) == 2)
+
+    def test_signals_that_mean_nothing_end_nothing(self):
+        self.document()
+        self.start()
+        self.all_started()
+        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE, signal.SIGALRM, signal.SIGTSTP, signal.SIGRTMIN + 3):
+            self.run.send_signal(number)
+        time.sleep(0.3)
+        self.assertIsNone(self.run.poll())
+        pid = self.starts("mgmt")[0][0]
+        os.kill(pid, signal.SIGKILL)
+        wait_for("it still does its work", lambda: len(self.starts("mgmt")) == 2)
+
+    def test_a_lost_note_does_not_hide_what_runs(self):
+        self.document()
+        self.start()
+        self.all_started()
+        wait_for("four notes", lambda: self.noted() == 4)
+        before = {name: self.starts(name) for name in NAMES}
+        self.run.kill()
+        self.run.wait(PATIENCE_S)
+        os.unlink(os.path.join(self.dir, "run", "run.state"))
+        self.start()
+        wait_for("adoption", lambda: self.log().count("process-adopted") == 4)
+        time.sleep(0.3)
+        self.assertEqual({name: self.starts(name) for name in NAMES}, before)
+
+    def test_a_process_of_another_run_directory_is_left_alone(self):
+        self.document()
+        other = [os.path.join(self.bin, "weir-health"), "--conf-dir", f"{self.dir}/conf", "--state-dir", f"{self.dir}/state",
+                 "--run-dir", f"{self.dir}/elsewhere", "--bpf-dir", f"{self.dir}/bpf", "--node", "n1"]
+        stranger = subprocess.Popen(other)
+        try:
+            wait_for("the stranger", lambda: self.starts("health"))
+            self.start()
+            wait_for("our own", lambda: len(self.starts("health")) == 2)
+            self.assertNotIn("process-adopted", self.log())
+            self.run.terminate()
+            self.run.wait(PATIENCE_S)
+            self.assertIsNone(stranger.poll())
+        finally:
+            stranger.kill()
+            stranger.wait()
+
+    def stop(self):
+        options = [f"--{n}-dir={os.path.join(self.dir, n)}" for n in ("conf", "state", "run", "bpf")]
+        return subprocess.run([WEIR, *options, "--node", "n1", "run", "--stop"], capture_output=True, text=True,
+                              timeout=3 * PATIENCE_S, env={**os.environ, "WEIR_BIN_DIR": self.bin}, check=False)
+
+    def test_stop_ends_a_supervisor_and_its_processes_in_order(self):
+        self.document()
+        self.start()
+        self.all_started()
+        stopped = self.stop()
+        self.assertEqual(stopped.returncode, 0, stopped.stderr)
+        self.assertEqual(self.run.wait(PATIENCE_S), 0)
+        with open(os.path.join(self.bin, "ends.log")) as f:
+            self.assertEqual(f.read().split(), ["mgmt", "health", "dns", "dataplane"])
+
+    def test_stop_ends_what_a_dead_or_a_hanging_supervisor_has_left(self):
+        for signo in (signal.SIGKILL, signal.SIGSTOP):
+            self.document()
+            self.start()
+            self.all_started()
+            wait_for("four notes", lambda: self.noted() == 4)
+            self.run.send_signal(signo)
+            stopped = self.stop()
+            self.assertEqual(stopped.returncode, 0, stopped.stderr)
+            self.run.wait(PATIENCE_S)
+            self.assertEqual([n for n in NAMES if self.alive(self.starts(n)[-1][0])], [])
+            for name in NAMES:
+                os.unlink(os.path.join(self.bin, f"{name}.log"))
+
+    def test_a_process_that_ignores_the_request_to_end_is_killed(self):
+        path = os.path.join(self.bin, "weir-dns")
+        with open(path) as f:
+            text = f.read()
+        with open(path, "w") as f:
+            f.write(text.replace("signal.signal(signal.SIGTERM, end)", "signal.signal(signal.SIGTERM, signal.SIG_IGN)"))
+        self.document()
+        self.start()
+        self.all_started()
+        self.document((ADDRESS[:-2] + "54", ADDRESS))  # new sockets: another weir-dns
+        wait_for("another", lambda: len(self.starts("dns")) == 2)
+        self.assertIn("process-killed process=dns", self.log())
 
     def test_what_fails_at_once_is_tried_again_ever_later(self):
         self.document()
@@ -180,8 +289,11 @@ class Supervisor(unittest.TestCase):
 
     def test_it_passes_the_directories_and_the_node_on(self):
         self.document()
-        self.start()
+        self.start(NOTIFY_SOCKET=f"{self.dir}/none", WATCHDOG_USEC="900000000", LISTEN_FDS="1", LISTEN_PID="1")
         self.all_started()
+        for name in NAMES:  # what systemd tells the supervisor is not for its processes
+            with open(os.path.join(self.bin, f"{name}.env")) as f:
+                self.assertEqual(f.read().split(), ["LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID"] if name == "dns" else [])
         for name in NAMES:
             self.assertEqual(self.starts(name)[0][2],
                              f"--conf-dir {self.dir}/conf --state-dir {self.dir}/state --run-dir {self.dir}/run "
@@ -206,18 +318,37 @@ class Supervisor(unittest.TestCase):
         self.assertEqual(self.starts("dns"), [])
         self.document()
         wait_for("dns", lambda: self.starts("dns"))
-        self.assertEqual(self.starts("dns")[0][1], "dns-udp-0:dns-tcp-0")
+        self.assertEqual(self.starts("dns")[0][1].split(":")[:3], ["dns-udp-0", "dns-tcp-0", "dns-udp-0-1"])
         other = ADDRESS[:-2] + "54"
         self.document((other, ADDRESS))
         wait_for("dns again", lambda: len(self.starts("dns")) == 2)
-        self.assertEqual(self.starts("dns")[1][1], "dns-udp-0:dns-tcp-0:dns-udp-1:dns-tcp-1")
+        self.assertEqual(self.starts("dns")[1][1].split(":")[:4], ["dns-udp-0", "dns-tcp-0", "dns-udp-1", "dns-tcp-1"])
         self.assertEqual(self.ask_dns(address=other), self.starts("dns")[1][0])
+
+    def test_what_ends_in_time_and_lives_long_is_as_new(self):
+        self.document()
+        self.start()
+        self.all_started()
+        os.kill(self.starts("mgmt")[0][0], signal.SIGKILL)
+        wait_for("mgmt again", lambda: len(self.starts("mgmt")) == 2)
+        self.document((ADDRESS[:-2] + "54", ADDRESS))  # weir-dns is asked to end, and does at once
+        pid = wait_for("dns again", lambda: self.starts("dns")[1:])[0][0]
+        time.sleep(5.5)  # when it would have been killed
+        self.assertTrue(self.alive(pid))
+        self.assertNotIn("process-killed", self.log())
+        os.kill(pid, signal.SIGKILL)  # this end was asked for by nobody
+        wait_for("dns once more", lambda: len(self.starts("dns")) == 3)
+        self.assertRegex(self.log(), rf"process-died process=dns pid={pid} how=signal code=9")
+        second = self.starts("mgmt")[1][0]
+        os.kill(second, signal.SIGKILL)  # its second death, after a good run
+        wait_for("mgmt once more", lambda: len(self.starts("mgmt")) == 3)
+        self.assertRegex(self.log(), rf"process-died process=mgmt pid={second} .* restart_in_ms=0\b")
 
     def noted(self):
         """How many processes the supervisor has noted for the next one."""
         try:
             with open(os.path.join(self.dir, "run", "run.state")) as f:
-                return len(f.readlines())
+                return sum(not line.startswith("run ") for line in f)
         except FileNotFoundError:
             return 0
 
@@ -309,7 +440,4 @@ if __name__ == "__main__":
     if os.geteuid() != 0:
         print("0 passed, 0 failed, 1 skipped")
         sys.exit(77)
-    result = unittest.main(exit=False, verbosity=2).result
-    failed = len(result.failures) + len(result.errors)
-    print(f"{result.testsRun - failed} passed, {failed} failed")
-    sys.exit(bool(failed))
+    counted.main()

@@ -9,6 +9,7 @@ import time
 import unittest
 
 from api_node import ZONE, Node, config, wait_for
+import counted
 from metrics_lint import lint, values
 
 PROGRAM = os.path.abspath(sys.argv.pop(1))
@@ -141,7 +142,4 @@ class Refused(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    result = unittest.main(exit=False, verbosity=2).result
-    failed = len(result.failures) + len(result.errors)
-    print(f"{result.testsRun - failed} passed, {failed} failed")
-    sys.exit(bool(failed))
+    counted.main()

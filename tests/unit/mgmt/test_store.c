@@ -229,7 +229,9 @@ static void durations_and_instants_are_read_as_people_write_them(void **state)
 		{ "400d", -1 },
 		{ "999999999999999999s", -1 },
 		{ "1h30", -1 },
+		{ "366d", 31622400000 },
 		{ "366d1ms", -1 },
+		{ "365d23h59m60s", 31622400000 },
 	};
 	int64_t ms;
 
@@ -373,6 +375,89 @@ static void a_deadline_and_an_untold_version_survive_a_restart(void **state)
 	store_close(s);
 }
 
+static int write_events(struct store *s)
+{
+	static const struct event two[] = {
+		{ .id = 1, .time_ms = NOW_MS, .kind = "store", .subject = "s", .message = "one" },
+		{ .id = 2, .time_ms = NOW_MS, .kind = "store", .subject = "s", .message = "two" },
+	};
+
+	return store_put_events(s, two, COUNT(two));
+}
+
+static int write_version(struct store *s)
+{
+	const struct version v = { .number = 1, .author = "jw", .digest = "aa" };
+	struct files files = { 0 };
+
+	files_add(&files, "weir.conf", "a", 1);
+	int rc = store_put_version(s, &v, &files);
+
+	files_fini(&files);
+	return rc;
+}
+
+static int write_reply(struct store *s)
+{
+	return store_put_reply(s, "k", "d", 201, "{}", NOW_MS);
+}
+
+/* How many rows of each kind another reader of the file sees, events first: it waits for no writer. */
+static void assert_rows(const struct fixture *f, const int want[3])
+{
+	static const char *const tables[] = { "events", "versions", "replies" };
+	sqlite3 *db = open_raw(f);
+
+	for (size_t i = 0; i < COUNT(tables); i++) {
+		char text[64];
+		sqlite3_stmt *q = NULL;
+
+		snprintf(text, sizeof(text), "SELECT count(*) FROM %s", tables[i]);
+		assert_int_equal(sqlite3_prepare_v2(db, text, -1, &q, NULL), SQLITE_OK);
+		assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+		assert_int_equal(sqlite3_column_int(q, 0), want[i]);
+		sqlite3_finalize(q);
+	}
+	run_raw(db, "BEGIN IMMEDIATE; ROLLBACK;"); /* nor does a writer keep it */
+	sqlite3_close(db);
+}
+
+/* Whether SQLite takes the transaction back by itself or leaves it open: nothing of it is kept, and the next write works. */
+static void after_a_write_that_fails_the_next_one_works(void **state)
+{
+	static int (*const writes[])(struct store *) = { write_events, write_version, write_reply };
+	/* the first two fail when a part is written already */
+	static const char *const where[] = { "INSERT ON events WHEN NEW.id=2",
+		                             "INSERT ON version_files", "INSERT ON replies" };
+	static const char *const how[] = { "ABORT", "FAIL", "ROLLBACK" };
+
+	for (size_t i = 0; i < COUNT(writes) * COUNT(how); i++) {
+		size_t kind = i / COUNT(how), next = (kind + 1) % COUNT(writes);
+		char text[160];
+		int rows[3] = { 0, 0, 0 };
+		struct store *s = open_in(*state);
+		sqlite3 *db = open_raw(*state);
+
+		print_message("  %s %s\n", where[kind], how[i % COUNT(how)]);
+		snprintf(text, sizeof(text),
+		         "CREATE TRIGGER t BEFORE %s BEGIN SELECT RAISE(%s,'x'); END", where[kind],
+		         how[i % COUNT(how)]);
+		run_raw(db, text);
+		assert_int_equal(writes[kind](s), -EIO);
+		assert_rows(*state, rows);
+		assert_int_equal(writes[next](s), 0);
+		rows[next] += next == 0 ? 2 : 1;
+		assert_rows(*state, rows);
+		run_raw(db, "DROP TRIGGER t");
+		assert_int_equal(writes[kind](s), 0);
+		rows[kind] += kind == 0 ? 2 : 1;
+		assert_rows(*state, rows);
+		run_raw(db, "DELETE FROM events; DELETE FROM versions; DELETE FROM replies;");
+		sqlite3_close(db);
+		store_close(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,6 +482,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_deadline_and_an_untold_version_survive_a_restart,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(replies_are_kept_for_a_day, setup, teardown),
+		cmocka_unit_test_setup_teardown(after_a_write_that_fails_the_next_one_works, setup,
+		                                teardown),
 	};
 
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);

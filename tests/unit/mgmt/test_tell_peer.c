@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is believed of a peer's version: what it can be, and what can be shown and kept. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -14,6 +15,9 @@
 #include "mgmt/api/inforce.h"
 #include "mgmt/api/tell.h"
 #include "mgmt/store/intent.h"
+
+/* The documented values, not the code's own: a change of those is seen. */
+#define CONFIRM_MAX_MS 86400000
 
 static json_t *peers_version(void)
 {
@@ -58,6 +62,49 @@ static void numbers_and_times_have_an_end(void **state)
 	}
 }
 
+static void numbers_of_an_override_do_not_wrap(void **state)
+{
+	static const struct {
+		const char *name;
+		json_int_t value;
+		int rc;
+	} rows[] = {
+		{ "kind", MODEL_OVERRIDE_HOLD, 0 },
+		{ "kind", MODEL_OVERRIDE_HOLD + 1, -EINVAL },
+		{ "kind", -1, -EINVAL },
+		{ "kind", (json_int_t)1 << 32, -EINVAL },
+		{ "target", MODEL_TARGET_BACKEND, 0 },
+		{ "target", MODEL_TARGET_BACKEND + 1, -EINVAL },
+		{ "target", ((json_int_t)1 << 32) + MODEL_TARGET_BACKEND, -EINVAL },
+		{ "from_ppm", 1000000, 0 },
+		{ "from_ppm", 1000001, -EINVAL },
+		{ "from_ppm", (json_int_t)1 << 32, -EINVAL },
+		{ "generation", (json_int_t)1 << 53, -EINVAL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct override o = { .id = "o1",
+			              .kind = MODEL_OVERRIDE_DRAIN,
+			              .target = MODEL_TARGET_BACKEND,
+			              .pool = "web",
+			              .name = "b1",
+			              .generation = 1,
+			              .created_ms = 1000,
+			              .from_ms = 1000,
+			              .until_ms = 9000,
+			              .author = "ann",
+			              .reason = "why",
+			              .node = "fra-1" };
+		json_t *object = tell_peer_override(&o);
+
+		json_object_set_new(object, rows[i].name, json_integer(rows[i].value));
+		print_message("  %s %lld\n", rows[i].name, (long long)rows[i].value);
+		assert_int_equal(tell_read_override(object, &o), rows[i].rc);
+		json_decref(object);
+	}
+}
+
 static void no_deadline_is_longer_than_a_day(void **state)
 {
 	json_t *object = peers_version();
@@ -66,7 +113,7 @@ static void no_deadline_is_longer_than_a_day(void **state)
 	(void)state;
 	json_object_set_new(object, "confirm_left_ms", json_integer(INT64_MAX));
 	assert_int_equal(tell_read_version(object, &v), 0);
-	assert_int_equal(v.confirm_left_ms, INTENT_CONFIRM_MAX_MS);
+	assert_int_equal(v.confirm_left_ms, CONFIRM_MAX_MS);
 	json_decref(object);
 }
 
@@ -115,6 +162,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_and_times_have_an_end),
+		cmocka_unit_test(numbers_of_an_override_do_not_wrap),
 		cmocka_unit_test(no_deadline_is_longer_than_a_day),
 		cmocka_unit_test(texts_of_a_peer_do_nothing_to_a_terminal),
 		cmocka_unit_test(a_refusal_of_a_peer_can_be_told_on),

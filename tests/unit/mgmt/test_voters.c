@@ -4,12 +4,34 @@
 
 #include <jansson.h>
 
+#include "base/clock.h"
 #include "base/page.h"
 #include "mgmt/api/voters.h"
 #include "weir/view.h"
 
+static const struct model *fake_model;
+
+static const struct model *fake_intent_model(const struct intent *in)
+{
+	(void)in;
+	return fake_model;
+}
+
+static int64_t fake_believed_ms(void)
+{
+	return NOW_MS;
+}
+
+/* The private parts too. */
+#define intent_model      fake_intent_model
+#define clock_believed_ms fake_believed_ms
+#include "mgmt/api/voters.c"
+#undef intent_model
+#undef clock_believed_ms
+
 static struct fixture place;
 static struct core core;
+static bool heard_first; /* of a site's two nodes; else the second */
 
 static int setup(void **state)
 {
@@ -66,8 +88,8 @@ static char *ask(unsigned n, unsigned n_heard)
 			snprintf(name, sizeof(names[0]), "s%u-%u", i, k + 1);
 			nodes[2 * i + k] = (struct advice_node){ .site = sites[i], .node = name };
 		}
-		make_view(names[2 * i], 0);
-		make_view(names[2 * i + 1], i < n_heard ? 1 : 0);
+		make_view(names[2 * i], heard_first && i < n_heard ? 1 : 0);
+		make_view(names[2 * i + 1], !heard_first && i < n_heard ? 1 : 0);
 	}
 	voters_warn(&core, &advice, warnings);
 	assert_in_range(json_array_size(warnings), 0, 1);
@@ -120,11 +142,101 @@ static void who_has_heard_nobody_is_told(void **state)
 	free(text);
 }
 
+/* Of a site one node is enough, whichever it is. */
+static void any_node_of_a_site_speaks_for_it(void **state)
+{
+	(void)state;
+	heard_first = true;
+	assert_null(ask(5, 5));
+	char *text = ask(5, 3);
+
+	heard_first = false;
+	assert_non_null(text);
+	assert_non_null(strstr(text, "2 of 5 sites were never heard by this node (s3, s4):"));
+	free(text);
+}
+
 static void of_two_sites_each_trusts_its_own_view(void **state)
 {
 	(void)state;
 	assert_null(ask(2, 1));
 	assert_null(ask(1, 1));
+}
+
+#define SITE(k, from, over, until)                                                                 \
+	{                                                                                          \
+		.kind = MODEL_OVERRIDE_##k, .target = MODEL_TARGET_SITE, .name = "s3",             \
+		.from_ms = NOW_MS + (from), .over_ms = (over), .until_ms = NOW_MS + (until)        \
+	}
+
+/* Whom a person has taken out whole at this instant has no vote. */
+static void a_site_that_is_out_has_no_vote(void **state)
+{
+	static const struct {
+		const char *why;
+		struct model_override o;
+		bool is_out;
+	} rows[] = {
+		{ "drained", SITE(DRAIN, -2000, 1000, 5000), true },
+		{ "drained just now", SITE(DRAIN, -1000, 1000, 5000), true },
+		{ "not yet whole", SITE(DRAIN, -999, 1000, 5000), false },
+		{ "returning", SITE(DRAIN, -9000, 1000, -1), false },
+		{ "disabled", SITE(DISABLE, -1, 0, 1), true },
+		{ "disabled just now", SITE(DISABLE, 0, 0, 1), true },
+		{ "not yet disabled", SITE(DISABLE, 1, 0, 5000), false },
+		{ "disabled until now", SITE(DISABLE, -1000, 0, 0), false },
+		{ "forced up", SITE(FORCE_UP, -1000, 0, 5000), false },
+		{ "held", SITE(HOLD, -1000, 0, 5000), false },
+	};
+	struct model_override list[2] = { SITE(DISABLE, -1, 0, 1), SITE(DISABLE, -1, 0, 1) };
+	const struct model m = { .overrides = list, .n_overrides = 2 };
+
+	(void)state;
+	list[0].ended = true; /* the one before it does not count */
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		list[1] = rows[i].o;
+		if (is_out(&m, "s3", NOW_MS) != rows[i].is_out)
+			fail_msg("%s", rows[i].why);
+		assert_false(is_out(&m, "s4", NOW_MS));
+		list[1].ended = true;
+		assert_false(is_out(&m, "s3", NOW_MS));
+		list[1].ended = false;
+		list[1].target = MODEL_TARGET_BACKEND; /* a backend with that name */
+		assert_false(is_out(&m, "s3", NOW_MS));
+	}
+	assert_false(is_out(NULL, "s3", NOW_MS));
+}
+
+/* s3 is out, and silent: of the four that vote three were heard, which is enough only while all live. */
+static void who_is_out_is_neither_counted_nor_blamed(void **state)
+{
+	struct model_override o = SITE(DISABLE, -1, 0, 1);
+	const struct model m = { .overrides = &o, .n_overrides = 1 };
+
+	(void)state;
+	fake_model = &m;
+	char *text = ask(5, 3);
+	assert_non_null(text);
+	assert_non_null(strstr(text, "1 of 4 sites were never heard by this node (s4):"));
+	free(text);
+	assert_null(ask(4, 3)); /* all three that vote were heard */
+	fake_model = NULL;
+}
+
+/* A page of another size than a view's is no view. */
+static void a_page_that_is_too_small_was_not_heard(void **state)
+{
+	char path[PATH_MAX];
+	struct page *page;
+
+	(void)state;
+	assert_true(was_heard(&core, "s0-1")); /* this node */
+	assert_false(was_heard(&core, "unheard-of"));
+	assert_int_equal(view_path(core.dirs.run, "small", path), 0);
+	assert_int_equal(page_create(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT, 64, &page), 0);
+	memset(page_payload(page), 1, 64);
+	page_close(page);
+	assert_false(was_heard(&core, "small"));
 }
 
 int main(void)
@@ -133,7 +245,11 @@ int main(void)
 		cmocka_unit_test(a_dead_site_must_leave_more_than_half),
 		cmocka_unit_test(the_sentence_counts_and_names_the_silent),
 		cmocka_unit_test(who_has_heard_nobody_is_told),
+		cmocka_unit_test(any_node_of_a_site_speaks_for_it),
 		cmocka_unit_test(of_two_sites_each_trusts_its_own_view),
+		cmocka_unit_test(a_site_that_is_out_has_no_vote),
+		cmocka_unit_test(who_is_out_is_neither_counted_nor_blamed),
+		cmocka_unit_test(a_page_that_is_too_small_was_not_heard),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -100,6 +100,36 @@ static void slots_that_wait_are_counted_and_have_an_end(void **state)
 	effect_close(e);
 }
 
+/* A set is in force from its instant on; a claim that is longer than any may be does not count as one. */
+static void the_set_in_force_says_whose_claims_count(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t last_from_ms, third_until_ms, end_ms;
+	} rows[] = {
+		{ NOW_MS, NOW_MS + 9000, NOW_MS + 9000 },     /* the last set: three before it */
+		{ NOW_MS + 1, NOW_MS + 9000, NOW_MS + 5000 }, /* not yet: the third has no say */
+		{ NOW_MS, NOW_MS + SETTLE_MS - 1, NOW_MS + SETTLE_MS - 1 },
+		{ NOW_MS, NOW_MS + 2 * SETTLE_MS, NOW_MS + SETTLE_MS },
+		{ NOW_MS + 1, NOW_MS + 2 * SETTLE_MS, NOW_MS + 5000 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const int64_t until_ms[5] = { NOW_MS + 5000, rows[i].third_until_ms, NOW_MS + 100,
+			                      NOW_MS + 40000, MODEL_WALL_NEVER };
+		struct effect *e = write_effect(50, 21);
+		struct model_set sets[5];
+		struct model_pool pool = make_pool(sets, until_ms);
+		struct waiting w;
+
+		sets[4].from_ms = rows[i].last_from_ms;
+		assert_true(waiting_find(&pool, e, 7, NOW_MS, &w));
+		if (w.until_ms != rows[i].end_ms)
+			fail_msg("row %zu: %d", i, (int)(w.until_ms - NOW_MS));
+		effect_close(e);
+	}
+}
+
 static void no_more_of_its_slots_wait_than_wait_at_all(void **state)
 {
 	(void)state;
@@ -149,6 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(slots_that_wait_are_counted_and_have_an_end),
+		cmocka_unit_test(the_set_in_force_says_whose_claims_count),
 		cmocka_unit_test(no_more_of_its_slots_wait_than_wait_at_all),
 		cmocka_unit_test(where_nothing_waits_nothing_is_said),
 	};

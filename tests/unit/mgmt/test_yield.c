@@ -87,7 +87,10 @@ static void an_untold_head_gives_way_to_another_successor_of_its_parent(void **s
 	assert_true(yield_may(in, &theirs));
 	assert_false(yield_may(in, &first)); /* who is behind has nothing to be read */
 	const struct version list[] = { theirs, first };
+	uint64_t document = intent_document(in);
 	assert_true(yield_to(in, list, 2, "fra-1", NOW_MS + 30));
+	assert_int_equal(intent_model(in)->meta.version, 1); /* and that is in force at once */
+	assert_int_equal(intent_document(in), document + 1);
 	assert_string_equal(intent_head(in)->digest, first.digest);
 	assert_int_equal(store_lost(intent_store(in), &lost, 1), 1);
 	assert_int_equal(lost.version.number, 2);
@@ -174,6 +177,11 @@ static void an_automatic_rollback_gives_way_to_persons_alone(void **state)
 	assert_false(yield_to(in, same, 3, "fra-1", NOW_MS + 70000));
 	assert_false(yield_to(in, by_robot, 3, "fra-1", NOW_MS + 70000));
 	assert_false(yield_to(in, other, 2, "fra-1", NOW_MS + 70000)); /* that is another second */
+	/* A successor that is our very rollback, though its record says nothing of undoing. */
+	struct version plain = head;
+	plain.undoes = 0;
+	const struct version unmarked[] = { plain, second, first };
+	assert_false(yield_to(in, unmarked, 3, "fra-1", NOW_MS + 70000));
 	assert_int_equal(intent_head(in)->number, 3);
 	intent_close(in);
 }

@@ -2,6 +2,7 @@
 /* What processes state of themselves (weir/condition.h). */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -18,6 +19,8 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
+#include "base/sandbox.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
 
@@ -172,6 +175,7 @@ static void the_same_subject_counts_once_with_its_highest_level(void **state)
 	conditions_add(s, "a", CONDITION_DEGRADED, "x", "one");
 	conditions_add(s, "a", CONDITION_NOTE, "x", "two");
 	conditions_add(s, "a", CONDITION_DOWN, "x", "three");
+	conditions_add(s, "a", CONDITION_DOWN, "x", "four"); /* who said it first is told */
 	conditions_end(s);
 	struct conditions *c = read_all();
 
@@ -180,6 +184,39 @@ static void the_same_subject_counts_once_with_its_highest_level(void **state)
 	assert_string_equal(c->items[0].text, "three");
 	free(c);
 	stats_close(s);
+}
+
+/* Both words count: other codes of a subject, other subjects of a code, and what only begins alike. */
+static void conditions_are_told_apart_by_code_and_subject(void **state)
+{
+	static const char *const said[][2] = {
+		{ "port-missing", "eth1" },  { "port-no-carrier", "eth1" },
+		{ "port-missing", "eth2" },  { "port-missing", "" },
+		{ "port", "eth1" },          { "port-missing", "eth" },
+		{ "port-missing", "eth11" },
+	};
+	struct stats *s = open_stats();
+	struct conditions *c;
+
+	(void)state;
+	conditions_begin(s, 1);
+	for (int twice = 0; twice < 2; twice++)
+		for (size_t i = 0; i < 7; i++)
+			conditions_add(s, said[i][0], CONDITION_NOTE, said[i][1], "%zu", i);
+	conditions_end(s);
+	c = read_all();
+	assert_int_equal(c->n, 7);
+	for (size_t i = 0; i < 7; i++) {
+		char text[8];
+
+		snprintf(text, sizeof(text), "%zu", i);
+		assert_string_equal(c->items[i].code, said[i][0]);
+		assert_string_equal(c->items[i].subject, said[i][1]);
+		assert_string_equal(c->items[i].text, text);
+	}
+	free(c);
+	stats_close(s);
+	stats_close(NULL);
 }
 
 static void a_full_page_keeps_the_worst_and_counts_the_rest(void **state)
@@ -291,6 +328,27 @@ static void overwrite(off_t offset, const void *bytes, size_t n)
 	close(fd);
 }
 
+#define BANKS_AT 80 /* header, sequence and a word of padding */
+
+/* As a process does that was taken over, and writes what it likes: rounds that are whole. */
+static void sign_banks(uint64_t sequence)
+{
+	static const struct hash_key key = { 0x77656972636f6e64u, 2 };
+	static struct conditions banks[2];
+	uint64_t digests[2];
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/conditions.dns.page", dir);
+	int fd = open(path, O_RDONLY);
+
+	assert_int_equal(pread(fd, banks, sizeof(banks), BANKS_AT), sizeof(banks));
+	close(fd);
+	for (int i = 0; i < 2; i++)
+		digests[i] = hash_bytes(&key, &banks[i], sizeof(banks[i]));
+	overwrite(BANKS_AT + sizeof(banks), digests, sizeof(digests));
+	overwrite(64, &sequence, sizeof(sequence));
+}
+
 static void another_layout_is_refused(void **state)
 {
 	(void)state;
@@ -313,10 +371,11 @@ static bool is_since_kept(uint64_t planted_ms)
 	conditions_add(s, "port-missing", CONDITION_DEGRADED, "eth1", "a text");
 	conditions_end(s);
 	stats_close(s);
-	/* header, sequence and a word of padding; the first round goes to the second bank */
-	overwrite(64 + 16 + sizeof(struct conditions) + offsetof(struct conditions, items) +
+	/* the first round goes to the second bank */
+	overwrite(BANKS_AT + sizeof(struct conditions) + offsetof(struct conditions, items) +
 	                  offsetof(struct condition, since_ms),
 	          &planted_ms, sizeof(planted_ms));
+	sign_banks(1);
 	struct conditions *c = read_all();
 
 	assert_int_equal(c->items[0].since_ms, planted_ms);
@@ -357,7 +416,8 @@ static void a_hostile_page_gives_plain_texts(void **state)
 
 	memset(noise, 0x1b, sizeof(noise));
 	stats_close(open_stats());
-	overwrite(64 + 16, noise, sizeof(noise));
+	overwrite(BANKS_AT, noise, sizeof(noise));
+	sign_banks(2);
 	struct conditions *c = read_all();
 
 	assert_int_equal(c->n, CONDITIONS_MAX);
@@ -376,7 +436,8 @@ static void a_damaged_page_gives_a_well_formed_copy(void **state)
 
 	memset(noise, 0xff, sizeof(noise));
 	stats_close(open_stats());
-	overwrite(64 + 16, noise, sizeof(noise));
+	overwrite(BANKS_AT, noise, sizeof(noise));
+	sign_banks(2);
 	struct conditions *c = read_all();
 
 	assert_int_equal(c->n, CONDITIONS_MAX);
@@ -396,6 +457,32 @@ static void a_damaged_page_gives_a_well_formed_copy(void **state)
 	c = read_all();
 	assert_int_equal(c->n, 1);
 	assert_int_equal(c->document, 5);
+	free(c);
+	stats_close(s);
+}
+
+/* All but the header, while the process that writes the page goes on. */
+static void its_writer_outlives_a_damaged_page(void **state)
+{
+	static char garbage[2 * sizeof(struct conditions) + 16];
+	struct stats *s = open_stats();
+
+	(void)state;
+	memset(garbage, 0xff, sizeof(garbage));
+	state_pair(s, "b");
+	overwrite(64, garbage, sizeof(garbage));
+	struct conditions *none = malloc(sizeof(*none));
+	assert_non_null(none);
+	none->n = 77;
+	assert_int_equal(conditions_read(dir, "dns", none), -EPROTO); /* and no false "down" */
+	assert_int_equal(none->n, 77);
+	free(none);
+	state_pair(s, "b");
+	state_pair(s, "b");
+	struct conditions *c = read_all();
+
+	assert_int_equal(c->n, 2);
+	assert_true(c->items[0].since_ms <= c->at_ms);
 	free(c);
 	stats_close(s);
 }
@@ -421,7 +508,7 @@ static void a_round_is_never_seen_half(void **state)
 {
 	(void)state;
 	struct conditions *c = calloc(1, sizeof(*c));
-	uint64_t until_ms = clock_mono_ms() + 20000, last = 0;
+	uint64_t until_ms = clock_mono_ms() + 10000, last = 0;
 	unsigned n_seen = 0;
 
 	assert_non_null(c);
@@ -430,7 +517,7 @@ static void a_round_is_never_seen_half(void **state)
 
 	if (writer == 0)
 		write_rounds();
-	while (n_seen < 2000 && clock_mono_ms() < until_ms) {
+	while (n_seen < 400 && clock_mono_ms() < until_ms) {
 		if (conditions_read(dir, "dns", c) || c->document == last)
 			continue;
 		last = c->document;
@@ -447,6 +534,44 @@ static void a_round_is_never_seen_half(void **state)
 	free(c);
 }
 
+/* A process under its filter makes a call that no list has. */
+static void state_a_refusal(void)
+{
+	struct stats *s;
+
+	unsetenv(SANDBOX_VARIABLE);
+	if (stats_create(dir, "dns", 8, &s) || sandbox_enter("dns"))
+		_exit(1);
+	if (unshare(CLONE_NEWNET) != -1 || errno != EPERM)
+		_exit(2);
+	conditions_begin(s, 7);
+	conditions_end(s);
+	stats_close(s);
+	_exit(0);
+}
+
+static void a_refused_system_call_is_a_condition(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0)
+		state_a_refusal();
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	struct conditions *c = read_all();
+
+	assert_int_equal(c->n, 1);
+	assert_string_equal(c->items[0].code, "system-call-refused");
+	assert_string_equal(c->items[0].subject, "unshare");
+	assert_int_equal(c->items[0].level, CONDITION_DEGRADED);
+	assert_non_null(strstr(c->items[0].text, "weir-dns"));
+	assert_non_null(strstr(c->items[0].text, "(count 1)"));
+	assert_non_null(strstr(c->items[0].text, "handbook")); /* its end is not cut off */
+	free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,6 +581,7 @@ int main(void)
 		                          after),
 		cmocka_unit_test_teardown(the_same_subject_counts_once_with_its_highest_level,
 		                          after),
+		cmocka_unit_test_teardown(conditions_are_told_apart_by_code_and_subject, after),
 		cmocka_unit_test_teardown(a_full_page_keeps_the_worst_and_counts_the_rest, after),
 		cmocka_unit_test_teardown(a_full_page_keeps_the_first_of_one_level, after),
 		cmocka_unit_test_teardown(a_text_is_cut_between_characters, after),
@@ -464,8 +590,10 @@ int main(void)
 		cmocka_unit_test_teardown(another_layout_is_refused, after),
 		cmocka_unit_test_teardown(a_time_that_has_not_come_is_no_since, after),
 		cmocka_unit_test_teardown(a_damaged_page_gives_a_well_formed_copy, after),
+		cmocka_unit_test_teardown(its_writer_outlives_a_damaged_page, after),
 		cmocka_unit_test_teardown(a_hostile_page_gives_plain_texts, after),
 		cmocka_unit_test_teardown(a_round_is_never_seen_half, after),
+		cmocka_unit_test_teardown(a_refused_system_call_is_a_condition, after),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -105,12 +106,47 @@ static void what_is_too_long_is_refused(void **state)
 	free(text);
 }
 
+static void a_node_s_name_has_its_room(void **state)
+{
+	(void)state;
+	char line[128], name[sizeof(((struct guests_told *)0)->node) + 1];
+	struct guests_told told;
+
+	for (size_t n = sizeof(name) - 2; n < sizeof(name); n++) {
+		memset(name, 'n', n);
+		name[n] = '\0';
+		snprintf(line, sizeof(line), "weir-guests 1 500 %s\nx", name);
+		write_bytes(line, strlen(line));
+		if (n == sizeof(name) - 1) {
+			assert_int_equal(guests_read(dir, 0, &told), -EPROTO);
+			continue;
+		}
+		assert_int_equal(guests_read(dir, 0, &told), 0);
+		assert_string_equal(told.node, name);
+		assert_string_equal(told.text, "x");
+		free(told.text);
+	}
+}
+
+/* What cannot take its place leaves nothing, and says why. */
+static void a_file_that_cannot_be_put_leaves_no_draft(void **state)
+{
+	(void)state;
+	unlink(path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(guests_write(dir, "a", 1, "x"), -EISDIR);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(guests_write("/nonexistent", "a", 1, "x"), -ENOENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_written_is_read_once_it_is_new),
 		cmocka_unit_test(another_file_is_refused),
 		cmocka_unit_test(what_is_too_long_is_refused),
+		cmocka_unit_test(a_node_s_name_has_its_room),
+		cmocka_unit_test(a_file_that_cannot_be_put_leaves_no_draft),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

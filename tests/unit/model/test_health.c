@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -9,7 +10,18 @@
 
 #include <cmocka.h>
 
-#include "weir/health.h"
+static bool no_memory;
+static unsigned n_until; /* allocations that succeed before */
+
+static void *fake_malloc(size_t n)
+{
+	return no_memory && n_until-- == 0 ? NULL : malloc(n);
+}
+
+/* The private parts too. */
+#define malloc fake_malloc
+#include "model/health.c"
+#undef malloc
 
 static struct health_page page;
 
@@ -128,9 +140,111 @@ static void every_reason_has_its_own_text(void **state)
 		for (unsigned j = 0; j < i; j++)
 			assert_string_not_equal(health_reason_text((enum health_reason)i),
 			                        health_reason_text((enum health_reason)j));
+	static const char *const reasons[] = { "none",        "ok",      "timeout",    "refused",
+		                               "unreachable", "reset",   "bad-status", "bad-answer",
+		                               "pool",        "not-sent" };
+	static const char *const states[] = { "unknown", "up", "down" };
+
+	assert_int_equal(HEALTH_REASON_COUNT, sizeof(reasons) / sizeof(reasons[0]));
+	for (unsigned i = 0; i < HEALTH_REASON_COUNT; i++) /* as pages and the API have them */
+		assert_string_equal(health_reason_text((enum health_reason)i), reasons[i]);
+	for (unsigned i = 0; i < 3; i++)
+		assert_string_equal(health_state_text((enum health_state)i), states[i]);
 	assert_string_equal(health_reason_text(HEALTH_REASON_COUNT), "other");
 	assert_string_equal(health_state_text(HEALTH_DOWN), "down");
 	assert_string_equal(health_state_text((enum health_state)3), "other");
+}
+
+/* Its writer died in the middle: readers would retry for ever. */
+static void an_odd_page_is_laid_out_again(void **state)
+{
+	static struct health_page odd;
+	const uint64_t targets[] = { 77, 78 };
+
+	(void)state;
+	assert_int_equal(health_set_targets(&odd, targets, 2, 1), 0);
+	health_write(&odd, health_find(&odd, 77), 5);
+	odd.generation++;
+	assert_int_equal(odd.generation & 1, 1);
+	assert_int_equal(health_set_targets(&odd, targets, 2, 2), 0);
+	assert_int_equal(odd.generation & 1, 0);
+	assert_int_equal(odd.n_entries, 2);
+	assert_int_equal(health_read(&odd, health_find(&odd, 77)), 5);
+	uint32_t generation = odd.generation;
+
+	assert_int_equal(health_set_targets(&odd, targets, 2, 3), 0);
+	assert_int_equal(odd.generation, generation); /* the same again is no change */
+}
+
+/* 0 is an empty place, 1 one that was given up: no target is these. */
+static void no_target_is_a_mark(void **state)
+{
+	(void)state;
+	assert_int_equal(target_of(0), 2);
+	assert_int_equal(target_of(1), 3);
+	assert_int_equal(target_of(2), 2);
+	assert_int_equal(target_of(3), 3);
+	assert_true(target_of(UINT64_MAX) == UINT64_MAX);
+}
+
+static void a_place_outside_is_neither_read_nor_written(void **state)
+{
+	static const int places[] = { -1, HEALTH_TARGETS_MAX, INT32_MAX, INT32_MIN };
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(health_read(&page, places[i]), 0);
+		assert_false(health_write(&page, places[i], 5));
+	}
+	assert_true(health_write(&page, HEALTH_TARGETS_MAX - 1, 5));
+	assert_false(health_write(&page, HEALTH_TARGETS_MAX - 1, 5)); /* nothing new */
+	assert_true(health_write(&page, HEALTH_TARGETS_MAX - 1, 6));
+	assert_int_equal(health_read(&page, HEALTH_TARGETS_MAX - 1), 6);
+	assert_true(health_write(&page, 0, 7));
+	assert_int_equal(health_read(&page, 0), 7);
+}
+
+/* Marks of places given up are taken away when they are more than half of the table. */
+static void marks_go_when_they_are_more_than_half(void **state)
+{
+	static uint64_t targets[HEALTH_TARGETS_MAX];
+
+	(void)state;
+	for (size_t more = 0; more <= 1; more++) {
+		size_t n = HEALTH_TARGETS_MAX / 2 + more, n_marks = 0;
+
+		memset(&page, 0, sizeof(page));
+		for (size_t i = 0; i < n; i++)
+			targets[i] = 2 + i;
+		assert_int_equal(health_set_targets(&page, targets, n, 1), 0);
+		assert_int_equal(health_set_targets(&page, targets, 0, 2), 0);
+		for (size_t i = 0; i < HEALTH_TARGETS_MAX; i++)
+			n_marks += page.entries[i].target == HEALTH_TARGET_FREED;
+		assert_int_equal(n_marks, more ? 0 : n);
+		assert_int_equal(page.n_entries, 0);
+	}
+}
+
+static void without_memory_the_targets_stay(void **state)
+{
+	const uint64_t one[] = { 77 }, other[] = { 78 };
+
+	(void)state;
+	assert_int_equal(health_set_targets(&page, one, 1, 1), 0);
+	uint32_t generation = page.generation;
+	for (n_until = 0; n_until < 2; n_until++) {
+		unsigned failing = n_until;
+
+		no_memory = true;
+		int rc = health_set_targets(&page, other, 1, 2);
+
+		no_memory = false;
+		n_until = failing;
+		assert_int_equal(rc, -ENOMEM);
+		assert_true(health_find(&page, 77) >= 0);
+		assert_int_equal(health_find(&page, 78), -1);
+		assert_int_equal(page.generation, generation);
+	}
 }
 
 int main(void)
@@ -142,8 +256,13 @@ int main(void)
 		cmocka_unit_test_setup(the_same_targets_are_not_a_new_layout, clear),
 		cmocka_unit_test_setup(a_full_page_finds_all_and_a_place_given_up_serves_again,
 		                       clear),
+		cmocka_unit_test(no_target_is_a_mark),
+		cmocka_unit_test_setup(a_place_outside_is_neither_read_nor_written, clear),
+		cmocka_unit_test(marks_go_when_they_are_more_than_half),
+		cmocka_unit_test_setup(without_memory_the_targets_stay, clear),
 		cmocka_unit_test(targets_differ_by_each_of_their_parts),
 		cmocka_unit_test(every_reason_has_its_own_text),
+		cmocka_unit_test(an_odd_page_is_laid_out_again),
 	};
 
 	return cmocka_run_group_tests_name("health page", tests, NULL, NULL);

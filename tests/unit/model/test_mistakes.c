@@ -118,6 +118,8 @@ static const struct {
 	  "pools[1].backends[0].address", "is an address of VIP \"shop-ams\"" },
 	{ "overlapping tunnel sources", "10.2.255.0/24", "10.1.255.128/25", 9,
 	  "nodes[1].tunnel_source", "10.1.255.128/25 overlaps 10.1.255.0/24 of node \"ams-1\"" },
+	{ "overlapping tunnel sources of IPv6", "fd00:2:ff::/64", "fd00:1:ff::/80", 9,
+	  "nodes[1].tunnel_source", "fd00:1:ff::/80 overlaps fd00:1:ff::/64 of node \"ams-1\"" },
 	{ "two tunnel sources of one family", "\"fd00:2:ff::/64\"", "\"10.3.0.0/24\"", 9,
 	  "nodes[1].tunnel_source", "one prefix a family" },
 	{ "a family without tunnel source", ", \"fd00:1:ff::/64\"", "", 14, "pools[0].backends",
@@ -243,6 +245,39 @@ static void each_mistake_in_meaning_is_told_where_it_is(void **state)
 	}
 }
 
+/* What is just within a limit is none. */
+static void a_limit_that_is_reached_exactly_is_kept(void **state)
+{
+	static const struct {
+		const char *from, *to;
+	} good[] = {
+		{ "via = \"tunnel\";",
+		  "via = \"tunnel\"; interval = \"1s\"; fast_interval = \"1s\";" },
+		{ "via = \"tunnel\";", "via = \"tunnel\"; interval = \"1s\"; timeout = \"2s\";" },
+		{ "via = \"tunnel\";",
+		  "via = \"tunnel\"; damp_half_life = \"2m\"; damp_max = \"2m\";" },
+		{ "10.2.255.0/24", "10.1.254.0/24" }, /* beside another node's */
+		{ "mode = \"gue\";", "mode = \"gue\"; max_backends = 2;" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(good); i++) {
+		char *text = fixture_edit(fixture_config, good[i].from, good[i].to);
+		struct model_mistakes mistakes;
+		struct model *m = NULL;
+
+		fixture_write("weir.conf", text, strlen(text));
+		int rc = model_read_config(fixture_path("weir.conf"), NULL, &m, &mistakes);
+
+		if (rc)
+			show(&mistakes);
+		assert_int_equal(rc, 0);
+		model_free(m);
+		model_mistakes_free(&mistakes);
+		free(text);
+	}
+}
+
 static void all_mistakes_are_told_at_once(void **state)
 {
 	(void)state;
@@ -317,7 +352,7 @@ static const struct {
 	  "longer than 63 bytes" },
 };
 
-static void libconfigs_traps_are_closed_before_it_runs(void **state)
+static void what_libconfig_would_misread_is_refused(void **state)
 {
 	(void)state;
 	mkfifo(fixture_path("fifo"), 0600);
@@ -467,12 +502,33 @@ static void more_than_a_thousand_mistakes_are_counted(void **state)
 	free(text);
 }
 
+static void the_first_mistake_is_said_in_one_line(void **state)
+{
+	(void)state;
+	static const char text[] = "schema = 1;\nchecks = ( { nmae = 1; } );\n";
+	struct model_mistakes mistakes = refused(text, sizeof(text) - 1);
+	char said[200], expected[200];
+
+	model_mistakes_say(&mistakes, said, sizeof(said));
+	snprintf(expected, sizeof(expected), "%s:%u: %s: %s (%zu more: see the log)",
+	         mistakes.items[0].file, mistakes.items[0].line, mistakes.items[0].field,
+	         mistakes.items[0].message, mistakes.n_total - 1);
+	assert_string_equal(said, expected);
+	model_mistakes_say(&mistakes, said, 10);
+	assert_int_equal(strlen(said), 9);
+	model_mistakes_free(&mistakes);
+	const struct model_mistakes none = { 0 };
+	model_mistakes_say(&none, said, sizeof(said));
+	assert_string_equal(said, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_mistake_in_meaning_is_told_where_it_is),
+		cmocka_unit_test(a_limit_that_is_reached_exactly_is_kept),
 		cmocka_unit_test(all_mistakes_are_told_at_once),
-		cmocka_unit_test(libconfigs_traps_are_closed_before_it_runs),
+		cmocka_unit_test(what_libconfig_would_misread_is_refused),
 		cmocka_unit_test(a_nul_byte_is_refused),
 		cmocka_unit_test(a_file_too_large_is_refused),
 		cmocka_unit_test(a_path_that_is_no_file_is_refused_without_waiting),
@@ -480,6 +536,7 @@ int main(void)
 		cmocka_unit_test(a_setting_that_stands_twice_is_one_mistake),
 		cmocka_unit_test(an_unknown_node_is_told_the_names),
 		cmocka_unit_test(effective_documents_may_not_include),
+		cmocka_unit_test(the_first_mistake_is_said_in_one_line),
 		cmocka_unit_test(more_than_a_thousand_mistakes_are_counted),
 	};
 

@@ -10,10 +10,12 @@
 
 #include <cmocka.h>
 
+#include "model/escape.h"
 #include "model/mistakes.h"
 #include "model/quantity.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define LONG64   "aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccdddddddddddddddd"
 
 static void bad_quantities_are_refused(void **state)
 {
@@ -101,11 +103,51 @@ static void distances_count_what_a_hand_gets_wrong(void **state)
 		{ "weight", "weighd", 1 },
 		{ "ab", "ba", 1 },
 		{ "kitten", "sitting", 3 },
+		{ "ab", "cd", 2 },
+		{ "ab", "ca", 2 },
+		{ "ab", "bc", 2 },
+		{ "abcd", "badc", 2 },
+		{ "xab", "xba", 1 },
+		{ "abc", "cba", 2 },
+		{ LONG64, LONG64, 0 },
+		{ LONG64, "", 64 },
+		{ LONG64 "a", LONG64 "a", 99 }, /* too long to be near anything */
+		{ LONG64 "a", "a", 99 },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		assert_int_equal(near_distance(cases[i].a, cases[i].b), cases[i].distance);
 		assert_int_equal(near_distance(cases[i].b, cases[i].a), cases[i].distance);
+	}
+}
+
+/* A longer word may be further off; of two that are as near, the first is meant. */
+static void a_near_name_is_said_where_it_is_near_enough(void **state)
+{
+	static const struct {
+		const char *wanted, *candidates[3], *said;
+	} cases[] = {
+		{ "abc", { "abd" }, " (did you mean \"abd\"?)" },
+		{ "abc", { "axx" }, "" },
+		{ "abcd", { "abxx" }, " (did you mean \"abxx\"?)" },
+		{ "abcd", { "axxx" }, "" },
+		{ "abcdefg", { "abcdexx" }, " (did you mean \"abcdexx\"?)" },
+		{ "abcdefg", { "abcdxxx" }, "" },
+		{ "abcdefgh", { "abcdexxx" }, " (did you mean \"abcdexxx\"?)" },
+		{ "abcdefgh", { "abcdxxxx" }, "" },
+		{ "abc", { "abx", "aby", "abz" }, " (did you mean \"abx\"?)" },
+		{ "abcd", { "abxx", "abcx", "abyy" }, " (did you mean \"abcx\"?)" },
+		{ "abc", { NULL }, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct near_best near = { .wanted = cases[i].wanted };
+		char text[NEAR_TEXT_MAX];
+
+		for (size_t k = 0; k < 3 && cases[i].candidates[k]; k++)
+			near_try(&near, cases[i].candidates[k]);
+		assert_string_equal(near_text(&near, text), cases[i].said);
 	}
 }
 
@@ -132,6 +174,67 @@ static void each_row_of_the_schema_is_sound(void **state)
 			assert_int_equal(quantity_parse(row->kind, field->default_text, &n), 0);
 			assert_in_range(n, row->least, row->most);
 		}
+	}
+}
+
+/* Where a text ends in the middle of an escape, what lies behind it is not read. */
+static void an_escape_ends_with_its_text(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t n, taken;
+		int byte;
+	} cases[] = {
+		{ "x41", 3, 3, 'A' }, { "x41", 2, 0, -1 },   { "x41", 1, 0, -1 },
+		{ "x41", 0, 0, -1 },  { "Xff", 3, 3, 0xff }, { "xg1", 3, 0, -1 },
+		{ "x1g", 3, 0, -1 },  { "x00", 3, 3, -1 },   { "n1", 2, 1, '\n' },
+		{ "\"", 1, 1, '"' },  { "q", 1, 0, -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *at = cases[i].text;
+
+		assert_int_equal(escape_read(&at, cases[i].text + cases[i].n), cases[i].byte);
+		assert_int_equal(at - cases[i].text, cases[i].taken);
+	}
+}
+
+/* The value of a digit as people write it; -1: it is none. */
+static int digit_of(int c)
+{
+	static const char digits[] = "00112233445566778899aAbBcCdDeEfF";
+	const char *found = c ? strchr(digits, c) : NULL;
+
+	return found ? (int)(found - digits) / 2 : -1;
+}
+
+static void each_byte_has_its_escape_in_digits(void **state)
+{
+	(void)state;
+	for (int high = 0; high < 256; high++)
+		for (int low = 0; low < 256; low++) {
+			const char text[] = { 'x', (char)high, (char)low, '!' };
+			const char *at = text;
+			bool good = digit_of(high) >= 0 && digit_of(low) >= 0;
+			int byte = digit_of(high) * 16 + digit_of(low);
+
+			assert_int_equal(escape_read(&at, text + 4), good && byte ? byte : -1);
+			assert_int_equal(at - text, good ? 3 : 0);
+		}
+}
+
+static void letters_escape_what_they_say_and_no_others(void **state)
+{
+	static const char letters[] = "ntrf\\\"", bytes[] = "\n\t\r\f\\\"";
+
+	(void)state;
+	for (int c = 0; c < 256; c++) {
+		const char text[] = { (char)c, ' ' }, *at = text;
+		const char *found = c ? strchr(letters, c) : NULL;
+
+		assert_int_equal(escape_read(&at, text + 2), found ? bytes[found - letters] : -1);
+		assert_int_equal(at - text, found ? 1 : 0);
 	}
 }
 
@@ -192,13 +295,63 @@ static void a_backend_s_identity_is_its_address_and_port(void **state)
 	assert_true(model_backend_id(&a, 80) != model_backend_id(&b, 80));
 }
 
+/* CPUs as a range, of which DPDK's workers have those of the list. */
+static void as_many_threads_answer_as_cpus_are_free(void **state)
+{
+	static const struct {
+		const char *why;
+		int driver; /* -1: it is not known which node this is */
+		uint32_t given, n_cores;
+		int first, last;
+		unsigned n;
+	} cases[] = {
+		{ "as given", MODEL_DRIVER_DPDK, 3, 2, 0, 7, 3 },
+		{ "one for each", -1, 0, 0, 0, 3, 4 },
+		{ "one alone", -1, 0, 0, 5, 5, 1 },
+		{ "none is known", -1, 0, 0, 1, 0, 1 },
+		{ "eight at most", -1, 0, 0, 0, 7, 8 },
+		{ "nine are too many", -1, 0, 0, 0, 8, 8 },
+		{ "the last ones", -1, 0, 0, CPU_SETSIZE - 2, CPU_SETSIZE - 1, 2 },
+		{ "XDP has no workers", MODEL_DRIVER_XDP, 0, 2, 0, 3, 4 },
+		{ "workers have two", MODEL_DRIVER_DPDK, 0, 2, 0, 3, 2 },
+		{ "workers may have two", MODEL_DRIVER_AUTO, 0, 2, 0, 3, 2 },
+		{ "workers have them all", MODEL_DRIVER_DPDK, 0, 2, 1, 2, 1 },
+		{ "workers are elsewhere", MODEL_DRIVER_DPDK, 0, 2, 4, 6, 3 },
+		{ "one worker, on the last", MODEL_DRIVER_DPDK, 0, 0, 0, 3, 3 },
+		{ "one worker, if it is DPDK", MODEL_DRIVER_AUTO, 0, 0, 0, 3, 4 },
+		{ "one CPU for both", MODEL_DRIVER_DPDK, 0, 0, 2, 2, 1 },
+		{ "no CPU and a worker", MODEL_DRIVER_DPDK, 0, 0, 1, 0, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct model_node node = { .driver = (enum model_driver)cases[i].driver,
+			                   .dpdk = { .cores = { 1, 2 },
+			                             .n_cores = cases[i].n_cores } };
+		const struct model m = { .self = cases[i].driver < 0 ? NULL : &node,
+			                 .dns_threads = cases[i].given };
+		cpu_set_t allowed;
+
+		print_message("  %s\n", cases[i].why);
+		CPU_ZERO(&allowed);
+		for (int cpu = cases[i].first; cpu <= cases[i].last; cpu++)
+			CPU_SET((size_t)cpu, &allowed);
+		assert_int_equal(model_dns_threads(&m, &allowed), cases[i].n);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_quantities_are_refused),
 		cmocka_unit_test(quantities_are_read_and_written),
 		cmocka_unit_test(distances_count_what_a_hand_gets_wrong),
+		cmocka_unit_test(a_near_name_is_said_where_it_is_near_enough),
+		cmocka_unit_test(as_many_threads_answer_as_cpus_are_free),
 		cmocka_unit_test(each_row_of_the_schema_is_sound),
+		cmocka_unit_test(an_escape_ends_with_its_text),
+		cmocka_unit_test(each_byte_has_its_escape_in_digits),
+		cmocka_unit_test(letters_escape_what_they_say_and_no_others),
 		cmocka_unit_test(an_override_rises_stays_and_returns),
 		cmocka_unit_test(a_backend_s_identity_is_its_address_and_port),
 	};

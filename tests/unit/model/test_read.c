@@ -10,6 +10,9 @@
 
 #include <cmocka.h>
 
+#include <sys/inotify.h>
+#include <unistd.h>
+
 #include "fixture.h"
 
 static struct model *read_ok(const char *text, const char *node)
@@ -65,10 +68,77 @@ static void a_configuration_becomes_a_model(void **state)
 	model_free(m);
 }
 
+/* How often the key's file was opened since. */
+static unsigned opened(int watch)
+{
+	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+	ssize_t n = read(watch, events, sizeof(events));
+
+	return n < 0 ? 0 : (unsigned)((size_t)n / sizeof(struct inotify_event));
+}
+
+/* Who may read the document need not be able to read the key. */
+static void who_places_nothing_leaves_the_key_alone(void **state)
+{
+	struct model *m = read_ok(fixture_config, "ams-1"), *with, *without;
+	struct model_mistakes mistakes;
+	int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+	(void)state;
+	assert_int_equal(model_write_effective(m, fixture_path("effective.conf")), 0);
+	model_free(m);
+	assert_true(inotify_add_watch(watch, fixture_path("hash.key"), IN_OPEN) >= 0);
+	assert_int_equal(model_read_without_key(fixture_path("effective.conf"), "ams-1", &without,
+	                                        &mistakes),
+	                 0);
+	model_mistakes_free(&mistakes);
+	assert_int_equal(opened(watch), 0);
+	assert_int_equal(without->key_state, MODEL_KEY_NONE);
+	assert_true(!without->hash_key[0] && !without->hash_key[1]);
+	assert_string_equal(without->key_why, "");
+	assert_string_equal(without->self->name, "ams-1");
+	assert_int_equal(
+	        model_read_effective(fixture_path("effective.conf"), "ams-1", &with, &mistakes), 0);
+	model_mistakes_free(&mistakes);
+	assert_int_equal(opened(watch), 1);
+	assert_true(with->key_state == MODEL_KEY_GOOD && with->hash_key[0]);
+	model_free(with);
+	model_free(without);
+	close(watch);
+}
+
+static void a_directory_that_is_not_there_is_named(void **state)
+{
+	struct model_mistakes mistakes;
+	struct model *m = NULL;
+
+	(void)state;
+	assert_int_equal(model_read_config("/nonexistent/weir.conf", NULL, &m, &mistakes), -ENOENT);
+	assert_int_equal(mistakes.n_items, 1);
+	assert_string_equal(mistakes.items[0].file, "/nonexistent/weir.conf");
+	assert_string_equal(mistakes.items[0].message,
+	                    "its directory cannot be opened: No such file or directory");
+	model_mistakes_free(&mistakes);
+	assert_int_equal(model_read_text("", 0, "x", "/nonexistent", NULL, &m, &mistakes), -ENOENT);
+	assert_int_equal(mistakes.n_items, 1);
+	assert_string_equal(mistakes.items[0].file, "/nonexistent");
+	assert_string_equal(mistakes.items[0].message, "No such file or directory");
+	model_mistakes_free(&mistakes);
+	model_mistakes_free(&mistakes); /* nothing is left of it */
+	assert_int_equal(model_read_laid_out(fixture_path("weir.conf"), "/nonexistent", NULL, NULL,
+	                                     &m, &mistakes),
+	                 -ENOENT);
+	assert_string_equal(mistakes.items[0].file, fixture_path("weir.conf"));
+	model_mistakes_free(&mistakes);
+	assert_null(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_configuration_becomes_a_model),
+		cmocka_unit_test(a_directory_that_is_not_there_is_named),
+		cmocka_unit_test(who_places_nothing_leaves_the_key_alone),
 	};
 
 	return cmocka_run_group_tests_name("model", tests, fixture_setup, fixture_teardown);

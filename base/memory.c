@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/memory.h"
+
+#include <errno.h>
+#include <stdalign.h>
+#include <stdlib.h>
+
+#define ALIGN    alignof(max_align_t)
+#define ROOM_MAX ((size_t)96 << 10)
+
+struct reserve {
+	char *bytes; /* NULL: there is none */
+	size_t size, used;
+	bool drawn;
+};
+
+static __thread bool failed;
+static __thread struct reserve reserve;
+
+void memory_note_failure(void)
+{
+	failed = true;
+}
+
+static void *draw_reserve(size_t n)
+{
+	size_t bytes = n < reserve.size ? (n + ALIGN - 1) / ALIGN * ALIGN : n;
+
+	reserve.drawn = true;
+	if (!reserve.bytes || bytes > reserve.size - reserve.used)
+		return NULL;
+	reserve.used += bytes;
+	return reserve.bytes + reserve.used - bytes;
+}
+
+void *memory_alloc(size_t n)
+{
+	void *p = malloc(n);
+
+	if (p)
+		return p;
+	memory_note_failure();
+	return draw_reserve(n);
+}
+
+void memory_free(void *p)
+{
+	const char *at = p;
+
+	if (!reserve.bytes || at < reserve.bytes || at >= reserve.bytes + reserve.size)
+		free(p);
+}
+
+void memory_forget(void)
+{
+	failed = false;
+}
+
+bool memory_failed(void)
+{
+	return failed;
+}
+
+/* What is freed is the next to be given out. Larger blocks would be mappings of their own, which go at once. */
+int memory_make_room(size_t n)
+{
+	void *room = memory_alloc(n < ROOM_MAX ? n : ROOM_MAX);
+
+	memory_free(room);
+	return room ? 0 : -ENOMEM;
+}
+
+int memory_reserve_begin(size_t n)
+{
+	reserve = (struct reserve){ .bytes = malloc(n), .size = n };
+	if (reserve.bytes)
+		return 0;
+	memory_note_failure();
+	return -ENOMEM;
+}
+
+bool memory_reserve_drawn(void)
+{
+	return reserve.drawn;
+}
+
+void memory_reserve_end(void)
+{
+	free(reserve.bytes);
+	reserve = (struct reserve){ 0 };
+}

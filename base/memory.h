@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Running out of memory, remembered for the work that a thread is at.
+ *
+ * A library that builds an answer from many small pieces (jansson) may leave one out when its memory
+ * fails, and nothing shows it afterwards. Its allocations go through memory_alloc(), and who sends the
+ * answer asks once, at the end, whether it is whole.
+ */
+#ifndef WEIR_BASE_MEMORY_H
+#define WEIR_BASE_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/** malloc() that notes its failure, and then draws on the thread's reserve. For json_set_alloc_funcs(). */
+void *memory_alloc(size_t n);
+/** Free memory_alloc()'s; free() does as well where there was no reserve. */
+void memory_free(void *p);
+/** An allocation of this thread failed. */
+void memory_note_failure(void);
+/** A new piece of work begins in this thread. */
+void memory_forget(void);
+/** Whether an allocation of this thread has failed since memory_forget(). */
+bool memory_failed(void);
+
+/**
+ * Make room for @p n bytes in the heap, for small allocations of this thread that must not fail; of large
+ * ones (over 64 KiB) it is no promise. @return 0 or -ENOMEM
+ */
+int memory_make_room(size_t n);
+
+/**
+ * Set memory aside in this thread for code that does not bear a failure: it can end in good order with
+ * @p n bytes more, and its result is thrown away. One reserve a thread at a time. @return 0 or -ENOMEM
+ */
+int memory_reserve_begin(size_t n);
+/** Whether the reserve was drawn on. */
+bool memory_reserve_drawn(void);
+/** Free the reserve with all that was drawn. */
+void memory_reserve_end(void);
+
+#endif

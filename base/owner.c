@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Users are looked up once a process: a filter of system calls may forbid the look-up later (base/sandbox.h), and a name
+ * service that hangs must not keep a reader waiting. What is checked is the opened file, not its name.
+ */
+#include "base/owner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define PROCESSES 4
+
+static const char *const names[PROCESSES] = { "mgmt", "dataplane", "health", "dns" };
+
+static struct {
+	pthread_once_t once;
+	bool known[PROCESSES];
+	uid_t uids[PROCESSES];
+	pthread_mutex_t lock;
+	struct owner_trouble troubles[OWNER_TROUBLES_MAX];
+	size_t n_troubles;
+} state = { .once = PTHREAD_ONCE_INIT, .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void find_users(void)
+{
+	char user[64], buffer[4096];
+
+	for (int i = 0; i < PROCESSES; i++) {
+		struct passwd entry, *found = NULL;
+
+		snprintf(user, sizeof(user), "weir-%s", names[i]);
+		if (getpwnam_r(user, &entry, buffer, sizeof(buffer), &found) == 0 && found) {
+			state.known[i] = true;
+			state.uids[i] = entry.pw_uid;
+		}
+	}
+}
+
+bool owner_of(const char *process, uid_t *uid)
+{
+	pthread_once(&state.once, find_users);
+	for (int i = 0; i < PROCESSES; i++)
+		if (state.known[i] && !strcmp(names[i], process)) {
+			*uid = state.uids[i];
+			return true;
+		}
+	return false;
+}
+
+bool owner_is(uid_t uid, const char *process)
+{
+	uid_t expected;
+
+	if (uid == 0 || uid == geteuid())
+		return true;
+	return process && owner_of(process, &expected) && uid == expected;
+}
+
+/* The last part of a path that has no room. */
+static const char *tail(const char *path)
+{
+	size_t n = strlen(path);
+
+	return n < OWNER_PATH_MAX ? path : path + n - (OWNER_PATH_MAX - 1);
+}
+
+/* Under the lock. @return the index of @p path, or n_troubles */
+static size_t find_trouble(const char *path)
+{
+	size_t i = 0;
+
+	while (i < state.n_troubles && strcmp(state.troubles[i].path, path) != 0)
+		i++;
+	return i;
+}
+
+/* Under the lock. @return whether it is new, or another user's than before */
+static bool add_trouble(const char *path, const char *process, uid_t found)
+{
+	size_t i = find_trouble(path);
+
+	if (i == OWNER_TROUBLES_MAX)
+		i = OWNER_TROUBLES_MAX - 1; /* the last one gives way */
+	struct owner_trouble *t = &state.troubles[i];
+	bool is_new = i == state.n_troubles || strcmp(t->path, path) != 0 || t->found != found;
+
+	*t = (struct owner_trouble){ .found = found };
+	snprintf(t->path, sizeof(t->path), "%s", path);
+	snprintf(t->expected, sizeof(t->expected), "%s", process ? process : "");
+	if (i == state.n_troubles)
+		state.n_troubles++;
+	return is_new;
+}
+
+static void remove_trouble(const char *path)
+{
+	size_t i = find_trouble(path);
+
+	if (i < state.n_troubles)
+		state.troubles[i] = state.troubles[--state.n_troubles];
+}
+
+void owner_note(const char *path, const char *process, uid_t found, bool believed)
+{
+	bool is_new = false;
+
+	path = tail(path);
+	pthread_mutex_lock(&state.lock);
+	if (believed)
+		remove_trouble(path);
+	else
+		is_new = add_trouble(path, process, found);
+	pthread_mutex_unlock(&state.lock);
+	if (is_new)
+		log_error("file-not-believed", "path=%s uid=%u expected=%s%s", path,
+		          (unsigned)found, process ? "weir-" : "this user", process ? process : "");
+}
+
+size_t owner_troubles(struct owner_trouble out[OWNER_TROUBLES_MAX])
+{
+	struct stat st;
+	size_t n;
+
+	pthread_mutex_lock(&state.lock);
+	for (size_t i = 0; i < state.n_troubles;) {
+		const struct owner_trouble *t = &state.troubles[i];
+
+		/* what is gone is no trouble any more, also if nobody opens it again */
+		if (t->path[0] == '/' && lstat(t->path, &st) && errno == ENOENT)
+			remove_trouble(t->path);
+		else
+			i++;
+	}
+	n = state.n_troubles;
+	memcpy(out, state.troubles, n * sizeof(*out));
+	pthread_mutex_unlock(&state.lock);
+	return n;
+}
+
+int owner_check(int fd, const char *path, const char *process)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	bool believed = S_ISREG(st.st_mode) && owner_is(st.st_uid, process);
+
+	owner_note(path, process, st.st_uid, believed);
+	return believed ? 0 : -EPERM;
+}
+
+/* A link that another user has laid, or a link at all: none of us makes any. */
+static void note_link(const char *path, const char *process)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0)
+		owner_note(path, process, st.st_uid, false);
+}
+
+int owner_open(const char *path, const char *process)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0) {
+		int err = errno;
+
+		if (err == ELOOP)
+			note_link(path, process);
+		return err == ELOOP ? -EPERM : -err;
+	}
+	int rc = owner_check(fd, path, process);
+
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+/* @return a stream for @p fd, which is closed on failure; NULL with errno set */
+static FILE *to_stream(int fd, const char *how)
+{
+	FILE *f = fd >= 0 ? fdopen(fd, how) : NULL;
+
+	if (fd < 0) {
+		errno = -fd;
+	} else if (!f) {
+		int err = errno;
+
+		close(fd);
+		errno = err;
+	}
+	return f;
+}
+
+FILE *owner_fopen(const char *path, const char *process)
+{
+	return to_stream(owner_open(path, process), "r");
+}
+
+int owner_draft(const char *path, mode_t mode, char draft[OWNER_DRAFT_MAX])
+{
+	int n = snprintf(draft, OWNER_DRAFT_MAX, "%s.new", path), fd = -1;
+
+	if (n >= OWNER_DRAFT_MAX)
+		return -ENAMETOOLONG;
+	if (unlink(draft) == 0 || errno == ENOENT)
+		fd = open(draft, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 && (errno == EPERM || errno == EACCES || errno == EEXIST || errno == EISDIR)) {
+		snprintf(draft, OWNER_DRAFT_MAX, "%s.XXXXXX", path);
+		fd = mkostemp(draft, O_CLOEXEC);
+	}
+	if (fd < 0)
+		return -errno;
+	if (fchmod(fd, mode) < 0) {
+		int err = -errno;
+
+		unlink(draft);
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+FILE *owner_draft_stream(const char *path, mode_t mode, char draft[OWNER_DRAFT_MAX])
+{
+	int fd = owner_draft(path, mode, draft);
+	FILE *f = to_stream(fd, "w");
+
+	if (fd >= 0 && !f) {
+		int err = errno;
+
+		unlink(draft);
+		errno = err;
+	}
+	return f;
+}
+
+int owner_put(FILE *f, const char *draft, const char *path)
+{
+	int rc = ferror(f) ? -EIO : 0;
+
+	if (!rc && (fflush(f) || fsync(fileno(f))))
+		rc = -errno;
+	if (fclose(f) && !rc)
+		rc = -errno;
+	if (!rc && rename(draft, path))
+		rc = -errno;
+	if (rc)
+		unlink(draft);
+	return rc;
+}
+
+void owner_give_directory(const char *path, mode_t mode, const char *process)
+{
+	const struct group *group = getgrnam("weir");
+	uid_t uid;
+
+	/* made for root alone, and given away: nobody can put anything into it before */
+	if (geteuid() != 0 || !group || !owner_of(process, &uid) || mkdir(path, 0700) < 0)
+		return;
+	if (chown(path, uid, group->gr_gid) < 0 || chmod(path, mode) < 0)
+		rmdir(path);
+}
+
+/* Root's directory is as good as one's own only for root: another could not write there. */
+static bool is_ours(uid_t uid, const char *process)
+{
+	return uid == geteuid() || (geteuid() == 0 && owner_is(uid, process));
+}
+
+int owner_directory(const char *path, mode_t mode, const char *process)
+{
+	struct stat st;
+
+	if (mkdir(path, mode) < 0 && errno != EEXIST)
+		return -errno;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), rc = 0;
+
+	if (fd < 0) {
+		rc = errno == ELOOP || errno == EACCES || errno == ENOTDIR ? -EPERM : -errno;
+		note_link(path, process);
+		return rc;
+	}
+	if (fstat(fd, &st) < 0)
+		rc = -errno;
+	if (!rc && !is_ours(st.st_uid, process))
+		rc = -EPERM;
+	if (!rc && st.st_mode & 07777 & ~mode && fchmod(fd, mode) < 0)
+		rc = -errno;
+	if (!rc || rc == -EPERM)
+		owner_note(path, process, st.st_uid, !rc);
+	close(fd);
+	return rc;
+}

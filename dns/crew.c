@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The threads as the main thread sees them. A thread's loop, buffers and descriptors are made before it is started
+ * and freed after it was joined, so a thread that runs has all it needs.
+ *
+ * Socket number k of each address belongs to its kind's thread k modulo the number of threads: however many sockets there are,
+ * each is read. A plan has duplicates of its sockets' descriptors, which the thread closes when it has the
+ * next plan; a socket that moves from one thread to another is read by both for a moment, and by none at no time.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "dns/server.h"
+#include "dns/worker.h"
+#include "weir/stats.h"
+
+#define CLIENTS_MOST  1024 /* TCP connections of all threads together */
+#define CLIENTS_LEAST 64   /* of one thread */
+#define FD_RESERVE    128 /* descriptors that clients leave for files, pages and the control socket */
+
+/* TCP clients of one thread: so that all together leave FD_RESERVE descriptors to everything else. */
+static uint32_t clients_of_each(const struct server *s, unsigned n_threads)
+{
+	struct rlimit limit = { 0 };
+	size_t most = CLIENTS_MOST, used = FD_RESERVE;
+
+	for (unsigned i = 0; i < s->n_listens; i++)
+		used += 2u * (s->listens[i].n[0] + s->listens[i].n[1]);
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < most + used)
+		most = limit.rlim_cur > 2 * used ? (size_t)limit.rlim_cur - used
+		                                 : (size_t)limit.rlim_cur / 4;
+	most /= n_threads;
+	if (most < CLIENTS_LEAST && limit.rlim_cur >= CLIENTS_MOST)
+		most = CLIENTS_LEAST;
+	return most ? (uint32_t)most : 1;
+}
+
+static void add_duplicate(struct worker_plan *plan, int fd)
+{
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (own < 0)
+		log_error("dns-listen-failed", "what=\"a socket for its thread\" error=\"%s\"",
+		          strerror(errno));
+	else
+		plan->sockets[plan->n++] = (struct worker_socket){ own };
+}
+
+/* What thread @p w of @p n of its kind is to do. @return NULL without memory */
+static struct worker_plan *make_plan(const struct server *s, const struct worker *w, unsigned n)
+{
+	size_t room = SERVER_SOCKETS_MAX * WORKERS_MAX;
+	unsigned number = w->number, kind = w->is_tcp;
+	struct worker_plan *plan = malloc(sizeof(*plan) + room * sizeof(plan->sockets[0]));
+
+	if (!plan)
+		return NULL;
+	*plan = (struct worker_plan){ .what = number < n ? WORKER_SERVES : WORKER_RETIRES,
+		                      .tcp_most = clients_of_each(s, n) };
+	for (unsigned i = 0; i < s->n_listens; i++)
+		for (unsigned k = number; number < n && k < s->listens[i].n[kind]; k += n)
+			add_duplicate(plan, s->listens[i].fds[kind][k]);
+	return plan;
+}
+
+static void give_plan(struct worker *w, struct worker_plan *plan)
+{
+	char name[WORKER_NAME_MAX];
+	uint64_t one = 1;
+
+	worker_plan_free(__atomic_exchange_n(&w->next, plan, __ATOMIC_ACQ_REL));
+	if (write(w->wake, &one, sizeof(one)) < 0)
+		log_error("dns-thread-failed", "thread=%s what=waking error=\"%s\"",
+		          worker_name(w, name), strerror(errno));
+}
+
+static void close_worker(struct worker *w)
+{
+	if (w->loop) {
+		tcp_close(w);
+		tally_flush(&w->tally);
+	}
+	udp_close(w);
+	worker_plan_free(w->plan);
+	w->plan = NULL;
+	if (w->wake >= 0)
+		close(w->wake);
+	w->wake = -1;
+	loop_close(w->loop);
+	w->loop = NULL;
+}
+
+static int open_worker(struct server *s, struct worker *w)
+{
+	int err;
+
+	w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	err = w->wake < 0 ? -errno : loop_open(&w->loop);
+	if (err == 0)
+		err = w->is_tcp ? tcp_open(w) : udp_open(w);
+	if (err < 0)
+		return err;
+	w->ended = false;
+	if (s->counters.stats) {
+		char name[WORKER_NAME_MAX];
+
+		w->queries = counters_thread(&s->counters, w->number);
+		loop_beat(w->loop, stats_turns(s->counters.stats, worker_name(w, name)));
+	}
+	return 0;
+}
+
+static void start_worker(struct server *s, unsigned index)
+{
+	struct worker *w = &s->workers[index];
+	char name[WORKER_NAME_MAX];
+	int err;
+
+	w->server = s;
+	w->number = index % WORKERS_MAX;
+	w->is_tcp = index >= WORKERS_MAX;
+	w->wake = -1;
+	err = open_worker(s, w);
+	if (err == 0)
+		err = -pthread_create(&w->thread, NULL, worker_run, w);
+	w->running = err == 0;
+	if (err == 0)
+		return;
+	log_error("dns-thread-failed", "thread=%s what=starting error=\"%s\"", worker_name(w, name),
+	          strerror(-err));
+	close_worker(w);
+}
+
+static void join_worker(struct server *s, struct worker *w)
+{
+	char name[WORKER_NAME_MAX];
+
+	pthread_join(w->thread, NULL);
+	w->running = false;
+	close_worker(w);
+	worker_plan_free(
+	        __atomic_exchange_n(&w->next, NULL, __ATOMIC_ACQ_REL)); /* not taken any more */
+	if (s->counters.stats)
+		stats_turns_end(s->counters.stats, worker_name(w, name));
+}
+
+/* Start what lacks of the first @p n threads of a kind. @return how many run */
+static unsigned start_workers(struct server *s, unsigned first, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (!s->workers[first + i].running)
+			start_worker(s, first + i);
+		if (!s->workers[first + i].running)
+			return i;
+	}
+	return n;
+}
+
+void crew_set(struct server *s, unsigned n)
+{
+	unsigned n_of[2] = { start_workers(s, 0, n), start_workers(s, WORKERS_MAX, n) };
+	unsigned n_running = n_of[0] < n_of[1] ? n_of[0] : n_of[1];
+
+	if (n_running != s->n_threads)
+		log_note("dns-threads", "n=%u was=%u", n_running, s->n_threads);
+	s->n_threads = n_running;
+	if (s->counters.stats)
+		stats_set(s->counters.threads, n_running);
+	for (unsigned i = 0; i < WORKERS_ALL; i++) {
+		unsigned of_kind = n_of[i >= WORKERS_MAX];
+		struct worker_plan *plan = of_kind && s->workers[i].running
+		                                   ? make_plan(s, &s->workers[i], of_kind)
+		                                   : NULL;
+
+		if (plan)
+			give_plan(&s->workers[i], plan);
+	}
+}
+
+void crew_ended(void *arg, int fd, uint32_t events)
+{
+	struct server *s = arg;
+	bool lacks = false;
+	uint64_t n;
+
+	(void)events;
+	if (read(fd, &n, sizeof(n)) < 0)
+		return;
+	for (unsigned i = 0; i < WORKERS_ALL; i++) {
+		struct worker *w = &s->workers[i];
+
+		if (!w->running || !__atomic_load_n(&w->ended, __ATOMIC_ACQUIRE))
+			continue;
+		join_worker(s, w);
+		lacks |= w->number <
+		         s->n_threads; /* it was to go on after all, or its loop has failed */
+	}
+	if (lacks)
+		crew_set(s, s->n_threads);
+}
+
+void crew_stop(struct server *s)
+{
+	for (unsigned i = 0; i < WORKERS_ALL; i++) {
+		struct worker_plan *plan = s->workers[i].running ? calloc(1, sizeof(*plan)) : NULL;
+
+		if (!plan)
+			continue;
+		plan->what = WORKER_STOPS;
+		give_plan(&s->workers[i], plan);
+	}
+	for (unsigned i = 0; i < WORKERS_ALL; i++)
+		if (s->workers[i].running)
+			join_worker(s, &s->workers[i]);
+}

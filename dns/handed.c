@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Sockets from the supervisor: in their places at the start (LISTEN_FDS), or later through a channel that it has handed down
+ * as well. A message has a socket's name and the socket, which goes into the place that the name has.
+ */
+#include "dns/handed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/proc.h"
+#include "dns/server.h"
+
+#define CHANNEL "weir-more"
+
+bool handed_is_bound(int fd, const struct addr *address, int type)
+{
+	struct sockaddr_storage at;
+	socklen_t length = sizeof(at), n_type = sizeof(int);
+	struct addr bound;
+	int is = 0;
+
+	return getsockname(fd, (struct sockaddr *)&at, &length) == 0 &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &is, &n_type) == 0 && is == type &&
+	       addr_from_sockaddr((struct sockaddr *)&at, &bound, NULL) == 0 &&
+	       addr_equal(&bound, address);
+}
+
+int handed_find(const struct addr *address, int type, unsigned k)
+{
+	for (unsigned i = 0; i < SERVER_SOCKETS_MAX; i++) {
+		char name[48], thread[16] = "";
+		int fd;
+
+		if (k)
+			snprintf(thread, sizeof(thread), "-%u", k);
+		snprintf(name, sizeof(name), "dns-%s-%u%s", type == SOCK_STREAM ? "tcp" : "udp", i,
+		         thread);
+		fd = proc_listen_fd(name);
+		if (fd >= 0 && handed_is_bound(fd, address, type))
+			return fd;
+	}
+	return -ENOENT;
+}
+
+void handed_forget(const struct addr *address, int type, unsigned k)
+{
+	int fd = handed_find(address, type, k), none;
+
+	if (fd < 0)
+		return;
+	none = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (none < 0)
+		return;
+	(void)dup3(none, fd, O_CLOEXEC);
+	close(none);
+}
+
+/* Receive one socket into its place. @return 1, 0 at the end, or -errno */
+static int receive_one(int channel)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	char name[32] = "";
+	struct iovec part = { name, sizeof(name) - 1 };
+	struct msghdr message = { .msg_iov = &part,
+		                  .msg_iovlen = 1,
+		                  .msg_control = control.bytes,
+		                  .msg_controllen = sizeof(control.bytes) };
+	ssize_t n = recvmsg(channel, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+	int fd, place;
+
+	if (n <= 0)
+		return n < 0 ? -errno : 0;
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+	    c->cmsg_len != CMSG_LEN(sizeof(int)))
+		return 1;
+	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	place = proc_listen_fd(name);
+	if (place < 0 || dup3(fd, place, O_CLOEXEC) < 0)
+		log_error("dns-socket-not-taken", "name=%.31s error=\"%s\"", name,
+		          strerror(place < 0 ? -place : errno));
+	close(fd);
+	return 1;
+}
+
+static void on_channel(void *arg, int fd, uint32_t events)
+{
+	struct server *s = arg;
+	unsigned n = 0;
+	int rc;
+
+	(void)events;
+	while ((rc = receive_one(fd)) > 0 || rc == -EINTR)
+		n += rc > 0;
+	if (rc != -EAGAIN)
+		loop_fd_remove(
+		        s->loop,
+		        fd); /* there is no supervisor any more; the next one starts us again */
+	if (n == 0)
+		return;
+	log_info("dns-sockets-received", "n=%u", n);
+	s->passed_ms = loop_now_ms(s->loop);
+	if (s->now)
+		listen_update(s);
+}
+
+bool handed_by_supervisor(void)
+{
+	return proc_listen_fd(CHANNEL) >= 0;
+}
+
+int handed_watch(struct server *s)
+{
+	int fd = proc_listen_fd(CHANNEL);
+
+	return fd < 0 ? 0 : loop_fd_add(s->loop, fd, EPOLLIN, on_channel, s);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * By which key clients are placed: that of weir-mgmt's file (weir/placement.h).
+ */
+#ifndef WEIR_DNS_PLACE_KEY_H
+#define WEIR_DNS_PLACE_KEY_H
+
+#include "base/proc.h"
+#include "weir/model.h"
+
+struct generation_how;
+
+/**
+ * Read the effective document with the key for clients in model.hash_key. With no right one model.key_state says so, and the
+ * key is that of generation_how.before; without that it is zero.
+ * @param mistakes  given, also on success; free with model_mistakes_free()
+ * @return 0; -EINVAL with mistakes; or -errno
+ */
+int place_key_read(const struct proc_dirs *dirs, const char *path, const struct generation_how *how,
+                   struct model **out, struct model_mistakes *mistakes);
+
+#endif

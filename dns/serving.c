@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Publishing: a store to s->serving, then a look at what each thread holds. Entering: announce,
+ * then look again whether it is still what is published. Both pairs are sequentially consistent, so one of
+ * the two sees the other: no thread reads what was freed.
+ */
+#include "dns/serving.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dns/server.h"
+#include "dns/worker.h"
+
+/* A generation that is in force, or that a thread may still read. */
+struct served {
+	struct generation *generation;
+	struct counters_words *words;
+	size_t n_users; /* servings */
+};
+
+bool serving_enter(struct worker *w)
+{
+	struct serving *const *published = &w->server->serving;
+	const struct serving *seen;
+
+	do {
+		seen = __atomic_load_n(published, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&w->held, seen, __ATOMIC_SEQ_CST);
+	} while (__atomic_load_n(published, __ATOMIC_SEQ_CST) != seen);
+	w->serving = seen;
+	return seen;
+}
+
+void serving_leave(struct worker *w)
+{
+	w->serving = NULL;
+	__atomic_store_n(&w->held, NULL, __ATOMIC_RELEASE);
+}
+
+static bool is_held(const struct server *s, const struct serving *old)
+{
+	for (unsigned i = 0; i < WORKERS_ALL; i++)
+		if (__atomic_load_n(&s->workers[i].held, __ATOMIC_SEQ_CST) == old)
+			return true;
+	return false;
+}
+
+static void drop_served(struct server *s, struct served *of)
+{
+	if (s->now)
+		counters_drop(&s->counters, of->generation, s->now);
+	counters_words_free(of->words);
+	generation_free(of->generation);
+	free(of);
+}
+
+static void free_serving(struct server *s, struct serving *old)
+{
+	if (--old->of->n_users == 0 && (old->of != s->served || !s->now))
+		drop_served(s, old->of);
+	free(old);
+}
+
+/* Free what was replaced and is not read; a thread reads for less than a millisecond, so the list is short. */
+static void sweep(struct server *s)
+{
+	struct serving **link = &s->replaced;
+
+	while (*link) {
+		struct serving *old = *link;
+
+		if (is_held(s, old)) {
+			link = &old->older;
+			continue;
+		}
+		*link = old->older;
+		free_serving(s, old);
+	}
+}
+
+static size_t state_bytes(const struct place_state *state)
+{
+	return sizeof(*state) + state->n_sites * sizeof(state->sites[0]);
+}
+
+static struct serving *copy_state(struct server *s)
+{
+	const struct place_state *state = s->now->state;
+	struct serving *made = malloc(sizeof(*made) + state_bytes(state));
+
+	if (!made)
+		return NULL;
+	*made = (struct serving){
+		.generation = s->now,
+		.state = (struct place_state *)(made + 1),
+		.words = s->served->words,
+		.of = s->served,
+	};
+	memcpy(made + 1, state, state_bytes(state));
+	s->served->n_users++;
+	return made;
+}
+
+void serving_publish(struct server *s)
+{
+	struct serving *old = s->serving, *made;
+
+	sweep(s);
+	if (!s->now || (old && old->of == s->served &&
+	                memcmp(old->state, s->now->state, state_bytes(old->state)) == 0))
+		return;
+	made = copy_state(s); /* without memory the last state stays: the next tick tries again */
+	if (!made)
+		return;
+	__atomic_store_n(&s->serving, made, __ATOMIC_SEQ_CST);
+	if (old) {
+		old->older = s->replaced;
+		s->replaced = old;
+	}
+	sweep(s);
+}
+
+int serving_take(struct server *s, struct generation *made)
+{
+	struct served *of = calloc(1, sizeof(*of)), *was = s->served;
+
+	if (!of)
+		return -ENOMEM;
+	of->generation = made;
+	if (was)
+		counters_drop_zones(&s->counters, was->generation, made);
+	of->words = counters_words_new(&s->counters, made);
+	s->served = of;
+	s->now = made;
+	if (was && was->n_users == 0)
+		drop_served(s, was); /* there never was memory to publish it */
+	serving_publish(s);
+	return 0;
+}
+
+void serving_close(struct server *s)
+{
+	bool unpublished = s->served && s->served->n_users == 0;
+
+	s->now = NULL; /* nothing is in force: what is freed last takes its generation along */
+	sweep(s);
+	if (s->serving)
+		free_serving(s, s->serving);
+	if (unpublished)
+		drop_served(s, s->served);
+	s->serving = NULL;
+	s->served = NULL;
+}

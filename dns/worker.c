@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A thread that answers: it takes plans from the main thread between two callbacks of its loop.
+ */
+#include "dns/worker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "base/log.h"
+#include "dns/answer.h"
+#include "dns/server.h"
+#include "dns/serving.h"
+
+#define RETIRE_LOOK_MS 100
+
+size_t worker_answer(struct worker *w, const uint8_t *query, size_t length,
+                     const struct addr *client, bool tcp, uint8_t *out, size_t out_size)
+{
+	const struct server *s = w->server;
+	const struct serving *from = w->serving;
+	const char *node = s->dirs->node;
+	const struct answer_env env = {
+		.image = from->generation->image,
+		.place = from->generation->place,
+		.state = from->state,
+		.nsid = (const uint8_t *)node,
+		.nsid_length = strlen(node),
+		.wall_ms = __atomic_load_n(&s->wall_ms, __ATOMIC_RELAXED),
+	};
+	const struct answer_query q = {
+		.bytes = query, .length = length, .client = *client, .tcp = tcp
+	};
+	struct answer_info info;
+	size_t n = answer(&env, &q, out, out_size, &info, NULL);
+
+	if (n) {
+		counters_answer(&s->counters, &w->tally, from, tcp, &info);
+		worker_count(w, w->queries);
+	} else {
+		worker_count(w, s->counters.drops[COUNTERS_DROP_MALFORMED]);
+	}
+	return n;
+}
+
+const char *worker_name(const struct worker *w, char out[WORKER_NAME_MAX])
+{
+	snprintf(out, WORKER_NAME_MAX, w->is_tcp ? "dns-tcp-%u" : "dns-%u", w->number + 1);
+	return out;
+}
+
+void worker_plan_free(struct worker_plan *plan)
+{
+	if (!plan)
+		return;
+	for (size_t i = 0; i < plan->n; i++)
+		close(plan->sockets[i].fd);
+	free(plan);
+}
+
+static void add_socket(struct worker *w, const struct worker_socket *socket)
+{
+	char name[WORKER_NAME_MAX];
+	int err = w->is_tcp ? tcp_listen_add(w, socket->fd)
+	                    : loop_fd_add(w->loop, socket->fd, EPOLLIN, udp_ready, w);
+
+	if (err < 0)
+		log_error("dns-listen-failed", "thread=%s error=\"%s\"", worker_name(w, name),
+		          strerror(-err));
+}
+
+static void remove_socket(struct worker *w, const struct worker_socket *socket)
+{
+	if (w->is_tcp)
+		tcp_listen_remove(w, socket->fd);
+	else
+		loop_fd_remove(w->loop, socket->fd);
+}
+
+/* Whether a thread that takes nothing new has nothing left, or has waited long enough. */
+static void look_for_end(void *arg)
+{
+	struct worker *w = arg;
+	uint64_t now_ms = loop_now_ms(w->loop);
+
+	if (!w->is_tcp || tcp_clients(w) == 0 || now_ms >= w->retire_ms)
+		loop_stop(w->loop);
+	else if (loop_timer_set(w->loop, &w->retire, now_ms + RETIRE_LOOK_MS) < 0)
+		loop_stop(w->loop);
+}
+
+/* The sockets of the old plan and of the new one are the same, or read by another thread from now on. */
+static void take_plan(struct worker *w, struct worker_plan *plan)
+{
+	struct worker_plan *old = w->plan;
+
+	w->plan = plan;
+	if (w->is_tcp)
+		tcp_limit(w, plan->tcp_most);
+	for (size_t i = 0; i < plan->n; i++)
+		add_socket(w, &plan->sockets[i]);
+	for (size_t i = 0; old && i < old->n; i++)
+		remove_socket(w, &old->sockets[i]);
+	worker_plan_free(old);
+	loop_timer_cancel(w->loop, &w->retire);
+	if (plan->what == WORKER_STOPS)
+		loop_stop(w->loop);
+	if (plan->what == WORKER_RETIRES) {
+		w->retire_ms = loop_now_ms(w->loop) + WORKER_RETIRE_MS;
+		look_for_end(w);
+	}
+}
+
+static void on_wake(void *arg, int fd, uint32_t events)
+{
+	struct worker *w = arg;
+	struct worker_plan *plan;
+	uint64_t n;
+
+	(void)events;
+	if (read(fd, &n, sizeof(n)) < 0)
+		return;
+	plan = __atomic_exchange_n(&w->next, NULL, __ATOMIC_ACQ_REL);
+	if (plan)
+		take_plan(w, plan);
+}
+
+void *worker_run(void *arg)
+{
+	struct worker *w = arg;
+	char name[WORKER_NAME_MAX];
+	uint64_t one = 1;
+	int err;
+
+	(void)pthread_setname_np(pthread_self(), worker_name(w, name));
+	w->retire = (struct loop_timer){ .cb = look_for_end, .arg = w };
+	err = loop_fd_add(w->loop, w->wake, EPOLLIN, on_wake, w);
+	if (err == 0)
+		err = loop_run(w->loop);
+	if (err < 0)
+		log_error("dns-thread-failed",
+		          "thread=%s error=\"%s\" effect=\"it is started again\"",
+		          worker_name(w, name), strerror(-err));
+	tally_flush(&w->tally);
+	__atomic_store_n(&w->ended, true, __ATOMIC_RELEASE);
+	return write(w->server->crew_event, &one, sizeof(one)) < 0 ? arg : NULL;
+}

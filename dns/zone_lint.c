@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a zone may say and what then does not work: servers that are aliases (RFC 2181,
+ * section 10.3), and servers inside the zone without an address.
+ */
+#include <string.h>
+
+#include "dns/image.h"
+#include "dns/zone_build.h"
+
+#define WARN(b, r, ...)                                                                            \
+	build_say((b), ZONES_WARNING,                                                              \
+	          &(struct build_place){ (r)->zone, ((char **)(b)->files.items)[(r)->file],        \
+	                                 (r)->line },                                              \
+	          __VA_ARGS__)
+
+static bool has_type(const struct build *b, const struct build_node *node, uint16_t type)
+{
+	uint32_t first;
+
+	return build_set(b, node, type, &first) > 0;
+}
+
+/* The node of a name in one of our zones, NULL: it is in none, or does not exist. */
+static const struct build_node *node_of(const struct build *b, uint32_t name)
+{
+	uint32_t at = build_name_at(b, build_name_at(b, name)->fold)->node;
+
+	return at == BUILD_NONE ? NULL : build_node_at(b, at);
+}
+
+/* Whether the zone must have the address of a server of @p node's: nobody else can. */
+static bool must_have(const struct build *b, const struct build_node *node, uint32_t target)
+{
+	uint32_t name = build_name_at(b, target)->fold;
+
+	if (node->cut != BUILD_NONE) /* a delegation: its own names alone are glue */
+		return build_is_under(b, name, node->name);
+	return build_zone_of(b, name) == node->zone + 1;
+}
+
+static void lint_server(struct build *b, const struct build_node *node,
+                        const struct build_record *r)
+{
+	static const char *const kinds[] = { "MX", "NS" };
+	const char *kind = kinds[r->type == DNS_NS];
+	char text[NAME_TEXT_MAX];
+	uint32_t target;
+
+	memcpy(&target, build_bytes_at(b, r->data) + (r->type == DNS_MX ? 2 : 0), 4);
+	if (target == BUILD_ROOT) /* "." says that there is none (RFC 7505) */
+		return;
+
+	const struct build_node *server = node_of(b, target);
+
+	build_name_text(b, target, text);
+	if (server && has_type(b, server, DNS_CNAME)) {
+		WARN(b, r, "%s %.300s is an alias (CNAME): many resolvers do not follow it", kind,
+		     text);
+		return;
+	}
+	if (!must_have(b, node, target))
+		return;
+	if (!server && node->zone + 1 == build_zone_of(b, build_name_at(b, target)->fold)) {
+		/* a wildcard or a DNAME may stand for it */
+		uint32_t above = target;
+
+		while (above != BUILD_ROOT && !node_of(b, above))
+			above = build_name_at(b, above)->parent;
+		server = node_of(b, above);
+		if (server && (server->wildcard != BUILD_NONE || has_type(b, server, DNS_DNAME) ||
+		               (server->cut != BUILD_NONE && node->cut == BUILD_NONE)))
+			return;
+		server = NULL;
+	}
+	if (!server ||
+	    (!server->dynamic && !has_type(b, server, DNS_A) && !has_type(b, server, DNS_AAAA) &&
+	     (server->cut == BUILD_NONE || node->cut != BUILD_NONE)))
+		WARN(b, r, "%s %.300s has no address here%s", kind, text,
+		     node->cut != BUILD_NONE ? ": the delegation needs it as glue" : "");
+}
+
+void zone_lint(struct build *b)
+{
+	for (uint32_t i = 0; i < b->nodes.n; i++) {
+		const struct build_node *node = build_node_at(b, i);
+		bool below = node->cut != BUILD_NONE && node->cut != i;
+
+		if (b->zones[node->zone].state & IMAGE_ZONE_EARLIER || below)
+			continue;
+		for (uint32_t k = node->first; k < node->first + node->n; k++) {
+			const struct build_record *r = build_record_at(b, k);
+
+			if (r->type == DNS_NS || (r->type == DNS_MX && node->cut == BUILD_NONE))
+				lint_server(b, node, r);
+		}
+	}
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Reading JSON (RFC 8259) with jansson, for every process. Implemented in model/json.c.
+ */
+#ifndef WEIR_JSON_H
+#define WEIR_JSON_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+/** Before the first use of jansson: let its failed allocations be noted (base/memory.h). */
+void json_prepare(void);
+
+/**
+ * Read @p n bytes as json_loadb() does. Its scanner (2.14) writes beyond its buffer when a text cannot
+ * grow; here it cannot, and stops.
+ * @param error  may be NULL
+ * @return given; NULL after an error, "out of memory" included
+ */
+json_t *json_read(const char *bytes, size_t n, size_t flags, json_error_t *error);
+
+#endif

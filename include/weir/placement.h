@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The key by which weir-dns places clients: the hash key, or one that is derived from it and says nothing about it
+ * (cluster.placement).
+ *
+ * weir-mgmt, which reads the hash key, writes it below the state directory, beside the effective document, so that a node that
+ * has just booted has both. weir-dns reads it, and so does `weir dns explain`; neither needs to read the hash key.
+ */
+#ifndef WEIR_PLACEMENT_H
+#define WEIR_PLACEMENT_H
+
+#include <stdint.h>
+
+#include "weir/model.h"
+
+#define PLACEMENT_FILE "placement.key" /**< below the state directory; weir-mgmt's */
+
+/** A key for clients, and what it was made of. */
+struct placement {
+	enum model_placement kind;
+	char made_of[MODEL_FINGERPRINT_MAX]; /**< the hash key's fingerprint */
+	uint64_t key[2];
+};
+
+/** The key for clients of the hash key @p from. */
+void placement_make(const uint64_t from[2], enum model_placement kind, struct placement *out);
+
+/**
+ * Replace the file at @p path by @p p: another name, fsync, rename; for group weir.
+ * @return 0 or -errno (the old file stays)
+ */
+int placement_write(const char *path, const struct placement *p);
+
+/**
+ * Read the file at @p path, if it is weir-mgmt's.
+ * @return 0; -EPERM (another's); -EBADMSG (damaged, or a later release's); -errno
+ */
+int placement_read(const char *path, struct placement *out);
+
+#endif

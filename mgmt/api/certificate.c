@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/api/certificate.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mgmt/api/core.h"
+#include "mgmt/api/listen.h"
+#include "weir/condition.h"
+
+/* Who replaces both files has not replaced the second for a moment: that is no mistake yet. */
+#define MOMENT_MS 3000u
+
+void certificate_note(struct core *core, struct certificate *c)
+{
+	*c = (struct certificate){ .crt = stamp_of(core->dirs.conf, CERTIFICATE_CRT),
+		                   .key = stamp_of(core->dirs.conf, CERTIFICATE_KEY) };
+}
+
+static void note_failure(struct certificate *c, int rc)
+{
+	if (!*c->why)
+		c->failed_ms = clock_mono_ms();
+	snprintf(c->why, sizeof(c->why), "%s",
+	         rc == -EINVAL ? "they are not a certificate and the key that belongs to it, in PEM"
+	                       : strerror(-rc));
+	log_warn("certificate-refused", "why=\"%s\"", c->why);
+}
+
+void certificate_follow(struct core *core, struct certificate *c, struct http_server *server)
+{
+	struct stamp crt = stamp_of(core->dirs.conf, CERTIFICATE_CRT);
+	struct stamp key = stamp_of(core->dirs.conf, CERTIFICATE_KEY);
+
+	if (!server || (stamp_same(&crt, &c->crt) && stamp_same(&key, &c->key)))
+		return;
+	c->crt = crt;
+	c->key = key;
+	int rc = listen_renew(core, server);
+	if (rc) {
+		note_failure(c, rc);
+		return;
+	}
+	c->why[0] = '\0';
+	log_note("certificate-renewed", "path=%s/" CERTIFICATE_CRT, core->dirs.conf);
+}
+
+void certificate_state(struct core *core, const struct certificate *c)
+{
+	if (*c->why && clock_mono_ms() - c->failed_ms >= MOMENT_MS)
+		conditions_add(core->stats, "certificate-refused", CONDITION_DEGRADED,
+		               CERTIFICATE_CRT,
+		               "%.90s/" CERTIFICATE_CRT " and " CERTIFICATE_KEY " have changed and "
+		               "cannot be used (%s): the former pair is served until weir-mgmt "
+		               "starts again; put a pair there",
+		               core->dirs.conf, c->why);
+}

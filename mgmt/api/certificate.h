@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The certificate and key of the API over TCP, CONF/tls.crt and CONF/tls.key: a pair that is put there is used for new connections,
+ * without a restart. One that cannot be used is refused, the former one stays, and status says so.
+ */
+#ifndef WEIR_MGMT_API_CERTIFICATE_H
+#define WEIR_MGMT_API_CERTIFICATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mgmt/api/stamp.h"
+
+#define CERTIFICATE_CRT "tls.crt"
+#define CERTIFICATE_KEY "tls.key"
+
+struct core;
+struct http_server;
+
+/** What was found at the last look; zeroed at first. Of the main thread. */
+struct certificate {
+	struct stamp crt, key;
+	char why[160];      /**< why the files as they are now are not used; "": they are */
+	uint64_t failed_ms; /**< monotonic: since when */
+};
+
+/** Note the files as they are now: a server is about to be started with them. */
+void certificate_note(struct core *core, struct certificate *c);
+/** Take a changed pair into use in @p server. By the main thread, each tick. */
+void certificate_follow(struct core *core, struct certificate *c, struct http_server *server);
+/** State the condition. In a round of conditions. */
+void certificate_state(struct core *core, const struct certificate *c);
+
+#endif

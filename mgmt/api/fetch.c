@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/api/fetch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mgmt/api/handle_files.h"
+#include "mgmt/store/blobs.h"
+
+#define REQUEST_MS 20000
+#define PARTS_MAX  1024u
+
+/* The next parts that are missing, as a request. @return NULL: nothing is missing */
+static json_t *next_request(struct core *core, const json_t *files)
+{
+	json_t *parts = json_array();
+	uint64_t wanted = 0, have;
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)files, name, value)
+	{
+		const char *digest = json_string_value(json_object_get(value, "digest"));
+		json_int_t bytes = json_integer_value(json_object_get(value, "bytes"));
+
+		if (!digest || bytes < 0)
+			continue;
+		core_lock(core);
+		bool whole = intent_has_file(core->intent, digest, &have);
+		core_unlock(core);
+		if (whole)
+			continue;
+		json_array_append_new(parts, json_pack("{s:s, s:I, s:I}", "digest", digest, "bytes",
+		                                       bytes, "offset", (json_int_t)have));
+		wanted += (uint64_t)bytes;
+		if (wanted >= FILES_PART_BYTES_MAX || json_array_size(parts) == PARTS_MAX)
+			break;
+	}
+	if (json_array_size(parts) > 0)
+		return json_pack("{s:o}", "parts", parts);
+	json_decref(parts);
+	return NULL;
+}
+
+/* Keep what came. @return how many parts, or -errno */
+static int take_parts(struct core *core, const json_t *answer)
+{
+	const json_t *parts = json_object_get(answer, "parts"), *item;
+	int rc = 0, taken = 0;
+	size_t i;
+
+	json_array_foreach(parts, i, item)
+	{
+		const char *digest = json_string_value(json_object_get(item, "digest"));
+		const char *data = json_string_value(json_object_get(item, "data"));
+		json_int_t bytes = json_integer_value(json_object_get(item, "bytes"));
+		json_int_t offset = json_integer_value(json_object_get(item, "offset"));
+		size_t room = data ? strlen(data) / 4 * 3 : 0;
+		char *decoded =
+		        data && digest && bytes >= 0 && offset >= 0 ? malloc(room + 1) : NULL;
+		ssize_t n = decoded ? core_base64(data, decoded, room) : -EINVAL;
+
+		rc = n < 0 ? -EINVAL
+		           : blobs_add(core->dirs.state, digest, (uint64_t)bytes, (uint64_t)offset,
+		                       decoded, (size_t)n);
+		free(decoded);
+		if (rc)
+			return rc;
+		taken += n > 0 || bytes == 0;
+	}
+	return taken;
+}
+
+int fetch_files(struct core *core, struct client *client, const char *api, const json_t *files,
+                unsigned within_ms)
+{
+	uint64_t until_ms = clock_mono_ms() + within_ms;
+	json_t *wanted;
+	int rc = 0;
+
+	while (!rc && (wanted = next_request(core, files))) {
+		struct client_request r = { .post = 1, .timeout_ms = REQUEST_MS };
+		char *body = json_dumps(wanted, JSON_COMPACT);
+
+		json_decref(wanted);
+		snprintf(r.url, sizeof(r.url), "%s/v1/peer/files", api);
+		r.body = body;
+		rc = body && clock_mono_ms() < until_ms ? 0 : -EAGAIN;
+		if (!rc)
+			client_ask(client, &r, 1);
+		if (!rc && !r.answer)
+			rc = -EIO;
+		if (!rc && (rc = take_parts(core, r.answer)) == 0)
+			rc = -ENOENT; /* it does not have them either */
+		rc = rc > 0 ? 0 : rc;
+		json_decref(r.answer);
+		free(body);
+	}
+	return rc;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/api/handle_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mgmt/api/field.h"
+#include "mgmt/store/blobs.h"
+
+/* A part of a file as it is read from a request; texts are the request's. */
+struct part {
+	const char *digest, *data;
+	uint64_t bytes, offset;
+};
+
+static bool read_number(const json_t *item, const char *name, uint64_t *out)
+{
+	const json_t *value = json_object_get(item, name);
+
+	if (!json_is_integer(value) || json_integer_value(value) < 0)
+		return false;
+	*out = (uint64_t)json_integer_value(value);
+	return true;
+}
+
+static bool read_part(const json_t *item, struct part *out)
+{
+	const json_t *data = json_object_get(item, "data");
+
+	*out = (struct part){ .digest = json_string_value(json_object_get(item, "digest")),
+		              .data = json_string_value(data) };
+	return out->digest && strlen(out->digest) == DIGEST_TEXT_MAX - 1 &&
+	       strspn(out->digest, "0123456789abcdef") == DIGEST_TEXT_MAX - 1 &&
+	       read_number(item, "bytes", &out->bytes) &&
+	       (!data || (out->data && read_number(item, "offset", &out->offset)));
+}
+
+/* The list of a request. @return NULL after a reply */
+static const json_t *read_parts(const struct http_request *r, struct http_reply *reply)
+{
+	struct field f;
+	struct part part;
+	const json_t *item;
+	size_t i;
+
+	field_start(&f, r->json);
+	const json_t *list = field_array(&f, "parts", true);
+	if (json_array_size(list) > FILES_PARTS_MAX)
+		field_mistake(&f, "parts", "has more than %u entries", FILES_PARTS_MAX);
+	json_array_foreach(list, i, item) if (!read_part(item, &part))
+	{
+		field_mistake(&f, "parts",
+		              "entry %zu: expected {\"digest\": 64 hexadecimal digits, \"bytes\": "
+		              "NUMBER} and, to upload, \"offset\": NUMBER, \"data\": BASE64",
+		              i);
+		break;
+	}
+	return field_end(&f, reply) ? list : NULL;
+}
+
+/* @return 0, -EINVAL (no base64, or beyond the end), or as blobs_add() */
+static int take_part(const struct core *core, const struct part *p)
+{
+	size_t room = strlen(p->data) / 4 * 3;
+	char *bytes = malloc(room + 1);
+	ssize_t n = bytes ? core_base64(p->data, bytes, room) : -ENOMEM;
+	int rc = n < 0 ? (n == -ENOMEM ? -ENOMEM : -EINVAL)
+	               : blobs_add(core->dirs.state, p->digest, p->bytes, p->offset, bytes,
+	                           (size_t)n);
+
+	free(bytes);
+	return rc;
+}
+
+static void tell_part_failure(int rc, size_t i, struct http_reply *reply)
+{
+	if (rc == -EBADMSG)
+		http_problem(reply, 422, "digest",
+		             "entry %zu of parts: the file is whole and has another digest; did it "
+		             "change while it was sent? Send it again from its beginning",
+		             i);
+	else if (rc == -EINVAL)
+		http_problem(reply, 422, "invalid",
+		             "entry %zu of parts: its data is no base64, or lies behind the end",
+		             i);
+	else
+		http_problem(reply, 503, "store", "the file cannot be kept: %s",
+		             rc == -EPERM ? "a path that status names belongs to another user; "
+		                            "find out who put it there and remove it"
+		                          : strerror(-rc));
+}
+
+void handle_files(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	const json_t *list = read_parts(r, reply), *item;
+	json_t *files = json_array();
+	struct part part;
+	int rc = 0;
+	size_t i;
+
+	if (list && blobs_full(core->dirs.state)) {
+		http_problem(reply, 503, "store", "%s", strerror(ENOSPC));
+		list = NULL;
+	}
+	json_array_foreach(list, i, item)
+	{
+		uint64_t have = 0;
+
+		read_part(item, &part);
+		rc = part.data ? take_part(core, &part) : 0;
+		if (rc)
+			break;
+		core_lock(core);
+		bool whole = intent_has_file(core->intent, part.digest, &have);
+		core_unlock(core);
+		json_array_append_new(files,
+		                      json_pack("{s:s, s:I, s:b}", "digest", part.digest, "have",
+		                                (json_int_t)have, "complete", whole));
+	}
+	if (rc)
+		tell_part_failure(rc, i, reply);
+	if (!list || rc) {
+		json_decref(files);
+		return;
+	}
+	reply->json = json_pack("{s:o}", "files", files);
+	reply->status = 200;
+}
+
+/* Up to @p room bytes of a file from @p offset; given. @return NULL: it is not here, or there is no memory */
+static char *read_file(struct core *core, const struct part *p, size_t room, size_t *n)
+{
+	char path[PATH_MAX], *bytes = NULL;
+	uint64_t have;
+	bool whole = false;
+	size_t all = 0;
+
+	*n = 0;
+	if (!blobs_have(core->dirs.state, p->digest, &have, &whole) && whole &&
+	    !blobs_path(core->dirs.state, p->digest, path)) {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		ssize_t got = -1;
+
+		bytes = malloc(room + 1);
+		if (fd >= 0 && bytes)
+			got = pread(fd, bytes, room, (off_t)p->offset);
+		if (fd >= 0)
+			close(fd);
+		*n = got > 0 ? (size_t)got : 0;
+		return bytes;
+	}
+	core_lock(core);
+	struct store *store = intent_store(core->intent);
+	int rc = store ? store_blob(store, p->digest, &bytes, &all) : -ENOENT;
+	core_unlock(core);
+	if (rc)
+		return NULL;
+	*n = p->offset < all ? all - p->offset : 0;
+	*n = *n > room ? room : *n;
+	memmove(bytes, bytes + (p->offset < all ? p->offset : 0), *n);
+	return bytes;
+}
+
+void handle_peer_files(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	const json_t *list = json_object_get(r->json, "parts"), *item;
+	json_t *parts = json_array();
+	size_t i, told = 0;
+
+	json_array_foreach(list, i, item)
+	{
+		struct part part;
+		size_t n;
+
+		if (i == FILES_PARTS_MAX || told >= FILES_PART_BYTES_MAX || !read_part(item, &part))
+			break;
+		read_number(item, "offset", &part.offset);
+		char *bytes = read_file(core, &part, FILES_PART_BYTES_MAX - told, &n);
+		char *text = bytes ? core_base64_text(bytes, n) : NULL;
+		if (text)
+			json_array_append_new(
+			        parts, json_pack("{s:s, s:I, s:I, s:s}", "digest", part.digest,
+			                         "bytes", (json_int_t)part.bytes, "offset",
+			                         (json_int_t)part.offset, "data", text));
+		told += n;
+		free(text);
+		free(bytes);
+	}
+	reply->json = json_pack("{s:o}", "parts", parts);
+	reply->status = 200;
+}
+
+int handle_files_find_locked(void *arg, const char *name, const char *digest, uint64_t n_bytes,
+                             struct files *out)
+{
+	struct core *core = arg;
+
+	return intent_find_file(core->intent, name, digest, n_bytes, out);
+}
+
+int handle_files_find(void *arg, const char *name, const char *digest, uint64_t n_bytes,
+                      struct files *out)
+{
+	struct core *core = arg;
+
+	core_lock(core);
+	int rc = intent_find_file(core->intent, name, digest, n_bytes, out);
+	core_unlock(core);
+	return rc;
+}

@@ -1,0 +1,584 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A server: one thread with a loop has all its connections; handlers run in threads of their own (http_work.h). Who is
+ * known, a peer or root, has limits and threads apart from strangers', so that no number of strangers shuts it out.
+ * A connection beyond a limit is reset at once: an accept and a close cost less than anything that could be said.
+ */
+#include "mgmt/api/http_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mgmt/api/core.h"
+#include "mgmt/api/http_steer.h"
+#include "weir/stats.h"
+
+#define ACCEPTS_MAX      16   /* in a turn: peers have theirs in between */
+#define NO_FDS_MS        100u /* after which a listener without descriptors is looked at again */
+#define REFUSAL_LOG_MS   10000u
+#define STOP_MS          3000u /* for answers to be read by their clients */
+#define EVICT_AGE_MS     1000u
+#define STRANGERS_RCVBUF (64 << 10) /* bytes; else the kernel holds up to 6 MiB for each */
+#define DEAD_AFTER_S     20         /* of a client whose host has vanished: keep-alive */
+#define DEAD_AFTER_MS    30000
+
+/*
+ * TCP: 64 peers of 8 connections; 32 for one client, which a browser or a scraper never needs. Three bodies of full
+ * length may come at once, one of them a stranger's.
+ */
+static const struct http_limits tcp_limits = {
+	.strangers = 256,
+	.known = 512,
+	.per_stranger = 32,
+	.per_known = 256, /* several nodes may share an address */
+	.runs = 8,
+	.threads = { 24, 32 },
+	.bodies = 3 * HTTP_BODY_MAX,
+	.strangers_bodies = HTTP_BODY_MAX + ((size_t)1 << 20),
+	.answers = (size_t)192 << 20,
+	.strangers_answers = (size_t)32 << 20,
+};
+/* The UNIX socket: the members of group weir share the room of strangers. */
+static const struct http_limits local_limits = {
+	.strangers = 128,
+	.known = 128,
+	.per_stranger = 64,
+	.per_known = 128,
+	.runs = 16,
+	.threads = { 24, 32 },
+	.bodies = 3 * HTTP_BODY_MAX,
+	.strangers_bodies = HTTP_BODY_MAX + ((size_t)1 << 20),
+	.answers = (size_t)192 << 20,
+	.strangers_answers = (size_t)64 << 20,
+};
+
+/* Handshakes cost about a millisecond of CPU each: what strangers may take of that. */
+static const struct http_rate handshakes_of_one = { 40, 20 }, handshakes_of_all = { 200, 200 };
+
+/*
+ * Reads of what strangers go on sending after their refusal: 16 MiB a second of one source, 32 of all. To throw bytes away
+ * costs little here, but each read opens the sender's window: the kernel then takes the next bytes in, in this thread's time.
+ */
+static const struct http_rate drops_of_one = { 32, 256 }, drops_of_all = { 64, 512 };
+
+#define STATUS(status, phrase) status,
+static const unsigned statuses[HTTP_N_STATUSES] = { HTTP_STATUSES(STATUS) };
+
+void http_server_count(struct http_server *s, unsigned status)
+{
+	for (size_t i = 0; i < HTTP_N_STATUSES; i++)
+		if (statuses[i] == status)
+			stats_add(s->requests[i], 1);
+}
+
+/* The counters are made at the start: later on this thread never waits for the core's lock. */
+static void open_counters(struct http_server *s)
+{
+	struct core *core = s->options.core;
+	char labels[32];
+
+	core_lock(core);
+	for (size_t i = 0; i < HTTP_N_STATUSES; i++) {
+		snprintf(labels, sizeof(labels), "status=\"%u\"", statuses[i]);
+		s->requests[i] = stats_word(core->stats, STATS_COUNTER, "weir_mgmt_requests_total",
+		                            labels, "HTTP requests by the status of their answer.");
+	}
+	s->logins_failed = stats_word(core->stats, STATS_COUNTER, "weir_mgmt_logins_failed_total",
+	                              "", "Requests to the API with a token that is not valid.");
+	s->refused = stats_word(core->stats, STATS_COUNTER, "weir_mgmt_connections_refused_total",
+	                        "", "Connections to the API that a limit refused.");
+	s->timed_out =
+	        stats_word(core->stats, STATS_COUNTER, "weir_mgmt_connections_timed_out_total", "",
+	                   "Connections to the API whose client took too long.");
+	core_unlock(core);
+}
+
+/* Who is known */
+
+static bool is_peer(struct http_server *s, const struct addr *a)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->n_peers && !found; i++)
+		found = addr_equal(&s->peers[i], a);
+	pthread_mutex_unlock(&s->lock);
+	return found;
+}
+
+/* Give the peers their queue. Under the lock. */
+static void steer(struct http_server *s)
+{
+	struct sockaddr_storage own = { 0 };
+	socklen_t n = sizeof(own);
+	int rc;
+
+	s->steers = true;
+	if (s->options.peers_fd < 0)
+		return;
+	if (getsockname(s->options.listen_fd, (struct sockaddr *)&own, &n))
+		rc = -errno;
+	else
+		rc = http_steer(s->options.listen_fd, own.ss_family == AF_INET, s->peers,
+		                s->n_peers);
+	if (rc)
+		log_warn("api-not-steered",
+		         "why=\"%s\" effect=\"peers wait in one queue with others\"",
+		         strerror(-rc));
+}
+
+void http_set_peers(struct http_server *s, const struct addr *peers, size_t n)
+{
+	if (!s)
+		return;
+	if (n > HTTP_PEERS_MAX)
+		n = HTTP_PEERS_MAX;
+	pthread_mutex_lock(&s->lock);
+	if (!s->steers || n != s->n_peers || memcmp(s->peers, peers, n * sizeof(peers[0])) != 0) {
+		s->n_peers = n;
+		memcpy(s->peers, peers, n * sizeof(peers[0]));
+		steer(s);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+void http_server_know(struct http_server *s, struct http_conn *c)
+{
+	c->source->was_peer = true;
+	if (c->known)
+		return;
+	c->known = true;
+	s->n_conns[0]--;
+	s->n_conns[1]++;
+}
+
+bool http_server_handshake_ok(struct http_server *s, struct http_conn *c)
+{
+	uint64_t now_ms = loop_now_ms(s->loop);
+
+	return c->known || (http_tokens_left(&s->handshakes, handshakes_of_all, now_ms) &&
+	                    http_tokens_take(&c->source->handshakes, handshakes_of_one, now_ms) &&
+	                    http_tokens_take(&s->handshakes, handshakes_of_all, now_ms));
+}
+
+bool http_server_drop_ok(struct http_server *s, struct http_conn *c)
+{
+	uint64_t now_ms = loop_now_ms(s->loop);
+
+	return c->known || (http_tokens_left(&s->drops, drops_of_all, now_ms) &&
+	                    http_tokens_take(&c->source->drops, drops_of_one, now_ms) &&
+	                    http_tokens_take(&s->drops, drops_of_all, now_ms));
+}
+
+/* Connections */
+
+void http_server_forget(struct http_server *s, struct http_conn *c)
+{
+	*(c->older ? &c->older->newer : &s->oldest) = c->newer;
+	*(c->newer ? &c->newer->older : &s->newest) = c->older;
+	s->n_conns[c->known]--;
+	c->source->n_conns--;
+}
+
+static void link_conn(struct http_server *s, struct http_conn *c)
+{
+	c->older = s->newest;
+	*(s->newest ? &s->newest->newer : &s->oldest) = c;
+	s->newest = c;
+	s->n_conns[c->known]++;
+	c->source->n_conns++;
+}
+
+/* A stranger's connection that asks for nothing now, of the source that has most, the oldest. */
+static struct http_conn *find_victim(struct http_server *s)
+{
+	struct http_conn *best = NULL;
+
+	for (struct http_conn *c = s->oldest; c; c = c->newer)
+		if (!c->known &&
+		    (c->state == HTTP_HANDSHAKE || c->state == HTTP_HEAD ||
+		     c->state == HTTP_LINGER) &&
+		    (!best || c->source->n_conns > best->source->n_conns))
+			best = c;
+	return best;
+}
+
+/* Make room for a stranger where strangers have all of theirs: not for one more of a source that has many. */
+static bool make_room(struct http_server *s, const struct http_source *source)
+{
+	struct http_conn *victim = find_victim(s);
+
+	if (!victim || victim->source == source ||
+	    (victim->source->n_conns <= source->n_conns + 1 &&
+	     loop_now_ms(s->loop) < victim->since_ms + EVICT_AGE_MS))
+		return false;
+	stats_add(s->refused, 1);
+	http_conn_close(victim);
+	return true;
+}
+
+static bool is_room(struct http_server *s, const struct http_source *source, bool known)
+{
+	const struct http_limits *l = s->limits;
+
+	if (source->n_conns >= (known ? l->per_known : l->per_stranger))
+		return false;
+	return s->n_conns[known] < (known ? l->known : l->strangers) ||
+	       (!known && make_room(s, source));
+}
+
+/* The source of a connection, and whether it is known. */
+static struct addr find_source(struct http_server *s, int fd, const struct sockaddr *from,
+                               bool *known)
+{
+	struct addr a = { 0 };
+
+	if (s->options.local) {
+		struct ucred peer = { .uid = (uid_t)-1 };
+		socklen_t n = sizeof(peer);
+
+		(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n);
+		*known = peer.uid == 0 || peer.uid == geteuid();
+		memcpy(a.bytes, &peer.uid, sizeof(peer.uid));
+		return a;
+	}
+	(void)addr_from_sockaddr(from, &a, NULL);
+	*known = is_peer(s, &a);
+	return *known ? a : http_source_of(&a);
+}
+
+static void log_refusals(struct http_server *s, const struct http_source *source)
+{
+	char text[ADDR_TEXT_MAX];
+	uint64_t now_ms = loop_now_ms(s->loop);
+
+	stats_add(s->refused, 1);
+	s->n_refused++;
+	if (s->refusal_logged_ms && now_ms < s->refusal_logged_ms + REFUSAL_LOG_MS)
+		return;
+	log_warn("api-connections-refused", "listener=%s last_source=%s refused=%llu",
+	         s->options.local ? "socket" : "tcp",
+	         source && !s->options.local ? addr_text(&source->key, text) : "-",
+	         (unsigned long long)s->n_refused);
+	s->refusal_logged_ms = now_ms;
+	s->n_refused = 0;
+}
+
+static void set_options(const struct http_server *s, int fd, bool known)
+{
+	int one = 1, idle_s = DEAD_AFTER_S, dead_ms = DEAD_AFTER_MS, narrow = STRANGERS_RCVBUF;
+
+	if (s->options.local)
+		return;
+	if (!known)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &narrow, sizeof(narrow));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms));
+}
+
+/* Close with a reset: nothing of it stays, here or in the kernel. */
+static void reset(int fd)
+{
+	const struct linger none = { .l_onoff = 1 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	close(fd);
+}
+
+static void take_connection(struct http_server *s, int fd, const struct sockaddr *from)
+{
+	bool known = false;
+	struct addr key = find_source(s, fd, from, &known);
+	struct http_source *source = http_sources_find(&s->sources, &key, loop_now_ms(s->loop));
+	struct http_conn *c = NULL;
+
+	if (source && source->was_peer)
+		known = true;
+	if (source && is_room(s, source, known))
+		c = calloc(1, sizeof(*c));
+	if (!c || (s->tls && http_tls_open(s->tls, fd, &c->tls))) {
+		free(c);
+		log_refusals(s, source);
+		reset(fd);
+		return;
+	}
+	set_options(s, fd, known);
+	c->server = s;
+	c->fd = fd;
+	c->source = source;
+	c->known = known;
+	link_conn(s, c);
+	http_conn_begin(c);
+}
+
+static void use_next_tls(struct http_server *s)
+{
+	pthread_mutex_lock(&s->lock);
+	if (s->next_tls) {
+		http_tls_context_free(s->tls); /* connections keep it as long as they need it */
+		s->tls = s->next_tls;
+		s->next_tls = NULL;
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void on_listener(void *arg, int fd, uint32_t events);
+
+static int watch_listeners(struct http_server *s, bool on)
+{
+	const int fds[] = { s->options.peers_fd, s->options.listen_fd };
+	int rc = 0;
+
+	for (size_t i = 0; i < 2; i++) {
+		if (fds[i] < 0)
+			continue;
+		loop_fd_remove(s->loop, fds[i]);
+		if (on && !rc)
+			rc = loop_fd_add(s->loop, fds[i], EPOLLIN, on_listener, s);
+	}
+	return rc;
+}
+
+static void close_listeners(struct http_server *s)
+{
+	if (s->options.peers_fd >= 0)
+		close(s->options.peers_fd);
+	if (s->options.listen_fd >= 0)
+		close(s->options.listen_fd);
+	s->options.peers_fd = s->options.listen_fd = -1;
+}
+
+static void on_listener(void *arg, int fd, uint32_t events)
+{
+	struct http_server *s = arg;
+
+	(void)events;
+	use_next_tls(s);
+	for (int i = 0; i < ACCEPTS_MAX; i++) {
+		struct sockaddr_storage from = { 0 };
+		socklen_t n = sizeof(from);
+		int got = accept4(fd, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (got >= 0) {
+			take_connection(s, got, (const struct sockaddr *)&from);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			/* the listener stays readable: do not spin */
+			log_warn("api-accept-failed", "listener=%s why=\"%s\"",
+			         s->options.local ? "socket" : "tcp", strerror(errno));
+			watch_listeners(s, false);
+			(void)loop_timer_set(s->loop, &s->listen_timer,
+			                     loop_now_ms(s->loop) + NO_FDS_MS);
+			return;
+		}
+		if (errno != EINTR && errno != ECONNABORTED)
+			return;
+	}
+}
+
+static void on_listen_timer(void *arg)
+{
+	struct http_server *s = arg;
+
+	if (!s->stop_by_ms && watch_listeners(s, true))
+		(void)loop_timer_set(s->loop, &s->listen_timer, loop_now_ms(s->loop) + NO_FDS_MS);
+}
+
+/* Answers and the end */
+
+static void try_queued(struct http_server *s)
+{
+	struct http_conn *next;
+
+	for (struct http_conn *c = s->oldest; c && s->n_queued > 0; c = next) {
+		next = c->newer;
+		if (c->state == HTTP_QUEUED)
+			http_conn_advance(c);
+	}
+}
+
+static void take_done(struct http_server *s)
+{
+	for (size_t i = 0; i < 2; i++) {
+		struct http_job *next, *job = http_pool_done(s->pools[i]);
+
+		for (; job; job = next) {
+			next = job->next;
+			http_conn_answered((struct http_conn *)job);
+		}
+	}
+}
+
+/* End what is not under way; what is ends soon, as its client is taken for gone. */
+static void stop_conns(struct http_server *s)
+{
+	struct http_conn *next;
+	bool is_late = loop_now_ms(s->loop) >= s->stop_by_ms;
+
+	for (struct http_conn *c = s->oldest; c; c = next) {
+		next = c->newer;
+		if (c->state == HTTP_RUNNING)
+			c->gone = true;
+		else if (c->state != HTTP_WRITE || is_late)
+			http_conn_close(c);
+	}
+	if (!s->oldest)
+		loop_stop(s->loop);
+	else
+		(void)loop_timer_set(s->loop, &s->listen_timer, loop_now_ms(s->loop) + NO_FDS_MS);
+}
+
+static void on_stop_timer(void *arg)
+{
+	stop_conns(arg);
+}
+
+static void on_wake(void *arg, int fd, uint32_t events)
+{
+	struct http_server *s = arg;
+	uint64_t n;
+
+	(void)events;
+	(void)!read(fd, &n, sizeof(n));
+	pthread_mutex_lock(&s->lock);
+	bool stopping = s->stopping;
+	pthread_mutex_unlock(&s->lock);
+	if (stopping && !s->stop_by_ms) {
+		s->stop_by_ms = loop_now_ms(s->loop) + STOP_MS;
+		watch_listeners(s, false);
+		close_listeners(s);
+		s->listen_timer.cb = on_stop_timer;
+	}
+	take_done(s);
+	if (stopping)
+		stop_conns(s);
+	else
+		try_queued(s);
+}
+
+static void *serve(void *arg)
+{
+	struct http_server *s = arg;
+	int rc = loop_run(s->loop);
+
+	if (rc)
+		log_error("api-stopped", "why=\"%s\"", strerror(-rc));
+	return NULL;
+}
+
+static void free_server(struct http_server *s)
+{
+	for (size_t i = 0; i < 2; i++)
+		http_pool_close(s->pools[i]);
+	loop_close(s->loop);
+	if (s->wake_fd >= 0)
+		close(s->wake_fd);
+	close_listeners(s);
+	http_tls_context_free(s->tls);
+	http_tls_context_free(s->next_tls);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+static int unblock(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+static int open_server(struct http_server *s)
+{
+	const struct http_options *o = &s->options;
+
+	s->limits = o->local ? &local_limits : &tcp_limits;
+	s->bodies = (struct http_budget){ s->limits->bodies, s->limits->strangers_bodies, 0, 0 };
+	s->answers = (struct http_budget){ s->limits->answers, s->limits->strangers_answers, 0, 0 };
+	s->listen_timer = (struct loop_timer){ .cb = on_listen_timer, .arg = s };
+	if (getrandom(&s->sources.key, sizeof(s->sources.key), 0) != sizeof(s->sources.key))
+		return -EIO;
+	int rc = o->cert ? http_tls_context(o->cert, o->key, &s->tls) : 0;
+	s->options.cert = s->options.key = NULL; /* the caller's */
+	if (rc)
+		return rc;
+	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->wake_fd < 0 || unblock(o->listen_fd) || (o->peers_fd >= 0 && unblock(o->peers_fd)))
+		return -errno;
+	rc = loop_open(&s->loop);
+	for (size_t i = 0; i < 2 && !rc; i++)
+		rc = http_pool_open(s->limits->threads[i], s->wake_fd, &s->pools[i]);
+	if (!rc)
+		rc = loop_fd_add(s->loop, s->wake_fd, EPOLLIN, on_wake, s);
+	if (!rc)
+		rc = watch_listeners(s, true);
+	return rc;
+}
+
+int http_serve(const struct http_options *options, struct http_server **out)
+{
+	struct http_server *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		close(options->listen_fd);
+		if (options->peers_fd >= 0)
+			close(options->peers_fd);
+		return -ENOMEM;
+	}
+	s->options = *options;
+	s->wake_fd = -1;
+	pthread_mutex_init(&s->lock, NULL);
+	int rc = open_server(s);
+	if (!rc) {
+		open_counters(s);
+		rc = thread_start(&s->thread, serve, s);
+	}
+	if (rc) {
+		free_server(s);
+		return rc;
+	}
+	*out = s;
+	return 0;
+}
+
+int http_renew(struct http_server *s, const char *cert, const char *key)
+{
+	struct ssl_ctx_st *tls = NULL;
+	int rc = http_tls_context(cert, key, &tls);
+
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&s->lock);
+	http_tls_context_free(s->next_tls);
+	s->next_tls = tls;
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+void http_stop(struct http_server *s)
+{
+	const uint64_t one = 1;
+
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->stopping = true;
+	pthread_mutex_unlock(&s->lock);
+	(void)!write(s->wake_fd, &one, sizeof(one));
+	thread_join(&s->thread);
+	free_server(s);
+}

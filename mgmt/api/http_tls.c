@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A connection that waits gives its record buffers back (SSL_MODE_RELEASE_BUFFERS): a few kilobytes remain. Sessions are
+ * resumed by tickets alone, so that clients fill no cache here; nobody can ask for a second handshake.
+ */
+#include "mgmt/api/http_tls.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+
+/* For TLS 1.2; those of 1.3 are all as good. */
+#define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!PSK"
+
+/* Whether what failed says that memory was missing. Empties OpenSSL's queue of errors. */
+static bool lacks_memory(void)
+{
+	bool lacks = false;
+	unsigned long error;
+
+	while ((error = ERR_get_error()))
+		lacks |= ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE;
+	return lacks;
+}
+
+/* The certificate and those that follow it. @return whether there is one */
+static int use_chain(SSL_CTX *context, BIO *pem)
+{
+	X509 *cert = PEM_read_bio_X509_AUX(pem, NULL, NULL, NULL), *next;
+	int ok = cert && SSL_CTX_use_certificate(context, cert) == 1;
+
+	X509_free(cert);
+	while (ok && (next = PEM_read_bio_X509(pem, NULL, NULL, NULL)))
+		if (SSL_CTX_add0_chain_cert(context, next) != 1) {
+			X509_free(next);
+			ok = 0;
+		}
+	return ok;
+}
+
+/* @return 0, -EINVAL or -ENOMEM */
+static int use_pair(SSL_CTX *context, const char *cert, const char *key)
+{
+	BIO *cert_pem = BIO_new_mem_buf(cert, -1), *key_pem = BIO_new_mem_buf(key, -1);
+	EVP_PKEY *private_key = key_pem ? PEM_read_bio_PrivateKey(key_pem, NULL, NULL, "") : NULL;
+	int ok = cert_pem && private_key && use_chain(context, cert_pem) &&
+	         SSL_CTX_use_PrivateKey(context, private_key) == 1 &&
+	         SSL_CTX_check_private_key(context) == 1;
+
+	bool lacks = lacks_memory(); /* reading ends with an error: no further certificate */
+
+	EVP_PKEY_free(private_key);
+	BIO_free(key_pem);
+	BIO_free(cert_pem);
+	return lacks || !cert_pem || !key_pem ? -ENOMEM : ok ? 0 : -EINVAL;
+}
+
+int http_tls_context(const char *cert, const char *key, struct ssl_ctx_st **out)
+{
+	ERR_clear_error();
+	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+
+	if (!context)
+		return lacks_memory(), -ENOMEM;
+	SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+	                                     SSL_OP_CIPHER_SERVER_PREFERENCE |
+	                                     SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+	                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+	int rc = 0;
+
+	if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
+	    SSL_CTX_set_cipher_list(context, CIPHERS) != 1)
+		rc = lacks_memory() ? -ENOMEM : -EINVAL;
+	if (!rc)
+		rc = use_pair(context, cert, key);
+	if (rc) {
+		SSL_CTX_free(context);
+		return rc;
+	}
+	*out = context;
+	return 0;
+}
+
+void http_tls_context_free(struct ssl_ctx_st *context)
+{
+	SSL_CTX_free(context);
+}
+
+int http_tls_open(struct ssl_ctx_st *context, int fd, struct ssl_st **out)
+{
+	SSL *tls = SSL_new(context);
+
+	if (!tls || SSL_set_fd(tls, fd) != 1) {
+		SSL_free(tls);
+		ERR_clear_error();
+		return -ENOMEM;
+	}
+	SSL_set_accept_state(tls);
+	*out = tls;
+	return 0;
+}
+
+void http_tls_shutdown(struct ssl_st *tls)
+{
+	ERR_clear_error();
+	if (SSL_is_init_finished(tls))
+		(void)SSL_shutdown(tls);
+	ERR_clear_error();
+}
+
+void http_tls_close(struct ssl_st *tls)
+{
+	SSL_free(tls);
+}
+
+/* What a step that returned @p rc means. */
+static int outcome(SSL *tls, int rc, enum http_tls_want *want)
+{
+	int error = SSL_get_error(tls, rc);
+	bool lacks = lacks_memory();
+
+	*want = error == SSL_ERROR_WANT_WRITE ? HTTP_TLS_WRITE : HTTP_TLS_READ;
+	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
+		return -EAGAIN;
+	return error == SSL_ERROR_ZERO_RETURN ? 0 : lacks ? -ENOMEM : -EPROTO;
+}
+
+static int cut(size_t n)
+{
+	return n < INT_MAX ? (int)n : INT_MAX;
+}
+
+int http_tls_accept(struct ssl_st *tls, enum http_tls_want *want)
+{
+	ERR_clear_error();
+	int rc = SSL_accept(tls);
+
+	if (rc == 1)
+		return 0;
+	rc = outcome(tls, rc, want);
+	return rc ? rc : -EPROTO; /* it ended during the handshake */
+}
+
+ssize_t http_tls_read(struct ssl_st *tls, void *out, size_t n, enum http_tls_want *want)
+{
+	ERR_clear_error();
+	int rc = SSL_read(tls, out, cut(n));
+
+	return rc > 0 ? rc : outcome(tls, rc, want);
+}
+
+ssize_t http_tls_write(struct ssl_st *tls, const void *bytes, size_t n, enum http_tls_want *want)
+{
+	ERR_clear_error();
+	int rc = SSL_write(tls, bytes, cut(n));
+
+	if (rc > 0)
+		return rc;
+	rc = outcome(tls, rc, want);
+	return rc ? rc : -EPROTO;
+}

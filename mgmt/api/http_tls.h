@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * TLS of the API's connections (OpenSSL): versions 1.2 and 1.3, on sockets that never block.
+ *
+ * Only a server's own thread calls these, http_tls_context() apart.
+ */
+#ifndef WEIR_MGMT_API_HTTP_TLS_H
+#define WEIR_MGMT_API_HTTP_TLS_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct ssl_ctx_st;
+struct ssl_st;
+
+/** What a step needs before it can go on. */
+enum http_tls_want { HTTP_TLS_READ, HTTP_TLS_WRITE };
+
+/** A context of a certificate (with its chain) and its key, PEM. @return 0, -EINVAL (not a pair) or -ENOMEM */
+int http_tls_context(const char *cert, const char *key, struct ssl_ctx_st **out);
+void http_tls_context_free(struct ssl_ctx_st *context);
+
+/** The server's end on @p fd, which is borrowed. @return 0 or -ENOMEM */
+int http_tls_open(struct ssl_ctx_st *context, int fd, struct ssl_st **out);
+/** Say goodbye, without waiting for an answer. */
+void http_tls_shutdown(struct ssl_st *tls);
+void http_tls_close(struct ssl_st *tls);
+/** A step of the handshake. @return 0: it is done, -EAGAIN with @p want, -ENOMEM or -EPROTO */
+int http_tls_accept(struct ssl_st *tls, enum http_tls_want *want);
+/** As recv(): @return bytes, 0 at the end, -EAGAIN with @p want, -ENOMEM or -EPROTO */
+ssize_t http_tls_read(struct ssl_st *tls, void *out, size_t n, enum http_tls_want *want);
+/** As send(). @return bytes, -EAGAIN with @p want (call again with the same bytes), -ENOMEM or -EPROTO */
+ssize_t http_tls_write(struct ssl_st *tls, const void *bytes, size_t n, enum http_tls_want *want);
+
+#endif

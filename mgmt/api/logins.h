@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What is wrong with the files by which logins are judged, as conditions: a mistaken line of CONF/tokens gives nobody
+ * access, and its owner would look for the mistake elsewhere.
+ */
+#ifndef WEIR_MGMT_API_LOGINS_H
+#define WEIR_MGMT_API_LOGINS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "mgmt/api/stamp.h"
+#include "mgmt/store/tokens.h"
+
+#define LOGINS_BAD_MAX 8 /**< lines that are named one by one; the others are counted */
+
+struct core;
+
+/** What was found at the last reading; zeroed at first. Of the main thread. */
+struct logins {
+	struct stamp seen;
+	bool looked;
+	int error; /**< of reading; 0: none, or there is no file */
+	size_t n_bad, n_kept;
+	struct logins_bad {
+		size_t line;
+		const char *why;
+	} bad[LOGINS_BAD_MAX];
+};
+
+/** State the conditions; the file is read when it has changed. In a round of conditions, by the main thread. */
+void logins_state(struct core *core, struct logins *l);
+
+#endif

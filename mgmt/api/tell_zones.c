@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/api/tell_zones.h"
+
+#include "mgmt/api/tell.h"
+
+void tell_zones(const struct intent_changed *c, json_t *warnings, json_t *answer)
+{
+	json_t *skipped = json_array();
+
+	for (size_t i = 0; i < c->skipped.n_skipped; i++) {
+		json_array_append_new(skipped, tell_text(c->skipped.skipped[i]));
+		if (i < ZONES_SAID_MAX)
+			json_array_append_new(
+			        warnings,
+			        json_sprintf("zone %s: skipped, it keeps the file that is in force",
+			                     c->skipped.skipped[i]));
+	}
+	for (size_t i = 0; c->skipped.n_skipped && i < c->skipped.n_warnings; i++)
+		json_array_append_new(warnings, tell_text(c->skipped.warnings[i]));
+	for (size_t i = 0; i < c->zones.n_warnings; i++)
+		json_array_append_new(warnings, tell_text(c->zones.warnings[i]));
+	if (c->zones.n_more)
+		json_array_append_new(
+		        warnings,
+		        json_sprintf("and %zu more of zones: weir config check", c->zones.n_more));
+	json_object_set_new(answer, "skipped_zones", skipped);
+}
+
+void tell_unread_zones(const struct model_mistakes *unread, json_t *answer)
+{
+	json_t *warnings = json_object_get(json_object_get(answer, "plan"), "warnings");
+
+	for (size_t i = 0; i < unread->n_items; i++)
+		json_array_append_new(warnings, json_sprintf("%s; the file that is in force stays",
+		                                             unread->items[i].message));
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What a change says of zones, as JSON.
+ */
+#ifndef WEIR_MGMT_API_TELL_ZONES_H
+#define WEIR_MGMT_API_TELL_ZONES_H
+
+#include <jansson.h>
+
+#include "mgmt/store/intent.h"
+
+/** Add to a change's @p answer which zones keep their files ("skipped_zones"), and to @p warnings what zones say. */
+void tell_zones(const struct intent_changed *c, json_t *warnings, json_t *answer);
+/** Add to the plan of @p answer the zones that keep their files because those on the disk cannot be read. */
+void tell_unread_zones(const struct model_mistakes *unread, json_t *answer);
+
+#endif

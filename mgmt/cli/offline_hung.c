@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * --offline while weir-mgmt hangs. It has the store, and would write its own view over ours if it woke up; so it is
+ * ended first, as `weir run` does after a while, and only then the store is opened. It is not ended on suspicion: its
+ * sign of life must stand still while we watch, with no announced job under way.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "mgmt/cli/cmd_override.h"
+#include "mgmt/cli/run_watch.h"
+
+#define WATCH_MS 2500u
+#define STEP_US  100000u
+#define END_MS   2000
+
+/* Of a page's writer: is it weir-mgmt? Numbers of ended processes are given to others. */
+static bool is_mgmt(pid_t pid)
+{
+	char path[64], name[32] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	FILE *f = fopen(path, "re");
+
+	if (!f)
+		return false;
+	bool read = fgets(name, sizeof(name), f) != NULL;
+
+	fclose(f);
+	return read && !strcmp(name, "weir-mgmt\n");
+}
+
+static pid_t find_writer(const char *run_dir)
+{
+	struct stats_reader *r;
+
+	if (stats_reader_open(run_dir, "mgmt", &r) != 0)
+		return 0;
+	uint64_t pid = stats_reader_pid(r);
+
+	stats_reader_close(r);
+	return pid > 1 && pid < INT32_MAX && is_mgmt((pid_t)pid) ? (pid_t)pid : 0;
+}
+
+/* Watch it for WATCH_MS. @return whether it gave no sign */
+static bool stands_still(const char *run_dir, pid_t pid, char job[RUN_LABEL_MAX])
+{
+	struct run_page page = { 0 };
+	struct run_signs first, now;
+	uint64_t from_ms = clock_mono_ms();
+	bool still = true;
+
+	run_signs_read(&page, run_dir, "mgmt", pid, from_ms, &first);
+	while (still && clock_mono_ms() < from_ms + WATCH_MS) {
+		usleep(STEP_US);
+		run_signs_read(&page, run_dir, "mgmt", pid, clock_mono_ms(), &now);
+		still = now.n_threads && now.n_threads == first.n_threads &&
+		        now.threads[0].turns == first.threads[0].turns;
+		if (now.job_until_s > clock_mono_ms() / 1000) {
+			snprintf(job, RUN_LABEL_MAX, "%s", now.job);
+			still = false;
+		}
+	}
+	run_page_close(&page);
+	return still;
+}
+
+/* @return 0, or -errno: it is still there */
+static int end_process(int pidfd)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) != 0)
+		return -errno;
+	return poll(&p, 1, END_MS) == 1 ? 0 : -ETIMEDOUT;
+}
+
+/* It runs. Without its socket nobody can ask it; it looks once a second and makes it again. */
+static int tell_running(const struct cli *cli, const char *job)
+{
+	char path[PATH_MAX];
+
+	if (*job)
+		return cli_fail(CLI_CONFLICT, "weir-mgmt is busy (%s) and has the store; try again",
+		                job);
+	if (!proc_path(cli->dirs.run, PROC_API_SOCKET, path) && access(path, F_OK) != 0)
+		return cli_fail(
+		        CLI_CONFLICT,
+		        "weir-mgmt runs and has the store, but its socket %s is gone: it "
+		        "makes it again within seconds, or its log says why not; then do it "
+		        "without --offline",
+		        path);
+	return cli_fail(CLI_CONFLICT, "weir-mgmt runs and has the store; do it without --offline");
+}
+
+int offline_end_hung(const struct cli *cli, bool dry_run)
+{
+	char job[RUN_LABEL_MAX] = "";
+	pid_t pid = find_writer(cli->dirs.run);
+	int pidfd = pid ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+
+	if (pidfd < 0)
+		return cli_fail(CLI_CONFLICT,
+		                "another process has the store; try again in a few seconds");
+	int status = CLI_OK;
+	if (!stands_still(cli->dirs.run, pid, job))
+		status = tell_running(cli, job);
+	else if (dry_run)
+		status = cli_fail(CLI_CONFLICT,
+		                  "weir-mgmt hangs and has the store; without --dry-run it is "
+		                  "ended first");
+	int err = status == CLI_OK && is_mgmt(pid) ? end_process(pidfd) : 0;
+	close(pidfd);
+	if (status != CLI_OK)
+		return status;
+	if (err)
+		return cli_fail(CLI_CONFLICT,
+		                "weir-mgmt (pid %d) hangs, has the store and cannot be ended (%s): "
+		                "check disks and dmesg",
+		                (int)pid, strerror(-err));
+	fprintf(stderr, "weir: weir-mgmt hung and was ended (pid %d); weir run starts another\n",
+	        (int)pid);
+	return CLI_OK;
+}

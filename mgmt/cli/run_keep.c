@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The supervisor's files in the run directory. Without its lock a second supervisor would start beside it; without the note of
+ * who runs, the next one would have to look for the processes. Both are looked at by name, and made again.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/lock.h"
+#include "base/log.h"
+#include "mgmt/cli/run.h"
+#include "mgmt/cli/run_inside.h"
+
+static void log_removed(const char *path, int err)
+{
+	log_error("run-file-removed", "path=%s effect=\"%s\" error=\"%s\"", path,
+	          err ? "it is not there" : "made again", err ? strerror(-err) : "");
+}
+
+static void keep_lock(struct run *r)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int fd;
+
+	if (proc_path(r->dirs->run, RUN_LOCK_FILE, path) || lstat(path, &st) == 0 ||
+	    errno != ENOENT)
+		return;
+	int err = lock_take(path, &fd);
+
+	log_removed(path, err);
+	if (err)
+		return;
+	close(r->lock_fd);
+	r->lock_fd = fd;
+}
+
+void run_keep_files(struct run *r)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	keep_lock(r);
+	if (!r->noted)
+		return;
+	if (proc_path(r->dirs->run, RUN_STATE_FILE, path) || lstat(path, &st) == 0 ||
+	    errno != ENOENT)
+		return;
+	run_note_children(r);
+	log_removed(path, lstat(path, &st) ? -errno : 0);
+}

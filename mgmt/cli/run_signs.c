@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Signs of life of a process, read from its stats page. The page is the process's, which may be under attack:
+ * whatever lies in it, the copy is bounded and its texts end. Words are looked for among all entries every
+ * LIST_MS, and read by their index in between, because a page may have tens of thousands of them.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mgmt/cli/run_watch.h"
+
+#define LIST_MS 2000u
+
+static bool is_used(const struct stats_entry *e)
+{
+	return __atomic_load_n(&e->used, __ATOMIC_ACQUIRE) != 0;
+}
+
+static bool has_name(const struct stats_entry *e, const char *name)
+{
+	return strncmp(e->name, name, sizeof(e->name)) == 0;
+}
+
+static bool is_sign(const struct stats_entry *e)
+{
+	return has_name(e, STATS_TURNS) || has_name(e, STATS_JOB) || has_name(e, STATS_WORKER);
+}
+
+static void list_words(struct run_page *p, uint64_t now_ms)
+{
+	size_t n = stats_reader_n(p->reader);
+
+	p->n_words = 0;
+	for (size_t i = 0; i < n && p->n_words < RUN_WORDS_MAX; i++) {
+		const struct stats_entry *e = stats_reader_entry(p->reader, i);
+
+		if (is_used(e) && is_sign(e))
+			p->words[p->n_words++] = (uint32_t)i;
+	}
+	p->listed_ms = now_ms;
+}
+
+/* What is between the quotes of key="value", as far as it is plain text; it goes into logs. */
+static void copy_value(char out[RUN_LABEL_MAX], const struct stats_entry *e)
+{
+	size_t at = 0, n = 0;
+
+	while (at < sizeof(e->labels) && e->labels[at] && e->labels[at] != '"')
+		at++;
+	for (at++; at < sizeof(e->labels) && n + 1 < RUN_LABEL_MAX; at++) {
+		char c = e->labels[at];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'))
+			break;
+		out[n++] = c;
+	}
+	out[n] = '\0';
+}
+
+static void add_word(struct run_signs *s, const struct stats_entry *e)
+{
+	uint64_t value = __atomic_load_n(&e->value, __ATOMIC_RELAXED);
+
+	if (has_name(e, STATS_WORKER)) {
+		s->has_workers = true;
+		s->rounds += value;
+	} else if (has_name(e, STATS_JOB) && value > s->job_until_s) {
+		s->job_until_s = value;
+		copy_value(s->job, e);
+	} else if (has_name(e, STATS_TURNS) && s->n_threads < RUN_THREADS_MAX) {
+		struct run_thread *t = &s->threads[s->n_threads++];
+
+		copy_value(t->name, e);
+		t->turns = value;
+	}
+}
+
+void run_page_close(struct run_page *p)
+{
+	stats_reader_close(p->reader);
+	*p = (struct run_page){ 0 };
+}
+
+/* The page that process @p pid writes: a killed one's stays until the next has taken it over. */
+static bool find_page(struct run_page *p, const char *run_dir, const char *name, pid_t pid)
+{
+	if (p->reader && stats_reader_pid(p->reader) == (uint64_t)pid &&
+	    !stats_reader_is_replaced(p->reader))
+		return true;
+	run_page_close(p);
+	if (stats_reader_open(run_dir, name, &p->reader) != 0) {
+		p->reader = NULL;
+		return false;
+	}
+	return stats_reader_pid(p->reader) == (uint64_t)pid;
+}
+
+void run_signs_read(struct run_page *p, const char *run_dir, const char *name, pid_t pid,
+                    uint64_t now_ms, struct run_signs *out)
+{
+	*out = (struct run_signs){ 0 };
+	if (!find_page(p, run_dir, name, pid))
+		return;
+	if (!p->listed_ms || now_ms >= p->listed_ms + LIST_MS)
+		list_words(p, now_ms);
+	for (size_t i = 0; i < p->n_words; i++) {
+		const struct stats_entry *e = stats_reader_entry(p->reader, p->words[i]);
+
+		if (is_used(e) && is_sign(e))
+			add_word(out, e);
+	}
+}

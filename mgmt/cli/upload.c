@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/cli/upload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "mgmt/cli/api.h"
+
+#define PART_BYTES_MAX ((size_t)4 << 20)
+#define PARTS_MAX      1024u
+#define ASKED_MAX      4096u
+
+/* All bytes in the request. @return NULL when they are no UTF-8 */
+static json_t *inline_files(const struct files *files, int *status)
+{
+	json_t *out = json_object();
+
+	for (size_t i = 0; i < files->n_items; i++) {
+		const struct files_item *item = &files->items[i];
+		struct files_text file;
+		json_t *text = NULL;
+		int rc = files_read(item, &file);
+
+		if (!rc)
+			text = json_stringn(file.bytes, file.n);
+		files_read_end(&file);
+		if (text && json_object_set_new(out, item->name, text) == 0)
+			continue;
+		*status = cli_fail(CLI_USAGE, "%s %s", item->name,
+		                   rc ? strerror(-rc) : "is not UTF-8");
+		json_decref(out);
+		return NULL;
+	}
+	return out;
+}
+
+static char *base64_text(const void *bytes, size_t n)
+{
+	char *text = malloc((n + 2) / 3 * 4 + 1);
+
+	if (text)
+		EVP_EncodeBlock((unsigned char *)text, bytes, (int)n);
+	return text;
+}
+
+static int post_parts(const struct cli *cli, json_t *parts, struct api_reply *reply)
+{
+	struct api_request request = { .method = "POST",
+		                       .path = "/v1/files",
+		                       .timeout_ms = API_TIMEOUT_MS };
+
+	request.body = json_pack("{s:o}", "parts", parts);
+	return api_get(cli, &request, reply);
+}
+
+/* How much of a file of @p n_bytes the node has, by its answer. */
+static uint64_t read_have(const json_t *item, size_t n_bytes)
+{
+	double n = api_number(item, "have", 0);
+
+	if (json_is_true(json_object_get(item, "complete")))
+		return UINT64_MAX;
+	return n >= 0 && n <= (double)n_bytes ? (uint64_t)n : 0;
+}
+
+/* How much of each file the node has: UINT64_MAX is all. @return an exit status */
+static int ask_have(const struct cli *cli, const struct files *files, uint64_t *have)
+{
+	int status = CLI_OK;
+
+	for (size_t first = 0; first < files->n_items && status == CLI_OK; first += ASKED_MAX) {
+		json_t *parts = json_array();
+		struct api_reply reply;
+		const json_t *item;
+		size_t i;
+
+		for (i = first; i < files->n_items && i < first + ASKED_MAX; i++)
+			json_array_append_new(
+			        parts, json_pack("{s:s, s:I}", "digest", files->items[i].digest,
+			                         "bytes", (json_int_t)files->items[i].n_bytes));
+		status = post_parts(cli, parts, &reply);
+		if (status != CLI_OK)
+			break;
+		json_array_foreach(json_object_get(reply.body, "files"), i, item)
+		{
+			if (first + i < files->n_items)
+				have[first + i] = read_have(item, files->items[first + i].n_bytes);
+		}
+		api_reply_fini(&reply);
+	}
+	return status;
+}
+
+/* Read up to @p room bytes of a file from @p offset. @return how many, or -errno */
+static ssize_t read_part(const struct files_item *item, uint64_t offset, char *out, size_t room)
+{
+	if (!item->path) {
+		size_t n = item->n_bytes - (size_t)offset;
+
+		n = n < room ? n : room;
+		memcpy(out, item->bytes + offset, n);
+		return (ssize_t)n;
+	}
+	int fd = open(item->path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -errno : pread(fd, out, room, (off_t)offset);
+
+	if (fd >= 0 && n < 0)
+		n = -errno;
+	if (fd >= 0)
+		close(fd);
+	return n;
+}
+
+/* Parts that are collected for a request. */
+struct sending {
+	const struct cli *cli;
+	json_t *parts;
+	size_t n_bytes;
+	char *room;         /* PART_BYTES_MAX */
+	uint64_t sent, all; /* bytes */
+	uint64_t told_ms;
+};
+
+/* No command is silent for long. */
+static void tell_sent(struct sending *s)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	s->sent += s->n_bytes;
+	if (now_ms < s->told_ms + API_TELL_MS)
+		return;
+	s->told_ms = now_ms;
+	fprintf(stderr, "weir: %llu of %llu KiB of files sent\n",
+	        (unsigned long long)(s->sent >> 10), (unsigned long long)(s->all >> 10));
+}
+
+static int flush(struct sending *s)
+{
+	struct api_reply reply;
+
+	if (json_array_size(s->parts) == 0)
+		return CLI_OK;
+	int status = post_parts(s->cli, s->parts, &reply);
+	if (api_taken(&reply))
+		api_reply_fini(&reply);
+	tell_sent(s);
+	s->parts = json_array();
+	s->n_bytes = 0;
+	return status;
+}
+
+static int send_file(struct sending *s, const struct files_item *item, uint64_t offset)
+{
+	int status = CLI_OK;
+
+	do {
+		ssize_t n = read_part(item, offset, s->room, PART_BYTES_MAX - s->n_bytes);
+		char *text = n >= 0 ? base64_text(s->room, (size_t)n) : NULL;
+
+		if (!text || (n == 0 && item->n_bytes > 0)) {
+			free(text);
+			return cli_fail(CLI_USAGE, "%s: %s", item->name,
+			                n < 0  ? strerror((int)-n)
+			                : text ? "it changed while it was read; try again"
+			                       : "out of memory");
+		}
+		json_array_append_new(s->parts,
+		                      json_pack("{s:s, s:I, s:I, s:s}", "digest", item->digest,
+		                                "bytes", (json_int_t)item->n_bytes, "offset",
+		                                (json_int_t)offset, "data", text));
+		free(text);
+		offset += (uint64_t)n;
+		s->n_bytes += (size_t)n;
+		if (s->n_bytes >= PART_BYTES_MAX || json_array_size(s->parts) >= PARTS_MAX)
+			status = flush(s);
+	} while (status == CLI_OK && offset < item->n_bytes);
+	return status;
+}
+
+static int send_missing(const struct cli *cli, const struct files *files)
+{
+	uint64_t *have = calloc(files->n_items + 1, sizeof(*have));
+	struct sending s = { .cli = cli, .parts = json_array(), .room = malloc(PART_BYTES_MAX) };
+	int status = have && s.room ? ask_have(cli, files, have)
+	                            : cli_fail(CLI_USAGE, "%s", strerror(ENOMEM));
+
+	s.told_ms = clock_mono_ms();
+	for (size_t i = 0; i < files->n_items && status == CLI_OK; i++)
+		if (have[i] != UINT64_MAX)
+			s.all += files->items[i].n_bytes - have[i];
+	for (size_t i = 0; i < files->n_items && status == CLI_OK; i++)
+		if (have[i] != UINT64_MAX)
+			status = send_file(&s, &files->items[i], have[i]);
+	if (status == CLI_OK)
+		status = flush(&s);
+	json_decref(s.parts);
+	free(s.room);
+	free(have);
+	return status;
+}
+
+json_t *upload_files(const struct cli *cli, const struct files *files, int *status)
+{
+	const struct files_item *first = files_find(files, FILES_MAIN);
+
+	if (files_fit_former(files))
+		return inline_files(files, status);
+	*status = send_missing(cli, files);
+	if (*status != CLI_OK)
+		return NULL;
+
+	json_t *out = json_object();
+
+	for (size_t i = 0; i < files->n_items; i++) {
+		const struct files_item *item = &files->items[i];
+		bool by_digest = item != first || item->path;
+
+		json_object_set_new(out, item->name,
+		                    by_digest ? json_pack("{s:s, s:I}", "digest", item->digest,
+		                                          "bytes", (json_int_t)item->n_bytes)
+		                              : json_stringn(item->bytes, item->n_bytes));
+	}
+	return out;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * weir-dns and weir-mgmt follow the node's clock, each for itself, and state what they find. That is one trouble: the
+ * heavier statement counts, of two alike the later process's, which is weir-mgmt and gives the figure.
+ */
+#include "mgmt/judge/twice.h"
+
+#include <string.h>
+
+#include "mgmt/judge/judge.h"
+#include "weir/condition.h"
+
+#define OF_THE_CLOCK "clock-"
+
+static bool outweighs(const struct condition *other, const struct condition *c, bool is_later)
+{
+	return !strcmp(other->code, c->code) &&
+	       (other->level > c->level || (other->level == c->level && is_later));
+}
+
+bool twice_is_said(const struct judge_facts *f, const struct judge_process *of,
+                   const struct condition *c)
+{
+	if (strncmp(c->code, OF_THE_CLOCK, strlen(OF_THE_CLOCK)) != 0)
+		return false;
+	for (size_t i = 0; i < f->n_processes; i++) {
+		const struct judge_process *p = &f->processes[i];
+
+		for (uint32_t k = 0; p != of && p->running && p->conditions && k < p->conditions->n;
+		     k++)
+			if (outweighs(&p->conditions->items[k], c, p > of))
+				return true;
+	}
+	return false;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Conditions that two processes state of one trouble. Pure. */
+#ifndef WEIR_MGMT_JUDGE_TWICE_H
+#define WEIR_MGMT_JUDGE_TWICE_H
+
+#include <stdbool.h>
+
+struct condition;
+struct judge_facts;
+struct judge_process;
+
+/** Whether another process than @p of states what @p c says, and its statement counts. */
+bool twice_is_said(const struct judge_facts *f, const struct judge_process *of,
+                   const struct condition *c);
+
+#endif

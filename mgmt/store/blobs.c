@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Other processes of ours may add names to the state directory. So the directory of blobs, and each file in it, is believed only
+ * if it is our own: what is large is not read again to compare its digest.
+ */
+#include "mgmt/store/blobs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/owner.h"
+#include "base/proc.h"
+
+#define DIR_NAME    PROC_BLOBS_DIR
+#define PART_SUFFIX ".part"
+
+static bool is_digest(const char *text)
+{
+	return strlen(text) == DIGEST_TEXT_MAX - 1 &&
+	       strspn(text, "0123456789abcdef") == DIGEST_TEXT_MAX - 1;
+}
+
+static int make_dir(const char *state_dir, char out[PATH_MAX])
+{
+	int rc = proc_path(state_dir, DIR_NAME, out);
+
+	return rc ? rc : owner_directory(out, 0700, "mgmt");
+}
+
+/* Whether what lies at @p path is of this @p type and ours; another user's is named in the status. */
+static bool is_ours(const char *path, mode_t type, struct stat *st)
+{
+	if (lstat(path, st))
+		return false;
+	bool ours = (st->st_mode & S_IFMT) == type && owner_is(st->st_uid, "mgmt");
+
+	owner_note(path, "mgmt", st->st_uid, ours);
+	return ours;
+}
+
+bool blobs_dir(const char *state_dir, char out[PATH_MAX])
+{
+	struct stat st;
+
+	return !proc_path(state_dir, DIR_NAME, out) && is_ours(out, S_IFDIR, &st);
+}
+
+static int path_of(const char *state_dir, const char *digest, const char *suffix,
+                   char out[PATH_MAX])
+{
+	if (!is_digest(digest))
+		return -EINVAL;
+	return snprintf(out, PATH_MAX, "%s/%s/%s%s", state_dir, DIR_NAME, digest, suffix) >=
+	                       PATH_MAX
+	               ? -ENAMETOOLONG
+	               : 0;
+}
+
+int blobs_path(const char *state_dir, const char *digest, char out[PATH_MAX])
+{
+	return path_of(state_dir, digest, "", out);
+}
+
+int blobs_have(const char *state_dir, const char *digest, uint64_t *bytes, bool *whole)
+{
+	char dir[PATH_MAX], path[PATH_MAX];
+	struct stat st = { 0 };
+	int rc = blobs_path(state_dir, digest, path);
+
+	*bytes = 0;
+	*whole = false;
+	if (rc || !blobs_dir(state_dir, dir))
+		return rc;
+	*whole = is_ours(path, S_IFREG, &st);
+	if (*whole ||
+	    (!path_of(state_dir, digest, PART_SUFFIX, path) && is_ours(path, S_IFREG, &st)))
+		*bytes = (uint64_t)st.st_size;
+	return 0;
+}
+
+/* The size of all that is there. */
+static uint64_t used_bytes(const char *dir_path)
+{
+	const struct dirent *entry;
+	DIR *dir = opendir(dir_path);
+	uint64_t sum = 0;
+	struct stat st;
+
+	while (dir && (entry = readdir(dir)))
+		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode))
+			sum += (uint64_t)st.st_size;
+	if (dir)
+		closedir(dir);
+	return sum;
+}
+
+bool blobs_full(const char *state_dir)
+{
+	char path[PATH_MAX];
+
+	return blobs_dir(state_dir, path) && used_bytes(path) >= BLOBS_BYTES_MAX;
+}
+
+/* All is there: is it the file that it is said to be? */
+static int finish(const char *part, const char *path, const char *digest)
+{
+	char found[DIGEST_TEXT_MAX];
+	size_t n;
+	int rc = files_digest_of(part, found, &n);
+
+	if (!rc && strcmp(found, digest) != 0)
+		rc = -EBADMSG;
+	if (!rc && rename(part, path))
+		rc = -errno;
+	if (rc == -EBADMSG)
+		unlink(part);
+	return rc;
+}
+
+static int write_part(int fd, uint64_t offset, const char *part, size_t n)
+{
+	while (n) {
+		ssize_t put = pwrite(fd, part, n, (off_t)offset);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			return put ? -errno : -EIO;
+		part += put;
+		offset += (uint64_t)put;
+		n -= (size_t)put;
+	}
+	return 0;
+}
+
+int blobs_add(const char *state_dir, const char *digest, uint64_t total, uint64_t offset,
+              const void *part, size_t n)
+{
+	char dir[PATH_MAX], path[PATH_MAX], draft[PATH_MAX];
+	struct stat st;
+	int rc = make_dir(state_dir, dir);
+
+	if (!rc)
+		rc = path_of(state_dir, digest, "", path);
+	if (!rc)
+		rc = path_of(state_dir, digest, PART_SUFFIX, draft);
+	if (rc || access(path, F_OK) == 0)
+		return rc;
+	if (total > FILES_BYTES_MAX || offset > total || n > total - offset)
+		return -EINVAL;
+	int fd = open(draft, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return -errno;
+	rc = owner_check(fd, draft, "mgmt");
+	if (!rc && fstat(fd, &st))
+		rc = -errno;
+	if (!rc && (uint64_t)st.st_size == offset) /* else it goes on elsewhere */
+		rc = write_part(fd, offset, part, n);
+	bool whole = !rc && (uint64_t)st.st_size <= offset && offset + n == total;
+	if (whole && total > FILES_SMALL_MAX && fsync(fd)) /* a small one goes on into the store */
+		rc = -errno;
+	close(fd);
+	return whole && !rc ? finish(draft, path, digest) : rc;
+}
+
+/* Copy one file under its digest. */
+static int import_one(const char *state_dir, struct files_item *item)
+{
+	char path[PATH_MAX];
+	struct files_text text;
+	int rc = blobs_path(state_dir, item->digest, path);
+
+	if (rc || !strcmp(item->path, path))
+		return rc;
+	rc = files_read(item, &text);
+	if (!rc && text.n != item->n_bytes)
+		rc = -ESTALE;
+	else if (!rc) {
+		char draft
+		        [PATH_MAX]; /* what is left of an upload is not gone on with: it may be damaged */
+
+		if (access(path, F_OK) && !path_of(state_dir, item->digest, PART_SUFFIX, draft))
+			unlink(draft);
+		rc = blobs_add(state_dir, item->digest, text.n, 0, text.bytes, text.n);
+	}
+	files_read_end(&text);
+	char *copy = rc ? NULL : strdup(path);
+	if (!rc && !copy)
+		rc = -ENOMEM;
+	if (rc)
+		return rc == -EBADMSG ? -ESTALE : rc;
+	free(item->path);
+	item->path = copy;
+	return 0;
+}
+
+int blobs_import(const char *state_dir, struct files *f)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < f->n_items; i++)
+		if (f->items[i].path)
+			rc = import_one(state_dir, &f->items[i]);
+	return rc;
+}
+
+void blobs_collect(const char *state_dir, int64_t now_s,
+                   bool (*is_named)(void *arg, const char *digest), void *arg)
+{
+	char path[PATH_MAX], digest[DIGEST_TEXT_MAX];
+	const struct dirent *entry;
+	DIR *dir = blobs_dir(state_dir, path) ? opendir(path) : NULL;
+	struct stat st;
+
+	while (dir && (entry = readdir(dir))) {
+		snprintf(digest, sizeof(digest), "%.64s", entry->d_name);
+		if (!is_digest(digest) ||
+		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
+		    st.st_mtim.tv_sec + BLOBS_KEEP_S > now_s)
+			continue;
+		bool part = strlen(entry->d_name) > DIGEST_TEXT_MAX - 1;
+		if (part || !is_named(arg, digest))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	}
+	if (dir)
+		closedir(dir);
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The move, so that an end at any point loses nothing and either release can go on:
+ *
+ *     1  link the journal, then the database into STATE/store       both places are whole, by the same files
+ *     2  replace STATE/store.db by a link to store/store.db         (rename) only the new place counts from now on
+ *     3  remove the old names of the journals
+ *
+ * Only files of our own are moved. Those of another user at the old place are left there: had we a journal, its name would be
+ * taken and the other's could not lie there; so there is none, and our database alone is whole.
+ */
+#include "mgmt/store/home.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/owner.h"
+#include "base/proc.h"
+
+#define LINK_TEXT  PROC_STORE_DIR "/" PROC_STORE_FILE
+#define SUFFIX_MAX 16
+
+/* What SQLite reads beside a database. The last one is rebuilt and never kept. */
+static const char *const journals[] = { "-journal", "-wal", "-shm" };
+#define N_JOURNALS 3
+#define N_MOVED    2
+
+/* The names of both places: `old` is the former release's store, `now` ours in `dir`. */
+struct home_paths {
+	char state[PATH_MAX], dir[PATH_MAX], old[PATH_MAX], now[PATH_MAX];
+};
+
+static int name_paths(const char *state_dir, struct home_paths *p)
+{
+	int rc = proc_path(state_dir, PROC_STORE_DIR, p->dir);
+
+	if (!rc)
+		rc = proc_path(state_dir, PROC_STORE_FILE, p->old);
+	if (!rc)
+		rc = proc_path(p->dir, PROC_STORE_FILE, p->now);
+	/* room for what is put behind the names */
+	if (!rc && strlen(p->now) + 64 >= PATH_MAX)
+		rc = -ENAMETOOLONG;
+	snprintf(p->state, sizeof(p->state), "%s", state_dir);
+	return rc;
+}
+
+static void name_journal(const char *db, size_t i, char out[PATH_MAX + SUFFIX_MAX])
+{
+	snprintf(out, PATH_MAX + SUFFIX_MAX, "%s%s", db, journals[i]);
+}
+
+static void describe_foreign(const char *path, uid_t uid, char why[HOME_WHY_MAX])
+{
+	const struct passwd *user = getpwuid(uid);
+
+	snprintf(why, HOME_WHY_MAX,
+	         "%.90s is not believed: it belongs to %.32s (uid %u); find out who put it there "
+	         "and remove it, or chown a restored backup to weir-mgmt",
+	         path, user ? user->pw_name : "an unknown user", (unsigned)uid);
+}
+
+/* A file that SQLite will read: a regular one of ours, without other names, which nobody else may write. */
+static int check_file(const char *path, char why[HOME_WHY_MAX])
+{
+	struct stat st;
+
+	if (lstat(path, &st))
+		return errno == ENOENT ? 0 : -errno;
+	bool is_ours = st.st_uid == geteuid();
+
+	owner_note(path, "mgmt", st.st_uid, is_ours);
+	if (!is_ours) {
+		describe_foreign(path, st.st_uid, why);
+		return -EPERM;
+	}
+	if (S_ISREG(st.st_mode) && st.st_nlink == 1 && !(st.st_mode & 022))
+		return 0;
+	snprintf(why, HOME_WHY_MAX,
+	         "%.100s is no regular file, has other names, or others may write it (mode %o): "
+	         "look at it (ls -l), then remove it or correct its mode",
+	         path, (unsigned)st.st_mode & 07777);
+	return -EPERM;
+}
+
+static int check_files(const struct home_paths *p, char why[HOME_WHY_MAX])
+{
+	char path[PATH_MAX + SUFFIX_MAX];
+	int rc = check_file(p->now, why);
+
+	for (size_t i = 0; !rc && i < N_JOURNALS; i++) {
+		name_journal(p->now, i, path);
+		rc = check_file(path, why);
+	}
+	return rc;
+}
+
+static bool is_own_file(const char *path, struct stat *st)
+{
+	return lstat(path, st) == 0 && S_ISREG(st->st_mode) && st->st_uid == geteuid();
+}
+
+static int sync_dir(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = fd < 0 || fsync(fd) ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* Put a link where the former release looks for the store. */
+static int leave_link(const struct home_paths *p)
+{
+	char beside[PATH_MAX + SUFFIX_MAX];
+
+	snprintf(beside, sizeof(beside), "%s.link", p->old);
+	if (unlink(beside) && errno != ENOENT)
+		return -errno;
+	if (symlink(LINK_TEXT, beside))
+		return -errno;
+	if (rename(beside, p->old)) {
+		int err = -errno;
+
+		unlink(beside);
+		return err;
+	}
+	return 0;
+}
+
+/* Whether the link lies at the old place; no regular file of another user may be in its place. */
+static bool has_link(const struct home_paths *p)
+{
+	struct stat st;
+
+	return lstat(p->old, &st) == 0 && S_ISLNK(st.st_mode) && st.st_uid == geteuid();
+}
+
+/* One file under its new name as well; a file system without links gets it moved. */
+static int link_file(const char *old, const char *now)
+{
+	if (unlink(now) && errno != ENOENT)
+		return -errno;
+	if (link(old, now) == 0)
+		return 0;
+	return rename(old, now) ? -errno : 0;
+}
+
+static int link_journals(const struct home_paths *p)
+{
+	char old[PATH_MAX + SUFFIX_MAX], now[PATH_MAX + SUFFIX_MAX];
+	struct stat st;
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < N_MOVED; i++) {
+		name_journal(p->old, i, old);
+		name_journal(p->now, i, now);
+		if (is_own_file(old, &st))
+			rc = link_file(old, now);
+	}
+	return rc;
+}
+
+/* The old names of journals go last. Another user's stay, and are named: they are never read. */
+static void drop_old_journals(const struct home_paths *p)
+{
+	char old[PATH_MAX + SUFFIX_MAX];
+	struct stat st;
+
+	for (size_t i = 0; i < N_JOURNALS; i++) {
+		name_journal(p->old, i, old);
+		if (lstat(old, &st))
+			continue;
+		bool is_ours = st.st_uid == geteuid();
+
+		owner_note(old, "mgmt", st.st_uid, is_ours);
+		if (is_ours)
+			unlink(old);
+	}
+}
+
+/* A store that lies at both places by different files: the former release has made the old one after the move. */
+static int set_newer_apart(const struct home_paths *p, const struct stat *old)
+{
+	struct stat now;
+
+	if (lstat(p->now, &now) || (now.st_ino == old->st_ino && now.st_dev == old->st_dev))
+		return 0;
+	log_warn("store-replaced",
+	         "by=%s effect=\"the other one is kept as " PROC_STORE_FILE ".earlier-*\"", p->old);
+	return home_put_aside(p->state, "earlier", (int64_t)now.st_mtime * 1000);
+}
+
+static int move_in(const struct home_paths *p, const struct stat *old)
+{
+	int rc = set_newer_apart(p, old);
+
+	if (!rc)
+		rc = link_journals(p);
+	if (!rc)
+		rc = link_file(p->old, p->now);
+	if (!rc)
+		rc = sync_dir(p->dir);
+	if (!rc)
+		rc = leave_link(p);
+	if (!rc)
+		drop_old_journals(p);
+	if (!rc)
+		rc = sync_dir(p->state);
+	if (!rc)
+		log_note("store-moved", "from=%s to=%s", p->old, p->now);
+	return rc;
+}
+
+/* Move an earlier store in, if there is one that may be believed; leave the link for the former release. */
+static int adopt_earlier(const struct home_paths *p, char why[HOME_WHY_MAX])
+{
+	struct stat old;
+	int rc = 0;
+
+	if (is_own_file(p->old, &old)) {
+		rc = move_in(p, &old);
+		if (rc)
+			snprintf(why, HOME_WHY_MAX, "%.90s cannot be moved to %.90s: %s", p->old,
+			         p->dir, strerror(-rc));
+		return rc;
+	}
+	drop_old_journals(p);
+	if (has_link(p))
+		return 0;
+	if (lstat(p->old, &old)) {
+		(void)leave_link(p); /* only a downgrade without its package's scripts misses it */
+		return 0;
+	}
+	owner_note(p->old, "mgmt", old.st_uid, old.st_uid == geteuid());
+	if (access(p->now, F_OK) == 0)
+		return 0; /* ours is where it belongs */
+	describe_foreign(p->old, old.st_uid, why);
+	return -EPERM;
+}
+
+/* The former release's lock keeps it out. One of another user is not believed: another could hold it without end. */
+static int take_old_lock(const char *state_dir, int *fd)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int rc = proc_path(state_dir, HOME_LOCK, path);
+
+	*fd = -1;
+	if (rc)
+		return rc;
+	if (lstat(path, &st) == 0 && st.st_uid != geteuid()) {
+		owner_note(path, "mgmt", st.st_uid, false);
+		return 0;
+	}
+	return lock_take(path, fd);
+}
+
+static int take_locks(const struct home_paths *p, struct home *h, char why[HOME_WHY_MAX])
+{
+	char path[PATH_MAX];
+	int rc = proc_path(p->dir, HOME_LOCK, path);
+
+	if (!rc)
+		rc = lock_take(path, &h->lock_fd);
+	if (!rc)
+		rc = take_old_lock(p->state, &h->old_lock_fd);
+	if (rc)
+		snprintf(why, HOME_WHY_MAX, "%s: %s", HOME_LOCK, strerror(-rc));
+	return rc;
+}
+
+int home_open(const char *state_dir, struct home *out, char why[HOME_WHY_MAX])
+{
+	struct home_paths p;
+	struct stat st;
+	int rc = name_paths(state_dir, &p);
+
+	*out = (struct home){ .lock_fd = -1, .old_lock_fd = -1 };
+	why[0] = '\0';
+	if (rc)
+		return rc;
+	rc = owner_directory(p.dir, 0700, "mgmt");
+	if (rc == -EPERM && lstat(p.dir, &st) == 0)
+		describe_foreign(p.dir, st.st_uid, why);
+	else if (rc)
+		snprintf(why, HOME_WHY_MAX, "%.100s: %s", p.dir, strerror(-rc));
+	if (!rc)
+		rc = take_locks(&p, out, why);
+	if (!rc)
+		rc = adopt_earlier(&p, why);
+	if (!rc)
+		rc = check_files(&p, why);
+	if (rc && !*why)
+		snprintf(why, HOME_WHY_MAX, "%.100s: %s", p.dir, strerror(-rc));
+	if (rc)
+		home_close(out);
+	else
+		snprintf(out->db, sizeof(out->db), "%s", p.now);
+	return rc;
+}
+
+bool home_has_store(const char *state_dir)
+{
+	struct home_paths p;
+	struct stat st;
+
+	return name_paths(state_dir, &p) == 0 &&
+	       (lstat(p.now, &st) == 0 || (lstat(p.old, &st) == 0 && S_ISREG(st.st_mode)));
+}
+
+void home_close(struct home *h)
+{
+	if (h->lock_fd >= 0)
+		close(h->lock_fd);
+	if (h->old_lock_fd >= 0)
+		close(h->old_lock_fd);
+	*h = (struct home){ .lock_fd = -1, .old_lock_fd = -1 };
+}
+
+int home_move_back(const struct home *h, const char *state_dir, char why[HOME_WHY_MAX])
+{
+	char journal[PATH_MAX + SUFFIX_MAX];
+	struct stat st;
+	struct home_paths p;
+	int rc = name_paths(state_dir, &p);
+
+	(void)h;
+	why[0] = '\0';
+	if (!rc && !is_own_file(p.now, &st))
+		return 0; /* none was made here */
+	for (size_t i = 0; !rc && i < N_JOURNALS; i++) {
+		/* of a store that was closed: empty */
+		name_journal(p.now, i, journal);
+		if (unlink(journal) && errno != ENOENT)
+			rc = -errno;
+	}
+	if (!rc && rename(p.now, p.old))
+		rc = -errno;
+	if (!rc)
+		rc = sync_dir(p.state);
+	if (rc)
+		snprintf(why, HOME_WHY_MAX, "%.100s cannot be moved to %.100s: %s", p.now, p.old,
+		         strerror(-rc));
+	return rc;
+}
+
+int home_put_aside(const char *state_dir, const char *word, int64_t now_ms)
+{
+	char from[PATH_MAX + SUFFIX_MAX], aside[PATH_MAX + 64], to[PATH_MAX + 64 + SUFFIX_MAX];
+	struct home_paths p;
+	int rc = name_paths(state_dir, &p);
+
+	if (rc)
+		return rc;
+	snprintf(aside, sizeof(aside), "%s.%s-%lld", p.now, word, (long long)(now_ms / 1000));
+	/* journals first: one that stayed would be played into the next store */
+	for (size_t i = 0; i < N_JOURNALS; i++) {
+		name_journal(p.now, i, from);
+		snprintf(to, sizeof(to), "%s%s", aside, journals[i]);
+		if (rename(from, to) && errno != ENOENT)
+			return -errno;
+	}
+	return rename(p.now, aside) && errno != ENOENT ? -errno : 0;
+}

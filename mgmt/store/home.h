@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Where the store lives: STATE/store, a directory that only weir-mgmt's user can enter.
+ *
+ * SQLite plays whatever journal lies beside its file. In the state directory, where all processes may add files, a journal
+ * that another process has laid there would change the store. So the store has a directory of its own, and what lies there is
+ * checked before SQLite opens it: owner, type, links and mode.
+ *
+ * The former release has the store in the state directory itself (STATE/store.db). It is moved here when it is found, and a
+ * symbolic link takes its place, so that the former release finds it, too. home_move_back() undoes the move.
+ */
+#ifndef WEIR_MGMT_STORE_HOME_H
+#define WEIR_MGMT_STORE_HOME_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HOME_LOCK    "store.lock" /* in state, as the former release has it, and in the directory */
+#define HOME_WHY_MAX 256u
+
+/** The store's file, and the locks that keep all others out. */
+struct home {
+	char db[PATH_MAX];
+	int lock_fd, old_lock_fd; /**< -1: not held */
+};
+
+/**
+ * Make or check the directory, take the locks, move an earlier store in. @p why gets a text on failure.
+ * @return 0, -EBUSY (another process has it), -EPERM (something of another user is in the way) or -errno
+ */
+int home_open(const char *state_dir, struct home *out, char why[HOME_WHY_MAX]);
+/** Whether there is a store at either place. */
+bool home_has_store(const char *state_dir);
+/** Let the locks go. Zeroed by it; may be called again. */
+void home_close(struct home *h);
+/**
+ * Put a store that is whole and closed back where the former release has it; its locks are held by @p h.
+ * @return 0 or -errno, with a text in @p why
+ */
+int home_move_back(const struct home *h, const char *state_dir, char why[HOME_WHY_MAX]);
+/** Put the store's files aside as store.db.@p word-SECONDS. @return 0 or -errno */
+int home_put_aside(const char *state_dir, const char *word, int64_t now_ms);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/store/includes.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define DIRECTIVE "$INCLUDE"
+
+/* The file that the directive at @p line names, as a name of a version. @return whether it can be one */
+static bool read_name(const char *zone, const char *line, size_t n, char out[FILES_NAME_MAX + 1])
+{
+	const char *slash = strrchr(zone, '/'), *end = line + n;
+	bool quoted;
+
+	while (line < end && (*line == ' ' || *line == '\t'))
+		line++;
+	quoted = line < end && *line == '"';
+	line += quoted;
+
+	const char *from = line;
+
+	while (line < end && !strchr(quoted ? "\"" : " \t\r;\"", *line))
+		line++;
+
+	int got = snprintf(out, FILES_NAME_MAX + 1, "%.*s%.*s", slash ? (int)(slash - zone + 1) : 0,
+	                   zone, (int)(line - from), from);
+
+	return got > 0 && got <= (int)FILES_NAME_MAX && files_name_ok(out);
+}
+
+int includes_walk(const char *zone, const char *text, size_t n, includes_found *found, void *arg)
+{
+	const char *end = text + n, *at = text;
+	size_t n_word = sizeof(DIRECTIVE) - 1;
+	char name[FILES_NAME_MAX + 1];
+	int rc = 0;
+
+	/* a '$' is rare, a line is not */
+	while (!rc && (at = memchr(at, '$', (size_t)(end - at)))) {
+		const char *line_end = memchr(at, '\n', (size_t)(end - at));
+		size_t n_line = (size_t)((line_end ? line_end : end) - at);
+
+		if ((at == text || at[-1] == '\n') && n_line > n_word &&
+		    !strncasecmp(at, DIRECTIVE, n_word) && strchr(" \t\"", at[n_word]) &&
+		    read_name(zone, at + n_word, n_line - n_word, name))
+			rc = found(arg, name);
+		at++;
+	}
+	return rc;
+}
+
+/* A walk through a zone's files. */
+struct walk {
+	const char *zone;
+	const char *dir; /* where files come from that are not there yet; NULL: nowhere */
+	struct files *files;
+	includes_found *found;
+	void *arg;
+	unsigned depth, n; /* depth: 1 in the zone's own file */
+};
+
+static int walk_file(struct walk *w, const char *name);
+
+static int take_include(void *arg, const char *name)
+{
+	struct walk *w = arg;
+	int rc = 0;
+
+	if (w->depth > INCLUDES_DEPTH_MAX || w->n++ == INCLUDES_MAX)
+		return 0; /* reading the zone tells */
+	if (w->dir && !files_find(w->files, name))
+		rc = files_add_from(w->files, w->dir, name);
+	if (rc == -E2BIG || rc == -ENOMEM)
+		return rc;
+	if (rc || !files_find(w->files, name))
+		return 0;
+	if (w->found)
+		rc = w->found(w->arg, name);
+	return rc ? rc : walk_file(w, name);
+}
+
+static int walk_file(struct walk *w, const char *name)
+{
+	struct files_text text;
+	int rc = files_read(files_find(w->files, name), &text);
+
+	if (rc)
+		return rc;
+	w->depth++;
+	rc = includes_walk(w->zone, text.bytes, text.n, take_include, w);
+	w->depth--;
+	files_read_end(&text);
+	return rc;
+}
+
+int includes_of(const struct files *files, const char *zone, includes_found *found, void *arg)
+{
+	struct walk w = {
+		.zone = zone, .files = (struct files *)(uintptr_t)files, .found = found, .arg = arg
+	};
+
+	return files_find(files, zone) ? walk_file(&w, zone) : 0;
+}
+
+int includes_gather(struct files *files, const char *dir, const char *zone)
+{
+	struct walk w = { .zone = zone, .dir = dir, .files = files };
+	int rc = files_find(files, zone) ? 0 : files_add_from(files, dir, zone);
+
+	return rc ? rc : walk_file(&w, zone);
+}

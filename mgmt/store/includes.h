@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The files of a zone: its own and those that it includes ($INCLUDE), by their names in a version. Names of
+ * includes are relative to the directory of the zone's file, in included files, too (dns/zone_text.h).
+ */
+#ifndef WEIR_MGMT_STORE_INCLUDES_H
+#define WEIR_MGMT_STORE_INCLUDES_H
+
+#include "mgmt/store/files.h"
+
+#define INCLUDES_DEPTH_MAX 8u
+#define INCLUDES_MAX       256u /**< of a zone */
+
+/** Called for each $INCLUDE that is found; @p name as it is in a version. @return 0, or what ends the walk */
+typedef int includes_found(void *arg, const char *name);
+
+/**
+ * Find the $INCLUDEs in the text of one file, which belongs to the zone whose file is called @p zone. One that no
+ * version can keep is left out: reading the zone tells what is wrong with it.
+ */
+int includes_walk(const char *zone, const char *text, size_t n, includes_found *found, void *arg);
+/** Call @p found for each file of @p files that zone file @p zone includes, at any depth; one may be named twice. */
+int includes_of(const struct files *files, const char *zone, includes_found *found, void *arg);
+/** Add @p zone from @p dir, and what it includes and can be read. @return 0, or -errno of the zone's own file */
+int includes_gather(struct files *files, const char *dir, const char *zone);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The key for clients, handed to weir-dns, which may not read the hash key: a derived one, or by default the hash key itself. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/proc.h"
+#include "mgmt/store/own.h"
+#include "weir/placement.h"
+
+/* The key that the head's clients are placed by. @return whether the file of the hash key is there, and the right one */
+static bool find_key(const struct recent *head, struct placement *out)
+{
+	uint64_t words[2];
+
+	if (model_key_read(head->model->hash_key_file, NULL, words))
+		return false;
+	placement_make(words, head->model->placement, out);
+	explicit_bzero(words, sizeof(words));
+	return !*head->version.hash_key || !strcmp(head->version.hash_key, out->made_of);
+}
+
+static bool is_there(const char *path, const struct placement *wanted)
+{
+	struct placement found;
+	bool same = !placement_read(path, &found) && found.kind == wanted->kind &&
+	            !strcmp(found.made_of, wanted->made_of) &&
+	            !memcmp(found.key, wanted->key, sizeof(found.key));
+
+	explicit_bzero(&found, sizeof(found));
+	return same;
+}
+
+/* Each change between success and failure is said once. */
+static void note_outcome(struct intent *in, const char *path, int rc, int64_t now_ms)
+{
+	if (rc && rc != in->placement_rc) {
+		log_error("placement-not-written", "path=%s why=\"%s\"", path, strerror(-rc));
+		journal_add(
+		        in->journal, now_ms, "store", "placement",
+		        "%.100s cannot be written: %s; weir-dns goes on with the key that it has",
+		        path, strerror(-rc));
+	} else if (!rc && in->placement_rc) {
+		journal_add(in->journal, now_ms, "store", "placement", "%.100s is written again",
+		            path);
+	}
+	in->placement_rc = rc;
+}
+
+void placement_follow(struct intent *in, int64_t now_ms)
+{
+	const struct recent *head = in->n_recent ? &in->recent[in->n_recent - 1] : NULL;
+	struct placement wanted;
+	char path[PATH_MAX];
+
+	if (!head || in->offline || proc_path(in->state_dir, PLACEMENT_FILE, path))
+		return;
+	/* with another file in the hash key's place weir-dns goes on with what it has */
+	if (find_key(head, &wanted) && !is_there(path, &wanted)) {
+		int rc = placement_write(path, &wanted);
+
+		note_outcome(in, path, rc, now_ms);
+		if (!rc)
+			log_info("placement-written", "made_of=%s", wanted.made_of);
+	}
+	explicit_bzero(&wanted, sizeof(wanted));
+}

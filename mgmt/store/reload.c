@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/store/reload.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mgmt/store/includes.h"
+#include "mgmt/store/zones.h"
+
+/* Marks files of a set, or copies them to another. */
+struct mark {
+	const struct files *from;
+	bool *marked;
+	struct files *to;
+};
+
+static int mark_file(void *arg, const char *name)
+{
+	struct mark *m = arg;
+	const struct files_item *item = files_find(m->from, name);
+
+	if (item)
+		m->marked[item - m->from->items] = true;
+	return 0;
+}
+
+static int copy_file(void *arg, const char *name)
+{
+	struct mark *m = arg;
+	const struct files_item *item = files_find(m->from, name);
+
+	return item && !files_find(m->to, name) ? files_put(m->to, name, item) : 0;
+}
+
+/* All files of the head that are no zone's. */
+static int copy_others(const struct files *head, const struct model *m, struct files *out)
+{
+	struct mark mark = { head, calloc(head->n_items + 1, sizeof(bool)), out };
+	int rc = mark.marked ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !rc && i < m->n_zones; i++) {
+		const char *name = zones_file_name(&m->zones[i]);
+
+		if (name)
+			mark_file(&mark, name);
+		if (name)
+			rc = includes_of(head, name, mark_file, &mark);
+	}
+	for (size_t i = 0; !rc && i < head->n_items; i++)
+		if (!mark.marked[i])
+			rc = files_put(out, head->items[i].name, &head->items[i]);
+	free(mark.marked);
+	return rc;
+}
+
+static void tell(struct model_mistakes *mistakes, const char *conf_dir, const char *zone,
+                 const char *name, int rc)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "zone %.200s: %s/%s cannot be read: %s", zone, conf_dir, name,
+	         strerror(-rc));
+	model_mistakes_add(mistakes, name, 0, "dns.zones", text);
+}
+
+static int reload_zone(const struct files *head, const struct model_zone *zone,
+                       const char *conf_dir, bool skip, struct files *out,
+                       struct model_mistakes *mistakes)
+{
+	struct mark mark = { head, NULL, out };
+	const char *name = zones_file_name(zone);
+
+	if (!name)
+		return 0;
+	int rc = includes_gather(out, conf_dir, name);
+	if (!rc || rc == -ENOMEM)
+		return rc;
+	tell(mistakes, conf_dir, zone->name, name, rc);
+	if (!skip)
+		return -EINVAL;
+	rc = copy_file(&mark, name);
+	return rc ? rc : includes_of(head, name, copy_file, &mark);
+}
+
+int reload_files(const struct files *head, const struct model *m, const char *conf_dir, bool skip,
+                 struct files *out, struct model_mistakes *mistakes)
+{
+	struct files files = { 0 };
+	int rc = copy_others(head, m, &files), worst = 0;
+
+	*mistakes = (struct model_mistakes){ 0 };
+	for (size_t i = 0; !rc && i < m->n_zones; i++) {
+		rc = reload_zone(head, &m->zones[i], conf_dir, skip, &files, mistakes);
+		if (rc == -EINVAL) { /* all of them are told */
+			worst = rc;
+			rc = 0;
+		}
+	}
+	rc = rc ? rc : worst;
+	if (rc)
+		files_fini(&files);
+	else
+		*out = files;
+	return rc;
+}

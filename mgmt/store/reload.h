@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The files of the version in force with those of its zones as they are on the disk now.
+ */
+#ifndef WEIR_MGMT_STORE_RELOAD_H
+#define WEIR_MGMT_STORE_RELOAD_H
+
+#include "mgmt/store/files.h"
+#include "weir/model.h"
+
+/**
+ * Read the files of all zones again, with what they include.
+ *
+ * @param head      the files in force, of model @p m
+ * @param skip      a zone whose file cannot be read keeps the files of the head
+ * @param mistakes  what cannot be read, by file and reason; with @p skip, too
+ * @return 0; -EINVAL (mistakes, and @p skip was not asked for); -E2BIG or -ENOMEM; @p out is given
+ */
+int reload_files(const struct files *head, const struct model *m, const char *conf_dir, bool skip,
+                 struct files *out, struct model_mistakes *mistakes);
+
+#endif

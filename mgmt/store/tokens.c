@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/store/tokens.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *const tokens_roles[] = { "viewer",  "oncall", "operator", "admin",
+	                             "metrics", "peer",   NULL };
+
+#define SPACE " \t\r"
+#define HINT  "; `weir token new` makes a line"
+
+bool tokens_role_ok(const char *word)
+{
+	for (size_t i = 0; tokens_roles[i]; i++)
+		if (!strcmp(tokens_roles[i], word))
+			return true;
+	return false;
+}
+
+static bool is_digest(const char *word)
+{
+	return strlen(word) == DIGEST_TEXT_MAX - 1 &&
+	       strspn(word, "0123456789abcdef") == DIGEST_TEXT_MAX - 1;
+}
+
+/* The words of a line, by their number, name, role and third. */
+static const char *mistake_of(size_t n, char *const words[4])
+{
+	bool anonymous = n > 0 && !strcmp(words[0], TOKENS_ANONYMOUS);
+
+	if (n != 3)
+		return "it must have three words: NAME ROLE and the token's SHA-256" HINT;
+	if (strlen(words[0]) >= TOKENS_NAME_MAX)
+		return "its name is longer than 63 bytes";
+	if (!tokens_role_ok(words[1]))
+		return "its second word is no role: viewer, oncall, operator, admin, metrics or peer";
+	if (anonymous && strcmp(words[2], "*") != 0)
+		return "the third word of anonymous must be *";
+	if (!anonymous && !strcmp(words[2], "*"))
+		return "* as its third word is for the name anonymous alone";
+	if (!anonymous && !is_digest(words[2]))
+		return "its third word must be the SHA-256 of the token: 64 hexadecimal digits in "
+		       "lower case" HINT;
+	return NULL;
+}
+
+enum tokens_line tokens_read(const char *line, size_t n, struct tokens_entry *out, const char **why)
+{
+	char copy[TOKENS_LINE_MAX], *rest = NULL, *words[4] = { NULL };
+	size_t n_words = 0;
+
+	if (n > 0 && line[strspn(line, SPACE)] == '#')
+		return TOKENS_NOTHING;
+	if (n >= sizeof(copy) || memchr(line, '\0', n)) {
+		*why = "it is longer than 255 bytes, or has a NUL in it";
+		return TOKENS_BAD;
+	}
+	memcpy(copy, line, n);
+	copy[n] = '\0';
+	for (char *w = strtok_r(copy, SPACE, &rest); w && n_words < 4;
+	     w = strtok_r(NULL, SPACE, &rest))
+		words[n_words++] = w;
+	if (n_words == 0)
+		return TOKENS_NOTHING;
+	*why = mistake_of(n_words, words);
+	if (*why)
+		return TOKENS_BAD;
+	snprintf(out->name, sizeof(out->name), "%s", words[0]);
+	snprintf(out->role, sizeof(out->role), "%s", words[1]);
+	snprintf(out->digest, sizeof(out->digest), "%s", words[2]);
+	return TOKENS_ENTRY;
+}
+
+size_t tokens_scan(const char *text, size_t n, tokens_bad_cb *cb, void *arg)
+{
+	size_t n_bad = 0;
+
+	for (size_t at = 0, line = 1; at < n; line++) {
+		const char *end = memchr(text + at, '\n', n - at), *why;
+		size_t length = end ? (size_t)(end - text) - at : n - at;
+		struct tokens_entry entry;
+
+		if (tokens_read(text + at, length, &entry, &why) == TOKENS_BAD) {
+			n_bad++;
+			if (cb)
+				cb(arg, line, why);
+		}
+		at += length + 1;
+	}
+	return n_bad;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Adding a token. The file is replaced whole, by rename(2), so that weir-mgmt never reads half of it; who else adds
+ * one waits at a lock, whose file goes with its holder.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/lock.h"
+#include "mgmt/store/files.h"
+#include "mgmt/store/tokens.h"
+
+#define NEW_FILE    TOKENS_FILE ".new"
+#define LOCK_FILE   TOKENS_FILE ".lock"
+#define TOKEN_BYTES 32
+#define NAME_CHARS  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+#define LOCK_TRIES  50
+#define LOCK_WAIT   ((unsigned)100000) /* microseconds */
+
+static bool name_ok(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 0 && n < TOKENS_NAME_MAX && strspn(name, NAME_CHARS) == n &&
+	       strcmp(name, TOKENS_ANONYMOUS) != 0;
+}
+
+static int make_token(char token[DIGEST_TEXT_MAX])
+{
+	unsigned char bytes[TOKEN_BYTES];
+
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		return -errno;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(token + 2 * i, 3, "%02x", bytes[i]);
+	explicit_bzero(bytes, sizeof(bytes));
+	return 0;
+}
+
+/* The directory's lock: a file that only its owner can open. Whoever may read the directory itself could lock that for ever. */
+static int lock_dir(const char *conf_dir, char path[PATH_MAX], int *lock_fd)
+{
+	int err = snprintf(path, PATH_MAX, "%s/" LOCK_FILE, conf_dir) < PATH_MAX ? -EBUSY
+	                                                                         : -ENAMETOOLONG;
+
+	for (int i = 0; i < LOCK_TRIES && err == -EBUSY; i++) {
+		err = lock_take(path, lock_fd);
+		if (err == -EBUSY)
+			usleep(LOCK_WAIT);
+	}
+	return err;
+}
+
+static void unlock_dir(const char *path, int lock_fd)
+{
+	unlink(path);
+	close(lock_fd);
+}
+
+static bool has_name(const char *text, size_t n, const char *name)
+{
+	for (size_t at = 0; at < n;) {
+		const char *end = memchr(text + at, '\n', n - at), *why;
+		size_t length = end ? (size_t)(end - text) - at : n - at;
+		struct tokens_entry entry;
+
+		if (tokens_read(text + at, length, &entry, &why) == TOKENS_ENTRY &&
+		    !strcmp(entry.name, name))
+			return true;
+		at += length + 1;
+	}
+	return false;
+}
+
+/* Of the file as it is; or, of a new one, weir-mgmt's alone. */
+static int set_owner(int fd, const struct stat *old)
+{
+	const struct passwd *user = getpwnam("weir-mgmt");
+	const struct group *group = getgrnam("weir");
+
+	if (old)
+		return fchown(fd, old->st_uid, old->st_gid) || fchmod(fd, old->st_mode & 0770)
+		               ? -errno
+		               : 0;
+	if (geteuid() == 0 && user &&
+	    fchown(fd, user->pw_uid, group ? group->gr_gid : user->pw_gid))
+		return -errno;
+	return fchmod(fd, 0400) ? -errno : 0;
+}
+
+static int write_all(int fd, const char *bytes, size_t n)
+{
+	while (n) {
+		ssize_t done = write(fd, bytes, n);
+
+		if (done < 0 && errno != EINTR)
+			return -errno;
+		if (done > 0) {
+			bytes += done;
+			n -= (size_t)done;
+		}
+	}
+	return 0;
+}
+
+/* Write @p text and @p line behind it, in one step. */
+static int replace(int dir, const struct stat *old, const char *text, size_t n, const char *line)
+{
+	int err, fd;
+
+	unlinkat(dir, NEW_FILE, 0); /* of one that was interrupted; we have the lock */
+	fd = openat(dir, NEW_FILE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	err = set_owner(fd, old);
+	if (!err)
+		err = write_all(fd, text, n);
+	if (!err && n && text[n - 1] != '\n')
+		err = write_all(fd, "\n", 1);
+	if (!err)
+		err = write_all(fd, line, strlen(line));
+	if (!err && fsync(fd))
+		err = -errno;
+	close(fd);
+	if (!err && renameat(dir, NEW_FILE, dir, TOKENS_FILE))
+		err = -errno;
+	if (err)
+		unlinkat(dir, NEW_FILE, 0);
+	else
+		fsync(dir);
+	return err;
+}
+
+static int add(const char *conf_dir, int dir, const char *name, const char *role, const char *token)
+{
+	char path[PATH_MAX], digest[DIGEST_TEXT_MAX], line[TOKENS_LINE_MAX], *text = NULL;
+	struct stat old;
+	size_t n = 0;
+	int err;
+
+	if (snprintf(path, sizeof(path), "%s/" TOKENS_FILE, conf_dir) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	bool there = fstatat(dir, TOKENS_FILE, &old, AT_SYMLINK_NOFOLLOW) == 0;
+	if (there && !S_ISREG(old.st_mode))
+		return -EMEDIUMTYPE;
+	err = files_slurp(path, &text, &n);
+	if (err == -ENOENT && !there)
+		err = 0;
+	if (!err && has_name(text, n, name))
+		err = -EEXIST;
+	snprintf(line, sizeof(line), "%s %s %s\n", name, role,
+	         digest_bytes(token, strlen(token), digest));
+	if (!err)
+		err = replace(dir, there ? &old : NULL, text ? text : "", n, line);
+	free(text);
+	return err;
+}
+
+int tokens_new(const char *conf_dir, const char *name, const char *role,
+               char token[DIGEST_TEXT_MAX])
+{
+	char made[DIGEST_TEXT_MAX], lock[PATH_MAX];
+	int dir, lock_fd, err;
+
+	if (!name_ok(name))
+		return -EINVAL;
+	if (!tokens_role_ok(role))
+		return -ENOKEY;
+	err = make_token(made);
+	dir = err ? err : open(conf_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err ? err : -errno;
+	err = lock_dir(conf_dir, lock, &lock_fd);
+	if (!err) {
+		err = add(conf_dir, dir, name, role, made);
+		unlock_dir(lock, lock_fd);
+	}
+	close(dir);
+	if (!err)
+		memcpy(token, made, sizeof(made));
+	explicit_bzero(made, sizeof(made));
+	return err;
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The zones are compiled by the name server's own code (weir/zones.h), so that what is accepted here is what it can serve. Skipping
+ * a bad zone replaces its files by those in force, in the set of files; the result is a version like any other and is checked again.
+ */
+#include "mgmt/store/zones.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "mgmt/store/includes.h"
+#include "weir/zones.h"
+
+#define ARENA_MAX ((size_t)64 << 20)
+#define LAID_OUT  "/config/" /* then the version's digest, then the name */
+
+const char *zones_file_name(const struct model_zone *zone)
+{
+	const size_t n_digest = DIGEST_TEXT_MAX - 1;
+	const char *name = NULL;
+
+	for (const char *at = strstr(zone->file, LAID_OUT); at; at = strstr(at + 1, LAID_OUT)) {
+		const char *digest = at + sizeof(LAID_OUT) - 1;
+
+		if (strspn(digest, "0123456789abcdef") == n_digest && digest[n_digest] == '/')
+			name = digest + n_digest + 1;
+	}
+	return name;
+}
+
+static int compare_name(const void *name, const void *zone)
+{
+	return strcmp(name, ((const struct model_zone *)zone)->name);
+}
+
+/* A model's zones are sorted by name; of ten thousand each is looked for. */
+static const struct model_zone *find_zone(const struct model *m, const char *name)
+{
+	return m && m->n_zones
+	               ? bsearch(name, m->zones, m->n_zones, sizeof(*m->zones), compare_name)
+	               : NULL;
+}
+
+static void warn(struct zones_said *said, const char *text)
+{
+	if (said->n_warnings == ZONES_SAID_MAX)
+		said->n_more++;
+	else if (text)
+		said->warnings[said->n_warnings++] = text;
+}
+
+/* Where messages go while zones are compiled. */
+struct judging {
+	const struct model *m;
+	const struct zones_how *how;
+	struct model_mistakes *mistakes;
+	struct zones_said *said;
+	size_t n_refused;
+};
+
+static bool is_unchanged(const struct judging *j, const struct model_zone *zone)
+{
+	const struct model_zone *old = find_zone(j->how->head, zone->name);
+
+	return old && *zone->digest && !strcmp(old->digest, zone->digest);
+}
+
+/* Whether what was found refuses the version, or is only said. */
+static bool refuses(const struct judging *j, const struct zones_message *m,
+                    const struct model_zone *zone)
+{
+	if (m->level == ZONES_WARNING || j->how->undoes)
+		return false;
+	if (m->level == ZONES_MISTAKE)
+		return true;
+	return !j->how->returns && !(zone && is_unchanged(j, zone));
+}
+
+static void take_message(void *arg, const struct zones_message *m)
+{
+	struct judging *j = arg;
+	struct zones_said *said = j->said;
+	const struct model_zone *zone = m->level != ZONES_WARNING ? find_zone(j->m, m->zone) : NULL;
+
+	if (!refuses(j, m, zone)) {
+		warn(said,
+		     m->line ? arena_printf(said->arena, "%s:%u: %s", m->file, m->line, m->text)
+		             : arena_printf(said->arena, "%s: %s", m->file, m->text));
+		return;
+	}
+	j->n_refused++;
+	model_mistakes_add(j->mistakes, m->file, m->line, "dns.zones", m->text);
+	if (zone && !said->bad[zone - j->m->zones]) {
+		said->bad[zone - j->m->zones] = true;
+		said->n_bad++;
+	}
+}
+
+/* Secondaries and people go by the serial: one that goes back says that an old file was taken. */
+static void compare_serials(const struct model *m, const struct model *head,
+                            struct zones_said *said)
+{
+	for (size_t i = 0; i < m->n_zones; i++) {
+		const struct model_zone *zone = &m->zones[i];
+		const struct model_zone *old = find_zone(head, zone->name);
+		uint32_t was, is;
+
+		if (!old || !strcmp(old->digest, zone->digest) ||
+		    zones_serial(old->name, old->file, &was) ||
+		    zones_serial(zone->name, zone->file, &is))
+			continue;
+		if ((int32_t)(is - was) < 0) /* RFC 1982 */
+			warn(said, arena_printf(said->arena,
+			                        "zone %s: the serial goes back from %u to %u: is "
+			                        "this an old file?",
+			                        zone->name, was, is));
+	}
+}
+
+static int start(struct zones_said *said, size_t n_zones)
+{
+	zones_said_fini(said);
+	said->arena = arena_new(ARENA_MAX);
+	said->bad = calloc(n_zones + 1, sizeof(*said->bad));
+	said->skipped = said->arena ? ARENA_ARRAY(said->arena, const char *, n_zones + 1) : NULL;
+	return said->bad && said->skipped ? 0 : -ENOMEM;
+}
+
+int zones_judge(const struct model *m, const struct zones_how *how, struct model_mistakes *mistakes,
+                struct zones_said *said)
+{
+	struct judging j = { m, how, mistakes, said, 0 };
+	int rc = start(said, m->n_zones);
+
+	if (!rc)
+		rc = zones_check(m, take_message, &j);
+	if (!rc)
+		compare_serials(m, how->head, said);
+	if (rc == -EINVAL && j.n_refused == 0) /* it goes back by itself */
+		rc = 0;
+	else if (!rc && j.n_refused)
+		rc = -EINVAL;
+	return !rc && arena_failed(said->arena) ? -ENOMEM : rc;
+}
+
+/* A zone that is to have the head's files. */
+struct skip {
+	struct files *files;
+	const struct files *head_files;
+	const struct model *m;
+	const bool *bad;
+	const char *needed_by; /* a good zone that has another file in this place */
+};
+
+static int note_same(void *arg, const char *name)
+{
+	const char **wanted = arg;
+
+	return strcmp(*wanted, name) ? 0 : 1;
+}
+
+/* Whether a zone that is taken as given includes @p name. */
+static const char *good_user(const struct skip *s, const char *name)
+{
+	for (size_t i = 0; i < s->m->n_zones; i++) {
+		const char *file = zones_file_name(&s->m->zones[i]);
+
+		if (!s->bad[i] && file &&
+		    (!strcmp(file, name) || includes_of(s->files, file, note_same, &name) == 1))
+			return s->m->zones[i].name;
+	}
+	return NULL;
+}
+
+static int put_back(struct skip *s, const char *from, const char *to)
+{
+	const struct files_item *old = files_find(s->head_files, from),
+	                        *is = files_find(s->files, to);
+
+	if (!old || (is && !strcmp(is->digest, old->digest)))
+		return 0;
+	s->needed_by = good_user(s, to);
+	return s->needed_by ? -EBUSY : files_put(s->files, to, old);
+}
+
+static int put_back_include(void *arg, const char *name)
+{
+	return put_back(arg, name, name);
+}
+
+/* @return 0, or -EINVAL when the zone has nothing to go back to */
+static int skip_zone(struct skip *s, const struct model_zone *zone, const struct model_zone *old)
+{
+	const char *name = zones_file_name(zone), *from = old ? zones_file_name(old) : NULL;
+
+	if (!name || !from || !files_find(s->head_files, from))
+		return -EINVAL;
+	int rc = put_back(s, from, name);
+	return rc ? rc : includes_of(s->head_files, from, put_back_include, s);
+}
+
+static const char *why_not(const struct skip *s, int rc, struct arena *arena,
+                           const struct model_zone *zone)
+{
+	return rc == -EBUSY
+	               ? arena_printf(
+	                         arena,
+	                         "zone %s cannot keep its files: zone %s, which is taken, uses "
+	                         "one of them",
+	                         zone->name, s->needed_by)
+	               : arena_printf(arena,
+	                              "zone %s cannot be skipped: the version in force has no file "
+	                              "of it",
+	                              zone->name);
+}
+
+int zones_skip(struct files *files, const struct model *m, const struct files *head_files,
+               const struct model *head, struct model_mistakes *mistakes, struct zones_said *said)
+{
+	struct skip s = { files, head_files, m, said->bad, NULL };
+	size_t n_failed = 0;
+
+	for (size_t i = 0; i < m->n_zones; i++) {
+		const struct model_zone *zone = &m->zones[i];
+		int rc = said->bad[i] ? skip_zone(&s, zone, find_zone(head, zone->name)) : 0;
+
+		if (rc == -ENOMEM)
+			return rc;
+		if (said->bad[i] && !rc)
+			said->skipped[said->n_skipped++] = arena_strdup(said->arena, zone->name);
+		if (!rc)
+			continue;
+		n_failed++;
+		const char *why = why_not(&s, rc, said->arena, zone);
+		const char *file = zones_file_name(zone); /* as the operator calls it */
+
+		model_mistakes_add(mistakes, file ? file : zone->file, 0, "dns.zones",
+		                   why ? why : "out of memory");
+	}
+	return n_failed ? -EINVAL : 0;
+}
+
+void zones_said_fini(struct zones_said *said)
+{
+	arena_free(said->arena);
+	free(said->bad);
+	*said = (struct zones_said){ 0 };
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The zones of a version that is drafted: what is wrong with them, what is to be said of them, and a version
+ * in which the bad ones keep the files that are in force.
+ */
+#ifndef WEIR_MGMT_STORE_ZONES_H
+#define WEIR_MGMT_STORE_ZONES_H
+
+#include "mgmt/store/files.h"
+#include "weir/model.h"
+
+#define ZONES_SAID_MAX 40u /**< sentences; more are counted */
+
+struct arena;
+
+/** How strict a check is. */
+struct zones_how {
+	const struct model *
+	        head; /**< in force; a zone of it that is signed and stays as it is, is taken. NULL: none */
+	bool returns; /**< to a version that was in force: signed zones are taken */
+	bool undoes;  /**< by itself: nothing about zones keeps it from going back */
+};
+
+/** What was found; zeroed is nothing. */
+struct zones_said {
+	struct arena *arena;
+	const char *warnings[ZONES_SAID_MAX + 1];
+	size_t n_warnings, n_more; /**< kept, and beside those */
+	bool *bad;                 /**< by number of the zone; NULL: none */
+	size_t n_bad;
+	const char **
+	        skipped; /**< names of zones that keep their files, as sentences stand in warnings */
+	size_t n_skipped;
+};
+
+/**
+ * Check the zones of @p m as weir-dns would compile them.
+ * @return 0, -EINVAL with mistakes added and zones marked bad, or -errno
+ */
+int zones_judge(const struct model *m, const struct zones_how *how, struct model_mistakes *mistakes,
+                struct zones_said *said);
+
+/**
+ * Put the files of the head in the place of those of the bad zones in @p files.
+ *
+ * @param m           of @p files
+ * @param mistakes    those that were found; a zone that cannot be skipped adds one
+ * @return 0 when all bad zones have other files now, -EINVAL when not, or -ENOMEM
+ */
+int zones_skip(struct files *files, const struct model *m, const struct files *head_files,
+               const struct model *head, struct model_mistakes *mistakes, struct zones_said *said);
+
+/** The name of a zone's file in its version, from its path as it is laid out; NULL when it is not laid out. */
+const char *zones_file_name(const struct model_zone *zone);
+
+void zones_said_fini(struct zones_said *said);
+
+#endif

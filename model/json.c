@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * jansson's scanner keeps the text that it is at in a buffer that doubles. When that fails it goes on, and
+ * later copies the text as if all of it were there. So a reserve large enough for one doubling and for
+ * what the rest of its read buffer can ask for stands by; once that is drawn on the input ends, and the
+ * result is thrown away.
+ */
+#include "weir/json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+/* jansson reads 1,024 bytes at a time: at most that many values, with their containers' first tables. */
+#define READ_BYTES    1024u
+#define RESERVE_BYTES (READ_BYTES * 512u)
+
+struct input {
+	const char *at;
+	size_t n;
+};
+
+void json_prepare(void)
+{
+	json_set_alloc_funcs(memory_alloc, memory_free);
+}
+
+static size_t read_part(void *buffer, size_t size, void *data)
+{
+	struct input *in = data;
+	size_t part = in->n < size ? in->n : size;
+
+	if (memory_reserve_drawn())
+		return (size_t)-1;
+	memcpy(buffer, in->at, part);
+	in->at += part;
+	in->n -= part;
+	return part;
+}
+
+static json_t *out_of_memory(json_t *root, json_error_t *error)
+{
+	json_decref(root);
+	if (error)
+		snprintf(error->text, sizeof(error->text), "out of memory");
+	return NULL;
+}
+
+json_t *json_read(const char *bytes, size_t n, size_t flags, json_error_t *error)
+{
+	struct input in = { bytes, n };
+	json_error_t own;
+
+	if (error)
+		memset(error, 0, sizeof(*error));
+	if (memory_reserve_begin(2 * n + RESERVE_BYTES))
+		return out_of_memory(NULL, error);
+	json_t *root = json_load_callback(read_part, &in, flags, error ? error : &own);
+	if (memory_reserve_drawn())
+		root = out_of_memory(root, error);
+	memory_reserve_end();
+	return root;
+}

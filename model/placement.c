@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The key for clients, and its file: one line, with a version in front, so that a later release can say more.
+ */
+#include "weir/placement.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/owner.h"
+#include "base/sha256.h"
+
+/* In front of the hash key, so that this key and the fingerprint say nothing of each other. */
+#define DOMAIN "weir placement key"
+
+#define LINE_BYTES 128u
+#define HALF       16u /* digits of one of a key's two numbers */
+#define HEX_DIGITS "0123456789abcdef"
+
+static const char *const kinds[] = { "hash_key", "derived" };
+#define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+/* The first 16 bytes of a SHA-256. */
+static void derive(const uint64_t from[2], uint64_t out[2])
+{
+	uint8_t input[sizeof(DOMAIN) + 16] = DOMAIN, digest[SHA256_BYTES];
+
+	for (size_t i = 0; i < 16; i++)
+		input[sizeof(DOMAIN) + i] = (uint8_t)(from[i / 8] >> (56 - 8 * (i % 8)));
+	sha256_short(input, sizeof(input), digest);
+	explicit_bzero(input, sizeof(input));
+	out[0] = out[1] = 0;
+	for (size_t i = 0; i < 16; i++)
+		out[i / 8] = out[i / 8] << 8 | digest[i];
+	explicit_bzero(digest, sizeof(digest));
+}
+
+void placement_make(const uint64_t from[2], enum model_placement kind, struct placement *out)
+{
+	*out = (struct placement){ .kind = kind, .key = { from[0], from[1] } };
+	model_key_fingerprint(from, out->made_of);
+	if (kind == MODEL_PLACEMENT_DERIVED)
+		derive(from, out->key);
+}
+
+static int write_line(int fd, const struct placement *p)
+{
+	char line[LINE_BYTES];
+	int n = snprintf(line, sizeof(line),
+	                 "weir-placement 1 %s %s %016" PRIx64 "%016" PRIx64 "\n", kinds[p->kind],
+	                 p->made_of, p->key[0], p->key[1]);
+	ssize_t done = write(fd, line, (size_t)n);
+	int err = done < 0 ? -errno : done < n ? -ENOSPC : 0;
+
+	explicit_bzero(line, sizeof(line));
+	return err || fsync(fd) == 0 ? err : -errno;
+}
+
+int placement_write(const char *path, const struct placement *p)
+{
+	char draft[OWNER_DRAFT_MAX];
+	int fd = owner_draft(path, 0640, draft);
+
+	if (fd < 0)
+		return fd;
+	int err = write_line(fd, p);
+	if (close(fd) < 0 && !err)
+		err = -errno;
+	if (!err && rename(draft, path) < 0)
+		err = -errno;
+	if (err)
+		(void)unlink(draft);
+	return err;
+}
+
+/* The word at *@p at, with the @p end behind it cut off; *@p at goes behind that. NULL: there is no such end. */
+static const char *next_word(char **at, char end)
+{
+	char *word = *at, *stop = strchr(word, end);
+
+	if (!stop)
+		return NULL;
+	*stop = '\0';
+	*at = stop + 1;
+	return word;
+}
+
+static bool is_hex(const char *word, size_t n)
+{
+	return word && strlen(word) == n && strspn(word, HEX_DIGITS) == n;
+}
+
+static bool parse_key(const char *digits, uint64_t key[2])
+{
+	char half[HALF + 1] = "";
+
+	if (!is_hex(digits, 2 * (size_t)HALF))
+		return false;
+	for (int i = 0; i < 2; i++) {
+		memcpy(half, digits + (size_t)i * HALF, HALF);
+		key[i] = strtoull(half, NULL, 16);
+	}
+	explicit_bzero(half, sizeof(half));
+	return true;
+}
+
+static bool parse_kind(const char *word, enum model_placement *kind)
+{
+	for (size_t i = 0; word && i < N_KINDS; i++)
+		if (!strcmp(word, kinds[i])) {
+			*kind = (enum model_placement)i;
+			return true;
+		}
+	return false;
+}
+
+static bool parse(char *line, struct placement *out)
+{
+	const char *name = next_word(&line, ' '), *release = name ? next_word(&line, ' ') : NULL;
+	const char *kind = release ? next_word(&line, ' ') : NULL;
+	const char *made_of = kind ? next_word(&line, ' ') : NULL;
+	const char *key = made_of ? next_word(&line, '\n') : NULL;
+
+	if (!key || *line || strcmp(name, "weir-placement") != 0 || strcmp(release, "1") != 0 ||
+	    !is_hex(made_of, MODEL_FINGERPRINT_MAX - 1))
+		return false;
+	memcpy(out->made_of, made_of, MODEL_FINGERPRINT_MAX);
+	return parse_kind(kind, &out->kind) && parse_key(key, out->key);
+}
+
+int placement_read(const char *path, struct placement *out)
+{
+	char line[LINE_BYTES + 1] = ""; /* ends with a NUL, however much is read */
+	int fd = owner_open(path, "mgmt");
+
+	if (fd < 0)
+		return fd;
+	ssize_t n = read(fd, line, sizeof(line) - 1);
+	int err = n < 0 ? -errno : 0;
+
+	close(fd);
+	*out = (struct placement){ 0 };
+	if (!err && (strlen(line) != (size_t)n || !parse(line, out)))
+		err = -EBADMSG;
+	explicit_bzero(line, sizeof(line));
+	return err;
+}

@@ -1,0 +1,234 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Manual pages and bash completion, made when Weir is built, from what the programs say of themselves.
+
+    manual.py command PROGRAM    weir(8), weir-agent(8): from the table of subcommands (`weir help --json`)
+    manual.py completion PROGRAM their completion for bash, from the same table
+    manual.py process PROGRAM WEIR  weir-dns(8) and the like: from `weir-dns --help`
+    manual.py conf PROGRAM       weir.conf(5): from the schema (`weir config reference`)
+
+Standard output gets the text (man(7), or bash).
+"""
+import json
+import re
+import subprocess
+import sys
+
+SEE = ("weir(8)", "weir.conf(5)", "weir-dataplane(8)", "weir-health(8)", "weir-dns(8)", "weir-mgmt(8)", "weir-agent(8)")
+PROCESSES = {
+    "weir-dataplane": "forward packets for virtual IPs into tunnels",
+    "weir-health": "check backends and virtual IPs",
+    "weir-dns": "answer DNS queries",
+    "weir-mgmt": "keep versions and overrides, serve the API",
+}
+FILES = (
+    ("/etc/weir", "the configuration, zone files, keys, tokens; weir.conf(5)"),
+    ("/var/lib/weir", "the store of versions, the effective document, saved verdicts"),
+    ("/run/weir", "pages and sockets"),
+    ("/sys/fs/bpf/weir", "BPF programs and maps"),
+    ("/usr/share/doc/weir", "the handbook and the other documents"),
+)
+MARK = re.compile(r"`([^`]*)`|\*\*([^*]*)\*\*")
+OPTION = re.compile(r"^ {2,}(--?\S+(?: [A-Z|a-z]+)?)  +(.*)$")
+
+
+def ask(program, *arguments):
+    return subprocess.run([program, *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def plain(text):
+    """Text as man(7) takes it: nothing in it is a request or an escape."""
+    text = text.replace("\\", "\\e").replace("-", "\\-")
+    return re.sub(r"(?m)^(?=[.'])", r"\\&", text)
+
+
+def marked(text):
+    """Markdown's `code` and **strong** as bold; the rest as it is."""
+    out, at = [], 0
+    for found in MARK.finditer(text):
+        out += [plain(text[at:found.start()]), f"\\fB{plain(found[1] or found[2] or '')}\\fP"]
+        at = found.end()
+    return "".join(out + [plain(text[at:])])
+
+
+def heading(title, section, release):
+    return f'.TH {title.upper()} {section} "" "Weir {release}" "Weir"'
+
+
+def tagged(tag, text):
+    return f".TP\n.B {plain(tag)}\n{marked(text)}"
+
+
+def literal(text):
+    return ".nf\n" + plain(text.rstrip("\n")) + "\n.fi"
+
+
+def see_also(name):
+    pages = [p for p in SEE if not p.startswith(f"{name}(")]
+    return ".SH SEE ALSO\n" + ",\n".join(f".BR {p.partition('(')[0]} ({p.partition('(')[2]}" for p in pages).replace(",\n", " ,\n")
+
+
+def options(text):
+    """Lines of a --help: options as tagged paragraphs, what follows them as text."""
+    out = []
+    for line in text.splitlines():
+        found = OPTION.match(line)
+        if found:
+            out.append(tagged(found[1], found[2]))
+        elif line.startswith("   "):
+            out.append(plain(line.strip()))
+        elif line.strip():
+            out.append(".PP\n" + plain(line.strip()) if not out or not out[-1].startswith(".PP") else plain(line.strip()))
+    return "\n".join(out)
+
+
+def subcommand(program, command):
+    words = " ".join(filter(None, (program, command["words"], command["arguments"])))
+    out = [f".SS {plain(words)}", marked(command["help"][0].upper() + command["help"][1:]) + "."]
+    for o in command["options"]:
+        out.append(tagged(" ".join(filter(None, (o["name"], o.get("value")))), o["help"]))
+    return "\n".join(out)
+
+
+def command_page(program):
+    table = json.loads(ask(program, "--json", "help"))
+    name = table["program"]
+    out = [heading(name, 8, table["release"]), f".SH NAME\n{plain(name)} \\- {plain(table['about'])}",
+           f".SH SYNOPSIS\n.B {plain(name)}\n[OPTIONS] COMMAND ...\n.br\n.B {plain(name)} help\n[COMMAND]\n.br\n.B {plain(name)} \\-\\-version",
+           ".SH DESCRIPTION\nData goes to standard output; what failed, and what to do about it, to standard error.",
+           ".SH OPTIONS", options(table["options_help"]), tagged("--json", "print JSON"),
+           tagged("--version", "print the release"), ".SH COMMANDS"]
+    out += [subcommand(name, c) for c in table["commands"]]
+    out += [".SH EXIT STATUS", *(tagged(e["status"], e["meaning"]) for e in table["exits"]), ".SH FILES",
+            *(tagged(path, text) for path, text in FILES), see_also(name)]
+    return "\n".join(out)
+
+
+def process_page(program, weir):
+    """One of the four processes, which `weir run` starts."""
+    release = ask(weir, "--version").split()[-1]
+    name = program.rpartition("/")[2]
+    shown = ask(program, "--help")
+    first = next((n for n, line in enumerate(shown.splitlines()) if OPTION.match(line)), 0)
+    lines = shown.removeprefix("usage: ").replace("\n       ", "\n").splitlines()
+    return "\n".join([
+        heading(name, 8, release), f".SH NAME\n{plain(name)} \\- {plain(PROCESSES[name])}",
+        ".SH SYNOPSIS", literal("\n".join(lines[:first]) or name),
+        ".SH DESCRIPTION\nOne of the four processes of Weir.\n.B weir run\nstarts it, as a user of its own, and restarts it when it dies.",
+        ".SH OPTIONS", options("\n".join(lines[first:])), see_also(name)])
+
+
+def table_rows(text):
+    """The rows of a Markdown table, without its head."""
+    for line in text.splitlines():
+        cells = [c.strip().replace("\\|", "|") for c in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if len(cells) == 6 and cells[0].startswith("`"):
+            yield cells
+
+
+def field(cells):
+    path, kind, default, limits, effect, meaning = cells
+    facts = [kind] + ([default if default == "required" else f"default {default}"] if default else []) + \
+        ([f"limits {limits}"] if limits else []) + (["takes effect at a restart"] if effect == "restart" else [])
+    return tagged(path.strip("`"), f"{'; '.join(facts)}.\n{meaning[:1].upper() + meaning[1:].rstrip('.')}.")
+
+
+def conf_page(program):
+    release = ask(program, "--version").split()[-1]
+    text = ask(program, "config", "reference")
+    paragraphs = [p.replace("\n", " ") for p in text.partition("## Effective")[0].split("\n\n")
+                  if p and p[0] not in "#<|" and "| field |" not in p]
+    rows = [c for c in table_rows(text.partition("## Effective")[0])]
+    out = [heading("weir.conf", 5, release), ".SH NAME\nweir.conf \\- the configuration of Weir",
+           ".SH SYNOPSIS\n.I /etc/weir/weir.conf", ".SH DESCRIPTION"]
+    for n, paragraph in enumerate(paragraphs):
+        out.append((".PP\n" if n else "") + marked(paragraph))
+    return "\n".join(out + [".SH SETTINGS", *map(field, rows),
+                            ".SH EXAMPLES\n.I /usr/share/doc/weir/examples/weir.conf", see_also("weir.conf")])
+
+
+def first_words(arguments):
+    """What may come first behind a subcommand: "site NAME|backend POOL/NAME" -> site, backend; FILE -> @file."""
+    found = []
+    for way in arguments.strip("[]").split("|"):
+        word = way.split()[0] if way.split() else ""
+        found += ["@file"] if word == "FILE" else ["@interface"] if word == "INTERFACE" else [word] if word.islower() else []
+    return found
+
+
+def quoted(text):
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def completion(program):
+    table = json.loads(ask(program, "--json", "help"))
+    name = table["program"]
+    ident = name.replace("-", "_")
+    shared = [m[1].split()[0] for m in map(OPTION.match, table["options_help"].splitlines()) if m]
+    valued = sorted({o["name"] for c in table["commands"] for o in c["options"] if o.get("value")} | set(shared))
+    rows, choices = [], {}
+    for c in sorted(table["commands"], key=lambda c: -len(c["words"])):
+        rows.append(f"\t{quoted(c['words'])}*) options={quoted(' '.join(o['name'] for o in c['options']))} "
+                    f"words={quoted(c['words'])} first={quoted(' '.join(first_words(c['arguments'])))} ;;")
+        for o in c["options"]:
+            if o.get("value") and re.fullmatch(r"[a-z]+(\|[a-z]+)+", o["value"]):
+                choices[o["name"]] = o["value"].replace("|", " ")
+    return SCRIPT.format(name=name, ident=ident, rows="\n".join(rows), valued="|".join(valued),
+                         shared=" ".join(shared + ["--json", "--help", "--version"]),
+                         commands="\n".join(sorted(c["words"] for c in table["commands"]) + ["help"]),
+                         choices="".join(f"\t{o}) _{ident}_offer {quoted(v)}; return ;;\n" for o, v in sorted(choices.items())))
+
+
+SCRIPT = """# bash completion for {name}; made from its table of subcommands.
+_{ident}_commands='{commands}'
+
+_{ident}_offer() {{ mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur"); }}
+
+# The words that may follow those of $given: the next word of each subcommand that begins so.
+_{ident}_next() {{
+	local line
+	while read -r line; do
+		case "$line" in
+		"$given"*) line=${{line#"$given"}}; echo "${{line%% *}}" ;;
+		esac
+	done <<<"$_{ident}_commands"
+}}
+
+_{ident}() {{
+	local cur=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} given='' i options='' words='' first=''
+	COMPREPLY=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${{COMP_WORDS[i]}} in
+		{valued}) ((i++)) || : ;;
+		-*) ;;
+		*) given+="${{COMP_WORDS[i]}} " ;;
+		esac
+	done
+	given=${{given#help }}
+	case "$given" in
+{rows}
+	esac
+	case $before in
+{choices}	--conf-dir|--state-dir|--run-dir|--bpf-dir) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+	{valued}) return ;;
+	esac
+	if [[ $cur == -* ]]; then
+		_{ident}_offer "$options {shared}"
+	elif [[ -z $words ]]; then
+		_{ident}_offer "$(_{ident}_next)"
+	elif [[ $given == "$words " ]]; then
+		case $first in
+		@file) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+		@interface) _{ident}_offer "$(ls /sys/class/net)" ;;
+		*) _{ident}_offer "$first $(_{ident}_next)" ;;
+		esac
+	fi
+}}
+complete -o filenames -F _{ident} {name}
+"""
+MAKERS = {"command": command_page, "process": process_page, "conf": conf_page, "completion": completion}
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3 or sys.argv[1] not in MAKERS:
+        sys.exit(__doc__)
+    print(MAKERS[sys.argv[1]](*sys.argv[2:]))

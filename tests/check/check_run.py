@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""tests/run itself: what it counts, and that a suite which leaves something behind fails, with its name, and nothing stays."""
+import concurrent.futures
+import importlib.machinery
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests"))
+import keep  # noqa: E402
+
+DEAF = "setsid python3 -c 'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(999)' > /dev/null 2>&1 &"
+# What a suite does, what is said of it, and whether that takes root.
+LEAVES = (
+    ("true", None, False),
+    ("sleep 1 & exit 0", None, False),  # it ends soon
+    ("echo $$ > /tmp/weir-t; rm /tmp/weir-t; d=$(mktemp -d weir-XXXXXX -p /dev/shm); rmdir $d", None, False),
+    ("setsid sleep 998 > /dev/null 2>&1 &", r"process \d+: sleep 998", False),
+    ("(setsid sh -c 'sleep 997 & exec sleep 996' &)", r"process \d+: sleep 997", False),
+    (DEAF, r"process \d+: python3 -c", False),
+    ("touch /tmp/weir-left", "file /tmp/weir-left", True),
+    ("mkdir /dev/shm/weir-api.left", "file /dev/shm/weir-api.left", True),
+    ("ip netns add w$$-left", r"network namespace w\d+-left", True),
+    ("mount -t bpf bpf {folder} && mkdir {folder}/pins", "mount {folder}", True),
+)
+COUNTS = (
+    ("3 passed, 0 failed\n", 0, "3 passed, 0 failed"), ("3 passed, 0 failed\n", 1, "3 passed, 1 failed"), ("", 0, "1 passed, 0 failed"),
+    ("", 77, "0 passed, 0 failed, 1 skipped"), ("0 passed, 0 failed\n", 0, "0 passed, 1 failed"),
+    ("[  PASSED  ] 2 test(s).\n[  FAILED  ] 1 test(s), listed below:\n", 1, "2 passed, 1 failed"),
+    ("[  FAILED  ] GROUP TEARDOWN\n[  PASSED  ] 2 test(s).\n", 0, "2 passed, 1 failed"),
+)
+
+
+def load():
+    loader = importlib.machinery.SourceFileLoader("weir_run", os.path.join(ROOT, "tests", "run"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(module)
+    return module
+
+
+def judge(run, n, case):
+    """@return what is wrong with what tests/run says of a suite, or None"""
+    script, expected, _ = case
+    with tempfile.TemporaryDirectory(prefix="kept-", dir=os.path.join(ROOT, "build")) as folder:
+        script, expected = script.replace("{folder}", folder), expected and expected.replace("{folder}", re.escape(folder))
+        result = run.Suite("check", f"left {os.getpid()} {n}", ["sh", "-c", script]).run()
+        said = re.findall(r"left behind, and taken away: (.*)", result.output)
+        if expected is None:
+            return None if not said and result.count.failed == 0 else f"{script}: nothing was left, it says {said}"
+        if not any(re.match(expected, line) for line in said) or not result.count.failed:
+            return f"{script}: it says {said}"
+        for pid in re.findall(r"process (\d+)", " ".join(said)):
+            if keep.words_of(pid):
+                return f"{script}: process {pid} still lives"
+        for name in re.findall(r"namespace (\S+)", " ".join(said)):
+            if os.path.exists(f"/run/netns/{name}"):
+                return f"{script}: {name} is still there"
+        return f"{script}: {folder} is still mounted" if os.path.ismount(folder) else None
+
+
+def judge_timeout(run):
+    """A suite that neither ends nor heeds SIGTERM."""
+    result = run.Suite("check", "deaf", ["sh", "-c", "trap '' TERM; echo $$; exec sleep 995"], timeout_s=5).run()
+    pid, _, rest = result.output.partition("\n")
+    if "no end after 5 s" not in rest or not result.count.failed:
+        return f"a suite without an end: {result.output[-200:]}"
+    return "a suite without an end lives on" if keep.words_of(pid) else None
+
+
+def judge_others(run):
+    """What others mount while a suite runs, where mounts are shared: a lab in a tree of its own, for example."""
+    script = "touch {0}/begun; until test -e {0}/go; do sleep 0.05; done"
+    with tempfile.TemporaryDirectory(prefix="kept-", dir=os.path.join(ROOT, "build")) as folder:
+        other = f"{folder}/other"
+        suite = run.Suite("check", "others", ["sh", "-c", script.format(folder)], timeout_s=30)
+        sh(f"mount -t tmpfs weir {folder} && mount --make-shared {folder} && mkdir {other}")
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            result = pool.submit(suite.run)
+            sh(f"until test -e {folder}/begun; do sleep 0.05; done; mount -t tmpfs weir {other} && touch {folder}/go")
+            output, is_there = result.result().output, os.path.ismount(other)
+        sh(f"umount -l {other} {folder}")
+    return None if is_there and "left behind" not in output else f"another's mount: still there: {is_there}, it says {output}"
+
+
+def sh(script):
+    subprocess.run(["sh", "-c", script], check=False, timeout=60)
+
+
+def main():
+    run = load()
+    run.STOP_S = 1
+    cases = [c for c in LEAVES if not c[2] or os.geteuid() == 0]
+    wrong = [f"{output!r}, {status}: {run.count(output, status)}" for output, status, said in COUNTS if str(run.count(output, status)) != said]
+    with tempfile.TemporaryDirectory(prefix="kept-", dir=os.path.join(ROOT, "build")) as run.LOGS, \
+            concurrent.futures.ThreadPoolExecutor(6) as pool:
+        late = [pool.submit(judge_timeout, run)] + [pool.submit(judge_others, run)] * (os.geteuid() == 0)
+        wrong += filter(None, pool.map(lambda n: judge(run, n, cases[n]), range(len(cases))))
+        wrong += filter(None, [job.result() for job in late])
+    for line in wrong:
+        print(f"tests/run: {line}")
+    n = len(COUNTS) + len(cases) + len(late)
+    print(f"{n - len(wrong)} passed, {len(wrong)} failed")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

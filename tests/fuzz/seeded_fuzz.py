@@ -1,0 +1,79 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Seeded bugs for the fuzz targets: each is a change of one line in the source; the target, linked with the file compiled so,
+must see it with its corpus and some thousand mutations. One that survives says that the target is blind there.
+
+usage: seeded_fuzz.py BUILD_DIRECTORY      the targets must be built; with sanitizers more can be seen
+"""
+import json
+import os
+import pathlib
+import shlex
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+N_MUTATIONS = "20000"
+
+# Target, file, what is there once, what is put in its place.
+BUGS = [
+    ("auth", "mgmt/api/auth.c", "	if (!fits)\n		return HTTP_NOBODY;\n", ""),
+    ("auth", "mgmt/api/auth.c", "	if (authorization && !*token)\n		return;", "	if (0)\n		return;"),
+    ("peer", "mgmt/api/tell_peer.c", "(json_int_t)o->until_ms", "(json_int_t)o->over_ms"),
+    ("peer", "mgmt/api/tell_peer.c", "(json_int_t)v->time_ms", "(json_int_t)v->effective_ms + 1"),
+    ("probe", "healthcheck/attempt_http.c", "	if (!a->has_status)", "	if (0)"),
+    ("times", "base/clock.c", "\"%04d\"", "\"%d\""),
+]
+
+
+def command_of(build, source):
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        if (build / entry["file"]).resolve() == (ROOT / source).resolve():
+            return shlex.split(entry["command"])
+    raise SystemExit(f"{source} is not compiled in {build}")
+
+
+def plant(bug, build, work):
+    """Compile the file with the bug. @return the object"""
+    _, source, old, new = bug
+    text = (ROOT / source).read_text()
+    if old not in text:
+        raise SystemExit(f"{source}: not found: {old}")
+    changed, made = work / os.path.basename(source), work / "bug.o"
+    changed.write_text(text.replace(old, new))
+    command = command_of(build, source)
+    command[command.index("-o") + 1] = str(made)
+    command[command.index("-c") + 1] = str(changed)
+    subprocess.run([*command, "-Wno-error", "-w"], cwd=build, check=True)
+    return made
+
+
+def sees(bug, build):
+    """Whether an assertion of the target fails with the bug, or it crashes. Any other end is no catch: a corpus that is missing."""
+    target = f"tests/fuzz/fuzz_{bug[0]}"
+    link = subprocess.run(["ninja", "-t", "commands", "-s", target], cwd=build, check=True, capture_output=True, text=True).stdout
+    command = shlex.split(link)
+    with tempfile.TemporaryDirectory(prefix="weir-bug-") as folder:
+        made, program = plant(bug, build, pathlib.Path(folder)), os.path.join(folder, "target")
+        command[command.index("-o") + 1] = program
+        command.insert(command.index("-o") + 2, str(made))  # before the library that has the right one
+        subprocess.run(command, cwd=build, check=True)
+        done = subprocess.run([program, "-n", N_MUTATIONS, str(ROOT / "tests/fuzz/corpus" / bug[0])], capture_output=True,
+                              check=False, env=dict(os.environ, TMPDIR=folder))  # where a crash leaves its files
+    if done.returncode > 0:
+        raise SystemExit(f"{target} ended with {done.returncode} for {bug}: {done.stderr[-300:]}")
+    return done.returncode < 0
+
+
+def main():
+    build = pathlib.Path(sys.argv[1]).resolve()
+    missed = [bug for bug in BUGS if not sees(bug, build)]
+    for target, source, old, new in missed:
+        print(f"survived: {target}: {source}: {old.strip()} -> {new.strip()}")
+    print(f"{len(BUGS) - len(missed)} passed, {len(missed)} failed")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

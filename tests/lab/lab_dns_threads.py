@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Threads of weir-dns, on the loopback: their number changes under load, they die under load, a second server is refused."""
+import os
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "dns"))
+import message  # noqa: E402
+import servers  # noqa: E402
+from lab_dns import Load  # noqa: E402
+from report import Report  # noqa: E402
+
+ZONE = "$TTL 60\n@ SOA ns root {serial} 3600 900 604800 60\n@ NS ns\nns A 192.0.2.1\n" \
+       + "".join(f"h{i} A 192.0.2.{i % 250 + 1}\n" for i in range(1000))
+NAMES = ["www.shop.test"]
+RATE = 5000
+STATS_ENTRY = struct.Struct("64s128s96sIIQ")  # include/weir/stats.h
+
+
+def counts(server, name):
+    """label value -> count, of the words NAME of weir-dns's stats page."""
+    with open(server.path("run/stats.dns.page"), "rb") as page:
+        data = page.read()
+    at, found = data.find(name.encode() + b"\0"), {}
+    while 0 <= at <= len(data) - STATS_ENTRY.size:
+        entry = STATS_ENTRY.unpack_from(data, at)
+        if entry[0].rstrip(b"\0").decode() == name and entry[4]:
+            found[entry[1].rstrip(b"\0").decode().partition("=")[2].strip('"')] = entry[5]
+        at += STATS_ENTRY.size
+    return found
+
+
+def open_sockets(port, address="127.0.0.1"):
+    """How many sockets are bound to ADDRESS:PORT: (UDP, listening TCP)."""
+    at = f"{int.from_bytes(socket.inet_aton(address), 'little'):08X}:{port:04X}"
+
+    def n(path, state):
+        with open(path, encoding="ascii") as table:
+            rows = [line.split() for line in table][1:]
+        return sum(row[1] == at and row[3] == state for row in rows)
+    return n("/proc/net/udp", "07"), n("/proc/net/tcp", "0A")
+
+
+def wait_until(true, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return true()
+
+
+def set_threads(server, n):
+    server.threads = n
+    server.configure()
+
+
+class Chatter:
+    """A TCP client that asks all the time on one connection; a broken one is counted and opened again."""
+
+    def __init__(self, server):
+        self.server, self.stop, self.asked, self.broken = server, False, 0, 0
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        wire = message.query("h1.shop.test", "A")
+        s = None
+        while not self.stop:
+            try:
+                s = s or socket.create_connection((self.server.address, self.server.port), 10)
+                s.sendall(len(wire).to_bytes(2, "big") + wire)
+                servers.read_message(s)
+                self.asked += 1
+            except (OSError, EOFError):
+                self.broken += 1
+                s = None
+            time.sleep(0.01)
+        if s:
+            s.close()
+
+    def end(self):
+        self.stop = True
+        self.thread.join()
+        return self.asked, self.broken
+
+
+def number_changes(report):
+    with servers.Weir({"shop.test": ZONE.format(serial=1)}, names=NAMES, held=False) as server:
+        chatter, load = Chatter(server), Load(server, 12, RATE)
+        seen = []
+        for n in (4, 1, 3, 8, 1):
+            time.sleep(1)
+            set_threads(server, n)
+            seen.append((wait_until(lambda n=n: open_sockets(server.port) == (n, n)), n))
+        sent, lost = load.result()
+        asked, broken = chatter.end()
+        report.check(all(ok for ok, _ in seen), "there are as many sockets as threads, after each change", seen)
+        report.check(sent > 8 * RATE, f"{RATE} queries a second were sent", sent)
+        report.equal(lost, 0, "threads from 1 to 4, 1, 3, 8 and 1 leave none unanswered")
+        report.check(asked > 100 and broken == 0, "a TCP client keeps its connection meanwhile", (asked, broken))
+        report.check(wait_until(lambda: len(os.listdir(f"/proc/{server.process.pid}/task")) <= 4),
+                     "threads that are not needed end", os.listdir(f"/proc/{server.process.pid}/task"))
+
+
+def share_of_each(report):
+    with servers.Weir({"shop.test": ZONE.format(serial=1)}, names=NAMES, threads=4) as server:
+        time.sleep(0.5)  # of the first queries, those that were given up are answered, too
+        before = sum(counts(server, "weir_dns_queries_total").values())
+        load = Load(server, 3, RATE)
+        sent, lost = load.result()
+        threads = counts(server, "weir_dns_thread_queries_total")
+        total = sum(counts(server, "weir_dns_queries_total").values())
+        report.check(len(threads) == 4 and min(threads.values()) > sent / 10, "each of four threads answers its share",
+                     threads)
+        report.equal(lost, 0, f"of {sent} queries none is lost")
+        report.check(total - before == sent and sum(threads.values()) == total, "what threads count adds up",
+                     (total, before, sent))
+        report.equal(sum(counts(server, "weir_dns_placed_total").values()),
+                     sum(counts(server, "weir_dns_placed_by_class_total").values()), "also for dynamic names")
+        report.equal(server.control(do="status")["threads"], 4, "status says how many there are")
+
+
+def killed_and_reloaded(report):
+    with servers.Weir({"shop.test": ZONE.format(serial=1)}, names=NAMES, threads=4) as server:
+        load = Load(server, 5, 2000)
+        for _ in range(3):
+            time.sleep(1.1)
+            server.kill()
+            server.spawn()
+        sent, lost = load.result()
+        # A thread that is killed between reading a batch and sending its answers takes it along.
+        report.check(lost <= 32, f"of {sent} queries three SIGKILLs lose none but a batch in hand", lost)
+        server.wait_ready()
+        load = Load(server, 4, 10000)
+        for serial in range(100, 112):
+            time.sleep(0.2)
+            server.write("shop.test.zone", ZONE.format(serial=serial))
+            server.wait_load(server.control(do="zone-reload")["load"])
+        sent, lost = load.result()
+        report.equal(lost, 0, f"of {sent} queries a dozen reloads lose none")
+
+
+def second_refused(report):
+    with servers.Weir({"shop.test": ZONE.format(serial=1)}, held=False, threads=2) as first:
+        second = servers.Weir({"shop.test": ZONE.format(serial=2)}, held=False, threads=2)
+        second.port = first.port
+        second.spawn()
+        report.check(wait_until(lambda: second.log().count("another server has it") >= 2),
+                     "a second server on the same address is refused, with what to do", second.log()[-300:])
+        report.equal(open_sockets(first.port), (2, 2), "it has no socket there")
+        serials = {message.Answer(first.ask(message.query("shop.test", "SOA"))).answer[0][3][2][:4] for _ in range(50)}
+        report.equal(serials, {(1).to_bytes(4, "big")}, "all queries reach the first")
+        first.stop()
+        report.check(wait_until(lambda: open_sockets(first.port) == (2, 2)), "it takes over when the first has ended")
+        report.check(message.Answer(first.ask(message.query("shop.test", "SOA"), 10)).answer, "and answers")
+        second.__exit__()
+
+
+SUPERVISED = ("mgmt", "dataplane", "health", "dns")
+
+
+class Supervised(servers.Weir):
+    """weir-dns below `weir run`, which holds its sockets; the other processes are stand-ins."""
+
+    def __init__(self, zones, threads):
+        self.address = f"127.{os.getpid() % 200 + 20}.{os.getpid() // 200 % 250}.53"
+        super().__init__(zones, held=False, threads=threads)
+        self.port = 53
+        os.mkdir(self.path("bin"))
+        os.symlink(os.path.join(servers.BUILD, "dns/weir-dns"), self.path("bin/weir-dns"))
+        for name in ("mgmt", "dataplane", "health"):
+            with open(self.path(f"bin/weir-{name}"), "w", encoding="ascii") as script:
+                script.write("#!/bin/sh\nexec sleep 1000\n")
+            os.chmod(self.path(f"bin/weir-{name}"), 0o755)
+
+    def spawn(self):
+        self.run([os.path.join(servers.BUILD, "mgmt/cli/weir"), "--conf-dir", self.dir, "--state-dir",
+                  self.path("state"), "--run-dir", self.path("run"), "--bpf-dir", self.path("bpf"), "--node", "ams-1",
+                  "run"], env={**os.environ, "WEIR_BIN_DIR": self.path("bin")})
+
+    def dns_pid(self):
+        return self.pids().get("dns", 0)
+
+    def pids(self):
+        """The pids that the supervisor has noted."""
+        with open(self.path("run/run.state"), encoding="ascii") as state:
+            return {line.split()[0]: int(line.split()[1]) for line in state if line.split()[0] in SUPERVISED}
+
+    def sockets_open(self):
+        return open_sockets(53, self.address)
+
+
+def alive(pid):
+    return os.path.exists(f"/proc/{pid}")
+
+
+def supervised(report):
+    with Supervised({"shop.test": ZONE.format(serial=1)}, 1) as server:
+        pid = server.dns_pid()
+        chatter, load, seen = Chatter(server), Load(server, 14, RATE), []
+        for n in (4, 1, 3):
+            time.sleep(1)
+            set_threads(server, n)
+            seen.append((wait_until(lambda n=n: server.sockets_open() == (n, n)
+                                    and server.control(do="status").get("threads") == n), n))
+        sent, lost = load.result()
+        asked, broken = chatter.end()
+        report.check(all(ok for ok, _ in seen), "below weir run: as many sockets and threads as the document says", seen)
+        report.equal(lost, 0, f"threads from 1 to 4, 1 and 3 leave none of {sent} unanswered")
+        report.check(asked > 100 and broken == 0, "nor does a TCP client lose its connection", (asked, broken))
+        report.equal(server.dns_pid(), pid, "weir-dns is the same process all the time")
+        load = Load(server, 5, 2000)
+        time.sleep(1)
+        os.kill(pid, signal.SIGKILL)
+        report.check(wait_until(lambda: server.dns_pid() not in (0, pid)), "killed, it is started again")
+        sent, lost = load.result()
+        report.check(lost <= 32, f"and of {sent} queries none is lost but a batch in hand", lost)
+        pid = server.dns_pid()
+        load = Load(server, 6, 2000)
+        stand_ins = [pid for name, pid in server.pids().items() if name != "dns"]
+        server.kill()  # the supervisor
+        server.start()
+        for stand_in in stand_ins:  # no programs of ours: the other supervisor does not take them over
+            os.kill(stand_in, signal.SIGKILL)
+        report.equal(server.dns_pid(), pid, "another supervisor goes on with it")
+        time.sleep(1)
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: server.dns_pid() not in (0, pid) and server.sockets_open() == (3, 3))
+        sent, lost = load.result()
+        report.check(lost <= 32 and server.dns_pid() != pid, "and holds its sockets: its death loses none of them",
+                     (sent, lost))
+
+
+def run(report):
+    supervised(report)
+    number_changes(report)
+    share_of_each(report)
+    killed_and_reloaded(report)
+    second_refused(report)
+
+
+if __name__ == "__main__":
+    sys.exit(Report.main(run))

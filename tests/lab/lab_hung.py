@@ -1,0 +1,417 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Processes that hang: each is seen by its missing sign of life, and restarted by `weir run`; no command is silent.
+
+Two sites under `weir run`, one with XDP, one with DPDK. A process is stopped (SIGSTOP) as one that hangs; one in an
+uninterruptible sleep is made with the freezer of cgroups. Writes build/lab/hung.json: an array with a row for each of the four,
+{process, restart_s, works_s, cli_s, false_restarts}; the last is the number of processes that were restarted after the pause,
+the same in each row.
+
+Usage: lab_hung.py [--quick]   with --quick: `weir run --hang-time 5s`, a shorter pause, and no file
+"""
+import json
+import os
+import re
+import resource
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import plan as planning
+from net import ROOT, Lab, executable, say, wait_until
+from report import Report
+from world import PROCESSES, World, read_requests
+
+RESTART_MOST_S = 12.0
+SILENT_MOST_S = 6.0
+GAP_MS = 5000  # of the client of the XDP site: it makes 50 requests a second
+QUICK = "--quick" in sys.argv
+HANG_TIME = ("--hang-time", "5s") if QUICK else ()
+PAUSE_S = 8 if QUICK else 15
+FOREVER_S = 999.0
+TURNS = "weir_process_turns_total"
+COMMANDS = (("status",), ("health",), ("why",), ("overrides",), ("versions",), ("events",), ("diff",),
+            ("dns", "explain", "www.weir.example", "A", "--client", "100.64.1.7"),
+            ("plan",), ("clock",), ("drain", "site", "fra", "--until", "+1h", "--reason", "lab", "--dry-run"))
+
+
+def ask(node, *arguments):
+    """Run a command: (exit status, its text, the longest time in which it said nothing)."""
+    p = subprocess.Popen([*node.host.enter, executable("weir"), *node.options, *arguments], stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    last, longest, text = time.monotonic(), 0.0, b""
+    with selectors.DefaultSelector() as s:
+        s.register(p.stdout, selectors.EVENT_READ)
+        while True:
+            ready = s.select(60)
+            chunk = os.read(p.stdout.fileno(), 65536) if ready else b""
+            now = time.monotonic()
+            last, longest = now, max(longest, now - last)
+            text += chunk
+            if not chunk:
+                break
+    p.stdout.close()
+    if p.poll() is None and not ready:
+        p.kill()
+    return p.wait(), text.decode(errors="replace"), longest
+
+
+class Asker(threading.Thread):
+    """All commands in turn, until it is told to end, and each at least once."""
+
+    def __init__(self, node):
+        super().__init__(daemon=True)
+        self.node, self.ending, self.longest, self.slowest = node, False, 0.0, ""
+
+    def run(self):
+        first = True
+        while first or not self.ending:
+            for command in COMMANDS:
+                if self.ending and not first:
+                    break
+                _, _, silent = ask(self.node, *command)
+                if silent > self.longest:
+                    self.longest, self.slowest = silent, " ".join(command)
+            first = False
+
+
+def turns(node, process):
+    """(pid of the page's writer, turns of its main loop) or (0, 0)."""
+    try:
+        with open(os.path.join(node.run_dir, f"stats.{process}.page"), "rb") as f:
+            head = f.read(64)
+        return int.from_bytes(head[40:48], "little"), node.stats(process).get((TURNS, 'thread="main"'), 0)
+    except (FileNotFoundError, KeyError):
+        return 0, 0
+
+
+class Watcher(threading.Thread):
+    """When another process has signed its page, and when its main loop turns."""
+
+    def __init__(self, node, process, old):
+        super().__init__(daemon=True)
+        self.node, self.process, self.old, self.from_s = node, process, old, time.monotonic()
+        self.restart_s = self.works_s = FOREVER_S
+
+    def run(self):
+        while time.monotonic() < self.from_s + 50:
+            pid, n = turns(self.node, self.process)
+            if pid not in (0, self.old):
+                self.restart_s = min(self.restart_s, time.monotonic() - self.from_s)
+                if n > 0:
+                    self.works_s = time.monotonic() - self.from_s
+                    return
+            time.sleep(0.05)
+
+
+def works_anew(node, process, old):
+    pid, n = turns(node, process)
+    return pid not in (0, old) and n > 0 and node.pids(process) == [pid]
+
+
+def has_reason(node, code, subject):
+    return any(r["code"] == code and r["subject"] == subject for r in node.weir_json("status").get("reasons", []))
+
+
+def notes(node):
+    return node.weir_json("status").get("notes", [])
+
+
+def hurried(report, node):
+    """Changes ask again until weir-mgmt is back, and say so; a wait says that it waits."""
+    for command in (("drain", "site", "fra", "--until", "+1h", "--reason", "lab", "--now"), ("undrain", "site", "fra", "--now"),
+                    ("wait", "well", "--timeout", "90s")):
+        status, text, silent = ask(node, *command)
+        report.check(status == 0 and silent <= SILENT_MOST_S, f"{command[0]} succeeds and is never silent for longer than 6 s",
+                     f"exit {status}, {silent:.1f} s {text if status else ''}")
+
+
+def hang(report, node, process):
+    """Stop a process; returns its row of hung.json."""
+    say(f"weir-{process} hangs")
+    pid, = node.pids(process)
+    asker, watcher = Asker(node), Watcher(node, process, pid)
+    os.kill(pid, signal.SIGSTOP)
+    asker.start()
+    watcher.start()
+    if process == "mgmt":
+        hurried(report, node)
+    watcher.join(60)
+    asker.ending = True
+    asker.join(120)
+    report.check(watcher.restart_s <= RESTART_MOST_S, f"another weir-{process} shows a sign of life within {RESTART_MOST_S:.0f} s",
+                 f"{watcher.restart_s:.1f}, in its loop after {watcher.works_s:.1f}")
+    report.check(watcher.works_s < FOREVER_S, "and it works")
+    report.check(asker.longest <= SILENT_MOST_S, "no command is silent for longer than 6 s",
+                 f"{asker.longest:.1f} s: {asker.slowest}")
+    log = node.processes["run"].log()
+    report.check(re.search(f"process-hangs process={process} pid={pid} thread=(main|dns-(tcp-)?[0-9])", log), "the log names process and thread")
+    report.check(f"process-thread process={process} pid={pid} tid={pid} " in log and
+                 f"process-thread process={process} pid={pid} address=0x" in log, "and where its threads are")
+    node.wait_until_well(60)
+    report.check(any(n["code"] == "process-restarted" and n["subject"] == f"weir-{process}" for n in notes(node)),
+                 "status has a note of it")
+    events = node.weir("events")
+    report.check(f"restarted by weir run" in events and f"weir-{process}" in events, "and there is an event")
+    return {"process": process, "restart_s": round(watcher.restart_s, 2), "works_s": round(watcher.works_s, 2),
+            "cli_s": round(asker.longest, 2)}
+
+
+def all_pids(node):
+    return {p: node.pids(p) for p in PROCESSES}
+
+
+def pause(report, node):
+    """The whole machine is paused: nobody hung, nobody is restarted. Returns the number of restarts."""
+    say(f"everything is paused for {PAUSE_S} s")
+    before = all_pids(node)
+    everyone = [node.processes["run"].pid] + [p for pids in before.values() for p in pids]
+    for pid in everyone:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(PAUSE_S)
+    for pid in everyone:  # the supervisor first: it sees the others silent
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.2)
+    time.sleep(7 if QUICK else 12)
+    after = all_pids(node)
+    restarts = sum(before[p] != after[p] for p in PROCESSES)
+    report.equal(restarts, 0, "nothing is restarted")
+    report.check("supervisor-was-late" in node.processes["run"].log(), "the supervisor says that it was late")
+    node.wait_until_well(60)
+    return restarts
+
+
+def offline(report, node):
+    """A hung weir-mgmt that wakes up does not undo what was written meanwhile."""
+    say("weir-mgmt hangs; a drain is taken with --offline; weir-mgmt wakes up")
+    pid, = node.pids("mgmt")
+    os.kill(pid, signal.SIGSTOP)
+    drain = ("drain", "site", "fra", "--until", "+1h", "--reason", "lab", "--now", "--offline")
+    status, text, silent = ask(node, *drain)
+    report.equal(status, 0, f"the drain is taken {text if status else ''}")
+    report.check(silent <= SILENT_MOST_S, "within 6 s", f"{silent:.1f}")
+    with open(os.path.join(node.state, "effective.conf")) as f:
+        report.check('"drain"' in f.read(), "it is in the effective document")
+    if node.pids("mgmt") == [pid]:
+        os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: "fra" in node.weir("overrides", check=False), 40, "the drain is shown by weir-mgmt")
+    time.sleep(2)
+    with open(os.path.join(node.state, "effective.conf")) as f:
+        report.check('"drain"' in f.read(), "weir-mgmt keeps it when it is back")
+    report.equal(ask(node, "undrain", "site", "fra", "--now")[0], 0, "and ends it when asked")
+    node.wait_until_well(60)
+
+
+def signals(report, node):
+    """Every signal that means nothing leaves every process as it is."""
+    say("signals that mean nothing")
+    before = all_pids(node)
+    for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE, signal.SIGALRM, signal.SIGTSTP, signal.SIGIO, signal.SIGXFSZ,
+                   signal.SIGRTMIN + 5, signal.SIGHUP):
+        for pid in [node.processes["run"].pid] + [p for pids in before.values() for p in pids]:
+            os.kill(pid, number)
+    time.sleep(2)
+    report.check(node.processes["run"].alive(), "weir run goes on")
+    report.equal(all_pids(node), before, "and so do the four")
+    node.wait_until_well(60)
+
+
+def cpu_s(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def answers(node, process):
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        try:
+            return bool(node.ctl(process, {"do": "status"}, 5))
+        except BlockingIOError:  # the queue of those that wait is full
+            time.sleep(0.02)
+        except (OSError, ValueError) as e:
+            say(f"weir-{process}: {e!r}")
+            return False
+    return False
+
+
+def without_descriptors(report, node):
+    """No free descriptor, and clients that wait: the control socket answers, and nothing spins."""
+    say("processes without free file descriptors")
+    for process in PROCESSES:
+        pid, = node.pids(process)
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        highest = max(int(fd) for fd in os.listdir(f"/proc/{pid}/fd"))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 1, limits[1]))
+        clients = []
+        try:
+            for _ in range(80):  # numbers below the highest may be free
+                s = socket.socket(socket.AF_UNIX)
+                s.setblocking(False)
+                try:
+                    s.connect(os.path.join(node.run_dir, f"{process}.ctl"))
+                except BlockingIOError:  # the queue is full
+                    s.close()
+                    break
+                clients.append(s)
+            before, from_s = cpu_s(pid), time.monotonic()
+            time.sleep(2)
+            share = (cpu_s(pid) - before) / (time.monotonic() - from_s)
+            report.check(share < 0.5, f"weir-{process} does not spin", f"{100 * share:.0f} % of a CPU")
+            report.check(answers(node, process), "and its control socket answers")
+        finally:
+            for s in clients:
+                s.close()
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        report.equal(node.pids(process), [pid], "it goes on")
+    node.wait_until_well(60)
+
+
+def takeover(report, node):
+    say("weir run is killed; the next one goes on with the same processes")
+    before = all_pids(node)
+    node.processes.pop("run").kill()
+    time.sleep(1)
+    report.equal(all_pids(node), before, "its death ends no process")
+    status, text, _ = ask(node, "status")
+    report.check(status == 10 and "weir run" in text, "status says that nothing restarts a process now", status)
+    os.unlink(os.path.join(node.run_dir, "run.state"))  # a note that was lost
+    node.start_supervised(*HANG_TIME)
+    node.processes["run"].wait_for_log("process-adopted process=dns")
+    node.wait_until_well(60)
+    report.equal(all_pids(node), before, "the next one has taken all over, also without notes")
+
+
+class Frozen:
+    """Threads or a process in an uninterruptible sleep (state D), as on a disk that does not answer. It takes the first
+    version's freezer, which a machine with cgroup 2 alone has and does not mount."""
+
+    def __init__(self, lab, name, tids):
+        self.freezer = os.path.join(lab.dir, "freezer")
+        os.makedirs(self.freezer, exist_ok=True)
+        subprocess.run(["mount", "-t", "cgroup", "-o", "freezer", "freezer", self.freezer], check=True)
+        self.path = os.path.join(self.freezer, f"weir-lab-{os.getpid()}-{name}")
+        os.mkdir(self.path)
+        for tid in tids:
+            with open(os.path.join(self.path, "tasks"), "w") as f:
+                f.write(str(tid))
+        self._set("FROZEN")
+
+    def _set(self, state):
+        with open(os.path.join(self.path, "freezer.state"), "w") as f:
+            f.write(state)
+
+    def thaw(self):
+        self._set("THAWED")
+        for tid in open(os.path.join(self.path, "tasks")).read().split():
+            with open(os.path.join(self.freezer, "tasks"), "w") as f:
+                f.write(tid)
+        os.rmdir(self.path)
+        subprocess.run(["umount", self.freezer], check=True)
+
+
+def tids_of(pid):
+    return sorted(int(t) for t in os.listdir(f"/proc/{pid}/task"))
+
+
+def blocked(report, node):
+    """One in state D is named and waited for by nobody: another that hangs is restarted meanwhile."""
+    say("weir-health is in an uninterruptible sleep, then weir-dns hangs")
+    health, = node.pids("health")
+    dns, = node.pids("dns")
+    frozen = Frozen(node.host.lab, "health", tids_of(health))
+    try:
+        report.wait(lambda: has_reason(node, "process-blocked", "weir-health"), 30, "status names it as blocked", 0.5)
+        os.kill(dns, signal.SIGSTOP)
+        report.wait(lambda: works_anew(node, "dns", dns), 30, "another process that hangs is restarted meanwhile")
+        report.equal(node.pids("health"), [health], "the blocked one is left alone")
+    finally:
+        frozen.thaw()
+    node.wait_until_well(60)
+    report.equal(node.pids("health"), [health], "and goes on when it can")
+
+
+def failing(world, node, name, seconds):
+    """(requests that fail within some seconds, requests)"""
+    world.start_client(name, 100, "--seconds", seconds, targets=node.plan.vips).popen.wait(seconds + 60)
+    requests = read_requests(f"{world.lab.dir}/{name}.requests")
+    return sum(r.result != "ok" for r in requests), len(requests)
+
+
+def forwarding(report, world, node):
+    """DPDK: the main thread hangs, workers forward. Nothing ends that process."""
+    say("the main thread of a DPDK process hangs while its workers forward")
+    pid, = node.pids("dataplane")
+    seconds = 12 if QUICK else 20
+    usual, of = failing(world, node, "before", seconds)
+    client = world.start_client("dpdk", 100, "--seconds", seconds, targets=node.plan.vips)
+    frozen = Frozen(node.host.lab, "dpdk", [pid])
+    try:
+        report.wait(lambda: has_reason(node, "process-hangs", "weir-dataplane"), 30, "status says that it hangs", 0.5)
+        report.equal(node.weir_json("status")["state"], "degraded", "the node is degraded, not down")
+        client.popen.wait(60)
+        report.equal(node.pids("dataplane"), [pid], "the process is not ended")
+    finally:
+        frozen.thaw()
+    requests = read_requests(f"{world.lab.dir}/dpdk.requests")
+    failed = sum(r.result != "ok" for r in requests)
+    report.check(len(requests) > 500, "requests while it hangs", len(requests))
+    # The lab's ports, AF_PACKET on veth, lose bursts where other work has the CPU: as many as before.
+    report.check(failed <= 3 + 3 * usual, f"no more of them fail than before it hung ({usual} of {of})", failed)
+    node.wait_until_well(60)
+    report.equal(node.pids("dataplane"), [pid], "it goes on when it can")
+    say("the whole DPDK process hangs: nothing is forwarded")
+    os.kill(pid, signal.SIGSTOP)
+    report.wait(lambda: works_anew(node, "dataplane", pid), 60, "it is restarted")
+    node.wait_until_well(60)
+
+def steady(world, site, seconds):
+    return world.start_client("steady", 50, "--seconds", seconds, targets=site.plan.vips)
+
+
+def run(report):
+    with Lab("hung") as lab:
+        plan = planning.simple(2, 2)
+        plan.sites[1].driver = "dpdk"
+        world = World(lab, plan, resolvers=())
+        world.write_configs()
+        for site in world.sites:
+            site.start_backends()
+            site.node.start_supervised(*HANG_TIME)
+        for node in world.nodes:
+            node.wait_until_well(90)
+        ams, fra = world.nodes
+        client = steady(world, world.sites[0], 3000)
+        result = {"hung": [hang(report, ams, p) for p in PROCESSES], "false_restarts": pause(report, ams)}
+        if not QUICK:
+            write(result)
+        for part in (offline, signals, without_descriptors, takeover, blocked):
+            report.step(part, report, ams)
+        report.check(client.alive(), "the client asks to the end")
+        client.stop()
+        stopped_ms = int(time.time() * 1000)
+        requests = read_requests(f"{lab.dir}/steady.requests")
+        report.check(len(requests) > 1000, "requests to the XDP site all the while", len(requests))
+        report.equal(sum(r.result != "ok" for r in requests), 0, "none of them fails")
+        starts = [*sorted(r.start_ms for r in requests), stopped_ms]
+        report.between(max(b - a for a, b in zip(starts, starts[1:])), 0, GAP_MS, "the longest time without a new request, in ms")
+        report.step(forwarding, report, world, fra)
+        for node in world.nodes:
+            node.processes.pop("run").stop(60)
+            report.equal(node.pids(), [], f"{node.name}: a stop of weir run ends them all")
+
+
+def write(result):
+    path = os.path.join(ROOT, "build", "lab", "hung.json")
+    rows = [{**row, "false_restarts": result["false_restarts"]} for row in result["hung"]]
+    with open(path + ".new", "w") as f:
+        json.dump(rows, f, indent=1)
+        f.write("\n")
+    os.rename(path + ".new", path)
+
+
+if __name__ == "__main__":
+    sys.exit(Report.main(run))

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the documentation promises of zones: a million records in one, ten thousand of them (with the plan's own), on all nodes.
+
+    lab_zones_large.py [--quick]    --quick: 100,000 records in as many bytes, 2,000 zones
+"""
+import http.client
+import os
+import sys
+import time
+
+import lab_zones
+import plan as planning
+from net import Lab, wait_until
+from report import Report
+from world import World
+
+RECORDS, ZONES, PAD = (100_000, 2_000, " ;" + "-" * 180) if "--quick" in sys.argv else (1_000_000, 9_999, "")
+SMALL = "$TTL 300\n@ SOA ns.elsewhere.test. root 1 3600 900 1209600 30\n@ NS ns.elsewhere.test.\nhere TXT {n}\n"
+
+
+def large_zone(serial, records=None):
+    head = f"$TTL 300\n@ SOA ns root {serial} 3600 900 1209600 30\n@ NS ns\nns A 192.0.2.1\n"
+    return head + "".join(f"host{i} A 10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}{PAD}\n" for i in range(records or RECORDS))
+
+
+def head(z):
+    """(number, digest) of a node's head; None while it does not answer."""
+    try:
+        items = z.node.api("GET", "/v1/versions?limit=1")[1]["items"]
+    except (OSError, ValueError, http.client.HTTPException):
+        return None
+    return (items[0]["number"], items[0]["digest"]) if items else None
+
+
+def blobs(z):
+    folder = os.path.join(z.node.state, "blobs")
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    return sorted(n for n in names if os.path.getsize(os.path.join(folder, n)) > 1 << 16 or n.endswith(".part"))
+
+
+def timed(report, what, call, *arguments, **more):
+    began = time.monotonic()
+    code, text = call(*arguments, **more)
+    report.check(code == 0, f"{what}: {time.monotonic() - began:.1f} s", text[-600:] if code else "")
+    return code == 0
+
+
+def one_large(report, a, b):
+    a.write("weir.conf", a.config(["large.test"]))
+    a.write("zones/large.test.zone", large_zone(1))
+    timed(report, f"a zone of {RECORDS} records is applied", a.apply, timeout=300)
+    expected = ("NOERROR", [f"10.{RECORDS - 1 >> 16 & 255}.{RECORDS - 1 >> 8 & 255}.{RECORDS - 1 & 255}"])
+    last = f"host{RECORDS - 1}.large.test"
+    report.equal(a.answers(last, expected, "A", 60), expected, "and served there")
+    report.equal(b.answers(last, expected, "A", 120), expected, "and by the other node, which fetched it")
+    report.equal(head(b), head(a), "they have one version")
+    report.equal((len(blobs(a)), blobs(a)), (1, blobs(b)), "the file is there once, by its digest")
+    b.node.kill("mgmt")
+    for path in os.listdir(os.path.join(b.node.state, "blobs")):
+        full = os.path.join(b.node.state, "blobs", path)
+        os.utime(full, (1, 1))
+    b.node.start("mgmt")
+    wait_until(lambda: head(b) and head(b) == head(a), 60, "after a restart it has it still", 0.2)
+    report.equal(blobs(b), blobs(a), "a file that a version names is not taken away")
+
+
+def interrupted(report, a, b):
+    """The peer's weir-mgmt is killed while it fetches, again and again."""
+    a.write("zones/large.test.zone", large_zone(2))
+    timed(report, "the next one is applied", a.apply, timeout=300)
+    kills = 0
+    for _ in range(4):
+        time.sleep(0.3)
+        b.node.kill("mgmt")
+        kills += 1
+        b.node.start("mgmt")
+    wait_until(lambda: head(b) and head(b) == head(a), 120, "the other node has it", 0.3)
+    report.check(True, f"a fetch that is killed {kills} times comes to its end")
+    parts = [p for p in blobs(b) if p.endswith(".part")]
+    report.equal(parts, [], "nothing half is left")
+    code, text = a.weir("rollback", str(head(a)[0] - 1), "--reason", "lab", "--confirm-within", "none", timeout=120)
+    report.check(code == 0, "a rollback to the large zone before", text[-300:] if code else "")
+
+
+def many(report, a, b):
+    names = [f"z{i}.test" for i in range(ZONES)]
+    for i, name in enumerate(names):
+        a.write(f"zones/{name}.zone", SMALL.format(n=i) + "; " + "x" * 1800 + "\n")
+    a.write("weir.conf", a.config(names))
+    code, text = a.weir("config", "check", a.path("weir.conf"), timeout=120)
+    report.check(code == 0, f"config check takes {ZONES} zones", text[-300:] if code else "")
+    timed(report, "they are applied", a.apply, timeout=300)
+    name, expected = f"here.{names[-1]}", ("NOERROR", [f'"{ZONES - 1}"'])
+    report.equal(a.answers(name, expected, within_s=60), expected, "and served there")
+    report.equal(b.answers(name, expected, within_s=120), expected, "and by the other node")
+    a.write(f"zones/{names[5]}.zone", SMALL.format(n='"changed"'))
+    timed(report, "one of them changes: zone reload", a.weir, "zone", "reload", timeout=300)
+    changed = f"here.{names[5]}", ("NOERROR", ['"changed"'])
+    report.equal(a.answers(*changed, within_s=60), changed[1], "served there")
+    report.equal(b.answers(*changed, within_s=120), changed[1], "and by the other node")
+    a.write(f"zones/{names[7]}.zone", "bad\n")
+    a.write(f"zones/{names[8]}.zone", SMALL.format(n='"too"'))
+    code, text = a.weir("zone", "reload", timeout=120)
+    report.check(code != 0 and f"zones/{names[7]}.zone:1" in text, "a bad one of them is named", text[-200:])
+    timed(report, "and skipped", a.weir, "zone", "reload", "--skip-bad-zones", timeout=300)
+
+
+def run(report):
+    with Lab("zones_large") as lab:
+        world = World(lab, planning.simple(2, 2), resolvers=())
+        a, b = (lab_zones.Zones(site.node, []) for site in world.sites)
+        for z in (a, b):
+            z.node.start("mgmt", "dns")
+        zone = world.plan.zone
+        for z in (a, b):
+            wait_until(lambda z=z: z.ask(f"static.{zone}")[0] == "NOERROR", 60, "the first version is served", 0.2)
+        one_large(report, a, b)
+        interrupted(report, a, b)
+        many(report, a, b)
+
+
+if __name__ == "__main__":
+    sys.exit(Report.main(run))

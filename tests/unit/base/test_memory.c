@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A thread's reserve, drawn on when memory fails. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static bool no_memory;
+
+static void *fake_malloc(size_t n)
+{
+	return no_memory ? NULL : malloc(n);
+}
+
+/* The private parts too. */
+#define malloc fake_malloc
+#include "base/memory.c"
+#undef malloc
+
+static int tear_down(void **state)
+{
+	(void)state;
+	no_memory = false;
+	memory_reserve_end();
+	memory_forget();
+	return 0;
+}
+
+static void what_is_drawn_is_whole_and_for_any_type(void **state)
+{
+	unsigned char *parts[64];
+	size_t n = 0;
+
+	(void)state;
+	assert_int_equal(memory_reserve_begin(1024), 0);
+	assert_false(memory_reserve_drawn());
+	no_memory = true;
+	while (n < 64 && (parts[n] = memory_alloc(13 + n)) != NULL) {
+		assert_int_equal((uintptr_t)parts[n] % alignof(max_align_t), 0);
+		memset(parts[n], (int)n, 13 + n);
+		n++;
+	}
+	assert_true(n > 10 && n < 64); /* and then there is no more */
+	assert_true(memory_failed() && memory_reserve_drawn());
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < 13 + i; k++)
+			assert_int_equal(parts[i][k], i);
+	assert_null(memory_alloc(SIZE_MAX));
+	for (size_t i = 0; i < n; i++)
+		memory_free(parts[i]);  /* which is the reserve's */
+	assert_null(memory_alloc(600)); /* what is freed does not come back */
+}
+
+static void a_reserve_is_drawn_to_its_end_and_no_further(void **state)
+{
+	(void)state;
+	assert_int_equal(memory_reserve_begin(4 * alignof(max_align_t)), 0);
+	no_memory = true;
+	assert_null(memory_alloc(4 * alignof(max_align_t) + 1));
+	assert_non_null(memory_alloc(3 * alignof(max_align_t)));
+	assert_non_null(memory_alloc(alignof(max_align_t)));
+	assert_null(memory_alloc(1));
+	no_memory = false;
+	memory_reserve_end();
+	assert_int_equal(memory_reserve_begin(100),
+	                 0); /* all of it, though the next would not be aligned */
+	no_memory = true;
+	assert_non_null(memory_alloc(100));
+	assert_null(memory_alloc(1));
+}
+
+static void a_failure_is_remembered_for_the_work_it_is_of(void **state)
+{
+	(void)state;
+	void *p = memory_alloc(8);
+
+	assert_non_null(p);
+	assert_false(memory_failed());
+	memory_free(p);
+	no_memory = true;
+	assert_null(memory_alloc(8)); /* without a reserve */
+	assert_true(memory_failed());
+	memory_forget();
+	assert_false(memory_failed());
+	assert_int_equal(memory_reserve_begin(64), -ENOMEM);
+	assert_true(memory_failed());
+	assert_int_equal(memory_make_room(100), -ENOMEM);
+	no_memory = false;
+	assert_int_equal(memory_make_room(100), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(what_is_drawn_is_whole_and_for_any_type, tear_down),
+		cmocka_unit_test_teardown(a_reserve_is_drawn_to_its_end_and_no_further, tear_down),
+		cmocka_unit_test_teardown(a_failure_is_remembered_for_the_work_it_is_of, tear_down),
+	};
+
+	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Weir's users, as the machine has them: each process has its own, and is believed as no other. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <pwd.h>
+
+#include "base/owner.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* The machine has no user for weir-health, and one that is none of ours. */
+static const struct {
+	const char *name;
+	uid_t uid;
+} users[] = { { "weir-mgmt", 4001 },
+	      { "weir-dataplane", 4002 },
+	      { "weir-dns", 4004 },
+	      { "weir-web", 4005 } };
+
+static unsigned n_asked;
+
+/* In the place of libc's. */
+int getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size,
+               struct passwd **found)
+{
+	(void)buffer;
+	(void)size;
+	n_asked++;
+	*found = NULL;
+	for (size_t i = 0; i < COUNT(users); i++)
+		if (!strcmp(users[i].name, name)) {
+			*entry = (struct passwd){ .pw_uid = users[i].uid };
+			*found = entry;
+		}
+	return 0;
+}
+
+static void each_process_has_its_own_user(void **state)
+{
+	static const struct {
+		const char *process;
+		uid_t uid; /* 0: none */
+	} cases[] = { { "mgmt", 4001 }, { "dataplane", 4002 }, { "health", 0 },
+		      { "dns", 4004 },  { "web", 0 },          { "", 0 },
+		      { "mgm", 0 },     { "weir-dns", 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		uid_t uid = 7;
+
+		print_message("  %s\n", cases[i].process);
+		assert_int_equal(owner_of(cases[i].process, &uid), cases[i].uid != 0);
+		assert_int_equal(uid, cases[i].uid ? cases[i].uid : 7);
+	}
+	assert_int_equal(n_asked, 4); /* once a process: a filter may forbid it later */
+}
+
+static void a_user_is_believed_as_its_own_process_alone(void **state)
+{
+	static const struct {
+		uid_t uid;
+		const char *process;
+		bool is;
+	} cases[] = {
+		{ 4001, "mgmt", true },
+		{ 4001, "dns", false },
+		{ 4001, "health", false },
+		{ 4002, "dataplane", true },
+		{ 4002, "mgmt", false },
+		{ 4004, "dns", true },
+		{ 4004, "mgmt", false },
+		{ 4005, "web", false },
+		{ 4005, "mgmt", false },
+		{ 4001, NULL, false },
+		{ 0, "mgmt", true },
+		{ 0, NULL, true },
+		{ 0, "health", true },
+		{ (uid_t)-1, "mgmt", false },
+		{ (uid_t)-1, "health", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		print_message("  %u as %s\n", (unsigned)cases[i].uid,
+		              cases[i].process ? cases[i].process : "nobody");
+		assert_int_equal(owner_is(cases[i].uid, cases[i].process), cases[i].is);
+	}
+	assert_true(owner_is(geteuid(), NULL));
+	assert_true(owner_is(geteuid(), "dns"));
+}
+
+/* A file that became another user's is a new trouble; what does not fit the list takes the last place. */
+static void troubles_are_listed_one_a_path(void **state)
+{
+	struct owner_trouble list[OWNER_TROUBLES_MAX];
+	char path[32];
+
+	(void)state;
+	owner_note("a", "mgmt", 4004, false);
+	owner_note("b", NULL, 4005, false);
+	owner_note("a", "dns", 4002, false);
+	assert_int_equal(owner_troubles(list), 2);
+	assert_string_equal(list[0].path, "a");
+	assert_string_equal(list[0].expected, "dns");
+	assert_int_equal(list[0].found, 4002);
+	assert_string_equal(list[1].path, "b");
+	assert_string_equal(list[1].expected, "");
+	assert_int_equal(list[1].found, 4005);
+	owner_note("none", "mgmt", 4001, true); /* it is not listed: nothing changes */
+	assert_int_equal(owner_troubles(list), 2);
+	owner_note("a", "mgmt", 4001, true);
+	assert_int_equal(owner_troubles(list), 1);
+	assert_string_equal(list[0].path, "b");
+	for (unsigned i = 0; i < OWNER_TROUBLES_MAX + 2; i++) {
+		snprintf(path, sizeof(path), "file-%u", i);
+		owner_note(path, "mgmt", i, false);
+	}
+	assert_int_equal(owner_troubles(list), OWNER_TROUBLES_MAX);
+	assert_string_equal(list[0].path, "b");
+	assert_string_equal(list[OWNER_TROUBLES_MAX - 1].path, path);
+	assert_int_equal(list[OWNER_TROUBLES_MAX - 1].found, OWNER_TROUBLES_MAX + 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_process_has_its_own_user),
+		cmocka_unit_test(a_user_is_believed_as_its_own_process_alone),
+		cmocka_unit_test(troubles_are_listed_one_a_path),
+	};
+
+	return cmocka_run_group_tests_name("owner users", tests, NULL, NULL);
+}

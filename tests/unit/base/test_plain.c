@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Texts that others wrote, made fit to show: no control characters, and no half of a character at the end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/plain.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+#define AE    "\xc3\xa4"         /* two bytes */
+#define EURO  "\xe2\x82\xac"     /* three */
+#define ROBOT "\xf0\x9f\xa4\x96" /* four */
+
+static void control_characters_are_replaced_and_no_others(void **state)
+{
+	(void)state;
+	for (int c = 1; c < 256; c++) {
+		char text[] = { 'a', (char)c, 'b', '\0' };
+
+		plain_make(text);
+		assert_int_equal((unsigned char)text[1], c < 0x20 || c == 0x7f ? '?' : c);
+		assert_true(text[0] == 'a' && text[2] == 'b');
+	}
+}
+
+static const struct {
+	const char *text;
+	size_t size;
+	const char *copy;
+} copies[] = {
+	{ "", 8, "" },
+	{ "", 1, "" },
+	{ "abc", 1, "" },
+	{ "abc", 4, "abc" },
+	{ "abcd", 4, "abc" },
+	{ "a\nb\x7f", 8, "a?b?" },
+	{ "a" AE, 4, "a" AE }, /* just fits */
+	{ "a" AE, 3, "a" },
+	{ "a" AE "b", 4, "a" AE },
+	{ "ab" EURO, 6, "ab" EURO },
+	{ "ab" EURO, 5, "ab" },
+	{ "ab" EURO, 4, "ab" },
+	{ "ab" EURO, 3, "ab" },
+	{ EURO, 4, EURO },
+	{ EURO, 3, "" },
+	{ EURO, 2, "" },
+	{ "a" ROBOT, 6, "a" ROBOT },
+	{ "a" ROBOT, 5, "a" },
+	{ "a" ROBOT, 4, "a" },
+	{ "a" ROBOT, 3, "a" },
+	{ ROBOT ROBOT, 8, ROBOT },
+	{ ROBOT "b", 5, ROBOT },
+	{ AE AE AE, 6, AE AE },
+	{ AE AE AE, 5, AE AE },
+	{ "\x84\x84\x84", 3, "\x84\x84" }, /* no character at all: left as it is */
+	{ "a\x84\x84", 3, "a\x84" },
+	{ "ab\xc3", 8, "ab\xc3" }, /* cut by somebody else */
+};
+
+static void a_text_that_is_cut_ends_with_a_whole_character(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(copies); i++) {
+		char out[16];
+
+		memset(out, 'x', sizeof(out));
+		plain_copy(out, copies[i].size, copies[i].text);
+		print_message("  %zu\n", i);
+		assert_string_equal(out, copies[i].copy);
+		for (size_t k = copies[i].size; k < sizeof(out); k++)
+			assert_int_equal(out[k], 'x');
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(control_characters_are_replaced_and_no_others),
+		cmocka_unit_test(a_text_that_is_cut_ends_with_a_whole_character),
+	};
+
+	return cmocka_run_group_tests_name("plain", tests, NULL, NULL);
+}

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The backend agent's user-space half on real programs, maps and links, in namespaces of the test's own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <arpa/inet.h>
+#include <linux/if_packet.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "weir/agent.h"
+
+#include "tests/unit/bpf/space.h"
+
+#define PINS BPF_DIR "/agents/here"
+
+static struct prefix prefix_of(const char *text, uint8_t bits)
+{
+	struct prefix p = { .bits = bits };
+
+	assert_int_equal(addr_parse(text, &p.addr), 0);
+	return p;
+}
+
+/* An agent that takes tunnels from 192.0.2.0/24. */
+static struct agent_options options(struct prefix *sources)
+{
+	*sources = prefix_of("192.0.2.0", 24);
+	return (struct agent_options){ .prefixes = sources, .n_prefixes = 1, .bpf_dir = PINS };
+}
+
+static void attach(const char *interface, const struct agent_options *o)
+{
+	char error[AGENT_ERROR_MAX];
+	int rc = agent_attach(interface, o, error);
+
+	if (rc)
+		fail_msg("%s: %d %s", interface, rc, error);
+	assert_string_equal(error, "");
+}
+
+static struct agent_status *status_of(const char *interface)
+{
+	static struct agent_status s;
+	char error[AGENT_ERROR_MAX];
+
+	if (agent_status(interface, PINS, &s, error))
+		fail_msg("%s", error);
+	return &s;
+}
+
+static bool has_filter(const char *interface)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "tc filter show dev %s ingress | grep -q bpf",
+	         interface);
+	return system(command) == 0;
+}
+
+static int clean(void **state)
+{
+	char error[AGENT_ERROR_MAX];
+
+	(void)state;
+	(void)agent_detach("v0", PINS, error);
+	return system("ip link set dev v0 xdp off; tc qdisc del dev v0 clsact 2>/dev/null; true");
+}
+
+static void what_is_attached_is_read_back(void **state)
+{
+	struct prefix sources[3] = { prefix_of("198.51.100.0", 24), prefix_of("2001:db8::", 32),
+		                     prefix_of("10.0.0.0", 8) };
+	const struct agent_options o = { .prefixes = sources, .n_prefixes = 3, .bpf_dir = PINS };
+	const struct agent_status *s;
+
+	(void)state;
+	attach("v0", &o);
+	s = status_of("v0");
+	assert_int_equal(s->mode, AGENT_MODE_NATIVE);
+	assert_int_equal(s->prog_id, space_xdp_of("v0"));
+	assert_int_equal(s->n_prefixes, 3);
+	assert_int_equal(s->prefixes[0].prefix.bits, 8); /* sorted; IPv4 by its own bits */
+	assert_true(addr_equal(&s->prefixes[1].prefix.addr, &sources[0].addr));
+	assert_int_equal(s->prefixes[1].prefix.bits, 24);
+	assert_int_equal(s->prefixes[2].prefix.bits, 32);
+	assert_int_equal(s->n_netns, 1);
+	assert_false(s->passes_on);
+	for (size_t i = 0; i < 3; i++)
+		assert_false(s->prefixes[i].is_owner);
+}
+
+static void a_prefix_that_is_used_twice_keeps_both_uses(void **state)
+{
+	struct prefix sources[2], owners[2];
+	struct agent_options o = options(sources);
+	const struct agent_status *s;
+
+	(void)state;
+	owners[0] = sources[0];                   /* balancers and backends in one prefix */
+	owners[1] = prefix_of("192.0.2.128", 25); /* and one inside it */
+	sources[1] = prefix_of("10.9.0.0", 16);
+	o.n_prefixes = 2;
+	o.owners = owners;
+	o.n_owners = 2;
+	attach("v0", &o);
+	s = status_of("v0");
+	assert_int_equal(s->n_prefixes, 3);
+	assert_false(s->prefixes[0].is_owner);
+	assert_true(s->prefixes[1].is_owner && s->prefixes[2].is_owner);
+	int fd = space_map_of(s->prog_id, "agent_prefixes");
+	struct {
+		uint32_t bits;
+		uint8_t source[16];
+	} key = { .bits = 96 + 24 };
+	uint32_t uses = 0;
+
+	memcpy(key.source, sources[0].addr.bytes, 16);
+	assert_int_equal(bpf_map_lookup_elem(fd, &key, &uses), 0);
+	assert_int_equal(uses, 3);
+	key.bits = 96 + 25;
+	memcpy(key.source, owners[1].addr.bytes, 16);
+	assert_int_equal(bpf_map_lookup_elem(fd, &key, &uses), 0);
+	assert_int_equal(uses, 2); /* the shorter prefix's use is not its own */
+	close(fd);
+}
+
+static void too_few_or_too_many_are_refused_and_the_limit_is_not(void **state)
+{
+	static struct prefix many[AGENT_PREFIXES_MAX + 1];
+	static const char *spaces[AGENT_NETNS_MAX + 1];
+	struct agent_options o = { .prefixes = many, .bpf_dir = PINS };
+	char error[AGENT_ERROR_MAX];
+
+	(void)state;
+	for (size_t i = 0; i <= AGENT_PREFIXES_MAX; i++) {
+		many[i] = prefix_of("10.0.0.0", 32);
+		many[i].addr.bytes[14] = (uint8_t)(i >> 8);
+		many[i].addr.bytes[15] = (uint8_t)i;
+	}
+	assert_int_equal(agent_attach("v0", &o, error), -EINVAL);
+	assert_non_null(strstr(error, "0 source prefixes given, 1 to 1024 expected"));
+	o.n_prefixes = AGENT_PREFIXES_MAX;
+	o.owners = many;
+	o.n_owners = 1;
+	assert_int_equal(agent_attach("v0", &o, error), -EINVAL);
+	o.n_owners = 0;
+	attach("v0", &o);
+	assert_int_equal(status_of("v0")->n_prefixes, AGENT_PREFIXES_MAX);
+	o.n_prefixes = 1;
+	o.netns = spaces;
+	o.n_netns = AGENT_NETNS_MAX + 1;
+	assert_int_equal(agent_attach("v0", &o, error), -EINVAL);
+	assert_non_null(strstr(error, "8 namespaces given, at most 7 expected"));
+	assert_int_equal(status_of("v0")->n_prefixes, AGENT_PREFIXES_MAX); /* as it was */
+}
+
+static void who_is_not_there_is_named(void **state)
+{
+	struct prefix sources;
+	struct agent_options o = options(&sources);
+	char error[AGENT_ERROR_MAX];
+	struct agent_status s;
+
+	(void)state;
+	assert_int_equal(agent_attach("nosuch", &o, error), -ENODEV);
+	assert_non_null(strstr(error, "no interface nosuch"));
+	assert_int_equal(agent_status("v0", PINS, &s, error), -ENOENT);
+	assert_string_equal(error, "no agent on v0");
+	assert_int_equal(agent_detach("v0", PINS, error), -ENOENT);
+	assert_int_equal(agent_detach("v0", PINS, NULL), -ENOENT);
+	o.bpf_dir = "/tmp";
+	assert_int_equal(agent_attach("v0", &o, error), -EINVAL);
+	assert_non_null(strstr(error, "not on a BPF file system"));
+	o.netns = (const char *const[]){ "nosuch" };
+	o.n_netns = 1;
+	o.bpf_dir = PINS;
+	assert_int_equal(agent_attach("v0", &o, error), -ENOENT);
+	assert_non_null(strstr(error, "network namespace nosuch"));
+	assert_int_equal(space_xdp_of("v0"), 0);
+}
+
+/* Give v0 a frame with an IPIP packet from @p source, sent on CPU @p cpu. */
+static void send_tunnel(const char *source, unsigned cpu)
+{
+	uint8_t frame[14 + 20 + 20 + 8] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2,   0,
+		                            0,    0,    0,    1,    8,    0,    0x45 };
+	struct sockaddr_ll to = { .sll_family = AF_PACKET,
+		                  .sll_ifindex = (int)if_nametoindex("v1"),
+		                  .sll_halen = 6 };
+	int s = socket(AF_PACKET, SOCK_RAW, 0);
+	cpu_set_t set;
+
+	frame[14 + 3] = sizeof(frame) - 14;
+	frame[14 + 8] = 64;
+	frame[14 + 9] = IPPROTO_IPIP;
+	inet_pton(AF_INET, source, frame + 14 + 12);
+	inet_pton(AF_INET, "10.1.1.11", frame + 14 + 16);
+	uint32_t sum = 0;
+	for (int i = 0; i < 20; i += 2)
+		sum += (uint32_t)(frame[14 + i] << 8 | frame[15 + i]);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = ~((sum & 0xffff) + (sum >> 16));
+	frame[14 + 10] = (uint8_t)(sum >> 8);
+	frame[14 + 11] = (uint8_t)sum;
+	frame[34] = 0x45;
+	frame[34 + 3] = 28;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	assert_int_equal(sched_setaffinity(0, sizeof(set), &set), 0);
+	assert_int_equal(sendto(s, frame, sizeof(frame), 0, (struct sockaddr *)&to, sizeof(to)),
+	                 sizeof(frame));
+	close(s);
+}
+
+static uint64_t refused(void)
+{
+	return status_of("v0")->counts[DECAP_SOURCE].packets;
+}
+
+static void wait_refused(uint64_t n)
+{
+	for (int i = 0; i < 500 && refused() < n; i++)
+		usleep(10000);
+	assert_int_equal(refused(), n);
+}
+
+static void counters_add_up_all_cpus_and_outlive_a_replacement(void **state)
+{
+	long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct prefix sources;
+	struct agent_options o = options(&sources);
+	cpu_set_t before;
+	uint32_t first;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	attach("v0", &o);
+	first = status_of("v0")->prog_id;
+	for (unsigned i = 0; i < 6; i++)
+		send_tunnel("203.0.113.9", i % (unsigned)n_cpus);
+	wait_refused(6);
+	assert_int_equal(status_of("v0")->counts[DECAP_SOURCE].bytes, 6 * 62);
+	sources = prefix_of("203.0.113.0", 24);
+	attach("v0", &o); /* prefixes change at once, counters go on */
+	assert_int_not_equal(status_of("v0")->prog_id, first);
+	assert_int_equal(status_of("v0")->n_prefixes, 1);
+	assert_int_equal(refused(), 6);
+	send_tunnel("203.0.113.9", 0);
+	send_tunnel("192.0.2.9", 0);
+	wait_refused(7);
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+}
+
+static void another_mode_is_taken_and_auto_keeps_what_is(void **state)
+{
+	struct prefix sources;
+	struct agent_options o = options(&sources);
+
+	(void)state;
+	o.mode = AGENT_MODE_GENERIC;
+	attach("v0", &o);
+	assert_int_equal(status_of("v0")->mode, AGENT_MODE_GENERIC);
+	o.mode = AGENT_MODE_AUTO;
+	attach("v0", &o);
+	assert_int_equal(status_of("v0")->mode, AGENT_MODE_GENERIC);
+	o.mode = AGENT_MODE_NATIVE;
+	attach("v0", &o);
+	assert_int_equal(status_of("v0")->mode, AGENT_MODE_NATIVE);
+}
+
+/* veth takes no native program while its peer's frames are longer than a page holds. */
+static void a_mode_that_is_refused_leaves_the_agent_as_it_was(void **state)
+{
+	struct prefix sources;
+	struct agent_options o = options(&sources);
+	char error[AGENT_ERROR_MAX] = "";
+
+	(void)state;
+	o.mode = AGENT_MODE_GENERIC;
+	attach("v0", &o);
+	space_run("ip link set v1 mtu 9000");
+	o.mode = AGENT_MODE_NATIVE;
+	assert_true(agent_attach("v0", &o, error) < 0);
+	assert_non_null(strstr(error, "v0"));
+	assert_int_equal(status_of("v0")->mode, AGENT_MODE_GENERIC);
+	space_run("ip link set v1 mtu 1500");
+	attach("v0", &o);
+	assert_int_equal(status_of("v0")->mode, AGENT_MODE_NATIVE);
+}
+
+static void packets_are_passed_on_while_owners_are_named(void **state)
+{
+	struct prefix sources;
+	struct agent_options o = options(&sources);
+	char error[AGENT_ERROR_MAX];
+
+	(void)state;
+	o.owners = &sources;
+	o.n_owners = 1;
+	attach("v0", &o);
+	assert_true(status_of("v0")->passes_on);
+	assert_true(has_filter("v0"));
+	attach("v0", &o); /* again: one filter, not two */
+	assert_int_equal(
+	        system("test $(tc filter show dev v0 ingress | grep -c weir_agent_next) = 1"), 0);
+	o.n_owners = 0;
+	attach("v0", &o);
+	assert_false(status_of("v0")->passes_on);
+	assert_false(has_filter("v0"));
+	o.n_owners = 1;
+	attach("v0", &o);
+	assert_int_equal(agent_detach("v0", PINS, error), 0);
+	assert_false(has_filter("v0")); /* nothing is left behind */
+	assert_int_equal(space_xdp_of("v0"), 0);
+	assert_int_not_equal(access(PINS "/agent-v0", F_OK), 0);
+}
+
+static void a_foreign_program_is_left_alone_and_nothing_else_is_left_behind(void **state)
+{
+	struct prefix sources;
+	struct agent_options o = options(&sources);
+	char error[AGENT_ERROR_MAX];
+	uint32_t foreign;
+
+	(void)state;
+	space_attach_other("v0");
+	foreign = space_xdp_of("v0");
+	o.owners = &sources;
+	o.n_owners = 1;
+	assert_int_equal(agent_attach("v0", &o, error), -EBUSY);
+	assert_non_null(strstr(error, "another XDP program is attached"));
+	assert_int_equal(space_xdp_of("v0"), foreign);
+	assert_int_not_equal(access(PINS "/agent-v0", F_OK), 0);
+	assert_false(has_filter("v0")); /* with everything as it was */
+}
+
+static void the_pin_of_an_interface_that_is_gone_is_taken_away(void **state)
+{
+	struct prefix sources;
+	struct agent_options o = options(&sources);
+	char error[AGENT_ERROR_MAX];
+	struct agent_status s;
+
+	(void)state;
+	space_run(
+	        "ip link add e0 type veth peer name e1 && ip link set e0 up && ip link set e1 up");
+	attach("e0", &o);
+	space_run("ip link del e0 && ip link add e0 type veth peer name e1 && ip link set e0 up");
+	assert_int_equal(access(PINS "/agent-e0", F_OK), 0);
+	attach("e0", &o);
+	assert_int_equal(status_of("e0")->prog_id, space_xdp_of("e0"));
+	space_run("ip link del e0");
+	assert_int_equal(agent_status("e0", PINS, &s, error), -ENOENT);
+	assert_int_not_equal(access(PINS "/agent-e0", F_OK), 0);
+}
+
+/* In another network namespace with an interface of the same name; the mounts are shared. */
+static int attach_elsewhere(void)
+{
+	struct prefix sources;
+	struct agent_options o = options(&sources);
+	pid_t child = fork();
+	int end;
+
+	if (child == 0) {
+		if (unshare(CLONE_NEWNET))
+			_exit(1);
+		space_run(
+		        "ip link add v9 type veth peer name v8 && ip link add v0 type veth peer name v1");
+		_exit(-agent_attach("v0", &o, NULL));
+	}
+	waitpid(child, &end, 0);
+	return WIFEXITED(end) ? -WEXITSTATUS(end) : -1;
+}
+
+static void an_interface_of_that_name_elsewhere_keeps_its_pin(void **state)
+{
+	struct prefix sources;
+	struct agent_options o = options(&sources);
+
+	(void)state;
+	attach("v0", &o);
+	assert_int_equal(attach_elsewhere(), -EEXIST);
+	assert_int_equal(status_of("v0")->prog_id, space_xdp_of("v0"));
+}
+
+static void namespaces_are_found_by_path_and_counted(void **state)
+{
+	const char *spaces[] = { "/proc/self/ns/net", "/proc/self/ns/net" };
+	struct prefix sources;
+	struct agent_options o = options(&sources);
+
+	(void)state;
+	o.netns = spaces;
+	o.n_netns = 2;
+	attach("v0", &o);
+	assert_int_equal(status_of("v0")->n_netns, 3);
+	o.n_netns = 0;
+	attach("v0", &o);
+	assert_int_equal(status_of("v0")->n_netns, 1);
+}
+
+static void each_reason_has_its_words_and_drops_are_marked(void **state)
+{
+	(void)state;
+	for (int i = 0; i < DECAP_REASON_COUNT; i++) {
+		assert_true(*agent_reason_name((enum decap_reason)i) &&
+		            *agent_reason_help((enum decap_reason)i));
+		for (int k = 0; k < i; k++)
+			assert_string_not_equal(agent_reason_name((enum decap_reason)i),
+			                        agent_reason_name((enum decap_reason)k));
+	}
+	assert_true(agent_reason_is_drop(DECAP_SOURCE));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(what_is_attached_is_read_back, clean),
+		cmocka_unit_test_teardown(a_prefix_that_is_used_twice_keeps_both_uses, clean),
+		cmocka_unit_test_teardown(too_few_or_too_many_are_refused_and_the_limit_is_not,
+		                          clean),
+		cmocka_unit_test_teardown(who_is_not_there_is_named, clean),
+		cmocka_unit_test_teardown(counters_add_up_all_cpus_and_outlive_a_replacement,
+		                          clean),
+		cmocka_unit_test_teardown(another_mode_is_taken_and_auto_keeps_what_is, clean),
+		cmocka_unit_test_teardown(a_mode_that_is_refused_leaves_the_agent_as_it_was, clean),
+		cmocka_unit_test_teardown(packets_are_passed_on_while_owners_are_named, clean),
+		cmocka_unit_test_teardown(
+		        a_foreign_program_is_left_alone_and_nothing_else_is_left_behind, clean),
+		cmocka_unit_test_teardown(the_pin_of_an_interface_that_is_gone_is_taken_away,
+		                          clean),
+		cmocka_unit_test_teardown(an_interface_of_that_name_elsewhere_keeps_its_pin, clean),
+		cmocka_unit_test_teardown(namespaces_are_found_by_path_and_counted, clean),
+		cmocka_unit_test_teardown(each_reason_has_its_words_and_drops_are_marked, clean),
+	};
+
+	if (space_enter(true)) {
+		printf("needs root: skipped\n");
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

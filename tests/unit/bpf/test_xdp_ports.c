@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Ports of the XDP driver, and what earlier processes, other programs and operators did to them. */
+#include <dirent.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/bpf/xdp_stage.h"
+
+static void a_clock_that_agrees_stays_as_it_is(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	struct fwd_tables t = tables_of(d);
+	uint64_t base = t.root->tick_base, scale = t.root->tick_scale;
+
+	t.root->tick_base = base + 1; /* one tick off is rounding: packets see no jump */
+	assert_int_equal(ops->tick(d), 0);
+	assert_int_equal(t.root->tick_base, base + 1);
+	t.root->tick_base = base + 50;
+	assert_int_equal(ops->tick(d), 0);
+	assert_in_range(t.root->tick_base - base + 2, 0, 4);
+	assert_int_equal(t.root->tick_scale, scale);
+	ops->close(d);
+}
+
+/* Whether the program that is attached to @p interface may send frames by @p ifindex. */
+static bool may_send(const char *interface, uint32_t ifindex)
+{
+	int fd = space_map_of(space_xdp_of(interface), "ports");
+	uint32_t value = 0;
+	bool found;
+
+	assert_true(fd >= 0);
+	found = !bpf_map_lookup_elem(fd, &ifindex, &value);
+	close(fd);
+	return found;
+}
+
+static unsigned count_sets(void)
+{
+	DIR *dir = opendir(PIN_DIR);
+	const struct dirent *e;
+	unsigned n = 0;
+
+	assert_non_null(dir);
+	while ((e = readdir(dir)))
+		n += !strncmp(e->d_name, "tables-", 7);
+	closedir(dir);
+	return n;
+}
+
+static void frames_leave_by_ports_alone_also_after_a_resize(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	uint32_t v0 = if_nametoindex("v0"), v1 = if_nametoindex("v1");
+	struct fwd_tables next;
+	struct driver_why why;
+
+	attach(d, "v0");
+	assert_true(may_send("v0", v0));
+	assert_false(may_send("v0", v1));
+	attach(d, "v1");
+	assert_true(may_send("v0", v1));
+	assert_int_equal(ops->resize_begin(d, &large, &next, &why), 0);
+	assert_int_equal(ops->resize_commit(d, &why), 0);
+	assert_true(may_send("v0", v0) && may_send("v0", v1));
+	assert_int_equal(space_xdp_of("v0"), space_xdp_of("v1"));
+	assert_int_equal(count_sets(), 1);
+	assert_int_equal(ops->detach(d, "v1", &why), 0);
+	assert_false(may_send("v0", v1));
+	assert_int_equal(space_xdp_of("v1"), 0);
+	ops->close(d);
+}
+
+static void what_a_process_left_half_made_goes_with_the_next_start(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	struct driver_why why;
+	struct fwd_tables t;
+
+	attach(d, "v0");
+	ops->close(d);
+	assert_int_equal(mkdir(PIN_DIR "/tables-7", 0700), 0); /* of a resize that did not end */
+	d = open_tables(true);
+	assert_int_equal(count_sets(), 1);
+	assert_int_equal(ops->resize_begin(d, &large, &t, &why), 0);
+	assert_int_equal(ops->resize_commit(d, &why), 0);
+	assert_int_equal(access(PIN_DIR "/tables-8", F_OK), 0); /* no number serves twice */
+	ops->close(d);
+}
+
+static void a_pin_of_an_interface_that_is_gone_goes_with_the_port(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	struct driver_port port[DRIVER_PORTS_MAX];
+	struct driver_why why;
+
+	space_run(
+	        "ip link add x.5 type veth peer name x1 && ip link set x.5 up && ip link set x1 up");
+	attach(d, "x.5");
+	assert_int_equal(access(PIN_DIR "/link-x:5", F_OK), 0);
+	space_run("ip link del x.5");
+	assert_int_equal(ops->ports(d, port), 1);
+	assert_true(port[0].lost);
+	assert_int_equal(ops->detach(d, "x.5", &why), 0);
+	assert_int_not_equal(access(PIN_DIR "/link-x:5", F_OK), 0);
+	assert_int_equal(ops->ports(d, port), 0);
+	assert_int_equal(ops->detach(d, "x.5", &why), 0); /* again is fine */
+	ops->close(d);
+}
+
+static void a_program_that_is_taken_off_is_seen_and_put_back(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	struct driver_port port[DRIVER_PORTS_MAX];
+
+	attach(d, "v0");
+	assert_int_equal(ops->ports(d, port), 1);
+	assert_false(port[0].lost);
+	space_detach_link(PIN_DIR "/link-v0");
+	assert_int_equal(ops->ports(d, port), 1);
+	assert_true(port[0].lost);
+	attach(d, "v0");
+	assert_int_equal(ops->ports(d, port), 1);
+	assert_false(port[0].lost);
+	assert_int_not_equal(space_xdp_of("v0"), 0);
+	space_swap_program(PIN_DIR "/link-v0"); /* the link stays, and carries another one */
+	assert_int_equal(ops->ports(d, port), 1);
+	assert_true(port[0].lost);
+	attach(d, "v0");
+	assert_int_equal(ops->ports(d, port), 1);
+	assert_false(port[0].lost);
+	ops->close(d);
+}
+
+static void a_foreign_program_is_left_alone_and_named(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	struct driver_why why = { "" };
+	struct driver_port port;
+	uint32_t foreign;
+
+	space_attach_other("v1");
+	foreign = space_xdp_of("v1");
+	assert_int_not_equal(foreign, 0);
+	int err = ops->attach(d, &(struct model_port){ .interface = "v1", .device = "" }, &port,
+	                      &why);
+	assert_true(err == -EBUSY || err == -EEXIST);
+	assert_non_null(strstr(why.text, "another XDP program is attached to v1"));
+	assert_int_equal(space_xdp_of("v1"), foreign);
+	assert_int_equal(ops->remove(PIN_DIR, &why), -EBUSY); /* a process has it */
+	ops->close(d);
+	space_run("ip link set dev v1 xdp off");
+}
+
+static void a_port_that_another_node_s_program_has_names_that_node(void **state)
+{
+	(void)state;
+	const struct driver_config other = { .pin_dir = BPF_DIR "/shop:eu/ams:1", .sizes = small };
+	struct driver_why why = { "" };
+	struct driver *first = NULL, *d;
+	struct driver_port port;
+	bool kept;
+
+	assert_int_equal(ops->open(&other, &first, &kept, &why), 0);
+	attach(first, "v0");
+	d = open_tables(false);
+	attach(d, "v1"); /* which it has not */
+	assert_true(ops->attach(d, &(struct model_port){ .interface = "v0", .device = "" }, &port,
+	                        &why) < 0);
+	assert_non_null(strstr(why.text, "cluster shop.eu, node ams.1"));
+	assert_non_null(strstr(why.text, "--cluster shop.eu --node ams.1 --bpf-dir " BPF_DIR));
+	assert_int_equal(ops->detach(first, "v0", &why), 0);
+	attach(d, "v0"); /* as the advice has it */
+	ops->close(first);
+	assert_int_equal(ops->remove(other.pin_dir, &why), 0);
+	ops->close(d);
+}
+
+static void where_native_mode_is_refused_generic_serves_and_says_so(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	struct driver_why why = { "" };
+	struct driver_port port;
+
+	space_run("ip link set v0 mtu 1500 && ip link set v1 mtu 9000 && ip link set v0 mtu 9000");
+	assert_int_equal(ops->attach(d, &(struct model_port){ .interface = "v0", .device = "" },
+	                             &port, &why),
+	                 0);
+	assert_false(port.native);
+	assert_non_null(strstr(why.text, "generic mode"));
+	assert_non_null(strstr(why.text, "MTU"));
+	ops->close(d);
+	assert_int_equal(ops->remove(PIN_DIR, &why), 0);
+	space_run("ip link set v0 mtu 1500 && ip link set v1 mtu 1500");
+}
+
+static void no_more_ports_than_there_is_room_for(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	struct driver_port port;
+	struct driver_why why;
+
+	for (unsigned i = 0; i <= DRIVER_PORTS_MAX; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "m%u", i);
+		space_run(
+		        "ip link add m%u type veth peer name n%u && ip link set m%u up && ip link set n%u up",
+		        i, i, i, i);
+		int err = ops->attach(d, &(struct model_port){ .interface = name, .device = "" },
+		                      &port, &why);
+
+		assert_int_equal(err, i < DRIVER_PORTS_MAX ? 0 : -ENOSPC);
+	}
+	attach(d, "m0"); /* the same again takes no further place */
+	ops->close(d);
+	for (unsigned i = 0; i <= DRIVER_PORTS_MAX; i++)
+		space_run("ip link del m%u", i);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(a_clock_that_agrees_stays_as_it_is, clean),
+		cmocka_unit_test_teardown(frames_leave_by_ports_alone_also_after_a_resize, clean),
+		cmocka_unit_test_teardown(what_a_process_left_half_made_goes_with_the_next_start,
+		                          clean),
+		cmocka_unit_test_teardown(a_pin_of_an_interface_that_is_gone_goes_with_the_port,
+		                          clean),
+		cmocka_unit_test_teardown(a_program_that_is_taken_off_is_seen_and_put_back, clean),
+		cmocka_unit_test_teardown(a_foreign_program_is_left_alone_and_named, clean),
+		cmocka_unit_test_teardown(a_port_that_another_node_s_program_has_names_that_node,
+		                          clean),
+		cmocka_unit_test_teardown(where_native_mode_is_refused_generic_serves_and_says_so,
+		                          clean),
+		cmocka_unit_test_teardown(no_more_ports_than_there_is_room_for, clean),
+	};
+
+	if (space_enter(true)) {
+		printf("needs root: skipped\n");
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

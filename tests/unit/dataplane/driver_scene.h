@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The DPDK driver with its devices, TAPs and workers' threads in the test's hands; files, locks and tables are real.
+ * Includes the source.
+ */
+#ifndef WEIR_TESTS_UNIT_DATAPLANE_DRIVER_SCENE_H
+#define WEIR_TESTS_UNIT_DATAPLANE_DRIVER_SCENE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <rte_ring.h>
+
+#include "dataplane/dpdk/crew.h"
+#include "dataplane/dpdk/device.h"
+#include "dataplane/dpdk/tap.h"
+#include "tests/unit/dataplane/noted.h"
+
+/* eth0 is 11, eth1 is 12, ..; others are not there. */
+static unsigned int fake_index(const char *name)
+{
+	return !strncmp(name, "eth", 3) ? 11 + (unsigned int)atoi(name + 3) : 0;
+}
+
+static struct rte_ring *fake_ring_create(const char *name, unsigned int count, int socket,
+                                         unsigned int flags);
+
+#define if_nametoindex  fake_index
+#define rte_ring_create fake_ring_create
+#include "dataplane/dpdk/driver.c"
+
+static struct {
+	char dir[64], pins[80];
+	struct driver_config config;
+	struct model_dpdk dpdk;
+	struct driver *d;
+	/* what the edges answer */
+	uint32_t n_workers;
+	int eal_err, crew_err, check_err, device_err, tap_err;
+	const char *eal_says;
+	uint16_t n_rx, n_tx;
+	bool is_bond, interrupts, no_ring;
+	uint32_t link_turns; /* 1 << device's id: turns when it is looked at */
+	/* what they were asked */
+	uint16_t next_id;
+	unsigned int n_opened, n_closed, n_rings, n_rings_freed, n_graces, n_stopped;
+	char log[2048];
+	struct fwd_root *crew_root;
+	struct rte_ring *rings[4];
+} scene;
+
+static struct rte_ring *fake_ring_create(const char *name, unsigned int count, int socket,
+                                         unsigned int flags)
+{
+	static struct rte_ring rings[4];
+
+	(void)socket;
+	assert_int_equal(count, CREW_RING_LEN);
+	assert_int_equal(flags, RING_F_SC_DEQ);
+	if (scene.no_ring)
+		return NULL;
+	note("ring %s; ", name);
+	return &rings[scene.n_rings++ % 4];
+}
+
+int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
+              struct driver_why *why)
+{
+	assert_ptr_equal(dpdk, &scene.dpdk);
+	assert_int_equal(mtu, 1600);
+	*n_workers = scene.n_workers;
+	if (scene.eal_says)
+		snprintf(why->text, sizeof(why->text), "%s", scene.eal_says);
+	return scene.eal_err;
+}
+
+int crew_start(struct crew *c, uint32_t n_workers, const struct fwd_tables *tables,
+               struct driver_why *why)
+{
+	if (scene.crew_err)
+		return driver_say(why, scene.crew_err, "no crew");
+	c->workers = aligned_alloc(_Alignof(struct worker), n_workers * sizeof(*c->workers));
+	memset(c->workers, 0, n_workers * sizeof(*c->workers));
+	c->n_workers = c->n_running = n_workers;
+	scene.crew_root = tables->root;
+	return 0;
+}
+
+void crew_stop(struct crew *c)
+{
+	scene.n_stopped += c->n_running;
+	c->n_running = 0;
+}
+
+void crew_free(struct crew *c)
+{
+	free(c->workers);
+}
+
+void crew_park(struct crew *c)
+{
+	(void)c;
+	note("park; ");
+}
+
+void crew_unpark(struct crew *c)
+{
+	(void)c;
+	note("unpark; ");
+}
+
+void crew_grace(struct crew *c)
+{
+	(void)c;
+	scene.n_graces++;
+}
+
+void crew_tables(struct crew *c, const struct fwd_tables *tables)
+{
+	(void)c;
+	scene.crew_root = tables->root;
+	note("tables; ");
+}
+
+void crew_free_ring(struct rte_ring *ring)
+{
+	scene.n_rings_freed += ring != NULL;
+}
+
+int device_ready(const struct model_port *port, struct driver_why *why)
+{
+	return scene.check_err ? driver_say(why, scene.check_err, "%s is not there", port->device)
+	                       : 0;
+}
+
+int device_open(struct device *d, const struct model_port *port, uint32_t n_workers, uint16_t mtu,
+                struct driver_why *why)
+{
+	assert_int_equal(n_workers, scene.n_workers);
+	assert_int_equal(mtu, 1600);
+	if (scene.device_err)
+		return driver_say(why, scene.device_err, "no device");
+	*d = (struct device){ .id = scene.next_id++,
+		              .n_rx = scene.n_rx,
+		              .n_tx = scene.n_tx,
+		              .is_bond = scene.is_bond,
+		              .interrupts = scene.interrupts,
+		              .ifindex = *port->device ? 0 : fake_index(port->interface),
+		              .mac = { 2, 0, 0, 0, 0, 9 },
+		              .up = true };
+	snprintf(d->name, sizeof(d->name), "%s", *port->device ? port->device : "af");
+	scene.n_opened++;
+	return 0;
+}
+
+void device_close(struct device *d)
+{
+	scene.n_closed++;
+	note("close %u; ", d->id);
+}
+
+bool device_link_changed(struct device *d)
+{
+	bool turns = scene.link_turns >> d->id & 1;
+
+	d->up ^= turns;
+	return turns;
+}
+
+void device_losses(const struct device *d, uint64_t *missed, uint64_t *no_memory)
+{
+	*missed = 10u + d->id;
+	*no_memory = 20u + d->id;
+}
+
+int device_interrupt(const struct device *d, uint16_t queue)
+{
+	return d->interrupts ? 100 + queue : -1;
+}
+
+int tap_open(const struct tap_config *config, int *fds, uint32_t *ifindex, struct driver_why *why)
+{
+	if (scene.tap_err)
+		return driver_say(why, scene.tap_err, "no tap");
+	assert_int_equal(config->n_queues, scene.n_workers);
+	assert_int_equal(config->mtu, 1600);
+	assert_int_equal(config->mac[5], 9);
+	for (uint32_t i = 0; i < config->n_queues; i++)
+		fds[i] = fcntl(0, F_DUPFD_CLOEXEC, 0);
+	*ifindex = fake_index(config->name);
+	note("tap %s; ", config->name);
+	return 0;
+}
+
+void tap_carrier(int fd, bool up)
+{
+	assert_true(fcntl(fd, F_GETFD) >= 0);
+	note("carrier %d; ", up);
+}
+
+void tap_end(int fd)
+{
+	assert_true(fcntl(fd, F_GETFD) >= 0);
+	note("end; ");
+}
+
+void tap_remove(const char *name)
+{
+	note("remove %s; ", name);
+}
+
+static const struct driver_sizes small = { .services = 4,
+	                                   .service_counts = 4,
+	                                   .pools = 2,
+	                                   .backends = 4,
+	                                   .slots = 64,
+	                                   .exception_sets = 4 };
+static const struct driver_ops *const ops = &driver_dpdk;
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&scene, 0, sizeof(scene));
+	strcpy(scene.dir, "/tmp/weir-dpdk-XXXXXX");
+	if (!mkdtemp(scene.dir))
+		return -1;
+	snprintf(scene.pins, sizeof(scene.pins), "%s/pins", scene.dir);
+	scene.config = (struct driver_config){
+		.pin_dir = scene.pins, .sizes = small, .dpdk = &scene.dpdk, .mtu = 1600
+	};
+	scene.n_workers = 3;
+	scene.n_rx = scene.n_tx = 3;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[128];
+
+	(void)state;
+	ops->close(scene.d);
+	assert_int_equal(scene.n_opened, scene.n_closed);
+	assert_int_equal(scene.n_rings, scene.n_rings_freed);
+	snprintf(command, sizeof(command), "rm -r %s", scene.dir);
+	return system(command);
+}
+
+/* @return whether tables were taken over */
+static bool open_it(void)
+{
+	struct driver_why why;
+	bool kept;
+
+	assert_int_equal(ops->open(&scene.config, &scene.d, &kept, &why), 0);
+	assert_string_equal(why.text, "");
+	return kept;
+}
+
+static void close_it(void)
+{
+	ops->close(scene.d);
+	scene.d = NULL;
+}
+
+static struct driver_port attach_port(const char *interface, const char *device, const char *says)
+{
+	const struct model_port port = { .interface = interface, .device = device };
+	struct driver_port out;
+	struct driver_why why;
+
+	assert_int_equal(ops->attach(scene.d, &port, &out, &why), 0);
+	assert_string_equal(why.text, says);
+	return out;
+}
+
+static const char af_packet[] = "AF_PACKET: for trials; the kernel copies each frame";
+
+static char *read_file(const char *name, char out[256])
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", scene.pins, name);
+	f = fopen(path, "r");
+	out[f ? fread(out, 1, 255, f) : 0] = 0;
+	if (f)
+		fclose(f);
+	return out;
+}
+
+#endif

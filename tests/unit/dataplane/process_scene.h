@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A whole weir-dataplane in a child process, in namespaces of the test's own: the XDP driver on v0, and in the place of
+ * DPDK's a fake (fake_dpdk.h). The test writes documents and asks the control socket, the stats page and the conditions.
+ */
+#ifndef WEIR_TESTS_UNIT_DATAPLANE_PROCESS_SCENE_H
+#define WEIR_TESTS_UNIT_DATAPLANE_PROCESS_SCENE_H
+
+#include <jansson.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/ctl.h"
+#include "dataplane/process.h"
+#include "weir/condition.h"
+#include "weir/stats.h"
+
+#include "tests/unit/bpf/space.h"
+#include "tests/unit/dataplane/fake_dpdk.h"
+
+#define SCENE   "/run/weir-test-process"
+#define WAIT_MS 40000u
+
+const struct driver_ops *const drivers_dpdk = &fake_dpdk;
+
+static pid_t scene_child;
+static uint64_t scene_number;
+
+/* What a test changes in the document. */
+struct scene_document {
+	const char *driver, *ports, *checks, *pools, *services; /* the last: beside "web" */
+};
+
+static const struct scene_document scene_plain = {
+	.driver = "xdp",
+	.ports = "{ interface = \"v0\"; }",
+	.checks = "",
+	.pools =
+	        "{ name = \"web\"; site = \"ams\"; mode = \"ipip\"; max_backends = 9; backends = ( "
+	        "{ name = \"b1\"; address = \"10.1.0.5\"; }, { name = \"b2\"; address = \"10.2.0.9\"; } ); }",
+	.services = "",
+};
+
+static inline void scene_write(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	if (!f || fputs(text, f) < 0 || fclose(f))
+		abort();
+}
+
+/* Make the effective document of @p d as number @p scene_number, as weir-mgmt does. */
+static inline void scene_document(const struct scene_document *d)
+{
+	struct model_mistakes mistakes;
+	struct model *m = NULL;
+	char text[4096];
+
+	snprintf(
+	        text, sizeof(text),
+	        "schema = 1; cluster = { name = \"shop\"; hash_key_file = \"hash.key\"; hash_key_id = \"k\"; };\n"
+	        "sites = ( { name = \"ams\"; } );\n"
+	        "nodes = ( { name = \"ams-1\"; site = \"ams\"; driver = \"%s\"; ports = ( %s ); "
+	        "tunnel_source = [ \"10.1.255.0/24\" ]; } );\n"
+	        "checks = ( %s );\npools = ( %s );\n"
+	        "vips = ( { name = \"shop\"; site = \"ams\"; addresses = [ \"203.0.113.10\" ]; } );\n"
+	        "services = ( { name = \"web\"; protocol = \"tcp\"; port = 80; vip_check = \"none\"; "
+	        "at = ( { site = \"ams\"; vip = \"shop\"; pool = \"web\"; } ); }%s );\n",
+	        d->driver, d->ports, d->checks, d->pools, d->services);
+	scene_write(SCENE "/conf/weir.conf", text);
+	if (model_read_config(SCENE "/conf/weir.conf", "ams-1", &m, &mistakes)) {
+		for (size_t i = 0; i < mistakes.n_items; i++)
+			fprintf(stderr, "%u: %s: %s\n", mistakes.items[i].line,
+			        mistakes.items[i].field, mistakes.items[i].message);
+		abort();
+	}
+	model_mistakes_free(&mistakes);
+	m->meta.document = ++scene_number;
+	m->meta.version = 7;
+	if (model_write_effective(m, SCENE "/state/effective.conf"))
+		abort();
+	model_free(m);
+}
+
+static inline void scene_start(void)
+{
+	fflush(NULL);
+	scene_child = fork();
+	if (scene_child)
+		return;
+	static struct process p;
+
+	strcpy(p.dirs.run, SCENE "/run");
+	strcpy(p.dirs.state, SCENE "/state");
+	strcpy(p.dirs.conf, SCENE "/conf");
+	strcpy(p.dirs.bpf, BPF_DIR);
+	strcpy(p.dirs.node, "ams-1");
+	p.ops = &driver_xdp;
+	if (!freopen(SCENE "/log", "a", stderr))
+		abort();
+	exit(process_run(&p) ? 1 : 0);
+}
+
+/* @return the exit status */
+static inline int scene_stop(int signo)
+{
+	int end = 0;
+
+	if (!scene_child)
+		return 0;
+	kill(scene_child, signo);
+	waitpid(scene_child, &end, 0);
+	scene_child = 0;
+	return WIFEXITED(end) ? WEXITSTATUS(end) : -1;
+}
+
+/* Namespaces of our own, and a directory that nobody else sees: suites run beside each other. */
+static inline int scene_enter(void)
+{
+	return space_enter(true) || (mkdir(SCENE, 0700) && errno != EEXIST) ||
+	       mount("tmpfs", SCENE, "tmpfs", 0, NULL);
+}
+
+static inline int scene_begin(void **state)
+{
+	(void)state;
+	scene_number = 0;
+	space_run("rm -rf " SCENE "/* && mkdir -p " SCENE "/run " SCENE "/state " SCENE "/conf");
+	scene_write(SCENE "/conf/hash.key", "00112233445566778899aabbccddeeff\n");
+	space_run(
+	        "ip addr replace 10.1.0.2/24 dev v0 && ip route replace 10.2.0.0/16 via 10.1.0.1 && "
+	        "ip neigh replace 10.1.0.1 lladdr 02:00:00:00:00:01 dev v0 nud permanent && "
+	        "ip neigh replace 10.1.0.5 lladdr 02:00:00:00:00:05 dev v0 nud permanent");
+	return 0;
+}
+
+static inline int scene_end(void **state)
+{
+	struct driver_why why;
+
+	(void)state;
+	(void)scene_stop(SIGTERM);
+	(void)driver_xdp.remove(BPF_DIR "/shop/ams-1", &why);
+	return system(
+	        "ip link show v0 >/dev/null || { ip link add v0 type veth peer name v1; ip link set v0 up; "
+	        "ip link set v1 up; }; ip link set v1 up; tc qdisc del dev v0 clsact 2>/dev/null; "
+	        "ip route flush 203.0.113.0/24; true");
+}
+
+/* The answer of the control socket; NULL: none. */
+static inline json_t *scene_ask(const char *line)
+{
+	char *text = NULL;
+	json_t *answer;
+
+	if (ctl_ask(SCENE "/run/dataplane.ctl", line, 5000, &text))
+		return NULL;
+	answer = json_loads(text, 0, NULL);
+	free(text);
+	return answer;
+}
+
+static inline json_int_t scene_status_number(const char *name)
+{
+	json_t *status = scene_ask("{\"do\":\"status\"}");
+	json_int_t n = status ? json_integer_value(json_object_get(status, name)) : -1;
+
+	json_decref(status);
+	return n;
+}
+
+static inline void scene_status_text(const char *name, char out[256])
+{
+	json_t *status = scene_ask("{\"do\":\"status\"}");
+	const char *text = json_string_value(json_object_get(status, name));
+
+	snprintf(out, 256, "%s", text ? text : "");
+	json_decref(status);
+}
+
+/* A value of the stats page; -1: there is none. */
+static inline int64_t scene_value(const char *name, const char *labels)
+{
+	struct stats_reader *r;
+	int64_t value = -1;
+
+	if (stats_reader_open(SCENE "/run", "dataplane", &r))
+		return -1;
+	for (size_t i = 0; i < stats_reader_n(r); i++) {
+		const struct stats_entry *e = stats_reader_entry(r, i);
+
+		if (e->used && !strcmp(e->name, name) && !strcmp(e->labels, labels))
+			value = (int64_t)e->value;
+	}
+	stats_reader_close(r);
+	return value;
+}
+
+/* The level of a condition; -1: it is not stated. */
+static inline int scene_condition(const char *code, const char *subject)
+{
+	static struct conditions all;
+
+	if (conditions_read(SCENE "/run", "dataplane", &all))
+		return -1;
+	for (uint32_t i = 0; i < all.n; i++)
+		if (!strcmp(all.items[i].code, code) && !strcmp(all.items[i].subject, subject))
+			return (int)all.items[i].level;
+	return -1;
+}
+
+/* What a failure leaves to look at. */
+static inline void scene_tell(void)
+{
+	int end = 0;
+
+	if (scene_child && waitpid(scene_child, &end, WNOHANG) == scene_child) {
+		fprintf(stderr, "the process ended: %#x\n", (unsigned)end);
+		scene_child = 0;
+	}
+	(void)!system("ls -l " SCENE "/run >&2; tail -30 " SCENE "/log >&2");
+}
+
+/* Wait until an expression is true; else the test fails and shows the process's log. */
+#define WAIT_FOR(expression)                                                                       \
+	do {                                                                                       \
+		uint64_t until_ms = clock_mono_ms() + WAIT_MS;                                     \
+		while (!(expression)) {                                                            \
+			if (clock_mono_ms() > until_ms) {                                          \
+				scene_tell();                                                      \
+				fail_msg("never: %s", #expression);                                \
+			}                                                                          \
+			usleep(20000);                                                             \
+		}                                                                                  \
+	} while (0)
+
+/* A document that is written now is in force. */
+#define TAKE(d)                                                                                    \
+	do {                                                                                       \
+		scene_document(d);                                                                 \
+		WAIT_FOR(scene_status_number("document") == (json_int_t)scene_number);             \
+	} while (0)
+
+#endif

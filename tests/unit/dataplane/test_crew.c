@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The workers together: what each of them is given, that all are told, and what is left when one cannot be made. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <fcntl.h>
+#include <pthread.h>
+
+#include <cmocka.h>
+
+#include <rte_cycles.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include "dataplane/dpdk/worker.h"
+
+#define N 3
+
+/* A ring that holds frames by number. */
+struct fake_ring {
+	char name[32];
+	int socket;
+	unsigned int n, n_freed;
+};
+
+static struct {
+	struct fake_ring rings[8];
+	unsigned int n_rings, n_frames_freed, rings_left;
+	bool no_pool;
+	int launch_err;
+	unsigned int launch_fails_at, waited[8], n_waited;
+	struct worker *launched[8];
+	unsigned int lcores[8], n_launched;
+	const struct worker *parked[8], *unparked[8], *graced[8];
+	unsigned int n_parked, n_unparked, n_graced;
+} edge;
+
+static struct rte_ring *edge_ring(const char *name, unsigned int count, int socket,
+                                  unsigned int flags)
+{
+	struct fake_ring *r = &edge.rings[edge.n_rings];
+
+	assert_int_equal(count, 2048);
+	assert_int_equal(flags, RING_F_SC_DEQ);
+	if (!edge.rings_left--)
+		return NULL;
+	edge.n_rings++;
+	snprintf(r->name, sizeof(r->name), "%s", name);
+	r->socket = socket;
+	return (struct rte_ring *)(void *)r;
+}
+
+static int edge_dequeue(struct rte_ring *ring, void **out)
+{
+	struct fake_ring *r = (struct fake_ring *)(void *)ring;
+
+	if (!r->n)
+		return -ENOENT;
+	r->n--;
+	*out = r;
+	return 0;
+}
+
+static void edge_free_ring(struct rte_ring *ring)
+{
+	if (ring)
+		((struct fake_ring *)(void *)ring)->n_freed++;
+}
+
+static void edge_free_frame(struct rte_mbuf *m)
+{
+	assert_non_null(m);
+	edge.n_frames_freed++;
+}
+
+static int edge_launch(lcore_function_t *f, void *arg, unsigned int lcore)
+{
+	assert_ptr_equal(f, worker_run);
+	if (edge.launch_err && edge.n_launched == edge.launch_fails_at)
+		return edge.launch_err;
+	edge.launched[edge.n_launched] = arg;
+	edge.lcores[edge.n_launched++] = lcore;
+	return 0;
+}
+
+static int edge_wait(unsigned int lcore)
+{
+	const struct worker *w = edge.launched[edge.n_waited];
+
+	for (unsigned int i = 0; i < edge.n_launched;
+	     i++) /* all are told before one is waited for */
+		assert_true(edge.launched[i]->stop);
+	assert_non_null(w);
+	edge.waited[edge.n_waited++] = lcore;
+	return 0;
+}
+
+#define rte_ring_create           edge_ring
+#define rte_ring_dequeue          edge_dequeue
+#define rte_ring_free             edge_free_ring
+#define rte_pktmbuf_free          edge_free_frame
+#define rte_eal_remote_launch     edge_launch
+#define rte_eal_wait_lcore        edge_wait
+#define rte_get_tsc_hz()          (2000000000ull)
+#define rte_lcore_to_socket_id(i) ((i) == 2 ? 1u : 0u)
+#include "dataplane/dpdk/crew.c"
+
+int worker_run(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+void worker_park(struct worker *w)
+{
+	edge.parked[edge.n_parked++] = w;
+}
+
+void worker_unpark(struct worker *w)
+{
+	edge.unparked[edge.n_unparked++] = w;
+}
+
+void worker_grace(struct worker *w)
+{
+	edge.graced[edge.n_graced++] = w;
+}
+
+unsigned int eal_lcore(uint32_t i)
+{
+	return i + 1;
+}
+
+uint32_t eal_cpu(uint32_t i)
+{
+	return 40 + i;
+}
+
+struct rte_mempool *eal_pool(int socket)
+{
+	return edge.no_pool ? NULL : (struct rte_mempool *)(uintptr_t)(0x1000 + (unsigned)socket);
+}
+
+static struct fwd_root root, other_root;
+static const struct fwd_tables tables = { .root = &root, .n_cpus = 4, .cpu = 99 };
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&edge, 0, sizeof(edge));
+	edge.rings_left = 8;
+	return 0;
+}
+
+static void each_worker_has_its_own_of_all(void **state)
+{
+	struct crew c = { 0 };
+	struct driver_why why;
+
+	(void)state;
+	assert_int_equal(crew_start(&c, N, &tables, &why), 0);
+	assert_int_equal(c.n_running, N);
+	assert_int_equal(edge.n_launched, N);
+	for (uint32_t i = 0; i < N; i++) {
+		const struct worker *w = &c.workers[i];
+		char name[32];
+
+		assert_ptr_equal(edge.launched[i], w);
+		assert_int_equal(edge.lcores[i], i + 1);
+		assert_int_equal(w->index, i);
+		assert_int_equal(w->n_workers, N);
+		assert_int_equal(w->counts.cpu, 40 + i);
+		assert_ptr_equal(w->tables.root, &root);
+		assert_int_equal(w->tables.cpu, i); /* its row of counters */
+		assert_ptr_equal(w->pool, i == 1 ? 0x1001 : 0x1000);
+		assert_int_equal(w->tap_every, 100000);    /* 50 us */
+		assert_int_equal(w->time_every, 2000000);  /* 1 ms */
+		assert_int_equal(w->keep_every, 40000000); /* 20 ms */
+		assert_true(fcntl(w->wake, F_GETFL) & O_NONBLOCK);
+		for (uint32_t k = 0; k < N; k++)
+			assert_ptr_equal(w->inboxes[k], &edge.rings[k]);
+		snprintf(name, sizeof(name), "inbox-%u", i);
+		assert_string_equal(edge.rings[i].name, name);
+		assert_int_equal(edge.rings[i].socket, i == 1);
+	}
+	crew_stop(&c);
+	assert_int_equal(edge.n_waited, N);
+	for (uint32_t i = 0; i < N; i++)
+		assert_int_equal(edge.waited[i], i + 1);
+	crew_free(&c);
+}
+
+static void all_are_parked_and_graced_and_given_tables(void **state)
+{
+	const struct fwd_tables next = { .root = &other_root };
+	struct crew c = { 0 };
+	struct driver_why why;
+
+	(void)state;
+	assert_int_equal(crew_start(&c, N, &tables, &why), 0);
+	crew_park(&c);
+	crew_tables(&c, &next);
+	crew_unpark(&c);
+	crew_grace(&c);
+	assert_int_equal(edge.n_parked, N);
+	assert_int_equal(edge.n_unparked, N);
+	assert_int_equal(edge.n_graced, N);
+	for (uint32_t i = 0; i < N; i++) {
+		assert_ptr_equal(edge.parked[i], &c.workers[i]);
+		assert_ptr_equal(edge.unparked[i], &c.workers[i]);
+		assert_ptr_equal(edge.graced[i], &c.workers[i]);
+		assert_ptr_equal(c.workers[i].tables.root, &other_root);
+		assert_int_equal(c.workers[i].tables.cpu, i);
+	}
+	crew_stop(&c);
+	crew_park(&c); /* nobody runs: nobody is waited for */
+	crew_grace(&c);
+	assert_int_equal(edge.n_parked, N);
+	assert_int_equal(edge.n_graced, N);
+	crew_free(&c);
+}
+
+static void one_worker_alone_hands_nothing_over(void **state)
+{
+	struct crew c = { 0 };
+	struct driver_why why;
+
+	(void)state;
+	assert_int_equal(crew_start(&c, 1, &tables, &why), 0);
+	assert_int_equal(edge.n_rings, 0);
+	assert_null(c.workers[0].inboxes[0]);
+	crew_stop(&c);
+	crew_free(&c);
+}
+
+static void frames_that_wait_go_with_their_ring(void **state)
+{
+	struct crew c = { 0 };
+	struct driver_why why;
+	int wake[N];
+
+	(void)state;
+	assert_int_equal(crew_start(&c, N, &tables, &why), 0);
+	edge.rings[0].n = 2;
+	edge.rings[2].n = 5;
+	for (uint32_t i = 0; i < N; i++)
+		wake[i] = c.workers[i].wake;
+	crew_stop(&c);
+	crew_free(&c);
+	assert_int_equal(edge.n_frames_freed, 7);
+	for (uint32_t i = 0; i < N; i++) {
+		assert_int_equal(edge.rings[i].n_freed, 1);
+		assert_int_equal(fcntl(wake[i], F_GETFD), -1);
+	}
+	crew_free_ring(NULL);
+}
+
+static void what_a_worker_lacks_is_said_and_the_rest_ends(void **state)
+{
+	static const struct {
+		bool no_pool;
+		unsigned int rings;
+		int launch_err;
+		unsigned int fails_at;
+		int err;
+		const char *why;
+		unsigned int running;
+	} cases[] = {
+		{ true, 8, 0, 0, -ENOMEM, "no memory for packets: raise dpdk.memory", 0 },
+		{ false, 1, 0, 0, -ENOMEM, "no memory for rings: raise dpdk.memory", 0 },
+		{ false, 8, -EBUSY, 2, -EBUSY,
+		  "worker 2 cannot be started: Device or resource busy", 2 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct crew c = { 0 };
+		struct driver_why why;
+
+		setup(state);
+		edge.no_pool = cases[i].no_pool;
+		edge.rings_left = cases[i].rings;
+		edge.launch_err = cases[i].launch_err;
+		edge.launch_fails_at = cases[i].fails_at;
+		assert_int_equal(crew_start(&c, N, &tables, &why), cases[i].err);
+		assert_string_equal(why.text, cases[i].why);
+		assert_int_equal(c.n_running, cases[i].running);
+		crew_stop(&c);
+		assert_int_equal(edge.n_waited, cases[i].running);
+		crew_free(&c);
+		for (unsigned int k = 0; k < edge.n_rings; k++)
+			assert_int_equal(edge.rings[k].n_freed, 1);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(each_worker_has_its_own_of_all, setup),
+		cmocka_unit_test_setup(all_are_parked_and_graced_and_given_tables, setup),
+		cmocka_unit_test_setup(one_worker_alone_hands_nothing_over, setup),
+		cmocka_unit_test_setup(frames_that_wait_go_with_their_ring, setup),
+		cmocka_unit_test_setup(what_a_worker_lacks_is_said_and_the_rest_ends, setup),
+	};
+
+	return cmocka_run_group_tests_name("crew", tests, NULL, NULL);
+}

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What DPDK is started with: CPUs, memory, pools. DPDK itself, the CPUs and the hugepages are in the test's hands. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <dirent.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+
+static struct {
+	char dir[64];
+	cpu_set_t cpus;
+	int affinity_errno, init_says, init_errno;
+	int n_inits, argc;
+	char argv[16][256];
+	struct {
+		char name[32];
+		unsigned int n, cache;
+		uint16_t private, room;
+		int socket;
+	} pools[16];
+	unsigned int n_pools;
+	bool no_pool;
+} edge;
+
+static int edge_affinity(pid_t pid, size_t size, cpu_set_t *out)
+{
+	(void)pid;
+	assert_int_equal(size, sizeof(*out));
+	*out = edge.cpus;
+	errno = edge.affinity_errno;
+	return errno ? -1 : 0;
+}
+
+static int edge_init(int argc, char **argv)
+{
+	assert_null(argv[argc]);
+	edge.n_inits++;
+	edge.argc = argc;
+	for (int i = 0; i < argc; i++)
+		snprintf(edge.argv[i], sizeof(edge.argv[i]), "%s", argv[i]);
+	return edge.init_says;
+}
+
+static struct rte_mempool *edge_pool(const char *name, unsigned int n, unsigned int cache,
+                                     uint16_t private, uint16_t room, int socket)
+{
+	unsigned int i = edge.n_pools++;
+
+	snprintf(edge.pools[i].name, sizeof(edge.pools[i].name), "%s", name);
+	edge.pools[i].n = n;
+	edge.pools[i].cache = cache;
+	edge.pools[i].private = private;
+	edge.pools[i].room = room;
+	edge.pools[i].socket = socket;
+	return edge.no_pool ? NULL : (struct rte_mempool *)(uintptr_t)(0x100 + i);
+}
+
+static DIR *edge_opendir(const char *path)
+{
+	(void)path;
+	return opendir(edge.dir);
+}
+
+/* Files of the kernel's folder are those of the test's. */
+static FILE *edge_fopen(const char *path, const char *mode)
+{
+	char at[1024];
+
+	snprintf(at, sizeof(at), "%s%s", edge.dir, path + strlen("/sys/kernel/mm/hugepages"));
+	return fopen(at, mode);
+}
+
+static const char *edge_strerror(int err)
+{
+	return err == ENODEV ? "no such thing" : "?";
+}
+
+#undef rte_errno
+#define rte_errno               (edge.init_errno)
+#define rte_eal_init            edge_init
+#define rte_strerror            edge_strerror
+#define rte_pktmbuf_pool_create edge_pool
+#define sched_getaffinity       edge_affinity
+#define opendir                 edge_opendir
+#define fopen                   edge_fopen
+#include "dataplane/dpdk/eal.c"
+#undef fopen
+#undef opendir
+
+static struct model_dpdk dpdk;
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&edge, 0, sizeof(edge));
+	memset(&eal, 0, sizeof(eal));
+	strcpy(edge.dir, "/tmp/weir-eal-XXXXXX");
+	if (!mkdtemp(edge.dir))
+		return -1;
+	for (int cpu = 2; cpu <= 6; cpu++)
+		CPU_SET(cpu, &edge.cpus);
+	dpdk = (struct model_dpdk){ .hugepages = MODEL_HUGEPAGES_NO, .memory_mb = 512 };
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[128];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -r %s", edge.dir);
+	return system(command);
+}
+
+/* @p n free pages of @p kb KiB */
+static void put_hugepages(unsigned int kb, unsigned int n)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/hugepages-%ukB", edge.dir, kb);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/hugepages-%ukB/free_hugepages", edge.dir, kb);
+	f = fopen(path, "w");
+	fprintf(f, "%u\n", n);
+	fclose(f);
+}
+
+static void set_cores(uint32_t n, const uint16_t *cores)
+{
+	dpdk.n_cores = n;
+	memcpy(dpdk.cores, cores, n * sizeof(*cores));
+}
+
+static int start(uint16_t mtu, char why[DRIVER_WHY_MAX])
+{
+	struct driver_why w = { "" };
+	uint32_t n_workers = 99;
+	int err = eal_start(&dpdk, mtu, &n_workers, &w);
+
+	strcpy(why, w.text);
+	assert_int_equal(n_workers, err ? 0 : eal.n_workers);
+	return err;
+}
+
+static void all_that_dpdk_is_told(void **state)
+{
+	static const char *const expected[] = { "weir-dataplane",
+		                                "--no-huge",
+		                                "-m",
+		                                "512",
+		                                "--lcores=0@(3,4,6),1@2,2@5",
+		                                "--no-shconf",
+		                                "--no-telemetry",
+		                                "--log-level=error",
+		                                "-a",
+		                                "0000:00:00.0" };
+	char why[DRIVER_WHY_MAX];
+
+	(void)state;
+	set_cores(2, (const uint16_t[]){ 2, 5 });
+	assert_int_equal(start(1500, why), 0);
+	assert_string_equal(why, "");
+	assert_int_equal(edge.argc, sizeof(expected) / sizeof(expected[0]));
+	for (int i = 0; i < edge.argc; i++)
+		assert_string_equal(edge.argv[i], expected[i]);
+	assert_int_equal(eal.n_workers, 2);
+	assert_int_equal(eal_lcore(0), 1);
+	assert_int_equal(eal_lcore(1), 2);
+	assert_int_equal(eal_cpu(0), 2);
+	assert_int_equal(eal_cpu(1), 5);
+	assert_int_equal(start(1500, why), 0); /* once a process */
+	assert_int_equal(edge.n_inits, 1);
+}
+
+static void cpus_are_those_that_are_named_and_this_process_may_use(void **state)
+{
+	static const struct {
+		uint32_t n;
+		uint16_t cores[5];
+		const char *lcores; /* NULL: refused */
+	} cases[] = {
+		{ 0, { 0 }, "--lcores=0@(2,3,4,5),1@6" },
+		{ 1, { 4 }, "--lcores=0@(2,3,5,6),1@4" },
+		/* no CPU is left for the rest: it shares them all */
+		{ 5, { 2, 3, 4, 5, 6 }, "--lcores=0@(2,3,4,5,6),1@2,2@3,3@4,4@5,5@6" },
+		{ 4, { 2, 3, 4, 5 }, "--lcores=0@(6),1@2,2@3,3@4,4@5" },
+		{ 2, { 3, 7 }, NULL },
+		{ 1, { 1 }, NULL },
+		{ 1, { CPU_SETSIZE }, NULL },
+	};
+	char why[DRIVER_WHY_MAX];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (i) {
+			teardown(state);
+			setup(state);
+		}
+		set_cores(cases[i].n, cases[i].cores);
+		assert_int_equal(start(1500, why), cases[i].lcores ? 0 : -EINVAL);
+		if (cases[i].lcores) {
+			assert_string_equal(edge.argv[4], cases[i].lcores);
+			continue;
+		}
+		assert_int_equal(edge.n_inits, 0);
+		assert_non_null(strstr(why, "which this process may not use"));
+		char cpu[40];
+		snprintf(cpu, sizeof(cpu), "names CPU %u,", cases[i].cores[cases[i].n - 1]);
+		assert_non_null(strstr(why, cpu));
+	}
+}
+
+/* 3 pages of 2 MiB and 1 of 1 GiB: 1,030 MiB. */
+static void memory_is_taken_as_configured_and_as_there_is(void **state)
+{
+	static const struct {
+		enum model_hugepages hugepages;
+		uint32_t memory_mb;
+		int err;
+		const char *argument, *why; /* a part of it; "": none */
+	} cases[] = {
+		{ MODEL_HUGEPAGES_YES, 1030, 0, "--in-memory", "" },
+		{ MODEL_HUGEPAGES_YES, 1031, -ENOMEM, "",
+		  "1030 MiB of hugepages are free, 1031 are needed (dpdk.memory): echo 516 > "
+		  "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages" },
+		{ MODEL_HUGEPAGES_AUTO, 1030, 0, "--in-memory", "" },
+		{ MODEL_HUGEPAGES_AUTO, 1031, 0, "--no-huge",
+		  "ordinary memory, for trials: 1030 MiB of hugepages are free, 1031 are wanted" },
+		{ MODEL_HUGEPAGES_NO, 1030, 0, "--no-huge", "" },
+		{ MODEL_HUGEPAGES_NO, 4000, 0, "--no-huge", "" },
+	};
+	char why[DRIVER_WHY_MAX], memory[16];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (i) {
+			teardown(state);
+			setup(state);
+		}
+		put_hugepages(2048, 3);
+		put_hugepages(1048576, 1);
+		dpdk.hugepages = cases[i].hugepages;
+		dpdk.memory_mb = cases[i].memory_mb;
+		assert_int_equal(start(1500, why), cases[i].err);
+		assert_int_equal(!*why, !*cases[i].why);
+		assert_non_null(strstr(why, cases[i].why));
+		assert_int_equal(edge.n_inits, !cases[i].err);
+		if (cases[i].err)
+			continue;
+		snprintf(memory, sizeof(memory), "%u", cases[i].memory_mb);
+		assert_string_equal(edge.argv[1], cases[i].argument);
+		assert_string_equal(edge.argv[3], memory);
+	}
+}
+
+static void without_hugepages_of_any_size_there_are_none(void **state)
+{
+	char why[DRIVER_WHY_MAX];
+
+	dpdk.hugepages = MODEL_HUGEPAGES_YES;
+	assert_int_equal(start(1500, why), -ENOMEM);
+	assert_non_null(strstr(why, "0 MiB of hugepages are free, 512 are needed"));
+	teardown(state);
+	edge.dir[0] = 0; /* a kernel without them */
+	assert_int_equal(free_hugepages_mb(), 0);
+	setup(state);
+}
+
+static void what_keeps_dpdk_from_starting_is_said_and_it_may_be_tried_again(void **state)
+{
+	char why[DRIVER_WHY_MAX];
+
+	(void)state;
+	edge.affinity_errno = EFAULT;
+	assert_int_equal(start(1500, why), -EFAULT);
+	assert_string_equal(why, "CPUs cannot be asked for: Bad address");
+	edge.affinity_errno = 0;
+	edge.init_says = -1;
+	edge.init_errno = ENODEV;
+	struct driver_why w;
+	uint32_t n;
+
+	assert_int_equal(eal_start(&dpdk, 1500, &n, &w), -ENODEV);
+	assert_non_null(
+	        strstr(w.text, "DPDK does not start (--lcores=0@(2,3,4,5),1@6): no such thing"));
+	edge.init_says = 0;
+	assert_int_equal(start(1500, why), 0);
+	assert_int_equal(edge.n_inits, 2);
+	assert_string_equal(edge.argv[0], "weir-dataplane"); /* nothing of the first try */
+	assert_int_equal(edge.argc, 10);
+}
+
+static void a_pool_has_frames_for_all_workers_in_half_of_the_memory(void **state)
+{
+	static const struct {
+		uint16_t mtu;
+		uint32_t memory_mb, n_workers;
+		unsigned int n;
+		uint16_t room;
+	} cases[] = {
+		/* 16,383 each; a frame's room is DPDK's least one or the MTU and its headers */
+		{ 1500, 512, 2, 32766, 2048 + 128 },
+		{ 1984, 512, 1, 16383, 2048 + 128 },
+		{ 1985, 512, 1, 16383, 2049 + 128 },
+		{ 9000, 512, 1, 16383, 9064 + 128 },
+		/* 32 MiB by 9,064 + 512 bytes */
+		{ 9000, 64, 1, 3504, 9064 + 128 },
+		{ 1500, 64, 1, 13107, 2048 + 128 },
+	};
+	char why[DRIVER_WHY_MAX];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (i) {
+			teardown(state);
+			setup(state);
+		}
+		dpdk.memory_mb = cases[i].memory_mb;
+		set_cores(cases[i].n_workers, (const uint16_t[]){ 2, 3 });
+		assert_int_equal(start(cases[i].mtu, why), 0);
+		assert_non_null(eal_pool(0));
+		assert_int_equal(edge.pools[0].n, cases[i].n);
+		assert_int_equal(edge.pools[0].room, cases[i].room);
+		assert_int_equal(edge.pools[0].private, 0);
+	}
+}
+
+static void each_socket_has_one_pool_made_when_it_is_asked_for(void **state)
+{
+	static const struct {
+		int asked, socket;
+		const char *name;
+	} cases[] = {
+		{ 1, 1, "weir-1" },
+		{ 7, 7, "weir-7" },
+		{ 0, 0, "weir-0" },
+	};
+	char why[DRIVER_WHY_MAX];
+
+	(void)state;
+	assert_int_equal(start(1500, why), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct rte_mempool *first = eal_pool(cases[i].asked);
+
+		assert_ptr_equal(eal_pool(cases[i].asked), first);
+		assert_int_equal(edge.n_pools, i + 1);
+		assert_string_equal(edge.pools[i].name, cases[i].name);
+		assert_int_equal(edge.pools[i].socket, cases[i].socket);
+	}
+	assert_ptr_equal(eal_pool(-1), eal_pool(0)); /* any socket, and one beyond those we know */
+	assert_ptr_equal(eal_pool(8), eal_pool(0));
+	assert_int_equal(edge.n_pools, 3);
+}
+
+static void a_device_without_a_socket_takes_memory_from_anywhere(void **state)
+{
+	char why[DRIVER_WHY_MAX];
+
+	(void)state;
+	assert_int_equal(start(1500, why), 0);
+	edge.no_pool = true;
+	assert_null(eal_pool(-1));
+	edge.no_pool = false; /* there may be memory later */
+	assert_non_null(eal_pool(-1));
+	assert_int_equal(edge.pools[1].socket, SOCKET_ID_ANY);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(all_that_dpdk_is_told),
+		T(cpus_are_those_that_are_named_and_this_process_may_use),
+		T(memory_is_taken_as_configured_and_as_there_is),
+		T(without_hugepages_of_any_size_there_are_none),
+		T(what_keeps_dpdk_from_starting_is_said_and_it_may_be_tried_again),
+		T(a_pool_has_frames_for_all_workers_in_half_of_the_memory),
+		T(each_socket_has_one_pool_made_when_it_is_asked_for),
+		T(a_device_without_a_socket_takes_memory_from_anywhere),
+	};
+
+	return cmocka_run_group_tests_name("eal", tests, NULL, NULL);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* News of filters at the queues, of a real kernel: the first one is told at once, a flood is bounded, none is missed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/loop.h"
+#include "dataplane/filters.h"
+
+#include "tests/unit/bpf/space.h"
+
+struct scene {
+	struct loop *loop;
+	struct loop_timer end;
+	unsigned n, wanted;
+};
+
+static void on_change(void *arg)
+{
+	struct scene *s = arg;
+
+	if (++s->n >= s->wanted)
+		loop_stop(s->loop);
+}
+
+static void on_end(void *arg)
+{
+	loop_stop(((struct scene *)arg)->loop);
+}
+
+/* Turn until @p wanted calls came, or the time is over. */
+static unsigned turn(struct scene *s, unsigned wanted, uint64_t ms)
+{
+	s->n = 0;
+	s->wanted = wanted;
+	loop_timer_set(s->loop, &s->end, loop_now_ms(s->loop) + ms);
+	assert_int_equal(loop_run(s->loop), 0);
+	loop_timer_cancel(s->loop, &s->end);
+	return s->n;
+}
+
+static void each_change_is_told_and_a_flood_is_few_calls(void **state)
+{
+	struct scene s = { 0 };
+	struct filters *f = NULL;
+
+	(void)state;
+	assert_int_equal(loop_open(&s.loop), 0);
+	s.end = (struct loop_timer){ .cb = on_end, .arg = &s };
+	assert_int_equal(filters_open(s.loop, on_change, &s, &f), 0);
+	assert_int_equal(turn(&s, 1, 50), 0); /* nothing happened */
+	space_run("tc qdisc add dev v0 clsact");
+	assert_int_equal(turn(&s, 1, 5000), 1);
+	space_run("tc qdisc add dev v1 clsact");
+	assert_int_equal(turn(&s, 1, 5000), 1);
+	(void)turn(&s, 1000, 100); /* what is left of it */
+	space_run("for i in $(seq 1 300); do echo qdisc del dev v1 clsact; "
+	          "echo qdisc add dev v1 clsact; done | tc -batch -");
+	assert_in_range(turn(&s, 1000, 200), 1, 12);
+	space_run("tc qdisc del dev v0 clsact");
+	assert_int_equal(turn(&s, 1, 5000), 1);
+	filters_close(f);
+	filters_close(NULL);
+	loop_close(s.loop);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(
+		each_change_is_told_and_a_flood_is_few_calls) };
+
+	if (space_enter(false)) {
+		printf("needs root: skipped\n");
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

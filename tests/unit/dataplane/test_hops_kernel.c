@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Next hops as they follow a real kernel's links, routes and neighbours, in a network namespace of the test's own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <libmnl/libmnl.h>
+
+#include <cmocka.h>
+
+#include "dataplane/hops_inside.h"
+
+#include "tests/unit/bpf/space.h"
+
+#define WAIT_MS 10000u
+
+/* A loop with next hops, and what they said last. */
+struct scene {
+	struct loop *loop;
+	struct hops *hops;
+	struct loop_timer poll, end;
+	bool (*is_so)(struct scene *s);
+	bool came;
+	struct addr address; /* that is asked about */
+	unsigned n_told;
+	const char *command; /* run once when n_left more addresses were told of */
+	unsigned n_left;
+};
+
+static void on_hop(void *arg, const struct addr *address, const struct hop *hop)
+{
+	struct scene *s = arg;
+
+	(void)hop;
+	s->n_told += addr_equal(address, &s->address);
+	if (s->n_left && !--s->n_left)
+		space_run("%s", s->command);
+}
+
+static void on_poll(void *arg)
+{
+	struct scene *s = arg;
+
+	s->came = s->is_so && s->is_so(s);
+	if (s->came)
+		loop_stop(s->loop);
+	else
+		loop_timer_set(s->loop, &s->poll, loop_now_ms(s->loop) + 5);
+}
+
+static void on_end(void *arg)
+{
+	struct scene *s = arg;
+
+	loop_stop(s->loop);
+}
+
+/* Turn the loop until @p is_so. @return whether it came to be so */
+static bool turn(struct scene *s, uint64_t ms, bool (*is_so)(struct scene *s))
+{
+	s->is_so = is_so;
+	s->came = false;
+	loop_timer_set(s->loop, &s->poll, 0);
+	loop_timer_set(s->loop, &s->end, loop_now_ms(s->loop) + ms);
+	assert_int_equal(loop_run(s->loop), 0);
+	loop_timer_cancel(s->loop, &s->end);
+	loop_timer_cancel(s->loop, &s->poll);
+	return s->came;
+}
+
+static struct addr addr_at(const char *text)
+{
+	struct addr a;
+
+	assert_int_equal(addr_parse(text, &a), 0);
+	return a;
+}
+
+static struct hop hop_of(const struct scene *s, const char *address)
+{
+	const struct addr a = addr_at(address);
+	struct hop hop;
+
+	assert_true(hops_get(s->hops, &a, &hop));
+	return hop;
+}
+
+static void watch(struct scene *s, const char *address)
+{
+	s->address = addr_at(address);
+	assert_int_equal(hops_watch(s->hops, &s->address), 0);
+}
+
+static void unwatch(struct scene *s, const char *address)
+{
+	const struct addr a = addr_at(address);
+
+	hops_unwatch(s->hops, &a);
+}
+
+static int begin_with(void **state, uint32_t max)
+{
+	struct scene *s = calloc(1, sizeof(*s));
+
+	space_run("ip addr add 10.1.0.2/24 dev v0 && "
+	          "ip neigh add 10.1.0.1 lladdr 02:00:00:00:00:01 dev v0 nud permanent && "
+	          "ip neigh add 10.1.0.5 lladdr 02:00:00:00:00:05 dev v0 nud permanent && "
+	          "ip route add 10.2.0.0/16 via 10.1.0.1");
+	assert_int_equal(loop_open(&s->loop), 0);
+	s->poll = (struct loop_timer){ .cb = on_poll, .arg = s };
+	s->end = (struct loop_timer){ .cb = on_end, .arg = s };
+	assert_int_equal(hops_open(s->loop, max, on_hop, s, &s->hops), 0);
+	*state = s;
+	return 0;
+}
+
+static int begin(void **state)
+{
+	return begin_with(state, 8);
+}
+
+/* More than are asked for in two turns of the loop. */
+#define MANY 300u
+
+static int begin_many(void **state)
+{
+	return begin_with(state, MANY);
+}
+
+static int begin_small(void **state)
+{
+	return begin_with(state, 2);
+}
+
+static int end(void **state)
+{
+	struct scene *s = *state;
+
+	hops_close(s->hops);
+	loop_close(s->loop);
+	free(s);
+	return system(
+	        "ip addr flush dev v0; ip neigh flush dev v0 nud all; ip route flush table main; "
+	        "ip link set v0 up mtu 1500; ip link set v1 up; true");
+}
+
+static void a_backend_on_the_link_is_its_own_next_hop(void **state)
+{
+	struct scene *s = *state;
+	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 5 };
+
+	watch(s, "10.1.0.5");
+	struct hop hop = hop_of(s, "10.1.0.5");
+
+	assert_int_equal(hop.state, HOP_KNOWN);
+	assert_true(hop.on_link);
+	assert_memory_equal(hop.mac_to, mac, 6);
+	assert_int_equal(hop.ifindex, if_nametoindex("v0"));
+	assert_int_equal(hop.mtu, 1500);
+	assert_int_equal(s->n_told, 1);
+}
+
+static void a_backend_behind_a_gateway_goes_by_the_gateways_address(void **state)
+{
+	struct scene *s = *state;
+	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 1 };
+
+	watch(s, "10.2.0.9");
+	struct hop hop = hop_of(s, "10.2.0.9");
+
+	assert_int_equal(hop.state, HOP_KNOWN);
+	assert_false(hop.on_link);
+	assert_memory_equal(hop.mac_to, mac, 6);
+}
+
+/* IPv4 by an IPv6 gateway (RFC 8950), as where links between routers have no IPv4 addresses. */
+static void a_gateway_of_the_other_family_is_one(void **state)
+{
+	struct scene *s = *state;
+	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 6 };
+
+	space_run("echo 0 > /proc/sys/net/ipv6/conf/v0/disable_ipv6 && "
+	          "ip neigh replace fe80::6 lladdr 02:00:00:00:00:06 dev v0 nud permanent && "
+	          "ip route add 10.3.0.0/16 via inet6 fe80::6 dev v0");
+	watch(s, "10.3.0.9");
+	struct hop hop = hop_of(s, "10.3.0.9");
+
+	space_run("ip route del 10.3.0.0/16 && echo 1 > /proc/sys/net/ipv6/conf/v0/disable_ipv6");
+	assert_int_equal(hop.state, HOP_KNOWN);
+	assert_false(hop.on_link);
+	assert_memory_equal(hop.mac_to, mac, 6);
+}
+
+static bool mtu_is_1400(struct scene *s)
+{
+	return hop_of(s, "10.2.0.9").mtu == 1400;
+}
+
+static bool mtu_is_1500(struct scene *s)
+{
+	return hop_of(s, "10.2.0.9").mtu == 1500;
+}
+
+static bool mtu_is_1300(struct scene *s)
+{
+	return hop_of(s, "10.2.0.9").mtu == 1300;
+}
+
+static void a_routes_mtu_is_followed_and_forgotten_with_it(void **state)
+{
+	struct scene *s = *state;
+
+	space_run("ip route replace 10.2.0.0/16 via 10.1.0.1 mtu 1400");
+	watch(s, "10.2.0.9");
+	assert_true(mtu_is_1400(s));
+	space_run("ip route replace 10.2.0.0/16 via 10.1.0.1");
+	assert_true(turn(s, WAIT_MS, mtu_is_1500));
+	space_run("ip route replace 10.2.0.0/16 via 10.1.0.1 mtu 1400");
+	assert_true(turn(s, WAIT_MS, mtu_is_1400));
+	space_run("ip route replace 10.2.0.0/16 via 10.1.0.1 mtu 1300"); /* news after news */
+	assert_true(turn(s, WAIT_MS, mtu_is_1300));
+	space_run("ip route del 10.2.0.0/16");
+	space_run("ip route add 10.2.0.0/16 via 10.1.0.1");
+	assert_true(turn(s, WAIT_MS, mtu_is_1500));
+}
+
+static bool all_have_mtu(const struct scene *s, uint16_t mtu)
+{
+	char text[ADDR_TEXT_MAX];
+
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(text, sizeof(text), "10.2.%u.%u", i / 200, i % 200 + 1);
+		if (hop_of(s, text).mtu != mtu)
+			return false;
+	}
+	return true;
+}
+
+static bool all_are_1500(struct scene *s)
+{
+	return all_have_mtu(s, 1500);
+}
+
+static bool all_are_1300(struct scene *s)
+{
+	return all_have_mtu(s, 1300);
+}
+
+/* All are asked for again in several turns. What changes in between counts for those that were asked before it, too. */
+static void a_change_while_all_are_asked_for_again_is_followed(void **state)
+{
+	static const unsigned after[] = { 1, 127, 128, 129, 200, MANY };
+	struct scene *s = *state;
+	char text[ADDR_TEXT_MAX];
+
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(text, sizeof(text), "10.2.%u.%u", i / 200, i % 200 + 1);
+		watch(s, text);
+	}
+	s->command = "ip route replace 10.2.0.0/16 via 10.1.0.1 mtu 1300";
+	for (size_t i = 0; i < sizeof(after) / sizeof(after[0]); i++) {
+		assert_true(turn(s, WAIT_MS, all_are_1500));
+		s->n_left = after[i];
+		space_run("ip route replace 10.2.0.0/16 via 10.1.0.1 mtu 1400");
+		if (!turn(s, WAIT_MS, all_are_1300))
+			fail_msg("missed, when %u were asked for", after[i]);
+		assert_int_equal(s->n_left, 0);
+		space_run("ip route replace 10.2.0.0/16 via 10.1.0.1");
+	}
+}
+
+static bool has_no_route(struct scene *s)
+{
+	return hop_of(s, "10.2.0.9").state == HOP_NO_ROUTE;
+}
+
+static bool is_refused(struct scene *s)
+{
+	return hop_of(s, "10.2.0.9").bad == HOP_BAD_ROUTE;
+}
+
+static bool is_known(struct scene *s)
+{
+	struct hop hop = hop_of(s, "10.2.0.9");
+
+	return hop.state == HOP_KNOWN && hop.bad == HOP_BAD_NOT;
+}
+
+static void routes_that_go_refuse_and_come_back_are_told_apart(void **state)
+{
+	struct scene *s = *state;
+
+	watch(s, "10.2.0.9");
+	assert_true(is_known(s));
+	space_run("ip route del 10.2.0.0/16");
+	assert_true(turn(s, WAIT_MS, has_no_route));
+	assert_int_equal(hop_of(s, "10.2.0.9").bad, HOP_BAD_NOT);
+	space_run("ip route add unreachable 10.2.0.0/16");
+	assert_true(turn(s, WAIT_MS, is_refused));
+	space_run(
+	        "ip route replace blackhole 10.2.0.0/16 && ip route replace prohibit 10.2.0.0/16");
+	assert_true(turn(s, WAIT_MS, is_refused));
+	space_run("ip route del 10.2.0.0/16 && ip route add 10.2.0.0/16 via 10.1.0.1");
+	assert_true(turn(s, WAIT_MS, is_known));
+}
+
+static bool was_unanswered(struct scene *s)
+{
+	return hops_counters(s->hops)->unanswered > 1;
+}
+
+/* Memory that the kernel lacks, an interrupted call: no evidence that there is no route. */
+static void a_question_that_fails_says_nothing_of_the_route(void **state)
+{
+	struct scene *s = *state;
+	int asks, kept, none;
+
+	watch(s, "10.2.0.9");
+	assert_true(is_known(s));
+	asks = mnl_socket_get_fd(s->hops->asks);
+	kept = dup(asks);
+	none = open("/dev/null", O_RDWR | O_CLOEXEC);
+	assert_true(kept >= 0 && none >= 0 && dup2(none, asks) == asks);
+	space_run(
+	        "ip route add 10.9.0.0/16 via 10.1.0.1"); /* news: all routes are asked for again */
+	assert_true(turn(s, WAIT_MS, was_unanswered));
+	assert_true(is_known(s));
+	assert_true(dup2(kept, asks) == asks);
+	space_run("ip route del 10.2.0.0/16");
+	assert_true(turn(s, WAIT_MS, has_no_route));
+	close(kept);
+	close(none);
+}
+
+static bool has_mac_7(struct scene *s)
+{
+	return hop_of(s, "10.2.0.9").mac_to[5] == 7;
+}
+
+static bool has_mac_8(struct scene *s)
+{
+	return hop_of(s, "10.2.0.9").mac_to[5] == 8;
+}
+
+static void all_behind_a_gateway_hear_of_its_new_address(void **state)
+{
+	struct scene *s = *state;
+
+	watch(s, "10.2.0.7");
+	watch(s, "10.2.0.8");
+	watch(s, "10.2.0.9");
+	watch(s, "10.2.0.8"); /* twice: one goes */
+	unwatch(s, "10.2.0.8");
+	unwatch(s, "10.2.0.7");
+	s->address = addr_at("10.2.0.8");
+	s->n_told = 0;
+	space_run("ip neigh replace 10.1.0.1 lladdr 02:00:00:00:00:07 dev v0 nud permanent");
+	assert_true(turn(s, WAIT_MS, has_mac_7));
+	assert_int_equal(hop_of(s, "10.2.0.8").mac_to[5], 7);
+	assert_int_equal(s->n_told, 1);
+	unwatch(s, "10.2.0.8");
+	assert_false(hops_get(s->hops, &s->address, &(struct hop){ 0 }));
+	space_run("ip neigh replace 10.1.0.1 lladdr 02:00:00:00:00:08 dev v0 nud permanent");
+	assert_true(turn(s, WAIT_MS, has_mac_8));
+	assert_int_equal(s->n_told, 1); /* nobody watches it any more */
+	unwatch(s, "10.2.0.8");         /* once too often is fine */
+	assert_int_equal(hop_of(s, "10.2.0.9").state, HOP_KNOWN);
+}
+
+static bool port_is_down(struct scene *s)
+{
+	return hop_of(s, "10.1.0.5").state == HOP_NO_PORT ||
+	       hop_of(s, "10.1.0.5").state == HOP_NO_ROUTE;
+}
+
+static bool port_is_back(struct scene *s)
+{
+	return hop_of(s, "10.1.0.5").state == HOP_KNOWN;
+}
+
+static void a_port_without_carrier_reaches_nobody(void **state)
+{
+	struct scene *s = *state;
+
+	watch(s, "10.1.0.5");
+	space_run("ip link set v1 down");
+	assert_true(turn(s, WAIT_MS, port_is_down));
+	assert_int_equal(hop_of(s, "10.1.0.5").bad, HOP_BAD_NOT);
+	space_run(
+	        "ip link set v1 up; ip neigh replace 10.1.0.5 lladdr 02:00:00:00:00:05 dev v0 nud permanent");
+	assert_true(turn(s, WAIT_MS, port_is_back));
+}
+
+static void a_freed_place_is_used_again_and_the_last_one_too(void **state)
+{
+	struct scene *s = *state;
+	const struct addr third = addr_at("10.1.0.7");
+
+	watch(s, "10.1.0.5");
+	watch(s, "10.2.0.9");
+	assert_int_equal(hops_watch(s->hops, &third), -ENOSPC);
+	assert_int_equal(hops_counters(s->hops)->refused, 1);
+	watch(s, "10.2.0.9"); /* watched already: takes no place */
+	unwatch(s, "10.2.0.9");
+	assert_int_equal(hops_watch(s->hops, &third), -ENOSPC);
+	unwatch(s, "10.1.0.5");
+	assert_int_equal(hops_watch(s->hops, &third), 0);
+	assert_int_equal(hop_of(s, "10.2.0.9").state, HOP_KNOWN);
+	assert_int_equal(hop_of(s, "10.1.0.7").state, HOP_NO_NEIGHBOUR);
+}
+
+static bool was_resynced(struct scene *s)
+{
+	return hops_counters(s->hops)->resyncs > 0 && is_known(s) && has_mac_8(s) &&
+	       mtu_is_1300(s) && hop_of(s, "10.1.0.5").mac_to[5] == 9;
+}
+
+/* Fill the socket's buffer with news until the kernel drops some, and change what counts only then. */
+static void after_lost_messages_everything_is_read_again(void **state)
+{
+	struct scene *s = *state;
+	int fd = mnl_socket_get_fd(s->hops->news), small = 1;
+
+	watch(s, "10.1.0.5");
+	watch(s, "10.2.0.9");
+	(void)turn(s, 50, NULL);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &small, sizeof(small)), 0);
+	space_run(
+	        "for i in $(seq 1 200); do echo route add 10.99.$i.0/24 dev v0; done | ip -batch - && "
+	        "ip neigh replace 10.1.0.1 lladdr 02:00:00:00:00:08 dev v0 nud permanent && "
+	        "ip neigh replace 10.1.0.5 lladdr 02:00:00:00:00:09 dev v0 nud permanent && "
+	        "ip link set v0 mtu 1300");
+	assert_true(turn(s, WAIT_MS, was_resynced));
+}
+
+static void what_others_keep_is_not_asked(void **state)
+{
+	struct scene *s = *state;
+	uint64_t before;
+
+	space_run(
+	        "ip neigh replace 10.1.0.5 lladdr 02:00:00:00:00:05 dev v0 nud reachable extern_learn");
+	watch(s, "10.1.0.5");
+	(void)turn(s, 20, NULL);
+	before = hops_counters(s->hops)->probes;
+	hops_doubt(s->hops, &s->address);
+	(void)turn(s, 50, NULL);
+	assert_int_equal(hops_counters(s->hops)->probes, before);
+	space_run("ip neigh replace 10.1.0.1 lladdr 02:00:00:00:00:01 dev v0 nud permanent");
+	watch(s, "10.2.0.9");
+	hops_doubt(s->hops, &s->address); /* nor what is written down by hand */
+	(void)turn(s, 50, NULL);
+	assert_int_equal(hops_counters(s->hops)->probes, before);
+}
+
+static bool neighbour_is_bad(struct scene *s)
+{
+	return hop_of(s, "10.1.0.5").bad == HOP_BAD_NEIGHBOUR;
+}
+
+static bool neighbour_is_back(struct scene *s)
+{
+	return hop_of(s, "10.1.0.5").bad == HOP_BAD_NOT;
+}
+
+static void who_is_silent_when_asked_is_bad_until_heard_again(void **state)
+{
+	struct scene *s = *state;
+	uint64_t before;
+
+	space_run("ip neigh replace 10.1.0.5 lladdr 02:00:00:00:00:05 dev v0 nud reachable");
+	watch(s, "10.1.0.5");
+	before = hops_counters(s->hops)->probes;
+	hops_doubt(s->hops, &s->address);
+	hops_doubt(s->hops, &s->address); /* at most every 2 s */
+	(void)turn(s, 100, NULL);
+	hops_doubt(s->hops, &s->address);
+	(void)turn(s, 100, NULL);
+	assert_int_equal(hops_counters(s->hops)->probes, before + 1);
+	assert_true(turn(s, WAIT_MS, neighbour_is_bad)); /* nobody answers there */
+	assert_int_equal(hop_of(s, "10.1.0.5").state, HOP_KNOWN);
+	space_run("ip neigh replace 10.1.0.5 lladdr 02:00:00:00:00:05 dev v0 nud reachable");
+	assert_true(turn(s, WAIT_MS, neighbour_is_back));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_backend_on_the_link_is_its_own_next_hop, begin,
+		                                end),
+		cmocka_unit_test_setup_teardown(
+		        a_backend_behind_a_gateway_goes_by_the_gateways_address, begin, end),
+		cmocka_unit_test_setup_teardown(a_gateway_of_the_other_family_is_one, begin, end),
+		cmocka_unit_test_setup_teardown(a_routes_mtu_is_followed_and_forgotten_with_it,
+		                                begin, end),
+		cmocka_unit_test_setup_teardown(a_change_while_all_are_asked_for_again_is_followed,
+		                                begin_many, end),
+		cmocka_unit_test_setup_teardown(routes_that_go_refuse_and_come_back_are_told_apart,
+		                                begin, end),
+		cmocka_unit_test_setup_teardown(a_question_that_fails_says_nothing_of_the_route,
+		                                begin, end),
+		cmocka_unit_test_setup_teardown(all_behind_a_gateway_hear_of_its_new_address, begin,
+		                                end),
+		cmocka_unit_test_setup_teardown(a_port_without_carrier_reaches_nobody, begin, end),
+		cmocka_unit_test_setup_teardown(a_freed_place_is_used_again_and_the_last_one_too,
+		                                begin_small, end),
+		cmocka_unit_test_setup_teardown(after_lost_messages_everything_is_read_again, begin,
+		                                end),
+		cmocka_unit_test_setup_teardown(what_others_keep_is_not_asked, begin, end),
+		cmocka_unit_test_setup_teardown(who_is_silent_when_asked_is_bad_until_heard_again,
+		                                begin, end),
+	};
+
+	if (space_enter(false)) {
+		printf("needs root: skipped\n");
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

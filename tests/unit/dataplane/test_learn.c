@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A node that started on empty tables: which peer's word it takes, and for how long it waits for one. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "dataplane/learn.h"
+#include "weir/guests.h"
+
+static char taken[64];
+static int take_says;
+
+static int fake_take(struct node *n, const char *text, const struct node_time *time)
+{
+	(void)n;
+	(void)time;
+	snprintf(taken, sizeof(taken), "%s", text);
+	return take_says;
+}
+
+/* The private parts too. */
+#define node_guests_take fake_take
+#include "dataplane/learn.c"
+
+static char dir[64];
+static struct plan_pool plan_pool = { .n_backends = 2 };
+static struct node_backend backends[2];
+static struct node_pool pool = { .plan = &plan_pool, .backends = backends };
+static struct plan plan;
+static struct node node;
+static struct learn learn;
+
+static int setup(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/weir-learn-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	node = (struct node){ .plan = &plan, .pools = &pool, .n_pools = 1, .learning = true };
+	learn = (struct learn){ 0 };
+	backends[0].why = backends[1].why = EFFECT_WHY_UP;
+	taken[0] = '\0';
+	take_says = 0;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char path[128];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/%s", dir, GUESTS_FILE);
+	unlink(path);
+	return rmdir(dir);
+}
+
+static void look(uint64_t now_ms)
+{
+	const struct node_time time = { .now_ms = now_ms };
+
+	learn_second(&learn, &node, dir, &time);
+}
+
+static void what_was_told_before_the_start_is_not_taken(void **state)
+{
+	(void)state;
+	assert_int_equal(guests_write(dir, "ams-2", 900, "of yesterday"), 0);
+	look(1000);
+	assert_true(node.learning && node.wants_guests);
+	assert_string_equal(taken, "");
+	assert_int_equal(guests_write(dir, "ams-2", 1500, "of now"), 0);
+	look(2000);
+	assert_false(node.learning || node.wants_guests);
+	assert_string_equal(taken, "of now");
+}
+
+/* With all verdicts the slots are those of the peers: nothing that was told before is taken. */
+static void who_waits_for_verdicts_wants_nothing_yet(void **state)
+{
+	(void)state;
+	backends[1].why = EFFECT_WHY_WAITING;
+	look(1000);
+	assert_true(node.learning);
+	assert_false(node.wants_guests);
+	assert_int_equal(guests_write(dir, "ams-2", 1500, "too early"), 0);
+	look(2000);
+	assert_true(node.learning);
+	assert_string_equal(taken, "");
+	backends[1].why = EFFECT_WHY_DOWN;
+	look(3000);
+	assert_true(node.learning && node.wants_guests);
+	assert_string_equal(taken, "");
+	assert_int_equal(guests_write(dir, "ams-2", 3500, "in time"), 0);
+	look(4000);
+	assert_false(node.learning);
+	assert_string_equal(taken, "in time");
+}
+
+static void what_is_refused_is_looked_at_once(void **state)
+{
+	(void)state;
+	look(1000);
+	take_says = -EPROTO;
+	assert_int_equal(guests_write(dir, "ams-2", 1500, "nonsense"), 0);
+	look(2000);
+	assert_string_equal(taken, "nonsense");
+	assert_true(node.learning && node.wants_guests);
+	taken[0] = '\0';
+	look(3000);
+	assert_string_equal(taken, "");
+	take_says = 0;
+	assert_int_equal(guests_write(dir, GUESTS_NOBODY, 3500, ""), 0);
+	look(4000);
+	assert_string_equal(taken, ""); /* there is nothing to take */
+	assert_false(node.learning);
+}
+
+static void nobody_is_waited_for_longer_than_agreed(void **state)
+{
+	(void)state;
+	look(1000);
+	look(1000 + LEARN_MAX_MS - 1);
+	assert_true(node.learning);
+	look(1000 + LEARN_MAX_MS);
+	assert_false(node.learning || node.wants_guests);
+	node.learning = true; /* once more: it counts from the new start */
+	look(90000);
+	look(90000 + LEARN_MAX_MS - 1);
+	assert_true(node.learning);
+	node.plan = NULL;
+	look(90000 + LEARN_MAX_MS);
+	assert_true(node.learning); /* without a document nothing is learned */
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(what_was_told_before_the_start_is_not_taken),
+		T(who_waits_for_verdicts_wants_nothing_yet),
+		T(what_is_refused_is_looked_at_once),
+		T(nobody_is_waited_for_longer_than_agreed),
+	};
+
+	return cmocka_run_group_tests_name("learn", tests, NULL, NULL);
+}

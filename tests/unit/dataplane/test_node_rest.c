@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Elements that rest (dataplane/node_rest.c), and room that is reached exactly (node.c): a pool with its slots, counters
+ * and backends leaves, and another one comes before and after it may have them.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/hash.h"
+
+#include "tests/unit/dataplane/stage.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static struct stage s;
+static struct world third;
+static char why[PLAN_WHY_MAX];
+static uint32_t index_of_fra, first_of_fra, count_of_dns; /* as long as web-fra is there */
+
+/* web-ams and web-fra with all slots that there are; the second document has web-ams alone, the third web-new, too. */
+static int setup(void **state)
+{
+	(void)state;
+	stage_init(&s);
+	make_world(&third);
+	use_both_pools(&s.first);
+	use_both_pools(&third);
+	third.pools[1].name = "web-new";
+	third.services[0].name = "new";
+	s.second.model.n_services = 1;
+	s.second.model.services = &s.second.services[1];
+	s.second.model.n_pools = 1;
+	why[0] = '\0';
+	take(&s, &s.first);
+	index_of_fra = s.node.pools[1].index;
+	first_of_fra = s.node.pools[1].first_slot;
+	count_of_dns = places_find(s.node.count_places, hash_text("dns"));
+	for (uint32_t c = 0; c < CPUS; c++)
+		s.node.t.service_counts[c * s.node.sizes.service_counts + count_of_dns].packets = 7;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	stage_fini(&s);
+	return 0;
+}
+
+static int try_document(struct world *w)
+{
+	return node_document(&s.node, &w->model, &s.time, why);
+}
+
+static void pass_ms(uint64_t ms)
+{
+	s.time.now_ms += ms;
+	s.time.ticks_ms += ms;
+	s.time.wall_ms += (int64_t)ms;
+	node_tick(&s.node, &s.time);
+}
+
+/* Slots of web-fra's range that hold anything. */
+static uint32_t used_slots(void)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = first_of_fra; i < first_of_fra + 4096; i++)
+		n += s.node.t.slots[i / FWD_SLOTS_PER_BLOCK].slot[i % FWD_SLOTS_PER_BLOCK] != 0;
+	return n;
+}
+
+static uint64_t dns_packets(void)
+{
+	uint64_t n = 0;
+
+	for (uint32_t c = 0; c < CPUS; c++)
+		n += s.node.t.service_counts[c * s.node.sizes.service_counts + count_of_dns]
+		             .packets;
+	return n;
+}
+
+static void what_left_rests_and_is_empty_for_the_next(void **state)
+{
+	(void)state;
+	s.node.t.colds[first_of_fra + 5].kept_at = 9;
+	assert_int_equal(try_document(&s.second), 0);
+	assert_int_equal(s.node.counters.documents, 2);
+	assert_int_equal(s.node.t.pools[index_of_fra].id, 0); /* at once: nobody finds it */
+	assert_int_equal(places_state(s.node.pool_places, index_of_fra), PLACE_RESTING);
+	assert_int_equal(places_state(s.node.count_places, count_of_dns), PLACE_RESTING);
+	assert_int_equal(places_state(s.node.pool_places, s.node.pools[0].index), PLACE_USED);
+	assert_int_equal(places_state(s.node.count_places,
+	                              places_find(s.node.count_places, hash_text("web"))),
+	                 PLACE_USED);
+	pass_ms(NODE_REST_MS - 1);
+	assert_int_equal(places_state(s.node.pool_places, index_of_fra), PLACE_RESTING);
+	assert_int_equal(places_state(s.node.count_places, count_of_dns), PLACE_RESTING);
+	assert_int_equal(used_slots(), 4096); /* packets may still read it */
+	assert_int_equal(dns_packets(), 14);
+	pass_ms(2);
+	assert_int_equal(places_state(s.node.pool_places, index_of_fra), PLACE_FREE);
+	assert_int_equal(places_state(s.node.count_places, count_of_dns), PLACE_FREE);
+	assert_int_equal(s.node.t.pools[index_of_fra].place, 0);
+	assert_int_equal(used_slots(), 0);
+	assert_int_equal(s.node.t.colds[first_of_fra + 5].kept_at, 0);
+	assert_int_equal(dns_packets(), 0);
+}
+
+static void another_pool_waits_for_slots_that_rest(void **state)
+{
+	(void)state;
+	assert_int_equal(try_document(&s.second), 0);
+	assert_int_equal(try_document(&third), -EAGAIN);
+	assert_string_equal(
+	        why, "no slots until those of pools removed a short time ago are free again");
+	assert_true(s.node.document_refused);
+	assert_int_equal(s.node.counters.refused, 1);
+	assert_ptr_equal(s.node.model, &s.second.model);
+	pass_ms(NODE_REST_MS - 1);
+	assert_int_equal(try_document(&third), -EAGAIN);
+	pass_ms(2);
+	assert_int_equal(try_document(&third), 0);
+	assert_false(s.node.document_refused);
+	assert_int_equal(s.node.counters.documents, 3);
+	assert_int_equal(s.node.counters.refused, 2);
+	assert_string_equal(s.node.pools[1].plan->model->name, "web-new");
+	assert_int_equal(s.node.pools[1].first_slot, first_of_fra);
+	assert_int_equal(used_slots(), 4096);
+}
+
+/* Larger tables have room for it at once, and what rests goes on resting. */
+static void more_slots_are_room_for_another_pool_at_once(void **state)
+{
+	(void)state;
+	assert_int_equal(try_document(&s.second), 0);
+	third.model.limits.slots = 16384;
+	assert_int_equal(try_document(&third), 0);
+	assert_int_equal(s.node.counters.resizes, 1);
+	assert_int_equal(s.node.sizes.slots, 16384);
+	assert_int_equal(s.node.ranges->n_slots, 16384);
+	assert_int_equal(s.node.pools[1].first_slot, 8192);
+	pass_ms(NODE_REST_MS + 1);
+	assert_int_equal(used_slots(), 0);
+	assert_int_equal(places_state(s.node.pool_places, index_of_fra), PLACE_FREE);
+}
+
+/* A service that returns before its counter is free has the same one, and its counts. */
+static void a_service_that_returns_goes_on_counting(void **state)
+{
+	(void)state;
+	assert_int_equal(try_document(&s.second), 0);
+	pass_ms(1000);
+	third.services[0].name = "dns";
+	third.at[0].pool = &third.pools[0];
+	third.model.n_pools = 1;
+	assert_int_equal(try_document(&third), 0);
+	assert_int_equal(places_find(s.node.count_places, hash_text("dns")), count_of_dns);
+	assert_int_equal(places_state(s.node.count_places, count_of_dns), PLACE_USED);
+	pass_ms(2 * NODE_REST_MS);
+	assert_int_equal(dns_packets(), 14);
+}
+
+/* Places that are all taken, by those that rest, too: the document waits, and says for what. */
+static void what_has_no_place_yet_is_told_from_what_has(void **state)
+{
+	static const struct {
+		const char *what;
+		uint32_t backends, counts; /* that are free */
+		int err;
+	} cases[] = { { "room for all", 3, 1, 0 },
+		      { "no room for a backend: backends", 2, 1, -EAGAIN },
+		      { "no room for a service: services", 3, 0, -EAGAIN } };
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		teardown(state);
+		setup(state);
+		third.model.limits.slots = 16384;
+		assert_int_equal(try_document(&s.second), 0);
+		for (uint64_t k = 1000; places_n_free(s.node.backend_places) > cases[i].backends;
+		     k++)
+			places_take(s.node.backend_places, k);
+		for (uint64_t k = 1000; places_n_free(s.node.count_places) > cases[i].counts; k++)
+			places_take(s.node.count_places, k);
+		if (try_document(&third) != cases[i].err)
+			fail_msg("%s", cases[i].what);
+		if (cases[i].err)
+			assert_string_equal(strrchr(why, ':'), strrchr(cases[i].what, ':'));
+	}
+}
+
+/* What an earlier process left that contradicts itself leads nowhere, and the rest is taken over. */
+static void tables_that_contradict_themselves_are_not_taken_over(void **state)
+{
+	static const uint64_t places[] = {
+		4096ull << 8 | 4,      /* less than a block */
+		4096ull << 8 | 14,     /* more slots than there are */
+		8192ull << 8 | 12,     /* beyond the end */
+		0ull << 8 | 12,        /* web-ams's own */
+		1ull << 40 | 12,       /* more than an index says */
+		(4096ull + 8) << 8 | 5 /* not at a block */
+	};
+
+	for (size_t i = 0; i < COUNT(places); i++) {
+		teardown(state);
+		setup(state);
+		node_fini(&s.node);
+		assert_int_not_equal(first_of_fra, 0);
+		assert_true(index_of_fra > 0);
+		s.driver.now.pools[index_of_fra].place = places[i];
+		start_node(&s, true);
+		if (s.node.t.pools[index_of_fra].id != 0)
+			fail_msg("case %zu", i);
+		assert_int_equal(s.node.t.pools[0].id, hash_text("web-ams"));
+		assert_int_equal(places_find(s.node.pool_places, hash_text("web-fra")), PLACE_NONE);
+		assert_int_not_equal(places_find(s.node.pool_places, hash_text("web-ams")),
+		                     PLACE_NONE);
+	}
+}
+
+#define REST_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		REST_TEST(what_left_rests_and_is_empty_for_the_next),
+		REST_TEST(another_pool_waits_for_slots_that_rest),
+		REST_TEST(more_slots_are_room_for_another_pool_at_once),
+		REST_TEST(a_service_that_returns_goes_on_counting),
+		REST_TEST(what_has_no_place_yet_is_told_from_what_has),
+		REST_TEST(tables_that_contradict_themselves_are_not_taken_over),
+	};
+
+	return cmocka_run_group_tests_name("node rest", tests, NULL, NULL);
+}

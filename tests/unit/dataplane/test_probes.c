@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Probes through tunnels: which entries of the table follow a next hop that moves. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/addr.h"
+#include "dataplane/probes_inside.h"
+#include "weir/stats.h"
+
+static unsigned n_changed;
+static uint32_t changed_marks;
+
+static int fake_change(struct probes *p, const struct probe_tunnel *t)
+{
+	(void)p;
+	n_changed++;
+	changed_marks |= 1u << t->mark;
+	return 0;
+}
+
+/* A page of words, by metric and label. */
+static struct {
+	char name[160];
+	uint64_t value;
+} words[16];
+static size_t n_words;
+
+static uint64_t *fake_word(struct stats *s, enum stats_kind kind, const char *name,
+                           const char *labels, const char *help)
+{
+	char full[160];
+
+	(void)s, (void)kind, (void)help;
+	snprintf(full, sizeof(full), "%s{%s}", name, labels);
+	for (size_t i = 0; i < n_words; i++)
+		if (!strcmp(words[i].name, full))
+			return &words[i].value;
+	assert_true(n_words < 16);
+	strcpy(words[n_words].name, full);
+	words[n_words].value = 99;
+	return &words[n_words++].value;
+}
+
+static int counts_say;
+
+static int fake_counts(const struct probes *p, struct probe_counts *out)
+{
+	(void)p;
+	*out = (struct probe_counts){
+		.sent = 11, .unknown = 12, .no_source = 13, .too_big = 14, .no_route = 15
+	};
+	return counts_say;
+}
+
+/* The private parts too. */
+#define probe_change_tunnel  fake_change
+#define stats_word           fake_word
+#define probe_counts(p, out) fake_counts(p, out)
+#include "dataplane/probes.c"
+
+static struct addr addr_at(const char *text)
+{
+	struct addr a;
+
+	assert_int_equal(addr_parse(text, &a), 0);
+	return a;
+}
+
+/* Marks are 1 on. Pools may share a backend: it has an entry for each, and all move. */
+static void all_entries_of_a_backend_move(void **state)
+{
+	static const struct {
+		const char *backends[6];
+		const char *moves;
+		uint32_t marks; /* of those that do */
+	} cases[] = {
+		{ { "10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4" },
+		  "10.0.0.1",
+		  1u << 1 | 1u << 2 | 1u << 3 },
+		{ { "10.0.0.1", "10.0.0.2", "10.0.0.2", "10.0.0.2", "10.0.0.2", "10.0.0.4" },
+		  "10.0.0.2",
+		  1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 },
+		{ { "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.4", "10.0.0.4" },
+		  "10.0.0.4",
+		  1u << 4 | 1u << 5 | 1u << 6 },
+		{ { "10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.1" },
+		  "10.0.0.1",
+		  0x7e },
+		{ { "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6" },
+		  "10.0.0.7",
+		  0 },
+	};
+	const struct hop hop = { .state = HOP_KNOWN, .route_ifindex = 9, .ifindex = 8 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct probe_tunnel tunnels[6] = { 0 };
+		struct probes_filler f = { .tunnels = tunnels, .n_tunnels = 6 };
+		struct addr moves = addr_at(cases[i].moves);
+
+		for (uint32_t k = 0; k < 6; k++) {
+			tunnels[k].mark = k + 1;
+			tunnels[k].backend = addr_at(cases[i].backends[k]);
+			tunnels[k].ifindex = 5;
+		}
+		n_changed = 0;
+		changed_marks = 0;
+		assert_false(probes_hop(&f, &moves, &hop)); /* it is no VIP */
+		if (changed_marks != cases[i].marks)
+			fail_msg("case %zu: %x", i, changed_marks);
+		for (uint32_t k = 0; k < 6; k++)
+			assert_int_equal(tunnels[k].ifindex,
+			                 cases[i].marks & 1u << (k + 1) ? 9 : 5);
+		unsigned n = n_changed;
+
+		assert_false(probes_hop(&f, &moves, &hop)); /* they are there already */
+		assert_int_equal(n_changed, n);
+	}
+}
+
+static void the_way_follows_what_is_known_of_the_hop(void **state)
+{
+	static const struct {
+		enum hop_state state;
+		uint32_t ifindex;
+	} cases[] = { { HOP_KNOWN, 9 },
+		      { HOP_NO_ROUTE, PROBE_NO_WAY },
+		      { HOP_NO_NEIGHBOUR, 5 },
+		      { HOP_NO_PORT, 5 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct hop hop = { .state = cases[i].state, .route_ifindex = 9 };
+
+		assert_int_equal(interface_of(&hop, 5), cases[i].ifindex);
+	}
+}
+
+static void a_vip_s_way_is_to_be_looked_at(void **state)
+{
+	struct addr vip = addr_at("203.0.113.10"), other = addr_at("203.0.113.11");
+	const struct hop hop = { .state = HOP_KNOWN, .route_ifindex = 9 };
+	struct probes_filler f = { .vips = { addr_at("203.0.113.9"), vip }, .n_vips = 2 };
+
+	(void)state;
+	assert_true(probes_hop(&f, &vip, &hop));
+	assert_false(probes_hop(&f, &other, &hop));
+	f.n_vips = 1;
+	assert_false(probes_hop(&f, &vip, &hop));
+	assert_false(probes_hop(NULL, &vip, &hop));
+}
+
+/* Each end has its own word; what is not known yet stays as it was counted. */
+static void ends_are_counted_by_their_own_words(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t value;
+	} wanted[] = { { "end=\"sent\"", 11 },
+		       { "end=\"unknown-mark\"", 12 },
+		       { "end=\"no-source\"", 13 },
+		       { "end=\"too-big\"", 14 },
+		       { "end=\"no-route\"", 15 } };
+	struct probes_filler f = { 0 };
+
+	(void)state;
+	make_words(&f, NULL);
+	assert_int_equal(*f.document, 0); /* of an earlier process: not read back yet */
+	assert_true(*f.since == PROBE_SINCE_NEVER);
+	probes_count(NULL);
+	probes_count(&f); /* it could not be loaded */
+	assert_int_equal(*f.sent, 99);
+	f.probes = (void *)&f;
+	counts_say = -EIO;
+	probes_count(&f);
+	assert_int_equal(*f.sent, 99);
+	counts_say = 0;
+	probes_count(&f);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		bool found = false;
+
+		for (size_t k = 0; k < n_words; k++)
+			found |= strstr(words[k].name, wanted[i].name) &&
+			         words[k].value == wanted[i].value;
+		if (!found)
+			fail_msg("%s", wanted[i].name);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_entries_of_a_backend_move),
+		cmocka_unit_test(the_way_follows_what_is_known_of_the_hop),
+		cmocka_unit_test(a_vip_s_way_is_to_be_looked_at),
+		cmocka_unit_test(ends_are_counted_by_their_own_words),
+	};
+
+	return cmocka_run_group_tests_name("probes", tests, NULL, NULL);
+}

@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What starts what in the process, with everything that it starts in the test's hands. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/ctl.h"
+#include "base/log.h"
+#include "base/page.h"
+#include "dataplane/attach.h"
+#include "dataplane/change.h"
+#include "dataplane/choose.h"
+#include "dataplane/conditions.h"
+#include "dataplane/draft.h"
+#include "dataplane/drivers.h"
+#include "dataplane/filters.h"
+#include "dataplane/links.h"
+#include "dataplane/probes.h"
+#include "dataplane/process.h"
+#include "dataplane/publish.h"
+#include "weir/health.h"
+#include "weir/model.h"
+#include "weir/nic.h"
+#include "weir/stats.h"
+
+#define NOW_MS 50000u
+
+/* What was done, and what the fakes say. */
+static struct {
+	unsigned n_drafts, n_verdicts, n_pages_tried, n_ticks, n_ended, n_freed;
+	int draft_says, take_says, publisher_says;
+	uint32_t epoch;
+	bool is_sound, is_replaced, is_health_taken;
+	char events[512]; /* logged */
+	char words[1024]; /* of workers: +label or -label */
+} did;
+
+static void fake_log(int priority, const char *event, const char *pairs, ...)
+{
+	size_t n = strlen(did.events);
+
+	(void)priority;
+	(void)pairs;
+	snprintf(did.events + n, sizeof(did.events) - n, "%s ", event);
+}
+
+static int fake_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms)
+{
+	(void)l;
+	t->at_ms = at_ms;
+	t->place = 1;
+	return 0;
+}
+
+static uint64_t fake_now(const struct loop *l)
+{
+	(void)l;
+	return NOW_MS;
+}
+
+static struct node_time fake_node_now(void)
+{
+	return (struct node_time){ .now_ms = NOW_MS };
+}
+
+static int fake_draft(struct drafter *d, const struct draft_source *from)
+{
+	(void)d;
+	(void)from;
+	did.n_drafts++;
+	return did.draft_says;
+}
+
+static int fake_take(struct node *n, struct model *m, struct plan *plan,
+                     const struct node_time *time, char why[PLAN_WHY_MAX])
+{
+	(void)time;
+	if (did.take_says) {
+		snprintf(why, PLAN_WHY_MAX, "the driver says no");
+		return did.take_says;
+	}
+	n->model = m;
+	n->plan = plan;
+	return 0;
+}
+
+static void fake_verdicts(struct node *n, const struct node_time *time)
+{
+	(void)n;
+	(void)time;
+	did.n_verdicts++;
+}
+
+static void fake_health(struct node *n, const struct health_page *page)
+{
+	n->health = page;
+}
+
+static void fake_health_page(struct node *n, const struct page *page)
+{
+	(void)page;
+	n->health = (const struct health_page *)(const void *)&did;
+	did.is_health_taken = true;
+}
+
+static uint32_t fake_epoch(const struct page *p)
+{
+	(void)p;
+	return did.epoch;
+}
+
+static bool fake_sound(const struct page *p)
+{
+	(void)p;
+	return did.is_sound;
+}
+
+static bool fake_replaced(const struct page *p)
+{
+	(void)p;
+	return did.is_replaced;
+}
+
+static int fake_page_open(const char *path, const char *kind, uint32_t layout, const char *owner,
+                          struct page **out)
+{
+	(void)path;
+	(void)kind;
+	(void)layout;
+	(void)out;
+	assert_string_equal(owner, "health");
+	return -ENOENT;
+}
+
+static int fake_publisher(const char *run_dir, struct publisher **out)
+{
+	(void)run_dir;
+	(void)out;
+	did.n_pages_tried++;
+	return did.n_pages_tried > 3 && did.publisher_says == 1 ? 0 : -EBUSY;
+}
+
+static void note_word(char sign, const char *labels)
+{
+	size_t n = strlen(did.words);
+
+	snprintf(did.words + n, sizeof(did.words) - n, "%c%s ", sign, labels);
+}
+
+static uint64_t *fake_word(struct stats *s, enum stats_kind kind, const char *name,
+                           const char *labels, const char *help)
+{
+	static uint64_t word;
+
+	(void)s;
+	(void)kind;
+	(void)help;
+	assert_string_equal(name, STATS_WORKER);
+	note_word('+', labels);
+	return &word;
+}
+
+static void fake_drop(struct stats *s, const char *name, const char *labels)
+{
+	(void)s;
+	assert_string_equal(name, STATS_WORKER);
+	note_word('-', labels);
+}
+
+static int fake_usleep(unsigned us)
+{
+	(void)us;
+	return 0;
+}
+
+static void fake_fini(struct node *n)
+{
+	(void)n;
+	did.n_freed++;
+}
+
+static void fake_end(struct change *c, struct driver_why *why)
+{
+	(void)c;
+	why->text[0] = '\0';
+	did.n_ended++;
+}
+
+/* Drivers are opened in test_process.c. */
+const struct driver_ops *const drivers_dpdk = NULL;
+static const struct driver_ops *the_driver;
+
+static const struct driver_ops *fake_choose(const struct model_node *self, const char *sysfs,
+                                            struct driver_why *why)
+{
+	(void)self;
+	(void)sysfs;
+	snprintf(why->text, sizeof(why->text), "as the test says");
+	return the_driver;
+}
+
+#define log_at                      fake_log
+#define loop_timer_set              fake_timer_set
+#define loop_now_ms                 fake_now
+#define node_now                    fake_node_now
+#define drafter_start               fake_draft
+#define node_take                   fake_take
+#define node_verdicts               fake_verdicts
+#define node_health                 fake_health
+#define node_health_page            fake_health_page
+#define node_fini                   fake_fini
+#define page_epoch                  fake_epoch
+#define page_is_sound               fake_sound
+#define page_is_replaced            fake_replaced
+#define page_open                   fake_page_open
+#define publisher_open              fake_publisher
+#define publisher_stats(p)          ((void)(p), (struct stats *)NULL)
+#define publisher_document(...)     ((void)0)
+#define publisher_write(p, n, time) ((void)(time))
+#define stats_word                  fake_word
+#define stats_drop                  fake_drop
+#define stats_job_begin(...)        ((void)0)
+#define stats_job_end(...)          ((void)0)
+#define stats_alive(...)            ((void)0)
+#define usleep                      fake_usleep
+#define change_end                  fake_end
+#define change_free_ports(...)      ((void)0)
+#define choose_driver               fake_choose
+#define attach_all(p)               ((void)(p))
+#define attach_missing(p)           ((void)(p))
+#define detach_unnamed(p)           ((void)(p))
+#define probes_take(...)            ((void)0)
+#define probes_see(...)             ((void)0)
+#define probes_hop(...)             false
+#define probes_count(...)           ((void)0)
+#define hop_log_change(...)         ((void)0)
+#define hop_log_report(...)         0
+#define conditions_state(p)         ((void)(p))
+#define believed_tick(...)          ((void)0)
+#define log_tick()                  ((void)0)
+#define learn_second(...)           ((void)0)
+#define node_tick(n, time)          ((time)->now_ms + 700)
+#define node_hop(n, a, h)           ((void)(a), (void)(h))
+#include "dataplane/process.c"
+
+static size_t n_workers;
+
+static size_t list_workers(const struct driver *d, struct driver_worker out[DRIVER_WORKERS_MAX])
+{
+	(void)d;
+	memset(out, 0, n_workers * sizeof(*out));
+	return n_workers;
+}
+
+static void take_beat(struct driver *d, uint32_t worker, uint64_t *word)
+{
+	(void)d;
+	assert_true(worker < n_workers && word);
+}
+
+static int count_tick(struct driver *d)
+{
+	(void)d;
+	did.n_ticks++;
+	return 0;
+}
+
+static const struct driver_ops with_workers = {
+	.name = "dpdk", .workers = list_workers, .beat = take_beat, .tick = count_tick, .tick_s = 3
+};
+static const struct driver_ops without = { .name = "xdp", .tick = count_tick, .tick_s = 3 };
+static struct model_node self = { .name = "ams-1" };
+static struct model model = { .nodes = &self, .n_nodes = 1, .self = &self };
+static struct plan plan;
+static struct process process;
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&did, 0, sizeof(did));
+	did.is_sound = true;
+	memset(&process, 0, sizeof(process));
+	snprintf(process.dirs.run, sizeof(process.dirs.run), "/nowhere");
+	snprintf(process.dirs.state, sizeof(process.dirs.state), "/nowhere");
+	process.ops = the_driver = &without;
+	process.driver = (struct driver *)&process;
+	process.node.plan = &plan;
+	process.node.model = &model;
+	return 0;
+}
+
+static void a_document_that_changes_while_it_is_read_is_read_again(void **state)
+{
+	struct draft none = { .err = -ENOENT };
+
+	(void)state;
+	on_document(&process);
+	assert_int_equal(did.n_drafts, 1);
+	did.draft_says = -EBUSY; /* it changes */
+	on_document(&process);
+	assert_int_equal(process.retry.place, 0); /* the one under way brings the next along */
+	did.draft_says = 0;
+	on_draft(&process, &none);
+	assert_int_equal(did.n_drafts, 3);
+	on_draft(&process, &none);
+	assert_int_equal(did.n_drafts, 3); /* once */
+	did.draft_says = -EAGAIN;          /* no thread: later */
+	on_document(&process);
+	assert_int_equal(process.retry.at_ms, NOW_MS + RETRY_MS);
+}
+
+static void try_document(int err, const char *why)
+{
+	struct draft d = { .err = err, .model = &model, .plan = &plan };
+
+	snprintf(d.why, sizeof(d.why), "%s", why);
+	did.events[0] = '\0';
+	process.retry.place = 0;
+	take(&process, &d);
+}
+
+static void a_refusal_is_logged_once_and_again_after_a_good_one(void **state)
+{
+	(void)state;
+	try_document(-E2BIG, "too large");
+	assert_string_equal(did.events, "document-refused ");
+	try_document(-E2BIG, "too large"); /* tried again */
+	assert_string_equal(did.events, "");
+	try_document(-E2BIG, "much too large");
+	assert_string_equal(did.events, "document-refused ");
+	assert_int_equal(process.node.counters.refused, 3);
+	assert_true(process.node.document_refused);
+	try_document(0, "");
+	assert_non_null(strstr(did.events, "document-in-force"));
+	assert_string_equal(process.refused, "");
+	try_document(-E2BIG, "much too large");
+	assert_string_equal(did.events, "document-refused ");
+	assert_ptr_equal(process.node.model, &model); /* the one before stays */
+}
+
+static void what_may_pass_is_tried_again_and_what_does_not_is_not(void **state)
+{
+	static const struct {
+		int err;
+		bool again;
+	} rows[] = { { -EINVAL, false }, { -EDQUOT, false }, { -ENOTSUP, false },
+		     { -ENOMEM, true },  { -EBUSY, true },   { -EIO, true } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		did.take_says = rows[i].err;
+		try_document(0, "");
+		assert_int_equal(process.retry.place != 0, rows[i].again);
+		assert_string_equal(process.refused, "the driver says no");
+	}
+	assert_int_equal(process.node.counters.refused, 0); /* it was read, and may come yet */
+	try_document(-ENOENT, "");
+	assert_string_equal(did.events, ""); /* none is written yet */
+}
+
+static void a_driver_s_workers_have_words_while_there_are_any(void **state)
+{
+	(void)state;
+	process.ops = &with_workers;
+	n_workers = 2;
+	show_workers(&process);
+	assert_non_null(strstr(did.words, "+worker=\"0\" +worker=\"1\" -worker=\"2\" "));
+	assert_null(strstr(did.words, "-worker=\"1\" "));
+	did.words[0] = '\0';
+	process.ops = &without; /* a word that stays would be a worker that hangs */
+	show_workers(&process);
+	assert_non_null(strstr(did.words, "-worker=\"0\" -worker=\"1\" "));
+	assert_null(strchr(did.words, '+'));
+}
+
+static void a_change_of_driver_ends_what_was_and_keeps_what_is_to_be_learnt(void **state)
+{
+	struct change first = { .ops = &without, .driver = process.driver };
+	struct change next = { .ops = &with_workers,
+		               .driver = process.driver,
+		               .old_ops = &without };
+	struct node node = { .model = &model, .plan = &plan };
+
+	(void)state;
+	take_driver(&process, &first, &node, "asked for");
+	assert_int_equal(did.n_ended, 0); /* there was nothing before */
+	assert_int_equal(did.n_freed, 1);
+	assert_false(process.node.learning);
+	process.node.learning = true; /* no peer has told of slots yet */
+	process.health = (struct page *)&did;
+	n_workers = 1;
+	take_driver(&process, &next, &node, "asked for");
+	assert_true(process.node.learning);
+	assert_ptr_equal(process.ops, &with_workers);
+	assert_int_equal(did.n_ended, 1);
+	assert_int_equal(did.n_freed, 2);
+	assert_non_null(strstr(did.events, "driver-changed"));
+	assert_int_equal(did.n_verdicts, 2); /* those that came meanwhile */
+	assert_non_null(strstr(did.words, "+worker=\"0\""));
+}
+
+static void a_next_hop_that_changes_a_way_is_decided_on_at_once(void **state)
+{
+	struct addr a = { { 0 } };
+	struct hop hop = { .state = HOP_KNOWN };
+
+	(void)state;
+	on_hop(&process, &a, &hop);
+	assert_int_equal(process.tick.place, 0);
+	process.node.ways_changed = true;
+	on_hop(&process, &a, &hop);
+	assert_int_equal(process.tick.at_ms, NOW_MS);
+}
+
+static void a_damaged_page_is_said_once_and_what_is_in_force_stays(void **state)
+{
+	(void)state;
+	process.health = (struct page *)&did;
+	process.node.health = (const struct health_page *)(const void *)&did;
+	find_health(&process); /* the same page: nothing to do */
+	assert_ptr_equal(process.node.health, &did);
+	did.is_replaced = true; /* its writer began again, and the new one is not there yet */
+	find_health(&process);
+	assert_ptr_equal(process.node.health, &did);
+	assert_string_equal(did.events, "");
+	did.is_sound = false;
+	find_health(&process);
+	assert_null(process.node.health);
+	assert_string_equal(did.events, "health-page-damaged ");
+	find_health(&process);
+	assert_string_equal(did.events, "health-page-damaged ");
+}
+
+static void verdicts_are_taken_when_there_are_new_ones(void **state)
+{
+	(void)state;
+	process.health = (struct page *)&did;
+	process.health_epoch = did.epoch = 4;
+	on_health(&process);
+	assert_int_equal(did.n_verdicts, 0);
+	did.epoch = 6;
+	breathe(&process);
+	assert_int_equal(did.n_verdicts, 1);
+	on_health(&process);
+	assert_int_equal(did.n_verdicts, 1);
+	assert_int_equal(process.tick.at_ms, NOW_MS); /* and decided on at once */
+}
+
+static void decisions_are_shown_soon_and_those_right_behind_together(void **state)
+{
+	(void)state;
+	on_tick(&process);
+	assert_int_equal(process.tick.at_ms, NOW_MS + 700);
+	assert_int_equal(process.show.place, 0); /* nothing was decided */
+	process.shown_ms = NOW_MS - 1;
+	process.node.counters.held = 1;
+	on_tick(&process);
+	assert_int_equal(process.show.at_ms, NOW_MS - 1 + SHOW_MS);
+	process.shown_ms = NOW_MS;
+	on_tick(&process);
+	assert_int_equal(process.show.at_ms, NOW_MS - 1 + SHOW_MS); /* it is due already */
+	process.show.place = 0;
+	show(&process);
+	on_tick(&process);
+	assert_int_equal(process.show.place, 0);
+	process.node.counters.returns++;
+	on_tick(&process);
+	assert_int_equal(process.show.place, 1);
+	process.driver = NULL;
+	process.tick.at_ms = 0;
+	on_tick(&process);
+	assert_int_equal(process.tick.at_ms, 0);
+}
+
+static void the_driver_s_clock_is_kept_in_step_by_its_own_interval(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 7; i++)
+		on_second(&process);
+	assert_int_equal(did.n_ticks, 2);
+	assert_int_equal(process.second.at_ms, NOW_MS + 1000);
+	process.driver = NULL;
+	for (int i = 0; i < 7; i++)
+		on_second(&process);
+	assert_int_equal(did.n_ticks, 2);
+}
+
+static void pages_of_a_process_that_is_ending_are_waited_for(void **state)
+{
+	(void)state;
+	did.publisher_says = 1;
+	assert_int_equal(open_pages(&process), 0);
+	assert_int_equal(did.n_pages_tried, 4);
+	assert_string_equal(did.events, "");
+	did.publisher_says = 0; /* another one lives */
+	did.n_pages_tried = 0;
+	assert_int_equal(open_pages(&process), -EBUSY);
+	assert_int_equal(did.n_pages_tried, BUSY_TRIES + 1);
+	assert_string_equal(did.events, "dataplane-runs-already ");
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup(f, setup)
+	const struct CMUnitTest tests[] = {
+		T(a_document_that_changes_while_it_is_read_is_read_again),
+		T(a_refusal_is_logged_once_and_again_after_a_good_one),
+		T(what_may_pass_is_tried_again_and_what_does_not_is_not),
+		T(a_driver_s_workers_have_words_while_there_are_any),
+		T(a_change_of_driver_ends_what_was_and_keeps_what_is_to_be_learnt),
+		T(a_next_hop_that_changes_a_way_is_decided_on_at_once),
+		T(a_damaged_page_is_said_once_and_what_is_in_force_stays),
+		T(verdicts_are_taken_when_there_are_new_ones),
+		T(decisions_are_shown_soon_and_those_right_behind_together),
+		T(the_driver_s_clock_is_kept_in_step_by_its_own_interval),
+		T(pages_of_a_process_that_is_ending_are_waited_for),
+	};
+
+	return cmocka_run_group_tests_name("process parts", tests, NULL, NULL);
+}

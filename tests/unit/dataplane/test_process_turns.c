@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the process does at its start and end, each second, and when something around it changes: all of it, in order. */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/ctl.h"
+#include "base/log.h"
+#include "base/page.h"
+#include "dataplane/attach.h"
+#include "dataplane/change.h"
+#include "dataplane/choose.h"
+#include "dataplane/conditions.h"
+#include "dataplane/draft.h"
+#include "dataplane/drivers.h"
+#include "dataplane/filters.h"
+#include "dataplane/links.h"
+#include "dataplane/probes.h"
+#include "dataplane/process.h"
+#include "dataplane/publish.h"
+#include "tests/unit/dataplane/noted.h"
+#include "weir/health.h"
+#include "weir/model.h"
+#include "weir/nic.h"
+#include "weir/stats.h"
+
+#define NOW_MS   50000u
+#define ANY(out) ((void)(*(out) = (void *)&scene))
+
+static struct {
+	char log[4096];
+	const char *fails; /* what cannot be opened */
+	bool probes_care;
+	int loop_says, drafter_says;
+	struct draft_source source;
+} scene;
+
+/* @return -EMFILE for the one that is to fail */
+static int opened(const char *what)
+{
+	note("%s; ", what);
+	return scene.fails && !strcmp(scene.fails, what) ? -EMFILE : 0;
+}
+
+static int timer_set(struct process *p, const struct loop_timer *t, uint64_t at_ms)
+{
+	const struct {
+		const struct loop_timer *timer;
+		const char *name;
+	} all[] = { { &p->tick, "tick" }, { &p->second, "second" }, { &p->retry, "retry" },
+		    { &p->told, "told" }, { &p->see, "see" },       { &p->show, "show" } };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i].timer == t)
+			note("%s+%d; ", all[i].name, (int)(at_ms - NOW_MS));
+	return 0;
+}
+
+static int fake_start(const struct draft_source *from)
+{
+	scene.source = *from;
+	note("read; ");
+	return scene.drafter_says;
+}
+
+static int fake_path(const char *dir, const char *name, char out[PATH_MAX])
+{
+	return snprintf(out, PATH_MAX, "%s/%s", dir, name) < 0;
+}
+
+static void fake_log(int priority, const char *event, const char *pairs, ...)
+{
+	(void)priority;
+	(void)pairs;
+	note("log %s; ", event);
+}
+
+const struct driver_ops *const drivers_dpdk = NULL;
+static struct process process;
+
+#define log_at                          fake_log
+#define loop_now_ms(l)                  ((void)(l), (uint64_t)NOW_MS)
+#define loop_timer_set(l, t, at)        timer_set(&process, t, at)
+#define loop_open(out)                  (ANY(out), opened("loop"))
+#define loop_signal(l, signo, cb, arg)  opened((signo) == SIGTERM ? "SIGTERM" : "SIGINT")
+#define loop_watch_file(l, path, cb, a) ((void)(a), opened(path))
+#define loop_run(l)                     (note("run; "), scene.loop_says)
+#define loop_beat(l, word)              note("beat; ")
+#define loop_stop(l)                    ((void)(l), note("stop; "))
+#define loop_close(l)                   note("-loop; ")
+#define publisher_open(dir, out)        (ANY(out), opened("pages"))
+#define publisher_stats(p)              ((void)(p), (struct stats *)NULL)
+#define publisher_document(p, n)        note("rows; ")
+#define publisher_write(p, n, time)     ((void)(time), note("effect; "))
+#define publisher_close(p)              note("-pages; ")
+#define hops_open(l, n, cb, arg, out)   (ANY(out), opened("hops"))
+#define hops_close(h)                   note("-hops; ")
+#define probes_open(s, h, out)          (ANY(out), opened("probes"))
+#define probes_close(p)                 note("-probes; ")
+#define probes_take(p, m)               note("probes take; ")
+#define probes_see(p, l, now)           note("probes see; ")
+#define probes_count(p)                 note("probes count; ")
+#define probes_hop(p, a, h)             ((void)(a), (void)(h), note("probes hop; "), scene.probes_care)
+#define links_open(l, cb, arg, out)     (ANY(out), opened("links"))
+#define links_close(l)                  note("-links; ")
+#define filters_open(l, cb, arg, out)   (ANY(out), opened("filters"))
+#define filters_close(f)                note("-filters; ")
+#define drafter_open(l, cb, arg, out)   ((void)(cb), ANY(out), opened("drafter"))
+#define drafter_close(d)                note("-drafter; ")
+#define drafter_start(d, from)          fake_start(from)
+#define draft_make(from, d)             (fake_start(from), *(d) = (struct draft){ .err = -ENOENT })
+#define draft_free(d)                   note("-draft; ")
+#define ctl_serve(l, path, g, h, a, o)  (ANY(o), opened(path))
+#define ctl_close(c)                    note("-ctl; ")
+#define proc_path                       fake_path
+#define proc_ready()                    note("ready; ")
+#define believed_tick(b, dir)           note("believed; ")
+#define believed_close(b)               note("-believed; ")
+#define log_tick()                      note("log tick; ")
+#define hop_log_report(l, now)          (note("hops told; "), 0)
+#define hop_log_change(l, a, h, now)    note("hop noted; ")
+#define stats_job_begin(s, job, limit)  note("<%s; ", job)
+#define stats_job_end(s, job)           note("%s>; ", job)
+#define stats_alive(s, now)             note("alive; ")
+#define stats_turns(s, name)            ((uint64_t *)NULL)
+#define page_open(p, kind, l, o, out)   (note("health page; "), -ENOENT)
+#define page_close(p)                   note("-health; ")
+#define attach_all(p)                   note("attach; ")
+#define attach_missing(p)               note("attach missing; ")
+#define detach_unnamed(p)               note("detach; ")
+#define conditions_state(p)             note("conditions; ")
+#define learn_second(l, n, dir, time)   note("learn; ")
+#define node_tick(n, time)              ((time)->now_ms + 700)
+#define node_now()                      ((struct node_time){ .now_ms = NOW_MS })
+#define node_told(n, now)               note("slots told; ")
+#define node_hop(n, a, h)               note("node hop; ")
+#define node_fini(n)                    note("-node; ")
+#define node_verdicts(n, time)          ((void)(time), note("verdicts; "))
+#include "dataplane/process.c"
+
+static int note_clock(struct driver *d)
+{
+	(void)d;
+	note("clock; ");
+	return 0;
+}
+
+static void note_close(struct driver *d)
+{
+	(void)d;
+	note("-driver; ");
+}
+
+static const struct driver_ops ops = {
+	.name = "xdp", .tick = note_clock, .tick_s = 2, .close = note_close
+};
+static struct model_node self = { .name = "ams-1" };
+static struct model model = { .nodes = &self, .n_nodes = 1, .self = &self };
+static struct plan plan;
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&scene, 0, sizeof(scene));
+	memset(&process, 0, sizeof(process));
+	strcpy(process.dirs.run, "/r");
+	strcpy(process.dirs.state, "/s");
+	strcpy(process.dirs.node, "ams-1");
+	process.ops = &ops;
+	process.driver = (struct driver *)&process;
+	process.node.plan = &plan;
+	process.node.model = &model;
+	return 0;
+}
+
+/* Fails with what was done beside what was to be done. */
+static void expect(const char *done)
+{
+	assert_string_equal(scene.log, done);
+	scene.log[0] = '\0';
+}
+
+#define OPENED                                                                                     \
+	"loop; SIGTERM; SIGINT; pages; <start; believed; hops; probes; links; filters; drafter; "  \
+	"/r/dataplane.ctl; /s/effective.conf; "
+#define CLOSED                                                                                     \
+	"-ctl; -drafter; -probes; -hops; -links; -filters; -pages; -loop; -health; -believed; "
+
+/* Ready is said when documents are followed and the first was tried; the end frees what packets do not need. */
+static void a_start_tries_the_first_document_and_says_ready_once(void **state)
+{
+	(void)state;
+	process.driver = NULL;
+	assert_int_equal(process_run(&process), 0);
+	expect(OPENED "health page; <compile; read; compile>; <document; document>; -draft; "
+	              "second+0; told+0; beat; start>; ready; run; " CLOSED);
+	assert_string_equal(scene.source.node, "ams-1");
+	assert_string_equal(scene.source.path, "/s/effective.conf");
+	assert_null(scene.source.before);
+}
+
+static void a_loop_that_fails_ends_the_process_with_its_reason(void **state)
+{
+	(void)state;
+	scene.loop_says = -EIO;
+	assert_int_equal(process_run(&process), -EIO);
+	assert_non_null(strstr(scene.log, "run; log dataplane-failed; -ctl; -drafter; -node; "
+	                                  "-driver; -probes; "));
+}
+
+/* Nothing behind it is opened, nothing runs, and all that is open is closed. */
+static void what_cannot_be_opened_ends_the_start(void **state)
+{
+	static const char *const parts[] = { "loop",
+		                             "SIGTERM",
+		                             "SIGINT",
+		                             "hops",
+		                             "probes",
+		                             "links",
+		                             "filters",
+		                             "drafter",
+		                             "pages",
+		                             "/r/dataplane.ctl",
+		                             "/s/effective.conf" };
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		char until[512];
+		size_t n;
+
+		setup(state);
+		process.driver = NULL;
+		scene.fails = parts[i];
+		assert_int_equal(process_run(&process), -EMFILE);
+		n = (size_t)(strstr(OPENED, parts[i]) - OPENED) + strlen(parts[i]);
+		snprintf(until, sizeof(until), "%.*s; ", (int)n, OPENED);
+		assert_memory_equal(scene.log, until, strlen(until));
+		/* "believed" looks at the directory all the same */
+		snprintf(until, sizeof(until), "%slog dataplane-failed; " CLOSED,
+		         n < strlen("loop; SIGTERM; SIGINT; pages; <") ? "believed; " : "");
+		assert_string_equal(scene.log + n + 2, until);
+	}
+}
+
+static void each_second_all_is_looked_at_again(void **state)
+{
+	(void)state;
+	on_second(&process);
+	expect("believed; log tick; hops told; health page; attach missing; probes see; learn; "
+	       "effect; conditions; probes count; second+1000; ");
+	on_second(&process);
+	expect("believed; log tick; hops told; health page; attach missing; probes see; learn; "
+	       "clock; effect; conditions; probes count; second+1000; ");
+	process.driver = NULL; /* before the first document */
+	on_second(&process);
+	expect("believed; log tick; hops told; health page; effect; conditions; probes count; "
+	       "second+1000; ");
+	process.driver = (struct driver *)&process;
+	process.node.model = NULL;
+	on_second(&process);
+	assert_null(strstr(scene.log, "attach"));
+}
+
+static void ten_times_a_second_slots_are_told_of_and_it_lives(void **state)
+{
+	(void)state;
+	on_told(&process);
+	expect("slots told; alive; told+100; ");
+	process.driver = NULL; /* it lives without one, too */
+	on_told(&process);
+	expect("alive; told+100; ");
+}
+
+/* Interfaces, and what hangs at them: tried at once, and stated at once. */
+static void what_the_kernel_changes_is_seen_at_once(void **state)
+{
+	(void)state;
+	on_links(&process);
+	expect("attach missing; probes see; conditions; ");
+	on_path(&process);
+	expect("attach missing; probes see; conditions; ");
+	on_stop(&process);
+	expect("stop; ");
+}
+
+static void a_next_hop_is_told_to_all_who_send_by_it(void **state)
+{
+	struct addr a = { { 0 } };
+	struct hop hop = { .state = HOP_KNOWN };
+
+	(void)state;
+	on_hop(&process, &a, &hop);
+	expect("node hop; probes hop; hop noted; ");
+	process.node.ways_changed = scene.probes_care = true;
+	on_hop(&process, &a, &hop);
+	expect("node hop; tick+0; probes hop; see+0; hop noted; ");
+	process.see.place = 1; /* it is due already */
+	process.node.ways_changed = false;
+	on_hop(&process, &a, &hop);
+	expect("node hop; probes hop; hop noted; ");
+	process.driver = NULL; /* probes go on without one */
+	process.see.place = 0;
+	process.node.ways_changed = true;
+	on_hop(&process, &a, &hop);
+	expect("probes hop; see+0; hop noted; ");
+}
+
+/* Ports first, and those that go after those that come: the node is not without one. Verdicts do not wait. */
+static void a_document_in_force_reaches_all_parts(void **state)
+{
+	struct draft d = { .model = &model, .plan = &plan };
+
+	(void)state;
+	strcpy(process.refused, "too large");
+	in_force(&process);
+	expect("log document-in-force; attach; detach; verdicts; tick+0; rows; verdicts; tick+0; "
+	       "probes take; attach missing; probes see; health page; tick+0; ");
+	assert_string_equal(process.refused, "");
+	d.err = -E2BIG;
+	strcpy(d.why, "too large");
+	take(&process, &d);
+	expect("<document; log document-refused; conditions; retry+1000; document>; ");
+	d.err = -ENOENT;
+	take(&process, &d);
+	expect("<document; document>; ");
+}
+
+/* A reading is of the file, beside what is in force with its driver. */
+static void a_document_is_read_beside_the_one_in_force(void **state)
+{
+	(void)state;
+	on_document(&process);
+	expect("read; ");
+	assert_ptr_equal(scene.source.before, &model);
+	assert_ptr_equal(scene.source.ops, &ops);
+	assert_ptr_equal(scene.source.driver, process.driver);
+	assert_string_equal(scene.source.path, "/s/effective.conf");
+	assert_false(process.document_again);
+	scene.drafter_says = -EBUSY;
+	on_document(&process);
+	expect("read; ");
+	assert_true(process.document_again);
+	scene.drafter_says = -ENOMEM;
+	on_document(&process);
+	expect("read; retry+1000; ");
+	assert_false(process.document_again);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup(f, setup)
+	const struct CMUnitTest tests[] = {
+		T(a_start_tries_the_first_document_and_says_ready_once),
+		T(a_loop_that_fails_ends_the_process_with_its_reason),
+		T(what_cannot_be_opened_ends_the_start),
+		T(each_second_all_is_looked_at_again),
+		T(ten_times_a_second_slots_are_told_of_and_it_lives),
+		T(what_the_kernel_changes_is_seen_at_once),
+		T(a_next_hop_is_told_to_all_who_send_by_it),
+		T(a_document_in_force_reaches_all_parts),
+		T(a_document_is_read_beside_the_one_in_force),
+	};
+
+	return cmocka_run_group_tests_name("process turns", tests, NULL, NULL);
+}

@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the dataplane shows of itself (dataplane/publish.c): each value on the stats page and on the effect page is
+ * traced back to where it comes from.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include <cmocka.h>
+
+#include "dataplane/effect_inside.h"
+#include "dataplane/hops_inside.h"
+#include "dataplane/metrics.h"
+
+#include "tests/unit/dataplane/publish_scene.h"
+
+static void each_total_comes_from_its_source(void **state)
+{
+	static struct hops hops = { .counters = { 41, 42, 43, 44, 45, 46 } };
+	static const struct {
+		const char *name;
+		int64_t value;
+	} totals[] = {
+		{ METRIC("document"), 77 },
+		{ METRIC("documents_total"), 11 },
+		{ METRIC("documents_refused_total"), 12 },
+		{ METRIC("document_refused"), 1 },
+		{ METRIC("resizes_total"), 13 },
+		{ METRIC("backends_out_total"), 14 },
+		{ METRIC("backends_back_total"), 15 },
+		{ METRIC("guard_holds_total"), 16 },
+		{ METRIC("path_mtu_lowered_total"), 17 },
+		{ METRIC("path_mtu_restored_total"), 18 },
+		{ METRIC("paths_lowered"), 19 },
+		{ METRIC("next_hop_changes_total"), 41 },
+		{ METRIC("next_hop_probes_total"), 42 },
+		{ METRIC("next_hop_resyncs_total"), 43 },
+		{ METRIC("next_hops_refused_total"), 44 },
+		{ METRIC("ports"), 3 },
+		{ METRIC("ports_generic"), 2 },
+		{ METRIC("dpdk"), 0 },
+		{ METRIC("learning"), 1 },
+	};
+
+	(void)state;
+	s.node.counters = (struct node_counters){ 11, 12, 13, 14, 15, 16, 17, 18 };
+	s.node.model->meta.document = 77;
+	s.node.document_refused = s.node.learning = true;
+	s.node.n_low = 19;
+	s.node.hops = &hops;
+	n_ports = 3;
+	ports[0] = ports[2] = (struct driver_port){ .native = false };
+	ports[1] = (struct driver_port){ .native = true };
+	publish();
+	for (size_t i = 0; i < COUNT(totals); i++)
+		expect(totals[i].name, "", totals[i].value);
+	s.node.document_refused = s.node.learning = false;
+	s.node.ops = &with_workers;
+	publisher_write(p, &s.node, &s.time);
+	expect(METRIC("document_refused"), "", 0);
+	expect(METRIC("learning"), "", 0);
+	expect(METRIC("dpdk"), "", 1);
+}
+
+static void packets_are_the_sum_of_all_cpus_by_reason_and_event(void **state)
+{
+	(void)state;
+	for (uint32_t c = 0; c < CPUS; c++) {
+		struct fwd_cpu *cpu = &s.node.t.cpus[c];
+
+		cpu->received = 1000 + c;
+		cpu->received_bytes = 2000 + 10 * c;
+		cpu->fragments_lost = 3000 + 100 * c;
+		for (int i = 0; i < FWD_REASON_COUNT; i++)
+			cpu->reason[i] = 10u * (unsigned)i + 1 + c;
+		for (int i = 0; i < OWNER_EVENT_COUNT; i++)
+			cpu->event[i] = 10u * (unsigned)i + 3 + c;
+	}
+	publish();
+	expect(METRIC("received_packets_total"), "", 2001);
+	expect(METRIC("received_bytes_total"), "", 4010);
+	expect(METRIC("fragments_forgotten_total"), "", 6100);
+	for (int i = 0; i < FWD_REASON_COUNT; i++)
+		expect(METRIC("packets_total"), metrics_reasons[i].labels, 20 * i + 3);
+	for (int i = 0; i < OWNER_EVENT_COUNT; i++)
+		expect(METRIC("owner_events_total"), metrics_owner_events[i].labels, 20 * i + 7);
+}
+
+static void a_service_has_the_sum_of_all_cpus(void **state)
+{
+	static const char *const names[] = { "dns", "web" };
+
+	(void)state;
+	for (uint64_t i = 0; i < 2; i++) {
+		uint32_t at = places_find(s.node.count_places, hash_text(names[i]));
+
+		for (uint32_t c = 0; c < CPUS; c++)
+			s.node.t.service_counts[c * s.node.sizes.service_counts + at] =
+			        (struct fwd_count){ 10 + i + c, 500 + 10 * i + c };
+	}
+	publish();
+	expect(METRIC("service_packets_total"), "service=\"dns\"", 21);
+	expect(METRIC("service_bytes_total"), "service=\"dns\"", 1001);
+	expect(METRIC("service_packets_total"), "service=\"web\"", 23);
+	expect(METRIC("service_bytes_total"), "service=\"web\"", 1021);
+}
+
+/* Slots that @p backend owns by the tables themselves. */
+static int64_t owned_slots(const struct node_pool *pool, uint32_t backend)
+{
+	int64_t n = 0;
+
+	for (uint32_t i = pool->first_slot; i < pool->first_slot + pool->n_slots; i++)
+		n += (s.node.t.slots[i / 32].slot[i % 32] & FWD_SLOT_BACKEND) == backend;
+	return n;
+}
+
+static void a_backend_shows_what_its_own_row_of_the_tables_says(void **state)
+{
+	static const struct {
+		const char *pool, *labels;
+		uint64_t id;
+		uint8_t flags;
+	} rows[] = {
+		{ "web-ams", "pool=\"web-ams\",backend=\"a\"", 5, 0 },
+		{ "web-ams", "pool=\"web-ams\",backend=\"b\"", 9, FWD_BACKEND_DEAD },
+		{ "web-fra", "pool=\"web-fra\",backend=\"a\"", 5, FWD_BACKEND_NO_NEXT_HOP },
+		{ "web-fra", "pool=\"web-fra\",backend=\"b\"", 9, 0 },
+	};
+	struct fwd_tables *t = &s.node.t;
+
+	(void)state;
+	for (uint32_t i = 0; i < COUNT(rows); i++) {
+		uint32_t at = index_of(rows[i].pool, rows[i].id);
+
+		t->backends[at].flags = FWD_BACKEND_USED | rows[i].flags;
+		t->backends[at].inner_mtu = (uint16_t)(1400 + i);
+		for (uint32_t c = 0; c < CPUS; c++)
+			t->backend_counts[c * s.node.sizes.backends + at] =
+			        (struct fwd_count){ 10 * i + c + 1, 1000 * i + c + 1 };
+		for (uint32_t k = 0; k <= i; k++) /* the backend's number of exceptions */
+			t->exceptions[i].word[k] =
+			        owner_word((uint16_t)at, OWNER_OPEN,
+			                   owner_end((uint32_t)(s.time.ticks_ms / 1000), 30), 1);
+	}
+	publish();
+	for (uint32_t i = 0; i < COUNT(rows); i++) {
+		const struct node_pool *pool = &s.node.pools[strcmp(rows[i].pool, "web-ams") != 0];
+
+		assert_string_equal(pool->plan->model->name, rows[i].pool);
+		expect(METRIC("backend_packets_total"), rows[i].labels, 20 * i + 3);
+		expect(METRIC("backend_bytes_total"), rows[i].labels, 2000 * i + 3);
+		expect(METRIC("backend_in_force"), rows[i].labels,
+		       rows[i].flags != FWD_BACKEND_DEAD);
+		expect(METRIC("backend_next_hop"), rows[i].labels,
+		       rows[i].flags != FWD_BACKEND_NO_NEXT_HOP);
+		expect(METRIC("backend_slots"), rows[i].labels,
+		       owned_slots(pool, index_of(rows[i].pool, rows[i].id)));
+		expect(METRIC("backend_exceptions"), rows[i].labels, i + 1);
+		expect(METRIC("backend_inner_mtu"), rows[i].labels, 1400 + i);
+	}
+	expect(METRIC("exceptions"), "", 1 + 2 + 3 + 4);
+	expect(METRIC("exceptions_max"), "", s.node.t.n_exceptions * OWNER_WAYS);
+}
+
+/* Earlier owners of slots count as such, also of a backend that is no longer configured. */
+static void base_slots_are_those_whose_claims_last(void **state)
+{
+	uint32_t a = index_of("web-ams", 5), n = 0, others = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < s.node.pools[0].n_slots; i++) {
+		uint16_t owner = s.node.t.slots[i / 32].slot[i % 32] & FWD_SLOT_BACKEND;
+		const struct owner_cold *cold = &s.node.t.colds[i];
+		bool based = false;
+
+		if (!(s.node.t.slots[i / 32].slot[i % 32] & FWD_SLOT_LOOK_FURTHER))
+			continue;
+		for (int c = 0; c < OWNER_CLASSES; c++) {
+			based |= cold->claim[c].settle_at && cold->claim[c].base == a && owner != a;
+			others += cold->claim[c].settle_at && cold->claim[c].base != a;
+		}
+		n += based;
+	}
+	assert_true(n > 0 && others > 0);
+	publish();
+	expect(METRIC("backend_base_slots"), "pool=\"web-ams\",backend=\"a\"", n);
+}
+
+static void a_pool_shows_its_own_slots(void **state)
+{
+	struct effect_pool pool;
+	struct effect *e;
+
+	(void)state;
+	for (uint32_t i = 0; i < 7; i++) /* of the second pool */
+		s.node.t.slots[s.node.pools[1].first_slot / 32].slot[i] = 0;
+	s.node.pools[1].backends[0].why = EFFECT_WHY_HELD_MIN;
+	s.node.pools[1].backends[1].why = EFFECT_WHY_HELD_RATE;
+	s.node.pools[0].backends[0].why = EFFECT_WHY_HELD_LAST;
+	publish();
+	assert_int_equal(effect_open(dir, &e), 0);
+	for (int i = 0; i < 2; i++) {
+		const char *labels = i ? "pool=\"web-fra\"" : "pool=\"web-ams\"";
+
+		assert_int_equal(effect_pool(e, i ? "web-fra" : "web-ams", &pool), 0);
+		expect(METRIC("pool_slots"), labels, 4096);
+		expect(METRIC("pool_slots_empty"), labels, i ? 7 : 0);
+		expect(METRIC("pool_slots_unsettled"), labels, pool.unsettled);
+		expect(METRIC("pool_backends_held"), labels, i ? 2 : 1);
+		expect(METRIC("pool_slots_full"), labels, 0);
+		assert_true(pool.unsettled > 0);
+		assert_int_equal(pool.held, i ? 2 : 1);
+	}
+	effect_close(e);
+}
+
+static void the_effect_page_adds_what_tables_do_not_say(void **state)
+{
+	static const struct {
+		const char *pool;
+		uint64_t id;
+	} rows[] = { { "web-ams", 5 }, { "web-ams", 7 }, { "web-ams", 9 },
+		     { "web-fra", 5 }, { "web-fra", 7 }, { "web-fra", 9 } };
+	struct effect_backend b;
+	struct effect_total total;
+	struct effect *e;
+
+	(void)state;
+	s.node.document_refused = true;
+	for (uint32_t i = 0; i < COUNT(rows); i++) {
+		uint32_t at = index_of(rows[i].pool, rows[i].id);
+
+		s.node.pools[i / 3].backends[i % 3].why = (uint8_t)(i + 1);
+		s.node.ways[at].hop = (uint8_t)(i % EFFECT_HOP_COUNT + 1);
+		s.node.paths[at].mtu = (uint16_t)(1300 + i);
+	}
+	publish();
+	assert_int_equal(effect_open(dir, &e), 0);
+	for (uint32_t i = 0; i < COUNT(rows); i++) {
+		assert_int_equal(effect_backend(e, rows[i].pool, rows[i].id, &b), 0);
+		assert_int_equal(b.index, index_of(rows[i].pool, rows[i].id));
+		assert_int_equal(b.why, i + 1);
+		assert_int_equal(b.hop, i % EFFECT_HOP_COUNT + 1);
+		assert_int_equal(b.path_mtu, 1300 + i);
+	}
+	assert_int_equal(effect_total(e, &total), 0);
+	assert_int_equal(total.refused, 1);
+	assert_int_equal(total.alive_ms, s.time.now_ms);
+	assert_int_equal(total.n_pools, 2);
+	assert_int_equal(total.n_backends, 6);
+	assert_ptr_not_equal(publisher_effect(p), NULL);
+	assert_int_equal(publisher_effect(p)->total.n_backends, 6);
+	s.time.now_ms += 500;
+	s.node.document_refused = false;
+	publisher_write(p, &s.node, &s.time);
+	assert_int_equal(effect_total(e, &total), 0);
+	assert_int_equal(total.refused, 0);
+	assert_int_equal(total.alive_ms, s.time.now_ms);
+	effect_close(e);
+}
+
+/* A row of the tables that the document does not have (it rests) does not shift the others'. */
+static void a_backend_that_left_shifts_no_reason(void **state)
+{
+	struct effect_backend b;
+	struct effect *e;
+
+	(void)state;
+	s.node.pools[0].backends[2].why = EFFECT_WHY_FORCED_UP;
+	s.node.t.backends[20] = (struct fwd_backend){ .flags = FWD_BACKEND_USED,
+		                                      .id = 6,
+		                                      .pool_id = hash_text("web-ams") };
+	publish();
+	assert_int_equal(effect_open(dir, &e), 0);
+	assert_int_equal(effect_backend(e, "web-ams", 6, &b), 0);
+	assert_int_equal(b.why, EFFECT_WHY_UNKNOWN);
+	assert_int_equal(effect_backend(e, "web-ams", 9, &b), 0);
+	assert_int_equal(b.why, EFFECT_WHY_FORCED_UP);
+	s.node.t.backends[20].flags = 0;
+	s.node.t.backends[index_of("web-ams", 7)].flags = 0; /* and one that is not there yet */
+	publisher_write(p, &s.node, &s.time);
+	assert_int_equal(effect_backend(e, "web-ams", 7, &b), -ENOENT);
+	assert_int_equal(effect_backend(e, "web-ams", 9, &b), 0);
+	assert_int_equal(b.why, EFFECT_WHY_FORCED_UP);
+	effect_close(e);
+}
+
+/* What a document drops loses its words; what stays keeps its counts, and others get theirs. */
+static void rows_come_and_go_with_documents(void **state)
+{
+	(void)state;
+	s.node.t.backend_counts[index_of("web-ams", 5)] = (struct fwd_count){ 7, 70 };
+	publish();
+	assert_int_equal(n_rows(METRIC("backend_packets_total")), 4);
+	assert_int_equal(n_rows(METRIC("service_packets_total")), 2);
+	assert_int_equal(n_rows(METRIC("pool_slots")), 2);
+	s.second.model.n_pools = 1; /* and services[0], dns, with it */
+	s.second.services[0].name = "mail";
+	s.second.at[0].pool = &s.second.pools[0];
+	s.second.backends[1].name = "c";
+	s.node.ops = &memory;
+	take(&s, &s.second);
+	s.node.ops = &without_workers;
+	publisher_document(p, &s.node);
+	expect(METRIC("backend_packets_total"), "pool=\"web-ams\",backend=\"a\"", 7);
+	expect(METRIC("backend_bytes_total"), "pool=\"web-ams\",backend=\"a\"", 70);
+	assert_int_equal(n_rows(METRIC("backend_packets_total")), 2);
+	expect(METRIC("backend_packets_total"), "pool=\"web-ams\",backend=\"c\"", 0);
+	expect(METRIC("backend_inner_mtu"), "pool=\"web-ams\",backend=\"b\"", -1);
+	expect(METRIC("service_bytes_total"), "service=\"dns\"", -1);
+	expect(METRIC("service_bytes_total"), "service=\"mail\"", 0);
+	expect(METRIC("pool_slots_full"), "pool=\"web-fra\"", -1);
+	expect(METRIC("pool_slots"), "pool=\"web-ams\"", 4096);
+}
+
+static void only_so_many_backends_have_counters(void **state)
+{
+	enum { MORE = PUBLISH_BACKENDS_MAX + 5 };
+	struct plan_backend *list = calloc(MORE, sizeof(*list));
+	static char names[MORE][8];
+	static struct plan_pool pool;
+	static struct plan plan;
+	struct node_pool np = { .plan = &pool };
+	struct node n = { .pools = &np, .n_pools = 1, .plan = &plan };
+
+	(void)state;
+	assert_non_null(list);
+	pool = (struct plan_pool){ .model = &s.first.pools[0], .id = 1, .backends = list };
+	pool.n_backends = MORE;
+	for (uint32_t i = 0; i < MORE; i++) {
+		snprintf(names[i], sizeof(names[i]), i == 3 ? "" : "b%u", i);
+		list[i] = (struct plan_backend){ .id = i + 1, .name = names[i] };
+	}
+	publisher_document(p, &n);
+	assert_int_equal(n_rows(METRIC("backend_slots")), PUBLISH_BACKENDS_MAX);
+	expect(METRIC("backend_slots"), "pool=\"web-ams\",backend=\"\"", -1);
+	expect(METRIC("backend_slots"), "pool=\"web-ams\",backend=\"b1024\"", 0);
+	expect(METRIC("backend_slots"), "pool=\"web-ams\",backend=\"b1025\"", -1);
+	free(list);
+}
+
+static void without_a_document_the_process_alone_is_shown(void **state)
+{
+	struct node none = { .document_refused = true, .counters = { .refused = 4 } };
+	struct effect *e;
+
+	(void)state;
+	publisher_write(p, &none, &s.time);
+	expect(METRIC("document_refused"), "", 1);
+	expect(METRIC("documents_refused_total"), "", 4);
+	expect(METRIC("document"), "", 0);
+	assert_true(value(METRIC("process_resident_bytes"), "") > 0);
+	assert_null(publisher_effect(p));
+	assert_int_equal(effect_open(dir, &e), -ENOENT);
+}
+
+static uint64_t used_us(void)
+{
+	struct rusage r;
+
+	getrusage(RUSAGE_SELF, &r);
+	return (uint64_t)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000000 +
+	       (uint64_t)(r.ru_utime.tv_usec + r.ru_stime.tv_usec);
+}
+
+static void the_process_shows_its_own_cost_and_life(void **state)
+{
+	unsigned long pages = 0;
+	uint64_t before = used_us();
+	struct stats_reader *r;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	(void)state;
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%*u %lu", &pages), 1);
+	fclose(f);
+	publish();
+	assert_in_range(value(METRIC("process_cpu_microseconds_total"), ""), before, used_us());
+	assert_in_range(value(METRIC("process_resident_bytes"), ""), pages * 4096 / 2,
+	                pages * 4096 * 2);
+	assert_int_equal(stats_reader_open(dir, "dataplane", &r), 0);
+	assert_int_equal(stats_reader_alive_ms(r), s.time.now_ms);
+	stats_reader_close(r);
+}
+
+/* Tables of another size have a page of their own, whichever size it is; readers see that theirs was replaced. */
+static void a_resize_makes_another_page(void **state)
+{
+	static const struct {
+		uint32_t pools, backends;                       /* more than at first */
+	} steps[] = { { 0, 1 }, { 1, 1 }, { 1, 0 }, { 0, 0 } }; /* one of them alone each time */
+	const uint32_t pools = s.node.sizes.pools, backends = s.node.sizes.backends;
+	struct effect_total total;
+	struct effect *e, *again;
+
+	(void)state;
+	publish();
+	assert_int_equal(effect_open(dir, &e), 0);
+	publisher_write(p, &s.node, &s.time);
+	assert_int_equal(effect_total(e, &total), 0); /* the same page as before */
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		s.node.sizes.pools = pools + steps[i].pools;
+		s.node.sizes.backends = backends + steps[i].backends;
+		publisher_write(p, &s.node, &s.time);
+		assert_int_equal(publisher_effect(p)->max_pools, s.node.sizes.pools);
+		assert_int_equal(publisher_effect(p)->max_backends, s.node.sizes.backends);
+		assert_int_equal(effect_total(e, &total), -ESTALE);
+		assert_int_equal(effect_open(dir, &again), 0);
+		assert_int_equal(effect_total(again, &total), 0);
+		assert_int_equal(total.n_backends, 6);
+		effect_close(e);
+		e = again;
+	}
+	effect_close(e);
+}
+
+/* A pool of more backends than the first document's tables have room for, and limits.backends raised for them. */
+enum { MANY = 100 };
+
+static void use_many_backends(struct world *w)
+{
+	static char names[MANY][8];
+	static struct model_backend list[MANY];
+	static struct model_member members[MANY];
+	static struct model_set set;
+
+	for (uint32_t i = 0; i < MANY; i++) {
+		snprintf(names[i], sizeof(names[i]), "b%u", i);
+		list[i] = (struct model_backend){ .name = names[i],
+			                          .id = 100 + i,
+			                          .pool = &w->pools[0] };
+		members[i] = (struct model_member){ .id = 100 + i, .weight = 10 };
+	}
+	set = (struct model_set){ 0, INT64_MAX, members, MANY };
+	w->pools[0].backends = list;
+	w->pools[0].n_backends = MANY;
+	w->pools[0].sets = &set;
+	w->pools[0].n_sets = 1;
+	w->model.limits.backends = 2 * MANY;
+}
+
+static void backends_beyond_the_former_room_are_shown_after_it_was_raised(void **state)
+{
+	const uint32_t pools = s.node.sizes.pools;
+	struct effect_backend b;
+	struct effect *e;
+	char labels[64];
+
+	(void)state;
+	publish();
+	assert_true(publisher_effect(p)->max_backends < MANY);
+	use_many_backends(&s.second);
+	s.node.ops = &memory;
+	take(&s, &s.second);
+	s.node.ops = &without_workers;
+	assert_int_equal(s.node.sizes.pools, pools); /* this limit was raised alone */
+	for (uint32_t i = 0; i < MANY; i++)
+		s.node.t.backend_counts[index_of("web-ams", 100 + i)].packets = 1000 + i;
+	publish();
+	assert_int_equal(effect_open(dir, &e), 0);
+	for (uint32_t i = 0; i < MANY; i++) {
+		snprintf(labels, sizeof(labels), "pool=\"web-ams\",backend=\"b%u\"", i);
+		assert_int_equal(effect_backend(e, "web-ams", 100 + i, &b), 0);
+		assert_int_equal(b.index, index_of("web-ams", 100 + i));
+		assert_int_equal(b.packets, 1000 + i);
+		expect(METRIC("backend_packets_total"), labels, 1000 + i);
+		expect(METRIC("backend_slots"), labels, b.slots);
+	}
+	effect_close(e);
+}
+
+static void counts_go_on_after_a_restart(void **state)
+{
+	(void)state;
+	n_ports = 1;
+	ports[0] = (struct driver_port){ .name = "eth0", .missed = 3 };
+	s.node.t.cpus[0].received = 9;
+	publish();
+	publisher_close(p);
+	assert_int_equal(publisher_open(dir, &p), 0);
+	expect(METRIC("received_packets_total"), "", 9);
+	assert_null(publisher_effect(p));
+	publish();
+	expect(METRIC("received_packets_total"), "", 9);
+	expect(METRIC("port_missed_total"), "port=\"eth0\"", 3);
+	assert_non_null(publisher_effect(p));
+}
+
+static void a_directory_that_is_not_there_is_refused(void **state)
+{
+	struct publisher *out = (void *)1;
+
+	(void)state;
+	assert_int_equal(publisher_open("/nonexistent/weir", &out), -ENOENT);
+	assert_ptr_equal(out, (void *)1);
+	publisher_close(NULL);
+}
+
+/* The whole directory of the page is documented, and each kind as what it is. */
+static void names_and_kinds_are_those_of_the_document(void **state)
+{
+	struct stats_reader *r;
+	char *text = NULL, line[160];
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+
+	(void)state;
+	assert_non_null(f);
+	metrics_document(f);
+	fclose(f);
+	s.node.ops = &with_workers;
+	n_workers = n_ports = 1;
+	publish();
+	assert_int_equal(stats_reader_open(dir, "dataplane", &r), 0);
+	for (size_t i = 0; i < stats_reader_n(r); i++) {
+		const struct stats_entry *e = stats_reader_entry(r, i);
+
+		if (!e->used || strncmp(e->name, METRIC(""), strlen(METRIC(""))) != 0)
+			continue;
+		assert_string_not_equal(e->help, "");
+		snprintf(line, sizeof(line), "`%s` | %s |", e->name,
+		         e->kind == STATS_COUNTER ? "counter" : "gauge");
+		if (strcmp(e->name, metrics_packets.name) != 0 &&
+		    strcmp(e->name, metrics_events.name) != 0 && !strstr(text, line))
+			fail_msg("not documented: %s", line);
+		if (strlen(e->name) > 6 && !strcmp(e->name + strlen(e->name) - 6, "_total"))
+			assert_int_equal(e->kind, STATS_COUNTER);
+	}
+	stats_reader_close(r);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		PUBLISH_TEST(each_total_comes_from_its_source),
+		PUBLISH_TEST(packets_are_the_sum_of_all_cpus_by_reason_and_event),
+		PUBLISH_TEST(a_service_has_the_sum_of_all_cpus),
+		PUBLISH_TEST(a_backend_shows_what_its_own_row_of_the_tables_says),
+		PUBLISH_TEST(base_slots_are_those_whose_claims_last),
+		PUBLISH_TEST(a_pool_shows_its_own_slots),
+		PUBLISH_TEST(the_effect_page_adds_what_tables_do_not_say),
+		PUBLISH_TEST(a_backend_that_left_shifts_no_reason),
+		PUBLISH_TEST(rows_come_and_go_with_documents),
+		PUBLISH_TEST(only_so_many_backends_have_counters),
+		PUBLISH_TEST(without_a_document_the_process_alone_is_shown),
+		PUBLISH_TEST(the_process_shows_its_own_cost_and_life),
+		PUBLISH_TEST(a_resize_makes_another_page),
+		PUBLISH_TEST(backends_beyond_the_former_room_are_shown_after_it_was_raised),
+		PUBLISH_TEST(counts_go_on_after_a_restart),
+		PUBLISH_TEST(a_directory_that_is_not_there_is_refused),
+		PUBLISH_TEST(names_and_kinds_are_those_of_the_document),
+	};
+
+	return cmocka_run_group_tests_name("publish", tests, NULL, NULL);
+}

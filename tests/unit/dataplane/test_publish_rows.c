@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the dataplane shows of its driver: workers, bursts, classes of frames for the kernel, ports (publish_workers.c). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/dataplane/publish_scene.h"
+
+static void workers_count_by_their_own_rows(void **state)
+{
+	static const char *const names[] = { "frames",          "cycles",      "sleeps",
+		                             "interrupts",      "handed_over", "from_kernel",
+		                             "from_kernel_lost" };
+	static const char *const labels[] = { "worker=\"0\",cpu=\"4\"", "worker=\"1\",cpu=\"6\"" };
+	static const unsigned least[DRIVER_BURST_SIZES] = { 0, 1, 2, 4, 8, 16, 32, 64 };
+	char text[96];
+
+	(void)state;
+	s.node.ops = &with_workers;
+	n_workers = 2;
+	for (uint32_t i = 0; i < 2; i++) {
+		workers[i] = (struct driver_worker){ .frames = 100 + i,
+			                             .cycles = 110 + i,
+			                             .sleeps = 120 + i,
+			                             .interrupts = 130 + i,
+			                             .handed_over = 140 + i,
+			                             .from_kernel = 150 + i,
+			                             .from_kernel_lost = 160 + i,
+			                             .cpu = 4 + 2 * i };
+		for (uint32_t b = 0; b < DRIVER_BURST_SIZES; b++)
+			workers[i].bursts[b] = 1000 * (i + 1) + b;
+	}
+	publish();
+	for (uint32_t i = 0; i < 2; i++) {
+		for (uint32_t k = 0; k < COUNT(names); k++) {
+			snprintf(text, sizeof(text), METRIC("worker_%s_total"), names[k]);
+			expect(text, labels[i], 100 + 10 * k + i);
+		}
+		for (uint32_t b = 0; b < DRIVER_BURST_SIZES; b++) {
+			snprintf(text, sizeof(text), "worker=\"%u\",frames=\"%u\"", i, least[b]);
+			expect(METRIC("worker_bursts_total"), text, 1000 * (i + 1) + b);
+		}
+	}
+	n_workers = 1; /* another crew, on another CPU */
+	workers[0].cpu = 5;
+	publisher_write(p, &s.node, &s.time);
+	assert_int_equal(n_rows(METRIC("worker_frames_total")), 1);
+	assert_int_equal(n_rows(METRIC("worker_bursts_total")), DRIVER_BURST_SIZES);
+	expect(METRIC("worker_frames_total"), "worker=\"0\",cpu=\"5\"", 100);
+	n_workers = 2;
+	publisher_write(p, &s.node, &s.time);
+	assert_int_equal(n_rows(METRIC("worker_frames_total")), 2);
+	expect(METRIC("worker_frames_total"), labels[1], 101);
+}
+
+static void frames_for_the_kernel_are_summed_by_class(void **state)
+{
+	(void)state;
+	s.node.ops = &with_workers;
+	n_workers = 3;
+	memset(workers, 0, sizeof(workers));
+	for (uint32_t i = 0; i < 3; i++)
+		for (uint32_t c = 0; c < 2; c++) {
+			workers[i].to_kernel[c] = 10 * c + i + 1;
+			workers[i].policed[c] = 100 * c + i + 2;
+		}
+	publish();
+	assert_int_equal(n_rows(METRIC("kernel_frames_total")), 2);
+	expect(METRIC("kernel_frames_total"), "class=\"arp\"", 6);
+	expect(METRIC("kernel_policed_total"), "class=\"arp\"", 9);
+	expect(METRIC("kernel_frames_total"), "class=\"bgp\"", 36);
+	expect(METRIC("kernel_policed_total"), "class=\"bgp\"", 309);
+}
+
+static void ports_come_and_go(void **state)
+{
+	(void)state;
+	n_ports = 2;
+	ports[0] = (struct driver_port){ .name = "eth0", .up = true, .missed = 3, .no_memory = 4 };
+	ports[1] = (struct driver_port){ .name = "eth1", .missed = 5, .no_memory = 6 };
+	publish();
+	expect(METRIC("port_up"), "port=\"eth0\"", 1);
+	expect(METRIC("port_missed_total"), "port=\"eth0\"", 3);
+	expect(METRIC("port_no_memory_total"), "port=\"eth0\"", 4);
+	expect(METRIC("port_up"), "port=\"eth1\"", 0);
+	expect(METRIC("port_missed_total"), "port=\"eth1\"", 5);
+	expect(METRIC("port_no_memory_total"), "port=\"eth1\"", 6);
+	strcpy(ports[1].name, "eth2");
+	publisher_write(p, &s.node, &s.time);
+	expect(METRIC("port_missed_total"), "port=\"eth1\"", -1);
+	expect(METRIC("port_missed_total"), "port=\"eth2\"", 5);
+	expect(METRIC("port_missed_total"), "port=\"eth0\"", 3);
+	n_ports = 1;
+	publisher_write(p, &s.node, &s.time);
+	assert_int_equal(n_rows(METRIC("port_up")), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		PUBLISH_TEST(workers_count_by_their_own_rows),
+		PUBLISH_TEST(frames_for_the_kernel_are_summed_by_class),
+		PUBLISH_TEST(ports_come_and_go),
+	};
+
+	return cmocka_run_group_tests_name("publish rows", tests, NULL, NULL);
+}

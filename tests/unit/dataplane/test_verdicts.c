@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Verdicts brought into force (dataplane/node_verdicts.c): what is counted, and what a page that is gone or damaged changes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/page.h"
+#include "dataplane/node_inside.h"
+
+#include "tests/unit/dataplane/stage.h"
+
+static const struct model_check check = { .name = "web" };
+static struct stage s;
+
+/* Backends 5, 7 (of the first set alone, without weight now) and 9; all may be removed at once. */
+static int setup(void **state)
+{
+	(void)state;
+	stage_init(&s);
+	s.first.pools[0].check = s.second.pools[0].check = &check;
+	s.first.pools[0].max_remove_percent = s.second.pools[0].max_remove_percent = 100;
+	take(&s, &s.first);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	stage_fini(&s);
+	return 0;
+}
+
+static void say(uint64_t id, enum health_state state)
+{
+	int at = health_find(s.health, health_target_backend("web-ams", id));
+
+	health_write(s.health, at, health_make(state, 0, HEALTH_REASON_OK, 1));
+}
+
+static const struct node_backend *backend(uint64_t id)
+{
+	return node_find_backend(&s.node.pools[0], id);
+}
+
+static uint8_t flags(uint64_t id)
+{
+	return s.node.t.backends[backend(id)->index].flags;
+}
+
+static void expect_counters(uint64_t deaths, uint64_t returns, uint64_t held)
+{
+	const struct node_counters *is = &s.node.counters;
+
+	if (is->deaths != deaths || is->returns != returns || is->held != held)
+		fail_msg("%d deaths, %d returns, %d held", (int)is->deaths, (int)is->returns,
+		         (int)is->held);
+}
+
+static void deaths_returns_and_holds_are_counted_when_they_come(void **state)
+{
+	(void)state;
+	expect_counters(0, 0, 0);
+	say(5, HEALTH_UP);
+	say(9, HEALTH_UP);
+	node_verdicts(&s.node, &s.time);
+	expect_counters(0, 0, 0); /* they were in force: nothing returned */
+	assert_int_equal(backend(5)->why, EFFECT_WHY_UP);
+	say(5, HEALTH_DOWN);
+	node_verdicts(&s.node, &s.time);
+	expect_counters(1, 0, 0);
+	assert_int_equal(backend(5)->why, EFFECT_WHY_DOWN);
+	node_verdicts(&s.node, &s.time); /* the same again is none */
+	expect_counters(1, 0, 0);
+	say(7, HEALTH_DOWN);
+	say(9, HEALTH_DOWN);
+	node_verdicts(&s.node, &s.time); /* the last one stays, held; 7 goes */
+	assert_int_equal(backend(9)->why, EFFECT_WHY_HELD_LAST);
+	assert_int_equal(s.node.counters.held > 0, 1);
+	uint64_t held = s.node.counters.held, deaths = s.node.counters.deaths;
+	node_verdicts(&s.node, &s.time);
+	assert_int_equal(s.node.counters.held, held);
+	say(5, HEALTH_UP);
+	say(9, HEALTH_UP);
+	node_verdicts(&s.node, &s.time);
+	assert_int_equal(s.node.counters.deaths, deaths);
+	assert_true(s.node.counters.returns > 0);
+	assert_int_equal(flags(5), FWD_BACKEND_USED | FWD_BACKEND_NO_NEXT_HOP);
+}
+
+/* What comes with a document is no death and no return, whatever is seen of it. */
+static void a_new_backend_is_neither_dead_nor_back(void **state)
+{
+	(void)state;
+	teardown(state);
+	stage_init(&s);
+	s.first.pools[0].check = &check;
+	s.first.pools[0].max_remove_percent = 100;
+	for (uint64_t id = 5; id <= 9; id += 2)
+		say(id, id == 5 ? HEALTH_DOWN : HEALTH_UP);
+	take(&s, &s.first);
+	assert_int_equal(flags(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
+	expect_counters(0, 0, 0);
+	say(5, HEALTH_UP);
+	node_verdicts(&s.node, &s.time);
+	expect_counters(0, 1, 0);
+}
+
+static void without_a_check_no_word_counts(void **state)
+{
+	(void)state;
+	s.second.pools[0].check = NULL;
+	say(5, HEALTH_DOWN);
+	take(&s, &s.second);
+	assert_int_equal(backend(5)->why, EFFECT_WHY_UNCHECKED);
+	assert_int_equal(flags(5) & FWD_BACKEND_DEAD, 0);
+}
+
+/* Without a page, or with one that has no such target, nothing is known: who was in force stays. */
+static void without_a_page_all_stays(void **state)
+{
+	static const uint64_t others[1] = { 1 };
+
+	(void)state;
+	for (uint64_t id = 5; id <= 9; id += 2)
+		say(id, id == 5 ? HEALTH_DOWN : HEALTH_UP);
+	node_verdicts(&s.node, &s.time);
+	assert_int_equal(flags(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
+	node_health(&s.node, NULL);
+	node_verdicts(&s.node, &s.time);
+	assert_int_equal(flags(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
+	assert_int_equal(flags(9) & FWD_BACKEND_DEAD, 0);
+	assert_int_equal(health_set_targets(s.health, others, 1, 2), 0);
+	node_health(&s.node, s.health);
+	node_verdicts(&s.node, &s.time);
+	assert_int_equal(flags(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
+	assert_int_equal(flags(9) & FWD_BACKEND_DEAD, 0);
+	expect_counters(s.node.counters.deaths, 0, 0);
+}
+
+/* A page that was cut short reads as zeros, or as anything: its words change nothing. */
+static void words_of_a_damaged_page_do_not_count(void **state)
+{
+	char path[] = "/tmp/weir-verdicts-XXXXXX", lock[64];
+	struct page *page, *reader;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	unlink(path);
+	assert_int_equal(
+	        page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, sizeof(*s.health), &page),
+	        0);
+	for (uint64_t id = 5; id <= 9; id += 2)
+		say(id, HEALTH_UP);
+	memcpy(page_payload(page), s.health, sizeof(*s.health));
+	assert_int_equal(page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, NULL, &reader), 0);
+	node_health_page(&s.node, reader);
+	node_verdicts(&s.node, &s.time);
+	assert_int_equal(backend(5)->why, EFFECT_WHY_UP);
+	struct health_page *words = page_payload(page);
+	health_write(words, health_find(words, health_target_backend("web-ams", 5)),
+	             health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, 1));
+	struct page_header *head = (struct page_header *)(uintptr_t)page_header(page);
+	memcpy(head->magic, "nonsense", sizeof(head->magic));
+	node_verdicts(&s.node, &s.time);
+	assert_int_equal(flags(5) & FWD_BACKEND_DEAD, 0);
+	expect_counters(0, 0, 0);
+	assert_true(page_repair(page)); /* its writer writes all of it again */
+	memcpy(page_payload(page), s.health, sizeof(*s.health));
+	health_write(words, health_find(words, health_target_backend("web-ams", 5)),
+	             health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, 1));
+	node_verdicts(&s.node, &s.time);
+	assert_int_equal(flags(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
+	node_health(&s.node, s.health);
+	page_close(reader);
+	page_close(page);
+	unlink(path);
+	snprintf(lock, sizeof(lock), "%s.lock", path);
+	unlink(lock);
+}
+
+#define VERDICTS_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		VERDICTS_TEST(deaths_returns_and_holds_are_counted_when_they_come),
+		VERDICTS_TEST(a_new_backend_is_neither_dead_nor_back),
+		VERDICTS_TEST(without_a_check_no_word_counts),
+		VERDICTS_TEST(without_a_page_all_stays),
+		VERDICTS_TEST(words_of_a_damaged_page_do_not_count),
+	};
+
+	return cmocka_run_group_tests_name("verdicts", tests, NULL, NULL);
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * dns/generation.c with all that it calls in the test's hands: each call is noted, and gives what `edge` says.
+ */
+#ifndef WEIR_TESTS_UNIT_DNS_GENERATION_SCENE_H
+#define WEIR_TESTS_UNIT_DNS_GENERATION_SCENE_H
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/arena.h"
+#include "base/owner.h"
+#include "dns/decided.h"
+#include "dns/generation.h"
+#include "dns/image.h"
+#include "dns/outside.h"
+#include "dns/place_key.h"
+#include "dns/ramps.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define BYTES    4096u
+
+static struct {
+	char calls[1024];
+	struct stat st[3]; /* by the last letter of a file's name */
+	/* a file that is read or written in pieces: lengths, or -errno */
+	ssize_t pieces[8];
+	unsigned n_pieces;
+	size_t at;
+	uint8_t bytes[BYTES];
+	int draft, kept_fd, close_result, rename_result, compile_result, key_result, check_result;
+	bool no_arena, no_place, no_state, no_views, denied;
+	struct zone_input in;
+	unsigned n_reports;
+	struct zones_message reported[4];
+	char texts[4][256];
+	struct model_mistakes mistakes;
+	/* what is observed */
+	struct views_sites sites;
+	uint64_t down[8];
+	unsigned n_down;
+	bool settled;
+} edge;
+
+static void note(const char *what)
+{
+	assert_true(strlen(edge.calls) + strlen(what) + 2 < sizeof(edge.calls));
+	strcat(strcat(edge.calls, what), " ");
+}
+
+static ssize_t next_piece(size_t most)
+{
+	ssize_t n = edge.pieces[edge.n_pieces];
+
+	assert_true(edge.n_pieces++ < COUNT(edge.pieces));
+	if (n < 0)
+		errno = (int)-n;
+	return n < 0 ? -1 : (size_t)n < most ? n : (ssize_t)most;
+}
+
+static ssize_t fake_read(int fd, void *to, size_t most)
+{
+	ssize_t n = next_piece(most);
+
+	(void)fd;
+	if (n > 0)
+		memcpy(to, edge.bytes + edge.at, (size_t)n);
+	edge.at += n > 0 ? (size_t)n : 0;
+	return n;
+}
+
+static ssize_t fake_write(int fd, const void *from, size_t most)
+{
+	ssize_t n = next_piece(most);
+
+	assert_int_equal(fd, edge.draft);
+	if (n > 0)
+		memcpy(edge.bytes + edge.at, from, (size_t)n);
+	edge.at += n > 0 ? (size_t)n : 0;
+	return n;
+}
+
+static int fake_close(int fd)
+{
+	(void)fd;
+	note("close");
+	errno = -edge.close_result;
+	return edge.close_result ? -1 : 0;
+}
+
+static int fake_rename(const char *from, const char *to)
+{
+	assert_string_equal(from, "draft");
+	note("rename");
+	note(to);
+	errno = -edge.rename_result;
+	return edge.rename_result ? -1 : 0;
+}
+
+static int fake_unlink(const char *path)
+{
+	note("unlink");
+	note(path);
+	return 0;
+}
+
+static int fake_stat(const char *path, struct stat *st)
+{
+	*st = edge.st[path[strlen(path) - 1] - '0'];
+	return 0;
+}
+
+static int fake_draft(const char *path, mode_t mode, char draft[OWNER_DRAFT_MAX])
+{
+	(void)path;
+	assert_int_equal(mode, 0644);
+	strcpy(draft, "draft");
+	return edge.draft;
+}
+
+static int fake_owner_open(const char *path, const char *process)
+{
+	assert_string_equal(path, "/run/dns.image");
+	assert_string_equal(process, "dns");
+	return edge.kept_fd;
+}
+
+static int fake_fstat(int fd, struct stat *st)
+{
+	assert_int_equal(fd, edge.kept_fd);
+	*st = edge.st[0];
+	return edge.check_result == -EIO ? -1 : 0;
+}
+
+static int fake_check(const void *bytes, size_t n)
+{
+	assert_memory_equal(bytes, edge.bytes, n);
+	assert_int_equal(n, edge.st[0].st_size);
+	return edge.check_result;
+}
+
+static int fake_compile(const struct zone_input *in, zones_report *report, void *arg,
+                        struct image **out)
+{
+	(void)report;
+	(void)arg;
+	note("compile");
+	edge.in = *in;
+	*out = edge.compile_result ? NULL : calloc(1, BYTES);
+	if (*out)
+		(*out)->size_bytes = 64;
+	return edge.compile_result;
+}
+
+static int fake_key(const struct proc_dirs *dirs, const char *path,
+                    const struct generation_how *how, struct model **out,
+                    struct model_mistakes *mistakes)
+{
+	(void)dirs;
+	(void)path;
+	(void)how;
+	(void)out;
+	*mistakes = edge.mistakes;
+	return edge.key_result;
+}
+
+static struct arena *fake_arena(size_t most)
+{
+	return edge.no_arena ? NULL : arena_new(most);
+}
+
+static struct place *fake_place(const struct model *m, struct arena *a)
+{
+	struct place *p = arena_alloc(a, 1, sizeof(*p));
+
+	(void)m;
+	p->n_states = 3;
+	return edge.no_place ? NULL : p;
+}
+
+static void *fake_alloc(struct arena *a, size_t n, size_t size)
+{
+	return edge.no_state ? NULL : arena_alloc(a, n, size);
+}
+
+static struct views *fake_views(const struct model *m, const struct place *p, struct arena *a)
+{
+	(void)m;
+	(void)p;
+	return edge.no_views ? NULL : arena_alloc(a, 1, sizeof(struct views));
+}
+
+static void fake_views_close(struct views *v)
+{
+	note(v ? "views_close" : "no_views");
+}
+
+static struct majority fake_views_of(const struct views *v, size_t target)
+{
+	assert_non_null(v->decided);
+	return (struct majority){ .word = target == 1 || target == 4 ? 2 | 1 << 8 /* down */
+		                                                     : 1 | (target + 1) << 8 };
+}
+
+static bool fake_is_new(const struct views *v, size_t target, const struct model_site *site)
+{
+	assert_ptr_equal(site, v->at[target / 2]);
+	return target == 2 || target == 5;
+}
+
+static void fake_add(struct decided *d, uint64_t target)
+{
+	(void)d;
+	edge.down[edge.n_down++] = target;
+}
+
+static void fake_end(struct decided *d, bool settled)
+{
+	(void)d;
+	note("end");
+	edge.settled = settled;
+}
+
+static uint64_t fake_out(const struct model *m, const struct ramps *ramps, int64_t wall_ms)
+{
+	(void)m;
+	assert_non_null(ramps);
+	assert_int_equal(wall_ms, 777);
+	return 5;
+}
+
+static void fake_take_out(struct views *v, uint64_t sites)
+{
+	(void)v;
+	assert_int_equal(sites, 5);
+	note("take_out");
+}
+
+static bool fake_is_up(const struct outside *o, const struct model_site *site, int64_t wall_ms)
+{
+	assert_non_null(o->model);
+	assert_non_null(o->place);
+	assert_non_null(o->state);
+	assert_non_null(o->views);
+	assert_int_equal(wall_ms, 777);
+	return site != NULL;
+}
+
+static void fake_step(struct ramps *r, const struct ramps_step_input *in)
+{
+	struct model_site site;
+
+	(void)r;
+	assert_int_equal(in->wall_ms, 777);
+	assert_int_equal(in->now_ms, 99);
+	assert_true(in->clock_held);
+	assert_true(in->is_up(in->arg, &site));
+	assert_false(in->is_up(in->arg, NULL));
+	note("step");
+}
+
+#define read                                       fake_read
+#define write                                      fake_write
+#define close                                      fake_close
+#define rename                                     fake_rename
+#define unlink                                     fake_unlink
+#define stat(path, st)                             fake_stat(path, st)
+#define fstat                                      fake_fstat
+#define owner_draft                                fake_draft
+#define owner_open                                 fake_owner_open
+#define image_check                                fake_check
+#define zone_compile                               fake_compile
+#define place_key_read                             fake_key
+#define access(path, how)                          (strcmp(path, "/state/effective.conf") ? -1 : 0)
+#define model_mistakes_free(m)                     note("mistakes_free")
+#define arena_new                                  fake_arena
+#define place_new                                  fake_place
+#define arena_alloc                                fake_alloc
+#define views_new                                  fake_views
+#define views_close                                fake_views_close
+#define views_read(v, seen)                        note("read")
+#define views_sites(v)                             (edge.sites)
+#define views_of                                   fake_views_of
+#define views_is_new                               fake_is_new
+#define views_take_out                             fake_take_out
+#define place_sites_out                            fake_out
+#define decided_begin(d)                           note("begin")
+#define decided_add                                fake_add
+#define decided_end                                fake_end
+#define ramps_step_all                             fake_step
+#define place_state_overrides(p, m, r, wall_ms, s) note((wall_ms) == 777 ? "overrides" : "?")
+#define outside_is_up                              fake_is_up
+#include "dns/generation.c"
+#undef arena_new
+#undef arena_alloc
+
+#endif

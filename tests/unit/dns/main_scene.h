@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * dns/main.c with all that it calls in the test's hands: each call is noted, may fail, and gives what `edge` says.
+ */
+#ifndef WEIR_TESTS_UNIT_DNS_MAIN_SCENE_H
+#define WEIR_TESTS_UNIT_DNS_MAIN_SCENE_H
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/ctl.h"
+#include "base/log.h"
+#include "base/page.h"
+#include "base/sandbox.h"
+#include "dns/handed.h"
+#include "dns/server.h"
+#include "weir/health.h"
+#include "weir/json.h"
+#include "weir/stats.h"
+
+#define NEVER UINT_MAX
+
+/* What was called, in order, and which call of these fails how. */
+static char calls[4096];
+static unsigned n_calls, fail_at;
+static int fail_how;
+
+static int __attribute__((format(printf, 1, 2))) note(const char *format, ...)
+{
+	size_t at = strlen(calls);
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(calls + at, sizeof(calls) - at, format, list);
+	va_end(list);
+	assert_true(strlen(calls) + 2 < sizeof(calls));
+	strcat(calls, " ");
+	return n_calls++ == fail_at ? fail_how : 0;
+}
+
+/* What the edges are. */
+static struct {
+	struct rlimit limit, set;
+	int rlimit_result, seen_fds;
+	uint64_t now_ms;
+	const struct health_page *seen_own;
+	const struct page *seen_page;
+	uint64_t good_until_ms, observed_ms;
+	const char *seen_run;
+	int64_t wall_ms;
+	enum wall_hold hold;
+	bool replaced, supervised, trusted;
+	size_t page_bytes;
+	struct page_header header;
+	struct health_page health;
+	struct generation_time time;
+	struct loop_timer *timer;
+	uint64_t timer_ms;
+	struct server *server;
+	loop_cb *on_page, *on_signal[65];
+	char counters_stats;
+	uint64_t turns;
+} edge;
+
+static struct proc_dirs places = {
+	.run = "/r", .state = "/s", .conf = "/c", .bpf = "/b", .node = "n"
+};
+static uint64_t words[5];
+static struct generation generation;
+static struct model model;
+static struct model_node own_node;
+static struct views views;
+static FILE *out, *err_out;
+static char *out_text, *err_text;
+static size_t out_size, err_size;
+
+static int fake_getrlimit(int what, struct rlimit *limit)
+{
+	assert_int_equal(what, RLIMIT_NOFILE);
+	*limit = edge.limit;
+	return edge.rlimit_result;
+}
+
+static int fake_setrlimit(int what, const struct rlimit *limit)
+{
+	assert_int_equal(what, RLIMIT_NOFILE);
+	edge.set = *limit;
+	(void)note("setrlimit");
+	return 0;
+}
+
+static int fake_eventfd(unsigned n, int flags)
+{
+	assert_int_equal(n, 0);
+	assert_int_equal(flags, EFD_CLOEXEC | EFD_NONBLOCK);
+	errno = -fail_how;
+	return note("eventfd") ? -1 : 70 + edge.seen_fds++;
+}
+
+static int fake_loop_open(struct loop **l)
+{
+	int err = note("loop_open");
+
+	*l = err ? NULL : (void *)&edge;
+	return err;
+}
+
+static int fake_watch_file(struct loop *l, const char *path, loop_cb *cb, void *arg)
+{
+	(void)l;
+	assert_ptr_equal(arg, edge.server);
+	edge.on_page = cb;
+	return note("file:%s", path);
+}
+
+static int fake_signal(struct loop *l, int signo, loop_cb *cb, void *arg)
+{
+	(void)l;
+	assert_ptr_equal(arg, edge.server);
+	edge.on_signal[signo] = cb;
+	return note("signal:%d", signo);
+}
+
+static int fake_fd_add(struct loop *l, int fd, uint32_t events, loop_fd_cb *cb, void *arg)
+{
+	(void)l;
+	assert_ptr_equal(arg, edge.server);
+	assert_int_equal(events, EPOLLIN);
+	return note("fd:%d:%s", fd,
+	            cb == server_load_done ? "load"
+	            : cb == crew_ended     ? "crew"
+	                                   : "?");
+}
+
+static int fake_timer(struct loop *l, struct loop_timer *t, uint64_t at_ms)
+{
+	(void)l;
+	edge.timer = t;
+	edge.timer_ms = at_ms;
+	return note("timer");
+}
+
+static int fake_watch_page(struct loop *l, struct page *page, loop_cb *cb, void *arg)
+{
+	(void)l;
+	assert_ptr_equal(page, &edge.health);
+	assert_ptr_equal(arg, edge.server);
+	edge.on_page = cb;
+	return note("watch_page");
+}
+
+static void fake_beat(struct loop *l, uint64_t *word)
+{
+	(void)l;
+	assert_ptr_equal(word, &edge.turns);
+	(void)note("beat");
+}
+
+static int fake_page_open(const char *path, const char *kind, uint32_t layout, const char *writer,
+                          struct page **page)
+{
+	int err = note("page:%s", path);
+
+	assert_string_equal(kind, HEALTH_PAGE_KIND);
+	assert_int_equal(layout, HEALTH_PAGE_LAYOUT);
+	assert_string_equal(writer, "health");
+	if (!err)
+		*page = (void *)&edge.health;
+	return err;
+}
+
+static void fake_observe(struct generation *g, const struct views_seen *seen, struct ramps *ramps,
+                         struct decided *decided, const struct generation_time *time)
+{
+	assert_ptr_equal(g, &generation);
+	assert_ptr_equal(ramps, &edge.server->ramps);
+	assert_ptr_equal(decided, &edge.server->decided);
+	edge.seen_own = seen->own;
+	edge.seen_page = seen->own_page;
+	edge.good_until_ms = seen->own_good_until_ms;
+	edge.observed_ms = seen->now_ms;
+	edge.seen_run = seen->run_dir;
+	edge.time = *time;
+	(void)note("observe");
+}
+
+static void fake_forget_own(struct views *v)
+{
+	assert_ptr_equal(v, &views);
+	(void)note("forget_own");
+}
+
+static int64_t fake_believed(struct believed *b, const char *run_dir)
+{
+	assert_ptr_equal(b, &edge.server->believed);
+	assert_string_equal(run_dir, "/r");
+	(void)note("clock");
+	return edge.wall_ms;
+}
+
+static enum wall_hold fake_hold(const struct wall *w, bool trusted)
+{
+	(void)w;
+	edge.trusted = trusted;
+	return edge.hold;
+}
+
+static size_t fake_held(const struct ramps *r, enum ramp_how how)
+{
+	assert_ptr_equal(r, &edge.server->ramps);
+	return how == RAMP_HELD_CLOCK ? 3 : how == RAMP_HELD_SITE ? 4 : 99;
+}
+
+static void fake_alive(struct stats *stats, uint64_t now_ms)
+{
+	assert_ptr_equal(stats, &edge.counters_stats);
+	(void)note("alive:%llu", (unsigned long long)now_ms);
+}
+
+static int fake_counters_open(struct counters *c, const char *run_dir)
+{
+	int err;
+
+	assert_string_equal(run_dir, "/r");
+	*c = (struct counters){ 0 };
+	err = note("counters_open");
+	if (!err) {
+		c->stats = (void *)&edge.counters_stats;
+		c->clock_held = &words[0];
+		c->clock_stepped = &words[1];
+		c->clock_unsynchronised = &words[2];
+		c->ramps_held[0] = &words[3];
+		c->ramps_held[1] = &words[4];
+	}
+	return err;
+}
+
+static uint64_t *fake_turns(struct stats *stats, const char *thread)
+{
+	assert_ptr_equal(stats, &edge.counters_stats);
+	assert_string_equal(thread, "main");
+	return &edge.turns;
+}
+
+static int fake_ctl_serve(struct loop *l, const char *path, const char *group, ctl_handler *handler,
+                          void *arg, struct ctl **ctl)
+{
+	(void)l;
+	assert_string_equal(group, "weir");
+	assert_ptr_equal(handler, control_handle);
+	assert_ptr_equal(arg, edge.server);
+	*ctl = (void *)&edge;
+	return note("ctl:%s", path);
+}
+
+static int fake_become(const char *name, uint64_t caps)
+{
+	assert_string_equal(name, "dns");
+	assert_int_equal(caps, 0);
+	return note("become");
+}
+
+static int fake_sandbox(const char *name)
+{
+	assert_string_equal(name, "dns");
+	return note("sandbox");
+}
+
+static int fake_dirs(struct proc_dirs *to, int *argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	*to = places;
+	return note("dirs");
+}
+
+static void fake_early(struct server *of)
+{
+	edge.server = of;
+	(void)note("early:%u", of->port);
+}
+
+static void fake_loop_close(struct loop *l)
+{
+	/* a loop that was never opened is none */
+	(void)note(l ? "loop_close" : "no_loop");
+}
+
+/* Calls of which nothing but the order matters. */
+#define NOTE_ONLY(name, type)                                                                      \
+	static void fake_##name(type of)                                                           \
+	{                                                                                          \
+		(void)of;                                                                          \
+		(void)note(#name);                                                                 \
+	}
+NOTE_ONLY(loop_stop, struct loop *)
+NOTE_ONLY(serving_publish, struct server *)
+NOTE_ONLY(serving_close, struct server *)
+NOTE_ONLY(keep_tick, struct server *)
+NOTE_ONLY(keep_stop, struct server *)
+NOTE_ONLY(server_conditions, struct server *)
+NOTE_ONLY(crew_stop, struct server *)
+NOTE_ONLY(listen_close, struct server *)
+NOTE_ONLY(server_load_stop, struct server *)
+NOTE_ONLY(ramps_close, struct ramps *)
+NOTE_ONLY(decided_close, struct decided *)
+NOTE_ONLY(believed_close, struct believed *)
+NOTE_ONLY(ctl_close, struct ctl *)
+NOTE_ONLY(counters_close, struct counters *)
+
+uint64_t server_load_start(struct server *of, bool from_files)
+{
+	assert_ptr_equal(of, edge.server);
+	assert_false(from_files);
+	(void)note("load");
+	return 1;
+}
+
+void server_load_done(void *arg, int fd, uint32_t events)
+{
+	(void)arg;
+	(void)fd;
+	(void)events;
+}
+
+void crew_ended(void *arg, int fd, uint32_t events)
+{
+	(void)arg;
+	(void)fd;
+	(void)events;
+}
+
+char *control_handle(void *arg, const char *line, size_t length)
+{
+	(void)arg;
+	(void)line;
+	(void)length;
+	return NULL;
+}
+
+#define getrlimit                  fake_getrlimit
+#define setrlimit                  fake_setrlimit
+#define eventfd                    fake_eventfd
+#define loop_open                  fake_loop_open
+#define loop_watch_file            fake_watch_file
+#define loop_signal                fake_signal
+#define loop_fd_add                fake_fd_add
+#define loop_timer_set             fake_timer
+#define loop_watch_page            fake_watch_page
+#define loop_beat                  fake_beat
+#define loop_run(l)                note("run")
+#define loop_stop                  fake_loop_stop
+#define loop_close                 fake_loop_close
+#define page_open                  fake_page_open
+#define page_size(p)               (edge.page_bytes)
+#define page_payload(p)            ((void *)(p))
+#define page_header(p)             (&edge.header)
+#define page_is_replaced(p)        (edge.replaced)
+#define page_close(p)              note((p) ? "page_close" : "no_page")
+#define clock_mono_ms()            (edge.now_ms)
+#define generation_observe         fake_observe
+#define views_forget_own           fake_forget_own
+#define believed_tick              fake_believed
+#define believed_close             fake_believed_close
+#define wall_hold(w, trusted)      fake_hold(w, trusted)
+#define ramps_held(r, how)         fake_held(r, how)
+#define stats_alive                fake_alive
+#define stats_turns                fake_turns
+#define stats_job_begin(s, job, n) note("begin:%s:%u", job, n)
+#define stats_job_end(s, job)      note("end:%s", job)
+#define counters_open              fake_counters_open
+#define counters_close             fake_counters_close
+#define handed_by_supervisor()     (edge.supervised)
+#define handed_watch(s)            note("handed")
+#define ctl_serve                  fake_ctl_serve
+#define ctl_close                  fake_ctl_close
+#define ramps_open(r, dir)         note("ramps:%s", dir)
+#define decided_open(d, dir)       note("decided:%s", dir)
+#define ramps_close                fake_ramps_close
+#define decided_close              fake_decided_close
+#define serving_publish            fake_serving_publish
+#define serving_close              fake_serving_close
+#define keep_tick                  fake_keep_tick
+#define keep_stop                  fake_keep_stop
+#define listen_tick(s, now_ms)     note("listen:%llu", (unsigned long long)(now_ms))
+#define listen_close               fake_listen_close
+#define listen_early               fake_early
+#define crew_stop                  fake_crew_stop
+#define server_load_stop           fake_server_load_stop
+#define server_conditions          fake_server_conditions
+#define proc_ignore_signals()      note("ignore_signals")
+#define json_prepare()             note("json")
+#define proc_dirs_from_args        fake_dirs
+#define proc_become                fake_become
+#define sandbox_enter              fake_sandbox
+#define main                       dns_main
+#undef stdout
+#undef stderr
+#define stdout out
+#define stderr err_out
+int dns_main(int argc, char **argv);
+#include "dns/main.c"
+#undef main
+
+#endif

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the control socket says of a site: each mark of either family is seen. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dns/generation.h"
+#include "dns/server.h"
+#include "dns/views.h"
+#include "weir/health.h"
+
+static uint64_t fake_load_start(struct server *s, bool from_files)
+{
+	(void)s;
+	return from_files ? 2 : 1;
+}
+
+static const char *fake_load_error(const struct server *s)
+{
+	(void)s;
+	return "";
+}
+
+/* The private parts too. What they need of the process is not there. */
+#define server_load_error fake_load_error
+#define server_load_start fake_load_start
+#include "dns/control.c"
+
+static struct place_state *states; /* of one site */
+static struct views views;
+static struct generation generation = { .views = &views };
+
+static json_t *tell_site(health_word ip6, health_word ip4)
+{
+	const struct place_site site = { .name = "ams", .weight = 100, .n_addresses = { 1, 1 } };
+
+	states->sites[0].words[0] = ip6;
+	states->sites[0].words[1] = ip4;
+	return site_json(&generation, &site, 0);
+}
+
+static bool is_said(json_t *answer, const char *name)
+{
+	json_t *value = json_object_get(answer, name);
+
+	assert_true(json_is_boolean(value));
+	return json_is_true(value);
+}
+
+static void a_mark_of_either_family_is_told(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		bool ip6 = i & 1, ip4 = i & 2;
+		json_t *answer = tell_site(
+		        health_make(HEALTH_UP, ip6 ? HEALTH_MARK_DOUBT : 0, HEALTH_REASON_OK, 1),
+		        health_make(HEALTH_DOWN, ip4 ? HEALTH_MARK_DOUBT : 0, HEALTH_REASON_REFUSED,
+		                    1));
+
+		assert_int_equal(is_said(answer, "in_doubt"), ip6 || ip4);
+		assert_string_equal(json_string_value(json_object_get(answer, "ipv6")), "up");
+		assert_string_equal(json_string_value(json_object_get(answer, "ipv4")), "down");
+		json_decref(answer);
+		states->sites[0].unproven[0] = ip6;
+		states->sites[0].unproven[1] = ip4;
+		answer = tell_site(0, 0);
+		assert_int_equal(is_said(answer, "unproven"), ip6 || ip4);
+		json_decref(answer);
+		states->sites[0].unproven[0] = states->sites[0].unproven[1] = false;
+	}
+}
+
+static void what_a_person_did_is_told(void **state)
+{
+	json_t *answer;
+
+	(void)state;
+	states->sites[0].disabled = true;
+	answer = tell_site(0, 0);
+	assert_true(is_said(answer, "disabled"));
+	assert_false(is_said(answer, "forced_up") || is_said(answer, "shifting"));
+	json_decref(answer);
+	states->sites[0].disabled = false;
+	states->sites[0].forced_up = states->sites[0].shifting = true;
+	states->sites[0].drained_ppm = 250000;
+	answer = tell_site(0, 0);
+	assert_true(is_said(answer, "forced_up") && is_said(answer, "shifting"));
+	assert_false(is_said(answer, "disabled"));
+	assert_int_equal(json_integer_value(json_object_get(answer, "drained_ppm")), 250000);
+	json_decref(answer);
+}
+
+static void the_worst_of_a_zones_states_is_told(void **state)
+{
+	(void)state;
+	assert_string_equal(state_text(IMAGE_ZONE_BROKEN | IMAGE_ZONE_EARLIER), "broken");
+	assert_string_equal(state_text(IMAGE_ZONE_EARLIER | IMAGE_ZONE_SIGNED), "earlier");
+	assert_string_equal(state_text(IMAGE_ZONE_SIGNED), "signed");
+	assert_string_equal(state_text(0), "served");
+}
+
+/* Two states, of which the second is asked about; what a node sees of it stands at its own place. */
+static void each_site_has_its_own_views_and_families(void **state)
+{
+	const struct place_site site = { .name = "ams", .n_addresses = { 0, 1 } };
+	const struct model_site at = { .name = "fra" };
+	health_word words[4] = { health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1),
+		                 health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1),
+		                 health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1),
+		                 health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 1) };
+	struct view view = { .node = "fra-1", .site = &at, .fresh = true, .words = words };
+	struct views some = { .n = 1, .n_targets = 4, .items = &view, .votes = true };
+	json_t *list, *one;
+
+	(void)state;
+	list = views_json(&some, &site, 1);
+	assert_int_equal(json_array_size(list), 1);
+	one = json_array_get(list, 0);
+	assert_string_equal(json_string_value(json_object_get(one, "ipv4")), "down");
+	assert_string_equal(json_string_value(json_object_get(one, "ipv6")), "none");
+	assert_string_equal(json_string_value(json_object_get(one, "node")), "fra-1");
+	assert_true(is_said(one, "fresh"));
+	json_decref(list);
+	some.votes = false; /* each trusts its own: the others' are not told */
+	list = views_json(&some, &site, 1);
+	assert_int_equal(json_array_size(list), 0);
+	json_decref(list);
+}
+
+static void names_have_the_states_of_their_services(void **state)
+{
+	struct place_site at[2] = { { .name = "ams", .n_addresses = { 1, 1 } },
+		                    { .name = "fra", .n_addresses = { 1, 1 } } };
+	struct place_service services[2] = {
+		{ .name = "web", .n_sites = 1, .sites = at },
+		{ .name = "mail", .n_sites = 1, .sites = at + 1, .first_state = 1 }
+	};
+	struct place_name names[2] = { { .name = "www", .service = &services[0] },
+		                       { .name = "mx", .service = &services[1] } };
+	struct place place = { .n_names = 2, .names = names };
+	struct place_state *two = calloc(1, sizeof(*two) + 2 * sizeof(two->sites[0]));
+	struct generation g = { .place = &place, .state = two, .views = &views };
+	json_t *list, *site;
+
+	(void)state;
+	assert_non_null(two);
+	two->sites[1].disabled = true;
+	list = names_json(&g);
+	for (size_t i = 0; i < 2; i++) {
+		json_t *sites = json_object_get(json_array_get(list, i), "sites");
+
+		site = json_array_get(sites, 0);
+		assert_int_equal(json_array_size(sites), 1);
+		assert_int_equal(is_said(site, "disabled"), i == 1);
+	}
+	json_decref(list);
+	free(two);
+}
+
+static void as_many_ramps_and_mistakes_are_told_as_there_are(void **state)
+{
+	static struct ramp_record items[RAMPS_TOLD_MAX + 1];
+	static struct server s;
+	static char mistake[] = "a: b";
+	struct ramps r = { .items = items };
+	json_t *list;
+
+	(void)state;
+	for (r.n = 0; r.n <= RAMPS_TOLD_MAX + 1; r.n++) {
+		list = ramps_json(&r);
+		assert_int_equal(json_array_size(list),
+		                 r.n < RAMPS_TOLD_MAX ? r.n : RAMPS_TOLD_MAX);
+		json_decref(list);
+	}
+	for (unsigned i = 0; i < SERVER_MISTAKES; i++)
+		s.load.mistakes[i] = mistake;
+	s.load.zones[0] = mistake;               /* what stands behind them is none */
+	s.load.n_mistakes = SERVER_MISTAKES + 9; /* more were counted than are kept */
+	list = load_json(&s);
+	assert_int_equal(json_array_size(json_object_get(list, "mistakes")), SERVER_MISTAKES);
+	json_decref(list);
+	s.load.running = true; /* they are the thread's now */
+	list = load_json(&s);
+	assert_int_equal(json_array_size(json_object_get(list, "mistakes")), 0);
+	json_decref(list);
+}
+
+/* A whole server: two services at two sites, two nodes that see them, two zones, a ramp and a mistake. */
+struct whole {
+	struct {
+		struct image head;
+		struct image_zone zones[2];
+		_Alignas(4)
+		        uint8_t names[3][20]; /* image_name with its label; the last is the root */
+	} image;
+	struct place_site at[2][2];
+	struct place_service services[2];
+	struct place_name names[2];
+	struct place place;
+	struct place_state *state;
+	struct model_site sites[2];
+	health_word words[2][8];
+	struct view view[2];
+	struct views views;
+	struct model model;
+	struct generation g;
+	struct ramp_record ramp;
+	struct server s;
+};
+
+static void fill_zones(struct whole *w)
+{
+	w->image.head = (struct image){ .n_zones = 2,
+		                        .size_bytes = 4711,
+		                        .zones_off = offsetof(struct whole, image.zones) };
+	for (uint32_t i = 0; i < 2; i++) {
+		struct image_name *name = (struct image_name *)w->image.names[i];
+
+		name->parent_off = (uint32_t)offsetof(struct whole, image.names[2]);
+		name->n_labels = 1;
+		memcpy(name->label, i ? "\1b" : "\1a", 2);
+		w->image.zones[i] = (struct image_zone){
+			.name_off = (uint32_t)(offsetof(struct whole, image.names) + i * 20),
+			.serial = 70 + i,
+			.n_records = 5 + i,
+			.state = i ? 4 : 0
+		};
+	}
+}
+
+static void fill_state(struct whole *w)
+{
+	health_word up = health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1),
+	            down = health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 1);
+
+	w->state = calloc(1, sizeof(*w->state) + 4 * sizeof(w->state->sites[0]));
+	for (unsigned i = 0; i < 4; i++) {
+		w->state->sites[i].words[0] = up;
+		w->state->sites[i].words[1] = i == 2 ? down : up;
+		w->state->sites[i].drained_ppm = 1000 * i;
+	}
+	for (unsigned i = 0; i < 8; i++) {
+		w->words[0][i] = i == 5 ? down : up;
+		w->words[1][i] = i == 1   ? health_make(HEALTH_UP, HEALTH_MARK_INCONCLUSIVE,
+		                                        HEALTH_REASON_OK, 1)
+		                 : i == 6 ? health_make(HEALTH_DOWN, HEALTH_MARK_UNPROVEN,
+		                                        HEALTH_REASON_OK, 1)
+		                          : up;
+	}
+}
+
+static void fill_whole(struct whole *w)
+{
+	static const char *const names[] = { "ams", "fra" };
+
+	memset(w, 0, sizeof(*w));
+	fill_zones(w);
+	fill_state(w);
+	for (unsigned i = 0; i < 4; i++)
+		w->at[i / 2][i % 2] = (struct place_site){ .name = names[i % 2],
+			                                   .weight = 10 + i,
+			                                   .n_addresses = { 1, i != 3 } };
+	w->services[0] = (struct place_service){ .name = "web", .n_sites = 2, .sites = w->at[0] };
+	w->services[1] = (struct place_service){
+		.name = "mail", .n_sites = 2, .sites = w->at[1], .first_state = 2
+	};
+	w->names[0] = (struct place_name){ .name = "www", .service = &w->services[0] };
+	w->names[1] = (struct place_name){ .name = "mx",
+		                           .service = &w->services[1],
+		                           .policy = MODEL_POLICY_FAILOVER };
+	w->place = (struct place){ .n_names = 2, .names = w->names };
+	for (unsigned i = 0; i < 2; i++) {
+		w->sites[i].name = names[i];
+		w->view[i] = (struct view){ .node = i ? "fra-1" : "ams-1",
+			                    .site = &w->sites[i],
+			                    .words = w->words[i],
+			                    .fresh = i == 0 };
+	}
+	w->views = (struct views){ .n = 2, .n_targets = 8, .items = w->view };
+	w->model.meta.document = 42;
+	w->model.meta.version = 41;
+	w->g = (struct generation){ .model = &w->model,
+		                    .place = &w->place,
+		                    .state = w->state,
+		                    .views = &w->views,
+		                    .image = &w->image.head,
+		                    .n_earlier = 1 };
+	w->ramp = (struct ramp_record){
+		.id = "d1", .generation = 3, .at_ms = 999, .how = RAMP_HELD_SITE
+	};
+	w->s.now = &w->g;
+	w->s.n_threads = 6;
+	w->s.clock = WALL_UNSYNCHRONISED;
+	w->s.ramps = (struct ramps){ .n = 1, .items = &w->ramp };
+	w->s.load.started = 9;
+	w->s.load.finished = 8;
+}
+
+static void the_whole_status_is_told(void **state)
+{
+	static struct whole w;
+	char *text;
+
+	(void)state;
+	fill_whole(&w);
+	w.views.votes = true;
+	text = control_handle(&w.s, "{\"do\":\"status\"}", 15);
+	assert_string_equal(
+	        text,
+	        "{\"ok\":true,\"serving\":true,\"clock_held\":true,\"clock\":\"unsynchronised\","
+	        "\"load\":{\"started\":9,\"finished\":8,\"running\":false,\"error\":\"\","
+	        "\"mistakes\":[]},\"document\":42,\"version\":41,\"threads\":6,"
+	        "\"stale_image\":true,\"image_bytes\":4711,\"zones\":[{\"name\":\"a\","
+	        "\"serial\":70,\"records\":5,\"state\":\"served\"},{\"name\":\"b\",\"serial\":71,"
+	        "\"records\":6,\"state\":\"signed\"}],\"names\":[{\"name\":\"www\",\"service\":\"web\","
+	        "\"policy\":\"weighted\",\"sites\":[{\"site\":\"ams\",\"weight\":10,\"ipv4\":\"up\","
+	        "\"ipv6\":\"up\",\"in_doubt\":false,\"unproven\":false,\"drained_ppm\":0,"
+	        "\"disabled\":false,\"forced_up\":false,\"shifting\":false,"
+	        "\"views\":[{\"node\":\"ams-1\",\"site\":\"ams\",\"fresh\":true,\"ipv4\":\"up\","
+	        "\"ipv6\":\"up\",\"inconclusive\":false,\"unproven\":false},{\"node\":\"fra-1\","
+	        "\"site\":\"fra\",\"fresh\":false,\"ipv4\":\"up\",\"ipv6\":\"up\","
+	        "\"inconclusive\":true,\"unproven\":false}]},{\"site\":\"fra\",\"weight\":11,"
+	        "\"ipv4\":\"up\",\"ipv6\":\"up\",\"in_doubt\":false,\"unproven\":false,"
+	        "\"drained_ppm\":1000,\"disabled\":false,\"forced_up\":false,"
+	        "\"shifting\":false,\"views\":[{\"node\":\"ams-1\",\"site\":\"ams\",\"fresh\":true,"
+	        "\"ipv4\":\"up\",\"ipv6\":\"up\",\"inconclusive\":false,\"unproven\":false},"
+	        "{\"node\":\"fra-1\",\"site\":\"fra\",\"fresh\":false,\"ipv4\":\"up\",\"ipv6\":\"up\","
+	        "\"inconclusive\":false,\"unproven\":false}]}]},{\"name\":\"mx\","
+	        "\"service\":\"mail\",\"policy\":\"failover\",\"sites\":[{\"site\":\"ams\","
+	        "\"weight\":12,\"ipv4\":\"down\",\"ipv6\":\"up\",\"in_doubt\":false,"
+	        "\"unproven\":false,\"drained_ppm\":2000,\"disabled\":false,"
+	        "\"forced_up\":false,\"shifting\":false,\"views\":[{\"node\":\"ams-1\","
+	        "\"site\":\"ams\",\"fresh\":true,\"ipv4\":\"down\",\"ipv6\":\"up\","
+	        "\"inconclusive\":false,\"unproven\":false},{\"node\":\"fra-1\",\"site\":\"fra\","
+	        "\"fresh\":false,\"ipv4\":\"up\",\"ipv6\":\"up\",\"inconclusive\":false,"
+	        "\"unproven\":false}]},{\"site\":\"fra\",\"weight\":13,\"ipv4\":\"none\","
+	        "\"ipv6\":\"up\",\"in_doubt\":false,\"unproven\":false,\"drained_ppm\":3000,"
+	        "\"disabled\":false,\"forced_up\":false,\"shifting\":false,"
+	        "\"views\":[{\"node\":\"ams-1\",\"site\":\"ams\",\"fresh\":true,\"ipv4\":\"none\","
+	        "\"ipv6\":\"up\",\"inconclusive\":false,\"unproven\":false},{\"node\":\"fra-1\","
+	        "\"site\":\"fra\",\"fresh\":false,\"ipv4\":\"none\",\"ipv6\":\"down\","
+	        "\"inconclusive\":false,\"unproven\":true}]}]}],\"ramps\":[{\"override\":\"d1\","
+	        "\"generation\":3,\"state\":\"held-site\",\"at_ms\":999}]}");
+	free(text);
+	w.views.n_targets = VIEWS_TOLD_MAX / 2; /* the most of two nodes */
+	text = control_handle(&w.s, "{\"do\":\"status\"}", 15);
+	assert_non_null(strstr(text, "\"node\":\"fra-1\""));
+	free(text);
+	w.views.n_targets++;
+	text = control_handle(&w.s, "{\"do\":\"status\"}", 15);
+	assert_null(strstr(text, "\"node\":"));
+	free(text);
+	w.s.now = NULL; /* nothing is served yet */
+	w.s.clock = WALL_RUNS;
+	w.s.load.running = true;
+	text = control_handle(&w.s, "{\"do\":\"status\"}", 15);
+	assert_string_equal(
+	        text, "{\"ok\":true,\"serving\":false,\"clock_held\":false,\"clock\":\"good\","
+	              "\"load\":{\"started\":9,\"finished\":8,\"running\":true,\"error\":\"\","
+	              "\"mistakes\":[]}}");
+	free(text);
+	free(w.state);
+}
+
+static void what_is_no_request_is_refused(void **state)
+{
+	static const struct {
+		const char *line, *error;
+	} cases[] = {
+		{ "{}", "expected {\\\"do\\\": \\\"status\\\" or \\\"zone-reload\\\"}" },
+		{ "{\"do\":1}", "expected {\\\"do\\\": \\\"status\\\" or \\\"zone-reload\\\"}" },
+		{ "{\"do\":\"stat\"}",
+		  "unknown request: expected \\\"status\\\" or \\\"zone-reload\\\"" },
+	};
+	static struct server s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *text = control_handle(&s, cases[i].line, strlen(cases[i].line));
+		char expected[256];
+
+		snprintf(expected, sizeof(expected), "{\"ok\":false,\"error\":\"%s\"}",
+		         cases[i].error);
+		assert_string_equal(text, expected);
+		free(text);
+	}
+}
+
+/* The answer says what is wrong with it, and nothing is done. */
+static void what_is_no_json_is_refused(void **state)
+{
+	static const char *const lines[] = { "", "{", "status", "{\"do\":\"zone-reload\"", "[]{}" };
+	static struct server s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		char *text = control_handle(&s, lines[i], strlen(lines[i]));
+
+		assert_non_null(text);
+		assert_int_equal(strncmp(text, "{\"ok\":false,\"error\":\"", 21), 0);
+		assert_true(strlen(text) > 25);
+		assert_null(strstr(text, "load\":"));
+		free(text);
+	}
+}
+
+static void a_reload_reads_the_files(void **state)
+{
+	static const char line[] = "{\"do\":\"zone-reload\"}";
+	static struct server s;
+	char *text = control_handle(&s, line, strlen(line));
+
+	(void)state;
+	assert_string_equal(text, "{\"ok\":true,\"load\":2}"); /* as fake_load_start() has it */
+	free(text);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	states = calloc(1, sizeof(*states) + sizeof(states->sites[0]));
+	generation.state = states;
+	return states ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(states);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_mark_of_either_family_is_told),
+		cmocka_unit_test(what_a_person_did_is_told),
+		cmocka_unit_test(the_worst_of_a_zones_states_is_told),
+		cmocka_unit_test(each_site_has_its_own_views_and_families),
+		cmocka_unit_test(names_have_the_states_of_their_services),
+		cmocka_unit_test(as_many_ramps_and_mistakes_are_told_as_there_are),
+		cmocka_unit_test(the_whole_status_is_told),
+		cmocka_unit_test(what_is_no_request_is_refused),
+		cmocka_unit_test(what_is_no_json_is_refused),
+		cmocka_unit_test(a_reload_reads_the_files),
+	};
+
+	return cmocka_run_group_tests_name("dns control", tests, setup, teardown);
+}

@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What weir-dns counts of an answer, word by word, and which words go with a document. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "dns/answer.h"
+#include "dns/counters.h"
+#include "dns/generation.h"
+#include "dns/image.h"
+#include "dns/serving.h"
+#include "dns/tally.h"
+#include "dns/zone.h"
+#include "weir/stats.h"
+
+static char dir[32];
+static struct counters c;
+static struct tally tally;
+
+static int set_up(void **state)
+{
+	(void)state;
+	strcpy(dir, "/tmp/weir-counters.XXXXXX");
+	return mkdtemp(dir) ? counters_open(&c, dir) : -1;
+}
+
+static int tear_down(void **state)
+{
+	char command[64];
+
+	(void)state;
+	counters_close(&c);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	return system(command);
+}
+
+/* -1: there is no such word. */
+static int64_t value(const char *name, const char *labels)
+{
+	struct stats_reader *r;
+	int64_t found = -1;
+
+	assert_int_equal(stats_reader_open(dir, "dns", &r), 0);
+	for (size_t i = 0; i < stats_reader_n(r); i++) {
+		const struct stats_entry *e = stats_reader_entry(r, i);
+
+		if (e->used && !strcmp(e->name, name) && !strcmp(e->labels, labels))
+			found = (int64_t)e->value;
+	}
+	stats_reader_close(r);
+	return found;
+}
+
+static void count(bool tcp, struct answer_info info, const struct serving *from)
+{
+	counters_answer(&c, &tally, from, tcp, &info);
+	tally_flush(&tally);
+}
+
+static void each_answer_is_counted_by_what_it_is(void **state)
+{
+	static const struct {
+		uint16_t type;
+		const char *labels;
+	} types[] = { { 1, "type=\"a\"" },      { 2, "type=\"ns\"" },    { 5, "type=\"cname\"" },
+		      { 6, "type=\"soa\"" },    { 12, "type=\"ptr\"" },  { 15, "type=\"mx\"" },
+		      { 16, "type=\"txt\"" },   { 28, "type=\"aaaa\"" }, { 43, "type=\"ds\"" },
+		      { 65, "type=\"https\"" }, { 255, "type=\"any\"" }, { 99, "type=\"other\"" } };
+	static const struct {
+		enum dns_rcode rcode;
+		const char *labels;
+	} rcodes[] = {
+		{ DNS_NOERROR, "rcode=\"noerror\"" },   { DNS_FORMERR, "rcode=\"formerr\"" },
+		{ DNS_SERVFAIL, "rcode=\"servfail\"" }, { DNS_NXDOMAIN, "rcode=\"nxdomain\"" },
+		{ DNS_NOTIMP, "rcode=\"notimp\"" },     { DNS_REFUSED, "rcode=\"refused\"" },
+		{ DNS_BADVERS, "rcode=\"badvers\"" }
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		count(false,
+		      (struct answer_info){
+		              .has_question = true, .type = types[i].type, .dynamic = -1 },
+		      NULL);
+		assert_int_equal(value("weir_dns_queries_by_type_total", types[i].labels), 1);
+	}
+	assert_int_equal(value("weir_dns_answers_total", rcodes[0].labels), 12);
+	for (size_t i = 1; i < sizeof(rcodes) / sizeof(rcodes[0]); i++) {
+		count(true, (struct answer_info){ .rcode = rcodes[i].rcode, .dynamic = -1 }, NULL);
+		assert_int_equal(value("weir_dns_answers_total", rcodes[i].labels), 1);
+	}
+	assert_int_equal(value("weir_dns_queries_by_type_total", "type=\"other\""), 1);
+	assert_int_equal(value("weir_dns_queries_total", "transport=\"udp\""), 12);
+	assert_int_equal(value("weir_dns_queries_total", "transport=\"tcp\""), 6);
+	assert_int_equal(value("weir_dns_edns_total", ""), 0);
+	count(true, (struct answer_info){ .has_edns = true, .dynamic = -1 }, NULL);
+	count(true, (struct answer_info){ .has_edns = true, .has_subnet = true, .dynamic = -1 },
+	      NULL);
+	count(true, (struct answer_info){ .truncated = true, .dynamic = -1 }, NULL);
+	assert_int_equal(value("weir_dns_edns_total", ""), 2);
+	assert_int_equal(value("weir_dns_client_subnet_total", ""), 1);
+	assert_int_equal(value("weir_dns_truncated_total", ""), 1);
+}
+
+static void connections_of_a_process_that_ended_are_not_open(void **state)
+{
+	(void)state;
+	stats_add(c.tcp_open, 5);
+	stats_add(c.tcp_accepted, 9);
+	counters_close(&c);
+	assert_int_equal(counters_open(&c, dir), 0);
+	assert_int_equal(value("weir_dns_tcp_open", ""), 0);
+	assert_int_equal(value("weir_dns_tcp_accepted_total", ""), 9);
+}
+
+/* Two services, web at two sites and mail at one, each with a name. */
+struct scene {
+	struct image image;
+	struct place_site at[3];
+	struct place_service services[2];
+	struct place_name names[2];
+	struct place p;
+	struct generation g;
+};
+
+static void make_scene(struct scene *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->at[0].name = s->at[2].name = "ams";
+	s->at[1].name = "fra";
+	s->services[0] = (struct place_service){ .name = "web", .n_sites = 2, .sites = s->at };
+	s->services[1] = (struct place_service){
+		.name = "mail", .n_sites = 1, .sites = s->at + 2, .first_state = 2
+	};
+	s->names[0].service = &s->services[0];
+	s->names[1].service = &s->services[1];
+	s->p = (struct place){ .n_services = 2,
+		               .services = s->services,
+		               .n_names = 2,
+		               .names = s->names,
+		               .n_states = 3 };
+	s->g = (struct generation){ .place = &s->p, .image = &s->image };
+}
+
+#define PLACED "weir_dns_placed_total"
+#define CLASS  "weir_dns_placed_by_class_total"
+
+static void answers_of_dynamic_names_are_counted_by_site_and_class(void **state)
+{
+	static struct scene s, next;
+
+	(void)state;
+	make_scene(&s);
+	s.g.n_earlier = 1;
+	struct counters_words *words = counters_words_new(&c, &s.g);
+	const struct serving from = { .generation = &s.g, .words = words };
+
+	assert_non_null(words);
+	assert_int_equal(value("weir_dns_image_stale", ""), 1);
+	count(false, (struct answer_info){ .dynamic = 0, .choice = { .site = 1 } }, &from);
+	count(false,
+	      (struct answer_info){ .dynamic = 0, .choice = { .site = 0, .class = PLACE_DRAINED } },
+	      &from);
+	count(false,
+	      (struct answer_info){ .dynamic = 0, .choice = { .site = -1, .class = PLACE_NONE } },
+	      &from);
+	count(false, (struct answer_info){ .dynamic = 1, .choice = { .site = 0 } }, &from);
+	assert_int_equal(value(PLACED, "service=\"web\",site=\"ams\""), 1);
+	assert_int_equal(value(PLACED, "service=\"web\",site=\"fra\""), 1);
+	assert_int_equal(value(PLACED, "service=\"web\",site=\"\""), 1);
+	assert_int_equal(value(PLACED, "service=\"mail\",site=\"ams\""), 1);
+	assert_int_equal(value(PLACED, "service=\"mail\",site=\"\""), 0);
+	assert_int_equal(value(CLASS, "service=\"web\",class=\"serving\""), 1);
+	assert_int_equal(value(CLASS, "service=\"web\",class=\"drained\""), 1);
+	assert_int_equal(value(CLASS, "service=\"web\",class=\"none\""), 1);
+	assert_int_equal(value(CLASS, "service=\"mail\",class=\"serving\""), 1);
+	assert_int_equal(value(CLASS, "service=\"mail\",class=\"none\""), 0);
+	make_scene(&next);
+	next.p.n_services = 1; /* mail is gone */
+	counters_drop(&c, &s.g, &next.g);
+	assert_int_equal(value(PLACED, "service=\"web\",site=\"fra\""), 1);
+	assert_int_equal(value(CLASS, "service=\"web\",class=\"drained\""), 1);
+	assert_int_equal(value(PLACED, "service=\"mail\",site=\"ams\""), -1);
+	assert_int_equal(value(PLACED, "service=\"mail\",site=\"\""), -1);
+	assert_int_equal(value(CLASS, "service=\"mail\",class=\"serving\""), -1);
+	assert_int_equal(value(CLASS, "service=\"mail\",class=\"none\""), -1);
+	counters_words_free(words);
+	words = counters_words_new(&c, &next.g);
+	assert_int_equal(value("weir_dns_image_stale", ""), 0);
+	counters_words_free(words);
+}
+
+#define SERIAL      "weir_dns_zone_serial"
+#define LABELS_ROOM 128 /* of an entry of the page, with the final NUL */
+
+static void fail_on_report(void *arg, const struct zones_message *m)
+{
+	(void)arg;
+	print_error("%s:%u: %s\n", m->file, m->line, m->text);
+}
+
+/* An image of zones; the first letter of a zone is its serial. */
+static struct image *make_zones(const char *const *names, size_t n)
+{
+	static char paths[8][32];
+	struct zone_source zones[8];
+	struct zone_input in = { .zones = zones, .n_zones = n };
+	struct image *image = NULL;
+
+	assert_true(n <= 8);
+	for (size_t i = 0; i < n; i++) {
+		int fd = memfd_create("zone", 0);
+
+		assert_true(fd >= 0);
+		dprintf(fd,
+		        "$TTL 60\n@ SOA ns root %u 1 1 1 1\n@ NS ns\nns A 192.0.2.1\nb A 192.0.2.2\n",
+		        (unsigned)names[i][0]);
+		snprintf(paths[i], sizeof(paths[i]), "/proc/self/fd/%d", fd);
+		zones[i] = (struct zone_source){ names[i], paths[i] };
+	}
+	assert_int_equal(zone_compile(&in, fail_on_report, NULL, &image), 0);
+	for (size_t i = 0; i < n; i++)
+		close(atoi(paths[i] + strlen("/proc/self/fd/")));
+	return image;
+}
+
+static void each_zone_has_its_serial_as_long_as_it_is_served(void **state)
+{
+	static const char *const first[] = { "a.test", "b.a.test", "c.test", "q\"x.test",
+		                             "x.a.test" };
+	static const char *const then[] = { "c.test", "a.test", "d.test" };
+	struct image *before = make_zones(first, 5), *after = make_zones(then, 3);
+	struct place none = { 0 };
+	struct generation old = { .image = before, .place = &none },
+	                  next = { .image = after, .place = &none };
+
+	(void)state;
+	counters_words_free(counters_words_new(&c, &old));
+	assert_int_equal(value("weir_dns_zones", ""), 5);
+	assert_int_equal(value("weir_dns_image_bytes", ""), before->size_bytes);
+	assert_int_equal(value(SERIAL, "zone=\"a.test\""), 'a');
+	assert_int_equal(value(SERIAL, "zone=\"b.a.test\""), 'b');
+	assert_int_equal(value(SERIAL, "zone=\"c.test\""), 'c');
+	assert_int_equal(value(SERIAL, "zone=\"q\"x.test\""), -1); /* a label ends at a quote */
+	counters_drop_zones(&c, &old, &next);
+	assert_int_equal(value(SERIAL, "zone=\"a.test\""), 'a');
+	assert_int_equal(value(SERIAL, "zone=\"c.test\""), 'c');
+	/* a name that is there and is no zone any more, and one that is not there */
+	assert_int_equal(value(SERIAL, "zone=\"b.a.test\""), -1);
+	assert_int_equal(value(SERIAL, "zone=\"x.a.test\""), -1);
+	counters_words_free(counters_words_new(&c, &next));
+	assert_int_equal(value(SERIAL, "zone=\"d.test\""), 'd');
+	assert_int_equal(value("weir_dns_zones", ""), 3);
+	/* the next process has other zones: it forgets those of this one, and keeps what is counted */
+	stats_add(c.queries[0], 5);
+	counters_close(&c);
+	assert_int_equal(counters_open(&c, dir), 0);
+	assert_int_equal(value(SERIAL, "zone=\"a.test\""), -1);
+	assert_int_equal(value(SERIAL, "zone=\"d.test\""), -1);
+	assert_int_equal(value("weir_dns_queries_total", "transport=\"udp\""), 5);
+	free(before);
+	free(after);
+}
+
+static void each_word_of_the_server_is_its_own(void **state)
+{
+	const struct {
+		uint64_t *word;
+		const char *name, *labels;
+	} words[] = {
+		{ c.drops[COUNTERS_DROP_MALFORMED], "weir_dns_dropped_total",
+		  "reason=\"malformed\"" },
+		{ c.drops[COUNTERS_DROP_PORT], "weir_dns_dropped_total", "reason=\"port\"" },
+		{ c.drops[COUNTERS_DROP_SEND], "weir_dns_dropped_total", "reason=\"send\"" },
+		{ c.tcp_closed[COUNTERS_CLOSE_CLIENT], "weir_dns_tcp_closed_total",
+		  "reason=\"client\"" },
+		{ c.tcp_closed[COUNTERS_CLOSE_IDLE], "weir_dns_tcp_closed_total",
+		  "reason=\"idle\"" },
+		{ c.tcp_closed[COUNTERS_CLOSE_UNREAD], "weir_dns_tcp_closed_total",
+		  "reason=\"unread\"" },
+		{ c.tcp_closed[COUNTERS_CLOSE_CROWDED], "weir_dns_tcp_closed_total",
+		  "reason=\"crowded\"" },
+		{ c.tcp_closed[COUNTERS_CLOSE_BAD], "weir_dns_tcp_closed_total", "reason=\"bad\"" },
+		{ c.tcp_accepted, "weir_dns_tcp_accepted_total", "" },
+		{ c.tcp_open, "weir_dns_tcp_open", "" },
+		{ c.tcp_paused, "weir_dns_tcp_accept_paused_total", "" },
+		{ c.threads, "weir_dns_threads", "" },
+		{ c.loads, "weir_dns_loads_total", "result=\"ok\"" },
+		{ c.load_failures, "weir_dns_loads_total", "result=\"refused\"" },
+		{ c.load_ms, "weir_dns_load_milliseconds", "" },
+		{ c.image_bytes, "weir_dns_image_bytes", "" },
+		{ c.zones, "weir_dns_zones", "" },
+		{ c.stale, "weir_dns_image_stale", "" },
+		{ c.clock_held, "weir_dns_clock_held", "" },
+		{ c.clock_stepped, "weir_dns_clock_stepped", "" },
+		{ c.clock_unsynchronised, "weir_dns_clock_unsynchronised", "" },
+		{ c.ramps_held[0], "weir_dns_ramps_held", "by=\"clock\"" },
+		{ c.ramps_held[1], "weir_dns_ramps_held", "by=\"site\"" },
+		{ counters_thread(&c, 0), "weir_dns_thread_queries_total", "thread=\"1\"" },
+		{ counters_thread(&c, 7), "weir_dns_thread_queries_total", "thread=\"8\"" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		assert_non_null(words[i].word);
+		stats_set(words[i].word, 100 + i);
+	}
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		assert_int_equal(value(words[i].name, words[i].labels), 100 + i);
+}
+
+/* Without a page nothing is counted, and nothing is needed. */
+static void without_a_page_nothing_is_counted(void **state)
+{
+	struct counters none = { 0 };
+	static struct scene s;
+	struct image image = { 0 };
+	const struct answer_info info = { .dynamic = 0, .has_question = true };
+
+	(void)state;
+	make_scene(&s);
+	s.g.image = &image;
+	assert_null(counters_words_new(&none, &s.g));
+	counters_answer(&none, &tally, NULL, false, &info);
+	counters_drop(&none, &s.g, &s.g);
+	counters_drop_zones(&none, &s.g, &s.g);
+	counters_words_free(NULL);
+}
+
+/* There was no memory for a generation's words. */
+static void an_answer_without_words_is_counted_all_the_same(void **state)
+{
+	const struct serving from = { .words = NULL };
+
+	(void)state;
+	count(true, (struct answer_info){ .dynamic = 0 }, &from);
+	assert_int_equal(value("weir_dns_queries_total", "transport=\"tcp\""), 1);
+}
+
+/* Several services, of which the first, one amid and the last go: all of theirs is dropped, and nothing of the others. */
+static void words_go_with_their_service_wherever_it_stands(void **state)
+{
+	static const char *const names[] = { "a", "b", "c", "d", "e" };
+	static struct place_site at[] = { { .name = "ams" }, { .name = "fra" } };
+	struct place_service before[5], after[2];
+	struct image image = { 0 };
+	struct place old = { .n_services = 5, .services = before, .n_states = 10 },
+	             now = { .n_services = 2, .services = after, .n_states = 4 };
+	struct generation was = { .place = &old, .image = &image },
+	                  is = { .place = &now, .image = &image };
+	char labels[64];
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		before[i] = (struct place_service){
+			.name = names[i], .n_sites = 2, .sites = at, .first_state = 2 * i
+		};
+	after[0] = before[3];
+	after[1] = before[1];
+	counters_words_free(counters_words_new(&c, &was));
+	counters_drop(&c, &was, &is);
+	for (unsigned i = 0; i < 5; i++) {
+		static const char *const sites[] = { "ams", "fra", "" };
+		static const char *const classes[] = { "serving", "drained", "unproven", "panic",
+			                               "none" };
+		int64_t expected = i == 1 || i == 3 ? 0 : -1;
+
+		for (unsigned k = 0; k < 3; k++) {
+			snprintf(labels, sizeof(labels), "service=\"%s\",site=\"%s\"", names[i],
+			         sites[k]);
+			assert_int_equal(value(PLACED, labels), expected);
+		}
+		for (unsigned k = 0; k < 5; k++) {
+			snprintf(labels, sizeof(labels), "service=\"%s\",class=\"%s\"", names[i],
+			         classes[k]);
+			assert_int_equal(value(CLASS, labels), expected);
+		}
+	}
+}
+
+/* A label has room for so many bytes of a name. A zone with a longer name has no serial, and takes no other zone's place. */
+static void a_zone_of_a_long_name_has_a_serial_as_far_as_there_is_room(void **state)
+{
+	static char names[2][160];
+	const char *both[2] = { names[0], names[1] };
+	struct place none = { 0 };
+	char labels[192];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) { /* zone="..." of 127 and of 128 bytes */
+		memset(names[i], 'm', sizeof(names[i]));
+		names[i][60] = '.';
+		names[i][LABELS_ROOM - strlen("zone=\"\"") - 1 + i] = '\0';
+	}
+	struct image *image = make_zones(both, 2);
+	struct generation g = { .image = image, .place = &none };
+
+	counters_words_free(counters_words_new(&c, &g));
+	snprintf(labels, sizeof(labels), "zone=\"%s\"", names[0]);
+	assert_int_equal(value(SERIAL, labels), 'm');
+	snprintf(labels, sizeof(labels), "zone=\"%s\"", names[1]);
+	labels[LABELS_ROOM - 1] = '\0';
+	assert_int_equal(value(SERIAL, labels), -1);
+	assert_int_equal(value("weir_dns_zones", ""), 2);
+	free(image);
+}
+
+#define TOLD 2000u /* zones whose serial is a metric */
+
+/* An image of TOLD + 1 zones, all with one file: z0000.test and on, but for the last two, which may be exchanged. */
+static struct image *make_many(bool exchanged)
+{
+	static char names[TOLD + 1][16];
+	static struct zone_source zones[TOLD + 1];
+	struct zone_input in = { .zones = zones, .n_zones = TOLD + 1 };
+	struct image *image = NULL;
+	int fd = memfd_create("zone", 0);
+	char path[32];
+
+	assert_true(fd >= 0);
+	dprintf(fd, "$TTL 60\n@ SOA ns root 7 1 1 1 1\n@ NS ns.test.\n");
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	for (unsigned i = 0; i <= TOLD; i++) {
+		unsigned k = exchanged && i >= TOLD - 1 ? 2 * TOLD - 1 - i : i;
+
+		snprintf(names[i], sizeof(names[i]), "z%04u.test", k);
+		zones[i] = (struct zone_source){ names[i], path };
+	}
+	assert_int_equal(zone_compile(&in, fail_on_report, NULL, &image), 0);
+	close(fd);
+	return image;
+}
+
+/* The last one of those that are told is none of them any more: its serial would stay as it was. */
+static void as_many_serials_are_told_as_there_is_room_for(void **state)
+{
+	struct place none = { 0 };
+	struct image *before = make_many(false), *after = make_many(true);
+	struct generation old = { .image = before, .place = &none },
+	                  next = { .image = after, .place = &none };
+
+	(void)state;
+	counters_words_free(counters_words_new(&c, &old));
+	assert_int_equal(value(SERIAL, "zone=\"z0000.test\""), 7);
+	assert_int_equal(value(SERIAL, "zone=\"z1999.test\""), 7);
+	assert_int_equal(value(SERIAL, "zone=\"z2000.test\""), -1);
+	assert_int_equal(value("weir_dns_zones", ""), TOLD + 1);
+	counters_drop_zones(&c, &old, &next);
+	counters_words_free(counters_words_new(&c, &next));
+	assert_int_equal(value(SERIAL, "zone=\"z1999.test\""), -1);
+	assert_int_equal(value(SERIAL, "zone=\"z2000.test\""), 7);
+	assert_int_equal(value(SERIAL, "zone=\"z1998.test\""), 7);
+	free(before);
+	free(after);
+}
+
+#define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH(each_answer_is_counted_by_what_it_is),
+		WITH(connections_of_a_process_that_ended_are_not_open),
+		WITH(answers_of_dynamic_names_are_counted_by_site_and_class),
+		WITH(each_zone_has_its_serial_as_long_as_it_is_served),
+		WITH(each_word_of_the_server_is_its_own),
+		WITH(without_a_page_nothing_is_counted),
+		WITH(an_answer_without_words_is_counted_all_the_same),
+		WITH(words_go_with_their_service_wherever_it_stands),
+		WITH(a_zone_of_a_long_name_has_a_serial_as_far_as_there_is_room),
+		WITH(as_many_serials_are_told_as_there_is_room_for),
+	};
+
+	return cmocka_run_group_tests_name("dns counters", tests, NULL, NULL);
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Sockets of weir-dns, real ones in a network namespace of the test's own: which there are, and until when. */
+#include "tests/unit/dns/listen_scene.h"
+
+static void each_address_has_a_socket_of_each_kind_for_each_thread(void **state)
+{
+	(void)state;
+	n_wanted = 3;
+	listen_update(&s);
+	assert_int_equal(s.n_listens, 2);
+	for (unsigned i = 0; i < 2; i++)
+		for (unsigned kind = 0; kind < 2; kind++) {
+			assert_int_equal(s.listens[i].n[kind], 3);
+			for (unsigned k = 0; k < 3; k++) {
+				int fd = s.listens[i].fds[kind][k];
+
+				assert_true(handed_is_bound(fd, &wanted[i], kinds[kind]));
+				assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+				assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+			}
+		}
+	assert_int_equal(n_crew, 3);
+	assert_true(s.again_ms == 0 && s.drain_ms == 0);
+	listen_update(&s); /* nothing has changed */
+	assert_int_equal(count_fds(), n_fds_before + 12);
+	want(1);
+	listen_update(&s);
+	assert_int_equal(s.n_listens, 1);
+	assert_int_equal(count_fds(), n_fds_before + 6);
+	wanted[0] = loopback(7); /* another one in its place */
+	listen_update(&s);
+	assert_int_equal(s.n_listens, 1);
+	assert_true(handed_is_bound(s.listens[0].fds[0][0], &wanted[0], SOCK_DGRAM));
+	m.self = NULL; /* this node is none any more */
+	listen_update(&s);
+	assert_int_equal(s.n_listens, 0);
+	assert_int_equal(count_fds(), n_fds_before);
+}
+
+/* A UDP socket of the test's that sends to PORT of 127.0.0.1. */
+static void send_some(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct sockaddr_storage to;
+		struct addr a = loopback(1);
+		socklen_t length = addr_to_sockaddr(&a, PORT, &to);
+		int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0); /* a port of its own */
+
+		assert_int_equal(sendto(fd, "x", 1, 0, (struct sockaddr *)&to, length), 1);
+		close(fd);
+	}
+}
+
+static unsigned take_all(int fd)
+{
+	char bytes[16];
+	unsigned n = 0;
+
+	while (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		n++;
+	return n;
+}
+
+static void sockets_too_many_get_nothing_and_are_closed_when_they_are_empty(void **state)
+{
+	unsigned spread = 0;
+
+	(void)state;
+	n_wanted = 3;
+	want(1);
+	listen_update(&s);
+	send_some(60);
+	for (unsigned k = 0; k < 3; k++)
+		spread += take_all(s.listens[0].fds[0][k]) > 0;
+	assert_int_equal(spread, 3);
+	n_wanted = 1;
+	listen_update(&s);
+	assert_int_equal(n_crew, 1);
+	assert_int_equal(s.listens[0].n[0], 3); /* what waits there is still read */
+	send_some(60);
+	assert_int_equal(take_all(s.listens[0].fds[0][0]), 60);
+	assert_int_equal(s.drain_ms, at_ms + DRAIN_MS);
+	listen_tick(&s, s.drain_ms - 1);
+	assert_int_equal(s.listens[0].n[1], 3);
+	n_crew_calls = 0;
+	listen_tick(&s, s.drain_ms);
+	assert_true(s.listens[0].n[0] == 1 && s.listens[0].n[1] == 1);
+	assert_int_equal(n_crew_calls, 1); /* the threads let go of theirs, too */
+	assert_int_equal(count_fds(), n_fds_before + 2);
+	assert_int_equal(s.drain_ms, 0);
+	send_some(20);
+	assert_int_equal(take_all(s.listens[0].fds[0][0]), 20);
+	n_wanted = 2; /* and more again */
+	listen_update(&s);
+	send_some(60);
+	assert_true(take_all(s.listens[0].fds[0][0]) > 0 && take_all(s.listens[0].fds[0][1]) > 0);
+}
+
+/* Only one of the addresses has too many: the others do not make that forgotten. */
+static void one_address_with_too_many_is_drained_beside_others(void **state)
+{
+	(void)state;
+	n_wanted = 2;
+	want(1);
+	listen_update(&s);
+	n_wanted = 1;
+	want(2);
+	listen_update(&s);
+	assert_true(s.drain_ms > 0);
+	listen_tick(&s, s.drain_ms);
+	assert_int_equal(count_fds(), n_fds_before + 4);
+}
+
+static void what_cannot_be_bound_stops_no_other_and_is_tried_again(void **state)
+{
+	int other;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++)
+		for (unsigned kind = 0; kind < 2; kind++) {
+			other = occupy(&wanted[i], kinds[kind]);
+			listen_update(&s);
+			assert_int_equal(s.listens[i].n[kind], 0);
+			assert_int_equal(s.listens[i].n[!kind], 1);
+			assert_true(s.listens[!i].n[0] && s.listens[!i].n[1]);
+			assert_int_equal(s.again_ms, at_ms + AGAIN_MS);
+			close(other);
+			listen_tick(&s, s.again_ms - 1);
+			assert_int_equal(s.listens[i].n[kind], 0);
+			listen_tick(&s, s.again_ms);
+			assert_int_equal(s.listens[i].n[kind], 1);
+			assert_int_equal(s.again_ms, 0);
+			listen_close(&s);
+		}
+	no_threads = true; /* sockets without a thread are no service either */
+	listen_update(&s);
+	assert_int_equal(s.again_ms, at_ms + AGAIN_MS);
+}
+
+static void a_port_that_was_in_use_can_be_bound_at_once(void **state)
+{
+	struct sockaddr_storage to;
+	socklen_t length = addr_to_sockaddr(&wanted[0], PORT, &to);
+	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), server;
+
+	(void)state;
+	want(1);
+	listen_update(&s);
+	assert_int_equal(connect(client, (struct sockaddr *)&to, length), 0);
+	server = accept4(s.listens[0].fds[1][0], NULL, NULL, SOCK_CLOEXEC);
+	assert_true(server >= 0);
+	close(server); /* first: the port waits for a minute */
+	close(client);
+	listen_close(&s);
+	listen_update(&s);
+	assert_int_equal(s.listens[0].n[1], 1);
+}
+
+static void what_was_bound_early_is_taken_and_the_rest_is_closed(void **state)
+{
+	(void)state;
+	n_wanted = 2;
+	bind_early(&s, &wanted[1], 2);
+	bind_early(&s, &wanted[4], 2); /* which the document does not want any more */
+	assert_int_equal(s.n_early, 8);
+	int first = s.early[0], second = s.early[1];
+
+	listen_update(&s);
+	assert_int_equal(s.n_early, 0);
+	assert_int_equal(s.listens[1].fds[0][0], first); /* in the order of binding */
+	assert_int_equal(s.listens[1].fds[0][1], second);
+	assert_int_equal(count_fds(), n_fds_before + 8);
+}
+
+static void sockets_that_are_handed_down_are_duplicated_and_none_is_made_beside_them(void **state)
+{
+	(void)state;
+	want(1);
+	n_wanted = 3;
+	hold(0, 2);
+	hold(1, 2);
+	listen_update(&s);
+	for (unsigned kind = 0; kind < 2; kind++) {
+		assert_int_equal(s.listens[0].n[kind],
+		                 2); /* the third is the supervisor's to make */
+		assert_int_not_equal(s.listens[0].fds[kind][0], held[kind][0]);
+		assert_true(fcntl(s.listens[0].fds[kind][1], F_GETFL) & O_NONBLOCK);
+	}
+	assert_int_equal(n_crew, 2); /* as many threads as have sockets */
+	assert_int_equal(s.again_ms, 0);
+	n_wanted = 1;
+	listen_update(&s);
+	listen_tick(&s, s.drain_ms);
+	assert_int_equal(n_forgotten, 2); /* so that their packets are nobody's no more */
+	assert_int_equal(s.listens[0].n[0], 1);
+}
+
+static void what_is_not_handed_down_of_an_address_is_bound(void **state)
+{
+	(void)state;
+	want(1);
+	hold(0, 1); /* of an older supervisor: UDP alone */
+	listen_update(&s);
+	assert_true(s.listens[0].n[0] == 1 && s.listens[0].n[1] == 1);
+	assert_int_equal(s.again_ms, 0);
+}
+
+static void more_than_are_wanted_are_read_until_they_may_go(void **state)
+{
+	(void)state;
+	want(1);
+	hold(0, 3);
+	hold(1, 1);
+	listen_update(&s);
+	assert_int_equal(s.listens[0].n[0], 3);
+	assert_int_equal(n_crew, 1);
+	assert_int_equal(s.drain_ms, at_ms + DRAIN_MS);
+	s.passed_ms =
+	        at_ms - 1000; /* they have just come: the document that wants them has its time */
+	listen_update(&s);
+	assert_int_equal(s.drain_ms, s.passed_ms + PASSED_MS);
+	s.passed_ms = at_ms - PASSED_MS + DRAIN_MS - 1;
+	listen_update(&s);
+	assert_int_equal(s.drain_ms, at_ms + DRAIN_MS);
+	n_wanted = 3;
+	listen_update(&s);
+	assert_true(s.drain_ms == 0 && s.passed_ms == 0);
+}
+
+static void more_addresses_than_there_is_room_for_stop_none(void **state)
+{
+	(void)state;
+	want(SERVER_SOCKETS_MAX + 1);
+	listen_update(&s);
+	assert_int_equal(s.n_listens, SERVER_SOCKETS_MAX);
+	assert_int_equal(count_fds(), n_fds_before + 2 * SERVER_SOCKETS_MAX);
+	assert_true(s.again_ms > 0);
+}
+
+static int option_of(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t n = sizeof(value);
+
+	assert_int_equal(getsockopt(fd, level, name, &value, &n), 0);
+	return value;
+}
+
+/* A burst waits in UDP's room; TCP starts again at once beside connections that linger; IPv6 leaves IPv4 to others. */
+static void sockets_have_the_options_that_their_kind_needs(void **state)
+{
+	(void)state;
+	assert_int_equal(addr_parse("::1", &wanted[1]), 0);
+	listen_update(&s);
+	for (unsigned i = 0; i < 2; i++) {
+		int udp = s.listens[i].fds[0][0], tcp = s.listens[i].fds[1][0];
+
+		assert_true(option_of(udp, SOL_SOCKET, SO_RCVBUF) >= SERVER_RCVBUF);
+		assert_true(option_of(tcp, SOL_SOCKET, SO_RCVBUF) < SERVER_RCVBUF);
+		assert_int_equal(option_of(udp, SOL_SOCKET, SO_REUSEADDR), 0);
+		assert_int_equal(option_of(tcp, SOL_SOCKET, SO_REUSEADDR), 1);
+		assert_int_equal(option_of(tcp, SOL_SOCKET, SO_ACCEPTCONN), 1);
+		for (unsigned kind = 0; i && kind < 2; kind++)
+			assert_int_equal(
+			        option_of(s.listens[1].fds[kind][0], IPPROTO_IPV6, IPV6_V6ONLY), 1);
+	}
+	assert_int_equal(s.again_ms, 0);
+}
+
+static void without_a_document_nothing_is_tried_again(void **state)
+{
+	(void)state;
+	s.now = NULL;
+	s.again_ms = 1;
+	listen_tick(&s, at_ms);
+	assert_int_equal(n_crew_calls, 0);
+	s.now = &g;
+	s.again_ms = at_ms + 1;
+	listen_tick(&s, at_ms);
+	assert_int_equal(n_crew_calls, 0);
+	listen_tick(&s, at_ms + 1);
+	assert_int_equal(n_crew_calls, 1);
+	assert_int_equal(s.again_ms, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH(each_address_has_a_socket_of_each_kind_for_each_thread),
+		WITH(sockets_too_many_get_nothing_and_are_closed_when_they_are_empty),
+		WITH(one_address_with_too_many_is_drained_beside_others),
+		WITH(what_cannot_be_bound_stops_no_other_and_is_tried_again),
+		WITH(a_port_that_was_in_use_can_be_bound_at_once),
+		WITH(what_was_bound_early_is_taken_and_the_rest_is_closed),
+		WITH(sockets_that_are_handed_down_are_duplicated_and_none_is_made_beside_them),
+		WITH(what_is_not_handed_down_of_an_address_is_bound),
+		WITH(more_than_are_wanted_are_read_until_they_may_go),
+		WITH(more_addresses_than_there_is_room_for_stop_none),
+		WITH(sockets_have_the_options_that_their_kind_needs),
+		WITH(without_a_document_nothing_is_tried_again),
+	};
+
+	if (geteuid())
+		return 77;
+	return cmocka_run_group_tests_name("dns listen", tests, enter, NULL);
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Sockets of weir-dns: what is bound before rights are dropped, what an operator reads of a failure, and what goes on. */
+#include "tests/unit/dns/listen_scene.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* With rights, and without a supervisor, what the document names is bound at once: two threads, two addresses. */
+static void what_needs_rights_is_bound_before_they_are_dropped(void **state)
+{
+	static const struct {
+		const char *why;
+		uid_t user;
+		const char *held;
+		int result;
+		bool no_self;
+		unsigned n;
+	} cases[] = {
+		{ "root, alone", 0, NULL, 0, false, 8 },
+		{ "no rights: there is no hurry", 1, NULL, 0, false, 0 },
+		{ "UDP is held for us", 0, "dns-udp-0", 0, false, 0 },
+		{ "TCP is held for us", 0, "dns-tcp-0", 0, false, 0 },
+		{ "no document", 0, NULL, -ENOENT, false, 0 },
+		{ "this node is none of the document's", 0, NULL, 0, true, 0 },
+	};
+
+	(void)state;
+	n_wanted = 2;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		print_message("  %s\n", cases[i].why);
+		early.user = cases[i].user;
+		early.held = cases[i].held;
+		early.result = cases[i].result;
+		early.n_freed = 0;
+		m.self = cases[i].no_self ? NULL : &self;
+		listen_early(&s);
+		assert_int_equal(s.n_early, cases[i].n);
+		assert_int_equal(early.n_freed,
+		                 !cases[i].user && !cases[i].held && !cases[i].result);
+		for (unsigned k = 0; k < s.n_early; k++) /* by address, kind and thread */
+			assert_true(handed_is_bound(s.early[k], &wanted[k / 4], kinds[k / 2 % 2]));
+		listen_close_early(&s);
+		assert_int_equal(s.n_early, 0);
+		assert_int_equal(count_fds(), n_fds_before);
+	}
+}
+
+static void as_many_addresses_are_bound_early_as_are_served(void **state)
+{
+	(void)state;
+	want(SERVER_SOCKETS_MAX + 1);
+	listen_early(&s);
+	assert_int_equal(s.n_early, 2 * SERVER_SOCKETS_MAX);
+	listen_close(&s); /* closes them, too */
+	assert_int_equal(count_fds(), n_fds_before);
+}
+
+/* The first of an address fails: its other threads have none either; other kinds and addresses have theirs. */
+static void what_cannot_be_bound_early_is_left_for_later(void **state)
+{
+	(void)state;
+	n_wanted = 2;
+	bind_fails = (struct failure){ 2, EADDRINUSE }; /* TCP of the first address */
+	listen_early(&s);
+	assert_int_equal(s.n_early, 6);
+	assert_true(handed_is_bound(s.early[1], &wanted[0], SOCK_DGRAM));
+	assert_true(handed_is_bound(s.early[2], &wanted[1], SOCK_DGRAM));
+	assert_string_equal(logged, ""); /* it is tried again, and told then */
+	int udp = s.early[1], tcp = s.early[5];
+
+	listen_update(&s);
+	assert_int_equal(s.listens[0].fds[0][1], udp);
+	assert_int_equal(s.listens[1].fds[1][1], tcp);
+	assert_int_equal(s.listens[0].n[1], 2); /* these were bound now */
+	assert_int_equal(count_fds(), n_fds_before + 8);
+}
+
+/* What the log says when bind() fails for socket @p after of two threads of one address: UDP's two, then TCP's. */
+static void a_failure_is_told_with_what_to_do(void **state)
+{
+	static const struct {
+		unsigned after;
+		int error;
+		const char *parts[5];
+		bool again;
+	} cases[] = {
+		{ 0,
+		  EADDRINUSE,
+		  { "3 dns-listen-failed ", "address=127.0.0.1 port=5398 transport=udp",
+		    "Address already in use", "another server has it: ss -lnutp" },
+		  true },
+		{ 2,
+		  EACCES,
+		  { "3 dns-listen-failed ", "address=127.0.0.1 port=5398 transport=tcp",
+		    "Permission denied", "hint=\"\"" },
+		  true },
+		{ 1,
+		  EACCES,
+		  { "4 dns-thread-socket-failed ", "address=127.0.0.1 port=5398 transport=udp n=1",
+		    "Permission denied", "weir run" },
+		  false },
+		{ 3,
+		  EADDRINUSE,
+		  { "4 dns-thread-socket-failed ", "transport=tcp n=1", "already in use" },
+		  false },
+	};
+
+	(void)state;
+	want(1);
+	n_wanted = 2;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		logged[0] = '\0';
+		bind_fails = (struct failure){ cases[i].after, cases[i].error };
+		listen_update(&s);
+		for (unsigned k = 0; k < 5 && cases[i].parts[k]; k++)
+			if (!strstr(logged, cases[i].parts[k]))
+				fail_msg("no \"%s\" in: %s", cases[i].parts[k], logged);
+		assert_ptr_equal(strchr(logged, '\n'), logged + strlen(logged) - 1); /* once */
+		assert_int_equal(s.again_ms, cases[i].again ? at_ms + AGAIN_MS : 0);
+		assert_int_equal(n_crew, 2); /* the other kind has two */
+		listen_close(&s);
+		assert_int_equal(count_fds(), n_fds_before);
+	}
+}
+
+static void there_are_as_many_threads_as_some_address_has_sockets(void **state)
+{
+	(void)state;
+	n_wanted = 3;
+	want(1);
+	hold(0, 1); /* the supervisor will open more: until then one thread is enough */
+	hold(1, 1);
+	listen_update(&s);
+	assert_int_equal(n_crew, 1);
+	assert_string_equal(logged, "");
+	assert_int_equal(s.again_ms, 0);
+	want(2); /* another address, of our own, has three */
+	listen_update(&s);
+	assert_int_equal(n_crew, 3);
+	assert_true(s.listens[0].n[0] == 1 && s.listens[1].n[0] == 3 && s.listens[1].n[1] == 3);
+	want(0);
+	listen_update(&s);
+	assert_int_equal(n_crew, 1); /* never none */
+}
+
+static void what_is_handed_down_later_is_taken_beside_the_first(void **state)
+{
+	(void)state;
+	n_wanted = 2;
+	want(1);
+	hold(0, 1);
+	hold(1, 1);
+	listen_update(&s);
+	int first = s.listens[0].fds[0][0];
+
+	for (unsigned kind = 0; kind < 2; kind++)
+		held[kind][1] = bind_own(&wanted[0], PORT, kinds[kind], false);
+	listen_update(&s);
+	assert_int_equal(s.listens[0].fds[0][0], first);
+	assert_true(s.listens[0].n[0] == 2 && s.listens[0].n[1] == 2);
+	assert_int_equal(n_crew, 2);
+}
+
+static void a_group_that_cannot_be_steered_is_told_and_served(void **state)
+{
+	(void)state;
+	want(1);
+	steer_fails = (struct failure){ 1, EPERM };
+	listen_update(&s);
+	assert_string_equal(logged, "4 dns-steering-failed transport=tcp "
+	                            "error=\"Operation not permitted\"\n");
+	assert_true(s.listens[0].n[0] == 1 && s.listens[0].n[1] == 1);
+}
+
+static void threads_are_chosen_for_the_cpus_that_are_allowed(void **state)
+{
+	cpu_set_t allowed;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
+	listen_update(&s);
+	assert_int_equal(n_allowed, CPU_COUNT(&allowed));
+	affinity_fails.error = EINVAL; /* more CPUs than the set has room for: not known */
+	listen_update(&s);
+	assert_int_equal(n_allowed, 0);
+	assert_int_equal(s.n_wanted, 1);
+}
+
+static void one_address_goes_and_the_others_keep_their_sockets(void **state)
+{
+	(void)state;
+	want(4);
+	listen_update(&s);
+	for (unsigned gone = 0; gone < 4; gone++) {
+		struct addr kept[4] = { wanted[0], wanted[1], wanted[2], wanted[3] };
+		int fds[4];
+
+		for (unsigned i = 0; i < 4; i++)
+			fds[i] = find_listen(&s, &kept[i])->fds[1][0];
+		wanted[gone] = kept[3]; /* the last moves into its place */
+		want(3);
+		listen_update(&s);
+		assert_int_equal(s.n_listens, 3);
+		for (unsigned i = 0; i < 4; i++)
+			assert_true(i == gone || find_listen(&s, &kept[i])->fds[1][0] == fds[i]);
+		assert_int_equal(count_fds(), n_fds_before + 6);
+		memcpy(wanted, kept, sizeof(kept));
+		want(4);
+		listen_update(&s);
+	}
+}
+
+static void an_address_too_many_is_told(void **state)
+{
+	(void)state;
+	want(SERVER_SOCKETS_MAX);
+	listen_update(&s);
+	assert_string_equal(logged, "");
+	want(SERVER_SOCKETS_MAX + 1);
+	listen_update(&s);
+	assert_string_equal(logged, "3 dns-listen-failed error=\"more than 64 addresses\"\n");
+}
+
+/* Sockets of several addresses are drained at once, each to as many as are wanted. */
+static void all_addresses_are_drained_together(void **state)
+{
+	(void)state;
+	n_wanted = 4;
+	want(3);
+	listen_update(&s);
+	n_wanted = 2;
+	listen_update(&s);
+	s.passed_ms = at_ms;
+	listen_tick(&s, at_ms + DRAIN_MS);
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(s.listens[i].n[0] == 2 && s.listens[i].n[1] == 2);
+	assert_int_equal(count_fds(), n_fds_before + 12);
+	assert_int_equal(n_crew, 2);
+	n_crew_calls = 0;
+	listen_tick(&s, at_ms + 10 * DRAIN_MS); /* once */
+	assert_int_equal(n_crew_calls, 0);
+}
+
+/* What the supervisor holds goes with our own, each of its place: those that stay are held on. */
+static void what_is_drained_is_given_back_by_its_place(void **state)
+{
+	(void)state;
+	n_wanted = 3;
+	want(1);
+	hold(0, 3);
+	hold(1, 3);
+	listen_update(&s);
+	n_wanted = 1;
+	listen_update(&s);
+	listen_tick(&s, s.drain_ms);
+	assert_int_equal(n_forgotten, 4);
+	for (unsigned kind = 0; kind < 2; kind++) {
+		assert_true(held[kind][0] >= 0);
+		assert_true(held[kind][1] < 0 && held[kind][2] < 0);
+	}
+	want(0); /* the address itself goes */
+	listen_update(&s);
+	assert_int_equal(n_forgotten, 6);
+	assert_true(held[0][0] < 0 && held[1][0] < 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH(what_needs_rights_is_bound_before_they_are_dropped),
+		WITH(as_many_addresses_are_bound_early_as_are_served),
+		WITH(what_cannot_be_bound_early_is_left_for_later),
+		WITH(a_failure_is_told_with_what_to_do),
+		WITH(there_are_as_many_threads_as_some_address_has_sockets),
+		WITH(what_is_handed_down_later_is_taken_beside_the_first),
+		WITH(a_group_that_cannot_be_steered_is_told_and_served),
+		WITH(threads_are_chosen_for_the_cpus_that_are_allowed),
+		WITH(one_address_goes_and_the_others_keep_their_sockets),
+		WITH(an_address_too_many_is_told),
+		WITH(all_addresses_are_drained_together),
+		WITH(what_is_drained_is_given_back_by_its_place),
+	};
+
+	if (geteuid())
+		return 77;
+	return cmocka_run_group_tests_name("dns listen edges", tests, enter, NULL);
+}

@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Loading the next generation, without one: what is asked of the loader, and what becomes of its result. */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "dns/image.h"
+#include "dns/server.h"
+#include "weir/model.h"
+#include "weir/stats.h"
+
+/* The loader: what it is to find, what it was asked, and a gate that lets it go on. */
+static struct {
+	int result;
+	unsigned n_mistakes, n_calls, n_freed;
+	size_t n_earlier, n_broken;
+	bool stale;
+	enum zones_level level; /* of the mistakes */
+	struct generation_how how;
+	pthread_mutex_t gate;
+} loader = { .gate = PTHREAD_MUTEX_INITIALIZER };
+
+static char order[256]; /* of what was called, a letter each */
+static unsigned n_ready;
+static int take_result;
+static bool job_runs;
+
+static void note(char what)
+{
+	size_t n = strlen(order);
+
+	assert_true(n + 1 < sizeof(order));
+	order[n] = what;
+	order[n + 1] = '\0';
+}
+
+static int fake_generation_load(const struct proc_dirs *dirs, const struct generation_how *how,
+                                struct generation **out)
+{
+	struct generation *g = calloc(1, sizeof(*g));
+
+	(void)dirs;
+	pthread_mutex_lock(&loader.gate);
+	loader.n_calls++;
+	loader.how = *how;
+	for (unsigned i = 0; i < loader.n_mistakes; i++) {
+		char text[32];
+		struct zones_message m = { .zone = i % 2 ? "z.test" : "",
+			                   .file = "f",
+			                   .line = i,
+			                   .level = loader.level,
+			                   .text = text };
+
+		snprintf(text, sizeof(text), "number %u", i);
+		how->report(how->report_arg, &m);
+	}
+	pthread_mutex_unlock(&loader.gate);
+	if (loader.result) {
+		free(g);
+		return loader.result;
+	}
+	g->model = calloc(1, sizeof(*g->model));
+	g->image = calloc(1, sizeof(*g->image));
+	g->place = calloc(1, sizeof(*g->place));
+	g->n_earlier = loader.n_earlier;
+	g->n_broken = loader.n_broken;
+	g->stale = loader.stale;
+	*out = g;
+	return 0;
+}
+
+static void fake_generation_free(struct generation *g)
+{
+	if (!g)
+		return;
+	loader.n_freed++;
+	free((void *)(uintptr_t)g->image);
+	free(g->model);
+	free(g->place);
+	free(g);
+}
+
+static void fake_observe(struct server *s, struct generation *g)
+{
+	assert_ptr_not_equal(s->now, g); /* before it is answered from */
+	note('o');
+}
+
+static int fake_take(struct server *s, struct generation *made)
+{
+	note('t');
+	if (take_result)
+		return take_result;
+	fake_generation_free(s->now);
+	s->now = made;
+	return 0;
+}
+
+static void fake_listen(struct server *s)
+{
+	assert_non_null(s->now);
+	note('l');
+}
+
+static void fake_conditions(struct server *s)
+{
+	assert_false(s->load.running);
+	note('c');
+}
+
+static void fake_ready(void)
+{
+	n_ready++;
+}
+
+static void fake_job_begin(struct stats *s, const char *job, unsigned limit_s)
+{
+	(void)s;
+	assert_string_equal(job, "document");
+	assert_true(limit_s >= 10);
+	assert_false(job_runs);
+	job_runs = true;
+}
+
+static void fake_job_end(struct stats *s, const char *job)
+{
+	(void)s;
+	assert_string_equal(job, "document");
+	job_runs = false;
+}
+
+static uint64_t fake_now(const struct loop *l)
+{
+	static uint64_t at_ms = 1000;
+
+	(void)l;
+	return at_ms += 5;
+}
+
+static int no_thread; /* why none can be made; 0: one can */
+
+static int fake_create(pthread_t *t, const pthread_attr_t *attributes, void *(*f)(void *),
+                       void *arg)
+{
+	return no_thread ? no_thread : pthread_create(t, attributes, f, arg);
+}
+
+/* The private parts too. */
+#define pthread_create    fake_create
+#define generation_load   fake_generation_load
+#define generation_free   fake_generation_free
+#define server_observe    fake_observe
+#define serving_take      fake_take
+#define listen_update     fake_listen
+#define server_conditions fake_conditions
+#define proc_ready        fake_ready
+#define stats_job_begin   fake_job_begin
+#define stats_job_end     fake_job_end
+#define loop_now_ms       fake_now
+#include "dns/load.c"
+
+static struct server s;
+static struct proc_dirs dirs;
+static uint64_t n_good, n_bad, took_ms;
+
+static int set_up(void **state)
+{
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	loader.result = 0;
+	loader.n_mistakes = loader.n_calls = loader.n_freed = 0;
+	loader.n_earlier = loader.n_broken = 0;
+	loader.stale = false;
+	loader.level = ZONES_MISTAKE;
+	no_thread = 0;
+	order[0] = '\0';
+	n_ready = 0;
+	n_good = n_bad = took_ms = 0;
+	take_result = 0;
+	s.dirs = &dirs;
+	s.load.event = eventfd(0, EFD_CLOEXEC);
+	s.counters = (struct counters){
+		.stats = (void *)&s, .loads = &n_good, .load_failures = &n_bad, .load_ms = &took_ms
+	};
+	return s.load.event < 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	server_load_stop(&s);
+	fake_generation_free(s.now);
+	close(s.load.event);
+	return 0;
+}
+
+/* Wait for the thread, and take what it made. */
+static void finish(void)
+{
+	server_load_done(&s, s.load.event, 0);
+	assert_false(job_runs);
+}
+
+static void load(void)
+{
+	order[0] = '\0';
+	(void)server_load_start(&s, false);
+	finish();
+}
+
+static void what_is_loaded_is_looked_at_taken_and_listened_for(void **state)
+{
+	(void)state;
+	load();
+	assert_string_equal(order, "otlc");
+	assert_non_null(s.now);
+	assert_int_equal(n_ready, 1);
+	assert_int_equal(s.load.finished, 1);
+	assert_true(n_good == 1 && n_bad == 0 && took_ms > 0);
+	assert_string_equal(server_load_error(&s), "");
+	load(); /* each document may listen elsewhere */
+	assert_string_equal(order, "otlc");
+	assert_int_equal(n_ready, 1); /* the supervisor hears it once */
+	assert_int_equal(loader.n_freed, 1);
+}
+
+static void the_loader_gets_what_is_in_force(void **state)
+{
+	const struct model *model;
+	const struct image *image;
+
+	(void)state;
+	load();
+	assert_true(loader.how.trust_cache && loader.how.keep);
+	assert_null(loader.how.before);
+	assert_null(loader.how.earlier);
+	assert_int_equal(loader.how.key_wait_ms, 2000); /* weir-mgmt may be writing it */
+	model = s.now->model;
+	image = s.now->image;
+	loader.result = -EINVAL; /* so that they stay */
+	load();
+	assert_ptr_equal(loader.how.before, model);
+	assert_ptr_equal(loader.how.earlier, image);
+	assert_int_equal(loader.how.key_wait_ms, 0);
+}
+
+static void a_wish_for_the_files_is_kept_until_it_is_met_and_no_longer(void **state)
+{
+	(void)state;
+	pthread_mutex_lock(&loader.gate);
+	assert_int_equal(server_load_start(&s, false), 1);
+	assert_int_equal(server_load_start(&s, true), 2);  /* after the one that runs */
+	assert_int_equal(server_load_start(&s, false), 2); /* which does as well for this one */
+	pthread_mutex_unlock(&loader.gate);
+	finish();
+	assert_true(s.load.running);
+	finish();
+	assert_false(s.load.running);
+	assert_int_equal(loader.n_calls, 2);
+	assert_false(loader.how.trust_cache); /* the files were read */
+	load();
+	assert_true(loader.how.trust_cache);
+	assert_int_equal(s.load.finished, 3);
+}
+
+static void a_refused_document_leaves_what_is_served(void **state)
+{
+	const struct generation *before;
+
+	(void)state;
+	load();
+	before = s.now;
+	loader.result = -EINVAL;
+	loader.n_mistakes = 2;
+	load();
+	assert_string_equal(order, "c"); /* and it is told at once */
+	assert_ptr_equal(s.now, before);
+	assert_string_equal(server_load_error(&s), strerror(EINVAL));
+	assert_true(n_good == 1 && n_bad == 1);
+	assert_string_equal(s.load.mistakes[0], "f: number 0");
+	assert_string_equal(s.load.mistakes[1], "f:1: number 1");
+	assert_null(s.load.zones[0]);
+	assert_string_equal(s.load.zones[1], "z.test");
+	loader.result = 0;
+	loader.n_mistakes = 0;
+	load();
+	assert_int_equal(s.load.n_mistakes, 0); /* those of the document before are gone */
+	assert_null(s.load.mistakes[0]);
+	assert_string_equal(server_load_error(&s), "");
+}
+
+static void no_document_yet_is_no_failure(void **state)
+{
+	(void)state;
+	loader.result = -ENOENT;
+	load();
+	assert_null(s.now);
+	assert_true(n_good == 0 && n_bad == 0);
+	assert_int_equal(s.load.last_result, -ENOENT);
+	assert_int_equal(n_ready, 0);
+}
+
+static void zones_that_lack_are_a_failure_that_is_named(void **state)
+{
+	(void)state;
+	loader.n_earlier = 1;
+	load();
+	assert_true(n_good == 0 && n_bad == 1);
+	assert_non_null(strstr(server_load_error(&s), "earlier image"));
+	loader.n_earlier = 0;
+	loader.n_broken = 1;
+	load();
+	assert_true(n_good == 0 && n_bad == 2);
+	assert_non_null(strstr(server_load_error(&s), "SERVFAIL"));
+}
+
+static void without_memory_the_one_before_stays_and_nothing_is_lost(void **state)
+{
+	const struct generation *before;
+
+	(void)state;
+	load();
+	before = s.now;
+	take_result = -ENOMEM;
+	load();
+	assert_ptr_equal(s.now, before);
+	assert_string_equal(order, "otc");
+	assert_string_equal(server_load_error(&s), strerror(ENOMEM));
+	assert_int_equal(loader.n_freed, 0);
+	take_result = 0;
+	load();
+	assert_int_equal(loader.n_freed, 2); /* the one that was not taken, and the one before */
+}
+
+static void more_mistakes_than_are_kept_are_counted(void **state)
+{
+	(void)state;
+	loader.result = -EINVAL;
+	for (unsigned more = 0; more < 2; more++) {
+		loader.n_mistakes = SERVER_MISTAKES + more;
+		load();
+		assert_int_equal(s.load.n_mistakes, SERVER_MISTAKES + more);
+		assert_non_null(s.load.mistakes[SERVER_MISTAKES - 1]);
+	}
+}
+
+static void an_event_without_a_load_is_none(void **state)
+{
+	uint64_t one = 1;
+
+	(void)state;
+	load();
+	order[0] = '\0';
+	assert_int_equal(write(s.load.event, &one, sizeof(one)), sizeof(one));
+	server_load_done(&s, s.load.event, 0);
+	assert_string_equal(order, "");
+	assert_true(n_good == 1 && n_bad == 0);
+}
+
+static void a_load_is_waited_for_at_the_end(void **state)
+{
+	(void)state;
+	(void)server_load_start(&s, false);
+	server_load_stop(&s);
+	assert_false(s.load.running);
+	assert_int_equal(loader.n_calls, 1);
+	assert_int_equal(loader.n_freed, 1); /* what it made, and nobody took */
+	s.load.made = NULL;
+}
+
+/* What was served before is served on, and the next request tries again. */
+static void without_a_thread_a_load_is_done_and_has_failed(void **state)
+{
+	const struct generation *before;
+
+	(void)state;
+	load();
+	before = s.now;
+	no_thread = EAGAIN;
+	assert_int_equal(server_load_start(&s, true), 2);
+	assert_false(s.load.running);
+	assert_int_equal(s.load.finished, 2); /* who waits for it waits no longer */
+	assert_string_equal(server_load_error(&s), strerror(EAGAIN));
+	assert_ptr_equal(s.now, before);
+	assert_int_equal(loader.n_calls, 1);
+	no_thread = 0;
+	load();
+	assert_string_equal(server_load_error(&s), "");
+	assert_int_equal(s.load.finished, 3);
+}
+
+static void a_warning_is_no_mistake(void **state)
+{
+	(void)state;
+	loader.level = ZONES_WARNING;
+	loader.n_mistakes = 3;
+	load();
+	assert_int_equal(s.load.n_mistakes, 0);
+	assert_null(s.load.mistakes[0]);
+	loader.level = ZONES_SIGNED;
+	load();
+	assert_int_equal(s.load.n_mistakes, 3);
+}
+
+/* Which of several troubles a person reads first. */
+static void the_worst_is_said_of_a_load(void **state)
+{
+	static const struct {
+		bool stale;
+		size_t n_earlier, n_broken;
+		const char *part;
+	} cases[] = {
+		{ true, 0, 0, "an earlier image" },
+		{ false, 1, 0, "an earlier image" },
+		{ false, 1, 1, "an earlier image" },
+		{ false, 0, 1, "SERVFAIL" },
+		{ false, 0, 0, "" },
+	};
+
+	(void)state;
+	assert_string_equal(server_load_error(&s), ""); /* there was none */
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		loader.stale = cases[i].stale;
+		loader.n_earlier = cases[i].n_earlier;
+		loader.n_broken = cases[i].n_broken;
+		load();
+		assert_non_null(strstr(server_load_error(&s), cases[i].part));
+		assert_int_equal(!*server_load_error(&s), !*cases[i].part);
+		loader.result = -EACCES;
+		load();
+		assert_string_equal(server_load_error(&s), strerror(EACCES));
+		loader.result = 0;
+	}
+	assert_int_equal(n_bad, 4 + 5);
+	assert_int_equal(n_good, 1);
+}
+
+static void the_supervisor_hears_of_what_is_served_only(void **state)
+{
+	(void)state;
+	take_result = -ENOMEM;
+	load();
+	assert_int_equal(n_ready, 0);
+	loader.result = -EINVAL;
+	take_result = 0;
+	load();
+	assert_int_equal(n_ready, 0);
+	loader.result = 0;
+	load();
+	assert_int_equal(n_ready, 1);
+}
+
+/* From its beginning to when it is taken: the clock goes on by five at each look. */
+static void the_time_of_a_load_is_counted(void **state)
+{
+	(void)state;
+	load();
+	assert_int_equal(took_ms, 5);
+	loader.result = -EINVAL;
+	took_ms = 0;
+	load();
+	assert_int_equal(took_ms, 5);
+	s.counters.stats = NULL; /* there is no page */
+	loader.result = 0;
+	load();
+	assert_true(n_good == 1 && n_bad == 1);
+}
+
+#define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH(what_is_loaded_is_looked_at_taken_and_listened_for),
+		WITH(the_loader_gets_what_is_in_force),
+		WITH(a_wish_for_the_files_is_kept_until_it_is_met_and_no_longer),
+		WITH(a_refused_document_leaves_what_is_served),
+		WITH(no_document_yet_is_no_failure),
+		WITH(zones_that_lack_are_a_failure_that_is_named),
+		WITH(without_memory_the_one_before_stays_and_nothing_is_lost),
+		WITH(more_mistakes_than_are_kept_are_counted),
+		WITH(an_event_without_a_load_is_none),
+		WITH(a_load_is_waited_for_at_the_end),
+		WITH(without_a_thread_a_load_is_done_and_has_failed),
+		WITH(a_warning_is_no_mistake),
+		WITH(the_worst_is_said_of_a_load),
+		WITH(the_supervisor_hears_of_what_is_served_only),
+		WITH(the_time_of_a_load_is_counted),
+	};
+
+	return cmocka_run_group_tests_name("dns load", tests, NULL, NULL);
+}

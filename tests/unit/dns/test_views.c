@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What nodes see of a target, when a page ends, is damaged, ages or is another one; and whose view counts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/arena.h"
+#include "base/page.h"
+#include "base/proc.h"
+#include "dns/decided.h"
+#include "dns/generation.h"
+#include "dns/place.h"
+#include "dns/views.h"
+#include "weir/view.h"
+
+#define SITES 4
+#define UP    health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 7)
+#define DOWN  health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, 8)
+
+static const char *const names[SITES] = { "ams", "fra", "lon", "par" };
+
+/* Four sites with a node each, of which fra's is this one; ams has the service. */
+static struct {
+	char dir[32];
+	struct model_site sites[SITES];
+	struct model_node nodes[SITES];
+	struct model m;
+	struct place_site at;
+	struct place_service service;
+	struct place p;
+	struct arena *arena;
+	struct views *v;
+	struct page *own;
+} w;
+
+static void target_word(struct health_page *page, health_word word)
+{
+	uint64_t target = health_target_service("web", "ams", true);
+
+	assert_int_equal(health_set_targets(page, &target, 1, 1), 0);
+	health_write(page, health_find(page, target), word);
+}
+
+/* What weir-mgmt has of a node's view, in a page of @p more bytes than it needs. */
+static struct page *tell(const char *node, health_word word, uint64_t good_until_ms, size_t more)
+{
+	char path[PATH_MAX];
+	struct page *page;
+
+	assert_int_equal(view_path(w.dir, node, path), 0);
+	assert_int_equal(page_create(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT,
+	                             sizeof(struct view_page) + more, &page),
+	                 0);
+	struct view_page *view = page_payload(page);
+
+	target_word(&view->health, word);
+	view_set_good_until_ms(view, good_until_ms);
+	page_publish(page);
+	return page;
+}
+
+static struct views_seen seen_at(uint64_t now_ms)
+{
+	return (struct views_seen){ .own = page_payload(w.own),
+		                    .own_page = w.own,
+		                    .own_good_until_ms = 5000,
+		                    .run_dir = w.dir,
+		                    .now_ms = now_ms };
+}
+
+static struct majority look(uint64_t now_ms)
+{
+	const struct views_seen seen = seen_at(now_ms);
+
+	views_read(w.v, &seen);
+	return views_of(w.v, 1);
+}
+
+static int set_up(void **state)
+{
+	char path[PATH_MAX];
+
+	(void)state;
+	memset(&w, 0, sizeof(w));
+	strcpy(w.dir, "/tmp/weir-views.XXXXXX");
+	if (!mkdtemp(w.dir))
+		return -1;
+	for (uint32_t i = 0; i < SITES; i++) {
+		w.sites[i] = (struct model_site){ .name = names[i], .index = i };
+		w.nodes[i] = (struct model_node){ .name = names[i], .site = &w.sites[i] };
+	}
+	w.m = (struct model){
+		.sites = w.sites, .n_sites = SITES, .nodes = w.nodes, .n_nodes = SITES
+	};
+	w.m.self = &w.nodes[1];
+	w.at = (struct place_site){ .name = "ams" };
+	w.service = (struct place_service){ .name = "web", .n_sites = 1, .sites = &w.at };
+	w.p = (struct place){ .n_services = 1, .n_states = 1, .services = &w.service };
+	w.arena = arena_new(1 << 20);
+	w.v = views_new(&w.m, &w.p, w.arena);
+	snprintf(path, sizeof(path), "%s/health.page", w.dir);
+	return !w.v || page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT,
+	                           sizeof(struct health_page), &w.own);
+}
+
+static int tear_down(void **state)
+{
+	char command[64];
+
+	(void)state;
+	views_close(w.v);
+	page_close(w.own);
+	arena_free(w.arena);
+	snprintf(command, sizeof(command), "rm -r %s", w.dir);
+	return system(command);
+}
+
+static void a_page_that_was_made_again_is_read_from_its_beginning(void **state)
+{
+	struct page *page = tell("ams", UP, 90000, 0);
+	uint32_t epoch = page_epoch(page);
+
+	(void)state;
+	target_word(page_payload(w.own), UP);
+	(void)look(1000);
+	assert_int_equal(w.v->items[0].words[1], UP);
+	page_close(page);
+	page = tell("ams", DOWN, 90000,
+	            64); /* of another release; told as often as the one before */
+	assert_int_equal(page_epoch(page), epoch);
+	(void)look(2000);
+	assert_int_equal(w.v->items[0].words[1], DOWN);
+	page_close(page);
+}
+
+static void a_page_that_is_too_small_is_none(void **state)
+{
+	char path[PATH_MAX];
+	struct page *page;
+
+	(void)state;
+	assert_int_equal(view_path(w.dir, "lon", path), 0);
+	assert_int_equal(page_create(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT,
+	                             sizeof(struct view_page) - 8, &page),
+	                 0);
+	(void)look(1000);
+	assert_null(w.v->items[2].page);
+	page_close(page);
+}
+
+static void a_damaged_page_takes_no_word_back(void **state)
+{
+	struct health_page *page = page_payload(w.own);
+	const char zeros[8] = "";
+	char path[PATH_MAX];
+	FILE *f;
+
+	(void)state;
+	target_word(page, DOWN);
+	(void)look(1000);
+	assert_int_equal(w.v->items[1].words[1], DOWN);
+	snprintf(path, sizeof(path), "%s/health.page", w.dir);
+	/* somebody writes zeros: its head, and a word of it; its layout is as it was */
+	f = fopen(path, "r+");
+	assert_non_null(f);
+	assert_int_equal(fwrite(zeros, 1, sizeof(zeros), f), sizeof(zeros));
+	assert_int_equal(fclose(f), 0);
+	target_word(page, 0);
+	(void)look(1100);
+	assert_int_equal(w.v->items[1].words[1], DOWN);
+}
+
+static void the_own_view_ages_with_its_writer(void **state)
+{
+	(void)state;
+	target_word(page_payload(w.own), DOWN);
+	page_close(tell("ams", UP, 90000, 0));
+	(void)look(4999);
+	assert_true(w.v->items[1].fresh);
+	assert_int_equal(views_sites(w.v).n_heard, 2);
+	(void)look(5000);
+	assert_false(w.v->items[1].fresh);
+	assert_int_equal(views_sites(w.v).n_heard, 1);
+	assert_int_equal(views_sites(w.v).lost, 1 << 1 | 1 << 2 | 1 << 3);
+}
+
+static void a_site_that_was_taken_out_has_no_vote(void **state)
+{
+	struct majority m;
+
+	(void)state;
+	target_word(page_payload(w.own), DOWN);
+	page_close(tell("ams", DOWN, 90000, 0));
+	page_close(tell("lon", UP, 90000, 0));
+	page_close(tell("par", UP, 90000, 0));
+	m = look(1000);
+	assert_true(m.n_up == 2 && m.n_down == 2);
+	views_take_out(w.v, 1 << 0);
+	m = views_of(w.v, 1);
+	assert_true(m.n_up == 2 && m.n_down == 1 && m.n_lost == 0);
+	assert_int_equal(health_state(m.word), HEALTH_UP);
+	m = views_from_outside(w.v, 1, &w.sites[2]); /* what is seen is seen all the same */
+	assert_true(m.n_up == 1 && m.n_down == 2);
+	views_take_out(w.v, 1 << 0 | 1 << 3);
+	assert_false(w.v->votes);
+	assert_int_equal(views_of(w.v, 1).word, DOWN); /* the own view */
+}
+
+/* What is decided of the target by @p g, with views as they were set. */
+static struct place_site_state decide(struct decided *d, const struct model_override *o, size_t n)
+{
+	struct place_state *state = calloc(1, sizeof(*state) + sizeof(state->sites[0]));
+	struct generation g = { .model = &w.m, .place = &w.p, .state = state, .views = w.v };
+	const struct views_seen seen = { .own = page_payload(w.own),
+		                         .own_page = w.own,
+		                         .own_good_until_ms = 5000,
+		                         .now_ms = 1000 };
+	const struct generation_time time = { .wall_ms = 1000 };
+	struct place_site_state found;
+
+	state->n_sites = 1;
+	w.m.overrides = o;
+	w.m.n_overrides = n;
+	generation_observe(&g, &seen, NULL, d, &time);
+	found = state->sites[0];
+	free(state);
+	return found;
+}
+
+static const struct model_override out[] = {
+	{ .kind = MODEL_OVERRIDE_DISABLE, .name = "ams", .until_ms = MODEL_WALL_NEVER },
+	{ .kind = MODEL_OVERRIDE_DISABLE, .name = "par", .until_ms = MODEL_WALL_NEVER },
+};
+
+static void what_is_decided_is_settled_when_most_sites_are_heard(void **state)
+{
+	struct decided d = { 0 };
+
+	(void)state;
+	target_word(page_payload(w.own), UP);
+	w.v->items[0].fresh = true; /* the own one, too */
+	(void)decide(&d, NULL, 0);
+	assert_false(d.known);
+	w.v->items[2].fresh = true;
+	(void)decide(&d, NULL, 0);
+	assert_true(d.known);
+	decided_close(&d);
+	w.v->items[0].fresh = w.v->items[2].fresh = false;
+	(void)decide(&d, out,
+	             2); /* two sites are left, and nobody votes: the own view is all there is */
+	assert_true(d.known);
+	decided_close(&d);
+}
+
+/* A person's word counts in the tick in which it is there. */
+static void a_site_that_is_taken_out_has_no_vote_at_once(void **state)
+{
+	struct decided d = { .known = true };
+
+	(void)state;
+	target_word(page_payload(w.own), DOWN);
+	for (size_t i = 0; i < SITES; i++) {
+		w.v->items[i].fresh = true;
+		w.v->items[i].words[1] = i == 1 || i == 2 ? DOWN : UP;
+	}
+	assert_int_equal(health_state(decide(&d, NULL, 0).words[1]), HEALTH_UP);
+	assert_false(decided_is_down(&d, w.v->targets[1]));
+	assert_int_equal(health_state(decide(&d, out, 1).words[1]), HEALTH_DOWN);
+	assert_true(decided_is_down(&d, w.v->targets[1]));
+	decided_close(&d);
+}
+
+static void what_nobody_says_is_as_good_as_never_seen(void **state)
+{
+	const health_word never =
+	        health_make(HEALTH_UNKNOWN, HEALTH_MARK_UNPROVEN, HEALTH_REASON_TIMEOUT, 0);
+
+	(void)state;
+	w.v->items[1].words[1] = never; /* the others say nothing at all */
+	assert_true(views_unproven(w.v, 1, &w.sites[0]));
+	w.v->items[0].words[1] = UP; /* the site itself proves nothing */
+	assert_true(views_unproven(w.v, 1, &w.sites[0]));
+	w.v->items[3].words[1] = DOWN;
+	assert_false(views_unproven(w.v, 1, &w.sites[0]));
+}
+
+static void each_mark_of_a_word_is_told(void **state)
+{
+	char text[VIEW_HEX_MAX];
+	health_word read;
+
+	(void)state;
+	for (unsigned mark = 1; mark <= HEALTH_MARK_NEW; mark *= 2) {
+		health_word word = health_make(HEALTH_UP, mark, HEALTH_REASON_OK, 5);
+
+		view_hex(word, text);
+		assert_true(view_read_word(text, &read));
+		assert_int_equal(read, word);
+	}
+}
+
+static void a_new_site_proves_nothing_by_its_own_view(void **state)
+{
+	const health_word new = health_make(HEALTH_UNKNOWN, HEALTH_MARK_NEW, HEALTH_REASON_NONE, 0);
+
+	(void)state;
+	target_word(page_payload(w.own), new);
+	w.v->items[0].fresh = true;
+	w.v->items[0].words[1] = UP;
+	assert_true(decide(NULL, NULL, 0).unproven[1]);
+	w.v->items[2].words[1] = UP;
+	assert_false(decide(NULL, NULL, 0).unproven[1]);
+}
+
+/* As many nodes as the schema allows; those of one site lie together, whatever their order. */
+static void there_is_room_for_so_many_nodes_and_no_more(void **state)
+{
+	static struct model_node nodes[VIEWS_MAX + 2];
+	struct model m = w.m;
+	struct views *v;
+
+	(void)state;
+	for (unsigned i = 0; i < VIEWS_MAX + 2; i++)
+		nodes[i] = (struct model_node){ .name = "n", .site = &w.sites[i % 2 ? 1 : 3] };
+	m.nodes = nodes;
+	m.self = &nodes[2];
+	for (unsigned more = 0; more < 3; more++) {
+		m.n_nodes = VIEWS_MAX - 1 + more;
+		v = views_new(&m, &w.p, w.arena);
+		assert_non_null(v);
+		assert_int_equal(v->n, more ? VIEWS_MAX : VIEWS_MAX - 1);
+		for (unsigned i = 0; i < v->n; i++) {
+			assert_ptr_equal(v->items[i].site, &w.sites[i < m.n_nodes / 2 ? 1 : 3]);
+			assert_int_equal(v->items[i].own, i == m.n_nodes / 2 + 1);
+		}
+	}
+}
+
+/* None is heard: what was decided stays; where nothing was settled yet, what was seen last. */
+static void what_was_never_settled_says_nothing(void **state)
+{
+	struct decided d = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < SITES; i++) {
+		w.v->items[i].fresh = false;
+		w.v->items[i].words[1] = DOWN;
+	}
+	assert_int_equal(health_state(views_of(w.v, 1).word), HEALTH_DOWN);
+	w.v->decided = &d; /* after a start without a file */
+	assert_int_equal(health_state(views_of(w.v, 1).word), HEALTH_DOWN);
+	d.known = true; /* it was up */
+	assert_int_equal(health_state(views_of(w.v, 1).word), HEALTH_UP);
+	w.v->decided = NULL;
+}
+
+#define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH(a_page_that_was_made_again_is_read_from_its_beginning),
+		WITH(a_page_that_is_too_small_is_none),
+		WITH(a_damaged_page_takes_no_word_back),
+		WITH(the_own_view_ages_with_its_writer),
+		WITH(a_site_that_was_taken_out_has_no_vote),
+		WITH(what_is_decided_is_settled_when_most_sites_are_heard),
+		WITH(a_site_that_is_taken_out_has_no_vote_at_once),
+		WITH(what_nobody_says_is_as_good_as_never_seen),
+		cmocka_unit_test(each_mark_of_a_word_is_told),
+		WITH(a_new_site_proves_nothing_by_its_own_view),
+		WITH(there_is_room_for_so_many_nodes_and_no_more),
+		WITH(what_was_never_settled_says_nothing),
+	};
+
+	return cmocka_run_group_tests_name("dns views", tests, NULL, NULL);
+}

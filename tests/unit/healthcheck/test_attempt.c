@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One connection: its socket, what its errors say of the target, and that nothing of it is left. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <dirent.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "healthcheck/attempt.h"
+
+#include "tests/unit/bpf/space.h"
+
+static struct addr addr_at(const char *text)
+{
+	struct addr a;
+
+	assert_int_equal(addr_parse(text, &a), 0);
+	return a;
+}
+
+static int get(int fd, int level, int option)
+{
+	int value = -1;
+	socklen_t n = sizeof(value);
+
+	assert_int_equal(getsockopt(fd, level, option, &value, &n), 0);
+	return value;
+}
+
+static bool is_reset(int fd)
+{
+	struct linger l = { 0 };
+	socklen_t n = sizeof(l);
+
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_LINGER, &l, &n), 0);
+	return l.l_onoff && !l.l_linger;
+}
+
+static unsigned count_descriptors(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n;
+}
+
+static void a_marked_socket_goes_no_further_than_the_next_host(void **state)
+{
+	static const char *const addresses[] = { "203.0.113.10", "2001:db8::10" };
+
+	(void)state;
+	for (int ip6 = 0; ip6 < 2; ip6++) {
+		struct attempt_spec spec = { .address = addr_at(addresses[ip6]), .port = 80 };
+		int fd = attempt_socket(&spec);
+
+		assert_true(fd >= 0);
+		assert_int_equal(get(fd, SOL_SOCKET, SO_MARK), 0);
+		assert_true(ip6 ? get(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS) > 1
+		                : get(fd, IPPROTO_IP, IP_TTL) > 1);
+		assert_true(is_reset(fd)); /* TCP alone leaves no TIME_WAIT */
+		close(fd);
+		spec.is_http = true;
+		fd = attempt_socket(&spec);
+		assert_false(is_reset(fd)); /* direct HTTP closes as clients do */
+		close(fd);
+		spec.mark = 0x57000001;
+		fd = attempt_socket(&spec);
+		assert_int_equal(get(fd, SOL_SOCKET, SO_MARK), 0x57000001);
+		assert_int_equal(ip6 ? get(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS)
+		                     : get(fd, IPPROTO_IP, IP_TTL),
+		                 1);
+		assert_true(is_reset(fd));
+		close(fd);
+	}
+}
+
+static void without_the_right_to_mark_there_is_no_socket_and_none_is_left(void **state)
+{
+	const struct attempt_spec spec = { .address = addr_at("203.0.113.10"),
+		                           .port = 80,
+		                           .mark = 5 };
+	int end;
+
+	(void)state;
+	fflush(NULL);
+	pid_t pid = fork();
+
+	if (!pid) {
+		unsigned before = count_descriptors();
+
+		if (setresuid(65534, 65534, 65534))
+			_exit(2);
+		for (int i = 0; i < 3; i++)
+			if (attempt_socket(&spec) != -EPERM)
+				_exit(3);
+		_exit(count_descriptors() == before ? 0 : 4);
+	}
+	assert_int_equal(waitpid(pid, &end, 0), pid);
+	assert_int_equal(WEXITSTATUS(end), 0);
+}
+
+static void errors_of_our_own_host_say_nothing_of_the_target(void **state)
+{
+	static const struct {
+		int error;
+		enum health_reason near, far; /* with a route to it, without */
+	} rows[] = {
+		{ ECONNREFUSED, HEALTH_REASON_REFUSED, HEALTH_REASON_REFUSED },
+		{ ECONNRESET, HEALTH_REASON_RESET, HEALTH_REASON_RESET },
+		{ EPIPE, HEALTH_REASON_RESET, HEALTH_REASON_RESET },
+		{ ETIMEDOUT, HEALTH_REASON_TIMEOUT, HEALTH_REASON_TIMEOUT },
+		{ EHOSTUNREACH, HEALTH_REASON_UNREACHABLE, HEALTH_REASON_LOCAL },
+		{ EHOSTDOWN, HEALTH_REASON_UNREACHABLE, HEALTH_REASON_LOCAL },
+		{ ENETUNREACH, HEALTH_REASON_UNREACHABLE, HEALTH_REASON_LOCAL },
+		{ EACCES, HEALTH_REASON_UNREACHABLE, HEALTH_REASON_LOCAL },
+		{ ENOPROTOOPT, HEALTH_REASON_UNREACHABLE, HEALTH_REASON_LOCAL },
+		{ EMFILE, HEALTH_REASON_LOCAL, HEALTH_REASON_LOCAL },
+		{ ENOBUFS, HEALTH_REASON_LOCAL, HEALTH_REASON_LOCAL },
+		{ EADDRNOTAVAIL, HEALTH_REASON_LOCAL, HEALTH_REASON_LOCAL },
+		{ EPERM, HEALTH_REASON_LOCAL, HEALTH_REASON_LOCAL },
+	};
+	const struct attempt_spec near = { .address = addr_at("127.0.0.5"), .port = 80 };
+	const struct attempt_spec far = { .address = addr_at("198.51.100.1"), .port = 80 };
+	const struct attempt_spec far6 = { .address = addr_at("2001:db8:9::1"), .port = 80 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(attempt_reason_of_errno(&near, rows[i].error), rows[i].near);
+		assert_int_equal(attempt_reason_of_errno(&far, rows[i].error), rows[i].far);
+		assert_int_equal(attempt_reason_of_errno(&far6, rows[i].error), rows[i].far);
+	}
+}
+
+static void no_way_is_told_from_no_means(void **state)
+{
+	static const struct {
+		unsigned detail;
+		bool lacked4, lacked6;
+	} rows[] = {
+		{ EMFILE, true, true },         { ENFILE, true, true },
+		{ ENOBUFS, true, true },        { ENOMEM, true, true },
+		{ EBUSY, true, true },          { 0, true, true },
+		{ EADDRNOTAVAIL, true, false }, /* of IPv6: no address to send from */
+		{ ENETUNREACH, false, false },  { EHOSTUNREACH, false, false },
+		{ EACCES, false, false },       { EAFNOSUPPORT, false, false },
+	};
+	const struct attempt_spec far = { .address = addr_at("198.51.100.1"), .port = 80 };
+	const struct attempt_spec far6 = { .address = addr_at("2001:db8:9::1"), .port = 80 };
+	struct rlimit before, none;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(attempt_lacked(&far, rows[i].detail), rows[i].lacked4);
+		assert_int_equal(attempt_lacked(&far6, rows[i].detail), rows[i].lacked6);
+	}
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ 0, before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_true(attempt_lacked(&far, ENETUNREACH)); /* by whose route nobody can say */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+static struct {
+	struct loop *loop;
+	struct prober prober;
+	struct attempt attempt;
+	enum health_reason why;
+	unsigned detail, n_calls;
+} run;
+
+static void on_end(void *arg, struct attempt *a, enum health_reason why, unsigned detail)
+{
+	(void)arg;
+	assert_ptr_equal(a, &run.attempt);
+	run.why = why;
+	run.detail = detail;
+	run.n_calls++;
+	loop_stop(run.loop);
+}
+
+static void on_time(void *arg)
+{
+	loop_stop(arg);
+}
+
+/* @return what is known at once, else what comes of it */
+static enum health_reason try(const struct attempt_spec *spec)
+{
+	struct loop_timer most = { .cb = on_time, .arg = run.loop };
+	enum health_reason why;
+
+	run.attempt = (struct attempt){ 0 };
+	why = attempt_start(&run.prober, &run.attempt, spec, on_end, NULL, &run.detail);
+	if (why != HEALTH_REASON_NONE)
+		return why;
+	assert_int_equal(run.prober.n_active, 1);
+	loop_timer_set(run.loop, &most, clock_mono_ms() + 10000);
+	assert_int_equal(loop_run(run.loop), 0);
+	loop_timer_cancel(run.loop, &most);
+	return run.why;
+}
+
+static void what_has_ended_is_no_longer_counted(void **state)
+{
+	struct attempt_spec spec = { .address = addr_at("127.0.0.5"), .port = 7081 };
+	struct sockaddr_storage at;
+	socklen_t n = addr_to_sockaddr(&spec.address, 7081, &at);
+	unsigned n_descriptors;
+	int fd;
+
+	(void)state;
+	assert_int_equal(loop_open(&run.loop), 0);
+	assert_int_equal(prober_open(&run.prober, run.loop), 0);
+	n_descriptors = count_descriptors();
+	assert_int_equal(try(&spec), HEALTH_REASON_REFUSED);
+	assert_int_equal(run.detail, ECONNREFUSED);
+	spec.address = addr_at("198.51.100.1");
+	assert_int_equal(try(&spec), HEALTH_REASON_LOCAL); /* no route */
+	assert_int_equal(run.detail, ENETUNREACH);
+	spec.address = addr_at("127.0.0.5");
+	assert_int_equal(run.prober.n_active, 0);
+	assert_int_equal(count_descriptors(), n_descriptors);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, n) || listen(fd, 64), 0);
+	assert_int_equal(try(&spec), HEALTH_REASON_OK);
+	assert_int_equal(run.prober.n_active, 0);
+	run.prober.n_active = ATTEMPTS_MAX;
+	run.detail = 0;
+	assert_int_equal(try(&spec), HEALTH_REASON_LOCAL); /* one more than can be */
+	assert_int_equal(run.detail, EBUSY);
+	assert_int_equal(run.prober.n_active, ATTEMPTS_MAX);
+	run.prober.n_active = 0;
+	run.n_calls = 0;
+	run.attempt = (struct attempt){ 0 };
+	assert_int_equal(attempt_start(&run.prober, &run.attempt, &spec, on_end, NULL, &run.detail),
+	                 HEALTH_REASON_NONE);
+	attempt_abort(&run.attempt);
+	attempt_abort(&run.attempt); /* it is over already */
+	assert_int_equal(run.prober.n_active, 0);
+	assert_int_equal(run.n_calls, 0);
+	assert_int_equal(attempt_start(&run.prober, &run.attempt, &spec, on_end, NULL, &run.detail),
+	                 HEALTH_REASON_NONE);
+	for (int i = 0; i < 500 && !attempt_look(&run.attempt); i++)
+		usleep(10000);
+	assert_int_equal(run.n_calls, 1);
+	assert_int_equal(run.why, HEALTH_REASON_OK);
+	assert_false(attempt_look(&run.attempt));
+	close(fd);
+	assert_int_equal(count_descriptors(), n_descriptors);
+	prober_close(&run.prober);
+	loop_close(run.loop);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_marked_socket_goes_no_further_than_the_next_host),
+		cmocka_unit_test(without_the_right_to_mark_there_is_no_socket_and_none_is_left),
+		cmocka_unit_test(errors_of_our_own_host_say_nothing_of_the_target),
+		cmocka_unit_test(no_way_is_told_from_no_means),
+		cmocka_unit_test(what_has_ended_is_no_longer_counted),
+	};
+
+	if (space_enter(false)) {
+		printf("needs root: skipped\n");
+		return 77;
+	}
+	space_run("echo 0 > /proc/sys/net/ipv6/conf/lo/disable_ipv6");
+	return cmocka_run_group_tests_name("attempt", tests, NULL, NULL);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What weir-health answers about its targets: how many, how long they are held, what the last probe came to. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "healthcheck/control.h"
+
+static size_t fake_view(const struct controls *c, struct control_view out[CONTROLS_MAX])
+{
+	(void)c;
+	(void)out;
+	return 0;
+}
+
+/* The private parts too. */
+#define controls_view fake_view
+#include "healthcheck/command.c"
+
+#define MOST (ROWS_MAX + 1)
+
+static const struct model_pool pool = { .name = "web" };
+static const struct model_pool other = { .name = "api" };
+static const struct model_backend backend = { .name = "b1" };
+static const struct model_site site = { .name = "ams" };
+static const struct model_check check = { .name = "c", .timeout_ms = 500 };
+static const struct model model = { .meta = { .document = 3 } };
+static struct target_path path;
+static struct target targets[MOST];
+static struct targets table = { .model = (struct model *)(uintptr_t)&model, .items = targets };
+
+static struct target make_target(const struct model_pool *of)
+{
+	return (struct target){ .pool = of,
+		                .backend = &backend,
+		                .site = &site,
+		                .check = &check,
+		                .paths = &path,
+		                .n_paths = 1 };
+}
+
+static json_t *list_targets(size_t n, const char *of)
+{
+	static struct checker c;
+	json_t *request = json_pack("{s:s?}", "pool", of), *answer;
+
+	table.n = n;
+	c.targets = &table;
+	answer = do_list(&c, request);
+	json_decref(request);
+	assert_non_null(answer);
+	return answer;
+}
+
+static void a_list_is_cut_where_it_says_so(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < MOST; i++)
+		targets[i] = make_target(i < 2 ? &other : &pool);
+	for (size_t n = ROWS_MAX - 1; n <= MOST; n++) {
+		json_t *answer = list_targets(n, NULL);
+
+		assert_int_equal(json_integer_value(json_object_get(answer, "n_targets")), n);
+		assert_int_equal(json_array_size(json_object_get(answer, "targets")),
+		                 n > ROWS_MAX ? ROWS_MAX : n);
+		assert_int_equal(json_is_true(json_object_get(answer, "truncated")), n > ROWS_MAX);
+		json_decref(answer);
+	}
+	json_t *answer = list_targets(MOST, "api");
+
+	assert_int_equal(json_array_size(json_object_get(answer, "targets")), 2);
+	assert_true(json_is_false(json_object_get(answer, "truncated")));
+	json_decref(answer);
+}
+
+static void a_held_target_says_until_when(void **state)
+{
+	struct target t = make_target(&pool);
+	char now[CLOCK_TEXT_MAX], later[CLOCK_TEXT_MAX];
+	json_t *row;
+	const char *until;
+
+	(void)state;
+	row = row_of(&t);
+	assert_true(json_is_null(json_object_get(row, "damped_until")));
+	json_decref(row);
+	t.damp_rule = (struct damp_rule){ .turns = 3, .half_life_ms = 60000, .max_ms = 600000 };
+	t.damp.held = true;
+	t.damp.penalty = 4;
+	t.damp.at_ms = clock_mono_ms();
+	(void)clock_text(clock_believed_ms() / 1000 * 1000, now);
+	row = row_of(&t);
+	until = json_string_value(json_object_get(row, "damped_until"));
+	(void)clock_text(clock_believed_ms() + 3600000, later);
+	assert_non_null(until);
+	assert_int_equal(strlen(until), strlen(now));
+	assert_true(strcmp(now, until) <= 0 && strcmp(until, later) < 0);
+	assert_non_null(strstr(json_string_value(json_object_get(row, "why")), "held down until"));
+	json_decref(row);
+}
+
+static void the_last_probe_is_told_in_words(void **state)
+{
+	static const struct {
+		enum health_reason last;
+		unsigned detail;
+		bool inconclusive, late, unready;
+		const char *why, *no_vote;
+	} cases[] = {
+		{ HEALTH_REASON_NONE, 0, false, false, false, "not probed yet", "" },
+		{ HEALTH_REASON_OK, 0, false, false, false, "connected", "" },
+		{ HEALTH_REASON_TIMEOUT, 0, false, false, false, "no answer within 500 ms", "" },
+		{ HEALTH_REASON_TIMEOUT, 0, true, true, false, "no answer within 500 ms", "late" },
+		{ HEALTH_REASON_TIMEOUT, 0, true, false, true, "no answer", "no tunnel yet" },
+		{ HEALTH_REASON_TIMEOUT, 0, true, false, false, "no answer", "controls silent" },
+		{ HEALTH_REASON_LOCAL, 0, true, false, false, "its path is not in place",
+		  "not sent" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct target t = make_target(&pool);
+		json_t *row;
+
+		t.last = cases[i].last;
+		t.last_detail = cases[i].detail;
+		t.inconclusive = cases[i].inconclusive;
+		t.last_late = cases[i].late;
+		t.last_unready = cases[i].unready;
+		row = row_of(&t);
+		assert_non_null(
+		        strstr(json_string_value(json_object_get(row, "why")), cases[i].why));
+		assert_string_equal(json_string_value(json_object_get(row, "no_vote")),
+		                    cases[i].no_vote);
+		json_decref(row);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_list_is_cut_where_it_says_so),
+		cmocka_unit_test(a_held_target_says_until_when),
+		cmocka_unit_test(the_last_probe_is_told_in_words),
+	};
+
+	return cmocka_run_group_tests_name("health command", tests, NULL, NULL);
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What weir-health states of VIPs and backends. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fixture.h"
+#include "healthcheck/conditions.h"
+#include "weir/condition.h"
+#include "weir/stats.h"
+
+#define NOW_MS 100000u
+
+static char dir[] = "/tmp/weir-health-conditions.XXXXXX";
+static struct stats *stats;
+static struct conditions all;
+
+static int set_up(void **state)
+{
+	(void)state;
+	return fixture_setup(state) || !mkdtemp(dir) || stats_create(dir, "health", 64, &stats);
+}
+
+static int tear_down(void **state)
+{
+	char command[64];
+
+	stats_close(stats);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	return system(command) || fixture_teardown(state);
+}
+
+static struct targets *make(const char *vip_check)
+{
+	struct targets *t = NULL;
+
+	fixture_vip(vip_check, "127.0.0.14");
+	assert_int_equal(targets_new(fixture_model("type = \"tcp\";", 80, ""), &t), 0);
+	fixture_vip(" vip_check = \"c\";", "127.0.0.14");
+	return t;
+}
+
+static void state_all(const struct targets *t)
+{
+	conditions_begin(stats, 1);
+	conditions_of_vips(t, stats);
+	conditions_of_backends(t, NOW_MS, stats);
+	conditions_end(stats);
+	assert_int_equal(conditions_read(dir, "health", &all), 0);
+}
+
+/* The one about @p subject; NULL: there is none. */
+static const struct condition *find(const char *code, const char *subject)
+{
+	for (uint32_t i = 0; i < all.n; i++)
+		if (!strcmp(all.items[i].code, code) && !strcmp(all.items[i].subject, subject))
+			return &all.items[i];
+	return NULL;
+}
+
+static struct target *backend(const struct targets *t, const char *name)
+{
+	const struct model_pool *pool = model_pool(t->model, "web");
+
+	return targets_find(t, health_target_backend("web", model_backend(pool, name)->id));
+}
+
+static struct tally *tally(const struct targets *t)
+{
+	return &t->tallies[model_pool(t->model, "web")->index];
+}
+
+/* As a probe leaves it that nobody answered, while no control answers. */
+static void leave_unheard(struct target *x, uint64_t since_ms)
+{
+	x->inconclusive = true;
+	x->last = HEALTH_REASON_TIMEOUT;
+	x->last_late = x->last_unready = false;
+	x->vague_ms = since_ms;
+}
+
+static void a_backend_that_nobody_hears_is_named_after_a_second(void **state)
+{
+	struct targets *t = make(" vip_check = \"c\";");
+	struct target *b1 = backend(t, "b1");
+
+	(void)state;
+	*tally(t) = (struct tally){ .n = 3, .n_vague = 1 };
+	leave_unheard(b1, NOW_MS - 7000);
+	leave_unheard(backend(t, "b2"), NOW_MS - 999); /* an accident so far */
+	leave_unheard(backend(t, "b3"), NOW_MS - 1000);
+	state_all(t);
+	assert_non_null(find("check-inconclusive", "web/b1"));
+	assert_non_null(strstr(find("check-inconclusive", "web/b1")->text, " 7 s"));
+	assert_non_null(strstr(find("check-inconclusive", "web/b1")->text, "127.0.0.11"));
+	assert_int_equal(find("check-inconclusive", "web/b1")->level, CONDITION_DEGRADED);
+	assert_null(find("check-inconclusive", "web/b2"));
+	assert_non_null(find("check-inconclusive", "web/b3"));
+	assert_int_equal(all.n, 2);
+	tally(t)->n_vague = 3; /* the whole pool: that is judged elsewhere */
+	state_all(t);
+	assert_int_equal(all.n, 0);
+	tally(t)->n_vague = 2;
+	state_all(t);
+	assert_int_equal(all.n, 2);
+	targets_free(t);
+}
+
+static void what_has_another_reason_is_not_blamed_on_controls(void **state)
+{
+	struct targets *t = make(" vip_check = \"c\";");
+	struct target *b1 = backend(t, "b1");
+
+	(void)state;
+	*tally(t) = (struct tally){ .n = 3, .n_vague = 1 };
+	for (int i = 0; i < 5; i++) {
+		leave_unheard(b1, NOW_MS - 7000);
+		b1->inconclusive = i != 0;
+		b1->last = i == 1 ? HEALTH_REASON_LOCAL : HEALTH_REASON_TIMEOUT;
+		b1->last_late = i == 2;
+		b1->last_unready = i == 3;
+		state_all(t);
+		assert_int_equal(all.n, i == 4);
+	}
+	targets_free(t);
+}
+
+static void a_vip_without_a_vote_and_one_never_up_are_told_apart(void **state)
+{
+	struct targets *t = make("");
+	struct target *vip = targets_find(t, health_target_service("web", "fra", true));
+	const struct condition *c;
+
+	(void)state;
+	vip->unproven = true;
+	vip->last = HEALTH_REASON_REFUSED;
+	state_all(t);
+	c = find("vip-check-unproven", "web/fra/ipv4");
+	assert_non_null(c);
+	assert_int_equal(c->level, CONDITION_DEGRADED);
+	assert_non_null(strstr(c->text, "from ams-1 to 127.0.0.14 port 80"));
+	assert_non_null(strstr(c->text, "refused"));
+	assert_null(strstr(c->text, "new VIP"));
+	vip->is_new = true;
+	state_all(t);
+	assert_non_null(strstr(find("vip-check-unproven", "web/fra/ipv4")->text, "new VIP"));
+	vip->unproven = false;
+	state_all(t);
+	assert_null(find("vip-check-unproven", "web/fra/ipv4"));
+	assert_non_null(find("vip-never-up", "web/fra/ipv4"));
+	vip->is_new = false;
+	state_all(t);
+	assert_int_equal(all.n, 0);
+	targets_free(t);
+	t = make(" vip_check = \"none\";");
+	state_all(t);
+	assert_non_null(find("vip-check-off", "web"));
+	assert_int_equal(find("vip-check-off", "web")->level, CONDITION_NOTE);
+	targets_free(t);
+	state_all(NULL); /* no document yet */
+	assert_int_equal(all.n, 0);
+}
+
+/* Of UDP there is no check by default. @p unwatched as the parser leaves such a service */
+static void a_service_that_nobody_looks_at_is_named(void **state)
+{
+	struct targets *t = make(" vip_check = \"c\";");
+	struct model_service *s = (struct model_service *)(uintptr_t)&t->model->services[0];
+	const struct condition *c;
+
+	(void)state;
+	state_all(t);
+	assert_int_equal(all.n, 0);
+	s->vip_check = NULL;
+	s->protocol = MODEL_UDP;
+	assert_true(model_service_is_unwatched(s));
+	state_all(t);
+	c = find("vip-check-missing", "web");
+	assert_non_null(c);
+	assert_int_equal(c->level, CONDITION_NOTE);
+	assert_non_null(strstr(c->text, "UDP port 80 has no check by default"));
+	assert_int_equal(all.n, 1);
+	targets_free(t);
+}
+
+/* A VIP's trouble is its site's, which is told in another way. */
+static void a_silent_vip_is_no_backend(void **state)
+{
+	struct targets *t = make(" vip_check = \"c\";");
+	struct target *vip = targets_find(t, health_target_service("web", "fra", true));
+
+	(void)state;
+	leave_unheard(vip, NOW_MS - 7000);
+	state_all(t);
+	assert_int_equal(all.n, 0);
+	targets_free(t);
+}
+
+static void many_are_named_so_far_and_then_counted(void **state)
+{
+	static const unsigned counts[] = { 1, 15, 16, 17, 20 };
+	static const struct model_pool pool = { .name = "many" };
+	static struct target items[20];
+	static struct target_path paths[20];
+	static struct model_backend backends[20];
+	static char names[20][8];
+	struct tally y = { .n = 21 };
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++) {
+		snprintf(names[i], sizeof(names[i]), "b%u", i);
+		backends[i].name = names[i];
+		items[i] = (struct target){ .pool = &pool,
+			                    .backend = &backends[i],
+			                    .paths = &paths[i] };
+		leave_unheard(&items[i], 1000);
+	}
+	for (size_t k = 0; k < sizeof(counts) / sizeof(counts[0]); k++) {
+		const struct targets t = { .items = items, .n = counts[k], .tallies = &y };
+		unsigned named = counts[k] < 16 ? counts[k] : 16;
+		char text[32];
+
+		conditions_begin(stats, 1);
+		conditions_of_backends(&t, NOW_MS, stats);
+		conditions_end(stats);
+		assert_int_equal(conditions_read(dir, "health", &all), 0);
+		assert_int_equal(all.n, named + (counts[k] > 16));
+		for (unsigned i = 0; i < named; i++) {
+			snprintf(text, sizeof(text), "many/b%u", i);
+			assert_non_null(find("check-inconclusive", text));
+		}
+		snprintf(text, sizeof(text), "%u more backends", counts[k] - named);
+		if (counts[k] > 16)
+			assert_non_null(strstr(find("check-inconclusive", "")->text, text));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_backend_that_nobody_hears_is_named_after_a_second),
+		cmocka_unit_test(what_has_another_reason_is_not_blamed_on_controls),
+		cmocka_unit_test(a_vip_without_a_vote_and_one_never_up_are_told_apart),
+		cmocka_unit_test(a_service_that_nobody_looks_at_is_named),
+		cmocka_unit_test(a_silent_vip_is_no_backend),
+		cmocka_unit_test(many_are_named_so_far_and_then_counted),
+	};
+
+	return cmocka_run_group_tests_name("health conditions", tests, set_up, tear_down);
+}

@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Targets with several paths, those that flap, VIPs without a vote, and what a new document changes, each at its millisecond. */
+#include "turns_scene.h"
+
+static const char tunnel[] =
+        "type = \"tcp\"; via = \"tunnel\"; interval = \"1s\"; fast_interval = \"500ms\"; "
+        "timeout = \"200ms\"; rise = 2; fall = 2;";
+static const char flapping[] =
+        "type = \"tcp\"; interval = \"1s\"; fast_interval = \"500ms\"; timeout = \"200ms\"; "
+        "rise = 1; fall = 1; damp_turns = 2; damp_half_life = \"60s\"; damp_max = \"300s\";";
+
+static const char direct[] = "type = \"tcp\"; interval = \"1s\"; fast_interval = \"500ms\"; "
+                             "timeout = \"200ms\"; rise = 2; fall = 2;";
+static void a_tunnel_that_is_not_there_yet_has_no_vote(void **state)
+{
+	struct target *t;
+
+	(void)state;
+	begin(tunnel, NULL, 0);
+	t = target("b1");
+	sim.lets = false;
+	set_script(10, 1, HEALTH_REASON_REFUSED, -1, 0);
+	for (int i = 0; i < 3; i++)
+		make_round(t, 50);
+	assert_int_equal(health_state(word(t)), HEALTH_UNKNOWN);
+	assert_true(t->last_unready);
+	assert_int_equal(sim.count[UNREADY], 3);
+	sim.lets = true;
+	make_round(t, 50);
+	make_round(t, 50);
+	assert_int_equal(health_state(word(t)), HEALTH_DOWN);
+	assert_false(t->last_unready);
+	assert_int_equal(sim.count[UNREADY], 3);
+}
+
+/* Two paths: 203.0.113.10 and 2001:db8::10. */
+static const struct {
+	int first_ms[2];
+	enum health_reason why[2];
+	uint8_t cut;
+	bool lacked;
+	enum health_reason result;
+	unsigned int detail; /* 4 or 6: that path's */
+	uint32_t path;
+	unsigned int took_ms;
+} rounds[] = {
+	{ { 5, 7 }, { HEALTH_REASON_OK, HEALTH_REASON_OK }, 0, false, HEALTH_REASON_OK, 6, 0, 7 },
+	{ { 7, 5 }, { HEALTH_REASON_OK, HEALTH_REASON_OK }, 0, false, HEALTH_REASON_OK, 4, 0, 7 },
+	{ { 5, 7 },
+	  { HEALTH_REASON_REFUSED, HEALTH_REASON_OK },
+	  0,
+	  false,
+	  HEALTH_REASON_REFUSED,
+	  4,
+	  0,
+	  5 },
+	{ { 5, 7 },
+	  { HEALTH_REASON_OK, HEALTH_REASON_REFUSED },
+	  0,
+	  false,
+	  HEALTH_REASON_REFUSED,
+	  6,
+	  1,
+	  7 },
+	{ { 5, -1 }, { HEALTH_REASON_OK, 0 }, 0, false, HEALTH_REASON_TIMEOUT, 0, 1, 200 },
+	{ { 0, 0 },
+	  { HEALTH_REASON_REFUSED, HEALTH_REASON_OK },
+	  0,
+	  false,
+	  HEALTH_REASON_REFUSED,
+	  4,
+	  0,
+	  0 },
+	/* probes do not get out to one VIP: it is left out */
+	{ { -1, 7 }, { 0, HEALTH_REASON_OK }, 10, false, HEALTH_REASON_OK, 6, 0, 200 },
+	{ { 5, 7 },
+	  { HEALTH_REASON_REFUSED, HEALTH_REASON_OK },
+	  10,
+	  false,
+	  HEALTH_REASON_OK,
+	  6,
+	  0,
+	  7 },
+	{ { 5, 7 },
+	  { HEALTH_REASON_OK, HEALTH_REASON_REFUSED },
+	  10,
+	  false,
+	  HEALTH_REASON_REFUSED,
+	  6,
+	  1,
+	  7 },
+	{ { 5, 7 },
+	  { HEALTH_REASON_OK, HEALTH_REASON_TIMEOUT },
+	  16,
+	  true,
+	  HEALTH_REASON_OK,
+	  4,
+	  0,
+	  7 },
+	/* no way to one of them; to none */
+	{ { 0, 7 },
+	  { HEALTH_REASON_LOCAL, HEALTH_REASON_OK },
+	  0,
+	  false,
+	  HEALTH_REASON_OK,
+	  6,
+	  0,
+	  7 },
+	{ { 5, 0 },
+	  { HEALTH_REASON_OK, HEALTH_REASON_LOCAL },
+	  0,
+	  false,
+	  HEALTH_REASON_OK,
+	  4,
+	  0,
+	  5 },
+	{ { 0, 0 },
+	  { HEALTH_REASON_LOCAL, HEALTH_REASON_LOCAL },
+	  0,
+	  false,
+	  HEALTH_REASON_LOCAL,
+	  6,
+	  0,
+	  0 },
+	/* no means to try one: what was not checked is not up */
+	{ { 0, 7 },
+	  { HEALTH_REASON_LOCAL, HEALTH_REASON_OK },
+	  0,
+	  true,
+	  HEALTH_REASON_LOCAL,
+	  4,
+	  0,
+	  7 },
+	{ { 5, 0 },
+	  { HEALTH_REASON_OK, HEALTH_REASON_LOCAL },
+	  0,
+	  true,
+	  HEALTH_REASON_LOCAL,
+	  6,
+	  1,
+	  5 },
+	{ { 0, 7 },
+	  { HEALTH_REASON_LOCAL, HEALTH_REASON_RESET },
+	  0,
+	  true,
+	  HEALTH_REASON_RESET,
+	  6,
+	  1,
+	  7 },
+};
+
+static void a_round_is_good_when_all_paths_that_lead_anywhere_are(void **state)
+{
+	struct target *t;
+
+	(void)state;
+	begin(tunnel, NULL, 0);
+	t = target("b1");
+	assert_int_equal(t->n_paths, 2);
+	assert_int_equal(t->paths[0].spec.address.bytes[15], 10);
+	for (size_t i = 0; i < COUNT(rounds); i++) {
+		bool local = rounds[i].result == HEALTH_REASON_LOCAL;
+
+		for (int p = 0; p < 2; p++) {
+			set_script(p ? 16 : 10, rounds[i].first_ms[p], rounds[i].why[p], -1, 0);
+			sim.scripts[p ? 16 : 10].detail = p ? 6 : 4;
+		}
+		sim.cut = rounds[i].cut;
+		sim.lacked = rounds[i].lacked;
+		t->verdict = verdict_of(HEALTH_UP);
+		make_round(t, 300);
+		if (t->last != rounds[i].result || t->last_detail != rounds[i].detail ||
+		    t->last_path != rounds[i].path)
+			print_error("case %zu: %s, detail %u, path %u\n", i,
+			            health_reason_text(t->last), t->last_detail, t->last_path);
+		assert_int_equal(t->last, rounds[i].result);
+		assert_int_equal(t->last_detail, rounds[i].detail);
+		assert_int_equal(t->last_path, rounds[i].path);
+		assert_int_equal(t->inconclusive, local);
+		assert_int_equal(t->done_ms - t->sent_ms, rounds[i].took_ms);
+		for (int p = 0; p < 2; p++)
+			assert_false(t->paths[p].attempts[0].active ||
+			             t->paths[p].attempts[1].active);
+	}
+}
+
+/* A path that is done is not tried a second time; one that is open is. */
+static void second_attempts_are_made_where_an_answer_is_missing(void **state)
+{
+	struct target *t;
+
+	(void)state;
+	begin(tunnel, NULL, 0);
+	t = target("b1");
+	set_script(10, 5, HEALTH_REASON_OK, -1, 0);
+	set_script(16, -1, 0, 20, HEALTH_REASON_OK);
+	make_round(t, 300);
+	assert_int_equal(sim.n_starts, 3);
+	assert_int_equal(sim.starts[0].to, 10);
+	assert_int_equal(sim.starts[1].to, 16);
+	assert_int_equal(sim.starts[2].to, 16);
+	assert_int_equal(sim.starts[2].i, 1);
+	assert_int_equal(t->last, HEALTH_REASON_OK);
+	/* with the other one open, in a new round */
+	set_script(10, -1, 0, 20, HEALTH_REASON_OK);
+	set_script(16, 5, HEALTH_REASON_OK, -1, 0);
+	make_round(t, 300);
+	assert_int_equal(sim.n_starts, 6);
+	assert_int_equal(sim.starts[5].to, 10);
+	assert_int_equal(t->last, HEALTH_REASON_OK);
+}
+
+static void a_backend_that_flaps_is_held_and_spared_while_it_is_the_last(void **state)
+{
+	struct target *t, *other;
+
+	(void)state;
+	begin(flapping, NULL, 0);
+	t = target("b1");
+	other = target("b2");
+	make_round(other, 10);
+	for (int i = 0; i < 3; i++) { /* the first one is a little less than one by then */
+		set_script(11, 1, HEALTH_REASON_OK, -1, 0);
+		make_round(t, 10);
+		set_script(11, 1, HEALTH_REASON_REFUSED, -1, 0);
+		make_round(t, 10);
+	}
+	set_script(11, 1, HEALTH_REASON_OK, -1, 0);
+	make_round(t, 10);
+	assert_true(health_damped(word(t)));
+	assert_int_equal(health_state(word(t)), HEALTH_DOWN); /* though it answers: b2 is up */
+	assert_false(t->spared);
+	set_script(12, 1, HEALTH_REASON_REFUSED, -1, 0);
+	make_round(other, 10);
+	assert_int_equal(health_state(word(other)), HEALTH_DOWN);
+	assert_true(t->spared); /* the last one that answers */
+	assert_int_equal(health_state(word(t)), HEALTH_UP);
+	assert_true(health_damped(word(t)));
+	make_round(t, 10);
+	assert_true(t->spared);
+	set_script(12, 1, HEALTH_REASON_OK, -1, 0);
+	make_round(other, 10);
+	make_round(t, 10);
+	assert_false(t->spared);
+	assert_int_equal(health_state(word(t)), HEALTH_DOWN);
+}
+
+/* A silent target that waits for the controls, and one in the middle of its round. */
+static void a_new_document_ends_rounds_and_keeps_what_is_known(void **state)
+{
+	struct target *t, *other;
+
+	(void)state;
+	begin(direct, NULL, 0);
+	t = target("b1");
+	make_round(t, 10);
+	make_round(target("b2"), 10);
+	set_script(11, -1, 0, -1, 0);
+	make_round(t, 300);
+	make_round(t, 250);
+	assert_int_equal(t->phase, TARGET_ASKING);
+	other = target("b2");
+	set_script(12, 50, HEALTH_REASON_OK, -1, 0);
+	other->due_ms = sim.now_ms;
+	set_timer(other, other->due_ms);
+	run_to(since_start() + 20);
+	assert_int_equal(other->phase, TARGET_FIRST);
+	checker.changed = false;
+	assert_int_equal(
+	        checker_take(&checker,
+	                     fixture_model(direct, 7080, "\"203.0.113.1\", \"2001:db8::5\""), NULL,
+	                     0),
+	        0);
+	assert_int_equal(sim.n_controls, 2);
+	assert_int_equal(checker.n_asking, 0);
+	for (int i = 0; i < SIM_ROOM; i++) {
+		struct loop_timer *timer = sim.timers[i];
+
+		assert_null(sim.results[i].attempt);
+		assert_true(
+		        !timer || timer == &checker.derive_timer ||
+		        ((char *)timer >= (char *)checker.targets->items &&
+		         (char *)timer < (char *)(checker.targets->items + checker.targets->n)));
+	}
+	assert_true(checker.changed); /* to be written at once */
+	t = target("b1");
+	assert_int_equal(t->phase, TARGET_IDLE);
+	assert_int_equal(health_state(word(t)), HEALTH_UP);
+	assert_true(health_in_doubt(word(t)));
+	assert_int_equal(t->counts.probes, 3);
+	assert_int_equal(t->counts.failed, 1);
+	assert_int_equal(health_state(word(target("b2"))), HEALTH_UP);
+	assert_int_equal(checker.groups[t->site->index].n, 3);
+	assert_int_equal(checker.groups[t->site->index].n_failing, 1);
+	for (size_t i = 0; i < checker.targets->n; i++)
+		assert_int_not_equal(checker.targets->items[i].timer.place, 0);
+	sim.answered_ms = UINT64_MAX; /* an answer to a question of before changes nothing */
+	sim.on_answer(&checker);
+	assert_int_equal(health_state(word(t)), HEALTH_UP);
+}
+
+/* A target that stays keeps its time, unless that has passed or is further off than its interval. */
+static void probes_stay_due_when_they_were(void **state)
+{
+	static const struct {
+		int due_ms;               /* from now */
+		unsigned int least, most; /* from now */
+	} cases[] = {
+		{ 0, 0, 0 },          { 1, 1, 1 },          { 999, 999, 999 }, { 1000, 1000, 1000 },
+		{ 1001, 1000, 1000 }, { 5000, 1000, 1000 }, { -1, 0, 499 },    { -900, 0, 499 },
+	};
+
+	(void)state;
+	begin(direct, NULL, 0);
+	run_to(5000);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct target *t = target("b1");
+
+		probe_only(t);
+		t->due_ms = sim.now_ms + (uint64_t)(int64_t)cases[i].due_ms;
+		assert_int_equal(checker_take(&checker, fixture_model(direct, 7080, ""), NULL, 0),
+		                 0);
+		t = target("b1");
+		assert_in_range(t->due_ms, sim.now_ms + cases[i].least, sim.now_ms + cases[i].most);
+		assert_int_equal(t->timer.at_ms, t->due_ms);
+	}
+}
+
+static void what_was_saved_comes_back_with_its_penalty(void **state)
+{
+	struct saved_word saved[2] = { 0 };
+	uint64_t ids[2];
+	struct target *t;
+
+	(void)state;
+	begin(flapping, NULL, 0);
+	ids[0] = target("b1")->id;
+	ids[1] = target("b2")->id;
+	checker_close(&checker);
+	memset(sim.page, 0, sizeof(*sim.page));
+	memset(sim.timers, 0, sizeof(sim.timers));
+	for (int i = 0; i < 2; i++) {
+		saved[i].target = ids[i];
+		saved[i].word = health_make(i ? HEALTH_DOWN : HEALTH_UP, i ? 0 : HEALTH_MARK_DAMPED,
+		                            HEALTH_REASON_OK, 1234 + i);
+		saved[i].penalty = i ? 0.5 : 4;
+		saved[i].age_ms = 60000; /* a half-life */
+	}
+	if (ids[0] > ids[1]) {
+		struct saved_word first = saved[0];
+
+		saved[0] = saved[1];
+		saved[1] = first;
+	}
+	begin(flapping, saved, 2);
+	t = target("b1");
+	assert_true(health_restored(word(t)));
+	assert_true(health_damped(word(t)));
+	assert_int_equal(health_since_s(word(t)), 1234);
+	assert_true(t->damp.held);
+	assert_true(t->damp.penalty > 1.99 && t->damp.penalty < 2.01);
+	t = target("b2");
+	assert_int_equal(health_state(word(t)), HEALTH_DOWN);
+	assert_false(t->damp.held);
+	assert_true(t->damp.penalty > 0.24 && t->damp.penalty < 0.26);
+	assert_int_equal(health_state(word(target("b3"))), HEALTH_UNKNOWN);
+	assert_false(health_restored(word(target("b3"))));
+	make_round(t, 10); /* a vote of its own */
+	assert_false(health_restored(word(t)));
+}
+
+static health_word service_word(bool ip4)
+{
+	return health_read(sim.page,
+	                   health_find(sim.page, health_target_service("web", "ams", ip4)));
+}
+
+/* A service is up since one of its backends is; marks that come and go meanwhile do not change that. */
+static void a_services_word_keeps_its_time_while_its_state_stays(void **state)
+{
+	int64_t since_s;
+
+	(void)state;
+	begin(direct, NULL, 0);
+	assert_int_equal(health_state(service_word(true)), HEALTH_UNKNOWN);
+	run_to(7000);
+	make_round(target("b1"), 10);
+	assert_int_equal(health_state(service_word(true)), HEALTH_UP);
+	since_s = health_since_s(service_word(true));
+	assert_in_range(since_s, WALL_S, WALL_S + 1);
+	assert_int_equal(service_word(true), service_word(false));
+	for (int b = 11; b <= 13; b++)
+		set_script((uint8_t)b, 1, HEALTH_REASON_REFUSED, -1, 0);
+	make_round(target("b1"), 10);
+	make_round(target("b2"), 10);
+	make_round(target("b3"), 10);
+	assert_int_equal(health_state(service_word(true)), HEALTH_UP);
+	assert_true(health_in_doubt(service_word(true)));
+	assert_int_equal(health_since_s(service_word(true)), since_s);
+	make_round(target("b1"), 10);
+	make_round(target("b2"), 10);
+	assert_int_equal(health_state(service_word(true)), HEALTH_UP);
+	make_round(target("b3"), 10);
+	assert_int_equal(health_state(service_word(true)), HEALTH_DOWN);
+	assert_int_equal(health_state(service_word(false)), HEALTH_DOWN);
+	assert_int_equal(health_since_s(service_word(true)), WALL_S + 7);
+	/* a new document finds it as it was */
+	assert_int_equal(checker_take(&checker, fixture_model(direct, 7080, ""), NULL, 0), 0);
+	assert_int_equal(health_state(service_word(true)), HEALTH_DOWN);
+	assert_int_equal(health_since_s(service_word(true)), WALL_S + 7);
+}
+
+/* Its silence is no question to the controls either. */
+static void a_silent_target_without_a_vote_asks_nobody(void **state)
+{
+	struct target *t;
+
+	(void)state;
+	fixture_vip("", "127.0.0.14");
+	begin("type = \"tcp\"; interval = \"1s\"; timeout = \"200ms\"; fall = 1; rise = 1;", NULL,
+	      0);
+	fixture_vip(" vip_check = \"c\";", "127.0.0.14");
+	t = vip_target();
+	t->rule.fall = 1;
+	set_script(14, -1, 0, -1, 0);
+	make_round(t, 5000);
+	assert_int_equal(sim.n_asks, 0);
+	assert_int_equal(sim.count[UNCONTROLLED], 0);
+	assert_true(t->counts.failed > 0);
+	assert_int_equal(health_state(word(t)), HEALTH_UNKNOWN);
+}
+
+static void a_default_check_votes_from_its_first_success_on(void **state)
+{
+	struct target *t;
+	uint32_t site;
+
+	(void)state;
+	fixture_vip("", "127.0.0.14"); /* no vip_check */
+	begin(direct, NULL, 0);
+	fixture_vip(" vip_check = \"c\";", "127.0.0.14");
+	t = vip_target();
+	site = t->site->index;
+	assert_true(health_unproven(word(t)));
+	assert_int_equal(checker.groups[site].n, 0);
+	set_script(14, 1, HEALTH_REASON_REFUSED, -1, 0);
+	for (int i = 0; i < 5; i++)
+		make_round(t, 10);
+	assert_int_equal(health_state(word(t)), HEALTH_UNKNOWN);
+	assert_false(health_in_doubt(word(t)));
+	assert_int_equal(t->counts.failed, 5);
+	assert_int_equal(sim.count[DOWN], 0);
+	assert_int_equal(checker.groups[site].n_failing, 0);
+	set_script(14, 1, HEALTH_REASON_OK, -1, 0);
+	make_round(t, 10);
+	assert_int_equal(health_state(word(t)), HEALTH_UP);
+	assert_false(health_unproven(word(t)));
+	assert_int_equal(checker.groups[site].n, 1);
+	assert_true(vips_is_proven(&checker.vips, &t->paths[0].spec.address, 7080));
+	set_script(14, 1, HEALTH_REASON_REFUSED, -1, 0);
+	for (int i = 0; i < 5; i++)
+		make_round(t, 10);
+	assert_int_equal(health_state(word(t)), HEALTH_DOWN);
+	assert_int_equal(checker.groups[site].n_failing, 1);
+	assert_int_equal(sim.count[DOWN], 1);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, turns_setup, turns_teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_tunnel_that_is_not_there_yet_has_no_vote),
+		T(a_round_is_good_when_all_paths_that_lead_anywhere_are),
+		T(second_attempts_are_made_where_an_answer_is_missing),
+		T(a_backend_that_flaps_is_held_and_spared_while_it_is_the_last),
+		T(a_new_document_ends_rounds_and_keeps_what_is_known),
+		T(probes_stay_due_when_they_were),
+		T(what_was_saved_comes_back_with_its_penalty),
+		T(a_services_word_keeps_its_time_while_its_state_stays),
+		T(a_silent_target_without_a_vote_asks_nobody),
+		T(a_default_check_votes_from_its_first_success_on),
+	};
+
+	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
+}

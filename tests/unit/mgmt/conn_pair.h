@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Two connections of the API's server on socket pairs, with the test's own loop and clock. A test includes this once. */
+#ifndef WEIR_TESTS_MGMT_CONN_PAIR_H
+#define WEIR_TESTS_MGMT_CONN_PAIR_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+
+#include <cmocka.h>
+
+#include "mgmt/api/core.h"
+#include "mgmt/api/http_internal.h"
+
+/* The loop is the test's. */
+static uint64_t fake_ms;
+static struct {
+	bool closed, watched;
+	uint32_t wants;
+	uint64_t timer_ms;
+	void (*cb)(void *arg, int fd, uint32_t events);
+} edge[2];
+
+#define loop_now_ms(l)                fake_now_ms(l)
+#define loop_timer_set(l, t, at)      fake_timer_set((t)->arg, at)
+#define loop_timer_cancel(l, t)       fake_timer_cancel((t)->arg)
+#define loop_fd_add(l, fd, w, f, arg) fake_fd_add(arg, w, f)
+#define loop_fd_set(l, fd, w)         fake_fd_set(l, fd, w)
+#define loop_fd_remove(l, fd)         fake_fd_remove(l, fd)
+
+static uint64_t fake_now_ms(const struct loop *l);
+static int fake_timer_set(void *conn, uint64_t at_ms);
+static void fake_timer_cancel(void *conn);
+static int fake_fd_add(void *conn, uint32_t wants, void (*cb)(void *, int, uint32_t));
+static void fake_fd_set(struct loop *l, int fd, uint32_t wants);
+static void fake_fd_remove(struct loop *l, int fd);
+
+/* The private parts too. */
+#include "mgmt/api/http_conn.c"
+
+#define BODY_MAX 33554432
+
+static struct http_server server; /* with a context, new connections speak TLS */
+static struct http_limits limits;
+static struct http_source source;
+static struct core node;
+static uint64_t counters[HTTP_N_STATUSES + 3];
+static struct http_conn *conns[2];
+static int clients[2] = { -1, -1 }, fds[2];
+static sem_t may_answer;
+static bool answers_at_once;
+static char last_body[64];
+static size_t n_last_body;
+static bool last_local;
+static atomic_uint n_handled;
+
+static size_t index_of(const void *conn)
+{
+	return conn == conns[1] ? 1 : 0;
+}
+
+static uint64_t fake_now_ms(const struct loop *l)
+{
+	(void)l;
+	return fake_ms;
+}
+
+static int fake_timer_set(void *conn, uint64_t at_ms)
+{
+	edge[index_of(conn)].timer_ms = at_ms;
+	return 0;
+}
+
+static void fake_timer_cancel(void *conn)
+{
+	edge[index_of(conn)].closed = true;
+	edge[index_of(conn)].timer_ms = UINT64_MAX;
+}
+
+static int fake_fd_add(void *conn, uint32_t wants, void (*cb)(void *, int, uint32_t))
+{
+	edge[index_of(conn)].cb = cb;
+	edge[index_of(conn)].wants = wants;
+	edge[index_of(conn)].watched = true;
+	return 0;
+}
+
+static void fake_fd_set(struct loop *l, int fd, uint32_t wants)
+{
+	(void)l;
+	edge[fd == fds[1]].wants = wants;
+}
+
+static void fake_fd_remove(struct loop *l, int fd)
+{
+	(void)l;
+	edge[fd == fds[1]].watched = false;
+}
+
+static void handle(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	(void)core;
+	if (!answers_at_once)
+		sem_wait(&may_answer);
+	n_last_body = r->n_body;
+	last_local = r->local;
+	snprintf(last_body, sizeof(last_body), "%.60s", r->body);
+	n_handled++;
+	reply->status = 200;
+	reply->json = json_pack("{s:s}", "path", r->path);
+}
+
+static void find_out(struct core *core, int fd, const char *login, struct http_request *r)
+{
+	(void)core;
+	(void)fd;
+	r->role = !login                          ? HTTP_VIEWER
+	          : !strcmp(login, "Bearer peer") ? HTTP_PEER
+	          : !strcmp(login, "Bearer good") ? HTTP_ADMIN
+	                                          : HTTP_NOBODY;
+}
+
+static bool pass(struct core *core, const struct http_request *r, struct http_reply *reply)
+{
+	(void)core;
+	if (strcmp(r->path, "/no"))
+		return true;
+	http_problem(reply, 404, "not-found", "there is nothing");
+	return false;
+}
+
+static inline void connect_one(size_t i, bool known)
+{
+	int pair[2];
+	struct http_conn *c = conns[i] = calloc(1, sizeof(*c));
+
+	assert_non_null(c);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
+	                 0);
+	memset(&edge[i], 0, sizeof(edge[i]));
+	clients[i] = pair[0];
+	c->server = &server;
+	c->fd = fds[i] = pair[1];
+	c->source = &source;
+	if (server.tls)
+		assert_int_equal(http_tls_open(server.tls, c->fd, &c->tls), 0);
+	c->known = known;
+	c->older = server.newest;
+	*(server.newest ? &server.newest->newer : &server.oldest) = c;
+	server.newest = c;
+	server.n_conns[known]++;
+	source.n_conns++;
+	http_conn_begin(c);
+}
+
+static inline int setup(void **state)
+{
+	(void)state;
+	limits = (struct http_limits){ .runs = 8 };
+	memset(&source, 0, sizeof(source));
+	memset(counters, 0, sizeof(counters));
+	memset(&node, 0, sizeof(node));
+	pthread_mutex_init(&node.lock, NULL);
+	server = (struct http_server){ .options = { .core = &node,
+		                                    .handler = handle,
+		                                    .authenticator = find_out,
+		                                    .gate = pass },
+		                       .limits = &limits,
+		                       .bodies = { 3 * BODY_MAX, BODY_MAX + (1 << 20), 0, 0 },
+		                       .answers = { 1 << 20, 1 << 20, 0, 0 },
+		                       .wake_fd = eventfd(0, EFD_CLOEXEC) };
+	assert_int_equal(loop_open(&server.loop),
+	                 0); /* for parts of the server that are not included here */
+	for (size_t i = 0; i < HTTP_N_STATUSES; i++)
+		server.requests[i] = &counters[i];
+	server.logins_failed = &counters[HTTP_N_STATUSES];
+	server.refused = &counters[HTTP_N_STATUSES + 1];
+	server.timed_out = &counters[HTTP_N_STATUSES + 2];
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(http_pool_open(2, server.wake_fd, &server.pools[i]), 0);
+	assert_int_equal(sem_init(&may_answer, 0, 0), 0);
+	answers_at_once = true;
+	n_handled = 0;
+	fake_ms = 1000000;
+	connect_one(0, false);
+	return 0;
+}
+
+/* Whatever happened, nothing of it stays. */
+static inline int teardown(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		if (conns[i] && !edge[i].closed)
+			http_conn_close(conns[i]);
+		conns[i] = NULL;
+		if (clients[i] >= 0)
+			close(clients[i]);
+		clients[i] = -1;
+		http_pool_close(server.pools[i]);
+	}
+	close(server.wake_fd);
+	loop_close(server.loop);
+	assert_null(server.oldest);
+	assert_int_equal(server.n_conns[0] + server.n_conns[1], 0);
+	assert_int_equal(server.n_queued, 0);
+	assert_int_equal(source.n_runs, 0);
+	assert_int_equal(source.n_conns, 0);
+	assert_int_equal(server.bodies.used + server.bodies.used_by_strangers, 0);
+	assert_int_equal(server.answers.used + server.answers.used_by_strangers, 0);
+	return 0;
+}
+
+/* What the loop does with connection @p i at this instant. */
+static inline void turn(size_t i)
+{
+	for (int n = 0; n < 64 && !edge[i].closed; n++) {
+		struct pollfd p = { .fd = fds[i], .events = POLLIN };
+		bool readable = poll(&p, 1, 0) > 0;
+
+		if (edge[i].timer_ms <= fake_ms)
+			conns[i]->timer.cb(conns[i]->timer.arg);
+		else if (edge[i].watched && readable && (edge[i].wants & EPOLLIN))
+			edge[i].cb(conns[i], fds[i], EPOLLIN);
+		else
+			return;
+	}
+}
+
+/* Wait for the handler of one request. */
+static inline void finish(void)
+{
+	uint64_t n;
+
+	assert_int_equal(read(server.wake_fd, &n, sizeof(n)), sizeof(n));
+	for (size_t i = 0; i < 2; i++) {
+		struct http_job *next, *job = http_pool_done(server.pools[i]);
+
+		for (; job; job = next) {
+			next = job->next;
+			http_conn_answered((struct http_conn *)job);
+		}
+	}
+}
+
+static inline void say(size_t i, const char *text)
+{
+	assert_int_equal(send(clients[i], text, strlen(text), MSG_NOSIGNAL), strlen(text));
+	turn(i);
+}
+
+/* What has come back since; "" for nothing. */
+static inline const char *hear(size_t i)
+{
+	static char text[65536];
+	ssize_t n = recv(clients[i], text, sizeof(text) - 1, MSG_DONTWAIT);
+
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+static inline unsigned status_of(const char *text)
+{
+	return strncmp(text, "HTTP/1.1 ", 9) ? 0 : (unsigned)atoi(text + 9);
+}
+
+static inline unsigned ask(size_t i, const char *text)
+{
+	say(i, text);
+	if (!edge[i].closed && conns[i]->state == HTTP_RUNNING)
+		finish();
+	turn(i);
+	return status_of(hear(i));
+}
+
+#endif

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a plan tells beside changes and risks: who probes, who votes, which ways are needed, and what nobody looks at. */
+#include "fixture.h"
+
+#include "base/arena.h"
+#include "mgmt/store/advice.h"
+#include "mgmt/store/gather.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Nodes by name are not together by site; "alone" has one site; "checked" is UDP with a check. */
+static const char config[] =
+        "schema = 1;\n"
+        "cluster = { name = \"shop\"; hash_key_file = \"hash.key\"; hash_key_id = \"k1\"; };\n"
+        "sites = ( { name = \"fra\"; }, { name = \"ams\"; } );\n"
+        "nodes = ( { name = \"n1\"; site = \"fra\"; ports = ( { interface = \"eth1\"; } ); tunnel_source = [ \"10.2.255.0/24\", \"2001:db8:2::/64\" ]; },\n"
+        "          { name = \"n2\"; site = \"ams\"; ports = ( { interface = \"eth1\"; } ); tunnel_source = [ \"10.1.255.0/24\" ]; },\n"
+        "          { name = \"n3\"; site = \"fra\"; ports = ( { interface = \"eth1\"; } ); tunnel_source = [ \"10.3.255.0/24\", \"2001:db8:3::/64\" ]; } );\n"
+        "checks = ( { name = \"web\"; type = \"tcp\"; interval = \"2s\"; } );\n"
+        "pools = ( { name = \"p-ams\"; site = \"ams\"; mode = \"l2\"; backends = ( { name = \"b1\"; address = \"10.1.1.11\"; }, { name = \"b2\"; address = \"10.1.1.12\"; } ); },\n"
+        "          { name = \"p-fra\"; site = \"fra\"; mode = \"gue\"; backends = ( { name = \"b1\"; address = \"2001:db8:2::b\"; } ); } );\n"
+        "vips = ( { name = \"v-ams\"; site = \"ams\"; addresses = [ \"203.0.113.10\" ]; },\n"
+        "         { name = \"v-fra\"; site = \"fra\"; addresses = [ \"198.51.100.10\" ]; },\n"
+        "         { name = \"w-ams\"; site = \"ams\"; addresses = [ \"203.0.113.11\" ]; },\n"
+        "         { name = \"w-fra\"; site = \"fra\"; addresses = [ \"198.51.100.11\" ]; } );\n"
+        "services = ( { name = \"alone\"; protocol = \"udp\"; port = 53; at = ( { site = \"ams\"; vip = \"v-ams\"; pool = \"p-ams\"; } ); },\n"
+        "  { name = \"checked\"; protocol = \"udp\"; port = 443; vip_check = \"web\"; at = ( { site = \"ams\"; vip = \"v-ams\"; pool = \"p-ams\"; }, { site = \"fra\"; vip = \"v-fra\"; pool = \"p-fra\"; } ); },\n"
+        "  { name = \"off\"; protocol = \"tcp\"; port = 80; vip_check = \"none\"; at = ( { site = \"ams\"; vip = \"w-ams\"; pool = \"p-ams\"; }, { site = \"fra\"; vip = \"w-fra\"; pool = \"p-fra\"; } ); },\n"
+        "  { name = \"voice\"; protocol = \"udp\"; port = 5060; at = ( { site = \"ams\"; vip = \"w-ams\"; pool = \"p-ams\"; }, { site = \"fra\"; vip = \"w-fra\"; pool = \"p-fra\"; } ); } );\n";
+
+static struct fixture place;
+
+static int setup(void **state)
+{
+	(void)state;
+	fixture_make(&place);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	fixture_remove(&place);
+	return 0;
+}
+
+static struct model *model_with(const char *from, const char *to)
+{
+	char text[sizeof(config) + 512];
+	const char *at = strstr(config, from);
+	struct model_mistakes mistakes = { 0 };
+	struct files files = { 0 };
+	struct model *m = NULL;
+
+	assert_non_null(at);
+	int n = snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - config), config, to,
+	                 at + strlen(from));
+	assert_int_equal(files_add(&files, FILES_MAIN, text, (size_t)n), 0);
+	int rc = gather_model(&files, place.state, place.conf, "n1", &m, &mistakes);
+	for (size_t i = 0; i < mistakes.n_items; i++)
+		print_message("  %u: %s: %s\n", mistakes.items[i].line, mistakes.items[i].field,
+		              mistakes.items[i].message);
+	assert_int_equal(rc, 0);
+	model_mistakes_free(&mistakes);
+	files_fini(&files);
+	return m;
+}
+
+static void services_that_nobody_looks_at_are_named_with_the_reason(void **state)
+{
+	static const char *const warnings[] = {
+		"service off: vip_check is \"none\": no node looks at its VIPs from outside, so a dead "
+		"site stays in the answers until a person takes it out",
+		"service voice: UDP has no check of the VIPs by default, so a dead site stays in the "
+		"answers until a person takes it out; name one in services[].vip_check",
+	};
+	struct model *m = model_with("", "");
+	struct arena *arena = arena_new(1 << 20);
+	struct advice advice = advice_of(NULL, m, arena);
+
+	(void)state;
+	assert_int_equal(advice.n_warnings, COUNT(warnings));
+	for (size_t i = 0; i < COUNT(warnings); i++)
+		assert_string_equal(advice.warnings[i], warnings[i]);
+	assert_null(advice_unwatched(&m->services[0])); /* of one site */
+	arena_free(arena);
+	model_free(m);
+}
+
+static void each_vip_is_told_with_its_probes_before_and_after(void **state)
+{
+	static const struct {
+		const char *vip;
+		size_t n_nodes;
+		uint64_t now, before;
+	} rows[] = {
+		{ "v-ams", 2, 1000, 0 }, /* not there before; two nodes of fra, every 2 s */
+		{ "v-fra", 1, 500, 250 },
+		{ "w-ams", 2, 0, 0 },
+		{ "w-fra", 1, 0, 0 },
+	};
+	struct model *m = model_with("", ""),
+	             *slower = model_with("interval = \"2s\"", "interval = \"4s\"");
+	struct arena *arena = arena_new(1 << 20);
+	struct model_vip *renamed = (struct model_vip *)(uintptr_t)&slower->vips[0];
+
+	(void)state;
+	renamed->name = "other";
+	struct advice advice = advice_of(slower, m, arena), first = advice_of(NULL, m, arena);
+	assert_int_equal(advice.n_probes, COUNT(rows));
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct advice_probes *p = &advice.probes[i];
+
+		assert_string_equal(p->vip, rows[i].vip);
+		if (p->n_nodes != rows[i].n_nodes || p->milli_per_s != rows[i].now ||
+		    p->milli_per_s_before != rows[i].before)
+			fail_msg("%s: %zu nodes, %llu, before %llu", p->vip, p->n_nodes,
+			         (unsigned long long)p->milli_per_s,
+			         (unsigned long long)p->milli_per_s_before);
+		assert_int_equal(first.probes[i].milli_per_s_before, 0);
+	}
+	arena_free(arena);
+	model_free(m);
+	model_free(slower);
+}
+
+static void nodes_and_ways_are_listed_by_site_and_pool(void **state)
+{
+	static const struct advice_node nodes[] = { { "ams", "n2" },
+		                                    { "fra", "n1" },
+		                                    { "fra", "n3" } };
+	static const struct {
+		const char *site, *pool, *backend, *address;
+		bool l2;
+	} ways[] = {
+		{ "ams", "p-ams", "b1", "10.1.1.11", true },
+		{ "ams", "p-ams", "b2", "10.1.1.12", true },
+		{ "fra", "p-fra", "b1", "2001:db8:2::b", false },
+	};
+	struct model *m = model_with("", "");
+	struct arena *arena = arena_new(1 << 20);
+	struct advice advice = advice_of(NULL, m, arena);
+	char text[ADDR_TEXT_MAX];
+
+	(void)state;
+	model_free(m); /* texts are the arena's */
+	assert_int_equal(advice.n_nodes, COUNT(nodes));
+	for (size_t i = 0; i < COUNT(nodes); i++) {
+		assert_string_equal(advice.nodes[i].site, nodes[i].site);
+		assert_string_equal(advice.nodes[i].node, nodes[i].node);
+	}
+	assert_int_equal(advice.n_ways, COUNT(ways));
+	for (size_t i = 0; i < COUNT(ways); i++) {
+		assert_string_equal(advice.ways[i].site, ways[i].site);
+		assert_string_equal(advice.ways[i].pool, ways[i].pool);
+		assert_string_equal(advice.ways[i].backend, ways[i].backend);
+		assert_string_equal(addr_text(&advice.ways[i].address, text), ways[i].address);
+		assert_int_equal(advice.ways[i].l2, ways[i].l2);
+	}
+	arena_free(arena);
+}
+
+static void without_memory_that_is_said_and_nothing_is_listed(void **state)
+{
+	static struct model_site site = { .name = "ams" };
+	static struct model_pool pool = { .name = "p", .site = &site };
+	struct model *m = model_with("", "");
+	struct model_pool *many = calloc(20000, sizeof(*many)); /* ways of them do not fit */
+	struct model_backend *backends = calloc(2000, sizeof(*backends));
+	const struct model_pool *before = m->pools;
+	size_t n_before = m->n_pools;
+	struct arena *arena = arena_new(1 << 14);
+
+	(void)state;
+	pool.backends = backends;
+	pool.n_backends = 2000;
+	for (size_t i = 0; i < 20000; i++)
+		many[i] = pool;
+	m->pools = many;
+	m->n_pools = 20000;
+	struct advice advice = advice_of(NULL, m, arena);
+	assert_true(arena_failed(arena));
+	assert_int_equal(advice.n_ways, 0);
+	m->pools = before;
+	m->n_pools = n_before;
+	arena_free(arena);
+	free(backends);
+	free(many);
+	model_free(m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(services_that_nobody_looks_at_are_named_with_the_reason),
+		cmocka_unit_test(each_vip_is_told_with_its_probes_before_and_after),
+		cmocka_unit_test(nodes_and_ways_are_listed_by_site_and_pool),
+		cmocka_unit_test(without_memory_that_is_said_and_nothing_is_listed),
+	};
+
+	return cmocka_run_group_tests_name("advice", tests, setup, teardown);
+}

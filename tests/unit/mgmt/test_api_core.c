@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Parts of the API behind its front: keys of requests, the believed time over restarts, heads that part, lists cut. */
+#include "fixture.h"
+
+#include <errno.h>
+#include <jansson.h>
+
+#include "base/believed.h"
+#include "base/clock.h"
+#include "mgmt/api/core.h"
+#include "mgmt/api/diverged.h"
+#include "mgmt/api/http.h"
+#include "mgmt/api/idempotent.h"
+#include "mgmt/api/status_bound.h"
+#include "mgmt/api/timekeep.h"
+
+/* The documented values, not the code's own: a change of those is seen. */
+#define KEYS_MAX 256u
+
+static struct fixture place;
+static struct core core;
+
+static void open_core(void)
+{
+	struct intent_options options = { .conf_dir = place.conf,
+		                          .state_dir = place.state,
+		                          .node = "ams-1" };
+
+	memset(&core, 0, sizeof(core));
+	pthread_mutex_init(&core.lock, NULL);
+	pthread_cond_init(&core.changed, NULL);
+	snprintf(core.dirs.run, sizeof(core.dirs.run), "%s", place.root);
+	snprintf(core.dirs.state, sizeof(core.dirs.state), "%s", place.state);
+	snprintf(core.dirs.node, sizeof(core.dirs.node), "ams-1");
+	assert_int_equal(timekeep_open(&core), 0);
+	assert_int_equal(intent_open(&options, clock_believed_ms(), &core.intent), 0);
+}
+
+static void close_core(void)
+{
+	intent_close(core.intent);
+	timekeep_close(&core);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	fixture_make(&place);
+	open_core();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	close_core();
+	fixture_remove(&place);
+	return 0;
+}
+
+/* --- signs of work --- */
+
+/* Who waits for a change hears nothing when this is wrong, and takes it for broken off. */
+static void a_lock_that_is_taken_again_and_again_is_no_hang(void **state)
+{
+	const uint64_t long_ago_ms = clock_mono_ms() - 60000;
+
+	(void)state;
+	core.moving_ms = core.looked_ms = long_ago_ms;
+	core_lock(&core);
+	assert_true(core_is_moving(&core)); /* nobody knows since when */
+	core.moving_ms = long_ago_ms;
+	assert_false(core_is_moving(&core)); /* the same holder, for a minute */
+	core_unlock(&core);
+	core_lock(&core);
+	assert_true(core_is_moving(&core)); /* held at each look, but by another each time */
+	core_unlock(&core);
+	core.moving_ms = long_ago_ms;
+	assert_true(core_is_moving(&core)); /* free */
+}
+
+/* --- keys of requests --- */
+
+static struct http_request request(const char *identity, const char *key, const char *body)
+{
+	struct http_request r = {
+		.method = "POST", .path = "/v1/overrides", .body = body, .n_body = strlen(body)
+	};
+
+	snprintf(r.identity, sizeof(r.identity), "%s", identity);
+	snprintf(r.key, sizeof(r.key), "%s", key);
+	return r;
+}
+
+/* Carry a request out that makes @p answer with @p status, unless its key has an answer. @return the answer's status; @p again: it was one from before */
+static unsigned carry_out(struct http_request *r, unsigned status, int answer, bool *again,
+                          json_int_t *got)
+{
+	struct http_reply reply = { 0 };
+	unsigned result;
+
+	*again = idempotent_begin(&core, r, &reply);
+	if (!*again) {
+		reply.status = status;
+		reply.json = json_pack("{s:i}", "n", answer);
+		idempotent_end(&core, r, &reply);
+	}
+	result = reply.status;
+	*got = json_integer_value(json_object_get(reply.json, "n"));
+	http_reply_fini(&reply);
+	return result;
+}
+
+static void a_key_has_one_answer_for_one_principal(void **state)
+{
+	struct http_request first = request("user:root", "k", "{\"a\":1}"),
+	                    other = request("token:ada", "k", "{\"a\":1}");
+	json_int_t got;
+	bool again;
+
+	(void)state;
+	assert_int_equal(carry_out(&first, 201, 7, &again, &got), 201);
+	assert_false(again);
+	assert_int_equal(carry_out(&first, 201, 8, &again, &got), 201);
+	assert_true(again);
+	assert_int_equal(got, 7);
+	assert_int_equal(carry_out(&other, 200, 9, &again, &got),
+	                 200); /* the same key of somebody else */
+	assert_false(again);
+	assert_int_equal(got, 9);
+	assert_int_equal(core.n_keys, 0);
+}
+
+static void a_key_is_of_one_request_alone(void **state)
+{
+	struct http_request r = request("user:root", "k", "{}"), more;
+	json_int_t got;
+	bool again;
+
+	(void)state;
+	assert_int_equal(carry_out(&r, 200, 1, &again, &got), 200);
+	for (unsigned i = 0; i < 4; i++) {
+		more = request("user:root", "k", i == 0 ? "{ }" : "{}");
+		if (i == 1)
+			snprintf(more.path, sizeof(more.path), "/v1/config/apply");
+		if (i == 2)
+			snprintf(more.if_match, sizeof(more.if_match), "v1");
+		if (i == 3) {
+			more.n_query = 1;
+			snprintf(more.query[0].name, sizeof(more.query[0].name), "dry_run");
+			snprintf(more.query[0].value, sizeof(more.query[0].value), "true");
+		}
+		assert_int_equal(carry_out(&more, 200, 2, &again, &got), 422);
+		assert_true(again);
+	}
+	more = request("user:root", "k2", "{}");
+	assert_int_equal(carry_out(&more, 200, 3, &again, &got), 200);
+	assert_false(again);
+}
+
+static void a_failure_of_ours_is_not_kept(void **state)
+{
+	struct http_request r = request("user:root", "k", "{}");
+	json_int_t got;
+	bool again;
+
+	(void)state;
+	assert_int_equal(carry_out(&r, 503, 1, &again, &got), 503);
+	assert_int_equal(carry_out(&r, 409, 2, &again, &got),
+	                 409); /* tried again, and refused for good */
+	assert_false(again);
+	assert_int_equal(carry_out(&r, 200, 3, &again, &got), 409);
+	assert_true(again);
+}
+
+static void answers_outlive_the_process(void **state)
+{
+	struct http_request r = request("user:root", "k", "{}");
+	json_int_t got;
+	bool again;
+
+	(void)state;
+	assert_int_equal(carry_out(&r, 200, 5, &again, &got), 200);
+	close_core();
+	open_core();
+	assert_int_equal(carry_out(&r, 200, 6, &again, &got), 200);
+	assert_true(again);
+	assert_int_equal(got, 5);
+}
+
+static void so_many_keys_may_be_under_way_and_no_more(void **state)
+{
+	struct http_reply reply = { 0 };
+	struct http_request r;
+
+	(void)state;
+	for (unsigned i = 0; i < KEYS_MAX; i++) {
+		char key[16];
+
+		snprintf(key, sizeof(key), "k%u", i);
+		r = request("user:root", key, "{}");
+		assert_false(idempotent_begin(&core, &r, &reply));
+	}
+	assert_int_equal(core.n_keys, KEYS_MAX);
+	r = request("user:root", "more", "{}");
+	assert_true(idempotent_begin(&core, &r, &reply));
+	assert_int_equal(reply.status, 503);
+	http_reply_fini(&reply);
+	reply = (struct http_reply){ .status = 200, .json = json_object() };
+	core.n_keys--; /* one has ended */
+	assert_false(idempotent_begin(&core, &r, &(struct http_reply){ 0 }));
+	idempotent_end(&core, &r, &reply);
+	assert_int_equal(core.n_keys, KEYS_MAX - 1);
+	http_reply_fini(&reply);
+	core.n_keys = 0;
+}
+
+/* --- the believed time --- */
+
+static void write_record(const char *text)
+{
+	fixture_write(place.state, TIMEKEEP_FILE, text);
+}
+
+/* Open with STATE/clock as @p text, and no page of a process before. */
+static void open_with_record(const char *text)
+{
+	char path[PATH_MAX];
+
+	close_core();
+	snprintf(path, sizeof(path), "%s/%s", place.root, BELIEVED_PAGE);
+	unlink(path);
+	write_record(text);
+	open_core();
+}
+
+static void the_time_by_which_things_are_forgotten_never_runs_ahead(void **state)
+{
+	int64_t now_ms = clock_wall_ms();
+	uint64_t mono_ms = clock_mono_ms();
+	char text[160];
+
+	(void)state;
+	/* written ten seconds ago, with a purge time an hour before */
+	snprintf(text, sizeof(text), "weir-clock 1\n%llx %llu %lld 1 %lld end\n",
+	         (unsigned long long)clock_boot(), (unsigned long long)(mono_ms - 10000),
+	         (long long)(now_ms - 10000), (long long)(now_ms - 3600000));
+	open_with_record(text);
+	assert_in_range(timekeep_purge_ms(&core) - (now_ms - 3600000), 9000, 60000);
+	/* a damaged one that is ahead of the time */
+	snprintf(text, sizeof(text), "weir-clock 1\n%llx %llu %lld 1 %lld end\n",
+	         (unsigned long long)clock_boot(), (unsigned long long)mono_ms, (long long)now_ms,
+	         (long long)(now_ms + 86400000));
+	open_with_record(text);
+	assert_true(timekeep_purge_ms(&core) <= clock_believed_ms());
+	/* of another boot: time did not pass here as far as is known */
+	snprintf(text, sizeof(text), "weir-clock 1\n1234 1000 %lld 1 %lld end\n",
+	         (long long)(now_ms - 5000), (long long)(now_ms - 7200000));
+	open_with_record(text);
+	assert_int_equal(timekeep_purge_ms(&core), now_ms - 7200000);
+}
+
+static void a_record_that_is_cut_or_out_of_range_is_none(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"weir-clock 2\n1 1 1 1 1 end\n",
+		"weir-clock 1\n1234 1000 1000 1 1000 en",
+		"weir-clock 1\n1234 1000 0 1 1000 end\n",
+		"weir-clock 1\n1234 1000 1000 1 0 end\n",
+		"weir-clock 1\n1234 1000 1000 1 999999999999999999 end\n"
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		open_with_record(bad[i]);
+		int64_t off_ms = timekeep_purge_ms(&core) - clock_wall_ms();
+
+		if (off_ms < -60000 || off_ms > 1000)
+			fail_msg("%s: %lld", bad[i], (long long)off_ms);
+	}
+}
+
+static void a_step_before_this_start_is_not_believed_until_accepted(void **state)
+{
+	int64_t now_ms = clock_wall_ms();
+	char text[160];
+
+	(void)state;
+	/* this very boot: the clock was an hour behind what it is now */
+	snprintf(text, sizeof(text), "weir-clock 1\n%llx %llu %lld 1 %lld end\n",
+	         (unsigned long long)clock_boot(), (unsigned long long)clock_mono_ms(),
+	         (long long)(now_ms - 3600000), (long long)(now_ms - 3600000));
+	open_with_record(text);
+	assert_int_equal(timekeep_hold(&core), WALL_STEPPED);
+	assert_in_range(clock_wall_ms() - clock_believed_ms(), 3600000 - 5000, 3600000 + 5000);
+	assert_in_range(timekeep_off_by_ms(&core), 3600000 - 5000, 3600000 + 5000);
+	int64_t moved_ms = timekeep_accept(&core, "jw", "it is right");
+
+	assert_in_range(moved_ms, 3600000 - 5000, 3600000 + 5000);
+	assert_in_range(clock_wall_ms() - clock_believed_ms() + 5000, 0, 10000);
+	assert_int_equal(timekeep_off_by_ms(&core), 0);
+	assert_true(timekeep_purge_ms(&core) <=
+	            clock_believed_ms() - 3590000); /* what was dead is not forgotten at once */
+	close_core();
+	open_core(); /* the acceptance is kept */
+	assert_in_range(clock_wall_ms() - clock_believed_ms() + 5000, 0, 10000);
+}
+
+/* --- heads that part --- */
+
+static void each_unrelated_head_has_one_command_that_keeps_it(void **state)
+{
+	static struct intent_foreign foreign[3];
+	const char *own = intent_head(core.intent)->digest;
+	json_t *told, *cure;
+	const char *text;
+
+	(void)state;
+	assert_null(diverged_tell(&core));
+	for (unsigned i = 0; i < 3; i++) {
+		foreign[i].number = foreign[i].version.number = 4 + i / 2;
+		memset(foreign[i].digest, 'a' + (char)(i / 2), 64); /* two peers have one head */
+		memcpy(foreign[i].version.digest, foreign[i].digest, sizeof(foreign[i].digest));
+		snprintf(foreign[i].peer, sizeof(foreign[i].peer), "p%u", i);
+	}
+	intent_note_diverged(core.intent, foreign, 3);
+	told = diverged_tell(&core);
+	assert_int_equal(json_array_size(json_object_get(told, "heads")), 3);
+	cure = json_object_get(told, "cure");
+	assert_int_equal(json_array_size(cure), 3);
+	text = json_string_value(json_object_get(json_array_get(cure, 0), "command"));
+	assert_non_null(strstr(text, "weir rollback 1 --force aaaa"));
+	assert_non_null(strchr(text, ','));
+	assert_null(strstr(text, own));
+	text = json_string_value(json_object_get(json_array_get(cure, 1), "command"));
+	assert_non_null(strstr(text, "weir rollback 4 --force "));
+	assert_non_null(strstr(text, own));
+	assert_non_null(strstr(text, ",bbbb"));
+	assert_null(strstr(text, "aaaa")); /* that is the one that it keeps */
+	json_decref(told);
+}
+
+/* --- lists that are cut --- */
+
+static json_t *list_of(int n, int odd)
+{
+	json_t *list = json_array();
+
+	for (int i = 0; i < n; i++)
+		json_array_append_new(list,
+		                      json_pack("{s:i, s:i}", "i", i, "standing_out", i == odd));
+	return list;
+}
+
+static void what_stands_out_is_shown_first(void **state)
+{
+	json_t *status =
+	               json_pack("{s:o, s:o}", "pools", list_of(5, 3), "services", list_of(2, -1)),
+	       *pools;
+
+	(void)state;
+	status_bound(status, 2);
+	pools = json_object_get(status, "pools");
+	assert_int_equal(json_array_size(pools), 2);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(pools, 0), "i")), 3);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(pools, 1), "i")), 0);
+	assert_int_equal(json_array_size(json_object_get(status, "services")), 2);
+	json_t *lists = json_object_get(status, "lists");
+	assert_int_equal(json_object_size(lists), 1); /* services fit exactly */
+	assert_int_equal(
+	        json_integer_value(json_object_get(json_object_get(lists, "pools"), "all")), 5);
+	assert_int_equal(json_integer_value(
+	                         json_object_get(json_object_get(lists, "pools"), "standing_out")),
+	                 1);
+	json_decref(status);
+	status = json_pack("{s:o}", "pools", list_of(5, 3));
+	status_bound(status, 0);
+	assert_int_equal(json_array_size(json_object_get(status, "pools")), 5);
+	assert_null(json_object_get(status, "lists"));
+	json_decref(status);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_lock_that_is_taken_again_and_again_is_no_hang,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(a_key_has_one_answer_for_one_principal, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(a_key_is_of_one_request_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_failure_of_ours_is_not_kept, setup, teardown),
+		cmocka_unit_test_setup_teardown(answers_outlive_the_process, setup, teardown),
+		cmocka_unit_test_setup_teardown(so_many_keys_may_be_under_way_and_no_more, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(
+		        the_time_by_which_things_are_forgotten_never_runs_ahead, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_record_that_is_cut_or_out_of_range_is_none, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(
+		        a_step_before_this_start_is_not_believed_until_accepted, setup, teardown),
+		cmocka_unit_test_setup_teardown(each_unrelated_head_has_one_command_that_keeps_it,
+		                                setup, teardown),
+		cmocka_unit_test(what_stands_out_is_shown_first),
+	};
+
+	return cmocka_run_group_tests_name("api core", tests, NULL, NULL);
+}

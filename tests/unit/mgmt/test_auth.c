@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Who asks by what stands in Authorization, and where the API listens. */
+#include "fixture.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/addr.h"
+#include "mgmt/api/auth.h"
+#include "mgmt/api/core.h"
+#include "mgmt/api/listen.h"
+#include "mgmt/store/digest.h"
+#include "weir/stats.h"
+
+static struct fixture place;
+static struct core core;
+
+static int setup(void **state)
+{
+	(void)state;
+	fixture_make(&place);
+	memset(&core, 0, sizeof(core));
+	snprintf(core.dirs.conf, sizeof(core.dirs.conf), "%s", place.conf);
+	snprintf(core.dirs.run, sizeof(core.dirs.run), "%s", place.root);
+	return stats_create(place.root, "mgmt", 64, &core.stats);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	stats_close(core.stats);
+	fixture_remove(&place);
+	return 0;
+}
+
+static void a_peers_token_has_a_least_and_a_greatest_length(void **state)
+{
+	char token[2 * HTTP_TEXT_MAX], line[2 * HTTP_TEXT_MAX + 8], out[HTTP_TEXT_MAX];
+
+	(void)state;
+	strcpy(out, "old");
+	auth_peer_token(place.conf, out); /* there is no file */
+	assert_string_equal(out, "");
+	for (size_t n = 14; n < HTTP_TEXT_MAX + 4; n = n == 18 ? HTTP_TEXT_MAX - 3 : n + 1) {
+		static const char *const ends[] = { "", "\n", "\r\n", "\nmore\n" };
+		bool good = n >= 16 && n < HTTP_TEXT_MAX;
+
+		memset(token, 'k', n);
+		token[n] = '\0';
+		for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+			snprintf(line, sizeof(line), "%s%s", token, ends[i]);
+			fixture_write(place.conf, "peer.token", line);
+			auth_peer_token(place.conf, out);
+			assert_string_equal(out, good ? token : "");
+		}
+	}
+}
+
+static enum http_role role_of(const char *authorization, char principal[64])
+{
+	struct http_request r = { .role = HTTP_NOBODY };
+
+	auth_token(&core, -1, authorization, &r);
+	strcpy(principal, r.principal);
+	return r.role;
+}
+
+static void a_token_comes_as_bearer_or_password_and_else_not_at_all(void **state)
+{
+	static const struct {
+		const char *authorization, *why;
+		enum http_role role;
+		const char *name;
+	} rows[] = {
+		{ NULL, "none: the line of anonymous", HTTP_METRICS, "anonymous" },
+		{ "Bearer 0123456789secret", "as it is written", HTTP_OPERATOR, "ci" },
+		{ "bearer 0123456789secret", "the scheme in any case", HTTP_OPERATOR, "ci" },
+		{ "Basic Y2k6MDEyMzQ1Njc4OXNlY3JldA==", "ci:TOKEN", HTTP_OPERATOR, "ci" },
+		{ "BASIC eDowMTIzNDU2Nzg5c2VjcmV0", "any user, scheme in any case", HTTP_OPERATOR,
+		  "ci" },
+		{ "Basic MDEyMzQ1Njc4OXNlY3JldA==", "without a colon", HTTP_NOBODY, "" },
+		{ "Basic !!!", "no base64", HTTP_NOBODY, "" },
+		{ "Basic Og==", "an empty password is not nobody's", HTTP_NOBODY, "" },
+		{ "Bearer ", "an empty token neither", HTTP_NOBODY, "" },
+		{ "Digest x", "another scheme", HTTP_NOBODY, "" },
+		{ "", "nothing at all", HTTP_NOBODY, "" },
+		{ "Bearer 0123456789secre", "shorter", HTTP_NOBODY, "" },
+		{ "Bearer 0123456789secret0", "longer", HTTP_NOBODY, "" },
+		{ "Bearer peers-have-this-one", "the peers' own", HTTP_PEER, "peer" },
+		{ "Bearer peers-have-this-on", "a part of it", HTTP_NOBODY, "" },
+		{ "Bearer peers-have-this-one!", "more than it", HTTP_NOBODY, "" },
+	};
+	char digest[DIGEST_TEXT_MAX], text[512], name[64];
+
+	(void)state;
+	snprintf(text, sizeof(text), "# ours\nci operator %s\nanonymous metrics *\n",
+	         digest_bytes("0123456789secret", 16, digest));
+	fixture_write(place.conf, "tokens", text);
+	fixture_write(place.conf, "peer.token", "peers-have-this-one\n");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		enum http_role role = role_of(rows[i].authorization, name);
+
+		if (role != rows[i].role || (role != HTTP_NOBODY && strcmp(name, rows[i].name)))
+			fail_msg("%s: role %d of %s", rows[i].why, (int)role, name);
+	}
+	fixture_write(place.conf, "tokens", "anonymous metrics\n"); /* a line with a mistake */
+	assert_int_equal(role_of(NULL, name), HTTP_NOBODY);
+	assert_int_equal(role_of("Bearer peers-have-this-one", name), HTTP_PEER);
+}
+
+static void each_role_has_its_name(void **state)
+{
+	static const struct {
+		const char *name;
+		enum http_role role;
+	} rows[] = {
+		{ "viewer", HTTP_VIEWER },     { "oncall", HTTP_ONCALL },
+		{ "operator", HTTP_OPERATOR }, { "admin", HTTP_ADMIN },
+		{ "metrics", HTTP_METRICS },   { "peer", HTTP_PEER },
+	};
+	char digest[DIGEST_TEXT_MAX], text[256], name[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(text, sizeof(text), "x viewer %064d\nci %s %s", 0, rows[i].name,
+		         digest_bytes("secret", 6, digest));
+		assert_int_equal(auth_find(text, "secret", name), rows[i].role);
+		assert_string_equal(name, "ci");
+		assert_int_equal(auth_find(text, "secre", name), HTTP_NOBODY);
+	}
+}
+
+static void the_owner_of_the_socket_is_admin(void **state)
+{
+	struct http_request r = { .role = HTTP_NOBODY };
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	auth_local(&core, ends[0], NULL, &r);
+	assert_int_equal(r.role, HTTP_ADMIN);
+	assert_int_equal(strncmp(r.identity, "user:", 5), 0);
+	assert_string_equal(r.identity + 5, r.principal);
+	close(ends[0]);
+	close(ends[1]);
+	r = (struct http_request){ .role = HTTP_NOBODY };
+	auth_local(&core, -1, NULL, &r); /* who cannot be found out is none */
+	assert_int_equal(r.role, HTTP_NOBODY);
+}
+
+static void an_address_to_listen_on_has_a_port(void **state)
+{
+	static const struct {
+		const char *api;
+		int port; /* 0: refused */
+		const char *address;
+	} rows[] = {
+		{ "https://192.0.2.1:8443", 8443, "192.0.2.1" },
+		{ "https://[2001:db8::1]:8443", 8443, "2001:db8::1" },
+		{ "https://192.0.2.1:1", 1, "192.0.2.1" },
+		{ "https://192.0.2.1:65535", 65535, "192.0.2.1" },
+		{ "https://192.0.2.1:65536", 0, "" },
+		{ "https://192.0.2.1:0", 0, "" },
+		{ "https://192.0.2.1:", 0, "" },
+		{ "https://192.0.2.1:-1", 0, "" },
+		{ "https://192.0.2.1: 1", 0, "" },
+		{ "https://192.0.2.1:1x", 0, "" },
+		{ "https://192.0.2.1", 0, "" },
+		{ "https://:8443", 0, "" },
+		{ "https://[]:8443", 0, "" },
+		{ "https://host:8443", 0, "" },
+		{ "http://192.0.2.1:8443", 0, "" },
+		{ "", 0, "" },
+	};
+	char text[ADDR_TEXT_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct addr a;
+		uint16_t port = 7;
+		int rc = listen_parse(rows[i].api, &a, &port);
+
+		if (rc != (rows[i].port ? 0 : -EINVAL) || port != (rows[i].port ? rows[i].port : 7))
+			fail_msg("%s: %d, port %u", rows[i].api, rc, port);
+		if (!rc)
+			assert_string_equal(addr_text(&a, text), rows[i].address);
+	}
+	assert_true(listen_host_has("https://127.0.0.1:8443"));
+	assert_false(listen_host_has("https://192.0.2.77:8443"));
+	assert_false(listen_host_has("https://[2001:db8:77::1]:8443"));
+}
+
+static void only_the_group_may_open_the_local_socket(void **state)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct http_server *server = NULL;
+	struct stat st;
+	mode_t old = umask(0);
+	int fd;
+
+	(void)state;
+	pthread_mutex_init(&core.lock, NULL);
+	assert_int_equal(listen_local(&core, &server), 0);
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s/" PROC_API_SOCKET, place.root);
+	assert_int_equal(stat(at.sun_path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0660);
+	assert_int_equal(umask(old), 0); /* of the process: as it was */
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	close(fd);
+	http_stop(server);
+	server = NULL;
+	assert_int_equal(listen_local(&core, &server), 0); /* over what the last one left */
+	http_stop(server);
+}
+
+static void an_address_may_come_after_the_server(void **state)
+{
+	struct http_server *server = NULL;
+
+	(void)state;
+	assert_int_equal(listen_tcp(&core, "https://192.0.2.77:18443", &server), -ENOENT);
+	assert_int_equal(system("cd /tmp && openssl req -x509 -newkey ec -pkeyopt "
+	                        "ec_paramgen_curve:P-256 -nodes -keyout weir-auth.key -out "
+	                        "weir-auth.crt -days 2 -subj /CN=x 2>/dev/null"),
+	                 0);
+	char command[512];
+
+	snprintf(command, sizeof(command),
+	         "mv /tmp/weir-auth.key %s/tls.key; mv /tmp/weir-auth.crt %s/tls.crt", place.conf,
+	         place.conf);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(listen_tcp(&core, "https://192.0.2.77:18443", &server), 0);
+	assert_int_equal(listen_renew(&core, server), 0);
+	fixture_write(place.conf, "tls.key", "no key");
+	assert_int_not_equal(listen_renew(&core, server), 0);
+	http_stop(server);
+	server = NULL;
+	assert_int_equal(listen_tcp(&core, "https://192.0.2.77:0", &server), -EINVAL);
+	assert_null(server);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_peers_token_has_a_least_and_a_greatest_length),
+		TEST(a_token_comes_as_bearer_or_password_and_else_not_at_all),
+		TEST(each_role_has_its_name),
+		TEST(the_owner_of_the_socket_is_admin),
+		TEST(an_address_to_listen_on_has_a_port),
+		TEST(only_the_group_may_open_the_local_socket),
+		TEST(an_address_may_come_after_the_server),
+	};
+
+	return cmocka_run_group_tests_name("auth", tests, NULL, NULL);
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Who asks: by the credentials of a UNIX socket, whose names are looked up and kept, and by tokens that are nearly right. */
+#include "fixture.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "mgmt/api/auth.h"
+#include "mgmt/api/core.h"
+
+static uint64_t fake_ms;
+static uid_t peer_uid, our_uid;
+static int cred_rc;
+static unsigned n_lookups;
+static char renamed[64]; /* what 1000 is called; "": "jw" */
+
+static uint64_t fake_mono_ms(void)
+{
+	return fake_ms;
+}
+
+static uid_t fake_geteuid(void)
+{
+	return our_uid;
+}
+
+static int fake_getsockopt(int fd, int level, int name, void *out, socklen_t *n)
+{
+	assert_int_equal(fd, 5);
+	assert_int_equal(level, SOL_SOCKET);
+	assert_int_equal(name, SO_PEERCRED);
+	assert_int_equal(*n, sizeof(struct ucred));
+	((struct ucred *)out)->uid = peer_uid;
+	return cred_rc;
+}
+
+static int fake_getpwuid(uid_t uid, struct passwd *pw, char *text, size_t size,
+                         struct passwd **found)
+{
+	static const struct {
+		uid_t uid;
+		const char *name;
+	} users[] = {
+		{ 0, "root" },
+		{ 1000, "jw" },
+		{ 1016, "ada" },
+		{ 1001, "weir-mgmt" },
+		{ 1002, "weir-dns" },
+		{ 1003, "weir-health" },
+		{ 1004, "weir-dataplane" },
+		{ 1005, "weir-dnsx" },
+		{ 1006, "weir-dn" },
+	};
+
+	n_lookups++;
+	*found = NULL;
+	if (uid == 9999)
+		return EIO;
+	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++)
+		if (users[i].uid == uid) {
+			snprintf(text, size, "%s",
+			         uid == 1000 && *renamed ? renamed : users[i].name);
+			pw->pw_name = text;
+			*found = pw;
+		}
+	return 0;
+}
+
+/* The private parts too. */
+#define clock_mono_ms fake_mono_ms
+#define geteuid       fake_geteuid
+#define getsockopt    fake_getsockopt
+#define getpwuid_r    fake_getpwuid
+#include "mgmt/api/auth.c"
+
+static struct http_request request;
+
+static enum http_role ask_as(uid_t uid)
+{
+	peer_uid = uid;
+	request = (struct http_request){ .role = HTTP_NOBODY };
+	auth_local(NULL, 5, NULL, &request);
+	return request.role;
+}
+
+/* The group may change; root and our own user may all; our siblings nothing. */
+static void a_user_is_what_the_kernel_says(void **state)
+{
+	static const struct {
+		uid_t uid;
+		enum http_role role;
+		const char *name;
+	} rows[] = {
+		{ 0, HTTP_ADMIN, "root" },
+		{ 1001, HTTP_ADMIN, "weir-mgmt" },
+		{ 1000, HTTP_OPERATOR, "jw" },
+		{ 1002, HTTP_NOBODY, "weir-dns" },
+		{ 1003, HTTP_NOBODY, "weir-health" },
+		{ 1004, HTTP_NOBODY, "weir-dataplane" },
+		{ 1005, HTTP_OPERATOR, "weir-dnsx" },
+		{ 1006, HTTP_OPERATOR, "weir-dn" },
+		{ 4321, HTTP_OPERATOR, "uid-4321" },
+		{ 9999, HTTP_OPERATOR, "uid-9999" },
+	};
+	char identity[80];
+
+	(void)state;
+	our_uid = 1001;
+	for (int again = 0; again < 2; again++)
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+			enum http_role role = ask_as(rows[i].uid);
+
+			if (role != rows[i].role || strcmp(request.principal, rows[i].name) != 0)
+				fail_msg("uid %u: %d %s", rows[i].uid, (int)role,
+				         request.principal);
+			snprintf(identity, sizeof(identity), "user:%s", rows[i].name);
+			assert_string_equal(request.identity, identity);
+		}
+	our_uid = 1002; /* a node on which all run as one user */
+	assert_int_equal(ask_as(1002), HTTP_ADMIN);
+	cred_rc = -1;
+	assert_int_equal(ask_as(0), HTTP_NOBODY);
+	assert_string_equal(request.identity, "");
+	cred_rc = 0;
+}
+
+/* A look-up may ask a directory: it is made once a minute for each user. */
+static void names_are_kept_for_a_minute(void **state)
+{
+	(void)state;
+	our_uid = 0;
+	fake_ms += 60000; /* what other tests have looked up is old */
+	(void)ask_as(1000);
+	n_lookups = 0;
+	snprintf(renamed, sizeof(renamed), "jane");
+	(void)ask_as(1000);
+	assert_string_equal(request.principal, "jw");
+	fake_ms += 59999;
+	(void)ask_as(1000);
+	assert_string_equal(request.principal, "jw");
+	assert_int_equal(n_lookups, 0);
+	fake_ms++;
+	(void)ask_as(1000);
+	assert_string_equal(request.principal, "jane");
+	assert_int_equal(n_lookups, 1);
+	(void)ask_as(1016); /* which is kept in the same place */
+	assert_string_equal(request.principal, "ada");
+	(void)ask_as(1000);
+	assert_string_equal(request.principal, "jane");
+	assert_int_equal(n_lookups, 3);
+	renamed[0] = '\0';
+}
+
+static struct core core;
+
+static enum http_role show(const char *authorization)
+{
+	request = (struct http_request){ .role = HTTP_NOBODY };
+	auth_token(&core, -1, authorization, &request);
+	return request.role;
+}
+
+static void a_token_of_equal_length_is_not_equal(void **state)
+{
+	static const char token[] = "peers-have-this-one", ours[] = "0123456789secret";
+	struct fixture place;
+	char line[64], digest[DIGEST_TEXT_MAX], text[256];
+
+	(void)state;
+	fixture_make(&place);
+	snprintf(core.dirs.conf, sizeof(core.dirs.conf), "%s", place.conf);
+	fixture_write(place.conf, "peer.token", token);
+	snprintf(text, sizeof(text), "ci operator %s\n", digest_bytes(ours, 16, digest));
+	fixture_write(place.conf, "tokens", text);
+	for (size_t i = 0; i < sizeof(token) - 1; i++) {
+		snprintf(line, sizeof(line), "Bearer %s", token);
+		assert_int_equal(show(line), HTTP_PEER);
+		assert_string_equal(request.identity, "peer");
+		line[7 + i] ^= 1;
+		if (show(line) != HTTP_NOBODY)
+			fail_msg("%s", line);
+	}
+	for (size_t i = 0; i < sizeof(ours) - 1; i++) {
+		snprintf(line, sizeof(line), "Bearer %s", ours);
+		assert_int_equal(show(line), HTTP_OPERATOR);
+		assert_string_equal(request.principal, "ci");
+		assert_string_equal(request.identity, "token:ci");
+		line[7 + i] ^= 1;
+		assert_int_equal(show(line), HTTP_NOBODY);
+	}
+	assert_int_equal(show("Bearer  0123456789secret"), HTTP_NOBODY);
+	assert_int_equal(show("Basicx Y2k6MDEyMzQ1Njc4OXNlY3JldA=="), HTTP_NOBODY);
+	assert_int_equal(show("Digest Y2k6MDEyMzQ1Njc4OXNlY3JldA=="), HTTP_NOBODY);
+	assert_int_equal(show("Basic "), HTTP_NOBODY);
+	assert_int_equal(show(NULL), HTTP_NOBODY); /* no line lets anonymous ones in */
+	fixture_write(place.conf, "tokens", "# none\nanonymous viewer *\n");
+	assert_int_equal(show(NULL), HTTP_VIEWER);
+	assert_string_equal(request.identity, "token:anonymous");
+	fixture_remove(&place);
+	assert_int_equal(show("Bearer 0123456789secret"), HTTP_NOBODY); /* there is no file */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_user_is_what_the_kernel_says),
+		cmocka_unit_test(names_are_kept_for_a_minute),
+		cmocka_unit_test(a_token_of_equal_length_is_not_equal),
+	};
+
+	return cmocka_run_group_tests_name("auth parts", tests, NULL, NULL);
+}

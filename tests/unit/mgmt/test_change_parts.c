@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A change of configuration from its request to its answer: what is made, what is refused and undone, who is asked. */
+#include "change.h"
+
+static void an_apply_makes_a_version(void **state)
+{
+	(void)state;
+	assert_int_equal(apply("# a", "{}", ""), 201);
+	assert_true(json_is_true(part_of("changed")));
+	assert_true(json_is_false(part_of("settles")) || json_is_true(part_of("settles")));
+	assert_int_equal(number_of("version", "number"), 2);
+	assert_string_equal(text_of("version", "author"), "ada");
+	assert_string_equal(text_of("version", "principal"), "token:ada");
+	assert_string_equal(text_of("version", "reason"), "because");
+	assert_string_equal(text_of("version", "state"), "in_force");
+	assert_int_equal(strncmp(answer.etag, "\"v2-", 4), 0);
+	assert_int_equal(number_of("plan", "confirm_within_ms"), 0);
+	assert_null(part_of("dry_run"));
+	assert_null(part_of("rolls_back_to"));
+	assert_non_null(part_of("unreserved"));
+	assert_true(has_warning("of voters") && has_warning("of ways"));
+	assert_int_equal(world.proposed, 2);
+	assert_true(world.n_reserved == 1 && world.n_pushed == 1 && world.n_told == 1 &&
+	            world.n_waits == 1 && world.n_judged == 1 && world.n_changed == 1);
+	assert_int_equal(world.n_released, 0);
+	assert_false(world.untold); /* there are no peers that could have another */
+	assert_true(intent_head(this_node.intent)->time_ms == now_ms);
+	world.n_nodes = 2;
+	assert_int_equal(apply("# b", "{\"author\":\"eve\"}", ""), 201);
+	assert_true(world.untold);
+	assert_string_equal(text_of("version", "author"), "eve");
+	assert_string_equal(text_of("version", "principal"), "token:ada");
+}
+
+static void what_changes_nothing_asks_nobody(void **state)
+{
+	(void)state;
+	assert_int_equal(apply("# a", "{}", ""), 201);
+	world = (struct world){ .n_nodes = 2 };
+	assert_int_equal(apply("# a", "{}", ""), 200);
+	assert_true(json_is_false(part_of("changed")));
+	assert_int_equal(number_of("version", "number"), 2);
+	assert_int_equal(strncmp(answer.etag, "\"v2-", 4), 0);
+	assert_true(world.n_reserved == 0 && world.n_pushed == 0 && world.n_changed == 0);
+	assert_int_equal(world.n_waits, 1); /* it may still be on its way */
+}
+
+static void a_dry_run_makes_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(apply("# a", "{\"confirm_within\":\"5m\"}", "dry_run=true"), 200);
+	assert_true(json_is_true(part_of("dry_run")));
+	assert_true(json_is_true(part_of("changed")));
+	assert_string_equal(text_of("version", "state"), "planned");
+	assert_int_equal(number_of("version", "number"), 2);
+	assert_int_equal(number_of("plan", "confirm_within_ms"), 300000);
+	assert_null(part_of("rolls_back_to"));
+	assert_true(world.n_reserved == 0 && world.n_pushed == 0 && world.n_waits == 0);
+	assert_int_equal(head_number(), 1);
+	assert_int_equal(apply("# a", "{}", "dry_run=yes"), 400);
+	assert_int_equal(apply("# a", "{}", "wait=some"), 400);
+	assert_int_equal(apply("# a", "{}", "wait_ms=60001"), 400);
+	assert_int_equal(head_number(), 1);
+}
+
+static void the_head_must_be_what_the_request_names(void **state)
+{
+	char etag[HTTP_TEXT_MAX];
+
+	(void)state;
+	tell_version_etag(intent_head(this_node.intent), etag);
+	assert_int_equal(ask(handle_config_apply, body_with("# a", "{}"), "", "", ""), 428);
+	assert_int_equal(ask(handle_config_apply, body_with("# a", "{}"), "", "", "\"v9-0\""), 412);
+	assert_string_equal(text_of("", "head"), etag);
+	assert_int_equal(head_number(), 1);
+	assert_int_equal(ask(handle_config_apply, body_with("# a", "{}"), "", "", etag), 201);
+	assert_int_equal(ask(handle_config_apply, body_with("# b", "{}"), "", "", etag), 412);
+	assert_int_equal(head_number(), 2);
+	assert_int_equal(world.n_waits, 1);
+}
+
+/* While the peers are asked the lock is free: another change may be made here. */
+static void an_overtaken_change_is_given_up(void **state)
+{
+	char etag[HTTP_TEXT_MAX];
+
+	(void)state;
+	tell_version_etag(intent_head(this_node.intent), etag);
+	world.overtaken = true;
+	assert_int_equal(ask(handle_config_apply, body_with("# a", "{}"), "", "", etag), 412);
+	assert_int_equal(head_number(), 2);
+	assert_true(world.n_reserved == 1 && world.n_released == 1);
+	assert_true(world.n_pushed == 0 && world.n_waits == 0);
+	world.overtaken = false;
+	assert_int_equal(apply("# a", "{}", ""), 201);
+}
+
+static void a_refused_change_leaves_the_head(void **state)
+{
+	(void)state;
+	world.refuses = true;
+	assert_int_equal(apply("# a", "{}", ""), 412);
+	assert_int_equal(head_number(), 1);
+	assert_true(world.n_released == 0 && world.n_pushed == 0 && world.n_waits == 0);
+	world.refuses = false;
+	world.gives_way = true;
+	assert_int_equal(apply("# a", "{}", ""), 412);
+	assert_true(world.n_pushed == 1 && world.n_told == 0 && world.n_waits == 0);
+	world.gives_way = false;
+	assert_int_equal(apply("# b", "{}", ""), 201);
+}
+
+static void mistakes_are_counted_and_named(void **state)
+{
+	json_t *body = json_pack("{s:s, s:o}", "reason", "x", "files",
+	                         files_with("schema = 1;", "schema = 1; sceme = 1;"));
+
+	(void)state;
+	assert_int_equal(ask(handle_config_apply, body, "", "", "*"), 422);
+	assert_string_equal(text_of("", "code"), "mistakes");
+	assert_string_equal(text_of("", "detail"), "the configuration has 1 mistake");
+	assert_int_equal(number_of("", "n_mistakes"), 1);
+	const json_t *one = json_array_get(part_of("mistakes"), 0);
+	assert_int_equal(json_integer_value(json_object_get(one, "line")), 2);
+	assert_int_equal(json_array_size(part_of("mistakes")), 1);
+	body = json_pack("{s:s, s:o}", "reason", "x", "files",
+	                 files_with("schema = 1;", "schema = 1; sceme = 1; scheme = 1;"));
+	assert_int_equal(ask(handle_config_apply, body, "", "", "*"), 422);
+	assert_string_equal(text_of("", "detail"), "the configuration has 2 mistakes");
+	assert_int_equal(number_of("", "n_mistakes"), 2);
+	assert_int_equal(head_number(), 1);
+	assert_int_equal(world.n_reserved, 0);
+}
+
+static void each_failure_has_its_answer(void **state)
+{
+	static const struct {
+		int rc;
+		unsigned status;
+		const char *code, *words;
+	} rows[] = {
+		{ -EINVAL, 422, "mistakes", "0 mistakes" },
+		{ -EFBIG, 422, "mistakes", "0 mistakes" },
+		{ -ENOENT, 404, "not-found", "no such version" },
+		{ -EMEDIUMTYPE, 409, "diverged", "force" },
+		{ -EBUSY, 412, "unconfirmed", "confirm" },
+		{ -ENOSPC, 503, "store", "No space left on device" },
+		{ -EROFS, 503, "store", "cannot be kept" },
+		{ -ENOMEM, 503, "busy", "nothing was changed" },
+		{ -EIO, 500, "internal", "Input/output error" },
+	};
+	struct intent_changed none = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		http_reply_fini(&answer);
+		memset(&answer, 0, sizeof(answer));
+		tell_failure(&this_node, rows[i].rc, &none, &answer);
+		if (answer.status != rows[i].status ||
+		    strcmp(text_of("", "code"), rows[i].code) != 0 ||
+		    !strstr(text_of("", "detail"), rows[i].words))
+			fail_msg("row %zu: %u %s: %s", i, answer.status, text_of("", "code"),
+			         text_of("", "detail"));
+	}
+}
+
+static void an_old_file_takes_nothing_back(void **state)
+{
+	(void)state;
+	grow();
+	assert_int_equal(apply("# a", "{\"base\":\"1\"}", ""), 412);
+	assert_string_equal(text_of("", "code"), "old-file");
+	assert_int_equal(number_of("", "n_takes_back"), 1);
+	assert_int_equal(head_number(), 2);
+	assert_true(world.n_reserved == 0 && world.n_waits == 0);
+	assert_int_equal(apply("# a", "{\"base\":\"7\"}", ""), 412);
+	assert_string_equal(text_of("", "code"), "stale");
+	assert_int_equal(ask(handle_config_plan, body_with("# a", "{\"base\":\"1\"}"), "", "", ""),
+	                 422); /* a plan has no reason */
+	json_t *body =
+	        json_pack("{s:s, s:o}", "base", "1", "files", files_with("# two sites", "# a"));
+	assert_int_equal(ask(handle_config_plan, body, "", "", ""), 200); /* told, not refused */
+	assert_int_equal(number_of("old_file", "n_takes_back"), 1);
+	assert_int_equal(apply("# a", "{\"base\":\"1\",\"replace\":true}", ""), 201);
+	assert_int_equal(head_number(), 3);
+	body = json_pack("{s:s, s:s, s:o}", "reason", "x", "base", "2", "files",
+	                 files_with("max_backends = 10", "max_backends = 20"));
+	assert_int_equal(ask(handle_config_apply, body, "", "", "*"), 412); /* 3 went back */
+	assert_int_equal(apply("# b", "{\"base\":\"3\"}", ""), 201);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(an_apply_makes_a_version),        T(what_changes_nothing_asks_nobody),
+		T(a_dry_run_makes_nothing),         T(the_head_must_be_what_the_request_names),
+		T(an_overtaken_change_is_given_up), T(a_refused_change_leaves_the_head),
+		T(mistakes_are_counted_and_named),  T(each_failure_has_its_answer),
+		T(an_old_file_takes_nothing_back),
+	};
+
+	return cmocka_run_group_tests_name("change parts", tests, NULL, NULL);
+}

@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Overrides that are taken with weir-mgmt dead (mgmt/cli/offline.c): what becomes of the request, who is denied, what is
+ * waited for, and how it ends. The store is real; its opening, the rights and the clock are the test's.
+ */
+#include "fixture.h"
+#include "shown.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <pwd.h>
+
+#include "base/clock.h"
+#include "base/page.h"
+#include "mgmt/cli/cmd_override.h"
+#include "mgmt/store/command.h"
+#include "weir/health.h"
+
+static struct fixture place;
+static struct cli here;
+static int become_err, state_err, document_err, hung_status;
+static int open_err;    /* of an opening that fails for ever */
+static unsigned n_busy; /* openings that find the store locked first */
+static unsigned n_opened, n_hung, n_slept, n_closed;
+static bool hung_for_trial;
+static bool has_page, runs_really;
+static enum command_outcome given;
+static struct command_result result;
+static char asked[1024]; /* what the command was, in words */
+
+static int fake_become(const char *name, uint64_t caps)
+{
+	assert_string_equal(name, "mgmt");
+	assert_int_equal(caps, 0);
+	return become_err;
+}
+
+static int fake_access(const char *path, int how)
+{
+	bool directory = !strcmp(path, place.state);
+
+	assert_int_equal(how, directory ? W_OK | X_OK : W_OK);
+	errno = -(directory ? state_err : document_err);
+	return errno ? -1 : 0;
+}
+
+static int fake_open(const struct intent_options *options, int64_t now_ms, struct intent **out)
+{
+	n_opened++;
+	assert_true(options->offline);
+	assert_string_equal(options->conf_dir, place.conf);
+	assert_string_equal(options->state_dir, place.state);
+	assert_string_equal(options->run_dir, place.root);
+	assert_string_equal(options->node, "ams-1");
+	assert_int_equal(now_ms, NOW_MS);
+	if (n_busy) {
+		n_busy--;
+		return -EBUSY;
+	}
+	return open_err ? open_err : intent_open(options, now_ms, out);
+}
+
+static int fake_usleep(useconds_t us)
+{
+	assert_in_range(us, 1, 5000);
+	n_slept++;
+	return 0;
+}
+
+int offline_end_hung(const struct cli *of, bool dry_run)
+{
+	assert_ptr_equal(of, &here);
+	hung_for_trial = dry_run;
+	n_hung++;
+	return hung_status;
+}
+
+static int fake_page(const char *path, const char *kind, uint32_t layout, const char *owner,
+                     struct page **out)
+{
+	char expected[PATH_MAX];
+
+	assert_string_equal(kind, HEALTH_PAGE_KIND);
+	(void)layout;
+	snprintf(expected, sizeof(expected), "%s/" PROC_HEALTH_PAGE, place.root);
+	assert_string_equal(path, expected);
+	assert_string_equal(owner, "health");
+	if (has_page)
+		*out = (struct page *)(uintptr_t)&has_page;
+	return has_page ? 0 : -ENOENT;
+}
+
+static void *fake_payload(const struct page *page)
+{
+	return (void *)(uintptr_t)page;
+}
+
+static void fake_close(struct page *page)
+{
+	n_closed += page != NULL;
+}
+
+static int64_t fake_believed(void)
+{
+	return NOW_MS;
+}
+
+static void fake_once(const char *run_dir)
+{
+	assert_string_equal(run_dir, place.root);
+}
+
+static char *fake_login(void)
+{
+	return NULL;
+}
+
+/* Who runs the test. */
+static const char *self(void)
+{
+	static char text[128];
+	const struct passwd *pw = getpwuid(getuid());
+
+	if (pw)
+		snprintf(text, sizeof(text), "user:%s", pw->pw_name);
+	else
+		snprintf(text, sizeof(text), "user:uid-%u", (unsigned)getuid());
+	return text;
+}
+
+static enum command_outcome fake_run(struct intent *in, const struct command *c,
+                                     const struct guard_seen *seen, int64_t now_ms,
+                                     struct command_result *r)
+{
+	assert_int_equal(now_ms, NOW_MS);
+	assert_int_equal(seen->health != NULL, has_page);
+	int n = snprintf(asked, sizeof(asked),
+	                 "%d %s/%s over=%lld from=%lld until=%lld now=%d dry=%d by=%s (%s): %s",
+	                 (int)c->what, c->pool ? c->pool : "", c->name, (long long)c->over_ms,
+	                 (long long)(c->from_ms < 0 ? -1 : c->from_ms - NOW_MS),
+	                 (long long)(c->until_ms < 0 ? -1 : c->until_ms - NOW_MS), c->now,
+	                 c->dry_run, c->author,
+	                 strcmp(intent_principal(in), self()) ? intent_principal(in) : "self",
+	                 c->reason);
+
+	for (size_t i = 0; i < c->n_past; i++)
+		n += snprintf(asked + n, sizeof(asked) - (size_t)n, " past=%s", c->past[i]);
+	if (runs_really)
+		return command_run(in, c, seen, now_ms, r);
+	*r = result;
+	return given;
+}
+
+void override_print(const json_t *body)
+{
+	fputs("printed ", stdout);
+	json_dumpf(body, stdout, JSON_COMPACT);
+}
+
+#define proc_become       fake_become
+#define access            fake_access
+#define intent_open       fake_open
+#define usleep            fake_usleep
+#define page_open         fake_page
+#define page_payload      fake_payload
+#define page_close        fake_close
+#define clock_believed_ms fake_believed
+#define believed_once     fake_once
+#define command_run       fake_run
+#define getlogin          fake_login
+#include "mgmt/cli/offline.c" /* its edges are ours */
+#undef intent_open
+#undef command_run
+
+static int set_up(void **state)
+{
+	(void)state;
+	fixture_make(&place);
+	memset(&here, 0, sizeof(here));
+	snprintf(here.dirs.conf, sizeof(here.dirs.conf), "%s", place.conf);
+	snprintf(here.dirs.state, sizeof(here.dirs.state), "%s", place.state);
+	snprintf(here.dirs.run, sizeof(here.dirs.run), "%s", place.root);
+	snprintf(here.dirs.node, sizeof(here.dirs.node), "ams-1");
+	become_err = state_err = document_err = open_err = hung_status = 0;
+	n_busy = n_opened = n_hung = n_slept = n_closed = 0;
+	has_page = runs_really = hung_for_trial = false;
+	given = COMMAND_OVER;
+	memset(&result, 0, sizeof(result));
+	asked[0] = '\0';
+	unsetenv("SUDO_USER");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	fixture_remove(&place);
+	return 0;
+}
+
+static int take(const char *body, bool dry_run)
+{
+	json_t *request = json_loads(body, 0, NULL);
+
+	assert_non_null(request);
+	n_opened = n_hung = n_slept = 0;
+	shown_begin();
+	int status = offline_override(&here, request, dry_run);
+
+	shown_end();
+	return status;
+}
+
+#define SITE "\"target\":{\"site\":\"ams\"}"
+
+static void a_request_becomes_the_command_that_it_says(void **state)
+{
+	static const struct {
+		const char *body, *asked;
+		bool dry_run;
+	} rows[] = {
+		{ "{\"do\":\"drain\"," SITE
+		  ",\"until\":\"never\",\"reason\":\"INC-1\",\"author\":\"ann\"}",
+		  "0 /ams over=-1 from=-1 until=NEVER now=0 dry=0 by=ann (self): INC-1", false },
+		{ "{\"do\":\"drain\"," SITE
+		  ",\"over\":\"5m\",\"from\":\"+1h\",\"until\":\"+4h\",\"reason\":\"r\"}",
+		  "0 /ams over=300000 from=3600000 until=14400000 now=0 dry=1 by=root (self): r",
+		  true },
+		{ "{\"do\":\"disable\",\"target\":{\"pool\":\"web-ams\",\"backend\":\"b2\"},\"until\":\"+1m\",\"reason\":\"r\","
+		  "\"override_guards\":[\"room\",\"last-backend\",\"last-site\",\"room\"]}",
+		  "1 web-ams/b2 over=-1 from=-1 until=60000 now=0 dry=0 by=root (self): r past=room past=last-backend "
+		  "past=last-site past=room",
+		  false },
+		{ "{\"do\":\"force_up\"," SITE "}",
+		  "2 /ams over=-1 from=-1 until=-1 now=0 dry=0 by=root (self): ", false },
+		{ "{\"do\":\"hold\"," SITE "}",
+		  "3 /ams over=-1 from=-1 until=-1 now=0 dry=0 by=root (self): ", false },
+		{ "{\"do\":\"undrain\"," SITE ",\"now\":true}",
+		  "4 /ams over=-1 from=-1 until=-1 now=1 dry=0 by=root (self): ", false },
+		{ "{\"do\":\"enable\"," SITE ",\"now\":false}",
+		  "5 /ams over=-1 from=-1 until=-1 now=0 dry=0 by=root (self): ", false },
+	};
+	char never[32], expected[512];
+
+	(void)state;
+	snprintf(never, sizeof(never), "%lld", (long long)(MODEL_WALL_NEVER - NOW_MS));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *at = strstr(rows[i].asked, "NEVER");
+
+		snprintf(expected, sizeof(expected), "%.*s%s%s",
+		         (int)(at ? at - rows[i].asked : (int)strlen(rows[i].asked)), rows[i].asked,
+		         at ? never : "", at ? at + 5 : "");
+		has_page = i % 2;
+		assert_int_equal(take(rows[i].body, rows[i].dry_run), CLI_OK);
+		assert_string_equal(asked, expected);
+		assert_int_equal(n_closed, (i + 1) / 2);
+	}
+	assert_int_equal(setenv("SUDO_USER", "bob", 1), 0);
+	assert_int_equal(take("{\"do\":\"hold\"," SITE "}", false), CLI_OK);
+	assert_non_null(strstr(asked, " by=bob (self)"));
+	assert_int_equal(take("{\"do\":\"hold\"," SITE ",\"author\":\"cy\"}", false), CLI_OK);
+	assert_non_null(strstr(asked, " by=cy (self)"));
+}
+
+static void wrong_words_are_named_before_anything_is_opened(void **state)
+{
+	static const char guards[] =
+	        "--override: expected names out of last-site, last-backend, room\n";
+	static const struct {
+		const char *more, *told;
+	} rows[] = {
+		{ "\"over\":\"5\"", "--over 5: expected a duration such as 5m\n" },
+		{ "\"over\":\"never\"", "--over never: expected a duration such as 5m\n" },
+		{ "\"from\":\"5m\"", "--from 5m: expected +4h, 2026-11-20T12:00:00Z or never\n" },
+		{ "\"until\":\"tomorrow\"",
+		  "--until tomorrow: expected +4h, 2026-11-20T12:00:00Z or never\n" },
+		{ "\"override_guards\":[\"rooms\"]", guards },
+		{ "\"override_guards\":[\"room\",7]", guards },
+		{ "\"override_guards\":[\"room\",\"room\",\"room\",\"room\",\"room\"]", guards },
+	};
+	char body[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(body, sizeof(body), "{\"do\":\"drain\"," SITE ",%s}", rows[i].more);
+		assert_int_equal(take(body, false), CLI_USAGE);
+		assert_string_equal(told, rows[i].told);
+		assert_string_equal(shown, "");
+		assert_int_equal(n_opened, 0);
+	}
+}
+
+#define HOLD "{\"do\":\"hold\"," SITE "}"
+
+static void each_outcome_has_its_exit_status_and_text(void **state)
+{
+	static const struct {
+		enum command_outcome outcome;
+		int status;
+		const char *field, *told;
+	} rows[] = {
+		{ COMMAND_REFUSED, CLI_REFUSED, NULL,
+		  "refused by a guard; if it must be: --override GUARD, on record\n" },
+		{ COMMAND_NOTHING, CLI_CONFLICT, NULL, "there is nothing to end or hold\n" },
+		{ COMMAND_STALE, CLI_CONFLICT, NULL, "it has changed meanwhile\n" },
+		{ COMMAND_TOO_MANY, CLI_CONFLICT, NULL,
+		  "there are 1024 overrides; end some first\n" },
+		{ COMMAND_FAILED, CLI_UNREACHABLE, NULL, "out of memory\n" },
+		{ COMMAND_INVALID, CLI_USAGE, "until", "until: it is over\n" },
+		{ COMMAND_UNKNOWN, CLI_USAGE, NULL, "it is over\n" },
+		{ COMMAND_OVER, CLI_OK, NULL, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (int json = 0; json < 2; json++) {
+			here.json = json;
+			given = rows[i].outcome;
+			result.field = rows[i].field;
+			snprintf(result.text, sizeof(result.text), "it is over");
+			assert_int_equal(take(HOLD, i % 2), rows[i].status);
+			assert_string_equal(told, rows[i].told);
+			if (rows[i].outcome != COMMAND_OVER)
+				assert_string_equal(shown, "");
+			else if (json)
+				assert_string_equal(
+				        shown,
+				        "{\"override\":null,\"changed\":false,\"dry_run\":true,\"notes\":[\"it is over\"]}\n");
+			else
+				assert_string_equal(
+				        shown,
+				        "printed {\"override\":null,\"changed\":false,\"dry_run\":true,\"notes\":[\"it is over\"]}");
+		}
+}
+
+static void who_may_not_write_there_is_told(void **state)
+{
+	static const struct {
+		int state_err, document_err, become_err, open_err, status, opened;
+		const char *told; /* behind the path of the state */
+	} rows[] = {
+		{ -EACCES, 0, 0, 0, CLI_DENIED, 0,
+		  " may not be written by this user; do it as root\n" },
+		{ 0, -EACCES, 0, 0, CLI_DENIED, 0, ": Permission denied\n" },
+		{ 0, 0, -EPERM, 0, CLI_UNREACHABLE, 0, ": Operation not permitted\n" },
+		{ 0, 0, 0, -EACCES, CLI_DENIED, 1, ": Permission denied\n" },
+		{ 0, 0, 0, -EIO, CLI_UNREACHABLE, 1, ": Input/output error\n" },
+		{ -ENOENT, -ENOENT, 0, 0, CLI_OK, 1, NULL }, /* its opening says what is wrong */
+	};
+	char expected[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		state_err = rows[i].state_err;
+		document_err = rows[i].document_err;
+		become_err = rows[i].become_err;
+		open_err = rows[i].open_err;
+		assert_int_equal(take(HOLD, false), rows[i].status);
+		assert_int_equal(n_opened, rows[i].opened);
+		snprintf(expected, sizeof(expected), "%s%s", rows[i].told ? place.state : "",
+		         rows[i].told ? rows[i].told : "");
+		assert_string_equal(told, expected);
+	}
+}
+
+/* A weir-mgmt that has the store is ended if it hangs; the next one, which weir run starts, may be quicker. */
+static void a_locked_store_is_waited_for_once_its_owner_has_ended(void **state)
+{
+	static const struct {
+		unsigned busy;
+		int hung_status, status;
+		unsigned hung, opened;
+	} rows[] = {
+		{ 0, CLI_CONFLICT, CLI_OK, 0, 1 },       { 1, CLI_OK, CLI_OK, 1, 2 },
+		{ 1, CLI_CONFLICT, CLI_CONFLICT, 1, 1 }, { 30, CLI_OK, CLI_OK, 1, 31 },
+		{ 1000, CLI_OK, CLI_OK, 1, 1001 },       { 1001, CLI_OK, CLI_CONFLICT, 1, 1001 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		n_busy = rows[i].busy;
+		hung_status = rows[i].hung_status;
+		assert_int_equal(take(HOLD, i % 2), rows[i].status);
+		assert_int_equal(n_hung, rows[i].hung);
+		assert_int_equal(n_opened, rows[i].opened);
+		if (n_hung)
+			assert_int_equal(hung_for_trial, i % 2);
+		if (rows[i].busy > 1)
+			assert_int_equal(n_slept, rows[i].busy - 1);
+		if (rows[i].busy == 1001)
+			assert_string_equal(
+			        told,
+			        "another weir-mgmt has started and has the store; do it without --offline\n");
+	}
+}
+
+/* As weir-mgmt leaves it. */
+static void make_store(void)
+{
+	const struct intent_options options = { .conf_dir = place.conf,
+		                                .state_dir = place.state,
+		                                .run_dir = place.root,
+		                                .node = "ams-1" };
+	struct intent *in = NULL;
+
+	assert_int_equal(intent_open(&options, NOW_MS, &in), 0);
+	intent_close(in);
+	runs_really = true;
+}
+
+#define DRAIN                                                                                      \
+	"{\"do\":\"drain\"," SITE ",\"until\":\"+4h\",\"reason\":\"INC-1\",\"author\":\"ann\"}"
+
+static void what_was_taken_is_shown_and_in_the_document(void **state)
+{
+	static const char note[] = "taken offline: peers hear of it when weir-mgmt runs";
+
+	(void)state;
+	make_store();
+	here.json = true;
+	assert_int_equal(take(DRAIN, true), CLI_OK);
+	assert_null(strstr(shown, note));
+	assert_non_null(strstr(shown, "\"dry_run\":true"));
+	assert_null(strstr(shown, "\"nodes\""));
+	assert_int_equal(take(DRAIN, false), CLI_OK);
+	json_t *body = json_loads(shown, 0, NULL),
+	       *node = json_array_get(json_object_get(body, "nodes"), 0);
+
+	assert_non_null(body);
+	assert_null(json_object_get(body, "dry_run"));
+	assert_string_equal(json_string_value(json_array_get(json_object_get(body, "notes"), 0)),
+	                    note);
+	assert_true(json_is_true(json_object_get(body, "complete")));
+	assert_true(json_integer_value(json_object_get(body, "document")) > 0);
+	assert_int_equal(json_array_size(json_object_get(body, "nodes")), 1);
+	assert_string_equal(json_string_value(json_object_get(node, "node")), "ams-1");
+	assert_string_equal(json_string_value(json_object_get(node, "state")), "written");
+	assert_string_equal(api_text(json_object_get(body, "override"), "principal", ""), self());
+	json_decref(body);
+	here.json = false;
+	assert_int_equal(take("{\"do\":\"undrain\"," SITE "}", false), CLI_OK);
+	assert_int_equal(strncmp(shown, "printed {\"override\":{", 21), 0);
+	assert_string_equal(told, "");
+}
+
+/* The store has it, and the processes do not. */
+static void a_document_that_is_not_written_is_an_error(void **state)
+{
+	char path[PATH_MAX];
+
+	(void)state;
+	make_store();
+	snprintf(path, sizeof(path), "%s/" PROC_EFFECTIVE_FILE, place.state);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(take(DRAIN, false), CLI_UNREACHABLE);
+	assert_int_equal(strncmp(told, "the effective document was not written: ", 40), 0);
+	assert_non_null(strstr(shown, "\"state\":\"not_written\""));
+	assert_non_null(strstr(shown, "\"complete\":false"));
+	assert_int_equal(take(DRAIN, true), CLI_OK); /* of a trial nothing is written */
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		T(a_request_becomes_the_command_that_it_says),
+		T(wrong_words_are_named_before_anything_is_opened),
+		T(each_outcome_has_its_exit_status_and_text),
+		T(who_may_not_write_there_is_told),
+		T(a_locked_store_is_waited_for_once_its_owner_has_ended),
+		T(what_was_taken_is_shown_and_in_the_document),
+		T(a_document_that_is_not_written_is_an_error),
+	};
+
+	return cmocka_run_group_tests_name("cli offline", tests, NULL, NULL);
+}

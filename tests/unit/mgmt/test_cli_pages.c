@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * `weir status` and `weir health` without weir-mgmt (mgmt/cli/pages.c, health_detail.c): from real pages and an effective
+ * document that the test writes, to the letter.
+ */
+#include "cli_pages.h"
+
+static void what_is_seen_is_shown_to_the_letter(void **state)
+{
+	struct node *n = *state;
+	const struct ramp_record ramps[] = {
+		{ .id = "f", .generation = 3, .at_ms = 1577880000000, .how = RAMP_HELD_CLOCK },
+		{ .id = "g", .generation = 2, .at_ms = 1577880000000, .how = RAMP_HELD_CLOCK },
+		{ .id = "a", .generation = 3, .at_ms = 1577880000000, .how = RAMP_FREE },
+	};
+
+	write_document(n, overrides, NULL);
+	open_health(n);
+	open_all_stats(n);
+	write_effect(n, FRESH_MS, 0);
+	assert_int_equal(ramp_write(n->f.state, ramps, 3), 0);
+	write_target(n, backend_target(n, 0), health_make(HEALTH_UP, 0, HEALTH_REASON_OK, SINCE_S));
+	write_target(n, backend_target(n, 1),
+	             health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, SINCE_S + 60));
+	write_target(n, health_target_service("web", "fra", true),
+	             health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, SINCE_S + 120));
+	assert_int_equal(run_status(n), CLI_DEGRADED);
+	assert_shown(
+	        "ams-1 (cluster shop) degraded: management does not answer; this is from the pages\n"
+	        " ! weir-mgmt is dead, or does not answer: see its log\n"
+	        " ! backend web-ams/b2 is down: weir health shows why\n"
+	        "document 57 of version 7, written 2026-11-20T08:00:00.000Z\n"
+	        "  dataplane  running\n"
+	        "  health     running\n"
+	        "  dns        running\n"
+	        "  mgmt       running\n"
+	        "web-ams/b1                                   up       ok             since 2026-09-21T14:13:20.000Z \n"
+	        "web-ams/b2                                   down     refused        since 2026-09-21T14:14:20.000Z \n"
+	        "service web at fra ipv4                      down     timeout        since 2026-09-21T14:15:20.000Z \n"
+	        "service web at fra ipv6                      unknown  none           since - \n"
+	        "drain fra: 100.0 %, until never, by by-a: why-a\n"
+	        "disable web-ams/b2: 100.0 %, until 2100-01-01T00:00:00.000Z, by by-b: why-b\n"
+	        "force_up web-ams/b1: 0.0 %, until never, by by-e: why-e\n"
+	        "drain ams: 50.0 %, until 2020-01-03T00:00:00.000Z, by by-f: why-f\n"
+	        "drains can be taken with --offline; to have management back: weir run, or start weir-mgmt\n");
+	n->cli.json = true;
+	assert_int_equal(run_status(n), CLI_DEGRADED);
+	assert_shown(
+	        "{\"state\":\"degraded\",\"why\":[\"weir-mgmt is dead, or does not answer: see its log\",\"backend web-am"
+	        "s/b2 is down: weir health shows why\"],\"reasons\":[{\"code\":\"process-silent\",\"subject\":\"weir-mgmt\""
+	        ",\"state\":\"degraded\",\"text\":\"weir-mgmt is dead, or does not answer: see its log\"},{\"code\":\"backe"
+	        "nd-down\",\"subject\":\"web-ams/b2\",\"state\":\"degraded\",\"text\":\"backend web-ams/b2 is down: weir hea"
+	        "lth shows why\"}],\"node\":\"ams-1\",\"cluster\":\"shop\",\"source\":\"pages\",\"document\":57,\"version\":7,\"wr"
+	        "itten\":\"2026-11-20T08:00:00.000Z\",\"processes\":[{\"process\":\"dataplane\",\"state\":\"running\",\"age_ms"
+	        "\":0},{\"process\":\"health\",\"state\":\"running\",\"age_ms\":0},{\"process\":\"dns\",\"state\":\"running\",\"age_"
+	        "ms\":0},{\"process\":\"mgmt\",\"state\":\"running\",\"age_ms\":0}],\"targets\":[{\"pool\":\"web-ams\",\"backend\":"
+	        "\"b1\",\"site\":\"ams\",\"address\":\"10.1.1.11\",\"observation\":{\"state\":\"up\",\"reason\":\"ok\",\"since\":\"2026"
+	        "-09-21T14:13:20.000Z\",\"in_doubt\":false,\"inconclusive\":false,\"restored\":false,\"damped\":false}},{"
+	        "\"pool\":\"web-ams\",\"backend\":\"b2\",\"site\":\"ams\",\"address\":\"10.1.1.12\",\"observation\":{\"state\":\"down"
+	        "\",\"reason\":\"refused\",\"since\":\"2026-09-21T14:14:20.000Z\",\"in_doubt\":false,\"inconclusive\":false,\""
+	        "restored\":false,\"damped\":false}},{\"service\":\"web\",\"site\":\"fra\",\"family\":\"ipv4\",\"observation\":{\""
+	        "state\":\"down\",\"reason\":\"timeout\",\"since\":\"2026-09-21T14:15:20.000Z\",\"in_doubt\":false,\"inconclus"
+	        "ive\":false,\"restored\":false,\"damped\":false}},{\"service\":\"web\",\"site\":\"fra\",\"family\":\"ipv6\",\"obs"
+	        "ervation\":{\"state\":\"unknown\",\"reason\":\"none\",\"since\":null,\"in_doubt\":false,\"inconclusive\":false"
+	        ",\"restored\":false,\"damped\":false}}],\"overrides\":[{\"id\":\"a\",\"do\":\"drain\",\"pool\":\"\",\"name\":\"fra\","
+	        "\"level_ppm\":1000000,\"from\":\"2020-01-02T00:00:00.000Z\",\"until\":\"never\",\"author\":\"by-a\",\"reason\":"
+	        "\"why-a\"},{\"id\":\"b\",\"do\":\"disable\",\"pool\":\"web-ams\",\"name\":\"b2\",\"level_ppm\":1000000,\"from\":\"2020"
+	        "-01-01T00:00:00.000Z\",\"until\":\"2100-01-01T00:00:00.000Z\",\"author\":\"by-b\",\"reason\":\"why-b\"},{\"id"
+	        "\":\"e\",\"do\":\"force_up\",\"pool\":\"web-ams\",\"name\":\"b1\",\"level_ppm\":0,\"from\":\"2100-01-01T00:00:00.00"
+	        "0Z\",\"until\":\"never\",\"author\":\"by-e\",\"reason\":\"why-e\"},{\"id\":\"f\",\"do\":\"drain\",\"pool\":\"\",\"name\":\""
+	        "ams\",\"level_ppm\":500000,\"from\":\"2020-01-01T00:00:00.000Z\",\"until\":\"2020-01-03T00:00:00.000Z\",\"a"
+	        "uthor\":\"by-f\",\"reason\":\"why-f\"}]}\n");
+}
+
+static void write_health(const struct node *n)
+{
+	write_target(n, backend_target(n, 0),
+	             health_make(HEALTH_DOWN, HEALTH_MARK_DOUBT | HEALTH_MARK_RESTORED,
+	                         HEALTH_REASON_TIMEOUT, SINCE_S));
+	write_target(n, backend_target(n, 1),
+	             health_make(HEALTH_UP, HEALTH_MARK_INCONCLUSIVE | HEALTH_MARK_DAMPED,
+	                         HEALTH_REASON_OK, 0));
+	write_target(n, health_target_service("web", "fra", false),
+	             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, SINCE_S + 60));
+}
+
+static void what_is_old_is_unknown_with_what_was_seen_last(void **state)
+{
+	struct node *n = *state;
+
+	write_document(n, "", NULL);
+	open_health(n);
+	write_health(n);
+	page_alive(n->health, clock_mono_ms() - SILENT_MS - 1);
+	assert_int_equal(run_health(n), CLI_OK);
+	assert_shown(
+	        "web-ams/b1                                   unknown  timeout        since 2026-09-21T14:13:20.000Z, last seen down \n"
+	        "web-ams/b2                                   unknown  ok             since -, last seen up \n"
+	        "service web at fra ipv4                      unknown  none           since -, last seen unknown \n"
+	        "service web at fra ipv6                      unknown  ok             since 2026-09-21T14:14:20.000Z, last seen up \n");
+	page_alive(n->health, clock_mono_ms() + SILENT_MS - 500); /* for twice as long */
+	assert_int_equal(run_health(n), CLI_OK);
+	assert_null(strstr(shown, "last seen"));
+	page_alive(n->health, FRESH_MS);
+	assert_int_equal(run_health(n), CLI_OK);
+	assert_shown(
+	        "web-ams/b1                                   down     timeout        since 2026-09-21T14:13:20.000Z \n"
+	        "web-ams/b2                                   up       ok             since - \n"
+	        "service web at fra ipv4                      unknown  none           since - \n"
+	        "service web at fra ipv6                      up       ok             since 2026-09-21T14:14:20.000Z \n");
+	n->cli.json = true;
+	assert_int_equal(run_health(n), CLI_OK);
+	assert_shown(
+	        "{\"items\":[{\"pool\":\"web-ams\",\"backend\":\"b1\",\"site\":\"ams\",\"address\":\"10.1.1.11\",\"observation\":{\"s"
+	        "tate\":\"down\",\"reason\":\"timeout\",\"since\":\"2026-09-21T14:13:20.000Z\",\"in_doubt\":true,\"inconclusiv"
+	        "e\":false,\"restored\":true,\"damped\":false}},{\"pool\":\"web-ams\",\"backend\":\"b2\",\"site\":\"ams\",\"addres"
+	        "s\":\"10.1.1.12\",\"observation\":{\"state\":\"up\",\"reason\":\"ok\",\"since\":null,\"in_doubt\":false,\"inconcl"
+	        "usive\":true,\"restored\":false,\"damped\":true}},{\"service\":\"web\",\"site\":\"fra\",\"family\":\"ipv4\",\"obs"
+	        "ervation\":{\"state\":\"unknown\",\"reason\":\"none\",\"since\":null,\"in_doubt\":false,\"inconclusive\":false"
+	        ",\"restored\":false,\"damped\":false}},{\"service\":\"web\",\"site\":\"fra\",\"family\":\"ipv6\",\"observation\":"
+	        "{\"state\":\"up\",\"reason\":\"ok\",\"since\":\"2026-09-21T14:14:20.000Z\",\"in_doubt\":false,\"inconclusive\":"
+	        "false,\"restored\":false,\"damped\":false}}]}\n");
+}
+
+static void without_any_page_nothing_is_known(void **state)
+{
+	struct node *n = *state;
+
+	write_document(n, "", NULL);
+	assert_int_equal(run_status(n), CLI_DEGRADED);
+	assert_shown(
+	        "ams-1 (cluster shop) degraded: management does not answer; this is from the pages\n"
+	        " ! weir-dataplane has not run here yet: start weir run\n"
+	        " ! weir-health has not run here yet: start weir run\n"
+	        " ! weir-dns has not run here yet: start weir run\n"
+	        " ! weir-mgmt has not run here yet: start weir run\n"
+	        "document 57 of version 7, written 2026-11-20T08:00:00.000Z\n"
+	        "  dataplane  absent\n"
+	        "  health     absent\n"
+	        "  dns        absent\n"
+	        "  mgmt       absent\n"
+	        "web-ams/b1                                   unknown  -              since - \n"
+	        "web-ams/b2                                   unknown  -              since - \n"
+	        "drains can be taken with --offline; to have management back: weir run, or start weir-mgmt\n");
+	snprintf(n->cli.dirs.node, sizeof(n->cli.dirs.node), "fra-1");
+	assert_int_equal(run_health(n), CLI_OK);
+	assert_shown(
+	        "web-fra/b1                                   unknown  -              since - \n");
+}
+
+static void a_document_that_cannot_be_read_is_named(void **state)
+{
+	struct node *n = *state;
+	char expected[PATH_MAX + 200];
+
+	assert_int_equal(run_status(n), CLI_UNREACHABLE);
+	snprintf(
+	        expected, sizeof(expected),
+	        "management does not answer, and %s/effective.conf cannot be read: does not exist; "
+	        "is weir run running, with these directories?\n",
+	        n->f.state);
+	assert_string_equal(told, expected);
+	assert_shown("");
+	assert_int_equal(run_health(n), CLI_UNREACHABLE);
+	assert_string_equal(told, expected);
+	fixture_write(n->f.state, PROC_EFFECTIVE_FILE, "schema = 7;\n");
+	assert_int_equal(run_health(n), CLI_UNREACHABLE);
+	assert_non_null(strstr(told, "effective.conf cannot be read: found 7"));
+}
+
+/* A pool of @p n_backends; all but the last @p n_down are up. */
+static void fill_pool(struct node *n, size_t n_backends, size_t n_down)
+{
+	char text[16384];
+	size_t used = (size_t)snprintf(
+	        text, sizeof(text),
+	        "schema = 1; cluster = { name = \"shop\"; hash_key_file = \"hash.key\"; hash_key_id = \"k1\"; };\n"
+	        "sites = ( { name = \"ams\"; }, { name = \"fra\"; } );\n"
+	        "nodes = ( { name = \"ams-1\"; site = \"ams\"; ports = ( { interface = \"eth1\"; } );"
+	        " tunnel_source = [ \"10.1.255.0/24\" ]; } );\n"
+	        "pools = ( { name = \"web\"; site = \"ams\"; mode = \"ipip\"; backends = (");
+
+	for (size_t i = 0; i < n_backends; i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used,
+		                         "%s{ name = \"b%02zu\"; address = \"10.1.1.%zu\"; }",
+		                         i ? ", " : " ", i + 1, i + 1);
+	snprintf(text + used, sizeof(text) - used, " ); } );\n");
+	write_document(n, "", text);
+	open_health(n);
+	for (size_t i = 0; i < n_backends; i++)
+		write_target(n, backend_target(n, i),
+		             health_make(i < n_backends - n_down ? HEALTH_UP : HEALTH_DOWN, 0,
+		                         HEALTH_REASON_OK, SINCE_S));
+}
+
+static size_t count_lines(const char *begin)
+{
+	size_t count = 0;
+
+	for (const char *at = strstr(shown, begin); at; at = strstr(at + 1, begin))
+		count += at == shown || at[-1] == '\n';
+	return count;
+}
+
+static void of_many_targets_those_that_are_not_up_are_shown(void **state)
+{
+	struct node *n = *state;
+
+	fill_pool(n, MANY - 1, 1);
+	assert_int_equal(run_status(n), CLI_DEGRADED);
+	assert_int_equal(count_lines("web/"), MANY - 1);
+	assert_int_equal(count_lines("... and"), 0);
+	model_free(n->m);
+	page_close(n->health);
+	fill_pool(n, MANY, 2);
+	assert_int_equal(run_status(n), CLI_DEGRADED);
+	assert_int_equal(count_lines("web/"), 2);
+	assert_int_equal(count_lines("web/b60 "), 1);
+	assert_int_equal(count_lines("web/b61 "), 1);
+	assert_int_equal(count_lines("... and 59 targets more: weir health shows all"), 1);
+	for (size_t i = 0; i < MANY; i++)
+		write_target(n, backend_target(n, i),
+		             health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, SINCE_S));
+	assert_int_equal(run_status(n), CLI_DEGRADED);
+	assert_int_equal(count_lines("web/"), MANY - 1);
+	assert_int_equal(count_lines("... and 1 targets more"), 1);
+	assert_int_equal(run_health(n), CLI_OK);
+	assert_int_equal(count_lines("web/"), MANY);
+	assert_int_equal(count_lines("... and"), 0);
+}
+
+/* Whether a client asks for the list. */
+static bool reads_request(int fd)
+{
+	char line[64];
+	size_t n = 0;
+
+	while (n + 1 < sizeof(line) && read(fd, line + n, 1) == 1 && line[n] != '\n')
+		n++;
+	line[n] = '\0';
+	return strcmp(line, "{\"do\":\"list\"}") == 0;
+}
+
+/* weir-health, as far as it answers one line to each client. */
+static void serve_health(struct node *n, const char *answer)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int s = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/health.ctl", n->f.root);
+	assert_int_equal(bind(s, (const struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(s, 4), 0);
+	n->server = fork();
+	for (int c; n->server == 0 && (c = accept(s, NULL, NULL)) >= 0; close(c))
+		if (!reads_request(c) || dprintf(c, "%s\n", answer) < 0)
+			_exit(1);
+	close(s);
+	assert_true(n->server > 0);
+}
+
+static void why_comes_from_weir_health_for_the_right_target(void **state)
+{
+	struct node *n = *state;
+
+	write_document(n, "", NULL);
+	open_health(n);
+	write_health(n);
+	serve_health(
+	        n,
+	        "{\"targets\": [{\"pool\": \"web-ams\", \"backend\": \"b2\", \"why\": \"of b2\"},"
+	        "{\"pool\": \"web-fra\", \"backend\": \"b1\", \"why\": \"of another pool\"},"
+	        "{\"service\": \"web\", \"site\": \"fra\", \"family\": \"ipv6\", \"why\": \"of IPv6\"},"
+	        "{\"service\": \"web\", \"site\": \"ams\", \"family\": \"ipv4\", \"why\": \"of another site\"}]}");
+	assert_int_equal(run_health(n), CLI_OK);
+	assert_shown(
+	        "web-ams/b1                                   down     timeout        since 2026-09-21T14:13:20.000Z \n"
+	        "web-ams/b2                                   up       ok             since - of b2\n"
+	        "service web at fra ipv4                      unknown  none           since - \n"
+	        "service web at fra ipv6                      up       ok             since 2026-09-21T14:14:20.000Z of IPv6\n");
+	n->cli.json = true;
+	assert_int_equal(run_health(n), CLI_OK);
+	assert_non_null(strstr(shown,
+	                       "\"damped\":true},\"why\":\"of b2\",\"probe\":{\"pool\":\"web-ams\","
+	                       "\"backend\":\"b2\",\"why\":\"of b2\"}}"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_is_seen_is_shown_to_the_letter, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(what_is_old_is_unknown_with_what_was_seen_last,
+		                                set_up, tear_down),
+		cmocka_unit_test_setup_teardown(without_any_page_nothing_is_known, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(a_document_that_cannot_be_read_is_named, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(of_many_targets_those_that_are_not_up_are_shown,
+		                                set_up, tear_down),
+		cmocka_unit_test_setup_teardown(why_comes_from_weir_health_for_the_right_target,
+		                                set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

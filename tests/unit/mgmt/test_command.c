@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Commands of operations: what each makes of the overrides, and what it refuses, at the limits exactly. */
+#include "fixture.h"
+
+#include <errno.h>
+
+#include "mgmt/store/command.h"
+#include "mgmt/store/compose.h"
+#include "mgmt/store/intent.h"
+#include "mgmt/store/own.h"
+#include "weir/ramp.h"
+
+/* The documented values, not the code's own: a change of those is seen. */
+#define AHEAD_MS 2000
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define LEAD_MS  60000 /* the longest TTL of www.shop.example */
+
+struct scene {
+	struct fixture f;
+	struct intent *in;
+	struct command_result r;
+};
+
+static int setup(void **state)
+{
+	struct scene *s = calloc(1, sizeof(*s));
+	struct intent_options options = { .node = "ams-1" };
+
+	fixture_make(&s->f);
+	options.conf_dir = s->f.conf;
+	options.state_dir = s->f.state;
+	assert_int_equal(intent_open(&options, NOW_MS, &s->in), 0);
+	*state = s;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct scene *s = *state;
+
+	intent_close(s->in);
+	fixture_remove(&s->f);
+	free(s);
+	return 0;
+}
+
+/* A command about a site, or a backend ("web-ams/b1"). */
+static struct command about(enum command_do what, const char *target)
+{
+	static char pool[64];
+	const char *slash = strchr(target, '/');
+	struct command c = { .what = what,
+		             .name = slash ? slash + 1 : target,
+		             .over_ms = -1,
+		             .from_ms = -1,
+		             .until_ms = what <= COMMAND_FORCE_UP ? MODEL_WALL_NEVER : -1,
+		             .author = "jw",
+		             .reason = "test" };
+
+	if (slash) {
+		snprintf(pool, sizeof(pool), "%.*s", (int)(slash - target), target);
+		c.pool = pool;
+	}
+	return c;
+}
+
+static enum command_outcome run(struct scene *s, const struct command *c, int64_t now_ms)
+{
+	const struct guard_seen seen = { 0 };
+
+	return command_run(s->in, c, &seen, now_ms, &s->r);
+}
+
+static enum command_outcome run_plain(struct scene *s, enum command_do what, const char *target,
+                                      int64_t now_ms)
+{
+	const struct command c = about(what, target);
+
+	return run(s, &c, now_ms);
+}
+
+/* The override of the last command, as it is kept. */
+static const struct override *kept(const struct scene *s)
+{
+	const struct override *o = overrides_find(intent_overrides(s->in), s->r.override.id);
+
+	assert_non_null(o);
+	return o;
+}
+
+static const struct event *last_event(const struct scene *s)
+{
+	const struct journal *j = intent_journal(s->in);
+
+	return journal_find(j, journal_last(j));
+}
+
+static const char *state_of(const struct scene *s, int64_t now_ms)
+{
+	return overrides_state(intent_overrides(s->in), kept(s), now_ms);
+}
+
+static uint32_t level_of(const struct scene *s, int64_t now_ms)
+{
+	return overrides_level(intent_overrides(s->in), kept(s), now_ms);
+}
+
+static void a_sites_drain_starts_a_ttl_ahead_and_returns_by_its_ramp(void **state)
+{
+	struct scene *s = *state;
+	struct command c = about(COMMAND_DRAIN, "ams");
+	int64_t from_ms = NOW_MS + LEAD_MS, back_ms;
+
+	c.over_ms = 100000;
+	assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
+	assert_true(s->r.created);
+	assert_int_equal(s->r.override.from_ms, from_ms);
+	assert_int_equal(s->r.override.generation, 1);
+	assert_string_equal(s->r.undo, "weir undrain site ams");
+	assert_string_equal(state_of(s, NOW_MS), "scheduled");
+	assert_string_equal(state_of(s, from_ms), "ramping");
+	assert_int_equal(level_of(s, from_ms + 50000), 500000);
+	assert_string_equal(state_of(s, from_ms + 99999), "ramping");
+	assert_string_equal(state_of(s, from_ms + 100000), "drained");
+	/* in the middle of the ramp it is taken back: from the level that it has, over the same time */
+	assert_int_equal(run_plain(s, COMMAND_UNDRAIN, "ams", from_ms + 50000), COMMAND_OK);
+	back_ms = from_ms + 50000 + LEAD_MS;
+	assert_false(kept(s)->ended);
+	assert_int_equal(kept(s)->until_ms, back_ms);
+	assert_int_equal(kept(s)->over_ms, 100000);
+	assert_int_equal(level_of(s, back_ms - 1), 500000);
+	assert_true(level_of(s, back_ms + 50000) < 500000 && level_of(s, back_ms + 50000) > 0);
+	assert_string_equal(state_of(s, back_ms + 1), "returning");
+	assert_string_equal(state_of(s, back_ms + 100000), "done");
+	assert_int_equal(level_of(s, back_ms + 100000), 0);
+	assert_int_equal(run_plain(s, COMMAND_UNDRAIN, "ams", back_ms + 100000), COMMAND_OVER);
+}
+
+static void now_means_at_once(void **state)
+{
+	struct scene *s = *state;
+	struct command c = about(COMMAND_DRAIN, "ams");
+
+	c.now = true;
+	assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
+	assert_int_equal(s->r.override.from_ms, NOW_MS);
+	assert_int_equal(level_of(s, NOW_MS), 1000000);
+	c = about(COMMAND_UNDRAIN, "ams");
+	c.now = true;
+	assert_int_equal(run(s, &c, NOW_MS + 5), COMMAND_OK);
+	assert_true(kept(s)->ended);
+	assert_int_equal(level_of(s, NOW_MS + 5), 0);
+	assert_string_equal(state_of(s, NOW_MS + 5), "done");
+	assert_int_equal(run(s, &c, NOW_MS + 6), COMMAND_OVER);
+	assert_string_equal(s->r.text, "nothing to end: there is no drain there");
+}
+
+static void a_drain_without_a_ramp_stays_whole_until_it_falls_at_once(void **state)
+{
+	struct scene *s = *state;
+	struct command c = about(COMMAND_DRAIN, "ams");
+	int64_t back_ms = NOW_MS + 10 + LEAD_MS;
+
+	c.now = true;
+	assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
+	assert_int_equal(run_plain(s, COMMAND_UNDRAIN, "ams", NOW_MS + 10), COMMAND_OK);
+	assert_int_equal(level_of(s, back_ms - 1), 1000000);
+	assert_int_equal(level_of(s, back_ms + 1), 0);
+}
+
+static void the_same_drain_again_changes_the_one_that_is(void **state)
+{
+	struct scene *s = *state;
+	struct command c = about(COMMAND_DRAIN, "ams");
+	char id[MODEL_ID_MAX];
+
+	c.now = true;
+	c.over_ms = 100000;
+	assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
+	snprintf(id, sizeof(id), "%s", s->r.override.id);
+	c.now = false;
+	c.over_ms = -1;
+	c.until_ms = NOW_MS + 3600000;
+	assert_int_equal(run(s, &c, NOW_MS + 30000), COMMAND_OK);
+	assert_string_equal(s->r.override.id, id);
+	assert_false(s->r.created);
+	assert_int_equal(s->r.override.generation, 2);
+	assert_int_equal(s->r.override.from_ppm,
+	                 300000); /* goes on from where it was, without a lead */
+	assert_int_equal(s->r.override.from_ms, NOW_MS + 30000);
+	assert_int_equal(s->r.override.over_ms, 100000);
+	assert_int_equal(s->r.override.created_ms, NOW_MS);
+	assert_string_equal(s->r.undo, "weir drain site ams --over 100s --until never");
+	assert_int_equal(intent_overrides(s->in)->n_items, 1);
+}
+
+static void limits_of_time_are_exact(void **state)
+{
+	struct scene *s = *state;
+	static const struct {
+		const char *why;
+		enum command_do what;
+		const char *target;
+		int64_t over, from, until; /* from and until after now */
+		bool now;
+		const char *field; /* NULL: it is fine */
+	} cases[] = {
+		{ "no until", COMMAND_DRAIN, "ams", -1, -1, -2, false, "until" },
+		{ "until is now", COMMAND_DRAIN, "ams", -1, -1, 0, false, "until" },
+		{ "until is in a millisecond", COMMAND_DRAIN, "ams", -1, -1, 1, false, NULL },
+		{ "from is now", COMMAND_DRAIN, "ams", -1, 0, 1000, false, NULL },
+		{ "from was", COMMAND_DRAIN, "ams", -1, -5, 1000, false, "from" },
+		{ "from is until", COMMAND_DRAIN, "ams", -1, 1000, 1000, false, "from" },
+		{ "from just before until", COMMAND_DRAIN, "ams", -1, 999, 1000, false, NULL },
+		{ "now with from", COMMAND_DRAIN, "ams", -1, 10, 1000, true, "now" },
+		{ "from with disable", COMMAND_DISABLE, "web-ams/b1", -1, 10, 1000, false, "from" },
+		{ "over with disable", COMMAND_DISABLE, "web-ams/b1", 0, -1, 1000, false, "over" },
+		{ "over with enable", COMMAND_ENABLE, "web-ams/b1", 5, -1, -2, false, "over" },
+		{ "until with undrain", COMMAND_UNDRAIN, "ams", -1, -1, 1000, false, "until" },
+		{ "until with hold", COMMAND_HOLD, "ams", -1, -1, 1000, false, "until" },
+		{ "force up a site", COMMAND_FORCE_UP, "ams", -1, -1, 1000, false, "target" },
+		{ "hold a backend", COMMAND_HOLD, "web-ams/b1", -1, -1, -2, false, "target" },
+		{ "no such site", COMMAND_DRAIN, "lon", -1, -1, 1000, false, "target.site" },
+		{ "no such pool", COMMAND_DRAIN, "web-lon/b1", -1, -1, 1000, false, "target.pool" },
+		{ "no such backend", COMMAND_DRAIN, "web-ams/b9", -1, -1, 1000, false,
+		  "target.backend" },
+		{ "undrain a site that nobody knows", COMMAND_UNDRAIN, "lon", -1, -1, -2, false,
+		  "target.site" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct command c = about(cases[i].what, cases[i].target);
+		enum command_outcome outcome;
+
+		c.over_ms = cases[i].over;
+		c.from_ms = cases[i].from == -1 ? -1 : NOW_MS + cases[i].from;
+		c.until_ms = cases[i].until == -2 ? -1 : NOW_MS + cases[i].until;
+		c.now = cases[i].now;
+		c.dry_run = true;
+		outcome = run(s, &c, NOW_MS);
+		if ((outcome == COMMAND_OK) != !cases[i].field)
+			fail_msg("%s: outcome %d, %s", cases[i].why, outcome, s->r.text);
+		if (cases[i].field && strcmp(s->r.field, cases[i].field) != 0)
+			fail_msg("%s: %s", cases[i].why, s->r.field);
+	}
+	assert_int_equal(intent_overrides(s->in)->n_items, 0); /* nothing was done */
+}
+
+static void a_hold_needs_a_ramp_and_ends_with_the_next_command(void **state)
+{
+	struct scene *s = *state;
+	struct command c = about(COMMAND_DRAIN, "ams");
+	char drain[MODEL_ID_MAX];
+
+	assert_int_equal(run_plain(s, COMMAND_HOLD, "ams", NOW_MS), COMMAND_NOTHING);
+	assert_string_equal(s->r.text, "no ramp runs there");
+	c.now = true;
+	c.over_ms = 100000;
+	assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
+	snprintf(drain, sizeof(drain), "%s", s->r.override.id);
+	assert_int_equal(run_plain(s, COMMAND_HOLD, "ams", NOW_MS + 20000), COMMAND_OK);
+	assert_true(s->r.created);
+	assert_string_equal(s->r.undo, "weir drain site ams --over 100s --until never");
+	assert_int_equal(run_plain(s, COMMAND_HOLD, "ams", NOW_MS + 30000),
+	                 COMMAND_NOTHING); /* it is held */
+	const struct overrides *set = intent_overrides(s->in);
+	assert_int_equal(overrides_level(set, overrides_find(set, drain), NOW_MS + 90000), 200000);
+	assert_int_equal(run(s, &c, NOW_MS + 90000), COMMAND_OK);
+	assert_int_equal(overrides_live(set, NOW_MS + 90000), 1); /* the hold has ended */
+	assert_int_equal(level_of(s, NOW_MS + 90000), 200000);
+	assert_int_equal(run_plain(s, COMMAND_HOLD, "ams", NOW_MS + 100000), COMMAND_OK);
+	assert_int_equal(run_plain(s, COMMAND_UNDRAIN, "ams", NOW_MS + 110000), COMMAND_OK);
+	assert_int_equal(s->r.n_others, 0);
+	assert_string_equal(s->r.override.id, drain);
+	assert_null(overrides_hold(set, kept(s), NOW_MS + 110000));
+}
+
+/* Ending one target's drain and hold leaves every other override as it is. */
+static void what_ends_at_one_target_goes_on_at_others(void **state)
+{
+	struct scene *s = *state;
+	static const char *const others[] = { "fra", "web-ams/b1", "web-fra/b1" };
+	struct override before[16];
+	struct command c;
+
+	for (size_t i = 0; i < 4; i++) {
+		c = about(COMMAND_DRAIN, i ? others[i - 1] : "ams");
+		c.now = !c.pool; /* sites at once; what backends do is announced */
+		c.over_ms = 100000;
+		c.past[c.n_past++] = "last-site";
+		c.past[c.n_past++] = "last-backend";
+		c.past[c.n_past++] = "room";
+		assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
+	}
+	assert_int_equal(run_plain(s, COMMAND_HOLD, "fra", NOW_MS + 9000), COMMAND_OK);
+	assert_int_equal(run_plain(s, COMMAND_HOLD, "ams", NOW_MS + 10000), COMMAND_OK);
+	const struct overrides *set = intent_overrides(s->in);
+	size_t n = set->n_items, touched = 0;
+	assert_int_equal(n, 6);
+	memcpy(before, set->items, n * sizeof(*before));
+	c = about(COMMAND_UNDRAIN, "ams");
+	c.now = true;
+	assert_int_equal(run(s, &c, NOW_MS + 20000), COMMAND_OK);
+	assert_int_equal(set->n_items, n);
+	for (size_t i = 0; i < n; i++) {
+		const struct override *o = &set->items[i];
+		bool is_own = !strcmp(o->name, "ams");
+
+		assert_int_equal(o->generation, before[i].generation + is_own);
+		assert_int_equal(o->ended, is_own);
+		assert_int_equal(o->until_ms, is_own ? NOW_MS + 20000 : MODEL_WALL_NEVER);
+		assert_int_equal(o->from_ms, before[i].from_ms); /* of what is over, too */
+		touched += is_own;
+	}
+	assert_int_equal(touched, 2);
+}
+
+static void a_backends_instants_are_announced_and_never_move_once_past(void **state)
+{
+	struct scene *s = *state;
+	struct command c = about(COMMAND_DRAIN, "web-ams/b1");
+	int64_t from_ms = NOW_MS + AHEAD_MS;
+
+	c.over_ms = 60000;
+	assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
+	assert_int_equal(s->r.override.from_ms, from_ms);
+	c.until_ms = NOW_MS + 900000;
+	assert_int_equal(run(s, &c, from_ms - 1), COMMAND_OK); /* not begun: it may move */
+	from_ms = from_ms - 1 + AHEAD_MS;
+	assert_int_equal(s->r.override.from_ms, from_ms);
+	assert_int_equal(run(s, &c, from_ms), COMMAND_OK); /* begun in this very millisecond */
+	assert_int_equal(s->r.override.from_ms, from_ms);
+	assert_int_equal(s->r.override.over_ms, 60000);
+	assert_int_equal(run(s, &c, from_ms + 10000),
+	                 COMMAND_OK); /* its deadline counts from now */
+	assert_int_equal(s->r.override.over_ms, 70000);
+	assert_int_equal(run_plain(s, COMMAND_UNDRAIN, "web-ams/b1", from_ms + 20000), COMMAND_OK);
+	assert_int_equal(kept(s)->until_ms, from_ms + 20000 + AHEAD_MS);
+	assert_string_equal(state_of(s, from_ms + 20000), "returning");
+	assert_string_equal(state_of(s, from_ms + 20000 + AHEAD_MS), "done");
+}
+
+static void enabling_ends_what_was_disabled_and_what_was_forced_up(void **state)
+{
+	struct scene *s = *state;
+
+	assert_int_equal(run_plain(s, COMMAND_DISABLE, "web-ams/b1", NOW_MS), COMMAND_OK);
+	assert_string_equal(s->r.undo, "weir enable backend web-ams/b1");
+	assert_int_equal(s->r.override.from_ms, NOW_MS); /* at once */
+	assert_int_equal(run_plain(s, COMMAND_FORCE_UP, "web-ams/b1", NOW_MS), COMMAND_OK);
+	assert_int_equal(run_plain(s, COMMAND_ENABLE, "web-ams/b2", NOW_MS + 10), COMMAND_OVER);
+	assert_string_equal(s->r.text, "nothing to end: there is no disable or force-up there");
+	assert_int_equal(run_plain(s, COMMAND_ENABLE, "web-ams/b1", NOW_MS + 10), COMMAND_OK);
+	assert_int_equal(s->r.n_others, 1);
+	const struct overrides *set = intent_overrides(s->in);
+	assert_int_equal(set->n_items, 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(
+		        set->items[i].until_ms,
+		        NOW_MS + 10 +
+		                (set->items[i].kind == MODEL_OVERRIDE_DISABLE ? AHEAD_MS : 0));
+	assert_int_equal(overrides_live(set, NOW_MS + 10 + AHEAD_MS), 0);
+	assert_int_equal(run_plain(s, COMMAND_DISABLE, "fra", NOW_MS + 20), COMMAND_OK);
+	assert_int_equal(run_plain(s, COMMAND_ENABLE, "fra", NOW_MS + 30), COMMAND_OK);
+	assert_true(kept(s)->ended);
+}
+
+static void another_generation_is_stale_and_an_unknown_id_is_named(void **state)
+{
+	struct scene *s = *state;
+	struct command c = about(COMMAND_DRAIN, "ams");
+	char id[MODEL_ID_MAX];
+
+	assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
+	snprintf(id, sizeof(id), "%s", s->r.override.id);
+	c.generation = 2;
+	assert_int_equal(run(s, &c, NOW_MS + 1), COMMAND_STALE);
+	assert_int_equal(s->r.override.generation, 1); /* as it is */
+	c.generation = 1;
+	assert_int_equal(run(s, &c, NOW_MS + 1), COMMAND_OK);
+	c = about(COMMAND_UNDRAIN, "ams");
+	c.name = NULL;
+	c.id = id;
+	c.generation = 1;
+	assert_int_equal(run(s, &c, NOW_MS + 2), COMMAND_STALE);
+	c.generation = 2;
+	assert_int_equal(run(s, &c, NOW_MS + 2), COMMAND_OK);
+	c.id = "nosuch";
+	assert_int_equal(run(s, &c, NOW_MS + 3), COMMAND_UNKNOWN);
+	assert_string_equal(s->r.text, "there is no override nosuch");
+}
+
+static void guards_refuse_what_leaves_nothing_unless_named(void **state)
+{
+	struct scene *s = *state;
+	struct command c = about(COMMAND_DRAIN, "fra");
+
+	c.now = true;
+	assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
+	c = about(COMMAND_DRAIN, "ams");
+	c.now = true;
+	assert_int_equal(run(s, &c, NOW_MS + 1), COMMAND_REFUSED);
+	assert_non_null(strstr(s->r.text, "last-site: service web has no other site"));
+	assert_string_equal(last_event(s)->kind, "guard");
+	assert_string_equal(last_event(s)->subject, "ams");
+	assert_int_equal(intent_overrides(s->in)->n_items, 1);
+	c.past[0] = "room";
+	c.n_past = 1;
+	assert_int_equal(run(s, &c, NOW_MS + 1), COMMAND_REFUSED);
+	c.past[0] = "last-site";
+	c.dry_run = true;
+	assert_int_equal(run(s, &c, NOW_MS + 1), COMMAND_OK);
+	assert_int_equal(intent_overrides(s->in)->n_items, 1);
+	c.dry_run = false;
+	assert_int_equal(run(s, &c, NOW_MS + 1), COMMAND_OK);
+	c = about(COMMAND_DISABLE, "web-fra/b1");
+	assert_int_equal(run(s, &c, NOW_MS + 2), COMMAND_REFUSED);
+	assert_non_null(strstr(s->r.text, "last-backend: pool web-fra"));
+	assert_string_equal(last_event(s)->kind, "guard");
+	assert_string_equal(last_event(s)->subject, "pools/web-fra/backends/b1");
+	c.what = COMMAND_FORCE_UP; /* takes nothing away */
+	assert_int_equal(run(s, &c, NOW_MS + 2), COMMAND_OK);
+}
+
+static void an_undo_line_has_the_instants_that_are_to_come(void **state)
+{
+	struct scene *s = *state;
+	struct command c = about(COMMAND_DRAIN, "ams");
+
+	c.over_ms = 1500;
+	c.from_ms = NOW_MS + 600000;
+	c.until_ms = NOW_MS + 1200000;
+	assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
+	assert_int_equal(run_plain(s, COMMAND_UNDRAIN, "ams", NOW_MS + 1), COMMAND_OK);
+	assert_string_equal(s->r.undo,
+	                    "weir drain site ams --over 1500ms --from 2026-09-21T14:23:20.000Z "
+	                    "--until 2026-09-21T14:33:20.000Z");
+	assert_true(kept(s)->ended); /* nothing had moved yet */
+}
+
+static void keep_ramp(const struct scene *s, const struct override *o, int64_t at_ms,
+                      enum ramp_how how)
+{
+	struct ramp_record r = { .generation = o->generation, .at_ms = at_ms, .how = how };
+
+	snprintf(r.id, sizeof(r.id), "%s", o->id);
+	assert_int_equal(ramp_write(s->f.state, &r, 1), 0);
+}
+
+static void the_ramps_of_the_name_server_are_followed_whenever_it_writes(void **state)
+{
+	struct scene *s = *state;
+	struct command c = about(COMMAND_DRAIN, "ams");
+	int64_t end_ms = NOW_MS + 1000000;
+
+	c.now = true;
+	c.over_ms = 100000;
+	c.until_ms = end_ms;
+	assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
+	intent_follow_ramps(s->in, NOW_MS);
+	assert_int_equal(kept(s)->how, RAMP_FREE);
+	keep_ramp(s, kept(s), end_ms - 1, RAMP_HELD_SITE);
+	intent_follow_ramps(s->in, end_ms + 500000);
+	assert_string_equal(state_of(s, end_ms + 500000), "expired_held");
+	assert_int_equal(level_of(s, end_ms + 500000), 1000000);
+	for (int64_t i = 1; i <= 20; i++) { /* written again in the same second, of equal length */
+		keep_ramp(s, kept(s), end_ms + i * 1000, RAMP_LATE);
+		intent_follow_ramps(s->in, end_ms + 500000);
+		assert_int_equal(kept(s)->at_ms, end_ms + i * 1000);
+	}
+	assert_string_equal(state_of(s, end_ms + 500000), "returning");
+	assert_int_equal(level_of(s, end_ms + 500000), 800000);
+	fixture_write(s->f.state, RAMP_FILE, "weir-ramps 1\nhalf a li");
+	intent_follow_ramps(s->in, end_ms + 500000);
+	assert_int_equal(kept(s)->how, RAMP_LATE); /* what could be read last stays */
+	fixture_write(s->f.state, RAMP_FILE, "weir-ramps 1\nend\n");
+	intent_follow_ramps(s->in, end_ms + 500000);
+	assert_int_equal(kept(s)->how, RAMP_FREE);
+	assert_string_equal(state_of(s, end_ms + 500000), "done");
+	keep_ramp(s, kept(s), end_ms - 1, RAMP_HELD_SITE);
+	intent_follow_ramps(s->in, end_ms + 500000);
+	assert_int_equal(run(s, &c, NOW_MS + 50000),
+	                 COMMAND_OK); /* another generation begins anew */
+	intent_follow_ramps(s->in, NOW_MS + 50000);
+	assert_int_equal(kept(s)->how, RAMP_FREE);
+	char path[PATH_MAX];
+	snprintf(path, sizeof(path), "%s/" RAMP_FILE, s->f.state);
+	keep_ramp(s, kept(s), NOW_MS, RAMP_HELD_CLOCK);
+	intent_follow_ramps(s->in, NOW_MS + 50000);
+	assert_int_equal(kept(s)->how, RAMP_HELD_CLOCK);
+	unlink(path);
+	intent_follow_ramps(s->in, NOW_MS + 50000);
+	assert_int_equal(kept(s)->how, RAMP_FREE);
+}
+
+/* Whether something was made, what else ended with it, and what is said where nothing was to be done. */
+static void a_result_says_what_was_done(void **state)
+{
+	struct scene *s = *state;
+	struct command c = about(COMMAND_DRAIN, "ams");
+	struct override gone = { .id = "n-gone",
+		                 .name = "lon",
+		                 .generation = 1,
+		                 .from_ms = 1,
+		                 .until_ms = NOW_MS - 5,
+		                 .ended = true };
+
+	c.until_ms = -1;
+	assert_int_equal(run(s, &c, NOW_MS), COMMAND_INVALID);
+	assert_string_equal(s->r.text, "is required; \"never\" is allowed");
+	c.until_ms = NOW_MS - 1;
+	assert_int_equal(run(s, &c, NOW_MS), COMMAND_INVALID);
+	assert_string_equal(s->r.text, "is in the past");
+	assert_int_equal(run_plain(s, COMMAND_DISABLE, "web-ams/b1", NOW_MS), COMMAND_OK);
+	assert_true(s->r.created);
+	assert_int_equal(s->r.n_others, 0);
+	assert_int_equal(run_plain(s, COMMAND_DISABLE, "web-ams/b1", NOW_MS + 1), COMMAND_OK);
+	assert_false(s->r.created);
+	assert_int_equal(run_plain(s, COMMAND_FORCE_UP, "web-ams/b1", NOW_MS + 2), COMMAND_OK);
+	assert_true(s->r.created);
+	assert_int_equal(run_plain(s, COMMAND_ENABLE, "web-ams/b1", NOW_MS + 3000), COMMAND_OK);
+	assert_false(s->r.created);
+	assert_int_equal(s->r.n_others, 1); /* both have ended */
+	assert_int_equal(run_plain(s, COMMAND_ENABLE, "web-ams/b1", NOW_MS + 9000), COMMAND_OVER);
+	assert_string_equal(s->r.text, "nothing to end: there is no disable or force-up there");
+	assert_int_equal(run_plain(s, COMMAND_UNDRAIN, "ams", NOW_MS + 9000), COMMAND_OVER);
+	assert_string_equal(s->r.text, "nothing to end: there is no drain there");
+	assert_int_equal(run_plain(s, COMMAND_HOLD, "ams", NOW_MS + 9000), COMMAND_NOTHING);
+	assert_string_equal(s->r.text, "no ramp runs there");
+	/* A site that is configured no more was there once: it has an override. */
+	assert_int_equal(run_plain(s, COMMAND_UNDRAIN, "lon", NOW_MS), COMMAND_UNKNOWN);
+	assert_string_equal(s->r.text, "there is no site lon");
+	assert_int_equal(intent_merge(s->in, &gone, 1, NOW_MS), 1);
+	assert_int_equal(run_plain(s, COMMAND_UNDRAIN, "lon", NOW_MS), COMMAND_OVER);
+}
+
+static void words_are_known_by_their_texts(void **state)
+{
+	(void)state;
+	assert_int_equal(command_from_text("drain"), COMMAND_DRAIN);
+	assert_int_equal(command_from_text("force_up"), COMMAND_FORCE_UP);
+	assert_int_equal(command_from_text("enable"), COMMAND_ENABLE);
+	assert_int_equal(command_from_text("explode"), COMMAND_COUNT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+		        a_sites_drain_starts_a_ttl_ahead_and_returns_by_its_ramp, setup, teardown),
+		cmocka_unit_test_setup_teardown(now_means_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		        a_drain_without_a_ramp_stays_whole_until_it_falls_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_same_drain_again_changes_the_one_that_is, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(a_result_says_what_was_done, setup, teardown),
+		cmocka_unit_test_setup_teardown(limits_of_time_are_exact, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_hold_needs_a_ramp_and_ends_with_the_next_command,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(what_ends_at_one_target_goes_on_at_others, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(
+		        a_backends_instants_are_announced_and_never_move_once_past, setup,
+		        teardown),
+		cmocka_unit_test_setup_teardown(
+		        enabling_ends_what_was_disabled_and_what_was_forced_up, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		        another_generation_is_stale_and_an_unknown_id_is_named, setup, teardown),
+		cmocka_unit_test_setup_teardown(guards_refuse_what_leaves_nothing_unless_named,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(an_undo_line_has_the_instants_that_are_to_come,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		        the_ramps_of_the_name_server_are_followed_whenever_it_writes, setup,
+		        teardown),
+		cmocka_unit_test(words_are_known_by_their_texts),
+	};
+
+	return cmocka_run_group_tests_name("command", tests, NULL, NULL);
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which facts the judgement gets of what was seen: nothing old, nobody's word for another's. */
+#include "asked.h"
+
+#include "base/page.h"
+#include "mgmt/api/facts.h"
+
+static struct judge_facts facts;
+static struct judge_process processes[OBSERVE_COUNT];
+static struct judge_site sites_seen[4];
+static struct judge_peer peers_seen[4];
+static struct gather_from pools_from;
+
+/* What facts point to is gone when the judgement is over: it is kept here. */
+static void fake_judge(const struct judge_facts *f, struct judge_verdict *v)
+{
+	facts = *f;
+	memset(v, 0, sizeof(*v));
+	for (size_t i = 0; i < f->n_processes; i++)
+		processes[i] = f->processes[i];
+	for (size_t i = 0; i < f->n_sites; i++)
+		sites_seen[i] = f->sites[i];
+	for (size_t i = 0; i < f->n_peers; i++)
+		peers_seen[i] = f->peers[i];
+}
+
+static int fake_pools(const struct gather_from *from, struct judge_pool **pools, size_t *n)
+{
+	pools_from = *from;
+	*pools = NULL;
+	*n = 0;
+	return 0;
+}
+
+/* The private parts too. */
+#define judge        fake_judge
+#define gather_pools fake_pools
+#include "mgmt/api/facts.c"
+
+static struct look seen;
+static struct health_page health;
+static const struct model_site sites[2] = { { .name = "ams" }, { .name = "fra" } };
+static const struct model_at at[1] = { { .site = &sites[1] } };
+static const struct model_service services[1] = { { .name = "web", .at = at, .n_at = 1 } };
+static const struct model_node nodes[3] = { { .name = "ams-1", .site = &sites[0] },
+	                                    { .name = "fra-1", .site = &sites[1] },
+	                                    { .name = "fra-2", .site = &sites[1] } };
+static const struct model two_sites = { .cluster = "shop",
+	                                .sites = sites,
+	                                .n_sites = 2,
+	                                .nodes = nodes,
+	                                .n_nodes = 3,
+	                                .self = &nodes[0],
+	                                .services = services,
+	                                .n_services = 1 };
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&seen, 0, sizeof(seen));
+	memset(&health, 0, sizeof(health));
+	seen.m = &two_sites;
+	seen.pages.health = &health;
+	seen.pages.health_fresh = true;
+	return 0;
+}
+
+static void look(void)
+{
+	struct judge_verdict v;
+
+	assert_int_equal(facts_judge(&seen, &v), 0);
+}
+
+static void each_process_is_told_as_it_was_seen(void **state)
+{
+	(void)state;
+	for (int p = 0; p < OBSERVE_COUNT; p++) {
+		setup(NULL);
+		seen.processes[p] = (struct observe_state){ .present = true,
+			                                    .running = true,
+			                                    .refused = true,
+			                                    .age_ms = 17,
+			                                    .document = 9,
+			                                    .has_conditions = true };
+		look();
+		assert_int_equal(facts.n_processes, OBSERVE_COUNT);
+		for (int k = 0; k < OBSERVE_COUNT; k++) {
+			const struct judge_process *f = &processes[k];
+
+			assert_string_equal(f->name, observe_name((enum observe_process)k));
+			assert_int_equal(f->present, k == p);
+			assert_int_equal(f->running, k == p);
+			assert_int_equal(f->refused, k == p);
+			assert_int_equal(f->age_ms, k == p ? 17 : 0);
+			assert_int_equal(f->document, k == p ? 9 : 0);
+			assert_ptr_equal(f->conditions, k == p ? &seen.conditions[p] : NULL);
+			assert_false(f->conditions_unread);
+		}
+	}
+	seen.processes[1].conditions_unread = true;
+	look();
+	assert_true(processes[1].conditions_unread);
+}
+
+static void what_is_old_is_not_known(void **state)
+{
+	(void)state;
+	seen.pages.effect = (struct effect *)&health;
+	for (int fresh = 0; fresh < 2; fresh++) {
+		seen.pages.health_fresh = seen.pages.effect_fresh = fresh;
+		look();
+		assert_ptr_equal(pools_from.health, fresh ? &health : NULL);
+		assert_ptr_equal(pools_from.effect, fresh ? (struct effect *)&health : NULL);
+		assert_int_equal(facts.effect_fresh, fresh);
+	}
+}
+
+/* Workers forward only where the process lives and a living weir run has seen them count. */
+static void workers_are_believed_of_who_lives(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 8; i++) {
+		seen.processes[OBSERVE_DATAPLANE].exists = i & 1;
+		seen.supervisor.running = i & 2;
+		seen.supervisor.workers_forward = i & 4;
+		look();
+		assert_int_equal(facts.workers_forward, i == 7);
+	}
+	seen.processes[OBSERVE_DATAPLANE] = (struct observe_state){
+		.dpdk = true, .learning = true, .has_ports = true, .n_ports = 3
+	};
+	look();
+	assert_true(facts.dpdk && facts.waits_for_connections && facts.ports_known);
+	assert_int_equal(facts.n_ports, 3);
+}
+
+static void a_node_that_joins_lacks_no_configuration(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		seen.has_head = i & 1;
+		seen.joins = i & 2;
+		look();
+		assert_int_equal(facts.has_configuration, i != 0);
+	}
+	seen.head.number = 12;
+	seen.has_head = true;
+	look();
+	assert_int_equal(facts.unconfirmed, 0);
+	seen.head.confirm_by_ms = 5;
+	look();
+	assert_int_equal(facts.unconfirmed, 12);
+	seen.has_head = false;
+	look();
+	assert_int_equal(facts.unconfirmed, 0);
+	seen.m = NULL; /* nothing is known of peers and sites then */
+	look();
+	assert_false(facts.has_peers || facts.answers);
+	assert_int_equal(facts.n_sites, 0);
+}
+
+static void see(bool ip4, enum health_state word)
+{
+	uint64_t all[2] = { health_target_service("web", "fra", false),
+		            health_target_service("web", "fra", true) };
+
+	assert_int_equal(health_set_targets(&health, all, 2, 1), 0);
+	health_write(&health, health_find(&health, all[ip4]),
+	             health_make(word, 0, HEALTH_REASON_OK, 1));
+}
+
+/* A site of which nothing is seen is not down. */
+static void a_site_is_down_when_all_its_targets_are(void **state)
+{
+	(void)state;
+	look();
+	assert_false(sites_seen[0].down || sites_seen[1].down);
+	assert_string_equal(sites_seen[1].name, "fra");
+	see(false, HEALTH_DOWN);
+	look();
+	assert_false(sites_seen[1].down);
+	see(true, HEALTH_DOWN);
+	look();
+	assert_true(sites_seen[1].down);
+	assert_false(sites_seen[0].down);
+	seen.pages.health_fresh = false;
+	look();
+	assert_false(sites_seen[1].down);
+	seen.pages.health_fresh = true;
+	see(true, HEALTH_UP);
+	look();
+	assert_false(sites_seen[1].down);
+}
+
+static void each_other_node_is_a_peer(void **state)
+{
+	static const struct {
+		bool refused, asked;
+		enum peers_state state;
+		enum judge_peer_state judged;
+	} rows[] = {
+		{ false, true, PEERS_AGREED, JUDGE_PEER_WELL },
+		{ false, true, PEERS_BEHIND, JUDGE_PEER_WELL },
+		{ false, true, PEERS_AHEAD, JUDGE_PEER_WELL },
+		{ false, true, PEERS_DIVERGED, JUDGE_PEER_DIVERGED },
+		{ false, true, PEERS_UNREACHABLE, JUDGE_PEER_UNREACHABLE },
+		{ false, false, PEERS_UNREACHABLE, JUDGE_PEER_NEVER },
+		{ true, false, PEERS_UNREACHABLE, JUDGE_PEER_REFUSED },
+		{ true, true, PEERS_UNREACHABLE, JUDGE_PEER_REFUSED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		seen.n_views = 1;
+		seen.views[0] = (struct peers_view){ .node = "fra-2",
+			                             .state = rows[i].state,
+			                             .refused = rows[i].refused,
+			                             .why = "why",
+			                             .asked_ms = rows[i].asked ? 1 : 0 };
+		look();
+		assert_true(facts.has_peers);
+		assert_int_equal(facts.n_peers, 2);
+		assert_string_equal(peers_seen[0].node, "fra-1");
+		assert_int_equal(peers_seen[0].state, JUDGE_PEER_NEVER); /* not in the list yet */
+		assert_string_equal(peers_seen[1].node, "fra-2");
+		if (peers_seen[1].state != rows[i].judged)
+			fail_msg("row %zu: %d", i, peers_seen[1].state);
+		assert_string_equal(peers_seen[1].detail, "why");
+		assert_int_equal(peers_seen[1].age_ms > 0, rows[i].asked);
+	}
+	seen.has_token = true;
+	look();
+	assert_true(facts.has_token);
+}
+
+static void reasons_are_told_since_their_wall_time(void **state)
+{
+	const int64_t now_ms = (int64_t)clock_mono_ms();
+	struct judge_reason r = { .code = "site-down", .subject = "fra", .text = "t" };
+	char text[CLOCK_TEXT_MAX];
+
+	(void)state;
+	json_t *told = facts_reasons(&r, 1, NOW_MS);
+	const json_t *one = json_array_get(told, 0);
+	assert_true(json_is_null(json_object_get(one, "since")));
+	assert_string_equal(json_string_value(json_object_get(one, "code")), "site-down");
+	json_decref(told);
+	r.since_ms = (uint64_t)now_ms; /* just now, as the wall clock of the look has it */
+	told = facts_reasons(&r, 1, NOW_MS + 500);
+	const char *since = json_string_value(json_object_get(json_array_get(told, 0), "since"));
+	assert_non_null(since);
+	assert_int_equal(strncmp(since, clock_text(NOW_MS, text), 16), 0); /* to the minute */
+	json_decref(told);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup(f, setup)
+	const struct CMUnitTest tests[] = {
+		T(each_process_is_told_as_it_was_seen),
+		T(what_is_old_is_not_known),
+		T(workers_are_believed_of_who_lives),
+		T(a_node_that_joins_lacks_no_configuration),
+		T(a_site_is_down_when_all_its_targets_are),
+		T(each_other_node_is_a_peer),
+		T(reasons_are_told_since_their_wall_time),
+	};
+
+	return cmocka_run_group_tests_name("facts parts", tests, NULL, NULL);
+}

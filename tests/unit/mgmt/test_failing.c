@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A store that is open and fails, as on a full disk: what refuses, what goes on from memory, and what nothing is written by. */
+#include "fixture.h"
+
+#include <errno.h>
+
+#include "mgmt/store/join.h"
+#include "mgmt/store/own.h"
+#include "mgmt/store/yield.h"
+
+static struct fixture place;
+static struct intent *in;
+
+static struct intent *open_node(const struct fixture *f, enum intent_start start)
+{
+	struct intent_options options = {
+		.conf_dir = f->conf, .state_dir = f->state, .node = "ams-1", .start = start
+	};
+	struct intent *opened = NULL;
+
+	assert_int_equal(intent_open(&options, NOW_MS, &opened), 0);
+	return opened;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	fixture_make(&place);
+	in = open_node(&place, INTENT_ALONE);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	intent_close(in);
+	fixture_remove(&place);
+	return 0;
+}
+
+static int apply(const char *words, struct intent_change change, int64_t now_ms)
+{
+	struct files files = fixture_files("# two sites", words);
+	struct intent_changed changed = { 0 };
+
+	change.files = &files;
+	change.author = "jw";
+	change.reason = "";
+	int rc = intent_change(in, &change, now_ms, &changed);
+	intent_changed_fini(&changed);
+	files_fini(&files);
+	return rc;
+}
+
+static const struct intent_change waits = { .confirm_within_ms = 60000, .untold = true };
+
+/* Two versions, the second of which is neither confirmed nor told; then the store fails. */
+static struct version begin_failing(void)
+{
+	assert_int_equal(apply("# 2", waits, NOW_MS + 10), 0);
+	struct version head = *intent_head(in);
+
+	in->failing = true;
+	in->retry_ms = INT64_MAX;
+	return head;
+}
+
+static void nothing_is_read_from_it_as_if_it_were_whole(void **state)
+{
+	struct version head = begin_failing(), v = head, older = { .number = 1 };
+	struct files files = { 0 };
+	uint64_t have;
+
+	(void)state;
+	assert_null(intent_store(in));
+	assert_non_null(intent_store_to_read(in));
+	assert_int_equal(intent_version(in, 1, &v, NULL), -EROFS);
+	assert_int_equal(intent_version(in, 1, &v, &files), -EROFS);
+	assert_int_equal(intent_last_confirmed(in, &v), -EROFS);
+	const char *zone = files_find(intent_head_files(in), "shop.example.zone")->digest;
+	assert_false(intent_has_file(in, zone, &have));
+	assert_int_equal(intent_find_file(in, "z", zone, strlen(fixture_zone), &files), -ENOENT);
+	assert_false(join_has(in, &head));
+	/* Memory has both versions: another one of number 1 is another; older than these, nobody knows. */
+	memset(older.digest, 'x', DIGEST_TEXT_MAX - 1);
+	assert_int_equal(intent_relate(in, &older, 1), INTENT_DIVERGED);
+	older.number = 0;
+	assert_int_equal(intent_relate(in, &older, 1), INTENT_BEHIND);
+	/* Peers are shown the head itself: the one before cannot be read. */
+	assert_int_equal(yield_shown(in, &v), 0);
+	assert_int_equal(v.number, 2);
+	in->failing = false;
+	assert_int_equal(yield_shown(in, &v), 0);
+	assert_int_equal(v.number, 1);
+	assert_true(intent_has_file(in, zone, &have));
+}
+
+static void no_version_is_made_confirmed_or_dropped(void **state)
+{
+	struct version head = begin_failing(), told = head, v;
+	struct pending_clock clock = { .boot = "b", .now_ms = 1000000 };
+	struct intent_change back = {
+		.rollback_to = 1, .confirm_within_ms = 0, .author = "jw", .reason = ""
+	};
+	struct intent_changed changed;
+
+	(void)state;
+	assert_int_equal(apply("# 3", (struct intent_change){ .pending = INTENT_PENDING_CONFIRM },
+	                       NOW_MS + 20),
+	                 -EROFS);
+	assert_int_equal(intent_change(in, &back, NOW_MS + 20, &changed), -EROFS);
+	intent_changed_fini(&changed);
+	assert_int_equal(intent_confirm(in, 2, "jw", NOW_MS + 20), -EROFS);
+	told.confirm_by_ms = 0;
+	intent_learn_confirmed(in, &told, 1, "fra-1", NOW_MS + 20);
+	intent_run_deadline(in, &clock, NOW_MS + 90000);
+	clock.now_ms += 70000;
+	intent_run_deadline(in, &clock, NOW_MS + 160000);
+	assert_int_equal(yield_head(in, "x", NOW_MS + 20), -EROFS);
+	assert_int_equal(intent_roll_back_unconfirmed(in, "x", NOW_MS + 20), -EROFS);
+	assert_memory_equal(intent_head(in)->digest, head.digest, DIGEST_TEXT_MAX);
+	assert_true(intent_head(in)->confirm_by_ms > 0);
+	in->failing = false;
+	assert_int_equal(intent_version(in, 2, &v, NULL), 0);
+	assert_true(v.confirm_by_ms > 0);
+	assert_int_equal(intent_version(in, 3, &v, NULL), -ENOENT);
+}
+
+static void a_provisional_version_stays_provisional(void **state)
+{
+	struct version v;
+
+	(void)state;
+	in->failing = true;
+	in->retry_ms = INT64_MAX;
+	assert_int_equal(join_settle(in, "jw", "x", NOW_MS + 10), -EROFS);
+	assert_true(join_is_provisional(intent_head(in)));
+	in->failing = false;
+	assert_int_equal(intent_version(in, 1, &v, NULL), 0);
+	assert_true(join_is_provisional(&v));
+	assert_int_equal(join_settle(in, "jw", "x", NOW_MS + 10), 0);
+}
+
+/* That a head was told cannot be noted: said, and it counts as told here. */
+static void a_head_is_told_though_that_is_not_noted(void **state)
+{
+	struct version head = begin_failing();
+
+	(void)state;
+	assert_true(yield_is_untold(in));
+	assert_int_equal(yield_settle(in, NOW_MS + 20), -EROFS);
+	assert_false(yield_is_untold(in));
+	assert_int_equal(yield_settle(in, NOW_MS + 20), 0);
+	in->failing = false;
+	assert_true(store_is_untold(in->store, 2, head.digest));
+}
+
+/* A rollback of a peer is not judged by a history that cannot be read. */
+static void a_peer_s_rollback_is_not_due_unread(void **state)
+{
+	struct version head = begin_failing(), rollback = { .number = 3, .undoes = 2 };
+
+	(void)state;
+	memset(rollback.digest, 'x', DIGEST_TEXT_MAX - 1);
+	memcpy(rollback.parent, head.digest, sizeof(head.digest));
+	in->failing = false;
+	assert_false(yield_is_due(in, &rollback)); /* it waits to be confirmed here, too */
+	assert_int_equal(intent_confirm(in, 2, "jw", NOW_MS + 20), 0);
+	assert_true(yield_is_due(in, &rollback));
+	in->failing = true;
+	assert_false(yield_is_due(in, &rollback));
+	in->failing = false;
+	rollback.undoes = 3; /* of what is not here */
+	assert_false(yield_is_due(in, &rollback));
+	rollback.undoes = 2;
+	rollback.parent[0] ^= 1; /* of another version 2 */
+	assert_false(yield_is_due(in, &rollback));
+	rollback.parent[0] ^= 1;
+	rollback.undoes = 0;
+	assert_false(yield_is_due(in, &rollback));
+}
+
+/* Overrides that are taken meanwhile are stored as soon as that works; what it says is said once. */
+static void overrides_wait_in_memory_and_are_stored_later(void **state)
+{
+	struct override o = { .id = "n-1",
+		              .name = "ams",
+		              .generation = 1,
+		              .until_ms = MODEL_WALL_NEVER,
+		              .author = "jw",
+		              .reason = "CHG-9",
+		              .principal = "user:root" };
+	struct overrides stored = { 0 };
+	const struct journal *j = intent_journal(in);
+
+	(void)state;
+	assert_int_equal(intent_stored(in, -ENOSPC, NOW_MS), -ENOSPC);
+	assert_string_equal(intent_store_state(in), "failing");
+	assert_string_equal(intent_store_why(in), "No space left on device");
+	assert_string_equal(
+	        journal_find(j, journal_last(j))->message,
+	        "the store fails (No space left on device): overrides are taken all the same");
+	uint64_t said = journal_last(j);
+	assert_int_equal(intent_stored(in, -ENOSPC, NOW_MS), -ENOSPC);
+	assert_int_equal(journal_last(j), said);
+	assert_int_equal(intent_merge(in, &o, 1, NOW_MS + 10), 1);
+	assert_string_equal(journal_find(j, journal_last(j))->message,
+	                    "drain of site ams is drained, by jw (user:root): CHG-9");
+	assert_int_equal(store_overrides(in->store, &stored, NOW_MS), 0);
+	assert_int_equal(stored.n_items, 0);
+	intent_tick(in, NOW_MS + 999);
+	assert_string_equal(intent_store_state(in), "failing"); /* a second after the failure */
+	intent_tick(in, NOW_MS + 1000);
+	assert_string_equal(intent_store_state(in), "ok");
+	assert_string_equal(intent_store_why(in), "");
+	assert_int_equal(store_overrides(in->store, &stored, NOW_MS), 0);
+	assert_int_equal(stored.n_items, 1);
+	overrides_fini(&stored);
+	assert_string_equal(journal_find(j, journal_last(j))->message, "the store works again");
+}
+
+/* Words that an override does not have leave no marks behind in its event. */
+static void an_event_of_an_override_names_what_there_is(void **state)
+{
+	struct override o = { .id = "n-1",
+		              .kind = MODEL_OVERRIDE_DISABLE,
+		              .target = MODEL_TARGET_BACKEND,
+		              .pool = "web",
+		              .name = "b1",
+		              .generation = 1,
+		              .until_ms = MODEL_WALL_NEVER,
+		              .author = "jw" };
+	const struct journal *j = intent_journal(in);
+
+	(void)state;
+	assert_int_equal(intent_merge(in, &o, 1, NOW_MS), 1);
+	assert_string_equal(journal_find(j, journal_last(j))->message,
+	                    "disable of backend web/b1 is disabled, by jw");
+	assert_string_equal(journal_find(j, journal_last(j))->subject, "n-1");
+	assert_string_equal(journal_find(j, journal_last(j))->kind, "override");
+	assert_string_equal(journal_find(j, journal_last(j))->node, "ams-1");
+}
+
+/* Of several that do not fit, those before the first are kept, and that is what is said. */
+static void more_overrides_than_fit_are_refused(void **state)
+{
+	struct override *list = calloc(OVERRIDES_MAX + 2, sizeof(*list));
+	struct overrides stored = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < OVERRIDES_MAX + 2; i++) {
+		list[i] = (struct override){ .name = "ams",
+			                     .generation = 1,
+			                     .until_ms = MODEL_WALL_NEVER };
+		snprintf(list[i].id, sizeof(list[i].id), "n-%zu", i);
+	}
+	assert_int_equal(intent_merge(in, list, OVERRIDES_MAX + 2, NOW_MS), -ENOSPC);
+	assert_int_equal(intent_overrides(in)->n_items, OVERRIDES_MAX);
+	assert_int_equal(store_overrides(in->store, &stored, NOW_MS), 0);
+	assert_int_equal(stored.n_items, OVERRIDES_MAX);
+	overrides_fini(&stored);
+	free(list);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(nothing_is_read_from_it_as_if_it_were_whole, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(no_version_is_made_confirmed_or_dropped, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(a_provisional_version_stays_provisional, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(a_head_is_told_though_that_is_not_noted, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(a_peer_s_rollback_is_not_due_unread, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(overrides_wait_in_memory_and_are_stored_later,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(an_event_of_an_override_names_what_there_is, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(more_overrides_than_fit_are_refused, setup,
+		                                teardown),
+	};
+
+	return cmocka_run_group_tests_name("failing", tests, NULL, NULL);
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Who gets a connection of the API when many want one: sources, strangers, peers, and the end of the server. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "mgmt/api/http_internal.h"
+
+static uint64_t fake_ms;
+static struct http_conn *closed[8];
+static size_t n_closed, n_stopped;
+
+static uint64_t fake_now_ms(const struct loop *l)
+{
+	(void)l;
+	return fake_ms;
+}
+
+static void fake_close(struct http_conn *c)
+{
+	closed[n_closed++] = c;
+	http_server_forget(c->server, c);
+}
+
+static struct http_conn *begun;
+
+static void fake_begin(struct http_conn *c)
+{
+	begun = c;
+}
+
+static void fake_stop(struct loop *l)
+{
+	(void)l;
+	n_stopped++;
+}
+
+static int fake_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms)
+{
+	(void)l;
+	(void)t;
+	(void)at_ms;
+	return 0;
+}
+
+/* The private parts too. */
+#define loop_now_ms     fake_now_ms
+#define loop_stop       fake_stop
+#define loop_timer_set  fake_timer_set
+#define http_conn_close fake_close
+#define http_conn_begin fake_begin
+#include "mgmt/api/http_serve.c"
+
+static struct http_server server;
+static struct http_limits few;
+static struct http_source sources[4];
+static struct http_conn conns[8];
+static uint64_t n_refused;
+
+static int setup(void **state)
+{
+	(void)state;
+	few = (struct http_limits){ .strangers = 3, .known = 2, .per_stranger = 2, .per_known = 2 };
+	server = (struct http_server){ .limits = &few,
+		                       .refused = &n_refused,
+		                       .options = { .listen_fd = -1, .peers_fd = -1 } };
+	pthread_mutex_init(&server.lock, NULL);
+	memset(sources, 0, sizeof(sources));
+	memset(conns, 0, sizeof(conns));
+	n_closed = n_stopped = n_refused = 0;
+	fake_ms = 1000000;
+	return 0;
+}
+
+/* Connection @p i of source @p s, in @p at. */
+static void join(size_t i, size_t s, bool known, enum http_state at)
+{
+	conns[i] = (struct http_conn){ .server = &server,
+		                       .source = &sources[s],
+		                       .known = known,
+		                       .state = at,
+		                       .fd = -1,
+		                       .since_ms = fake_ms };
+	link_conn(&server, &conns[i]);
+}
+
+static void a_source_has_so_many(void **state)
+{
+	(void)state;
+	assert_true(is_room(&server, &sources[0], false));
+	join(0, 0, false, HTTP_HEAD);
+	assert_true(is_room(&server, &sources[0], false));
+	join(1, 0, false, HTTP_HEAD);
+	assert_false(is_room(&server, &sources[0], false));
+	assert_true(is_room(&server, &sources[1], false));
+	assert_int_equal(n_closed, 0);
+	http_server_forget(&server, &conns[0]);
+	assert_true(is_room(&server, &sources[0], false));
+	join(2, 1, true, HTTP_HEAD);
+	join(3, 1, true, HTTP_HEAD);
+	assert_false(is_room(&server, &sources[1], true));
+	assert_false(is_room(&server, &sources[2], true)); /* no peer makes room by force */
+	assert_int_equal(server.n_conns[0], 1);
+	assert_int_equal(server.n_conns[1], 2);
+}
+
+/* The oldest idle one of who has most gives way: at once to who has less, else after a second. */
+static void who_has_most_makes_room(void **state)
+{
+	(void)state;
+	join(0, 1, false, HTTP_HEAD);
+	join(1, 0, false, HTTP_RUNNING);
+	join(2, 0, false, HTTP_HEAD);
+	join(3, 2, true, HTTP_HEAD);
+	few.strangers = 3;
+	few.per_stranger = 3;
+	assert_true(is_room(&server, &sources[3], false)); /* none against two */
+	assert_int_equal(n_closed, 1);
+	assert_ptr_equal(closed[0], &conns[2]); /* its idle one, not what is under way */
+	assert_int_equal(n_refused, 1);
+	join(2, 3, false, HTTP_HEAD);
+	/* all have one now: none against one is not enough */
+	fake_ms += 999;
+	assert_false(is_room(&server, &sources[2], false));
+	fake_ms += 1;
+	assert_true(is_room(&server, &sources[2], false)); /* it has been idle for long */
+	assert_ptr_equal(closed[1], &conns[0]);            /* the oldest of equals */
+	assert_int_equal(server.n_conns[0], 2);
+}
+
+/* Two against one is no reason either: each would push the other out again and again. */
+static void who_has_one_more_keeps_it(void **state)
+{
+	(void)state;
+	join(0, 0, false, HTTP_HEAD);
+	join(1, 0, false, HTTP_HEAD);
+	join(2, 1, false, HTTP_HEAD);
+	few.per_stranger = 4;
+	assert_false(is_room(&server, &sources[1], false));
+	few.strangers = 4;
+	join(3, 0, false, HTTP_HEAD);
+	assert_true(is_room(&server, &sources[1], false)); /* three against one */
+	assert_ptr_equal(closed[0], &conns[0]);
+}
+
+static void nothing_gives_way_to_its_own_source(void **state)
+{
+	(void)state;
+	few.per_stranger = 4;
+	for (size_t i = 0; i < 3; i++)
+		join(i, 0, false, HTTP_HEAD);
+	fake_ms += 60000;
+	assert_false(is_room(&server, &sources[0], false));
+	for (size_t i = 0; i < 3; i++)
+		conns[i].state = i == 0 ? HTTP_BODY : i == 1 ? HTTP_QUEUED : HTTP_WRITE;
+	assert_false(is_room(&server, &sources[1], false)); /* all have something to do */
+	conns[1].state = HTTP_LINGER;
+	assert_true(is_room(&server, &sources[1], false));
+	assert_ptr_equal(closed[0], &conns[1]);
+	conns[2].state = HTTP_HANDSHAKE;
+	join(3, 1, false, HTTP_RUNNING);
+	assert_true(is_room(&server, &sources[2], false));
+	assert_ptr_equal(closed[1], &conns[2]);
+	assert_int_equal(n_closed, 2);
+}
+
+static struct sockaddr_storage at(const char *text)
+{
+	struct sockaddr_storage out;
+	struct addr a;
+
+	assert_int_equal(addr_parse(text, &a), 0);
+	(void)addr_to_sockaddr(&a, 4711, &out);
+	return out;
+}
+
+static void sources_are_addresses_or_users(void **state)
+{
+	static const struct {
+		const char *from, *key;
+		bool known;
+	} rows[] = {
+		{ "192.0.2.1", "192.0.2.1", false },
+		{ "192.0.2.2", "192.0.2.2", true },
+		{ "2001:db8::1:2:3:4", "2001:db8::", false },
+		{ "2001:db8:0:1:2::3", "2001:db8:0:1::", false },
+		{ "2001:db8::9", "2001:db8::9", true }, /* a peer for itself, not its whole net */
+	};
+	struct addr peers[2];
+	bool known;
+
+	(void)state;
+	assert_int_equal(addr_parse("192.0.2.2", &peers[0]), 0);
+	assert_int_equal(addr_parse("2001:db8::9", &peers[1]), 0);
+	http_set_peers(&server, peers, 2);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sockaddr_storage from = at(rows[i].from);
+		char text[ADDR_TEXT_MAX];
+		struct addr a = find_source(&server, -1, (const struct sockaddr *)&from, &known);
+
+		assert_string_equal(addr_text(&a, text), rows[i].key);
+		assert_int_equal(known, rows[i].known);
+	}
+	http_set_peers(&server, peers, 1); /* one fewer: it is a stranger now */
+	struct sockaddr_storage from = at("2001:db8::9");
+	(void)find_source(&server, -1, (const struct sockaddr *)&from, &known);
+	assert_false(known);
+	int pair[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	server.options.local = true; /* ourselves */
+	(void)find_source(&server, pair[0], NULL, &known);
+	assert_true(known);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+/* Who has shown the peers' token before is known from its first byte; who has too many is reset. */
+static void connections_are_taken_by_their_source(void **state)
+{
+	struct sockaddr_storage from = at("192.0.2.1");
+	struct addr key;
+	int pair[2];
+	char byte;
+
+	(void)state;
+	assert_int_equal(addr_parse("192.0.2.1", &key), 0);
+	struct http_source *source = http_sources_find(&server.sources, &key, fake_ms);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+		begun = NULL;
+		source->was_peer = i > 0;
+		take_connection(&server, pair[0], (const struct sockaddr *)&from);
+		assert_int_equal(begun != NULL, i < 2); /* two of a source */
+		assert_int_equal(n_refused, i < 2 ? 0 : i - 1);
+		if (begun) {
+			assert_ptr_equal(begun->source, source);
+			assert_int_equal(begun->fd, pair[0]);
+			assert_int_equal(begun->known, i > 0);
+			assert_int_equal(server.n_conns[i > 0], 1);
+			conns[i].job.next = (struct http_job *)begun;
+		} else {
+			assert_int_equal(recv(pair[1], &byte, 1, MSG_DONTWAIT), 0);
+		}
+		close(pair[1]);
+	}
+	for (int i = 0; i < 2; i++) {
+		close(((struct http_conn *)conns[i].job.next)->fd);
+		free(conns[i].job.next);
+	}
+}
+
+static void who_becomes_known_counts_there(void **state)
+{
+	(void)state;
+	join(0, 0, false, HTTP_HEAD);
+	for (int i = 0; i < 2; i++) {
+		http_server_know(&server, &conns[0]);
+		assert_true(conns[0].known && sources[0].was_peer);
+		assert_int_equal(server.n_conns[0], 0);
+		assert_int_equal(server.n_conns[1], 1);
+	}
+	http_server_forget(&server, &conns[0]);
+	assert_int_equal(server.n_conns[1], 0);
+	assert_int_equal(sources[0].n_conns, 0);
+	assert_null(server.oldest);
+	assert_null(server.newest);
+}
+
+/* Forty at once of a source, two hundred of all; peers are not counted. */
+static void handshakes_have_a_rate(void **state)
+{
+	unsigned n[4] = { 0 };
+
+	(void)state;
+	for (size_t s = 0; s < 4; s++)
+		join(s, s, s == 3, HTTP_HANDSHAKE);
+	for (unsigned i = 0; i < 250; i++) {
+		n[0] += http_server_handshake_ok(&server, &conns[0]);
+		n[3] += http_server_handshake_ok(&server, &conns[3]);
+	}
+	assert_int_equal(n[0], 40);
+	assert_int_equal(n[3], 250);
+	fake_ms += 1000; /* twenty more of one */
+	n[0] = 0;
+	for (unsigned i = 0; i < 250; i++)
+		n[0] += http_server_handshake_ok(&server, &conns[0]);
+	assert_int_equal(n[0], 20);
+	unsigned all = 0;
+	for (unsigned s = 0; s < 300; s++) {
+		struct http_source one = { .used = true };
+
+		conns[1].source = &one;
+		all += http_server_handshake_ok(&server, &conns[1]);
+	}
+	assert_int_equal(all, 180);
+	conns[1].source = &sources[1];
+}
+
+/* Of what refused clients go on sending: 32 reads at once of a source, 64 of all; peers' are not counted. */
+static void reads_of_refused_bytes_have_a_rate(void **state)
+{
+	unsigned n[4] = { 0 };
+
+	(void)state;
+	for (size_t s = 0; s < 4; s++)
+		join(s, s, s == 3, HTTP_LINGER);
+	for (unsigned i = 0; i < 100; i++)
+		for (size_t s = 0; s < 4; s++)
+			n[s] += s != 2 && http_server_drop_ok(&server, &conns[s]);
+	assert_int_equal(n[0], 32);
+	assert_int_equal(n[1], 32);
+	assert_int_equal(n[3], 100);
+	assert_false(http_server_drop_ok(&server, &conns[2])); /* all of strangers' are taken */
+	fake_ms += 1000;
+	n[0] = n[2] = 0;
+	for (unsigned i = 0; i < 100; i++)
+		n[0] += http_server_drop_ok(&server, &conns[0]);
+	for (unsigned i = 0; i < 100; i++)
+		n[2] += http_server_drop_ok(&server, &conns[2]);
+	assert_int_equal(n[0], 32);
+	assert_int_equal(n[2], 32);
+}
+
+/* Refusals are counted each, and logged once in ten seconds with their number. */
+static void refusals_are_counted_and_seldom_logged(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		log_refusals(&server, &sources[0]);
+	assert_int_equal(n_refused, 5);
+	assert_int_equal(server.n_refused, 4); /* the first was logged */
+	assert_int_equal(server.refusal_logged_ms, fake_ms);
+	fake_ms += 9999;
+	log_refusals(&server, NULL);
+	assert_int_equal(server.n_refused, 5);
+	fake_ms++;
+	log_refusals(&server, NULL);
+	assert_int_equal(server.n_refused, 0);
+	assert_int_equal(n_refused, 7);
+}
+
+/* What is being sent has three seconds; what waits for nothing but its client ends at once. */
+static void a_stop_ends_what_is_not_under_way(void **state)
+{
+	static const enum http_state states[] = { HTTP_HEAD,  HTTP_BODY,   HTTP_QUEUED,
+		                                  HTTP_WRITE, HTTP_LINGER, HTTP_RUNNING };
+
+	(void)state;
+	for (size_t i = 0; i < 6; i++)
+		join(i, 0, false, states[i]);
+	server.stop_by_ms = fake_ms + 3000;
+	stop_conns(&server);
+	assert_int_equal(n_closed, 4);
+	assert_int_equal(n_stopped, 0);
+	assert_true(conns[5].gone);
+	assert_ptr_equal(server.oldest, &conns[3]);
+	assert_ptr_equal(server.newest, &conns[5]);
+	fake_ms += 2999;
+	stop_conns(&server);
+	assert_int_equal(n_closed, 4);
+	fake_ms += 1;
+	stop_conns(&server);
+	assert_int_equal(n_closed, 5);
+	assert_ptr_equal(closed[4], &conns[3]);
+	assert_int_equal(n_stopped, 0);
+	conns[5].state = HTTP_LINGER;
+	stop_conns(&server);
+	assert_int_equal(n_stopped, 1);
+}
+
+static void each_status_is_counted(void **state)
+{
+	uint64_t counters[HTTP_N_STATUSES] = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < HTTP_N_STATUSES; i++)
+		server.requests[i] = &counters[i];
+	http_server_count(&server, 200);
+	http_server_count(&server, 503);
+	http_server_count(&server, 503);
+	http_server_count(&server, 999);
+	for (size_t i = 0; i < HTTP_N_STATUSES; i++)
+		assert_int_equal(counters[i], statuses[i] == 200 ? 1 : statuses[i] == 503 ? 2 : 0);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup(f, setup)
+	const struct CMUnitTest tests[] = {
+		T(a_source_has_so_many),
+		T(who_has_most_makes_room),
+		T(who_has_one_more_keeps_it),
+		T(nothing_gives_way_to_its_own_source),
+		T(sources_are_addresses_or_users),
+		T(connections_are_taken_by_their_source),
+		T(who_becomes_known_counts_there),
+		T(handshakes_have_a_rate),
+		T(reads_of_refused_bytes_have_a_rate),
+		T(refusals_are_counted_and_seldom_logged),
+		T(a_stop_ends_what_is_not_under_way),
+		T(each_status_is_counted),
+	};
+
+	return cmocka_run_group_tests_name("http limits of connections", tests, NULL, NULL);
+}

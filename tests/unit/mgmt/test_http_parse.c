@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Heads and chunks at their bounds; what is broken in other ways is in test_http.py, through the server. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mgmt/api/http_parse.h"
+
+/* The documented values, not the code's own: a change of those is seen. */
+#define HEAD_MAX         ((size_t)16 << 10)
+#define REQUEST_LINE_MAX ((size_t)8 << 10)
+#define HEADERS_MAX      64u
+#define LOGIN_MAX        512u
+#define QUERY_MAX        8u
+#define TEXT_MAX         256
+
+static struct http_head head;
+static struct http_request request;
+static struct http_fault fault;
+
+static bool parse(const char *text, size_t n)
+{
+	head = (struct http_head){ 0 };
+	request = (struct http_request){ 0 };
+	fault = (struct http_fault){ 0 };
+	ssize_t end = http_parse_end(text, n, 0, &fault);
+
+	return end > 0 && http_parse_head(text, (size_t)end, &head, &request, &fault);
+}
+
+static bool parse_text(const char *text)
+{
+	return parse(text, strlen(text));
+}
+
+static void a_head_is_whole_with_its_last_byte_however_it_is_cut(void **state)
+{
+	static const char text[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+	size_t n = sizeof(text) - 1;
+
+	(void)state;
+	for (size_t cut = 0; cut < n; cut++) {
+		fault = (struct http_fault){ 0 };
+		assert_int_equal(http_parse_end(text, cut, 0, &fault), 0);
+		assert_int_equal(http_parse_end(text, n, cut, &fault), n);
+		assert_int_equal(fault.status, 0);
+	}
+}
+
+static void what_follows_a_head_is_not_looked_at(void **state)
+{
+	static const char text[] = "GET / HTTP/1.1\r\n\r\n\0\n\rGET";
+
+	(void)state;
+	fault = (struct http_fault){ 0 };
+	assert_int_equal(http_parse_end(text, sizeof(text) - 1, 0, &fault), 18);
+}
+
+/* A head of exactly @p n_line bytes of request line and @p n bytes in all. */
+static char *make_head(size_t n_line, size_t n)
+{
+	char *text = malloc(n + 1);
+
+	assert_non_null(text);
+	memset(text, 'x', n);
+	memcpy(text, "GET /", 5);
+	memcpy(text + n_line - 11, " HTTP/1.1\r\n", 11);
+	memcpy(text + n_line, "Host: a\r\nX: ", 12);
+	memcpy(text + n - 4, "\r\n\r\n", 4);
+	text[n] = '\0';
+	return text;
+}
+
+static void the_longest_line_and_head_are_taken_and_no_longer_ones(void **state)
+{
+	static const struct {
+		size_t n_line, n;
+		unsigned status; /* 400: the path is too long, which is looked at last */
+	} cases[] = {
+		{ REQUEST_LINE_MAX, HEAD_MAX - 1, 400 },
+		{ REQUEST_LINE_MAX, HEAD_MAX, 400 },
+		{ REQUEST_LINE_MAX + 1, HEAD_MAX, 414 },
+		{ REQUEST_LINE_MAX, HEAD_MAX + 1, 431 },
+		{ 100, HEAD_MAX + 1, 431 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *text = make_head(cases[i].n_line, cases[i].n);
+
+		assert_false(parse(text, cases[i].n));
+		assert_int_equal(fault.status, cases[i].status);
+		free(text);
+	}
+	char *text = make_head(16, HEAD_MAX); /* "GET /" and the version */
+	assert_true(parse(text, HEAD_MAX));
+	free(text);
+}
+
+static void as_many_headers_as_allowed_and_one_more(void **state)
+{
+	char text[2048];
+
+	(void)state;
+	for (size_t n = HEADERS_MAX; n <= HEADERS_MAX + 1; n++) {
+		size_t at = (size_t)sprintf(text, "GET / HTTP/1.1\r\nHost: a\r\n");
+
+		for (size_t i = 1; i < n; i++)
+			at += (size_t)sprintf(text + at, "X: y\r\n");
+		strcpy(text + at, "\r\n");
+		assert_int_equal(parse_text(text), n == HEADERS_MAX);
+		assert_int_equal(fault.status, n == HEADERS_MAX ? 0 : 431);
+	}
+}
+
+static void paths_and_parameters_at_their_longest(void **state)
+{
+	char text[1024];
+
+	(void)state;
+	for (int n = TEXT_MAX - 1; n <= (int)TEXT_MAX; n++) {
+		sprintf(text, "GET /%0*d HTTP/1.1\r\nHost: a\r\n\r\n", n - 1, 0);
+		assert_int_equal(parse_text(text), n < (int)TEXT_MAX);
+		sprintf(text, "GET /?a=%0*d HTTP/1.1\r\nHost: a\r\n\r\n", n, 0);
+		assert_int_equal(parse_text(text), n < (int)TEXT_MAX);
+		sprintf(text, "GET / HTTP/1.1\r\nHost: a\r\nIf-Match: %0*d\r\n\r\n", n, 0);
+		assert_int_equal(parse_text(text), n < (int)TEXT_MAX);
+	}
+	assert_true(parse_text("GET /?a&b&c&d&e&f&g&h HTTP/1.1\r\nHost: a\r\n\r\n"));
+	assert_int_equal(request.n_query, QUERY_MAX);
+	assert_false(parse_text("GET /?a&b&c&d&e&f&g&h&i HTTP/1.1\r\nHost: a\r\n\r\n"));
+}
+
+static void what_a_request_says_is_understood(void **state)
+{
+	(void)state;
+	assert_true(
+	        parse_text("POST /a/b%20c?x=1%262&y=a%2Fb&z HTTP/1.1\r\nhost: a:1\r\n"
+	                   "AUTHORIZATION:\t Bearer t \r\ncontent-length: 007\r\n"
+	                   "Content-Type: Application/JSON;charset=utf-8\r\nIf-Match: \"v1\"\r\n"
+	                   "If-None-Match: *\r\nIdempotency-Key: k\r\nExpect: 100-Continue\r\n"
+	                   "Connection: x, Close\r\nWeir-Progress: 1\r\n\r\n"));
+	assert_string_equal(request.method, "POST");
+	assert_string_equal(request.path, "/a/b c");
+	assert_int_equal(request.n_query, 3);
+	assert_string_equal(http_query(&request, "x"), "1&2");
+	assert_string_equal(http_query(&request, "y"), "a/b");
+	assert_string_equal(http_query(&request, "z"), "");
+	assert_string_equal(head.login, "Bearer t");
+	assert_true(head.has_login && head.expects && head.close && head.progress);
+	assert_false(head.chunked || head.is_head);
+	assert_int_equal(head.n_body, 7);
+	assert_true(request.body_is_json);
+	assert_string_equal(request.if_match, "\"v1\"");
+	assert_string_equal(request.if_none_match, "*");
+	assert_string_equal(request.key, "k");
+}
+
+static void an_escaped_slash_is_no_slash(void **state)
+{
+	(void)state;
+	assert_false(parse_text("GET /v1%2fnode HTTP/1.1\r\nHost: a\r\n\r\n"));
+	assert_int_equal(fault.status, 400);
+	assert_false(parse_text("GET /v1/node%2F HTTP/1.1\r\nHost: a\r\n\r\n"));
+	assert_true(parse_text("GET /v1/node%2E?a=/%2F HTTP/1.1\r\nHost: a\r\n\r\n"));
+	assert_string_equal(http_query(&request, "a"), "//");
+}
+
+static void what_a_request_does_not_say_is_not_assumed(void **state)
+{
+	(void)state;
+	assert_true(parse_text("HEAD / HTTP/1.1\r\nHost:\r\n\r\n"));
+	assert_string_equal(request.method, "GET");
+	assert_true(head.is_head);
+	assert_false(head.has_login || head.expects || head.close || head.progress ||
+	             head.chunked || request.body_is_json);
+	assert_int_equal(head.n_body, 0);
+	assert_true(parse_text("GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n"));
+	assert_true(head.close && !head.expects);
+}
+
+static void a_login_that_is_too_long_is_not_none(void **state)
+{
+	char text[1024];
+
+	(void)state;
+	for (int n = LOGIN_MAX - 1; n <= (int)LOGIN_MAX; n++) {
+		sprintf(text, "GET / HTTP/1.1\r\nHost: a\r\nAuthorization: %0*d\r\n\r\n", n, 0);
+		assert_true(parse_text(text));
+		assert_true(head.has_login);
+		assert_int_equal(strlen(head.login), n < (int)LOGIN_MAX ? n : 0);
+	}
+}
+
+static void lengths_at_the_bound_and_beyond_all_bounds(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t least, most;
+	} cases[] = {
+		{ "33554432", HTTP_BODY_MAX, HTTP_BODY_MAX },
+		{ "33554433", HTTP_BODY_MAX + 1, HTTP_BODY_MAX + 1 },
+		{ "18446744073709551616", HTTP_BODY_MAX + 1, UINT64_MAX },
+		{ "99999999999999999999999999999999999999999", HTTP_BODY_MAX + 1, UINT64_MAX },
+		{ "00000000000000000000000000000000000000001", 1, 1 },
+	};
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		sprintf(text, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %s\r\n\r\n",
+		        cases[i].text);
+		assert_true(parse_text(text));
+		assert_in_range(head.n_body, cases[i].least, cases[i].most);
+	}
+}
+
+/* Read @p text in pieces of @p piece bytes. @return the last result; @p body gets the data, @p used what was read */
+static enum http_chunks_result read_all(const char *text, size_t piece, char *body, size_t *used)
+{
+	enum http_chunks_result got = HTTP_CHUNKS_MORE;
+	struct http_chunks c = { 0 };
+	size_t n = strlen(text), at = 0;
+
+	*body = '\0';
+	while (at < n && (got == HTTP_CHUNKS_MORE || got == HTTP_CHUNKS_DATA)) {
+		const char *data = NULL;
+		size_t n_used, n_data = 0, more = n - at < piece ? n - at : piece;
+
+		got = http_chunks_read(&c, text + at, more, &n_used, &data, &n_data);
+		if (got == HTTP_CHUNKS_DATA)
+			strncat(body, data, n_data);
+		at += n_used;
+	}
+	*used = at;
+	return got;
+}
+
+static void chunks_are_put_together_however_they_are_cut(void **state)
+{
+	static const char text[] = "3\r\nabc\r\n0A;x=\"y\"\r\n0123456789\r\n00\r\nT: 1\r\n\r\nGET";
+	char body[64];
+	size_t used;
+
+	(void)state;
+	for (size_t piece = 1; piece < sizeof(text); piece++) {
+		assert_int_equal(read_all(text, piece, body, &used), HTTP_CHUNKS_END);
+		assert_string_equal(body, "abc0123456789");
+		assert_int_equal(used, sizeof(text) - 1 - 3);
+	}
+}
+
+static void chunks_that_are_no_chunks_are_refused(void **state)
+{
+	static const char *const texts[] = {
+		"\r\n",          ";\r\n",       "g\r\n",       "1\n",
+		"1\rx",          "1\r\nab\r\n", "1\r\na\n",    "1\r\na\rx",
+		"-1\r\n",        "0x1\r\n",     "1 \r\na\r\n", "123456789\r\n",
+		"1;\n\r\na\r\n", "0\r\n\n",     "0\r\na\rb",   "0\r\na\n",
+	};
+	char body[64], longest[300];
+	size_t used;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		for (size_t piece = 1; piece < 4; piece++)
+			if (read_all(texts[i], piece, body, &used) != HTTP_CHUNKS_BAD)
+				fail_msg("%s", texts[i]);
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	memcpy(longest, "1;", 2);
+	assert_int_equal(read_all(longest, 300, body, &used), HTTP_CHUNKS_BAD);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_head_is_whole_with_its_last_byte_however_it_is_cut),
+		cmocka_unit_test(what_follows_a_head_is_not_looked_at),
+		cmocka_unit_test(the_longest_line_and_head_are_taken_and_no_longer_ones),
+		cmocka_unit_test(as_many_headers_as_allowed_and_one_more),
+		cmocka_unit_test(paths_and_parameters_at_their_longest),
+		cmocka_unit_test(what_a_request_says_is_understood),
+		cmocka_unit_test(an_escaped_slash_is_no_slash),
+		cmocka_unit_test(what_a_request_does_not_say_is_not_assumed),
+		cmocka_unit_test(a_login_that_is_too_long_is_not_none),
+		cmocka_unit_test(lengths_at_the_bound_and_beyond_all_bounds),
+		cmocka_unit_test(chunks_are_put_together_however_they_are_cut),
+		cmocka_unit_test(chunks_that_are_no_chunks_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A key's request that is under way, that was cut off, and what is answered then. */
+#include "asked.h"
+
+#include "mgmt/api/timekeep.h"
+
+static uint64_t fake_ms, ends_at_ms;
+
+static uint64_t fake_mono_ms(void)
+{
+	return fake_ms;
+}
+
+/* One waits for a change a second at most; the request that is under way ends at ends_at_ms. */
+static bool fake_wait(struct core *core, uint64_t until_ms)
+{
+	if (fake_ms >= until_ms)
+		return false;
+	fake_ms += 1000;
+	if (fake_ms >= ends_at_ms)
+		core->n_keys = 0;
+	return true;
+}
+
+static int64_t fake_purge_ms(const struct core *core)
+{
+	(void)core;
+	return NOW_MS;
+}
+
+/* The private parts too. */
+#define clock_mono_ms     fake_mono_ms
+#define core_wait         fake_wait
+#define timekeep_purge_ms fake_purge_ms
+#include "mgmt/api/idempotent.c"
+#undef clock_mono_ms
+
+static struct http_reply answer;
+
+static int setup(void **state)
+{
+	(void)asked_setup(state);
+	fake_ms = 1000000;
+	ends_at_ms = UINT64_MAX;
+	memset(&answer, 0, sizeof(answer));
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	http_reply_fini(&answer);
+	return asked_teardown(state);
+}
+
+static struct http_request request(const char *key)
+{
+	struct http_request r = { .method = "POST",
+		                  .path = "/v1/config/apply",
+		                  .identity = "token:ops",
+		                  .body = "{}",
+		                  .n_body = 2 };
+
+	snprintf(r.key, sizeof(r.key), "%s", key);
+	return r;
+}
+
+static void who_asks_twice_at_once_waits_for_the_first(void **state)
+{
+	struct http_request first = request("k"), second = request("k"), other = request("l");
+
+	(void)state;
+	assert_false(idempotent_begin(&this_node, &first, &answer));
+	assert_false(
+	        idempotent_begin(&this_node, &other, &answer)); /* it does not wait for another's */
+	assert_int_equal(this_node.n_keys, 2);
+	assert_int_equal(fake_ms, 1000000);
+	ends_at_ms = fake_ms + 20000;
+	assert_false(idempotent_begin(&this_node, &second,
+	                              &answer)); /* without an answer: it is done now */
+	assert_int_equal(fake_ms, ends_at_ms);
+}
+
+/* 75 s, longer than any change takes to answer; at once if its client has gone. */
+static void who_waits_too_long_is_told_to_ask_again(void **state)
+{
+	struct http_request first = request("k"), second = request("k");
+	atomic_bool gone = true;
+
+	(void)state;
+	assert_false(idempotent_begin(&this_node, &first, &answer));
+	assert_true(idempotent_begin(&this_node, &second, &answer));
+	assert_int_equal(fake_ms, 1000000 + 75000);
+	assert_int_equal(answer.status, 503);
+	assert_string_equal(
+	        json_string_value(json_object_get(answer.json, "detail")),
+	        "a request with this Idempotency-Key is under way; ask again with the same key");
+	assert_false(answer.replayed);
+	http_reply_fini(&answer);
+	second.gone = &gone;
+	assert_true(idempotent_begin(&this_node, &second, &answer));
+	assert_int_equal(fake_ms, 1000000 + 75000);
+	assert_int_equal(this_node.n_keys, 1);
+}
+
+/* The process ended after the change and before its answer: the answer is made from what is there. */
+static void a_version_whose_answer_was_lost_is_found(void **state)
+{
+	struct http_request r = request("k"), again = request("k"), changed = request("k");
+
+	(void)state;
+	assert_false(idempotent_begin(&this_node, &r, &answer));
+	core_lock(&this_node);
+	idempotent_make(&this_node, &r);
+	assert_string_equal(intent_principal(this_node.intent), "token:ops");
+	asked_apply("# changed", 0, NOW_MS + 10);
+	idempotent_made(&this_node);
+	assert_string_equal(intent_principal(this_node.intent), "weir");
+	core_unlock(&this_node);
+	this_node.n_keys = 0; /* another process now */
+	assert_true(idempotent_begin(&this_node, &again, &answer));
+	assert_int_equal(answer.status, 200);
+	assert_true(answer.replayed);
+	assert_true(json_is_true(json_object_get(answer.json, "recovered")));
+	assert_true(json_is_true(json_object_get(answer.json, "changed")));
+	const json_t *version = json_object_get(answer.json, "version");
+	assert_int_equal(json_integer_value(json_object_get(version, "number")), 2);
+	assert_string_equal(json_string_value(json_object_get(version, "state")), "in_force");
+	assert_int_equal(this_node.n_keys, 0);
+	http_reply_fini(&answer);
+	changed.body = "[]";
+	assert_true(idempotent_begin(&this_node, &changed, &answer));
+	assert_int_equal(answer.status, 422);
+	assert_string_equal(json_string_value(json_object_get(answer.json, "code")), "key-reused");
+	assert_false(answer.replayed);
+}
+
+static void an_override_whose_answer_was_lost_is_found(void **state)
+{
+	struct http_request r = request("k"), again = request("k");
+	struct override o = { .kind = MODEL_OVERRIDE_DRAIN,
+		              .target = MODEL_TARGET_SITE,
+		              .name = "ams",
+		              .generation = 1,
+		              .created_ms = NOW_MS,
+		              .from_ms = NOW_MS,
+		              .until_ms = MODEL_WALL_NEVER,
+		              .author = "ada",
+		              .reason = "r",
+		              .node = "ams-1" };
+
+	(void)state;
+	override_make_id("ams-1", NOW_MS, 1, o.id);
+	assert_false(idempotent_begin(&this_node, &r, &answer));
+	core_lock(&this_node);
+	idempotent_make(&this_node, &r);
+	assert_int_equal(intent_merge(this_node.intent, &o, 1, NOW_MS + 10), 1);
+	idempotent_made(&this_node);
+	core_unlock(&this_node);
+	this_node.n_keys = 0;
+	assert_true(idempotent_begin(&this_node, &again, &answer));
+	assert_int_equal(answer.status, 200);
+	assert_string_equal(
+	        json_string_value(json_object_get(json_object_get(answer.json, "override"), "id")),
+	        o.id);
+	assert_null(json_object_get(answer.json, "version"));
+	assert_true(json_is_true(json_object_get(answer.json, "recovered")));
+}
+
+/* What it made is gone by now, or unreadable: it was done all the same. */
+static void an_answer_is_made_of_what_is_left(void **state)
+{
+	static const char *const bodies[] = { "{\"version\": 99}", "{\"override\": \"none\"}", "{}",
+		                              "nonsense" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		answer_anew(&this_node, bodies[i], &answer);
+		assert_int_equal(answer.status, 200);
+		assert_int_equal(json_object_size(answer.json), 1);
+		assert_true(json_is_true(json_object_get(answer.json, "recovered")));
+		http_reply_fini(&answer);
+	}
+}
+
+/* An answer of a megabyte is kept, a longer one is not: then the request is made again. */
+static void very_long_answers_are_not_kept(void **state)
+{
+	static char text[(1 << 20) + 2];
+
+	(void)state;
+	for (size_t more = 0; more < 2; more++) {
+		struct http_request r = request(more ? "long" : "short"), again = r;
+		struct http_reply reply = { .status = 200, .text = text };
+
+		memset(text, ' ', sizeof(text));
+		memcpy(text, "{}", 2);
+		text[(1 << 20) + more] = '\0';
+		assert_false(idempotent_begin(&this_node, &r, &answer));
+		idempotent_end(&this_node, &r, &reply);
+		assert_int_equal(idempotent_begin(&this_node, &again, &answer), more == 0);
+		assert_int_equal(answer.replayed, more == 0);
+		http_reply_fini(&answer);
+		memset(&answer, 0, sizeof(answer));
+		this_node.n_keys = 0;
+	}
+}
+
+/* Of several requests under way the one that ended is taken off the list, and no other. */
+static void each_key_ends_by_itself(void **state)
+{
+	struct http_request r[3] = { request("a"), request("b"), request("c") };
+	const struct http_reply failed = { .status = 503 };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		assert_false(idempotent_begin(&this_node, &r[i], &answer));
+	idempotent_end(&this_node, &r[1], &failed);
+	assert_int_equal(this_node.n_keys, 2);
+	assert_true(is_under_way(&this_node, r[0].request.key));
+	assert_false(is_under_way(&this_node, r[1].request.key));
+	assert_true(is_under_way(&this_node, r[2].request.key));
+	idempotent_end(&this_node, &r[0], &failed);
+	assert_true(is_under_way(&this_node, r[2].request.key));
+	idempotent_end(&this_node, &r[2], &failed);
+	assert_int_equal(this_node.n_keys, 0);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(who_asks_twice_at_once_waits_for_the_first),
+		T(who_waits_too_long_is_told_to_ask_again),
+		T(a_version_whose_answer_was_lost_is_found),
+		T(an_override_whose_answer_was_lost_is_found),
+		T(an_answer_is_made_of_what_is_left),
+		T(very_long_answers_are_not_kept),
+		T(each_key_ends_by_itself),
+	};
+
+	return cmocka_run_group_tests_name("idempotent", tests, NULL, NULL);
+}

@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Whether a version is in force on the whole node, and when it is rolled back because of a refusal. */
+#include "asked.h"
+
+#include "mgmt/api/observe.h"
+#include "mgmt/api/peers.h"
+#include "mgmt/store/key.h"
+
+/* The documented values, not the code's own: a change of those is shown. */
+#define STAYS_MS  2000
+#define WITHIN_MS 15000
+#define EARLY     200 /* a process may have the document before the judgement is begun */
+
+#define DOCUMENT 7
+
+static uint64_t fake_ms;
+static int64_t fake_wall_ms;
+static const struct model *fake_model;
+static struct version our_head;
+static struct intent_key our_key;
+static bool key_new;
+static const char *write_why;
+static struct observe_state shown[OBSERVE_COUNT];
+static struct conditions stated[OBSERVE_COUNT];
+static struct peers_view views[2];
+static unsigned n_rolled_back;
+static char rolled_back_why[512];
+
+static uint64_t fake_mono_ms(void)
+{
+	return fake_ms;
+}
+
+static int64_t fake_clock_wall_ms(void)
+{
+	return fake_wall_ms;
+}
+
+static const struct model *fake_intent_model(const struct intent *in)
+{
+	(void)in;
+	return fake_model;
+}
+
+static const struct version *fake_head(const struct intent *in)
+{
+	(void)in;
+	return our_head.number ? &our_head : NULL;
+}
+
+static uint64_t fake_document(const struct intent *in)
+{
+	(void)in;
+	return DOCUMENT;
+}
+
+static const char *fake_write_why(const struct intent *in)
+{
+	(void)in;
+	return write_why;
+}
+
+static const struct intent_key *fake_key_seen(const struct intent *in)
+{
+	(void)in;
+	return &our_key;
+}
+
+static bool fake_key_is_new(const struct intent *in)
+{
+	(void)in;
+	return key_new;
+}
+
+static struct observe_state fake_look(struct core *core, enum observe_process p,
+                                      struct conditions *c)
+{
+	(void)core;
+	*c = stated[p];
+	c->at_ms = fake_ms; /* each goes on stating */
+	return shown[p];
+}
+
+static size_t fake_peers_view(const struct core *core, const struct peers_view **out)
+{
+	(void)core;
+	*out = views;
+	return 2;
+}
+
+static int fake_roll_back(struct intent *in, const char *why, int64_t now_ms)
+{
+	(void)in;
+	(void)now_ms;
+	n_rolled_back++;
+	snprintf(rolled_back_why, sizeof(rolled_back_why), "%s", why);
+	return 0;
+}
+
+/* The private parts too. */
+#define clock_mono_ms                fake_mono_ms
+#define clock_wall_ms                fake_clock_wall_ms
+#define intent_model                 fake_intent_model
+#define intent_head                  fake_head
+#define intent_document              fake_document
+#define intent_write_why             fake_write_why
+#define intent_roll_back_unconfirmed fake_roll_back
+#define key_seen                     fake_key_seen
+#define key_is_new                   fake_key_is_new
+#define observe_look                 fake_look
+#define peers_view(core, out)        fake_peers_view(core, out)
+#include "mgmt/api/inforce.c"
+#undef peers_view
+
+static const struct model_node self = { .name = "ams-1", .api = "https://a1" };
+static const struct model one = { .cluster = "shop", .self = &self };
+
+static void make_head(uint64_t number, char digit)
+{
+	our_head = (struct version){ .number = number, .time_ms = fake_wall_ms };
+	memset(our_head.digest, digit, DIGEST_TEXT_MAX - 1);
+	snprintf(our_head.node, sizeof(our_head.node), "ams-1");
+}
+
+/* A node on which all processes run and have the document that has version 2, an hour old. */
+static int setup(void **state)
+{
+	(void)asked_setup(state);
+	fake_ms = 1000000;
+	fake_wall_ms = NOW_MS;
+	fake_model = &one;
+	make_head(2, 'a');
+	our_head.time_ms = NOW_MS - 3600000;
+	our_key = (struct intent_key){ .number = 2 };
+	key_new = false;
+	write_why = "";
+	memset(views, 0, sizeof(views));
+	n_rolled_back = 0;
+	for (size_t i = 0; i < OBSERVE_COUNT; i++) {
+		shown[i] = (struct observe_state){ .present = true,
+			                           .running = true,
+			                           .document = DOCUMENT,
+			                           .has_conditions = true };
+		stated[i] = (struct conditions){ .document = DOCUMENT, .at_ms = fake_ms };
+	}
+	snprintf(this_node.api, sizeof(this_node.api), "https://a1");
+	this_node.peers = (struct peers *)(uintptr_t)views; /* there are some */
+	return 0;
+}
+
+static enum inforce_state judge_now(void)
+{
+	inforce_judge(&this_node);
+	assert_int_equal(this_node.inforce[0].number, our_head.number);
+	return this_node.inforce[0].state;
+}
+
+/* Look twice a second. @return the state after @p ms */
+static enum inforce_state judge_for(uint64_t ms)
+{
+	enum inforce_state s = INFORCE_UNKNOWN;
+
+	for (uint64_t end_ms = fake_ms + ms; fake_ms < end_ms;) {
+		fake_ms += end_ms - fake_ms < 500 ? end_ms - fake_ms : 500;
+		s = judge_now();
+	}
+	return s;
+}
+
+static void state_refusal(enum observe_process p, uint64_t since_ms)
+{
+	struct condition *c = &stated[p].items[stated[p].n++];
+
+	*c = (struct condition){ .level = CONDITION_DEGRADED, .since_ms = since_ms };
+	snprintf(c->code, sizeof(c->code), "port-missing");
+	snprintf(c->subject, sizeof(c->subject), "eth1");
+	snprintf(c->text, sizeof(c->text), "there is none");
+}
+
+/* Each of the three, not only the first and not only the last. */
+static void all_processes_must_have_it(void **state)
+{
+	(void)state;
+	assert_int_equal(judge_now(), INFORCE_DONE);
+	for (enum observe_process p = 0; p < OBSERVE_MGMT; p++) {
+		make_head(3 + p, 'b');
+		shown[p].document = stated[p].document = DOCUMENT - 1;
+		assert_int_equal(judge_now(), INFORCE_PENDING);
+		assert_string_equal(this_node.inforce[0].process, observe_name(p));
+		shown[p].document = stated[p].document = DOCUMENT;
+		assert_int_equal(judge_now(), INFORCE_DONE);
+		make_head(10 + p, 'b');
+		state_refusal(p, fake_ms);
+		judge_now();
+		assert_int_equal(judge_for(STAYS_MS), INFORCE_REFUSED);
+		assert_string_equal(this_node.inforce[0].process, observe_name(p));
+		stated[p].n = 0;
+	}
+}
+
+static void the_api_must_listen_where_the_version_says(void **state)
+{
+	(void)state;
+	snprintf(this_node.api, sizeof(this_node.api), "https://old");
+	assert_int_equal(judge_now(), INFORCE_PENDING); /* it was not tried yet */
+	assert_string_equal(this_node.inforce[0].process, "mgmt");
+	assert_int_equal(judge_for(STAYS_MS + 500), INFORCE_PENDING);
+	snprintf(this_node.api, sizeof(this_node.api), "https://a1");
+	snprintf(this_node.api_why, sizeof(this_node.api_why), "no such address");
+	this_node.api_failed_ms = fake_ms; /* a moment ago: an address may be in use for a while */
+	assert_int_equal(judge_now(), INFORCE_PENDING);
+	assert_int_equal(judge_for(STAYS_MS - 1), INFORCE_PENDING);
+	assert_int_equal(judge_for(1), INFORCE_REFUSED);
+	assert_string_equal(this_node.inforce[0].code, "listen-failed");
+	assert_string_equal(this_node.inforce[0].subject, "https://a1");
+	assert_non_null(strstr(this_node.inforce[0].why, "no such address"));
+	make_head(3, 'b'); /* it failed before this version came: not its doing */
+	fake_ms += EARLY + 1;
+	assert_int_equal(judge_now(), INFORCE_DONE);
+	make_head(4, 'c');
+	this_node.api_why[0] = '\0';
+	snprintf(this_node.api, sizeof(this_node.api), "%s", "");
+	assert_int_equal(judge_now(), INFORCE_PENDING);
+	fake_model = NULL; /* nothing asks for an API */
+	assert_int_equal(judge_now(), INFORCE_DONE);
+	make_head(5, 'd'); /* it is to listen no more, and does */
+	snprintf(this_node.api, sizeof(this_node.api), "https://a1");
+	assert_int_equal(judge_now(), INFORCE_PENDING);
+}
+
+static void a_new_hash_key_must_be_there(void **state)
+{
+	(void)state;
+	key_new = true;
+	assert_int_equal(judge_now(), INFORCE_DONE); /* looked at for this version, and right */
+	make_head(3, 'b');
+	our_key.wrong = true;
+	snprintf(our_key.why, sizeof(our_key.why), "another file");
+	assert_int_equal(judge_now(), INFORCE_PENDING);
+	assert_string_equal(this_node.inforce[0].process, "mgmt");
+	assert_int_equal(judge_for(STAYS_MS * 2),
+	                 INFORCE_PENDING); /* the file was not looked at since */
+	our_key.number = 3;
+	assert_int_equal(judge_now(), INFORCE_REFUSED);
+	assert_string_equal(this_node.inforce[0].code, "hash-key-mismatch");
+	assert_string_equal(this_node.inforce[0].why, "another file");
+	make_head(4, 'c');
+	our_key.number = 4;
+	assert_int_equal(judge_now(), INFORCE_PENDING); /* the file may come a moment later */
+	assert_int_equal(judge_for(STAYS_MS - EARLY - 1), INFORCE_PENDING);
+	assert_int_equal(judge_for(1), INFORCE_REFUSED);
+	make_head(5, 'd');
+	key_new = false; /* as before: the node says elsewhere that its file is wrong */
+	assert_int_equal(judge_now(), INFORCE_DONE);
+}
+
+static void a_document_that_is_not_written_is_in_force_nowhere(void **state)
+{
+	(void)state;
+	write_why = "No space left on device";
+	assert_int_equal(judge_now(), INFORCE_PENDING);
+	assert_string_equal(this_node.inforce[0].why, "No space left on device");
+	assert_int_equal(judge_for(WITHIN_MS), INFORCE_LATE);
+	write_why = "";
+	assert_int_equal(judge_now(), INFORCE_DONE);
+}
+
+/* Those of before are kept for who waits for them, and say what they said. */
+static void earlier_judgements_are_kept(void **state)
+{
+	(void)state;
+	for (uint64_t number = 2; number < 2 + INFORCE_KEPT + 1; number++) {
+		make_head(number, (char)('a' + (int)number % 6));
+		shown[0].document = stated[0].document = number % 2 ? DOCUMENT : DOCUMENT - 1;
+		judge_now();
+	}
+	assert_null(inforce_of(&this_node, 2));
+	for (uint64_t number = 3; number < 2 + INFORCE_KEPT + 1; number++) {
+		assert_non_null(inforce_of(&this_node, number));
+		assert_int_equal(inforce_of(&this_node, number)->state,
+		                 number % 2 ? INFORCE_DONE : INFORCE_PENDING);
+	}
+	make_head(10, 'f'); /* another version of this number: judged for itself */
+	assert_int_equal(judge_now(), INFORCE_PENDING);
+	assert_string_equal(this_node.inforce[0].digest, our_head.digest);
+	our_head.number = 0;
+	inforce_judge(&this_node); /* without a head nothing is judged */
+	assert_int_equal(this_node.inforce[0].number, 10);
+}
+
+/* weir-mgmt was started again after the version was made: what came then is the version's doing. */
+static void what_came_before_the_start_belongs_to_a_young_version(void **state)
+{
+	static const struct {
+		int64_t age_ms;    /* of the version, as the wall clock has it */
+		uint64_t since_ms; /* ago: the refusal */
+		bool refused;
+	} rows[] = {
+		{ 30000, 30000, true },
+		{ 30000, 30000 + EARLY, true },
+		{ 30000, 30000 + EARLY + 1, false },
+		{ 59999, 50000, true },
+		{ 60000, 50000, false },
+		{ 3600000, 50000, false },
+		{ -5000, EARLY, true },
+		{ -5000, EARLY + 1, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		memset(this_node.inforce, 0, sizeof(this_node.inforce));
+		make_head(2, 'a');
+		our_head.time_ms = fake_wall_ms - rows[i].age_ms;
+		stated[0].n = 0;
+		state_refusal(OBSERVE_DATAPLANE, fake_ms - rows[i].since_ms);
+		enum inforce_state s = judge_now();
+		if (s == INFORCE_PENDING)
+			s = judge_for(STAYS_MS);
+		if (s != (rows[i].refused ? INFORCE_REFUSED : INFORCE_DONE))
+			fail_msg("row %zu: %s", i, inforce_text(s));
+	}
+	stated[0].n = 0;
+	make_head(3, 'b'); /* shown from its beginning: how old it is does not matter */
+	our_head.time_ms = fake_wall_ms - 30000;
+	state_refusal(OBSERVE_DATAPLANE, fake_ms - 20000);
+	assert_int_equal(judge_now(), INFORCE_DONE);
+}
+
+static void make_unconfirmed(const char *by)
+{
+	memset(this_node.inforce, 0, sizeof(this_node.inforce));
+	memset(views, 0, sizeof(views));
+	for (size_t i = 0; i < OBSERVE_COUNT; i++)
+		stated[i].n = 0;
+	n_rolled_back = 0;
+	make_head(our_head.number + 1, 'c');
+	our_head.confirm_by_ms = NOW_MS + 60000;
+	snprintf(our_head.node, sizeof(our_head.node), "%s", by);
+	snprintf(views[1].node, sizeof(views[1].node), "fra-1");
+	views[1].state = PEERS_AGREED;
+	views[1].inforce = (struct inforce){ .number = our_head.number, .state = INFORCE_REFUSED };
+	snprintf(views[1].inforce.digest, DIGEST_TEXT_MAX, "%s", our_head.digest);
+	snprintf(views[1].inforce.process, sizeof(views[1].inforce.process), "dns");
+	snprintf(views[1].inforce.why, sizeof(views[1].inforce.why), "no address");
+}
+
+/* Whoever made it takes it back when a node refuses it: of this very version, and heard. */
+static void the_maker_rolls_back_what_a_peer_refuses(void **state)
+{
+	(void)state;
+	make_unconfirmed("ams-1");
+	judge_now();
+	assert_int_equal(n_rolled_back, 1);
+	assert_non_null(strstr(rolled_back_why, "is refused on fra-1: weir-dns: no address"));
+	assert_true(this_node.inforce[0].rolled_back);
+	for (int i = 0; i < 5; i++) {
+		make_unconfirmed(i == 4 ? "fra-1" : "ams-1");
+		if (i == 0)
+			views[1].state = PEERS_UNREACHABLE; /* what it said before */
+		if (i == 1)
+			views[1].inforce.state = INFORCE_LATE;
+		if (i == 2)
+			views[1].inforce.number--;
+		if (i == 3)
+			views[1].inforce.digest[3] ^= 1;
+		judge_now();
+		assert_int_equal(judge_for(2 * WITHIN_MS), INFORCE_DONE);
+		assert_int_equal(n_rolled_back, 0);
+		assert_false(this_node.inforce[0].rolled_back);
+	}
+	make_unconfirmed("ams-1");
+	our_head.confirm_by_ms = 0; /* confirmed: it stays, whoever refuses it */
+	judge_now();
+	assert_int_equal(n_rolled_back, 0);
+}
+
+/* If the maker is dead the node that refuses it itself waits for it first. */
+static void a_node_rolls_back_what_it_refuses_itself(void **state)
+{
+	(void)state;
+	for (int own = 0; own < 2; own++) {
+		make_unconfirmed(own ? "ams-1" : "fra-1");
+		memset(views, 0, sizeof(views));
+		state_refusal(OBSERVE_HEALTH, fake_ms);
+		judge_now();
+		assert_int_equal(judge_for(STAYS_MS), INFORCE_REFUSED);
+		assert_int_equal(n_rolled_back, own);
+		if (own)
+			continue;
+		judge_for(WITHIN_MS - STAYS_MS - EARLY - 1);
+		assert_int_equal(n_rolled_back, 0);
+		judge_for(1);
+		assert_int_equal(n_rolled_back, 1);
+		assert_non_null(
+		        strstr(rolled_back_why, "is refused on ams-1: weir-health: eth1: "));
+	}
+}
+
+static void events_tell_of_what_is_not_in_force_once(void **state)
+{
+	struct journal *j = intent_journal(this_node.intent);
+	uint64_t before = journal_last(j);
+
+	(void)state;
+	judge_now();
+	assert_int_equal(journal_last(j), before); /* in force: no news */
+	make_head(3, 'b');
+	shown[1].running = false;
+	assert_int_equal(judge_for(WITHIN_MS - 1), INFORCE_PENDING);
+	assert_int_equal(journal_last(j), before);
+	assert_int_equal(judge_for(1000), INFORCE_LATE);
+	assert_int_equal(journal_last(j), before + 1);
+	assert_non_null(strstr(journal_find(j, before + 1)->message,
+	                       "version 3 is not in force in time here: weir-health: it shows"));
+	judge_for(5000);
+	assert_int_equal(journal_last(j), before + 1);
+	shown[1].running = true;
+	assert_int_equal(judge_now(), INFORCE_DONE);
+	make_head(4, 'c');
+	state_refusal(OBSERVE_DNS, fake_ms);
+	judge_now();
+	assert_int_equal(judge_for(STAYS_MS), INFORCE_REFUSED);
+	assert_int_equal(journal_last(j), before + 2);
+	assert_non_null(strstr(journal_find(j, before + 2)->message, "version 4 is refused here"));
+}
+
+static void a_judgement_comes_back_from_a_peer_as_it_was(void **state)
+{
+	struct inforce f = { .number = 5,
+		             .process = "dns",
+		             .code = "listen-failed",
+		             .subject = "192.0.2.1",
+		             .why = "no such address" },
+	               back;
+
+	(void)state;
+	memset(f.digest, 'a', DIGEST_TEXT_MAX - 1);
+	for (int s = INFORCE_UNKNOWN; s <= INFORCE_LATE; s++) {
+		f.state = (enum inforce_state)s;
+		json_t *told = inforce_tell(&f);
+		back = inforce_read(told);
+		assert_int_equal(back.number, 5);
+		assert_int_equal(back.state, s);
+		assert_string_equal(back.digest, f.digest);
+		assert_string_equal(back.process, "dns");
+		assert_string_equal(back.code, "listen-failed");
+		assert_string_equal(back.subject, "192.0.2.1");
+		assert_string_equal(back.why, "no such address");
+		json_object_set_new(told, "number", json_integer(s == 1 ? 0 : s == 2 ? -1 : 5));
+		json_object_set_new(told, "state", json_string(s == 3 ? "sure" : inforce_text(s)));
+		back = inforce_read(told);
+		assert_int_equal(back.number, s == 1 || s == 2 ? 0 : 5);
+		assert_int_equal(back.state, s == 4 ? INFORCE_LATE : INFORCE_UNKNOWN);
+		json_decref(told);
+	}
+	f.number = 0;
+	json_t *none = inforce_tell(&f);
+	assert_true(json_is_null(none));
+	json_decref(none);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, asked_teardown)
+	const struct CMUnitTest tests[] = {
+		T(all_processes_must_have_it),
+		T(the_api_must_listen_where_the_version_says),
+		T(a_new_hash_key_must_be_there),
+		T(a_document_that_is_not_written_is_in_force_nowhere),
+		T(earlier_judgements_are_kept),
+		T(what_came_before_the_start_belongs_to_a_young_version),
+		T(the_maker_rolls_back_what_a_peer_refuses),
+		T(a_node_rolls_back_what_it_refuses_itself),
+		T(events_tell_of_what_is_not_in_force_once),
+		T(a_judgement_comes_back_from_a_peer_as_it_was),
+	};
+
+	return cmocka_run_group_tests_name("in force parts", tests, NULL, NULL);
+}

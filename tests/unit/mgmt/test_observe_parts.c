@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is seen of this node: loads, events of verdicts, and what is too old to count. */
+#include "asked.h"
+
+#include <errno.h>
+
+#include "base/ctl.h"
+#include "base/page.h"
+#include "mgmt/api/observe.h"
+#include "mgmt/judge/gather.h"
+
+static uint64_t fake_ms;   /* the clock */
+static uint64_t fake_sent; /* bytes that a pool's only backend was sent */
+static const char *fake_answer;
+
+static uint64_t fake_mono_ms(void)
+{
+	return fake_ms;
+}
+
+static int fake_rows(const struct effect *e, const char *pool, struct effect_backend **rows)
+{
+	(void)e;
+	*rows = calloc(2, sizeof(**rows));
+	assert_non_null(*rows);
+	(*rows)[0].bytes = fake_sent;
+	(*rows)[1].bytes = 700;
+	return strcmp(pool, "two") ? 1 : 2;
+}
+
+static int fake_ask(const char *path, const char *line, int timeout_ms, char **answer)
+{
+	(void)path;
+	(void)line;
+	(void)timeout_ms;
+	*answer = fake_answer ? strdup(fake_answer) : NULL;
+	return fake_answer ? 0 : -ETIMEDOUT;
+}
+
+static struct gather_process shown[OBSERVE_COUNT];
+
+static void fake_process(const char *run_dir, const char *name, struct gather_process *out,
+                         struct conditions *conditions)
+{
+	(void)run_dir;
+	(void)conditions;
+	*out = shown[observe_find(name)];
+}
+
+/* The private parts too. */
+#define gather_process(d, n, o, c) fake_process(d, n, o, c)
+#define clock_mono_ms              fake_mono_ms
+#define ctl_ask                    fake_ask
+#define gather_rows                fake_rows
+#include "mgmt/api/observe.c"
+#undef clock_mono_ms
+
+static struct observe own;
+static const struct model_pool pool = { .name = "web" };
+static const struct model one_pool = { .pools = &pool, .n_pools = 1 };
+
+static int setup(void **state)
+{
+	(void)asked_setup(state);
+	memset(&own, 0, sizeof(own));
+	this_node.observe = &own;
+	fake_ms = 1000000;
+	fake_sent = 0;
+	return 0;
+}
+
+/* Look after @p later_ms, when @p sent bytes more were sent. @return whether the rate is known */
+static bool measure(bool fresh, uint64_t later_ms, uint64_t sent, uint64_t *bits)
+{
+	const struct observe_pages pages = { .effect = (struct effect *)&own,
+		                             .effect_fresh = fresh };
+
+	fake_ms += later_ms;
+	fake_sent += sent;
+	measure_load(&this_node, &one_pool, &pages);
+	return observe_load(&this_node, bits);
+}
+
+static void a_load_is_in_bits_a_second(void **state)
+{
+	uint64_t bits;
+
+	(void)state;
+	assert_false(measure(true, 0, 500, &bits)); /* since when is not known */
+	assert_true(measure(true, 2000, 3000, &bits));
+	assert_int_equal(bits, 12000);
+	assert_true(measure(true, LOAD_MS - 1, 100000, &bits)); /* too soon */
+	assert_int_equal(bits, 12000);
+	assert_true(measure(true, 1, 0, &bits));
+	assert_int_equal(bits, 800000);
+}
+
+static void a_load_is_not_known_over_a_gap(void **state)
+{
+	uint64_t bits;
+
+	(void)state;
+	assert_false(measure(true, 0, 0, &bits));
+	assert_true(measure(true, 1000, 1000, &bits));
+	assert_false(measure(false, 1000, 1000, &bits));
+	assert_false(measure(true, 1000, 5000000, &bits)); /* how long it took is not known */
+	assert_true(measure(true, 1000, 1000, &bits));
+	assert_int_equal(bits, 8000);
+	fake_sent = 0; /* tables are new, and count from 0: the rate stays for one look */
+	assert_true(measure(true, 1000, 0, &bits));
+	assert_int_equal(bits, 8000);
+	assert_true(measure(true, 1000, 2000, &bits));
+	assert_int_equal(bits, 16000);
+}
+
+static void what_dns_said_long_ago_counts_no_more(void **state)
+{
+	json_t *first;
+
+	(void)state;
+	assert_null(observe_dns(&this_node));
+	fake_answer = "{\"document\":7}";
+	observe_ask_dns(&this_node);
+	first = json_incref(observe_dns(&this_node));
+	assert_int_equal(json_integer_value(json_object_get(first, "document")), 7);
+	fake_ms += OBSERVE_STALE_MS;
+	assert_ptr_equal(observe_dns(&this_node), first);
+	fake_ms++;
+	assert_null(observe_dns(&this_node));
+	fake_answer = NULL; /* silent: what it said stays old */
+	observe_ask_dns(&this_node);
+	assert_null(observe_dns(&this_node));
+	fake_answer = "{\"document\":8}";
+	observe_ask_dns(&this_node);
+	assert_int_equal(json_integer_value(json_object_get(observe_dns(&this_node), "document")),
+	                 8);
+	assert_int_equal(first->refcount, 1); /* given up, so that nothing piles up */
+	json_decref(first);
+	json_decref(own.dns);
+	fake_answer = NULL;
+}
+
+static void an_old_health_page_is_not_fresh(void **state)
+{
+	struct observe_pages pages;
+	struct page *page;
+	char path[PATH_MAX];
+
+	(void)state;
+	assert_int_equal(proc_path(this_node.dirs.run, PROC_HEALTH_PAGE, path), 0);
+	observe_open(&this_node, &pages);
+	assert_null(pages.health);
+	assert_false(pages.health_fresh || pages.effect_fresh);
+	assert_true(pages.health_age_ms == UINT64_MAX);
+	observe_close(&pages);
+	assert_int_equal(page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT,
+	                             sizeof(struct health_page), &page),
+	                 0);
+	page_publish(page);
+	page_alive(page, fake_ms);
+	for (uint64_t age_ms = OBSERVE_STALE_MS - 1; age_ms <= OBSERVE_STALE_MS + 1; age_ms++) {
+		fake_ms = 1000000 + age_ms;
+		observe_open(&this_node, &pages);
+		assert_non_null(pages.health);
+		assert_int_equal(pages.health_age_ms, age_ms);
+		assert_int_equal(pages.health_fresh, age_ms <= OBSERVE_STALE_MS);
+		observe_close(&pages);
+	}
+	page_close(page);
+}
+
+/* The newest event's subject and text. */
+static const struct event *last_event(void)
+{
+	struct journal *j = intent_journal(this_node.intent);
+
+	return journal_find(j, journal_last(j));
+}
+
+static void verdicts_become_events_of_the_right_family(void **state)
+{
+	static struct health_page page;
+	const struct model_site site = { .name = "ams" };
+	const struct model_at at = { .site = &site };
+	const struct model_service service = { .name = "web", .at = &at, .n_at = 1 };
+	const struct model m = { .services = &service, .n_services = 1 };
+	struct observe_pages pages = { .health = &page, .health_fresh = true };
+	uint64_t targets[2];
+
+	(void)state;
+	targets[0] = health_target_service("web", "ams", false);
+	targets[1] = health_target_service("web", "ams", true);
+	assert_int_equal(health_set_targets(&page, targets, 2, 1), 0);
+	uint64_t before = journal_last(intent_journal(this_node.intent));
+
+	tell_health(&this_node, &m, &pages);
+	assert_int_equal(journal_last(intent_journal(this_node.intent)), before);
+	for (int ip4 = 0; ip4 < 2; ip4++) {
+		health_write(&page, health_find(&page, targets[ip4]),
+		             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1));
+		tell_health(&this_node, &m, &pages);
+		assert_int_equal(journal_last(intent_journal(this_node.intent)),
+		                 before + 1 + (uint64_t)ip4);
+		assert_string_equal(last_event()->subject,
+		                    ip4 ? "services/web/at/ams/ipv4" : "services/web/at/ams/ipv6");
+	}
+	tell_health(&this_node, &m, &pages); /* the same again is no news */
+	health_write(&page, health_find(&page, targets[0]),
+	             health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 2));
+	pages.health_fresh = false;
+	tell_health(&this_node, &m, &pages); /* nobody looks any more */
+	assert_int_equal(journal_last(intent_journal(this_node.intent)), before + 2);
+	pages.health_fresh = true;
+	tell_health(&this_node, &m, &pages);
+	assert_int_equal(journal_last(intent_journal(this_node.intent)), before + 3);
+	assert_string_equal(last_event()->subject, "services/web/at/ams/ipv6");
+	free(own.told);
+}
+
+/* Each once: that it runs, and that it shows no sign of life any more. */
+static void processes_that_come_and_go_become_events(void **state)
+{
+	struct journal *j = intent_journal(this_node.intent);
+
+	(void)state;
+	memset(shown, 0, sizeof(shown));
+	for (int p = 0; p < OBSERVE_COUNT; p++) {
+		uint64_t before = journal_last(j);
+		char text[64];
+
+		tell_processes(&this_node); /* not there yet, or as before */
+		assert_int_equal(journal_last(j), before);
+		for (int runs = 1; runs >= 0; runs--) {
+			shown[p] = (struct gather_process){ .present = true, .running = runs };
+			tell_processes(&this_node);
+			tell_processes(&this_node);
+			before++;
+			assert_int_equal(journal_last(j), before);
+			snprintf(text, sizeof(text),
+			         runs ? "weir-%s runs" : "weir-%s shows no sign of life",
+			         observe_name((enum observe_process)p));
+			assert_string_equal(last_event()->message, text);
+			assert_string_equal(last_event()->kind, "process");
+		}
+	}
+}
+
+static void all_backends_of_all_pools_are_summed(void **state)
+{
+	const struct model_pool list[] = { { .name = "web" },
+		                           { .name = "two" },
+		                           { .name = "web" } };
+	const struct model m = { .pools = list, .n_pools = 3 };
+
+	(void)state;
+	fake_sent = 10;
+	assert_int_equal(count_bytes(&m, NULL), 10 + 10 + 700 + 10);
+}
+
+static void a_process_is_seen_with_all_its_fields(void **state)
+{
+	(void)state;
+	own.dns = json_pack("{s:i}", "document", 9);
+	memset(shown, 0, sizeof(shown));
+	shown[OBSERVE_DNS] = (struct gather_process){ .present = true,
+		                                      .running = true,
+		                                      .exists = true,
+		                                      .age_ms = 5,
+		                                      .refused = true,
+		                                      .learning = true,
+		                                      .has_ports = true,
+		                                      .n_ports = 6,
+		                                      .dpdk = true,
+		                                      .has_conditions = true,
+		                                      .conditions_unread = true };
+	struct observe_state s = observe_look(&this_node, OBSERVE_DNS, NULL);
+	assert_true(s.present && s.running && s.exists && s.refused && s.learning && s.has_ports &&
+	            s.dpdk && s.has_conditions && s.conditions_unread);
+	assert_int_equal(s.age_ms, 5);
+	assert_int_equal(s.n_ports, 6);
+	assert_int_equal(s.document, 9);
+	shown[OBSERVE_MGMT] = (struct gather_process){ .present = true };
+	s = observe_look(&this_node, OBSERVE_MGMT, NULL);
+	assert_false(s.running || s.exists || s.refused || s.learning || s.has_ports || s.dpdk ||
+	             s.has_conditions || s.conditions_unread);
+	assert_int_equal(s.document, intent_document(this_node.intent));
+	s = observe_look(&this_node, OBSERVE_HEALTH, NULL); /* it has no page */
+	assert_false(s.present);
+	assert_int_equal(s.document, 0);
+	assert_true(s.age_ms == UINT64_MAX);
+	json_decref(own.dns);
+}
+
+static void the_health_page_says_which_document_it_is_of(void **state)
+{
+	struct page *page;
+	char path[PATH_MAX];
+
+	(void)state;
+	memset(shown, 0, sizeof(shown));
+	shown[OBSERVE_HEALTH].present = shown[OBSERVE_DATAPLANE].present = true;
+	assert_int_equal(observe_look(&this_node, OBSERVE_HEALTH, NULL).document, 0);
+	assert_int_equal(proc_path(this_node.dirs.run, PROC_HEALTH_PAGE, path), 0);
+	assert_int_equal(page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT,
+	                             sizeof(struct health_page), &page),
+	                 0);
+	((struct health_page *)page_payload(page))->document = 44;
+	page_publish(page);
+	assert_int_equal(observe_look(&this_node, OBSERVE_HEALTH, NULL).document, 44);
+	assert_int_equal(observe_look(&this_node, OBSERVE_DATAPLANE, NULL).document, 0);
+	page_close(page);
+}
+
+static void processes_are_found_by_their_names(void **state)
+{
+	static const char *const words[] = { "dataplane", "health", "dns", "mgmt" };
+
+	(void)state;
+	for (int p = 0; p < OBSERVE_COUNT; p++) {
+		assert_string_equal(observe_name((enum observe_process)p), words[p]);
+		assert_int_equal(observe_find(words[p]), p);
+	}
+	assert_int_equal(observe_find("run"), OBSERVE_COUNT);
+	assert_int_equal(observe_find(""), OBSERVE_COUNT);
+}
+
+/* Two pools with a backend each: the verdict of each is an event with its name, its reason and what it was. */
+static void a_backends_verdict_is_an_event(void **state)
+{
+	static struct health_page page;
+	const struct model_backend backends[] = { { .name = "b1", .id = 1 },
+		                                  { .name = "b2", .id = 2 } };
+	const struct model_pool list[] = {
+		{ .name = "web", .backends = &backends[0], .n_backends = 1 },
+		{ .name = "api", .backends = &backends[1], .n_backends = 1 }
+	};
+	const struct model m = { .pools = list, .n_pools = 2 };
+	const struct observe_pages pages = { .health = &page, .health_fresh = true };
+	const uint64_t targets[] = { health_target_backend("web", 1),
+		                     health_target_backend("api", 2) };
+
+	(void)state;
+	assert_int_equal(health_set_targets(&page, targets, 2, 1), 0);
+	for (size_t i = 0; i < 2; i++) {
+		health_write(&page, health_find(&page, targets[i]),
+		             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1));
+		tell_health(&this_node, &m, &pages);
+		assert_string_equal(last_event()->subject,
+		                    i ? "pools/api/backends/b2" : "pools/web/backends/b1");
+		assert_string_equal(last_event()->message, "up, was unknown (ok)");
+		assert_string_equal(last_event()->kind, "health");
+		health_write(&page, health_find(&page, targets[i]),
+		             health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, 2));
+		tell_health(&this_node, &m, &pages);
+		assert_string_equal(last_event()->message, "down, was up (timeout)");
+	}
+	free(own.told);
+}
+
+/* Names of the most letters that they may have. */
+static void long_names_are_whole_in_an_event(void **state)
+{
+	static struct health_page page;
+	char pool_name[64], name[64], want[192];
+	const struct model_backend b = { .name = name, .id = 1 };
+	const struct model_pool one = { .name = pool_name, .backends = &b, .n_backends = 1 };
+	const struct model_site site = { .name = name };
+	const struct model_at at = { .site = &site };
+	const struct model_service service = { .name = pool_name, .at = &at, .n_at = 1 };
+	const struct model pools = { .pools = &one, .n_pools = 1 },
+	                   services = { .services = &service, .n_services = 1 };
+	const struct observe_pages pages = { .health = &page, .health_fresh = true };
+
+	(void)state;
+	for (int n = 38; n <= 63; n += 25)
+		for (int is_service = 0; is_service <= 1; is_service++) {
+			snprintf(pool_name, sizeof(pool_name), "p%0*d", n - 1, 1);
+			snprintf(name, sizeof(name), "b%0*d", n - 1, 2);
+			uint64_t target = is_service ? health_target_service(pool_name, name, true)
+			                             : health_target_backend(pool_name, 1);
+			assert_int_equal(health_set_targets(&page, &target, 1, 1), 0);
+			health_write(&page, health_find(&page, target),
+			             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1));
+			tell_health(&this_node, is_service ? &services : &pools, &pages);
+			snprintf(want, sizeof(want),
+			         is_service ? "services/%s/at/%s/ipv4" : "pools/%s/backends/%s",
+			         pool_name, name);
+			assert_non_null(strstr(
+			        n > 38 ? last_event()->message : last_event()->subject, want));
+			assert_int_equal(strncmp(last_event()->subject, want, 95), 0);
+			free(own.told);
+			own.told = NULL;
+			own.n_told = 0;
+		}
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, asked_teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_load_is_in_bits_a_second),
+		T(a_load_is_not_known_over_a_gap),
+		T(what_dns_said_long_ago_counts_no_more),
+		T(an_old_health_page_is_not_fresh),
+		T(verdicts_become_events_of_the_right_family),
+		T(processes_that_come_and_go_become_events),
+		T(all_backends_of_all_pools_are_summed),
+		T(a_process_is_seen_with_all_its_fields),
+		T(the_health_page_says_which_document_it_is_of),
+		T(processes_are_found_by_their_names),
+		T(a_backends_verdict_is_an_event),
+		T(long_names_are_whole_in_an_event),
+	};
+
+	return cmocka_run_group_tests_name("observe parts", tests, NULL, NULL);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The observer's thread from turn to turn: how often it looks, in which order, and what it holds meanwhile. */
+#include "asked.h"
+
+#include "mgmt/api/observe.h"
+#include "mgmt/api/state.h"
+#include "mgmt/judge/gather.h"
+
+#define EVERY 500 /* ms; not the code's own */
+
+static uint64_t fake_ms;
+static unsigned n_waits, n_turns, turns_wanted;
+static char trace[256];
+static bool runs;
+
+static void note(char what)
+{
+	size_t n = strlen(trace);
+
+	assert_true(n + 1 < sizeof(trace));
+	trace[n] = what;
+	trace[n + 1] = '\0';
+}
+
+static uint64_t fake_mono_ms(void)
+{
+	return fake_ms;
+}
+
+static bool fake_wait(struct core *core, uint64_t until_ms)
+{
+	assert_true(asked_is_locked());
+	n_waits++;
+	fake_ms = n_waits % 2 ? fake_ms + (until_ms - fake_ms) / 2 : until_ms;
+	core->stopping = n_turns >= turns_wanted;
+	return !core->stopping;
+}
+
+/* weir-dns takes a while to answer. */
+static int fake_ask(const char *path, const char *line, int timeout_ms, char **answer)
+{
+	assert_false(asked_is_locked());
+	assert_non_null(strstr(path, "dns.ctl"));
+	assert_non_null(line);
+	assert_in_range(timeout_ms, 1, EVERY);
+	*answer = NULL;
+	fake_ms += 120;
+	note('d');
+	return -ETIMEDOUT;
+}
+
+static void fake_follow(struct core *core)
+{
+	assert_false(asked_is_locked());
+	assert_ptr_equal(core, &this_node);
+	note('s');
+}
+
+static void fake_judge(struct core *core)
+{
+	assert_true(asked_is_locked());
+	assert_ptr_equal(core, &this_node);
+	note('j');
+	n_turns++;
+}
+
+static void fake_process(const char *run_dir, const char *name, struct gather_process *out,
+                         struct conditions *conditions)
+{
+	(void)run_dir;
+	(void)conditions;
+	assert_true(asked_is_locked());
+	*out = (struct gather_process){ .present = true, .running = runs && !strcmp(name, "dns") };
+	note('p');
+}
+
+/* The private parts too. */
+#define gather_process(d, n, o, c) fake_process(d, n, o, c)
+#define clock_mono_ms              fake_mono_ms
+#define core_wait                  fake_wait
+#define ctl_ask                    fake_ask
+#define state_follow               fake_follow
+#define inforce_judge              fake_judge
+#include "mgmt/api/observe.c"
+#undef clock_mono_ms
+
+static struct observe own;
+
+static int setup(void **state)
+{
+	(void)asked_setup(state);
+	memset(&own, 0, sizeof(own));
+	this_node.observe = &own;
+	fake_ms = 1000000;
+	n_waits = n_turns = 0;
+	trace[0] = '\0';
+	runs = false;
+	return 0;
+}
+
+static void run_turns(unsigned n)
+{
+	n_turns = 0;
+	trace[0] = '\0';
+	turns_wanted = n;
+	this_node.stopping = false;
+	assert_null(run(&this_node));
+	assert_false(asked_is_locked());
+}
+
+/* Twice a second from begin to begin; nothing that may take long is done under the lock. */
+static void all_is_looked_at_twice_a_second(void **state)
+{
+	char processes[OBSERVE_COUNT + 1] = "", turn[64];
+
+	(void)state;
+	memset(processes, 'p', OBSERVE_COUNT);
+	snprintf(turn, sizeof(turn), "ds%sj", processes);
+	run_turns(3);
+	for (size_t i = 0; i < 3; i++)
+		assert_memory_equal(trace + i * strlen(turn), turn, strlen(turn));
+	assert_int_equal(strlen(trace), 3 * strlen(turn));
+	assert_int_equal(n_waits, 2 * 2 + 1);
+	assert_true(fake_ms < 1000000 + 3 * EVERY && fake_ms > 1000000 + 2 * EVERY);
+}
+
+/* Each change of a process is recorded once. */
+static unsigned count_events(const char *words)
+{
+	struct journal *j = intent_journal(this_node.intent);
+	unsigned n = 0;
+
+	for (uint64_t id = journal_oldest(j); id <= journal_last(j); id++) {
+		const struct event *e = journal_find(j, id);
+
+		n += e && !strcmp(e->kind, "process") && !strcmp(e->subject, "dns") &&
+		     !strcmp(e->message, words);
+	}
+	return n;
+}
+
+static void a_process_that_comes_and_goes_is_an_event(void **state)
+{
+	(void)state;
+	run_turns(2);
+	assert_int_equal(count_events("weir-dns shows no sign of life"), 0); /* it never ran */
+	runs = true;
+	run_turns(3);
+	assert_int_equal(count_events("weir-dns runs"), 1);
+	runs = false;
+	run_turns(3);
+	assert_int_equal(count_events("weir-dns runs"), 1);
+	assert_int_equal(count_events("weir-dns shows no sign of life"), 1);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, asked_teardown)
+	const struct CMUnitTest tests[] = {
+		T(all_is_looked_at_twice_a_second),
+		T(a_process_that_comes_and_goes_is_an_event),
+	};
+
+	return cmocka_run_group_tests_name("turns of the observer's thread", tests, NULL, NULL);
+}

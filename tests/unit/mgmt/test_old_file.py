@@ -1,0 +1,119 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Files that were made from an old version, versions compared, keys of requests: over the API of a weir-mgmt.
+
+Usage: test_old_file.py WEIR_MGMT
+"""
+import os
+import sys
+import unittest
+
+import counted
+from api_node import Node
+
+PROGRAM = os.path.abspath(sys.argv.pop(1))
+B2 = 'name = "b2"; address = "10.1.1.12"; weight = 100'
+
+
+class OldFile(unittest.TestCase):
+    def setUp(self):
+        self.node = Node(PROGRAM).start()
+        self.first = self.node.ask("GET", "/v1/versions").json["items"][0]["etag"].strip('"')
+        self.old = self.node.files()
+
+    def tearDown(self):
+        self.node.close()
+
+    def weighs(self, weight):
+        """The configuration with another weight of b2."""
+        return self.node.files(B2, B2.replace("100", str(weight)))
+
+    def test_what_others_changed_since_is_not_taken_back_unseen(self):
+        node = self.node
+        self.assertEqual(node.apply(self.weighs(60), author="ada").status, 201)
+        refused = node.apply(self.old | {"weir.conf": self.old["weir.conf"].replace("# two sites", "# mine")}, base=self.first, author="jw")
+        self.assertEqual((refused.status, refused.code), (412, "old-file"))
+        self.assertIn("the file takes back 1 setting changed since version", refused.json["detail"])
+        self.assertIn("pools/web-ams/backends/b2/weight is 60 (version 2 by ada), the file has 100", refused.json["detail"])
+        self.assertEqual((refused.json["certain"], refused.json["n_takes_back"], refused.json["base"]), (True, 1, self.first))
+        taken = refused.json["takes_back"][0]
+        self.assertEqual((taken["now"], taken["file"], taken["version"], taken["author"]), ("60", "100", 2, "ada"))
+        told = node.ask("POST", "/v1/config/plan", {"files": self.old, "base": self.first})
+        self.assertEqual((told.status, told.json["old_file"]["n_takes_back"]), (200, 1))  # told, not refused
+        replaced = node.apply(self.old, base=self.first, replace=True)
+        self.assertEqual((replaced.status, replaced.json["version"]["number"]), (201, 3))
+
+    def test_what_nobody_changed_since_may_change(self):
+        node = self.node
+        self.assertEqual(node.apply(self.weighs(60)).status, 201)
+        mine = self.weighs(60)
+        mine["weir.conf"] = mine["weir.conf"].replace('name = "b1"; address = "10.1.1.11"; weight = 100', 'name = "b1"; address = "10.1.1.11"; weight = 90')
+        self.assertEqual(node.apply(mine, base=self.first).status, 201)  # the same change is in the file
+        self.assertEqual(node.apply(self.weighs(70), base="2").code, "old-file")  # b1 is 90 since
+        head = node.ask("GET", "/v1/versions").json["items"][0]["etag"].strip('"')
+        self.assertEqual(node.apply(self.old, base=head).status, 201)  # made from what is in force: a person's own will
+
+    def test_a_base_that_is_not_here_is_named(self):
+        answer = self.node.apply(self.weighs(60), base="7")
+        self.assertEqual((answer.status, answer.code), (412, "stale"))
+        self.assertIn("has no version 7 ", answer.json["detail"])
+        answer = self.node.apply(self.weighs(60), base=self.first[:-1] + ("0" if self.first[-1] != "0" else "1"))
+        self.assertEqual(answer.code, "stale")  # the number alone is not enough
+        self.assertEqual(self.node.apply(self.weighs(60), base="seven").status, 422)
+
+    def test_a_restored_file_is_applied_as_it_is(self):
+        """All nodes were installed again from a backup: its base is of a history that is lost."""
+        node = self.node
+        self.assertTrue(node.ask("GET", "/v1/versions").json["items"][0]["provisional"])
+        answer = node.apply(self.old, base="v11-ec7800aa21670b5d")
+        self.assertIn(answer.status, (200, 201))
+        self.assertFalse(node.ask("GET", "/v1/versions").json["items"][0]["provisional"])
+        self.assertEqual(node.apply(self.weighs(60), base="v11-ec7800aa21670b5d").code, "stale")
+
+    def test_without_a_base_the_authors_last_change_counts(self):
+        node = self.node
+        self.assertEqual(node.apply(self.weighs(60), author="jw").status, 201)
+        self.assertEqual(node.apply(self.weighs(80), author="ada").status, 201)
+        refused = node.apply(self.weighs(60) | {"weir.conf": self.weighs(60)["weir.conf"] + "# more\n"}, base="unknown", author="jw")
+        self.assertEqual((refused.code, refused.json["certain"]), ("old-file", False))
+        self.assertIn("the last of its author", refused.json["detail"])
+
+    def test_versions_are_compared_by_lines_and_by_meaning(self):
+        node = self.node
+        self.assertEqual(node.apply(self.weighs(60)).status, 201)
+        found = node.ask("GET", "/v1/versions/1/diff/2")
+        self.assertEqual(found.status, 200)
+        self.assertEqual((found.json["from"], found.json["to"]), (1, 2))
+        self.assertEqual(found.json["changes"], [{"path": "pools/web-ams/backends/b2/weight", "kind": "changed", "from": "100", "to": "60"}])
+        self.assertIn("-                 { " + B2, found.json["text"])
+        self.assertIn("+                 { " + B2.replace("100", "60"), found.json["text"])
+        back = node.ask("GET", "/v1/versions/2/diff/ams-1:1").json
+        self.assertEqual((back["changes"][0]["from"], back["changes"][0]["to"], back["to_node"]), ("60", "100", "ams-1"))
+        same = node.ask("GET", "/v1/versions/2/diff/2").json
+        self.assertEqual((same["changes"], same["text"]), ([], ""))
+        for side, status in (("9", 404), ("x", 404), ("fra-1", 404), ("fra-1:1", 404), ("0", 404)):
+            self.assertEqual(node.ask("GET", f"/v1/versions/1/diff/{side}").status, status, side)
+
+    def test_a_key_carries_a_change_out_once(self):
+        node, key = self.node, {"Idempotency-Key": "k-1"}
+        first = node.drain(headers=key)
+        again = node.drain(headers=key)
+        self.assertEqual((first.status, again.status), (201, 201))
+        self.assertEqual(first.json["override"]["id"], again.json["override"]["id"])
+        self.assertEqual(again.json["override"]["generation"], 1)
+        self.assertEqual(len(node.ask("GET", "/v1/overrides").json["items"]), 1)
+        other = node.command("drain", {"site": "fra"}, headers=key, until="never", now=True)
+        self.assertEqual((other.status, other.code), (422, "key-reused"))
+
+    def test_lists_are_cut_at_the_limit_exactly(self):
+        node = self.node
+        for name in ("web-ams/b1", "web-ams/b2", "web-fra/b1"):
+            pool, backend = name.split("/")
+            self.assertEqual(node.command("force_up", {"pool": pool, "backend": backend}, until="never").status, 201)
+        for limit, shown, more in ((1, 1, 2), (2, 2, 1), (3, 3, 0), (4, 3, 0)):
+            found = node.ask("GET", f"/v1/overrides?limit={limit}").json
+            self.assertEqual((len(found["items"]), found["more"]), (shown, more))
+
+
+if __name__ == "__main__":
+    counted.main()

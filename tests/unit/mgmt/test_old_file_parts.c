@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A file that was made from an old version: which one that is, what it takes back, and in which words that is refused. */
+#include "asked.h"
+
+#include <errno.h>
+
+/* The private parts too. */
+#include "mgmt/api/old_file.c"
+
+#define B2 "name = \"b2\"; address = \"10.1.1.12\"; weight = 100"
+
+/* The fixture's file in which b2 weighs @p weight. */
+static struct files file_with(unsigned weight)
+{
+	char b2[96];
+
+	snprintf(b2, sizeof(b2), "name = \"b2\"; address = \"10.1.1.12\"; weight = %u", weight);
+	return fixture_files(B2, b2);
+}
+
+static void apply_as(const char *principal, const char *author, unsigned weight, int64_t now_ms)
+{
+	struct files files = file_with(weight);
+	struct intent_change change = { .files = &files,
+		                        .author = author,
+		                        .reason = "because",
+		                        .pending = INTENT_PENDING_IGNORE };
+	struct intent_changed changed = { 0 };
+
+	intent_for(this_node.intent, principal, NULL);
+	assert_int_equal(intent_change(this_node.intent, &change, now_ms, &changed), 0);
+	intent_for(this_node.intent, NULL, NULL);
+	intent_changed_fini(&changed);
+	files_fini(&files);
+}
+
+/* Versions 1 (100, Weir itself), 2 (60, ada), 3 (70, bob), 4 (80, ada as another user). */
+static int setup_versions(void **state)
+{
+	asked_setup(state);
+	apply_as("token:ops", "ada", 60, NOW_MS + 2000);
+	apply_as("token:ops", "bob", 70, NOW_MS + 3000);
+	apply_as("user:root", "ada", 80, NOW_MS + 4000);
+	return 0;
+}
+
+static void the_base_is_found_by_name_or_by_person(void **state)
+{
+	struct version head;
+	char with_digest[48], wrong_digest[48];
+
+	(void)state;
+	assert_int_equal(intent_version(this_node.intent, 3, &head, NULL), 0);
+	snprintf(with_digest, sizeof(with_digest), "v3-%.16s", head.digest);
+	snprintf(wrong_digest, sizeof(wrong_digest), "v4-%.16s", head.digest);
+	const struct {
+		const char *base, *principal, *author;
+		int rc;
+		size_t at; /* from the head back */
+	} rows[] = {
+		{ "4", "", "", -EALREADY, 0 },
+		{ "3", "", "", 0, 1 },
+		{ "v2", "", "", 0, 2 },
+		{ "1", "", "", 0, 3 },
+		{ with_digest, "", "", 0, 1 },
+		{ wrong_digest, "", "", -ENOENT, 4 },
+		{ "5", "", "", -ENOENT, 4 },
+		{ "0", "", "", -ENOENT, 0 },
+		{ "nonsense", "", "", -ENOENT, 0 },
+		{ "", "user:root", "ada", -EALREADY, 0 },
+		{ "", "token:ops", "bob", 0, 1 },
+		{ "", "token:ops", "ada", 0, 2 },
+		{ "", "token:ops", "eve", 0, 3 }, /* never: all that is looked at */
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct old_file from = { .principal = rows[i].principal, .author = rows[i].author };
+		static struct history h;
+
+		memset(&h, 0, sizeof(h));
+		snprintf(from.base, sizeof(from.base), "%s", rows[i].base);
+		if (find_base(&this_node, &from, &h) != rows[i].rc || h.base != rows[i].at)
+			fail_msg("row %zu: at %zu", i, h.base);
+		assert_int_equal(h.n, 4);
+		assert_int_equal(h.certain, *rows[i].base != '\0');
+	}
+}
+
+/* What the check of a file with @p weight says; @p told is given. */
+static int check_file(unsigned weight, const char *base, bool guess, json_t **told)
+{
+	struct files files = file_with(weight);
+	const struct intent_change change = { .files = &files, .author = "eve", .reason = "x" };
+	struct old_file from = { .guess = guess, .principal = "token:ops", .author = "eve" };
+	struct intent_draft draft;
+
+	*told = NULL;
+	snprintf(from.base, sizeof(from.base), "%s", base);
+	assert_int_equal(intent_draft_begin(this_node.intent, &change, NOW_MS + 5000, &draft), 0);
+	intent_draft_read(this_node.intent, &draft);
+	assert_int_equal(draft.rc, 0);
+	int rc = old_file_check(&this_node, &from, &draft, told);
+	intent_draft_drop(this_node.intent, &draft);
+	files_fini(&files);
+	return rc;
+}
+
+static const char *text_of(const json_t *o, const char *name)
+{
+	const char *text = json_string_value(json_object_get(o, name));
+
+	return text ? text : "";
+}
+
+static void only_what_others_made_since_is_taken_back(void **state)
+{
+	static const struct {
+		const char *why, *base;
+		unsigned weight;
+		bool guess;
+		int rc;
+	} rows[] = {
+		{ "as it was then", "3", 70, false, -ESTALE },
+		{ "as it was before", "3", 60, false, -ESTALE },
+		{ "a third value, and the base is known", "3", 65, false, -ESTALE },
+		{ "a third value, and the base is guessed", "", 65, true, 0 },
+		{ "an old value, and the base is guessed", "", 100, true, -ESTALE },
+		{ "made from the head", "4", 70, false, 0 },
+		{ "nothing is known of it", "", 70, false, 0 },
+		{ "an unknown base", "9", 70, false, -ENOENT },
+		{ "an unknown base, and nothing changes", "9", 80, false, 0 },
+		{ "nothing changes", "1", 80, false, 0 },
+	};
+	char place[PATH_MAX];
+
+	(void)state;
+	snprintf(place, sizeof(place), "%s/base", asked_place.state);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *told;
+		int rc = check_file(rows[i].weight, rows[i].base, rows[i].guess, &told);
+
+		if (rc != rows[i].rc)
+			fail_msg("%s: %d", rows[i].why, rc);
+		assert_int_equal(told != NULL, rc == -ESTALE);
+		assert_int_equal(access(place, F_OK), -1); /* nothing is left of the old versions */
+		json_decref(told);
+	}
+}
+
+static void what_is_taken_back_has_all_its_fields(void **state)
+{
+	char made[CLOCK_TEXT_MAX], base[48];
+	struct version v;
+	json_t *told;
+
+	(void)state;
+	assert_int_equal(intent_version(this_node.intent, 2, &v, NULL), 0);
+	snprintf(base, sizeof(base), "v2-%.16s", v.digest);
+	assert_int_equal(check_file(60, "2", false, &told), -ESTALE);
+	assert_string_equal(text_of(told, "base"), base);
+	assert_true(json_is_true(json_object_get(told, "certain")));
+	assert_int_equal(json_integer_value(json_object_get(told, "n_takes_back")), 1);
+	const json_t *one = json_array_get(json_object_get(told, "takes_back"), 0);
+	assert_string_equal(text_of(one, "path"), "pools/web-ams/backends/b2/weight");
+	assert_string_equal(text_of(one, "kind"), "changed");
+	assert_string_equal(text_of(one, "now"), "80");
+	assert_string_equal(text_of(one, "file"), "60");
+	assert_int_equal(json_integer_value(json_object_get(one, "version")), 4);
+	assert_string_equal(text_of(one, "principal"), "user:root");
+	assert_string_equal(text_of(one, "author"), "ada");
+	assert_string_equal(text_of(one, "node"), "ams-1");
+	assert_string_equal(text_of(one, "time"), clock_text(NOW_MS + 4000, made));
+	assert_string_equal(text_of(one, "reason"), "because");
+	json_decref(told);
+	assert_int_equal(check_file(100, "", true, &told), -ESTALE);
+	assert_false(json_is_true(json_object_get(told, "certain")));
+	json_decref(told);
+}
+
+/* A file with mistakes is refused for them; without a head there is nothing to lose. */
+static void a_draft_that_is_refused_anyway_is_not_compared(void **state)
+{
+	const struct old_file from = { .base = "9" };
+	struct plan_change one = { .path = "p" };
+	struct intent_draft draft = { .plan = { .changes = &one, .n_changes = 1 } };
+	json_t *told = NULL;
+
+	(void)state;
+	assert_int_equal(old_file_check(&this_node, &from, &draft, &told), 0);
+	draft.head = intent_model(this_node.intent);
+	assert_int_equal(old_file_check(&this_node, &from, &draft, &told), -ENOENT);
+	draft.rc = -EINVAL;
+	assert_int_equal(old_file_check(&this_node, &from, &draft, &told), 0);
+	assert_null(told);
+}
+
+/* Fifty are shown, all are counted, and only those that are taken back. */
+static void very_many_settings_are_counted(void **state)
+{
+	static struct plan_change changes[60];
+	static struct base_mark marks[60];
+	static struct history h = { .n = 3, .base = 2 };
+	const struct plan plan = { .changes = changes, .n_changes = 60 };
+	const struct base_look l = { .marks = marks, .n_taken = 59 };
+
+	(void)state;
+	for (size_t i = 0; i < 60; i++) {
+		changes[i] = (struct plan_change){ .path = i ? "p" : "not taken",
+			                           .from = "1",
+			                           .to = "2" };
+		marks[i] = (struct base_mark){ .taken = i != 0, .made = 1 };
+	}
+	h.list[1].number = 7;
+	h.list[2].number = 5;
+	json_t *told = tell_look(&l, &plan, &h);
+	const json_t *list = json_object_get(told, "takes_back");
+	assert_int_equal(json_array_size(list), 50);
+	assert_string_equal(text_of(json_array_get(list, 0), "path"), "p");
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(list, 0), "version")),
+	                 7);
+	assert_int_equal(json_integer_value(json_object_get(told, "n_takes_back")), 59);
+	assert_int_equal(strncmp(text_of(told, "base"), "v5-", 3), 0);
+	json_decref(told);
+}
+
+/* --- the refusal --- */
+
+static json_t *setting(const char *path, const char *kind, const char *now, const char *file)
+{
+	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:s}", "path", path, "kind", kind, "now", now,
+	                 "file", file, "version", 7, "author", "ada");
+}
+
+/* The detail of a refusal, and its status and code as "412 stale: ...". Takes @p list. */
+static const char *refusal(const char *base, int rc, json_t *list, int n)
+{
+	static char text[1200];
+	struct old_file from = { .guess = true };
+	struct http_reply reply = { 0 };
+	json_t *told = json_pack("{s:s, s:i, s:o}", "base", "v5-abc", "n_takes_back", n,
+	                         "takes_back", list);
+
+	snprintf(from.base, sizeof(from.base), "%s", base);
+	old_file_refuse(&this_node, &from, rc, told, &reply);
+	snprintf(text, sizeof(text), "%u %s: %s", reply.status, text_of(reply.json, "code"),
+	         text_of(reply.json, "detail"));
+	assert_int_equal(json_object_get(reply.json, "takes_back") != NULL, rc == -ESTALE);
+	http_reply_fini(&reply);
+	json_decref(told);
+	return text;
+}
+
+static void a_refusal_says_what_to_do(void **state)
+{
+	(void)state;
+	assert_string_equal(
+	        refusal("v9-abc", -ENOENT, json_array(), 0),
+	        "412 stale: this node has no version v9-abc (among the last 32), from which the file is "
+	        "said to be made; it is version 4 now. If nothing newer can be lost, take its line "
+	        "\"# weir base\" out");
+	assert_string_equal(refusal("", -ENOMEM, json_array(), 0),
+	                    "503 busy: earlier versions cannot be read: Cannot allocate memory");
+	assert_string_equal(refusal("", -EIO, json_array(), 0),
+	                    "500 internal: earlier versions cannot be read: Input/output error");
+}
+
+static void a_refusal_names_settings_in_words(void **state)
+{
+	(void)state;
+	assert_string_equal(
+	        refusal("v5", -ESTALE, json_pack("[o]", setting("p/w", "changed", "60", "100")), 1),
+	        "412 old-file: the file takes back 1 setting changed since version v5-abc, "
+	        "from which it was made: p/w is 60 (version 7 by ada), the file has 100");
+	json_t *list = json_pack("[o, o]", setting("p/a", "added", "", ""),
+	                         setting("p/b", "removed", "", ""));
+	assert_string_equal(
+	        refusal("", -ESTALE, list, 2),
+	        "412 old-file: the file takes back 2 settings changed since version v5-abc, "
+	        "the last of its author: p/a was removed (version 7 by ada), the file has "
+	        "it; p/b was added (version 7 by ada), the file has none");
+}
+
+static void a_refusal_names_three_settings_at_most(void **state)
+{
+	json_t *list = json_array();
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		char path[] = "p0";
+
+		path[1] = (char)('0' + i);
+		json_array_append_new(list, setting(path, "changed", "1", "2"));
+	}
+	const char *text = refusal("v5", -ESTALE, list, 5);
+	assert_non_null(strstr(text, "back 5 settings "));
+	assert_non_null(strstr(text, ": p0 is 1 (version 7 by ada), the file has 2; p1 is 1 "));
+	assert_non_null(strstr(text, "; p2 is 1 (version 7 by ada), the file has 2"));
+	assert_null(strstr(text, "p3"));
+	assert_int_not_equal(text[strlen(text) - 1], ' ');
+}
+
+/* Long values are cut where they are readable still. */
+static void long_settings_are_cut_at_whole_characters(void **state)
+{
+	char now[400], file[400];
+
+	(void)state;
+	for (size_t n = 0; n < 4; n++) {
+		memset(now, 'x', n);
+		memset(file, 'y', n);
+		now[n] = file[n] = '\0';
+		for (int i = 0; i < 120; i++) {
+			strcat(now, "\xe2\x82\xac");
+			strcat(file, "\xe2\x82\xac");
+		}
+		json_t *list = json_pack("[o, o, o]", setting("p1", "changed", now, "1"),
+		                         setting("p2", "changed", "1", file),
+		                         setting("p3", "changed", now, file));
+		const char *text = refusal("v5", -ESTALE, list, 3);
+
+		assert_non_null(
+		        strstr(text, "\xe2\x82\xac (version 7 by ada), the file has 1; p2"));
+		assert_null(strchr(text, '?'));
+	}
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup_versions, asked_teardown)
+	const struct CMUnitTest tests[] = {
+		T(the_base_is_found_by_name_or_by_person),
+		T(only_what_others_made_since_is_taken_back),
+		T(what_is_taken_back_has_all_its_fields),
+		T(a_draft_that_is_refused_anyway_is_not_compared),
+		cmocka_unit_test(very_many_settings_are_counted),
+		T(a_refusal_says_what_to_do),
+		T(a_refusal_names_settings_in_words),
+		T(a_refusal_names_three_settings_at_most),
+		T(long_settings_are_cut_at_whole_characters),
+	};
+
+	return cmocka_run_group_tests_name("old file parts", tests, NULL, NULL);
+}

@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is said of an override at each instant of its life, which of its fields count, and what is kept of it. */
+#include "fixture.h"
+
+#include <errno.h>
+
+#include "mgmt/store/override.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define FROM_MS  (NOW_MS + 100000)
+#define UNTIL_MS (NOW_MS + 900000)
+
+static struct override of_site(enum model_override_kind kind, int64_t over_ms)
+{
+	struct override o = { .id = "ams-1-x",
+		              .kind = kind,
+		              .name = "ams",
+		              .generation = 3,
+		              .created_ms = NOW_MS,
+		              .from_ms = FROM_MS,
+		              .over_ms = over_ms,
+		              .until_ms = UNTIL_MS,
+		              .author = "jw",
+		              .reason = "CHG-1",
+		              .node = "ams-1" };
+
+	return o;
+}
+
+static struct override of_backend(enum model_override_kind kind, int64_t over_ms)
+{
+	struct override o = of_site(kind, over_ms);
+
+	o.target = MODEL_TARGET_BACKEND;
+	snprintf(o.pool, sizeof(o.pool), "web");
+	snprintf(o.name, sizeof(o.name), "b1");
+	return o;
+}
+
+/* One instant of an override: @c state and level are what it has from there on. */
+struct instant {
+	int64_t ms;
+	const char *state;
+	uint32_t level;
+};
+
+static void check_life(const char *why, const struct override *o, const struct instant *list,
+                       size_t n)
+{
+	struct overrides set = { 0 };
+
+	assert_int_equal(overrides_merge(&set, o, NOW_MS), 1);
+	for (size_t i = 0; i < n; i++) {
+		const char *state = overrides_state(&set, o, list[i].ms);
+		uint32_t level = overrides_level(&set, o, list[i].ms);
+
+		if (strcmp(state, list[i].state) != 0 || level != list[i].level)
+			fail_msg("%s at %+lld: %s, %u", why, (long long)(list[i].ms - NOW_MS),
+			         state, level);
+	}
+	overrides_fini(&set);
+}
+
+static void a_site_s_drain_ramps_drains_and_returns(void **state)
+{
+	static const struct instant with_ramp[] = {
+		{ NOW_MS, "scheduled", 0 },
+		{ FROM_MS - 1, "scheduled", 0 },
+		{ FROM_MS, "ramping", 0 },
+		{ FROM_MS + 50000, "ramping", 500000 },
+		{ FROM_MS + 99999, "ramping", 999990 },
+		{ FROM_MS + 100000, "drained", 1000000 },
+		{ UNTIL_MS - 1, "drained", 1000000 },
+		{ UNTIL_MS, "returning", 1000000 },
+		{ UNTIL_MS + 99999, "returning", 10 },
+		{ UNTIL_MS + 100000, "done", 0 },
+	};
+	static const struct instant at_once[] = {
+		{ FROM_MS - 1, "scheduled", 0 },
+		{ FROM_MS, "drained", 1000000 },
+		{ UNTIL_MS - 1, "drained", 1000000 },
+		{ UNTIL_MS, "done", 0 },
+	};
+	struct override ramps = of_site(MODEL_OVERRIDE_DRAIN, 100000),
+	                sudden = of_site(MODEL_OVERRIDE_DRAIN, 0);
+
+	(void)state;
+	check_life("with a ramp", &ramps, with_ramp, COUNT(with_ramp));
+	check_life("at once", &sudden, at_once, COUNT(at_once));
+}
+
+/* A drain that replaces another begins with the level that the other had reached. */
+static void a_level_that_was_reached_waits_for_its_ramp(void **state)
+{
+	static const struct instant goes_on[] = {
+		{ FROM_MS - 1, "ramping", 250000 },
+		{ FROM_MS, "ramping", 250000 },
+		{ FROM_MS + 50000, "ramping", 625000 },
+	};
+	static const struct instant returns[] = {
+		{ FROM_MS - 1, "returning", 250000 },
+		{ FROM_MS, "returning", 250000 },
+		{ FROM_MS + 50000, "returning", 125000 },
+		{ FROM_MS + 100000, "done", 0 },
+	};
+	struct override o = of_site(MODEL_OVERRIDE_DRAIN, 100000);
+
+	(void)state;
+	o.from_ppm = 250000;
+	check_life("it goes on", &o, goes_on, COUNT(goes_on));
+	o.until_ms = FROM_MS;
+	check_life("it returns", &o, returns, COUNT(returns));
+}
+
+static void other_kinds_of_a_site_have_their_own_words(void **state)
+{
+	static const struct instant disabled[] = {
+		{ FROM_MS - 1, "scheduled", 0 },
+		{ FROM_MS, "disabled", 1000000 },
+		{ UNTIL_MS - 1, "disabled", 1000000 },
+		{ UNTIL_MS, "done", 0 }, /* no ramp */
+	};
+	static const struct instant forced[] = {
+		{ FROM_MS - 1, "scheduled", 0 },
+		{ FROM_MS, "forced_up", 1000000 },
+		{ UNTIL_MS - 1, "forced_up", 1000000 },
+		{ UNTIL_MS, "done", 0 },
+	};
+	static const struct instant hold[] = {
+		{ FROM_MS - 1, "scheduled", 0 },
+		{ FROM_MS, "held", 0 }, /* of nothing */
+		{ UNTIL_MS - 1, "held", 0 },
+		{ UNTIL_MS, "done", 0 },
+	};
+	struct override disable = of_site(MODEL_OVERRIDE_DISABLE, 5000),
+	                force = of_site(MODEL_OVERRIDE_FORCE_UP, 0),
+	                holds = of_site(MODEL_OVERRIDE_HOLD, 0);
+
+	(void)state;
+	check_life("disable", &disable, disabled, COUNT(disabled));
+	check_life("force_up", &force, forced, COUNT(forced));
+	check_life("hold", &holds, hold, COUNT(hold));
+}
+
+static void a_backend_s_drain_has_a_deadline_and_its_return_is_announced(void **state)
+{
+	static const struct instant drain[] = {
+		{ FROM_MS - 1, "scheduled", 0 },         { FROM_MS, "ramping", 1000000 },
+		{ FROM_MS + 99999, "ramping", 1000000 }, { FROM_MS + 100000, "drained", 1000000 },
+		{ UNTIL_MS - 2001, "drained", 1000000 }, { UNTIL_MS - 2000, "returning", 1000000 },
+		{ UNTIL_MS - 1, "returning", 1000000 },  { UNTIL_MS, "done", 0 },
+	};
+	static const struct instant disabled[] = {
+		{ FROM_MS, "disabled", 1000000 },
+		{ UNTIL_MS - 2001, "disabled", 1000000 },
+		{ UNTIL_MS - 2000, "returning", 1000000 },
+		{ UNTIL_MS, "done", 0 },
+	};
+	struct override o = of_backend(MODEL_OVERRIDE_DRAIN, 100000),
+	                d = of_backend(MODEL_OVERRIDE_DISABLE, 0);
+
+	(void)state;
+	check_life("drain", &o, drain, COUNT(drain));
+	check_life("disable", &d, disabled, COUNT(disabled));
+	o.ended = true; /* by a person, before its time */
+	static const struct instant ended[] = { { FROM_MS - 1, "done", 0 },
+		                                { FROM_MS + 1, "done", 0 } };
+	check_life("ended", &o, ended, COUNT(ended));
+}
+
+/* A hold of a backend, of another site, and of no time at all hold nothing; nor is anything but a drain held. */
+static void a_hold_holds_drains_of_its_own_site_alone(void **state)
+{
+	struct overrides set = { 0 };
+	struct override drain = of_site(MODEL_OVERRIDE_DRAIN, 100000),
+	                disable = of_site(MODEL_OVERRIDE_DISABLE, 0),
+	                backend = of_backend(MODEL_OVERRIDE_DRAIN, 100000), hold;
+	int64_t during_ms = FROM_MS + 60000;
+
+	(void)state;
+	hold = of_site(MODEL_OVERRIDE_HOLD, 0);
+	snprintf(hold.id, sizeof(hold.id), "h");
+	hold.from_ms = FROM_MS + 10000;
+	assert_int_equal(overrides_merge(&set, &hold, NOW_MS), 1);
+	assert_string_equal(overrides_state(&set, &drain, hold.from_ms - 1), "ramping");
+	assert_string_equal(overrides_state(&set, &drain, hold.from_ms), "held");
+	assert_int_equal(overrides_level(&set, &drain, during_ms), 100000);
+	assert_string_equal(overrides_state(&set, &disable, during_ms), "disabled");
+	assert_string_equal(overrides_state(&set, &backend, during_ms), "ramping");
+	assert_null(overrides_hold(&set, &backend, during_ms));
+	/* The hold's end: the ramp goes on by its schedule. */
+	assert_non_null(overrides_hold(&set, &drain, UNTIL_MS - 1));
+	assert_null(overrides_hold(&set, &drain, UNTIL_MS));
+	assert_int_equal(overrides_level(&set, &drain, UNTIL_MS + 50000), 500000);
+	drain.ended = true;
+	assert_string_equal(overrides_state(&set, &drain, during_ms), "done");
+	overrides_fini(&set);
+	assert_null(overrides_hold(&set, &drain, during_ms));
+
+	/* Of one that is still to come, the drain shows that it waits. */
+	drain.ended = false;
+	hold.from_ms = NOW_MS;
+	assert_int_equal(overrides_merge(&set, &hold, NOW_MS), 1);
+	assert_string_equal(overrides_state(&set, &drain, FROM_MS - 1), "scheduled");
+	assert_string_equal(overrides_state(&set, &drain, FROM_MS), "held");
+	overrides_fini(&set);
+}
+
+/* What a hold shows as its level is the highest of the drains that it holds. */
+static void a_hold_has_the_level_of_the_highest_drain(void **state)
+{
+	struct overrides set = { 0 };
+	struct override low = of_site(MODEL_OVERRIDE_DRAIN, 100000), high = low, other = low,
+	                forced = of_site(MODEL_OVERRIDE_FORCE_UP, 0),
+	                hold = of_site(MODEL_OVERRIDE_HOLD, 0);
+
+	(void)state;
+	snprintf(low.id, sizeof(low.id), "a");
+	snprintf(high.id, sizeof(high.id), "b");
+	snprintf(other.id, sizeof(other.id), "c");
+	snprintf(forced.id, sizeof(forced.id), "d");
+	snprintf(hold.id, sizeof(hold.id), "h");
+	low.from_ms = FROM_MS + 10000;
+	snprintf(other.name, sizeof(other.name), "fra");
+	other.over_ms = 0;
+	hold.from_ms = FROM_MS + 40000;
+	const struct override *const all[] = { &low, &high, &other, &forced, &hold };
+	for (size_t i = 0; i < COUNT(all); i++)
+		assert_int_equal(overrides_merge(&set, all[i], NOW_MS), 1);
+	assert_int_equal(overrides_level(&set, &hold, FROM_MS + 70000), 400000);
+	assert_int_equal(overrides_level(&set, &low, FROM_MS + 70000), 300000);
+	overrides_fini(&set);
+}
+
+static void an_instant_is_the_present_unless_the_ramp_is_late(void **state)
+{
+	struct override o = of_site(MODEL_OVERRIDE_DRAIN, 100000);
+
+	(void)state;
+	o.at_ms = NOW_MS - 5;
+	assert_true(override_time(&o, NOW_MS) == NOW_MS);
+	for (o.how = RAMP_LATE; o.how < RAMP_HOW_COUNT; o.how++) {
+		o.at_ms = NOW_MS - 5;
+		assert_true(override_time(&o, NOW_MS) == NOW_MS - 5);
+		o.at_ms = NOW_MS + 5; /* never ahead of the clock */
+		assert_true(override_time(&o, NOW_MS) == NOW_MS);
+	}
+}
+
+static void kinds_are_called_as_the_document_calls_them(void **state)
+{
+	(void)state;
+	assert_string_equal(override_kind_text(MODEL_OVERRIDE_DRAIN), "drain");
+	assert_string_equal(override_kind_text(MODEL_OVERRIDE_DISABLE), "disable");
+	assert_string_equal(override_kind_text(MODEL_OVERRIDE_FORCE_UP), "force_up");
+	assert_string_equal(override_kind_text(MODEL_OVERRIDE_HOLD), "hold");
+}
+
+/* All fields of the model's form, each with a value of its own. */
+static struct override all_fields(void)
+{
+	struct override o = of_backend(MODEL_OVERRIDE_FORCE_UP, 44000);
+
+	o.generation = 77;
+	o.created_ms = 11;
+	o.from_ms = 22;
+	o.until_ms = 33;
+	o.from_ppm = 555;
+	o.ended = true;
+	return o;
+}
+
+static void the_model_s_form_has_all_fields(void **state)
+{
+	struct override o = all_fields(), back;
+	struct model_override view;
+
+	(void)state;
+	override_view(&o, &view);
+	assert_string_equal(view.id, "ams-1-x");
+	assert_int_equal(view.kind, MODEL_OVERRIDE_FORCE_UP);
+	assert_int_equal(view.target, MODEL_TARGET_BACKEND);
+	assert_string_equal(view.pool, "web");
+	assert_string_equal(view.name, "b1");
+	assert_int_equal(view.generation, 77);
+	assert_int_equal(view.created_ms, 11);
+	assert_int_equal(view.from_ms, 22);
+	assert_int_equal(view.until_ms, 33);
+	assert_int_equal(view.over_ms, 44000);
+	assert_int_equal(view.from_ppm, 555);
+	assert_true(view.ended);
+	assert_string_equal(view.author, "jw");
+	assert_string_equal(view.reason, "CHG-1");
+	assert_string_equal(view.node, "ams-1");
+	memset(&back, 0x55, sizeof(back));
+	assert_int_equal(override_from(&view, &back), 0);
+	assert_memory_equal(&back, &o, sizeof(o));
+}
+
+/* The longest text of each field is taken, a longer one refused, and what was there is untouched. */
+static void texts_are_taken_up_to_their_room(void **state)
+{
+	static const struct {
+		size_t off, room;
+	} fields[] = {
+		{ offsetof(struct model_override, id), 31 },
+		{ offsetof(struct model_override, pool), 63 },
+		{ offsetof(struct model_override, name), 63 },
+		{ offsetof(struct model_override, author), 63 },
+		{ offsetof(struct model_override, reason), 255 },
+		{ offsetof(struct model_override, node), 63 },
+	};
+	struct override o = all_fields(), out, before;
+	char text[257];
+
+	(void)state;
+	memset(&before, 0x55, sizeof(before));
+	for (size_t i = 0; i < COUNT(fields); i++) {
+		struct model_override view;
+
+		override_view(&o, &view);
+		memset(text, 'a', sizeof(text));
+		text[fields[i].room] = '\0';
+		const char *given = text;
+		memcpy((char *)&view + fields[i].off, &given, sizeof(given));
+		assert_int_equal(override_from(&view, &out), 0);
+		text[fields[i].room] = 'a';
+		text[fields[i].room + 1] = '\0';
+		out = before;
+		assert_int_equal(override_from(&view, &out), -EINVAL);
+		assert_memory_equal(&out, &before, sizeof(out));
+	}
+	struct model_override view;
+	override_view(&o, &view);
+	view.author = view.reason = view.node = NULL; /* of an earlier release: not stated */
+	assert_int_equal(override_from(&view, &out), 0);
+	assert_string_equal(out.author, "");
+	view.id = NULL;
+	assert_int_equal(override_from(&view, &out), -EINVAL);
+	override_view(&o, &view);
+	view.from_ppm = 1000001; /* what does not fit is refused here too */
+	assert_int_equal(override_from(&view, &out), -EINVAL);
+}
+
+static void names_and_times_are_checked_at_their_limits(void **state)
+{
+	static const struct {
+		const char *name;
+		bool ok;
+	} names[] = {
+		{ "a", true },   { "z9._-", true }, { "0", true },    { "9a", true },
+		{ "", false },   { "-a", false },   { ".a", false },  { "_a", false },
+		{ "aB", false }, { "a b", false },  { "a/b", false }, { "\xc3\xa4", false },
+	};
+	struct override o = of_backend(MODEL_OVERRIDE_DRAIN, 0);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(names); i++) {
+		struct override id = o, name = o, pool = o;
+
+		snprintf(id.id, sizeof(id.id), "%s", names[i].name);
+		snprintf(name.name, sizeof(name.name), "%s", names[i].name);
+		snprintf(pool.pool, sizeof(pool.pool), "%s", names[i].name);
+		if (override_ok(&id) != names[i].ok || override_ok(&name) != names[i].ok ||
+		    override_ok(&pool) != names[i].ok)
+			fail_msg("\"%s\"", names[i].name);
+	}
+	o.target = MODEL_TARGET_BACKEND + 1;
+	assert_false(override_ok(&o));
+	static const size_t times[] = { offsetof(struct override, created_ms),
+		                        offsetof(struct override, from_ms),
+		                        offsetof(struct override, until_ms) };
+	for (size_t i = 0; i < COUNT(times); i++) {
+		static const int64_t before = -1, first = 0;
+
+		o = of_site(MODEL_OVERRIDE_DRAIN, 0);
+		memcpy((char *)&o + times[i], &first, sizeof(first));
+		assert_true(override_ok(&o));
+		memcpy((char *)&o + times[i], &before, sizeof(before));
+		assert_false(override_ok(&o));
+	}
+}
+
+/* A byte that terminals or logs would act upon is refused in each text; others are taken. */
+static void texts_are_printable(void **state)
+{
+	static const size_t texts[] = { offsetof(struct override, author),
+		                        offsetof(struct override, reason),
+		                        offsetof(struct override, node) };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(texts); i++)
+		for (int byte = 1; byte < 256; byte++) {
+			struct override o = of_site(MODEL_OVERRIDE_DRAIN, 0);
+
+			((char *)&o)[texts[i] + 1] = (char)byte;
+			if (override_ok(&o) != (byte >= 0x20 && byte != 0x7f))
+				fail_msg("byte %d of text %zu", byte, i);
+		}
+}
+
+/* What two nodes must agree upon is in the digest; who had logged in, and where the ramp is here, is not. */
+static void each_merged_field_counts_in_the_digest(void **state)
+{
+	static const struct {
+		const char *why;
+		size_t off;
+	} fields[] = {
+		{ "id", offsetof(struct override, id) },
+		{ "kind", offsetof(struct override, kind) },
+		{ "target", offsetof(struct override, target) },
+		{ "pool", offsetof(struct override, pool) },
+		{ "name", offsetof(struct override, name) },
+		{ "generation", offsetof(struct override, generation) },
+		{ "created", offsetof(struct override, created_ms) },
+		{ "from", offsetof(struct override, from_ms) },
+		{ "over", offsetof(struct override, over_ms) },
+		{ "until", offsetof(struct override, until_ms) },
+		{ "from_ppm", offsetof(struct override, from_ppm) },
+		{ "ended", offsetof(struct override, ended) },
+		{ "author", offsetof(struct override, author) },
+		{ "reason", offsetof(struct override, reason) },
+		{ "node", offsetof(struct override, node) },
+	};
+	struct override o = of_backend(MODEL_OVERRIDE_DRAIN, 4);
+	struct overrides one = { &o, 1 };
+	char was[DIGEST_TEXT_MAX], is[DIGEST_TEXT_MAX];
+
+	(void)state;
+	overrides_digest(&one, was);
+	for (size_t i = 0; i < COUNT(fields); i++) {
+		struct override other = o;
+		struct overrides set = { &other, 1 };
+
+		((char *)&other)[fields[i].off] ^= 1;
+		if (!strcmp(overrides_digest(&set, is), was))
+			fail_msg("%s does not count", fields[i].why);
+	}
+	snprintf(o.principal, sizeof(o.principal), "token:ci");
+	o.how = RAMP_LATE;
+	o.at_ms = 5;
+	assert_string_equal(overrides_digest(&one, is), was);
+	assert_string_not_equal(overrides_digest(&(struct overrides){ 0 }, is), was);
+	struct override two[] = { o, o };
+	assert_string_not_equal(overrides_digest(&(struct overrides){ two, 2 }, is), was);
+}
+
+/* Of one generation the greater text wins, on every node. */
+static void equal_generations_are_decided_alike_everywhere(void **state)
+{
+	struct override a = of_site(MODEL_OVERRIDE_DRAIN, 0), b = a, newer = a;
+	struct overrides x = { 0 }, y = { 0 };
+
+	(void)state;
+	snprintf(a.reason, sizeof(a.reason), "one");
+	snprintf(b.reason, sizeof(b.reason), "two");
+	newer.generation = a.generation + 1;
+	assert_int_equal(overrides_merge(&x, &a, NOW_MS), 1);
+	assert_int_equal(overrides_merge(&x, &b, NOW_MS), 1);
+	assert_int_equal(overrides_merge(&y, &b, NOW_MS), 1);
+	assert_int_equal(overrides_merge(&y, &a, NOW_MS), 0);
+	assert_string_equal(x.items[0].reason, "two");
+	assert_string_equal(y.items[0].reason, "two");
+	assert_int_equal(overrides_merge(&x, &newer, NOW_MS), 1);
+	assert_int_equal(overrides_merge(&x, &b, NOW_MS), 0);
+	assert_string_equal(x.items[0].reason, "CHG-1");
+	overrides_fini(&x);
+	overrides_fini(&y);
+}
+
+static void what_is_forgotten_does_not_count_in_the_digest_at_an_instant(void **state)
+{
+	struct override live = of_site(MODEL_OVERRIDE_DRAIN, 0), dead = live;
+	struct overrides both = { 0 }, one = { 0 };
+	char a[DIGEST_TEXT_MAX], b[DIGEST_TEXT_MAX];
+	int64_t week_ms = 604800000;
+
+	(void)state;
+	live.until_ms = MODEL_WALL_NEVER;
+	snprintf(dead.id, sizeof(dead.id), "dead");
+	assert_int_equal(overrides_merge(&one, &live, NOW_MS), 1);
+	assert_int_equal(overrides_merge(&both, &live, NOW_MS), 1);
+	assert_int_equal(overrides_merge(&both, &dead, NOW_MS), 1);
+	assert_string_not_equal(overrides_digest(&both, a), overrides_digest(&one, b));
+	assert_string_not_equal(overrides_digest_at(&both, UNTIL_MS + week_ms - 1, a), b);
+	assert_string_equal(overrides_digest_at(&both, UNTIL_MS + week_ms, a), b);
+	assert_string_equal(overrides_digest_at(&one, UNTIL_MS + week_ms, a), b);
+	overrides_fini(&both);
+	overrides_fini(&one);
+}
+
+/* Ids stay sorted in whatever order they come, and are found; what goes is the one that is meant. */
+static void a_set_is_sorted_and_a_copy_is_its_own(void **state)
+{
+	static const char *const ids[] = { "m", "c", "x", "a", "p" };
+	struct overrides set = { 0 }, copy;
+
+	(void)state;
+	assert_null(overrides_find(&set, "m"));
+	assert_int_equal(overrides_copy(&copy, &set), 0);
+	assert_int_equal(copy.n_items, 0);
+	overrides_fini(&copy);
+	for (size_t i = 0; i < COUNT(ids); i++) {
+		struct override o = of_site(MODEL_OVERRIDE_DRAIN, (int64_t)i);
+
+		snprintf(o.id, sizeof(o.id), "%s", ids[i]);
+		o.until_ms = i % 2 ? UNTIL_MS : MODEL_WALL_NEVER;
+		assert_int_equal(overrides_merge(&set, &o, NOW_MS), 1);
+	}
+	for (size_t i = 1; i < set.n_items; i++)
+		assert_true(strcmp(set.items[i - 1].id, set.items[i].id) < 0);
+	for (size_t i = 0; i < COUNT(ids); i++)
+		assert_int_equal(overrides_find(&set, ids[i])->over_ms, i);
+	assert_null(overrides_find(&set, "b"));
+	assert_int_equal(overrides_live(&set, NOW_MS), 5);
+	assert_int_equal(overrides_live(&set, UNTIL_MS + 100), 3);
+	assert_int_equal(overrides_copy(&copy, &set), 0);
+	assert_int_equal(overrides_prune(&set, UNTIL_MS + 604800000), 2);
+	assert_int_equal(set.n_items, 3);
+	assert_string_equal(set.items[0].id, "m");
+	assert_string_equal(set.items[1].id, "p");
+	assert_string_equal(set.items[2].id, "x");
+	assert_int_equal(copy.n_items, 5);
+	assert_string_equal(copy.items[4].id, "x");
+	overrides_fini(&set);
+	overrides_fini(&copy);
+	assert_null(copy.items);
+}
+
+/* 36 digits, the instant above twelve bits of salt: ids of one node sort by time. */
+static void an_id_is_made_from_node_instant_and_salt(void **state)
+{
+	char id[MODEL_ID_MAX];
+
+	(void)state;
+	override_make_id("n", 0, 0, id);
+	assert_string_equal(id, "n-0");
+	override_make_id("n", 0, 35, id);
+	assert_string_equal(id, "n-z");
+	override_make_id("n", 0, 36, id);
+	assert_string_equal(id, "n-10");
+	override_make_id("n", 1, 1, id); /* 4097 */
+	assert_string_equal(id, "n-35t");
+	override_make_id("0123456789abcdef-more", NOW_MS, 0xfffff, id);
+	assert_string_equal(id, "0123456789abcdef-206x4spi4fz");
+}
+
+static void targets_are_the_same_in_all_three_parts(void **state)
+{
+	struct override a = of_backend(MODEL_OVERRIDE_DRAIN, 0), b = a;
+
+	(void)state;
+	b.kind = MODEL_OVERRIDE_DISABLE;
+	assert_true(override_same_target(&a, &b));
+	b.target = MODEL_TARGET_SITE;
+	assert_false(override_same_target(&a, &b));
+	b = a;
+	b.pool[0] = 'x';
+	assert_false(override_same_target(&a, &b));
+	b = a;
+	b.name[0] = 'x';
+	assert_false(override_same_target(&a, &b));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_site_s_drain_ramps_drains_and_returns),
+		cmocka_unit_test(a_level_that_was_reached_waits_for_its_ramp),
+		cmocka_unit_test(other_kinds_of_a_site_have_their_own_words),
+		cmocka_unit_test(a_backend_s_drain_has_a_deadline_and_its_return_is_announced),
+		cmocka_unit_test(a_hold_holds_drains_of_its_own_site_alone),
+		cmocka_unit_test(a_hold_has_the_level_of_the_highest_drain),
+		cmocka_unit_test(an_instant_is_the_present_unless_the_ramp_is_late),
+		cmocka_unit_test(kinds_are_called_as_the_document_calls_them),
+		cmocka_unit_test(the_model_s_form_has_all_fields),
+		cmocka_unit_test(texts_are_taken_up_to_their_room),
+		cmocka_unit_test(names_and_times_are_checked_at_their_limits),
+		cmocka_unit_test(texts_are_printable),
+		cmocka_unit_test(each_merged_field_counts_in_the_digest),
+		cmocka_unit_test(equal_generations_are_decided_alike_everywhere),
+		cmocka_unit_test(what_is_forgotten_does_not_count_in_the_digest_at_an_instant),
+		cmocka_unit_test(a_set_is_sorted_and_a_copy_is_its_own),
+		cmocka_unit_test(an_id_is_made_from_node_instant_and_salt),
+		cmocka_unit_test(targets_are_the_same_in_all_three_parts),
+	};
+
+	return cmocka_run_group_tests_name("override states", tests, NULL, NULL);
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What weir-mgmt states of itself: each trouble when it is so, and not otherwise. */
+#include "asked.h"
+
+#include "mgmt/api/peers.h"
+#include "mgmt/api/timekeep.h"
+#include "mgmt/store/join.h"
+#include "mgmt/store/key.h"
+#include "weir/condition.h"
+#include "weir/stats.h"
+
+#define KEY1 "1111111111111111"
+#define KEY2 "2222222222222222"
+
+static const char *refused;
+static bool waits, provisional;
+static struct version our_head;
+static struct intent_key our_key;
+static struct peers_view views[2];
+static enum wall_hold our_hold;
+static int64_t off_ms;
+
+static const char *fake_refused(const struct intent *in)
+{
+	(void)in;
+	return refused;
+}
+
+static bool fake_waits(const struct intent *in)
+{
+	(void)in;
+	return waits;
+}
+
+static bool fake_provisional(const struct version *v)
+{
+	(void)v;
+	return provisional;
+}
+
+static const struct version *fake_head(const struct intent *in)
+{
+	(void)in;
+	return our_head.number ? &our_head : NULL;
+}
+
+static const struct intent_key *fake_key(const struct intent *in)
+{
+	(void)in;
+	return &our_key;
+}
+
+static size_t fake_peers_view(const struct core *core, const struct peers_view **out)
+{
+	(void)core;
+	*out = views;
+	return 2;
+}
+
+static enum wall_hold fake_hold(const struct core *core)
+{
+	(void)core;
+	return our_hold;
+}
+
+static int64_t fake_off(const struct core *core)
+{
+	(void)core;
+	return off_ms;
+}
+
+/* The private parts too. */
+#define join_refused          fake_refused
+#define join_waits            fake_waits
+#define join_is_provisional   fake_provisional
+#define intent_head           fake_head
+#define key_seen              fake_key
+#define peers_view(core, out) fake_peers_view(core, out)
+#define timekeep_hold         fake_hold
+#define timekeep_off_by_ms    fake_off
+#include "mgmt/api/own_conditions.c"
+#undef peers_view
+
+static struct conditions stated;
+
+static void look(void)
+{
+	own_conditions_state(&this_node);
+	assert_int_equal(conditions_read(this_node.dirs.run, "mgmt", &stated), 0);
+}
+
+static const struct condition *find(const char *code, const char *subject)
+{
+	for (uint32_t i = 0; i < stated.n; i++)
+		if (!strcmp(stated.items[i].code, code) &&
+		    !strcmp(stated.items[i].subject, subject))
+			return &stated.items[i];
+	return NULL;
+}
+
+/* A node with version 2, whose peers have it too. */
+static int setup(void **state)
+{
+	(void)asked_setup(state);
+	assert_int_equal(stats_create(this_node.dirs.run, "mgmt", 64, &this_node.stats), 0);
+	refused = "";
+	waits = provisional = false;
+	our_head = (struct version){ .number = 2 };
+	memset(our_head.digest, 'a', DIGEST_TEXT_MAX - 1);
+	our_key = (struct intent_key){ .found = KEY1 };
+	our_hold = WALL_RUNS;
+	off_ms = 0;
+	memset(views, 0, sizeof(views));
+	for (size_t i = 0; i < 2; i++) {
+		views[i].state = PEERS_AGREED;
+		views[i].head = our_head;
+		snprintf(views[i].node, sizeof(views[i].node), "fra-%zu", i + 1);
+		snprintf(views[i].hash_key, sizeof(views[i].hash_key), KEY1);
+	}
+	this_node.peers = (struct peers *)(uintptr_t)views;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	stats_close(this_node.stats);
+	return asked_teardown(state);
+}
+
+static void a_node_without_troubles_states_none(void **state)
+{
+	(void)state;
+	look();
+	assert_int_equal(stated.n, 0);
+}
+
+static void the_first_start_is_told(void **state)
+{
+	(void)state;
+	our_head.number = 0;
+	waits = true;
+	look();
+	assert_int_equal(stated.n, 1);
+	assert_int_equal(find("joining", "")->level, CONDITION_DEGRADED);
+	waits = false;
+	refused = "weir.conf:3: what is this";
+	look();
+	assert_int_equal(stated.n, 1);
+	assert_int_equal(find("file-refused", "weir.conf")->level, CONDITION_DEGRADED);
+	assert_non_null(strstr(find("file-refused", "weir.conf")->text, "weir.conf:3: what"));
+	refused = "";
+	provisional = true;
+	look(); /* there is no version yet */
+	assert_int_equal(stated.n, 0);
+	our_head.number = 1;
+	look();
+	assert_int_equal(stated.n, 1);
+	assert_int_equal(find("provisional", "")->level, CONDITION_NOTE);
+	waits = true; /* what it waits for is the trouble */
+	look();
+	assert_non_null(find("joining", ""));
+	assert_null(find("provisional", ""));
+}
+
+static void a_wrong_key_file_is_told(void **state)
+{
+	(void)state;
+	our_key.wrong = true;
+	snprintf(our_key.why, sizeof(our_key.why), "another key than version 2 has");
+	look();
+	assert_int_equal(stated.n, 1);
+	assert_string_equal(find("hash-key-mismatch", "hash.key")->text, our_key.why);
+}
+
+/* Each peer for itself; only what a peer says that is heard and that is of the same version. */
+static void peers_with_another_key_are_told(void **state)
+{
+	(void)state;
+	snprintf(views[1].hash_key, sizeof(views[1].hash_key), KEY2);
+	look();
+	assert_int_equal(stated.n, 1);
+	assert_non_null(find("hash-key-mismatch", "fra-2"));
+	assert_non_null(strstr(find("hash-key-mismatch", "fra-2")->text,
+	                       "fra-2 uses a hash key with fingerprint " KEY2
+	                       ", this node one with " KEY1));
+	for (int i = 0; i < 5; i++) {
+		const struct peers_view was = views[1];
+
+		if (i == 0)
+			views[1].state = PEERS_UNREACHABLE;
+		if (i == 1)
+			views[1].state = PEERS_UNASKED;
+		if (i == 2)
+			views[1].hash_key[0] = '\0'; /* of the former release */
+		if (i == 3)
+			our_key.found[0] = '\0'; /* this node has none: that is told elsewhere */
+		if (i == 4) /* the version says which is right: who has the other says so itself */
+			snprintf(our_head.hash_key, sizeof(our_head.hash_key), KEY1);
+		look();
+		if (stated.n)
+			fail_msg("case %d: %s", i, stated.items[0].text);
+		views[1] = was;
+		snprintf(our_key.found, sizeof(our_key.found), KEY1);
+	}
+	our_head.number = 0;
+	look(); /* nothing is placed here yet */
+	assert_int_equal(stated.n, 0);
+}
+
+/* Two nodes that made the same version with different keys: both files are as their versions say. */
+static void versions_with_different_keys_are_told(void **state)
+{
+	(void)state;
+	snprintf(our_head.hash_key, sizeof(our_head.hash_key), KEY1);
+	for (size_t i = 0; i < 2; i++)
+		snprintf(views[i].head.hash_key, MODEL_FINGERPRINT_MAX, i ? KEY1 : KEY2);
+	look();
+	assert_int_equal(stated.n, 1);
+	assert_non_null(strstr(find("hash-key-mismatch", "fra-1")->text, KEY2));
+	views[0].head.digest[5] = 'b'; /* another version of this number may have another key */
+	look();
+	assert_int_equal(stated.n, 0);
+	views[0].head.digest[5] = 'a';
+	views[0].head.hash_key[0] = '\0';
+	look();
+	assert_int_equal(stated.n, 0);
+}
+
+static void a_clock_that_is_not_followed_is_told(void **state)
+{
+	(void)state;
+	off_ms = -7200999;
+	for (our_hold = WALL_RUNS; our_hold < WALL_HOLD_COUNT; our_hold++) {
+		look();
+		const struct condition *stepped = find("clock-stepped", "");
+		const struct condition *lone = find("clock-unsynchronised", "");
+
+		assert_int_equal(stepped != NULL,
+		                 our_hold == WALL_STEPPED || our_hold == WALL_BOOTED);
+		assert_int_equal(lone != NULL, our_hold == WALL_UNSYNCHRONISED);
+		if (stepped) {
+			assert_int_equal(stepped->level, CONDITION_DEGRADED);
+			assert_non_null(strstr(stepped->text, "-7200 s off"));
+			assert_int_equal(strstr(stepped->text, "since the boot") != NULL,
+			                 our_hold == WALL_BOOTED);
+		}
+		if (lone)
+			assert_int_equal(lone->level, CONDITION_NOTE);
+	}
+}
+
+static void an_api_that_does_not_listen_is_told(void **state)
+{
+	(void)state;
+	snprintf(this_node.api, sizeof(this_node.api), "https://192.0.2.1:8443");
+	look();
+	assert_int_equal(stated.n, 0);
+	snprintf(this_node.api_why, sizeof(this_node.api_why), "no such address");
+	look();
+	assert_int_equal(stated.n, 1);
+	assert_non_null(find("listen-failed", "https://192.0.2.1:8443"));
+	assert_non_null(
+	        strstr(find("listen-failed", "https://192.0.2.1:8443")->text, "no such address"));
+	this_node.api_why[0] = '\0'; /* over: gone in the next round */
+	look();
+	assert_int_equal(stated.n, 0);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_node_without_troubles_states_none),
+		T(the_first_start_is_told),
+		T(a_wrong_key_file_is_told),
+		T(peers_with_another_key_are_told),
+		T(versions_with_different_keys_are_told),
+		T(a_clock_that_is_not_followed_is_told),
+		T(an_api_that_does_not_listen_is_told),
+	};
+
+	return cmocka_run_group_tests_name("own conditions", tests, NULL, NULL);
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The status page: each cell of each table, what is unknown, what is hostile, and what is too much. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "mgmt/api/handle.h"
+
+static const char *fake_status;
+static struct handle_filter last_filter;
+
+static json_t *fake_status_json(struct core *core, const struct handle_filter *filter)
+{
+	json_error_t why;
+	json_t *status = json_loads(fake_status, 0, &why);
+
+	(void)core;
+	last_filter = *filter;
+	if (!status)
+		fail_msg("line %d, column %d: %s", why.line, why.column, why.text);
+	return status;
+}
+
+#define handle_status_json fake_status_json
+#include "mgmt/api/page.c"
+
+/* What a tag leaves in the text. */
+static const char *tag_text(const char *tag)
+{
+	static const struct {
+		const char *tag, *text;
+	} rows[] = {
+		{ "<h2>", "\n## " },
+		{ "<tr>", "\n" },
+		{ "<li>", "\n- " },
+		{ "<li class=dim>", "\n-- " },
+		{ "</td>", "|" },
+		{ "</th>", "|" },
+		{ "<td class=good>", "good:" },
+		{ "<td class=bad>", "bad:" },
+		{ "<td class=odd>", "odd:" },
+		{ "<td class=dim>", "dim:" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (!strncmp(tag, rows[i].tag, strlen(rows[i].tag)))
+			return rows[i].text;
+	return "";
+}
+
+/* The page as a terminal's browser would have it, with the classes of cells. */
+static void strip(const char *html, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (const char *at = html; *at && n + 16 < size; at++)
+		if (*at == '<') {
+			n += (size_t)snprintf(out + n, size - n, "%s", tag_text(at));
+			at = strchr(at, '>');
+			assert_non_null(at);
+		} else {
+			out[n++] = *at;
+		}
+	out[n] = '\0';
+}
+
+#define TAGS_MAX 16
+
+/* Where a tag belongs; NULL: in several. */
+static const char *parent_of(const char *tag)
+{
+	static const char *const rows[][2] = {
+		{ "title", "html" },  { "style", "html" },  { "main", "html" },
+		{ "h1", "main" },     { "h2", "main" },     { "table", "main" },
+		{ "thead", "table" }, { "tbody", "table" }, { "th", "tr" },
+		{ "td", "tr" },       { "ul", "main" },     { "li", "ul" },
+		{ "time", "td" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (!strcmp(rows[i][0], tag))
+			return rows[i][1];
+	return NULL;
+}
+
+/* The page is markup that is whole, and each row of a table has as many cells as the table has heads. */
+static void check_markup(const char *html)
+{
+	char open[TAGS_MAX][16];
+	size_t n = 0, n_heads = 0, n_cells = 0;
+
+	for (const char *at = html; (at = strchr(at, '<')); at++) {
+		bool closes = at[1] == '/';
+		const char *name = at + 1 + closes, *parent;
+		char tag[16];
+
+		snprintf(tag, sizeof(tag), "%.*s", (int)strcspn(name, " >"), name);
+		if (!strcmp(tag, "!doctype") || !strcmp(tag, "meta"))
+			continue;
+		if (closes && (n == 0 || strcmp(open[--n], tag)))
+			fail_msg("</%s> closes <%s>: %.80s", tag, n ? open[n] : "", at);
+		if (!closes) {
+			parent = parent_of(tag);
+			if (n == TAGS_MAX || (parent && (n == 0 || strcmp(open[n - 1], parent))))
+				fail_msg("<%s> within <%s>: %.80s", tag, n ? open[n - 1] : "", at);
+			memcpy(open[n++], tag, sizeof(tag));
+		}
+		if (!closes && !strcmp(tag, "table"))
+			n_heads = 0;
+		if (!closes && !strcmp(tag, "tr"))
+			n_cells = 0;
+		n_heads += closes && !strcmp(tag, "th");
+		n_cells += closes && !strcmp(tag, "td");
+		if (closes && !strcmp(tag, "tr") && n_heads && n_cells && n_cells != n_heads)
+			fail_msg("%zu cells below %zu heads: %.80s", n_cells, n_heads, at);
+	}
+	assert_int_equal(n, 0);
+	assert_null(strchr(strstr(html, "</html>") + 8, '<'));
+}
+
+static char page[65536];
+
+/* Make the page of @p status; what comes before <main> is left out. */
+static const char *page_of(const char *status)
+{
+	struct http_reply reply = { 0 };
+
+	fake_status = status;
+	handle_page(NULL, NULL, &reply);
+	assert_int_equal(reply.status, 200);
+	assert_string_equal(reply.type, "text/html; charset=utf-8");
+	check_markup(reply.text);
+	const char *begins = strstr(reply.text, "<main>");
+	assert_non_null(begins);
+	strip(begins, page, sizeof(page));
+	http_reply_fini(&reply);
+	return page;
+}
+
+static void says(const char *part)
+{
+	if (!strstr(page, part))
+		fail_msg("no \"%s\" in:\n%s", part, page);
+}
+
+static void says_not(const char *part)
+{
+	if (strstr(page, part))
+		fail_msg("\"%s\" in:\n%s", part, page);
+}
+
+static void each_table_has_its_cells_in_order(void **state)
+{
+	(void)state;
+	page_of("{\"node\": \"ams-1\", \"state\": \"degraded\", \"time\": \"T0\","
+	        " \"version\": {\"number\": 7, \"author\": \"ada\", \"reason\": \"more\"},"
+	        " \"why\": [\"first\", \"second\"], \"notes\": [{\"text\": \"n1\"}, {\"text\": \"n2\"}],"
+	        " \"sites\": [{\"name\": \"ams\", \"intent\": {\"state\": \"serve\", \"level_ppm\": 123456},"
+	        "  \"observation\": {\"state\": \"up\", \"bits_per_s\": 2100000},"
+	        "  \"effect\": {\"state\": \"draining\", \"level_ppm\": 234567, \"weight_share_ppm\": 345678}},"
+	        "  {\"name\": \"fra\"}],"
+	        " \"processes\": [{\"process\": \"dns\", \"state\": \"running\", \"document\": 12, \"age_ms\": 1500},"
+	        "  {\"process\": \"health\", \"state\": \"silent\", \"document\": 11}],"
+	        " \"peers\": [{\"node\": \"fra-1\", \"site\": \"fra\", \"state\": \"agreed\", \"version\": 6, \"age_ms\": 2500,"
+	        "  \"detail\": \"d1\"}, {\"node\": \"lon-1\", \"state\": \"unreachable\"}]}");
+	says("Weir on ams-1\nodd:▲ degraded|version 7 by ada: more|as of T0|\n- first\n- second\n-- n1\n-- n2\n## Sites");
+	says("\nSite|Asked for|Drained|Seen|Traffic|In force in DNS|Drained in force|Share|"
+	     "\nams|good:● serve|12.3 %|good:● up|2.1 Mbit/s|odd:▲ draining|23.5 %|34.6 %|"
+	     "\nfra|odd:▲ |dim:-|odd:▲ |dim:-|odd:▲ |dim:-|dim:-|\n## ");
+	says("\n## Processes\nName|State|Document in force|Last sign of life|"
+	     "\nweir-dns|good:● running|12|1.5 s ago|\nweir-health|bad:✖ silent|11|dim:-|");
+	says("\n## Peers\nNode|Site|State|Version|Last answer|Why|"
+	     "\nfra-1|fra|good:● agreed|6|2.5 s ago|d1|\nlon-1||dim:? unreachable|dim:-|dim:-||\n");
+}
+
+static void each_backend_has_its_cells_in_order(void **state)
+{
+	(void)state;
+	page_of("{\"backends\": {\"all\": 3, \"shown\": 3}, \"pools\": ["
+	        "{\"name\": \"web-ams\", \"backends\": ["
+	        " {\"name\": \"b1\", \"address\": \"10.1.1.11\", \"intent\": {\"state\": \"disable\"},"
+	        "  \"observation\": {\"state\": \"down\", \"reason\": \"refused\"},"
+	        "  \"effect\": {\"state\": \"out\", \"why\": \"health\", \"share_ppm\": 200000, \"packets\": 4711}},"
+	        " {\"name\": \"b2\", \"effect\": {\"state\": \"in_force\"}}]},"
+	        "{\"name\": \"web-fra\", \"backends\": [{\"name\": \"b1\", \"address\": \"2001:db8::1\"}]}]}");
+	says("\n## Backends\nPool|Backend|Address|Asked for|Seen|Last result|In force|Why|Share|Packets|"
+	     "\nweb-ams|b1|10.1.1.11|bad:✖ disable|bad:✖ down|refused|bad:✖ out|health|20.0 %|4711|"
+	     "\nweb-ams|b2||odd:▲ |odd:▲ ||good:● in_force||dim:-|dim:-|"
+	     "\nweb-fra|b1|2001:db8::1|odd:▲ |odd:▲ ||odd:▲ ||dim:-|dim:-|\n");
+	assert_int_equal(last_filter.limit, 200);
+	assert_null(last_filter.pool);
+	assert_null(last_filter.site);
+	page_of("{\"backends\": {\"all\": 201, \"shown\": 200}}");
+	says("\n## Backends: 200 of 201, those that stand out\n");
+}
+
+static void a_service_has_a_row_for_each_site(void **state)
+{
+	(void)state;
+	page_of("{\"services\": [{\"name\": \"web\", \"port\": 443, \"protocol\": \"tcp\", \"at\": ["
+	        "{\"site\": \"ams\", \"addresses\": [\"203.0.113.10\", \"2001:db8::10\"], \"pool\": \"web-ams\","
+	        " \"observation\": {\"ipv4\": {\"state\": \"up\"}, \"ipv6\": {\"state\": \"down\"}}},"
+	        "{\"site\": \"fra\", \"addresses\": [\"198.51.100.10\"], \"pool\": \"web-fra\","
+	        " \"observation\": {\"ipv6\": {\"state\": \"elsewhere\"}}}]}]}");
+	says("\n## Services\nService|Port|Site|VIP|Pool|Seen, IPv4|Seen, IPv6|"
+	     "\nweb|443/tcp|ams|203.0.113.10, 2001:db8::10|web-ams|good:● up|bad:✖ down|"
+	     "\nweb|443/tcp|fra|198.51.100.10|web-fra|dim:-|dim:· elsewhere|\n");
+}
+
+/* @p n services s1 to sN, of which the status says @p all ("" for nothing). */
+static const char *page_of_services(unsigned n, const char *all)
+{
+	static char status[16384];
+	size_t at = (size_t)snprintf(status, sizeof(status), "{%s \"services\": [", all);
+
+	for (unsigned i = 1; i <= n; i++)
+		at += (size_t)snprintf(status + at, sizeof(status) - at,
+		                       "%s{\"name\": \"s%u\", \"at\": [{}]}", i > 1 ? "," : "", i);
+	snprintf(status + at, sizeof(status) - at, "]}");
+	return page_of(status);
+}
+
+static void only_the_first_hundred_services_are_shown(void **state)
+{
+	(void)state;
+	page_of_services(100, "");
+	says("\n## Services\n");
+	says("\ns100|");
+	page_of_services(101, "");
+	says("\n## Services: the first 100 of 101\n");
+	says("\ns100|");
+	says_not("\ns101|");
+	page_of_services(3, "\"lists\": {\"services\": {\"all\": 250}},");
+	says("\n## Services: the first 100 of 250\n");
+}
+
+static void overrides_and_peers_have_tables_only_if_there_are_any(void **state)
+{
+	(void)state;
+	page_of("{}");
+	says_not("## Overrides");
+	says_not("## Peers");
+	page_of("{\"overrides\": [{\"do\": \"drain\", \"target\": {\"site\": \"ams\"}, \"state\": \"active\","
+	        " \"level_ppm\": 500000, \"from\": \"T1\", \"until\": \"T2\", \"author\": \"ada\", \"reason\": \"r1\"},"
+	        "{\"do\": \"weight\", \"target\": {\"pool\": \"web-fra\", \"backend\": \"b1\"}, \"state\": \"ok\","
+	        " \"from\": \"T3\", \"author\": \"bob\", \"reason\": \"r2\"}]}");
+	says("\n## Overrides\nWhat|Target|State|Level|From|Until|Author|Reason|"
+	     "\ndrain|ams|odd:▲ active|50.0 %|T1|T2|ada|r1|"
+	     "\nweight|web-fra/b1|good:● ok|dim:-|T3|never|bob|r2|\n");
+}
+
+static void rates_have_a_unit_that_fits(void **state)
+{
+	static const struct {
+		const char *bits, *text;
+	} rows[] = {
+		{ "0", "0 bit/s" },
+		{ "999", "999 bit/s" },
+		{ "1000", "1 kbit/s" },
+		{ "999000", "999 kbit/s" },
+		{ "1000000", "1 Mbit/s" },
+		{ "1000000000", "1 Gbit/s" },
+		{ "12300000000000", "12.3 Tbit/s" },
+		{ "1200000000000000", "1.2e+03 Tbit/s" }, /* the largest unit */
+		{ "null", "dim:-" },
+		{ "2.5", "dim:-" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char status[256], text[64];
+
+		snprintf(
+		        status, sizeof(status),
+		        "{\"sites\": [{\"name\": \"ams\", \"observation\": {\"bits_per_s\": %s}}]}",
+		        rows[i].bits);
+		snprintf(text, sizeof(text), "odd:▲ |%s|odd:▲ |", rows[i].text);
+		page_of(status);
+		says(text);
+	}
+}
+
+/* Shape and colour of each state that a page may have. */
+static void each_state_has_its_look(void **state)
+{
+	static const struct {
+		const char *look, *states[12];
+	} rows[] = {
+		{ "good:●",
+		  { "well", "up", "running", "serving", "agreed", "in_force", "ok", "serve" } },
+		{ "bad:✖",
+		  { "down", "out", "silent", "diverged", "failing", "disabled", "disable" } },
+		{ "dim:·", { "elsewhere" } },
+		{ "dim:?", { "unknown", "absent", "unreachable" } },
+		{ "odd:▲", { "degraded", "draining", "other" } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (size_t k = 0; rows[i].states[k]; k++) {
+			char status[64], text[64];
+
+			snprintf(status, sizeof(status), "{\"state\": \"%s\"}", rows[i].states[k]);
+			snprintf(text, sizeof(text), "%s %s|", rows[i].look, rows[i].states[k]);
+			page_of(status);
+			says(text);
+		}
+}
+
+static void nothing_that_people_write_is_markup(void **state)
+{
+	(void)state;
+	page_of("{\"version\": {\"author\": \"<b>&\", \"reason\": \"\\\"'\"}, \"why\": [\"<i>\"]}");
+	says(" by &lt;b>&amp;: &quot;&#39;|");
+	says("- &lt;i>\n");
+}
+
+static void the_title_names_state_and_node(void **state)
+{
+	struct http_reply reply = { 0 };
+
+	(void)state;
+	fake_status = "{\"state\": \"well\", \"node\": \"ams-1\"}";
+	handle_page(NULL, NULL, &reply);
+	assert_non_null(strstr(reply.text, "<title>well: ams-1 - Weir</title>"));
+	assert_non_null(strstr(reply.text, "http-equiv=refresh content=2>"));
+	assert_non_null(strstr(reply.text, "</main></html>\n"));
+	http_reply_fini(&reply);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_table_has_its_cells_in_order),
+		cmocka_unit_test(each_backend_has_its_cells_in_order),
+		cmocka_unit_test(a_service_has_a_row_for_each_site),
+		cmocka_unit_test(only_the_first_hundred_services_are_shown),
+		cmocka_unit_test(overrides_and_peers_have_tables_only_if_there_are_any),
+		cmocka_unit_test(rates_have_a_unit_that_fits),
+		cmocka_unit_test(each_state_has_its_look),
+		cmocka_unit_test(nothing_that_people_write_is_markup),
+		cmocka_unit_test(the_title_names_state_and_node),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

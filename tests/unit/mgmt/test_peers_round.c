@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A whole round with a peer that is a real intent beside this node's: what is asked, taken, given up, and shown. */
+#include "asked.h"
+
+#include "mgmt/api/peers.h"
+#include "mgmt/api/tell.h"
+#include "mgmt/store/join.h"
+
+static const struct model *fake_model; /* NULL: this node's own */
+
+static const struct model *fake_join_model(const struct intent *in)
+{
+	return fake_model ? fake_model : intent_model(in);
+}
+
+/* The private parts too. */
+#define join_model fake_join_model
+#include "mgmt/api/peers.c"
+
+static struct peers own;
+static struct fixture peer_place;
+static struct intent *peer; /* on node fra-1 */
+
+static int setup(void **state)
+{
+	struct intent_options options = { .conf_dir = peer_place.conf,
+		                          .state_dir = peer_place.state,
+		                          .node = "fra-1" };
+
+	memset(&own, 0, sizeof(own));
+	fake_model = NULL;
+	(void)asked_setup(state);
+	this_node.peers = &own;
+	fixture_make(&peer_place);
+	return intent_open(&options, NOW_MS, &peer);
+}
+
+static int teardown(void **state)
+{
+	intent_close(peer);
+	fixture_remove(&peer_place);
+	return asked_teardown(state);
+}
+
+/* A change of @p in: the fixture's file with other first words. */
+static void change(struct intent *in, const char *words, int64_t now_ms)
+{
+	struct files files = fixture_files("# two sites", words);
+	struct intent_change c = {
+		.files = &files, .author = "ada", .reason = "x", .pending = INTENT_PENDING_IGNORE
+	};
+	struct intent_changed changed = { 0 };
+
+	assert_int_equal(intent_change(in, &c, now_ms, &changed), 0);
+	intent_changed_fini(&changed);
+	files_fini(&files);
+}
+
+/* What the peer answers, laid out in the table that is asked. */
+static char *answers[5];
+static struct asked_row rows[7];
+
+static char *text_of(json_t *taken)
+{
+	char *text = json_dumps(taken, JSON_COMPACT);
+
+	json_decref(taken);
+	assert_non_null(text);
+	return text;
+}
+
+/* @param lost  the files of its head cannot be had */
+static void answer_as_peer(bool lost)
+{
+	static char path[64];
+	const struct version *head = intent_head(peer);
+	char digest[DIGEST_TEXT_MAX];
+	json_t *list = json_array();
+	struct version v;
+
+	for (uint64_t n = head->number; n > 0 && !intent_version(peer, n, &v, NULL); n--)
+		json_array_append_new(list, tell_peer_version(&v));
+	overrides_digest_at(intent_overrides(peer), clock_believed_ms(), digest);
+	answers[0] =
+	        text_of(json_pack("{s:s, s:s, s:o, s:I, s:{s:I}}", "cluster", "shop", "overrides",
+	                          digest, "version", tell_peer_version(head), "bits_per_s",
+	                          (json_int_t)4000, "clock", "ms", (json_int_t)clock_mono_ms()));
+	answers[1] = text_of(json_pack("{s:o}", "items", list));
+	answers[2] = text_of(json_pack("{s:o}", "files", tell_contents(intent_head_files(peer))));
+	list = json_array();
+	for (size_t i = 0; i < intent_overrides(peer)->n_items; i++)
+		json_array_append_new(list, tell_peer_override(&intent_overrides(peer)->items[i]));
+	json_array_append_new(list, json_string("no override"));
+	answers[3] = text_of(json_pack("{s:o}", "items", list));
+	snprintf(path, sizeof(path), "/v1/peer/versions/%llu", (unsigned long long)head->number);
+	rows[0] = (struct asked_row){ "/v1/peer/head", answers[0], 200 };
+	rows[1] = (struct asked_row){ "/v1/peer/versions", answers[1], 200 };
+	rows[2] = (struct asked_row){ path, lost ? NULL : answers[2], 500 };
+	rows[3] = (struct asked_row){ "/v1/peer/overrides", answers[3], 200 };
+	rows[4] = (struct asked_row){ "/v1/peer/poke", "{}", 200 };
+	struct files first = { 0 };
+	assert_int_equal(intent_version(peer, 1, &v, &first), 0);
+	answers[4] = text_of(json_pack("{s:o}", "files", tell_contents(&first)));
+	files_fini(&first);
+	rows[5] = (struct asked_row){ "/v1/peer/versions/1", answers[4], 200 };
+	rows[6] = (struct asked_row){ NULL, NULL, 0 };
+	asked_rows = rows;
+}
+
+static void free_answers(void)
+{
+	for (size_t i = 0; i < 5; i++) {
+		free(answers[i]);
+		answers[i] = NULL;
+	}
+}
+
+/* One round with the peer as it is now. @return its view */
+static const struct peers_view *round_with_peer(bool lost)
+{
+	static const struct model_site fra = { .name = "fra" };
+	static struct model_node nodes[2] = {
+		{ .name = "ams-1", .api = "https://a", .site = &fra },
+		{ .name = "fra-1", .api = "https://f", .site = &fra }
+	};
+	static struct model m = { .cluster = "shop", .nodes = nodes, .n_nodes = 2 };
+
+	fake_model = &m;
+	answer_as_peer(lost);
+	n_asked = 0;
+	one_round(&this_node, false);
+	free_answers();
+	assert_int_equal(own.n_view, 1);
+	return &own.view[0];
+}
+
+static bool was_asked(const char *path)
+{
+	for (size_t i = 0; i < n_asked; i++)
+		if (!strcmp(requested[i].url + strlen("https://f"), path))
+			return true;
+	return false;
+}
+
+static void a_newer_version_of_a_peer_is_taken(void **state)
+{
+	(void)state;
+	const struct peers_view *v = round_with_peer(false);
+	assert_int_equal(v->state, PEERS_AGREED);
+	assert_int_equal(n_asked, 1); /* its head alone */
+	change(peer, "# of fra", NOW_MS + 10);
+	v = round_with_peer(false);
+	assert_int_equal(v->state, PEERS_AGREED);
+	assert_int_equal(v->number, 2);
+	assert_int_equal(v->head.number, 2);
+	assert_string_equal(v->digest, intent_head(peer)->digest);
+	assert_string_equal(v->node, "fra-1");
+	assert_string_equal(v->site, "fra");
+	assert_true(v->load_known && v->clock_known && v->asked_ms);
+	assert_int_equal(v->bits, 4000);
+	assert_int_equal(v->round, 2);
+	assert_int_equal(intent_head(this_node.intent)->number, 2);
+	assert_string_equal(intent_head(this_node.intent)->digest, intent_head(peer)->digest);
+	assert_string_equal(intent_head(this_node.intent)->author, "ada");
+}
+
+static void a_version_whose_files_are_lost_waits(void **state)
+{
+	(void)state;
+	change(peer, "# of fra", NOW_MS + 10);
+	const struct peers_view *v = round_with_peer(true);
+	assert_int_equal(v->state, PEERS_AHEAD);
+	assert_int_equal(intent_head(this_node.intent)->number, 1);
+	v = round_with_peer(false); /* the next round has them */
+	assert_int_equal(v->state, PEERS_AGREED);
+	assert_int_equal(intent_head(this_node.intent)->number, 2);
+}
+
+static void who_is_behind_is_not_asked_for_versions(void **state)
+{
+	(void)state;
+	change(this_node.intent, "# of ams", NOW_MS + 10);
+	const struct peers_view *v = round_with_peer(false);
+	assert_int_equal(v->state, PEERS_BEHIND);
+	assert_int_equal(v->number, 1);
+	assert_false(was_asked("/v1/peer/versions"));
+	assert_int_equal(intent_head(this_node.intent)->number, 2);
+}
+
+/* Both have a second version of their own: nothing is taken, and each is named. */
+static void unrelated_heads_are_noted(void **state)
+{
+	(void)state;
+	change(this_node.intent, "# of ams", NOW_MS + 10);
+	change(peer, "# of fra", NOW_MS + 20);
+	const struct peers_view *v = round_with_peer(false);
+	assert_int_equal(v->state, PEERS_DIVERGED);
+	const struct intent_foreign *f = intent_diverged(this_node.intent, 0);
+	assert_non_null(f);
+	assert_string_equal(f->digest, intent_head(peer)->digest);
+	assert_string_equal(f->peer, "fra-1");
+	assert_int_equal(f->number, 2);
+	assert_string_equal(f->version.author, "ada");
+	assert_null(intent_diverged(this_node.intent, 1));
+	assert_string_not_equal(intent_head(this_node.intent)->digest, intent_head(peer)->digest);
+}
+
+static struct override drain(const char *id, const char *node)
+{
+	struct override o = { .kind = MODEL_OVERRIDE_DRAIN,
+		              .target = MODEL_TARGET_SITE,
+		              .generation = 1,
+		              .created_ms = NOW_MS,
+		              .from_ms = NOW_MS,
+		              .until_ms = MODEL_WALL_NEVER };
+
+	snprintf(o.id, sizeof(o.id), "%s", id);
+	snprintf(o.name, sizeof(o.name), "ams");
+	snprintf(o.author, sizeof(o.author), "ada");
+	snprintf(o.reason, sizeof(o.reason), "r");
+	snprintf(o.node, sizeof(o.node), "%s", node);
+	return o;
+}
+
+static void overrides_of_a_peer_are_merged(void **state)
+{
+	char id[2][MODEL_ID_MAX];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		override_make_id("fra-1", NOW_MS + (int64_t)i, i, id[i]);
+		struct override o = drain(id[i], "fra-1");
+		assert_int_equal(intent_merge(peer, &o, 1, NOW_MS + 10), 1);
+	}
+	const struct peers_view *v = round_with_peer(false);
+	assert_true(was_asked("/v1/peer/overrides"));
+	assert_int_equal(intent_overrides(this_node.intent)->n_items, 2);
+	for (unsigned i = 0; i < 2; i++)
+		assert_non_null(overrides_find(intent_overrides(this_node.intent), id[i]));
+	assert_int_equal(v->state, PEERS_AGREED);
+	v = round_with_peer(false);
+	assert_false(was_asked("/v1/peer/overrides")); /* nothing is new */
+	override_make_id("ams-1", NOW_MS, 9, id[0]);
+	struct override mine = drain(id[0], "ams-1");
+	assert_int_equal(intent_merge(this_node.intent, &mine, 1, NOW_MS + 20), 1);
+	v = round_with_peer(false);
+	assert_int_equal(v->state, PEERS_BEHIND); /* it lacks ours */
+	assert_int_equal(intent_overrides(this_node.intent)->n_items, 3);
+}
+
+/* All are poked before any is asked; who is poked asks us then. */
+static void who_is_to_be_told_is_told_first(void **state)
+{
+	static const struct model_site sites[2] = { { .name = "ams" }, { .name = "fra" } };
+	static char long_api[300];
+	static struct model_node nodes[] = {
+		{ .name = "ams-1", .api = "https://self", .site = &sites[0] },
+		{ .name = "ams-2", .api = "https://a", .site = &sites[0] },
+		{ .name = "fra-1", .api = "https://f", .site = &sites[1] },
+		{ .name = "fra-2", .api = long_api, .site = &sites[1] },
+		{ .name = "fra-3", .api = "", .site = &sites[1] },
+	};
+	static struct model m = { .cluster = "shop", .nodes = nodes, .n_nodes = 5 };
+	static const char *const urls[] = { "https://a/v1/peer/poke", "https://f/v1/peer/poke",
+		                            "/v1/peer/poke",          "https://a/v1/peer/head",
+		                            "https://f/v1/peer/head", "/v1/peer/head" };
+
+	(void)state;
+	memset(long_api, 'x', sizeof(long_api) - 1);
+	fake_model = &m;
+	own.n_view = 1;
+	own.view[0] = (struct peers_view){ .node = "fra-1", .round = 5, .hash_key = "k" };
+	one_round(&this_node, true);
+	assert_int_equal(n_asked, 6);
+	for (size_t i = 0; i < 6; i++)
+		assert_string_equal(requested[i].url, urls[i]);
+	assert_int_equal(own.n_view, 3);
+	assert_string_equal(own.view[0].node, "ams-2");
+	assert_string_equal(own.view[0].site, "ams");
+	assert_int_equal(own.view[0].round, 1);
+	assert_string_equal(own.view[1].node, "fra-1");
+	assert_string_equal(own.view[1].site, "fra");
+	assert_int_equal(own.view[1].round, 6); /* what was known of it is kept */
+	assert_string_equal(own.view[1].hash_key, "k");
+	assert_false(own.view[1].unasked);
+	assert_true(own.view[2].unasked);
+	n_asked = 0;
+	one_round(&this_node, false);
+	assert_int_equal(n_asked, 3);
+}
+
+/* Its own round comes at once, and others are told if that was asked for once. */
+static void a_poke_is_kept_until_the_next_round(void **state)
+{
+	(void)state;
+	peers_poke(&this_node, false);
+	assert_true(own.poked && !own.tell_others);
+	peers_poke(&this_node, true);
+	peers_poke(&this_node, false);
+	assert_true(own.poked && own.tell_others);
+	assert_true(peers_has_token(&this_node)); /* not known yet */
+	own.token_known = true;
+	assert_false(peers_has_token(&this_node));
+	own.has_token = true;
+	assert_true(peers_has_token(&this_node));
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_newer_version_of_a_peer_is_taken),      T(a_version_whose_files_are_lost_waits),
+		T(who_is_behind_is_not_asked_for_versions), T(unrelated_heads_are_noted),
+		T(overrides_of_a_peer_are_merged),          T(who_is_to_be_told_is_told_first),
+		T(a_poke_is_kept_until_the_next_round),
+	};
+
+	return cmocka_run_group_tests_name("peers round", tests, NULL, NULL);
+}

@@ -1,0 +1,225 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Every route of the API with every role, from a table that is written down here and not taken from the code.
+
+Usage: test_roles.py WEIR_MGMT
+"""
+import hashlib
+import http.client
+import json
+import os
+import ssl
+import subprocess
+import sys
+import unittest
+
+import counted
+from api_node import Node, config, free_port, wait_for
+
+PROGRAM = sys.argv.pop(1)
+NOBODY_UID = 65534
+
+# Who asks: by which token over TCP, or by which user over the UNIX socket.
+TOKENS = {"metrics": "prom" * 8, "viewer": "vera" * 8, "oncall": "otto" * 8, "operator": "olga" * 8, "admin": "ada" * 8,
+          "peer": "p" * 40}
+OTHERS = {"no token": None, "a wrong token": "wrong" * 8, "the peer of another cluster": "q" * 40}
+LADDER = ["viewer", "oncall", "operator", "admin"]
+DRAIN = {"do": "drain", "target": {"site": "ams"}, "until": "never", "now": True, "reason": "a test"}
+APPLY = {"files": {"weir.conf": "schema = 1;"}, "reason": "a test"}
+
+
+def at_least(role):
+    """The roles that reach a route."""
+    return set(LADDER[LADDER.index(role):])
+
+
+EVERYBODY = {*TOKENS, "no token"}
+METRICS = {"metrics", *at_least("viewer")}
+PEER = {"peer", "admin"}
+DIGEST = "0" * 64
+HEAD = {"If-Match": "*"}
+
+# Route: method, pattern as in the description of the interface, path asked, body, headers; status of those who may; who may.
+# What is asked changes nothing: it is a dry run, or refused for what it says after the role was judged.
+TABLE = [
+    ("GET", "/", "/", None, {}, 200, at_least("viewer")),
+    ("GET", "/healthz", "/healthz", None, {}, 200, EVERYBODY),
+    ("GET", "/metrics", "/metrics", None, {}, 200, METRICS),
+    ("GET", "/v1/config", "/v1/config", None, {}, 200, at_least("operator")),
+    ("POST", "/v1/config/check", "/v1/config/check", {"files": APPLY["files"]}, {}, 422, at_least("viewer")),
+    ("POST", "/v1/config/plan", "/v1/config/plan", {"files": APPLY["files"]}, {}, 422, at_least("viewer")),
+    ("POST", "/v1/config/apply", "/v1/config/apply?dry_run=true", APPLY, HEAD, 422, at_least("operator")),
+    ("GET", "/v1/versions", "/v1/versions", None, {}, 200, at_least("viewer")),
+    ("GET", "/v1/versions/{}", "/v1/versions/1", None, {}, 200, at_least("viewer")),
+    ("GET", "/v1/versions/{}", "/v1/versions/1?files=true", None, {}, 200, at_least("operator")),
+    ("GET", "/v1/versions/{}/diff/{}", "/v1/versions/1/diff/1", None, {}, 200, at_least("viewer")),
+    ("POST", "/v1/versions/{}/rollback", "/v1/versions/7/rollback", {"reason": "x"}, HEAD, 404, at_least("oncall")),
+    ("POST", "/v1/versions/{}/rollback", "/v1/versions/7/rollback", {"reason": "x", "force": [DIGEST]}, HEAD, 404, at_least("admin")),
+    ("POST", "/v1/versions/{}/confirm", "/v1/versions/1/confirm", {"reason": "x"}, {}, 409, at_least("oncall")),
+    ("POST", "/v1/config/apply", "/v1/config/apply?dry_run=true", {**APPLY, "force": [DIGEST]}, HEAD, 422, at_least("admin")),
+    ("GET", "/v1/overrides", "/v1/overrides", None, {}, 200, at_least("viewer")),
+    ("GET", "/v1/overrides/{}", "/v1/overrides/none", None, {}, 404, at_least("viewer")),
+    ("POST", "/v1/overrides", "/v1/overrides?dry_run=true", DRAIN, {}, 200, at_least("oncall")),
+    ("GET", "/v1/status", "/v1/status", None, {}, 200, at_least("viewer")),
+    ("GET", "/v1/clock", "/v1/clock", None, {}, 200, at_least("viewer")),
+    ("POST", "/v1/clock/accept", "/v1/clock/accept", {"author": "x"}, {}, 422, at_least("oncall")),
+    ("GET", "/v1/node", "/v1/node", None, {}, 200, at_least("viewer")),
+    ("GET", "/v1/openapi.json", "/v1/openapi.json", None, {}, 200, at_least("viewer")),
+    ("GET", "/v1/processes", "/v1/processes", None, {}, 200, at_least("viewer")),
+    ("POST", "/v1/processes/{}/ask", "/v1/processes/none/ask", {"request": {}}, {}, 404, at_least("operator")),
+    ("GET", "/v1/peers", "/v1/peers", None, {}, 200, at_least("viewer")),
+    ("GET", "/v1/health", "/v1/health", None, {}, 200, at_least("viewer")),
+    ("GET", "/v1/dns", "/v1/dns", None, {}, 503, at_least("viewer")),
+    ("POST", "/v1/files", "/v1/files", {"parts": []}, {}, 200, at_least("operator")),
+    ("POST", "/v1/zones/reload", "/v1/zones/reload", {"author": "x"}, {}, 422, at_least("operator")),
+    ("GET", "/v1/events", "/v1/events", None, {}, 200, at_least("viewer")),
+    ("GET", "/v1/peer/head", "/v1/peer/head", None, {}, 200, PEER),
+    ("GET", "/v1/peer/overrides", "/v1/peer/overrides", None, {}, 200, PEER),
+    ("GET", "/v1/peer/versions", "/v1/peer/versions", None, {}, 200, PEER),
+    ("GET", "/v1/peer/versions/{}", "/v1/peer/versions/1", None, {}, 200, PEER),
+    ("POST", "/v1/peer/versions", "/v1/peer/versions", {}, {}, 400, PEER),
+    ("POST", "/v1/peer/files", "/v1/peer/files", {}, {}, 200, PEER),
+    ("POST", "/v1/peer/reserve", "/v1/peer/reserve", {}, {}, 400, PEER),
+    ("GET", "/v1/peer/views", "/v1/peer/views", None, {}, 200, PEER),
+    ("GET", "/v1/peer/guests", "/v1/peer/guests", None, {}, 503, PEER),
+    ("POST", "/v1/peer/poke", "/v1/peer/poke", {}, {}, 200, PEER),
+]
+
+
+class Roles(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.port = free_port()
+        cls.node = Node(PROGRAM, text=config(ams_api=f"https://127.0.0.1:{cls.port}"))
+        os.chmod(cls.node.dir.name, 0o755)
+        cls.node.start()
+        wait_for("TCP", lambda: "api-served" in cls.node.log())
+        cls.context = ssl.create_default_context(cafile=os.path.join(cls.node.conf, "tls.crt"))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.node.close()
+
+    def tcp(self, token, method, path, body=None, headers=None, source="127.0.0.1"):
+        c = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60, context=self.context, source_address=(source, 0))
+        login = {"Authorization": f"Bearer {token}"} if token else {}
+        return self.node.send(c, method, path, body, {**(headers or {}), **login}, None)
+
+    def unix(self, uid, method, path, body=None, headers=None, node=None):
+        """The status that a user gets on the UNIX socket."""
+        lines = [f"-H{k}: {v}" for k, v in {**(headers or {}), "Content-Type": "application/json"}.items()]
+        done = subprocess.run(
+            ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-m", "60", "-X", method, *lines, *(["-d", json.dumps(body)] if body is not None else []),
+             "--unix-socket", os.path.join((node or self.node).run, "api.sock"), "http://weir" + path],
+            user=uid, group=uid, extra_groups=[], capture_output=True, text=True, check=False, env={**os.environ, "HOME": "/"})
+        return int(done.stdout or 0)
+
+    def test_the_table_has_every_route_and_no_other(self):
+        paths = self.node.ask("GET", "/v1/openapi.json").json["paths"]
+        known = {(m.upper(), self.pattern(p)) for p, methods in paths.items() for m in methods}
+        self.assertEqual({(row[0], row[1]) for row in TABLE}, known)
+
+    @staticmethod
+    def pattern(path):
+        """"/v1/versions/{number}" as "/v1/versions/{}"."""
+        return "/".join("{}" if part.startswith("{") else part for part in path.split("/"))
+
+    def test_each_route_answers_each_role_as_the_table_says(self):
+        for i, (method, _, path, body, headers, status, may) in enumerate(TABLE):
+            for role, token in TOKENS.items():
+                with self.subTest(f"{role}: {method} {path} {body}"):
+                    a = self.tcp(token, method, path, body, headers)
+                    self.assertEqual(a.status, status if role in may else 403, a.raw[:200])
+            for who, token in OTHERS.items():
+                with self.subTest(f"{who}: {method} {path}"):
+                    a = self.tcp(token, method, path, body, headers, f"127.3.{i}.{1 + (who == 'a wrong token')}")
+                    self.assertEqual(a.status, status if who in may else 401, a.raw[:200])
+                    self.assertEqual(a.headers["WWW-Authenticate"],
+                                     None if who in may else f'{"Basic" if path == "/" else "Bearer"} realm="weir"')
+        self.unchanged()
+
+    def unchanged(self):
+        status = self.node.ask("GET", "/v1/status").json
+        self.assertEqual((status["version"]["number"], status["overrides"]), (1, []))
+
+    def test_each_route_answers_each_user_of_the_socket_as_the_table_says(self):
+        os.chmod(os.path.join(self.node.run, "api.sock"), 0o666)
+        for method, _, path, body, headers, status, may in TABLE:
+            with self.subTest(f"{method} {path} {body}"):
+                self.assertEqual(self.node.ask(method, path, body, headers).status, status, "root is an admin")
+                self.assertEqual(self.unix(NOBODY_UID, method, path, body, headers), status if "operator" in may else 403, "others are operators")
+        self.unchanged()
+
+    def test_the_other_processes_users_are_nobody_on_the_socket(self):
+        siblings = {"weir-dataplane": 64001, "weir-health": 64002, "weir-dns": 64003}
+        node = Node(PROGRAM)
+        self.addCleanup(node.close)
+        os.chmod(node.dir.name, 0o755)
+        # a passwd file that has these users, in a mount namespace of the program's own
+        passwd, wrapper = (os.path.join(node.dir.name, name) for name in ("passwd", "wrapper"))
+        with open("/etc/passwd") as f, open(passwd, "w") as out:
+            out.write("".join(line for line in f if not line.startswith("weir-")))
+            out.writelines(f"{name}:x:{uid}:{uid}::/:/bin/false\n" for name, uid in siblings.items())
+        with open(wrapper, "w") as f:
+            f.write(f"#!/bin/sh\nexec unshare -m sh -ec 'mount --bind {passwd} /etc/passwd; exec {os.path.abspath(PROGRAM)} \"$@\"' sh \"$@\"\n")
+        os.chmod(wrapper, 0o755)
+        node.program = wrapper
+        node.start()
+        os.chmod(os.path.join(node.run, "api.sock"), 0o666)
+        for uid in (*siblings.values(), 64004):
+            for method, _, path, body, headers, status, may in TABLE:
+                with self.subTest(f"{uid}: {method} {path}"):
+                    self.assertEqual(self.unix(uid, method, path, body, headers, node),
+                                     status if "no token" in may else 401 if uid != 64004 else status if "operator" in may else 403)
+
+    def test_an_unknown_path_or_method_is_not_an_open_one(self):
+        for method, path, status in (("GET", "/v1/none", 404), ("DELETE", "/v1/overrides", 405), ("PUT", "/v1/config", 405)):
+            for i, token in enumerate((None, TOKENS["viewer"])):
+                self.assertEqual(self.tcp(token, method, path, source=f"127.4.0.{i + 1}").status, status)
+
+    def test_a_peer_of_another_cluster_is_not_believed_with_the_right_token(self):
+        version = self.tcp(TOKENS["peer"], "GET", "/v1/peer/head").json["version"]
+        for path, more in (("/v1/peer/reserve", {"parent": None, "release": True}), ("/v1/peer/versions", {"files": {}})):
+            for cluster, status in (("shop", 200), ("other", 409), ("sho", 409), ("shop2", 409), ("", 409)):
+                with self.subTest(f"{path} {cluster}"):
+                    a = self.tcp(TOKENS["peer"], "POST", path, {"node": "fra-1", "cluster": cluster, "version": version, **more})
+                    self.assertEqual(a.status, status, a.raw[:300])
+                    self.assertEqual(a.code, "other-cluster" if status == 409 else None)
+        self.unchanged()
+
+    def test_anonymous_has_the_role_that_its_line_gives_and_no_more(self):
+        port = free_port()
+        node = Node(PROGRAM, text=config(ams_api=f"https://127.0.0.1:{port}"))
+        self.addCleanup(node.close)
+        node.write("tokens", "anonymous viewer *\n")
+        node.start()
+        wait_for("TCP", lambda: "api-served" in node.log())
+        for method, _, path, body, headers, status, may in TABLE:
+            c = http.client.HTTPSConnection("127.0.0.1", port, timeout=60,
+                                            context=ssl.create_default_context(cafile=os.path.join(node.conf, "tls.crt")))
+            with self.subTest(f"{method} {path} {body}"):
+                a = node.send(c, method, path, body, headers, None)
+                self.assertEqual(a.status, status if "viewer" in may else 403, a.raw[:200])
+
+    def test_idempotency_keys_are_not_shared_by_principals(self):
+        node, key = self.node, {"Idempotency-Key": "the same"}
+        with open(os.path.join(node.conf, "tokens"), "a") as f:
+            f.write(f"root admin {hashlib.sha256(b'r' * 32).hexdigest()}\n")
+        first = self.tcp(TOKENS["oncall"], "POST", "/v1/overrides", DRAIN, key)
+        self.assertEqual((first.status, first.headers["Idempotent-Replay"]), (201, None))
+        again = self.tcp(TOKENS["oncall"], "POST", "/v1/overrides", DRAIN, key)
+        self.assertEqual((again.status, again.headers["Idempotent-Replay"]), (201, "true"))
+        for who, ask in (("another token", lambda: self.tcp(TOKENS["admin"], "POST", "/v1/overrides", DRAIN, key)),
+                         ("a token whose name is a user's", lambda: self.tcp("r" * 32, "POST", "/v1/overrides", DRAIN, key)),
+                         ("that user", lambda: node.command("drain", {"site": "ams"}, headers=key, until="never", now=True))):
+            a = ask()
+            with self.subTest(who):
+                self.assertIn(a.status, (200, 201), a.raw[:200])
+                self.assertEqual(a.headers["Idempotent-Replay"], None, "it is carried out for this principal")
+        viewer = self.tcp(TOKENS["viewer"], "POST", "/v1/overrides", DRAIN, key)
+        self.assertEqual(viewer.status, 403, "a key gives nobody an answer that its role does not reach")
+        node.command("undrain", {"site": "ams"}, now=True)
+
+
+if __name__ == "__main__":
+    counted.main()

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The supervisor's files, put back when somebody removes them (mgmt/cli/run_keep.c). */
+#include "fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/lock.h"
+#include "base/log.h"
+#include "mgmt/cli/run_inside.h"
+
+static struct fixture place;
+static struct proc_dirs dirs;
+static struct run run;
+static char lock[PATH_MAX];
+static unsigned n_noted;
+
+/* run.c's, as far as it makes the file. */
+void run_note_children(struct run *r)
+{
+	fixture_write(r->dirs->run, RUN_STATE_FILE, "health 1 1\n");
+	n_noted++;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	fixture_make(&place);
+	snprintf(dirs.run, sizeof(dirs.run), "%s", place.root);
+	run = (struct run){ .dirs = &dirs };
+	n_noted = 0;
+	log_level(LOG_EMERG);
+	assert_int_equal(proc_path(dirs.run, RUN_LOCK_FILE, lock), 0);
+	return lock_take(lock, &run.lock_fd);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	close(run.lock_fd);
+	fixture_remove(&place);
+	return 0;
+}
+
+static bool is_there(const char *name)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	assert_int_equal(proc_path(place.root, name, path), 0);
+	return lstat(path, &st) == 0;
+}
+
+static void files_that_are_there_are_left_alone(void **state)
+{
+	int fd = run.lock_fd;
+
+	(void)state;
+	run_keep_files(&run);
+	assert_int_equal(run.lock_fd, fd);
+	assert_int_equal(n_noted, 0);
+	assert_false(is_there(RUN_STATE_FILE)); /* nobody was noted yet */
+	run.noted = true;
+	fixture_write(place.root, RUN_STATE_FILE, "");
+	run_keep_files(&run);
+	assert_int_equal(n_noted, 0);
+}
+
+static void a_removed_note_is_written_again(void **state)
+{
+	(void)state;
+	run.noted = true;
+	run_keep_files(&run);
+	assert_int_equal(n_noted, 1);
+	assert_true(is_there(RUN_STATE_FILE));
+	run_keep_files(&run);
+	assert_int_equal(n_noted, 1);
+}
+
+static void a_removed_lock_is_taken_again(void **state)
+{
+	int old = run.lock_fd, other;
+	struct stat held, named;
+
+	(void)state;
+	assert_int_equal(unlink(lock), 0);
+	run_keep_files(&run);
+	assert_int_equal(fstat(run.lock_fd, &held), 0);
+	assert_int_equal(stat(lock, &named), 0);
+	assert_int_equal(held.st_ino, named.st_ino);
+	assert_int_equal(lock_take(lock, &other), -EBUSY);
+	/* the old one is not kept open: its number is free or another file's */
+	assert_true(run.lock_fd == old || fcntl(old, F_GETFD) < 0);
+}
+
+/* What another one has put there in the meantime is not ours to take. */
+static void a_lock_of_another_is_left(void **state)
+{
+	int other, fd = run.lock_fd;
+
+	(void)state;
+	assert_int_equal(unlink(lock), 0);
+	assert_int_equal(lock_take(lock, &other), 0);
+	run_keep_files(&run);
+	assert_int_equal(run.lock_fd, fd);
+	assert_true(fcntl(fd, F_GETFD) >= 0);
+	close(other);
+}
+
+static void what_cannot_be_made_again_leaves_what_is_held(void **state)
+{
+	int fd = run.lock_fd;
+
+	(void)state;
+	snprintf(dirs.run, sizeof(dirs.run), "%s/gone", place.root);
+	run_keep_files(&run);
+	assert_int_equal(run.lock_fd, fd);
+	assert_true(fcntl(fd, F_GETFD) >= 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(files_that_are_there_are_left_alone, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(a_removed_note_is_written_again, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_removed_lock_is_taken_again, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_lock_of_another_is_left, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_cannot_be_made_again_leaves_what_is_held,
+		                                set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

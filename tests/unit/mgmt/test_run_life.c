@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* When the supervisor takes a process for hanging (mgmt/cli/run_watch.h). Time is passed in. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mgmt/cli/run_watch.h"
+
+/* The documented values, not the code's own: a change of those is seen. */
+#define LOOK_MS 500u
+
+#define HANG_MS 10000u
+
+static struct run_signs signs_of(uint64_t turns)
+{
+	struct run_signs s = { .n_threads = 1 };
+
+	strcpy(s.threads[0].name, "main");
+	s.threads[0].turns = turns;
+	return s;
+}
+
+/* @return after how many looks of 500 ms the verdict is @p until, at most @p most */
+static int looks(struct run_life *l, const struct run_signs *s, enum run_verdict until, int most)
+{
+	for (int i = 1; i <= most; i++)
+		if (run_life_feed(l, s, 500, HANG_MS, 1000) == until)
+			return i;
+	return -1;
+}
+
+static void a_thread_that_makes_no_turn_hangs_after_the_whole_time(void **state)
+{
+	struct run_life l = { 0 };
+	struct run_signs s = signs_of(7);
+
+	(void)state;
+	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), RUN_LIVES);
+	assert_string_equal(l.thread, ""); /* none is silent */
+	assert_int_equal(looks(&l, &s, RUN_HANGS, 100), 20);
+	assert_int_equal(l.silent_ms, HANG_MS);
+	assert_string_equal(l.thread, "main");
+	s.threads[0].turns++;
+	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), RUN_LIVES);
+	assert_int_equal(l.silent_ms, 0);
+	assert_string_equal(l.thread, "");
+}
+
+static void one_thread_of_many_is_enough(void **state)
+{
+	struct run_life l = { 0 };
+	struct run_signs s = signs_of(7);
+
+	(void)state;
+	s.n_threads = 2;
+	strcpy(s.threads[1].name, "dns-1");
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), RUN_LIVES);
+		s.threads[0].turns++;
+	}
+	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), RUN_HANGS);
+	assert_string_equal(l.thread, "dns-1");
+	s.n_threads = 1; /* it has ended: nothing is expected of it */
+	s.threads[0].turns++;
+	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), RUN_LIVES);
+}
+
+/* Another thread that was silent for a moment does not hide the one that hangs, whichever comes first. */
+static void the_longest_silence_counts(void **state)
+{
+	(void)state;
+	for (int hung = 0; hung < 2; hung++) {
+		struct run_life l = { 0 };
+		struct run_signs s = signs_of(7);
+
+		s.n_threads = 2;
+		strcpy(s.threads[1].name, "dns-1");
+		for (int i = 0; i < 20; i++) {
+			assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), RUN_LIVES);
+			s.threads[1 - hung].turns += i % 2 == 0;
+		}
+		assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), RUN_HANGS);
+		assert_int_equal(l.silent_ms, HANG_MS);
+		assert_string_equal(l.thread, s.threads[hung].name);
+	}
+}
+
+static void an_announced_job_is_waited_for_and_not_for_ever(void **state)
+{
+	struct run_life l = { 0 };
+	struct run_signs s = signs_of(7);
+
+	(void)state;
+	s.job_until_s = 1060;
+	for (int i = 0; i < 100; i++)
+		assert_int_not_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), RUN_HANGS);
+	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1059), RUN_BUSY);
+	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1060), RUN_HANGS);
+	s.job_until_s = UINT64_MAX; /* whatever it announces */
+	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), RUN_BUSY);
+}
+
+static void a_start_that_takes_longer_than_announced_hangs(void **state)
+{
+	struct run_life l = { 0 };
+	struct run_signs s = { .job_until_s = 1060 };
+
+	(void)state;
+	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1059), RUN_BUSY);
+	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1060), RUN_HANGS);
+	s.job_until_s = 0; /* no signs at all: an earlier release */
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 2000), RUN_UNSEEN);
+}
+
+static void a_supervisor_that_was_late_blames_none(void **state)
+{
+	struct run_life l = { 0 };
+	struct run_signs s = signs_of(7);
+
+	(void)state;
+	assert_true(run_watched_ms(15000, HANG_MS) == RUN_WAS_AWAY);
+	assert_true(run_watched_ms(HANG_MS / 2, HANG_MS) == RUN_WAS_AWAY);
+	assert_int_equal(run_watched_ms(HANG_MS / 2 - 1, HANG_MS), 2 * LOOK_MS);
+	assert_int_equal(run_watched_ms(510, HANG_MS), 510);
+	looks(&l, &s, RUN_HANGS, 20); /* 9.5 s: nearly */
+	assert_int_equal(run_life_feed(&l, &s, RUN_WAS_AWAY, HANG_MS, 1000), RUN_LIVES);
+	assert_int_equal(l.silent_ms, 0);
+	assert_int_equal(looks(&l, &s, RUN_HANGS, 100), 20);
+}
+
+static void workers_that_count_forward(void **state)
+{
+	struct run_life l = { 0 };
+	struct run_signs s = signs_of(7);
+
+	(void)state;
+	s.has_workers = true;
+	for (int i = 0; i < 30; i++) {
+		s.rounds += 1000;
+		run_life_feed(&l, &s, 500, HANG_MS, 1000);
+		assert_true(l.forwards);
+	}
+	assert_true(l.silent_ms > HANG_MS);
+	for (int i = 0; i < 4; i++)
+		run_life_feed(&l, &s, 500, HANG_MS, 1000);
+	assert_false(l.forwards);
+	run_life_feed(&l, &s, RUN_WAS_AWAY, HANG_MS, 1000); /* not watched: not known */
+	assert_true(l.forwards);
+	s.has_workers = false;
+	run_life_feed(&l, &s, 500, HANG_MS, 1000);
+	assert_false(l.forwards);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_thread_that_makes_no_turn_hangs_after_the_whole_time),
+		cmocka_unit_test(one_thread_of_many_is_enough),
+		cmocka_unit_test(the_longest_silence_counts),
+		cmocka_unit_test(an_announced_job_is_waited_for_and_not_for_ever),
+		cmocka_unit_test(a_start_that_takes_longer_than_announced_hangs),
+		cmocka_unit_test(a_supervisor_that_was_late_blames_none),
+		cmocka_unit_test(workers_that_count_forward),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How `weir run` begins and ends (mgmt/cli/run.c): its options and directories, what a program is started with, in which
+ * order it takes over, starts and stops. Its loop and other parts are the test's; programs are scripts.
+ */
+#include "run_edges.h"
+
+static struct fixture place;
+static struct proc_dirs dirs;
+static struct run run;
+
+static int set_up(void **state)
+{
+	static const char *const names[CHILD_COUNT] = { "mgmt", "dataplane", "health", "dns" };
+
+	(void)state;
+	fixture_make(&place);
+	memset(&dirs, 0, sizeof(dirs));
+	snprintf(dirs.run, sizeof(dirs.run), "%s/run", place.root);
+	snprintf(dirs.state, sizeof(dirs.state), "%s", place.state);
+	snprintf(dirs.conf, sizeof(dirs.conf), "%s", place.conf);
+	snprintf(dirs.bpf, sizeof(dirs.bpf), "/bpf");
+	snprintf(dirs.node, sizeof(dirs.node), "ams-1");
+	run = (struct run){ .dirs = &dirs, .lock_fd = -1 };
+	snprintf(run.bin, sizeof(run.bin), "%s", place.root);
+	for (int i = 0; i < CHILD_COUNT; i++)
+		run.children[i] = (struct child){ .name = names[i], .run = &run, .pidfd = -1 };
+	memset(&sockets, 0, sizeof(sockets));
+	memset(found, 0, sizeof(found));
+	now_of_loop = NOW;
+	stopped = false;
+	add_err = stop_other_err = loop_err = 0;
+	n_sent = n_noted = n_forgotten = n_ready = 0;
+	told[0] = order[0] = '\0';
+	log_level(LOG_EMERG);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	for (int i = 0; i < CHILD_COUNT; i++)
+		if (run.children[i].pidfd >= 0) {
+			kill(run.children[i].pid, SIGKILL);
+			waitpid(run.children[i].pid, NULL, 0);
+			close(run.children[i].pidfd);
+		}
+	fixture_remove(&place);
+	return 0;
+}
+
+static void a_time_without_sign_of_life_is_in_its_bounds(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t ms;
+		bool ok;
+	} rows[] = {
+		{ NULL, 10000, true },      { "off", 0, true },         { "3s", 3000, true },
+		{ "10m", 600000, true },    { "2999ms", 10000, false }, { "10m1s", 10000, false },
+		{ "0", 10000, false },      { "soon", 10000, false },   { "", 10000, false },
+		{ "12500ms", 12500, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct cli_args args = { .values = { rows[i].text } };
+		uint64_t ms = 7;
+		char expected[128];
+
+		told[0] = '\0';
+		assert_int_equal(read_hang_time(&args, &ms), rows[i].ok ? CLI_OK : CLI_USAGE);
+		assert_int_equal(ms, rows[i].ms);
+		snprintf(expected, sizeof(expected),
+		         "--hang-time %s: expected a duration from 3s to 10m, or off\n",
+		         rows[i].text ? rows[i].text : "");
+		assert_string_equal(told, rows[i].ok ? "" : expected);
+	}
+}
+
+/* Run what a child runs. @return its wait status */
+static int run_one(int i)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		sigset_t most;
+
+		sigfillset(&most);
+		sigprocmask(SIG_BLOCK, &most, NULL);
+		setenv("WATCHDOG_USEC", "1", 1);
+		setenv("WATCHDOG_PID", "2", 1);
+		setenv("NOTIFY_SOCKET", "/3", 1);
+		setenv("LISTEN_PID", "4", 1);
+		setenv("LISTEN_FDS", "5", 1);
+		setenv("LISTEN_FDNAMES", "6", 1);
+		run_child(&run.children[i]);
+	}
+	int status = -1;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void a_program_gets_its_directories_and_nothing_of_systemd(void **state)
+{
+	static const char *const names[CHILD_COUNT] = { "mgmt", "dataplane", "health", "dns" };
+	static const char script[] =
+	        "#!/bin/sh\n"
+	        "exec >\"$(dirname \"$0\")/seen\"\n"
+	        "echo \"$*\"\n"
+	        "echo \"$WATCHDOG_USEC$WATCHDOG_PID$NOTIFY_SOCKET$LISTEN_PID$LISTEN_FDNAMES|$LISTEN_FDS\"\n"
+	        "while read -r word rest; do case $word in SigBlk:) echo $rest;; esac; done </proc/self/status\n";
+	char path[PATH_MAX], name[32], expected[4 * PATH_MAX], seen[4096];
+
+	(void)state;
+	for (int i = 0; i < CHILD_COUNT; i++)
+		for (int bootstrap = 0; bootstrap < 2; bootstrap++) {
+			snprintf(name, sizeof(name), "weir-%s", names[i]);
+			fixture_write(place.root, name, script);
+			snprintf(path, sizeof(path), "%s/%s", place.root, name);
+			assert_int_equal(chmod(path, 0755), 0);
+			run.bootstrap = bootstrap;
+			assert_int_equal(run_one(i), 0);
+			snprintf(path, sizeof(path), "%s/seen", place.root);
+			FILE *f = fopen(path, "r");
+			assert_non_null(f);
+			seen[fread(seen, 1, sizeof(seen) - 1, f)] = '\0';
+			fclose(f);
+			snprintf(
+			        expected, sizeof(expected),
+			        "--conf-dir %s --state-dir %s --run-dir %s --bpf-dir /bpf --node ams-1%s\n"
+			        "|%s\n0000000000000000\n",
+			        place.conf, place.state, dirs.run,
+			        bootstrap && i == CHILD_MGMT ? " --bootstrap" : "",
+			        i == CHILD_DNS ? "handed" : "");
+			assert_string_equal(seen, expected);
+		}
+	sockets.hand_err = -EMFILE; /* without its sockets it would answer nobody */
+	assert_int_equal(WEXITSTATUS(run_one(CHILD_DNS)), 126);
+	assert_int_equal(run_one(CHILD_HEALTH), 0);
+	snprintf(run.bin, sizeof(run.bin), "%s/nowhere", place.root);
+	assert_int_equal(WEXITSTATUS(run_one(CHILD_HEALTH)), 127);
+}
+
+static mode_t mode_of(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s%s%s", dir, *name ? "/" : "", name);
+	return stat(path, &st) ? 0 : st.st_mode & 07777;
+}
+
+static void directories_are_made_before_anything_runs(void **state)
+{
+	struct cli cli = { .dirs = dirs };
+	char expected[3 * PATH_MAX];
+
+	(void)state;
+	snprintf(cli.dirs.state, sizeof(cli.dirs.state), "%s/new", place.root);
+	assert_int_equal(make_directories(&cli), CLI_OK);
+	assert_true(mode_of(cli.dirs.run, "") && mode_of(cli.dirs.state, ""));
+	assert_int_equal(chmod(cli.dirs.run, 0711), 0);
+	assert_int_equal(make_directories(&cli), CLI_OK); /* they are there: as their owner wants */
+	assert_int_equal(mode_of(cli.dirs.run, ""), 0711);
+	snprintf(cli.dirs.run, sizeof(cli.dirs.run), "%s/a/b", place.root);
+	assert_int_equal(make_directories(&cli), CLI_USAGE);
+	snprintf(expected, sizeof(expected), "%s or %s cannot be made: No such file or directory\n",
+	         cli.dirs.run, cli.dirs.state);
+	assert_string_equal(told, expected);
+	told[0] = '\0';
+	snprintf(cli.dirs.run, sizeof(cli.dirs.run), "%s/run", place.root);
+	snprintf(cli.dirs.state, sizeof(cli.dirs.state), "%s/c/d", place.root);
+	assert_int_equal(make_directories(&cli), CLI_USAGE);
+	assert_non_null(strstr(told, "/c/d cannot be made: No such file or directory"));
+}
+
+static void write_document(void)
+{
+	fixture_write(
+	        place.state, PROC_EFFECTIVE_FILE,
+	        "effective = { version = \"7\"; digest = \"\"; document = \"57\"; written = \"never\"; };\n"
+	        "schema = 1; cluster = { name = \"shop\"; hash_key_file = \"/hash.key\"; hash_key_id = \"k1\"; };\n"
+	        "sites = ( { name = \"ams\"; } );\n"
+	        "nodes = ( { name = \"ams-1\"; site = \"ams\"; ports = ( { interface = \"eth1\"; } );"
+	        " tunnel_source = [ \"10.1.255.0/24\" ]; dns_listen = [ \"192.0.2.53\" ]; } );\n");
+}
+
+static void a_start_takes_over_what_runs_and_starts_the_rest(void **state)
+{
+	(void)state;
+	write_document();
+	found[CHILD_HEALTH] = fake_fork();
+	loop_err = -EIO;
+	assert_int_equal(supervise(&run), -EIO);
+	assert_string_equal(order, "open begin ready loop end ");
+	assert_int_equal(run.children[CHILD_HEALTH].pid, found[CHILD_HEALTH]);
+	assert_false(run.children[CHILD_HEALTH].ours);
+	for (int i = 0; i < CHILD_COUNT; i++) {
+		assert_true(run.children[i].pid > 0);
+		assert_int_equal(run.children[i].ours, i != CHILD_HEALTH);
+	}
+	assert_true(n_noted >= 4);
+	assert_int_equal(n_sent, 0);
+}
+
+/* The next supervisor must find all, also when nothing was started. */
+static void who_runs_is_noted_even_if_nothing_was_started(void **state)
+{
+	(void)state;
+	write_document();
+	for (int i = 0; i < CHILD_COUNT; i++)
+		found[i] = fake_fork();
+	assert_int_equal(supervise(&run), 0);
+	assert_int_equal(n_noted, 1);
+	assert_true(run.noted);
+}
+
+static void what_a_dead_supervisor_left_is_stopped(void **state)
+{
+	(void)state;
+	found[CHILD_DNS] = fake_fork();
+	found[CHILD_DATAPLANE] = fake_fork();
+	assert_int_equal(stop_all(&run), 0);
+	assert_string_equal(order, "loop ");
+	for (int i = 0; i < CHILD_COUNT; i++) {
+		assert_int_equal(run.children[i].pid, found[i]);
+		assert_false(run.children[i].ours);
+	}
+	assert_int_equal(n_noted, 0);
+}
+
+static void the_lock_is_let_go_and_a_failed_loop_is_told(void **state)
+{
+	char path[PATH_MAX + 16];
+	int fd;
+
+	(void)state;
+	assert_int_equal(mkdir(dirs.run, 0755), 0);
+	assert_int_equal(run_alone(&run, false), CLI_UNREACHABLE); /* no programs */
+	assert_non_null(strstr(told, "weir-mgmt cannot be run: No such file or directory"));
+	assert_string_equal(order, "");
+	told[0] = '\0';
+	loop_err = -ENOMEM;
+	assert_int_equal(run_alone(&run, true), CLI_UNREACHABLE); /* which needs none */
+	assert_string_equal(told, "the supervisor failed: Cannot allocate memory\n");
+	assert_string_equal(order, "loop ");
+	told[0] = '\0';
+	stop_other_err = -EBUSY;
+	assert_int_equal(run_alone(&run, true), CLI_CONFLICT);
+	assert_string_equal(order, "loop ");
+	snprintf(path, sizeof(path), "%s/run.lock", dirs.run);
+	assert_int_equal(lock_take(path, &fd), 0);
+	close(fd);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		T(a_time_without_sign_of_life_is_in_its_bounds),
+		T(a_program_gets_its_directories_and_nothing_of_systemd),
+		T(directories_are_made_before_anything_runs),
+		T(a_start_takes_over_what_runs_and_starts_the_rest),
+		T(who_runs_is_noted_even_if_nothing_was_started),
+		T(what_a_dead_supervisor_left_is_stopped),
+		T(the_lock_is_let_go_and_a_failed_loop_is_told),
+	};
+
+	return cmocka_run_group_tests_name("run start", tests, NULL, NULL);
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Events that are read and waited for: which come, who may wait, and when a wait ends; and what a process is asked. */
+#include "asked.h"
+
+#include <errno.h>
+
+#include "base/ctl.h"
+#include "mgmt/api/handle.h"
+
+/* The documented values, not the code's own: a change of those is seen. */
+#define POLLS_MAX 8u
+
+static uint64_t fake_ms;
+static void (*meanwhile)(void);
+
+static uint64_t fake_mono_ms(void)
+{
+	return fake_ms;
+}
+
+static bool fake_wait(struct core *core, uint64_t until_ms)
+{
+	(void)core;
+	fake_ms = until_ms;
+	if (meanwhile)
+		meanwhile();
+	return true;
+}
+
+static struct edge {
+	int ctl_rc;
+	const char *ctl_answer;
+	char ctl_path[64], ctl_line[256];
+} edge;
+
+static int fake_ask(const char *path, const char *line, int timeout_ms, char **answer)
+{
+	assert_int_equal(timeout_ms, 5000);
+	snprintf(edge.ctl_path, sizeof(edge.ctl_path), "%s", strrchr(path, '/') + 1);
+	snprintf(edge.ctl_line, sizeof(edge.ctl_line), "%s", line);
+	if (!edge.ctl_rc)
+		*answer = strdup(edge.ctl_answer);
+	return edge.ctl_rc;
+}
+
+/* The private parts too. */
+#define clock_mono_ms fake_mono_ms
+#define core_wait     fake_wait
+#define ctl_ask       fake_ask
+#define WEIR_RELEASE  "4.5.6" /* the build gives it to weir-mgmt alone */
+#include "mgmt/api/handle_seen.c"
+
+static struct http_reply answer;
+static atomic_bool client_gone;
+static uint64_t first;
+
+static void happen(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		journal_add(intent_journal(this_node.intent), NOW_MS, "test", "subject", "event %u",
+		            i);
+}
+
+static int setup(void **state)
+{
+	(void)asked_setup(state);
+	fake_ms = 1000000;
+	meanwhile = NULL;
+	client_gone = false;
+	memset(&answer, 0, sizeof(answer));
+	first = journal_last(intent_journal(this_node.intent));
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	http_reply_fini(&answer);
+	return asked_teardown(state);
+}
+
+static struct http_request request(const char *since, const char *limit, const char *wait_ms)
+{
+	const char *const names[] = { "since", "limit", "wait_ms" };
+	const char *const values[] = { since, limit, wait_ms };
+	struct http_request r = { .method = "GET", .gone = &client_gone };
+
+	for (size_t i = 0; i < 3; i++)
+		if (values[i]) {
+			snprintf(r.query[r.n_query].name, 32, "%s", names[i]);
+			snprintf(r.query[r.n_query++].value, 32, "%s", values[i]);
+		}
+	return r;
+}
+
+/* @return how many events came; @p from is the first one's id */
+static size_t ask(struct http_request r, uint64_t *from)
+{
+	http_reply_fini(&answer);
+	memset(&answer, 0, sizeof(answer));
+	handle_events(&this_node, &r, &answer);
+	const json_t *items = json_object_get(answer.json, "items");
+	*from = (uint64_t)json_integer_value(json_object_get(json_array_get(items, 0), "id"));
+	return json_array_size(items);
+}
+
+static size_t ask_from(uint64_t since, const char *limit, uint64_t *from)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)since);
+	return ask(request(text, limit, NULL), from);
+}
+
+/* Without a start the newest come; with one those behind it, the oldest first, so that none is passed over. */
+static void events_come_in_their_order(void **state)
+{
+	uint64_t id;
+
+	(void)state;
+	happen(10);
+	assert_int_equal(ask(request(NULL, "3", NULL), &id), 3);
+	assert_true(id == first + 8);
+	assert_int_equal(json_integer_value(json_object_get(answer.json, "last")), first + 10);
+	assert_int_equal(ask_from(first, "3", &id), 3);
+	assert_true(id == first + 1);
+	assert_int_equal(ask_from(first + 3, NULL, &id), 7);
+	assert_true(id == first + 4);
+	assert_int_equal(ask_from(first + 9, NULL, &id), 1);
+	assert_true(id == first + 10);
+	assert_int_equal(ask_from(first + 10, NULL, &id), 0);
+	assert_int_equal(answer.status, 200);
+	assert_int_equal(ask(request(NULL, "1000", NULL), &id), first + 10);
+	(void)ask(request(NULL, "1001", NULL), &id);
+	assert_int_equal(answer.status, 400);
+	(void)ask(request(NULL, NULL, "30001"), &id);
+	assert_int_equal(answer.status, 400);
+}
+
+/* Who was away for so long that events are gone is told so. */
+static void lost_events_are_told(void **state)
+{
+	struct journal *j = intent_journal(this_node.intent);
+	uint64_t id;
+
+	(void)state;
+	while (journal_oldest(j) < 4)
+		happen(500);
+	uint64_t oldest = journal_oldest(j);
+	assert_int_equal(ask_from(oldest - 2, "5", &id), 0);
+	assert_int_equal(answer.status, 410);
+	assert_int_equal(ask_from(oldest - 1, "5", &id), 5); /* the next one is still there */
+	assert_true(id == oldest);
+	assert_int_equal(ask_from(0, "5", &id), 5); /* whatever there is */
+	assert_true(id == oldest);
+}
+
+static void happen_later(void)
+{
+	if (fake_ms == 1000000 + 500)
+		happen(1);
+}
+
+static void leave_later(void)
+{
+	client_gone = fake_ms >= 1000000 + 750;
+}
+
+static void a_wait_ends_with_an_event_its_time_or_its_client(void **state)
+{
+	char since[24];
+	uint64_t id;
+
+	(void)state;
+	snprintf(since, sizeof(since), "%llu", (unsigned long long)first);
+	assert_int_equal(ask(request(since, NULL, "1100"), &id), 0);
+	assert_int_equal(answer.status, 200);
+	assert_int_equal(fake_ms, 1000000 + 1100);
+	fake_ms = 1000000;
+	meanwhile = leave_later;
+	assert_int_equal(ask(request(since, NULL, "30000"), &id), 0);
+	assert_int_equal(fake_ms, 1000000 + 750);
+	client_gone = false;
+	fake_ms = 1000000;
+	meanwhile = happen_later;
+	assert_int_equal(ask(request(since, NULL, "30000"), &id), 1);
+	assert_int_equal(fake_ms, 1000000 + 500);
+	assert_int_equal(ask(request(since, NULL, "30000"), &id), 1); /* there already */
+	assert_int_equal(fake_ms, 1000000 + 500);
+	this_node.stopping = true;
+	snprintf(since, sizeof(since), "%llu", (unsigned long long)first + 1);
+	assert_int_equal(ask(request(since, NULL, "30000"), &id), 0);
+	assert_int_equal(fake_ms, 1000000 + 500);
+	this_node.stopping = false;
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(this_node.n_polls[i], 0);
+}
+
+/* So many of a kind wait, and no other kind loses its room by that. */
+static void waits_are_bounded_by_kind(void **state)
+{
+	static const struct {
+		bool local;
+		enum http_role role;
+		const char *principal;
+	} kinds[] = { { false, HTTP_VIEWER, "anonymous" },
+		      { false, HTTP_ADMIN, "ada" },
+		      { true, HTTP_OPERATOR, "jw" },
+		      { true, HTTP_ADMIN, "root" } };
+	char since[24];
+	uint64_t id;
+
+	(void)state;
+	snprintf(since, sizeof(since), "%llu", (unsigned long long)first);
+	for (size_t i = 0; i < 4; i++) {
+		struct http_request r = request(since, NULL, "300");
+
+		r.local = kinds[i].local;
+		r.role = kinds[i].role;
+		snprintf(r.principal, sizeof(r.principal), "%s", kinds[i].principal);
+		for (size_t k = 0; k < 4; k++)
+			this_node.n_polls[k] = k == i ? POLLS_MAX : 0;
+		(void)ask(r, &id);
+		assert_int_equal(answer.status, 503);
+		assert_true(answer.retry);
+		this_node.n_polls[i] = POLLS_MAX - 1;
+		(void)ask(r, &id);
+		assert_int_equal(answer.status, 200);
+		for (size_t k = 0; k < 4; k++)
+			this_node.n_polls[k] = k == i ? 0 : POLLS_MAX;
+		(void)ask(r, &id);
+		assert_int_equal(answer.status, 200);
+		assert_int_equal(this_node.n_polls[i], 0);
+	}
+}
+
+/* Ask a handler with @p body (given) and a part of the path. @return the status */
+static unsigned ask_handler(http_handler *handler, json_t *body, const char *part)
+{
+	struct http_request r = { .method = "POST", .json = body };
+
+	snprintf(r.parts[0], sizeof(r.parts[0]), "%s", part);
+	http_reply_fini(&answer);
+	memset(&answer, 0, sizeof(answer));
+	handler(&this_node, &r, &answer);
+	json_decref(body);
+	return answer.status;
+}
+
+static const char *text_of(const char *name)
+{
+	const char *text = json_string_value(json_object_get(answer.json, name));
+
+	return text ? text : "";
+}
+
+static json_int_t number_of(const char *name)
+{
+	return json_integer_value(json_object_get(answer.json, name));
+}
+
+static void a_node_says_what_it_is(void **state)
+{
+	(void)state;
+	this_node.started_ms = 999500;
+	assert_int_equal(ask_handler(handle_node, NULL, ""), 200);
+	assert_string_equal(text_of("node"), "ams-1");
+	assert_string_equal(text_of("site"), "ams");
+	assert_string_equal(text_of("cluster"), "shop");
+	assert_string_equal(text_of("release"), "4.5.6");
+	const json_t *store = json_object_get(answer.json, "store");
+	assert_string_equal(json_string_value(json_object_get(store, "state")), "ok");
+	assert_string_equal(json_string_value(json_object_get(store, "detail")), "");
+	assert_int_equal(number_of("uptime_ms"), 500);
+}
+
+static void a_process_is_asked_and_its_answer_passed_on(void **state)
+{
+	static const struct {
+		int rc;
+		const char *answer;
+		unsigned status;
+	} rows[] = {
+		{ 0, "{\"ok\":true}", 200 },  { 0, "not JSON", 503 },    { 0, "", 503 },
+		{ -ECONNREFUSED, NULL, 503 }, { -ETIMEDOUT, NULL, 503 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		edge.ctl_rc = rows[i].rc;
+		edge.ctl_answer = rows[i].answer;
+		assert_int_equal(ask_handler(handle_dns, NULL, ""), rows[i].status);
+		assert_string_equal(edge.ctl_path, "dns.ctl");
+		assert_string_equal(edge.ctl_line, "{\"do\":\"status\"}");
+		if (rows[i].status == 503)
+			assert_string_equal(text_of("code"), "process-unreachable");
+		else
+			assert_true(json_is_true(json_object_get(answer.json, "ok")));
+	}
+	edge.ctl_rc = 0;
+	edge.ctl_answer = "{\"n\":5}";
+	static const char *const names[] = { "dataplane", "health", "dns" };
+	for (size_t i = 0; i < 3; i++) {
+		char file[32];
+
+		snprintf(file, sizeof(file), "%s.ctl", names[i]);
+		json_t *body = json_pack("{s:{s:s}}", "request", "do", "x");
+		assert_int_equal(ask_handler(handle_ask, body, names[i]), 200);
+		assert_string_equal(edge.ctl_path, file);
+		assert_string_equal(edge.ctl_line, "{\"do\":\"x\"}");
+		assert_int_equal(number_of("n"), 5);
+	}
+	edge.ctl_path[0] = '\0';
+	json_t *body = json_pack("{s:{}}", "request");
+	assert_int_equal(ask_handler(handle_ask, json_incref(body), "mgmt"), 404); /* itself */
+	assert_int_equal(ask_handler(handle_ask, json_incref(body), "run"), 404);
+	assert_int_equal(ask_handler(handle_ask, body, "../dns"), 404);
+	assert_int_equal(ask_handler(handle_ask, json_object(), "dns"), 422);
+	assert_int_equal(ask_handler(handle_ask, json_pack("{s:s}", "request", "x"), "dns"), 422);
+	assert_string_equal(edge.ctl_path, "");
+	assert_int_equal(ask_handler(handle_healthz, NULL, ""), 200);
+	assert_string_equal(answer.text, "ok\n");
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(events_come_in_their_order),
+		T(lost_events_are_told),
+		T(a_wait_ends_with_an_event_its_time_or_its_client),
+		T(waits_are_bounded_by_kind),
+		T(a_node_says_what_it_is),
+		T(a_process_is_asked_and_its_answer_passed_on),
+	};
+
+	return cmocka_run_group_tests_name("seen parts", tests, NULL, NULL);
+}

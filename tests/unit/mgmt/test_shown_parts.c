@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a node shows of its versions and overrides: to peers, to people, and where heads have diverged. */
+#include "asked.h"
+
+#include <errno.h>
+
+#include "mgmt/api/diverged.h"
+#include "mgmt/api/handle.h"
+#include "mgmt/api/learn.h"
+#include "mgmt/api/observe.h"
+#include "mgmt/api/peers.h"
+#include "mgmt/api/tell.h"
+#include "mgmt/api/timekeep.h"
+#include "mgmt/api/views.h"
+#include "mgmt/store/yield.h"
+
+static struct edge {
+	bool load_known, learned, no_store, fails;
+	const char *store_why;
+	unsigned n_pokes;
+	int version_rc; /* of reading one, if not 0 */
+	bool poked_others;
+} edge;
+
+static bool fake_load(struct core *core, uint64_t *bits)
+{
+	(void)core;
+	*bits = 123456;
+	return edge.load_known;
+}
+
+static json_t *fake_clock(const struct core *core)
+{
+	(void)core;
+	return json_string("the clock");
+}
+
+static int64_t fake_believed_ms(void)
+{
+	return NOW_MS + 100;
+}
+
+static void fake_poke(struct core *core, bool others)
+{
+	(void)core;
+	assert_true(asked_is_locked());
+	edge.n_pokes++;
+	edge.poked_others = others;
+}
+
+static json_t *fake_views(struct core *core)
+{
+	(void)core;
+	assert_false(asked_is_locked()); /* it takes the lock itself */
+	return json_pack("{s:s}", "views", "all");
+}
+
+static json_t *fake_learn(struct core *core)
+{
+	(void)core;
+	assert_false(asked_is_locked()); /* it asks another process */
+	return edge.learned ? json_pack("{s:s}", "guests", "all") : NULL;
+}
+
+static struct store *fake_store(struct intent *in)
+{
+	assert_true(asked_is_locked());
+	return edge.no_store ? NULL : intent_store(in);
+}
+
+static int fake_list(struct store *s, uint64_t before, struct version *out, size_t max)
+{
+	return edge.fails ? -EIO : store_versions(s, before, out, max);
+}
+
+static const char *fake_store_why(const struct intent *in)
+{
+	return edge.store_why ? edge.store_why : intent_store_why(in);
+}
+
+/* What others may change meanwhile is looked at under the lock. */
+#define intent_head(in)      UNDER_LOCK(intent_head(in))
+#define intent_overrides(in) UNDER_LOCK(intent_overrides(in))
+#define intent_version(in, n, v, f)                                                                \
+	UNDER_LOCK(edge.version_rc ? edge.version_rc : intent_version(in, n, v, f))
+
+/* The private parts too. */
+#define observe_load         fake_load
+#define timekeep_peer_json   fake_clock
+#define clock_believed_ms    fake_believed_ms
+#define peers_poke           fake_poke
+#define views_tell           fake_views
+#define learn_tell           fake_learn
+#define intent_store_to_read fake_store
+#define intent_store         fake_store
+#define intent_store_why     fake_store_why
+#define store_versions       fake_list
+#include "mgmt/api/handle_peer.c"
+#include "mgmt/api/handle_versions.c"
+#undef intent_head
+#undef intent_overrides
+#undef intent_store
+#undef store_versions
+
+static struct http_reply answer;
+
+static int setup(void **state)
+{
+	(void)asked_setup(state);
+	memset(&edge, 0, sizeof(edge));
+	memset(&answer, 0, sizeof(answer));
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	http_reply_fini(&answer);
+	assert_false(asked_is_locked());
+	return asked_teardown(state);
+}
+
+static unsigned ask_as(http_handler *handler, struct http_request *r)
+{
+	http_reply_fini(&answer);
+	memset(&answer, 0, sizeof(answer));
+	handler(&this_node, r, &answer);
+	return answer.status;
+}
+
+/* Ask with @p part in the path and @p query ("limit=2&before=3"). */
+static unsigned ask(http_handler *handler, const char *part, const char *query)
+{
+	struct http_request r = { .method = "GET" };
+	char text[100], *rest = text, *pair;
+
+	snprintf(text, sizeof(text), "%s", query);
+	while ((pair = strsep(&rest, "&")) && *pair) {
+		struct http_pair *q = &r.query[r.n_query++];
+
+		snprintf(q->name, sizeof(q->name), "%s", strsep(&pair, "="));
+		snprintf(q->value, sizeof(q->value), "%s", pair);
+	}
+	snprintf(r.parts[0], sizeof(r.parts[0]), "%s", part);
+	return ask_as(handler, &r);
+}
+
+static const json_t *item_at(const char *list, size_t i)
+{
+	return json_array_get(json_object_get(answer.json, list), i);
+}
+
+static json_int_t number_at(const char *list, size_t i, const char *name)
+{
+	return json_integer_value(json_object_get(item_at(list, i), name));
+}
+
+static const char *text_in(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "";
+}
+
+static size_t count(const char *list)
+{
+	return json_array_size(json_object_get(answer.json, list));
+}
+
+/* One more version; an untold one may give way. */
+static void add_version(const char *words, int64_t at_ms, bool untold)
+{
+	struct files files = fixture_files("# two sites", words);
+	struct intent_change change = { .files = &files,
+		                        .author = "jw",
+		                        .reason = words,
+		                        .pending = INTENT_PENDING_IGNORE,
+		                        .untold = untold };
+	struct intent_changed changed = { 0 };
+
+	assert_int_equal(intent_change(this_node.intent, &change, at_ms, &changed), 0);
+	intent_changed_fini(&changed);
+	files_fini(&files);
+}
+
+static void a_peer_hears_all_that_a_head_is_made_of(void **state)
+{
+	char digest[DIGEST_TEXT_MAX];
+
+	(void)state;
+	asked_apply("# a", 0, NOW_MS + 10);
+	(void)intent_tick(this_node.intent, NOW_MS + 1000); /* looks at the key's file */
+	assert_int_equal(ask(handle_peer_head, "", ""), 200);
+	assert_string_equal(text_in(answer.json, "node"), "ams-1");
+	assert_string_equal(text_in(answer.json, "cluster"), "shop");
+	const json_t *version = json_object_get(answer.json, "version");
+	assert_int_equal(json_integer_value(json_object_get(version, "number")), 2);
+	assert_int_equal(strlen(text_in(answer.json, "hash_key")), MODEL_FINGERPRINT_MAX - 1);
+	assert_string_equal(text_in(answer.json, "hash_key"), text_in(version, "hash_key"));
+	assert_string_equal(text_in(answer.json, "clock"), "the clock");
+	assert_true(json_is_null(json_object_get(answer.json, "bits_per_s")));
+	assert_null(json_object_get(answer.json, "in_force"));
+	assert_string_equal(
+	        text_in(answer.json, "overrides"),
+	        overrides_digest_at(intent_overrides(this_node.intent), NOW_MS, digest));
+	edge.load_known = true;
+	this_node.inforce[0] = (struct inforce){ .number = 2, .state = INFORCE_DONE };
+	assert_int_equal(ask(handle_peer_head, "", ""), 200);
+	assert_int_equal(json_integer_value(json_object_get(answer.json, "bits_per_s")), 123456);
+	const json_t *judged = json_object_get(answer.json, "in_force");
+	assert_int_equal(json_integer_value(json_object_get(judged, "number")), 2);
+}
+
+/* Until the peers have it, what is shown is the version before. */
+static void an_untold_version_is_not_shown_to_peers(void **state)
+{
+	(void)state;
+	add_version("# b", NOW_MS + 20, true);
+	for (int told = 0; told < 2; told++) {
+		const json_t *version;
+
+		assert_int_equal(ask(handle_peer_head, "", ""), 200);
+		version = json_object_get(answer.json, "version");
+		assert_int_equal(json_integer_value(json_object_get(version, "number")), 1 + told);
+		assert_int_equal(ask(handle_peer_versions, "", ""), 200);
+		assert_int_equal(count("items"), 1 + told);
+		assert_int_equal(number_at("items", 0, "number"), 1 + told);
+		assert_int_equal(yield_settle(this_node.intent, NOW_MS + 30), 0);
+	}
+}
+
+static struct version head_with_time_left(void)
+{
+	struct pending_clock clock = { .boot = "b1", .now_ms = 5000 };
+
+	intent_run_deadline(this_node.intent, &clock, NOW_MS + 10);
+	clock.now_ms += 1000;
+	intent_run_deadline(this_node.intent, &clock, NOW_MS + 1010);
+	return *intent_head(this_node.intent);
+}
+
+static void peers_hear_how_long_a_version_has_left(void **state)
+{
+	(void)state;
+	asked_apply("# a", 0, NOW_MS + 5);
+	asked_apply("# b", 60000, NOW_MS + 10);
+	struct version head = head_with_time_left();
+	assert_true(head.confirm_left_ms > 0 && head.confirm_left_ms <= 60000);
+	assert_int_equal(ask(handle_peer_versions, "", ""), 200);
+	assert_int_equal(count("items"), 3);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(number_at("items", i, "number"), 3 - i);
+		assert_int_equal(number_at("items", i, "confirm_left_ms"),
+		                 i == 0 ? head.confirm_left_ms : 0);
+	}
+	edge.fails = true;
+	assert_int_equal(ask(handle_peer_versions, "", ""), 503);
+	edge.fails = false;
+	edge.no_store = true;
+	assert_int_equal(ask(handle_peer_versions, "", ""), 503);
+}
+
+static void a_peer_fetches_a_version_with_its_files(void **state)
+{
+	(void)state;
+	asked_apply("# a", 0, NOW_MS + 10);
+	assert_int_equal(ask(handle_peer_version, "1", ""), 200);
+	assert_int_equal(json_integer_value(json_object_get(answer.json, "number")), 1);
+	const json_t *files = json_object_get(answer.json, "files");
+	assert_int_equal(json_object_size(files), 2);
+	assert_string_equal(text_in(files, "weir.conf"), fixture_config);
+	assert_string_equal(text_in(files, "shop.example.zone"), fixture_zone);
+	assert_int_equal(ask(handle_peer_version, "3", ""), 404);
+	assert_int_equal(ask(handle_peer_version, "0", ""), 404);
+	assert_int_equal(ask(handle_peer_version, "x", ""), 404);
+	edge.version_rc = -EINVAL; /* damaged here: it is there all the same */
+	assert_int_equal(ask(handle_peer_version, "1", ""), 503);
+}
+
+static void peers_hear_of_ended_overrides_too(void **state)
+{
+	struct override list[2] = {
+		{ .id = "0123456789abcdef",
+		  .kind = MODEL_OVERRIDE_DRAIN,
+		  .target = MODEL_TARGET_SITE,
+		  .name = "ams",
+		  .generation = 3,
+		  .created_ms = NOW_MS,
+		  .from_ms = NOW_MS,
+		  .until_ms = MODEL_WALL_NEVER,
+		  .author = "jw",
+		  .reason = "x",
+		  .node = "ams-1" },
+	};
+
+	(void)state;
+	list[1] = list[0];
+	snprintf(list[1].id, sizeof(list[1].id), "0123456789abcdee");
+	snprintf(list[1].name, sizeof(list[1].name), "fra");
+	list[1].ended = true;
+	assert_int_equal(intent_merge(this_node.intent, list, 2, NOW_MS), 2);
+	assert_int_equal(ask(handle_peer_overrides, "", ""), 200);
+	assert_int_equal(count("items"), 2);
+	assert_string_equal(text_in(item_at("items", 0), "name"), "fra");
+	assert_true(json_is_true(json_object_get(item_at("items", 0), "ended")));
+	assert_string_equal(text_in(item_at("items", 1), "name"), "ams");
+	assert_true(json_is_false(json_object_get(item_at("items", 1), "ended")));
+}
+
+static void peers_may_knock(void **state)
+{
+	(void)state;
+	assert_int_equal(ask(handle_peer_poke, "", ""), 200);
+	assert_int_equal(edge.n_pokes, 1);
+	assert_false(edge.poked_others); /* or two nodes would knock for ever */
+	assert_int_equal(json_object_size(answer.json), 0);
+	assert_int_equal(ask(handle_peer_views, "", ""), 200);
+	assert_string_equal(text_in(answer.json, "views"), "all");
+	assert_int_equal(ask(handle_peer_guests, "", ""), 503);
+	edge.learned = true;
+	assert_int_equal(ask(handle_peer_guests, "", ""), 200);
+	assert_string_equal(text_in(answer.json, "guests"), "all");
+}
+
+static void the_list_of_versions_is_cut(void **state)
+{
+	static const struct {
+		const char *query;
+		unsigned status;
+		size_t n;
+		json_int_t first;
+	} rows[] = {
+		{ "", 200, 3, 3 },         { "limit=2", 200, 2, 3 },
+		{ "limit=1", 200, 1, 3 },  { "limit=1000", 200, 3, 3 },
+		{ "limit=0", 400, 0, 0 },  { "limit=1001", 400, 0, 0 },
+		{ "before=3", 200, 2, 2 }, { "before=1", 200, 0, 0 },
+		{ "before=0", 400, 0, 0 }, { "before=3&limit=1", 200, 1, 2 },
+		{ "before=x", 400, 0, 0 },
+	};
+	static const char *const states[] = { "in_force", "superseded", "superseded" };
+
+	(void)state;
+	add_version("# a", NOW_MS + 10, false);
+	add_version("# b", NOW_MS + 20, false);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (ask(handle_versions, "", rows[i].query) != rows[i].status ||
+		    count("items") != rows[i].n || number_at("items", 0, "number") != rows[i].first)
+			fail_msg("%s: %u, %zu", rows[i].query, answer.status, count("items"));
+	assert_int_equal(ask(handle_versions, "", ""), 200);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(number_at("items", i, "number"), 3 - i);
+		assert_string_equal(text_in(item_at("items", i), "state"), states[i]);
+	}
+	assert_int_equal(json_integer_value(json_object_get(answer.json, "head")), 3);
+	assert_int_equal(count("lost"), 0);
+}
+
+static void versions_that_gave_way_are_listed(void **state)
+{
+	(void)state;
+	add_version("# a", NOW_MS + 10, true);
+	assert_int_equal(yield_head(this_node.intent, "fra-1 was first", NOW_MS + 15), 0);
+	add_version("# b", NOW_MS + 20, true);
+	assert_int_equal(yield_head(this_node.intent, "lon-1 was first", NOW_MS + 25), 0);
+	assert_int_equal(ask(handle_versions, "", ""), 200);
+	assert_int_equal(count("items"), 1);
+	assert_int_equal(json_integer_value(json_object_get(answer.json, "head")), 1);
+	assert_int_equal(count("lost"), 2);
+	const json_t *last = item_at("lost", 0);
+	assert_string_equal(text_in(last, "state"), "lost");
+	assert_string_equal(text_in(last, "why"), "lon-1 was first");
+	assert_string_equal(text_in(last, "reason"), "# b");
+	assert_string_equal(text_in(item_at("lost", 1), "why"), "fra-1 was first");
+	char time[CLOCK_TEXT_MAX];
+	assert_string_equal(text_in(last, "lost"), clock_text(NOW_MS + 25, time));
+	assert_int_equal(ask(handle_versions, "", "limit=1"), 200);
+	assert_int_equal(count("lost"), 1);
+	assert_string_equal(text_in(item_at("lost", 0), "why"), "lon-1 was first");
+}
+
+static void a_failing_store_says_why(void **state)
+{
+	(void)state;
+	edge.no_store = true;
+	edge.store_why = "the disk is gone";
+	assert_int_equal(ask(handle_versions, "", ""), 503);
+	assert_string_equal(text_in(answer.json, "detail"), "the store fails: the disk is gone");
+	edge.no_store = false;
+	assert_int_equal(ask(handle_versions, "", ""), 200);
+	edge.fails = true;
+	assert_int_equal(ask(handle_versions, "", ""), 503);
+	assert_string_equal(text_in(answer.json, "detail"), "the store fails: the disk is gone");
+	edge.store_why = "";
+	assert_int_equal(ask(handle_versions, "", ""), 503); /* then its own words */
+	assert_string_equal(text_in(answer.json, "code"), "store");
+}
+
+static void the_configuration_is_sent_unless_it_is_known(void **state)
+{
+	struct http_request r = { .method = "GET" };
+	char etag[HTTP_TEXT_MAX];
+
+	(void)state;
+	assert_int_equal(ask_as(handle_config_get, &r), 200);
+	assert_int_equal(json_integer_value(json_object_get(answer.json, "number")), 1);
+	assert_string_equal(text_in(answer.json, "state"), "in_force");
+	const json_t *files = json_object_get(answer.json, "files");
+	assert_string_equal(text_in(files, "weir.conf"), fixture_config);
+	tell_version_etag(intent_head(this_node.intent), etag);
+	assert_string_equal(answer.etag, etag);
+	snprintf(r.if_none_match, sizeof(r.if_none_match), "%s", etag);
+	assert_int_equal(ask_as(handle_config_get, &r), 304);
+	asked_apply("# a", 0, NOW_MS + 10);
+	assert_int_equal(ask_as(handle_config_get, &r), 200);
+}
+
+/* Reopen with a file that has a mistake: there is no version then. */
+static void without_a_version_there_is_none_to_show(void **state)
+{
+	struct intent_options options = { .conf_dir = asked_place.conf,
+		                          .state_dir = asked_place.state,
+		                          .node = "ams-1" };
+
+	(void)state;
+	intent_close(this_node.intent);
+	assert_int_equal(files_remove_dir(asked_place.state), 0);
+	assert_int_equal(mkdir(asked_place.state, 0755), 0);
+	fixture_write(asked_place.conf, "weir.conf", "schema = 1; nonsense = 1;\n");
+	assert_int_equal(intent_open(&options, NOW_MS, &this_node.intent), 0);
+	assert_int_equal(ask(handle_config_get, "", ""), 404);
+	assert_int_equal(ask(handle_versions, "", ""), 200);
+	assert_int_equal(count("items"), 0);
+	assert_true(json_is_null(json_object_get(answer.json, "head")));
+	assert_int_equal(ask(handle_peer_head, "", ""), 200);
+	assert_true(json_is_null(json_object_get(answer.json, "version")));
+	assert_string_equal(text_in(answer.json, "cluster"), "");
+	assert_int_equal(ask(handle_peer_versions, "", ""), 200);
+	assert_int_equal(count("items"), 0);
+	assert_null(diverged_tell(&this_node));
+}
+
+static struct intent_foreign foreign(const char *peer, uint64_t number, char digit)
+{
+	struct intent_foreign f = { .number = number };
+
+	snprintf(f.peer, sizeof(f.peer), "%s", peer);
+	memset(f.digest, digit, DIGEST_TEXT_MAX - 1);
+	f.version = (struct version){ .number = number, .time_ms = NOW_MS, .reason = "r" };
+	snprintf(f.version.author, sizeof(f.version.author), "of %s", peer);
+	snprintf(f.version.node, sizeof(f.version.node), "made-on-%s", peer);
+	memcpy(f.version.digest, f.digest, sizeof(f.digest));
+	return f;
+}
+
+static void check_cure(const json_t *cure, const char *keeps, const char *on, const char *command)
+{
+	assert_string_equal(text_in(cure, "keeps"), keeps);
+	assert_string_equal(text_in(cure, "on"), on);
+	assert_string_equal(text_in(cure, "command"), command);
+}
+
+/* Each command keeps one head and names the others, each once: two peers may have the same. */
+static void each_diverged_head_has_its_cure(void **state)
+{
+	struct intent_foreign f[3] = { foreign("fra-1", 7, 'a'), foreign("lon-1", 9, 'b'),
+		                       foreign("bru-1", 7, 'a') };
+	char own[DIGEST_TEXT_MAX], command[400];
+
+	(void)state;
+	assert_null(diverged_tell(&this_node));
+	f[1].version.confirm_by_ms = NOW_MS + 5;
+	intent_note_diverged(this_node.intent, f, 3);
+	memcpy(own, intent_head(this_node.intent)->digest, sizeof(own));
+	diverged_refuse(&this_node, &answer);
+	assert_int_equal(answer.status, 409);
+	assert_string_equal(text_in(answer.json, "code"), "diverged");
+	const json_t *ours = json_object_get(answer.json, "own");
+	assert_string_equal(text_in(ours, "node"), "ams-1");
+	assert_int_equal(json_integer_value(json_object_get(ours, "number")), 1);
+	assert_true(json_is_true(json_object_get(ours, "provisional")));
+	assert_int_equal(count("heads"), 3);
+	for (size_t i = 0; i < 3; i++) {
+		const json_t *head = item_at("heads", i);
+
+		assert_string_equal(text_in(head, "node"), f[i].peer);
+		assert_string_equal(text_in(head, "digest"), f[i].digest);
+		assert_string_equal(text_in(head, "author"), f[i].version.author);
+		assert_string_equal(text_in(head, "made_on"), f[i].version.node);
+		assert_int_equal(json_integer_value(json_object_get(head, "number")), f[i].number);
+		assert_true(json_is_false(json_object_get(head, "provisional")));
+	}
+	assert_int_equal(count("cure"), 3);
+	snprintf(command, sizeof(command),
+	         "weir rollback 1 --force %s,%s --reason \"keep the version of ams-1\"",
+	         f[0].digest, f[1].digest);
+	check_cure(item_at("cure", 0), own, "ams-1", command);
+	snprintf(command, sizeof(command),
+	         "weir rollback 7 --force %s,%s --reason \"keep the version of fra-1\"", own,
+	         f[1].digest);
+	check_cure(item_at("cure", 1), f[0].digest, "fra-1", command);
+	snprintf(command, sizeof(command),
+	         "weir rollback 9 --force %s,%s --confirm-pending --reason \"keep the version of "
+	         "lon-1\"",
+	         own, f[0].digest);
+	check_cure(item_at("cure", 2), f[1].digest, "lon-1", command);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_peer_hears_all_that_a_head_is_made_of),
+		T(an_untold_version_is_not_shown_to_peers),
+		T(peers_hear_how_long_a_version_has_left),
+		T(a_peer_fetches_a_version_with_its_files),
+		T(peers_hear_of_ended_overrides_too),
+		T(peers_may_knock),
+		T(the_list_of_versions_is_cut),
+		T(versions_that_gave_way_are_listed),
+		T(a_failing_store_says_why),
+		T(the_configuration_is_sent_unless_it_is_known),
+		T(without_a_version_there_is_none_to_show),
+		T(each_diverged_head_has_its_cure),
+	};
+
+	return cmocka_run_group_tests_name("shown parts", tests, NULL, NULL);
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The node's state over time: since when a reason is there, and what comes or goes as an event and in the metrics. */
+#include "asked.h"
+
+#include "mgmt/api/facts.h"
+#include "mgmt/api/look.h"
+#include "mgmt/api/state.h"
+#include "weir/stats.h"
+
+/* The documented values, not the code's own: a change of those is seen. */
+#define A_TURN 16
+#define NEWS   30000
+
+static uint64_t fake_ms, fake_document;
+static struct judge_verdict next;
+static int judge_rc;
+
+static uint64_t fake_mono_ms(void)
+{
+	return fake_ms;
+}
+
+static uint64_t fake_intent_document(const struct intent *in)
+{
+	(void)in;
+	return fake_document;
+}
+
+static int fake_take(struct core *core, struct look *l)
+{
+	(void)core;
+	(void)l;
+	return 0;
+}
+
+static void fake_fini(struct look *l)
+{
+	(void)l;
+}
+
+static int fake_judge(const struct look *l, struct judge_verdict *out)
+{
+	(void)l;
+	*out = next;
+	return judge_rc;
+}
+
+/* The private parts too. */
+#define clock_mono_ms   fake_mono_ms
+#define intent_document fake_intent_document
+#define look_take       fake_take
+#define look_fini       fake_fini
+#define facts_judge     fake_judge
+#include "mgmt/api/state.c"
+
+static int setup(void **state)
+{
+	(void)asked_setup(state);
+	assert_int_equal(stats_create(this_node.dirs.run, "mgmt", 256, &this_node.stats), 0);
+	assert_int_equal(state_open(&this_node), 0);
+	memset(&next, 0, sizeof(next));
+	fake_ms = 1000000;
+	fake_document = 1;
+	judge_rc = 0;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	state_close(&this_node);
+	stats_close(this_node.stats);
+	return asked_teardown(state);
+}
+
+static void add(enum judge_rule rule, const char *subject, uint64_t since_ms)
+{
+	struct judge_reason *r = &next.reasons[next.n_reasons++];
+
+	*r = (struct judge_reason){ .rule = rule,
+		                    .state = judge_rows[rule].state,
+		                    .since_ms = since_ms };
+	snprintf(r->code, sizeof(r->code), "%s", judge_rows[rule].code);
+	snprintf(r->subject, sizeof(r->subject), "%s", subject);
+	snprintf(r->text, sizeof(r->text), "trouble of %s", subject);
+	if (r->state > next.state)
+		next.state = r->state;
+}
+
+static void note(const char *code, const char *subject, const char *text, uint64_t since_ms)
+{
+	struct judge_reason *r = &next.notes[next.n_notes++];
+
+	*r = (struct judge_reason){ .since_ms = since_ms };
+	snprintf(r->code, sizeof(r->code), "%s", code);
+	snprintf(r->subject, sizeof(r->subject), "%s", subject);
+	snprintf(r->text, sizeof(r->text), "%s", text);
+}
+
+/* The events since the last call that are of @p kind and begin with @p text. */
+static unsigned events(const char *kind, const char *text)
+{
+	static uint64_t seen;
+	struct journal *j = intent_journal(this_node.intent);
+	unsigned n = 0;
+
+	for (uint64_t id = kind ? seen + 1 : UINT64_MAX; kind && id <= journal_last(j); id++) {
+		const struct event *e = journal_find(j, id);
+
+		n += e && !strcmp(e->kind, kind) && !strncmp(e->message, text, strlen(text));
+	}
+	if (!kind)
+		seen = journal_last(j);
+	return n;
+}
+
+static void look_again(void)
+{
+	events(NULL, NULL);
+	state_follow(&this_node);
+}
+
+/* The value of a gauge of ours; -1: there is none. */
+static int64_t gauge(const char *name, const char *labels)
+{
+	struct stats_reader *r;
+	int64_t value = -1;
+
+	assert_int_equal(stats_reader_open(this_node.dirs.run, "mgmt", &r), 0);
+	for (size_t i = 0; i < stats_reader_n(r); i++) {
+		const struct stats_entry *e = stats_reader_entry(r, i);
+
+		if (e->used && !strcmp(e->name, name) && !strcmp(e->labels, labels))
+			value = (int64_t)e->value;
+	}
+	stats_reader_close(r);
+	return value;
+}
+
+static void changes_of_the_state_become_events(void **state)
+{
+	(void)state;
+	look_again();
+	assert_int_equal(events("status", "well, was unknown"), 1);
+	assert_int_equal(gauge("weir_status", ""), 0);
+	look_again();
+	assert_int_equal(events("status", ""), 0);
+	add(JUDGE_RULE_PORTS_MISSING, "weir-dataplane", 0);
+	add(JUDGE_RULE_SITE_DOWN, "fra", 0);
+	look_again();
+	assert_int_equal(
+	        events("status",
+	               "degraded, was well: trouble of weir-dataplane (and 1 reasons more)"),
+	        1);
+	assert_int_equal(events("condition", ""), 2);
+	assert_int_equal(gauge("weir_status", ""), 1);
+	look_again(); /* the same again is no news */
+	assert_int_equal(events("status", "") + events("condition", ""), 0);
+	next.n_reasons = 1;
+	look_again();
+	assert_int_equal(events("status", ""), 0);
+	assert_int_equal(events("condition", judge_rows[JUDGE_RULE_SITE_DOWN].code), 1);
+	next.n_reasons = 0;
+	add(JUDGE_RULE_FORWARDING_STOPPED, "weir-dataplane", 0);
+	look_again();
+	assert_int_equal(events("status", "down, was degraded: trouble of weir-dataplane"), 1);
+	assert_int_equal(events("condition", ""), 2); /* one is over, one is so */
+	assert_int_equal(gauge("weir_status", ""), 2);
+	memset(&next, 0, sizeof(next));
+	look_again();
+	assert_int_equal(events("status", "well, was down"), 1);
+	assert_int_equal(events("condition", ""), 1);
+}
+
+/* What cannot be judged changes nothing. */
+static void without_memory_the_last_state_stays(void **state)
+{
+	(void)state;
+	add(JUDGE_RULE_SITE_DOWN, "fra", 0);
+	look_again();
+	next.n_reasons = 0;
+	next.state = JUDGE_WELL;
+	judge_rc = -12;
+	look_again();
+	assert_int_equal(events("status", "") + events("condition", ""), 0);
+	assert_int_equal(gauge("weir_status", ""), 1);
+}
+
+/* Backends, peers and processes have events of their own. */
+static void what_is_told_elsewhere_is_told_once(void **state)
+{
+	static const enum judge_rule rules[] = { JUDGE_RULE_PROCESS_SILENT, JUDGE_RULE_BACKEND_DOWN,
+		                                 JUDGE_RULE_PEER_UNREACHABLE,
+		                                 JUDGE_RULE_PEER_DIVERGED,
+		                                 JUDGE_RULE_VERSION_UNCONFIRMED };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		add(rules[i], "x", 0);
+	look_again();
+	assert_int_equal(events("condition", ""), 0);
+	next.n_reasons = 0;
+	look_again();
+	assert_int_equal(events("condition", ""), 0);
+}
+
+static void many_events_of_a_turn_are_counted(void **state)
+{
+	char subject[16];
+
+	(void)state;
+	for (unsigned n = A_TURN; n <= A_TURN + 2; n++) {
+		memset(&next, 0, sizeof(next));
+		look_again();
+		for (unsigned i = 0; i < n; i++) {
+			snprintf(subject, sizeof(subject), "s%u", i);
+			add(JUDGE_RULE_SITE_DOWN, subject, 0);
+		}
+		look_again();
+		assert_int_equal(events("condition", judge_rows[JUDGE_RULE_SITE_DOWN].code),
+		                 A_TURN);
+		assert_int_equal(events("condition", "1 conditions more is so"), n == A_TURN + 1);
+		assert_int_equal(events("condition", "2 conditions more is so"), n == A_TURN + 2);
+	}
+}
+
+static uint64_t since_of(const char *subject)
+{
+	struct judge_verdict v = next;
+
+	state_since(&this_node, &v);
+	for (size_t i = 0; i < v.n_reasons; i++)
+		if (!strcmp(v.reasons[i].subject, subject))
+			return v.reasons[i].since_ms;
+	return 0;
+}
+
+static void a_reason_is_there_since_it_was_seen_first(void **state)
+{
+	(void)state;
+	add(JUDGE_RULE_SITE_DOWN, "fra", 0);
+	add(JUDGE_RULE_STATED_DEGRADED, "eth1", 4711); /* a process knows it better */
+	assert_int_equal(since_of("fra"), fake_ms);
+	look_again();
+	fake_ms += 5000;
+	assert_int_equal(since_of("fra"), fake_ms - 5000);
+	assert_int_equal(since_of("eth1"), 4711);
+	look_again();
+	fake_ms += 5000;
+	look_again();
+	assert_int_equal(since_of("fra"), fake_ms - 10000);
+	add(JUDGE_RULE_SITE_DOWN, "lon", 0);
+	assert_int_equal(since_of("lon"), fake_ms); /* of another subject */
+	next.n_reasons = 0;
+	look_again();
+	fake_ms += 5000;
+	add(JUDGE_RULE_SITE_DOWN, "fra", 0); /* it was over in between */
+	assert_int_equal(since_of("fra"), fake_ms);
+}
+
+static void reasons_are_counted_by_code(void **state)
+{
+	char site[64], port[64];
+
+	(void)state;
+	snprintf(site, sizeof(site), "code=\"%s\"", judge_rows[JUDGE_RULE_SITE_DOWN].code);
+	snprintf(port, sizeof(port), "code=\"%s\"", judge_rows[JUDGE_RULE_PORTS_MISSING].code);
+	stats_set(stats_word(this_node.stats, STATS_GAUGE, "weir_status_reasons", port, "x"), 9);
+	look_again(); /* what a process before this one left on the page */
+	assert_int_equal(gauge("weir_status_reasons", port), -1);
+	add(JUDGE_RULE_SITE_DOWN, "fra", 0);
+	add(JUDGE_RULE_PORTS_MISSING, "weir-dataplane", 0);
+	add(JUDGE_RULE_SITE_DOWN, "lon", 0);
+	look_again();
+	assert_int_equal(gauge("weir_status_reasons", site), 2);
+	assert_int_equal(gauge("weir_status_reasons", port), 1);
+	next.n_reasons = 1;
+	look_again();
+	assert_int_equal(gauge("weir_status_reasons", site), 1);
+	assert_int_equal(gauge("weir_status_reasons", port), -1);
+}
+
+/* Each restart is told once, also by a weir-mgmt that was restarted with the others. */
+static void restarts_become_events(void **state)
+{
+	(void)state;
+	note("process-restarted", "weir-dns", "restarted 1 time", fake_ms - NEWS);
+	note("process-restarted", "weir-health", "restarted long ago", fake_ms - NEWS - 1);
+	note("clock-unsynchronised", "", "restarted no clock", fake_ms);
+	look_again();
+	assert_int_equal(events("process", "restarted 1 time"), 1);
+	assert_int_equal(events("process", ""), 1);
+	look_again();
+	assert_int_equal(events("process", ""), 0);
+	next.n_notes = 0;
+	note("process-restarted", "weir-dns", "restarted 2 times", fake_ms - 2 * NEWS);
+	look_again(); /* however long ago it says: it is new to us, who have looked since */
+	assert_int_equal(events("process", "restarted 2 times"), 1);
+	struct journal *j = intent_journal(this_node.intent);
+	assert_string_equal(journal_find(j, journal_last(j))->subject, "dns");
+}
+
+static void a_document_has_an_age(void **state)
+{
+	(void)state;
+	assert_int_equal(state_document_age_ms(&this_node), 0);
+	look_again();
+	fake_ms += 3000;
+	look_again();
+	assert_int_equal(state_document_age_ms(&this_node), 3000);
+	fake_document = 2; /* not seen by a look yet */
+	assert_int_equal(state_document_age_ms(&this_node), 0);
+	look_again();
+	fake_ms += 500;
+	assert_int_equal(state_document_age_ms(&this_node), 500);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(changes_of_the_state_become_events),
+		T(without_memory_the_last_state_stays),
+		T(what_is_told_elsewhere_is_told_once),
+		T(many_events_of_a_turn_are_counted),
+		T(a_reason_is_there_since_it_was_seen_first),
+		T(reasons_are_counted_by_code),
+		T(restarts_become_events),
+		T(a_document_has_an_age),
+	};
+
+	return cmocka_run_group_tests_name("state parts", tests, NULL, NULL);
+}

@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The status of sites, pools and backends: what is asked, seen and in force, apart; and what stands out. */
+#include "asked.h"
+
+#include "base/page.h"
+#include "mgmt/api/status.h"
+
+static struct effect_backend rows_in_force[3];
+static int n_in_force;
+static struct effect_pool pool_in_force;
+
+static int fake_rows(const struct effect *e, const char *pool, struct effect_backend **rows)
+{
+	(void)pool;
+	*rows = NULL;
+	if (!e || n_in_force < 0)
+		return -1;
+	*rows = calloc(4, sizeof(**rows));
+	assert_non_null(*rows);
+	memcpy(*rows, rows_in_force, sizeof(rows_in_force));
+	return n_in_force;
+}
+
+static int fake_pool(const struct effect *e, const char *pool, struct effect_pool *out)
+{
+	(void)e;
+	(void)pool;
+	*out = pool_in_force;
+	return 0;
+}
+
+/* The private parts too. */
+#define gather_rows          fake_rows
+#define effect_pool(e, n, o) fake_pool(e, n, o)
+#include "mgmt/api/handle_status.c"
+#include "mgmt/api/status_pools.c"
+
+static struct status seen;
+static struct health_page health;
+static struct override items[4];
+static const struct model_site sites[2] = { { .name = "ams" }, { .name = "fra" } };
+static const struct model_node self = { .name = "ams-1", .site = &sites[0] };
+static const struct model_check check = { .name = "tcp" };
+static struct model_backend backends[3];
+static struct model_pool pools[2];
+static struct model one_pool;
+
+/* Three backends that are up and serve, with twenty slots each of sixty. */
+static int setup(void **state)
+{
+	static const char *const names[] = { "b1", "b2", "b3" };
+	uint64_t targets[3];
+
+	(void)state;
+	memset(&seen, 0, sizeof(seen));
+	memset(&health, 0, sizeof(health));
+	memset(items, 0, sizeof(items));
+	for (size_t i = 0; i < 3; i++) {
+		backends[i] =
+		        (struct model_backend){ .name = names[i], .id = i + 1, .weight = 100 };
+		targets[i] = health_target_backend("web", i + 1);
+		rows_in_force[i] = (struct effect_backend){ .id = i + 1,
+			                                    .alive = 1,
+			                                    .next_hop = 1,
+			                                    .slots = 20,
+			                                    .inner_mtu = 1480,
+			                                    .why = EFFECT_WHY_UP };
+	}
+	assert_int_equal(health_set_targets(&health, targets, 3, 1), 0);
+	for (size_t i = 0; i < 3; i++)
+		health_write(&health, health_find(&health, targets[i]),
+		             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1));
+	n_in_force = 3;
+	pool_in_force = (struct effect_pool){ .n_slots = 60, .n_backends = 3 };
+	pools[0] = (struct model_pool){ .name = "web",
+		                        .site = &sites[0],
+		                        .check = &check,
+		                        .backends = backends,
+		                        .n_backends = 3 };
+	one_pool = (struct model){
+		.pools = pools, .n_pools = 1, .sites = sites, .n_sites = 2, .self = &self
+	};
+	seen.look.m = &one_pool;
+	seen.look.now_ms = NOW_MS;
+	seen.look.set.items = items;
+	seen.look.pages.health = &health;
+	seen.look.pages.health_fresh = true;
+	seen.look.pages.effect = (struct effect *)&health;
+	seen.look.pages.effect_fresh = true;
+	return 0;
+}
+
+static json_t *told;
+
+static const json_t *backend_at(size_t i)
+{
+	seen.n_backends = seen.n_odd = seen.n_shown = 0;
+	json_decref(told);
+	told = status_pools(&seen);
+	return json_array_get(json_object_get(json_array_get(told, 0), "backends"), i);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	json_decref(told);
+	told = NULL;
+	return 0;
+}
+
+static const char *in(const json_t *o, const char *part, const char *name)
+{
+	const char *text = json_string_value(json_object_get(json_object_get(o, part), name));
+
+	return text ? text : "";
+}
+
+static json_int_t number_in(const json_t *o, const char *part, const char *name)
+{
+	return json_integer_value(json_object_get(json_object_get(o, part), name));
+}
+
+static void a_backend_is_told_as_it_is_in_force(void **state)
+{
+	static const struct {
+		struct effect_backend row;
+		bool fresh;
+		const char *word;
+		json_int_t share;
+		bool odd;
+	} rows[] = {
+		{ { .alive = 1, .next_hop = 1, .slots = 20 }, true, "serving", 333333, false },
+		{ { .alive = 1, .next_hop = 1, .slots = 20, .path_mtu = 1400 },
+		  true,
+		  "serving",
+		  333333,
+		  true },
+		{ { .alive = 1, .next_hop = 1, .base_slots = 5 }, true, "draining", 0, true },
+		{ { .alive = 1, .next_hop = 1, .exceptions = 5 }, true, "draining", 0, true },
+		{ { .alive = 1, .next_hop = 1 }, true, "out", 0, true },
+		{ { .alive = 1, .slots = 20 }, true, "out", 0, true },
+		{ { .next_hop = 1, .slots = 20 }, true, "out", 0, true },
+		{ { .next_hop = 1, .slots = 20 }, false, "unknown", 333333, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		rows_in_force[1] = rows[i].row;
+		rows_in_force[1].id = 2;
+		seen.look.pages.effect_fresh = rows[i].fresh;
+		const json_t *b = backend_at(1);
+
+		if (strcmp(in(b, "effect", "state"), rows[i].word) != 0 ||
+		    number_in(b, "effect", "share_ppm") != rows[i].share ||
+		    seen.n_odd != rows[i].odd)
+			fail_msg("row %zu: %s, %d, odd %zu", i, in(b, "effect", "state"),
+			         (int)number_in(b, "effect", "share_ppm"), seen.n_odd);
+		assert_int_equal(json_integer_value(
+		                         json_object_get(json_array_get(told, 0), "standing_out")),
+		                 rows[i].odd);
+	}
+}
+
+/* Compare @p told, borrowed, with @p json. */
+static void is_told(const json_t *is, const char *json)
+{
+	json_error_t why;
+	json_t *expected = json_loads(json, 0, &why);
+
+	if (!expected)
+		fail_msg("column %d: %s", why.column, why.text);
+	if (!json_equal(is, expected)) {
+		char *text = json_dumps(is, JSON_INDENT(1));
+
+		fail_msg("%s\nand not %s", text, json);
+	}
+	json_decref(expected);
+}
+
+static void a_backend_and_its_pool_have_all_their_fields(void **state)
+{
+	const uint8_t address[4] = { 10, 1, 1, 12 };
+
+	(void)state;
+	backends[1].address = addr_from4(address);
+	backends[1].port = 8080;
+	backends[1].weight = 70;
+	rows_in_force[1] = (struct effect_backend){ .id = 2,
+		                                    .alive = 1,
+		                                    .next_hop = 1,
+		                                    .slots = 15,
+		                                    .base_slots = 5,
+		                                    .exceptions = 7,
+		                                    .packets = 11,
+		                                    .bytes = 13,
+		                                    .inner_mtu = 1480,
+		                                    .path_mtu = 1400,
+		                                    .why = EFFECT_WHY_UP };
+	rows_in_force[2].slots = 0;
+	rows_in_force[2].base_slots = 1; /* it drains */
+	pool_in_force = (struct effect_pool){
+		.n_slots = 60, .empty = 1, .unsettled = 2, .exceptions = 3, .held = 4, .full = 5
+	};
+	pools[0].n_sets = 9;
+	const json_t *b = backend_at(1);
+	is_told(json_object_get(b, "effect"),
+	        "{\"state\": \"serving\", \"why\": \"up\", \"slots\": 15, \"share_ppm\": 250000,"
+	        " \"base_slots\": 5, \"exceptions\": 7, \"next_hop\": true, \"packets\": 11,"
+	        " \"bytes\": 13, \"inner_mtu\": 1480, \"path_mtu\": 1400}");
+	assert_string_equal(json_string_value(json_object_get(b, "name")), "b2");
+	assert_string_equal(json_string_value(json_object_get(b, "address")), "10.1.1.12");
+	assert_string_equal(json_string_value(json_object_get(b, "id")), "0000000000000002");
+	assert_int_equal(json_integer_value(json_object_get(b, "port")), 8080);
+	assert_int_equal(number_in(b, "intent", "weight"), 70);
+	assert_string_equal(in(b, "observation", "state"), "up");
+	const json_t *pool = json_array_get(told, 0);
+	assert_string_equal(json_string_value(json_object_get(pool, "name")), "web");
+	assert_string_equal(json_string_value(json_object_get(pool, "site")), "ams");
+	is_told(json_object_get(pool, "intent"),
+	        "{\"backends\": 3, \"sets\": 9, \"overridden\": 0}");
+	is_told(json_object_get(pool, "observation"), "{\"up\": 3, \"down\": 0, \"unknown\": 0}");
+	is_told(json_object_get(pool, "effect"),
+	        "{\"state\": \"in_force\", \"serving\": 2, \"draining\": 1, \"slots\": 60,"
+	        " \"empty_slots\": 1, \"unsettled\": 2, \"exceptions\": 3, \"held_backends\": 4,"
+	        " \"full_slots\": 5}");
+	assert_int_equal(json_integer_value(json_object_get(pool, "standing_out")), 2);
+	n_in_force = 0; /* a pool without backends is in the tables all the same */
+	(void)backend_at(0);
+	is_told(json_object_get(json_array_get(told, 0), "effect"),
+	        "{\"state\": \"in_force\", \"serving\": 0, \"draining\": 0, \"slots\": 60,"
+	        " \"empty_slots\": 1, \"unsettled\": 2, \"exceptions\": 3, \"held_backends\": 4,"
+	        " \"full_slots\": 5}");
+}
+
+/* A backend that is dead does not blame the way to it; one whose checks are old does not stand out for them. */
+static void the_last_step_that_decided_is_the_reason(void **state)
+{
+	(void)state;
+	rows_in_force[1].alive = rows_in_force[1].next_hop = 0;
+	rows_in_force[1].hop = EFFECT_HOP_NO_ROUTE;
+	rows_in_force[1].why = EFFECT_WHY_DISABLED;
+	assert_string_equal(in(backend_at(1), "effect", "why"), "disabled");
+	rows_in_force[1].alive = 1;
+	assert_string_equal(in(backend_at(1), "effect", "why"), "no next hop: no route");
+	rows_in_force[1].next_hop = 1;
+	seen.look.pages.health_fresh = false;
+	(void)backend_at(1);
+	assert_int_equal(number_in(json_array_get(told, 0), "observation", "unknown"), 3);
+	assert_int_equal(seen.n_odd, 0);
+}
+
+static void a_filter_leaves_one_pool_or_site(void **state)
+{
+	(void)state;
+	pools[1] = pools[0];
+	pools[1].name = "api";
+	pools[1].site = &sites[1];
+	one_pool.n_pools = 2;
+	(void)backend_at(0);
+	assert_int_equal(json_array_size(told), 2);
+	assert_int_equal(seen.n_backends, 6);
+	seen.filter.pool = "api";
+	(void)backend_at(0);
+	assert_int_equal(json_array_size(told), 1);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(told, 0), "name")),
+	                    "api");
+	assert_int_equal(seen.n_backends, 3);
+	seen.filter.pool = NULL;
+	seen.filter.site = "ams";
+	(void)backend_at(0);
+	assert_int_equal(json_array_size(told), 1);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(told, 0), "name")),
+	                    "web");
+}
+
+static void what_is_not_in_the_tables_is_out_or_not_known(void **state)
+{
+	(void)state;
+	rows_in_force[2].id = 77;
+	assert_string_equal(in(backend_at(2), "effect", "state"), "out");
+	assert_int_equal(seen.n_odd, 1);
+	n_in_force = -1; /* the whole pool */
+	assert_string_equal(in(backend_at(0), "effect", "state"), "out");
+	assert_string_equal(in(backend_at(0), "effect", "why"), "not in the tables");
+	assert_string_equal(in(json_array_get(told, 0), "effect", "state"), "out");
+	seen.look.pages.effect_fresh = false;
+	assert_string_equal(in(backend_at(0), "effect", "state"), "unknown");
+	assert_int_equal(seen.n_odd, 0); /* the silent process is told once, as such */
+	pools[0].site = &sites[1];
+	seen.look.pages.effect_fresh = true;
+	assert_string_equal(in(backend_at(0), "effect", "state"), "elsewhere");
+	assert_int_equal(seen.n_odd, 0);
+}
+
+static void what_stands_out_is_counted(void **state)
+{
+	int place = health_find(&health, health_target_backend("web", 3));
+
+	(void)state;
+	(void)backend_at(0);
+	const json_t *pool = json_array_get(told, 0);
+	assert_int_equal(number_in(pool, "observation", "up"), 3);
+	assert_int_equal(number_in(pool, "effect", "serving"), 3);
+	assert_int_equal(seen.n_odd, 0);
+	health_write(&health, place, health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 2));
+	(void)backend_at(0);
+	pool = json_array_get(told, 0);
+	assert_int_equal(number_in(pool, "observation", "up"), 2);
+	assert_int_equal(number_in(pool, "observation", "down"), 1);
+	assert_int_equal(number_in(pool, "observation", "unknown"), 0);
+	assert_int_equal(seen.n_odd, 1);
+	health_write(&health, place, 0);
+	(void)backend_at(0);
+	pool = json_array_get(told, 0);
+	assert_int_equal(number_in(pool, "observation", "unknown"), 1);
+	assert_int_equal(seen.n_odd, 1);
+	pools[0].check = NULL; /* nobody looks at it: that is meant so */
+	(void)backend_at(0);
+	assert_int_equal(seen.n_odd, 0);
+}
+
+static void ask(size_t i, enum model_override_kind kind, const char *name, int64_t from_ms)
+{
+	items[i] = (struct override){ .id = "o-1",
+		                      .kind = kind,
+		                      .target = MODEL_TARGET_BACKEND,
+		                      .pool = "web",
+		                      .generation = 1,
+		                      .from_ms = from_ms,
+		                      .until_ms = MODEL_WALL_NEVER };
+	snprintf(items[i].name, sizeof(items[i].name), "%s", name);
+	if (seen.look.set.n_items <= i)
+		seen.look.set.n_items = i + 1;
+}
+
+/* The strongest of what people want counts; what is only scheduled does not yet. */
+static void what_people_ask_for_is_told(void **state)
+{
+	static const struct {
+		enum model_override_kind first, second;
+		int64_t later_ms;
+		const char *word;
+	} rows[] = {
+		{ MODEL_OVERRIDE_DRAIN, MODEL_OVERRIDE_DISABLE, 0, "disable" },
+		{ MODEL_OVERRIDE_DISABLE, MODEL_OVERRIDE_DRAIN, 0, "disable" },
+		{ MODEL_OVERRIDE_DRAIN, MODEL_OVERRIDE_FORCE_UP, 0, "drain" },
+		{ MODEL_OVERRIDE_FORCE_UP, MODEL_OVERRIDE_DRAIN, 0, "drain" },
+		{ MODEL_OVERRIDE_FORCE_UP, MODEL_OVERRIDE_FORCE_UP, 0, "force_up" },
+		{ MODEL_OVERRIDE_DRAIN, MODEL_OVERRIDE_DISABLE, 1, "drain" },
+	};
+
+	(void)state;
+	assert_string_equal(in(backend_at(1), "intent", "state"), "serve");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ask(0, rows[i].first, "b2", NOW_MS);
+		ask(1, rows[i].second, "b2", NOW_MS + rows[i].later_ms);
+		const json_t *b = backend_at(1);
+		const json_t *ids = json_object_get(json_object_get(b, "intent"), "overrides");
+
+		if (strcmp(in(b, "intent", "state"), rows[i].word) != 0)
+			fail_msg("row %zu: %s", i, in(b, "intent", "state"));
+		assert_int_equal(json_array_size(ids), 2);
+		assert_int_equal(number_in(b, "intent", "weight"), 100);
+		assert_string_equal(
+		        in(json_array_get(json_object_get(json_array_get(told, 0), "backends"), 0),
+		           "intent", "state"),
+		        "serve");
+		assert_int_equal(seen.n_odd, 1);
+		assert_int_equal(number_in(json_array_get(told, 0), "intent", "overridden"), 1);
+	}
+}
+
+/* How far site ams is drained by what people ask for. */
+static json_int_t asked_level(void)
+{
+	json_t *asked = status_asked(&seen, MODEL_TARGET_SITE, "", "ams", 100);
+	json_int_t level = json_integer_value(json_object_get(asked, "level_ppm"));
+
+	json_decref(asked);
+	return level;
+}
+
+/* Of several drains the one that has gone furthest is in force, whichever was made last. */
+static void the_highest_level_of_drains_is_told(void **state)
+{
+	(void)state;
+	for (size_t half = 0; half < 2; half++) {
+		for (size_t i = 0; i < 2; i++) {
+			ask(i, MODEL_OVERRIDE_DRAIN, "ams", NOW_MS - 50000);
+			items[i].target = MODEL_TARGET_SITE;
+			items[i].pool[0] = '\0';
+			items[i].over_ms = i == half ? 100000 : 0;
+		}
+		assert_int_equal(asked_level(), 1000000);
+	}
+	seen.look.set.n_items = 1;
+	items[0].over_ms = 100000;
+	assert_int_equal(asked_level(), 500000);
+	items[0].kind = MODEL_OVERRIDE_FORCE_UP; /* that drains nothing */
+	assert_int_equal(asked_level(), 0);
+}
+
+static void who_serves_after_a_drain_of_all_says_so(void **state)
+{
+	static const char all[] = "all backends of the pool are drained";
+
+	(void)state;
+	ask(0, MODEL_OVERRIDE_DRAIN, "b1", NOW_MS);
+	ask(1, MODEL_OVERRIDE_DISABLE, "b2", NOW_MS);
+	ask(2, MODEL_OVERRIDE_DRAIN, "b3", NOW_MS + 1);
+	assert_string_not_equal(in(backend_at(0), "effect", "why"), all);
+	items[2].from_ms = NOW_MS;
+	rows_in_force[1].alive = 0;
+	rows_in_force[1].why = EFFECT_WHY_DISABLED;
+	assert_string_equal(in(backend_at(0), "effect", "why"), all);
+	assert_string_equal(in(backend_at(1), "effect", "why"),
+	                    effect_why_text(EFFECT_WHY_DISABLED));
+	rows_in_force[2].next_hop = 0; /* the way to it is the last step */
+	rows_in_force[2].hop = EFFECT_HOP_NO_ROUTE;
+	assert_string_equal(in(backend_at(2), "effect", "why"),
+	                    effect_backend_text(&rows_in_force[2]));
+	items[1].kind = MODEL_OVERRIDE_FORCE_UP;
+	assert_string_not_equal(in(backend_at(0), "effect", "why"), all);
+}
+
+/* With fewer places than backends those that stand out are told. */
+static void a_limit_leaves_what_stands_out(void **state)
+{
+	(void)state;
+	rows_in_force[2].slots = 0;
+	seen.filter.limit = 3;
+	(void)backend_at(0);
+	assert_int_equal(seen.n_shown, 3);
+	seen.filter.limit = 2;
+	assert_string_equal(json_string_value(json_object_get(backend_at(0), "name")), "b3");
+	assert_int_equal(seen.n_shown, 1);
+	rows_in_force[0].slots = rows_in_force[1].slots = 0;
+	(void)backend_at(0);
+	assert_int_equal(seen.n_shown, 2);
+	assert_int_equal(seen.n_odd, 3);
+	assert_int_equal(seen.n_backends, 3);
+}
+
+/* What weir-dns says of one name's sites. */
+static json_t *dns_of(const char *first, const char *second)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+	         "{\"names\":[{\"service\":\"web\",\"sites\":["
+	         "{\"site\":\"ams\",\"weight\":100,\"shifting\":false,%s},"
+	         "{\"site\":\"fra\",\"weight\":300,\"shifting\":false,%s}]}]}",
+	         first, second);
+	return json_loads(text, 0, NULL);
+}
+
+#define WELL "\"ipv4\":\"up\",\"ipv6\":\"none\",\"drained_ppm\":0,\"disabled\":false"
+#define DOWN "\"ipv4\":\"down\",\"ipv6\":\"none\",\"drained_ppm\":0,\"disabled\":false"
+
+static void a_site_is_told_as_the_dns_answers(void **state)
+{
+	static const struct {
+		const char *ams, *fra;
+		const char *word;
+		json_int_t share; /* of ams */
+	} rows[] = {
+		{ WELL, WELL, "serving", 250000 },
+		{ WELL, DOWN, "serving", 1000000 },
+		{ DOWN, WELL, "out", 0 },
+		{ DOWN, DOWN, "serving", 250000 }, /* without a good one all are answered */
+		{ "\"ipv4\":\"down\",\"ipv6\":\"up\",\"drained_ppm\":0,\"disabled\":false", WELL,
+		  "serving", 250000 },
+		{ "\"ipv4\":\"none\",\"ipv6\":\"none\",\"drained_ppm\":0,\"disabled\":false", WELL,
+		  "out", 0 },
+		{ WELL ",\"unproven\":true", WELL, "out", 0 },
+		{ DOWN ",\"forced_up\":true", WELL, "serving", 250000 },
+		{ "\"ipv4\":\"up\",\"ipv6\":\"none\",\"drained_ppm\":500000,\"disabled\":false",
+		  WELL, "draining", 142857 },
+		{ "\"ipv4\":\"up\",\"ipv6\":\"none\",\"drained_ppm\":1000000,\"disabled\":false",
+		  WELL, "drained", 0 },
+		{ "\"ipv4\":\"up\",\"ipv6\":\"none\",\"drained_ppm\":0,\"disabled\":true", WELL,
+		  "disabled", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		seen.look.dns = dns_of(rows[i].ams, rows[i].fra);
+		assert_non_null(seen.look.dns);
+		json_t *effect = site_effect(&seen.look, "ams");
+		const char *word = json_string_value(json_object_get(effect, "state"));
+		json_int_t share = json_integer_value(json_object_get(effect, "weight_share_ppm"));
+
+		if (strcmp(word, rows[i].word) != 0 || share != rows[i].share)
+			fail_msg("row %zu: %s %d", i, word, (int)share);
+		json_decref(effect);
+		effect = site_effect(&seen.look, "lon");
+		assert_string_equal(json_string_value(json_object_get(effect, "state")), "unknown");
+		json_decref(effect);
+		json_decref(seen.look.dns);
+	}
+	seen.look.dns = NULL;
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_backend_is_told_as_it_is_in_force),
+		T(a_backend_and_its_pool_have_all_their_fields),
+		T(the_last_step_that_decided_is_the_reason),
+		T(a_filter_leaves_one_pool_or_site),
+		T(what_is_not_in_the_tables_is_out_or_not_known),
+		T(what_stands_out_is_counted),
+		T(what_people_ask_for_is_told),
+		T(the_highest_level_of_drains_is_told),
+		T(who_serves_after_a_drain_of_all_says_so),
+		T(a_limit_leaves_what_stands_out),
+		T(a_site_is_told_as_the_dns_answers),
+	};
+
+	return cmocka_run_group_tests_name("status parts", tests, NULL, NULL);
+}

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Answers about overrides, plans and nodes, each field with a value of its own. */
+#include "asked.h"
+
+#include "mgmt/store/files.h"
+
+static const char *fake_store_why = "", *fake_write_why = "";
+
+/* The private parts too. */
+#define intent_store_why(in) ((void)(in), fake_store_why)
+#define intent_write_why(in) ((void)(in), fake_write_why)
+#include "mgmt/tell/command.c"
+#undef intent_store_why
+#undef intent_write_why
+
+#include "mgmt/api/tell.h"
+
+#define HOUR_MS ((int64_t)3600000)
+
+/* Compare @p told, taken, with @p json. */
+static void is_told(json_t *told, const char *json)
+{
+	json_error_t why;
+	json_t *expected = json_loads(json, 0, &why);
+
+	if (!expected)
+		fail_msg("column %d: %s", why.column, why.text);
+	if (!json_equal(told, expected)) {
+		char *text = json_dumps(told, JSON_INDENT(1));
+
+		fail_msg("%s\nand not %s", text, json);
+	}
+	json_decref(expected);
+	json_decref(told);
+}
+
+static const char *time_text(int64_t wall_ms)
+{
+	static char text[CLOCK_TEXT_MAX];
+
+	return clock_text(wall_ms, text);
+}
+
+static const char *text_of(const json_t *o, const char *name)
+{
+	const char *text = json_string_value(json_object_get(o, name));
+
+	return text ? text : "";
+}
+
+static struct override drain_of_ams(void)
+{
+	return (struct override){ .id = "i1",
+		                  .kind = MODEL_OVERRIDE_DRAIN,
+		                  .target = MODEL_TARGET_SITE,
+		                  .name = "ams",
+		                  .generation = 7,
+		                  .created_ms = NOW_MS + 1000,
+		                  .from_ms = NOW_MS + 2000,
+		                  .over_ms = HOUR_MS,
+		                  .until_ms = NOW_MS + 5 * HOUR_MS,
+		                  .author = "ada",
+		                  .reason = "because",
+		                  .node = "ams-1",
+		                  .principal = "token:ops" };
+}
+
+/* Half-way through its ramp, an hour long. */
+static void an_override_has_all_its_fields(void **state)
+{
+	const struct override o = drain_of_ams();
+	const struct overrides none = { 0 };
+	json_t *told = tell_override(&none, &o, NOW_MS + 2000 + HOUR_MS / 2);
+
+	(void)state;
+	static const struct {
+		const char *name, *text;
+	} texts[] = {
+		{ "id", "i1" },      { "etag", "o7" },
+		{ "do", "drain" },   { "state", "ramping" },
+		{ "author", "ada" }, { "reason", "because" },
+		{ "node", "ams-1" }, { "principal", "token:ops" },
+	};
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		assert_string_equal(text_of(told, texts[i].name), texts[i].text);
+	assert_int_equal(json_integer_value(json_object_get(told, "generation")), 7);
+	assert_int_equal(json_integer_value(json_object_get(told, "level_ppm")), 500000);
+	assert_int_equal(json_integer_value(json_object_get(told, "over_ms")), HOUR_MS);
+	const struct {
+		const char *name;
+		int64_t at_ms;
+	} times[] = {
+		{ "created", NOW_MS + 1000 },         { "from", NOW_MS + 2000 },
+		{ "full", NOW_MS + 2000 + HOUR_MS },  { "until", NOW_MS + 5 * HOUR_MS },
+		{ "returned", NOW_MS + 6 * HOUR_MS },
+	};
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+		assert_string_equal(text_of(told, times[i].name), time_text(times[i].at_ms));
+	is_told(json_incref(json_object_get(told, "target")), "{\"site\": \"ams\"}");
+	json_decref(told);
+}
+
+static void an_override_ends_when_it_says_or_never(void **state)
+{
+	const struct overrides none = { 0 };
+	struct override o = drain_of_ams();
+
+	(void)state;
+	o.ended = true; /* then nothing comes after it */
+	json_t *told = tell_override(&none, &o, NOW_MS);
+	assert_string_equal(text_of(told, "returned"), time_text(o.until_ms));
+	json_decref(told);
+	o = drain_of_ams();
+	o.until_ms = MODEL_WALL_NEVER;
+	o.target = MODEL_TARGET_BACKEND;
+	snprintf(o.pool, sizeof(o.pool), "web-ams");
+	snprintf(o.name, sizeof(o.name), "b1");
+	told = tell_override(&none, &o, NOW_MS);
+	assert_true(json_is_null(json_object_get(told, "until")));
+	assert_true(json_is_null(json_object_get(told, "returned")));
+	is_told(json_incref(json_object_get(told, "target")),
+	        "{\"pool\": \"web-ams\", \"backend\": \"b1\"}");
+	json_decref(told);
+}
+
+/* Sums with "never" stay "never", at the edge too. */
+static void never_and_an_hour_is_never(void **state)
+{
+	(void)state;
+	assert_int_equal(later(MODEL_WALL_NEVER, 0), MODEL_WALL_NEVER);
+	assert_int_equal(later(MODEL_WALL_NEVER, HOUR_MS), MODEL_WALL_NEVER);
+	assert_int_equal(later(MODEL_WALL_NEVER - HOUR_MS, HOUR_MS), MODEL_WALL_NEVER);
+	assert_int_equal(later(MODEL_WALL_NEVER - HOUR_MS - 1, HOUR_MS), MODEL_WALL_NEVER - 1);
+	assert_int_equal(later(NOW_MS, HOUR_MS), NOW_MS + HOUR_MS);
+	is_told(json_pack("[o, o, o]", tell_time(-1), tell_time(0), tell_time(MODEL_WALL_NEVER)),
+	        "[null, null, null]");
+	json_t *first = tell_time(1);
+	assert_string_equal(json_string_value(first), time_text(1));
+	json_decref(first);
+}
+
+static void receivers_say_only_what_is_known(void **state)
+{
+	struct guard_receiver receivers[] = {
+		{ "fra", 300000, 600000, 4000, 1000, 2500, true },
+		{ "lon", 200000, 400000, 0, 1100, 2600, true },
+		{ "par", 100000, 0, 5000, 1200, 2700, false },
+	};
+	const struct guard_result r = { .receivers = receivers, .n_receivers = 3 };
+
+	(void)state;
+	is_told(tell_receivers(&r, true),
+	        "[{\"site\": \"fra\", \"weight_ppm_before\": 300000, \"weight_ppm_after\": 600000,"
+	        " \"bits_per_s\": 1000, \"bits_per_s_after\": 2500, \"capacity_bits_per_s\": 4000,"
+	        " \"load_ppm_after\": 625000},"
+	        " {\"site\": \"lon\", \"weight_ppm_before\": 200000, \"weight_ppm_after\": 400000,"
+	        " \"bits_per_s\": 1100, \"bits_per_s_after\": 2600, \"capacity_bits_per_s\": null,"
+	        " \"load_ppm_after\": null},"
+	        " {\"site\": \"par\", \"weight_ppm_before\": 100000, \"weight_ppm_after\": 0,"
+	        " \"bits_per_s\": null, \"bits_per_s_after\": null, \"capacity_bits_per_s\": 5000,"
+	        " \"load_ppm_after\": null}]");
+	is_told(tell_receivers(&r, false),
+	        "[{\"backend\": \"fra\", \"weight_ppm_before\": 300000, \"weight_ppm_after\": 600000},"
+	        " {\"backend\": \"lon\", \"weight_ppm_before\": 200000, \"weight_ppm_after\": 400000},"
+	        " {\"backend\": \"par\", \"weight_ppm_before\": 100000, \"weight_ppm_after\": 0}]");
+}
+
+static void guards_are_told_with_their_reasons(void **state)
+{
+	const struct guard_result r = { .verdicts = { { "room", true, false, "d1" },
+		                                      { "last-site", false, false, "d2" },
+		                                      { "last-backend", true, true, "d3" } },
+		                        .n_verdicts = 3 };
+
+	(void)state;
+	is_told(tell_guards(&r),
+	        "[{\"guard\": \"room\", \"ok\": true, \"state\": \"ok\", \"detail\": \"d1\"},"
+	        " {\"guard\": \"last-site\", \"ok\": false, \"state\": \"refused\", \"detail\": \"d2\"},"
+	        " {\"guard\": \"last-backend\", \"ok\": true, \"state\": \"unknown\", \"detail\": \"d3\"}]");
+}
+
+#define STORE_FAILS                                                                                \
+	"\"the store fails: this stands in memory and in the effective document, and is stored "   \
+	"once that works\""
+
+/* The notes of an answer as JSON, given. */
+static json_t *notes_of(const struct command_result *r, const char *note)
+{
+	const struct command c = { .what = COMMAND_DRAIN };
+	json_t *told = tell_command(this_node.intent, &c, r, note, NOW_MS);
+	json_t *notes = json_incref(json_object_get(told, "notes"));
+
+	json_decref(told);
+	return notes;
+}
+
+static void each_note_is_for_its_own_trouble(void **state)
+{
+	static struct command_result r;
+
+	(void)state;
+	r.override = drain_of_ams();
+	r.n_others = 0;
+	r.note[0] = '\0';
+	is_told(notes_of(&r, NULL), "[]");
+	fake_store_why = "disk full";
+	is_told(notes_of(&r, NULL), "[" STORE_FAILS "]");
+	fake_store_why = "";
+	fake_write_why = "disk full";
+	is_told(notes_of(&r, NULL), "[\"the effective document cannot be written\"]");
+	fake_store_why = "disk full";
+	r.n_others = 1;
+	snprintf(r.note, sizeof(r.note), "own");
+	is_told(notes_of(&r, "beside"),
+	        "[" STORE_FAILS ", \"the effective document cannot be written\","
+	        " \"further ones of this target were ended too\", \"own\", \"beside\"]");
+	fake_store_why = fake_write_why = "";
+}
+
+static void a_commands_answer_has_all_its_parts(void **state)
+{
+	static struct guard_receiver receivers[] = { { .name = "fra", .after_ppm = 1000000 } };
+	static struct command_result r = { .undo = "weir undrain ams" };
+	struct command c = { .what = COMMAND_DRAIN };
+
+	(void)state;
+	r.override = drain_of_ams();
+	r.guards = (struct guard_result){ .verdicts = { { "room", true, false, "d1" } },
+		                          .n_verdicts = 1,
+		                          .receivers = receivers,
+		                          .n_receivers = 1 };
+	json_t *told = tell_command(this_node.intent, &c, &r, NULL, NOW_MS);
+	assert_string_equal(text_of(json_object_get(told, "override"), "id"), "i1");
+	assert_string_equal(text_of(told, "undo"), "weir undrain ams");
+	assert_string_equal(text_of(json_array_get(json_object_get(told, "receivers"), 0), "site"),
+	                    "fra");
+	assert_string_equal(text_of(json_array_get(json_object_get(told, "guards"), 0), "guard"),
+	                    "room");
+	assert_null(json_object_get(told, "dry_run"));
+	json_decref(told);
+	c.dry_run = true;
+	r.override.target = MODEL_TARGET_BACKEND;
+	told = tell_command(this_node.intent, &c, &r, NULL, NOW_MS);
+	assert_true(json_is_true(json_object_get(told, "dry_run")));
+	assert_string_equal(
+	        text_of(json_array_get(json_object_get(told, "receivers"), 0), "backend"), "fra");
+	json_decref(told);
+}
+
+static void nothing_to_end_changes_nothing(void **state)
+{
+	static const struct command_result r = { .text = "it ended before" };
+	struct command c = { .what = COMMAND_UNDRAIN };
+
+	(void)state;
+	is_told(tell_nothing_to_end(&c, &r),
+	        "{\"override\": null, \"changed\": false, \"dry_run\": false, \"notes\": [\"it ended before\"]}");
+	c.dry_run = true;
+	is_told(tell_nothing_to_end(&c, &r),
+	        "{\"override\": null, \"changed\": false, \"dry_run\": true, \"notes\": [\"it ended before\"]}");
+}
+
+static void a_node_says_how_far_a_change_is(void **state)
+{
+	json_t *answer = json_object();
+
+	(void)state;
+	is_told(tell_node("ams-1", "", true, json_array()),
+	        "{\"node\": \"ams-1\", \"state\": \"in_force\", \"processes\": []}");
+	is_told(tell_node("ams-1", "", false, json_pack("[s]", "dns")),
+	        "{\"node\": \"ams-1\", \"state\": \"written\", \"processes\": [\"dns\"]}");
+	is_told(tell_node("ams-1", "disk full", true, json_array()),
+	        "{\"node\": \"ams-1\", \"state\": \"not_written\", \"processes\": [], \"detail\": \"disk full\"}");
+	tell_nodes(answer, 9, true, json_pack("[s]", "n"));
+	is_told(answer, "{\"document\": 9, \"complete\": true, \"nodes\": [\"n\"]}");
+	answer = json_object();
+	tell_nodes(answer, 9, false, json_array());
+	is_told(answer, "{\"document\": 9, \"complete\": false, \"nodes\": []}");
+}
+
+/* --- plans, mistakes, events --- */
+
+static void a_plan_has_all_its_fields(void **state)
+{
+	static const struct risk_rule times = { "r1", RISK_TIMES, 1.5, "" };
+	static const struct risk_rule share = { "r2", RISK_SHARE, 0.25, "" };
+	const struct risk risks[] = { { &times, 2.5, "t1" }, { &share, 0.5, "t2" } };
+	const struct plan_change changes[] = { { PLAN_CHANGED, "p1", "1", "2" },
+		                               { PLAN_ADDED, "p2", "", "" },
+		                               { PLAN_REMOVED, "p3", "", "" } };
+	const struct plan_pool pools[] = { { "web", 3, 4, 250000 } };
+	const struct advice_probes probes[] = { { "v1", 5, 1500, 2250 } };
+	const char *warnings[] = { "w1", "w2" };
+	const struct plan plan = {
+		.changes = changes,
+		.n_changes = 3,
+		.pools = pools,
+		.n_pools = 1,
+		.risks = risks,
+		.n_risks = 2,
+		.n_risks_all = 7,
+		.advice = { .warnings = warnings, .n_warnings = 2, .probes = probes, .n_probes = 1 }
+	};
+
+	(void)state;
+	is_told(tell_plan(&plan),
+	        "{\"risky\": true, \"risks\": [\"t1\", \"t2\"], \"rules\": ["
+	        "{\"rule\": \"r1\", \"figure\": 2.5, \"limit\": 1.5, \"unit\": \"times\"},"
+	        " {\"rule\": \"r2\", \"figure\": 0.5, \"limit\": 0.25, \"unit\": \"share\"}],"
+	        " \"n_risks\": 7, \"changes\": ["
+	        "{\"path\": \"p1\", \"kind\": \"changed\", \"from\": \"1\", \"to\": \"2\"},"
+	        " {\"path\": \"p2\", \"kind\": \"added\", \"from\": \"\", \"to\": \"\"},"
+	        " {\"path\": \"p3\", \"kind\": \"removed\", \"from\": \"\", \"to\": \"\"}],"
+	        " \"n_changes\": 3, \"pools\": [{\"pool\": \"web\", \"backends_before\": 3,"
+	        " \"backends_after\": 4, \"moved_ppm\": 250000}], \"warnings\": [\"w1\", \"w2\"],"
+	        " \"probes\": [{\"vip\": \"v1\", \"nodes\": 5, \"per_second\": 1.5, \"per_second_before\": 2.25}]}");
+}
+
+static void a_plan_of_nothing_is_not_risky(void **state)
+{
+	const struct plan plan = { 0 };
+
+	(void)state;
+	is_told(tell_plan(&plan),
+	        "{\"risky\": false, \"risks\": [], \"rules\": [], \"n_risks\": 0, \"changes\": [],"
+	        " \"n_changes\": 0, \"pools\": [], \"warnings\": [], \"probes\": []}");
+}
+
+/* All are counted; a thousand are listed. */
+static void a_large_plan_is_cut(void **state)
+{
+	static struct plan_change changes[1001];
+	static const char *warnings[1001];
+	const struct plan plan = { .changes = changes,
+		                   .n_changes = 1001,
+		                   .advice = { .warnings = warnings, .n_warnings = 1001 } };
+
+	(void)state;
+	for (size_t i = 0; i < 1001; i++) {
+		changes[i] = (struct plan_change){ PLAN_ADDED, "p", "", "" };
+		warnings[i] = "w";
+	}
+	json_t *told = tell_plan(&plan);
+	assert_int_equal(json_array_size(json_object_get(told, "changes")), 1000);
+	assert_int_equal(json_array_size(json_object_get(told, "warnings")), 1000);
+	assert_int_equal(json_integer_value(json_object_get(told, "n_changes")), 1001);
+	json_decref(told);
+}
+
+static void mistakes_and_events_have_all_their_fields(void **state)
+{
+	struct model_mistake items[] = { { "weir.conf", 3, "pools[0].name", "m1" },
+		                         { "weir.conf", 0, "", "m2" } };
+	const struct model_mistakes mistakes = { .items = items, .n_items = 2, .n_total = 9 };
+	const struct event e = { 5, NOW_MS, "health", "s1", "m1", "ams-1" };
+	char json[300];
+
+	(void)state;
+	is_told(tell_mistakes(&mistakes),
+	        "[{\"file\": \"weir.conf\", \"line\": 3, \"field\": \"pools[0].name\", \"message\": \"m1\"},"
+	        " {\"file\": \"weir.conf\", \"line\": 0, \"field\": \"\", \"message\": \"m2\"}]");
+	snprintf(json, sizeof(json),
+	         "{\"id\": 5, \"time\": \"%s\", \"kind\": \"health\", \"subject\": \"s1\","
+	         " \"message\": \"m1\", \"node\": \"ams-1\"}",
+	         time_text(NOW_MS));
+	is_told(tell_event(&e), json);
+}
+
+/* --- files of a request --- */
+
+static int answer_of_find;
+
+static int find_none(void *arg, const char *name, const char *digest, uint64_t n_bytes,
+                     struct files *out)
+{
+	(void)arg;
+	(void)name;
+	(void)digest;
+	(void)n_bytes;
+	(void)out;
+	return answer_of_find;
+}
+
+static void a_file_that_is_not_taken_is_named_with_the_reason(void **state)
+{
+#define BY_DIGEST "{\"weir.conf\": {\"digest\": \"aa\", \"bytes\": 5}}"
+#define SHAPE                                                                                      \
+	"is not a name, or not a text, {\"base64\": TEXT} or {\"digest\": HEX, \"bytes\": NUMBER}"
+	static const struct {
+		const char *json;
+		int found, rc;
+		const char *why;
+	} rows[] = {
+		{ BY_DIGEST, -ENOENT, -ENOENT,
+		  "\"weir.conf\" is named by a digest that is not here: upload it first (POST /v1/files)" },
+		{ BY_DIGEST, -EBADMSG, -EBADMSG,
+		  "\"weir.conf\" has other bytes here than its digest says" },
+		{ BY_DIGEST, -ENOMEM, -ENOMEM, "out of memory" },
+		{ BY_DIGEST, -E2BIG, -E2BIG, "more than 32768 files, or 4294967296 bytes in all" },
+		{ "{\"weir.conf\": 5}", 0, -EINVAL, "\"weir.conf\" " SHAPE },
+		{ "{\"weir.conf\": {\"base64\": \"*\"}}", 0, -EINVAL, "\"weir.conf\" " SHAPE },
+		{ "{\"../x\": \"text\"}", 0, -EINVAL, "\"../x\" " SHAPE },
+		{ "{\"zone\": \"text\"}", 0, -EINVAL, "there must be a file weir.conf" },
+		{ "{\"weir.conf\": {\"digest\": \"aa\", \"bytes\": -1}}", 0, -EINVAL,
+		  "\"weir.conf\" " SHAPE },
+	};
+	const struct tell_source source = { find_none, NULL };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *object = json_loads(rows[i].json, 0, NULL);
+		struct files files = { 0 };
+		char why[HTTP_TEXT_MAX] = "";
+
+		answer_of_find = rows[i].found;
+		assert_int_equal(tell_read_files(object, &source, &files, why), rows[i].rc);
+		assert_string_equal(why, rows[i].why);
+		assert_int_equal(files.n_items, 0);
+		json_decref(object);
+	}
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, asked_setup, asked_teardown)
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_override_has_all_its_fields),
+		cmocka_unit_test(an_override_ends_when_it_says_or_never),
+		cmocka_unit_test(never_and_an_hour_is_never),
+		cmocka_unit_test(receivers_say_only_what_is_known),
+		cmocka_unit_test(guards_are_told_with_their_reasons),
+		T(each_note_is_for_its_own_trouble),
+		T(a_commands_answer_has_all_its_parts),
+		cmocka_unit_test(nothing_to_end_changes_nothing),
+		cmocka_unit_test(a_node_says_how_far_a_change_is),
+		cmocka_unit_test(a_plan_has_all_its_fields),
+		cmocka_unit_test(a_plan_of_nothing_is_not_risky),
+		cmocka_unit_test(a_large_plan_is_cut),
+		cmocka_unit_test(mistakes_and_events_have_all_their_fields),
+		cmocka_unit_test(a_file_that_is_not_taken_is_named_with_the_reason),
+	};
+
+	return cmocka_run_group_tests_name("tell command", tests, NULL, NULL);
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The tokens file: which lines count, and how one is added. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "mgmt/store/files.h"
+#include "mgmt/store/tokens.h"
+
+#define D62  "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542"
+#define GOOD D62 "d8"
+
+static void only_whole_lines_count(void **state)
+{
+	static const struct {
+		const char *line;
+		enum tokens_line is;
+		const char *part; /* of what is said */
+	} rows[] = {
+		{ "ci operator " GOOD, TOKENS_ENTRY, NULL },
+		{ "\tci \t operator " GOOD " \r", TOKENS_ENTRY, NULL },
+		{ "anonymous viewer *", TOKENS_ENTRY, NULL },
+		{ "", TOKENS_NOTHING, NULL },
+		{ " \t\r", TOKENS_NOTHING, NULL },
+		{ "# ci operator", TOKENS_NOTHING, NULL },
+		{ "  #", TOKENS_NOTHING, NULL },
+		{ "ci", TOKENS_BAD, "three words" },
+		{ "ci operator", TOKENS_BAD, "three words" },
+		{ "ci operator " GOOD " x", TOKENS_BAD, "three words" },
+		{ "ci root " GOOD, TOKENS_BAD, "no role" },
+		{ "ci Operator " GOOD, TOKENS_BAD, "no role" },
+		{ "ci operator " D62 "d", TOKENS_BAD, "64 hexadecimal" },
+		{ "ci operator " GOOD "0", TOKENS_BAD, "64 hexadecimal" },
+		{ "ci operator " D62 "D8", TOKENS_BAD, "64 hexadecimal" },
+		{ "ci operator " D62 "g8", TOKENS_BAD, "64 hexadecimal" },
+		{ "ci operator *", TOKENS_BAD, "anonymous alone" },
+		{ "anonymous viewer " GOOD, TOKENS_BAD, "must be *" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct tokens_entry e = { .name = "?" };
+		const char *why = NULL;
+
+		print_message("%s\n", rows[i].line);
+		assert_int_equal(tokens_read(rows[i].line, strlen(rows[i].line), &e, &why),
+		                 rows[i].is);
+		if (rows[i].part)
+			assert_non_null(strstr(why, rows[i].part));
+		if (rows[i].is != TOKENS_ENTRY)
+			assert_string_equal(e.name, "?");
+	}
+}
+
+static void long_names_and_lines_do_not_count(void **state)
+{
+	char line[400], name[80];
+	struct tokens_entry e;
+	const char *why;
+
+	(void)state;
+	for (size_t n = 62; n <= 65; n++) {
+		memset(name, 'a', n);
+		name[n] = '\0';
+		snprintf(line, sizeof(line), "%s operator " GOOD, name);
+		assert_int_equal(tokens_read(line, strlen(line), &e, &why),
+		                 n < 64 ? TOKENS_ENTRY : TOKENS_BAD);
+	}
+	memset(line, ' ', sizeof(line));
+	memcpy(line, "ci operator " GOOD, strlen("ci operator " GOOD));
+	assert_int_equal(tokens_read(line, 255, &e, &why), TOKENS_ENTRY);
+	assert_int_equal(tokens_read(line, 256, &e, &why), TOKENS_BAD);
+	line[100] = '\0';
+	assert_int_equal(tokens_read(line, 200, &e, &why), TOKENS_BAD);
+}
+
+static void add_line(void *arg, size_t line, const char *why)
+{
+	char *seen = arg;
+	size_t n = strlen(seen);
+
+	(void)why;
+	snprintf(seen + n, 64 - n, "%zu ", line);
+}
+
+static void a_scan_names_the_lines_that_are_bad(void **state)
+{
+	static const char text[] =
+	        "ci operator " GOOD "\n\nbad\n# x\nanonymous viewer *\nci nothing " GOOD;
+	char seen[64] = "";
+
+	(void)state;
+	assert_int_equal(tokens_scan(text, sizeof(text) - 1, add_line, seen), 2);
+	assert_string_equal(seen, "3 6 ");
+	assert_int_equal(tokens_scan("", 0, add_line, seen), 0);
+}
+
+static char dir[64], path[96];
+
+static int make_dir(void **state)
+{
+	(void)state;
+	strcpy(dir, "/tmp/weir-tokens-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/tokens", dir);
+	return 0;
+}
+
+static int remove_dir(void **state)
+{
+	(void)state;
+	return files_remove_dir(dir);
+}
+
+static void put(const char *text, mode_t mode)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	fclose(f);
+	assert_int_equal(chmod(path, mode), 0);
+}
+
+/* Whether the text has the line of @p token. */
+static bool has(const char *text, const char *name, const char *role, const char *token)
+{
+	char digest[DIGEST_TEXT_MAX], line[TOKENS_LINE_MAX];
+
+	snprintf(line, sizeof(line), "%s %s %s\n", name, role,
+	         digest_bytes(token, strlen(token), digest));
+	return strstr(text, line) != NULL;
+}
+
+static void a_token_is_added_behind_the_others(void **state)
+{
+	char token[DIGEST_TEXT_MAX], again[DIGEST_TEXT_MAX], *text;
+	struct stat st;
+	size_t n;
+
+	(void)state;
+	put("# ours\nold viewer " GOOD, 0600); /* the last line lacks its end */
+	assert_int_equal(tokens_new(dir, "ci", "operator", token), 0);
+	assert_int_equal(tokens_new(dir, "prom", "metrics", again), 0);
+	assert_int_equal(strlen(token), 64);
+	assert_int_equal(strspn(token, "0123456789abcdef"), 64);
+	assert_string_not_equal(token, again);
+	assert_int_equal(files_slurp(path, &text, &n), 0);
+	assert_ptr_equal(strstr(text, "# ours\nold viewer " GOOD "\nci operator "), text);
+	assert_true(has(text, "ci", "operator", token));
+	assert_true(has(text, "prom", "metrics", again));
+	assert_null(strstr(text, token));
+	assert_int_equal(tokens_scan(text, n, NULL, NULL), 0);
+	free(text);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+}
+
+/* weir-mgmt reads it by its group, perhaps: whose it is and who may read it stays. */
+static void the_file_keeps_its_owner_and_mode(void **state)
+{
+	char token[DIGEST_TEXT_MAX];
+	struct stat st;
+
+	(void)state;
+	umask(077);
+	put("old viewer " GOOD "\n", 0640);
+	if (geteuid() == 0)
+		assert_int_equal(chown(path, 54321, 54322), 0);
+	assert_int_equal(tokens_new(dir, "ci", "operator", token), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	if (geteuid() == 0)
+		assert_true(st.st_uid == 54321 && st.st_gid == 54322);
+	put("old viewer " GOOD "\n", 0646); /* nobody else gets at it from now on */
+	assert_int_equal(tokens_new(dir, "ci", "operator", token), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+}
+
+static void a_name_has_63_characters_at_most(void **state)
+{
+	char token[DIGEST_TEXT_MAX], again[DIGEST_TEXT_MAX], name[65], *text;
+	size_t n;
+
+	(void)state;
+	memset(name, 'x', sizeof(name));
+	name[64] = '\0';
+	assert_int_equal(tokens_new(dir, name, "operator", token), -EINVAL);
+	name[63] = '\0';
+	assert_int_equal(tokens_new(dir, name, "operator", token), 0);
+	assert_int_equal(tokens_new(dir, name, "operator", again), -EEXIST);
+	assert_int_equal(tokens_new(dir, name + 1, "operator", again),
+	                 0); /* another one, if alike */
+	assert_int_equal(files_slurp(path, &text, &n), 0);
+	assert_true(has(text, name, "operator", token));
+	assert_int_equal(tokens_scan(text, n, NULL, NULL), 0);
+	free(text);
+}
+
+static void a_new_file_is_for_its_owner_alone(void **state)
+{
+	char token[DIGEST_TEXT_MAX];
+	struct stat st;
+
+	(void)state;
+	umask(0);
+	assert_int_equal(tokens_new(dir, "ci", "operator", token), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0400);
+}
+
+static void what_cannot_be_added_changes_nothing(void **state)
+{
+	static const struct {
+		const char *name, *role;
+		int err;
+	} rows[] = {
+		{ "", "viewer", -EINVAL },      { "a b", "viewer", -EINVAL },
+		{ "a\n", "viewer", -EINVAL },   { "#a", "viewer", -EINVAL },
+		{ "ci", "", -ENOKEY },          { "ci", "root", -ENOKEY },
+		{ "old", "operator", -EEXIST }, { "anonymous", "viewer", -EINVAL },
+	};
+	char token[DIGEST_TEXT_MAX] = "same", *text;
+	size_t n;
+
+	(void)state;
+	put("old viewer " GOOD "\n", 0600);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(tokens_new(dir, rows[i].name, rows[i].role, token), rows[i].err);
+	assert_string_equal(token, "same");
+	assert_int_equal(files_slurp(path, &text, &n), 0);
+	assert_string_equal(text, "old viewer " GOOD "\n");
+	free(text);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/dev/null", path), 0);
+	assert_int_equal(tokens_new(dir, "ci", "viewer", token), -EMEDIUMTYPE);
+	assert_int_equal(tokens_new("/nowhere", "ci", "viewer", token), -ENOENT);
+}
+
+/* Each of several processes adds some, at the same time; none is lost. */
+static void tokens_added_at_once_are_all_there(void **state)
+{
+	enum { PROCESSES = 4, EACH = 8 };
+	char token[DIGEST_TEXT_MAX], name[32], *text;
+	size_t n, lines = 0;
+
+	(void)state;
+	for (int p = 0; p < PROCESSES; p++)
+		if (fork() == 0) {
+			for (int i = 0; i < EACH; i++) {
+				snprintf(name, sizeof(name), "p%d-%d", p, i);
+				int err;
+				while ((err = tokens_new(dir, name, "viewer", token)) == -EBUSY)
+					;
+				if (err)
+					_exit(1);
+			}
+			_exit(0);
+		}
+	for (int p = 0; p < PROCESSES; p++) {
+		int status;
+
+		assert_true(wait(&status) > 0);
+		assert_int_equal(status, 0);
+	}
+	assert_int_equal(files_slurp(path, &text, &n), 0);
+	for (const char *s = text; (s = strchr(s, '\n')); s++)
+		lines++;
+	assert_int_equal(lines, PROCESSES * EACH);
+	assert_int_equal(tokens_scan(text, n, NULL, NULL), 0);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_whole_lines_count),
+		cmocka_unit_test(long_names_and_lines_do_not_count),
+		cmocka_unit_test(a_scan_names_the_lines_that_are_bad),
+		cmocka_unit_test_setup_teardown(a_token_is_added_behind_the_others, make_dir,
+		                                remove_dir),
+		cmocka_unit_test_setup_teardown(the_file_keeps_its_owner_and_mode, make_dir,
+		                                remove_dir),
+		cmocka_unit_test_setup_teardown(a_name_has_63_characters_at_most, make_dir,
+		                                remove_dir),
+		cmocka_unit_test_setup_teardown(a_new_file_is_for_its_owner_alone, make_dir,
+		                                remove_dir),
+		cmocka_unit_test_setup_teardown(what_cannot_be_added_changes_nothing, make_dir,
+		                                remove_dir),
+		cmocka_unit_test_setup_teardown(tokens_added_at_once_are_all_there, make_dir,
+		                                remove_dir),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,594 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a change waits for, for how long, and what its answer says of each node. */
+#include "asked.h"
+
+#include "mgmt/api/handle.h"
+#include "mgmt/api/observe.h"
+#include "mgmt/api/peers.h"
+
+/* The documented values, not the code's own: a change of those is seen. */
+#define LOCAL_MS   3000
+#define VERSION_MS 17000
+#define ALL_MS     21000
+
+#define DOCUMENT 7
+
+static uint64_t fake_ms, begun_ms;
+static const char *write_why;
+static struct observe_state shown[OBSERVE_COUNT];
+static struct inforce own_judgement;
+static struct peers_view views[2];
+static size_t n_views;
+static unsigned n_pokes, n_asked_dns;
+static void (*meanwhile)(void); /* called at each wait */
+
+static uint64_t fake_mono_ms(void)
+{
+	return fake_ms;
+}
+
+static bool fake_wait(struct core *core, uint64_t until_ms)
+{
+	(void)core;
+	fake_ms = until_ms;
+	if (meanwhile)
+		meanwhile();
+	return true;
+}
+
+static const char *fake_write_why(const struct intent *in)
+{
+	(void)in;
+	return write_why;
+}
+
+static struct version in_force, stored; /* in force; the one of the number that is waited for */
+static int stored_err;
+
+static const struct version *fake_head(const struct intent *in)
+{
+	(void)in;
+	return in_force.number ? &in_force : NULL;
+}
+
+static int fake_version(struct intent *in, uint64_t number, struct version *out,
+                        struct files *files)
+{
+	(void)in;
+	assert_int_equal(number, 3);
+	assert_null(files);
+	if (!stored_err)
+		*out = stored;
+	return stored_err;
+}
+
+static uint64_t fake_document(const struct intent *in)
+{
+	(void)in;
+	return DOCUMENT;
+}
+
+static struct observe_state fake_look(struct core *core, enum observe_process p,
+                                      struct conditions *c)
+{
+	(void)core;
+	(void)c;
+	return shown[p];
+}
+
+static void fake_judge(struct core *core)
+{
+	(void)core;
+}
+
+static const struct inforce *fake_of(const struct core *core, uint64_t number)
+{
+	(void)core;
+	return own_judgement.number == number ? &own_judgement : NULL;
+}
+
+static size_t fake_view(const struct core *core, const struct peers_view **out)
+{
+	(void)core;
+	*out = views;
+	return n_views;
+}
+
+static void fake_poke(struct core *core, bool others)
+{
+	(void)core;
+	(void)others;
+	n_pokes++;
+}
+
+static void fake_ask_dns(struct core *core)
+{
+	(void)core;
+	n_asked_dns++;
+}
+
+/* The private parts too. */
+#define clock_mono_ms         fake_mono_ms
+#define core_wait             fake_wait
+#define intent_write_why      fake_write_why
+#define intent_document       fake_document
+#define intent_head           fake_head
+#define intent_version        fake_version
+#define observe_look          fake_look
+#define inforce_judge         fake_judge
+#define inforce_of            fake_of
+#define peers_view(core, out) fake_view(core, out)
+#define peers_poke            fake_poke
+#define observe_ask_dns       fake_ask_dns
+#include "mgmt/api/handle.c"
+#undef peers_view
+
+static struct http_reply answer;
+static atomic_bool client_gone;
+
+static int setup(void **state)
+{
+	(void)asked_setup(state);
+	fake_ms = 1000000;
+	write_why = "";
+	for (size_t i = 0; i < OBSERVE_COUNT; i++)
+		shown[i] = (struct observe_state){ .present = true,
+			                           .running = true,
+			                           .document = DOCUMENT };
+	own_judgement = (struct inforce){ 0 };
+	in_force = stored = (struct version){ 0 };
+	stored_err = 0;
+	memset(views, 0, sizeof(views));
+	n_views = n_pokes = n_asked_dns = 0;
+	meanwhile = NULL;
+	client_gone = false;
+	memset(&answer, 0, sizeof(answer));
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	http_reply_fini(&answer);
+	return asked_teardown(state);
+}
+
+/* Wait for a change; @p version: one of configuration, else of overrides. @return how long that took */
+static uint64_t wait_for(bool version, const char *wait, const char *wait_ms)
+{
+	struct http_request r = { .method = "POST", .gone = &client_gone };
+
+	if (wait) {
+		snprintf(r.query[r.n_query].name, 32, "wait");
+		snprintf(r.query[r.n_query++].value, 32, "%s", wait);
+	}
+	if (wait_ms) {
+		snprintf(r.query[r.n_query].name, 32, "wait_ms");
+		snprintf(r.query[r.n_query++].value, 32, "%s", wait_ms);
+	}
+	http_reply_fini(&answer);
+	answer = (struct http_reply){ .status = 201 };
+	answer.json = version ? json_pack("{s:{s:i, s:s}}", "version", "number", 3, "digest", "d3")
+	                      : json_object();
+	begun_ms = fake_ms;
+	handle_wait(&this_node, &r, &answer);
+	return fake_ms - begun_ms;
+}
+
+static const json_t *node_at(size_t i)
+{
+	return json_array_get(json_object_get(answer.json, "nodes"), i);
+}
+
+static const char *text_at(size_t i, const char *name)
+{
+	const char *text = json_string_value(json_object_get(node_at(i), name));
+
+	return text ? text : "";
+}
+
+static bool is_complete(void)
+{
+	bool complete = json_is_true(json_object_get(answer.json, "complete"));
+
+	assert_int_equal(answer.status, complete ? 201 : 202);
+	return complete;
+}
+
+static void what_is_in_force_is_not_waited_for(void **state)
+{
+	(void)state;
+	assert_int_equal(wait_for(false, NULL, NULL), 0);
+	assert_true(is_complete());
+	assert_int_equal(json_array_size(json_object_get(answer.json, "nodes")), 1);
+	assert_string_equal(text_at(0, "node"), "ams-1");
+	assert_string_equal(text_at(0, "state"), "in_force");
+	assert_int_equal(json_integer_value(json_object_get(answer.json, "document")), DOCUMENT);
+	assert_int_equal(n_pokes, 1); /* the peers hear of it at once all the same */
+	shown[2] = (struct observe_state){ .document = 0 }; /* was never there */
+	assert_int_equal(wait_for(false, NULL, NULL), 0);
+	assert_true(is_complete());
+}
+
+static void each_process_is_waited_for(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < OBSERVE_COUNT; i++) {
+		for (int dead = 0; dead < 2; dead++) {
+			shown[i].running = !dead;
+			shown[i].document = dead ? DOCUMENT : DOCUMENT - 1;
+			assert_int_equal(wait_for(false, NULL, NULL), dead ? LOCAL_MS : VERSION_MS);
+			assert_false(is_complete());
+			assert_string_equal(text_at(0, "state"), "written");
+			const json_t *behind = json_object_get(node_at(0), "processes");
+			assert_int_equal(json_array_size(behind), 1);
+			assert_string_equal(json_string_value(json_array_get(behind, 0)),
+			                    observe_name((enum observe_process)i));
+		}
+		shown[i].running = true;
+		shown[i].document = DOCUMENT;
+	}
+	shown[2] = (struct observe_state){ .document = 0 }; /* was never there: it is not silent */
+	shown[0].document = DOCUMENT - 1;
+	assert_int_equal(wait_for(false, NULL, NULL), VERSION_MS);
+	shown[0].document = DOCUMENT;
+	write_why = "No space left on device";
+	assert_int_equal(wait_for(false, NULL, NULL), LOCAL_MS);
+	assert_false(is_complete());
+	assert_string_equal(text_at(0, "state"), "not_written");
+	assert_string_equal(text_at(0, "detail"), "No space left on device");
+}
+
+static void a_client_says_for_how_long_it_waits(void **state)
+{
+	(void)state;
+	shown[0].document = DOCUMENT - 1;
+	assert_int_equal(wait_for(false, NULL, "0"), 0);
+	assert_false(is_complete());
+	assert_int_equal(wait_for(false, NULL, "500"), 500);
+	assert_int_equal(wait_for(false, NULL, "60000"), 60000);
+	shown[0].running = false;
+	assert_int_equal(wait_for(false, NULL, "5000"), 5000);
+	assert_int_equal(wait_for(true, NULL, NULL), VERSION_MS);
+	assert_int_equal(wait_for(true, "all", NULL), ALL_MS);
+	assert_int_equal(wait_for(false, "all", NULL), ALL_MS);
+	client_gone = true;
+	assert_int_equal(wait_for(true, "all", NULL), 0);
+	client_gone = false;
+	this_node.stopping = true;
+	assert_int_equal(wait_for(true, "all", NULL), 0);
+	this_node.stopping = false;
+}
+
+static void take_it_later(void)
+{
+	if (fake_ms >= begun_ms + 400)
+		shown[0].document = DOCUMENT;
+}
+
+static void a_wait_ends_when_all_have_it(void **state)
+{
+	(void)state;
+	shown[0].document = DOCUMENT - 1;
+	meanwhile = take_it_later;
+	assert_in_range(wait_for(false, NULL, NULL), 400, 420);
+	assert_true(is_complete());
+	assert_string_equal(text_at(0, "state"), "in_force");
+	assert_in_range(n_asked_dns, 3, 4); /* it has no page that would say */
+	assert_int_equal(n_pokes, 1);
+}
+
+/* A process may have the document, and what it names not be there. */
+static void a_version_is_in_force_as_it_is_judged(void **state)
+{
+	static const struct {
+		enum inforce_state judgement;
+		bool rolled_back, complete;
+		uint64_t took_ms;
+		const char *word, *code;
+	} rows[] = {
+		{ INFORCE_DONE, false, true, 0, "in_force", "" },
+		{ INFORCE_PENDING, false, false, VERSION_MS, "in_force", "" },
+		{ INFORCE_REFUSED, true, false, 0, "refused", "port-missing" },
+		{ INFORCE_REFUSED, false, false, 0, "refused", "port-missing" },
+		{ INFORCE_LATE, false, false, 0, "late", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		own_judgement = (struct inforce){ .number = 3,
+			                          .state = rows[i].judgement,
+			                          .rolled_back = rows[i].rolled_back,
+			                          .process = "dataplane",
+			                          .code = "port-missing",
+			                          .why = "there is no eth1" };
+		assert_int_equal(wait_for(true, NULL, NULL), rows[i].took_ms);
+		assert_int_equal(is_complete(), rows[i].complete);
+		assert_string_equal(text_at(0, "state"), rows[i].word);
+		assert_string_equal(text_at(0, "code"), rows[i].code);
+		assert_int_equal(json_is_true(json_object_get(node_at(0), "rolled_back")),
+		                 rows[i].rolled_back);
+	}
+	own_judgement.state = INFORCE_DONE; /* judged once; one has been started again since */
+	shown[0].document = DOCUMENT - 1;
+	assert_int_equal(wait_for(true, NULL, NULL), VERSION_MS);
+	assert_false(is_complete());
+	assert_string_equal(text_at(0, "state"), "written");
+}
+
+static void answer_in_rounds(void)
+{
+	if (fake_ms >= begun_ms + 500)
+		views[0].round = 7;
+	if (fake_ms >= begun_ms + 1000)
+		views[0].round = 8;
+}
+
+/* The answer of a round that was under way when the change was made says nothing of it. */
+static void peers_count_when_they_have_answered_since(void **state)
+{
+	(void)state;
+	n_views = 1;
+	views[0] = (struct peers_view){ .node = "fra-1", .state = PEERS_AGREED, .round = 6 };
+	meanwhile = answer_in_rounds;
+	assert_in_range(wait_for(false, "all", NULL), 1000, 1020);
+	assert_in_range(n_pokes, 8, 11); /* they are asked again and again */
+	assert_true(is_complete());
+	assert_string_equal(text_at(1, "node"), "fra-1");
+	assert_string_equal(text_at(1, "state"), "agreed");
+	meanwhile = NULL; /* silent since */
+	assert_int_equal(wait_for(false, "all", NULL), ALL_MS);
+	assert_false(is_complete());
+	assert_string_equal(text_at(1, "state"), "behind");
+	assert_int_equal(wait_for(false, NULL, NULL), 0); /* nobody waits for peers */
+	assert_true(is_complete());
+	views[0].state = PEERS_UNREACHABLE;
+	assert_int_equal(wait_for(false, "all", "300"), 300);
+	assert_string_equal(text_at(1, "state"), "unreachable");
+}
+
+static void go_on(void)
+{
+	views[0].round++;
+	views[1].round++;
+}
+
+static void each_peer_tells_how_it_judges_this_version(void **state)
+{
+	static const struct {
+		enum inforce_state judgement;
+		uint64_t number;
+		const char *digest;
+		bool complete, waits;
+		const char *word;
+	} rows[] = {
+		{ INFORCE_DONE, 3, "d3", true, false, "agreed" },
+		{ INFORCE_UNKNOWN, 3, "d3", true, false, "agreed" }, /* of the former release */
+		{ INFORCE_REFUSED, 2, "d3", true, false, "agreed" }, /* of another version */
+		{ INFORCE_REFUSED, 3, "d4", true, false, "agreed" },
+		{ INFORCE_REFUSED, 3, "d3", false, false, "refused" },
+		{ INFORCE_LATE, 3, "d3", false, false, "late" },
+		{ INFORCE_PENDING, 3, "d3", false, true, "pending" },
+	};
+
+	(void)state;
+	own_judgement = (struct inforce){ .number = 3, .state = INFORCE_DONE };
+	n_views = 2;
+	meanwhile = go_on;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (size_t which = 0; which < 2; which++) {
+			for (size_t k = 0; k < 2; k++)
+				views[k] = (struct peers_view){ .node = "fra-1",
+					                        .state = PEERS_AGREED,
+					                        .inforce = { .number = 3,
+					                                     .state = INFORCE_DONE,
+					                                     .digest = "d3" } };
+			struct inforce *f = &views[which].inforce;
+			f->state = rows[i].judgement;
+			f->number = rows[i].number;
+			snprintf(f->digest, sizeof(f->digest), "%s", rows[i].digest);
+			uint64_t took_ms = wait_for(true, "all", NULL);
+			if (is_complete() != rows[i].complete ||
+			    (took_ms == ALL_MS) != rows[i].waits ||
+			    strcmp(text_at(1 + which, "state"), rows[i].word) != 0)
+				fail_msg("row %zu, peer %zu: %s, %d ms", i, which,
+				         text_at(1 + which, "state"), (int)took_ms);
+			assert_string_equal(text_at(2 - which, "state"), "agreed");
+		}
+}
+
+/* After a rollback a peer tells of the next version: what it said of this one is kept, by node, number and digest. */
+static void a_refusal_is_told_after_the_rollback(void **state)
+{
+	static const struct {
+		const char *by;
+		uint64_t number;
+		const char *digest, *word;
+	} rows[] = {
+		{ "fra-1", 3, "d3", "refused" },
+		{ "fra-2", 3, "d3", "agreed" },
+		{ "fra-1", 2, "d3", "agreed" },
+		{ "fra-1", 3, "d2", "agreed" },
+	};
+
+	(void)state;
+	own_judgement = (struct inforce){ .number = 3, .state = INFORCE_DONE };
+	n_views = 1;
+	meanwhile = go_on;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (uint64_t told = 3; told <= 4; told++) {
+			views[0] = (struct peers_view){
+				.node = "fra-1",
+				.state = PEERS_AGREED,
+				.inforce = { .number = told, .state = INFORCE_LATE, .digest = "d3" }
+			};
+			snprintf(this_node.refused_by, sizeof(this_node.refused_by), "%s",
+			         rows[i].by);
+			this_node.refusal = (struct inforce){ .number = rows[i].number,
+				                              .state = INFORCE_REFUSED,
+				                              .process = "dns",
+				                              .code = "listen-refused",
+				                              .rolled_back = true };
+			snprintf(this_node.refusal.digest, sizeof(this_node.refusal.digest), "%s",
+			         rows[i].digest);
+			(void)wait_for(true, "all", NULL);
+			bool is_late = i > 0 && told == 3; /* its own word of this version */
+			if (strcmp(text_at(1, "state"), is_late ? "late" : rows[i].word) != 0)
+				fail_msg("row %zu: %s", i, text_at(1, "state"));
+			assert_int_equal(is_complete(), i > 0 && !is_late);
+			if (i == 0)
+				assert_string_equal(text_at(1, "process"), "dns");
+			assert_string_equal(text_at(1, "code"), i ? "" : "listen-refused");
+			assert_int_equal(json_is_true(json_object_get(node_at(1), "rolled_back")),
+			                 i == 0);
+		}
+}
+
+/* A peer that alone sees a refusal, or the deadline, takes the version back while its maker waits; or another change wins. */
+static void what_took_the_place_of_a_version_is_told(void **state)
+{
+	static const struct {
+		const char *why, *digest, *parent, *stored;
+		uint64_t number, undoes;
+		int stored_err;
+		bool superseded, rolled_back;
+	} rows[] = {
+		{ "the head", "d3", "", "", 3, 0, -ENOENT, false, false },
+		{ "no head is known", "", "", "", 0, 0, -ENOENT, false, false },
+		{ "taken back", "d1", "d3", "d3", 4, 3, 0, true, true },
+		{ "another was", "d1", "d2", "d3", 4, 2, 0, false, false },
+		{ "built on it", "d5", "d4", "d3", 5, 0, 0, false, false },
+		{ "another won", "e3", "", "e3", 3, 0, 0, true, false },
+		{ "another won and went on", "d4", "", "e3", 4, 0, 0, true, false },
+		{ "it is gone", "d4", "", "", 4, 0, -ENOENT, true, false },
+		{ "not known", "d4", "", "", 4, 0, -EROFS, false, false },
+		{ "an earlier one won", "d2", "", "", 2, 0, -EROFS, true, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		own_judgement = (struct inforce){ .number = 3, .state = INFORCE_DONE };
+		in_force = (struct version){ .number = rows[i].number,
+			                     .undoes = rows[i].undoes,
+			                     .author = "weir",
+			                     .node = "fra-1",
+			                     .reason = "3 is refused" };
+		strcpy(in_force.digest, rows[i].digest);
+		strcpy(in_force.parent, rows[i].parent);
+		strcpy(stored.digest, rows[i].stored);
+		stored_err = rows[i].stored_err;
+		assert_int_equal(wait_for(true, NULL, NULL), 0);
+		if (is_complete() == rows[i].superseded ||
+		    strcmp(text_at(0, "state"), rows[i].superseded ? "superseded" : "in_force"))
+			fail_msg("%s: %s", rows[i].why, text_at(0, "state"));
+		assert_int_equal(json_is_true(json_object_get(node_at(0), "rolled_back")),
+		                 rows[i].rolled_back);
+		if (rows[i].rolled_back)
+			assert_string_equal(text_at(0, "detail"),
+			                    "version 4 by weir on fra-1 is in force: 3 is refused");
+		assert_int_equal(wait_for(false, NULL, NULL), 0); /* overrides are of no version */
+		assert_true(is_complete());
+	}
+}
+
+static unsigned check_with(const char *name, const char *value, const char *if_match)
+{
+	struct http_request r = { .n_query = *name ? 1 : 0 };
+	bool ok;
+
+	snprintf(r.query[0].name, sizeof(r.query[0].name), "%s", name);
+	snprintf(r.query[0].value, sizeof(r.query[0].value), "%s", value);
+	http_reply_fini(&answer);
+	memset(&answer, 0, sizeof(answer));
+	if (if_match) {
+		snprintf(r.if_match, sizeof(r.if_match), "%s", if_match);
+		ok = handle_if_match(&r, "\"v3-d3\"", true, &answer);
+	} else {
+		ok = handle_wait_ok(&r, &answer);
+	}
+	assert_int_equal(ok, answer.status == 0);
+	return answer.status;
+}
+
+static void what_a_request_asks_for_makes_sense_or_not(void **state)
+{
+	static const struct {
+		const char *name, *value, *if_match;
+		unsigned status;
+	} rows[] = {
+		{ "", "", NULL, 0 },
+		{ "wait", "all", NULL, 0 },
+		{ "wait", "local", NULL, 0 },
+		{ "wait", "", NULL, 400 },
+		{ "wait", "ALL", NULL, 400 },
+		{ "wait_ms", "0", NULL, 0 },
+		{ "wait_ms", "60000", NULL, 0 },
+		{ "wait_ms", "60001", NULL, 400 },
+		{ "wait_ms", "x", NULL, 400 },
+		{ "", "", "", 428 },
+		{ "", "", "*", 0 },
+		{ "", "", "\"v3-d3\"", 0 },
+		{ "", "", "\"v3-d4\"", 412 },
+		{ "", "", "v3-d3", 412 },
+	};
+	struct http_request r = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (check_with(rows[i].name, rows[i].value, rows[i].if_match) != rows[i].status)
+			fail_msg("row %zu: %u", i, answer.status);
+	assert_true(handle_if_match(&r, "\"v3-d3\"", false, &answer)); /* it may be left out */
+	snprintf(r.if_match, sizeof(r.if_match), "\"v1-d1\"");
+	assert_false(handle_if_match(&r, "", false, &answer));
+	assert_non_null(strstr(json_string_value(json_object_get(answer.json, "detail")),
+	                       "it is not there now"));
+}
+
+static void numbers_of_a_query_have_bounds(void **state)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+		uint64_t value;
+	} rows[] = { { "5", true, 5 },    { "10", true, 10 },
+		     { "010", true, 10 }, { "4", false, 0 },
+		     { "11", false, 0 },  { "", false, 0 },
+		     { "-5", false, 0 },  { "5x", false, 0 },
+		     { " 5", false, 0 },  { "0000000000000005", false, 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct http_request r = { .n_query = 1, .query = { { .name = "limit" } } };
+		uint64_t value;
+
+		snprintf(r.query[0].value, 32, "%s", rows[i].text);
+		http_reply_fini(&answer);
+		memset(&answer, 0, sizeof(answer));
+		if (handle_number(&r, "limit", 5, 10, 7, &value, &answer) != rows[i].ok)
+			fail_msg("\"%s\"", rows[i].text);
+		assert_int_equal(answer.status, rows[i].ok ? 0 : 400);
+		if (rows[i].ok)
+			assert_int_equal(value, rows[i].value);
+		assert_true(handle_number(&r, "since", 5, 10, 7, &value, &answer));
+		assert_int_equal(value, 7);
+	}
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(what_is_in_force_is_not_waited_for),
+		T(each_process_is_waited_for),
+		T(a_client_says_for_how_long_it_waits),
+		T(a_wait_ends_when_all_have_it),
+		T(a_version_is_in_force_as_it_is_judged),
+		T(peers_count_when_they_have_answered_since),
+		T(each_peer_tells_how_it_judges_this_version),
+		T(a_refusal_is_told_after_the_rollback),
+		T(what_took_the_place_of_a_version_is_told),
+		T(what_a_request_asks_for_makes_sense_or_not),
+		T(numbers_of_a_query_have_bounds),
+	};
+
+	return cmocka_run_group_tests_name("wait parts", tests, NULL, NULL);
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Zones of a version: their includes up to the limits, serials that go back, bad ones that are skipped, and reading again. */
+#include "fixture.h"
+
+#include <errno.h>
+
+#include "mgmt/store/gather.h"
+#include "mgmt/store/includes.h"
+#include "mgmt/store/reload.h"
+
+#define COUNT(a)      (sizeof(a) / sizeof((a)[0]))
+#define INCLUDES_DEEP 8 /* below the zone's own file: as the reader has it (dns/zone.h) */
+#define HEAD          "$TTL 60\n@ SOA ns1 host 1 60 60 60 60\n@ NS ns1\nns1 A 192.0.2.53\n"
+
+/* Three zones; "sub" holds a zone with what it includes. */
+static const char zones_line[] =
+        "zones = ( { name = \"shop.example\"; file = \"shop.example.zone\"; },"
+        " { name = \"a.example\"; file = \"sub/a\"; }, { name = \"b.example\"; file = \"sub/b\"; } );";
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	char config[8192], dir[128];
+	const char *at = strstr(fixture_config, "zones = "), *end = strstr(at, ");");
+
+	fixture_make(f);
+	snprintf(config, sizeof(config), "%.*s%s%s", (int)(at - fixture_config), fixture_config,
+	         zones_line, end + 2);
+	fixture_write(f->conf, "weir.conf", config);
+	snprintf(dir, sizeof(dir), "%s/sub", f->conf);
+	if (mkdir(dir, 0755))
+		return -1;
+	fixture_write(f->conf, "sub/a", HEAD "$INCLUDE shared\n$INCLUDE own\n");
+	fixture_write(f->conf, "sub/b", HEAD "$INCLUDE shared\n");
+	fixture_write(f->conf, "sub/shared", "s A 192.0.2.1\n");
+	fixture_write(f->conf, "sub/own", "o A 192.0.2.1\n");
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fixture_remove(*state);
+	free(*state);
+	return 0;
+}
+
+/* What a version of the directory is, as it is now. */
+struct drafted {
+	struct files files;
+	struct model *model;
+	struct model_mistakes mistakes;
+	struct zones_said said;
+	int rc;
+};
+
+static struct drafted draft(const struct fixture *f, struct files *files,
+                            const struct zones_how *how)
+{
+	struct drafted d = { 0 };
+
+	if (files)
+		d.files = *files;
+	else
+		assert_int_equal(gather_files(f->conf, "weir.conf", &d.files), 0);
+	assert_int_equal(gather_model(&d.files, f->state, f->conf, "ams-1", &d.model, &d.mistakes),
+	                 0);
+	d.rc = gather_check_zones(d.model, &d.files, f->state, how, &d.mistakes, &d.said);
+	return d;
+}
+
+static void drop(struct drafted *d)
+{
+	files_fini(&d->files);
+	model_free(d->model);
+	model_mistakes_free(&d->mistakes);
+	zones_said_fini(&d->said);
+}
+
+static const char *text_of(const struct files *f, const char *name)
+{
+	const struct files_item *item = files_find(f, name);
+
+	return item ? item->bytes : "(none)";
+}
+
+/* What the reader can take is gathered whole: so deep, and not deeper. */
+static void includes_are_gathered_as_deep_as_they_are_read(void **state)
+{
+	const struct fixture *f = *state;
+	const struct zones_how how = { 0 };
+	char name[32], text[64];
+
+	for (int deep = INCLUDES_DEEP; deep <= INCLUDES_DEEP + 1; deep++) {
+		fixture_write(f->conf, "sub/own", "$INCLUDE d2\n");
+		for (int i = 2; i <= deep; i++) {
+			snprintf(name, sizeof(name), "sub/d%d", i);
+			snprintf(text, sizeof(text),
+			         i < deep ? "$INCLUDE d%d\n" : "deep A 192.0.2.%d\n", i + 1);
+			fixture_write(f->conf, name, text);
+		}
+		struct drafted d = draft(f, NULL, &how);
+
+		for (size_t i = 0; i < d.mistakes.n_items; i++)
+			print_message("%s:%u %s\n", d.mistakes.items[i].file,
+			              d.mistakes.items[i].line, d.mistakes.items[i].message);
+		assert_int_equal(d.rc, deep == INCLUDES_DEEP ? 0 : -EINVAL);
+		drop(&d);
+	}
+}
+
+/* RFC 1982: serials go round. */
+static void a_serial_that_goes_back_is_named(void **state)
+{
+	static const struct {
+		const char *was, *is;
+		bool back;
+	} rows[] = {
+		{ "1", "2", false },         { "2", "1", true },
+		{ "5", "5", false },         { "4294967290", "3", false },
+		{ "3", "4294967290", true }, { "0", "2147483647", false },
+		{ "2147483647", "0", true },
+	};
+	const struct fixture *f = *state;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct zones_how how = { 0 };
+		struct drafted before, after;
+		char text[512];
+
+		snprintf(text, sizeof(text),
+		         "$TTL 60\n@ SOA ns1 host %s 60 60 60 60\n@ NS ns1\nns1 A 192.0.2.53\n",
+		         rows[i].was);
+		fixture_write(f->conf, "sub/b", text);
+		before = draft(f, NULL, &how);
+		assert_int_equal(before.rc, 0);
+		snprintf(text, sizeof(text),
+		         "$TTL 60\n@ SOA ns1 host %s 60 60 60 60\n@ NS ns1\nns1 A 192.0.2.54\n",
+		         rows[i].is);
+		fixture_write(f->conf, "sub/b", text);
+		how.head = before.model;
+		after = draft(f, NULL, &how);
+		assert_int_equal(after.rc, 0);
+		print_message("%s, then %s: %zu warnings\n", rows[i].was, rows[i].is,
+		              after.said.n_warnings);
+		assert_int_equal(after.said.n_warnings, rows[i].back);
+		if (rows[i].back) {
+			assert_non_null(strstr(after.said.warnings[0],
+			                       "zone b.example: the serial goes back from"));
+			assert_non_null(strstr(after.said.warnings[0], rows[i].was));
+		}
+		drop(&before);
+		drop(&after);
+	}
+}
+
+/* A version that goes back by itself is not kept from it; a person's is. */
+static void a_bad_zone_refuses_a_version_but_not_its_undoing(void **state)
+{
+	const struct fixture *f = *state;
+
+	fixture_write(f->conf, "sub/b", HEAD "x A 1.2.3\n");
+	for (int undoes = 0; undoes < 2; undoes++) {
+		const struct zones_how how = { .returns = true, .undoes = undoes };
+		struct drafted d = draft(f, NULL, &how);
+
+		assert_int_equal(d.rc, undoes ? 0 : -EINVAL);
+		assert_int_equal(d.said.n_bad, !undoes);
+		assert_int_equal(d.said.n_warnings, undoes);
+		drop(&d);
+	}
+}
+
+static void a_bad_zone_keeps_its_files_unless_a_good_one_needs_them(void **state)
+{
+	const struct fixture *f = *state;
+	const struct zones_how how = { 0 };
+	struct drafted head = draft(f, NULL, &how), next;
+
+	assert_int_equal(head.rc, 0);
+	/* its own include is bad; the zone itself has changed, too, and so has another */
+	fixture_write(f->conf, "sub/own", "o A 1.2.3\n");
+	fixture_write(f->conf, "sub/a", HEAD "; changed\n$INCLUDE shared\n$INCLUDE own\n");
+	fixture_write(f->conf, "shop.example.zone", HEAD "; changed\n");
+	next = draft(f, NULL, &how);
+	assert_int_equal(next.rc, -EINVAL);
+	assert_int_equal(next.said.n_bad, 1);
+	assert_int_equal(zones_skip(&next.files, next.model, &head.files, head.model,
+	                            &next.mistakes, &next.said),
+	                 0);
+	assert_int_equal(next.said.n_skipped, 1);
+	assert_string_equal(next.said.skipped[0], "a.example");
+	assert_string_equal(text_of(&next.files, "sub/own"), "o A 192.0.2.1\n");
+	assert_string_equal(text_of(&next.files, "sub/a"), text_of(&head.files, "sub/a"));
+	assert_string_equal(text_of(&next.files, "shop.example.zone"), HEAD "; changed\n");
+	drop(&next);
+	/* a good zone is given with another shared file: the bad one cannot have the old one back */
+	fixture_write(f->conf, "sub/shared", "s A 192.0.2.2\n");
+	next = draft(f, NULL, &how);
+	assert_int_equal(next.rc, -EINVAL);
+	size_t n = next.mistakes.n_items;
+
+	assert_int_equal(zones_skip(&next.files, next.model, &head.files, head.model,
+	                            &next.mistakes, &next.said),
+	                 -EINVAL);
+	assert_int_equal(next.mistakes.n_items, n + 1);
+	assert_non_null(
+	        strstr(next.mistakes.items[n].message, "zone b.example, which is taken, uses"));
+	assert_string_equal(next.mistakes.items[n].file, "sub/a");
+	assert_string_equal(text_of(&next.files, "sub/shared"), "s A 192.0.2.2\n");
+	drop(&next);
+	drop(&head);
+}
+
+static void a_bad_zone_that_is_new_has_nothing_to_keep(void **state)
+{
+	const struct fixture *f = *state;
+	const struct zones_how how = { 0 };
+	struct drafted next;
+	struct files head_files = fixture_files(NULL, NULL);
+	struct drafted head = draft(f, &head_files, &how);
+
+	fixture_write(f->conf, "sub/b", HEAD "x A 1.2.3\n");
+	next = draft(f, NULL, &how);
+	assert_int_equal(next.rc, -EINVAL);
+	assert_int_equal(zones_skip(&next.files, next.model, &head.files, head.model,
+	                            &next.mistakes, &next.said),
+	                 -EINVAL);
+	assert_non_null(strstr(next.mistakes.items[next.mistakes.n_items - 1].message,
+	                       "zone b.example cannot be skipped"));
+	drop(&next);
+	drop(&head);
+}
+
+static void zones_are_read_again_and_nothing_else(void **state)
+{
+	const struct fixture *f = *state;
+	const struct zones_how how = { 0 };
+	struct drafted head = draft(f, NULL, &how);
+	struct model_mistakes mistakes;
+	struct files out = { 0 };
+	char path[256];
+
+	assert_int_equal(head.rc, 0);
+	fixture_write(f->conf, "weir.conf", "changed as well, but nobody asked\n");
+	fixture_write(f->conf, "sub/shared", "s A 192.0.2.7\n");
+	fixture_write(f->conf, "sub/a", HEAD "$INCLUDE shared\n$INCLUDE new\n");
+	fixture_write(f->conf, "sub/new", "n A 192.0.2.8\n");
+	assert_int_equal(reload_files(&head.files, head.model, f->conf, false, &out, &mistakes), 0);
+	assert_int_equal(mistakes.n_items, 0);
+	assert_string_equal(text_of(&out, FILES_MAIN), text_of(&head.files, FILES_MAIN));
+	assert_string_equal(text_of(&out, "sub/shared"), "s A 192.0.2.7\n");
+	assert_string_equal(text_of(&out, "sub/new"), "n A 192.0.2.8\n");
+	assert_null(files_find(&out, "sub/own")); /* no zone includes it any more */
+	assert_int_equal(out.n_items, head.files.n_items);
+	files_fini(&out);
+	/* one that is gone refuses all, or keeps what is in force, with what it includes */
+	snprintf(path, sizeof(path), "%s/sub/a", f->conf);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(reload_files(&head.files, head.model, f->conf, false, &out, &mistakes),
+	                 -EINVAL);
+	assert_int_equal(mistakes.n_items, 1);
+	assert_string_equal(mistakes.items[0].file, "sub/a");
+	snprintf(path, sizeof(path),
+	         "zone a.example: %s/sub/a cannot be read: No such file or directory", f->conf);
+	assert_string_equal(mistakes.items[0].message, path);
+	assert_string_equal(mistakes.items[0].field, "dns.zones");
+	assert_null(out.items);
+	model_mistakes_free(&mistakes);
+	assert_int_equal(reload_files(&head.files, head.model, f->conf, true, &out, &mistakes), 0);
+	assert_int_equal(mistakes.n_items, 1);
+	assert_string_equal(text_of(&out, "sub/a"), text_of(&head.files, "sub/a"));
+	assert_string_equal(text_of(&out, "sub/own"), "o A 192.0.2.1\n");
+	files_fini(&out);
+	model_mistakes_free(&mistakes);
+	/* of several that are gone each is named */
+	snprintf(path, sizeof(path), "%s/sub/b", f->conf);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(reload_files(&head.files, head.model, f->conf, false, &out, &mistakes),
+	                 -EINVAL);
+	assert_int_equal(mistakes.n_items, 2);
+	assert_string_equal(mistakes.items[1].file, "sub/b");
+	model_mistakes_free(&mistakes);
+	drop(&head);
+}
+
+#define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define OTHER  "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"
+
+/* Wherever the state directory lies: what is behind the version's own directory. */
+static void a_zones_file_is_called_as_it_was_given(void **state)
+{
+	static const struct {
+		const char *path, *name;
+	} rows[] = {
+		{ "/var/lib/weir/config/" DIGEST "/a.zone", "a.zone" },
+		{ "/srv/config/weir/config/" DIGEST "/sub/a", "sub/a" },
+		{ "/srv/config/" DIGEST "0/config/" DIGEST "/config/a", "config/a" },
+		{ "/config/" OTHER "/config/" DIGEST "/a", "a" },
+		{ "/config/" OTHER "/a", NULL },
+		{ "/etc/weir/config/a.zone", NULL },
+		{ "/etc/weir/a.zone", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct model_zone zone = { .file = rows[i].path };
+		const char *name = zones_file_name(&zone);
+
+		if (strcmp(name ? name : "", rows[i].name ? rows[i].name : "") != 0)
+			fail_msg("%s: %s", rows[i].path, name ? name : "none");
+	}
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(includes_are_gathered_as_deep_as_they_are_read),
+		TEST(a_serial_that_goes_back_is_named),
+		TEST(a_bad_zone_refuses_a_version_but_not_its_undoing),
+		TEST(a_bad_zone_keeps_its_files_unless_a_good_one_needs_them),
+		TEST(a_bad_zone_that_is_new_has_nothing_to_keep),
+		TEST(zones_are_read_again_and_nothing_else),
+		cmocka_unit_test(a_zones_file_is_called_as_it_was_given),
+	};
+
+	return cmocka_run_group_tests_name("zones", tests, NULL, NULL);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "scanned.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/arena.h"
+
+struct scanned scanned;
+
+void scanned_begin(size_t memory, const char *dir, size_t bytes_max)
+{
+	scanned.arena = arena_new(memory);
+	assert_non_null(scanned.arena);
+	assert_int_equal(mistakes_init(&scanned.mistakes), 0);
+	scan_init(&scanned.scan, scanned.arena, &scanned.mistakes, dir, bytes_max);
+}
+
+const struct tree *scanned_text(const char *text)
+{
+	scanned_begin((size_t)1 << 30, NULL, SCAN_CONFIG_MAX);
+	assert_int_equal(scan_text(&scanned.scan, text, strlen(text), "weir.conf"), 0);
+	return scan_tree(&scanned.scan);
+}
+
+void scanned_forget(void)
+{
+	model_mistakes_free(&scanned.mistakes);
+	arena_free(scanned.arena);
+}
+
+void scanned_show(const char *text)
+{
+	print_message("  %.200s\n", text);
+	for (size_t i = 0; i < scanned.mistakes.n_items && i < 8; i++)
+		print_message("    %s:%u: %s: %s\n", scanned.mistakes.items[i].file,
+		              scanned.mistakes.items[i].line, scanned.mistakes.items[i].field,
+		              scanned.mistakes.items[i].message);
+}
+
+void scanned_expect(const char *text, unsigned line, const char *file, const char *message,
+                    bool broken)
+{
+	const struct model_mistake *first = scanned.mistakes.items;
+
+	if (!scanned.mistakes.n_items || strcmp(first->message, message) != 0 ||
+	    first->line != line || (scan_tree(&scanned.scan) == NULL) != broken)
+		scanned_show(text);
+	assert_true(scanned.mistakes.n_items > 0);
+	assert_string_equal(first->message, message);
+	assert_int_equal(first->line, line);
+	assert_string_equal(first->file, file);
+	assert_int_equal(scan_tree(&scanned.scan) == NULL, broken);
+}
+
+char *scanned_repeat(const char *before, const char *entry, size_t n, const char *after)
+{
+	char *text = malloc(strlen(before) + (strlen(entry) + 12) * n + strlen(after) + 1),
+	     *at = text;
+
+	assert_non_null(text);
+	at += sprintf(at, "%s", before);
+	for (size_t i = 0; i < n; i++) {
+		size_t mark = strcspn(entry, "#");
+
+		at += entry[mark] ? sprintf(at, "%.*s%zu%s", (int)mark, entry, i, entry + mark + 1)
+		                  : sprintf(at, "%s", entry);
+	}
+	sprintf(at, "%s", after);
+	return text;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Includes of documents: which files may be, how many and how deep, and whose lines mistakes name. */
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fixture.h"
+#include "scanned.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Read the file "main" with @bytes_max bytes in all. */
+static int read_main(size_t bytes_max)
+{
+	char dir[PATH_MAX];
+
+	assert_non_null(realpath(fixture_path("."), dir));
+	scanned_begin((size_t)1 << 20, dir, bytes_max);
+	return scan_file(&scanned.scan, fixture_path("main"));
+}
+
+static void the_bytes_of_all_files_are_counted(void **state)
+{
+	static const struct {
+		size_t max;
+		const char *message;
+	} cases[] = { { 40, NULL },
+		      { 39, "\"two\" is too large" },
+		      { 30, "\"two\" is too large" },
+		      { 29, "is too large" } };
+
+	(void)state;
+	fixture_write_text("main", "@include \"one\"\n@include \"two\"");
+	fixture_write_text("one", "");
+	fixture_write_text("two", "b = 12345;");
+	assert_int_equal(strlen("@include \"one\"\n@include \"two\""), 29);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		size_t max = cases[i].max - 1;
+
+		assert_int_equal(read_main(max), i == 3 ? -EFBIG : 0);
+		if (cases[i].message)
+			assert_string_equal(scanned.mistakes.items[0].message, cases[i].message);
+		assert_int_equal(scanned.mistakes.n_total, cases[i].message ? 1 : 0);
+		scanned_forget();
+	}
+}
+
+/* An include is read where it stands, and the line after it is the next. */
+static void an_include_is_read_in_its_place(void **state)
+{
+	(void)state;
+	fixture_write_text("main", "a = 1;\n/* x */\t@include\t\"one\"\t// y\nd = 4;\n"
+	                           " /* \n */ @include \"sub/two\" # z \n f = 6; ! ");
+	mkdir(fixture_path("sub"), 0700);
+	fixture_write_text("one", "b = 2;\n\nc = 3");
+	fixture_write_text("sub/two", "\ne = 5;\r\n");
+	assert_int_equal(read_main(1000), 0);
+	scanned_expect("main", 6, fixture_path("main"), "found '!', which has no meaning here",
+	               true);
+	assert_int_equal(scanned.mistakes.n_total, 1);
+	static const struct {
+		const char *name, *file;
+		unsigned line;
+	} expected[] = { { "a", NULL, 1 }, { "b", "one", 1 },     { "c", "one", 3 },
+		         { "d", NULL, 3 }, { "e", "sub/two", 2 }, { "f", NULL, 6 } };
+	const struct tree *t = scanned.scan.tree.top->children;
+	for (size_t i = 0; i < COUNT(expected); i++, t = t->next) {
+		assert_string_equal(t->name, expected[i].name);
+		assert_true(t->integer == (int64_t)i + 1);
+		assert_int_equal(t->at.line, expected[i].line);
+		assert_string_equal(t->at.file,
+		                    expected[i].file ? expected[i].file : fixture_path("main"));
+	}
+	scanned_forget();
+}
+
+static const struct {
+	const char *name, *message;
+} includes[] = {
+	{ "", "\"\": an include names a file below the configuration's directory, without \"..\"" },
+	{ "/x",
+	  "\"/x\": an include names a file below the configuration's directory, without \"..\"" },
+	{ "a/../b",
+	  "\"a/../b\": an include names a file below the configuration's directory, without "
+	  "\"..\"" },
+	{ "none", "\"none\" does not exist" },
+	{ "sub", "\"sub\" is a directory, expected a regular file" },
+	{ "out", "\"out\" leads out of the configuration's directory" },
+};
+
+static void an_include_is_a_file_below_the_directory(void **state)
+{
+	(void)state;
+	mkdir(fixture_path("sub"), 0700);
+	assert_int_equal(symlink("/etc/hostname", fixture_path("out")), 0);
+	for (size_t i = 0; i < COUNT(includes); i++) {
+		char text[128];
+
+		snprintf(text, sizeof(text), "a = 1;\n@include \"%s\"\nb = 2;", includes[i].name);
+		fixture_write_text("main", text);
+		assert_int_equal(read_main(1000), 0);
+		scanned_expect(text, 2, fixture_path("main"), includes[i].message, false);
+		assert_string_equal(scanned.mistakes.items[0].field, "@include");
+		assert_int_equal(scanned.mistakes.n_total, 1);
+		assert_int_equal(scanned.scan.tree.top->n_children, 2);
+		assert_false(scanned.mistakes.denied);
+		scanned_forget();
+	}
+}
+
+/* main includes 1, which includes 2, and so on. */
+static void includes_are_nested_eight_deep(void **state)
+{
+	(void)state;
+	for (unsigned deep = SCAN_INCLUDE_DEPTH; deep <= SCAN_INCLUDE_DEPTH + 1; deep++) {
+		fixture_write_text("main", "@include \"deep1\"");
+		for (unsigned i = 1; i <= deep; i++) {
+			char name[16], text[32];
+
+			snprintf(name, sizeof(name), "deep%u", i);
+			snprintf(text, sizeof(text), i < deep ? "\n@include \"deep%u\"" : "a = 1;",
+			         i + 1);
+			fixture_write_text(name, text);
+		}
+		assert_int_equal(read_main(1000), 0);
+		if (deep == SCAN_INCLUDE_DEPTH)
+			assert_int_equal(scanned.mistakes.n_total, 0);
+		else
+			scanned_expect(
+			        "deep9", 2, "deep8",
+			        "\"deep9\": includes are nested more than 8 deep (does a file "
+			        "include itself?)",
+			        false);
+		scanned_forget();
+	}
+}
+
+static void two_hundred_and_fifty_six_files_are_included(void **state)
+{
+	(void)state;
+	fixture_write_text("empty", "");
+	for (size_t n = SCAN_FILES_MAX; n <= SCAN_FILES_MAX + 1; n++) {
+		char *text = scanned_repeat("", "@include \"empty\"\n", n, "");
+
+		fixture_write_text("main", text);
+		assert_int_equal(read_main(10000), 0);
+		if (n == SCAN_FILES_MAX)
+			assert_int_equal(scanned.mistakes.n_total, 0);
+		else
+			scanned_expect("main", SCAN_FILES_MAX + 1, fixture_path("main"),
+			               "\"empty\": more than 256 files are included", false);
+		scanned_forget();
+		free(text);
+	}
+}
+
+/* That lies with the reader: another user would find no mistake there. */
+static void a_file_that_this_user_may_not_read_is_noted(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chmod(fixture_path("."), 0755), 0);
+	fixture_write_text("main", "@include \"secret\"");
+	fixture_write_text("secret", "");
+	assert_int_equal(chmod(fixture_path("secret"), 0600), 0);
+	assert_int_equal(seteuid(65534), 0);
+	int err = read_main(1000);
+	assert_int_equal(seteuid(0), 0);
+	assert_int_equal(err, 0);
+	assert_true(scanned.mistakes.denied);
+	scanned_expect("main", 1, fixture_path("main"), "\"secret\" may not be read by this user",
+	               false);
+	scanned_forget();
+	assert_int_equal(chmod(fixture_path("main"), 0600), 0);
+	assert_int_equal(seteuid(65534), 0);
+	err = read_main(1000);
+	assert_int_equal(seteuid(0), 0);
+	assert_int_equal(err, -EACCES);
+	assert_true(scanned.mistakes.denied);
+	scanned_expect("main", 0, fixture_path("main"), "may not be read by this user", true);
+	scanned_forget();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_bytes_of_all_files_are_counted),
+		cmocka_unit_test(an_include_is_read_in_its_place),
+		cmocka_unit_test(an_include_is_a_file_below_the_directory),
+		cmocka_unit_test(includes_are_nested_eight_deep),
+		cmocka_unit_test(two_hundred_and_fifty_six_files_are_included),
+		cmocka_unit_test(a_file_that_this_user_may_not_read_is_noted),
+	};
+
+	return cmocka_run_group_tests_name("include", tests, fixture_setup, fixture_teardown);
+}

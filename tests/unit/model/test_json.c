@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reading JSON (weir/json.h): just the bytes that are given, in parts of 1,024, and what is wrong with them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "weir/json.h"
+
+/* The bytes lie at the end of their memory, so that one too many is seen. */
+static json_t *read_copy(const char *text, size_t n, json_error_t *error)
+{
+	char *copy = malloc(n ? n : 1);
+
+	assert_non_null(copy);
+	memcpy(copy, text, n);
+	json_t *root = json_read(copy, n, 0, error);
+
+	free(copy);
+	return root;
+}
+
+static void what_is_wrong_is_told_with_its_line(void **state)
+{
+	static const struct {
+		const char *text, *error;
+		int line;
+	} cases[] = {
+		{ "{\"a\": 1,\n  \"b\": }", "unexpected token", 2 },
+		{ "[1, 2", "']' expected", 1 },
+		{ "", "'[' or '{' expected", 1 },
+		{ "[1]\n\nx", "end of file expected", 3 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		json_error_t error;
+
+		memset(&error, 0xee, sizeof(error));
+		assert_null(read_copy(cases[i].text, strlen(cases[i].text), &error));
+		assert_non_null(strstr(error.text, cases[i].error));
+		assert_int_equal(error.line, cases[i].line);
+		assert_null(read_copy(cases[i].text, strlen(cases[i].text), NULL));
+	}
+}
+
+static void just_the_bytes_that_are_given_are_read(void **state)
+{
+	static const char text[] = "[1, 23]{";
+	json_error_t error;
+
+	(void)state;
+	for (size_t n = 0; n <= 8; n++) {
+		json_t *root = read_copy(text, n, n % 2 ? &error : NULL);
+
+		assert_int_equal(root != NULL, n == 7);
+		if (root)
+			assert_int_equal(json_integer_value(json_array_get(root, 1)), 23);
+		if (root)
+			assert_string_equal(error.text, "");
+		json_decref(root);
+	}
+}
+
+/* A text of any length around the parts that are read comes whole. */
+static void a_document_of_several_parts_is_read_whole(void **state)
+{
+	static char text[4200];
+
+	(void)state;
+	for (size_t n = 1000; n < 4100; n += n < 1050 || (n > 2030 && n < 2070) ? 1 : 97) {
+		memset(text, 'x', sizeof(text));
+		memcpy(text, "[\"", 2);
+		memcpy(text + n - 2, "\"]", 2);
+		json_t *root = read_copy(text, n, NULL);
+
+		assert_non_null(root);
+		assert_int_equal(json_string_length(json_array_get(root, 0)), n - 4);
+		json_decref(root);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_wrong_is_told_with_its_line),
+		cmocka_unit_test(just_the_bytes_that_are_given_are_read),
+		cmocka_unit_test(a_document_of_several_parts_is_read_whole),
+	};
+
+	json_prepare();
+	return cmocka_run_group_tests_name("json", tests, NULL, NULL);
+}

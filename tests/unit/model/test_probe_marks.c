@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which backends a node probes through their tunnels, and to which addresses and ports (weir/probe.h). */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "weir/model.h"
+#include "weir/probe.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Two sites; at ours three VIPs of one IPv4 address each, the last with one of IPv6 too. */
+static const struct model_site sites[2] = { { .name = "ams" }, { .name = "fra" } };
+static const struct model_node node = { .name = "ams-1", .site = &sites[0] };
+static struct addr addresses[3][2];
+static const struct model_vip vips[3] = { { "a", &sites[0], addresses[0], 1 },
+	                                  { "b", &sites[0], addresses[1], 1 },
+	                                  { "c", &sites[0], addresses[2], 2 } };
+static struct model_check tunnel = { .name = "t", .via = MODEL_VIA_TUNNEL },
+                          direct = { .name = "d", .via = MODEL_VIA_DIRECT };
+static const struct model_backend backends[4][3] = {
+	{ { .name = "x", .id = 1 }, { .name = "y", .id = 2 } },
+	{ { .name = "x", .id = 3 } },
+	{ { .name = "x", .id = 4 } },
+	{ { .name = "x", .id = 1 }, { .name = "y", .id = 2 }, { .name = "z", .id = 5 } },
+};
+static struct model_pool pools[4];
+static struct model_at ats[6];
+static struct model_service services[6];
+static struct model m;
+
+static int set_up(void **state)
+{
+	static const char *const names[4] = { "p", "direct", "unchecked", "q" };
+	static const size_t n_backends[4] = { 2, 1, 1, 3 };
+
+	(void)state;
+	tunnel.port = 0;
+	for (size_t i = 0; i < 4; i++)
+		pools[i] = (struct model_pool){ .name = names[i],
+			                        .site = &sites[0],
+			                        .check = i == 1   ? &direct
+			                                 : i == 2 ? NULL
+			                                          : &tunnel,
+			                        .backends = backends[i],
+			                        .n_backends = n_backends[i] };
+	for (size_t i = 0; i < 6; i++) {
+		ats[i] = (struct model_at){ &sites[0], &vips[i % 3], &pools[i % 4], 1 };
+		services[i] = (struct model_service){
+			.name = "s", .port = (uint16_t)(80 + i), .at = &ats[i], .n_at = 1
+		};
+	}
+	m = (struct model){
+		.self = &node, .pools = pools, .n_pools = 4, .services = services, .n_services = 4
+	};
+	return addr_parse("192.0.2.1", &addresses[0][0]) ||
+	       addr_parse("192.0.2.2", &addresses[1][0]) ||
+	       addr_parse("192.0.2.3", &addresses[2][0]) ||
+	       addr_parse("2001:db8::3", &addresses[2][1]);
+}
+
+static void expect_paths(const struct model_pool *pool, const char *const *texts, size_t n)
+{
+	struct probe_path paths[PROBE_PATHS_MAX];
+	char text[ADDR_TEXT_MAX + 8];
+
+	assert_int_equal(probe_paths(&m, pool, paths), n);
+	for (size_t i = 0; i < n; i++) {
+		char address[ADDR_TEXT_MAX];
+
+		snprintf(text, sizeof(text), "%s %u", addr_text(&paths[i].vip, address),
+		         paths[i].port);
+		assert_string_equal(text, texts[i]);
+	}
+}
+
+static void a_pool_is_probed_at_each_vip_and_port_that_lead_to_it(void **state)
+{
+	(void)state;
+	expect_paths(&pools[0], (const char *const[]){ "192.0.2.1 80" }, 1);
+	expect_paths(&pools[3], (const char *const[]){ "192.0.2.1 83" }, 1);
+	m.n_services = 6; /* the fifth leads to the first pool, by another VIP */
+	expect_paths(&pools[0], (const char *const[]){ "192.0.2.1 80", "192.0.2.2 84" }, 2);
+	ats[4].vip = &vips[2]; /* of both families */
+	expect_paths(&pools[0],
+	             (const char *const[]){ "192.0.2.1 80", "192.0.2.3 84", "2001:db8::3 84" }, 3);
+	ats[4].vip = &vips[0];
+	expect_paths(&pools[0], (const char *const[]){ "192.0.2.1 80", "192.0.2.1 84" }, 2);
+	services[4].port = 80; /* UDP beside TCP: one probe does for both */
+	expect_paths(&pools[0], (const char *const[]){ "192.0.2.1 80" }, 1);
+	ats[0].site = &sites[1]; /* another site's */
+	ats[4].site = &sites[1];
+	expect_paths(&pools[0], NULL, 0);
+}
+
+static void the_check_s_own_port_is_probed_once_a_vip(void **state)
+{
+	(void)state;
+	tunnel.port = 8080;
+	m.n_services = 6;
+	ats[4].vip = &vips[0];
+	expect_paths(&pools[0], (const char *const[]){ "192.0.2.1 8080" }, 1);
+	ats[4].vip = &vips[1];
+	expect_paths(&pools[0], (const char *const[]){ "192.0.2.1 8080", "192.0.2.2 8080" }, 2);
+}
+
+static void a_service_at_several_places_is_asked_at_each(void **state)
+{
+	static const struct model_at two[2] = { { &sites[1], &vips[1], &pools[0], 1 },
+		                                { &sites[0], &vips[2], &pools[0], 1 } };
+
+	(void)state;
+	services[0].at = two;
+	services[0].n_at = 2;
+	expect_paths(&pools[0], (const char *const[]){ "192.0.2.3 80", "2001:db8::3 80" }, 2);
+}
+
+static void no_more_paths_are_probed_than_there_is_room_for(void **state)
+{
+	static struct model_service many[PROBE_PATHS_MAX + 1];
+	struct probe_path paths[PROBE_PATHS_MAX];
+
+	(void)state;
+	for (size_t i = 0; i <= PROBE_PATHS_MAX; i++)
+		many[i] = (struct model_service){
+			.name = "s", .port = (uint16_t)(1 + i), .at = &ats[0], .n_at = 1
+		};
+	m.services = many;
+	for (size_t n = PROBE_PATHS_MAX - 1; n <= PROBE_PATHS_MAX + 1; n++) {
+		m.n_services = n;
+		assert_int_equal(probe_paths(&m, &pools[0], paths),
+		                 n < PROBE_PATHS_MAX ? n : PROBE_PATHS_MAX);
+		assert_int_equal(paths[PROBE_PATHS_MAX - 2].port, PROBE_PATHS_MAX - 1);
+	}
+	assert_int_equal(paths[PROBE_PATHS_MAX - 1].port, PROBE_PATHS_MAX);
+}
+
+/* Pool by pool: those of our site that are probed through tunnels, and that a service leads to. */
+static void backends_of_all_such_pools_have_marks(void **state)
+{
+	struct probe_mark *marks = NULL;
+	size_t n = 77;
+
+	(void)state;
+	assert_int_equal(probe_marks(&m, &marks, &n), 0);
+	assert_int_equal(n, 5);
+	for (size_t i = 0; i < 5; i++) {
+		const struct model_pool *pool = &pools[i < 2 ? 0 : 3];
+
+		assert_ptr_equal(marks[i].pool, pool);
+		assert_ptr_equal(marks[i].backend, &pool->backends[i < 2 ? i : i - 2]);
+		for (size_t k = 0; k < i; k++)
+			assert_int_not_equal(marks[i].mark, marks[k].mark);
+	}
+	uint32_t last = marks[4].mark;
+	free(marks);
+	pools[0].site = &sites[1]; /* no pool of ours any more: the others keep their marks */
+	assert_int_equal(probe_marks(&m, &marks, &n), 0);
+	assert_int_equal(n, 3);
+	assert_ptr_equal(marks[2].pool, &pools[3]);
+	assert_int_equal(marks[2].mark, last);
+	free(marks);
+	ats[3].site = &sites[1]; /* nothing leads to it */
+	assert_int_equal(probe_marks(&m, &marks, &n), 0);
+	assert_int_equal(n, 0);
+	free(marks);
+	m.self = NULL;
+	assert_int_equal(probe_marks(&m, &marks, &n), -ENOENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_pool_is_probed_at_each_vip_and_port_that_lead_to_it,
+		                       set_up),
+		cmocka_unit_test_setup(the_check_s_own_port_is_probed_once_a_vip, set_up),
+		cmocka_unit_test_setup(a_service_at_several_places_is_asked_at_each, set_up),
+		cmocka_unit_test_setup(no_more_paths_are_probed_than_there_is_room_for, set_up),
+		cmocka_unit_test_setup(backends_of_all_such_pools_have_marks, set_up),
+	};
+
+	return cmocka_run_group_tests_name("probe marks", tests, NULL, NULL);
+}
