@@ -235,31 +235,38 @@ static const struct inforce *judgement_of(const struct core *core, const struct 
 	               : NULL;
 }
 
-/* The peers' states; those that have not answered since @p w was begun count as behind. */
+/* One peer's state. @p fresh: it has answered since @p w was begun; else it counts as behind. */
+static json_t *tell_peer(const struct core *core, struct waiting *w, const struct peers_view *v,
+                         bool fresh)
+{
+	const struct inforce *f = judgement_of(core, w, v);
+	enum peers_state state = v->state == PEERS_AGREED && !fresh ? PEERS_BEHIND : v->state;
+	json_t *node = json_pack("{s:s, s:s}", "node", v->node, "state", peers_state_text(state));
+	/* its judgement is still that of a version before; a peer of a former release has none at all */
+	bool unbegun = state == PEERS_AGREED && w->number && !f &&
+	               v->inforce.state != INFORCE_UNKNOWN && v->inforce.number <= w->number;
+	bool judged = fresh && f;
+
+	if (judged)
+		tell_judgement(node, f);
+	if (unbegun || (judged && f->state == INFORCE_PENDING))
+		json_object_set_new(node, "state", json_string("pending"));
+	bool done = state == PEERS_AGREED && !unbegun && (!judged || f->state == INFORCE_DONE);
+	w->complete &= done;
+	w->pending |=
+	        !done && (!judged || (f->state != INFORCE_REFUSED && f->state != INFORCE_LATE));
+	return node;
+}
+
 static void tell_peers(struct core *core, struct waiting *w, json_t *nodes)
 {
 	const struct peers_view *view;
 	size_t n = peers_view(core, &view);
 
 	for (size_t i = 0; i < n; i++) {
-		const struct inforce *f = judgement_of(core, w, &view[i]);
 		bool fresh = view[i].round > w->rounds[i] + 1;
-		bool judged = fresh && f;
-		enum peers_state state = view[i].state;
 
-		if (state == PEERS_AGREED && !fresh)
-			state = PEERS_BEHIND;
-		json_t *node = json_pack("{s:s, s:s}", "node", view[i].node, "state",
-		                         peers_state_text(state));
-		if (judged)
-			tell_judgement(node, f);
-		bool done = state == PEERS_AGREED && (!judged || f->state == INFORCE_DONE);
-		if (judged && f->state == INFORCE_PENDING)
-			json_object_set_new(node, "state", json_string("pending"));
-		w->complete &= done;
-		w->pending |= !done && (!judged ||
-		                        (f->state != INFORCE_REFUSED && f->state != INFORCE_LATE));
-		json_array_append_new(nodes, node);
+		json_array_append_new(nodes, tell_peer(core, w, &view[i], fresh));
 	}
 }
 

@@ -117,6 +117,7 @@ static const char *take_pushed(struct core *core, const struct http_request *r,
 	if (rc)
 		return "refused";
 	reserve_follow(&core->reserved, intent_head(core->intent));
+	inforce_judge(core); /* begins with the document: the pusher asks at once */
 	core_changed(core);
 	return "taken";
 }

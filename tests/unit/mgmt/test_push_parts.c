@@ -13,7 +13,7 @@ static struct version our_head, taken, yielded_to[2];
 static bool is_untold, yields, has_it;
 static enum intent_relation relation;
 static int files_rc, take_rc;
-static unsigned n_taken, n_pokes, n_yields;
+static unsigned n_taken, n_pokes, n_yields, n_judged;
 
 static const struct version *fake_head(const struct intent *in)
 {
@@ -99,6 +99,13 @@ static void fake_poke(struct core *core, bool others)
 	n_pokes++;
 }
 
+static void fake_judge(struct core *core)
+{
+	(void)core;
+	assert_true(n_taken > n_judged); /* what was taken just now */
+	n_judged++;
+}
+
 /* The private parts too. */
 #define intent_head     fake_head
 #define intent_model    fake_model
@@ -109,6 +116,7 @@ static void fake_poke(struct core *core, bool others)
 #define yield_to        fake_yield
 #define tell_read_files fake_read_files
 #define peers_poke      fake_poke
+#define inforce_judge   fake_judge
 #include "mgmt/api/handle_propose.c"
 #undef intent_head
 
@@ -140,7 +148,7 @@ static int setup(void **state)
 	is_untold = yields = has_it = false;
 	relation = INTENT_AHEAD;
 	files_rc = take_rc = 0;
-	n_taken = n_pokes = n_yields = 0;
+	n_taken = n_pokes = n_yields = n_judged = 0;
 	memset(&answer, 0, sizeof(answer));
 	return 0;
 }
@@ -184,6 +192,8 @@ static void a_successor_is_taken(void **state)
 	assert_string_equal(push(version_of(6, 'c', 'b')), "taken");
 	assert_int_equal(n_taken, 1);
 	assert_int_equal(taken.number, 6);
+	assert_int_equal(n_judged,
+	                 1); /* who asks next hears of this version, not of the one before */
 	assert_string_equal(this_node.reserved.node, ""); /* used up: the next may be asked for */
 	const json_t *head = json_object_get(answer.json, "head");
 	assert_int_equal(json_integer_value(json_object_get(head, "number")), 6);
