@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""tests/run itself: what it counts, and that a suite which leaves something behind fails, with its name, and nothing stays."""
+"""tests/run itself: what it counts, that a suite which leaves something behind fails, with its name, and nothing stays, and what is tried again."""
 import concurrent.futures
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
 import os
 import re
 import subprocess
@@ -32,6 +34,14 @@ COUNTS = (
     ("", 77, "0 passed, 0 failed, 1 skipped"), ("0 passed, 0 failed\n", 0, "0 passed, 1 failed"),
     ("[  PASSED  ] 2 test(s).\n[  FAILED  ] 1 test(s), listed below:\n", 1, "2 passed, 1 failed"),
     ("[  FAILED  ] GROUP TEARDOWN\n[  PASSED  ] 2 test(s).\n", 0, "2 passed, 1 failed"),
+)
+
+# A suite's kind, script, what is counted in the end, and whether it is unsteady. {first}: a name that only a first run finds absent.
+TWICE = (
+    ("lab", "mkdir {first} && exit 1; echo 3 passed, 0 failed", "3 passed, 0 failed", True),
+    ("lab", "echo 2 passed, 1 failed; exit 1", "2 passed, 1 failed", False),
+    ("lab", "echo 3 passed, 0 failed", "3 passed, 0 failed", False),
+    ("unit", "mkdir {first} && exit 1; echo 3 passed, 0 failed", "0 passed, 1 failed", False),  # nothing there depends on time
 )
 
 
@@ -86,6 +96,27 @@ def judge_others(run):
     return None if is_there and "left behind" not in output else f"another's mount: still there: {is_there}, it says {output}"
 
 
+def judge_twice(run, kind, script, counted, unsteady):
+    """What keeps time is tried again, and once; what passes then is named."""
+    runner, told = run.Runner(), io.StringIO()
+    with tempfile.TemporaryDirectory(prefix="kept-", dir=os.path.join(ROOT, "build")) as folder, contextlib.redirect_stdout(told):
+        runner.run([run.Suite(kind, f"twice {os.getpid()}", ["sh", "-c", script.format(first=f"{folder}/first")])])
+        runner.try_again()
+    seen = (str(runner.total), len(runner.unsteady), len(runner.failures), str(runner.of_kind[kind]))
+    return None if seen == (counted, unsteady, "0 failed" not in counted, counted) else f"{kind}, {script}: {seen}"
+
+
+def judge_many(run):
+    """More failures than chance has are counted as they are."""
+    runner = run.Runner()
+    suite = run.Suite("lab", "many", ["true"])
+    with contextlib.redirect_stdout(io.StringIO()):
+        for n in range(run.AGAIN_MAX + 1):
+            runner.report(run.Suite("lab", f"many {n}", suite.command), run.Result(run.Count(1, 1), 0, 0, ""))
+        runner.try_again()
+    return None if len(runner.failures) == run.AGAIN_MAX + 1 == runner.total.failed else f"many failures: {runner.total}"
+
+
 def sh(script):
     subprocess.run(["sh", "-c", script], check=False, timeout=60)
 
@@ -100,9 +131,10 @@ def main():
         late = [pool.submit(judge_timeout, run)] + [pool.submit(judge_others, run)] * (os.geteuid() == 0)
         wrong += filter(None, pool.map(lambda n: judge(run, n, cases[n]), range(len(cases))))
         wrong += filter(None, [job.result() for job in late])
+        wrong += filter(None, [judge_twice(run, *case) for case in TWICE] + [judge_many(run)])
     for line in wrong:
         print(f"tests/run: {line}")
-    n = len(COUNTS) + len(cases) + len(late)
+    n = len(COUNTS) + len(cases) + len(late) + len(TWICE) + 1
     print(f"{n - len(wrong)} passed, {len(wrong)} failed")
     return 1 if wrong else 0
 
