@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * IPv4 lies in the last four bytes behind ::ffff:0:0/96, so one memcmp() compares addresses of both
+ * families. A prefix counts its bits in its own family; bits_of_form() adds the 96 of the mapped
+ * form. Parsing refuses IPv4-mapped text and prefixes with host bits, so equal bytes always mean
+ * equal addresses.
+ */
 #include "base/addr.h"
 
 #include <arpa/inet.h>

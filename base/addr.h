@@ -5,6 +5,8 @@
  *
  * Both families share one 16-byte form: IPv4 stands as an IPv4-mapped IPv6
  * address (RFC 4291, section 2.5.5.2), so comparing and hashing need no cases.
+ *
+ * Implemented in base/addr.c. Pure functions: any thread may call them.
  */
 #ifndef WEIR_BASE_ADDR_H
 #define WEIR_BASE_ADDR_H

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A list of chunks from calloc(); an item is cut off the first chunk by moving an offset. Nothing
+ * is freed singly. A large item gets a chunk of its own behind the first, so that the rest of the
+ * first is not lost. Failures are sticky: a builder checks once at its end instead of after each
+ * call.
+ */
 #include "base/arena.h"
 
 #include <stdalign.h>
@@ -9,8 +15,8 @@
 
 #include "base/memory.h"
 
-#define ALIGN       alignof(max_align_t)
-#define CHUNK_BYTES ((size_t)64 * 1024)
+#define ALIGN       alignof(max_align_t) /* bytes: each item may hold any type */
+#define CHUNK_BYTES ((size_t)64 * 1024)  /* so that thousands of small items share a malloc() */
 
 struct chunk {
 	struct chunk *next;
@@ -21,7 +27,7 @@ struct chunk {
 struct arena {
 	struct chunk *chunks; /* the first one is being filled */
 	size_t used, limit;
-	unsigned more_owners;
+	unsigned more_owners; /* besides the first; atomic, as owners may be on several threads */
 	bool failed;
 };
 

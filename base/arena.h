@@ -6,6 +6,9 @@
  * One configuration generation lives in one arena. Allocation fails only when
  * the machine is out of memory or the arena's limit is hit; an arena remembers
  * that (sticky), so a builder may check once at its end.
+ *
+ * Implemented in base/arena.c. One thread at a time uses an arena; arena_share() and arena_free()
+ * may be called by any owner's thread.
  */
 #ifndef WEIR_BASE_ARENA_H
 #define WEIR_BASE_ARENA_H

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A follower takes the page's offset while its writer lives. Between, it carries on what it had by a struct wall of
- * its own, for which the peers are unheard: so a step that comes while weir-mgmt is dead is not believed.
+ * While the writer of the page (weir-mgmt) lives, a follower takes the offset from the page. While
+ * the writer is silent, the follower carries its last time on with a struct wall of its own, for
+ * which the peers are unheard: so a step of the kernel's clock is not followed while weir-mgmt is
+ * dead.
+ *
+ * The boot's id is stored last: a reader that finds the id of this boot also finds the words of the
+ * first publication.
  */
 #include "base/believed.h"
 
@@ -11,7 +16,7 @@
 #include "base/page.h"
 #include "base/proc.h"
 
-#define RETRY_MS 1000u
+#define RETRY_MS 1000u /* between attempts to map a page that is not there */
 
 void believed_publish(struct believed_page *p, const struct wall *w, uint64_t boot)
 {
@@ -40,7 +45,7 @@ bool believed_begin(const struct believed_page *p, uint64_t boot, uint64_t mono_
 	return true;
 }
 
-/* Map the page when it appears, and again when its writer has made another. */
+/* Map the page when it appears, and again when its writer has replaced it. */
 static void find_page(struct believed *b, const char *run_dir, uint64_t now_ms)
 {
 	char path[PATH_MAX];

@@ -7,6 +7,9 @@
  * publishes it on the page RUN/clock: all processes of a node have one time. While weir-mgmt is silent the
  * others go on by elapsed time; a process that starts then begins from the page. Without a page of this
  * boot a process decides alone, by the kernel's word.
+ *
+ * Implemented in base/believed.c. Each process's main loop thread follows; weir-mgmt's main loop
+ * thread publishes (mgmt/api/timekeep.c).
  */
 #ifndef WEIR_BASE_BELIEVED_H
 #define WEIR_BASE_BELIEVED_H

@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The boot clock (CLOCK_BOOTTIME) counts on during suspend and is the same for all processes of a
+ * machine. The believed time is that clock and one offset for the whole process, in an atomic.
+ *
+ * RFC 3339 is parsed by hand: strptime(3) also accepts other forms (white space, missing zeros) and
+ * knows no fractions.
+ */
 #include "base/clock.h"
 
 #include <errno.h>
@@ -87,7 +94,10 @@ const char *clock_text(int64_t wall_ms, char text[CLOCK_TEXT_MAX])
 	return text;
 }
 
-/* Take exactly @p digits digits from *@p at, then @p after unless it is NUL; -1 when they are not there. */
+/*
+ * Take exactly @p digits digits from *@p at, then @p after unless it is NUL. @return the number; -1
+ * when they are not there
+ */
 static int take(const char **at, int digits, char after)
 {
 	int n = 0;

@@ -5,6 +5,9 @@
  *
  * Monotonic times are milliseconds since boot (CLOCK_BOOTTIME), so they compare
  * between processes of one machine. Wall times are milliseconds since 1970, UTC.
+ *
+ * Implemented in base/clock.c. Any thread may call; a process's main loop alone calls
+ * clock_believe().
  */
 #ifndef WEIR_BASE_CLOCK_H
 #define WEIR_BASE_CLOCK_H

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The server's side. A client is either being read or being answered: while an
- * answer waits for room in its socket, no further request of it is taken.
+ * The server's side. One loop thread serves all clients with non-blocking sockets. A client is
+ * either being read or being answered: while an answer waits for room in its socket, no further
+ * request of that client is handled, so a slow reader costs one answer of memory at most. When all
+ * descriptors or clients are used up, the client that is silent longest is closed for the new one.
  */
 #include "base/ctl.h"
 
@@ -20,13 +22,13 @@
 #include "base/spare.h"
 #include "base/memory.h"
 
-#define CLIENTS_MAX   16
-#define REQUEST_MAX   ((size_t)64 * 1024)
-#define ANSWER_MAX    ((size_t)4 * 1024 * 1024)
-#define SILENCE_MS    30000
-#define TURN_REQUESTS 16   /* of one client, before others have their turn */
-#define LOOK_MS       1000 /* whether the socket's file is there */
-#define PAUSE_MS      50   /* without descriptors: the listener would stay readable */
+#define CLIENTS_MAX   16                        /* bounds descriptors and memory */
+#define REQUEST_MAX   ((size_t)64 * 1024)       /* bytes of a line; allocated for each client */
+#define ANSWER_MAX    ((size_t)4 * 1024 * 1024) /* bytes of a line; clients refuse more as well */
+#define SILENCE_MS    30000 /* without a byte from a client: a forgotten one is closed */
+#define TURN_REQUESTS 16    /* reads from one client before others have their turn */
+#define LOOK_MS       1000  /* between looks whether the socket's file is still there */
+#define PAUSE_MS      50    /* without descriptors: the listener would stay readable and spin */
 
 struct client {
 	struct ctl *ctl;
@@ -49,7 +51,7 @@ struct ctl {
 	struct loop_timer pause; /* while it does not listen */
 	struct loop_timer look;
 	const char *group; /* NULL or as given, which is a constant */
-	bool lost;         /* the file is gone and could not be made again: said once */
+	bool lost;         /* the file is gone and could not be created: logged once */
 	struct client clients[CLIENTS_MAX];
 };
 
@@ -97,7 +99,7 @@ static int send_answer(struct client *c)
 	return 0;
 }
 
-/* Make @p answer, which is taken, with its newline the one to be sent. @return 0, -EMSGSIZE or -ENOMEM */
+/* Take @p answer and queue it, with a newline behind. @return 0, -EMSGSIZE or -ENOMEM */
 static int take_answer(struct client *c, char *answer)
 {
 	size_t n = strlen(answer);
@@ -194,7 +196,7 @@ static void on_client(void *arg, int fd, uint32_t events)
 		close_client(c);
 }
 
-/* The one that is silent longest. @return NULL: there are no clients */
+/* The client that is silent longest. @return NULL: there are no clients */
 static struct client *find_oldest(struct ctl *ctl)
 {
 	struct client *oldest = NULL;
@@ -209,8 +211,8 @@ static struct client *find_oldest(struct ctl *ctl)
 }
 
 /*
- * A place for a newcomer: a free one, else that of the client that is silent longest. Who asks is answered within a
- * turn; so connections that say nothing shut nobody out.
+ * A slot for a new client: a free one, else that of the client that is silent longest. A client
+ * that asks is answered within a turn, so connections that send nothing shut nobody out.
  */
 static struct client *take_place(struct ctl *ctl)
 {
@@ -224,7 +226,10 @@ static struct client *take_place(struct ctl *ctl)
 	return oldest;
 }
 
-/* Out of descriptors, the reserve in use: who has had a moment and says nothing gives its own. */
+/*
+ * No descriptor is left and the reserve is in use: close the client that is silent longest, if it
+ * has had at least PAUSE_MS to send something.
+ */
 static int accept_instead(struct ctl *ctl, int listen_fd)
 {
 	struct client *c = find_oldest(ctl);
@@ -250,6 +255,10 @@ static void pause_listening(struct ctl *ctl)
 		loop_fd_set(ctl->loop, ctl->fd, 0);
 }
 
+/*
+ * Without descriptors the connection waits in the backlog until the pause ends. Without memory it
+ * is closed at once, so that its client does not wait for an answer.
+ */
 static void on_connect(void *arg, int listen_fd, uint32_t events)
 {
 	struct ctl *ctl = arg;
@@ -278,7 +287,10 @@ static void on_connect(void *arg, int listen_fd, uint32_t events)
 		close_client(c);
 }
 
-/* A socket file that nobody listens on is what a killed process left. @return 0, -EADDRINUSE or -errno */
+/*
+ * Nobody listens on the socket file that a killed process left: connect() says so. @return 0,
+ * -EADDRINUSE or -errno
+ */
 static int remove_stale(const struct sockaddr_un *at)
 {
 	struct stat st;
@@ -309,6 +321,10 @@ static int set_rights(const char *path, const char *group)
 	return chmod(path, 0660) < 0 ? -errno : 0;
 }
 
+/*
+ * The file appears with mode 0600 and gets its group and mode before listen(): nobody can connect
+ * with rights that the file will not have.
+ */
 static int open_listener(const struct sockaddr_un *at, const char *group, int *out)
 {
 	int rc = remove_stale(at);
@@ -337,7 +353,10 @@ static int open_listener(const struct sockaddr_un *at, const char *group, int *o
 	return 0;
 }
 
-/* Listen at the path again, whose file somebody removed: nobody could connect any more. @return 0 or -errno */
+/*
+ * Somebody removed the socket's file, so nobody could connect any more: listen at the path again.
+ * @return 0 or -errno
+ */
 static int listen_again(struct ctl *ctl)
 {
 	int fd, rc = open_listener(&ctl->at, ctl->group, &fd);
@@ -357,6 +376,10 @@ static int listen_again(struct ctl *ctl)
 	return 0;
 }
 
+/*
+ * A removed socket file is an error of somebody else, so it is logged even when it could be created
+ * again.
+ */
 static void on_look(void *arg)
 {
 	struct ctl *ctl = arg;

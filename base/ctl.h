@@ -9,6 +9,9 @@
  * limit the client is closed and the event counted. A seventeenth client takes the place of the one
  * that is silent longest. A process without free descriptors still serves one client at a time
  * (base/spare.h). A socket file that somebody removes is made again within a second.
+ *
+ * Implemented in base/ctl.c (server: the loop's thread only) and base/ctl_ask.c (client: any
+ * thread).
  */
 #ifndef WEIR_BASE_CTL_H
 #define WEIR_BASE_CTL_H

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The client's side of a control socket. It may be called from any thread. */
+/*
+ * The client's side of a control socket; any thread may call it. The socket is non-blocking and
+ * each wait is a poll(2) with the rest of one deadline, so a server that hangs costs the caller its
+ * timeout and no more. The server's user is checked (SO_PEERCRED) before anything is sent to it.
+ */
 #include "base/ctl.h"
 
 #include <errno.h>
@@ -14,7 +18,7 @@
 #include "base/clock.h"
 #include "base/owner.h"
 
-#define AGAIN_US   10000
+#define AGAIN_US   10000 /* microseconds between attempts while the server's backlog is full */
 #define ANSWER_MAX ((size_t)4 * 1024 * 1024 + 1) /* with its newline */
 
 /* Wait for @p events until @p deadline_ms. @return 0, -ETIMEDOUT or -errno */
@@ -77,6 +81,9 @@ static int read_more(int fd, char *buffer, size_t room, size_t *n, uint64_t dead
 	return -ENOBUFS;
 }
 
+/*
+ * The buffer doubles: most answers are short, and the largest one must not be allocated for each.
+ */
 static int read_line(int fd, char **out, uint64_t deadline_ms)
 {
 	size_t room = 16384, n = 0;
@@ -104,7 +111,10 @@ static int read_line(int fd, char **out, uint64_t deadline_ms)
 	return 0;
 }
 
-/* Who listens at RUN/PROCESS.ctl must be weir-PROCESS: any process may put a socket where there is none. */
+/*
+ * The server at RUN/PROCESS.ctl must be weir-PROCESS: any process may put a socket where there is
+ * none.
+ */
 static int check_server(int fd, const char *path)
 {
 	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
@@ -121,7 +131,7 @@ static int check_server(int fd, const char *path)
 	return believed ? 0 : -EPERM;
 }
 
-/* A server that has many waiting says EAGAIN: then in a moment. */
+/* EAGAIN means that the server's backlog is full: try again in a moment. */
 static int connect_by(int fd, const struct sockaddr_un *at, uint64_t deadline_ms)
 {
 	while (connect(fd, (const struct sockaddr *)at, sizeof(*at)) < 0) {

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SipHash-2-4 as in the paper: two rounds for each word, four at the end. Words are put together
+ * from bytes by shifts, so that an identity is the same on machines of either byte order.
+ */
 #include "base/hash.h"
 
 #include <string.h>
@@ -47,6 +51,7 @@ static uint64_t word_of(const uint8_t *bytes, size_t n)
 
 uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t n)
 {
+	/* the paper's start values */
 	struct sip s = { key->k0 ^ 0x736f6d6570736575u, key->k1 ^ 0x646f72616e646f6du,
 		         key->k0 ^ 0x6c7967656e657261u, key->k1 ^ 0x7465646279746573u };
 	const uint8_t *at = bytes;

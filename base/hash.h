@@ -2,6 +2,8 @@
 /**
  * @file
  * 64-bit identities and keyed hashing (SipHash-2-4: Aumasson and Bernstein, 2012).
+ *
+ * Implemented in base/hash.c. Pure functions: any thread may call them.
  */
 #ifndef WEIR_BASE_HASH_H
 #define WEIR_BASE_HASH_H

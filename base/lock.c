@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * flock(2) on a file that is created when it is missing. A holder may unlink the file, so a process
+ * that opened it before may lock a file that has no name any more, while others lock a new one. The
+ * link count is therefore checked after locking, and the attempt is repeated on a file without a
+ * name.
+ */
 #include "base/lock.h"
 
 #include <errno.h>

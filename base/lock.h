@@ -2,6 +2,8 @@
 /**
  * @file
  * A file that one process holds at a time: flock(2), so it is let go however the process ends.
+ *
+ * Implemented in base/lock.c. Any thread may call.
  */
 #ifndef WEIR_BASE_LOCK_H
 #define WEIR_BASE_LOCK_H

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A line is put together on the stack and written by one write(2): lines of several threads do not
+ * mix, and logging needs no memory. The mutex guards the limit's table only and is never held while
+ * a line is written.
+ */
 #include "base/log.h"
 
 #include <inttypes.h>
@@ -12,7 +17,7 @@
 #include "base/clock.h"
 #include "base/log_limit.h"
 
-#define LINE_MAX_BYTES 2000
+#define LINE_MAX_BYTES 2000 /* below PIPE_BUF (4,096), so a pipe keeps a line whole */
 
 static atomic_int level = LOG_INFO;
 static pthread_mutex_t limit_lock = PTHREAD_MUTEX_INITIALIZER;

@@ -8,6 +8,8 @@
  * An event is a fixed word; everything that varies is a key=value pair, so that
  * lines can be searched and counted.  The layer that can act logs; those below
  * return an error.  On a terminal the priority is written as a word.
+ *
+ * Implemented in base/log.c. Any thread may call.
  */
 #ifndef WEIR_BASE_LOG_H
 #define WEIR_BASE_LOG_H

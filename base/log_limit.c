@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A token bucket for each event. An event is a fixed word in the source, so there are few; that all beyond the table
- * share one bucket keeps memory bounded whatever happens.
+ * A token bucket for each event. An event is a fixed word in the source, so there are few. All
+ * events beyond the table share one bucket, so memory is bounded whatever is logged.
  */
 #include "base/log_limit.h"
 

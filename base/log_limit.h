@@ -3,6 +3,8 @@
  * @file
  * The limit of log lines: so many of each event at once, then so many a second; the rest are counted and reported.
  * Pure; time is passed in. Used by base/log.c under its lock.
+ *
+ * Implemented in base/log_limit.c. The caller holds its own lock: any thread, one at a time.
  */
 #ifndef WEIR_BASE_LOG_LIMIT_H
 #define WEIR_BASE_LOG_LIMIT_H
@@ -11,11 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LOG_LIMIT_EVENTS    64u   /**< events that are told apart; more share the last entry */
+#define LOG_LIMIT_EVENTS    64u   /**< events with a bucket of their own; more share the last one */
 #define LOG_LIMIT_BURST     200u  /**< lines of an event at once */
-#define LOG_LIMIT_A_SECOND  10u   /**< and a second from then on */
+#define LOG_LIMIT_A_SECOND  10u   /**< lines a second after the burst */
 #define LOG_LIMIT_REPORT_MS 5000u /**< how often the number of suppressed lines is reported */
-#define LOG_LIMIT_NAME_MAX  65u
+#define LOG_LIMIT_NAME_MAX  65u   /**< bytes with the NUL: log_at() cuts an event at 64 */
 
 struct log_limit_event {
 	char name[LOG_LIMIT_NAME_MAX];

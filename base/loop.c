@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A turn waits for epoll(7) (level-triggered), calls the descriptors' callbacks, then fires all
+ * timers that are due. Descriptors index a table. Each registration has a serial number, which
+ * epoll returns: an event of a descriptor that was closed, and whose number was used again within
+ * the turn, is recognised and dropped. Timers are a binary heap in which each timer knows its
+ * index, so cancelling needs no search. Signals come through a signalfd(2).
+ */
 #include "base/loop_inside.h"
 
 #include <errno.h>
@@ -10,7 +17,7 @@
 
 #include "base/clock.h"
 
-/* So many that what has happened keeps up with the timers, all of which are fired in a turn. */
+/* Events of a turn. All due timers fire in each turn, so a turn must handle many events to keep up with them. */
 #define TURN_EVENTS 1024
 
 int loop_open(struct loop **out)
@@ -122,7 +129,7 @@ void loop_fd_remove(struct loop *l, int fd)
 	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
-/* Timers: a binary heap, of which each timer knows its place. */
+/* Timers: a binary heap; each timer knows its index in it, from 1 on. */
 
 static void put(struct loop *l, size_t place, struct loop_timer *t)
 {
@@ -161,7 +168,7 @@ int loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms)
 		l->heap_room = room;
 	}
 	loop_timer_cancel(l, t);
-	/* What a timer's callback sets into the past comes after all that is due already. */
+	/* a callback that sets its timer into the past must not delay the timers that are due already */
 	t->at_ms = l->firing && at_ms < l->now_ms ? l->now_ms : at_ms;
 	sift_up(l, ++l->n_timers, t);
 	return 0;
@@ -184,7 +191,9 @@ void loop_timer_cancel(struct loop *l, struct loop_timer *t)
 		sift_down(l, place, last);
 }
 
-/* Fire what is due now; what callbacks set anew waits for the next turn, so that a turn ends. */
+/*
+ * Fire what is due now. A timer that a callback sets waits for the next turn, so that a turn ends.
+ */
 static void fire_timers(struct loop *l)
 {
 	l->firing = true;
@@ -204,7 +213,7 @@ void loop_beat(struct loop *l, uint64_t *word)
 	l->beat = word;
 }
 
-/* The word lies in a page that others read, and only this thread writes it. */
+/* Other processes read the word, and only this thread writes it: a relaxed store is enough. */
 static void count_turn(const struct loop *l)
 {
 	if (l->beat)

@@ -6,6 +6,8 @@
  * One thread runs a loop, and only that thread may call these functions.
  * Callbacks may add and remove anything, themselves
  * included. Built on epoll(7).
+ *
+ * Implemented in base/loop.c and base/loop_watch.c.
  */
 #ifndef WEIR_BASE_LOOP_H
 #define WEIR_BASE_LOOP_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Files are watched through their directory (inotify(7)), because a file that is
- * replaced by rename is a new inode. A page is watched by a helper thread that
- * waits on its futex and writes to an eventfd; the thread touches nothing else.
+ * A file is watched through its directory (inotify(7)), because a file that is replaced by rename
+ * is a new inode. A page is watched by a helper thread that waits on the page's futex and writes to
+ * an eventfd; the thread touches nothing else of the loop.
  */
 #include "base/loop_inside.h"
 
@@ -36,7 +36,7 @@ struct loop_page_watch {
 	loop_cb *cb;
 	void *arg;
 	struct page *page;
-	uint32_t epoch; /* the last one that the thread has told of */
+	uint32_t epoch; /* the last one that the thread has reported */
 	int event_fd;
 	pthread_t thread;
 	atomic_bool stopping;
@@ -50,6 +50,10 @@ static void mark_changed(struct loop *l, const struct inotify_event *e)
 			w->changed = true;
 }
 
+/*
+ * All events are read before a callback runs, so that a burst (written, closed, renamed) is one
+ * call.
+ */
 static void on_inotify(void *arg, int fd, uint32_t events)
 {
 	_Alignas(struct inotify_event) char
@@ -128,7 +132,7 @@ static void tell(int event_fd)
 {
 	static const uint64_t one = 1;
 
-	/* It fails only when 2^64 - 1 tellings wait already. */
+	/* fails only when 2^64 - 1 notifications wait already */
 	if (write(event_fd, &one, sizeof(one)) < 0)
 		return;
 }
@@ -160,8 +164,9 @@ static void on_page_event(void *arg, int fd, uint32_t events)
 }
 
 /*
- * A helper thread takes no signals: they are the loop's. What the thread itself causes stays: the kernel ends a process
- * that blocks it, and two have handlers (base/page_guard.h, base/sandbox.h).
+ * The helper thread blocks all signals that are the loop's. Signals that the thread itself can
+ * cause stay unblocked: the kernel ends a process that blocks such a signal, and two of them have
+ * handlers (base/page_guard.h, base/sandbox.h).
  */
 static int start_thread(struct loop_page_watch *w)
 {
