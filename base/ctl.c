@@ -390,7 +390,8 @@ static void on_look(void *arg)
 
 		if (!rc || !ctl->lost)
 			log_error("control-socket-removed", "path=%s effect=\"%s\" error=\"%s\"",
-			          ctl->at.sun_path, rc ? "no command reaches it" : "made again",
+			          ctl->at.sun_path,
+			          rc ? "commands cannot connect" : "created again",
 			          rc ? strerror(-rc) : "");
 		ctl->lost = rc != 0;
 	}

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * All state belongs to the calling thread (__thread), so no lock is needed and one thread's
+ * shortage is not another's. The reserve is one block that is cut off from its start; memory_free()
+ * recognises what lies in it by its address and leaves it, as the whole block goes at the end.
+ */
 #include "base/memory.h"
 
 #include <errno.h>
 #include <stdalign.h>
 #include <stdlib.h>
 
-#define ALIGN    alignof(max_align_t)
-#define ROOM_MAX ((size_t)96 << 10)
+#define ALIGN    alignof(max_align_t) /* bytes: a block of the reserve may hold any type */
+#define ROOM_MAX ((size_t)96 << 10)   /* bytes: below the size from which malloc() maps blocks */
 
 struct reserve {
 	char *bytes; /* NULL: there is none */
@@ -61,7 +66,10 @@ bool memory_failed(void)
 	return failed;
 }
 
-/* What is freed is the next to be given out. Larger blocks would be mappings of their own, which go at once. */
+/*
+ * The freed block is the next one to be given out. A larger one would be a mapping of its own,
+ * which free() gives back to the kernel at once.
+ */
 int memory_make_room(size_t n)
 {
 	void *room = memory_alloc(n < ROOM_MAX ? n : ROOM_MAX);

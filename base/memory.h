@@ -5,6 +5,8 @@
  * A library that builds an answer from many small pieces (jansson) may leave one out when its memory
  * fails, and nothing shows it afterwards. Its allocations go through memory_alloc(), and who sends the
  * answer asks once, at the end, whether it is whole.
+ *
+ * Implemented in base/memory.c. Any thread may call; each has a state of its own.
  */
 #ifndef WEIR_BASE_MEMORY_H
 #define WEIR_BASE_MEMORY_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Users are looked up once a process: a filter of system calls may forbid the look-up later (base/sandbox.h), and a name
- * service that hangs must not keep a reader waiting. What is checked is the opened file, not its name.
+ * Users are looked up once for a process: the system call filter may forbid the look-up later
+ * (base/sandbox.h), and a name service that hangs must not keep a reader waiting. The opened file
+ * is checked, not its name, so that nobody can exchange the file between check and use.
  */
 #include "base/owner.h"
 
@@ -65,7 +66,7 @@ bool owner_is(uid_t uid, const char *process)
 	return process && owner_of(process, &expected) && uid == expected;
 }
 
-/* The last part of a path that has no room. */
+/* The end of a path that is too long: it tells files apart better than the beginning. */
 static const char *tail(const char *path)
 {
 	size_t n = strlen(path);
@@ -89,7 +90,7 @@ static bool add_trouble(const char *path, const char *process, uid_t found)
 	size_t i = find_trouble(path);
 
 	if (i == OWNER_TROUBLES_MAX)
-		i = OWNER_TROUBLES_MAX - 1; /* the last one gives way */
+		i = OWNER_TROUBLES_MAX - 1; /* the table is full: replace the last one */
 	struct owner_trouble *t = &state.troubles[i];
 	bool is_new = i == state.n_troubles || strcmp(t->path, path) != 0 || t->found != found;
 
@@ -134,7 +135,7 @@ size_t owner_troubles(struct owner_trouble out[OWNER_TROUBLES_MAX])
 	for (size_t i = 0; i < state.n_troubles;) {
 		const struct owner_trouble *t = &state.troubles[i];
 
-		/* what is gone is no trouble any more, also if nobody opens it again */
+		/* a file that is gone is no trouble any more, even if nobody opens it again */
 		if (t->path[0] == '/' && lstat(t->path, &st) && errno == ENOENT)
 			remove_trouble(t->path);
 		else
@@ -158,7 +159,7 @@ int owner_check(int fd, const char *path, const char *process)
 	return believed ? 0 : -EPERM;
 }
 
-/* A link that another user has laid, or a link at all: none of us makes any. */
+/* What lies at @p path is a link, or cannot be opened: note whose it is. */
 static void note_link(const char *path, const char *process)
 {
 	struct stat st;
@@ -208,6 +209,10 @@ FILE *owner_fopen(const char *path, const char *process)
 	return to_stream(owner_open(path, process), "r");
 }
 
+/*
+ * PATH.new is the usual name, so that an interrupted write leaves one file behind at most. A random
+ * name is the way out when another user's file or a directory has that name.
+ */
 int owner_draft(const char *path, mode_t mode, char draft[OWNER_DRAFT_MAX])
 {
 	int n = snprintf(draft, OWNER_DRAFT_MAX, "%s.new", path), fd = -1;
@@ -266,14 +271,17 @@ void owner_give_directory(const char *path, mode_t mode, const char *process)
 	const struct group *group = getgrnam("weir");
 	uid_t uid;
 
-	/* made for root alone, and given away: nobody can put anything into it before */
+	/* mode 0700 until it is given away: nobody can put anything into it before */
 	if (geteuid() != 0 || !group || !owner_of(process, &uid) || mkdir(path, 0700) < 0)
 		return;
 	if (chown(path, uid, group->gr_gid) < 0 || chmod(path, mode) < 0)
 		rmdir(path);
 }
 
-/* Root's directory is as good as one's own only for root: another could not write there. */
+/*
+ * Root may use the process's directory and its own. Any other user could not write in root's
+ * directory, so only its own will do.
+ */
 static bool is_ours(uid_t uid, const char *process)
 {
 	return uid == geteuid() || (geteuid() == 0 && owner_is(uid, process));

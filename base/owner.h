@@ -20,9 +20,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-/** Files that are not believed: so many are remembered for conditions. */
-#define OWNER_TROUBLES_MAX 8u
-#define OWNER_PATH_MAX     128u
+#define OWNER_TROUBLES_MAX 8u   /**< files that are remembered for conditions */
+#define OWNER_PATH_MAX     128u /**< bytes of a remembered path with its NUL */
 
 /** A file that is not believed now. */
 struct owner_trouble {

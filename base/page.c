@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The writer's lock is flock(2) on PATH.lock, held as long as the page is open, so it ends
- * with the process however that ends. That file is its owner's alone: whoever may read the
- * page itself could lock it too, and keep the next writer from starting. The page's file is
- * replaced only by the lock's holder, and only by a complete one; so nobody ever finds a page half made.
+ * The writer holds flock(2) on PATH.lock as long as the page is open, so the lock ends with the
+ * process, however that ends. The lock's file is its owner's alone: whoever may read the page
+ * itself could lock it, too, and keep the next writer from starting. Only the lock's holder
+ * replaces the page's file, and only by a complete one, so nobody ever finds a page half made.
  *
- * A page may be damaged from outside: cut short, or overwritten with zeros. Cutting it short would end all who have mapped it
- * (SIGBUS); base/page_guard.c puts zeros there instead. Either way the header is no header any more, and the file may be
- * shorter than its mapping: page_is_sound() sees that, after the words have been read.
+ * A page may be damaged from outside: cut short, or overwritten with zeros. Cutting it short would
+ * end all processes that have mapped it (SIGBUS); base/page_guard.c puts zeros there instead. In
+ * both cases the header is no header any more, or the file is shorter than its mapping:
+ * page_is_sound() sees that, after the words have been read.
  */
 #include "base/page.h"
 
@@ -30,7 +31,7 @@
 #include "base/owner.h"
 #include "base/page_guard.h"
 
-/* A page of more bytes is none: health, the largest, has a megabyte; tables of effects and counters grow with limits. */
+/* Bytes; a larger file is no page. Health has a megabyte; effects and counters grow with the limits. */
 #define PAGE_BYTES_MAX ((off_t)1 << 30)
 
 static const char magic[8] = { 'w', 'e', 'i', 'r', 'p', 'a', 'g', 'e' };
@@ -38,12 +39,12 @@ static const char magic[8] = { 'w', 'e', 'i', 'r', 'p', 'a', 'g', 'e' };
 struct page {
 	struct page_header *header;
 	size_t map_bytes;
-	int fd;      /* of the file: its length is looked at */
+	int fd;      /* of the file: page_is_sound() reads its length */
 	int lock_fd; /* -1 for a reader */
 	uint32_t layout;
 	struct page_header first; /* as it was when the page was opened */
 	bool kept;
-	bool name_lost; /* it could not be put back: said once */
+	bool name_lost; /* its file could not be put back: logged once */
 	char *path;     /* NULL for a reader */
 };
 
@@ -90,7 +91,7 @@ static int map_file(int fd, int protection, struct page_header **out, size_t *ma
 	return 0;
 }
 
-/* Give @p from a place of its own. @return 0, or -ENOMEM: the mapping and its file are closed then */
+/* Copy @p from to the heap. @return 0, or -ENOMEM: the mapping and its file are closed then */
 static int page_new(const struct page *from, struct page **out)
 {
 	struct page *p = malloc(sizeof(*p));
@@ -126,7 +127,7 @@ static void wake_all(const struct page_header *h)
 	syscall(SYS_futex, &h->epoch, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
-/* Tell the readers of an old file that a new one stands in its place. */
+/* Tell the readers of an old file that a new file is at its path. */
 static void mark_replaced(int fd)
 {
 	struct page_header *h;
@@ -150,7 +151,7 @@ static int fill_new(int fd, const char *kind, uint32_t layout, size_t size_bytes
 	h.alive_ms = clock_mono_ms();
 	if (fchmod(fd, 0644) < 0 || ftruncate(fd, (off_t)(sizeof(h) + size_bytes)) < 0)
 		return -errno;
-	/* all of it now: what is written through a mapping later has no error to return when there is no room */
+	/* allocate all blocks now: a write through the mapping cannot report a full file system */
 	int rc = posix_fallocate(fd, 0, (off_t)(sizeof(h) + size_bytes));
 	if (rc == ENOSPC || rc == EDQUOT)
 		return -rc;
@@ -159,7 +160,10 @@ static int fill_new(int fd, const char *kind, uint32_t layout, size_t size_bytes
 	return n == (ssize_t)sizeof(h) ? 0 : n < 0 ? -errno : -EIO;
 }
 
-/* Make a complete page under a name of its own, with @p payload or zeros, then move it to @p path. */
+/*
+ * Make a complete page under a name of its own, with @p payload or zeros, then rename it to @p
+ * path: no reader sees half of it.
+ */
 static int make_file(const char *path, const char *kind, uint32_t layout, size_t size_bytes,
                      const void *payload, int *out)
 {
@@ -203,7 +207,10 @@ static bool can_keep(int fd, const char *kind, uint32_t layout, size_t size_byte
 	return fits;
 }
 
-/* The page's file, kept or new; under the lock. */
+/*
+ * Open the page's file at @p path, or make a new one; under the lock. A kept file keeps its
+ * readers' mappings valid.
+ */
 static int take_file(const char *path, const char *kind, uint32_t layout, size_t size_bytes,
                      int *out, bool *kept)
 {
@@ -216,7 +223,7 @@ static int take_file(const char *path, const char *kind, uint32_t layout, size_t
 		return 0;
 	}
 	if (old < 0 && errno == ELOOP) {
-		old = owner_open(path, NULL); /* which names it in the status */
+		old = owner_open(path, NULL); /* notes it as a condition */
 		if (old >= 0)
 			close(old);
 		return -EPERM;
@@ -362,7 +369,7 @@ bool page_is_sound(const struct page *p)
 	const struct page_header *h = p->header;
 	struct stat st;
 
-	/* the words that were read before come before what is looked at now */
+	/* the caller's reads must not move behind the checks below */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return memcmp(h->magic, magic, sizeof(magic)) == 0 && h->layout == p->layout &&
 	       h->size_bytes <= p->map_bytes - sizeof(*h) && fstat(p->fd, &st) == 0 &&
@@ -379,7 +386,10 @@ static bool is_at(const char *path, int fd, bool *gone)
 	       there.st_dev == own.st_dev;
 }
 
-/* Take the lock again whose file somebody removed: else another writer could start beside this one. @return 0 or -errno */
+/*
+ * Somebody removed the lock's file: take the lock again, else another writer could start beside
+ * this one. @return 0 or -errno
+ */
 static int keep_lock(struct page *p)
 {
 	char own[PATH_MAX];
@@ -396,7 +406,10 @@ static int keep_lock(struct page *p)
 	return 0;
 }
 
-/* Map the file @p fd over the addresses of the one before, which is told to its readers. @return 0 or -errno */
+/*
+ * Map the file @p fd over the old mapping, whose addresses others in this process hold. The readers
+ * of the old file are told first. @return 0 or -errno
+ */
 static int map_over(struct page *p, int fd)
 {
 	__atomic_store_n(&p->header->replaced, 1, __ATOMIC_RELEASE);
@@ -412,7 +425,7 @@ static int map_over(struct page *p, int fd)
 	return rc ? rc : guarded;
 }
 
-/* @return 0 or -errno */
+/* Make a new file at the path, with the payload as it is. @return 0 or -errno */
 static int make_name(struct page *p)
 {
 	size_t size_bytes = p->map_bytes - sizeof(*p->header);
@@ -443,7 +456,8 @@ void page_keep_name(struct page *p)
 		rc = keep_lock(p);
 	if (gone || (rc && !p->name_lost))
 		log_error("page-removed", "path=%s effect=\"%s\" error=\"%s\"", p->path,
-		          rc ? "nobody sees what this process states" : "made again",
+		          rc ? "other processes do not see the values of this process"
+		             : "created again",
 		          rc ? strerror(-rc) : "");
 	p->name_lost = rc != 0;
 }
@@ -455,7 +469,7 @@ bool page_repair(struct page *p)
 	page_keep_name(p);
 	if (page_is_sound(p))
 		return false;
-	log_error("page-damaged", "kind=%s effect=\"made again\"", h.kind);
+	log_error("page-damaged", "kind=%s effect=\"written again\"", h.kind);
 	if (ftruncate(p->fd, (off_t)p->map_bytes) < 0)
 		return true;
 	memset(p->header, 0, p->map_bytes);

@@ -8,6 +8,9 @@
  * are the header below; the payload follows. A reader sees every single word
  * whole (aligned 32- and 64-bit atomics); anything larger carries a sequence of
  * its own. Readers wait on the header's epoch with a futex (futex(2)).
+ *
+ * Implemented in base/page.c. The writer's functions are for one thread at a time; readers may be
+ * any threads and processes.
  */
 #ifndef WEIR_BASE_PAGE_H
 #define WEIR_BASE_PAGE_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The handler looks the address up in a fixed array, whose entries are published by their address: no lock, no allocation.
- * It makes system calls only (mmap, fstat, ftruncate), with which the access succeeds when it is repeated.
+ * A handler of SIGBUS finds the address in a fixed array. An entry is published by storing its
+ * address last, so the handler needs neither lock nor allocation. It makes system calls only (mmap,
+ * fstat, ftruncate); when it returns, the access is repeated and succeeds.
  */
 #include "base/page_guard.h"
 
@@ -44,16 +45,19 @@ static bool lengthen(const struct guarded *g)
 {
 	struct stat st;
 
-	/* long enough: its file system has no room for what is written, and each new try would fail */
+	/* a file that is long enough raised SIGBUS because its file system is full: trying again fails */
 	if (fstat(g->fd, &st) < 0 || st.st_size >= (off_t)g->bytes ||
 	    ftruncate(g->fd, (off_t)g->bytes) < 0)
 		return false;
-	/* what was cut off is gone, though the header may have stayed: nobody is to take the page for whole */
+	/* the payload is lost although the header may be left: make page_is_sound() say so */
 	*(volatile char *)g->at = 0;
 	return true;
 }
 
-/* Put something behind the addresses. @return whether there is */
+/*
+ * Put memory behind the addresses: the file at its old length, else private zeros. @return whether
+ * there is
+ */
 static bool fill(const struct guarded *g)
 {
 	if (g->writable && lengthen(g))
@@ -69,7 +73,7 @@ static void on_bus(int signo, siginfo_t *info, void *context)
 
 	(void)context;
 	if (!g || !fill(g)) {
-		/* not ours: what would have happened without us */
+		/* not a guarded mapping: let the signal do what it would have done without a guard */
 		sigaction(SIGBUS, &guards.before, NULL);
 		if (info->si_code <= 0)
 			raise(signo);

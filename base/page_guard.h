@@ -6,6 +6,8 @@
  * the mapping, header included, and page_is_sound() says so; a writer's file gets its length back, filled with zeros, and
  * loses its first byte, so that page_is_sound() says it of a file whose header was left.
  * A writer whose file system is full goes on with memory of its own, which nobody else sees.
+ *
+ * Implemented in base/page_guard.c. Any thread may call.
  */
 #ifndef WEIR_BASE_PAGE_GUARD_H
 #define WEIR_BASE_PAGE_GUARD_H

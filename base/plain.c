@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Texts are changed in place, without memory. A text that fills its buffer may have been cut inside
+ * a UTF-8 character: plain_cut() goes back over the continuation bytes (10xxxxxx) to the lead byte,
+ * which says how long the character must be, and drops the character if bytes of it are missing.
+ */
 #include "base/plain.h"
 
 #include <stdio.h>

@@ -3,6 +3,8 @@
  * @file
  * Texts of others, made fit to stand on a terminal, in a log and in JSON: without control characters, and cut at a
  * whole UTF-8 character. What is no UTF-8 stays as it is.
+ *
+ * Implemented in base/plain.c. Pure functions: any thread may call them.
  */
 #ifndef WEIR_BASE_PLAIN_H
 #define WEIR_BASE_PLAIN_H

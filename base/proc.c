@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The shared options are rows of one table: option, environment variable, default and offset in
+ * struct proc_dirs. Reading, defaults and errors are loops over the table. Shared options are taken
+ * out of argv, so a process parses only its own.
+ */
 #include "base/proc.h"
 
 #include <errno.h>
@@ -10,15 +15,15 @@
 #include <unistd.h>
 
 #define COUNT(a)     (sizeof(a) / sizeof((a)[0]))
-#define LISTEN_FIRST 3 /* SD_LISTEN_FDS_START */
-#define LISTEN_MOST  1024
+#define LISTEN_FIRST 3    /* SD_LISTEN_FDS_START */
+#define LISTEN_MOST  1024 /* descriptors; a larger LISTEN_FDS is not believed */
 
 const char proc_dirs_help[] =
         "  --conf-dir DIR   weir.conf, zones, keys, tokens (/etc/weir)\n"
         "  --state-dir DIR  effective document, store, saved verdicts (/var/lib/weir)\n"
         "  --run-dir DIR    pages and sockets; on a tmpfs (/run/weir)\n"
         "  --bpf-dir DIR    pins; on a bpffs (/sys/fs/bpf/weir)\n"
-        "  --node NAME      which node of the configuration this is (the host's name)\n"
+        "  --node NAME      name of this node in the configuration (the host's name)\n"
         "  The environment gives defaults: WEIR_CONF_DIR, WEIR_STATE_DIR, WEIR_RUN_DIR,\n"
         "  WEIR_BPF_DIR, WEIR_NODE.\n";
 
@@ -69,7 +74,7 @@ static int set_default(struct proc_dirs *dirs, const struct option_row *row)
 	return set_value(dirs, row, host, "the host's name");
 }
 
-/* The row whose option stands at argv[i], with its value; *used counts the arguments that it takes. */
+/* The row whose option is at argv[i], with its value; *used is how many arguments it takes. */
 static const struct option_row *match(int argc, char **argv, int i, const char **value, int *used)
 {
 	for (size_t r = 0; r < COUNT(rows); r++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Dropping rights, with the kernel's own calls (capabilities(7)).
- * It comes first in main(), before threads: a capability set is a thread's own.
+ * Rights are given up with the kernel's own calls (capabilities(7)), in this order: bounding set,
+ * groups and user (PR_SET_KEEPCAPS carries the capabilities over), the capabilities that are kept,
+ * no new privileges. It comes first in main(), before threads: a capability set is a thread's own.
  */
 #include "base/proc.h"
 
@@ -50,7 +51,10 @@ static int set_ambient(uint64_t caps)
 	return 0;
 }
 
-/* The user's own group reads what is for this process alone, beside the owner: the hash key. */
+/*
+ * Besides group weir the user's own group is kept: files for this process alone, such as the hash
+ * key, are readable for it.
+ */
 static int change_user(const struct passwd *user, gid_t gid)
 {
 	const gid_t groups[] = { gid, user->pw_gid };
@@ -74,7 +78,10 @@ void proc_join_group(void)
 		log_warn("group-not-joined", "group=weir error=\"%s\"", strerror(errno));
 }
 
-/* A person may want all processes to stay root: labs, and the demo on a machine without Weir's users. */
+/*
+ * WEIR_USERS=none keeps all processes root: for labs, and for the demo on a machine without Weir's
+ * users.
+ */
 static bool stays_root(const char *name)
 {
 	const char *users = getenv(PROC_USERS_VARIABLE);
@@ -85,13 +92,15 @@ static bool stays_root(const char *name)
 	return true;
 }
 
-/* To go on as root would be the opposite of what was asked for. */
+/*
+ * Without the user the process ends: going on as root would be the opposite of what was asked for.
+ */
 static int refuse_root(const char *missing)
 {
 	log_error(
 	        "user-missing",
-	        "missing=\"%s\" advice=\"make it (systemd-sysusers, or install the package); to run "
-	        "all as root, set " PROC_USERS_VARIABLE "=none\"",
+	        "missing=\"%s\" advice=\"create it: install the package or run systemd-sysusers; to "
+	        "run all processes as root, set " PROC_USERS_VARIABLE "=none\"",
 	        missing);
 	return -ENOENT;
 }

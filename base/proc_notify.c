@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The service manager: one datagram a message (sd_notify(3)), with no library. And signals. */
+/*
+ * The service manager's protocol without its library: one datagram for each message (sd_notify(3)).
+ * And the signals that a process ignores.
+ */
 #include "base/proc.h"
 
 #include <errno.h>

@@ -30,7 +30,7 @@ int reuseport_after_bind(int fd)
 
 int reuseport_steer(int fd, unsigned n)
 {
-	/* The program's result is a position in the order of binding. */
+	/* the program's result is the index of a socket in the order of binding */
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)(SKF_AD_OFF + SKF_AD_RANDOM)),
 		BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, n),

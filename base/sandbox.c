@@ -44,10 +44,10 @@
 
 #define NEWEST_CALL                                                                                \
 	450 /* set_mempolicy_home_node, the last one when the lists were written; the same on all machines */
-#define CALLS_MAX        512
+#define CALLS_MAX        512             /* numbers that are counted; more than NEWEST_CALL */
 #define FOREIGN_CALL     (CALLS_MAX - 1) /* all that have no number here are counted as this one */
-#define INSTRUCTIONS_MAX 1024
-#define LINE_BYTES       160
+#define INSTRUCTIONS_MAX 1024            /* the kernel takes 4,096 (BPF_MAXINSNS) */
+#define LINE_BYTES       160             /* of the one log line, on the handler's stack */
 
 struct program {
 	struct sock_filter code[INSTRUCTIONS_MAX];
@@ -83,7 +83,10 @@ static uint32_t refusal_of(const struct sandbox_rule *r)
 	return r->error ? SECCOMP_RET_ERRNO | (uint32_t)r->error : SECCOMP_RET_TRAP;
 }
 
-/* Look at an argument: its lower half comes first on the machines that have lists. */
+/*
+ * Compare an argument with the rule's values. Its lower half comes first on the machines that have
+ * lists (little-endian).
+ */
 static void add_question(struct program *p, const struct sandbox_rule *r)
 {
 	bool inverse = r->kind == SANDBOX_NONE_OF;
@@ -130,7 +133,7 @@ static void make_program(const struct sandbox_list *list, struct program *p)
 	add_return(p, SECCOMP_RET_TRAP);
 }
 
-/* Texts in a signal handler: what does not fit is left out. */
+/* For the signal handler, which may not use stdio: what does not fit is left out. */
 static size_t put_text(char *line, size_t n, const char *text)
 {
 	while (*text && n < LINE_BYTES - 1)
@@ -184,7 +187,7 @@ static void on_refusal(int signo, siginfo_t *info, void *context)
 
 	(void)signo;
 	if (info->si_code != SYS_SECCOMP)
-		return; /* somebody sent a signal */
+		return; /* a process sent the signal: no call was refused */
 	/* a 32-bit call, which x86-64 takes as well, has other numbers */
 	if (info->si_arch != ARCHITECTURE || call >= CALLS_MAX)
 		call = info->si_syscall = FOREIGN_CALL;
@@ -251,8 +254,8 @@ int sandbox_enter(const char *process)
 	if (rc)
 		log_error(
 		        "sandbox-missing",
-		        "process=weir-%s error=\"%s\" effect=\"the process goes on without a filter of "
-		        "system calls\"",
+		        "process=weir-%s error=\"%s\" effect=\"the process runs without a system call "
+		        "filter\"",
 		        process, strerror(-rc));
 	return rc;
 }

@@ -14,6 +14,9 @@
  *
  * What a list cannot see: what a pointer points to. So adjtimex(2) is allowed as a whole; setting the clock takes
  * CAP_SYS_TIME, which no process has.
+ *
+ * Implemented in base/sandbox.c, the lists in base/sandbox_lists.c. sandbox_enter() is for the main
+ * thread at the start; any thread may ask.
  */
 #ifndef WEIR_BASE_SANDBOX_H
 #define WEIR_BASE_SANDBOX_H
@@ -24,7 +27,7 @@
 /** "none": no filter. For a library or a driver that needs a call that its list does not have. */
 #define SANDBOX_VARIABLE "WEIR_SANDBOX"
 
-/** So many refused calls are told of; more are counted together with the last. */
+/** Refused calls that are listed by name; more are counted together with the last one. */
 #define SANDBOX_REFUSALS_MAX 4u
 #define SANDBOX_NAME_MAX     24u
 

@@ -2,6 +2,8 @@
 /**
  * @file
  * SHA-256 (FIPS 180-4) without memory of its own, so that it cannot fail.
+ *
+ * Implemented in base/sha256.c. Any thread may call; a digest being made belongs to one thread.
  */
 #ifndef WEIR_BASE_SHA256_H
 #define WEIR_BASE_SHA256_H

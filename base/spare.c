@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Another thread may take the number that is given up, between close() and accept4(): then the reserve is gone, and
- * the caller is told that there is none.
+ * Between close() and accept4() another thread may take the number that is given up: then the
+ * reserve is gone, and the caller gets -EMFILE.
  */
 #include "base/spare.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * pthread_create() leaves its id undefined when it fails, and joining that is undefined: so whether a thread runs
- * is kept beside its id.
+ * pthread_create() leaves its id undefined when it fails, and joining such an id is undefined, too.
+ * So the struct keeps whether a thread runs beside its id.
  */
 #include "base/thread.h"
 

@@ -2,6 +2,8 @@
 /**
  * @file
  * A thread that may be joined whether it could be started or not.
+ *
+ * Implemented in base/thread.c. The thread that starts one joins it.
  */
 #ifndef WEIR_BASE_THREAD_H
 #define WEIR_BASE_THREAD_H

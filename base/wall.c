@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Each tick carries the believed time on by what the boot clock says, then compares. The slew is a tenth of the
- * time that passed, so that two processes that read at different instants never differ by more than an error
- * that was there before.
+ * Each tick carries the believed time on by the boot clock, then compares it with the kernel's
+ * clock. A small error is slewed by at most a tenth of the time that passed, so the believed time
+ * never stands still or leaps, and two processes that tick at different instants stay close
+ * together. The table in base/wall.h is the specification.
  */
 #include "base/wall.h"
 
@@ -64,7 +65,7 @@ int64_t wall_tick(struct wall *w, const struct wall_now *now)
 	w->off_by_ms = 0;
 	if (error_ms <= WALL_STEP_MS && error_ms >= -WALL_STEP_MS) {
 		w->agreed_ms = 0;
-		w->booted = false; /* it follows from what was known */
+		w->booted = false; /* the clock follows on from the time before the boot */
 		w->confirmed |= now->synchronised;
 		w->at_ms += slew(error_ms, passed_ms);
 		return w->at_ms;

@@ -19,6 +19,8 @@
  * (without peers the kernel's word is enough), both for WALL_SETTLE_MS; or when a person accepts it. Where the
  * node's setting trusts the clock, a peer that agrees is enough to follow a step, but confirms nothing: with the
  * setting gone, ramps are held as before.
+ *
+ * Implemented in base/wall.c. Pure functions: any thread may call them.
  */
 #ifndef WEIR_BASE_WALL_H
 #define WEIR_BASE_WALL_H

@@ -163,7 +163,8 @@ static void keep_local(struct process *p)
 	int rc = listen_local(&p->core, &server);
 	if (!rc || !p->local_lost)
 		log_error("control-socket-removed", "path=%s effect=\"%s\" error=\"%s\"", path,
-		          rc ? "no command reaches it" : "made again", rc ? strerror(-rc) : "");
+		          rc ? "commands cannot connect" : "created again",
+		          rc ? strerror(-rc) : "");
 	p->local_lost = rc != 0;
 	if (rc)
 		return;

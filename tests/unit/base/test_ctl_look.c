@@ -148,19 +148,19 @@ static void it_is_tried_until_it_can_be_made_again(void **state)
 
 	assert_non_null(strstr(first, "control-socket-removed"));
 	assert_non_null(strstr(first, path));
-	assert_non_null(strstr(first, "no command reaches it"));
+	assert_non_null(strstr(first, "commands cannot connect"));
 	assert_non_null(strstr(first, strerror(ENOENT)));
 	for (int i = 0; i < 3; i++)
 		assert_string_equal(look(), "");
 	assert_int_equal(rename(aside, directory), 0);
-	assert_non_null(strstr(look(), "made again"));
+	assert_non_null(strstr(look(), "created again"));
 	assert_true(is_served());
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0660);
 	assert_string_equal(look(), "");
 	assert_int_equal(count_fds(), n_fds); /* the socket before is closed */
 	assert_int_equal(unlink(path), 0);    /* and a second time */
-	assert_non_null(strstr(look(), "made again"));
+	assert_non_null(strstr(look(), "created again"));
 	assert_true(is_served());
 }
 
@@ -178,7 +178,7 @@ static void what_the_loop_has_no_room_for_is_taken_back(void **state)
 	assert_int_equal(ctl->fd, fd);
 	assert_int_equal(count_fds(), n_fds);
 	add_error = 0;
-	assert_non_null(strstr(look(), "made again"));
+	assert_non_null(strstr(look(), "created again"));
 	assert_true(is_served());
 }
 
@@ -210,7 +210,7 @@ static void a_file_in_the_socket_s_place_stays(void **state)
 	assert_int_equal(lstat(path, &st), 0);
 	assert_true(S_ISREG(st.st_mode));
 	assert_int_equal(unlink(path), 0);
-	assert_non_null(strstr(look(), "made again"));
+	assert_non_null(strstr(look(), "created again"));
 }
 
 /* Out of descriptors: a client that has had its moment gives way, one that has just come does not. */
