@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A TCP attempt is a non-blocking connect() that the loop watches until the socket is writable;
+ * then SO_ERROR is its result. An HTTP attempt uses the same kind of socket through libcurl
+ * (attempt_http.c). An errno counts against the target only if the network can have caused it. A
+ * route error can also come from this host: a connected UDP socket, which sends nothing, asks the
+ * kernel for the route again.
+ */
 #include "healthcheck/attempt.h"
 
 #include <errno.h>
@@ -24,8 +31,9 @@ void prober_close(struct prober *p)
 }
 
 /*
- * Whether this host itself knows no way to the target, by its own routes: a connected UDP socket asks for the
- * route and sends nothing. The same errnos come from routers, by ICMP, and then speak against the target.
+ * Whether this host itself knows no way to the target, by its own routes: a connected UDP socket
+ * asks for the route and sends nothing. The same errnos come from routers, by ICMP, and then speak
+ * against the target.
  */
 static bool is_refused_here(const struct attempt_spec *spec)
 {
@@ -66,7 +74,10 @@ enum health_reason attempt_reason_of_errno(const struct attempt_spec *spec, int 
 	}
 }
 
-/* Whether the route could be asked for at all: without a descriptor is_refused_here() knows nothing. */
+/*
+ * Whether the route could be asked for at all: without a descriptor is_refused_here() knows
+ * nothing.
+ */
 static bool can_ask(const struct attempt_spec *spec)
 {
 	int fd =
@@ -171,6 +182,7 @@ bool attempt_look(struct attempt *a)
 	return true;
 }
 
+/* connect() may succeed or fail at once; then the result is returned and nothing is called. */
 static enum health_reason tcp_start(struct attempt *a, unsigned *detail)
 {
 	struct sockaddr_storage to;

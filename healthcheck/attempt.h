@@ -4,8 +4,8 @@
  * over libcurl's multi interface, on the event loop. Loop's thread only. Nothing here knows
  * of verdicts, intervals or timeouts: the owner aborts what takes too long.
  *
- * TCP probes and all through the tunnel are closed by a reset (SO_LINGER 0), so that tens of thousands
- * of them to one VIP leave no port in TIME_WAIT; direct HTTP closes as clients do.
+ * TCP probes and all through the tunnel are closed by a reset (SO_LINGER 0), so that tens of
+ * thousands of them to one VIP leave no port in TIME_WAIT; direct HTTP closes as clients do.
  */
 #ifndef HEALTHCHECK_ATTEMPT_H
 #define HEALTHCHECK_ATTEMPT_H
@@ -88,8 +88,9 @@ bool attempt_look(struct attempt *a);
 enum health_reason attempt_reason_of_errno(const struct attempt_spec *spec, int error);
 
 /**
- * Of an attempt that ended with HEALTH_REASON_LOCAL and @p detail: whether the process lacked the means to make it
- * (descriptors, memory, ports), so that nothing is known of the target; else this host has no way to it.
+ * Of an attempt that ended with HEALTH_REASON_LOCAL and @p detail: whether the process lacked the
+ * means to make it (descriptors, memory, ports), so that nothing is known of the target; else this
+ * host has no way to it.
  */
 bool attempt_lacked(const struct attempt_spec *spec, unsigned detail);
 

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * HTTP attempts over libcurl's multi interface, driven by the loop's descriptors and timers. No
- * name is ever resolved and no proxy asked.
+ * name is ever resolved and no proxy is used.
  *
- * Transfers take turns on several multi handles (lanes), because what libcurl does at the end of a transfer
- * goes through all connections of its multi handle, and thousands may be open when targets are silent.
- * Easy handles are kept with what all attempts have in common set once, by a libcurl whose handles can be used again:
- * see can_reuse(). The cache of addresses is
- * off: it is searched whole at each transfer.
+ * Transfers are spread over several multi handles (lanes): at the end of a transfer libcurl walks
+ * all connections of its multi handle, and thousands may be open when targets are silent. Easy
+ * handles are kept with the common options set, where libcurl allows it: see can_reuse(). The cache
+ * of addresses is off, because libcurl searches all of it at each transfer.
  */
 #include "healthcheck/attempt.h"
 
@@ -24,10 +23,10 @@
 #include "base/clock.h"
 #include "base/loop.h"
 
-#define SPARE_MAX 1024
-#define CURL_GOOD 0x080101u /* 8.1.1 */
-#define LANES     64
-#define READ_MAX  4096
+#define SPARE_MAX 1024      /* easy handles kept; an idle one costs some kilobytes */
+#define CURL_GOOD 0x080101u /* 8.1.1: from here on an easy handle can be used again */
+#define LANES     64        /* multi handles; each has 1/64 of the connections to walk */
+#define READ_MAX  4096      /* bytes a read; by default each easy handle has a buffer of 16 KiB */
 
 struct lane {
 	struct loop *loop;
@@ -50,6 +49,7 @@ static enum health_reason reason_of_status(const struct attempt *a, long status)
 	return status == a->spec->expect ? HEALTH_REASON_OK : HEALTH_REASON_BAD_STATUS;
 }
 
+/* What a transfer's end says of the target. What this process lacked never counts against it. */
 static enum health_reason reason_of(struct attempt *a, CURLcode code, unsigned *detail)
 {
 	long status = 0, error = 0;
@@ -86,8 +86,9 @@ static enum health_reason reason_of(struct attempt *a, CURLcode code, unsigned *
 }
 
 /*
- * Before 8.1.1 a handle keeps a pointer to the last header of its earlier transfer, which is freed: an answer whose first
- * header begins with a blank then writes there (curl mended it with "clear lingering pointer in init"). Debian 12 has 7.88.
+ * Before 8.1.1 a handle keeps a pointer to the last header of its earlier transfer, which is freed:
+ * an answer whose first header begins with a blank then writes there (curl mended it with "clear
+ * lingering pointer in init"). Debian 12 has 7.88.
  */
 static bool can_reuse(void)
 {
@@ -114,7 +115,7 @@ void http_abort(struct http *h, struct attempt *a)
 	release(h, a);
 }
 
-/* Tell the owners of all transfers that have ended. */
+/* Report ended transfers. The handle is released first, so the owner may use the attempt again. */
 static void reap(struct lane *l)
 {
 	CURLMsg *message;
@@ -275,8 +276,8 @@ static bool is_status_line(const char *line, size_t n)
 }
 
 /*
- * libcurl (7.88) takes "HTTP/" in upper or lower case with anything behind it for a status line. An answer may have
- * several (100 Continue, then 200): the last one decides.
+ * libcurl (7.88) takes "HTTP/" in upper or lower case with anything behind it for a status line. An
+ * answer may have several (100 Continue, then 200): the last one decides.
  */
 static size_t take_header(char *line, size_t size, size_t n, void *arg)
 {

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Each target's one timer drives enum target_phase: idle, first attempt, second attempt, asking
+ * controls. A path ends in end_path(), a round in end_round(). fall() asks the controls only about
+ * a silence that would turn the verdict. Only vote() changes a verdict and publishes its word. */
 #include "healthcheck/checker.h"
 
 #include <errno.h>
@@ -10,8 +14,6 @@
 #include "base/log.h"
 #include "base/page.h"
 #include "weir/stats.h"
-
-static void on_timer(void *arg);
 
 static uint64_t next_random(struct checker *c)
 {
@@ -234,6 +236,7 @@ static void abort_attempts(struct target *t)
 	}
 }
 
+/* Note a round's result and vote. A failure that would turn the verdict goes to fall() first. */
 static void end_round(struct target *t, enum health_reason why, unsigned detail)
 {
 	struct checker *c = t->checker;
@@ -259,13 +262,11 @@ static void end_round(struct target *t, enum health_reason why, unsigned detail)
 }
 
 /*
- * A path's end. The first failure decides. A path that leads nowhere from this node is left out, unless that is so of
- * all; one that the process lacked the means to try makes the round say nothing: what was not checked is not up.
- */
+ * The first path that fails decides the round. A path that this node cannot reach is left out,
+ * unless all are so. If the process had no means to try one, the round has no vote. */
 static void end_path(struct target_path *p, enum health_reason why, unsigned detail)
 {
 	struct target *t = p->target;
-
 	bool cut = why != HEALTH_REASON_OK && p->spec.mark &&
 	           !gate_reaches(&t->checker->gate, &p->spec.address);
 
@@ -341,7 +342,7 @@ static bool look(struct target *t)
 	return t->phase != phase;
 }
 
-/* Time is up: the first path without an answer decides, unless probes did not get out to its VIP. */
+/* Time is up: the first path without an answer decides, unless its probes could not get out. */
 static void end_silent(struct target *t)
 {
 	enum target_phase phase = t->phase;
@@ -402,6 +403,7 @@ static void leave_asking(struct target *t, enum verdict_vote v)
 	vote(t, v);
 }
 
+/* One timer serves all phases, so that a target can never have two deadlines at a time. */
 static void on_timer(void *arg)
 {
 	struct target *t = arg;
@@ -461,10 +463,9 @@ static void stop_all(struct checker *c)
 
 static int by_saved(const void *a, const void *b)
 {
-	uint64_t x = ((const struct saved_word *)a)->target,
-	         y = ((const struct saved_word *)b)->target;
+	const struct saved_word *x = a, *y = b;
 
-	return (x > y) - (x < y);
+	return (x->target > y->target) - (x->target < y->target);
 }
 
 /* What a target starts with: its predecessor, the page, the file. */
@@ -506,6 +507,7 @@ static void start(struct checker *c, struct target *t, uint64_t now_ms)
 	set_timer(t, t->due_ms);
 }
 
+/* Words are published before any probe: readers see the verdicts that were inherited. */
 static void start_all(struct checker *c)
 {
 	struct health_page *page = page_payload(c->page);

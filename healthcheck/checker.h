@@ -3,8 +3,9 @@
  * The checker: sends probes when they are due, turns results into votes and votes into words on
  * the health page. Loop's thread only.
  *
- * A round is one probe of one target: an attempt, and a second one at half of the timeout if the first
- * is unanswered (so that one lost packet is no failure). The first answer decides. What silence says depends:
+ * A round is one probe of one target: an attempt, and a second one at half of the timeout if the
+ * first is unanswered (so that one lost packet is no failure). The first answer decides. What
+ * silence says depends:
  *
  *   the round began or ended late (a busy checker)        nothing: inconclusive
  *   no socket, no route, too many attempts                nothing: inconclusive
@@ -15,8 +16,8 @@
  *   controls do not answer                                nothing: inconclusive
  *   no control outside is configured, and all else fails  nothing: inconclusive
  *
- * Refused, reset and wrong answers are answers: they count at once, whatever the controls say. Failures of a default
- * check that has never succeeded here count for nothing.
+ * Refused, reset and wrong answers are answers: they count at once, whatever the controls say.
+ * Failures of a default check that has never succeeded here count for nothing.
  */
 #ifndef HEALTHCHECK_CHECKER_H
 #define HEALTHCHECK_CHECKER_H
@@ -42,7 +43,7 @@ struct checker_words {
 	uint64_t *targets, *down, *n_unproven, *lateness_ms;
 };
 
-/* Give each its place in the stats page. */
+/* Find or make each counter on the stats page. In words.c, as the next one. */
 void checker_make_words(struct checker_words *w, struct stats *s);
 /* Count a probe that took @p took_ms. */
 void checker_count_time(const struct checker_words *w, uint64_t took_ms);
@@ -68,7 +69,10 @@ struct checker {
 	uint64_t n_asking;
 };
 
-/* Prepare @p c on given memory; @p stats may be NULL (nothing is counted then). @return 0 or -errno */
+/*
+ * Prepare @p c on given memory; @p stats may be NULL (nothing is counted then).
+ * @return 0 or -errno
+ */
 int checker_open(struct checker *c, struct loop *loop, struct page *page, struct stats *stats);
 void checker_close(struct checker *c);
 
@@ -81,13 +85,17 @@ struct saved_word {
 };
 
 /*
- * Take @p model (owned from now on) in place of the present one. A target that stays keeps its verdict
- * and its next probe; a new one starts from the page's word, else from @p saved, else as unknown.
+ * Take @p model (owned from now on) in place of the present one. A target that stays keeps its
+ * verdict and its next probe; a new one starts from the page's word, else from @p saved, else as
+ * unknown.
  * @return 0, or -errno with the old one in force
  */
 int checker_take(struct checker *c, struct model *model, const struct saved_word *saved,
                  size_t n_saved);
-/* The VIP of @p t has been seen up, here at @p port, or by another node (0): it is no news any more. */
+/*
+ * The VIP of @p t has been seen up, here at @p port, or by another node (0): it is no news any
+ * more.
+ */
 void checker_note_vip(struct checker *c, const struct target *t, uint16_t port);
 /* Probe @p t as soon as possible. */
 void checker_now(struct checker *c, struct target *t);

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A request is answered at once from the table of targets; nothing is cached and nothing waits. A
+ * row has what the health page says of the target, and what only this process knows: counts, times,
+ * and the sentence why the last probe ended as it did, so that the command line needs no rules of
+ * its own.
+ */
 #include "healthcheck/command.h"
 
 #include <stdio.h>
@@ -10,7 +16,7 @@
 #include "base/clock.h"
 #include "weir/json.h"
 
-#define ROWS_MAX 5000u /* an answer has 4 MiB */
+#define ROWS_MAX 5000u /* rows of one answer, which the control socket limits to 4 MiB */
 
 static json_t *refuse(const char *error)
 {
@@ -25,6 +31,7 @@ static void set_time(json_t *row, const char *key, int64_t since_s)
 	                    since_s ? json_string(clock_text(since_s * 1000, text)) : json_null());
 }
 
+/* What a row is about. Of several paths, the one that decided the last round is named. */
 static void set_names(json_t *row, const struct target *t)
 {
 	const struct attempt_spec *spec = &t->paths[t->last_path].spec;
@@ -63,8 +70,9 @@ static const char *why_no_vote(const struct target *t)
 	return "controls silent";
 }
 
-#define SENTENCE_MAX 320
+#define SENTENCE_MAX 320 /* bytes, with the NUL; a longer sentence is cut */
 
+/* The last result with what was expected, so that the reader need not look up the check. */
 static void result_text(const struct target *t, char *out, size_t n)
 {
 	switch (t->last) {
@@ -125,6 +133,7 @@ static const char *sentence(const struct target *t, uint64_t now_ms, char out[SE
 	return out;
 }
 
+/* One target as the API and `weir health` show it. The keys are part of the API. */
 static json_t *row_of(const struct target *t)
 {
 	uint64_t now_ms = clock_mono_ms();
@@ -208,6 +217,7 @@ static json_t *list_derived(const struct checker *c)
 	return list;
 }
 
+/* Answer "list". Rows over ROWS_MAX are counted, not listed, so that the answer always fits. */
 static json_t *do_list(struct checker *c, const json_t *request)
 {
 	const char *pool = json_string_value(json_object_get(request, "pool"));

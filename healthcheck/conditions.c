@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Every round computes all conditions again from the targets; nothing is kept between rounds. Each
+ * names its subject (SERVICE/SITE/FAMILY or POOL/BACKEND) and says what to do. A page has room for
+ * 64 conditions, so only LISTED_MAX backends are named.
+ */
 #include "healthcheck/conditions.h"
 
 #include <stdio.h>
 
 #include "weir/condition.h"
 
-#define VAGUE_MS   1000u /* shorter ones are an accident: a control lost one echo */
-#define LISTED_MAX 16u   /* backends by name; the others are counted */
+#define VAGUE_MS   1000u /* ms without a vote: one lost echo of a control is no condition */
+#define LISTED_MAX 16u   /* backends by name; the others are counted in one more condition */
 
 /* A VIP that this node cannot vote on, or that gets no traffic yet: the path from here to there. */
 static void state_vip(const struct targets *t, const struct target *x, struct stats *to)

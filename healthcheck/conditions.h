@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What weir-health knows to be wrong with its checks, as conditions (weir/condition.h). */
+/*
+ * The conditions (weir/condition.h) of weir-health: what is wrong with its checks. Loop's thread
+ * only.
+ */
 #ifndef HEALTHCHECK_CONDITIONS_H
 #define HEALTHCHECK_CONDITIONS_H
 
@@ -12,7 +15,10 @@ struct stats;
 /* State them within a round. @p t NULL: no document yet. */
 void conditions_of_vips(const struct targets *t, struct stats *to);
 
-/* The same for backends that are silent while the controls are silent too; not for a whole pool, which weir-mgmt judges. */
+/*
+ * The same for backends that are silent while the controls are silent too. A pool of which all
+ * backends are silent is left to weir-mgmt.
+ */
 void conditions_of_backends(const struct targets *t, uint64_t now_ms, struct stats *to);
 
 #endif

@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The reflector is a UDP socket connected to itself; controls outside are sent ICMP echoes from raw
+ * sockets. A request carries its sending time and the control's index, so no table of open requests
+ * is kept: an answer says by itself what it answers. Controls are asked once a second when idle,
+ * and at once when a round needs them; a round then compares answered_ms with the time at which it
+ * began.
+ */
 #include "healthcheck/control.h"
 
 #include <errno.h>
@@ -15,8 +22,8 @@
 #include "base/log.h"
 #include "base/loop.h"
 
-#define ASK_AGAIN_MS 5u
-#define READS_MAX    64
+#define ASK_AGAIN_MS 5u /* ms: targets that fall silent together share one request */
+#define READS_MAX    64 /* answers read in one turn, so that a flood cannot hold the loop */
 
 /* Raw sockets' filters, by their numbers: the two families' headers do not go together. */
 #define ICMP_FILTER_OPTION  1
@@ -25,8 +32,7 @@
 struct control {
 	struct addr address;
 	uint64_t asked_ms, answered_ms, n_asked, n_answered;
-	uint64_t
-	        waiting_ms; /* sending time of the first one that nothing sent since has answered; 0: none */
+	uint64_t waiting_ms; /* first request that, with all later ones, is unanswered; 0: none */
 	bool silent;
 };
 
@@ -48,7 +54,7 @@ struct payload {
 	uint64_t magic, sent_ms;
 	uint32_t index, pad;
 };
-#define PAYLOAD_MAGIC 0x7765697270726f62u
+#define PAYLOAD_MAGIC 0x7765697270726f62u /* "weirprob": tells our echoes from those of others */
 
 /* An answer to something sent at @p sent_ms. */
 static void take_answer(struct controls *c, const struct payload *p)
@@ -92,6 +98,9 @@ static bool is_from(const struct controls *c, const struct payload *p, const str
 	       addr_equal(&a, &c->controls[p->index].address);
 }
 
+/*
+ * A raw socket hears all replies to the host: ours have our id, payload, and a control's address.
+ */
 static void on_icmp(void *arg, int fd, uint32_t events)
 {
 	struct controls *c = arg;
@@ -172,7 +181,9 @@ static int make_reflector(int *out)
 	return 0;
 }
 
-/* Open the reflector, unless it is; without it no silence is evidence, which is no reason to stop. */
+/*
+ * Open the reflector, unless it is; without it no silence is evidence, which is no reason to stop.
+ */
 static void open_reflector(struct controls *c)
 {
 	int fd = -1, rc;
@@ -279,7 +290,10 @@ int controls_open(struct loop *loop, control_cb *on_answer, void *arg, struct co
 	c->timer = (struct loop_timer){ .cb = on_timer, .arg = c };
 	c->controls[0].address = addr_from4((const uint8_t[]){ 127, 0, 0, 1 });
 	open_reflector(c);
-	/* Without the right to open them, controls outside stay silent: no silence is evidence then. */
+	/*
+	 * Without the right to open them, controls outside stay silent: no silence is evidence
+	 * then.
+	 */
 	if (open_icmp(true, &c->icmp4) || open_icmp(false, &c->icmp6))
 		log_warn("control-sockets", "error=%s", "no-raw-sockets");
 	if (c->icmp4 >= 0)

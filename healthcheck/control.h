@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Control targets: what must answer before silence elsewhere is evidence. The own reflector (a
- * datagram to ourselves over loopback: this process runs and reads its sockets) and the node's
- * configured controls (gateway and the like, by ICMP echo: the network is there). Loop's thread only.
+ * Control targets: they must answer before silence elsewhere counts as a failure. There is the own
+ * reflector (a datagram to ourselves over loopback: this process runs and reads its sockets) and
+ * there are the node's configured controls (such as the gateway, by ICMP echo: the network works).
+ * Loop's thread only.
  *
  * Controls answer as of a time when the reflector and, if any are configured, at least one of the
  * others answered something sent at that time or later.
@@ -20,9 +21,9 @@ struct controls;
 struct loop;
 
 #define CONTROLS_MAX 16u
-/** A control that has not answered for so long, though asked, is silent. */
+/** A control that has not answered a request for this long is silent. */
 #define CONTROL_TIMEOUT_MS 200u
-/** Nobody asking, controls are asked so often, to be known when they are needed. */
+/** Interval of requests when no round needs them, so that their state is known when one does. */
 #define CONTROL_IDLE_MS 1000u
 
 struct control_view {
@@ -38,8 +39,8 @@ struct control_view {
 typedef void control_cb(void *arg);
 
 /**
- * Open sockets and start asking. Without CAP_NET_RAW the controls outside stay silent, without a loopback the
- * reflector does, until there is one. @return 0 or -errno
+ * Open sockets and start asking. Without CAP_NET_RAW the controls outside stay silent, without a
+ * loopback the reflector does, until there is one. @return 0 or -errno
  */
 int controls_open(struct loop *loop, control_cb *on_answer, void *arg, struct controls **out);
 void controls_close(struct controls *c);

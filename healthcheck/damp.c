@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The penalty is a value with a time. It is decayed by 2^-(time passed / half-life) only when it is
+ * looked at, so damping needs no timer. It is capped at the value that takes max_ms to decay to the
+ * reuse limit, which bounds how long a target is held (RFC 2439).
+ */
 #include "healthcheck/damp.h"
 
 #include <math.h>

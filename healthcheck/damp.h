@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Flap damping, after RFC 2439: each turn to down adds 1 to a penalty that halves every half-life. From
- * `turns` on the target is held down, until the penalty has fallen to half of that; what it has is bounded, so
- * that a hold ends `max_ms` after the last turn at the latest. Turns while held count. Pure functions
- * over times that are passed in; any thread.
+ * Flap damping, after RFC 2439. Each turn to down adds 1 to a penalty, which halves every
+ * half-life. When the penalty reaches `turns`, the target is held down until the penalty has fallen
+ * to half of that. The penalty is capped, so a hold ends at most `max_ms` after the last turn. Turns
+ * while held count. Pure functions over times that are passed in; any thread.
  */
 #ifndef HEALTHCHECK_DAMP_H
 #define HEALTHCHECK_DAMP_H

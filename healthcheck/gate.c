@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * gate_look() finds the words by name on the dataplane's stats page and keeps pointers into the
+ * mapped page; a verdict then costs one atomic load for each. A word that an earlier release does
+ * not have is NULL.
+ */
 #include "healthcheck/gate.h"
 
 #include <string.h>

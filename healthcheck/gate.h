@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The gate of tunnel probes: whether they go by their program, as weir-dataplane reads it back and says on
- * its stats page (weir/probe.h). Read in the moment of a verdict, not once a second: a path that is
- * lost fails all probes at once. Loop's thread only.
+ * The gate of tunnel probes: whether their egress program is in place. weir-dataplane reads it back
+ * and publishes the answer on its stats page (weir/probe.h). The gate is read at each verdict, not
+ * once a second, because a lost program fails all tunnel probes at once. Loop's thread only.
  */
 #ifndef HEALTHCHECK_GATE_H
 #define HEALTHCHECK_GATE_H

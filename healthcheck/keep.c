@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The loop's thread makes the text in memory; a thread that lives for one write does what may wait
+ * for a disk (write, fsync, rename). Only one write is under way at a time; what changes meanwhile
+ * is written by the next. The last line has the number of lines, so a torn file is recognised and
+ * refused whole.
+ */
 #include "healthcheck/keep.h"
 
 #include <ctype.h>
@@ -13,6 +19,7 @@
 #include "base/clock.h"
 #include "base/owner.h"
 
+/* First lines: of the former format, and of today's, which goes on with the time of writing. */
 #define HEAD1 "weir-verdicts 1\n"
 #define HEAD2 "weir-verdicts 2 "
 
@@ -176,6 +183,7 @@ static bool read_word(const char *line, bool has_penalty, struct saved_word *w)
 	return line[end + more] == '\n';
 }
 
+/* All lines, or nothing: a verdict out of a damaged file could take a backend out of service. */
 static int read_all(FILE *f, struct saved_word *words, size_t *n)
 {
 	char line[64];

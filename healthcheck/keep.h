@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Verdicts in a file of the state directory, for the starts after which the run directory (and
- * with it the health page) is empty; and the penalties of damping, for all starts. Text: a line
- * "weir-verdicts 2 TIME" (of writing, in ms since 1970), a line "TARGET WORD PENALTY" for each target (hex, hex,
- * thousandths), and "end N". A file without its end is no file. "weir-verdicts 1", of the release before, has no
- * time and no penalties.
+ * Verdicts in a file of the state directory, for the starts after which the run directory (and with
+ * it the health page) is empty; and the penalties of damping, for all starts. Text: a line
+ * "weir-verdicts 2 TIME" (of writing, in ms since 1970), a line "TARGET WORD PENALTY" for each
+ * target (hex, hex, thousandths), and "end N". A file without its end is no file. "weir-verdicts
+ * 1", of the release before, has no time and no penalties.
  */
 #ifndef HEALTHCHECK_KEEP_H
 #define HEALTHCHECK_KEEP_H
@@ -19,12 +19,15 @@
 
 #define KEEP_FILE "health.verdicts" /* in the state directory */
 
-/* Write the verdicts of @p t: temporary file, fsync, rename. @return 0 or -errno (the old file stays) */
+/*
+ * Write the verdicts of @p t: temporary file, fsync, rename.
+ * @return 0 or -errno (the old file stays)
+ */
 int keep_write(const char *path, const struct targets *t);
 
 /*
- * The same beside the loop, which must not wait for a disk: keep_start() takes a copy of the verdicts and
- * a thread writes it. Zeroed at the start.
+ * The same beside the loop, which must not wait for a disk: keep_start() takes a copy of the
+ * verdicts and a thread writes it. Zeroed at the start.
  */
 struct keep_writer {
 	pthread_t thread;
@@ -36,15 +39,22 @@ struct keep_writer {
 	int rc;   /* the thread's */
 	int last; /* how the last write that was waited for ended */
 };
-/* The same for any @p text of @p n bytes, from malloc(), taken also on failure. @return 0, -EBUSY, -ENAMETOOLONG or -EAGAIN */
+/*
+ * The same for any @p text of @p n bytes, from malloc(), taken also on failure.
+ * @return 0, -EBUSY, -ENAMETOOLONG or -EAGAIN
+ */
 int keep_start_text(struct keep_writer *w, const char *path, char *text, size_t n);
-/* Write @p text of @p n bytes to @p path: temporary file, fsync, rename. @return 0 or -errno (the old file stays) */
+/*
+ * Write @p text of @p n bytes to @p path: temporary file, fsync, rename.
+ * @return 0 or -errno (the old file stays)
+ */
 int keep_write_text(const char *path, const char *text, size_t n);
 /* @return 0, -EBUSY (the last write is still under way), -ENOMEM or -EAGAIN */
 int keep_start(struct keep_writer *w, const char *path, const struct targets *t);
 /*
- * Look at a write that is under way. One that has failed sets @p changed, so that it is tried again though nothing
- * changes any more. @return the result of a write that is over since the last look, else 0
+ * Look at a write that is under way. One that has failed sets @p changed, so that it is tried again
+ * though nothing changes any more. @return the result of a write that is over since the last look,
+ * else 0
  */
 int keep_poll(struct keep_writer *w, bool *changed);
 /* Wait for a write that is under way. @return its result, or 0 */

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * weir-health: probes the own site's backends and other sites' VIPs, and publishes what it
- * sees on the health page. One thread, one loop. Without a document it waits for one; a document that
- * is refused leaves the old one in force.
+ * observes on the health page.
+ *
+ * One thread runs one event loop; only the saving of files has a thread of its own. Rights are
+ * dropped before any file is read; of them CAP_NET_RAW stays, for marks on sockets and for ICMP.
+ * Without a document the process waits for one; a refused document leaves the one before in force.
+ * A tick shows signs of life twice a second and looks at what other processes publish.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -30,12 +34,12 @@
 #include "weir/json.h"
 #include "weir/stats.h"
 
-#define TICK_MS       500u /* a process that is silent for 2 s is taken for hung */
-#define TICK_READY_MS 100u /* while tunnels are waited for */
-#define SAVE_MS       100u
-#define STATS_MAX     64u
-#define START_S       60u /* limits that weir run is told of */
-#define DOCUMENT_S    120u
+#define TICK_MS       500u /* ms; a process without a sign of life for 2 s counts as hung */
+#define TICK_READY_MS 100u /* ms, while probes wait for their tunnels */
+#define SAVE_MS       100u /* ms; verdicts that turn together are saved by one write */
+#define STATS_MAX     64u  /* entries of the stats page; some 40 are used */
+#define START_S       60u  /* s: longest start, announced to weir run, which restarts what hangs */
+#define DOCUMENT_S    120u /* s: longest reading of a document, announced likewise */
 
 struct process {
 	struct proc_dirs dirs;
@@ -66,7 +70,7 @@ static void log_mistakes(const struct model_mistakes *mistakes)
 	}
 }
 
-/* What this process knows to be wrong. */
+/* State the conditions of this process: all that it knows to be wrong. */
 static void state_conditions(struct process *p)
 {
 	conditions_begin(p->stats, p->in_force);
@@ -89,6 +93,7 @@ static void keep_refusal(struct process *p, int rc, const struct model_mistakes 
 		snprintf(p->refused, sizeof(p->refused), "%s", strerror(-rc));
 }
 
+/* Read and apply the newest document. Whatever is wrong with it, the one before stays in force. */
 static void take_document(void *arg)
 {
 	struct process *p = arg;
@@ -149,7 +154,7 @@ static void count_targets(struct checker *c)
 	stats_set(c->words.down, n_down);
 }
 
-/* Say once that files cannot be written, until one can. */
+/* Log a failed write once, not again until a write has succeeded. */
 static void tell_unsaved(const char *event, const char *path, int before, int rc)
 {
 	if (rc && !before)
@@ -183,7 +188,7 @@ static void save_vips_now(struct process *p)
 	free(text);
 }
 
-/* Saved within SAVE_MS of a turn, unless the disk takes longer; a full one stops nothing. */
+/* Save within SAVE_MS of a turn, or when the disk is ready. A failed write is tried again. */
 static void on_save(void *arg)
 {
 	struct process *p = arg;
@@ -196,6 +201,7 @@ static void on_save(void *arg)
 		p->checker.changed = keep_start(&p->writer, p->verdicts, p->checker.targets) != 0;
 }
 
+/* What must be looked at regularly because no event announces it: clock, page, dataplane, peers. */
 static void on_tick(void *arg)
 {
 	struct process *p = arg;
@@ -204,7 +210,10 @@ static void on_tick(void *arg)
 	believed_tick(&p->believed, p->dirs.run);
 	log_tick();
 	if (!page_is_sound(p->page)) {
-		/* the next process makes a new page, with the verdicts that were saved; readers keep theirs until then */
+		/*
+		 * the next process makes a new page, with the verdicts that were saved; readers
+		 * keep theirs until then
+		 */
 		log_error("page-damaged", "kind=health effect=\"the process starts again\"");
 		p->failed = true;
 		loop_stop(p->loop);
@@ -242,6 +251,7 @@ static void raise_limits(void)
 	setrlimit(RLIMIT_NOFILE, &l);
 }
 
+/* Pages and saved verdicts, before the loop is opened: the checker is built on them. */
 static int open_files(struct process *p)
 {
 	char path[PATH_MAX];
@@ -281,6 +291,7 @@ static void read_vips(struct process *p)
 		         p->vips, strerror(-rc));
 }
 
+/* All that the loop calls. The document is watched last, when all that it needs is there. */
 static int open_loop(struct process *p)
 {
 	char path[PATH_MAX];
@@ -305,7 +316,7 @@ static int open_loop(struct process *p)
 	return rc;
 }
 
-/* What a mark on a socket takes beyond CAP_NET_RAW: before Linux 5.17 the right to change networks. */
+/* What SO_MARK needs beside CAP_NET_RAW: CAP_NET_ADMIN before Linux 5.17, nothing since. */
 static uint64_t marking(void)
 {
 	struct utsname kernel;

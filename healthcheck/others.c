@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Peers' views are opened, searched and closed in each call, and only while some VIP is new: that
+ * is rare. The view's layout number is read before and after a look-up, so one that meets a rewrite
+ * is discarded.
+ */
 #include "healthcheck/others.h"
 
 #include <limits.h>

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * First probes are spread by the target's own number, so a restart keeps the spread. Later ones
+ * come up to a tenth of the interval early, at random: targets drift apart, and the interval stays
+ * the longest wait.
+ */
 #include "healthcheck/pace.h"
 
 uint64_t pace_first(const struct pace *p, uint64_t now_ms, uint64_t spread, size_t n_targets,

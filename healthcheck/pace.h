@@ -34,7 +34,10 @@ uint64_t pace_first(const struct pace *p, uint64_t now_ms, uint64_t spread, size
 uint64_t pace_next(const struct pace *p, uint64_t sent_ms, uint64_t now_ms, bool in_doubt,
                    uint64_t random);
 
-/** Whether something due at @p due_ms that happens at @p now_ms is too late to be judged by: a quarter of the timeout, but never below PACE_LATE_MIN_MS. */
+/**
+ * Whether something due at @p due_ms that happens at @p now_ms is too late to be judged by: a
+ * quarter of the timeout, but never below PACE_LATE_MIN_MS.
+ */
 bool pace_is_late(const struct pace *p, uint64_t due_ms, uint64_t now_ms);
 
 /** When a probe's second attempt is sent, should the first stay unanswered: half of the timeout. */

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * make_room() sizes all arrays for the worst case, one pass over the model fills them, and sorting
+ * by id makes look-up and inheritance a binary search. Paths lie in one array in the order in which
+ * targets were added. The state to publish (target_state()) is computed from verdict, damping and
+ * the right to vote; it is not stored.
+ */
 #include "healthcheck/target.h"
 
 #include <errno.h>
@@ -88,7 +94,7 @@ static void add_direct(struct targets *t, const struct model_pool *pool)
 	}
 }
 
-/* Those of a pool that is probed through their tunnels. Where it serves no VIP there is nothing to probe. */
+/* Backends that are probed through their tunnels. A pool that serves no VIP has none to probe. */
 static void add_tunnelled(struct targets *t, const struct model_pool *pool,
                           const struct probe_mark *marks, size_t n_marks)
 {
@@ -133,6 +139,7 @@ static const struct addr *first_of_family(const struct model_vip *vip, bool ip4)
 	return NULL;
 }
 
+/* Other sites' VIPs are probed; the own site's word is derived from its pool. */
 static void add_service(struct targets *t, const struct model_service *s, const struct model_at *at,
                         bool ip4)
 {

@@ -119,16 +119,23 @@ int targets_new(struct model *model, struct targets **out);
 /* No attempt or timer may be running. NULL is fine. */
 void targets_free(struct targets *t);
 struct target *targets_find(const struct targets *t, uint64_t id);
-/* Take over what the target's predecessor knew: the verdict and the counts, not what is under way. */
+/*
+ * Take over what the target's predecessor knew: the verdict and the counts, not what is under way.
+ */
 void target_inherit(struct target *t, const struct target *old);
-/* The state to publish: the verdict's, unless damping holds the target down, or it has no vote yet. */
+/*
+ * The state to publish: the verdict's, unless damping holds the target down, or it has no vote yet.
+ */
 enum health_state target_state(const struct target *t);
 /* Start from a word of the health page or of the saved file. */
 void target_restore(struct target *t, health_word word);
 /* The word to publish. */
 health_word target_word(const struct target *t);
 
-/* Give each target its place in the health page @p page. @return 0, or -errno of health_set_targets(), -ENOMEM */
+/*
+ * Give each target its place in the health page @p page.
+ * @return 0, or -errno of health_set_targets(), -ENOMEM
+ */
 int targets_lay_out(const struct targets *t, struct health_page *page);
 
 /* Mark the targets with what is known of VIPs. @return whether any has changed */
@@ -138,8 +145,8 @@ void targets_tally(struct targets *t);
 
 /*
  * The word of a service from its pool's targets: up when one is up; unknown when none is but one is
- * unknown; else down. Without a check it is up. In doubt when there is doubt about some and none is up
- * without; inconclusive and restored when all are.
+ * unknown; else down. Without a check it is up. In doubt when there is doubt about some and none is
+ * up without; inconclusive and restored when all are.
  */
 health_word derive_word(const struct tally *y, bool has_check, int64_t since_s);
 

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A verdict is a state and the length of the run of results against it, in one word; a vote maps a
+ * word to the next by the table above verdict_feed(). Nothing else is remembered, so the rule can
+ * be tested exhaustively.
+ */
 #include "healthcheck/verdict.h"
 
-#define RUN_MAX 0xffffu
+#define RUN_MAX 0xffffu /* bits 8-23 of the word; a longer run counts no further */
 
 verdict_word verdict_of(enum health_state state)
 {

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A sorted array with binary search: there are few insertions in the life of a node, so they may
+ * move the rest. Port 0 sorts first, so the first record from (address, 0) on tells whether the
+ * address is known at all.
+ */
 #include "healthcheck/vips.h"
 
 #include <errno.h>
@@ -9,7 +14,7 @@
 #include "base/log.h"
 #include "base/owner.h"
 
-#define HEAD "weir-vips 1\n"
+#define HEAD "weir-vips 1\n" /* the first line: a file of another format is refused */
 
 static int compare(const struct vip_record *a, const struct vip_record *b)
 {

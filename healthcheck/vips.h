@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What this node knows of VIPs, over restarts: at which address and port a check has succeeded here once, and
- * which addresses are no news. Loop's thread only.
+ * What this node knows of VIPs, over restarts: at which address and port a check has succeeded here
+ * once, and which addresses are not new. Loop's thread only.
  *
- * A default check has a vote only where it has succeeded once: so it takes nothing out of the answers where
- * sites cannot reach each other's VIPs. An address that comes with a later document is *new* until it has been seen up,
- * here or by another node; those of the first document that a node takes are no news to it.
+ * A default check has a vote only where it has succeeded once. So it takes no site out of the
+ * answers where sites cannot reach each other's VIPs. An address that comes with a later document
+ * is *new* until it has been seen up, here or by another node. The addresses of the first document
+ * that a node reads are not new.
  *
- * Kept in STATE/health.vips: a line "weir-vips 1", a line "ADDRESS PORT" for each success (port 0: no news),
- * and "end N".
+ * Kept in STATE/health.vips: a line "weir-vips 1", a line "ADDRESS PORT" for each success (port 0:
+ * not new), and "end N".
  */
 #ifndef HEALTHCHECK_VIPS_H
 #define HEALTHCHECK_VIPS_H
@@ -21,25 +22,28 @@
 #include "weir/model.h"
 
 #define VIPS_FILE        "health.vips" /* in the state directory */
-#define VIPS_RECORDS_MAX 131072u /* more are not kept: what they say counts until the next start */
+#define VIPS_RECORDS_MAX 131072u /* further ones are forgotten at the next start */
 
 struct vip_record {
 	struct addr address;
-	uint16_t port; /* 0: the address is no news */
+	uint16_t port; /* 0: the address is not new */
 };
 
 /* Zeroed at the start. */
 struct vips {
 	struct vip_record *items; /* sorted */
 	size_t n, room;
-	bool known;   /* a document was taken before: what is not here is news */
+	bool known;   /* a document was read before: what is not here is new */
 	bool changed; /* since it was last saved */
 };
 
-/* Take over what was kept in @p path. @return 0, -ENOENT, -EPROTO (not such a file, or torn) or -errno; nothing is known then */
+/*
+ * Take over what was kept in @p path.
+ * @return 0, -ENOENT, -EPROTO (not such a file, or torn) or -errno; nothing is known then
+ */
 int vips_read(const char *path, struct vips *out);
 void vips_fini(struct vips *v);
-/* A document is taken: the first one's addresses are no news. */
+/* A document is accepted: the addresses of the first one are not new. */
 void vips_take(struct vips *v, const struct model *m);
 /* Whether a check has succeeded here once. */
 bool vips_is_proven(const struct vips *v, const struct addr *address, uint16_t port);

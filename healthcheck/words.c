@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The checker's counters, by name. */
+/*
+ * The checker's counters: each is found once by name on the stats page, then counting is one atomic
+ * add. Without a stats page all of them stay NULL and nothing is counted.
+ */
 #include "healthcheck/checker.h"
 
 #include <stdio.h>
