@@ -230,23 +230,23 @@ void cli_help(const char *words)
 	printf("\n  %s help COMMAND shows its options. All commands take --json; --version names the "
 	       "release.\n\n%s"
 	       "\nExit status: 0 in force, 1 usage, 2 refused by a guard, 3 unreachable, 4 conflict,\n"
-	       "5 timeout (it continues), 6 partly, 7 denied, 8 refused by a process; status: 0 well, 10 degraded, 11 down.\n",
+	       "5 timed out (may still complete), 6 on some nodes only, 7 denied, 8 refused by a process; status: 0 well, 10 degraded, 11 down.\n",
 	       cli_program, cli_options_help);
 }
 
 const struct cli_exit cli_exits[] = {
 	{ "0", "done, and in force on this node (with `--all`: on all)" },
-	{ "1", "usage: wrong arguments, or what they name is wrong; mistakes of a configuration" },
+	{ "1", "usage: wrong arguments, an unknown name, or errors in a configuration" },
 	{ "2", "refused by a guard" },
 	{ "3", "a process or node does not answer" },
 	{ "4",
-	  "conflict: changed since, diverged, nothing to confirm or end, another has the store" },
-	{ "5", "not in time; it continues" },
+	  "conflict: somebody changed it since, nodes have diverged, nothing to confirm or end, or another process has the store" },
+	{ "5", "timed out; the operation may still complete" },
 	{ "6", "partly: some nodes have it, others cannot be reached" },
 	{ "7", "denied" },
 	{ "8",
-	  "the change was made, but a node refuses it: a process rejects it, or something that it "
-	  "names does not exist there; or it was rolled back while the command waited" },
+	  "a node refuses the change: a process rejects it, or something that the change names does "
+	  "not exist there; or the change was rolled back while the command waited" },
 	{ "10, 11", "of `status`: degraded, down" },
 	{ NULL, NULL },
 };
@@ -256,10 +256,10 @@ static void help_document(void)
 {
 	puts("# The command line\n\n"
 	     "<!-- Written by `weir help --document` from the table of subcommands; a test compares. -->\n\n"
-	     "`weir` is a client of the management API (`docs/api.md`) over `RUN/api.sock`. `status` and `health` read the pages when that\n"
-	     "does not answer; `trace`, `dns explain`, `config` and `agent` need no process at all; overrides take `--offline`.\n"
-	     "Data goes to standard output, what failed and what to do about it to standard error. `--json` prints the API's answer\n"
-	     "unchanged, one line; `events --json` one line an event.\n\n"
+	     "`weir` is a client of the management API (`docs/api.md`) over `RUN/api.sock`. When management does not\n"
+	     "answer, `status` and `health` read the pages of the processes, and overrides take `--offline`. `trace`, `dns explain`,\n"
+	     "`config` and `agent` need no running process. Data goes to standard output; errors and advice go to standard error.\n"
+	     "`--json` prints the API's answer unchanged on one line, `events --json` one line for each event.\n\n"
 	     "| exit status | meaning |\n|---|---|");
 	for (const struct cli_exit *e = cli_exits; e->status; e++)
 		printf("| %s | %s |\n", e->status, e->meaning);

@@ -67,14 +67,14 @@ extern const char *const cli_options_help; /* of the options of all commands */
 
 /* clang-format off */
 /* Rows of two tables: `weir agent attach` and `weir-agent attach` are one. */
-#define CLI_AGENT_ATTACH "INTERFACE", 1, 1, "on a backend: take tunnels off", cli_agent_attach, \
-	{ { "--from", "PREFIX,...", "accept tunnels from these (the nodes' tunnel_source)" }, \
-	  { "--owners", "PREFIX,...", "the backends' own: pass packets of their connections on to them" }, \
+#define CLI_AGENT_ATTACH "INTERFACE", 1, 1, "on a backend: decapsulate the packets of Weir's tunnels", cli_agent_attach, \
+	{ { "--from", "PREFIX,...", "accept tunnels from these prefixes (the nodes' tunnel_source)" }, \
+	  { "--owners", "PREFIX,...", "prefixes of the backends: forward packets of their connections to them" }, \
 	  { "--netns", "NAME,...", "search these network namespaces for connections, too" }, \
 	  { "--mode", "auto|native|generic", "where XDP runs" }, \
 	  { NULL, NULL, NULL } }
-#define CLI_AGENT_DETACH "INTERFACE", 1, 1, "stop taking tunnels off", cli_agent_detach, { { NULL, NULL, NULL } }
-#define CLI_AGENT_STATUS "INTERFACE", 1, 1, "what the agent has taken and dropped", cli_agent_status, { { NULL, NULL, NULL } }
+#define CLI_AGENT_DETACH "INTERFACE", 1, 1, "stop decapsulating", cli_agent_detach, { { NULL, NULL, NULL } }
+#define CLI_AGENT_STATUS "INTERFACE", 1, 1, "show what the agent has decapsulated and dropped", cli_agent_status, { { NULL, NULL, NULL } }
 /* clang-format on */
 
 /* The value of option @p name, or NULL; it is one of the row's. */

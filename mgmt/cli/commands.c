@@ -5,23 +5,23 @@
 /* clang-format off */
 #define OPTION_REASON  { "--reason", "TEXT", "why, for the record (required)" }
 #define OPTION_WHY     { "--reason", "TEXT", "why, for the record" }
-#define OPTION_AUTHOR  { "--author", "NAME", "who, if it is not the user" }
-#define OPTION_DRY_RUN { "--dry-run", NULL, "say what would happen and change nothing" }
-#define OPTION_ALL     { "--all", NULL, "wait until the peers have it too" }
-#define OPTION_OFFLINE { "--offline", NULL, "with weir-mgmt dead: write it to the store from here" }
-#define OPTION_GUARDS  { "--override", "GUARD,...", "pass these guards, on record" }
-#define OPTION_NOW     { "--now", NULL, "at once, without a TTL's head start or a ramp back" }
-#define OPTION_FROM    { "--from", "TIME", "start then: +10m, or 2026-11-20T12:00:00Z" }
-#define OPTION_UNTIL   { "--until", "TIME", "return then: +4h, 2026-11-20T12:00:00Z, never (required)" }
-#define OPTION_OVER    { "--over", "DURATION", "the ramp: 5m; of a backend, the time for its flows" }
+#define OPTION_AUTHOR  { "--author", "NAME", "author of the change, if not the calling user" }
+#define OPTION_DRY_RUN { "--dry-run", NULL, "show what would happen; change nothing" }
+#define OPTION_ALL     { "--all", NULL, "wait until all nodes have the change" }
+#define OPTION_OFFLINE { "--offline", NULL, "write to the store directly, when weir-mgmt is dead or hangs" }
+#define OPTION_GUARDS  { "--override", "GUARD,...", "override these guards; the record shows it" }
+#define OPTION_NOW     { "--now", NULL, "act at once: without the lead of one maximum TTL, without a return ramp" }
+#define OPTION_FROM    { "--from", "TIME", "start time: +10m, or 2026-11-20T12:00:00Z" }
+#define OPTION_UNTIL   { "--until", "TIME", "end time: +4h, 2026-11-20T12:00:00Z, or never (required)" }
+#define OPTION_OVER    { "--over", "DURATION", "length of the ramp, such as 5m; for a backend: the time that its flows get to end" }
 #define OPTION_CONFIRM { "--confirm-within", "DURATION", "roll back unless confirmed within this time; none: never" }
-#define OPTION_FORCE   { "--force", "DIGEST,...", "override these diverged heads by name" }
-#define OPTION_KEEP    { "--confirm-pending", NULL, "confirm an earlier version that is not confirmed yet" }
-#define OPTION_JOIN    { "--join-pending", NULL, "one deadline for this and the earlier unconfirmed version" }
-#define OPTION_BASE    { "--base", "ETAG", "only if this is still the version in force" }
+#define OPTION_FORCE   { "--force", "DIGEST,...", "override the diverged heads with these digests" }
+#define OPTION_KEEP    { "--confirm-pending", NULL, "also confirm the earlier version that is not confirmed yet" }
+#define OPTION_JOIN    { "--join-pending", NULL, "set one deadline for this and the earlier unconfirmed version" }
+#define OPTION_BASE    { "--base", "ETAG", "change only if this version is still in force" }
 #define OPTION_MADE    { "--base", "VERSION", "the version that the file was made from (default: its line '# weir base VERSION')" }
-#define OPTION_SKIP { "--skip-bad-zones", NULL, "zones whose new files have mistakes keep those in force" }
-#define OPTION_REPLACE { "--replace", NULL, "also take back what others changed since" }
+#define OPTION_SKIP { "--skip-bad-zones", NULL, "keep the zone files in force where the new ones have errors" }
+#define OPTION_REPLACE { "--replace", NULL, "also undo what others changed since" }
 #define NONE           { NULL, NULL, NULL }
 
 const char cli_program[] = "weir";
@@ -32,68 +32,68 @@ const char *const cli_options_help = proc_dirs_help;
 #define TARGET "site NAME|backend POOL/NAME"
 
 const struct cli_command cli_commands[] = {
-	{ "run", "", 0, 0, "start all of Weir in the foreground and restart what dies", cli_run,
+	{ "run", "", 0, 0, "run all processes of Weir in the foreground; restart those that die or hang", cli_run,
 	  { { "--bootstrap", NULL, "first start: make weir.conf the first version without asking the peers" },
-	    { "--hang-time", "TIME", "restart a process without sign of life for so long (default 10s); off: never" },
-	    { "--stop", NULL, "stop the weir run of this run directory, or what a dead one has left" }, NONE } },
-	{ "status", "", 0, 0, "intent, observation and effect; exit 0 well, 10 degraded, 11 down", cli_status,
-	  { { "--site", "NAME", "only what is at this site" },
-	    { "--pool", "NAME", "only this pool, with all its backends" },
-	    { "--all", NULL, "all backends; else, of more than 40, those that stand out" },
-	    { "--watch", NULL, "again every second" }, NONE } },
-	{ "plan", "[FILE]", 0, 1, "what applying a configuration (CONF/weir.conf) would do", cli_plan, { NONE } },
-	{ "apply", "[FILE]", 0, 1, "make a configuration the version in force", cli_apply,
+	    { "--hang-time", "TIME", "restart a process that shows no sign of life for this time (default 10s; off: never)" },
+	    { "--stop", NULL, "stop the weir run that uses this run directory, or the processes that a dead one left" }, NONE } },
+	{ "status", "", 0, 0, "show intent, observation and effect; exit status 0 well, 10 degraded, 11 down", cli_status,
+	  { { "--site", "NAME", "show only this site and what is there" },
+	    { "--pool", "NAME", "show only this pool, with all its backends" },
+	    { "--all", NULL, "show all backends (default: of more than 40, only those that stand out)" },
+	    { "--watch", NULL, "repeat every second" }, NONE } },
+	{ "plan", "[FILE]", 0, 1, "show what weir apply would change (default FILE: CONF/weir.conf)", cli_plan, { NONE } },
+	{ "apply", "[FILE]", 0, 1, "make a configuration the version in force (default FILE: CONF/weir.conf)", cli_apply,
 	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_MADE, OPTION_REPLACE, OPTION_SKIP, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
-	{ "confirm", "[VERSION]", 0, 1, "keep a version that would be rolled back otherwise", cli_confirm,
+	{ "confirm", "[VERSION]", 0, 1, "keep a version that would otherwise be rolled back", cli_confirm,
 	  { OPTION_WHY, OPTION_AUTHOR, NONE } },
 	{ "rollback", "VERSION", 1, 1, "make a new version with exactly the files of an old one", cli_rollback,
 	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_BASE, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
-	{ "versions", "", 0, 0, "the last versions: when, who, why", cli_versions,
+	{ "versions", "", 0, 0, "list the last versions: time, author, reason", cli_versions,
 	  { { "--limit", "N", "number of entries to show (default 20)" }, NONE } },
 	{ "diff", "[VERSION|NODE|NODE:VERSION ...]", 0, 2, "compare two versions (also of peers), or one version or CONF/weir.conf with the one in force", cli_diff, { NONE } },
-	{ "drain", TARGET, 2, 2, "no new flows there, existing ones live", cli_drain,
+	{ "drain", TARGET, 2, 2, "take a site or backend out of service for new flows; existing flows continue", cli_drain,
 	  { OPTION_OVER, OPTION_UNTIL, OPTION_REASON, OPTION_FROM, OPTION_NOW, OPTION_AUTHOR, OPTION_GUARDS,
 	    OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
 	{ "undrain", TARGET, 2, 2, "end a drain", cli_undrain,
 	  { OPTION_WHY, OPTION_OVER, OPTION_NOW, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
-	{ "disable", TARGET, 2, 2, "take it out of service at once, with its connections", cli_disable,
+	{ "disable", TARGET, 2, 2, "take a site or backend out of service at once; its connections break", cli_disable,
 	  { OPTION_UNTIL, OPTION_REASON, OPTION_AUTHOR, OPTION_GUARDS, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
 	{ "enable", TARGET, 2, 2, "end a disable or force-up", cli_enable,
 	  { OPTION_WHY, OPTION_OVER, OPTION_NOW, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
-	{ "force-up", "backend POOL/NAME", 2, 2, "take it as up, whatever checks say", cli_force_up,
+	{ "force-up", "backend POOL/NAME", 2, 2, "treat a backend as up, whatever its checks report", cli_force_up,
 	  { OPTION_UNTIL, OPTION_REASON, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
-	{ "hold", "site NAME", 2, 2, "stop a running ramp where it is", cli_hold,
+	{ "hold", "site NAME", 2, 2, "stop a running ramp at its present level", cli_hold,
 	  { OPTION_WHY, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
-	{ "overrides", "", 0, 0, "drains, disables, forced states, holds", cli_overrides,
+	{ "overrides", "", 0, 0, "list drains, disables, forced states and holds", cli_overrides,
 	  { { "--ended", NULL, "include ended overrides" }, NONE } },
-	{ "events", "", 0, 0, "what happened last, oldest first", cli_events,
-	  { { "--limit", "N", "number of entries to show (default 20)" }, { "--since", "ID", "all that came after this one" },
-	    { "--follow", NULL, "and those to come" }, NONE } },
-	{ "trace", "SRC:PORT VIP:PORT/tcp", 2, 2, "what this node does with a packet, step by step", cli_trace,
-	  { { "--length", "BYTES", "of the IP packet, with its headers; else the shortest" }, NONE } },
-	{ "health", "", 0, 0, "each check's target, its last result and since when", cli_health, { NONE } },
-	{ "why", "[site|backend|pool|service|node NAME]", 0, 2, "why the node is not well; or intent, observation, effect and history of one thing",
+	{ "events", "", 0, 0, "list the last events, oldest first", cli_events,
+	  { { "--limit", "N", "number of entries to show (default 20)" }, { "--since", "ID", "list all events after this one" },
+	    { "--follow", NULL, "wait for new events and list them too" }, NONE } },
+	{ "trace", "SRC:PORT VIP:PORT/tcp", 2, 2, "show step by step what this node does with a packet", cli_trace,
+	  { { "--length", "BYTES", "length of the IP packet with its headers (default: the shortest possible)" }, NONE } },
+	{ "health", "", 0, 0, "list the targets of checks: state, last result, since when", cli_health, { NONE } },
+	{ "why", "[site|backend|pool|service|node NAME]", 0, 2, "show why the node is not well; or intent, observation, effect and history of one object",
 	  cli_why, { NONE } },
 	{ "wait", "well | KIND NAME STATE", 1, 3, "wait for a state: site ams drained, backend web/b1 up", cli_wait,
 	  { { "--timeout", "DURATION", "give up after this time (default 60s)" }, NONE } },
 	{ "clock accept", "", 0, 0, "accept the wall clock as it is now, after an intended step", cli_clock_accept,
 	  { OPTION_REASON, OPTION_AUTHOR, OPTION_DRY_RUN, NONE } },
-	{ "clock", "", 0, 0, "the time that schedules go by, and whether the wall clock agrees", cli_clock, { NONE } },
-	{ "dns explain", "NAME [TYPE]", 1, 2, "what is answered to a question, and why", cli_dns_explain,
-	  { { "--client", "ADDR|PREFIX", "who asks; a prefix as ECS carries it" },
-	    { "--resolver", "ADDR", "through which resolver" },
-	    { "--at", "TIME", "answer for another time" },
-	    { "--tcp", NULL, "over TCP" },
+	{ "clock", "", 0, 0, "show the time that schedules follow, and whether the wall clock agrees", cli_clock, { NONE } },
+	{ "dns explain", "NAME [TYPE]", 1, 2, "show the answer to a DNS query, and why", cli_dns_explain,
+	  { { "--client", "ADDR|PREFIX", "address of the client, or its prefix as ECS carries it" },
+	    { "--resolver", "ADDR", "address of the resolver that asks" },
+	    { "--at", "TIME", "answer as at this time" },
+	    { "--tcp", NULL, "ask over TCP" },
 	    NONE } },
-	{ "zone reload", "", 0, 0, "take changed zone files", cli_zone_reload,
+	{ "zone reload", "", 0, 0, "load changed zone files", cli_zone_reload,
 	  { { "--reason", "TEXT", "why, for the record" }, OPTION_SKIP, NONE } },
-	{ "config check", "[FILE]", 0, 1, "tell all mistakes of a configuration (CONF/weir.conf)", cli_config_check, { NONE } },
-	{ "config show", "[FILE]", 0, 1, "the configuration as understood, with every default", cli_config_show,
-	  { { "--applied", NULL, "the version in force as it was given, to make the next one from" }, { "--into", "DIR", "with --applied: all its files, zones too, into a new directory" }, { "--effective", NULL, "the effective document of this node" }, NONE } },
-	{ "config reference", "", 0, 0, "what a configuration may hold (docs/configuration.md)", cli_config_reference,
+	{ "config check", "[FILE]", 0, 1, "list all errors of a configuration (default FILE: CONF/weir.conf)", cli_config_check, { NONE } },
+	{ "config show", "[FILE]", 0, 1, "print a configuration as Weir reads it, with every default", cli_config_show,
+	  { { "--applied", NULL, "print the version in force as it was applied, to make the next one from" }, { "--into", "DIR", "with --applied: write all its files, with the zones, into a new directory" }, { "--effective", NULL, "print the effective document of this node" }, NONE } },
+	{ "config reference", "", 0, 0, "print all settings that a configuration may have (docs/configuration.md)", cli_config_reference,
 	  { NONE } },
 	{ "token new", "NAME ROLE", 2, 2, "make a token for the API: print it, and add its digest to CONF/tokens", cli_token_new, { NONE } },
-	{ "nic", "", 0, 0, "network devices, their drivers, what Weir could do with each and how to bind it", cli_nic, { NONE } },
+	{ "nic", "", 0, 0, "list network devices and their drivers, what Weir can do with each, and how to bind it", cli_nic, { NONE } },
 	{ "agent attach", CLI_AGENT_ATTACH },
 	{ "agent detach", CLI_AGENT_DETACH },
 	{ "agent status", CLI_AGENT_STATUS },

@@ -4,7 +4,7 @@
 
 const char cli_program[] = "weir-agent";
 const char cli_agent_words[] = "weir-agent";
-const char cli_about[] = "take the tunnels of Weir's load balancers off, on a backend";
+const char cli_about[] = "decapsulates the packets of Weir's load balancers, on a backend";
 const char *const cli_options_help = "  --bpf-dir DIR    pins; on a bpffs (/sys/fs/bpf/weir)\n"
                                      "  The environment gives a default: WEIR_BPF_DIR.\n";
 
