@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The mode of the UNIX socket decides who may connect; the credentials of the other end only
+ * choose between admin and operator. Over TCP, the token of a request is hashed and compared with
+ * each line of CONF/tokens. Secrets are compared in constant time. Both files are read for each
+ * request, so that a token that was revoked is refused at once.
+ */
 #include "mgmt/api/auth.h"
 
 #include <openssl/crypto.h>
@@ -17,7 +23,7 @@
 #include "mgmt/store/files.h"
 #include "mgmt/store/tokens.h"
 
-#define PEER_TOKEN_FILE "peer.token"
+#define PEER_TOKEN_FILE "peer.token" /* the same on all nodes */
 
 static const struct {
 	const char *name;
@@ -46,10 +52,13 @@ static bool is_sibling(const char *user)
 	return false;
 }
 
-/* Names of users: a look-up may ask a directory service, and the thread that asks has all connections. */
-#define NAMES_MAX     16u
-#define NAMES_KEPT_MS 60000u
+#define NAMES_MAX     16u    /* users; two that share a row only cost look-ups */
+#define NAMES_KEPT_MS 60000u /* so long a user who was renamed keeps the old name */
 
+/*
+ * Name a user from a small cache: a look-up may ask a directory service, and the thread that waits
+ * serves all connections.
+ */
 static void name_user(uid_t uid, char out[64])
 {
 	static struct {

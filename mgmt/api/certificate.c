@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Each tick compares the stamps of both files; a change makes the server load the pair again. A
+ * pair that cannot be used is tried again only when one of its files changes, and logged once.
+ */
 #include "mgmt/api/certificate.h"
 
 #include <errno.h>
@@ -11,7 +15,7 @@
 #include "mgmt/api/listen.h"
 #include "weir/condition.h"
 
-/* Who replaces both files has not replaced the second for a moment: that is no mistake yet. */
+/* ms: while both files are being replaced, they do not match for a moment; that is no mistake. */
 #define MOMENT_MS 3000u
 
 void certificate_note(struct core *core, struct certificate *c)

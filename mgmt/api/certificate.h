@@ -3,6 +3,8 @@
  * @file
  * The certificate and key of the API over TCP, CONF/tls.crt and CONF/tls.key: a pair that is put there is used for new connections,
  * without a restart. One that cannot be used is refused, the former one stays, and status says so.
+ *
+ * Implemented in mgmt/api/certificate.c; called by the main thread only.
  */
 #ifndef WEIR_MGMT_API_CERTIFICATE_H
 #define WEIR_MGMT_API_CERTIFICATE_H

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One libcurl multi handle runs all requests of a call in the thread that calls: no thread per
+ * peer is needed. The handle outlives the call because libcurl keeps open connections in it. The
+ * write callback refuses bytes beyond the limit, so an answer that is too large is cut off while
+ * it arrives.
+ */
 #include "mgmt/api/client.h"
 
 #include <curl/curl.h>
@@ -42,6 +48,10 @@ static void find_ca(const struct client *c, char path[PATH_MAX])
 		path[0] = '\0';
 }
 
+/*
+ * Peers are reached directly: a proxy of the environment would see the token. Signals are off
+ * because several threads use libcurl.
+ */
 static CURL *prepare(const struct client *c, const struct client_request *r, struct incoming *in,
                      struct curl_slist *headers)
 {

@@ -2,6 +2,9 @@
 /**
  * @file
  * Asking peers over HTTP (libcurl): several at a time, each within a time, answers bounded.
+ *
+ * Implemented in mgmt/api/client.c. Any thread, each with a struct client of its own, and never
+ * under the core's lock.
  */
 #ifndef WEIR_MGMT_API_CLIENT_H
 #define WEIR_MGMT_API_CLIENT_H
@@ -11,8 +14,8 @@
 
 #include "mgmt/api/http.h"
 
-#define CLIENT_URL_MAX    512u
-#define CLIENT_ANSWER_MAX ((size_t)64 << 20)
+#define CLIENT_URL_MAX    512u               /**< bytes: an api address (255) and a path */
+#define CLIENT_ANSWER_MAX ((size_t)64 << 20) /**< bytes: a version with all files that go as text */
 
 /** What all requests to peers have in common. */
 struct client {

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The time for which the lock is held is measured as CPU time of the thread that holds it, so that
+ * a busy host does not count. core_is_moving() tells a busy lock from a stuck one: the lock is
+ * free now, or it was given up since the last look.
+ */
 #include "mgmt/api/core.h"
 
 #include <openssl/evp.h>
@@ -8,9 +13,9 @@
 
 #include "base/clock.h"
 
-/* Longer than a change holds the lock. */
+/* ms: longer than a change holds the lock. */
 #define STUCK_MS 10000u
-/* Who looked longer ago does not know since when the lock is held. */
+/* ms: after a longer pause between two looks it is not known since when the lock is held. */
 #define LOOKED_MS 3000u
 
 /* What other threads take from this one does not count as its work. */

@@ -6,6 +6,8 @@
  * One lock around all of it; a change holds it for at most one write of the store and of the effective
  * document, and whoever only looks for as long as it takes to copy or share what is there
  * (mgmt/api/look.h). Nobody has it while waiting for a network or another process.
+ *
+ * Implemented in mgmt/api/core.c; called by all threads of weir-mgmt, core_is_moving() apart.
  */
 #ifndef WEIR_MGMT_API_CORE_H
 #define WEIR_MGMT_API_CORE_H

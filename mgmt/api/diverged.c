@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A cure is one `weir rollback` to the head that is kept. Its --force names the digests of all
+ * other heads: the new version supersedes them, so every node can follow it. A head that several
+ * peers have gives one cure.
+ */
 #include "mgmt/api/diverged.h"
 
 #include <inttypes.h>

@@ -2,6 +2,8 @@
 /**
  * @file
  * Heads that are unrelated to ours: which, whose, and the commands that make one of them the head everywhere.
+ *
+ * Implemented in mgmt/api/diverged.c; any thread, under the core's lock.
  */
 #ifndef WEIR_MGMT_API_DIVERGED_H
 #define WEIR_MGMT_API_DIVERGED_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The facts that a look holds, in the judgement's own terms; nothing is decided here. */
+/*
+ * The facts that a look holds, in the judgement's own terms; nothing is decided here. Everything
+ * points into the look, so the look has to outlive the judgement.
+ */
 #include "mgmt/api/facts.h"
 
 #include <errno.h>

@@ -2,6 +2,8 @@
 /**
  * @file
  * From a look at the node (mgmt/api/look.h) to its judgement (mgmt/judge/judge.h).
+ *
+ * Implemented in mgmt/api/facts.c; any thread, on a look of its own, without the core's lock.
  */
 #ifndef WEIR_MGMT_API_FACTS_H
 #define WEIR_MGMT_API_FACTS_H

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A request names the next missing files, some megabytes at a time, each with the offset from
+ * which it is missing here. The loop ends when nothing is missing, when its time is over, or when
+ * an answer brought nothing: a peer without the files cannot keep it going.
+ */
 #include "mgmt/api/fetch.h"
 
 #include <errno.h>
@@ -11,8 +16,8 @@
 #include "mgmt/api/handle_files.h"
 #include "mgmt/store/blobs.h"
 
-#define REQUEST_MS 20000
-#define PARTS_MAX  1024u
+#define REQUEST_MS 20000 /* for some megabytes: 200 kB/s are enough */
+#define PARTS_MAX  1024u /* of a request: small files cost an entry each, not bytes */
 
 /* The next parts that are missing, as a request. @return NULL: nothing is missing */
 static json_t *next_request(struct core *core, const json_t *files)

@@ -3,6 +3,8 @@
  * @file
  * Fetching what a version's files are from a peer, by digest: what is here already is not fetched, and what was
  * interrupted goes on where it ended.
+ *
+ * Implemented in mgmt/api/fetch.c; called by the peers' thread only.
  */
 #ifndef WEIR_MGMT_API_FETCH_H
 #define WEIR_MGMT_API_FETCH_H

@@ -3,6 +3,9 @@
  * @file
  * Reading a request's body: each field by name and type; all mistakes are collected, and fields that
  * nobody asked for are mistakes too.
+ *
+ * Implemented in mgmt/api/field.c; called by the threads of handlers, each on a struct field of
+ * its own.
  */
 #ifndef WEIR_MGMT_API_FIELD_H
 #define WEIR_MGMT_API_FIELD_H
@@ -13,7 +16,7 @@
 
 #include "mgmt/api/http.h"
 
-#define FIELD_NAMES_MAX 16u
+#define FIELD_NAMES_MAX 16u /**< names that a handler reads; an assertion checks it */
 
 struct field {
 	const json_t *object;
@@ -23,7 +26,7 @@ struct field {
 	size_t n_known;
 };
 
-/** Start on @p object, which may be NULL for none. field_end() or field_drop() frees. */
+/** Start on @p object, which may be NULL for none. To be ended by field_end(). */
 void field_start(struct field *f, const json_t *object);
 /** A text without control characters of at most @p max bytes; @return NULL when it is not there or wrong */
 const char *field_text(struct field *f, const char *name, bool required, size_t max);

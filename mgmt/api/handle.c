@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What handlers share: preconditions, query parameters, and waiting for a change's effect.
+ * What handlers share: preconditions, query parameters, and waiting for a change's effect. Waiting
+ * polls: under the lock it compares what the processes and the peers show with the change, sleeps
+ * on the core's condition, and looks again.
  */
 #include "mgmt/api/handle.h"
 
@@ -19,8 +21,8 @@
 #define WAIT_LOCAL_MS   3000u                       /* where a process is silent */
 #define WAIT_VERSION_MS (INFORCE_WITHIN_MS + 2000u) /* until this node has judged */
 #define WAIT_ALL_MS     (INFORCE_WITHIN_MS + 6000u) /* and the peers, and have been heard */
-#define WAIT_MAX_MS     60000u
-#define LOOK_EVERY_MS   20u
+#define WAIT_MAX_MS     60000u /* a client that wants more asks again: each wait occupies a thread */
+#define LOOK_EVERY_MS   20u /* between two looks: processes take a document within milliseconds */
 
 bool handle_if_match(const struct http_request *r, const char *etag, bool required,
                      struct http_reply *reply)

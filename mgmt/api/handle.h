@@ -3,6 +3,11 @@
  * @file
  * The handlers of the API, one a route (mgmt/api/route.c). A handler reads the request, does one
  * thing under the core's lock and fills the reply; on a mistake nothing is done.
+ *
+ * Implemented in handle.c and in the handle_*.c file that stands beside each group below (the
+ * page, the metrics and the description of the API in page.c, metrics.c and openapi.c). Handlers
+ * run in the threads of a server's pool, several at a time; the main thread calls
+ * handle_status_json() too.
  */
 #ifndef WEIR_MGMT_API_HANDLE_H
 #define WEIR_MGMT_API_HANDLE_H

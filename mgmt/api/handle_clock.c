@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The believed time: looking at it, and accepting the wall clock after a step.
+ * The believed time: looking at it, and accepting the wall clock after a step. The decision itself
+ * is in timekeep.c; here it gets an author, a reason and an idempotency key.
  */
 #include "base/clock.h"
 #include "mgmt/api/field.h"

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Configuration and versions.
+ * Configuration and versions. A change is drafted without the core's lock (reading and checking
+ * files may take seconds), then checked against If-Match and committed under it. core->drafting
+ * lets one draft at a time in. With peers, the head is reserved at all nodes between the two
+ * (mgmt/api/propose.h). Check and plan take the same way as a dry run, so that a plan cannot
+ * differ from the apply.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -189,6 +193,10 @@ static void tell_failure(struct core *core, int rc, const struct intent_changed 
 	}
 }
 
+/*
+ * Apply, rollback, reload and their dry runs give the same answer, so that clients read one form,
+ * of a version that was made or would be.
+ */
 static json_t *tell_changed(struct core *core, const struct intent_changed *c, bool dry_run)
 {
 	const struct intent *in = core->intent;

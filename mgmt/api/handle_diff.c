@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What differs between two versions, of this node or of a peer.
+ * What differs between two versions, of this node or of a peer. Files are compared as text; what
+ * the difference means comes from the same plan that an apply shows, made from the models of both
+ * versions. A peer's version is fetched for this request and not kept.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,7 +19,7 @@
 #include "mgmt/store/join.h"
 #include "mgmt/store/linediff.h"
 
-#define ASK_MS 5000
+#define ASK_MS 5000 /* for a peer: a person waits */
 
 /* One side of a comparison. */
 struct side {

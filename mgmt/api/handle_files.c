@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * An upload grows in the state directory, part by part (mgmt/store/blobs.h). Each answer says how
+ * many bytes are here, and the sender goes on from there. Parts are decoded and written without
+ * the core's lock; only the question whether a file is known needs it.
+ */
 #include "mgmt/api/handle_files.h"
 
 #include <errno.h>

@@ -3,6 +3,9 @@
  * @file
  * Files by their digests: uploads by operators, fetches by peers. Parts of them go over JSON, base64, a few
  * megabytes a request, so that a file of any size takes little memory and an interrupted transfer goes on.
+ *
+ * Implemented in mgmt/api/handle_files.c; called by the threads of handlers, handle_files_find()
+ * by the peers' thread too.
  */
 #ifndef WEIR_MGMT_API_HANDLE_FILES_H
 #define WEIR_MGMT_API_HANDLE_FILES_H

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Overrides: listing them, and the commands that make, change and end them.
+ * Overrides: listing them, and the commands that make, change and end them. A request is read into
+ * a struct command, which the store carries out under the lock (mgmt/store/command.h), with the
+ * guards; this file turns outcomes into HTTP answers.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +76,9 @@ static int64_t read_when(struct field *f, const char *name, int64_t now_ms)
 	return at_ms;
 }
 
+/*
+ * Either a target or the id of an override is needed: a command with both could contradict itself.
+ */
 static void read_target(struct field *f, struct command *c)
 {
 	const json_t *object = field_object(f, "target", false);
@@ -124,6 +129,10 @@ static void read_generation(const struct http_request *r, struct field *f, struc
 		field_mistake(f, "If-Match", "expected an override's ETag");
 }
 
+/*
+ * All fields of the body are read before the first mistake is reported, so that a client sees them
+ * all.
+ */
 static bool read_command(const struct http_request *r, struct command *c, struct http_reply *reply,
                          int64_t now_ms)
 {
@@ -158,6 +167,7 @@ static bool read_command(const struct http_request *r, struct command *c, struct
 	return field_end(&f, reply);
 }
 
+/* Each outcome is a problem of its own: programs go by the code, people by the text. */
 static void refuse(const struct command_result *result, enum command_outcome outcome,
                    struct http_reply *reply)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What nodes ask of each other.
+ * What nodes ask of each other. Answers are whole records with integer times (tell_peer.c), so
+ * that they arrive unchanged; nothing here changes the intent.
  */
 #include <stdlib.h>
 #include <string.h>

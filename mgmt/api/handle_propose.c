@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a node says to the proposals of another (mgmt/api/propose.h).
+ * The receiving side of a proposal (mgmt/api/propose.h): grant a reservation, and take a version
+ * that is handed over. A version is taken only if it follows directly from the own head; otherwise
+ * the answer tells the proposer which case it is, and versions in between are fetched by the
+ * peers' thread.
  */
 #include <errno.h>
 #include <stdio.h>

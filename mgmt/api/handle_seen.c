@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Processes, health, events and metrics.
+ * Processes, health, events and metrics: what is observed, as it is. Lists come from a look
+ * (mgmt/api/look.h), so that ten thousand targets do not hold the lock. A request that waits for
+ * an event occupies a thread; so each kind of client has a limit of its own.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,9 +19,9 @@
 #include "weir/json.h"
 #include "weir/stats.h"
 
-#define ASK_MS          5000
-#define EVENTS_WAIT_MAX 30000u
-#define LOOK_EVERY_MS   250u /* whether the client is still there */
+#define ASK_MS          5000   /* for a process: the longest answers are megabytes */
+#define EVENTS_WAIT_MAX 30000u /* ms: below the idle timeout of usual proxies */
+#define LOOK_EVERY_MS   250u   /* whether the client is still there */
 
 void handle_node(struct core *core, struct http_request *r, struct http_reply *reply)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The status: for each thing what was asked for, what a check saw, and what is in force, apart.
- * Effects are read from the pages and processes where they act; what is old is unknown.
+ * The status: intent, observation and effect of each thing, side by side. Effects are read from
+ * the pages and processes where they act; a page that is too old gives "unknown". Everything is
+ * made from one look (mgmt/api/look.h), so that the parts of a status belong to the same instant.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -233,6 +234,7 @@ static json_t *at_effect(const struct look *l, const char *service, const char *
 	return effect;
 }
 
+/* The intent of a service at a site is the site's: overrides act on sites, not on services. */
 static json_t *at_status(const struct status *s, const struct model_service *service,
                          const struct model_at *at)
 {
@@ -257,6 +259,9 @@ static json_t *at_status(const struct status *s, const struct model_service *ser
 	                 at_effect(l, service->name, at->site->name));
 }
 
+/*
+ * A service of which the filter leaves nothing is left out, so that a filtered status stays short.
+ */
 static json_t *services_status(const struct status *s)
 {
 	json_t *list = json_array();
@@ -337,6 +342,10 @@ static const json_t *peer_called(const json_t *peers, const char *node)
 	return NULL;
 }
 
+/*
+ * Only the node itself knows what its processes have taken; of a peer, the version that it tells
+ * stands for its effect.
+ */
 static json_t *nodes_status(struct status *s)
 {
 	const struct look *l = &s->look;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The list of versions, and the one in force.
+ * The list of versions, and the one in force. Both are read from the store under the lock;
+ * versions that lost against another node's are listed apart, since their numbers belong to others
+ * now.
  */
 #include <errno.h>
 #include <stdlib.h>

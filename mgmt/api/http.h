@@ -5,6 +5,10 @@
  *
  * A server of our own (docs/decisions.md): one thread has all connections of a server, handlers run in others
  * (mgmt/api/http_serve.c). What a handler needs of the process it reaches through struct core, under its lock.
+ *
+ * Requests and replies are implemented in http.c, servers in http_serve.c. Handlers' threads call
+ * what takes a request or a reply; the main thread starts and stops servers, renews certificates
+ * and names the peers.
  */
 #ifndef WEIR_MGMT_API_HTTP_H
 #define WEIR_MGMT_API_HTTP_H
@@ -18,13 +22,13 @@
 #include "base/addr.h"
 #include "mgmt/store/store.h"
 
-#define HTTP_BODY_MAX  ((size_t)32 << 20)
-#define HTTP_PEERS_MAX 256u /* addresses of nodes */
+#define HTTP_BODY_MAX  ((size_t)32 << 20) /**< bytes; larger files are uploaded in parts */
+#define HTTP_PEERS_MAX 256u               /* addresses of nodes */
 #define HTTP_POLLS_MAX                                                                             \
 	8u /* waits for an event of a kind of client: a third of the threads for strangers */
-#define HTTP_PARTS_MAX 4u
-#define HTTP_QUERY_MAX 8u
-#define HTTP_TEXT_MAX  256u
+#define HTTP_PARTS_MAX 4u   /**< variable parts of a path */
+#define HTTP_QUERY_MAX 8u   /**< query parameters */
+#define HTTP_TEXT_MAX  256u /**< bytes of a path, a value, a token */
 
 struct core;
 

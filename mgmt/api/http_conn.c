@@ -198,6 +198,10 @@ static enum http_step take_head(struct http_conn *c, size_t n)
 	return c->unread ? begin_body(c) : queue_request(c);
 }
 
+/*
+ * The end is looked for before more is read: the head of a further request may have come with the
+ * last one.
+ */
 static enum http_step step_head(struct http_conn *c)
 {
 	struct http_fault fault = { 0 };
@@ -286,6 +290,10 @@ static enum http_step step_chunks(struct http_conn *c)
 	return HTTP_GO_ON;
 }
 
+/*
+ * The bytes that came with the head are used first; after that, reads go straight into the body's
+ * own memory.
+ */
 static enum http_step step_body(struct http_conn *c)
 {
 	size_t left = (size_t)c->head.n_body - c->n_body;

@@ -5,6 +5,8 @@
  * its answers) share.
  *
  * All of it belongs to the server's thread, but for what the server's lock guards and what a job has while a handler runs.
+ *
+ * The functions below stand under the file that implements them.
  */
 #ifndef WEIR_MGMT_API_HTTP_INTERNAL_H
 #define WEIR_MGMT_API_HTTP_INTERNAL_H
@@ -20,16 +22,16 @@
 #include "mgmt/api/http_tls.h"
 #include "mgmt/api/http_work.h"
 
-/* How long a client may take. */
+/* How long a client may take. A slow line has time enough; a client that only occupies a place has not. */
 #define HTTP_HANDSHAKE_MS  10000u
 #define HTTP_HEAD_MS       10000u
-#define HTTP_IDLE_MS       30000u /* between two requests */
-#define HTTP_IDLE_KNOWN_MS 75000u
-#define HTTP_BODY_MS       20000u /* and a second for each HTTP_SLOWEST bytes */
-#define HTTP_WRITE_MS      20000u /* the same */
-#define HTTP_SLOWEST       ((size_t)64 << 10)
-#define HTTP_QUEUE_MS      15000u /* for a thread */
-#define HTTP_LINGER_MS     5000u
+#define HTTP_IDLE_MS       30000u             /* between two requests */
+#define HTTP_IDLE_KNOWN_MS 75000u             /* the same for known ones */
+#define HTTP_BODY_MS       20000u             /* and a second for each HTTP_SLOWEST bytes */
+#define HTTP_WRITE_MS      20000u             /* the same */
+#define HTTP_SLOWEST       ((size_t)64 << 10) /* bytes a second */
+#define HTTP_QUEUE_MS      15000u             /* for a thread */
+#define HTTP_LINGER_MS     5000u              /* for the client to read a refusal */
 #define HTTP_DROP_MAX      ((size_t)64 << 10) /* bytes of a refused request, thrown away in one read */
 #define HTTP_PULSE_MS      1000u              /* between two interim answers */
 

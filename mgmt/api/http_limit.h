@@ -4,6 +4,8 @@
  * How much of the API's servers one source may have: connections, requests under way, handshakes, failed logins.
  *
  * A source is an IPv4 address, an IPv6 /64, or a user of the UNIX socket. Pure; time is passed in. One thread.
+ *
+ * Implemented in mgmt/api/http_limit.c; called by a server's own thread.
  */
 #ifndef WEIR_MGMT_API_HTTP_LIMIT_H
 #define WEIR_MGMT_API_HTTP_LIMIT_H
@@ -15,8 +17,8 @@
 #include "base/addr.h"
 #include "base/hash.h"
 
-#define HTTP_SOURCES_WAYS    8u
-#define HTTP_SOURCES_BUCKETS 256u
+#define HTTP_SOURCES_WAYS    8u   /**< sources in a bucket */
+#define HTTP_SOURCES_BUCKETS 256u /**< 2,048 sources in all: several times the connections */
 
 /** So much at once, then so much a second: a token bucket, full at the start. */
 struct http_rate {

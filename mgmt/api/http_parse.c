@@ -293,6 +293,10 @@ static const char *const header_names[HEADER_COUNT] = {
 	[HEADER_PROGRESS] = "Weir-Progress",
 };
 
+/*
+ * Only headers that this server goes by are kept. One that comes twice is refused: another reader
+ * on the way may have used the other value.
+ */
 static bool read_header(struct http_span line, struct http_span found[HEADER_COUNT],
                         struct http_fault *fault)
 {
@@ -379,6 +383,10 @@ static bool is_json(struct http_span type)
 	       (type.n == n || strchr("; \t", type.at[n]));
 }
 
+/*
+ * Turn the headers into fields. An Authorization that is too long becomes "", which no token
+ * equals, and not "none".
+ */
 static bool take_headers(const struct http_span found[HEADER_COUNT], bool old,
                          struct http_head *head, struct http_request *r, struct http_fault *fault)
 {

@@ -5,6 +5,8 @@
  *
  * Pure: no input or output, no allocation. Strict: what two readers could understand differently is refused, not guessed
  * (a bare line feed, a folded line, a header twice, two lengths, a length beside a transfer coding, no Host).
+ *
+ * Implemented in mgmt/api/http_parse.c; called by a server's own thread.
  */
 #ifndef WEIR_MGMT_API_HTTP_PARSE_H
 #define WEIR_MGMT_API_HTTP_PARSE_H

@@ -16,7 +16,7 @@
 #include "mgmt/api/core.h"
 
 #define PULSE_MAX      160u /* an interim answer with what is done */
-#define LINGER_STEPS   32u
+#define LINGER_STEPS   32u  /* ends of lingering, spread over two seconds: see linger_ms() */
 #define LINGER_STEP_MS 64u
 
 /* The bytes of the connection, with TLS or without */

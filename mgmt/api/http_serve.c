@@ -25,14 +25,14 @@
 #include "mgmt/api/http_steer.h"
 #include "weir/stats.h"
 
-#define ACCEPTS_MAX      16   /* in a turn: peers have theirs in between */
-#define NO_FDS_MS        100u /* after which a listener without descriptors is looked at again */
-#define REFUSAL_LOG_MS   10000u
-#define STOP_MS          3000u /* for answers to be read by their clients */
-#define EVICT_AGE_MS     1000u
+#define ACCEPTS_MAX      16     /* in a turn: peers have theirs in between */
+#define NO_FDS_MS        100u   /* after which a listener without descriptors is looked at again */
+#define REFUSAL_LOG_MS   10000u /* one line in this time: a flood must not fill the log */
+#define STOP_MS          3000u  /* for answers to be read by their clients */
+#define EVICT_AGE_MS     1000u  /* a stranger has had time to send its request */
 #define STRANGERS_RCVBUF (64 << 10) /* bytes; else the kernel holds up to 6 MiB for each */
 #define DEAD_AFTER_S     20         /* of a client whose host has vanished: keep-alive */
-#define DEAD_AFTER_MS    30000
+#define DEAD_AFTER_MS    30000      /* the same with data under way: TCP_USER_TIMEOUT */
 
 /*
  * TCP: 64 peers of 8 connections; 32 for one client, which a browser or a scraper never needs. Three bodies of full
@@ -299,6 +299,7 @@ static void reset(int fd)
 	close(fd);
 }
 
+/* A connection beyond a limit costs an accept and a reset: no memory, and no TLS. */
 static void take_connection(struct http_server *s, int fd, const struct sockaddr *from)
 {
 	bool known = false;
@@ -362,6 +363,7 @@ static void close_listeners(struct http_server *s)
 	s->options.peers_fd = s->options.listen_fd = -1;
 }
 
+/* Accept a few and return: the loop then comes to the others and to the peers' listener. */
 static void on_listener(void *arg, int fd, uint32_t events)
 {
 	struct http_server *s = arg;
@@ -448,6 +450,7 @@ static void on_stop_timer(void *arg)
 	stop_conns(arg);
 }
 
+/* One eventfd has two meanings: a handler is done, or the server is to stop. */
 static void on_wake(void *arg, int fd, uint32_t events)
 {
 	struct http_server *s = arg;
@@ -502,6 +505,7 @@ static int unblock(int fd)
 	return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
+/* All that can fail is opened before the thread starts; free_server() undoes any part of it. */
 static int open_server(struct http_server *s)
 {
 	const struct http_options *o = &s->options;

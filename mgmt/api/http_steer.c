@@ -16,8 +16,8 @@
 #define SOURCE4      12 /* of an IPv4 header */
 #define SOURCE6      8  /* of an IPv6 header */
 #define STEPS_MAX    9  /* of a peer: four words of two steps, and the answer */
-#define TO_STRANGERS 0
-#define TO_PEERS     1
+#define TO_STRANGERS 0  /* the first socket of the group, */
+#define TO_PEERS     1  /* and the second */
 
 static size_t add_peer(struct sock_filter *out, const struct addr *peer, bool is4)
 {

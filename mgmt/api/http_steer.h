@@ -3,6 +3,8 @@
  * @file
  * A queue of their own for the connections of peers, in the kernel: two sockets listen at one address (SO_REUSEPORT), and a
  * classic BPF program chooses by the source. A flood that fills the strangers' queue keeps no peer waiting.
+ *
+ * Implemented in mgmt/api/http_steer.c; called by the main thread, under the server's lock.
  */
 #ifndef WEIR_MGMT_API_HTTP_STEER_H
 #define WEIR_MGMT_API_HTTP_STEER_H

@@ -4,6 +4,8 @@
  * TLS of the API's connections (OpenSSL): versions 1.2 and 1.3, on sockets that never block.
  *
  * Only a server's own thread calls these, http_tls_context() apart.
+ *
+ * Implemented in mgmt/api/http_tls.c.
  */
 #ifndef WEIR_MGMT_API_HTTP_TLS_H
 #define WEIR_MGMT_API_HTTP_TLS_H

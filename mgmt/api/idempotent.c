@@ -16,8 +16,8 @@
 #include "mgmt/api/timekeep.h"
 #include "weir/json.h"
 
-#define REPLY_KEPT_MAX ((size_t)1 << 20)
-#define WAIT_MS        75000u /* longer than any change takes to answer */
+#define REPLY_KEPT_MAX ((size_t)1 << 20) /* bytes in the store; a longer answer is not replayed */
+#define WAIT_MS        75000u            /* longer than any change takes to answer */
 
 /* The digest of what is asked, and the key under which its answer is kept. */
 static void name_request(struct http_request *r)

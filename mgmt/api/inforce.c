@@ -22,7 +22,7 @@
 #include "mgmt/api/tell.h"
 #include "mgmt/store/key.h"
 
-#define MISSED_MAX_MS 60000
+#define MISSED_MAX_MS 60000 /* a head that is older was judged by the process before */
 #define LOOK_MAX_MS   1000u /* between two looks: this process was stopped or late in the rest */
 #define EARLY_MS      200u  /* a process may have the document before the judgement is begun */
 
@@ -149,6 +149,7 @@ void inforce_conclude(struct inforce *f, bool pending, uint64_t now_ms)
 		f->state = INFORCE_LATE;
 }
 
+/* A refusal decides and ends the look at once; whatever is pending is collected until the end. */
 static void judge_processes(struct core *core, struct inforce *f)
 {
 	uint64_t now_ms = clock_mono_ms();

@@ -17,8 +17,8 @@
 
 struct core;
 
-#define INFORCE_WITHIN_MS 15000u
-#define INFORCE_KEPT      8u
+#define INFORCE_WITHIN_MS 15000u /**< time for a large document and its zones to load */
+#define INFORCE_KEPT      8u     /**< versions whose judgements are kept for those who wait */
 
 enum inforce_state {
 	INFORCE_UNKNOWN, /**< not told: a peer of a release that does not judge */

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The thread polls the own dataplane, which answers at once, and asks peers only while the
+ * dataplane wants connection state for the document in force. All peers of the site are asked
+ * together. The first that knows something and agrees on head and overrides is used: states of two
+ * peers are not merged.
+ */
 #include "mgmt/api/learn.h"
 
 #include <errno.h>
@@ -16,7 +22,7 @@
 #include "weir/guests.h"
 #include "weir/json.h"
 
-#define ASK_MS 1000
+#define ASK_MS 1000 /* for the own dataplane, over its control socket */
 
 struct fellow {
 	char node[MODEL_NAME_MAX], api[256];
@@ -172,6 +178,10 @@ static bool wants(struct core *core, uint64_t document)
 	return yes;
 }
 
+/*
+ * The lock is held only to copy what a round needs: the round waits for the dataplane and for
+ * peers.
+ */
 static void *run(void *arg)
 {
 	struct core *core = arg;

@@ -7,6 +7,9 @@
  * A thread of its own, which asks nobody but the dataplane once all is well. A peer that is learning itself knows
  * nothing; are all of them, as when a site is switched on, nobody knows more. Nothing is taken while a peer that
  * knows has another head or other overrides: members that changed meanwhile come first.
+ *
+ * Implemented in mgmt/api/learn.c. The main thread starts and stops it; learn_tell() is for
+ * handlers' threads.
  */
 #ifndef WEIR_MGMT_API_LEARN_H
 #define WEIR_MGMT_API_LEARN_H
@@ -15,9 +18,9 @@
 
 #include "mgmt/api/core.h"
 
-#define LEARN_EVERY_MS   500u
-#define LEARN_TIMEOUT_MS 2000
-#define LEARN_ANSWER_MAX ((size_t)4 << 20)
+#define LEARN_EVERY_MS   500u              /**< between two questions to the own dataplane */
+#define LEARN_TIMEOUT_MS 2000              /**< for a peer's answer */
+#define LEARN_ANSWER_MAX ((size_t)4 << 20) /**< bytes */
 
 /** Start the thread. @return 0 or -errno */
 int learn_start(struct core *core);

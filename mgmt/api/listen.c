@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The UNIX socket is created under a umask and given to group weir, so that its mode is right from
+ * the first moment. Over TCP, two sockets share one address: the second is for peers
+ * (http_steer.c). The first is bound without SO_REUSEPORT, so that a second server at the same
+ * address is refused.
+ */
 #include "mgmt/api/listen.h"
 
 #include <errno.h>
@@ -17,9 +23,13 @@
 #include "mgmt/api/route.h"
 #include "mgmt/store/files.h"
 
-#define BACKLOG 1024 /* while many come that are refused */
-#define GROUP   "weir"
+#define BACKLOG 1024   /* while many come that are refused */
+#define GROUP   "weir" /* whose members may use the UNIX socket */
 
+/*
+ * The umask gives the socket mode 0660 from its first moment; a chmod() after bind() would leave a
+ * gap.
+ */
 static int bind_local(const char *path)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
@@ -90,6 +100,10 @@ int listen_parse(const char *api, struct addr *address, uint16_t *port)
 	return 0;
 }
 
+/*
+ * Only the second socket of an address is bound with SO_REUSEPORT: another server that listens
+ * there is then an error, and does not silently take half of the connections.
+ */
 static int open_tcp(const struct addr *address, uint16_t port, bool shares)
 {
 	struct sockaddr_storage at;

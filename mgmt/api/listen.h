@@ -2,6 +2,8 @@
 /**
  * @file
  * The API's servers: the UNIX socket always, TCP where the node's `api` says so.
+ *
+ * Implemented in mgmt/api/listen.c; called by the main thread only.
  */
 #ifndef WEIR_MGMT_API_LISTEN_H
 #define WEIR_MGMT_API_LISTEN_H

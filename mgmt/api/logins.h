@@ -3,6 +3,8 @@
  * @file
  * What is wrong with the files by which logins are judged, as conditions: a mistaken line of CONF/tokens gives nobody
  * access, and its owner would look for the mistake elsewhere.
+ *
+ * Implemented in mgmt/api/logins.c; called by the main thread only.
  */
 #ifndef WEIR_MGMT_API_LOGINS_H
 #define WEIR_MGMT_API_LOGINS_H

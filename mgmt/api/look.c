@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What needs the lock is copied, or shared by reference (the model, which never changes), in one
+ * go. The pages are opened before and belong to the look alone. Long lists are then made without
+ * the lock.
+ */
 #include "mgmt/api/look.h"
 
 #include <stdio.h>

@@ -3,6 +3,9 @@
  * @file
  * A look at everything at one instant: what is kept is copied or shared under the core's lock, which
  * is then free; what there may be ten thousands of is read from there and from the pages without it.
+ *
+ * Implemented in mgmt/api/look.c. Handlers' threads, the observer and the main thread take looks;
+ * each look belongs to the thread that took it.
  */
 #ifndef WEIR_MGMT_API_LOOK_H
 #define WEIR_MGMT_API_LOOK_H

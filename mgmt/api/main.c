@@ -3,6 +3,8 @@
  * weir-mgmt: the keeper of the intent and the API. Threads: this one (a loop: ticks of the intent, the
  * control socket, signals), one that observes, one that asks the peers, and those of the API's
  * servers (mgmt/api/http_serve.c). They share struct core.
+ * Signals are blocked before the first thread starts, so that the loop alone receives them. The
+ * main thread never waits for a network: what may take long runs in the other threads.
  */
 #include <curl/curl.h>
 #include <errno.h>
@@ -35,10 +37,10 @@
 #include "weir/json.h"
 #include "weir/stats.h"
 
-#define STATS_MAX     256u
-#define START_S       300u /* a large store of an earlier release is brought up to date */
-#define TCP_RETRY_MS  5000u
-#define TICK_LEAST_MS 10
+#define STATS_MAX     256u  /* metrics on the page, among them one for each code of a reason */
+#define START_S       300u  /* a large store of an earlier release is brought up to date */
+#define TCP_RETRY_MS  5000u /* after the API could not listen */
+#define TICK_LEAST_MS 10    /* between two ticks, however much is due */
 #define NOT_HERE      "this host does not have the address"
 
 struct process {
@@ -125,6 +127,7 @@ static void follow_api(struct process *p)
 		log_note("api-served", "address=%s", api);
 }
 
+/* Gauges are written at each tick, so that no change has to remember them. */
 static void set_gauges(struct process *p)
 {
 	const struct version *head = intent_head(p->core.intent);
@@ -172,6 +175,10 @@ static void keep_local(struct process *p)
 	p->local = server;
 }
 
+/*
+ * All that time brings about happens here. The clock comes first, since everything after it goes
+ * by the believed time; what may wait (listening, certificates) comes last, without the lock.
+ */
 static void on_tick(void *arg)
 {
 	struct process *p = arg;
@@ -240,6 +247,10 @@ static enum intent_start start_of(const struct core *core, bool bootstrap)
 	return bootstrap ? INTENT_BOOTSTRAP : *token ? INTENT_JOIN : INTENT_ALONE;
 }
 
+/*
+ * The order matters: the clock before the intent, which is opened by it; threads last, since they
+ * use all of it.
+ */
 static int open_core(struct core *core, bool bootstrap)
 {
 	struct intent_options options = { .conf_dir = core->dirs.conf,
@@ -275,6 +286,10 @@ static int open_core(struct core *core, bool bootstrap)
 	return rc;
 }
 
+/*
+ * The control socket belongs to this loop and not to the HTTP servers: it answers when those are
+ * in doubt.
+ */
 static int open_loop(struct process *p)
 {
 	char path[PATH_MAX];
@@ -320,6 +335,10 @@ static void stop(struct process *p)
 	loop_close(p->loop);
 }
 
+/*
+ * Privileges are dropped and the sandbox is entered before anything is opened that a client can
+ * reach.
+ */
 static int run(struct process *p)
 {
 	int rc = proc_become("mgmt", 0);

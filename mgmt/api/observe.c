@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The last state of each target is kept sorted, and compared with the health page twice a second:
+ * a difference becomes an event. weir-dns has no page, so its control socket is asked. Pages are
+ * read without the core's lock, since there may be ten thousand targets.
+ */
 #include "mgmt/api/observe.h"
 
 #include <errno.h>
@@ -16,9 +21,9 @@
 #include "weir/json.h"
 #include "weir/stats.h"
 
-#define EVERY_MS   500u
-#define DNS_ASK_MS 300
-#define LOAD_MS    1000u
+#define EVERY_MS   500u  /* between two looks */
+#define DNS_ASK_MS 300   /* for weir-dns: a hanging one must not stop the looks */
+#define LOAD_MS    1000u /* over which a rate is measured, at least */
 
 /* The last state of a target that was told. */
 struct told {
@@ -193,10 +198,13 @@ struct sight {
 	size_t n;
 };
 
-/* Tell of a target what has changed; nothing while it is unknown for the first time. */
 static void tell_target(struct sight *s, uint64_t target, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 
+/*
+ * Write an event when the state of a target has changed. A target that is new was "unknown"
+ * before, so its first verdict is an event too.
+ */
 static void tell_target(struct sight *s, uint64_t target, const char *format, ...)
 {
 	const struct observe *o = s->core->observe;
@@ -328,6 +336,9 @@ static void look_at_pages(struct core *core)
 	intent_unshare(shared);
 }
 
+/*
+ * Twice a second. core_changed() wakes this thread too, so it waits again until its time has come.
+ */
 static void *run(void *arg)
 {
 	struct core *core = arg;

@@ -5,6 +5,9 @@
  *
  * A thread looks twice a second and turns changes into events. The pages may be read at any
  * time. Nothing seen is ever an intent, and what is old is unknown.
+ *
+ * Implemented in mgmt/api/observe.c. The main thread starts and stops it; the other functions are
+ * for any thread, under the core's lock where they say so.
  */
 #ifndef WEIR_MGMT_API_OBSERVE_H
 #define WEIR_MGMT_API_OBSERVE_H

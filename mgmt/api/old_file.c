@@ -2,6 +2,8 @@
 /*
  * Earlier versions are read one after the other, each under the lock for its files alone, and laid out in a place of
  * their own (STATE/base), which goes again.
+ * They are read with the same reader as a configuration in force, and compared setting by setting
+ * (mgmt/store/base.h); a version of a release whose schema is not readable here is passed over.
  */
 #include "mgmt/api/old_file.h"
 
@@ -19,7 +21,7 @@
 #include "mgmt/store/gather.h"
 #include "mgmt/store/when.h"
 
-#define PLACE "base"
+#define PLACE "base" /* a directory below the state directory */
 /* A fingerprint that no key is asked to have: keys do not matter here. */
 #define NO_KEY "-"
 
@@ -110,6 +112,10 @@ static json_t *tell_look(const struct base_look *l, const struct plan *plan,
 	                 "n_takes_back", (json_int_t)l->n_taken, "takes_back", list);
 }
 
+/*
+ * Compare with each version from the one before the head back to the base: a setting was taken
+ * back only if one of them shows that it was changed since.
+ */
 static int look(struct core *core, const struct history *h, const struct plan *plan, json_t **told)
 {
 	char place[PATH_MAX];

@@ -2,6 +2,8 @@
 /**
  * @file
  * Files that were made from an old version: what applying them would take back.
+ *
+ * Implemented in mgmt/api/old_file.c; called by the threads of handlers.
  */
 #ifndef WEIR_MGMT_API_OLD_FILE_H
 #define WEIR_MGMT_API_OLD_FILE_H

@@ -8,7 +8,7 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/api/route.h"
 
-#define WORD_MAX 64u
+#define WORD_MAX 64u /* bytes of a word of the table */
 
 /* The next word of a list by spaces; false at its end. */
 static bool next_word(const char **at, char out[WORD_MAX])
@@ -65,6 +65,10 @@ static json_t *parameters(const struct route *r, unsigned n_parts)
 	return list;
 }
 
+/*
+ * Turn the notation of the table ("name:type", "!" when required) into a JSON schema: there is no
+ * second description to keep.
+ */
 static json_t *body(const struct route *r)
 {
 	json_t *properties = json_object(), *required = json_array();

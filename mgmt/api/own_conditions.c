@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Each tick states all conditions again from what is known now; what is not stated again is over.
+ * So no function has to remember that a condition ended.
+ */
 #include "mgmt/api/own_conditions.h"
 
 #include <inttypes.h>

@@ -12,7 +12,7 @@
 #include "mgmt/api/handle.h"
 
 #define BACKENDS_MAX 200u /* that are shown */
-#define SERVICES_MAX 100u
+#define SERVICES_MAX 100u /* that are shown: a browser loads the page every two seconds */
 
 static const char head[] =
         "<!doctype html><html lang=en><meta charset=utf-8><meta http-equiv=refresh content=2>"
@@ -128,6 +128,10 @@ static void table(FILE *out, const char *title, const char *heads)
 	fputs("</tr></thead><tbody>", out);
 }
 
+/*
+ * Intent, observation and effect stand side by side: where they differ, a reader sees at which
+ * step.
+ */
 static void sites(FILE *out, const json_t *status)
 {
 	size_t i;
@@ -154,6 +158,7 @@ static void sites(FILE *out, const json_t *status)
 	fputs("</tbody></table>", out);
 }
 
+/* A row for each backend that the status shows; the table's title says how many there are. */
 static void backends(FILE *out, const json_t *pool)
 {
 	size_t i;
@@ -199,6 +204,10 @@ static void pools(FILE *out, const json_t *status)
 	fputs("</tbody></table>", out);
 }
 
+/*
+ * A row for each site of a service. A family without an address gets a dash, so that it does not
+ * look like a check.
+ */
 static void places(FILE *out, const json_t *service)
 {
 	size_t i, k;
@@ -247,6 +256,7 @@ static void services(FILE *out, const json_t *status)
 	fputs("</tbody></table>", out);
 }
 
+/* Without overrides the table is left out: that is the usual state. */
 static void overrides(FILE *out, const json_t *status)
 {
 	const json_t *list = json_object_get(status, "overrides");
@@ -299,6 +309,7 @@ static void processes(FILE *out, const json_t *status)
 	fputs("</tbody></table>", out);
 }
 
+/* Without peers the table is left out. */
 static void peers(FILE *out, const json_t *status)
 {
 	size_t i;
@@ -321,6 +332,7 @@ static void peers(FILE *out, const json_t *status)
 	fputs("</tbody></table>", out);
 }
 
+/* The state and its reasons come first: whoever opens the page in trouble needs these. */
 static void banner(FILE *out, const json_t *status)
 {
 	const json_t *version = json_object_get(status, "version");

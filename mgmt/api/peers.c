@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One thread works in rounds: list the peers of the model, ask all of them for their heads at
+ * once, then go through the answers one by one: confirm, give way, take versions, take overrides.
+ * The targets of a round belong to the thread; publish() copies them under the lock at its end, so
+ * others see whole rounds only.
+ */
 #include "mgmt/api/peers.h"
 
 #include <errno.h>
@@ -20,9 +26,9 @@
 #include "mgmt/store/join.h"
 #include "mgmt/store/yield.h"
 
-#define HEAD_TIMEOUT_MS  1500
-#define FETCH_TIMEOUT_MS 10000
-#define FETCH_FILES_MS   5000u
+#define HEAD_TIMEOUT_MS  1500                  /* below PEERS_EVERY_MS: rounds stay on time */
+#define FETCH_TIMEOUT_MS 10000                 /* for a list, or a version with small files */
+#define FETCH_FILES_MS   5000u                 /* of a round; the next one goes on from there */
 #define LOAD_END         ((json_int_t)1 << 53) /* bits a second: no node has so many */
 #define FETCH_MAX        50u                   /* versions taken in one go */
 
@@ -209,6 +215,10 @@ static void give_way(struct core *core, struct target *t)
 	free(list);
 }
 
+/*
+ * The whole list of versions is asked for: the head alone does not show whether it descends from
+ * ours.
+ */
 static void take_versions(struct core *core, struct target *t)
 {
 	struct intent_offer *offers = calloc(FETCH_MAX, sizeof(*offers));
@@ -309,6 +319,7 @@ static bool read_head(struct core *core, struct target *t, const json_t *answer,
 	return true;
 }
 
+/* Confirming and giving way come first: both decide whether the peer's versions can be taken. */
 static void take_answer(struct core *core, struct target *t, struct client_request *r)
 {
 	char own[DIGEST_TEXT_MAX];
@@ -392,6 +403,9 @@ static void ask_all(struct core *core, struct target *targets, size_t n, const c
 	client_ask(&core->peers->client, requests, n);
 }
 
+/*
+ * The poke goes out before the questions, so that the rounds of the peers overlap with this one.
+ */
 static void one_round(struct core *core, bool tell_others)
 {
 	struct target *targets = calloc(PEERS_MAX, sizeof(*targets));
@@ -463,6 +477,10 @@ static void miss_round(struct core *core)
 	free(targets);
 }
 
+/*
+ * A round begins when its time has come or somebody pokes. The token is read for each, so a new
+ * file needs no restart.
+ */
 static void *run(void *arg)
 {
 	struct core *core = arg;

@@ -5,6 +5,9 @@
  *
  * A thread asks; versions that descend from ours and overrides are taken by the way. Nothing is
  * pushed: a poke only makes the other side ask sooner.
+ *
+ * Implemented in mgmt/api/peers.c. The main thread starts and stops it; the other functions are
+ * for any thread, under the core's lock.
  */
 #ifndef WEIR_MGMT_API_PEERS_H
 #define WEIR_MGMT_API_PEERS_H
@@ -17,11 +20,11 @@
 #include "mgmt/api/http.h"
 #include "mgmt/store/guard.h"
 
-#define PEERS_MAX      64u
-#define PEERS_EVERY_MS 2000u
+#define PEERS_MAX      64u   /**< nodes; those beyond are not asked */
+#define PEERS_EVERY_MS 2000u /**< between two rounds */
 #define PEERS_JOIN_MS                                                                              \
 	4000u /**< how long a node that joins asks; its last round may take a second more */
-#define PEERS_JOIN_EVERY_MS 250u
+#define PEERS_JOIN_EVERY_MS 250u   /**< between two rounds of a node that joins */
 #define PEERS_STALE_MS      10000u /**< after which a peer's load is not known any more */
 
 enum peers_state {

@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reservation first, then the version, then the hand-over, all in the thread of the request; the
+ * lock is given up while peers are asked. Every proposer begins at the reachable node whose name
+ * sorts first, so of two proposers at most one is granted there, and the other learns of it before
+ * it makes a version. Silence counts as consent only for a short time (reserve_is_fresh()): a
+ * process that was stopped meanwhile asks again. decide() has the table of outcomes.
+ */
 #include "mgmt/api/propose.h"
 
 #include <inttypes.h>
@@ -14,13 +21,14 @@
 #include "mgmt/api/tell.h"
 #include "mgmt/store/yield.h"
 
-#define RESERVE_TIMEOUT_MS 1500
-#define RELEASE_TIMEOUT_MS 500
-#define PUSH_TIMEOUT_MS    3000
+#define RESERVE_TIMEOUT_MS 1500  /* a person waits */
+#define RELEASE_TIMEOUT_MS 500   /* best effort: a reservation also runs out by itself */
+#define PUSH_TIMEOUT_MS    3000  /* a version with its small files */
 #define RESERVE_WAIT_MS    4000u /* for another node that has the reservation */
-#define RETRY_MS           150u
-#define PUSH_TRIES         10 /* while a peer's own version is untold */
-#define SUCCESSOR_WAIT_MS  1500u
+#define RETRY_MS           150u  /* and up to as much again, by chance */
+#define PUSH_TRIES         10    /* while a peer's own version is untold */
+#define SUCCESSOR_WAIT_MS                                                                          \
+	1500u /* for the version that came first, so that the answer can name it */
 
 /* What becomes of the version that was handed over. */
 enum fate { FATE_STAYS, FATE_LOST, FATE_UNDECIDED };

@@ -10,6 +10,9 @@
  * A peer that cannot be reached, and one of the former release (it answers 404), is named and blocks nothing.
  * Where a cut separates the peers that took a version from those with another one, the version stays: the heads
  * have diverged, and a person picks.
+ *
+ * Implemented in mgmt/api/propose.c; called by the threads of handlers, propose_resume() by the
+ * peers' thread.
  */
 #ifndef WEIR_MGMT_API_PROPOSE_H
 #define WEIR_MGMT_API_PROPOSE_H

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The table is the only list of routes: requests are matched against it row by row, the
+ * description of the API is made from it (openapi.c), and so is the check of query parameters. A
+ * request passes twice: the gate sees its head alone, so that no body is read for a request that
+ * will be refused; the handler sees all of it.
+ */
 #include "mgmt/api/route.h"
 
 #include <errno.h>
@@ -124,6 +130,10 @@ static bool reaches(enum http_role role, enum http_role least)
 	return role >= least;
 }
 
+/*
+ * A row that matches by path but not by method does not end the search: a 405 names all methods of
+ * the path.
+ */
 static const struct route *find(const struct http_request *r, char parts[][HTTP_TEXT_MAX],
                                 struct http_reply *reply)
 {

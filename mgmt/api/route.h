@@ -3,6 +3,9 @@
  * @file
  * The table of the API's routes, and the one way through it: role, path, query, body,
  * idempotency key, handler.
+ *
+ * Implemented in mgmt/api/route.c. The gate is called by a server's own thread and must not wait;
+ * route_handle() by the threads of handlers.
  */
 #ifndef WEIR_MGMT_API_ROUTE_H
 #define WEIR_MGMT_API_ROUTE_H

@@ -2,6 +2,8 @@
 /**
  * @file
  * Whether a file has changed since it was read: what stat(2) says of it, to compare.
+ *
+ * Implemented in mgmt/api/stamp.c; any thread.
  */
 #ifndef WEIR_MGMT_API_STAMP_H
 #define WEIR_MGMT_API_STAMP_H

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Each look is judged afresh, and the verdict before it is kept whole. Reasons of both are matched
+ * by code and subject: one that is only in the new verdict began, one that is only in the old one
+ * ended, and one that is in both keeps its time.
+ */
 #include "mgmt/api/state.h"
 
 #include <errno.h>
@@ -11,8 +16,8 @@
 #include "mgmt/api/facts.h"
 #include "weir/stats.h"
 
-#define EVENTS_A_TURN   16 /* of reasons that came or went; those beyond are counted in one */
-#define RESTART_NEWS_MS 30000u
+#define EVENTS_A_TURN   16     /* of reasons that came or went; those beyond are counted in one */
+#define RESTART_NEWS_MS 30000u /* a restart this long before our own start is news still */
 
 struct state {
 	struct judge_verdict last;

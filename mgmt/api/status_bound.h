@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/** @file The limit of the lists in a status. */
+/**
+ * @file
+ * The limit of the lists in a status.
+ *
+ * Implemented in mgmt/api/status_bound.c; any thread, on a status of its own.
+ */
 #ifndef WEIR_MGMT_API_STATUS_BOUND_H
 #define WEIR_MGMT_API_STATUS_BOUND_H
 

@@ -181,6 +181,10 @@ static bool all_drained(const struct status *s, const struct model_pool *pool)
 	return pool->n_backends && n == pool->n_backends;
 }
 
+/*
+ * Backends are read and counted before the pool's own fields are made, since those carry the
+ * counts.
+ */
 static json_t *pool_status(struct status *s, const struct model_pool *pool, bool all)
 {
 	const struct effect *effect = s->look.pages.effect;

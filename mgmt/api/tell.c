@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Files go as text where they are UTF-8, else as base64. Large ones go by digest alone, so that an
+ * answer stays bounded; the reader fetches those apart. A change of this form has to be readable
+ * by the former release, which peers may run.
+ */
 #include "mgmt/api/tell.h"
 
 #include <errno.h>
@@ -10,7 +15,7 @@
 #include "mgmt/api/core.h"
 #include "mgmt/store/join.h"
 
-#define CHANGES_SHOWN 1000u
+#define CHANGES_SHOWN 1000u /* of a plan; more are counted */
 
 void tell_version_etag(const struct version *v, char out[HTTP_TEXT_MAX])
 {
@@ -38,6 +43,7 @@ json_t *tell_version(const struct version *v, const struct version *head)
 	        is_head ? tell_time(v->confirm_by_ms) : json_null(), "state", state);
 }
 
+/* Bytes of small files in one answer; those behind go by digest. */
 #define TOLD_BYTES_MAX ((size_t)8 << 20)
 
 json_t *tell_files(const struct files *files)
@@ -126,6 +132,7 @@ static int read_one(const char *name, const json_t *value, const struct tell_sou
 	return source->find(source->arg, name, digest, (uint64_t)json_integer_value(bytes), out);
 }
 
+/* A sentence for each way in which file @p name of a request can be wrong. */
 static void say_why(int rc, const char *name, char why[HTTP_TEXT_MAX])
 {
 	if (rc == -E2BIG)

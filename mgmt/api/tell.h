@@ -2,6 +2,9 @@
 /**
  * @file
  * The API's JSON for what the store knows (docs/api.md). Values are given.
+ *
+ * Implemented in tell.c, and in tell_peer.c what peers exchange. Any thread; an intent that is
+ * passed needs the core's lock.
  */
 #ifndef WEIR_MGMT_API_TELL_H
 #define WEIR_MGMT_API_TELL_H

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A zone that keeps its former file is listed by name for programs and adds a warning for people;
+ * the number of warnings is bounded, because there may be thousands of zones.
+ */
 #include "mgmt/api/tell_zones.h"
 
 #include "mgmt/api/tell.h"

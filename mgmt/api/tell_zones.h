@@ -2,6 +2,8 @@
 /**
  * @file
  * What a change says of zones, as JSON.
+ *
+ * Implemented in mgmt/api/tell_zones.c; called by the threads of handlers.
  */
 #ifndef WEIR_MGMT_API_TELL_ZONES_H
 #define WEIR_MGMT_API_TELL_ZONES_H

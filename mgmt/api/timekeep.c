@@ -2,6 +2,8 @@
 /*
  * All calls are under the core's lock but open and close. A peer's clock is noted by the thread that asks the
  * peers, as an offset to this machine's boot clock, so that its age does not matter.
+ * What to believe is decided by a pure function (base/wall.h); this file gathers its input,
+ * publishes the result in a page, and keeps a record of it for the next boot.
  */
 #include "mgmt/api/timekeep.h"
 
@@ -20,8 +22,8 @@
 #include "base/believed.h"
 #include "weir/stats.h"
 
-#define HEAD     "weir-clock 1\n"
-#define TEXT_MAX 160
+#define HEAD     "weir-clock 1\n" /* of STATE/clock: name and layout */
+#define TEXT_MAX 160              /* bytes of the whole record, with room */
 
 struct timekeep {
 	struct page *page;
@@ -42,6 +44,10 @@ struct record {
 	int confirmed;
 };
 
+/*
+ * Every field is checked, and so is the word at the end: the file is written without fsync and may
+ * be cut off.
+ */
 static bool read_record(const struct core *core, struct record *out)
 {
 	char path[PATH_MAX], text[TEXT_MAX + 1];

@@ -7,6 +7,9 @@
  * STATE/clock keeps the last believed time, so that a boot does not begin with whatever the hardware's clock
  * says, and the *purge time*: the time by which what has ended is forgotten for good. The purge time is never
  * later than the believed time, and moves on by elapsed time alone: a clock that leaps ahead purges nothing.
+ *
+ * Implemented in mgmt/api/timekeep.c. The main thread opens, ticks and closes; the other functions
+ * are for any thread, under the core's lock.
  */
 #ifndef WEIR_MGMT_API_TIMEKEEP_H
 #define WEIR_MGMT_API_TIMEKEEP_H

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A refusal names the version, its author, its deadline and where it goes back to: in the sentence
+ * for people, and as fields for programs.
+ */
 #include "mgmt/api/unconfirmed.h"
 
 #include <inttypes.h>

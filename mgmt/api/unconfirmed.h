@@ -2,6 +2,8 @@
 /**
  * @file
  * What is said of a version that waits to be confirmed to who wants to change it further.
+ *
+ * Implemented in mgmt/api/unconfirmed.c; called by the threads of handlers.
  */
 #ifndef WEIR_MGMT_API_UNCONFIRMED_H
 #define WEIR_MGMT_API_UNCONFIRMED_H

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The words of a peer are written into a page of its own, which weir-dns reads without asking
+ * weir-mgmt. The page says until when they are good: a peer that falls silent becomes unknown by
+ * itself. Each answer is taken when it arrives, so that a slow peer delays only itself.
+ */
 #include "mgmt/api/views.h"
 
 #include <errno.h>
@@ -172,6 +177,10 @@ static void told(struct client_request *r)
 	p->next_ms = rc ? clock_mono_ms() + VIEWS_RETRY_MS : 0;
 }
 
+/*
+ * A peer that did not answer lately is left out, so that its timeout does not slow the round of
+ * the others.
+ */
 static void ask(struct views *v)
 {
 	struct client_request *requests = calloc(PEERS_MAX, sizeof(*requests));
@@ -296,6 +305,7 @@ static bool in_motion(struct core *core, uint64_t now_ms)
 	return now_ms < v->motion_ms;
 }
 
+/* A look at the own health page four times a second decides whether the peers are asked now. */
 static void *run(void *arg)
 {
 	struct core *core = arg;

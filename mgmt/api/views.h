@@ -7,6 +7,9 @@
  * own view is in motion the peers are asked four times a second; one that does not answer is
  * left alone for a while, so that it does not hold up the others. What comes in is bounded by the
  * own document: words of its services' targets are taken, anything else is not looked at.
+ *
+ * Implemented in mgmt/api/views.c. The main thread starts and stops it; views_tell() is for
+ * handlers' threads, views_take() is pure but for the page.
  */
 #ifndef WEIR_MGMT_API_VIEWS_H
 #define WEIR_MGMT_API_VIEWS_H
@@ -16,12 +19,12 @@
 #include "mgmt/api/core.h"
 #include "weir/view.h"
 
-#define VIEWS_EVERY_MS      1000u
-#define VIEWS_FAST_MS       250u
-#define VIEWS_MOTION_MS     10000u /**< so long after a change they are asked fast */
-#define VIEWS_RETRY_MS      2000u  /**< after no answer */
-#define VIEWS_TIMEOUT_MS    1000
-#define VIEWS_ANSWER_MAX    ((size_t)4 << 20)
+#define VIEWS_EVERY_MS      1000u             /**< between two rounds */
+#define VIEWS_FAST_MS       250u              /**< the same while something is in motion */
+#define VIEWS_MOTION_MS     10000u            /**< so long after a change they are asked fast */
+#define VIEWS_RETRY_MS      2000u             /**< after no answer */
+#define VIEWS_TIMEOUT_MS    1000              /**< for a peer's answer */
+#define VIEWS_ANSWER_MAX    ((size_t)4 << 20) /**< bytes */
 #define VIEWS_MALFORMED_MAX 16u /**< words that are none: with more the answer is refused */
 
 /** Start the thread. @return 0 or -errno */

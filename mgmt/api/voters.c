@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The rule is weir-dns' (dns/majority.h): more than half of the sites that have a node must see a site down. */
+/*
+ * The rule is weir-dns' (dns/majority.h): more than half of the sites that have a node must see a
+ * site down. A site was heard if the page of one of its nodes ever had entries; sites that a
+ * person took out have no vote.
+ */
 #include "mgmt/api/voters.h"
 
 #include <limits.h>

@@ -2,6 +2,8 @@
 /**
  * @file
  * Whether the sites of a configuration that were ever heard are enough to take a dead one out of the answers.
+ *
+ * Implemented in mgmt/api/voters.c; called by the threads of handlers.
  */
 #ifndef WEIR_MGMT_API_VOTERS_H
 #define WEIR_MGMT_API_VOTERS_H

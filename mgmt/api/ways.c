@@ -12,9 +12,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define ASKED_MAX  1024u /* a question takes some microseconds, under the lock */
-#define SHOWN_MAX  8u
-#define TIMEOUT_US 100000
+#define ASKED_MAX  1024u  /* a question takes some microseconds, under the lock */
+#define SHOWN_MAX  8u     /* sentences; more are counted */
+#define TIMEOUT_US 100000 /* the kernel answers at once: this only bounds the wait */
 
 enum way { WAY_FINE, WAY_GATEWAY, WAY_REFUSED };
 
@@ -87,6 +87,7 @@ static enum way ask_way(int s, const struct addr *to, uint32_t seq)
 	                                                                           : WAY_FINE;
 }
 
+/* The two troubles have different cures, so each has a sentence of its own. */
 static void warn(const struct advice_way *w, enum way way, json_t *warnings)
 {
 	char address[ADDR_TEXT_MAX];

@@ -2,6 +2,8 @@
 /**
  * @file
  * What this node's routes say of the backends of a configuration, before it is in force.
+ *
+ * Implemented in mgmt/api/ways.c; called by the threads of handlers, under the core's lock.
  */
 #ifndef WEIR_MGMT_API_WAYS_H
 #define WEIR_MGMT_API_WAYS_H

@@ -196,6 +196,7 @@ static void judge_pool_down(const struct judge_facts *f, struct judge_verdict *v
 	}
 }
 
+/* "Hangs", "dead" and "never started" need different actions, so each has its own sentence. */
 static void judge_silent(const struct judge_facts *f, struct judge_verdict *v)
 {
 	for (size_t i = 0; i < f->n_processes; i++) {
@@ -256,6 +257,7 @@ static void judge_pending(const struct judge_facts *f, struct judge_verdict *v)
 	}
 }
 
+/* Notes that do not fit are no trouble: only left-out conditions of a level that counts are. */
 static void judge_unread(const struct judge_facts *f, struct judge_verdict *v)
 {
 	for (size_t i = 0; i < f->n_processes; i++) {

@@ -6,6 +6,8 @@
  * One pure function from facts to a verdict. Everything that shows a state calls it: `weir status`, its
  * exit code, `weir why`, `weir wait`, the API, events and metrics. The table below says which condition
  * gives which state, and why; tests/unit/mgmt/test_judge.c drives each row.
+ *
+ * Any thread may call it, in weir-mgmt and in the command line.
  */
 #ifndef WEIR_MGMT_JUDGE_JUDGE_H
 #define WEIR_MGMT_JUDGE_JUDGE_H
@@ -116,10 +118,10 @@ enum judge_rule {
 	        JUDGE_RULE_COUNT
 };
 
-#define JUDGE_REASONS_MAX 64u
-#define JUDGE_TEXT_MAX    512u
-#define JUDGE_NAMED_MAX   3u /**< backends that are named one by one */
-#define JUDGE_PENDING_MS  3000u
+#define JUDGE_REASONS_MAX 64u   /**< kept; more are counted: nobody reads a hundred */
+#define JUDGE_TEXT_MAX    512u  /**< bytes of a reason's sentence */
+#define JUDGE_NAMED_MAX   3u    /**< backends that are named one by one */
+#define JUDGE_PENDING_MS  3000u /**< a process takes a usual document in less */
 #define JUDGE_SILENT_MS   2000u /**< a process signs its page at least twice a second */
 
 /** Backends of a pool with one thing in common: how many, and the first few by name. */

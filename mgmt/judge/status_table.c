@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Prints docs/status.md from the table of mgmt/judge/judge.h. */
+/*
+ * Prints docs/status.md from the table of mgmt/judge/judge.h. A test compares the file with what
+ * this prints.
+ */
 #include <stdio.h>
 
 #include "mgmt/judge/judge.h"

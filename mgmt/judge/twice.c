@@ -10,7 +10,7 @@
 #include "mgmt/judge/judge.h"
 #include "weir/condition.h"
 
-#define OF_THE_CLOCK "clock-"
+#define OF_THE_CLOCK "clock-" /* how the codes of its conditions begin */
 
 static bool outweighs(const struct condition *other, const struct condition *c, bool is_later)
 {

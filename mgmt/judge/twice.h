@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Conditions that two processes state of one trouble. Pure. */
+/**
+ * @file
+ * Conditions that two processes state of one trouble. Pure.
+ *
+ * Implemented in mgmt/judge/twice.c; any thread.
+ */
 #ifndef WEIR_MGMT_JUDGE_TWICE_H
 #define WEIR_MGMT_JUDGE_TWICE_H
 

@@ -3,6 +3,8 @@
  * @file
  * Slots that wait: in a pool with agents a slot whose list of earlier owners is full does not move until the oldest
  * claim has had its time (implemented in waiting.c). So a drain is taken at once and may move nothing for a while.
+ *
+ * Pure; any thread.
  */
 #ifndef WEIR_MGMT_JUDGE_WAITING_H
 #define WEIR_MGMT_JUDGE_WAITING_H
@@ -13,7 +15,7 @@
 #include "weir/effect.h"
 #include "weir/model.h"
 
-#define WAITING_TEXT_MAX 320u
+#define WAITING_TEXT_MAX 320u /**< bytes of the sentence */
 
 struct waiting {
 	uint32_t n_slots, n_full; /**< of the pool */

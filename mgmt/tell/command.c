@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * JSON values are built here and given to the caller. weir-mgmt and `weir ... --offline` share
+ * this code, so that a command gives the same answer from both.
+ */
 #include "mgmt/tell/command.h"
 
 #include <inttypes.h>

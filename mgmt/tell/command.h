@@ -3,6 +3,9 @@
  * @file
  * JSON for overrides and the commands that make them (docs/api.md): the same from weir-mgmt and
  * from `weir ... --offline`. Values are given.
+ *
+ * Implemented in mgmt/tell/command.c. Any thread; what takes a struct intent needs the core's lock
+ * in weir-mgmt.
  */
 #ifndef WEIR_MGMT_TELL_COMMAND_H
 #define WEIR_MGMT_TELL_COMMAND_H
@@ -11,7 +14,7 @@
 
 #include "mgmt/store/command.h"
 
-#define TELL_ETAG_MAX 256u
+#define TELL_ETAG_MAX 256u /**< bytes, as HTTP_TEXT_MAX */
 
 /** RFC 3339, or null for never (MODEL_WALL_NEVER) and for 0. */
 json_t *tell_time(int64_t wall_ms);
