@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Owners of a pool's slots (owners.h): which slot is changed when.
+ * When a slot changes its owner (owners.h). Two events change the target owners: owners_apply()
+ * brings new sets or verdicts, and owners_tick() brings the next set into force when it begins.
+ * Both then walk all slots once (change()). Most slots have their target already and are on the
+ * fast path; four of them are compared in one load. What remains is done by owners_tick() in
+ * bounded steps, so that a pool of a million slots does not hold up the loop.
+ *
+ * owners_apply() computes its results into `struct news` and installs them at the end: a failure
+ * (no memory, bad sets) leaves all slots as they were.
  */
 #include "dataplane/owners.h"
 
@@ -11,11 +18,17 @@
 #include "dataplane/owners_parts.h"
 #include "weir/ring.h"
 
-/* Slots that one tick looks at for settling. */
+/*
+ * Slots that one tick looks at for settling: at a tick a second, a pool of 2^20 slots takes 8 s a
+ * round.
+ */
 #define TICK_SLOTS 131072u
-/* How often warned slots are looked at. */
+/* The interval, in ms, at which scheduled slots are looked at: the error of OWNERS_WARN_MS. */
 #define DUE_TICK_MS 50u
-/* Slots are not warned of a set that is further away. */
+/*
+ * A set that begins within so many ms has its slots scheduled; enough for OWNERS_WARN_MS and a
+ * late tick.
+ */
 #define NEAR_MS 5000
 
 int owners_new(const struct owners_tables *tables, struct owners_memory *memory,
@@ -72,7 +85,7 @@ static bool is_due(const struct owners *o, uint32_t s, uint16_t current)
 {
 	uint16_t wanted = o->now.wanted[s];
 
-	/* An owner that lives keeps its slot while nobody can take it. */
+	/* A living owner keeps its slot while no other backend can have it. */
 	return wanted != current && (wanted != 0 || current == 0 || owners_has(&o->dead, current));
 }
 
@@ -81,7 +94,10 @@ static bool is_coming(const struct owners *o, uint32_t s, uint16_t current)
 	return o->is_near && o->next.wanted[s] != current && o->next.wanted[s] != 0;
 }
 
-/* One slot's part of a change: nobody's and dead owners' slots move, others are warned. */
+/*
+ * Without a living owner nobody's flows can break, so the slot moves at once; else it is
+ * scheduled.
+ */
 static void change_slot(struct owners *o, uint32_t s, const struct owners_clock *clock)
 {
 	uint16_t current = owners_current(o, s);
@@ -100,7 +116,9 @@ static void change_slot(struct owners *o, uint32_t s, const struct owners_clock 
 	o->n_coming += is_coming(o, s, current);
 }
 
-/* As change_slots(), in a pool with agents. */
+/*
+ * With agents nothing is scheduled: each slot's owner and list are worked out and stored at once.
+ */
 void owners_lists_change(struct owners *o, const struct owners_clock *clock)
 {
 	o->n_waiting = 0;
@@ -120,13 +138,13 @@ static void change_slots(struct owners *o, const struct owners_clock *clock)
 
 		memcpy(&wanted, &o->now.wanted[s], sizeof(wanted));
 		if (!o->is_near && owners_four(o, s) == wanted)
-			continue; /* theirs already, and they look no further */
+			continue; /* all four have their target and are on the fast path */
 		for (uint32_t i = s; i < s + 4; i++)
 			change_slot(o, i, clock);
 	}
 }
 
-/* All slots' part of a change. */
+/* Bring all slots towards their targets. */
 static void change(struct owners *o, const struct owners_clock *clock)
 {
 	if (o->times.agents)
@@ -135,7 +153,10 @@ static void change(struct owners *o, const struct owners_clock *clock)
 		change_slots(o, clock);
 }
 
-/* Move slots that were warned long enough ago. */
+/*
+ * Move slots that were scheduled at least OWNERS_WARN_MS ago: the SYNs from before have been
+ * repeated.
+ */
 static void move_due(struct owners *o, const struct owners_clock *clock)
 {
 	for (uint32_t s = 0; s < o->tables.n_slots; s++) {
@@ -157,7 +178,7 @@ static void move_due(struct owners *o, const struct owners_clock *clock)
 
 /* --- sets and verdicts --- */
 
-/* What an apply has made so far; given over as a whole. */
+/* What owners_apply() has computed so far; installed as a whole, or freed. */
 struct news {
 	struct owners_made now, next;
 	uint8_t *states;
@@ -189,7 +210,7 @@ static bool sets_ok(const struct owners_set *sets, size_t n_sets)
 	return true;
 }
 
-/* The last set that has begun; the first if none has. */
+/* The index of the last set that has begun; the first if none has. */
 static size_t set_in_force(const struct owners_set *sets, size_t n_sets, int64_t wall_ms)
 {
 	size_t i = n_sets - 1;
@@ -199,7 +220,10 @@ static size_t set_in_force(const struct owners_set *sets, size_t n_sets, int64_t
 	return i;
 }
 
-/* Which backends are dead, and which of them were not before. */
+/*
+ * Note which backends are dead, and which of them were alive before: only their flows are
+ * deleted.
+ */
 static void take_verdicts(const struct owners *o, const struct owners_set *sets, size_t n_sets,
                           struct news *n)
 {
@@ -230,6 +254,7 @@ static int make_set(const struct owners *o, const struct owners_set *set, struct
 	return owners_made_want(out, o, n->states);
 }
 
+/* Compute all that needs memory, before anything of the pool changes. */
 static int make_news(const struct owners *o, const struct owners_set *sets, size_t n_sets,
                      const uint8_t *state, size_t n_state, int64_t wall_ms, struct news *n)
 {
@@ -249,7 +274,10 @@ static int make_news(const struct owners *o, const struct owners_set *sets, size
 	return result;
 }
 
-/* Slots that the set in force takes from owners of the set that @p left was have claims until then. */
+/*
+ * The set @p left is no longer in force: the owners that lose slots have claims on them until @p
+ * until_ms.
+ */
 static void leave_set(struct owners *o, struct owners_made *left, int64_t until_ms,
                       const struct owners_clock *clock)
 {
@@ -264,7 +292,11 @@ static void leave_set(struct owners *o, struct owners_made *left, int64_t until_
 		o->leave_s = owners_seconds(clock);
 }
 
-/* When flows that traffic alone holds leave the backends that the set in force drains. */
+/*
+ * UDP flows with policy `migrate` stay on a backend as long as they have traffic, so without a
+ * limit a drain would never end. Each backend that the set in force drains gets the end of its
+ * lease here.
+ */
 static void set_leases(struct owners *o, const struct owners_set *sets, const struct news *n,
                        const struct owners_clock *clock)
 {
@@ -288,7 +320,7 @@ static void set_leases(struct owners *o, const struct owners_set *sets, const st
 	}
 }
 
-/* Put the new sets in force. */
+/* Install the new sets. @param has_past  whether @p n has a set before the one in force */
 static void take_sets(struct owners *o, struct news *n, bool has_past,
                       const struct owners_clock *clock)
 {
@@ -303,6 +335,11 @@ static void take_sets(struct owners *o, struct news *n, bool has_past,
 	owners_made_fini(&left);
 }
 
+/*
+ * The order matters. All that can fail comes before the new sets are installed. Dead owners lose
+ * their slots (change()) before their remembered flows are deleted, or packets would remember new
+ * ones for them.
+ */
 int owners_apply(struct owners *o, const struct owners_times *times, const struct owners_set *sets,
                  size_t n_sets, const uint8_t *state, size_t n_state,
                  const struct owners_clock *clock)
@@ -346,7 +383,10 @@ int owners_apply(struct owners *o, const struct owners_times *times, const struc
 
 /* --- time --- */
 
-/* Flows that traffic alone holds may stay on what the set in force drains, until @p left says. */
+/*
+ * As set_leases(), when a tick brings the next set into force: leases end at @p until_ms of the
+ * set @p left.
+ */
 static void change_leases(struct owners *o, const struct owners_made *left, int64_t until_ms,
                           const struct owners_clock *clock)
 {
@@ -361,7 +401,10 @@ static void change_leases(struct owners *o, const struct owners_made *left, int6
 			lease[o->now.members[m].backend] = 0;
 }
 
-/* Take the next set when its time has come, warn of it when that is near. */
+/*
+ * Bring the next set into force when it begins, and schedule its slots some seconds before. This
+ * needs no document: a change that is planned ahead happens even if the management is down.
+ */
 static void follow_sets(struct owners *o, const struct owners_clock *clock)
 {
 	int64_t left_ms = o->next.from_ms - clock->wall_ms;
@@ -379,7 +422,7 @@ static void follow_sets(struct owners *o, const struct owners_clock *clock)
 
 		o->now = o->next;
 		o->next = (struct owners_made){ 0 };
-		if (o->times.agents) /* without memory slots wait for the next document */
+		if (o->times.agents) /* out of memory: slots wait for the next document */
 			(void)owners_lines_follow(o, sets, 2, &o->now, clock->wall_ms);
 		leave_set(o, &left, left.until_ms, clock);
 		change_leases(o, &left, left.until_ms, clock);
@@ -396,6 +439,10 @@ static void settle_slot(struct owners *o, uint32_t s, uint32_t now_s)
 	owners_slot_settle(o, s, now_s);
 }
 
+/*
+ * Settle the next part of the slots. Most are on the fast path, which one test of four slots
+ * shows.
+ */
 static void settle_some(struct owners *o, uint32_t now_s)
 {
 	uint32_t n = o->tables.n_slots;
@@ -412,7 +459,7 @@ static void settle_some(struct owners *o, uint32_t now_s)
 	}
 }
 
-/* Whether the time of lists' guests has just ended. */
+/* Whether the time has just ended in which lists keep temporary owners without a claim. */
 static bool guests_leave(struct owners *o, uint32_t now_s)
 {
 	if (!o->times.agents || o->guests_end_s == 0 || (int32_t)(o->guests_end_s - now_s) > 0)
@@ -444,7 +491,7 @@ uint32_t owners_tick(struct owners *o, const struct owners_clock *clock)
 
 /* --- looking --- */
 
-/* The earlier owner of a slot that keeps it from being settled; 0: it is. */
+/* The earlier owner that keeps the slot unsettled; 0: it is settled. */
 static uint16_t earlier_of(const struct owners *o, uint32_t s)
 {
 	const struct owner_cold *cold = owners_cold(o, s);

@@ -1,26 +1,42 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Owners of a pool's slots, from the document's member sets and from verdicts, stored
- * into the tables while packets flow; and the table of exceptions, which all pools share.
+ * Owners: which backend owns each slot of a pool, and the table of remembered flows (exceptions)
+ * that all pools share.
  *
- * The rules of the packet path are in weir/fwd/owner.h; this is the other half: the
- * thread that alone stores hot words, bases and settlings. Nothing that matters is kept
- * outside of the tables: a process that starts anew on them goes on where the last one
- * ended, and one that starts on empty tables computes the same owners from the document.
+ * A flow's hash picks a slot, and the slot's owner receives the flow. Packets only read slots;
+ * their rules are in weir/fwd/owner.h. This module computes the owners from the document's member
+ * sets and from health verdicts, and stores them into the tables while packets flow.
  *
- * A change of a slot's owner takes two steps unless the owner is dead: the slot is *warned*
- * (looks further, owner as before), and OWNERS_WARN_MS later moved. A set whose from_ms
- * lies ahead is warned at once and moved at from_ms.
+ * All lasting state is in the tables. A process that takes over filled tables continues where the
+ * last one ended. A process that starts on empty tables computes the same owners from the document.
  *
- * In a pool with agents nothing is warned: slots move at once, and their earlier owners stand in a
- * list that packets carry along. Owners and lists follow from the document alone (a slot's
- * *line*, owners_line.c); what verdicts add stands behind them (owners_list.c). A line is full with
- * three earlier owners; then the slot waits until the oldest of them has had its time, unless its
- * owner is dead. Claims do not end by themselves. Who had a slot by a death is all that the document
- * does not tell: nodes tell each other (struct owners_guests).
+ * When a slot changes its owner, the flows that began there must still reach the old owner. A pool
+ * does that in one of two ways:
  *
- * All functions of one struct owners_memory and its pools are for one thread.
+ *   Without agents the load balancer remembers flows. A living owner loses a slot in three steps:
+ *     scheduled  the owner is unchanged; from now on each new flow is remembered, so that a SYN
+ *                which is repeated after the move finds the backend of the first one
+ *     moved      OWNERS_WARN_MS later; a flow that is not remembered goes to the *base*, the owner
+ *                when the slot last settled, which has a *claim* on such flows for a while
+ *     settled    no flow needs the base any more; the claim ends
+ *   A member set that begins later is scheduled some seconds ahead and moved when it begins.
+ *
+ *   With agents (second chance, docs/second-chance.md) the load balancer remembers no TCP flow. A
+ *   slot moves at once, and each packet names the slot's earlier owners. The agents on the backends
+ *   pass the packet on until it reaches the backend that has the connection.
+ *     line   a slot's owner and its earlier owners by the document alone (owners_line.c). All nodes
+ *            with the same document have the same lines.
+ *     list   the earlier owners that packets name: those of the line, and behind them *temporary
+ *            owners*, which had the slot while its owner was dead (owners_list.c).
+ *   A line has room for three earlier owners. While it is full, the slot waits until the oldest
+ *   claim ends, unless its owner is dead. The document does not tell who was a temporary owner, so
+ *   a node that starts on empty tables gets that from a peer (struct owners_guests).
+ *
+ * A dead owner loses its slots at once in both kinds of pool, and its remembered flows are deleted.
+ *
+ * Implemented in owners*.c (owners_parts.h says which file does what). All functions of one struct
+ * owners_memory and of its pools must be called by one thread: in weir-dataplane, the loop's.
  */
 #ifndef WEIR_DATAPLANE_OWNERS_H
 #define WEIR_DATAPLANE_OWNERS_H
@@ -34,13 +50,16 @@
 struct fwd_slots;
 struct fwd_exceptions;
 
-/** Member sets taken for a pool: MODEL_SETS_MAX and the next one. */
+/** Member sets that a pool can have: MODEL_SETS_MAX and the next one. */
 #define OWNERS_SETS_MAX 65u
-/** A slot is warned at least so long before its living owner loses it: a SYN's first repetition. */
+/**
+ * A slot is scheduled at least so long before its living owner loses it: TCP repeats a SYN after
+ * 1 s (RFC 6298).
+ */
 #define OWNERS_WARN_MS 1500u
-/** A pass over the exceptions takes so long at most. */
+/** The longest time that one pass over the exceptions takes. */
 #define OWNERS_PASS_MS 16000u
-/** How often owners_tick() wants to be called when nothing is in progress. */
+/** The interval of owners_tick() while nothing is in progress. */
 #define OWNERS_IDLE_MS 1000u
 
 /** Time, as the packet path counts it (root's ticks) and as the document does. */
@@ -49,11 +68,11 @@ struct owners_clock {
 	int64_t wall_ms;
 };
 
-/** What a backend may be used for; an array by backend index belongs to the node. */
+/** What a backend may be used for; the caller keeps an array of them by backend index. */
 enum owners_state {
-	OWNERS_SERVES, /**< takes slots by its weight (zero-initialised arrays serve) */
-	OWNERS_WAITS,  /**< takes none while another serves, keeps the flows that it has */
-	OWNERS_DEAD,   /**< nothing goes there; its flows are forgotten */
+	OWNERS_SERVES, /**< owns slots by its weight (zero-initialised arrays serve) */
+	OWNERS_WAITS, /**< has no verdict yet: owns no slot while another serves, keeps its flows */
+	OWNERS_DEAD,  /**< receives nothing; its remembered flows are deleted */
 };
 
 /** A member; a backend's index belongs to one pool alone. */
@@ -66,7 +85,8 @@ struct owners_member {
 
 /** A pool's members from one instant on; as struct model_set. */
 struct owners_set {
-	int64_t from_ms, until_ms;           /**< wall time; until when its flows have a claim */
+	int64_t from_ms;  /**< wall clock: when the set begins */
+	int64_t until_ms; /**< wall clock: when the claims of its owners end, after the set */
 	const struct owners_member *members; /**< borrowed for the call */
 	size_t n_members;
 	const uint16_t *
@@ -99,32 +119,37 @@ int owners_memory_new(struct fwd_exceptions *sets, uint32_t n_sets, struct owner
 void owners_memory_move(struct owners_memory *m, struct fwd_exceptions *sets, uint32_t n_sets);
 void owners_memory_free(struct owners_memory *m);
 /**
- * Walk a bounded part of the table: remove what has ended and what its backend's lease no longer
- * covers, and count. A whole pass takes OWNERS_PASS_MS at most if called at least each second.
+ * Walk a bounded part of the table: count live exceptions, and remove those that have ended or
+ * whose backend's lease has ended. A whole pass takes OWNERS_PASS_MS at most if this is called each
+ * second.
  */
 void owners_memory_tick(struct owners_memory *m, const struct owners_clock *clock);
-/** A pass over the whole table at once: as many ticks. For tests and a first count. */
+/** Do a whole pass in one call. For tests and a first count. */
 void owners_memory_pass(struct owners_memory *m, const struct owners_clock *clock);
 /**
- * No set names @p backend any more: flows that traffic alone holds leave it at @p end_s by the packet
- * path's clock, unless it is known when they do. (A process that starts may know it of no set.)
+ * No set names @p backend any more. Its UDP flows with policy `migrate` leave it at @p end_s by the
+ * packet path's clock, unless an end is known already. (A process that has just started may know no
+ * set that names the backend.)
  */
 void owners_memory_rest(struct owners_memory *m, uint16_t backend, uint32_t end_s);
 /** Live exceptions of a backend, as of the last whole pass. */
 uint32_t owners_memory_of(const struct owners_memory *m, uint16_t backend);
 /** All live exceptions, and of them the embryonic, as of the last whole pass. */
 uint32_t owners_memory_total(const struct owners_memory *m, uint32_t *embryonic);
-/** Places in the table. */
+/** How many exceptions the table has room for. */
 uint32_t owners_memory_size(const struct owners_memory *m);
 /**
- * Whether a flow of @p backend may still be remembered: as long as this holds, or one of
- * the pools' owners_uses() does, its index and its entry must not be given to another.
+ * Whether a flow of @p backend may still be remembered. While this or owners_uses() of one of the
+ * pools is true, the backend's index must not be given to another backend.
  */
 bool owners_memory_uses(const struct owners_memory *m, uint16_t backend);
 
 /* --- a pool --- */
 
-/** What the packet path needs as fwd_pool.learn_s: the last part of the settling time. */
+/**
+ * The last part of the settling time, in which packets remember each active flow: for
+ * fwd_pool.learn_s.
+ */
 uint16_t owners_learn_s(const struct owners_times *times);
 
 struct owners;
@@ -144,16 +169,16 @@ void owners_free(struct owners *o);
 void owners_move(struct owners *o, const struct owners_tables *tables);
 
 /**
- * Take member sets and verdicts, and do what they ask for at once: slots of the dead move
- * in this call and their flows are forgotten, others are warned. Slots that belong to
- * nobody (empty tables) get their owner at once, their base from the earlier sets.
+ * Accept member sets and verdicts. In this call the slots of dead backends move, their remembered
+ * flows are deleted, and slots that other changes concern are scheduled. A slot without an owner
+ * (empty tables) gets its owner at once, and its base from the earlier sets.
  *
- * With no backend that serves with weight, those that serve without; then those that wait;
- * with none of these, slots are nobody's.
+ * If no backend with a weight serves, backends without weight get the slots; if none of them
+ * serves, backends that wait for a verdict; if there are none, the slots have no owner.
  *
- * @param sets     oldest first, 1..OWNERS_SETS_MAX; the last whose from_ms is past is in force,
- *                 one after it is the next
- * @param state    by backend index, [n_state]; an index beyond serves
+ * @param sets     oldest first, 1..OWNERS_SETS_MAX; the last one whose from_ms is past is in force,
+ *                 the one after it is the next set
+ * @param state    enum owners_state by backend index, [n_state]; an index beyond n_state serves
  * @return 0, -EINVAL (sets, members or weights), -ENOMEM: nothing changed
  */
 int owners_apply(struct owners *o, const struct owners_times *times, const struct owners_set *sets,
@@ -161,47 +186,56 @@ int owners_apply(struct owners *o, const struct owners_times *times, const struc
                  const struct owners_clock *clock);
 
 /**
- * Do what time asks for, in bounded steps: take the next set when its time has come, move warned
- * slots, settle, let settled slots look no further.
- * @return how many ms from now the next call is due; 1..OWNERS_IDLE_MS
+ * Do what is due, in bounded steps: bring the next set into force, move scheduled slots, settle
+ * slots, and return settled slots to the fast path.
+ * @return in how many ms the next call is due: 1..OWNERS_IDLE_MS
  */
 uint32_t owners_tick(struct owners *o, const struct owners_clock *clock);
 
 struct owners_stats {
 	uint32_t n_slots;
-	uint32_t empty;     /**< nobody's */
-	uint32_t unsettled; /**< with a base that is not the owner, or warned */
-	uint32_t looking;   /**< that look further: unsettled, or with exceptions */
-	uint32_t due;       /**< warned, to be moved within OWNERS_WARN_MS or by the next set */
-	uint32_t
-	        waiting; /**< to be moved when the oldest claim of their full list has had its time */
-	uint64_t moved;   /**< words stored since owners_new() that changed an owner */
-	uint64_t settled; /**< slots settled since then */
+	uint32_t empty;     /**< slots without an owner */
+	uint32_t unsettled; /**< slots with an earlier owner, or scheduled */
+	uint32_t looking;   /**< slots on the slow path: unsettled, or with remembered flows */
+	uint32_t due; /**< scheduled slots: to be moved within OWNERS_WARN_MS or by the next set */
+	uint32_t waiting; /**< slots to be moved when the oldest claim of their full list ends */
+	uint64_t moved;   /**< changes of an owner since owners_new() */
+	uint64_t settled; /**< claims that ended since owners_new() */
 };
 
-/** Count slots by reading the tables. @param owned, based  NULL, or [n] by backend index, to be added to */
+/**
+ * Count slots by reading the tables. @param owned, based  NULL, or [n] by backend index, to be
+ * added to
+ */
 void owners_count(const struct owners *o, struct owners_stats *out, uint32_t *owned,
                   uint32_t *based, size_t n);
 /** Whether a slot of the pool has @p backend as owner or base, or a set names it. */
 bool owners_uses(const struct owners *o, uint16_t backend);
 
-/* --- what nodes tell each other, in pools with agents --- */
+/* --- the state that nodes hand over, in pools with agents (owners_guests.c) --- */
 
-/** A slot of which the document alone does not tell who has it and whom it names. */
+/**
+ * One slot whose owner or list does not follow from the document alone, because a death changed it.
+ * Slots that are not handed over have the owner and the list of their line.
+ */
 struct owners_guests {
 	uint32_t slot;
-	uint16_t owner;                   /**< by backend index, as all that follow */
-	uint16_t named[OWNER_LIST_MAX];   /**< newest first, maybe with OWNER_LIST_GUEST; 0: none */
-	int64_t until_ms[OWNER_LIST_MAX]; /**< when their claims end */
+	uint16_t owner; /**< a backend index, as all that follow */
+	/** Newest first, 0: none; OWNER_LIST_GUEST marks temporary owners. */
+	uint16_t named[OWNER_LIST_MAX];
+	int64_t until_ms[OWNER_LIST_MAX]; /**< wall clock: when their claims end */
 };
 
-/** The first slot from @p from on that is to be told of. @return whether there is one */
+/**
+ * Find the first slot, from slot @p from on, that has to be handed over. @return whether there is
+ * one
+ */
 bool owners_tell(const struct owners *o, uint32_t from, const struct owners_clock *clock,
                  struct owners_guests *out);
 /**
- * Take over what a node told that knows more, after owners_apply(): this one started on empty tables.
- * A slot of which nothing was told stands there as its line does.
- * @param told  by slot, rising; of backends of the pool
+ * Accept a peer's state, on a node that started on empty tables. Call it after owners_apply().
+ * @param told  by ascending slot, with this node's backend indexes; any other slot gets the
+ *              owner of its line
  */
 void owners_take(struct owners *o, const struct owners_guests *told, size_t n,
                  const struct owners_clock *clock);

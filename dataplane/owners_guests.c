@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What nodes tell each other of slots, in pools with agents (owners.h).
+ * The state that nodes hand over, in pools with agents (owners.h).
  *
- * Lines follow from the document; who had a slot while its owner was dead, and where a slot rests
- * because not all can be named, only a node knows that was there. One that starts on empty tables takes it as
- * it stands with another, and goes on as if it had been there: told are therefore the owner and the
- * whole list, of those slots alone where they differ from the line.
+ * Lines follow from the document, so every node can compute them. Two things are known only to a
+ * node that was running: which temporary owners had a slot while its owner was dead, and which
+ * slots stay with their owner because their lists are full. A node that starts on empty tables gets
+ * both from a peer: for each slot that differs from its line, the current owner and the whole list.
+ * It then continues as if it had been running all the time.
+ *
+ * The giving side writes ends of claims as wall time, since the list's units count by each node's
+ * own clock.
  */
 #include "dataplane/owners_parts.h"
 
+/*
+ * The wall time of the end of unit @p end: the list compares units modulo 2^16, peers need a real
+ * time.
+ */
 static int64_t until_ms(uint16_t end, const struct owners_clock *clock)
 {
 	uint32_t now_s = owners_seconds(clock);
@@ -19,7 +27,10 @@ static int64_t until_ms(uint16_t end, const struct owners_clock *clock)
 	       ((units + 1) * (int64_t)OWNER_LIST_UNIT_S - from_s) * OWNERS_SECOND_MS;
 }
 
-/* Fill @p out from the slot. @return whether it is more than its line */
+/*
+ * Fill @p out from the slot. @return whether the slot has to be handed over: another owner than its
+ * line, or a temporary owner whose claim lasts
+ */
 static bool tell_slot(const struct owners *o, uint32_t s, const struct owners_clock *clock,
                       struct owners_guests *out)
 {
@@ -50,7 +61,7 @@ bool owners_tell(const struct owners *o, uint32_t from, const struct owners_cloc
 	return false;
 }
 
-/* Name @p backend behind the others, once. */
+/* Add @p backend (perhaps with OWNER_LIST_GUEST) at the end of the list, unless it is there. */
 static void add(struct owner_list *list, uint16_t to, uint16_t backend, uint16_t end)
 {
 	uint32_t n = owner_list_n(list->earlier);
@@ -66,8 +77,9 @@ static void add(struct owner_list *list, uint16_t to, uint16_t backend, uint16_t
 }
 
 /*
- * The slot stands as @p told. Who has it here, or is named, may have got flows since this node started: he is
- * named in what room is left, without a claim, which would keep the slot from going where it is elsewhere.
+ * Store the slot as the peer has it. This node has forwarded since its start, so its own owner and
+ * list may have received flows: they are named in the room that is left, but without a claim. A
+ * claim could keep the slot from going where it is on the other nodes.
  */
 static void take_slot(struct owners *o, const struct owners_guests *told,
                       const struct owners_clock *clock)

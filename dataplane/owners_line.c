@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Lines: a slot's owner and its three before by the document's sets alone, in pools with agents.
+ * Lines: each slot's owner and its three earlier owners by the document's member sets alone, in
+ * pools with agents (owners.h).
  *
- * Verdicts have no part in them. Nodes see a death at different times, or not at all; were the dead
- * to leave a line, there would be room on one node for the next owner while the slot waits on
- * another, and each would send new flows where the other looks for none. So all nodes with one
- * document have the same lines, whatever they have seen; what verdicts make of them is
- * shown by owners_list.c.
+ * A line is computed by a walk: the sets are applied one after the other, oldest first, each with
+ * the ring that it has if all its members live. Where the ring's owner differs from the line's, the
+ * owner becomes the newest earlier owner. New sets continue the walk; a document whose sets do not
+ * continue those walked (compared by digest) starts it again from its oldest set.
  *
- * A line is full with three earlier owners whose claims last. Then the slot waits: it takes the owner of
- * the set in force when the oldest claim ends, and by the document's time, not by a tick's.
+ * Verdicts have no part in this. Nodes see a death at different times, or not at all. If a dead
+ * backend left the line, one node would have room for the next owner while another still waits for
+ * it, and each would send new flows where the other does not look. So all nodes with the same
+ * document have the same lines; owners_list.c adds what verdicts change.
+ *
+ * A line is full when it has three earlier owners whose claims last. Then the slot waits: it goes
+ * to the owner by the set in force when the oldest claim ends. That moment counts by the document's
+ * times and not by a tick's, so that all nodes compute the same.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +23,7 @@
 
 #include "dataplane/owners_parts.h"
 
+/* The oldest earlier owner of a full line. */
 #define LAST (SECOND_OWNERS_MAX - 1)
 
 static uint64_t mix(uint64_t sum, uint64_t value)
@@ -25,7 +32,7 @@ static uint64_t mix(uint64_t sum, uint64_t value)
 	return sum ^ sum >> 29;
 }
 
-/* What tells a set from others. */
+/* A digest that tells a set from others: its begin and its members. */
 static uint64_t key_of(const struct owners_set *set)
 {
 	uint64_t sum = mix(1, (uint64_t)set->from_ms);
@@ -36,7 +43,7 @@ static uint64_t key_of(const struct owners_set *set)
 	return sum;
 }
 
-/* The place of @p backend among the earlier owners, or SECOND_OWNERS_MAX. */
+/* The position of @p backend among the earlier owners, or SECOND_OWNERS_MAX. */
 static uint32_t place_of(const struct owners_line *line, uint16_t backend)
 {
 	uint32_t i = 0;
@@ -46,7 +53,10 @@ static uint32_t place_of(const struct owners_line *line, uint16_t backend)
 	return i;
 }
 
-/* The slot goes to @p to; the claim of its owner until now ends at @p end_ms. */
+/*
+ * The slot goes to @p to, and the claim of its owner until now ends at @p end_ms. An owner that
+ * returns leaves its old position; otherwise the oldest earlier owner leaves the line.
+ */
 static void step(struct owners_line *line, uint16_t to, int64_t end_ms)
 {
 	uint32_t out = place_of(line, to);
@@ -60,13 +70,14 @@ static void step(struct owners_line *line, uint16_t to, int64_t end_ms)
 	line->owner = to;
 }
 
-/* Whether @p to can have the slot at @p at_ms without taking its time from an earlier owner. */
+/* Whether @p to can have the slot at @p at_ms without ending an earlier owner's claim too soon. */
 static bool has_room(const struct owners_line *line, uint16_t to, int64_t at_ms)
 {
 	return line->earlier[LAST] == 0 || line->until_ms[LAST] <= at_ms ||
 	       place_of(line, to) <= LAST;
 }
 
+/* Give the slot to @p to at @p at_ms; if there is no room, the line stays and the slot waits. */
 static void take(struct owners_line *line, uint16_t to, int64_t at_ms, int64_t end_ms)
 {
 	if (line->owner == 0)
@@ -85,7 +96,10 @@ void owners_lines_wait(struct owners *o, int64_t now_ms)
 	}
 }
 
-/* Let all lines go through one set more; claims of those whom it takes slots from end at @p end_ms. */
+/*
+ * Take all lines through one more set. Slots that have waited move first, up to the moment when the
+ * set begins. The claims of owners that lose slots by the set end at @p end_ms.
+ */
 static int walk(struct owners *o, const struct owners_set *set, int64_t end_ms,
                 const struct owners_made *known)
 {
@@ -107,7 +121,11 @@ static int walk(struct owners *o, const struct owners_set *set, int64_t end_ms,
 	return result;
 }
 
-/* How many of @p sets the lines went through already; 0 and anew if they are not the last of those. */
+/*
+ * How many of @p sets the lines have been through. The set walked last must be among @p sets, and
+ * those before it must agree as far as both reach: old sets leave the document. Otherwise the walk
+ * restarts: 0.
+ */
 static size_t walked(struct owners *o, const struct owners_set *sets, size_t n_sets)
 {
 	size_t n = n_sets, i;
@@ -141,6 +159,10 @@ static int make_room(struct owners *o)
 	return o->lines && o->wished ? 0 : -ENOMEM;
 }
 
+/*
+ * A failure keeps the lines as far as they came; the next call continues with the set that
+ * failed.
+ */
 int owners_lines_follow(struct owners *o, const struct owners_set *sets, size_t n_sets,
                         const struct owners_made *known, int64_t now_ms)
 {

@@ -1,18 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whom packets name beside a slot's owner, in pools with agents (owners.h).
+ * The owner and the list of each slot in pools with agents (owners.h): which backend gets new
+ * flows, and which earlier owners packets name.
  *
- * First those of the slot's line (owners_line.c) that live. Then *guests*: those who had the slot here
- * while its owner was dead. They have claims, too: while not all can be named the slot stays where it
- * is, so that nodes that saw the same deaths do the same. For this the dead of a line count as
- * if they lived: nodes see deaths one after another. Then, in what room is left, those whose time is over.
- * A node that has just started has guests from its peers (owners_guests.c). Nodes differ in all but the line, so a SYN names the line alone: where the owner is dead and no node knows it
- * yet, the new flow ends where all of them would look for it.
+ * A list is filled in this order:
+ *   1. earlier owners of the slot's line (owners_line.c) whose claims last;
+ *   2. *temporary owners* whose claims last: backends that had the slot while its owner was dead;
+ *   3. in the room that is left, those of both kinds whose claims have ended.
+ * If the claims of 1 and 2 do not all find room, the slot stays with its current owner until one
+ * ends: a move would leave flows behind that no packet names.
  *
- * Packets read a list by one load, some nanoseconds before or after they read the hot word. So
- * the owner that a slot leaves is named before the hot word changes, the one it is given to is
- * dropped from the list afterwards, and for that moment there is room for one more than a
- * packet names. What a packet finds twice it names once.
+ * Nodes must decide alike, although each sees deaths at other times or not at all:
+ *   - The line is the same on all nodes. So the claims of its dead backends count as if they lived
+ *     (`claims`), although they are not named (`list`): else one node would move the slot and
+ *     another not.
+ *   - A SYN names backends of the line only, not temporary owners (OWNER_LIST_GUEST): if the owner
+ *     is dead and no node knows it yet, the new connection ends at a backend where all nodes look
+ *     for it.
+ *   - If the owner is dead, all nodes choose the same substitute: see owners_list_wanted().
+ * A node that has just started gets its temporary owners from a peer (owners_guests.c).
+ *
+ * How a list is stored while packets read it: owners_slot_name().
  */
 #include "dataplane/owners_parts.h"
 
@@ -20,7 +28,10 @@
 
 #include "base/hash.h"
 
-/* Heirs by rendezvous are looked for in tables of so many slots times members. */
+/*
+ * A fallback owner costs a hash for each member, and a mass death asks for one in each slot. In a
+ * table of more slots times members, about a million hashes, the ring decides instead.
+ */
 #define HEIRS_WORK_MAX (1u << 20)
 
 static uint16_t unit_of(uint32_t at_s)
@@ -28,17 +39,18 @@ static uint16_t unit_of(uint32_t at_s)
 	return (uint16_t)(at_s / OWNER_LIST_UNIT_S);
 }
 
-/* A slot's owner and list while they are worked out. */
+/* A slot's owner and list while they are computed. */
 struct names {
 	const struct owners *o;
 	uint16_t to;
 	uint32_t n;
 	struct owner_list list;
-	uint16_t claims[1 + 2 * OWNER_LIST_MAX]; /* who has one, beside to; the line's dead, too */
+	/* Backends with a claim, except `to`; with those of the line that are dead. */
+	uint16_t claims[1 + 2 * OWNER_LIST_MAX];
 	uint32_t n_claims;
 };
 
-/* The place of @p backend in the list, or names->n. */
+/* The position of @p backend in the list, or names->n. */
 static uint32_t place_of(const struct names *names, uint16_t backend)
 {
 	uint32_t i = 0;
@@ -49,8 +61,9 @@ static uint32_t place_of(const struct names *names, uint16_t backend)
 }
 
 /*
- * Name @p backend, whose claim ends with unit @p end, if it lives and there is room; of two ends the
- * later counts. @param guest OWNER_LIST_GUEST, or 0 for one of the line
+ * Add @p backend to the list if it is alive and there is room. Its claim ends with unit @p end; if
+ * it is in the list already, the later end counts. @param guest OWNER_LIST_GUEST, or 0 for one of
+ * the line
  */
 static void name(struct names *names, uint16_t backend, uint16_t end, uint16_t guest)
 {
@@ -87,7 +100,12 @@ void owners_list_begin(struct owners *o)
 			owners_add(&o->serves, o->now.wanted[s]);
 }
 
-/* Who gets the slot when its owner is dead; 0: nobody, or there are too many to ask. */
+/*
+ * The fallback owner: the member with the highest hash of slot and member (rendezvous hashing,
+ * Thaler and Ravishankar, 1996). It stays the same while other members come and go, so a slot does
+ * not wander from one substitute to the next with each change of the ring. 0: none, or too much
+ * work.
+ */
 static uint16_t heir_of(const struct owners *o, uint32_t s)
 {
 	uint64_t seed = hash_mix(o->key[0] + hash_mix(o->key[1] + s)), best = 0;
@@ -108,13 +126,15 @@ static uint16_t heir_of(const struct owners *o, uint32_t s)
 }
 
 /*
- *   the line's owner   takes new flows, or   is dead, or waits for a verdict
- *                      is to leave
- *   wanted is          he                    the newest earlier one that takes new flows, else the heir, else by the ring
+ *   the line's owner                          target owner
+ *   gets new flows, or is alive and loses     the line's owner
+ *   the slot by the set in force
+ *   is dead, or waits for its first verdict   its newest earlier owner that gets new flows;
+ *                                             if there is none, the fallback owner;
+ *                                             if there is none, the owner by the ring
  *
- * An earlier owner is named already, and on nodes that have seen nothing of the death or have the verdict. An heir is chosen by
- * rendezvous (Thaler and Ravishankar, 1996): it stays the same while others change, so that
- * no slot goes from one to the next for a change of the ring.
+ * An earlier owner comes first because packets of all nodes name it already, also of nodes that
+ * have not seen the death.
  */
 uint16_t owners_list_wanted(const struct owners *o, uint32_t s)
 {
@@ -133,7 +153,7 @@ uint16_t owners_list_wanted(const struct owners *o, uint32_t s)
 	return heir != 0 ? heir : o->now.wanted[s];
 }
 
-/* Note a claim, and name who has it. */
+/* Note that @p backend has a claim, and add it to the list. */
 static void claim(struct names *names, uint16_t backend, uint16_t end, uint16_t guest)
 {
 	bool known = backend == names->to;
@@ -145,7 +165,7 @@ static void claim(struct names *names, uint16_t backend, uint16_t end, uint16_t 
 	name(names, backend, end, guest);
 }
 
-/* The line's, whose claims are over if @p over. */
+/* Add those of the line whose claims last, or (@p over) those whose claims have ended. */
 static void name_line(struct names *names, const struct owners_line *line, bool over,
                       const struct owners_clock *clock)
 {
@@ -162,7 +182,10 @@ static void name_line(struct names *names, const struct owners_line *line, bool 
 	}
 }
 
-/* Those that the list names until now, whose claims are over if @p over. */
+/*
+ * Add those of the list in force whose claims last, or (@p over) those whose claims have ended. As
+ * they may not be in the line, they become temporary owners; name() undoes that for those that are.
+ */
 static void name_named(struct names *names, uint32_t s, bool over, uint32_t now_s)
 {
 	const struct owners *o = names->o;
@@ -182,7 +205,7 @@ static void name_named(struct names *names, uint32_t s, bool over, uint32_t now_
 	}
 }
 
-/* The owner until now, if it leaves: its flows have the settling time. */
+/* Add the owner until now, if it loses the slot: its flows get the settling time. */
 static void name_leaver(struct names *names, uint32_t s, const struct owners_clock *clock)
 {
 	const struct owners *o = names->o;
@@ -193,7 +216,12 @@ static void name_leaver(struct names *names, uint32_t s, const struct owners_clo
 		      OWNER_LIST_GUEST);
 }
 
-/* Names with the slot at @p to. @param full whom it names has had flows, the line's may not all have */
+/*
+ * Compute the list with the slot at @p to.
+ *
+ * @param full  the claims do not all fit: those of the list in force come first, as their backends
+ *              have had flows for certain
+ */
 static struct names names_with(const struct owners *o, uint32_t s, uint16_t to, bool full,
                                const struct owners_clock *clock)
 {
@@ -208,6 +236,10 @@ static struct names names_with(const struct owners *o, uint32_t s, uint16_t to, 
 	return names;
 }
 
+/*
+ * If the claims do not all fit with the slot at its target, the slot stays where it is and counts
+ * as waiting. If the owner is dead it moves all the same: staying would drop new flows, too.
+ */
 void owners_list_show(struct owners *o, uint32_t s, const struct owners_clock *clock)
 {
 	const struct owners_line *line = &o->lines[s];

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The table of exceptions, seen from the process that sweeps it (owners.h).
+ * The sweep of the exceptions (owners.h): it removes entries that have ended and counts those that
+ * live.
  *
- * Packets store into the table meanwhile. A word is removed by compare-and-swap, so that one
- * that a packet has just written in its place stays.
+ * Packets store into the table at the same time. So an entry is removed by compare-and-swap: one
+ * that a packet has just written in its place stays. Without a sweep an ended entry would look
+ * young again when its 11-bit time wraps (fwd/owner.h). Counts are those of the last whole pass,
+ * since a pass takes 16 s; `used_in` bridges the time until a pass has seen a backend's last entry.
  */
 #include "dataplane/owners_parts.h"
 
@@ -11,9 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Parts of the table that make a pass; a call a second does one each. */
+/* Parts of a pass; one call a second does one part. */
 #define MEMORY_PARTS (OWNERS_PASS_MS / OWNERS_SECOND_MS)
-/* An index unused for so many whole passes has no exception left that was not counted. */
+/*
+ * After so many whole passes without use of an index, each exception of it has been counted by
+ * one of them.
+ */
 #define MEMORY_QUIET 2u
 
 int owners_memory_new(struct fwd_exceptions *sets, uint32_t n_sets, struct owners_memory **out)
@@ -49,7 +55,10 @@ static void remove_word(uint64_t *at, uint64_t word)
 	__atomic_compare_exchange_n(at, &word, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
-/* Whether a drained backend's time is up for flows that are held by traffic alone. */
+/*
+ * Whether the entry is of a UDP flow with policy `migrate` whose drained backend's lease has
+ * ended.
+ */
 static bool lease_is_over(const struct owners_memory *m, uint64_t word, uint32_t now_s)
 {
 	uint32_t end_s = m->lease_end_s[owner_word_backend(word)];
@@ -93,6 +102,10 @@ static void sweep(struct owners_memory *m, uint32_t n, uint32_t now_s)
 		end_pass(m);
 }
 
+/*
+ * The caller may tick far more often than once a second, so at most one part is swept in half a
+ * second.
+ */
 void owners_memory_tick(struct owners_memory *m, const struct owners_clock *clock)
 {
 	uint64_t since = clock->now_ms - m->ticked_ms;
@@ -111,6 +124,7 @@ void owners_memory_pass(struct owners_memory *m, const struct owners_clock *cloc
 	sweep(m, m->n_sets, (uint32_t)(clock->now_ms / OWNERS_SECOND_MS));
 }
 
+/* A death cannot wait for the sweep: packets would follow these entries to the dead backend. */
 void owners_memory_forget(struct owners_memory *m, const struct owners_backends *dead)
 {
 	for (uint32_t s = 0; s < m->n_sets; s++) {

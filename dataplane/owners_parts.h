@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What the files owners*.c know of each other; others include owners.h.
+ * What the files owners*.c share; other files include owners.h, which explains the terms.
  *
- * owners_sets.c: what is wanted of the slots. owners_slot.c: the stores that change one slot.
- * owners.c: which slot is changed when. owners_past.c: what a node that starts on empty tables
- * makes of the document's sets. owners_memory.c: the exceptions. Where the pool has agents,
- * owners_line.c: a slot's owners by the document; owners_list.c: whom packets name; owners_guests.c:
- * what other nodes know of that.
+ *   owners_sets.c    which owner each slot is to have, from members and verdicts (the target)
+ *   owners.c         when a slot changes from its current owner to the target
+ *   owners_slot.c    the stores that change one slot while packets read it
+ *   owners_past.c    empty tables: the claims that the earlier sets have left
+ *   owners_memory.c  the sweep of the exceptions
+ * In pools with agents:
+ *   owners_line.c    a slot's owner and earlier owners by the document alone
+ *   owners_list.c    the owner and the earlier owners that packets name, by line and verdicts
+ *   owners_guests.c  the state that nodes hand over
+ *
+ * The loop's thread calls all of this; packets read and write the tables at the same time.
  */
 #ifndef WEIR_DATAPLANE_OWNERS_PARTS_H
 #define WEIR_DATAPLANE_OWNERS_PARTS_H
@@ -19,10 +25,10 @@
 #include "weir/fwd/owner.h"
 
 #define OWNERS_SECOND_MS 1000
-/** A claim without end, or with one beyond sense, ends after. */
+/** The longest claim: a week. Claims without an end get it; the clock's 32 bits compare modulo. */
 #define OWNERS_CLAIM_MAX_S (7u * 86400u)
 
-/** Some of all backends, by index: a bit each, for there are thousands of pools. */
+/** A subset of all backends: one bit each by index, since there are thousands of pools. */
 struct owners_backends {
 	uint64_t bits[FWD_BACKENDS_MAX / 64];
 };
@@ -38,40 +44,41 @@ static inline void owners_add(struct owners_backends *set, uint16_t backend)
 }
 
 struct owners_memory {
-	struct fwd_exceptions *sets;
+	struct fwd_exceptions *sets; /**< buckets of the set-associative table */
 	uint32_t n_sets;
-	uint32_t cursor; /**< next set of the pass in progress */
+	uint32_t cursor; /**< next bucket of the pass in progress */
 	uint32_t passes;
 	uint64_t ticked_ms;
 	uint32_t live_all, live_young;         /**< of the last whole pass */
 	uint32_t counting_all, counting_young; /**< of the pass in progress */
 	uint32_t live[FWD_BACKENDS_MAX], counting[FWD_BACKENDS_MAX];
 	uint32_t used_in[FWD_BACKENDS_MAX]; /**< the pass in which a slot or set last named it */
-	/** When flows held by traffic alone leave a drained backend; 0: it is not drained. */
+	/** When UDP flows with policy `migrate` leave a drained backend; 0: it is not drained. */
 	uint32_t lease_end_s[FWD_BACKENDS_MAX];
 };
 
-/** Remove all exceptions of the backends that are @p dead, now. */
+/** Delete all exceptions of the backends that are @p dead, in this call. */
 void owners_memory_forget(struct owners_memory *m, const struct owners_backends *dead);
 /** Note that a slot or a set names @p backend. */
 void owners_memory_use(struct owners_memory *m, uint16_t backend);
 
-/** A set of ours, with what was made of it. */
+/** A member set with the rings that were computed from it. */
 struct owners_made {
 	int64_t from_ms, until_ms;
 	struct owners_member *members; /**< NULL: there is no set */
 	size_t n_members;
-	uint16_t *filled; /**< [n_slots], of the members alone */
-	uint16_t *wanted; /**< [n_slots], of the members and verdicts; 0: none can serve */
+	uint16_t *filled; /**< [n_slots], owners by the members alone, as if all were alive */
+	uint16_t
+	        *wanted; /**< [n_slots], target owners by members and verdicts; 0: none can serve */
 	bool is_filled;
-	bool by_weight; /**< filled by weights, not all alike */
+	bool by_weight; /**< filled by weights, not in equal shares */
 };
 
-/** A slot's owners by the document's sets alone, in a pool with agents. */
+/** A slot's owner and earlier owners by the document's sets alone, in a pool with agents. */
 struct owners_line {
-	uint16_t owner;                      /**< 0: there was none yet */
-	uint16_t earlier[SECOND_OWNERS_MAX]; /**< newest first; 0: there is none further */
-	int64_t until_ms[SECOND_OWNERS_MAX]; /**< when their claims end */
+	uint16_t owner;                      /**< 0: none yet */
+	uint16_t earlier[SECOND_OWNERS_MAX]; /**< newest first; 0: no more */
+	int64_t until_ms[SECOND_OWNERS_MAX]; /**< wall clock: when their claims end */
 };
 
 struct owners {
@@ -79,35 +86,41 @@ struct owners {
 	struct owners_memory *memory;
 	struct owners_times times;
 	uint64_t key[2];
-	struct owners_made now, next;
-	/** [n_slots], whom the set in force took the slot from, 0 nobody; NULL: not known. */
+	struct owners_made now, next; /**< the set in force; the one after it, if there is one */
+	/**
+	 * [n_slots], the owner that the set in force took the slot from, 0: none; NULL: not
+	 * known.
+	 */
 	uint16_t *before;
-	uint32_t leave_s; /**< when the claims of those end */
+	uint32_t leave_s; /**< when the claims of those owners end */
 	struct owners_backends dead;
-	struct owners_backends serves; /**< with agents: they take new flows */
-	bool is_near;                  /**< the next set is near enough to warn for it */
-	uint32_t cursor;
-	uint32_t n_due;     /**< slots whose owner is not the wanted one */
-	uint32_t n_coming;  /**< slots whose owner is not the next set's */
-	uint32_t n_waiting; /**< slots of them whose list is full */
+	struct owners_backends serves; /**< with agents: backends that get new flows */
+	bool is_near;                  /**< the next set begins soon enough to schedule its slots */
+	uint32_t cursor;               /**< the slot at which the next settling step begins */
+	uint32_t n_due;                /**< slots whose owner is not the target */
+	uint32_t n_coming;             /**< slots whose owner is not the target of the next set */
+	uint32_t n_waiting;            /**< with agents: slots that a full list keeps from moving */
 	uint64_t n_moved, n_settled;
-	/* With agents, [n_slots]: lines, and their owners by the last set that they went through. */
+	/* With agents, [n_slots]: lines, and the owner that the last set gives each slot. */
 	struct owners_line *lines;
 	uint16_t *wished;
-	uint64_t walked
-	        [OWNERS_SETS_MAX]; /**< the sets that lines went through, by digest, oldest first */
+	/** Digests of the sets that the lines have been taken through, oldest first. */
+	uint64_t walked[OWNERS_SETS_MAX];
 	size_t n_walked;
-	uint32_t guests_end_s; /**< until when lists keep those whose time is over */
+	uint32_t guests_end_s; /**< until when lists keep temporary owners whose claim has ended */
 };
 
 /** Copy @p from, without its rings. @return 0 or -ENOMEM */
 int owners_made_copy(const struct owners_set *from, uint32_t n_slots, struct owners_made *out);
 void owners_made_fini(struct owners_made *made);
-/** Take over the filled ring of @p other, if it has the same members. */
+/** Copy the filled ring of @p other, if it has the same members: saves ring_fill(). */
 void owners_made_reuse(struct owners_made *made, const struct owners_made *other, uint32_t n_slots);
-/** Make `filled` from members alone, as if all lived. @return 0, -EINVAL or -ENOMEM */
+/** Compute `filled`, the owners as if all members were alive. @return 0, -EINVAL or -ENOMEM */
 int owners_made_wish(struct owners_made *made, const struct owners *o);
-/** Make `wanted` from members and verdicts, [FWD_BACKENDS_MAX]. @return 0, -EINVAL or -ENOMEM */
+/**
+ * Compute `wanted`, the target owners, by @p states, [FWD_BACKENDS_MAX]. @return 0, -EINVAL or
+ * -ENOMEM
+ */
 int owners_made_want(struct owners_made *made, const struct owners *o, const uint8_t *states);
 
 static inline uint32_t owners_seconds(const struct owners_clock *clock)
@@ -137,7 +150,7 @@ static inline bool owners_looks(const struct owners *o, uint32_t s)
 	return __atomic_load_n(owners_hot(o, s), __ATOMIC_RELAXED) & FWD_SLOT_LOOK_FURTHER;
 }
 
-/* Four slots at once; those of a pool begin at a multiple of four. */
+/* Four slots in one load: a pool's slots begin at a multiple of four. */
 #define OWNERS_FOUR_LOOK 0x8000800080008000ull
 
 static inline uint64_t owners_four(const struct owners *o, uint32_t s)
@@ -151,69 +164,83 @@ static inline bool owners_is_warned(const struct owners *o, uint32_t s)
 	       __atomic_load_n(&owners_cold(o, s)->warned_at, __ATOMIC_RELAXED) != 0;
 }
 
-/** When the claims end that @p set takes slots from, and that were to last until @p until_ms: they have the settling time at least. */
+/**
+ * When the claims of the owners end that lose slots by @p set: at @p until_ms, or after the
+ * settling time if that is past already.
+ */
 static inline int64_t owners_claims_end_ms(const struct owners *o, const struct owners_set *set,
                                            int64_t until_ms)
 {
 	return until_ms > set->from_ms ? until_ms : set->from_ms + o->times.settle_ms;
 }
 
-/** An instant of the document by the packet path's clock, never early; 0: it is past. */
+/** Convert wall time @p end_ms to the packet path's seconds, rounded up; 0: it is past. */
 uint32_t owners_end_in_seconds(int64_t end_ms, const struct owners_clock *clock);
 
 /* --- lines and lists, in pools with agents --- */
 
-/** A claim's end in a list lies no further ahead: its units are compared modulo. */
+/**
+ * The longest time that a list keeps a claim: its 16-bit units of 16 s compare modulo, half of
+ * them are 6 days.
+ */
 #define OWNERS_LIST_MAX_S (5u * 86400u)
 
 /**
- * Let lines go through those of @p sets, all of the past, that they have not gone through yet.
- * @param known  a set whose ring is made already, or NULL
- * @return 0, -EINVAL or -ENOMEM: some are left for the next call
+ * Take all lines through those of @p sets that they have not been through yet. All sets have begun.
+ * @param known  a set whose ring is filled already, or NULL
+ * @return 0, -EINVAL or -ENOMEM: some sets are left for the next call
  */
 int owners_lines_follow(struct owners *o, const struct owners_set *sets, size_t n_sets,
                         const struct owners_made *known, int64_t now_ms);
-/** Give slots whose line was full to those who wait for them. */
+/** Move slots that waited for a full line, if its oldest claim has ended by @p now_ms. */
 void owners_lines_wait(struct owners *o, int64_t now_ms);
 
-/** Note who takes new flows, before owners_list_wanted(). */
+/** Note which backends get new flows; call it before owners_list_wanted(). */
 void owners_list_begin(struct owners *o);
-/** Who is to have the slot, by line and verdicts; 0: nobody. */
+/** The slot's target owner by line and verdicts; 0: none. */
 uint16_t owners_list_wanted(const struct owners *o, uint32_t s);
-/** The unit with which a claim ends; one that is past has ended. */
+/** The list's time unit in which a claim ends; for a claim that has ended, a unit of the past. */
 uint16_t owners_list_end(int64_t until_ms, const struct owners_clock *clock);
 /** Store all slots' owners and lists. */
 void owners_lists_change(struct owners *o, const struct owners_clock *clock);
-/** Store the slot's owner and list as line, verdicts, and those whom it names until now ask for */
+/**
+ * Work out the slot's owner and list from its line, the verdicts and its list until now, and
+ * store them.
+ */
 void owners_list_show(struct owners *o, uint32_t s, const struct owners_clock *clock);
-/** Keep times that are over from looking young again when their range wraps. */
+/** Refresh the ends of claims that are over, so that they do not look young when the units wrap. */
 void owners_list_age(struct owners *o, uint32_t s, uint32_t now_s);
 /** Whether @p backend is an earlier owner of the slot. */
 bool owners_list_names(const struct owners *o, uint32_t s, uint16_t backend);
-/** Give the slot to @p to, which may be its owner already, and name those of @p list. */
+/** Give the slot to @p to, which may own it already, with @p list as its earlier owners. */
 void owners_slot_name(struct owners *o, uint32_t s, uint16_t to, const struct owner_list *list,
                       uint32_t now_s);
 
-/** Give nobody's slots their owners and claims, as a node has them that saw @p sets come. @return 0 or -ENOMEM */
+/**
+ * Give slots without an owner the owner and the claims that they have on nodes which saw all @p
+ * sets come. @return 0 or -ENOMEM
+ */
 int owners_seed(struct owners *o, const struct owners_set *sets, size_t n_sets,
                 const uint8_t *states, const struct owners_clock *clock);
 
-/** How long a UDP slot learns after a change. */
+/** For how long after a move all UDP flows of a slot go to its earlier owner and are remembered. */
 uint32_t owners_udp_window_s(const struct owners *o);
-/** Announce that the slot's owner may change. */
+/** Schedule a change of the slot's owner: new flows are remembered from now on. */
 void owners_slot_warn(struct owners *o, uint32_t s, const struct owners_clock *clock);
-/** Nothing will change after all. */
+/** Cancel the scheduled change. */
 void owners_slot_unwarn(struct owners *o, uint32_t s);
-/** Give the slot to @p to; its owner until now is the base for those who were there. */
+/** Give the slot to @p to; the owner until now becomes the base of the flows that it has. */
 void owners_slot_move(struct owners *o, uint32_t s, uint16_t to, uint32_t now_s);
-/** Give a slot that is nobody's to @p to, with claims that end at @p end_s (0: none) by class. */
+/**
+ * Give a slot without an owner to @p to, with claims by class that end at @p end_s (0: no claim).
+ */
 void owners_slot_seed(struct owners *o, uint32_t s, uint16_t to, const uint16_t base[OWNER_CLASSES],
                       const uint32_t end_s[OWNER_CLASSES], uint32_t now_s);
-/** Let a slot look further; its cold part says then that nothing is going on. */
+/** Put a slot on the slow path, with a cold part that holds no claim. */
 void owners_slot_look(struct owners *o, uint32_t s, uint32_t now_s);
-/** End claims of dead bases. */
+/** End the claims of dead backends. */
 void owners_slot_bury(struct owners *o, uint32_t s);
-/** End claims whose time has come; look no further when nothing is left. */
+/** End claims that are due; return the slot to the fast path when none is left. */
 void owners_slot_settle(struct owners *o, uint32_t s, uint32_t now_s);
 
 #endif

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A slot's past by the document's sets (owners.h): what a node that starts on empty tables knows,
- * as one has it that was there all the time.
+ * The start on empty tables (owners.h): a node that was not there must have the owners and the
+ * claims of one that was. Each slot is taken through the document's sets, oldest first, as if the
+ * node had seen them begin; a claim that has ended by then is dropped. Deaths of the past are not
+ * known: every backend that is not dead now is taken to have served in the earlier sets.
+ *
+ * With agents the result counts for UDP alone; TCP's earlier owners come from lines
+ * (owners_line.c).
  */
 #include "dataplane/owners_parts.h"
 
@@ -9,14 +14,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A slot's past by the document's sets. */
+/*
+ * One slot while it is taken through the sets: its owner, and the earlier owner with a claim by
+ * class.
+ */
 struct past {
 	uint16_t owner;
 	uint16_t base[OWNER_CLASSES];
 	int64_t end_ms[OWNER_CLASSES];
 };
 
-/* At @p at_ms the slot's owner was to be @p wanted; the claims of the one before end at @p end_ms. */
+/*
+ * The slot goes to @p wanted at @p at_ms, and the claims of its owner until then end at @p end_ms.
+ * As in owners_slot.c, a claim that lasts keeps its base.
+ */
 static void past_step(struct past *p, uint16_t wanted, int64_t at_ms,
                       const int64_t end_ms[OWNER_CLASSES])
 {
@@ -29,7 +40,7 @@ static void past_step(struct past *p, uint16_t wanted, int64_t at_ms,
 	p->owner = wanted;
 }
 
-/* An instant of the document by the packet path's clock, never early; 0: it is past. */
+/* Rounded up, so that no claim ends early. */
 uint32_t owners_end_in_seconds(int64_t end_ms, const struct owners_clock *clock)
 {
 	const int64_t most_ms = (int64_t)OWNERS_CLAIM_MAX_S * OWNERS_SECOND_MS;
@@ -43,7 +54,10 @@ uint32_t owners_end_in_seconds(int64_t end_ms, const struct owners_clock *clock)
 	       1;
 }
 
-/* When claims of the set before @p set end, for one that was not there to see more. */
+/*
+ * When the claims of the set before @p set end. That slots may have settled earlier is not known
+ * here.
+ */
 static void past_ends(const struct owners *o, const struct owners_set *set,
                       int64_t end_ms[OWNER_CLASSES])
 {
@@ -54,14 +68,20 @@ static void past_ends(const struct owners *o, const struct owners_set *set,
 	                : set->from_ms + (int64_t)owners_udp_window_s(o) * OWNERS_SECOND_MS;
 }
 
-/* Who served in the sets before: all but the dead. Who waits now does so for want of a verdict. */
+/*
+ * The states in earlier sets. A backend that waits for its first verdict now is taken to have
+ * served then.
+ */
 static void past_states(uint8_t *served, const uint8_t *states)
 {
 	for (size_t i = 0; i < FWD_BACKENDS_MAX; i++)
 		served[i] = states[i] == OWNERS_WAITS ? OWNERS_SERVES : states[i];
 }
 
-/* Let each slot's past go through @p sets, of which the last is in force. */
+/*
+ * Take all slots through @p sets, of which the last is in force. It alone is repaired by today's
+ * verdicts.
+ */
 static int past_walk(const struct owners *o, const struct owners_set *sets, size_t n_sets,
                      const uint8_t *states, struct past *past)
 {
@@ -93,6 +113,7 @@ static int past_walk(const struct owners *o, const struct owners_set *sets, size
 	return 0;
 }
 
+/* Slots that have an owner already are left alone: the tables were taken over. */
 int owners_seed(struct owners *o, const struct owners_set *sets, size_t n_sets,
                 const uint8_t *states, const struct owners_clock *clock)
 {

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is wanted of a pool's slots (owners.h): rings made of member sets and verdicts.
+ * Target owners (owners.h): which owner each slot of a pool is to have, by a member set and
+ * verdicts.
+ *
+ * First a ring of all members (ring_fill(): expensive, so it is kept as long as it fits); then a
+ * repair for those that must not have slots (ring_repair(): cheap, repeated at each verdict). Which
+ * members may have slots, and in which shares:
  *
  *   there are members that   serve, have weight   yes   no    no    no    no
  *                            serve                yes   yes   no    no    no
  *                            wait, have weight    any   any   yes   no    no
  *                            wait                 any   any   yes   yes   no
- *   ring filled by           weights (w) or alike w     alike w     alike w
- *   then repaired for        all that do not      serve serve wait  wait  serve (nobody)
+ *   the ring is filled by    weights (w), equal   w     equal w     equal w
+ *   slots only for those     that                 serve serve wait  wait  serve (none)
  */
 #include "dataplane/owners_parts.h"
 
@@ -54,7 +59,7 @@ static size_t next_weighted(const struct owners_made *made, size_t i)
 	return i;
 }
 
-/* Members without weight have no part in a ring that was filled by weights. */
+/* Members without weight are skipped: they own nothing in a ring that was filled by weights. */
 static bool same_members(const struct owners_made *a, const struct owners_made *b)
 {
 	size_t i = next_weighted(a, 0), k = next_weighted(b, 0);
@@ -77,7 +82,7 @@ void owners_made_reuse(struct owners_made *made, const struct owners_made *other
 	made->by_weight = other->by_weight;
 }
 
-/* Fill by weights, or (for those whose weight is 0) alike. */
+/* Fill the ring by weights, or (where all weights are 0) in equal shares. */
 static int fill(struct owners_made *made, const struct owners *o, bool by_weight)
 {
 	struct ring_backend *b = calloc(made->n_members + 1, sizeof(*b));
@@ -96,7 +101,7 @@ static int fill(struct owners_made *made, const struct owners *o, bool by_weight
 	return result;
 }
 
-/* Whether a member is in @p state, has weight if that is asked for, too. */
+/* Whether a member is in @p state, and has a weight if @p weighted. */
 static bool has_member(const struct owners_made *made, const uint8_t *states,
                        enum owners_state state, bool weighted)
 {
@@ -114,6 +119,7 @@ int owners_made_wish(struct owners_made *made, const struct owners *o)
 	return made->is_filled && made->by_weight == by_weight ? 0 : fill(made, o, by_weight);
 }
 
+/* The table at the top of this file, from left to right. */
 int owners_made_want(struct owners_made *made, const struct owners *o, const uint8_t *states)
 {
 	bool waiting = !has_member(made, states, OWNERS_SERVES, false) &&

@@ -1,18 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The stores that change one slot (owners.h), while packets read it.
+ * The stores that change one slot while packets read it (owners.h).
  *
- * Their order is what readers rely on (fwd/owner.h): a claim is made before the hot word
- * that leaves its base, and ended after the hot word that returns there. A claim that is
- * made twice for one base keeps its base and gets the later end; one of another base stays.
+ * A packet reads the slot's hot word first and its cold part afterwards, without a lock. So the
+ * order of stores is the only protection (the readers' side is in fwd/owner.h):
+ *   - a claim is stored before the hot word that makes its base an earlier owner;
+ *   - a claim is ended after the hot word that gives the slot back to its base.
+ * A packet in between finds a claim too many, never one too few; and while the hot word still names
+ * the base, claim and hot word lead to the same backend.
+ *
+ * A claim has one base. A second change of the same slot leaves it alone: the base stays the owner
+ * when the slot last settled, since any flow that is not remembered began there. Only its end may
+ * move.
  */
 #include "dataplane/owners_parts.h"
 
 #include <string.h>
 
-/* An exception's time is coarse: it may live so much longer than its idle time. */
+/*
+ * Exceptions count time in units of 8 s and their use is noted each 4 s: one may live so many
+ * seconds too long.
+ */
 #define COARSE_S 24u
 
+/* 0 means "no time" in cold slots, and the clock's seconds pass through 0 when they wrap. */
 static uint32_t not_zero(uint32_t at)
 {
 	return at != 0 ? at : 1;
@@ -38,7 +49,7 @@ static uint32_t up_to_seconds(uint32_t ms)
 	return ms / OWNERS_SECOND_MS + (ms % OWNERS_SECOND_MS != 0);
 }
 
-/* How long after its last use no exception of a slot can live. */
+/* After so many seconds without use no exception of the slot can be alive. */
 static uint32_t keep_s(const struct owners *o)
 {
 	uint32_t keep = up_to_seconds(o->times.idle_ms);
@@ -53,6 +64,10 @@ uint32_t owners_udp_window_s(const struct owners *o)
 	return up_to_seconds(o->times.udp_idle_ms) + 2;
 }
 
+/*
+ * The cold part still has the values of an earlier change, so it is reset first: claims without
+ * an end, times that are long past. Packets read it only after the hot word says so.
+ */
 void owners_slot_look(struct owners *o, uint32_t s, uint32_t now_s)
 {
 	struct owner_cold *cold = owners_cold(o, s);
@@ -73,6 +88,10 @@ void owners_slot_look(struct owners *o, uint32_t s, uint32_t now_s)
 	store16(owners_hot(o, s), current | FWD_SLOT_LOOK_FURTHER);
 }
 
+/*
+ * Store a claim, or move the end of one with the same base. A claim with another base stays: see
+ * above.
+ */
 static void make_claim(struct owner_claim *claim, uint16_t base, uint32_t settle_at, uint32_t now_s)
 {
 	if (load32(&claim->settle_at) != 0 && claim->base != base)
@@ -114,13 +133,16 @@ void owners_slot_unwarn(struct owners *o, uint32_t s)
 			end_claim(o, &cold->claim[c]);
 }
 
-/* With agents, a list stands in the place of TCP's claim. */
+/* With agents the slot's list takes the memory of TCP's claim, which must not be touched then. */
 static int first_claim(const struct owners *o)
 {
 	return o->times.agents ? OWNER_CLASS_UDP : 0;
 }
 
-/* When the claim of an owner that the slot leaves now ends. */
+/*
+ * When the claim of @p owner ends that loses the slot now: at the drain's deadline, else after
+ * the settling time.
+ */
 static uint32_t claim_end(const struct owners *o, uint32_t s, uint16_t owner, uint32_t now_s)
 {
 	if (o->before && o->before[s] == owner && (int32_t)(o->leave_s - now_s) > 0)
@@ -128,7 +150,10 @@ static uint32_t claim_end(const struct owners *o, uint32_t s, uint16_t owner, ui
 	return now_s + up_to_seconds(o->times.settle_ms);
 }
 
-/* UDP flows of the owner that the slot leaves now have their window to be learned. */
+/*
+ * No datagram tells a new UDP flow from an old one: for a while all go to the old owner and are
+ * remembered.
+ */
 static void claim_udp(struct owners *o, uint32_t s, uint16_t from, uint32_t now_s)
 {
 	if (o->times.udp_idle_ms > 0)
@@ -136,6 +161,11 @@ static void claim_udp(struct owners *o, uint32_t s, uint16_t from, uint32_t now_
 		           now_s + owners_udp_window_s(o), now_s);
 }
 
+/*
+ * The claim first, then the hot word, and only then the schedule is cleared: at each moment a
+ * packet finds the old owner or a claim of the old owner. A dead owner gets no claim: its flows
+ * cannot continue.
+ */
 void owners_slot_move(struct owners *o, uint32_t s, uint16_t to, uint32_t now_s)
 {
 	uint16_t from = owners_current(o, s);
@@ -161,6 +191,12 @@ static void store_list(struct owner_list *to, const struct owner_list *list, uin
 	__atomic_store_n(&to->earlier, earlier, __ATOMIC_RELEASE);
 }
 
+/*
+ * As owners_slot_move(), with a list instead of claims. Packets read the list in one load, some
+ * nanoseconds before or after the hot word. So while the hot word changes, the list holds the old
+ * owner and the new one: a packet never misses either. A list has room for one entry more than
+ * packets name, for this moment alone; a backend that a packet finds twice it names once.
+ */
 void owners_slot_name(struct owners *o, uint32_t s, uint16_t to, const struct owner_list *list,
                       uint32_t now_s)
 {
@@ -185,6 +221,7 @@ void owners_slot_name(struct owners *o, uint32_t s, uint16_t to, const struct ow
 		store_list(&cold->list, list, list->earlier);
 }
 
+/* As owners_slot_move() on empty tables, where each class may have another earlier owner. */
 void owners_slot_seed(struct owners *o, uint32_t s, uint16_t to, const uint16_t base[OWNER_CLASSES],
                       const uint32_t end_s[OWNER_CLASSES], uint32_t now_s)
 {
@@ -198,6 +235,11 @@ void owners_slot_seed(struct owners *o, uint32_t s, uint16_t to, const uint16_t 
 	o->n_moved++;
 }
 
+/*
+ * Flows of a dead base cannot continue, so the base becomes the current owner: packets that meet
+ * the claim before it ends go there. The claim of a scheduled slot stays: it makes packets
+ * remember new flows.
+ */
 void owners_slot_bury(struct owners *o, uint32_t s)
 {
 	struct owner_cold *cold = owners_cold(o, s);
@@ -218,7 +260,10 @@ static bool is_past(uint32_t at_s, uint32_t now_s)
 	return (int32_t)(now_s - at_s) >= 0;
 }
 
-/* Settle TCP. @return whether it keeps the slot looking further */
+/*
+ * End TCP's claim when it is due, or when its base has had no packet for the idle time: then each
+ * flow that could rely on it has ended. @return whether TCP keeps the slot on the slow path
+ */
 static bool settle_tcp(struct owners *o, uint32_t s, uint32_t now_s)
 {
 	struct owner_cold *cold = owners_cold(o, s);
@@ -237,6 +282,10 @@ static bool settle_tcp(struct owners *o, uint32_t s, uint32_t now_s)
 	return load32(&tcp->settle_at) != 0;
 }
 
+/*
+ * A slot returns to the fast path when no claim is left and no exception of it can be alive: an
+ * exception may name another backend than the slot does.
+ */
 void owners_slot_settle(struct owners *o, uint32_t s, uint32_t now_s)
 {
 	struct owner_cold *cold = owners_cold(o, s);

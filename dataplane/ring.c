@@ -2,8 +2,16 @@
 /*
  * Rings (weir/ring.h). Pure; any thread may call.
  *
- * Instants are integers, so all machines agree: 48 bits of time above 16 bits of the asker's
- * rank by key, which settles equal instants. Work is about 15 questions a slot.
+ * ring_fill() finds the stable matching by letting backends ask ("deferred acceptance"). Each
+ * backend asks for pseudo-random slots at increasing instants; a slot keeps the earliest bid, and
+ * the backend that it displaces asks on. The result does not depend on who asks first, so no sort
+ * over all bids is needed. It takes about 15 questions a slot.
+ *
+ * A bid is one integer, so all machines agree: 48 bits of time above 16 bits of the backend's rank
+ * by key, which decides between equal instants. An empty slot holds UINT64_MAX, the worst bid.
+ *
+ * Slots lie far apart in memory: eight questions are computed at a time, in vectors, and their
+ * slots are fetched while the eight before them are answered.
  */
 #include "weir/ring.h"
 
@@ -14,13 +22,23 @@
 #include "base/hash.h"
 #include "weir/fwd/types.h"
 
-/* A slot's cap over its due, in 1/4096; small dues are rounded up. */
+/*
+ * How far a backend's cap lies above its due: root(due in slots) * RING_SLACK / 64, about half a
+ * standard deviation of a random share. Less slack makes shares more equal, but departures move
+ * more slots.
+ */
 #define RING_SLACK 31u
-/* Questions a slot, on average, that an asker makes at most before the rest is dealt out. */
+/*
+ * Questions for each slot of its due that a backend may ask; the few slots still free are then
+ * dealt out.
+ */
 #define RING_ROUNDS 40u
-/* Questions that are made at a time, and whose slots are fetched meanwhile. */
+/* Questions computed at a time: they fill a vector of 512 bits. */
 #define RING_AHEAD 8u
-/* Other slots that a slot of a dead owner looks at before it takes its neighbour's owner. */
+/*
+ * Other slots that a slot of a dead owner looks at before it takes its neighbour's: with half
+ * dead, 2^-64 get there.
+ */
 #define RING_LOOKS 64u
 
 /* A backend that asks for slots. */
@@ -62,7 +80,7 @@ static unsigned bits_of(uint64_t x)
 	return x ? 64 - (unsigned)__builtin_clzll(x) : 0;
 }
 
-/* Those of @p backends with weight, by key. @return how many */
+/* List those of @p backends that have a weight, sorted by key. @return how many */
 static size_t list_askers(struct asker *askers, const struct ring_backend *backends, size_t n,
                           const uint64_t key[2])
 {
@@ -93,7 +111,10 @@ static uint64_t root(uint64_t x)
 	return r;
 }
 
-/* Set what each asker may own and how often it may ask. */
+/*
+ * Set how many slots each backend may own and how often it may ask; the time between questions is
+ * 1 / weight.
+ */
 static void set_caps(struct asker *askers, size_t n, size_t n_slots)
 {
 	uint64_t total = 0, top = 0;
@@ -138,13 +159,13 @@ static uint64_t question(const struct asker *a, uint32_t n)
 	return mix(a->seed + n * 0xd1342543de82ef95u);
 }
 
-/* Questions of one asker in a row, made and looked at together: by the compiler's vectors. */
+/* Consecutive questions of one backend: loops over them become vector instructions. */
 struct questions {
 	uint64_t bid[RING_AHEAD];
 	uint64_t slot[RING_AHEAD];
 };
 
-/* Make the asker's questions from number @p from on, and fetch their slots. */
+/* Compute the backend's questions from number @p from on, and start to fetch their slots. */
 static void make_questions(struct questions *q, const struct asker *a, uint32_t from, uint16_t rank,
                            const uint64_t *held, size_t n_slots)
 {
@@ -159,7 +180,7 @@ static void make_questions(struct questions *q, const struct asker *a, uint32_t 
 		__builtin_prefetch(&held[q->slot[i]], 1);
 }
 
-/* Whether one of them wins a slot: mostly none does, which one branch finds for all. */
+/* Whether one of them wins a slot. Mostly none does, which one branch finds for all eight. */
 static bool any_wins(const struct questions *q, const uint64_t *held)
 {
 	bool wins = false;
@@ -185,8 +206,8 @@ static bool ask_for(uint64_t *slot, uint64_t bid, struct asker *askers, struct q
 }
 
 /*
- * Let the asker of @p rank ask until it has its cap or its questions are used up. Slots lie far
- * apart: those of the next questions are fetched while the present ones are answered.
+ * Let the backend of @p rank ask until it has its cap or its questions are used up. It works on two
+ * sets of questions in turn: while one is answered, the slots of the other are fetched.
  */
 static FWD_WIDEST void ask(uint64_t *held, size_t n_slots, struct asker *askers, uint16_t rank,
                            struct queue *q)
@@ -213,7 +234,7 @@ static FWD_WIDEST void ask(uint64_t *held, size_t n_slots, struct asker *askers,
 	}
 }
 
-/* Slots that nobody under its cap named in all its questions (few, if any): by draws. */
+/* Slots that no backend under its cap asked for (few, if any) go to the highest draw. */
 static void deal_rest(uint64_t *held, size_t n_slots, struct asker *askers, size_t n)
 {
 	for (size_t s = 0; s < n_slots; s++) {
@@ -234,6 +255,10 @@ static void deal_rest(uint64_t *held, size_t n_slots, struct asker *askers, size
 	}
 }
 
+/*
+ * Find the matching: whoever loses a slot is queued again, until no backend has anything left to
+ * ask.
+ */
 static void match(uint64_t *held, size_t n_slots, struct asker *askers, size_t n, uint16_t *ranks)
 {
 	struct queue q = { .rank = ranks, .size = n };
@@ -308,7 +333,10 @@ static uint64_t repair_seed(const uint64_t key[2])
 	return mix(key[0] + mix(key[1]));
 }
 
-/* The owner of a slot whose own one is dead; RING_NONE if the looks are used up. */
+/*
+ * The owner for a slot whose own is dead: of the first looked-at slot with a living one;
+ * RING_NONE if none has.
+ */
 static uint16_t look_around(const uint16_t *filled, size_t n_slots, size_t slot, const bool *dead,
                             uint64_t seed)
 {
@@ -321,7 +349,7 @@ static uint16_t look_around(const uint16_t *filled, size_t n_slots, size_t slot,
 	return RING_NONE;
 }
 
-/* Slots left without owner take that of the nearest one before them, around the end. */
+/* A slot that is left without an owner gets that of the nearest slot before it, around the end. */
 static void carry_on(uint16_t *out, size_t n_slots)
 {
 	uint16_t id = RING_NONE;
