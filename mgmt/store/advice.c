@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Lists over the new model in its order, with all texts copied to the plan's arena, so that a plan
+ * outlives both models. Nothing here returns an error: without memory a list stays empty, and the
+ * arena has failed, which the plan's maker checks.
+ */
 #include "mgmt/store/advice.h"
 
 #include <string.h>
@@ -69,6 +74,7 @@ static void add_nodes(const struct model *to, struct arena *arena, struct advice
 	out->nodes = list;
 }
 
+/* The backends are counted first, as an arena cannot grow a list. */
 static void add_ways(const struct model *to, struct arena *arena, struct advice *out)
 {
 	struct advice_way *list;

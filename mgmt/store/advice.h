@@ -3,6 +3,8 @@
  * @file
  * What a person should know of a configuration that is no mistake and no risk: who looks at its VIPs from
  * outside and how often, and who votes on the removal of a site.
+ *
+ * Implemented in mgmt/store/advice.c. Pure functions: any thread may call them.
  */
 #ifndef WEIR_MGMT_STORE_ADVICE_H
 #define WEIR_MGMT_STORE_ADVICE_H

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a file was made from is known in two ways: the file says it (the comment line), or it is
+ * assumed to be the newest version of the same person (base_last_of()). Each change of the plan is
+ * then compared with the versions between that base and the head: a change that brings an earlier
+ * value back undoes what somebody else did in between.
+ */
 #include "mgmt/store/base.h"
 
 #include <ctype.h>
@@ -10,10 +16,10 @@
 #include "base/arena.h"
 #include "mgmt/store/flatten.h"
 
-#define LINE_BEGIN "# weir base "
-#define ARENA_MAX  ((size_t)256 << 20)
+#define LINE_BEGIN "# weir base "      /* then the version; `weir config show` writes it */
+#define ARENA_MAX  ((size_t)256 << 20) /* bytes; bounds the flattened list of one version */
 
-/* Where the line begins among the first comments and empty lines; NULL: there is none. */
+/* The line among the first comments and empty lines. @return NULL: there is none */
 static char *find_line(char *text)
 {
 	for (char *line = text; *line; line += *line == '\n') {

@@ -6,6 +6,8 @@
  * The file may say it itself: the comment line "# weir base VERSION" among its first comments (`weir config show`
  * prints it). The line is no part of the configuration: it is taken out before the file is compared, digested and stored.
  * Pure, but for the memory of the files.
+ *
+ * Implemented in mgmt/store/base.c. Any thread may call; a struct base_look belongs to one.
  */
 #ifndef WEIR_MGMT_STORE_BASE_H
 #define WEIR_MGMT_STORE_BASE_H

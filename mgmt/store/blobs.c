@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Other processes of ours may add names to the state directory. So the directory of blobs, and each file in it, is believed only
- * if it is our own: what is large is not read again to compare its digest.
+ * A part is written at its offset to DIGEST.part. When all bytes are there, the digest is checked
+ * and the file gets its name by rename, so that a file under a digest's name is always whole.
+ *
+ * Other processes of Weir may add names to the state directory. So the directory of blobs, and each
+ * file in it, is believed only if it belongs to this process's user: a large file is not read again
+ * to compare its digest.
  */
 #include "mgmt/store/blobs.h"
 

@@ -3,7 +3,8 @@
  * @file
  * Large files of versions, each once, by its digest: STATE/blobs/DIGEST. They come in parts, which may be sent
  * again and go on where they ended; a file is there when all of it is, and has its digest. Directory and files of
- * another user are as if they were not there, and named in the status. Any thread.
+ * another user are as if they were not there, and named in the status. Implemented in
+ * mgmt/store/blobs.c; any thread may call.
  */
 #ifndef WEIR_MGMT_STORE_BLOBS_H
 #define WEIR_MGMT_STORE_BLOBS_H
@@ -13,9 +14,9 @@
 
 #include "mgmt/store/files.h"
 
-#define BLOBS_BYTES_MAX ((uint64_t)16 << 30) /**< of all, with parts */
+#define BLOBS_BYTES_MAX ((uint64_t)16 << 30) /**< of all files and parts: bounds the disk */
 #define BLOBS_KEEP_S                                                                               \
-	3600 /**< what no version names is kept for so long: it may be on its way into one */
+	3600 /**< a file that no version names yet is kept for an hour: its upload may go on */
 
 /** STATE/blobs. @return whether it is there and ours */
 bool blobs_dir(const char *state_dir, char out[PATH_MAX]);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Changes of configuration: apply, roll back, confirm, and taking a peer's versions.
+ * Changes of configuration: apply, roll back, and taking a peer's versions. Reading and checking
+ * files takes long and needs no lock: it is done on a draft, and the commit checks again what may
+ * have changed since. A version is stored, then becomes the head, then its document is written.
  */
 #include <assert.h>
 #include <errno.h>
@@ -55,6 +57,7 @@ static int name_foreign(const struct intent *in, const struct intent_change *cha
 	return 0;
 }
 
+/* A version takes effect later than it was made, so that each node has it by then. */
 static int make_version(const struct intent *in, const struct intent_change *change,
                         const char *digest, int64_t now_ms, struct version *out)
 {
@@ -301,6 +304,7 @@ static int keep_head(struct intent *in, const struct intent_change *change, int6
 	return rc;
 }
 
+/* The caller gets mistakes and plan of a refused change, too. A dry run stores nothing. */
 static int change_to(struct intent *in, const struct intent_change *change, struct intent_draft *d,
                      int64_t now_ms, struct intent_changed *out)
 {

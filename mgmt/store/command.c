@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A command is first worked out on copies: the live overrides that it changes or ends, and those
+ * that it makes (struct work). Then the guards judge. Only then all copies are merged into the
+ * intent at once, so that a refused command or a dry run changes nothing. All instants are
+ * absolute, so that nodes which get an override later compute the same ramp.
+ */
 #include "mgmt/store/command.h"
 
 #include <inttypes.h>
@@ -11,7 +17,7 @@
 #include "base/log.h"
 #include "mgmt/store/compose.h"
 
-#define CHANGES_MAX 64u
+#define CHANGES_MAX 64u /* overrides of one command: half for those it ends, the rest for holds */
 
 /* A command while it is worked out: the overrides that it makes or changes. */
 struct work {
@@ -133,7 +139,7 @@ static enum command_outcome target_exists(struct work *w)
 	                     "there is no backend %s in pool %s", w->target.name, w->target.pool);
 }
 
-/* What is to be taken out must be there; what is to be ended need not be any more. */
+/* A target to be taken out must exist; an override to be ended may name one that is gone. */
 static enum command_outcome check_target(struct work *w)
 {
 	bool ends = w->c->what == COMMAND_UNDRAIN || w->c->what == COMMAND_ENABLE;
@@ -141,6 +147,10 @@ static enum command_outcome check_target(struct work *w)
 	return ends ? COMMAND_OK : target_exists(w);
 }
 
+/*
+ * Callers check single texts; what goes with what is checked here, for the API and `--offline`
+ * alike.
+ */
 static enum command_outcome check_shape(struct work *w)
 {
 	const struct command *c = w->c;
@@ -243,6 +253,7 @@ static void release_holds(struct work *w)
 	}
 }
 
+/* A drain that is changed goes on from the level that it has, so that answers do not jump. */
 static void drain_site(struct work *w, const struct override *live)
 {
 	uint32_t level = live ? overrides_level(intent_overrides(w->in), live, w->now_ms) : 0;
@@ -329,7 +340,10 @@ static void end_one(struct work *w, const struct override *live)
 		o->until_ms = o->from_ms; /* it never began */
 }
 
-/* Ending what has ended is done. A target that nobody knows is an error all the same: a name may be mistyped. */
+/*
+ * Ending what has ended already succeeds. A target that nobody knows is an error all the same: its
+ * name may be mistyped.
+ */
 static enum command_outcome nothing_to_end(struct work *w)
 {
 	const struct overrides *set = intent_overrides(w->in);
@@ -344,6 +358,10 @@ static enum command_outcome nothing_to_end(struct work *w)
 	           w->c->what == COMMAND_UNDRAIN ? "drain" : "disable or force-up");
 }
 
+/*
+ * A live override of the target is changed instead of making a second one, so that two drains of a
+ * target cannot contradict each other.
+ */
 static enum command_outcome work_out(struct work *w)
 {
 	size_t at = 0;
@@ -387,6 +405,7 @@ static enum command_outcome work_out(struct work *w)
 	return COMMAND_OK;
 }
 
+/* Whether the operator has overridden @p guard by name. */
 static bool is_past(const struct command *c, const char *guard)
 {
 	for (size_t i = 0; i < c->n_past; i++)
@@ -447,7 +466,10 @@ static void write_times(const struct override *o, int64_t now_ms, char *out, siz
 	snprintf(out, size, "%s%s --until %s", over, start, until);
 }
 
-/* What ends a new override; or what makes again the one that was changed, ended or held. */
+/*
+ * The command that ends a new override, or that makes again the one that was changed, ended or
+ * held.
+ */
 static void write_undo(struct work *w)
 {
 	static const char *const ends[] = { "undrain", "enable", "enable" }, *const makes[] = {
@@ -464,6 +486,10 @@ static void write_undo(struct work *w)
 	         o->name, times);
 }
 
+/*
+ * Journal and log come first: merging adds events about the overrides' new states, which belong
+ * behind the command.
+ */
 static enum command_outcome put_in_force(struct work *w)
 {
 	const struct overrides *set = intent_overrides(w->in);

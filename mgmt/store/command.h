@@ -5,6 +5,8 @@
  * absolute times, the receivers' load and the line that undoes them.
  *
  * For weir-mgmt and for `weir ... --offline` alike.
+ *
+ * Implemented in mgmt/store/command.c. Calls as for the intent: one thread at a time.
  */
 #ifndef WEIR_MGMT_STORE_COMMAND_H
 #define WEIR_MGMT_STORE_COMMAND_H
@@ -12,9 +14,9 @@
 #include "mgmt/store/guard.h"
 #include "mgmt/store/intent.h"
 
-#define COMMAND_GUARDS_MAX    4u
-#define COMMAND_RECEIVERS_MAX 64u
-#define COMMAND_TEXT_MAX      256u
+#define COMMAND_GUARDS_MAX    4u   /**< guards that a command may override; there are three */
+#define COMMAND_RECEIVERS_MAX 64u  /**< receivers that are listed */
+#define COMMAND_TEXT_MAX      256u /**< bytes of a sentence or command line with its NUL */
 
 enum command_do {
 	COMMAND_DRAIN,

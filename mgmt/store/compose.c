@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * For each pool the instants at which its members may change (versions, begins and ends of
+ * overrides) are listed, sorted and walked. At each instant the members are computed from the
+ * version and the overrides in force then; a set is added when they differ from the set before. How
+ * long an old set keeps its claim follows from the set after it. Nothing but the intent goes in, so
+ * all nodes compute the same sets.
+ */
 #include "mgmt/store/compose.h"
 
 #include <errno.h>
@@ -7,12 +14,12 @@
 
 #include "base/arena.h"
 
-#define KEPT_MAX (MODEL_SETS_MAX + 1)
-/* A pool keeps so many earlier sets; with agents as many as its slots have owners, whatever their time. */
+#define KEPT_MAX (MODEL_SETS_MAX + 1) /* and the next set */
+/* Earlier sets of a pool; with agents they stay after their claim, as lists of owners need them. */
 #define EARLIER_MAX 4u
-/* With agents more of those whose time is not over, up to so many members in all. */
+/* Pools with agents keep more sets while their claims last: members of all sets together. */
 #define MEMBERS_MAX  65536u
-#define INSTANTS_MAX 128u /**< of the past that are looked at: far more than sets are kept */
+#define INSTANTS_MAX 128u /* past instants that are walked: far more than sets are kept */
 
 /* A pool's sets while they are worked out, oldest first. */
 struct sets {
@@ -249,8 +256,8 @@ static void start_from_seed(const struct compose_input *in, const char *name, st
 }
 
 /*
- * Only the last versions are at hand: what members were before these is taken from the document before, as
- * it was composed when they were. @param known_ms since when versions and overrides tell
+ * Versions older than those at hand are replaced by the document before: its sets up to @p
+ * known_ms, since when versions and overrides are known, were composed when they were.
  */
 static int take_before(const struct compose_input *in, const char *name, int64_t known_ms,
                        struct arena *arena, struct sets *sets)
@@ -281,7 +288,7 @@ static size_t earlier_max(const struct model_pool *pool)
 	return n < MODEL_SETS_MAX ? n : MODEL_SETS_MAX;
 }
 
-/* Drop what has no claim any more, and all but one that is yet to come. */
+/* Drop sets that have no claim any more, and all sets to come but the next one. */
 static void trim(const struct model_pool *pool, struct sets *sets, int64_t now_ms)
 {
 	size_t n = 0, earlier = 0, most = earlier_max(pool);
@@ -313,6 +320,10 @@ static size_t first_instant(const int64_t *times, size_t n, int64_t now_ms)
 	return past > INSTANTS_MAX ? past - INSTANTS_MAX : 0;
 }
 
+/*
+ * The walk begins where the seed, or the sets of the document before, end: older versions are not
+ * at hand.
+ */
 static int pool_sets(const struct compose_input *in, const struct model_pool *pool, int64_t *times,
                      struct arena *arena, struct sets *sets)
 {
@@ -349,6 +360,7 @@ static int pool_sets(const struct compose_input *in, const struct model_pool *po
 	return 0;
 }
 
+/* The pools are copied, because the head's model is shared with readers and must not change. */
 static int compose_pools(const struct compose_input *in, struct arena *arena, struct model *out)
 {
 	struct model_pool *pools = ARENA_ARRAY(arena, struct model_pool, out->n_pools + 1);

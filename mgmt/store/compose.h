@@ -11,6 +11,8 @@
  * COMPOSE_AHEAD_MS after it was made, and is announced as the next set until then.
  *
  * A pure module: time is passed in, nothing is read or written.
+ *
+ * Implemented in mgmt/store/compose.c. Any thread may call.
  */
 #ifndef WEIR_MGMT_STORE_COMPOSE_H
 #define WEIR_MGMT_STORE_COMPOSE_H

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * OpenSSL's SHA-256 is the fast one for large files, but allocates memory. digest_bytes() falls
+ * back on base/sha256.h, which needs none: a digest of something in memory never fails.
+ */
 #include "mgmt/store/digest.h"
 
 #include <errno.h>
@@ -19,7 +23,6 @@ const char *digest_text(const uint8_t raw[SHA256_BYTES], char out[DIGEST_TEXT_MA
 	return out;
 }
 
-/* OpenSSL's is the fast one for large files. It needs memory; without, ours does. */
 const char *digest_bytes(const void *bytes, size_t n, char out[DIGEST_TEXT_MAX])
 {
 	uint8_t raw[EVP_MAX_MD_SIZE];
@@ -34,7 +37,7 @@ const char *digest_bytes(const void *bytes, size_t n, char out[DIGEST_TEXT_MAX])
 	return digest_text(raw, out);
 }
 
-#define CHUNK_BYTES ((size_t)1 << 18)
+#define CHUNK_BYTES ((size_t)1 << 18) /* read at once: few system calls for files of megabytes */
 
 int digest_fd(int fd, char out[DIGEST_TEXT_MAX], size_t *n)
 {

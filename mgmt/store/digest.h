@@ -2,6 +2,8 @@
 /**
  * @file
  * SHA-256 digests (FIPS 180-4) as text: the names of documents, files and versions.
+ *
+ * Implemented in mgmt/store/digest.c. Any thread may call.
  */
 #ifndef WEIR_MGMT_STORE_DIGEST_H
 #define WEIR_MGMT_STORE_DIGEST_H

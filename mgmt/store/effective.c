@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The effective document: composed from the intent and written by rename. Room for it is
- * held in reserve (STATE/reserve), so that a full disk does not stop a drain.
+ * The effective document: composed from the intent into an arena, then written by rename. Readers
+ * in this process share the composed model by a count of users. Disk space for two more documents
+ * is held in a file (STATE/reserve), which is removed when the disk is full, so that a full disk
+ * does not stop a drain.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,8 +22,8 @@
 #include "mgmt/store/own.h"
 
 #define RESERVE_FILE  "reserve"
-#define RESERVE_LEAST ((off_t)256 << 10)
-#define ARENA_MAX     ((size_t)512 << 20)
+#define RESERVE_LEAST ((off_t)256 << 10)  /* bytes: a first document may be small and grow */
+#define ARENA_MAX     ((size_t)512 << 20) /* bytes: bounds a composed document */
 
 static void fill_input(const struct intent *in, int64_t now_ms, struct compose_input *input,
                        struct compose_version versions[RECENT_MAX])
@@ -54,7 +56,7 @@ static void hold_reserve(const struct intent *in, const char *path)
 	if (proc_path(in->state_dir, RESERVE_FILE, reserve) || stat(path, &document))
 		return;
 	off_t wanted = RESERVE_LEAST + 2 * document.st_size;
-	/* a link of another process would lead to a file of ours, which would grow */
+	/* a link that another process made could lead to a file of this user, which would grow */
 	int fd = owner_open(reserve, "mgmt");
 	bool is_held = fd >= 0 && fstat(fd, &held) == 0 && held.st_size >= wanted;
 	if (fd >= 0)
@@ -89,7 +91,7 @@ static int write_document(const struct intent *in, const struct model *m, const 
 	return model_write_effective(m, path);
 }
 
-/* Note success or failure, each change of which is said once. */
+/* Note success or failure; each change between them is logged once. */
 static void note_outcome(struct intent *in, int rc, int64_t now_ms)
 {
 	if (rc) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An array sorted by name, so that the digest over it does not depend on the order of adding. Small files are held in memory.
- * Large ones stay where they are, are named by their digest, and are linked instead of copied when a version is laid out.
- * Everything that other processes read is made under another name and moved or linked into its place.
+ * An array sorted by name, so that the digest over it does not depend on the order of adding. Small
+ * files are held in memory. Large files stay where they are, are named by their digest, and are
+ * linked instead of copied when a version is laid out. Whatever other processes read is made under
+ * another name and then renamed or linked to its own.
  */
 #include "mgmt/store/files.h"
 
@@ -202,7 +203,7 @@ static char *read_bytes(int fd, size_t n, int *rc)
 
 int files_slurp(const char *path, char **bytes, size_t *n_bytes)
 {
-	/* not blocking, so that a FIFO cannot hang us */
+	/* not blocking, so that a FIFO cannot hang this process */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 

@@ -5,6 +5,8 @@
  * the bytes as they were given, each under its path relative to weir.conf.
  *
  * Secrets are never among them. A set of files is a value of one owner; no thread rules.
+ *
+ * Implemented in mgmt/store/files.c.
  */
 #ifndef WEIR_MGMT_STORE_FILES_H
 #define WEIR_MGMT_STORE_FILES_H
@@ -15,13 +17,13 @@
 
 #include "mgmt/store/digest.h"
 
-#define FILES_MAX       32768u
+#define FILES_MAX       32768u            /**< of a version: bounds what a peer can send */
 #define FILES_BYTES_MAX ((size_t)4 << 30) /**< of all files of a version */
 #define FILES_SMALL_MAX                                                                            \
 	((size_t)64 << 10) /**< of a file that is held in memory when it is read from the disk */
-#define FILES_SLURP_MAX ((size_t)16 << 20)
-#define FILES_NAME_MAX  200u
-/** What a release takes that knows no digests in the place of contents. */
+#define FILES_SLURP_MAX ((size_t)16 << 20) /**< bytes of a file that is read at once */
+#define FILES_NAME_MAX  200u               /**< bytes without the NUL */
+/** Limits of the former release, which sends and takes contents instead of digests. */
 #define FILES_FORMER_MAX       256u
 #define FILES_FORMER_BYTES_MAX ((size_t)16 << 20)
 /** The name of the configuration among its files. */

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One function for each kind of object lists its settings as fields below its path. An object has
+ * an entry of its own with an empty value, so that it can come or go as a whole. A setting that is
+ * not listed here is in no plan: a new setting needs a line here. flat_compare() puts '/' before
+ * all other characters, so that the fields of an object follow it directly.
+ */
 #include "mgmt/store/flatten.h"
 
 #include <errno.h>
@@ -11,7 +17,7 @@
 #include "base/addr.h"
 #include "base/arena.h"
 
-#define VALUE_MAX 1200 /* the longest text is a check's path of 1,024 bytes */
+#define VALUE_MAX 1200 /* bytes: the longest text is a check's path of 1,024 */
 
 /* The list being made, and where in the tree it is. */
 struct walk {
@@ -121,6 +127,7 @@ static void macs(struct walk *w, const struct model_port *p)
 		field(w, arena_printf(w->arena, "ports/%s/macs", p->interface), "%s", all);
 }
 
+/* Ports are fields under their interface's name, so that their order in the file has no meaning. */
 static void node(struct walk *w, const struct model_node *n)
 {
 	static const char *const drivers[] = { "auto", "xdp", "dpdk" };
@@ -163,6 +170,7 @@ static void check(struct walk *w, const struct model_check *c)
 	field(w, "damp_max_ms", "%" PRIu32, c->damp_max_ms);
 }
 
+/* Backends are objects of their own, so that adding one is a single difference. */
 static void pool(struct walk *w, const struct model_pool *p)
 {
 	char text[ADDR_TEXT_MAX];
@@ -194,6 +202,7 @@ static void vip(struct walk *w, const struct model_vip *v)
 	addresses(w, "addresses", v->addresses, v->n_addresses);
 }
 
+/* The order of sites is a field of each site, as failover goes by it. */
 static void service(struct walk *w, const struct model_service *s)
 {
 	static const char *const policies[] = { "keep", "migrate", "reset" };
@@ -221,6 +230,7 @@ static void service(struct walk *w, const struct model_service *s)
 	}
 }
 
+/* A zone's records are not listed: 16 digits of its file's digest say whether it changed. */
 static void dns(struct walk *w, const struct model *m)
 {
 	if (m->dns_threads) {

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The names of included files and zone files are found by a small scanner, because files must be
+ * gathered before the configuration can be read as a whole, also when it has mistakes. A name too
+ * many only gathers a file too many; a file that is missed is reported when the configuration is
+ * read. The gathered files are laid out below STATE/config/DIGEST and read from there.
+ */
 #include "mgmt/store/gather.h"
 
 #include <ctype.h>
@@ -17,14 +23,14 @@
 #include "mgmt/store/blobs.h"
 #include "mgmt/store/includes.h"
 
-#define DEPTH_MAX 10
+#define DEPTH_MAX 10 /* levels of @include: libconfig reads no more */
 
 static bool word_at(const char *text, const char *word)
 {
 	return !strncmp(text, word, strlen(word));
 }
 
-/* The next token of a configuration, comments skipped: enough to find names of files. */
+/* The next token of a configuration; blanks and comments are skipped. */
 static const char *skip_blank(const char *c)
 {
 	for (;;) {
@@ -42,7 +48,7 @@ static const char *skip_blank(const char *c)
 	}
 }
 
-/* Read a string at @p c, plain ones only; names of files have no escapes. */
+/* Read a string at @p c. One with escapes reads as "": names of files have none. */
 static const char *read_string(const char *c, char *out, size_t size)
 {
 	size_t n = *c == '"' ? strcspn(c + 1, "\"\\\n") : 0;
@@ -60,7 +66,7 @@ static const char *read_string(const char *c, char *out, size_t size)
 	return *c ? c + 1 : c;
 }
 
-/* Of a setting's name, behind its first character. */
+/* Whether @p c may follow the first character of a setting's name. */
 static bool in_word(char c)
 {
 	return isalnum((unsigned char)c) || c == '_' || c == '-' || c == '*';
@@ -110,7 +116,7 @@ static int gather_named(void *arg, const char *setting, const char *name)
 	struct gathering *g = arg;
 
 	if (files_find(g->files, name) || !files_name_ok(name))
-		return 0; /* reading will say what is wrong with it, with its line */
+		return 0; /* reading reports the mistake with its line */
 	int rc = strcmp(setting, "@include") ? includes_gather(g->files, g->dir, name)
 	                                     : files_add_from(g->files, g->dir, name);
 	if (rc == -E2BIG || rc == -ENOMEM)
@@ -185,6 +191,10 @@ static bool find_earlier(const char *parent, const char *digest, char out[PATH_M
 	return found;
 }
 
+/*
+ * Files that lie in the newest version or among the blobs are linked, so that thousands of
+ * unchanged zones are not written again.
+ */
 static int lay_out(const struct files *files, const char *state_dir, char dir[PATH_MAX])
 {
 	char digest[DIGEST_TEXT_MAX], parent[PATH_MAX], wanted[PATH_MAX], earlier[PATH_MAX];
@@ -207,7 +217,7 @@ static int lay_out(const struct files *files, const char *state_dir, char dir[PA
 	return rc;
 }
 
-/* Take "DIR/" out of the texts of mistakes: people know their files by the names that they gave. */
+/* Take "DIR/" out of a text: operators know their files by the names that they gave them. */
 static void shorten(char *text, const char *prefix)
 {
 	size_t n = strlen(prefix);

@@ -5,6 +5,8 @@
  *
  * The files of a version are laid out below STATE/config/DIGEST, where processes read zone
  * files from; secrets stay in the configuration directory.
+ *
+ * Implemented in mgmt/store/gather.c. Any thread may call.
  */
 #ifndef WEIR_MGMT_STORE_GATHER_H
 #define WEIR_MGMT_STORE_GATHER_H

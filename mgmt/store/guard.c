@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Each guard adds one verdict with a sentence. What is not known (no health page, no load figures)
+ * does not refuse: a drain must be possible while half the cluster cannot be seen. The load of
+ * receivers is a forecast: the traffic that leaves is shared among them by their weights.
+ */
 #include "mgmt/store/guard.h"
 
 #include <inttypes.h>
@@ -8,6 +13,7 @@
 
 #include "weir/health.h"
 
+/* The guards' names in commands, the API and the journal. */
 #define GUARD_LAST_SITE    "last-site"
 #define GUARD_LAST_BACKEND "last-backend"
 #define GUARD_ROOM         "room"
@@ -18,7 +24,7 @@ bool guard_known(const char *name)
 	       !strcmp(name, GUARD_ROOM);
 }
 
-/* A place that could take traffic: weight as configured, and how much is there at present. */
+/* A site or backend that could take traffic, with its weight before and after the command. */
 struct place {
 	const char *name;
 	uint64_t weight_before, weight_after;
@@ -181,7 +187,7 @@ static const struct guard_load *load_of(const struct guard_seen *seen, const cha
 	return NULL;
 }
 
-/* Work out the receivers' load, given that the traffic of @p site follows the weights. */
+/* Forecast the receivers' load, given that the traffic of @p site follows the weights. */
 static void check_room(const struct model *m, const char *site, const struct guard_seen *seen,
                        struct guard_result *r)
 {
@@ -237,6 +243,7 @@ static void check_site(const struct model *m, const struct overrides *overrides,
 	check_room(m, site, seen, r);
 }
 
+/* Two passes: a receiver's share needs the sums over all backends. */
 static void check_backend(const struct model_pool *pool, const struct overrides *overrides,
                           const char *name, const struct guard_seen *seen, int64_t now_ms,
                           struct guard_result *r)

@@ -5,6 +5,8 @@
  *
  * Pure functions over the model, the overrides and what was seen. What is not known does not
  * refuse (a drain must be possible with half the world dark), but is said.
+ *
+ * Implemented in mgmt/store/guard.c. Any thread may call.
  */
 #ifndef WEIR_MGMT_STORE_GUARD_H
 #define WEIR_MGMT_STORE_GUARD_H
@@ -18,9 +20,9 @@
 
 struct health_page;
 
-#define GUARD_SITES_MAX    64u
-#define GUARD_VERDICTS_MAX 4u
-/** Receivers stay below this share of their stated capacity, percent. */
+#define GUARD_SITES_MAX    64u /**< sites that are looked at as receivers */
+#define GUARD_VERDICTS_MAX 4u  /**< one for each guard; there are three */
+/** Percent of its stated capacity that a receiver may reach; the rest is for a wrong forecast. */
 #define GUARD_ROOM_PERCENT 85u
 
 /** Bits a second from clients to one site, as measured. */

@@ -9,6 +9,8 @@
  *
  * The former release has the store in the state directory itself (STATE/store.db). It is moved here when it is found, and a
  * symbolic link takes its place, so that the former release finds it, too. home_move_back() undoes the move.
+ *
+ * Implemented in mgmt/store/home.c. For the thread that opens the store.
  */
 #ifndef WEIR_MGMT_STORE_HOME_H
 #define WEIR_MGMT_STORE_HOME_H
@@ -19,7 +21,7 @@
 #include <stdint.h>
 
 #define HOME_LOCK    "store.lock" /* in state, as the former release has it, and in the directory */
-#define HOME_WHY_MAX 256u
+#define HOME_WHY_MAX 256u         /* bytes of a sentence with its NUL */
 
 /** The store's file, and the locks that keep all others out. */
 struct home {

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A directive stands at the start of a line, so the text is searched for '$', which is rare, and
+ * not line by line. Included files are walked in the set of files by recursion; files that are not
+ * in the set yet are read from a directory if there is one.
+ */
 #include "mgmt/store/includes.h"
 
 #include <errno.h>

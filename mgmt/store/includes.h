@@ -3,14 +3,16 @@
  * @file
  * The files of a zone: its own and those that it includes ($INCLUDE), by their names in a version. Names of
  * includes are relative to the directory of the zone's file, in included files, too (dns/zone_text.h).
+ *
+ * Implemented in mgmt/store/includes.c. Any thread may call.
  */
 #ifndef WEIR_MGMT_STORE_INCLUDES_H
 #define WEIR_MGMT_STORE_INCLUDES_H
 
 #include "mgmt/store/files.h"
 
-#define INCLUDES_DEPTH_MAX 8u
-#define INCLUDES_MAX       256u /**< of a zone */
+#define INCLUDES_DEPTH_MAX 8u   /**< levels, as weir-dns reads them (dns/zone.h) */
+#define INCLUDES_MAX       256u /**< files of a zone, as weir-dns reads them */
 
 /** Called for each $INCLUDE that is found; @p name as it is in a version. @return 0, or what ends the walk */
 typedef int includes_found(void *arg, const char *name);

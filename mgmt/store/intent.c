@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * At the start the store and the effective document are read and merged: each may hold what the
+ * other lost. From then on memory is what counts. While the store fails, changes of overrides stay
+ * in memory and in the document; as soon as it works again, all that memory has is written to it.
+ * The tick does whatever is due, so that this module needs no timers.
+ */
 #include "mgmt/store/intent.h"
 
 #include <dirent.h>
@@ -14,8 +20,8 @@
 #include "mgmt/store/own.h"
 #include "mgmt/store/sweep.h"
 
-#define RETRY_MS  1000
-#define REOPEN_MS 10000
+#define RETRY_MS  1000  /* between attempts to write to a store that fails */
+#define REOPEN_MS 10000 /* between attempts to open one: each checks the whole file */
 
 void intent_log_mistakes(const char *what, const struct model_mistakes *mistakes)
 {
@@ -184,6 +190,7 @@ static int reopen_store(struct intent *in, char why[EVENT_TEXT_MAX], int64_t now
 	return rc ? rc : take_stored(in, now_ms);
 }
 
+/* A store that works again gets all that memory has, as nobody noted what it missed. */
 static void retry_store(struct intent *in, int64_t now_ms)
 {
 	char why[EVENT_TEXT_MAX] = "";
@@ -275,7 +282,10 @@ static void put_version(struct intent *in, const struct recent *r, int64_t now_m
 		intent_stored(in, store_put_version(in->store, &r->version, &r->files), now_ms);
 }
 
-/* Take the configuration from the effective document, with the bytes as laid out beside it if they are whole. */
+/*
+ * Make version and head from the effective document, with the files laid out for it if these are
+ * whole.
+ */
 static void recover(struct intent *in, struct model *m, int64_t now_ms)
 {
 	struct recent *r = &in->recent[0];
@@ -524,7 +534,7 @@ int intent_merge(struct intent *in, const struct override *list, size_t n, int64
 	}
 	if (taken && in->store && !in->failing)
 		intent_stored(in, store_put_some(in->store, list, changed, n), now_ms);
-	/* What one does depends on the others: the end of a hold lets a drain go on. */
+	/* last, as a state depends on other overrides: the end of a hold lets a drain go on */
 	for (size_t i = 0; taken && i < n; i++)
 		if (changed[i])
 			tell_override(in, &list[i], now_ms);

@@ -12,6 +12,9 @@
  * start is put aside and made anew from the effective document; one that fails later, or a
  * full disk, refuses new versions, but overrides are taken in memory and written to the
  * effective document (for which room is kept in reserve), and stored as soon as that works.
+ *
+ * Implemented in mgmt/store/intent.c (opening, tick, merging), change.c, effective.c,
+ * unconfirmed.c, moved.c and ramps.c.
  */
 #ifndef WEIR_MGMT_STORE_INTENT_H
 #define WEIR_MGMT_STORE_INTENT_H
@@ -28,9 +31,9 @@
 #include "mgmt/store/store.h"
 #include "weir/model.h"
 
-#define INTENT_CONFIRM_DEFAULT_MS ((int64_t)5 * 60 * 1000)
-#define INTENT_CONFIRM_MAX_MS     PENDING_LEFT_MAX_MS
-#define INTENT_HEADS_MAX          64u
+#define INTENT_CONFIRM_DEFAULT_MS ((int64_t)5 * 60 * 1000) /**< time to confirm a risky change */
+#define INTENT_CONFIRM_MAX_MS     PENDING_LEFT_MAX_MS      /**< longest time to confirm */
+#define INTENT_HEADS_MAX          64u                      /**< unrelated heads that are noted */
 
 struct intent;
 struct intent_shared;
