@@ -61,7 +61,7 @@ void proc_notify(const char *text);
 /** The time in which the supervisor wants a WATCHDOG=1 (WATCHDOG_USEC); 0: it wants none. */
 unsigned proc_watchdog_ms(void);
 /**
- * Ignore every signal that would end or stop the process by accident (docs/architecture.md has the table). Comes first
+ * Ignore every signal that would end or stop the process by accident (docs/processes.md has the table). Comes first
  * in main(); what loop_signal() asks for afterwards is taken all the same.
  */
 void proc_ignore_signals(void);

@@ -3,7 +3,7 @@
  * What a change does to pools: which flows it moves, who gets the load, what automation may do.
  *
  * Slots that move from one member to another are no risk by themselves: flows stay where they are
- * (docs/architecture.md, "Owners of flows"). What owners cannot protect is: another hash, another number
+ * (docs/owners.md). What owners cannot protect is: another hash, another number
  * of slots, the agent's lists, a memory of flows that is cut.
  */
 #include <math.h>

@@ -1,0 +1,123 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Print docs/figures.md: what was measured, by promise.
+
+    python3 tests/bench/figures.py            print the page from docs/figures.json alone
+    python3 tests/bench/figures.py --update   take the results below build/ into docs/figures.json, write docs/figures.md
+
+docs/figures.json has two parts. "sections" are the promises with the figures that a person noted, each with its command.
+"runs" are the last results by file: {"bench/ring": {"when": DATE, "rows": [...]}}; --update puts those of
+build/bench/*.json and build/lab/*.json there. So the page can be printed without running anything.
+"""
+import argparse
+import datetime
+import glob
+import json
+import os
+import re
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+STORE, PAGE = "docs/figures.json", "docs/figures.md"
+ROW_KEYS = ("name", "unit", "min", "median", "max", "share", "reference", "reference_median", "target", "met")
+DEEPEST = 3  # levels of a lab's result that are figures; below are lists of cases
+MOST = 60    # figures of one lab
+HEAD = """# Figures
+
+<!-- Printed by `python3 tests/bench/figures.py` from docs/figures.json; a test compares. -->
+
+For readers who want the evidence behind the promises in the [README](../README.md).
+
+- Measured on two shared cores (Debian 12, Linux 6.18), with other work beside it unless a row says otherwise.
+- Each section names the command that measures it again. Results are in `build/bench/NAME.json` and `build/lab/NAME.json`.
+- `python3 tests/bench/figures.py --update` takes new results into this page.
+- *Wanted* is the target. An empty cell means that there is none.
+"""
+
+
+def number(value):
+    """A figure as people read it; other values as they are."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if not isinstance(value, float):
+        return "" if value is None else str(value)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def table(heads, rows):
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "".join("| " + " | ".join(line).rstrip() + " |\n" for line in lines)
+
+
+def flat(result, path="", depth=0):
+    """The figures of a lab's result by their path: numbers and booleans, not lists of cases."""
+    if isinstance(result, (bool, int, float)):
+        return [{"name": path, "value": result}]
+    if not isinstance(result, dict) or depth == DEEPEST:
+        return []
+    return [row for name, value in result.items() for row in flat(value, f"{path}.{name}" if path else name, depth + 1)]
+
+
+def rows_of(result):
+    """What is kept of a result: a bench's rows, or a lab's figures."""
+    if isinstance(result, list):
+        if not all(isinstance(row, dict) and "name" in row for row in result):
+            return [{"name": str(row.get("process", i)), **row} for i, row in enumerate(result) if isinstance(row, dict)]
+        return [{key: row[key] for key in ROW_KEYS if key in row} for row in result]
+    return flat(result)[:MOST]
+
+
+def run_text(name, run):
+    """The table of one stored result; columns that nobody fills are left out."""
+    heads = [key for key in dict.fromkeys(key for row in run["rows"] for key in row)
+             if any(row.get(key) is not None for row in run["rows"])]
+    rows = [[number(row.get(key)) for key in heads] for row in run["rows"]]
+    return f"\nLast stored result of `build/{name}.json` ({run['when']}):\n\n" + table([h.replace("_", " ") for h in heads], rows)
+
+
+def section_text(section, runs):
+    text = f"\n## {section['title']}\n\n<a id=\"{section['id']}\"></a>Measured by " + ", ".join(f"`{c}`" for c in section["by"]) + ".\n\n"
+    text += table(["what", "measured", "wanted"], [[row["what"], row["measured"], row["wanted"]] for row in section["rows"]])
+    if section["notes"]:
+        text += "\n" + "".join(f"- {note}\n" for note in section["notes"])
+    return text + "".join(run_text(name, runs[name]) for name in section["reads"] if name in runs)
+
+
+def page(store):
+    """docs/figures.md."""
+    text = HEAD + "".join(section_text(section, store["runs"]) for section in store["sections"])
+    return re.sub(r" +\n", "\n", text)
+
+
+def take_results(store, build):
+    """Put the results that lie below BUILD into the store. A file that is no JSON is an error."""
+    for path in sorted(glob.glob(os.path.join(build, "bench", "*.json")) + glob.glob(os.path.join(build, "lab", "*.json"))):
+        name = os.path.relpath(path, build)[:-len(".json")]
+        if not any(name in section["reads"] for section in store["sections"]):
+            continue
+        with open(path) as f:
+            rows = rows_of(json.load(f))
+        when = datetime.datetime.fromtimestamp(os.path.getmtime(path), datetime.timezone.utc)
+        store["runs"][name] = {"when": when.strftime("%Y-%m-%d"), "rows": rows}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--update", action="store_true", help="take the results below build/ and write the page")
+    args = parser.parse_args()
+    with open(os.path.join(ROOT, STORE)) as f:
+        store = json.load(f)
+    if not args.update:
+        print(page(store), end="")
+        return
+    take_results(store, os.path.join(ROOT, "build"))
+    with open(os.path.join(ROOT, STORE), "w") as f:
+        json.dump(store, f, indent=1, ensure_ascii=False)
+        f.write("\n")
+    with open(os.path.join(ROOT, PAGE), "w") as f:
+        f.write(page(store))
+
+
+if __name__ == "__main__":
+    main()
