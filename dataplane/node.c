@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The node's life: start on a driver's tables, take documents, grow, rest what is left over.
- * See node.h for the order of a change.
+ * How a document comes into force (node.h has the order of a change).
+ *
+ * Everything that can fail comes first (prepare()): larger tables, room for new elements, memory.
+ * Then each element finds its owner again by a key (places.h, ranges.h), so what stays in the
+ * document keeps its index, slots and counters. Pools are switched one by one; between them
+ * node_breathe() lets verdicts in, which may switch a pool with a death before its turn. Services
+ * come last, by one atomic store that selects the other half of their table.
  */
 #include "dataplane/node_inside.h"
 
@@ -27,7 +32,10 @@ struct node_time node_now(void)
 		                   .wall_ms = clock_believed_ms() };
 }
 
-/* Have room for @p n backends by index. */
+/*
+ * Grow the arrays by backend index from @p old to @p new elements. A failure keeps them all
+ * valid.
+ */
 static int grow_by_index(struct node *n, uint32_t old, uint32_t new)
 {
 	uint8_t *states = realloc(n->states, new);
@@ -135,7 +143,7 @@ static bool fits(const struct driver_sizes *have, const struct driver_sizes *wan
 	       have->exception_sets >= wanted->exception_sets;
 }
 
-/* Use the tables that the driver has now, whose elements are where they were. */
+/* The driver has larger tables: elements keep their indexes, but the memory lies elsewhere. */
 static int move_tables(struct node *n)
 {
 	uint32_t old = n->sizes.backends;
@@ -158,6 +166,10 @@ static int move_tables(struct node *n)
 	return 0;
 }
 
+/*
+ * The driver copies the elements. Root, services and destinations depend on the tables' sizes, so
+ * they are written again.
+ */
 int node_resize(struct node *n, const struct driver_sizes *sizes, char why[PLAN_WHY_MAX])
 {
 	struct driver_why reason;
@@ -186,7 +198,7 @@ int node_resize(struct node *n, const struct driver_sizes *sizes, char why[PLAN_
 	return err;
 }
 
-/* As the model's, a node's pools are sorted by name. */
+/* Pools are sorted by name, as in the model. */
 struct node_pool *node_find_pool(struct node_pool *pools, size_t n, const char *name)
 {
 	size_t low = 0, high = n;
@@ -221,7 +233,10 @@ const struct node_backend *node_find_backend(const struct node_pool *p, uint64_t
 	                                                                    : NULL;
 }
 
-/* The slots that a pool has already, if they are of its kind: its own before, or another process's. */
+/*
+ * The range of slots that a pool has already, from the document before or from an earlier process.
+ * It fits only with the same number of slots, and agents or none as before: cold slots differ.
+ */
 static bool find_range(const struct node *n, const struct plan_pool *p, uint32_t *first)
 {
 	const struct node_pool *old = node_find_pool(n->pools, n->n_pools, p->model->name);
@@ -240,7 +255,7 @@ static bool find_range(const struct node *n, const struct plan_pool *p, uint32_t
 	return n_slots == p->model->n_slots && agents == p->model->agent;
 }
 
-/* Whether all that is new in @p plan has room beside what is used and what rests. */
+/* Whether all that is new in @p plan has room beside the elements in use and in quarantine. */
 static int check_room(const struct node *n, const struct plan *plan, char why[PLAN_WHY_MAX])
 {
 	uint32_t pools = 0, backends = 0, counts = 0;
@@ -267,7 +282,10 @@ static int check_room(const struct node *n, const struct plan *plan, char why[PL
 	return -EAGAIN;
 }
 
-/* Make a pool with all that can fail; @p ranges is a copy that becomes true with the rest. */
+/*
+ * Do all for a pool that can fail. @p ranges is a copy of the node's, installed when all pools
+ * succeed.
+ */
 static int make_pool(struct node *n, const struct model *m, const struct plan_pool *plan,
                      struct ranges *ranges, struct node_pool *p)
 {
@@ -287,7 +305,7 @@ static int make_pool(struct node *n, const struct model *m, const struct plan_po
 	if (!has_range && ranges_take(ranges, p->n_slots, &p->first_slot))
 		return -EAGAIN;
 	if (has_range && old && !memcmp(n->model->hash_key, m->hash_key, sizeof(m->hash_key)))
-		return 0; /* its owners go on */
+		return 0; /* keeps its owners */
 	at.first_slot = p->first_slot;
 	at.n_slots = p->n_slots;
 	return owners_new(&at, n->memory, m->hash_key, &p->owners);
@@ -308,6 +326,7 @@ static int make_pools(struct node *n, const struct model *m, const struct plan *
 	return err;
 }
 
+/* Give the backend its index, and its state from the document before or from an earlier process. */
 static void bind_backend(struct node *n, const struct node_pool *p, const struct node_pool *old,
                          const struct plan_backend *plan, struct node_backend *b)
 {
@@ -332,7 +351,7 @@ static void bind_backend(struct node *n, const struct node_pool *p, const struct
 	}
 }
 
-/* Whether the owners have nothing to learn from the document. */
+/* Whether the document changes nothing that owners_apply() has to see. */
 static bool same_sets(const struct plan_pool *a, const struct plan_pool *b)
 {
 	const struct model_pool *x = a->model, *y = b->model;
@@ -348,7 +367,10 @@ static bool same_sets(const struct plan_pool *a, const struct plan_pool *b)
 	return true;
 }
 
-/* Give the pool its elements, and what goes on from @p old. Cannot fail after check_room(). */
+/*
+ * Give the pool its elements, and the state of @p old that continues. Cannot fail after
+ * check_room().
+ */
 static void bind_pool(struct node *n, struct node_pool *old, struct node_pool *p)
 {
 	p->index = places_take(n->pool_places, p->plan->id);
@@ -366,8 +388,8 @@ static void bind_pool(struct node *n, struct node_pool *old, struct node_pool *p
 }
 
 /*
- * Next hops of new backends are followed from now on, each by a question to the kernel: the most that
- * is left to do, so before anything changes.
+ * Follow the next hops of new backends. Each one is a question to the kernel, which takes most of
+ * the time of a change; so this is done before anything changes.
  */
 static void watch_backends(struct node *n, const struct plan *plan)
 {
@@ -382,7 +404,10 @@ static void watch_backends(struct node *n, const struct plan *plan)
 	}
 }
 
-/* So are those of backends that left the document while an earlier process ran, if flows still use them. */
+/*
+ * Also follow the next hops of backends that left the document under an earlier process: flows
+ * may still use them.
+ */
 static void watch_left(struct node *n)
 {
 	for (uint32_t i = 1; i < n->sizes.backends && n->hops; i++) {
@@ -409,7 +434,11 @@ void node_switch_pool(struct node *n, struct node_pool *p, const struct node_tim
 	node_write_pool(n, p);
 }
 
-/* The pools are bound: write all that is below services, then services. */
+/*
+ * Bring the bound pools into force, from the bottom up: backends, slots and pools, then services.
+ * The grace period comes first because packets may still read the half of the services table that
+ * is written next; a draft waits for it in its own thread (graced).
+ */
 static void switch_over(struct node *n, const struct node_time *time)
 {
 	if (!n->graced) /* the spare half was in force before the last switch */
@@ -429,7 +458,10 @@ static void switch_over(struct node *n, const struct node_time *time)
 	node_rest(n, time);
 }
 
-/* Prepare all that can fail. @return 0 or -errno with nothing changed */
+/*
+ * Do all that can fail. @return 0 or -errno; then nothing has changed except that tables may be
+ * larger
+ */
 static int prepare(struct node *n, const struct model *m, const struct plan *plan,
                    struct ranges *ranges, struct node_pool **pools, char why[PLAN_WHY_MAX])
 {
@@ -457,6 +489,10 @@ static int refuse(struct node *n, int err)
 	return err;
 }
 
+/*
+ * `old` keeps the node as it was: pools are bound while both exist, so that verdicts, owners and
+ * guard windows continue. From bind_pool() on nothing can fail.
+ */
 int node_take(struct node *n, struct model *m, struct plan *plan, const struct node_time *time,
               char why[PLAN_WHY_MAX])
 {

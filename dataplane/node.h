@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The node: documents, verdicts and next hops in; tables out.
+ * The compiler of the forwarding tables: documents, verdicts and next hops in, tables out.
  *
- * Holds what the tables were made from, which element belongs to whom, and what is in force.
- * It knows a driver by its interface and the time by its arguments; the loop calls it from
- * one thread.  A document is taken whole or refused with the reason, the old one staying.
+ * It keeps the document that the tables were made from, the owner of each table element, and what
+ * is in force. It sees a driver through its interface and gets the time as an argument. A document
+ * is accepted whole, or refused with a reason, and then the old one stays in force.
  *
- * Order of a change, so that a packet never meets half of it: a backend's element is complete
- * before a slot names it, a pool's slots before a service does, and nothing is given to
- * another before nothing leads to it and a grace period has passed.
+ * The order of a change, so that no packet meets half of it:
+ *   - a backend's element is complete before a slot names it;
+ *   - a pool's slots are complete before a service names the pool;
+ *   - an element gets a new owner only when nothing leads to it and a grace period has passed.
+ *
+ * Implemented in node.c (documents), node_verdicts.c, node_way.c (next hops), node_told.c (path
+ * MTUs), node_write.c (table elements), node_rest.c (quarantine) and node_guests.c (the state that
+ * nodes hand over). The loop's thread calls all of this.
  */
 #ifndef WEIR_DATAPLANE_NODE_H
 #define WEIR_DATAPLANE_NODE_H
@@ -32,21 +37,29 @@ struct health_page;
 struct page;
 struct model;
 
-#define NODE_REST_MS         10000u /**< an element rests at least so long before another has it */
+/**
+ * Quarantine: an unused element gets no new owner for so long. Any packet under way has ended
+ * long before.
+ */
+#define NODE_REST_MS 10000u
+/** Hash buckets of watched addresses: lists of eight where a node has all 32,768 backends. */
 #define NODE_WATCHED_BUCKETS 4096u
-/** What next hops say against a backend in force counts after that: 1 s, and time for an answer. */
+/**
+ * A next hop that cannot be used takes a backend out of force after so long: 1 s, and time for an
+ * answer.
+ */
 #define NODE_CUT_MS 1200u
 
 /** GUE's port (draft-ietf-intarea-gue, IANA). */
 #define NODE_GUE_PORT 6080u
-/** The most senders that a CPU tells in a second that their packets are too big. */
+/** ICMP "packet too big" answers that a CPU sends in a second at most, as senders can be forged. */
 #define NODE_ANSWERS_PER_S 1000u
 
 struct node_backend {
 	const struct plan_backend *plan;
 	uint32_t index;  /**< in the backends table */
 	uint64_t target; /**< health_target_backend() */
-	int place;       /**< on the health page, -1: not there */
+	int place;       /**< its index on the health page; -1: not there */
 	bool known;      /**< it was in the tables before this document */
 	bool alive;
 	uint64_t good_ms; /**< guard_backend.good_ms */
@@ -56,11 +69,11 @@ struct node_backend {
 	bool heard_down;  /**< its check says down, as next hops were told */
 };
 
-/** The way to a backend, by what next hops say. */
+/** The network path to a backend, by its next hop. */
 struct node_way {
-	uint8_t cut;       /**< enum effect_why: what speaks against the backend; 0: nothing does */
-	uint8_t hop;       /**< enum effect_hop */
-	uint64_t since_ms; /**< since when */
+	uint8_t cut; /**< enum effect_why: why packets cannot get to the backend; 0: they can */
+	uint8_t hop; /**< enum effect_hop */
+	uint64_t since_ms; /**< since when `cut` and `hop` are so */
 };
 
 struct node_pool {
@@ -70,11 +83,11 @@ struct node_pool {
 	struct owners *owners;
 	struct guard_window *window;
 	struct node_backend *backends; /**< as plan->backends */
-	uint64_t guard_at_ms;          /**< when a guard lets go; UINT64_MAX */
+	uint64_t guard_at_ms;          /**< when guards have to decide again; UINT64_MAX: never */
 	uint64_t owners_at_ms;         /**< when owners_tick() is due */
-	bool changed;                  /**< verdicts or sets are to be given to the owners */
-	bool died;                     /**< one of the verdicts is a death */
-	bool waits;                    /**< its part of a document is not in the tables yet */
+	bool changed;                  /**< owners_apply() has to see new verdicts or sets */
+	bool died;                     /**< one of these verdicts is a death */
+	bool waits;                    /**< its part of the document is not in the tables yet */
 };
 
 struct node_counters {
@@ -85,7 +98,7 @@ struct node_counters {
 /** The three clocks of one moment. */
 struct node_time {
 	uint64_t now_ms;   /**< since boot, as the loop's */
-	uint64_t ticks_ms; /**< CLOCK_MONOTONIC, as the packets' */
+	uint64_t ticks_ms; /**< CLOCK_MONOTONIC, the packet path's clock */
 	int64_t wall_ms;
 };
 
@@ -102,33 +115,36 @@ struct node {
 	struct ranges *ranges;
 	struct owners_memory *memory;
 	uint8_t *states;         /**< enum owners_state by backend index */
-	struct addr *watched;    /**< address by backend index whose next hop is followed */
+	struct addr *watched;    /**< by backend index: the address whose next hop is followed */
 	uint32_t *watched_next;  /**< by backend index: the next one in its bucket */
 	uint32_t *watched_heads; /**< [NODE_WATCHED_BUCKETS], by address; 0: none */
 	bool *is_watched;
-	struct path *paths;    /**< by backend index: what routers told of the way there */
-	uint32_t n_low;        /**< of them, those of which something is told */
+	struct path *paths;    /**< by backend index: the path MTU that routers reported */
+	uint32_t n_low;        /**< backends whose path MTU is lowered */
 	bool *is_wanted;       /**< scratch, by backend index */
 	struct node_way *ways; /**< by backend index */
-	bool ways_changed;     /**< what speaks against backends is not decided on yet */
+	bool ways_changed;     /**< a `cut` changed, and guards have not decided on it yet */
 	struct hops *hops;     /**< borrowed; NULL: next hops are not followed */
 	const struct health_page *health; /**< borrowed; NULL: not there (yet) */
-	const struct page *
-	        health_page; /**< of which it is the payload, borrowed; NULL: of none that could be damaged */
+	/** The mapped page that `health` is in, borrowed; NULL: `health` cannot be damaged. */
+	const struct page *health_page;
 	uint32_t health_generation;
-	bool adopted;      /**< the tables were another process's before */
-	bool learning;     /**< they were empty, and no peer has told yet what it knows of slots */
-	bool wants_guests; /**< it is learning, and has all verdicts */
+	bool adopted;      /**< the tables were filled by an earlier process */
+	bool learning;     /**< they were empty, and no peer has handed over its state yet */
+	bool wants_guests; /**< it is learning, and has all verdicts: a peer may be asked */
 	bool document_refused;
-	uint64_t told; /**< errors about tunnels that node_told() has seen */
-	bool graced;   /**< no packet reads the spare half of services any more */
+	uint64_t told; /**< ICMP errors about tunnels that node_told() has counted */
+	bool graced;   /**< no packet reads the spare half of the services table any more */
 	struct node_counters counters;
-	/** Called between the steps of long work; may call node_verdicts(). NULL: nothing is let in. */
+	/**
+	 * Called between the steps of long work; may call node_verdicts(). NULL: nothing is
+	 * called.
+	 */
 	void (*breathe)(void *arg);
 	void *breathe_arg;
 };
 
-/** Let what cannot wait in. */
+/** Yield: let verdicts come into force between two steps of long work. */
 static inline void node_breathe(const struct node *n)
 {
 	if (n->breathe)
@@ -138,9 +154,12 @@ static inline void node_breathe(const struct node *n)
 /** Read the time. */
 struct node_time node_now(void);
 
-/** Start on @p driver's tables; with @p kept, find what an earlier process put there. @return 0 or -ENOMEM */
+/**
+ * Start on @p driver's tables. @param kept  an earlier process filled them: take over its
+ * elements. @return 0 or -ENOMEM
+ */
 int node_init(struct node *n, const struct driver_ops *ops, struct driver *driver, bool kept);
-/** Free all but the driver; tables stay as they are. */
+/** Free everything except the driver; the tables stay as they are. */
 void node_fini(struct node *n);
 
 /**
@@ -148,41 +167,51 @@ void node_fini(struct node *n);
  *
  * @param m    taken on success
  * @param why  the reason of a refusal
- * @return 0; -EDQUOT (does not fit its limits), -EAGAIN (room is still resting: try again in
- *         NODE_REST_MS), or -errno; then everything is as it was
+ * @return 0; -EDQUOT (does not fit its limits), -EAGAIN (the room is still in quarantine: try again
+ *         in NODE_REST_MS), or -errno; on failure everything is as it was
  */
 int node_document(struct node *n, struct model *m, const struct node_time *time,
                   char why[PLAN_WHY_MAX]);
 /**
- * The same for a document whose plan is made, maybe with rings (plan_fill()), so that little is left to do.
+ * The same for a document whose plan is made already, and perhaps its rings (plan_fill()), in
+ * another thread: so this call is short.
  *
  * @param plan  of @p m; taken on success
  */
 int node_take(struct node *n, struct model *m, struct plan *plan, const struct node_time *time,
               char why[PLAN_WHY_MAX]);
 
-/** The health page has come, changed its layout or (NULL) is gone. */
+/** Use this health page from now on; NULL: there is none. */
 void node_health(struct node *n, const struct health_page *page);
-/** The same from a mapped page, whose words count only while it is sound (base/page.h). */
+/** The same for a mapped page, whose verdicts count only while it is sound (base/page.h). */
 void node_health_page(struct node *n, struct page *page);
 /**
- * Take the verdicts as they stand now and bring them into force. To be called on each of the page's epochs.
- * In the middle of node_take() deaths come into force at once, the rest when it is its pool's turn.
+ * Read all verdicts from the health page and bring them into force. Call it on each epoch of the
+ * page. During node_take() deaths come into force at once, other verdicts when their pool is
+ * switched.
  */
 void node_verdicts(struct node *n, const struct node_time *time);
-/** Do what time asks for. @return when the next call is due (time->now_ms scale), at most a second ahead */
+/**
+ * Do what is due. @return when the next call is due, by the clock of time->now_ms; at most a
+ * second ahead
+ */
 uint64_t node_tick(struct node *n, const struct node_time *time);
-/** Take what routers told of ways to backends since the last call; nearly free when they told nothing. */
+/** Lower path MTUs by the ICMP errors since the last call; nearly free when there were none. */
 void node_told(struct node *n, uint64_t now_ms);
-/** The way to @p address is as @p hop says: a hops_changed. */
+/** The next hop of @p address has changed to @p hop: a hops_changed callback. */
 void node_hop(void *node, const struct addr *address, const struct hop *hop);
 
-/** What peers need to know of slots (weir/guests.h), from malloc(). @return NULL when out of memory */
+/**
+ * Write the state for a peer that starts (weir/guests.h), from malloc(). @return NULL: out of
+ * memory
+ */
 char *node_guests_tell(const struct node *n, const struct node_time *time);
-/** Take what a peer told. @return 0; -EPROTO (malformed) or -ENOMEM, then everything is as it was */
+/**
+ * Accept a peer's state. @return 0; -EPROTO (malformed) or -ENOMEM, then everything is as it was
+ */
 int node_guests_take(struct node *n, const char *text, const struct node_time *time);
 
-/** The digest that a backend's index belongs to: of its pool and itself. */
+/** The key under which a backend has its index: a digest of its pool and its id. */
 uint64_t node_backend_key(uint64_t pool, uint64_t id);
 
 #endif

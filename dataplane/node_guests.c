@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What nodes tell each other of slots (owners_guests.c), as text: of each pool with agents
+ * The text in which nodes hand over state (owners_guests.c has its meaning). For each pool with
+ * agents:
  *
  *     pool NAME SLOTS
- *     backend ID                          one a line; they count from 1 on
- *     slot SLOT OWNER NAMED UNTIL ...     up to four named, newest first; g before a guest
+ *     backend ID                          backends get the numbers 1, 2, ... in this order
+ *     slot SLOT OWNER [NAMED UNTIL]...    up to four earlier owners, newest first; a temporary
+ *                                         owner has a g before its number
  *
- * with numbers in hex but SLOTS, times in seconds of the wall clock. Slots rise. What is not known here, a pool
- * or backend of another document, is left out; what is malformed is refused whole, before anything changes.
+ * Numbers are hexadecimal, except SLOTS; times are seconds of the wall clock; slots ascend.
+ * Backends are numbered because the text may name each of them in thousands of slots.
+ *
+ * Reading takes two passes: the first checks everything, the second applies. So malformed text
+ * changes nothing. Pools and backends that this node's document does not have are skipped.
  */
 #include "dataplane/node_inside.h"
 
@@ -22,9 +27,10 @@
 #include "weir/guests.h"
 #include "weir/model.h"
 
+/* The longest line, of a slot with four earlier owners, has about 110 characters. */
 #define LINE_MAX_BYTES 192
 
-/* --- telling --- */
+/* --- writing --- */
 
 struct telling {
 	char *text;
@@ -64,6 +70,10 @@ static void tell_slot(struct telling *t, const struct owners_guests *g)
 	add_line(t, "%s\n", line);
 }
 
+/*
+ * A pool without a slot to hand over has its first line alone: so the reader resets its slots to
+ * their lines.
+ */
 static void tell_pool(struct telling *t, const struct node_pool *p)
 {
 	struct owners_guests g;
@@ -99,17 +109,17 @@ char *node_guests_tell(const struct node *n, const struct node_time *time)
 	return t.text;
 }
 
-/* --- taking --- */
+/* --- reading --- */
 
 struct taking {
 	struct node *node;
 	struct owners_clock clock;
-	const struct node_pool *pool; /* NULL: it is not ours, what follows is left out */
+	const struct node_pool *pool; /* NULL: unknown here, its lines are skipped */
 	uint16_t *indexes;            /* by number */
 	size_t n_indexes;
 	struct owners_guests *told; /* [slots of the pool] */
 	size_t n_told;
-	bool apply; /* all is well formed: do it */
+	bool apply; /* the second pass: all is well formed */
 };
 
 static bool read_word(const char **at, const char *word)
@@ -140,7 +150,7 @@ static uint16_t index_of(const struct taking *t, uint64_t number)
 	return number < t->n_indexes ? t->indexes[number] : 0;
 }
 
-/* What was told of the pool until here is all. */
+/* All lines of the pool have been read: apply them, if this is the second pass. */
 static void end_pool(struct taking *t)
 {
 	if (t->pool && t->apply)
@@ -152,6 +162,10 @@ static void end_pool(struct taking *t)
 	t->n_indexes = 1;
 }
 
+/*
+ * A pool counts only if it has as many slots here: then a slot number means the same on both
+ * nodes.
+ */
 static int take_pool(struct taking *t, const char *at)
 {
 	size_t n = strcspn(at, " \n");
@@ -186,7 +200,7 @@ static int take_backend(struct taking *t, const char *at)
 	return 0;
 }
 
-/* One that is named, and until when. */
+/* An earlier owner, and until when its claim lasts. */
 static bool read_named(const struct taking *t, const char **at, struct owners_guests *g, uint32_t i)
 {
 	uint16_t guest = read_word(at, "g") ? OWNER_LIST_GUEST : 0;
@@ -200,6 +214,7 @@ static bool read_named(const struct taking *t, const char **at, struct owners_gu
 	return true;
 }
 
+/* Slots must ascend: owners_take() walks them beside its own, and a slot may not come twice. */
 static int take_slot(struct taking *t, const char *at)
 {
 	struct owners_guests g = { 0 };

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Elements that nobody wants any more: they rest until nothing leads to them.  And those that
- * an earlier process left in the tables: they are found by what the tables say of themselves.
+ * Quarantine (in code: rest). An element that the document no longer names may still be reached: by
+ * a packet under way, by a slot, by a remembered flow. It keeps serving them, and is freed when
+ * NODE_REST_MS have passed and the owners say that nothing leads to it (owners_uses(),
+ * owners_memory_uses()). If its owner returns before that, it gets the same element again.
+ *
+ * Elements that an earlier process left in the tables are taken over at the start: pools and
+ * backends have their identity in their elements; a service's counter is found by its entry.
  */
 #include "dataplane/node_inside.h"
 
@@ -12,7 +17,8 @@
 #include "weir/fwd/services.h"
 #include "weir/model.h"
 
-#define LOOKS 64u /* backends whose slots are searched, at one time */
+/* Backends whose slots are searched in one call: each costs a walk of its pool's slots. */
+#define LOOKS 64u
 
 static bool pool_is_wanted(const struct node *n, uint64_t id)
 {
@@ -46,7 +52,10 @@ static uint32_t settle_ms(const struct node *n, uint64_t pool)
 	return 0;
 }
 
-/* They go on serving the flows that slots and exceptions still give them; then they are free. */
+/*
+ * Backends that left the document. They serve the flows that slots and exceptions still send to
+ * them; UDP flows with policy `migrate` have to leave when their pool's settling time is over.
+ */
 static void rest_backends(struct node *n, const struct node_time *time)
 {
 	mark_wanted(n);
@@ -89,7 +98,7 @@ void node_rest(struct node *n, const struct node_time *time)
 			ranges_rest(n->ranges, n->ranges->items[i].first, time->now_ms);
 }
 
-/* An index is one pool's, so only that one's slots can name it. */
+/* A backend index belongs to one pool, so only that pool's slots can name it. */
 static bool owners_lead_to(const struct node *n, uint32_t index)
 {
 	uint64_t pool = n->t.backends[index].pool_id;
@@ -108,7 +117,7 @@ static bool rested(const struct places *p, uint32_t i, const struct node_time *t
 	       places_since_ms(p, i) + NODE_REST_MS <= time->now_ms;
 }
 
-/* Counters of an element start anew with its next owner. */
+/* The next owner of an element starts with counters at zero. */
 static void zero_counts(struct node *n, struct fwd_count *counts, uint32_t row, uint32_t i)
 {
 	for (uint32_t c = 0; c < n->t.n_cpus; c++)
@@ -133,7 +142,7 @@ static void release_backends(struct node *n, const struct node_time *time)
 	}
 }
 
-/* A range that another pool may have next must look like empty tables. */
+/* The next pool must find the range empty: owners_apply() seeds slots that have no owner. */
 static void release_ranges(struct node *n, uint64_t before_ms)
 {
 	for (uint32_t i = 0; i < n->ranges->n_items; i++) {
@@ -178,7 +187,7 @@ static void adopt_pool(struct node *n, uint32_t i)
 	    !ranges_adopt(n->ranges, (uint32_t)(p->place >> 8), (uint32_t)n_slots) &&
 	    places_adopt(n->pool_places, i, p->id))
 		return;
-	p->id = 0; /* contradicts itself: its services find nobody until the document is there */
+	p->id = 0; /* contradicts itself: its services find no pool until the document is there */
 }
 
 void node_adopt_counts(struct node *n, const struct plan *plan)

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What routers told packets of the ways to backends (fwd/tunnel_error.h): taken from the tables, bounded
- * (path.h) and brought into force. A way is an address's: all backends there follow.
+ * Path MTUs. A router on the way to a backend answers a packet that is too big with an ICMP error,
+ * and the packet path notes its MTU in the backend's element (fwd/tunnel_error.h). Ten times a
+ * second the loop calls node_told(): it sees by a counter whether there is news, takes the noted
+ * values, bounds them (path.h) and writes the new inner MTU. A path MTU belongs to an address: all
+ * backends there get it.
  */
 #include "dataplane/node_inside.h"
 
 #include "base/log.h"
 #include "weir/model.h"
 
-/* How often packets noted something: all since the tables were made. */
+/* How many errors packets have noted since the tables were made: a cheap sign of news. */
 static uint64_t count_told(const struct fwd_tables *t)
 {
 	uint64_t sum = 0;
@@ -18,7 +21,10 @@ static uint64_t count_told(const struct fwd_tables *t)
 	return sum;
 }
 
-/* Backend @p index by its name, if the document has one for it. */
+/*
+ * Log a change at backend @p index, with its name if the document has it; @p more: how many
+ * others changed.
+ */
 static void tell(const struct node *n, const char *event, uint32_t index, uint32_t more)
 {
 	char address[ADDR_TEXT_MAX];
@@ -36,7 +42,7 @@ static void tell(const struct node *n, const char *event, uint32_t index, uint32
 	         n->t.backends[index].inner_mtu, more);
 }
 
-/* Packets of @p mtu bytes at most reach @p address. @return whether that is news of a backend there */
+/* Lower the path MTU of @p address to @p mtu. @return whether that changes a backend */
 static bool lower(struct node *n, const struct addr *address, uint16_t mtu, uint64_t now_ms)
 {
 	bool news = false;
@@ -58,7 +64,7 @@ static bool lower(struct node *n, const struct addr *address, uint16_t mtu, uint
 	return news;
 }
 
-/* What packets noted since the last look. */
+/* Apply the MTUs that packets have noted since the last call. */
 static void take_told(struct node *n, uint64_t now_ms)
 {
 	uint32_t n_lowered = 0, first = 0;
@@ -77,7 +83,10 @@ static void take_told(struct node *n, uint64_t now_ms)
 		tell(n, "path-mtu-lowered", first, n_lowered - 1);
 }
 
-/* What was told is over after a while: what is configured is tried again. */
+/*
+ * End path MTUs that are old (path.h): the path may have changed, so the configured MTU is tried
+ * again.
+ */
 static void end_paths(struct node *n, uint64_t now_ms)
 {
 	uint32_t n_ended = 0, first = 0;

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From verdicts and words to what is in force: guards decide, backends' flags and owners follow.
- * A death is in the tables before anything else of the same page is looked at twice.
+ * From verdicts to what is in force. For each pool: read the words of the health page and the state
+ * of next hops, let the guards decide (guard.h), write the flags of backends, give the owners the
+ * new states.
+ *
+ * A death must be in the tables within a millisecond or two, so pools with a death come before all
+ * others, and a verdict may come between the steps of a document. The health page is written by
+ * another process without a lock: its words count only if the layout was the same before and after
+ * they were read.
  */
 #include "dataplane/node_inside.h"
 
@@ -14,6 +20,10 @@
 #include "weir/health.h"
 #include "weir/model.h"
 
+/*
+ * While the layout of the health page changes, it is read again so often. The writer takes far
+ * less.
+ */
 #define LAYOUT_AGAIN_MS 10u
 
 void node_health(struct node *n, const struct health_page *page)
@@ -47,7 +57,10 @@ void node_find_places(struct node *n)
 	n->health_generation = generation + 1;
 }
 
-/* Whether the places that were found are the targets' still: words of others must not count, nor those of a damaged page. */
+/*
+ * Whether the words that were read are those of our backends: the page has the layout of the last
+ * look-up and is not damaged. Call it after they were read.
+ */
 static bool places_hold(const struct node *n)
 {
 	if (!n->health)
@@ -58,7 +71,7 @@ static bool places_hold(const struct node *n)
 	       (!n->health_page || page_is_sound(n->health_page));
 }
 
-/* Its check's word, 0 where there is none. */
+/* The word of its check on the health page; 0: there is none. */
 static health_word word_of(const struct node *n, const struct node_pool *p,
                            const struct node_backend *b)
 {
@@ -98,6 +111,10 @@ static void store_dead(struct node *n, const struct node_backend *b)
 		__atomic_and_fetch(flags, (uint8_t)~FWD_BACKEND_DEAD, __ATOMIC_RELAXED);
 }
 
+/*
+ * Bring the decision on one backend into force, count and log it; note what the owners have to
+ * see.
+ */
 static void take_decision(struct node *n, struct node_pool *p, struct node_backend *b,
                           const struct guard_backend *g)
 {
@@ -125,8 +142,8 @@ static void take_decision(struct node *n, struct node_pool *p, struct node_backe
 }
 
 /*
- * Out by evidence, not for want of a verdict and not by a person's word. What its way said is asked for
- * each time.
+ * Whether the backend is out because its check said so: not for want of a verdict, not by a
+ * person's decision, and not because of its next hop, which is looked at afresh each time.
  */
 static bool is_known_dead(const struct node_backend *b)
 {
@@ -134,7 +151,10 @@ static bool is_known_dead(const struct node_backend *b)
 	       b->why != EFFECT_WHY_DISABLED && !effect_why_is_way((enum effect_why)b->why);
 }
 
-/* What the guards have to know of @p b; @p at_ms is made earlier if they have to be asked again. */
+/*
+ * What the guards have to know of @p b. @p at_ms is made earlier if its next hop will take it out
+ * later.
+ */
 static struct guard_backend see(struct node *n, const struct node_pool *p, struct node_backend *b,
                                 const struct node_time *time, uint64_t *at_ms)
 {
@@ -153,7 +173,10 @@ static struct guard_backend see(struct node *n, const struct node_pool *p, struc
 		                       .dead = is_known_dead(b) };
 }
 
-/* Next hops hear what checks hear. */
+/*
+ * Report the results of checks to next hops: silence behind a next hop makes the kernel ask it at
+ * once.
+ */
 static void tell_hops(struct node *n, struct node_pool *p)
 {
 	for (size_t i = 0; n->hops && i < p->plan->n_backends; i++)
@@ -168,6 +191,10 @@ static void forget_seen(struct guard_backend *g, size_t n, uint64_t *again_ms)
 	*again_ms = LAYOUT_AGAIN_MS;
 }
 
+/*
+ * The words are read first and checked afterwards (places_hold()): if the page changed meanwhile,
+ * none of them counts, and the pool is decided again soon.
+ */
 void node_decide_pool(struct node *n, struct node_pool *p, const struct node_time *time)
 {
 	const struct model_pool *m = p->plan->model;
@@ -177,7 +204,7 @@ void node_decide_pool(struct node *n, struct node_pool *p, const struct node_tim
 	struct guard_backend *g = calloc(count ? count : 1, sizeof(*g));
 	uint64_t again_ms = UINT32_MAX, cut_at_ms = UINT64_MAX;
 
-	if (!g) { /* what is in force stays; the next turn tries again */
+	if (!g) { /* out of memory: nothing changes, tried again in a second */
 		p->guard_at_ms = time->now_ms + 1000;
 		return;
 	}
@@ -185,7 +212,7 @@ void node_decide_pool(struct node *n, struct node_pool *p, const struct node_tim
 		g[i] = see(n, p, &p->backends[i], time, &cut_at_ms);
 	if (places_hold(n))
 		tell_hops(n, p);
-	else /* the layout changes: all stays as it is for a moment */
+	else /* the layout is changing: nothing is taken out or brought back meanwhile */
 		forget_seen(g, count, &again_ms);
 	p->guard_at_ms = guard_apply(&rules, p->window, time->now_ms, g, count);
 	if (p->guard_at_ms > cut_at_ms)
@@ -207,8 +234,8 @@ static size_t set_in_force(const struct model_pool *m, int64_t wall_ms)
 }
 
 /*
- * One of the document's sets with this node's indexes. The set in force also names, without
- * weight, the dead that it lacks (disabled ones): the owners take from them what they still have.
+ * One of the document's sets, with this node's backend indexes. Dead backends that the set in force
+ * does not name (disabled ones) are added without weight, so that the owners take away their slots.
  */
 static size_t make_set(const struct node *n, const struct node_pool *p,
                        const struct model_set *from, bool in_force, struct owners_member *out)
@@ -230,7 +257,7 @@ static size_t make_set(const struct node *n, const struct node_pool *p,
 	return used;
 }
 
-/* The plan's ring with this node's indexes, or NULL. */
+/* The plan's ring, translated to this node's backend indexes; NULL: there is none. */
 static uint16_t *make_ring(const struct node_pool *p, const uint16_t *ring)
 {
 	uint16_t *out = ring ? malloc(p->n_slots * sizeof(*out)) : NULL;
@@ -246,6 +273,9 @@ static void free_rings(struct owners_set *sets, size_t n)
 		free((void *)(uintptr_t)sets[i].filled);
 }
 
+/*
+ * All sets share one array of members, which the caller frees after owners_apply() has copied it.
+ */
 static int make_sets(const struct node *n, const struct node_pool *p, int64_t wall_ms,
                      struct owners_set *sets, struct owners_member **members)
 {
@@ -267,6 +297,7 @@ static int make_sets(const struct node *n, const struct node_pool *p, int64_t wa
 	return 0;
 }
 
+/* On failure nothing is stored, and `changed` stays set: the tick tries again each second. */
 void node_apply_pool(struct node *n, struct node_pool *p, const struct node_time *time)
 {
 	const struct model_pool *m = p->plan->model;
@@ -293,7 +324,7 @@ void node_apply_pool(struct node *n, struct node_pool *p, const struct node_time
 	p->owners_at_ms = time->now_ms;
 }
 
-/* What has a death first. */
+/* Give the owners of all pools what changed; @p died: only of pools with a death. */
 static void apply_pools(struct node *n, bool died, const struct node_time *time)
 {
 	for (size_t i = 0; i < n->n_pools; i++) {

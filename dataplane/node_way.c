@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ways to backends: what next hops say against a backend, and what checks say of next hops.
+ * Network paths to backends. A next hop that cannot be used takes a backend out of force, as a
+ * check's *down* does; and checks tell next hops what they see.
  *
- *     mode     next hop                                    against the backend
+ *     mode     next hop                                    takes the backend out as
  *     any      the route refuses (hop.bad)                 EFFECT_WHY_ROUTE
- *     any      answers none of the kernel's questions      EFFECT_WHY_NEIGHBOUR
+ *     any      answers none of the kernel's requests       EFFECT_WHY_NEIGHBOUR
  *     l2       a gateway                                   EFFECT_WHY_GATEWAY
- *     any      none, not resolved yet, or by a port        nothing: that is the node's own trouble
- *              without carrier
+ *     any      none, not resolved yet, or its port has     not at all: this is the node's own
+ *              no carrier                                  trouble, and no news of the backend
  *
- * What speaks against a backend in force counts after NODE_CUT_MS; what is out stays out with it. A
- * good verdict of a check through the tunnel outranks it: users' packets get there. One that a probe
- * has spoken against since does not, or a slow check would keep a backend whose packets are dropped.
+ * A backend in force is taken out after NODE_CUT_MS; a backend that is out already stays out. A
+ * good verdict of a check through the tunnel outranks the next hop, since users' packets take the
+ * same way. It does not if a probe has failed since: otherwise a slow check would keep a backend in
+ * force whose packets are dropped.
  */
 #include "dataplane/node_inside.h"
 
@@ -21,6 +23,7 @@
 #include "weir/health.h"
 #include "weir/model.h"
 
+/* Why the next hop takes a backend out: the table above. EFFECT_WHY_UNKNOWN: it does not. */
 static enum effect_why cut_of(const struct hop *hop, bool l2)
 {
 	if (hop->bad == HOP_BAD_ROUTE)
@@ -67,7 +70,10 @@ void node_look_way(struct node *n, uint32_t index, const struct addr *address, b
 	*way = now;
 }
 
-/* The word of a check that sends what users send, if it counts. */
+/*
+ * Whether the check proves that users' packets arrive: it goes through the tunnel, says up, and is
+ * not in doubt, inconclusive or restored from an earlier process.
+ */
 static bool is_reached(const struct node_pool *p, health_word word)
 {
 	return p->plan->model->check && p->plan->model->check->via == MODEL_VIA_TUNNEL &&
@@ -75,13 +81,20 @@ static bool is_reached(const struct node_pool *p, health_word word)
 	       !health_inconclusive(word) && !health_restored(word);
 }
 
-/* An earlier process may have taken it out for the same reason; what is not known counts as that. */
+/*
+ * Whether the backend is out because of its next hop. After a restart the reason is unknown and
+ * counts as that.
+ */
 static bool is_out_by_way(const struct node_backend *b)
 {
 	return b->known && !b->alive &&
 	       (b->why == EFFECT_WHY_UNKNOWN || effect_why_is_way((enum effect_why)b->why));
 }
 
+/*
+ * A backend in force is given NODE_CUT_MS: most troubles of next hops pass sooner. One that is
+ * out for its path stays out at once, or it would come back for that long at each restart.
+ */
 enum effect_why node_cut(const struct node *n, const struct node_pool *p,
                          const struct node_backend *b, health_word word,
                          const struct node_time *time, uint64_t *at_ms)

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The node's elements of the tables, written so that packets read either the old or the new:
- * what leads to an element is stored last, by one atomic word.
+ * Writing table elements while packets read them. Nothing is locked. Elements are written word by
+ * word, each word whole, and what leads packets to a new element is stored last, by one atomic
+ * word: so a packet meets no element or a complete one.
+ *
+ * Services are a hash table in two halves: the spare half is built afresh, then one store makes it
+ * active.
  */
 #include "dataplane/node_inside.h"
 
@@ -14,7 +18,10 @@
 #include "weir/fwd/services.h"
 #include "weir/model.h"
 
-/* First tried with the half's old seed; the first few always do at a load below a half. */
+/*
+ * Hash seeds to try. The table is at most half full, so one of the first few fits unless two
+ * entries are equal.
+ */
 #define SEEDS 64u
 
 uint64_t node_backend_key(uint64_t pool, uint64_t id)
@@ -24,7 +31,7 @@ uint64_t node_backend_key(uint64_t pool, uint64_t id)
 	return h ^ h >> 32;
 }
 
-/* Memory that packets read, by whole words. */
+/* Copy into memory that packets read: each 64-bit word is stored whole. */
 static void store_words(void *to, const void *from, size_t bytes)
 {
 	uint64_t *t = to, word;
@@ -35,12 +42,15 @@ static void store_words(void *to, const void *from, size_t bytes)
 	}
 }
 
-/* What the next hop of backend @p index adds; address and mode stand in @p e. @return whether it is known */
+/*
+ * Fill in the next hop of backend @p index; @p e has its address and mode already. @return
+ * whether it is known
+ */
 static bool fill_hop(const struct node *n, uint32_t index, const struct addr *address,
                      struct fwd_backend *e)
 {
 	uint16_t limit = n->model ? n->model->self->mtu : 0;
-	bool l2 = e->encap == FWD_ENCAP_L2; /* no tunnel, and no router on its way */
+	bool l2 = e->encap == FWD_ENCAP_L2; /* no tunnel: the backend must be on the link */
 	struct hop hop;
 
 	if (!n->hops || !hops_get(n->hops, address, &hop) || hop.state != HOP_KNOWN ||
@@ -93,7 +103,7 @@ void node_write_destinations(const struct fwd_tables *t)
 	struct fwd_destinations *made = calloc(t->n_destinations, sizeof(*made));
 
 	if (!made)
-		return; /* errors about new backends are the kernel's until the next document */
+		return; /* until the next document the kernel gets the errors about new backends */
 	for (uint32_t i = 1; i < t->n_backends; i++)
 		if (t->backends[i].flags & FWD_BACKEND_USED)
 			(void)fwd_destination_put(made, t->n_destinations, t->backends, i);
@@ -101,7 +111,7 @@ void node_write_destinations(const struct fwd_tables *t)
 	free(made);
 }
 
-/* Where the list of the indexes begins whose watched address may be @p a. */
+/* The bucket of address @p a: the first of a list of backend indexes. */
 static uint32_t *watched_head(const struct node *n, const struct addr *a)
 {
 	static const struct hash_key key = { 0x7765697268u, 2 };
@@ -168,6 +178,10 @@ static uint32_t log2_of(uint32_t n)
 	return 31u - (uint32_t)__builtin_clz(n);
 }
 
+/*
+ * `place` packs the pool's range of slots into one word (first slot << 8 | log2 of their number),
+ * stored last: a packet that sees it sees the times, too.
+ */
 void node_write_pool(struct node *n, const struct node_pool *p)
 {
 	const struct model_pool *m = p->plan->model;
@@ -214,7 +228,7 @@ void node_write_generation(const struct node *n, struct fwd_root *root)
 	__atomic_store_n(&root->generation, n->model->meta.document, __ATOMIC_RELEASE);
 }
 
-/* The entry as it goes into the table, or false where its pool or counter has no place. */
+/* The entry as it goes into the table, with the indexes of its pool and its counter. */
 static struct fwd_service make_entry(const struct node *n, const struct plan_entry *e)
 {
 	struct fwd_service s = e->entry;
