@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The backend agent's XDP program: weir/fwd/decap.h and decap_second.h bound to the kernel.
- * Its maps belong to bpf/agent.c: prefixes and namespaces are written before the program is
- * attached and never after, the counters go on when one program replaces another.
+ * bpf/agent.c owns its maps. It writes prefixes and namespaces before the program is attached
+ * and never after, so each packet sees one consistent set; the counters are handed from one
+ * program to the next.
  *
  * A packet for another owner leaves the XDP program readdressed, but not sent: the second
  * program, at the same interface's ingress, has the kernel look up its route and resolve
@@ -39,11 +40,12 @@ struct {
 	__type(value, struct agent_spaces);
 } agent_netns SEC(".maps");
 
-/* As the kernel has it; its place is found when the program is loaded. */
+/* One field of the kernel's struct; its offset is found when the program is loaded (BPF CO-RE). */
 struct tcp_request_sock {
 	__u32 snt_isn;
 } __attribute__((preserve_access_index));
 
+/* Values of bpf_sock.state: BPF_TCP_LISTEN, and BPF_TCP_NEW_SYN_RECV (half-open connections). */
 #define STATE_LISTEN   10
 #define STATE_SYN_RECV 12
 
@@ -84,7 +86,10 @@ static __always_inline int cookie_fits(void *sk, const unsigned char *frame,
 	                               (void *)tcp, DECAP_TCP_LEN) == 0;
 }
 
-/* What the socket @p sk, which the look-up has found, says of the segment. */
+/*
+ * What the found socket @p sk says of the segment. A half-open connection counts only if the
+ * segment acknowledges its SYN-ACK: another one would be answered by a reset.
+ */
 static __always_inline enum second_socket judge(struct bpf_sock *sk, const unsigned char *frame,
                                                 const unsigned char *end,
                                                 const struct decap_flow *flow)
@@ -117,7 +122,7 @@ static __always_inline void fill_tuple(struct bpf_sock_tuple *t, const struct de
 	__builtin_memcpy(&t->ipv6.dport, flow->vip_port, 2);
 }
 
-/* What a namespace knows; not inlined for the sake of the stack. */
+/* What one namespace knows of the flow. Not inlined, as BPF has 512 bytes of stack. */
 static __attribute__((noinline)) int look_up(struct xdp_md *ctx, const unsigned char *frame,
                                              const unsigned char *end,
                                              const struct decap_flow *flow, __u64 netns)
@@ -178,8 +183,9 @@ static __always_inline int is_taken_off(enum decap_reason why)
 }
 
 /*
- * decap_second() as a function that the verifier checks by itself, once: it knows of the
- * result only what is tested. @p facts: owners_n, owners_next, inner_is4, outer_is4, a byte each.
+ * decap_second() as a global function (see port.bpf.h), which the verifier checks once. Its
+ * arguments are plain numbers, of which the verifier knows nothing but what is tested here.
+ * @p facts: owners_n, owners_next, inner_is4, outer_is4, a byte each.
  */
 __attribute__((noinline, weak)) int agent_second(struct xdp_md *ctx, __u32 inner_off,
                                                  __u32 owners_off, __u32 facts)
@@ -225,7 +231,9 @@ int weir_agent(struct xdp_md *ctx)
 	                                                                          : XDP_DROP;
 }
 
-/* Whether the frame is one that the XDP program has readdressed: no other GUE with a list comes by it. */
+/*
+ * Whether the XDP program has readdressed the frame: all other GUE frames with a list ended there.
+ */
 static __always_inline int is_passed_on(const unsigned char *frame, const unsigned char *end)
 {
 	const unsigned char *ip = frame + DECAP_ETH_LEN, *gue;
@@ -246,14 +254,14 @@ static __always_inline int is_passed_on(const unsigned char *frame, const unsign
 	       (gue[0] & 0x1f) != 0;
 }
 
-/* A bridge that floods shows each backend the frames of all: only who has the MAC address passes one on. */
+/* A flooding bridge shows each frame to all backends: only the addressed one may pass it on. */
 SEC("tc")
 int weir_agent_next(struct __sk_buff *skb)
 {
 	if (skb->pkt_type != PACKET_HOST)
 		return TC_ACT_OK; /* the kernel drops it */
 	if (bpf_skb_pull_data(skb, DECAP_INNER_OFF_MAX))
-		bpf_skb_pull_data(skb, 0); /* shorter than the longest: all that there is */
+		bpf_skb_pull_data(skb, 0); /* it is shorter than that: pull all of it */
 	if (!is_passed_on((unsigned char *)(long)skb->data, (unsigned char *)(long)skb->data_end))
 		return TC_ACT_OK;
 	return (int)bpf_redirect_neigh(skb->ifindex, NULL, 0, 0);

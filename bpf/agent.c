@@ -21,7 +21,6 @@
 #include <bpf/libbpf.h>
 
 #include "weir/bpf_why.h"
-
 #include "bpf/agent_maps.h"
 #include "bpf/agent_second.h"
 
@@ -31,9 +30,9 @@
 #include "bpf/agent.skel.h"
 #pragma GCC diagnostic pop
 
-#define BPF_FS_MAGIC_NUMBER 0xcafe4a11u
-#define MAPS_MAX            8
-#define PIN_PATH_MAX        512
+#define BPF_FS_MAGIC_NUMBER 0xcafe4a11u /* BPF_FS_MAGIC of linux/magic.h */
+#define MAPS_MAX            8           /* of a program: three named ones and .rodata fit */
+#define PIN_PATH_MAX        512         /* bytes; a longer --bpf-dir is refused */
 
 /* What the pin holds. */
 struct held {
@@ -90,7 +89,7 @@ static int silent(enum libbpf_print_level level, const char *format, va_list arg
 	return 0;
 }
 
-/* Before any of libbpf: errors by return value alone, and nothing on standard error. */
+/* Before libbpf is used: it reports by return values and writes nothing to standard error. */
 static void start(char *error)
 {
 	if (error)
@@ -380,8 +379,8 @@ static int attach_new(const char *path, const char *ifname, unsigned ifindex, in
 }
 
 /*
- * Replace the program behind @p old; in another mode only by taking the old one off first. Where the driver refuses that mode, the
- * old one is put back: for that moment packets meet no agent.
+ * Replace the program behind @p old. Another mode needs the old one off first, so packets meet no
+ * agent for a moment; if the driver refuses the mode, the old program is attached again.
  */
 static int replace(const char *path, const char *ifname, const struct held *old, bool native,
                    int prog_fd, enum agent_mode mode, char *error)
@@ -406,7 +405,7 @@ static int replace(const char *path, const char *ifname, const struct held *old,
 	return rc;
 }
 
-/* Have packets for other owners sent on, or no longer: before the XDP program readdresses any. */
+/* Attach or detach the ingress program, before the XDP program readdresses any packet. */
 static int attach_next(const char *ifname, unsigned ifindex, const struct agent_options *options,
                        const struct weir_agent_bpf *skel, char *error)
 {
@@ -500,6 +499,7 @@ int agent_detach(const char *ifname, const char *bpf_dir, char error[AGENT_ERROR
 	return rc;
 }
 
+/* Sum each reason over all possible CPUs: the map has a value for each of them. */
 static int read_counts(int fd, struct agent_count counts[DECAP_REASON_COUNT])
 {
 	int n_cpus = libbpf_num_possible_cpus();
@@ -535,6 +535,7 @@ static int by_prefix(const void *a, const void *b)
 	             : (x->prefix.bits > y->prefix.bits) - (x->prefix.bits < y->prefix.bits);
 }
 
+/* Walk the trie key by key, then sort: the kernel's order means nothing to a reader. */
 static size_t read_prefixes(int fd, struct agent_prefix *out)
 {
 	struct agent_key key, next;
@@ -556,7 +557,7 @@ static size_t read_prefixes(int fd, struct agent_prefix *out)
 	return n;
 }
 
-/* How many namespaces are searched. */
+/* How many namespaces are searched; 0 when the map cannot be read. */
 static uint32_t read_netns(int fd)
 {
 	struct agent_spaces spaces;

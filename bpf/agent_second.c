@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The kernel's part of second chance (agent_second.h): traffic control and namespace ids. */
+/*
+ * The kernel's part of second chance (agent_second.h). The ingress program is a tc filter with a
+ * fixed handle and priority, so that a later process finds and replaces it without keeping
+ * anything. Namespace ids come by rtnetlink (RTM_NEWNSID, RTM_GETNSID): the socket look-up in BPF
+ * takes only ids.
+ */
 #include "bpf/agent_second.h"
 
 #include <errno.h>
@@ -16,10 +21,10 @@
 
 #include "weir/agent.h"
 
-/* Of the filter: found again by these two. */
+/* A later process finds the filter by these two; 0x5745 is "WE". */
 #define TC_HANDLE   1u
 #define TC_PRIORITY 0x5745u
-#define PATH_BYTES  512
+#define PATH_BYTES  512 /* of a namespace's file */
 
 int agent_second_attach(unsigned ifindex, int prog_fd)
 {
@@ -78,7 +83,7 @@ static struct request make_request(uint16_t type, uint16_t flags, int netns_fd)
 	return r;
 }
 
-/* The id that an answer gives; -errno where it is an error. */
+/* The id in the answer. @return 0, or the error that the answer reports */
 static int read_id(struct request *r, ssize_t n, int32_t *id)
 {
 	struct rtattr *a =
@@ -107,7 +112,7 @@ static int ask(int fd, const struct request *r, int32_t *id)
 	return n < 0 ? -errno : read_id(&answer, n, id);
 }
 
-/* Have an id given, which fails where there is one, then read it. */
+/* Ask the kernel to give an id; -EEXIST says that there is one. Then read it. */
 static int id_of(int netns_fd, int32_t *id)
 {
 	struct request give = make_request(RTM_NEWNSID, NLM_F_ACK, netns_fd);

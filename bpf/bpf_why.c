@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The oldest kernel is 5.10: XDP by a link that is replaced in one step came with 5.9, and what the
- * probes' program asks of a route (bpf_redirect_neigh) with 5.10. Memory-mapped maps and jiffies are 5.5's.
+ * The kernel's errno alone does not say what to do, so it is read together with the kernel's
+ * release and the verifier's last line. The release comes first, because a kernel that is too old
+ * may fail in any of the later ways.
+ *
+ * The oldest kernel is 5.10: XDP links that are replaced in one step came with 5.9, and
+ * bpf_redirect_neigh(), by which the probes' program finds the next hop, with 5.10.
  */
 #include "weir/bpf_why.h"
 
@@ -11,6 +15,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+/* The oldest release of Linux that has all that the programs use, see above. */
 #define OLDEST_MAJOR 5u
 #define OLDEST_MINOR 10u
 
@@ -23,7 +28,7 @@ static bool too_old(const char *release)
 	return major < OLDEST_MAJOR || (major == OLDEST_MAJOR && minor < OLDEST_MINOR);
 }
 
-/* The last line of the verifier's that says something, into @p out. */
+/* Copy into @p out the last line of the verifier's log that says something. */
 static void last_words(const char *log, char *out, size_t size)
 {
 	const char *line = log, *last = log;
@@ -40,7 +45,7 @@ const char *bpf_why_on(int err, const char *log, const char *release, char out[B
 	char words[300];
 
 	last_words(log, words, sizeof(words));
-	/* without its functions' types the verifier goes along every path of each call */
+	/* without types a global function is verified again at each call, on every path */
 	bool untyped = strstr(words, "program is too large") != NULL;
 
 	if (too_old(release))

@@ -3,8 +3,15 @@
  * @file
  * The port for XDP: tables as memory-mapped array maps, whose look-ups the kernel inlines.
  *
- * Sizes are set by the loader (max_entries); an index beyond them finds NULL. The maps are
- * also the interface to user space: bpf/xdp_driver.c pins and maps them.
+ * The loader sets the sizes (max_entries); an index beyond them finds NULL. The maps are also
+ * the interface to user space: bpf/xdp_set.c pins them and maps them into memory.
+ *
+ * Rare work is done in *global functions* (noinline, weak). The verifier checks such a function
+ * once, with arguments of which it knows nothing; a static function it would check again at every
+ * call, on every path that leads there. In return a global function may take only numbers and the
+ * context (pointers since Linux 5.13), so each derives its pointers from the context again. `weak`
+ * keeps clang from using what it knows of the function's body at the calls: it could drop a test
+ * that the verifier needs to see. FWD_SLOW (types.h) is the same for the shared code.
  */
 #ifndef WEIR_BPF_PORT_H
 #define WEIR_BPF_PORT_H
@@ -18,7 +25,7 @@
 #include "weir/fwd/too_big.h"
 #include "weir/fwd/tunnel_error.h"
 
-/** The maps are the tables; whose counters are added to is asked once a packet. */
+/** The maps are the tables. The CPU, whose counters are added to, is asked for once a packet. */
 struct fwd_tables {
 	uint32_t cpu;
 };
@@ -49,7 +56,7 @@ TABLE(cpus, struct fwd_cpu);
 TABLE(service_counts, struct fwd_count);
 TABLE(backend_counts, struct fwd_count);
 
-/** Our ports, by their interface's index. */
+/** Our ports by interface index. 64 leaves room beyond DRIVER_PORTS_MAX, as indexes change. */
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
 	__uint(max_entries, 64);
@@ -57,7 +64,7 @@ struct {
 	__type(value, __u32);
 } ports SEC(".maps");
 
-/** Pointers to the stack are none that a function of its own could take. */
+/** A global function can take no pointer to the stack, and needs none: maps are global, too. */
 FWD_INLINE uint64_t fwd_tables_number(const struct fwd_tables *t)
 {
 	(void)t;
@@ -205,7 +212,7 @@ FWD_INLINE bool fwd_port_cut(struct fwd_packet *packet, uint32_t len)
 	return true;
 }
 
-/** A function of its own, which the verifier checks once: it reads the frame from its context. */
+/** A global function (see above): it reads the frame from its context. */
 __attribute__((noinline, weak)) int weir_tell_too_big(struct xdp_md *ctx, uint32_t l3_off,
                                                       uint32_t l3_len, uint32_t is4,
                                                       uint32_t inner_mtu)

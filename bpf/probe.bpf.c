@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * tc egress: packets whose mark names a backend leave in that backend's tunnel, under the outer
- * header that the forwarding code writes (weir/fwd/encap.h). See include/weir/probe.h. A marked
- * packet never leaves otherwise; all others are not touched.
+ * header that the forwarding code writes (weir/fwd/encap.h). See include/weir/probe.h.
+ *
+ * The mark is looked up in a map that weir-dataplane fills; the outer header is put in front, the
+ * mark is cleared, and the kernel routes the packet and resolves its next hop
+ * (bpf_redirect_neigh). A marked packet leaves in its tunnel or not at all, as one
+ * outside of it would probe some other backend. Packets without a mark are not touched.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -11,13 +15,14 @@
 #include "bpf/probe_table.h"
 #include "weir/fwd/encap.h"
 
+/* PROBE_MARK_BASE and PROBE_MARK_MASK of weir/probe.h, which includes what BPF cannot. */
 #define MARK_BASE 0x57000000u
 #define MARK_MASK 0xff000000u
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 2 * 32768); /* new ones come in before old ones go */
+	__uint(max_entries, 2 * 32768); /* 2 * PROBES_MAX: new ones are added before old ones go */
 	__type(key, __u32);
 	__type(value, struct probe_value);
 } probe_tunnels SEC(".maps");
@@ -52,8 +57,8 @@ static __always_inline bool is_tagged(const struct __sk_buff *skb)
 }
 
 /*
- * A probe that was routed into a VLAN comes by with its tags, and leaves by the interface of the backend's
- * next hop, which gives it that one's.
+ * Remove up to two VLAN tags. A probe that was routed into a VLAN has that VLAN's tags; it leaves
+ * by the interface of the backend's next hop, which adds its own.
  */
 static __always_inline bool untag(struct __sk_buff *skb)
 {
@@ -62,7 +67,7 @@ static __always_inline bool untag(struct __sk_buff *skb)
 	return !is_tagged(skb) || !bpf_skb_vlan_pop(skb);
 }
 
-/* What of the inner packet shows outside. */
+/* Read what the outer header repeats of the inner packet: family, DSCP and ECN, length. */
 static __always_inline bool read_inner(struct __sk_buff *skb, struct fwd_outer *o)
 {
 	__u8 head[8];
@@ -75,7 +80,10 @@ static __always_inline bool read_inner(struct __sk_buff *skb, struct fwd_outer *
 	return o->inner_is4 || skb->protocol == fwd_be16(FWD_ETHERTYPE_IP6);
 }
 
-/* Make room and fill it. */
+/*
+ * Make room and write the outer header; family and mode are constants, so that the verifier sees
+ * its length.
+ */
 static __always_inline bool write_outer(struct __sk_buff *skb, const struct fwd_outer *o, bool is4,
                                         bool gue)
 {
@@ -133,7 +141,7 @@ int weir_probe(struct __sk_buff *skb)
 	if (!encapsulate(skb, &o, is4, tunnel->gue))
 		return end_as(PROBE_END_TOO_BIG, TC_ACT_SHOT);
 
-	skb->mark = 0; /* or it comes by here again */
+	skb->mark = 0; /* else the packet would come through here again */
 	if (bpf_redirect_neigh(ifindex, NULL, 0, 0) != TC_ACT_REDIRECT)
 		return end_as(PROBE_END_NO_ROUTE, TC_ACT_SHOT);
 	return end_as(PROBE_END_SENT, TC_ACT_REDIRECT);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * User-space half of the probes' egress program: load, fill, attach. A tc filter holds its program and
- * that its maps, so nothing is pinned; a new process loads its own, fills it and replaces the
- * filter. One thread.
+ * User-space half of the probes' egress program: load, fill, attach. The tc filter holds the
+ * program and the program holds its maps, so nothing is pinned. A new process loads and fills a
+ * program of its own, then replaces the filter in one step: probes never meet an empty table.
+ * libbpf's messages are switched off, as callers report the errors. One thread.
  */
 #include "weir/probe.h"
 
@@ -23,6 +24,7 @@
 
 _Static_assert(PROBE_NO_WAY == PROBE_IFINDEX_NONE, "one value");
 
+/* Fixed, so that the next process replaces this very filter; 0x57 is 'W'. */
 #define FILTER_HANDLE   0x57
 #define FILTER_PRIORITY 0x57
 
@@ -113,7 +115,7 @@ int probe_change_tunnel(struct probes *p, const struct probe_tunnel *tunnel)
 	return put_tunnel(bpf_map__fd(p->skel->maps.probe_tunnels), tunnel, BPF_EXIST);
 }
 
-/* Put all tunnels in. */
+/* Add or replace all of @p tunnels. */
 static int add_tunnels(int map_fd, const struct probe_tunnel *tunnels, size_t n)
 {
 	int rc = 0;
@@ -151,8 +153,9 @@ int probe_set_tunnels(struct probes *p, const struct probe_tunnel *tunnels, size
 }
 
 /*
- * Whether our program is at that point. An ingress qdisc in the place of clsact has one list of filters for both:
- * the kernel takes an egress filter there, and runs it for what comes in.
+ * Whether our program is at @p point. If an ingress qdisc stands where clsact should be, both
+ * points share one list of filters: the kernel accepts an egress filter and runs it for what comes
+ * in.
  * @return 0, -ENOENT (it is not) or -ENOMEM
  */
 static int look_for_filter(const struct probes *p, unsigned ifindex, enum bpf_tc_attach_point point)

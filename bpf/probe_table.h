@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The tables of the probes' egress program, as both of its halves see them.
+ * The tables of the probes' egress program, shared by its BPF half and its user-space half.
  */
 #ifndef BPF_PROBE_TABLE_H
 #define BPF_PROBE_TABLE_H
 
 #include "weir/fwd/tables.h"
 
-#define PROBE_IFINDEX_NONE 0xffffffffu /* PROBE_NO_WAY */
-#define PROBE_GUE_PORT     6080u       /* fwd_backend.gue_port_be of the packets that users send */
+#define PROBE_IFINDEX_NONE 0xffffffffu /* PROBE_NO_WAY of weir/probe.h */
+#define PROBE_GUE_PORT     6080u       /* as fwd_backend.gue_port_be for users' packets */
 
-/* Of a mark. */
+/* What a mark stands for: a backend's tunnel. */
 struct probe_value {
 	union fwd_addr dst;
 	uint32_t
@@ -18,11 +18,12 @@ struct probe_value {
 	uint32_t gue;
 };
 
-/* Outer sources. */
+/* Prefixes of the outer source addresses, by family. */
 struct probe_sources {
 	struct fwd_prefix source4, source6;
 };
 
+/* How a marked packet ends: index of the counters. */
 enum probe_end {
 	PROBE_END_SENT,
 	PROBE_END_UNKNOWN,

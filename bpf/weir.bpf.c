@@ -2,21 +2,22 @@
 /*
  * The XDP program: the shared forwarding code over memory-mapped maps.
  *
- * What happens to a packet is in include/weir/fwd/; here is only what XDP adds: its clock,
- * and how a verdict becomes an action.
+ * What happens to a packet is decided in include/weir/fwd/; the maps and the clock come from
+ * port.bpf.h. Only the last step is here: a verdict becomes an XDP action. The common packet is
+ * sent right away; every other kind is looked up by its reason.
  */
 #include "port.bpf.h"
 
 #include "weir/fwd/forward.h"
 
-/** Send the frame through port @p ifindex; 0: where it came in. */
+/** Send the frame by port @p ifindex; 0: by the port that it came in by. */
 static __always_inline int leave(const struct xdp_md *ctx, uint32_t ifindex)
 {
 	if (!ifindex || ifindex == ctx->ingress_ifindex)
 		return XDP_TX;
 	if (bpf_redirect_map(&ports, ifindex, 0) == XDP_REDIRECT)
 		return XDP_REDIRECT;
-	return (int)bpf_redirect(ifindex, 0); /* none of ours: its driver may take it or not */
+	return (int)bpf_redirect(ifindex, 0); /* no port of ours: its driver may refuse it */
 }
 
 SEC("xdp")
@@ -29,7 +30,7 @@ int weir_forward(struct xdp_md *ctx)
 	struct fwd_verdict v = { 0 };
 
 	if (!r)
-		return XDP_DROP; /* never */
+		return XDP_DROP; /* never: for the verifier */
 	if (FWD_LIKELY(fwd_forward(&t, r, &packet, &v)))
 		return leave(ctx, v.backend->ifindex);
 	switch (fwd_reason_kind(v.reason)) {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The packets' clock: bpf_jiffies64() costs them next to nothing, and user space cannot read
- * it but by a program.  Root says how ticks become seconds of CLOCK_MONOTONIC.  Ticks do not
- * follow NTP's slewing, so the agreement is renewed from time to time.
+ * The packets' clock. bpf_jiffies64() costs a packet next to nothing, but user space can read it
+ * only by running a BPF program. Such a program returns 32 bits, so two programs read the two
+ * halves, and a changed high half repeats the reading. fwd_root.tick_base and tick_scale turn ticks
+ * into seconds of CLOCK_MONOTONIC. NTP slews that clock but not the ticks, so the base is set again
+ * from time to time (driver_ops.tick).
  */
 #include "bpf/xdp_inside.h"
 
@@ -13,7 +15,7 @@
 #include <bpf/bpf.h>
 #include <linux/filter.h>
 
-#define EDGES 10u /* ticks to measure over */
+#define EDGES 10u /* ticks to measure over: at most 0.1 s, and enough to tell the rates apart */
 
 static uint64_t now_ns(void)
 {
@@ -69,7 +71,7 @@ static int read_ticks(const struct reader *r, uint64_t *out)
 	return err;
 }
 
-/* Wait for the tick to change. Bounded: a tick is at most 10 ms, and a second is given. */
+/* Wait for the tick to change: at most 1 s, though a tick takes at most 10 ms. */
 static int wait_edge(const struct reader *r, uint64_t *ticks, uint64_t *at_ns)
 {
 	uint64_t first, limit_ns = now_ns() + 1000000000u;
@@ -86,7 +88,10 @@ static int wait_edge(const struct reader *r, uint64_t *ticks, uint64_t *at_ns)
 	return err;
 }
 
-/* The kernel's ticks a second: 100, 250, 300 or 1000, whichever is nearest to what is seen. */
+/*
+ * The kernel's ticks a second: of the four that Linux can have, the one nearest to the measured
+ * rate.
+ */
 static int measure_hz(const struct reader *r, uint32_t *hz)
 {
 	static const uint32_t known[] = { 100, 250, 300, 1000 };
@@ -109,6 +114,10 @@ static int measure_hz(const struct reader *r, uint32_t *hz)
 	return 0;
 }
 
+/*
+ * The rate is measured once. The base is set again only if it is off by more than one tick: reading
+ * both clocks takes time, so a smaller difference says nothing.
+ */
 static int sync_with(const struct reader *r, struct fwd_root *root)
 {
 	uint32_t hz = root->tick_scale

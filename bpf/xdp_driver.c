@@ -2,10 +2,10 @@
 /*
  * The XDP driver (weir/driver.h): native where a port can, generic as last resort.
  *
- * Below BPF/CLUSTER/NODE: tables-N/ holds a set of maps and its program, "current" names the
- * set in force, link-IF the attachment to a port.  Packets follow the links; the process may
- * come and go.  A program is replaced by one bpf_link update, which no packet notices.  One
- * process at a time holds a lock on the directory; one thread calls.
+ * Below BPF/CLUSTER/NODE, tables-N/ holds a set of maps and its program, "current" names the
+ * set in force, and link-IF is the attachment to a port. The kernel keeps what is pinned, so
+ * packets are forwarded while the process is gone. A program is replaced by one bpf_link update,
+ * which no packet notices. A lock on the directory keeps a second process out; one thread calls.
  */
 #include "bpf/xdp_inside.h"
 #include "weir/carry.h"
@@ -56,7 +56,7 @@ static int lock_dir(struct driver *d, struct driver_why *why)
 	return 0;
 }
 
-/* Take over the set in force if its layout is ours. */
+/* Take over the set in force if its layout is ours, and remove the pins of all others. */
 static bool take_over(struct driver *d, struct driver_why *why)
 {
 	unsigned number;
@@ -67,6 +67,10 @@ static bool take_over(struct driver *d, struct driver_why *why)
 	return !xdp_set_open(&d->now, d->dir, number, true, why);
 }
 
+/*
+ * The tables in force if they can be used: connections live on. Else new ones beside them; the old
+ * ones forward until attach().
+ */
 static int open_sets(struct driver *d, const struct driver_sizes *sizes, bool *kept,
                      struct driver_why *why)
 {
@@ -103,6 +107,7 @@ static void close_driver(struct driver *d)
 	free(d);
 }
 
+/* The directory is locked before anything below it is read: another process may be rewriting it. */
 static int open_driver(const struct driver_config *config, struct driver **out, bool *kept,
                        struct driver_why *why)
 {
@@ -142,7 +147,9 @@ static void sizes(const struct driver *d, struct driver_sizes *out)
 	*out = d->now.sizes;
 }
 
-/* A BPF file system keeps names with dots to itself; an interface's name has no ':'. */
+/*
+ * A BPF file system refuses names with dots, so ':' stands for '.': no interface's name has a ':'.
+ */
 static void link_path(const struct driver *d, const char *interface, char out[PATH_MAX])
 {
 	int n = snprintf(out, PATH_MAX, "%.*s/link-", PATH_MAX - 64, d->dir);
@@ -153,7 +160,7 @@ static void link_path(const struct driver *d, const char *interface, char out[PA
 			*p = ':';
 }
 
-/* The pinned link of @p interface if it still holds that very port. @return descriptor or -ENOENT */
+/* The pinned link of @p interface, if it still holds that port. @return descriptor or -ENOENT */
 static int open_link(const struct driver *d, const char *interface, uint32_t ifindex)
 {
 	struct bpf_link_info info = { 0 };
@@ -196,7 +203,7 @@ static int why_not(const struct driver *d, struct driver_why *why, int err, cons
 	return xdp_why_attach(why, err, interface);
 }
 
-/* Attach where no link is: native, else generic unless the reason is none of the mode's. */
+/* Attach a port that has no link: native first, then generic if the errno is about the mode. */
 static int make_link(const struct driver *d, const char *interface, uint32_t ifindex,
                      struct driver_why *why)
 {
@@ -238,7 +245,7 @@ static void forget_port(struct driver *d, struct port *p)
 	*p = d->ports[--d->n_ports];
 }
 
-/* Name this process's set as the one in force, once a port carries its program. */
+/* Make this process's set the one in force, once a port carries its program. */
 static int set_current(struct driver *d, struct driver_why *why)
 {
 	unsigned number;
@@ -252,6 +259,11 @@ static int set_current(struct driver *d, struct driver_why *why)
 	return 0;
 }
 
+/*
+ * Put the program on a port. An existing link is updated in place, so no packet meets a port
+ * without a program. The port's number comes into the map of ports first: frames may leave by it at
+ * once.
+ */
 static int attach(struct driver *d, const struct model_port *port, struct driver_port *out,
                   struct driver_why *why)
 {
@@ -287,8 +299,8 @@ static int attach(struct driver *d, const struct model_port *port, struct driver
 }
 
 /*
- * Take the program off the interface of a pinned link, and the pin away. The kernel frees a link
- * some time after its last descriptor and pin; detached, it runs for no packet from here on.
+ * Detach a pinned link and remove its pin. Detaching stops the program for the next packet; without
+ * it, the program would run until the kernel frees the link, some time after its last reference.
  */
 static int drop_link(const char *path, struct driver_why *why)
 {
@@ -316,7 +328,7 @@ static int detach(struct driver *d, const char *interface, struct driver_why *wh
 	return drop_link(path, why);
 }
 
-/* Whether the link of @p p holds that very interface still, with this process's program. */
+/* Whether the link of @p p still holds that interface, with this process's program. */
 static bool carries(const struct driver *d, const struct port *p)
 {
 	struct bpf_link_info link = { 0 };
@@ -340,7 +352,10 @@ static size_t ports(const struct driver *d, struct driver_port out[DRIVER_PORTS_
 static void grace(struct driver *d)
 {
 	(void)d;
-	/* Waits for all that runs without being preempted, thus for programs under way. */
+	/*
+	 * Waits for an RCU grace period, and XDP programs run inside RCU; else wait longer than one
+	 * runs.
+	 */
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
 		usleep(20000);
 }
@@ -365,7 +380,7 @@ static int resize_begin(struct driver *d, const struct driver_sizes *wanted,
 	return 0;
 }
 
-/* Point the first @p n ports at @p prog_fd. @return how many follow */
+/* Switch the first @p n ports to @p prog_fd. @return how many have been switched */
 static size_t update_links(struct driver *d, int prog_fd, size_t n)
 {
 	size_t done = 0;
@@ -375,6 +390,11 @@ static size_t update_links(struct driver *d, int prog_fd, size_t n)
 	return done;
 }
 
+/*
+ * Pin the new set, switch the ports, wait, bring over, then forget the old set. If a port refuses,
+ * those before it are switched back and the old set stays. After the grace period no packet uses
+ * the old tables, so what packets have changed in them meanwhile can be brought over.
+ */
 static int resize_commit(struct driver *d, struct driver_why *why)
 {
 	unsigned old = d->now.number;
@@ -417,6 +437,7 @@ static int tick(struct driver *d)
 	return xdp_clock_sync(d->now.tables.root);
 }
 
+/* Links go first. A failure is reported, and the rest is removed all the same. */
 static int remove_pins(const char *pin_dir, struct driver_why *why)
 {
 	struct driver d = { .dir_fd = -1 };
@@ -451,6 +472,10 @@ static int remove_pins(const char *pin_dir, struct driver_why *why)
 	return err;
 }
 
+/*
+ * For a reader of another process; only the mapping is kept, so the caller has nothing to close but
+ * that.
+ */
 static int map_tables(const char *pin_dir, struct fwd_tables *out, struct driver_why *why)
 {
 	struct xdp_set set;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whose program is on a port that is busy. The kernel tells a process without CAP_SYS_ADMIN nothing about programs
- * and links but those that it can open, so Weir's own are looked for among its pins: of other clusters and
- * node names below the same directory. A link keeps `ip link set dev PORT xdp off` from working, so what to do
- * differs.
+ * Whose program is on a busy port. The kernel shows a process without CAP_SYS_ADMIN only the
+ * programs and links that it can open. So Weir's own programs are looked for among its pins, below
+ * the directories of other clusters and node names. The advice differs, because a link makes `ip
+ * link set dev PORT xdp off` fail.
  */
 #include <bpf/bpf.h>
 #include <dirent.h>
@@ -29,7 +29,7 @@ static bool holds(const char *path, uint32_t ifindex)
 	return is_so;
 }
 
-/* The next entry of a directory of pins that is none of ".", ".."; NULL: there are no more. */
+/* The next entry of a directory of pins, without "." and ".."; NULL: there are no more. */
 static const char *next_name(DIR *dir)
 {
 	const struct dirent *e;
@@ -40,7 +40,7 @@ static const char *next_name(DIR *dir)
 	return NULL;
 }
 
-/* Names are pinned with ':' for '.', which a BPF file system keeps to itself. */
+/* Names are pinned with ':' for '.', because a BPF file system refuses names with dots. */
 static void plain_name(const char *pinned, char out[XDP_NAME_MAX])
 {
 	snprintf(out, XDP_NAME_MAX, "%s", pinned);

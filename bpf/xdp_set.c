@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A set of tables in array maps that are mapped into memory, with the program that reads
- * them. See xdp_inside.h. One thread.
+ * A set of tables in array maps that are mapped into memory, with the program that reads them.
+ *
+ * libbpf opens the program's object from memory. Before it is loaded, each map gets its size, or is
+ * replaced by a map that exists already; so a new program takes over living tables. Maps are pinned
+ * one by one under a new name and renamed, which replaces a pin in one step. A set of another
+ * layout or size is refused, never converted. One thread.
  */
 #include "bpf/xdp_inside.h"
 
@@ -26,7 +30,7 @@
 #include "bpf/weir.skel.h"
 #pragma GCC diagnostic pop
 
-#define LOG_BYTES (256u * 1024)
+#define LOG_BYTES (256u * 1024) /* for the verifier's log, of which the last line is shown */
 
 static const struct {
 	const char *name;
@@ -136,6 +140,9 @@ void xdp_unmap(struct fwd_tables *t)
 	*t = (struct fwd_tables){ 0 };
 }
 
+/*
+ * The maps as the shared code sees them. Macs that an earlier release did not pin have no elements.
+ */
 static void fill_tables(struct xdp_set *s)
 {
 	s->tables = (struct fwd_tables){
@@ -187,7 +194,7 @@ static int map_memory(struct xdp_set *s, bool writable, struct driver_why *why)
 	return 0;
 }
 
-/* Check a pinned map and take its number of elements. */
+/* Check a pinned map and note its number of elements. */
 static int check_map(struct xdp_set *s, enum xdp_map m, struct driver_why *why)
 {
 	struct bpf_map_info info = { 0 };
@@ -206,6 +213,7 @@ static int check_map(struct xdp_set *s, enum xdp_map m, struct driver_why *why)
 	return 0;
 }
 
+/* The sizes in root must be those of the maps, as packets compute their indexes from root's. */
 static int read_sizes(struct xdp_set *s, struct driver_why *why)
 {
 	const struct fwd_root *root = s->tables.root;
@@ -231,7 +239,9 @@ static int read_sizes(struct xdp_set *s, struct driver_why *why)
 	return 0;
 }
 
-/* Always with the right to write: the kernel maps no table that was opened without. */
+/*
+ * Opened for writing even by readers: the kernel maps no memory of a map that was opened read-only.
+ */
 static int open_pins(struct xdp_set *s, const char *dir, unsigned number, struct driver_why *why)
 {
 	char path[PATH_MAX];
@@ -273,13 +283,15 @@ int xdp_set_open(struct xdp_set *s, const char *dir, unsigned number, bool writa
 	return 0;
 }
 
-/* A map in the program's object; root is a data section there (pins' names have no dots). */
+/*
+ * A map in the program's object. Root is a data section there, whose name a pin cannot have (dots).
+ */
 static struct bpf_map *map_in(const struct bpf_object *o, enum xdp_map m)
 {
 	return bpf_object__find_map_by_name(o, m == XDP_ROOT ? ".data.root" : maps[m].name);
 }
 
-/* Give the maps of @p o our sizes, or our maps. */
+/* Give each map of @p o its size, or put the existing map in its place. */
 static int prepare(struct xdp_set *s, struct bpf_object *o)
 {
 	for (int m = 0; m < XDP_MAPS; m++) {
@@ -305,7 +317,7 @@ static int dup_fd(int fd)
 	return copy < 0 ? -errno : copy;
 }
 
-/* The program's map of ports is made anew with it: attach() fills it. */
+/* Keep the program's own map of ports. It is new and empty with each program: attach() fills it. */
 static int take_ports(struct xdp_set *s, const struct bpf_object *o)
 {
 	const struct bpf_map *map = bpf_object__find_map_by_name(o, "ports");
@@ -326,6 +338,10 @@ int xdp_set_port(const struct xdp_set *s, uint32_t ifindex, bool ours)
 	return bpf_map_delete_elem(s->ports_fd, &ifindex) && errno != ENOENT ? -errno : 0;
 }
 
+/*
+ * Keep the descriptors that outlive the object: libbpf closes its own. Maps that we had stay as
+ * they are.
+ */
 static int take_fds(struct xdp_set *s, struct bpf_object *o)
 {
 	struct bpf_program *prog = bpf_object__next_program(o, NULL);
@@ -387,7 +403,7 @@ int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes, struct dri
 
 	if (n_cpus <= 0)
 		return driver_say(why, n_cpus ? n_cpus : -EIO, "the number of CPUs is not known");
-	n_cpus++; /* the last row is user space's own: see carry.h */
+	n_cpus++; /* the last row is user space's own, for carried counters: carry.h */
 	s->sizes = *sizes;
 	elements_of(sizes, (uint64_t)n_cpus, s->elements);
 	err = xdp_set_load(s, why);
@@ -406,7 +422,7 @@ int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes, struct dri
 	return err;
 }
 
-/* Pin in place of what may be there. */
+/* Pin @p fd at @p path, in place of an earlier pin. */
 static int pin_over(int fd, const char *path)
 {
 	char beside[PATH_MAX];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What goes wrong with XDP, in words that say what to do: the kernel's errno alone tells
- * an operator nothing.
+ * an operator nothing. Each errno has the causes that drivers are known to give it for.
  */
 #include "bpf/xdp_inside.h"
 
@@ -13,7 +13,7 @@
 
 #include "weir/bpf_why.h"
 
-#define BPF_FS_MAGIC_NUMBER 0xcafe4a11u
+#define BPF_FS_MAGIC_NUMBER 0xcafe4a11u /* BPF_FS_MAGIC of linux/magic.h */
 
 int xdp_why_load(struct driver_why *why, int err, const char *log)
 {

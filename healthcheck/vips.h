@@ -22,7 +22,7 @@
 #include "weir/model.h"
 
 #define VIPS_FILE        "health.vips" /* in the state directory */
-#define VIPS_RECORDS_MAX 131072u /* further ones are forgotten at the next start */
+#define VIPS_RECORDS_MAX 131072u /* further ones are not recorded: their check stays unproven */
 
 struct vip_record {
 	struct addr address;
