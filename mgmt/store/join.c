@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A provisional version is recognised by its record alone (number 1, author and reason of a first
+ * start), so peers and earlier releases' stores need nothing further to agree on it. The table
+ * above join_relate() is the whole decision. While a node waits, its own file is kept read but
+ * makes no version.
+ */
 #include "mgmt/store/join.h"
 
 #include <errno.h>
@@ -12,6 +18,7 @@
 #include "mgmt/store/gather.h"
 #include "mgmt/store/own.h"
 
+/* The marks of a provisional version: peers compare them, so they must never change. */
 #define FIRST_AUTHOR     "first start"
 #define FIRST_REASON     "read from the configuration directory"
 #define BOOTSTRAP_AUTHOR "bootstrap"
@@ -57,7 +64,7 @@ static bool has_peers(const struct model *m)
 	return false;
 }
 
-/* Read the own file, to find the peers in it. @return whether there are any to ask */
+/* Read this node's own file to find its peers. @return whether there are any */
 static bool find_peers(struct intent *in)
 {
 	struct model_mistakes mistakes = { 0 };
@@ -89,6 +96,7 @@ void join_begin(struct intent *in, enum intent_start start, int64_t now_ms)
 	join_first_version(in, start == INTENT_BOOTSTRAP, now_ms);
 }
 
+/* Keep the first mistake as a sentence for the status, and log all of them. */
 static void keep_mistake(struct intent *in, const struct model_mistakes *mistakes)
 {
 	const struct model_mistake *m = mistakes->items;
@@ -213,7 +221,7 @@ void join_give_way(struct intent *in, const struct intent_offer *first,
 	if (!head || !join_is_provisional(head))
 		return;
 	if (!strcmp(first->version.parent, head->digest))
-		return; /* it leads on from ours, which stays as its parent */
+		return; /* the peer's versions follow on from ours, which stays as their parent */
 	if (first->version.number > 1)
 		intent_stored(in,
 		              store_lose_version(in->store, head,

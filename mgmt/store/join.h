@@ -9,6 +9,8 @@
  * (the first, by "first start"), so that the former release's first versions are too.
  *
  * Calls as for the intent (mgmt/store/intent.h); the questions about versions alone are pure.
+ *
+ * Implemented in mgmt/store/join.c.
  */
 #ifndef WEIR_MGMT_STORE_JOIN_H
 #define WEIR_MGMT_STORE_JOIN_H

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A ring of events of fixed size: event i is at i % max, so nothing is allocated after the start.
+ * `stored` is the last id that the store has; a flush hands over the rest in batches. A store that
+ * is opened late has ids of its own: events noted before then get new ids behind them.
+ */
 #include "mgmt/store/journal.h"
 
 #include <errno.h>
@@ -7,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH 256u
+#define BATCH 256u /* events of one transaction; some 115 kB on the stack */
 
 struct journal {
 	char node[MODEL_NAME_MAX];
@@ -51,7 +56,9 @@ static void put(struct journal *j, const struct event *e)
 		j->oldest = j->last - j->max + 1;
 }
 
-/* Put the @p n events of the store first, and behind them what was noted before, in @p ring instead of the ring so far. */
+/*
+ * Fill the new @p ring: first the @p n events of the store, then those noted before, with new ids.
+ */
 static void take_stored_events(struct journal *j, struct event *ring, const struct event *events,
                                size_t n)
 {
@@ -103,7 +110,7 @@ void journal_renew(struct journal *j)
 	j->is_loaded = true;
 }
 
-/* A subject that has no room is cut, as the store has it; then the message ends with it whole. */
+/* A subject that is too long is cut; the message then ends with all of it. */
 static void set_subject(struct event *e, const char *subject)
 {
 	size_t used = strlen(e->message);

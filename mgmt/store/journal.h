@@ -3,6 +3,8 @@
  * @file
  * The journal: the last events in memory, numbered without gaps, handed to the store
  * in batches. With the store failing it goes on from memory.
+ *
+ * Implemented in mgmt/store/journal.c. One thread at a time (under the intent's lock).
  */
 #ifndef WEIR_MGMT_STORE_JOURNAL_H
 #define WEIR_MGMT_STORE_JOURNAL_H

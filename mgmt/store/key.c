@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The key's file is read again at each tick, and only a fingerprint is kept: the key's bytes are
+ * wiped at once. A mismatch is logged when its sentence changes, not at each tick.
+ */
 #include "mgmt/store/key.h"
 
 #include <errno.h>
@@ -22,7 +26,10 @@ bool key_is_new(const struct intent *in)
 	       strcmp(head->version.hash_key, head[-1].version.hash_key) != 0;
 }
 
-/* What the name of a key's file is, wherever the configuration was read. */
+/*
+ * The last part of the key file's path: directories differ between a configuration as given and as
+ * laid out.
+ */
 static const char *file_name(const struct model *m)
 {
 	const char *slash = strrchr(m->hash_key_file, '/');

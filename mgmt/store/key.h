@@ -6,6 +6,8 @@
  * A version holds the fingerprint of the key that it was made with. A key file with another fingerprint is not used: the
  * processes keep the key that they have. So a swapped file changes nothing but the node's status, and another key comes
  * with a version that names it (cluster.hash_key_id, cluster.hash_key_file). Calls as for the intent.
+ *
+ * Implemented in mgmt/store/key.c.
  */
 #ifndef WEIR_MGMT_STORE_KEY_H
 #define WEIR_MGMT_STORE_KEY_H

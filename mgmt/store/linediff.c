@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Myers' greedy algorithm: for 0, 1, 2, ... edits, the furthest point on each diagonal is found.
+ * The points of all steps are kept (the trail) and walked back to find the lines that both files
+ * share. Equal lines at both ends are taken off first, as most changes are small. Beyond
+ * LINEDIFF_EDITS_MAX edits no path is found and the middle is shown as replaced: time and memory
+ * grow with the square of the edits.
+ */
 #include "mgmt/store/linediff.h"
 
 #include <stdbool.h>
@@ -7,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONTEXT 3
+#define CONTEXT 3 /* lines around a change, as diff -u shows them */
 
 struct line {
 	const char *at;
@@ -190,6 +197,7 @@ static void put_hunks(FILE *out, const struct text *a, const struct text *b, con
 	}
 }
 
+/* Of a large file only size and digest are shown: its bytes are not in memory. */
 static int put_file(FILE *out, const char *name, const struct files_item *a,
                     const struct files_item *b)
 {

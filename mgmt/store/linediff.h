@@ -2,13 +2,15 @@
 /**
  * @file
  * Unified diffs of files (Myers, "An O(ND) difference algorithm", Algorithmica 1, 1986).
+ *
+ * Implemented in mgmt/store/linediff.c. Any thread may call.
  */
 #ifndef WEIR_MGMT_STORE_LINEDIFF_H
 #define WEIR_MGMT_STORE_LINEDIFF_H
 
 #include "mgmt/store/files.h"
 
-/** Differences beyond this many lines are shown as one replacement. */
+/** With more inserted and removed lines than this, the middle is shown as one replacement. */
 #define LINEDIFF_EDITS_MAX 1000
 
 /** The diff of two sets of files, as text from malloc(), given; "" when they are equal. @return NULL when out of memory */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What becomes of overrides when the believed time moves: when a person, or the kernel with a peer, has said that the
- * clock was wrong. Forwards there is nothing to do: what is overdue begins, by its own pace. Backwards, the
- * instants of what a person had already done would lie ahead again: a drain would return by itself.
+ * What becomes of overrides when the believed time is corrected: an operator, or the kernel
+ * together with a peer, said that the clock was wrong. Forwards nothing is to be done: what is
+ * overdue begins, at its own pace. Backwards, instants that have passed would lie ahead again, and
+ * a drain would return by itself; so overrides that had begun or ended get new instants.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Overrides are one array sorted by id. Merging looks an id up and keeps the higher generation;
+ * between equal generations the greater canonical text decides, so that nodes agree whatever order
+ * they merge in. States and levels are not stored: they follow from the instants at any time.
+ */
 #include "mgmt/store/override.h"
 
 #include <errno.h>
@@ -10,7 +15,7 @@
 #include "base/clock.h"
 #include "mgmt/store/sorted.h"
 
-#define CANONICAL_MAX 1024
+#define CANONICAL_MAX 1024 /* bytes: more than all texts and numbers of an override */
 
 void override_view(const struct override *o, struct model_override *out)
 {
@@ -251,12 +256,12 @@ const char *overrides_state(const struct overrides *set, const struct override *
 	now_ms = override_time(o, now_ms);
 	if (now_ms < o->from_ms && overrides_level(set, o, now_ms) == 0)
 		return "scheduled";
-	/* A level that was reached waits for its next ramp. */
+	/* the level that was reached stays until the next ramp begins */
 	if (now_ms < o->from_ms)
 		return o->until_ms <= o->from_ms ? "returning" : "ramping";
 	if (o->kind == MODEL_OVERRIDE_HOLD)
 		return "held";
-	/* A backend's return is announced, and shown from then on. */
+	/* a backend's return is shown from its announcement on */
 	if (now_ms >= o->until_ms ||
 	    (o->target == MODEL_TARGET_BACKEND && o->until_ms - now_ms <= OVERRIDE_ANNOUNCED_MS))
 		return "returning";

@@ -10,6 +10,8 @@
  *
  * Past instants of an override never change while it lives, so that member sets that follow
  * from them (mgmt/store/compose.h) are the same on every node.
+ *
+ * Implemented in mgmt/store/override.c. A set belongs to one thread at a time.
  */
 #ifndef WEIR_MGMT_STORE_OVERRIDE_H
 #define WEIR_MGMT_STORE_OVERRIDE_H
@@ -22,13 +24,14 @@
 #include "weir/model.h"
 #include "weir/ramp.h"
 
-#define OVERRIDE_REASON_MAX 256
+#define OVERRIDE_REASON_MAX 256   /**< bytes with the NUL */
 #define PRINCIPAL_MAX       72u   /**< "token:" and a name */
 #define OVERRIDES_LIVE_MAX  1024u /**< that may be made here */
 #define OVERRIDES_MAX       4096u /**< that are kept, tombstones too */
 /** How long before it takes effect a change of a pool's members is announced. */
 #define OVERRIDE_ANNOUNCED_MS 2000
-#define OVERRIDE_KEPT_MS      ((int64_t)7 * 24 * 3600 * 1000) /**< of a tombstone */
+/** How long a tombstone is kept: a node that was away for less cannot bring its override back. */
+#define OVERRIDE_KEPT_MS ((int64_t)7 * 24 * 3600 * 1000)
 
 /** A model_override as a value. */
 struct override {

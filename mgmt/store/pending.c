@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * All arithmetic is on the boot clock. due_ms is the deadline while the boot lasts; left_ms is what
+ * a record holds for the next boot. A record is stored every few seconds, so a reboot lengthens the
+ * deadline by so much at most, besides the time that the machine was off.
+ */
 #include "mgmt/store/pending.h"
 
 #include <stdio.h>

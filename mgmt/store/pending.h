@@ -6,6 +6,8 @@
  * A pure module: time is passed in. What is stored is the boot's id, the instant on its clock and the time
  * that was left. A restart within the boot goes on with the instant; after a reboot, what was left runs on
  * from the start. A step of the wall clock changes nothing here.
+ *
+ * Implemented in mgmt/store/pending.c. Pure but for pending_clock_read(); any thread may call.
  */
 #ifndef WEIR_MGMT_STORE_PENDING_H
 #define WEIR_MGMT_STORE_PENDING_H
@@ -15,8 +17,8 @@
 
 #include "mgmt/store/digest.h"
 
-#define PENDING_BOOT_MAX       40u /**< a boot's id with its NUL */
-#define PENDING_STORE_EVERY_MS 5000
+#define PENDING_BOOT_MAX       40u  /**< a boot's id with its NUL */
+#define PENDING_STORE_EVERY_MS 5000 /**< a reboot repeats so much of the deadline at most */
 #define PENDING_LEFT_MAX_MS    ((int64_t)24 * 3600 * 1000) /**< no deadline is longer */
 
 /** An instant on the boot clock. */

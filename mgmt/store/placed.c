@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The key for clients, handed to weir-dns, which may not read the hash key: a derived one, or by default the hash key itself. */
+/*
+ * The key for clients is handed to weir-dns in a file, as weir-dns may not read the hash key: a
+ * derived key, or by default the hash key itself. The file is compared at each tick and written
+ * when it differs; the key's bytes are wiped from the stack.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +13,10 @@
 #include "mgmt/store/own.h"
 #include "weir/placement.h"
 
-/* The key that the head's clients are placed by. @return whether the file of the hash key is there, and the right one */
+/*
+ * Make the key by which the head's clients are placed. @return whether the hash key's file is
+ * there, and is the head's
+ */
 static bool find_key(const struct recent *head, struct placement *out)
 {
 	uint64_t words[2];
@@ -32,7 +39,7 @@ static bool is_there(const char *path, const struct placement *wanted)
 	return same;
 }
 
-/* Each change between success and failure is said once. */
+/* Each change between success and failure is logged once. */
 static void note_outcome(struct intent *in, const char *path, int rc, int64_t now_ms)
 {
 	if (rc && rc != in->placement_rc) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Both models are flattened to sorted lists of (path, value), which are then merged: so a
- * field is compared if, and only if, it is listed in one place (mgmt/store/flatten.c).
+ * Both models are flattened to sorted lists of (path, value), which are then merged: a field is
+ * compared if, and only if, it is listed in one place (mgmt/store/flatten.c). Everything is in one
+ * arena that the plan owns.
  */
 #include "mgmt/store/plan.h"
 
@@ -12,7 +13,7 @@
 #include "base/arena.h"
 #include "mgmt/store/flatten.h"
 
-#define ARENA_MAX ((size_t)256 << 20)
+#define ARENA_MAX ((size_t)256 << 20) /* bytes; bounds both lists and what is said of them */
 
 struct work {
 	struct arena *arena;
@@ -39,6 +40,7 @@ static void note(struct work *w, enum plan_kind kind, const char *path, const ch
 	w->changes[w->n_changes++] = (struct plan_change){ kind, path, from, to };
 }
 
+/* Two sorted lists are walked side by side: a path in one of them only was removed or added. */
 static void merge(struct work *w, const struct flat *a, const struct flat *b)
 {
 	size_t i = 0, k = 0;

@@ -3,6 +3,8 @@
  * @file
  * What a change of configuration does, worked out before it is done: the differences in
  * meaning, the pools whose members change, and why it is risky, if it is.
+ *
+ * Implemented in mgmt/store/plan.c. Any thread may call; a plan belongs to one.
  */
 #ifndef WEIR_MGMT_STORE_PLAN_H
 #define WEIR_MGMT_STORE_PLAN_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where weir-dns of this node has the ramps of drains: its file is followed, so that states, levels and guards
- * are those in force and no drain that it still holds is forgotten.
+ * weir-dns of this node runs the ramps of drains and writes where they are to a file. The file is
+ * read again when its inode or time changes, so that states, levels and guards are those in force,
+ * and a drain that is still held is not forgotten.
  */
 #include <errno.h>
 #include <stdlib.h>

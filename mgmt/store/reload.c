@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Marks on the head's files say which ones belong to zones, by following their includes. The files
+ * without a mark are copied from the head; zones and their includes are read from the disk.
+ */
 #include "mgmt/store/reload.h"
 
 #include <errno.h>
@@ -93,7 +97,7 @@ int reload_files(const struct files *head, const struct model *m, const char *co
 	*mistakes = (struct model_mistakes){ 0 };
 	for (size_t i = 0; !rc && i < m->n_zones; i++) {
 		rc = reload_zone(head, &m->zones[i], conf_dir, skip, &files, mistakes);
-		if (rc == -EINVAL) { /* all of them are told */
+		if (rc == -EINVAL) { /* go on: all mistakes are reported */
 			worst = rc;
 			rc = 0;
 		}

@@ -2,6 +2,8 @@
 /**
  * @file
  * The files of the version in force with those of its zones as they are on the disk now.
+ *
+ * Implemented in mgmt/store/reload.c. Any thread may call.
  */
 #ifndef WEIR_MGMT_STORE_RELOAD_H
 #define WEIR_MGMT_STORE_RELOAD_H

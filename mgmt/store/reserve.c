@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * At most one promise at a time, in memory only. The table above reserve_ask() is the whole
+ * decision.
+ */
 #include "mgmt/store/reserve.h"
 
 #include <stdio.h>

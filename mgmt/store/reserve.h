@@ -7,6 +7,8 @@
  * reaches, makes the version while its reservations are younger than RESERVE_FRESH_MS, and hands it over. A node
  * keeps a reservation until it has a successor of that head, or for RESERVE_KEPT_MS; so one that is still fresh
  * where it was asked for is still kept where it was given.
+ *
+ * Implemented in mgmt/store/reserve.c. One thread at a time (under weir-mgmt's lock).
  */
 #ifndef WEIR_MGMT_STORE_RESERVE_H
 #define WEIR_MGMT_STORE_RESERVE_H
@@ -16,8 +18,8 @@
 
 #include "mgmt/store/intent.h"
 
-#define RESERVE_KEPT_MS  10000u
-#define RESERVE_FRESH_MS 5000u
+#define RESERVE_KEPT_MS  10000u /**< longer than fresh: one that is fresh is still kept */
+#define RESERVE_FRESH_MS 5000u  /**< the version must be made within this time */
 
 /** A reservation that was given; no node: there is none. */
 struct reservation {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The table of rules, and the sentences. Measures (risk_*.c) note figures; nothing but the table says
- * which of them are risky.
+ * The table of rules, and the sentences. Measures (risk_*.c) pass each figure to risk_note(); the
+ * table alone decides which figures are risky.
  */
 #include "mgmt/store/risk.h"
 
@@ -12,7 +12,7 @@
 
 #include "mgmt/store/risk_internal.h"
 
-#define TEXT_MAX 512
+#define TEXT_MAX 512 /* bytes of a part of a sentence, before it is copied to the arena */
 
 #define RISK_ROW(id, name_, unit_, limit_, harm_)                                                  \
 	[RISK_##id] = { .name = name_, .unit = RISK_##unit_, .limit = limit_, .harm = harm_ },
@@ -109,6 +109,7 @@ size_t risk_addresses_gone(const struct addr *a, size_t n_a, const struct addr *
 	return gone;
 }
 
+/* A figure of 1 stands for all: there is no part of a renamed cluster or another key. */
 static void measure_cluster(struct risk_work *w)
 {
 	const struct model_limits *a = &w->from->limits, *b = &w->to->limits;
@@ -151,7 +152,7 @@ static void measure_sites(struct risk_work *w)
 			risk_note(w, RISK_SITE_GONE, 1, subject, "it is removed");
 			continue;
 		}
-		/* without a figure the guard knows nothing, and lets everything pass */
+		/* without a capacity the guard `room` lets everything pass */
 		if (a->capacity_bits)
 			risk_note(w, RISK_CAPACITY_GUARD,
 			          b->capacity_bits ? risk_times((double)a->capacity_bits,

@@ -3,6 +3,8 @@
  * @file
  * What makes a change of configuration risky, worked out from its effect: both models are measured,
  * and one table of rules (risk.c) says from which figure on a measure counts. Pure; any thread.
+ *
+ * Implemented in mgmt/store/risk.c and risk_*.c.
  */
 #ifndef WEIR_MGMT_STORE_RISK_H
 #define WEIR_MGMT_STORE_RISK_H

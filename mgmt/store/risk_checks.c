@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a change does to checks, as those see it who are checked: a pool's backends and services' VIPs.
- * So a check that is renamed changes nothing, and one that no one uses has no effect.
+ * What a change does to checks, measured where they are used: at a pool's backends and at services'
+ * VIPs. So a check that is renamed changes nothing, and one that nobody uses has no effect.
  */
 #include <math.h>
 #include <string.h>
@@ -13,7 +13,7 @@ static bool same_text(const char *a, const char *b)
 	return !strcmp(a ? a : "", b ? b : "");
 }
 
-/* What is different in what is asked, for people; NULL: nothing. */
+/* Which setting of what is probed differs. @return NULL: none */
 static const char *other_target(const struct model_check *a, const struct model_check *b)
 {
 	bool http = a->type == MODEL_CHECK_HTTP && b->type == MODEL_CHECK_HTTP;
@@ -48,6 +48,7 @@ static void measure_damping(struct risk_work *w, const char *subject, const stru
 		                  : "much longer");
 }
 
+/* A factor alone is no harm: it counts only beyond a value that people notice. */
 static void measure_times(struct risk_work *w, const char *subject, const struct model_check *a,
                           const struct model_check *b)
 {

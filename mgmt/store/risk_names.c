@@ -56,6 +56,7 @@ static double share_at(const struct model_dns_name *n, const struct model_vip *v
 	return share;
 }
 
+/* Gains and losses are found by addresses, not by sites' names, so that renaming moves nothing. */
 static void measure_answers(struct risk_work *w, const char *subject,
                             const struct model_dns_name *a, const struct model_dns_name *b)
 {

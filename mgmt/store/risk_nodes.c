@@ -30,6 +30,7 @@ static size_t macs_gone(const struct model_port *a, const struct model_port *b)
 	return gone;
 }
 
+/* Ports that are gone are one risk with all their names; the others are compared one by one. */
 static void measure_ports(struct risk_work *w, const char *subject, const struct model_node *a,
                           const struct model_node *b)
 {
@@ -62,6 +63,10 @@ static bool prefix_changed(const struct prefix *a, const struct prefix *b)
 	return a->bits != 0 && (a->bits != b->bits || !addr_equal(&a->addr, &b->addr));
 }
 
+/*
+ * Control targets count in both directions: one more changes the judgement of the network as one
+ * less does.
+ */
 static void measure_addresses(struct risk_work *w, const char *subject, const struct model_node *a,
                               const struct model_node *b)
 {

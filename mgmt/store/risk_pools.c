@@ -51,6 +51,7 @@ static double share_of(const struct members *m, uint64_t id)
 	return found && m->weight > 0 ? (*found)->weight / m->weight : 0;
 }
 
+/* Members are matched by identity, as their order in the file has no meaning. */
 static void measure_members(struct risk_work *w, const char *subject, const struct model_pool *a,
                             const struct model_pool *b)
 {

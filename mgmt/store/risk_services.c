@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a change does to entries: a VIP's address, port and protocol at a site, which lead to a pool. They
- * are compared by themselves, so a service or VIP that is only renamed loses none.
+ * What a change does to entries: an entry is a VIP's address, port and protocol at a site, and
+ * leads to a pool. Entries are compared by themselves, so a service or VIP that is only renamed
+ * loses none.
  */
 #include <string.h>
 
@@ -66,6 +67,9 @@ static void measure_policies(struct risk_work *w, const char *subject,
 	          "udp_idle is %u ms, was %u ms", b->udp_idle_ms, a->udp_idle_ms);
 }
 
+/*
+ * Each entry is looked for in all services of the new model, so that a renamed service loses none.
+ */
 static void measure_service(struct risk_work *w, const struct model_service *a)
 {
 	const struct model_service *b = model_service(w->to, a->name);

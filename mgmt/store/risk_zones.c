@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a change takes from zones: their sets of records, before and after, by what weir-dns' reader finds
- * in the files that are laid out for both versions.
+ * What a change takes from zones: the record sets before and after, as weir-dns' reader finds them
+ * in the files that are laid out for both versions. The records of a set are added up to one
+ * number, so that their order has no meaning.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,10 @@ static bool read_sets(const struct model_zone *z, struct sets *out)
 	return true;
 }
 
+/*
+ * The SOA record changes with each serial and counts only if it is gone; NS records of the zone
+ * itself are a risk of their own.
+ */
 static void compare_sets(struct risk_work *w, const char *subject, const struct sets *a,
                          const struct sets *b)
 {

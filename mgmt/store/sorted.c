@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A binary search over any array: a callback gives the text of an element, so that one search
+ * serves files and overrides.
+ */
 #include "mgmt/store/sorted.h"
 
 #include <string.h>

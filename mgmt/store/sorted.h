@@ -2,6 +2,8 @@
 /**
  * @file
  * Looking up in an array that is sorted by a text of its elements.
+ *
+ * Implemented in mgmt/store/sorted.c. Pure functions: any thread may call them.
  */
 #ifndef WEIR_MGMT_STORE_SORTED_H
 #define WEIR_MGMT_STORE_SORTED_H

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Statements are prepared for each call: changes are rare, and no cache can become stale. Errors
+ * become the few that callers tell apart: corrupt, full, locked, read-only, no memory, other.
+ */
 #include "mgmt/store/sql.h"
 
 #include <errno.h>
@@ -7,7 +11,7 @@
 
 int sql_errno(int rc)
 {
-	if (rc == SQLITE_READONLY_DBMOVED) /* the file is gone: as good as corrupt */
+	if (rc == SQLITE_READONLY_DBMOVED) /* the file was removed: treat it as corrupt */
 		return -EBADMSG;
 	switch (rc & 0xff) {
 	case SQLITE_OK:
@@ -16,7 +20,7 @@ int sql_errno(int rc)
 		return 0;
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-	case SQLITE_ERROR: /* tables are not as they should be */
+	case SQLITE_ERROR: /* a table or column is missing */
 	case SQLITE_SCHEMA:
 		return -EBADMSG;
 	case SQLITE_FULL:

@@ -2,6 +2,8 @@
 /**
  * @file
  * SQLite in as few words as the store needs: bind by a text of types, step, map errors.
+ *
+ * Implemented in mgmt/store/sql.c. A database belongs to one thread at a time.
  */
 #ifndef WEIR_MGMT_STORE_SQL_H
 #define WEIR_MGMT_STORE_SQL_H

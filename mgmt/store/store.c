@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One SQLite file. Each call that writes is one transaction, so a version and its files are there
+ * together or not at all. The whole file is checked when it is opened, and what is read is checked
+ * again (digests, override_ok()): damage is found as -EBADMSG before it comes into force. Large
+ * files are not in it (mgmt/store/blobs.h).
+ */
 #include "mgmt/store/store.h"
 
 #include <errno.h>
@@ -14,7 +20,7 @@
 #include "mgmt/store/sql.h"
 #include "mgmt/store/store_internal.h"
 
-#define DAY_MS ((int64_t)24 * 3600 * 1000)
+#define DAY_MS ((int64_t)24 * 3600 * 1000) /* how long an answer to a request is remembered */
 
 static const char schema[] =
         "CREATE TABLE IF NOT EXISTS blobs(digest TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;"
@@ -35,7 +41,7 @@ static const char schema[] =
         " status INTEGER NOT NULL, body TEXT NOT NULL, time_ms INTEGER NOT NULL) WITHOUT ROWID;"
         "PRAGMA user_version = 1;";
 
-/* What cannot be read is corrupt, unless it was memory that was missing: a sound store must not be put aside. */
+/* Corrupt, unless memory was missing: a sound store must not be put aside. */
 static int corrupt_or_nomem(sqlite3 *db)
 {
 	return (sqlite3_errcode(db) & 0xff) == SQLITE_NOMEM ? -ENOMEM : -EBADMSG;
@@ -75,7 +81,7 @@ static int open_db(const char *path, sqlite3 **db)
 		return sql_errno(rc);
 	sqlite3_busy_timeout(*db, 2000);
 	sqlite3_extended_result_codes(*db, 1);
-	/* a rollback journal: no shared memory that a full disk could take away under us */
+	/* a rollback journal needs no shared memory, which a full disk could break */
 	rc = sqlite3_exec(*db, "PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL;", NULL, NULL,
 	                  NULL);
 	if (rc)
@@ -209,7 +215,7 @@ static int put_files(sqlite3 *db, uint64_t number, const struct files *files)
 	return rc;
 }
 
-/* Versions of many files make the store large: those beyond the rows that it keeps. @param out  the newest of them, or 0 */
+/* The newest version to forget as versions of many files make the store large; 0: none. */
 static int crowded_up_to(sqlite3 *db, uint64_t head, int64_t *out)
 {
 	sqlite3_stmt *q =
@@ -230,6 +236,7 @@ static int crowded_up_to(sqlite3 *db, uint64_t head, int64_t *out)
 	return rc < 0 ? rc : 0;
 }
 
+/* Versions go when they, or their files, are too many; blobs without a version go too. */
 static int forget_old_versions(sqlite3 *db, uint64_t head)
 {
 	static const char *const deletes[] = {
@@ -292,6 +299,7 @@ int store_confirm(struct store *s, uint64_t number)
 	return sql_end(s->db, rc);
 }
 
+/* The former release does not write columns 10 to 12: they may be NULL. */
 static int read_version(sqlite3_stmt *q, struct version *out)
 {
 	char supersedes[VERSION_SUPERSEDES_MAX * DIGEST_TEXT_MAX + 1];
@@ -355,7 +363,7 @@ int store_version(struct store *s, uint64_t number, struct version *out)
 	return 0;
 }
 
-/* A large file, which lies beside the store. Without it the version cannot be read; nothing else is wrong then. */
+/* A large file lies beside the store: if it is missing, the store is not corrupt. */
 static int find_large(const struct store *s, const char *name, const char *digest,
                       struct files *files)
 {
@@ -444,6 +452,7 @@ int store_put_overrides(struct store *s, const struct overrides *set)
 	return sql_end(s->db, rc);
 }
 
+/* A row is checked like an override of a peer: a damaged one must not come into force. */
 static int read_override(sqlite3_stmt *q, struct override *out)
 {
 	struct override o = { .generation = (uint64_t)sqlite3_column_int64(q, 1),

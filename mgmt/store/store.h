@@ -7,6 +7,8 @@
  * thread at a time. Nothing here is needed to take a drain: a store that fails is reported
  * by each call (-EBADMSG corrupt, -ENOSPC full, other -errno) and by
  * store_why(), and the caller goes on without (mgmt/store/intent.h).
+ *
+ * Implemented in mgmt/store/store.c, store_history.c, store_record.c and store_blobs.c.
  */
 #ifndef WEIR_MGMT_STORE_STORE_H
 #define WEIR_MGMT_STORE_STORE_H
@@ -20,16 +22,16 @@
 #include "mgmt/store/override.h"
 #include "mgmt/store/pending.h"
 
-#define VERSION_AUTHOR_MAX     64u
-#define VERSION_REASON_MAX     256u
-#define VERSION_SUPERSEDES_MAX 8u
-#define STORE_VERSIONS_MAX     1000u
-#define STORE_FILES_MAX        200000u /**< of all versions: beyond, the oldest go, but for so many: */
-#define STORE_VERSIONS_MIN     10u
-#define STORE_EVENTS_MAX       10000u
-#define STORE_REPLIES_MAX      1024u
-#define STORE_LOST_MAX         100u
-#define EVENT_TEXT_MAX         256u
+#define VERSION_AUTHOR_MAX     64u     /**< bytes with the NUL */
+#define VERSION_REASON_MAX     256u    /**< bytes with the NUL */
+#define VERSION_SUPERSEDES_MAX 8u      /**< heads that one version overrides by name */
+#define STORE_VERSIONS_MAX     1000u   /**< versions that are kept */
+#define STORE_FILES_MAX        200000u /**< files of all versions: beyond, the oldest go */
+#define STORE_VERSIONS_MIN     10u     /**< versions that stay whatever their files */
+#define STORE_EVENTS_MAX       10000u  /**< events that are kept */
+#define STORE_REPLIES_MAX      1024u   /**< answers that are remembered for a day */
+#define STORE_LOST_MAX         100u    /**< versions that lost, as a record for operators */
+#define EVENT_TEXT_MAX         256u    /**< bytes of a sentence with its NUL */
 
 /** A numbered configuration, without its files. */
 struct version {

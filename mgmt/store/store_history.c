@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the store knows about versions beside their records: the deadline of an unconfirmed one, whether a
- * client was told of the newest, which one undoes which, and those that lost.
+ * What the store knows about versions besides their records: the deadline of an unconfirmed
+ * version, whether a client was told of the newest, which version undoes which, and the versions
+ * that lost.
  *
- * All of it has tables of its own. An earlier release does not know these tables and goes on with `versions`,
- * whose columns stay the same; each row here names number and digest of its version, so a row that such a
- * release left behind belongs to no version any more.
+ * All of it has tables of its own. An earlier release does not know these tables and goes on with
+ * `versions`, whose columns stay the same. Each row names number and digest of its version, so a
+ * row that such a release left behind belongs to no version any more.
  */
 #include <errno.h>
 #include <stdio.h>

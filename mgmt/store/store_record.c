@@ -2,10 +2,11 @@
 /*
  * Who made a change, and for which request: kept in the transaction of the change itself.
  *
- * Both have tables of their own, so that an earlier release goes on with the same store; a row names what it belongs
- * to (a version's digest, an override's generation), so one that such a release left behind counts no more. A request
- * leaves a row in `replies` with status 0 and what was made; the answer takes its place. A process that dies
- * between change and answer so leaves behind that the request was carried out.
+ * Both have tables of their own, so that an earlier release can go on with the same store. A row
+ * names what it belongs to (a version's digest, an override's generation), so a row that such a
+ * release left behind does not count. A request leaves a row in `replies` with status 0 and what
+ * was made; later the answer replaces that row. If the process dies between change and answer, the
+ * row says that the request was carried out.
  */
 #include <stdio.h>
 #include <string.h>

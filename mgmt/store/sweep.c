@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * rename() is one step however large the directory is, and frees the name. The thread that removes the files is detached: if the
- * process ends first, the directory still has its ".gone-" name, and the next start finds it by that.
+ * rename(2) is one step however large the directory is, and frees the name. The thread that removes
+ * the files is detached. If the process ends first, the directory keeps its name with ".gone-", by
+ * which the next start finds it.
  */
 #include "mgmt/store/sweep.h"
 
@@ -17,7 +18,7 @@
 #include "base/thread.h"
 #include "mgmt/store/files.h"
 
-#define SUFFIX ".gone-"
+#define SUFFIX ".gone-" /* then process, time and count */
 
 bool sweep_is_left(const char *name)
 {
@@ -31,7 +32,10 @@ static void *remove_dir(void *arg)
 	return NULL;
 }
 
-/* Give it a name that no other has. @return the name, given; NULL: it has its own still */
+/*
+ * Give the directory a name that no other has. @return the name, given; NULL: it could not be
+ * renamed
+ */
 static char *put_aside(const char *dir)
 {
 	static atomic_uint count;

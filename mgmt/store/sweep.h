@@ -3,6 +3,8 @@
  * @file
  * Removing directories of thousands of files without waiting for it: STATE/config/DIGEST is renamed at once, and a
  * thread of its own removes what is in it. What is left by a process that ended goes at the next start.
+ *
+ * Implemented in mgmt/store/sweep.c.
  */
 #ifndef WEIR_MGMT_STORE_SWEEP_H
 #define WEIR_MGMT_STORE_SWEEP_H

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A line is copied and split at blanks; a fourth word makes it a mistake. The sentences about
+ * mistakes are constants and never contain a word of the line, as that may be a token.
+ */
 #include "mgmt/store/tokens.h"
 
 #include <stdbool.h>
@@ -8,7 +12,7 @@
 const char *const tokens_roles[] = { "viewer",  "oncall", "operator", "admin",
 	                             "metrics", "peer",   NULL };
 
-#define SPACE " \t\r"
+#define SPACE " \t\r" /* \r: files written on other systems */
 #define HINT  "; `weir token new` makes a line"
 
 bool tokens_role_ok(const char *word)

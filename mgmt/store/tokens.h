@@ -5,6 +5,8 @@
  * who show none; '#' begins a comment. weir-mgmt reads the file for each login, `weir token new` adds to it.
  *
  * A mistaken line gives nobody access. What is said about it never quotes it: it may hold a token as it is.
+ *
+ * Implemented in mgmt/store/tokens.c and tokens_new.c. Any thread may call.
  */
 #ifndef WEIR_MGMT_STORE_TOKENS_H
 #define WEIR_MGMT_STORE_TOKENS_H

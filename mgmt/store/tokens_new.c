@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Adding a token. The file is replaced whole, by rename(2), so that weir-mgmt never reads half of it; who else adds
- * one waits at a lock, whose file goes with its holder.
+ * Adding a token. The file is replaced as a whole by rename(2), so that weir-mgmt never reads half
+ * of it. Another command that adds a token waits for a lock, whose file is removed by its holder.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,10 +21,10 @@
 
 #define NEW_FILE    TOKENS_FILE ".new"
 #define LOCK_FILE   TOKENS_FILE ".lock"
-#define TOKEN_BYTES 32
+#define TOKEN_BYTES 32 /* 256 bits at random: cannot be guessed */
 #define NAME_CHARS  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
-#define LOCK_TRIES  50
-#define LOCK_WAIT   ((unsigned)100000) /* microseconds */
+#define LOCK_TRIES  50                 /* for five seconds */
+#define LOCK_WAIT   ((unsigned)100000) /* microseconds between tries */
 
 static bool name_ok(const char *name)
 {
@@ -46,7 +46,10 @@ static int make_token(char token[DIGEST_TEXT_MAX])
 	return 0;
 }
 
-/* The directory's lock: a file that only its owner can open. Whoever may read the directory itself could lock that for ever. */
+/*
+ * Lock the directory by a file that only its owner can open. A lock on the directory itself could
+ * be taken for ever by anybody who may read it.
+ */
 static int lock_dir(const char *conf_dir, char path[PATH_MAX], int *lock_fd)
 {
 	int err = snprintf(path, PATH_MAX, "%s/" LOCK_FILE, conf_dir) < PATH_MAX ? -EBUSY
@@ -81,7 +84,7 @@ static bool has_name(const char *text, size_t n, const char *name)
 	return false;
 }
 
-/* Of the file as it is; or, of a new one, weir-mgmt's alone. */
+/* The owner and mode of the old file; a new file belongs to weir-mgmt alone. */
 static int set_owner(int fd, const struct stat *old)
 {
 	const struct passwd *user = getpwnam("weir-mgmt");
@@ -140,6 +143,7 @@ static int replace(int dir, const struct stat *old, const char *text, size_t n, 
 	return err;
 }
 
+/* The name is looked for under the lock, so that two commands cannot add it twice. */
 static int add(const char *conf_dir, int dir, const char *name, const char *role, const char *token)
 {
 	char path[PATH_MAX], digest[DIGEST_TEXT_MAX], line[TOKENS_LINE_MAX], *text = NULL;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Unconfirmed versions: their deadline at this node, what they go back to, and what may follow them.
+ * Unconfirmed versions: their deadline at this node, what they go back to, and what may follow
+ * them.
  *
- * A version is unconfirmed while its confirm_by_ms is not 0. A later version may join it: then both are
- * unconfirmed, and the deadline of the later one is that of both. So the version to go back to is the nearest
- * one before the head that is confirmed.
+ * A version is unconfirmed while its confirm_by_ms is not 0. A later version may join it: then both
+ * are unconfirmed, and the later one's deadline is that of both. So the version to go back to is
+ * the nearest confirmed one before the head.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -14,10 +15,10 @@
 #include "base/log.h"
 #include "mgmt/store/own.h"
 
-/* How far the instant that is shown may be from the boot clock's: more is a step of the wall clock. */
+/* How far the shown deadline may be off the boot clock's: beyond, the wall clock has stepped. */
 #define SHOWN_OFF_MS 2000
 
-/* The version whose digest is the parent of @p v, which may be further back than one. */
+/* The version whose digest is the parent of @p v: it may be more than one number back. */
 static int find_parent(struct intent *in, const struct version *v, struct version *out)
 {
 	struct version parent = *v;
@@ -46,7 +47,9 @@ int intent_last_confirmed(struct intent *in, struct version *out)
 	return rc;
 }
 
-/* The time that an unconfirmed version has when it comes here: as told, else the whole of it. */
+/*
+ * The time to confirm that is left when a version arrives here: as its sender says, else all of it.
+ */
 static int64_t given_ms(const struct version *v)
 {
 	int64_t whole_ms = v->confirm_by_ms - v->time_ms;
@@ -76,8 +79,8 @@ static void forget_deadline(struct intent *in, int64_t now_ms)
 }
 
 /*
- * The version that all nodes make when nobody has confirmed. Its instant is the deadline as it was announced, so
- * that all make the same; a wall clock that has stepped meanwhile is not believed.
+ * All nodes make this version when nobody has confirmed. Its instant is the announced deadline, so
+ * that all make the same version; a wall clock that has stepped since then is not used.
  */
 static int roll_back(struct intent *in, const char *reason, int64_t now_ms)
 {

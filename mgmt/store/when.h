@@ -2,6 +2,8 @@
 /**
  * @file
  * Durations and instants as people write them.
+ *
+ * Implemented in mgmt/store/when.c. Pure functions: any thread may call them.
  */
 #ifndef WEIR_MGMT_STORE_WHEN_H
 #define WEIR_MGMT_STORE_WHEN_H

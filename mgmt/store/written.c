@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The effective document after it was written. Processes compare its number with the one that they have, so the number
- * never goes back while one of them lives, also where the document that held it is lost. And a document that
- * something else cut short or overwrote is written again: a process that starts on it has nothing to do its work by.
+ * The effective document after it was written. Processes compare its number with the one that they
+ * have, so the number must not go back while one of them lives, even if the document that held it
+ * is lost: it follows on from the processes' pages. A document that something else cut short or
+ * overwrote is written again, as a process that starts needs it whole.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -48,7 +49,7 @@ void written_note(struct intent *in)
 	in->written.at = st.st_mtim;
 }
 
-/* Another file, or none, or one that was written to: ours is replaced by rename only. */
+/* Whether the file is another one or was written to: this module replaces it by rename only. */
 static bool is_other(const struct intent *in, const struct stat *st)
 {
 	return st->st_ino != in->written.ino || st->st_size != in->written.bytes ||

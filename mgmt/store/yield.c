@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The table in mgmt/store/yield.h is the decision. A head that loses is moved to the lost versions
+ * in one transaction, then the recent versions are loaded again. If the versions before it cannot
+ * be read, the head is put back and stays.
+ */
 #include "mgmt/store/yield.h"
 
 #include <errno.h>

@@ -10,6 +10,8 @@
  *   any other                       anything                                            ours stays
  *
  * What gave way stays visible among the versions that lost (store_lost()).
+ *
+ * Implemented in mgmt/store/yield.c. Calls as for the intent.
  */
 #ifndef WEIR_MGMT_STORE_YIELD_H
 #define WEIR_MGMT_STORE_YIELD_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The zones are compiled by the name server's own code (weir/zones.h), so that what is accepted here is what it can serve. Skipping
- * a bad zone replaces its files by those in force, in the set of files; the result is a version like any other and is checked again.
+ * Zones are compiled by the name server's own code (weir/zones.h), so a zone that is accepted here
+ * can be served. Skipping a bad zone replaces its files in the set of files by those in force; the
+ * result is a version like any other and is checked again.
  */
 #include "mgmt/store/zones.h"
 
@@ -13,8 +14,8 @@
 #include "mgmt/store/includes.h"
 #include "weir/zones.h"
 
-#define ARENA_MAX ((size_t)64 << 20)
-#define LAID_OUT  "/config/" /* then the version's digest, then the name */
+#define ARENA_MAX ((size_t)64 << 20) /* bytes; bounds what is said of zones */
+#define LAID_OUT  "/config/"         /* then the version's digest, then the name */
 
 const char *zones_file_name(const struct model_zone *zone)
 {
@@ -35,7 +36,7 @@ static int compare_name(const void *name, const void *zone)
 	return strcmp(name, ((const struct model_zone *)zone)->name);
 }
 
-/* A model's zones are sorted by name; of ten thousand each is looked for. */
+/* By binary search, as there may be ten thousand zones, each of which is looked for. */
 static const struct model_zone *find_zone(const struct model *m, const char *name)
 {
 	return m && m->n_zones
@@ -67,7 +68,7 @@ static bool is_unchanged(const struct judging *j, const struct model_zone *zone)
 	return old && *zone->digest && !strcmp(old->digest, zone->digest);
 }
 
-/* Whether what was found refuses the version, or is only said. */
+/* Whether a message refuses the version, or is only a warning. */
 static bool refuses(const struct judging *j, const struct zones_message *m,
                     const struct model_zone *zone)
 {
@@ -98,7 +99,7 @@ static void take_message(void *arg, const struct zones_message *m)
 	}
 }
 
-/* Secondaries and people go by the serial: one that goes back says that an old file was taken. */
+/* Secondaries go by the serial: one that goes back is a sign of an old file. */
 static void compare_serials(const struct model *m, const struct model *head,
                             struct zones_said *said)
 {

@@ -3,6 +3,8 @@
  * @file
  * The zones of a version that is drafted: what is wrong with them, what is to be said of them, and a version
  * in which the bad ones keep the files that are in force.
+ *
+ * Implemented in mgmt/store/zones.c. Any thread may call; a struct zones_said belongs to one.
  */
 #ifndef WEIR_MGMT_STORE_ZONES_H
 #define WEIR_MGMT_STORE_ZONES_H
