@@ -43,7 +43,7 @@ static void build_members(const struct build *b, const struct item *item, struct
 	for (uint32_t i = 1; i < list->count; i++)
 		if (members[i].id == members[i - 1].id)
 			bind_mistake(b->bind, item, SCHEMA_SETS_MEMBERS,
-			             "an address and port stand twice");
+			             "an address and port are given twice");
 	set->members = members;
 	set->n_members = list->count;
 }

@@ -79,8 +79,9 @@ struct sources build_sort(const struct build *b, const struct value *list, enum 
 			continue;
 		}
 		struct where first = out.items[out.n - 1]->node->at;
-		bind_mistake(b->bind, named[i].item, name_id, "\"%s\" stands twice; first at %s:%u",
-		             named[i].name, first.file, first.line);
+		bind_mistake(b->bind, named[i].item, name_id,
+		             "\"%s\" is given twice; first at %s:%u", named[i].name, first.file,
+		             first.line);
 	}
 	return out;
 }

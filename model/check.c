@@ -66,7 +66,7 @@ static void check_twice(const struct build *b, const struct item *item, enum sch
 	for (size_t i = 1; i < n; i++)
 		for (size_t j = 0; j < i; j++)
 			if (addr_equal(&addresses[i], &addresses[j]))
-				bind_mistake(b->bind, item, id, "%s stands twice",
+				bind_mistake(b->bind, item, id, "%s is given twice",
 				             addr_text(&addresses[i], text));
 }
 
@@ -85,10 +85,10 @@ static void check_node_ports(const struct build *b, const struct model_node *nod
 		for (size_t k = 0; k < j; k++) {
 			if (strcmp(p->interface, node->ports[k].interface) == 0)
 				bind_mistake(b->bind, item, SCHEMA_NODES_PORTS,
-				             "interface \"%s\" stands twice", p->interface);
+				             "interface \"%s\" is given twice", p->interface);
 			if (*p->device && device_same(p->device, node->ports[k].device))
 				bind_mistake(b->bind, item, SCHEMA_NODES_PORTS,
-				             "device \"%.40s\" stands twice", p->device);
+				             "device \"%.40s\" is given twice", p->device);
 		}
 	}
 }
@@ -150,8 +150,8 @@ static void check_checks(const struct build *b)
 		if (c->detect_worst_ms > DETECT_LIMIT_MS)
 			bind_mistake(
 			        b->bind, item, SCHEMA_CHECKS_FALL,
-			        "a death is seen after %us at worst, expected at most %us: less "
-			        "interval, timeout or fall",
+			        "a dead target is detected after up to %us, expected at most %us: "
+			        "reduce interval, timeout or fall",
 			        c->detect_worst_ms / 1000, DETECT_LIMIT_MS / 1000);
 		if (c->damp_turns && c->damp_max_ms < c->damp_half_life_ms)
 			bind_mistake(b->bind, item, SCHEMA_CHECKS_DAMP_MAX,
@@ -368,7 +368,7 @@ static void check_at(const struct build *b, const struct model_service *service,
 	for (size_t j = 0; at->site && j < i; j++)
 		if (service->at[j].site == at->site)
 			bind_mistake(b->bind, item, SCHEMA_SERVICES_AT_SITE,
-			             "site \"%s\" stands twice", at->site->name);
+			             "site \"%s\" is given twice", at->site->name);
 	if (at->site && at->vip && at->vip->site && at->vip->site != at->site)
 		bind_mistake(b->bind, item, SCHEMA_SERVICES_AT_VIP,
 		             "VIP \"%s\" is at site \"%s\", expected one at \"%s\"", at->vip->name,

@@ -32,8 +32,9 @@ void mistakes_no_memory(struct model_mistakes *m)
 {
 	static struct model_mistake only = {
 		"", 0, "",
-		"out of memory: the document could not be read, so nothing is said of it; "
-		"free memory, or raise the limit of this process, and try again"
+		"out of memory: the document could not be read and was not checked; "
+		"free memory, or raise the memory limit of this process, and try "
+		"again"
 	};
 
 	arena_free(m->arena);

@@ -196,7 +196,7 @@ static void take_name(struct text *t, const char *name, size_t n)
 	if (!first)
 		return;
 	mistakes_add(t->s->mistakes, here(t), first->name,
-	             "stands twice in this group; first on line %u", first->at.line);
+	             "is given twice in this group; first on line %u", first->at.line);
 }
 
 static bool is_boolean(const char *word, size_t n)

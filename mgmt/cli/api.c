@@ -249,16 +249,15 @@ static int ask_again(const char *socket, const struct api_request *request, cons
 
 	a->again = true;
 	a->told_ms = 0;
-	fprintf(stderr,
-	        "weir: the connection to management broke off; whether the change was made is not "
-	        "known; asking again for its outcome\n");
+	fprintf(stderr, "weir: the connection to management broke off; the change may or may not "
+	                "have been made; asking again for its outcome\n");
 	while (key[0] && clock_mono_ms() < until_ms) {
 		usleep(API_AGAIN_EVERY_MS * 1000);
 		if (clock_mono_ms() >= told_ms + API_TELL_MS) {
 			told_ms = clock_mono_ms();
 			fprintf(stderr,
-			        "weir: no answer yet; asking for %u s more (if management hangs: "
-			        "drains can be taken with --offline)\n",
+			        "weir: no answer yet; asking for %u s more (if management hangs: weir drain --offline "
+			        "works without it)\n",
 			        (unsigned)((until_ms - told_ms) / 1000 + 1));
 		}
 		code = ask_once(socket, request, key, a, status, error);
@@ -275,23 +274,22 @@ static int tell_failure(const char *socket, CURLcode code, long error, bool asks
 		return quietly ? CLI_UNREACHABLE
 		               : cli_fail(
 		                         CLI_UNREACHABLE,
-		                         "management did not answer on %s in time; weir status shows "
-		                         "what can be seen without it",
+		                         "management did not answer on %s in time; weir status works without management, too",
 		                         socket);
 	if (code == CURLE_OPERATION_TIMEDOUT)
 		return cli_fail(CLI_TIMEOUT,
-		                "management did not answer: it is not known whether the change was "
-		                "made; weir versions and weir overrides show it once management "
-		                "answers; if it hangs, drains can be taken with --offline");
+		                "management did not answer: the change may or may not have been "
+		                "made; look at weir versions and weir overrides once management "
+		                "answers; if it hangs, weir drain --offline works without it");
 	if (error == EACCES)
-		return cli_fail(CLI_DENIED,
-		                "%s may not be used by this user; members of group weir may",
+		return cli_fail(CLI_DENIED, "this user may not use %s; members of group weir may",
 		                socket);
 	if (quietly)
 		return CLI_UNREACHABLE;
 	return cli_fail(CLI_UNREACHABLE,
 	                "management does not answer on %s (%s); is weir run or weir-mgmt running? "
-	                "Forwarding and DNS do not need it; drains can be taken with --offline",
+	                "Forwarding and DNS continue without it; weir drain --offline works "
+	                "without it",
 	                socket, error ? strerror((int)error) : curl_easy_strerror(code));
 }
 
@@ -309,8 +307,8 @@ static int refuse_answer(struct api_reply *reply, const char *socket, bool asks,
 	                "program have that socket? ss -xlp shows which",
 	                socket, status,
 	                asks ? ""
-	                     : ": it is not known whether the change was made (weir versions and "
-	                       "weir overrides show it)");
+	                     : ": the change may or may not have been made (look at weir versions "
+	                       "and weir overrides)");
 }
 
 /* Errors are at the file that was given, whatever management calls it. */
@@ -350,11 +348,11 @@ static int ask(const struct cli *cli, const struct api_request *request, struct 
 		make_key(key);
 	if (proc_path(cli->dirs.run, PROC_API_SOCKET, socket) == 0 && is_foreign(socket)) {
 		json_decref(request->body);
-		return cli_fail(
-		        CLI_DENIED,
-		        "%s belongs to another user than root and weir-mgmt and is not "
-		        "believed: find out who made it (ls -l), remove it, restart weir-mgmt",
-		        socket);
+		return cli_fail(CLI_DENIED,
+		                "%s is not trusted, because it belongs neither to root nor to "
+		                "weir-mgmt: find out who made it (ls -l), remove it, restart "
+		                "weir-mgmt",
+		                socket);
 	}
 	if (*socket)
 		code = ask_once(socket, request, key, &a, &reply->status, &error);
@@ -486,20 +484,21 @@ static const char *advice(const char *code)
 	static const struct {
 		const char *code, *what;
 	} rows[] = {
-		{ "guard", "to do it all the same: --override GUARD --reason TEXT, on record" },
+		{ "guard", "to do it anyway: --override GUARD --reason TEXT (kept in the record)" },
 		{ "diverged",
-		  "compare with weir diff NODE, then run one command above, or --force the digests of the others" },
+		  "compare with weir diff NODE; then run one of the commands below, or use --force with the digests of the others" },
 		{ "old-file",
-		  "make the file from the version in force (weir config show --applied), or --replace" },
-		{ "stale", "someone changed it meanwhile: look at weir diff, then do it again" },
+		  "make the file again from the version in force (weir config show --applied), or use --replace" },
+		{ "stale", "somebody changed it meanwhile: look at weir diff, then try again" },
 		{ "unconfirmed",
-		  "weir confirm keeps the earlier version; or do it again with --confirm-pending or --join-pending" },
-		{ "store", "overrides are taken all the same; look at weir status" },
+		  "keep the earlier version with weir confirm; or repeat the command with --confirm-pending or --join-pending" },
+		{ "store",
+		  "overrides (weir drain and others) still work; weir status says what is wrong" },
 		{ "mistakes",
-		  "correct them and check with weir config check; zone files are looked for beside the configuration file" },
-		{ "busy", "do it again in a moment" },
-		{ "forbidden", "ask someone whose role reaches" },
-		{ "unauthorized", "ask someone whose role reaches" },
+		  "correct the errors, then run weir config check; zone files are searched for beside the configuration file" },
+		{ "busy", "try again in a moment" },
+		{ "forbidden", "ask somebody whose role allows it" },
+		{ "unauthorized", "ask somebody whose role allows it" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -555,7 +554,9 @@ int api_refusal(const struct api_reply *reply)
 	if (title)
 		cli_fail(CLI_OK, "%s%s%s", title, detail[0] ? ": " : "", detail);
 	else
-		cli_fail(CLI_OK, "management answers in an unknown way (status %ld)%s%s",
+		cli_fail(CLI_OK,
+		         "management gave an answer that this command does not understand "
+		         "(status %ld)%s%s",
 		         reply->status, detail[0] ? ": " : "", detail);
 	tell_list(json_object_get(body, "errors"), "field", "detail", false, detail);
 	tell_list(json_object_get(body, "guards"), "guard", "detail", true, detail);

@@ -105,7 +105,7 @@ static int unknown_command(int argc, char **argv)
 		near_try(&near, cli_commands[i].words);
 	if ((!near.best || near.distance > 3 || argc < 2) &&
 	    list_second_words(argv[0], second, sizeof(second)))
-		return cli_fail(CLI_USAGE, "%s %s wants one of these words next: %s", cli_program,
+		return cli_fail(CLI_USAGE, "%s %s needs one of these words next: %s", cli_program,
 		                argv[0], second);
 	if (!near.best || near.distance > 3) {
 		snprintf(given, sizeof(given), "%s", argv[0]);
@@ -136,7 +136,7 @@ static int take_option(const struct cli_command *command, struct cli_args *args,
 		                name, near_text(&near, near_is), cli_program, command->words);
 	}
 	if (args->values[place])
-		return cli_fail(CLI_USAGE, "%s stands twice", name);
+		return cli_fail(CLI_USAGE, "%s is given twice", name);
 	if (!args->options[place].value) {
 		args->values[place] = "";
 		return attached ? cli_fail(CLI_USAGE, "%s takes no value", name) : 0;
@@ -146,7 +146,8 @@ static int take_option(const struct cli_command *command, struct cli_args *args,
 	else if (*i + 1 < argc)
 		args->values[place] = argv[++*i];
 	else
-		return cli_fail(CLI_USAGE, "%s lacks its %s", name, args->options[place].value);
+		return cli_fail(CLI_USAGE, "%s needs a value: %s", name,
+		                args->options[place].value);
 	return 0;
 }
 
@@ -166,13 +167,14 @@ static int take_arguments(const struct cli_command *command, struct cli_args *ar
 		} else if (args->n < CLI_POSITION_MAX && args->n < command->most) {
 			args->at[args->n++] = argv[i];
 		} else {
-			return cli_fail(CLI_USAGE, "\"%s\" is one argument too many; %s %s %s",
+			return cli_fail(CLI_USAGE,
+			                "\"%s\" is one argument too many; expected: %s %s %s",
 			                argv[i], cli_program, command->words, command->arguments);
 		}
 	}
 	if (args->n < command->least)
-		return cli_fail(CLI_USAGE, "something is missing; expected: %s %s %s", cli_program,
-		                command->words, command->arguments);
+		return cli_fail(CLI_USAGE, "an argument is missing; expected: %s %s %s",
+		                cli_program, command->words, command->arguments);
 	return 0;
 }
 
@@ -227,8 +229,7 @@ void cli_help(const char *words)
 		else
 			printf("  %-36s %s\n", left, cli_commands[i].help);
 	}
-	printf("\n  %s help COMMAND shows its options. All commands take --json; --version names the "
-	       "release.\n\n%s"
+	printf("\n  %s help COMMAND shows its options. All commands take --json; --version prints the release.\n\n%s"
 	       "\nExit status: 0 in force, 1 usage, 2 refused by a guard, 3 unreachable, 4 conflict,\n"
 	       "5 timed out (may still complete), 6 on some nodes only, 7 denied, 8 refused by a process; status: 0 well, 10 degraded, 11 down.\n",
 	       cli_program, cli_options_help);
@@ -240,7 +241,7 @@ const struct cli_exit cli_exits[] = {
 	{ "2", "refused by a guard" },
 	{ "3", "a process or node does not answer" },
 	{ "4",
-	  "conflict: somebody changed it since, nodes have diverged, nothing to confirm or end, or another process has the store" },
+	  "conflict: somebody changed it since, nodes have diverged, nothing to confirm or end, or another process uses the store" },
 	{ "5", "timed out; the operation may still complete" },
 	{ "6", "partly: some nodes have it, others cannot be reached" },
 	{ "7", "denied" },
@@ -310,7 +311,7 @@ static int run_command(const struct cli_command *command, struct cli *cli,
 	if (!memory_failed())
 		return status;
 	return cli_fail(status == CLI_OK ? CLI_UNREACHABLE : (enum cli_status)status,
-	                "out of memory: what is shown is not whole; free memory and try again");
+	                "out of memory: the output is incomplete; free memory and try again");
 }
 
 int cli_main(int argc, char **argv)

@@ -89,9 +89,10 @@ static int read_options(const struct cli_args *args, struct prefix *prefixes, st
 		                     AGENT_PREFIXES_MAX, &o->n_prefixes);
 	o->owners = prefixes + o->n_prefixes;
 	if (status == CLI_OK && o->n_prefixes == 0)
-		status = cli_fail(CLI_USAGE,
-		                  "--from PREFIX,... is missing: the tunnel_source of the nodes, "
-		                  "from which tunnels are accepted");
+		status = cli_fail(
+		        CLI_USAGE,
+		        "--from PREFIX,... is missing: name the nodes' tunnel_source, from "
+		        "which the agent accepts tunnels");
 	if (status == CLI_OK)
 		status = prefixes_of("--owners", cli_value(args, "--owners"),
 		                     prefixes + o->n_prefixes, AGENT_PREFIXES_MAX - o->n_prefixes,
@@ -135,7 +136,8 @@ int cli_agent_detach(struct cli *cli, const struct cli_args *args)
 	if (cli->json)
 		printf("{\"ok\":true,\"interface\":\"%s\"}\n", args->at[0]);
 	else
-		printf("detached from %s: tunnels are no longer taken off\n", args->at[0]);
+		printf("detached from %s: tunnelled packets are no longer decapsulated\n",
+		       args->at[0]);
 	return CLI_OK;
 }
 
@@ -153,9 +155,10 @@ static json_t *prefixes_json(const struct agent_status *s, bool owners)
 }
 
 static const char lacks_owners[] =
-        "nodes name earlier owners to this agent (a pool with agent = true), and it has no --owners: "
-        "packets of connections that moved are dropped here. Attach it again with --owners and the "
-        "prefixes of all backends of the pool";
+        "the nodes rely on this agent's second chance (a pool with agent = "
+        "true), but it has no --owners, so it drops packets of connections "
+        "that moved: attach it again with --owners and the prefixes of all "
+        "backends of the pool";
 
 static json_t *agent_json(const char *interface, const struct agent_status *s)
 {
@@ -201,7 +204,7 @@ static void print_agent(const char *interface, const struct agent_status *s)
 		print_prefixes(s, true);
 		printf("; namespaces searched: %u\n", s->n_netns);
 	} else {
-		printf("no (--owners PREFIX,... passes packets on; a pool with agent = true "
+		printf("off (--owners PREFIX,... turns it on; a pool with agent = true "
 		       "needs it)\n");
 	}
 	if (agent_lacks_owners(s))
@@ -225,7 +228,7 @@ int cli_agent_status(struct cli *cli, const struct cli_args *args)
 	if (err) {
 		free(s);
 		return err == -ENOENT ? cli_fail(CLI_UNREACHABLE, "%s",
-		                                 error[0] ? error : "there is no agent there")
+		                                 error[0] ? error : "no agent is attached there")
 		                      : agent_fail(err, error);
 	}
 	if (cli->json) {

@@ -27,11 +27,12 @@ static json_t *gather(const struct cli *cli, const struct cli_args *args, const 
 		         slash ? path : ".");
 	int err = gather_files(dir, path ? (slash ? slash + 1 : path) : PROC_CONF_FILE, &files);
 	if (err) {
-		*status =
-		        cli_fail(CLI_USAGE, "%s%s%s: %s", path ? path : dir, path ? "" : "/",
-		                 path ? "" : PROC_CONF_FILE,
-		                 err == -E2BIG ? "more files, or larger ones, than a version holds"
-		                               : strerror(-err));
+		*status = cli_fail(
+		        CLI_USAGE, "%s%s%s: %s", path ? path : dir, path ? "" : "/",
+		        path ? "" : PROC_CONF_FILE,
+		        err == -E2BIG
+		                ? "there are more files, or larger ones, than a version can hold"
+		                : strerror(-err));
 		return NULL;
 	}
 	json_t *out = upload_files(cli, &files, status);
@@ -74,8 +75,8 @@ static void print_changes(const json_t *plan)
 		       api_number(item, "backends_after", 0),
 		       api_number(item, "moved_ppm", 0) / 1e4);
 		if (full > 0)
-			printf("        %.0f slots wait: each has three earlier owners, the oldest "
-			       "with time left\n",
+			printf("        %.0f slots wait: each already has three earlier owners whose time "
+			       "is not over\n",
 			       full);
 	}
 	cli_print_warnings(json_object_get(plan, "warnings"));
@@ -110,8 +111,9 @@ static void print_unconfirmed(const json_t *head)
 	if (!head)
 		return;
 	plan_is_final = true;
-	printf("! weir apply would be refused: version %.0f by %s is not confirmed and goes back to "
-	       "version %.0f at %s: weir confirm %.0f, or apply with --confirm-pending or --join-pending\n",
+	printf("! weir apply would be refused: version %.0f by %s is not confirmed and will be rolled back to version %.0f at %s: "
+	       "run weir confirm %.0f, or apply with --confirm-pending or "
+	       "--join-pending\n",
 	       number, api_text(head, "author", "?"), api_number(head, "rolls_back_to", 0),
 	       api_text(head, "confirm_by", "?"), number);
 }
@@ -123,8 +125,8 @@ static void print_old_file(const json_t *old)
 	if (json_array_size(json_object_get(old, "takes_back")) == 0)
 		return;
 	plan_is_final = true;
-	puts("! weir apply would be refused: make the file from the version in force (weir config show --applied), "
-	     "or apply with --replace");
+	puts("! weir apply would be refused: make the file again from the version in force (weir config show "
+	     "--applied), or apply with --replace");
 }
 
 static void print_plan(const json_t *body)
@@ -133,7 +135,8 @@ static void print_plan(const json_t *body)
 		plan_is_final = !json_is_true(json_object_get(body, "settles"));
 		puts("nothing changes");
 		if (!plan_is_final)
-			puts("weir apply makes the provisional version 1 an applied one, as it is");
+			puts("weir apply makes the provisional version 1 an applied one, "
+			     "unchanged");
 		return;
 	}
 	const json_t *plan = json_object_get(body, "plan");
@@ -141,7 +144,8 @@ static void print_plan(const json_t *body)
 	print_changes(plan);
 	print_probes(plan);
 	if (json_is_true(json_object_get(plan, "risky")))
-		printf("risky: it will be undone unless it is confirmed within %.0f s\n",
+		printf("risky: the change will be rolled back unless it is confirmed "
+		       "within %.0f s\n",
 		       api_number(plan, "confirm_within_ms", 0) / 1000);
 	print_old_file(json_object_get(body, "old_file"));
 	print_unconfirmed(json_object_get(body, "unconfirmed"));
@@ -181,8 +185,8 @@ int cli_plan(struct cli *cli, const struct cli_args *args)
 	plan_is_final = false;
 	int status = api_show(cli, &request, print_plan);
 	if (status == CLI_OK && !cli->json && !plan_is_final)
-		printf("to do it: weir apply %s%s--reason TEXT\n", args->at[0] ? args->at[0] : "",
-		       args->at[0] ? " " : "");
+		printf("to apply it: weir apply %s%s--reason TEXT\n",
+		       args->at[0] ? args->at[0] : "", args->at[0] ? " " : "");
 	return status;
 }
 
@@ -204,14 +208,17 @@ static bool print_nodes(const json_t *body)
 		       detail[0] ? ": " : "", detail);
 	}
 	if (rolled_back)
-		printf("  %srolled back: the version before is in force\n",
+		printf("  %srolled back: the previous version is in force\n",
 		       superseded ? "" : "refused, and ");
 	else if (superseded)
-		puts("  not in force: another change took its place: look at weir versions, then do it again");
+		puts("  not in force: another change replaced it; look at weir versions, "
+		     "then try again");
 	else if (refused)
-		puts("  refused: correct what the line above names, or undo it with weir rollback");
+		puts("  refused: correct what the lines above name, or undo the change "
+		     "with weir rollback");
 	else if (json_is_false(json_object_get(body, "complete")))
-		puts("  not all have it yet; it goes on: weir status");
+		puts("  not all nodes have it yet; it continues in the background: see "
+		     "weir status");
 	return rolled_back || superseded;
 }
 
@@ -221,9 +228,10 @@ static void print_unreserved(const json_t *body)
 	const json_t *node;
 	size_t i;
 
-	json_array_foreach(json_object_get(body, "unreserved"), i, node) printf(
-	        "  not asked first: %s (%s); a change made there at the same time shows as diverged\n",
-	        api_text(node, "node", ""), api_text(node, "why", ""));
+	json_array_foreach(json_object_get(body, "unreserved"), i, node)
+	        printf("  not reserved on %s (%s): a change made there at the same time "
+	               "shows as diverged\n",
+	               api_text(node, "node", ""), api_text(node, "why", ""));
 }
 
 static void print_change(const json_t *body)
@@ -252,7 +260,7 @@ static void print_change(const json_t *body)
 	if (print_nodes(body))
 		return;
 	if (by)
-		printf("UNDONE at %s unless: weir confirm %.0f\n", by, number);
+		printf("ROLLED BACK at %s unless confirmed: weir confirm %.0f\n", by, number);
 	if (before > 0)
 		printf("undo: weir rollback %.0f --reason TEXT\n", before);
 }
@@ -424,8 +432,9 @@ int cli_confirm(struct cli *cli, const struct cli_args *args)
 	if (status)
 		return status;
 	if (n == 0)
-		return args->at[0] ? cli_fail(CLI_USAGE, "expected the number of a version")
-		                   : cli_fail(CLI_CONFLICT, "no version waits to be confirmed");
+		return args->at[0]
+		               ? cli_fail(CLI_USAGE, "expected the number of a version")
+		               : cli_fail(CLI_CONFLICT, "no version is waiting for confirmation");
 	snprintf(path, sizeof(path), "/v1/versions/%llu/confirm", n);
 	request.body = json_object();
 	add_text(request.body, "author", cli_value(args, "--author"));
@@ -441,7 +450,7 @@ static void print_lost(const json_t *list)
 	size_t i;
 
 	if (json_array_size(list) > 0)
-		puts("\nversions that lost, and are in force nowhere:");
+		puts("\nversions that lost to others and are in force nowhere:");
 	json_array_foreach(list, i, v)
 	{
 		printf("%-8.0f %-25s %-12s %-12s %s\n", api_number(v, "number", 0),
@@ -465,7 +474,7 @@ static void print_versions(const json_t *body)
 		       api_text(v, "time", ""), api_text(v, "state", ""), api_text(v, "author", ""),
 		       api_text(v, "principal", ""), api_text(v, "reason", ""));
 		if (api_text(v, "confirm_by", NULL))
-			printf("         undone at %s unless: weir confirm %.0f\n",
+			printf("         rolled back at %s unless confirmed: weir confirm %.0f\n",
 			       api_text(v, "confirm_by", ""), api_number(v, "number", 0));
 	}
 	print_lost(json_object_get(body, "lost"));

@@ -31,7 +31,7 @@ static void print_clock(const json_t *body)
 	       api_text(body, "wall_clock", "?"));
 	if (off_by_ms != 0)
 		printf(" (%+.1f s)", off_by_ms / 1e3);
-	printf("\n  the kernel says that it is %ssynchronised\n",
+	printf("\n  the kernel says that the wall clock is %ssynchronised\n",
 	       json_is_true(json_object_get(body, "synchronised")) ? "" : "not ");
 	json_array_foreach(json_object_get(body, "peers"), i, peer) print_peer(peer);
 }

@@ -30,7 +30,7 @@ static void print_mistakes(const struct model_mistakes *mistakes)
 		        m->field[0] ? ": " : "", m->message);
 	}
 	if (mistakes->n_total > mistakes->n_items)
-		fprintf(stderr, "and %zu more\n", mistakes->n_total - mistakes->n_items);
+		fprintf(stderr, "and %zu more errors\n", mistakes->n_total - mistakes->n_items);
 }
 
 /* What ended a check and is no mistake in the document. What was found without memory may be none either. */
@@ -39,12 +39,12 @@ static void add_error(struct model_mistakes *mistakes, const char *path, int err
 	if (err == -ENOMEM)
 		model_mistakes_free(mistakes);
 	if (mistakes->n_total == 0)
-		model_mistakes_add(mistakes, path, 0, "",
-		                   err == -ENOMEM
-		                           ? "out of memory: nothing is said of the document; "
-		                             "free memory, or raise the limit of this process, "
-		                             "and try again"
-		                           : strerror(-err));
+		model_mistakes_add(
+		        mistakes, path, 0, "",
+		        err == -ENOMEM
+		                ? "out of memory: the document was not checked; free memory, or raise "
+		                  "the memory limit of this process, and try again"
+		                : strerror(-err));
 }
 
 #define ZONE_WARNINGS_SHOWN 100
@@ -57,9 +57,10 @@ static json_t *list_warnings(const struct model *m, const json_t *of_zones)
 	json_array_extend(list, (json_t *)(uintptr_t)of_zones);
 	if (m && m->key_state == MODEL_KEY_NONE)
 		json_array_append_new(
-		        list, json_sprintf("cluster.hash_key_file: %s was not checked: this user "
-		                           "may not read it, root may",
-		                           m->hash_key_file));
+		        list,
+		        json_sprintf(
+		                "cluster.hash_key_file: %s was not checked: this user may not read it; check as root",
+		                m->hash_key_file));
 	for (size_t i = 0; m && i < m->n_services; i++) {
 		const char *why = advice_unwatched(&m->services[i]);
 
@@ -133,12 +134,12 @@ static void print_summary(const char *path, const struct model *m)
 
 	for (size_t i = 0; i < m->n_pools; i++)
 		n_backends += m->pools[i].n_backends;
-	printf("%s: no mistakes; %zu sites, %zu nodes, %zu pools with %zu backends, %zu VIPs, %zu "
+	printf("%s: no errors; %zu sites, %zu nodes, %zu pools with %zu backends, %zu VIPs, %zu "
 	       "services, %zu zones, %zu names\n",
 	       path, m->n_sites, m->n_nodes, m->n_pools, n_backends, m->n_vips, m->n_services,
 	       m->n_zones, m->n_dns_names);
 	for (size_t i = 0; i < m->n_checks; i++)
-		printf("  check %s: a death is seen after %u ms at worst\n", m->checks[i].name,
+		printf("  check %s: detects a dead target after at most %u ms\n", m->checks[i].name,
 		       m->checks[i].detect_worst_ms);
 }
 
@@ -179,7 +180,8 @@ static int check_node(const struct cli *cli, const char *path, const struct mode
 
 	if (!cli->dirs.node_given || model_node(m, cli->dirs.node))
 		return 0;
-	n = (size_t)snprintf(text, sizeof(text), "there is no node %s; there are:", cli->dirs.node);
+	n = (size_t)snprintf(text, sizeof(text),
+	                     "there is no node %s; the nodes are:", cli->dirs.node);
 	for (size_t i = 0; i < m->n_nodes && n < sizeof(text) - 80; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s", m->nodes[i].name);
 	model_mistakes_add(mistakes, path, 0, "nodes", text);
@@ -192,9 +194,10 @@ static void warn_of_host(const struct cli *cli, const struct model *m, json_t *w
 	if (!cli->dirs.node_given && !model_node(m, cli->dirs.node))
 		json_array_append_new(
 		        warnings,
-		        json_sprintf("nodes: this host is called %s, and no node is: `weir run` "
-		                     "needs --node NAME here",
-		                     cli->dirs.node));
+		        json_sprintf(
+		                "nodes: this host is called %s, but no node has that name: `weir "
+		                "run` needs --node NAME here",
+		                cli->dirs.node));
 }
 
 int cli_config_check(struct cli *cli, const struct cli_args *args)
@@ -374,13 +377,11 @@ static int show_into(struct cli *cli, const char *dir)
 		rc = write_base(dir, api_text(reply.body, "etag", ""));
 	if (rc)
 		status = cli_fail(
-		        CLI_USAGE, "%s: the files of the version in force cannot be put there: %s",
-		        dir,
-		        rc == -EEXIST ? "it exists already; name a directory that does not"
-		                      : strerror(-rc));
+		        CLI_USAGE, "%s: cannot write the files of the version in force: %s", dir,
+		        rc == -EEXIST ? "it exists already; name a new directory" : strerror(-rc));
 	else
-		printf("%s has the %zu files of version %s; change them, then weir plan %s/" FILES_MAIN
-		       "\n",
+		printf("%s now has the %zu files of version %s; change them, then run weir "
+		       "plan %s/" FILES_MAIN "\n",
 		       dir, files.n_items, api_text(reply.body, "etag", ""), dir);
 	files_fini(&files);
 	api_reply_fini(&reply);

@@ -71,10 +71,9 @@ static int explain_status(int err)
 		return cli_fail(CLI_UNREACHABLE,
 		                "there is no effective document yet; is weir run running?");
 	case -EACCES:
-		return cli_fail(
-		        CLI_DENIED,
-		        "the effective document, or a file that it names, may not be read by "
-		        "this user; do it as root");
+		return cli_fail(CLI_DENIED,
+		                "this user may not read the effective document or a file that it "
+		                "names; run the command as root");
 	case -EINVAL:
 		return CLI_USAGE;
 	default:
@@ -119,7 +118,7 @@ static void print_reload(const json_t *body)
 	if (json_is_true(json_object_get(body, "changed")))
 		printf("zone files changed: version %.0f\n", api_number(version, "number", 0));
 	else
-		puts("no zone file changed; weir-dns loads them again");
+		puts("no zone file changed; weir-dns reloads them anyway");
 	cli_print_warnings(json_object_get(json_object_get(body, "plan"), "warnings"));
 }
 

@@ -77,7 +77,8 @@ static void print_bind(const struct nic *nics, size_t n)
 		if (!can_be_bound(&nics[i]))
 			continue;
 		bind_lines(&nics[i], lines, sizeof(lines));
-		printf("\nTo give it to DPDK (its addresses go to the port's TAP), as root, here for %s:\n%s",
+		printf("\nTo give a device to DPDK, run as root (its addresses move to the "
+		       "port's TAP), here for %s:\n%s",
 		       nics[i].address, lines);
 		return;
 	}
@@ -92,7 +93,7 @@ int cli_nic(struct cli *cli, const struct cli_args *args)
 	if (cli->json)
 		return print_json(nics, n);
 	printf("%-13s %-10s %-16s %-15s %4s %5s  %s\n", "DEVICE", "ID", "DRIVER", "INTERFACE",
-	       "NUMA", "IOMMU", "WHAT WEIR COULD DO");
+	       "NUMA", "IOMMU", "WHAT WEIR CAN DO");
 	for (size_t i = 0; i < n; i++) {
 		const struct nic *d = &nics[i];
 		char numa[12] = "-", group[12] = "-";

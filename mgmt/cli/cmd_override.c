@@ -190,7 +190,8 @@ void override_print(const json_t *body)
 	        printf("  %-16s %s%s%s\n", api_text(node, "node", ""), api_text(node, "state", ""),
 	               api_text(node, "detail", "")[0] ? " " : "", api_text(node, "detail", ""));
 	if (json_is_false(json_object_get(body, "complete")))
-		puts("  not all have it yet; it goes on: weir status");
+		puts("  not all nodes have it yet; it continues in the background: see "
+		     "weir status");
 	print_undo(api_text(body, "undo", NULL));
 }
 
@@ -270,7 +271,7 @@ static void print_overrides(const json_t *body)
 	size_t i;
 
 	if (json_array_size(json_object_get(body, "items")) == 0)
-		puts("there are none");
+		puts("there are no overrides");
 	json_array_foreach(json_object_get(body, "items"), i, o)
 	{
 		const json_t *target = json_object_get(o, "target");

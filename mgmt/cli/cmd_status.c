@@ -88,7 +88,7 @@ static void print_health(const json_t *body)
 	size_t i;
 
 	printf("%-44s %-8s %-14s %-26s %s\n", "TARGET", "SEEN", "LAST RESULT", "SINCE",
-	       "WHY, MARKS");
+	       "REASON, MARKS");
 	json_array_foreach(json_object_get(body, "items"), i, t)
 	{
 		static const char *const marks[] = { "in_doubt", "inconclusive", "restored",
@@ -190,7 +190,7 @@ int cli_events(struct cli *cli, const struct cli_args *args)
 	if (limit < 0 || limit > EVENTS_BATCH)
 		return cli_fail(CLI_USAGE, "--limit: expected a number from 1 to %d", EVENTS_BATCH);
 	if (since && cli_value(args, "--limit"))
-		return cli_fail(CLI_USAGE, "--since shows all later ones; leave --limit out");
+		return cli_fail(CLI_USAGE, "--since lists all later events; leave --limit out");
 	if (since)
 		snprintf(path, sizeof(path), "/v1/events?limit=%d&since=%.0f", EVENTS_BATCH, last);
 	else

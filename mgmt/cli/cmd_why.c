@@ -485,8 +485,8 @@ int cli_wait(struct cli *cli, const struct cli_args *args)
 		status = cli_fail(CLI_USAGE, "expected: well, degraded or down");
 	else if (!status && args->n == 3 && !is_state(word, false))
 		status = cli_fail(CLI_USAGE,
-		                  "%s is no state; of sites and backends: up, down, serving, "
-		                  "drained, out",
+		                  "%s is not a state; states of sites and backends: up, down, "
+		                  "serving, drained, out",
 		                  word);
 	return status ? status : wait_until(cli, &t, word, timeout_ms);
 }

@@ -74,7 +74,9 @@ static json_t *result_json(const struct intent *in, const struct command *c,
 	const char *why = intent_write_why(in);
 	json_t *nodes = json_array();
 	json_t *body = tell_command(
-	        in, c, r, c->dry_run ? NULL : "taken offline: peers hear of it when weir-mgmt runs",
+	        in, c, r,
+	        c->dry_run ? NULL
+	                   : "written offline: the peers learn of it when weir-mgmt runs again",
 	        now_ms);
 
 	json_array_append_new(nodes, tell_node(intent_node(in), why, false, json_array()));
@@ -97,11 +99,12 @@ static int outcome_status(enum command_outcome outcome, const struct command_res
 				fprintf(stderr, "  %s: %s\n", r->guards.verdicts[i].guard,
 				        r->guards.verdicts[i].detail);
 		return cli_fail(CLI_REFUSED,
-		                "refused by a guard; if it must be: --override GUARD, on record");
+		                "refused by a guard; to do it anyway: --override GUARD "
+		                "(kept in the record)");
 	case COMMAND_NOTHING:
 		return cli_fail(CLI_CONFLICT, "there is nothing to end or hold");
 	case COMMAND_STALE:
-		return cli_fail(CLI_CONFLICT, "it has changed meanwhile");
+		return cli_fail(CLI_CONFLICT, "the override has changed meanwhile; try again");
 	case COMMAND_TOO_MANY:
 		return cli_fail(CLI_CONFLICT, "there are 1024 overrides; end some first");
 	case COMMAND_FAILED:
@@ -220,8 +223,9 @@ static int open_store(const struct cli *cli, bool dry_run, int64_t now_ms, struc
 		err = open_soon(&options, now_ms, in);
 	}
 	if (err == -EBUSY)
-		return cli_fail(CLI_CONFLICT, "another weir-mgmt has started and has the store; do "
-		                              "it without --offline");
+		return cli_fail(CLI_CONFLICT,
+		                "another weir-mgmt has started and uses the store; repeat the "
+		                "command without --offline");
 	if (err)
 		return cli_fail(err == -EACCES ? CLI_DENIED : CLI_UNREACHABLE, "%s: %s",
 		                cli->dirs.state, strerror(-err));
@@ -242,7 +246,8 @@ int offline_override(const struct cli *cli, json_t *body, bool dry_run)
 
 	c.dry_run = dry_run;
 	if (!status && access(cli->dirs.state, W_OK | X_OK) != 0 && errno == EACCES)
-		status = cli_fail(CLI_DENIED, "%s may not be written by this user; do it as root",
+		status = cli_fail(CLI_DENIED,
+		                  "%s: this user may not write there; run the command as root",
 		                  cli->dirs.state);
 	if (!status)
 		status = open_store(cli, dry_run, now_ms, &in);

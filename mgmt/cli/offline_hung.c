@@ -88,16 +88,18 @@ static int tell_running(const struct cli *cli, const char *job)
 	char path[PATH_MAX];
 
 	if (*job)
-		return cli_fail(CLI_CONFLICT, "weir-mgmt is busy (%s) and has the store; try again",
+		return cli_fail(CLI_CONFLICT,
+		                "weir-mgmt is busy (%s) and uses the store; try again in a moment",
 		                job);
 	if (!proc_path(cli->dirs.run, PROC_API_SOCKET, path) && access(path, F_OK) != 0)
-		return cli_fail(
-		        CLI_CONFLICT,
-		        "weir-mgmt runs and has the store, but its socket %s is gone: it "
-		        "makes it again within seconds, or its log says why not; then do it "
-		        "without --offline",
-		        path);
-	return cli_fail(CLI_CONFLICT, "weir-mgmt runs and has the store; do it without --offline");
+		return cli_fail(CLI_CONFLICT,
+		                "weir-mgmt runs and uses the store, but its socket %s is gone: "
+		                "weir-mgmt makes the socket again within seconds, or its log says "
+		                "why not; then repeat the command without --offline",
+		                path);
+	return cli_fail(CLI_CONFLICT,
+	                "weir-mgmt runs and uses the store; repeat the command without "
+	                "--offline");
 }
 
 int offline_end_hung(const struct cli *cli, bool dry_run)
@@ -108,24 +110,24 @@ int offline_end_hung(const struct cli *cli, bool dry_run)
 
 	if (pidfd < 0)
 		return cli_fail(CLI_CONFLICT,
-		                "another process has the store; try again in a few seconds");
+		                "another process uses the store; try again in a few seconds");
 	int status = CLI_OK;
 	if (!stands_still(cli->dirs.run, pid, job))
 		status = tell_running(cli, job);
 	else if (dry_run)
 		status = cli_fail(CLI_CONFLICT,
-		                  "weir-mgmt hangs and has the store; without --dry-run it is "
-		                  "ended first");
+		                  "weir-mgmt hangs and holds the store; without --dry-run this "
+		                  "command kills weir-mgmt first");
 	int err = status == CLI_OK && is_mgmt(pid) ? end_process(pidfd) : 0;
 	close(pidfd);
 	if (status != CLI_OK)
 		return status;
 	if (err)
 		return cli_fail(CLI_CONFLICT,
-		                "weir-mgmt (pid %d) hangs, has the store and cannot be ended (%s): "
-		                "check disks and dmesg",
+		                "weir-mgmt (pid %d) hangs, holds the store and cannot be killed "
+		                "(%s): check disks and dmesg",
 		                (int)pid, strerror(-err));
-	fprintf(stderr, "weir: weir-mgmt hung and was ended (pid %d); weir run starts another\n",
+	fprintf(stderr, "weir: weir-mgmt (pid %d) hung and was killed; weir run starts another\n",
 	        (int)pid);
 	return CLI_OK;
 }

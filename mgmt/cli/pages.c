@@ -245,7 +245,8 @@ static void print_pages_status(const json_t *body)
 	const json_t *item;
 	size_t i;
 
-	printf("%s (cluster %s) %s: management does not answer; this is from the pages\n",
+	printf("%s (cluster %s) %s: management does not answer; this comes from the pages of the "
+	       "processes\n",
 	       api_text(body, "node", "?"), api_text(body, "cluster", "?"),
 	       api_text(body, "state", "?"));
 	json_array_foreach(json_object_get(body, "why"), i, item)
@@ -261,7 +262,8 @@ static void print_pages_status(const json_t *body)
 	               api_text(item, "name", ""), api_number(item, "level_ppm", 0) / 1e4,
 	               api_text(item, "until", ""), api_text(item, "author", ""),
 	               api_text(item, "reason", ""));
-	puts("drains can be taken with --offline; to have management back: weir run, or start weir-mgmt");
+	puts("weir drain --offline works without management; to get management "
+	     "back: weir run, or start weir-mgmt");
 }
 
 /* What the pages give a state of; nothing when memory is short. */

@@ -201,7 +201,7 @@ static void on_limit(void *arg)
 
 	if (!c->pid)
 		return;
-	log_warn("process-killed", "process=%s pid=%d why=\"did not end in %u ms\"", c->name,
+	log_warn("process-killed", "process=%s pid=%d why=\"did not end within %u ms\"", c->name,
 	         (int)c->pid, STOP_MS);
 	kill(c->pid, SIGKILL);
 }
@@ -474,10 +474,12 @@ static int take_lock(struct run *r, bool stop)
 	if (!err)
 		err = stop ? run_stop_other(r, lock, &r->lock_fd) : lock_take(lock, &r->lock_fd);
 	if (err == -EBUSY)
-		return cli_fail(CLI_CONFLICT,
-		                stop ? "the weir run that has %s does not end; its log says why"
-		                     : "another weir run has %s; stop it or give another --run-dir",
-		                r->dirs->run);
+		return cli_fail(
+		        CLI_CONFLICT,
+		        stop ? "the weir run that uses %s does not end; its log says why"
+		             : "another weir run uses %s; stop it (weir run --stop) or give "
+		               "another --run-dir",
+		        r->dirs->run);
 	if (err)
 		return cli_fail(err == -EACCES ? CLI_DENIED : CLI_USAGE,
 		                "%s cannot be locked: %s%s", r->dirs->run, strerror(-err),

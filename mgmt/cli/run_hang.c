@@ -80,7 +80,7 @@ static void restart(struct child *c, const struct run_places *places, uint64_t n
 {
 	struct run *r = c->run;
 
-	set_trouble(c, TROUBLE_KILLED, "it is killed and started again");
+	set_trouble(c, TROUBLE_KILLED, "killed and started again");
 	snprintf(c->why, sizeof(c->why), "no sign of life of thread %s for %.1f s%s%s",
 	         c->life.thread, (double)c->life.silent_ms / 1000,
 	         *places->main ? "; main thread: " : "", places->main);
@@ -104,7 +104,8 @@ static void treat_hanging(struct child *c, uint64_t now_ms)
 		return;
 	if (c->life.forwards) {
 		snprintf(c->why, sizeof(c->why), "thread %s", c->life.thread);
-		set_trouble(c, TROUBLE_FORWARDS, "none: its workers forward; a person decides");
+		set_trouble(c, TROUBLE_FORWARDS,
+		            "none: its workers forward, so a person must decide");
 		return;
 	}
 	if (r->recovering && r->recovering != c)
@@ -162,27 +163,27 @@ static void state_child(const struct child *c, uint64_t now_ms)
 	snprintf(subject, sizeof(subject), "weir-%s", c->name);
 	if (c->trouble == TROUBLE_FORWARDS)
 		conditions_add(s, "process-hangs", CONDITION_DEGRADED, subject,
-		               "hangs (%s, %.0f s) while its workers forward, so it is not ended: "
-		               "take this node out of routing, then kill -9 %d",
+		               "hangs (%s, %.0f s), but its workers still forward, so weir run "
+		               "does not kill it: take this node out of routing, then kill -9 %d",
 		               c->why, silent_s, (int)c->pid);
 	if (c->trouble == TROUBLE_BLOCKED)
-		conditions_add(s, "process-blocked", CONDITION_DEGRADED, subject,
-		               "hangs in an uninterruptible sleep (%s): check disks and dmesg; "
-		               "pid %d cannot be ended",
-		               c->why, (int)c->pid);
+		conditions_add(
+		        s, "process-blocked", CONDITION_DEGRADED, subject,
+		        "hangs in an uninterruptible sleep (%s): check disks and dmesg; pid %d cannot be killed",
+		        c->why, (int)c->pid);
 	if (c->trouble == TROUBLE_KILLED && now_ms > c->killed_ms + STOP_MS)
 		conditions_add(s, "process-blocked", CONDITION_DEGRADED, subject,
 		               "was killed (%s) and does not end: check disks and dmesg; pid %d",
 		               c->why, (int)c->pid);
 	if (c->restarted_ms && now_ms < c->restarted_ms + NOTE_MS)
-		conditions_add(
-		        s, "process-restarted", CONDITION_NOTE, subject,
-		        "restarted by weir run (%u times now): %s; all threads: log of weir run",
-		        c->restarts, c->why);
+		conditions_add(s, "process-restarted", CONDITION_NOTE, subject,
+		               "restarted by weir run (%u times so far): %s; the log of weir run "
+		               "has all threads",
+		               c->restarts, c->why);
 	if (c->pid && c->verdict == RUN_UNSEEN && now_ms > c->started_ms + UNSEEN_MS)
 		conditions_add(s, "process-unwatched", CONDITION_NOTE, subject,
 		               "gives weir run no sign of life (an earlier release, or its page "
-		               "cannot be made): it is not restarted when it hangs");
+		               "cannot be made), so weir run does not restart it when it hangs");
 }
 
 /* Without room a process that starts cannot show anything, or ends at once: its own page is what is missing. */
@@ -194,8 +195,9 @@ static void state_room(const struct run *r)
 	if (statvfs(dir, &fs) == 0 && fs.f_blocks > 0 &&
 	    (uint64_t)fs.f_bavail * fs.f_frsize < ROOM_LEAST)
 		conditions_add(r->stats, "run-dir-full", CONDITION_DEGRADED, dir,
-		               "there is no room left in %.100s, so a process that starts shows "
-		               "nothing or ends at once: df %.100s, and remove what is not Weir's",
+		               "no space is left in %.100s, so a process that starts shows nothing "
+		               "or ends at once: look with df %.100s, and remove files that are "
+		               "not Weir's",
 		               dir, dir);
 }
 
@@ -204,7 +206,8 @@ static void state_all(const struct run *r, uint64_t now_ms)
 	if (!r->stats)
 		return;
 	stats_set(stats_word(r->stats, STATS_GAUGE, STATS_FORWARD, "",
-	                     "1 while workers of weir-dataplane (DPDK) are seen to count rounds."),
+	                     "1 while the DPDK workers of weir-dataplane count rounds, so they "
+	                     "forward."),
 	          r->children[CHILD_DATAPLANE].pid && r->children[CHILD_DATAPLANE].life.forwards);
 	stats_alive(r->stats, now_ms);
 	conditions_begin(r->stats, 0);
@@ -234,8 +237,8 @@ void run_hang_open(struct run *r)
 	r->stats = NULL;
 	if (!r->lacks_page)
 		log_warn("stats-not-opened",
-		         "dir=%s why=\"%s\" effect=\"tried again, as long as it lacks\"",
-		         r->dirs->run, strerror(-err));
+		         "dir=%s why=\"%s\" effect=\"tried again until it exists\"", r->dirs->run,
+		         strerror(-err));
 	r->lacks_page = true;
 }
 
@@ -251,7 +254,7 @@ static void on_look(void *arg)
 
 		if (watched_ms == RUN_WAS_AWAY)
 			log_warn("supervisor-was-late",
-			         "late_ms=%llu effect=\"signs of life are awaited from now\"",
+			         "late_ms=%llu effect=\"all silence counts from now\"",
 			         (unsigned long long)since_ms);
 		if (now_ms >= r->recover_until_ms)
 			r->recovering = NULL;

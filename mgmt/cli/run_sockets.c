@@ -112,7 +112,9 @@ static int open_logged(const struct addr *address, bool udp, unsigned thread)
 		log_error("dns-socket-failed",
 		          "address=%s protocol=%s thread=%u why=\"%s\" hint=\"%s\"",
 		          addr_text(address, text), udp ? "udp" : "tcp", thread + 1, strerror(-fd),
-		          fd == -EADDRINUSE ? "another server has it: ss -lnutp shows which" : "");
+		          fd == -EADDRINUSE
+		                  ? "another server uses the address: ss -lnutp shows which"
+		                  : "");
 	return fd < 0 ? -1 : fd;
 }
 

@@ -33,7 +33,7 @@ static void print_head(const json_t *b)
 	json_array_foreach(json_object_get(b, "notes"), i, why)
 	        printf(" - %s\n", api_text(why, "text", ""));
 	if (by)
-		printf(" ! version %.0f is undone at %s unless: weir confirm\n",
+		printf(" ! version %.0f is rolled back at %s unless confirmed: weir confirm\n",
 		       api_number(version, "number", 0), by);
 }
 

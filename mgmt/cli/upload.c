@@ -166,7 +166,7 @@ static int send_file(struct sending *s, const struct files_item *item, uint64_t 
 			free(text);
 			return cli_fail(CLI_USAGE, "%s: %s", item->name,
 			                n < 0  ? strerror((int)-n)
-			                : text ? "it changed while it was read; try again"
+			                : text ? "it changed while weir read it; try again"
 			                       : "out of memory");
 		}
 		json_array_append_new(s->parts,

@@ -144,8 +144,8 @@ class WithApi(unittest.TestCase):
     def test_plan_says_the_line_that_does_what_it_planned(self):
         self.api.answers["/v1/config/plan"] = (200, {"changed": True, "plan": {}, "base": '"v7-00"'})
         path = os.path.join(self.dir, "weir.conf")
-        self.assertIn(f"to do it: weir apply {path} --reason TEXT\n", self.weir("plan", path).stdout)
-        self.assertIn("to do it: weir apply --reason TEXT\n", self.weir("plan").stdout)
+        self.assertIn(f"to apply it: weir apply {path} --reason TEXT\n", self.weir("plan", path).stdout)
+        self.assertIn("to apply it: weir apply --reason TEXT\n", self.weir("plan").stdout)
 
     def test_what_only_asks_does_not_go_on_when_nobody_answers(self):
         self.api.answers["/v1/status"] = self.api.answers["/v1/health"] = self.api.answers["/v1/overrides"] = (0, None)
@@ -161,7 +161,7 @@ class WithApi(unittest.TestCase):
             done = self.weir(*DRAIN, "--all")
             with self.subTest(states):
                 self.assertEqual(done.returncode, exit_status)
-                self.assertIn("it goes on: weir status", done.stdout)
+                self.assertIn("it continues in the background: see weir status", done.stdout)
         self.assertIn("wait=all", self.api.asked[-1][1])
 
     def test_a_drain_says_when_who_takes_it_and_how_to_undo_it(self):
@@ -189,10 +189,10 @@ class WithApi(unittest.TestCase):
                 (("drain", "site", "a/b", "--until", "+4h", "--reason", "x"), "site NAME"),
                 (("drain", "planet", "ams", "--until", "+4h", "--reason", "x"), "site NAME"),
                 (("drain", "site"), "something is missing"),
-                (("drain", "site", "ams", "--until"), "lacks its TIME"),
+                (("drain", "site", "ams", "--until"), "needs a value: TIME"),
                 (("drain", "site", "ams", "--untli", "x"), 'did you mean "--until"?'),
                 (("undrain", "site", "ams", "--until", "x"), "no option --until"),
-                ((*DRAIN, "--reason", "y"), "--reason stands twice"),
+                ((*DRAIN, "--reason", "y"), "--reason is given twice"),
                 (("drain", "site", "ams", "--until", "+4h", "--reason", ""), "--reason"),
                 (("disable", "site", "ams", "--until", "+4h", "--reason", " "), "--reason"),
                 (("apply", "--reason", ""), "--reason"), (("rollback", "1", "--reason", ""), "--reason"),
@@ -218,7 +218,7 @@ class WithApi(unittest.TestCase):
             "complete": True, "nodes": [], "rolls_back_to": 6})
         done = self.weir("apply", "--reason", "CHG-1", "--confirm-within", "5m")
         self.assertEqual(done.returncode, 0, done.stderr)
-        for text in ("- pools/web", "! it hurts", "version 8", "UNDONE at 2026-11-20T08:05:00.000Z unless: weir confirm 8",
+        for text in ("- pools/web", "! it hurts", "version 8", "ROLLED BACK at 2026-11-20T08:05:00.000Z unless confirmed: weir confirm 8",
                      "undo: weir rollback 6"):
             self.assertIn(text, done.stdout)
         method, path, body, if_match = self.api.asked[-1]
@@ -421,8 +421,8 @@ class Cli(unittest.TestCase):
                 ((), ""),
                 (("frobnicate",), 'there is no command "frobnicate"'),
                 (("config", "chekc"), 'did you mean "config check"?'),
-                (("config",), "weir config wants one of these words next: "),
-                (("token", "frobnicate"), "weir token wants one of these words next: new"),
+                (("config",), "weir config needs one of these words next: "),
+                (("token", "frobnicate"), "weir token needs one of these words next: new"),
                 (("config", "check", "a", "b"), '"b" is one argument too many'),
                 (("config", "show", "--efective"), 'did you mean "--effective"?'),
                 (("config", "show", "--effective=1"), "takes no value"),
@@ -525,11 +525,11 @@ class Cli(unittest.TestCase):
         self.assertEqual(self.weir("config", "check").returncode, 0)
         done = self.weir("config", "check", "--node", "nope")
         self.assertEqual(done.returncode, 1)
-        self.assertIn("nodes: there is no node nope; there are: ", done.stderr)
+        self.assertIn("nodes: there is no node nope; the nodes are: ", done.stderr)
 
     def test_config_check_says_that_this_host_is_no_node(self):
         self.write(CONFIG)
-        here = f"nodes: this host is called {socket.gethostname()}, and no node is: `weir run` needs --node NAME here"
+        here = f"nodes: this host is called {socket.gethostname()}, but no node has that name: `weir run` needs --node NAME here"
         self.assertIn(f"warning: {here}\n", self.weir("config", "check").stderr)
         self.assertIn(here, json.loads(self.weir("config", "check", "--json").stdout)["warnings"])
         for words in ((os.path.join(self.dir, "weir.conf"),), ("--node", "n1")):  # a file for other hosts; a host that is given its name
@@ -547,7 +547,7 @@ class Cli(unittest.TestCase):
         self.write(CONFIG)
         done = self.weir("config", "check")
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("no mistakes; 1 sites, 1 nodes", done.stdout)
+        self.assertIn("no errors; 1 sites, 1 nodes", done.stdout)
         self.assertEqual(json.loads(self.weir("--json", "config", "check").stdout)["n_mistakes"], 0)
 
     def test_what_config_show_prints_is_a_configuration(self):

@@ -148,9 +148,11 @@ static void wrong_options_attach_nothing(void **state)
 		const char *from, *owners, *netns, *mode, *told;
 	} rows[] = {
 		{ NULL, NULL, NULL, NULL,
-		  "--from PREFIX,... is missing: the tunnel_source of the nodes, from which tunnels are accepted\n" },
+		  "--from PREFIX,... is missing: name the nodes' tunnel_source, from "
+		  "which the agent accepts tunnels\n" },
 		{ "", "10.3.0.0/16", NULL, NULL,
-		  "--from PREFIX,... is missing: the tunnel_source of the nodes, from which tunnels are accepted\n" },
+		  "--from PREFIX,... is missing: name the nodes' tunnel_source, from "
+		  "which the agent accepts tunnels\n" },
 		{ "10.1.255.1/24", NULL, NULL, NULL,
 		  "--from: \"10.1.255.1/24\": expected at most 1024 prefixes with no host bits set, separated by commas\n" },
 		{ "10.1.255.0/24,,10.2.0.0/16", NULL, NULL, NULL,
@@ -244,8 +246,9 @@ static void each_failure_has_its_exit_status(void **state)
 			why = "";
 			assert_int_equal(call(commands[k], false),
 			                 gone ? CLI_UNREACHABLE : rows[i].status);
-			assert_int_equal(strlen(told), 1 + strlen(gone ? "there is no agent there"
-			                                               : strerror(-rows[i].err)));
+			assert_int_equal(strlen(told),
+			                 1 + strlen(gone ? "no agent is attached there"
+			                                 : strerror(-rows[i].err)));
 			assert_string_equal(shown, "");
 			why = "eth0: told by the kernel";
 			assert_int_equal(call(commands[k], true),
@@ -260,7 +263,8 @@ static void an_agent_is_taken_off(void **state)
 	(void)state;
 	assert_int_equal(call(cli_agent_detach, false), CLI_OK);
 	assert_string_equal(given, "eth0 /bpf");
-	assert_string_equal(shown, "detached from eth0: tunnels are no longer taken off\n");
+	assert_string_equal(shown,
+	                    "detached from eth0: tunnelled packets are no longer decapsulated\n");
 	assert_int_equal(call(cli_agent_detach, true), CLI_OK);
 	assert_string_equal(shown, "{\"ok\":true,\"interface\":\"eth0\"}\n");
 }
@@ -327,10 +331,9 @@ static void a_status_shows_what_is_accepted_and_what_was_counted(void **state)
 	lacks = true;
 	assert_int_equal(call(cli_agent_status, false), CLI_DEGRADED);
 	assert_int_equal(strncmp(shown, "eth0: generic, program 57,", 26), 0);
-	assert_non_null(
-	        strstr(shown, "  second chance: no (--owners PREFIX,... passes packets on"));
+	assert_non_null(strstr(shown, "  second chance: off (--owners PREFIX,... turns it on"));
 	assert_null(strstr(shown, "10.3.0.0/16"));
-	assert_non_null(strstr(shown, "  DEGRADED: nodes name earlier owners to this agent"));
+	assert_non_null(strstr(shown, "  DEGRADED: the nodes rely on this agent's second chance"));
 }
 
 static void a_status_in_json_has_all_reasons(void **state)

@@ -253,11 +253,13 @@ static void each_failure_has_its_status_and_says_what_to_do(void **state)
 		  "management did not answer on S in time; weir status shows" },
 		{ CURLE_OPERATION_TIMEDOUT, 0, true, true, CLI_UNREACHABLE, "" },
 		{ CURLE_OPERATION_TIMEDOUT, 0, false, false, CLI_TIMEOUT,
-		  "management did not answer: it is not known whether the change was made" },
+		  "management did not answer: the change may or may not have been "
+		  "made" },
 		{ CURLE_OPERATION_TIMEDOUT, 0, false, true, CLI_TIMEOUT,
-		  "management did not answer: it is not known whether the change was made" },
+		  "management did not answer: the change may or may not have been "
+		  "made" },
 		{ CURLE_COULDNT_CONNECT, EACCES, true, true, CLI_DENIED,
-		  "S may not be used by this user; members of group weir may" },
+		  "this user may not use S; members of group weir may" },
 		{ CURLE_COULDNT_CONNECT, ENOENT, true, true, CLI_UNREACHABLE, "" },
 		{ CURLE_COULDNT_CONNECT, ECONNREFUSED, true, false, CLI_UNREACHABLE,
 		  "management does not answer on S (Connection refused); is weir run or weir-mgmt running?" },

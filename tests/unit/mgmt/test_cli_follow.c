@@ -370,7 +370,7 @@ static void numbers_of_events_have_their_bounds(void **state)
 	}
 	give("--since", "7", "--limit", "5");
 	assert_int_equal(CALL(cli_events, false, none), CLI_USAGE);
-	assert_string_equal(told, "--since shows all later ones; leave --limit out\n");
+	assert_string_equal(told, "--since lists all later events; leave --limit out\n");
 }
 
 int main(void)

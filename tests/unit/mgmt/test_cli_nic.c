@@ -50,7 +50,7 @@ static void give(const struct nic *nics, size_t n)
 }
 
 #define HEAD                                                                                       \
-	"DEVICE        ID         DRIVER           INTERFACE       NUMA IOMMU  WHAT WEIR COULD DO\n"
+	"DEVICE        ID         DRIVER           INTERFACE       NUMA IOMMU  WHAT WEIR CAN DO\n"
 
 static void devices_are_listed_and_the_first_that_can_be_bound_is_shown_how(void **state)
 {
@@ -65,7 +65,7 @@ static void devices_are_listed_and_the_first_that_can_be_bound_is_shown_how(void
 	        "0000:04:00.0  8086:10fb  ixgbe            eth2               -     7  bind it\n"
 	        "-             -          veth             v0                 -     -  for trials\n"
 	        "\n"
-	        "To give it to DPDK (its addresses go to the port's TAP), as root, here for 0000:04:00.0:\n"
+	        "To give a device to DPDK, run as root (its addresses move to the port's TAP), here for 0000:04:00.0:\n"
 	        "modprobe vfio-pci\n"
 	        "echo vfio-pci > /sys/bus/pci/devices/0000:04:00.0/driver_override\n"
 	        "echo 0000:04:00.0 > /sys/bus/pci/devices/0000:04:00.0/driver/unbind\n"

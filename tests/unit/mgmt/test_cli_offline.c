@@ -300,9 +300,11 @@ static void each_outcome_has_its_exit_status_and_text(void **state)
 		const char *field, *told;
 	} rows[] = {
 		{ COMMAND_REFUSED, CLI_REFUSED, NULL,
-		  "refused by a guard; if it must be: --override GUARD, on record\n" },
+		  "refused by a guard; to do it anyway: --override GUARD (kept in the "
+		  "record)\n" },
 		{ COMMAND_NOTHING, CLI_CONFLICT, NULL, "there is nothing to end or hold\n" },
-		{ COMMAND_STALE, CLI_CONFLICT, NULL, "it has changed meanwhile\n" },
+		{ COMMAND_STALE, CLI_CONFLICT, NULL,
+		  "the override has changed meanwhile; try again\n" },
 		{ COMMAND_TOO_MANY, CLI_CONFLICT, NULL,
 		  "there are 1024 overrides; end some first\n" },
 		{ COMMAND_FAILED, CLI_UNREACHABLE, NULL, "out of memory\n" },
@@ -340,7 +342,7 @@ static void who_may_not_write_there_is_told(void **state)
 		const char *told; /* behind the path of the state */
 	} rows[] = {
 		{ -EACCES, 0, 0, 0, CLI_DENIED, 0,
-		  " may not be written by this user; do it as root\n" },
+		  ": this user may not write there; run the command as root\n" },
 		{ 0, -EACCES, 0, 0, CLI_DENIED, 0, ": Permission denied\n" },
 		{ 0, 0, -EPERM, 0, CLI_UNREACHABLE, 0, ": Operation not permitted\n" },
 		{ 0, 0, 0, -EACCES, CLI_DENIED, 1, ": Permission denied\n" },
@@ -390,7 +392,8 @@ static void a_locked_store_is_waited_for_once_its_owner_has_ended(void **state)
 		if (rows[i].busy == 1001)
 			assert_string_equal(
 			        told,
-			        "another weir-mgmt has started and has the store; do it without --offline\n");
+			        "another weir-mgmt has started and uses the store; repeat the "
+			        "command without --offline\n");
 	}
 }
 
@@ -413,7 +416,8 @@ static void make_store(void)
 
 static void what_was_taken_is_shown_and_in_the_document(void **state)
 {
-	static const char note[] = "taken offline: peers hear of it when weir-mgmt runs";
+	static const char note[] =
+	        "written offline: the peers learn of it when weir-mgmt runs again";
 
 	(void)state;
 	make_store();

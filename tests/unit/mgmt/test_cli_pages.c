@@ -26,7 +26,8 @@ static void what_is_seen_is_shown_to_the_letter(void **state)
 	             health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, SINCE_S + 120));
 	assert_int_equal(run_status(n), CLI_DEGRADED);
 	assert_shown(
-	        "ams-1 (cluster shop) degraded: management does not answer; this is from the pages\n"
+	        "ams-1 (cluster shop) degraded: management does not answer; this comes from the pages of the "
+	        "processes\n"
 	        " ! weir-mgmt is dead, or does not answer: see its log\n"
 	        " ! backend web-ams/b2 is down: weir health shows why\n"
 	        "document 57 of version 7, written 2026-11-20T08:00:00.000Z\n"
@@ -42,7 +43,8 @@ static void what_is_seen_is_shown_to_the_letter(void **state)
 	        "disable web-ams/b2: 100.0 %, until 2100-01-01T00:00:00.000Z, by by-b: why-b\n"
 	        "force_up web-ams/b1: 0.0 %, until never, by by-e: why-e\n"
 	        "drain ams: 50.0 %, until 2020-01-03T00:00:00.000Z, by by-f: why-f\n"
-	        "drains can be taken with --offline; to have management back: weir run, or start weir-mgmt\n");
+	        "weir drain --offline works without management; to get management "
+	        "back: weir run, or start weir-mgmt\n");
 	n->cli.json = true;
 	assert_int_equal(run_status(n), CLI_DEGRADED);
 	assert_shown(
@@ -129,7 +131,8 @@ static void without_any_page_nothing_is_known(void **state)
 	write_document(n, "", NULL);
 	assert_int_equal(run_status(n), CLI_DEGRADED);
 	assert_shown(
-	        "ams-1 (cluster shop) degraded: management does not answer; this is from the pages\n"
+	        "ams-1 (cluster shop) degraded: management does not answer; this comes from the pages of the "
+	        "processes\n"
 	        " ! weir-dataplane has not run here yet: start weir run\n"
 	        " ! weir-health has not run here yet: start weir run\n"
 	        " ! weir-dns has not run here yet: start weir run\n"
@@ -141,7 +144,8 @@ static void without_any_page_nothing_is_known(void **state)
 	        "  mgmt       absent\n"
 	        "web-ams/b1                                   unknown  -              since - \n"
 	        "web-ams/b2                                   unknown  -              since - \n"
-	        "drains can be taken with --offline; to have management back: weir run, or start weir-mgmt\n");
+	        "weir drain --offline works without management; to get management "
+	        "back: weir run, or start weir-mgmt\n");
 	snprintf(n->cli.dirs.node, sizeof(n->cli.dirs.node), "fra-1");
 	assert_int_equal(run_health(n), CLI_OK);
 	assert_shown(

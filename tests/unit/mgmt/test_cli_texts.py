@@ -109,7 +109,7 @@ class Texts(test_cli.WithApi):
 
     def test_overrides_are_listed_with_who_and_how_far(self):
         self.api.answers["/v1/overrides"] = (200, {"items": []})
-        self.assertEqual(self.weir("overrides").stdout, "there are none\n")
+        self.assertEqual(self.weir("overrides").stdout, "there are no overrides\n")
         self.api.answers["/v1/overrides"] = (200, {"items": [
             {"id": "o1", "do": "drain", "target": {"site": "ams"}, "state": "ramping", "level_ppm": 255000, "from": "F", "until": "U",
              "author": "jw", "principal": "user:root", "reason": "INC"},
@@ -125,7 +125,7 @@ class Texts(test_cli.WithApi):
             "state": "stepped", "effect": "time goes on", "believed": "B", "wall_clock": "W", "off_by_ms": -3600500, "synchronised": False,
             "peers_say": "differ", "peers": [{"node": "fra-1", "off_by_ms": 1500}, {"node": "par-1", "off_by_ms": None}]})
         done = self.weir("clock")
-        for text in ("clock stepped: time goes on", "wall clock W (-3600.5 s)", "it is not synchronised",
+        for text in ("clock stepped: time goes on", "wall clock W (-3600.5 s)", "the wall clock is not synchronised",
                      "peer fra-1: its clock is +1.5 s off", "peer par-1: its clock is not known"):
             self.assertIn(text, done.stdout)
 
@@ -135,7 +135,7 @@ class Texts(test_cli.WithApi):
         for arguments in (("--until", "a", "--until", "b"), ("--now", "--now"), ("--until=a", "--until", "b")):
             done = self.weir("drain", "site", "ams", "--reason", "x", *arguments)
             self.assertEqual(done.returncode, 1)
-            self.assertIn("stands twice", done.stderr)
+            self.assertIn("is given twice", done.stderr)
         done = self.weir(*DRAIN, "--now=yes")
         self.assertEqual((done.returncode, "--now takes no value" in done.stderr), (1, True))
         self.assertEqual(self.api.asked, [])
@@ -148,7 +148,7 @@ class Texts(test_cli.WithApi):
         for arguments in (DRAIN, ("status",), ("overrides",), ("wait", "well")):
             done = self.weir(*arguments)
             self.assertEqual((done.returncode, done.stdout), (7, ""), arguments)
-            self.assertIn(f"{self.dir}/api.sock belongs to another user than root and weir-mgmt and is not believed", done.stderr)
+            self.assertIn(f"{self.dir}/api.sock is not trusted, because it belongs neither to root nor to weir-mgmt", done.stderr)
         self.assertEqual(self.api.asked, [])
 
     def test_of_very_many_mistakes_and_warnings_the_first_are_told(self):
@@ -260,7 +260,7 @@ class Agent(unittest.TestCase):
         before, after = out.split("status=0", 1)
         self.assertNotIn("DEGRADED", before)
         self.assertIn("owners-refused", after)
-        self.assertIn("DEGRADED: nodes name earlier owners to this agent", after)
+        self.assertIn("DEGRADED: the nodes rely on this agent's second chance", after)
         self.assertEqual(after.count("status=10"), 2, out)
         self.assertIn("has no --owners", json.loads(after[after.index("{"):after.rindex("}") + 1])["trouble"])
         mended = after[after.rindex("attached to v0"):]

@@ -290,7 +290,7 @@ static void a_file_that_shrinks_while_it_is_sent_is_named(void **state)
 	assert_int_equal(truncate(path, (off_t)PART_MAX), 0);
 	assert_null(upload_files(&cli, &files, &status));
 	assert_int_equal(status, CLI_USAGE);
-	assert_string_equal(told, "a: it changed while it was read; try again\n");
+	assert_string_equal(told, "a: it changed while weir read it; try again\n");
 	assert_int_equal(posted.n, 2);
 }
 

@@ -86,7 +86,7 @@ class Offline(unittest.TestCase):
         line = f"# weir base {self.weir('versions')['items'][0]['etag']}\n"
         self.assertEqual(show().split("\n")[0] + "\n", line)
         self.assertEqual(show("--applied"), line + given)
-        self.assertIn(f"has the 2 files of version {line.split()[3]}; change them, then weir plan {into}/weir.conf\n",
+        self.assertIn(f"now has the 2 files of version {line.split()[3]}; change them, then run weir plan {into}/weir.conf\n",
                       show("--applied", "--into", into))
         with open(os.path.join(into, "weir.conf")) as f:
             self.assertEqual(f.read(), line + given)
@@ -163,7 +163,7 @@ class Offline(unittest.TestCase):
                      "  fra              share  50.0 % -> 100.0 %, load not known\n"
                      "  guard last-site: ok, each service at ams has another site\n"
                      "  guard room: unknown, load or capacity of 1 of 1 receivers is not known\n")
-        written = "  note: taken offline: peers hear of it when weir-mgmt runs\n  ams-1            written\n"
+        written = "  note: written offline: the peers learn of it when weir-mgmt runs again\n  ams-1            written\n"
         for arguments, status, out, err in (
                 ((*drain, "--until", "soon", "--reason", "x"), 1, "", until % "until"),
                 ((*drain, *begins, "--from", "soon"), 1, "", until % "from"),

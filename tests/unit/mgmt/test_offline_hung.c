@@ -183,15 +183,15 @@ static void another_process_is_never_ended(void **state)
 
 	(void)state;
 	assert_int_equal(offline_end_hung(&cli, false), CLI_CONFLICT);
-	assert_non_null(strstr(told, "another process has the store"));
+	assert_non_null(strstr(told, "another process uses the store"));
 	pid = start(&other);
 	told[0] = '\0';
 	assert_int_equal(offline_end_hung(&cli, false), CLI_CONFLICT);
-	assert_non_null(strstr(told, "another process has the store"));
+	assert_non_null(strstr(told, "another process uses the store"));
 	expect_alive(pid);
 	end(pid);
 	assert_int_equal(offline_end_hung(&cli, false), CLI_CONFLICT);
-	assert_non_null(strstr(told, "another process has the store"));
+	assert_non_null(strstr(told, "another process uses the store"));
 }
 
 int main(void)

@@ -388,14 +388,16 @@ static void who_has_the_lock_is_said_with_what_to_do(void **state)
 	assert_int_equal(lock_take(path, &held), 0);
 	assert_int_equal(take_lock(&run, false), CLI_CONFLICT);
 	snprintf(expected, sizeof(expected),
-	         "another weir run has %s; stop it or give another --run-dir\n", place.root);
+	         "another weir run uses %s; stop it (weir run --stop) or give "
+	         "another --run-dir\n",
+	         place.root);
 	assert_string_equal(told, expected);
 	close(held);
 	told[0] = '\0';
 	stop_other_err = -EBUSY;
 	assert_int_equal(take_lock(&run, true), CLI_CONFLICT);
 	snprintf(expected, sizeof(expected),
-	         "the weir run that has %s does not end; its log says why\n", place.root);
+	         "the weir run that uses %s does not end; its log says why\n", place.root);
 	assert_string_equal(told, expected);
 	told[0] = '\0';
 	stop_other_err = -EACCES;

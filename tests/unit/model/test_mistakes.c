@@ -69,9 +69,9 @@ static const struct {
 	{ "required group missing", "schema = 1;\n", "\n", 1, "schema", "is missing" },
 	{ "schema of the future", "schema = 1;", "schema = 2;", 1, "schema", "expected 1..1" },
 	{ "a setting twice in a group", "weight = 50;", "weight = 50; weight = 51;", 15, "weight",
-	  "stands twice" },
+	  "is given twice" },
 	{ "two sites of one name", "\"fra\"; weight = 100;", "\"ams\"; weight = 100;", 0,
-	  "sites[1].name", "stands twice" },
+	  "sites[1].name", "is given twice" },
 	{ "wrong type: number for a text", "name = \"b2\"", "name = 7", 15,
 	  "pools[0].backends[1].name", "found 7, expected a name" },
 	{ "wrong type: text for a number", "weight = 50", "weight = \"50\"", 15,
@@ -109,7 +109,7 @@ static const struct {
 	  "{ site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; }",
 	  "{ site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; },"
 	  "{ site = \"ams\"; vip = \"third\"; pool = \"web-ams\"; }",
-	  0, "services[0].at[2].site", "stands twice" },
+	  0, "services[0].at[2].site", "is given twice" },
 	{ "a VIP address twice", "198.51.100.10", "203.0.113.10", 21, "vips[1].addresses",
 	  "203.0.113.10 is also an address of VIP \"shop-ams\"" },
 	{ "a VIP in a tunnel source", "198.51.100.10", "10.2.255.7", 21, "vips[1].addresses",
@@ -164,7 +164,7 @@ static const struct {
 	{ "a host with a space", "via = \"tunnel\";", "host = \"a b\";", 11, "checks[0].host",
 	  "no host name can hold" },
 	{ "a death seen too late", "via = \"tunnel\";", "interval = \"10m\"; fall = 1;", 11,
-	  "checks[0].fall", "a death is seen after 600s at worst" },
+	  "checks[0].fall", "a dead target is detected after up to 600s" },
 	{ "least TTL over the most", "max = \"1m\"", "max = \"1s\"", 30, "dns.names[0].ttl",
 	  "min of 5s is longer than max of 1s" },
 	{ "a name outside of all zones", "www.shop.example", "www.shop.test", 30,
@@ -188,7 +188,7 @@ static const struct {
 	  "a packet of 1280 bytes to VIP \"shop-ams\" needs 1332" },
 	{ "an interface twice", "{ interface = \"eth1\"; }",
 	  "{ interface = \"eth1\"; }, { interface = \"eth1\"; }", 8, "nodes[0].ports",
-	  "interface \"eth1\" stands twice" },
+	  "interface \"eth1\" is given twice" },
 	{ "a device that is none", "{ interface = \"eth1\"; }",
 	  "{ interface = \"eth1\"; device = \"eth2\"; }", 8, "nodes[0].ports[0].device",
 	  "expected a PCI address such as \"0000:01:00.0\" (weir nic lists them)" },
@@ -207,7 +207,7 @@ static const struct {
 	{ "a device twice", "{ interface = \"eth1\"; }",
 	  "{ interface = \"a\"; device = \"net_null0\"; }, { interface = \"b\"; device = "
 	  "\"net_null0,copy=0\"; }",
-	  8, "nodes[0].ports", "device \"net_null0,copy=0\" stands twice" },
+	  8, "nodes[0].ports", "device \"net_null0,copy=0\" is given twice" },
 	{ "CPUs out of order", "site = \"ams\"; ports",
 	  "dpdk = { cores = \"3,2\"; }; site = \"ams\"; ports", 8, "nodes[0].dpdk.cores",
 	  "expected CPUs in rising order such as \"2-5,8\"" },
@@ -451,7 +451,7 @@ static void a_setting_that_stands_twice_is_one_mistake(void **state)
 	char *text = fixture_edit(fixture_config, "weight = 50;", "weight = 50;\nweight = 51;");
 	struct model_mistakes mistakes = refused(text, strlen(text));
 
-	expect_one(&mistakes, 16, "weight", "stands twice in this group; first on line 15");
+	expect_one(&mistakes, 16, "weight", "is given twice in this group; first on line 15");
 	model_mistakes_free(&mistakes);
 	free(text);
 }

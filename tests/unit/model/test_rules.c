@@ -41,7 +41,7 @@ static const struct rule rules[] = {
 	{ "a death is seen too late",
 	  { { CHECK, "interval = \"290s\"; timeout = \"10001ms\"; fall = 1;" } },
 	  "checks[0].fall",
-	  "a death is seen after 300s at worst, expected at most 300s" },
+	  "a dead target is detected after up to 300s, expected at most 300s" },
 	{ "each failed result takes its time",
 	  { { CHECK, "interval = \"2s\"; fast_interval = \"2s\"; timeout = \"3s\"; fall = 99;" } },
 	  NULL,
@@ -49,7 +49,7 @@ static const struct rule rules[] = {
 	{ "and one more",
 	  { { CHECK, "interval = \"2s\"; fast_interval = \"2s\"; timeout = \"3s\"; fall = 100;" } },
 	  "checks[0].fall",
-	  "a death is seen after 303s at worst" },
+	  "a dead target is detected after up to 303s" },
 	{ "without damping its times do not matter",
 	  { { CHECK, "damp_turns = 0; damp_half_life = \"2m\"; damp_max = \"1m\";" } },
 	  NULL,
@@ -176,7 +176,7 @@ static const struct rule rules[] = {
 	{ "a DNS address twice",
 	  { { "[ \"192.0.2.53\" ]", "[ \"192.0.2.53\", \"192.0.2.54\", \"192.0.2.53\" ]" } },
 	  "nodes[0].dns_listen",
-	  "192.0.2.53 stands twice" },
+	  "192.0.2.53 is given twice" },
 	{ "a backend with the last of many VIP addresses",
 	  { { VIP, "[ \"198.51.100.10\", \"198.51.100.11\", \"198.51.100.12\" ]" },
 	    { BACKEND, "{ name = \"b1\"; address = \"198.51.100.12\"; }" } },
@@ -243,7 +243,7 @@ static const struct rule rules[] = {
 	      "{ interface = \"a\"; device = \"net_null1\"; }, { interface = \"b\"; device = \"net_null0\"; }, "
 	      "{ interface = \"c\"; device = \"net_null1,copy=0\"; }" } },
 	  "nodes[0].ports",
-	  "device \"net_null1,copy=0\" stands twice" },
+	  "device \"net_null1,copy=0\" is given twice" },
 	{ "two ports without devices",
 	  { { "{ interface = \"eth1\"; }", "{ interface = \"a\"; }, { interface = \"b\"; }" } },
 	  NULL,
@@ -253,7 +253,7 @@ static const struct rule rules[] = {
 	      "{ site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; }, { site = \"fra\"; vip = "
 	      "\"shop-fra\"; pool = \"web-fra\"; }" } },
 	  "services[0].at[2].site",
-	  "site \"fra\" stands twice" },
+	  "site \"fra\" is given twice" },
 };
 
 static struct model_mistakes mistakes;

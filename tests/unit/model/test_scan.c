@@ -128,7 +128,7 @@ static const struct {
 	{ "@include \"a", 1, "a text has no end on this line: expected \"", true },
 	{ "@include \"a\"", 1, "\"a\": an include is allowed only in the operator's own file",
 	  false },
-	{ "a = 1;\n\na = 2; a = 3;", 3, "stands twice in this group; first on line 1", false },
+	{ "a = 1;\n\na = 2; a = 3;", 3, "is given twice in this group; first on line 1", false },
 };
 
 static void each_mistake_in_writing_is_told_on_its_line(void **state)
