@@ -399,8 +399,8 @@ static int replace(const char *path, const char *ifname, const struct held *old,
 	if (rc && attach_new(path, ifname, old->ifindex, old->prog_fd,
 	                     native ? AGENT_MODE_NATIVE : AGENT_MODE_GENERIC, NULL))
 		return fail(error, rc,
-		            "%s: the other mode is refused (%s), and the old agent could not "
-		            "be put back: there is no agent now; attach it again",
+		            "%s: the other mode was refused (%s), and the old agent could not "
+		            "be attached again: no agent runs now; attach it again",
 		            ifname, strerror(-rc));
 	return rc;
 }
@@ -475,7 +475,7 @@ static int find_by_name(const char *ifname, const char *bpf_dir, char path[PIN_P
 	if (rc == -EEXIST)
 		return fail(error, rc, "%s: belongs to another interface or namespace", path);
 	if (rc == -EACCES || rc == -EPERM)
-		return fail(error, rc, "%s may not be looked at (%s): do it as root", path,
+		return fail(error, rc, "%s cannot be read (%s): do it as root", path,
 		            strerror(-rc));
 	return rc ? fail(error, rc, "%s: %s", path, strerror(-rc)) : 0;
 }

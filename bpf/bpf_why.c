@@ -57,8 +57,8 @@ const char *bpf_why_on(int err, const char *log, const char *release, char out[B
 	else if (untyped)
 		snprintf(
 		        out, BPF_WHY_MAX,
-		        "the verifier of Linux %.60s finds the program too large: libbpf could not ask the "
-		        "kernel what it can do, memory was missing; restart weir-dataplane",
+		        "the verifier of Linux %.60s finds the program too large: libbpf ran out of memory "
+		        "while it probed the kernel; restart weir-dataplane",
 		        release);
 	else if (denied && !*words)
 		snprintf(
@@ -80,7 +80,7 @@ const char *bpf_why_on(int err, const char *log, const char *release, char out[B
 	else if (err == -ESRCH)
 		snprintf(
 		        out, BPF_WHY_MAX,
-		        "libbpf cannot read the kernel's types: memory is missing, or Linux %.60s was built "
+		        "libbpf cannot read the kernel's types: out of memory, or Linux %.60s was built "
 		        "without CONFIG_DEBUG_INFO_BTF (look for /sys/kernel/btf/vmlinux)",
 		        release);
 	else

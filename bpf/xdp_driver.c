@@ -279,7 +279,7 @@ static int attach(struct driver *d, const struct model_port *port, struct driver
 		return driver_say(why, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
 	err = xdp_set_port(&d->now, ifindex, true);
 	if (err)
-		return driver_say(why, err, "frames cannot be sent by %s: %s", interface,
+		return driver_say(why, err, "%s cannot be added to the map of ports: %s", interface,
 		                  strerror(-err));
 	fd = open_link(d, interface, ifindex);
 	if (fd >= 0 && bpf_link_update(fd, d->now.prog_fd, NULL)) {

@@ -104,8 +104,8 @@ int xdp_why_busy(struct driver_why *why, int err, const char *pin_dir, const cha
 	if (find_own(root, link, ifindex, cluster, node))
 		return driver_say(
 		        why, err,
-		        "%s carries Weir's own program of cluster %s, node %s; if that node is not "
-		        "to run here: weir-dataplane --detach --cluster %s --node %s --bpf-dir %.200s",
+		        "%s carries Weir's own program of cluster %s, node %s; if that node must not "
+		        "run here: weir-dataplane --detach --cluster %s --node %s --bpf-dir %.200s",
 		        interface, cluster, node, cluster, node, root);
 	return driver_say(
 	        why, err,

@@ -254,11 +254,12 @@ static int open_pins(struct xdp_set *s, const char *dir, unsigned number, struct
 		if (s->map_fds[m] < 0 && errno == ENOENT && m == XDP_MACS)
 			continue;
 		if (s->map_fds[m] < 0)
-			return driver_say(why, -errno, "pinned table %s cannot be opened: %s%s",
-			                  path, strerror(errno),
-			                  errno == EPERM || errno == EACCES
-			                          ? "; root may, or CAP_BPF with the pins' owner"
-			                          : "");
+			return driver_say(
+			        why, -errno, "pinned table %s cannot be opened: %s%s", path,
+			        strerror(errno),
+			        errno == EPERM || errno == EACCES
+			                ? "; do it as root, or as the pins' owner with CAP_BPF"
+			                : "");
 		err = check_map(s, m, why);
 		if (err)
 			return err;

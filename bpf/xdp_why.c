@@ -41,11 +41,12 @@ int xdp_why_attach(struct driver_why *why, int err, const char *interface)
 	case EINVAL:
 		return driver_say(
 		        why, err,
-		        "%s does not take the program: large receive offload (`ethtool -K %s lro off`), "
-		        "MTU over 3,498, or more CPUs than transmit queues are the usual reasons",
+		        "the driver of %s refuses the program: the usual reasons are large receive offload "
+		        "(`ethtool -K %s lro off`), an MTU over 3,498, or more CPUs than transmit queues",
 		        interface, interface);
 	case EOPNOTSUPP:
-		return driver_say(why, err, "the driver of %s knows no native XDP", interface);
+		return driver_say(why, err, "the driver of %s does not support native XDP",
+		                  interface);
 	default:
 		return driver_say(why, err, "the program cannot be attached to %s: %s", interface,
 		                  strerror(-err));

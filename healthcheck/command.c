@@ -273,7 +273,7 @@ static json_t *do_check(struct checker *c, const json_t *request)
 	}
 	if (!json_array_size(rows)) {
 		json_decref(rows);
-		return refuse("no such target; name pool and backend, or service and another site");
+		return refuse("no such target: give pool and backend, or service and another site");
 	}
 	answer = json_pack("{s:b,s:o}", "ok", 1, "targets", rows);
 	return answer;
@@ -284,14 +284,14 @@ static json_t *answer(struct checker *c, const json_t *request)
 	const char *what = json_string_value(json_object_get(request, "do"));
 
 	if (!what)
-		return refuse("a request is an object with \"do\"");
+		return refuse("the request must be an object with \"do\"");
 	if (!c->targets)
 		return refuse("no document yet");
 	if (!strcmp(what, "list"))
 		return do_list(c, request);
 	if (!strcmp(what, "check"))
 		return do_check(c, request);
-	return refuse("\"do\" is one of list, check");
+	return refuse("\"do\" must be list or check");
 }
 
 char *command_answer(struct checker *c, const char *line, size_t length)

@@ -36,8 +36,8 @@ static void state_vip(const struct targets *t, const struct target *x, struct st
 	else
 		conditions_add(
 		        to, "vip-never-up", CONDITION_DEGRADED, subject,
-		        "%s port %u came with a later version and no node has seen it up: it "
-		        "gets no traffic while another site is up (last: %s)",
+		        "a later version added %s port %u, and no node has seen it up: it gets "
+		        "no traffic while another site is up (last: %s)",
 		        address, spec->port, health_reason_text(x->last));
 }
 

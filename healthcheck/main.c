@@ -338,7 +338,7 @@ int main(int argc, char **argv)
 
 		fprintf(wanted ? stdout : stderr,
 		        "usage: weir-health [options]\n"
-		        "Checks backends and virtual IPs as the effective document says.\n\n%s",
+		        "Checks backends and virtual IPs according to the effective document.\n\n%s",
 		        proc_dirs_help);
 		return !wanted;
 	}

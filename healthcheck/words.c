@@ -58,19 +58,20 @@ void checker_make_words(struct checker_words *w, struct stats *s)
 		        stats_word(s, STATS_COUNTER, results, labels, "Probes by their result.");
 	}
 #define WORD(field, kind, name, help) w->field = stats_word(s, kind, "weir_health_" name, "", help)
-	WORD(probes, STATS_COUNTER, "probes_total", "Probes begun.");
+	WORD(probes, STATS_COUNTER, "probes_total", "Probes started.");
 	WORD(attempts, STATS_COUNTER, "attempts_total", "Connections made for probes.");
-	WORD(late, STATS_COUNTER, "late_total", "Probes without a vote: sent or judged late.");
+	WORD(late, STATS_COUNTER, "late_total",
+	     "Probes without a vote: started or judged too late.");
 	WORD(unready, STATS_COUNTER, "unready_total",
 	     "Probes without a vote: no tunnel for them yet.");
 	WORD(uncontrolled, STATS_COUNTER, "uncontrolled_total",
 	     "Probes without a vote: control targets were silent too.");
 	WORD(turned_down, STATS_COUNTER, "turned_down_total", "Verdicts that turned to down.");
 	WORD(turned_up, STATS_COUNTER, "turned_up_total", "Verdicts that turned to up.");
-	WORD(lateness_ms, STATS_COUNTER, "lateness_ms_total", "Time by which probes began late.");
-	WORD(targets, STATS_GAUGE, "targets", "Targets that are probed.");
+	WORD(lateness_ms, STATS_COUNTER, "lateness_ms_total", "Total delay of probes' starts, ms.");
+	WORD(targets, STATS_GAUGE, "targets", "Probed targets.");
 	WORD(down, STATS_GAUGE, "targets_down", "Targets whose verdict is down.");
 	WORD(n_unproven, STATS_GAUGE, "targets_unproven",
-	     "VIPs whose default check has never succeeded on this node, so that it has no vote.");
+	     "VIPs whose default check has never succeeded on this node: they have no vote.");
 #undef WORD
 }

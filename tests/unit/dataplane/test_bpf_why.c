@@ -35,7 +35,7 @@ static const struct {
 	{ "memory that there is none of", -ENOMEM, "", "6.1.0", "limits.slots", "verifier" },
 	{ "a program whose types libbpf left out", -ENOSPC,
 	  "BPF program is too large. Processed 1000001 insn\nprocessed 1000001 insns\n", "6.1.0",
-	  "memory was missing; restart weir-dataplane", "limits.slots" },
+	  "ran out of memory while it probed the kernel; restart weir-dataplane", "limits.slots" },
 	{ "the same by another number", -E2BIG,
 	  "BPF program is too large. Processed 1000001 insn\n", "6.1.0", "restart weir-dataplane",
 	  "limits.slots" },

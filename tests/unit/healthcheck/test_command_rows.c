@@ -396,10 +396,10 @@ static void what_cannot_be_answered_says_why(void **state)
 		const char *line, *error;
 	} cases[] = {
 		{ "", "not a JSON object in one line" },
-		{ "[]", "a request is an object with \"do\"" },
-		{ "{\"do\":1}", "a request is an object with \"do\"" },
+		{ "[]", "the request must be an object with \"do\"" },
+		{ "{\"do\":1}", "the request must be an object with \"do\"" },
 		{ "{\"do\":\"list\",\"do\":\"list\"}", "not a JSON object in one line" },
-		{ "{\"do\":\"stop\"}", "\"do\" is one of list, check" },
+		{ "{\"do\":\"stop\"}", "\"do\" must be list or check" },
 	};
 
 	(void)state;
