@@ -29,7 +29,7 @@ static void note_failure(struct certificate *c, int rc)
 	if (!*c->why)
 		c->failed_ms = clock_mono_ms();
 	snprintf(c->why, sizeof(c->why), "%s",
-	         rc == -EINVAL ? "they are not a certificate and the key that belongs to it, in PEM"
+	         rc == -EINVAL ? "they are not a PEM certificate and its private key"
 	                       : strerror(-rc));
 	log_warn("certificate-refused", "why=\"%s\"", c->why);
 }
@@ -57,8 +57,8 @@ void certificate_state(struct core *core, const struct certificate *c)
 	if (*c->why && clock_mono_ms() - c->failed_ms >= MOMENT_MS)
 		conditions_add(core->stats, "certificate-refused", CONDITION_DEGRADED,
 		               CERTIFICATE_CRT,
-		               "%.90s/" CERTIFICATE_CRT " and " CERTIFICATE_KEY " have changed and "
-		               "cannot be used (%s): the former pair is served until weir-mgmt "
-		               "starts again; put a pair there",
+		               "%.90s/" CERTIFICATE_CRT " and " CERTIFICATE_KEY " changed but "
+		               "cannot be used (%s): weir-mgmt serves the previous pair until it "
+		               "restarts; install a certificate and its key",
 		               core->dirs.conf, c->why);
 }

@@ -83,8 +83,8 @@ void diverged_refuse(const struct core *core, struct http_reply *reply)
 	json_t *diverged = diverged_tell(core);
 
 	http_problem(reply, 409, "diverged",
-	             "a peer has a head that is unrelated to this node's; pick one by a command "
-	             "of cure, or name their digests in force");
+	             "this node and a peer have unrelated heads; run one of the commands under "
+	             "cure to keep one, or list the digests of the others in force");
 	if (diverged)
 		json_object_update(reply->json, diverged);
 	json_decref(diverged);

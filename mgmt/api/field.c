@@ -109,7 +109,7 @@ static bool is_known(const struct field *f, const char *name)
 	return false;
 }
 
-/* "is not known here; known are: do, target" */
+/* "is not a known field; known fields: do, target" */
 static void refuse_unknown(struct field *f, const char *name)
 {
 	char known[512] = "", shown[64];
@@ -120,7 +120,7 @@ static void refuse_unknown(struct field *f, const char *name)
 		                      f->known[i]);
 	snprintf(shown, sizeof(shown), "%.60s", name);
 	json_t *as_text = json_string(shown); /* NULL if a character was cut through */
-	field_mistake(f, as_text ? shown : "?", "is not known here; known are: %s",
+	field_mistake(f, as_text ? shown : "?", "is not a known field; known fields: %s",
 	              f->n_known ? known : "none");
 	json_decref(as_text);
 }

@@ -29,13 +29,13 @@ bool handle_if_match(const struct http_request *r, const char *etag, bool requir
 {
 	if (!*r->if_match && required) {
 		http_problem(reply, 428, "if-match-required",
-		             "send If-Match with the ETag of what you saw, or \"*\"");
+		             "send If-Match with the ETag that you read, or \"*\"");
 		return false;
 	}
 	if (!*r->if_match || !strcmp(r->if_match, "*") || !strcmp(r->if_match, etag))
 		return true;
-	http_problem(reply, 412, "stale", "If-Match does not match: it is %s now",
-	             *etag ? etag : "not there");
+	http_problem(reply, 412, "stale", "If-Match does not match: the current ETag is %s",
+	             *etag ? etag : "none");
 	json_object_set_new(reply->json, "head", json_string(etag));
 	return false;
 }
@@ -57,7 +57,7 @@ int handle_dry_run(const struct http_request *r, struct http_reply *reply)
 		return 0;
 	if (!strcmp(value, "true"))
 		return 1;
-	http_problem(reply, 400, "bad-request", "dry_run is true or false");
+	http_problem(reply, 400, "bad-request", "dry_run must be true or false");
 	return -1;
 }
 
@@ -79,8 +79,8 @@ bool handle_number(const struct http_request *r, const char *name, uint64_t leas
 	*out = fallback;
 	if (!value || (read_number(value, out) && *out >= least && *out <= most))
 		return true;
-	http_problem(reply, 400, "bad-request", "%s is a number from %" PRIu64 " to %" PRIu64, name,
-	             least, most);
+	http_problem(reply, 400, "bad-request", "%s must be a number from %" PRIu64 " to %" PRIu64,
+	             name, least, most);
 	return false;
 }
 
@@ -89,7 +89,7 @@ bool handle_part_number(const struct http_request *r, size_t part, uint64_t *out
 {
 	if (read_number(r->parts[part], out) && *out > 0)
 		return true;
-	http_problem(reply, 404, "not-found", "%.60s is not a version's number", r->parts[part]);
+	http_problem(reply, 404, "not-found", "%.60s is not a version number", r->parts[part]);
 	return false;
 }
 
@@ -106,7 +106,7 @@ bool handle_wait_ok(const struct http_request *r, struct http_reply *reply)
 	uint64_t ms;
 
 	if (wait && strcmp(wait, "all") && strcmp(wait, "local")) {
-		http_problem(reply, 400, "bad-request", "wait is local or all");
+		http_problem(reply, 400, "bad-request", "wait must be local or all");
 		return false;
 	}
 	return handle_number(r, "wait_ms", 0, WAIT_MAX_MS, 0, &ms, reply);
@@ -314,7 +314,7 @@ void handle_wait(struct core *core, const struct http_request *r, struct http_re
 	                         : WAIT_LOCAL_MS,
 	              &wait_ms, reply);
 	uint64_t until_ms = asked_ms + wait_ms;
-	http_doing(r, "the change is made, the nodes take it over");
+	http_doing(r, "the change is made; waiting for the nodes to take it");
 	core_lock(core);
 	note_rounds(core, w.rounds);
 	peers_poke(core, true);

@@ -118,7 +118,8 @@ static void read_pending(struct field *f, struct intent_change *change)
 	else if (text && strcmp(text, "refuse") != 0)
 		field_mistake(f, "pending", "expected \"refuse\", \"confirm\" or \"join\"");
 	if (change->pending == INTENT_PENDING_JOIN && change->confirm_within_ms == 0)
-		field_mistake(f, "confirm_within", "\"none\" excludes joining a deadline");
+		field_mistake(f, "confirm_within",
+		              "\"none\" cannot be combined with pending \"join\"");
 }
 
 static bool may_force(const struct http_request *r, const struct asked *a, struct http_reply *reply)
@@ -182,7 +183,7 @@ static void tell_failure(struct core *core, int rc, const struct intent_changed 
 		return;
 	case -ENOSPC:
 	case -EROFS:
-		http_problem(reply, 503, "store", "the version cannot be kept: %s",
+		http_problem(reply, 503, "store", "the store cannot keep the version: %s",
 		             rc == -ENOSPC ? strerror(ENOSPC) : intent_store_why(core->intent));
 		return;
 	case -ENOMEM:
@@ -254,9 +255,9 @@ static void head_etag(const struct core *core, char etag[HTTP_TEXT_MAX])
 /* Draft a change without the lock; returns with it, also where there is no draft. */
 static int begin_change(struct core *core, struct asked *a, struct intent_draft *draft)
 {
-	http_doing(a->request, "it waits for another change");
+	http_doing(a->request, "waiting for another change to finish");
 	pthread_mutex_lock(&core->drafting);
-	http_doing(a->request, "it reads and checks the files and their zones");
+	http_doing(a->request, "reading and checking the files and zones");
 	core_lock(core);
 	int rc = intent_draft_begin(core->intent, &a->change, clock_believed_ms(), draft);
 	core_unlock(core);
@@ -268,7 +269,7 @@ static int begin_change(struct core *core, struct asked *a, struct intent_draft 
 		core_unlock(core);
 		intent_draft_read(core->intent, draft);
 	}
-	http_doing(a->request, "it waits for its store");
+	http_doing(a->request, "waiting for the store");
 	if (!rc && !a->replace)
 		a->old_rc = old_file_check(core, &a->from, draft, &a->takes_back);
 	core_lock(core);
@@ -300,7 +301,7 @@ static bool commit(struct core *core, struct asked *a, struct intent_draft *draf
 		old_file_refuse(core, &a->from, a->old_rc, a->takes_back, reply);
 		return false;
 	}
-	http_doing(a->request, "it writes the version");
+	http_doing(a->request, "writing the version");
 	idempotent_make(core, a->request);
 	if (!rc)
 		rc = intent_draft_commit(core->intent, &a->change, draft, clock_believed_ms(),
@@ -340,7 +341,7 @@ static void commit_with_peers(struct core *core, const struct http_request *r, s
 	struct version v;
 	int rc = intent_draft_check(core->intent, &a->change, draft, clock_believed_ms(), &v);
 
-	http_doing(r, "it asks the other nodes");
+	http_doing(r, "asking the other nodes for their consent");
 	if (rc || a->change.dry_run || !p) { /* no version, or a mistake to be told */
 		commit(core, a, draft, p ? 0 : -ENOMEM, reply);
 	} else if (!propose_reserve(core, &v, p, reply)) {
@@ -352,7 +353,7 @@ static void commit_with_peers(struct core *core, const struct http_request *r, s
 		a->change.untold = p->n_nodes > 1;
 		bool made = commit(core, a, draft, 0, reply);
 		if (made) {
-			http_doing(r, "it hands the version to the other nodes");
+			http_doing(r, "handing the version to the other nodes");
 			inforce_judge(core); /* begins with the document */
 			core_changed(core);
 		}
@@ -491,9 +492,9 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 	if (rc == -EALREADY)
 		http_problem(
 		        reply, 409, "not-pending",
-		        "version %" PRIu64 " does not wait to be confirmed%s", number,
+		        "version %" PRIu64 " is not waiting for confirmation%s", number,
 		        head && head->confirm_by_ms
-		                ? " by itself; confirm the version in force, which may have joined it"
+		                ? "; confirm the version in force instead, which may include it"
 		                : "");
 	else if (rc)
 		tell_failure(core, rc, &(struct intent_changed){ 0 }, reply);
@@ -518,7 +519,7 @@ void handle_version(struct core *core, struct http_request *r, struct http_reply
 	uint64_t number;
 
 	if (with && strcmp(with, "true") && strcmp(with, "false")) {
-		http_problem(reply, 400, "bad-request", "files is true or false");
+		http_problem(reply, 400, "bad-request", "files must be true or false");
 		return;
 	}
 	bool contents = with && !strcmp(with, "true");

@@ -97,7 +97,7 @@ static uint64_t ask_head(struct client *client, const char *api, char why[HTTP_T
 	json_int_t number = json_integer_value(json_object_get(version, "number"));
 
 	if (answer && number <= 0)
-		snprintf(why, HTTP_TEXT_MAX, "it has no version");
+		snprintf(why, HTTP_TEXT_MAX, "the node has no version");
 	json_decref(answer);
 	return number > 0 ? (uint64_t)number : 0;
 }
@@ -135,7 +135,7 @@ static bool get_side(struct core *core, const char *text, struct side *side,
 
 	if (!read_side(text, side)) {
 		http_problem(reply, 404, "not-found",
-		             "%.60s is not a version's number, a node's name or NODE:NUMBER", text);
+		             "%.60s is not a version number, a node name or NODE:NUMBER", text);
 		return false;
 	}
 	if (!*side->node || !strcmp(side->node, core->dirs.node)) {
@@ -152,8 +152,8 @@ static bool get_side(struct core *core, const char *text, struct side *side,
 		return false;
 	}
 	if (fetch_side(core, api, side, why)) {
-		http_problem(reply, 503, "peer-unreachable", "node %.60s gave no version: %s",
-		             side->node, why);
+		http_problem(reply, 503, "peer-unreachable",
+		             "node %.60s did not send the version: %s", side->node, why);
 		return false;
 	}
 	return true;

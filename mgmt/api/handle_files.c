@@ -83,19 +83,22 @@ static int take_part(const struct core *core, const struct part *p)
 static void tell_part_failure(int rc, size_t i, struct http_reply *reply)
 {
 	if (rc == -EBADMSG)
-		http_problem(reply, 422, "digest",
-		             "entry %zu of parts: the file is whole and has another digest; did it "
-		             "change while it was sent? Send it again from its beginning",
-		             i);
+		http_problem(
+		        reply, 422, "digest",
+		        "entry %zu of parts: the complete file does not match its digest; it may "
+		        "have changed during the upload: send it again from its beginning",
+		        i);
 	else if (rc == -EINVAL)
-		http_problem(reply, 422, "invalid",
-		             "entry %zu of parts: its data is no base64, or lies behind the end",
-		             i);
+		http_problem(
+		        reply, 422, "invalid",
+		        "entry %zu of parts: data is not base64, or extends beyond the end of the file",
+		        i);
 	else
 		http_problem(reply, 503, "store", "the file cannot be kept: %s",
-		             rc == -EPERM ? "a path that status names belongs to another user; "
-		                            "find out who put it there and remove it"
-		                          : strerror(-rc));
+		             rc == -EPERM
+		                     ? "a path belongs to another user (weir status names it); "
+		                       "find out who created it, then remove it"
+		                     : strerror(-rc));
 }
 
 void handle_files(struct core *core, struct http_request *r, struct http_reply *reply)

@@ -24,7 +24,7 @@ void handle_overrides(struct core *core, struct http_request *r, struct http_rep
 	uint64_t limit;
 
 	if (ended && strcmp(ended, "true") && strcmp(ended, "false")) {
-		http_problem(reply, 400, "bad-request", "ended is true or false");
+		http_problem(reply, 400, "bad-request", "ended must be true or false");
 		return;
 	}
 	if (!handle_number(r, "limit", 1, OVERRIDES_MAX, OVERRIDES_MAX, &limit, reply))
@@ -111,7 +111,7 @@ static void read_past(struct field *f, struct command *c)
 
 		if (!text || !guard_known(text) || c->n_past == COMMAND_GUARDS_MAX)
 			field_mistake(f, "override_guards",
-			              "expected names out of last-site, last-backend, room");
+			              "expected guard names: last-site, last-backend or room");
 		else
 			c->past[c->n_past++] = text;
 	}
@@ -192,7 +192,8 @@ static void refuse(const struct command_result *result, enum command_outcome out
 		return;
 	case COMMAND_STALE:
 		tell_override_etag(&result->override, etag);
-		http_problem(reply, 412, "stale", "If-Match does not match: it is %s now", etag);
+		http_problem(reply, 412, "stale", "If-Match does not match: the current ETag is %s",
+		             etag);
 		json_object_set_new(reply->json, "head", json_string(etag));
 		return;
 	case COMMAND_TOO_MANY:

@@ -36,7 +36,7 @@ static bool read_proposal(struct core *core, const struct http_request *r, const
 	}
 	if (!m || strcmp(m->cluster, cluster) != 0) {
 		http_problem(reply, 409, "other-cluster",
-		             "this node is of another cluster, or has no version yet");
+		             "this node belongs to another cluster or has no version yet");
 		return false;
 	}
 	return true;

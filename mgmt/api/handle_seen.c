@@ -224,8 +224,8 @@ void handle_events(struct core *core, struct http_request *r, struct http_reply 
 		             "too many requests wait for an event; ask again in a second");
 		reply->retry = true;
 	} else if (since > 0 && id < oldest) {
-		http_problem(reply, 410, "events-lost", "events before %" PRIu64 " are not kept",
-		             oldest);
+		http_problem(reply, 410, "events-lost",
+		             "events before %" PRIu64 " are no longer kept", oldest);
 	} else {
 		for (id = id < oldest ? oldest : id; id <= last && json_array_size(items) < limit;
 		     id++)

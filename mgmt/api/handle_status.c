@@ -425,7 +425,7 @@ static void add_state(struct status *s, json_t *status)
 	for (size_t i = 0; i < v->n_reasons; i++)
 		json_array_append_new(why, tell_text(v->reasons[i].text));
 	if (v->n_left_out) {
-		snprintf(more, sizeof(more), "and %zu reasons more", v->n_left_out);
+		snprintf(more, sizeof(more), "and %zu more reasons", v->n_left_out);
 		json_array_append_new(why, json_string(more));
 	}
 	json_object_set_new(status, "state", json_string(judge_state_text(v->state)));
@@ -493,5 +493,5 @@ void handle_status(struct core *core, struct http_request *r, struct http_reply 
 	reply->status = 200;
 	if (json_object_size(reply->json) == 0)
 		http_problem(reply, 503, "busy",
-		             "out of memory: the status is not known; ask again");
+		             "out of memory: the status cannot be read; try again");
 }

@@ -69,7 +69,7 @@ void handle_version_unread(int rc, struct http_reply *reply)
 	else
 		http_problem(
 		        reply, 503, "store",
-		        "the version cannot be read: %s; weir status says what the store lacks",
+		        "the version cannot be read: %s; weir status shows the error of the store",
 		        rc == -EINVAL || rc == -EBADMSG ? "its record is damaged"
 		        : rc == -EROFS                  ? "the store fails"
 		                                        : strerror(-rc));

@@ -103,7 +103,7 @@ static bool authenticate(struct http_conn *c, enum http_step *step)
 
 static enum http_step refuse_large(struct http_conn *c)
 {
-	return http_refuse(c, 413, "too-large", "a body has at most 33554432 bytes");
+	return http_refuse(c, 413, "too-large", "the body is larger than 33554432 bytes (32 MiB)");
 }
 
 static enum http_step refuse_crowded(struct http_conn *c)
@@ -194,7 +194,7 @@ static enum http_step take_head(struct http_conn *c, size_t n)
 		return http_send_reply(c);
 	}
 	if (c->unread && !strcmp(c->request->method, "GET"))
-		return http_refuse(c, 400, "bad-request", "a body with a GET");
+		return http_refuse(c, 400, "bad-request", "a GET request must not have a body");
 	return c->unread ? begin_body(c) : queue_request(c);
 }
 
@@ -267,8 +267,7 @@ static enum http_step decode_chunks(struct http_conn *c)
 	c->n_in -= at;
 	memmove(c->in, c->in + at, c->n_in);
 	if (got == HTTP_CHUNKS_BAD)
-		return http_refuse(c, 400, "bad-request",
-		                   "a body that is not in chunks as it should be");
+		return http_refuse(c, 400, "bad-request", "the chunked body is malformed");
 	if (got == HTTP_CHUNKS_MORE)
 		return HTTP_WAIT;
 	c->unread = false;
@@ -456,7 +455,7 @@ static enum http_step expire(struct http_conn *c)
 		                   "too many requests at once; ask again in a second");
 	stats_add(c->server->timed_out, c->state != HTTP_HEAD || c->n_in > 0);
 	if (c->state == HTTP_BODY || (c->state == HTTP_HEAD && c->n_in > 0))
-		return http_refuse(c, 408, "timeout", "the request did not come within its time");
+		return http_refuse(c, 408, "timeout", "the request was not received in time");
 	return HTTP_END;
 }
 

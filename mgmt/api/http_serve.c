@@ -135,7 +135,7 @@ static void steer(struct http_server *s)
 		                s->n_peers);
 	if (rc)
 		log_warn("api-not-steered",
-		         "why=\"%s\" effect=\"peers wait in one queue with others\"",
+		         "why=\"%s\" effect=\"connections of peers share a queue with all others\"",
 		         strerror(-rc));
 }
 

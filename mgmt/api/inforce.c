@@ -92,9 +92,9 @@ enum inforce_state inforce_judge_process(struct inforce *f, const char *name,
 	if (s->running && has_document && c->at_ms >= f->taken_ms && !suspect)
 		return INFORCE_DONE;
 	set_state(f, INFORCE_PENDING, name, NULL,
-	          !s->running    ? "it shows no sign of life"
-	          : has_document ? "it has not said yet whether all is there"
-	                         : "it has not taken it yet");
+	          !s->running    ? "no sign of life"
+	          : has_document ? "has not reported yet whether all interfaces and addresses exist"
+	                         : "has not taken the new document yet");
 	return INFORCE_PENDING;
 }
 
@@ -109,11 +109,12 @@ static enum inforce_state judge_api(const struct core *core, struct inforce *f, 
 	if (tried && (!*core->api_why || core->api_failed_ms < f->taken_ms))
 		return INFORCE_DONE;
 	if (!tried || now_ms < core->api_failed_ms + INFORCE_STAYS_MS) {
-		set_state(f, INFORCE_PENDING, "mgmt", NULL, "its API does not listen yet");
+		set_state(f, INFORCE_PENDING, "mgmt", NULL, "the API does not listen yet");
 		return INFORCE_PENDING;
 	}
 	snprintf(c.subject, sizeof(c.subject), "%.130s", wanted);
-	snprintf(c.text, sizeof(c.text), "the API cannot listen there: %s", core->api_why);
+	snprintf(c.text, sizeof(c.text), "the API cannot listen on this address: %s",
+	         core->api_why);
 	set_state(f, INFORCE_REFUSED, "mgmt", &c, "");
 	return INFORCE_REFUSED;
 }
@@ -128,7 +129,7 @@ static enum inforce_state judge_key(const struct core *core, struct inforce *f, 
 		return INFORCE_DONE;
 	if (key->number != f->number || now_ms < f->taken_ms + INFORCE_STAYS_MS) {
 		set_state(f, INFORCE_PENDING, "mgmt", NULL,
-		          "the file of the new hash key is not there yet");
+		          "the file of the new hash key is still missing");
 		return INFORCE_PENDING;
 	}
 	snprintf(c.text, sizeof(c.text), "%s", key->why);
@@ -223,8 +224,9 @@ static void log_state(struct core *core, const struct inforce *f)
 		log_warn("version-not-in-force", "number=%" PRIu64 " state=%s why=%s", f->number,
 		         texts[f->state], log_value(why ? why : "", value));
 		journal_add(intent_journal(core->intent), clock_believed_ms(), "version",
-		            "versions", "version %" PRIu64 " is %s here: %s", f->number,
-		            f->state == INFORCE_REFUSED ? "refused" : "not in force in time",
+		            "versions", "version %" PRIu64 " %s on this node: %s", f->number,
+		            f->state == INFORCE_REFUSED ? "was refused"
+		                                        : "did not take effect in time",
 		            why ? why : "");
 	}
 	json_decref(detail);

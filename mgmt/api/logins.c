@@ -43,7 +43,7 @@ static void state_tokens(struct core *core, struct logins *l)
 	if (l->error)
 		conditions_add(core->stats, "tokens-unreadable", CONDITION_DEGRADED, TOKENS_FILE,
 		               "%s/" TOKENS_FILE " cannot be read (%s), so no token is accepted: "
-		               "it must belong to weir-mgmt (systemd-tmpfiles --create)",
+		               "it must belong to user weir-mgmt (run systemd-tmpfiles --create)",
 		               core->dirs.conf, strerror(l->error));
 	for (size_t i = 0; i < l->n_kept; i++) {
 		snprintf(subject, sizeof(subject), TOKENS_FILE ":%zu", l->bad[i].line);

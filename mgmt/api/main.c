@@ -305,10 +305,11 @@ static int open_loop(struct process *p)
 	if (!rc)
 		rc = ctl_serve(p->loop, path, "weir", on_ask, p, &p->ctl);
 	if (rc == -EADDRINUSE)
-		log_error("control-not-opened",
-		          "path=%s why=\"somebody listens there, or it is no socket\" do=\"find "
-		          "out who (ss -xlp, ls -l); end that process, or remove the file\"",
-		          path);
+		log_error(
+		        "control-not-opened",
+		        "path=%s why=\"another process listens there, or the file is not a socket\" "
+		        "do=\"find the process (ss -xlp, ls -l) and stop it, or remove the file\"",
+		        path);
 	if (!rc)
 		rc = loop_timer_set(p->loop, &p->tick, 0);
 	return rc;

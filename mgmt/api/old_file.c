@@ -213,12 +213,13 @@ void old_file_refuse(struct core *core, const struct old_file *from, int rc, jso
 	char settings[400];
 
 	if (rc == -ENOENT) {
-		http_problem(reply, 412, "stale",
-		             "this node has no version %.40s (among the last %u), from which the "
-		             "file is said to be made; it is version %" PRIu64
-		             " now. If nothing newer "
-		             "can be lost, take its line \"# weir base\" out",
-		             from->base, BASE_VERSIONS_MAX, head ? head->number : 0);
+		http_problem(
+		        reply, 412, "stale",
+		        "the file says that it was made from version %.40s, which is not among "
+		        "the last %u versions of this node (now at version %" PRIu64
+		        "). To apply it even if newer settings may be lost, remove its line "
+		        "\"# weir base\"",
+		        from->base, BASE_VERSIONS_MAX, head ? head->number : 0);
 		return;
 	}
 	if (rc != -ESTALE) {

@@ -28,7 +28,7 @@ static void state_join(const struct core *core)
 		               join_refused(core->intent));
 	if (join_waits(core->intent))
 		conditions_add(core->stats, "joining", CONDITION_DEGRADED, "",
-		               "this node has no version yet and asks its peers for theirs");
+		               "this node has no version yet and asks its peers for one");
 	else if (head && join_is_provisional(head))
 		conditions_add(core->stats, "provisional", CONDITION_NOTE, "",
 		               "version 1 is this node's own weir.conf and was not applied by a "
@@ -46,7 +46,7 @@ static void state_refused_version(const struct core *core)
 	if (number)
 		conditions_add(
 		        core->stats, "version-refused", CONDITION_DEGRADED, subject,
-		        "the peers have it, this node cannot take it and goes on with its own: "
+		        "this node cannot take this version of its peers and keeps its own: "
 		        "%.120s; if this node was removed, stop it: systemctl disable --now weir",
 		        why);
 }
@@ -64,12 +64,11 @@ static void state_peer_key(const struct core *core, const struct peers_view *v)
 	                    strcmp(own->found, v->hash_key) != 0;
 
 	if (versions_differ || files_differ)
-		conditions_add(
-		        core->stats, "hash-key-mismatch", CONDITION_DEGRADED, v->node,
-		        "node %s uses a hash key with fingerprint %s, this node one with %s: "
-		        "copy the right node's key file to the other, then apply",
-		        v->node, versions_differ ? v->head.hash_key : v->hash_key,
-		        versions_differ ? head->hash_key : own->found);
+		conditions_add(core->stats, "hash-key-mismatch", CONDITION_DEGRADED, v->node,
+		               "node %s has a hash key with fingerprint %s, this node one with %s: "
+		               "copy the right key file to the other node, then apply",
+		               v->node, versions_differ ? v->head.hash_key : v->hash_key,
+		               versions_differ ? head->hash_key : own->found);
 }
 
 static void state_keys(const struct core *core)
@@ -104,18 +103,19 @@ static void state_clock(struct core *core)
 	else if (hold == WALL_UNSYNCHRONISED)
 		conditions_add(
 		        core->stats, "clock-unsynchronised", CONDITION_NOTE, "",
-		        "the kernel says that no time server disciplines the clock: ramps of "
-		        "drains are held; start one, or set clock = \"trusted\" for this node");
+		        "the kernel reports that no time server disciplines the clock: ramps of drains "
+		        "are held; start a time service (NTP), or set clock = \"trusted\" for this node");
 }
 
 /* Peers reach this node at an address that has to be here. */
 static void state_api(const struct core *core)
 {
 	if (*core->api_why)
-		conditions_add(core->stats, "listen-failed", CONDITION_DEGRADED, core->api,
-		               "the API cannot listen there (%s): check nodes[].api, the host's "
-		               "addresses (ip address) and tls.crt and tls.key",
-		               core->api_why);
+		conditions_add(
+		        core->stats, "listen-failed", CONDITION_DEGRADED, core->api,
+		        "the API cannot listen on this address (%s): check nodes[].api, the host's "
+		        "addresses (ip address) and tls.crt and tls.key",
+		        core->api_why);
 }
 
 void own_conditions_state(struct core *core)

@@ -330,8 +330,8 @@ static void take_answer(struct core *core, struct target *t, struct client_reque
 	if (!r->answer || !read_head(core, t, r->answer, &confirmed)) {
 		t->view.state = PEERS_UNREACHABLE;
 		snprintf(t->view.why, sizeof(t->view.why), "%s",
-		         !*t->api    ? "the configuration gives it no api address"
-		         : r->answer ? "malformed"
+		         !*t->api    ? "the configuration has no api address for it"
+		         : r->answer ? "the answer is malformed"
 		                     : r->why);
 		return;
 	}

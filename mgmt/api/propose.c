@@ -102,8 +102,8 @@ static void note_answer(struct propose_node *n, struct client_request *r)
 	n->answer = r->answer ? read_answer(r->answer) : PROPOSE_ABSENT;
 	plain_copy(n->why, sizeof(n->why),
 	           n->answer != PROPOSE_ABSENT ? holder ? holder : ""
-	           : r->answer                 ? "it answers in an unknown way"
-	           : r->status == 404          ? "it runs the former release"
+	           : r->answer                 ? "the answer is not understood"
+	           : r->status == 404          ? "the node runs the former release"
 	                                       : r->why);
 	json_decref(r->answer);
 }
@@ -300,7 +300,7 @@ static void tell_stale(const struct core *core, struct http_reply *reply, const 
 	if (head)
 		tell_version_etag(head, etag);
 	http_problem(reply, 412, "stale", "%s; the head of this node is %s now", why,
-	             *etag ? etag : "not there");
+	             *etag ? etag : "none");
 	json_object_set_new(reply->json, "head", json_string(etag));
 }
 
@@ -338,7 +338,7 @@ static void tell_unreserved(struct core *core, const struct proposal *p, enum pr
 	if (answer == PROPOSE_STALE)
 		await_successor(core, p->version.number);
 	if (answer == PROPOSE_RESERVED)
-		snprintf(why, sizeof(why), "%s makes another change just now (reserved at %s)",
+		snprintf(why, sizeof(why), "%s is making another change (reserved at %s)",
 		         n ? n->why : "a node", n ? n->name : core->dirs.node);
 	else
 		snprintf(why, sizeof(why), "another change came first (seen at %s)",
@@ -505,7 +505,7 @@ bool propose_push(struct core *core, struct proposal *p, struct http_reply *repl
 	await_successor(core, p->version.number);
 	core_changed(core);
 	tell_stale(core, reply,
-	           "another change came first, at another node, and this one gave way");
+	           "a change at another node came first, so this change was withdrawn");
 	return false;
 }
 

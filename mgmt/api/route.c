@@ -32,20 +32,20 @@ const struct route route_table[] = {
 	{ "GET", "/v1/config", HTTP_OPERATOR, "", "", handle_config_get,
 	  "The head with its files" },
 	{ "POST", "/v1/config/check", HTTP_VIEWER, "", "files:object!", handle_config_check,
-	  "Whether files are a configuration" },
+	  "Check the files of a configuration" },
 	{ "POST", "/v1/config/plan", HTTP_VIEWER, "",
 	  "files:object! author:string base:string replace:boolean", handle_config_plan,
-	  "What applying files would do" },
+	  "What would change if these files were applied" },
 	{ "POST", "/v1/config/apply", HTTP_OPERATOR, ROUTE_CHANGES,
 	  "files:object! base:string replace:boolean " CHANGE, handle_config_apply,
 	  "Apply files as a new version" },
 	{ "POST", "/v1/files", HTTP_OPERATOR, "", "parts:array!", handle_files,
-	  "Upload files by their digests, in parts; or ask how much of them is here" },
+	  "Upload files in parts, by digest; or ask how much of each is here" },
 	{ "GET", "/v1/versions", HTTP_VIEWER, "limit before", "", handle_versions,
 	  "Versions, newest first" },
 	{ "GET", "/v1/versions/{}", HTTP_VIEWER, "files", "", handle_version, "One version" },
 	{ "GET", "/v1/versions/{}/diff/{}", HTTP_VIEWER, "", "", handle_version_diff,
-	  "What differs between two versions" },
+	  "Differences between two versions" },
 	{ "POST", "/v1/versions/{}/rollback", HTTP_ONCALL, ROUTE_CHANGES, CHANGE, handle_rollback,
 	  "A new version with the files of an old one" },
 	{ "POST", "/v1/versions/{}/confirm", HTTP_ONCALL, ROUTE_CHANGES,
@@ -59,22 +59,24 @@ const struct route route_table[] = {
 	{ "GET", "/v1/status", HTTP_VIEWER, "pool site limit", "", handle_status,
 	  "Intent, observation and effect of everything" },
 	{ "GET", "/v1/clock", HTTP_VIEWER, "", "", handle_clock,
-	  "The time that schedules go by, and the wall clock" },
+	  "The believed time, by which schedules run, and the wall clock" },
 	{ "POST", "/v1/clock/accept", HTTP_ONCALL, ROUTE_CHANGES, "reason:string! author:string",
-	  handle_clock_accept, "Believe the wall clock as it is now" },
+	  handle_clock_accept, "Accept the wall clock as it is now" },
 	{ "GET", "/v1/node", HTTP_VIEWER, "", "", handle_node, "This node" },
 	{ "GET", "/v1/openapi.json", HTTP_VIEWER, "", "", handle_openapi,
 	  "This interface, as OpenAPI 3.1" },
 	{ "GET", "/v1/processes", HTTP_VIEWER, "", "", handle_processes, "This node's processes" },
 	{ "POST", "/v1/processes/{}/ask", HTTP_OPERATOR, "", "request:object!", handle_ask,
-	  "Hand a request to a process's control socket" },
+	  "Send a request to the control socket of a process" },
 	{ "GET", "/v1/peers", HTTP_VIEWER, "", "", handle_peers, "The other nodes" },
-	{ "GET", "/v1/health", HTTP_VIEWER, "", "", handle_health, "All targets as last seen" },
-	{ "GET", "/v1/dns", HTTP_VIEWER, "", "", handle_dns, "What weir-dns serves and places" },
+	{ "GET", "/v1/health", HTTP_VIEWER, "", "", handle_health,
+	  "The last observation of each health check target" },
+	{ "GET", "/v1/dns", HTTP_VIEWER, "", "", handle_dns,
+	  "What weir-dns serves, and how it chooses among sites" },
 	{ "POST", "/v1/zones/reload", HTTP_OPERATOR, ROUTE_CHANGES, CHANGE, handle_zones_reload,
-	  "Take zone files as they are on this node's disk" },
+	  "Reload zone files from this node's disk" },
 	{ "GET", "/v1/events", HTTP_VIEWER, "since limit wait_ms", "", handle_events,
-	  "Events since an id; may wait for one" },
+	  "Events after an id; may wait for the next one" },
 	{ "GET", "/v1/peer/head", HTTP_PEER, "", "", handle_peer_head,
 	  "Between nodes: head, overrides' digest, load" },
 	{ "GET", "/v1/peer/overrides", HTTP_PEER, "", "", handle_peer_overrides,
@@ -151,11 +153,12 @@ static const struct route *find(const struct http_request *r, char parts[][HTTP_
 	}
 	if (allow[0]) {
 		http_problem(reply, 405, "method-not-allowed",
-		             "%s is not for %.100s, which takes %s", r->method, r->path, allow);
+		             "%s is not allowed for %.100s; allowed: %s", r->method, r->path,
+		             allow);
 		memcpy(reply->allow, allow, sizeof(allow));
 		return NULL;
 	}
-	http_problem(reply, 404, "not-found", "there is nothing at %.100s", r->path);
+	http_problem(reply, 404, "not-found", "there is no resource %.100s", r->path);
 	return NULL;
 }
 
@@ -174,8 +177,8 @@ static bool query_ok(const struct route *route, const struct http_request *r,
 {
 	for (size_t i = 0; i < r->n_query; i++)
 		if (!is_word_of(route->query, r->query[i].name)) {
-			http_problem(reply, 400, "bad-request", "%.32s is not known here%s%s",
-			             r->query[i].name, *route->query ? "; known are: " : "",
+			http_problem(reply, 400, "bad-request", "unknown query parameter %.32s%s%s",
+			             r->query[i].name, *route->query ? "; known: " : "",
 			             route->query);
 			return false;
 		}
@@ -209,8 +212,8 @@ static void check_memory(struct http_reply *reply)
 	bool done = reply->status < 400;
 
 	http_problem(reply, 503, "busy", "out of memory: %s",
-	             done ? "what was asked for is done, but the answer is not whole; look before "
-	                    "you try again"
+	             done ? "the request was carried out, but the answer is incomplete; check the "
+	                    "state before you try again"
 	                  : "nothing was changed; try again");
 }
 
@@ -235,7 +238,8 @@ static bool may(const struct route *route, const struct http_request *request,
 
 	if (!reaches(request->role, route->role)) {
 		http_problem(reply, is_nobody ? 401 : 403, is_nobody ? "unauthorized" : "forbidden",
-		             is_nobody ? "a valid token is needed" : "the role does not reach");
+		             is_nobody ? "a valid token is needed"
+		                       : "the role does not permit this request");
 		if (is_nobody)
 			snprintf(reply->challenge, sizeof(reply->challenge), "%s realm=\"weir\"",
 			         strcmp(request->path, "/") ? "Bearer" : "Basic");
@@ -243,7 +247,7 @@ static bool may(const struct route *route, const struct http_request *request,
 	}
 	if (!strcmp(request->method, "POST") && !request->body_is_json) {
 		http_problem(reply, 415, "not-json",
-		             "send Content-Type: application/json, also without a body");
+		             "send Content-Type: application/json, even without a body");
 		return false;
 	}
 	return true;

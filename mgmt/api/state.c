@@ -97,7 +97,7 @@ static void tell_reasons(struct core *core, const struct judge_verdict *a,
 	}
 	if (n_more)
 		journal_add(intent_journal(core->intent), clock_believed_ms(), "condition",
-		            core->dirs.node, "%d conditions more %s", n_more, format);
+		            core->dirs.node, "%d more conditions %s", n_more, format);
 }
 
 static bool has_note(const struct judge_verdict *v, const struct judge_reason *r)
@@ -138,7 +138,7 @@ static void tell_state(struct core *core, const struct judge_verdict *now)
 	if (s->known && s->last.state == now->state)
 		return;
 	if (n > 1)
-		snprintf(more, sizeof(more), " (and %zu reasons more)", n - 1);
+		snprintf(more, sizeof(more), " (and %zu more reasons)", n - 1);
 	journal_add(intent_journal(core->intent), clock_believed_ms(), "status", core->dirs.node,
 	            "%s, was %s%s%s%s", judge_state_text(now->state), was, n ? ": " : "",
 	            n ? now->reasons[0].text : "", more);
@@ -198,8 +198,8 @@ static void take_verdict(struct core *core, struct judge_verdict *now)
 		forget_gauges(core);
 	state_since(core, now);
 	tell_state(core, now);
-	tell_reasons(core, now, &s->last, "is so");
-	tell_reasons(core, &s->last, now, "is over");
+	tell_reasons(core, now, &s->last, "began");
+	tell_reasons(core, &s->last, now, "ended");
 	tell_restarts(core, now);
 	set_gauges(core, now);
 	if (!s->known || s->last.state != now->state)

@@ -144,7 +144,7 @@ static void say_why(int rc, const char *name, char why[HTTP_TEXT_MAX])
 		         "/v1/files)",
 		         name);
 	else if (rc == -EBADMSG)
-		snprintf(why, HTTP_TEXT_MAX, "\"%.100s\" has other bytes here than its digest says",
+		snprintf(why, HTTP_TEXT_MAX, "the bytes of \"%.100s\" here do not match its digest",
 		         name);
 	else if (rc == -ENOMEM)
 		snprintf(why, HTTP_TEXT_MAX, "out of memory");

@@ -15,9 +15,8 @@ void tell_zones(const struct intent_changed *c, json_t *warnings, json_t *answer
 		json_array_append_new(skipped, tell_text(c->skipped.skipped[i]));
 		if (i < ZONES_SAID_MAX)
 			json_array_append_new(
-			        warnings,
-			        json_sprintf("zone %s: skipped, it keeps the file that is in force",
-			                     c->skipped.skipped[i]));
+			        warnings, json_sprintf("zone %s: skipped; the file in force stays",
+			                               c->skipped.skipped[i]));
 	}
 	for (size_t i = 0; c->skipped.n_skipped && i < c->skipped.n_warnings; i++)
 		json_array_append_new(warnings, tell_text(c->skipped.warnings[i]));
@@ -26,7 +25,8 @@ void tell_zones(const struct intent_changed *c, json_t *warnings, json_t *answer
 	if (c->zones.n_more)
 		json_array_append_new(
 		        warnings,
-		        json_sprintf("and %zu more of zones: weir config check", c->zones.n_more));
+		        json_sprintf("and %zu more warnings about zones: see weir config check",
+		                     c->zones.n_more));
 	json_object_set_new(answer, "skipped_zones", skipped);
 }
 
@@ -35,6 +35,6 @@ void tell_unread_zones(const struct model_mistakes *unread, json_t *answer)
 	json_t *warnings = json_object_get(json_object_get(answer, "plan"), "warnings");
 
 	for (size_t i = 0; i < unread->n_items; i++)
-		json_array_append_new(warnings, json_sprintf("%s; the file that is in force stays",
+		json_array_append_new(warnings, json_sprintf("%s; the file in force stays",
 		                                             unread->items[i].message));
 }

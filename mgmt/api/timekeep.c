@@ -147,9 +147,9 @@ static const char *effect_of(enum wall_hold hold)
 {
 	static const char *const texts[WALL_HOLD_COUNT] = {
 		"the wall clock is followed",
-		"time goes on as if it had not stepped; weir clock shows it, weir clock accept takes the new time",
-		"ramps of drains are held until it is synchronised",
-		"time goes on from before the boot and ramps are held until it is confirmed",
+		"the believed time continues as if the clock had not stepped; weir clock shows both, weir clock accept takes the new time",
+		"ramps of drains are held until the clock is synchronised",
+		"the believed time continues from before the boot, and ramps of drains are held until the clock is confirmed",
 	};
 
 	return texts[hold];
@@ -202,7 +202,8 @@ static void note_move(struct core *core, int64_t was_ms)
 	log_note("clock-accepted", "moved_ms=%" PRId64, moved_ms);
 	if (core->intent) {
 		journal_add(intent_journal(core->intent), t->wall.at_ms, "clock", "clock",
-		            "the wall clock is believed again: the time moved by %" PRId64 " s",
+		            "the wall clock is believed again: the believed time moved by %" PRId64
+		            " s",
 		            moved_ms / 1000);
 		intent_clock_moved(core->intent, was_ms, t->wall.at_ms);
 	}

@@ -139,11 +139,11 @@ int views_take(struct view_page *page, const json_t *answer, const char *node, c
 	health_word *list = calloc(n + 1, sizeof(*list));
 	int rc = -EINVAL;
 
-	*why = "malformed";
+	*why = "the answer is malformed";
 	if (!is_text(answer, "node", node) || !is_text(answer, "cluster", cluster))
-		*why = "it is another node, or another cluster's";
+		*why = "the answer is from another node or cluster";
 	else if (json_is_null(age))
-		*why = "it has no health page";
+		*why = "the peer has no health page";
 	else if (list && json_is_integer(age) && age_ms >= 0 && json_is_object(words) &&
 	         read_words(words, targets, n, list))
 		rc = health_set_targets(&page->health, targets, n, 0);

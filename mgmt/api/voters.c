@@ -75,8 +75,9 @@ void voters_warn(struct core *core, const struct advice *advice, json_t *warning
 		return;
 	json_array_append_new(
 	        warnings,
-	        json_sprintf("%u of %u sites were never heard by this node (%s): while that is so, "
-	                     "too few are left to take a dead site out of the answers. Check "
-	                     "nodes[].api, peer.token and the way to them",
-	                     n - n_heard, n, silent));
+	        json_sprintf(
+	                "%u of %u sites were never heard by this node (%s): the others are too few "
+	                "to take a dead site out of DNS answers. Check nodes[].api, peer.token "
+	                "and the network path to them",
+	                n - n_heard, n, silent));
 }

@@ -98,16 +98,16 @@ static void warn(const struct advice_way *w, enum way way, json_t *warnings)
 		        warnings,
 		        json_sprintf(
 		                "backend %s/%s: the route of this node to %s says unreachable, "
-		                "blackhole or prohibit, so it will get no traffic here; see ip "
-		                "route get %s",
+		                "blackhole or prohibit, so the backend will get no traffic from "
+		                "this node; see ip route get %s",
 		                w->pool, w->backend, address, address));
 	else
 		json_array_append_new(
 		        warnings,
 		        json_sprintf(
 		                "backend %s/%s: mode l2 reaches only backends on a link of the "
-		                "node, and %s is behind a gateway of this node, so it will get "
-		                "no traffic here; use ipip or gue",
+		                "node, and %s is behind a gateway, so the backend will get no "
+		                "traffic from this node; use ipip or gue",
 		                w->pool, w->backend, address));
 }
 
@@ -152,5 +152,5 @@ void ways_warn(struct core *core, const struct advice *advice, json_t *warnings)
 	if (n_bad > SHOWN_MAX)
 		json_array_append_new(
 		        warnings,
-		        json_sprintf("%u more backends have the same trouble", n_bad - SHOWN_MAX));
+		        json_sprintf("%u more backends have the same problem", n_bad - SHOWN_MAX));
 }

@@ -132,14 +132,15 @@ json_t *tell_command(const struct intent *in, const struct command *c,
 
 	if (*intent_store_why(in))
 		json_array_append_new(
-		        notes, json_string("the store fails: this stands in memory and in the "
-		                           "effective document, and is stored once that works"));
+		        notes,
+		        json_string("the store fails: the change is in memory and in the "
+		                    "effective document, and is stored when the store works"));
 	if (*intent_write_why(in))
 		json_array_append_new(notes,
 		                      json_string("the effective document cannot be written"));
 	if (result->n_others)
 		json_array_append_new(notes,
-		                      json_string("further ones of this target were ended too"));
+		                      json_string("other overrides of this target were ended too"));
 	if (result->note[0])
 		json_array_append_new(notes, json_string(result->note));
 	if (note)

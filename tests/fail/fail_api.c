@@ -70,7 +70,7 @@ static const char *judge(unsigned status, const char *body, unsigned whole, stru
                          struct state after)
 {
 	bool same = before.version == after.version && before.n_overrides == after.n_overrides;
-	bool says_done = body && strstr(body, "what was asked for is done");
+	bool says_done = body && strstr(body, "the request was carried out");
 
 	if (whole == 200 || whole == 201) /* 202: done, and in force a little later */
 		whole = status == 202 ? 202 : whole;

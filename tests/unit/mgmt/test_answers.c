@@ -216,9 +216,9 @@ static void zones_say_what_was_skipped_and_why(void **state)
 	tell_zones(&c, warnings, answer);
 	is_told(answer, "{\"skipped_zones\": [\"a.example\", \"b.example\"]}");
 	is_told(warnings,
-	        "[\"zone a.example: skipped, it keeps the file that is in force\","
-	        " \"zone b.example: skipped, it keeps the file that is in force\","
-	        " \"why a\", \"w1\", \"w2\", \"and 5 more of zones: weir config check\"]");
+	        "[\"zone a.example: skipped; the file in force stays\","
+	        " \"zone b.example: skipped; the file in force stays\","
+	        " \"why a\", \"w1\", \"w2\", \"and 5 more warnings about zones: see weir config check\"]");
 }
 
 static void all_skipped_zones_are_listed_and_forty_are_said(void **state)
@@ -245,8 +245,8 @@ static void zone_files_that_cannot_be_read_are_said(void **state)
 
 	(void)state;
 	tell_unread_zones(&unread, answer);
-	is_told(answer, "{\"plan\": {\"warnings\": [\"w\", \"m1; the file that is in force stays\","
-	                " \"m2; the file that is in force stays\"]}}");
+	is_told(answer, "{\"plan\": {\"warnings\": [\"w\", \"m1; the file in force stays\","
+	                " \"m2; the file in force stays\"]}}");
 }
 
 /* --- stamps of files --- */

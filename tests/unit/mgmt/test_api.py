@@ -467,7 +467,7 @@ class Overrides(unittest.TestCase):
                 self.assertEqual(schema["properties"], {}, path)
                 continue
             errors = {e["field"]: e["detail"] for e in tried.json["errors"]}
-            known = errors["no_such_field"].split("known are: ")[1].split(", ")
+            known = errors["no_such_field"].split("known fields: ")[1].split(", ")
             self.assertEqual(set(known) - {"none"}, set(schema["properties"]), path)
             missing = {f for f, d in errors.items() if d == "is required"}
             self.assertEqual(missing, set(schema["required"]), path)

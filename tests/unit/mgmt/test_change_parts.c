@@ -145,7 +145,7 @@ static void each_failure_has_its_answer(void **state)
 		{ -EMEDIUMTYPE, 409, "diverged", "force" },
 		{ -EBUSY, 412, "unconfirmed", "confirm" },
 		{ -ENOSPC, 503, "store", "No space left on device" },
-		{ -EROFS, 503, "store", "cannot be kept" },
+		{ -EROFS, 503, "store", "cannot keep the version" },
 		{ -ENOMEM, 503, "busy", "nothing was changed" },
 		{ -EIO, 500, "internal", "Input/output error" },
 	};

@@ -100,7 +100,7 @@ class Client(unittest.TestCase):
             self.assertNotIn("not known", err)
             self.assertIn("drain site ams", out)
             self.assertGreater(took_s, 8)  # it would have given up after five
-            self.assertIn("s): the change is made, the nodes take it over\n", err)
+            self.assertIn("s): the change is made; waiting for the nodes to take it\n", err)
 
     def test_a_change_that_a_kill_interrupts_is_asked_for_again(self):
         with slow() as node:
@@ -125,7 +125,7 @@ class Client(unittest.TestCase):
             heard = b""
             while piece := s.recv(65536):
                 heard += piece
-            pulse = b"HTTP/1.1 102 Processing\r\nWeir-Doing: the change is made, the nodes take it over\r\n\r\n"
+            pulse = b"HTTP/1.1 102 Processing\r\nWeir-Doing: the change is made; waiting for the nodes to take it\r\n\r\n"
             n = heard.count(pulse)
             self.assertIn(n, range(2, 7), heard[:300])
             self.assertTrue(heard.startswith(pulse * n + b"HTTP/1.1 202 "), heard[:300])

@@ -222,9 +222,9 @@ static void a_peer_that_gives_none_is_named(void **state)
 		size_t n_asked;
 	} rows[] = {
 		{ NULL, "{}", "silent", 1 },
-		{ "{}", "{}", "it has no version", 1 },
-		{ "{\"version\":null}", "{}", "it has no version", 1 },
-		{ "{\"version\":{\"number\":-1}}", "{}", "it has no version", 1 },
+		{ "{}", "{}", "the node has no version", 1 },
+		{ "{\"version\":null}", "{}", "the node has no version", 1 },
+		{ "{\"version\":{\"number\":-1}}", "{}", "the node has no version", 1 },
 		{ "{\"version\":{\"number\":14}}", NULL, "silent", 2 },
 		{ "{\"version\":{\"number\":14}}", "{\"files\":{}}",
 		  "there must be a file weir.conf", 2 },
@@ -243,7 +243,7 @@ static void a_peer_that_gives_none_is_named(void **state)
 
 		asked_rows = table;
 		if (diff("1", "fra-1") != 503 || n_asked != rows[i].n_asked ||
-		    !strstr(text_of("detail"), "node fra-1 gave no version: ") ||
+		    !strstr(text_of("detail"), "node fra-1 did not send the version: ") ||
 		    !strstr(text_of("detail"), rows[i].why))
 			fail_msg("row %zu: %u %s", i, answer.status, text_of("detail"));
 		assert_string_equal(text_of("code"), "peer-unreachable");

@@ -174,7 +174,7 @@ static void each_failure_of_an_upload_says_what_to_do(void **state)
 		{ -EBADMSG, 422, "digest", "entry 3 of parts" },
 		{ -EBADMSG, 422, "digest", "Send it again from its beginning" },
 		{ -EINVAL, 422, "invalid", "entry 3 of parts" },
-		{ -EINVAL, 422, "invalid", "no base64" },
+		{ -EINVAL, 422, "invalid", "not base64" },
 		{ -EPERM, 503, "store", "belongs to another user" },
 		{ -ENOSPC, 503, "store", "No space left on device" },
 		{ -EIO, 503, "store", "cannot be kept: Input/output error" },

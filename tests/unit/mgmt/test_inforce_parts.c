@@ -410,8 +410,9 @@ static void events_tell_of_what_is_not_in_force_once(void **state)
 	assert_int_equal(journal_last(j), before);
 	assert_int_equal(judge_for(1000), INFORCE_LATE);
 	assert_int_equal(journal_last(j), before + 1);
-	assert_non_null(strstr(journal_find(j, before + 1)->message,
-	                       "version 3 is not in force in time here: weir-health: it shows"));
+	assert_non_null(
+	        strstr(journal_find(j, before + 1)->message,
+	               "version 3 did not take effect in time on this node: weir-health: no sign"));
 	judge_for(5000);
 	assert_int_equal(journal_last(j), before + 1);
 	shown[1].running = true;
@@ -421,7 +422,8 @@ static void events_tell_of_what_is_not_in_force_once(void **state)
 	judge_now();
 	assert_int_equal(judge_for(STAYS_MS), INFORCE_REFUSED);
 	assert_int_equal(journal_last(j), before + 2);
-	assert_non_null(strstr(journal_find(j, before + 2)->message, "version 4 is refused here"));
+	assert_non_null(
+	        strstr(journal_find(j, before + 2)->message, "version 4 was refused on this node"));
 }
 
 static void a_judgement_comes_back_from_a_peer_as_it_was(void **state)

@@ -163,7 +163,7 @@ class Certificates(unittest.TestCase):
         for name, text in (("tls.key", key), ("tls.crt", "no certificate\n"), ("tls.crt", "")):
             self.node.write(name, text)
             wait_for("the condition", self.refused)
-            self.assertIn("the former pair is served", self.refused()[0])
+            self.assertIn("weir-mgmt serves the previous pair", self.refused()[0])
             self.assertEqual(self.served(), former, name)
         self.assertEqual(self.node.ask("GET", "/v1/status").json["state"], "degraded")
         os.unlink(os.path.join(self.node.conf, "tls.crt"))

@@ -539,7 +539,7 @@ static void the_intent_is_shown_with_what_is_asked_still(void **state)
 	assert_int_equal(count("why"), 3);
 	assert_string_equal(json_string_value(item_at("why", 0)), "first");
 	assert_string_equal(json_string_value(item_at("why", 1)), "second");
-	assert_string_equal(json_string_value(item_at("why", 2)), "and 3 reasons more");
+	assert_string_equal(json_string_value(item_at("why", 2)), "and 3 more reasons");
 	assert_int_equal(count("reasons"), 2);
 	assert_false(json_is_null(find(item_at("reasons", 0), "since")));
 	assert_true(json_is_null(find(item_at("reasons", 1), "since")));

@@ -255,9 +255,9 @@ static void a_refusal_says_what_to_do(void **state)
 	(void)state;
 	assert_string_equal(
 	        refusal("v9-abc", -ENOENT, json_array(), 0),
-	        "412 stale: this node has no version v9-abc (among the last 32), from which the file is "
-	        "said to be made; it is version 4 now. If nothing newer can be lost, take its line "
-	        "\"# weir base\" out");
+	        "412 stale: the file says that it was made from version v9-abc, which is not among the last 32 "
+	        "versions of this node (now at version 4). To apply it even if newer settings may be lost, remove "
+	        "its line \"# weir base\"");
 	assert_string_equal(refusal("", -ENOMEM, json_array(), 0),
 	                    "503 busy: earlier versions cannot be read: Cannot allocate memory");
 	assert_string_equal(refusal("", -EIO, json_array(), 0),

@@ -238,7 +238,7 @@ static void a_silent_peer_says_why(void **state)
 		     { "https://fra-1", 401, false, true, "silent" },
 		     { "https://fra-1", 403, false, true, "silent" },
 		     { "https://fra-1", 404, false, false, "silent" },
-		     { "", 0, true, false, "the configuration gives it no api address" } };
+		     { "", 0, true, false, "the configuration has no api address for it" } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -181,7 +181,7 @@ class Simultaneous(Cluster):
         self.stand_in.silent = True  # 404, as a release answers that does not know the request
         answer = self.b.apply(self.b.files(FIRST, "# without it"))
         self.assertEqual((answer.status, answer.json["unreserved"]),
-                         (201, [{"node": "aaa-1", "why": "it runs the former release"}]), answer.raw)
+                         (201, [{"node": "aaa-1", "why": "the node runs the former release"}]), answer.raw)
         self.assertEqual(self.head(self.a), self.head(self.b))  # pushed before it was answered
 
 

@@ -56,9 +56,9 @@ static void each_answer_has_its_meaning(void **state)
 		{ STATE("untold"), 200, PROPOSE_UNTOLD, "" },
 		{ STATE("taken"), 200, PROPOSE_TAKEN, "" },
 		{ STATE("behind"), 200, PROPOSE_BEHIND, "" },
-		{ STATE("else"), 200, PROPOSE_ABSENT, "it answers in an unknown way" },
-		{ "{}", 200, PROPOSE_ABSENT, "it answers in an unknown way" },
-		{ NULL, 404, PROPOSE_ABSENT, "it runs the former release" },
+		{ STATE("else"), 200, PROPOSE_ABSENT, "the answer is not understood" },
+		{ "{}", 200, PROPOSE_ABSENT, "the answer is not understood" },
+		{ NULL, 404, PROPOSE_ABSENT, "the node runs the former release" },
 		{ NULL, 405, PROPOSE_ABSENT, "broken" },
 		{ NULL, 0, PROPOSE_ABSENT, "broken" },
 	};

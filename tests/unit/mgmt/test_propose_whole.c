@@ -171,9 +171,8 @@ static void a_wait_for_another_has_an_end(void **state)
 	assert_in_range(fake_ms - began_ms, 4000, 4300);
 	assert_in_range(n_waits, 4000 / 300, 4000 / 150 + 1);
 	assert_int_equal(answer.status, 412);
-	assert_ptr_equal(
-	        strstr(detail(), "lon-1 makes another change just now (reserved at fra-1); "),
-	        detail());
+	assert_ptr_equal(strstr(detail(), "lon-1 is making another change (reserved at fra-1); "),
+	                 detail());
 	assert_null(reserve_holder(&this_node.reserved, fake_ms)); /* nothing is held */
 }
 
@@ -314,7 +313,7 @@ static void a_version_that_lost_is_told_to_its_client(void **state)
 	assert_int_equal(answer.status, 412);
 	assert_int_equal(
 	        strncmp(detail(),
-	                "another change came first, at another node, and this one gave way; the "
+	                "a change at another node came first, so this change was withdrawn; the "
 	                "head of this node is \"v1-",
 	                96),
 	        0);

@@ -265,7 +265,7 @@ static void a_zone_that_is_not_there_is_named(void **state)
 	assert_string_equal(json_string_value(json_object_get(one, "file")), "shop.example.zone");
 	assert_int_equal(world.n_dns, 0);
 	assert_int_equal(reload("{\"skip_bad_zones\":true}", "", ""), 200);
-	assert_true(has_warning("the file that is in force stays"));
+	assert_true(has_warning("the file in force stays"));
 	assert_int_equal(world.n_dns, 1);
 	assert_int_equal(head_number(), 1);
 }

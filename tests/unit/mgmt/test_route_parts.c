@@ -240,14 +240,14 @@ static void what_is_wrong_with_a_request_is_said(void **state)
 		const char *method, *path, *body, *query, *said;
 	} rows[] = {
 		{ "GET", "/v1/nothing", "", NULL,
-		  "404 not-found: there is nothing at /v1/nothing" },
-		{ "GET", "/healthz", "", "x", "400 bad-request: x is not known here" },
+		  "404 not-found: there is no resource /v1/nothing" },
+		{ "GET", "/healthz", "", "x", "400 bad-request: unknown query parameter x" },
 		{ "GET", "/v1/versions/1", "", "filez",
-		  "400 bad-request: filez is not known here; known are: files" },
+		  "400 bad-request: unknown query parameter filez; known: files" },
 		{ "PUT", "/v1/versions/1", "", NULL,
-		  "405 method-not-allowed: PUT is not for /v1/versions/1, which takes GET, HEAD" },
+		  "405 method-not-allowed: PUT is not allowed for /v1/versions/1; allowed: GET, HEAD" },
 		{ "GET", "/v1/config/apply", "", NULL,
-		  "405 method-not-allowed: GET is not for /v1/config/apply, which takes POST" },
+		  "405 method-not-allowed: GET is not allowed for /v1/config/apply; allowed: POST" },
 		{ "POST", "/v1/overrides", "[]", NULL,
 		  "422 invalid: the body is not one JSON object: another value, line 1" },
 		{ "POST", "/v1/overrides", "{\n\"do\":}", NULL,
@@ -286,9 +286,9 @@ static void missing_memory_makes_an_answer_busy(void **state)
 		const char *detail;
 	} rows[] = {
 		{ 200, 503,
-		  "out of memory: what was asked for is done, but the answer is not whole; look before you try again" },
+		  "out of memory: the request was carried out, but the answer is incomplete; check the state before you try again" },
 		{ 399, 503,
-		  "out of memory: what was asked for is done, but the answer is not whole; look before you try again" },
+		  "out of memory: the request was carried out, but the answer is incomplete; check the state before you try again" },
 		{ 400, 503, "out of memory: nothing was changed; try again" },
 		{ 499, 503, "out of memory: nothing was changed; try again" },
 		{ 500, 500, NULL },

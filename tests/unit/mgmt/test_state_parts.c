@@ -149,7 +149,7 @@ static void changes_of_the_state_become_events(void **state)
 	look_again();
 	assert_int_equal(
 	        events("status",
-	               "degraded, was well: trouble of weir-dataplane (and 1 reasons more)"),
+	               "degraded, was well: trouble of weir-dataplane (and 1 more reasons)"),
 	        1);
 	assert_int_equal(events("condition", ""), 2);
 	assert_int_equal(gauge("weir_status", ""), 1);
@@ -218,8 +218,8 @@ static void many_events_of_a_turn_are_counted(void **state)
 		look_again();
 		assert_int_equal(events("condition", judge_rows[JUDGE_RULE_SITE_DOWN].code),
 		                 A_TURN);
-		assert_int_equal(events("condition", "1 conditions more is so"), n == A_TURN + 1);
-		assert_int_equal(events("condition", "2 conditions more is so"), n == A_TURN + 2);
+		assert_int_equal(events("condition", "1 more conditions began"), n == A_TURN + 1);
+		assert_int_equal(events("condition", "2 more conditions began"), n == A_TURN + 2);
 	}
 }
 

@@ -36,7 +36,7 @@ class Status(unittest.TestCase):
         events = self.node.ask("GET", "/v1/events?limit=1000").json["items"]
         said = [e["message"] for e in events if e["kind"] == "status"]
         self.assertRegex(said[-1], "^degraded, was unknown: ")
-        told = [e for e in events if e["kind"] == "condition" and e["message"].startswith("peer-never-heard is so: ")]
+        told = [e for e in events if e["kind"] == "condition" and e["message"].startswith("peer-never-heard began: ")]
         self.assertEqual([e["subject"] for e in told], ["fra-1"])
 
     def metrics(self):

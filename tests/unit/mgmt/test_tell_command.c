@@ -180,8 +180,8 @@ static void guards_are_told_with_their_reasons(void **state)
 }
 
 #define STORE_FAILS                                                                                \
-	"\"the store fails: this stands in memory and in the effective document, and is stored "   \
-	"once that works\""
+	"\"the store fails: the change is in memory and in the effective document, and is stored " \
+	"when the store works\""
 
 /* The notes of an answer as JSON, given. */
 static json_t *notes_of(const struct command_result *r, const char *note)
@@ -213,7 +213,7 @@ static void each_note_is_for_its_own_trouble(void **state)
 	snprintf(r.note, sizeof(r.note), "own");
 	is_told(notes_of(&r, "beside"),
 	        "[" STORE_FAILS ", \"the effective document cannot be written\","
-	        " \"further ones of this target were ended too\", \"own\", \"beside\"]");
+	        " \"other overrides of this target were ended too\", \"own\", \"beside\"]");
 	fake_store_why = fake_write_why = "";
 }
 
@@ -394,7 +394,7 @@ static void a_file_that_is_not_taken_is_named_with_the_reason(void **state)
 		{ BY_DIGEST, -ENOENT, -ENOENT,
 		  "\"weir.conf\" is named by a digest that is not here: upload it first (POST /v1/files)" },
 		{ BY_DIGEST, -EBADMSG, -EBADMSG,
-		  "\"weir.conf\" has other bytes here than its digest says" },
+		  "the bytes of \"weir.conf\" here do not match its digest" },
 		{ BY_DIGEST, -ENOMEM, -ENOMEM, "out of memory" },
 		{ BY_DIGEST, -E2BIG, -E2BIG, "more than 32768 files, or 4294967296 bytes in all" },
 		{ "{\"weir.conf\": 5}", 0, -EINVAL, "\"weir.conf\" " SHAPE },

@@ -542,7 +542,7 @@ static void what_a_request_asks_for_makes_sense_or_not(void **state)
 	snprintf(r.if_match, sizeof(r.if_match), "\"v1-d1\"");
 	assert_false(handle_if_match(&r, "", false, &answer));
 	assert_non_null(strstr(json_string_value(json_object_get(answer.json, "detail")),
-	                       "it is not there now"));
+	                       "the current ETag is none"));
 }
 
 static void numbers_of_a_query_have_bounds(void **state)

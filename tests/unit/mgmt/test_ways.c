@@ -78,7 +78,7 @@ static void of_many_some_are_named_and_the_rest_counted(void **state)
 	warnings = warn(ways, COUNT(ways));
 	assert_int_equal(json_array_size(warnings), 9);
 	assert_string_equal(json_string_value(json_array_get(warnings, 8)),
-	                    "3 more backends have the same trouble");
+	                    "3 more backends have the same problem");
 	json_decref(warnings);
 }
 
