@@ -102,7 +102,7 @@ static void judge_forwarding(const struct judge_facts *f, struct judge_verdict *
 
 	if (p && p->present && !p->running && f->dpdk && !f->workers_forward)
 		add_reason(v, JUDGE_RULE_FORWARDING_STOPPED, "weir-dataplane",
-		           "weir-dataplane does not run: with DPDK nothing is forwarded; start it");
+		           "weir-dataplane has stopped: with DPDK nothing is forwarded; start it");
 }
 
 static void judge_no_port(const struct judge_facts *f, struct judge_verdict *v)
@@ -121,7 +121,7 @@ static void judge_answering(const struct judge_facts *f, struct judge_verdict *v
 {
 	if (is_silent(f, "dns") && f->answers && f->n_ports_meant == 0)
 		add_reason(v, JUDGE_RULE_ANSWERING_STOPPED, "weir-dns",
-		           "weir-dns does not run: no question is answered; start it");
+		           "weir-dns has stopped: no DNS query is answered; start it");
 }
 
 /* The i-th of those that state conditions: the processes, then the supervisor. NULL: there are no more */
@@ -138,7 +138,6 @@ static void judge_stated(const struct judge_facts *f, struct judge_verdict *v,
 {
 	enum judge_rule rule =
 	        level == CONDITION_DOWN ? JUDGE_RULE_STATED_DOWN : JUDGE_RULE_STATED_DEGRADED;
-
 	const struct judge_process *p;
 
 	for (size_t i = 0; (p = stating(f, i)); i++) {
@@ -222,9 +221,10 @@ static void judge_silent(const struct judge_facts *f, struct judge_verdict *v)
 static void judge_supervisor(const struct judge_facts *f, struct judge_verdict *v)
 {
 	if (f->supervisor.present && !f->supervisor.running)
-		add_reason(v, JUDGE_RULE_SUPERVISOR_SILENT, "weir run",
-		           "weir run is dead or hangs, so nothing restarts a process: start it; it "
-		           "goes on with those that run");
+		add_reason(
+		        v, JUDGE_RULE_SUPERVISOR_SILENT, "weir run",
+		        "weir run is dead or hangs: failed processes are not restarted; start it "
+		        "(running processes continue)");
 }
 
 static void judge_refused(const struct judge_facts *f, struct judge_verdict *v)
@@ -269,7 +269,7 @@ static void judge_unread(const struct judge_facts *f, struct judge_verdict *v)
 		if (p->conditions_unread)
 			add_reason(
 			        v, JUDGE_RULE_CONDITIONS_UNREAD, p->name,
-			        "the conditions of weir-%s cannot be read, so its troubles are unknown: "
+			        "the conditions of weir-%s cannot be read, so its problems are unknown: "
 			        "if this lasts, restart it (systemctl restart weir)",
 			        p->name);
 		if (n_more && p->conditions->worst >= CONDITION_DEGRADED)
@@ -299,7 +299,7 @@ static void judge_effect(const struct judge_facts *f, struct judge_verdict *v)
 
 	if (p && p->running && p->document && f->n_pools && !f->effect_fresh)
 		add_reason(v, JUDGE_RULE_EFFECT_UNKNOWN, "weir-dataplane",
-		           "what weir-dataplane has in force cannot be read back: see its log");
+		           "the tables of weir-dataplane cannot be read: see its log");
 }
 
 static void judge_connections(const struct judge_facts *f, struct judge_verdict *v)
@@ -314,7 +314,7 @@ static void judge_configuration(const struct judge_facts *f, struct judge_verdic
 {
 	if (f->has_intent && !f->has_configuration)
 		add_reason(v, JUDGE_RULE_NO_CONFIGURATION, "",
-		           "there is no configuration: weir apply FILE");
+		           "there is no configuration: apply one (weir apply FILE)");
 }
 
 static void judge_store(const struct judge_facts *f, struct judge_verdict *v)
@@ -330,7 +330,7 @@ static void judge_written(const struct judge_facts *f, struct judge_verdict *v)
 	if (f->write_why && *f->write_why)
 		add_reason(v, JUDGE_RULE_DOCUMENT_UNWRITTEN, "",
 		           "the effective document cannot be written (%s), so changes do not reach "
-		           "the processes: make room, or give weir-mgmt its directory back",
+		           "the processes: free disk space, or let weir-mgmt write its directory",
 		           f->write_why);
 }
 
@@ -339,7 +339,7 @@ static void judge_unconfirmed(const struct judge_facts *f, struct judge_verdict 
 	if (f->unconfirmed)
 		add_reason(v, JUDGE_RULE_VERSION_UNCONFIRMED, "",
 		           "version %" PRIu64
-		           " waits to be confirmed: weir confirm keeps it, else it is rolled back",
+		           " is not confirmed: run weir confirm to keep it, else it is rolled back",
 		           f->unconfirmed);
 }
 
@@ -422,8 +422,8 @@ static void judge_out(const struct judge_facts *f, struct judge_verdict *v)
 		if (p->in_force)
 			add_named(
 			        v, JUDGE_RULE_BACKEND_OUT, p, &p->out,
-			        "should serve, and the tables do not send to it: weir why backend "
-			        "POOL/BACKEND shows why");
+			        "should serve, but gets no traffic: weir why backend POOL/BACKEND "
+			        "shows why");
 	}
 }
 
@@ -461,8 +461,8 @@ static void judge_drained(const struct judge_facts *f, struct judge_verdict *v)
 
 		if (p->n_backends && !p->n_meant && p->n_drained)
 			add_reason(v, JUDGE_RULE_POOL_ALL_DRAINED, p->name,
-			           "all backends of pool %s are drained by overrides: they go on "
-			           "serving, with equal weights, since there is no other",
+			           "all backends of pool %s are drained by overrides: they keep "
+			           "serving with equal weights, since no other is left",
 			           p->name);
 	}
 }
@@ -526,7 +526,7 @@ static void judge_peer_lost(const struct judge_facts *f, struct judge_verdict *v
 static void judge_peer_diverged(const struct judge_facts *f, struct judge_verdict *v)
 {
 	judge_peers(f, v, JUDGE_PEER_DIVERGED, JUDGE_RULE_PEER_DIVERGED,
-	            "is diverged: weir status prints the heads and the commands that cure it");
+	            "has diverged: weir status prints the heads and the commands that resolve it");
 }
 
 static void (*const find_reasons[JUDGE_RULE_COUNT])(const struct judge_facts *,

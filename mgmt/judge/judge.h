@@ -38,7 +38,7 @@
 	  "the tables send to no backend of a pool that has backends",                             \
 	  "all packets for its services are dropped")                                              \
 	X(POOL_ALL_DOWN, "pool-all-down", DOWN, "the checks of all backends of a pool fail",       \
-	  "what a guard still sends there is not answered")                                        \
+	  "packets that a guard still sends to it are not answered")                               \
 	X(PROCESS_SILENT, "process-silent", DEGRADED,                                              \
 	  "a process is dead, or has shown no sign of life for 2 s",                               \
 	  "the others go on with the last state; nothing new takes effect")                        \
@@ -46,27 +46,27 @@
 	  "weir run was started here, and is dead or has shown no sign of life for 2 s",           \
 	  "nothing restarts a process that dies or hangs")                                         \
 	X(DOCUMENT_REFUSED, "document-refused", DEGRADED, "a process refused the newest document", \
-	  "what was applied is not in force")                                                      \
+	  "the applied configuration is not in force")                                             \
 	X(DOCUMENT_PENDING, "document-pending", DEGRADED,                                          \
 	  "a running process has not taken a document for 3 s",                                    \
-	  "what was applied is not in force yet")                                                  \
+	  "the applied configuration is not in force yet")                                         \
 	X(STATED_DEGRADED, "stated-degraded", DEGRADED,                                            \
 	  "a process states a condition of level degraded",                                        \
 	  "the process that does the work says that part of it is not done")                       \
 	X(CONDITIONS_UNREAD, "conditions-unread", DEGRADED,                                        \
 	  "a running process's conditions cannot be read, or did not all fit",                     \
-	  "what is not read is unknown")                                                           \
+	  "problems of that process may be hidden")                                                \
 	X(PORTS_MISSING, "ports-missing", DEGRADED,                                                \
 	  "fewer ports carry the program than are configured",                                     \
 	  "packets that arrive by the others are not forwarded")                                   \
 	X(EFFECT_UNKNOWN, "effect-unknown", DEGRADED,                                              \
-	  "weir-dataplane runs, but what is in force cannot be read back",                         \
-	  "what was not seen lately is unknown")                                                   \
+	  "weir-dataplane runs, but its tables cannot be read",                                    \
+	  "the effect of the configuration is unknown")                                            \
 	X(CONNECTIONS_PENDING, "connections-pending", DEGRADED,                                    \
 	  "weir-dataplane started on empty tables and waits for a peer's connection state",        \
 	  "connections that moved while it was away would break")                                  \
 	X(NO_CONFIGURATION, "no-configuration", DEGRADED, "there is no version",                   \
-	  "the node has nothing to do, and may be meant to")                                       \
+	  "the node serves nothing, although it may be meant to")                                  \
 	X(STORE_FAILING, "store-failing", DEGRADED, "the store cannot be read or written",         \
 	  "changes are refused or not kept")                                                       \
 	X(DOCUMENT_UNWRITTEN, "document-unwritten", DEGRADED,                                      \
@@ -81,7 +81,7 @@
 	X(BACKEND_DOWN, "backend-down", DEGRADED, "a backend's check fails",                       \
 	  "its pool has less capacity than intended")                                              \
 	X(BACKEND_OUT, "backend-out", DEGRADED,                                                    \
-	  "a backend is meant to serve and seen up, and the tables do not send to it",             \
+	  "a backend is meant to serve and is up, but the tables do not send to it",               \
 	  "its pool has less capacity than intended")                                              \
 	X(CHECKS_SILENT, "checks-silent", DEGRADED, "a backend has no verdict of its check",       \
 	  "whether it serves is unknown")                                                          \
@@ -90,12 +90,12 @@
 	  "the verdicts are old: whether they serve is unknown")                                   \
 	X(POOL_ALL_DRAINED, "pool-all-drained", DEGRADED,                                          \
 	  "all backends of a pool are drained by overrides",                                       \
-	  "they serve against the intent, since there is no other, with equal weights")            \
-	X(SITE_DOWN, "site-down", DEGRADED, "another site is seen down in all its services",       \
+	  "they keep serving, against the intent and with equal weights, since no other is left")  \
+	X(SITE_DOWN, "site-down", DEGRADED, "all services of another site are seen down",          \
 	  "its clients have to be served elsewhere")                                               \
 	X(DRAIN_HELD, "drain-held", DEGRADED,                                                      \
 	  "a site's drain has expired, and the site is not seen up",                               \
-	  "the return that was scheduled does not happen")                                         \
+	  "the scheduled return does not happen")                                                  \
 	X(PEER_TOKEN_MISSING, "peer-token-missing", DEGRADED,                                      \
 	  "the configuration names other nodes, and there is no peer.token",                       \
 	  "nothing is exchanged: versions, drains and observations stay on this node")             \
@@ -107,7 +107,7 @@
 	X(PEER_UNREACHABLE, "peer-unreachable", DEGRADED, "a peer does not answer any more",       \
 	  "its version, its drains and what it sees are unknown")                                  \
 	X(PEER_DIVERGED, "peer-diverged", DEGRADED, "a peer has an unrelated version",             \
-	  "the nodes do not do the same; a person has to choose")
+	  "the nodes run different configurations; a person has to choose")
 
 enum judge_state { JUDGE_WELL, JUDGE_DEGRADED, JUDGE_DOWN };
 

@@ -135,23 +135,23 @@ static const struct {
 	{ silence_xdp, CLI_DEGRADED,
 	  "weir-dataplane has shown no sign of life for N s: see its log\n" LACKS_MGMT },
 	{ silence_dpdk, CLI_DOWN,
-	  "weir-dataplane does not run: with DPDK nothing is forwarded; start it\n"
+	  "weir-dataplane has stopped: with DPDK nothing is forwarded; start it\n"
 	  "weir-dataplane has shown no sign of life for N s: see its log\n" LACKS_MGMT },
 	{ silence_dpdk_that_forwards, CLI_DEGRADED,
 	  "weir-dataplane has shown no sign of life for N s: see its log\n" LACKS_MGMT },
 	{ silence_supervisor_too, CLI_DOWN,
-	  "weir-dataplane does not run: with DPDK nothing is forwarded; start it\n"
+	  "weir-dataplane has stopped: with DPDK nothing is forwarded; start it\n"
 	  "weir-dataplane has shown no sign of life for N s: see its log\n" LACKS_MGMT
-	  "weir run is dead or hangs, so nothing restarts a process: start it; it goes on with those that run\n" },
+	  "weir run is dead or hangs: failed processes are not restarted; start it (running processes continue)\n" },
 	{ age_effect, CLI_DEGRADED,
-	  LACKS_MGMT "what weir-dataplane has in force cannot be read back: see its log\n" },
+	  LACKS_MGMT "the tables of weir-dataplane cannot be read: see its log\n" },
 	{ silence_dns, CLI_DEGRADED,
 	  "weir-dns has shown no sign of life for N s: see its log\n" LACKS_MGMT },
 	{ state_by_dns, CLI_DEGRADED, LACKS_MGMT "subject-of-it: stated by 2\n" },
 	{ state_by_supervisor, CLI_DEGRADED, LACKS_MGMT "subject-of-it: stated by 4\n" },
 	{ take_all_out, CLI_DOWN,
 	  "pool web-ams forwards nothing: none of its 2 backends takes packets; see weir why pool web-ams\n" LACKS_MGMT
-	  "backend web-ams/b1 should serve, and the tables do not send to it: weir why backend POOL/BACKEND shows why\n" },
+	  "backend web-ams/b1 should serve, but gets no traffic: weir why backend POOL/BACKEND shows why\n" },
 	{ see_all_down, CLI_DOWN,
 	  "all backends of pool web-ams are down: weir health shows why\n" LACKS_MGMT },
 	{ see_site_down, CLI_DEGRADED,

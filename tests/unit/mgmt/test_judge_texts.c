@@ -152,12 +152,11 @@ static void a_silent_process_is_described_by_its_age(void **state)
 	                                   "sign of life for 2.0 s: see its log\n");
 	f.n_ports_meant = 0; /* this node only answers */
 	f.n_ports = 0;
-	assert_string_equal(
-	        verdict(),
-	        "down\nanswering-stopped [weir-dns] weir-dns does not run: no question is "
-	        "answered; start it\n" SILENT(
-	                "dns") "process-silent [weir-mgmt] weir-mgmt has "
-	                       "shown no sign of life for 2.0 s: see its log\n");
+	assert_string_equal(verdict(),
+	                    "down\nanswering-stopped [weir-dns] weir-dns has stopped: no DNS query "
+	                    "is answered; start it\n" SILENT(
+	                            "dns") "process-silent [weir-mgmt] weir-mgmt has "
+	                                   "shown no sign of life for 2.0 s: see its log\n");
 	f.answers = false;
 	processes[MGMT].running = true;
 	assert_string_equal(verdict(), "degraded\n" SILENT("dns"));
@@ -169,8 +168,8 @@ static void weir_run_is_missed_where_it_was(void **state)
 	f.supervisor.running = false;
 	assert_string_equal(
 	        verdict(),
-	        "degraded\nsupervisor-silent [weir run] weir run is dead or hangs, so nothing "
-	        "restarts a process: start it; it goes on with those that run\n");
+	        "degraded\nsupervisor-silent [weir run] weir run is dead or hangs: failed "
+	        "processes are not restarted; start it (running processes continue)\n");
 	f.supervisor.present = false;
 	is_well();
 }
@@ -268,7 +267,7 @@ static void conditions_that_are_missing_are_said(void **state)
 	        verdict(),
 	        "degraded\nconditions-unread [health] weir-health states 3 more conditions than can be "
 	        "shown: clear those that are shown first\n"
-	        "conditions-unread [dns] the conditions of weir-dns cannot be read, so its troubles are "
+	        "conditions-unread [dns] the conditions of weir-dns cannot be read, so its problems are "
 	        "unknown: if this lasts, restart it (systemctl restart weir)\n");
 	processes[DNS].running = processes[HEALTH].running = false;
 	assert_string_equal(verdict(), "degraded\n" SILENT("health") SILENT("dns"));
@@ -304,9 +303,8 @@ static void what_is_in_force_must_be_seen_where_there_is_something(void **state)
 {
 	(void)state;
 	f.effect_fresh = false;
-	assert_string_equal(verdict(),
-	                    "degraded\neffect-unknown [weir-dataplane] what weir-dataplane has in "
-	                    "force cannot be read back: see its log\n");
+	assert_string_equal(verdict(), "degraded\neffect-unknown [weir-dataplane] the tables of "
+	                               "weir-dataplane cannot be read: see its log\n");
 	f.n_pools = 0;
 	is_well();
 	f.n_pools = 2;
@@ -329,7 +327,7 @@ static void the_intents_troubles_are_said(void **state)
 	f.has_configuration = false;
 	assert_string_equal(
 	        verdict(),
-	        "degraded\nno-configuration [] there is no configuration: weir apply FILE\n");
+	        "degraded\nno-configuration [] there is no configuration: apply one (weir apply FILE)\n");
 	f.has_intent = false; /* weir-mgmt does not speak: not known */
 	is_well();
 	f.has_configuration = f.has_intent = true;
@@ -342,8 +340,8 @@ static void the_intents_troubles_are_said(void **state)
 	        verdict(),
 	        "degraded\nstore-failing [] the store fails: disk I/O error; check the disk and store.db (handbook)\n"
 	        "document-unwritten [] the effective document cannot be written (No space left on device), so changes "
-	        "do not reach the processes: make room, or give weir-mgmt its directory back\n"
-	        "version-unconfirmed [] version 12 waits to be confirmed: weir confirm keeps it, else it is rolled back\n");
+	        "do not reach the processes: free disk space, or let weir-mgmt write its directory\n"
+	        "version-unconfirmed [] version 12 is not confirmed: run weir confirm to keep it, else it is rolled back\n");
 }
 
 static void a_pool_that_forwards_nothing_is_down(void **state)
@@ -444,7 +442,7 @@ static void what_the_tables_lack_is_said(void **state)
 	assert_string_equal(
 	        verdict(),
 	        "degraded\nslots-empty [api] 5 of 64 slots of pool api have no owner: their packets are dropped (weir status --pool api shows its backends)\n"
-	        "backend-out [api/b1] backend api/b1 should serve, and the tables do not send to it: weir why backend POOL/BACKEND shows why\n");
+	        "backend-out [api/b1] backend api/b1 should serve, but gets no traffic: weir why backend POOL/BACKEND shows why\n");
 	pools[1].in_force = false;
 	is_well();
 }
@@ -480,7 +478,7 @@ static void a_pool_that_is_drained_whole_is_said(void **state)
 	assert_string_equal(
 	        verdict(),
 	        "degraded\npool-all-drained [api] all backends of pool api are drained by "
-	        "overrides: they go on serving, with equal weights, since there is no other\n");
+	        "overrides: they keep serving with equal weights, since no other is left\n");
 	pools[1].n_meant = 1;
 	is_well();
 	pools[1].n_meant = pools[1].n_drained = 0; /* all have weight 0 */
@@ -517,7 +515,7 @@ static void each_peer_is_judged_by_its_state(void **state)
 		{ JUDGE_PEER_UNREACHABLE,
 		  "degraded\npeer-unreachable [lon-1] node lon-1 is unreachable: timed out\n" },
 		{ JUDGE_PEER_DIVERGED,
-		  "degraded\npeer-diverged [lon-1] node lon-1 is diverged: weir status prints the heads and the commands that cure it: timed out\n" },
+		  "degraded\npeer-diverged [lon-1] node lon-1 has diverged: weir status prints the heads and the commands that resolve it: timed out\n" },
 	};
 
 	(void)state;
