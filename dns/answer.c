@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The lookup of RFC 1034, section 4.3.2, with wildcards after RFC 4592 and referrals after
- * RFC 9471. Additional data is given where it is needed (glue) and nowhere else.
+ * The lookup of RFC 1034, section 4.3.2, with wildcards after RFC 4592 and referrals after RFC 9471. One search
+ * finds the name or its closest encloser; all else the lookup needs (delegation, wildcard, glue, alias targets) is
+ * linked in the image. Only the new name that a DNAME gives needs another search. Additional data is given where it
+ * is needed (glue) and nowhere else.
+ *
+ * Each RRset is written whole or not at all: a mark is taken before it, and the message goes back to the mark if
+ * the set does not fit. Loops of aliases end by remembering each name that was looked up.
  */
 #include "dns/answer.h"
 
@@ -17,7 +22,7 @@
 #define NOT_A_NODE    0u
 #define SPOTS_MAX     (ANSWER_ALIASES_MAX + 1) /* the question and the aliases that are followed */
 
-/* An answer in the making. */
+/* One answer while it is made. */
 struct work {
 	const struct answer_env *env;
 	const struct answer_query *in;
@@ -31,7 +36,7 @@ struct work {
 	const struct image_set *dnames[SPOTS_MAX]; /* that the answer has */
 };
 
-/* Where the lookup stands: a node and whose name it answers for. */
+/* Where the lookup is: a node, and the name that it answers for. */
 struct spot {
 	const struct image_node *node; /* NULL: in no zone of ours */
 	bool exact;                    /* the node is the name itself, not its closest encloser */
@@ -59,7 +64,10 @@ static const struct image_zone *zone_of(const struct work *w, const struct image
 	return image_zone(w->env->image, node->zone);
 }
 
-/* What does not fit makes a UDP answer a truncated one; over TCP it is left to the next query. */
+/*
+ * A part does not fit. A UDP answer is truncated, so the client asks again over TCP; a TCP answer leaves the part
+ * out.
+ */
 static void give_up(struct work *w, const struct message_mark *mark)
 {
 	message_back(&w->m, mark);
@@ -119,6 +127,10 @@ static bool put_glue(struct work *w, const struct image_node *server)
 	return false;
 }
 
+/*
+ * Glue that the delegation needs must fit, else the answer is truncated; other glue is a courtesy. Behind an alias
+ * the AA bit stays: it is about the first owner in the answer (RFC 1035, section 4.1.1).
+ */
 static void refer(struct work *w, const struct image_node *cut)
 {
 	const struct image *image = w->env->image;
@@ -197,7 +209,7 @@ static void place_answer(struct work *w, const struct spot *at, bool ip4)
 	put_negative(w, at->node, choice.ttl_s);
 }
 
-/* Where the alias's target stands, if this zone has it. @return whether to go on there */
+/* Go to the alias's target, if this zone has it. @return whether to continue there */
 static bool follow(struct work *w, struct spot *at, const struct image_set *alias)
 {
 	const struct image *image = w->env->image;
@@ -217,10 +229,10 @@ static bool follow(struct work *w, struct spot *at, const struct image_set *alia
 	return true;
 }
 
-/* Whether a step of the lookup ended it. */
+/* Whether the lookup ends or continues at another name. */
 enum next { DONE, FOLLOW };
 
-/* The name that is looked up, as it is written. @return its length */
+/* The name that is looked up, in its original case. @return its length */
 static size_t spot_name(const struct work *w, const struct spot *at, uint8_t out[NAME_WIRE_MAX])
 {
 	const uint8_t *from = w->in->bytes + DNS_HEADER;
@@ -250,7 +262,7 @@ static size_t rename_spot(const struct work *w, const struct spot *at,
 	return length <= NAME_WIRE_MAX ? length : 0;
 }
 
-/* Where the renamed name stands, if this zone has it. @return whether to go on there */
+/* Go to the renamed name, if this zone has it. @return whether to continue there */
 static bool go_to(struct work *w, struct spot *at, const uint8_t *wire, size_t length, size_t place)
 {
 	struct wire_reader r = { .start = wire, .length = length };
@@ -309,7 +321,7 @@ static enum next fail(struct work *w, const struct image_node *node)
 	return DONE;
 }
 
-/* The node has what there is to know about the name: data, an alias, or nothing of this type. */
+/* The node speaks for the name: with data, an alias, or nothing of this type. */
 static enum next answer_here(struct work *w, struct spot *at)
 {
 	const struct image_node *node = at->node;
@@ -343,7 +355,10 @@ static enum next answer_here(struct work *w, struct spot *at)
 	return DONE;
 }
 
-/* One name's turn: the cases before there is a node that speaks for it. */
+/*
+ * Look up one name. The order matters: DS at the parent's side, a broken zone, a delegation, the name itself,
+ * DNAME, wildcard.
+ */
 static enum next look_up(struct work *w, struct spot *at)
 {
 	const struct image *image = w->env->image;
@@ -399,6 +414,10 @@ static bool is_same_name(const struct work *w, const struct spot *a, const struc
 	return true;
 }
 
+/*
+ * Aliases are followed in the zone until a name was seen before or there are too many. REFUSED tells a resolver to
+ * try another server.
+ */
 static void resolve(struct work *w)
 {
 	struct spot seen[SPOTS_MAX];
@@ -426,7 +445,10 @@ static void resolve(struct work *w)
 	trace_step(w, ANSWER_STEP_LEAVES, NULL);
 }
 
-/* Zones are not given away here. Any other type is just one that a name may not have (RFC 8906, section 3.1.4). */
+/*
+ * No zone transfers. Any other meta type is looked up like a type that a name does not have (RFC 8906, section
+ * 3.1.4).
+ */
 static bool refuse_type(struct work *w)
 {
 	if (w->q.type == DNS_AXFR || w->q.type == DNS_IXFR)
@@ -447,6 +469,7 @@ static size_t opt_size(const struct work *w)
 	return n;
 }
 
+/* The room for it was kept free by open_message(): an answer to a query with EDNS always has its OPT. */
 static void put_opt(struct work *w)
 {
 	struct wire_writer *o = &w->m.w;
@@ -489,7 +512,7 @@ static void put_header(struct work *w)
 		wire_store16(h + 6 + 2 * i, w->m.counts[i]);
 }
 
-/* Room for header and question, and what may be written behind them. */
+/* Leave room for the header, copy the question, and limit what may be written behind it. */
 static void open_message(struct work *w, uint8_t *out, size_t out_size)
 {
 	size_t question = w->q.has_question ? w->q.question_length + 4u : 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The answer to a query: one pure function of the zones' image, the state of the dynamic
- * names, the time, the query and the client. It takes no memory and no lock, and calls
- * nothing that does. Sockets, fuzzers and `weir dns explain` all call it.
+ * The answer to a query: one pure function of the zones' image, the state of the dynamic names, the time, the query and
+ * the client. It allocates nothing, locks nothing, and calls nothing that does. The workers, the fuzzers and
+ * `weir dns explain` all call it. Implemented in answer.c; any thread.
  */
 #ifndef WEIR_DNS_ANSWER_H
 #define WEIR_DNS_ANSWER_H
@@ -22,15 +22,16 @@ struct image;
 #define ANSWER_UDP_MAX EDNS_UDP_MAX
 /** Enough for any answer. */
 #define ANSWER_MAX 65535
-/** Aliases followed for one query; a longer chain is the client's to follow. */
+/** Aliases followed for one query; the client can follow a longer chain itself. */
 #define ANSWER_ALIASES_MAX 16
 
 /** What answers come from; all borrowed and unchanged for the call. */
 struct answer_env {
 	const struct image *image;
-	const struct place *place;       /**< whose names the image was compiled with; NULL: none */
+	/** The dynamic names that the image was compiled with; NULL: none. */
+	const struct place *place;
 	const struct place_state *state; /**< of @p place */
-	const uint8_t *nsid;             /**< told to those who ask (RFC 5001); NULL: not told */
+	const uint8_t *nsid; /**< given to clients that ask for it (RFC 5001); NULL: not given */
 	size_t nsid_length;
 	int64_t wall_ms;
 };
@@ -69,7 +70,7 @@ enum answer_step_kind {
 	ANSWER_STEP_NODATA,
 	ANSWER_STEP_NXDOMAIN,
 	ANSWER_STEP_OUTSIDE, /**< in none of the zones */
-	ANSWER_STEP_LEAVES,  /**< an alias leads out of the zone, round, or too far */
+	ANSWER_STEP_LEAVES,  /**< an alias leads out of the zone, back, or too far */
 	ANSWER_STEP_TRUNCATED,
 };
 
@@ -82,7 +83,7 @@ struct answer_step {
 	struct place_choice choice;
 };
 
-/** Steps as they were taken; those beyond the room are dropped. */
+/** The steps in their order; surplus ones are dropped. */
 struct answer_trace {
 	unsigned n;
 	struct answer_step steps[4 * ANSWER_ALIASES_MAX];
@@ -93,7 +94,7 @@ struct answer_trace {
  * @param out   room for the answer; at least ANSWER_UDP_MAX, over TCP ANSWER_MAX to give all
  * @param info  filled in each case
  * @param trace NULL, or to be filled
- * @return the answer's length; 0: there is none to give (no message, or itself an answer)
+ * @return the answer's length; 0: there is no answer (the message is too short, or an answer itself)
  */
 size_t answer(const struct answer_env *env, const struct answer_query *query, uint8_t *out,
               size_t out_size, struct answer_info *info, struct answer_trace *trace);

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Compression without string comparison: a name in the image has one offset (of its lower-case form), so a suffix
+ * was written before if and only if its offset is among those remembered. Records whose owner is the question and
+ * whose data has no names to compress are copied as they lie in the image.
+ */
 #include "dns/answer_write.h"
 
 #include <string.h>
 
 #include "base/addr.h"
 
-#define POINTER 0xc000u
+#define POINTER 0xc000u /* the two high bits of a compression pointer (RFC 1035, section 4.1.4) */
 
 struct message_mark message_mark(const struct message *m)
 {

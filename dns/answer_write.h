@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Records of an image into a message, names compressed by identity: each name of the
- * image that has been written is remembered with its place, and so are the suffixes of
- * the question. Pure; the caller's memory.
+ * Writing records of an image into a message. Names are compressed by identity: for each name of the image that was
+ * written, its position is remembered, and so are the question's suffixes. Pure: implemented in answer_write.c; any
+ * thread, in the caller's memory.
  */
 #ifndef WEIR_DNS_ANSWER_WRITE_H
 #define WEIR_DNS_ANSWER_WRITE_H
@@ -19,16 +19,16 @@ struct addr;
 
 enum section { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL };
 
-#define MESSAGE_SEEN_MAX 64
+#define MESSAGE_SEEN_MAX 64 /**< names that are remembered for compression */
 
-/** A message in the making. */
+/** A message while it is written. */
 struct message {
 	const struct image *image;
 	const struct query *query;
 	struct wire_writer w;
 	uint16_t counts[3]; /**< by section */
-	const struct image_node
-	        *closest; /**< at or above the question's name, `skipped` labels up */
+	/** At or above the question's name, `skipped` labels up. */
+	const struct image_node *closest;
 	unsigned skipped;
 	bool question_seen; /**< its suffixes are among those seen */
 	unsigned n_seen;
@@ -38,7 +38,7 @@ struct message {
 	} seen[MESSAGE_SEEN_MAX];
 };
 
-/** A place to go back to. */
+/** A position to go back to. */
 struct message_mark {
 	size_t at;
 	unsigned n_seen;
@@ -46,14 +46,15 @@ struct message_mark {
 };
 
 struct message_mark message_mark(const struct message *m);
-/** Take back what was written since; the message has not failed any more. */
+/** Remove what was written since @p mark, and clear the failure. */
 void message_back(struct message *m, const struct message_mark *mark);
 
 /**
- * An owner as the functions below take it: an image_name, 0: the question's name, or one that stands in the
- * message already, at an offset that a pointer can name. (Names in an image are at multiples of four.)
+ * An owner for the functions below: an image_name; 0: the question's name; or MESSAGE_OWNER_AT(): a name at an
+ * offset of the message that a pointer can express. (Names in an image are at multiples of four, so an odd number
+ * is free.)
  */
-#define MESSAGE_POINTER_MAX    0x3fffu
+#define MESSAGE_POINTER_MAX    0x3fffu /**< RFC 1035, section 4.1.4: 14 bits */
 #define MESSAGE_OWNER_AT(at)   ((uint32_t)(at) << 1 | 1u)
 #define MESSAGE_OWNER_IS_AT(o) (((o)&1u) != 0)
 /** Write all records of @p set. */

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What weir-dns knows to be wrong, as conditions (weir/condition.h). The server's thread. */
+/*
+ * What weir-dns knows to be wrong, as conditions (weir/condition.h): computed anew from the server's state each
+ * time, so a condition ends by itself when its cause has gone. Each text says what is wrong, what follows from it,
+ * and what to do. Main thread only.
+ */
 #include "weir/condition.h"
 
 #include <errno.h>
@@ -12,7 +16,8 @@
 #include "dns/server.h"
 #include "weir/model.h"
 
-#define FEW_THREADS_MS 15000 /* the supervisor needs a moment to open their sockets */
+/* The supervisor needs some seconds to open the sockets of more threads. */
+#define FEW_THREADS_MS 15000
 
 static void state_document(const struct server *s, struct stats *to)
 {
@@ -31,9 +36,10 @@ static void state_document(const struct server *s, struct stats *to)
 		               *first ? ": " : "", first);
 }
 
-#define ZONES_NAMED 8u /* the rest is counted: the page has room for other things, too */
+/* Zones with a condition of their own; the others are counted, as the page is small. */
+#define ZONES_NAMED 8u
 
-/* What was found in the zone's file by the load before. */
+/* The first error that the last load found in the zone's file; "": none. */
 static const char *mistake_of(const struct server_load *l, const char *zone)
 {
 	for (unsigned i = 0; !l->running && i < SERVER_MISTAKES && i < l->n_mistakes; i++)
@@ -42,6 +48,7 @@ static const char *mistake_of(const struct server_load *l, const char *zone)
 	return "";
 }
 
+/* A broken zone lowers the level to `down` only if all zones are broken: then DNS as a whole does not work. */
 static void state_zone(const struct server *s, const struct image_zone *zone, struct stats *to)
 {
 	bool broken = zone->state & IMAGE_ZONE_BROKEN;
@@ -70,7 +77,7 @@ static void state_zone(const struct server *s, const struct image_zone *zone, st
 		        "unsigned");
 }
 
-/* Zones that are not served as their files have them, the first by name. One may be signed and lifted at once. */
+/* Zones that are not served as their files say: the first ones by name, the others as a number. */
 static void state_zones(const struct server *s, struct stats *to)
 {
 	const struct generation *g = s->now;
@@ -97,8 +104,8 @@ static bool is_served(const struct server *s, const struct addr *address)
 }
 
 /*
- * Whether this host has @p address, so that queries for it come up here: a socket that the supervisor has bound does not
- * say so, as it is bound before the address comes.
+ * Whether this host has @p address, so that queries for it arrive here. A bound socket of the supervisor does not prove
+ * that: it is bound before the address exists.
  */
 static bool host_has(const struct addr *address)
 {
@@ -113,6 +120,7 @@ static bool host_has(const struct addr *address)
 	return !missing;
 }
 
+/* The level is `down` only if no address of the node works: resolvers use the others meanwhile. */
 static void state_listens(const struct server *s, struct stats *to)
 {
 	const struct model_node *self = s->now ? s->now->model->self : NULL;
@@ -138,7 +146,7 @@ static void state_listens(const struct server *s, struct stats *to)
 			        s->port);
 }
 
-/* Threads that were asked for and cannot be had: each needs sockets of its own. */
+/* Fewer threads run than the document asks for: each thread needs its own sockets, which may be missing. */
 static void state_threads(struct server *s, struct stats *to, uint64_t now_ms)
 {
 	unsigned want = s->now ? s->now->model->dns_threads : 0;
@@ -176,7 +184,7 @@ static const char *sites_text(const struct model *m, uint64_t sites, char *text,
 	return text;
 }
 
-/* From three voting sites on a site leaves the answers by most of them alone: are there enough? */
+/* With three voting sites or more, only a majority of them takes a site out of the answers: are enough sites heard? */
 static void state_sites(const struct server *s, struct stats *to)
 {
 	const struct views *v = s->now ? s->now->views : NULL;
@@ -215,7 +223,7 @@ static bool is_down_at(const struct place_site *site, const struct place_site_st
 	return any && !state->forced_up && !state->disabled;
 }
 
-/* Whether a site is left that is not down: without one all are answered. */
+/* Whether some site of the service is not down. Without one, all sites are answered, and none counts as taken out. */
 static bool has_other(const struct place_service *service, const struct place_site_state *states)
 {
 	for (uint32_t k = 0; k < service->n_sites; k++)
@@ -224,7 +232,10 @@ static bool has_other(const struct place_service *service, const struct place_si
 	return false;
 }
 
-/* Whether other sites see a service of the own site down, and so answer without it: this node may see nothing wrong. */
+/*
+ * Whether other sites see a service of the own site down, and answer without it, while this node may see nothing
+ * wrong.
+ */
 static bool is_down_outside(const struct generation *g, const struct place_site *site, size_t state)
 {
 	bool any = false;

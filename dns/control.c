@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The control socket's requests (base/ctl.h), answered from the main thread's state in one piece of JSON. weir-mgmt and
+ * `weir` read them: field names are an interface. Lists that could outgrow an answer have a limit.
+ */
 #include "dns/server.h"
 
 #include <stdio.h>
@@ -43,9 +47,10 @@ static const char *family_text(const struct place_site *site, const health_word 
 	return site->n_addresses[ip4] ? health_state_text(health_state(words[ip4])) : "none";
 }
 
-#define VIEWS_TOLD_MAX 8192 /* more would make the answer too long; explain tells them one by one */
+/* More would make the answer too long; `weir dns explain` shows them for one name. */
+#define VIEWS_TOLD_MAX 8192
 
-/* What each node sees of a service at a site, where that is counted. */
+/* What each node sees of a service at a site; only if sites vote, since otherwise no other node's view counts. */
 static json_t *views_json(const struct views *v, const struct place_site *site, size_t state)
 {
 	bool told = v->votes && v->n_targets * v->n <= VIEWS_TOLD_MAX;
@@ -83,6 +88,7 @@ static json_t *site_json(const struct generation *g, const struct place_site *si
 	                 views_json(g->views, site, at));
 }
 
+/* Every dynamic name with the state of its sites: what steering would see now. */
 static json_t *names_json(const struct generation *g)
 {
 	json_t *list = json_array();
@@ -105,7 +111,7 @@ static json_t *names_json(const struct generation *g)
 	return list;
 }
 
-#define RAMPS_TOLD_MAX 256
+#define RAMPS_TOLD_MAX 256 /* as above: far more drains than sites */
 
 static json_t *ramps_json(const struct ramps *r)
 {
@@ -158,6 +164,7 @@ static json_t *refuse(const char *why)
 	return json_pack("{s:b, s:s}", "ok", 0, "error", why);
 }
 
+/* Each request has an answer, also one that cannot be read: a caller must never wait in vain. */
 static json_t *handle(struct server *s, const char *line, size_t length)
 {
 	json_error_t error;

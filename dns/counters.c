@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Each metric is looked up by name and labels once, and counted through a pointer afterwards. So a query costs a few
+ * additions and no search. Entries with labels of the configuration (services, zones) are dropped when the
+ * configuration no longer has them: otherwise the page would fill up.
+ */
 #include "dns/counters.h"
 
 #include <stdio.h>
@@ -12,11 +17,12 @@
 #include "dns/tally.h"
 #include "weir/stats.h"
 
+/* Of the stats page: services by site and class, threads, and SERIALS_MAX zones. */
 #define ENTRIES_MAX   4096
-#define SERIALS_MAX   2000u /* zones whose serial is told: the page has other words to hold */
+#define SERIALS_MAX   2000u /* zones whose serial is exported: the page has other counters to hold */
 #define SERIAL_METRIC "weir_dns_zone_serial"
-#define LABELS_MAX    128
-#define CLASSES       ((unsigned)PLACE_NONE + 1)
+#define LABELS_MAX    128                        /* bytes of an entry's labels */
+#define CLASSES       ((unsigned)PLACE_NONE + 1) /* of enum place_class */
 
 static const struct {
 	uint16_t type;
@@ -27,7 +33,7 @@ static const struct {
 	{ DNS_DS, "ds" },   { 65, "https" },  { DNS_ANY, "any" },
 };
 
-/* The index of an rcode's word; extended ones beyond BADVERS do not occur. */
+/* The index of an rcode's counter. No extended rcode but BADVERS occurs. */
 static unsigned rcode_index(enum dns_rcode rcode)
 {
 	return rcode == DNS_BADVERS ? 6 : rcode;
@@ -43,6 +49,7 @@ static uint64_t *word(struct counters *c, enum stats_kind kind, const char *name
 	return stats_word(c->stats, kind, name, labels, help);
 }
 
+/* Also counters that stay at zero are created now: a metric that appears later cannot be compared with before. */
 static void find_query_words(struct counters *c)
 {
 	static const char *const transports[] = { "udp", "tcp" };
@@ -66,6 +73,7 @@ static void find_query_words(struct counters *c)
 	                    "Answers cut, with TC set");
 }
 
+/* As find_query_words(); gauges that an earlier process left behind are set right. */
 static void find_server_words(struct counters *c)
 {
 	static const char *const drops[] = { "malformed", "port", "send" };
@@ -107,7 +115,7 @@ static void find_server_words(struct counters *c)
 		                        "Drains whose ramp is held");
 }
 
-/* The label of a zone's serial. @return false: it has bytes that a label escapes, or would end without its quote */
+/* The label of a zone's serial. @return false if the name has bytes that a label escapes, or is too long */
 static bool serial_label(const struct image *image, uint32_t number, char labels[LABELS_MAX])
 {
 	uint8_t wire[NAME_WIRE_MAX];
@@ -124,7 +132,7 @@ static uint32_t count_told(const struct image *image)
 	return image->n_zones < SERIALS_MAX ? image->n_zones : SERIALS_MAX;
 }
 
-/* Whether the zone number @p number of @p before is among those of @p image whose serial is told. */
+/* Whether zone number @p number of @p before is among those of @p image whose serial is exported. */
 static bool is_told(const struct image *image, const struct image *before, uint32_t number)
 {
 	uint8_t wire[NAME_WIRE_MAX];
@@ -154,7 +162,7 @@ void counters_drop_zones(struct counters *c, const struct generation *before,
 			stats_drop(c->stats, SERIAL_METRIC, labels);
 }
 
-/* Serials that an earlier process told: its zones need not be ours. */
+/* Drop serials that an earlier process exported: this one may not have its zones. */
 static void forget_serials(struct counters *c, const char *run_dir)
 {
 	struct stats_reader *r;
@@ -207,7 +215,7 @@ static void placed_labels(const struct place_service *s, uint32_t site, char out
 	         site < s->n_sites ? s->sites[site].name : "");
 }
 
-/* The place of a service's words in `placed`: its states, and one for no site. */
+/* Where a service's counters begin in `placed`: one for each of its states, and one for `no site`. */
 static size_t placed_index(const struct place *p, const struct place_service *s)
 {
 	return s->first_state + (size_t)(s - p->services);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * weir-dns's words of its stats page. The words are found once, by the main thread; all threads count into
- * the same ones, each through its tally, so they are sums.
+ * weir-dns's counters in its stats page. They are looked up once; all threads add to the same counters, each
+ * through its tally. Implemented in counters.c; called by the main thread only, but for counters_answer(), which is
+ * the worker threads'.
  */
 #ifndef WEIR_DNS_COUNTERS_H
 #define WEIR_DNS_COUNTERS_H
@@ -33,7 +34,7 @@ enum counters_close {
 	COUNTERS_CLOSE_COUNT
 };
 
-#define COUNTERS_TYPES 12
+#define COUNTERS_TYPES 12 /**< query types with a counter of their own, and one for all others */
 
 struct counters {
 	struct stats *stats;
@@ -48,23 +49,30 @@ struct counters {
 	uint64_t *threads;
 };
 
-/** The words of one generation's services. */
+/** The counters of one generation's services. */
 struct counters_words {
-	uint64_t **placed;  /**< by state of the generation, and one more a service for no site */
+	/** By state of the generation, and one more per service for `no site`. */
+	uint64_t **placed;
 	uint64_t **classes; /**< by service and place_class */
 };
 
-/** Open the page below @p run_dir and find the words. @return 0 or -errno; without a page all calls do nothing */
+/**
+ * Create the page below @p run_dir and look up its counters. @return 0 or -errno; without a page all calls do
+ * nothing
+ */
 int counters_open(struct counters *c, const char *run_dir);
 void counters_close(struct counters *c);
-/** The word of thread @p number, from 0: queries that it has answered. */
+/** The counter of queries that thread @p number (from 0) has answered. */
 uint64_t *counters_thread(struct counters *c, unsigned number);
-/** Find the words of a generation's services, and set those of its zones. @return NULL without memory or page: nothing is counted */
+/**
+ * Look up the counters of a generation's services, and set those of its zones. @return NULL without memory or page:
+ * nothing is counted
+ */
 struct counters_words *counters_words_new(struct counters *c, const struct generation *g);
 void counters_words_free(struct counters_words *words);
-/** Drop the words of @p old's services that @p g does not have; nobody counts there any more. */
+/** Drop the counters of @p old's services that @p g does not have. No thread may count there any more. */
 void counters_drop(struct counters *c, const struct generation *old, const struct generation *g);
-/** Drop the serials of @p old's zones that @p g does not have or does not tell; before counters_words_new(). */
+/** Drop the serials of @p old's zones that @p g does not have or does not export; before counters_words_new(). */
 void counters_drop_zones(struct counters *c, const struct generation *old,
                          const struct generation *g);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The threads as the main thread sees them. A thread's loop, buffers and descriptors are made before it is started
- * and freed after it was joined, so a thread that runs has all it needs.
+ * The threads as the main thread sees them. A thread's loop, buffers and descriptors are made before it starts and
+ * freed after it was joined, so a running thread never lacks anything.
  *
- * Socket number k of each address belongs to its kind's thread k modulo the number of threads: however many sockets there are,
- * each is read. A plan has duplicates of its sockets' descriptors, which the thread closes when it has the
- * next plan; a socket that moves from one thread to another is read by both for a moment, and by none at no time.
+ * Socket number k of each address belongs to thread k modulo the number of threads of its kind: however many sockets
+ * there are, each is read. A plan has duplicates of its sockets' descriptors, which the thread closes when it gets the
+ * next plan. A socket that moves from one thread to another is read by both for a moment, and never by none.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,11 +21,12 @@
 #include "dns/worker.h"
 #include "weir/stats.h"
 
-#define CLIENTS_MOST  1024 /* TCP connections of all threads together */
-#define CLIENTS_LEAST 64   /* of one thread */
+#define CLIENTS_MOST 1024 /* TCP connections of all threads together: resolvers need few */
+/* Of one thread, if descriptors suffice: also with many threads each serves a useful number. */
+#define CLIENTS_LEAST 64
 #define FD_RESERVE    128 /* descriptors that clients leave for files, pages and the control socket */
 
-/* TCP clients of one thread: so that all together leave FD_RESERVE descriptors to everything else. */
+/* The limit of TCP clients of one thread. All threads together must leave FD_RESERVE descriptors to everything else. */
 static uint32_t clients_of_each(const struct server *s, unsigned n_threads)
 {
 	struct rlimit limit = { 0 };
@@ -53,7 +54,7 @@ static void add_duplicate(struct worker_plan *plan, int fd)
 		plan->sockets[plan->n++] = (struct worker_socket){ own };
 }
 
-/* What thread @p w of @p n of its kind is to do. @return NULL without memory */
+/* The plan of thread @p w if @p n threads of its kind shall serve: the others retire. @return NULL without memory */
 static struct worker_plan *make_plan(const struct server *s, const struct worker *w, unsigned n)
 {
 	size_t room = SERVER_SOCKETS_MAX * WORKERS_MAX;
@@ -117,6 +118,7 @@ static int open_worker(struct server *s, struct worker *w)
 	return 0;
 }
 
+/* A thread that cannot be started leaves nothing behind, so that a later try begins afresh. */
 static void start_worker(struct server *s, unsigned index)
 {
 	struct worker *w = &s->workers[index];
@@ -151,7 +153,7 @@ static void join_worker(struct server *s, struct worker *w)
 		stats_turns_end(s->counters.stats, worker_name(w, name));
 }
 
-/* Start what lacks of the first @p n threads of a kind. @return how many run */
+/* Start the missing ones of the first @p n threads of a kind. @return how many run */
 static unsigned start_workers(struct server *s, unsigned first, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Two lists: a round collects its targets in `next`, which is sorted and exchanged with `items` when the round ends. So a
- * round that finds no memory changes nothing, and comparing two rounds is one memcmp(). A file without its end is not taken.
+ * Two lists: a round collects its targets in `next`, which is sorted and exchanged with `items` at the round's end.
+ * So a round without memory changes nothing, and two rounds are compared with one memcmp(). A file without its last
+ * line is not used: it was cut.
  */
 #include "dns/decided.h"
 
@@ -84,6 +85,7 @@ void decided_end(struct decided *d, bool settled)
 	d->n = d->n_next;
 }
 
+/* Strict: a line that this release would not write means a damaged file, and then nothing of it is used. */
 static int read_all(FILE *f, struct decided *d)
 {
 	char line[64];

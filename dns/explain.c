@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `weir dns explain`: runs answer() with a trace and says in words what it did. Nothing is
- * decided here.
+ * `weir dns explain`: load what weir-dns would load, compute the state that it would have, run answer() with a
+ * trace, and put the trace into words. Nothing is decided here, so the explanation cannot differ from the answer.
  */
 #include "weir/explain.h"
 
@@ -26,9 +26,9 @@
 #include "dns/wire.h"
 #include "weir/view.h"
 
-#define STEPS_MAX    4096
-#define RECORDS_MAX  4096
-#define MISTAKES_MAX 100
+#define STEPS_MAX    4096 /* several dynamic names, with 64 sites that 64 nodes see */
+#define RECORDS_MAX  4096 /* of an answer of 64 KiB at 16 bytes */
+#define MISTAKES_MAX 100  /* errors of the zone files: more help nobody */
 
 struct explainer {
 	const struct explain_request *request;
@@ -155,6 +155,7 @@ static void say_key(struct explainer *x, const struct answer_step *step)
 	    step->key_is_subnet ? "the client subnet of the query" : "the resolver's address");
 }
 
+/* In the order of the choice itself: the key, each site, the class, what turned the key away, the site, the TTL. */
 static void say_placed(struct explainer *x, const struct answer_step *step)
 {
 	static const char *const classes[] = {
@@ -203,6 +204,10 @@ static void say_zone(struct explainer *x, const struct image_node *node)
 	                                      : "");
 }
 
+/*
+ * A table of texts, so that a step without a text does not compile into a wrong one. A zone is named at the first
+ * node in it.
+ */
 static void say_step(struct explainer *x, const struct answer_step *step)
 {
 	static const struct {
@@ -259,7 +264,7 @@ static void list_records(struct explainer *x, const char *section, const ldns_rr
 	}
 }
 
-/* Our own answer, read by another's code. */
+/* Read our own answer with ldns: an independent reader would notice a malformed one. */
 static void take_answer(struct explainer *x, const uint8_t *bytes, size_t length)
 {
 	static const char *const rcodes[] = { "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN",
@@ -316,7 +321,7 @@ static size_t make_query(const struct explain_request *r, const struct name *nam
 	return w.at;
 }
 
-/* What stands in the way of drains, in words. */
+/* What holds drains, in words. */
 static void say_ramps(struct explainer *x, const struct ramps *ramps, bool clock_held)
 {
 	if (clock_held)
@@ -333,7 +338,7 @@ static void say_ramps(struct explainer *x, const struct ramps *ramps, bool clock
 			            : "later than by its schedule");
 }
 
-/* Drains and sites as weir-dns has kept them; drains that go by their schedule as they are at the time asked for. */
+/* Drains and sites as weir-dns has kept them. A drain that follows its schedule is shown at the requested time. */
 static void observe_kept(struct explainer *x, const struct proc_dirs *dirs,
                          const struct views_seen *seen)
 {
@@ -359,6 +364,7 @@ static void observe_kept(struct explainer *x, const struct proc_dirs *dirs,
 	ramps_close(&ramps);
 }
 
+/* Without a health page the explanation goes on: all targets are unknown then, and a step says why. */
 static void observe(struct explainer *x, const struct proc_dirs *dirs)
 {
 	struct views_seen seen = { .run_dir = dirs->run, .now_ms = clock_mono_ms() };
@@ -382,6 +388,7 @@ static void observe(struct explainer *x, const struct proc_dirs *dirs)
 	page_close(page);
 }
 
+/* The query goes through its wire form, as a client's would: so parsing is explained, too. */
 static int run(struct explainer *x, const struct name *name, uint16_t type)
 {
 	uint8_t query[512], *out = malloc(ANSWER_MAX);
@@ -424,7 +431,7 @@ static struct explanation *explanation_new(void)
 	return NULL;
 }
 
-/* Without the key it is not known which site a client gets. */
+/* Without the key nobody knows which site a client gets: no explanation is better than a wrong one. */
 static int refuse_without_key(struct explainer *x)
 {
 	const struct model *m = x->g->model;
@@ -436,6 +443,7 @@ static int refuse_without_key(struct explainer *x)
 	return -EINVAL;
 }
 
+/* The request is checked first: loading a document may take seconds. */
 static int explain(struct explainer *x, const struct proc_dirs *dirs)
 {
 	const struct generation_how how = {

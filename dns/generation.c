@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Making a generation: read the document, lay out the steering of its names, then find an image. In order of
+ * preference: the kept image if the zone files' inodes, sizes and times are those that it was made from; a newly
+ * compiled one; the kept one if compiling fails and the dynamic names are the same. Answers always come from
+ * private memory, never from the file, which somebody may cut short or overwrite.
+ *
+ * generation_observe() computes the state in a fixed order: peers' health, the sites that vote, the health word of each
+ * target, the ramps (which ask whether a site is up), and last the overrides.
+ */
 #include "dns/generation.h"
 
 #include <errno.h>
@@ -20,10 +29,11 @@
 #include "dns/ramps.h"
 #include "weir/model.h"
 
+/* A limit, not a size: against a document out of proportion. */
 #define ARENA_BYTES     ((size_t)1 << 30)
 #define IMAGE_BYTES_MAX ((uint64_t)UINT32_MAX) /* offsets have 32 bits */
 
-/* A digest of the zones' names and of their files as they lie there now. */
+/* A digest of the zones' names and of their files' inodes, sizes and times: the files need not be read. */
 static uint64_t source_digest(const struct model *m, const struct place *p)
 {
 	uint64_t digest = zone_dynamic_digest(p->texts, p->n_names);
@@ -66,8 +76,8 @@ static bool read_all(int fd, void *bytes, size_t n)
 }
 
 /*
- * Read the kept image into memory of our own: what is answered must not change with the file, which may be cut short or
- * overwritten at any time. @return it, or NULL when there is none, or it is damaged or another's
+ * Read the kept image into private memory: answers must not change with the file, which may be cut short or
+ * overwritten at any time. @return the image, or NULL if there is none, or it is damaged or not this user's
  */
 static const struct image *read_image(const char *path, size_t *bytes)
 {
@@ -96,7 +106,7 @@ static const struct image *read_image(const char *path, size_t *bytes)
 	return at;
 }
 
-/* Keep @p image in @p path, replaced whole: who has mapped the old file keeps that. */
+/* Write @p image to @p path, by a rename: a process that has mapped the old file keeps that. */
 static int keep_image(const char *path, const struct image *image)
 {
 	char temporary[OWNER_DRAFT_MAX];
@@ -123,6 +133,7 @@ static int keep_image(const char *path, const struct image *image)
 	return err;
 }
 
+/* Errors are isolated: one bad zone file must not keep the others from being served. */
 static int compile(struct generation *g, const struct generation_how *how, uint64_t source,
                    const struct image *earlier)
 {
@@ -161,7 +172,7 @@ static void report(const struct generation_how *how, const char *file, unsigned 
 	                                                      .text = text });
 }
 
-/* Fill in the image: the kept one if it still fits, a new one, or the kept one for want of better. */
+/* Find the image: the kept one if it still fits, else a new one, else the kept one although it is outdated. */
 static int find_image(struct generation *g, const struct proc_dirs *dirs,
                       const struct generation_how *how)
 {
@@ -188,7 +199,6 @@ static int find_image(struct generation *g, const struct proc_dirs *dirs,
 	}
 	if (kept)
 		munmap((void *)(uintptr_t)kept, bytes);
-	/* answers come from memory of our own, and not from the file that was just written: it may be damaged at any time */
 	if (err == 0 && how->keep && keep_image(path, g->image) < 0)
 		report(how, path, 0, "the image could not be kept here");
 	return err;
@@ -293,7 +303,7 @@ void generation_free(struct generation *g)
 	free(g);
 }
 
-/* A generation whose sites are asked about, at one instant. */
+/* What is_up() needs for an answer: a generation at one instant. */
 struct looking {
 	struct outside outside;
 	int64_t wall_ms;
@@ -306,7 +316,7 @@ static bool is_up(void *arg, const struct model_site *site)
 	return outside_is_up(&l->outside, site, l->wall_ms);
 }
 
-/* The words in force, by the views and by what was in force before. */
+/* Compute each target's health word from all nodes' views; where these do not suffice, what was in force stays. */
 static void decide(struct generation *g, struct decided *decided)
 {
 	struct views *v = g->views;

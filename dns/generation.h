@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * A generation: one effective document with the image of its zones and the places of its
- * dynamic names, made whole or not at all, off the query path. Only the state in it
- * changes later, by its one owner.
+ * A generation: one effective document with the image of its zones and the steering of its dynamic names. It is made
+ * whole or not at all, off the query path. Only its state changes later.
  *
- * The image is kept in a file of the run directory too: other processes map it, and a
- * process that restarts with nothing changed serves from it at once. A zone whose file cannot
- * be used is taken from the image before: the one in use, else the kept one; else it answers SERVFAIL.
+ * The image is also kept in a file of the run directory: a process that restarts with nothing changed serves from it
+ * at once. A zone whose file cannot be used is taken from an earlier image (the one in use, else the kept one);
+ * without one it answers SERVFAIL.
+ *
+ * Implemented in generation.c. generation_load(): any thread; generation_observe() and generation_free(): the
+ * thread that owns the generation.
  */
 #ifndef WEIR_DNS_GENERATION_H
 #define WEIR_DNS_GENERATION_H
@@ -34,21 +36,21 @@ struct generation {
 	struct place *place;
 	struct place_state *state;
 	const struct image *image;
-	size_t mapped_bytes; /**< of the image; 0: from malloc() */
-	bool made;           /**< the image was compiled, not taken as it was kept */
-	bool stale;          /**< the whole image is an earlier one */
+	size_t mapped_bytes; /**< of the image, from mmap(); 0: it is from malloc() */
+	bool made;           /**< the image was compiled; false: it is the kept one */
+	bool stale;          /**< compiling failed: the whole image is the kept, earlier one */
 	size_t n_earlier, n_broken, n_signed; /**< zones with such an image_zone.state */
-	struct views *views;                  /**< in the arena; its pages are ours */
+	struct views *views;                  /**< in the arena; the generation owns its pages */
 };
 
 struct generation_how {
-	bool trust_cache; /**< take the image file as it is if it fits document and zone files */
-	const struct model *
-	        before; /**< in force: where its key comes from if the file has another; NULL: none */
+	bool trust_cache; /**< use the kept image if it fits document and zone files */
+	/** The model in force: its key stays if the file has another one; NULL: none. */
+	const struct model *before;
 	unsigned key_wait_ms; /**< wait so long for the key's file if there is no key at all */
-	const struct image *
-	        earlier; /**< in use: where zones come from whose files are bad; NULL: the kept one */
-	bool keep;       /**< write a new image to the image file */
+	/** The image in use: zones with a bad file are taken from it; NULL: from the kept one. */
+	const struct image *earlier;
+	bool keep; /**< write a new image to the image file */
 	zones_report *report;
 	void *report_arg;
 };
@@ -61,22 +63,22 @@ struct generation_how {
 int generation_load(const struct proc_dirs *dirs, const struct generation_how *how,
                     struct generation **out);
 void generation_free(struct generation *g);
-/** Whether a zone is not served as its file has it now. */
+/** Whether some zone is not served as its file says now. */
 static inline bool generation_lacks(const struct generation *g)
 {
 	return g->stale || g->n_earlier || g->n_broken;
 }
 
-/** What time it is for drains. */
+/** The time, as drains follow it. */
 struct generation_time {
 	int64_t wall_ms;
 	bool clock_held; /**< ramps stand still */
 };
 
 /**
- * Bring the state up to date: what all nodes see, and overrides.
- * @param ramps    where drains are, stepped; NULL: by their schedules
- * @param decided  what was in force, brought up to date; NULL: nothing is known of that
+ * Compute the state from what all nodes see, and from overrides.
+ * @param ramps    the progress of drains, which is advanced; NULL: drains follow their schedules
+ * @param decided  the targets that were down, which is updated; NULL: not known
  */
 void generation_observe(struct generation *g, const struct views_seen *seen, struct ramps *ramps,
                         struct decided *decided, const struct generation_time *time);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sockets from the supervisor: in their places at the start (LISTEN_FDS), or later through a channel that it has handed down
- * as well. A message has a socket's name and the socket, which goes into the place that the name has.
+ * Sockets from the supervisor. At the start they are inherited at fixed descriptors (LISTEN_FDS); later ones come
+ * through a channel, which is inherited as well. A message on the channel has a socket and its name; the socket is
+ * moved to the descriptor that was reserved for this name, so that both kinds are found in the same way.
  */
 #include "dns/handed.h"
 
@@ -19,7 +20,7 @@
 #include "base/proc.h"
 #include "dns/server.h"
 
-#define CHANNEL "weir-more"
+#define CHANNEL "weir-more" /* its name among the inherited descriptors */
 
 bool handed_is_bound(int fd, const struct addr *address, int type)
 {
@@ -64,7 +65,7 @@ void handed_forget(const struct addr *address, int type, unsigned k)
 	close(none);
 }
 
-/* Receive one socket into its place. @return 1, 0 at the end, or -errno */
+/* Receive one socket and move it to its descriptor. @return 1, 0 at the end, or -errno */
 static int receive_one(int channel)
 {
 	union {
@@ -95,6 +96,7 @@ static int receive_one(int channel)
 	return 1;
 }
 
+/* All waiting sockets are received before listen_update(), which so sees a whole set of them. */
 static void on_channel(void *arg, int fd, uint32_t events)
 {
 	struct server *s = arg;
@@ -107,7 +109,7 @@ static void on_channel(void *arg, int fd, uint32_t events)
 	if (rc != -EAGAIN)
 		loop_fd_remove(
 		        s->loop,
-		        fd); /* there is no supervisor any more; the next one starts us again */
+		        fd); /* the supervisor has ended; the next one starts a new process */
 	if (n == 0)
 		return;
 	log_info("dns-sockets-received", "n=%u", n);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Sockets that the supervisor holds and has handed down: "dns-udp-0", "dns-tcp-0", ... of the first thread, those
- * of thread 1 "dns-udp-0-1", .... Implemented in handed.c. Main thread only.
+ * Sockets that the supervisor holds and has passed to this process: "dns-udp-0", "dns-tcp-0", ... for the first thread,
+ * "dns-udp-0-1", ... for thread 1. Implemented in handed.c; called by the main thread only.
  */
 #ifndef WEIR_DNS_HANDED_H
 #define WEIR_DNS_HANDED_H
@@ -14,13 +14,16 @@ struct server;
 
 /** Whether @p fd is a socket of @p type (SOCK_DGRAM, SOCK_STREAM) that is bound to @p address. */
 bool handed_is_bound(int fd, const struct addr *address, int type);
-/** Thread @p k's socket bound to @p address. @return its place, to be duplicated and left alone, or -ENOENT */
+/** Thread @p k's socket bound to @p address. @return its descriptor, to be duplicated and left alone, or -ENOENT */
 int handed_find(const struct addr *address, int type, unsigned k);
-/** Let go of it. Its place stays taken, so that no other descriptor is mistaken for it. */
+/** Close the socket. Its descriptor stays in use (/dev/null), so that no other file is mistaken for it. */
 void handed_forget(const struct addr *address, int type, unsigned k);
-/** Take sockets that are passed later, if the supervisor can do that; then listen_update(). @return 0 or -errno */
+/**
+ * Receive sockets that the supervisor passes later, and call listen_update() then. @return 0, also without a
+ * supervisor, or -errno
+ */
 int handed_watch(struct server *s);
-/** Whether a supervisor holds our sockets: queries wait in them while we start again. */
+/** Whether a supervisor holds the sockets: then queries wait in them during a restart. */
 bool handed_by_supervisor(void);
 
 #endif

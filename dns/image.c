@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Finding a name: the hashes of all its suffixes are computed from the root down, then looked up from the longest
+ * on. The first one that is found is the name or its closest encloser. Suffixes deeper than any node are not looked
+ * up, so a query for a very long name costs no more searches than the deepest node has labels. The table is probed
+ * linearly and at most half full.
+ */
 #include "dns/image.h"
 
 #include <errno.h>

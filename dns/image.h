@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The image: all zones of a document, compiled. Flat and immutable; offsets from
- * its first byte instead of pointers, so that any process can map it.
+ * The image: all zones of a document, compiled. Flat and immutable, with offsets from its first byte instead of
+ * pointers, so it can be written to a file and read back at any address.
  *
- * Made by zone_compile() (dns/zone.h); read by any thread without a lock. Integers of
- * the structures are in host order, record data is in wire form, ready to copy.
+ * Made by zone_compile() (dns/zone.h). Integers of the structures are in host order, record data is in wire form, ready
+ * to copy.
  *
- * A name is a record in a tree: label and parent. Names that differ in case only
- * share `fold`. A node is a name that exists in a zone (RFC 4592: also an empty
- * non-terminal), or one below a delegation whose addresses are glue. A node is
- * found by the hash of its name; a name in record data knows its node, so chains,
- * glue and compression need no search.
+ * A name is a record in a tree: label and parent. Names that differ in case only share `fold`. A node is a name
+ * that exists in a zone (RFC 4592: also an empty non-terminal), or one below a delegation whose addresses are glue.
+ * A node is found by the hash of its name. A name in record data knows its node, so alias chains, glue and
+ * compression need no search.
+ *
+ * Implemented in image.c; any thread may read an image, without a lock.
  */
 #ifndef WEIR_DNS_IMAGE_H
 #define WEIR_DNS_IMAGE_H
@@ -22,7 +23,8 @@
 
 #include "dns/name.h"
 
-#define IMAGE_MAGIC  "weirzone"
+#define IMAGE_MAGIC "weirzone"
+/** Changes with any structure below: files of other releases are not used. */
 #define IMAGE_LAYOUT 3u
 
 enum dns_type {
@@ -61,8 +63,8 @@ struct image {
 	uint32_t n_zones;
 	uint64_t size_bytes;
 	uint64_t checksum; /**< of all other bytes */
-	uint64_t
-	        source; /**< digest of what it was made from; 0: of more than can be told (includes) */
+	/** Digest of the files that it was made from; 0: not known (includes, bad files). */
+	uint64_t source;
 	uint64_t dynamic; /**< digest of the dynamic names, in their order */
 	uint32_t zones_off;
 	uint32_t buckets_off;
@@ -73,25 +75,25 @@ struct image {
 _Static_assert(sizeof(struct image) == 80 && offsetof(struct image, checksum) % 8 == 0,
                "image header layout");
 
-/** A place of the hash table; node_off 0: free. */
+/** A bucket of the hash table; node_off 0: free. */
 struct image_bucket {
 	uint32_t tag; /**< the hash's upper half */
 	uint32_t node_off;
 };
 
-/** What image_zone.state says; 0: served as its file has it. */
+/** Bits of image_zone.state; 0: the zone is served as its file says. */
 enum image_zone_state {
 	IMAGE_ZONE_EARLIER = 1, /**< its file cannot be used: an earlier image of it is served */
 	IMAGE_ZONE_BROKEN =
 	        2, /**< its file cannot be used: SERVFAIL; nothing but its apex is here */
-	IMAGE_ZONE_SIGNED = 4, /**< has signatures, which are not given with answers */
+	IMAGE_ZONE_SIGNED = 4, /**< has signatures, which answers do not carry */
 };
 
 struct image_zone {
 	uint32_t name_off, node_off;
 	uint32_t soa_off; /**< the SOA's image_set, as in answers */
-	uint32_t
-	        negative_off; /**< the same with the TTL of negative answers (RFC 2308, section 5) */
+	/** The same with the TTL of negative answers (RFC 2308, section 5). */
+	uint32_t negative_off;
 	uint32_t serial;
 	uint32_t n_records;
 	uint32_t state; /**< bits of enum image_zone_state */
@@ -114,12 +116,12 @@ struct image_set {
 	uint32_t data_length;
 };
 
-/** What few nodes have. Nodes may share one; most share the one that is all zero. */
+/** What only few nodes have, so nodes may share one; most share the one that is all zero. */
 struct image_extra {
 	uint32_t cut_off;      /**< the delegation at or above it; 0: none */
 	uint32_t wildcard_off; /**< its child "*"; 0: none */
-	uint32_t
-	        above_off; /**< a zone's apex: what the parent zone, served too, has here (for DS) */
+	/** At a zone's apex: the node of the parent zone, if that is served too (for DS). */
+	uint32_t above_off;
 	uint32_t dynamic;  /**< 1 + number of the dynamic name; 0: none */
 	uint32_t glue_off; /**< image_glue of the delegation at or above it; 0: no delegation */
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Keeping where the ramps are and which sites are down: the files are written by a thread of its own, one at a time, because a disk that
- * hangs must not keep an answer waiting.
+ * Ramps and sites that are down survive a restart in two files. A thread of its own writes them, one write at a time,
+ * from a copy: a disk that hangs must not stop the main thread. The `changed` marks are cleared when a write starts
+ * and set again when it fails, so the next attempt writes the newest state.
  */
 #include "dns/server.h"
 
@@ -10,7 +11,7 @@
 
 #include "base/log.h"
 
-#define AGAIN_MS 1000 /* after what could not be written */
+#define AGAIN_MS 1000 /* from a failed write to the next attempt */
 
 static void *write_it(void *arg)
 {
@@ -30,7 +31,7 @@ static void forget(struct server_keep *k)
 	k->down = NULL;
 }
 
-/* What could not be written is tried again, though nothing changes any more. */
+/* A failed write is tried again even if nothing changes any more. Only the first failure of a row is logged. */
 static void finish(struct server *s)
 {
 	struct server_keep *k = &s->keep;
@@ -49,7 +50,7 @@ static void finish(struct server *s)
 	k->again_ms = err < 0 ? loop_now_ms(s->loop) + AGAIN_MS : 0;
 }
 
-/* A copy of what has changed. @return whether there is anything to write */
+/* Copy what has changed; without memory the next tick tries again. @return whether there is anything to write */
 static bool copy(struct server_keep *k, const struct ramps *r, const struct decided *d)
 {
 	if (r->changed)

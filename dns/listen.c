@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sockets: for each address one of UDP and one of TCP for each thread; either those that the supervisor holds
- * ("dns-udp-0", "dns-tcp-0", ... in the order of dns_listen, those of thread 1 "dns-udp-0-1", ...), or our
- * own. One that cannot be bound stops no other; it is tried again with the next document and every few seconds. Port
- * 53 is root's: without a supervisor, what the document names is opened before rights are dropped
- * (listen_early), and what a later one adds needs a restart.
+ * Sockets. Each address has one UDP and one TCP socket for each thread: either the supervisor's ("dns-udp-0",
+ * "dns-tcp-0", ... in the order of dns_listen; for thread 1 "dns-udp-0-1", ...), or our own. A socket that cannot be
+ * bound stops no other; it is tried again with the next document, and every AGAIN_MS.
  *
- * When there are to be fewer threads, the kernel first steers packets around the sockets that go. They
- * are read for DRAIN_MS more, which empties them, and then closed. Main thread only.
+ * Port 53 is root's. Without a supervisor, the document's addresses are bound before rights are dropped
+ * (listen_early()); an address that a later document adds needs a restart.
+ *
+ * With fewer threads, the kernel first steers packets to the sockets that stay. The others are read for DRAIN_MS more,
+ * which empties them, and then closed.
  */
 #include "dns/server.h"
 
@@ -25,10 +26,10 @@
 #include "dns/handed.h"
 #include "weir/model.h"
 
-#define BACKLOG   1024
-#define DRAIN_MS  1000  /* a packet that the kernel has given to a socket is read long before */
-#define PASSED_MS 60000 /* from a socket to the document that wants it */
-#define AGAIN_MS  5000  /* after a socket could not be bound */
+#define BACKLOG   1024  /* connections that the kernel keeps until they are accepted */
+#define DRAIN_MS  1000  /* a packet that the kernel has put into a socket is read long before */
+#define PASSED_MS 60000 /* a new socket waits at most so long for the document that names it */
+#define AGAIN_MS  5000  /* until sockets that could not be bound are tried again */
 
 static const int kinds[2] = { SOCK_DGRAM, SOCK_STREAM }; /* as in server_listen */
 static const char *const transports[2] = { "udp", "tcp" };
@@ -41,6 +42,10 @@ static void raise_buffer(int fd)
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 }
 
+/*
+ * The first socket of an address creates the group that packets are spread over; the others join it
+ * (base/reuseport.h).
+ */
 static int bind_own(const struct addr *address, uint16_t port, int type, bool first)
 {
 	struct sockaddr_storage to;
@@ -50,7 +55,7 @@ static int bind_own(const struct addr *address, uint16_t port, int type, bool fi
 	if (fd < 0)
 		return -errno;
 	(void)reuseport_before_bind(fd, first);
-	if (type == SOCK_STREAM) /* UDP sockets with it share a port with anybody */
+	if (type == SOCK_STREAM) /* with this option on UDP, any process could share the port */
 		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (to.ss_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
@@ -62,7 +67,7 @@ static int bind_own(const struct addr *address, uint16_t port, int type, bool fi
 		return err;
 	}
 	(void)reuseport_after_bind(fd);
-	/* a socket that is handed down has its room: without rights we could only lower it */
+	/* only for own sockets: the supervisor's have their size, which without root's rights could only shrink */
 	if (type == SOCK_DGRAM)
 		raise_buffer(fd);
 	return fd;
@@ -83,7 +88,7 @@ static int take_early(struct server *s, const struct addr *address, int type)
 	return -ENOENT;
 }
 
-/* What the present document does not want would take queries that nobody reads. */
+/* A socket that the document in force does not name would receive queries that nobody reads. */
 void listen_close_early(struct server *s)
 {
 	while (s->n_early > 0)
@@ -97,12 +102,12 @@ static void bind_early(struct server *s, const struct addr *address, unsigned n)
 			int fd = bind_own(address, s->port, kinds[kind], k == 0);
 
 			if (fd < 0)
-				break; /* a failure is told when it is tried again */
+				break; /* listen_update() tries again, and logs a failure */
 			s->early[s->n_early++] = fd;
 		}
 }
 
-/* How many threads the document wants. */
+/* The number of threads that the document asks for, on the CPUs that this process may use. */
 static unsigned threads_wanted(const struct model *m)
 {
 	cpu_set_t allowed;
@@ -121,8 +126,8 @@ void listen_early(struct server *s)
 	if (geteuid() != 0 || proc_listen_fd("dns-udp-0") >= 0 ||
 	    proc_listen_fd("dns-tcp-0") >= 0 ||
 	    proc_path(s->dirs->state, PROC_EFFECTIVE_FILE, path) < 0)
-		return; /* who holds sockets for us holds them all; without rights there is no hurry */
-	/* mistakes are told by the load that follows */
+		return; /* a supervisor holds all sockets; without root's rights there is nothing to lose by waiting */
+	/* the load that follows reports errors */
 	if (model_read_without_key(path, s->dirs->node, &m, &mistakes) == 0 && m->self)
 		for (size_t i = 0; i < m->self->n_dns_listen && i < SERVER_SOCKETS_MAX; i++)
 			bind_early(s, &m->self->dns_listen[i], threads_wanted(m));
@@ -160,7 +165,7 @@ static int open_next(struct server *s, struct server_listen *l, unsigned kind)
 		if (fd < 0)
 			return -errno;
 	} else if (k && l->handed) {
-		return -ENOENT; /* who holds the first one gives us the others */
+		return -ENOENT; /* the supervisor that holds the first one passes the others */
 	} else {
 		fd = take_early(s, &l->address, kinds[kind]);
 	}
@@ -190,7 +195,7 @@ static void log_failure(struct server *s, const struct server_listen *l, unsigne
 		         strerror(-err));
 }
 
-/* Open sockets up to @p n of each kind. @return whether all are there that can be had */
+/* Open sockets up to @p n of each kind. @return whether the address has at least one socket of each kind */
 static bool open_sockets(struct server *s, struct server_listen *l, unsigned n)
 {
 	bool all = true;
@@ -204,7 +209,7 @@ static bool open_sockets(struct server *s, struct server_listen *l, unsigned n)
 			log_failure(s, l, kind, err);
 		all &= l->n[kind] > 0;
 	}
-	/* More than wanted may have been handed down: they are read, and go with the next step. */
+	/* The supervisor may have passed more than that: they must be read until listen_tick() closes them. */
 	for (unsigned kind = 0; kind < 2; kind++)
 		while (l->handed && l->n[kind] < WORKERS_MAX &&
 		       handed_find(&l->address, kinds[kind], l->n[kind]) >= 0 &&
@@ -228,8 +233,8 @@ static struct server_listen *find_listen(struct server *s, const struct addr *ad
 }
 
 /*
- * Have the kernel give packets to the sockets that stay, and to all of them: those that are too many, and those that the
- * supervisor has opened or not closed yet, get none. @return whether there are too many
+ * Let the kernel give packets to the first @p n sockets only. Surplus sockets, and those that the supervisor has opened
+ * but not passed yet or not closed yet, get none. @return whether there are surplus sockets
  */
 static bool steer(struct server_listen *l, unsigned n)
 {
@@ -247,7 +252,7 @@ static bool steer(struct server_listen *l, unsigned n)
 	return many;
 }
 
-/* As many threads as are wanted and have a socket somewhere. */
+/* The number of threads that the document asks for and that have a socket at some address. */
 static unsigned threads_with_sockets(const struct server *s)
 {
 	unsigned most = 1;
@@ -268,7 +273,7 @@ static void close_unwanted(struct server *s, const struct model_node *node)
 		}
 }
 
-/* Sockets may come before the document that wants them: it is given its time to be loaded. */
+/* The supervisor may pass sockets before the document that names them is loaded: they are kept for PASSED_MS. */
 static uint64_t drain_end_ms(const struct server *s)
 {
 	uint64_t end_ms = loop_now_ms(s->loop) + DRAIN_MS, wait_ms = s->passed_ms + PASSED_MS;
@@ -292,7 +297,7 @@ void listen_update(struct server *s)
 	listen_close_early(s);
 	crew_set(s, threads_with_sockets(s));
 	if (!many)
-		s->passed_ms = 0; /* the document that wants them is here */
+		s->passed_ms = 0; /* the document in force names all passed sockets */
 	s->drain_ms = many ? drain_end_ms(s) : 0;
 	s->again_ms = all && s->n_threads ? 0 : loop_now_ms(s->loop) + AGAIN_MS;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Loading the next generation. The thread owns `made`, `result` and `mistakes` while
- * `running`; the loop's thread owns them before and after (pthread_join is the fence).
+ * Loading the next generation. While `running`, the helper thread owns `made`, `result` and `mistakes`; before and
+ * after that the main thread does, with pthread_join() as the fence. Only one load runs at a time: requests that
+ * come meanwhile are merged into one more load, which sees the newest files.
  */
 #include "dns/server.h"
 
@@ -16,9 +17,13 @@
 #include "weir/model.h"
 #include "weir/stats.h"
 
-/* After an upgrade from a release without this file weir-mgmt writes it when it starts, which may be at the same time. */
+/*
+ * After an upgrade from a release without the placement file, weir-mgmt may be about to write it: the first load
+ * waits.
+ */
 #define KEY_WAIT_MS 2000u
-#define DOCUMENT_S  60u /* to put a loaded generation in force: the limit that weir run is told of */
+/* Weir run takes it for a hang if putting a generation in force takes longer. */
+#define DOCUMENT_S 60u
 
 static void keep_mistake(void *arg, const struct zones_message *m)
 {
@@ -64,6 +69,7 @@ static void forget_mistakes(struct server_load *l)
 	l->n_mistakes = 0;
 }
 
+/* A load that cannot start counts as finished with an error: nobody waits for it in vain. */
 static void begin(struct server *s)
 {
 	struct server_load *l = &s->load;
@@ -97,6 +103,10 @@ uint64_t server_load_start(struct server *s, bool from_files)
 	return l->started + l->again;
 }
 
+/*
+ * The state is computed before the generation is published, so that its first answer already follows health and
+ * overrides.
+ */
 static void take_over(struct server *s)
 {
 	struct generation *made = s->load.made;

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * weir-dns: start, tick, stop.
+ * weir-dns: start, tick, stop. The main thread owns everything that changes: document, clock, health page, control
+ * socket. It answers no query, so nothing that it waits for can delay an answer.
+ *
+ * Sockets of port 53 are opened before root's rights are dropped; the sandbox is entered after that. The supervisor is
+ * told "ready" only when the first generation is in force (load.c).
  */
 #include "dns/server.h"
 
@@ -28,10 +32,11 @@
 #include "weir/stats.h"
 #include "weir/view.h"
 
+/* Between two attempts to open the health page, which may not exist yet. */
 #define HEALTH_RETRY_MS   1000
-#define START_S           60u /* the limit that weir run is told of */
-#define DESCRIPTORS       8192
-#define COUNTERS_AGAIN_MS 5000u
+#define START_S           60u /* weir run takes a start that is longer than this for a hang */
+#define DESCRIPTORS       8192 /* TCP clients of all threads, sockets and files, with room to spare */
+#define COUNTERS_AGAIN_MS 5000u /* between two attempts to create the stats page */
 
 static void on_stop(void *arg)
 {
@@ -72,7 +77,7 @@ static void on_health(void *arg)
 	}
 }
 
-/* Map the health page when it appears, and again when its writer has made a new one. */
+/* Map the health page when it appears, and again when weir-health has replaced it. */
 static void find_health(struct server *s, uint64_t now_ms)
 {
 	char path[PATH_MAX];
@@ -130,8 +135,9 @@ static void show(struct server *s, uint64_t now_ms)
 }
 
 /*
- * Without counters nobody sees what we do, or that we live. Words of them are everywhere, so they come with a start: as soon as
- * there is room for them, where the supervisor holds the sockets meanwhile.
+ * Without the stats page neither metrics nor the sign of life work. Pointers to its counters are spread over all
+ * threads, so a page that can be created later needs a new start: only where a supervisor holds the sockets, so
+ * that no query is lost.
  */
 static void find_counters(struct server *s, uint64_t now_ms)
 {
@@ -166,6 +172,7 @@ static void on_tick(void *arg)
 	(void)loop_timer_set(s->loop, &s->tick, now_ms + SERVER_TICK_MS);
 }
 
+/* Everything that wakes the main thread is registered here, before the first load can send an event. */
 static int watch(struct server *s)
 {
 	char path[PATH_MAX];
@@ -198,7 +205,7 @@ static int watch(struct server *s)
 	return err;
 }
 
-/* What the server can do without: it says so and goes on. */
+/* The server works without counters and without a control socket: a failure is logged, and the start goes on. */
 static void open_extras(struct server *s)
 {
 	char path[PATH_MAX];
@@ -214,6 +221,10 @@ static void open_extras(struct server *s)
 		log_error("dns-control-failed", "error=\"%s\"", strerror(-err));
 }
 
+/*
+ * Kept ramps and sites are read before the first load, so that the first answers follow what was in force before a
+ * restart.
+ */
 static int serve(struct server *s)
 {
 	int err = loop_open(&s->loop);
@@ -268,7 +279,10 @@ static int usage(FILE *to, int status)
 	return status;
 }
 
-/* Each TCP client takes a descriptor; the usual soft limit of 1,024 is there for select(2), which is not used. */
+/*
+ * Each TCP client needs a descriptor. The usual soft limit of 1,024 protects programs that use select(2); this one
+ * does not.
+ */
 static void raise_descriptors(void)
 {
 	struct rlimit limit;

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Count twice: with the lost views as up and as down. If both counts agree, the vote is decided; if not, the views do
+ * not suffice and the last state stays. This is done first among a site's nodes, then among the sites, so a site with
+ * many nodes has no more weight than another one.
+ */
 #include "dns/majority.h"
 
 static bool is_known(const struct majority_view *view)
@@ -45,7 +50,10 @@ static struct majority count(const struct majority_view *views, size_t n,
 	return m;
 }
 
-/* The word to tell reason and time by: the own one if it agrees, else a vote's, else a last one. */
+/*
+ * The word that gives reason and time: of those with this state the own one if it votes, else any vote, else a lost
+ * one.
+ */
 static health_word spokesman(const struct majority_view *views, size_t n, enum health_state state)
 {
 	health_word vote = 0, last = 0;

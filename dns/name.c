@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A name is parsed once: folded to lower case, with the start of each label noted. So every suffix of it is at hand
+ * without another pass, for the search from the root down and for compression. A name's hash extends its parent's by
+ * one label, so the hashes of all suffixes cost one pass.
+ */
 #include "dns/name.h"
 
 #include <ctype.h>
@@ -34,7 +39,7 @@ bool name_read(struct wire_reader *r, struct name *out)
 	return true;
 }
 
-/* One character of a label, escapes undone. @return how many characters were used, 0 on failure */
+/* Read one character of a label, escaped or not. @return how many characters of the text were used, 0 on failure */
 static size_t unescape(const char *text, uint8_t *out)
 {
 	if (text[0] != '\\') {

@@ -2,7 +2,7 @@
 /**
  * @file
  * Domain names in wire form (RFC 1035, section 3.1): case, labels, hashes, text.
- * Pure; any thread.
+ * Pure: implemented in name.c; any thread.
  */
 #ifndef WEIR_DNS_NAME_H
 #define WEIR_DNS_NAME_H
@@ -18,7 +18,7 @@ struct wire_reader;
 /** Enough for any name in text: each byte may take four. */
 #define NAME_TEXT_MAX 1024
 
-/** A name taken apart: its bytes in lower case, and where its labels start. */
+/** A parsed name: its bytes in lower case, and where its labels start. */
 struct name {
 	uint8_t length;                  /**< in wire form, with the root's byte */
 	uint8_t n_labels;                /**< without the root */

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The drain of a site must not end while clients cannot reach the site, which its own nodes cannot tell. So only other
+ * sites are asked. One service that is up in one family is enough: the question is the path to the site, not the health
+ * of each service.
+ */
 #include "dns/outside.h"
 
 #include <string.h>
@@ -13,7 +18,7 @@ static bool is_watched(const struct model *m, const struct model_service *s,
 	return false;
 }
 
-/* A default check that succeeds nowhere says nothing: the sites cannot reach each other's VIPs. */
+/* A default check that never succeeded from any other site says nothing: the sites cannot reach each other's VIPs. */
 static bool is_seen(const struct outside *o, const struct model_service *s,
                     const struct model_site *site, size_t target)
 {
@@ -34,7 +39,7 @@ static bool is_forced_up(const struct model *m, const struct model_site *site, i
 	return false;
 }
 
-/* A service at a site, number @p at of the states. */
+/* Whether a service is up at a site, which has number @p at among the states, in one family. */
 static bool is_up(const struct outside *o, const struct model_service *s,
                   const struct model_site *site, size_t at)
 {

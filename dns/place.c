@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Steering in three steps: find the first class of sites that is not empty (a truth table below), choose one site of it
+ * by rendezvous hashing with gates, and derive the TTL from whatever may change next.
+ *
+ * A class is a set of at most 64 sites: one bit each in 64 bits. Scores are doubles from the same inputs on all
+ * nodes. Two nodes could disagree only if two scores were equal up to the rounding of log().
+ */
 #include "dns/place.h"
 
 #include <math.h>
@@ -60,7 +67,7 @@ uint32_t place_gate_ppm(const struct place *p, const struct place_site *site,
 	return gate_ppm(hash_key_bytes(p, key), site);
 }
 
-/* Smaller is better: an exponential variate of rate @p weight. */
+/* Smaller is better: an exponential variate of rate @p weight. The 0.5 keeps log() from an argument of 0. */
 static double score(uint64_t hash, const struct place_site *site, uint32_t weight)
 {
 	uint64_t h = hash_mix(hash ^ site->id);
@@ -68,7 +75,7 @@ static double score(uint64_t hash, const struct place_site *site, uint32_t weigh
 	return -log(((double)(h >> 11) + 0.5) * 0x1p-53) / weight;
 }
 
-/* One choice in the making. */
+/* The inputs of one choice. */
 struct chooser {
 	const struct place_service *service;
 	const struct place_site_state *states;
@@ -122,7 +129,7 @@ static uint64_t members(const struct chooser *c, enum place_class class)
 	return set;
 }
 
-/* Serving sites of both families: @p whole in both of them, @p half with one of them down. */
+/* Serving sites with addresses of both families: @p whole ones serve both, @p half ones have one of them down. */
 static void split(const struct chooser *c, uint64_t *whole, uint64_t *half)
 {
 	*whole = *half = 0;
@@ -137,7 +144,10 @@ static void split(const struct chooser *c, uint64_t *whole, uint64_t *half)
 	}
 }
 
-/* The best site of @p set (not empty): the first, or the best score; without any weight all are equal. */
+/*
+ * The best site of @p set (not empty): the first one for failover, else the best score. If all weights are 0, all
+ * are equal.
+ */
 static uint32_t best(const struct chooser *c, uint64_t set)
 {
 	bool weights = false;
@@ -164,7 +174,7 @@ static uint32_t best(const struct chooser *c, uint64_t set)
 	return found;
 }
 
-/* Choose in @p set with gates; when all turn the key away, the first choice stands. */
+/* Choose in @p set with gates; if all turn the key away, the first choice is kept. */
 static uint32_t choose_gated(const struct chooser *c, uint64_t set, uint64_t *gated)
 {
 	uint32_t first = best(c, set);
@@ -182,8 +192,9 @@ static uint32_t choose_gated(const struct chooser *c, uint64_t set, uint64_t *ga
 }
 
 /*
- * Choose among those that serve. A half site takes part as if it were well, so that only its own clients move;
- * they go to whole ones, which are the same for both families. Where no site is whole @p set stands as it is.
+ * Choose among serving sites. A half site takes part as if it were whole, so that only its own clients move. These
+ * get a whole site, which is the same one for both families. If no site is whole, each family chooses in its own @p
+ * set.
  */
 static uint32_t choose_serving(const struct chooser *c, uint64_t set, struct place_choice *choice)
 {
@@ -200,7 +211,10 @@ static uint32_t choose_serving(const struct chooser *c, uint64_t set, struct pla
 	return choose_gated(c, whole, &choice->gated);
 }
 
-/* The next scheduled change of any site, unless the TTL is short for a reason of its own. */
+/*
+ * Why the TTL is what it is. Doubt and drains ask for the minimum; else the next scheduled change of any site
+ * limits it.
+ */
 static enum place_ttl ttl_reason(const struct chooser *c, enum place_class class, int64_t *next_ms)
 {
 	enum place_ttl from = PLACE_TTL_STABLE;

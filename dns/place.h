@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Placing: which site answers for a dynamic name, for which client, and for how long.
+ * Steering: which site answers for a dynamic name, for which client, and for how long.
  *
- * Pure: no clock, no memory taken, no lock. `place` is what is wanted (from the model),
- * `place_state` what is seen and in force now; a state is filled by one thread and then
- * read by any number.
+ * Pure: no clock, no allocation, no lock. `struct place` is the configuration (from the model), `struct
+ * place_state` what is observed and in force now. One thread fills a state; any number of threads read it
+ * afterwards.
  *
- * A client's key is a prefix. The site is the one with the highest weighted rendezvous
- * score of (key, site) on base weights (Thaler and Ravishankar 1998; weights by
- * -w / ln u: Schindelhauer and Schomaker 2005), or the first for failover. A drain is a
- * gate: if hash(key, site) lies below the drained fraction, the choice is made again
- * without that site. Fractions nest, nothing else moves, and each node agrees.
+ * A client's key is a prefix of its address. The site is the one with the best weighted rendezvous score of (key, site)
+ * on base weights (Thaler and Ravishankar 1998; weights by -w / ln u: Schindelhauer and Schomaker 2005), or with the
+ * failover policy the first one. A drain is a gate: if hash(key, site) lies below the drained fraction, the choice is
+ * made again without that site. So growing fractions move only the clients of the drained site, a moved client does not
+ * move back during the drain, and all nodes agree.
  *
- * A and AAAA of a client come from one site. So a site of which one family is down gives both
- * up: its clients are placed again among the sites that serve both. Only where there is none is each
- * family answered by itself. A site that has addresses of one family alone serves that one.
+ * A and AAAA of a client come from one site. So a site with one family down gives up both: its clients get a site that
+ * serves both. Only where there is none is each family answered by itself. A site that has addresses of one family
+ * alone serves that one.
+ *
+ * place_new() and place_choose() are implemented in place.c; place_state_overrides() and place_sites_out() in
+ * place_state.c. place_choose(), place_key_of() and place_gate_ppm(): any thread. The others: the thread that owns the
+ * generation.
  */
 #ifndef WEIR_DNS_PLACE_H
 #define WEIR_DNS_PLACE_H
@@ -32,16 +36,16 @@
 struct arena;
 struct ramps;
 
-#define PLACE_SITES_MAX     64 /**< of one service, as in the schema */
-#define PLACE_ADDRESSES_MAX 16 /**< of one site in one family */
-#define PLACE_PPM_ALL       1000000u
+#define PLACE_SITES_MAX     64       /**< of one service, as in the schema */
+#define PLACE_ADDRESSES_MAX 16       /**< of one site in one family */
+#define PLACE_PPM_ALL       1000000u /**< drained completely */
 
-/** What a gate or class did to the choice; the first class that is not empty answers. */
+/** The classes of sites, in the order in which they are tried: the first one that is not empty answers. */
 enum place_class {
 	PLACE_SERVING,  /**< up or unknown, and not drained */
-	PLACE_DRAINED,  /**< up or unknown, but drained: nobody else is left */
+	PLACE_DRAINED,  /**< up or unknown, but drained: no other site is left */
 	PLACE_UNPROVEN, /**< not down, but added by a later version and never seen up */
-	PLACE_PANIC,    /**< nobody is up: all but disabled, by base weight */
+	PLACE_PANIC,    /**< no site is up: all but disabled ones, by base weight */
 	PLACE_NONE,     /**< no address: fail closed, all disabled, or none in this family */
 };
 const char *place_class_text(enum place_class c);
@@ -50,9 +54,9 @@ const char *place_class_text(enum place_class c);
 enum place_ttl {
 	PLACE_TTL_STABLE,   /**< the maximum: nothing is about to change */
 	PLACE_TTL_SCHEDULE, /**< the time to the next scheduled change, within the limits */
-	PLACE_TTL_SHIFT,    /**< the minimum: a drain is on its way */
+	PLACE_TTL_SHIFT,    /**< the minimum: a drain is in progress */
 	PLACE_TTL_DOUBT,    /**< the minimum: a target is in doubt */
-	PLACE_TTL_PANIC,    /**< the minimum: nobody is up, or nothing is answered */
+	PLACE_TTL_PANIC,    /**< the minimum: no site is up, or the answer is empty */
 };
 const char *place_ttl_text(enum place_ttl t);
 
@@ -89,12 +93,12 @@ struct place {
 	const char *const *texts; /**< the names again, for zone_input.dynamic */
 };
 
-/** What is seen of a service at a site, and what is in force there. */
+/** What is observed of a service at a site, and what is in force there. */
 struct place_site_state {
 	health_word words[2]; /**< by family, as in place_site */
 	uint32_t drained_ppm;
-	bool unproven
-	        [2]; /**< by family: a later version brought it and no node has seen it up yet */
+	/** By family: a later version brought it and no node has seen it up yet. */
+	bool unproven[2];
 	bool disabled;
 	bool forced_up;
 	bool shifting;   /**< between the ends of a drain */
@@ -106,7 +110,7 @@ struct place_state {
 	struct place_site_state sites[];
 };
 
-/** A client as placing sees it. */
+/** A client as steering sees it. */
 struct place_key {
 	uint8_t bytes[8]; /**< family (4 or 6), then 3 or 7 bytes of the prefix */
 	uint8_t bits;     /**< 24 or 56 */
@@ -118,8 +122,8 @@ struct place_choice {
 	uint32_t ttl_s;
 	enum place_ttl ttl_from;
 	uint64_t gated; /**< sites, one bit each, whose gate turned this key away */
-	uint64_t
-	        halved; /**< sites that the key was moved away from: one of their families is down */
+	/** Sites that the key was moved away from: one of their families is down. */
+	uint64_t halved;
 	uint64_t candidates; /**< the sites of the class that answered */
 };
 
@@ -134,14 +138,16 @@ struct place_key place_key_of(const struct addr *address);
 
 /**
  * Fill @p out (n_sites set by the caller to p->n_states) with the overrides of @p m at @p wall_ms.
- * Words and `unproven` are left as they are. @p ramps is where drains are, NULL: by their schedules. @p m must be the model that @p p was made of (or share its sites).
+ * Words and `unproven` stay as they are.
+ * @param m      the model that @p p was made of, or one that shares its sites
+ * @param ramps  the progress of drains; NULL: they follow their schedules
  */
 void place_state_overrides(const struct place *p, const struct model *m, const struct ramps *ramps,
                            int64_t wall_ms, struct place_state *out);
 
 /**
- * The sites, one bit for each model_site.index, that a person has taken out of the answers: disabled, or
- * drained completely. @p ramps as above.
+ * The sites that a person has taken out of the answers (disabled, or drained completely), one bit each by
+ * model_site.index. @p ramps as above.
  */
 uint64_t place_sites_out(const struct model *m, const struct ramps *ramps, int64_t wall_ms);
 

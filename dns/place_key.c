@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The key comes from weir-mgmt's file, since weir-dns may not read the hash key. Where that file is missing (a node without
- * weir-mgmt) and the hash key may be read all the same, the key is made of it here: it is the same.
+ * weir-dns may not read the cluster's hash key, so weir-mgmt derives the key for clients and writes it to a file.
+ * Without that file (a node without weir-mgmt), and if the hash key may be read all the same, the key is derived
+ * here: the result is the same.
  */
 #include "dns/place_key.h"
 
@@ -16,9 +17,9 @@
 #include "dns/generation.h"
 #include "weir/placement.h"
 
-#define WAIT_STEP_MS 20
+#define WAIT_STEP_MS 20 /* between two looks for the file during a start */
 
-/* What was looked at for a key. */
+/* Where a key was searched, and with what result. */
 struct search {
 	char path[PATH_MAX]; /* of weir-mgmt's file */
 	int file_err, hash_err;
@@ -31,7 +32,7 @@ static bool is_wanted(const struct model *m, const struct placement *found)
 	       (!*m->meta.hash_key || !strcmp(found->made_of, m->meta.hash_key));
 }
 
-/* @return whether there is the key that @p m wants; else search.file_err and search.hash_err, 0: it is another */
+/* @return whether the key of @p m was found; if not, file_err and hash_err say why (0: there is another key) */
 static bool find_key(const char *state_dir, const struct model *m, struct search *s)
 {
 	uint64_t hash_key[2];
@@ -65,7 +66,7 @@ static const char *describe_file(int err)
 	}
 }
 
-/* What is wrong, for a person. That this user may not read the hash key is as it should be. */
+/* What is wrong, for a person. A hash key that this user may not read is normal, and not mentioned. */
 static const char *tell_why(const struct model *m, const struct search *s)
 {
 	const char *why =

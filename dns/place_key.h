@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * By which key clients are placed: that of weir-mgmt's file (weir/placement.h).
+ * The key by which clients are steered to sites: from weir-mgmt's file (weir/placement.h). All nodes must use the same
+ * one. Implemented in place_key.c; called by the thread that loads a document.
  */
 #ifndef WEIR_DNS_PLACE_KEY_H
 #define WEIR_DNS_PLACE_KEY_H
@@ -12,8 +13,8 @@
 struct generation_how;
 
 /**
- * Read the effective document with the key for clients in model.hash_key. With no right one model.key_state says so, and the
- * key is that of generation_how.before; without that it is zero.
+ * Read the effective document, with the key for clients in model.hash_key. If the right key is not found,
+ * model.key_state says so, and the key is that of generation_how.before; without that it is zero.
  * @param mistakes  given, also on success; free with model_mistakes_free()
  * @return 0; -EINVAL with mistakes; or -errno
  */

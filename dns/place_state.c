@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Overrides of sites as gates and classes. A drain's level is the model's; of several the
- * highest counts. A hold stops the ramps of its site at the instant when it began.
+ * Overrides of sites as gates and classes. The level of a drain is the model's function of an instant; of several
+ * drains the highest level counts. The instant is the ramp's (dns/ramps.h), and a person's hold of the site stops
+ * it at the time when the hold began.
  */
 #include "dns/place.h"
 
@@ -14,7 +15,7 @@ static bool is_active(const struct model_override *o, int64_t wall_ms)
 	return !o->ended && o->from_ms <= wall_ms && wall_ms < o->until_ms;
 }
 
-/* The instant of @p own's schedule that is in force: a person's hold of its site stops it. */
+/* The instant of the schedule of @p own that is in force: a person's hold of its site stops it. */
 static int64_t ramp_time(const struct model *m, const struct ramps *ramps,
                          const struct model_override *own, int64_t wall_ms)
 {
@@ -30,7 +31,7 @@ static int64_t ramp_time(const struct model *m, const struct ramps *ramps,
 	return at;
 }
 
-/* When the level starts or stops to change next; of one that is held nobody knows. */
+/* When the level starts or stops to change next; not known while it is held. */
 static int64_t next_change(const struct ramps *ramps, const struct model_override *o,
                            int64_t wall_ms)
 {
@@ -46,7 +47,7 @@ static int64_t next_change(const struct ramps *ramps, const struct model_overrid
 	}
 }
 
-/* What one override makes of a site. */
+/* What one override does to a site. */
 struct effect {
 	enum model_override_kind kind;
 	bool active;
@@ -69,7 +70,7 @@ static void apply(const struct effect *e, struct place_site_state *s)
 	s->shifting = s->shifting || (e->ppm > 0 && e->ppm < PLACE_PPM_ALL);
 }
 
-/* The site's name as the model has it, so that it compares as a pointer; NULL: no site of ours. */
+/* The site's name as the model has it, so that pointers can be compared; NULL: the model has no such site. */
 static const char *site_name(const struct model *m, const char *name)
 {
 	for (size_t i = 0; i < m->n_sites; i++)

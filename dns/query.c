@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One pass over the message with a sticky-error cursor (dns/wire.h). What may follow the question in a query is an OPT
+ * record; other records are stepped over, up to a limit. A query that cannot be read beyond its header still gets an
+ * answer (FORMERR), so that the client does not wait for a timeout.
+ */
 #include "dns/query.h"
 
 #include <string.h>
@@ -6,7 +11,7 @@
 #include "dns/image.h"
 #include "dns/wire.h"
 
-#define RECORDS_MAX 16 /* in all sections but the question: nobody needs more in a query */
+#define RECORDS_MAX 16 /* in all sections but the question: no client needs more in a query */
 
 struct addr query_subnet_addr(const struct query_subnet *s)
 {
@@ -34,7 +39,7 @@ static bool read_subnet(struct wire_reader *r, size_t length, struct query_subne
 	return true;
 }
 
-/* Read the options; those unknown are passed over (RFC 6891, section 6.1.2). */
+/* Read the options; unknown ones are skipped (RFC 6891, section 6.1.2). */
 static bool read_options(struct wire_reader *r, size_t end, struct query *q)
 {
 	while (r->at < end) {
@@ -56,6 +61,7 @@ static bool read_options(struct wire_reader *r, size_t end, struct query *q)
 	return true;
 }
 
+/* A second OPT is an error (RFC 6891, section 6.1.1). Our own limit of the size keeps answers unfragmented. */
 static bool read_opt(struct wire_reader *r, struct query *q)
 {
 	uint16_t size = wire_get16(r);

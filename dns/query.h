@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * A query taken apart (RFC 1035, section 4.1; EDNS: RFC 6891; client subnet: RFC 7871).
- * Pure; any thread.
+ * Parsing of a query (RFC 1035, section 4.1; EDNS: RFC 6891; client subnet: RFC 7871).
+ * Pure: implemented in query.c; any thread.
  */
 #ifndef WEIR_DNS_QUERY_H
 #define WEIR_DNS_QUERY_H
@@ -54,7 +54,7 @@ struct query {
 	bool has_edns;
 	uint8_t edns_version;
 	bool dnssec_ok;
-	uint16_t udp_limit; /**< what the client can take over UDP, within our own limit */
+	uint16_t udp_limit; /**< bytes that the client can receive over UDP, within our own limit */
 	bool wants_nsid;
 	bool has_subnet;
 	struct query_subnet subnet;
@@ -63,10 +63,10 @@ struct query {
 enum query_verdict {
 	QUERY_DROP,   /**< no answer: too short for one, or itself an answer */
 	QUERY_RCODE,  /**< answer with the rcode given, nothing else */
-	QUERY_LOOKUP, /**< a question of ours to answer */
+	QUERY_LOOKUP, /**< a question to look up */
 };
 
-/** Take @p bytes apart. @p rcode is set unless the verdict is QUERY_DROP. */
+/** Parse @p bytes. @p rcode is set unless the verdict is QUERY_DROP. */
 enum query_verdict query_read(const uint8_t *bytes, size_t length, struct query *out,
                               enum dns_rcode *rcode);
 

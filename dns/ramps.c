@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A ramp is one number: the instant of its schedule that is in force. Each step moves it towards the wall clock, at
+ * most by the time that has passed, and not past a stop (an untrusted clock, a site that is not up). The level
+ * follows from the instant by a pure function of the model, so nodes that agree on instants agree on levels.
+ *
+ * A schedule has four stretches: before, down (the ramp out), drained, and back (the ramp in). Only the second and the
+ * fourth take time; elsewhere an instant may jump. The file is written only when a restart would otherwise go wrong.
+ */
 #include "dns/ramps.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define KEEP_MS       1000 /* a ramp that goes on late is kept so often */
-#define PASSED_MAX_MS 1000 /* a longer silence between two ticks is no time for a ramp */
+#define KEEP_MS 1000 /* a ramp that runs late is written to the file so often */
+/* A pause between two ticks counts at most so much: a ramp must not jump. */
+#define PASSED_MAX_MS 1000
 
 static int64_t after(int64_t ms, int64_t more_ms)
 {
@@ -20,7 +29,7 @@ static int64_t end_of(const struct model_override *o)
 	return after(o->until_ms, o->over_ms);
 }
 
-/* Which stretch of the schedule an instant lies in; 1 and 3 are on the move. */
+/* Which stretch of the schedule an instant lies in: 0 before, 1 ramp out, 2 drained, 3 ramp back, 4 over. */
 static int stretch(const struct model_override *o, int64_t at_ms)
 {
 	if (at_ms >= end_of(o))
@@ -37,7 +46,7 @@ static bool moves(const struct model_override *o, int64_t at_ms)
 	return stretch(o, at_ms) == 1 || stretch(o, at_ms) == 3;
 }
 
-/* Where the level begins to move next, at_ms itself if it does; never: MODEL_WALL_NEVER. */
+/* When the level begins to move next: at_ms itself if it moves now, MODEL_WALL_NEVER if it never will. */
 static int64_t next_move(const struct model_override *o, int64_t at_ms)
 {
 	if (o->over_ms == 0 || at_ms >= end_of(o))
@@ -52,7 +61,7 @@ static int64_t least(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* How far a return may go while the site is not up. */
+/* The last instant that a ramp may reach while the site is not up: just before the return, or where the return is. */
 static int64_t site_stop(const struct model_override *o, int64_t at_ms)
 {
 	if (at_ms >= end_of(o))
@@ -118,8 +127,8 @@ void ramps_only_held(struct ramps *r)
 }
 
 /*
- * What a record from before a restart is worth: one that was held or late goes on from there. A free one
- * goes by the schedule, but for a return that has fallen due meanwhile: that begins now.
+ * Continue a record from before a restart. A ramp that was held or late resumes where it was. A free one follows its
+ * schedule, except that a return which fell due meanwhile begins now.
  */
 static void restore(const struct model_override *o, struct ramp_record *r, int64_t wall_ms)
 {
@@ -136,7 +145,10 @@ static const struct model_site *site_called(const struct model *m, const char *n
 	return NULL;
 }
 
-/* The instant that @p o is to go on from. @return whether it still has one: what is over by its schedule has not */
+/*
+ * The instant from which @p o continues. @return false if the drain is over by its schedule, and no ramp of it lags
+ * behind
+ */
 static bool begin(const struct ramps *r, const struct model_override *o, int64_t wall_ms,
                   struct ramp_record *out)
 {
@@ -158,7 +170,7 @@ static bool is_one(const struct model_override *o)
 	return o->kind == MODEL_OVERRIDE_DRAIN && o->target == MODEL_TARGET_SITE && !o->ended;
 }
 
-/* Whether what is kept of @p o would mislead a successor. */
+/* Whether the kept record of @p o would mislead this process after a restart. */
 static bool differs(const struct ramps *r, const struct model_override *o,
                     const struct ramp_record *now)
 {
@@ -168,8 +180,9 @@ static bool differs(const struct ramps *r, const struct model_override *o,
 }
 
 /*
- * How far a ramp may go now: as far as the wall clock has, but no further than time has passed (with the tenth by
- * which the clock may be slewed). Several steps may fall between two readings of the clock.
+ * How far a ramp may move now: as far as the wall clock has moved, but not further than monotonic time has passed
+ * plus an eighth, as the clock may be slewed. The wall clock may be the same in several steps: then nothing has
+ * passed yet.
  */
 static int64_t passed(struct ramps *r, const struct ramps_step_input *in)
 {

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * weir-dns: the main thread has the document, the clock, the pages and the control socket, and answers
- * nothing; threads of their own answer (worker.h) from what it publishes (serving.h). A helper thread
- * loads the next generation. Until there is a first one nothing is read, so queries wait in the
- * sockets' buffers.
+ * The server's state, and what its parts call of each other.
+ *
+ * - The main thread owns the document, the clock, the pages and the control socket. It answers no query.
+ * - Worker threads (worker.h) answer from what the main thread publishes (serving.h).
+ * - A helper thread loads the next generation (load.c), another one writes files (keep.c).
+ *
+ * Until the first generation is loaded no socket is read: queries wait in the sockets' buffers.
+ *
+ * Implemented in main.c, load.c, keep.c, listen.c, control.c and conditions.c; called by the main thread only.
  */
 #ifndef WEIR_DNS_SERVER_H
 #define WEIR_DNS_SERVER_H
@@ -25,15 +30,15 @@
 #include "dns/worker.h"
 #include "base/believed.h"
 
-#define SERVER_SOCKETS_MAX   64
-#define SERVER_RCVBUF        (8 << 20)
-#define SERVER_MISTAKES      32 /**< kept for `status` */
-#define SERVER_TICK_MS       100
-#define SERVER_CONDITIONS_MS 1000
+#define SERVER_SOCKETS_MAX   64        /**< addresses of dns_listen that are served */
+#define SERVER_RCVBUF        (8 << 20) /**< bytes of a UDP socket: queries wait there during a start */
+#define SERVER_MISTAKES      32        /**< errors of a load that are kept for `status` */
+#define SERVER_TICK_MS       100       /**< how late a scheduled change may come */
+#define SERVER_CONDITIONS_MS 1000      /**< between two statements of conditions */
 
 struct ctl;
 
-/** One address that is served; by kind: [0] UDP, [1] TCP. Socket k is thread k's, in the order of binding. */
+/** A served address; arrays by kind: [0] UDP, [1] TCP. Socket k belongs to thread k, in the order of binding. */
 struct server_listen {
 	struct addr address;
 	bool handed; /**< the supervisor holds the sockets */
@@ -45,52 +50,52 @@ struct server_listen {
 struct server_load {
 	pthread_t thread;
 	bool running, again;
-	bool from_files;            /**< the running one takes no kept image */
-	bool wants_files;           /**< nor shall the next one */
+	bool from_files;            /**< the running load ignores the kept image */
+	bool wants_files;           /**< the next load shall ignore it */
 	int event;                  /**< an eventfd: the thread is done */
 	uint64_t started, finished; /**< counts loads */
 	uint64_t began_ms;
 	int result;
-	int last_result; /**< of the last one that is done: the loop's thread only */
+	int last_result; /**< of the last finished load; main thread only */
 	struct generation *made;
 	unsigned n_mistakes;
 	char *mistakes[SERVER_MISTAKES]; /**< given; written by the thread while it runs */
-	char *zones[SERVER_MISTAKES];    /**< of the mistakes: given, NULL: no zone's */
+	char *zones[SERVER_MISTAKES];    /**< each error's zone: given; NULL: it concerns no zone */
 };
 
-/** The writing of what is kept of ramps and sites, in a thread of its own (keep.c). */
+/** Writes the state of ramps and sites to files, in a thread of its own (keep.c). */
 struct server_keep {
 	pthread_t thread;
 	bool running, done, failed;
 	const char *state_dir;
 	struct ramp_record *records;
 	size_t n;
-	uint64_t *down; /**< what is in force of the sites; NULL: that has not changed */
+	uint64_t *down; /**< the targets that are down; NULL: unchanged, not written */
 	size_t n_down;
 	int result[2];     /**< of the ramps, of the sites */
-	uint64_t again_ms; /**< not before, after a failure */
+	uint64_t again_ms; /**< after a failure: when to try again */
 };
 
 struct server {
 	struct loop *loop;
 	const struct proc_dirs *dirs;
 	uint16_t port;
-	struct generation *now;             /**< what is served; NULL until the first */
-	struct served *served;              /**< it again, with who reads it */
+	struct generation *now;             /**< in force; NULL until the first load */
+	struct served *served;              /**< the same, with its reference count */
 	struct serving *serving;            /**< published: read by all threads, atomically */
-	struct serving *replaced;           /**< and may still be read */
-	struct worker workers[WORKERS_ALL]; /**< those of TCP after those of UDP */
-	unsigned n_threads;                 /**< that serve, of each kind */
-	unsigned n_wanted;                  /**< that the document wants */
+	struct serving *replaced;           /**< no longer published; threads may still read them */
+	struct worker workers[WORKERS_ALL]; /**< UDP threads, then TCP threads */
+	unsigned n_threads;                 /**< running threads of each kind */
+	unsigned n_wanted;                  /**< threads of each kind that the document asks for */
 	int crew_event;                     /**< an eventfd: a thread has ended */
 	struct server_load load;
 	struct server_listen listens[SERVER_SOCKETS_MAX];
 	unsigned n_listens;
 	uint64_t passed_ms; /**< when sockets last came from the supervisor */
-	uint64_t drain_ms;  /**< when sockets that are too many are closed; 0: there are none */
-	uint64_t again_ms;  /**< when to try again what could not be bound; 0: nothing */
+	uint64_t drain_ms;  /**< when surplus sockets are closed; 0: there are none */
+	uint64_t again_ms;  /**< when to try failed sockets again; 0: none failed */
 	int early[2 * SERVER_SOCKETS_MAX *
-	          WORKERS_MAX]; /**< bound before rights were dropped, not taken yet */
+	          WORKERS_MAX]; /**< bound before rights were dropped, not used yet */
 	unsigned n_early;
 	struct counters counters;
 	struct believed believed;
@@ -103,43 +108,46 @@ struct server {
 	uint64_t health_tried_ms;
 	struct ctl *ctl;
 	struct loop_timer tick;
-	uint64_t few_ms;            /**< when there last were as many threads as are asked for */
-	uint64_t conditions_ms;     /**< when they were stated last */
-	uint64_t counters_again_ms; /**< when they are tried again, without any */
-	bool ready;
+	uint64_t few_ms;            /**< when all threads that the document asks for last ran */
+	uint64_t conditions_ms;     /**< when conditions were stated last */
+	uint64_t counters_again_ms; /**< without a stats page: when to try again */
+	bool ready;                 /**< the supervisor was told that this process serves */
 };
 
 /**
- * Ask for a load; one that runs is followed by another.
- * @param from_files  read the zone files even where a kept image seems to fit them
- * @return the number of the load that will have seen the files of now
+ * Start a load. If one is running, another follows it.
+ * @param from_files  read the zone files even if a kept image seems to fit them
+ * @return the number of the load that will have read the files as they are now
  */
 uint64_t server_load_start(struct server *s, bool from_files);
-/** What was wrong with the last load; "" if nothing was. */
+/** The error of the last load; "": it succeeded. */
 const char *server_load_error(const struct server *s);
 /** State what this process knows to be wrong (weir/condition.h); once a second, and after a load. */
 void server_conditions(struct server *s);
-/** A load is done: take it over or log why not; a loop_fd_cb. */
+/** A load is done: put its generation in force, or log why not; a loop_fd_cb. */
 void server_load_done(void *arg, int fd, uint32_t events);
 /** Wait for a running load and forget it. */
 void server_load_stop(struct server *s);
 
 /** Bring the state of @p g up to date with the pages and the clock. */
 void server_observe(struct server *s, struct generation *g);
-/** Keep where the ramps are, and which sites are down, if that has changed. */
+/** Write ramps and sites that are down to their files, in a thread, if they have changed. */
 void keep_tick(struct server *s);
-/** The last time, at the end. */
+/** Write them a last time, and wait for it; at the end. */
 void keep_stop(struct server *s);
 
-/** Make sockets and threads fit the present document: handed down ones, or bound here. */
+/** Open, take over and close sockets and threads until they fit the document in force. */
 void listen_update(struct server *s);
-/** Close drained sockets, and try again what could not be bound. */
+/** Close drained sockets, and try failed ones again. */
 void listen_tick(struct server *s, uint64_t now_ms);
 /** Close all; no thread runs any more. */
 void listen_close(struct server *s);
-/** Open what the document of now names and nobody has handed down, while we have the right to; listen_update() takes it over. */
+/**
+ * Bind the sockets that the document names and no supervisor has passed, before root's rights are dropped;
+ * listen_update() uses them.
+ */
 void listen_early(struct server *s);
-/** Close what listen_early() has opened and nobody has taken. */
+/** Close sockets of listen_early() that listen_update() has not used. */
 void listen_close_early(struct server *s);
 /** The control socket's requests: "status", "zone-reload"; a ctl_handler. */
 char *control_handle(void *arg, const char *line, size_t length);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Publishing: a store to s->serving, then a look at what each thread holds. Entering: announce,
- * then look again whether it is still what is published. Both pairs are sequentially consistent, so one of
- * the two sees the other: no thread reads what was freed.
+ * Hazard pointers. The main thread publishes with a store to s->serving and then looks at what each thread holds. A
+ * thread announces what it is about to read and then checks that this is still the published one. Both pairs of
+ * store and load are sequentially consistent, so at least one side sees the other's store: no thread reads what was
+ * freed.
+ *
+ * Each published state counts as a user of its generation. The generation is freed with the last of them.
  */
 #include "dns/serving.h"
 
@@ -63,7 +66,7 @@ static void free_serving(struct server *s, struct serving *old)
 	free(old);
 }
 
-/* Free what was replaced and is not read; a thread reads for less than a millisecond, so the list is short. */
+/* Free replaced states that no thread reads. A thread holds one for less than a millisecond, so the list is short. */
 static void sweep(struct server *s)
 {
 	struct serving **link = &s->replaced;
@@ -135,7 +138,7 @@ int serving_take(struct server *s, struct generation *made)
 	s->served = of;
 	s->now = made;
 	if (was && was->n_users == 0)
-		drop_served(s, was); /* there never was memory to publish it */
+		drop_served(s, was); /* it was never published, for lack of memory */
 	serving_publish(s);
 	return 0;
 }
@@ -144,7 +147,7 @@ void serving_close(struct server *s)
 {
 	bool unpublished = s->served && s->served->n_users == 0;
 
-	s->now = NULL; /* nothing is in force: what is freed last takes its generation along */
+	s->now = NULL; /* nothing is in force: freeing the last state frees its generation */
 	sweep(s);
 	if (s->serving)
 		free_serving(s, s->serving);

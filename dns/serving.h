@@ -3,10 +3,12 @@
  * @file
  * What the threads answer from: a generation with a copy of its state, never changed once it is published.
  *
- * The main thread makes a new one when anything has changed and publishes it with one store; it never
- * waits for a thread. A thread announces what it reads for the length of a batch (a hazard pointer:
- * Michael, IEEE TPDS 15(6), 2004), and what is replaced is freed once no thread reads it. Implemented
- * in serving.c.
+ * The main thread makes a new one when anything has changed and publishes it with one store; it never waits for a
+ * thread. A thread announces what it reads for the length of a batch (a hazard pointer: Michael, IEEE TPDS 15(6),
+ * 2004). What was replaced is freed once no thread reads it.
+ *
+ * Implemented in serving.c. serving_enter() and serving_leave() are for the worker threads, all others for the main
+ * thread.
  */
 #ifndef WEIR_DNS_SERVING_H
 #define WEIR_DNS_SERVING_H
@@ -22,17 +24,17 @@ struct server;
 struct worker;
 
 struct serving {
-	const struct generation
-	        *generation; /**< its `state` is the main thread's: not to be read */
+	/** Do not read its `state`: the main thread writes it. */
+	const struct generation *generation;
 	const struct place_state *state;
 	const struct counters_words *words;
-	struct served *of; /**< the main thread's, as the next */
-	struct serving *older;
+	struct served *of;     /**< main thread only */
+	struct serving *older; /**< main thread only: the list of replaced ones */
 };
 
-/** Put @p made (taken) in force in the place of s->now. Main thread. @return 0, or -ENOMEM: it is not taken */
+/** Put @p made in force instead of s->now. Takes it on success. @return 0 or -ENOMEM */
 int serving_take(struct server *s, struct generation *made);
-/** Publish the state of s->now if it differs from what is served; free what no thread reads any more. Main thread. */
+/** Publish the state of s->now if it differs from the published one; free what no thread reads any more. */
 void serving_publish(struct server *s);
 /** Free all; no thread runs any more. */
 void serving_close(struct server *s);

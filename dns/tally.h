@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What a thread has counted since the last flush. All threads count into the same words of the
- * stats page, so that these are sums; a thread gathers a batch's counts here first, so that the
- * words' cache lines do not go to and fro with each query. One thread only.
+ * What a thread has counted since the last flush. All threads add to the same counters of the stats page. So that the
+ * counters' cache lines do not travel between CPUs with each query, a thread collects a batch's counts here first.
+ * Inline; only the thread that owns the tally.
  */
 #ifndef WEIR_DNS_TALLY_H
 #define WEIR_DNS_TALLY_H
@@ -12,7 +12,8 @@
 
 #include "weir/stats.h"
 
-#define TALLY_SLOTS 64 /* a power of two: several times the words that a query touches */
+/* 2^6, as tally_add() hashes to 6 bits: several times the counters that a query touches. */
+#define TALLY_SLOTS 64
 
 struct tally {
 	unsigned n_used;
@@ -23,7 +24,10 @@ struct tally {
 	} slots[TALLY_SLOTS];
 };
 
-/** Count @p n more for @p word; NULL: there is no page, nothing is counted. A word that is in the way is flushed. */
+/**
+ * Add @p n to counter @p word; NULL: there is no page, nothing is counted. Another counter in the same slot is
+ * flushed.
+ */
 static inline void tally_add(struct tally *t, uint64_t *word, uint64_t n)
 {
 	unsigned i = (unsigned)(((uintptr_t)word * UINT64_C(0x9e3779b97f4a7c15)) >> 58);

@@ -2,16 +2,16 @@
 /*
  * TCP (RFC 7766): queries may be pipelined and are answered in order.
  *
- * TCP must never delay UDP, whatever its clients do. So its threads are not UDP's, and while more UDP waits than
- * its thread takes in a turn, TCP's thread of that number works in small parts with pauses between them.
- * No client delays the others, either: an epoll instance of their own only notes who has something to do, in a queue.
- * The queue is served by a timer that is due at once, and only as far as TURN_QUERIES and TURN_BYTES
- * go; what is left waits for the next turn. A client is served for at most CLIENT_QUERIES and goes to the end of the
- * queue: all get their share.
+ * TCP must never delay UDP, whatever its clients do. So TCP has its own threads. While more UDP waits than the UDP
+ * thread of the same number reads in a turn, the TCP thread works in smaller parts with pauses between them.
  *
- * A client that does not take its answers is not read, and closed when it has not finished a query
- * for IDLE_MS: bytes that make no whole query are no sign of life. When all places (or
- * descriptors) are taken, the longest idle connection of the network that holds most makes room.
+ * No client may delay the others. An epoll instance only notes in a queue which clients have something to do. A timer
+ * that is due at once serves the queue, at most TURN_QUERIES and TURN_BYTES in a turn; the rest waits for the next
+ * turn. A client gets at most CLIENT_QUERIES in its share and goes to the end of the queue.
+ *
+ * A client that does not read its answers is not read either. It is closed when it has finished no query for IDLE_MS:
+ * bytes that make no whole query are no sign of life. When all client slots (or descriptors) are in use, the longest
+ * idle connection of the network with the most connections makes room.
  */
 #include "dns/tcp_internal.h"
 
@@ -29,19 +29,19 @@
 
 #include "dns/serving.h"
 
+/* Without a finished query; RFC 7766, section 6.2.3, asks for a few seconds. */
 #define IDLE_MS      10000
-#define PAUSE_MS     100 /* no connection is taken for so long when there is no descriptor */
-#define TICK_MS      100
-#define ACCEPT_BURST 16          /* in a turn, over all sockets */
+#define PAUSE_MS     100         /* without a descriptor, no connection is accepted for so long */
+#define TICK_MS      100         /* between two looks for idle clients */
+#define ACCEPT_BURST 16          /* connections in a turn, over all sockets */
 #define TURN_EVENTS  64          /* noted in a turn */
 #define TURN_QUERIES 64          /* answered in a turn: less than a millisecond */
 #define TURN_BYTES   (64u << 10) /* written in a turn, about */
-#define BUSY_PART    8           /* of both while more UDP waits than a turn takes, */
-#define BUSY_GAP_MS  1           /* and a pause behind it */
-#define SEND_ROOM                                                                                  \
-	(32                                                                                        \
-	 << 10) /* in the kernel for one client: what is not read costs no more memory, and little work */
-#define LISTENER (UINT64_C(1) << 32) /* in an event's data: a listening socket, not a client */
+#define BUSY_PART    8           /* while UDP is busy, a turn has this fraction of both, */
+#define BUSY_GAP_MS  1           /* and this pause follows it */
+/* Bytes of the kernel's send buffer of one client: unread answers cost no more memory than this. */
+#define SEND_ROOM (32 << 10)
+#define LISTENER  (UINT64_C(1) << 32) /* in an event's data: a listening socket, not a client */
 
 static struct tcp_client *client_at(struct tcp *t, uint32_t i)
 {
@@ -105,7 +105,10 @@ static void close_client(struct worker *w, struct tcp_client *c, enum counters_c
 	tally_add(&w->tally, w->server->counters.tcp_open, UINT64_MAX); /* one less */
 }
 
-/* Put a client into the queue, once; a place in it stays even if the client is closed meanwhile. */
+/*
+ * Put a client into the queue, once. Its entry stays even if the client is closed meanwhile: serve_client() skips
+ * it.
+ */
 static void enqueue(struct tcp *t, struct tcp_client *c)
 {
 	if (c->queued)
@@ -149,7 +152,7 @@ static void serve_client(struct worker *w, struct tcp_client *c, struct tcp_work
 	}
 }
 
-/* Serve the queue as far as a turn goes; a timer's callback, so the turn's UDP came first. */
+/* Serve the queue as far as a turn goes. As a timer's callback it runs apart from the events that fill the queue. */
 static void serve_queue(void *arg)
 {
 	struct worker *w = arg;
@@ -173,11 +176,14 @@ static void serve_queue(void *arg)
 	if (!t->n_queued)
 		return;
 	(void)loop_timer_set(w->loop, &t->again, loop_now_ms(w->loop) + (busy ? BUSY_GAP_MS : 0));
-	/* UDP's thread may wait for this CPU: else it would for the rest of our time slice, milliseconds */
+	/*
+	 * The UDP thread may wait for this CPU: without a yield it would wait for the rest of our time slice,
+	 * milliseconds.
+	 */
 	(void)sched_yield();
 }
 
-/* Who makes room: the longest idle of those whose network holds most connections. */
+/* The client that makes room: the longest idle one of the network that holds most connections. */
 static struct tcp_client *find_victim(struct tcp *t)
 {
 	struct tcp_client *victim = NULL;
@@ -191,7 +197,7 @@ static struct tcp_client *find_victim(struct tcp *t)
 	return victim;
 }
 
-/* The bucket of an address's network: a /24 or /56, as for placing. The key is this process's own. */
+/* The bucket of an address's network: a /24 or /56, as for steering. The random key keeps buckets unpredictable. */
 static uint16_t network_of(const struct tcp *t, const struct addr *address)
 {
 	struct place_key key = place_key_of(address);
@@ -210,7 +216,7 @@ static void watch_listeners(struct tcp *t, bool on)
 	t->paused = !on;
 }
 
-/* Nothing ticks while there is no client and no pause: an idle server sleeps. */
+/* The tick runs only with clients or in a pause: an idle server sleeps. */
 static void tick_later(struct worker *w)
 {
 	struct tcp *t = w->tcp;
@@ -219,7 +225,7 @@ static void tick_later(struct worker *w)
 		(void)loop_timer_set(w->loop, &t->tick, loop_now_ms(w->loop) + TICK_MS);
 }
 
-/* Close connections that have made no progress for too long, and take new ones again after a pause. */
+/* Close connections without progress, and accept new ones again after a pause. */
 static void on_tick(void *arg)
 {
 	struct worker *w = arg;
@@ -237,13 +243,16 @@ static void on_tick(void *arg)
 	tick_later(w);
 }
 
-/* There is no descriptor or memory for a connection: who is idle makes room, else none is taken for a while. */
+/*
+ * There is no descriptor or memory for a connection: an idle client makes room, or accepting pauses. @return
+ * whether to try again
+ */
 static bool make_room(struct worker *w)
 {
 	struct tcp *t = w->tcp;
 
 	if (t->n > 0 && !t->short_of_room) {
-		t->short_of_room = true; /* once a turn: the want may be another process's */
+		t->short_of_room = true; /* once a turn: another process may be the cause */
 		close_client(w, find_victim(t), COUNTERS_CLOSE_CROWDED);
 		return true;
 	}
@@ -254,6 +263,7 @@ static bool make_room(struct worker *w)
 	return false;
 }
 
+/* Edge-triggered events: a client that has nothing new to say costs nothing, however much of it is unread. */
 static void welcome(struct worker *w, int fd, const struct addr *address)
 {
 	struct tcp *t = w->tcp;
@@ -281,7 +291,7 @@ static void welcome(struct worker *w, int fd, const struct addr *address)
 	worker_count(w, w->server->counters.tcp_open);
 }
 
-/* Take one connection. @return whether to try for another */
+/* Accept one connection. @return whether to try for another */
 static bool take_client(struct worker *w, int fd)
 {
 	struct sockaddr_storage from;
@@ -311,7 +321,7 @@ static void take_clients(struct worker *w, int fd, unsigned *left)
 	}
 }
 
-/* Note who has something to do. One that is closed meanwhile is found out when it is served. */
+/* Only note who has something to do: serving here would let one busy client delay the others. */
 static void note_events(void *arg, int fd, uint32_t events)
 {
 	struct worker *w = arg;
@@ -401,7 +411,7 @@ int tcp_open(struct worker *w)
 	t->n_max = TCP_CLIENTS_MAX;
 	t->again = (struct loop_timer){ .cb = serve_queue, .arg = w };
 	t->tick = (struct loop_timer){ .cb = on_tick, .arg = w };
-	/* early in a boot there may be no entropy: then others may guess which networks share a bucket */
+	/* early in a boot there may be no entropy: then an attacker could guess which networks share a bucket */
 	(void)getrandom(&t->key, sizeof(t->key), GRND_NONBLOCK);
 	for (uint32_t i = TCP_CLIENTS_MAX; i-- > 0;) {
 		client_at(t, i)->fd = -1;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One TCP client's share of a turn: what it has not taken yet is written first, then whole queries
- * in its buffer are answered, and only when there is none is more read. Answers are gathered and
- * written together. While an answer waits, nothing is answered and nothing read: a client that does not
- * read costs its buffers, and no time.
+ * One TCP client's share of a turn, in three steps: write what it has not read yet, answer the whole queries in its
+ * buffer, and read more only if there is none. Answers are gathered and written together. While an answer waits,
+ * nothing is answered and nothing is read: a client that does not read costs its buffers, and no time.
  */
 #include "dns/tcp_internal.h"
 
@@ -13,8 +12,9 @@
 
 #include "dns/wire.h"
 
-#define CLIENT_QUERIES 8           /* answered in a share */
-#define LARGE          (12u << 10) /* beyond it, buffers are given back to the system at the end */
+#define CLIENT_QUERIES 8 /* answered in a share: then the next client has its turn */
+/* Bytes; buffers that held more are given back to the system at the end. */
+#define LARGE (12u << 10)
 
 /* Write what waits. @return false when the connection is gone */
 static bool write_out(struct tcp_client *c, struct tcp_buffers *b, struct tcp_work *work)
@@ -37,7 +37,7 @@ static bool write_out(struct tcp_client *c, struct tcp_buffers *b, struct tcp_wo
 	return true;
 }
 
-/* Bytes of the message at @p from, its length in front included; 0: that is not there yet. */
+/* Bytes of the message at @p from, with the length before it; 0: the length has not arrived yet. */
 static size_t message_at(const struct tcp_client *c, const struct tcp_buffers *b, size_t from)
 {
 	return c->n_in - from < 2 ? 0 : 2u + wire_load16(b->in + from);
@@ -50,7 +50,7 @@ static bool has_query(const struct tcp_client *c, const struct tcp_buffers *b, s
 	return length && c->n_in - from >= length;
 }
 
-/* Answer whole queries from the front of the buffer. @return false after one that is none */
+/* Answer whole queries from the front of the buffer. @return false after a message that gets no answer */
 static bool answer_some(struct worker *w, struct tcp_client *c, struct tcp_buffers *b,
                         struct tcp_work *work)
 {
@@ -77,7 +77,7 @@ static bool answer_some(struct worker *w, struct tcp_client *c, struct tcp_buffe
 	return good;
 }
 
-/* Read once, as far as the query that has begun. @return false at the end of the stream */
+/* Read once, at most to the end of the query that has begun. @return false at the end of the stream */
 static bool read_some(struct tcp_client *c, struct tcp_buffers *b)
 {
 	size_t want = message_at(c, b, 0), got;
@@ -109,7 +109,7 @@ enum tcp_client_end tcp_client_serve(struct worker *w, struct tcp_client *c, str
 		open = read_some(c, b);
 	if (open)
 		good = answer_some(w, c, b, work);
-	tally_flush(&w->tally); /* who has an answer finds it counted */
+	tally_flush(&w->tally); /* a client that has its answer finds it counted */
 	if (!open || !write_out(c, b, work))
 		return TCP_CLIENT_DONE;
 	work->progress = c->n_out == 0 && (had_out || work->n_queries > 0);

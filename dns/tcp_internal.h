@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TCP clients: tcp.c takes, queues and closes them, tcp_client.c reads, answers and writes for one.
- * Only the thread that serves them.
+ * TCP clients. tcp.c accepts, queues and closes them; tcp_client.c reads, answers and writes for one. Only the TCP
+ * thread that serves them.
  */
 #ifndef WEIR_DNS_TCP_INTERNAL_H
 #define WEIR_DNS_TCP_INTERNAL_H
@@ -15,23 +15,24 @@
 #include "dns/server.h"
 #include "dns/worker.h"
 
-#define TCP_CLIENTS_MAX 1024
-/* All of all addresses and threads, and once more while they are handed over. */
+#define TCP_CLIENTS_MAX 1024 /* of a thread: room for them; crew.c sets the limit in force */
+/* All sockets of all addresses and threads, twice: a new plan is added before the old one is removed. */
 #define TCP_LISTENERS_MAX (2 * SERVER_SOCKETS_MAX * WORKERS_MAX)
-#define TCP_NETWORKS      4096 /* buckets in which connections are counted by network */
-#define TCP_NOBODY        UINT32_MAX
-#define TCP_QUERY_MAX     65535 /* what the length in front of a message can say */
-#define TCP_READ          4096  /* read at once, unless a larger query has begun */
-#define TCP_OUT_SOFT      16384 /* answers are gathered up to this before they are written */
+#define TCP_NETWORKS      4096       /* buckets in which connections are counted by network */
+#define TCP_NOBODY        UINT32_MAX /* the end of a list of clients */
+#define TCP_QUERY_MAX     65535      /* bytes: what the length before a message can say */
+#define TCP_READ          4096       /* read at once, unless a larger query has begun */
+#define TCP_OUT_SOFT      16384      /* answers are gathered up to this before they are written */
 
 struct tcp_client {
 	struct addr address;
 	int fd;                /* -1: free */
-	uint32_t older, newer; /* by last sign of life; free ones by `newer` */
-	uint64_t seen_ms;      /* when it was taken, or a query was last answered and taken */
+	uint32_t older, newer; /* list by last progress; free ones by `newer` */
+	/* When it was accepted, or last had a query answered and the answers sent. */
+	uint64_t seen_ms;
 	uint32_t n_in, n_out, out_at;
 	uint16_t network; /* its bucket */
-	bool queued;      /* belongs to the place in the queue: it survives the client */
+	bool queued;      /* belongs to the queue's entry: it survives the client */
 	bool readable;    /* there may be something to read */
 	bool ended;       /* the peer sends no more: read on until that is seen */
 	bool waits;       /* for room to write */
@@ -68,10 +69,10 @@ struct tcp_work {
 };
 
 enum tcp_client_end {
-	TCP_CLIENT_WAITS, /* nothing to do until its socket says so */
+	TCP_CLIENT_WAITS, /* nothing to do until its socket has an event */
 	TCP_CLIENT_MORE,  /* there may be more to do at once */
-	TCP_CLIENT_DONE,  /* it has gone */
-	TCP_CLIENT_BAD,   /* it sent what is no query */
+	TCP_CLIENT_DONE,  /* the connection has gone */
+	TCP_CLIENT_BAD,   /* it sent a message that gets no answer */
 };
 
 /* Write, read and answer for one client, its share of a turn at most. @p work is added to. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * UDP: what waits on a socket is taken in batches, answered, and sent from the address that it
- * came to. One call takes a batch, so a socket with little to do needs no second look. A turn
- * of the loop takes at most UDP_TURNS batches from one socket, so that no socket starves the
- * others.
+ * UDP: up to UDP_BATCH waiting queries are read with one system call, answered, and sent with one. Where few queries
+ * wait, a short batch tells that the socket is empty: no further read is needed.
+ *
+ * A turn of the loop reads at most UDP_TURNS batches from one socket, so that no socket starves the others. If more
+ * waits, `udp_waits` tells this number's TCP thread to work in smaller parts.
  */
 #include "dns/worker.h"
 
@@ -16,10 +17,10 @@
 #include "dns/server.h"
 #include "dns/serving.h"
 
-#define UDP_BATCH 32
-#define UDP_TURNS 8
-/* A query over UDP that is larger than this is cut, and so malformed. */
-#define UDP_QUERY_MAX 4096
+/* A system call's cost is spread over enough queries; an answer waits for few others. */
+#define UDP_BATCH     32
+#define UDP_TURNS     8    /* batches: about 256 queries before the next socket gets its turn */
+#define UDP_QUERY_MAX 4096 /* bytes; a larger query is cut by the kernel, and so malformed */
 
 struct udp {
 	struct mmsghdr in[UDP_BATCH], out[UDP_BATCH];
@@ -58,7 +59,7 @@ static void drop(struct worker *w, enum counters_drop why)
 	worker_count(w, w->server->counters.drops[why]);
 }
 
-/* Answer message @p i of the batch into place @p at of those to send. @return whether there is an answer */
+/* Answer message @p i of the batch; the answer becomes number @p at of those to send. @return whether there is one */
 static bool serve_one(struct worker *w, unsigned i, unsigned at)
 {
 	struct udp *u = w->udp;
@@ -105,7 +106,7 @@ static bool serve_batch(struct worker *w, int fd)
 	n = recvmmsg(fd, u->in, UDP_BATCH, MSG_DONTWAIT, NULL);
 	for (int i = 0; i < n; i++)
 		n_out += serve_one(w, (unsigned)i, n_out);
-	tally_flush(&w->tally); /* who has an answer finds it counted */
+	tally_flush(&w->tally); /* a client that has its answer finds it counted */
 	send_all(w, fd, n_out);
 	return n == UDP_BATCH || (n < 0 && (errno == EINTR || errno == ECONNREFUSED));
 }

@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Pages are written by other processes while they are read. A page's words are first copied aside, under a check
+ * that its layout did not change meanwhile and that it is not damaged, and taken over only as a whole. Until then
+ * the words of the last good reading stay.
+ *
+ * A peer's page is read only if its epoch has changed: with 64 nodes, most ticks read one page, the own one.
+ */
 #include "dns/views.h"
 
 #include <string.h>
@@ -10,7 +17,7 @@
 #include "dns/place.h"
 #include "weir/view.h"
 
-#define RETRY_MS 1000
+#define RETRY_MS 1000 /* between two attempts to open a peer's page */
 
 static bool add_view(struct views *v, const struct model *m, const struct model_node *node,
                      struct arena *a)
@@ -25,7 +32,7 @@ static bool add_view(struct views *v, const struct model *m, const struct model_
 	return view->places && view->words;
 }
 
-/* All nodes, also those that cannot be asked (without an `api`): they are counted as lost. */
+/* All nodes, also those without an `api`, which cannot be reached: they count as lost. */
 static bool add_views(struct views *v, const struct model *m, struct arena *a)
 {
 	for (size_t s = 0; s < m->n_sites; s++)
@@ -98,7 +105,7 @@ static void find_targets(const struct views *v, struct view *view, const struct 
 }
 
 /*
- * Take a page's words over; while its layout changes, or when it is damaged, those seen before stay.
+ * Take over a page's words. While its layout changes, or if it is damaged, the words read before stay.
  * @return whether all were read
  */
 static bool read_words(const struct views *v, struct view *view, const struct health_page *page,
@@ -130,7 +137,7 @@ static bool read_words(const struct views *v, struct view *view, const struct he
 	return true;
 }
 
-/* Map another node's page when it appears, and again when its writer has made a new one. */
+/* Map a peer's page when it appears, and again when its writer has replaced it. */
 static void find_page(struct view *view, const struct views_seen *seen)
 {
 	char path[PATH_MAX];
@@ -233,7 +240,7 @@ static enum majority_was was_before(const struct views *v, size_t target)
 	                                                       : MAJORITY_WAS_UP;
 }
 
-/* Whether each node outside says that its check never succeeded; one that was not heard does not say so. */
+/* Whether every node outside says that its check never succeeded. A node that was not heard does not say so. */
 static bool all_unproven(const struct views *v, size_t target)
 {
 	for (size_t i = 0; i < v->n; i++)
@@ -243,7 +250,7 @@ static bool all_unproven(const struct views *v, size_t target)
 	return true;
 }
 
-/* Whether nobody but the site itself can say anything about a target. */
+/* Whether only the site itself can say anything about a target. */
 static bool is_unwatched(const struct views *v, size_t target)
 {
 	const struct model_service *s = v->what[target / 2];

@@ -2,7 +2,7 @@
 /**
  * @file
  * Cursors over wire format with a sticky error: straight-line code, one check at the end.
- * After the first access beyond the end every read gives 0 and every write does nothing.
+ * After the first access beyond the end every read gives 0 and every write does nothing. Inline; any thread.
  */
 #ifndef WEIR_DNS_WIRE_H
 #define WEIR_DNS_WIRE_H
@@ -63,7 +63,7 @@ static inline uint16_t wire_get16(struct wire_reader *r)
 	return wire_load16(r->start + r->at - 2);
 }
 
-/** @return where @p n bytes stand, or NULL on failure */
+/** Step over @p n bytes. @return their address, or NULL on failure */
 static inline const uint8_t *wire_take(struct wire_reader *r, size_t n)
 {
 	if (!wire_has(r, n))

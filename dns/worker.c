@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A thread that answers: it takes plans from the main thread between two callbacks of its loop.
+ * A thread that answers. The main thread hands over plans through one pointer that both sides exchange, so a newer plan
+ * replaces one that was not read yet and no lock is needed. The worker applies a plan between two callbacks of its
+ * loop: while a callback runs, its sockets stay as they are.
  */
 #include "dns/worker.h"
 
@@ -17,7 +19,7 @@
 #include "dns/server.h"
 #include "dns/serving.h"
 
-#define RETIRE_LOOK_MS 100
+#define RETIRE_LOOK_MS 100 /* between two looks whether a retiring thread has clients left */
 
 size_t worker_answer(struct worker *w, const uint8_t *query, size_t length,
                      const struct addr *client, bool tcp, uint8_t *out, size_t out_size)
@@ -82,7 +84,7 @@ static void remove_socket(struct worker *w, const struct worker_socket *socket)
 		loop_fd_remove(w->loop, socket->fd);
 }
 
-/* Whether a thread that takes nothing new has nothing left, or has waited long enough. */
+/* End a retiring thread when its last TCP client has gone, or when it has waited long enough. */
 static void look_for_end(void *arg)
 {
 	struct worker *w = arg;
@@ -94,7 +96,7 @@ static void look_for_end(void *arg)
 		loop_stop(w->loop);
 }
 
-/* The sockets of the old plan and of the new one are the same, or read by another thread from now on. */
+/* The new sockets are added before the old ones are removed: a socket that is in both plans is never unread. */
 static void take_plan(struct worker *w, struct worker_plan *plan)
 {
 	struct worker_plan *old = w->plan;

@@ -2,14 +2,18 @@
 /**
  * @file
  * The threads that answer: for each of dns.threads one for UDP and one for TCP, so that the kernel's scheduler keeps
- * TCP's work off UDP's queries. Each has a loop, sockets, clients and buffers of its own; what they share is
- * what they answer from (serving.h), which they only read, and the words that they count into
- * (tally.h). The main thread answers nothing: however long it takes over a document, a status or a
- * disk, no answer waits for it.
+ * TCP's work off UDP's queries.
  *
- * worker.c is the thread's side; crew.c is the main thread's: it starts threads, hands them their
- * sockets, and joins those that have ended. A thread too many takes no new work, serves its TCP clients to
- * their end (WORKER_RETIRE_MS at most) and ends.
+ * Each thread has its own loop, sockets, clients and buffers. Threads share what they answer from (serving.h), which
+ * they only read, and the counters (tally.h). The main thread answers nothing: however long a document, a status or
+ * a disk takes, no answer waits for it.
+ *
+ * A thread that is no longer needed takes no new work, serves its TCP clients to their end (WORKER_RETIRE_MS at most)
+ * and ends.
+ *
+ * worker_*() is implemented in worker.c, udp_*() in udp.c, tcp_*() in tcp.c: called by the thread itself, but for
+ * X_open() and X_close(), which the main thread calls while the thread does not run. worker_name() and
+ * worker_plan_free() are for both. crew_*() is implemented in crew.c and called by the main thread only.
  */
 #ifndef WEIR_DNS_WORKER_H
 #define WEIR_DNS_WORKER_H
@@ -26,8 +30,8 @@
 /** Threads of each kind. */
 #define WORKERS_MAX      MODEL_DNS_THREADS_MAX
 #define WORKERS_ALL      (2 * WORKERS_MAX)
-#define WORKER_RETIRE_MS 15000
-#define WORKER_NAME_MAX  16
+#define WORKER_RETIRE_MS 15000 /**< longer than a TCP client may be idle (IDLE_MS in tcp.c) */
+#define WORKER_NAME_MAX  16    /**< the kernel's limit for a thread's name, with its NUL */
 
 struct addr;
 struct server;
@@ -40,7 +44,7 @@ struct worker_socket {
 	int fd;
 };
 
-/** What a thread is to do from now on; made by the main thread, taken by the worker. */
+/** A thread's orders from now on: made by the main thread, freed by the worker. */
 struct worker_plan {
 	enum { WORKER_SERVES, WORKER_RETIRES, WORKER_STOPS } what;
 	uint32_t tcp_most; /**< TCP clients */
@@ -56,29 +60,29 @@ struct worker {
 	struct udp *udp; /**< NULL: it is of the other kind */
 	struct tcp *tcp;
 	struct tally tally;
-	bool udp_waits; /**< more UDP waits than a turn takes; set by this thread, cleared by TCP's */
-	uint64_t *queries;             /**< the word of its number, also the other kind's */
+	bool udp_waits; /**< more UDP waits than a turn takes; set by the UDP thread, cleared by the TCP thread */
+	uint64_t *queries; /**< the counter of its number; the UDP and the TCP thread share it */
 	const struct serving *serving; /**< between serving_enter() and serving_leave() */
-	const struct serving *held;    /**< the same, for the main thread to see */
-	struct worker_plan *plan;      /**< in force: this thread's */
-	struct worker_plan *next;      /**< the next one: whoever exchanges it out has it */
-	int wake;                      /**< an eventfd: there is a next plan */
+	const struct serving *held;    /**< the same, announced to the main thread (serving.c) */
+	struct worker_plan *plan;      /**< in force; owned by this thread */
+	struct worker_plan *next; /**< the next plan; owned by the side that exchanges it out */
+	int wake;                 /**< an eventfd: there is a next plan */
 	struct loop_timer retire;
 	uint64_t retire_ms;
-	/* the main thread's */
+	/* main thread only, but for `ended` */
 	pthread_t thread;
 	bool running;
-	bool ended; /**< set by the thread: it may be joined */
+	bool ended; /**< set by the thread at its end: it may be joined */
 };
 
 /** The thread's function: serve until a plan says otherwise. */
 void *worker_run(void *worker);
-/** What the thread is called: "dns-1", "dns-tcp-1". @return @p out */
+/** The thread's name: "dns-1", "dns-tcp-1". @return @p out */
 const char *worker_name(const struct worker *w, char out[WORKER_NAME_MAX]);
 /** Free @p plan and close its descriptors; NULL is fine. */
 void worker_plan_free(struct worker_plan *plan);
 
-/** Count one in @p word, NULL: nothing. */
+/** Add one to counter @p word; NULL: there is no page. */
 static inline void worker_count(struct worker *w, uint64_t *word)
 {
 	tally_add(&w->tally, word, 1);
@@ -96,20 +100,23 @@ void udp_ready(void *arg, int fd, uint32_t events);
 /** Room for TCP clients. @return 0 or -errno */
 int tcp_open(struct worker *w);
 void tcp_close(struct worker *w);
-/** Take connections from @p fd, a listening socket, which is borrowed until tcp_listen_remove(). @return 0 or -errno */
+/**
+ * Accept connections from the listening socket @p fd, which is borrowed until tcp_listen_remove(). @return 0 or
+ * -errno
+ */
 int tcp_listen_add(struct worker *w, int fd);
-/** Take no more from @p fd; an unknown one is fine. */
+/** Accept no more connections from @p fd; an unknown one is fine. */
 void tcp_listen_remove(struct worker *w, int fd);
-/** How many clients there may be from now on. */
+/** Limit the number of clients from now on. */
 void tcp_limit(struct worker *w, uint32_t most);
-/** How many there are. */
+/** The number of clients. */
 uint32_t tcp_clients(const struct worker *w);
 
 /* crew.c: the main thread's side. */
 
-/** Have exactly @p n threads (1 to WORKERS_MAX) of each kind, and give them the sockets of s->listens. */
+/** Run exactly @p n threads (1 to WORKERS_MAX) of each kind, and give them the sockets of s->listens. */
 void crew_set(struct server *s, unsigned n);
-/** Some thread may have ended by itself: join it; a loop_fd_cb on s->crew_event. */
+/** Join threads that have ended by themselves; a loop_fd_cb on s->crew_event. */
 void crew_ended(void *arg, int fd, uint32_t events);
 /** End all threads and wait for them. */
 void crew_stop(struct server *s);

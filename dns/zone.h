@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Zone files to an image (dns/image.h). Slow and off the query path: call it from a
- * thread of its own, or before serving. Files are taken as hostile: everything is
- * bounded, and every mistake is reported, with file and line.
+ * Compiling zone files to an image (dns/image.h). Files are treated as hostile: everything is bounded, and every
+ * error is reported with file and line. Implemented in zone_build.c and the files of its stages. Slow: call it from
+ * a thread of its own, or before serving.
  */
 #ifndef WEIR_DNS_ZONE_H
 #define WEIR_DNS_ZONE_H
@@ -16,20 +16,20 @@
 
 struct image;
 
-#define ZONE_MAX             10000u
-#define ZONE_RECORDS_MAX     16000000u
+#define ZONE_MAX             10000u            /**< zones; their numbers have 16 bits */
+#define ZONE_RECORDS_MAX     16000000u         /**< in all zones: an image has offsets of 32 bits */
 #define ZONE_FILE_BYTES_MAX  ((size_t)1 << 30) /**< of one zone with its includes */
-#define ZONE_RECORD_TEXT_MAX ((size_t)256 << 10)
-#define ZONE_INCLUDE_DEPTH   8
-#define ZONE_INCLUDES_MAX    256
+#define ZONE_RECORD_TEXT_MAX ((size_t)256 << 10) /**< bytes: 65,535 bytes of data, each escaped */
+#define ZONE_INCLUDE_DEPTH   8                   /**< files that include one another */
+#define ZONE_INCLUDES_MAX    256    /**< of a zone: a file cannot include itself for long */
 #define ZONE_SET_BYTES_MAX   60000u /**< an RRset must fit a message over TCP */
-#define ZONE_MISTAKES_MAX    100  /**< of a zone; then reading ends: it is not that kind of file */
-#define ZONE_REPORTS_MAX     1000 /**< of all zones; then each bad zone has one */
+#define ZONE_MISTAKES_MAX    100    /**< of a zone; then reading ends: it is no zone file */
+#define ZONE_REPORTS_MAX     1000   /**< of all zones; then only one for each bad zone */
 
 struct zone_source {
 	const char *name; /**< the zone, in text */
-	const char *
-	        file; /**< its master file (RFC 1035, section 5); includes only below its directory */
+	/** Its master file (RFC 1035, section 5); includes only below its directory. */
+	const char *file;
 };
 
 /** What to compile. */
@@ -39,15 +39,15 @@ struct zone_input {
 	const char *const *
 	        dynamic; /**< names with dynamic addresses: number k is image_extra.dynamic k + 1 */
 	size_t n_dynamic;
-	uint64_t source; /**< kept in the header: image.source */
+	uint64_t source; /**< copied to image.source */
 	/**
-	 * A mistake affects its zone alone, which then is taken from @p earlier, or answers SERVFAIL
-	 * (image_zone.state). Without: any mistake refuses all.
+	 * An error affects only its zone, which then is taken from @p earlier, or answers SERVFAIL
+	 * (image_zone.state). If false, any error refuses all zones.
 	 */
 	bool isolate;
 	const struct image *earlier; /**< NULL: there is none */
-	bool check_only; /**< what is wrong is wanted, no image: zone_compile() gives NULL */
-	/** Read all record data by ldns, also what the compiler reads itself: for comparison in tests. */
+	bool check_only; /**< only report errors: zone_compile() gives NULL for the image */
+	/** Read all record data with ldns, also the types that zone_data.c reads: for comparison in tests. */
 	bool by_ldns;
 };
 
@@ -57,7 +57,7 @@ uint64_t zone_dynamic_digest(const char *const *names, size_t n);
 /**
  * Compile all zones into one image.
  * @param out  given, from malloc(); untouched on failure
- * @return 0, -EINVAL after one report of a mistake or more (isolated: of one that is no zone's), or -ENOMEM
+ * @return 0; -EINVAL after reports of errors (with `isolate`: of errors that concern no zone); -E2BIG or -ENOMEM
  */
 int zone_compile(const struct zone_input *in, zones_report *report, void *arg, struct image **out);
 

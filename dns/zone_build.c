@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Names are interned in one open-addressing table keyed by (parent, label): equal names have equal indices, and to
+ * compare or compress names later costs an integer comparison. Each name is linked to its lower-case form.
+ *
+ * The pipeline at the end makes passes: a zone with errors is set aside, first to be copied from the earlier image,
+ * then to be served as broken, and the pass is repeated. Zones influence each other (delegations, deeper zones), so
+ * a pass starts from nothing; errors are rare enough for that.
+ */
 #include "dns/zone_build.h"
 
 #include <errno.h>
@@ -37,7 +45,7 @@ int build_init(struct build *b, const struct zone_input *in, struct build_zone *
 	b->bytes.each = 1;
 	b->nodes.each = sizeof(struct build_node);
 	b->files.each = sizeof(char *);
-	/* The first byte is not used: data of length 0 has an address, too. */
+	/* The first byte is not used: so data of length 0 has a valid address, too. */
 	return build_intern(b, root) == BUILD_ROOT && build_grow(&b->bytes, 1) == 0 ? 0 : -ENOMEM;
 }
 
@@ -54,7 +62,7 @@ void build_fini(struct build *b)
 	free(b->table);
 }
 
-/* Count a mistake. @return whether there is room to report it: of each bad zone at least one is told */
+/* Count an error. @return whether to report it: beyond the limit, only the first one of each zone */
 static bool count_mistake(struct build *b, uint32_t zone)
 {
 	uint32_t nth = 0;
@@ -134,7 +142,7 @@ static uint32_t tag_of(uint64_t hash)
 	return (uint32_t)(hash >> 32);
 }
 
-/* The first free entry from that of the hash on. The table always has one: it grows when three quarters are used. */
+/* The first free entry at or behind the hash's. There always is one: the table grows when three quarters are used. */
 static size_t find_free_entry(const struct build_name_entry *table, size_t size, uint32_t tag)
 {
 	size_t at = tag & (size - 1);
@@ -187,6 +195,7 @@ static uint32_t add_name(struct build *b, uint32_t parent, const uint8_t *label,
 	return i;
 }
 
+/* The table grows before the search, so the entry that the search ends at stays valid for the new name. */
 static uint32_t intern_label(struct build *b, uint32_t parent, const uint8_t *label)
 {
 	if (b->names.n * 4 >= b->table_size * 3 && !table_grow(b))
@@ -208,7 +217,7 @@ static uint32_t intern_label(struct build *b, uint32_t parent, const uint8_t *la
 	return add_name(b, parent, label, hash, at);
 }
 
-/* As intern_label(), with the lower-case twin made and linked. */
+/* As intern_label(), and make and link the name's lower-case form. */
 static uint32_t intern_both(struct build *b, uint32_t parent, const uint8_t *label)
 {
 	uint8_t lower[64];
@@ -322,7 +331,7 @@ uint64_t zone_dynamic_digest(const char *const *names, size_t n)
 	return digest;
 }
 
-/* Make the zones' apexes known; a zone's name must be there before any record is read. */
+/* Note the zones' apexes. All must be known before any record is read: they decide which zone has a name. */
 static void add_zones(struct build *b)
 {
 	if (b->in->n_zones > ZONE_MAX) {
@@ -360,14 +369,14 @@ static void read_zone(struct build *b, uint16_t number)
 		zone_parse(b, number);
 }
 
-/* One try with the zones' states as they are. @return 0, -EAGAIN when some have mistakes, -EINVAL or -ENOMEM */
+/* One pass with the zones' present states. @return 0, -EAGAIN if some zone had errors, -EINVAL or -ENOMEM */
 static int compile_once(struct build *b, struct image **out)
 {
 	add_zones(b);
 	if (!b->no_memory && b->n_mistakes == 0) {
 		for (size_t z = 0; z < b->in->n_zones && !b->no_memory; z++)
 			read_zone(b, (uint16_t)z);
-		if (!b->no_memory) /* or what is missing would be called a mistake */
+		if (!b->no_memory) /* else missing records would be reported as errors */
 			zone_check(b);
 	}
 	if (b->no_memory)
@@ -380,7 +389,7 @@ static int compile_once(struct build *b, struct image **out)
 	return zone_layout(b, out);
 }
 
-/* Zones that had mistakes are done without their file in the next try, and then without an earlier image. */
+/* A zone with errors does without its file in the next pass, and without an earlier image in the one after. */
 static void set_aside(struct build_zone *zones, size_t n)
 {
 	for (size_t z = 0; z < n; z++) {
@@ -396,7 +405,7 @@ int zone_compile(const struct zone_input *in, zones_report *report, void *arg, s
 	struct build_zone *zones = calloc(in->n_zones + 1, sizeof(*zones));
 	int err = zones ? -EAGAIN : -ENOMEM;
 
-	/* each try sets at least one more zone aside, so it ends */
+	/* each pass sets at least one more zone aside, so this ends */
 	for (bool again = false; err == -EAGAIN; again = true) {
 		struct build b;
 

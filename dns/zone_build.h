@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What zone_compile()'s stages share: names and records as they are read (zone_parse.c),
- * nodes and what is wrong with them (zone_check.c), the image's bytes (zone_layout.c).
- * Internal to the compiler; one thread.
+ * The compiler's workbench, which the stages of zone_compile() share: names and records as they are read
+ * (zone_parse.c), nodes and their errors (zone_check.c), the image's bytes (zone_layout.c). Objects refer to each
+ * other by index, since arrays move when they grow.
+ *
+ * build_*() is implemented in zone_build.c, zone_X() in zone_X.c. Internal to the compiler; only its thread.
  */
 #ifndef WEIR_DNS_ZONE_BUILD_H
 #define WEIR_DNS_ZONE_BUILD_H
@@ -16,8 +18,8 @@
 #include "dns/name.h"
 #include "dns/zone.h"
 
-#define BUILD_NONE UINT32_MAX
-#define BUILD_ROOT 0u /**< the root's name */
+#define BUILD_NONE UINT32_MAX /**< no index */
+#define BUILD_ROOT 0u         /**< the root's name */
 
 /** A growable array; `items` moves when it grows. */
 struct build_array {
@@ -50,7 +52,7 @@ struct build_record {
 	uint16_t zone;
 };
 
-/** A zone as it is made. */
+/** A zone while it is compiled. */
 struct build_zone {
 	uint32_t n_mistakes;
 	uint32_t state; /**< bits of enum image_zone_state */
@@ -64,7 +66,7 @@ struct build_node {
 	uint32_t dynamic;        /**< as in image_extra */
 	uint32_t off, extra_off; /**< in the image */
 	uint16_t zone;
-	bool is_above; /**< stands beside a child zone's apex */
+	bool is_above; /**< the parent zone's node at a child zone's apex, beside the child's own */
 	bool cut_known;
 };
 
@@ -79,8 +81,8 @@ struct build {
 	zones_report *report;
 	void *report_arg;
 	size_t n_mistakes;
-	size_t n_global; /**< those that are no zone's */
-	bool quiet;      /**< warnings were given by an earlier pass */
+	size_t n_global; /**< errors that concern no zone */
+	bool quiet;      /**< an earlier pass has reported the warnings */
 	bool no_memory;
 	bool has_includes;
 
@@ -121,26 +123,29 @@ int build_init(struct build *b, const struct zone_input *in, struct build_zone *
                zones_report *report, void *arg);
 void build_fini(struct build *b);
 
-/** Where a message belongs; zone BUILD_NONE: to none. */
+/** What a message concerns; zone BUILD_NONE: no zone. */
 struct build_place {
 	uint32_t zone;
 	const char *file;
 	unsigned line;
 };
-/** Report, as printf; a mistake is counted for its zone. */
+/** Report a message, as printf; an error is counted for its zone. */
 void build_say(struct build *b, enum zones_level level, const struct build_place *at,
                const char *format, ...) __attribute__((format(printf, 4, 5)));
-/** Whether zone @p number is read no further. */
+/** Whether reading zone @p number makes no sense any more. */
 static inline bool build_is_hopeless(const struct build *b, uint32_t number)
 {
 	return b->no_memory || b->zones[number].n_mistakes >= ZONE_MISTAKES_MAX;
 }
 /** Note a file that records come from. @return its number, or BUILD_NONE when out of memory */
 uint32_t build_file(struct build *b, const char *name);
-/** Add a record with a copy of its data. Too many are a mistake of its zone. */
+/** Add a record with a copy of its data. Too many records are an error of this one's zone. */
 void build_add(struct build *b, const struct build_record *r, const uint8_t *data);
 
-/** The index of an uncompressed, well-formed name; the same for the same bytes. @return BUILD_NONE when out of memory */
+/**
+ * The index of an uncompressed, well-formed name; the same for the same bytes. @return BUILD_NONE when out of
+ * memory
+ */
 uint32_t build_intern(struct build *b, const uint8_t *wire);
 /** The same for @p n bytes of labels below the name @p above; the whole is at most NAME_WIRE_MAX long. */
 uint32_t build_intern_below(struct build *b, uint32_t above, const uint8_t *labels, size_t n);
@@ -156,13 +161,13 @@ const char *build_name_text(const struct build *b, uint32_t name, char text[NAME
 uint32_t build_set(const struct build *b, const struct build_node *node, uint16_t type,
                    uint32_t *first);
 
-/** Read zone @p number's file into names and records; mistakes are reported. */
+/** Read zone @p number's file into names and records; errors are reported. */
 void zone_parse(struct build *b, uint16_t number);
-/** Take zone @p number over from the earlier image. @return whether it has it */
+/** Copy zone @p number from the earlier image. @return whether the image has it */
 bool zone_lift(struct build *b, uint16_t number);
-/** Make nodes of the records; report what does not fit together. */
+/** Make nodes of the records; report records that contradict each other. */
 void zone_check(struct build *b);
-/** Warn of what is allowed and breaks: aliases as servers, missing glue. After zone_check(). */
+/** Warn of what is allowed but does not work: aliases as servers, missing glue. After zone_check(). */
 void zone_lint(struct build *b);
 /** Lay the image out. @return 0 or -ENOMEM, -E2BIG after a report */
 int zone_layout(struct build *b, struct image **out);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From records to nodes: what exists, what lies below a delegation, what a deeper zone
- * takes over; and what must not stand together (RFC 1034, section 3.6.2; RFC 2181).
+ * From records to nodes, and what must not stand together (RFC 1034, section 3.6.2; RFC 2181; RFC 6672).
+ *
+ * Records are sorted by owner, zone and type, so that a node is a run of records and an RRset a run within it.
+ * Empty non-terminals get nodes of their own. Records below a deeper zone's apex are dropped, since that zone has
+ * these names. Those at the apex itself go to a second node, which belongs to the parent zone: it answers for DS.
  */
 #include "dns/zone_build.h"
 
@@ -10,14 +13,14 @@
 
 #include "dns/image.h"
 
-/* Report a mistake at a record. */
+/* Report an error at a record. */
 #define MISTAKE(b, r, ...) SAY(b, r, ZONES_MISTAKE, __VA_ARGS__)
 #define SAY(b, r, level, ...)                                                                      \
 	build_say((b), (level),                                                                    \
 	          &(struct build_place){ (r)->zone, ((char **)(b)->files.items)[(r)->file],        \
 	                                 (r)->line },                                              \
 	          __VA_ARGS__)
-/* Report a mistake at no record; zone BUILD_NONE: of none. */
+/* Report an error that concerns no record; zone BUILD_NONE: and no zone. */
 #define MISTAKE_OF(b, zone, file, ...)                                                             \
 	build_say((b), ZONES_MISTAKE, &(struct build_place){ (zone), (file), 0 }, __VA_ARGS__)
 
@@ -69,7 +72,7 @@ static uint32_t need_node(struct build *b, uint32_t name, uint16_t zone)
 	}
 }
 
-/* Hang records first..first+n of one owner and zone to their node, if the zone has the name. */
+/* Give records first..first+n, of one owner and zone, to their node, if the zone has the name. */
 static void place_records(struct build *b, uint32_t first, uint32_t n)
 {
 	const struct build_record *r = build_record_at(b, first);
@@ -80,10 +83,10 @@ static void place_records(struct build *b, uint32_t first, uint32_t n)
 	if (deepest == r->zone + 1)
 		node = need_node(b, r->owner, r->zone);
 	else if (owner->apex_of && build_zone_of(b, owner->parent) ==
-	                                   r->zone + 1) /* the child's DS stands in its parent */
+	                                   r->zone + 1) /* the child's DS belongs to the parent */
 		node = add_node(b, r->owner, r->zone, true);
 	else
-		return; /* a zone below, served too, has this name */
+		return; /* a deeper zone, which is served too, has this name */
 	if (node == BUILD_NONE)
 		return;
 	build_node_at(b, node)->first = first;
@@ -98,7 +101,7 @@ static bool is_sorted(const struct build_record *r, uint32_t n)
 	return true;
 }
 
-/* Sort each owner's records, which lie together. */
+/* Sort each owner's records, which are neighbours. */
 static void sort_owners(struct build_record *r, uint32_t n)
 {
 	for (uint32_t i = 0, j; i < n; i = j) {
@@ -109,7 +112,7 @@ static void sort_owners(struct build_record *r, uint32_t n)
 	}
 }
 
-/* Sort all records by_owner(): counted by owner, because owners are small numbers. */
+/* Sort all records by_owner(), with a counting sort by owner: owners are small numbers, and records may be millions. */
 static void sort_records(struct build *b)
 {
 	uint32_t n = (uint32_t)b->records.n;
@@ -155,6 +158,7 @@ static void make_nodes(struct build *b)
 	}
 }
 
+/* Dynamic names come from the document, not from a zone: an error is no zone's, and so refuses the document. */
 static void add_dynamic(struct build *b)
 {
 	for (size_t d = 0; d < b->in->n_dynamic && !b->no_memory; d++) {
@@ -180,7 +184,7 @@ static void add_dynamic(struct build *b)
 	}
 }
 
-/* Find and remember the highest delegation at or above @p i; it depends on the parent's alone. */
+/* Find the highest delegation at or above node @p i, and remember it: children ask their parent only once. */
 static uint32_t find_cut(struct build *b, uint32_t i)
 {
 	struct build_node *node = build_node_at(b, i);
@@ -208,7 +212,7 @@ static void link_wildcard(struct build *b, uint32_t i)
 	build_node_at(b, build_name_at(b, name->parent)->node)->wildcard = i;
 }
 
-/* Compare the data of two records of one type; names without regard to case. */
+/* Compare the data of two records of one type; names regardless of case. */
 static int compare_data(const struct build *b, const struct build_record *x,
                         const struct build_record *y)
 {
@@ -244,7 +248,7 @@ static int by_data(const void *x, const void *y, void *b)
 	return order ? order : (r->line > s->line) - (r->line < s->line);
 }
 
-/* Take out what is there twice (RFC 2181, section 5). @return how many are left of @p n */
+/* Remove duplicates, which the sort has made neighbours (RFC 2181, section 5). @return how many are left of @p n */
 static uint32_t merge_equal(struct build *b, struct build_record *r, uint32_t n)
 {
 	char text[NAME_TEXT_MAX];
@@ -293,6 +297,10 @@ static bool beside_cname(uint16_t type)
 	return type == DNS_CNAME || type == DNS_RRSIG || type == DNS_NSEC;
 }
 
+/*
+ * An alias has no other data (RFC 1034, section 3.6.2): a resolver would find one or the other, depending on its
+ * cache.
+ */
 static void check_cname(struct build *b, const struct build_node *node)
 {
 	char text[NAME_TEXT_MAX];
@@ -373,7 +381,10 @@ static void check_dname(struct build *b, const struct build_node *node)
 		MISTAKE(b, build_record_at(b, first), "%.300s: a DNAME at a wildcard", text);
 }
 
-/* Nothing may exist below a DNAME (RFC 6672, section 2.4): a node asks the one above. */
+/*
+ * Nothing may exist below a DNAME (RFC 6672, section 2.4). Each node looks at its parent only, so one level is
+ * reported.
+ */
 static void check_below(struct build *b, const struct build_node *node)
 {
 	const struct build_name *name = build_name_at(b, node->name);
@@ -390,7 +401,7 @@ static void check_below(struct build *b, const struct build_node *node)
 	        build_name_text(b, node->name, text), build_record_at(b, dname)->line);
 }
 
-/* Each of the node's sets; what stands there twice goes. */
+/* Check each RRset of the node, and close the gaps that removed duplicates leave. */
 static void check_sets(struct build *b, struct build_node *node)
 {
 	uint32_t kept = node->first, end = node->first + node->n;
@@ -422,6 +433,7 @@ static void check_node(struct build *b, uint32_t at)
 	check_below(b, node);
 }
 
+/* Without a SOA there are no negative answers, and no TTL for them; without NS no delegation to this zone works. */
 static void check_apex(struct build *b, uint32_t z)
 {
 	const struct zone_source *zone = &b->in->zones[z];
@@ -443,7 +455,7 @@ static void check_apex(struct build *b, uint32_t z)
 		MISTAKE_OF(b, z, zone->file, "zone %.200s has no NS at its apex", zone->name);
 }
 
-/* A zone that answers SERVFAIL needs its apex to be found by. */
+/* A zone that answers SERVFAIL needs a node at its apex, so that queries find it. */
 static void add_broken(struct build *b)
 {
 	for (uint32_t z = 0; z < b->in->n_zones && !b->no_memory; z++) {

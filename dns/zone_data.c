@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One cursor with a sticky error: each reader advances it or marks it as failed, and the check is at the end. A zone of a million
- * records spends most of its time here, so nothing is allocated and each byte is looked at once.
+ * A cursor with a sticky error: each reader advances it or marks it as failed, and one check at the end suffices. A
+ * zone of a million records spends most of its time here, so nothing is allocated and each byte is read once.
  */
 #include "dns/zone_data.h"
 
@@ -11,11 +11,11 @@
 #include "dns/image.h"
 #include "dns/wire.h"
 
-#define STRING_MAX 255u /* of a character-string */
-#define TAG_MAX    15u
-#define LABEL_MAX  63u
+#define STRING_MAX 255u /* bytes of a character-string (RFC 1035, section 3.3) */
+#define TAG_MAX    15u  /* bytes of a CAA's tag; a longer one is left to ldns */
+#define LABEL_MAX  63u  /* bytes (RFC 1035, section 3.1) */
 
-/* A reader of words; once it has failed, nothing more is taken. */
+/* A reader of words with a sticky error. */
 struct cursor {
 	const char *at;
 	bool failed;
@@ -214,7 +214,7 @@ static void read_caa(struct cursor *c, struct zone_data *d)
 	d->before = d->n;
 }
 
-/* A short word in capitals as a number; letters keep their order. */
+/* A word of at most five capitals as a number, for a switch. */
 #define KEY(a, b, c, d, e)                                                                         \
 	((uint64_t)(a) | (uint64_t)(b) << 8 | (uint64_t)(c) << 16 | (uint64_t)(d) << 24 |          \
 	 (uint64_t)(e) << 32)

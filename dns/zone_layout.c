@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From nodes to the image's bytes. First every part gets its offset, then all is written:
- * a node stands right behind its name and before its records, so that an answer touches
- * few cache lines.
+ * From nodes to the image's bytes, in two passes: the first gives each part its offset, the second writes. A name,
+ * its node and the node's records follow each other, so that an answer touches few cache lines.
  */
 #include "dns/zone_build.h"
 
@@ -75,7 +74,10 @@ static void place_node(struct layout *l, struct build_node *node)
 		l->max_labels = name->n_labels;
 }
 
-/* Servers of the delegation @p node whose addresses this zone has. @return how many, into @p out if not NULL */
+/*
+ * List servers of the delegation @p node whose addresses this zone has. @return how many; written to @p out if not
+ * NULL
+ */
 static uint32_t list_glue(const struct build *b, const struct build_node *node, bool required,
                           uint32_t *out)
 {
@@ -119,7 +121,7 @@ static bool has_cut_only(const struct build *b, const struct build_node *node)
 	return node->wildcard == BUILD_NONE && !node->dynamic && !has_above(b, node);
 }
 
-/* Delegations first: what lies below one shares its. */
+/* Delegations first: nodes below one share its image_extra. */
 static void place_extras(struct layout *l)
 {
 	struct build *b = l->b;
@@ -143,6 +145,10 @@ static void place_extras(struct layout *l)
 	}
 }
 
+/*
+ * The tail (glue, the zones' copies of the SOA) must be contiguous: write_glue() and write_zones() find their parts
+ * by walking it.
+ */
 static void place_all(struct layout *l)
 {
 	struct build *b = l->b;
@@ -230,7 +236,7 @@ static void write_sets(struct layout *l, const struct build_node *node, struct i
 	}
 }
 
-/* Nodes that share one write the same. */
+/* Nodes that share an image_extra write the same values. */
 static void write_extra(const struct build *b, const struct build_node *node,
                         struct image_extra *out)
 {
@@ -347,7 +353,7 @@ static void write_buckets(struct layout *l)
 	}
 }
 
-/* Whether the image follows from what the source tells: zones that lack theirs are tried again at each start. */
+/* Whether `source` describes all files that the image was made from. If not, it is compiled again at each start. */
 static bool is_whole(const struct build *b)
 {
 	for (size_t z = 0; z < b->in->n_zones; z++)
@@ -356,6 +362,7 @@ static bool is_whole(const struct build *b)
 	return !b->has_includes;
 }
 
+/* Last, as the checksum covers all other bytes. */
 static void write_header(struct layout *l)
 {
 	const struct build *b = l->b;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A zone out of an earlier image back into records: what is served when its file cannot be
- * used any more. Names that the earlier image gave to a deeper zone are not in it.
+ * A zone out of an earlier image back into records: it is served when the zone's file cannot be used any more. All
+ * nodes of the image are visited, since an image has no list of a zone's nodes. Names that the earlier image gave
+ * to a deeper zone are missing.
  */
 #include <string.h>
 
@@ -17,7 +18,7 @@ struct lift {
 	uint32_t file;
 };
 
-/* The earlier image's zone of that name. @return NULL: it has none that could be served */
+/* The earlier image's zone of that name. @return NULL if it has none, or a broken one */
 static const struct image_zone *find_zone(const struct image *from, const char *text)
 {
 	struct name name;
@@ -43,6 +44,7 @@ static uint32_t lift_name(const struct lift *l, uint32_t name_off)
 	return build_intern(l->b, wire);
 }
 
+/* Names in the data are offsets in an image, and indices in a build: they are translated one by one. */
 static void lift_record(const struct lift *l, uint32_t owner, const uint8_t *record)
 {
 	struct build_record r = {

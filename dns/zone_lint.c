@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a zone may say and what then does not work: servers that are aliases (RFC 2181,
- * section 10.3), and servers inside the zone without an address.
+ * What a zone may say although it does not work: servers that are aliases (RFC 2181, section 10.3), and servers
+ * inside the zone without an address. Only warnings: the zone is served all the same.
  */
 #include <string.h>
 
@@ -21,7 +21,7 @@ static bool has_type(const struct build *b, const struct build_node *node, uint1
 	return build_set(b, node, type, &first) > 0;
 }
 
-/* The node of a name in one of our zones, NULL: it is in none, or does not exist. */
+/* The node of a name. @return NULL if no zone has the name, or it does not exist */
 static const struct build_node *node_of(const struct build *b, uint32_t name)
 {
 	uint32_t at = build_name_at(b, build_name_at(b, name)->fold)->node;
@@ -29,7 +29,7 @@ static const struct build_node *node_of(const struct build *b, uint32_t name)
 	return at == BUILD_NONE ? NULL : build_node_at(b, at);
 }
 
-/* Whether the zone must have the address of a server of @p node's: nobody else can. */
+/* Whether this zone must have the address of @p node's server: no other zone can have it. */
 static bool must_have(const struct build *b, const struct build_node *node, uint32_t target)
 {
 	uint32_t name = build_name_at(b, target)->fold;
@@ -39,6 +39,10 @@ static bool must_have(const struct build *b, const struct build_node *node, uint
 	return build_zone_of(b, name) == node->zone + 1;
 }
 
+/*
+ * A server's address may also come from a wildcard, a DNAME or a deeper delegation: then its name has no node, and
+ * the closest name above it decides. Only where nothing can give an address, there is a warning.
+ */
 static void lint_server(struct build *b, const struct build_node *node,
                         const struct build_record *r)
 {

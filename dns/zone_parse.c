@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Records of a master file, one at a time: the common ones by zone_data.c, the others through ldns,
- * which knows the text of every type. What it gets wrong is done here before it sees the line:
- * numbers that it would wrap without a word, class before TTL, directives, and includes.
+ * Records of a master file, one at a time: zone_data.c reads the common types, ldns the text of all others. What
+ * ldns gets wrong is done here before it sees the line: numbers that it would wrap silently, class before TTL,
+ * directives, and includes. A record's text is composed anew for ldns, with TTL 0 and class IN: both are read here.
  */
 #include "dns/zone_build.h"
 
@@ -20,10 +20,10 @@
 #include "dns/zone_text.h"
 #include "dns/zone_words.h"
 
-#define TTL_NONE UINT32_MAX
-#define MADE_MAX (ZONE_RECORD_TEXT_MAX + 64)
+#define TTL_NONE UINT32_MAX                  /* over ZONE_TTL_MAX */
+#define MADE_MAX (ZONE_RECORD_TEXT_MAX + 64) /* a record's text with TTL, class and two quotes */
 
-/* What ldns takes for a record: some copies of its text, and small pieces. */
+/* What ldns allocates for a record: small pieces, and some copies of its text. */
 #define LDNS_ROOM_BYTES 16384u
 #define LDNS_ROOM_TIMES 16u
 
@@ -35,13 +35,13 @@ struct parse {
 	struct zone_text_line line;
 	ldns_rdf *origins[ZONE_INCLUDE_DEPTH + 1]; /* by depth */
 	uint32_t origin_names[ZONE_INCLUDE_DEPTH + 1];
-	uint32_t owner; /* name of the last record's; BUILD_NONE: there was none */
+	uint32_t owner; /* of the last record; BUILD_NONE: there was none */
 	uint32_t ttl_s; /* $TTL, or the last one seen */
 	bool ttl_set;   /* by $TTL */
 	uint32_t file;  /* number of line.file */
 	size_t first;   /* of the zone's records */
-	bool ttl_open;  /* some wait for the SOA's minimum */
-	char *made;     /* the line as ldns shall see it */
+	bool ttl_open;  /* some records need the SOA's minimum as TTL */
+	char *made;     /* the line as ldns sees it */
 	struct zone_data data;
 };
 
@@ -83,7 +83,6 @@ static int take_ttl_or_class(struct parse *p, const char *word, uint32_t *ttl_s)
 	return 0;
 }
 
-/* A line's parts. */
 struct head {
 	char *owner; /* NULL: the last one's */
 	char *type, *data;
@@ -117,13 +116,12 @@ static bool parse_head(struct parse *p, struct head *head)
 	return true;
 }
 
-/* Records that only signing makes. */
 static bool is_of_signing(unsigned type)
 {
 	return type == DNS_RRSIG || type == DNS_NSEC || type == DNS_NSEC3;
 }
 
-/* A signed zone is told once. */
+/* A signed zone is reported once. */
 static void note_signed(struct parse *p, const char *type)
 {
 	struct build_zone *zone = &p->b->zones[p->zone];
@@ -164,8 +162,8 @@ static void note_owner(struct parse *p, const ldns_rdf *owner)
 }
 
 /*
- * Read the record's text. ldns does not check malloc(): without memory it crashes, or calls a good record
- * bad. So there must be room in the heap before, and what it refuses it must refuse twice.
+ * Read the record's text. ldns does not check malloc(): without memory it crashes, or calls a good record bad. So the
+ * heap gets enough room before, and a record counts as bad only if ldns refuses it twice.
  */
 static ldns_status read_made(struct parse *p, ldns_rr **rr)
 {
@@ -293,7 +291,7 @@ static int store_names(struct parse *p, struct image_fixed_names how, uint8_t *d
 	return (int)n;
 }
 
-/* Add a record of owner p->owner. */
+/* Both ways of reading end here, so this is where a record outside the zone is refused. */
 static void add_record(struct parse *p, uint16_t type, uint32_t ttl_s, const uint8_t *data,
                        size_t length)
 {
@@ -320,7 +318,7 @@ static void add_record(struct parse *p, uint16_t type, uint32_t ttl_s, const uin
 	          data);
 }
 
-/* Take what ldns read. */
+/* Store a record that ldns read. */
 static void take_record(struct parse *p, const ldns_rr *rr, const struct head *head)
 {
 	static _Thread_local uint8_t data[UINT16_MAX + 1];
@@ -365,7 +363,7 @@ static uint32_t intern_plain(struct parse *p, const struct zone_data_name *name)
 	return build_intern_below(p->b, above, name->labels, name->n);
 }
 
-/* Put the data together as it is stored. @return its length; out of memory: anything */
+/* Put the data together as it is stored. @return its length; undefined when out of memory */
 static size_t store_plain(struct parse *p, bool named, uint8_t *out)
 {
 	const struct zone_data *d = &p->data;
@@ -393,7 +391,7 @@ static size_t store_plain(struct parse *p, bool named, uint8_t *out)
 	return n + d->n - d->before;
 }
 
-/* Take the line if it is a plain record of a common type. @return whether it was */
+/* Store the line's record if it is a plain one of a common type. @return false: it is left to ldns */
 static bool take_plain(struct parse *p, const struct head *head)
 {
 	uint8_t data[ZONE_DATA_BYTES_MAX + 2 * NAME_WIRE_MAX];
@@ -453,6 +451,7 @@ static ldns_rdf *directive_name(struct parse *p, const char *word)
 	return name;
 }
 
+/* Origins are kept by depth: behind the included file the present one is in force again (RFC 1035, section 5.1). */
 static void do_include(struct parse *p, char **at)
 {
 	char *path = zone_word_next(at), *origin = zone_word_next(at);
@@ -486,6 +485,7 @@ static void do_ttl(struct parse *p, char **at)
 	p->ttl_set = true;
 }
 
+/* ldns does not see directives: what follows them decides how later lines are composed for it. */
 static void do_directive(struct parse *p)
 {
 	char *at = p->line.text;
@@ -543,8 +543,8 @@ static void read_lines(struct parse *p)
 }
 
 /*
- * Records that came before any TTL was stated take the SOA's minimum (RFC 1035, section 5.1, leaves them without; RFC
- * 2308, section 4, says what the field was). Without an SOA the zone is refused anyway.
+ * Records before the first stated TTL get the SOA's minimum (RFC 1035, section 5.1, leaves them without one; RFC 2308,
+ * section 4, explains the field). Without an SOA the zone is refused anyway.
  */
 static void fill_ttls(struct parse *p)
 {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reads bytes through one buffer a file. Files are opened without blocking, so that a
- * FIFO cannot hold us, and must be regular; includes are resolved beneath the zone
- * file's directory by the kernel (openat2(2), RESOLVE_BENEATH).
+ * A scanner over bytes, with one buffer for each open file. The state machine takes one byte at a time; runs of bytes
+ * that mean themselves in every state are copied at once.
+ *
+ * Files are hostile: they are opened without blocking, so that a FIFO cannot stop us, and must be regular. The kernel
+ * resolves includes beneath the zone file's directory (openat2(2), RESOLVE_BENEATH).
  */
 #include "dns/zone_text.h"
 
@@ -49,6 +51,7 @@ static const char *open_why(int error)
 	}
 }
 
+/* Takes @p fd, also on failure, so that callers have nothing to clean up. */
 static int open_file(struct zone_text *t, const char *name, int fd, const char **why)
 {
 	struct stat st;
@@ -134,7 +137,10 @@ void zone_text_close(struct zone_text *t)
 	free(t);
 }
 
-/* What a version of the configuration can keep: relative, plain, no part that begins with a dot. */
+/*
+ * Whether a version of the configuration can keep a file of this name: relative, plain, no part that begins with a
+ * dot.
+ */
 static bool is_plain(const char *path)
 {
 	bool part = false;
@@ -201,7 +207,7 @@ static int next_byte(struct zone_text *t, struct file *f, const char **why)
 	return (unsigned char)f->bytes[0];
 }
 
-/* Where in a logical line the scanner is. */
+/* The scanner's state in a logical line. */
 struct scan {
 	unsigned open; /* parentheses */
 	bool quoted;   /* inside "" */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ldns takes "70000" for a 16-bit field and wraps it without an error. So the numbers are checked in the text, before ldns sees
- * the line, by a table of fields. What else it takes and should not is found here, too.
+ * ldns reads "70000" for a 16-bit field and wraps it without an error. So numbers are checked in the text, before
+ * ldns sees the line, by a table of fields. Whatever else ldns accepts and should not is checked here, too.
  */
 #include "dns/zone_words.h"
 
@@ -65,7 +65,7 @@ int zone_word_ttl(const char *word, uint32_t *out)
 	return total > ZONE_TTL_MAX ? -ERANGE : 0;
 }
 
-/* Numbers in text that ldns would wrap: place behind the type, and the largest value. */
+/* Numbers in text that ldns would wrap: the word's position behind the type, and the largest value. */
 static const struct number {
 	uint16_t type;
 	uint8_t place;
@@ -101,7 +101,7 @@ static uint32_t largest(unsigned type, unsigned place)
 	return 0;
 }
 
-/* Whether a number stands in @p word that is over @p max; units of time only where they can be meant. */
+/* Whether @p word is a number over @p max. Units of time are read only where a time is expected. */
 static bool is_over(const char *word, uint32_t max)
 {
 	uint32_t period;
@@ -172,7 +172,10 @@ static bool has_key_twice(const uint8_t *data, size_t length)
 	return false;
 }
 
-/* The fewest fields that a record of the type has. Texts without a length and unknown data may be empty: no field then. */
+/*
+ * The fewest fields that a record of the type has. An empty text without a length, or empty unknown data, is no
+ * field.
+ */
 static size_t fewest_fields(uint16_t type)
 {
 	const ldns_rr_descriptor *d = ldns_rr_descript(type);
@@ -196,7 +199,7 @@ const char *zone_words_misfit(uint16_t type, const char *text, size_t n_fields, 
 	return NULL;
 }
 
-/* Drop blanks at the end; an escaped one stays. */
+/* Remove blanks at the end; an escaped blank stays. */
 static void trim(char *text)
 {
 	size_t n = strlen(text), slashes = 0;

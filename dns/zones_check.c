@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The check of a document before it is applied: the compiler of weir-dns itself, without an image at the end. So the
+ * check and weir-dns cannot disagree about a zone file.
+ */
 #include "weir/zones.h"
 
 #include <errno.h>

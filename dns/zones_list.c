@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A zone file's records as logical lines (RFC 1035, section 5.1), for comparing two versions of it: owners
- * are made absolute and folded, blanks are single, TTL and class are left out. Data stays as it is written,
- * with the origin that its relative names belong to.
+ * A zone file's records as logical lines (RFC 1035, section 5.1), for comparing two versions of a zone. Records are
+ * compared by hashes, not parsed: owners are made absolute and lower-case, blanks are single, TTL and class are left
+ * out. Data stays as it is written, with the origin of its relative names mixed in. So a record that is only written
+ * differently may count as changed, but no change of data goes unseen.
  */
 #include "weir/zones.h"
 
@@ -15,8 +16,8 @@
 #include "base/hash.h"
 #include "dns/zone_text.h"
 
-#define NAME_MAX_TEXT 1024
-#define DEPTH_MAX     16u
+#define NAME_MAX_TEXT 1024 /* bytes of a name with escapes, and its NUL */
+#define DEPTH_MAX     16u  /* more than zone_text.c lets files include one another */
 
 struct listing {
 	zones_found *found;
@@ -24,7 +25,7 @@ struct listing {
 	char apex[NAME_MAX_TEXT], owner[NAME_MAX_TEXT];
 	char origins[DEPTH_MAX][NAME_MAX_TEXT]; /* by depth of includes */
 	unsigned depth;
-	bool serial_only, serial_known; /* what is wanted is the first SOA's serial */
+	bool serial_only, serial_known; /* only the first SOA's serial is needed */
 	uint32_t serial;
 };
 
@@ -83,6 +84,7 @@ static void read_serial(struct listing *l, const char *type, char *at)
 	l->serial_known = true;
 }
 
+/* Two hashes describe a record: of owner and type, which name its RRset, and of its data with the origin. */
 static void list_record(struct listing *l, struct zone_text_line *line)
 {
 	char *at = line->text, *type, *word;
@@ -125,12 +127,13 @@ static void follow_directive(struct listing *l, struct zone_text *t, char *text)
 		memcpy(l->origins[l->depth], name, sizeof(name));
 	} else if (what && word && !strcasecmp(what, "$INCLUDE") && l->depth + 1 < DEPTH_MAX) {
 		read_name(origin ? origin : "@", l->origins[l->depth], name);
-		/* a file that cannot be read is the check's to report; its records are missing here */
+		/* the check reports a file that cannot be read; here its records are missing */
 		if (!zone_text_include(t, word, &why))
 			memcpy(l->origins[l->depth + 1], name, sizeof(name));
 	}
 }
 
+/* Reading stops at the first serial if only that is needed: it usually is the file's first record. */
 static int list_file(struct listing *l, const char *zone, const char *file)
 {
 	struct zone_text_line line;
