@@ -149,7 +149,7 @@ static void measure_sites(struct risk_work *w)
 		const char *subject = risk_text(w, "site %s", a->name);
 
 		if (!b) {
-			risk_note(w, RISK_SITE_GONE, 1, subject, "it is removed");
+			risk_note(w, RISK_SITE_GONE, 1, subject, "removed");
 			continue;
 		}
 		/* without a capacity the guard `room` lets everything pass */

@@ -42,10 +42,10 @@ static void measure_damping(struct risk_work *w, const char *subject, const stru
 	                        : 1;
 
 	if (off || harsh || longer >= 5)
-		risk_note(w, RISK_DAMPING, 1, subject, "damping is %s",
-		          off     ? "turned off"
-		          : harsh ? "so strict that a turn or two hold a target down"
-		                  : "much longer");
+		risk_note(w, RISK_DAMPING, 1, subject, "damping %s",
+		          off     ? "is turned off"
+		          : harsh ? "holds a target down after one or two changes"
+		                  : "is much longer");
 }
 
 /* A factor alone is no harm: it counts only beyond a value that people notice. */
@@ -60,18 +60,18 @@ static void measure_times(struct risk_work *w, const char *subject, const struct
 	double up_a = (double)a->rise * a->interval_ms, up_b = (double)b->rise * b->interval_ms;
 
 	risk_note(w, RISK_CHECK_SLOWER, b->detect_worst_ms > 1000 ? slower : 0, subject,
-	          "a death is found within %u ms, was %u ms", b->detect_worst_ms,
+	          "a dead target is detected within %u ms, was %u ms", b->detect_worst_ms,
 	          a->detect_worst_ms);
 	if (b->fall == 1 && a->fall > 1)
 		hasty = fmax(hasty, 3);
 	risk_note(w, RISK_CHECK_HASTY, hasty, subject,
-	          "%u failures of %u ms make a death, were %u of %u ms", b->fall, b->timeout_ms,
-	          a->fall, a->timeout_ms);
+	          "a target is down after %u failures of %u ms, was %u of %u ms", b->fall,
+	          b->timeout_ms, a->fall, a->timeout_ms);
 	risk_note(w, RISK_CHECK_RETURN, up_b > 5000 ? risk_times(up_a, up_b) : 0, subject,
-	          "a return takes %.0f ms, was %.0f ms", up_b, up_a);
+	          "a recovered target is up after %.0f ms, was %.0f ms", up_b, up_a);
 	risk_note(w, RISK_CHECK_RATE,
 	          b->interval_ms < 100 ? risk_times(b->interval_ms, a->interval_ms) : 0, subject,
-	          "it is probed each %u ms, was %u ms", b->interval_ms, a->interval_ms);
+	          "probed every %u ms, was %u ms", b->interval_ms, a->interval_ms);
 	measure_damping(w, subject, a, b);
 }
 
@@ -79,12 +79,12 @@ static void measure_check(struct risk_work *w, const char *subject, const struct
                           const struct model_check *b)
 {
 	if (a && !b)
-		risk_note(w, RISK_CHECK_REMOVED, 1, subject, "it has no check any more");
+		risk_note(w, RISK_CHECK_REMOVED, 1, subject, "its check is removed");
 	if (!a || !b)
 		return;
 	const char *what = other_target(a, b);
 	if (what)
-		risk_note(w, RISK_CHECK_TARGET, 1, subject, "its check has another %s", what);
+		risk_note(w, RISK_CHECK_TARGET, 1, subject, "the %s of its check changes", what);
 	measure_times(w, subject, a, b);
 }
 

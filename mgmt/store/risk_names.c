@@ -84,13 +84,14 @@ static void measure_answers(struct risk_work *w, const char *subject,
 		emptied += was;
 		site = a->service->at[i].site->name;
 	}
-	risk_note(w, RISK_SITE_EMPTIED, emptied, subject, "site %s gets no answer any more", site);
-	risk_note(w, RISK_ANSWERS_MOVE, gained, subject, "its answers move between sites");
+	risk_note(w, RISK_SITE_EMPTIED, emptied, subject, "site %s is not in the answers any more",
+	          site);
+	risk_note(w, RISK_ANSWERS_MOVE, gained, subject, "answers move between sites");
 	if (!b->service->vip_check || b->policy == MODEL_POLICY_FAILOVER)
 		risk_note(w, RISK_ANSWERS_UNPROVEN, unproven, subject,
-		          "its answers lead to addresses that were not answered before");
+		          "answers have addresses that were not in use before");
 	/* what is probed is a site's VIP in a family, not each of its addresses */
-	risk_note(w, RISK_ANSWERS_UNPROVEN, added, subject, "its answers have further addresses");
+	risk_note(w, RISK_ANSWERS_UNPROVEN, added, subject, "answers have additional addresses");
 }
 
 static void measure_ttl(struct risk_work *w, const char *subject, uint32_t before, uint32_t after,
@@ -108,7 +109,7 @@ static void measure_gone_zones(struct risk_work *w)
 		if (!risk_named(w->to->zones, w->to->n_zones, sizeof(*w->to->zones),
 		                w->from->zones[i].name))
 			risk_note(w, RISK_ZONES_GONE, 1.0 / (double)w->from->n_zones,
-			          risk_text(w, "zone %s", w->from->zones[i].name), "it is removed");
+			          risk_text(w, "zone %s", w->from->zones[i].name), "removed");
 }
 
 void risk_measure_names(struct risk_work *w)
@@ -121,7 +122,7 @@ void risk_measure_names(struct risk_work *w)
 
 		if (!b) {
 			risk_note(w, RISK_NAMES_GONE, 1.0 / (double)w->from->n_dns_names, subject,
-			          "it is removed");
+			          "removed");
 			continue;
 		}
 		measure_answers(w, subject, a, b);

@@ -46,16 +46,16 @@ static void measure_ports(struct risk_work *w, const char *subject, const struct
 			                 a->ports[i].interface);
 		} else if (strcmp(port->device, a->ports[i].device) != 0) {
 			risk_note(w, RISK_PORT_DEVICE, 1.0 / (double)a->n_ports, subject,
-			          "port %s is driven by \"%s\", was \"%s\"", port->interface,
+			          "the device of port %s is \"%s\", was \"%s\"", port->interface,
 			          port->device, a->ports[i].device);
 		} else if (macs_gone(&a->ports[i], port)) {
 			risk_note(w, RISK_PORT_DEVICE, 1.0 / (double)a->n_ports, subject,
-			          "port %s takes no frames for %zu of its macs any more",
+			          "port %s no longer accepts frames for %zu of its MAC addresses",
 			          port->interface, macs_gone(&a->ports[i], port));
 		}
 	}
 	risk_note(w, RISK_PORTS_GONE, (double)n_gone / (double)(a->n_ports ? a->n_ports : 1),
-	          subject, "port %s is not configured any more", gone);
+	          subject, "port %s is removed", gone);
 }
 
 static bool prefix_changed(const struct prefix *a, const struct prefix *b)
@@ -104,18 +104,17 @@ static void measure_node(struct risk_work *w, const struct model_node *a,
 	const char *subject = risk_text(w, "node %s", a->name);
 
 	if (strcmp(a->site->name, b->site->name) != 0)
-		risk_note(w, RISK_NODE_MOVED, 1, subject, "it belongs to site %s, was %s",
-		          b->site->name, a->site->name);
+		risk_note(w, RISK_NODE_MOVED, 1, subject, "site is %s, was %s", b->site->name,
+		          a->site->name);
 	if (a->driver != b->driver)
 		risk_note(w, RISK_DRIVER, 1, subject, "driver changes");
 	if (a->mtu != b->mtu)
 		risk_note(w, RISK_MTU, risk_times(a->mtu, b->mtu), subject,
 		          "mtu is %" PRIu16 ", was %" PRIu16, b->mtu, a->mtu);
 	if (a->clock != b->clock && b->clock == MODEL_CLOCK_TRUSTED)
-		risk_note(w, RISK_CLOCK_GUARD, 1, subject,
-		          "a clock that is not synchronised is trusted");
+		risk_note(w, RISK_CLOCK_GUARD, 1, subject, "an unsynchronised clock is trusted");
 	if (dpdk_changed(&a->dpdk, &b->dpdk))
-		risk_note(w, RISK_NEXT_START, 1, subject, "its settings of DPDK change");
+		risk_note(w, RISK_NEXT_START, 1, subject, "its DPDK settings change");
 	measure_ports(w, subject, a, b);
 	measure_addresses(w, subject, a, b);
 }
@@ -129,6 +128,6 @@ void risk_measure_nodes(struct risk_work *w)
 			measure_node(w, a, b);
 		else
 			risk_note(w, RISK_NODE_GONE, 1.0 / (double)w->from->n_nodes,
-			          risk_text(w, "node %s", a->name), "it is removed");
+			          risk_text(w, "node %s", a->name), "removed");
 	}
 }

@@ -73,8 +73,8 @@ static void measure_members(struct risk_work *w, const char *subject, const stru
 			top = fmax(top, is / was);
 	}
 	risk_note(w, RISK_MEMBERS_LEAVE, leave, subject,
-	          "members with %.3g %% of its weight leave (%zu members, were %zu)", leave * 100,
-	          after.n, before.n);
+	          "members with %.3g %% of the weight lose their slots (%zu members, were %zu)",
+	          leave * 100, after.n, before.n);
 	risk_note(w, RISK_LOAD_GATHERS, top, subject, "a member's share of the slots grows");
 	risk_note(w, RISK_UNCHECKED_MEMBERS, unchecked, subject,
 	          "new members get slots, and the pool has no check");

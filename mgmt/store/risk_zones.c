@@ -85,11 +85,12 @@ static void compare_sets(struct risk_work *w, const char *subject, const struct 
 	}
 	double n = a->n ? (double)a->n : 1;
 	risk_note(w, RISK_RECORDS_GONE, (double)gone / n, subject,
-	          "%zu of its %zu sets of records are removed", gone, a->n);
+	          "%zu of its %zu record sets are removed", gone, a->n);
 	risk_note(w, RISK_RECORDS_CHANGE, (double)changed / n, subject,
-	          "%zu of its %zu sets of records change", changed, a->n);
+	          "%zu of its %zu record sets change", changed, a->n);
 	if (servers)
-		risk_note(w, RISK_ZONE_SERVERS, 1, subject, "its own NS records change");
+		risk_note(w, RISK_ZONE_SERVERS, 1, subject,
+		          "the NS records of the zone itself change");
 }
 
 static void measure_zone(struct risk_work *w, const struct model_zone *a,
@@ -103,7 +104,8 @@ static void measure_zone(struct risk_work *w, const struct model_zone *a,
 	if (read_sets(a, &before) && read_sets(b, &after))
 		compare_sets(w, subject, &before, &after);
 	else
-		risk_note(w, RISK_ZONE_UNREAD, 1, subject, "its two files cannot be compared");
+		risk_note(w, RISK_ZONE_UNREAD, 1, subject,
+		          "its old and new file cannot be compared");
 	free(before.items);
 	free(after.items);
 }

@@ -276,11 +276,11 @@ static void a_risk_is_a_sentence_with_its_figure_and_limit(void **state)
 		const char *from, *to, *text;
 	} rows[] = {
 		{ "\"10.1.1.12\"; weight = 100", "\"10.1.1.12\"; weight = 0",
-		  "pool web-ams: members with 50 % of its weight leave (2 members, were 2): the load of those that leave moves to fewer backends, or to untried ones (rule members-leave: 50 %, risky from 50 %)" },
+		  "pool web-ams: members with 50 % of the weight lose their slots (2 members, were 2): their load moves to fewer, or to untried, backends (rule members-leave: 50 %, risky from 50 %)" },
 		{ "max = \"60s\"", "max = \"5m\"",
 		  "name www.shop.example: ttl.max is 300 s, was 60 s: clients keep a dead site's address for longer (rule ttl-longer: 5 times, risky from 5 times)" },
 		{ "min = \"5s\"; max = \"60s\"", "min = \"5s\"; max = \"5s\"",
-		  "name www.shop.example: ttl.max is 5 s, was 60 s: resolvers ask a multiple of the queries (rule ttl-shorter: 12 times, risky from 10 times)" },
+		  "name www.shop.example: ttl.max is 5 s, was 60 s: resolvers send many times more queries (rule ttl-shorter: 12 times, risky from 10 times)" },
 		{ "port = 80; hash = \"flow\"", "port = 80; hash = \"source\"",
 		  "service web: hash is source, was flow: connections go to backends that do not know them, and break (rule flows-rehashed: 100 %, risky above 0)" },
 		{ "max_backends = 10;", "max_backends = 1000;",

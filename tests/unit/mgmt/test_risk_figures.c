@@ -39,13 +39,13 @@ static void of_the_cluster(void **state)
 		{ "site par: capacity.bits is removed (capacity-guard 1e+06 times)\n",
 		  { NUMBER(sites[2].capacity_bits, KEEP, 0) } },
 		{ "", { NUMBER(sites[2].capacity_bits, 0, 5) } },
-		{ "site par: it is removed (site-gone 100 %)\n", { NUMBER(m.n_sites, 3, 2) } },
+		{ "site par: removed (site-gone 100 %)\n", { NUMBER(m.n_sites, 3, 2) } },
 		{ "", { NUMBER(m.n_sites, 2, 3) } },
-		{ "zone two: it is removed (zones-gone 50 %)\n", { NUMBER(m.n_zones, 2, 1) } },
+		{ "zone two: removed (zones-gone 50 %)\n", { NUMBER(m.n_zones, 2, 1) } },
 		{ "", { NUMBER(m.n_zones, 1, 2) } },
-		{ "zone one: its two files cannot be compared (zone-unread 100 %)\n",
+		{ "zone one: its old and new file cannot be compared (zone-unread 100 %)\n",
 		  { TEXT(zones[0].digest, "d", "e") } },
-		{ "zone two: its two files cannot be compared (zone-unread 100 %)\n",
+		{ "zone two: its old and new file cannot be compared (zone-unread 100 %)\n",
 		  { TEXT(zones[1].digest, "", "") } },
 	};
 
@@ -56,40 +56,40 @@ static void of_the_cluster(void **state)
 static void of_nodes(void **state)
 {
 	static const struct figure list[] = {
-		{ "node n2: it is removed (node-gone 50 %)\n", { NUMBER(m.n_nodes, 2, 1) } },
+		{ "node n2: removed (node-gone 50 %)\n", { NUMBER(m.n_nodes, 2, 1) } },
 		{ "", { NUMBER(m.n_nodes, 1, 2) } },
-		{ "node n1: it belongs to site fra, was ams (node-moved 100 %)\n",
+		{ "node n1: site is fra, was ams (node-moved 100 %)\n",
 		  { POINTS(nodes[0].site, sites[1]) } },
 		{ "node n1: driver changes (driver-changed 100 %)\n",
 		  { NUMBER(nodes[0].driver, MODEL_DRIVER_AUTO, MODEL_DRIVER_XDP) } },
 		{ "node n2: mtu is 1400, was 1500 (mtu-changed 93.3 %)\n",
 		  { NUMBER(nodes[1].mtu, KEEP, 1400) } },
-		{ "node n1: a clock that is not synchronised is trusted (clock-guard 100 %)\n",
+		{ "node n1: an unsynchronised clock is trusted (clock-guard 100 %)\n",
 		  { NUMBER(nodes[0].clock, MODEL_CLOCK_SYNCHRONISED, MODEL_CLOCK_TRUSTED) } },
 		{ "", { NUMBER(nodes[0].clock, MODEL_CLOCK_TRUSTED, MODEL_CLOCK_SYNCHRONISED) } },
 		{ "", { NUMBER(nodes[0].clock, MODEL_CLOCK_TRUSTED, MODEL_CLOCK_TRUSTED) } },
-		{ "node n1: its settings of DPDK change (next-start 100 %)\n",
+		{ "node n1: its DPDK settings change (next-start 100 %)\n",
 		  { NUMBER(nodes[0].dpdk.cores[1], KEEP, 6) } },
-		{ "node n1: its settings of DPDK change (next-start 100 %)\n",
+		{ "node n1: its DPDK settings change (next-start 100 %)\n",
 		  { NUMBER(nodes[0].dpdk.n_cores, KEEP, 1) } },
-		{ "node n1: its settings of DPDK change (next-start 100 %)\n",
+		{ "node n1: its DPDK settings change (next-start 100 %)\n",
 		  { NUMBER(nodes[0].dpdk.memory_mb, KEEP, 513) } },
-		{ "node n1: its settings of DPDK change (next-start 100 %)\n",
+		{ "node n1: its DPDK settings change (next-start 100 %)\n",
 		  { NUMBER(nodes[0].dpdk.hugepages, KEEP, MODEL_HUGEPAGES_NO) } },
-		{ "node n1: port eth1 is not configured any more (ports-gone 50 %)\n",
+		{ "node n1: port eth1 is removed (ports-gone 50 %)\n",
 		  { TEXT(ports[0].interface, "eth1", "eth9") } },
-		{ "node n1: port eth1, eth2 is not configured any more (ports-gone 100 %)\n",
+		{ "node n1: port eth1, eth2 is removed (ports-gone 100 %)\n",
 		  { TEXT(ports[0].interface, "eth1", "eth8"),
 		    TEXT(ports[1].interface, "eth2", "eth9") } },
 		{ "", { NUMBER(nodes[0].n_ports, 1, 2) } },
 		{ "", { NUMBER(nodes[0].n_ports, 0, 2) } },
-		{ "node n1: port eth2 is driven by \"net_x0\", was \"\" (port-device 50 %)\n",
+		{ "node n1: the device of port eth2 is \"net_x0\", was \"\" (port-device 50 %)\n",
 		  { TEXT(ports[1].device, "", "net_x0") } },
-		{ "node n2: port eth1 is driven by \"\", was \"net_x0\" (port-device 100 %)\n",
+		{ "node n2: the device of port eth1 is \"\", was \"net_x0\" (port-device 100 %)\n",
 		  { TEXT(ports[2].device, "net_x0", "") } },
-		{ "node n1: port eth1 takes no frames for 1 of its macs any more (port-device 50 %)\n",
+		{ "node n1: port eth1 no longer accepts frames for 1 of its MAC addresses (port-device 50 %)\n",
 		  { NUMBER(ports[0].n_macs, 2, 1) } },
-		{ "node n1: port eth1 takes no frames for 2 of its macs any more (port-device 50 %)\n",
+		{ "node n1: port eth1 no longer accepts frames for 2 of its MAC addresses (port-device 50 %)\n",
 		  { NUMBER(macs[0].bytes[0], 0, 2), NUMBER(macs[1].bytes[5], KEEP, 3) } },
 		{ "", { NUMBER(macs[0].bytes[5], 1, 2), NUMBER(macs[1].bytes[5], 2, 1) } },
 		{ "node n1: 2 of 4 addresses of dns_listen are removed (listeners-gone 50 %)\n",
@@ -158,7 +158,7 @@ static void of_pools(void **state)
 		{ "pool a: max_remove is 10 % in 10 s, was 40 % (removal-slowed 4 times)\n",
 		  { NUMBER(pools[0].max_remove_percent, 40, 10) } },
 		{ "", { NUMBER(pools[0].max_remove_percent, 40, 11) } },
-		{ "pool a: it has no check any more (check-removed 100 %)\n",
+		{ "pool a: its check is removed (check-removed 100 %)\n",
 		  { NUMBER(pools[0].check, KEEP, 0) } },
 		{ "", { POINTS(pools[1].check, checks[0]) } },
 	};
@@ -174,13 +174,13 @@ static void of_pools(void **state)
 static void of_members(void **state)
 {
 	static const struct figure list[] = {
-		{ "pool a: members with 50 % of its weight leave (4 members, were 4) (members-leave 50 %)\n" GATHERS,
+		{ "pool a: members with 50 % of the weight lose their slots (4 members, were 4) (members-leave 50 %)\n" GATHERS,
 		  { NUMBER(backends[0].weight, KEEP, 0), NUMBER(backends[3].weight, KEEP, 0) } },
-		{ "pool a: members with 50 % of its weight leave (2 members, were 4) (members-leave 50 %)\n",
+		{ "pool a: members with 50 % of the weight lose their slots (2 members, were 4) (members-leave 50 %)\n",
 		  { NUMBER(pools[0].n_backends, 4, 2) } },
 		{ "", { NUMBER(pools[0].n_backends, 4, 3) } },
 		{ "", { NUMBER(backends[3].id, KEEP, 99) } }, /* a checked one is no risk */
-		{ "pool b: members with 50 % of its weight leave (2 members, were 2) (members-leave 50 %)\n" NEW_IN_B,
+		{ "pool b: members with 50 % of the weight lose their slots (2 members, were 2) (members-leave 50 %)\n" NEW_IN_B,
 		  { NUMBER(backends[4].id, KEEP, 99) } },
 		{ NEW_IN_B, { NUMBER(backends[5].weight, 0, 100) } },
 		{ GATHERS, { NUMBER(backends[2].weight, KEEP, 300) } },
@@ -189,7 +189,7 @@ static void of_members(void **state)
 		{ "", { NUMBER(backends[3].weight, 0, 300) } },
 		/* a member that warms up has no more than others */
 		{ "", { NUMBER(backends[2].weight, 10, 100) } },
-		{ "pool a: members with 100 % of its weight leave (0 members, were 4) (members-leave 100 %)\n",
+		{ "pool a: members with 100 % of the weight lose their slots (0 members, were 4) (members-leave 100 %)\n",
 		  { NUMBER(pools[0].n_backends, 4, 0) } },
 		{ "", { NUMBER(pools[0].n_backends, 0, 4) } },
 	};
@@ -198,9 +198,9 @@ static void of_members(void **state)
 	check(list, COUNT(list));
 }
 
-#define TARGET(what) "pool a: its check has another " what " (check-target 100 %)\n"
+#define TARGET(what) "pool a: the " what " of its check changes (check-target 100 %)\n"
 #define STRICT                                                                                     \
-	"pool a: damping is so strict that a turn or two hold a target down (damping 100 %)\n"
+	"pool a: damping holds a target down after one or two changes (damping 100 %)\n"
 
 static void of_checks(void **state)
 {
@@ -216,29 +216,29 @@ static void of_checks(void **state)
 		  { NUMBER(checks[0].type, MODEL_CHECK_TCP, MODEL_CHECK_TCP),
 		    TEXT(checks[0].path, "/h", "/"), TEXT(checks[0].host, "x", "y"),
 		    NUMBER(checks[0].expect, KEEP, 204) } },
-		{ "pool a: a death is found within 6000 ms, was 2000 ms (check-slower 3 times)\n",
+		{ "pool a: a dead target is detected within 6000 ms, was 2000 ms (check-slower 3 times)\n",
 		  { NUMBER(checks[0].detect_worst_ms, KEEP, 6000) } },
 		{ "", { NUMBER(checks[0].detect_worst_ms, KEEP, 5999) } },
 		{ "", { NUMBER(checks[0].detect_worst_ms, 300, 1000) } },
-		{ "pool a: a death is found within 1001 ms, was 250 ms (check-slower 4 times)\n",
+		{ "pool a: a dead target is detected within 1001 ms, was 250 ms (check-slower 4 times)\n",
 		  { NUMBER(checks[0].detect_worst_ms, 250, 1001) } },
-		{ "pool a: 3 failures of 200 ms make a death, were 3 of 600 ms (check-hasty 3 times)\n",
+		{ "pool a: a target is down after 3 failures of 200 ms, was 3 of 600 ms (check-hasty 3 times)\n",
 		  { NUMBER(checks[0].timeout_ms, 600, 200) } },
 		{ "", { NUMBER(checks[0].timeout_ms, 600, 201) } },
-		{ "pool a: 2 failures of 500 ms make a death, were 6 of 500 ms (check-hasty 3 times)\n",
+		{ "pool a: a target is down after 2 failures of 500 ms, was 6 of 500 ms (check-hasty 3 times)\n",
 		  { NUMBER(checks[0].fall, 6, 2) } },
-		{ "pool a: 1 failures of 1500 ms make a death, were 2 of 500 ms (check-hasty 3 times)\n",
+		{ "pool a: a target is down after 1 failures of 1500 ms, was 2 of 500 ms (check-hasty 3 times)\n",
 		  { NUMBER(checks[0].fall, 2, 1), NUMBER(checks[0].timeout_ms, 500, 1500) } },
 		{ "", { NUMBER(checks[0].fall, 1, 1) } },
-		{ "pool a: 6 failures of 100 ms make a death, were 3 of 400 ms (check-hasty 4 times)\n",
+		{ "pool a: a target is down after 6 failures of 100 ms, was 3 of 400 ms (check-hasty 4 times)\n",
 		  { NUMBER(checks[0].fall, 3, 6), NUMBER(checks[0].timeout_ms, 400, 100) } },
-		{ "pool a: a return takes 10000 ms, was 2000 ms (check-return 5 times)\n",
+		{ "pool a: a recovered target is up after 10000 ms, was 2000 ms (check-return 5 times)\n",
 		  { NUMBER(checks[0].rise, KEEP, 10) } },
 		{ "", { NUMBER(checks[0].rise, KEEP, 9) } },
 		{ "", { NUMBER(checks[0].rise, 1, 5) } },
-		{ "pool a: a return takes 10002 ms, was 2000 ms (check-return 5 times)\n",
+		{ "pool a: a recovered target is up after 10002 ms, was 2000 ms (check-return 5 times)\n",
 		  { NUMBER(checks[0].interval_ms, KEEP, 5001) } },
-		{ "pool a: it is probed each 50 ms, was 250 ms (check-rate 5 times)\n",
+		{ "pool a: probed every 50 ms, was 250 ms (check-rate 5 times)\n",
 		  { NUMBER(checks[0].interval_ms, 250, 50) } },
 		{ "", { NUMBER(checks[0].interval_ms, 249, 50) } },
 		{ "", { NUMBER(checks[0].interval_ms, 900, 100) } },
@@ -258,7 +258,7 @@ static void of_checks(void **state)
 		{ "",
 		  { NUMBER(checks[0].damp_max_ms, KEEP, 300000),
 		    NUMBER(checks[0].damp_turns, 0, 0) } },
-		{ "service web at its VIPs: its check has another port (check-target 100 %)\n",
+		{ "service web at its VIPs: the port of its check changes (check-target 100 %)\n",
 		  { NUMBER(checks[1].port, KEEP, 81) } },
 		{ "", { NUMBER(m.n_services, 1, 2), NUMBER(m.n_dns_names, 1, 1) } },
 	};
@@ -311,9 +311,9 @@ static void of_services(void **state)
 }
 
 #define EMPTIED(site, percent)                                                                     \
-	"name www: site " site " gets no answer any more (site-emptied " percent " %)\n"
-#define MOVE(percent) "name www: its answers move between sites (answers-move " percent " %)\n"
-#define FURTHER       "its answers have further addresses (answers-unproven "
+	"name www: site " site " is not in the answers any more (site-emptied " percent " %)\n"
+#define MOVE(percent) "name www: answers move between sites (answers-move " percent " %)\n"
+#define FURTHER       "answers have additional addresses (answers-unproven "
 #define WEIGHTS(a, b, c)                                                                           \
 	NUMBER(at[1].weight, KEEP, a), NUMBER(at[2].weight, KEEP, b), NUMBER(at[3].weight, KEEP, c)
 
@@ -341,13 +341,13 @@ static void of_answers(void **state)
 		  { NUMBER(addresses[3].bytes[15], KEEP, 99) } },
 		{ GONE("1", "4", "25") EMPTIED(
 		          "fra",
-		          "30") "name www: its answers lead to addresses that were not answered before (answers-unproven 30 %)\n",
+		          "30") "name www: answers have addresses that were not in use before (answers-unproven 30 %)\n",
 		  { NUMBER(addresses[3].bytes[15], KEEP, 99),
 		    NUMBER(services[1].vip_check, 0, 0) } },
 		{ "name q: " FURTHER "33.3 %)\nname www: " FURTHER "16.7 %)\n",
 		  { NUMBER(vips[0].n_addresses, 2, 3) } },
 		{ "name www: " FURTHER "15 %)\n", { NUMBER(vips[1].n_addresses, 1, 2) } },
-		{ "name www: it is removed (names-gone 50 %)\n", { NUMBER(m.n_dns_names, 2, 1) } },
+		{ "name www: removed (names-gone 50 %)\n", { NUMBER(m.n_dns_names, 2, 1) } },
 		{ "", { NUMBER(m.n_dns_names, 1, 2) } },
 	};
 
