@@ -21,155 +21,168 @@
  */
 #define SCHEMA_ROWS(X)                                                                             \
 	X(SCHEMA, "schema", "integer", "", "", "1..1", "R",                                        \
-	  "Version of this schema that the document is written in.")                               \
-	X(CLUSTER, "cluster", "group", "", "", "", "R", "What all sites and nodes share.")         \
+	  "Version of the schema in which this document is written.")                              \
+	X(CLUSTER, "cluster", "group", "", "", "", "R",                                            \
+	  "Settings that all sites and nodes share.")                                              \
 	X(CLUSTER_NAME, "cluster.name", "name", "", "", "", "RS",                                  \
 	  "Name of the cluster; part of the paths of pinned BPF objects.")                         \
 	X(CLUSTER_HASH_KEY_FILE, "cluster.hash_key_file", "path", "", "", "", "R",                 \
-	  "File with the secret that keys flow hashing: 32 hexadecimal digits, the same on all "   \
-	  "nodes, kept next to the configuration and never in it.")                                \
+	  "File with the secret key of flow hashing: 32 hexadecimal digits, the same on all "      \
+	  "nodes. The file lies next to the configuration; the key is never in the "               \
+	  "configuration.")                                                                        \
 	X(CLUSTER_HASH_KEY_ID, "cluster.hash_key_id", "name", "", "", "", "R",                     \
-	  "Name of that key, so that nodes can tell which one they use without showing it.")       \
+	  "Name of that key, by which nodes say which key they use without showing it.")           \
 	X(CLUSTER_PLACEMENT, "cluster.placement", "enum hash_key|derived", "", "hash_key", "", "", \
-	  "By which key weir-dns chooses sites for clients: the hash key itself, or one that is "  \
-	  "derived from it and says nothing about it. A change sends most clients to another "     \
-	  "site once; releases that do not know it refuse the version.")                           \
+	  "Key by which weir-dns chooses sites for clients. hash_key: the hash key itself; "       \
+	  "derived: a key that is derived from it and reveals nothing about it. A change of "      \
+	  "this setting sends most clients to another site once. Releases that do not know "       \
+	  "the setting refuse the version.")                                                       \
 	X(LIMITS, "limits", "group", "", "", "", "", "Sizes of the forwarding tables.")            \
 	X(LIMITS_SERVICES, "limits.services", "integer", "entries", "4096", "16..65536", "",       \
-	  "Room for services: one entry for each address, port and protocol.")                     \
+	  "Maximum number of service entries: one for each address, port and protocol.")           \
 	X(LIMITS_BACKENDS, "limits.backends", "integer", "backends", "16384", "16..32767", "",     \
-	  "Room for backends of one site.")                                                        \
+	  "Maximum number of backends of one site.")                                               \
 	X(LIMITS_SLOTS, "limits.slots", "integer", "slots", "1048576", "4096..16777216", "",       \
-	  "Room for the slots of all pools of one site.")                                          \
+	  "Maximum number of slots of all pools of one site.")                                     \
 	X(LIMITS_EXCEPTIONS, "limits.exceptions", "integer", "flows", "65536", "1024..16777216",   \
-	  "", "Room for flows that are remembered during changes.")                                \
+	  "", "Maximum number of flows that are remembered during changes.")                       \
 	X(SITES, "sites", "list of groups", "", "", "1..64", "R", "The datacenters.")              \
 	X(SITES_NAME, "sites[].name", "name", "", "", "", "R", "Name of the site.")                \
-	X(SITES_LABELS, "sites[].labels", "group", "", "", "", "", "What is known of the site.")   \
+	X(SITES_LABELS, "sites[].labels", "group", "", "", "", "", "Labels of the site.")          \
 	X(SITES_LABELS_REGION, "sites[].labels.region", "name", "", "", "", "",                    \
 	  "Region, for people and for later policies.")                                            \
 	X(SITES_WEIGHT, "sites[].weight", "integer", "", "100", "0..10000", "",                    \
-	  "Share of the traffic of names, relative to the other sites.")                           \
+	  "Share of the traffic of DNS names, relative to the other sites.")                       \
 	X(SITES_CAPACITY, "sites[].capacity", "group", "", "", "", "",                             \
-	  "What the site can take; used when a drain asks whether the others have room.")          \
+	  "Load that the site can carry. A drain uses it to check whether the other sites "        \
+	  "have room.")                                                                            \
 	X(SITES_CAPACITY_FLOWS, "sites[].capacity.new_flows", "rate", "", "", "1/s..1G/s", "",     \
-	  "New flows a second.")                                                                   \
+	  "New flows per second.")                                                                 \
 	X(SITES_CAPACITY_BITS, "sites[].capacity.bits", "bits", "", "", "1kbit..1000Tbit", "",     \
-	  "Bits a second.")                                                                        \
+	  "Bits per second.")                                                                      \
 	X(NODES, "nodes", "list of groups", "", "", "1..64", "R", "The hosts that run Weir.")      \
 	X(NODES_NAME, "nodes[].name", "name", "", "", "", "R",                                     \
-	  "Name of the node: what --node says, else the host name up to its first dot.")           \
-	X(NODES_SITE, "nodes[].site", "reference to sites[]", "", "", "", "R", "Where it is.")     \
+	  "Name of the node: the value of --node, or else the host name up to its first dot.")     \
+	X(NODES_SITE, "nodes[].site", "reference to sites[]", "", "", "", "R",                     \
+	  "Site of the node.")                                                                     \
 	X(NODES_DRIVER, "nodes[].driver", "enum auto|xdp|dpdk", "", "auto", "", "",                \
-	  "What moves packets; auto takes the best that the host can run and says which and why.") \
+	  "Driver that moves packets. auto: the best one that the host can run; Weir then "        \
+	  "says which one and why.")                                                               \
 	X(NODES_PORTS, "nodes[].ports", "list of groups", "", "", "1..16", "R",                    \
-	  "Network interfaces that packets for VIPs come in on.")                                  \
+	  "Network interfaces on which packets for VIPs arrive.")                                  \
 	X(NODES_PORTS_INTERFACE, "nodes[].ports[].interface", "interface", "", "", "1..15", "R",   \
 	  "The kernel's name of the interface.")                                                   \
 	X(NODES_PORTS_DEVICE, "nodes[].ports[].device", "text", "", "", "0..255", "",              \
-	  "DPDK: what the port is driven by: a PCI address, or a virtual device such as "          \
-	  "\"net_memif0,socket=/run/m.sock\"; the kernel then sees the port as a TAP of the "      \
-	  "interface's name. Without one: AF_PACKET on the interface. XDP does not look at it.")   \
+	  "DPDK: device of the port: a PCI address, or a virtual device such as "                  \
+	  "\"net_memif0,socket=/run/m.sock\". The kernel then sees the port as a TAP with the "    \
+	  "interface's name. Not given: AF_PACKET on the interface. XDP ignores this setting.")    \
 	X(NODES_PORTS_MACS, "nodes[].ports[].macs", "list of MAC addresses", "", "", "0..32", "",  \
-	  "Further MAC addresses that the port's own frames may be sent to, such as the virtual "  \
-	  "one of VRRP. Its interface's, and those of interfaces stacked on it (VLAN, macvlan, "   \
-	  "bridge, bond), are known without. Frames for other MAC addresses are left alone.")      \
-	X(NODES_DPDK, "nodes[].dpdk", "group", "", "", "", "", "What DPDK may use.")               \
+	  "Further MAC addresses for which the port takes frames, such as the virtual one of "     \
+	  "VRRP. The addresses of the interface, and of interfaces stacked on it (VLAN, "          \
+	  "macvlan, bridge, bond), need not be listed. Frames for other MAC addresses are "        \
+	  "left alone.")                                                                           \
+	X(NODES_DPDK, "nodes[].dpdk", "group", "", "", "", "",                                     \
+	  "CPUs and memory that DPDK may use.")                                                    \
 	X(NODES_DPDK_CORES, "nodes[].dpdk.cores", "text", "", "", "0..127", "S",                   \
-	  "CPUs of the workers, such as \"2-5,8\", one worker each; without it one, on the last "  \
-	  "CPU that the process may use.")                                                         \
+	  "CPUs of the workers, such as \"2-5,8\", with one worker on each. Not given: one "       \
+	  "worker, on the last CPU that the process may use.")                                     \
 	X(NODES_DPDK_HUGEPAGES, "nodes[].dpdk.hugepages", "enum auto|yes|no", "", "auto", "", "S", \
-	  "no: ordinary memory, for trials (not with PCI devices); auto: hugepages if enough are " \
-	  "free, else ordinary memory and a warning.")                                             \
+	  "no: ordinary memory, for trials (not with PCI devices); auto: hugepages if enough "     \
+	  "are free, else ordinary memory and a warning.")                                         \
 	X(NODES_DPDK_MEMORY, "nodes[].dpdk.memory", "integer", "MiB", "256", "64..262144", "S",    \
 	  "Memory for packets and queues.")                                                        \
 	X(NODES_TUNNEL_SOURCE, "nodes[].tunnel_source", "list of prefixes", "", "", "1..2", "R",   \
-	  "Outer source addresses of encapsulated packets, spread by flow: one prefix a family. "  \
-	  "Backends accept tunnels from these alone.")                                             \
+	  "Outer source addresses of encapsulated packets: one prefix for each address "           \
+	  "family; flows are spread over it. Backends accept tunnels from these addresses "        \
+	  "only.")                                                                                 \
 	X(NODES_MTU, "nodes[].mtu", "integer", "bytes", "1500", "1280..9216", "",                  \
 	  "Largest IP packet that fits between this node and its backends, outer headers "         \
 	  "included.")                                                                             \
 	X(NODES_DNS_LISTEN, "nodes[].dns_listen", "list of addresses", "", "", "0..16", "",        \
-	  "Addresses whose port 53 answers DNS.")                                                  \
+	  "Addresses on which weir-dns answers, at port 53.")                                      \
 	X(NODES_API, "nodes[].api", "url", "", "", "0..255", "",                                   \
-	  "Where this node's management is reached by its peers: https://ADDRESS:PORT.")           \
+	  "Address at which peers reach this node's management: https://ADDRESS:PORT.")            \
 	X(NODES_CONTROLS, "nodes[].controls", "list of addresses", "", "", "0..8", "",             \
-	  "Control targets of health checking, such as the gateway: when they fail as well, a "    \
+	  "Control targets of health checks, such as the gateway. When these fail as well, a "     \
 	  "failed check says nothing about its backend.")                                          \
 	X(NODES_CLOCK, "nodes[].clock", "enum synchronised|trusted", "", "synchronised", "", "",   \
-	  "Whether a wall clock that was not confirmed since the boot (no NTP) holds the "         \
-	  "ramps of drains on this node; trusted: it does not.")                                   \
+	  "What happens when the wall clock was not confirmed since the boot (no NTP). "           \
+	  "synchronised: the ramps of drains on this node are held; trusted: they are not.")       \
 	X(CHECKS, "checks", "list of groups", "", "", "0..1000", "", "How targets are probed.")    \
 	X(CHECKS_NAME, "checks[].name", "name", "", "", "", "R", "Name of the check.")             \
-	X(CHECKS_TYPE, "checks[].type", "enum tcp|http", "", "", "", "R", "What is spoken.")       \
+	X(CHECKS_TYPE, "checks[].type", "enum tcp|http", "", "", "", "R",                          \
+	  "Protocol of the probes.")                                                               \
 	X(CHECKS_PORT, "checks[].port", "integer", "", "0", "0..65535", "",                        \
-	  "Port; 0: the backend's own, else the service's.")                                       \
+	  "Port to probe. 0: the backend's port, or else the service's.")                          \
 	X(CHECKS_PATH, "checks[].path", "text", "", "/", "1..1024", "",                            \
-	  "HTTP: what is asked for.")                                                              \
+	  "HTTP: path of the request.")                                                            \
 	X(CHECKS_HOST, "checks[].host", "text", "", "", "0..255", "",                              \
-	  "HTTP: the Host header; the target's address if not given.")                             \
+	  "HTTP: the Host header. Not given: the target's address.")                               \
 	X(CHECKS_EXPECT, "checks[].expect", "integer", "", "200", "100..599", "",                  \
-	  "HTTP: the status that means well.")                                                     \
+	  "HTTP: status of a good answer.")                                                        \
 	X(CHECKS_VIA, "checks[].via", "enum direct|tunnel", "", "direct", "", "",                  \
-	  "tunnel: to the VIP through the encapsulation, the way users' packets go; direct: to "   \
-	  "the backend's address.")                                                                \
+	  "direct: probe the backend's address; tunnel: probe the VIP through the "                \
+	  "encapsulation, the way users' packets go.")                                             \
 	X(CHECKS_INTERVAL, "checks[].interval", "duration", "ms", "1s", "10ms..10m", "",           \
-	  "From one probe to the next while the verdict stands.")                                  \
+	  "Time from one probe to the next while results agree with the verdict.")                 \
 	X(CHECKS_FAST_INTERVAL, "checks[].fast_interval", "duration", "ms", "200ms", "10ms..10m",  \
-	  "", "The same while a result has spoken against the verdict.")                           \
+	  "", "The same while a result disagrees with the verdict.")                               \
 	X(CHECKS_TIMEOUT, "checks[].timeout", "duration", "ms", "500ms", "1ms..1m", "",            \
-	  "A probe without an answer for so long has failed.")                                     \
+	  "A probe that has no answer within this time has failed.")                               \
 	X(CHECKS_RISE, "checks[].rise", "integer", "", "2", "1..100", "",                          \
 	  "Good results in a row that make a target up.")                                          \
 	X(CHECKS_FALL, "checks[].fall", "integer", "", "3", "1..100", "",                          \
-	  "Failed results in a row that make it down.")                                            \
+	  "Failed results in a row that make a target down.")                                      \
 	X(CHECKS_DAMP_TURNS, "checks[].damp_turns", "integer", "", "5", "0..100", "",              \
-	  "A backend that turns to down so often (each turn halves in damp_half_life) is held "    \
-	  "down, unless it is the last of its pool; 0: never.")                                    \
+	  "A backend that turns to down this often is held down, unless it is the last of its "    \
+	  "pool. Each turn halves in damp_half_life. 0: never.")                                   \
 	X(CHECKS_DAMP_HALF_LIFE, "checks[].damp_half_life", "duration", "ms", "1m", "1s..1h", "",  \
-	  "In what time half of the turns is forgotten; at half of damp_turns the hold ends.")     \
+	  "Time in which half of the turns is forgotten. The hold ends at half of damp_turns.")    \
 	X(CHECKS_DAMP_MAX, "checks[].damp_max", "duration", "ms", "5m", "1s..1d", "",              \
-	  "The longest that it is held after its last turn.")                                      \
-	X(POOLS, "pools", "list of groups", "", "", "0..1000", "", "Backends with a check.")       \
+	  "Longest time that a backend is held down after its last turn.")                         \
+	X(POOLS, "pools", "list of groups", "", "", "0..1000", "",                                 \
+	  "Groups of backends with one check.")                                                    \
 	X(POOLS_NAME, "pools[].name", "name", "", "", "", "R", "Name of the pool.")                \
 	X(POOLS_SITE, "pools[].site", "reference to sites[]", "", "", "", "R",                     \
-	  "Where its backends are.")                                                               \
+	  "Site of its backends.")                                                                 \
 	X(POOLS_CHECK, "pools[].check", "reference to checks[]", "", "", "", "",                   \
-	  "How they are probed; without one they always count as up.")                             \
+	  "Check of its backends. Not given: they always count as up.")                            \
 	X(POOLS_MODE, "pools[].mode", "enum ipip|gue|l2", "", "ipip", "", "",                      \
-	  "How packets reach them, always with their own destination address and port: in a "      \
-	  "tunnel of IP in IP or GUE; l2: as they are, to the MAC address of a backend on a link " \
-	  "of the node's.")                                                                        \
+	  "How packets reach the backends. ipip, gue: in a tunnel of IP in IP or GUE; l2: as "     \
+	  "they are, to the MAC address of a backend on a link of the node. Packets always "       \
+	  "keep their own destination address and port.")                                          \
 	X(POOLS_AGENT, "pools[].agent", "boolean", "", "false", "", "",                            \
-	  "All its backends run the agent with --owners: their connections are found by second "   \
-	  "chance, nothing is remembered for TCP. Needs mode gue and backends of one address "     \
-	  "family; changing it moves flows.")                                                      \
+	  "true: all its backends run the agent with --owners. Second chance then finds their "    \
+	  "connections, and nothing is remembered for TCP. Needs mode gue and backends of one "    \
+	  "address family. A change moves flows.")                                                 \
 	X(POOLS_MAX_BACKENDS, "pools[].max_backends", "integer", "backends", "100", "1..10000",    \
 	  "",                                                                                      \
-	  "The most backends that it will have; fixes the number of its slots, so changing it "    \
-	  "moves flows.")                                                                          \
+	  "Maximum number of backends that the pool will have. It fixes the number of the "        \
+	  "pool's slots, so a change moves flows.")                                                \
 	X(POOLS_MIN_HEALTHY, "pools[].min_healthy", "percent", "%", "50%", "0%..100%", "",         \
-	  "Checks alone never take the share of weight that is up below this.")                    \
+	  "Checks alone never reduce the share of weight that is up to less than this.")           \
 	X(POOLS_MAX_REMOVE, "pools[].max_remove", "percent", "%", "50%", "1%..100%", "",           \
-	  "The most weight that checks alone take out within 10 s; one backend always goes.")      \
+	  "Maximum weight that checks alone take out within 10 s. One backend can always be "      \
+	  "taken out.")                                                                            \
 	X(POOLS_SETTLE_TIME, "pools[].settle_time", "duration", "ms", "15m", "1s..1d", "",         \
-	  "After a change, flows of earlier owners are kept for so long.")                         \
+	  "Time for which flows stay with their earlier owners after a change.")                   \
 	X(POOLS_IDLE_TIME, "pools[].idle_time", "duration", "ms", "5m", "1s..2h", "",              \
-	  "A flow silent for so long has ended.")                                                  \
+	  "A flow that is silent for this time has ended.")                                        \
 	X(POOLS_BACKENDS, "pools[].backends", "list of groups", "", "", "1..10000", "R",           \
 	  "The real servers.")                                                                     \
 	X(POOLS_BACKENDS_NAME, "pools[].backends[].name", "name", "", "", "", "R",                 \
 	  "Name of the backend, for people; its identity is its address and port.")                \
 	X(POOLS_BACKENDS_ADDRESS, "pools[].backends[].address", "address", "", "", "", "R",        \
-	  "Where the tunnel ends.")                                                                \
+	  "Address at which the tunnel ends.")                                                     \
 	X(POOLS_BACKENDS_PORT, "pools[].backends[].port", "integer", "", "0", "0..65535", "",      \
-	  "0: the service's; no mode translates, so any other must equal it.")                     \
+	  "Port. 0: the service's port; no mode translates ports, so any other value must "        \
+	  "equal it.")                                                                             \
 	X(POOLS_BACKENDS_WEIGHT, "pools[].backends[].weight", "integer", "", "100", "0..65535",    \
 	  "", "Share of new flows, relative to the other backends.")                               \
 	X(VIPS, "vips", "list of groups", "", "", "0..1000", "", "Virtual addresses.")             \
 	X(VIPS_NAME, "vips[].name", "name", "", "", "", "R", "Name of the VIP.")                   \
 	X(VIPS_SITE, "vips[].site", "reference to sites[]", "", "", "", "R",                       \
-	  "Where it is served.")                                                                   \
+	  "Site that serves it.")                                                                  \
 	X(VIPS_ADDRESSES, "vips[].addresses", "list of addresses", "", "", "1..16", "R",           \
 	  "Its addresses, of one or both families.")                                               \
 	X(SERVICES, "services", "list of groups", "", "", "0..4096", "",                           \
@@ -178,20 +191,25 @@
 	X(SERVICES_PROTOCOL, "services[].protocol", "enum tcp|udp", "", "", "", "R", "Protocol.")  \
 	X(SERVICES_PORT, "services[].port", "integer", "", "", "1..65535", "R", "Port.")           \
 	X(SERVICES_HASH, "services[].hash", "enum flow|source", "", "flow", "", "",                \
-	  "What picks the backend: addresses, ports and protocol, or the source address alone.")   \
+	  "Fields that pick the backend. flow: addresses, ports and protocol; source: the "        \
+	  "source address only.")                                                                  \
 	X(SERVICES_VIP_CHECK, "services[].vip_check", "reference to checks[]", "", "", "", "",     \
-	  "How other sites probe it at its VIPs. Not given, for TCP at several sites: a TCP "      \
-	  "connect to each VIP (interval 1s, timeout 1s, fall 3), which has a vote on a node "     \
-	  "once it has succeeded there; UDP has no default. none: no check, so a dead site stays " \
-	  "in the answers until a person takes it out.")                                           \
+	  "Check by which other sites probe the service at its VIPs. Not given, for TCP at "       \
+	  "several sites: a TCP connect to each VIP (interval 1s, timeout 1s, fall 3), which "     \
+	  "has a vote on a node once it has succeeded there; UDP has no default. none: no "        \
+	  "check, so a dead site stays in the answers until a person takes it out.")               \
 	X(SERVICES_ON_ALL_DOWN, "services[].on_all_down", "enum last_good|fail_closed", "",        \
-	  "last_good", "", "", "When no backend or site is up: go on as if they were, or refuse.") \
+	  "last_good", "", "",                                                                     \
+	  "When no backend or site is up. last_good: continue as if they were up; "                \
+	  "fail_closed: refuse.")                                                                  \
 	X(SERVICES_UDP_IDLE, "services[].udp_idle", "duration", "ms", "30s", "1s..1h", "",         \
-	  "UDP: a flow silent for so long has ended.")                                             \
+	  "UDP: a flow that is silent for this time has ended.")                                   \
 	X(SERVICES_UDP_POLICY, "services[].udp_policy", "enum keep|migrate|reset", "", "keep", "", \
-	  "", "UDP: a flow whose slot moves stays, stays until a drain ends, or moves at once.")   \
+	  "",                                                                                      \
+	  "UDP: what happens to a flow whose slot moves. keep: it stays; migrate: it stays "       \
+	  "until a drain ends; reset: it moves at once.")                                          \
 	X(SERVICES_AT, "services[].at", "list of groups", "", "", "1..64", "R",                    \
-	  "The sites that have it, in the order of failover.")                                     \
+	  "Sites that have the service, in the order of failover.")                                \
 	X(SERVICES_AT_SITE, "services[].at[].site", "reference to sites[]", "", "", "", "R",       \
 	  "The site.")                                                                             \
 	X(SERVICES_AT_VIP, "services[].at[].vip", "reference to vips[]", "", "", "", "R",          \
@@ -199,46 +217,47 @@
 	X(SERVICES_AT_POOL, "services[].at[].pool", "reference to pools[]", "", "", "", "R",       \
 	  "Its pool there.")                                                                       \
 	X(SERVICES_AT_WEIGHT, "services[].at[].weight", "integer", "", "", "0..10000", "",         \
-	  "Share of the names' traffic; the site's weight if not given.")                          \
+	  "Share of the names' traffic. Not given: the site's weight.")                            \
 	X(DNS, "dns", "group", "", "", "", "", "What the DNS servers answer.")                     \
 	X(DNS_ZONES, "dns.zones", "list of groups", "", "", "0..10000", "",                        \
-	  "Zones that they are authoritative for.")                                                \
+	  "Zones for which they are authoritative.")                                               \
 	X(DNS_ZONES_NAME, "dns.zones[].name", "domain", "", "", "", "R", "Name of the zone.")      \
 	X(DNS_ZONES_FILE, "dns.zones[].file", "path", "", "", "", "R",                             \
 	  "Zone file (RFC 1035, section 5), below the configuration's directory.")                 \
 	X(DNS_ZONES_DIGEST, "dns.zones[].digest", "text", "", "", "0..64", "E",                    \
 	  "SHA-256 of the zone file as it was applied.")                                           \
 	X(DNS_THREADS, "dns.threads", "integer", "threads", "", "1..8", "",                        \
-	  "Threads of weir-dns that answer, each with its own sockets; without it as many as "     \
-	  "there are CPUs that it may use and that DPDK's workers do not take, at most 8.")        \
+	  "Threads of weir-dns that answer, each with its own sockets. Not given: one for "        \
+	  "each CPU that weir-dns may use and that DPDK's workers do not take, at most 8.")        \
 	X(DNS_NAMES, "dns.names", "list of groups", "", "", "0..10000", "",                        \
 	  "Names whose addresses follow health and intent.")                                       \
 	X(DNS_NAMES_NAME, "dns.names[].name", "domain", "", "", "", "R",                           \
-	  "The name; it lies in one of the zones.")                                                \
+	  "The name. It must lie in one of the zones.")                                            \
 	X(DNS_NAMES_SERVICE, "dns.names[].service", "reference to services[]", "", "", "", "R",    \
-	  "The service that it leads to.")                                                         \
+	  "Service to which the name leads.")                                                      \
 	X(DNS_NAMES_POLICY, "dns.names[].policy", "enum weighted|failover", "", "weighted", "",    \
-	  "", "Spread by weight, or the first site that is well.")                                 \
-	X(DNS_NAMES_TTL, "dns.names[].ttl", "group", "", "", "", "", "How long answers are kept.") \
+	  "",                                                                                      \
+	  "weighted: spread clients over the sites by weight; failover: use the first site "       \
+	  "that is well.")                                                                         \
+	X(DNS_NAMES_TTL, "dns.names[].ttl", "group", "", "", "", "", "TTLs of the answers.")       \
 	X(DNS_NAMES_TTL_MIN, "dns.names[].ttl.min", "duration", "s", "5s", "1s..1d", "",           \
-	  "While something changes or is in doubt.")                                               \
+	  "TTL while something changes or is in doubt.")                                           \
 	X(DNS_NAMES_TTL_MAX, "dns.names[].ttl.max", "duration", "s", "60s", "1s..1d", "",          \
-	  "While all is stable.")                                                                  \
-	X(EFFECTIVE, "effective", "group", "", "", "", "RE",                                       \
-	  "Where an effective document is from.")                                                  \
+	  "TTL while all is stable.")                                                              \
+	X(EFFECTIVE, "effective", "group", "", "", "", "RE", "Origin of an effective document.")   \
 	X(EFFECTIVE_VERSION, "effective.version", "number", "", "", "", "RE",                      \
 	  "Number of the configuration's version.")                                                \
 	X(EFFECTIVE_DIGEST, "effective.digest", "text", "", "", "0..64", "RE",                     \
 	  "SHA-256 of the configuration as it was given.")                                         \
 	X(EFFECTIVE_HASH_KEY, "effective.hash_key", "text", "", "", "0..16", "E",                  \
-	  "Fingerprint of the hash key that this version was made with. A key file with another "  \
-	  "one is not used.")                                                                      \
+	  "Fingerprint of the hash key with which this version was made. A key file with "         \
+	  "another fingerprint is not used.")                                                      \
 	X(EFFECTIVE_DOCUMENT, "effective.document", "number", "", "", "", "RE",                    \
 	  "Counts the effective documents of this node.")                                          \
 	X(EFFECTIVE_WRITTEN, "effective.written", "time", "", "", "", "RE",                        \
 	  "When it was written.")                                                                  \
 	X(SETS, "member_sets", "list of groups", "", "", "0..33000", "E",                          \
-	  "What the pools' members were, are and will be.")                                        \
+	  "Members of the pools: past, present and future.")                                       \
 	X(SETS_POOL, "member_sets[].pool", "reference to pools[]", "", "", "", "RE", "The pool.")  \
 	X(SETS_FROM, "member_sets[].from", "time", "", "", "", "RE", "When it takes effect.")      \
 	X(SETS_UNTIL, "member_sets[].until", "time", "", "", "", "RE",                             \
@@ -252,31 +271,35 @@
 	X(SETS_MEMBERS_WEIGHT, "member_sets[].members[].weight", "integer", "", "100", "0..65535", \
 	  "E", "0: takes no new flows.")                                                           \
 	X(OVERRIDES, "overrides", "list of groups", "", "", "0..100000", "E",                      \
-	  "What people and operations have said over the configuration.")                          \
-	X(OVERRIDES_ID, "overrides[].id", "text", "", "", "1..31", "RE", "Identity.")              \
+	  "Overrides of the configuration by people and operations.")                              \
+	X(OVERRIDES_ID, "overrides[].id", "text", "", "", "1..31", "RE",                           \
+	  "Identity of the override.")                                                             \
 	X(OVERRIDES_KIND, "overrides[].kind", "enum drain|disable|force_up|hold", "", "", "",      \
-	  "RE", "What is asked.")                                                                  \
+	  "RE", "Kind of the override.")                                                           \
 	X(OVERRIDES_TARGET, "overrides[].target", "enum site|backend", "", "", "", "RE",           \
-	  "Of what.")                                                                              \
-	X(OVERRIDES_POOL, "overrides[].pool", "name", "", "", "", "E", "A backend's pool.")        \
-	X(OVERRIDES_NAME, "overrides[].name", "name", "", "", "", "RE", "Site or backend.")        \
+	  "Kind of its target.")                                                                   \
+	X(OVERRIDES_POOL, "overrides[].pool", "name", "", "", "", "E", "Pool of a backend.")       \
+	X(OVERRIDES_NAME, "overrides[].name", "name", "", "", "", "RE",                            \
+	  "Name of the site or backend.")                                                          \
 	X(OVERRIDES_GENERATION, "overrides[].generation", "number", "", "", "", "RE",              \
-	  "Of two with the same id the higher one holds.")                                         \
+	  "Of two overrides with the same id, the higher generation holds.")                       \
 	X(OVERRIDES_CREATED, "overrides[].created", "time", "", "", "", "RE",                      \
-	  "When it was asked.")                                                                    \
+	  "When it was created.")                                                                  \
 	X(OVERRIDES_FROM, "overrides[].from", "time", "", "", "", "RE", "When its ramp starts.")   \
 	X(OVERRIDES_OVER, "overrides[].over", "duration", "", "0s", "0s..3650d", "E",              \
-	  "The ramp's length.")                                                                    \
+	  "Length of the ramp.")                                                                   \
 	X(OVERRIDES_UNTIL, "overrides[].until", "time", "", "", "", "RE",                          \
 	  "When the return ramp starts.")                                                          \
 	X(OVERRIDES_FROM_PPM, "overrides[].from_ppm", "integer", "ppm", "0", "0..1000000", "E",    \
-	  "The level at the ramp's start.")                                                        \
+	  "Level at the start of the ramp.")                                                       \
 	X(OVERRIDES_ENDED, "overrides[].ended", "boolean", "", "false", "", "E",                   \
-	  "Over; kept so that merging cannot bring it back.")                                      \
-	X(OVERRIDES_AUTHOR, "overrides[].author", "free text", "", "", "0..255", "E", "Who.")      \
-	X(OVERRIDES_REASON, "overrides[].reason", "free text", "", "", "0..1024", "E", "Why.")     \
+	  "The override has ended. It is kept so that merging cannot bring it back.")              \
+	X(OVERRIDES_AUTHOR, "overrides[].author", "free text", "", "", "0..255", "E",              \
+	  "Person who gave the command.")                                                          \
+	X(OVERRIDES_REASON, "overrides[].reason", "free text", "", "", "0..1024", "E",             \
+	  "Reason that the person gave.")                                                          \
 	X(OVERRIDES_NODE, "overrides[].node", "free text", "", "", "0..255", "E",                  \
-	  "The node that took the command.")
+	  "Node that accepted the command.")
 
 #define SCHEMA_ID(id, ...) SCHEMA_##id,
 enum schema_id { SCHEMA_ROWS(SCHEMA_ID) SCHEMA_COUNT };

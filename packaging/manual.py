@@ -133,16 +133,21 @@ def field(cells):
     return tagged(path.strip("`"), f"{'; '.join(facts)}.\n{meaning[:1].upper() + meaning[1:].rstrip('.')}.")
 
 
+def bullets(text):
+    """A Markdown list of one level."""
+    return "\n".join(f".IP \\(bu 2\n{marked(item)}" for item in text.strip()[2:].split("\n- "))
+
+
 def conf_page(program):
     release = ask(program, "--version").split()[-1]
     text = ask(program, "config", "reference")
-    paragraphs = [p.replace("\n", " ") for p in text.partition("## Effective")[0].split("\n\n")
+    paragraphs = [p for p in text.partition("## Effective")[0].split("\n\n")
                   if p and p[0] not in "#<|" and "| field |" not in p]
     rows = [c for c in table_rows(text.partition("## Effective")[0])]
     out = [heading("weir.conf", 5, release), ".SH NAME\nweir.conf \\- the configuration of Weir",
            ".SH SYNOPSIS\n.I /etc/weir/weir.conf", ".SH DESCRIPTION"]
     for n, paragraph in enumerate(paragraphs):
-        out.append((".PP\n" if n else "") + marked(paragraph))
+        out.append(bullets(paragraph) if paragraph.startswith("- ") else (".PP\n" if n else "") + marked(paragraph.replace("\n", " ")))
     return "\n".join(out + [".SH SETTINGS", *map(field, rows),
                             ".SH EXAMPLES\n.I /usr/share/doc/weir/examples/weir.conf", see_also("weir.conf")])
 

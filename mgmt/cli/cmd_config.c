@@ -480,21 +480,31 @@ int cli_config_reference(struct cli *cli, const struct cli_args *args)
 	puts("# The configuration\n\n"
 	     "<!-- Written by `weir config reference` from the schema table; a test compares. -->\n\n"
 	     "`weir.conf` is one document for all sites and nodes, in libconfig's syntax: `name = value;`, groups in `{ }`, lists in\n"
-	     "`( )`, arrays in `[ ]`, texts in double quotes, comments after `#` or `//`. `@include \"FILE\"` on a line of its own takes in a\n"
-	     "file below the configuration's directory. Each process takes its node from `--node`, else from the host's name.\n"
-	     "`weir config check` lists all mistakes at once; `weir config show` prints the whole with every default.\n\n"
+	     "`( )`, arrays in `[ ]`, texts in double quotes, comments after `#` or `//`. A line `@include \"FILE\"` includes a file below\n"
+	     "the configuration's directory. Each process takes its node's name from `--node`, or else from the host's name.\n"
+	     "`weir config check` lists all errors at once; `weir config show` prints the whole configuration with every default.\n\n"
 	     "**Names** are `[a-z0-9][a-z0-9._-]{0,62}` and unique within their list. **Durations** are texts with a unit: `\"500ms\"`, `\"5s\"`,\n"
 	     "`\"15m\"`, `\"2h\"`, `\"1d\"`; **rates** `\"50k/s\"`; **bits** `\"40Gbit\"`; **percentages** `\"50%\"`. **Integers** are decimal and within\n"
-	     "32 bits. Limits are of the value; of a text its bytes; of a list its length. **References** name an entry of another list.\n\n"
-	     "In addition to the table these are mistakes: names or addresses that occur twice; overlapping tunnel sources; a VIP inside a\n"
-	     "tunnel source or equal to a backend; two services on one address, port and protocol; a backend's port other than its\n"
-	     "service's; a backend of a family for which a node of its site has no tunnel source; an MTU in which the smallest packet\n"
-	     "does not fit with its tunnel; a fast interval over the interval; a timeout over twice the interval; a check that may take more than\n"
-	     "five minutes to see a death; a name outside every zone; a least TTL over the most; tables larger than `limits`.\n");
+	     "32 bits. **References** name an entry of another list. **Limits** apply to the value, to the bytes of a text, or to the\n"
+	     "length of a list.\n\n"
+	     "Beyond what the table says, these are errors:\n\n"
+	     "- a name or an address that occurs twice;\n"
+	     "- tunnel sources that overlap;\n"
+	     "- a VIP that lies in a tunnel source or equals the address of a backend;\n"
+	     "- two services on one address, port and protocol;\n"
+	     "- a port of a backend that differs from its service's;\n"
+	     "- a backend of an address family for which a node of its site has no tunnel source;\n"
+	     "- an MTU that is too small for the smallest packet with its tunnel;\n"
+	     "- a fast interval that is longer than the interval;\n"
+	     "- a timeout that is longer than twice the interval;\n"
+	     "- a check that may take longer than five minutes to detect a dead target;\n"
+	     "- a DNS name outside every zone;\n"
+	     "- a minimum TTL that is longer than the maximum;\n"
+	     "- tables that are larger than `limits`.\n");
 	print_rows(false);
 	puts("\n## Effective documents\n\n"
-	     "`weir-mgmt` writes configuration and overrides together into the state directory as `effective.conf`; every process\n"
-	     "reads that. It is not for editing. Beyond the configuration it holds:\n");
+	     "`weir-mgmt` writes the configuration and the overrides together into `effective.conf` in the state directory, and every\n"
+	     "process reads that file. Do not edit it. Beyond the configuration it holds:\n");
 	print_rows(true);
 	return CLI_OK;
 }
