@@ -15,10 +15,11 @@ const char *advice_unwatched(const struct model_service *service)
 	if (!model_service_is_unwatched(service))
 		return NULL;
 	return service->vip_check_from == MODEL_VIP_CHECK_OFF
-	               ? "vip_check is \"none\": no node looks at its VIPs from outside, so a dead "
-	                 "site stays in the answers until a person takes it out"
-	               : "UDP has no check of the VIPs by default, so a dead site stays in the "
-	                 "answers until a person takes it out; name one in services[].vip_check";
+	               ? "vip_check is \"none\": no other site probes the VIPs, so a dead site "
+	                 "stays in the answers until an operator drains it"
+	               : "UDP has no default check of the VIPs, so a dead site stays in the "
+	                 "answers until an operator drains it; name a check in "
+	                 "services[].vip_check";
 }
 
 static void add_warnings(const struct model *to, struct arena *arena, struct advice *out)

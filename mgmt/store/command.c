@@ -162,15 +162,15 @@ static enum command_outcome check_shape(struct work *w)
 	if (makes && c->until_ms <= w->now_ms)
 		return say(w, COMMAND_INVALID, "until", "is in the past");
 	if (!makes && c->until_ms >= 0)
-		return say(w, COMMAND_INVALID, "until", "goes with drain, disable and force_up");
+		return say(w, COMMAND_INVALID, "until", "is for drain, disable and force_up only");
 	if (c->from_ms >= 0 && c->what != COMMAND_DRAIN)
-		return say(w, COMMAND_INVALID, "from", "goes with drain");
+		return say(w, COMMAND_INVALID, "from", "is for drain only");
 	if (c->from_ms >= 0 && (c->from_ms < w->now_ms || c->from_ms >= c->until_ms))
-		return say(w, COMMAND_INVALID, "from", "lies in the past or after until");
+		return say(w, COMMAND_INVALID, "from", "is in the past or after until");
 	if (c->over_ms >= 0 && c->what != COMMAND_DRAIN && c->what != COMMAND_UNDRAIN)
-		return say(w, COMMAND_INVALID, "over", "goes with drain and undrain");
+		return say(w, COMMAND_INVALID, "over", "is for drain and undrain only");
 	if (c->now && c->from_ms >= 0)
-		return say(w, COMMAND_INVALID, "now", "excludes from");
+		return say(w, COMMAND_INVALID, "now", "cannot be combined with from");
 	if (c->what == COMMAND_FORCE_UP && is_site(w))
 		return say(w, COMMAND_INVALID, "target", "force_up is for backends");
 	if (c->what == COMMAND_HOLD && !is_site(w))
@@ -354,7 +354,7 @@ static enum command_outcome nothing_to_end(struct work *w)
 			known = COMMAND_OK;
 	if (known != COMMAND_OK)
 		return known;
-	return say(w, COMMAND_OVER, "target", "nothing to end: there is no %s there",
+	return say(w, COMMAND_OVER, "target", "nothing to end: the target has no %s",
 	           w->c->what == COMMAND_UNDRAIN ? "drain" : "disable or force-up");
 }
 
@@ -387,7 +387,7 @@ static enum command_outcome work_out(struct work *w)
 		return COMMAND_OK;
 	case COMMAND_HOLD:
 		if (!live || overrides_hold(intent_overrides(w->in), live, w->now_ms))
-			return say(w, COMMAND_NOTHING, "target", "no ramp runs there");
+			return say(w, COMMAND_NOTHING, "target", "no ramp is running");
 		hold_site(w);
 		w->r->created = true;
 		return COMMAND_OK;
@@ -496,7 +496,8 @@ static enum command_outcome put_in_force(struct work *w)
 	char value[LOG_VALUE_MAX];
 
 	if (w->r->created && overrides_live(set, w->now_ms) >= OVERRIDES_LIVE_MAX)
-		return say(w, COMMAND_TOO_MANY, NULL, "%u overrides are in force",
+		return say(w, COMMAND_TOO_MANY, NULL,
+		           "%u overrides are in force already: end some of them first",
 		           OVERRIDES_LIVE_MAX);
 	if (w->c->dry_run)
 		return COMMAND_OK;

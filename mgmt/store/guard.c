@@ -209,17 +209,19 @@ static void check_room(const struct model *m, const char *site, const struct gua
 		if (x->after_bits * 100 <= x->capacity_bits * GUARD_ROOM_PERCENT)
 			continue;
 		verdict(r, GUARD_ROOM, false,
-		        "%s would have %" PRIu64 " bits/s, over %u %% of its %" PRIu64, x->name,
-		        x->after_bits, GUARD_ROOM_PERCENT, x->capacity_bits);
+		        "site %s would have %" PRIu64
+		        " bits/s, more than %u %% of its capacity of %" PRIu64,
+		        x->name, x->after_bits, GUARD_ROOM_PERCENT, x->capacity_bits);
 		return;
 	}
 	if (unknown) {
 		verdict(r, GUARD_ROOM, true,
-		        "load or capacity of %zu of %zu receivers is not known", unknown,
+		        "load or capacity of %zu of %zu receiving sites is unknown", unknown,
 		        r->n_receivers);
 		r->verdicts[r->n_verdicts - 1].unknown = true;
 	} else
-		verdict(r, GUARD_ROOM, true, "all receivers stay below %u %% of their capacity",
+		verdict(r, GUARD_ROOM, true,
+		        "all receiving sites stay below %u %% of their capacity",
 		        GUARD_ROOM_PERCENT);
 }
 
@@ -271,8 +273,7 @@ static void check_backend(const struct model_pool *pool, const struct overrides 
 		}
 	if (left == 0)
 		verdict(r, GUARD_LAST_BACKEND, false,
-		        "pool %s has no other backend that takes new flows and is not seen down",
-		        pool->name);
+		        "pool %s has no other backend for new flows that is not down", pool->name);
 	else
 		verdict(r, GUARD_LAST_BACKEND, true, "pool %s keeps %zu backends", pool->name,
 		        left);

@@ -85,8 +85,8 @@ static int check_file(const char *path, char why[HOME_WHY_MAX])
 	if (S_ISREG(st.st_mode) && st.st_nlink == 1 && !(st.st_mode & 022))
 		return 0;
 	snprintf(why, HOME_WHY_MAX,
-	         "%.100s is no regular file, has other names, or others may write it (mode %o): "
-	         "look at it (ls -l), then remove it or correct its mode",
+	         "%.100s is not a regular file, has other names (hard links), or can be written by "
+	         "other users (mode %o): check it (ls -l), then remove it or correct its mode",
 	         path, (unsigned)st.st_mode & 07777);
 	return -EPERM;
 }
@@ -196,7 +196,8 @@ static int set_newer_apart(const struct home_paths *p, const struct stat *old)
 	if (lstat(p->now, &now) || (now.st_ino == old->st_ino && now.st_dev == old->st_dev))
 		return 0;
 	log_warn("store-replaced",
-	         "by=%s effect=\"the other one is kept as " PROC_STORE_FILE ".earlier-*\"", p->old);
+	         "by=%s effect=\"the earlier store is kept as " PROC_STORE_FILE ".earlier-*\"",
+	         p->old);
 	return home_put_aside(p->state, "earlier", (int64_t)now.st_mtime * 1000);
 }
 

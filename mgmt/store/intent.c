@@ -100,10 +100,12 @@ static void store_failed(struct intent *in, const char *why, int64_t now_ms)
 		char value[LOG_VALUE_MAX];
 
 		log_error("store-failing",
-		          "why=%s effect=\"overrides are taken, versions are not\"",
+		          "why=%s effect=\"overrides are accepted, new versions are refused\"",
 		          log_value(why, value));
-		journal_add(in->journal, now_ms, "store", "store",
-		            "the store fails (%s): overrides are taken all the same", why);
+		journal_add(
+		        in->journal, now_ms, "store", "store",
+		        "the store fails (%s): overrides are accepted, new versions are refused",
+		        why);
 	}
 	in->failing = true;
 	in->retry_ms = now_ms + RETRY_MS;
@@ -115,10 +117,11 @@ static int make_anew(struct intent *in, const char *why, int64_t now_ms)
 {
 	char value[LOG_VALUE_MAX], again[EVENT_TEXT_MAX];
 
-	log_error("store-corrupt", "why=%s effect=\"moved aside, a new one is made\"",
+	log_error("store-corrupt", "why=%s effect=\"moved aside, a new store is created\"",
 	          log_value(why, value));
 	journal_add(in->journal, now_ms, "store", "store",
-	            "the store was corrupt (%s): it was moved aside, and a new one was made", why);
+	            "the store was corrupt (%s): it was moved aside, and a new store was created",
+	            why);
 	store_close(in->store); /* it may keep @p why */
 	in->store = NULL;
 	int rc = store_put_aside(in->state_dir, now_ms);
@@ -316,7 +319,7 @@ static void recover(struct intent *in, struct model *m, int64_t now_ms)
 	          PROC_EFFECTIVE_FILE, r->files.n_items ? "whole" : "lost");
 	journal_add(in->journal, now_ms, "version", "versions",
 	            "version %" PRIu64 " recovered from the effective document%s",
-	            r->version.number, r->files.n_items ? "" : "; its bytes as given are lost");
+	            r->version.number, r->files.n_items ? "" : "; its files are lost");
 }
 
 static void load(struct intent *in, enum intent_start start, int64_t now_ms)

@@ -102,7 +102,7 @@ static void keep_mistake(struct intent *in, const struct model_mistakes *mistake
 	const struct model_mistake *m = mistakes->items;
 
 	intent_log_mistakes(PROC_CONF_FILE, mistakes);
-	snprintf(in->join.refused, sizeof(in->join.refused), "it is refused");
+	snprintf(in->join.refused, sizeof(in->join.refused), "the file is refused");
 	if (mistakes->n_items && m->line)
 		snprintf(in->join.refused, sizeof(in->join.refused), "line %u: %s: %s", m->line,
 		         m->field, m->message);

@@ -94,7 +94,7 @@ bool key_follow(struct intent *in, int64_t now_ms)
 	} else if (!in->key.wrong && was.wrong) {
 		log_note("hash-key-matches", "fingerprint=%s", in->key.found);
 		journal_add(in->journal, now_ms, "process", "hash_key",
-		            "the hash key's file is that of the version again");
+		            "the hash key's file matches the version again");
 	}
 	return was.looked && was.wrong && !in->key.wrong;
 }

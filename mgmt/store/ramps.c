@@ -50,10 +50,11 @@ static void read_ramps(struct intent *in)
 static void tell(struct intent *in, const struct override *o, enum ramp_how was, int64_t now_ms)
 {
 	static const char *const texts[RAMP_HOW_COUNT] = {
-		[RAMP_FREE] = "goes by its schedule again",
-		[RAMP_LATE] = "goes on, later than by its schedule",
-		[RAMP_HELD_CLOCK] = "is held: the clock of this node is not to be trusted",
-		[RAMP_HELD_SITE] = "expired, held: the site is not up as seen from outside",
+		[RAMP_FREE] = "follows its schedule again",
+		[RAMP_LATE] = "goes on, later than scheduled",
+		[RAMP_HELD_CLOCK] = "is held: the clock of this node is not trusted",
+		[RAMP_HELD_SITE] =
+		        "has expired and is held: the site is not up as seen from outside",
 	};
 
 	if (o->how != was)

@@ -27,7 +27,7 @@
 	X(ENCAPSULATION, "encapsulation-changed", SHARE, RISK_ANY,                                 \
 	  "backends that do not expect these packets drop them")                                   \
 	X(MEMBERS_LEAVE, "members-leave", SHARE, 0.5,                                              \
-	  "their load moves to fewer, or to untried, backends")                                    \
+	  "the load of these members moves to fewer, or to untried, backends")                     \
 	X(LOAD_GATHERS, "load-gathers", TIMES, 2, "one backend gets several times its load")       \
 	X(UNCHECKED_MEMBERS, "unchecked-members", SHARE, RISK_ANY,                                 \
 	  "backends without a check get traffic even if they are dead")                            \

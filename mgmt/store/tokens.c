@@ -39,11 +39,12 @@ static const char *mistake_of(size_t n, char *const words[4])
 	if (strlen(words[0]) >= TOKENS_NAME_MAX)
 		return "its name is longer than 63 bytes";
 	if (!tokens_role_ok(words[1]))
-		return "its second word is no role: viewer, oncall, operator, admin, metrics or peer";
+		return "its second word must be a role: viewer, oncall, operator, admin, metrics or "
+		       "peer";
 	if (anonymous && strcmp(words[2], "*") != 0)
 		return "the third word of anonymous must be *";
 	if (!anonymous && !strcmp(words[2], "*"))
-		return "* as its third word is for the name anonymous alone";
+		return "only the name anonymous may have * as its third word";
 	if (!anonymous && !is_digest(words[2]))
 		return "its third word must be the SHA-256 of the token: 64 hexadecimal digits in "
 		       "lower case" HINT;

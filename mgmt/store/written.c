@@ -70,10 +70,10 @@ bool written_is_damaged(struct intent *in, int64_t now_ms)
 		return false;
 	log_error("effective-damaged",
 	          "path=%s document=%" PRIu64 " what=\"%s\" effect=\"written again\"", path,
-	          in->document, there ? "changed by another" : "removed");
+	          in->document, there ? "changed by another program" : "removed");
 	journal_add(in->journal, now_ms, "store", "effective",
 	            "the effective document was %s; it is written again",
-	            there ? "changed by another than weir-mgmt" : "removed");
+	            there ? "changed by another program than weir-mgmt" : "removed");
 	in->written.known = false; /* until it is written: said once */
 	return true;
 }

@@ -109,13 +109,14 @@ bool yield_to(struct intent *in, const struct version *list, size_t n, const cha
 	if (head->undoes && is_overruled(head, list, n))
 		snprintf(why, sizeof(why),
 		         "%s has version %" PRIu64
-		         " confirmed or followed by a person; that wins over an automatic rollback",
+		         " confirmed, or a person's successor of it: that overrules an automatic "
+		         "rollback",
 		         peer, head->undoes);
 	else if (yield_is_untold(in) && is_outrun(head, list, n))
-		snprintf(
-		        why, sizeof(why),
-		        "%s has another successor of its parent, and this one was not acknowledged to a client",
-		        peer);
+		snprintf(why, sizeof(why),
+		         "%s has another successor of its parent, and no client was told of this "
+		         "version",
+		         peer);
 	else
 		return false;
 	return !yield_head(in, why, now_ms);

@@ -208,8 +208,8 @@ static const char *why_not(const struct skip *s, int rc, struct arena *arena,
 	return rc == -EBUSY
 	               ? arena_printf(
 	                         arena,
-	                         "zone %s cannot keep its files: zone %s, which is taken, uses "
-	                         "one of them",
+	                         "zone %s cannot be skipped: zone %s, which is not skipped, uses "
+	                         "one of its files",
 	                         zone->name, s->needed_by)
 	               : arena_printf(arena,
 	                              "zone %s cannot be skipped: the version in force has no file "

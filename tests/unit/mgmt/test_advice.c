@@ -69,10 +69,10 @@ static struct model *model_with(const char *from, const char *to)
 static void services_that_nobody_looks_at_are_named_with_the_reason(void **state)
 {
 	static const char *const warnings[] = {
-		"service off: vip_check is \"none\": no node looks at its VIPs from outside, so a dead "
-		"site stays in the answers until a person takes it out",
-		"service voice: UDP has no check of the VIPs by default, so a dead site stays in the "
-		"answers until a person takes it out; name one in services[].vip_check",
+		"service off: vip_check is \"none\": no other site probes the VIPs, so a dead "
+		"site stays in the answers until an operator drains it",
+		"service voice: UDP has no default check of the VIPs, so a dead site stays in the "
+		"answers until an operator drains it; name a check in services[].vip_check",
 	};
 	struct model *m = model_with("", "");
 	struct arena *arena = arena_new(1 << 20);

@@ -153,7 +153,7 @@ static void now_means_at_once(void **state)
 	assert_int_equal(level_of(s, NOW_MS + 5), 0);
 	assert_string_equal(state_of(s, NOW_MS + 5), "done");
 	assert_int_equal(run(s, &c, NOW_MS + 6), COMMAND_OVER);
-	assert_string_equal(s->r.text, "nothing to end: there is no drain there");
+	assert_string_equal(s->r.text, "nothing to end: the target has no drain");
 }
 
 static void a_drain_without_a_ramp_stays_whole_until_it_falls_at_once(void **state)
@@ -254,7 +254,7 @@ static void a_hold_needs_a_ramp_and_ends_with_the_next_command(void **state)
 	char drain[MODEL_ID_MAX];
 
 	assert_int_equal(run_plain(s, COMMAND_HOLD, "ams", NOW_MS), COMMAND_NOTHING);
-	assert_string_equal(s->r.text, "no ramp runs there");
+	assert_string_equal(s->r.text, "no ramp is running");
 	c.now = true;
 	c.over_ms = 100000;
 	assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
@@ -350,7 +350,7 @@ static void enabling_ends_what_was_disabled_and_what_was_forced_up(void **state)
 	assert_int_equal(s->r.override.from_ms, NOW_MS); /* at once */
 	assert_int_equal(run_plain(s, COMMAND_FORCE_UP, "web-ams/b1", NOW_MS), COMMAND_OK);
 	assert_int_equal(run_plain(s, COMMAND_ENABLE, "web-ams/b2", NOW_MS + 10), COMMAND_OVER);
-	assert_string_equal(s->r.text, "nothing to end: there is no disable or force-up there");
+	assert_string_equal(s->r.text, "nothing to end: the target has no disable or force-up");
 	assert_int_equal(run_plain(s, COMMAND_ENABLE, "web-ams/b1", NOW_MS + 10), COMMAND_OK);
 	assert_int_equal(s->r.n_others, 1);
 	const struct overrides *set = intent_overrides(s->in);
@@ -523,11 +523,11 @@ static void a_result_says_what_was_done(void **state)
 	assert_false(s->r.created);
 	assert_int_equal(s->r.n_others, 1); /* both have ended */
 	assert_int_equal(run_plain(s, COMMAND_ENABLE, "web-ams/b1", NOW_MS + 9000), COMMAND_OVER);
-	assert_string_equal(s->r.text, "nothing to end: there is no disable or force-up there");
+	assert_string_equal(s->r.text, "nothing to end: the target has no disable or force-up");
 	assert_int_equal(run_plain(s, COMMAND_UNDRAIN, "ams", NOW_MS + 9000), COMMAND_OVER);
-	assert_string_equal(s->r.text, "nothing to end: there is no drain there");
+	assert_string_equal(s->r.text, "nothing to end: the target has no drain");
 	assert_int_equal(run_plain(s, COMMAND_HOLD, "ams", NOW_MS + 9000), COMMAND_NOTHING);
-	assert_string_equal(s->r.text, "no ramp runs there");
+	assert_string_equal(s->r.text, "no ramp is running");
 	/* A site that is configured no more was there once: it has an override. */
 	assert_int_equal(run_plain(s, COMMAND_UNDRAIN, "lon", NOW_MS), COMMAND_UNKNOWN);
 	assert_string_equal(s->r.text, "there is no site lon");

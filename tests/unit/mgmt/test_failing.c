@@ -199,7 +199,8 @@ static void overrides_wait_in_memory_and_are_stored_later(void **state)
 	assert_string_equal(intent_store_why(in), "No space left on device");
 	assert_string_equal(
 	        journal_find(j, journal_last(j))->message,
-	        "the store fails (No space left on device): overrides are taken all the same");
+	        "the store fails (No space left on device): overrides are accepted, new "
+	        "versions are refused");
 	uint64_t said = journal_last(j);
 	assert_int_equal(intent_stored(in, -ENOSPC, NOW_MS), -ENOSPC);
 	assert_int_equal(journal_last(j), said);

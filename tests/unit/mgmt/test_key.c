@@ -213,7 +213,7 @@ static uint64_t n_events(struct intent *in, const char *text)
 /* A wrong file, none, and the right one again: each is said once, with what to do. */
 static void each_change_of_the_file_is_said_once(void **state)
 {
-	static const char again[] = "the hash key's file is that of the version again";
+	static const char again[] = "the hash key's file matches the version again";
 	const struct fixture *f = *state;
 	struct intent *in = open_it(f, NOW_MS);
 	char path[PATH_MAX];

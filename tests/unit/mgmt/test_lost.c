@@ -214,7 +214,7 @@ static uint64_t count_events(struct intent *in, const char *text)
 /* What has happened to the document is said, each time once; a process for one command looks away. */
 static void what_happened_to_a_document_is_said_once(void **state)
 {
-	static const char changed[] = "the effective document was changed by another than "
+	static const char changed[] = "the effective document was changed by another program than "
 	                              "weir-mgmt; it is written again",
 	                  removed[] = "the effective document was removed; it is written again";
 	const struct fixture *f = *state;

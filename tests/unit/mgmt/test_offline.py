@@ -162,16 +162,16 @@ class Offline(unittest.TestCase):
         scheduled = ("  starts    T\n  complete  T\n  returns   never\n  all back  never\nreceivers:\n"
                      "  fra              share  50.0 % -> 100.0 %, load not known\n"
                      "  guard last-site: ok, each service at ams has another site\n"
-                     "  guard room: unknown, load or capacity of 1 of 1 receivers is not known\n")
+                     "  guard room: unknown, load or capacity of 1 of 1 receiving sites is unknown\n")
         written = "  note: written offline: the peers learn of it when weir-mgmt runs again\n  ams-1            written\n"
         for arguments, status, out, err in (
                 ((*drain, "--until", "soon", "--reason", "x"), 1, "", until % "until"),
                 ((*drain, *begins, "--from", "soon"), 1, "", until % "from"),
                 ((*drain, *begins, "--over", "soon"), 1, "", "weir: --over soon: expected a duration such as 5m\n"),
                 (("drain", "site", "nosuch", *begins), 1, "", "weir: target.site: there is no site nosuch\n"),
-                (("disable", "backend", "web-fra/b1", *begins), 2, "", "  last-backend: pool web-fra has no other backend that takes new "
-                 f"flows and is not seen down\n{refused} --override GUARD, on record\n"),
-                (("undrain", "site", "ams"), 0, "nothing to end: there is no drain there\n", ""),
+                (("disable", "backend", "web-fra/b1", *begins), 2, "", "  last-backend: pool web-fra has no other backend for new flows "
+                 f"that is not down\n{refused} --override GUARD, on record\n"),
+                (("undrain", "site", "ams"), 0, "nothing to end: the target has no drain\n", ""),
                 (("hold", "site", "ams"), 4, "", "weir: there is nothing to end or hold\n"),
                 ((*drain, *begins, "--dry-run"), 0, "dry run, nothing was changed:\ndrain site ams: scheduled (ID)\n" + scheduled +
                  "undo: weir undrain site ams\n", ""),

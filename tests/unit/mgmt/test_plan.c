@@ -276,7 +276,7 @@ static void a_risk_is_a_sentence_with_its_figure_and_limit(void **state)
 		const char *from, *to, *text;
 	} rows[] = {
 		{ "\"10.1.1.12\"; weight = 100", "\"10.1.1.12\"; weight = 0",
-		  "pool web-ams: members with 50 % of the weight lose their slots (2 members, were 2): their load moves to fewer, or to untried, backends (rule members-leave: 50 %, risky from 50 %)" },
+		  "pool web-ams: members with 50 % of the weight lose their slots (2 members, were 2): the load of these members moves to fewer, or to untried, backends (rule members-leave: 50 %, risky from 50 %)" },
 		{ "max = \"60s\"", "max = \"5m\"",
 		  "name www.shop.example: ttl.max is 300 s, was 60 s: clients keep a dead site's address for longer (rule ttl-longer: 5 times, risky from 5 times)" },
 		{ "min = \"5s\"; max = \"60s\"", "min = \"5s\"; max = \"5s\"",

@@ -37,13 +37,13 @@ static void only_whole_lines_count(void **state)
 		{ "ci", TOKENS_BAD, "three words" },
 		{ "ci operator", TOKENS_BAD, "three words" },
 		{ "ci operator " GOOD " x", TOKENS_BAD, "three words" },
-		{ "ci root " GOOD, TOKENS_BAD, "no role" },
-		{ "ci Operator " GOOD, TOKENS_BAD, "no role" },
+		{ "ci root " GOOD, TOKENS_BAD, "must be a role" },
+		{ "ci Operator " GOOD, TOKENS_BAD, "must be a role" },
 		{ "ci operator " D62 "d", TOKENS_BAD, "64 hexadecimal" },
 		{ "ci operator " GOOD "0", TOKENS_BAD, "64 hexadecimal" },
 		{ "ci operator " D62 "D8", TOKENS_BAD, "64 hexadecimal" },
 		{ "ci operator " D62 "g8", TOKENS_BAD, "64 hexadecimal" },
-		{ "ci operator *", TOKENS_BAD, "anonymous alone" },
+		{ "ci operator *", TOKENS_BAD, "only the name anonymous" },
 		{ "anonymous viewer " GOOD, TOKENS_BAD, "must be *" },
 	};
 

@@ -294,7 +294,7 @@ static void bad_zones_have_the_files_of_before(void **state)
 	assert_string_equal(mistakes.items[0].field, "dns.zones");
 	assert_string_equal(
 	        mistakes.items[0].message,
-	        "zone a cannot keep its files: zone b, which is taken, uses one of them");
+	        "zone a cannot be skipped: zone b, which is not skipped, uses one of its files");
 	assert_string_equal(text_of(&new, "common"), "common new\n");
 	files_fini(&new);
 	/* a file that the new version has no more comes back with its zone */
