@@ -99,8 +99,8 @@ static void build_key(struct build *b, const struct item *cluster)
 		return;
 	}
 	if (err)
-		bind_mistake(b->bind, cluster, SCHEMA_CLUSTER_HASH_KEY_FILE, "%s%s %s", path,
-		             err == -EACCES ? "," : "", model_key_error(err));
+		bind_mistake(b->bind, cluster, SCHEMA_CLUSTER_HASH_KEY_FILE, "%s %s", path,
+		             model_key_error(err));
 }
 
 static void build_cluster(struct build *b)
@@ -213,7 +213,7 @@ static void build_tunnel_sources(const struct build *b, const struct item *item,
 
 		if (v->entries[i].bits == 0 || to->bits != 0)
 			bind_mistake(b->bind, item, SCHEMA_NODES_TUNNEL_SOURCE,
-			             "expected one prefix a family, longer than /0");
+			             "expected one prefix for each address family, longer than /0");
 		*to = v->entries[i];
 	}
 }

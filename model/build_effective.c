@@ -74,9 +74,11 @@ static void build_sets(struct build *b)
 		    all[i].from_ms >= all[i - 1].from_ms) {
 			pool->n_sets++;
 		} else if (seen[pool->index]) {
-			bind_mistake(b->bind, item, SCHEMA_SETS_POOL,
-			             "a pool's sets stand together, oldest first, at most %d",
-			             MODEL_SETS_MAX + 1);
+			bind_mistake(
+			        b->bind, item, SCHEMA_SETS_POOL,
+			        "the member sets of a pool must follow each other, oldest first, at "
+			        "most %d",
+			        MODEL_SETS_MAX + 1);
 		} else {
 			pool->sets = &all[i];
 			pool->n_sets = 1;

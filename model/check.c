@@ -144,8 +144,7 @@ static void check_checks(const struct build *b)
 		if (c->timeout_ms > 2 * (uint64_t)c->interval_ms)
 			bind_mistake(
 			        b->bind, item, SCHEMA_CHECKS_TIMEOUT,
-			        "%ums is more than twice the interval of %ums, so probes could "
-			        "not be sent as often as asked",
+			        "%ums is more than twice the interval of %ums, so probes could not be sent at that interval",
 			        c->timeout_ms, c->interval_ms);
 		if (c->detect_worst_ms > DETECT_LIMIT_MS)
 			bind_mistake(
@@ -220,7 +219,7 @@ static void check_pools(const struct build *b)
 		if (pool->mode == MODEL_MODE_L2 && pool->check &&
 		    pool->check->via == MODEL_VIA_TUNNEL)
 			bind_mistake(b->bind, item, SCHEMA_POOLS_MODE,
-			             "is l2, which has no tunnel that check \"%s\" could take",
+			             "is l2, which has no tunnel for check \"%s\"",
 			             pool->check->name);
 		if (pool->n_backends > pool->max_backends)
 			bind_mistake(b->bind, item, SCHEMA_POOLS_MAX_BACKENDS,
@@ -322,11 +321,11 @@ static void check_ports(const struct build *b, const struct model_service *servi
 		const struct value *v = bind_value(item, SCHEMA_POOLS_BACKENDS_PORT);
 
 		if (v->ok && v->n != 0 && v->n != service->port)
-			bind_mistake(b->bind, item, SCHEMA_POOLS_BACKENDS_PORT,
-			             "is %u, but service \"%s\" has port %u and mode %s cannot "
-			             "translate; leave it out",
-			             (unsigned)v->n, service->name, service->port,
-			             model_mode_text(at->pool->mode));
+			bind_mistake(
+			        b->bind, item, SCHEMA_POOLS_BACKENDS_PORT,
+			        "is %u, but service \"%s\" has port %u and mode %s cannot translate ports; leave the port out",
+			        (unsigned)v->n, service->name, service->port,
+			        model_mode_text(at->pool->mode));
 	}
 }
 

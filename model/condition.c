@@ -184,7 +184,7 @@ static void add_troubles(struct stats *s)
 		               "it belongs to the user with id %u and is ignored%s%s: find out who "
 		               "put it there (ls -l), then remove it",
 		               (unsigned)troubles[i].found,
-		               *troubles[i].expected ? ", expected is one of weir-" : "",
+		               *troubles[i].expected ? ", expected is a file of weir-" : "",
 		               troubles[i].expected);
 }
 
@@ -196,17 +196,17 @@ static void add_sandbox(struct stats *s)
 	const char *process = sandbox_process();
 
 	for (size_t i = 0; i < n; i++)
-		conditions_add(
-		        s, "system-call-refused", CONDITION_DEGRADED, refusals[i].name,
-		        "weir-%s made a system call that it has no use for; it was refused (count %" PRIu64
-		        "): a library is not the one that was tested, or somebody broke in; see "
-		        "system-call-refused in the log and the handbook",
-		        process, refusals[i].times);
+		conditions_add(s, "system-call-refused", CONDITION_DEGRADED, refusals[i].name,
+		               "weir-%s made a system call that it does not need, and the call was "
+		               "refused (count %" PRIu64
+		               "): either a library differs from the tested one, or somebody broke "
+		               "in; see system-call-refused in the log and the handbook",
+		               process, refusals[i].times);
 	if (sandbox_state() == SANDBOX_MISSING)
 		conditions_add(
 		        s, "sandbox-missing", CONDITION_DEGRADED, "",
-		        "weir-%s runs without a filter of system calls: see sandbox-missing in "
-		        "the log; it takes a kernel with seccomp filters, on x86-64 or 64-bit ARM",
+		        "weir-%s runs without a filter of system calls: see sandbox-missing in the log; the filter needs a kernel with "
+		        "seccomp, on x86-64 or 64-bit ARM",
 		        process);
 	if (sandbox_state() == SANDBOX_OFF)
 		conditions_add(s, "sandbox-off", CONDITION_NOTE, "",

@@ -132,8 +132,8 @@ static int check_virtual(const struct model_port *port, char why[DEVICE_WHY_MAX]
 	if (n != strlen(port->interface) || strncmp(name, port->interface, n))
 		return 0;
 	snprintf(why, DEVICE_WHY_MAX,
-	         "the port's TAP is to be \"%s\", which its device takes itself: give the port "
-	         "another interface name",
+	         "the port's TAP would be \"%s\", but its device uses that interface "
+	         "itself: give the port another interface name",
 	         port->interface);
 	return -EINVAL;
 }

@@ -53,8 +53,8 @@ const char *model_key_error(int err)
 	case -ENOENT:
 		return "does not exist; make it once for all nodes: openssl rand -hex 16";
 	case -EACCES:
-		return "the cluster's secret, may not be read by this user; do it as root, or "
-		       "set its owner: systemd-tmpfiles --create";
+		return "is the cluster's secret and may not be read by this user; run the "
+		       "command as root, or set its owner: systemd-tmpfiles --create";
 	case -EBADMSG:
 		return "does not hold 32 hexadecimal digits";
 	default:

@@ -124,8 +124,8 @@ const char *load_error(int err)
 	case -EXDEV:
 		return "leads out of the configuration's directory";
 	case -EOWNERDEAD:
-		return "belongs to another user or is a link, and is not believed; find out who put it there "
-		       "(ls -l), remove it, restart weir-mgmt";
+		return "is not trusted, because it belongs to another user or is a link; "
+		       "find out who put it there (ls -l), remove it, restart weir-mgmt";
 	case -EACCES:
 		return "may not be read by this user";
 	default:

@@ -142,7 +142,7 @@ static void explain(struct nic *n)
 		break;
 	case NIC_DPDK_NO:
 		snprintf(n->why, sizeof(n->why),
-		         "XDP as far as its driver knows it; DPDK by AF_PACKET, for trials");
+		         "XDP if its driver supports it; DPDK over AF_PACKET, for trials");
 	}
 }
 

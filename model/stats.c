@@ -111,7 +111,7 @@ static void state_build(struct stats *s)
 		stats_drop(s, "weir_build_info", labels);
 	}
 	stats_set(stats_word(s, STATS_GAUGE, "weir_build_info", "version=\"" WEIR_RELEASE "\"",
-	                     "1; the label says of which release the process is."),
+	                     "Always 1; the label names the release of the process."),
 	          1);
 }
 
@@ -169,7 +169,7 @@ int stats_create(const char *run_dir, const char *process, size_t max, struct st
 	find_seen(s);
 	if (!entry_used(&s->entries[max]))
 		entry_fill(&s->entries[max], STATS_COUNTER, "weir_stats_overflow_total", "",
-		           "Counted here for want of room in the page");
+		           "Counts of values for which the stats page has no room.");
 	for (size_t i = 0; i < s->n_seen; i++)
 		s->kept[i] = s->entries[i];
 	s->kept[max] = s->entries[max];

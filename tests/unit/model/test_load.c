@@ -175,7 +175,7 @@ static void each_reason_has_its_words(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++)
 		assert_string_equal(load_error(cases[i].err), cases[i].text);
-	assert_non_null(strstr(load_error(-EOWNERDEAD), "is not believed; find out who put it"));
+	assert_non_null(strstr(load_error(-EOWNERDEAD), "is a link; find out who put it"));
 }
 
 int main(void)

@@ -128,7 +128,7 @@ static const struct {
 	  "pools[0].backends[1].port",
 	  "service \"web\" has port 80 and mode gue cannot translate" },
 	{ "a tunnel's check of a pool without tunnels", "mode = \"gue\"", "mode = \"l2\"", 13,
-	  "pools[0].mode", "is l2, which has no tunnel that check \"web\" could take" },
+	  "pools[0].mode", "is l2, which has no tunnel for check \"web\"" },
 	{ "agents with backends of two families", "mode = \"gue\";",
 	  "mode = \"gue\"; agent = true;", 13, "pools[0].agent",
 	  "backends \"b1\" and \"b2\" have addresses of different families" },

@@ -211,7 +211,7 @@ static const struct rule rules[] = {
 	  { { BACKEND, "{ name = \"b1\"; address = \"10.2.1.11\"; port = 80; }" },
 	    { SERVICE, SERVICE "{ name = \"u\"; protocol = \"tcp\"; port = 81; " AT_FRA } },
 	  "pools[1].backends[0].port",
-	  "is 80, but service \"u\" has port 81 and mode ipip cannot translate; leave it out" },
+	  "is 80, but service \"u\" has port 81 and mode ipip cannot translate ports; leave the port out" },
 	{ "a name that is its zone", { { "www.shop.example", "shop.example" } }, NULL, NULL },
 	{ "a name deep in its zone", { { "www.shop.example", "a.b.shop.example" } }, NULL, NULL },
 	{ "a name above its zone",

@@ -194,7 +194,7 @@ static const struct {
 	{ &macs, "2:2:2:2:2:2:aaaaa", "expected the MAC address of one host" },
 	{ &macs, "02:00:00:00:00:0\\x00", "unknown escape" },
 	{ &tunnel, "10.1.255.1/32", NULL },
-	{ &tunnel, "0.0.0.0/0", "expected one prefix a family, longer than /0" },
+	{ &tunnel, "0.0.0.0/0", "expected one prefix for each address family, longer than /0" },
 	{ &tunnel, "10.1.255.0", "expected a prefix such as" },
 	{ &tunnel, "10.1.255.0/33", "expected a prefix such as" },
 	{ &control, "2001:db8::1", NULL },
