@@ -1,4 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The table in guard.h, evaluated in the order in which its rows depend on each other:
+ *   1. note which backends are good, by what is seen and before any guard acts (note_good());
+ *   2. rows that concern one backend alone (decide_alone());
+ *   3. backends without a verdict, which depend on whether another one serves (decide_waiting());
+ *   4. backends that are down: with somebody else serving, guards limit how many leave
+ *   (decide_leaving());
+ *      otherwise on_all_down decides (decide_all_down()).
+ * Shares are by weight; where all weights are 0, each backend counts 1 ("alike").
+ */
 #include "dataplane/guard.h"
 
 #include <string.h>
@@ -9,11 +19,11 @@ bool guard_is_hold(enum effect_why why)
 	       why == EFFECT_WHY_HELD_LAST;
 }
 
-/* Weight for sums: with nobody of weight, all count alike. */
+/* Sums of weights. */
 struct sums {
-	uint64_t total;  /* of all but the disabled */
-	uint64_t serves; /* of those that are to be in force */
-	bool alike;
+	uint64_t total;  /* of all backends except disabled ones */
+	uint64_t serves; /* of the backends that will be in force */
+	bool alike;      /* no backend has a weight: each counts 1 */
 };
 
 static uint64_t weight_of(const struct sums *s, const struct guard_backend *b)
@@ -26,7 +36,7 @@ static void window_forget(struct guard_window *w, size_t i)
 	w->removed[i] = w->removed[--w->n_removed];
 }
 
-/* Drop what is older than the window or has come back. */
+/* Drop removals that are older than the window, or whose backend is back. */
 static void window_trim(struct guard_window *w, uint64_t now_ms, const struct guard_backend *b,
                         size_t n)
 {
@@ -40,6 +50,10 @@ static void window_trim(struct guard_window *w, uint64_t now_ms, const struct gu
 	}
 }
 
+/*
+ * Whether max_remove lets @p weight leave. The first removal of a window always may, however
+ * heavy.
+ */
 static bool rate_allows(const struct guard_pool *pool, const struct guard_window *w, uint64_t total,
                         uint64_t weight)
 {
@@ -65,20 +79,20 @@ static void set_down(struct guard_backend *b)
 	set(b, false, b->down_why ? (enum effect_why)b->down_why : EFFECT_WHY_DOWN);
 }
 
-/* By what is seen, or was last. */
+/* Whether its check says down, or said so last if it says nothing now. */
 static bool is_down(const struct guard_backend *b)
 {
 	return b->says == GUARD_NOTHING &&
 	       (b->sees == GUARD_DOWN || (b->sees == GUARD_UNKNOWN && b->dead));
 }
 
-/* Whether the table's row leaves the result open: down, and in force now. */
+/* Whether a guard has to decide: it is down, and in force now. */
 static bool wants_to_leave(const struct guard_backend *b)
 {
 	return is_down(b) && b->known && b->alive;
 }
 
-/* The rows that need nobody else; returns whether somebody serves by them. */
+/* The rows that depend on the backend alone. @return whether one of the backends serves by them */
 static bool decide_alone(struct guard_backend *b, size_t n, bool alike)
 {
 	bool served = false;
@@ -101,7 +115,7 @@ static bool decide_alone(struct guard_backend *b, size_t n, bool alike)
 	return served;
 }
 
-/* Unknown ones that are not in force: in only if nobody else serves. */
+/* Backends without a verdict that are not in force: they get in only if nobody else serves. */
 static bool decide_waiting(struct guard_backend *b, size_t n, bool served)
 {
 	bool used = false;
@@ -116,7 +130,10 @@ static bool decide_waiting(struct guard_backend *b, size_t n, bool served)
 	return served || used;
 }
 
-/* Before anything is decided: what is lost is not seen to be bad. */
+/*
+ * Whether a backend counts as good. One in force whose verdict is lost still does: nothing bad
+ * was seen.
+ */
 static bool is_good(const struct guard_backend *b)
 {
 	if (b->says != GUARD_NOTHING)
@@ -125,7 +142,11 @@ static bool is_good(const struct guard_backend *b)
 	       (b->sees == GUARD_UNKNOWN && b->known && b->alive);
 }
 
-/* Keep in mind who is good, and since when too few are. */
+/*
+ * Note when each backend was last good, and since when too few are. If all fail one after the
+ * other, on_all_down = last_good then brings back all that were good before the first failures, not
+ * only the last survivor.
+ */
 static void note_good(const struct guard_pool *pool, struct guard_window *w, uint64_t now_ms,
                       struct guard_backend *b, size_t n, bool alike)
 {
@@ -154,7 +175,11 @@ static bool was_good(const struct guard_window *w, const struct guard_backend *b
 	return b->good_ms && b->good_ms + GUARD_GOOD_MS >= w->fell_ms;
 }
 
-/* Nobody serves but those that are down: the last good come back, or all leave. */
+/*
+ * All are down. With last_good those come back that were good in the minute before (was_good()). A
+ * process that has just started knows no such minute: it keeps those in force, or takes all if none
+ * is. A drained backend (weight 0) stays out.
+ */
 static void decide_all_down(const struct guard_pool *pool, const struct guard_window *w,
                             struct guard_backend *b, size_t n, bool alike)
 {
@@ -199,7 +224,10 @@ static void add_up(struct sums *s, const struct guard_backend *b, size_t n)
 	}
 }
 
-/* Some serve: those that are down leave one after the other, as far as the guards let them. */
+/*
+ * Some serve: those that are down leave one by one, each against what those before it have used
+ * up.
+ */
 static void decide_leaving(const struct guard_pool *pool, struct guard_window *w, uint64_t now_ms,
                            struct guard_backend *b, size_t n)
 {
@@ -230,7 +258,10 @@ static void decide_leaving(const struct guard_pool *pool, struct guard_window *w
 	}
 }
 
-/* When the window lets the next one go. */
+/*
+ * When the oldest removal leaves the window, so that a held backend may leave; UINT64_MAX: none
+ * is held.
+ */
 static uint64_t next_time(const struct guard_window *w, const struct guard_backend *b, size_t n)
 {
 	uint64_t at = UINT64_MAX;

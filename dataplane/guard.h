@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Guards: what checks and people say of a pool's backends, made into what is in
- * force, so that automation can neither empty a pool nor remove capacity too fast
- * (design.md, promise 7). Pure: time is passed in.
+ * Guards: from the results of checks and the decisions of people to the backends in force, so that
+ * automation can neither empty a pool nor remove capacity too fast (design.md, promise 7).
+ * Implemented in guard.c. Pure: time is passed in; any thread may call.
  *
  * For one backend, where + is in force, - is not, = is as it was:
  *
@@ -23,9 +23,9 @@
  *   all down and on_all_down is last_good: + all that were good in the minute before the share of
  *                            the good ones (by weight) first fell below min_healthy_percent, or to
  *                            nothing; - the others. It has fallen until it is up to that again.
- *                            If none is known to have been good then (the process has just started):
- *                            = those in force; + all if nobody was. One that a person took
- *                            out, by disabling or by draining it (weight 0), stays out
+ *                            If none is known to have been good then (the process has just
+ *                            started): = those in force; + all if nobody was. One that a person
+ *                            took out, by disabling or by draining it (weight 0), stays out
  *
  * A backend whose next hop cannot be used is down, whatever its check sees (node_way.c).
  */
@@ -38,9 +38,12 @@
 
 #include "weir/effect.h"
 
-#define GUARD_WINDOW_MS   10000u
-#define GUARD_GOOD_MS     60000u /**< last_good: who was good so long before is not brought back */
-#define GUARD_REMOVED_MAX 256u   /**< removals that one window can hold; more are held back */
+/** max_remove counts the weight that left within so long. */
+#define GUARD_WINDOW_MS 10000u
+/** last_good: a backend that was not good within so long before the fall is not brought back. */
+#define GUARD_GOOD_MS 60000u
+/** Removals that a window can hold: bounds its memory; further ones are held back. */
+#define GUARD_REMOVED_MAX 256u
 
 enum guard_sees { GUARD_UNCHECKED, GUARD_UNKNOWN, GUARD_UP, GUARD_DOWN };
 enum guard_says { GUARD_NOTHING, GUARD_DISABLED, GUARD_FORCED_UP };
@@ -52,12 +55,11 @@ struct guard_backend {
 	uint8_t says;     /**< enum guard_says */
 	uint8_t down_why; /**< enum effect_why: why it is down, if not by its check's word; else 0 */
 	bool known;       /**< it was in the tables before, so that alive means something */
-	bool dead;   /**< it was out of force by evidence: out as long as nothing else is seen */
-	bool alive;  /**< in: is in force; out: is to be in force */
-	uint8_t why; /**< out: enum effect_why */
-	bool good;   /**< in and out: it is good: up, unchecked, or in force without a verdict */
-	uint64_t
-	        good_ms; /**< in and out: until when it was good, as far as was looked; 0: it never was */
+	bool dead; /**< its check took it out of force: it stays out while there is no new verdict */
+	bool alive;       /**< in: is in force; out: is to be in force */
+	uint8_t why;      /**< out: enum effect_why */
+	bool good;        /**< in and out: it is up, unchecked, or in force without a verdict */
+	uint64_t good_ms; /**< in and out: when it was last seen good; 0: never */
 };
 
 struct guard_pool {
@@ -65,7 +67,7 @@ struct guard_pool {
 	bool fail_closed;
 };
 
-/** What was removed of late; zeroed at the start, kept by the caller for each pool. */
+/** Recent removals of a pool. The caller keeps one for each pool, zeroed at the start. */
 struct guard_window {
 	struct {
 		uint64_t id, at_ms;

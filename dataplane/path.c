@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The bounds of path.h as comparisons. A reported MTU must be lower than what is known and not come
+ * sooner than PATH_STEP_MS after the last one; no report shortens inner packets below
+ * PATH_INNER_MIN.
+ */
 #include "dataplane/path.h"
 
 bool path_lower(struct path *p, uint16_t told, uint16_t carries, uint64_t now_ms)

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What routers say of the way to an address: an MTU less than that of the next hop's link and route.
+ * Path MTU of an address (RFC 1191, RFC 8201): routers on the way have reported less than the link
+ * and the route of the next hop allow.
  *
- * RFC 1191 and 8201. Whoever can guess a backend's address can forge such words (tunnel_error.h says
- * which are believed), so they may do little: they lower, never raise; not faster than once in
- * PATH_STEP_MS; they end PATH_LIFE_MS after the last one, when what is configured is tried again; and
- * no inner packet of PATH_INNER_MIN bytes ever stops fitting for them, for less would silence IPv6.
- * Times are the caller's.
+ * Anyone who can guess a backend's address can forge such reports (tunnel_error.h says which are
+ * believed). So their effect is bounded:
+ *   - they lower the MTU and never raise it;
+ *   - at most one takes effect in PATH_STEP_MS;
+ *   - PATH_LIFE_MS after the last one the configured MTU is tried again;
+ *   - inner packets of PATH_INNER_MIN bytes always fit, as IPv6 needs them.
+ *
+ * Implemented in path.c. Pure: time is passed in; any thread may call.
  */
 #ifndef WEIR_DATAPLANE_PATH_H
 #define WEIR_DATAPLANE_PATH_H
@@ -16,24 +20,27 @@
 #include <stdint.h>
 
 #define PATH_LIFE_MS   600000u /**< RFC 1191, 6.3 */
-#define PATH_STEP_MS   1000u
-#define PATH_INNER_MIN 1280u /**< RFC 8200, 5 */
+#define PATH_STEP_MS   1000u   /**< a flood of forged reports lowers it in few, slow steps */
+#define PATH_INNER_MIN 1280u   /**< RFC 8200, 5 */
 
 struct path {
-	uint16_t mtu;   /**< as last told; 0: nothing was, or it is over */
-	uint64_t at_ms; /**< when */
+	uint16_t mtu;   /**< as last reported, in bytes; 0: not lowered */
+	uint64_t at_ms; /**< when it was reported */
 };
 
 /**
- * A router says that packets of @p told bytes at most pass.
+ * A router reports that packets of at most @p told bytes pass.
  *
- * @param carries  what the next hop's link and route carry
- * @return whether that is less than was known, and is now kept
+ * @param carries  the MTU of the next hop's link and route
+ * @return whether the path MTU is lowered by it
  */
 bool path_lower(struct path *p, uint16_t told, uint16_t carries, uint64_t now_ms);
-/** End what was told if it is old. @return whether it just ended */
+/** Forget a report that is older than PATH_LIFE_MS. @return whether it ended in this call */
 bool path_end(struct path *p, uint64_t now_ms);
-/** The longest inner packet behind @p overhead bytes, on a way of which @p told was said (0: nothing). */
+/**
+ * The longest inner packet behind outer headers of @p overhead bytes. @param told  path MTU; 0:
+ * not lowered
+ */
 uint16_t path_inner_mtu(uint16_t carries, uint16_t told, uint32_t overhead);
 
 #endif

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * An array of table elements, and a hash table from keys to their indexes, chained through the
+ * array. `scan` remembers that no element before it is free, so that allocation does not walk the
+ * array again. An element in quarantine stays in the hash table: its owner finds it when it
+ * returns.
+ */
 #include "dataplane/places.h"
 
 #include <assert.h>
@@ -6,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Chains of eight at 32,768 backends, the largest table. */
 #define BUCKETS 4096u
 
 struct place {

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Places: which element of a table belongs to whom.
+ * The index allocator: which element of a table belongs to which key (a 64-bit identity).
  *
- * An element keeps its owner (a 64-bit identity) as long as anything may lead to it: one
- * that is no longer wanted *rests*, and becomes free only when its time has passed and its
- * user says that nothing leads there.  An owner that returns meanwhile finds its element.
+ * An element keeps its key as long as anything may lead to it. One that is no longer used is in
+ * *quarantine* (in code: resting). It becomes free only when the caller releases it, after its time
+ * has passed and nothing leads there. A key that returns before that gets its element back.
+ *
+ * Implemented in places.c. The loop's thread calls all of this.
  */
 #ifndef WEIR_DATAPLANE_PLACES_H
 #define WEIR_DATAPLANE_PLACES_H
@@ -20,30 +22,33 @@ enum place_state { PLACE_FREE, PLACE_USED, PLACE_RESTING };
 
 struct places;
 
-/** Places @p first .. @p n - 1. @return NULL when out of memory */
+/** Manage the indexes @p first .. @p n - 1. @return NULL: out of memory */
 struct places *places_new(uint32_t first, uint32_t n);
 /** NULL is fine. */
 void places_free(struct places *p);
-/** Have @p n places from now on, more than before. @return 0 or -ENOMEM */
+/** Grow to @p n indexes; fewer than before: no effect. @return 0 or -ENOMEM */
 int places_grow(struct places *p, uint32_t n);
 
-/** The place of @p key, used or resting, or PLACE_NONE. */
+/** The index of @p key, in use or in quarantine, or PLACE_NONE. */
 uint32_t places_find(const struct places *p, uint64_t key);
-/** The place of @p key, a new one if it has none; used afterwards. @return PLACE_NONE when all are taken */
+/** Allocate an index for @p key, its own if it has one. @return PLACE_NONE: all are taken */
 uint32_t places_take(struct places *p, uint64_t key);
-/** Note that @p key has place @p i already, as found in the tables. @return false if it is another's, or @p key has one */
+/**
+ * Note that @p key has index @p i already, as the tables say. @return false: @p i is not free, or
+ * @p key has another
+ */
 bool places_adopt(struct places *p, uint32_t i, uint64_t key);
-/** @p i is no longer wanted since @p now_ms. */
+/** Put index @p i into quarantine at @p now_ms. */
 void places_rest(struct places *p, uint32_t i, uint64_t now_ms);
-/** Make resting place @p i free. */
+/** Free index @p i, which is in quarantine. */
 void places_release(struct places *p, uint32_t i);
 
 enum place_state places_state(const struct places *p, uint32_t i);
 uint64_t places_key(const struct places *p, uint32_t i);
-/** Since when @p i rests. */
+/** Since when @p i is in quarantine. */
 uint64_t places_since_ms(const struct places *p, uint32_t i);
 uint32_t places_n_free(const struct places *p);
-/** One beyond the last place. */
+/** One more than the last index. */
 uint32_t places_n(const struct places *p);
 
 #endif

@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A document as the tables need it: pools of this node's site with all backends that any of their
+ * member sets names, service entries by address and port, and the sizes of the tables. Backends
+ * come from the configuration and from old sets alike, since a backend that has left keeps its
+ * flows for a while. Nothing is allocated in the tables here: indexes and slots are the node's
+ * (node.c).
+ *
+ * Two parts change with time: plan_update() brings weights and overrides up to date at each tick.
+ */
 #include "dataplane/plan.h"
 
 #include <errno.h>
@@ -20,7 +29,7 @@ static uint32_t power_of_two(uint64_t n)
 	return p;
 }
 
-/* A quarter more places than backends: those that left rest a while. */
+/* A quarter more elements than backends: those that have left are in quarantine for a while. */
 static void size_tables(const struct model_limits *l, struct driver_sizes *z)
 {
 	uint64_t backends = l->backends + (uint64_t)l->backends / 4 + 2;
@@ -54,7 +63,10 @@ static const struct model_set *set_in_force(const struct model_pool *pool, int64
 	return s;
 }
 
-/* All that sets and configuration name, once each. */
+/*
+ * List all backends that the configuration or a member set names, once each. Only configured ones
+ * have a name.
+ */
 static int list_backends(struct plan_pool *p)
 {
 	const struct model_pool *m = p->model;
@@ -226,7 +238,10 @@ static int check_limits(const struct plan *p, char why[PLAN_WHY_MAX])
 	return 0;
 }
 
-/* The model's parser refuses these too; the table could not hold them. */
+/*
+ * Refuse two services at one address and port. The model's parser does so, too; the hash table
+ * could hold only one.
+ */
 static int check_entries(const struct plan *p, char why[PLAN_WHY_MAX])
 {
 	for (size_t i = 0; i < p->n_entries; i++) {
@@ -272,7 +287,7 @@ int plan_make(const struct model *m, int64_t wall_ms, struct plan **out, char wh
 	return 0;
 }
 
-/* What is said of a backend by name; a word against it counts more than one for it. */
+/* The overrides of a backend in force, which name it; `disable` outranks `force up`. */
 static uint8_t said_of(const struct model *m, const char *pool, const char *name, int64_t wall_ms)
 {
 	uint8_t says = GUARD_NOTHING;

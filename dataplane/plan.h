@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * A plan: what the tables of this node are to hold by a document. Pure; it knows nothing of
- * indexes, memory or ports, and is refused whole when it would not fit its own limits.
+ * A plan: what the tables of this node are to hold by a document. It knows no indexes, memory or
+ * ports, and is refused whole if the document exceeds its own limits.
+ *
+ * Implemented in plan.c and plan_fill.c. Pure; any thread may make one, and the thread that brings
+ * it into force owns it from then on.
  */
 #ifndef WEIR_DATAPLANE_PLAN_H
 #define WEIR_DATAPLANE_PLAN_H
@@ -42,7 +45,10 @@ struct plan_pool {
 	bool fail_closed;              /**< all its services say so */
 	struct plan_backend *backends; /**< sorted by id */
 	size_t n_backends;
-	/** By set of model: its ring, where a slot holds a place in backends + 1; NULL: not made. */
+	/**
+	 * By set of the model: its ring. A slot holds a position in `backends` + 1. NULL: not
+	 * made.
+	 */
 	uint16_t *rings[PLAN_SETS_MAX];
 };
 
@@ -75,15 +81,16 @@ struct plan {
  */
 int plan_make(const struct model *m, int64_t wall_ms, struct plan **out, char why[PLAN_WHY_MAX]);
 /**
- * Make the rings of all member sets that were not in force by @p before (the model in force; NULL: none)
- * nor next, so that bringing the plan into force needs not. May use threads, which end before it returns. A ring that there is no memory for stays unmade.
+ * Make the rings of all member sets, except those that the model in force (@p before; NULL: none)
+ * has rings for already. So bringing the plan into force takes less time. Uses threads, which end
+ * before it returns. A ring without memory stays unmade.
  */
 void plan_fill(struct plan *p, const struct model *before, int64_t wall_ms);
-/** Whether two sets have the same members of the same weights, whatever their times: the same ring. */
+/** Whether two sets have the same members with the same weights, and so the same ring. */
 bool plan_same_members(const struct model_set *a, const struct model_set *b);
 /** Free the rings of a pool: they are in force. */
 void plan_drop_rings(struct plan_pool *p);
-/** Bring weights and overrides to @p wall_ms. @return whether one changed */
+/** Bring weights and overrides up to date. @return whether one changed */
 bool plan_update(struct plan *p, int64_t wall_ms);
 /** Free the plan, not its model; NULL is fine. */
 void plan_free(struct plan *p);

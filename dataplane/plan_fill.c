@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The rings of a plan, which are most of the work that a document makes: made by whoever reads the
- * document, before the tables' thread has it. Pools are filled on several CPUs: each takes the next
- * one, and writes to that pool's rings alone.
+ * The rings of a plan: most of the work that a document makes. They are made in the thread that
+ * reads the document, so that the loop need not. Pools are independent: several threads fetch the
+ * next one by an atomic counter, and each writes the rings of its own pool alone.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -13,8 +13,8 @@
 #include "weir/model.h"
 #include "weir/ring.h"
 
-#define HELPERS_MAX 3u
-#define HELP_POOLS  8u /* fewer are not worth a thread */
+#define HELPERS_MAX 3u /* threads beside the caller's: the machine has other work */
+#define HELP_POOLS  8u /* with fewer pools, threads cost more than they save */
 
 _Static_assert(PLAN_SETS_MAX == MODEL_SETS_MAX + 1, "all sets of a pool");
 
@@ -29,7 +29,7 @@ bool plan_same_members(const struct model_set *a, const struct model_set *b)
 	return true;
 }
 
-/* Whether the owners by @p before have the ring: of the set in force and of the next. */
+/* Whether owners.c has the ring already: it keeps those of the set in force and of the next one. */
 static bool had(const struct model_pool *before, const struct model_set *set, int64_t wall_ms)
 {
 	size_t i = before ? before->n_sets : 0;
@@ -43,7 +43,10 @@ static bool had(const struct model_pool *before, const struct model_set *set, in
 	return false;
 }
 
-/* Slots hold places in the plan's backends + 1: which index a backend will have is not known here. */
+/*
+ * Slots hold positions in the plan's backends + 1, as backend indexes are not known before node.c
+ * binds them.
+ */
 static uint16_t *make_ring(const struct plan_pool *p, const struct model_set *set,
                            const uint64_t key[2])
 {

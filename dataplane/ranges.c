@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * First fit over a sorted array: there are as many ranges as pools, and they change only with
+ * documents, so an insertion that shifts the array is cheap, and a change can be tried on a copy.
+ */
 #include "dataplane/ranges.h"
 
 #include <errno.h>
