@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The first message of a quiet time is acted on at once; a flood of them costs one call each 20 ms.
- * Messages that were lost (ENOBUFS) are news as well.
+ * A message of the kernel's about tc is only a sign: its content is not read. The first one after a
+ * quiet time is acted on at once, a flood of them once in 20 ms. Lost messages (ENOBUFS) are a
+ * sign, too.
  */
 #include "dataplane/filters.h"
 
@@ -17,8 +18,8 @@
 #include "base/loop.h"
 #include "dataplane/rtnl.h"
 
-#define PAUSE_MS     20u
-#define READS_A_TURN 64u
+#define PAUSE_MS     20u /* the shortest time between two calls */
+#define READS_A_TURN 64u /* messages read before other events of the loop get their turn */
 
 struct filters {
 	struct loop *loop;

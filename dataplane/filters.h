@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * News of tc: queueing disciplines and filters that came, went or were replaced, by anybody. What
- * stands there now has to be asked for; this only says when. The loop's thread calls.
+ * Changes of tc: queueing disciplines and filters that anybody added, removed or replaced. This
+ * module says only that something changed; the caller reads what is there now. Implemented in
+ * filters.c; the loop's thread calls it.
  */
 #ifndef WEIR_DATAPLANE_FILTERS_H
 #define WEIR_DATAPLANE_FILTERS_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A bucket of lines that fills by one a second; what finds it empty is counted by its state. */
+/*
+ * A token bucket of lines: ten at once, then one more each second. A change that finds it empty is
+ * counted by its state, and the counts are logged every ten seconds.
+ */
 #include "dataplane/hop_log.h"
 
 #include "base/log.h"

@@ -1,5 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Follows the kernel's news and keeps the two tables of hops_inside.h; tells what changed. */
+/*
+ * Follows the kernel's changes of links, routes and neighbours, and keeps the two tables of
+ * hops_inside.h.
+ *
+ * A change of a link or a route may concern any address, and rtnetlink does not say which. So after
+ * a short pause, which collects the messages of one change, the route of every watched address is
+ * asked for again ("settling"): a bounded number in each turn of the loop, and never more than a
+ * tenth of the time, since a routing daemon may change routes all the time. A change of a neighbour
+ * concerns one via, and is applied at once.
+ *
+ * Two kinds of failure are kept apart. A request that fails says nothing: what was known stays, and
+ * it is asked again. An answer that refuses (unreachable, FAILED) is evidence, and is reported as
+ * such.
+ */
 #include "dataplane/hops_inside.h"
 
 #include <errno.h>
@@ -14,11 +27,11 @@
 #include "base/hash.h"
 
 #define TICK_MS         1000u
-#define SETTLE_MS       20u /* several messages of one change are taken together */
-#define USES_PER_TICK   2048u
-#define ROUTES_PER_TURN 128u
-#define FIRST_ASK_MS    10000u /* the first questions to next hops are spread over it */
-#define PROBING_MS      4000u  /* all of the kernel's questions to one of them take that long */
+#define SETTLE_MS       20u    /* collects the messages of one change */
+#define USES_PER_TICK   2048u  /* a message to the kernel each */
+#define ROUTES_PER_TURN 128u   /* a request and its answer each */
+#define FIRST_ASK_MS    10000u /* the first requests to next hops are spread over so long */
+#define PROBING_MS      4000u  /* the kernel's three requests take 3 s, and a margin */
 
 static uint32_t bucket(const struct addr *a, uint32_t ifindex)
 {
@@ -49,6 +62,7 @@ static uint32_t find_dest(const struct hops *h, const struct addr *a)
 	return i;
 }
 
+/* Report the state of @p d if it differs from the one last reported. */
 static void tell(struct hops *h, struct dest *d)
 {
 	struct hop hop = hops_make(h, d, loop_now_ms(h->loop));
@@ -60,7 +74,10 @@ static void tell(struct hops *h, struct dest *d)
 	h->changed(h->arg, &d->addr, &hop);
 }
 
-/* One more reference to the via of (@p a, @p ifindex); HOP_NONE when there is no room. */
+/*
+ * Add a reference to the via of (@p a, @p ifindex), a new one if there is none. HOP_NONE: no
+ * room.
+ */
 static uint32_t take_via(struct hops *h, const struct addr *a, uint32_t ifindex)
 {
 	uint32_t i = find_via(h, a, ifindex), at = bucket(a, ifindex);
@@ -100,7 +117,7 @@ static void drop_via(struct hops *h, uint32_t i)
 	*link = h->vias[i].next;
 }
 
-/* Put @p d behind its via, or take it away from there. */
+/* Add the address to the list of those behind its via; leave_via() removes it. */
 static void join_via(struct hops *h, uint32_t i)
 {
 	struct dest *d = &h->dests[i];
@@ -131,8 +148,10 @@ static void leave_via(struct hops *h, uint32_t i)
 }
 
 /*
- * The kernel has asked all that it asks, and nobody answered. That counts only if the port had a carrier all
- * the while; else it is asked again, and the next time counts.
+ * Note since when a neighbour answers nothing. FAILED says that the kernel has sent all its
+ * requests. It counts only if the port has had a carrier for all that time; otherwise the next
+ * FAILED counts.
+ * @return whether that is news
  */
 static bool note_state(struct hops *h, struct via *v, bool is_known)
 {
@@ -147,7 +166,10 @@ static bool note_state(struct hops *h, struct via *v, bool is_known)
 	return !before != !v->failed_ms;
 }
 
-/* A question that failed says nothing: what was known stays, and it is asked again soon. */
+/*
+ * A request that failed says nothing: what was known stays, and all routes are asked for again
+ * soon.
+ */
 static void ask_again(struct hops *h)
 {
 	h->unanswered = true;
@@ -156,7 +178,10 @@ static void ask_again(struct hops *h)
 		loop_timer_set(h->loop, &h->settle, loop_now_ms(h->loop) + TICK_MS);
 }
 
-/* Find the way to @p d anew. */
+/*
+ * Ask the kernel for the route to @p d. The new via is referenced before the old one is dropped, so
+ * that a via that stays keeps what is known of it.
+ */
 static void route(struct hops *h, struct dest *d)
 {
 	struct rtnl_route r = { 0 };
@@ -187,7 +212,7 @@ static void route(struct hops *h, struct dest *d)
 	tell(h, d);
 }
 
-/* What next hops did not answer on a port without carrier says nothing of them. */
+/* A port lost its carrier: that its neighbours did not answer says nothing about them any more. */
 static void forgive_port(struct hops *h, uint32_t ifindex)
 {
 	for (uint32_t i = 0; i < h->top_via; i++)
@@ -195,6 +220,9 @@ static void forgive_port(struct hops *h, uint32_t ifindex)
 			h->vias[i].failed_ms = 0;
 }
 
+/*
+ * Bring a link's message into the table. The first reading knows no time since when a link is up.
+ */
 static void take_link(struct hops *h, const struct rtnl_link *l)
 {
 	struct hop_link *link;
@@ -228,6 +256,10 @@ static void tell_behind(struct hops *h, const struct via *v)
 		tell(h, &h->dests[i]);
 }
 
+/*
+ * Bring a neighbour's message into its via. An entry that is gone or stale is put to use again at
+ * once.
+ */
 static void take_neighbour(struct hops *h, const struct rtnl_neighbour *n)
 {
 	uint32_t i = find_via(h, &n->addr, n->ifindex);
@@ -250,12 +282,12 @@ static void take_neighbour(struct hops *h, const struct rtnl_neighbour *n)
 		tell_behind(h, v);
 }
 
-/* Ask for all routes again soon, but spend no more than a tenth of the time on it. */
+/* Ask for all routes again soon, but spend at most a tenth of the time on it. */
 static void settle_soon(struct hops *h)
 {
 	uint64_t at = loop_now_ms(h->loop) + SETTLE_MS;
 
-	if (h->next_route) { /* at it: once more afterwards */
+	if (h->next_route) { /* in progress: once more afterwards */
 		h->settle_again = true;
 		return;
 	}
@@ -293,7 +325,7 @@ static bool take_row(void *arg, const struct rtnl_fact *f)
 	return true;
 }
 
-/* Read a whole table through the asking socket. @return 0 or -errno */
+/* Read a whole table of the kernel's by the second socket. @return 0 or -errno */
 static int dump(struct hops *h, uint16_t type)
 {
 	char question[RTNL_QUESTION_MAX];
@@ -301,7 +333,7 @@ static int dump(struct hops *h, uint16_t type)
 	return hops_ask(h, question, rtnl_ask_dump(question, type, ++h->seq), take_row, h);
 }
 
-/* Links that were up before are up since then, as far as we know. */
+/* Links that were up before the messages were lost count as up since then. */
 static void keep_up_since(struct hops *h, size_t n_old)
 {
 	for (size_t i = 0; i < h->n_links; i++)
@@ -311,7 +343,10 @@ static void keep_up_since(struct hops *h, size_t n_old)
 				h->links[i].up_ms = h->old_links[k].up_ms;
 }
 
-/* After lost messages. A failure changes nothing: what was known stays. */
+/*
+ * Read links and neighbours again after lost messages. @return false: that failed, and what was
+ * known stays
+ */
 static bool resync(struct hops *h)
 {
 	size_t n = h->n_links;
@@ -327,7 +362,10 @@ static bool resync(struct hops *h)
 	return false;
 }
 
-/* Ask for all routes again, a bounded number a turn of the loop: others do not wait for so long. */
+/*
+ * Ask for all routes again: a bounded number, then the rest in the next turn of the loop, so that
+ * verdicts do not wait. The end sets the earliest time of the next round (a tenth of the time).
+ */
 static void on_settle(void *arg)
 {
 	struct hops *h = arg;
@@ -384,7 +422,7 @@ static void on_news(void *arg, int fd, uint32_t events)
 	}
 }
 
-/* Keep next hops confirmed, a bounded number a second. */
+/* Keep next hops in use and confirmed: a bounded number each second, in turn. */
 static void on_tick(void *arg)
 {
 	struct hops *h = arg;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is asked of the kernel, and what the kernel is made to ask of next hops.
+ * Requests to the kernel, and requests that it is made to send to next hops.
  *
- * NTF_USE says that an entry is in use: the kernel resolves or confirms it, but takes TCP's word for a
- * confirmation. NUD_PROBE makes it ask the neighbour itself: three questions to the MAC address that
- * it knows; without an answer the entry is FAILED, and the next use asks everybody. The request makes an
- * entry that is permanent or NOARP an ordinary one, so the entry is read right before.
+ * NTF_USE says that an entry is in use: the kernel resolves or confirms it, but accepts TCP's word
+ * as a confirmation. NUD_PROBE makes it ask the neighbour itself: three requests to the MAC address
+ * that it knows; without an answer the entry becomes FAILED, and the next use asks by broadcast.
+ * NUD_PROBE would turn an entry that is permanent or NOARP into an ordinary one, so the entry is
+ * read right before.
  */
 #include "dataplane/hops_inside.h"
 
@@ -14,9 +15,9 @@
 
 #include <libmnl/libmnl.h>
 
-#define PROBE_EVERY_MS  9000u /* and a tick of 1 s: each next hop at least every 10 s */
-#define PROBE_GAP_MS    2000u
-#define PROBES_PER_TICK 1024u
+#define PROBE_EVERY_MS  9000u /* with a tick of 1 s: each next hop at least every 10 s */
+#define PROBE_GAP_MS    2000u /* the shortest time between two probes of a next hop */
+#define PROBES_PER_TICK 1024u /* ARP requests a second that the network has to bear */
 
 bool hops_needs_use(const struct via *v)
 {
@@ -38,7 +39,7 @@ int hops_ask(struct hops *h, const void *question, size_t n, rtnl_take *take, vo
 	return rtnl_ask(h->asks, h->buffer, HOP_BUFFER_BYTES, question, n, h->seq, take, arg);
 }
 
-/* The answer is one part alone. */
+/* For requests whose answer is a single message. */
 static bool take_one(void *out, const struct rtnl_fact *f)
 {
 	*(struct rtnl_fact *)out = *f;
@@ -59,15 +60,18 @@ int hops_ask_route(struct hops *h, const struct addr *to, struct rtnl_route *out
 	return 0;
 }
 
-/* What the kernel answers for routes and rules: unreachable, prohibit, blackhole (fib_props in Linux). */
+/*
+ * The kernel's errors for routes and rules that refuse: unreachable, prohibit, blackhole (Linux,
+ * fib_props).
+ */
 bool hops_is_refusal(int err)
 {
 	return err == -EHOSTUNREACH || err == -EACCES || err == -EINVAL;
 }
 
 /*
- * What else it answers where there is no route: none in the tables, or none of this family. All other errors (no
- * memory, no time, a socket that fails) are no answer.
+ * The kernel's other errors where there is no route: none in the tables, or none of this family.
+ * All other errors (no memory, a socket that fails) say nothing about the route.
  */
 bool hops_is_answer(int err)
 {
@@ -94,11 +98,16 @@ uint8_t hops_learn(struct hops *h, struct via *v)
 	return f.neighbour.flags;
 }
 
+/*
+ * The entry is read first, into a copy: `v` changes only by the kernel's messages. An entry that
+ * is not in use is put to use, which makes the kernel ask, too. Entries that a control plane
+ * keeps (extern_learn), that are permanent, or that are being asked already are left alone.
+ */
 void hops_probe(struct hops *h, struct via *v)
 {
 	uint64_t now_ms = loop_now_ms(h->loop);
 	char question[RTNL_QUESTION_MAX];
-	struct via seen = *v; /* news tell of changes, not this */
+	struct via seen = *v;
 	uint8_t flags;
 
 	if (v->asked_ms && now_ms < v->asked_ms + PROBE_GAP_MS)
@@ -110,7 +119,6 @@ void hops_probe(struct hops *h, struct via *v)
 		hops_use(h, v);
 		return;
 	}
-	/* What others keep, or is being asked already. */
 	if ((flags & NTF_EXT_LEARNED) || !(seen.state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY)))
 		return;
 	h->counters.probes++;

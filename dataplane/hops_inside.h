@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Inside next hops: two tables, vias, the next hops on their links, which the kernel resolves, and
- * dests, the watched addresses, each behind a via. Two sockets: one hears of changes, one asks and
- * waits for the answer, which the kernel gives within the call.
+ * Inside next hops: two tables. A *via* is a next hop on a link, which the kernel resolves. A
+ * *dest* is a watched address; it is behind a via, many of them behind the same one. Two sockets:
+ * one receives changes; by the other a request is sent and its answer is waited for, which the
+ * kernel gives within the call. All of it is the loop's thread's.
  */
 #ifndef WEIR_DATAPLANE_HOPS_INSIDE_H
 #define WEIR_DATAPLANE_HOPS_INSIDE_H
@@ -13,11 +14,11 @@
 #include "dataplane/hops.h"
 #include "dataplane/rtnl.h"
 
-#define HOP_LINKS_MAX    1024u
-#define HOP_BUCKETS      4096u
+#define HOP_LINKS_MAX    1024u /* interfaces of the node */
+#define HOP_BUCKETS      4096u /* chains of eight at 32,768 addresses */
 #define HOP_NONE         UINT32_MAX
-#define HOP_BUFFER_BYTES (64 * 1024)
-#define HOP_DOUBTS_MAX   256u
+#define HOP_BUFFER_BYTES (64 * 1024) /* a message of a dump has at most 32 KiB */
+#define HOP_DOUBTS_MAX   256u        /* further ones are asked within 10 s anyway */
 
 /* A next hop on a link. Free when refs is 0. */
 struct via {
@@ -26,11 +27,11 @@ struct via {
 	uint32_t refs;
 	uint32_t next;               /* in its bucket */
 	uint32_t dests;              /* the first of the addresses behind it */
-	uint32_t n_answer, n_silent; /* of them, by what checks hear */
+	uint32_t n_answer, n_silent; /* of them: those whose checks get answers, and time out */
 	uint16_t state;
 	bool has_mac, doubted;
 	uint8_t mac[6];
-	uint64_t failed_ms;        /* since when it answers no question; 0: it does */
+	uint64_t failed_ms;        /* since when it answers no request; 0: it does */
 	uint64_t asked_ms, due_ms; /* NUD_PROBE: the last one, the next one */
 };
 
@@ -45,7 +46,7 @@ struct dest {
 	uint32_t last_ifindex;           /* by which it was reached last; 0: never was */
 	bool refused;                    /* by a route that says so */
 	uint8_t heard;                   /* enum hop_heard */
-	struct hop hop;                  /* as last told */
+	struct hop hop;                  /* as last reported */
 };
 
 struct hop_link {
@@ -81,36 +82,47 @@ struct hops {
 /* hops_state.c: what the tables say; pure. */
 
 const struct hop_link *hops_find_link(const struct hops *h, uint32_t ifindex);
-/* What the tables say of @p d now, and since when. */
+/* The state of @p d by the tables, and since when it is so. */
 struct hop hops_make(const struct hops *h, const struct dest *d, uint64_t now_ms);
 bool hops_same(const struct hop *a, const struct hop *b);
 
-/* hops_ask.c: what is asked of the kernel, and of next hops by it. */
+/* hops_ask.c: requests to the kernel, and those that it is made to send to next hops. */
 
 /* Whether the kernel should be told that @p v is in use: it does not know, or is not sure. */
 bool hops_needs_use(const struct via *v);
 void hops_use(struct hops *h, const struct via *v);
-/* Send question number h->seq; give each part of the answer to @p take. @return 0 or -errno */
+/* Send request number h->seq; pass each part of the answer to @p take. @return 0 or -errno */
 int hops_ask(struct hops *h, const void *question, size_t n, rtnl_take *take, void *arg);
-/* @return 0 and @p out, or -errno: the kernel's, which tells routes that refuse */
+/*
+ * @return 0 and @p out, or -errno: the kernel's own says that a route refuses (hops_is_refusal())
+ */
 int hops_ask_route(struct hops *h, const struct addr *to, struct rtnl_route *out);
-/* Whether @p err of hops_ask_route() is a route that refuses, and not the want of one. */
+/* Whether @p err of hops_ask_route() means a route that refuses, and not that there is none. */
 bool hops_is_refusal(int err);
-/* Whether @p err of hops_ask_route() says anything of the route: else the question is asked again. */
+/*
+ * Whether @p err of hops_ask_route() says anything about the route; otherwise the request is
+ * repeated.
+ */
 bool hops_is_answer(int err);
-/* What the kernel knows of @p v already; it tells no news of what does not change. @return NTF_* of the entry */
+/*
+ * Read the kernel's entry of @p v, as there are no messages of an entry that does not change.
+ * @return its NTF_*
+ */
 uint8_t hops_learn(struct hops *h, struct via *v);
-/* Make the kernel ask @p v, whoever confirmed it. */
+/* Make the kernel ask @p v itself, whoever has confirmed it. */
 void hops_probe(struct hops *h, struct via *v);
-/* Those that are due, a bounded number; once a second. */
+/* Probe vias that are due, a bounded number; once a second. */
 void hops_probe_due(struct hops *h);
-/* loop_timer: those of h->doubts. */
+/* A loop_timer: probe the vias of h->doubts. */
 void hops_on_doubt(void *hops);
-/* Have via @p i asked at the next turn: not now, as the kernel's messages may just be read. */
+/*
+ * Probe via @p i in the next turn of the loop; not now, since the kernel's messages may just be
+ * read.
+ */
 void hops_doubt_via(struct hops *h, uint32_t i);
-/* Add or take away what @p d counts for at its via. */
+/* Add (@p sign 1) or remove (-1) the result of @p d's checks at its via. */
 void hops_count_heard(struct hops *h, const struct dest *d, int sign);
-/* Have its via asked if all behind it is silent. */
+/* Probe @p via if the checks of all addresses behind it are silent. */
 void hops_look_silent(struct hops *h, uint32_t via);
 
 #endif

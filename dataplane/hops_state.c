@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From the tables of links, next hops and routes to what is known of an address, and what speaks against
- * it: the truth table is in hops.h. Pure.
+ * From the tables of links, vias and routes to the state of an address, and to what is evidence
+ * against it: the table in hops.h, from top to bottom. Pure.
  */
 #include "dataplane/hops_inside.h"
 
@@ -15,7 +15,10 @@ const struct hop_link *hops_find_link(const struct hops *h, uint32_t ifindex)
 	return NULL;
 }
 
-/* Without the port by which it was reached, other routes answer for it: that is the node's own trouble. */
+/*
+ * Whether the port by which it was reached is down. Then another, refusing route answers: the
+ * node's own trouble.
+ */
 static bool lost_port(const struct hops *h, const struct dest *d)
 {
 	const struct hop_link *link = hops_find_link(h, d->last_ifindex);
@@ -23,7 +26,7 @@ static bool lost_port(const struct hops *h, const struct dest *d)
 	return d->last_ifindex && (!link || !link->is.up);
 }
 
-/* Where the frames go: the port below VLANs, and their tags. */
+/* The port below the VLANs that the route leaves by, and the tags: XDP sends at the port itself. */
 static void fill_port(const struct hops *h, const struct dest *d, const struct rtnl_link *link,
                       struct hop *hop)
 {
@@ -41,6 +44,7 @@ static void fill_port(const struct hops *h, const struct dest *d, const struct r
 	memcpy(hop->mac_from, link->mac, sizeof(hop->mac_from));
 }
 
+/* The rows of the table in hops.h, each return a row further down. */
 static struct hop make(const struct hops *h, const struct dest *d)
 {
 	struct hop hop = { .state = HOP_NO_ROUTE };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A sorted array of interfaces. It is small and seldom changes, so a change shifts the array and
- * a question about stacking walks it. News come by one socket, whole readings by another, so
- * that an answer and a piece of news are never mixed up. What is heard while the table is read
- * is taken afterwards: a message repeats all of its interface, so the last one wins.
+ * A sorted array of interfaces. It is small and seldom changes, so a change shifts the array, and a
+ * question about stacking walks it. Messages come by one socket and whole readings by another, so
+ * that an answer and a message of a change are never mixed up. A message that comes while the table
+ * is read is applied afterwards: it repeats all of its interface, so the last one wins.
  */
 #include "dataplane/links.h"
 
@@ -19,7 +19,7 @@
 #include "base/loop.h"
 
 #define BUFFER_BYTES (64 * 1024) /* a dump's message has at most 32 KiB */
-#define RETRY_MS     1000u
+#define RETRY_MS     1000u       /* after a reading that failed */
 
 struct table {
 	struct rtnl_link *rows; /* [LINKS_MAX], by ifindex */
@@ -38,7 +38,7 @@ struct links {
 	char *buffer;
 };
 
-/* The place of @p ifindex in @p t, or where it would be put. */
+/* The position of @p ifindex in @p t, or where it belongs. */
 static size_t find_row(const struct table *t, uint32_t ifindex)
 {
 	size_t low = 0, high = t->n;
@@ -75,7 +75,7 @@ static bool remove_row(struct table *t, size_t at)
 	return true;
 }
 
-/* Bring what a message says into @p t. @return whether that changes anything */
+/* Apply a message to @p t. Many repeat what is known. @return whether it changes anything */
 static bool put_link(struct links *l, struct table *t, const struct rtnl_link *link)
 {
 	size_t at = find_row(t, link->ifindex);
@@ -128,7 +128,7 @@ int links_read(struct links *l)
 	return 0;
 }
 
-/* After lost messages. */
+/* Read everything after lost messages, again and again until it succeeds. */
 static void on_retry(void *arg)
 {
 	struct links *l = arg;

@@ -25,7 +25,7 @@ struct loop;
 /** Counters, for the stats page. */
 struct links_counters {
 	uint64_t changes;   /**< interfaces that came, went or changed */
-	uint64_t resyncs;   /**< the table was read again since messages were lost */
+	uint64_t resyncs;   /**< the table was read again after lost messages */
 	uint64_t refused;   /**< interfaces beyond LINKS_MAX */
 	uint64_t malformed; /**< messages that could not be read */
 };
@@ -43,10 +43,13 @@ struct links *links_new(links_changed *changed, void *arg);
 /** NULL is fine. */
 void links_close(struct links *l);
 
-/** Read the kernel's interfaces now, without waiting for their news; @p changed is not called. @return 0 or -errno: the last state counts */
+/**
+ * Read the kernel's interfaces now, without waiting for their news; @p changed is not called.
+ * @return 0 or -errno: the last state counts
+ */
 int links_read(struct links *l);
 
-/** Take rtnetlink messages, @p n bytes; what is not about interfaces is passed over. */
+/** Apply rtnetlink messages, @p n bytes; messages that are not about interfaces are skipped. */
 void links_hear(struct links *l, const void *bytes, size_t n);
 
 /** @return interface @p ifindex, borrowed until the table changes; NULL: there is none */
@@ -65,7 +68,10 @@ const struct rtnl_link *links_all(const struct links *l, size_t *n);
  * @return how many, at most @p max; 0: there is no such interface
  */
 size_t links_above(const struct links *l, uint32_t ifindex, uint32_t *out, size_t max);
-/** Interfaces whose frames come in by bond @p ifindex: a bond's parts. @return how many, at most @p max; 0: it is no bond */
+/**
+ * Interfaces whose frames come in by bond @p ifindex: a bond's parts. @return how many, at most
+ * @p max; 0: it is no bond
+ */
 size_t links_parts(const struct links *l, uint32_t ifindex, uint32_t *out, size_t max);
 
 const struct links_counters *links_counters(const struct links *l);

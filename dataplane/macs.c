@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A word is stored once and stays in its place until it is cleared, never moved: so a frame that is
- * ours before and after a change is ours at each instant. The first few words go to root, where the common
- * path looks first; a port's own interface is gathered first, and so stands there.
+ * Gathering: each port's own address comes first, then the document's, then those of stacked
+ * interfaces, so that the table's limit leaves out the least important ones.
+ *
+ * Writing: a word is stored once and stays where it is until it is cleared; it is never moved. So a
+ * frame that is ours before and after a change is ours at each moment. The first few words are in
+ * root, where the fast path looks first, and a port's own interface gets there because it was
+ * gathered first.
  */
 #include "dataplane/macs.h"
 
@@ -12,7 +16,7 @@
 #include "weir/fwd/user.h"
 #include "weir/model.h"
 
-#define STACKED_MAX 256u
+#define STACKED_MAX 256u /* interfaces on one port: as many as there is room for addresses */
 
 static void add_word(struct macs *m, const uint8_t mac[6], uint32_t ifindex)
 {
@@ -69,7 +73,10 @@ static void add_ingresses(const struct links *links, const struct model_port *po
 	}
 }
 
-/* Twice: what is stacked on one port may fill the room, but not keep another port's own address out. */
+/*
+ * Twice: what is stacked on one port may fill the room, but not keep another port's own address
+ * out.
+ */
 void macs_gather(const struct links *links, const struct model_node *self, struct macs *out)
 {
 	out->n = out->n_left_out = 0;
@@ -92,7 +99,7 @@ static bool is_wanted(const struct macs *m, uint64_t word)
 	return false;
 }
 
-/* The place of @p word among the @p n of @p words. @return NULL: it has none */
+/* Find @p word among the @p n of @p words. @return NULL: it is not there */
 static uint64_t *find_word(uint64_t *words, size_t n, uint64_t word)
 {
 	for (size_t i = 0; i < n; i++)
@@ -106,7 +113,9 @@ static uint64_t *set_of(const struct fwd_tables *t, uint64_t word)
 	return t->n_macs ? t->macs[fwd_mac_set(word)].word : NULL;
 }
 
-/* Put @p word where none is. @return whether there was a place */
+/*
+ * Put @p word into a free place: of root first, then of its bucket. @return whether there was one
+ */
 static bool put_word(const struct fwd_tables *t, uint64_t word)
 {
 	uint64_t *set = set_of(t, word), *at = find_word(t->root->macs, FWD_MACS_FIRST, 0);

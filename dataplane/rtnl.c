@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Parsing rtnetlink (rtnetlink(7), linux/rtnetlink.h). Messages are walked with our own loop,
+ * because libmnl's trusts that the padding after the last attribute exists. An attribute counts
+ * only if it has exactly the length of its type; a message without its fixed part gives no fact.
+ */
 #include "dataplane/rtnl.h"
 
 #include <errno.h>
@@ -12,7 +17,7 @@
 #include <linux/rtnetlink.h>
 
 /* The attributes of one message or nest, by type; unknown and too short ones are left out. */
-#define ATTRS_MAX 64
+#define ATTRS_MAX 64 /* higher types of attributes are not used here */
 struct attrs {
 	const struct nlattr *of[ATTRS_MAX];
 };
@@ -122,7 +127,10 @@ static void parse_vlan(const struct attrs *info, struct rtnl_link *out)
 		memcpy(&out->vlan_type_be, type, sizeof(out->vlan_type_be));
 }
 
-/* IFLA_LINK also names a veth's other end, and interfaces of other namespaces: these are not below. */
+/*
+ * IFLA_LINK also names a veth's other end, and interfaces of other namespaces: these are not
+ * below.
+ */
 static void parse_kind(const struct attrs *a, struct rtnl_link *out)
 {
 	struct attrs info;
@@ -146,7 +154,10 @@ static void parse_name(const struct attrs *a, struct rtnl_link *out)
 		memcpy(out->name, mnl_attr_get_payload(name), mnl_attr_get_payload_len(name));
 }
 
-/* Messages of family AF_BRIDGE are about a bridge's port: "gone" there means that it left the bridge. */
+/*
+ * Messages of family AF_BRIDGE are skipped: RTM_DELLINK there means that a port has left its
+ * bridge.
+ */
 static bool parse_link(const struct nlmsghdr *h, struct rtnl_link *out)
 {
 	struct attrs a;
@@ -175,6 +186,7 @@ static bool parse_link(const struct nlmsghdr *h, struct rtnl_link *out)
 	return true;
 }
 
+/* A MAC address counts only in states in which the kernel would send to it. */
 static bool parse_neighbour(const struct nlmsghdr *h, struct rtnl_neighbour *out)
 {
 	struct attrs a;
@@ -246,7 +258,7 @@ static bool parse_route(const struct nlmsghdr *h, struct rtnl_route *out)
 	return true;
 }
 
-/* The kernel sends 0 or a negative errno. Nothing else has a meaning. */
+/* The kernel sends 0 or a negative errno; anything else is malformed. */
 static int errno_of(int error)
 {
 	return error <= 0 && error > -4096 ? -error : EPROTO;
@@ -262,6 +274,9 @@ static void parse_error(const struct nlmsghdr *h, struct rtnl_fact *out)
 	out->error = errno_of(e->error);
 }
 
+/*
+ * Unknown types give no fact: the sockets hear groups that have more messages than are used here.
+ */
 static void parse(const struct nlmsghdr *h, struct rtnl_fact *out)
 {
 	switch (h->nlmsg_type) {

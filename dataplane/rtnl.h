@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Rtnetlink messages: bytes to facts, and questions to bytes (rtnetlink(7), libmnl).
+ * Rtnetlink messages: from bytes to facts, and from requests to bytes (rtnetlink(7), libmnl).
  *
- * Nothing here touches a socket, so canned bytes can test it all.  A message that is
- * cut short or lacks what it must have gives no fact; it is never half-used.
+ * rtnl.c parses and writes messages and touches no socket, so that tests can feed it bytes. A
+ * message that is cut short, or lacks a part that it must have, gives no fact; it is never used in
+ * part. rtnl_ask.c has the sockets. Pure but for these; any thread may call, each with its own
+ * socket.
  */
 #ifndef WEIR_DATAPLANE_RTNL_H
 #define WEIR_DATAPLANE_RTNL_H
@@ -15,12 +17,12 @@
 
 #include "base/addr.h"
 
-/** Enough for any question. */
+/** Bytes that are enough for any request. */
 #define RTNL_QUESTION_MAX 256
 
 #define RTNL_NAME_MAX 16 /**< with the final 0: IFNAMSIZ */
 
-/** What an interface is to those it is connected with; others are of no interest here. */
+/** How an interface is stacked on others; other kinds do not matter here. */
 enum rtnl_link_kind {
 	RTNL_LINK_OTHER, /**< a device, a veth, ... */
 	RTNL_LINK_VLAN,
@@ -102,22 +104,27 @@ size_t rtnl_ask_neighbour(void *out, uint32_t ifindex, const struct addr *to, ui
 /** Write "resolve or confirm @p to on @p ifindex now" (NTF_USE). @return its length */
 size_t rtnl_ask_use(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq);
 /**
- * Write "ask @p to on @p ifindex whether it is there, whoever confirmed it" (NUD_PROBE). For an entry that
- * is known and neither permanent nor NOARP: such a one would be lost by it. @return its length
+ * Write "ask @p to on @p ifindex whether it is there, whoever confirmed it" (NUD_PROBE). For an
+ * entry that is known and neither permanent nor NOARP: such a one would be lost by it. @return its
+ * length
  */
 size_t rtnl_ask_probe(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq);
 
-/** Given each part of an answer. @return false: there is nothing more to hear */
+/** Called for each message of an answer. @return false: stop, no more are needed */
 typedef bool rtnl_take(void *arg, const struct rtnl_fact *f);
 
 struct mnl_socket;
 
-/** A socket that hears of what @p groups (RTMGRP_*) tell; 0: only answers. @return 0 and @p out, the caller's to close, or -errno */
+/**
+ * Open a socket that receives the messages of @p groups (RTMGRP_*); 0: only answers. @return 0
+ * and @p out, the caller's to close, or -errno
+ */
 int rtnl_open(unsigned groups, struct mnl_socket **out);
 
 /**
- * Receive the next piece of news, if there is one. Of a full socket the kernel drops the newest messages, and goes on
- * to until all the older ones are read: so whoever lost some asks for the whole state after the last one, not before.
+ * Receive the next message, if there is one. When a socket is full, the kernel drops the newest
+ * messages until all the older ones are read. So a caller that lost some reads the whole state
+ * after the last message, not before.
  *
  * @param lost  set to true where messages were lost; else untouched
  * @return its bytes; 0: there is no more
@@ -125,10 +132,10 @@ int rtnl_open(unsigned groups, struct mnl_socket **out);
 size_t rtnl_hear(int fd, char *buffer, size_t n_buffer, bool *lost);
 
 /**
- * Send a question and hear its answer, until that ends or @p take has what it wants.
+ * Send a request and receive its answer, until that ends or @p take returns false.
  *
  * @param buffer  borrowed, for the answer's messages
- * @param seq     the question's number; what bears another is passed over
+ * @param seq     the request's number; messages with another one are skipped
  * @return 0 at the end, or -errno: ours or the kernel's
  */
 int rtnl_ask(struct mnl_socket *socket, char *buffer, size_t n_buffer, const void *question,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sockets to the kernel, and questions that are answered within the call. */
+/*
+ * Sockets to the kernel. It answers rtnetlink requests within sendto(), so a blocking receive right
+ * after it does not wait for anybody.
+ */
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -7,6 +10,7 @@
 
 #include "dataplane/rtnl.h"
 
+/* Room for the messages of some thousand changes at once: fewer lost messages. */
 #define SOCKET_BYTES (4 << 20)
 
 int rtnl_open(unsigned groups, struct mnl_socket **out)
