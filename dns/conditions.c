@@ -66,15 +66,15 @@ static void state_zone(const struct server *s, const struct image_zone *zone, st
 		conditions_add(
 		        to, "zones-refused", broken ? level : CONDITION_DEGRADED, text,
 		        "%s: correct the file, then weir zone reload%s%s",
-		        broken ? "its file cannot be used, and it answers SERVFAIL"
-		               : "its file cannot be used, and its last good image is served",
+		        broken ? "the zone's file cannot be used, so the zone answers SERVFAIL"
+		               : "the zone's file cannot be used, so its last good image is served",
 		        *why ? ": " : "", why);
 	else
 		conditions_add(
 		        to, "zone-signed", CONDITION_DEGRADED, text,
-		        "it is signed, and served without signatures: resolvers that validate "
-		        "refuse its answers; take its DS out of the parent zone, then apply it "
-		        "unsigned");
+		        "the zone is signed, but served without signatures: validating "
+		        "resolvers refuse its answers. Remove its DS from the parent zone, then "
+		        "apply the zone unsigned");
 }
 
 /* Zones that are not served as their files say: the first ones by name, the others as a number. */
@@ -90,7 +90,7 @@ static void state_zones(const struct server *s, struct stats *to)
 	if (n > ZONES_NAMED)
 		conditions_add(
 		        to, "zones-refused", CONDITION_DEGRADED, "",
-		        "%u more zones are not served as their files have them: the log of weir-dns names them",
+		        "%u more zones are not served as their files say: the log of weir-dns names them",
 		        n - ZONES_NAMED);
 }
 
@@ -135,7 +135,7 @@ static void state_listens(const struct server *s, struct stats *to)
 			        to, "listen-failed", n_served ? CONDITION_DEGRADED : CONDITION_DOWN,
 			        addr_text(&self->dns_listen[i], text),
 			        "this host does not have the address: add it to an interface "
-			        "(ip address add), or take it out of dns_listen");
+			        "(ip address add), or remove it from dns_listen");
 		else if (!is_served(s, &self->dns_listen[i]))
 			conditions_add(
 			        to, "listen-failed", n_served ? CONDITION_DEGRADED : CONDITION_DOWN,
@@ -156,7 +156,7 @@ static void state_threads(struct server *s, struct stats *to, uint64_t now_ms)
 	else if (now_ms - s->few_ms >= FEW_THREADS_MS)
 		conditions_add(to, "threads-few", CONDITION_DEGRADED, "",
 		               "%u of dns.threads = %u threads answer: the others have no sockets. "
-		               "Start weir-dns again, or run it under weir run",
+		               "Restart weir-dns, or run it under weir run",
 		               s->n_threads, want);
 }
 
@@ -312,13 +312,15 @@ void server_conditions(struct server *s)
 	state_sites(s, to);
 	state_outs(s, to);
 	if (s->clock == WALL_UNSYNCHRONISED)
-		conditions_add(to, "clock-unsynchronised", CONDITION_DEGRADED, "",
-		               "no time server has confirmed this node's clock since the boot, so "
-		               "ramps of drains are held: start one, or set nodes[].clock");
+		conditions_add(
+		        to, "clock-unsynchronised", CONDITION_DEGRADED, "",
+		        "no time server has confirmed this node's clock since the boot, so "
+		        "ramps of drains are held: start a time service (NTP), or set nodes[].clock");
 	if (s->clock == WALL_STEPPED)
-		conditions_add(to, "clock-stepped", CONDITION_DEGRADED, "",
-		               "the wall clock has stepped and is not followed; schedules go on by "
-		               "elapsed time: set the clock right, or accept it: weir clock accept "
-		               "--reason TEXT");
+		conditions_add(
+		        to, "clock-stepped", CONDITION_DEGRADED, "",
+		        "the wall clock has jumped and is not followed: schedules continue by "
+		        "elapsed time. Correct the clock, or accept it: weir clock accept "
+		        "--reason TEXT");
 	conditions_end(to);
 }

@@ -62,7 +62,7 @@ static void find_query_words(struct counters *c)
 	for (unsigned i = 0; i < COUNTERS_TYPES; i++)
 		c->types[i] = word(c, STATS_COUNTER, "weir_dns_queries_by_type_total", "type",
 		                   i < COUNTERS_TYPES - 1 ? types[i].name : "other",
-		                   "Queries by type asked for");
+		                   "Queries by record type");
 	for (unsigned i = 0; i < 7; i++)
 		c->rcodes[i] = word(c, STATS_COUNTER, "weir_dns_answers_total", "rcode", rcodes[i],
 		                    "Answers by response code");
@@ -70,7 +70,7 @@ static void find_query_words(struct counters *c)
 	c->subnet = word(c, STATS_COUNTER, "weir_dns_client_subnet_total", NULL, NULL,
 	                 "Queries with a client subnet");
 	c->truncated = word(c, STATS_COUNTER, "weir_dns_truncated_total", NULL, NULL,
-	                    "Answers cut, with TC set");
+	                    "Answers truncated to fit, with TC set");
 }
 
 /* As find_query_words(); gauges that an earlier process left behind are set right. */
@@ -87,29 +87,31 @@ static void find_server_words(struct counters *c)
 		c->tcp_closed[i] = word(c, STATS_COUNTER, "weir_dns_tcp_closed_total", "reason",
 		                        closes[i], "TCP connections closed");
 	c->tcp_accepted = word(c, STATS_COUNTER, "weir_dns_tcp_accepted_total", NULL, NULL,
-	                       "TCP connections taken");
+	                       "TCP connections accepted");
 	c->tcp_open = word(c, STATS_GAUGE, "weir_dns_tcp_open", NULL, NULL, "TCP connections open");
 	stats_set(c->tcp_open, 0); /* those of an earlier process are gone */
-	c->threads = word(c, STATS_GAUGE, "weir_dns_threads", NULL, NULL, "Threads that answer");
+	c->threads = word(c, STATS_GAUGE, "weir_dns_threads", NULL, NULL,
+	                  "Threads of each kind that answer queries");
 	c->tcp_paused = word(c, STATS_COUNTER, "weir_dns_tcp_accept_paused_total", NULL, NULL,
-	                     "Times that no TCP connection was taken for want of descriptors");
+	                     "Times that accepting TCP connections paused for lack of descriptors");
 	c->loads = word(c, STATS_COUNTER, "weir_dns_loads_total", "result", "ok",
-	                "Documents with their zones taken over or refused");
+	                "Loads of a document with its zones, by result");
 	c->load_failures = word(c, STATS_COUNTER, "weir_dns_loads_total", "result", "refused",
-	                        "Documents with their zones taken over or refused");
+	                        "Loads of a document with its zones, by result");
 	c->load_ms = word(c, STATS_GAUGE, "weir_dns_load_milliseconds", NULL, NULL,
-	                  "How long the last load took");
+	                  "Duration of the last load");
 	c->image_bytes = word(c, STATS_GAUGE, "weir_dns_image_bytes", NULL, NULL,
 	                      "Size of the zones' image");
 	c->zones = word(c, STATS_GAUGE, "weir_dns_zones", NULL, NULL, "Zones in the image");
 	c->stale = word(c, STATS_GAUGE, "weir_dns_image_stale", NULL, NULL,
-	                "1: a zone file is bad, an earlier image is served");
+	                "1: some zone is not served as its file says now");
 	c->clock_held = word(c, STATS_GAUGE, "weir_dns_clock_held", NULL, NULL,
-	                     "1: the wall clock holds the ramps of drains");
+	                     "1: ramps of drains are held because of the wall clock");
 	c->clock_stepped = word(c, STATS_GAUGE, "weir_dns_clock_stepped", NULL, NULL,
-	                        "1: the wall clock has stepped and is not followed");
-	c->clock_unsynchronised = word(c, STATS_GAUGE, "weir_dns_clock_unsynchronised", NULL, NULL,
-	                               "1: the wall clock was not confirmed since the boot");
+	                        "1: the wall clock has jumped and is not followed");
+	c->clock_unsynchronised =
+	        word(c, STATS_GAUGE, "weir_dns_clock_unsynchronised", NULL, NULL,
+	             "1: no time server has confirmed the wall clock since the boot");
 	for (unsigned i = 0; i < 2; i++)
 		c->ramps_held[i] = word(c, STATS_GAUGE, "weir_dns_ramps_held", "by", holds[i],
 		                        "Drains whose ramp is held");
@@ -206,7 +208,7 @@ uint64_t *counters_thread(struct counters *c, unsigned number)
 
 	snprintf(text, sizeof(text), "%u", number + 1);
 	return word(c, STATS_COUNTER, "weir_dns_thread_queries_total", "thread", text,
-	            "Queries answered by a thread");
+	            "Queries answered by threads of this number");
 }
 
 static void placed_labels(const struct place_service *s, uint32_t site, char out[LABELS_MAX])
@@ -228,16 +230,16 @@ static void find_service(struct counters *c, struct counters_words *words, const
 
 	for (uint32_t k = 0; k <= s->n_sites; k++) {
 		placed_labels(s, k, labels);
-		words->placed[placed_index(p, s) + k] =
-		        stats_word(c->stats, STATS_COUNTER, "weir_dns_placed_total", labels,
-		                   "Answers of dynamic names by site; no site: an empty answer");
+		words->placed[placed_index(p, s) + k] = stats_word(
+		        c->stats, STATS_COUNTER, "weir_dns_placed_total", labels,
+		        "Answers for dynamic names by site; empty site: an empty answer");
 	}
 	for (unsigned k = 0; k < CLASSES; k++) {
 		snprintf(labels, sizeof(labels), "service=\"%s\",class=\"%s\"", s->name,
 		         place_class_text((enum place_class)k));
 		words->classes[(size_t)(s - p->services) * CLASSES + k] = stats_word(
 		        c->stats, STATS_COUNTER, "weir_dns_placed_by_class_total", labels,
-		        "Answers of dynamic names by the class of sites that gave them");
+		        "Answers for dynamic names by the class of the chosen site");
 	}
 }
 

@@ -48,7 +48,8 @@ static void add_duplicate(struct worker_plan *plan, int fd)
 	int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 
 	if (own < 0)
-		log_error("dns-listen-failed", "what=\"a socket for its thread\" error=\"%s\"",
+		log_error("dns-listen-failed",
+		          "what=\"duplicating a socket for a thread\" error=\"%s\"",
 		          strerror(errno));
 	else
 		plan->sockets[plan->n++] = (struct worker_socket){ own };

@@ -100,7 +100,7 @@ static void say_views(struct explainer *x, size_t target)
 	}
 	say(x, "majority", "%u of %u voting site%s down, %u %s lost%s: %s", m.n_down,
 	    m.n_up + m.n_down + m.n_lost, m.n_up + m.n_down + m.n_lost == 1 ? " says" : "s say",
-	    m.n_lost, m.n_lost == 1 ? "is" : "are", m.held ? " (so it stays as it was)" : "",
+	    m.n_lost, m.n_lost == 1 ? "is" : "are", m.held ? " (so the last state stays)" : "",
 	    health_state_text(health_state(m.word)));
 }
 
@@ -161,7 +161,7 @@ static void say_placed(struct explainer *x, const struct answer_step *step)
 	static const char *const classes[] = {
 		"up or unknown, and not drained",
 		"up or unknown; all of them are drained",
-		"no other is up: those that were never seen up, too",
+		"no other site is up: sites that were never seen up are used, too",
 		"no site is up: all but disabled, by base weight (panic)",
 		"none: the answer is empty",
 	};
@@ -215,9 +215,9 @@ static void say_step(struct explainer *x, const struct answer_step *step)
 	} words[] = {
 		[ANSWER_STEP_NODE] = { "node", "", " exists" },
 		[ANSWER_STEP_ENCLOSER] = { "node",
-		                           "the name does not exist; the closest that does is ",
+		                           "the name does not exist; the closest existing name is ",
 		                           "" },
-		[ANSWER_STEP_WILDCARD] = { "wildcard", "", " stands for it" },
+		[ANSWER_STEP_WILDCARD] = { "wildcard", "", " answers for it" },
 		[ANSWER_STEP_PARENT] = { "parent", "DS of ", " is looked up in the parent zone" },
 		[ANSWER_STEP_REFERRAL] = { "referral", "",
 		                           " is delegated: its servers, with glue" },
@@ -230,11 +230,12 @@ static void say_step(struct explainer *x, const struct answer_step *step)
 		[ANSWER_STEP_PLACED] = { "placed", "", "" },
 		[ANSWER_STEP_NODATA] = { "nodata", "", " has no records of this type" },
 		[ANSWER_STEP_NXDOMAIN] = { "nxdomain", "below ",
-		                           " there is no such name, nor a wildcard" },
+		                           " there is neither this name nor a wildcard" },
 		[ANSWER_STEP_OUTSIDE] = { "outside", "the name lies in none of the zones", "" },
 		[ANSWER_STEP_LEAVES] = { "leaves",
-		                         "the alias leads out of the zone, round, or too far", "" },
-		[ANSWER_STEP_TRUNCATED] = { "truncated", "what comes now does not fit", "" },
+		                         "the alias leads out of the zone, in a circle, or too far",
+		                         "" },
+		[ANSWER_STEP_TRUNCATED] = { "truncated", "the next part does not fit", "" },
 	};
 	const struct image_node *node = image_node(x->g->image, step->node_off);
 	char text[NAME_TEXT_MAX] = "";
@@ -333,9 +334,8 @@ static void say_ramps(struct explainer *x, const struct ramps *ramps, bool clock
 			say(x, "ramp", "drain %s: %s", ramps->items[i].id,
 			    ramps->items[i].how == RAMP_HELD_SITE
 			            ? "expired, held: the site is not up as seen from outside"
-			    : ramps->items[i].how == RAMP_HELD_CLOCK
-			            ? "held by the clock"
-			            : "later than by its schedule");
+			    : ramps->items[i].how == RAMP_HELD_CLOCK ? "held by the clock"
+			                                             : "behind its schedule");
 }
 
 /* Drains and sites as weir-dns has kept them. A drain that follows its schedule is shown at the requested time. */
@@ -349,9 +349,10 @@ static void observe_kept(struct explainer *x, const struct proc_dirs *dirs,
 	int err_sites = decided_open(&x->decided, dirs->state);
 
 	if (err < 0 && err != -ENOMEM)
-		say(x, "ramp", "what was kept of drains cannot be read (%s)", strerror(-err));
+		say(x, "ramp", "the saved state of drains cannot be read (%s)", strerror(-err));
 	if (err_sites < 0)
-		say(x, "site", "what was kept of sites cannot be read (%s)", strerror(-err_sites));
+		say(x, "site", "the saved state of sites cannot be read (%s)",
+		    strerror(-err_sites));
 	if (err != -ENOMEM) {
 		ramps_only_held(&ramps);
 		time.clock_held =
@@ -382,7 +383,7 @@ static void observe(struct explainer *x, const struct proc_dirs *dirs)
 		seen.own_page = page;
 		seen.own_good_until_ms = page_header(page)->alive_ms + VIEW_GOOD_MS;
 	} else {
-		say(x, "health", "no health page: this node sees nothing");
+		say(x, "health", "no health page: the health seen by this node is unknown");
 	}
 	observe_kept(x, dirs, &seen);
 	page_close(page);

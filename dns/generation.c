@@ -200,7 +200,7 @@ static int find_image(struct generation *g, const struct proc_dirs *dirs,
 	if (kept)
 		munmap((void *)(uintptr_t)kept, bytes);
 	if (err == 0 && how->keep && keep_image(path, g->image) < 0)
-		report(how, path, 0, "the image could not be kept here");
+		report(how, path, 0, "cannot write the zones' image here");
 	return err;
 }
 

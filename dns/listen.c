@@ -186,11 +186,12 @@ static void log_failure(struct server *s, const struct server_listen *l, unsigne
 		log_error("dns-listen-failed",
 		          "address=%s port=%u transport=%s error=\"%s\" hint=\"%s\"",
 		          addr_text(&l->address, text), s->port, transports[kind], strerror(-err),
-		          err == -EADDRINUSE ? "another server has it: ss -lnutp shows which" : "");
+		          err == -EADDRINUSE ? "another server uses the port: ss -lnutp shows which"
+		                             : "");
 	else if (err != -ENOENT)
 		log_warn("dns-thread-socket-failed",
-		         "address=%s port=%u transport=%s n=%u error=\"%s\" hint=\"start weir-dns "
-		         "again, or run it under weir run\"",
+		         "address=%s port=%u transport=%s n=%u error=\"%s\" hint=\"restart "
+		         "weir-dns, or run it under weir run\"",
 		         addr_text(&l->address, text), s->port, transports[kind], l->n[kind],
 		         strerror(-err));
 }

@@ -149,7 +149,7 @@ static void find_counters(struct server *s, uint64_t now_ms)
 	if (counters_open(&found, s->dirs->run) < 0)
 		return;
 	counters_close(&found);
-	log_note("dns-starts-again", "why=\"there is room for counters now\"");
+	log_note("dns-starts-again", "why=\"the stats page can be created now\"");
 	loop_stop(s->loop);
 }
 
@@ -239,11 +239,12 @@ static int serve(struct server *s)
 		return err;
 	if (err < 0)
 		log_error("dns-ramps-not-taken",
-		          "error=\"%s\" effect=\"drains by their schedules\"", strerror(-err));
+		          "error=\"%s\" effect=\"drains follow their schedules\"", strerror(-err));
 	err = decided_open(&s->decided, s->dirs->state);
 	if (err < 0)
 		log_error("dns-sites-not-taken",
-		          "error=\"%s\" effect=\"sites as the views have them\"", strerror(-err));
+		          "error=\"%s\" effect=\"only the nodes' present views decide\"",
+		          strerror(-err));
 	s->tick = (struct loop_timer){ .cb = on_tick, .arg = s };
 	on_tick(s);
 	server_load_start(s, false);
@@ -273,8 +274,8 @@ static int usage(FILE *to, int status)
 {
 	fprintf(to,
 	        "usage: weir-dns [--port PORT] [options]\n"
-	        "Answers for the zones and dynamic names of the effective document.\n\n"
-	        "  --port PORT      port of sockets that are not handed down (53)\n%s",
+	        "Serves the zones and dynamic names of the effective document.\n\n"
+	        "  --port PORT      port of sockets that no supervisor passes (default 53)\n%s",
 	        proc_dirs_help);
 	return status;
 }

@@ -24,9 +24,9 @@ const char *place_class_text(enum place_class c)
 const char *place_ttl_text(enum place_ttl t)
 {
 	static const char *const texts[] = {
-		"all is stable: the maximum",
+		"no change is expected: the maximum",
 		"until the next scheduled change, within the limits",
-		"a drain is on its way: the minimum",
+		"a drain is in progress: the minimum",
 		"a target is in doubt: the minimum",
 		"no site is up: the minimum",
 	};

@@ -54,11 +54,11 @@ static const char *describe_file(int err)
 {
 	switch (err) {
 	case 0:
-		return "is not of the version's key";
+		return "has another key than the version";
 	case -ENOENT:
 		return "does not exist";
 	case -EPERM:
-		return "is not weir-mgmt's";
+		return "does not belong to weir-mgmt";
 	case -EBADMSG:
 		return "is damaged";
 	default:
@@ -74,8 +74,8 @@ static const char *tell_why(const struct model *m, const struct search *s)
 	                ? arena_printf(m->arena, "%s %s; weir-mgmt writes it: see weir events",
 	                               s->path, describe_file(s->file_err))
 	                : arena_printf(m->arena,
-	                               "%s %s, and %s %s; weir-mgmt writes the one when it has "
-	                               "the right other: see weir events",
+	                               "%s %s, and %s %s; weir-mgmt writes the first when the "
+	                               "second has the right key: see weir events",
 	                               s->path, describe_file(s->file_err), m->hash_key_file,
 	                               describe_file(s->hash_err));
 

@@ -146,7 +146,7 @@ void *worker_run(void *arg)
 		err = loop_run(w->loop);
 	if (err < 0)
 		log_error("dns-thread-failed",
-		          "thread=%s error=\"%s\" effect=\"it is started again\"",
+		          "thread=%s error=\"%s\" effect=\"the thread is restarted\"",
 		          worker_name(w, name), strerror(-err));
 	tally_flush(&w->tally);
 	__atomic_store_n(&w->ended, true, __ATOMIC_RELEASE);

@@ -336,7 +336,8 @@ static void check_dynamic(struct build *b, const struct build_node *node)
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
 		if (build_set(b, node, refused[i], &first))
 			MISTAKE(b, build_record_at(b, first),
-			        "%.200s is a dynamic name: no A, AAAA or CNAME beside it", name);
+			        "%.200s is a dynamic name: it cannot have A, AAAA or CNAME records",
+			        name);
 }
 
 /* Whether @p node has a wildcard's name. */
@@ -397,7 +398,7 @@ static void check_below(struct build *b, const struct build_node *node)
 	if (above == BUILD_NONE || !build_set(b, build_node_at(b, above), DNS_DNAME, &dname))
 		return;
 	MISTAKE(b, node->n ? build_record_at(b, node->first) : build_record_at(b, dname),
-	        "%.300s lies below the DNAME in line %u, which speaks for all names there",
+	        "%.300s lies below the DNAME in line %u, which renames all names below it",
 	        build_name_text(b, node->name, text), build_record_at(b, dname)->line);
 }
 

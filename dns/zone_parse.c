@@ -71,7 +71,7 @@ static int take_ttl_or_class(struct parse *p, const char *word, uint32_t *ttl_s)
 	if (*word < '0' || *word > '9')
 		return 1;
 	if (*ttl_s != TTL_NONE) {
-		MISTAKE(p, "%.40s: a second TTL; 1h30m is one word", word);
+		MISTAKE(p, "%.40s: a second TTL; write 1h30m as one word", word);
 		return -EINVAL;
 	}
 	err = zone_word_ttl(word, ttl_s);
@@ -129,8 +129,8 @@ static void note_signed(struct parse *p, const char *type)
 	if (!(zone->state & IMAGE_ZONE_SIGNED))
 		SAY(p, ZONES_SIGNED,
 		    "%.40s: the zone is signed, and Weir would serve it without signatures, which "
-		    "validating resolvers refuse: apply it unsigned, with the DS taken out of the "
-		    "parent zone first",
+		    "validating resolvers refuse: remove the DS from the parent zone first, then "
+		    "apply the zone unsigned",
 		    type);
 	zone->state |= IMAGE_ZONE_SIGNED;
 }
@@ -207,7 +207,7 @@ static ldns_rr *parse_record(struct parse *p, const struct head *head)
 	}
 	word = zone_words_quoted(head->owner, head->plain, head->data);
 	if (word) {
-		MISTAKE(p, "%.40s: names and numbers are not quoted", word);
+		MISTAKE(p, "%.40s: names and numbers must not be quoted", word);
 		return NULL;
 	}
 	if (!head->owner && p->owner == BUILD_NONE) {
@@ -505,7 +505,7 @@ static void do_directive(struct parse *p)
 		return;
 	}
 	if ((more = zone_word_next(&at)))
-		MISTAKE(p, "%.40s: %.40s is too much here", what, more);
+		MISTAKE(p, "%.40s: unexpected %.40s at the end", what, more);
 }
 
 static void do_record(struct parse *p)

@@ -174,8 +174,8 @@ int zone_text_include(struct zone_text *t, const char *path, const char **why)
 	int err = open_file(t, path, fd, why);
 
 	if (err == 0 && !is_plain(path)) {
-		*why = "name it by A-Z a-z 0-9 . _ - and /, and by no part that begins with a dot: a "
-		       "version of the configuration keeps no other names";
+		*why = "use A-Z a-z 0-9 . _ - and / in its name, and no part that begins with a dot: a "
+		       "version of the configuration cannot keep other names";
 		close_file(t);
 		err = -EINVAL;
 	}

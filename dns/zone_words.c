@@ -195,7 +195,7 @@ const char *zone_words_misfit(uint16_t type, const char *text, size_t n_fields, 
 		return "the data is longer than its type allows";
 	if ((type == LDNS_RR_TYPE_SVCB || type == LDNS_RR_TYPE_HTTPS) &&
 	    has_key_twice(data, length))
-		return "a key stands there twice";
+		return "a key occurs twice";
 	return NULL;
 }
 

@@ -148,7 +148,7 @@ def second_refused(report):
         second = servers.Weir({"shop.test": ZONE.format(serial=2)}, held=False, threads=2)
         second.port = first.port
         second.spawn()
-        report.check(wait_until(lambda: second.log().count("another server has it") >= 2),
+        report.check(wait_until(lambda: second.log().count("another server uses the port") >= 2),
                      "a second server on the same address is refused, with what to do", second.log()[-300:])
         report.equal(open_sockets(first.port), (2, 2), "it has no socket there")
         serials = {message.Answer(first.ask(message.query("shop.test", "SOA"))).answer[0][3][2][:4] for _ in range(50)}

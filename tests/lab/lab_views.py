@@ -101,7 +101,7 @@ def management_is_dead(world, report):
     blind(world, "ams", "par")
     wait_until(lambda: "ams-1 at ams sees it down" in explain(ams, world), 15, "ams sees par down", 0.2)
     never(world, report, "par", "the own view alone removes nothing")
-    report.wait(lambda: "1 of 3 voting sites say down, 2 are lost (so it stays as it was): up" in explain(ams, world), 10,
+    report.wait(lambda: "1 of 3 voting sites say down, 2 are lost (so the last state stays): up" in explain(ams, world), 10,
                 "explain says that it is held", 0.5)
     report.check(weir(ams, "disable", "site", "par", "--until", "+1h", "--reason", "lab", "--offline")[0] == 0,
                  "a person decides, with management dead")

@@ -424,12 +424,12 @@ static void each_zone_that_lacks_is_named_with_its_trouble(void **state)
 	make_zones(5, states);
 	assert_int_equal(say(), 4);
 	assert_int_equal(level_of("zones-refused", "zb",
-	                          "its file cannot be used, and it answers SERVFAIL: correct the "
-	                          "file, then weir zone reload"),
+	                          "the zone's file cannot be used, so the zone answers SERVFAIL: "
+	                          "correct the file, then weir zone reload"),
 	                 CONDITION_DEGRADED);
 	assert_int_equal(level_of("zones-refused", "zc",
-	                          "its file cannot be used, and its last good image is served: "
-	                          "correct the file"),
+	                          "the zone's file cannot be used, so its last good image is "
+	                          "served: correct the file"),
 	                 CONDITION_DEGRADED);
 	assert_int_equal(level_of("zone-signed", "zd", "served without signatures"),
 	                 CONDITION_DEGRADED);

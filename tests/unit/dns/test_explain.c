@@ -22,7 +22,7 @@ static const struct {
 	  "class: serving: up or unknown, and not drained\n"
 	  "candidates: ams, fra\n"
 	  "chosen: ams\n"
-	  "ttl: 60 s: all is stable: the maximum (limits 5 to 60 s)\n"
+	  "ttl: 60 s: no change is expected: the maximum (limits 5 to 60 s)\n"
 	  "NOERROR aa\n"
 	  "answer www.shop.test. 60 IN A 203.0.113.10\n"
 	  "answer www.shop.test. 60 IN A 203.0.113.11\n" },
@@ -37,13 +37,13 @@ static const struct {
 	  "class: serving: up or unknown, and not drained\n"
 	  "candidates: ams, fra\n"
 	  "chosen: ams\n"
-	  "ttl: 30 s: all is stable: the maximum (limits 6 to 30 s)\n"
+	  "ttl: 30 s: no change is expected: the maximum (limits 6 to 30 s)\n"
 	  "NOERROR aa\n"
 	  "answer first.shop.test. 30 IN AAAA 2001:db8:1::10\n" },
 	{ "x.w.shop.test", "TXT",
 	  "zone: shop.test, serial 7\n"
-	  "node: the name does not exist; the closest that does is w.shop.test\n"
-	  "wildcard: *.w.shop.test stands for it\n"
+	  "node: the name does not exist; the closest existing name is w.shop.test\n"
+	  "wildcard: *.w.shop.test answers for it\n"
 	  "data: *.w.shop.test has records of this type\n"
 	  "NOERROR aa\n"
 	  "answer x.w.shop.test. 60 IN TXT \"x\"\n" },
@@ -60,7 +60,7 @@ static const struct {
 	  "class: serving: up or unknown, and not drained\n"
 	  "candidates: ams, fra\n"
 	  "chosen: ams\n"
-	  "ttl: 60 s: all is stable: the maximum (limits 5 to 60 s)\n"
+	  "ttl: 60 s: no change is expected: the maximum (limits 5 to 60 s)\n"
 	  "NOERROR aa\n"
 	  "answer alias.shop.test. 60 IN CNAME www.shop.test.\n"
 	  "answer www.shop.test. 60 IN A 203.0.113.10\n"
@@ -69,7 +69,7 @@ static const struct {
 	  "zone: shop.test, serial 7\n"
 	  "node: out.shop.test exists\n"
 	  "alias: out.shop.test is an alias (CNAME): its target is next\n"
-	  "leaves: the alias leads out of the zone, round, or too far\n"
+	  "leaves: the alias leads out of the zone, in a circle, or too far\n"
 	  "NOERROR aa\n"
 	  "answer out.shop.test. 60 IN CNAME a.other.\n" },
 	{ "d.shop.test", "A",
@@ -88,18 +88,18 @@ static const struct {
 	  "answer sub.shop.test. 60 IN DS 1 8 2 0a\n" },
 	{ "x.dn.shop.test", "A",
 	  "zone: shop.test, serial 7\n"
-	  "node: the name does not exist; the closest that does is dn.shop.test\n"
+	  "node: the name does not exist; the closest existing name is dn.shop.test\n"
 	  "dname: dn.shop.test has a DNAME, which renames all names below it\n"
 	  "zone: shop.test, serial 7\n"
-	  "node: the name does not exist; the closest that does is alias.shop.test\n"
-	  "nxdomain: below alias.shop.test there is no such name, nor a wildcard\n"
+	  "node: the name does not exist; the closest existing name is alias.shop.test\n"
+	  "nxdomain: below alias.shop.test there is neither this name nor a wildcard\n"
 	  "NXDOMAIN aa\n"
 	  "answer dn.shop.test. 60 IN DNAME alias.shop.test.\n"
 	  "answer x.dn.shop.test. 60 IN CNAME x.alias.shop.test.\n"
 	  "authority shop.test. 30 IN SOA ns.shop.test. root.shop.test. 7 1 1 1 30\n" },
 	{ "a.bad.shop.test", "A",
 	  "zone: bad.shop.test, serial 0 (its file is bad, and there is no earlier image)\n"
-	  "node: the name does not exist; the closest that does is bad.shop.test\n"
+	  "node: the name does not exist; the closest existing name is bad.shop.test\n"
 	  "broken: bad.shop.test: the zone answers SERVFAIL\n"
 	  "SERVFAIL\n" },
 	{ "ns.shop.test", "AAAA",
@@ -110,8 +110,8 @@ static const struct {
 	  "authority shop.test. 30 IN SOA ns.shop.test. root.shop.test. 7 1 1 1 30\n" },
 	{ "none.shop.test", "A",
 	  "zone: shop.test, serial 7\n"
-	  "node: the name does not exist; the closest that does is shop.test\n"
-	  "nxdomain: below shop.test there is no such name, nor a wildcard\n"
+	  "node: the name does not exist; the closest existing name is shop.test\n"
+	  "nxdomain: below shop.test there is neither this name nor a wildcard\n"
 	  "NXDOMAIN aa\n"
 	  "authority shop.test. 30 IN SOA ns.shop.test. root.shop.test. 7 1 1 1 30\n" },
 	{ "other", "A",
@@ -121,7 +121,7 @@ static const struct {
 	  "zone: shop.test, serial 7\n"
 	  "node: big.shop.test exists\n"
 	  "data: big.shop.test has records of this type\n"
-	  "truncated: what comes now does not fit\n"
+	  "truncated: the next part does not fit\n"
 	  "NOERROR aa tc\n" },
 	{ "ns.sub.shop.test", "A",
 	  "zone: sub.shop.test, serial 8\n"
@@ -236,7 +236,7 @@ static void classes_are_told_in_words(void **state)
 		seen->sites[i].unproven[0] = seen->sites[i].unproven[1] = true;
 		seen->sites[i].words[0] = seen->sites[i].words[1] = 0;
 	}
-	assert_true(says(&r, "no other is up: those that were never seen up, too\n"));
+	assert_true(says(&r, "no other site is up: sites that were never seen up are used, too\n"));
 	for (unsigned i = 0; i < 2; i++)
 		seen->sites[i].words[0] = seen->sites[i].words[1] =
 		        health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, 1);
@@ -273,8 +273,8 @@ static void each_view_is_told_where_views_are_counted(void **state)
 	assert_true(
 	        says(&r, "ams-1 at ams sees it down (timeout), its check never succeeded there\n"));
 	assert_true(says(&r, "fra-1 at fra sees it down (timeout), from before a restart\n"));
-	assert_true(says(&r, "majority: 1 of 3 voting sites say down, 2 are lost (so it stays as "
-	                     "it was): down\n"));
+	assert_true(says(&r, "majority: 1 of 3 voting sites say down, 2 are lost (so the last "
+	                     "state stays): down\n"));
 	r.type = "AAAA";
 	(void)explained(&r, 0);
 	assert_int_equal(edge.asked, 2);
@@ -314,7 +314,7 @@ static void what_holds_drains_is_told(void **state)
 	edge.ramps[3].how = RAMP_LATE;
 	assert_true(says(&r, "ramp: drain d1: expired, held: the site is not up as seen from "
 	                     "outside\nramp: drain d2: held by the clock\n"
-	                     "ramp: drain d3: later than by its schedule\nzone: "));
+	                     "ramp: drain d3: behind its schedule\nzone: "));
 	assert_false(says(&r, "clock: "));
 	assert_false(says(&r, "d0"));
 	assert_false(edge.clock_held);
@@ -336,10 +336,11 @@ static void what_was_kept_and_cannot_be_read_is_told(void **state)
 	(void)state;
 	assert_false(says(&r, "cannot be read"));
 	edge.ramps_result = -EPROTO;
-	assert_true(says(&r, "ramp: what was kept of drains cannot be read (Protocol error)\n"));
+	assert_true(says(&r, "ramp: the saved state of drains cannot be read (Protocol error)\n"));
 	edge.ramps_result = 0;
 	edge.sites_result = -EACCES;
-	assert_true(says(&r, "site: what was kept of sites cannot be read (Permission denied)\n"));
+	assert_true(
+	        says(&r, "site: the saved state of sites cannot be read (Permission denied)\n"));
 	edge.ramps_result = -ENOMEM;
 	edge.n_observed = 0;
 	assert_int_equal(explain_dns(&dirs, &r, &e), -ENOMEM);
@@ -361,10 +362,10 @@ static void the_page_of_health_is_looked_at_if_it_is_one(void **state)
 	assert_string_equal(edge.seen.run_dir, "/run");
 	assert_int_equal(edge.wall_ms, T);
 	edge.page_bytes--;
-	assert_true(says(&r, "health: no health page: this node sees nothing\n"));
+	assert_true(says(&r, "health: no health page: the health seen by this node is unknown\n"));
 	assert_null(edge.seen.own);
 	edge.has_page = false;
-	assert_true(says(&r, "health: no health page: this node sees nothing\n"));
+	assert_true(says(&r, "health: no health page: the health seen by this node is unknown\n"));
 }
 
 static void what_cannot_be_explained_is_refused(void **state)

@@ -432,7 +432,7 @@ static void explain_tells_each_step(void **state)
 		{ "www.shop.test", "A", "NOERROR", "key",
 		  "192.0.2.0/24, from the resolver's address" },
 		{ "www.shop.test", "AAAA", "NOERROR", "candidates", "ams, fra" },
-		{ "www.shop.test", "A", "NOERROR", "ttl", "60 s: all is stable" },
+		{ "www.shop.test", "A", "NOERROR", "ttl", "60 s: no change is expected" },
 		{ "alias.shop.test", "A", "NOERROR", "alias", "alias.shop.test is an alias" },
 		{ "alias.shop.test", "A", "NOERROR", "chosen", "" },
 		{ "www.shop.test", "MX", "NOERROR", "nodata", "www.shop.test has no records" },

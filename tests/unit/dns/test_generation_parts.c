@@ -246,7 +246,7 @@ static void the_compiler_gets_all_zones_and_names(void **state)
 	assert_ptr_equal(edge.in.dynamic, texts);
 	assert_int_equal(edge.in.source, source_digest(&model, &place));
 	assert_int_equal(edge.n_reports, 1);
-	assert_string_equal(edge.texts[0], "|/run/dns.image:0: the image could not be kept here");
+	assert_string_equal(edge.texts[0], "|/run/dns.image:0: cannot write the zones' image here");
 	drop_image(&g);
 	g.image = NULL;
 	how.keep = false;

@@ -86,7 +86,7 @@ static void a_failure_is_told_with_what_to_do(void **state)
 		{ 0,
 		  EADDRINUSE,
 		  { "3 dns-listen-failed ", "address=127.0.0.1 port=5398 transport=udp",
-		    "Address already in use", "another server has it: ss -lnutp" },
+		    "Address already in use", "another server uses the port: ss -lnutp" },
 		  true },
 		{ 2,
 		  EACCES,

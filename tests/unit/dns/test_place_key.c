@@ -267,7 +267,7 @@ static void a_rotated_key_is_used_when_its_file_is_there(void **state)
 	hand_over(&nodes[0]);
 	assert_state(&nodes[0], MODEL_KEY_GOOD, "");
 	remove_file(&nodes[1], "hash.key");
-	assert_state(&nodes[1], MODEL_KEY_KEPT, "is not of the version's key"); /* late */
+	assert_state(&nodes[1], MODEL_KEY_KEPT, "has another key than the version"); /* late */
 	place_all(&nodes[1], late);
 	assert_int_equal(count_moved(before, late), 0);
 	write_text(&nodes[1], "hash.key", "ffeeddccbbaa99887766554433221100\n");
@@ -347,7 +347,7 @@ static void a_file_of_another_user_is_not_believed(void **state)
 	path_of(&nodes[0], PLACEMENT_FILE, path);
 	assert_int_equal(chown(path, 65534, 65534), 0);
 	remove_file(&nodes[0], "hash.key");
-	assert_state(&nodes[0], MODEL_KEY_NONE, PLACEMENT_FILE " is not weir-mgmt's");
+	assert_state(&nodes[0], MODEL_KEY_NONE, PLACEMENT_FILE " does not belong to weir-mgmt");
 }
 
 static void by_default_the_hash_key_is_used(void **state)

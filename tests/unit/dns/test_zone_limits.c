@@ -295,16 +295,16 @@ static void what_is_said_is_all_that_is_said(void **state)
 		                               "parse the RR's rdata\n" },
 		{ GOOD "$INCLUDE part b..c\n", "z0.test|zone:5: b..c is not a domain name\n" },
 		{ GOOD "$INCLUDE .part\n",
-		  "z0.test|zone:5: include .part: name it by A-Z a-z 0-9 . _ - and /, and by no part "
-		  "that begins with a dot: a version of the configuration keeps no other names\n" },
+		  "z0.test|zone:5: include .part: use A-Z a-z 0-9 . _ - and / in its name, and no part "
+		  "that begins with a dot: a version of the configuration cannot keep other names\n" },
 		{ GOOD "$INCLUDE p+q\n",
-		  "z0.test|zone:5: include p+q: name it by A-Z a-z 0-9 . _ - and /, and by no part "
-		  "that begins with a dot: a version of the configuration keeps no other names\n" },
+		  "z0.test|zone:5: include p+q: use A-Z a-z 0-9 . _ - and / in its name, and no part "
+		  "that begins with a dot: a version of the configuration cannot keep other names\n" },
 		{ GOOD "x.d A 192.0.2.1\nd DNAME e.\nd TXT \"a\"\ny.d CNAME z\n",
-		  "z0.test|zone:5: x.d.z0.test lies below the DNAME in line 6, which speaks for all "
-		  "names there\n"
-		  "z0.test|zone:8: y.d.z0.test lies below the DNAME in line 6, which speaks for all "
-		  "names there\n" },
+		  "z0.test|zone:5: x.d.z0.test lies below the DNAME in line 6, which renames all "
+		  "names below it\n"
+		  "z0.test|zone:8: y.d.z0.test lies below the DNAME in line 6, which renames all "
+		  "names below it\n" },
 		{ GOOD "d NS ns\nc CNAME a\nc TXT \"b\"\nc A 192.0.2.1\n",
 		  "z0.test|zone:8: c.z0.test: type 1 beside a CNAME\n" },
 	};
@@ -458,7 +458,7 @@ static void a_records_text_is_what_is_written(void **state)
 #define LINE5  "z0.test|zone:5: "
 #define SHORT  " record: the data is too short for its type\n"
 #define LONG   " record: the data is longer than its type allows\n"
-#define QUOTED ": names and numbers are not quoted\n"
+#define QUOTED ": names and numbers must not be quoted\n"
 
 /* What ldns, or a careless reader, would take for something else, and serve. */
 static void what_is_almost_a_record_is_refused(void **state)
@@ -466,11 +466,11 @@ static void what_is_almost_a_record_is_refused(void **state)
 	static const struct {
 		const char *line, *said;
 	} cases[] = {
-		{ "a 1h 30m A 192.0.2.1", LINE5 "30m: a second TTL; 1h30m is one word\n" },
-		{ "a 1 IN 2 A 192.0.2.1", LINE5 "2: a second TTL; 1h30m is one word\n" },
-		{ "$TTL 60 70", LINE5 "$TTL: 70 is too much here\n" },
-		{ "$ORIGIN a b", LINE5 "$ORIGIN: b is too much here\n" },
-		{ "$INCLUDE empty a b", LINE5 "$INCLUDE: b is too much here\n" },
+		{ "a 1h 30m A 192.0.2.1", LINE5 "30m: a second TTL; write 1h30m as one word\n" },
+		{ "a 1 IN 2 A 192.0.2.1", LINE5 "2: a second TTL; write 1h30m as one word\n" },
+		{ "$TTL 60 70", LINE5 "$TTL: unexpected 70 at the end\n" },
+		{ "$ORIGIN a b", LINE5 "$ORIGIN: unexpected b at the end\n" },
+		{ "$INCLUDE empty a b", LINE5 "$INCLUDE: unexpected b at the end\n" },
 		{ "$ORIGIN \"a\"", LINE5 "\"a\" is not a domain name\n" },
 		{ "\"a\" A 192.0.2.1", LINE5 "\"a\"" QUOTED },
 		{ "a CNAME \"b\"", LINE5 "\"b\"" QUOTED },
@@ -484,7 +484,7 @@ static void what_is_almost_a_record_is_refused(void **state)
 		{ "a TLSA \\# 0", LINE5 "TLSA" SHORT },
 		{ "@ SOA \\# 2 0000", LINE5 "SOA" SHORT },
 		{ "a HTTPS 1 b alpn=h2 port=1 alpn=h3",
-		  LINE5 "HTTPS record: a key stands there twice\n" },
+		  LINE5 "HTTPS record: a key occurs twice\n" },
 	};
 
 	(void)state;

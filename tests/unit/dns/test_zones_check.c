@@ -75,7 +75,7 @@ static const struct {
 	  { "www A 192.0.2.9\n", "" },
 	  { "www.a.test", "www.b.test" },
 	  -EINVAL,
-	  "a.test|z0|5|2|www.a.test is a dynamic name: no A, AAAA or CNAME beside it\n" },
+	  "a.test|z0|5|2|www.a.test is a dynamic name: it cannot have A, AAAA or CNAME records\n" },
 	{ "mistakes of both are told",
 	  { "x A nothing\n", "\ny AAAA 192.0.2.1\n" },
 	  { NULL },
