@@ -14,12 +14,12 @@
  *      cold part and the set of exceptions
  *   5. carry out, frame by frame: an *easy* frame goes where its slot led in stage 4 by the
  *      short way (easy.h), any other is decided on as a whole
- * Easy is a frame of the commonest shape, of a service, no loop, in a settled slot. Little is kept of
- * it between stages: to read a header again costs less than to write down what it said. A
+ * Easy is a frame of the commonest shape, of a service, no loop, in a settled slot. Little is kept
+ * of it between stages: to read a header again costs less than to write down what it said. A
  * frame's hot word counts as it was read in stage 4 or, if it is not easy, as it is in stage 5;
- * either is a word of the time that the burst takes. Pointers into the tables live until the
- * burst ends, so a grace period waits for bursts, not frames. Services are not fetched ahead:
- * thousands of them lie in a second-level cache, and a stage costs more.
+ * either is a word of the time that the burst takes. Pointers into the tables live until the burst
+ * ends, so a grace period waits for bursts, not frames. Services are not fetched ahead: thousands
+ * of them lie in a second-level cache, and a stage costs more.
  */
 #ifndef WEIR_FWD_BURST_H
 #define WEIR_FWD_BURST_H

@@ -41,9 +41,9 @@ struct decap_result {
 static inline int decap_source_accepted(void *arg, const unsigned char source[16]);
 
 /*
- * The bounds test is the one line that depends on the target: the verifier follows a
- * pointer that is compared with the end, user space must not make one beyond it. The empty asm keeps
- * clang from moving the constant over to the end's side, which the verifier refuses.
+ * The bounds test is the one line that depends on the target: the verifier understands a pointer
+ * that is compared with the end, and user space must not form a pointer beyond it. For the empty
+ * asm see packet.h: clang must not move the constant over to the end's side.
  */
 #ifdef __bpf__
 #define DECAP_INLINE static inline __attribute__((always_inline))

@@ -100,8 +100,9 @@ DECAP_INLINE struct decap_l4 decap_l4(const unsigned char *ip, const unsigned ch
 }
 
 /**
- * Take the addresses of the IP header at @p ip, which the client sent, or was sent. Each family is checked
- * where it is read: the verifier of Linux 6.1 forgets which it was. @return whether it is whole
+ * Take the addresses of the IP header at @p ip, which the client sent, or was sent. Each family is
+ * checked where it is read: the verifier of Linux 6.1 forgets which it was. @return whether it is
+ * whole
  */
 DECAP_INLINE int decap_flow_addresses(struct decap_flow *f, const unsigned char *ip,
                                       const unsigned char *end, int quoted)
@@ -137,7 +138,10 @@ DECAP_INLINE int decap_flow_segment(struct decap_flow *f, const unsigned char *i
 	return 1;
 }
 
-/** The TCP segment that the ICMP error at @p icmp quotes: one to the client. @return whether it quotes one */
+/**
+ * The TCP segment that the ICMP error at @p icmp quotes: one to the client.
+ * @return whether it quotes one
+ */
 DECAP_INLINE int decap_flow_quoted(struct decap_flow *f, const unsigned char *icmp,
                                    const unsigned char *end)
 {

@@ -44,7 +44,10 @@ FWD_INLINE bool fwd_is_loop(const struct fwd_tables *t, const struct fwd_root *r
 	return fwd_prefix_has(source, a) || fwd_is_vip(t, root, a);
 }
 
-/** Whether nothing is to be done for the sender of a packet to a VIP. @return FORWARDED or why not */
+/**
+ * Whether nothing is to be done for the sender of a packet to a VIP.
+ * @return FORWARDED or why not
+ */
 FWD_INLINE enum fwd_reason fwd_check_sender(const struct fwd_tables *t, const struct fwd_root *root,
                                             const struct fwd_parsed *p)
 {
@@ -228,7 +231,10 @@ FWD_INLINE enum fwd_reason fwd_check_backend(const struct fwd_root *root,
 	return FWD_REASON_FORWARDED;
 }
 
-/** Whether a packet can be sent to the backend of v->backend_index, which is not 0. @return FORWARDED or why not */
+/**
+ * Whether a packet can be sent to the backend of v->backend_index, which is not 0.
+ * @return FORWARDED or why not
+ */
 FWD_INLINE enum fwd_reason fwd_decide_backend(const struct fwd_tables *t,
                                               const struct fwd_root *root,
                                               const struct fwd_parsed *p, struct fwd_verdict *v)
@@ -248,7 +254,10 @@ FWD_INLINE enum fwd_reason fwd_decide_backend(const struct fwd_tables *t,
 	return FWD_REASON_FORWARDED;
 }
 
-/** The backend of a packet of a flow, or about one, whose service is known. @return FORWARDED or why there is none */
+/**
+ * The backend of a packet of a flow, or about one, whose service is known.
+ * @return FORWARDED or why there is none
+ */
 FWD_INLINE enum fwd_reason fwd_decide_flow(const struct fwd_tables *t, const struct fwd_root *root,
                                            const struct fwd_parsed *p, struct fwd_verdict *v)
 {
@@ -281,7 +290,10 @@ FWD_INLINE enum fwd_reason fwd_decide_later(const struct fwd_tables *t, const st
 	return v->backend_index ? FWD_REASON_FORWARDED : FWD_REASON_FRAGMENT;
 }
 
-/** A packet to a VIP that names no service: nothing of it goes to the kernel but ND. @return FORWARDED with a backend, or another reason */
+/**
+ * A packet to a VIP that names no service: nothing of it goes to the kernel but ND.
+ * @return FORWARDED with a backend, or another reason
+ */
 FWD_INLINE enum fwd_reason fwd_decide_vip(const struct fwd_tables *t, const struct fwd_root *root,
                                           const struct fwd_parsed *p, struct fwd_verdict *v)
 {
@@ -301,7 +313,10 @@ FWD_INLINE enum fwd_reason fwd_decide_vip(const struct fwd_tables *t, const stru
 	return p->ask == FWD_ASK_ERROR ? FWD_REASON_ICMP_UNRELATED : FWD_REASON_NO_SERVICE;
 }
 
-/** A packet to none of our VIPs: the kernel's, unless the next stage finds it to be about our tunnels. */
+/**
+ * A packet to none of our VIPs: the kernel's, unless the next stage finds it to be about our
+ * tunnels.
+ */
 FWD_INLINE enum fwd_reason fwd_decide_other(const struct fwd_root *root, const struct fwd_parsed *p)
 {
 	const struct fwd_prefix *source = p->is4 ? &root->source4 : &root->source6;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Destinations: the backend behind an outer address. For packets that come back about our
- * tunnels, never for those that go in.
+ * Destinations: from an outer address to its backend. Used only for ICMP errors that come back
+ * about our tunnels, never for packets that go in.
  *
- * Sets of FWD_DESTINATION_WAYS indexes, found by a hash of address and mode; there are as many sets
- * as backends, so that one is as good as never full. An index is a hint: whoever finds it
- * compares with the backend itself. So the table is rewritten in place, set by set, and at worst
- * a packet of that instant is taken for another's.
+ * A hash of address and mode chooses a set of FWD_DESTINATION_WAYS indexes. There are as many sets
+ * as backends, so a set is practically never full. An index is only a hint: the look-up compares
+ * the backend itself. So the table may be rewritten in place, set by set; at worst an error of
+ * that instant is not attributed.
  */
 #ifndef WEIR_FWD_DESTINATIONS_H
 #define WEIR_FWD_DESTINATIONS_H
@@ -30,7 +30,7 @@ FWD_INLINE uint32_t fwd_destination_set(uint32_t n_sets, const union fwd_addr *a
 	return fwd_service_hash(0, address, 0, encap) & (n_sets - 1);
 }
 
-/** Whether a packet in a tunnel of mode @p encap to @p address may have been sent for @p b. */
+/** Whether a tunnel of mode @p encap to @p address leads to @p b. */
 FWD_INLINE bool fwd_destination_is(const struct fwd_backend *b, const union fwd_addr *address,
                                    uint8_t encap)
 {
@@ -38,7 +38,10 @@ FWD_INLINE bool fwd_destination_is(const struct fwd_backend *b, const union fwd_
 	       fwd_addr_equal(&b->address, address);
 }
 
-/** A backend to which packets go in a tunnel of mode @p encap to @p address. @return its index, or 0 */
+/**
+ * A backend to which packets go in a tunnel of mode @p encap to @p address.
+ * @return its index, or 0
+ */
 FWD_INLINE uint32_t fwd_destination_find(const struct fwd_tables *t, const struct fwd_root *root,
                                          const union fwd_addr *address, uint8_t encap)
 {

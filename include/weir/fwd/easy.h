@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The commonest packet, done in one go: IPv4, TCP or UDP, for a slot that has one owner, whose
+ * The fast path, for the commonest packet: IPv4, TCP or UDP, for a slot that has one owner, whose
  * tunnel is IPv4 behind an untagged next hop.
  *
- * A packet is asked one question after the other; the first no sends it to the stages of
- * forward.h, which know all cases, as if nothing had been asked. So there is nothing here that
- * they do not do as well: fewer questions and constants in place of variables are all that is
- * won (a tenth of a packet's cost).
+ * One test follows the other. The first that fails hands the packet to the stages of forward.h,
+ * which handle all cases, and nothing has been changed by then. So this code does nothing that the
+ * stages would not do as well. It only has fewer tests, and constants in place of variables; that
+ * saves a tenth of a packet's cost.
  */
 #ifndef WEIR_FWD_EASY_H
 #define WEIR_FWD_EASY_H
 
 #include "weir/fwd/rewrite.h"
 
-/** What is found of a packet before it is known to be easy. */
+/** What is found of a packet before it is known whether the fast path can take it. */
 struct fwd_found {
 	uint64_t hash;
 	const struct fwd_service *service;
 };
 
-/** The one owner of a flow of a service. @return NULL: it is not so easy */
+/** The one owner of a flow of a service. @return NULL: not a packet for the fast path */
 FWD_INLINE const struct fwd_backend *
 fwd_easy_backend(const struct fwd_tables *t, const struct fwd_root *root,
                  const struct fwd_parsed *p, const struct fwd_found *f, struct fwd_verdict *v)
@@ -43,8 +43,8 @@ fwd_easy_backend(const struct fwd_tables *t, const struct fwd_root *root,
 }
 
 /**
- * Whether a packet of @p len bytes can go to @p b with an outer IPv4 header and no tag: all
- * questions as bits of one number, for one branch.
+ * Whether a packet of @p len bytes can go to @p b with an outer IPv4 header and no tag. All
+ * conditions are bits of one number, so that one branch decides.
  */
 FWD_INLINE bool fwd_easy_tunnel(const struct fwd_root *root, const struct fwd_backend *b,
                                 uint32_t len)
@@ -79,10 +79,10 @@ FWD_INLINE enum fwd_reason fwd_easy_rewrite(struct fwd_packet *packet, const str
 }
 
 /**
- * Forward a packet of the common shape, if it is easy.
+ * Forward a packet of the common shape, if the fast path can.
  *
  * @param p  from fwd_parse_plain()
- * @param f  what is known of it; in memory, to be there again if it is not easy
+ * @param f  what is known of it; in memory, so that the slow path can use it again
  * @param v  out, if true is returned: as fwd_forward() leaves it
  */
 FWD_INLINE bool fwd_easy(const struct fwd_tables *t, const struct fwd_root *root,

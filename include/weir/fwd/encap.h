@@ -125,13 +125,18 @@ FWD_INLINE void fwd_outer_write(uint8_t *at, const struct fwd_outer *o, bool is4
 		fwd_outer_gue(at + fwd_outer_len(is4, false), o);
 }
 
-/** What an outer GUE header names beside its destination; it stands between it and the inner packet. */
+/**
+ * What an outer GUE header names beside its destination; it stands between it and the inner packet.
+ */
 struct fwd_owners {
 	uint32_t n; /**< 1..SECOND_OWNERS_MAX */
 	const union fwd_addr *address[SECOND_OWNERS_MAX];
 };
 
-/** Write the list of owners, and its length into the GUE header before it. @return false: it does not fit */
+/**
+ * Write the list of owners, and its length into the GUE header before it.
+ * @return false: it does not fit
+ */
 FWD_INLINE bool fwd_owners_write(uint8_t *gue_at, const uint8_t *end, const struct fwd_owners *o,
                                  bool is4)
 {

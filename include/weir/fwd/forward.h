@@ -68,7 +68,10 @@ FWD_INLINE void fwd_easy_count(const struct fwd_tables *t, const struct fwd_root
 	fwd_count_forwarded(t, root, v, v->service->count, bytes);
 }
 
-/** Of struct fwd_parsed, and those that hold addresses and ports, of which the verifier knows nothing anyway. */
+/**
+ * Words of struct fwd_parsed; how many of the first ones hold what the verifier does not know
+ * anyway.
+ */
 #define FWD_PARSED_WORDS       (sizeof(struct fwd_parsed) / 8)
 #define FWD_PARSED_KNOWN_WORDS (__builtin_offsetof(struct fwd_parsed, seq_be) / 8)
 

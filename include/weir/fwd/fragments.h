@@ -3,18 +3,18 @@
  * @file
  * Fragments follow their first one.
  *
- * Only a datagram's first fragment has ports; when it is forwarded, its backend is remembered
+ * Only a datagram's first fragment has ports. When it is forwarded, its backend is remembered
  * under what all of its fragments share: both addresses, the identification and, for IPv4,
- * the protocol (RFC 791, 8200). The others go there for FWD_FRAGMENT_LIFE_S. One that
- * comes before its first, or whose first was not forwarded, is dropped by name and never
- * held: nothing waits here, so nothing can be made to wait (RFC 8900). Identifications come
- * again soon (RFC 4963, 7739): an entry is overwritten by the next first fragment.
+ * the protocol (RFC 791, 8200). The others go to that backend for FWD_FRAGMENT_LIFE_S. A fragment
+ * that comes before its first one, or whose first one was not forwarded, is dropped with a
+ * reason of its own. None is ever held, so an attacker cannot fill a queue (RFC 8900).
+ * Identifications repeat soon (RFC 4963, 7739): the next first fragment overwrites an entry.
  *
- * The table is of sets of FWD_FRAGMENT_WAYS, found by a keyed hash; a full set loses its oldest.
- * So a flood of first fragments, each of which is a packet to a living service, takes at most
- * the time of the others, and whole packets not even that. An entry is two words written
- * one after the other, each with bits of the tag: one whose halves are of two datagrams
- * matches neither but by chance. It ends long before its backend's place is used again.
+ * A keyed hash chooses a set of FWD_FRAGMENT_WAYS entries; a full set loses its oldest. So a flood
+ * of first fragments, each of them a packet to a living service, can only shorten the life of other
+ * datagrams' entries. An entry is two words, written one after the other, each with bits of the
+ * tag: if its halves are of two datagrams, it matches neither, except by chance. An entry ends long
+ * before its backend's index is given to another backend.
  */
 #ifndef WEIR_FWD_FRAGMENTS_H
 #define WEIR_FWD_FRAGMENTS_H
@@ -23,6 +23,9 @@
 #include "weir/fwd/parse.h"
 #include "weir/fwd/port.h"
 
+/**
+ * How long later fragments follow, seconds: they come right behind the first one, or hardly at all.
+ */
 #define FWD_FRAGMENT_LIFE_S 5u
 
 /** A backend, and its service's counter: fwd_fragment.where without its tag. */
@@ -35,7 +38,7 @@ FWD_INLINE uint64_t fwd_fragment_where(uint32_t backend, uint32_t count)
 	return backend | (uint64_t)count << FWD_FRAGMENT_COUNT_AT;
 }
 
-/** The hash over what all fragments of a datagram share; 0 for none would be as good as any. */
+/** The hash over what all fragments of a datagram share. */
 FWD_INLINE uint64_t fwd_hash_fragment(const uint64_t key[2], const struct fwd_parsed *p)
 {
 	struct fwd_tuple shared = {
@@ -69,7 +72,7 @@ FWD_INLINE struct fwd_fragments *fwd_fragment_set(const struct fwd_tables *t,
 	return n ? fwd_port_fragments(t, (uint32_t)hash & (n - 1)) : NULL;
 }
 
-/** How long ago @p e was made; of one that was never, for ever. */
+/** How long ago @p e was made; UINT32_MAX if it never was. */
 FWD_INLINE uint32_t fwd_fragment_age(const struct fwd_fragment *e, uint32_t now_s)
 {
 	return OWNER_LOAD(uint64_t, &e->where) ? now_s - (uint32_t)OWNER_LOAD(uint64_t, &e->when)

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What is judged of a frame before its flow: whose it is (RFC 1812, 5.3.4), whether its source can be
- * a host (5.3.7), and whether its sender prescribes the route (RFC 7126, 4.3 and 4.4).
+ * What is checked of a frame before its flow: whose frame it is (RFC 1812, 5.3.4), whether its
+ * source can be a host (5.3.7), and whether its sender prescribes the route (RFC 7126, 4.3 and 4.4).
  *
- * A frame for the unicast MAC address of another host is not ours, whatever its IP destination: a
- * bridge that floods hands it to each balancer, and each would forward a copy. Which MAC
- * addresses are a port's own is in the table of macs: one word an address and port, in a set that
- * its hash chooses, at any place of it; a word is stored and cleared by one atomic store. The
- * first few words stand in root instead, where they cost less. Of an
- * interface's index the word holds the lower 16 bits: two ports that agree in these would
- * have all their addresses in common.
+ * A frame for the unicast MAC address of another host is not ours, whatever its IP destination. A
+ * flooding bridge hands such a frame to each balancer, and each would forward a copy. The table of
+ * macs has the ports' own addresses: one word for each address and port, anywhere in the set that
+ * its hash chooses. A word is stored and cleared by one atomic store. The first few words are in
+ * root, where they cost less. A word holds the lower 16 bits of the interface's index, so two
+ * ports that agree in these bits would share their addresses.
  */
 #ifndef WEIR_FWD_INGRESS_H
 #define WEIR_FWD_INGRESS_H
@@ -19,7 +18,7 @@
 #include "weir/fwd/port.h"
 
 #define FWD_MAC_GROUP 1u       /**< broadcast or multicast (IEEE 802) */
-#define FWD_MAC_USED  0x10000u /**< in a word where FWD_MAC_GROUP would stand: of no free place */
+#define FWD_MAC_USED  0x10000u /**< stands where FWD_MAC_GROUP would: no free entry has it */
 
 #define FWD_IP4_OPTION_END  0u
 #define FWD_IP4_OPTION_NOP  1u
@@ -27,7 +26,9 @@
 #define FWD_IP4_OPTION_SSRR 137u
 #define FWD_IP4_OPTIONS_MAX 40u
 
-/** The word of a unicast MAC address, whose first byte is the lowest of @p mac, at port @p ifindex. */
+/**
+ * The word of a unicast MAC address, whose first byte is the lowest of @p mac, at port @p ifindex.
+ */
 FWD_INLINE uint64_t fwd_mac_word(uint64_t mac, uint32_t ifindex)
 {
 	return mac << 16 | FWD_MAC_USED | (uint16_t)ifindex;

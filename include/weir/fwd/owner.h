@@ -2,48 +2,53 @@
 /**
  * @file
  * Owners: which backend serves a flow while its slot's owner changes, and what is
- * remembered for it (design.md, "Owners, and a change in progress").
+ * remembered for it (docs/owners.md; docs/slot-life.md follows one slot).
  *
- * A slot's hot word names the current owner. Only when its 'look further' bit is set are a
- * cold slot and a set of exceptions read, by owner_find(); else one load and one test decide.
+ * A slot's hot word names the current owner. A bit of it says that the slot is *unsettled*: an
+ * earlier owner still has a claim. Only then does owner_find() read the slot's cold part and a set
+ * of exceptions (remembered flows); else one load and one test decide.
  *
- * What is written where:
- *   hot words            by the control process alone (dataplane/owners.c)
- *   claim.base           by it alone, before the hot word that leads there
- *   claim.settle_at      by it (0: settled); the packet path only moves it into the future,
- *                        when a flow that relies on the base could not be remembered
- *   cold.warned_at       by it, and read by it alone
- *   claim.seen_at, spilled_at, cold.kept_at   by the packet path
- *   list (with agents)   by the control process, the earlier owners by one store
- *   exceptions           by the packet path, plain stores of whole words; the control process
+ * The rule: a remembered flow goes where it is remembered. A flow of which nothing is remembered
+ * goes to the *base*, the owner when the slot last settled. A new flow (SYN) goes to the current
+ * owner and is remembered, or to the base if there is no room.
+ *
+ * Who writes what:
+ *   hot words            the control process alone (dataplane/owners.c)
+ *   claim.base           the control process alone, before the hot word that leads there
+ *   claim.settle_at      the control process (0: settled); the packet path only moves it into
+ *                        the future, when a flow of the base could not be remembered
+ *   cold.warned_at       the control process, which alone reads it
+ *   claim.seen_at, spilled_at, cold.kept_at   the packet path
+ *   list (with agents)   the control process; the earlier owners by one store
+ *   exceptions           the packet path, by plain stores of whole words; the control process
  *                        removes words by compare-and-swap only
- * Each of these is read and written whole, so any number of CPUs may run this at a time. Two
- * that take the same place of a set within some ten nanoseconds leave one of two flows unknown:
- * the price of plain stores, about 1e-7 of the new flows at a million a second.
+ * Each value is read and written whole, so any number of CPUs may run this at a time. If two CPUs
+ * put different new flows into the same place of a set within about 10 ns, one of them is lost:
+ * about 1 in 10 million, at a million new flows a second. That is the price of plain stores.
  *
  * Why no connection breaks (each claim is a test in tests/sim):
- *  - Base is the owner when the slot last settled: a flow that nothing is remembered of began
- *    then or earlier, or was sent to the base for want of room.
- *  - A new flow goes elsewhere only if it is remembered. Fullness sends it to the base, and
- *    for OWNER_SPILL_S all new flows of that slot, so that its SYN's repetitions go there too.
- *  - Before the owner changes the look-further bit is set ahead of time (claim.settle_at set,
- *    current still the base), so a SYN repeated after the change finds its first one.
- *  - A SYN proves nothing about the flow: its entry is *embryonic*, followed only by segments
- *    that fit its sequence number. So a stray or forged SYN takes no segment from a live
- *    connection, and only embryonic entries are evicted, not before OWNER_HANDSHAKE_S.
- *  - A slot does not settle before all flows that use the base had their time to be seen and
- *    remembered; one that cannot be remembered moves that time.
- * A false match of an exception needs equal set and tag: 35 bits of the flow's hash beside
- * the set's, so about n_flows * n_exceptions / 2^(35 + log2 of sets); of an embryonic one, 19
- * bits and a sequence number that fits by chance (3 / 65,536).
+ *  - A flow of which nothing is remembered belongs to the base: it began when the slot last
+ *    settled or earlier, or it was sent to the base for want of room.
+ *  - If a new flow finds no room, it goes to the base, and so do all new flows of that slot for
+ *    OWNER_SPILL_S: the repetitions of its SYN go there too.
+ *  - The slot is made unsettled some time before its owner changes, while the current owner is
+ *    still the base. So a SYN that is repeated after the change finds its first one remembered.
+ *  - A SYN proves nothing: its entry is *embryonic*, and only segments that fit its sequence
+ *    number follow it. So a stray or forged SYN takes no segment from a live connection. Only
+ *    embryonic entries are evicted, and not before OWNER_HANDSHAKE_S.
+ *  - A slot settles only after all flows that use the base had time to be seen and remembered.
+ *    A flow that cannot be remembered postpones that.
+ * A false match of an exception needs the same set and tag: 35 bits of the flow's hash besides
+ * the set's, so about n_flows * n_exceptions / 2^(35 + log2 of sets). An embryonic entry has 19
+ * bits and needs a sequence number that fits by chance (3 / 65,536).
  *
  * In a pool with agents nothing is remembered for TCP: a packet names the current owner and up
  * to three earlier ones, which find out whose connection it is (second.h, decap_second.h).
  * So its slots have a list in place of the claim on TCP flows; UDP is as in any pool.
  *
  * Time is seconds of one clock for packet path and control process; comparisons are modular.
- * An entry's time has 11 bits of 8 s: idle times up to OWNER_IDLE_MAX_S, and a sweep at
- * least that often keeps an ended entry from looking young again.
+ * An entry's time has 11 bits of 8 s each, for idle times up to OWNER_IDLE_MAX_S. Ended entries
+ * are swept at least that often, or they would seem alive again.
  */
 #ifndef WEIR_FWD_OWNER_H
 #define WEIR_FWD_OWNER_H
@@ -52,7 +57,7 @@
 #include "weir/fwd/second.h"
 #include "weir/fwd/tables.h"
 
-/** The claim of a slot's base on flows that nothing is remembered of. */
+/** The claim of a slot's base on flows of which nothing is remembered. */
 struct owner_claim {
 	uint16_t base;       /**< backend; the owner when the slot last settled */
 	uint16_t spilled_at; /**< low bits of the time when a new flow could not be remembered */
@@ -60,7 +65,7 @@ struct owner_claim {
 	uint32_t seen_at;    /**< when the base was last used */
 };
 
-/** Claims stand apart for TCP and UDP, which settle by other rules. */
+/** TCP and UDP have a claim each, because they settle by different rules. */
 enum owner_class { OWNER_CLASS_TCP, OWNER_CLASS_UDP, OWNER_CLASSES };
 
 /** Earlier owners that a list can hold: one more than are named, for the moment of a change. */
@@ -72,7 +77,7 @@ struct owner_list {
 	uint16_t end[OWNER_LIST_MAX]; /**< the control process's: until when each must stay */
 };
 
-/** What is known of a slot beside its current owner; meaningful while it looks further. */
+/** What is known of a slot besides its current owner; valid while it is unsettled. */
 struct owner_cold {
 	union {
 		struct {
@@ -92,7 +97,7 @@ _Static_assert(sizeof(struct owner_list) ==
 
 /**
  * X(NAME, "label", "sentence"): what a packet met in a slot that looks further. At most
- * one a packet; none in the steady state. Counted in fwd_cpu.event[].
+ * one for each packet; none in the steady state. Counted in fwd_cpu.event[].
  */
 #define OWNER_EVENTS(X)                                                                            \
 	X(NONE, "none", "the slot has one owner")                                                  \
@@ -113,7 +118,7 @@ enum owner_event { OWNER_EVENTS(OWNER_EVENT_ENUM_) OWNER_EVENT_COUNT };
 #undef OWNER_EVENT_ENUM_
 _Static_assert(OWNER_EVENT_COUNT <= FWD_EVENTS_MAX, "room in struct fwd_cpu");
 
-/** What the rules need to know beside the flow. */
+/** What the rules need to know besides the flow. */
 struct owner_ask {
 	uint32_t now_s;
 	uint16_t idle_s;    /**< TCP: the pool's; UDP: the service's */
@@ -129,7 +134,7 @@ struct owner_pick {
 	uint8_t reserved;
 };
 
-/** Place in a set of the flow's entry by what it is; OWNER_WAYS: it is not that. */
+/** Index in a set of the flow's entry, by its condition; OWNER_WAYS: it is not in this one. */
 struct owner_scan {
 	uint32_t known;    /**< TCP: open; UDP: the flow's entry */
 	uint32_t finished; /**< finished or reset */
@@ -153,8 +158,8 @@ FWD_INLINE uint32_t owner_state_idle(const struct owner_ask *ask, uint32_t state
 }
 
 /**
- * @p place as it is, but as a number that the BPF verifier knows nothing of: else it follows
- * each place's way through all that comes after. @p any is any number that it does not know.
+ * @p place, laundered for the BPF verifier (packet.h): else it would follow each of the OWNER_WAYS
+ * places through all that comes after. @p any is a number that the verifier does not know.
  */
 FWD_INLINE uint32_t owner_blur(uint32_t place, uint64_t any)
 {
@@ -208,7 +213,7 @@ FWD_INLINE uint32_t owner_scan_tag(const struct fwd_exceptions *set, const struc
 	return OWNER_WAYS;
 }
 
-/** What stands in the set for the flow, but for embryonic entries. */
+/** Find the flow's entry in the set, if it has one that is not embryonic. */
 FWD_INLINE void owner_scan_set(struct owner_scan *s, const struct fwd_exceptions *set,
                                uint32_t now_s, const struct fwd_flow *f)
 {
@@ -271,8 +276,8 @@ FWD_INLINE struct owner_pick owner_picked(uint32_t backend, enum owner_event eve
 }
 
 /**
- * Follow the entry at place @p i, which is in @p state from now on. An entry that says what
- * the settled slot says anyway is left to end: so the slot soon looks no further.
+ * Follow the entry at place @p i, which is in @p state from now on. An entry that agrees with a
+ * settled slot is not refreshed, so that it ends and the slot can leave the slow path.
  */
 FWD_INLINE struct owner_pick owner_follow(const struct owner_ask *ask, const struct fwd_flow *f,
                                           uint16_t current, struct owner_cold *cold,
@@ -310,7 +315,7 @@ FWD_INLINE void owner_remember(const struct owner_ask *ask, const struct fwd_flo
 	owner_keep(cold, ask->now_s);
 }
 
-/** A flow relies on the base and could not be remembered: the base keeps its claim for longer. */
+/** A flow of the base could not be remembered: the base keeps its claim for longer. */
 FWD_INLINE void owner_extend(const struct owner_ask *ask, struct owner_claim *claim,
                              uint32_t learn_s)
 {
@@ -336,9 +341,9 @@ FWD_INLINE struct owner_pick owner_to_base(const struct owner_ask *ask, struct o
 }
 
 /**
- * A SYN soon after another of its slot found no room: it may be that one's repetition, whose
- * answer may be under way, so it goes to the base, too; and that is remembered if there
- * is room now, else the time begins anew. So a SYN's repetitions all go one way.
+ * A SYN soon after another SYN of its slot found no room. It may repeat that one, whose answer may
+ * be under way, so it goes to the base, too. That is remembered if there is room now; else the time
+ * starts again. So all repetitions of a SYN go one way.
  */
 FWD_INLINE struct owner_pick owner_spill(const struct owner_ask *ask, const struct fwd_flow *f,
                                          struct owner_cold *cold, struct fwd_exceptions *set,
@@ -354,7 +359,7 @@ FWD_INLINE struct owner_pick owner_spill(const struct owner_ask *ask, const stru
 	return owner_to_base(ask, claim, OWNER_EVENT_SPILLED);
 }
 
-/** A SYN of a flow that nothing useful is known of. */
+/** A SYN of a flow of which nothing useful is known; embryonic if the slot is unsettled. */
 FWD_INLINE struct owner_pick owner_begin(const struct owner_ask *ask, const struct fwd_flow *f,
                                          uint16_t current, struct owner_cold *cold,
                                          struct fwd_exceptions *set, const struct owner_scan *s)
@@ -494,7 +499,7 @@ FWD_INLINE struct owner_pick owner_quoted(const struct fwd_flow *f, uint16_t cur
 	return owner_picked(current, OWNER_EVENT_CURRENT);
 }
 
-/** Whether the flow moves with its slot at once: nothing is remembered of it, and no base holds it. */
+/** Whether the flow moves with its slot at once: neither a memory nor the base's claim holds it. */
 FWD_INLINE bool owner_is_reset(const struct owner_ask *ask, const struct fwd_flow *f)
 {
 	return ask->udp_policy == FWD_UDP_RESET && owner_class(f) == OWNER_CLASS_UDP;
@@ -551,10 +556,10 @@ FWD_INLINE struct owner_pick owner_find(const struct owner_ask *ask, const struc
 /** A list's times count units of so many seconds: 16 bits of them, compared modulo. */
 #define OWNER_LIST_UNIT_S 16u
 
-/** Beside a backend in a list: not all nodes may name it, so no new flow goes there by the list. */
+/** In a list: a temporary owner, which not all nodes may name. So no SYN is passed on to it. */
 #define OWNER_LIST_GUEST 0x8000u
 
-/** Whether a claim that ends with unit @p end has had its time. */
+/** Whether a claim that ends with unit @p end is over. */
 FWD_INLINE bool owner_list_is_over(uint16_t end, uint32_t now_s)
 {
 	return (int16_t)((uint16_t)(now_s / OWNER_LIST_UNIT_S) - end) > 0;
@@ -566,13 +571,13 @@ FWD_INLINE uint32_t owner_list_at(uint64_t word, uint32_t i)
 	return (uint32_t)(word >> 16 * i) & FWD_SLOT_BACKEND;
 }
 
-/** Whether the @p i-th of a word of backends is a guest. */
+/** Whether the @p i-th of a word of backends is a temporary owner. */
 FWD_INLINE bool owner_list_is_guest(uint64_t word, uint32_t i)
 {
 	return (word >> 16 * i & OWNER_LIST_GUEST) != 0;
 }
 
-/** @p word with @p backend, perhaps a guest, behind its @p n others. */
+/** @p word with @p backend, perhaps a temporary owner, behind its @p n others. */
 FWD_INLINE uint64_t owner_list_with(uint64_t word, uint32_t n, uint32_t backend)
 {
 	return word | (uint64_t)backend << 16 * n;

@@ -11,13 +11,12 @@
 
 #include "weir/fwd/tables.h"
 
-#define OWNER_IDLE_MAX_S  7200u /**< the longest idle time that an exception can have */
-#define OWNER_HANDSHAKE_S 8u    /**< an embryonic entry is not evicted before */
-#define OWNER_EMBRYONIC_S 64u   /**< an embryonic entry ends after */
-#define OWNER_CLOSING_S                                                                            \
-	120u             /**< an entry ends so long after the last segment once FIN or RST came */
-#define OWNER_SPILL_S 8u /**< after want of room: new flows of the slot go to the base */
-#define OWNER_WAYS    8u /**< words in a set */
+#define OWNER_IDLE_MAX_S  7200u /**< longest idle time of an exception; a word can hold 8,184 s */
+#define OWNER_HANDSHAKE_S 8u    /**< an embryonic entry is kept at least so long */
+#define OWNER_EMBRYONIC_S 64u   /**< an embryonic entry ends after this time */
+#define OWNER_CLOSING_S   120u /**< after FIN or RST an entry ends this time after its last segment */
+#define OWNER_SPILL_S     8u /**< so long after a lack of room, new flows of the slot go to the base */
+#define OWNER_WAYS        8u /**< words in a set */
 
 /** State of an exception; 0: the word is free. */
 enum owner_state {

@@ -4,10 +4,40 @@
  * Packets: headers on the wire, a cursor that never leaves the frame, and checksums.
  *
  * Fields named _be are in network order. What differs between targets in touching a packet
- * is here and nowhere else: how two packet pointers may be compared (the verifier knows
- * only `p + n <= end`; in user space that sum may leave the object), and how far a field
- * of four bytes is aligned (behind an Ethernet header only to two; a BPF target on a
- * machine with unaligned loads stores it whole instead of in halves).
+ * is here and nowhere else:
+ *
+ * - How two packet pointers are compared. The verifier understands only `p + n <= end`; in user
+ *   space that sum may leave the object.
+ * - How fields of four and eight bytes are aligned. Behind an Ethernet header they are aligned to
+ *   two. A BPF target on a machine with unaligned loads claims eight, so that clang stores a
+ *   field whole instead of in halves.
+ *
+ * What the code does for the BPF verifier, and why:
+ *
+ * The verifier follows every path of a program. For each register it knows a type and bounds, and
+ * it skips the rest of a path if it has been there with the same or weaker knowledge. Correct code
+ * is refused when clang has hidden a test from the verifier, or when paths with different knowledge
+ * are too many (the limit is 1,000,000 instructions). The remedy is an empty assembly statement
+ * that claims to change its operand. It costs no instruction, but clang must forget what it knows
+ * of the value; this is called *laundering*. The kernel has OPTIMIZER_HIDE_VAR()
+ * (linux/compiler.h), libbpf has barrier_var() (bpf_helpers.h): both are `asm("" : "+r"(value))` in
+ * effect, the second one volatile. Ours are:
+ *
+ * - FWD_TESTED(pointer) is barrier_var(). clang merges two tests of one pointer into the weaker
+ *   one, or moves a test, and then the verifier misses a bound. Laundered in between, the pointer
+ *   is another value to clang, so both tests stay. In decap_fits() (decap.h) the same statement
+ *   keeps clang from rewriting `p + n <= end` as `p <= end - n`, which the verifier refuses.
+ * - FWD_IN_MEMORY(object) launders an object in memory: clang must store it there and load it
+ *   again. Otherwise clang copies the code behind a branch into each arm, specialised by what that
+ *   arm knows of the object, and the verifier has to check each copy.
+ * - fwd_blur() and owner_blur() (owner.h) make the verifier forget. The assembly alone cannot,
+ *   because it leaves no instruction to look at. So the value is XORed with a number that the
+ *   verifier does not know, laundered so that clang does not cancel the two XORs, and XORed back.
+ *   The value is the same. To the verifier it is any number, so paths that differ only in it become
+ *   one path from there on.
+ * - A mask before an offset or index (FWD_OFF_MASK, `& (OWNER_WAYS - 1)`) changes no value that
+ *   occurs. It tells the verifier a bound that it could not derive, or has just forgotten.
+ * - FWD_SLOW (types.h): a function that is checked once instead of at each call.
  */
 #ifndef WEIR_FWD_PACKET_H
 #define WEIR_FWD_PACKET_H
@@ -22,25 +52,19 @@
 #define FWD_WIRE             __attribute__((packed, aligned(2)))
 #endif
 
-/**
- * Keeps clang from merging what was tested about @p pointer with a later test: the verifier
- * then knows no more than the weaker one.
- */
+/** Keep clang from merging the tests of @p pointer before and after this; see above. */
 #ifdef __bpf__
 #define FWD_TESTED(pointer) __asm__ volatile("" : "+r"(pointer))
 #else
 #define FWD_TESTED(pointer) ((void)(pointer))
 #endif
 
-/**
- * Keeps clang from spreading what a branch knows of @p object over its successors: for BPF each
- * would be verified by itself.
- */
+/** Keep clang from specialising what follows by what a branch knows of @p object; see above. */
 #define FWD_IN_MEMORY(object) __asm__ volatile("" : "+m"(object))
 
 /**
- * The @p n words at @p at as they are, but to the verifier numbers that it knows nothing of: so ways
- * that differ in them are verified as one from there on. @p any is any number that it does not know.
+ * Keep the @p n words at @p at as they are, but make the verifier forget what it knows of them; see
+ * above. @p any is a number that the verifier does not know, such as a word from a table.
  */
 FWD_INLINE void fwd_blur(uint64_t *at, uint32_t n, uint64_t any)
 {
@@ -190,7 +214,7 @@ _Static_assert(__builtin_offsetof(struct fwd_tcp, urgent_be) == 18, "RFC 9293");
 /** A frame from its Ethernet header on. */
 struct fwd_packet {
 	uint8_t *data, *end;
-	void *room; /**< the target's: XDP's context; in user space the first byte before data */
+	void *room; /**< the target's: XDP's context; in user space the headroom's start */
 };
 
 /** A place in a frame. */
@@ -198,7 +222,7 @@ struct fwd_cursor {
 	uint8_t *at, *end;
 };
 
-/** No header that is read or written begins further than this from where one looks. */
+/** Mask of offsets, for the verifier: no header begins further from where the code looks. */
 #define FWD_OFF_MASK 0x3fffu
 
 /** @p at if @p n bytes from there on lie in the frame, else NULL. */
@@ -207,7 +231,7 @@ FWD_INLINE void *fwd_fit(uint8_t *at, uint32_t n, const uint8_t *end)
 	if (FWD_UNLIKELY(!FWD_FITS(at, n, end)))
 		return NULL;
 	if (!at)
-		__builtin_unreachable(); /* spares the caller's test of what was just tested */
+		__builtin_unreachable(); /* the caller's test for NULL costs nothing then */
 	return at;
 }
 
@@ -272,7 +296,9 @@ struct fwd_long {
 /** How far fwd_is_zero() looks, in eight bytes. */
 #define FWD_ZERO_LONGS 512u
 
-/** Whether the @p len bytes at @p off of a frame are all zero; of more than 4 KiB, the first ones. */
+/**
+ * Whether the @p len bytes at @p off of a frame are all zero; of more than 4 KiB, the first ones.
+ */
 FWD_INLINE bool fwd_is_zero(const struct fwd_packet *p, uint32_t off, uint32_t len)
 {
 	for (uint32_t i = 0; i < FWD_ZERO_LONGS && len >= 8; i++, off += 8, len -= 8) {

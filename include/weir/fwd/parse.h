@@ -365,7 +365,10 @@ FWD_INLINE bool fwd_is_tag(uint16_t type_be)
 	return type_be == fwd_be16(FWD_ETHERTYPE_VLAN) || type_be == fwd_be16(FWD_ETHERTYPE_QINQ);
 }
 
-/** Read the Ethernet header and at most two VLAN tags. @return the type of what follows; 0: none does */
+/**
+ * Read the Ethernet header and at most two VLAN tags.
+ * @return the type of what follows; 0: none does
+ */
 FWD_INLINE uint16_t fwd_parse_eth(struct fwd_cursor *c, struct fwd_parsed *p)
 {
 	const struct fwd_eth *eth = fwd_pull(c, FWD_ETH_LEN);
@@ -416,11 +419,12 @@ FWD_INLINE void fwd_parse(const struct fwd_packet *packet, struct fwd_parsed *p)
 #define FWD_PLAIN_MASK 0xff3f0000000000ffu
 
 /**
- * Parse a frame of the commonest shape: untagged, IPv4 without options, whole, TTL left, TCP or UDP. What
- * is the same for all of them is a constant to what is compiled behind this.
+ * Parse a frame of the commonest shape: untagged, IPv4 without options, whole, TTL left, TCP or
+ * UDP. What is the same for all of them is a constant to what is compiled behind this.
  *
  * @param p  out: as by fwd_parse(); unset unless true is returned
- * @return whether it has this shape and is sound; if not, it is to be given to fwd_parse(). For whom
+ * @return whether it has this shape and is sound; if not, it is to be given to fwd_parse(). For
+ * whom
  *         it is remains to be seen (fwd_addressee())
  */
 FWD_INLINE bool fwd_parse_plain(const struct fwd_packet *packet, struct fwd_parsed *p)

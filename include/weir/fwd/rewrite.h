@@ -3,9 +3,10 @@
  * @file
  * The third stage: carry out a verdict on the frame.
  *
- * Forwarding decrements the inner TTL or hop limit, in each mode, then puts Ethernet, one or
- * two VLAN tags if the next hop is behind them, and the outer header of a tunnel in front. An answer goes back where its
- * question came from. A packet for the kernel leaves as it came. All pointers are taken anew once the frame has been moved.
+ * Forwarding decrements the inner TTL or hop limit, in each mode, then puts Ethernet, one or two
+ * VLAN tags if the next hop is behind them, and the outer header of a tunnel in front. An answer
+ * goes back where its question came from. A packet for the kernel leaves as it came. All pointers
+ * are taken anew once the frame has been moved.
  */
 #ifndef WEIR_FWD_REWRITE_H
 #define WEIR_FWD_REWRITE_H
@@ -249,8 +250,8 @@ FWD_INLINE void fwd_echo_icmp(struct fwd_icmp *icmp, bool is4)
 }
 
 /**
- * A reply whose checksum came out as 0: that is right unless all other words are 0 as well. RFC 1624
- * cannot tell these apart, for in its sums 0xffff is a second 0; the sum over zeros is 0, its
+ * A reply whose checksum came out as 0: that is right unless all other words are 0 as well. RFC
+ * 1624 cannot tell these apart, for in its sums 0xffff is a second 0; the sum over zeros is 0, its
  * complement 0xffff, and a receiver takes no other.
  */
 FWD_INLINE void fwd_echo_zero(struct fwd_packet *packet, const struct fwd_parsed *p)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The services' hash: look-up for the packet path, insertion for who builds a half.
+ * The services' hash: look-up for the packet path, insertion for the code that builds a half.
  *
- * Open addressing with linear probing over a power of two of entries. Nothing is ever
- * removed: a half is built anew in the spare half, which must be out of use for a grace
- * period. The builder tries seeds until every entry lies within FWD_SERVICE_PROBES of its
- * place; with four times as many places as entries the first few do.
+ * Open addressing with linear probing over a power of two of entries. Nothing is ever removed: all
+ * entries are built again in the spare half, which must be out of use for a grace period. The
+ * builder tries seeds until every entry is within FWD_SERVICE_PROBES of its hash's position; with
+ * four positions for each entry one of the first few seeds will do.
  *
- * A small filter of VIPs in root answers most questions whether an address is a VIP
- * without touching the table; a half has its own.
+ * Whether an address is a VIP is mostly answered by a small filter in root, without touching the
+ * table; each half has its own filter.
  */
 #ifndef WEIR_FWD_SERVICES_H
 #define WEIR_FWD_SERVICES_H

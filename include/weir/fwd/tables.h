@@ -3,14 +3,14 @@
  * @file
  * The forwarding tables: flat arrays without pointers, the same bytes for each driver.
  *
- * Written by weir-dataplane alone, but for what says otherwise (counters, exceptions,
- * marks in cold slots, told MTUs: written by the packet path). Each struct below is one element
- * of an array of the same name; in the XDP driver an array is a memory-mapped map.
+ * weir-dataplane alone writes them, except what the packet path writes: counters, exceptions,
+ * times in cold slots, learned MTUs. Each struct below is one element of an array of the same
+ * name; in the XDP driver an array is a memory-mapped map.
  *
  *   root        1           sizes, keys, which half of services is in force
  *   services    2 * N       open-addressed hash; the half that root.active names is read
  *   pools       P           where a pool's slots lie
- *   slots       S / 32      hot: the current backend of a slot, and 'look further'
+ *   slots       S / 32      hot: the current backend of a slot, and whether it is unsettled
  *   colds       S           earlier owners (owner.h: struct owner_cold)
  *   backends    B           where a backend is and how packets get there; element 0 is nobody
  *   exceptions  X           remembered flows, one cache line a set (owner.h)
@@ -21,10 +21,9 @@
  *   service_counts  C * N'  [cpu * root.n_service_counts + service.count]
  *   backend_counts  C * B   [cpu * root.n_backends + backend]
  *
- * An all-zero set of tables is valid: nothing is ours. Layout 6 had no macs at first (and zeros in
- * their place in root); tables without them are taken over by making them. Reuse of a services half, of a
- * slot range or of a backend index waits for a grace period after the word that led
- * there was changed.
+ * Tables of zeros are valid: nothing is ours. Layout 6 had no macs at first (and zeros for them in
+ * root); when such tables are taken over, macs are made. A services half, a slot range or a backend
+ * index is used again only after a grace period since the word that led there was changed.
  */
 #ifndef WEIR_FWD_TABLES_H
 #define WEIR_FWD_TABLES_H
@@ -33,23 +32,23 @@
 
 #define FWD_TABLES_LAYOUT 6u /**< changes with any struct here or in owner.h */
 
-#define FWD_SLOTS_PER_BLOCK   32u
+#define FWD_SLOTS_PER_BLOCK   32u    /**< hot words in a cache line */
 #define FWD_BACKENDS_MAX      32768u /**< an index has 15 bits; 0 is nobody */
 #define FWD_SLOT_BACKEND      0x7fffu
-#define FWD_SLOT_LOOK_FURTHER 0x8000u
-#define FWD_SERVICE_PROBES    16u /**< an entry lies at most this far from its hash's place */
+#define FWD_SLOT_LOOK_FURTHER 0x8000u /**< unsettled: an earlier owner may still serve the flow */
+#define FWD_SERVICE_PROBES    16u     /**< an entry is at most this far from its hash's position */
 #define FWD_POOL_NONE         0xffffffffu
-#define FWD_REASONS_MAX       62u
+#define FWD_REASONS_MAX       62u /**< with FWD_EVENTS_MAX fills struct fwd_cpu to 1 KiB */
 #define FWD_EVENTS_MAX        62u
-#define FWD_FILTER_WORDS      16u
+#define FWD_FILTER_WORDS      16u   /**< 1,024 bits for a half's VIPs */
 #define FWD_FRAGMENT_SETS     4096u /**< 16,384 datagrams under way, 256 KiB */
-#define FWD_FRAGMENT_WAYS     4u
+#define FWD_FRAGMENT_WAYS     4u    /**< entries in a cache line */
 #define FWD_DESTINATION_WAYS  8u
 #define FWD_MAC_SETS          64u /**< 512 addresses of ports, 4 KiB */
-#define FWD_MAC_WAYS          8u
-#define FWD_MACS_FIRST        4u
+#define FWD_MAC_WAYS          8u  /**< words in a cache line */
+#define FWD_MACS_FIRST        4u  /**< room in root, for the first ports' addresses */
 
-/** A prefix as two words to compare under a mask; mask all zero: none is set. */
+/** A prefix as an address and a mask to compare under; all-zero mask: no prefix is set. */
 struct fwd_prefix {
 	union fwd_addr addr; /**< host bits zero */
 	union fwd_addr mask; /**< IPv4: with all ones in the first twelve bytes */
@@ -75,13 +74,12 @@ struct fwd_root {
 	uint64_t tick_scale;
 	struct fwd_prefix source4, source6;       /**< outer source addresses */
 	uint64_t vip_filter[2][FWD_FILTER_WORDS]; /**< of each half's VIPs (services.h) */
-	uint64_t generation;         /**< of the document that was last compiled; for people */
-	uint32_t answers_per_s;      /**< the most that a CPU may make (too_big.h) */
+	uint64_t generation;         /**< of the document that was last compiled; for operators */
+	uint32_t answers_per_s;      /**< answers that a CPU may make in a second (too_big.h) */
 	uint32_t n_fragment_sets;    /**< F: a power of two, or 0: no fragment follows another */
 	uint32_t n_destination_sets; /**< D: a power of two */
 	uint32_t reserved_word;
-	uint64_t macs
-	        [FWD_MACS_FIRST]; /**< the first words of macs, to be asked before these; or 0 */
+	uint64_t macs[FWD_MACS_FIRST]; /**< the first words of macs, looked at before these; or 0 */
 };
 _Static_assert(sizeof(struct fwd_root) == 448, "layout of root");
 
@@ -111,16 +109,16 @@ _Static_assert(sizeof(struct fwd_service) == 32, "two services in a cache line")
 /** All its backends run the agent: TCP packets name their slot's earlier owners (second.h). */
 #define FWD_POOL_AGENTS 1u
 
-/** A pool; what its owner rules need is found here (owner.h). Slots begin at a multiple of 32. */
+/** A pool, with the times of its owner rules (owner.h). Its slots begin at a multiple of 32. */
 struct fwd_pool {
-	uint64_t
-	        place; /**< first slot << 8 | log2 of the number of slots: one atomic store moves it */
-	uint16_t idle_s;   /**< TCP: an exception not used for so long ends */
-	uint16_t settle_s; /**< a slot settles at the latest after so long */
-	uint16_t
-	        learn_s; /**< last part of the settling time, in which base's flows are remembered */
-	uint16_t flags;  /**< FWD_POOL_* */
-	uint64_t id;     /**< a digest of the pool's name, 0: none; for who finds the tables */
+	/** First slot << 8 | log2 of the number of slots: one atomic store moves the pool. */
+	uint64_t place;
+	uint16_t idle_s;   /**< TCP: an exception ends after this time without a packet */
+	uint16_t settle_s; /**< a slot settles at the latest after this time */
+	/** Length of the settling time's last part, in which the base's flows are remembered. */
+	uint16_t learn_s;
+	uint16_t flags; /**< FWD_POOL_* */
+	uint64_t id;    /**< a digest of the pool's name, 0: none; for who takes the tables over */
 	uint64_t reserved;
 };
 _Static_assert(sizeof(struct fwd_pool) == 32, "layout of pools");
@@ -134,7 +132,7 @@ _Static_assert(sizeof(struct fwd_slots) == 64, "a cache line of slots");
 enum fwd_encap_mode { FWD_ENCAP_IPIP, FWD_ENCAP_GUE, FWD_ENCAP_L2 };
 
 #define FWD_BACKEND_USED        1u
-#define FWD_BACKEND_DEAD        2u /**< nothing is sent there, whatever a slot or an exception says */
+#define FWD_BACKEND_DEAD        2u /**< gets nothing, whatever a slot or an exception says */
 #define FWD_BACKEND_NO_NEXT_HOP 4u /**< the next hop's MAC address is not known (yet) */
 
 /** Where a backend is, and the way there. */
@@ -148,14 +146,12 @@ struct fwd_backend {
 	uint8_t encap;          /**< enum fwd_encap_mode */
 	uint8_t flags;          /**< FWD_BACKEND_*; one byte, stored atomically */
 	uint16_t gue_port_be;   /**< GUE: outer UDP destination port */
-	uint64_t id;            /**< model_backend_id(): for people and for checks of reuse */
+	uint64_t id;            /**< model_backend_id(): for operators and for checks of reuse */
 	uint64_t pool_id;       /**< of the pool that it is in: an index is one pool's */
-	uint16_t
-	        outer_vlan; /**< VLAN id of the tag before the other one, 0: there is one at most */
+	uint16_t outer_vlan;    /**< VLAN id of the outer of two tags; 0: at most one tag */
 	uint16_t outer_type_be; /**< that tag's EtherType: 802.1ad, or 802.1Q */
 	uint16_t list_room;     /**< what inner_mtu leaves for a list of owners; 0: none is sent */
-	uint16_t
-	        told_mtu; /**< the packets': the least that a router told of the way; 0: none did */
+	uint16_t told_mtu; /**< the smallest MTU that a router reported on the way; 0: none did */
 };
 _Static_assert(sizeof(struct fwd_backend) == 64, "a cache line a backend");
 _Static_assert(__builtin_offsetof(struct fwd_backend, mac_to) == 24 &&
@@ -185,7 +181,7 @@ struct fwd_destinations {
 };
 _Static_assert(sizeof(struct fwd_destinations) == 16, "layout of destinations");
 
-/** MAC addresses with their ports whose hashes fall together; 0: a free place (ingress.h). */
+/** MAC addresses with their ports whose hashes fall together; 0: a free entry (ingress.h). */
 struct fwd_own_macs {
 	uint64_t word[FWD_MAC_WAYS];
 };
@@ -197,7 +193,7 @@ struct fwd_cpu {
 	uint64_t received_bytes; /**< their frames, without FCS */
 	uint64_t reason[FWD_REASONS_MAX]; /**< by enum fwd_reason */
 	uint64_t event[FWD_EVENTS_MAX];   /**< by enum owner_event (owner.h) */
-	uint64_t fragments_lost;          /**< datagrams forgotten for others before their time */
+	uint64_t fragments_lost;          /**< datagrams that were evicted before their time */
 	uint32_t answers_s;    /**< the second in which answers were last made (too_big.h) */
 	uint32_t answers_left; /**< how many more may be made in it */
 };

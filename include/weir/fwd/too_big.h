@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * A packet that does not fit in its tunnel: its sender is told what does.
+ * A packet that does not fit in its tunnel is answered: its sender learns what fits.
  *
  * RFC 792 and 1191 (unreachable, fragmentation needed), RFC 4443 and 8201 (packet too big). The
- * answer's source is the VIP; it quotes as much as lets it pass everywhere (576 bytes in
- * all by RFC 1812, 1,280 by RFC 4443, in whole words), and names the MTU that holds for all packets
- * of the backend. It is made for IPv4 packets without DF as well: nobody fragments them here,
- * and their sender can. Nobody is told of an ICMP error, or of a later fragment of IPv4 (RFC
- * 1122), or by many (RFC 4443, 2.4), or of an MTU that a sender may not take (RFC 791, 8201).
+ * answer comes from the VIP. It quotes as much of the packet as still passes everywhere (576 bytes
+ * in all by RFC 1812, 1,280 by RFC 4443, in whole words), and names the MTU that holds for all
+ * packets of the backend. IPv4 packets without DF are answered as well: they are not fragmented
+ * here, and their sender can. There is no answer
+ * - to an ICMP error, or to a later fragment of IPv4 (RFC 1122);
+ * - to a frame or address of many (RFC 4443, 2.4);
+ * - with an MTU that the sender may not accept (RFC 791, 8201).
  *
- * The most that a CPU tells in a second is root.answers_per_s: a bucket of that size, which is
- * full again in each second of the coarse clock.
+ * A CPU answers at most root.answers_per_s times a second: a bucket of that size, which is filled
+ * again in each second of the coarse clock.
  */
 #ifndef WEIR_FWD_TOO_BIG_H
 #define WEIR_FWD_TOO_BIG_H
@@ -19,9 +21,10 @@
 #include "weir/fwd/parse.h"
 #include "weir/fwd/port.h"
 
+/** The longest answer, bytes of IP, see above. */
 #define FWD_TELL4_LEN 576u
 #define FWD_TELL6_LEN 1280u
-/** The least MTU that a sender takes for true. */
+/** The smallest MTU that a sender accepts. */
 #define FWD_MTU4_MIN 68u
 #define FWD_MTU6_MIN 1280u
 

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * ICMP errors about our own outer packets: counted by what they say, and an MTU noted.
+ * ICMP errors about our own outer packets: each is counted by what it says, and an MTU is noted.
  *
- * RFC 792, 1191 and 4443, 8201. A router on the way to a backend sends them to the outer source,
- * which is ours. Anyone can: so an error counts only if it quotes what we may have sent. That is
- * an outer header as encap.h writes it, from the address that the error is for, to one of our
- * backends by its mode; for GUE from a port of ours to the backend's. What quotes anything else is
- * not ours and goes on to the kernel.
+ * RFC 792, 1191 and 4443, 8201. A router on the way to a backend sends such an error to the outer
+ * source, which is ours. Anyone can send one, so an error counts only if it quotes a packet that we
+ * may have sent: an outer header as encap.h writes it, from the address to which the error came, to
+ * one of our backends in its mode; for GUE also from a port of ours to the backend's port. Any
+ * other error is not ours and goes on to the kernel.
  *
- * "Too big" must name an MTU that the packet exceeds and that a router may name at all: at least
- * FWD_TOLD4_MIN or FWD_MTU6_MIN. RFC 1191's routers of old, which name none, are not believed. The least is
- * noted with the backend (fwd_backend.told_mtu) until the control process takes it: one word, whatever
- * comes, written only when it gets less. What may follow from it is bounded there (dataplane/told.h).
+ * "Too big" must name an MTU that is smaller than the packet and at least FWD_TOLD4_MIN or
+ * FWD_MTU6_MIN. Routers that name no MTU (before RFC 1191) are not believed. The smallest MTU is
+ * noted with the backend (fwd_backend.told_mtu) until the control process fetches it: one word,
+ * however many errors come. dataplane/told.h bounds what may follow from it.
  */
 #ifndef WEIR_FWD_TUNNEL_ERROR_H
 #define WEIR_FWD_TUNNEL_ERROR_H
@@ -36,7 +36,10 @@ struct fwd_quote {
 	uint8_t protocol; /**< behind it */
 };
 
-/** Read the outer header at @p at, FWD_IP4_LEN bytes, in an error that @p error leads. @return whether it is as we send them */
+/**
+ * Read the outer header at @p at, FWD_IP4_LEN bytes, in an error that @p error leads.
+ * @return whether it is as we send them
+ */
 FWD_INLINE bool fwd_quote_read4(const uint8_t *error, const uint8_t *at, struct fwd_quote *q)
 {
 	const struct fwd_ip4 *ip = (const void *)at;
@@ -61,7 +64,10 @@ FWD_INLINE bool fwd_quote_read6(const uint8_t *error, const uint8_t *at, struct 
 	       ip->src_be[1] == to->dst_be[1] && !fwd_addr_is4(&q->dst);
 }
 
-/** The backend to which a packet with @p q and then @p behind, FWD_QUOTED_LEN bytes, went. @return its index, or 0: to none */
+/**
+ * The backend to which a packet with @p q and then @p behind, FWD_QUOTED_LEN bytes, went.
+ * @return its index, or 0: to none
+ */
 FWD_INLINE uint32_t fwd_quote_backend(const struct fwd_tables *t, const struct fwd_root *root,
                                       const struct fwd_quote *q, const uint8_t *behind)
 {

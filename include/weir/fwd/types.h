@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The few words that all headers of the forwarding code share.
+ * The types and macros that all headers of the forwarding code share.
  *
- * include/weir/fwd/ is freestanding: gcc, clang and clang --target=bpf compile the same
- * text. No libc, no allocation, bounded loops, every access checked against the packet's
- * end. What differs between targets is behind port.h. Any thread may run this code; what
- * it writes (exceptions, counters by CPU, marks in cold slots) is written by plain atomic
- * stores.
+ * include/weir/fwd/ is freestanding: gcc, clang and clang --target=bpf compile the same text. No
+ * libc, no allocation, bounded loops, every access checked against the packet's end. What differs
+ * between targets is behind port.h. Any thread may run this code: what it writes to shared tables
+ * (exceptions, times in cold slots) it writes by whole atomic stores, and each thread has counters
+ * of its own.
  */
 #ifndef WEIR_FWD_TYPES_H
 #define WEIR_FWD_TYPES_H
@@ -19,9 +19,11 @@
 #define FWD_INLINE static inline __attribute__((always_inline))
 
 /**
- * A function off the common path. For BPF it is a function of its own, which the verifier
- * checks once for all callers. It takes and returns plain numbers: Linux has taken pointers
- * there since 5.13 only. Tables come as fwd_tables_number().
+ * A function off the common path. For BPF it is a global function: the verifier checks it once, by
+ * itself, and not again at each call and on each path that leads there. So it takes and returns
+ * plain numbers (Linux accepts pointers since 5.13 only), and the tables as fwd_tables_number().
+ * `weak` keeps clang from using what it knows of the body at the calls, as it may drop a
+ * test there that the verifier needs.
  */
 #ifdef __bpf__
 #define FWD_SLOW __attribute__((noinline, weak))
@@ -30,9 +32,9 @@
 #endif
 
 /**
- * A function that is compiled for several widths of vectors; the processor's is taken. clang gives
- * the choosing function a name that two files of a program cannot have; the sanitizers' runtimes are
- * not up when it is called.
+ * A function that is compiled for several widths of vectors; the processor's is chosen at the
+ * start. Not with clang, whose choosing functions of two files clash by name, nor with sanitizers,
+ * whose runtimes are not ready when the choice is made.
  */
 #if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&                \
         !defined(__SANITIZE_THREAD__)
