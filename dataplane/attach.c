@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Attaching is repeated, not assumed: each second the driver's ports are read back and compared
+ * with the document and with the kernel's interfaces. Own MAC addresses are written before a port's
+ * code runs, since packets to any other address are passed to the kernel; and again after it, since
+ * attaching a DPDK port creates its TAP.
+ */
 #include "dataplane/attach.h"
 
 #include <net/if.h>
@@ -11,7 +17,7 @@
 #include "dataplane/process.h"
 #include "weir/model.h"
 
-/* The outcome is logged only when it differs from the last one. */
+/* Attach a port, or try again. The result is logged only if it differs from the last one. */
 static void attach_port(struct process *p, size_t i)
 {
 	const struct model_port *wanted = &p->node.model->self->ports[i];
@@ -38,7 +44,10 @@ static size_t n_wanted(const struct process *p)
 	return n < DRIVER_PORTS_MAX ? n : DRIVER_PORTS_MAX;
 }
 
-/* News of an interface may be on their way still: a port whose MAC addresses are not known forwards nothing. */
+/*
+ * Read the interfaces again if a port's has changed and its message has not come yet: a port whose
+ * MAC addresses are not known forwards nothing.
+ */
 static void meet_ports(struct process *p)
 {
 	const struct model_node *self = p->node.model->self;
@@ -54,7 +63,7 @@ static void meet_ports(struct process *p)
 	}
 }
 
-/* Which MAC addresses are our ports' own, as it is now: before a port's code runs, and always after. */
+/* Bring our ports' own MAC addresses in the tables up to date. */
 static void keep_macs(struct process *p)
 {
 	struct fwd_tables t;
@@ -73,7 +82,7 @@ void attach_all(struct process *p)
 	keep_macs(p);
 	for (size_t i = 0; i < n_wanted(p); i++)
 		attach_port(p, i);
-	keep_macs(p); /* a DPDK port's interface is made with it */
+	keep_macs(p); /* attaching a DPDK port has created its interface */
 }
 
 static const struct driver_port *find_port(const struct driver_port *ports, size_t n,
@@ -85,6 +94,10 @@ static const struct driver_port *find_port(const struct driver_port *ports, size
 	return NULL;
 }
 
+/*
+ * Attach again where the driver has no port, has lost it, or serves an older interface of the
+ * same name, and where the last try failed.
+ */
 void attach_missing(struct process *p)
 {
 	const struct model_node *self = p->node.model->self;

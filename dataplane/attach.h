@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The driver's code in the node's ports: put there, read back, put there again. The loop's
- * thread, while there is a document in force.
+ * The driver's code on the node's ports: attached, read back, and attached again where it is
+ * missing. Implemented in attach.c. The loop's thread calls this, while a document is in force.
  */
 #ifndef WEIR_DATAPLANE_ATTACH_H
 #define WEIR_DATAPLANE_ATTACH_H
 
 struct process;
 
-/** Attach all that the document names; what fails is logged once and tried again by attach_missing(). */
+/** Attach all ports of the document; a failure is logged once, and attach_missing() tries again. */
 void attach_all(struct process *p);
-/** Keep the ports' own MAC addresses in the tables (macs.h), read back, and attach what came late, is another interface of the same name, or has lost the code. */
+/**
+ * Update the ports' own MAC addresses (macs.h), read the ports back, and attach those that are
+ * missing.
+ */
 void attach_missing(struct process *p);
-/** Leave the ports that the document no longer names. */
+/** Detach from the ports that the document no longer names. */
 void detach_unnamed(struct process *p);
 
 #endif

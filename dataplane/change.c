@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The new driver's tables are filled beside the old ones while the old driver forwards. When the
+ * ports have changed, what packets wrote into the old tables meanwhile follows (weir/carry.h). If
+ * only the files or pins of another driver are left of an earlier process, they are mapped and used
+ * in the same way; tables that cannot be mapped are only removed.
+ */
 #include "dataplane/change.h"
 
 #include <errno.h>
@@ -10,7 +16,7 @@
 #include "weir/carry.h"
 #include "weir/effect.h"
 
-/* Where @p ops has its state. */
+/* The directory where driver @p ops keeps its state. */
 static int dir_of(const struct proc_dirs *dirs, const struct driver_ops *ops, const struct model *m,
                   char out[PATH_MAX])
 {
@@ -19,7 +25,7 @@ static int dir_of(const struct proc_dirs *dirs, const struct driver_ops *ops, co
 	return proc_path(dirs->run, EFFECT_DPDK_DIR, out);
 }
 
-/* The other driver's tables, left by a process that is no more. */
+/* Find the other driver's tables, if an earlier process has left some. */
 static int find_left(struct change *c, const struct proc_dirs *dirs, const struct model *m)
 {
 	const struct driver_ops *other = c->ops == &driver_xdp ? drivers_dpdk : &driver_xdp;
@@ -30,12 +36,12 @@ static int find_left(struct change *c, const struct proc_dirs *dirs, const struc
 		return err;
 	c->old_ops = other;
 	if (mapped_open(c->old_dir, &c->old_mapped, &why))
-		return 0; /* of another layout, say: it only has to go */
+		return 0; /* of another layout, for example: it only has to be removed */
 	c->old = c->old_mapped.tables;
 	return 0;
 }
 
-/* Content goes from old to new tables, if there are old ones. */
+/* Copy the old tables into the new ones, if there are old ones. */
 static int fill(struct change *c, struct driver_why *why)
 {
 	c->ops->tables(c->driver, &c->now);
@@ -58,6 +64,10 @@ static void forget(struct change *c)
 	memset(&c->old, 0, sizeof(c->old));
 }
 
+/*
+ * The new tables are at least as large as the old ones, so that everything can be copied. State
+ * that an interrupted change left in the new driver's directory is removed first.
+ */
 int change_open(struct change *c, const struct proc_dirs *dirs, const struct driver_ops *ops,
                 const struct model *m, const struct driver_sizes *sizes,
                 const struct driver_ops *old_ops, struct driver *old_driver, struct driver_why *why)
@@ -106,7 +116,10 @@ void change_undo(struct change *c)
 	forget(c);
 }
 
-/* A TAP has the name that the other driver's interface is to have. */
+/*
+ * A port with its own device is a TAP under DPDK: its name must be free before the other driver
+ * can have it.
+ */
 void change_free_ports(struct change *c, const struct model *m)
 {
 	struct driver_why why;
@@ -127,6 +140,11 @@ static void detach_all(const struct change *c)
 	c->old_ops->grace(c->old_driver);
 }
 
+/*
+ * A living old driver is detached first, and its packets have ended (grace) before the last
+ * changes are copied. Removing the state of a dead process ends its XDP program; what is mapped
+ * stays readable.
+ */
 void change_end(struct change *c, struct driver_why *why)
 {
 	why->text[0] = 0;
@@ -138,7 +156,6 @@ void change_end(struct change *c, struct driver_why *why)
 		c->old_ops->close(c->old_driver);
 		(void)c->old_ops->remove(c->old_dir, why);
 	} else {
-		/* Removing ends its program; what is mapped stays. */
 		(void)c->old_ops->remove(c->old_dir, why);
 		if (c->carry)
 			carry_end(c->carry, &c->old, &c->now);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * From one driver to another: what the tables of the old one hold goes to the new one, so that
- * flows go on where they are. At the first start of a process too, when another driver's
- * tables are what is left of the one before.
+ * From one driver to another without losing flows: the content of the old tables goes into the new
+ * ones. The same is done at the start of a process that finds the tables of another driver. The
+ * steps:
  *
- *   change_open()    new driver, tables filled with the old ones' content; the old forwards
- *   node_document()  the document, on the new tables
- *   change_ports()   new driver's code into the ports, the old one's out
- *   change_end()     what packets changed meanwhile; the old driver's state goes
+ *   change_open()        open the new driver, fill its tables; the old driver forwards
+ *   node_take()          bring the document into force on the new tables
+ *   change_free_ports()  detach the old driver where the new one cannot have the port beside it
+ *   attach_all()         attach the new driver's code
+ *   change_end()         end the old driver, copy what packets changed meanwhile
+ *
+ * Implemented in change.c. The loop's thread calls all of this.
  */
 #ifndef WEIR_DATAPLANE_CHANGE_H
 #define WEIR_DATAPLANE_CHANGE_H
@@ -23,9 +26,9 @@
 struct carry;
 
 struct change {
-	const struct driver_ops *ops, *old_ops; /**< old_ops NULL: there is no other's state */
-	struct driver *driver, *old_driver;     /**< old_driver NULL: its process is no more */
-	struct mapped old_mapped;               /**< of that case */
+	const struct driver_ops *ops, *old_ops; /**< old_ops NULL: no other driver has left state */
+	struct driver *driver, *old_driver;     /**< old_driver NULL: its process has ended */
+	struct mapped old_mapped;               /**< then its tables */
 	struct fwd_tables old, now;
 	struct carry *carry;
 	char dir[PATH_MAX], old_dir[PATH_MAX];
@@ -41,11 +44,16 @@ int change_open(struct change *c, const struct proc_dirs *dirs, const struct dri
                 const struct model *m, const struct driver_sizes *sizes,
                 const struct driver_ops *old_ops, struct driver *old_driver,
                 struct driver_why *why);
-/** The document was refused: the new driver goes, unless its tables were there before. */
+/** The document was refused: close the new driver; remove its tables if they are copies. */
 void change_undo(struct change *c);
-/** Ports of the old driver that the new one cannot take while it has them: @p m names the old ports. */
+/**
+ * Detach the old driver from ports that the new one cannot have beside it. @param m  names the
+ * old ports
+ */
 void change_free_ports(struct change *c, const struct model *m);
-/** All ports of the new one are attached: end the old one. @return what to say of it went wrong, in @p why, or "" */
+/**
+ * All ports of the new driver are attached: end the old one. @param why  out: what failed, or ""
+ */
 void change_end(struct change *c, struct driver_why *why);
 
 #endif

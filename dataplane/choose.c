@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * DPDK only where every port can have it: a port without a device would be an AF_PACKET socket,
- * which is slower than XDP. What XDP cannot have (an interface of a device that is bound to
- * vfio-pci) shows itself when the port is attached.
+ * `auto` takes DPDK only where every port can have it: a port without a device would be an
+ * AF_PACKET socket, which is slower than XDP. Whether XDP can have a port shows when the port is
+ * attached.
  */
 #include "dataplane/choose.h"
 
@@ -11,7 +11,9 @@
 #include "dataplane/drivers.h"
 #include "weir/nic.h"
 
-/* @return whether DPDK can have the port's PCI device @p address; else @p why says why not */
+/*
+ * @return whether DPDK can have the port's PCI device @p address; otherwise @p why has the reason
+ */
 static bool can_have_pci(const struct model_port *port, const char *address, const char *sysfs,
                          struct driver_why *why)
 {
@@ -31,7 +33,7 @@ static bool can_have_pci(const struct model_port *port, const char *address, con
 	return false;
 }
 
-/* The same of all that its device stands for. */
+/* The same for all PCI devices that the port's device names: a bond has several. */
 static bool can_have(const struct model_port *port, const char *sysfs, struct driver_why *why)
 {
 	char address[MODEL_PCI_MAX];

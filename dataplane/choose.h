@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Which driver a node's ports are to have: as its document says, or the best that the host can run.
+ * Which driver a node's ports get: the one that its document names, or the best one that the host
+ * can run. Implemented in choose.c; the loop's thread calls it.
  */
 #ifndef WEIR_DATAPLANE_CHOOSE_H
 #define WEIR_DATAPLANE_CHOOSE_H
@@ -12,8 +13,8 @@
 /**
  * Choose the driver of @p node.
  * @param sysfs  NIC_SYSFS, or a test's
- * @param why    out: the reason, in a sentence
- * @return NULL: the one that is asked for is not in this build, as @p why says
+ * @param why    out: the reason, in one sentence
+ * @return NULL: the configured driver is not in this build; @p why says so
  */
 const struct driver_ops *choose_driver(const struct model_node *node, const char *sysfs,
                                        struct driver_why *why);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One round of conditions: every part of the process states its troubles, in this order. A port is read
- * back from the kernel's table of interfaces and from the driver, not from what was attempted.
+ * One round of conditions: each part of the process states its troubles, in a fixed order. Whether
+ * a port forwards is read back from the kernel's interfaces and from the driver; that an attempt to
+ * attach it succeeded proves nothing a minute later.
  */
 #include "dataplane/conditions.h"
 
@@ -13,7 +14,7 @@
 #include "weir/condition.h"
 #include "weir/model.h"
 
-/* Why a port of the document forwards nothing, or not as the document has it. */
+/* Why a port of the document does not forward, or not as configured. */
 enum port_fault {
 	PORT_FORWARDS,
 	PORT_NOT_CHANGED,
@@ -49,7 +50,10 @@ static const struct driver_port *find_port(const struct driver_port *ports, size
 	return NULL;
 }
 
-/* A device of DPDK's own has no interface until its TAP is made; the driver says whether it is up. */
+/*
+ * A DPDK device has no interface before its TAP is made, so the driver says whether it is there
+ * and up.
+ */
 static enum port_fault port_fault(const struct process *p, size_t i,
                                   const struct driver_port *attached)
 {
@@ -67,7 +71,7 @@ static enum port_fault port_fault(const struct process *p, size_t i,
 	return p->port_err[i] ? PORT_NOT_CHANGED : PORT_FORWARDS;
 }
 
-/* All ports without effect: nothing is forwarded. */
+/* A port that does not forward is degraded; if no port forwards, each is down. */
 static void state_ports(const struct process *p, struct stats *s)
 {
 	const struct model_node *self = p->node.model->self;

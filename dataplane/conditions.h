@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What the dataplane knows to be wrong, as conditions (weir/condition.h; implemented in conditions.c).
- * Each part of the process that has something to state has one function here that adds it; all are
- * called in one round.
+ * What the dataplane knows to be wrong, as conditions (weir/condition.h). Implemented in
+ * conditions.c and conditions_paths.c; the loop's thread calls this.
  */
 #ifndef WEIR_DATAPLANE_CONDITIONS_H
 #define WEIR_DATAPLANE_CONDITIONS_H
@@ -11,9 +10,9 @@
 struct process;
 struct stats;
 
-/** State what is so now: once a second, after a document, when links change. The loop's thread. */
+/** State all conditions as they are now: once a second, after a document, and when links change. */
 void conditions_state(struct process *p);
-/** The part of it about ways to backends (conditions_paths.c). */
+/** The part about network paths to backends. */
 void conditions_state_paths(const struct process *p, struct stats *s);
 
 #endif

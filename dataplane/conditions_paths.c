@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Conditions of the ways to backends: of checks through tunnels, and of next hops.
+ * Conditions of network paths to backends: of checks through tunnels, of next hops, and of agents.
  *
- *     next-hop-unusable  something speaks against the backend's way (node_way.c), and it is out for
- *                        it, or a guard keeps it
- *     next-hop-missing   a backend is in force and owns slots, and nothing can be sent to it; down when
- *                        that is so of all that own slots
- *     agents-unseen      (a note) a pool relies on what its backends' agents were given, which no node sees
+ *     probe-path-missing  checks through the tunnel cannot be sent, so they give no verdict
+ *     next-hop-unusable   a next hop takes the backend out (node_way.c), or a guard keeps it in
+ *     next-hop-missing    a backend is in force and owns slots, and nothing can be sent to it; with
+ *                         subject "all" and severity down: that is so of all that own slots
+ *     agents-unseen       (a note) a pool relies on options of its agents, which no node sees
+ *
+ * Of each kind the first 16 backends are listed, since a broken link may concern thousands.
  */
 #include "dataplane/conditions.h"
 
@@ -19,8 +21,8 @@
 #include "weir/condition.h"
 #include "weir/model.h"
 
-#define LISTED_MAX 16u /* backends by name; the others are counted */
-#define STATE_MS   1000u
+#define LISTED_MAX 16u   /* backends by name; the others are counted */
+#define STATE_MS   1000u /* shorter troubles are not stated: a next hop is being resolved */
 
 static void state_probes(const struct process *p, struct stats *s)
 {
@@ -32,14 +34,14 @@ static void state_probes(const struct process *p, struct stats *s)
 		               trouble->why);
 }
 
-/* What is stated of backends, in one round. */
+/* One round over all backends. */
 struct round {
 	const struct process *p;
 	struct stats *s;
 	struct driver_port ports[DRIVER_PORTS_MAX];
 	size_t n_ports;
 	struct effect_page *effect;
-	size_t n_serve, n_lost; /* own slots: can be sent to, cannot */
+	size_t n_serve, n_lost; /* backends with slots that packets can be sent to, and cannot */
 	size_t n_unusable, n_missing;
 };
 
@@ -89,6 +91,10 @@ static const char *advice(enum effect_why cut)
 	}
 }
 
+/*
+ * Stated only of backends that the next hop has taken out, or would have if no guard kept them:
+ * other reasons for being out come first for the operator.
+ */
 static void state_unusable(struct round *r, const struct node_backend *b, const char *subject)
 {
 	enum effect_why cut = (enum effect_why)r->p->node.ways[b->index].cut;
@@ -104,6 +110,7 @@ static void state_unusable(struct round *r, const struct node_backend *b, const 
 	               held ? effect_why_text((enum effect_why)b->why) : "");
 }
 
+/* Only backends with slots count: without slots no packet is dropped. */
 static void state_missing(struct round *r, const struct node_pool *pool,
                           const struct node_backend *b, const char *subject)
 {
@@ -162,7 +169,10 @@ static void state_hops(const struct process *p, struct stats *s)
 		        r.n_lost);
 }
 
-/* Whether the agents pass packets on shows at the backends alone: here it is unknown. */
+/*
+ * Only the backends can see whether their agents pass packets on, so this is a note for the
+ * operator.
+ */
 static void state_agents(const struct node *n, struct stats *s)
 {
 	size_t n_agents = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The control socket's answers: status, backends with their reasons, trace. All read; nothing
- * here changes what is forwarded.
+ * Answers of the control socket: a line of JSON for each line of JSON. All commands read; none
+ * changes what is forwarded. The loop answers them, so an answer is a consistent view.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -61,7 +61,10 @@ static char *do_status(struct process *p, const json_t *request)
 	        has && n->learning, "wants_guests", has && n->wants_guests));
 }
 
-/* What a peer that has started wants to know. */
+/*
+ * The state for a peer that starts (weir/guests.h), and whether this node is still learning
+ * itself.
+ */
 static char *do_guests(struct process *p, const json_t *request)
 {
 	struct node_time time = node_now();
@@ -110,6 +113,10 @@ static char *do_backends(struct process *p, const json_t *request)
 	return answer(json_pack("{s:b, s:o}", "ok", 1, "backends", list));
 }
 
+/*
+ * The input is checked here and not only in the client: anyone in group weir can write to the
+ * socket.
+ */
 static char *do_trace(struct process *p, const json_t *request)
 {
 	const char *source = json_string_value(json_object_get(request, "source"));
@@ -132,6 +139,7 @@ static char *do_trace(struct process *p, const json_t *request)
 	return trace_json(&query, &result);
 }
 
+/* A line that is no JSON or names no command gets the list of commands. */
 char *process_ask(void *process, const char *line, size_t length)
 {
 	static const struct {

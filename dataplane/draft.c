@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One thread a draft: starting it gives it `from`, ending it gives back `made`, and the two are never
- * used by both at once, so there is nothing to lock.  An eventfd tells the loop to join.
+ * One thread for each draft. Starting the thread gives it `from`; joining it gives back `made`; the
+ * two sides never use either at the same time, so there is no lock. An eventfd tells the loop to
+ * join.
  */
 #include "dataplane/draft.h"
 
@@ -25,10 +26,14 @@ struct drafter {
 	int event_fd;
 	pthread_t thread;
 	bool runs;
-	struct draft_source from; /* the thread's while it runs, as is made */
+	struct draft_source from; /* belongs to the thread while it runs, as does `made` */
 	struct draft made;
 };
 
+/*
+ * The grace period is waited for here, in the thread: the loop must not wait for packets under
+ * way before it overwrites the spare half of the services table.
+ */
 void draft_make(const struct draft_source *from, struct draft *out)
 {
 	struct draft d = { 0 };
@@ -36,7 +41,10 @@ void draft_make(const struct draft_source *from, struct draft *out)
 
 	d.err = model_read_effective(from->path, from->node, &d.model, &d.mistakes);
 	if (!d.err && !model_key_keep(d.model, from->before)) {
-		/* other nodes place connections by the right key: better the tables that are there */
+		/*
+		 * other nodes use the right key, so with another one connections would break
+		 * between nodes
+		 */
 		d.err = -EKEYREJECTED;
 		snprintf(d.why, sizeof(d.why), "no hash key to compile tables with: %.200s",
 		         d.model->key_why);
@@ -82,7 +90,7 @@ static void on_event(void *arg, int fd, uint32_t events)
 	pthread_join(d->thread, NULL);
 	d->runs = false;
 
-	/* not d->made: who is told may start the next draft, whose thread writes there at once */
+	/* a copy, since the callee may start the next draft, whose thread writes d->made at once */
 	struct draft made = d->made;
 
 	d->done(d->arg, &made);

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reading the effect: from its page, or once from the pinned tables.
+ * Reading the effect: from the page of a running process, or once from the tables themselves.
+ *
+ * The page is a seqlock: the writer makes `seq` odd while it writes. A reader copies what it wants
+ * and then checks that `seq` was even and is still the same; otherwise it tries again. Row counts
+ * on the page are checked against its size, since a reader must not trust the writer.
  */
 #include "weir/effect.h"
 
@@ -19,11 +23,12 @@
 #include "weir/driver.h"
 #include "weir/fwd/user.h"
 
+/* Tries of 20 us each: a write takes far less, unless the writer died in the middle of one. */
 #define TRIES 1000
 
 struct effect {
-	struct page *page;       /* or */
-	struct effect_page *own; /* malloc()ed, from pins */
+	struct page *page;       /* of the process, or NULL */
+	struct effect_page *own; /* from malloc(), scanned from pinned tables, or NULL */
 };
 
 int effect_open(const char *run_dir, struct effect **out)
@@ -87,13 +92,13 @@ static struct effect_page *payload(const struct effect *e)
 	return e->own ? e->own : page_payload(e->page);
 }
 
-/* Whether arrays lie within the page: a reader trusts no writer. */
+/* Whether the arrays lie within the page. */
 static bool is_sound(const struct effect *e, const struct effect_page *p)
 {
 	return e->own || page_size(e->page) >= effect_page_bytes(p->max_pools, p->max_backends);
 }
 
-/* Start a consistent read. @return the sequence, or 1 when the writer is at it */
+/* Start a consistent read. @return the sequence; odd while the writer is at work */
 static uint32_t read_begin(const struct effect_page *p)
 {
 	return __atomic_load_n(&p->seq, __ATOMIC_ACQUIRE);
@@ -107,7 +112,7 @@ static bool read_end(const struct effect_page *p, uint32_t seq)
 
 typedef int read_part(struct effect_page *p, uint64_t key, uint64_t id, void *out, size_t max);
 
-/* Repeat @p part until nobody wrote meanwhile. */
+/* Repeat @p part until the page did not change during it. */
 static int read_whole(const struct effect *e, read_part *part, uint64_t key, uint64_t id, void *out,
                       size_t max)
 {

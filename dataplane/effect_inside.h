@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Inside the effect: how it is read from tables, and how it lies on its page.
+ * Inside the effect: its layout on the page, and how it is read from the tables. Implemented in
+ * effect.c and effect_scan.c; any thread may call, each with its own page.
  */
 #ifndef WEIR_DATAPLANE_EFFECT_INSIDE_H
 #define WEIR_DATAPLANE_EFFECT_INSIDE_H
@@ -35,14 +36,14 @@ static inline struct effect_backend *effect_page_backends(struct effect_page *p)
 }
 
 /**
- * Read what is in force from @p t into @p out, whose max_* are set; seq is the caller's. Rows are sorted
- * by pool and id; `why` and `held` are not in tables and stay 0.
+ * Read what is in force from @p t into @p out, whose max_* are set. Rows are sorted by pool and id.
+ * The tables do not hold `why` and `held`, which stay 0; `seq` is left alone.
  * @return 0, -ENOSPC (rows are missing) or -ENOMEM
  */
 int effect_scan(const struct fwd_tables *t, uint32_t now_s, struct effect_page *out);
 /**
- * The place of backend @p id of @p pool in @p rows, or where it would be; they are sorted by pool and id.
- * @return 0..n; n: all are before it
+ * The position of backend @p id of @p pool in @p rows (sorted by pool and id), or where it belongs.
+ * @return 0..n; n: all rows are before it
  */
 uint32_t effect_row(const struct effect_backend *rows, uint32_t n, uint64_t pool, uint64_t id);
 

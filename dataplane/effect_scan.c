@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is in force, counted in the tables themselves: slot by slot, exception by exception.
- * Reads only; packets change what is read, so sums are right to what is under way.
+ * What is in force, counted in the tables themselves: slot by slot, exception by exception. So the
+ * effect page shows what packets meet, and not what the process believes. Reads only. Packets
+ * change the tables meanwhile, so sums may be off by what is under way.
  */
 #include "dataplane/effect_inside.h"
 
@@ -41,7 +42,10 @@ static bool scan_list(const struct fwd_tables *t, const struct owner_list *list,
 	return word != 0;
 }
 
-/* A settled slot has no earlier owner. Counts a base that is not the owner once. */
+/*
+ * Count a slot on the slow path. @return whether it is unsettled: it has an earlier owner that
+ * has a claim
+ */
 static bool scan_cold(const struct fwd_tables *t, uint32_t slot, uint16_t owner, bool agents,
                       struct sums *s, struct effect_pool *out)
 {
@@ -62,6 +66,9 @@ static bool scan_cold(const struct fwd_tables *t, uint32_t slot, uint16_t owner,
 	return unsettled;
 }
 
+/*
+ * The range is checked: tables of a dead process may hold a pool element that was half written.
+ */
 static void scan_pool(const struct fwd_tables *t, const struct fwd_pool *p, struct sums *s,
                       struct effect_pool *out)
 {
@@ -146,7 +153,7 @@ static void gather(const struct fwd_tables *t, const struct sums *s, struct effe
 	out->total.n_backends = n;
 }
 
-/* Give each pool its rows and their sum of exceptions. */
+/* Give each pool the range of its rows, and the sum of their exceptions. */
 static void join(struct effect_page *out)
 {
 	struct effect_pool *pools = effect_page_pools(out);
@@ -187,6 +194,7 @@ static uint32_t count_services(const struct fwd_tables *t)
 	return n;
 }
 
+/* A pool without a row leaves an error but does not end the scan: what fits is shown. */
 static int scan(const struct fwd_tables *t, uint32_t now_s, struct sums *s, struct effect_page *out)
 {
 	struct effect_pool *pools = effect_page_pools(out);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The words for enum effect_why; apart, so that it links without pages or tables. */
+/*
+ * The texts of enum effect_why and enum effect_hop; in a file of their own, so that they link
+ * without pages or tables.
+ */
 #include "weir/effect.h"
 
 static const char *const texts[EFFECT_WHY_COUNT] = {

@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The asking side runs in weir-mgmt: it sees `wants_guests` in our status, asks a peer, and writes
+ * the answer to a file (weir/guests.h). Here the file is looked for each second and applied once.
+ *
+ * Nothing is asked before every backend has a verdict. With all verdicts this node's slots are
+ * those of its peers, except for what only they know; and the state that a peer wrote before then
+ * may be older than a verdict that this node has used. So older files are ignored.
+ */
 #include "dataplane/learn.h"
 
 #include <errno.h>
@@ -29,7 +37,7 @@ static void take(struct learn *l, struct node *n, const struct guests_told *told
 		end(l, n, told->node);
 }
 
-/* Backends that wait for a verdict: with all of them as peers see them, slots stand as with those. */
+/* Whether a backend still waits for its first verdict. */
 static bool waits(const struct node *n)
 {
 	for (size_t i = 0; i < n->n_pools; i++)
@@ -51,7 +59,7 @@ void learn_second(struct learn *l, struct node *n, const char *run_dir,
 		*l = (struct learn){ time->now_ms, time->now_ms };
 	n->wants_guests = !waits(n);
 	if (!n->wants_guests)
-		l->taken_ms = time->now_ms; /* what was told before is of yesterday */
+		l->taken_ms = time->now_ms; /* ignore files from before the last verdict */
 	err = guests_read(run_dir, l->taken_ms, &told);
 	if (!err) {
 		take(l, n, &told, time);

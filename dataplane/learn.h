@@ -1,24 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Learning: a node that started on empty tables waits for what a peer knows of slots (weir/guests.h).
+ * Learning (state sync, warm-up): a node that started on empty tables waits for a peer's state of
+ * slots (weir/guests.h).
  *
- * It forwards meanwhile by document and verdicts; whoever spreads packets over nodes had better wait for its end.
+ * Meanwhile it forwards by document and verdicts. Routers should send it packets only afterwards,
+ * since connections may break that a peer placed during a death. Implemented in learn.c; the loop's
+ * thread calls it.
  */
 #ifndef WEIR_DATAPLANE_LEARN_H
 #define WEIR_DATAPLANE_LEARN_H
 
 #include "dataplane/node.h"
 
-/** After so long nobody is waited for any more: the node knows as much as those that answer. */
+/**
+ * Learning ends after so long, even without an answer: a cluster whose nodes all start must not
+ * wait for ever.
+ */
 #define LEARN_MAX_MS 30000u
 
 struct learn {
-	uint64_t from_ms;  /**< when it began; 0: it has not */
-	uint64_t taken_ms; /**< of the last file that was looked at */
+	uint64_t from_ms;  /**< when learning began; 0: it has not */
+	uint64_t taken_ms; /**< files that were written up to then are ignored */
 };
 
-/** Each second: take what is there below @p run_dir if @p n is learning. */
+/** Call it each second: if @p n is learning, apply a peer's state when it is below @p run_dir. */
 void learn_second(struct learn *l, struct node *n, const char *run_dir,
                   const struct node_time *time);
 

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* weir-dataplane: options, privileges, and what stops forwarding (--detach). */
+/*
+ * weir-dataplane: its options and privileges, and --detach, which stops forwarding.
+ *
+ * It starts as root, or with the capabilities that its unit gives it. As root it first gives the
+ * process's user what only root can give: the pins' directory and the device files of PCI ports.
+ * Then it becomes that user, keeps four capabilities, enters the sandbox, and runs the loop
+ * (process.c).
+ */
 #include <errno.h>
 #include <grp.h>
 #include <libgen.h>
@@ -25,6 +32,7 @@
 #include "weir/nic.h"
 #include "weir/probe.h"
 
+/* Linux 5.8; older headers lack them. */
 #ifndef CAP_PERFMON
 #define CAP_PERFMON 38
 #endif
@@ -43,7 +51,10 @@ static void usage(FILE *to)
 	        proc_dirs_help);
 }
 
-/* Names of the cluster and ports from the document, as far as there is one. */
+/*
+ * Read the document for the names of the cluster and the ports. @return NULL: there is none that
+ * can be read
+ */
 static struct model *read_document(const struct proc_dirs *dirs)
 {
 	struct model_mistakes mistakes = { 0 };
@@ -56,7 +67,7 @@ static struct model *read_document(const struct proc_dirs *dirs)
 	return m;
 }
 
-/* @p err is XDP's: it is enough that one of them had something. */
+/* @param err  the result for XDP. It is no error that one of the drivers has nothing to remove. */
 static int detach_dpdk(const struct proc_dirs *dirs, int err, struct driver_why *why)
 {
 	char dir[PATH_MAX];
@@ -71,6 +82,7 @@ static int detach_dpdk(const struct proc_dirs *dirs, int err, struct driver_why 
 	return dpdk;
 }
 
+/* Remove programs, tables, TAPs and the probes' program; the document is only needed for names. */
 static int detach(const struct proc_dirs *dirs, const char *cluster)
 {
 	struct model *m = read_document(dirs);
@@ -98,7 +110,10 @@ static int detach(const struct proc_dirs *dirs, const char *cluster)
 	return err ? 1 : 0;
 }
 
-/* systemd mounts bpffs for root alone (mode 0700): let group weir pass, who may still not list it. */
+/*
+ * systemd mounts bpffs for root alone (mode 0700): let group weir pass through it, but not list
+ * it.
+ */
 static int open_way(const char *dir)
 {
 	const struct group *group = getgrnam("weir");
@@ -115,7 +130,7 @@ static int open_way(const char *dir)
 	return chown(parent, 0, group->gr_gid) || chmod(parent, 0710) ? -errno : 0;
 }
 
-/* The pins' directory belongs to the process's user; only root can make it so. */
+/* Make the pins' directory and give it to the process's user. */
 static void prepare_bpf_dir(const char *dir)
 {
 	const struct passwd *user = getpwnam("weir-dataplane");
@@ -128,7 +143,7 @@ static void prepare_bpf_dir(const char *dir)
 		log_warn("bpf-dir", "dir=%s error=\"%s\"", dir, strerror(-err));
 }
 
-/* The device files of a PCI port belong to the process's user; only root can make them so. */
+/* Give the device file of a PCI device's IOMMU group to the process's user. */
 static void give_vfio(const char *address, uid_t user)
 {
 	char path[PATH_MAX];
@@ -141,7 +156,7 @@ static void give_vfio(const char *address, uid_t user)
 		log_warn("vfio-not-given", "path=%s error=\"%s\"", path, strerror(errno));
 }
 
-/* For PCI ports; the driver may be another one later. */
+/* Do so for all PCI ports, whatever the driver is now: a later document may choose DPDK. */
 static void prepare_vfio(const struct proc_dirs *dirs)
 {
 	const struct passwd *user = getpwnam("weir-dataplane");
@@ -174,7 +189,7 @@ static int run(const struct proc_dirs *dirs)
 	prepare_bpf_dir(dirs->bpf);
 	prepare_vfio(dirs);
 	(void)setrlimit(RLIMIT_MEMLOCK,
-	                &unlimited); /* Linux before 5.11 counts maps; a right that we give up */
+	                &unlimited); /* Linux before 5.11 counts BPF maps against it */
 	err = proc_become("dataplane", 1ull << CAP_NET_ADMIN | 1ull << CAP_BPF |
 	                                       1ull << CAP_PERFMON | 1ull << CAP_NET_RAW);
 	if (err) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* A directory with a regular file "tables" is DPDK's; any other is taken for one of BPF pins. */
 #include "dataplane/mapped.h"
 
 #include <limits.h>
@@ -7,7 +8,7 @@
 
 #include "dataplane/dpdk/tablefile.h"
 
-#define FILE_NAME "tables"
+#define FILE_NAME "tables" /* as dpdk/driver.c names it */
 
 int mapped_open(const char *dir, struct mapped *out, struct driver_why *why)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * A node's tables for reading, whichever driver made them, whether or not its process lives.
+ * A node's tables for reading, whichever driver made them, and whether or not its process runs.
+ * Implemented in mapped.c; any thread of any process may call it.
  */
 #ifndef WEIR_DATAPLANE_MAPPED_H
 #define WEIR_DATAPLANE_MAPPED_H

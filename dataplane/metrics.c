@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The lists of metrics. The stats page takes names, kinds and help from them, and `--metrics`
+ * writes docs/metrics-dataplane.md from them; a test compares that file. Reasons and owner events
+ * come from the lists of the packet path (fwd/reason.h, fwd/owner.h).
+ */
 #include "dataplane/metrics.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

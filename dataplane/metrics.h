@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The metrics of weir-dataplane: names, kinds and what they mean. The stats page and the
- * documentation come from these lists.
+ * The metrics of weir-dataplane: names, kinds and help. The stats page and the documentation come
+ * from these lists. Implemented in metrics.c. Constant data; any thread may read it.
  */
 #ifndef WEIR_DATAPLANE_METRICS_H
 #define WEIR_DATAPLANE_METRICS_H
@@ -69,7 +69,7 @@ struct metrics_row {
 	size_t n;
 };
 
-/** A word with a label of its own: a reason or an event. */
+/** A counter with a label of its own: a reason or an event. */
 struct metrics_label {
 	const char *labels; /**< as on the stats page */
 	const char *text;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Of a build without libdpdk. */
+/* A build without libdpdk: there is no DPDK driver to choose. */
 #include "dataplane/drivers.h"
 
 const struct driver_ops *const drivers_dpdk = NULL;

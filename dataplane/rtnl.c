@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Parsing rtnetlink (rtnetlink(7), linux/rtnetlink.h). Messages are walked with our own loop,
- * because libmnl's trusts that the padding after the last attribute exists. An attribute counts
- * only if it has exactly the length of its type; a message without its fixed part gives no fact.
+ * because libmnl's trusts that the padding after the last attribute exists. An attribute of fixed
+ * size counts only with exactly that size; a message without its fixed part gives no fact.
  */
 #include "dataplane/rtnl.h"
 
