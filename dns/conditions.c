@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What weir-dns knows to be wrong, as conditions (weir/condition.h): computed anew from the server's state each
+ * What weir-dns knows to be wrong, as conditions (weir/condition.h): computed again from the server's state each
  * time, so a condition ends by itself when its cause has gone. Each text says what is wrong, what follows from it,
  * and what to do. Main thread only.
  */

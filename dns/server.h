@@ -111,7 +111,7 @@ struct server {
 	uint64_t few_ms;            /**< when all threads that the document asks for last ran */
 	uint64_t conditions_ms;     /**< when conditions were stated last */
 	uint64_t counters_again_ms; /**< without a stats page: when to try again */
-	bool ready;                 /**< the supervisor was told that this process serves */
+	bool ready; /**< this process has reported to the supervisor that it serves */
 };
 
 /**

@@ -315,7 +315,7 @@ static void check_cname(struct build *b, const struct build_node *node)
 		const struct build_record *r = build_record_at(b, i);
 
 		if (!beside_cname(r->type)) {
-			MISTAKE(b, r, "%.300s: type %u beside a CNAME",
+			MISTAKE(b, r, "%.300s: type %u at a name with a CNAME",
 			        build_name_text(b, node->name, text), r->type);
 			return;
 		}

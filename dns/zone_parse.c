@@ -2,7 +2,7 @@
 /*
  * Records of a master file, one at a time: zone_data.c reads the common types, ldns the text of all others. What
  * ldns gets wrong is done here before it sees the line: numbers that it would wrap silently, class before TTL,
- * directives, and includes. A record's text is composed anew for ldns, with TTL 0 and class IN: both are read here.
+ * directives, and includes. A record's text is composed again for ldns, with TTL 0 and class IN: both are read here.
  */
 #include "dns/zone_build.h"
 

@@ -106,7 +106,7 @@ static const struct {
 	{ "a sibling with the same ending", GOOD "xshop.test. A 192.0.2.1\n",
 	  "zone:5: xshop.test lies outside" },
 	{ "CNAME and other data", GOOD "ns CNAME a\n",
-	  "zone:4: ns.shop.test: type 1 beside a CNAME" },
+	  "zone:4: ns.shop.test: type 1 at a name with a CNAME" },
 	{ "two CNAMEs", GOOD "a CNAME b\na CNAME c\n", "zone:6: a.shop.test: more than one CNAME" },
 	{ "A beside a dynamic name", GOOD "www A 192.0.2.9\n",
 	  "zone:5: www.shop.test is a dynamic name" },

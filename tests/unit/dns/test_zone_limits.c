@@ -306,7 +306,7 @@ static void what_is_said_is_all_that_is_said(void **state)
 		  "z0.test|zone:8: y.d.z0.test lies below the DNAME in line 6, which renames all "
 		  "names below it\n" },
 		{ GOOD "d NS ns\nc CNAME a\nc TXT \"b\"\nc A 192.0.2.1\n",
-		  "z0.test|zone:8: c.z0.test: type 1 beside a CNAME\n" },
+		  "z0.test|zone:8: c.z0.test: type 1 at a name with a CNAME\n" },
 	};
 
 	(void)state;
