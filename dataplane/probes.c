@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The table of the egress program (weir/probe.h): a mark for each backend that is checked through a
+ * tunnel, with the tunnel and the port that its probes leave by. A document fills the table; a
+ * change of a next hop only moves the entries of that address, found by binary search, since
+ * entries are sorted by backend. Without the program (no privilege, an old kernel) everything else
+ * works, and no probe is judged.
+ */
 #include "dataplane/probes_inside.h"
 
 #include <errno.h>
@@ -24,7 +31,7 @@ static void make_words(struct probes_filler *f, struct stats *s)
 	        "Since when probes go by their program, ms since boot; 2^64 - 1: they do not.");
 	f->families = stats_word(s, STATS_GAUGE, PROBE_FAMILIES_GAUGE, "",
 	                         "Families whose VIPs probes do not reach: 1 IPv4, 2 IPv6.");
-	stats_set(f->document, 0); /* of an earlier process: not read back yet */
+	stats_set(f->document, 0); /* the page may have an earlier process's value */
 	stats_set(f->since, PROBE_SINCE_NEVER);
 	f->sent = stats_word(s, STATS_COUNTER, name, "end=\"sent\"", help);
 	f->unknown = stats_word(s, STATS_COUNTER, name, "end=\"unknown-mark\"", help);
@@ -71,7 +78,10 @@ static int by_backend(const void *a, const void *b)
 	                    &((const struct probe_tunnel *)b)->backend);
 }
 
-/* Where probes leave to a backend behind @p hop; what is not known leaves @p before as it is. */
+/*
+ * The interface by which probes leave to a backend behind @p hop; an unknown next hop keeps @p
+ * before.
+ */
 static uint32_t interface_of(const struct hop *hop, uint32_t before)
 {
 	switch (hop->state) {
@@ -84,6 +94,7 @@ static uint32_t interface_of(const struct hop *hop, uint32_t before)
 	}
 }
 
+/* The new table is installed before the old copy is freed: a failure keeps both as they were. */
 static int fill(struct probes_filler *f, const struct probe_mark *marks, size_t n)
 {
 	struct probe_tunnel *tunnels = calloc(n + 1, sizeof(*tunnels));
@@ -112,6 +123,7 @@ static int fill(struct probes_filler *f, const struct probe_mark *marks, size_t 
 	return 0;
 }
 
+/* Several pools may have the address: all its entries stand next to each other. */
 static void move_tunnels(struct probes_filler *f, const struct addr *address, const struct hop *hop)
 {
 	const struct probe_tunnel key = { .backend = *address };
@@ -155,6 +167,9 @@ bool probes_hop(struct probes_filler *f, const struct addr *address, const struc
 	return false;
 }
 
+/*
+ * On failure the document number stays the former one, so no probe of the new document is judged.
+ */
 void probes_take(struct probes_filler *f, const struct model *m)
 {
 	struct probe_mark *marks = NULL;

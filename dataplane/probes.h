@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Tunnel probes on the dataplane's side: loads the egress program of weir/probe.h, fills its table from
- * each document, puts it on the node's ports, and sees that it stays there. weir-health sends the
- * probes. One thread.
+ * Tunnel probes on the dataplane's side: load the egress program of weir/probe.h, fill its table
+ * from each document, attach it to the node's ports, and watch that it stays there. weir-health
+ * sends the probes. Implemented in probes.c (the table) and probes_path.c (the ports). The loop's
+ * thread calls this.
  */
 #ifndef DATAPLANE_PROBES_H
 #define DATAPLANE_PROBES_H
@@ -20,10 +21,10 @@ struct stats;
 
 #define PROBES_WHY_MAX 200u
 
-/* What keeps probes from going by their program. */
+/* Why probes do not go through their program. */
 struct probes_path {
 	char subject[64];         /* a port, or a VIP; "" */
-	char why[PROBES_WHY_MAX]; /* with what to do; "": nothing does */
+	char why[PROBES_WHY_MAX]; /* with what to do; "": they do */
 };
 
 /*
@@ -32,23 +33,28 @@ struct probes_path {
  * @return 0 or -ENOMEM
  */
 int probes_open(struct stats *stats, struct hops *hops, struct probes_filler **out);
-/* Let go, before the hops; what is attached stays. NULL is fine. */
+/* Free everything; call it before hops_close(). What is attached stays. NULL is fine. */
 void probes_close(struct probes_filler *f);
 /*
- * Take @p m: fill the table, by the ports that next hops lead by, attach to the ports of its own node,
- * leave ports that are no longer its. What fails is logged; probes_see() follows.
+ * Follow document @p m: fill the table, note the ports of this node, detach from ports that it no
+ * longer has. Failures are logged. Call probes_see() afterwards, which attaches.
  */
 void probes_take(struct probes_filler *f, const struct model *m);
 /*
- * Read back whether probes go by the program, attach it again where it is missing, and say so on the stats
- * page (PROBE_GAUGE and the others of weir/probe.h). To be called each second, and when interfaces, tc or routes change.
+ * Read back whether probes go through the program, attach it where it is missing, and write the
+ * result to the stats page (PROBE_GAUGE and the others of weir/probe.h). Call it each second, and
+ * when interfaces, tc or routes change.
  */
 void probes_see(struct probes_filler *f, const struct links *links, uint64_t now_ms);
-/* What is wrong with the path for a second or longer. @return NULL: nothing, or nothing is probed */
+/*
+ * What has been wrong with the path for a second or longer. @return NULL: nothing, or there are
+ * no probes
+ */
 const struct probes_path *probes_trouble(const struct probes_filler *f, uint64_t now_ms);
 /*
- * The next hop of @p address has changed: send its probes by that port; what is no backend's is ignored.
- * @return whether it is a VIP's: probes_see() is to be called
+ * The next hop of @p address has changed: its probes leave by the new port. An address of no
+ * backend is ignored.
+ * @return whether it is the address of a VIP: then call probes_see()
  */
 bool probes_hop(struct probes_filler *f, const struct addr *address, const struct hop *hop);
 /* Write counters to the stats page, once a second. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Inside the probes' filler: what its two halves share. probes.c fills the table, probes_path.c sees that
- * probes get by it.
+ * What probes.c (the program's table) and probes_path.c (whether probes go through the program)
+ * share.
  */
 #ifndef WEIR_DATAPLANE_PROBES_INSIDE_H
 #define WEIR_DATAPLANE_PROBES_INSIDE_H
@@ -18,25 +18,25 @@ struct probes_filler {
 	struct hops *hops;                               /* borrowed, with what is watched */
 	char ports[PROBES_PORTS_MAX][PROBES_IFNAME_MAX]; /* that are to carry the program */
 	size_t n_ports;
-	int failed[PROBES_PORTS_MAX];        /* how the last attempt at a port ended, and */
-	uint64_t retry_ms[PROBES_PORTS_MAX]; /* when the next one is due */
-	struct addr vips[PROBES_VIPS_MAX];   /* that probes connect to, watched */
+	int failed[PROBES_PORTS_MAX];        /* the result of the last attempt at a port */
+	uint64_t retry_ms[PROBES_PORTS_MAX]; /* when the next attempt is due */
+	struct addr vips[PROBES_VIPS_MAX];   /* that probes connect to; watched in hops */
 	size_t n_vips;
 	struct probe_tunnel *tunnels; /* in the table, by backend */
 	size_t n_tunnels;
 	uint64_t taken; /* the document that the table is of */
 	bool has_taken, in_place;
-	uint64_t lost_ms; /* since when it is not */
+	uint64_t lost_ms; /* when in_place last changed */
 	struct probes_path path;
 	uint64_t *document, *since, *families;
 	uint64_t *sent, *unknown, *no_source, *too_big, *no_route;
 };
 
-/* Follow the routes of the VIPs that @p m has probed through tunnels. */
+/* Follow the routes to the VIPs that @p m checks through tunnels. */
 void probes_follow_vips(struct probes_filler *f, const struct model *m);
-/* Follow none. */
+/* Stop following routes to VIPs. */
 void probes_leave_vips(struct probes_filler *f);
-/* Let the ports that are no longer @p m's own node's go, and know those that are. */
+/* Note the ports of this node by @p m, and detach from those that it no longer has. */
 void probes_name_ports(struct probes_filler *f, const struct model *m);
 
 #endif

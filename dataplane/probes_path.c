@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whether probes go by their program. It hangs at the egress of interfaces that others delete, rename
- * and set up as well, so it is read back from the kernel each second and at news of links and tc, and
- * attached again where it is missing. And a probe meets it only if its VIP is routed out of one
- * of the ports, to a next hop that answers: so VIPs are followed like backends.
+ * Whether probes go through their program. The program is attached to the egress of interfaces that
+ * others may delete, rename or reconfigure. So it is read back from the kernel each second and
+ * after changes of links and tc, and attached again where it is missing. Besides, a probe meets the
+ * program only if its VIP is routed out of one of the ports, to a next hop that answers: so VIPs
+ * are followed like backends.
  *
- *     a port is missing or does not carry the program       no probe is judged
- *     it had to be attached again                           none that was sent before
- *     a VIP's route leads elsewhere, or to nobody           none to VIPs of that family
- *     no VIP has a route                                    it is stated: no probe is sent
+ *     trouble                                                what weir-health must not judge
+ *     a port is missing, or does not have the program        any probe
+ *     the program had to be attached again                   probes that were sent before
+ *     a VIP's route leads elsewhere, or to no next hop       probes to VIPs of that family
+ *     no VIP has a route                                     nothing is sent: only stated
  */
 #include "dataplane/probes_inside.h"
 
@@ -23,14 +25,14 @@
 #include "weir/model.h"
 #include "weir/stats.h"
 
-#define TELL_MS   1000u /* a gap that is shorter is not stated */
-#define ABOVE_MAX 64u
-#define RETRY_MS  900u /* of what could not be attached */
+#define TELL_MS   1000u /* shorter gaps are not stated as a condition */
+#define ABOVE_MAX 64u   /* interfaces stacked on a port */
+#define RETRY_MS  900u  /* before the next attempt: less than the second between two calls */
 
 static void say(struct probes_path *p, const char *subject, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 
-/* The first trouble counts. */
+/* Note a trouble; the first one of a round is kept. */
 static void say(struct probes_path *p, const char *subject, const char *format, ...)
 {
 	va_list list;
@@ -109,7 +111,10 @@ void probes_follow_vips(struct probes_filler *f, const struct model *m)
 	f->n_vips = n_watched;
 }
 
-/* One port: attached, or again now. @return whether it is; @p gap: it was not */
+/*
+ * Read one port back, and attach the program if it is missing. @return whether it is there now;
+ * @p gap: it was not
+ */
 static bool see_port(struct probes_filler *f, size_t i, uint64_t now_ms, bool *gap)
 {
 	const char *name = f->ports[i];
@@ -125,7 +130,7 @@ static bool see_port(struct probes_filler *f, size_t i, uint64_t now_ms, bool *g
 		    name);
 		return false;
 	}
-	/* Trying is news of tc in itself. */
+	/* An attempt is itself a change of tc, which calls us again: so attempts are spaced. */
 	rc = now_ms < f->retry_ms[i] ? f->failed[i] : probe_attach(f->probes, name);
 	if (rc && now_ms >= f->retry_ms[i])
 		f->retry_ms[i] = now_ms + RETRY_MS;
@@ -166,7 +171,10 @@ static bool leads_by_port(const struct probes_filler *f, const struct links *lin
 	return false;
 }
 
-/* @return whether probes to @p vip go out by a port; without a route they are not sent, and say nothing */
+/*
+ * @return whether probes to @p vip leave by a port. Without a route none is sent, so none is
+ * misjudged: true
+ */
 static bool see_vip(struct probes_filler *f, const struct links *links, const struct addr *vip)
 {
 	char text[ADDR_TEXT_MAX];
@@ -206,7 +214,10 @@ static uint32_t see_vips(struct probes_filler *f, const struct links *links)
 	return cut;
 }
 
-/* Probes to a VIP without a route are not sent, and condemn nobody; where that is so of all VIPs, nothing is checked. */
+/*
+ * Probes to a VIP without a route are not sent and harm no backend. If no VIP has one, nothing is
+ * checked: say so.
+ */
 static void see_nowhere(struct probes_filler *f)
 {
 	char text[ADDR_TEXT_MAX];
@@ -237,6 +248,9 @@ static void note_turn(struct probes_filler *f, bool in_place, uint64_t now_ms)
 		         f->path.why);
 }
 
+/*
+ * `since` moves forward whenever the program was missing: weir-health ignores probes from before.
+ */
 void probes_see(struct probes_filler *f, const struct links *links, uint64_t now_ms)
 {
 	bool gap = false, ports;

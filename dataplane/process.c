@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What starts what: the effective document names cluster, ports and sizes, so the driver is opened
- * with the first one; from then on documents, verdicts, next hops and time each call the node.
- * Whatever fails is logged once and tried again; packets are forwarded meanwhile as before.
+ * What starts what. The effective document names cluster, ports and sizes, so the driver is opened
+ * with the first one. From then on documents, verdicts, next hops and time each call the compiler
+ * of tables (node.h).
+ *
+ * Long work must not delay a death. So documents are read in a thread (draft.h), and work on the
+ * loop yields between its steps (breathe()). Each failure is logged once and tried again; packets
+ * are forwarded meanwhile as before.
  */
 #include "dataplane/process.h"
 
@@ -32,15 +36,15 @@
 #include "weir/nic.h"
 #include "weir/stats.h"
 
-#define RETRY_MS       1000u
-#define START_S        60u /* limits that weir run is told of */
+#define RETRY_MS       1000u /* before a document that failed is tried again */
+#define START_S        60u   /* this and the next two: limits of jobs, for `weir run` */
 #define DOCUMENT_S     120u
-#define DRIVER_S       300u /* DPDK clears its memory, an old kernel's verifier takes its time */
-#define TOLD_MS        100u
-#define SHOW_MS        250u
+#define DRIVER_S       300u /* DPDK clears its memory, and old kernels verify programs slowly */
+#define TOLD_MS        100u /* how often path MTUs from routers are applied */
+#define SHOW_MS        250u /* between two effect pages: reading tables back takes time */
 #define HOPS_MAX       FWD_BACKENDS_MAX
-#define MISTAKES_SHOWN 20u
-#define BUSY_TRIES     100
+#define MISTAKES_SHOWN 20u /* errors of a document that are logged one by one */
+#define BUSY_TRIES     100 /* 5 s in all: a killed process of ours may still hold its pages */
 #define BUSY_WAIT_US   50000u
 
 static void take_verdicts(struct process *p)
@@ -61,13 +65,16 @@ static void on_health(void *arg)
 		take_verdicts(p);
 }
 
-/* Between the steps of long work on the loop: verdicts do not wait. */
+/* Yield between the steps of long work: bring new verdicts into force. */
 static void breathe(void *arg)
 {
 	on_health(arg);
 }
 
-/* A page that was cut short or overwritten says nothing any more: what is in force stays until there is another. */
+/*
+ * A page that was cut short or overwritten is dropped: what is in force stays until there is
+ * another page.
+ */
 static void drop_health(struct process *p)
 {
 	if (!p->health || page_is_sound(p->health))
@@ -95,7 +102,7 @@ static void find_health(struct process *p)
 		page_close(page);
 		return;
 	}
-	p->health = page; /* the one before is the loop's until it ends */
+	p->health = page; /* the loop keeps the page before until it closes */
 	if (p->driver)
 		node_health_page(&p->node, page);
 	take_verdicts(p);
@@ -111,7 +118,7 @@ static void refuse(struct process *p, const char *why)
 	                                     : 0ull);
 }
 
-/* What was attached to interfaces is read back, and attached again where it is not there. */
+/* Read back what is attached to interfaces, and attach it again where it is missing. */
 static void see_ports(struct process *p)
 {
 	if (!p->driver || !p->node.model)
@@ -120,7 +127,10 @@ static void see_ports(struct process *p)
 	probes_see(p->probes, p->links, loop_now_ms(p->loop));
 }
 
-/* The document on the tables of a driver that is opened now. Verdicts go to those in force meanwhile. */
+/*
+ * Bring the document into force on the tables of a new driver. Verdicts go to those in force
+ * meanwhile.
+ */
 static int fill_node(struct process *p, const struct change *c, struct node *node,
                      const struct draft *d, char why[PLAN_WHY_MAX])
 {
@@ -153,7 +163,10 @@ static uint64_t *worker_word(struct process *p, uint32_t i, bool drop)
 	                         "Rounds of the worker, forwarding or idle: its sign of life.");
 }
 
-/* Workers show others that they live: `weir run` ends no process whose workers forward. */
+/*
+ * Give each worker a counter on the stats page as its sign of life: `weir run` kills no process
+ * whose workers forward.
+ */
 static void show_workers(struct process *p)
 {
 	struct driver_worker workers[DRIVER_WORKERS_MAX];
@@ -167,7 +180,11 @@ static void show_workers(struct process *p)
 	}
 }
 
-/* From what was to what is opened: ports, then what is left. */
+/*
+ * Make the new driver the one in force: free the ports, attach, read all verdicts again (those
+ * since fill_node() went to the old tables), then end the old driver. A failed port is tried again
+ * each second.
+ */
 static void take_driver(struct process *p, struct change *c, struct node *node, const char *chosen)
 {
 	uint64_t from_ns = clock_mono_ns();
@@ -181,7 +198,7 @@ static void take_driver(struct process *p, struct change *c, struct node *node, 
 	node_fini(&p->node);
 	p->node = *node;
 	attach_all(p);
-	take_verdicts(p); /* those that the node before was given last */
+	take_verdicts(p); /* those of the meantime went to the old tables */
 	log_note("driver-chosen", "driver=%s why=\"%s\" tables=%s", c->ops->name, chosen,
 	         c->carry  ? "carried over"
 	         : c->kept ? "taken over"
@@ -221,7 +238,7 @@ static int open_driver(struct process *p, const struct driver_ops *ops, const st
 	return err;
 }
 
-/* Model and plan are taken on success. */
+/* Bring a draft into force, with another driver if it says so. Takes model and plan on success. */
 static int take_draft(struct process *p, struct draft *d, char why[PLAN_WHY_MAX])
 {
 	const struct model *m = d->model;
@@ -247,6 +264,7 @@ static int take_draft(struct process *p, struct draft *d, char why[PLAN_WHY_MAX]
 	return err;
 }
 
+/* Ports come first, since they carry packets; pages and probes only inform. */
 static void in_force(struct process *p)
 {
 	const struct node *n = &p->node;
@@ -284,7 +302,10 @@ static void retry_later(struct process *p)
 	loop_timer_set(p->loop, &p->retry, loop_now_ms(p->loop) + RETRY_MS);
 }
 
-/* Bring a document into force, or keep the old one and say why. */
+/*
+ * Bring a draft into force, or keep the old document and say why. A refusal that only another
+ * document can mend (errors, limits, no such driver) is not tried again.
+ */
 static void take_or_refuse(struct process *p, struct draft *d)
 {
 	char why[PLAN_WHY_MAX] = "";
@@ -330,7 +351,7 @@ static int source(const struct process *p, struct draft_source *out)
 	return proc_path(p->dirs.state, PROC_EFFECTIVE_FILE, out->path);
 }
 
-/* Read the effective document in a thread; on_draft() has the result. */
+/* Read the effective document in a thread; on_draft() gets the result. */
 static void on_document(void *arg)
 {
 	struct process *p = arg;
@@ -353,7 +374,7 @@ static void on_draft(void *arg, struct draft *d)
 		on_document(p);
 }
 
-/* At the start there is nothing else to do meanwhile. */
+/* The first document is read on the loop's thread: there is nothing else to do yet. */
 static void load_first(struct process *p)
 {
 	struct draft_source from;
@@ -368,7 +389,7 @@ static void load_first(struct process *p)
 	draft_free(&d);
 }
 
-/* Effect and conditions, as they are now. */
+/* Write the effect page and the conditions. */
 static void show(void *arg)
 {
 	struct process *p = arg;
@@ -381,7 +402,7 @@ static void show(void *arg)
 	conditions_state(p);
 }
 
-/* Reading the tables back takes its time: a decision is shown at once, those right behind it together. */
+/* Show a decision on the effect page at once, but decisions that follow within SHOW_MS together. */
 static void show_decisions(struct process *p)
 {
 	const struct node_counters *c = &p->node.counters;
@@ -452,7 +473,7 @@ static void on_hop(void *arg, const struct addr *address, const struct hop *hop)
 	hop_log_change(&p->hop_log, address, hop, loop_now_ms(p->loop));
 }
 
-/* What the kernel's interfaces are changed. */
+/* An interface of the kernel has changed: a port may have come back or lost its program. */
 static void on_links(void *arg)
 {
 	struct process *p = arg;
@@ -461,14 +482,14 @@ static void on_links(void *arg)
 	conditions_state(p);
 }
 
-/* So is what hangs at their queues, or the way to a VIP. */
+/* The same for tc, or the route to a VIP: probes may miss their program. */
 static void on_path(void *arg)
 {
 	see_ports(arg);
 	conditions_state(arg);
 }
 
-/* A process that was killed may still be ending, and holds its pages until it has. */
+/* A process that was killed holds its pages until it has ended: wait some seconds for it. */
 static int open_pages(struct process *p)
 {
 	int err = publisher_open(p->dirs.run, &p->publisher);
@@ -482,6 +503,7 @@ static int open_pages(struct process *p)
 	return err;
 }
 
+/* Everything but the driver, which needs a document. Each part is opened with those before it. */
 static int start(struct process *p)
 {
 	char document[PATH_MAX], socket[PATH_MAX];

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The process: one loop around the node, its driver, next hops, pages and control socket.
+ * The process: one loop around the compiler of tables, its driver, next hops, pages and control
+ * socket. Implemented in process.c and ctl.c. One thread, the loop's; besides it run drafts and
+ * DPDK's workers.
  */
 #ifndef WEIR_DATAPLANE_PROCESS_H
 #define WEIR_DATAPLANE_PROCESS_H
@@ -39,17 +41,18 @@ struct process {
 	struct learn learn;
 	struct hop_log hop_log;
 	struct page *health;
-	uint32_t health_epoch; /**< the last whose verdicts were taken */
-	size_t macs_left_out;  /**< own MAC addresses without a place (macs.h) */
+	uint32_t health_epoch; /**< the last epoch whose verdicts are in force */
+	size_t macs_left_out;  /**< own MAC addresses that the tables have no room for (macs.h) */
 	bool document_again;   /**< the document changed while it was read */
 	struct loop_timer tick, second, retry, told, see, show;
-	uint64_t shown, shown_ms; /**< decisions that were shown, and when */
+	uint64_t shown,
+	        shown_ms; /**< number of decisions on the effect page, and when it was written */
 	unsigned seconds;
 	struct believed believed;
-	char refused[PLAN_WHY_MAX]; /**< why the last document was, or "" */
-	char port_why[DRIVER_PORTS_MAX]
-	             [DRIVER_WHY_MAX];   /**< as last logged, by place in the model */
-	int port_err[DRIVER_PORTS_MAX];  /**< of the last try; such a port is tried again */
+	char refused[PLAN_WHY_MAX]; /**< why the last document was refused, or "" */
+	/** By position in the model: the last logged result of attaching a port. */
+	char port_why[DRIVER_PORTS_MAX][DRIVER_WHY_MAX];
+	int port_err[DRIVER_PORTS_MAX];  /**< error of the last try; the port is tried again */
 	char driver_why[DRIVER_WHY_MAX]; /**< why there is no driver, or "" */
 };
 

@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Writes the stats page and the effect page. The figures come from the tables (effect_scan()), so
+ * they say what packets meet. What the tables do not hold is added from the compiler's state: why a
+ * backend is in or out, and its path MTU.
+ *
+ * The effect page is a seqlock. A scan takes long, so it goes into a scratch copy, and only
+ * copying that to the page keeps readers waiting.
+ */
 #include "dataplane/publish.h"
 
 #include <errno.h>
@@ -19,6 +27,7 @@
 #include "weir/model.h"
 #include "weir/stats.h"
 
+/* Counters on the stats page: 1,024 backends take 8,192; services, pools, workers, ports the rest. */
 #define WORDS_MAX 32768u
 
 struct publisher {
@@ -83,6 +92,10 @@ struct stats *publisher_stats(struct publisher *p)
 	return p->stats;
 }
 
+/*
+ * Only configured backends have rows: one that has left has no name, and its figures are on the
+ * effect page.
+ */
 static void make_backends(struct publisher *p, const struct node *n)
 {
 	struct row *fresh = calloc(PUBLISH_BACKENDS_MAX, sizeof(*fresh));
@@ -143,7 +156,10 @@ static void make_services(struct publisher *p, const struct node *n)
 	rows_replace(p->stats, &p->rows[METRICS_SERVICE], fresh, count);
 }
 
-/* A page and a scratch copy with room for the node's tables. */
+/*
+ * Make the page and the scratch copy, again if the tables have grown: readers then open the new
+ * page.
+ */
 static int make_page(struct publisher *p, const struct node *n)
 {
 	uint32_t pools = n->sizes.pools, backends = n->sizes.backends;
@@ -178,6 +194,10 @@ void publisher_document(struct publisher *p, const struct node *n)
 	make_pools(p, n);
 }
 
+/*
+ * Each CPU counts in a row of its own; a row is read without a lock, so sums may lack packets
+ * under way.
+ */
 static void sum_cpus(struct publisher *p, const struct fwd_tables *t)
 {
 	struct fwd_cpu sum = { 0 };
@@ -216,6 +236,9 @@ static void write_services(struct publisher *p, const struct node *n)
 	}
 }
 
+/*
+ * A backend without a row in the effect (its element is being replaced) keeps its last figures.
+ */
 static void write_backends(struct publisher *p)
 {
 	const struct effect_backend *rows = effect_page_backends(p->scratch);
@@ -258,7 +281,10 @@ static void write_pools(struct publisher *p)
 	}
 }
 
-/* Add to a pool's rows what tables do not say: why, and what routers told. */
+/*
+ * Add to a pool's rows what the tables do not hold: why each backend is in or out, its next hop
+ * and path MTU.
+ */
 static void add_whys(struct effect_page *e, const struct node *n, const struct node_pool *np,
                      struct effect_pool *pool)
 {
@@ -278,6 +304,7 @@ static void add_whys(struct effect_page *e, const struct node *n, const struct n
 	}
 }
 
+/* `why`, `held` and path MTUs are added before the page is written, all in the scratch copy. */
 static void write_effect(struct publisher *p, const struct node *n, const struct node_time *time)
 {
 	struct effect_page *to = page_payload(p->page), *from = p->scratch;
@@ -330,6 +357,7 @@ static void write_process(struct publisher *p)
 	stats_set(p->totals[RESIDENT], resident_bytes());
 }
 
+/* Values of the node as a whole that are not sums over CPUs. */
 static void write_node(struct publisher *p, const struct node *n)
 {
 	struct driver_port ports[DRIVER_PORTS_MAX];

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What the dataplane shows: its stats page and the effect page, read back from the tables
- * once a second and after changes. Nothing here acts on packets.
+ * The dataplane's stats page and effect page, read back from the tables once a second and after
+ * changes. Nothing here acts on packets. Implemented in publish.c, publish_rows.c and
+ * publish_workers.c; the loop's thread calls this.
  */
 #ifndef WEIR_DATAPLANE_PUBLISH_H
 #define WEIR_DATAPLANE_PUBLISH_H
@@ -22,9 +23,15 @@ int publisher_open(const char *run_dir, struct publisher **out);
 void publisher_close(struct publisher *p);
 /** For other parts of the process that count. */
 struct stats *publisher_stats(struct publisher *p);
-/** The effect as it was written last (effect_inside.h), borrowed until the next time; NULL: it was not yet. */
+/**
+ * The effect as last written (effect_inside.h), borrowed until publisher_write(); NULL: not
+ * written yet.
+ */
 struct effect_page *publisher_effect(struct publisher *p);
-/** @p n has taken a document: its services and backends get their words, those gone lose theirs. */
+/**
+ * A document has come into force: its services and backends get counters, those that left lose
+ * theirs.
+ */
 void publisher_document(struct publisher *p, const struct node *n);
 /** Read tables and write both pages. @p n may have no document yet. */
 void publisher_write(struct publisher *p, const struct node *n, const struct node_time *time);

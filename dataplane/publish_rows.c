@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Replacing rows without losing counts: a row with the labels of an old one keeps its counters, so
+ * that a document that changes something else does not reset a Prometheus series.
+ */
 #include "dataplane/publish_rows.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Take over the words of the old row of equal labels. @return false: there is none */
+/* Take over the counters of the old row with the same labels. @return false: there is none */
 static bool take_over(struct rows *rows, struct row *fresh)
 {
 	for (size_t i = 0; i < rows->n; i++) {

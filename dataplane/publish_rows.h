@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Rows of the stats page that come and go: words by one label set.
+ * Rows of the stats page that come and go: the counters of one label set. Implemented in
+ * publish_rows.c; the loop's thread calls it.
  */
 #ifndef WEIR_DATAPLANE_PUBLISH_ROWS_H
 #define WEIR_DATAPLANE_PUBLISH_ROWS_H
@@ -28,7 +29,10 @@ struct rows {
 	size_t n;
 };
 
-/* Make @p fresh (taken) the rows: equal labels keep their words, labels that are gone lose them. */
+/*
+ * Replace the rows by @p fresh (taken): equal labels keep their counters, other counters are
+ * dropped.
+ */
 void rows_replace(struct stats *stats, struct rows *rows, struct row *fresh, size_t n);
 
 #endif

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Rows of ports, workers and frame classes. Which there are is known only when a driver runs, so
+ * rows are made when the labels differ from those of the last second.
+ */
 #include "dataplane/publish_workers.h"
 
 #include <stdio.h>
@@ -15,7 +19,7 @@ struct writer {
 	const char *const *classes;
 };
 
-/* The row's labels in @p out; its key is their hash. */
+/* Writes the labels of row @p i into @p out; the row's key is their hash. */
 typedef void label_row(const struct writer *w, size_t i, char out[ROWS_LABELS_MAX]);
 
 static void label_worker(const struct writer *w, size_t i, char out[ROWS_LABELS_MAX])
@@ -23,7 +27,7 @@ static void label_worker(const struct writer *w, size_t i, char out[ROWS_LABELS_
 	snprintf(out, ROWS_LABELS_MAX, "worker=\"%zu\",cpu=\"%u\"", i, w->workers[i].cpu);
 }
 
-/* A burst's least number of frames: 0, 1, 2, 4, .. */
+/* The label is the smallest number of frames in a burst of that size: 0, 1, 2, 4, ... */
 static void label_burst(const struct writer *w, size_t i, char out[ROWS_LABELS_MAX])
 {
 	(void)w;
@@ -41,7 +45,10 @@ static void label_port(const struct writer *w, size_t i, char out[ROWS_LABELS_MA
 	snprintf(out, ROWS_LABELS_MAX, "port=\"%s\"", w->ports[i].name);
 }
 
-/* Make @p n rows of a kind, if they are not there. @return the rows, or NULL */
+/*
+ * Have @p n rows of a kind, made again only if their labels have changed. @return the rows, or
+ * NULL
+ */
 static struct row *make_rows(const struct writer *w, enum metrics_kind kind, size_t n,
                              label_row *label)
 {
@@ -67,6 +74,7 @@ static struct row *make_rows(const struct writer *w, enum metrics_kind kind, siz
 	return rows->items;
 }
 
+/* The order of counters is that of worker_metrics[] (metrics.c). */
 static void write_workers(const struct writer *w)
 {
 	struct row *r = make_rows(w, METRICS_WORKER, w->n_workers, label_worker);

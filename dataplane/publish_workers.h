@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What ports, and workers of a driver in user space, have counted: rows of the stats page.
+ * Counters of ports, and of the workers of a driver in user space, as rows of the stats page.
+ * Implemented in publish_workers.c; the loop's thread calls it.
  */
 #ifndef WEIR_DATAPLANE_PUBLISH_WORKERS_H
 #define WEIR_DATAPLANE_PUBLISH_WORKERS_H

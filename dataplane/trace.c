@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `weir trace`: a frame of the asked flow goes through the shared forwarding code, on the
- * tables in force; what the code writes (counters, exceptions, times in cold slots) it writes
- * into copies.  The steps then say what the verdict was made of.  Any thread.
+ * `weir trace`: what happens to a packet, without sending one. A frame of the flow in question goes
+ * through the packet path's own code (fwd_forward()) on the tables in force, so the answer cannot
+ * differ from what packets meet. The code writes counters, exceptions and times in cold slots:
+ * these tables are copied first, so a trace changes nothing. The steps then say what the verdict
+ * was made of. Any thread.
  */
 #include "weir/trace.h"
 
@@ -19,8 +21,8 @@
 
 #include "weir/fwd/forward.h"
 
-#define TRACE_INGRESS 1u
-#define ROOM          128u /* before the frame, for outer headers */
+#define TRACE_INGRESS 1u /* any interface: add_own_mac() makes the frame's address our own there */
+#define ROOM          128u /* bytes before the frame, for outer headers */
 
 static const struct {
 	const char *label, *text;
@@ -69,7 +71,7 @@ static int parse_port(const char *text, uint16_t *out)
 	return 0;
 }
 
-/* "ADDRESS:PORT" or "[ADDRESS]:PORT". */
+/* Parse "ADDRESS:PORT", or "[ADDRESS]:PORT" for IPv6. */
 static int parse_endpoint(const char *text, struct addr *addr, uint16_t *port)
 {
 	char copy[ADDR_LONG_TEXT_MAX + 8];
@@ -183,7 +185,7 @@ static void make_frame(uint8_t *frame, const struct trace_query *q)
 	}
 }
 
-/* --- the tables, with copies of what is written --- */
+/* --- the tables, with copies of those that the code writes --- */
 
 struct copies {
 	struct fwd_tables t;
@@ -191,7 +193,10 @@ struct copies {
 	struct fwd_root root;
 };
 
-/* A packet to a VIP is asked for, however it came here: the frame's MAC address, zeros, is our own. */
+/*
+ * The question is about a packet, not about its frame: the frame's MAC address, zeros, counts as
+ * our own.
+ */
 static void add_own_mac(struct copies *c)
 {
 	c->root = *c->t.root;
@@ -229,6 +234,9 @@ static struct addr addr_of(const union fwd_addr *a)
 	return out;
 }
 
+/*
+ * Stops where the code itself stopped: a packet that is dropped before the look-up has no slot.
+ */
 static void tell_slot(const struct fwd_tables *t, const struct fwd_verdict *v,
                       struct trace_result *r)
 {
@@ -317,6 +325,7 @@ static const char *action_of(enum fwd_reason reason)
 	}
 }
 
+/* The steps in the order of the packet path: parse, service, slot, backend, rewrite. */
 static void tell(const struct fwd_tables *t, const struct fwd_packet *packet,
                  const struct trace_query *q, const struct fwd_verdict *v, struct trace_result *r)
 {

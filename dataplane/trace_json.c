@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A trace as a line of JSON; apart, so that the rest links without jansson. */
+/* A trace as a line of JSON; in a file of its own, so that trace.c links without jansson. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
