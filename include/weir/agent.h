@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The backend agent: an XDP program that takes tunnels off on a real server.
+ * The backend agent: an XDP program that removes tunnels on a real server.
  *
- * Attached to a backend's interface it takes IPIP (4in4, 6in4, 4in6, 6in6) and GUE
- * (UDP port 6080, variants 0 and 1, over IPv4 and IPv6) off and passes the inner packet to
- * the kernel, which needs no tunnel device for it. Tunnels are accepted from named source
- * prefixes only; a frame that carries no tunnel passes untouched. A packet whose GUE header
- * names earlier owners and whose connection is not here goes to the next of them
- * (docs/second-chance.md). The kernel side is bpf/agent.bpf.c over include/weir/fwd/decap.h and
- * decap_second.h; these functions are its user-space half, for the command line. The link is pinned, so the agent outlives the command; whatever it
- * needs hangs on that one pin, so replacing it is atomic.
+ * It is attached to a backend's interface, removes IPIP (4in4, 6in4, 4in6, 6in6) and GUE (UDP port
+ * 6080, variants 0 and 1, over IPv4 and IPv6), and passes the inner packet to the kernel, which
+ * needs no tunnel device for that. It accepts tunnels only from given source prefixes. A frame
+ * without a tunnel passes untouched. A packet whose GUE header names earlier owners, and whose
+ * connection is not here, goes to the next of them (docs/second-chance.md). The kernel side is
+ * bpf/agent.bpf.c over include/weir/fwd/decap.h and decap_second.h.
+ *
+ * These functions are the user-space half, for the command line. The link is pinned, so the agent
+ * outlives the command. Everything else is found through that one pin, so one step replaces all of
+ * it. Implemented in bpf/agent.c and bpf/agent_second.c; any thread, one at a time.
  */
 #ifndef WEIR_AGENT_H
 #define WEIR_AGENT_H
@@ -44,7 +46,10 @@ struct agent_options {
 	 */
 	const struct prefix *owners;
 	size_t n_owners;
-	/** Network namespaces searched for sockets beside the caller's: names in /run/netns, or paths. */
+	/**
+	 * Network namespaces searched for sockets beside the caller's: names in /run/netns, or
+	 * paths.
+	 */
 	const char *const *netns;
 	size_t n_netns;      /**< 0..AGENT_NETNS_MAX */
 	const char *bpf_dir; /**< below a bpffs; made if it is missing */
@@ -78,7 +83,8 @@ struct agent_status {
  * there: prefixes change at once, counters go on, no packet passes in between.
  *
  * @param error  on failure a text for people, "" otherwise; may be NULL
- * @return 0; -EINVAL (no or too many prefixes or namespaces); -ENODEV (no such interface); -EBUSY (another
+ * @return 0; -EINVAL (no or too many prefixes or namespaces); -ENODEV (no such interface); -EBUSY
+ * (another
  *         XDP program is attached); -EEXIST (the pin belongs to an interface of that name in
  *         another network namespace); -EPERM; or -errno, with everything as it was
  */
@@ -100,8 +106,8 @@ int agent_status(const char *ifname, const char *bpf_dir, struct agent_status *o
                  char error[AGENT_ERROR_MAX]);
 
 /**
- * Whether nodes name earlier owners to the agent of @p s (a pool with agent = true) and it was given no prefix to
- * pass packets on to: segments of connections that moved are dropped here.
+ * Whether nodes name earlier owners to the agent of @p s (a pool with agent = true) and it was
+ * given no prefix to pass packets on to: segments of connections that moved are dropped here.
  */
 bool agent_lacks_owners(const struct agent_status *s);
 

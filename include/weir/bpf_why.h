@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Why the kernel did not load a BPF program of ours, in words that say what to do.
+ * Why the kernel did not load one of our BPF programs, in words that say what to do.
+ * Implemented in bpf/bpf_why.c; any thread.
  */
 #ifndef WEIR_BPF_WHY_H
 #define WEIR_BPF_WHY_H

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Carrying what tables hold to larger ones, or to those of another driver, while packets use both.
+ * Carrying over what tables hold, to larger tables or to those of another driver, while packets use
+ * both.
  *
- * Packets change counters, exceptions and the times in cold slots. What they change in the old
- * tables between carry_begin() and the last packet by them is brought over by carry_end(),
- * unless a packet has written the new tables' word. Counters are summed into the new tables'
- * last row, which must be no CPU's and no worker's.
+ * Packets change counters, exceptions and the times in cold slots. carry_end() brings over what
+ * they changed in the old tables since carry_begin(), unless a packet has written the same word of
+ * the new tables. Counters are summed into the new tables' last row, which no CPU or worker uses.
  *
- * An exception's set is chosen by low bits of its hash that the entry does not repeat, so with
- * k times as many sets an entry goes to all k where its flow may now be looked for. The
- * copies that nobody looks for end by idle time.
+ * Low bits of an exception's hash choose its set, and the entry does not repeat them. So with k
+ * times as many sets, an entry is copied to all k sets in which its flow may now be looked for.
+ * Copies that no packet matches end by idle time.
+ *
+ * Implemented in model/carry.c; called by the thread that drives the driver.
  */
 #ifndef WEIR_CARRY_H
 #define WEIR_CARRY_H

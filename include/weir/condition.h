@@ -5,9 +5,9 @@
  * stated at the source. weir-mgmt merges them into status, events and metrics.
  *
  * A round replaces the one before it: conditions_begin(), conditions_add() for each thing that is
- * so now, conditions_end(). Readers see a round whole or not at all. The conditions of a process lie
- * beside its stats page, at RUN/conditions.PROCESS.page (page kind "conditions"), so that readers and
- * pages of earlier releases need not know of them. Implemented in model/condition.c.
+ * so now, conditions_end(). Readers see a round whole or not at all. The conditions of a process
+ * lie beside its stats page, at RUN/conditions.PROCESS.page (page kind "conditions"), so that
+ * readers and pages of earlier releases need not know of them. Implemented in model/condition.c.
  *
  * The writer's functions are for the one thread that makes the words of the stats page.
  */
@@ -54,25 +54,31 @@ struct conditions {
 struct stats;
 
 /**
- * Begin a round: what is so under @p document, the number of the document in force, or 0.
- * Readers see the round before it until conditions_end(). A round that was begun and not ended is forgotten.
+ * Begin a round: what is so under @p document, the number of the document in force, or 0. Readers
+ * see the round before it until conditions_end(). A round that was begun and not ended is
+ * forgotten.
  */
 void conditions_begin(struct stats *s, uint64_t document);
 /**
- * State one condition. Texts are cut to their room at a whole UTF-8 character. The same (code, subject)
- * again in a round changes nothing, unless the level is higher. When the page is full, the first entry of a lower level gives way.
+ * State one condition. Texts are cut to their room at a whole UTF-8 character. The same (code,
+ * subject) again in a round changes nothing, unless the level is higher. When the page is full, the
+ * first entry of a lower level gives way.
  */
 void conditions_add(struct stats *s, const char *code, enum condition_level level,
                     const char *subject, const char *format, ...)
         __attribute__((format(printf, 5, 6)));
-/** Publish the round. A condition that was there before, also before a restart of the process, keeps its since_ms. */
+/**
+ * Publish the round. A condition that was there before, also before a restart of the process, keeps
+ * its since_ms.
+ */
 void conditions_end(struct stats *s);
 
 /**
- * Copy what @p process states. The copy is well-formed whatever lies in the page: texts end, counts and
- * levels are within their limits. Whether the process is alive is on its stats page.
- * @return 0; -ENOENT when there is no page (the process never ran, or is of a release without conditions);
- * -EPROTO for a page of another layout or one that somebody overwrote (the next round mends it), -EAGAIN when the page changes too fast, or -errno; then @p out is untouched
+ * Copy what @p process states. The copy is well-formed whatever lies in the page: texts end, counts
+ * and levels are within their limits. Whether the process is alive is on its stats page.
+ * @return 0; -ENOENT when there is no page (the process never ran, or is of a release without
+ * conditions); -EPROTO for a page of another layout or one that somebody overwrote (the next round
+ * mends it), -EAGAIN when the page changes too fast, or -errno; then @p out is untouched
  */
 int conditions_read(const char *run_dir, const char *process, struct conditions *out);
 

@@ -3,11 +3,13 @@
  * @file
  * Drivers: what moves packets by the forwarding tables.
  *
- * The dataplane process sees a driver through this interface only.  A driver owns the
- * memory of the tables (weir/fwd/tables.h) and the ports; the process compiles into that
- * memory.  Forwarding outlives the process: driver_close() frees nothing that packets
- * need, and the next driver_open() finds tables and ports as they are.  One thread calls
- * all of these; packets flow meanwhile.
+ * The dataplane process sees a driver through this interface only. A driver owns the memory of the
+ * tables (weir/fwd/tables.h) and the ports; the process compiles into that memory. Forwarding
+ * outlives the process: driver_ops.close() frees nothing that packets need, and the next open()
+ * finds tables and ports as they are.
+ *
+ * Implemented in bpf/xdp_driver.c and dataplane/dpdk/driver.c. One thread calls all functions of an
+ * open driver, except grace(), which any thread may call; packets flow meanwhile.
  */
 #ifndef WEIR_DRIVER_H
 #define WEIR_DRIVER_H
@@ -53,8 +55,8 @@ static inline struct driver_sizes driver_sizes_larger(const struct driver_sizes 
 }
 
 struct driver_config {
-	const char *
-	        pin_dir; /**< effect_pin_dir(): where the state that outlives the process is named */
+	const char
+	        *pin_dir; /**< effect_pin_dir(): where the kernel keeps what outlives the process */
 	struct driver_sizes sizes; /**< for new tables; existing ones of equal layout keep theirs */
 	const struct model_dpdk *dpdk; /**< borrowed; XDP does not look at it */
 	uint16_t mtu;                  /**< the node's, bytes of IP */
@@ -82,24 +84,24 @@ struct driver_port {
 	char name[16]; /**< kernel name */
 	uint32_t ifindex;
 	bool native; /**< false: the generic mode, slower, as last resort */
-	bool lost; /**< read back: the code is not in the port any more; attach() puts it there again */
+	bool lost;   /**< read back: the port has lost the code; attach() puts it there again */
 	/** Of a driver in user space; else up, 0 and 0. */
 	bool up;
-	uint64_t missed;    /**< frames that the device dropped for want of reading */
-	uint64_t no_memory; /**< the same for want of buffers */
+	uint64_t missed; /**< frames that the device dropped because they were not read in time */
+	uint64_t no_memory; /**< frames that it dropped because there were no buffers */
 };
 
 #define DRIVER_BURST_SIZES 8u /**< bursts of 0, 1, 2.., 4.., 8.., 16.., 32.., 64 frames */
 #define DRIVER_CLASSES_MAX 8u /**< of the frames for the kernel */
 #define DRIVER_WORKERS_MAX 32u
 
-/** What a worker of a driver in user space did, beside what the tables count. */
+/** What a worker of a driver in user space did, besides what the tables count. */
 struct driver_worker {
 	uint64_t bursts[DRIVER_BURST_SIZES]; /**< by the power of two that their size reaches */
 	uint64_t frames, cycles;             /**< received; cycles in rounds that had frames */
 	uint64_t sleeps,
 	        interrupts;   /**< times that it slept; of them ended by a receive interrupt */
-	uint64_t handed_over; /**< frames given to another worker, for want of queues */
+	uint64_t handed_over; /**< frames given to another worker, because it has no queue */
 	uint64_t to_kernel[DRIVER_CLASSES_MAX]; /**< frames by class */
 	uint64_t policed[DRIVER_CLASSES_MAX];
 	uint64_t from_kernel, from_kernel_lost;
@@ -111,8 +113,8 @@ struct driver_ops {
 
 	/**
 	 * Make tables or take over those of an earlier process; load the code that reads them, but
-	 * do not put it into the ports yet. Tables of another layout are not taken over: new ones are
-	 * made beside them, and forwarding goes on by the old ones until attach().
+	 * do not put it into the ports yet. Tables of another layout are not taken over: new ones
+	 * are made beside them, and forwarding goes on by the old ones until attach().
 	 * @param kept  out: the tables were taken over
 	 * @return 0 or -errno with @p why
 	 */
@@ -126,27 +128,35 @@ struct driver_ops {
 	/**
 	 * Put this process's code into port @p port, atomically in place of an earlier process's.
 	 * To be called when the tables are complete. Calling it again is fine.
-	 * @return 0 or -errno with @p why (also set, with 0, when there is something to know, such as
+	 * @return 0 or -errno with @p why (also set, with 0, when there is something to know, such
+	 * as
 	 *         the generic mode and why; else why->text is "")
 	 */
 	int (*attach)(struct driver *d, const struct model_port *port, struct driver_port *out,
 	              struct driver_why *why);
-	/** Take the code out of @p interface; traffic for our VIPs goes to the kernel from now on. @return 0 or -errno */
+	/**
+	 * Take the code out of @p interface; traffic for our VIPs goes to the kernel from now on.
+	 * @return 0 or -errno
+	 */
 	int (*detach)(struct driver *d, const char *interface, struct driver_why *why);
-	/** Ports that this process's code was put into, with what is read back of them. @return how many, written to @p out */
+	/**
+	 * Ports that this process's code was put into, with what is read back of them.
+	 * @return how many, written to @p out
+	 */
 	size_t (*ports)(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX]);
 
 	/**
-	 * Make tables of other sizes beside those in force, with pools, slots, backends, exceptions and
-	 * counters copied (an array that shrinks loses its end); services are left empty for the caller.
+	 * Make tables of other sizes beside those in force, with pools, slots, backends, exceptions
+	 * and counters copied (no array gets smaller); services are left empty for
+	 * the caller.
 	 * @param next  out: the new tables, for the caller to complete; root has the new sizes
 	 * @return 0, or -errno with @p why, everything as it was
 	 */
 	int (*resize_begin)(struct driver *d, const struct driver_sizes *sizes,
 	                    struct fwd_tables *next, struct driver_why *why);
 	/**
-	 * Switch all ports to the new tables, then copy what packets changed in the old ones meanwhile.
-	 * No packet is lost or left uncounted. Old pointers are dead afterwards.
+	 * Switch all ports to the new tables, then copy what packets changed in the old ones
+	 * meanwhile. No packet is lost or left uncounted. Old pointers are dead afterwards.
 	 * @return 0, or -errno with @p why: the old tables stay in force and the new are gone
 	 */
 	int (*resize_commit)(struct driver *d, struct driver_why *why);
@@ -154,14 +164,18 @@ struct driver_ops {
 	/** What workers did; NULL: a driver without workers. @return how many, written to @p out */
 	size_t (*workers)(const struct driver *d, struct driver_worker out[DRIVER_WORKERS_MAX]);
 	/**
-	 * From now on worker @p worker counts its rounds, forwarding or idle, in @p word, which outlives close(): the
-	 * sign of life that is seen while the control thread hangs. NULL: a driver without workers.
+	 * From now on worker @p worker counts its rounds, forwarding or idle, in @p word, which
+	 * outlives close(): the sign of life that is seen while the control thread hangs. NULL: a
+	 * driver without workers.
 	 */
 	void (*beat)(struct driver *d, uint32_t worker, uint64_t *word);
 	/** Labels of the classes in struct driver_worker, NULL at the end. */
 	const char *const *classes;
 
-	/** Wait until no packet is under way that read a table before this call. Any thread may call it. */
+	/**
+	 * Wait until no packet is under way that read a table before this call. Any thread may call
+	 * it.
+	 */
 	void (*grace)(struct driver *d);
 
 	/**
@@ -171,15 +185,19 @@ struct driver_ops {
 	int (*tick)(struct driver *d);
 	unsigned tick_s;
 
-	/** Let go. Forwarding continues. NULL is fine. */
+	/** Release what the process holds. Forwarding continues. NULL is fine. */
 	void (*close)(struct driver *d);
 
-	/** Stop forwarding and remove all that is pinned below @p pin_dir. @return 0, -ENOENT (nothing there) or -errno with @p why */
+	/**
+	 * Stop forwarding and remove all that is pinned below @p pin_dir.
+	 * @return 0, -ENOENT (nothing there) or -errno with @p why
+	 */
 	int (*remove)(const char *pin_dir, struct driver_why *why);
 
 	/**
-	 * Map the tables below @p pin_dir without any right to change them; for reading by another process,
-	 * or when the dataplane is dead. @p out is given: free with unmap(). @return 0, -ENOENT, -EPERM, -EPROTO or -errno with @p why
+	 * Map the tables below @p pin_dir without any right to change them; for reading by another
+	 * process, or when the dataplane is dead. @p out is given: free with unmap(). @return 0,
+	 * -ENOENT, -EPERM, -EPROTO or -errno with @p why
 	 */
 	int (*map)(const char *pin_dir, struct fwd_tables *out, struct driver_why *why);
 	void (*unmap)(struct fwd_tables *t);

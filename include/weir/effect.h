@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Effect: what the forwarding tables of this node do, read back from the tables
- * themselves (design.md, promise 4), never from the intent.
+ * Effect: what the forwarding tables of this node do, read back from the tables themselves, never
+ * from the intent.
  *
- * weir-dataplane publishes it on the page RUN/effect.page: at once after a change
- * and each second.  Readers need no privilege.  The page outlives the process; its
- * age (effect_alive_ms()) says how much is known: with an old page what is in force
- * is *unknown* to the reader, although forwarding goes on.  A privileged reader may
- * then read the pinned tables directly: effect_open_pins().
+ * weir-dataplane publishes it on the page RUN/effect.page: at once after a change, and each second.
+ * Readers need no privilege. The page outlives the process; effect_total.alive_ms says how old it
+ * is. With an old page the reader must show what is in force as *unknown*, although forwarding
+ * goes on.
+ *
+ * Implemented in dataplane/effect.c, effect_scan.c and effect_text.c. A struct effect belongs to
+ * one thread; the rest is for any thread.
  */
 #ifndef WEIR_EFFECT_H
 #define WEIR_EFFECT_H
@@ -104,13 +106,16 @@ struct effect_total {
 
 struct effect;
 
-/** Where the tables of @p node are pinned: BPF/CLUSTER/NODE with ':' for '.'. @return 0 or -ENAMETOOLONG */
+/**
+ * Where the tables of @p node are pinned: BPF/CLUSTER/NODE with ':' for '.'.
+ * @return 0 or -ENAMETOOLONG
+ */
 int effect_pin_dir(const char *bpf_dir, const char *cluster, const char *node, char out[PATH_MAX]);
 /** Below the run directory: where DPDK's tables are. */
 #define EFFECT_DPDK_DIR "tables"
 /**
- * Where this node's tables are now: effect_pin_dir(), or, if nothing is pinned there, DPDK's directory
- * below @p run_dir if that is there. @return 0 or -ENAMETOOLONG
+ * Where this node's tables are now: effect_pin_dir(), or, if nothing is pinned there, DPDK's
+ * directory below @p run_dir if that is there. @return 0 or -ENAMETOOLONG
  */
 int effect_tables_dir(const char *bpf_dir, const char *run_dir, const char *cluster,
                       const char *node, char out[PATH_MAX]);
@@ -125,7 +130,11 @@ int effect_open_pins(const char *dir, struct effect **out);
 /** NULL is fine. */
 void effect_close(struct effect *e);
 
-/** The whole, as one consistent copy. @return 0, -EAGAIN when the writer keeps changing it, -ESTALE when the page was replaced: open again */
+/**
+ * The whole, as one consistent copy.
+ * @return 0, -EAGAIN when the writer keeps changing it, -ESTALE when the page was replaced: open
+ * again
+ */
 int effect_total(const struct effect *e, struct effect_total *out);
 /** The pool called @p pool. @return 0, -ENOENT, -EAGAIN or -ESTALE; @p out untouched on failure */
 int effect_pool(const struct effect *e, const char *pool, struct effect_pool *out);
@@ -144,7 +153,10 @@ const char *effect_why_text(enum effect_why why);
 bool effect_why_is_way(enum effect_why why);
 /** "known", "no route", ... */
 const char *effect_hop_text(enum effect_hop hop);
-/** Why backend @p b is (not) given traffic: its `why`, unless it is in force and nothing can be sent to it. */
+/**
+ * Why backend @p b is (not) given traffic: its `why`, unless it is in force and nothing can be sent
+ * to it.
+ */
 const char *effect_backend_text(const struct effect_backend *b);
 
 #endif

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Guests: what a node that started on empty tables is told of slots by a peer, another node of its site.
+ * Guests: the temporary owners of slots. A node that started on empty tables learns them from a
+ * peer, another node of its site.
  *
- * The peer's weir-dataplane writes it, weir-mgmt of the one that starts asks for it and puts it into
- * RUN/guests.told, whole or not at all: a line with this node's monotonic time and the peer's name ("-":
- * no peer knows more), then the peer's text, in which only the two dataplanes look.
+ * The peer's weir-dataplane writes the text. weir-mgmt of the starting node fetches it and puts it
+ * into RUN/guests.told, whole or not at all: a line with this node's monotonic time and the peer's
+ * name ("-": no peer knows more), then the peer's text, which only the two dataplanes read.
+ * Implemented in model/guests.c; any thread.
  */
 #ifndef WEIR_GUESTS_H
 #define WEIR_GUESTS_H
@@ -27,7 +29,10 @@ struct guests_told {
 	char *text; /**< given, from malloc() */
 };
 
-/** Read what was told after @p after_ms. @return 0, -ENOENT (nothing yet), -EPROTO (another file) or -errno */
+/**
+ * Read what was told after @p after_ms.
+ * @return 0, -ENOENT (nothing yet), -EPROTO (another file) or -errno
+ */
 int guests_read(const char *run_dir, uint64_t after_ms, struct guests_told *out);
 
 #endif

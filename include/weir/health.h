@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The health page: what weir-health has seen, one word a target.
+ * The health page: what weir-health has observed, one word for each target.
  *
- * Written by weir-health alone (base/page.h); read by the dataplane, DNS and
- * management. An entry, once given to a target, stays at its place until the
- * writer publishes a new layout (health_page.generation changes: readers look their
- * targets up again). The effect of a verdict never ends by age: a stale page is shown
- * as unknown but keeps its last words in force.
+ * weir-health alone writes it (base/page.h); dataplane, DNS and management read it. A target keeps
+ * its entry until the writer publishes a new layout: then health_page.generation changes and
+ * readers look their targets up again. The effect of a verdict never ends by age: a stale page is
+ * shown as unknown, but its last words stay in force. Implemented in model/health.c; writing is for
+ * the page's one writer, reading for any thread.
  */
 #ifndef WEIR_HEALTH_H
 #define WEIR_HEALTH_H
@@ -31,11 +31,11 @@ enum health_state {
 
 /**
  * A target's word, 64 bits, read and written whole:
- * bits 0-1 state; 2 in doubt (a result against the state came last: suspect or recovering);
- * 3 inconclusive (the checker was late or its control targets failed); 4 unproven (a default check that has never
- * succeeded on this node: it has no vote); 5 restored from before a restart, not yet probed; 6 damped (turned too often:
- * held down though it may answer, unless it is the last of its pool); 7 new (a later version brought this VIP, and this
- * node knows of none that has seen it up);
+ * bits 0-1 state; 2 in doubt (a result against the state came last: suspect or recovering); 3
+ * inconclusive (the checker was late or its control targets failed); 4 unproven (a default check
+ * that has never succeeded on this node: it has no vote); 5 restored from before a restart, not yet
+ * probed; 6 damped (turned too often: held down though it may answer, unless it is the last of its
+ * pool); 7 new (a later version brought this VIP, and this node knows of none that has seen it up);
  * bits 8-31: the last result's reason (enum health_reason);
  * bits 32-63: since when, seconds since 1970.
  */
@@ -109,7 +109,10 @@ struct health_entry {
 	uint64_t word;
 };
 
-/** The page's payload; entries are a hash table with linear probing from target % HEALTH_TARGETS_MAX. */
+/**
+ * The page's payload; entries are a hash table with linear probing from target %
+ * HEALTH_TARGETS_MAX.
+ */
 struct health_page {
 	uint32_t generation; /**< odd while the layout changes; readers retry */
 	uint32_t n_entries;  /**< targets present */
@@ -126,14 +129,18 @@ uint64_t health_target_service(const char *service, const char *site, bool ip4);
 #define HEALTH_TARGET_FREED 1u
 
 /**
- * Writer: make @p page hold exactly @p targets (health_target_*(), each once). A target that was there
- * keeps its place and word; a new one starts with word 0. When too many places have been given up all
- * are laid out anew, words kept. Counts generation up twice if anything changed; publishing the page
- * is the caller's. @return 0, -ENOSPC for more than HEALTH_TARGETS_MAX (nothing changed) or -ENOMEM
+ * Writer: make @p page hold exactly @p targets (health_target_*(), each once). A target that was
+ * there keeps its place and word; a new one starts with word 0. When too many places have been
+ * given up all are laid out anew, words kept. Counts generation up twice if anything changed;
+ * publishing the page is the caller's. @return 0, -ENOSPC for more than HEALTH_TARGETS_MAX (nothing
+ * changed) or -ENOMEM
  */
 int health_set_targets(struct health_page *page, const uint64_t *targets, size_t n,
                        uint64_t document);
-/** Writer: store the word at @p place (atomic); -1 is none. @return whether it differs from what was there */
+/**
+ * Writer: store the word at @p place (atomic); -1 is none.
+ * @return whether it differs from what was there
+ */
 bool health_write(struct health_page *page, int place, health_word word);
 
 /** Find @p target. @return its place in entries, or -1; valid while generation stays */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Reading JSON (RFC 8259) with jansson, for every process. Implemented in model/json.c.
+ * Reading JSON (RFC 8259) with jansson, for every process. Implemented in model/json.c; any thread.
  */
 #ifndef WEIR_JSON_H
 #define WEIR_JSON_H
@@ -13,8 +13,8 @@
 void json_prepare(void);
 
 /**
- * Read @p n bytes as json_loadb() does. Its scanner (2.14) writes beyond its buffer when a text cannot
- * grow; here it cannot, and stops.
+ * Read @p n bytes as json_loadb() does. Its scanner (2.14) writes beyond its buffer when a text
+ * cannot grow; here it cannot, and stops.
  * @param error  may be NULL
  * @return given; NULL after an error, "out of memory" included
  */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * How many elements each table has, from the sizes that are asked for: once for all who make tables.
+ * How many elements each table has for the requested sizes: one place for all code that makes
+ * tables. All of it is in this header; any thread.
  */
 #ifndef WEIR_LAYOUT_H
 #define WEIR_LAYOUT_H
@@ -10,7 +11,10 @@
 #include "weir/fwd/destinations.h"
 #include "weir/fwd/user.h"
 
-/** Set the elements of @p t to those of @p sizes with counters for @p n_cpus; no product may exceed 32 bits. */
+/**
+ * Set the elements of @p t to those of @p sizes with counters for @p n_cpus; no product may exceed
+ * 32 bits.
+ */
 static inline void layout_count(struct fwd_tables *t, const struct driver_sizes *sizes,
                                 uint32_t n_cpus)
 {

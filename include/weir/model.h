@@ -3,9 +3,10 @@
  * @file
  * The model: the parsed intent, which every process reads from the effective document.
  *
- * A model lives in one arena, is complete and checked when it is handed out, and is
- * const from then on. Names resolve to pointers. Arrays are sorted by name where a
- * name is their key. See design.md, "Intent: two documents".
+ * A model lives in one arena, is complete and checked when it is handed out, and is const from then
+ * on, so any thread may read it. Names resolve to pointers. Arrays are sorted by name where a name
+ * is their key. Implemented in model/: read.c and build.c read, check.c checks, write.c writes,
+ * model.c answers questions.
  */
 #ifndef WEIR_MODEL_H
 #define WEIR_MODEL_H
@@ -344,7 +345,8 @@ int model_key_read(const char *path, const char *below, uint64_t key[2]);
 /** The first 8 bytes of a SHA-256 over the key: tells keys apart and shows nothing of them. */
 void model_key_fingerprint(const uint64_t key[2], char out[MODEL_FINGERPRINT_MAX]);
 /**
- * Where @p m was read without its right key, give it that of @p before, the model in force (NULL: none).
+ * Where @p m was read without its right key, give it that of @p before, the model in force (NULL:
+ * none).
  * @return whether it has a key now
  */
 bool model_key_keep(struct model *m, const struct model *before);
@@ -359,15 +361,18 @@ bool model_key_keep(struct model *m, const struct model *before);
 int model_read_text(const char *text, size_t n, const char *name, const char *dir, const char *node,
                     struct model **out, struct model_mistakes *mistakes);
 
-/** Slots of a pool for at most @p max_backends backends: a power of two, 100 a backend or more up to 2^20. */
+/**
+ * Slots of a pool for at most @p max_backends backends: a power of two, 100 a backend or more up to
+ * 2^20.
+ */
 uint32_t model_pool_slots(uint32_t max_backends);
 
 /** Read an effective document; as model_read_config(), but includes are refused. */
 int model_read_effective(const char *path, const char *node, struct model **out,
                          struct model_mistakes *mistakes);
 /**
- * The same for who places nothing: the cluster's key is not opened (model.key_state is MODEL_KEY_NONE), so that it may
- * be readable by fewer than the document.
+ * The same for who places nothing: the cluster's key is not opened (model.key_state is
+ * MODEL_KEY_NONE), so that it may be readable by fewer than the document.
  */
 int model_read_without_key(const char *path, const char *node, struct model **out,
                            struct model_mistakes *mistakes);
@@ -381,15 +386,18 @@ int model_read_config_without_key(const char *path, const char *node, struct mod
  */
 int model_write_effective(const struct model *m, const char *path);
 
-/** Write the configuration part of @p m, normalised, as text from malloc(), given. @return NULL when out of memory */
+/**
+ * Write the configuration part of @p m, normalised, as text from malloc(), given.
+ * @return NULL when out of memory
+ */
 char *model_text(const struct model *m);
 
 /** Add a mistake that was found elsewhere, such as in a zone file; texts are copied. */
 void model_mistakes_add(struct model_mistakes *mistakes, const char *file, unsigned line,
                         const char *field, const char *message);
 /**
- * Say the first mistake in one line: "FILE:LINE: FIELD: MESSAGE", and how many more there are. It is cut to @p size.
- * Without one @p out is "".
+ * Say the first mistake in one line: "FILE:LINE: FIELD: MESSAGE", and how many more there are. It
+ * is cut to @p size. Without one @p out is "".
  */
 void model_mistakes_say(const struct model_mistakes *mistakes, char *out, size_t size);
 /** Free a model with all that it points to; NULL is fine. */
@@ -401,8 +409,8 @@ const char *model_mode_text(enum model_mode mode);
 
 #define MODEL_DNS_THREADS_MAX 8
 /**
- * How many threads of weir-dns answer on @p m's own node, 1 to MODEL_DNS_THREADS_MAX: dns.threads, else one for
- * each CPU of @p allowed that no worker of DPDK has. `weir run` and weir-dns both ask.
+ * How many threads of weir-dns answer on @p m's own node, 1 to MODEL_DNS_THREADS_MAX: dns.threads,
+ * else one for each CPU of @p allowed that no worker of DPDK has. `weir run` and weir-dns both ask.
  */
 unsigned model_dns_threads(const struct model *m, const cpu_set_t *allowed);
 /** A backend's identity: a digest of address and port alone, so a rename keeps it. */
@@ -418,7 +426,10 @@ bool model_device_pci(const char *device, uint32_t i, char address[MODEL_PCI_MAX
 /** Whether the kernel sees the frames of DPDK's port beside it: AF_PACKET on its own interface. */
 bool model_port_shares_kernel(const struct model_port *port);
 
-/** Find by name, a backend within its pool. @return NULL when there is none; borrowed from the model */
+/**
+ * Find by name, a backend within its pool.
+ * @return NULL when there is none; borrowed from the model
+ */
 const struct model_site *model_site(const struct model *m, const char *name);
 const struct model_node *model_node(const struct model *m, const char *name);
 const struct model_pool *model_pool(const struct model *m, const char *name);
@@ -427,13 +438,20 @@ const struct model_service *model_service(const struct model *m, const char *nam
 
 /** What services[].vip_check says where there is to be no check. */
 #define MODEL_NO_CHECK "none"
-/** The check of a TCP service at several sites that names none; it votes on a node once it has succeeded there. */
+/**
+ * The check of a TCP service at several sites that names none; it votes on a node once it has
+ * succeeded there.
+ */
 extern const struct model_check model_default_vip_check;
-/** Whether nobody looks from outside at a service that has several sites: UDP without a check, or "none". */
+/**
+ * Whether nobody looks from outside at a service that has several sites: UDP without a check, or
+ * "none".
+ */
 bool model_service_is_unwatched(const struct model_service *service);
 /**
- * How many probes @p vip receives in a thousand seconds while nothing is in doubt: from each node of another
- * site one an interval, for each service that is checked there and each address family of the VIP.
+ * How many probes @p vip receives in a thousand seconds while nothing is in doubt: from each node
+ * of another site one an interval, for each service that is checked there and each address family
+ * of the VIP.
  * @return the number of these nodes
  */
 size_t model_probes(const struct model *m, const struct model_vip *vip, uint64_t *milli_per_s);
@@ -444,7 +462,10 @@ size_t model_probes(const struct model *m, const struct model_vip *vip, uint64_t
  * DISABLE has no ramp. An ended one is 0.
  */
 uint32_t model_override_ppm(const struct model_override *o, int64_t wall_ms);
-/** The next instant after @p wall_ms at which the level starts or stops to change; MODEL_WALL_NEVER if none. */
+/**
+ * The next instant after @p wall_ms at which the level starts or stops to change; MODEL_WALL_NEVER
+ * if none.
+ */
 int64_t model_override_next_ms(const struct model_override *o, int64_t wall_ms);
 
 /**

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Network devices of this machine, as sysfs shows them: PCI devices with the driver that they
- * are bound to, and the kernel's other interfaces. Nothing is changed.
+ * Network devices of this machine, as sysfs shows them: PCI devices with their drivers, and
+ * the kernel's other interfaces. Nothing is changed. Implemented in model/nic.c; any thread.
  */
 #ifndef WEIR_NIC_H
 #define WEIR_NIC_H

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The key by which weir-dns places clients: the hash key, or one that is derived from it and says nothing about it
- * (cluster.placement).
+ * The key by which weir-dns places clients: the hash key, or a key that is derived from it and
+ * reveals nothing about it (cluster.placement).
  *
- * weir-mgmt, which reads the hash key, writes it below the state directory, beside the effective document, so that a node that
- * has just booted has both. weir-dns reads it, and so does `weir dns explain`; neither needs to read the hash key.
+ * weir-mgmt, which reads the hash key, writes this key below the state directory, beside the
+ * effective document, so that a node that has just booted has both. weir-dns and `weir dns explain`
+ * read it and need no access to the hash key. Implemented in model/placement.c; any thread.
  */
 #ifndef WEIR_PLACEMENT_H
 #define WEIR_PLACEMENT_H

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Health probes through the tunnel to the VIP, the way users' packets go.
+ * Health probes through the tunnel to the VIP, on the way of users' packets.
  *
- * weir-health connects to a VIP with a socket mark that names a backend; a tc program on the
- * egress of the node's ports (bpf/probe.bpf.c) puts such packets into that backend's tunnel with
- * the forwarding code's own outer header. weir-dataplane, which has the privileges, loads the program
- * and fills its table; both sides compute the marks from the model by probe_marks(). The answer
- * comes directly from the VIP, which the connection itself asserts.
+ * weir-health connects to a VIP with a socket mark that names a backend. A tc program on the egress
+ * of the node's ports (bpf/probe.bpf.c) puts such packets into that backend's tunnel, with the
+ * outer header of the forwarding code. weir-dataplane has the privileges, so it loads the program
+ * and fills its table; both processes compute the marks from the model by probe_marks(). The answer
+ * comes directly from the VIP; that the connection is established proves it.
  *
- * A probe is sent with TTL 1: should the program be missing, it dies at the first router
- * instead of being balanced to some other backend; inside a tunnel nobody looks at it. The path counts
- * as being in place for a document when the dataplane's stats page says so (PROBE_GAUGE): the table
- * is filled, the program is read back from each port, and VIPs are routed out of one. weir-health judges
- * no tunnel probe that was sent before the path was in place (PROBE_SINCE_GAUGE), or that ended after it.
+ * A probe is sent with TTL 1. If the program is missing, the probe dies at the first router instead
+ * of being balanced to some other backend; inside a tunnel nothing looks at that TTL. The
+ * dataplane's stats page says for which document the path is in place (PROBE_GAUGE): the table is
+ * filled, the program has been read back from each port, and a port has the route to the VIPs.
+ * weir-health judges no tunnel probe that was sent before that (PROBE_SINCE_GAUGE) or ended after
+ * it.
+ *
+ * probe_paths() and probe_marks() are implemented in model/probe_marks.c, for any thread; the
+ * others in bpf/probe.c, for weir-dataplane's main thread.
  */
 #ifndef WEIR_PROBE_H
 #define WEIR_PROBE_H
@@ -34,7 +38,9 @@ struct model_vip;
 #define PROBE_MARK_BASE 0x57000000u
 #define PROBE_MARK_MASK 0xff000000u
 #define PROBES_MAX      32768u
-/** In weir-dataplane's stats page: model_meta.document whose probes have their path; 0: none has. */
+/**
+ * In weir-dataplane's stats page: model_meta.document whose probes have their path; 0: none has.
+ */
 #define PROBE_GAUGE "weir_dataplane_probe_document"
 /** The same: since when that path has been in place without a gap; monotonic, milliseconds. */
 #define PROBE_SINCE_GAUGE "weir_dataplane_probe_since_ms"
@@ -60,8 +66,9 @@ struct probe_path {
 #define PROBE_PATHS_MAX 16u
 
 /**
- * The paths of the probes of @p pool, which has a check: of each service at the own site that uses the pool, the
- * first address of each family; each address and port once. @return how many; 0: it serves no VIP here
+ * The paths of the probes of @p pool, which has a check: of each service at the own site that uses
+ * the pool, the first address of each family; each address and port once. @return how many; 0: it
+ * serves no VIP here
  */
 size_t probe_paths(const struct model *m, const struct model_pool *pool,
                    struct probe_path out[PROBE_PATHS_MAX]);
@@ -85,8 +92,9 @@ struct probe_tunnel {
 	        ifindex; /**< of the route to the backend, a VLAN's own; 0: as the route to the VIP */
 };
 /**
- * probe_tunnel.ifindex of a backend to which there is no route: its probes are dropped, as users' packets are. Asked
- * to send by an interface, the kernel would take an IPv4 address without a route to be on that link.
+ * probe_tunnel.ifindex of a backend to which there is no route: its probes are dropped, as users'
+ * packets are. Asked to send by an interface, the kernel would take an IPv4 address without a route
+ * to be on that link.
  */
 #define PROBE_NO_WAY UINT32_MAX
 
@@ -107,11 +115,20 @@ int probe_open(struct probes **out);
 void probe_close(struct probes *p);
 /** Outer source prefixes; NULL: none of that family. @return 0 or -errno */
 int probe_set_sources(struct probes *p, const struct prefix *source4, const struct prefix *source6);
-/** Make the table hold exactly @p tunnels: new ones first, then the others go. @return 0 or -errno */
+/**
+ * Make the table hold exactly @p tunnels: new ones first, then the others go.
+ * @return 0 or -errno
+ */
 int probe_set_tunnels(struct probes *p, const struct probe_tunnel *tunnels, size_t n);
-/** Put the program on the egress of @p ifname, in place of an earlier process's, at once. @return 0, -ENODEV, -EBUSY (another qdisc is in the place of clsact) or -errno */
+/**
+ * Put the program on the egress of @p ifname, in place of an earlier process's, at once.
+ * @return 0, -ENODEV, -EBUSY (another qdisc is in the place of clsact) or -errno
+ */
 int probe_attach(struct probes *p, const char *ifname);
-/** Whether @p ifname carries this process's program now. @return 0, -ENOENT (it does not), -ENODEV (there is no such interface) or -errno */
+/**
+ * Whether @p ifname carries this process's program now.
+ * @return 0, -ENOENT (it does not), -ENODEV (there is no such interface) or -errno
+ */
 int probe_attached(const struct probes *p, const char *ifname);
 /** Change a tunnel that is in the table. @return 0, -ENOENT or -errno */
 int probe_change_tunnel(struct probes *p, const struct probe_tunnel *tunnel);

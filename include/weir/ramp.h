@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Where the ramps of sites' drains are on this node: STATE/dns.ramps, written by weir-dns,
- * read by anybody who shows or continues them.
+ * The progress of site drains on this node: STATE/dns.ramps, written by weir-dns, read by any
+ * process that shows or continues them.
  *
- * A drain's level is a function of the instant of its schedule that is in force
- * (model_override_ppm()). That instant is the wall time, unless the ramp has been held; then it
- * stands, and goes on from there afterwards, later than the schedule.
+ * A drain's level follows from an instant of its schedule (model_override_ppm()). That instant is
+ * the wall clock's, unless the ramp was held: then the instant stops, and continues afterwards,
+ * later than the schedule. Implemented in model/ramp.c; any thread.
  */
 #ifndef WEIR_RAMP_H
 #define WEIR_RAMP_H

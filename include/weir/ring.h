@@ -3,27 +3,29 @@
  * @file
  * Rings: which backend owns each slot of a pool.
  *
- * A ring is an array of backend ids. Two steps make it: ring_fill() from the members and
- * their weights, and ring_repair() from those of them that are dead. Both are functions of
- * their input alone: neither order nor history counts, so nodes agree.
+ * A ring is an array of backend ids. Two steps make it: ring_fill() from the members and their
+ * weights, then ring_repair() from the dead ones among them. Both depend on their input alone, not
+ * on order or history, so all nodes agree. Implemented in dataplane/ring.c; pure, any thread.
  *
- * ring_fill(): each backend names pseudo-random slots, keyed by the cluster's secret, at
+ * ring_fill(): each backend asks for pseudo-random slots, keyed by the cluster's secret, at
  * instants (j + u) / weight, j = 0, 1, 2, ..., with u pseudo-random in [0, 1). A slot goes to
- * the first that names it and is still under its cap, a little more than its due. That is the
- * one stable matching of slots and backends under a common order of preference (Gale and
- * Shapley, 1962), so it is found without sorting: each backend asks in its own order, an
- * earlier instant displaces a later one, the displaced asks on. A backend's instants depend
- * on its own key and weight only; so the others' changes move its slots only through
- * the caps, and nothing happens when a total crosses a power of two.
+ * the first backend that asks for it and is still under its cap, a little more than its due. That
+ * is the one stable matching of slots and backends under a common order of preference (Gale and
+ * Shapley, 1962), so it is found without sorting: each backend asks in its own order, an earlier
+ * instant displaces a later one, and the displaced backend asks on. A backend's instants depend only
+ * on its own key and weight. So changes of other backends move its slots only through the caps, and
+ * nothing special happens when a total crosses a power of two.
  *
- * ring_repair(): a slot whose owner is dead takes the owner of another slot, pseudo-random,
- * and again while that is dead, too (where nearly all are dead, its neighbour's). So a death moves the dead one's slots alone, spread by
- * the others' shares, and its return brings exactly these back.
+ * ring_repair(): a slot whose owner is dead takes the owner of another, pseudo-random slot; if that
+ * owner is dead too, of a further one; if nearly all are dead, of its neighbour. So a death moves
+ * only the dead backend's slots, spread by the others' shares, and its return brings exactly these
+ * back.
  *
- * Measured (`./run bench ring`; medians): of 100 equal backends on 65,536 slots each owns 0.94 to
- * 1.019 of its due; one that leaves moves 1.09 slots per slot owned, one that dies 1.00; built in 4 ms,
- * repaired in 0.04 ms. 10,000 on 2^20: 0.75 to 1.049, 1.31 and 1.00; 100 ms and 0.5 ms. Caps are
- * whole slots: where the total weight lets all of them step at once, a departure moves more.
+ * Measured (`./run bench ring`; medians). 100 equal backends on 65,536 slots: each owns 0.94 to
+ * 1.019 of its due; a backend that leaves moves 1.09 slots for each slot that it owned, one that
+ * dies 1.00; a ring is built in 4 ms and repaired in 0.04 ms. 10,000 backends on 2^20 slots: 0.75 to
+ * 1.049, 1.31 and 1.00; 100 ms and 0.5 ms. Caps are whole slots: where the total weight lets all
+ * caps step at once, a departure moves more.
  */
 #ifndef WEIR_RING_H
 #define WEIR_RING_H

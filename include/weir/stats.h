@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Stats pages: a process's counters with their own directory, so that one
- * exporter serves them all (Prometheus' exposition format gives names and kinds).
+ * Stats pages: a process's counters together with their own directory, so that one exporter
+ * serves all processes (Prometheus' exposition format gives names and kinds).
  *
- * Page kind "stats" at RUN/stats.PROCESS.page. The writer adds values to the
- * directory and counts through plain 64-bit words; readers walk the directory.
+ * The page of kind "stats" is RUN/stats.PROCESS.page. The writer adds entries to the directory
+ * and counts in plain 64-bit words; readers walk the directory. Implemented in model/stats.c. One
+ * thread of the writer makes and drops words; any of its threads may count.
  */
 #ifndef WEIR_STATS_H
 #define WEIR_STATS_H
@@ -32,16 +33,22 @@ struct stats_entry {
 struct stats;
 struct stats_reader;
 
-/** Make or take over the page of @p process below @p run_dir with room for @p max entries. @return 0 or -errno */
+/**
+ * Make or take over the page of @p process below @p run_dir with room for @p max entries.
+ * @return 0 or -errno
+ */
 int stats_create(const char *run_dir, const char *process, size_t max, struct stats **out);
 void stats_close(struct stats *s);
-/** The writer ends for good: close, and remove the page of @p process, so that it is not taken for dead. NULL is fine. */
+/**
+ * The writer ends for good: close, and remove the page of @p process, so that it is not taken for
+ * dead. NULL is fine.
+ */
 void stats_remove(struct stats *s, const char *run_dir, const char *process);
 /** Note a sign of life, once a second. */
 void stats_alive(struct stats *s, uint64_t now_ms);
 /**
- * The word for (name, labels), made if needed; the same word for the same names, also after a restart.
- * Add with stats_add(). @return never NULL: when the page is full, a common overflow word
+ * The word for (name, labels), made if needed; the same word for the same names, also after a
+ * restart. Add with stats_add(). @return never NULL: when the page is full, a common overflow word
  */
 uint64_t *stats_word(struct stats *s, enum stats_kind kind, const char *name, const char *labels,
                      const char *help);
@@ -49,29 +56,37 @@ uint64_t *stats_word(struct stats *s, enum stats_kind kind, const char *name, co
 void stats_drop(struct stats *s, const char *name, const char *labels);
 
 /*
- * Signs of life. `weir run` restarts a process of which one of these words stands still for too long, unless a
- * job is announced whose time is not over. They are ordinary words, so pages keep their layout: a page of a
- * release without them says nothing, and its process is not restarted for silence.
+ * Signs of life. `weir run` restarts a process of which one of these words stands still for too
+ * long, unless a job is announced whose time is not over. They are ordinary words, so pages keep
+ * their layout: a page of a release without them says nothing, and its process is not restarted for
+ * silence.
  */
 #define STATS_TURNS "weir_process_turns_total"
 #define STATS_JOB   "weir_process_job_until_seconds"
 /** Rounds of a DPDK worker, labels worker="0": while one of them counts, packets are forwarded. */
 #define STATS_WORKER "weir_dataplane_worker_rounds_total"
-/** On the page of `weir run`: whether workers of the running weir-dataplane are seen to count rounds. */
+/**
+ * On the page of `weir run`: whether workers of the running weir-dataplane are seen to count
+ * rounds.
+ */
 #define STATS_FORWARD "weir_run_workers_forward"
-/** No job may take longer, whatever its process announces. */
+/** Longest time that a job can announce, seconds. */
 #define STATS_JOB_MAX_S 600u
 
 /**
- * The word that thread @p thread ("main", "dns-1") of the process counts its loop's turns in, from 0; for
- * loop_beat(). Words of threads of an earlier process were dropped by stats_create().
+ * The word that thread @p thread ("main", "dns-1") of the process counts its loop's turns in, from
+ * 0; for loop_beat(). Words of threads of an earlier process were dropped by stats_create().
  */
 uint64_t *stats_turns(struct stats *s, const char *thread);
-/** The thread has ended by itself: nothing is expected of it any more. Its loop must have stopped counting. */
+/**
+ * The thread has ended by itself: nothing is expected of it any more. Its loop must have stopped
+ * counting.
+ */
 void stats_turns_end(struct stats *s, const char *thread);
 /**
- * Announce that the main loop will make no turn while it does @p job ("document"), for at most @p limit_s (up to
- * STATS_JOB_MAX_S). Jobs of other names may be under way; the same name again moves its limit. NULL for @p s is fine.
+ * Announce that the main loop will make no turn while it does @p job ("document"), for at most @p
+ * limit_s (up to STATS_JOB_MAX_S). Jobs of other names may be under way; the same name again moves
+ * its limit. NULL for @p s is fine.
  */
 void stats_job_begin(struct stats *s, const char *job, unsigned limit_s);
 void stats_job_end(struct stats *s, const char *job);
@@ -95,7 +110,10 @@ const struct stats_entry *stats_reader_entry(const struct stats_reader *r, size_
 uint64_t stats_reader_alive_ms(const struct stats_reader *r);
 /** The process that wrote it last. */
 uint64_t stats_reader_pid(const struct stats_reader *r);
-/** Whether the writer has a new page at the path, or this one is damaged: then it is time to open it again. */
+/**
+ * Whether the writer has a new page at the path, or this one is damaged: then it is time to open it
+ * again.
+ */
 bool stats_reader_is_replaced(const struct stats_reader *r);
 
 #endif

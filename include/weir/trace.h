@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * `weir trace`: what the node does with a packet, step by step, by running the very
- * code that does it (include/weir/fwd/) on the tables in force, without changing them.
+ * `weir trace`: what the node does with a packet, step by step. The same code as for packets
+ * (include/weir/fwd/) runs on the tables in force, without changing them.
  *
- * The tables may belong to a living dataplane or to one that died: they are pinned.
+ * The tables may belong to a living dataplane or to one that died: they are pinned. Implemented in
+ * dataplane/trace.c and trace_json.c; any thread.
  */
 #ifndef WEIR_TRACE_H
 #define WEIR_TRACE_H
@@ -53,7 +54,10 @@ struct trace_result {
 	uint32_t ifindex;
 };
 
-/** Read "SRC:PORT VIP:PORT/tcp" (IPv6 in brackets; "/udp"; "/tcp:syn" for a first segment). @return 0 or -EINVAL; @p out untouched on failure */
+/**
+ * Read "SRC:PORT VIP:PORT/tcp" (IPv6 in brackets; "/udp"; "/tcp:syn" for a first segment).
+ * @return 0 or -EINVAL; @p out untouched on failure
+ */
 int trace_parse(const char *source, const char *destination, struct trace_query *out);
 
 /**
@@ -62,7 +66,10 @@ int trace_parse(const char *source, const char *destination, struct trace_query 
  */
 int trace_set_length(struct trace_query *q, long long length);
 
-/** Run @p q on @p tables, which are not changed, at @p now_s of the packets' clock. @return 0; -ENOMEM */
+/**
+ * Run @p q on @p tables, which are not changed, at @p now_s of the packets' clock.
+ * @return 0; -ENOMEM
+ */
 int trace_run(const struct fwd_tables *tables, const struct trace_query *q, uint32_t now_s,
               struct trace_result *out);
 /** The packets' clock: CLOCK_MONOTONIC in seconds. */
@@ -76,7 +83,10 @@ uint32_t trace_now_s(void);
 int trace_pinned(const char *dir, const struct trace_query *q, struct trace_result *out, char *why,
                  size_t why_size);
 
-/** The result as a line of JSON from malloc(), given; the control socket's answer to {"do":"trace"}. @return NULL when out of memory */
+/**
+ * The result as a line of JSON from malloc(), given; the control socket's answer to {"do":"trace"}.
+ * @return NULL when out of memory
+ */
 char *trace_json(const struct trace_query *q, const struct trace_result *r);
 
 #endif

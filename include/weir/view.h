@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Views: what the other nodes' weir-health sees, one page a node.
+ * Peer health: what the other nodes' weir-health observes, one page for each node.
  *
- * weir-mgmt asks each peer for the words of its health page once a second and keeps them in
- * RUN/view-NODE.page; it is the only writer, readers are any. A page's words are those of
- * the health page (weir/health.h) for the services' targets of the own document. A view is
- * fresh for VIEW_GOOD_MS after its node's weir-health showed its last sign of life; words of
- * one that is not stay as they were last.
+ * weir-mgmt asks each peer once a second for the words of its health page, and keeps them in
+ * RUN/view-NODE.page. It is the only writer; any process may read. A page has the words of the
+ * health page (weir/health.h) for the services' targets of the own document. A page is fresh for
+ * VIEW_GOOD_MS after the last sign of life of that node's weir-health; the words of a page that is
+ * not fresh stay as they were. Implemented in model/view.c; any thread.
  */
 #ifndef WEIR_VIEW_H
 #define WEIR_VIEW_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What is wrong with a configuration's zone files, as weir-dns would find it: they are
- * compiled by its own code and the result is thrown away.
+ * What is wrong with a configuration's zone files, as weir-dns would find it: its own code compiles
+ * them, and the result is thrown away. Implemented in dns/zones_check.c and dns/zones_list.c; any
+ * thread.
  */
 #ifndef WEIR_ZONES_H
 #define WEIR_ZONES_H
@@ -33,7 +34,8 @@ typedef void zones_report(void *arg, const struct zones_message *message);
 
 /**
  * Compile the zones of @p m together with its dynamic names. Takes as long as the zones are large.
- * @return 0 (with warnings and signed zones, too), -EINVAL after one ZONES_MISTAKE or more, or -ENOMEM
+ * @return 0 (with warnings and signed zones, too), -EINVAL after one ZONES_MISTAKE or more, or
+ * -ENOMEM
  */
 int zones_check(const struct model *m, zones_report *report, void *arg);
 
@@ -47,7 +49,10 @@ struct zones_record {
 
 typedef void zones_found(void *arg, const struct zones_record *record);
 
-/** The serial of the first SOA in a zone file. Any thread. @return 0, -ENOENT (there is none) or -errno */
+/**
+ * The serial of the first SOA in a zone file. Any thread.
+ * @return 0, -ENOENT (there is none) or -errno
+ */
 int zones_serial(const char *zone, const char *file, uint32_t *out);
 
 /**
