@@ -40,7 +40,7 @@ static size_t take(char *data, size_t size, size_t n, void *arg)
 }
 
 /* The file by which peers are verified; "" where there is none. It is looked for each time: it may have come. */
-static void find_ca(const struct client *c, char path[PATH_MAX])
+static void find_ca(const struct peer_client *c, char path[PATH_MAX])
 {
 	if (!proc_path(c->conf, "tls.ca", path) && !access(path, R_OK))
 		return;
@@ -52,8 +52,8 @@ static void find_ca(const struct client *c, char path[PATH_MAX])
  * Peers are reached directly: a proxy of the environment would see the token. Signals are off
  * because several threads use libcurl.
  */
-static CURL *prepare(const struct client *c, const struct client_request *r, struct incoming *in,
-                     struct curl_slist *headers)
+static CURL *prepare(const struct peer_client *c, const struct client_request *r,
+                     struct incoming *in, struct curl_slist *headers)
 {
 	CURL *easy = curl_easy_init();
 	char ca[PATH_MAX];
@@ -142,7 +142,7 @@ static void run(const struct asking *a)
 	collect(a);
 }
 
-static struct curl_slist *make_headers(const struct client *c)
+static struct curl_slist *make_headers(const struct peer_client *c)
 {
 	char authorization[HTTP_TEXT_MAX + 32];
 	struct curl_slist *headers, *more;
@@ -156,7 +156,7 @@ static struct curl_slist *make_headers(const struct client *c)
 	return more ? more : headers;
 }
 
-static void begin(const struct client *c, struct asking *a, struct curl_slist *headers)
+static void begin(const struct peer_client *c, struct asking *a, struct curl_slist *headers)
 {
 	for (size_t i = 0; i < a->n; i++) {
 		struct client_request *r = &a->requests[i];
@@ -182,7 +182,7 @@ static void end(const struct asking *a)
 	}
 }
 
-void client_ask(struct client *c, struct client_request *requests, size_t n)
+void client_ask(struct peer_client *c, struct client_request *requests, size_t n)
 {
 	struct asking a = { .requests = requests,
 		            .in = calloc(n + 1, sizeof(*a.in)),
@@ -203,13 +203,13 @@ void client_ask(struct client *c, struct client_request *requests, size_t n)
 	free(a.in);
 }
 
-void client_open(struct client *c, const char *conf_dir)
+void client_open(struct peer_client *c, const char *conf_dir)
 {
-	*c = (struct client){ 0 };
+	*c = (struct peer_client){ 0 };
 	snprintf(c->conf, sizeof(c->conf), "%s", conf_dir);
 }
 
-void client_close(struct client *c)
+void client_close(struct peer_client *c)
 {
 	if (c->multi)
 		curl_multi_cleanup(c->multi);

@@ -3,7 +3,7 @@
  * @file
  * Asking peers over HTTP (libcurl): several at a time, each within a time, answers bounded.
  *
- * Implemented in mgmt/api/client.c. Any thread, each with a struct client of its own, and never
+ * Implemented in mgmt/api/client.c. Any thread, each with a struct peer_client of its own, and never
  * under the core's lock.
  */
 #ifndef WEIR_MGMT_API_CLIENT_H
@@ -18,7 +18,7 @@
 #define CLIENT_ANSWER_MAX ((size_t)64 << 20) /**< bytes: a version with all files that go as text */
 
 /** What all requests to peers have in common. */
-struct client {
+struct peer_client {
 	char token[HTTP_TEXT_MAX];
 	char conf
 	        [4096]; /**< CONF/tls.ca, or tls.crt, verifies peers: PEM, read for each connection */
@@ -40,9 +40,9 @@ struct client_request {
 };
 
 /** Find the file by which peers are verified: tls.ca, else tls.crt, below @p conf_dir. */
-void client_open(struct client *c, const char *conf_dir);
-void client_close(struct client *c);
+void client_open(struct peer_client *c, const char *conf_dir);
+void client_close(struct peer_client *c);
 /** Send @p n requests at once and wait for all. */
-void client_ask(struct client *c, struct client_request *requests, size_t n);
+void client_ask(struct peer_client *c, struct client_request *requests, size_t n);
 
 #endif

@@ -25,13 +25,13 @@
 #include "mgmt/store/intent.h"
 #include "mgmt/store/reserve.h"
 
-struct learn;
+struct state_fetch;
 struct observe;
 struct peers;
 struct state;
 struct stats;
 struct timekeep;
-struct views;
+struct health_exchange;
 
 /** Of requests under way: more than there are threads for them (mgmt/api/http_serve.c). */
 #define CORE_KEYS_MAX 256u
@@ -45,8 +45,8 @@ struct core {
 	struct intent *intent;
 	struct observe *observe;
 	struct peers *peers;
-	struct views *views;
-	struct learn *learn;
+	struct health_exchange *views;
+	struct state_fetch *learn;
 	struct state *state;
 	struct timekeep *clock;
 	struct logins logins;           /**< of the main thread */

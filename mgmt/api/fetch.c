@@ -80,7 +80,7 @@ static int take_parts(struct core *core, const json_t *answer)
 	return taken;
 }
 
-int fetch_files(struct core *core, struct client *client, const char *api, const json_t *files,
+int fetch_files(struct core *core, struct peer_client *client, const char *api, const json_t *files,
                 unsigned within_ms)
 {
 	uint64_t until_ms = clock_mono_ms() + within_ms;

@@ -18,7 +18,7 @@
  * @param within_ms then it is given up until the next time
  * @return 0; -EAGAIN: some are still missing; -errno
  */
-int fetch_files(struct core *core, struct client *client, const char *api, const json_t *files,
+int fetch_files(struct core *core, struct peer_client *client, const char *api, const json_t *files,
                 unsigned within_ms);
 
 #endif

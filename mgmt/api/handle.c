@@ -151,7 +151,7 @@ static void tell_judgement(json_t *node, const struct inforce *f)
 }
 
 /* What is waited for: a document everywhere, and, of a change of configuration, the nodes' judgements. */
-struct waiting {
+struct change_wait {
 	bool all;
 	uint64_t number; /* of the version; 0: it is no change of configuration */
 	char digest[DIGEST_TEXT_MAX];
@@ -164,7 +164,7 @@ struct waiting {
  * The version that has taken the place of the one that is waited for: a peer or the deadline rolled that back, or another
  * change made at the same time won. NULL: it is in force, or what is in force was built on it.
  */
-static const struct version *find_replacing(const struct core *core, const struct waiting *w)
+static const struct version *find_replacing(const struct core *core, const struct change_wait *w)
 {
 	const struct version *head = intent_head(core->intent);
 	struct version kept;
@@ -195,7 +195,7 @@ static void tell_replacing(json_t *node, const struct version *by, bool rolled_b
 }
 
 /* This node, as processes show it, and as it judges the version. */
-static json_t *tell_own(struct core *core, struct waiting *w)
+static json_t *tell_own(struct core *core, struct change_wait *w)
 {
 	const struct inforce *f = NULL;
 	bool complete;
@@ -224,7 +224,7 @@ static json_t *tell_own(struct core *core, struct waiting *w)
 }
 
 /* What a peer says of the version, or said before it was rolled back. NULL: nothing, or of another one */
-static const struct inforce *judgement_of(const struct core *core, const struct waiting *w,
+static const struct inforce *judgement_of(const struct core *core, const struct change_wait *w,
                                           const struct peers_view *v)
 {
 	const struct inforce *f = !strcmp(core->refused_by, v->node) ? &core->refusal : &v->inforce;
@@ -238,7 +238,7 @@ static const struct inforce *judgement_of(const struct core *core, const struct 
 }
 
 /* One peer's state. @p fresh: it has answered since @p w was begun; else it counts as behind. */
-static json_t *tell_peer(const struct core *core, struct waiting *w, const struct peers_view *v,
+static json_t *tell_peer(const struct core *core, struct change_wait *w, const struct peers_view *v,
                          bool fresh)
 {
 	const struct inforce *f = judgement_of(core, w, v);
@@ -260,7 +260,7 @@ static json_t *tell_peer(const struct core *core, struct waiting *w, const struc
 	return node;
 }
 
-static void tell_peers(struct core *core, struct waiting *w, json_t *nodes)
+static void tell_peers(struct core *core, struct change_wait *w, json_t *nodes)
 {
 	const struct peers_view *view;
 	size_t n = peers_view(core, &view);
@@ -282,7 +282,7 @@ static void note_rounds(const struct core *core, uint64_t rounds[PEERS_MAX])
 }
 
 /* Look once; @p nodes is made again. */
-static void look(struct core *core, struct waiting *w, json_t **nodes)
+static void look(struct core *core, struct change_wait *w, json_t **nodes)
 {
 	json_decref(*nodes);
 	*nodes = json_array();
@@ -292,7 +292,7 @@ static void look(struct core *core, struct waiting *w, json_t **nodes)
 }
 
 /* The version that the answer tells of; a change that made none waits for the one that is there. */
-static void note_version(const struct http_reply *reply, struct waiting *w)
+static void note_version(const struct http_reply *reply, struct change_wait *w)
 {
 	const json_t *version = json_object_get(reply->json, "version");
 	const char *digest = json_string_value(json_object_get(version, "digest"));
@@ -303,7 +303,7 @@ static void note_version(const struct http_reply *reply, struct waiting *w)
 
 void handle_wait(struct core *core, const struct http_request *r, struct http_reply *reply)
 {
-	struct waiting w = { .all = wants_all(r) };
+	struct change_wait w = { .all = wants_all(r) };
 	uint64_t wait_ms, asked_ms = clock_mono_ms();
 	json_t *nodes = NULL;
 

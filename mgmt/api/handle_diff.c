@@ -77,7 +77,7 @@ static bool find_peer(struct core *core, const char *node, char api[CLIENT_URL_M
 	return ok;
 }
 
-static json_t *ask(struct client *client, const char *api, const char *path,
+static json_t *ask(struct peer_client *client, const char *api, const char *path,
                    char why[HTTP_TEXT_MAX])
 {
 	struct client_request r = { .timeout_ms = ASK_MS };
@@ -90,7 +90,7 @@ static json_t *ask(struct client *client, const char *api, const char *path,
 }
 
 /* The number of a peer's head. @return 0: it has none, or cannot be asked */
-static uint64_t ask_head(struct client *client, const char *api, char why[HTTP_TEXT_MAX])
+static uint64_t ask_head(struct peer_client *client, const char *api, char why[HTTP_TEXT_MAX])
 {
 	json_t *answer = ask(client, api, "/v1/peer/head", why);
 	const json_t *version = json_object_get(answer, "version");
@@ -106,7 +106,7 @@ static uint64_t ask_head(struct client *client, const char *api, char why[HTTP_T
 static int fetch_side(struct core *core, const char *api, struct side *side,
                       char why[HTTP_TEXT_MAX])
 {
-	struct client client = { 0 };
+	struct peer_client client = { 0 };
 	char path[64];
 	json_t *answer = NULL;
 	int rc = -EHOSTUNREACH;

@@ -17,7 +17,7 @@
 #include "mgmt/api/tell.h"
 
 /* The text called @p name; "" where there is none. */
-static const char *word(const json_t *object, const char *name)
+static const char *status_text(const json_t *object, const char *name)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 
@@ -94,7 +94,7 @@ static const char *drained_word(const json_t *site)
 /* Whether checks leave a site of a name in the answers; weir-dns tells of both families. */
 static bool is_answered(const json_t *s)
 {
-	const char *const families[] = { word(s, "ipv4"), word(s, "ipv6") };
+	const char *const families[] = { status_text(s, "ipv4"), status_text(s, "ipv6") };
 
 	if (json_is_true(json_object_get(s, "disabled")))
 		return false;
@@ -141,7 +141,7 @@ static json_t *site_effect(const struct look *l, const char *site)
 			uint64_t weight = weight_of(s, out);
 
 			sum += weight;
-			if (strcmp(word(s, "site"), site))
+			if (strcmp(status_text(s, "site"), site))
 				continue;
 			own = weight;
 			is_out = out;
@@ -211,8 +211,8 @@ static const json_t *placed_at(const struct look *l, const char *service, const 
 		             *sites = json_object_get(name, "sites");
 
 		for (size_t k = 0; k < json_array_size(sites); k++)
-			if (!strcmp(word(name, "service"), service) &&
-			    !strcmp(word(json_array_get(sites, k), "site"), site))
+			if (!strcmp(status_text(name, "service"), service) &&
+			    !strcmp(status_text(json_array_get(sites, k), "site"), site))
 				return json_array_get(sites, k);
 	}
 	return NULL;
@@ -337,7 +337,7 @@ json_t *handle_peers_json(struct core *core)
 static const json_t *peer_called(const json_t *peers, const char *node)
 {
 	for (size_t i = 0; i < json_array_size(peers); i++)
-		if (!strcmp(word(json_array_get(peers, i), "node"), node))
+		if (!strcmp(status_text(json_array_get(peers, i), "node"), node))
 			return json_array_get(peers, i);
 	return NULL;
 }
@@ -354,7 +354,7 @@ static json_t *nodes_status(struct status *s)
 	for (size_t i = 0; i < l->m->n_nodes; i++) {
 		const struct model_node *n = &l->m->nodes[i];
 		const json_t *peer = peer_called(l->peers, n->name);
-		const char *state = peer ? word(peer, "state") : "unknown";
+		const char *state = peer ? status_text(peer, "state") : "unknown";
 		bool self = n == l->m->self;
 
 		json_array_append_new(

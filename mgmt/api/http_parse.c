@@ -466,7 +466,7 @@ static int step_size(struct http_chunks *c, char byte)
 }
 
 /* One byte of what is not data. */
-static int step(struct http_chunks *c, char byte)
+static int step_chunk_byte(struct http_chunks *c, char byte)
 {
 	switch (c->state) {
 	case SIZE:
@@ -514,7 +514,7 @@ enum http_chunks_result http_chunks_read(struct http_chunks *c, const char *byte
 				c->state = DATA_CR;
 			return HTTP_CHUNKS_DATA;
 		}
-		c->state = step(c, bytes[(*used)++]);
+		c->state = step_chunk_byte(c, bytes[(*used)++]);
 	}
 	return c->state == DONE  ? HTTP_CHUNKS_END
 	       : c->state == BAD ? HTTP_CHUNKS_BAD

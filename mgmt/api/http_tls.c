@@ -131,7 +131,7 @@ static int outcome(SSL *tls, int rc, enum http_tls_want *want)
 	return error == SSL_ERROR_ZERO_RETURN ? 0 : lacks ? -ENOMEM : -EPROTO;
 }
 
-static int cut(size_t n)
+static int clamp_length(size_t n)
 {
 	return n < INT_MAX ? (int)n : INT_MAX;
 }
@@ -150,7 +150,7 @@ int http_tls_accept(struct ssl_st *tls, enum http_tls_want *want)
 ssize_t http_tls_read(struct ssl_st *tls, void *out, size_t n, enum http_tls_want *want)
 {
 	ERR_clear_error();
-	int rc = SSL_read(tls, out, cut(n));
+	int rc = SSL_read(tls, out, clamp_length(n));
 
 	return rc > 0 ? rc : outcome(tls, rc, want);
 }
@@ -158,7 +158,7 @@ ssize_t http_tls_read(struct ssl_st *tls, void *out, size_t n, enum http_tls_wan
 ssize_t http_tls_write(struct ssl_st *tls, const void *bytes, size_t n, enum http_tls_want *want)
 {
 	ERR_clear_error();
-	int rc = SSL_write(tls, bytes, cut(n));
+	int rc = SSL_write(tls, bytes, clamp_length(n));
 
 	if (rc > 0)
 		return rc;

@@ -24,16 +24,16 @@
 
 #define ASK_MS 1000 /* for the own dataplane, over its control socket */
 
-struct fellow {
+struct site_peer {
 	char node[MODEL_NAME_MAX], api[256];
 	bool agrees; /* it has our head and our overrides */
 };
 
-struct learn {
+struct state_fetch {
 	struct thread thread;
-	struct client client;
+	struct peer_client client;
 	char cluster[MODEL_NAME_MAX];
-	struct fellow fellows[PEERS_MAX];
+	struct site_peer fellows[PEERS_MAX];
 	size_t n;
 };
 
@@ -84,7 +84,7 @@ enum learn_word learn_read(const json_t *answer, const char *node, const char *c
 	return LEARN_KNOWS;
 }
 
-static bool agrees(const struct core *core, const char *node)
+static bool peer_agrees(const struct core *core, const char *node)
 {
 	const struct peers_view *views;
 	size_t n = peers_view(core, &views);
@@ -96,20 +96,20 @@ static bool agrees(const struct core *core, const char *node)
 }
 
 /* The nodes of this site that have an API. Under the lock. */
-static void list_fellows(struct core *core, struct learn *l, const struct model *m)
+static void list_fellows(struct core *core, struct state_fetch *l, const struct model *m)
 {
 	l->n = 0;
 	snprintf(l->cluster, sizeof(l->cluster), "%s", m->cluster);
 	for (size_t i = 0; i < m->n_nodes && l->n < PEERS_MAX; i++) {
 		const struct model_node *node = &m->nodes[i];
-		struct fellow *f = &l->fellows[l->n];
+		struct site_peer *f = &l->fellows[l->n];
 
 		if (node == m->self || node->site != m->self->site || !*node->api ||
 		    strlen(node->api) >= sizeof(f->api))
 			continue;
 		snprintf(f->node, sizeof(f->node), "%s", node->name);
 		snprintf(f->api, sizeof(f->api), "%s", node->api);
-		f->agrees = agrees(core, node->name);
+		f->agrees = peer_agrees(core, node->name);
 		l->n++;
 	}
 }
@@ -125,14 +125,14 @@ static void hand_over(struct core *core, const char *node, const char *text)
 }
 
 /* Make something of the answers: of the first who knows and agrees; else nobody knows if all say so. */
-static void take_answers(struct core *core, const struct learn *l,
+static void take_answers(struct core *core, const struct state_fetch *l,
                          const struct client_request *requests)
 {
 	const char *text = NULL;
 	size_t n_nothing = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
-		const struct fellow *f = &l->fellows[i];
+		const struct site_peer *f = &l->fellows[i];
 		enum learn_word word = requests[i].answer ? learn_read(requests[i].answer, f->node,
 		                                                       l->cluster, &text)
 		                                          : LEARN_MALFORMED;
@@ -147,7 +147,7 @@ static void take_answers(struct core *core, const struct learn *l,
 		hand_over(core, GUESTS_NOBODY, "");
 }
 
-static void ask_fellows(struct core *core, struct learn *l)
+static void ask_fellows(struct core *core, struct state_fetch *l)
 {
 	struct client_request *requests = calloc(PEERS_MAX, sizeof(*requests));
 
@@ -168,7 +168,7 @@ static void ask_fellows(struct core *core, struct learn *l)
 }
 
 /* Whether the own dataplane, with the document of now in force, wants to learn. Not under the lock. */
-static bool wants(struct core *core, uint64_t document)
+static bool wants_state(struct core *core, uint64_t document)
 {
 	json_t *status = ask_dataplane(core, "{\"do\":\"status\"}");
 	bool yes = json_is_true(json_object_get(status, "wants_guests")) &&
@@ -185,7 +185,7 @@ static bool wants(struct core *core, uint64_t document)
 static void *run(void *arg)
 {
 	struct core *core = arg;
-	struct learn *l = core->learn;
+	struct state_fetch *l = core->learn;
 
 	core_lock(core);
 	while (!core->stopping) {
@@ -196,7 +196,7 @@ static void *run(void *arg)
 		if (m && m->self)
 			list_fellows(core, l, m);
 		core_unlock(core);
-		if (m && wants(core, document)) {
+		if (m && wants_state(core, document)) {
 			auth_peer_token(core->dirs.conf, l->client.token);
 			ask_fellows(core, l);
 		}

@@ -43,7 +43,7 @@
 #define TICK_LEAST_MS 10    /* between two ticks, however much is due */
 #define NOT_HERE      "this host does not have the address"
 
-struct process {
+struct mgmt_process {
 	struct core core;
 	struct loop *loop;
 	struct loop_timer tick;
@@ -74,7 +74,7 @@ static const char *api_error(int rc)
 }
 
 /* The addresses of the other nodes, whose connections have limits of their own. */
-static void follow_peers(struct process *p)
+static void follow_peers(struct mgmt_process *p)
 {
 	struct addr peers[HTTP_PEERS_MAX];
 	size_t n = 0;
@@ -93,7 +93,7 @@ static void follow_peers(struct process *p)
 }
 
 /* Serve the address that the model gives this node; a change of it is followed. */
-static void follow_api(struct process *p)
+static void follow_api(struct mgmt_process *p)
 {
 	char api[sizeof(p->api)] = "";
 
@@ -128,7 +128,7 @@ static void follow_api(struct process *p)
 }
 
 /* Gauges are written at each tick, so that no change has to remember them. */
-static void set_gauges(struct process *p)
+static void set_gauges(struct mgmt_process *p)
 {
 	const struct version *head = intent_head(p->core.intent);
 	struct stats *s = p->core.stats;
@@ -154,7 +154,7 @@ static void set_gauges(struct process *p)
 }
 
 /* Commands come by the socket's file: if somebody removes it, another server takes over, at a new one. */
-static void keep_local(struct process *p)
+static void keep_local(struct mgmt_process *p)
 {
 	struct http_server *server;
 	char path[PATH_MAX];
@@ -181,7 +181,7 @@ static void keep_local(struct process *p)
  */
 static void on_tick(void *arg)
 {
-	struct process *p = arg;
+	struct mgmt_process *p = arg;
 
 	core_lock(&p->core);
 	timekeep_tick(&p->core);
@@ -212,7 +212,7 @@ static void on_tick(void *arg)
 
 static void on_stop(void *arg)
 {
-	struct process *p = arg;
+	struct mgmt_process *p = arg;
 
 	loop_stop(p->loop);
 }
@@ -220,7 +220,7 @@ static void on_stop(void *arg)
 /* {"do":"status"}: the same as GET /v1/status, for when HTTP is in doubt. */
 static char *on_ask(void *arg, const char *line, size_t length)
 {
-	struct process *p = arg;
+	struct mgmt_process *p = arg;
 	json_t *request = json_read(line, length, JSON_REJECT_DUPLICATES, NULL), *answer;
 	const char *what = json_string_value(json_object_get(request, "do"));
 
@@ -290,7 +290,7 @@ static int open_core(struct core *core, bool bootstrap)
  * The control socket belongs to this loop and not to the HTTP servers: it answers when those are
  * in doubt.
  */
-static int open_loop(struct process *p)
+static int open_loop(struct mgmt_process *p)
 {
 	char path[PATH_MAX];
 	int rc = loop_open(&p->loop);
@@ -315,7 +315,7 @@ static int open_loop(struct process *p)
 	return rc;
 }
 
-static void stop(struct process *p)
+static void stop(struct mgmt_process *p)
 {
 	if (p->core.intent) {
 		core_lock(&p->core);
@@ -340,7 +340,7 @@ static void stop(struct process *p)
  * Privileges are dropped and the sandbox is entered before anything is opened that a client can
  * reach.
  */
-static int run(struct process *p)
+static int run(struct mgmt_process *p)
 {
 	int rc = proc_become("mgmt", 0);
 
@@ -382,7 +382,7 @@ static int move_store_back(const struct proc_dirs *dirs)
 
 int main(int argc, char **argv)
 {
-	static struct process p;
+	static struct mgmt_process p;
 
 	json_prepare();
 	if (argc > 1 && !strcmp(argv[1], "--help")) {

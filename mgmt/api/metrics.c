@@ -34,7 +34,7 @@ static const struct scaled {
 };
 
 /* A row of the metrics, to be sorted: rows of one family stand together, in the page's order. */
-struct row {
+struct metric_row {
 	const struct stats_entry *entry;
 	const char *process;
 	const char *name;  /* as it is shown */
@@ -44,7 +44,7 @@ struct row {
 };
 
 /* The family of a histogram's parts is what they are called without their ending. */
-static void find_family(struct row *r)
+static void find_family(struct metric_row *r)
 {
 	static const char *const parts[] = { "_seconds_bucket", "_seconds_sum", "_seconds_count" };
 	size_t n = strlen(r->name), keep = strlen("_seconds");
@@ -60,9 +60,10 @@ static void find_family(struct row *r)
 	}
 }
 
-static void fill_row(struct row *r, const struct stats_entry *e, const char *process, bool former)
+static void fill_row(struct metric_row *r, const struct stats_entry *e, const char *process,
+                     bool former)
 {
-	*r = (struct row){ .entry = e, .process = process, .name = e->name };
+	*r = (struct metric_row){ .entry = e, .process = process, .name = e->name };
 	for (size_t i = 0; !former && i < sizeof(scaled) / sizeof(scaled[0]); i++)
 		if (!strcmp(scaled[i].page, e->name)) {
 			r->name = scaled[i].name;
@@ -73,7 +74,7 @@ static void fill_row(struct row *r, const struct stats_entry *e, const char *pro
 
 static int compare_rows(const void *a, const void *b)
 {
-	const struct row *x = a, *y = b;
+	const struct metric_row *x = a, *y = b;
 	int c = strcmp(x->family, y->family);
 
 	if (!c)
@@ -90,7 +91,7 @@ static bool has_former_name(const struct stats_entry *e)
 }
 
 static size_t collect_rows(const struct stats_reader *reader, const char *process, bool former,
-                           struct row *rows, size_t max)
+                           struct metric_row *rows, size_t max)
 {
 	size_t n = 0;
 
@@ -111,7 +112,7 @@ static void put_head(FILE *out, const char *name, const char *type, const char *
 	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-static void put_row(FILE *out, const struct row *r)
+static void put_row(FILE *out, const struct metric_row *r)
 {
 	uint64_t value = __atomic_load_n(&r->entry->value, __ATOMIC_RELAXED);
 
@@ -123,10 +124,10 @@ static void put_row(FILE *out, const struct row *r)
 		fprintf(out, "%" PRIu64 "\n", value);
 }
 
-static void put_rows(FILE *out, const struct row *rows, size_t n)
+static void put_rows(FILE *out, const struct metric_row *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		const struct row *r = &rows[i];
+		const struct metric_row *r = &rows[i];
 
 		if (i == 0 || strcmp(rows[i - 1].family, r->family))
 			put_head(out, r->family,
@@ -243,7 +244,7 @@ static void put_pages(FILE *out, const struct look *l, bool former)
 			readers[p] = NULL;
 		max += readers[p] ? 2 * stats_reader_n(readers[p]) : 0;
 	}
-	struct row *rows = calloc(max, sizeof(*rows));
+	struct metric_row *rows = calloc(max, sizeof(*rows));
 	for (int p = 0; rows && p <= OBSERVE_COUNT; p++)
 		if (readers[p])
 			n += collect_rows(readers[p], page_name(p), former, rows + n, max - n);

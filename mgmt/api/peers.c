@@ -33,7 +33,7 @@
 #define FETCH_MAX        50u                   /* versions taken in one go */
 
 /* A peer as this thread works on it. */
-struct target {
+struct peer_target {
 	char api[256];
 	struct peers_view view;
 	char overrides[DIGEST_TEXT_MAX]; /* the digest that it told */
@@ -44,7 +44,7 @@ struct target {
 
 struct peers {
 	struct thread thread;
-	struct client client;
+	struct peer_client client;
 	struct peers_view view[PEERS_MAX]; /* what others see; under the lock */
 	size_t n_view;
 	bool poked, tell_others;
@@ -64,18 +64,18 @@ const char *peers_state_text(enum peers_state state)
 }
 
 /* Make the list of peers from the model, keeping what is known of them. Under the lock. */
-static size_t list_targets(const struct core *core, struct target *targets)
+static size_t list_targets(const struct core *core, struct peer_target *targets)
 {
 	const struct model *m = join_model(core->intent);
 	size_t n = 0;
 
 	for (size_t i = 0; m && i < m->n_nodes && n < PEERS_MAX; i++) {
 		const struct model_node *node = &m->nodes[i];
-		struct target *t = &targets[n];
+		struct peer_target *t = &targets[n];
 
 		if (!strcmp(node->name, core->dirs.node) || strlen(node->api) >= sizeof(t->api))
 			continue;
-		*t = (struct target){ .view = { .state = PEERS_UNASKED } };
+		*t = (struct peer_target){ .view = { .state = PEERS_UNASKED } };
 		for (size_t k = 0; k < core->peers->n_view; k++)
 			if (!strcmp(core->peers->view[k].node, node->name))
 				t->view = core->peers->view[k];
@@ -87,7 +87,7 @@ static size_t list_targets(const struct core *core, struct target *targets)
 	return n;
 }
 
-static bool fetch(struct peers *p, const struct target *t, const char *path, json_t **answer)
+static bool fetch(struct peers *p, const struct peer_target *t, const char *path, json_t **answer)
 {
 	struct client_request r = { .timeout_ms = FETCH_TIMEOUT_MS };
 
@@ -100,7 +100,7 @@ static bool fetch(struct peers *p, const struct target *t, const char *path, jso
 }
 
 /* Take the peer's overrides. */
-static void take_overrides(struct core *core, const struct target *t)
+static void take_overrides(struct core *core, const struct peer_target *t)
 {
 	struct override *list = calloc(OVERRIDES_MAX, sizeof(*list));
 	json_t *answer = NULL;
@@ -142,7 +142,7 @@ static size_t read_versions(const json_t *items, struct version **out)
 }
 
 /* Fetch one version with its files. */
-static bool fetch_version(struct core *core, const struct target *t, const struct version *v,
+static bool fetch_version(struct core *core, const struct peer_target *t, const struct version *v,
                           struct intent_offer *out)
 {
 	const struct tell_source source = { handle_files_find, core };
@@ -170,8 +170,8 @@ static bool fetch_version(struct core *core, const struct target *t, const struc
 }
 
 /* Those of @p list that are not ours already, oldest first, with files. @return how many, 0 on any failure */
-static size_t fetch_offers(struct core *core, const struct target *t, const struct version *list,
-                           size_t n, struct intent_offer *offers)
+static size_t fetch_offers(struct core *core, const struct peer_target *t,
+                           const struct version *list, size_t n, struct intent_offer *offers)
 {
 	size_t wanted = 0, got = 0;
 
@@ -190,7 +190,7 @@ static size_t fetch_offers(struct core *core, const struct target *t, const stru
 }
 
 /* Give way to what the peer has, if our head must (mgmt/store/yield.h). */
-static void give_way(struct core *core, struct target *t)
+static void give_way(struct core *core, struct peer_target *t)
 {
 	struct version *list = NULL;
 	json_t *answer = NULL;
@@ -219,7 +219,7 @@ static void give_way(struct core *core, struct target *t)
  * The whole list of versions is asked for: the head alone does not show whether it descends from
  * ours.
  */
-static void take_versions(struct core *core, struct target *t)
+static void take_versions(struct core *core, struct peer_target *t)
 {
 	struct intent_offer *offers = calloc(FETCH_MAX, sizeof(*offers));
 	struct version *list = NULL;
@@ -261,7 +261,7 @@ static void take_versions(struct core *core, struct target *t)
 }
 
 /* Its clock was read at some instant between the question and the answer. */
-static void read_clock(struct target *t, const json_t *clock)
+static void read_clock(struct peer_target *t, const json_t *clock)
 {
 	const json_t *ms = json_object_get(clock, "ms");
 	int64_t middle_ms = (int64_t)(t->sent_ms + (t->received_ms - t->sent_ms) / 2);
@@ -275,7 +275,8 @@ static void read_clock(struct target *t, const json_t *clock)
 }
 
 /* What a peer's answer about its head says. @return whether it could be read */
-static bool read_head(struct core *core, struct target *t, const json_t *answer, bool *confirmed)
+static bool read_head(struct core *core, struct peer_target *t, const json_t *answer,
+                      bool *confirmed)
 {
 	const char *overrides = json_string_value(json_object_get(answer, "overrides"));
 	const json_t *load = json_object_get(answer, "bits_per_s");
@@ -320,7 +321,7 @@ static bool read_head(struct core *core, struct target *t, const json_t *answer,
 }
 
 /* Confirming and giving way come first: both decide whether the peer's versions can be taken. */
-static void take_answer(struct core *core, struct target *t, struct client_request *r)
+static void take_answer(struct core *core, struct peer_target *t, struct client_request *r)
 {
 	char own[DIGEST_TEXT_MAX];
 	bool confirmed = false;
@@ -357,7 +358,7 @@ static void take_answer(struct core *core, struct target *t, struct client_reque
 }
 
 /* Show the outcome of a round, and tell changes. Under the lock. */
-static void publish(struct core *core, const struct target *targets, size_t n)
+static void publish(struct core *core, const struct peer_target *targets, size_t n)
 {
 	struct intent_foreign foreign[PEERS_MAX];
 	struct peers *p = core->peers;
@@ -392,8 +393,8 @@ static void publish(struct core *core, const struct target *targets, size_t n)
 	core_changed(core);
 }
 
-static void ask_all(struct core *core, struct target *targets, size_t n, const char *path, int post,
-                    struct client_request *requests)
+static void ask_all(struct core *core, struct peer_target *targets, size_t n, const char *path,
+                    int post, struct client_request *requests)
 {
 	for (size_t i = 0; i < n; i++) {
 		requests[i] =
@@ -408,7 +409,7 @@ static void ask_all(struct core *core, struct target *targets, size_t n, const c
  */
 static void one_round(struct core *core, bool tell_others)
 {
-	struct target *targets = calloc(PEERS_MAX, sizeof(*targets));
+	struct peer_target *targets = calloc(PEERS_MAX, sizeof(*targets));
 	struct client_request *requests = calloc(PEERS_MAX, sizeof(*requests));
 	size_t n = 0;
 
@@ -461,7 +462,7 @@ static void end_joining(struct core *core, uint64_t until_ms)
 /* Without a token nobody is asked: all are unreachable, and it is said why. */
 static void miss_round(struct core *core)
 {
-	struct target *targets = calloc(PEERS_MAX, sizeof(*targets));
+	struct peer_target *targets = calloc(PEERS_MAX, sizeof(*targets));
 
 	core_lock(core);
 	size_t n = targets ? list_targets(core, targets) : 0;

@@ -113,7 +113,7 @@ static void ask_nodes(struct core *core, struct propose_node **asked, size_t n, 
                       const char *body, int timeout_ms)
 {
 	struct client_request *requests = calloc(n + 1, sizeof(*requests));
-	struct client client;
+	struct peer_client client;
 
 	client_open(&client, core->dirs.conf);
 	auth_peer_token(core->dirs.conf, client.token);

@@ -19,7 +19,7 @@ struct force {
 };
 
 /* A pool's backends, counted. */
-struct tally {
+struct pool_counts {
 	size_t up, down, unknown, serving, draining, asked, odd;
 };
 
@@ -108,7 +108,7 @@ static json_t *backend_status(const struct status *s, const struct model_pool *p
  */
 static bool count_backend(const struct status *s, const struct model_pool *pool,
                           const struct model_backend *b, const struct effect_backend *e,
-                          struct tally *t)
+                          struct pool_counts *t)
 {
 	const char *seen = look_state(&s->look, health_target_backend(pool->name, b->id)),
 	           *force = force_state(s, pool, e);
@@ -130,7 +130,7 @@ static bool count_backend(const struct status *s, const struct model_pool *pool,
 }
 
 static json_t *pool_effect(const struct status *s, const struct model_pool *pool,
-                           const struct tally *t, const struct effect_pool *p)
+                           const struct pool_counts *t, const struct effect_pool *p)
 {
 	if (!p)
 		return absent_effect(s, pool);
@@ -144,7 +144,7 @@ static json_t *pool_effect(const struct status *s, const struct model_pool *pool
 
 /* The pool's backends: all, or with a limit that is too small for them those that stand out. */
 static json_t *backends_status(struct status *s, const struct model_pool *pool,
-                               const struct force *f, bool all, struct tally *t)
+                               const struct force *f, bool all, struct pool_counts *t)
 {
 	json_t *list = json_array();
 
@@ -189,7 +189,7 @@ static json_t *pool_status(struct status *s, const struct model_pool *pool, bool
 {
 	const struct effect *effect = s->look.pages.effect;
 	struct effect_pool p;
-	struct tally t = { 0 };
+	struct pool_counts t = { 0 };
 	struct force f = { .n_rows = gather_rows(effect, pool->name, &f.rows) };
 	bool in_tables = f.n_rows >= 0 && !effect_pool(effect, pool->name, &p);
 

@@ -23,7 +23,7 @@
 
 /* A peer as this thread works on it. */
 struct peer {
-	struct views *views;
+	struct health_exchange *views;
 	char node[MODEL_NAME_MAX], api[256];
 	struct page *page;
 	bool listed; /* in the document of now */
@@ -39,9 +39,9 @@ struct wanted {
 	uint64_t document;
 };
 
-struct views {
+struct health_exchange {
 	struct thread thread;
-	struct client client;
+	struct peer_client client;
 	struct peer peers[PEERS_MAX];
 	size_t n;
 	struct wanted wanted;
@@ -158,10 +158,10 @@ int views_take(struct view_page *page, const json_t *answer, const char *node, c
 }
 
 /* One peer's answer, or why there is none. */
-static void told(struct client_request *r)
+static void on_peer_answer(struct client_request *r)
 {
 	struct peer *p = r->arg;
-	const struct views *v = p->views;
+	const struct health_exchange *v = p->views;
 	const char *why = r->why;
 	int rc = -EINVAL;
 
@@ -181,7 +181,7 @@ static void told(struct client_request *r)
  * A peer that did not answer lately is left out, so that its timeout does not slow the round of
  * the others.
  */
-static void ask(struct views *v)
+static void ask(struct health_exchange *v)
 {
 	struct client_request *requests = calloc(PEERS_MAX, sizeof(*requests));
 	size_t n = 0;
@@ -194,7 +194,7 @@ static void ask(struct views *v)
 			continue;
 		requests[n] = (struct client_request){ .timeout_ms = VIEWS_TIMEOUT_MS,
 			                               .answer_max = VIEWS_ANSWER_MAX,
-			                               .done = told,
+			                               .done = on_peer_answer,
 			                               .arg = p };
 		snprintf(requests[n].url, sizeof(requests[n].url), "%s/v1/peer/views", p->api);
 		n++;
@@ -208,7 +208,7 @@ static void ask(struct views *v)
 
 static void open_peer(struct core *core, const struct model_node *node)
 {
-	struct views *v = core->views;
+	struct health_exchange *v = core->views;
 	struct peer *p = &v->peers[v->n];
 	char path[PATH_MAX];
 
@@ -227,7 +227,7 @@ static void open_peer(struct core *core, const struct model_node *node)
 /* The peer's page goes with it: nobody is to take its last words for its present ones. */
 static void drop_peer(struct core *core, size_t at)
 {
-	struct views *v = core->views;
+	struct health_exchange *v = core->views;
 	char path[PATH_MAX];
 
 	view_set_good_until_ms(page_payload(v->peers[at].page), 0);
@@ -241,7 +241,7 @@ static void drop_peer(struct core *core, size_t at)
 /* Make the list of peers fit the document. Under the lock. */
 static void follow_peers(struct core *core, const struct model *m)
 {
-	struct views *v = core->views;
+	struct health_exchange *v = core->views;
 
 	for (size_t i = 0; i < v->n; i++)
 		v->peers[i].listed = false;
@@ -284,7 +284,7 @@ static void follow_document(struct core *core)
 /* Whether something of what this node sees of the services is about to change, or has changed lately. Under the lock. */
 static bool in_motion(struct core *core, uint64_t now_ms)
 {
-	struct views *v = core->views;
+	struct health_exchange *v = core->views;
 	struct observe_pages pages;
 	bool doubt = false;
 	uint64_t digest = 0;
@@ -309,7 +309,7 @@ static bool in_motion(struct core *core, uint64_t now_ms)
 static void *run(void *arg)
 {
 	struct core *core = arg;
-	struct views *v = core->views;
+	struct health_exchange *v = core->views;
 
 	core_lock(core);
 	while (!core->stopping) {
@@ -341,7 +341,7 @@ int views_start(struct core *core)
 
 void views_stop(struct core *core)
 {
-	struct views *v = core->views;
+	struct health_exchange *v = core->views;
 
 	if (!v)
 		return;

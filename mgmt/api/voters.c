@@ -35,7 +35,7 @@ static bool was_heard(const struct core *core, const char *node)
 }
 
 /* Whether a person has taken the site out: then it has no vote. */
-static bool is_out(const struct model *m, const char *site, int64_t wall_ms)
+static bool is_withdrawn(const struct model *m, const char *site, int64_t wall_ms)
 {
 	for (size_t i = 0; m && i < m->n_overrides; i++) {
 		const struct model_override *o = &m->overrides[i];
@@ -61,7 +61,7 @@ void voters_warn(struct core *core, const struct advice *advice, json_t *warning
 
 	for (size_t i = 0; i < advice->n_nodes;) {
 		const char *site = advice->nodes[i].site;
-		bool heard = false, out = is_out(m, site, wall_ms);
+		bool heard = false, out = is_withdrawn(m, site, wall_ms);
 
 		for (; i < advice->n_nodes && !strcmp(advice->nodes[i].site, site); i++)
 			heard |= !out && was_heard(core, advice->nodes[i].node);

@@ -55,7 +55,7 @@ static void add_name(struct judge_names *names, const char *name)
 }
 
 /* What people want of a backend: the strongest of its overrides that are in force. */
-struct wish {
+struct backend_intent {
 	bool drained, disabled;
 };
 
@@ -75,17 +75,17 @@ static size_t list_overrides(const struct gather_from *from, const char *pool,
 	return n;
 }
 
-static struct wish read_wish(const struct override *const *overrides, size_t n,
-                             const struct model_backend *b)
+static struct backend_intent read_backend_intent(const struct override *const *overrides, size_t n,
+                                                 const struct model_backend *b)
 {
-	struct wish wish = { false, false };
+	struct backend_intent intent = { false, false };
 
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(overrides[i]->name, b->name)) {
-			wish.drained |= overrides[i]->kind == MODEL_OVERRIDE_DRAIN;
-			wish.disabled |= overrides[i]->kind == MODEL_OVERRIDE_DISABLE;
+			intent.drained |= overrides[i]->kind == MODEL_OVERRIDE_DRAIN;
+			intent.disabled |= overrides[i]->kind == MODEL_OVERRIDE_DISABLE;
 		}
-	return wish;
+	return intent;
 }
 
 /* @return whether nothing that is seen speaks against sending to it: a verdict, if there are any */
@@ -136,13 +136,13 @@ static void gather_pool(const struct gather_from *from, const struct model_pool 
 	}
 	for (size_t i = 0; i < pool->n_backends; i++) {
 		const struct model_backend *b = &pool->backends[i];
-		struct wish wish = read_wish(overrides, n_overrides, b);
+		struct backend_intent intent = read_backend_intent(overrides, n_overrides, b);
 		const struct effect_backend *e = gather_row(rows, n_rows, b->id);
-		bool meant = b->weight && !wish.drained && !wish.disabled;
+		bool meant = b->weight && !intent.drained && !intent.disabled;
 		bool good = !p->checked;
 
 		p->n_meant += meant;
-		p->n_drained += wish.drained && !wish.disabled;
+		p->n_drained += intent.drained && !intent.disabled;
 		if (p->seen)
 			good = count_seen(from, b, p);
 		if (p->in_force)

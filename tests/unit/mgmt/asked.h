@@ -25,13 +25,13 @@ static struct {
 } requested[ASKED_MAX];
 static size_t n_asked;
 
-void client_open(struct client *c, const char *conf_dir)
+void client_open(struct peer_client *c, const char *conf_dir)
 {
 	(void)conf_dir;
 	memset(c, 0, sizeof(*c));
 }
 
-void client_close(struct client *c)
+void client_close(struct peer_client *c)
 {
 	(void)c;
 }
@@ -56,7 +56,7 @@ static void answer_one(struct client_request *r)
 	}
 }
 
-void client_ask(struct client *c, struct client_request *requests, size_t n)
+void client_ask(struct peer_client *c, struct client_request *requests, size_t n)
 {
 	(void)c;
 	for (size_t i = 0; i < n; i++) {

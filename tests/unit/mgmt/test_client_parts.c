@@ -127,7 +127,7 @@ static int stop_server(void **state)
 	return 0;
 }
 
-static struct client client;
+static struct peer_client client;
 
 static int setup(void **state)
 {
@@ -312,7 +312,7 @@ static void peers_are_verified_by_the_file_that_is_there(void **state)
 {
 	static const char *const names[] = { "", "tls.crt", "tls.ca" };
 	struct fixture f;
-	struct client c;
+	struct peer_client c;
 	char path[PATH_MAX], expected[PATH_MAX];
 
 	(void)state;

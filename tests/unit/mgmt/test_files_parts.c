@@ -351,7 +351,7 @@ static void an_answer_is_bounded(void **state)
 
 static int fetch_all(const struct asked_row *rows)
 {
-	struct client client;
+	struct peer_client client;
 	json_t *files = json_pack("{s:{s:s, s:i}, s:s}", "a.zone", "digest", A, "bytes", 6,
 	                          "weir.conf", "text");
 
@@ -368,7 +368,7 @@ static void a_fetch_goes_on_from_where_it_is(void **state)
 		                                  { NULL, NULL, 0 } };
 	static const struct asked_row rest[] = { { "/v1/peer/files", PART("3", "ZGVm"), 200 },
 		                                 { NULL, NULL, 0 } };
-	struct client client;
+	struct peer_client client;
 	json_t *files = json_pack("{s:{s:s, s:i}}", "a.zone", "digest", A, "bytes", 6);
 
 	(void)state;

@@ -58,7 +58,7 @@ static void peers_of_this_site_with_an_api_are_asked(void **state)
 		{ .name = "ams-5", .api = "https://a5", .site = &sites[0] },
 	};
 	struct model m = { .cluster = "shop", .nodes = nodes, .n_nodes = 6, .self = &nodes[0] };
-	static struct learn l;
+	static struct state_fetch l;
 
 	(void)state;
 	memset(long_api, 'x', sizeof(long_api) - 1);
@@ -76,7 +76,7 @@ static void peers_of_this_site_with_an_api_are_asked(void **state)
 		assert_int_equal(l.fellows[0].agrees, s == PEERS_AGREED);
 		assert_true(l.fellows[1].agrees);
 	}
-	assert_false(agrees(&this_node, "unheard-of"));
+	assert_false(peer_agrees(&this_node, "unheard-of"));
 }
 
 #define NOTHING(node)                                                                              \
@@ -102,10 +102,10 @@ static void one_answer_is_handed_over(void **state)
 		{ NULL, NULL, { true, true }, NULL },
 		{ KNOWS("ams-3"), NOTHING("ams-2"), { true, true }, NULL }, /* each other's */
 	};
-	struct learn l = { .cluster = "shop",
-		           .fellows = { { .node = "ams-2", .api = "https://a2" },
-		                        { .node = "ams-3", .api = "https://a3" } },
-		           .n = 2 };
+	struct state_fetch l = { .cluster = "shop",
+		                 .fellows = { { .node = "ams-2", .api = "https://a2" },
+		                              { .node = "ams-3", .api = "https://a3" } },
+		                 .n = 2 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -153,7 +153,7 @@ static void the_dataplane_wants_only_with_the_document_of_now(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		fake_answer = rows[i].answer;
-		if (wants(&this_node, 7) != rows[i].wants)
+		if (wants_state(&this_node, 7) != rows[i].wants)
 			fail_msg("row %zu", i);
 		assert_string_equal(asked_line, "{\"do\":\"status\"}");
 	}
@@ -181,7 +181,7 @@ static const char *round_with(const char *answer)
 	static char node[64];
 	struct guests_told told;
 	uint64_t now_ms = clock_mono_ms();
-	struct learn l = { .n = 0 };
+	struct state_fetch l = { .n = 0 };
 
 	while (clock_mono_ms() == now_ms)
 		;

@@ -84,7 +84,7 @@ int weir_mgmt_main(int argc, char **argv);
 #include "mgmt/api/main.c"
 #undef main
 
-static struct process process;
+static struct mgmt_process process;
 static struct model_node nodes[4];
 static struct model m;
 

@@ -47,9 +47,9 @@ static int setup(void **state)
 	return 0;
 }
 
-static struct target make_target(const char *node, enum peers_state peer_state)
+static struct peer_target make_target(const char *node, enum peers_state peer_state)
 {
-	struct target t = { .api = "https://fra-1", .view = { .state = peer_state } };
+	struct peer_target t = { .api = "https://fra-1", .view = { .state = peer_state } };
 
 	snprintf(t.view.node, sizeof(t.view.node), "%s", node);
 	snprintf(t.view.site, sizeof(t.view.site), "fra");
@@ -65,7 +65,7 @@ static json_t *head_answer(const char *cluster, const char *overrides, json_t *v
 
 static void a_clock_is_compared_with_the_middle_of_the_question(void **state)
 {
-	struct target t = { .sent_ms = 1000, .received_ms = 1400 };
+	struct peer_target t = { .sent_ms = 1000, .received_ms = 1400 };
 	json_t *clock = json_pack("{s:I}", "ms", (json_int_t)5000);
 
 	(void)state;
@@ -96,7 +96,7 @@ static void another_cluster_s_node_has_nothing_to_say(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct target t = make_target("fra-1", PEERS_AGREED);
+		struct peer_target t = make_target("fra-1", PEERS_AGREED);
 		json_t *answer = head_answer(rows[i].cluster, rows[i].overrides, json_null());
 		bool confirmed = false;
 
@@ -115,7 +115,7 @@ static void loads_out_of_range_are_not_known(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct target t = make_target("fra-1", PEERS_AGREED);
+		struct peer_target t = make_target("fra-1", PEERS_AGREED);
 		json_t *answer = head_answer("shop", "d", json_null());
 		bool confirmed;
 
@@ -129,7 +129,7 @@ static void loads_out_of_range_are_not_known(void **state)
 /* Only a peer with our head, confirmed there and not here, confirms it. */
 static void a_confirmation_at_a_peer_is_seen(void **state)
 {
-	struct target t = make_target("fra-1", PEERS_UNASKED);
+	struct peer_target t = make_target("fra-1", PEERS_UNASKED);
 	struct version v;
 	bool confirmed;
 	json_t *answer;
@@ -180,7 +180,7 @@ static void versions_are_taken_together_or_not_at_all(void **state)
 	const struct asked_row rows[] = { { "/v1/peer/versions/2", answer, 200 },
 		                          { "/v1/peer/versions/3", answer, 200 },
 		                          { NULL, NULL, 0 } };
-	struct target t = make_target("fra-1", PEERS_AHEAD);
+	struct peer_target t = make_target("fra-1", PEERS_AHEAD);
 	struct intent_offer offers[3] = { 0 };
 	struct version list[3];
 
@@ -214,7 +214,7 @@ static void who_lacks_our_overrides_is_behind(void **state)
 	(void)state;
 	overrides_digest_at(intent_overrides(this_node.intent), clock_believed_ms(), digest);
 	for (int same = 0; same < 2; same++) {
-		struct target t = make_target("fra-1", PEERS_UNASKED);
+		struct peer_target t = make_target("fra-1", PEERS_UNASKED);
 		struct client_request r = { .status = 200 };
 
 		r.answer = head_answer("shop", same ? digest : other,
@@ -242,7 +242,7 @@ static void a_silent_peer_says_why(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct target t = make_target("fra-1", PEERS_AGREED);
+		struct peer_target t = make_target("fra-1", PEERS_AGREED);
 		struct client_request r = { .status = rows[i].status, .why = "silent" };
 
 		snprintf(t.api, sizeof(t.api), "%s", rows[i].api);
@@ -272,7 +272,7 @@ static void changes_that_matter_become_events(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct target t = make_target("fra-1", rows[i].is);
+		struct peer_target t = make_target("fra-1", rows[i].is);
 		struct journal *j = intent_journal(this_node.intent);
 
 		own.view[0] = make_target("fra-1", rows[i].was).view;

@@ -72,7 +72,7 @@ static const struct model_service services[1] = { { .name = "web", .at = at, .n_
 static struct model_node nodes[5];
 static struct model m;
 static struct health_page health;
-static struct views own;
+static struct health_exchange own;
 
 static int setup(void **state)
 {

@@ -195,16 +195,16 @@ static void a_site_that_is_out_has_no_vote(void **state)
 	list[0].ended = true; /* the one before it does not count */
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		list[1] = rows[i].o;
-		if (is_out(&m, "s3", NOW_MS) != rows[i].is_out)
+		if (is_withdrawn(&m, "s3", NOW_MS) != rows[i].is_out)
 			fail_msg("%s", rows[i].why);
-		assert_false(is_out(&m, "s4", NOW_MS));
+		assert_false(is_withdrawn(&m, "s4", NOW_MS));
 		list[1].ended = true;
-		assert_false(is_out(&m, "s3", NOW_MS));
+		assert_false(is_withdrawn(&m, "s3", NOW_MS));
 		list[1].ended = false;
 		list[1].target = MODEL_TARGET_BACKEND; /* a backend with that name */
-		assert_false(is_out(&m, "s3", NOW_MS));
+		assert_false(is_withdrawn(&m, "s3", NOW_MS));
 	}
-	assert_false(is_out(NULL, "s3", NOW_MS));
+	assert_false(is_withdrawn(NULL, "s3", NOW_MS));
 }
 
 /* s3 is out, and silent: of the four that vote three were heard, which is enough only while all live. */
