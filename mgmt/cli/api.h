@@ -23,7 +23,7 @@ struct api_request {
 #define API_SILENCE_MS                                                                             \
 	4500u /* without a byte: nobody works on the request; seen up to a second later */
 #define API_SILENCE_AGAIN_MS 3000u
-#define API_HEARD_MS         2000u
+#define API_HEARD_MS         2000u  /* management was heard so lately: it works on the request */
 #define API_TELL_MS          4000u  /* a command that waits says so as often */
 #define API_AGAIN_MS         15000u /* how long an interrupted change is asked for again */
 #define API_AGAIN_EVERY_MS   500u

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Arguments and help, from the rows in commands.c. */
+/*
+ * Arguments and help, from the rows of the program's table (commands.c). A command is the first row
+ * whose words begin the arguments, so "clock accept" stands before "clock". Options may stand
+ * anywhere up to "--". For a misspelt word the nearest one of the table is named (weir/near.h).
+ */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -93,6 +97,9 @@ static bool list_second_words(const char *first, char *out, size_t size)
 	return used > 0;
 }
 
+/*
+ * Two words are compared before one, so that "confg check" finds "config check" and not "confirm".
+ */
 static int unknown_command(int argc, char **argv)
 {
 	char second[256];
@@ -151,6 +158,7 @@ static int take_option(const struct cli_command *command, struct cli_args *args,
 	return 0;
 }
 
+/* The row alone says what is allowed, so a command need not check how many arguments it got. */
 static int take_arguments(const struct cli_command *command, struct cli_args *args, int argc,
                           char **argv)
 {
@@ -274,6 +282,9 @@ static void help_document(void)
 	}
 }
 
+/*
+ * `help` takes the words of a command, `--document` (docs/command-line.md) or, with --json, none.
+ */
 static int help(bool json, int argc, char **argv)
 {
 	char words[64] = "";

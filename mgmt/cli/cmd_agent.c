@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* agent attach, detach, status: on a backend, without any process of Weir. */
+/*
+ * agent attach, detach, status: on a backend, by the agent's library (weir/agent.h) in this
+ * process, since a backend runs no process of Weir. The same rows serve `weir agent` and the
+ * program weir-agent.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -193,6 +197,7 @@ static void print_prefixes(const struct agent_status *s, bool owners)
 	}
 }
 
+/* Reasons without packets are left out: what has happened is to be seen at once. */
 static void print_agent(const char *interface, const struct agent_status *s)
 {
 	printf("%s: %s, program %u, tunnels accepted from", interface,

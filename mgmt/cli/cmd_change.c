@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* plan, apply, confirm, rollback, versions, diff. */
+/*
+ * plan, apply, confirm, rollback, versions, diff: each asks management and prints its answer. The
+ * files of a configuration are read here and sent, so weir-mgmt needs no right to read them. A
+ * change names the version that it is made to (If-Match), so that a change of somebody else in
+ * between is a conflict and not lost.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +54,7 @@ void cli_print_warnings(const json_t *warnings)
 	        printf("   warning: %s\n", json_string_value(item) ? json_string_value(item) : "");
 }
 
+/* The order is that of importance: what changes, which flows move, what to know, what is risky. */
 static void print_changes(const json_t *plan)
 {
 	static const char marks[] = "+-~";
@@ -129,6 +135,7 @@ static void print_old_file(const json_t *old)
 	     "--applied), or apply with --replace");
 }
 
+/* A plan that apply would refuse says so, so that nobody prepares a change in vain. */
 static void print_plan(const json_t *body)
 {
 	if (!json_is_true(json_object_get(body, "changed"))) {
@@ -234,6 +241,7 @@ static void print_unreserved(const json_t *body)
 	               api_text(node, "node", ""), api_text(node, "why", ""));
 }
 
+/* The last lines are what to do next: how to confirm, else how to undo. */
 static void print_change(const json_t *body)
 {
 	const json_t *version = json_object_get(body, "version"),

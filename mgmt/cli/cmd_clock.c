@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The believed time: weir clock [accept] */
+/*
+ * clock, clock accept: the time by which schedules go is weir-mgmt's judgement (base/wall.h) and
+ * may differ from the wall clock, so both are shown, with what the peers' clocks say.
+ */
 #include <stdio.h>
 
 #include "mgmt/cli/api.h"

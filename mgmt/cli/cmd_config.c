@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* config check, config show, config reference: without any process of Weir. */
+/*
+ * config check, config show, config reference: with the library that the processes read documents
+ * with, in this process, so that they also work where Weir does not run. Only show --applied and
+ * --into ask management, which has the versions.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -47,7 +51,7 @@ static void add_error(struct model_mistakes *mistakes, const char *path, int err
 		                : strerror(-err));
 }
 
-#define ZONE_WARNINGS_SHOWN 100
+#define ZONE_WARNINGS_SHOWN 100 /* a zone may have a warning for each record */
 
 /* What is no mistake and should be known: what zones say, and services that nobody looks at from outside. */
 static json_t *list_warnings(const struct model *m, const json_t *of_zones)
@@ -284,6 +288,10 @@ static void make_relative(char *text, const char *path)
 		memmove(at + 1, at + n, strlen(at + n) + 1);
 }
 
+/*
+ * What is shown can be applied again: paths are relative as in the file, and the first line names
+ * its base.
+ */
 static int show(const struct cli *cli, const char *path, const char *base, const struct model *m)
 {
 	char *text = model_text(m);

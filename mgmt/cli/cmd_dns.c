@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* dns explain, zone reload. */
+/*
+ * dns explain runs the answering code of weir-dns on the documents and pages of this host, so it
+ * needs no running process. zone reload asks management, because changed zone files make a new
+ * version.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

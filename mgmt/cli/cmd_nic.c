@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* weir nic: devices, the drivers bound to them, what Weir could do with each. */
+/*
+ * nic: a table of what sysfs shows (weir/nic.h), and for the first device that could be bound the
+ * commands that do it.
+ */
 #include <jansson.h>
 #include <stdio.h>
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* status, health, events, why: what is, and what was seen. */
+/*
+ * status, health, events: management's answer, printed for people or as it is. Where management
+ * does not answer, status and health read the pages themselves (pages.c), because they are needed
+ * most when something is dead.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +13,7 @@
 #include "mgmt/cli/cmd_status.h"
 #include "mgmt/cli/health_detail.h"
 
-#define WATCH_S        1
+#define WATCH_S        1    /* between two rounds of status --watch */
 #define BACKENDS_SHOWN "40" /* without --all or --pool */
 #define EVENTS_SHOWN   20   /* without --limit */
 #define EVENTS_BATCH   1000 /* at most so many an answer */
@@ -82,6 +86,7 @@ int cli_status(struct cli *cli, const struct cli_args *args)
 	return status;
 }
 
+/* The reason and the marks come last: they have any length. */
 static void print_health(const json_t *body)
 {
 	const json_t *t;

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* token new: on this host's CONF/tokens, without any process. */
+/*
+ * token new: adds a line with the token's digest to CONF/tokens on this host, without any process,
+ * so that a token can be made where nothing runs yet. The token itself is printed once and kept
+ * nowhere.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +11,7 @@
 #include "mgmt/cli/api.h"
 #include "mgmt/store/tokens.h"
 
+/* Each error of tokens_new() leaves the person something else to do. */
 static int token_fail(const struct cli *cli, const struct cli_args *args, int err)
 {
 	switch (-err) {

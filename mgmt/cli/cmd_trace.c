@@ -15,8 +15,8 @@
 #include "weir/model.h"
 #include "weir/trace.h"
 
-#define WHY_MAX 512
-#define ASK_MS  2000
+#define WHY_MAX 512  /* bytes of a message */
+#define ASK_MS  2000 /* for the dataplane's answer */
 
 /*
  * Where this node's tables are pinned; the cluster's name is in the effective document. If this user may not read
@@ -100,6 +100,10 @@ static int trace_asked(const struct cli *cli, const struct cli_args *args,
 	return ok ? CLI_OK : CLI_UNREACHABLE;
 }
 
+/*
+ * The pinned tables come first, because they answer with the dataplane dead, too; a user who may
+ * not open them asks the process.
+ */
 static int trace(const struct cli *cli, const struct cli_args *args, const char *pins,
                  const struct trace_query *q)
 {

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* why THING, wait CONDITION: one thing's intent, observation and effect, and its last events. */
+/*
+ * why, wait: both take the status of management and look for one thing in it. The request names the
+ * part in which the thing stands, since a whole status of ten thousand backends is large. wait asks
+ * again every WAIT_STEP_MS, because a ramp's level changes with time, without an event.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +15,9 @@
 #include "mgmt/store/store.h"
 #include "mgmt/store/when.h"
 
-#define WAIT_DEFAULT_MS 60000
-#define WAIT_STEP_MS    200
-#define WAIT_TELL_MS    5000u
+#define WAIT_DEFAULT_MS 60000 /* without --timeout */
+#define WAIT_STEP_MS    200   /* between two requests */
+#define WAIT_TELL_MS    5000u /* between two lines that say what is waited for */
 #define WAIT_SLOW_MS    1000u /* a question that took so long was not answered */
 #define THING_PATH_MAX  256
 
@@ -420,6 +424,10 @@ static void tell_waiting(const char *word, uint64_t since_ms, uint64_t last_ms, 
 	*told_ms = now_ms;
 }
 
+/*
+ * Management may be restarted meanwhile: only a refusal, or a name that does not exist, ends the
+ * wait early.
+ */
 static int wait_until(const struct cli *cli, const struct thing *t, const char *word,
                       int64_t timeout_ms)
 {

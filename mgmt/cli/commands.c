@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The table of subcommands: what there is, what it takes, what it says of itself. */
+/*
+ * The table of subcommands of weir: one row says what a command takes, what it does, and which
+ * function runs it. Dispatch, checks of arguments, help, docs/command-line.md, manual pages and
+ * completion all follow from it. Of two rows that begin alike the longer one stands first (args.c).
+ */
 #include "mgmt/cli/cli.h"
 
 /* clang-format off */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The table of weir-agent: what a backend needs of `weir agent`, for hosts that have nothing else of Weir. */
+/*
+ * The table of weir-agent: the commands of `weir agent`, for backends, which have nothing else of
+ * Weir installed.
+ */
 #include "mgmt/cli/cli.h"
 
 const char cli_program[] = "weir-agent";

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Prints members of an answer and derives nothing: management works out the cure, so that all
+ * clients show the same one.
+ */
 #include "mgmt/cli/diverged.h"
 
 #include <string.h>

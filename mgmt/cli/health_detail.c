@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The health page has verdicts only. Why a probe failed is known to weir-health alone, so it is
+ * asked over its control socket, and its rows are joined to the items by the names that both have.
+ */
 #include "mgmt/cli/health_detail.h"
 
 #include <limits.h>
@@ -10,7 +14,7 @@
 #include "mgmt/cli/api.h"
 #include "weir/json.h"
 
-#define ASK_MS 2000
+#define ASK_MS 2000 /* the list is an extra: weir health must not wait long for it */
 
 static void key_of(const json_t *row, char key[256])
 {

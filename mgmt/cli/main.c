@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Only LC_CTYPE follows the environment: numbers keep their decimal point, which scripts read. */
 #include <locale.h>
 
 #include "mgmt/cli/cli.h"

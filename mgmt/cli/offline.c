@@ -139,6 +139,10 @@ static void read_principal(char out[PRINCIPAL_MAX])
 		snprintf(out, PRINCIPAL_MAX, "user:uid-%u", (unsigned)getuid());
 }
 
+/*
+ * The health page is shown to the guards as weir-mgmt shows it; without a page they take nothing as
+ * down.
+ */
 static int run(const struct cli *cli, struct intent *in, const struct command *c, int64_t now_ms)
 {
 	char path[PATH_MAX];

@@ -17,9 +17,9 @@
 #include "mgmt/cli/cmd_override.h"
 #include "mgmt/cli/run_watch.h"
 
-#define WATCH_MS 2500u
-#define STEP_US  100000u
-#define END_MS   2000
+#define WATCH_MS 2500u   /* how long its sign of life must stand still */
+#define STEP_US  100000u /* between two looks at it */
+#define END_MS   2000    /* for a killed process to end */
 
 /* Of a page's writer: is it weir-mgmt? Numbers of ended processes are given to others. */
 static bool is_mgmt(pid_t pid)

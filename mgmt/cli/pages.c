@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What can be said without weir-mgmt: from the effective document, the health page and the stats pages. */
+/*
+ * What status and health can say without weir-mgmt: intent from the effective document, observation
+ * from the health page, and whether the processes live from their stats pages. The state and its
+ * reasons are judged by management's own rules (pages_judge.c), so that they do not change because
+ * management is away.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +19,8 @@
 #include "weir/model.h"
 #include "weir/ramp.h"
 
-#define SILENT_MS     3000u
-#define TARGETS_SHOWN 60
+#define SILENT_MS     3000u /* a health page without a sign of life for so long is stale */
+#define TARGETS_SHOWN 60    /* of status; health shows all */
 
 static const char *const processes[] = { "dataplane", "health", "dns", "mgmt" };
 #define N_PROCESSES (sizeof(processes) / sizeof(processes[0]))
@@ -28,6 +33,7 @@ struct pages {
 	uint64_t now_ms;
 };
 
+/* The key is not read: an operator may not, and nothing here needs it. */
 static int pages_open(const struct cli *cli, struct pages *p)
 {
 	struct model_mistakes mistakes;
@@ -210,6 +216,7 @@ static const char *level_word(const struct model_override *o)
 	return words[o->kind];
 }
 
+/* A ramp that was held goes by weir-dns's record of it (weir/ramp.h) instead of the wall clock. */
 static json_t *overrides_json(const struct cli *cli, const struct model *m, int64_t wall_ms)
 {
 	struct ramp_record *ramps = calloc(RAMP_RECORDS_MAX, sizeof(*ramps));
@@ -240,6 +247,7 @@ static json_t *overrides_json(const struct cli *cli, const struct model *m, int6
 	return list;
 }
 
+/* Says first that management is away: what follows is older and less than usual. */
 static void print_pages_status(const json_t *body)
 {
 	const json_t *item;

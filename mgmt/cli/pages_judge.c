@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Facts for the judgement from the effective document and the pages (mgmt/judge/judge.h). */
+/*
+ * Collects from the effective document and the pages the facts that weir-mgmt collects from its own
+ * state, and gives them to the same function (mgmt/judge/judge.h). What only weir-mgmt knows
+ * (peers, store, versions) is left out.
+ */
 #include "mgmt/cli/pages_judge.h"
 
 #include <errno.h>
@@ -9,7 +13,7 @@
 #include "base/clock.h"
 #include "mgmt/tell/command.h"
 
-#define N_PROCESSES 4u
+#define N_PROCESSES 4u /* those in names[] */
 
 static const char *const names[N_PROCESSES] = { "dataplane", "health", "dns", "mgmt" };
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Printing JSON, apart from the client: weir-agent has none. */
+/*
+ * Printing JSON, in a file of its own, because weir-agent has no client of the API and no libcurl.
+ */
 #include <stdio.h>
 
 #include "mgmt/cli/api.h"

@@ -30,14 +30,14 @@
 #include "mgmt/store/when.h"
 #include "weir/model.h"
 
-#define BACKOFF_FIRST_MS 200u
-#define BACKOFF_MAX_MS   5000u
+#define BACKOFF_FIRST_MS 200u  /* before the second restart in a row; doubles from then on */
+#define BACKOFF_MAX_MS   5000u /* between restarts of a process that dies at once again and again */
 #define GOOD_RUN_MS      2000u /* having lived so long, a child starts with a clean slate */
 #define SOCKETS_AGAIN_MS 5000u /* after a socket could not be opened */
 #define TRIM_MS          3000u /* weir-dns has emptied a socket that is not wanted within 1 s */
 #define HANG_MS          10000u
-#define HANG_LEAST_MS    3000
-#define HANG_MOST_MS     600000
+#define HANG_LEAST_MS    3000   /* several looks must fit into half of it (run_watched_ms()) */
+#define HANG_MOST_MS     600000 /* more is meant as off */
 
 /* The order of stopping: what changes things first, what serves last. */
 static const int stop_order[CHILD_COUNT] = { CHILD_MGMT, CHILD_HEALTH, CHILD_DNS, CHILD_DATAPLANE };

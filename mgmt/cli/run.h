@@ -14,8 +14,8 @@
 #include "base/addr.h"
 #include "weir/model.h"
 
-#define RUN_ADDRESSES_MAX 16
-#define RUN_OF_THREAD     (2 * RUN_ADDRESSES_MAX)
+#define RUN_ADDRESSES_MAX 16                      /* the most that nodes[].dns_listen takes */
+#define RUN_OF_THREAD     (2 * RUN_ADDRESSES_MAX) /* UDP and TCP of each address */
 #define RUN_SOCKETS_MAX   (RUN_OF_THREAD * MODEL_DNS_THREADS_MAX)
 
 /* Listening sockets of each thread of weir-dns, by address and kind: [2 * i] UDP, [2 * i + 1] TCP of address i. */

@@ -15,7 +15,7 @@
 
 #include "mgmt/cli/run_inside.h"
 
-#define LINE_MAX_BYTES 16384
+#define LINE_MAX_BYTES 16384 /* of a command line; ours are far shorter, and others may be cut */
 
 static size_t read_file(pid_t pid, const char *name, char *out, size_t size)
 {

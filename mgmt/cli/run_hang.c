@@ -94,6 +94,10 @@ static void restart(struct child *c, const struct run_places *places, uint64_t n
 		          (int)c->pid, strerror(errno));
 }
 
+/*
+ * The order of these questions is that of the table above: each one spares a process that must not
+ * be restarted.
+ */
 static void treat_hanging(struct child *c, uint64_t now_ms)
 {
 	const struct run *r = c->run;
@@ -242,6 +246,10 @@ void run_hang_open(struct run *r)
 	r->lacks_page = true;
 }
 
+/*
+ * All children are looked at by one clock reading, so that a pause of the machine counts for none
+ * of them.
+ */
 static void on_look(void *arg)
 {
 	struct run *r = arg;

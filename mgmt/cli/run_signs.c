@@ -10,7 +10,7 @@
 
 #include "mgmt/cli/run_watch.h"
 
-#define LIST_MS 2000u
+#define LIST_MS 2000u /* between two searches for words; a new thread is watched that much later */
 
 static bool is_used(const struct stats_entry *e)
 {

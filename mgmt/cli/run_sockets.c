@@ -19,14 +19,16 @@
 #include "base/log.h"
 #include "base/reuseport.h"
 
-#define DNS_PORT     53
-#define BACKLOG      1024
+#define DNS_PORT 53 /* RFC 1035, section 4.2 */
+#define BACKLOG                                                                                    \
+	1024 /* TCP connections that wait while weir-dns restarts; net.core.somaxconn bounds it */
 #define UDP_ROOM     (4 << 20) /* what queues while the server restarts */
 #define LISTEN_FIRST 3
 #define RUN_CHANNEL                                                                                \
 	"weir-more" /* in LISTEN_FDNAMES: sockets that are opened later come through it */
 #define PLACES_MAX (RUN_SOCKETS_MAX + 1)
-#define OUT_OF_WAY (LISTEN_FIRST + PLACES_MAX)
+#define OUT_OF_WAY                                                                                 \
+	(LISTEN_FIRST + PLACES_MAX) /* descriptors from here on do not collide with the places */
 
 enum { NAME_MAX_BYTES = 24, NAMES_MAX = PLACES_MAX * NAME_MAX_BYTES };
 
@@ -80,6 +82,9 @@ static int prepare(int fd, bool udp, bool ip4, bool first)
 	return err;
 }
 
+/*
+ * An address that the host does not have yet can be bound too: it may come with a routing daemon.
+ */
 static int open_socket(const struct addr *address, bool udp, bool first)
 {
 	struct sockaddr_storage sa;

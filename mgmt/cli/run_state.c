@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A line for each process: name, pid and start time. The last two name a process for good: the
+ * kernel gives the pid of an ended process to another one, but not with the same start time. The
+ * directory is open to group weir, so the file is read only if it is ours, and is written beside it
+ * and renamed, never through what lies there.
+ */
 #include "mgmt/cli/run.h"
 
 #include <errno.h>

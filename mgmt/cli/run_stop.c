@@ -18,9 +18,9 @@
 #include "mgmt/cli/run_inside.h"
 #include "weir/stats.h"
 
-#define AGAIN_US  100000u
-#define SILENT_MS 5000u  /* a supervisor that has not signed its page for so long hangs */
-#define MOST_MS   60000u /* four processes, each with its time to end */
+#define AGAIN_US  100000u /* between two tries to take the lock */
+#define SILENT_MS 5000u   /* a supervisor that has not signed its page for so long hangs */
+#define MOST_MS   60000u  /* four processes, each with its time to end */
 
 /* Of this very process: it may have ended, and its number may be another's. */
 static void send_signal(pid_t pid, int signo)

@@ -23,10 +23,10 @@
 #include "base/clock.h"
 #include "mgmt/cli/run_watch.h"
 
-#define LIMIT_MS    1500u
-#define TRACE_MS    100u /* for a thread to stop */
+#define LIMIT_MS    1500u /* for the helper: the supervisor must look at the others again */
+#define TRACE_MS    100u  /* for a thread to stop */
 #define THREADS_MAX 64
-#define WORD_MAX    64
+#define WORD_MAX    64 /* bytes of a thread's name, wait channel or call */
 
 struct place {
 	int tid;

@@ -74,7 +74,7 @@ uint64_t run_watched_ms(uint64_t since_ms, uint64_t hang_ms);
 enum run_verdict run_life_feed(struct run_life *l, const struct run_signs *s, uint64_t watched_ms,
                                uint64_t hang_ms, uint64_t now_s);
 
-#define RUN_PLACES_MAX 16384u
+#define RUN_PLACES_MAX 16384u /* bytes; a line for each of 64 threads, and one for each address */
 
 /* Where the threads of a process are. */
 struct run_places {

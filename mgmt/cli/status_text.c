@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The status for people: what is wrong first, and never more than can be read. */
+/*
+ * The status for people, what is wrong first. A table never has more lines than a person reads: of
+ * many backends those that stand out are shown, of many pools and overrides the first POOLS_SHOWN
+ * and OVERRIDES_SHOWN, with the number left out.
+ */
 #include <stdio.h>
 #include <string.h>
 
 #include "mgmt/cli/diverged.h"
 #include "mgmt/cli/cmd_status.h"
 
-#define POOLS_SHOWN     20
-#define OVERRIDES_SHOWN 20
+#define POOLS_SHOWN     20 /* lines */
+#define OVERRIDES_SHOWN 20 /* lines */
 
 static const char *state_of(const json_t *thing, const char *which)
 {
 	return api_text(json_object_get(thing, which), "state", "?");
 }
 
+/* Reasons (!) stand before notes (-): a degraded node must be seen in the first lines. */
 static void print_head(const json_t *b)
 {
 	const json_t *version = json_object_get(b, "version"), *why;
@@ -45,6 +50,7 @@ static void print_age(const json_t *thing)
 		printf(" (%.1f s)", age / 1000);
 }
 
+/* One line for all of them, so that the whole fits on a screen. */
 static void print_processes(const json_t *b)
 {
 	const json_t *p;
@@ -76,6 +82,7 @@ static void print_processes(const json_t *b)
 	diverged_print(stdout, json_object_get(b, "diverged"));
 }
 
+/* An unknown level or share is said to be unknown: 0 % would be a statement. */
 static void print_sites(const json_t *b)
 {
 	const json_t *s;
@@ -185,6 +192,7 @@ static void print_summary(const json_t *b)
 		printf("... and %zu pools more\n", n_all_odd - POOLS_SHOWN);
 }
 
+/* A site has a name, a backend its pool and its name. */
 static void print_overrides(const json_t *b)
 {
 	const json_t *list = json_object_get(b, "overrides"), *o;

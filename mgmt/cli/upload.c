@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Asks the node by digest which bytes it already has, then sends the rest as base64 parts,
+ * collected into requests of at most PART_BYTES_MAX. An upload that broke off therefore goes on
+ * where it stopped. Few and small files go inline in the request instead, because releases before
+ * the upload know only that form.
+ */
 #include "mgmt/cli/upload.h"
 
 #include <errno.h>
@@ -11,9 +17,9 @@
 #include "base/clock.h"
 #include "mgmt/cli/api.h"
 
-#define PART_BYTES_MAX ((size_t)4 << 20)
-#define PARTS_MAX      1024u
-#define ASKED_MAX      4096u
+#define PART_BYTES_MAX ((size_t)4 << 20) /* bytes; FILES_PART_BYTES_MAX of the API */
+#define PARTS_MAX      1024u             /* of a request */
+#define ASKED_MAX      4096u             /* digests of a request; FILES_PARTS_MAX of the API */
 
 /* All bytes in the request. @return NULL when they are no UTF-8 */
 static json_t *inline_files(const struct files *files, int *status)
@@ -154,6 +160,10 @@ static int flush(struct sending *s)
 	return status;
 }
 
+/*
+ * Parts of several files share a request: a request for each of ten thousand small zones would take
+ * long.
+ */
 static int send_file(struct sending *s, const struct files_item *item, uint64_t offset)
 {
 	int status = CLI_OK;
@@ -182,6 +192,7 @@ static int send_file(struct sending *s, const struct files_item *item, uint64_t 
 	return status;
 }
 
+/* The total is summed up before the first byte is sent, so that the progress can name it. */
 static int send_missing(const struct cli *cli, const struct files *files)
 {
 	uint64_t *have = calloc(files->n_items + 1, sizeof(*have));
