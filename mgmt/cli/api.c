@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One libcurl handle per request, over the Unix socket. A change carries a random Idempotency-Key,
+ * so that it can be sent again after a broken connection: management then gives the first outcome
+ * and changes nothing twice. Silence ends a request, not its length: management sends an interim
+ * response each second while it works (on_progress()).
+ */
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/diverged.h"
 
@@ -17,9 +23,9 @@
 #include "base/owner.h"
 #include "weir/json.h"
 
-#define ANSWER_MAX  ((size_t)64 << 20)
-#define HEADERS_MAX 512
-#define KEY_MAX     33u
+#define ANSWER_MAX  ((size_t)64 << 20) /* bytes; a status of all backends is far smaller */
+#define HEADERS_MAX 512                /* bytes of one header line */
+#define KEY_MAX     33u                /* 128 bits in hexadecimal, and a NUL */
 
 /* What is received. */
 struct answer {
@@ -87,10 +93,7 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
 	return n;
 }
 
-/*
- * No command is silent for long: a person must see whether to wait. Who has heard nothing gives up soon, and then
- * says more.
- */
+/* No command is silent for long: a person must see whether to wait. */
 static void tell_waiting(struct answer *a)
 {
 	uint64_t now_ms = clock_mono_ms();
@@ -102,10 +105,7 @@ static void tell_waiting(struct answer *a)
 	a->told_ms = now_ms;
 }
 
-/*
- * Give up on silence: management sends an interim response each second while it works on a request, so one that
- * says nothing for five is stopped or stuck.
- */
+/* After a few seconds of silence management is stopped or stuck: the transfer is given up. */
 static int on_progress(void *arg, curl_off_t total, curl_off_t got, curl_off_t send_total,
                        curl_off_t sent)
 {
@@ -121,6 +121,7 @@ static int on_progress(void *arg, curl_off_t total, curl_off_t got, curl_off_t s
 	return clock_mono_ms() - a->heard_ms > (a->again ? API_SILENCE_AGAIN_MS : API_SILENCE_MS);
 }
 
+/* An empty Expect: keeps libcurl from waiting for "100 Continue" before a large body. */
 static struct curl_slist *headers_of(const struct api_request *request, const char *key)
 {
 	char line[HEADERS_MAX];
@@ -149,6 +150,7 @@ static bool reads(const struct api_request *request)
 	return strcmp(request->method, "GET") == 0;
 }
 
+/* No proxy and no signals: the environment and alarms must not change how a command behaves. */
 static void set_up(CURL *curl, const char *socket, const char *url,
                    const struct api_request *request, const char *body, struct answer *a)
 {
@@ -174,6 +176,7 @@ static void set_up(CURL *curl, const char *socket, const char *url,
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
 }
 
+/* What the callbacks ended for silence is a timeout for the caller. @return libcurl's code */
 static int perform(CURL *curl, const char *socket, const struct api_request *request,
                    const char *key, struct answer *a, long *status)
 {
@@ -237,10 +240,7 @@ static bool is_unknown(int code, long error)
 	       code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_PARTIAL_FILE;
 }
 
-/*
- * The change may have been made or not. The same key again gives the answer of the first request if it was, and makes
- * the change if it was not; so asking again is safe.
- */
+/* Safe: the same key gives the first outcome, or makes the change if it was not made yet. */
 static int ask_again(const char *socket, const struct api_request *request, const char *key,
                      struct answer *a, long *status, long *error)
 {
@@ -249,15 +249,14 @@ static int ask_again(const char *socket, const struct api_request *request, cons
 
 	a->again = true;
 	a->told_ms = 0;
-	fprintf(stderr, "weir: the connection to management broke off; the change may or may not "
-	                "have been made; asking again for its outcome\n");
+	fprintf(stderr,
+	        "weir: the connection to management broke off; the change may or may not have been made; asking again for its outcome\n");
 	while (key[0] && clock_mono_ms() < until_ms) {
 		usleep(API_AGAIN_EVERY_MS * 1000);
 		if (clock_mono_ms() >= told_ms + API_TELL_MS) {
 			told_ms = clock_mono_ms();
 			fprintf(stderr,
-			        "weir: no answer yet; asking for %u s more (if management hangs: weir drain --offline "
-			        "works without it)\n",
+			        "weir: no answer yet; asking for %u s more (if management hangs: weir drain --offline works without it)\n",
 			        (unsigned)((until_ms - told_ms) / 1000 + 1));
 		}
 		code = ask_once(socket, request, key, a, status, error);
@@ -277,10 +276,9 @@ static int tell_failure(const char *socket, CURLcode code, long error, bool asks
 		                         "management did not answer on %s in time; weir status works without management, too",
 		                         socket);
 	if (code == CURLE_OPERATION_TIMEDOUT)
-		return cli_fail(CLI_TIMEOUT,
-		                "management did not answer: the change may or may not have been "
-		                "made; look at weir versions and weir overrides once management "
-		                "answers; if it hangs, weir drain --offline works without it");
+		return cli_fail(
+		        CLI_TIMEOUT,
+		        "management did not answer: the change may or may not have been made; look at weir versions and weir overrides once management answers; if it hangs, weir drain --offline works without it");
 	if (error == EACCES)
 		return cli_fail(CLI_DENIED, "this user may not use %s; members of group weir may",
 		                socket);
@@ -332,6 +330,7 @@ static bool is_foreign(const char *socket)
 	return lstat(socket, &st) == 0 && !owner_is(st.st_uid, "mgmt");
 }
 
+/* Every way out frees the request's body: the callers hand it over. */
 static int ask(const struct cli *cli, const struct api_request *request, struct api_reply *reply,
                bool quietly)
 {
@@ -348,11 +347,10 @@ static int ask(const struct cli *cli, const struct api_request *request, struct 
 		make_key(key);
 	if (proc_path(cli->dirs.run, PROC_API_SOCKET, socket) == 0 && is_foreign(socket)) {
 		json_decref(request->body);
-		return cli_fail(CLI_DENIED,
-		                "%s is not trusted, because it belongs neither to root nor to "
-		                "weir-mgmt: find out who made it (ls -l), remove it, restart "
-		                "weir-mgmt",
-		                socket);
+		return cli_fail(
+		        CLI_DENIED,
+		        "%s is not trusted, because it belongs neither to root nor to weir-mgmt: find out who made it (ls -l), remove it, restart weir-mgmt",
+		        socket);
 	}
 	if (*socket)
 		code = ask_once(socket, request, key, &a, &reply->status, &error);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * weir run: the supervisor where there is no systemd, or below it as one unit.
- *
- * It starts the four processes that stand beside it, restarts what dies (the first time at once,
- * then later and later, up to BACKOFF_MAX_MS) or hangs (run_hang.c), and holds the DNS listening sockets, so that queries
- * wait in the kernel while weir-dns restarts. A child's death never ends it. Children are watched by pidfd
- * and outlive it: the next supervisor finds them (run_find.c) and goes on with them.
+ * weir run: the supervisor where there is no systemd, or below it as one unit. It starts the four
+ * programs next to it, restarts those that die (the first time at once, then after longer and
+ * longer pauses) or hang (run_hang.c), and holds the DNS listening sockets, so that queries wait in
+ * the kernel while weir-dns restarts. The death of a child never ends it. Children are watched by
+ * pidfd and outlive it: the next supervisor finds them (run_find.c) and goes on with them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -95,6 +94,7 @@ static void log_end(const struct child *c, uint64_t lived_ms, uint64_t wait_ms)
 		         (unsigned long long)wait_ms);
 }
 
+/* One that lived for GOOD_RUN_MS starts again at once: only a crash loop is slowed down. */
 static void on_child_end(void *arg, int fd, uint32_t events)
 {
 	struct child *c = arg;
@@ -119,6 +119,7 @@ static void on_child_end(void *arg, int fd, uint32_t events)
 		loop_timer_set(r->loop, &c->timer, now + wait);
 }
 
+/* In the child: systemd's variables are ours alone, and no signal may stay blocked. */
 static void run_child(const struct child *c)
 {
 	const struct proc_dirs *d = c->run->dirs;
@@ -166,6 +167,7 @@ static int watch(struct child *c, pid_t pid, bool ours)
 	return 0;
 }
 
+/* weir-dns is not started before there is a document: that names the addresses to listen on. */
 static void start(struct child *c)
 {
 	struct run *r = c->run;
@@ -421,6 +423,7 @@ static int find_bin(char bin[PATH_MAX])
 	return 0;
 }
 
+/* Opens what can fail before any process is started. */
 static int run_open(struct run *r)
 {
 	static const char *const names[CHILD_COUNT] = { "mgmt", "dataplane", "health", "dns" };
