@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The workers as a group. Each has an inbox, a ring into which other workers put frames of its
+ * flows; all workers know all inboxes. With one worker there are none. Intervals are turned into
+ * cycles of the time stamp counter once, so that a worker's round needs no system call to know the
+ * time.
+ */
 #include "dataplane/dpdk/crew.h"
 
 #include <errno.h>
@@ -17,11 +23,10 @@
 #include "base/log.h"
 #include "dataplane/dpdk/eal.h"
 
-#define TAP_US  50u    /* how often a busy worker looks at its TAPs */
-#define TIME_US 1000u  /* and at the clock */
-#define KEEP_US 20000u /* and sends by bonds: LACP wants it each 100 ms */
+#define TAP_US  50u    /* how often a busy worker reads its TAPs, a system call each */
+#define TIME_US 1000u  /* how often it reads the clock: tables count seconds */
+#define KEEP_US 20000u /* how often it lets bonds send: LACP needs that each 100 ms */
 
-/* The workers are parked, or do not run yet. */
 void crew_tables(struct crew *c, const struct fwd_tables *tables)
 {
 	for (uint32_t i = 0; i < c->n_workers; i++) {
@@ -42,6 +47,7 @@ void crew_unpark(struct crew *c)
 		worker_unpark(&c->workers[i]);
 }
 
+/* Memory and rings are taken near the CPU that the worker runs on. */
 static int make_worker(struct crew *c, uint32_t i, struct driver_why *why)
 {
 	struct worker *w = &c->workers[i];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * A device that DPDK drives: a PCI address or a virtual device, its queues, its link.
- * Control thread.
+ * A device that DPDK drives: a PCI address or a virtual device, its queues, its link. Implemented
+ * in device.c. The control thread, which is the loop's, calls all of this.
  */
 #ifndef WEIR_DATAPLANE_DPDK_DEVICE_H
 #define WEIR_DATAPLANE_DPDK_DEVICE_H
@@ -12,6 +12,7 @@
 #include "weir/driver.h"
 #include "weir/model.h"
 
+/** The most members of a bond that can be opened. */
 #define DEVICE_MEMBERS_MAX 8u
 
 struct device {
@@ -20,33 +21,36 @@ struct device {
 	char members[DEVICE_MEMBERS_MAX][RTE_ETH_NAME_MAX_LEN]; /**< of a bond: its PCI devices */
 	uint32_t n_members;
 	bool is_bond;
-	uint16_t id; /**< DPDK's */
-	uint32_t
-	        ifindex; /**< the kernel's interface that its sockets are bound to; 0: it has none */
+	uint16_t id;         /**< DPDK's */
+	uint32_t ifindex;    /**< of the kernel's interface, if it is an AF_PACKET socket; else 0 */
 	uint16_t n_rx, n_tx; /**< queues */
-	uint64_t
-	        rss; /**< what receive queues are chosen by (RTE_ETH_RSS_*); 0: one, or not our choice */
+	/** What receive queues are chosen by (RTE_ETH_RSS_*); 0: one queue, or not our choice. */
+	uint64_t rss;
 	uint8_t mac[6];
 	bool up;            /**< link, as last seen */
-	bool filters_vlans; /**< it lets only those VLANs by that it was told */
+	bool filters_vlans; /**< it drops frames of VLANs that are not in its filter */
 	bool interrupts;    /**< its receive queues can raise some */
 };
 
 /**
- * Whether the PCI devices that @p port names are there for DPDK, as far as that can be told without opening them.
+ * Whether DPDK can have the PCI devices that @p port names, as far as that shows without opening
+ * them.
  * @return 0 or -errno with @p why
  */
 int device_ready(const struct model_port *port, struct driver_why *why);
 /**
- * Open what @p port names, with a queue for each of @p n_workers as far as it has them.
- * @return 0, also with @p why: what it lacks and what to do; or -errno with @p why
+ * Open the device that @p port names, with a queue for each of @p n_workers as far as it has them.
+ * @return 0, perhaps with @p why: what it lacks and what to do; or -errno with @p why
  */
 int device_open(struct device *d, const struct model_port *port, uint32_t n_workers, uint16_t mtu,
                 struct driver_why *why);
 void device_close(struct device *d);
 /** Ask for the link's state. @return whether it changed */
 bool device_link_changed(struct device *d);
-/** Frames that the device dropped for want of reading (imissed) and of memory (rx_nombuf). */
+/**
+ * Frames that the device dropped because workers read too slowly (imissed) or buffers ran out
+ * (rx_nombuf).
+ */
 void device_losses(const struct device *d, uint64_t *missed, uint64_t *no_memory);
 /** The descriptor of a queue's receive interrupt, or -1. */
 int device_interrupt(const struct device *d, uint16_t queue);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The DPDK driver (weir/driver.h): workers on their cores, ports by devices of DPDK's, each with a
- * TAP for the kernel; or by AF_PACKET on the kernel's own interface.
+ * The DPDK driver (weir/driver.h): workers on their cores; ports are devices that DPDK drives, each
+ * with a TAP for the kernel, or AF_PACKET sockets on the kernel's own interface.
  *
- * Tables lie in DIR/tables, a mapped file: the next process takes them over if it knows their
- * layout. Forwarding itself ends with the process; the TAPs (DIR/taps names them) stay. One
- * process at a time holds a lock on DIR/lock. One thread calls; it parks the workers to change
- * their ports or tables.
+ * Tables are in DIR/tables, a mapped file: the next process takes them over if it knows their
+ * layout. Forwarding ends with the process; the TAPs stay, and DIR/taps has their names. A lock on
+ * DIR/lock keeps out a second process. One thread calls, the loop's. It parks the workers while it
+ * changes their ports or tables, so a worker's round needs no lock.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,22 +40,22 @@ struct port {
 	struct driver_port shown;
 	char wanted[256]; /* the device's text, as configured */
 	struct device device;
-	int taps[WORKERS_MAX]; /* -1 each: the kernel sees frames beside us */
+	int taps[WORKERS_MAX]; /* a queue for each worker; -1: none */
 	bool has_tap;
 	enum rss_spread spread;
-	struct rte_ring *outbox; /* or NULL: all workers have a queue */
+	struct rte_ring *outbox; /* frames of workers without a send queue; NULL: all have one */
 };
 
 struct driver {
 	char dir[PATH_MAX];
 	int lock_fd;
 	struct tablefile now, next;
-	struct carry *carry; /* from now to next, while that exists */
+	struct carry *carry; /* from `now` to `next`, during a resize */
 	struct port ports[DRIVER_PORTS_MAX];
 	size_t n_ports;
 	struct crew crew;
 	uint16_t mtu;
-	struct driver_why start_why; /* a warning of the start's, told with the first port */
+	struct driver_why start_why; /* a warning of eal_start(), reported with the first port */
 };
 
 static void path_of(const struct driver *d, const char *name, char out[PATH_MAX])
@@ -82,7 +82,7 @@ static int lock_dir(struct driver *d, struct driver_why *why)
 	return err ? driver_say(why, err, "%s cannot be locked: %s", path, strerror(-err)) : 0;
 }
 
-/* Take over the tables there are, else make new ones. */
+/* Take over the tables of an earlier process if they fit, else make new ones. */
 static int open_tables(struct driver *d, const struct driver_sizes *sizes, bool *kept,
                        struct driver_why *why)
 {
@@ -134,6 +134,10 @@ static void close_driver(struct driver *d)
 	free(d);
 }
 
+/*
+ * A warning of the start is kept until the first port is attached, since there it reaches the
+ * log.
+ */
 static int open_driver(const struct driver_config *config, struct driver **out, bool *kept,
                        struct driver_why *why)
 {
@@ -175,13 +179,19 @@ static void sizes(const struct driver *d, struct driver_sizes *out)
 	*out = d->now.sizes;
 }
 
-/* Whether workers with a queue of the port give frames to others. */
+/*
+ * Whether workers hand frames of the port over: it has too few queues, or puts all flows into
+ * one.
+ */
 static bool is_spread(const struct driver *d, const struct port *p)
 {
 	return p->device.n_rx < d->crew.n_workers || p->spread == RSS_NOT_SPREAD;
 }
 
-/* A port as worker @p i sees it: with queue i, if there are so many. */
+/*
+ * The port for worker @p i: with queue i, if the device has so many. Worker 0 sends what is in
+ * the outbox.
+ */
 static struct worker_port view(const struct driver *d, const struct port *p, uint32_t i)
 {
 	const struct device *e = &p->device;
@@ -200,7 +210,7 @@ static struct worker_port view(const struct driver *d, const struct port *p, uin
 	};
 }
 
-/* Tell the workers which ports there are. */
+/* Give the workers the ports as they are now, while they are parked. */
 static void give_ports(struct driver *d)
 {
 	bool shares = false;
@@ -228,7 +238,7 @@ static struct port *find_port(struct driver *d, const char *interface)
 	return NULL;
 }
 
-/* Names of the TAPs, for remove_all() of a later process. */
+/* Write down the names of the TAPs, for remove_all() in a later process. */
 static void write_taps(const struct driver *d)
 {
 	char path[PATH_MAX];
@@ -293,7 +303,10 @@ static int make_port(const struct driver *d, struct port *p, const struct model_
 		return err;
 	snprintf(p->shown.name, sizeof(p->shown.name), "%s", wanted->interface);
 	snprintf(p->wanted, sizeof(p->wanted), "%s", wanted->device);
-	/* Not what has the name by now: that may be another one, which the sockets do not hear. */
+	/*
+	 * Not if_nametoindex(): the name may by now be another interface's, on which no socket
+	 * is.
+	 */
 	p->shown.ifindex = p->device.ifindex;
 	p->shown.native = *wanted->device != 0;
 	err = make_outbox(d, p, why);
@@ -304,13 +317,20 @@ static int make_port(const struct driver *d, struct port *p, const struct model_
 	return err;
 }
 
-/* Whether @p p is what is wanted still: the same device, the kernel's interface not replaced. */
+/*
+ * Whether @p p is still the configured port: the same device, and the kernel's interface not
+ * replaced.
+ */
 static bool stands(const struct port *p, const struct model_port *wanted)
 {
 	return p->shown.ifindex == if_nametoindex(wanted->interface) &&
 	       !strcmp(p->wanted, wanted->device);
 }
 
+/*
+ * A port that forwards is given up only if the new device looks ready: both may need the same
+ * device, so the old one must be closed before the new one can be opened.
+ */
 static int attach(struct driver *d, const struct model_port *wanted, struct driver_port *out,
                   struct driver_why *why)
 {
@@ -322,7 +342,7 @@ static int attach(struct driver *d, const struct model_port *wanted, struct driv
 		*out = p->shown;
 		return 0;
 	}
-	if (p) { /* it forwards: a device that is known to be missing is no reason to let it go */
+	if (p) {
 		err = device_ready(wanted, why);
 		if (err)
 			return err;
@@ -399,6 +419,10 @@ static int resize_begin(struct driver *d, const struct driver_sizes *wanted,
 	return 0;
 }
 
+/*
+ * Between rename() and crew_tables() no worker runs: none writes to tables that nobody reads any
+ * more.
+ */
 static int resize_commit(struct driver *d, struct driver_why *why)
 {
 	char path[PATH_MAX], next[PATH_MAX];
@@ -430,8 +454,9 @@ static void grace(struct driver *d)
 }
 
 /*
- * A device may take the wish for RSS and give all frames to one queue, or they may be such that it does:
- * then they are handed over by flow. What comes by others ends that.
+ * A device may accept RSS and still put all frames into one queue, or hash only by fields that all
+ * frames share. Workers note the flows that they see (rss.h); if many come by one queue alone,
+ * frames are handed over by flow in software, until several flows come by another queue.
  */
 static void watch_spread(struct driver *d, size_t i)
 {
@@ -459,7 +484,10 @@ static void watch_spread(struct driver *d, size_t i)
 		         p->shown.name, p->device.name, p->device.n_rx);
 }
 
-/* Workers ask for the time themselves. Links are looked at, and the kernel is told. */
+/*
+ * Look at links, and let the TAPs' carriers follow. Time needs no tick here: workers read the
+ * clock themselves.
+ */
 static int tick(struct driver *d)
 {
 	for (size_t i = 0; i < d->n_ports; i++) {
@@ -492,6 +520,7 @@ static void remove_taps(const struct driver *d)
 	fclose(f);
 }
 
+/* The lock file is removed last, so that no process starts on tables that are being removed. */
 static int remove_all(const char *pin_dir, struct driver_why *why)
 {
 	static const char *const names[] = { "tables", "tables.next", "taps", "lock" };

@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Starting DPDK's library, which can be started once in a process and not configured again: what it
+ * was started with stays in `eal`. Its options are built as text, as on a command line.
+ *
+ * All devices of the machine are kept out by an allow list that names no NIC; ports add theirs by
+ * name. Memory is private (--in-memory, or --no-huge), so nothing is left when the process dies.
+ */
 #include "dataplane/dpdk/eal.h"
 
 #include <dirent.h>
@@ -17,14 +24,15 @@
 
 #include "dataplane/dpdk/worker.h"
 
-#define HUGEPAGES     "/sys/kernel/mm/hugepages"
-#define ARGS_MAX      16
-#define POOL_CACHE    256u
-#define POOL_MBUFS    16383u /* a worker */
-#define FRAME_HEADERS 64u    /* MAC, two VLAN tags, and the outer headers in front are headroom */
-#define NODES_MAX     8
+#define HUGEPAGES  "/sys/kernel/mm/hugepages"
+#define ARGS_MAX   16
+#define POOL_CACHE 256u /* buffers that a worker keeps to itself: 16 bursts */
+#define POOL_MBUFS                                                                                 \
+	16383u /* buffers for each worker: queues, rings and bursts; 2^n - 1 suits a mempool */
+#define FRAME_HEADERS 64u /* MAC, two VLAN tags, and the outer headers in front are headroom */
+#define NODES_MAX     8   /* NUMA nodes with a pool of their own */
 
-/* What the library has once a process: it cannot be started twice. */
+/* What the library was started with. */
 static struct {
 	bool started;
 	uint32_t n_workers;
@@ -86,8 +94,8 @@ static bool is_workers(size_t cpu)
 }
 
 /*
- * "0@(a,b,..),1@y,2@z": the workers on their CPUs, this thread on the others, so that it takes
- * no worker's time; where there are no others, where it was.
+ * "--lcores=0@(a,b,..),1@y,2@z": the workers on their CPUs, this thread on the others, so that it
+ * takes no time from a worker. If there are no others, it stays on all.
  */
 static void add_cores(struct args *a, const cpu_set_t *set)
 {
@@ -139,7 +147,7 @@ static uint64_t free_hugepages_mb(void)
 	return mb;
 }
 
-/* @p why stays empty, or warns. */
+/* Choose hugepages or ordinary memory. @return 0, perhaps with a warning in @p why; or -errno */
 static int add_memory(struct args *a, const struct model_dpdk *dpdk, struct driver_why *why)
 {
 	uint64_t has = free_hugepages_mb();
@@ -167,6 +175,10 @@ static int add_memory(struct args *a, const struct model_dpdk *dpdk, struct driv
 	return 0;
 }
 
+/*
+ * A later document may ask for other cores or memory, which counts from the next start of the
+ * process.
+ */
 int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
               struct driver_why *why)
 {
@@ -216,7 +228,7 @@ uint32_t eal_cpu(uint32_t i)
 	return eal.cpus[i];
 }
 
-/* As many as workers want, in at most half of the memory. */
+/* Buffers of a pool: as many as the workers need, in at most half of the memory. */
 static unsigned int pool_size(void)
 {
 	uint64_t room = (uint64_t)eal.memory_mb * 1048576 / 2 / (eal.frame_room + 512u);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * DPDK's environment: memory, workers' threads, packet pools. It can be started once a
- * process; what it was started with stays until the process ends.
+ * DPDK's environment: memory, workers' threads, packet pools. It can be started once in a process,
+ * and keeps its configuration until the process ends. Implemented in eal.c; the control thread
+ * calls it.
  */
 #ifndef WEIR_DATAPLANE_DPDK_EAL_H
 #define WEIR_DATAPLANE_DPDK_EAL_H
@@ -15,15 +16,16 @@
 struct rte_mempool;
 
 /**
- * Start it, with a thread for each of dpdk->cores (or the last CPU).
+ * Start it, with a thread for each of dpdk->cores (none configured: on the last CPU). Later calls
+ * have no effect.
  * @param n_workers  out
- * @return 0, also with @p why: a warning; or -errno with @p why
+ * @return 0, perhaps with a warning in @p why; or -errno with @p why
  */
 int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
               struct driver_why *why);
 /** The thread of worker @p i, for rte_eal_remote_launch(), and its CPU. */
 unsigned int eal_lcore(uint32_t i);
 uint32_t eal_cpu(uint32_t i);
-/** Packets near @p socket, made when first asked for. @return NULL: no memory */
+/** The packet pool near @p socket, made at the first call. @return NULL: no memory */
 struct rte_mempool *eal_pool(int socket);
 #endif

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One system call for each frame: TAPs have no batches. The buckets of police.h bound how many
+ * frames a flood can make a worker write; a frame that the kernel does not accept is counted and
+ * dropped, never waited for.
+ */
 #include "dataplane/dpdk/exception.h"
 
 #include <unistd.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The exception path of a worker: frames for the kernel, policed by class (police.h), and the
- * kernel's own frames, through the worker's queues of the ports' TAPs. Worker's thread.
+ * The kernel path of a worker: frames for the kernel, policed by class (police.h), and the kernel's
+ * own frames, through the worker's queues of the ports' TAPs. (Not the exceptions of owners.h,
+ * which are flows.) Implemented in exception.c; each worker's thread calls it.
  */
 #ifndef WEIR_DATAPLANE_DPDK_EXCEPTION_H
 #define WEIR_DATAPLANE_DPDK_EXCEPTION_H
@@ -18,7 +19,7 @@ struct rte_mbuf;
  */
 enum fwd_reason exception_give(struct worker *w, const struct worker_port *port, struct rte_mbuf *m,
                                uint64_t now_ns);
-/** Take what the kernel sends by @p port. @return frames in @p out, at most @p max */
+/** Read the frames that the kernel sends by @p port. @return frames in @p out, at most @p max */
 uint32_t exception_take(struct worker *w, const struct worker_port *port, struct rte_mbuf **out,
                         uint32_t max);
 

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* EtherTypes and headers: RFC 791, 8200, 9293, 5880 to 5883 (BFD), 4271 (BGP), 4861. */
+/*
+ * A token bucket for each class, kept as time: credit grows by the time that has passed, and a
+ * frame costs 1 / rate of it. Classes are found by EtherTypes, protocols and ports (RFC 791, 8200,
+ * 9293, 5880 to 5883 (BFD), 4271 (BGP), 4861). A frame that is cut short reads as zeros and ends in
+ * the class OTHER.
+ */
 #include "dataplane/dpdk/police.h"
 
 #define ETH_LEN      14u
@@ -36,7 +41,10 @@ static const struct {
 #undef POLICE_LIMIT_
 _Static_assert(COUNT(limits) == POLICE_COUNT, "a limit each");
 
-/* The frame from a header on; a read beyond its end is 0, which is no port and no type of ours. */
+/*
+ * The frame from a header on; a read beyond its end gives 0, which is no port or type that has a
+ * class.
+ */
 struct rest {
 	const uint8_t *at;
 	size_t n;
@@ -110,6 +118,7 @@ static enum police_class ip6_class(struct rest *r)
 	return transport_class(protocol, r);
 }
 
+/* At most two VLAN tags, as packets of VIPs may have; what is behind a third one is OTHER. */
 enum police_class police_class(const uint8_t *frame, size_t n)
 {
 	struct rest r = { frame, n };

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Who may go to the kernel: frames by class, a token bucket a class.
+ * Which frames may go to the kernel: a token bucket for each class of frames.
  *
- * Each class has a rate of its own, so a flood of one costs none of the others; what opens
- * connections is apart from what goes on with them, so that SYNs to port 179 cost no BGP
- * session. All rates together cost a worker a few per cent of its core. Pure; one thread, time
- * passed in.
+ * Each class has a rate of its own, so a flood of one class takes nothing from the others. Frames
+ * that open connections are classes of their own, so that SYNs to port 179 cost no BGP session. All
+ * rates together cost a worker a few per cent of its core.
+ *
+ * Implemented in police.c. Pure: time is passed in. Each worker's thread has its own buckets.
  */
 #ifndef WEIR_DATAPLANE_DPDK_POLICE_H
 #define WEIR_DATAPLANE_DPDK_POLICE_H
@@ -15,7 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* X(NAME, label, frames a second, frames at once) of each worker */
+/*
+ * X(NAME, label, frames a second, frames at once), for each worker; docs/forwarding.md has the
+ * table
+ */
 #define POLICE_CLASSES(X)                                                                          \
 	X(BGP, "bgp", 20000, 4000)                                                                 \
 	X(BFD, "bfd", 20000, 2000)                                                                 \
@@ -30,17 +34,17 @@
 enum police_class { POLICE_CLASSES(POLICE_ENUM_) POLICE_COUNT };
 #undef POLICE_ENUM_
 
-/** What a worker lets through. */
+/** The buckets of a worker. */
 struct police {
-	uint64_t credit_ns[POLICE_COUNT]; /**< up to burst / rate */
-	uint64_t last_ns[POLICE_COUNT];
+	uint64_t credit_ns[POLICE_COUNT]; /**< at most burst / rate */
+	uint64_t last_ns[POLICE_COUNT];   /**< when credit was last added */
 };
 
 /** Full buckets. */
 void police_init(struct police *p, uint64_t now_ns);
 /** The class of an Ethernet frame of @p n bytes, untagged or with up to two VLAN tags. */
 enum police_class police_class(const uint8_t *frame, size_t n);
-/** Take a frame's credit. @return whether it may pass */
+/** Spend the credit of one frame. @return whether it may pass */
 bool police_take(struct police *p, enum police_class c, uint64_t now_ns);
 /** "arp_nd", by enum police_class; NULL at the end. */
 extern const char *const police_labels[POLICE_COUNT + 1];

@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Two ways to see whether a device spreads frames. rss_judge() believes what the device says of
+ * itself when its settings are read back. rss_watch() believes only frames: each worker sets a bit
+ * for some of the flows that come by its queue, 64 bits in all. If one queue has half of the bits
+ * and no other has more than chance would give it, the device does not spread.
+ */
 #include "dataplane/dpdk/rss.h"
 
 #include <stdio.h>
 
-#define SEVERAL                                                                                    \
-	4 /* bits of flows: chance alone hardly gives all of MANY but these to one of two queues */
-#define MANY 32
+/*
+ * Bits of flows. A queue with SEVERAL gets flows; one with MANY has seen enough flows to judge:
+ * chance hardly gives all of them but a few to one of two queues.
+ */
+#define SEVERAL 4
+#define MANY    32
 
 #define RSS_TEXT_(name, text) text,
 static const char *const flow_texts[] = { RSS_FLOWS(RSS_TEXT_) };
@@ -41,6 +50,10 @@ static const char *flow_not_hashed(const struct rss_seen *s)
 	return NULL;
 }
 
+/*
+ * Only the worst finding is reported: lost frames, unequal shares, flows that are not hashed, no
+ * answer.
+ */
 void rss_judge(const struct rss_seen *s, char *text, size_t size)
 {
 	uint32_t least = UINT32_MAX, most = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Receive-side scaling: what a device was told, what it says of itself when it is read back, and what it
- * does. Pure.
+ * Receive-side scaling: what a device was asked to do, what it says when its settings are read
+ * back, and what it does. Implemented in rss.c. Pure; any thread may call.
  */
 #ifndef WEIR_DATAPLANE_DPDK_RSS_H
 #define WEIR_DATAPLANE_DPDK_RSS_H
@@ -26,7 +26,7 @@
 enum rss_flow { RSS_FLOWS(RSS_ENUM_) RSS_FLOW_COUNT };
 #undef RSS_ENUM_
 
-/** How a device spreads frames over its receive queues, by its own word. */
+/** How a device spreads frames over its receive queues, as it says itself. */
 struct rss_seen {
 	bool hash_known;     /**< it says what it hashes */
 	uint32_t asked, got; /**< 1 << enum rss_flow, each */
@@ -39,21 +39,24 @@ struct rss_seen {
 /** Whether frames come by more than one queue. */
 enum rss_spread { RSS_OPEN, RSS_SPREAD, RSS_NOT_SPREAD };
 
-/** Add a frame to the flows that were seen by a queue: a bit for some flows each; @p hash is 0 where there is no flow. */
+/**
+ * Add a frame's flow to those seen at a queue: one bit stands for many flows; @p hash is 0 if
+ * there is no flow.
+ */
 static inline uint64_t rss_flows_with(uint64_t flows, uint32_t hash)
 {
 	return hash ? flows | 1ull << (hash & 63) : flows;
 }
 
 /**
- * What the flows seen by each queue say of the device: several came by two queues; or many, all but a few by
- * one; or there were too few yet.
+ * Judge a device by the flows seen at each queue: RSS_SPREAD (two queues have several),
+ * RSS_NOT_SPREAD (one has many, and no other has several), RSS_OPEN (too few flows yet).
  */
 enum rss_spread rss_watch(const uint64_t *flows, uint32_t n_queues);
 
 /** Count an entry of the redirection table that names @p queue. */
 void rss_entry(struct rss_seen *s, uint32_t queue);
-/** Write into @p text what is not as asked, and what that does; "" if all is. */
+/** Write into @p text what differs from the request, and its effect; "": nothing. */
 void rss_judge(const struct rss_seen *s, char *text, size_t size);
 
 #endif

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Parse just enough for a hash of addresses and ports: Ethernet, one VLAN tag, IPv4 without options
+ * or IPv6 without extension headers. Anything else, and all fragments, are hashed by addresses or
+ * not at all: then all such frames go to one worker, which is correct and only slower.
+ */
 #include "dataplane/dpdk/spread.h"
 
 #include <stdbool.h>
@@ -9,7 +14,7 @@
 #define IP4_LEN   20u
 #define IP6_LEN   40u
 #define PORTS_LEN 4u
-#define MULTIPLY  0x9e3779b97f4a7c15ull /* 2^64 by the golden ratio */
+#define MULTIPLY  0x9e3779b97f4a7c15ull /* 2^64 / golden ratio (Knuth, multiplicative hashing) */
 
 static uint64_t mix(uint64_t h, const uint8_t *from, size_t n)
 {
@@ -32,7 +37,7 @@ static uint64_t hash4(const uint8_t *ip, size_t n)
 	if (n < IP4_LEN + PORTS_LEN)
 		return 0;
 	h = mix(ip[9], ip + 12, 8);
-	/* A fragment's ports may be in another frame. */
+	/* Only the first fragment has ports, so fragments are hashed without them. */
 	if (ip[0] == 0x45 && has_ports(ip[9]) && !((ip[6] & 0x3f) | ip[7]))
 		h = mix(h, ip + IP4_LEN, PORTS_LEN);
 	return h;

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Tables in a mapped file; the control thread's alone, but for the packets' own words. */
+/*
+ * A mapped file: one page of head, then each table from a page of its own, in the order of
+ * find_places(). A file of an earlier process is input like any other: sizes are checked before
+ * they lead anywhere, the file must have the length that they ask for, and root must agree with the
+ * head, since packets believe root.
+ *
+ * A reader of a file that is cut short later would die of SIGBUS; page_guard() turns that into
+ * zeros.
+ */
 #include "base/owner.h"
 #include "base/page_guard.h"
 #include "dataplane/dpdk/tablefile.h"
@@ -15,9 +23,9 @@
 #include "weir/layout.h"
 
 #define MAGIC     0x53424c5452494557u /* "WEIRTBLS" */
-#define PAGE      4096u
-#define TABLES    13
-#define BYTES_MAX (64ull << 30)
+#define PAGE      4096u         /* of memory: tables begin at one, so that they can be mapped */
+#define TABLES    13            /* those of struct fwd_tables */
+#define BYTES_MAX (64ull << 30) /* more than any document's limits need: a size gone wrong */
 
 struct head {
 	uint64_t magic;
@@ -27,7 +35,7 @@ struct head {
 	uint64_t bytes; /* of the file */
 };
 
-/* Where each table begins. */
+/* The offset of each table in the file, and the file's length. */
 struct places {
 	uint64_t off[TABLES], bytes;
 };
@@ -37,7 +45,7 @@ static bool power_of_two(uint32_t n)
 	return n && !(n & (n - 1));
 }
 
-/* Sizes are read from a file: none may lead beyond it. */
+/* Whether sizes from a file are sound: products of them must not overflow. */
 static bool sizes_sound(const struct driver_sizes *s, uint32_t n_cpus)
 {
 	return power_of_two(s->services) && s->services < 1u << 30 && s->service_counts &&
@@ -47,6 +55,7 @@ static bool sizes_sound(const struct driver_sizes *s, uint32_t n_cpus)
 	       (uint64_t)n_cpus * s->service_counts <= UINT32_MAX;
 }
 
+/* The order is the file format: a table is only ever added at the end. */
 static void find_places(struct places *p, const struct fwd_tables *t)
 {
 	const uint64_t bytes[TABLES] = {
@@ -103,7 +112,7 @@ static int map(struct tablefile *f, int fd, bool writable)
 	return 0;
 }
 
-/* A reader of a file that its writer, or another in that user's name, cuts short reads zeros: no service, no backend. */
+/* If the file is cut short while it is mapped, read zeros: no service, no backend. */
 static int guard(struct tablefile *f)
 {
 	int err = page_guard(f->memory, f->len, -1, false);
@@ -115,7 +124,10 @@ static int guard(struct tablefile *f)
 	return err;
 }
 
-/* Room for the file now, so that no write to a table finds the file system full. */
+/*
+ * Allocate the file's blocks now: a write to a mapped table must not find the file system full
+ * (SIGBUS).
+ */
 static int make_file(const char *path, uint64_t bytes, int *out)
 {
 	int fd, err;
@@ -135,6 +147,10 @@ static int make_file(const char *path, uint64_t bytes, int *out)
 	return 0;
 }
 
+/*
+ * The head is written last: a file without it is refused, so one that was made by half is never
+ * taken over.
+ */
 int tablefile_make(struct tablefile *out, const char *path, const struct driver_sizes *sizes,
                    uint32_t n_cpus, struct driver_why *why)
 {
@@ -171,7 +187,7 @@ int tablefile_make(struct tablefile *out, const char *path, const struct driver_
 	return 0;
 }
 
-/* Whether head, sizes and the file's length agree; fills in all but the memory. */
+/* Check that head, sizes and the file's length agree; fill in everything except the memory. */
 static int check_head(struct tablefile *f, const struct head *h, uint64_t bytes, struct places *p,
                       const char *path, struct driver_why *why)
 {
@@ -196,7 +212,7 @@ static int check_head(struct tablefile *f, const struct head *h, uint64_t bytes,
 	return 0;
 }
 
-/* What root says must be what the head says: the packets believe root. */
+/* Whether root has the sizes of the head: packets believe root. */
 static bool root_agrees(const struct tablefile *f)
 {
 	const struct fwd_root *r = f->tables.root;
@@ -208,7 +224,10 @@ static bool root_agrees(const struct tablefile *f)
 	       r->n_cpus == f->tables.n_cpus;
 }
 
-/* A file of the former release gets the table that it lacks, which is the last one: zeros at its end. */
+/*
+ * A file of the former release lacks the last table, of MAC addresses: make it longer by one of
+ * zeros.
+ */
 static int add_macs(struct tablefile *f, int fd, struct head *h, struct places *p)
 {
 	int err;
@@ -222,6 +241,7 @@ static int add_macs(struct tablefile *f, int fd, struct head *h, struct places *
 	return pwrite(fd, h, sizeof(*h), 0) == (ssize_t)sizeof(*h) ? 0 : -EIO;
 }
 
+/* A reader trusts only a file that belongs to the process's user (owner_open()). */
 int tablefile_open(struct tablefile *out, const char *path, bool writable, struct driver_why *why)
 {
 	struct tablefile f = { 0 };
@@ -272,7 +292,10 @@ void tablefile_close(struct tablefile *f)
 	memset(f, 0, sizeof(*f));
 }
 
-/* Root begins at the second page, behind the head, whose length is not believed: the file may have been cut since. */
+/*
+ * The length follows from the tables' sizes, not from the head: the file may have been cut short
+ * since.
+ */
 void tablefile_unmap(struct fwd_tables *t)
 {
 	struct places p;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Forwarding tables (weir/fwd/tables.h) in a file that is mapped: what the DPDK driver forwards
- * by, and what the next process finds after this one.
+ * Forwarding tables (weir/fwd/tables.h) in a mapped file: the DPDK driver forwards by them, and the
+ * next process finds them.
  *
- * A head names layout and sizes; each table begins at a page. Only who holds the driver's
- * lock writes; anyone may map for reading.
+ * A head has layout and sizes; each table begins at a page. Only the holder of the driver's lock
+ * writes; others may map the file for reading. Implemented in tablefile.c; any thread may call.
  */
 #ifndef WEIR_DATAPLANE_DPDK_TABLEFILE_H
 #define WEIR_DATAPLANE_DPDK_TABLEFILE_H
@@ -33,9 +33,9 @@ int tablefile_make(struct tablefile *out, const char *path, const struct driver_
  *         with @p why
  */
 int tablefile_open(struct tablefile *out, const char *path, bool writable, struct driver_why *why);
-/** Unmap; the file stays. Of one that holds nothing: nothing. */
+/** Unmap; the file stays. No effect if nothing is mapped. */
 void tablefile_close(struct tablefile *f);
-/** Unmap tables of tablefile_open() by what they consist of. */
+/** Unmap the tables of a tablefile whose struct is gone: their length follows from their sizes. */
 void tablefile_unmap(struct fwd_tables *t);
 
 #endif

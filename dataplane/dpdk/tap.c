@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A multi-queue TAP (Linux Documentation/networking/tuntap.rst): one descriptor for each worker, so
+ * that workers share none. It is persistent, so that addresses and routes survive a restart; and
+ * what it has already is not set again, so that a restart does not make it flap.
+ */
 #include "dataplane/dpdk/tap.h"
 
 #include <errno.h>
@@ -30,6 +35,7 @@ static int open_queue(const char *name)
 	return err;
 }
 
+/* Say what the usual errors of TUNSETIFF mean and what to do. */
 static int why_not(struct driver_why *why, int err, const char *name)
 {
 	if (err == -ENOENT || err == -ENODEV)
@@ -55,7 +61,7 @@ static int why_not(struct driver_why *why, int err, const char *name)
 	                  strerror(-err));
 }
 
-/* MAC, MTU, and up: each only where it differs, so that nothing flaps at a restart. */
+/* Set MAC, MTU and up, each only if it differs, so that nothing flaps at a restart. */
 static int set_up(int s, const struct tap_config *c)
 {
 	struct ifreq r = { 0 };
@@ -98,6 +104,7 @@ static int prepare(const struct tap_config *c, int fd)
 	return err;
 }
 
+/* All queues or none: on failure those that were opened are closed again. */
 int tap_open(const struct tap_config *config, int *fds, uint32_t *ifindex, struct driver_why *why)
 {
 	uint32_t n = 0;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The kernel's side of a port that DPDK drives: a persistent TAP of the port's name with the
- * device's MAC, a queue a worker. Addresses, routes and sessions of the host live on it, and
- * outlive the process. Needs nothing of DPDK.
+ * The kernel's side of a port that DPDK drives: a persistent TAP with the port's name and the
+ * device's MAC, with a queue for each worker. Addresses, routes and sessions of the host are on it
+ * and outlive the process. Needs nothing of DPDK. Implemented in tap.c; the control thread calls
+ * it.
  */
 #ifndef WEIR_DATAPLANE_DPDK_TAP_H
 #define WEIR_DATAPLANE_DPDK_TAP_H
@@ -27,9 +28,9 @@ struct tap_config {
  * @return 0 or -errno with @p why
  */
 int tap_open(const struct tap_config *config, int *fds, uint32_t *ifindex, struct driver_why *why);
-/** Whether the kernel is to take the link for up. */
+/** Set the TAP's carrier. */
 void tap_carrier(int fd, bool up);
-/** The TAP goes when its last queue is closed. */
+/** Make the TAP vanish when its last queue is closed. */
 void tap_end(int fd);
 /** Remove the TAP @p name that an earlier process left. */
 void tap_remove(const char *name);

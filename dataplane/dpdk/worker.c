@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A worker's round: read a burst from each receive queue, forward it by the shared code
+ * (fwd_forward_burst()), send by port; then the inbox, the outboxes, and now and then the TAPs.
+ * Frames to one port are collected and sent together. Nothing is locked: each queue, row of
+ * counters and TAP queue belongs to one worker, and ports and tables change only while it is
+ * parked.
+ *
+ * An idle worker polls on for a while, then sleeps longer and longer (idle()). Frames are freed by
+ * whoever has them last; one that cannot be sent is counted again, under the reason of its loss
+ * (recount()), so that received = sent + passed + dropped holds exactly.
+ */
 #include "dataplane/dpdk/worker.h"
 
 #include <poll.h>
@@ -19,20 +30,20 @@
 _Static_assert(WORKER_BURST <= FWD_BURST_MAX, "a burst fits");
 _Static_assert(POLICE_COUNT <= DRIVER_CLASSES_MAX, "a count each");
 
-/* A burst with the buffers that its frames lie in. */
+/* A burst, the buffers of its frames, and the frames that wait to be sent together. */
 struct round {
 	struct fwd_burst burst;
 	struct rte_mbuf *in[WORKER_BURST];
-	/* To one port at a time, in order, and as what each is counted. */
+	/* Frames for port `to`, in order, and the reason that each is counted under. */
 	struct rte_mbuf *out[WORKER_BURST];
 	uint8_t reasons[WORKER_BURST];
 	uint16_t n_out;
 	const struct worker_port *to;
-	uint64_t now_ns;    /* 0: not asked yet */
-	uint64_t ended_tsc; /* of the round before, if there was anything in it; else 0 */
+	uint64_t now_ns;    /* the clock, once in a round; 0: not read yet */
+	uint64_t ended_tsc; /* end of the round before, if it had frames; else 0 */
 };
 
-/* What is no verdict's: the host's own frames. */
+/* In place of a reason: frames of the host's own, which no verdict has counted. */
 #define OWN_FRAME FWD_REASON_COUNT
 
 uint32_t worker_size(uint32_t n)
@@ -46,7 +57,7 @@ uint32_t worker_size(uint32_t n)
 	return i < DRIVER_BURST_SIZES ? i : DRIVER_BURST_SIZES - 1;
 }
 
-/* A frame was counted as @p from and became @p to. */
+/* A frame that was counted under @p from has ended as @p to. */
 static void recount(struct worker *w, enum fwd_reason from, enum fwd_reason to)
 {
 	struct fwd_cpu *cpu = fwd_port_cpu(&w->tables);
@@ -59,7 +70,7 @@ static void recount(struct worker *w, enum fwd_reason from, enum fwd_reason to)
 	cpu->reason[from]--;
 }
 
-/* @return frames that were sent, or given to who sends */
+/* @return how many frames were sent, or put into the outbox of the worker that sends */
 static uint16_t send_out(const struct worker_port *to, struct rte_mbuf **frames, uint16_t n)
 {
 	if (to->tx >= 0)
@@ -88,7 +99,7 @@ static void put(struct worker *w, struct round *r, struct rte_mbuf *m, const str
 	r->out[r->n_out++] = m;
 }
 
-/* The port with @p ifindex; without one the frame has nowhere to go. */
+/* The port with @p ifindex. @return NULL: there is none, and the frame is dropped */
 static const struct worker_port *port_of(const struct worker *w, uint32_t ifindex)
 {
 	for (uint32_t i = 0; i < w->n_ports; i++)
@@ -117,8 +128,8 @@ static uint64_t now_ns(struct round *r)
 }
 
 /*
- * To the kernel. Where a port is an AF_PACKET socket on the kernel's own interface, it has
- * seen the frame beside it.
+ * Pass a frame to the kernel. If the port is an AF_PACKET socket, the kernel has seen the frame
+ * already.
  */
 static void pass(struct worker *w, struct round *r, const struct worker_port *in, uint32_t i)
 {
@@ -196,7 +207,10 @@ static const struct worker_port *port_by_id(const struct worker *w, uint16_t id)
 	return NULL;
 }
 
-/* Make the @p n frames in r->in the burst, all in one buffer each. @return how many are left */
+/*
+ * Make the @p n frames in r->in the burst; frames in several buffers are dropped. @return how
+ * many are left
+ */
 static uint32_t load(struct worker *w, struct round *r, const struct worker_port *in, uint32_t n)
 {
 	uint32_t kept = 0;
@@ -219,7 +233,7 @@ static uint32_t load(struct worker *w, struct round *r, const struct worker_port
 	return kept;
 }
 
-/* Tables count seconds: to ask each millisecond is enough. */
+/* Read the clock each millisecond: tables count seconds. */
 static void keep_time(struct worker *w, uint64_t tsc)
 {
 	struct timespec t;
@@ -231,13 +245,16 @@ static void keep_time(struct worker *w, uint64_t tsc)
 	w->now_s = (uint32_t)t.tv_sec;
 }
 
-/* Forward the @p n frames in r->in; @p in NULL: each says its own port. */
+/*
+ * Forward the @p n frames in r->in. @param in  the port that they came by; NULL: the frame says
+ * so (m->port)
+ */
 static void forward(struct worker *w, struct round *r, const struct worker_port *in, uint32_t n)
 {
 	n = load(w, r, in, n);
 	if (!n)
 		return;
-	w->tables.now_s = w->now_s; /* they may be others than a moment ago */
+	w->tables.now_s = w->now_s; /* each time: the tables may have been replaced */
 	fwd_forward_burst(&w->tables, w->tables.root, &r->burst);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct worker_port *from = in ? in : port_by_id(w, r->in[i]->port);
@@ -252,7 +269,10 @@ static void forward(struct worker *w, struct round *r, const struct worker_port 
 	flush(w, r);
 }
 
-/* Give frames of other workers' flows to them. @return how many stay, in r->in */
+/*
+ * Hand frames to the workers of their flows, which keeps a flow in order. If an inbox is full, the
+ * frame is forwarded here: out of order is better than lost. @return how many stay, in r->in
+ */
 static uint32_t hand_over(struct worker *w, struct round *r, const struct worker_port *port,
                           uint32_t n)
 {
@@ -265,14 +285,14 @@ static uint32_t hand_over(struct worker *w, struct round *r, const struct worker
 
 		r->in[i]->port = port->id;
 		if (to == w->index || rte_ring_enqueue(w->inboxes[to], r->in[i]))
-			r->in[kept++] = r->in[i]; /* its owner is overrun: better here than lost */
+			r->in[kept++] = r->in[i];
 		else
 			worker_count(&w->counts.handed_over, 1);
 	}
 	return kept;
 }
 
-/* One frame of a burst is enough to see flows by. */
+/* Note the flow of one frame (rss.h). One of each burst is enough. */
 static void note_flow(struct worker *w, const struct worker_port *port, const struct rte_mbuf *m)
 {
 	uint64_t *seen = &w->seen[port - w->ports];
@@ -281,7 +301,7 @@ static void note_flow(struct worker *w, const struct worker_port *port, const st
 	__atomic_store_n(seen, rss_flows_with(*seen, hash), __ATOMIC_RELAXED);
 }
 
-/* Take what has come in by a queue of ours. @return frames */
+/* Receive a burst from our queue of @p port, and forward it or hand it over. @return frames */
 static uint32_t serve(struct worker *w, struct round *r, const struct worker_port *port)
 {
 	uint32_t n = rte_eth_rx_burst(port->id, (uint16_t)port->rx, r->in, WORKER_BURST), kept = n;
@@ -308,7 +328,7 @@ static uint32_t serve_inbox(struct worker *w, struct round *r)
 	return n;
 }
 
-/* Send what workers without a queue of the port want sent. */
+/* Send the frames of workers that have no send queue of the port. */
 static uint32_t serve_outbox(struct worker *w, struct round *r, const struct worker_port *port)
 {
 	uint32_t n = rte_ring_dequeue_burst(port->outbox, (void **)r->in, WORKER_BURST, NULL);
@@ -329,7 +349,7 @@ static uint32_t serve_kernel(struct worker *w, struct round *r, const struct wor
 	return n;
 }
 
-/* Reading a TAP costs a system call: not in each round, while there is traffic. */
+/* Reading a TAP costs a system call, so a busy worker does not do it in each round. */
 static uint32_t serve_kernels(struct worker *w, struct round *r, uint64_t tsc, bool idle)
 {
 	uint32_t n = 0;
@@ -343,7 +363,7 @@ static uint32_t serve_kernels(struct worker *w, struct round *r, uint64_t tsc, b
 	return n;
 }
 
-/* A bond sends its own frames when it is asked to send any, or none. */
+/* A bond sends its own frames (LACP) only within a call that sends: so call it, with no frames. */
 static void keep_bonds(struct worker *w, uint64_t tsc)
 {
 	if (tsc - w->keep_tsc < w->keep_every)
@@ -354,7 +374,10 @@ static void keep_bonds(struct worker *w, uint64_t tsc)
 			(void)rte_eth_tx_burst(w->ports[i].id, 0, NULL, 0);
 }
 
-/* @return frames of any kind */
+/*
+ * One round. Cycles count only if there were frames, so that they can be divided by frames.
+ * @return frames of any kind
+ */
 static uint32_t serve_all(struct worker *w, struct round *r, bool idle)
 {
 	uint64_t from = r->ended_tsc ? r->ended_tsc : rte_rdtsc();
@@ -380,7 +403,7 @@ static uint32_t serve_all(struct worker *w, struct round *r, bool idle)
 	return n + serve_kernels(w, r, from, idle);
 }
 
-/* Turn receive interrupts on or off. @return whether all queues of ours have them */
+/* Turn receive interrupts on or off. @return whether every source of our frames has one */
 static bool set_interrupts(const struct worker *w, bool on)
 {
 	bool all = true;
@@ -408,7 +431,10 @@ static bool is_interrupt(const struct worker *w, int fd)
 	return false;
 }
 
-/* Wait for a TAP, an interrupt, the control thread, or the time. @return whether an interrupt came */
+/*
+ * Sleep until a TAP has frames, an interrupt or the control thread wakes us, or @p ns are over.
+ * @return whether an interrupt came
+ */
 static bool rest(const struct worker *w, uint64_t ns)
 {
 	struct pollfd fds[2 * DRIVER_PORTS_MAX + 1] = { { w->wake, POLLIN, 0 } };
@@ -438,8 +464,9 @@ static bool rest(const struct worker *w, uint64_t ns)
 }
 
 /*
- * Nothing came: poll on for a while, then sleep longer and longer, and at last until an
- * interrupt where there are some. What came before they were on raises none: look once more.
+ * Nothing came. First poll on, for a burst may follow; then sleep longer and longer; at last until
+ * an interrupt, where all queues have one. A frame that came before interrupts were on raises none,
+ * so the queues are read once more after they are turned on.
  */
 static void idle(struct worker *w, struct round *r, uint32_t *empty)
 {
@@ -474,7 +501,7 @@ static void rest_parked(struct worker *w)
 	__atomic_store_n(&w->parked, false, __ATOMIC_RELEASE);
 }
 
-/* A line of memory that nobody else writes: a plain store. */
+/* Show the round to other processes: a plain store, as nobody else writes there. */
 static inline void show_life(const struct worker *w)
 {
 	uint64_t *beat = __atomic_load_n(&w->beat, __ATOMIC_RELAXED);
@@ -483,6 +510,10 @@ static inline void show_life(const struct worker *w)
 		__atomic_store_n(beat, w->rounds, __ATOMIC_RELAXED);
 }
 
+/*
+ * `rounds` goes up after each round: worker_grace() counts on no burst being under way at that
+ * moment.
+ */
 int worker_run(void *arg)
 {
 	static _Thread_local struct round r;
@@ -534,7 +565,7 @@ void worker_grace(struct worker *w)
 {
 	uint64_t rounds = __atomic_load_n(&w->rounds, __ATOMIC_ACQUIRE);
 
-	/* One round may have begun before the call; the one after it did not. */
+	/* The round in progress may have begun before the call; the one after it has not. */
 	while (__atomic_load_n(&w->rounds, __ATOMIC_ACQUIRE) - rounds < 2 &&
 	       !__atomic_load_n(&w->parked, __ATOMIC_ACQUIRE)) {
 		wake(w);
