@@ -16,10 +16,10 @@
 #include "dns/image.h"
 #include "dns/wire.h"
 
-#define OPT_FIXED     11 /* an OPT record without options */
-#define OPTION_HEADER 4
-#define TTL_ANY       UINT32_MAX
-#define NOT_A_NODE    0u
+#define OPT_FIXED     11                       /* bytes of an OPT record without options */
+#define OPTION_HEADER 4                        /* bytes: code and length */
+#define TTL_ANY       UINT32_MAX               /* no limit: the SOA's minimum decides */
+#define NOT_A_NODE    0u                       /* image_name.node_off of a name without a node */
 #define SPOTS_MAX     (ANSWER_ALIASES_MAX + 1) /* the question and the aliases that are followed */
 
 /* One answer while it is made. */

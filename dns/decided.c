@@ -18,7 +18,7 @@
 #include "base/owner.h"
 #include "base/proc.h"
 
-#define HEAD        "weir-sites 1\n"
+#define HEAD        "weir-sites 1\n"   /* the number is the format's */
 #define TARGETS_MAX (2u * 64u * 4096u) /* families, sites and services that a document can have */
 
 static int by_number(const void *a, const void *b)

@@ -23,10 +23,11 @@
 
 #include "dns/name.h"
 
-#define IMAGE_MAGIC "weirzone"
+#define IMAGE_MAGIC "weirzone" /**< the first bytes of the file */
 /** Changes with any structure below: files of other releases are not used. */
 #define IMAGE_LAYOUT 3u
 
+/** Types that the compiler or the lookup treats in some way of its own. */
 enum dns_type {
 	DNS_A = 1,
 	DNS_NS = 2,
@@ -55,7 +56,7 @@ enum dns_type {
 	DNS_ANY = 255,
 	DNS_CAA = 257,
 };
-#define DNS_IN 1
+#define DNS_IN 1 /**< the class; Weir serves no other */
 
 struct image {
 	char magic[8];

@@ -13,7 +13,7 @@
 
 struct wire_reader;
 
-#define NAME_WIRE_MAX   255
+#define NAME_WIRE_MAX   255 /**< bytes, with the root's (RFC 1035, section 2.3.4) */
 #define NAME_LABELS_MAX 127 /**< without the root */
 /** Enough for any name in text: each byte may take four. */
 #define NAME_TEXT_MAX 1024

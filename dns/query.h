@@ -25,6 +25,7 @@ enum dns_rcode {
 	DNS_BADVERS = 16, /**< extended: only with EDNS */
 };
 
+/** The header: its bytes, and the bits of its flags (RFC 1035, section 4.1.1). */
 #define DNS_HEADER      12
 #define DNS_QR          0x8000u
 #define DNS_AA          0x0400u
@@ -32,10 +33,11 @@ enum dns_rcode {
 #define DNS_RD          0x0100u
 #define DNS_OPCODE_MASK 0x7800u
 
+/** Option codes (RFC 5001, RFC 7871) and sizes of UDP messages. */
 #define EDNS_OPT_NSID    3
 #define EDNS_OPT_SUBNET  8
 #define EDNS_UDP_MAX     1232 /**< ours: what crosses any path unfragmented (RFC 9715) */
-#define EDNS_UDP_DEFAULT 512
+#define EDNS_UDP_DEFAULT 512  /**< without EDNS (RFC 1035, section 4.2.1) */
 
 /** The client-subnet option as it was sent. */
 struct query_subnet {

@@ -76,6 +76,7 @@ struct ramp_record ramps_step(const struct model_override *o, const struct ramp_
 	int64_t move = next_move(o, was->at_ms), to = now->wall_ms;
 	int64_t most = after(move, now->passed_ms);
 
+	/* each limit may only shorten the way; the last one that did is the reason shown */
 	r.how = RAMP_FREE;
 	to = least(to, most);
 	if (!now->site_up && to > site_stop(o, was->at_ms)) {

@@ -122,7 +122,7 @@ struct server {
 uint64_t server_load_start(struct server *s, bool from_files);
 /** The error of the last load; "": it succeeded. */
 const char *server_load_error(const struct server *s);
-/** State what this process knows to be wrong (weir/condition.h); once a second, and after a load. */
+/** State as conditions what this process knows to be wrong (weir/condition.h): once a second, and after a load. */
 void server_conditions(struct server *s);
 /** A load is done: put its generation in force, or log why not; a loop_fd_cb. */
 void server_load_done(void *arg, int fd, uint32_t events);

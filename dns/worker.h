@@ -29,7 +29,7 @@
 
 /** Threads of each kind. */
 #define WORKERS_MAX      MODEL_DNS_THREADS_MAX
-#define WORKERS_ALL      (2 * WORKERS_MAX)
+#define WORKERS_ALL      (2 * WORKERS_MAX) /**< UDP and TCP */
 #define WORKER_RETIRE_MS 15000 /**< longer than a TCP client may be idle (IDLE_MS in tcp.c) */
 #define WORKER_NAME_MAX  16    /**< the kernel's limit for a thread's name, with its NUL */
 
