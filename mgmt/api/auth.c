@@ -41,7 +41,7 @@ static enum http_role role_of(const char *name)
 	return HTTP_NOBODY;
 }
 
-/* The other processes are in group weir for their own sockets' sake; they have nothing to ask here. */
+/* The other processes are in group weir because of their own sockets; they do not use the API. */
 static bool is_sibling(const char *user)
 {
 	static const char *const siblings[] = { "weir-dataplane", "weir-health", "weir-dns" };
@@ -85,7 +85,7 @@ static void name_user(uid_t uid, char out[64])
 	pthread_mutex_unlock(&lock);
 }
 
-/* Whoever may open the socket is root or in group weir (0660): the file's mode decides, siblings apart. */
+/* The mode of the socket (0660) lets in root and group weir; only Weir's own processes are refused here. */
 void auth_local(struct core *core, int fd, const char *authorization, struct http_request *request)
 {
 	struct ucred peer = { .uid = (uid_t)-1 };
@@ -102,7 +102,7 @@ void auth_local(struct core *core, int fd, const char *authorization, struct htt
 		request->role = HTTP_NOBODY;
 }
 
-/* What @p digest, of a token that was shown, gives by one line; "" is the digest of none. */
+/* The role that one line gives to a token with @p digest; "" stands for a request without a token. */
 static enum http_role try_line(const char *line, size_t n, const char *digest, char name[64])
 {
 	struct tokens_entry entry;

@@ -15,7 +15,7 @@
 #include "mgmt/api/listen.h"
 #include "weir/condition.h"
 
-/* ms: while both files are being replaced, they do not match for a moment; that is no mistake. */
+/* ms: while both files are being replaced, they do not match for a moment; that is no error. */
 #define MOMENT_MS 3000u
 
 void certificate_note(struct core *core, struct certificate *c)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Each reader notes the name that it looks for; field_end() reports every other name of the object
- * as unknown, so that no list of names is kept apart. Mistakes are collected and become one
+ * as unknown, so that no list of names is kept apart. Errors are collected and become one
  * answer: a client sees all of them at once.
  */
 #include "mgmt/api/field.h"
@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ERRORS_MAX 100u /* listed in an answer; a body of nothing but mistakes stays small */
+#define ERRORS_MAX 100u /* listed in an answer; a body of nothing but errors gets a short answer */
 
 void field_start(struct field *f, const json_t *object)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Reading a request's body: each field by name and type; all mistakes are collected, and fields that
- * nobody asked for are mistakes too.
+ * Reading the body of a request: each field by name and type. All errors are collected; a field
+ * that no handler reads is an error too.
  *
  * Implemented in mgmt/api/field.c; called by the threads of handlers, each on a struct field of
  * its own.
@@ -35,10 +35,10 @@ bool field_bool(struct field *f, const char *name);
 /** An object or array; NULL when it is not there. */
 const json_t *field_object(struct field *f, const char *name, bool required);
 const json_t *field_array(struct field *f, const char *name, bool required);
-/** Note a mistake in @p name. */
+/** Note an error in @p name. */
 void field_mistake(struct field *f, const char *name, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
-/** The end: @return true when there are no mistakes; else @p reply is 422 `invalid`. */
+/** The end: @return true when there are no errors; else @p reply is 422 `invalid`. */
 bool field_end(struct field *f, struct http_reply *reply);
 
 #endif

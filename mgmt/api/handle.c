@@ -136,7 +136,7 @@ static json_t *own_state(struct core *core, bool *complete, bool *busy)
 	return tell_node(core->dirs.node, why, *complete, behind);
 }
 
-/* What a node says of the version that was asked for, where it is not simply in force. */
+/* Add a node's judgement of the version, unless the version is simply in force. */
 static void tell_judgement(json_t *node, const struct inforce *f)
 {
 	if (f->rolled_back)
@@ -150,7 +150,7 @@ static void tell_judgement(json_t *node, const struct inforce *f)
 		json_object_set_new(node, "code", json_string(f->code));
 }
 
-/* What is waited for: a document everywhere, and, of a change of configuration, the nodes' judgements. */
+/* A wait for a change: its document on all nodes and, for a version, the nodes' judgements. */
 struct change_wait {
 	bool all;
 	uint64_t number; /* of the version; 0: it is no change of configuration */
@@ -281,7 +281,7 @@ static void note_rounds(const struct core *core, uint64_t rounds[PEERS_MAX])
 		rounds[i] = i < n ? view[i].round : 0;
 }
 
-/* Look once; @p nodes is made again. */
+/* Look once; @p nodes is replaced. */
 static void look(struct core *core, struct change_wait *w, json_t **nodes)
 {
 	json_decref(*nodes);
@@ -291,7 +291,7 @@ static void look(struct core *core, struct change_wait *w, json_t **nodes)
 		tell_peers(core, w, *nodes);
 }
 
-/* The version that the answer tells of; a change that made none waits for the one that is there. */
+/* Read the version out of the answer; a change that made none waits for the one in force. */
 static void note_version(const struct http_reply *reply, struct change_wait *w)
 {
 	const json_t *version = json_object_get(reply->json, "version");

@@ -2,7 +2,7 @@
 /**
  * @file
  * The handlers of the API, one a route (mgmt/api/route.c). A handler reads the request, does one
- * thing under the core's lock and fills the reply; on a mistake nothing is done.
+ * thing under the core's lock and fills the reply; on an error nothing is done.
  *
  * Implemented in handle.c and in the handle_*.c file that stands beside each group below (the
  * page, the metrics and the description of the API in page.c, metrics.c and openapi.c). Handlers

@@ -55,7 +55,7 @@ static void read_files(struct field *f, struct asked *a)
 	a->change.files = &a->files;
 }
 
-/* What the file was made from: what the request says counts more than the file's own line. */
+/* The version that the file was made from: the request's field overrides the line in the file. */
 static void read_base(struct field *f, struct asked *a)
 {
 	const char *base = field_text(f, "base", false, BASE_TEXT_MAX - 1);
@@ -164,9 +164,9 @@ static void tell_failure(struct core *core, int rc, const struct intent_changed 
                          struct http_reply *reply)
 {
 	switch (rc) {
-	case -EFBIG: /* of weir.conf; a mistake says so */
+	case -EFBIG: /* of weir.conf; one of the errors says so */
 	case -EINVAL:
-		http_problem(reply, 422, "mistakes", "the configuration has %zu mistake%s",
+		http_problem(reply, 422, "mistakes", "the configuration has %zu error%s",
 		             changed->mistakes.n_total, changed->mistakes.n_total == 1 ? "" : "s");
 		json_object_set_new(reply->json, "n_mistakes",
 		                    json_integer((json_int_t)changed->mistakes.n_total));
@@ -222,10 +222,7 @@ static json_t *tell_changed(struct core *core, const struct intent_changed *c, b
 	return answer;
 }
 
-/*
- * Beside the share of a pool's slots that a change moves: how many do not move yet, by what the
- * tables of this node say.
- */
+/* In addition to the share of slots that a change moves: how many cannot move yet, by the tables. */
 static void add_full_slots(const struct core *core, json_t *pools)
 {
 	struct observe_pages pages;
@@ -289,7 +286,7 @@ static void end_change(struct core *core)
 	pthread_mutex_unlock(&core->drafting);
 }
 
-/* Commit what was drafted with @p rc, and tell. @return whether there is a new version */
+/* Commit the draft, which ended with @p rc, and fill the reply. @return whether there is a new version */
 static bool commit(struct core *core, struct asked *a, struct intent_draft *draft, int rc,
                    struct http_reply *reply)
 {
@@ -342,7 +339,7 @@ static void commit_with_peers(struct core *core, const struct http_request *r, s
 	int rc = intent_draft_check(core->intent, &a->change, draft, clock_believed_ms(), &v);
 
 	http_doing(r, "asking the other nodes for their consent");
-	if (rc || a->change.dry_run || !p) { /* no version, or a mistake to be told */
+	if (rc || a->change.dry_run || !p) { /* no version, or an error to report */
 		commit(core, a, draft, p ? 0 : -ENOMEM, reply);
 	} else if (!propose_reserve(core, &v, p, reply)) {
 		intent_draft_drop(core->intent, draft);
@@ -365,7 +362,7 @@ static void commit_with_peers(struct core *core, const struct http_request *r, s
 	free(p);
 }
 
-/* Make the change and answer. Takes the files that were asked for. */
+/* Make the change and answer; frees the files of @p a. */
 static void make_change(struct core *core, const struct http_request *r, struct asked *a,
                         struct http_reply *reply)
 {
@@ -389,7 +386,7 @@ static void make_change(struct core *core, const struct http_request *r, struct 
 		handle_wait(core, r, reply);
 }
 
-/* What an apply would be asked of where its file is from. */
+/* Read the fields by which an apply finds out what its file was made from. */
 static void read_origin(struct field *f, const struct http_request *r, struct asked *a)
 {
 	const char *author = field_text(f, "author", false, VERSION_AUTHOR_MAX - 1);
@@ -544,7 +541,7 @@ void handle_version(struct core *core, struct http_request *r, struct http_reply
 	files_fini(&files);
 }
 
-/* Nothing differs: weir-dns is to load its zones again all the same. */
+/* The version stays the same, but weir-dns has to load its zones again. */
 static void tell_dns(const struct core *core)
 {
 	char path[PATH_MAX], *answer = NULL;

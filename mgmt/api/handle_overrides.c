@@ -130,7 +130,7 @@ static void read_generation(const struct http_request *r, struct field *f, struc
 }
 
 /*
- * All fields of the body are read before the first mistake is reported, so that a client sees them
+ * All fields of the body are read before the first error is reported, so that a client sees them
  * all.
  */
 static bool read_command(const struct http_request *r, struct command *c, struct http_reply *reply,

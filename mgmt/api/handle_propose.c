@@ -87,7 +87,7 @@ static void clear_way(struct core *core, const struct version *v, const char *no
 		yield_to(core->intent, two, 2, node, now_ms);
 }
 
-/* Take the version, if it leads on from our head. Under the lock. @return what the pusher is told */
+/* Take the version, if it leads on from our head. Under the lock. @return the answer to the pusher */
 static const char *take_pushed(struct core *core, const struct http_request *r,
                                const struct version *v, const char *node)
 {

@@ -11,7 +11,7 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/api/tell.h"
 
-/* Versions that gave way to others: no number names them any more. */
+/* Versions that gave way to others: their numbers belong to those now. */
 static json_t *tell_lost(struct store *store, uint64_t limit)
 {
 	size_t max = limit < STORE_LOST_MAX ? limit : STORE_LOST_MAX;

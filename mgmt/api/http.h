@@ -63,7 +63,7 @@ struct http_request {
 	bool local;              /**< it came by the UNIX socket */
 	const atomic_bool *gone; /**< its client has closed; NULL: not known */
 	_Atomic(const char *)
-	        *doing; /**< what takes long, see http_doing(); NULL: nobody is told */
+	        *doing; /**< what takes long, see http_doing(); NULL: nobody waits for it */
 	struct store_request request; /**< of its Idempotency-Key: mgmt/api/idempotent.h */
 	/* filled by the dispatcher */
 	json_t *json;                              /**< the body; NULL for none */

@@ -157,7 +157,7 @@ ssize_t http_read_bytes(struct http_conn *c, void *out, size_t n);
 ssize_t http_write_bytes(struct http_conn *c, const void *bytes, size_t n);
 /** Begin to send the reply that c holds; c->text is its text, or NULL. */
 enum http_step http_send_reply(struct http_conn *c);
-/** Answer with a problem and end the connection: what follows cannot be told apart, or is not wanted. */
+/** Answer with a problem and end the connection: where a further request begins is not known, or it is not wanted. */
 enum http_step http_refuse(struct http_conn *c, unsigned status, const char *code,
                            const char *detail);
 /** Say that the request is being worked on, if its client asked for that. */

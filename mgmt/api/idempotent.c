@@ -19,7 +19,7 @@
 #define REPLY_KEPT_MAX ((size_t)1 << 20) /* bytes in the store; a longer answer is not replayed */
 #define WAIT_MS        75000u            /* longer than any change takes to answer */
 
-/* The digest of what is asked, and the key under which its answer is kept. */
+/* The digest of the request, and the key under which its answer is kept. */
 static void name_request(struct http_request *r)
 {
 	char text[2 * HTTP_TEXT_MAX + 80], body[DIGEST_TEXT_MAX], whole[2 * DIGEST_TEXT_MAX + 8];

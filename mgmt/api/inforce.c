@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A judgement follows from what processes show of themselves: their sign of life, the document that they
- * have, and their conditions. A refusal is a condition that says so and that stays for a moment: a port
- * that is attached a second time, or a socket that its former owner closes, is none. A condition that was
- * there before the version is not its doing. A process that never was there lacks nothing; one that is
- * silent is waited for, and is late then: no answer is no refusal.
+ * A judgement follows from what the processes publish: their sign of life, the number of their
+ * document, and their conditions. A condition is a refusal only if its code is among refusals[]
+ * and it has lasted INFORCE_STAYS_MS: a port that is attached again, or a socket that its former
+ * owner still closes, recovers by itself. A condition that is older than the version is not the
+ * version's fault. A process that never ran here is not waited for. A silent one is, and makes the
+ * version late: no answer is no refusal.
  */
 #include "mgmt/api/inforce.h"
 
@@ -86,7 +87,7 @@ enum inforce_state inforce_judge_process(struct inforce *f, const char *name,
 			set_state(f, INFORCE_REFUSED, name, &c->items[i], "");
 			return INFORCE_REFUSED;
 		}
-		/* young: it may go */
+		/* too short a time: it may go */
 		suspect |= is_refusal(&c->items[i]) && c->items[i].since_ms >= f->taken_ms;
 	}
 	if (s->running && has_document && c->at_ms >= f->taken_ms && !suspect)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Learning: while the own weir-dataplane says that it started on empty tables, its peers, the nodes of the
- * same site, are asked what they know of slots, and one's answer is handed over (weir/guests.h).
+ * State sync: while the own weir-dataplane says that it started on empty tables, its peers, the
+ * nodes of the same site, are asked for what they know of slots, and the answer of one of them is
+ * handed over (weir/guests.h).
  *
- * A thread of its own, which asks nobody but the dataplane once all is well. A peer that is learning itself knows
- * nothing; are all of them, as when a site is switched on, nobody knows more. Nothing is taken while a peer that
- * knows has another head or other overrides: members that changed meanwhile come first.
+ * It runs in a thread of its own, which asks only the dataplane when all is well. A peer that is
+ * itself waiting for state has none to give; if that is true of all of them, as when a site is
+ * switched on, the dataplane gets an empty answer and stops waiting. An answer is used only if its
+ * sender has the same head and overrides as this node: members that changed meanwhile come first.
  *
  * Implemented in mgmt/api/learn.c. The main thread starts and stops it; learn_tell() is for
  * handlers' threads.

@@ -48,12 +48,12 @@ static void state_tokens(struct core *core, struct logins *l)
 	for (size_t i = 0; i < l->n_kept; i++) {
 		snprintf(subject, sizeof(subject), TOKENS_FILE ":%zu", l->bad[i].line);
 		conditions_add(core->stats, "tokens-line-bad", CONDITION_DEGRADED, subject,
-		               "line %zu of %.80s/" TOKENS_FILE " gives nobody access: %s",
+		               "line %zu of %.80s/" TOKENS_FILE " gives no access: %s",
 		               l->bad[i].line, core->dirs.conf, l->bad[i].why);
 	}
 	if (l->n_bad > l->n_kept)
 		conditions_add(core->stats, "tokens-line-bad", CONDITION_DEGRADED, TOKENS_FILE,
-		               "%zu more lines of %.80s/" TOKENS_FILE " give nobody access",
+		               "%zu more lines of %.80s/" TOKENS_FILE " give no access",
 		               l->n_bad - l->n_kept, core->dirs.conf);
 }
 

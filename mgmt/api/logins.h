@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What is wrong with the files by which logins are judged, as conditions: a mistaken line of CONF/tokens gives nobody
- * access, and its owner would look for the mistake elsewhere.
+ * Problems of the files by which logins are judged, as conditions. A wrong line of CONF/tokens
+ * gives no access, and its owner would look for the cause elsewhere.
  *
  * Implemented in mgmt/api/logins.c; called by the main thread only.
  */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * A look at everything at one instant: what is kept is copied or shared under the core's lock, which
- * is then free; what there may be ten thousands of is read from there and from the pages without it.
+ * A snapshot of everything at one instant. Under the core's lock, what is small is copied and the
+ * model is shared. Then the lock is free, and long lists (there may be ten thousand backends) are
+ * made from the snapshot and the pages.
  *
  * Implemented in mgmt/api/look.c. Handlers' threads, the observer and the main thread take looks;
  * each look belongs to the thread that took it.

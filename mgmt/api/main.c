@@ -56,7 +56,7 @@ struct mgmt_process {
 	bool bootstrap;  /* --bootstrap */
 };
 
-/* What became of an address, for conditions and for the judgement of versions. */
+/* Note whether the API listens, for conditions and for the judgement of versions. */
 static void note_api(struct core *core, const char *api, const char *why)
 {
 	core_lock(core);
@@ -153,7 +153,7 @@ static void set_gauges(struct mgmt_process *p)
 	stats_alive(s, clock_mono_ms());
 }
 
-/* Commands come by the socket's file: if somebody removes it, another server takes over, at a new one. */
+/* Commands come by the socket's file: if it is removed, another server takes over at a new one. */
 static void keep_local(struct mgmt_process *p)
 {
 	struct http_server *server;

@@ -25,7 +25,7 @@
 #define DNS_ASK_MS 300   /* for weir-dns: a hanging one must not stop the looks */
 #define LOAD_MS    1000u /* over which a rate is measured, at least */
 
-/* The last state of a target that was told. */
+/* The state of a target at the last event. */
 struct told {
 	uint64_t target;
 	enum health_state state;
@@ -271,7 +271,7 @@ static void tell_health(struct core *core, const struct model *m, const struct o
 	struct sight s = { .core = core, .page = pages->health };
 
 	if (!pages->health || !pages->health_fresh)
-		return; /* nothing is seen: nothing is told */
+		return; /* nothing is observed: no event */
 	s.now = calloc(count_targets(m), sizeof(*s.now));
 	if (!s.now)
 		return;

@@ -24,7 +24,7 @@ static void state_join(const struct core *core)
 	if (*join_refused(core->intent))
 		conditions_add(core->stats, "file-refused", CONDITION_DEGRADED, "weir.conf",
 		               "%.150s: nothing is in force; correct the file (weir config check "
-		               "shows all mistakes), then systemctl restart weir",
+		               "shows all errors), then systemctl restart weir",
 		               join_refused(core->intent));
 	if (join_waits(core->intent))
 		conditions_add(core->stats, "joining", CONDITION_DEGRADED, "",

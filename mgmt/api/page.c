@@ -196,7 +196,7 @@ static void pools(FILE *out, const json_t *status)
 	if (shown < all)
 		snprintf(title, sizeof(title),
 		         "Backends: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
-		         ", those that stand out",
+		         " (those with an override or a problem)",
 		         shown, all);
 	table(out, title,
 	      "Pool|Backend|Address|Asked for|Seen|Last result|In force|Why|Share|Packets");

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Peers: the other nodes' heads, overrides and loads, asked every two seconds.
+ * Peers: the other nodes' heads, overrides and loads, asked for every two seconds.
  *
- * A thread asks; versions that descend from ours and overrides are taken by the way. Nothing is
- * pushed: a poke only makes the other side ask sooner.
+ * A thread asks the peers, and takes newer versions and overrides from them. It pushes nothing: a
+ * poke only makes the other side ask sooner. (A version that was just made is handed over by
+ * mgmt/api/propose.h.)
  *
  * Implemented in mgmt/api/peers.c. The main thread starts and stops it; the other functions are
  * for any thread, under the core's lock.

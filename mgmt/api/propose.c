@@ -423,7 +423,7 @@ static void push_once(struct core *core, struct proposal *p, const char *body)
 /*
  *   taken by a peer   refused by a peer                        the version
  *   yes               any                                      stays (heads across a cut may have diverged)
- *   no                with a version that was told             gives way
+ *   no                with a version that clients know         gives way
  *   no                with an untold one, of an earlier name   gives way
  *   no                with an untold one, of a later name      is not decided: ask again
  *   no                no, but one was silent for once          is not decided: ask again

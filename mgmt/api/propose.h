@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Proposing a version to the peers, so that of two changes at two nodes at once one wins and the other is refused.
+ * Proposing a version to the peers, so that of two changes made at two nodes at the same time one
+ * wins and the other is refused.
  *
- * The head is reserved first at the reachable node whose name sorts first (which may be this one), then at the
- * others. The version is made, and handed to the peers in the same order, before a client is told of it. Until
- * then it is *untold*: if a peer has another successor of its parent, it gives way (mgmt/store/yield.h).
+ * 1. Reserve: the head is reserved first at the reachable node whose name sorts first (which may
+ * be this one), then at the others.
  *
- * A peer that cannot be reached, and one of the former release (it answers 404), is named and blocks nothing.
- * Where a cut separates the peers that took a version from those with another one, the version stays: the heads
- * have diverged, and a person picks.
+ * 2. Make: the version is written. No client knows of it yet: it is *untold*.
+ *
+ * 3. Hand over: the peers get the version in the same order. If one of them has another successor
+ * of the same parent, an untold version gives way (mgmt/store/yield.h). Then the client is
+ * answered.
+ *
+ * A peer that cannot be reached, and one of the former release (it answers 404), is named in the
+ * answer and blocks nothing. If a network cut separates the peers that took a version from those
+ * with another one, the version stays: the heads have diverged, and a person picks one.
  *
  * Implemented in mgmt/api/propose.c; called by the threads of handlers, propose_resume() by the
  * peers' thread.

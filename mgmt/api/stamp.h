@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Whether a file has changed since it was read: what stat(2) says of it, to compare.
+ * Whether a file has changed since it was read: the fields of stat(2) that show it, for
+ * comparison.
  *
  * Implemented in mgmt/api/stamp.c; any thread.
  */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The status of pools and backends. There may be ten thousands of these: with a limit, those that
- * stand out are told, and the rest is counted.
+ * The status of pools and backends. There may be ten thousand backends: with a limit only those
+ * that stand out are listed (an override, or not simply up and serving), and the others are
+ * counted. A pool's rows are read from the tables once and found by binary search.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -45,7 +45,7 @@ int64_t timekeep_accept(struct core *core, const char *author, const char *reaso
 
 /** The clock as GET /v1/clock shows it. Under the lock. */
 json_t *timekeep_json(const struct core *core);
-/** The clock as peers are told it: the kernel's if that is synchronised, else the believed time. Under the lock. */
+/** The clock as peers read it: the kernel's if that is synchronised, else the believed time. Under the lock. */
 json_t *timekeep_peer_json(const struct core *core);
 
 #endif

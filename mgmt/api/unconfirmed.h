@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What is said of a version that waits to be confirmed to who wants to change it further.
+ * What a person who wants a further change reads about a version that is not confirmed yet.
  *
  * Implemented in mgmt/api/unconfirmed.c; called by the threads of handlers.
  */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Views: what the peers' weir-health sees, asked once a second and kept in pages (weir/view.h).
+ * Peer health: what the weir-health of each peer sees, asked once a second and kept in pages
+ * (weir/view.h).
  *
- * A thread of its own, so that taking a version from a peer delays no view. While something of the
- * own view is in motion the peers are asked four times a second; one that does not answer is
- * left alone for a while, so that it does not hold up the others. What comes in is bounded by the
- * own document: words of its services' targets are taken, anything else is not looked at.
+ * It runs in a thread of its own, so that fetching a version from a peer does not delay it. While
+ * something of the own health page is in motion, the peers are asked four times a second. A peer
+ * that does not answer is left alone for a while, so that it does not hold up the others. The own
+ * document bounds what comes in: words of its services' targets are accepted, everything else is
+ * ignored.
  *
  * Implemented in mgmt/api/views.c. The main thread starts and stops it; views_tell() is for
  * handlers' threads, views_take() is pure but for the page.

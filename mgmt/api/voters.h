@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Whether the sites of a configuration that were ever heard are enough to take a dead one out of the answers.
+ * Whether the sites that this node ever heard are enough to take a dead site out of DNS answers.
  *
  * Implemented in mgmt/api/voters.c; called by the threads of handlers.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What this node's routes say of the backends of a configuration, before it is in force.
+ * What the routes of this node say about the backends of a configuration, before it is in force.
  *
  * Implemented in mgmt/api/ways.c; called by the threads of handlers, under the core's lock.
  */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * weir-dns and weir-mgmt follow the node's clock, each for itself, and state what they find. That is one trouble: the
- * heavier statement counts, of two alike the later process's, which is weir-mgmt and gives the figure.
+ * weir-dns and weir-mgmt both follow the node's clock, and both state conditions about it. Of one
+ * problem only one statement counts: the one of the higher level, and of equal ones that of the
+ * later process, weir-mgmt, which has the figures.
  */
 #include "mgmt/judge/twice.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How many slots wait is read from the tables. Until when is a bound: three claims fill a slot's list, so the oldest of
- * them is from the third set before the one in force, or from an older one; and no claim is longer than settle_time.
+ * The tables say how many slots wait. The time is an upper bound: a full list holds three earlier
+ * owners, so the oldest of them is from the third member set before the one in force, or from an
+ * older one; and no claim lasts longer than settle_time.
  */
 #include "mgmt/judge/waiting.h"
 

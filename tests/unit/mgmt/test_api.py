@@ -533,7 +533,7 @@ class Large(unittest.TestCase):
         whole = self.node.ask("GET", "/v1/status?site=ams").json
         self.assertEqual(sum(len(p["backends"]) for p in whole["pools"]), 10000)
         page = self.node.ask("GET", "/").raw.decode()
-        self.assertIn("of 10000, those that stand out", page)
+        self.assertIn("of 10000 (those with an override or a problem)", page)
         self.assertIn("Services: the first 100 of 1000", page)
         self.assertLess(len(page), 100000)
         for query in ("site=fra", "pool=x", "limit=0"):

@@ -118,7 +118,7 @@ static void mistakes_are_counted_and_named(void **state)
 	(void)state;
 	assert_int_equal(ask(handle_config_apply, body, "", "", "*"), 422);
 	assert_string_equal(text_of("", "code"), "mistakes");
-	assert_string_equal(text_of("", "detail"), "the configuration has 1 mistake");
+	assert_string_equal(text_of("", "detail"), "the configuration has 1 error");
 	assert_int_equal(number_of("", "n_mistakes"), 1);
 	const json_t *one = json_array_get(part_of("mistakes"), 0);
 	assert_int_equal(json_integer_value(json_object_get(one, "line")), 2);
@@ -126,7 +126,7 @@ static void mistakes_are_counted_and_named(void **state)
 	body = json_pack("{s:s, s:o}", "reason", "x", "files",
 	                 files_with("schema = 1;", "schema = 1; sceme = 1; scheme = 1;"));
 	assert_int_equal(ask(handle_config_apply, body, "", "", "*"), 422);
-	assert_string_equal(text_of("", "detail"), "the configuration has 2 mistakes");
+	assert_string_equal(text_of("", "detail"), "the configuration has 2 errors");
 	assert_int_equal(number_of("", "n_mistakes"), 2);
 	assert_int_equal(head_number(), 1);
 	assert_int_equal(world.n_reserved, 0);

@@ -194,7 +194,7 @@ static void each_backend_has_its_cells_in_order(void **state)
 	assert_null(last_filter.pool);
 	assert_null(last_filter.site);
 	page_of("{\"backends\": {\"all\": 201, \"shown\": 200}}");
-	says("\n## Backends: 200 of 201, those that stand out\n");
+	says("\n## Backends: 200 of 201 (those with an override or a problem)\n");
 }
 
 static void a_service_has_a_row_for_each_site(void **state)
