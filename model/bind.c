@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Walks the tree and the schema side by side. The kind of a row chooses the reader of its value, so
+ * this file knows no field by name: a new setting of a known kind is a row in schema.h and nothing
+ * here. A value that is wrong is reported and skipped, and the walk goes on, so that one reading
+ * finds all errors.
+ */
 #include "model/bind.h"
 
 #include <ctype.h>
@@ -11,7 +17,7 @@
 #include "base/clock.h"
 #include "model/quantity.h"
 
-#define MISTAKE_TEXT_MAX 512
+#define MISTAKE_TEXT_MAX 512 /* bytes of a message */
 
 /* One value being read. */
 struct spot {
@@ -203,6 +209,10 @@ static bool read_text(const struct spot *s, struct value *v)
 	return v->text != NULL;
 }
 
+/*
+ * Integers stand bare in a document, quantities with a unit in quotes. DNS knows whole seconds
+ * only.
+ */
 static bool read_quantity(const struct spot *s, struct value *v)
 {
 	enum schema_kind kind = schema()->rows[s->id].kind;
@@ -255,6 +265,7 @@ static size_t enum_word(const char *type, unsigned i, const char **word)
 	return strcspn(p, "|");
 }
 
+/* A wrong word is answered with all right ones, and with the one that was probably meant. */
 static bool read_enum(const struct spot *s, struct value *v)
 {
 	const char *type = model_schema[s->id].type, *word;
@@ -379,6 +390,7 @@ static bool read_group(const struct spot *s, struct value *v)
 	return bind_group(s->b, s->node, s->id, item);
 }
 
+/* A wrong group does not end the list: the errors in the others are found, too. */
 static bool read_groups(const struct spot *s, struct value *v)
 {
 	const struct tree *list = s->node;
@@ -408,6 +420,7 @@ static bool read_groups(const struct spot *s, struct value *v)
 	return ok;
 }
 
+/* The table of readers, one for each kind. */
 static bool read_value(const struct spot *s, struct value *v)
 {
 	switch (schema()->rows[s->id].kind) {
@@ -503,6 +516,7 @@ static void place_children(const struct bind *b, const struct tree *node, enum s
 	}
 }
 
+/* A missing group is bound as an empty one, so that the defaults of its rows hold. */
 static bool bind_row(const struct bind *b, const struct tree *node, enum schema_id id,
                      struct value *v)
 {

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One function for each list of the document, each into an array that is sorted by name, so that
+ * names are found by binary search and the order in the document means nothing. They run in the
+ * order of their references (sites before nodes, pools before services), so that a reference is
+ * resolved to a pointer at once.
+ */
 #include "model/build.h"
 
 #include <errno.h>
@@ -77,6 +83,10 @@ static void note_key(const struct build *b, int err, const char found[MODEL_FING
 	                           m->hash_key_file, found, b->key_expected, m->hash_key_id);
 }
 
+/*
+ * A key that is not the expected one is no error of the document: the key in force goes on
+ * (note_key()).
+ */
 static void build_key(struct build *b, const struct item *cluster)
 {
 	const char *path = build_path(b, cluster, SCHEMA_CLUSTER_HASH_KEY_FILE, b->key_dir);
@@ -103,6 +113,7 @@ static void build_key(struct build *b, const struct item *cluster)
 		             model_key_error(err));
 }
 
+/* First of all: an effective document names the fingerprint that its key must have. */
 static void build_cluster(struct build *b)
 {
 	const struct value *v = bind_value(b->top, SCHEMA_CLUSTER);
@@ -129,6 +140,7 @@ static void build_cluster(struct build *b)
 		};
 }
 
+/* First of the lists, because all others refer to sites. */
 static void build_sites(struct build *b)
 {
 	b->sites = build_sort(b, bind_value(b->top, SCHEMA_SITES), SCHEMA_SITES_NAME);
@@ -218,6 +230,7 @@ static void build_tunnel_sources(const struct build *b, const struct item *item,
 	}
 }
 
+/* Driver and DPDK settings are read for all nodes: a document is checked whole on each of them. */
 static void build_nodes(struct build *b)
 {
 	b->nodes = build_sort(b, bind_value(b->top, SCHEMA_NODES), SCHEMA_NODES_NAME);
@@ -269,6 +282,7 @@ static uint32_t at_most_interval(const struct item *item, enum schema_id id)
 	return !bind_value(item, id)->node && ms > interval_ms ? interval_ms : ms;
 }
 
+/* The worst time of detection is worked out here, so that all who show it show one figure. */
 static void build_checks(struct build *b)
 {
 	b->checks = build_sort(b, bind_value(b->top, SCHEMA_CHECKS), SCHEMA_CHECKS_NAME);
@@ -321,6 +335,7 @@ static void build_vips(struct build *b)
 	b->model->n_vips = b->vips.n;
 }
 
+/* The order of the list is kept: it is that of failover. */
 static void build_at(const struct build *b, const struct item *item, struct model_service *service)
 {
 	const struct value *list = bind_value(item, SCHEMA_SERVICES_AT);
@@ -346,6 +361,7 @@ static void build_at(const struct build *b, const struct item *item, struct mode
 	service->n_at = list->count;
 }
 
+/* After sites, VIPs, pools and checks, to which they refer. */
 static void build_services(struct build *b)
 {
 	b->services = build_sort(b, bind_value(b->top, SCHEMA_SERVICES), SCHEMA_SERVICES_NAME);
@@ -376,7 +392,7 @@ static void build_services(struct build *b)
 	b->model->n_services = b->services.n;
 }
 
-#define ZONE_FILE_MAX ((size_t)1 << 30)
+#define ZONE_FILE_MAX ((size_t)1 << 30) /* bytes; bounds what is read */
 
 static void build_zones(struct build *b, const struct item *dns)
 {
@@ -399,6 +415,7 @@ static void build_zones(struct build *b, const struct item *dns)
 	b->model->n_zones = b->zones.n;
 }
 
+/* After services, to which they refer. TTLs are bound in milliseconds, but DNS has seconds. */
 static void build_dns_names(struct build *b, const struct item *dns)
 {
 	struct model *m = b->model;

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What an effective document has beyond a configuration: its origin, member sets, overrides. */
+/*
+ * What an effective document has beyond a configuration: its origin, member sets, overrides. Weir
+ * itself writes it, so an error here is a defect or damage; it is reported all the same, because
+ * the document lies on a disk.
+ */
 #include "model/build.h"
 
 #include <stdlib.h>
@@ -22,6 +26,7 @@ static void build_meta(struct build *b)
 	};
 }
 
+/* Sorted by identity: duplicates are neighbours then, and all nodes have one order. */
 static void build_members(const struct build *b, const struct item *item, struct model_set *set)
 {
 	const struct value *list = bind_value(item, SCHEMA_SETS_MEMBERS);
@@ -88,6 +93,7 @@ static void build_sets(struct build *b)
 	}
 }
 
+/* Names are not resolved to pointers: an override may outlive its target. */
 static void build_overrides(struct build *b)
 {
 	struct sources from =

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the builders share: values of items, items in order, references. */
+/*
+ * What the builders share. Their lookups rely on two properties of the model's arrays: they are
+ * sorted by name, and each structure begins with its name, so that one bsearch(3) serves all of
+ * them.
+ */
 #include "model/build.h"
 
 #include <stdlib.h>

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Pools, their backends, and the member set that they start with. */
+/*
+ * Pools, their backends, and the member set that they start with. A backend's identity is its
+ * address and port, hashed; its name is for people. So renaming a backend moves no flow, and two
+ * names for one address are an error.
+ */
 #include "model/build.h"
 
 #include <stdlib.h>
 
 #include "base/arena.h"
 
-#define SLOTS_MIN        4096u
-#define SLOTS_MAX        (1u << 20)
-#define SLOTS_PER_MEMBER 100u
+#define SLOTS_MIN        4096u      /* of the smallest pool */
+#define SLOTS_MAX        (1u << 20) /* of the largest pool: 10,000 backends with 100 each fit */
+#define SLOTS_PER_MEMBER 100u       /* at least, so that a slot is at most 1 % of an equal share */
 
 uint32_t model_pool_slots(uint32_t max_backends)
 {
@@ -58,6 +62,7 @@ static void check_identities(const struct build *b, const struct model_pool *poo
 	}
 }
 
+/* Sorted by name, so that their order in the file means nothing. */
 static void build_backends(const struct build *b, const struct item *item, struct model_pool *pool)
 {
 	struct sources from =

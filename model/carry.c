@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * carry_begin() keeps a copy of what packets may change. carry_end() compares the old tables with
+ * that copy and brings over only words that differ, by compare-and-swap against the copy's value,
+ * so a word that a packet has written in the new tables in the meantime stays. Counters are added
+ * up instead: both tables counted real packets.
+ */
 #include "weir/carry.h"
 
 #include <errno.h>

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What must hold between the parts of a model. One pass a rule; none stops at a mistake. */
+/*
+ * What must hold between the parts of a model; one function a rule, none stops at an error. Rules
+ * over all addresses sort them first (struct claim), because a configuration may have many. A rule
+ * passes over values that bind.c has already reported, so that one error is one message.
+ */
 #include "model/build.h"
 #include "model/device.h"
 
@@ -10,12 +14,12 @@
 #include "base/arena.h"
 #include "weir/fwd/second.h"
 
-#define DETECT_LIMIT_MS 300000u
-#define OUTER_IP4       20u
-#define OUTER_IP6       40u
-#define OUTER_GUE       12u   /* UDP and GUE's own header */
-#define INNER_IP4_MIN   576u  /* RFC 791: every host takes it */
-#define INNER_IP6_MIN   1280u /* RFC 8200, section 5 */
+#define DETECT_LIMIT_MS 300000u /* five minutes; a slower check was hardly meant */
+#define OUTER_IP4       20u     /* bytes of an IPv4 header */
+#define OUTER_IP6       40u     /* bytes of an IPv6 header */
+#define OUTER_GUE       12u     /* UDP and GUE's own header */
+#define INNER_IP4_MIN   576u    /* RFC 791: every host takes it */
+#define INNER_IP6_MIN   1280u   /* RFC 8200, section 5 */
 
 /* An address that packets are sent to or from, and who says so. */
 struct claim {
@@ -70,6 +74,7 @@ static void check_twice(const struct build *b, const struct item *item, enum sch
 				             addr_text(&addresses[i], text));
 }
 
+/* Two ports on one interface or device would both take its frames. */
 static void check_node_ports(const struct build *b, const struct model_node *node,
                              const struct item *item)
 {
@@ -131,6 +136,7 @@ static void check_http(const struct build *b, const struct model_check *c, const
 		             "found a character that no host name can hold");
 }
 
+/* Here are the combinations that the schema's limits cannot express. */
 static void check_checks(const struct build *b)
 {
 	for (size_t i = 0; i < b->model->n_checks; i++) {
@@ -207,6 +213,7 @@ static void check_agent(const struct build *b, const struct model_pool *pool,
 		             pool->backends[0].name, other->name);
 }
 
+/* These rules need the pool whole: its mode, its check and all its backends. */
 static void check_pools(const struct build *b)
 {
 	for (size_t i = 0; i < b->model->n_pools; i++) {
@@ -251,6 +258,10 @@ static struct claims claims_of_vips(const struct build *b)
 	return out;
 }
 
+/*
+ * Packets to a backend at a VIP's address would come back to be balanced. Binary search: backends
+ * are many.
+ */
 static void check_against_vips(const struct build *b, const struct claims *vips)
 {
 	char text[ADDR_TEXT_MAX];
@@ -283,6 +294,7 @@ static void check_against_vips(const struct build *b, const struct claims *vips)
 	}
 }
 
+/* Sorted, so that equal addresses are neighbours. */
 static void check_vips(const struct build *b)
 {
 	const struct model *m = b->model;
@@ -359,6 +371,9 @@ static void check_mtu(const struct build *b, const struct model_at *at)
 	}
 }
 
+/*
+ * What a service names at a site must be at that site: a node has the tables of its own site only.
+ */
 static void check_at(const struct build *b, const struct model_service *service, size_t i,
                      const struct item *item, const struct item *service_item)
 {
@@ -410,6 +425,7 @@ static size_t count_claims(const struct model *m)
 	return n;
 }
 
+/* A service claims its addresses with port and protocol, since a look-up must have one answer. */
 static void check_services(const struct build *b)
 {
 	const struct model *m = b->model;

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A virtual device is checked against the list of DPDK's drivers and for a number after the
+ * driver's name, because DPDK would refuse a wrong one only when weir-dataplane starts.
+ */
 #include "model/device.h"
 
 #include <ctype.h>
@@ -9,7 +13,7 @@
 
 #include "weir/near.h"
 
-#define CPU_MAX 1023
+#define CPU_MAX 1023 /* the last CPU of a cpu_set_t */
 
 /* Debian's libdpdk has these as virtual devices that carry frames. */
 static const char *const drivers[] = {
@@ -111,6 +115,7 @@ bool model_port_shares_kernel(const struct model_port *port)
 	       !strncmp(name, port->interface, n);
 }
 
+/* The message shows the text as it should be, since the syntax is DPDK's and not obvious. */
 static int check_virtual(const struct model_port *port, char why[DEVICE_WHY_MAX])
 {
 	const char *name = "", *device = port->device;

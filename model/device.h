@@ -10,7 +10,7 @@
 
 #include "weir/model.h"
 
-#define DEVICE_WHY_MAX 256
+#define DEVICE_WHY_MAX 256 /* bytes of a message */
 
 /** Whether @p port's device can be meant. @return 0, or -EINVAL with @p why: what was found and expected */
 int device_check(const struct model_port *port, char why[DEVICE_WHY_MAX]);

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Two parallel strings map letters to bytes. \x00 is refused, because texts of the model end with a
+ * NUL.
+ */
 #include "model/escape.h"
 
 #include <stddef.h>

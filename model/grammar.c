@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A state machine with a stack: each open bracket is a level with its own state, and a token moves
+ * the innermost one. There is no backtracking, so at a wrong token the state says exactly what
+ * would have been right (expected()).
+ */
 #include "model/grammar.h"
 
 void grammar_init(struct grammar *g)

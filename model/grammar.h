@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define GRAMMAR_DEPTH_MAX 16u
+#define GRAMMAR_DEPTH_MAX 16u /* bounds the stack; documents need 5 */
 
 enum grammar_token {
 	GRAMMAR_NAME,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The file in which a node finds what a peer told it (weir/guests.h).
+ * The file in which a node finds what a peer told it (weir/guests.h). The first line has what weir-
+ * dataplane must know before it reads on: when it was written, so that an old answer is not taken
+ * for a new one, and by whom.
  */
 #include "weir/guests.h"
 
@@ -15,7 +17,7 @@
 #include "base/owner.h"
 #include "base/proc.h"
 
-#define HEAD_MAX 128
+#define HEAD_MAX 128 /* bytes of the first line: a time and a node's name */
 #define HEAD     "weir-guests 1 "
 
 int guests_write(const char *run_dir, const char *node, uint64_t now_ms, const char *text)

@@ -14,7 +14,7 @@
 
 #include "base/hash.h"
 
-#define PLACE_MASK (HEALTH_TARGETS_MAX - 1)
+#define PLACE_MASK (HEALTH_TARGETS_MAX - 1) /* the table's size is a power of two */
 _Static_assert((HEALTH_TARGETS_MAX & PLACE_MASK) == 0, "places wrap by a mask");
 
 static uint64_t target_of(uint64_t digest)

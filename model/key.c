@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The cluster's hash key: its file, and the fingerprint by which it is told from others without showing it.
+ * The cluster's hash key: its file, and the fingerprint by which it is told from others without
+ * showing it. The file's bytes are overwritten before they are freed.
  */
 #include "model/key.h"
 
@@ -13,8 +14,8 @@
 #include "base/sha256.h"
 #include "model/load.h"
 
-#define KEY_FILE_MAX 4096u
-#define KEY_DIGITS   32u
+#define KEY_FILE_MAX 4096u /* bytes; bounds what is read of a wrong file */
+#define KEY_DIGITS   32u   /* 128 bits in hexadecimal */
 /* In front of the key, so that its fingerprint is of no use elsewhere. */
 #define DOMAIN "weir hash key"
 

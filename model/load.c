@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A path in a document may name anything, so the type is checked before and after open(2): opening
+ * a device can have effects, and the file may be replaced in between. O_NONBLOCK keeps a FIFO from
+ * blocking. The size is checked, too, while the file is read, since it may grow.
+ */
 #include "model/load.h"
 
 #include <errno.h>

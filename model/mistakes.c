@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Errors are copied into an arena of the collection, because the document's own texts are freed
+ * before they are shown. Only the first MISTAKES_KEPT are kept; the others are counted. The nearest
+ * name for a misspelt one is found by optimal string alignment: letters inserted, removed, changed,
+ * or two neighbours swapped.
+ */
 #include "model/mistakes.h"
 
 #include <errno.h>
@@ -8,10 +14,10 @@
 
 #include "base/arena.h"
 
-#define ARENA_LIMIT (16u << 20)
-#define MESSAGE_MAX 1024u
-#define NEAR_LENGTH 64u
-#define NEAR_FAR    99u
+#define ARENA_LIMIT (16u << 20) /* bytes: MISTAKES_KEPT messages of full length, with room */
+#define MESSAGE_MAX 1024u       /* bytes of a message */
+#define NEAR_LENGTH 64u         /* bytes; longer names are compared with none */
+#define NEAR_FAR    99u         /* a distance beyond all that count as near */
 
 int mistakes_init(struct model_mistakes *m)
 {

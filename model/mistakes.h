@@ -11,7 +11,7 @@
 #include "weir/model.h"
 #include "weir/near.h"
 
-#define MISTAKES_KEPT 1000u
+#define MISTAKES_KEPT 1000u /* more are counted only; nobody reads a thousand */
 
 /** A place in a document. */
 struct where {

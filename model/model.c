@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Questions to a model. Pure; any thread may ask while the model lives. */
+/*
+ * Questions to a model; no state, so any thread may ask while the model lives. The level of an
+ * override is a function of time alone (a rise from its start, a return from its end), so all nodes
+ * agree on it without talking, and a restart changes nothing.
+ */
 #include "weir/model.h"
 
 #include <stdlib.h>
@@ -9,7 +13,7 @@
 #include "base/hash.h"
 #include "model/build.h"
 
-#define PPM_ALL 1000000u
+#define PPM_ALL 1000000u /* the whole, in parts per million */
 
 void model_free(struct model *m)
 {

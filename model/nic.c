@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reads /sys only, and opens no device: the driver a PCI device is bound to, its IOMMU group and
+ * NUMA node, and a table of kernel drivers with DPDK's for the same hardware, which is as much as
+ * can be said without DPDK on the host.
+ */
 #include "weir/nic.h"
 
 #include <dirent.h>
@@ -9,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CLASS_NETWORK 0x02u
+#define CLASS_NETWORK 0x02u /* PCI base class of network controllers */
 
 /* Kernel drivers, DPDK's for the same devices (Debian's libdpdk 22.11), and whether XDP is native. */
 static const struct known {
@@ -116,6 +121,7 @@ static enum nic_dpdk judge(const struct nic *n, const struct known *k)
 	return k ? NIC_DPDK_BIND : NIC_DPDK_UNKNOWN;
 }
 
+/* One sentence for each case, with the setting or the boot option that the person needs next. */
 static void explain(struct nic *n)
 {
 	const char *xdp = n->xdp          ? "XDP natively"
@@ -146,6 +152,7 @@ static void explain(struct nic *n)
 	}
 }
 
+/* Files that are absent leave their fields empty: virtual machines lack many of them. */
 static void look(const char *sysfs, const char *address, struct nic *n)
 {
 	char device[PATH_MAX / 2], path[PATH_MAX], group[16];

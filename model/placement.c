@@ -18,8 +18,8 @@
 /* In front of the hash key, so that this key and the fingerprint say nothing of each other. */
 #define DOMAIN "weir placement key"
 
-#define LINE_BYTES 128u
-#define HALF       16u /* digits of one of a key's two numbers */
+#define LINE_BYTES 128u /* more than the longest line, so that a longer one is seen to be wrong */
+#define HALF       16u  /* digits of one of a key's two numbers */
 #define HEX_DIGITS "0123456789abcdef"
 
 static const char *const kinds[] = { "hash_key", "derived" };

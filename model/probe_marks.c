@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Marks of tunnel probes: the same numbers in weir-health, which sends by them, and in
- * weir-dataplane, which fills the table by them. Pure; any thread.
+ * Marks of tunnel probes. weir-health and weir-dataplane must give each backend the same mark
+ * without talking, so a mark is the low bits of the target's hash, and collisions are resolved in
+ * the model's order, which both read from one document.
  */
 #include "weir/probe.h"
 
@@ -11,8 +12,8 @@
 #include "weir/health.h"
 #include "weir/model.h"
 
-#define USED_PLACES (4 * PROBES_MAX)
-#define MARK_BITS   0xffffffu
+#define USED_PLACES (4 * PROBES_MAX) /* open addressing: at most a quarter full */
+#define MARK_BITS   0xffffffu        /* bits below PROBE_MARK_BASE */
 
 /* Marks that are given out already; open addressing. 0 stands for an empty place. */
 struct used {

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Integers only: a fraction is read as digits and a power of ten, and is accepted where it times
+ * the unit is whole, so that "1.5s" is exact and no rounding differs between nodes. Every product
+ * is checked for overflow.
+ */
 #include "model/quantity.h"
 
 #include <errno.h>
@@ -12,7 +17,7 @@ struct unit {
 	uint64_t factor;
 };
 
-#define UNITS_MAX 5
+#define UNITS_MAX 5 /* of a kind */
 
 /* Smallest first. */
 static const struct unit units[KIND_COUNT][UNITS_MAX] = {

@@ -9,7 +9,7 @@
 
 #include "model/schema.h"
 
-#define QUANTITY_TEXT_MAX 32
+#define QUANTITY_TEXT_MAX 32 /* bytes: 20 digits and a unit */
 
 /**
  * Read @p text as a quantity of @p kind (KIND_DURATION in ms, KIND_RATE in 1/s, KIND_BITS in bit/s,

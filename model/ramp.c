@@ -22,7 +22,7 @@
 #include "base/proc.h"
 
 #define HEAD           "weir-ramps 1\n"
-#define LINE_MAX_BYTES 128
+#define LINE_MAX_BYTES 128 /* an id, two numbers and a word */
 
 static const char *const texts[RAMP_HOW_COUNT] = { "free", "late", "held-clock", "held-site" };
 
@@ -73,6 +73,7 @@ static bool read_line(char *line, struct ramp_record *out)
 	return true;
 }
 
+/* A wrong record makes the whole file invalid, so that a part of it is not taken for all. */
 static int read_all(FILE *f, struct ramp_record *out)
 {
 	char line[LINE_MAX_BYTES];

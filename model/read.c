@@ -13,8 +13,9 @@
 #include "model/build.h"
 #include "model/scan.h"
 
-#define MODEL_ARENA_LIMIT   ((size_t)1 << 30)
-#define SCRATCH_ARENA_LIMIT ((size_t)2 << 30)
+#define MODEL_ARENA_LIMIT ((size_t)1 << 30) /* bytes; a document must not take all memory */
+#define SCRATCH_ARENA_LIMIT                                                                        \
+	((size_t)2 << 30) /* bytes; tree and bound values are larger than the model */
 
 /* What reading one document needs. */
 struct reading {
@@ -48,6 +49,7 @@ static void tell_nodes(const struct model *m, const struct reading *r, const cha
 	             near_text(&near, near_is));
 }
 
+/* Errors of all stages are collected before the reading fails, so that one run shows them all. */
 static int build(const struct reading *r, const struct bind *bind, const struct item *top,
                  struct model *m)
 {
@@ -94,6 +96,7 @@ static int read_into(const struct reading *r, struct arena *scratch, struct mode
 	return err;
 }
 
+/* The scratch arena holds tree and bound values; it is freed here, and only the model stays. */
 static int read_document(const struct reading *r, struct model **out,
                          struct model_mistakes *mistakes)
 {

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Documents are in libconfig's syntax, but are scanned here, because libconfig stops at the first
+ * error and has no limits of size. A wrong token ends the scan (broken), because what follows would
+ * only be noise; a wrong value does not.
+ */
 #include "model/scan.h"
 
 #include <errno.h>
@@ -205,6 +210,7 @@ static bool is_boolean(const char *word, size_t n)
 	       (n == 5 && strncasecmp(word, "false", 5) == 0);
 }
 
+/* A word is a boolean or a name: libconfig knows no other bare words. */
 static void scan_word(struct text *t)
 {
 	const char *first = t->at;
@@ -319,6 +325,7 @@ static void skip_blanks(struct text *t)
 		t->at++;
 }
 
+/* Only on a line of its own, as libconfig reads it; the file takes the line's place. */
 static void scan_include(struct text *t)
 {
 	char name[SCAN_TEXT_MAX + 1];
@@ -389,6 +396,10 @@ static void scan_token(struct text *t)
 	t->line_is_blank = false;
 }
 
+/*
+ * Each include runs this with its own cursor; grammar, tree and limits are those of the whole
+ * document.
+ */
 static void scan_document(struct text *t)
 {
 	while (t->at < t->end && !t->s->broken && !arena_failed(t->s->arena)) {

@@ -16,12 +16,12 @@
 
 #define SCAN_CONFIG_MAX    (16u << 20) /* bytes, includes and all */
 #define SCAN_EFFECTIVE_MAX (64u << 20)
-#define SCAN_FILES_MAX     256u
-#define SCAN_INCLUDE_DEPTH 8u
-#define SCAN_SETTINGS_MAX  1000000u
-#define SCAN_NAME_MAX      63u
-#define SCAN_TEXT_MAX      4096u
-#define SCAN_MEMBERS_MAX   64u /* settings in one group */
+#define SCAN_FILES_MAX     256u     /* files included */
+#define SCAN_INCLUDE_DEPTH 8u       /* bounds the recursion */
+#define SCAN_SETTINGS_MAX  1000000u /* names and values; ten thousand backends have about 90,000 */
+#define SCAN_NAME_MAX      63u      /* bytes of a setting's name */
+#define SCAN_TEXT_MAX      4096u    /* bytes of a text */
+#define SCAN_MEMBERS_MAX   64u      /* settings in one group */
 
 struct scan {
 	struct arena *arena; /**< borrowed; holds the tree and the files' names */

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The rows are texts, as people read them. What the parser needs of a row (kind, parent, place,
+ * limits as numbers) is worked out once from these texts, so a row is written in one form only and
+ * the two cannot differ.
+ */
 #include "model/schema.h"
 
 #include <pthread.h>

@@ -21,7 +21,7 @@
 #include "model/stats_internal.h"
 
 #define ENTRIES_MAX 65536u
-#define BUCKETS     4096u
+#define BUCKETS     4096u /* of the writer's index by name */
 
 struct stats {
 	struct page *page;

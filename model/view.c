@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The view pages, and words as nodes tell them to each other.
+ * The pages of what peers observe, and words as nodes send them to each other: 16 hexadecimal
+ * digits. A word from a peer is checked field by field before it is used, since the peer may be of
+ * another release.
  */
 #include "weir/view.h"
 

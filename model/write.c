@@ -117,6 +117,7 @@ static void put_cluster(FILE *f, const struct model *m)
 	fputs(" };\n", f);
 }
 
+/* Labels and capacity are written only where something is known of them. */
 static void put_sites(FILE *f, const struct model *m)
 {
 	fputs("sites = (\n", f);
@@ -174,6 +175,7 @@ static void put_dpdk(FILE *f, const struct model_dpdk *dpdk)
 	fputs(" };", f);
 }
 
+/* Every default is written, so that a later release with other defaults reads the same model. */
 static void put_nodes(FILE *f, const struct model *m)
 {
 	fputs("nodes = (\n", f);
@@ -307,6 +309,10 @@ static void put_at(FILE *f, const struct model_service *s)
 	fputs("    );", f);
 }
 
+/*
+ * The default check of VIPs is not written: a release before it reads that as no check
+ * (vip_check.c).
+ */
 static void put_services(FILE *f, const struct model *m)
 {
 	fputs("services = (\n", f);
@@ -331,6 +337,10 @@ static void put_services(FILE *f, const struct model *m)
 	fputs(");\n", f);
 }
 
+/*
+ * Digests of zone files belong to effective documents: in a configuration they would be an unknown
+ * setting.
+ */
 static void put_dns(FILE *f, const struct model *m, bool effective)
 {
 	fputs("dns = {\n ", f);
@@ -428,6 +438,7 @@ static void put_override(FILE *f, const struct model_override *o)
 	fputs(" }", f);
 }
 
+/* The first lines warn a person who opens the file with an editor. */
 static void put_effective(FILE *f, const struct model *m)
 {
 	char text[QUANTITY_TEXT_MAX];
