@@ -139,6 +139,7 @@ static void state_rest(struct round *r, const char *code, size_t n)
 		               n - LISTED_MAX);
 }
 
+/* Read the slots from the effect page, so that what is stated matches what packets meet. */
 static void state_hops(const struct process *p, struct stats *s)
 {
 	struct round r = { .p = p, .s = s, .effect = publisher_effect(p->publisher) };

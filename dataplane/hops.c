@@ -26,7 +26,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 
-#define TICK_MS         1000u
+#define TICK_MS         1000u /* of the tick that keeps next hops in use, and before a repeated request */
 #define SETTLE_MS       20u    /* collects the messages of one change */
 #define USES_PER_TICK   2048u  /* a message to the kernel each */
 #define ROUTES_PER_TURN 128u   /* a request and its answer each */
@@ -397,6 +397,10 @@ static void on_settle(void *arg)
 	h->settle_again = h->unanswered = false;
 }
 
+/*
+ * Read all messages first; if some were lost, everything is read again afterwards, not now
+ * (rtnl_hear()).
+ */
 static void on_news(void *arg, int fd, uint32_t events)
 {
 	struct hops *h = arg;

@@ -177,6 +177,7 @@ static void prepare_vfio(const struct proc_dirs *dirs)
 	model_free(m);
 }
 
+/* What only root can do comes first; then rights are given up and the loop begins. */
 static int run(const struct proc_dirs *dirs)
 {
 	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };

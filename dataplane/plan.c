@@ -101,6 +101,7 @@ static int list_backends(struct plan_pool *p)
 	return 0;
 }
 
+/* Only pools of this node's site: other sites have load balancers of their own. */
 static int list_pools(struct plan *plan)
 {
 	const struct model *m = plan->model;
@@ -211,6 +212,10 @@ static int list_entries(struct plan *plan)
 	return 0;
 }
 
+/*
+ * The document carries its own limits, which size the tables: so what does not fit is known
+ * before anything changes.
+ */
 static int check_limits(const struct plan *p, char why[PLAN_WHY_MAX])
 {
 	const struct {
@@ -307,6 +312,7 @@ static uint8_t said_of(const struct model *m, const char *pool, const char *name
 	return says;
 }
 
+/* Both lists are sorted by id, so one walk compares them. */
 static bool update_pool(const struct model *m, struct plan_pool *p, int64_t wall_ms)
 {
 	const struct model_set *set = set_in_force(p->model, wall_ms);

@@ -19,7 +19,7 @@ struct model;
 struct probes_filler;
 struct stats;
 
-#define PROBES_WHY_MAX 200u
+#define PROBES_WHY_MAX 200u /* bytes of a reason: a condition has room for it and what follows */
 
 /* Why probes do not go through their program. */
 struct probes_path {

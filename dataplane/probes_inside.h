@@ -10,7 +10,7 @@
 #include "weir/probe.h"
 
 #define PROBES_PORTS_MAX  16u
-#define PROBES_IFNAME_MAX 16u
+#define PROBES_IFNAME_MAX 16u  /* IFNAMSIZ */
 #define PROBES_VIPS_MAX   256u /* whose routes are followed; of more, the first ones */
 
 struct probes_filler {

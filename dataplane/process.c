@@ -213,6 +213,7 @@ static void take_driver(struct process *p, struct change *c, struct node *node, 
 	         c->ops->name, (unsigned long long)((clock_mono_ns() - from_ns) / 1000), why.text);
 }
 
+/* Opening may take minutes (DPDK), so `weir run` is told of the job and waits. */
 static int open_driver(struct process *p, const struct driver_ops *ops, const struct draft *d,
                        const char *chosen, char why[PLAN_WHY_MAX])
 {

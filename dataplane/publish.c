@@ -27,7 +27,10 @@
 #include "weir/model.h"
 #include "weir/stats.h"
 
-/* Counters on the stats page: 1,024 backends take 8,192; services, pools, workers, ports the rest. */
+/*
+ * Counters on the stats page: 1,024 backends take 8,192; services, pools, workers, ports the
+ * rest.
+ */
 #define WORDS_MAX 32768u
 
 struct publisher {

@@ -12,7 +12,7 @@
 
 #include "dataplane/metrics.h"
 
-#define ROWS_LABELS_MAX 128
+#define ROWS_LABELS_MAX 128 /* bytes of a row's labels */
 
 struct row {
 	char labels[ROWS_LABELS_MAX];

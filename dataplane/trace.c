@@ -287,6 +287,7 @@ static void tell_backend(const struct fwd_verdict *v, struct trace_result *r)
 	     b->flags & FWD_BACKEND_NO_NEXT_HOP ? ", no next hop" : "");
 }
 
+/* The addresses are read from the frame that the code has made, not worked out again. */
 static void tell_outer(const struct fwd_packet *packet, const struct fwd_verdict *v,
                        struct trace_result *r)
 {

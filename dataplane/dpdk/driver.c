@@ -294,6 +294,7 @@ static int make_outbox(const struct driver *d, struct port *p, struct driver_why
 	return p->outbox ? 0 : driver_say(why, -ENOMEM, "no memory for rings: raise dpdk.memory");
 }
 
+/* The TAP comes last: it gets the MAC address of the device that is open. */
 static int make_port(const struct driver *d, struct port *p, const struct model_port *wanted,
                      struct driver_why *why)
 {

@@ -25,7 +25,7 @@
 #include "dataplane/dpdk/worker.h"
 
 #define HUGEPAGES  "/sys/kernel/mm/hugepages"
-#define ARGS_MAX   16
+#define ARGS_MAX   16   /* arguments of rte_eal_init(): ten are used */
 #define POOL_CACHE 256u /* buffers that a worker keeps to itself: 16 bursts */
 #define POOL_MBUFS                                                                                 \
 	16383u /* buffers for each worker: queues, rings and bursts; 2^n - 1 suits a mempool */

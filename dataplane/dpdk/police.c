@@ -7,6 +7,7 @@
  */
 #include "dataplane/dpdk/police.h"
 
+/* Lengths in bytes, EtherTypes, protocols and ports as on the wire (RFCs above; IANA). */
 #define ETH_LEN      14u
 #define VLAN_LEN     4u
 #define VLANS_MAX    2

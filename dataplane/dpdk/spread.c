@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+/* Bytes of headers; PORTS_LEN: both ports, at the begin of TCP and UDP. */
 #define ETH_LEN   14u
 #define VLAN_LEN  4u
 #define IP4_LEN   20u
