@@ -27,7 +27,7 @@ HEAD = """# Figures
 
 For readers who want the evidence behind the promises in the [README](../README.md).
 
-- Measured on two shared cores (Debian 12, Linux 6.18), with other work beside it unless a row says otherwise.
+- Measured on two shared cores (Debian 12, Linux 6.18), with other work on the machine unless a row says otherwise.
 - Each section names the command that measures it again. Results are in `build/bench/NAME.json` and `build/lab/NAME.json`.
 - `python3 tests/bench/figures.py --update` takes new results into this page.
 - *Wanted* is the target. An empty cell means that there is none.
