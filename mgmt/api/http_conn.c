@@ -177,7 +177,7 @@ static enum http_step take_head(struct http_conn *c, size_t n)
 	c->chunks = (struct http_chunks){ 0 };
 	bool ok = http_parse_head(c->in, n, &c->head, c->request, &fault);
 	c->n_in -= n;
-	c->n_seen = 0;
+	c->n_scanned = 0;
 	memmove(c->in, c->in + n, c->n_in);
 	if (!ok)
 		return http_refuse(c, fault.status, fault.code, fault.detail);
@@ -206,10 +206,10 @@ static enum http_step step_head(struct http_conn *c)
 {
 	struct http_fault fault = { 0 };
 
-	if (c->n_in > c->n_seen) {
-		ssize_t n = http_parse_end(c->in, c->n_in, c->n_seen, &fault);
+	if (c->n_in > c->n_scanned) {
+		ssize_t n = http_parse_end(c->in, c->n_in, c->n_scanned, &fault);
 
-		c->n_seen = c->n_in;
+		c->n_scanned = c->n_in;
 		if (n < 0)
 			c->head = (struct http_head){ 0 };
 		if (n)

@@ -105,7 +105,7 @@ struct http_conn {
 	_Atomic(const char *)
 	        doing; /* what a handler does, a constant text; NULL: nothing that takes long */
 	char *in;      /* HTTP_HEAD_MAX bytes, or NULL */
-	size_t n_in, n_seen;
+	size_t n_in, n_scanned;
 	struct http_head head;
 	struct http_request *request; /* NULL between two */
 	struct http_chunks chunks;

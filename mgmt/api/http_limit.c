@@ -49,15 +49,15 @@ struct http_source *http_sources_find(struct http_sources *s, const struct addr 
 		struct http_source *at = &bucket[i];
 
 		if (at->used && addr_equal(&at->key, key)) {
-			at->seen_ms = now_ms;
+			at->active_ms = now_ms;
 			return at;
 		}
 		if (at->n_conns == 0 &&
-		    (!best || !at->used || (best->used && at->seen_ms < best->seen_ms)))
+		    (!best || !at->used || (best->used && at->active_ms < best->active_ms)))
 			best = at;
 	}
 	if (best)
-		*best = (struct http_source){ .key = *key, .used = true, .seen_ms = now_ms };
+		*best = (struct http_source){ .key = *key, .used = true, .active_ms = now_ms };
 	return best;
 }
 

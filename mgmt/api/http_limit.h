@@ -41,7 +41,7 @@ struct http_source {
 	unsigned n_conns; /**< connections now */
 	unsigned n_runs;  /**< requests under way now */
 	struct http_tokens handshakes, failures, drops;
-	uint64_t seen_ms;
+	uint64_t active_ms;
 };
 
 /** Zeroed but for the key: empty. */

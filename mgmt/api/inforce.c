@@ -56,8 +56,8 @@ static bool speaks_against(const struct condition *c, const struct inforce *f, b
 	if (!is_refusal(c))
 		return false;
 	if (!strcmp(c->code, "document-refused"))
-		return !has_document && at_ms >= f->taken_ms + INFORCE_STAYS_MS;
-	return c->since_ms >= f->taken_ms && now_ms >= c->since_ms + INFORCE_STAYS_MS;
+		return !has_document && at_ms >= f->accepted_ms + INFORCE_STAYS_MS;
+	return c->since_ms >= f->accepted_ms && now_ms >= c->since_ms + INFORCE_STAYS_MS;
 }
 
 static void set_state(struct inforce *f, enum inforce_state state, const char *process,
@@ -88,9 +88,9 @@ enum inforce_state inforce_judge_process(struct inforce *f, const char *name,
 			return INFORCE_REFUSED;
 		}
 		/* too short a time: it may go */
-		suspect |= is_refusal(&c->items[i]) && c->items[i].since_ms >= f->taken_ms;
+		suspect |= is_refusal(&c->items[i]) && c->items[i].since_ms >= f->accepted_ms;
 	}
-	if (s->running && has_document && c->at_ms >= f->taken_ms && !suspect)
+	if (s->running && has_document && c->at_ms >= f->accepted_ms && !suspect)
 		return INFORCE_DONE;
 	set_state(f, INFORCE_PENDING, name, NULL,
 	          !s->running    ? "no sign of life"
@@ -107,7 +107,7 @@ static enum inforce_state judge_api(const struct core *core, struct inforce *f, 
 	struct condition c = { .code = "listen-failed" };
 	bool tried = !strcmp(wanted, core->api);
 
-	if (tried && (!*core->api_why || core->api_failed_ms < f->taken_ms))
+	if (tried && (!*core->api_why || core->api_failed_ms < f->accepted_ms))
 		return INFORCE_DONE;
 	if (!tried || now_ms < core->api_failed_ms + INFORCE_STAYS_MS) {
 		set_state(f, INFORCE_PENDING, "mgmt", NULL, "the API does not listen yet");
@@ -128,7 +128,7 @@ static enum inforce_state judge_key(const struct core *core, struct inforce *f, 
 
 	if (!key_is_new(core->intent) || (key->number == f->number && !key->wrong))
 		return INFORCE_DONE;
-	if (key->number != f->number || now_ms < f->taken_ms + INFORCE_STAYS_MS) {
+	if (key->number != f->number || now_ms < f->accepted_ms + INFORCE_STAYS_MS) {
 		set_state(f, INFORCE_PENDING, "mgmt", NULL,
 		          "the file of the new hash key is still missing");
 		return INFORCE_PENDING;
@@ -209,7 +209,7 @@ static struct inforce *judgement(struct core *core, const struct version *head)
 	memmove(f + 1, f, (INFORCE_KEPT - 1) * sizeof(*f));
 	*f = (struct inforce){ .number = head->number,
 		               .state = INFORCE_PENDING,
-		               .taken_ms = clock_mono_ms() - early_ms,
+		               .accepted_ms = clock_mono_ms() - early_ms,
 		               .document = intent_document(core->intent) };
 	snprintf(f->digest, sizeof(f->digest), "%s", head->digest);
 	return f;
@@ -259,7 +259,7 @@ static void roll_back_refused(struct core *core, struct inforce *f, const struct
 
 	bool own = !strcmp(head->node, core->dirs.node);
 	if (!by || !head->confirm_by_ms ||
-	    (!own && (by != f || clock_mono_ms() < f->taken_ms + INFORCE_WITHIN_MS)))
+	    (!own && (by != f || clock_mono_ms() < f->accepted_ms + INFORCE_WITHIN_MS)))
 		return;
 	json_t *detail = inforce_detail(by);
 	snprintf(why, sizeof(why), "version %" PRIu64 " is refused on %.64s: %.120s", head->number,

@@ -36,7 +36,7 @@ struct inforce {
 	char process[16]; /**< "dataplane": that refuses, or is waited for; "" */
 	char code[CONDITION_CODE_MAX], subject[CONDITION_SUBJECT_MAX]; /**< of a refusal */
 	char why[CONDITION_TEXT_MAX];
-	uint64_t taken_ms; /**< monotonic: when this node took it */
+	uint64_t accepted_ms; /**< monotonic: when this node took it */
 	uint64_t looked_ms,
 	        waited_ms; /**< the last look; for how long this process has looked in all */
 	uint64_t document; /**< the first effective document that has it */

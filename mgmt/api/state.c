@@ -81,14 +81,14 @@ static bool is_told_elsewhere(const struct judge_reason *r)
 static void tell_reasons(struct core *core, const struct judge_verdict *a,
                          const struct judge_verdict *b, const char *format)
 {
-	int n_told = 0, n_more = 0;
+	int n_logged = 0, n_more = 0;
 
 	for (size_t i = 0; i < a->n_reasons; i++) {
 		const struct judge_reason *r = &a->reasons[i];
 
 		if (is_told_elsewhere(r) || find_reason(b, r))
 			continue;
-		if (n_told++ < EVENTS_A_TURN)
+		if (n_logged++ < EVENTS_A_TURN)
 			journal_add(intent_journal(core->intent), clock_believed_ms(), "condition",
 			            *r->subject ? r->subject : core->dirs.node, "%s %s: %s",
 			            r->code, format, r->text);

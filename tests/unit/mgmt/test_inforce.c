@@ -28,7 +28,7 @@ static int begin(void **state)
 {
 	(void)state;
 	judgement = (struct inforce){
-		.number = 2, .state = INFORCE_PENDING, .taken_ms = TAKEN_MS, .document = DOCUMENT
+		.number = 2, .state = INFORCE_PENDING, .accepted_ms = TAKEN_MS, .document = DOCUMENT
 	};
 	seen = (struct observe_state){
 		.present = true, .running = true, .document = DOCUMENT, .has_conditions = true
