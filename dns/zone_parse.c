@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Records of a master file, one at a time: zone_data.c reads the common types, ldns the text of all others. What
- * ldns gets wrong is done here before it sees the line: numbers that it would wrap silently, class before TTL,
- * directives, and includes. A record's text is composed again for ldns, with TTL 0 and class IN: both are read here.
+ * Records of a master file, one at a time: zone_data.c reads the common types, ldns the text of all others, composed
+ * again with TTL 0 and class IN. What ldns gets wrong is done here before: numbers that it would wrap, directives, includes.
  */
 #include "dns/zone_build.h"
 
@@ -23,9 +22,8 @@
 #define TTL_NONE UINT32_MAX                  /* over ZONE_TTL_MAX */
 #define MADE_MAX (ZONE_RECORD_TEXT_MAX + 64) /* a record's text with TTL, class and two quotes */
 
-/* What ldns allocates for a record: small pieces, and some copies of its text. */
-#define LDNS_ROOM_BYTES 16384u
-#define LDNS_ROOM_TIMES 16u
+#define LDNS_ROOM_BYTES 16384u /* what ldns allocates for a record: small pieces, */
+#define LDNS_ROOM_TIMES 16u    /* and some copies of its text */
 
 struct parse {
 	struct build *b;
@@ -143,7 +141,6 @@ static bool is_well_formed(const ldns_rdf *rdf)
 	return name_read(&r, &name);
 }
 
-/* The last owner, for ldns. */
 static ldns_rdf *make_owner(const struct parse *p)
 {
 	uint8_t wire[NAME_WIRE_MAX];
