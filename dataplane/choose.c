@@ -21,15 +21,15 @@ static bool can_have_pci(const struct model_port *port, const char *address, con
 
 	if (nic_get(sysfs, address, &nic)) {
 		snprintf(why->text, sizeof(why->text),
-		         "auto: XDP, for port %s's device %s is not there", port->interface,
-		         address);
+		         "auto: XDP, because the device %s of port %s is not there", address,
+		         port->interface);
 		return false;
 	}
 	if (nic.dpdk == NIC_DPDK_READY || nic.dpdk == NIC_DPDK_SHARED)
 		return true;
 	snprintf(why->text, sizeof(why->text),
-	         "auto: XDP, for port %s's device %s is driven by %s (weir nic): %s",
-	         port->interface, address, *nic.driver ? nic.driver : "nothing", nic.why);
+	         "auto: XDP, because the device %s of port %s is driven by %s (see weir nic): %s",
+	         address, port->interface, *nic.driver ? nic.driver : "no driver", nic.why);
 	return false;
 }
 
@@ -39,7 +39,7 @@ static bool can_have(const struct model_port *port, const char *sysfs, struct dr
 	char address[MODEL_PCI_MAX];
 
 	if (!*port->device) {
-		snprintf(why->text, sizeof(why->text), "auto: XDP, for port %s names no device",
+		snprintf(why->text, sizeof(why->text), "auto: XDP, because port %s names no device",
 		         port->interface);
 		return false;
 	}
@@ -52,13 +52,14 @@ static bool can_have(const struct model_port *port, const char *sysfs, struct dr
 static const struct driver_ops *choose_best(const struct model_node *node, const char *sysfs,
                                             struct driver_why *why)
 {
-	snprintf(why->text, sizeof(why->text), "auto: XDP, for this build has no DPDK");
+	snprintf(why->text, sizeof(why->text), "auto: XDP, because this build has no DPDK");
 	if (!drivers_dpdk)
 		return &driver_xdp;
 	for (size_t i = 0; i < node->n_ports; i++)
 		if (!can_have(&node->ports[i], sysfs, why))
 			return &driver_xdp;
-	snprintf(why->text, sizeof(why->text), "auto: DPDK, for each port's device can be had");
+	snprintf(why->text, sizeof(why->text),
+	         "auto: DPDK, because it can drive the device of each port");
 	return drivers_dpdk;
 }
 

@@ -28,14 +28,15 @@ static const struct {
 	const char *code, *text;
 } port_faults[PORT_FAULTS] = {
 	[PORT_NOT_CHANGED] = { "port-not-changed",
-	                       "the port forwards as it did before; what the document has for it "
-	                       "cannot be had, and weir-dataplane tries again each second: correct "
-	                       "nodes[].ports[].device, or make that device ready (weir nic)" },
+	                       "the port still forwards by its former device; the device in the document "
+	                       "cannot be used (tried again each second): correct "
+	                       "nodes[].ports[].device, or make the device ready (weir nic)" },
 	[PORT_MISSING] = { "port-missing", "there is no interface of this name on the node: check "
 	                                   "the name (ip link) and the driver of the NIC" },
 	[PORT_NOT_ATTACHED] = { "port-not-attached",
-	                        "the program is not on this interface, and weir-dataplane tries again each "
-	                        "second; if this lasts, see who holds it (ip -d link show, bpftool net)" },
+	                        "the forwarding program is not attached to this interface (tried again "
+	                        "each second); if this lasts, find out what holds the interface "
+	                        "(ip -d link show, bpftool net)" },
 	[PORT_NO_CARRIER] = { "port-no-carrier",
 	                      "the interface has no carrier: check cable, switch port and `ip link "
 	                      "show` (an interface that is set down has none)" },
@@ -104,9 +105,9 @@ static void state_macs(const struct process *p, struct stats *s)
 	if (p->macs_left_out)
 		conditions_add(
 		        s, "port-macs-full", CONDITION_DEGRADED, "",
-		        "%zu MAC addresses of interfaces stacked on the ports are not known as "
-		        "our own, so frames for them are not forwarded: use fewer macvlans on "
-		        "the ports",
+		        "there is no room for %zu MAC addresses of interfaces stacked on the "
+		        "ports, so frames to them are not forwarded: use fewer macvlans on the "
+		        "ports",
 		        p->macs_left_out);
 }
 

@@ -86,8 +86,8 @@ static const char *advice(enum effect_why cut)
 		return "its next hop does not answer the kernel's requests: see ip neigh; check that "
 		       "it is switched on and on this link";
 	default:
-		return "mode l2 reaches only backends on a link of this node, and a gateway is "
-		       "between: use ipip or gue";
+		return "mode l2 reaches only backends on a link of this node, and this one is "
+		       "behind a gateway: use ipip or gue";
 	}
 }
 
@@ -185,9 +185,9 @@ static void state_agents(const struct node *n, struct stats *s)
 			continue;
 		conditions_add(
 		        s, "agents-unseen", CONDITION_NOTE, plan->model->name,
-		        "agent = true: connections whose slots move go on only if the agent of "
-		        "every backend has --owners, which no node can see; `weir agent status` "
-		        "at the backends says so");
+		        "agent = true: when slots move, connections continue only if the agent on "
+		        "every backend has --owners; load balancers cannot see that: check `weir "
+		        "agent status` on each backend");
 	}
 }
 

@@ -127,11 +127,11 @@ static char *do_trace(struct process *p, const json_t *request)
 
 	if (!source || !destination || trace_parse(source, destination, &query))
 		return refusal(
-		        "trace wants source \"ADDRESS:PORT\" and destination \"VIP:PORT/tcp\", "
+		        "trace needs source \"ADDRESS:PORT\" and destination \"VIP:PORT/tcp\", "
 		        "\"/tcp:syn\" or \"/udp\", IPv6 in brackets, both of one family");
 	if (length &&
 	    (!json_is_integer(length) || trace_set_length(&query, json_integer_value(length))))
-		return refusal("length is the bytes of the IP packet, with its headers");
+		return refusal("length must be the bytes of the IP packet, with its headers");
 	if (!p->driver || !p->node.model)
 		return refusal("no document is in force yet");
 	if (trace_run(&p->node.t, &query, trace_now_s(), &result))
@@ -160,5 +160,5 @@ char *process_ask(void *process, const char *line, size_t length)
 			text = commands[i].answer(process, request);
 	json_decref(request);
 	return text ? text
-	            : refusal("a line is {\"do\": \"status\"}, \"backends\", \"guests\" or \"trace\"");
+	            : refusal("a request is {\"do\": NAME}: \"status\", \"backends\", \"guests\" or \"trace\"");
 }

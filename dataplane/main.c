@@ -46,8 +46,8 @@ static void usage(FILE *to)
 	        "usage: weir-dataplane [OPTIONS]             forward by the effective document\n"
 	        "       weir-dataplane --detach [--cluster NAME] [OPTIONS]\n"
 	        "                                            stop forwarding: remove program and tables\n"
-	        "       weir-dataplane --metrics             what its metrics mean, as docs/metrics-dataplane.md\n\n"
-	        "Forwarding outlives the process. --cluster is needed where there is no document that names it.\n\n%s",
+	        "       weir-dataplane --metrics             print the metrics and what they mean (docs/metrics-dataplane.md)\n\n"
+	        "Packets are forwarded also while the process does not run. Give --cluster if no document names it.\n\n%s",
 	        proc_dirs_help);
 }
 
@@ -168,7 +168,7 @@ static void prepare_vfio(const struct proc_dirs *dirs)
 		log_warn(
 		        "vfio-not-given",
 		        "path=%s error=\"the document cannot be read, so the device files of PCI "
-		        "ports stay root's\" hint=\"weir config check, then restart weir-dataplane if "
+		        "ports still belong to root\" hint=\"weir config check, then restart weir-dataplane if "
 		        "it has such ports\"",
 		        path);
 	for (size_t i = 0; m && user && !geteuid() && i < m->self->n_ports; i++)
@@ -194,7 +194,7 @@ static int run(const struct proc_dirs *dirs)
 	err = proc_become("dataplane", 1ull << CAP_NET_ADMIN | 1ull << CAP_BPF |
 	                                       1ull << CAP_PERFMON | 1ull << CAP_NET_RAW);
 	if (err) {
-		fprintf(stderr, "weir-dataplane: cannot give up rights: %s\n", strerror(-err));
+		fprintf(stderr, "weir-dataplane: cannot drop privileges: %s\n", strerror(-err));
 		return 1;
 	}
 	(void)sandbox_enter("dataplane"); /* a failure is a condition */

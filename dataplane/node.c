@@ -277,7 +277,7 @@ static int check_room(const struct node *n, const struct plan *plan, char why[PL
 	    counts <= places_n_free(n->count_places))
 		return 0;
 	snprintf(why, PLAN_WHY_MAX,
-	         "no room until what was removed a short time ago is free again: %s",
+	         "no room for new %s until those removed a short time ago are free again",
 	         backends > places_n_free(n->backend_places) ? "backends" : "services");
 	return -EAGAIN;
 }
@@ -477,7 +477,7 @@ static int prepare(struct node *n, const struct model *m, const struct plan *pla
 		snprintf(
 		        why, PLAN_WHY_MAX, "%s",
 		        err == -EAGAIN
-		                ? "no slots until those of pools removed a short time ago are free again"
+		                ? "no room for new slots until those of pools removed a short time ago are free again"
 		                : strerror(-err));
 	return err;
 }

@@ -227,15 +227,15 @@ static int check_limits(const struct plan *p, char why[PLAN_WHY_MAX])
 		{ "services at their addresses, and VIPs", "limits.services", p->n_entries,
 		  p->sizes.services / 2 },
 		{ "pools at this site", "limits.services", p->n_pools, p->sizes.pools },
-		{ "backends, with those that still have a claim", "limits.backends", p->n_backends,
-		  p->sizes.backends - 1 },
+		{ "backends, with removed ones that still have flows", "limits.backends",
+		  p->n_backends, p->sizes.backends - 1 },
 		{ "slots of all pools", "limits.slots", p->n_slots, p->sizes.slots },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (rows[i].wanted <= rows[i].allowed)
 			continue;
-		snprintf(why, PLAN_WHY_MAX, "%s: %llu, and there is room for %llu; raise %s",
+		snprintf(why, PLAN_WHY_MAX, "%s: %llu are needed and %llu fit; raise %s",
 		         rows[i].what, (unsigned long long)rows[i].wanted,
 		         (unsigned long long)rows[i].allowed, rows[i].limit);
 		return -EDQUOT;

@@ -22,13 +22,13 @@
 static void make_words(struct probes_filler *f, struct stats *s)
 {
 	static const char name[] = "weir_dataplane_probe_packets_total";
-	static const char help[] = "Packets of tunnel probes by what became of them.";
+	static const char help[] = "Packets of tunnel probes, by result.";
 
 	f->document = stats_word(s, STATS_GAUGE, PROBE_GAUGE, "",
 	                         "Document whose tunnel probes can be sent; 0: none.");
 	f->since = stats_word(
 	        s, STATS_GAUGE, PROBE_SINCE_GAUGE, "",
-	        "Since when probes go by their program, ms since boot; 2^64 - 1: they do not.");
+	        "Since when probes go through their program, ms since boot; 2^64 - 1: they do not.");
 	f->families = stats_word(s, STATS_GAUGE, PROBE_FAMILIES_GAUGE, "",
 	                         "Families whose VIPs probes do not reach: 1 IPv4, 2 IPv6.");
 	stats_set(f->document, 0); /* the page may have an earlier process's value */

@@ -125,8 +125,8 @@ static bool see_port(struct probes_filler *f, size_t i, uint64_t now_ms, bool *g
 	*gap = true;
 	if (rc == -ENODEV) {
 		say(&f->path, name,
-		    "interface %s is missing, so probes may go by another way: no check through the "
-		    "tunnel is judged until it is back or no longer one of the node's ports",
+		    "interface %s is missing, so probes may leave by another one: checks through the "
+		    "tunnel give no verdict until it is back or removed from the node's ports",
 		    name);
 		return false;
 	}
@@ -187,16 +187,16 @@ static bool see_vip(struct probes_filler *f, const struct links *links, const st
 	link = links_find(links, hop.route_ifindex);
 	if (link && !leads_by_port(f, links, hop.route_ifindex)) {
 		say(&f->path, text,
-		    "the route to VIP %s leads by %s, which is none of the node's ports: probes miss "
-		    "their program; route VIPs by a port",
+		    "the route to VIP %s leaves by %s, which is none of the node's ports, so probes miss "
+		    "their program: route VIPs through a port",
 		    text, link->name);
 		return false;
 	}
 	if (hop.state == HOP_KNOWN && !hop.bad)
 		return true;
 	say(&f->path, text,
-	    "probes to VIP %s do not leave: %s of its route (ip route get %s); probes go there first, "
-	    "and into the tunnel at the port",
+	    "probes to VIP %s do not leave: %s of its route (ip route get %s); probes need that route "
+	    "as far as the port",
 	    text,
 	    hop.bad == HOP_BAD_NEIGHBOUR ? "no answer from the next hop"
 	                                 : hop_state_text(hop.state),
@@ -231,7 +231,7 @@ static void see_nowhere(struct probes_filler *f)
 	addr_text(&f->vips[0], text);
 	say(&f->path, text,
 	    "probes to VIP %s are not sent: this node has no route to it, or one that refuses (ip "
-	    "route get %s); probes go there first, and into the tunnel at the port",
+	    "route get %s); probes need one as far as the port",
 	    text, text);
 }
 

@@ -260,7 +260,7 @@ static void tell_slot(const struct fwd_tables *t, const struct fwd_verdict *v,
 	     v->service->flags & FWD_SERVICE_HASH_SOURCE ? "source address" : "flow");
 	step(r, "slot", "hash %016llx: slot %u, current owner backend %u%s",
 	     (unsigned long long)v->hash, r->slot, hot & FWD_SLOT_BACKEND,
-	     r->settled ? "" : ", look further");
+	     r->settled ? "" : ", unsettled");
 	if (r->settled)
 		return;
 	r->remembered = v->event == OWNER_EVENT_FOLLOWED || v->event == OWNER_EVENT_CONFIRMED;
@@ -299,7 +299,7 @@ static void tell_outer(const struct fwd_packet *packet, const struct fwd_verdict
 	r->ifindex = b->ifindex;
 	if (b->encap == FWD_ENCAP_L2) {
 		step(r, "rewrite",
-		     "as it came, %td bytes by interface %u%s to %02x:%02x:%02x:%02x:%02x:%02x",
+		     "unchanged, %td bytes by interface %u%s to %02x:%02x:%02x:%02x:%02x:%02x",
 		     packet->end - packet->data, b->ifindex, b->vlan ? " tagged" : "", b->mac_to[0],
 		     b->mac_to[1], b->mac_to[2], b->mac_to[3], b->mac_to[4], b->mac_to[5]);
 		return;
@@ -336,15 +336,14 @@ static void tell(const struct fwd_tables *t, const struct fwd_packet *packet,
 	     q->protocol == FWD_PROTO_TCP ? "TCP" : "UDP", q->syn ? " SYN" : "", q->length,
 	     addr_text(&q->source, source), q->source_port, addr_text(&q->vip, vip), q->vip_port);
 	if (v->service) {
-		step(r, "service", "port %u/%s of %s is a service of ours (counter %u)",
-		     q->vip_port, q->protocol == FWD_PROTO_TCP ? "tcp" : "udp", vip,
-		     v->service->count);
+		step(r, "service", "port %u/%s of %s is a service (counter %u)", q->vip_port,
+		     q->protocol == FWD_PROTO_TCP ? "tcp" : "udp", vip, v->service->count);
 		tell_slot(t, v, r);
 		tell_backend(v, r);
 	} else {
 		step(r, "service",
 		     v->reason == FWD_REASON_NOT_OURS ? "%s is no VIP of this node"
-		                                      : "%s is a VIP, without such a service",
+		                                      : "%s is a VIP, but has no such service",
 		     vip);
 	}
 	r->action = action_of(v->reason);

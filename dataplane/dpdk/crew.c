@@ -65,7 +65,7 @@ static int make_worker(struct crew *c, uint32_t i, struct driver_why *why)
 	if (!w->pool)
 		return driver_say(why, -ENOMEM, "no memory for packets: raise dpdk.memory");
 	if (w->wake < 0)
-		return driver_say(why, -errno, "an eventfd cannot be had: %s", strerror(errno));
+		return driver_say(why, -errno, "an eventfd cannot be made: %s", strerror(errno));
 	if (c->n_workers == 1)
 		return 0;
 	snprintf(name, sizeof(name), "inbox-%u", i);

@@ -66,8 +66,8 @@ static int check_pci(const char *address, struct driver_why *why)
 	if (access(path, F_OK))
 		return driver_say(
 		        why, -ENODEV,
-		        "%s has no IOMMU group: boot with intel_iommu=on or amd_iommu=on, and the "
-		        "IOMMU enabled in the firmware",
+		        "%s has no IOMMU group: boot with intel_iommu=on or amd_iommu=on, and enable "
+		        "the IOMMU in the firmware",
 		        address);
 	return 0;
 }
@@ -92,7 +92,7 @@ static int plug_failed(const struct device *d, int err, struct driver_why *why)
 		        "/dev/vfio is not readable, or DPDK has no driver for it",
 		        d->name, strerror(-err));
 	return driver_say(why, err,
-	                  "%s cannot be opened: %s (its arguments, or CAP_NET_RAW, or memory)",
+	                  "%s cannot be opened: %s; check its arguments, CAP_NET_RAW and memory",
 	                  d->name, strerror(-err));
 }
 
@@ -442,8 +442,8 @@ static void tell_lacks(const struct device *d, uint32_t n_workers, struct driver
 	if (d->n_rx < n_workers)
 		driver_say(
 		        why, 0,
-		        "%s has %u receive queues for %u workers: those that have one hand frames over; "
-		        "name fewer dpdk.cores, or use a NIC with more queues",
+		        "%s has %u receive queues for %u workers: workers hand frames over, which costs "
+		        "time; name fewer dpdk.cores, or use a NIC with more queues",
 		        d->name, d->n_rx, n_workers);
 }
 

@@ -478,11 +478,12 @@ static void watch_spread(struct driver *d, size_t i)
 		log_note("frames-spread", "port=%s device=%s queues=%u", p->shown.name,
 		         p->device.name, p->device.n_rx);
 	else
-		log_warn("frames-not-spread",
-		         "port=%s device=%s queues=%u why=\"many flows came, all by one queue: "
-		         "workers hand frames over by flow, which costs; use a NIC that hashes "
-		         "(RSS), or name one of dpdk.cores\"",
-		         p->shown.name, p->device.name, p->device.n_rx);
+		log_warn(
+		        "frames-not-spread",
+		        "port=%s device=%s queues=%u why=\"all flows arrive by one queue, so workers "
+		        "hand frames over, which costs time: use a NIC that hashes (RSS), or name "
+		        "only one of dpdk.cores\"",
+		        p->shown.name, p->device.name, p->device.n_rx);
 }
 
 /*

@@ -190,7 +190,8 @@ int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
 	if (eal.started)
 		return 0;
 	if (sched_getaffinity(0, sizeof(set), &set))
-		return driver_say(why, -errno, "CPUs cannot be asked for: %s", strerror(errno));
+		return driver_say(why, -errno, "cannot read which CPUs may be used: %s",
+		                  strerror(errno));
 	a.n = 0;
 	err = choose_cpus(dpdk, &set, why);
 	add(&a, "weir-dataplane");
@@ -206,8 +207,8 @@ int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
 	add(&a, "0000:00:00.0");
 	if (rte_eal_init(a.n, a.argv) < 0)
 		return driver_say(why, -rte_errno,
-		                  "DPDK does not start (%s): %s; lines of EAL in the log say more, "
-		                  "and it may lack memory",
+		                  "DPDK does not start (%s): %s; see the lines of EAL in the log; "
+		                  "it may lack memory",
 		                  a.argv[a.n - 6], rte_strerror(rte_errno));
 	eal.started = true;
 	eal.memory_mb = dpdk->memory_mb;

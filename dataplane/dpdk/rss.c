@@ -75,9 +75,9 @@ void rss_judge(const struct rss_seen *s, char *text, size_t size)
 		         "shares",
 		         least, most);
 	else if (flow)
-		snprintf(text, size, "it was asked to hash %s and says that it does not", flow);
+		snprintf(text, size, "it does not hash %s, although that was requested", flow);
 	else if (!s->hash_known && !s->n_entries)
 		snprintf(text, size,
-		         "it cannot be asked how it spreads frames: compare "
+		         "it does not say how it spreads frames: compare "
 		         "weir_dataplane_worker_frames_total of the workers");
 }

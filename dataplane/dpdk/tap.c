@@ -52,8 +52,8 @@ static int why_not(struct driver_why *why, int err, const char *name)
 	if (err == -EACCES)
 		return driver_say(
 		        why, err,
-		        "the TAP %s cannot be made: this user may not open %s, which udev makes "
-		        "free to all (mode 0666)",
+		        "the TAP %s cannot be made: this user may not open %s, to which udev "
+		        "normally gives mode 0666",
 		        name, TUN_DEVICE);
 	if (err == -EBUSY)
 		return driver_say(why, err, "another process holds the TAP %s", name);

@@ -178,7 +178,7 @@ def answers_by_tap(report, stage):
     """All that the kernel heard came by the TAP, and it has the device's MAC."""
     host = stage.node.host
     report.equal(host.mac("eth1"), host.mac("nic1"), "the TAP carries the device's MAC")
-    report.check("auto: DPDK, for each port's device can be had" in log_of(stage), "why auto takes DPDK is said")
+    report.check("auto: DPDK, because it can drive the device of each port" in log_of(stage), "why auto takes DPDK is said")
     report.check("worker" in log_of(stage) and "hand frames over" in log_of(stage),
                  "that two workers share a queue is said")
     passed = weir_counts(stage.node)["passed"]

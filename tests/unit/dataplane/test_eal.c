@@ -286,7 +286,7 @@ static void what_keeps_dpdk_from_starting_is_said_and_it_may_be_tried_again(void
 	(void)state;
 	edge.affinity_errno = EFAULT;
 	assert_int_equal(start(1500, why), -EFAULT);
-	assert_string_equal(why, "CPUs cannot be asked for: Bad address");
+	assert_string_equal(why, "cannot read which CPUs may be used: Bad address");
 	edge.affinity_errno = 0;
 	edge.init_says = -1;
 	edge.init_errno = ENODEV;

@@ -120,7 +120,8 @@ static void another_pool_waits_for_slots_that_rest(void **state)
 	assert_int_equal(try_document(&s.second), 0);
 	assert_int_equal(try_document(&third), -EAGAIN);
 	assert_string_equal(
-	        why, "no slots until those of pools removed a short time ago are free again");
+	        why,
+	        "no room for new slots until those of pools removed a short time ago are free again");
 	assert_true(s.node.document_refused);
 	assert_int_equal(s.node.counters.refused, 1);
 	assert_ptr_equal(s.node.model, &s.second.model);

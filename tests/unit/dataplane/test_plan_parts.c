@@ -77,13 +77,13 @@ static void a_limit_reached_exactly_is_no_refusal(void **state)
 	} cases[] = {
 		{ { 2, 64, 8192, 8 },
 		  { 1, 64, 8192, 8 },
-		  "services at this site: 2, and there is room for 1; raise limits.services" },
+		  "services at this site: 2 are needed and 1 fit; raise limits.services" },
 		{ { 16, 4, 8192, 8 }, /* a quarter more and two, without nobody's: six */
 		  { 16, 3, 8192, 8 },
-		  "backends, with those that still have a claim: 6, and there is room for 4; raise limits.backends" },
+		  "backends, with removed ones that still have flows: 6 are needed and 4 fit; raise limits.backends" },
 		{ { 16, 64, 8161, 8 },
 		  { 16, 64, 8160, 8 },
-		  "slots of all pools: 8192, and there is room for 8160; raise limits.slots" },
+		  "slots of all pools: 8192 are needed and 8160 fit; raise limits.slots" },
 	};
 
 	(void)state;

@@ -235,7 +235,7 @@ static void a_missing_port_stops_all_judging(void **state)
 	assert_int_equal(document, 0);
 	assert_int_equal(families, 0);
 	assert_int_equal(n_missing, 1);
-	expect_why("p1", "interface p1 is missing, so probes may go by another way");
+	expect_why("p1", "interface p1 is missing, so probes may leave by another one");
 	assert_null(probes_trouble(&f, 6999)); /* a shorter gap is not stated */
 	assert_non_null(probes_trouble(&f, 7000));
 	now_ms = 8000;
@@ -317,9 +317,9 @@ static const struct {
 	{ "by a port", true, HOP_KNOWN, HOP_BAD_NOT, 10, false, NULL },
 	{ "by a VLAN on a port", true, HOP_KNOWN, HOP_BAD_NOT, 20, false, NULL },
 	{ "by none of the ports", true, HOP_KNOWN, HOP_BAD_NOT, 30, true,
-	  "the route to VIP @ leads by other, which is none of the node's ports" },
+	  "the route to VIP @ leaves by other, which is none of the node's ports" },
 	{ "by the first port that is not the node's", true, HOP_KNOWN, HOP_BAD_NOT, 12, true,
-	  "the route to VIP @ leads by other" },
+	  "the route to VIP @ leaves by other" },
 	{ "by an interface that is gone", true, HOP_KNOWN, HOP_BAD_NOT, 40, false, NULL },
 	{ "nobody answers", true, HOP_NO_NEIGHBOUR, HOP_BAD_NOT, 10, true,
 	  "probes to VIP @ do not leave: no neighbour of its route (ip route get @)" },

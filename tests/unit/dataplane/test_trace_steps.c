@@ -157,8 +157,7 @@ static void each_service_is_told_with_its_own_pool(void **state)
 	ask_settled("192.0.2.1:1234", DNS, pool);
 	assert_int_not_equal(pool->first_slot, 0);
 	expect("parse", "UDP of 28 bytes from 192.0.2.1 port 1234 to 203.0.113.10 port 53");
-	snprintf(text, sizeof(text),
-	         "port 53/udp of 203.0.113.10 is a service of ours (counter %u)",
+	snprintf(text, sizeof(text), "port 53/udp of 203.0.113.10 is a service (counter %u)",
 	         places_find(s.node.count_places, hash_text("dns")));
 	expect("service", text);
 	snprintf(text, sizeof(text), "pool %u, 4096 slots from %u on, hash by flow", pool->index,
@@ -167,8 +166,7 @@ static void each_service_is_told_with_its_own_pool(void **state)
 	assert_in_range(r.slot, 0, 4095);
 	ask("[2001:db8::7]:1", WEB6 ":syn");
 	expect("parse", "TCP SYN of 60 bytes from 2001:db8::7 port 1 to 2001:db8:1::10 port 80");
-	snprintf(text, sizeof(text),
-	         "port 80/tcp of 2001:db8:1::10 is a service of ours (counter %u)",
+	snprintf(text, sizeof(text), "port 80/tcp of 2001:db8:1::10 is a service (counter %u)",
 	         places_find(s.node.count_places, hash_text("web")));
 	expect("service", text);
 }
@@ -212,9 +210,9 @@ static void the_way_out_is_told_by_mode_and_family(void **state)
 		{ "2001:db8:2::11", FWD_ENCAP_GUE, 0, "GUE",
 		  " to 2001:db8:2::11, 106 bytes by interface 3 to 02:11:22:33:44:55" },
 		{ "10.1.1.11", FWD_ENCAP_L2, 0, "layer 2",
-		  "as it came, 54 bytes by interface 3 to 02:11:22:33:44:55" },
+		  "unchanged, 54 bytes by interface 3 to 02:11:22:33:44:55" },
 		{ "10.1.1.11", FWD_ENCAP_L2, 7, "layer 2",
-		  "as it came, 58 bytes by interface 3 tagged to 02:11:22:33:44:55" },
+		  "unchanged, 58 bytes by interface 3 tagged to 02:11:22:33:44:55" },
 	};
 
 	(void)state;
@@ -274,7 +272,7 @@ static void what_stops_a_packet_is_told_where_it_stops(void **state)
 	}
 	expect("service", "203.0.113.11 is no VIP of this node");
 	ask("192.0.2.1:1", "203.0.113.10:81/tcp");
-	expect("service", "203.0.113.10 is a VIP, without such a service");
+	expect("service", "203.0.113.10 is a VIP, but has no such service");
 	assert_int_equal(r.slot, ~0u);
 	ask("203.0.113.10:1", WEB); /* a loop: no slot is looked for */
 	expect_steps("parse service verdict");
@@ -324,7 +322,7 @@ static void an_unsettled_slot_tells_why_who_has_the_flow(void **state)
 	ask("192.0.2.1:9", DNS);
 	assert_false(r.settled);
 	assert_false(r.remembered);
-	assert_non_null(strstr(text_of("slot"), ", look further"));
+	assert_non_null(strstr(text_of("slot"), ", unsettled"));
 	expect_steps("parse service pool slot owner backend rewrite verdict");
 	t->exceptions[owner_set(r.hash, t->n_exceptions)].word[0] =
 	        owner_word((uint16_t)other, OWNER_UDP, owner_end(1000, 60), owner_tag(r.hash));
