@@ -12,20 +12,22 @@ static const struct metric service_metrics[] = {
 	{ STATS_COUNTER, "weir_dataplane_service_packets_total",
 	  "packets forwarded for the service" },
 	{ STATS_COUNTER, "weir_dataplane_service_bytes_total",
-	  "their frames as received, without FCS" },
+	  "bytes of these packets' frames as received, without FCS" },
 };
 static const struct metric backend_metrics[] = {
 	{ STATS_COUNTER, "weir_dataplane_backend_packets_total", "packets sent to the backend" },
 	{ STATS_COUNTER, "weir_dataplane_backend_bytes_total",
-	  "their frames as received, without FCS" },
-	{ STATS_GAUGE, "weir_dataplane_backend_in_force", "1: the tables may send to it" },
-	{ STATS_GAUGE, "weir_dataplane_backend_next_hop", "1: the way to it is known" },
-	{ STATS_GAUGE, "weir_dataplane_backend_slots", "slots whose current owner it is" },
+	  "bytes of these packets' frames as received, without FCS" },
+	{ STATS_GAUGE, "weir_dataplane_backend_in_force",
+	  "1: the backend is in force and may get packets" },
+	{ STATS_GAUGE, "weir_dataplane_backend_next_hop",
+	  "1: the next hop of the backend is known" },
+	{ STATS_GAUGE, "weir_dataplane_backend_slots", "slots that the backend owns" },
 	{ STATS_GAUGE, "weir_dataplane_backend_base_slots",
-	  "slots of others that still owe it flows" },
-	{ STATS_GAUGE, "weir_dataplane_backend_exceptions", "flows remembered as its own" },
+	  "slots of other backends with older flows that still go to this one" },
+	{ STATS_GAUGE, "weir_dataplane_backend_exceptions", "remembered flows of the backend" },
 	{ STATS_GAUGE, "weir_dataplane_backend_inner_mtu",
-	  "longest packet that fits in its tunnel" },
+	  "longest packet that fits into its tunnel, in bytes" },
 };
 static const struct metric pool_metrics[] = {
 	{ STATS_GAUGE, "weir_dataplane_pool_slots", "slots of the pool" },
@@ -33,37 +35,37 @@ static const struct metric pool_metrics[] = {
 	{ STATS_GAUGE, "weir_dataplane_pool_slots_unsettled", "slots with an earlier owner" },
 	{ STATS_GAUGE, "weir_dataplane_pool_backends_held", "backends kept in force by a guard" },
 	{ STATS_GAUGE, "weir_dataplane_pool_slots_full",
-	  "slots that no planned change moves until their oldest claim has had its time" },
+	  "slots with a full list of earlier owners: planned changes wait until the oldest claim ends" },
 };
 static const struct metric worker_metrics[] = {
 	{ STATS_COUNTER, "weir_dataplane_worker_frames_total",
 	  "DPDK: frames received by the worker" },
 	{ STATS_COUNTER, "weir_dataplane_worker_cycles_total",
-	  "cycles in rounds that had frames; by frames: cycles a frame" },
-	{ STATS_COUNTER, "weir_dataplane_worker_sleeps_total", "times that it slept, being idle" },
+	  "CPU cycles of rounds that had frames; divide by frames for cycles per frame" },
+	{ STATS_COUNTER, "weir_dataplane_worker_sleeps_total", "times that the idle worker slept" },
 	{ STATS_COUNTER, "weir_dataplane_worker_interrupts_total",
-	  "of them ended by a receive interrupt" },
+	  "sleeps that a receive interrupt ended" },
 	{ STATS_COUNTER, "weir_dataplane_worker_handed_over_total",
-	  "frames given to another worker for want of queues" },
+	  "frames handed to another worker, as the port has too few queues" },
 	{ STATS_COUNTER, "weir_dataplane_worker_from_kernel_total", "frames that the kernel sent" },
 	{ STATS_COUNTER, "weir_dataplane_worker_from_kernel_lost_total",
-	  "of them that no port took" },
+	  "frames that the kernel sent and no port could send" },
 };
 static const struct metric burst_metrics[] = {
 	{ STATS_COUNTER, "weir_dataplane_worker_bursts_total",
-	  "bursts of at least so many frames, and fewer than the next" },
+	  "bursts by size: at least so many frames, and fewer than the next label" },
 };
 static const struct metric class_metrics[] = {
 	{ STATS_COUNTER, "weir_dataplane_kernel_frames_total", "DPDK: frames given to the kernel" },
 	{ STATS_COUNTER, "weir_dataplane_kernel_policed_total",
-	  "dropped beyond their class's rate" },
+	  "frames for the kernel dropped above the rate of their class" },
 };
 static const struct metric port_metrics[] = {
 	{ STATS_GAUGE, "weir_dataplane_port_up", "1: the port has a link" },
 	{ STATS_COUNTER, "weir_dataplane_port_missed_total",
-	  "frames that the device dropped for want of reading (imissed)" },
+	  "frames that the device dropped because workers read too slowly (imissed)" },
 	{ STATS_COUNTER, "weir_dataplane_port_no_memory_total",
-	  "frames dropped for want of buffers (rx_nombuf)" },
+	  "frames dropped because no buffer was free (rx_nombuf)" },
 };
 
 const struct metrics_row metrics_rows[METRICS_KINDS] = {
@@ -81,11 +83,12 @@ const struct metric metrics_totals[TOTALS] = {
 	[RECEIVED] = { STATS_COUNTER, "weir_dataplane_received_packets_total",
 	               "packets seen on our ports" },
 	[RECEIVED_BYTES] = { STATS_COUNTER, "weir_dataplane_received_bytes_total",
-	                     "their frames, without FCS" },
+	                     "bytes of these packets' frames, without FCS" },
 	[DOCUMENT] = { STATS_GAUGE, "weir_dataplane_document", "number of the document in force" },
 	[REFUSED] = { STATS_GAUGE, "weir_dataplane_document_refused",
 	              "1: a newer document was refused, the old one is in force" },
-	[DOCUMENTS] = { STATS_COUNTER, "weir_dataplane_documents_total", "documents taken" },
+	[DOCUMENTS] = { STATS_COUNTER, "weir_dataplane_documents_total",
+	                "documents brought into force" },
 	[REFUSALS] = { STATS_COUNTER, "weir_dataplane_documents_refused_total",
 	               "documents refused" },
 	[RESIZES] = { STATS_COUNTER, "weir_dataplane_resizes_total", "times that tables grew" },
@@ -95,27 +98,28 @@ const struct metric metrics_totals[TOTALS] = {
 	              "backends that came back" },
 	[HELD] = { STATS_COUNTER, "weir_dataplane_guard_holds_total",
 	           "removals that a guard held back" },
-	[EXCEPTIONS] = { STATS_GAUGE, "weir_dataplane_exceptions", "flows remembered" },
-	[EXCEPTIONS_MAX] = { STATS_GAUGE, "weir_dataplane_exceptions_max", "room for them" },
+	[EXCEPTIONS] = { STATS_GAUGE, "weir_dataplane_exceptions", "remembered flows" },
+	[EXCEPTIONS_MAX] = { STATS_GAUGE, "weir_dataplane_exceptions_max",
+	                     "remembered flows that there is room for" },
 	[FRAGMENTS_LOST] = { STATS_COUNTER, "weir_dataplane_fragments_forgotten_total",
-	                     "datagrams under way forgotten for others: their later fragments drop" },
+	                     "fragmented datagrams forgotten for newer ones; their later fragments are dropped" },
 	[HOP_CHANGES] = { STATS_COUNTER, "weir_dataplane_next_hop_changes_total",
 	                  "next hops that changed" },
 	[HOP_PROBES] = { STATS_COUNTER, "weir_dataplane_next_hop_probes_total",
 	                 "requests to the kernel to probe a next hop" },
 	[HOP_RESYNCS] = { STATS_COUNTER, "weir_dataplane_next_hop_resyncs_total",
-	                  "times that all was read again after lost messages" },
+	                  "times that routes and neighbours were read again after lost messages" },
 	[HOPS_REFUSED] = { STATS_COUNTER, "weir_dataplane_next_hops_refused_total",
-	                   "addresses or links beyond the limit" },
+	                   "addresses or links not followed, as there are too many" },
 	[PATHS_LOW] = { STATS_GAUGE, "weir_dataplane_paths_lowered",
 	                "backends whose path carries less than is configured, as routers reported" },
 	[PATHS_LOWERED] = { STATS_COUNTER, "weir_dataplane_path_mtu_lowered_total",
 	                    "times that routers reported a lower path MTU" },
 	[PATHS_RESTORED] = { STATS_COUNTER, "weir_dataplane_path_mtu_restored_total",
 	                     "times that the configured MTU was tried again after 10 minutes" },
-	[PORTS] = { STATS_GAUGE, "weir_dataplane_ports", "ports that carry this program" },
+	[PORTS] = { STATS_GAUGE, "weir_dataplane_ports", "ports to which the program is attached" },
 	[PORTS_GENERIC] = { STATS_GAUGE, "weir_dataplane_ports_generic",
-	                    "of them in the slower generic mode" },
+	                    "ports to which it is attached in the slower generic mode" },
 	[DPDK] = { STATS_GAUGE, "weir_dataplane_dpdk", "1: DPDK moves packets; 0: XDP" },
 	[LEARNING] = { STATS_GAUGE, "weir_dataplane_learning",
 	               "1: started on empty tables and waits for a peer's connection state" },
@@ -126,9 +130,9 @@ const struct metric metrics_totals[TOTALS] = {
 };
 
 const struct metric metrics_packets = { STATS_COUNTER, "weir_dataplane_packets_total",
-	                                "packets by what became of them; all together: received" };
+	                                "packets by result; the sum is the number received" };
 const struct metric metrics_events = { STATS_COUNTER, "weir_dataplane_owner_events_total",
-	                               "what packets met in slots that look further" };
+	                               "packets in unsettled slots, by how their owner was found" };
 
 #define ACTION_TX   "sent"
 #define ACTION_PASS "passed"
@@ -166,7 +170,7 @@ void metrics_document(FILE *out)
 	fprintf(out,
 	        "# Metrics of weir-dataplane\n\n"
 	        "Generated by `weir-dataplane --metrics`: do not edit.\n\n"
-	        "They lie on the stats page RUN/stats.dataplane.page, written each second from the "
+	        "The stats page RUN/stats.dataplane.page holds them. It is written each second from the "
 	        "forwarding tables.\nReceived packets = sent + passed + dropped, exactly.\n\n"
 	        "| name | kind | labels | meaning |\n|---|---|---|---|\n");
 	for (int i = 0; i < TOTALS; i++)
