@@ -281,7 +281,7 @@ def beside_dpdk(report):
     after = pids()
     report.equal(after["dataplane"], before["dataplane"], "an upgrade does not restart the DPDK forwarder")
     report.equal([p for p in ("mgmt", "health", "dns") if after[p] == before[p]], [], "but the others")
-    report.check("DPDK forwards packets here" in done.stderr, "and says so", done.stderr[-200:])
+    report.check("DPDK forwards packets on this host" in done.stderr, "and says so", done.stderr[-200:])
     report.check(seen["packets"]["sent"] >= 100 and seen["packets"]["lost"] == 0, "no packet is lost", seen)
     report.equal(old_programs(), ["weir-dataplane"], "it alone has its former program")
 
