@@ -172,7 +172,7 @@ static void each_failure_of_an_upload_says_what_to_do(void **state)
 		const char *code, *words;
 	} rows[] = {
 		{ -EBADMSG, 422, "digest", "entry 3 of parts" },
-		{ -EBADMSG, 422, "digest", "Send it again from its beginning" },
+		{ -EBADMSG, 422, "digest", "send it again from its beginning" },
 		{ -EINVAL, 422, "invalid", "entry 3 of parts" },
 		{ -EINVAL, 422, "invalid", "not base64" },
 		{ -EPERM, 503, "store", "belongs to another user" },

@@ -126,7 +126,7 @@ static void forwarding_stops_only_with_dpdk_and_dead_workers(void **state)
 	f.dpdk = true;
 	assert_string_equal(
 	        verdict(),
-	        "down\nforwarding-stopped [weir-dataplane] weir-dataplane does not run: with "
+	        "down\nforwarding-stopped [weir-dataplane] weir-dataplane has stopped: with "
 	        "DPDK nothing is forwarded; start it\n" SILENT("dataplane"));
 	f.workers_forward = true;
 	assert_string_equal(verdict(), "degraded\n" SILENT("dataplane"));
