@@ -408,7 +408,7 @@ static int keep_lock(struct page *p)
 
 /*
  * Map the file @p fd over the old mapping, whose addresses others in this process hold. The readers
- * of the old file are told first. @return 0 or -errno
+ * of the old file are notified first. @return 0 or -errno
  */
 static int map_over(struct page *p, int fd)
 {

@@ -40,7 +40,7 @@ struct proc_dirs {
  * Read the shared options from @p argv and take them out of it (--conf-dir DIR, --state-dir DIR,
  * --run-dir DIR, --bpf-dir DIR, --node NAME; also --option=VALUE); the environment variables
  * WEIR_CONF_DIR, WEIR_STATE_DIR, WEIR_RUN_DIR, WEIR_BPF_DIR and WEIR_NODE are their defaults.
- * @return 0, or -EINVAL after naming the mistake on standard error
+ * @return 0, or -EINVAL after naming the error on standard error
  */
 int proc_dirs_from_args(struct proc_dirs *dirs, int *argc, char **argv);
 /** The paragraph of --help about the shared options. */

@@ -93,7 +93,7 @@ static bool stays_root(const char *name)
 }
 
 /*
- * Without the user the process ends: going on as root would be the opposite of what was asked for.
+ * Without the user the process ends: going on as root would be the opposite of the intent.
  */
 static int refuse_root(const char *missing)
 {

@@ -11,9 +11,9 @@
 
 #define SANDBOX_VALUES_MAX 8u
 
-/** What is asked of a call. */
+/** What a rule requires of a call. */
 enum sandbox_rule_kind {
-	SANDBOX_ALLOW,    /**< nothing */
+	SANDBOX_ALLOW,    /**< nothing: it is allowed */
 	SANDBOX_ONE_OF,   /**< its argument, masked, is one of the values */
 	SANDBOX_NONE_OF,  /**< its argument, masked, is none of the values */
 	SANDBOX_OWN_PID,  /**< its argument is this process */

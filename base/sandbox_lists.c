@@ -313,7 +313,7 @@ static const struct sandbox_group store_group = GROUP(store);
 #define SANITIZER
 #endif
 
-/* A build that looks for its own mistakes: the search for leaks is a process that stops this one. */
+/* A build with sanitizers: the search for leaks is a process that stops this one. */
 static const struct sandbox_rule sanitizer[] = {
 #ifdef SANITIZER
 	ALLOW(clone),  ALLOW(ptrace), ALLOW(wait4),       ALLOW(prctl),

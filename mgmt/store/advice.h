@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What a person should know of a configuration that is no mistake and no risk: who looks at its VIPs from
+ * What an operator should know of a configuration that is neither an error nor a risk: who looks at its VIPs from
  * outside and how often, and who votes on the removal of a site.
  *
  * Implemented in mgmt/store/advice.c. Pure functions: any thread may call them.

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Changes of configuration: apply, roll back, and taking a peer's versions. Reading and checking
- * files takes long and needs no lock: it is done on a draft, and the commit checks again what may
- * have changed since. A version is stored, then becomes the head, then its document is written.
+ * files takes long and needs no lock: it is done on a draft, and the commit checks what may have
+ * changed. A version is stored, then becomes the head, then its document is written.
  */
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -155,7 +154,7 @@ static int put_in_force(struct intent *in, const struct version *v, struct files
 	say_version(in, v, now_ms);
 	push_recent(in, &r, now_ms);
 	store_collect(in->store, now_ms);
-	in->n_foreign = 0; /* all were named; peers will say anew */
+	in->n_foreign = 0; /* all were named; peers report new ones */
 	return 0;
 }
 
@@ -304,7 +303,7 @@ static int keep_head(struct intent *in, const struct intent_change *change, int6
 	return rc;
 }
 
-/* The caller gets mistakes and plan of a refused change, too. A dry run stores nothing. */
+/* The caller gets errors and plan of a refused change, too. A dry run stores nothing. */
 static int change_to(struct intent *in, const struct intent_change *change, struct intent_draft *d,
                      int64_t now_ms, struct intent_changed *out)
 {
@@ -538,7 +537,7 @@ enum intent_relation intent_relate(struct intent *in, const struct version *list
 	return theirs == ours ? INTENT_DIVERGED : theirs ? INTENT_AHEAD : INTENT_BEHIND;
 }
 
-/* Note why a version of the peers cannot be taken, and log all its mistakes once: it is offered again every second. */
+/* Note why a peer's version is refused; log its errors once, as peers offer it every second. */
 static void refuse_offer(struct intent *in, const struct version *v,
                          const struct model_mistakes *mistakes)
 {

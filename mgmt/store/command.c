@@ -203,7 +203,7 @@ static struct override *change(struct work *w, const struct override *o)
 
 	*n = *o;
 	n->generation++;
-	n->how = RAMP_FREE; /* another generation's ramp begins anew */
+	n->how = RAMP_FREE; /* a new generation's ramp begins again */
 	snprintf(n->principal, sizeof(n->principal), "%s", intent_principal(w->in));
 	snprintf(n->node, sizeof(n->node), "%s", w->target.node);
 	return n;

@@ -28,7 +28,7 @@ enum command_do {
 	COMMAND_COUNT
 };
 
-/** What is asked for; the caller has checked the shape of texts. */
+/** The request; the caller has checked the shape of texts. */
 struct command {
 	enum command_do what;
 	const char *id;   /**< of the override to change or end; NULL: by target */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The names of included files and zone files are found by a small scanner, because files must be
- * gathered before the configuration can be read as a whole, also when it has mistakes. A name too
+ * gathered before the configuration can be read as a whole, even if it has errors. A name too
  * many only gathers a file too many; a file that is missed is reported when the configuration is
  * read. The gathered files are laid out below STATE/config/DIGEST and read from there.
  */
@@ -116,7 +116,7 @@ static int gather_named(void *arg, const char *setting, const char *name)
 	struct gathering *g = arg;
 
 	if (files_find(g->files, name) || !files_name_ok(name))
-		return 0; /* reading reports the mistake with its line */
+		return 0; /* reading reports the error with its line */
 	int rc = strcmp(setting, "@include") ? includes_gather(g->files, g->dir, name)
 	                                     : files_add_from(g->files, g->dir, name);
 	if (rc == -E2BIG || rc == -ENOMEM)

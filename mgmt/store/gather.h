@@ -29,7 +29,7 @@ int gather_dir(const char *state_dir, const char *digest, char out[PATH_MAX]);
 
 /**
  * Lay @p files out below @p state_dir and read their model. Zones have their digests, and paths as laid
- * out; the key is read from @p conf_dir. In mistakes, files are named as they are in @p files.
+ * out; the key is read from @p conf_dir. In errors, files are named as they are in @p files.
  *
  * @param node  as model_read_config()
  * @return as model_read_config(); -ENOSPC and other -errno when they cannot be laid out

@@ -223,7 +223,7 @@ static void retry_store(struct intent *in, int64_t now_ms)
 	journal_add(in->journal, now_ms, "store", "store", "the store works again");
 }
 
-/* Open the store, and make it anew if it is corrupt; without one the intent lives in memory. */
+/* Open the store, and make a new one if it is corrupt; without one the intent lives in memory. */
 static int open_store(struct intent *in, int64_t now_ms)
 {
 	char why[EVENT_TEXT_MAX];

@@ -9,7 +9,7 @@
  * What is kept where: the store (mgmt/store/store.h) has everything; memory has the
  * overrides, the head and the versions that member sets still follow from; the effective
  * document has the head's configuration and the overrides once more. A store that is corrupt at the
- * start is put aside and made anew from the effective document; one that fails later, or a
+ * start is put aside and made again from the effective document; one that fails later, or a
  * full disk, refuses new versions, but overrides are taken in memory and written to the
  * effective document (for which room is kept in reserve), and stored as soon as that works.
  *
@@ -57,7 +57,7 @@ struct intent_options {
 
 /**
  * Open the intent of a node. Without a store and an effective document it starts as @p options say;
- * mistakes in CONF/weir.conf are logged, and there is no head then.
+ * errors in CONF/weir.conf are logged, and there is no head then.
  *
  * @return 0; -EBUSY: another process has it; -ENOMEM; a failing store is not a failure
  */
@@ -132,7 +132,7 @@ struct intent_change {
 	uint64_t undoes; /**< an automatic rollback of this unconfirmed version; 0: none */
 	bool untold;     /**< the version may give way until yield_settle() (mgmt/store/yield.h) */
 	int64_t made_ms; /**< when the version counts as made; 0: now */
-	bool skip_bad_zones; /**< zones whose files have mistakes keep those that are in force */
+	bool skip_bad_zones; /**< zones whose files have errors keep those that are in force */
 };
 
 struct intent_changed {
@@ -151,7 +151,7 @@ struct intent_changed {
  * Apply files, or roll back: a new version, stored, composed and written, or nothing.
  *
  * @param out  given in any case: intent_changed_fini()
- * @return 0; -EINVAL (mistakes); -ENOENT (no such version); -EMEDIUMTYPE (peers have unrelated heads that are not
+ * @return 0; -EINVAL (errors in the configuration); -ENOENT (no such version); -EMEDIUMTYPE (peers have unrelated heads that are not
  *         forced); -EBUSY (the head is not confirmed yet, and the change does not say what becomes of it);
  *         -EROFS (the store fails: intent_store_why()); -errno
  */
@@ -242,9 +242,9 @@ struct intent_offer {
  * With only the head known, INTENT_AHEAD means that the list is needed.
  */
 enum intent_relation intent_relate(struct intent *in, const struct version *list, size_t n);
-/** Take a peer's versions (oldest first), its head last: as intent_change(). @return 0, -EINVAL (mistakes: logged), -EROFS or -errno */
+/** Take a peer's versions (oldest first), its head last: as intent_change(). @return 0, -EINVAL (errors: logged), -EROFS or -errno */
 int intent_take(struct intent *in, const struct intent_offer *offers, size_t n, int64_t now_ms);
-/** The version of peers that intent_take() refused last for its mistakes, newer than the head; 0: none. @p why  out: the first mistake */
+/** The peers' version that intent_take() refused last for its errors, newer than the head; 0: none. @p why  out: the first */
 uint64_t intent_take_refused(const struct intent *in, const char **why);
 /** A peer's head that is unrelated to ours. */
 struct intent_foreign {

@@ -96,7 +96,7 @@ void join_begin(struct intent *in, enum intent_start start, int64_t now_ms)
 	join_first_version(in, start == INTENT_BOOTSTRAP, now_ms);
 }
 
-/* Keep the first mistake as a sentence for the status, and log all of them. */
+/* Keep the first error as a sentence for the status, and log all of them. */
 static void keep_mistake(struct intent *in, const struct model_mistakes *mistakes)
 {
 	const struct model_mistake *m = mistakes->items;

@@ -34,7 +34,7 @@ bool join_relate(const struct version *ours, const struct version *theirs,
 /** Whether our history has @p v, so that it need not be fetched from a peer. A provisional version does not count. */
 bool join_has(struct intent *in, const struct version *v);
 
-/** Why this node's own file did not become version 1: its first mistake; "" where there is a version, or no mistake. */
+/** Why this node's own file did not become version 1: its first error; "" where there is a version, or no error. */
 const char *join_refused(const struct intent *in);
 
 /** Whether this node has no version in force and its peers are to be asked first. */

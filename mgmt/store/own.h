@@ -37,7 +37,7 @@ struct intent_shared {
 struct intent_join {
 	struct files files;
 	struct model *model;          /* NULL: it does not wait */
-	char refused[EVENT_TEXT_MAX]; /* why the file is not version 1: its first mistake, or "" */
+	char refused[EVENT_TEXT_MAX]; /* why the file is not version 1: its first error, or "" */
 };
 
 /* The file of the effective document as it was when it had been written (written.c). */
@@ -93,7 +93,7 @@ struct intent {
 
 	struct pending pending; /* the head's deadline, while it is unconfirmed */
 	uint64_t
-	        untold; /* number of a head that no client was told of yet (mgmt/store/yield.h); 0: none */
+	        untold; /* number of a head that no client knows of yet (mgmt/store/yield.h); 0: none */
 };
 
 /*
@@ -119,9 +119,9 @@ void written_note(struct intent *in);
 /* Whether the file is not what was written; that is said. */
 bool written_is_damaged(struct intent *in, int64_t now_ms);
 
-/* Note the outcome of a call of the store; a corrupt one is made anew. Gives @p rc back. */
+/* Note the outcome of a call of the store; a corrupt one is made again. Gives @p rc back. */
 int intent_stored(struct intent *in, int rc, int64_t now_ms);
-/* Load the recent versions with their models from the store. @return 0, -ENOENT (there are none), -EINVAL (mistakes in the head), -errno; unchanged on failure */
+/* Load the recent versions with their models from the store. @return 0, -ENOENT (there are none), -EINVAL (errors in the head), -errno; unchanged on failure */
 int intent_load_recent(struct intent *in, int64_t now_ms);
 /* Drop the recent versions from @p first on until @p end. */
 void intent_drop_recent(struct intent *in, size_t first, size_t end);
@@ -134,7 +134,7 @@ void key_of_version(const struct intent *in, const struct model *m,
                     char out[MODEL_FINGERPRINT_MAX]);
 /* The first start of a node with neither store nor effective document: wait for peers, or make version 1. */
 void join_begin(struct intent *in, enum intent_start start, int64_t now_ms);
-/* Make CONF/weir.conf version 1, provisional unless @p bootstrap; mistakes are logged. */
+/* Make CONF/weir.conf version 1, provisional unless @p bootstrap; errors are logged. */
 void join_first_version(struct intent *in, bool bootstrap, int64_t now_ms);
 /* Started with --bootstrap: a provisional version of an earlier start becomes the first one. */
 void join_bootstrap(struct intent *in, int64_t now_ms);
@@ -145,7 +145,7 @@ bool join_wants(const struct intent *in, const struct version *v);
 /* A peer's versions @p first to @p last are being taken: a provisional one of ours goes. */
 void join_give_way(struct intent *in, const struct intent_offer *first,
                    const struct intent_offer *last, int64_t now_ms);
-/* Log the mistakes of a document that is refused. */
+/* Log the errors of a document that is refused. */
 void intent_log_mistakes(const char *what, const struct model_mistakes *mistakes);
 
 #endif

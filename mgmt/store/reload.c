@@ -97,7 +97,7 @@ int reload_files(const struct files *head, const struct model *m, const char *co
 	*mistakes = (struct model_mistakes){ 0 };
 	for (size_t i = 0; !rc && i < m->n_zones; i++) {
 		rc = reload_zone(head, &m->zones[i], conf_dir, skip, &files, mistakes);
-		if (rc == -EINVAL) { /* go on: all mistakes are reported */
+		if (rc == -EINVAL) { /* go on: all errors are reported */
 			worst = rc;
 			rc = 0;
 		}

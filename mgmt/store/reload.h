@@ -17,7 +17,7 @@
  * @param head      the files in force, of model @p m
  * @param skip      a zone whose file cannot be read keeps the files of the head
  * @param mistakes  what cannot be read, by file and reason; with @p skip, too
- * @return 0; -EINVAL (mistakes, and @p skip was not asked for); -E2BIG or -ENOMEM; @p out is given
+ * @return 0; -EINVAL (files that cannot be read, without @p skip); -E2BIG or -ENOMEM; @p out is given
  */
 int reload_files(const struct files *head, const struct model *m, const char *conf_dir, bool skip,
                  struct files *out, struct model_mistakes *mistakes);

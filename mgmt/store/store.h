@@ -106,9 +106,9 @@ void store_collect(struct store *s, int64_t now_ms);
 int store_put_pending(struct store *s, const struct pending *p);
 /** The deadline as stored. @return 0, -ENOENT or -errno */
 int store_pending(struct store *s, struct pending *out);
-/** Note that no client was told yet of version (@p number, @p digest); number 0: of none. @return 0 or -errno */
+/** Note that no client knows yet of version (@p number, @p digest); number 0: of none. @return 0 or -errno */
 int store_put_untold(struct store *s, uint64_t number, const char *digest);
-/** Whether no client was told yet of that version. */
+/** Whether no client knows of that version yet. */
 bool store_is_untold(struct store *s, uint64_t number, const char *digest);
 /** Move version @p v from the versions to those that lost. @return 0 or -errno */
 int store_lose_version(struct store *s, const struct version *v, const char *why, int64_t now_ms);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the store knows about versions besides their records: the deadline of an unconfirmed
- * version, whether a client was told of the newest, which version undoes which, and the versions
+ * version, whether a client knows of the newest, which version undoes which, and the versions
  * that lost.
  *
  * All of it has tables of its own. An earlier release does not know these tables and goes on with

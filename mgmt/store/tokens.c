@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A line is copied and split at blanks; a fourth word makes it a mistake. The sentences about
- * mistakes are constants and never contain a word of the line, as that may be a token.
+ * A line is copied and split at blanks; a fourth word makes it an error. The sentences about
+ * errors are constants and never contain a word of the line, as that may be a token.
  */
 #include "mgmt/store/tokens.h"
 

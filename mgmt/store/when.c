@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A duration is read by a table of units from the largest to the smallest. Each unit may come once
- * and in that order: "30m1h" is more likely a mistake than meant.
+ * and in that order: "30m1h" is more likely an error than meant.
  */
 #include "mgmt/store/when.h"
 
@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "weir/model.h"
 
-#define LONGEST_MS ((int64_t)366 * 24 * 3600 * 1000) /* a year: a longer one is a mistake */
+#define LONGEST_MS ((int64_t)366 * 24 * 3600 * 1000) /* a year: a longer one is an error */
 
 static const struct {
 	char name[3];

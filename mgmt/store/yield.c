@@ -114,7 +114,7 @@ bool yield_to(struct intent *in, const struct version *list, size_t n, const cha
 		         peer, head->undoes);
 	else if (yield_is_untold(in) && is_outrun(head, list, n))
 		snprintf(why, sizeof(why),
-		         "%s has another successor of its parent, and no client was told of this "
+		         "%s has another successor of its parent, and no client knows of this "
 		         "version",
 		         peer);
 	else

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Heads that give way to a peer's: an automatic rollback, and a version that no client was told of.
+ * Heads that give way to a peer's: an automatic rollback, and a version that no client knows of.
  *
  *   our head                        what a peer has                                     outcome
  *   automatic rollback of N         N, confirmed                                        ours gives way
  *   automatic rollback of N         a successor of N that a person made                 ours gives way
- *   untold (made, nobody was told)  another successor of its parent                     ours gives way
+ *   untold (no client knows of it)  another successor of its parent                     ours gives way
  *   any other                       anything                                            ours stays
  *
  * What gave way stays visible among the versions that lost (store_lost()).
@@ -31,9 +31,9 @@ int yield_head(struct intent *in, const char *why, int64_t now_ms);
 /** Whether a peer's head @p v is an automatic rollback of what is confirmed or was followed here, so that it will give way. */
 bool yield_is_due(struct intent *in, const struct version *v);
 
-/** Whether no client was told of the head yet. */
+/** Whether no client knows of the head yet. */
 bool yield_is_untold(const struct intent *in);
-/** The head may be told: it gives way no more. @return 0 or -errno */
+/** Clients may know of the head: it gives way no more. @return 0 or -errno */
 int yield_settle(struct intent *in, int64_t now_ms);
 /** The version that peers are shown as the head: while it is untold, the one before it. @return 0, -ENOENT or -EROFS */
 int yield_shown(struct intent *in, struct version *out);

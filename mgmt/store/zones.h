@@ -38,7 +38,7 @@ struct zones_said {
 
 /**
  * Check the zones of @p m as weir-dns would compile them.
- * @return 0, -EINVAL with mistakes added and zones marked bad, or -errno
+ * @return 0, -EINVAL with errors added and zones marked bad, or -errno
  */
 int zones_judge(const struct model *m, const struct zones_how *how, struct model_mistakes *mistakes,
                 struct zones_said *said);
