@@ -199,8 +199,7 @@ static void of_members(void **state)
 }
 
 #define TARGET(what) "pool a: the " what " of its check changes (check-target 100 %)\n"
-#define STRICT                                                                                     \
-	"pool a: damping holds a target down after one or two changes (damping 100 %)\n"
+#define STRICT       "pool a: damping holds a target down after one or two changes (damping 100 %)\n"
 
 static void of_checks(void **state)
 {
