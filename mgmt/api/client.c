@@ -16,7 +16,7 @@
 #include "base/proc.h"
 #include "weir/json.h"
 
-/* An answer as it comes in. */
+/* An answer while it arrives. */
 struct incoming {
 	char *text;
 	size_t n, max;
@@ -39,7 +39,7 @@ static size_t take(char *data, size_t size, size_t n, void *arg)
 	return more;
 }
 
-/* The file by which peers are verified; "" where there is none. It is looked for each time: it may have come. */
+/* Find the file that verifies peers; "" if there is none. Looked for each time, since it may be added. */
 static void find_ca(const struct peer_client *c, char path[PATH_MAX])
 {
 	if (!proc_path(c->conf, "tls.ca", path) && !access(path, R_OK))
@@ -114,7 +114,7 @@ struct asking {
 	size_t n;
 };
 
-/* Hand the outcomes to their requests. */
+/* Pass each outcome to its request. */
 static void collect(const struct asking *a)
 {
 	CURLMsg *message;

@@ -18,7 +18,7 @@
 /* ms: after a longer pause between two looks it is not known since when the lock is held. */
 #define LOOKED_MS 3000u
 
-/* What other threads take from this one does not count as its work. */
+/* CPU time of this thread: time that other threads use meanwhile does not count. */
 static uint64_t worked_ns(void)
 {
 	struct timespec t;
@@ -83,7 +83,7 @@ bool core_is_moving(struct core *c)
 	return now_ms < c->moving_ms + STUCK_MS;
 }
 
-/* The library takes spaces, and '=' amid the text, for digits of nothing: what was sent would be decoded to other bytes. */
+/* The library reads spaces, and '=' within the text, as digits: it would decode them to other bytes. */
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 ssize_t core_base64(const char *text, void *out, size_t size)

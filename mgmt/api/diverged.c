@@ -14,7 +14,7 @@
 #include "mgmt/api/tell.h"
 #include "mgmt/store/join.h"
 
-/* A head as a person tells it from the others. */
+/* A head with all that a person needs to tell it from the others. */
 static json_t *tell_head(const char *node, const struct version *v)
 {
 	return json_pack("{s:s, s:I, s:s, s:o, s:o, s:s, s:o, s:b}", "node", node, "number",
@@ -23,7 +23,7 @@ static json_t *tell_head(const char *node, const struct version *v)
 	                 tell_time(v->time_ms), "provisional", join_is_provisional(v));
 }
 
-/* Add @p digest to a list of those that a command names, each once and not the one that it keeps. */
+/* Add @p digest to the list for a command, unless it is there already or is the one to keep. */
 static void name_digest(char *list, size_t size, const char *digest, const char *kept)
 {
 	size_t used = strlen(list);

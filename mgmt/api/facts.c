@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "mgmt/api/tell.h"
 
-/* What the facts point to. */
+/* The memory that the facts point to. */
 struct holder {
 	struct judge_process processes[OBSERVE_COUNT];
 	struct judge_pool *pools;
@@ -104,7 +104,7 @@ static void fill_peers(const struct look *l, struct holder *h, struct judge_fact
 	f->has_token = l->has_token;
 }
 
-/* What the model asks for, and what is seen of it. */
+/* The intent of the model, and what is observed of it. */
 static int fill_model(const struct look *l, struct holder *h, struct judge_facts *f)
 {
 	const struct model *m = l->m;

@@ -19,7 +19,7 @@
 #define REQUEST_MS 20000 /* for some megabytes: 200 kB/s are enough */
 #define PARTS_MAX  1024u /* of a request: small files cost an entry each, not bytes */
 
-/* The next parts that are missing, as a request. @return NULL: nothing is missing */
+/* Make a request for the next missing parts. @return NULL: nothing is missing */
 static json_t *next_request(struct core *core, const json_t *files)
 {
 	json_t *parts = json_array();
@@ -51,7 +51,7 @@ static json_t *next_request(struct core *core, const json_t *files)
 	return NULL;
 }
 
-/* Keep what came. @return how many parts, or -errno */
+/* Store the parts that arrived. @return how many, or -errno */
 static int take_parts(struct core *core, const json_t *answer)
 {
 	const json_t *parts = json_object_get(answer, "parts"), *item;

@@ -31,7 +31,7 @@ void field_mistake(struct field *f, const char *name, const char *format, ...)
 	json_array_append_new(f->errors, json_pack("{s:s, s:s}", "field", name, "detail", detail));
 }
 
-/* The value of @p name, known from now on. */
+/* Return the value of @p name and note that the name is known. */
 static const json_t *value_of(struct field *f, const char *name, bool required)
 {
 	const json_t *value = json_object_get(f->object, name);

@@ -194,7 +194,7 @@ static void tell_replacing(json_t *node, const struct version *by, bool rolled_b
 	json_object_set_new(node, "detail", tell_text(text));
 }
 
-/* This node, as processes show it, and as it judges the version. */
+/* The state of this node: what its processes show, and its judgement of the version. */
 static json_t *tell_own(struct core *core, struct change_wait *w)
 {
 	const struct inforce *f = NULL;
@@ -223,7 +223,7 @@ static json_t *tell_own(struct core *core, struct change_wait *w)
 	return node;
 }
 
-/* What a peer says of the version, or said before it was rolled back. NULL: nothing, or of another one */
+/* A peer's judgement of the version, also one from before a rollback. NULL: none, or of another version */
 static const struct inforce *judgement_of(const struct core *core, const struct change_wait *w,
                                           const struct peers_view *v)
 {

@@ -31,7 +31,7 @@
 #include "mgmt/store/when.h"
 #include "weir/effect.h"
 
-/* A change as it is read from a request; what texts point to is the request's. */
+/* A change as read from a request; its texts belong to the request. */
 struct asked {
 	struct files files;
 	struct intent_change change;
@@ -105,7 +105,7 @@ static void read_confirm(struct field *f, struct intent_change *change)
 		              "expected a duration of at most 24h, or \"none\"");
 }
 
-/* What becomes of an earlier version that is not confirmed yet. */
+/* Read what to do with an earlier version that is not confirmed yet. */
 static void read_pending(struct field *f, struct intent_change *change)
 {
 	const char *text = field_text(f, "pending", false, 16);
@@ -159,7 +159,7 @@ static bool read_change(struct core *core, const struct http_request *r, bool wi
 	return field_end(&f, reply) && may_force(r, a, reply);
 }
 
-/* The problem of a change that was not made. */
+/* Fill the reply with the problem of a change that was not made. */
 static void tell_failure(struct core *core, int rc, const struct intent_changed *changed,
                          struct http_reply *reply)
 {
@@ -249,7 +249,7 @@ static void head_etag(const struct core *core, char etag[HTTP_TEXT_MAX])
 		tell_version_etag(head, etag);
 }
 
-/* Draft a change without the lock; returns with it, also where there is no draft. */
+/* Draft a change without the lock. Returns with the lock held, also without a draft. */
 static int begin_change(struct core *core, struct asked *a, struct intent_draft *draft)
 {
 	http_doing(a->request, "waiting for another change to finish");
@@ -396,7 +396,7 @@ static void read_origin(struct field *f, const struct http_request *r, struct as
 	read_base(f, a);
 }
 
-/* Check and plan: a dry run of an apply by nobody. */
+/* Check and plan: a dry run of an apply, without reason and deadline. */
 static void try_out(struct core *core, struct http_request *r, struct http_reply *reply, bool plan)
 {
 	struct asked a = { .source = { handle_files_find, core },
@@ -551,7 +551,7 @@ static void tell_dns(const struct core *core)
 	free(answer);
 }
 
-/* The head's files with those of zones as they are on the disk. @return whether they can be taken */
+/* Make files: the head's, with zones as they are on the disk. @return whether all could be read */
 static bool reread_zones(struct core *core, struct asked *a, struct model_mistakes *unread,
                          struct http_reply *reply)
 {

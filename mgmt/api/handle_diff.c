@@ -102,7 +102,7 @@ static uint64_t ask_head(struct peer_client *client, const char *api, char why[H
 	return number > 0 ? (uint64_t)number : 0;
 }
 
-/* A version of a peer, asked for now. */
+/* Fetch a version from a peer. */
 static int fetch_side(struct core *core, const char *api, struct side *side,
                       char why[HTTP_TEXT_MAX])
 {
@@ -159,7 +159,7 @@ static bool get_side(struct core *core, const char *text, struct side *side,
 	return true;
 }
 
-/* The models of both versions, compared; a version that this release cannot read has no meaning to compare. */
+/* Compare the models of both versions; null if this release cannot read one of them. */
 static json_t *compare(struct core *core, const struct files *from, const struct files *to)
 {
 	struct model_mistakes mistakes_a = { 0 }, mistakes_b = { 0 };

@@ -15,7 +15,7 @@
 #include "mgmt/api/field.h"
 #include "mgmt/store/blobs.h"
 
-/* A part of a file as it is read from a request; texts are the request's. */
+/* A part of a file as read from a request; its texts belong to the request. */
 struct part {
 	const char *digest, *data;
 	uint64_t bytes, offset;
@@ -43,7 +43,7 @@ static bool read_part(const json_t *item, struct part *out)
 	       (!data || (out->data && read_number(item, "offset", &out->offset)));
 }
 
-/* The list of a request. @return NULL after a reply */
+/* Read the list of parts. @return NULL after a reply */
 static const json_t *read_parts(const struct http_request *r, struct http_reply *reply)
 {
 	struct field f;
@@ -138,7 +138,7 @@ void handle_files(struct core *core, struct http_request *r, struct http_reply *
 	reply->status = 200;
 }
 
-/* Up to @p room bytes of a file from @p offset; given. @return NULL: it is not here, or there is no memory */
+/* Read up to @p room bytes of a file from @p offset; given. @return NULL: not here, or out of memory */
 static char *read_file(struct core *core, const struct part *p, size_t room, size_t *n)
 {
 	char path[PATH_MAX], *bytes = NULL;

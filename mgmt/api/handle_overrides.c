@@ -204,7 +204,7 @@ static void refuse(const struct command_result *result, enum command_outcome out
 	}
 }
 
-/* A drain of a backend may move less, and later, than it seems: say how much. Under the lock. */
+/* A drain of a backend may move fewer slots, and later, than expected: say how many. Under the lock. */
 static void add_waiting(const struct core *core, const struct command *c,
                         const struct command_result *result, const struct effect *effect,
                         int64_t now_ms, json_t *answer)

@@ -21,7 +21,10 @@ static bool is_same(const struct version *a, const struct version *b)
 	return a->number == b->number && !strcmp(a->digest, b->digest);
 }
 
-/* Read who asks about which version. @return whether that is a node of this cluster; else @p reply says why not. Under the lock. */
+/*
+ * Read the sender and its version. @return whether it is of this cluster; else @p reply is set.
+ * Under the lock.
+ */
 static bool read_proposal(struct core *core, const struct http_request *r, const char **node,
                           struct version *v, struct http_reply *reply)
 {
@@ -68,7 +71,10 @@ void handle_peer_reserve(struct core *core, struct http_request *r, struct http_
 	core_unlock(core);
 }
 
-/* Our head gives way if it is an automatic rollback that a person's @p v overrules, or untold from an earlier run; never to an automatic rollback. */
+/*
+ * Our head gives way to a person's @p v if it is an automatic rollback of the same parent, or
+ * untold from an earlier run. It never gives way to an automatic rollback.
+ */
 static void clear_way(struct core *core, const struct version *v, const char *node)
 {
 	const struct version *head = intent_head(core->intent);
@@ -87,7 +93,7 @@ static void clear_way(struct core *core, const struct version *v, const char *no
 		yield_to(core->intent, two, 2, node, now_ms);
 }
 
-/* Take the version, if it leads on from our head. Under the lock. @return the answer to the pusher */
+/* Accept the version if it follows our head. Under the lock. @return the state for the answer */
 static const char *take_pushed(struct core *core, const struct http_request *r,
                                const struct version *v, const char *node)
 {

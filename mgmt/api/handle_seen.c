@@ -122,7 +122,7 @@ void handle_health(struct core *core, struct http_request *r, struct http_reply 
 		http_problem(reply, 503, "busy", "out of memory");
 }
 
-/* Send a line to a process's control socket and give its answer as it is. */
+/* Send a line to a process's control socket and pass its answer on unchanged. */
 static void ask_process(struct core *core, const char *name, const char *line,
                         struct http_reply *reply)
 {
@@ -173,7 +173,10 @@ static bool nothing_since(const struct core *core, uint64_t since)
 	return journal_last(intent_journal(core->intent)) <= since;
 }
 
-/* Those who could use up all polls of one kind leave the others theirs: anonymous ones, tokens, users, root. */
+/*
+ * Each kind of client has polls of its own, so that none can use up the others': anonymous,
+ * tokens, users, root.
+ */
 static size_t kind_of_client(const struct http_request *r)
 {
 	if (r->local)
@@ -181,7 +184,7 @@ static size_t kind_of_client(const struct http_request *r)
 	return strcmp(r->principal, "anonymous") ? 1 : 0;
 }
 
-/* Wait for one while its client does. Under the lock. @return false: too many wait already */
+/* Wait for an event while the client waits. Under the lock. @return false: too many wait already */
 static bool wait_for_event(struct core *core, const struct http_request *r, uint64_t since,
                            uint64_t until_ms)
 {

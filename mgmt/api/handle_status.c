@@ -83,7 +83,7 @@ static json_t *unknown_effect(void)
 	return json_pack("{s:s}", "state", "unknown");
 }
 
-/* How much of a site the DNS has drained, in a word. */
+/* The state of a drained site in one word. */
 static const char *drained_word(const json_t *site)
 {
 	json_int_t ppm = json_integer_value(json_object_get(site, "drained_ppm"));
@@ -91,7 +91,7 @@ static const char *drained_word(const json_t *site)
 	return ppm >= 1000000 ? "drained" : ppm ? "draining" : "serving";
 }
 
-/* Whether checks leave a site of a name in the answers; weir-dns tells of both families. */
+/* Whether checks leave a site in the answers of a name; weir-dns reports both families. */
 static bool is_answered(const json_t *s)
 {
 	const char *const families[] = { status_text(s, "ipv4"), status_text(s, "ipv6") };
@@ -106,7 +106,10 @@ static bool is_answered(const json_t *s)
 	return false;
 }
 
-/* Whether checks choose among the sites of a name: without one that is good, all are answered that are not disabled. */
+/*
+ * Whether checks choose among the sites of a name. If no site is good, all that are not disabled
+ * are answered.
+ */
 static bool is_chosen(const json_t *sites)
 {
 	for (size_t i = 0; i < json_array_size(sites); i++)
@@ -124,7 +127,7 @@ static uint64_t weight_of(const json_t *s, bool out)
 	return (uint64_t)json_integer_value(json_object_get(s, "weight")) * open;
 }
 
-/* What weir-dns does with a site: the level that its gates have, for the first service found there. */
+/* What weir-dns does with a site, read from the first name that has it. */
 static json_t *site_effect(const struct look *l, const char *site)
 {
 	const json_t *names = json_object_get(l->dns, "names");
@@ -162,7 +165,7 @@ static json_t *site_effect(const struct look *l, const char *site)
 	return unknown_effect();
 }
 
-/* A site is seen through its services' targets: down if all are, up if one is. */
+/* A site is observed through the targets of its services: up if one is up, down if all are down. */
 static json_t *site_observation(const struct look *l, const struct model_site *site)
 {
 	struct gather_site seen;
@@ -201,7 +204,7 @@ static json_t *sites_status(struct status *s)
 	return list;
 }
 
-/* What weir-dns takes a service at a site for, and who sees it how: of the first name placed by it. */
+/* The row that weir-dns gives a service at a site, from the first name steered by that service. */
 static const json_t *placed_at(const struct look *l, const char *service, const char *site)
 {
 	const json_t *names = json_object_get(l->dns, "names");
@@ -218,7 +221,7 @@ static const json_t *placed_at(const struct look *l, const char *service, const 
 	return NULL;
 }
 
-/* A site's effect, with what the DNS takes this service there for. */
+/* The effect of a site, with weir-dns' state of this service there. */
 static json_t *at_effect(const struct look *l, const char *service, const char *site)
 {
 	static const char *const fields[] = { "ipv4", "ipv6", "views" };
@@ -412,7 +415,7 @@ static void add_intent(struct status *s, json_t *status)
 	json_object_set_new(status, "overrides", overrides);
 }
 
-/* The judgement is over the whole node, whatever part of it is shown. */
+/* The judgement is about the whole node, whichever part of it is shown. */
 static void add_state(struct status *s, json_t *status)
 {
 	struct judge_verdict *v = &s->verdict;
@@ -464,7 +467,7 @@ json_t *handle_status_json(struct core *core, const struct handle_filter *filter
 	return status;
 }
 
-/* Whether what the filter names is there; else @p reply says so. */
+/* Whether the pool and site of the filter exist; else @p reply says so. */
 static bool filter_ok(struct core *core, const struct handle_filter *filter,
                       struct http_reply *reply)
 {

@@ -25,7 +25,10 @@
 #define WIDE_RCVBUF  (4 << 20)          /* bytes; net.core.rmem_max bounds it */
 #define PAUSE_MS     50u                /* of one that has to wait for a token */
 
-/* Failed logins of a source. A token has 256 bits: the limit is against a full log, and for tokens that people made up. */
+/*
+ * Failed logins of one source. A token has 256 random bits, so this protects the log, and tokens
+ * that people made up.
+ */
 static const struct http_rate failures = { 10, 1 };
 
 static uint64_t now_of(const struct http_conn *c)
@@ -75,7 +78,7 @@ static void note_failed_login(struct http_conn *c)
 	         addr_text(&c->source->key, source));
 }
 
-/* Find out who asks. @return whether the request may go on; else @p step is what its refusal says */
+/* Authenticate the client. @return whether the request may go on; else @p step is that of the refusal */
 static bool authenticate(struct http_conn *c, enum http_step *step)
 {
 	struct http_server *s = c->server;
@@ -112,7 +115,7 @@ static enum http_step refuse_crowded(struct http_conn *c)
 	                   "too many request bodies at once; ask again in a second");
 }
 
-/* Room for a body of @p room bytes, within the budget. @return whether there is */
+/* Reserve @p room bytes for a body, within the budget. @return whether there was room */
 static bool reserve_body(struct http_conn *c, size_t room)
 {
 	if (!http_budget_take(&c->server->bodies, !c->known, room - c->body_taken))
@@ -126,7 +129,7 @@ static bool reserve_body(struct http_conn *c, size_t room)
 	return true;
 }
 
-/* A body that is wanted may fill the line: the kernel's own size of the receive buffer again (http_serve.c made it small). */
+/* A body that will be read may use the whole line: undo the small receive buffer of http_serve.c. */
 static void widen(const struct http_conn *c)
 {
 	int any = 0, wide = WIDE_RCVBUF;
@@ -153,7 +156,7 @@ static enum http_step begin_body(struct http_conn *c)
 	return HTTP_GO_ON;
 }
 
-/* The request is read whole: it waits for a thread. */
+/* The request has been read: it waits for a thread. */
 static enum http_step queue_request(struct http_conn *c)
 {
 	c->request->body = c->body ? c->body : "";
@@ -164,7 +167,7 @@ static enum http_step queue_request(struct http_conn *c)
 	return HTTP_GO_ON;
 }
 
-/* A head of @p n bytes is there: everything that can be said without the body. */
+/* A head of @p n bytes has arrived: decide all that can be decided without the body. */
 static enum http_step take_head(struct http_conn *c, size_t n)
 {
 	struct http_server *s = c->server;
@@ -447,7 +450,7 @@ static void watch(struct http_conn *c)
 	c->watched = c->wants != 0;
 }
 
-/* What becomes of a connection whose time is over. */
+/* End a connection whose time is over; a request that has begun gets an answer first. */
 static enum http_step expire(struct http_conn *c)
 {
 	if (c->state == HTTP_QUEUED)

@@ -30,7 +30,7 @@ static bool refuse_bad(struct http_fault *fault, const char *detail)
 	return refuse(fault, 400, "bad-request", detail);
 }
 
-/* One byte of a head, with those before and after it as far as they are there. */
+/* Check one byte of a head with its neighbours, as far as they have arrived. */
 static bool byte_ok(const char *bytes, size_t n, size_t i, struct http_fault *fault)
 {
 	if (bytes[i] == '\0')
@@ -105,7 +105,7 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* Without the blanks at both ends. */
+/* Cut the blanks off at both ends. */
 static struct http_span trim_span(struct http_span s)
 {
 	while (s.n && is_blank(s.at[0])) {
@@ -195,7 +195,10 @@ static bool read_query(struct http_span s, struct http_request *r, struct http_f
 	return true;
 }
 
-/* "/a%2Fb" is one segment for some and two for others on the way here: no name in a path has a slash, so it is refused. */
+/*
+ * "/a%2Fb" is one segment for some programs on the way here and two for others, so it is refused:
+ * no name has a slash.
+ */
 static bool has_escaped_slash(struct http_span path)
 {
 	for (size_t i = 0; i + 2 < path.n; i++)
@@ -465,7 +468,7 @@ static int step_size(struct http_chunks *c, char byte)
 	return (unsigned char)byte >= ' ' || byte == '\t' ? EXTENSION : BAD;
 }
 
-/* One byte of what is not data. */
+/* One byte that is not data. */
 static int step_chunk_byte(struct http_chunks *c, char byte)
 {
 	switch (c->state) {

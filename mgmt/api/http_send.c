@@ -113,7 +113,7 @@ static bool take_out(struct http_conn *c, size_t n)
 	return true;
 }
 
-/* Lay out what is to be sent: what is left of an interim answer, head, and text. */
+/* Lay out the bytes to send: the rest of an interim answer, the head, and the text. */
 static bool lay_out(struct http_conn *c)
 {
 	size_t n_text = c->text ? strlen(c->text) : 0, n_head = 0, n_left = c->n_out - c->at_out;
@@ -182,7 +182,7 @@ enum http_step http_refuse(struct http_conn *c, unsigned status, const char *cod
 	return http_send_reply(c);
 }
 
-/* Say that the request is being worked on; one that is not read whole is sent with the answer. */
+/* Send an interim answer: the request is being worked on. An unsent rest of it goes out with the answer. */
 void http_send_pulse(struct http_conn *c)
 {
 	const char *doing = atomic_load_explicit(&c->doing, memory_order_acquire);
@@ -213,7 +213,10 @@ void http_give_out(struct http_conn *c)
 	c->n_out = c->at_out = c->out_taken = 0;
 }
 
-/* Clients that came at once must not be closed at once: the kernel drops all that they have sent in the closing thread's time. */
+/*
+ * Spread the closes over time: the kernel discards all unread bytes of a connection in the closing
+ * thread's time.
+ */
 static uint64_t linger_ms(struct http_server *s)
 {
 	return HTTP_LINGER_MS - s->n_lingered++ % LINGER_STEPS * LINGER_STEP_MS;
@@ -249,7 +252,10 @@ enum http_step http_step_write(struct http_conn *c)
 	return HTTP_GO_ON;
 }
 
-/* A close with bytes unread would reset the connection and take the answer from the client (RFC 9112, 9.6). */
+/*
+ * A close with unread bytes would reset the connection, and the client could lose the answer (RFC
+ * 9112, 9.6).
+ */
 enum http_step http_step_linger(struct http_conn *c)
 {
 	/* with MSG_TRUNC, TCP throws bytes away without writing them here (tcp(7)) */

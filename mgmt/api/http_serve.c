@@ -64,7 +64,7 @@ static const struct http_limits local_limits = {
 	.strangers_answers = (size_t)64 << 20,
 };
 
-/* Handshakes cost about a millisecond of CPU each: what strangers may take of that. */
+/* A handshake costs about a millisecond of CPU: bound what strangers may use. */
 static const struct http_rate handshakes_of_one = { 40, 20 }, handshakes_of_all = { 200, 200 };
 
 /*
@@ -83,7 +83,7 @@ void http_server_count(struct http_server *s, unsigned status)
 			stats_add(s->requests[i], 1);
 }
 
-/* The counters are made at the start: later on this thread never waits for the core's lock. */
+/* The counters are made at the start: after that, this thread never waits for the core's lock. */
 static void open_counters(struct http_server *s)
 {
 	struct core *core = s->options.core;
@@ -201,7 +201,7 @@ static void link_conn(struct http_server *s, struct http_conn *c)
 	c->source->n_conns++;
 }
 
-/* A stranger's connection that asks for nothing now, of the source that has most, the oldest. */
+/* The oldest idle connection of the stranger's source that has most connections. */
 static struct http_conn *find_victim(struct http_server *s)
 {
 	struct http_conn *best = NULL;
@@ -215,7 +215,7 @@ static struct http_conn *find_victim(struct http_server *s)
 	return best;
 }
 
-/* Make room for a stranger where strangers have all of theirs: not for one more of a source that has many. */
+/* Make room for a stranger, but not for one more connection of a source that has many. */
 static bool make_room(struct http_server *s, const struct http_source *source)
 {
 	struct http_conn *victim = find_victim(s);
@@ -290,7 +290,7 @@ static void set_options(const struct http_server *s, int fd, bool known)
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms));
 }
 
-/* Close with a reset: nothing of it stays, here or in the kernel. */
+/* Close with a reset: no state of the connection stays here or in the kernel. */
 static void reset(int fd)
 {
 	const struct linger none = { .l_onoff = 1 };
@@ -426,7 +426,7 @@ static void take_done(struct http_server *s)
 	}
 }
 
-/* End what is not under way; what is ends soon, as its client is taken for gone. */
+/* End all connections without a running handler; handlers see their client gone and end soon. */
 static void stop_conns(struct http_server *s)
 {
 	struct http_conn *next;

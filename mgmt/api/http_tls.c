@@ -12,11 +12,11 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
-/* For TLS 1.2; those of 1.3 are all as good. */
+/* Of TLS 1.2; all of 1.3 are as good. */
 #define CIPHERS                                                                                    \
 	"ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!PSK" /* forward secrecy and authenticated encryption only */
 
-/* Whether what failed says that memory was missing. Empties OpenSSL's queue of errors. */
+/* Whether a failure was a lack of memory. Empties the error queue of OpenSSL. */
 static bool lacks_memory(void)
 {
 	bool lacks = false;
@@ -119,7 +119,7 @@ void http_tls_close(struct ssl_st *tls)
 	SSL_free(tls);
 }
 
-/* What a step that returned @p rc means. */
+/* Translate the result @p rc of a step. */
 static int outcome(SSL *tls, int rc, enum http_tls_want *want)
 {
 	int error = SSL_get_error(tls, rc);

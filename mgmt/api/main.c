@@ -238,7 +238,7 @@ static char *on_ask(void *arg, const char *line, size_t length)
 	return text;
 }
 
-/* Without the peers' token nobody can be asked. */
+/* A node without the peers' token cannot join: it could not ask them. */
 static enum intent_start start_of(const struct core *core, bool bootstrap)
 {
 	char token[HTTP_TEXT_MAX];

@@ -19,7 +19,7 @@
 #define BACKENDS_MAX 1024u /* with metrics of their own, as weir-dataplane has it */
 #define FAMILY_MAX   64u
 
-/* Names on pages that count in parts of a second, and what they are called here. */
+/* Metrics that pages count in parts of a second, with the names that they get here. */
 static const struct scaled {
 	const char *page, *name;
 	double per_second;
@@ -43,7 +43,7 @@ struct metric_row {
 	char family[FAMILY_MAX];
 };
 
-/* The family of a histogram's parts is what they are called without their ending. */
+/* Find the family: the name of a part of a histogram without its ending. */
 static void find_family(struct metric_row *r)
 {
 	static const char *const parts[] = { "_seconds_bucket", "_seconds_sum", "_seconds_count" };

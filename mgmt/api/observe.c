@@ -283,7 +283,7 @@ static void tell_health(struct core *core, const struct model *m, const struct o
 	o->n_told = s.n;
 }
 
-/* What all pools were sent. */
+/* Bytes sent to all pools. */
 static uint64_t count_bytes(const struct model *m, const struct effect *e)
 {
 	struct effect_backend *rows;
@@ -299,7 +299,7 @@ static uint64_t count_bytes(const struct model *m, const struct effect *e)
 	return bytes;
 }
 
-/* The rate is taken over a second or more. */
+/* Measure the rate over a second or more. */
 static void measure_load(struct core *core, const struct model *m,
                          const struct observe_pages *pages)
 {
@@ -319,7 +319,7 @@ static void measure_load(struct core *core, const struct model *m,
 	o->bytes_ms = seen ? now_ms : 0;
 }
 
-/* What there may be much of is looked at without the lock. */
+/* Look at the pages without the lock: there may be ten thousand targets. */
 static void look_at_pages(struct core *core)
 {
 	struct observe_pages pages;

@@ -22,7 +22,7 @@
 #include "mgmt/store/when.h"
 
 #define PLACE "base" /* a directory below the state directory */
-/* A fingerprint that no key is asked to have: keys do not matter here. */
+/* Stands for the key's fingerprint: keys do not matter for the comparison. */
 #define NO_KEY "-"
 
 /* The versions from the head back, and the place of the base among them. */

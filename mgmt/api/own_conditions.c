@@ -16,7 +16,7 @@
 #include "mgmt/store/key.h"
 #include "weir/condition.h"
 
-/* The first start of a node, and what came of it. */
+/* State how the first start of this node went. */
 static void state_join(const struct core *core)
 {
 	const struct version *head = intent_head(core->intent);
@@ -35,7 +35,7 @@ static void state_join(const struct core *core)
 		               "person: the first applied version of a peer replaces it");
 }
 
-/* What the peers have and this node cannot take. */
+/* State a version of the peers that this node cannot take. */
 static void state_refused_version(const struct core *core)
 {
 	char subject[32];
@@ -85,7 +85,7 @@ static void state_keys(const struct core *core)
 			state_peer_key(core, &view[i]);
 }
 
-/* A clock that is not followed: nothing is broken yet, but it goes on by elapsed time until somebody looks. */
+/* State why the wall clock is not followed: time then goes on by elapsed time until somebody looks. */
 static void state_clock(struct core *core)
 {
 	enum wall_hold hold = timekeep_hold(core);
@@ -107,7 +107,7 @@ static void state_clock(struct core *core)
 		        "are held; start a time service (NTP), or set clock = \"trusted\" for this node");
 }
 
-/* Peers reach this node at an address that has to be here. */
+/* State that the API does not listen: peers need it. */
 static void state_api(const struct core *core)
 {
 	if (*core->api_why)

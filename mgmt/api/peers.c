@@ -169,7 +169,7 @@ static bool fetch_version(struct core *core, const struct peer_target *t, const 
 	return rc == 0;
 }
 
-/* Those of @p list that are not ours already, oldest first, with files. @return how many, 0 on any failure */
+/* Fetch the versions of @p list that are not here yet, oldest first. @return how many, 0 on any failure */
 static size_t fetch_offers(struct core *core, const struct peer_target *t,
                            const struct version *list, size_t n, struct intent_offer *offers)
 {
@@ -260,7 +260,7 @@ static void take_versions(struct core *core, struct peer_target *t)
 	free(offers);
 }
 
-/* Its clock was read at some instant between the question and the answer. */
+/* The peer read its clock between the question and the answer; the middle is the best guess. */
 static void read_clock(struct peer_target *t, const json_t *clock)
 {
 	const json_t *ms = json_object_get(clock, "ms");
@@ -274,7 +274,7 @@ static void read_clock(struct peer_target *t, const json_t *clock)
 	t->view.clock_slack_ms = (int64_t)(t->received_ms - t->sent_ms) / 2;
 }
 
-/* What a peer's answer about its head says. @return whether it could be read */
+/* Read a peer's answer about its head. @return whether it could be read */
 static bool read_head(struct core *core, struct peer_target *t, const json_t *answer,
                       bool *confirmed)
 {
@@ -357,7 +357,7 @@ static void take_answer(struct core *core, struct peer_target *t, struct client_
 	t->view.asked_ms = clock_mono_ms();
 }
 
-/* Show the outcome of a round, and tell changes. Under the lock. */
+/* Publish the outcome of a round and write events for changes. Under the lock. */
 static void publish(struct core *core, const struct peer_target *targets, size_t n)
 {
 	struct intent_foreign foreign[PEERS_MAX];
@@ -459,7 +459,7 @@ static void end_joining(struct core *core, uint64_t until_ms)
 	core_changed(core);
 }
 
-/* Without a token nobody is asked: all are unreachable, and it is said why. */
+/* Without a token no peer is asked: mark all as unreachable, with the reason. */
 static void miss_round(struct core *core)
 {
 	struct peer_target *targets = calloc(PEERS_MAX, sizeof(*targets));

@@ -33,7 +33,7 @@
 /* What becomes of the version that was handed over. */
 enum fate { FATE_STAYS, FATE_LOST, FATE_UNDECIDED };
 
-/* A node of the model, sorted in by its name; whether it was silent lately matters to the order of asking. */
+/* Insert a node by its name. One that was silent lately is asked together with the others. */
 static void add_node(const struct core *core, struct proposal *p, const struct model_node *n)
 {
 	const struct peers_view *view;
@@ -53,7 +53,7 @@ static void add_node(const struct core *core, struct proposal *p, const struct m
 	p->n_nodes++;
 }
 
-/* List who is asked. Under the lock. @return whether there are peers */
+/* List the nodes to ask. Under the lock. @return whether there are peers */
 static bool list_nodes(const struct core *core, struct proposal *p)
 {
 	const struct model *m = intent_model(core->intent);
@@ -108,7 +108,7 @@ static void note_answer(struct propose_node *n, struct client_request *r)
 	json_decref(r->answer);
 }
 
-/* POST @p body to those of the nodes that are in @p asked, all at once. Not under the lock. */
+/* POST @p body to the nodes in @p asked, all at once. Not under the lock. */
 static void ask_nodes(struct core *core, struct propose_node **asked, size_t n, const char *path,
                       const char *body, int timeout_ms)
 {
@@ -159,7 +159,10 @@ static void ask_self(struct core *core, const struct proposal *p, struct propose
 	snprintf(n->why, sizeof(n->why), "%s", holder ? holder : "");
 }
 
-/* Ask one after another until one answers, in the order of their names. @return whether it was granted, or nobody answered */
+/*
+ * Ask the nodes in the order of their names until one answers. @return whether it granted, or none
+ * answered
+ */
 static bool ask_first(struct core *core, struct proposal *p, const char *body)
 {
 	for (size_t i = 0; i < p->n_nodes; i++) {
@@ -207,7 +210,7 @@ static const struct propose_node *find_answer(const struct proposal *p, enum pro
 	return NULL;
 }
 
-/* Give back what was granted. Not under the lock. */
+/* Release all granted reservations. Not under the lock. */
 static void release_all(struct core *core, struct proposal *p, const char *cluster)
 {
 	struct propose_node *granted[PEERS_MAX];
@@ -242,7 +245,7 @@ static bool is_parent(const struct core *core, const struct proposal *p)
 	return head->number == p->parent.number && !strcmp(head->digest, p->parent.digest);
 }
 
-/* Whether a version may still be made by the answers, silence included. */
+/* Whether the answers are fresh enough to make a version, silence included. */
 static bool is_fresh(const struct proposal *p)
 {
 	return reserve_is_fresh(p->begun_ms, clock_mono_ms());
@@ -268,7 +271,10 @@ static void ask_again(struct core *core, struct proposal *p, const char *body)
 	ask_nodes(core, again, n, "/v1/peer/reserve", body, RESERVE_TIMEOUT_MS);
 }
 
-/* Once around. Not under the lock. @return PROPOSE_GRANTED, PROPOSE_RESERVED or PROPOSE_STALE; the latter two hold nothing */
+/*
+ * One round of reservations. Not under the lock. @return PROPOSE_GRANTED, PROPOSE_RESERVED or
+ * PROPOSE_STALE; the latter two hold nothing
+ */
 static enum propose_answer reserve_once(struct core *core, struct proposal *p, const char *cluster)
 {
 	char *body = reserve_body(core, p, cluster, false);
@@ -291,7 +297,7 @@ static enum propose_answer reserve_once(struct core *core, struct proposal *p, c
 	return answer;
 }
 
-/* Why the change is not made. Under the lock. */
+/* Fill the reply: why the change is not made. Under the lock. */
 static void tell_stale(const struct core *core, struct http_reply *reply, const char *why)
 {
 	const struct version *head = intent_head(core->intent);
@@ -304,7 +310,7 @@ static void tell_stale(const struct core *core, struct http_reply *reply, const 
 	json_object_set_new(reply->json, "head", json_string(etag));
 }
 
-/* Let the other's version come in, so that the answer can name it. Under the lock. */
+/* Wait a moment for the version that came first, so that the answer can name it. Under the lock. */
 static void await_successor(struct core *core, uint64_t number)
 {
 	uint64_t until_ms = clock_mono_ms() + SUCCESSOR_WAIT_MS;
@@ -328,7 +334,7 @@ void propose_release(struct core *core, struct proposal *p)
 	core_lock(core);
 }
 
-/* Why there is no reservation. Under the lock. */
+/* Fill the reply: why there is no reservation. Under the lock. */
 static void tell_unreserved(struct core *core, const struct proposal *p, enum propose_answer answer,
                             struct http_reply *reply)
 {
@@ -544,7 +550,10 @@ static bool is_to_hand_back(const struct core *core)
 	       !strcmp(head->node, core->dirs.node);
 }
 
-/* Whatever they answer, it stays: who has something better gives it when it is asked. Under the lock, which is given up meanwhile. */
+/*
+ * Hand an automatic rollback to the peers. It stays whatever they answer. Under the lock, which is
+ * given up meanwhile.
+ */
 static void hand_back(struct core *core, struct proposal *p)
 {
 	struct propose_node *peers[PEERS_MAX];

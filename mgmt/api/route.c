@@ -122,7 +122,7 @@ static bool matches(const char *pattern, const char *path, char parts[][HTTP_TEX
 	return !*pattern && !*path;
 }
 
-/* Whether @p role reaches what needs @p least: metrics and peers are apart from the ladder. */
+/* Whether @p role is enough for @p least; metrics and peers are not part of the ladder. */
 static bool reaches(enum http_role role, enum http_role least)
 {
 	if (least == HTTP_METRICS)
@@ -204,7 +204,7 @@ static bool read_body(struct http_request *r, struct http_reply *reply)
 	return false;
 }
 
-/* Without memory parts of an answer may be missing, and a refusal may be false. */
+/* When memory was short, an answer may lack parts and a refusal may be wrong. */
 static void check_memory(struct http_reply *reply)
 {
 	if (!memory_failed() || reply->status >= 500)
@@ -230,7 +230,7 @@ static void run(struct core *core, const struct route *route, struct http_reques
 		idempotent_end(core, r, reply);
 }
 
-/* Whether the role reaches, and the body is one that a page of another site cannot send (a form: no JSON). */
+/* Check the role, and that a POST is JSON: a form on a page of another site cannot send that. */
 static bool may(const struct route *route, const struct http_request *request,
                 struct http_reply *reply)
 {

@@ -77,7 +77,7 @@ static bool is_told_elsewhere(const struct judge_reason *r)
 	       r->rule == JUDGE_RULE_VERSION_UNCONFIRMED;
 }
 
-/* Tell the reasons of @p a that are not in @p b. */
+/* Write events for the reasons of @p a that are not in @p b. */
 static void tell_reasons(struct core *core, const struct judge_verdict *a,
                          const struct judge_verdict *b, const char *format)
 {
@@ -109,7 +109,10 @@ static bool has_note(const struct judge_verdict *v, const struct judge_reason *r
 	return false;
 }
 
-/* Restarts by the supervisor: its note counts them. After our own start, those of the last half minute: ours, too. */
+/*
+ * Events for restarts by the supervisor, whose note counts them. At our own start, restarts of the
+ * last half minute count too, our own among them.
+ */
 static void tell_restarts(struct core *core, const struct judge_verdict *now)
 {
 	const struct state *s = core->state;
@@ -183,7 +186,7 @@ static void set_gauges(struct core *core, const struct judge_verdict *now)
 		           false);
 }
 
-/* What another process of this name left on the page is not so now. */
+/* Gauges that a former weir-mgmt left on the page are not true any more. */
 static void forget_gauges(struct core *core)
 {
 	for (int i = 0; i < JUDGE_RULE_COUNT; i++)

@@ -11,7 +11,7 @@
 
 #include "mgmt/api/status.h"
 
-/* What is in force for a pool: its rows, read once. */
+/* What is in force for a pool: its rows of the tables, read once. */
 struct force {
 	struct effect_backend *rows;
 	int n_rows; /* -1: the pool is not in the tables */
@@ -31,7 +31,7 @@ static bool is_ours(const struct status *s, const struct model_pool *pool)
 	return self && pool->site == self->site;
 }
 
-/* What is not in the tables of this node is out, if it should be there. */
+/* A pool of the own site that is missing from the tables is out; pools of other sites are elsewhere. */
 static const char *absent_state(const struct status *s, const struct model_pool *pool)
 {
 	return !is_ours(s, pool) ? "elsewhere" : s->look.pages.effect_fresh ? "out" : "unknown";

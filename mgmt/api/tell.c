@@ -58,7 +58,7 @@ json_t *tell_files(const struct files *files)
 	return list;
 }
 
-/* What goes by its digest: what is large, and in a version that is large what comes behind the first megabytes. */
+/* Large files go by digest, and in a large version all files after the first megabytes. */
 static bool goes_by_digest(const struct files *files, const struct files_item *item, size_t told)
 {
 	if (files_fit_former(files))

@@ -34,7 +34,10 @@ static bool take(const json_t *object, const char *name, char *out, size_t size)
 	return true;
 }
 
-/* Who was authenticated at the peer: not known of a former release, nor where it is no plain text. */
+/*
+ * Copy the authenticated principal: "" if a peer of a former release sends none, or if it is not
+ * plain text.
+ */
 static void take_principal(const json_t *object, char out[PRINCIPAL_MAX])
 {
 	if (!take(object, "principal", out, PRINCIPAL_MAX))
@@ -96,7 +99,7 @@ json_t *tell_peer_version(const struct version *v)
 	                 "hash_key", v->hash_key);
 }
 
-/* Where numbers end that JSON's readers keep whole; the store's, too, has room behind them. */
+/* Numbers below this are exact in every JSON reader, and the store has room above it. */
 #define NUMBER_END ((json_int_t)1 << 53)
 
 static bool is_time(json_int_t ms)

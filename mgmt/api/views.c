@@ -224,7 +224,7 @@ static void open_peer(struct core *core, const struct model_node *node)
 		log_error("view-not-kept", "path=%s error=%s", path, strerror(-rc));
 }
 
-/* The peer's page goes with it: nobody is to take its last words for its present ones. */
+/* Remove the peer's page with the peer: its last words must not count as current. */
 static void drop_peer(struct core *core, size_t at)
 {
 	struct health_exchange *v = core->views;
@@ -281,7 +281,7 @@ static void follow_document(struct core *core)
 	follow_peers(core, m);
 }
 
-/* Whether something of what this node sees of the services is about to change, or has changed lately. Under the lock. */
+/* Whether what this node sees of the services is about to change, or has changed lately. Under the lock. */
 static bool in_motion(struct core *core, uint64_t now_ms)
 {
 	struct health_exchange *v = core->views;

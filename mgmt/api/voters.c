@@ -16,7 +16,7 @@
 
 #define VOTERS_MIN 3u /* with fewer sites each node trusts its own view */
 
-/* Whether @p node has ever told what it sees. */
+/* Whether @p node has ever reported what it sees. */
 static bool was_heard(const struct core *core, const char *node)
 {
 	char path[PATH_MAX];

@@ -42,7 +42,7 @@ static size_t make_question(const struct addr *to, uint32_t seq, struct question
 	return q->head.nlmsg_len;
 }
 
-/* What the kernel answers for routes that are unreachable, prohibited or a blackhole. */
+/* What the kernel answers for routes of type unreachable, prohibit or blackhole. */
 static bool is_refusal(struct nlmsghdr *h)
 {
 	const struct nlmsgerr *e = NLMSG_DATA(h);
@@ -65,7 +65,7 @@ static bool has_gateway(struct nlmsghdr *h)
 	return false;
 }
 
-/* What is not answered, or not understood, is not warned of. */
+/* Query one route. An answer that is missing or not understood gives no warning. */
 static enum way ask_way(int s, const struct addr *to, uint32_t seq)
 {
 	union {

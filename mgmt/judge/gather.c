@@ -88,7 +88,7 @@ static struct backend_intent read_backend_intent(const struct override *const *o
 	return intent;
 }
 
-/* @return whether nothing that is seen speaks against sending to it: a verdict, if there are any */
+/* Count the verdict of a backend. @return whether its check allows sending to it */
 static bool count_seen(const struct gather_from *from, const struct model_backend *b,
                        struct judge_pool *p)
 {

@@ -124,7 +124,7 @@ static void judge_answering(const struct judge_facts *f, struct judge_verdict *v
 		           "weir-dns has stopped: no DNS query is answered; start it");
 }
 
-/* The i-th of those that state conditions: the processes, then the supervisor. NULL: there are no more */
+/* The i-th process that may state conditions, the supervisor last. NULL: there are no more */
 static const struct judge_process *stating(const struct judge_facts *f, size_t i)
 {
 	if (i < f->n_processes)
@@ -292,7 +292,7 @@ static void judge_ports(const struct judge_facts *f, struct judge_verdict *v)
 		           f->n_ports, f->n_ports_meant);
 }
 
-/* Only where something is meant to be in force. */
+/* Only if something is meant to be in force. */
 static void judge_effect(const struct judge_facts *f, struct judge_verdict *v)
 {
 	const struct judge_process *p = find_process(f, "dataplane");
@@ -413,7 +413,7 @@ static void judge_backends(const struct judge_facts *f, struct judge_verdict *v)
 	}
 }
 
-/* Between a verdict and the tables lie milliseconds; what lasts has a reason that `weir why` tells. */
+/* The tables follow a verdict within milliseconds; a longer gap has a reason that `weir why` shows. */
 static void judge_out(const struct judge_facts *f, struct judge_verdict *v)
 {
 	for (size_t i = 0; i < f->n_pools; i++) {
@@ -566,7 +566,7 @@ static void (*const find_reasons[JUDGE_RULE_COUNT])(const struct judge_facts *,
 	[JUDGE_RULE_PEER_DIVERGED] = judge_peer_diverged,
 };
 
-/* What is worth knowing and changes nothing. */
+/* Notes are worth knowing and do not change the state. */
 static void add_notes(const struct judge_facts *f, struct judge_verdict *v)
 {
 	const struct judge_process *p;

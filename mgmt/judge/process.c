@@ -23,7 +23,7 @@ static uint64_t read_total(const struct stats_reader *r, const char *name)
 	return 0;
 }
 
-/* Whether the process counts its loop's turns. What does so states conditions, too: the former release does neither. */
+/* Whether the process counts turns of its loop. Only releases that do so state conditions. */
 static bool counts_turns(const struct stats_reader *r)
 {
 	for (size_t i = 0; i < stats_reader_n(r); i++) {
@@ -35,7 +35,7 @@ static bool counts_turns(const struct stats_reader *r)
 	return false;
 }
 
-/* What the dataplane says of itself, also without tables, when there is no effect to be seen. */
+/* What the dataplane says of itself, even without tables. */
 static void read_dataplane(const struct stats_reader *r, struct gather_process *out)
 {
 	out->refused = read_total(r, "weir_dataplane_document_refused") != 0;
