@@ -395,7 +395,7 @@ static enum next look_up(struct work *w, struct spot *at)
 	return DONE;
 }
 
-/* Whether an alias has led back to a name. Names that exist are told apart by their nodes. */
+/* Whether an alias has led back to a name. Names that exist are distinguished by their nodes. */
 static bool is_same_name(const struct work *w, const struct spot *a, const struct spot *b)
 {
 	uint8_t names[2][NAME_WIRE_MAX];
