@@ -21,7 +21,7 @@
 #include "base/wall.h"
 
 #define BELIEVED_PAGE_KIND   "clock"
-#define BELIEVED_PAGE_LAYOUT 1u
+#define BELIEVED_PAGE_LAYOUT 1u /**< rises when struct believed_page changes */
 #define BELIEVED_PAGE        "clock"
 /** A page whose writer gave no sign of life for so long is not followed any more. */
 #define BELIEVED_STALE_MS 3000u

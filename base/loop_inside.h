@@ -2,6 +2,8 @@
 /**
  * @file
  * What loop.c and loop_watch.c share; nobody else includes it.
+ *
+ * The loop's thread only.
  */
 #ifndef WEIR_BASE_LOOP_INSIDE_H
 #define WEIR_BASE_LOOP_INSIDE_H

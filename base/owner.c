@@ -18,7 +18,7 @@
 
 #include "base/log.h"
 
-#define PROCESSES 4
+#define PROCESSES 4 /* that have a user of their own */
 
 static const char *const names[PROCESSES] = { "mgmt", "dataplane", "health", "dns" };
 

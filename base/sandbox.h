@@ -29,7 +29,7 @@
 
 /** Refused calls that are listed by name; more are counted together with the last one. */
 #define SANDBOX_REFUSALS_MAX 4u
-#define SANDBOX_NAME_MAX     24u
+#define SANDBOX_NAME_MAX     24u /**< bytes of a call's name with the NUL */
 
 /** A call that was refused. */
 struct sandbox_refusal {

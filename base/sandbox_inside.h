@@ -2,6 +2,9 @@
 /**
  * @file
  * What a list of system calls consists of. A list is a chain of groups; the first rule for a number counts.
+ *
+ * Implemented in base/sandbox_lists.c; included by base/sandbox.c as well. Constant data: any
+ * thread may read it.
  */
 #ifndef WEIR_BASE_SANDBOX_INSIDE_H
 #define WEIR_BASE_SANDBOX_INSIDE_H
@@ -9,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SANDBOX_VALUES_MAX 8u
+#define SANDBOX_VALUES_MAX 8u /**< values that an argument is compared with */
 
 /** What a rule requires of a call. */
 enum sandbox_rule_kind {
@@ -37,7 +40,7 @@ struct sandbox_group {
 	size_t n;
 };
 
-#define SANDBOX_GROUPS_MAX 8u
+#define SANDBOX_GROUPS_MAX 8u /**< groups of a list; EVERY_PROCESS has six */
 
 /** What a process may do. */
 struct sandbox_list {

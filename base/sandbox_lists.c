@@ -17,6 +17,7 @@
 #include "base/sandbox_inside.h"
 #include "base/sandbox_numbers.h"
 
+/* names that older libc headers do not have */
 #ifndef AF_XDP
 #define AF_XDP 44
 #endif

@@ -9,7 +9,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define BLOCK_BYTES 64u
+#define BLOCK_BYTES 64u /* FIPS 180-4, figure 1: 512 bits */
 
 /* FIPS 180-4, 4.2.2: of the cube roots of the first 64 primes. */
 static const uint32_t constants[64] = {

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SHA256_BYTES 32u
+#define SHA256_BYTES 32u /**< of a digest: 256 bits */
 /** The longest input: one block with its padding. */
 #define SHA256_SHORT_MAX 55u
 

@@ -26,12 +26,12 @@
 #include "base/proc.h"
 
 #define LINK_TEXT  PROC_STORE_DIR "/" PROC_STORE_FILE
-#define SUFFIX_MAX 16
+#define SUFFIX_MAX 16 /* bytes of what is put behind a name */
 
 /* What SQLite reads beside a database. The last one is rebuilt and never kept. */
 static const char *const journals[] = { "-journal", "-wal", "-shm" };
-#define N_JOURNALS 3
-#define N_MOVED    2
+#define N_JOURNALS 3 /* names that SQLite may use */
+#define N_MOVED    2 /* names that hold data: not -shm */
 
 /* The names of both places: `old` is the former release's store, `now` ours in `dir`. */
 struct home_paths {

@@ -2,6 +2,8 @@
 /*
  * The state of an intent, for the files that work on it: intent.c, change.c, effective.c, join.c, key.c, moved.c, ramps.c,
  * unconfirmed.c, written.c and yield.c. No other file of the program includes it.
+ *
+ * Calls as for the intent: one thread at a time.
  */
 #ifndef WEIR_MGMT_STORE_OWN_H
 #define WEIR_MGMT_STORE_OWN_H
