@@ -23,13 +23,13 @@ struct http_server;
 /** What was found at the last look; zeroed at first. Of the main thread. */
 struct certificate {
 	struct stamp crt, key;
-	char why[160];      /**< why the files as they are now are not used; "": they are */
+	char why[160];      /**< why the present files are not used; "": they are */
 	uint64_t failed_ms; /**< monotonic: since when */
 };
 
 /** Note the files as they are now: a server is about to be started with them. */
 void certificate_note(struct core *core, struct certificate *c);
-/** Take a changed pair into use in @p server. By the main thread, each tick. */
+/** If the files changed, make @p server use the new pair. By the main thread, each tick. */
 void certificate_follow(struct core *core, struct certificate *c, struct http_server *server);
 /** State the condition. In a round of conditions. */
 void certificate_state(struct core *core, const struct certificate *c);

@@ -33,15 +33,16 @@ struct stats;
 struct timekeep;
 struct health_exchange;
 
-/** Of requests under way: more than there are threads for them (mgmt/api/http_serve.c). */
+/** Idempotency keys under way: more than there are threads that carry out requests (http_serve.c). */
 #define CORE_KEYS_MAX 256u
 
 struct core {
 	struct proc_dirs dirs;
 	pthread_mutex_t lock;
 	pthread_mutex_t
-	        drafting; /**< of who drafts a change (mgmt/store/intent.h); taken before lock */
-	pthread_cond_t changed; /**< something happened: a change, an event, a document taken */
+	        drafting; /**< held while a change is drafted (mgmt/store/intent.h); locked before lock */
+	pthread_cond_t
+	        changed; /**< broadcast at each change, event, and document that was accepted */
 	struct intent *intent;
 	struct observe *observe;
 	struct peers *peers;
@@ -55,9 +56,9 @@ struct core {
 	struct inforce inforce[INFORCE_KEPT]; /**< judgements of versions, the newest first */
 	struct inforce refusal; /**< of the peer for which a version was rolled back here last */
 	char refused_by[MODEL_NAME_MAX];
-	char api[256];          /**< the address that this node's API was last asked to listen on */
-	char api_why[160];      /**< why it does not; "": it does, or there is none */
-	uint64_t api_failed_ms; /**< monotonic: since when */
+	char api[256];          /**< the address on which the API last tried to listen */
+	char api_why[160];      /**< why it does not listen; "": it does, or there is no address */
+	uint64_t api_failed_ms; /**< monotonic: since when it does not */
 	uint64_t started_ms;    /**< monotonic */
 	uint64_t held_from_ns;  /**< CPU time of the thread that has the lock, when it got it */
 	uint64_t longest_held_ns; /**< CPU time */
@@ -66,15 +67,15 @@ struct core {
 	size_t n_keys;
 	size_t n_polls
 	        [4];      /**< requests that wait for an event, by kind of client (handle_seen.c) */
-	uint64_t n_given; /**< how often the lock was given up */
+	uint64_t n_given; /**< counts releases of the lock */
 	uint64_t
 	        moving_ms; /**< when core_is_moving() last found the lock free, or given up since its look before */
-	uint64_t looked_ms, seen_given; /**< when it looked, and n_given then */
+	uint64_t looked_ms, seen_given; /**< the last look, and n_given then */
 	bool stopping;
 	struct reservation reserved; /**< the head, for the next version of one node */
 	bool proposing; /**< a version of ours is being handed to the peers (mgmt/api/propose.h) */
 	uint64_t
-	        handed_back; /**< the automatic rollback that the peers were handed last; 0: none */
+	        handed_back; /**< number of the automatic rollback handed to the peers last; 0: none */
 };
 
 void core_lock(struct core *c);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Heads that are unrelated to ours: which, whose, and the commands that make one of them the head everywhere.
+ * Heads of peers that are unrelated to ours, and the commands that make one of them the head everywhere.
  *
  * Implemented in mgmt/api/diverged.c; any thread, under the core's lock.
  */
@@ -20,7 +20,7 @@ struct core;
  * printed on the node that it stands beside. Under the lock. @return given; NULL: nothing has diverged
  */
 json_t *diverged_tell(const struct core *core);
-/** Make @p reply the refusal of a change: which heads there are, and what a person does about it. Under the lock. */
+/** Make @p reply the refusal of a change: the heads, and the commands that resolve it. Under the lock. */
 void diverged_refuse(const struct core *core, struct http_reply *reply);
 
 #endif

@@ -32,7 +32,7 @@
 
 struct core;
 
-/** What a principal may do; of VIEWER to ADMIN each may what those before it may. */
+/** What a principal may do. From VIEWER to ADMIN, each role includes the ones before it. */
 enum http_role {
 	HTTP_NOBODY,
 	HTTP_METRICS, /**< the metrics alone */
@@ -57,9 +57,9 @@ struct http_request {
 	size_t n_body;
 	bool body_is_json; /**< its Content-Type says so */
 	enum http_role role;
-	char principal[64]; /**< who it is: a user's or a token's name */
+	char principal[64]; /**< the name of the user or of the token */
 	char identity
-	        [PRINCIPAL_MAX]; /**< the same with how that is known: "user:root", "token:ada" */
+	        [PRINCIPAL_MAX]; /**< the principal with its source: "user:root", "token:ada" */
 	bool local;              /**< it came by the UNIX socket */
 	const atomic_bool *gone; /**< its client has closed; NULL: not known */
 	_Atomic(const char *)
@@ -83,7 +83,7 @@ struct http_reply {
 	bool retry; /**< asking again in a second may help: Retry-After */
 };
 
-/** Say what the request's handler does from now on, for who waits: @p what is a constant text. Any thread. */
+/** Set what the request's handler does from now on, for a client that waits: @p what is a constant text. Any thread. */
 void http_doing(const struct http_request *r, const char *what);
 
 /** The value of query parameter @p name, or NULL. */
@@ -95,7 +95,7 @@ void http_problem(struct http_reply *reply, unsigned status, const char *code, c
 char *http_reply_text(const struct http_reply *reply);
 void http_reply_fini(struct http_reply *reply);
 
-/** Whether the client of @p r has gone: what only waits for its sake ends. Any thread. */
+/** Whether the client of @p r has gone, so that waiting for it is in vain. Any thread. */
 bool http_gone(const struct http_request *r);
 
 struct http_server;

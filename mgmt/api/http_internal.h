@@ -170,15 +170,15 @@ void http_give_out(struct http_conn *c);
 
 /* Of http_conn.c */
 
-/** Go into @p state, for at most @p within_ms. */
+/** Enter @p state, for at most @p within_ms. */
 void http_enter(struct http_conn *c, enum http_state state, uint64_t within_ms);
-/** Begin with a connection that was accepted. It is closed by itself, or by http_conn_close(). */
+/** Start an accepted connection. It closes itself, or http_conn_close() does. */
 void http_conn_begin(struct http_conn *c);
-/** Go on as far as it goes. */
+/** Run the connection until it has to wait. */
 void http_conn_advance(struct http_conn *c);
 /** The handler of @p c is done. */
 void http_conn_answered(struct http_conn *c);
-/** End it and free it; not while its handler runs. */
+/** Close and free the connection; not while its handler runs. */
 void http_conn_close(struct http_conn *c);
 
 /** Of http_serve.c: forget @p c, which is being closed. */

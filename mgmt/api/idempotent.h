@@ -16,13 +16,13 @@
 #include "mgmt/api/core.h"
 #include "mgmt/api/http.h"
 
-/** Give @p r its key's digests. Waits for the one that is under way. @return whether @p reply is there already */
+/** Compute the digests of @p r; wait while another request has its key. @return whether @p reply is filled already */
 bool idempotent_begin(struct core *core, struct http_request *r, struct http_reply *reply);
-/** Keep the answer, and let those go on who wait. To be called after each idempotent_begin() that gave no answer. */
+/** Store the answer and wake the requests that wait for it. To be called after each idempotent_begin() that gave no answer. */
 void idempotent_end(struct core *core, const struct http_request *r,
                     const struct http_reply *reply);
 
-/** Changes under the lock are made for @p r until idempotent_made(); NULL: by Weir itself. */
+/** From now until idempotent_made(), changes under the lock belong to @p r; NULL: to Weir itself. */
 void idempotent_make(struct core *core, const struct http_request *r);
 void idempotent_made(struct core *core);
 

@@ -21,7 +21,7 @@ struct core;
 #define INFORCE_KEPT      8u     /**< versions whose judgements are kept for those who wait */
 
 enum inforce_state {
-	INFORCE_UNKNOWN, /**< not told: a peer of a release that does not judge */
+	INFORCE_UNKNOWN, /**< a peer of a release that does not judge */
 	INFORCE_PENDING, /**< a process has not taken it yet, or is starting */
 	INFORCE_DONE,
 	INFORCE_REFUSED, /**< a process refuses it, or what it adds does not exist */
@@ -33,7 +33,8 @@ struct inforce {
 	uint64_t number;
 	char digest[DIGEST_TEXT_MAX];
 	enum inforce_state state;
-	char process[16]; /**< "dataplane": that refuses, or is waited for; "" */
+	char process
+	        [16]; /**< the process that refuses or is waited for, such as "dataplane"; or "" */
 	char code[CONDITION_CODE_MAX], subject[CONDITION_SUBJECT_MAX]; /**< of a refusal */
 	char why[CONDITION_TEXT_MAX];
 	uint64_t accepted_ms; /**< monotonic: when this node took it */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The judgement itself, of what was seen: apart from the looking, so that a test can say what is seen. */
+/*
+ * The judgement itself, separate from observing, so that a test can choose the observations. Implemented in
+ * mgmt/api/inforce.c; pure, any thread.
+ */
 #ifndef WEIR_MGMT_API_INFORCE_INTERNAL_H
 #define WEIR_MGMT_API_INFORCE_INTERNAL_H
 
@@ -10,7 +13,7 @@
 #include "mgmt/api/observe.h"
 #include "weir/condition.h"
 
-/** How long a refusal must have stayed, before it is believed. */
+/** How long a refusal must have lasted before it counts. */
 #define INFORCE_STAYS_MS 2000u
 
 /**

@@ -17,7 +17,7 @@
 
 /** The ETag of a version. */
 void tell_version_etag(const struct version *v, char out[HTTP_TEXT_MAX]);
-/** A version; @p head, which may be NULL, tells its state. */
+/** A version; its state depends on @p head, which may be NULL. */
 json_t *tell_version(const struct version *v, const struct version *head);
 /** Files as a list of names, digests and sizes; or as an object with their contents. */
 json_t *tell_files(const struct files *files);

@@ -27,7 +27,7 @@
 #define VIEWS_RETRY_MS      2000u             /**< after no answer */
 #define VIEWS_TIMEOUT_MS    1000              /**< for a peer's answer */
 #define VIEWS_ANSWER_MAX    ((size_t)4 << 20) /**< bytes */
-#define VIEWS_MALFORMED_MAX 16u /**< words that are none: with more the answer is refused */
+#define VIEWS_MALFORMED_MAX 16u /**< malformed words: with more the answer is refused */
 
 /** Start the thread. @return 0 or -errno */
 int views_start(struct core *core);
@@ -37,7 +37,7 @@ void views_stop(struct core *core);
 /** What this node sees of the services, for its peers: given. Not under the lock. */
 json_t *views_tell(struct core *core);
 /**
- * Take what a peer told into its page: words and how long they are good, nothing on failure.
+ * Write the words of a peer into its page, with the time until which they are good; on failure the page stays.
  * @param node, cluster  who it must be; an answer of another is refused
  * @param targets        of the own document's services, each once
  * @param asked_ms       monotonic: when it was asked

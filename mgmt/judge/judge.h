@@ -180,7 +180,7 @@ struct judge_site {
 	bool drain_held; /**< its drain has expired and does not return */
 };
 
-/** All that the judgement looks at; everything is borrowed. Zeroed means: known of nothing. */
+/** All input of the judgement; everything is borrowed. Zeroed: nothing is known. */
 struct judge_facts {
 	bool has_configuration, has_intent; /**< has_intent: weir-mgmt speaks, and knows versions */
 	const char *store_why, *write_why;  /**< "" or NULL: nothing is wrong */

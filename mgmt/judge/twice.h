@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Conditions that two processes state of one trouble. Pure.
+ * One problem that two processes state as a condition each. Pure.
  *
  * Implemented in mgmt/judge/twice.c; any thread.
  */

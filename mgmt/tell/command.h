@@ -18,7 +18,7 @@
 
 /** RFC 3339, or null for never (MODEL_WALL_NEVER) and for 0. */
 json_t *tell_time(int64_t wall_ms);
-/** The answer to the ending of what has ended: nothing was changed. */
+/** The answer to the end of an override that has ended already: nothing was changed. */
 json_t *tell_nothing_to_end(const struct command *c, const struct command_result *r);
 /** A text that may not be UTF-8: bytes that are not are shown as '?'. */
 json_t *tell_text(const char *text);
@@ -27,7 +27,7 @@ void tell_override_etag(const struct override *o, char out[TELL_ETAG_MAX]);
 json_t *tell_override(const struct overrides *set, const struct override *o, int64_t now_ms);
 json_t *tell_guards(const struct guard_result *guards);
 json_t *tell_receivers(const struct guard_result *guards, bool sites);
-/** The answer to a command; @p note, which may be NULL, stands beside what it has to note itself. */
+/** The answer to a command; @p note, which may be NULL, is added to its own notes. */
 json_t *tell_command(const struct intent *in, const struct command *c,
                      const struct command_result *result, const char *note, int64_t now_ms);
 /** How far a node is with a change; @p write_why as intent_write_why(), @p behind (taken) the processes that lack it. */
