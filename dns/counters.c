@@ -73,7 +73,7 @@ static void find_query_words(struct counters *c)
 	                    "Answers truncated to fit, with TC set");
 }
 
-/* As find_query_words(); gauges that an earlier process left behind are set right. */
+/* As find_query_words(). The number of open connections starts at 0: an earlier process may have left another one. */
 static void find_server_words(struct counters *c)
 {
 	static const char *const drops[] = { "malformed", "port", "send" };

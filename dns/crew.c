@@ -21,7 +21,7 @@
 #include "dns/worker.h"
 #include "weir/stats.h"
 
-#define CLIENTS_MOST 1024 /* TCP connections of all threads together: resolvers need few */
+#define CLIENTS_MOST 1024 /* TCP connections of all threads: each has up to 144 KiB of buffers */
 /* Of one thread, if descriptors suffice: also with many threads each serves a useful number. */
 #define CLIENTS_LEAST 64
 #define FD_RESERVE    128 /* descriptors that clients leave for files, pages and the control socket */

@@ -26,7 +26,7 @@
 #include "dns/wire.h"
 #include "weir/view.h"
 
-#define STEPS_MAX    4096 /* several dynamic names, with 64 sites that 64 nodes see */
+#define STEPS_MAX    4096 /* 64 sites that 64 nodes see; further steps are left out */
 #define RECORDS_MAX  4096 /* of an answer of 64 KiB at 16 bytes */
 #define MISTAKES_MAX 100  /* errors of the zone files: more help nobody */
 
@@ -204,10 +204,7 @@ static void say_zone(struct explainer *x, const struct image_node *node)
 	                                      : "");
 }
 
-/*
- * A table of texts, so that a step without a text does not compile into a wrong one. A zone is named at the first
- * node in it.
- */
+/* All texts are in one table. The zone is named where the lookup enters it: at the name or its closest encloser. */
 static void say_step(struct explainer *x, const struct answer_step *step)
 {
 	static const struct {
