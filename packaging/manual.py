@@ -26,7 +26,7 @@ FILES = (
     ("/var/lib/weir", "the store of versions, the effective document, saved verdicts"),
     ("/run/weir", "pages and sockets"),
     ("/sys/fs/bpf/weir", "BPF programs and maps"),
-    ("/usr/share/doc/weir", "the handbook and the other documents"),
+    ("/usr/share/doc/weir", "the documents; docs/README.md is their index"),
 )
 MARK = re.compile(r"`([^`]*)`|\*\*([^*]*)\*\*")
 OPTION = re.compile(r"^ {2,}(--?\S+(?: [A-Z|a-z]+)?)  +(.*)$")
