@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A tree read by the schema: each group as an item with one value a row, checked for itself
- * (known, present, of the right type, within limits). What stands between values is check.c's.
+ * (known, present, of the right type, within limits). Rules between values are in check.c.
+ * Implemented in model/bind.c; called by the thread that reads a document.
  */
 #ifndef WEIR_MODEL_BIND_H
 #define WEIR_MODEL_BIND_H
@@ -42,7 +43,7 @@ const struct item *bind_document(const struct bind *b, const struct tree *top);
 
 /** The value of row @p id, which is one of @p item's group. */
 const struct value *bind_value(const struct item *item, enum schema_id id);
-/** Add a mistake at the value of row @p id, or at the group's line where it is not given. */
+/** Add an error at the value of row @p id, or at the group's line where it is not given. */
 void bind_mistake(const struct bind *b, const struct item *item, enum schema_id id,
                   const char *format, ...) __attribute__((format(printf, 4, 5)));
 

@@ -17,7 +17,7 @@
 #include "model/key.h"
 #include "model/load.h"
 
-/* What stands at a path: relative ones are below the configuration's directory. */
+/* The path of a row; a relative one is below the configuration's directory. */
 static const char *build_path(const struct build *b, const struct item *item, enum schema_id id,
                               const char *dir)
 {
@@ -42,7 +42,7 @@ static const char *build_path(const struct build *b, const struct item *item, en
 	return path ? path : "";
 }
 
-/* Why a file cannot be read may lie with the reader and not with the document. */
+/* A file that cannot be read may be the reader's fault (rights, memory) and not the document's. */
 static void note_failure(const struct build *b, int err)
 {
 	b->bind->mistakes->denied |= err == -EACCES;
@@ -68,7 +68,7 @@ static void check_file(const struct build *b, const struct item *item, enum sche
 	free(bytes);
 }
 
-/* The key's file is not what the version was made with: it is not used, and what is in force goes on. */
+/* The key file does not hold the version's key: it is not used, and the key in force goes on. */
 static void note_key(const struct build *b, int err, const char found[MODEL_FINGERPRINT_MAX])
 {
 	struct model *m = b->model;
@@ -274,7 +274,7 @@ static uint32_t detect_worst_ms(const struct model_check *c)
 	return worst > UINT32_MAX ? UINT32_MAX : (uint32_t)worst;
 }
 
-/* A default is no reason for a mistake: where the interval is given short, the others follow it. */
+/* A default must not cause an error: where a short interval is given, the other times follow it. */
 static uint32_t at_most_interval(const struct item *item, enum schema_id id)
 {
 	uint32_t interval_ms = build_n32(item, SCHEMA_CHECKS_INTERVAL), ms = build_n32(item, id);

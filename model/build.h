@@ -2,8 +2,8 @@
 /*
  * From bound items to the model (build.c), and what must hold between its parts (check.c).
  *
- * Both go on after mistakes, so that all are told at once: a pointer may be NULL where its reference
- * has been complained of.
+ * Both go on after errors, so that all are reported at once: a pointer may be NULL where its
+ * reference was wrong. Called by the thread that reads a document; no state of their own.
  */
 #ifndef WEIR_MODEL_BUILD_H
 #define WEIR_MODEL_BUILD_H
@@ -22,18 +22,18 @@ struct build {
 	const char *dir;     /**< absolute; relative paths are below it; NULL: only absolute ones */
 	const char *key_dir; /**< the same for the cluster's key */
 	const char *key_expected; /**< fingerprint that the key must have; NULL or "": any */
-	bool keyless;             /**< the key is left alone, whatever it is */
+	bool keyless;             /**< the key file is not read */
 	struct model *model;
 	struct arena *arena; /**< the model's */
 	struct sources sites, nodes, checks, pools, vips, services, zones, names;
 };
 
-/** Fill @p b->model from @p b->top. Mistakes go to the binding's collection. @return 0 or -ENOMEM */
+/** Fill @p b->model from @p b->top. Errors go to the binding's collection. @return 0 or -ENOMEM */
 int build_model(struct build *b);
-/** Look at the whole. */
+/** Check what must hold between the parts (check.c). */
 void check_model(const struct build *b);
 
-/* Steps of build_model() that have a file of their own; the sites and checks stand already. */
+/* Steps of build_model() that have a file of their own; sites and checks are built before. */
 void build_pools(struct build *b);
 void build_effective(struct build *b);
 /** Order of members, for qsort(). */
@@ -47,9 +47,14 @@ const char *build_text(const struct build *b, const struct item *item, enum sche
 /** A list of addresses, in the model. */
 const struct addr *build_addresses(const struct build *b, const struct item *item,
                                    enum schema_id id, size_t *n);
-/** The items of @p list sorted by the text of @p name_id, each name once; the others are told. */
+/**
+ * The items of @p list sorted by the text of @p name_id, each name once; duplicates are reported.
+ */
 struct sources build_sort(const struct build *b, const struct value *list, enum schema_id name_id);
-/** Find what a row refers to in an array as of build_find(); told if there is no such thing. @return NULL then */
+/**
+ * Find what a row refers to in an array as of build_find(); reported if there is none. @return NULL
+ * then
+ */
 const void *build_resolve(const struct build *b, const struct item *item, enum schema_id id,
                           const void *array, size_t n, size_t size);
 const struct model_site *build_site(const struct build *b, const struct item *item,

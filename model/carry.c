@@ -12,7 +12,7 @@
 #include <string.h>
 
 struct carry {
-	struct fwd_exceptions *exceptions; /* as they were copied */
+	struct fwd_exceptions *exceptions; /* as carry_begin() copied them */
 	struct owner_cold *colds;
 };
 
@@ -37,7 +37,10 @@ static void *copy_of(const void *from, size_t n, size_t size)
 	return p;
 }
 
-/* With what finds them; so that each service keeps its counters. Else the document writes them anew. */
+/*
+ * The services with their index, so that each one keeps its counters; at other sizes the document
+ * writes them again.
+ */
 static void copy_services(const struct fwd_tables *f, struct fwd_tables *t)
 {
 	if (t->n_services != f->n_services || t->root->n_services != f->root->n_services)
@@ -79,7 +82,7 @@ int carry_begin(const struct fwd_tables *f, struct fwd_tables *t, struct carry *
 	return 0;
 }
 
-/* Put @p word where @p old stood, or into a free place; a full set loses it. */
+/* Put @p word in the place of @p old, or into a free way; a full bucket loses it. */
 static void put_exception(struct fwd_exceptions *set, uint32_t way, uint64_t old, uint64_t word)
 {
 	uint64_t free_word = 0;

@@ -406,7 +406,7 @@ static void check_services_apart(const struct build *b, struct claims *claims)
 	for (size_t i = 1; i < claims->n; i++) {
 		const struct claim *x = &claims->all[i], *y = &claims->all[i - 1];
 
-		/* A service with itself is two VIPs with one address, which has been told. */
+		/* A service with itself is two VIPs with one address, which check_vips() has reported. */
 		if (x->item != y->item && x->kind == y->kind &&
 		    addr_equal(&x->address, &y->address))
 			bind_mistake(b->bind, x->item, SCHEMA_SERVICES_PORT,

@@ -30,7 +30,8 @@ struct payload {
 	uint64_t sequence;
 	uint64_t pad;
 	struct conditions banks[2];
-	uint64_t digests[2]; /* of the banks: what somebody wrote there by mistake is no round */
+	uint64_t digests
+	        [2]; /* of the banks: a bank that something else has overwritten is no round */
 };
 
 struct conditions_writer {
@@ -88,7 +89,7 @@ static struct condition *find_condition(struct conditions *round, const struct c
 	return NULL;
 }
 
-/* Where a condition of @p level goes that is not there yet; NULL: it is left out. */
+/* A place for a new condition of @p level; the least severe one gives way. NULL: it is left out. */
 static struct condition *make_room(struct conditions *round, uint32_t level)
 {
 	if (round->n < CONDITIONS_MAX)
@@ -228,7 +229,7 @@ void conditions_end(struct stats *s)
 	struct conditions *before = &p->banks[sequence % 2];
 
 	w->draft.at_ms = clock_mono_ms();
-	/* the page is a file: an earlier process, or a mistake of somebody, may have left anything there */
+	/* the page is a file: an earlier process, or an accident, may have left anything there */
 	if (p->digests[sequence % 2] != digest_of(before))
 		*before = (struct conditions){ 0 };
 	tidy_round(before);

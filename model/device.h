@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What DPDK is told to drive: PCI addresses, virtual devices and CPUs, as text. Pure; nothing here
- * needs DPDK or looks at the machine.
+ * The devices and CPUs that DPDK is to use, as text: PCI addresses, virtual devices, lists of CPUs.
+ * Pure: nothing here needs DPDK or looks at the machine. Implemented in model/device.c; any thread.
  */
 #ifndef WEIR_MODEL_DEVICE_H
 #define WEIR_MODEL_DEVICE_H
@@ -12,7 +12,10 @@
 
 #define DEVICE_WHY_MAX 256 /* bytes of a message */
 
-/** Whether @p port's device can be meant. @return 0, or -EINVAL with @p why: what was found and expected */
+/**
+ * Check the text of @p port's device. @return 0, or -EINVAL with @p why: what was found and
+ * expected
+ */
 int device_check(const struct model_port *port, char why[DEVICE_WHY_MAX]);
 /** Whether both name one device, whatever their arguments. */
 bool device_same(const char *a, const char *b);

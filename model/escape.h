@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Escapes in the texts of documents. Pure. */
+/* Escapes in the texts of documents. Pure; implemented in model/escape.c, for any thread. */
 #ifndef WEIR_MODEL_ESCAPE_H
 #define WEIR_MODEL_ESCAPE_H
 

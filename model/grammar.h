@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The grammar of documents, token by token: that of libconfig 1.5 without its floating numbers. Pure.
+ * The grammar of documents, token by token: that of libconfig 1.5 without its floating-point
+ * numbers. Implemented in model/grammar.c. Pure; a grammar belongs to one scan and its thread.
  *
  *     group    = { name ("=" | ":") value [";" | ","] }
  *     value    = integer | boolean | text {text} | "{" group "}" | "(" [value {"," value}] ")"

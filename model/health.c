@@ -4,7 +4,7 @@
  *
  * Open addressing with linear probing (Knuth, TAOCP 3, 6.4, algorithm L). A target given up
  * leaves HEALTH_TARGET_FREED behind, so those that were pushed past it are still found at
- * their places; only when half of the table is such marks is it laid out anew.
+ * their places; only when such marks fill half of the table, it is built again.
  */
 #include "weir/health.h"
 
@@ -119,7 +119,7 @@ static size_t release_others(struct health_page *page, const uint64_t *sorted, s
 	return n_freed;
 }
 
-/* Lay all entries out anew without freed marks, from the copy @p old. */
+/* Build the table again without freed marks, from the copy @p old. */
 static void lay_out(struct health_page *page, const struct health_entry *old)
 {
 	for (size_t i = 0; i < HEALTH_TARGETS_MAX; i++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The cluster's hash key: its file, and the fingerprint by which it is told from others without
+ * The cluster's hash key: its file, and the fingerprint that identifies it without
  * showing it. The file's bytes are overwritten before they are freed.
  */
 #include "model/key.h"

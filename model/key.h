@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What reading a document says about the file of the cluster's key; the rest is in weir/model.h. */
+/*
+ * Error texts of the cluster's key file; what reads it is in weir/model.h. Implemented in
+ * model/key.c; any thread.
+ */
 #ifndef WEIR_MODEL_KEY_H
 #define WEIR_MODEL_KEY_H
 

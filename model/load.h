@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reading whole files that someone else names: regular ones only, never waiting, bounded.
+ * Reading whole files that a document or an operator names: regular ones only, never waiting,
+ * bounded. Implemented in model/load.c; any thread.
  */
 #ifndef WEIR_MODEL_LOAD_H
 #define WEIR_MODEL_LOAD_H
@@ -14,7 +15,7 @@
 int load_file(const char *path, size_t max, char **out, size_t *n);
 /** The same for a file that weir-@p writer writes (base/owner.h). @return also -EOWNERDEAD: another user's, not believed */
 int load_owned(const char *path, size_t max, const char *writer, char **out, size_t *n);
-/** What to tell a person about load_file()'s @p err. */
+/** The error text of load_file()'s @p err, to stand behind the path. */
 const char *load_error(int err);
 /** Whether the existing file @p path is, links resolved, below the directory @p dir. @return 0, -EXDEV (it is not) or -errno */
 int load_check_below(const char *path, const char *dir);

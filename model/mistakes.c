@@ -47,7 +47,7 @@ void mistakes_no_memory(struct model_mistakes *m)
 	*m = (struct model_mistakes){ .items = &only, .n_items = 1, .n_total = 1 };
 }
 
-/* Control characters would let a document write to the terminal of who reads its mistakes. */
+/* Control characters would let a document write to the terminal of its reader. */
 static void tame(char *text)
 {
 	for (; *text; text++)

@@ -133,8 +133,9 @@ static void explain(struct nic *n)
 		snprintf(n->why, sizeof(n->why), "DPDK: device = \"%s\"", n->address);
 		break;
 	case NIC_DPDK_SHARED:
-		snprintf(n->why, sizeof(n->why), "DPDK beside the kernel: device = \"%s\"; %s",
-		         n->address, xdp);
+		snprintf(n->why, sizeof(n->why),
+		         "DPDK together with the kernel driver: device = \"%s\"; %s", n->address,
+		         xdp);
 		break;
 	case NIC_DPDK_BIND:
 	case NIC_DPDK_UNKNOWN:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Quantities with units as text ("40Gbit", "50k/s", "5m"), to numbers and back. Pure functions.
+ * Quantities with units as text ("40Gbit", "50k/s", "5m"), to numbers and back. Pure functions in
+ * model/quantity.c, for any thread.
  */
 #ifndef WEIR_MODEL_QUANTITY_H
 #define WEIR_MODEL_QUANTITY_H

@@ -22,7 +22,7 @@ struct reading {
 	const char *path; /* of the document; NULL: text */
 	const char *text;
 	size_t n_text;
-	const char *name;         /* of a text, in mistakes */
+	const char *name;         /* of a text, in error messages */
 	const char *dir;          /* absolute; NULL: an effective document */
 	const char *key_dir;      /* absolute; where the cluster's key is; NULL as dir */
 	const char *key_expected; /* NULL: any */
@@ -30,7 +30,7 @@ struct reading {
 	bool keyless;             /* leave the cluster's key alone */
 };
 
-/* A node that is not in the document: say which ones are. */
+/* The node is not in the document: report which ones are. */
 static void tell_nodes(const struct model *m, const struct reading *r, const char *file,
                        struct model_mistakes *mistakes)
 {
@@ -109,7 +109,7 @@ static int read_document(const struct reading *r, struct model **out,
 		m->arena = arena;
 		err = read_into(r, scratch, m, mistakes);
 	}
-	/* What was found without memory may be no mistake at all. */
+	/* Errors that were found without memory may be none at all. */
 	if (!m || arena_failed(scratch) || arena_failed(arena) || arena_failed(mistakes->arena))
 		err = -ENOMEM;
 	if (!err && mistakes->n_total > 0)

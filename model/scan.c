@@ -38,7 +38,9 @@ static void complain(struct text *t, const char *message)
 	mistakes_add(t->s->mistakes, here(t), "", "%s", message);
 }
 
-/* The token from @p first to the cursor; tell if the grammar expects another. */
+/*
+ * Give the grammar the token from @p first to the cursor, and report one that it does not expect.
+ */
 static bool take_token(struct text *t, enum grammar_token token, const char *first)
 {
 	const char *expected = grammar_take(&t->s->grammar, token, *first);
@@ -99,7 +101,7 @@ static void skip_block_comment(struct text *t)
 
 /*
  * Read a quoted text, the cursor behind its opening quote, into @p out (SCAN_TEXT_MAX + 1 bytes).
- * @return false after telling what is wrong; the cursor is then behind the text or at the line's end
+ * @return false after reporting an error; the cursor is then behind the text or at the line's end
  */
 static bool read_quoted(struct text *t, char *out, size_t *n_out)
 {
@@ -193,7 +195,7 @@ static void scan_number(struct text *t)
 	t->s->n_settings++;
 }
 
-/* The value that follows has this name. The second of two that are equal is told, and read but not kept. */
+/* Name the value that follows. A second one of the same name is reported, and read but not kept. */
 static void take_name(struct text *t, const char *name, size_t n)
 {
 	const struct tree *first = tree_name(&t->s->tree, name, n, here(t));
@@ -264,7 +266,7 @@ static void scan_mark(struct text *t)
 
 static void scan_document(struct text *t);
 
-/* Why a file cannot be read may lie with the reader and not with the document. */
+/* A file that cannot be read may be the reader's fault (rights, memory) and not the document's. */
 static void note_failure(struct scan *s, int err)
 {
 	s->mistakes->denied |= err == -EACCES;
@@ -305,7 +307,7 @@ static void include_file(struct text *t, const char *name)
 	free(bytes);
 }
 
-/* Why an include of @p name may not be; NULL if it may. */
+/* @return why an include of @p name is not allowed, or NULL */
 static const char *include_refused(const struct text *t, const char *name)
 {
 	if (!t->s->dir)

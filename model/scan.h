@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The scan of a document: reads the text and its includes token by token, has each token judged by the
- * grammar, and builds the tree. Every mistake in the writing is found here, with its file and line.
+ * The scan of a document: reads the text and its includes token by token, has each token judged by
+ * the grammar, and builds the tree. Every error of syntax is found here, with its file and line.
+ * Implemented in model/scan.c; called by the thread that reads a document.
  *
- * Bounds: SCAN_* below; each has its mistake.
+ * Bounds: SCAN_* below; each has its error message.
  */
 #ifndef WEIR_MODEL_SCAN_H
 #define WEIR_MODEL_SCAN_H
@@ -38,11 +39,14 @@ struct scan {
 /** Prepare; @p s is zeroed by it. */
 void scan_init(struct scan *s, struct arena *arena, struct model_mistakes *mistakes,
                const char *dir, size_t bytes_max);
-/** Scan the file @p path and what it includes. Mistakes go to the collection. @return 0 or -errno of opening or memory */
+/**
+ * Scan the file @p path and what it includes. Errors go to the collection. @return 0 or -errno of
+ * opening or memory
+ */
 int scan_file(struct scan *s, const char *path);
 /** Scan @p n bytes that are called @p name. @return 0 or -ENOMEM */
 int scan_text(struct scan *s, const char *text, size_t n, const char *name);
-/** The document as a tree, in the scan's arena. @return NULL after a mistake that leaves none */
+/** The document as a tree, in the scan's arena. @return NULL after an error that leaves none */
 const struct tree *scan_tree(const struct scan *s);
 
 #endif

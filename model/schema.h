@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The schema of Weir's documents: one row a field. From these rows come what the parser accepts, the
- * limits it enforces, the defaults, what its mistakes say, and docs/configuration.md.
+ * limits it enforces, the defaults, its error messages, and docs/configuration.md.
  *
- * Constant data; any thread may read it.
+ * Constant data; any thread may read it. Implemented in model/schema.c.
  */
 #ifndef WEIR_MODEL_SCHEMA_H
 #define WEIR_MODEL_SCHEMA_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Stats pages: a flat array of entries that are never moved, so a word's address holds for
- * the process's life; a process that starts anew finds its words by name and counts on.
+ * the process's life; a process that starts again finds its words by name and goes on counting.
  *
  * One thread of the writer makes and drops words; any of its threads may count through them.
  */
@@ -84,7 +84,7 @@ static void enter(struct stats *s, size_t i)
 	*head = (uint32_t)i + 1;
 }
 
-/* Entries of an earlier process of the same name. */
+/* Entries that an earlier process of the same name left: they are found again by name. */
 static void find_seen(struct stats *s)
 {
 	for (size_t i = 0; i < s->n - 1; i++)
@@ -98,7 +98,7 @@ static void find_seen(struct stats *s)
 	}
 }
 
-/* Which release this process is of; what an earlier one of another release said is gone. */
+/* The release of this process, in place of what an earlier process of another release said. */
 static void state_build(struct stats *s)
 {
 	for (size_t i = 0; i < s->n_seen; i++) {
@@ -121,7 +121,7 @@ static bool is_sign(const char *name)
 	       !strcmp(name, STATS_WORKER);
 }
 
-/* What threads and jobs of an earlier process left: it would be waited for. */
+/* Signs of life of an earlier process: the supervisor would wait for its threads and jobs. */
 static void drop_signs(struct stats *s)
 {
 	for (size_t i = 0; i < s->n_seen; i++) {
@@ -221,7 +221,7 @@ static void make_again(struct stats *s)
 	}
 }
 
-/* Before an entry is looked up: the list of them must be there. */
+/* Before an entry is looked up: a page that was cut short has none. */
 static void look_over(struct stats *s)
 {
 	if (page_header(s->page)->size_bytes == 0)
@@ -374,7 +374,7 @@ size_t stats_reader_n(const struct stats_reader *r)
 	return r->n;
 }
 
-/* An entry whose texts do not end is not one: its writer has gone wrong, and a reader would run on. */
+/* An entry whose texts lack their NUL counts as unused: a reader would run past its end. */
 const struct stats_entry *stats_reader_entry(const struct stats_reader *r, size_t i)
 {
 	static const struct stats_entry unused;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A document as a tree of plain values, in an arena, and the builder that the scan feeds.
+ * Implemented in model/tree.c; called by the thread that reads a document.
  *
  * The builder fails only with its arena, which remembers that: its calls are harmless then.
  */

@@ -27,17 +27,17 @@
 #define HEADERS_MAX 512                /* bytes of one header line */
 #define KEY_MAX     33u                /* 128 bits in hexadecimal, and a NUL */
 
-/* What is received. */
+/* An answer while it arrives. */
 struct answer {
 	char *bytes;
 	size_t n;
 	char *etag;
 	size_t etag_size;
 	uint64_t heard_ms; /* when something was received or sent last */
-	uint64_t told_ms;  /* when the person was told last; 0: nothing is told */
+	uint64_t told_ms;  /* when a line was last printed; 0: print none */
 	uint64_t since_ms; /* when the command began to wait */
-	bool again;        /* it is asked again: who waits was told so */
-	char doing[96];    /* what management says that it does; "": nothing */
+	bool again;        /* the change is sent again; a line has said so */
+	char doing[96];    /* management's present job, as it names it; "": none */
 	curl_off_t sent;
 };
 
@@ -144,7 +144,7 @@ static struct curl_slist *headers_of(const struct api_request *request, const ch
 	return list;
 }
 
-/* What only asks leaves nothing under way. */
+/* A request that changes nothing can be given up at any time. */
 static bool reads(const struct api_request *request)
 {
 	return strcmp(request->method, "GET") == 0;
@@ -359,7 +359,7 @@ static int ask(const struct cli *cli, const struct api_request *request, struct 
 	json_decref(request->body);
 	if (code != CURLE_OK) {
 		free(a.bytes);
-		reply->status = 0; /* of an answer that broke off: it is none */
+		reply->status = 0; /* a part of an answer is none */
 		return tell_failure(socket, (CURLcode)code, error, reads(request), quietly);
 	}
 	reply->body = a.n ? json_read(a.bytes, a.n, JSON_DECODE_ANY, NULL) : NULL;
@@ -493,7 +493,7 @@ static const char *advice(const char *code)
 		{ "store",
 		  "overrides (weir drain and others) still work; weir status says what is wrong" },
 		{ "mistakes",
-		  "correct the errors, then run weir config check; zone files are searched for beside the configuration file" },
+		  "correct the errors, then run weir config check; zone files are searched for next to the configuration file" },
 		{ "busy", "try again in a moment" },
 		{ "forbidden", "ask somebody whose role allows it" },
 		{ "unauthorized", "ask somebody whose role allows it" },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A client of the management API (docs/api.md) over RUN/api.sock. One request at a time.
+ * Implemented in mgmt/cli/api.c and print.c; for the command's one thread.
  */
 #ifndef WEIR_MGMT_CLI_API_H
 #define WEIR_MGMT_CLI_API_H
@@ -15,17 +16,18 @@ struct api_request {
 	json_t *body;       /* taken; NULL: none */
 	const char *if_match;
 	unsigned timeout_ms; /* 0: as below */
-	const char *file;    /* what was sent as "weir.conf", as its user calls it; NULL: that */
+	const char *
+	        file; /* the user's name of the file that is sent as "weir.conf"; NULL: that name */
 };
 
 #define API_TIMEOUT_MS      75000u /* of a change, which may wait for all nodes */
 #define API_READ_TIMEOUT_MS 60000u
 #define API_SILENCE_MS                                                                             \
-	4500u /* without a byte: nobody works on the request; seen up to a second later */
+	4500u /* without a byte: nothing works on the request; noticed up to a second later */
 #define API_SILENCE_AGAIN_MS 3000u
 #define API_HEARD_MS         2000u  /* management was heard so lately: it works on the request */
-#define API_TELL_MS          4000u  /* a command that waits says so as often */
-#define API_AGAIN_MS         15000u /* how long an interrupted change is asked for again */
+#define API_TELL_MS          4000u  /* between two lines of a command that waits */
+#define API_AGAIN_MS         15000u /* how long an interrupted change is sent again */
 #define API_AGAIN_EVERY_MS   500u
 
 struct api_reply {
@@ -34,21 +36,29 @@ struct api_reply {
 	char etag[128]; /* without quotes */
 };
 
-/* Ask. @return CLI_OK with any HTTP status; CLI_UNREACHABLE, CLI_TIMEOUT or CLI_DENIED after telling why */
+/*
+ * Send a request. @return CLI_OK with any HTTP status; CLI_UNREACHABLE, CLI_TIMEOUT or CLI_DENIED
+ * after an error message
+ */
 int api_ask(const struct cli *cli, const struct api_request *request, struct api_reply *reply);
-/* As api_ask(), but says nothing where there is no API, for those who have another source. */
+/*
+ * As api_ask(), but without a message where there is no API, for callers that have another source.
+ */
 int api_ask_quietly(const struct cli *cli, const struct api_request *request,
                     struct api_reply *reply);
 void api_reply_fini(struct api_reply *reply);
 
-/* Whether it was done, here at least: there is a body to show. */
+/* Whether the request was carried out, on this node at least; then there is a body to show. */
 bool api_taken(const struct api_reply *reply);
 /* The exit status that an answer means. */
 int api_status(const struct api_reply *reply);
-/* Tell on standard error what an answer refuses, with all its reasons, and what to do. @return its exit status */
+/*
+ * Print on standard error what an answer refuses, all its reasons, and what to do. @return its exit
+ * status
+ */
 int api_refusal(const struct api_reply *reply);
 /*
- * Ask; what fails is told (a refusal is printed too with --json), and the reply freed.
+ * Ask; a failure is reported (a refusal is printed too with --json), and the reply is freed.
  * @return the exit status; there is a @p reply, given, if api_taken() says so
  */
 int api_get(const struct cli *cli, const struct api_request *request, struct api_reply *reply);

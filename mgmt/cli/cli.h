@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The command line: one row a subcommand in commands.c, which dispatches, checks the arguments and is
- * the help; one file a group of subcommands.
+ * The command line: one row for each subcommand in commands.c, which dispatches, checks the
+ * arguments and is the help; one file for each group of subcommands. Implemented in args.c,
+ * help_json.c and cmd_*.c. A command is one process with one thread.
  */
 #ifndef WEIR_MGMT_CLI_CLI_H
 #define WEIR_MGMT_CLI_CLI_H
@@ -15,14 +16,14 @@
 /* Exit statuses, for scripts. */
 enum cli_status {
 	CLI_OK = 0,          /* in force */
-	CLI_USAGE = 1,       /* wrong arguments, or what they name is wrong */
+	CLI_USAGE = 1,       /* wrong arguments, or they name something that does not exist */
 	CLI_REFUSED = 2,     /* by a guard */
 	CLI_UNREACHABLE = 3, /* the process or thing asked for does not answer */
-	CLI_CONFLICT = 4,    /* made to something that has changed since */
-	CLI_TIMEOUT = 5,     /* it continues */
+	CLI_CONFLICT = 4,    /* the thing to change has changed since */
+	CLI_TIMEOUT = 5,     /* the operation may still complete */
 	CLI_PARTLY = 6,      /* some nodes have it */
 	CLI_DENIED = 7,
-	CLI_NOT_TAKEN = 8, /* made, but a process refuses it; a risky change is rolled back then */
+	CLI_NOT_TAKEN = 8, /* made, but a process refuses it; a risky change is then rolled back */
 	CLI_DEGRADED = 10, /* of status */
 	CLI_DOWN = 11,     /* of status */
 };

@@ -107,9 +107,9 @@ static void print_probes(const json_t *plan)
 	}
 }
 
-static bool plan_is_final; /* an apply of the plan that was printed does nothing, or is refused */
+static bool plan_is_final; /* apply of the printed plan would do nothing, or be refused */
 
-/* The version in force waits to be confirmed, and an apply of the plan would be refused for that. */
+/* The version in force is not confirmed, and apply would be refused because of that. */
 static void print_unconfirmed(const json_t *head)
 {
 	double number = api_number(head, "version", 0);
@@ -124,7 +124,7 @@ static void print_unconfirmed(const json_t *head)
 	       api_text(head, "confirm_by", "?"), number);
 }
 
-/* What a file takes back that others changed, and that an apply of it would be refused. */
+/* Changes of others that the file would undo: apply would be refused. */
 static void print_old_file(const json_t *old)
 {
 	old_file_print(stdout, old);
@@ -169,7 +169,10 @@ static void add_text(json_t *body, const char *name, const char *value)
 		json_object_set_new(body, name, json_string(value));
 }
 
-/* Who it is: whoever became root by sudo(8) is known by that name, so that files of two people are told apart. */
+/*
+ * The author: a user who became root by sudo(8) keeps the name, so that changes of two people
+ * differ.
+ */
 static const char *author_of(const struct cli_args *args)
 {
 	const char *given = cli_value(args, "--author");
@@ -229,7 +232,7 @@ static bool print_nodes(const json_t *body)
 	return rolled_back || superseded;
 }
 
-/* Nodes that could not be asked whether they know another change. */
+/* Nodes on which no reservation could be made: another change may be under way there. */
 static void print_unreserved(const json_t *body)
 {
 	const json_t *node;
@@ -321,7 +324,10 @@ static void add_options(json_t *body, const struct cli_args *args)
 		json_object_set_new(body, "force", digest_list(force));
 }
 
-/* What the file was made from; without --base and without the file's own line, the API finds the author's last change. */
+/*
+ * The version that the file was made from; if neither --base nor the file says, the API takes the
+ * author's last change.
+ */
 static void add_base(json_t *body, const struct cli_args *args)
 {
 	const char *base = cli_value(args, "--base");
@@ -411,7 +417,10 @@ static void print_confirmed(const json_t *body)
 	printf("version %.0f is confirmed\n", api_number(version ? version : body, "number", 0));
 }
 
-/* The version that waits to be confirmed. @return 0: there is none, or it could not be asked (*status) */
+/*
+ * The version that waits for confirmation. @return 0: there is none, or the request failed
+ * (*status)
+ */
 static unsigned long long pending(const struct cli *cli, int *status)
 {
 	struct api_request request = { .method = "GET", .path = "/v1/versions?limit=100" };

@@ -37,7 +37,10 @@ static void print_mistakes(const struct model_mistakes *mistakes)
 		fprintf(stderr, "and %zu more errors\n", mistakes->n_total - mistakes->n_items);
 }
 
-/* What ended a check and is no mistake in the document. What was found without memory may be none either. */
+/*
+ * A failure that is no error in the document. Errors that were found without memory may be none
+ * either.
+ */
 static void add_error(struct model_mistakes *mistakes, const char *path, int err)
 {
 	if (err == -ENOMEM)
@@ -53,7 +56,10 @@ static void add_error(struct model_mistakes *mistakes, const char *path, int err
 
 #define ZONE_WARNINGS_SHOWN 100 /* a zone may have a warning for each record */
 
-/* What is no mistake and should be known: what zones say, and services that nobody looks at from outside. */
+/*
+ * Warnings: those of the zones, a key that was not read, and services that no site checks from
+ * outside.
+ */
 static json_t *list_warnings(const struct model *m, const json_t *of_zones)
 {
 	json_t *list = json_array();
@@ -121,7 +127,10 @@ static int status_of(int err, const struct model_mistakes *mistakes)
 	return err == -EACCES || mistakes->denied ? CLI_DENIED : CLI_USAGE;
 }
 
-/* Read a file, and where this user may not read the hash key, all but that: operators may not (weir.tmpfiles). */
+/*
+ * Read a file. Without the hash key if this user may not read it, as operators may not
+ * (weir.tmpfiles).
+ */
 static int read_file(const char *path, struct model **m, struct model_mistakes *mistakes)
 {
 	int err = model_read_config(path, NULL, m, mistakes);
@@ -175,7 +184,7 @@ static int check_zones(const struct model *m, struct zone_findings *f)
 	return !err && f->mistakes->n_total > before ? -EINVAL : err; /* a signed zone */
 }
 
-/* A node that is named must be in the document; which are there helps to mend it. */
+/* A node that is named must be in the document; the message lists those that are. */
 static int check_node(const struct cli *cli, const char *path, const struct model *m,
                       struct model_mistakes *mistakes)
 {
@@ -192,7 +201,7 @@ static int check_node(const struct cli *cli, const char *path, const struct mode
 	return -EINVAL;
 }
 
-/* This host's own file is checked: would Weir start here? */
+/* The host's own file is checked: say whether Weir would start here. */
 static void warn_of_host(const struct cli *cli, const struct model *m, json_t *warnings)
 {
 	if (!cli->dirs.node_given && !model_node(m, cli->dirs.node))
@@ -238,7 +247,7 @@ int cli_config_check(struct cli *cli, const struct cli_args *args)
 	return status;
 }
 
-/* The version in force, if the file's bytes are those of it. @return whether they are */
+/* Find the version in force, if the file's bytes are its bytes. @return whether they are */
 static bool find_in_force(const struct cli *cli, const struct files *files,
                           char base[BASE_TEXT_MAX])
 {

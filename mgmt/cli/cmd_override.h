@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Override commands over the API (cmd_override.c) and without it (offline.c, offline_hung.c). One
+ * thread: the command's.
+ */
 #ifndef WEIR_MGMT_CLI_CMD_OVERRIDE_H
 #define WEIR_MGMT_CLI_CMD_OVERRIDE_H
 
@@ -8,12 +12,15 @@
 void override_print(const json_t *body);
 
 /*
- * Take an override without weir-mgmt, by the same store and writer. @p body is as for
+ * Carry out an override command without weir-mgmt, by the same store and writer. @p body is as for
  * POST /v1/overrides and is taken. @return the exit status
  */
 int offline_override(const struct cli *cli, json_t *body, bool dry_run);
 
-/* The store is locked: end weir-mgmt if it hangs (offline_hung.c). @return CLI_OK: it has ended; else told why not */
+/*
+ * The store is locked: kill weir-mgmt if it hangs (offline_hung.c). @return CLI_OK: it has ended;
+ * else after a message
+ */
 int offline_end_hung(const struct cli *cli, bool dry_run);
 
 #endif

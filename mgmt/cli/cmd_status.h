@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What status prints (status_text.c), and what status and health say with the API down (pages.c). */
+/*
+ * What status prints (status_text.c), and what status and health say without the API (pages.c). One
+ * thread.
+ */
 #ifndef WEIR_MGMT_CLI_CMD_STATUS_H
 #define WEIR_MGMT_CLI_CMD_STATUS_H
 

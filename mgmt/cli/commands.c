@@ -43,7 +43,7 @@ const struct cli_command cli_commands[] = {
 	{ "status", "", 0, 0, "show intent, observation and effect; exit status 0 well, 10 degraded, 11 down", cli_status,
 	  { { "--site", "NAME", "show only this site and what is there" },
 	    { "--pool", "NAME", "show only this pool, with all its backends" },
-	    { "--all", NULL, "show all backends (default: of more than 40, only those that stand out)" },
+	    { "--all", NULL, "show all backends (default: of more than 40, only the unusual ones)" },
 	    { "--watch", NULL, "repeat every second" }, NONE } },
 	{ "plan", "[FILE]", 0, 1, "show what weir apply would change (default FILE: CONF/weir.conf)", cli_plan, { NONE } },
 	{ "apply", "[FILE]", 0, 1, "make a configuration the version in force (default FILE: CONF/weir.conf)", cli_apply,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Heads that have diverged, for people: whose they are, and the command that keeps each. */
+/*
+ * Heads that have diverged, for people: whose they are, and the command that keeps each.
+ * Implemented in diverged.c; one thread.
+ */
 #ifndef WEIR_MGMT_CLI_DIVERGED_H
 #define WEIR_MGMT_CLI_DIVERGED_H
 
@@ -8,7 +11,10 @@
 
 /** Print what an answer has of `own`, `heads` and `cure`; nothing where there are no heads. */
 void diverged_print(FILE *to, const json_t *body);
-/** Print what an answer says of settings that a file takes back; nothing where it takes none. */
+/**
+ * Print the settings of others that a file would undo, as an answer lists them; nothing where there
+ * are none.
+ */
 void old_file_print(FILE *to, const json_t *body);
 
 #endif

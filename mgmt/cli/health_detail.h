@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What weir-health knows of its targets beyond the page: how the last probe ended, and why it had no vote. */
+/*
+ * What weir-health knows of its targets beyond the page: how the last probe ended, and why it had
+ * no vote. Implemented in health_detail.c; one thread.
+ */
 #ifndef WEIR_MGMT_CLI_HEALTH_DETAIL_H
 #define WEIR_MGMT_CLI_HEALTH_DETAIL_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Overrides with weir-mgmt dead: this process opens the store in its place, runs the
- * command and writes the effective document. Peers hear of it when weir-mgmt is back.
+ * Overrides without weir-mgmt: this process opens the store in its place, runs the
+ * command and writes the effective document. The peers learn of it when weir-mgmt is back.
  */
 #include <errno.h>
 #include <pwd.h>
@@ -67,7 +67,7 @@ static int command_of(const json_t *body, int64_t now_ms, struct command *c)
 	return 0;
 }
 
-/* As the API answers, but for what only weir-mgmt can see: whether the processes have it. */
+/* The API's answer, without what only weir-mgmt can see: whether the processes have the change. */
 static json_t *result_json(const struct intent *in, const struct command *c,
                            const struct command_result *r, int64_t now_ms)
 {
@@ -87,7 +87,7 @@ static json_t *result_json(const struct intent *in, const struct command *c,
 	return body;
 }
 
-/* What the outcome of a command means; a refusal is told. */
+/* The exit status of an outcome, after an error message. */
 static int outcome_status(enum command_outcome outcome, const struct command_result *r)
 {
 	switch (outcome) {
@@ -115,7 +115,7 @@ static int outcome_status(enum command_outcome outcome, const struct command_res
 	}
 }
 
-/* Ending what has ended is done. */
+/* A command that ends what has already ended succeeds. */
 static int tell_over(const struct cli *cli, const struct command *c, const struct command_result *r)
 {
 	json_t *body = tell_nothing_to_end(c, r);
@@ -128,7 +128,10 @@ static int tell_over(const struct cli *cli, const struct command *c, const struc
 	return CLI_OK;
 }
 
-/* Who is authenticated where nobody asks: the user that the kernel knows, before rights are given up. */
+/*
+ * Without the API nothing authenticates: the principal is the kernel's user, read before rights are
+ * given up.
+ */
 static void read_principal(char out[PRINCIPAL_MAX])
 {
 	const struct passwd *pw = getpwuid(getuid());
@@ -182,7 +185,10 @@ static int run(const struct cli *cli, struct intent *in, const struct command *c
 	return status;
 }
 
-/* Only weir-mgmt's user and root can write what is there: who cannot must not half try. @return 0 or -EACCES */
+/*
+ * Only weir-mgmt's user and root can write the files: another user must not get half way. @return 0
+ * or -EACCES
+ */
 static int may_write(const struct cli *cli)
 {
 	char path[PATH_MAX];
@@ -192,7 +198,7 @@ static int may_write(const struct cli *cli)
 	return access(path, W_OK) != 0 && errno == EACCES ? -EACCES : 0;
 }
 
-/* The lock is free: be there before the next weir-mgmt. @return as intent_open() */
+/* The lock is free: take it before the next weir-mgmt does. @return as intent_open() */
 static int open_soon(const struct intent_options *options, int64_t now_ms, struct intent **in)
 {
 	int err = -EBUSY;
@@ -205,7 +211,10 @@ static int open_soon(const struct intent_options *options, int64_t now_ms, struc
 	return err;
 }
 
-/* The store, as weir-mgmt, so that it can replace what is written here. @return CLI_OK or told */
+/*
+ * Open the store as weir-mgmt's user, so that weir-mgmt can replace these files. @return CLI_OK, or
+ * after a message
+ */
 static int open_store(const struct cli *cli, bool dry_run, int64_t now_ms, struct intent **in)
 {
 	const struct intent_options options = { .conf_dir = cli->dirs.conf,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * --offline while weir-mgmt hangs. It has the store, and would write its own view over ours if it woke up; so it is
- * ended first, as `weir run` does after a while, and only then the store is opened. It is not ended on suspicion: its
- * sign of life must stand still while we watch, with no announced job under way.
+ * --offline while weir-mgmt hangs. It has the store, and would overwrite our change with its own
+ * state if it woke up. So it is killed first, as `weir run` does after a while, and only then the
+ * store is opened. Suspicion is not enough: its sign of life must stand still while we watch, with
+ * no announced job under way.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,9 @@
 #define STEP_US  100000u /* between two looks at it */
 #define END_MS   2000    /* for a killed process to end */
 
-/* Of a page's writer: is it weir-mgmt? Numbers of ended processes are given to others. */
+/*
+ * Whether the page's writer is still weir-mgmt: the kernel gives pids of ended processes to others.
+ */
 static bool is_mgmt(pid_t pid)
 {
 	char path[64], name[32] = "";
@@ -82,7 +85,7 @@ static int end_process(int pidfd)
 	return poll(&p, 1, END_MS) == 1 ? 0 : -ETIMEDOUT;
 }
 
-/* It runs. Without its socket nobody can ask it; it looks once a second and makes it again. */
+/* It runs. Where its socket is gone, it makes it again within about a second. */
 static int tell_running(const struct cli *cli, const char *job)
 {
 	char path[PATH_MAX];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The parts of `weir run`: the DNS sockets that it holds (run_sockets.c), and what it remembers of its
- * children on disk, so that another supervisor can go on with them (run_state.c).
+ * The parts of `weir run`: the DNS sockets that it holds (run_sockets.c), and the note of its
+ * children on disk, so that another supervisor can go on with them (run_state.c). One thread: the
+ * supervisor's.
  */
 #ifndef WEIR_MGMT_CLI_RUN_H
 #define WEIR_MGMT_CLI_RUN_H

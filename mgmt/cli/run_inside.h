@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The supervisor's own state, which run.c, run_hang.c, run_find.c and run_stop.c share; no other file includes it. One thread.
+ * The supervisor's own state, which run.c, run_hang.c, run_find.c and run_stop.c share; no other
+ * file includes it. One thread: the supervisor's.
  */
 #ifndef WEIR_MGMT_CLI_RUN_INSIDE_H
 #define WEIR_MGMT_CLI_RUN_INSIDE_H

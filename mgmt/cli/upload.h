@@ -2,6 +2,7 @@
 /*
  * Files of a configuration as the API takes them: their bytes in the request, or, where they are many or large,
  * their digests, with the bytes uploaded before, in parts. What the node has already is not sent.
+ * Implemented in upload.c; one thread.
  */
 #ifndef WEIR_MGMT_CLI_UPLOAD_H
 #define WEIR_MGMT_CLI_UPLOAD_H
