@@ -41,7 +41,7 @@ TWICE = (
     ("lab", "mkdir {first} && exit 1; echo 3 passed, 0 failed", "3 passed, 0 failed", True),
     ("lab", "echo 2 passed, 1 failed; exit 1", "2 passed, 1 failed", False),
     ("lab", "echo 3 passed, 0 failed", "3 passed, 0 failed", False),
-    ("unit", "mkdir {first} && exit 1; echo 3 passed, 0 failed", "0 passed, 1 failed", False),  # nothing there depends on time
+    ("diff", "mkdir {first} && exit 1; echo 3 passed, 0 failed", "0 passed, 1 failed", False),  # nothing there depends on time
 )
 
 

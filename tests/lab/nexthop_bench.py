@@ -69,6 +69,12 @@ class Bench:
     def turned(self):
         return self.node.stats("health")[("weir_health_turned_down_total", "")]
 
+    def none_turned(self, before):
+        """No verdict has turned to down since; else the checks' own lines tell which and why."""
+        n = self.turned() - before
+        told = [line for line in self.node.processes["health"].log().splitlines() if "target-down" in line]
+        self.report.check(n == 0, f"no verdict turned to down {told[-int(n):] if n else ''}", n)
+
     def backend(self, name):
         """The dataplane's view of a backend."""
         return next(b for b in self.node.ctl("dataplane", {"do": "backends"})["backends"] if b["backend"] == name)
@@ -134,7 +140,7 @@ def port_deleted(bench):
     bench.report.check(all(r["inconclusive"] for r in bench.rows().values()), "all checks are inconclusive")
     make_port(bench, mac)
     bench.well()
-    bench.report.equal(bench.turned() - before, 0, "verdicts that turned to down")
+    bench.none_turned(before)
 
 
 def clsact_taken(bench):
@@ -148,11 +154,11 @@ def clsact_taken(bench):
     bench.sees(lambda: "weir_probe" in bench.host.run(["tc", "filter", "show", "dev", "eth1", "egress"]),
                "the program is back")
     bench.well()
-    bench.report.equal(bench.turned() - before, 0, "verdicts that turned to down")
+    bench.none_turned(before)
     say("its filters are removed")
     bench.host.run(["tc", "filter", "del", "dev", "eth1", "egress"])
     bench.well()
-    bench.report.equal(bench.turned() - before, 0, "verdicts that turned to down")
+    bench.none_turned(before)
     say("an ingress qdisc is in its place")
     bench.host.run(["tc", "qdisc", "del", "dev", "eth1", "clsact"])
     bench.host.run(["sh", "-c", "until tc qdisc add dev eth1 ingress 2>/dev/null; do "
@@ -163,7 +169,7 @@ def clsact_taken(bench):
                        "all are up, and checks inconclusive")
     bench.host.run(["tc", "qdisc", "del", "dev", "eth1", "ingress"])
     bench.well()
-    bench.report.equal(bench.turned() - before, 0, "verdicts that turned to down")
+    bench.none_turned(before)
 
 
 def port_renamed(bench):
@@ -181,7 +187,7 @@ def port_renamed(bench):
     bench.host.ip("link del old1")
     make_port(bench, mac)
     bench.well()
-    bench.report.equal(bench.turned() - before, 0, "verdicts that turned to down")
+    bench.none_turned(before)
 
 
 def dead_is_found(bench):

@@ -345,14 +345,14 @@ static pid_t start_thread_of(void *(*second)(void *), void (*first)(void))
 	return pid;
 }
 
-/* Looked at until it is as wanted: the threads need a moment to get there. */
-static const struct run_places *look_until(pid_t pid, const char *text)
+/* Looked at until the main thread and some thread are as wanted: both need a moment to get there. */
+static const struct run_places *look_until(pid_t pid, const char *main_text, const char *text)
 {
 	static struct run_places places;
 
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < 100; i++) {
 		run_places_look(pid, &places);
-		if (strstr(places.text, text))
+		if (strstr(places.text, text) && strstr(places.main, main_text) == places.main)
 			break;
 		usleep(50000);
 	}
@@ -368,7 +368,7 @@ static void a_thread_that_waits_is_named_with_its_place(void **state)
 
 	(void)state;
 	snprintf(line, sizeof(line), "tid=%d name=a__b__c state=S ", (int)pid);
-	const struct run_places *p = look_until(pid, line);
+	const struct run_places *p = look_until(pid, "state S in ", line);
 
 	assert_false(p->blocked);
 	assert_ptr_equal(strstr(p->main, "state S in "), p->main);
@@ -383,7 +383,7 @@ static void a_thread_in_deep_sleep_blocks_its_process(void **state)
 	pid_t pid = start_thread_of(sleep_deeply, NULL);
 
 	(void)state;
-	const struct run_places *p = look_until(pid, " state=D ");
+	const struct run_places *p = look_until(pid, "state S in ", " state=D ");
 
 	assert_true(p->blocked);
 	assert_ptr_equal(strstr(p->main, "state S in "), p->main); /* it is not the main one */
@@ -409,12 +409,16 @@ static void a_thread_that_computes_is_found_in_the_program(void **state)
 	fclose(maps);
 	assert_true(want > 0);
 	pid_t pid = start_thread_of(NULL, spin);
-	const struct run_places *p = look_until(pid, " at=test_mgmt_run_found+0x");
+	const struct run_places *p = NULL;
+	uint64_t where = 0;
 
-	found = strstr(p->text, " at=test_mgmt_run_found+0x") +
-	        strlen(" at=test_mgmt_run_found+0x");
-	assert_in_range(strtoull(found, NULL, 16), want, want + 256);
-	assert_non_null(strstr(p->main, "state R in "));
+	for (int i = 0; i < 100 && (where < want || where > want + 256);
+	     i++) { /* not before spin() */
+		p = look_until(pid, "state R in ", " at=test_mgmt_run_found+0x");
+		found = strstr(p->text, " at=test_mgmt_run_found+0x");
+		where = strtoull(found + strlen(" at=test_mgmt_run_found+0x"), NULL, 16);
+	}
+	assert_in_range(where, want, want + 256);
 	assert_non_null(strstr(p->main, " at test_mgmt_run_found+0x"));
 	assert_int_equal(kill(pid, 0), 0);
 	snprintf(line, sizeof(line), "/proc/%d/stat",
