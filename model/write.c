@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Writing documents. What is written here the parser reads back to the same model: every value
- * stands explicitly, texts are escaped, large numbers are texts, times are RFC 3339 with
- * milliseconds.
+ * Writing documents, so that the parser reads back the same model: every value is written, texts
+ * are escaped, large numbers are texts, times are RFC 3339 with milliseconds. Settings that the
+ * former release does not know are left out where they have their default.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -70,7 +70,7 @@ static void put_addresses(FILE *f, const char *name, const struct addr *all, siz
 	fputs(" ];", f);
 }
 
-/* Only where there are some: the former release does not know the field. */
+/* Written only if there are any: the former release does not know the field. */
 static void put_macs(FILE *f, const struct model_port *p)
 {
 	if (p->n_macs)
@@ -496,7 +496,7 @@ static int sync_directory(const char *path)
 	return err;
 }
 
-/* Put @p bytes in the place of @p path, or leave the old file. */
+/* Replace the file @p path as a whole, or leave it as it is. */
 static int replace_file(const char *path, const char *bytes, size_t n)
 {
 	char temporary[PATH_MAX];
