@@ -14,7 +14,7 @@
 
 /* jansson reads 1,024 bytes at a time: at most that many values, with their containers' first tables. */
 #define READ_BYTES    1024u
-#define RESERVE_BYTES (READ_BYTES * 512u)
+#define RESERVE_BYTES (READ_BYTES * 512u) /* for each value and its table */
 
 struct input {
 	const char *at;

@@ -20,8 +20,8 @@
 #include "base/page.h"
 #include "model/stats_internal.h"
 
-#define ENTRIES_MAX 65536u
-#define BUCKETS     4096u /* of the writer's index by name */
+#define ENTRIES_MAX 65536u /* of a page; stats_create() refuses more */
+#define BUCKETS     4096u  /* of the writer's index by name */
 
 struct stats {
 	struct page *page;

@@ -208,6 +208,7 @@ static void put_nodes(FILE *f, const struct model *m)
 	fputs(");\n", f);
 }
 
+/* Durations are texts with a unit and numbers are bare, as the parser requires. */
 static void put_checks(FILE *f, const struct model *m)
 {
 	fputs("checks = (\n", f);
@@ -251,6 +252,7 @@ static void put_backends(FILE *f, const struct model_pool *p)
 	fputs("    );", f);
 }
 
+/* Settings that a pool may lack (check, agent) are written only if it has them. */
 static void put_pools(FILE *f, const struct model *m)
 {
 	char percent[QUANTITY_TEXT_MAX];
@@ -414,6 +416,10 @@ static void put_sets(FILE *f, const struct model *m)
 	fputs("\n);\n", f);
 }
 
+/*
+ * Times are absolute, so that all nodes get the same level from one document, whenever they read
+ * it.
+ */
 static void put_override(FILE *f, const struct model_override *o)
 {
 	char text[QUANTITY_TEXT_MAX];

@@ -266,6 +266,7 @@ int cli_hold(struct cli *cli, const struct cli_args *args)
 	return do_override(cli, args, "hold");
 }
 
+/* One line each, so that grep(1) finds an override with all that belongs to it. */
 static void print_overrides(const json_t *body)
 {
 	const json_t *o;

@@ -111,11 +111,11 @@ static void print_views(const json_t *effect)
 	const json_t *v;
 	size_t i;
 
-	json_array_foreach(json_object_get(effect, "views"), i, v)
-	        printf("%-12s %s at %s: IPv4 %s, IPv6 %s%s%s\n", "view", api_text(v, "node", "?"),
-	               api_text(v, "site", "?"), api_text(v, "ipv4", "?"), api_text(v, "ipv6", "?"),
-	               json_is_true(json_object_get(v, "inconclusive")) ? ", inconclusive" : "",
-	               json_is_true(json_object_get(v, "fresh")) ? "" : ", not fresh: lost");
+	json_array_foreach(json_object_get(effect, "views"), i, v) printf(
+	        "%-12s %s at %s: IPv4 %s, IPv6 %s%s%s\n", "seen by", api_text(v, "node", "?"),
+	        api_text(v, "site", "?"), api_text(v, "ipv4", "?"), api_text(v, "ipv6", "?"),
+	        json_is_true(json_object_get(v, "inconclusive")) ? ", inconclusive" : "",
+	        json_is_true(json_object_get(v, "fresh")) ? "" : ", too old: counts as lost");
 }
 
 /* Intent, observation and effect; a service has them at each of its sites. */

@@ -188,7 +188,7 @@ static void print_targets(const json_t *list, size_t max)
 		       last ? ", last seen " : "", last ? last : "", api_text(t, "why", ""));
 	}
 	if (n_left)
-		printf("... and %zu targets more: weir health shows all\n", n_left);
+		printf("... and %zu more targets: weir health shows all\n", n_left);
 }
 
 int pages_health(const struct cli *cli)
