@@ -3,8 +3,8 @@
  * @file
  * IP addresses and prefixes as values.
  *
- * Both families share one 16-byte form: IPv4 stands as an IPv4-mapped IPv6
- * address (RFC 4291, section 2.5.5.2), so comparing and hashing need no cases.
+ * Both families share one 16-byte form: an IPv4 address is kept as an IPv4-mapped IPv6 address (RFC
+ * 4291, section 2.5.5.2), so comparing and hashing need no cases.
  *
  * Implemented in base/addr.c. Pure functions: any thread may call them.
  */
@@ -51,7 +51,7 @@ const uint8_t *addr_bytes4(const struct addr *a);
  *
  * @param text  NUL-terminated
  * @param out   untouched on failure
- * @return 0 or -EINVAL; an IPv4-mapped text is -EINVAL, for it has a shorter form
+ * @return 0 or -EINVAL, also for an IPv4-mapped text, which has a shorter form
  */
 int addr_parse(const char *text, struct addr *out);
 /** Read "address/bits"; host bits must be zero. @return 0 or -EINVAL */

@@ -23,7 +23,10 @@ struct arena;
 struct arena *arena_new(size_t limit_bytes);
 /** Free @p a and all that was allocated from it, unless it has more owners; NULL is fine. */
 void arena_free(struct arena *a);
-/** Give @p a one more owner, who frees it too, on any thread; all but the memory's end is still for one thread. @return @p a */
+/**
+ * Add an owner to @p a. Each owner calls arena_free(), on any thread; the last call frees the
+ * memory. Allocating stays with one thread. @return @p a
+ */
 struct arena *arena_share(struct arena *a);
 
 /** @return zeroed memory for @p n items of @p size, aligned for anything; NULL on failure (sticky) */

@@ -3,10 +3,11 @@
  * @file
  * The believed time of a node, shared by its processes.
  *
- * weir-mgmt decides which time is believed, as it alone hears the peers (mgmt/api/timekeep.h), and
- * publishes it on the page RUN/clock: all processes of a node have one time. While weir-mgmt is silent the
- * others go on by elapsed time; a process that starts then begins from the page. Without a page of this
- * boot a process decides alone, by the kernel's word.
+ * weir-mgmt decides which time is believed, because it alone hears the peers (mgmt/api/timekeep.h),
+ * and publishes it on the page RUN/clock. So all processes of a node have one time. While weir-mgmt
+ * is silent, the others carry their time on by elapsed time; a process that starts then begins from
+ * the page. Without a page of this boot a process decides alone, by whether the kernel says that
+ * its clock is synchronised.
  *
  * Implemented in base/believed.c. Each process's main loop thread follows; weir-mgmt's main loop
  * thread publishes (mgmt/api/timekeep.c).
@@ -23,7 +24,7 @@
 #define BELIEVED_PAGE_KIND   "clock"
 #define BELIEVED_PAGE_LAYOUT 1u /**< rises when struct believed_page changes */
 #define BELIEVED_PAGE        "clock"
-/** A page whose writer gave no sign of life for so long is not followed any more. */
+/** A page whose writer showed no sign of life for this time is not followed. */
 #define BELIEVED_STALE_MS 3000u
 
 struct page;

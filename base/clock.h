@@ -41,7 +41,7 @@ bool clock_is_synchronised(void);
 
 /** Write RFC 3339 in UTC with milliseconds. @return @p text */
 const char *clock_text(int64_t wall_ms, char text[CLOCK_TEXT_MAX]);
-/** Read RFC 3339 with an offset or Z. @return 0, or -EINVAL also for what is not before CLOCK_END_MS in UTC */
+/** Read RFC 3339 with an offset or Z. @return 0, or -EINVAL, also from CLOCK_END_MS on */
 int clock_parse(const char *text, int64_t *wall_ms);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * A file that one process holds at a time: flock(2), so it is let go however the process ends.
+ * A lock that one process holds at a time: flock(2) on a file, so it is released however the
+ * process ends.
  *
  * Implemented in base/lock.c. Any thread may call.
  */
@@ -9,9 +10,9 @@
 #define WEIR_BASE_LOCK_H
 
 /**
- * Take the lock at @p path, whose file is made (0600) if it is not there. Close @p out to let go.
- * The holder may also unlink the file: who came upon it before then does not get it, but a new one.
- * @return 0, -EBUSY (another holds it) or -errno
+ * Take the lock at @p path, whose file is created (0600) if it is missing. Close @p out to release
+ * it. The holder may also unlink the file: a process that had opened it before gets no lock on that
+ * file, but one on a new file. @return 0, -EBUSY (another process holds it) or -errno
  */
 int lock_take(const char *path, int *out);
 

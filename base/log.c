@@ -62,7 +62,7 @@ static void write_line(int priority, const char *event, const char *pairs, va_li
 		n = sizeof(line) - 1;
 	clean(line, n);
 	line[n++] = '\n';
-	/* Nobody is left to tell when standard error is gone. */
+	/* without standard error there is no other place to report to */
 	if (write(STDERR_FILENO, line, n) < 0)
 		return;
 }

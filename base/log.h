@@ -25,10 +25,9 @@
 void log_level(int priority);
 
 /**
- * Write one line. Control characters in the result are written as '?'; a line
- * over 2,000 bytes is cut. Safe from any thread; never blocks longer than write(2).
- *
- * Of a storm of one event only some lines are written; the event log-suppressed says how many were not.
+ * Write one line. Control characters in the result are written as '?'; a line over 2,000 bytes is
+ * cut. Safe from any thread; never blocks longer than write(2). When one event is logged very
+ * often, some lines are left out; the event log-suppressed says how many.
  *
  * @param priority  LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO or LOG_DEBUG
  * @param event     a word of [a-z0-9-]
@@ -44,8 +43,9 @@ void log_at(int priority, const char *event, const char *pairs, ...)
 #define log_debug(event, ...) log_at(LOG_DEBUG, event, __VA_ARGS__)
 
 /**
- * Report what was suppressed: of each event 200 lines at once and ten a second are written (base/log_limit.h), the others
- * counted. To be called about once a second by a main loop, so that a report comes also when nothing more is logged.
+ * Report suppressed lines: of each event 200 lines at once and ten a second are written
+ * (base/log_limit.h), the others are counted. A main loop calls this about once a second, so that a
+ * report comes even if nothing more is logged.
  */
 void log_tick(void);
 

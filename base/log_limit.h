@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The limit of log lines: so many of each event at once, then so many a second; the rest are counted and reported.
- * Pure; time is passed in. Used by base/log.c under its lock.
+ * The limit of log lines: each event may have a burst of lines at once, then some lines a second.
+ * The others are counted and reported. Pure; time is passed in. Used by base/log.c under its lock.
  *
  * Implemented in base/log_limit.c. The caller holds its own lock: any thread, one at a time.
  */
@@ -33,11 +33,11 @@ struct log_limit {
 	size_t n;
 };
 
-/** Whether a line of @p event may be written at @p now_ms; one that may not is counted. */
+/** Whether a line of @p event may be written at @p now_ms; if not, it is counted. */
 bool log_limit_take(struct log_limit *l, const char *event, uint64_t now_ms);
 /**
- * The next event whose suppressed lines are to be reported at @p now_ms: its count starts again.
- * @return false: there is none; else @p name (given room) and @p lines
+ * Find an event whose suppressed lines should be reported at @p now_ms; its count starts again.
+ * @return false: there is none; else @p name (given room) and @p lines are set
  */
 bool log_limit_report(struct log_limit *l, uint64_t now_ms, char name[LOG_LIMIT_NAME_MAX],
                       uint64_t *lines);

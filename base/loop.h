@@ -18,7 +18,7 @@
 struct loop;
 struct page;
 
-/** Between two turns of an idle loop whose turns are counted. */
+/** Longest time between two turns of an idle loop whose turns are counted. */
 #define LOOP_BEAT_MS 500
 
 /** @p events as in epoll: EPOLLIN, EPOLLOUT, EPOLLHUP, EPOLLERR */

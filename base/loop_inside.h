@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What loop.c and loop_watch.c share; nobody else includes it.
- *
- * The loop's thread only.
+ * The loop's state, shared by loop.c and loop_watch.c; no other file includes it. The loop's thread
+ * only.
  */
 #ifndef WEIR_BASE_LOOP_INSIDE_H
 #define WEIR_BASE_LOOP_INSIDE_H
@@ -17,7 +16,7 @@
 struct loop_fd {
 	loop_fd_cb *cb; /**< NULL: not watched */
 	void *arg;
-	uint32_t serial; /**< tells a descriptor from an earlier one of the same number */
+	uint32_t serial; /**< distinguishes a descriptor from an earlier one of the same number */
 };
 
 struct loop {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Running out of memory, remembered for the work that a thread is at.
+ * Running out of memory, remembered for the work that a thread is doing.
  *
- * A library that builds an answer from many small pieces (jansson) may leave one out when its memory
- * fails, and nothing shows it afterwards. Its allocations go through memory_alloc(), and who sends the
- * answer asks once, at the end, whether it is whole.
+ * A library that builds an answer from many small pieces (jansson) may leave a piece out when an
+ * allocation fails, and nothing in the answer shows it. So its allocations go through
+ * memory_alloc(), and the sender of the answer asks once, at the end, whether the answer is whole.
  *
  * Implemented in base/memory.c. Any thread may call; each has a state of its own.
  */
@@ -26,14 +26,15 @@ void memory_forget(void);
 bool memory_failed(void);
 
 /**
- * Make room for @p n bytes in the heap, for small allocations of this thread that must not fail; of large
- * ones (over 64 KiB) it is no promise. @return 0 or -ENOMEM
+ * Make room for @p n bytes in the heap, so that small allocations of this thread that follow do not
+ * fail. It promises nothing for large ones (over 64 KiB). @return 0 or -ENOMEM
  */
 int memory_make_room(size_t n);
 
 /**
- * Set memory aside in this thread for code that does not bear a failure: it can end in good order with
- * @p n bytes more, and its result is thrown away. One reserve a thread at a time. @return 0 or -ENOMEM
+ * Set memory aside in this thread for code that cannot handle a failed allocation: that code may
+ * use @p n bytes more to end in good order, and its result is thrown away. One reserve for a thread
+ * at a time. @return 0 or -ENOMEM
  */
 int memory_reserve_begin(size_t n);
 /** Whether the reserve was drawn on. */

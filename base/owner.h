@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Whose files a process believes.
+ * Which files a process believes.
  *
- * The run and state directories are shared: each process may add files there, and a file may lie where another process's is
- * expected. So whoever reads one of these files names the process that writes it, and believes the file only if it belongs
- * to that process's user (weir-PROCESS), to root, or to the reader itself. Where Weir's users do not exist, all four
+ * The run and state directories are shared: each process may add files there, so a file may be at a
+ * path where another process's file is expected. Therefore a reader of such a file names the
+ * process that writes it, and believes the file only if it belongs to that process's user
+ * (weir-PROCESS), to root, or to the reader itself. Where Weir's users do not exist, all four
  * processes run as one user, and the last two rules are enough.
  *
- * A file that is not believed is logged once (event file-not-believed) and kept in a short list for the process's conditions
- * until it is gone or mended. Implemented in base/owner.c; any thread may call.
+ * A file that is not believed is logged once (event file-not-believed) and kept in a short list for
+ * the process's conditions until it is removed or corrected. Implemented in base/owner.c; any
+ * thread may call.
  */
 #ifndef WEIR_BASE_OWNER_H
 #define WEIR_BASE_OWNER_H
@@ -30,9 +32,15 @@ struct owner_trouble {
 	uid_t found;               /**< whose it is */
 };
 
-/** The user of weir-@p process: found once, before rights are given up. @return false: there is no such user */
+/**
+ * Find the user of weir-@p process; the look-up is made once, before rights are given up. @return
+ * false: there is no such user
+ */
 bool owner_of(const char *process, uid_t *uid);
-/** Whether a file of @p uid is believed where weir-@p process writes; NULL: where the caller does. */
+/**
+ * Whether a file of user @p uid is believed where weir-@p process writes. NULL: where the caller
+ * itself writes.
+ */
 bool owner_is(uid_t uid, const char *process);
 
 /**
@@ -47,29 +55,30 @@ int owner_check(int fd, const char *path, const char *process);
 /** Note the outcome of a check that was made elsewhere. */
 void owner_note(const char *path, const char *process, uid_t found, bool believed);
 
-/** What is not believed now. @return how many are written to @p out */
+/** List the files that are not believed now. @return how many are written to @p out */
 size_t owner_troubles(struct owner_trouble out[OWNER_TROUBLES_MAX]);
 
 /** Room for the name of a file that is being written. */
 #define OWNER_DRAFT_MAX (PATH_MAX + 16)
 /**
- * Make a new file beside @p path, to be moved there when it is whole: PATH.new, or another name if that one is taken by
- * another user. It never is an existing file, and no link is followed. @return a descriptor or -errno
+ * Create a new file next to @p path, to be renamed to it when it is complete: PATH.new, or another
+ * name if another user's file has that one. It is never an existing file, and no link is followed.
+ * @return a descriptor or -errno
  */
 int owner_draft(const char *path, mode_t mode, char draft[OWNER_DRAFT_MAX]);
 /** The same as a stream, for owner_put() in the end. @return NULL with errno set */
 FILE *owner_draft_stream(const char *path, mode_t mode, char draft[OWNER_DRAFT_MAX]);
 
 /**
- * The file is written: put it on the disk and in the place of @p path. Takes @p f; without success nothing is left of the
- * draft, and @p path is as before. @return 0 or -errno, also of an earlier write to @p f
+ * Finish a new file: write it to the disk and rename it to @p path. Takes @p f. On failure the new
+ * file is removed and @p path is as before. @return 0 or -errno, also of an earlier write to @p f
  */
 int owner_put(FILE *f, const char *draft, const char *path);
 
 /**
- * Make the directory @p path of weir-@p process, the caller's, or take the one that is there: it must be its user's, and no
- * link; rights that go beyond @p mode are taken away. Root may take that user's directory, too.
- * @return 0, -EPERM (it is another user's: noted) or -errno
+ * Make the directory @p path of weir-@p process, which is the caller, or accept the existing one:
+ * it must belong to that user and be no link. Rights beyond @p mode are removed. Root may accept
+ * that user's directory as well. @return 0, -EPERM (it is another user's: noted) or -errno
  */
 int owner_directory(const char *path, mode_t mode, const char *process);
 

@@ -3,11 +3,10 @@
  * @file
  * Pages: files in shared memory with one writer and any number of readers.
  *
- * A page outlives its writer: readers keep what they have mapped, and the next
- * writer takes the same file over if its kind and layout match. The first 64 bytes
- * are the header below; the payload follows. A reader sees every single word
- * whole (aligned 32- and 64-bit atomics); anything larger carries a sequence of
- * its own. Readers wait on the header's epoch with a futex (futex(2)).
+ * A page outlives its writer: readers keep what they have mapped, and the next writer takes the
+ * same file over if its kind and layout match. The first 64 bytes are the header below; the payload
+ * follows. A reader sees each single word whole (aligned 32- and 64-bit atomics); anything larger
+ * needs a sequence number of its own. Readers wait on the header's epoch with a futex (futex(2)).
  *
  * Implemented in base/page.c. The writer's functions are for one thread at a time; readers may be
  * any threads and processes.
@@ -49,7 +48,10 @@ int page_open(const char *path, const char *kind, uint32_t layout, const char *w
               struct page **out);
 /** Unmap; the file stays. NULL is fine. */
 void page_close(struct page *p);
-/** Writer: take the page's file at @p path away, and its lock's; then as page_close(). Readers keep what they have mapped. */
+/**
+ * Writer: remove the page's file at @p path and its lock's, then as page_close(). Readers keep what
+ * they have mapped.
+ */
 void page_remove(struct page *p, const char *path);
 
 /** The payload; a reader must not write to it. */
@@ -59,7 +61,7 @@ const struct page_header *page_header(const struct page *p);
 /** Whether page_create() found a payload to keep. */
 bool page_was_kept(const struct page *p);
 
-/** Writer: tell readers that words changed: count the epoch up, wake those who wait. */
+/** Writer: publish changed words: count the epoch up and wake the readers that wait. */
 void page_publish(struct page *p);
 /** Writer: note a sign of life. */
 void page_alive(struct page *p, uint64_t now_ms);
@@ -67,21 +69,23 @@ void page_alive(struct page *p, uint64_t now_ms);
 uint32_t page_epoch(const struct page *p);
 /** Reader: wait until the epoch differs from @p epoch; a negative timeout never ends. @return 0, -ETIMEDOUT, or -EINTR after a signal or page_nudge() */
 int page_wait(const struct page *p, uint32_t epoch, int timeout_ms);
-/** Wake all who wait in page_wait(), who then see -EINTR; nothing is published. */
+/** Wake all threads in page_wait(), which return -EINTR; nothing is published. */
 void page_nudge(const struct page *p);
 /**
- * Whether the page is whole. One that was cut short or overwritten reads as zeros in part or altogether: words that were read
- * are to be believed only if this is true afterwards.
+ * Whether the page is whole. A page that was cut short or overwritten reads as zeros in part or
+ * altogether, so believe the words that you read only if this is true afterwards.
  */
 bool page_is_sound(const struct page *p);
 /**
- * Writer: put the page back at its path if somebody removed it, or its lock: a file of the same payload, at the same addresses.
- * Readers of the removed file see `replaced`. A file of somebody else at the path stays there. To be called about once a second.
+ * Writer: put the page back at its path, and its lock, if somebody removed them: a new file with
+ * the same payload, mapped at the same addresses. Readers of the removed file see `replaced`. A
+ * file of another user at the path is left there. To be called about once a second.
  */
 void page_keep_name(struct page *p);
 /**
- * Writer: as page_keep_name(); and make a damaged page one again: its file gets its length and header back. The payload is zeros then, and is to be
- * written again. Nothing happens to a sound page. @return whether it was damaged
+ * Writer: as page_keep_name(), and repair a damaged page: its file gets its length and header back.
+ * The payload is zeros then and must be written again. Nothing happens to a sound page. @return
+ * whether it was damaged
  */
 bool page_repair(struct page *p);
 /** Reader: whether the writer has replaced the file, or the page is not sound, so that page_open() is due again. */

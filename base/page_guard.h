@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Mapped files that somebody may cut short: pages (base/page.c), and the DPDK driver's tables as others read them.
+ * Mapped files that may be cut short from outside: pages (base/page.c), and the DPDK driver's
+ * tables as other processes read them.
  *
- * An access behind the end of a mapped file raises SIGBUS. With a guard the process goes on: a reader then reads zeros in all of
- * the mapping, header included, and page_is_sound() says so; a writer's file gets its length back, filled with zeros, and
- * loses its first byte, so that page_is_sound() says it of a file whose header was left.
- * A writer whose file system is full goes on with memory of its own, which nobody else sees.
+ * An access behind the end of a mapped file raises SIGBUS. With a guard the process goes on:
+ *
+ * - A reader reads zeros in the whole mapping, header included, and page_is_sound() is false.
+ * - A writer's file gets its length back, filled with zeros. Its first byte is cleared, so that
+ *   page_is_sound() is false even if the header was left.
+ * - A writer whose file system is full goes on with private memory, which no other process sees.
  *
  * Implemented in base/page_guard.c. Any thread may call.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Texts of others, made fit to stand on a terminal, in a log and in JSON: without control characters, and cut at a
- * whole UTF-8 character. What is no UTF-8 stays as it is.
+ * Texts from outside, made safe for a terminal, a log and JSON: without control characters, and cut
+ * at a whole UTF-8 character. Bytes that are no UTF-8 stay as they are.
  *
  * Implemented in base/plain.c. Pure functions: any thread may call them.
  */
@@ -13,7 +13,10 @@
 
 /** Make each control character of @p text a '?'. */
 void plain_make(char *text);
-/** Where @p text fills its @p size bytes, so that it may have been cut: take a character off that is not whole. */
+/**
+ * If @p text fills its @p size bytes, it may have been cut: remove a last character that is not
+ * whole.
+ */
 void plain_cut(char *text, size_t size);
 /** Copy @p text, cut to @p size bytes, and make it plain. */
 void plain_copy(char *out, size_t size, const char *text);

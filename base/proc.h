@@ -61,14 +61,14 @@ void proc_notify(const char *text);
 /** The time in which the supervisor wants a WATCHDOG=1 (WATCHDOG_USEC); 0: it wants none. */
 unsigned proc_watchdog_ms(void);
 /**
- * Ignore every signal that would end or stop the process by accident (docs/processes.md has the table). Comes first
- * in main(); what loop_signal() asks for afterwards is taken all the same.
+ * Ignore every signal that would end or stop the process by accident (docs/architecture.md has the
+ * table). Comes first in main(); loop_signal() later takes signals all the same.
  */
 void proc_ignore_signals(void);
 
 /**
- * As root: be in group weir as well, and those that are started from here. Under the unit root may not pass over the modes of
- * files, and what the processes share is for that group.
+ * As root: join group weir, also for processes that are started from here. The systemd unit takes
+ * root's right to ignore the modes of files, and files that processes share belong to that group.
  */
 void proc_join_group(void);
 

@@ -4,9 +4,9 @@
  * Several sockets of one process on one address and port (SO_REUSEPORT, socket(7)), among which the
  * kernel spreads packets and connections. Implemented in reuseport.c; any thread.
  *
- * The first socket is bound without the option, so that it is refused where another server has the
- * address; the option is set on it afterwards, for those that follow. Sockets have the order
- * in which they were bound (TCP: in which they began to listen); closing the last ones leaves the order of the others.
+ * The first socket is bound without the option, so that bind() fails if another server has the
+ * address; the option is set afterwards, for the sockets that follow. Sockets are ordered by bind()
+ * (UDP) or listen() (TCP); closing the last ones keeps the order of the others.
  */
 #ifndef WEIR_BASE_REUSEPORT_H
 #define WEIR_BASE_REUSEPORT_H
@@ -18,9 +18,10 @@ int reuseport_before_bind(int fd, bool first);
 /** And after: others of this user may follow. @return 0 or -errno */
 int reuseport_after_bind(int fd);
 /**
- * From now on only the first @p n sockets of @p fd's group get packets, each as often as another, by chance. Until
- * this is called, all do, by the hash of the addresses. What a socket has got already stays there to be read.
- * @return 0, also for a socket without a group, or -errno
+ * Let only the first @p n sockets of @p fd's group receive packets, each by chance with equal
+ * probability. Before the first call all sockets receive, by the hash of the addresses. Packets
+ * that a socket has received already stay there to be read. @return 0, also for a socket without a
+ * group, or -errno
  */
 int reuseport_steer(int fd, unsigned n);
 

@@ -175,7 +175,7 @@ static void log_refusal(const siginfo_t *info)
 	n = put_text(line, n, " at=0x");
 	n = put_number(line, n, (uintptr_t)info->si_call_addr, 16);
 	line[n++] = '\n';
-	/* Nobody is left to tell when standard error is gone. */
+	/* without standard error there is no other place to report to */
 	if (write(STDERR_FILENO, line, n) < 0)
 		return;
 }

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The system calls that a process may make (seccomp(2)): a list for each of Weir's four processes, in
- * base/sandbox_lists.c. Whoever breaks into a process can start no program, leave no namespace, and open no kind of
- * socket that the process has no use for.
+ * The system calls that a process may make (seccomp(2)): a list for each of Weir's four processes,
+ * in base/sandbox_lists.c. An intruder in a process can start no program, leave no namespace, and
+ * open no kind of socket that the process does not need.
  *
- * A call that is not on the list fails with EPERM and is counted; the process goes on, because forwarding must not end
- * when a library tries something new. It is logged the first time (event system-call-refused), and conditions_end()
- * states it as a condition until the process starts again. A new process (fork) is refused without being counted:
- * libc makes it with all signals blocked, and the count is made by a handler of SIGSYS. For the same reason each thread
- * leaves SIGSYS unblocked: the kernel ends a process that blocks it when a call is refused. A call that is newer than the
- * lists fails with ENOSYS, as with an older kernel, so that a library takes the one before it.
+ * A call that is not on the list fails with EPERM and is counted. The process goes on, because
+ * forwarding must not end when a library tries something new. The first refusal is logged (event
+ * system-call-refused), and conditions_end() reports a condition until the process starts again. A
+ * new process (fork) is refused without being counted: libc makes it with all signals blocked, and
+ * counting needs the handler of SIGSYS. For the same reason each thread leaves SIGSYS unblocked:
+ * the kernel ends a process that blocks it when a call is refused. A call that is newer than the
+ * lists fails with ENOSYS, as with an older kernel, so that a library uses the call before it.
  *
- * What a list cannot see: what a pointer points to. So adjtimex(2) is allowed as a whole; setting the clock takes
- * CAP_SYS_TIME, which no process has.
+ * A list cannot see what a pointer points to. So adjtimex(2) is allowed as a whole; setting the
+ * clock needs CAP_SYS_TIME, which no process has.
  *
  * Implemented in base/sandbox.c, the lists in base/sandbox_lists.c. sandbox_enter() is for the main
  * thread at the start; any thread may ask.
@@ -46,10 +47,12 @@ enum sandbox_state {
 };
 
 /**
- * From now on all threads of this process, also later ones, make only the calls of weir-@p process ("mgmt", "dataplane",
- * "health", "dns"). No new privileges are possible afterwards. It comes after proc_become(). A failure is logged, and the
- * process may go on without: sandbox_state() says so.
- * @return 0, also where the environment says WEIR_SANDBOX=none; -ENOENT: there is no such list; or -errno
+ * Restrict all threads of this process, also later ones, to the calls of weir-@p process ("mgmt",
+ * "dataplane", "health", "dns"). No new privileges are possible afterwards. Call it after
+ * proc_become(). A failure is logged, and the process may go on without a filter: sandbox_state()
+ * says so.
+ * @return 0, also if the environment says WEIR_SANDBOX=none; -ENOENT: there is no such list; or
+ *   -errno
  */
 int sandbox_enter(const char *process);
 /** How sandbox_enter() ended. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Calls that some machines do not have: the old ones of x86-64, whose successors take a directory. Their rules are left out.
- * And two that the kernel's headers do not name yet.
+ * System calls that some machines do not have: the old calls of x86-64, whose successors take a
+ * directory. Their numbers are -1, and their rules are left out. Also two calls that the kernel's
+ * headers do not name yet. Included by base/sandbox_lists.c.
  */
 #ifndef WEIR_BASE_SANDBOX_NUMBERS_H
 #define WEIR_BASE_SANDBOX_NUMBERS_H

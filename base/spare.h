@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * A descriptor in reserve, for a process that has none left: a connection that waits can then still be taken (and
- * answered, or closed), and the listener does not stay readable without end. Implemented in spare.c; the owner's thread only.
+ * A descriptor in reserve, for a process that has none left: with it a waiting connection can still
+ * be accepted (and answered, or closed), so the listener does not stay readable for ever.
+ * Implemented in spare.c; the owner's thread only.
  */
 #ifndef WEIR_BASE_SPARE_H
 #define WEIR_BASE_SPARE_H

@@ -34,12 +34,12 @@
 /** What the peers say about the kernel's clock. */
 enum wall_peers {
 	WALL_PEERS_NONE,    /**< there are none: the kernel's word is enough */
-	WALL_PEERS_UNHEARD, /**< there are some, none has told its clock lately */
+	WALL_PEERS_UNHEARD, /**< there are some, but none has sent its clock lately */
 	WALL_PEERS_AGREE,   /**< one agrees with it within WALL_STEP_MS */
 	WALL_PEERS_DIFFER,
 };
 
-/** Why the kernel's clock is not followed, or ramps stand still because of it. */
+/** Why the kernel's clock is not followed, or holds ramps. */
 enum wall_hold {
 	WALL_RUNS,
 	WALL_STEPPED,        /**< elapsed time is believed, and everything goes on by it */
@@ -80,7 +80,7 @@ int64_t wall_accept(struct wall *w, uint64_t mono_ms, int64_t clock_ms);
 
 /** @param trusted the node's setting that makes an unsynchronised clock no matter */
 enum wall_hold wall_hold(const struct wall *w, bool trusted);
-/** Whether ramps of drains stand still. */
+/** Whether ramps of drains are held. */
 bool wall_holds_ramps(enum wall_hold hold);
 /** "good", "stepped", "unsynchronised", "booted" */
 const char *wall_hold_text(enum wall_hold hold);

@@ -456,6 +456,7 @@ static bool refuse_type(struct work *w)
 	return w->info->rcode != DNS_NOERROR;
 }
 
+/* The size must be known before anything is written: other parts must leave room for the OPT. */
 static size_t opt_size(const struct work *w)
 {
 	size_t n = OPT_FIXED;
@@ -498,6 +499,7 @@ static void put_opt(struct work *w)
 	w->m.counts[SECTION_ADDITIONAL]++;
 }
 
+/* Written last: counts, rcode and flags are known only now. */
 static void put_header(struct work *w)
 {
 	uint8_t *h = w->m.w.start;

@@ -60,6 +60,7 @@ static unsigned find_seen(const struct message *m, uint32_t fold_off)
 	return 0;
 }
 
+/* Labels are written until a suffix is found that the message has already; each new suffix is remembered on the way. */
 static void put_name(struct message *m, uint32_t name_off)
 {
 	const struct image_name *n = image_name(m->image, name_off);

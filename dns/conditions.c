@@ -19,6 +19,7 @@
 /* The supervisor needs some seconds to open the sockets of more threads. */
 #define FEW_THREADS_MS 15000
 
+/* A missing document is no error: a new node waits for its first one. */
 static void state_document(const struct server *s, struct stats *to)
 {
 	const struct server_load *l = &s->load;
@@ -276,6 +277,10 @@ static unsigned count_outs(const struct generation *g, const struct model_site *
 	return n_out;
 }
 
+/*
+ * The advice depends on the side: the site's own nodes look at their VIPs from outside, the others ask that site's
+ * nodes.
+ */
 static void state_outs(const struct server *s, struct stats *to)
 {
 	const struct model *m = s->now ? s->now->model : NULL;

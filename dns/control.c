@@ -126,6 +126,7 @@ static json_t *ramps_json(const struct ramps *r)
 	return list;
 }
 
+/* Errors are left out while a load runs: its thread writes them. */
 static json_t *load_json(const struct server *s)
 {
 	const struct server_load *l = &s->load;
@@ -139,6 +140,7 @@ static json_t *load_json(const struct server *s)
 	                 server_load_error(s), "mistakes", mistakes);
 }
 
+/* Fields of the generation are missing until there is one; all others are always there. */
 static json_t *status(const struct server *s)
 {
 	const struct generation *g = s->now;

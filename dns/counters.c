@@ -223,6 +223,7 @@ static size_t placed_index(const struct place *p, const struct place_service *s)
 	return s->first_state + (size_t)(s - p->services);
 }
 
+/* All classes and sites get their counters now: a worker thread must never have to look one up. */
 static void find_service(struct counters *c, struct counters_words *words, const struct place *p,
                          const struct place_service *s)
 {

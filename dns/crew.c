@@ -83,6 +83,7 @@ static void give_plan(struct worker *w, struct worker_plan *plan)
 		          worker_name(w, name), strerror(errno));
 }
 
+/* TCP clients are closed here, by the main thread: the worker thread has ended, and may have left some. */
 static void close_worker(struct worker *w)
 {
 	if (w->loop) {
@@ -99,6 +100,7 @@ static void close_worker(struct worker *w)
 	w->loop = NULL;
 }
 
+/* On failure the caller closes what was opened. */
 static int open_worker(struct server *s, struct worker *w)
 {
 	int err;

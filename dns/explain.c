@@ -248,6 +248,7 @@ static void say_step(struct explainer *x, const struct answer_step *step)
 		    words[step->kind].after);
 }
 
+/* A record that ldns cannot print is left out: the others are still worth showing. */
 static void list_records(struct explainer *x, const char *section, const ldns_rr_list *list)
 {
 	for (size_t i = 0; list && i < ldns_rr_list_rr_count(list); i++) {

@@ -228,6 +228,7 @@ static void report_mistakes(const struct model_mistakes *mistakes, const struct 
 	}
 }
 
+/* A missing document has its own code: it is normal on a new node, and no reason for an error message. */
 static int read_document(struct generation *g, const struct proc_dirs *dirs,
                          const struct generation_how *how)
 {
@@ -246,6 +247,7 @@ static int read_document(struct generation *g, const struct proc_dirs *dirs,
 	return err;
 }
 
+/* Steering, state and peer health live in one arena, so that freeing a generation cannot forget a part. */
 static int make_places(struct generation *g)
 {
 	size_t n;

@@ -87,6 +87,7 @@ static bool is_name(const struct image *i, const struct image_node *node, const 
 	return true;
 }
 
+/* The tag is compared before the name, whose labels may each cost a cache miss. */
 static const struct image_node *search(const struct image *i, uint64_t hash,
                                        const struct name *name, unsigned first)
 {

@@ -178,6 +178,10 @@ static int open_next(struct server *s, struct server_listen *l, unsigned kind)
 	return 0;
 }
 
+/*
+ * Without any socket of a kind the address is not served: an error. With some it is served by fewer threads: a
+ * warning.
+ */
 static void log_failure(struct server *s, const struct server_listen *l, unsigned kind, int err)
 {
 	char text[ADDR_TEXT_MAX];

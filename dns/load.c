@@ -25,6 +25,7 @@
 /* Weir run takes it for a hang if putting a generation in force takes longer. */
 #define DOCUMENT_S 60u
 
+/* Called by the loading thread; the main thread logs the errors after it has joined that thread. */
 static void keep_mistake(void *arg, const struct zones_message *m)
 {
 	struct server_load *l = arg;
@@ -40,6 +41,7 @@ static void keep_mistake(void *arg, const struct zones_message *m)
 	l->zones[l->n_mistakes - 1] = *m->zone ? strdup(m->zone) : NULL;
 }
 
+/* Everything that the thread reads of the server stays unchanged until it is joined. */
 static void *run(void *arg)
 {
 	struct server *s = arg;

@@ -103,6 +103,7 @@ static void find_health(struct server *s, uint64_t now_ms)
 	log_note("dns-health-page", "state=found");
 }
 
+/* Only a change is logged: an untrusted clock may stay so for days. */
 static void read_clock(struct server *s)
 {
 	const struct model_node *self = s->now ? s->now->model->self : NULL;
@@ -153,6 +154,10 @@ static void find_counters(struct server *s, uint64_t now_ms)
 	loop_stop(s->loop);
 }
 
+/*
+ * The clock is read first, because all else depends on the time of this tick; counters come last and show its
+ * result.
+ */
 static void on_tick(void *arg)
 {
 	struct server *s = arg;
@@ -254,6 +259,7 @@ static int serve(struct server *s)
 	return loop_run(s->loop);
 }
 
+/* Threads first, then what they use. */
 static void finish(struct server *s)
 {
 	crew_stop(s);

@@ -30,6 +30,7 @@ static void add_site(struct majority *m, uint32_t n, uint32_t n_down, uint32_t n
 		m->n_up++;
 }
 
+/* Views of one site are neighbours, so one pass counts nodes within sites and sites. */
 static struct majority count(const struct majority_view *views, size_t n,
                              bool (*counts)(const struct majority_view *))
 {

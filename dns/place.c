@@ -240,6 +240,7 @@ static enum place_ttl ttl_reason(const struct chooser *c, enum place_class class
 	return from;
 }
 
+/* The TTL ends with the next known change, but always stays within the configured limits. */
 static void choose_ttl(const struct chooser *c, const struct place_name *n, int64_t wall_ms,
                        struct place_choice *choice)
 {
@@ -302,6 +303,7 @@ static void fill_site(const struct model_at *at, struct place_site *out)
 	}
 }
 
+/* The states of all services form one array; each service notes where its own begin. */
 static void fill_service(const struct model_service *s, struct arena *a, struct place *p,
                          struct place_service *out)
 {

@@ -55,6 +55,7 @@ struct effect {
 	int64_t next_ms;
 };
 
+/* Effects only add up: of several overrides the strongest one counts, in whatever order they are applied. */
 static void apply(const struct effect *e, struct place_site_state *s)
 {
 	if (e->next_ms < s->next_ms)

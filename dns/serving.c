@@ -88,6 +88,7 @@ static size_t state_bytes(const struct place_state *state)
 	return sizeof(*state) + state->n_sites * sizeof(state->sites[0]);
 }
 
+/* One allocation holds the head and the copy, so a state is freed in one step. */
 static struct serving *copy_state(struct server *s)
 {
 	const struct place_state *state = s->now->state;

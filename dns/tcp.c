@@ -88,6 +88,7 @@ static void release_buffers(struct tcp_buffers *b)
 	(void)madvise((void *)first, end - first, MADV_DONTNEED);
 }
 
+/* The queue may still have the client's entry; it is skipped later (serve_client()). */
 static void close_client(struct worker *w, struct tcp_client *c, enum counters_close why)
 {
 	struct tcp *t = w->tcp;

@@ -160,6 +160,7 @@ static void find_page(struct view *view, const struct views_seen *seen)
 	view->found = false;
 }
 
+/* Freshness is read each time, words only if the page's epoch has changed. */
 static void read_other(const struct views *v, struct view *view, const struct views_seen *seen)
 {
 	find_page(view, seen);

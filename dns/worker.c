@@ -118,6 +118,7 @@ static void take_plan(struct worker *w, struct worker_plan *plan)
 	}
 }
 
+/* Of plans in quick succession only the newest is found: a later wake then finds none. */
 static void on_wake(void *arg, int fd, uint32_t events)
 {
 	struct worker *w = arg;

@@ -152,6 +152,7 @@ static size_t find_free_entry(const struct build_name_entry *table, size_t size,
 	return at;
 }
 
+/* Entries keep their tag, which is enough to place them in the larger table: no name is hashed again. */
 static bool table_grow(struct build *b)
 {
 	size_t size = b->table_size ? b->table_size * 2 : 1024;

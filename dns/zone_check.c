@@ -142,6 +142,7 @@ static void sort_records(struct build *b)
 	sort_owners(to, n);
 }
 
+/* After the sort, records of one owner and zone are neighbours: each run becomes a node. */
 static void make_nodes(struct build *b)
 {
 	uint32_t n = (uint32_t)b->records.n;
@@ -322,6 +323,7 @@ static void check_cname(struct build *b, const struct build_node *node)
 	}
 }
 
+/* A dynamic name's addresses come from the document, so the zone must not have others for it. */
 static void check_dynamic(struct build *b, const struct build_node *node)
 {
 	static const uint16_t refused[] = { DNS_A, DNS_AAAA, DNS_CNAME };

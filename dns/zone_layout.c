@@ -216,6 +216,7 @@ static uint8_t *write_record(const struct build *b, const struct build_record *r
 	return out + r->data_length;
 }
 
+/* A set's number of records is counted while they are written: calloc() has set it to 0. */
 static void write_sets(struct layout *l, const struct build_node *node, struct image_node *out)
 {
 	const struct build *b = l->b;
@@ -267,6 +268,7 @@ static void write_nodes(struct layout *l)
 	}
 }
 
+/* Required glue first, so that an answer can stop at the first optional address that does not fit. */
 static uint32_t write_glue(struct layout *l, uint32_t off)
 {
 	const struct build *b = l->b;
@@ -335,6 +337,7 @@ static void write_zones(struct layout *l, uint32_t off)
 	}
 }
 
+/* The parent's second node at an apex is left out: a search must find the child zone's node, which is linked to it. */
 static void write_buckets(struct layout *l)
 {
 	const struct build *b = l->b;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Records of a master file, one at a time: zone_data.c reads the common types, ldns the text of all others, composed
- * again with TTL 0 and class IN. What ldns gets wrong is done here before: numbers that it would wrap, directives, includes.
+ * Records of a master file, one at a time: zone_data.c reads the common types, ldns the text of all others,
+ * composed again with TTL 0 and class IN. What ldns gets wrong is done here before: numbers that it would wrap,
+ * directives, includes.
  */
 #include "dns/zone_build.h"
 

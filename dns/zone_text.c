@@ -38,6 +38,7 @@ struct zone_text {
 	char text[ZONE_RECORD_TEXT_MAX + 1];
 };
 
+/* The kernel's codes for an escape from the directory would only confuse. */
 static const char *open_why(int error)
 {
 	switch (error) {

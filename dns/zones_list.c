@@ -116,6 +116,7 @@ static void list_record(struct listing *l, struct zone_text_line *line)
 	l->found(l->arg, &r);
 }
 
+/* Errors are ignored: the zone's check reports them, and a comparison shows as much as it can read. */
 static void follow_directive(struct listing *l, struct zone_text *t, char *text)
 {
 	char *what = next_word(&text), *word = next_word(&text), *origin = next_word(&text);

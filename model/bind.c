@@ -40,7 +40,7 @@ static void wrong(const struct spot *s, const struct tree *node, const char *for
 	mistakes_add(s->b->mistakes, node->at, tree_path(node, NULL, path), "%s", text);
 }
 
-/* What was found, for a person. */
+/* Describe a value that was found, for an error message. */
 static const char *found(const struct tree *node, char text[96])
 {
 	if (node->kind == TREE_TEXT)
@@ -54,7 +54,7 @@ static const char *found(const struct tree *node, char text[96])
 	return text;
 }
 
-/* What each kind looks like, for a person. */
+/* How a value of each kind looks, for an error message. */
 static const char *const expected[KIND_COUNT] = {
 	[KIND_GROUP] = "a group { ... }",
 	[KIND_GROUPS] = "a list of groups ( { ... }, ... )",
@@ -315,7 +315,7 @@ static bool read_prefix(const struct spot *s, const struct tree *node, struct pr
 	return false;
 }
 
-/* One host's MAC address, into the first six bytes of an address. */
+/* Read the MAC address of one host into the first six bytes of an address. */
 static bool read_mac(const struct spot *s, const struct tree *node, struct prefix *out)
 {
 	uint8_t mac[6], any = 0;
@@ -455,7 +455,7 @@ static bool read_value(const struct spot *s, struct value *v)
 	}
 }
 
-/* A group that is not there has its members' defaults all the same. */
+/* The members of a missing group still have their defaults. */
 static void take_empty_group(const struct bind *b, const struct tree *parent, enum schema_id id,
                              struct value *v)
 {
@@ -473,7 +473,7 @@ static void take_empty_group(const struct bind *b, const struct tree *parent, en
 	v->ok = bind_group(b, node, id, item);
 }
 
-/* Fill in what the schema says where the document is silent; defaults are right by the schema's test. */
+/* Fill in the schema's default. Defaults are valid, because a test of the schema checks them. */
 static void take_default(const struct bind *b, enum schema_id id, struct value *v)
 {
 	const struct schema_row *row = &schema()->rows[id];
@@ -493,7 +493,7 @@ static void take_default(const struct bind *b, enum schema_id id, struct value *
 		v->ok = read_value(&s, v);
 }
 
-/* Find the row of each child and note it; tell of those that have none. */
+/* Find the row of each child, and report children that have none. */
 static void place_children(const struct bind *b, const struct tree *node, enum schema_id group,
                            struct value *values)
 {

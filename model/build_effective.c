@@ -53,7 +53,7 @@ static void build_members(const struct build *b, const struct item *item, struct
 	set->n_members = list->count;
 }
 
-/* Put the document's sets in the place of the first ones; they stand oldest first. */
+/* Replace the first sets of the pools by those of the document, which lists them oldest first. */
 static void build_sets(struct build *b)
 {
 	const struct value *list = bind_value(b->top, SCHEMA_SETS);

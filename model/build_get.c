@@ -44,7 +44,7 @@ const char *build_text(const struct build *b, const struct item *item, enum sche
 	return copy ? copy : "";
 }
 
-/* For bsearch and near names: an item with its name first, as in the model's structures. */
+/* For sorting: an item with its name first, as in the model's structures. */
 struct named_item {
 	const char *name;
 	const struct item *item;
@@ -61,7 +61,7 @@ static int by_name_then_order(const void *a, const void *b)
 	       (x->item->node->order < y->item->node->order);
 }
 
-/* The items of @p list sorted by the text of @p name_id, each name once; tell of the others. */
+/* The items of @p list sorted by the text of @p name_id, each name once; report duplicates. */
 struct sources build_sort(const struct build *b, const struct value *list, enum schema_id name_id)
 {
 	struct arena *scratch = b->bind->arena;
@@ -90,7 +90,7 @@ struct sources build_sort(const struct build *b, const struct value *list, enum 
 	return out;
 }
 
-/* Find what @p item's row @p id refers to; tell if there is no such thing. */
+/* Find the thing that @p item's row @p id refers to, and report if there is none. */
 const void *build_resolve(const struct build *b, const struct item *item, enum schema_id id,
                           const void *array, size_t n, size_t size)
 {

@@ -89,7 +89,7 @@ static void build_backends(const struct build *b, const struct item *item, struc
 	check_identities(b, pool, &from);
 }
 
-/* Until an effective document says otherwise a pool has one set, of all its backends. */
+/* A pool has one set, of all its backends, unless an effective document has others. */
 static void build_first_set(const struct build *b, struct model_pool *pool)
 {
 	struct model_set *set = ARENA_ARRAY(b->arena, struct model_set, 1);

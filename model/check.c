@@ -21,7 +21,7 @@
 #define INNER_IP4_MIN   576u    /* RFC 791: every host takes it */
 #define INNER_IP6_MIN   1280u   /* RFC 8200, section 5 */
 
-/* An address that packets are sent to or from, and who says so. */
+/* An address of packets, and the item that claims it. */
 struct claim {
 	struct addr address;
 	uint32_t kind; /* port << 8 | protocol, 0 for a VIP as such */
@@ -113,7 +113,9 @@ static void check_nodes(const struct build *b)
 	}
 }
 
-/* Whether @p text can stand in an HTTP request line or header: no space, no control character, ASCII. */
+/*
+ * Whether @p text fits into an HTTP request line or header: ASCII, no space, no control character.
+ */
 static bool is_visible(const char *text)
 {
 	for (; *text; text++)
@@ -136,7 +138,7 @@ static void check_http(const struct build *b, const struct model_check *c, const
 		             "found a character that no host name can hold");
 }
 
-/* Here are the combinations that the schema's limits cannot express. */
+/* Combinations of settings that the schema's limits cannot express. */
 static void check_checks(const struct build *b)
 {
 	for (size_t i = 0; i < b->model->n_checks; i++) {
@@ -167,7 +169,7 @@ static void check_checks(const struct build *b)
 	}
 }
 
-/* Whether any node of the pool's site can make outer packets to each of its families. */
+/* Each node of the pool's site needs a tunnel source of every address family of the backends. */
 static void check_families(const struct build *b, const struct model_pool *pool,
                            const struct item *item)
 {
@@ -191,7 +193,7 @@ static void check_families(const struct build *b, const struct model_pool *pool,
 	}
 }
 
-/* Second chance is a form of GUE and keeps the outer source, so its family. */
+/* Second chance is a form of GUE, and keeps the outer source address and so its family. */
 static void check_agent(const struct build *b, const struct model_pool *pool,
                         const struct item *item)
 {
@@ -341,7 +343,7 @@ static void check_ports(const struct build *b, const struct model_service *servi
 	}
 }
 
-/* The smallest packet that everyone may send has to fit with the outer headers around it. */
+/* The smallest packet that every host may send must fit together with the outer headers. */
 static void check_mtu(const struct build *b, const struct model_at *at)
 {
 	const struct model *m = b->model;
@@ -480,7 +482,7 @@ static void check_dns(const struct build *b)
 	}
 }
 
-/* Each node carries the tables of its own site. */
+/* A node has the tables of its own site only, so each site must fit by itself. */
 static void check_sizes_of(const struct build *b, const struct model_site *site)
 {
 	const struct model *m = b->model;

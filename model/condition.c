@@ -37,7 +37,7 @@ struct payload {
 struct conditions_writer {
 	struct page *page;
 	struct payload *payload;
-	struct conditions draft; /* the round that is being stated */
+	struct conditions draft; /* the round that is being collected */
 };
 
 static uint64_t digest_of(const struct conditions *bank)
@@ -135,7 +135,7 @@ void conditions_add(struct stats *s, const char *code, enum condition_level leve
 		*to = c;
 }
 
-/* Since when each condition of @p draft is so, by the round before it. */
+/* Take over the beginnings of those conditions that the round before had, too. */
 static void keep_since(struct conditions *draft, struct conditions *before)
 {
 	for (uint32_t i = 0; i < draft->n; i++) {
@@ -146,7 +146,7 @@ static void keep_since(struct conditions *draft, struct conditions *before)
 	}
 }
 
-/* A code stands in metrics and in what scripts compare: kebab case. */
+/* A code appears in metrics and in scripts: lower case, digits and hyphens only. */
 static void tidy_code(char *code)
 {
 	static const char good[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
@@ -174,7 +174,7 @@ static void tidy_round(struct conditions *c)
 	}
 }
 
-/* Files of other users where one of ours is expected (base/owner.h). */
+/* Add files of other users that were found in place of ours (base/owner.h). */
 static void add_troubles(struct stats *s)
 {
 	struct owner_trouble troubles[OWNER_TROUBLES_MAX];
@@ -189,7 +189,7 @@ static void add_troubles(struct stats *s)
 		               troubles[i].expected);
 }
 
-/* System calls that were refused, or no filter of them (base/sandbox.h). */
+/* Add refused system calls, or that there is no filter of them (base/sandbox.h). */
 static void add_sandbox(struct stats *s)
 {
 	struct sandbox_refusal refusals[SANDBOX_REFUSALS_MAX];
@@ -234,7 +234,7 @@ void conditions_end(struct stats *s)
 		*before = (struct conditions){ 0 };
 	tidy_round(before);
 	keep_since(&w->draft, before);
-	/* The bank to be filled was published before this one: readers of it must see the sequence moved. */
+	/* Readers of the bank that is filled now must see that the sequence has moved. */
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	p->banks[(sequence + 1) % 2] = w->draft;
 	p->digests[(sequence + 1) % 2] = digest_of(&w->draft);
@@ -243,7 +243,10 @@ void conditions_end(struct stats *s)
 	page_publish(w->page);
 }
 
-/* Copy the published bank. @return 0, -EAGAIN (it changes too fast), or -EPROTO (what is there was not written by conditions_end()) */
+/*
+ * Copy the published bank. @return 0, -EAGAIN (it changes too fast) or -EPROTO (conditions_end()
+ * did not write it)
+ */
 static int copy_round(const struct payload *p, struct conditions *out)
 {
 	for (int i = 0; i < READ_TRIES; i++) {

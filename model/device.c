@@ -15,7 +15,7 @@
 
 #define CPU_MAX 1023 /* the last CPU of a cpu_set_t */
 
-/* Debian's libdpdk has these as virtual devices that carry frames. */
+/* The virtual devices of Debian's libdpdk that carry frames. */
 static const char *const drivers[] = {
 	"net_af_packet", "net_af_xdp", "net_bonding", "net_failsafe", "net_memif",       "net_null",
 	"net_pcap",      "net_ring",   "net_tap",     "net_vhost",    "net_virtio_user",
@@ -115,7 +115,7 @@ bool model_port_shares_kernel(const struct model_port *port)
 	       !strncmp(name, port->interface, n);
 }
 
-/* The message shows the text as it should be, since the syntax is DPDK's and not obvious. */
+/* The message shows the corrected text, since DPDK's syntax is not obvious. */
 static int check_virtual(const struct model_port *port, char why[DEVICE_WHY_MAX])
 {
 	const char *name = "", *device = port->device;

@@ -49,7 +49,9 @@ struct grammar {
 
 /** Start at the beginning of a document. */
 void grammar_init(struct grammar *g);
-/** Take a token. @return NULL, or what was expected in its place; @p g is then of no more use */
+/**
+ * Accept a token. @return NULL, or what was expected in its place; @p g is then no longer usable
+ */
 const char *grammar_take(struct grammar *g, enum grammar_token token, char bracket);
 /** Whether the last token ended a text, which a further text continues. */
 bool grammar_in_text(const struct grammar *g);

@@ -2,9 +2,9 @@
 /*
  * The health page's table of targets, for its one writer and any readers.
  *
- * Open addressing with linear probing (Knuth, TAOCP 3, 6.4, algorithm L). A target given up
- * leaves HEALTH_TARGET_FREED behind, so those that were pushed past it are still found at
- * their places; only when such marks fill half of the table, it is built again.
+ * Open addressing with linear probing (Knuth, TAOCP 3, 6.4, algorithm L). A removed target
+ * leaves HEALTH_TARGET_FREED behind, so that entries that were pushed past it are still found;
+ * only when such marks fill half of the table, it is built again.
  */
 #include "weir/health.h"
 
@@ -59,7 +59,7 @@ int health_find(const struct health_page *page, uint64_t target)
 	return -1;
 }
 
-/* A page may be damaged between the search and this: then the place is -1. */
+/* A damaged page may have lost the target: its index is -1 then. */
 static bool is_place(int place)
 {
 	return place >= 0 && (uint32_t)place < HEALTH_TARGETS_MAX;
@@ -79,7 +79,7 @@ bool health_write(struct health_page *page, int place, health_word word)
 	return __atomic_exchange_n(&page->entries[place].word, word, __ATOMIC_ACQ_REL) != word;
 }
 
-/* Give @p target a place; there is one, as the caller has counted. */
+/* Put @p target into a free entry; the caller has made sure that there is one. */
 static void insert(struct health_page *page, uint64_t target, uint64_t word)
 {
 	for (uint32_t i = 0; i < HEALTH_TARGETS_MAX; i++) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * jansson's scanner keeps the text that it is at in a buffer that doubles. When that fails it goes on, and
- * later copies the text as if all of it were there. So a reserve large enough for one doubling and for
- * what the rest of its read buffer can ask for stands by; once that is drawn on the input ends, and the
- * result is thrown away.
+ * jansson's scanner keeps the present text in a buffer that doubles. If doubling fails, it goes on
+ * and later copies the text as if it were complete. So a reserve is kept that is large enough for
+ * one doubling and for all that the rest of its read buffer can need. Once the reserve is used, the
+ * input ends, and the result is thrown away.
  */
 #include "weir/json.h"
 
@@ -14,7 +14,7 @@
 
 /* jansson reads 1,024 bytes at a time: at most that many values, with their containers' first tables. */
 #define READ_BYTES    1024u
-#define RESERVE_BYTES (READ_BYTES * 512u)
+#define RESERVE_BYTES (READ_BYTES * 512u) /* for each value and its table */
 
 struct input {
 	const char *at;

@@ -8,7 +8,7 @@
 
 #include "weir/model.h"
 
-/** What to tell a person about model_key_read()'s @p err, behind the path. */
+/** The error text of model_key_read()'s @p err, to stand behind the path. */
 const char *model_key_error(int err);
 
 #endif

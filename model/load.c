@@ -25,7 +25,7 @@ static int check_regular(const struct stat *st, size_t max)
 	return (unsigned long long)st->st_size > max ? -EFBIG : 0;
 }
 
-/* The type is looked at before opening as well: opening a device can have effects. @p links: they are followed */
+/* Open a regular file of at most @p max bytes. @p links: whether symbolic links are followed */
 static int open_regular(const char *path, size_t max, bool links)
 {
 	struct stat st;
@@ -98,9 +98,9 @@ int load_owned(const char *path, size_t max, const char *writer, char **out, siz
 {
 	int fd = open_regular(path, max, false);
 
-	/* whoever laid a link would else choose among the files that are believed */
+	/* else the owner of a link could choose among the trusted files */
 	if (fd == -ELOOP) {
-		int named = owner_open(path, writer); /* in the status */
+		int named = owner_open(path, writer); /* it reports the file in the status */
 
 		if (named >= 0)
 			close(named);

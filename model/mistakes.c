@@ -120,7 +120,7 @@ static unsigned least(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-/* Optimal string alignment: Levenshtein's distance with swaps of neighbours. */
+/* Levenshtein's distance with swaps of neighbours, by three rows of the table. */
 unsigned near_distance(const char *a, const char *b)
 {
 	size_t n_a = strlen(a), n_b = strlen(b);

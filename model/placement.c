@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The key for clients, and its file: one line, with a version in front, so that a later release can say more.
+ * The key for clients, and its file: one line that begins with a version, so that a later release
+ * can add to it. Copies of keys on the stack are overwritten.
  */
 #include "weir/placement.h"
 
@@ -78,7 +79,10 @@ int placement_write(const char *path, const struct placement *p)
 	return err;
 }
 
-/* The word at *@p at, with the @p end behind it cut off; *@p at goes behind that. NULL: there is no such end. */
+/*
+ * Cut the word at *@p at off at @p end, and move *@p at behind that. @return NULL: there is no @p
+ * end
+ */
 static const char *next_word(char **at, char end)
 {
 	char *word = *at, *stop = strchr(word, end);

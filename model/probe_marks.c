@@ -15,7 +15,7 @@
 #define USED_PLACES (4 * PROBES_MAX) /* open addressing: at most a quarter full */
 #define MARK_BITS   0xffffffu        /* bits below PROBE_MARK_BASE */
 
-/* Marks that are given out already; open addressing. 0 stands for an empty place. */
+/* Marks that are in use; open addressing, 0 is an empty entry. */
 struct used {
 	uint32_t marks[USED_PLACES];
 };

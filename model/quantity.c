@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Integers only: a fraction is read as digits and a power of ten, and is accepted where it times
- * the unit is whole, so that "1.5s" is exact and no rounding differs between nodes. Every product
- * is checked for overflow.
+ * Integers only: a fraction is read as digits and a power of ten, and is accepted if the value
+ * times the unit is whole, so that "1.5s" is exact and no rounding differs between nodes. Every
+ * product is checked for overflow.
  */
 #include "model/quantity.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The file of ramps: a line that names the format, a record a line, and an end, so that half of a file
- * is seen to be one.
+ * The file of ramps: a line that names the format, a line for each record, and a last line, so that
+ * a part of a file is not taken for all.
  *
  *     weir-ramps 1
  *     ams-1-k3j2 4 1780000000000 held-site

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reading documents: scan, bind, build, check. A model is handed out only when all of these
- * found nothing wrong.
+ * Reading documents: scan, bind, build, check. Each stage goes on after errors as far as it can,
+ * and a model is returned only if none of them found any.
  */
 #include <errno.h>
 #include <limits.h>

@@ -467,7 +467,7 @@ int scan_file(struct scan *s, const char *path)
 {
 	char *bytes = NULL;
 	size_t n = 0;
-	/* an effective document is weir-mgmt's, and lies where others may put files, too */
+	/* only weir-mgmt may write an effective document, but others may put files into its directory */
 	int err = s->dir ? load_file(path, s->bytes_max, &bytes, &n)
 	                 : load_owned(path, s->bytes_max, "mgmt", &bytes, &n);
 

@@ -21,7 +21,7 @@
 	  .restart = MARK(marks_ "  ", 'S'),                                                       \
 	  .required = MARK(marks_ "  ", 'R'),                                                      \
 	  .effective = MARK(marks_ "  ", 'E') },
-/* Marks are at most two letters, and spaces behind them. */
+/* Marks are at most two letters, padded with spaces. */
 #define MARK(marks, letter)                                                                        \
 	((marks)[0] == (letter) || ((marks)[0] != '\0' && (marks)[1] == (letter)))
 

@@ -20,15 +20,15 @@
 #include "base/page.h"
 #include "model/stats_internal.h"
 
-#define ENTRIES_MAX 65536u
-#define BUCKETS     4096u /* of the writer's index by name */
+#define ENTRIES_MAX 65536u /* of a page; stats_create() refuses more */
+#define BUCKETS     4096u  /* of the writer's index by name */
 
 struct stats {
 	struct page *page;
 	struct conditions_writer *conditions;
 	struct stats_entry *entries;
 	struct stats_entry *
-	        kept; /* [n], what the entries say but for their values: a damaged page is made again */
+	        kept; /* [n], copies of the entries without their values, to restore a damaged page */
 	size_t n;     /* entries of the page; the last one is the common overflow word */
 	size_t n_seen;  /* entries before this one have been used since the page was taken */
 	size_t n_free;  /* of these, those that are free again */
@@ -65,7 +65,7 @@ static void entry_fill(struct stats_entry *e, enum stats_kind kind, const char *
 	__atomic_store_n(&e->used, 1, __ATOMIC_RELEASE);
 }
 
-/* A name counts as far as an entry can hold it, so that a long one is found again. */
+/* Hash only as much of a name as an entry can hold, so that a long one is found again. */
 static uint32_t *bucket_of(struct stats *s, const char *name, const char *labels)
 {
 	static const struct hash_key key = { 0x7765697268u, 3 };
@@ -206,7 +206,7 @@ struct conditions_writer *stats_conditions(struct stats *s)
 	return s->conditions;
 }
 
-/* Somebody has cut the page short or overwritten it: all counters start again, as with a new process. */
+/* After somebody has cut the page short or overwritten it: all counters start again from 0. */
 static void make_again(struct stats *s)
 {
 	if (!page_repair(s->page))
@@ -240,7 +240,7 @@ static bool entry_is(const struct stats_entry *e, const char *name, const char *
 	       strncmp(e->labels, labels, sizeof(e->labels) - 1) == 0;
 }
 
-/* A free entry, or the common one. */
+/* A free entry, or the common overflow entry. */
 static size_t find_spare(struct stats *s)
 {
 	for (size_t i = 0; s->n_free && i < s->n_seen; i++) {

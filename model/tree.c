@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The builder keeps the open groups and lists on a stack, and appends each value to the innermost one.
- * A node whose memory failed is simply not there: the scan stops at the next token.
+ * A node that found no memory is left out; the scan stops at the next token.
  */
 #include "model/tree.h"
 
@@ -108,7 +108,7 @@ void tree_add_text(struct tree_builder *b, const char *text, size_t n, struct wh
 	b->n_text = b->text_room = n;
 }
 
-/* The room doubles, so that a text of many small parts costs what it is long. */
+/* The room doubles, so that a text of many small parts takes linear time. */
 void tree_add_more_text(struct tree_builder *b, const char *text, size_t n)
 {
 	size_t room = 2 * (b->n_text + n);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How a service's VIPs are checked: by the check that is named, by none, or by the default. The default
- * is no row of checks[] and is not written to effective documents: a process of the release before reads "no check" there.
+ * How a service's VIPs are checked: by the check that is named, by none, or by the default. The
+ * default is no entry of checks[] and is not written to effective documents, so a process of the
+ * release before reads "no check" there.
  */
 #include "model/build.h"
 
@@ -22,10 +23,10 @@ const struct model_check model_default_vip_check = {
 	.damp_turns = 5,
 	.damp_half_life_ms = 60000,
 	.damp_max_ms = 300000,
-	.detect_worst_ms = 4000, /* interval, two timeouts more, and the last one */
+	.detect_worst_ms = 4000, /* interval, two more probes, and the last timeout */
 };
 
-/* A check that is called so is that check, as it was before the word had a meaning. */
+/* A check of that name comes first: it may be older than the word's meaning. */
 static bool is_off(const struct build *b, const struct value *v)
 {
 	return v->ok && v->node && !strcmp(v->text, MODEL_NO_CHECK) &&

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Writing documents. What is written here the parser reads back to the same model: every value
- * stands explicitly, texts are escaped, large numbers are texts, times are RFC 3339 with
- * milliseconds.
+ * Writing documents, so that the parser reads back the same model: every value is written, texts
+ * are escaped, large numbers are texts, times are RFC 3339 with milliseconds. Settings that the
+ * former release does not know are left out where they have their default.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -70,7 +70,7 @@ static void put_addresses(FILE *f, const char *name, const struct addr *all, siz
 	fputs(" ];", f);
 }
 
-/* Only where there are some: the former release does not know the field. */
+/* Written only if there are any: the former release does not know the field. */
 static void put_macs(FILE *f, const struct model_port *p)
 {
 	if (p->n_macs)
@@ -208,6 +208,7 @@ static void put_nodes(FILE *f, const struct model *m)
 	fputs(");\n", f);
 }
 
+/* Durations are texts with a unit and numbers are bare, as the parser requires. */
 static void put_checks(FILE *f, const struct model *m)
 {
 	fputs("checks = (\n", f);
@@ -251,6 +252,7 @@ static void put_backends(FILE *f, const struct model_pool *p)
 	fputs("    );", f);
 }
 
+/* Settings that a pool may lack (check, agent) are written only if it has them. */
 static void put_pools(FILE *f, const struct model *m)
 {
 	char percent[QUANTITY_TEXT_MAX];
@@ -414,6 +416,10 @@ static void put_sets(FILE *f, const struct model *m)
 	fputs("\n);\n", f);
 }
 
+/*
+ * Times are absolute, so that all nodes get the same level from one document, whenever they read
+ * it.
+ */
 static void put_override(FILE *f, const struct model_override *o)
 {
 	char text[QUANTITY_TEXT_MAX];
@@ -496,7 +502,7 @@ static int sync_directory(const char *path)
 	return err;
 }
 
-/* Put @p bytes in the place of @p path, or leave the old file. */
+/* Replace the file @p path as a whole, or leave it as it is. */
 static int replace_file(const char *path, const char *bytes, size_t n)
 {
 	char temporary[PATH_MAX];

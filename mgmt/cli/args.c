@@ -55,7 +55,7 @@ bool cli_flag(const struct cli_args *args, const char *name)
 	return cli_value(args, name) != NULL;
 }
 
-/* How many words of a command stand at the beginning of @p argv; 0: it is not this one. */
+/* The number of words of a command at the beginning of @p argv; 0: another command. */
 static int words_match(const char *words, int argc, char **argv)
 {
 	int n = 0;
@@ -124,7 +124,7 @@ static int unknown_command(int argc, char **argv)
 	                near_text(&near, near_is), cli_program);
 }
 
-/* Take the option at argv[*i], with its value. @return 0 or CLI_USAGE */
+/* Read the option at argv[*i], with its value. @return 0 or CLI_USAGE */
 static int take_option(const struct cli_command *command, struct cli_args *args, int argc,
                        char **argv, int *i)
 {
@@ -186,7 +186,7 @@ static int take_arguments(const struct cli_command *command, struct cli_args *ar
 	return 0;
 }
 
-/* Take @p flag out of @p argv. @return whether it was there */
+/* Remove @p flag from @p argv. @return whether it was there */
 static bool take_flag(int *argc, char **argv, const char *flag)
 {
 	int kept = 0;
@@ -311,7 +311,7 @@ static int help(bool json, int argc, char **argv)
 	return CLI_OK;
 }
 
-/* An answer that was cut short by memory must not pass for a whole one. */
+/* Output that lacks parts because memory was short must not pass for complete. */
 static int run_command(const struct cli_command *command, struct cli *cli,
                        const struct cli_args *args)
 {
@@ -355,7 +355,7 @@ int cli_main(int argc, char **argv)
 		return CLI_OK;
 	}
 	err = take_arguments(command, &args, argc - n_words, argv + n_words);
-	/* Libraries' logs are a process's; a command says itself what failed. */
+	/* The library logs for processes; a command reports errors itself. */
 	if (strcmp(command->words, "run") != 0)
 		log_level(LOG_CRIT);
 	return err ? err : run_command(command, &cli, &args);

@@ -18,7 +18,7 @@ enum cli_status {
 	CLI_OK = 0,          /* in force */
 	CLI_USAGE = 1,       /* wrong arguments, or they name something that does not exist */
 	CLI_REFUSED = 2,     /* by a guard */
-	CLI_UNREACHABLE = 3, /* the process or thing asked for does not answer */
+	CLI_UNREACHABLE = 3, /* the process or node that is needed does not answer */
 	CLI_CONFLICT = 4,    /* the thing to change has changed since */
 	CLI_TIMEOUT = 5,     /* the operation may still complete */
 	CLI_PARTLY = 6,      /* some nodes have it */
@@ -80,7 +80,7 @@ extern const char *const cli_options_help; /* of the options of all commands */
 
 /* The value of option @p name, or NULL; it is one of the row's. */
 const char *cli_value(const struct cli_args *args, const char *name);
-/* Its value, unless that is empty or blank. */
+/* The same, but NULL for an empty or blank value. */
 const char *cli_text(const struct cli_args *args, const char *name);
 bool cli_flag(const struct cli_args *args, const char *name);
 /* "weir: ..." on standard error. @return @p status */

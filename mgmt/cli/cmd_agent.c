@@ -22,7 +22,7 @@ static int agent_fail(int err, const char *error)
 	return cli_fail((enum cli_status)status, "%s", error[0] ? error : strerror(-err));
 }
 
-/* What separates the words of a list. */
+/* Cut the next word off a list of words between commas. @return its whole length */
 static size_t take_word(const char **list, char *word, size_t size)
 {
 	size_t length = strcspn(*list, ",");
@@ -32,7 +32,10 @@ static size_t take_word(const char **list, char *word, size_t size)
 	return length;
 }
 
-/* The prefixes of @p option: "10.1.255.0/24,fd00:1:ff::/64". @return CLI_OK, or another status after telling why */
+/*
+ * The prefixes of @p option: "10.1.255.0/24,fd00:1:ff::/64". @return CLI_OK, or another status
+ * after an error message
+ */
 static int prefixes_of(const char *option, const char *text, struct prefix *prefixes, size_t room,
                        size_t *n)
 {
@@ -80,7 +83,7 @@ static int mode_of(const char *text, enum agent_mode *mode)
 	return text ? cli_fail(CLI_USAGE, "--mode: expected auto, native or generic") : CLI_OK;
 }
 
-/* What the command line asks for; @p prefixes has AGENT_PREFIXES_MAX places, for both kinds. */
+/* Read all options; @p prefixes has room for AGENT_PREFIXES_MAX, of both kinds together. */
 static int read_options(const struct cli_args *args, struct prefix *prefixes, struct spaces *spaces,
                         struct agent_options *o)
 {
@@ -145,7 +148,7 @@ int cli_agent_detach(struct cli *cli, const struct cli_args *args)
 	return CLI_OK;
 }
 
-/* The prefixes that are for passing on, or those that are not. */
+/* The prefixes of --owners, or those of --from. */
 static json_t *prefixes_json(const struct agent_status *s, bool owners)
 {
 	json_t *out = json_array();
@@ -197,7 +200,7 @@ static void print_prefixes(const struct agent_status *s, bool owners)
 	}
 }
 
-/* Reasons without packets are left out: what has happened is to be seen at once. */
+/* Reasons without packets are left out, so that a person sees at once what has happened. */
 static void print_agent(const char *interface, const struct agent_status *s)
 {
 	printf("%s: %s, program %u, tunnels accepted from", interface,

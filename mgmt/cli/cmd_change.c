@@ -16,7 +16,10 @@
 #include "mgmt/cli/upload.h"
 #include "mgmt/store/gather.h"
 
-/* The files of FILE (CONF/weir.conf) and what it names. @return NULL after telling why, with *status */
+/*
+ * The files of FILE (CONF/weir.conf) and what it names. @return NULL after an error message, with
+ * *status
+ */
 static json_t *gather(const struct cli *cli, const struct cli_args *args, const char *path,
                       int *status)
 {
@@ -200,7 +203,7 @@ int cli_plan(struct cli *cli, const struct cli_args *args)
 	return status;
 }
 
-/* @return whether the change is in force no more: rolled back, or replaced by another */
+/* @return whether the change is no longer in force: rolled back, or replaced by another */
 static bool print_nodes(const json_t *body)
 {
 	bool refused = false, rolled_back = false, superseded = false;
@@ -384,7 +387,7 @@ int cli_apply(struct cli *cli, const struct cli_args *args)
 	return post_change(cli, args, NULL, "/v1/config/apply", body);
 }
 
-/* A version's number. @return 0: it is none */
+/* Read the number of a version. @return 0: not a number */
 static unsigned long long version_number(const char *text)
 {
 	char *end;

@@ -111,7 +111,7 @@ static void print_mistakes_json(const struct model_mistakes *mistakes, const str
 	json_decref(top);
 }
 
-/* The file that is meant: the argument, else CONF/weir.conf. */
+/* The path of the file: the argument, or else CONF/weir.conf. */
 static int path_of(const struct cli *cli, const struct cli_args *args, char path[PATH_MAX])
 {
 	if (!args->at[0])
@@ -156,7 +156,7 @@ static void print_summary(const char *path, const struct model *m)
 		       m->checks[i].detect_worst_ms);
 }
 
-/* What the zones' check finds. */
+/* Where the check of the zones puts its findings. */
 struct zone_findings {
 	struct model_mistakes *mistakes;
 	json_t *warnings;
@@ -266,7 +266,10 @@ static bool find_in_force(const struct cli *cli, const struct files *files,
 	return same;
 }
 
-/* What the file at @p path was made from: the version in force, or what it says itself; "" when that is not known. */
+/*
+ * The version that @p path was made from: the one in force, or the one that the file names; "" if
+ * unknown.
+ */
 static void find_base(const struct cli *cli, const char *path, char base[BASE_TEXT_MAX])
 {
 	const char *slash = strrchr(path, '/');
@@ -282,7 +285,10 @@ static void find_base(const struct cli *cli, const char *path, char base[BASE_TE
 	files_fini(&files);
 }
 
-/* Name files as a configuration beside them does, so that what is shown can be applied from anywhere beside them. */
+/*
+ * Make paths relative to the configuration's directory, so that the output can be applied from
+ * there.
+ */
 static void make_relative(char *text, const char *path)
 {
 	char copy[PATH_MAX], dir[PATH_MAX], prefix[PATH_MAX + 2];
@@ -331,7 +337,7 @@ static void print_applied(const json_t *body)
 	printf("# weir base %s\n%s", api_text(body, "etag", ""), api_text(files, FILES_MAIN, ""));
 }
 
-/* The file of the version in force, as it was given. */
+/* Print the main file of the version in force as it was applied. */
 static int show_applied(const struct cli *cli)
 {
 	struct api_request request = { .method = "GET", .path = "/v1/config" };
@@ -339,7 +345,7 @@ static int show_applied(const struct cli *cli)
 	return api_show(cli, &request, print_applied);
 }
 
-/* Say in the file at @p dir what it was made from. @return 0 or -errno */
+/* Write the line that names the base into the main file in @p dir. @return 0 or -errno */
 static int write_base(const char *dir, const char *base)
 {
 	char path[PATH_MAX], *text = NULL;
@@ -375,7 +381,7 @@ static int gather_applied(const struct cli *cli, const char *digest, struct file
 	return rc ? rc : strcmp(files_digest(files, found), digest) != 0 ? -EAGAIN : 0;
 }
 
-/* All files of the version in force: zone files elsewhere may be of an earlier one. */
+/* Write all files of the version in force, since zone files elsewhere may be of an earlier one. */
 static int show_into(struct cli *cli, const char *dir)
 {
 	struct api_request request = { .method = "GET", .path = "/v1/config" };
@@ -449,7 +455,7 @@ static void print_cell(const char *text)
 	}
 }
 
-/* How deep a field is nested: the dots of its path. */
+/* A field without a limit or a default has an empty cell. */
 static void print_row(const struct model_field *f)
 {
 	printf("| `%s` | ", f->path);

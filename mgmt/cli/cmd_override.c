@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * drain, undrain, disable, enable, force-up, hold: over the API, or with --offline by the
- * very code that management runs (offline.c).
+ * drain, undrain, disable, enable, force-up, hold: one request body, built from the arguments, goes
+ * to the API, or with --offline to the same code that management runs (offline.c). Both give the
+ * same answer, so both are printed alike.
  */
 #include "mgmt/cli/cmd_override.h"
 
@@ -58,7 +59,7 @@ static json_t *body_of(const char *what, json_t *target, const struct cli_args *
 	        body, "reason",
 	        json_string(cli_value(args, "--reason") ? cli_value(args, "--reason") : what));
 	add(body, "author", args, "--author");
-	if (!cli_text(args, "--reason")) /* of what ends or holds something none is demanded here */
+	if (!cli_text(args, "--reason")) /* undrain, enable and hold need no reason */
 		json_object_set_new(body, "reason", json_sprintf("weir %s, no reason given", what));
 	if (cli_flag(args, "--now"))
 		json_object_set_new(body, "now", json_true());
@@ -148,13 +149,13 @@ static void print_times(const json_t *o)
 	const char *state = api_text(o, "state", "");
 	bool ending = strcmp(state, "returning") == 0 || strcmp(state, "done") == 0;
 
-	/* Of what returns its beginning tells nothing any more. */
+	/* Once an override returns, its start is of no interest. */
 	for (size_t i = ending ? 2 : 0; i < 4; i++)
 		if (json_object_get(o, rows[i].name))
 			printf("  %-9s %s\n", rows[i].what, api_text(o, rows[i].name, "never"));
 }
 
-/* What begins something again wants a reason of its own. */
+/* An undo that begins a new override needs a new reason. */
 static void print_undo(const char *line)
 {
 	bool begins = line && (strstr(line, " drain ") || strstr(line, " disable ") ||
@@ -195,7 +196,7 @@ void override_print(const json_t *body)
 	print_undo(api_text(body, "undo", NULL));
 }
 
-/* The request of an override command. @return NULL after telling what is wrong */
+/* The request of an override command. @return NULL after an error message */
 static json_t *request_of(const char *what, const struct cli_args *args)
 {
 	bool begins = strcmp(what, "drain") == 0 || strcmp(what, "disable") == 0 ||
@@ -265,6 +266,7 @@ int cli_hold(struct cli *cli, const struct cli_args *args)
 	return do_override(cli, args, "hold");
 }
 
+/* One line each, so that grep(1) finds an override with all that belongs to it. */
 static void print_overrides(const json_t *body)
 {
 	const json_t *o;

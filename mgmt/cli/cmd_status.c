@@ -16,7 +16,7 @@
 #define WATCH_S        1    /* between two rounds of status --watch */
 #define BACKENDS_SHOWN "40" /* without --all or --pool */
 #define EVENTS_SHOWN   20   /* without --limit */
-#define EVENTS_BATCH   1000 /* at most so many an answer */
+#define EVENTS_BATCH   1000 /* events in one answer, at most */
 #define FOLLOW_MS      30000
 
 static int status_word(const json_t *body)
@@ -39,7 +39,7 @@ static void add_query(char *path, size_t size, const char *name, const char *val
 	free(escaped);
 }
 
-/* For people as many backends as can be read, unless they say which. */
+/* A person gets as many backends as can be read, unless --all or --pool is given. */
 static int status_once(struct cli *cli, const struct cli_args *args, bool clear)
 {
 	char path[1024] = "/v1/status";
@@ -167,7 +167,10 @@ static double print_events(const struct cli *cli, const json_t *body, double las
 	return last;
 }
 
-/* The value of an option that is a whole number of at least @p least; @p fallback without it. @return -1: it is none */
+/*
+ * The value of an option that is a whole number of at least @p least; @p fallback without it.
+ * @return -1: not such a number
+ */
 static double whole_number(const struct cli_args *args, const char *option, double least,
                            double fallback)
 {
@@ -209,7 +212,7 @@ int cli_events(struct cli *cli, const struct cli_args *args)
 		size_t n = json_array_size(json_object_get(reply.body, "items"));
 		last = print_events(cli, reply.body, last);
 		api_reply_fini(&reply);
-		/* A full batch may not have been all. */
+		/* After a full batch there may be more. */
 		if ((!follow && (!since || n < EVENTS_BATCH)) || ferror(stdout))
 			return CLI_OK;
 		snprintf(path, sizeof(path), "/v1/events?limit=%d&since=%.0f&wait_ms=%d",

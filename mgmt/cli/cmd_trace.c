@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * trace SRC:PORT VIP:PORT/proto: the shared code on the pinned tables, also with the dataplane dead; who
- * may not open the pins asks the living dataplane.
+ * trace SRC:PORT VIP:PORT/proto: runs the forwarding decision itself, the code that packets run, on
+ * the pinned tables, so it also works with the dataplane dead. A user who may not open the pins
+ * gets the answer from the running dataplane.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@
 
 /*
  * Where this node's tables are pinned; the cluster's name is in the effective document. If this user may not read
- * that, only @p why is left: the dataplane can be asked.
+ * it, @p why says so, and the dataplane can be asked instead.
  */
 static int pins_of(const struct cli *cli, char pins[PATH_MAX], char why[WHY_MAX])
 {
@@ -75,7 +76,7 @@ static void print_answer(const json_t *body)
 	putchar('\n');
 }
 
-/* Who may not open pins asks the process, if that lives. @return CLI_UNREACHABLE when it does not */
+/* Ask the running dataplane for the trace. @return CLI_UNREACHABLE: it does not answer */
 static int trace_asked(const struct cli *cli, const struct cli_args *args,
                        const struct trace_query *q)
 {

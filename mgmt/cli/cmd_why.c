@@ -18,12 +18,12 @@
 #define WAIT_DEFAULT_MS 60000 /* without --timeout */
 #define WAIT_STEP_MS    200   /* between two requests */
 #define WAIT_TELL_MS    5000u /* between two lines that say what is waited for */
-#define WAIT_SLOW_MS    1000u /* a question that took so long was not answered */
+#define WAIT_SLOW_MS    1000u /* a request that took so long had no answer */
 #define THING_PATH_MAX  256
 
 /* "site NAME", "backend POOL/NAME", "pool NAME", "service NAME", "node NAME" */
 struct thing {
-	const char *kind, *name; /* of a backend its own */
+	const char *kind, *name; /* of a backend: without its pool */
 	char pool[64];
 };
 
@@ -105,20 +105,20 @@ static void print_overrides_of(const json_t *status, const json_t *thing)
 	                       api_text(o, "created", ""), api_text(o, "reason", ""));
 }
 
-/* Who sees a service at a site how, where the sites vote. */
+/* How each node sees the service at this site, where the sites vote. */
 static void print_views(const json_t *effect)
 {
 	const json_t *v;
 	size_t i;
 
-	json_array_foreach(json_object_get(effect, "views"), i, v)
-	        printf("%-12s %s at %s: IPv4 %s, IPv6 %s%s%s\n", "view", api_text(v, "node", "?"),
-	               api_text(v, "site", "?"), api_text(v, "ipv4", "?"), api_text(v, "ipv6", "?"),
-	               json_is_true(json_object_get(v, "inconclusive")) ? ", inconclusive" : "",
-	               json_is_true(json_object_get(v, "fresh")) ? "" : ", not fresh: lost");
+	json_array_foreach(json_object_get(effect, "views"), i, v) printf(
+	        "%-12s %s at %s: IPv4 %s, IPv6 %s%s%s\n", "seen by", api_text(v, "node", "?"),
+	        api_text(v, "site", "?"), api_text(v, "ipv4", "?"), api_text(v, "ipv6", "?"),
+	        json_is_true(json_object_get(v, "inconclusive")) ? ", inconclusive" : "",
+	        json_is_true(json_object_get(v, "fresh")) ? "" : ", too old: counts as lost");
 }
 
-/* The three fields; a service has them at each of its sites. */
+/* Intent, observation and effect; a service has them at each of its sites. */
 static void print_fields(const json_t *status, const json_t *thing)
 {
 	const json_t *seen = json_object_get(thing, "observation");
@@ -151,7 +151,10 @@ static bool has_part(const char *subject, const char *name)
 	return false;
 }
 
-/* What an event is about. A subject that fills its room may have been cut: the message's last word is the whole one then. */
+/*
+ * The subject of an event. A subject of full length may be cut; the last word of the message then
+ * has all of it.
+ */
 static const char *subject_of(const json_t *event)
 {
 	const char *subject = api_text(event, "subject", "");
@@ -163,7 +166,7 @@ static const char *subject_of(const json_t *event)
 	               : subject;
 }
 
-/* Whether an event's subject is the thing, something of it, or one of its overrides. */
+/* Whether an event is about the thing, a part of it, or one of its overrides. */
 static bool concerns(const json_t *event, const struct thing *t, const json_t *thing)
 {
 	const json_t *ids = json_object_get(json_object_get(thing, "intent"), "overrides"), *id;
@@ -214,7 +217,7 @@ static bool is_about(const json_t *reason, const struct thing *t)
 	       subject[n] == '/';
 }
 
-/* The reasons of the node's state that concern @p t; all, for the node itself or NULL. */
+/* The reasons of the node's state that concern @p t; for the node itself, or NULL, all of them. */
 static json_t *reasons_of(const json_t *status, const struct thing *t)
 {
 	json_t *out = json_array(), *r;
@@ -285,8 +288,9 @@ static void print_why(const json_t *status, const json_t *thing, const json_t *r
 }
 
 /*
- * The request for the part of the status in which @p t stands, or for all of it. A limit cuts the lists of pools, services
- * and overrides: only the node itself, other nodes and, without its overrides (@p briefly), a site are there all the same.
+ * The request for the part of the status in which @p t stands, or for all of it. A limit shortens
+ * the lists of pools, services and overrides, but never those of nodes and sites; so it serves for
+ * nodes, and @p briefly, without overrides, for sites.
  */
 static void status_path(const struct thing *t, bool whole, bool briefly, char path[THING_PATH_MAX])
 {
@@ -349,7 +353,10 @@ int cli_why(struct cli *cli, const struct cli_args *args)
 	return CLI_OK;
 }
 
-/* Whether any of the three fields says @p word; of what is seen for IPv4 and IPv6 apart, both do. */
+/*
+ * Whether intent, observation or effect says @p word. Separate observations of IPv4 and IPv6 must
+ * both say it.
+ */
 static bool says(const json_t *thing, const char *word)
 {
 	static const char *const fields[] = { "intent", "observation", "effect" };
@@ -364,7 +371,7 @@ static bool says(const json_t *thing, const char *word)
 	       (!six || strcmp(six, word) == 0);
 }
 
-/* A service is in a state when it is at all of its sites. */
+/* A service is in a state if it is so at all of its sites. */
 static bool is_in(const json_t *thing, const char *word)
 {
 	const json_t *places = json_object_get(thing, "at"), *at;
@@ -394,7 +401,7 @@ static bool is_state(const char *word, bool whole)
 	return false;
 }
 
-/* A site is drained when nothing of its share is left in the answers. */
+/* A site is drained when the answers give it no share any more. */
 static bool site_is_drained(const json_t *thing)
 {
 	return api_number(json_object_get(thing, "effect"), "level_ppm", 0) >= 1e6;
@@ -413,7 +420,10 @@ static bool holds(const json_t *status, const struct thing *t, const char *word)
 	return is_in(thing, word);
 }
 
-/* No command is silent for long. @p last_ms: when the last question was put; @p told_ms: when this was said last */
+/*
+ * No command is silent for long. @p last_ms: time of the last request; @p told_ms: time of the last
+ * line
+ */
 static void tell_waiting(const char *word, uint64_t since_ms, uint64_t last_ms, uint64_t *told_ms)
 {
 	uint64_t now_ms = clock_mono_ms();

@@ -33,7 +33,9 @@ void diverged_print(FILE *to, const json_t *body)
 
 	if (json_array_size(heads) == 0 || !own)
 		return;
-	fputs("diverged: the nodes have versions of which none follows from the other\n", to);
+	fputs("diverged: the nodes have versions that do not follow from each "
+	      "other\n",
+	      to);
 	print_head(to, own, true);
 	json_array_foreach(heads, i, item) print_head(to, item, false);
 	json_array_foreach(heads, i, item)
@@ -55,7 +57,7 @@ void old_file_print(FILE *to, const json_t *body)
 
 	if (json_array_size(list) == 0)
 		return;
-	fprintf(to, "the file takes back %.0f setting%s, changed since version %s:\n", n,
+	fprintf(to, "the file takes back %.0f setting%s that changed since version %s:\n", n,
 	        n == 1 ? "" : "s", api_text(body, "base", "?"));
 	json_array_foreach(list, i, item)
 	{

@@ -86,7 +86,7 @@ static json_t *processes_json(const struct cli *cli)
 	return list;
 }
 
-/* What was seen of @p target: stale is unknown, with the last state beside it. */
+/* The observation of @p target. A stale one is unknown, with its last state as an extra field. */
 static json_t *seen_json(const struct pages *p, uint64_t target)
 {
 	int place = p->health ? health_find(p->health, target) : -1;
@@ -157,7 +157,7 @@ static json_t *targets_json(const struct pages *p)
 	return list;
 }
 
-/* All, or of more than can be read those that are not up. */
+/* Print all targets, or of more than @p max only those that are not up. */
 static void print_targets(const json_t *list, size_t max)
 {
 	bool all = json_array_size(list) <= max;
@@ -188,7 +188,7 @@ static void print_targets(const json_t *list, size_t max)
 		       last ? ", last seen " : "", last ? last : "", api_text(t, "why", ""));
 	}
 	if (n_left)
-		printf("... and %zu targets more: weir health shows all\n", n_left);
+		printf("... and %zu more targets: weir health shows all\n", n_left);
 }
 
 int pages_health(const struct cli *cli)
@@ -247,7 +247,7 @@ static json_t *overrides_json(const struct cli *cli, const struct model *m, int6
 	return list;
 }
 
-/* Says first that management is away: what follows is older and less than usual. */
+/* Says first that management does not answer, because the rest is less than usual. */
 static void print_pages_status(const json_t *body)
 {
 	const json_t *item;
@@ -274,7 +274,7 @@ static void print_pages_status(const json_t *body)
 	     "back: weir run, or start weir-mgmt");
 }
 
-/* What the pages give a state of; nothing when memory is short. */
+/* State and reasons by the pages; degraded without reasons when memory is short. */
 static json_t *judged_json(const struct cli *cli, struct pages *p, struct judge_verdict *v)
 {
 	int64_t wall_ms = clock_believed_ms();

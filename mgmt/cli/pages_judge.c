@@ -27,7 +27,7 @@ struct holder {
 	struct effect *effect;
 };
 
-/* weir-mgmt does not answer: that is why we are here. */
+/* weir-mgmt counts as not running, whatever its page says: it does not answer. */
 static void fill_processes(const struct cli *cli, struct holder *h, struct judge_facts *f)
 {
 	struct gather_process supervisor;

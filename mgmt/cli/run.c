@@ -31,14 +31,14 @@
 
 #define BACKOFF_FIRST_MS 200u  /* before the second restart in a row; doubles from then on */
 #define BACKOFF_MAX_MS   5000u /* between restarts of a process that dies at once again and again */
-#define GOOD_RUN_MS      2000u /* having lived so long, a child starts with a clean slate */
+#define GOOD_RUN_MS      2000u /* a child that lived so long has not crashed at once */
 #define SOCKETS_AGAIN_MS 5000u /* after a socket could not be opened */
-#define TRIM_MS          3000u /* weir-dns has emptied a socket that is not wanted within 1 s */
+#define TRIM_MS          3000u /* weir-dns needs up to 1 s to empty a socket that it gives up */
 #define HANG_MS          10000u
 #define HANG_LEAST_MS    3000   /* several looks must fit into half of it (run_watched_ms()) */
 #define HANG_MOST_MS     600000 /* more is meant as off */
 
-/* The order of stopping: what changes things first, what serves last. */
+/* The order of stopping: first what changes the state, last what serves users. */
 static const int stop_order[CHILD_COUNT] = { CHILD_MGMT, CHILD_HEALTH, CHILD_DNS, CHILD_DATAPLANE };
 
 static void start(struct child *c);
@@ -146,7 +146,7 @@ static void run_child(const struct child *c)
 	_exit(127);
 }
 
-/* From now on we hear of the end of @p pid. @return 0 or -errno */
+/* Watch @p pid as child @p c, so that its end is noticed. @return 0 or -errno */
 static int watch(struct child *c, pid_t pid, bool ours)
 {
 	int fd = (int)syscall(SYS_pidfd_open, pid, 0), err = 0;
@@ -176,7 +176,7 @@ static void start(struct child *c)
 		return;
 	fflush(NULL);
 	if (c == &r->children[CHILD_DNS]) {
-		run_sockets_again(&r->sockets); /* what its predecessor may have had */
+		run_sockets_again(&r->sockets); /* ports that its predecessor may have held */
 		run_sockets_prepare(&r->sockets);
 	}
 	pid_t pid = fork();
@@ -215,8 +215,8 @@ static void ask_to_end(struct child *c)
 }
 
 /*
- * Close sockets of threads that are not wanted any more: weir-dns reads each of them until nothing can come to it. So
- * it must have lived, with the present document, for longer than that takes.
+ * Close sockets of threads that are no longer wanted. weir-dns first reads each of them until it is
+ * empty, so it must have run with the present document for longer than that takes.
  */
 static void trim_sockets(struct run *r)
 {
@@ -244,7 +244,7 @@ static unsigned dns_threads(const struct model *m)
 	return model_dns_threads(m, &allowed);
 }
 
-/* Give weir-dns the sockets as they are now; it is started again for that. */
+/* Restart weir-dns, so that it gets the sockets as they are now. */
 static void renew_dns(struct run *r)
 {
 	struct child *dns = &r->children[CHILD_DNS];
@@ -257,7 +257,7 @@ static void renew_dns(struct run *r)
 	ask_to_end(dns);
 }
 
-/* Hold the sockets that the effective document asks for, if there is one for this node. */
+/* Hold the sockets of the effective document, if there is one for this node. */
 static void take_document(void *arg)
 {
 	struct run *r = arg;
@@ -289,7 +289,7 @@ static void take_document(void *arg)
 	model_mistakes_free(&mistakes);
 }
 
-/* It was killed and is still there: an uninterruptible sleep. Nothing waits for that. */
+/* It was killed and is still there, in an uninterruptible sleep: go on without it. */
 static void on_stop_timer(void *arg)
 {
 	struct run *r = arg;
@@ -332,7 +332,7 @@ static void on_stop(void *arg)
 	stop_next(r);
 }
 
-/* To those that have a use for it; it would end the others. */
+/* Pass SIGHUP on to the children that handle it; it would end the others. */
 static void on_hup(void *arg)
 {
 	struct run *r = arg;
@@ -343,7 +343,7 @@ static void on_hup(void *arg)
 	take_document(r);
 }
 
-/* Go on with weir-dns of another supervisor, if its sockets can be had; else it ends. */
+/* Go on with an earlier supervisor's weir-dns. @return false: without its sockets, restart it */
 static bool adopt_dns(struct run *r, int pidfd)
 {
 	struct model *m = NULL;
@@ -378,7 +378,7 @@ static void adopt(struct run *r)
 	}
 }
 
-/* Directories of weir-mgmt's alone, before any other process can put something in their place. */
+/* weir-mgmt's directories, made before another process can put something in their place. */
 static void make_private(const char *state)
 {
 	char path[PATH_MAX];
@@ -391,7 +391,7 @@ static void make_private(const char *state)
 		owner_give_directory(path, 0750, "mgmt");
 }
 
-/* A directory that packaging would have made: group weir may write, each its own files. */
+/* Make a directory as packaging does: group weir may write, each user its own files. */
 static int make_directory(const char *path)
 {
 	const struct group *group = getgrnam("weir");
@@ -423,7 +423,7 @@ static int find_bin(char bin[PATH_MAX])
 	return 0;
 }
 
-/* Opens what can fail before any process is started. */
+/* What can fail is opened before any process is started. */
 static int run_open(struct run *r)
 {
 	static const char *const names[CHILD_COUNT] = { "mgmt", "dataplane", "health", "dns" };

@@ -23,46 +23,53 @@
 struct run_sockets {
 	struct addr addresses[RUN_ADDRESSES_MAX];
 	size_t n_addresses;
-	unsigned n_threads; /* that are wanted; sockets of more are kept until run_sockets_trim() */
-	int fds[MODEL_DNS_THREADS_MAX][RUN_OF_THREAD]; /* -1: could not be opened, or not wanted */
+	unsigned
+	        n_threads; /* threads in use; sockets of further ones are kept until run_sockets_trim() */
+	int fds[MODEL_DNS_THREADS_MAX][RUN_OF_THREAD]; /* -1: not in use, or could not be opened */
 	bool fresh[MODEL_DNS_THREADS_MAX][RUN_OF_THREAD]; /* weir-dns does not have it */
-	bool moved;     /* the addresses are not those that weir-dns was started with */
-	int channel[2]; /* new sockets go to weir-dns through it: our end, its end; -1: none */
-	uint64_t
-	        extra_ms; /* since when there are sockets of threads that are not wanted; 0: there are none */
+	bool moved;        /* the addresses are not those that weir-dns was started with */
+	int channel[2];    /* new sockets go to weir-dns through it: our end, its end; -1: none */
+	uint64_t extra_ms; /* since when there are sockets of unused threads; 0: there are none */
 };
 
 void run_sockets_init(struct run_sockets *s);
 /*
- * Hold sockets for @p addresses and @p n_threads, port 53: those that are there stay, others are opened; those of other
- * addresses are closed. What cannot be opened is logged. @return whether weir-dns lacks one now, or has another order
+ * Hold sockets for @p addresses and @p n_threads, port 53: existing ones are kept, missing ones
+ * opened, and those of other addresses closed. A failure to open is logged. @return whether weir-
+ * dns lacks one now, or has another order
  */
 bool run_sockets_set(struct run_sockets *s, const struct addr *addresses, size_t n,
                      unsigned n_threads);
-/* Whether some could not be opened. */
+/* Whether a socket could not be opened. */
 bool run_sockets_lack(const struct run_sockets *s);
-/* Try again to open those that could not be. */
+/* Try again to open the missing sockets. */
 void run_sockets_again(struct run_sockets *s);
-/* Whether there are sockets of threads that are not wanted. */
+/* Whether there are sockets of threads that are not in use. */
 bool run_sockets_extra(const struct run_sockets *s);
-/* Close these; weir-dns must have had the time to read what they had got. */
+/* Close those; weir-dns must have had the time to empty them. */
 void run_sockets_trim(struct run_sockets *s);
-/* Before a child is made: it gets what is there now. */
+/* Before a child is forked: it inherits the sockets that exist now. */
 void run_sockets_prepare(struct run_sockets *s);
 /* In a child: move all to their places from 3 on, and set LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID. @return 0 or -errno */
 int run_sockets_hand_down(const struct run_sockets *s);
-/* Give the running child what it lacks. @return 0, or -errno: it must be started again for that */
+/* Pass new sockets to the running child. @return 0, or -errno: it must be restarted instead */
 int run_sockets_pass(struct run_sockets *s);
-/* Take the sockets that a running child of another supervisor got, if they are those of @p addresses. @return 0 or -errno */
+/*
+ * Duplicate the sockets of an earlier supervisor's running child, if they are those of @p
+ * addresses. @return 0 or -errno
+ */
 int run_sockets_take(struct run_sockets *s, int pidfd, const struct addr *addresses, size_t n);
 void run_sockets_close(struct run_sockets *s);
 
-/* When the process started, in clock ticks since boot; with the pid it names a process for good. @return 0: there is none */
+/*
+ * When the process started, in clock ticks since boot; with the pid it identifies a process for
+ * good. @return 0: no such process
+ */
 uint64_t run_start_time(pid_t pid);
 /* Whether the process catches @p signo or takes it from a descriptor (SigCgt, SigBlk; proc(5)). */
 bool run_takes_signal(pid_t pid, int signo);
 #define RUN_STATE_FILE "run.state"
-/* The pid noted for @p name in RUN/run.state, if that very process runs. @return 0: none */
+/* The pid noted for @p name in RUN/run.state, if the same process still runs. @return 0: none */
 pid_t run_state_find(const char *run_dir, const char *name);
 struct run_noted {
 	const char *name;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The running processes of this node, for a supervisor that comes after another. Nothing that is written down is
- * believed: a process is one of ours if it runs the program, as the program's user or as we do, was given our node and
- * our directories, and its run directory is the very same one (other mount namespaces have others of that name).
+ * Finds the running processes of this node, for a supervisor that follows another. No note is
+ * trusted: a process is ours if it runs the program, as the program's user or ours, with our node
+ * and our directories in its arguments, and if its run directory is the same inode as ours (another
+ * mount namespace may have another one of that name).
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -42,7 +43,7 @@ static const char *argument(const char *line, size_t n, size_t i)
 	return at < end ? at : NULL;
 }
 
-/* Whether "--option VALUE" stands there. */
+/* Whether the command line has "--option VALUE". */
 static bool has_option(const char *line, size_t n, const char *option, const char *value)
 {
 	const char *a;
@@ -67,7 +68,7 @@ static bool is_script(const char *program)
 	return script;
 }
 
-/* By the kernel's own link; after an upgrade the file is another one of that name, or is gone. */
+/* By the kernel's link /proc/PID/exe; only the name counts, since an upgrade replaces the file. */
 static bool runs_program(const struct run *r, pid_t pid, const char *name, const char *line,
                          size_t n)
 {
@@ -100,7 +101,7 @@ static bool has_user(pid_t pid, const char *name)
 	snprintf(user_name, sizeof(user_name), "weir-%s", name);
 	const struct passwd *user = getpwnam(user_name);
 
-	/* a process that gave up rights is not dumpable: /proc/PID may be root's then; status tells */
+	/* a process that gave up rights is not dumpable: /proc/PID may be root's, so read status */
 	char status[4096];
 	size_t n = read_file(pid, "status", status, sizeof(status));
 	const char *at = n ? strstr(status, "\nUid:") : NULL;
@@ -117,7 +118,7 @@ static bool has_run_dir(const struct run *r, pid_t pid)
 	struct stat own, theirs;
 
 	snprintf(path, sizeof(path), "/proc/%d/root%s", (int)pid, r->dirs->run);
-	if (*r->dirs->run != '/') /* relative: theirs is relative to where they were started */
+	if (*r->dirs->run != '/') /* a relative path is relative to its own working directory */
 		snprintf(path, sizeof(path), "/proc/%d/cwd/%s", (int)pid, r->dirs->run);
 	return stat(r->dirs->run, &own) == 0 && stat(path, &theirs) == 0 &&
 	       own.st_dev == theirs.st_dev && own.st_ino == theirs.st_ino;

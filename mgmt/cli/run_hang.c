@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the supervisor does about a process that hangs. The rules, in their order:
+ * What the supervisor does with a process that hangs. The first rule that applies decides:
  *
- *   the supervisor was itself late           nobody is blamed: all silence counts from now (run_life.c)
- *   a job is announced, its time is not over it is waited for
- *   DPDK's workers count rounds              it forwards: never ended; degraded, a person decides
- *   another one was restarted, not yet back  one at a time
- *   a thread is in state D                   it cannot be ended: degraded, looked at again; others are not held up
- *   else                                     its threads' places are logged, and it is killed, started again
+ *   the supervisor was itself late           no process is blamed: all silence counts from now (run_life.c)
+ *   a job is announced, its time is not over wait for it
+ *   DPDK's workers count rounds              it forwards: never kill it; degraded, a person decides
+ *   another one was restarted, not yet back  wait: one restart at a time
+ *   a thread is in state D                   nothing can end it: degraded, look again later; others go on
+ *   else                                     log where its threads are, kill it, start it again
  *
- * It is killed at once (SIGKILL): a main loop that hangs takes no other signal.
+ * SIGKILL comes first: a main loop that hangs handles no other signal.
  */
 #include <errno.h>
 #include <signal.h>
@@ -24,12 +24,12 @@
 #include "mgmt/cli/run_inside.h"
 #include "weir/condition.h"
 
-#define LOOK_AGAIN_MS 5000u   /* at the threads of one that is blocked */
-#define RECOVER_MS    30000u  /* the next one is restarted at the latest so long after the last */
-#define UNSEEN_MS     60000u  /* a process without signs of life is named after so long */
-#define NOTE_MS       600000u /* a restart is shown for so long */
+#define LOOK_AGAIN_MS 5000u  /* between two looks at the threads of a blocked process */
+#define RECOVER_MS    30000u /* after a restart the others wait at most so long */
+#define UNSEEN_MS     60000u /* then a process without signs of life becomes a note in the status */
+#define NOTE_MS       600000u /* how long a restart is shown in the status */
 #define STATS_WORDS   32u
-#define ROOM_LEAST    ((uint64_t)1 << 20) /* in the run directory: a page may need more */
+#define ROOM_LEAST    ((uint64_t)1 << 20) /* bytes free in the run directory; a page may need more */
 
 void run_hang_forget(struct child *c)
 {
@@ -150,7 +150,7 @@ static void look_at_child(struct child *c, uint64_t watched_ms, uint64_t now_ms)
 	run_signs_read(&c->page, r->dirs->run, c->name, c->pid, now_ms, &signs);
 	c->verdict = run_life_feed(&c->life, &signs, watched_ms, r->hang_ms, now_ms / 1000);
 	if (r->stopping || c->must_restart)
-		return; /* it was asked to end: that has a limit of its own */
+		return; /* it got SIGTERM, which has a limit of its own */
 	if (c->verdict == RUN_HANGS)
 		treat_hanging(c, now_ms);
 	else if (c->verdict == RUN_LIVES)
@@ -190,7 +190,7 @@ static void state_child(const struct child *c, uint64_t now_ms)
 		               "cannot be made), so weir run does not restart it when it hangs");
 }
 
-/* Without room a process that starts cannot show anything, or ends at once: its own page is what is missing. */
+/* Without free space a new process has no page to say so, so the supervisor says it. */
 static void state_room(const struct run *r)
 {
 	const char *dir = r->dirs->run;

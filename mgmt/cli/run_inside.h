@@ -13,14 +13,14 @@
 
 #define STOP_MS 5000u /* from SIGTERM to SIGKILL */
 #define LEFT_MS                                                                                    \
-	3000u /* from SIGKILL until nobody waits any more: it is in an uninterruptible sleep */
+	3000u /* from SIGKILL until the supervisor goes on without it: it is in an uninterruptible sleep */
 
 struct run;
 
 /* What is wrong with a process that does not end by itself. */
 enum child_trouble {
 	TROUBLE_NONE,
-	TROUBLE_FORWARDS, /* it hangs, but its workers forward: a person decides */
+	TROUBLE_FORWARDS, /* it hangs, but its workers forward: a person must decide */
 	TROUBLE_BLOCKED,  /* it hangs in an uninterruptible sleep: nothing ends that */
 	TROUBLE_KILLED,   /* it was killed and has not ended */
 };
@@ -30,12 +30,12 @@ struct child {
 	struct run *run;
 	pid_t pid; /* 0: does not run */
 	int pidfd;
-	bool ours;         /* we forked it, so it is waited for */
+	bool ours;         /* we forked it, so we must wait for it */
 	bool must_restart; /* it was asked to end, for new sockets */
 	uint64_t started_ms;
 	unsigned deaths;         /* since it last lived for GOOD_RUN_MS */
 	struct loop_timer timer; /* its next start */
-	struct loop_timer limit; /* asked to end, it is killed then */
+	struct loop_timer limit; /* when it is killed, after SIGTERM */
 
 	struct run_page page;
 	struct run_life life;
@@ -55,46 +55,49 @@ enum { CHILD_MGMT, CHILD_DATAPLANE, CHILD_HEALTH, CHILD_DNS, CHILD_COUNT };
 struct run {
 	const struct proc_dirs *dirs;
 	int lock_fd; /* of RUN_LOCK_FILE */
-	bool noted;  /* who runs, once at least */
+	bool noted;  /* the children were noted at least once */
 	char bin[PATH_MAX];
 	struct loop *loop;
 	struct child children[CHILD_COUNT];
 	struct run_sockets sockets;
 	bool has_document, stopping;
 	bool bootstrap; /* what weir-mgmt is to do with a first start */
-	int stop_place; /* in stop_order: who is being stopped */
+	int stop_place; /* in stop_order: the child that is being stopped */
 	struct loop_timer stop_timer, sockets_timer;
 
 	uint64_t hang_ms; /* a process without sign of life for so long hangs; 0: none ever does */
-	struct stats *stats; /* the supervisor's own page; NULL: it could not be made */
+	struct stats *stats; /* the supervisor's own page; NULL: it could not be created */
 	bool lacks_page;     /* that was logged */
 	struct loop_timer look;
 	uint64_t last_look_ms;
-	const struct child *recovering; /* restarted last; NULL, or it has shown that it lives */
-	uint64_t recover_until_ms;      /* how long it is waited for */
+	const struct child *recovering; /* restarted last, and has shown no life yet; NULL: none */
+	uint64_t recover_until_ms;      /* until when the others wait for it */
 	unsigned watchdog_ms;           /* systemd's; 0: none */
 	uint64_t watchdog_at_ms;
 };
 
 /*
- * run_hang.c: make the supervisor's page (without room for it that is tried again at each look); begin to look; end it
- * (remove: there is no supervisor any more).
+ * run_hang.c: create the supervisor's page (each look tries again if that fails); begin to look at
+ * the children; end, and remove the page.
  */
 void run_hang_open(struct run *r);
 void run_hang_begin(struct run *r);
 void run_hang_end(struct run *r);
-/* Forget what was seen of the child's earlier process. */
+/* Forget the signs of life of the child's earlier process. */
 void run_hang_forget(struct child *c);
 
 /*
- * run_find.c: the process that does the work of weir-NAME for this run directory and node, wherever it came from: it
- * runs that program, as that user or root, with these directories. @return 0: none
+ * run_find.c: the running process of program weir-NAME, as its user or root, with this node and
+ * these directories, whoever started it. @return 0: none
  */
 pid_t run_find(const struct run *r, const char *name);
 
-/* run.c: write down who runs, for the next supervisor. */
+/* run.c: note the running children, for the next supervisor. */
 void run_note_children(struct run *r);
-/* run_keep.c: put the lock and that note back if somebody removed them; to be called about once a second. */
+/*
+ * run_keep.c: restore the lock and that note if somebody removed them; to be called about once a
+ * second.
+ */
 void run_keep_files(struct run *r);
 
 /*

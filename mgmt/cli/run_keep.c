@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The supervisor's files in the run directory. Without its lock a second supervisor would start beside it; without the note of
- * who runs, the next one would have to look for the processes. Both are looked at by name, and made again.
+ * The supervisor's files in the run directory. Without the lock file a second supervisor could
+ * start; without the note of the children the next one would have to search for them. Both are
+ * looked up by name, since a removed file stays open, and made again if they are gone.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whether a process lives, from its signs. Silence is what the supervisor has itself watched: each look adds the time
- * since the look before, and a look that comes late adds little or starts all over, because then the machine was
- * paused or had no time, and the process's as little as the supervisor's.
+ * Whether a process lives, from its signs. Only silence that the supervisor has watched counts:
+ * each look adds the time since the look before. A late look adds little or starts again from zero,
+ * because then the machine was paused or busy, and the process had no time either.
  */
 #include <string.h>
 
@@ -23,7 +23,7 @@ static struct run_thread *find_thread(struct run_life *l, const char *name)
 	return NULL;
 }
 
-/* The threads as they are now, each with the silence of the one before of its name. */
+/* The threads as they are now, each with the silence so far of the thread of that name. */
 static void feed_threads(struct run_life *l, const struct run_signs *s, uint64_t watched_ms)
 {
 	struct run_life now = *l;
@@ -49,7 +49,10 @@ static void feed_workers(struct run_life *l, const struct run_signs *s, uint64_t
 	l->forwards = s->has_workers && l->workers_silent_ms < RUN_WORKERS_MS;
 }
 
-/* Before its first turn a process has only jobs; one whose time is over hangs in it. */
+/*
+ * Before its first turn a process shows only jobs. If a job's time is over, the process hangs in
+ * it.
+ */
 static enum run_verdict judge_start(struct run_life *l, uint64_t job_s, uint64_t watched_ms,
                                     uint64_t now_s)
 {

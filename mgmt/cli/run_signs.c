@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Signs of life of a process, read from its stats page. The page is the process's, which may be under attack:
- * whatever lies in it, the copy is bounded and its texts end. Words are looked for among all entries every
- * LIST_MS, and read by their index in between, because a page may have tens of thousands of them.
+ * Signs of life of a process, read from its stats page. The process may be under an attacker's
+ * control, so whatever its page holds, the copy is bounded and its texts end. All entries are
+ * searched only every LIST_MS; in between the found ones are read by index, because a page may have
+ * tens of thousands.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +42,7 @@ static void list_words(struct run_page *p, uint64_t now_ms)
 	p->listed_ms = now_ms;
 }
 
-/* What is between the quotes of key="value", as far as it is plain text; it goes into logs. */
+/* Copy the value of key="value" up to its first unusual character: it goes into logs. */
 static void copy_value(char out[RUN_LABEL_MAX], const struct stats_entry *e)
 {
 	size_t at = 0, n = 0;
@@ -82,7 +83,10 @@ void run_page_close(struct run_page *p)
 	*p = (struct run_page){ 0 };
 }
 
-/* The page that process @p pid writes: a killed one's stays until the next has taken it over. */
+/*
+ * Open the page that @p pid writes. The page of a killed process stays until the next one takes it
+ * over.
+ */
 static bool find_page(struct run_page *p, const char *run_dir, const char *name, pid_t pid)
 {
 	if (p->reader && stats_reader_pid(p->reader) == (uint64_t)pid &&

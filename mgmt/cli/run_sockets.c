@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The places of sockets in weir-dns: those of its first thread from descriptor 3 on in the order of the document, then those of
- * the second, and so on for as many threads as there can be. A place without a socket has /dev/null, so that one that
- * is opened later can be passed into its place, and another supervisor finds all where it expects them.
+ * Each socket has a fixed descriptor in weir-dns: those of its first thread from 3 on in the order
+ * of the document, then those of the second, and so on for as many threads as there can be. A
+ * descriptor without a socket is /dev/null. So a socket that is opened later has its descriptor
+ * already, and another supervisor finds each one where it expects it.
  */
 #include "mgmt/cli/run.h"
 
@@ -72,11 +73,11 @@ static int prepare(int fd, bool udp, bool ip4, bool first)
 		err = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (!err && !ip4)
 		err = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-	/* The address may come later than we do. */
+	/* The address may come up later than we do. */
 	if (!err)
 		err = ip4 ? set(fd, IPPROTO_IP, IP_FREEBIND, 1)
 		          : set(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);
-	/* Without the right to more, the system's bound holds. */
+	/* Without the right to exceed it, the system's limit holds. */
 	if (!err && udp && set(fd, SOL_SOCKET, SO_RCVBUFFORCE, UDP_ROOM) != 0)
 		set(fd, SOL_SOCKET, SO_RCVBUF, UDP_ROOM);
 	return err;
@@ -123,7 +124,7 @@ static int open_logged(const struct addr *address, bool udp, unsigned thread)
 	return fd < 0 ? -1 : fd;
 }
 
-/* Open what is lacking of the wanted threads, in the order of threads: the kernel's order of a group is that of binding. */
+/* Open missing sockets in the order of threads: a reuseport group has the order of binding. */
 static bool open_lacking(struct run_sockets *s)
 {
 	bool opened = false;
@@ -139,7 +140,7 @@ static bool open_lacking(struct run_sockets *s)
 	return opened;
 }
 
-/* Take the sockets of @p address in all threads out of @p from, for place @p to of @p s. */
+/* Move the sockets of @p address in all threads from @p from to index @p to of @p s. */
 static void take_out(struct run_sockets *from, const struct addr *address, struct run_sockets *s,
                      size_t to)
 {
@@ -215,7 +216,8 @@ void run_sockets_prepare(struct run_sockets *s)
 {
 	close_channel(s);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, s->channel) < 0)
-		s->channel[0] = s->channel[1] = -1; /* then it is started again for new sockets */
+		s->channel[0] = s->channel[1] =
+		        -1; /* then new sockets need a restart of weir-dns */
 	memset(s->fresh, 0, sizeof(s->fresh));
 	s->moved = false;
 }
@@ -229,7 +231,7 @@ static const char *socket_name(unsigned thread, size_t i, char name[NAME_MAX_BYT
 	return name;
 }
 
-/* Duplicates out of the way of the places; -1 where there is no socket. @return 0 or -errno */
+/* Duplicate all above the fixed descriptors; -1 where there is no socket. @return 0 or -errno */
 static int move_away(const struct run_sockets *s, int fds[PLACES_MAX], size_t n_places)
 {
 	size_t each = 2 * s->n_addresses;
@@ -328,7 +330,7 @@ static bool is_ours(int fd, const struct addr *address, bool tcp)
 	       port == DNS_PORT && addr_equal(&bound, address);
 }
 
-/* Whether it is the same socket as one that was taken: a process may have several descriptors of one. */
+/* Whether this socket is taken already: a process may have several descriptors of one. */
 static bool is_taken(const struct run_sockets *s, int fd)
 {
 	uint64_t cookie, other;
@@ -345,7 +347,7 @@ static bool is_taken(const struct run_sockets *s, int fd)
 	return false;
 }
 
-/* The socket in its place in another process. @return it or -errno */
+/* Duplicate the socket at its fixed descriptor in another process. @return it or -errno */
 static int take_one(const struct run_sockets *s, int pidfd, unsigned thread, size_t i)
 {
 	int place = LISTEN_FIRST + (int)(thread * 2 * s->n_addresses + i);
@@ -370,7 +372,7 @@ int run_sockets_take(struct run_sockets *s, int pidfd, const struct addr *addres
 		for (size_t i = 0; i < 2 * taken.n_addresses; i++) {
 			int fd = take_one(&taken, pidfd, t, i);
 
-			/* a release with one thread has no others; what is missing is opened */
+			/* a release with one thread has no others; missing ones are opened later */
 			if (fd < 0 && t == 0) {
 				run_sockets_close(&taken);
 				return fd;

@@ -57,7 +57,7 @@ bool run_takes_signal(pid_t pid, int signo)
 	return takes;
 }
 
-/* What another user has put in our place would make us end or trust processes that are not ours. */
+/* A file of another user could make us end or trust processes that are not ours. */
 static FILE *open_own(const char *path)
 {
 	struct stat st;
@@ -71,7 +71,7 @@ static FILE *open_own(const char *path)
 	return f;
 }
 
-/* A new file, whatever stood there: group weir may write to the directory, and a link would lead us on. */
+/* Always a new file: group weir may write to the directory, and we must not follow a link. */
 static FILE *open_fresh(const char *path)
 {
 	if (unlink(path) != 0 && errno != ENOENT)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `weir run --stop`: stop the supervisor and the four processes, whatever state they are in. A supervisor that lives does
- * it itself, on SIGTERM. One that hangs is killed; then, as after one that is dead, its processes are taken over
- * and stopped here, in the same order.
+ * `weir run --stop`: stop the supervisor and the four processes, whatever state they are in. A
+ * living supervisor does it itself, on SIGTERM. One that hangs is killed. Then, as after a dead
+ * one, its processes are taken over and stopped here, in the same order.
  */
 #include <errno.h>
 #include <signal.h>
@@ -22,7 +22,7 @@
 #define SILENT_MS 5000u   /* a supervisor that has not signed its page for so long hangs */
 #define MOST_MS   60000u  /* four processes, each with its time to end */
 
-/* Of this very process: it may have ended, and its number may be another's. */
+/* By pidfd, since the process may have ended and another one may have its pid. */
 static void send_signal(pid_t pid, int signo)
 {
 	int fd = (int)syscall(SYS_pidfd_open, pid, 0);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where the threads of a hanging process are, from /proc and, for those that compute, ptrace(2). A helper process does
- * it and writes lines into a pipe: reading /proc of a process in an uninterruptible sleep may block, and then the helper
- * alone is stuck, is nobody's child that is waited for, and what it has written so far is there.
+ * Where the threads of a hanging process are, from /proc and, for those that compute, ptrace(2). A
+ * helper process reads it and writes lines into a pipe. Reading /proc of a process in an
+ * uninterruptible sleep may block; then only the helper is stuck, no parent waits for it, and the
+ * lines that it has written so far are there.
  */
 #include <dirent.h>
 #include <elf.h>
@@ -50,7 +51,7 @@ static void read_line(pid_t pid, int tid, const char *file, char *out, size_t si
 		close(fd);
 }
 
-/* A word for the log: a process names its threads as it likes. */
+/* Make a word safe for the log: a process names its threads as it likes. */
 static void make_plain(char *text)
 {
 	for (; *text; text++)
@@ -72,7 +73,7 @@ static void read_call(pid_t pid, struct place *p)
 	snprintf(p->call, sizeof(p->call), "%.20s", *line ? line : "unknown");
 }
 
-/* Which register the program counter is depends on the machine. */
+/* The register of the program counter depends on the machine. */
 static uint64_t program_counter(const struct user_regs_struct *r)
 {
 #if defined(__x86_64__)
@@ -85,7 +86,7 @@ static uint64_t program_counter(const struct user_regs_struct *r)
 #endif
 }
 
-/* Stop a thread that computes, read where it is, let it go. */
+/* Stop a running thread, read its program counter, let it go on. */
 static void trace_thread(struct place *p)
 {
 	struct user_regs_struct registers = { 0 };
@@ -221,7 +222,7 @@ static void read_all(int fd, char *text, size_t size)
 	text[n] = '\0';
 }
 
-/* The main thread's place in short: what it waits for, and where it is in the program. */
+/* Where the main thread is, in short: what it waits for, and its address in the program. */
 static void shorten_main(pid_t pid, struct run_places *p)
 {
 	char key[64], pc[32] = "", wchan[WORD_MAX] = "", state = '?', at[WORD_MAX] = "";

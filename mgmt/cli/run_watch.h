@@ -15,11 +15,11 @@
 #include "weir/stats.h"
 
 #define RUN_LOOK_MS     500u  /* between two looks */
-#define RUN_WORKERS_MS  2000u /* workers that count nothing for so long do not forward */
+#define RUN_WORKERS_MS  2000u /* workers that count no round for so long do not forward */
 #define RUN_THREADS_MAX 32u   /* of a process; more are not watched */
 #define RUN_WORDS_MAX   (3u * RUN_THREADS_MAX) /* threads, workers, jobs */
 #define RUN_LABEL_MAX   24u
-#define RUN_WAS_AWAY    UINT64_MAX /* instead of a time: the supervisor could not watch */
+#define RUN_WAS_AWAY    UINT64_MAX /* in place of a time: the supervisor could not watch */
 
 struct run_thread {
 	char name[RUN_LABEL_MAX]; /* "main" */
@@ -27,7 +27,7 @@ struct run_thread {
 	uint64_t silent_ms; /* how long it was watched without a turn */
 };
 
-/* What the page says. */
+/* The signs that a page shows. */
 struct run_signs {
 	uint32_t
 	        n_threads; /* 0: nothing; the page is not this process's, or of a release without signs */
@@ -51,7 +51,7 @@ void run_signs_read(struct run_page *p, const char *run_dir, const char *name, p
                     uint64_t now_ms, struct run_signs *out);
 void run_page_close(struct run_page *p);
 
-/* What was seen of one process since it was started or taken over. Zeroed then. */
+/* The history of one process since it was started or taken over. Zeroed then. */
 struct run_life {
 	uint32_t n_threads;
 	struct run_thread threads[RUN_THREADS_MAX];
@@ -63,7 +63,7 @@ struct run_life {
 };
 
 enum run_verdict {
-	RUN_UNSEEN, /* it gives no signs: not known */
+	RUN_UNSEEN, /* it shows no signs: not known */
 	RUN_LIVES,
 	RUN_BUSY,  /* silent, with a job under way that may take so long */
 	RUN_HANGS, /* a thread made no turn for the whole time */
@@ -71,7 +71,7 @@ enum run_verdict {
 
 /* How much of @p since_ms since the last look was watched, or RUN_WAS_AWAY. */
 uint64_t run_watched_ms(uint64_t since_ms, uint64_t hang_ms);
-/* Take one look's signs. @p now_s: seconds since boot */
+/* Add the signs of one look. @p now_s: seconds since boot */
 enum run_verdict run_life_feed(struct run_life *l, const struct run_signs *s, uint64_t watched_ms,
                                uint64_t hang_ms, uint64_t now_s);
 
@@ -84,7 +84,10 @@ struct run_places {
 	char main[120];            /* where the main thread is, in short; or "" */
 };
 
-/* Look from outside, for at most a second or two: a helper does it, since /proc of a stuck process may block its reader. */
+/*
+ * Look from outside, for at most a second or two. A helper reads, since /proc of a stuck process
+ * may block its reader.
+ */
 void run_places_look(pid_t pid, struct run_places *out);
 
 #endif

@@ -189,7 +189,7 @@ static void print_summary(const json_t *b)
 	json_array_foreach(pools, i, p) if (api_number(p, "standing_out", 0) > 0 &&
 	                                    n_odd++ < POOLS_SHOWN) print_pool(p);
 	if (n_all_odd > POOLS_SHOWN)
-		printf("... and %zu pools more\n", n_all_odd - POOLS_SHOWN);
+		printf("... and %zu more pools\n", n_all_odd - POOLS_SHOWN);
 }
 
 /* A site has a name, a backend its pool and its name. */
@@ -213,7 +213,7 @@ static void print_overrides(const json_t *b)
 		       api_text(o, "reason", ""));
 	}
 	if (length_of(b, "overrides") > OVERRIDES_SHOWN)
-		printf("... and %zu overrides more: weir overrides\n",
+		printf("... and %zu more overrides: weir overrides shows all\n",
 		       length_of(b, "overrides") - OVERRIDES_SHOWN);
 }
 

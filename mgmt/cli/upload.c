@@ -21,7 +21,7 @@
 #define PARTS_MAX      1024u             /* of a request */
 #define ASKED_MAX      4096u             /* digests of a request; FILES_PARTS_MAX of the API */
 
-/* All bytes in the request. @return NULL when they are no UTF-8 */
+/* Put all bytes into the request. @return NULL if they are not UTF-8 */
 static json_t *inline_files(const struct files *files, int *status)
 {
 	json_t *out = json_object();
@@ -64,7 +64,7 @@ static int post_parts(const struct cli *cli, json_t *parts, struct api_reply *re
 	return api_get(cli, &request, reply);
 }
 
-/* How much of a file of @p n_bytes the node has, by its answer. */
+/* How much of a file of @p n_bytes the node has, according to its answer. */
 static uint64_t read_have(const json_t *item, size_t n_bytes)
 {
 	double n = api_number(item, "have", 0);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What an operator should know of a configuration that is neither an error nor a risk: who looks at its VIPs from
- * outside and how often, and who votes on the removal of a site.
+ * What an operator should know of a configuration that is neither an error nor a risk: which nodes
+ * probe its VIPs from other sites and how often, and which sites vote on the removal of a site.
  *
  * Implemented in mgmt/store/advice.c. Pure functions: any thread may call them.
  */
@@ -29,7 +29,7 @@ struct advice_node {
 	const char *site, *node;
 };
 
-/** A backend to which a way is needed from the nodes of a site. */
+/** A backend that the nodes of a site must be able to reach. */
 struct advice_way {
 	const char *site, *pool, *backend;
 	struct addr address;
@@ -48,11 +48,14 @@ struct advice {
 };
 
 /**
- * What is to be said of @p to; texts are in @p arena, which tells when there was no memory.
- * @param from  before; NULL: there was none
+ * Collect the advice on @p to. Texts are in @p arena, which has failed if there was no memory.
+ * @param from  the model before; NULL: there was none
  */
 struct advice advice_of(const struct model *from, const struct model *to, struct arena *arena);
-/** Why @p service has nobody outside who looks at its VIPs, as a sentence; NULL: somebody does, or it has one site. */
+/**
+ * Why no other site probes the VIPs of @p service, as a sentence. NULL: one does, or the service
+ * has one site.
+ */
 const char *advice_unwatched(const struct model_service *service);
 
 #endif

@@ -112,7 +112,7 @@ bool blobs_full(const char *state_dir)
 	return blobs_dir(state_dir, path) && used_bytes(path) >= BLOBS_BYTES_MAX;
 }
 
-/* All is there: is it the file that it is said to be? */
+/* All bytes are there: check the digest, then give the file its name. */
 static int finish(const char *part, const char *path, const char *digest)
 {
 	char found[DIGEST_TEXT_MAX];
@@ -165,10 +165,10 @@ int blobs_add(const char *state_dir, const char *digest, uint64_t total, uint64_
 	rc = owner_check(fd, draft, "mgmt");
 	if (!rc && fstat(fd, &st))
 		rc = -errno;
-	if (!rc && (uint64_t)st.st_size == offset) /* else it goes on elsewhere */
+	if (!rc && (uint64_t)st.st_size == offset) /* else this part does not follow */
 		rc = write_part(fd, offset, part, n);
 	bool whole = !rc && (uint64_t)st.st_size <= offset && offset + n == total;
-	if (whole && total > FILES_SMALL_MAX && fsync(fd)) /* a small one goes on into the store */
+	if (whole && total > FILES_SMALL_MAX && fsync(fd)) /* a small one is copied to the store */
 		rc = -errno;
 	close(fd);
 	return whole && !rc ? finish(draft, path, digest) : rc;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Large files of versions, each once, by its digest: STATE/blobs/DIGEST. They come in parts, which may be sent
- * again and go on where they ended; a file is there when all of it is, and has its digest. Directory and files of
- * another user are as if they were not there, and named in the status. Implemented in
- * mgmt/store/blobs.c; any thread may call.
+ * Large files of versions, each stored once, under its digest: STATE/blobs/DIGEST. They arrive in
+ * parts; a part may be sent again, and an upload continues where it ended. A file appears when it
+ * is complete and has its digest. A directory or file of another user is treated as missing, and
+ * named in the status. Implemented in mgmt/store/blobs.c; any thread may call.
  */
 #ifndef WEIR_MGMT_STORE_BLOBS_H
 #define WEIR_MGMT_STORE_BLOBS_H
@@ -22,22 +22,24 @@
 bool blobs_dir(const char *state_dir, char out[PATH_MAX]);
 /** STATE/blobs/DIGEST. @return 0, -EINVAL (not a digest) or -ENAMETOOLONG */
 int blobs_path(const char *state_dir, const char *digest, char out[PATH_MAX]);
-/** How much is there: all (*whole) or the first bytes. @return 0 or -EINVAL */
+/** How many bytes are there: all (*whole) or the first ones. @return 0 or -EINVAL */
 int blobs_have(const char *state_dir, const char *digest, uint64_t *bytes, bool *whole);
 /**
- * Add a part. Nothing happens when it does not begin where the file ends, or the file is whole.
- * @return 0; -EBADMSG: all is there, and is another file (it goes); -EPERM: STATE/blobs is another user's; -errno
+ * Add a part. A part that does not begin where the stored bytes end, or of a complete file, is
+ * ignored.
+ * @return 0; -EBADMSG: the file is complete but has another digest, and is removed; -EPERM:
+ *   STATE/blobs is another user's; -errno
  */
 int blobs_add(const char *state_dir, const char *digest, uint64_t total, uint64_t offset,
               const void *part, size_t n);
 /**
- * Copy the large files of @p f that lie elsewhere, and let it name the copies.
- * @return 0; -ESTALE: one has changed since its digest was taken; -errno
+ * Copy the large files of @p f that are elsewhere, and let @p f name the copies.
+ * @return 0; -ESTALE: one has changed since its digest was made; -errno
  */
 int blobs_import(const char *state_dir, struct files *f);
-/** Whether there is no room for more. */
+/** Whether BLOBS_BYTES_MAX is reached. */
 bool blobs_full(const char *state_dir);
-/** Remove those that @p is_named does not know and that are old enough. */
+/** Remove files that @p is_named does not know and that are older than BLOBS_KEEP_S. */
 void blobs_collect(const char *state_dir, int64_t now_s,
                    bool (*is_named)(void *arg, const char *digest), void *arg);
 

@@ -74,7 +74,7 @@ static int make_version(const struct intent *in, const struct intent_change *cha
 	snprintf(v.reason, sizeof(v.reason), "%s", change->reason);
 	snprintf(v.node, sizeof(v.node), "%s", in->node);
 	snprintf(v.principal, sizeof(v.principal), "%s", intent_principal(in));
-	/* what undoes itself asks nobody */
+	/* an automatic rollback needs no heads to be named */
 	int rc = change->undoes ? 0 : name_foreign(in, change, &v);
 	if (!rc)
 		*out = v;
@@ -315,7 +315,7 @@ static int change_to(struct intent *in, const struct intent_change *change, stru
 		rc = make_version(in, change, d->digest, now_ms, &out->version);
 	if (rc)
 		return rc;
-	if (*d->hash_key) /* what is rolled back to had this key, whatever the file has now */
+	if (*d->hash_key) /* the version rolled back to had this key, whatever the file has now */
 		memcpy(out->version.hash_key, d->hash_key, sizeof(d->hash_key));
 	else if (!d->rc)
 		key_of_version(in, d->model, out->version.hash_key);
@@ -411,7 +411,7 @@ bool intent_has_file(struct intent *in, const char *digest, uint64_t *have)
 	return whole || (in->store && !in->failing && store_has_blob(in->store, digest));
 }
 
-/* One that lies beside the store. */
+/* Find a file outside the store, among the blobs. */
 static int find_blob(struct intent *in, const char *name, const char *digest, uint64_t n,
                      struct files *out)
 {

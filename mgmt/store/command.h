@@ -2,7 +2,7 @@
 /**
  * @file
  * Commands of operations: drain, disable, force up, hold, undrain, enable, with their guards,
- * absolute times, the receivers' load and the line that undoes them.
+ * absolute times, the load of the receivers and the command line that undoes them.
  *
  * For weir-mgmt and for `weir ... --offline` alike.
  *
@@ -48,8 +48,8 @@ struct command {
 enum command_outcome {
 	COMMAND_OK,
 	COMMAND_REFUSED,  /**< by a guard: result.guards */
-	COMMAND_INVALID,  /**< result.text says what, result.field where */
-	COMMAND_OVER,     /**< what is to be ended is not there (any more): it is as it should be */
+	COMMAND_INVALID,  /**< result.text says what is wrong, result.field where */
+	COMMAND_OVER,     /**< nothing to end: it has ended already, which is no error */
 	COMMAND_NOTHING,  /**< there is nothing to hold */
 	COMMAND_UNKNOWN,  /**< no such override, site, pool or backend: result.text */
 	COMMAND_STALE,    /**< the override has another generation: result.override */
@@ -70,7 +70,7 @@ struct command_result {
 };
 
 /**
- * Do it, or with dry_run say what would be done.
+ * Carry the command out, or with dry_run only say what would be done.
  * @param result  written in any case; its receivers' names are borrowed from the intent's model
  */
 enum command_outcome command_run(struct intent *in, const struct command *c,

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Composing the effective document: the configuration, the overrides, and each pool's
- * member sets.
+ * Composing the effective document: the configuration, the overrides, and each pool's member sets.
  *
- * Member sets are not remembered, they are computed: at any instant a pool's members follow
- * from the version in force then and the overrides of backends in force then, and all of
- * these carry their instants with them.  So a node that has been away, or has just started,
- * composes the same sets as the others from the same intent.  A change takes effect
- * COMPOSE_AHEAD_MS after it was made, and is announced as the next set until then.
+ * Member sets are not stored, they are computed. At any instant a pool's members follow from the
+ * version in force then and from the overrides of backends in force then, and all of these carry
+ * their instants with them. So a node that was away, or has just started, composes the same sets as
+ * the others from the same intent. A change takes effect COMPOSE_AHEAD_MS after it was made, and is
+ * announced as the next set until then.
  *
  * A pure module: time is passed in, nothing is read or written.
  *
@@ -38,9 +37,12 @@ struct compose_version {
 struct compose_input {
 	const struct compose_version *versions; /**< oldest first; the last is the head */
 	size_t n_versions;                      /**< at least 1 */
-	/** An effective document that stands for what was before the versions; NULL as a rule. */
+	/** An effective document in place of lost versions; usually NULL. */
 	const struct model *seed;
-	/** The document before this one: its sets stand for what is older than the versions; NULL: there is none. */
+	/**
+	 * The document before this one: its sets are used for instants before the versions at hand;
+	 * NULL: there is none.
+	 */
 	const struct model *before;
 	const struct overrides *overrides;
 	struct model_meta meta; /**< of the document to be */

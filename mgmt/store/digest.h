@@ -21,8 +21,8 @@ const char *digest_text(const uint8_t raw[SHA256_BYTES], char out[DIGEST_TEXT_MA
 const char *digest_bytes(const void *bytes, size_t n, char out[DIGEST_TEXT_MAX]);
 
 /**
- * The digest of what @p fd gives from where it stands to its end, written as digest_bytes() does.
- * @param n  how many bytes that were
+ * The digest of @p fd from its present offset to its end, written as digest_bytes() does.
+ * @param n  how many bytes were read
  * @return 0 or -errno
  */
 int digest_fd(int fd, char out[DIGEST_TEXT_MAX], size_t *n);

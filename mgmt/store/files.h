@@ -69,7 +69,7 @@ int files_put(struct files *f, const char *name, const struct files_item *item);
 struct files_text {
 	const char *bytes;
 	size_t n;
-	char *own; /**< what is to be freed */
+	char *own; /**< freed by files_read_end(); NULL: bytes are borrowed */
 };
 /** Get at the bytes of @p item, which must stay; files_read_end() ends that. @return 0 or -errno */
 int files_read(const struct files_item *item, struct files_text *out);

@@ -16,15 +16,16 @@
 #include "weir/model.h"
 
 /**
- * Gather DIR/weir.conf (or another @p main_name, which is then called weir.conf) with all files that it
- * includes and all zone files that it names. Files that are not there are left out: reading tells.
+ * Gather DIR/weir.conf (or another @p main_name, which is then called weir.conf) with all files
+ * that it includes and all zone files that it names. Missing files are left out: reading the
+ * configuration reports them.
  *
- * @return 0, -ENOENT (no configuration), -E2BIG, -EINVAL (a name that cannot be kept) or -errno; @p out
- *         is given, untouched on failure
+ * @return 0, -ENOENT (no configuration), -E2BIG, -EINVAL (a name that cannot be kept) or -errno; @p
+ *   out is given, untouched on failure
  */
 int gather_files(const char *dir, const char *main_name, struct files *out);
 
-/** STATE/config/DIGEST, where the files of a version stand. @return 0 or -ENAMETOOLONG */
+/** STATE/config/DIGEST, where the files of a version are. @return 0 or -ENAMETOOLONG */
 int gather_dir(const char *state_dir, const char *digest, char out[PATH_MAX]);
 
 /**

@@ -138,7 +138,7 @@ static bool service_is_at(const struct model_service *s, const char *site)
 	return false;
 }
 
-/* Whether @p other lives beside @p site in some service. */
+/* Whether some service is at both @p site and @p other. */
 static bool shares_service(const struct model *m, const char *site, const char *other)
 {
 	for (size_t i = 0; i < m->n_services; i++)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Guards of overrides: what a drain or disable would leave, and whether that is enough.
+ * Guards of overrides: what a drain or disable would leave in service, and whether that is enough.
  *
- * Pure functions over the model, the overrides and what was seen. What is not known does not
- * refuse (a drain must be possible with half the world dark), but is said.
+ * Pure functions over the model, the overrides and the observations. What is unknown does not
+ * refuse (a drain must be possible while half the cluster cannot be seen), but the verdict says so.
  *
  * Implemented in mgmt/store/guard.c. Any thread may call.
  */
@@ -31,7 +31,7 @@ struct guard_load {
 	uint64_t bits;
 };
 
-/** What was seen, as far as known. */
+/** The observations, as far as they are known. */
 struct guard_seen {
 	const struct health_page *health; /**< NULL: nothing */
 	const struct guard_load *loads;
@@ -45,7 +45,7 @@ struct guard_verdict {
 	char detail[200];
 };
 
-/** Who takes the traffic of what is taken out. */
+/** A site or backend that receives traffic of the target. */
 struct guard_receiver {
 	const char *name;               /**< site, or backend; borrowed from the model */
 	uint32_t before_ppm, after_ppm; /**< share of the weight */
@@ -62,7 +62,7 @@ struct guard_result {
 };
 
 /**
- * What taking @p target (a site, or a backend of a pool) out at @p now_ms leaves.
+ * Judge taking @p target (a site, or a backend of a pool) out of service at @p now_ms.
  * @p result's receivers and max_receivers are set by the caller; more than fit are left out.
  */
 void guard_check(const struct model *m, const struct overrides *overrides,

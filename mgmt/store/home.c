@@ -28,7 +28,7 @@
 #define LINK_TEXT  PROC_STORE_DIR "/" PROC_STORE_FILE
 #define SUFFIX_MAX 16 /* bytes of what is put behind a name */
 
-/* What SQLite reads beside a database. The last one is rebuilt and never kept. */
+/* What SQLite reads next to a database. The last one is rebuilt and never kept. */
 static const char *const journals[] = { "-journal", "-wal", "-shm" };
 #define N_JOURNALS 3 /* names that SQLite may use */
 #define N_MOVED    2 /* names that hold data: not -shm */
@@ -68,7 +68,10 @@ static void describe_foreign(const char *path, uid_t uid, char why[HOME_WHY_MAX]
 	         path, user ? user->pw_name : "an unknown user", (unsigned)uid);
 }
 
-/* A file that SQLite will read: a regular one of ours, without other names, which nobody else may write. */
+/*
+ * A file that SQLite will read must be a regular file of this user, with one name, which no other
+ * user may write.
+ */
 static int check_file(const char *path, char why[HOME_WHY_MAX])
 {
 	struct stat st;
@@ -364,7 +367,7 @@ int home_put_aside(const char *state_dir, const char *word, int64_t now_ms)
 	if (rc)
 		return rc;
 	snprintf(aside, sizeof(aside), "%s.%s-%lld", p.now, word, (long long)(now_ms / 1000));
-	/* journals first: one that stayed would be played into the next store */
+	/* journals first: SQLite would replay one that stayed into the next store */
 	for (size_t i = 0; i < N_JOURNALS; i++) {
 		name_journal(p.now, i, from);
 		snprintf(to, sizeof(to), "%s%s", aside, journals[i]);

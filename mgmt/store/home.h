@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Where the store lives: STATE/store, a directory that only weir-mgmt's user can enter.
+ * Where the store is: STATE/store, a directory that only weir-mgmt's user can enter.
  *
- * SQLite plays whatever journal lies beside its file. In the state directory, where all processes may add files, a journal
- * that another process has laid there would change the store. So the store has a directory of its own, and what lies there is
- * checked before SQLite opens it: owner, type, links and mode.
+ * SQLite replays any journal that it finds next to its file. In the state directory, where all
+ * processes may add files, another process could put a journal there and so change the store.
+ * Therefore the store has a directory of its own, and its files are checked before SQLite opens
+ * them: owner, type, links and mode.
  *
- * The former release has the store in the state directory itself (STATE/store.db). It is moved here when it is found, and a
- * symbolic link takes its place, so that the former release finds it, too. home_move_back() undoes the move.
+ * The former release has the store in the state directory itself (STATE/store.db). It is moved when
+ * it is found there, and a symbolic link takes its place, so that the former release finds it, too.
+ * home_move_back() undoes the move.
  *
  * Implemented in mgmt/store/home.c. For the thread that opens the store.
  */
@@ -20,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HOME_LOCK    "store.lock" /* in state, as the former release has it, and in the directory */
+#define HOME_LOCK    "store.lock" /* in STATE (former release) and in STATE/store */
 #define HOME_WHY_MAX 256u         /* bytes of a sentence with its NUL */
 
 /** The store's file, and the locks that keep all others out. */
@@ -36,11 +38,11 @@ struct home {
 int home_open(const char *state_dir, struct home *out, char why[HOME_WHY_MAX]);
 /** Whether there is a store at either place. */
 bool home_has_store(const char *state_dir);
-/** Let the locks go. Zeroed by it; may be called again. */
+/** Release the locks. May be called again. */
 void home_close(struct home *h);
 /**
- * Put a store that is whole and closed back where the former release has it; its locks are held by @p h.
- * @return 0 or -errno, with a text in @p why
+ * Move a closed store back to where the former release has it; @p h holds its locks. @return 0 or
+ * -errno, with a text in @p why
  */
 int home_move_back(const struct home *h, const char *state_dir, char why[HOME_WHY_MAX]);
 /** Put the store's files aside as store.db.@p word-SECONDS. @return 0 or -errno */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The files of a zone: its own and those that it includes ($INCLUDE), by their names in a version. Names of
- * includes are relative to the directory of the zone's file, in included files, too (dns/zone_text.h).
+ * The files of a zone: its own file and those that it includes ($INCLUDE), by their names in a
+ * version. Names of includes are relative to the directory of the zone's file, also in included
+ * files (dns/zone_text.h).
  *
  * Implemented in mgmt/store/includes.c. Any thread may call.
  */
@@ -18,8 +19,8 @@
 typedef int includes_found(void *arg, const char *name);
 
 /**
- * Find the $INCLUDEs in the text of one file, which belongs to the zone whose file is called @p zone. One that no
- * version can keep is left out: reading the zone tells what is wrong with it.
+ * Find the $INCLUDEs in the text of one file, which belongs to the zone whose file is called @p
+ * zone. A name that no version can keep is left out: reading the zone reports the error.
  */
 int includes_walk(const char *zone, const char *text, size_t n, includes_found *found, void *arg);
 /** Call @p found for each file of @p files that zone file @p zone includes, at any depth; one may be named twice. */

@@ -3,18 +3,20 @@
  * @file
  * Intent: the versions, the overrides, and the effective document that follows from them.
  *
- * One object for weir-mgmt and for `weir ... --offline`. It is used by one thread at a time
- * (weir-mgmt holds one lock around it). Time is passed in.
+ * One object for weir-mgmt and for `weir ... --offline`. One thread at a time uses it (weir-mgmt
+ * holds one lock around it). Time is passed in.
  *
- * What is kept where: the store (mgmt/store/store.h) has everything; memory has the
- * overrides, the head and the versions that member sets still follow from; the effective
- * document has the head's configuration and the overrides once more. A store that is corrupt at the
- * start is put aside and made again from the effective document; one that fails later, or a
- * full disk, refuses new versions, but overrides are taken in memory and written to the
- * effective document (for which room is kept in reserve), and stored as soon as that works.
+ * Where the data is: the store (mgmt/store/store.h) has everything. Memory has the overrides, the
+ * head, and the versions from which member sets still follow. The effective document has the head's
+ * configuration and the overrides once more.
+ *
+ * A store that is corrupt at the start is put aside and made again from the effective document.
+ * While a store fails later, or the disk is full, new versions are refused, but overrides are
+ * accepted: they are kept in memory, written to the effective document (for which disk space is
+ * held in reserve), and stored as soon as that works.
  *
  * Implemented in mgmt/store/intent.c (opening, tick, merging), change.c, effective.c,
- * unconfirmed.c, moved.c and ramps.c.
+ * unconfirmed.c and moved.c.
  */
 #ifndef WEIR_MGMT_STORE_INTENT_H
 #define WEIR_MGMT_STORE_INTENT_H
@@ -67,20 +69,24 @@ void intent_close(struct intent *in);
 /** Do what is due: rewrite the document, roll back, store what could not be stored. @return when to call again, wall time, at most a second from @p now_ms */
 int64_t intent_tick(struct intent *in, int64_t now_ms);
 
-/** Purge by @p purge_ms from now on, which counts elapsed time: what ended OVERRIDE_KEPT_MS before it is forgotten. */
+/**
+ * Set the time by which ended overrides are purged, which counts elapsed time: an override that
+ * ended OVERRIDE_KEPT_MS before it is forgotten.
+ */
 void intent_purge_by(struct intent *in, int64_t purge_ms);
 /**
- * The believed time has moved from @p was_ms to @p now_ms. What had begun stays begun: drains whose beginning would lie
- * ahead again begin now, at the level that they have.
+ * The believed time was corrected from @p was_ms to @p now_ms. What has begun stays begun: a drain
+ * whose beginning would be in the future again begins now, at its present level.
  */
 void intent_clock_moved(struct intent *in, int64_t was_ms, int64_t now_ms);
 
 /**
- * What is changed from now on is changed by @p principal, as authenticated, for @p request (NULL: without an
- * Idempotency-Key). NULL for the principal: by Weir itself. To be ended under the lock under which it began.
+ * Set who makes the changes that follow: @p principal, as authenticated, for @p request (NULL:
+ * without an Idempotency-Key). NULL for the principal: Weir itself. End it under the same lock
+ * under which it began.
  */
 void intent_for(struct intent *in, const char *principal, const struct store_request *request);
-/** Who that is; "weir" for Weir itself. */
+/** The principal that was set; "weir" for Weir itself. */
 const char *intent_principal(const struct intent *in);
 
 /** The version in force; NULL: there is none. Valid until a change. */
@@ -143,7 +149,7 @@ struct intent_changed {
 	int64_t confirm_within_ms; /**< what applies */
 	struct plan plan;
 	struct model_mistakes mistakes;
-	struct zones_said zones;   /**< what is said of zones */
+	struct zones_said zones;   /**< findings in zones */
 	struct zones_said skipped; /**< zones that keep their files, and why */
 };
 
@@ -174,7 +180,7 @@ struct intent_draft {
 	struct plan plan;
 	struct files head_files; /**< of @p head, where bad zones are skipped */
 	struct zones_how how;    /**< to look at zones */
-	struct zones_said zones; /**< what is said of them */
+	struct zones_said zones; /**< findings in zones */
 	struct zones_said first; /**< the same, of the files before zones were skipped */
 	bool skip;               /**< zones may be skipped, once */
 	bool again; /**< the files are others now: intent_draft_again(), then read again */
@@ -189,7 +195,7 @@ void intent_draft_read(const struct intent *in, struct intent_draft *d);
 /** Take note that the draft has other files. Under the lock. */
 void intent_draft_again(struct intent *in, struct intent_draft *d);
 /**
- * Whether a commit of what was drafted makes a version: @p version as it would be, but its deadline.
+ * Whether committing the draft makes a version: @p version as it would be, without its deadline.
  * @return 0; -EALREADY (nothing changes); else as intent_change()
  */
 int intent_draft_check(struct intent *in, const struct intent_change *change,
@@ -203,8 +209,8 @@ int intent_may_confirm(const struct intent *in, uint64_t number);
 /** Confirm version @p number and those that it joined. @return 0, -ENOENT, -EALREADY (it does not wait for that) or -EROFS */
 int intent_confirm(struct intent *in, uint64_t number, const char *author, int64_t now_ms);
 /**
- * Run the deadline of the head, if it is unconfirmed: every node that has it does, whoever made it. To be called
- * at least every second. A rollback that is due is made here.
+ * Run the deadline of an unconfirmed head. Every node that has this head does so, whichever node
+ * made it. To be called at least every second; a rollback that is due is made here.
  */
 void intent_run_deadline(struct intent *in, const struct pending_clock *clock, int64_t now_ms);
 /** Roll the unconfirmed head back now. @return 0, -EALREADY (it is not unconfirmed) or as intent_change() */
@@ -251,7 +257,7 @@ struct intent_foreign {
 	char digest[DIGEST_TEXT_MAX];
 	uint64_t number;
 	char peer[MODEL_NAME_MAX]; /**< whose head it is */
-	struct version version;    /**< as that peer told it */
+	struct version version;    /**< as that peer sent it */
 };
 
 /** Note the heads that are unrelated to ours, at most INTENT_HEADS_MAX, so that a change must name them. */

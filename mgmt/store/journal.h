@@ -20,16 +20,23 @@ struct journal;
 struct journal *journal_new(const char *node, size_t max);
 void journal_free(struct journal *j);
 /**
- * Start from what the store has kept, once. What was noted before, while the store could not be opened, follows
- * under new ids: an id that somebody saw is never given to an earlier event. @return 0 or -errno, and nothing has changed
+ * Load the events of the store, once. Events noted before, while the store could not be opened, get
+ * new ids behind them: an id that a client saw is never given to an earlier event. @return 0 or
+ * -errno, and nothing has changed
  */
 int journal_load(struct journal *j, struct store *s);
-/** The store is new and empty: all that is kept goes to it with the next flush. */
+/** The store is new and empty: the next flush writes all events that are kept. */
 void journal_renew(struct journal *j);
-/** Note an event; texts that are too long are cut, a cut subject stands whole at the message's end. @return its id */
+/**
+ * Note an event. Texts that are too long are cut; the message ends with the whole of a cut subject.
+ * @return its id
+ */
 uint64_t journal_add(struct journal *j, int64_t now_ms, const char *kind, const char *subject,
                      const char *format, ...) __attribute__((format(printf, 5, 6)));
-/** Hand what the store does not have to it; loads it before if that was not possible so far. @return 0 or -errno: tried again with the next */
+/**
+ * Write the events that the store does not have; load it first if that was not possible so far.
+ * @return 0 or -errno: the next call tries again
+ */
 int journal_flush(struct journal *j, struct store *s);
 /** The newest id, 0 for none; and the oldest that is kept. */
 uint64_t journal_last(const struct journal *j);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The hash key's file against the version in force.
+ * The hash key's file, compared with the version in force.
  *
- * A version holds the fingerprint of the key that it was made with. A key file with another fingerprint is not used: the
- * processes keep the key that they have. So a swapped file changes nothing but the node's status, and another key comes
- * with a version that names it (cluster.hash_key_id, cluster.hash_key_file). Calls as for the intent.
+ * A version holds the fingerprint of the key that it was made with. A key file with another
+ * fingerprint is not used: the processes keep the key that they have. So an exchanged file changes
+ * nothing but the node's status, and another key comes only with a version that names it
+ * (cluster.hash_key_id, cluster.hash_key_file). Calls as for the intent.
  *
  * Implemented in mgmt/store/key.c.
  */
@@ -19,7 +20,7 @@
 
 struct intent;
 
-/** What this node's key file is, as looked at within the last second. */
+/** The state of this node's key file, read within the last second. */
 struct intent_key {
 	char found[MODEL_FINGERPRINT_MAX]; /**< "": it cannot be read */
 	bool looked, wrong;                /**< wrong: it is not what the head was made with */

@@ -80,7 +80,7 @@ static bool name_ok(const char *name)
 	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == strlen(name);
 }
 
-/* Printable, so that it may stand in logs, documents and on terminals. */
+/* Without control characters, for logs, documents and terminals. */
 static bool text_ok(const char *text)
 {
 	for (; *text; text++)
@@ -89,7 +89,7 @@ static bool text_ok(const char *text)
 	return true;
 }
 
-/* The document has times as texts: one that cannot be written so would make it unreadable. */
+/* The document has times as texts: a time that has no text would make it unreadable. */
 static bool time_ok(int64_t ms)
 {
 	return ms >= 0 && (ms < CLOCK_END_MS || ms == MODEL_WALL_NEVER);
@@ -246,7 +246,7 @@ const char *overrides_state(const struct overrides *set, const struct override *
 {
 	if (!o->ended && now_ms >= o->from_ms && o->kind == MODEL_OVERRIDE_DRAIN &&
 	    overrides_hold(set, o, now_ms))
-		return "held"; /* also past its until: nobody has let it return */
+		return "held"; /* even after its until: the hold has not ended */
 	if (override_is_done(o, now_ms))
 		return "done";
 	if (o->how == RAMP_HELD_SITE)
@@ -294,7 +294,7 @@ static bool drop_oldest_done(struct overrides *set, int64_t now_ms)
 	return true;
 }
 
-/* Done for so long that it is no longer kept, nor taken from others. */
+/* Done for OVERRIDE_KEPT_MS: no longer kept, nor accepted from peers. */
 static bool is_forgotten(const struct override *o, int64_t now_ms)
 {
 	return override_is_done(o, now_ms) && o->until_ms <= now_ms - OVERRIDE_KEPT_MS;

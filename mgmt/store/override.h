@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Overrides: what operations wants over configuration and checks; their merging.
+ * Overrides: what operations want over configuration and checks; their merging.
  *
- * A set of overrides is a state-based replicated map: of two with one id the higher
- * generation wins, of equal generations the greater canonical text. That is a total order,
- * so merging is commutative, associative and idempotent, and nodes that have seen the
- * same overrides in any order hold the same set (Shapiro et al., INRIA RR-7506, 2011).
+ * A set of overrides is a state-based replicated map. Of two overrides with one id, the higher
+ * generation wins; of equal generations, the greater canonical text. That is a total order, so
+ * merging is commutative, associative and idempotent: nodes that have seen the same overrides, in
+ * any order, hold the same set (Shapiro et al., INRIA RR-7506, 2011).
  *
- * Past instants of an override never change while it lives, so that member sets that follow
- * from them (mgmt/store/compose.h) are the same on every node.
+ * Past instants of an override never change while it lives, so that member sets that follow from
+ * them (mgmt/store/compose.h) are the same on every node.
  *
  * Implemented in mgmt/store/override.c. A set belongs to one thread at a time.
  */
@@ -65,11 +65,11 @@ int override_from(const struct model_override *m, struct override *out);
 bool override_ok(const struct override *o);
 /** "drain", "disable", "force_up", "hold" */
 const char *override_kind_text(enum model_override_kind kind);
-/** When it stops to have any effect: after its return ramp; MODEL_WALL_NEVER. */
+/** When its effect ends: after its return ramp; MODEL_WALL_NEVER. */
 int64_t override_done_ms(const struct override *o);
 /** The instant of its schedule that is in force: @p now_ms, unless its ramp is late or held. */
 int64_t override_time(const struct override *o, int64_t now_ms);
-/** Whether it is past, ended or not. */
+/** Whether its effect is over, by its end or because it was ended. */
 bool override_is_done(const struct override *o, int64_t now_ms);
 /** Make an id that no other node makes. @p salt: random */
 void override_make_id(const char *node, int64_t now_ms, uint32_t salt, char out[MODEL_ID_MAX]);
@@ -92,8 +92,9 @@ size_t overrides_live(const struct overrides *set, int64_t now_ms);
 /** Drop what has been done for OVERRIDE_KEPT_MS. @return how many */
 size_t overrides_prune(struct overrides *set, int64_t now_ms);
 /**
- * The digest over all that are not forgotten at @p now_ms: equal on nodes that hold the same. What is kept longer, as
- * its purge counts elapsed time, does not count. @return @p out
+ * The digest over all overrides that are not forgotten at @p now_ms: equal on nodes that hold the
+ * same. An override that is kept longer, because its purge counts elapsed time, does not count.
+ * @return @p out
  */
 const char *overrides_digest_at(const struct overrides *set, int64_t now_ms,
                                 char out[DIGEST_TEXT_MAX]);

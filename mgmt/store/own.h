@@ -57,7 +57,7 @@ struct intent {
 	struct store *store; /* NULL: it could not be opened */
 	bool failing;        /* what memory has is not all in the store */
 	bool rebuilt;
-	char principal[PRINCIPAL_MAX]; /* of who changes something now: intent_for() */
+	char principal[PRINCIPAL_MAX]; /* who makes the present changes: intent_for() */
 	char store_why[EVENT_TEXT_MAX];
 	int64_t retry_ms;  /* of a failing store */
 	int64_t ticked_ms; /* the time of the last tick */
@@ -88,7 +88,7 @@ struct intent {
 	int placement_rc;      /* of the last writing of the key for clients */
 	struct intent_foreign foreign[INTENT_HEADS_MAX];
 	size_t n_foreign;
-	bool rollback_failed; /* said once */
+	bool rollback_failed; /* logged once */
 
 	uint64_t take_refused; /* number of the peers' version that cannot be taken here; 0: none */
 	char take_refused_why[EVENT_TEXT_MAX];
@@ -104,32 +104,46 @@ struct intent {
  */
 int intent_check_pending(struct intent *in, const struct intent_change *change, const char *digest,
                          bool *returns);
-/* How long a version that may join the head is to wait, where by itself it would wait for @p own_ms. */
+/*
+ * How long a version that may join the head waits for confirmation, if it would wait for @p own_ms
+ * alone.
+ */
 int64_t intent_joined_ms(const struct intent *in, const struct intent_change *change,
                          int64_t own_ms);
 
-/* Note where weir-dns has the drains' ramps, and tell what has changed. */
+/* Read where weir-dns has the ramps of drains, and note events about changes. */
 void intent_follow_ramps(struct intent *in, int64_t now_ms);
 
-/* Compose and write the effective document; a failure is kept, said and tried again by the tick. */
+/*
+ * Compose and write the effective document. A failure is kept and reported; the tick tries again.
+ */
 void effective_write(struct intent *in, int64_t now_ms);
 
-/* The newest document that a process says to have in force, by the pages below @p run_dir; NULL: not asked. 0: none says */
+/*
+ * The newest document that a process has in force, from the pages below @p run_dir (NULL: none is
+ * read). @return its number, or 0
+ */
 uint64_t written_taken(const char *run_dir);
 /* Note how the document's file looks now that it is written. */
 void written_note(struct intent *in);
-/* Whether the file is not what was written; that is said. */
+/* Whether the file differs from what was written; if so, that is logged. */
 bool written_is_damaged(struct intent *in, int64_t now_ms);
 
 /* Note the outcome of a call of the store; a corrupt one is made again. Gives @p rc back. */
 int intent_stored(struct intent *in, int rc, int64_t now_ms);
-/* Load the recent versions with their models from the store. @return 0, -ENOENT (there are none), -EINVAL (errors in the head), -errno; unchanged on failure */
+/*
+ * Load the recent versions with their models from the store; unchanged on failure. @return 0,
+ * -ENOENT (there are none), -EINVAL (errors in the head) or -errno
+ */
 int intent_load_recent(struct intent *in, int64_t now_ms);
 /* Drop the recent versions from @p first on until @p end. */
 void intent_drop_recent(struct intent *in, size_t first, size_t end);
 /* Look at the key's file again. @return whether the processes must look too */
 bool key_follow(struct intent *in, int64_t now_ms);
-/* Make the key for clients below the state directory that of the head (weir/placement.h); a failure is said and tried again by the tick. */
+/*
+ * Keep the file of the key for clients (weir/placement.h) at the head's key. A failure is logged;
+ * the tick tries again.
+ */
 void placement_follow(struct intent *in, int64_t now_ms);
 /* The fingerprint that a version made of @p m gets: the head's, unless the configuration names another key. */
 void key_of_version(const struct intent *in, const struct model *m,
@@ -140,11 +154,14 @@ void join_begin(struct intent *in, enum intent_start start, int64_t now_ms);
 void join_first_version(struct intent *in, bool bootstrap, int64_t now_ms);
 /* Started with --bootstrap: a provisional version of an earlier start becomes the first one. */
 void join_bootstrap(struct intent *in, int64_t now_ms);
-/* Forget the own file that was to be joined with. */
+/* Free the own file that was read for joining. */
 void join_end(struct intent *in);
-/* Whether a node without a head takes a peer's @p v: an applied one, or one equal to its own file. */
+/*
+ * Whether a node without a head accepts a peer's @p v: an applied version, or one equal to its own
+ * file.
+ */
 bool join_wants(const struct intent *in, const struct version *v);
-/* A peer's versions @p first to @p last are being taken: a provisional one of ours goes. */
+/* A peer's versions @p first to @p last are accepted: a provisional version of ours gives way. */
 void join_give_way(struct intent *in, const struct intent_offer *first,
                    const struct intent_offer *last, int64_t now_ms);
 /* Log the errors of a document that is refused. */

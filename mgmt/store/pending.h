@@ -3,9 +3,9 @@
  * @file
  * The deadline of an unconfirmed version, by the boot clock alone (CLOCK_BOOTTIME).
  *
- * A pure module: time is passed in. What is stored is the boot's id, the instant on its clock and the time
- * that was left. A restart within the boot goes on with the instant; after a reboot, what was left runs on
- * from the start. A step of the wall clock changes nothing here.
+ * A pure module: time is passed in. A record holds the boot's id, the deadline on that boot's
+ * clock, and the time that was left. After a restart within the boot the deadline stays; after a
+ * reboot the time that was left runs from the start. A step of the wall clock changes nothing here.
  *
  * Implemented in mgmt/store/pending.c. Pure but for pending_clock_read(); any thread may call.
  */
@@ -42,13 +42,16 @@ void pending_clock_read(struct pending_clock *out);
 /** Start the deadline of version (@p number, @p digest), @p left_ms from now. */
 void pending_start(struct pending *p, uint64_t number, const char *digest, int64_t left_ms,
                    const struct pending_clock *clock);
-/** Go on with a deadline that was stored, maybe under another boot. What cannot be so of a record is not believed. */
+/**
+ * Continue with a stored deadline, maybe under another boot. A record with impossible values is not
+ * believed.
+ */
 void pending_resume(struct pending *p, const struct pending_clock *clock);
 /** Whether it is the deadline of this version. */
 bool pending_is_of(const struct pending *p, uint64_t number, const char *digest);
-/** What is left, 0 when it is over. */
+/** The time that is left; 0 when the deadline has passed. */
 int64_t pending_left_ms(const struct pending *p, const struct pending_clock *clock);
-/** Whether it is time to store it again: note what is left then. @return whether it was */
+/** Note the time that is left, if the record is due to be stored again. @return whether it was */
 bool pending_note(struct pending *p, const struct pending_clock *clock);
 
 #endif

@@ -63,7 +63,7 @@ void placement_follow(struct intent *in, int64_t now_ms)
 
 	if (!head || in->offline || proc_path(in->state_dir, PLACEMENT_FILE, path))
 		return;
-	/* with another file in the hash key's place weir-dns goes on with what it has */
+	/* while the hash key's file is not the head's, weir-dns keeps the key that it has */
 	if (find_key(head, &wanted) && !is_there(path, &wanted)) {
 		int rc = placement_write(path, &wanted);
 

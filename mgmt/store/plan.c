@@ -160,7 +160,7 @@ int plan_make(const struct model *from, const struct model *to, struct plan *out
 		plan.n_risks = risk_find(from, to, w.arena, &plan.risks, &plan.n_risks_all);
 	}
 	plan.advice = advice_of(from, to, w.arena);
-	if (arena_failed(w.arena)) { /* a change whose risk is not known is not made */
+	if (arena_failed(w.arena)) { /* never make a change whose risks are unknown */
 		arena_free(w.arena);
 		return -ENOMEM;
 	}

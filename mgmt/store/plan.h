@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What a change of configuration does, worked out before it is done: the differences in
- * meaning, the pools whose members change, and why it is risky, if it is.
+ * What a change of configuration does, computed before it is made: the differences in meaning, the
+ * pools whose members change, and the risks.
  *
  * Implemented in mgmt/store/plan.c. Any thread may call; a plan belongs to one.
  */
@@ -42,7 +42,7 @@ struct plan {
 	size_t n_pools;
 	const struct risk *risks;    /**< the rules that it breaks (mgmt/store/risk.h) */
 	size_t n_risks, n_risks_all; /**< listed, and in all */
-	struct advice advice;        /**< what is to be known beside */
+	struct advice advice;        /**< what else an operator should know */
 	struct arena *arena;         /**< owns all */
 };
 

@@ -13,7 +13,7 @@
 #include "base/proc.h"
 #include "mgmt/store/own.h"
 
-/* Whether the file is another one than the one that was read. */
+/* Whether the file has changed since it was read. */
 static bool is_new(struct intent *in, const char *path)
 {
 	struct stat st = { 0 };

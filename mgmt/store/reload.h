@@ -12,12 +12,13 @@
 #include "weir/model.h"
 
 /**
- * Read the files of all zones again, with what they include.
+ * Read the files of all zones again, with the files that they include.
  *
- * @param head      the files in force, of model @p m
- * @param skip      a zone whose file cannot be read keeps the files of the head
- * @param mistakes  what cannot be read, by file and reason; with @p skip, too
- * @return 0; -EINVAL (files that cannot be read, without @p skip); -E2BIG or -ENOMEM; @p out is given
+ * @param head  the files in force, of model @p m
+ * @param skip  a zone whose file cannot be read keeps the files of the head
+ * @param mistakes  files that cannot be read, with the reason; also with @p skip
+ * @return 0; -EINVAL (files that cannot be read, without @p skip); -E2BIG or -ENOMEM; @p out is
+ *   given
  */
 int reload_files(const struct files *head, const struct model *m, const char *conf_dir, bool skip,
                  struct files *out, struct model_mistakes *mistakes);

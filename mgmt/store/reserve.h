@@ -3,10 +3,11 @@
  * @file
  * A reservation: the promise of a node to let one other node make the next version.
  *
- * A pure module: time is passed in, on the boot clock. Who applies a change reserves the head at every node that it
- * reaches, makes the version while its reservations are younger than RESERVE_FRESH_MS, and hands it over. A node
- * keeps a reservation until it has a successor of that head, or for RESERVE_KEPT_MS; so one that is still fresh
- * where it was asked for is still kept where it was given.
+ * A pure module: time is passed in, on the boot clock. The node that applies a change reserves the
+ * head at every node that it reaches, makes the version while its reservations are younger than
+ * RESERVE_FRESH_MS, and hands the version over. A node keeps a reservation until it has a successor
+ * of that head, or for RESERVE_KEPT_MS. So a reservation that is still fresh at the node that asked
+ * is still kept at the node that gave it.
  *
  * Implemented in mgmt/store/reserve.c. One thread at a time (under weir-mgmt's lock).
  */
@@ -43,11 +44,11 @@ enum reserve_outcome {
  */
 enum reserve_outcome reserve_ask(struct reservation *r, const char *node, uint64_t number,
                                  enum intent_relation relation, bool named, uint64_t now_ms);
-/** Give back what @p node has. */
+/** End the reservation of @p node. */
 void reserve_release(struct reservation *r, const char *node);
 /** End a reservation whose head has a successor in @p head. */
 void reserve_follow(struct reservation *r, const struct version *head);
-/** Who has the reservation; NULL: nobody. */
+/** The node that has the reservation; NULL: none. */
 const char *reserve_holder(const struct reservation *r, uint64_t now_ms);
 /** Whether a version may be made by reservations of which the oldest was asked for at @p asked_ms. */
 bool reserve_is_fresh(uint64_t asked_ms, uint64_t now_ms);

@@ -100,7 +100,7 @@ void risk_measure_checks(struct risk_work *w)
 		const struct model_service *a = &w->from->services[i];
 		const struct model_service *b = model_service(w->to, a->name);
 
-		/* one site's VIPs are probed by nobody: there is nothing to lose */
+		/* the VIPs of a service at one site are not probed: there is nothing to lose */
 		if (b && a->n_at > 1 && b->n_at > 1)
 			measure_check(w, risk_text(w, "service %s at its VIPs", a->name),
 			              a->vip_check, b->vip_check);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The rules' identities, and what those who measure share. Internal to mgmt/store/risk*.c; one thread.
+ * The rules, and what the measures share. Internal to mgmt/store/risk*.c; one thread.
  */
 #ifndef WEIR_MGMT_STORE_RISK_INTERNAL_H
 #define WEIR_MGMT_STORE_RISK_INTERNAL_H

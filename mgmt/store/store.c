@@ -269,7 +269,7 @@ int store_put_version(struct store *s, const struct version *v, const struct fil
 	int rc = sql_begin(s->db);
 
 	store_join_supersedes(v, supersedes, sizeof(supersedes));
-	if (!rc) /* one that another replaces has lost, and stays visible */
+	if (!rc) /* a version that is replaced has lost, and stays visible */
 		rc = store_history_replace(s->db, v);
 	if (!rc)
 		rc = sql_run(s->db, "INSERT OR REPLACE INTO versions VALUES(?,?,?,?,?,?,?,?,?,?)",

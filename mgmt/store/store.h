@@ -3,10 +3,10 @@
  * @file
  * The store: versions with their files, overrides, events and remembered answers, in SQLite.
  *
- * One process at a time has it open for writing (a lock file); its calls come from one
- * thread at a time. Nothing here is needed to take a drain: a store that fails is reported
- * by each call (-EBADMSG corrupt, -ENOSPC full, other -errno) and by
- * store_why(), and the caller goes on without (mgmt/store/intent.h).
+ * One process at a time has it open for writing (a lock file); its calls come from one thread at a
+ * time. A drain needs nothing of it: a store that fails reports that by each call (-EBADMSG
+ * corrupt, -ENOSPC full, other -errno) and by store_why(), and the caller goes on without it
+ * (mgmt/store/intent.h).
  *
  * Implemented in mgmt/store/store.c, store_history.c, store_record.c and store_blobs.c.
  */
@@ -80,9 +80,12 @@ int store_open(const char *state_dir, struct store **out, char why[EVENT_TEXT_MA
 void store_close(struct store *s);
 /** Put the files of a corrupt store aside, as store/store.db.corrupt-TIME, for people to look at. @return 0 or -errno */
 int store_put_aside(const char *state_dir, int64_t now_ms);
-/** For a downgrade: put the store back where the former release has it (mgmt/store/home.h). @return as store_open() */
+/**
+ * For a downgrade: move the store to where the former release has it (mgmt/store/home.h). @return
+ * as store_open()
+ */
 int store_move_back(const char *state_dir, char why[EVENT_TEXT_MAX]);
-/** What the last failure was; "" when there was none. */
+/** The last failure as a sentence; "" when there was none. */
 const char *store_why(const struct store *s);
 
 /** Keep a version and its files, all or nothing; one of equal number is replaced. @return 0 or -errno */

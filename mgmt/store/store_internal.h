@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What store.c and store_history.c share; nobody else includes it.
+ * What the files of the store share (store*.c); no other file includes it.
  */
 #ifndef WEIR_MGMT_STORE_STORE_INTERNAL_H
 #define WEIR_MGMT_STORE_STORE_INTERNAL_H
@@ -28,11 +28,11 @@ int store_history_replace(sqlite3 *db, const struct version *v);
 
 /* Make the tables of store_record.c. @return 0 or -errno */
 int store_record_schema(sqlite3 *db);
-/* In the transaction of a change: who made it, and for which request. @return 0 or -errno */
+/* Record who made a change, and for which request, in its transaction. @return 0 or -errno */
 int store_record_version(struct store *s, const struct version *v);
 int store_record_confirmed(struct store *s, uint64_t number);
 int store_record_override(struct store *s, const struct override *o);
-/* Write an override with who made it, in a transaction of the caller's. */
+/* Write an override and its principal, in the caller's transaction. */
 int store_write_override(struct store *s, const struct override *o);
 
 #endif

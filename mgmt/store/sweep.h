@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Removing directories of thousands of files without waiting for it: STATE/config/DIGEST is renamed at once, and a
- * thread of its own removes what is in it. What is left by a process that ended goes at the next start.
+ * Removing directories of thousands of files without waiting for it: STATE/config/DIGEST is renamed
+ * at once, and a thread of its own removes the files. If the process ends first, the next start
+ * removes the rest.
  *
  * Implemented in mgmt/store/sweep.c.
  */

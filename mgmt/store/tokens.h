@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * CONF/tokens: who may ask the API over TCP. One line a token, "NAME ROLE SHA-256"; "anonymous ROLE *" is for those
- * who show none; '#' begins a comment. weir-mgmt reads the file for each login, `weir token new` adds to it.
+ * CONF/tokens: the tokens that give access to the API over TCP. Each line is one token, "NAME ROLE
+ * SHA-256"; "anonymous ROLE *" is for requests without a token; '#' begins a comment. weir-mgmt
+ * reads the file for each login, `weir token new` adds to it.
  *
- * A mistaken line gives nobody access. What is said about it never quotes it: it may hold a token as it is.
+ * A line with an error gives no access. Messages about it never quote the line, because it may hold
+ * a token itself.
  *
  * Implemented in mgmt/store/tokens.c and tokens_new.c. Any thread may call.
  */
@@ -48,9 +50,9 @@ bool tokens_role_ok(const char *role);
 enum tokens_line tokens_read(const char *line, size_t n, struct tokens_entry *out,
                              const char **why);
 
-/** Who hears of mistaken lines: @p line counts from 1. */
+/** Called for each line with an error; @p line counts from 1. */
 typedef void tokens_bad_cb(void *arg, size_t line, const char *why);
-/** Call @p cb for each mistaken line. @return how many there are */
+/** Call @p cb for each line with an error. @return how many there are */
 size_t tokens_scan(const char *text, size_t n, tokens_bad_cb *cb, void *arg);
 
 /**

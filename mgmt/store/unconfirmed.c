@@ -79,8 +79,9 @@ static void forget_deadline(struct intent *in, int64_t now_ms)
 }
 
 /*
- * All nodes make this version when nobody has confirmed. Its instant is the announced deadline, so
- * that all make the same version; a wall clock that has stepped since then is not used.
+ * All nodes make this version when the head was not confirmed. Its instant is the announced
+ * deadline, so that all make the same version; a wall clock that has stepped since then is not
+ * used.
  */
 static int roll_back(struct intent *in, const char *reason, int64_t now_ms)
 {

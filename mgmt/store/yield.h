@@ -9,7 +9,7 @@
  *   untold (no client knows of it)  another successor of its parent                     ours gives way
  *   any other                       anything                                            ours stays
  *
- * What gave way stays visible among the versions that lost (store_lost()).
+ * A head that gave way stays visible among the versions that lost (store_lost()).
  *
  * Implemented in mgmt/store/yield.c. Calls as for the intent.
  */
@@ -18,7 +18,10 @@
 
 #include "mgmt/store/intent.h"
 
-/** Whether our head might give way where a peer's head is @p theirs, so that its versions are worth to be read. */
+/**
+ * Whether our head might give way to a peer's head @p theirs: then that peer's versions should be
+ * read.
+ */
 bool yield_may(const struct intent *in, const struct version *theirs);
 /**
  * Give way, if our head must where a peer has the versions @p list, newest first.
@@ -28,7 +31,10 @@ bool yield_to(struct intent *in, const struct version *list, size_t n, const cha
               int64_t now_ms);
 /** Drop the head, which lost; @p why is kept. @return 0 or -errno: it stays */
 int yield_head(struct intent *in, const char *why, int64_t now_ms);
-/** Whether a peer's head @p v is an automatic rollback of what is confirmed or was followed here, so that it will give way. */
+/**
+ * Whether a peer's head @p v is an automatic rollback of a version that is confirmed or was
+ * followed here: then the peer's head will give way.
+ */
 bool yield_is_due(struct intent *in, const struct version *v);
 
 /** Whether no client knows of the head yet. */

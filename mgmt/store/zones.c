@@ -139,7 +139,7 @@ int zones_judge(const struct model *m, const struct zones_how *how, struct model
 		rc = zones_check(m, take_message, &j);
 	if (!rc)
 		compare_serials(m, how->head, said);
-	if (rc == -EINVAL && j.n_refused == 0) /* it goes back by itself */
+	if (rc == -EINVAL && j.n_refused == 0) /* an automatic rollback: nothing was refused */
 		rc = 0;
 	else if (!rc && j.n_refused)
 		rc = -EINVAL;

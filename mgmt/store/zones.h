@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The zones of a version that is drafted: what is wrong with them, what is to be said of them, and a version
- * in which the bad ones keep the files that are in force.
+ * The zones of a draft: their errors, warnings about them, and a version in which the bad zones
+ * keep the files that are in force.
  *
  * Implemented in mgmt/store/zones.c. Any thread may call; a struct zones_said belongs to one.
  */
@@ -21,7 +21,7 @@ struct zones_how {
 	const struct model *
 	        head; /**< in force; a zone of it that is signed and stays as it is, is taken. NULL: none */
 	bool returns; /**< to a version that was in force: signed zones are taken */
-	bool undoes;  /**< by itself: nothing about zones keeps it from going back */
+	bool undoes;  /**< automatically: nothing about zones stops an automatic rollback */
 };
 
 /** What was found; zeroed is nothing. */

@@ -121,7 +121,7 @@ static int make_draft(void)
 static void note_report(void *arg, const struct zones_message *m)
 {
 	(void)arg;
-	if (strstr(m->text, "out of memory") || strstr(m->text, "could not be kept"))
+	if (strstr(m->text, "out of memory") || strstr(m->text, "cannot write the zones"))
 		return;
 	n_reports++;
 	snprintf(report_text, sizeof(report_text), "%s:%u: %s", m->file, m->line, m->text);

@@ -65,7 +65,7 @@ def one_is_blind(world, report):
     text = explain(ams, world)
     report.check("ams-1 at ams sees it down (timeout)" in text and "1 of 3 voting sites say down, 0 are lost: up" in text,
                  "explain tells who sees par how")
-    report.check("view         par-1 at par: IPv4 up" in ams.weir("why", "service", "web", check=False), "so does why")
+    report.check("seen by      par-1 at par: IPv4 up" in ams.weir("why", "service", "web", check=False), "so does why")
 
 
 def two_are_blind(world, report):

@@ -78,7 +78,7 @@ static const struct {
 	{ "0000:01:00.0", NIC_DPDK_READY, false, true, "device = \"0000:01:00.0\"" },
 	{ "0000:02:00.0", NIC_DPDK_BIND, true, false, "once it is bound to vfio-pci" },
 	{ "0000:03:00.0", NIC_DPDK_IOMMU, false, false, "intel_iommu=on" },
-	{ "0000:04:00.0", NIC_DPDK_SHARED, true, true, "beside the kernel" },
+	{ "0000:04:00.0", NIC_DPDK_SHARED, true, true, "together with the kernel" },
 	{ "0000:05:00.0", NIC_DPDK_IOMMU, false, false, "XDP in its generic mode" },
 	{ "0000:06:00.0", NIC_DPDK_UNKNOWN, false, false, "if DPDK has a driver for it" },
 };

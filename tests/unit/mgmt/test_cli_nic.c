@@ -72,7 +72,7 @@ static void devices_are_listed_and_the_first_that_can_be_bound_is_shown_how(void
 	        "echo 0000:04:00.0 > /sys/bus/pci/drivers_probe\n");
 	give(all, 3);
 	show(false);
-	assert_null(strstr(shown, "To give it"));
+	assert_null(strstr(shown, "To give a device"));
 	give(all, 0);
 	show(false);
 	assert_string_equal(shown, HEAD);

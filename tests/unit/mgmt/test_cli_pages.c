@@ -221,13 +221,13 @@ static void of_many_targets_those_that_are_not_up_are_shown(void **state)
 	assert_int_equal(count_lines("web/"), 2);
 	assert_int_equal(count_lines("web/b60 "), 1);
 	assert_int_equal(count_lines("web/b61 "), 1);
-	assert_int_equal(count_lines("... and 59 targets more: weir health shows all"), 1);
+	assert_int_equal(count_lines("... and 59 more targets: weir health shows all"), 1);
 	for (size_t i = 0; i < MANY; i++)
 		write_target(n, backend_target(n, i),
 		             health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, SINCE_S));
 	assert_int_equal(run_status(n), CLI_DEGRADED);
 	assert_int_equal(count_lines("web/"), MANY - 1);
-	assert_int_equal(count_lines("... and 1 targets more"), 1);
+	assert_int_equal(count_lines("... and 1 more targets"), 1);
 	assert_int_equal(run_health(n), CLI_OK);
 	assert_int_equal(count_lines("web/"), MANY);
 	assert_int_equal(count_lines("... and"), 0);

@@ -121,7 +121,7 @@ static const struct {
 	{ "overlapping tunnel sources of IPv6", "fd00:2:ff::/64", "fd00:1:ff::/80", 9,
 	  "nodes[1].tunnel_source", "fd00:1:ff::/80 overlaps fd00:1:ff::/64 of node \"ams-1\"" },
 	{ "two tunnel sources of one family", "\"fd00:2:ff::/64\"", "\"10.3.0.0/24\"", 9,
-	  "nodes[1].tunnel_source", "one prefix a family" },
+	  "nodes[1].tunnel_source", "one prefix for each address family" },
 	{ "a family without tunnel source", ", \"fd00:1:ff::/64\"", "", 14, "pools[0].backends",
 	  "node \"ams-1\" has no IPv6 tunnel_source to reach \"b2\"" },
 	{ "a port that the mode cannot translate", "weight = 50", "port = 8080", 15,
