@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The new driver's tables are filled beside the old ones while the old driver forwards. When the
+ * The new driver's tables are filled while the old driver forwards. When the
  * ports have changed, what packets wrote into the old tables meanwhile follows (weir/carry.h). If
  * only the files or pins of another driver are left of an earlier process, they are mapped and used
  * in the same way; tables that cannot be mapped are only removed.

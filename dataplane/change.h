@@ -7,7 +7,7 @@
  *
  *   change_open()        open the new driver, fill its tables; the old driver forwards
  *   node_take()          bring the document into force on the new tables
- *   change_free_ports()  detach the old driver where the new one cannot have the port beside it
+ *   change_free_ports()  detach the old driver where the new one cannot share the port
  *   attach_all()         attach the new driver's code
  *   change_end()         end the old driver, copy what packets changed meanwhile
  *
@@ -47,7 +47,7 @@ int change_open(struct change *c, const struct proc_dirs *dirs, const struct dri
 /** The document was refused: close the new driver; remove its tables if they are copies. */
 void change_undo(struct change *c);
 /**
- * Detach the old driver from ports that the new one cannot have beside it. @param m  names the
+ * Detach the old driver from ports that the two cannot share. @param m  names the
  * old ports
  */
 void change_free_ports(struct change *c, const struct model *m);

@@ -115,7 +115,7 @@ static bool decide_alone(struct guard_backend *b, size_t n, bool alike)
 	return served;
 }
 
-/* Backends without a verdict that are not in force: they get in only if nobody else serves. */
+/* Backends without a verdict that are not in force: they get in only if no other backend serves. */
 static bool decide_waiting(struct guard_backend *b, size_t n, bool served)
 {
 	bool used = false;

@@ -12,8 +12,8 @@
  *   forced up   anything   +
  *   nothing     unchecked  +
  *   nothing     up         +
- *   nothing     unknown    = if it was in force, or out by evidence; else + only if nobody
- *                            else serves
+ *   nothing     unknown    = if it was in force, or out by evidence; else + only if no
+ *                            other backend serves
  *   nothing     down       -, but = where one of these holds it, the first that applies:
  *                            all are down and on_all_down is last_good: see below
  *                            less than min_healthy_percent of the weight would be left
@@ -24,7 +24,7 @@
  *                            the good ones (by weight) first fell below min_healthy_percent, or to
  *                            nothing; - the others. It has fallen until it is up to that again.
  *                            If none is known to have been good then (the process has just
- *                            started): = those in force; + all if nobody was. One that a person
+ *                            started): = those in force; + all if none was. One that a person
  *                            took out, by disabling or by draining it (weight 0), stays out
  *
  * A backend whose next hop cannot be used is down, whatever its check sees (node_way.c).

@@ -255,7 +255,7 @@ static bool find_range(const struct node *n, const struct plan_pool *p, uint32_t
 	return n_slots == p->model->n_slots && agents == p->model->agent;
 }
 
-/* Whether all that is new in @p plan has room beside the elements in use and in quarantine. */
+/* Whether all that is new in @p plan has room next to the elements in use and in quarantine. */
 static int check_room(const struct node *n, const struct plan *plan, char why[PLAN_WHY_MAX])
 {
 	uint32_t pools = 0, backends = 0, counts = 0;
@@ -437,7 +437,7 @@ void node_switch_pool(struct node *n, struct node_pool *p, const struct node_tim
 /*
  * Bring the bound pools into force, from the bottom up: backends, slots and pools, then services.
  * The grace period comes first because packets may still read the half of the services table that
- * is written next; a draft waits for it in its own thread (graced).
+ * is written next; a draft waits for it in its own thread (`graced`).
  */
 static void switch_over(struct node *n, const struct node_time *time)
 {

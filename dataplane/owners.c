@@ -95,7 +95,7 @@ static bool is_coming(const struct owners *o, uint32_t s, uint16_t current)
 }
 
 /*
- * Without a living owner nobody's flows can break, so the slot moves at once; else it is
+ * Without a living owner no flow can break, so the slot moves at once; else it is
  * scheduled.
  */
 static void change_slot(struct owners *o, uint32_t s, const struct owners_clock *clock)

@@ -5,7 +5,7 @@
  *
  * Packets store into the table at the same time. So an entry is removed by compare-and-swap: one
  * that a packet has just written in its place stays. Without a sweep an ended entry would look
- * young again when its 11-bit time wraps (fwd/owner.h). Counts are those of the last whole pass,
+ * alive again when its 11-bit time wraps (fwd/owner.h). Counts are those of the last whole pass,
  * since a pass takes 16 s; `used_in` bridges the time until a pass has seen a backend's last entry.
  */
 #include "dataplane/owners_parts.h"

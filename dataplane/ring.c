@@ -256,7 +256,7 @@ static void deal_rest(uint64_t *held, size_t n_slots, struct asker *askers, size
 }
 
 /*
- * Find the matching: whoever loses a slot is queued again, until no backend has anything left to
+ * Find the matching: a backend that loses a slot is queued again, until no backend has anything left to
  * ask.
  */
 static void match(uint64_t *held, size_t n_slots, struct asker *askers, size_t n, uint16_t *ranks)

@@ -43,7 +43,7 @@ static void pci_driver(const char *address, char out[64])
 }
 
 /*
- * Check a PCI device for the usual mistakes. Some drivers (mlx) stay with the kernel and share
+ * Check a PCI device for the usual errors. Some drivers (mlx) stay with the kernel and share
  * the device.
  */
 static int check_pci(const char *address, struct driver_why *why)

@@ -501,7 +501,7 @@ static void rest_parked(struct worker *w)
 	__atomic_store_n(&w->parked, false, __ATOMIC_RELEASE);
 }
 
-/* Show the round to other processes: a plain store, as nobody else writes there. */
+/* Show the round to other processes: a plain store, as no other thread writes there. */
 static inline void show_life(const struct worker *w)
 {
 	uint64_t *beat = __atomic_load_n(&w->beat, __ATOMIC_RELAXED);
