@@ -188,7 +188,7 @@ static int import_one(const char *state_dir, struct files_item *item)
 		rc = -ESTALE;
 	else if (!rc) {
 		char draft
-		        [PATH_MAX]; /* what is left of an upload is not gone on with: it may be damaged */
+		        [PATH_MAX]; /* an interrupted upload is not continued: it may be damaged */
 
 		if (access(path, F_OK) && !path_of(state_dir, item->digest, PART_SUFFIX, draft))
 			unlink(draft);

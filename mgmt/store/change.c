@@ -36,7 +36,7 @@ static bool names(const struct version *v, const char *digest)
 	return false;
 }
 
-/* Whether all unrelated heads that are known are named; they are what the version supersedes. */
+/* The change must name all unrelated heads that are known; its version supersedes them. */
 static int name_foreign(const struct intent *in, const struct intent_change *change,
                         struct version *v)
 {
@@ -66,7 +66,8 @@ static int make_version(const struct intent *in, const struct intent_change *cha
 		             .undoes = change->undoes };
 
 	if (head && v.time_ms <= head->time_ms)
-		v.time_ms = head->time_ms + 1; /* versions are in order, whatever the clock does */
+		v.time_ms = head->time_ms +
+		            1; /* versions are ordered by time even if the clock steps back */
 	v.effective_ms = v.time_ms + (head ? COMPOSE_AHEAD_MS : 0);
 	snprintf(v.digest, sizeof(v.digest), "%s", digest);
 	snprintf(v.parent, sizeof(v.parent), "%s", head ? head->digest : "");
@@ -99,7 +100,7 @@ static void remove_laid_out(const struct intent *in, const char *digest)
 		sweep_dir(dir);
 }
 
-/* Make @p r the head; what is then too old goes. */
+/* Make @p r the head; drop the oldest recent version if there are too many. */
 static void push_recent(struct intent *in, struct recent *r, int64_t now_ms)
 {
 	char dropped[DIGEST_TEXT_MAX] = "";
@@ -170,7 +171,7 @@ static int64_t confirm_within(const struct intent_change *change, const struct p
 	return plan->n_risks ? INTENT_CONFIRM_DEFAULT_MS : 0;
 }
 
-/* The files that are asked for, as a copy. */
+/* Copy the requested files: those given, or those of the version to go back to. */
 static int wanted_files(struct intent *in, const struct intent_change *change, int64_t now_ms,
                         struct files *out)
 {
@@ -216,7 +217,7 @@ int intent_draft_begin(struct intent *in, const struct intent_change *change, in
 	return 0;
 }
 
-/* Take the files of the head for zones that are bad. */
+/* Replace the files of bad zones by the head's. */
 static void skip_zones(struct intent_draft *d)
 {
 	d->rc = zones_skip(&d->files, d->model, &d->head_files, d->head, &d->mistakes, &d->zones);
@@ -280,7 +281,7 @@ void intent_draft_drop(struct intent *in, struct intent_draft *d)
 	zones_said_fini(&d->first);
 }
 
-/* Confirm the head, which the change finds unconfirmed; the outcome of the change does not matter to that. */
+/* Confirm an unconfirmed head, whatever becomes of the change. */
 static int confirm_earlier(struct intent *in, const struct intent_change *change, int64_t now_ms)
 {
 	const struct version *head = intent_head(in);
@@ -290,7 +291,7 @@ static int confirm_earlier(struct intent *in, const struct intent_change *change
 	               : 0;
 }
 
-/* The files are those in force: a provisional version of a first start becomes the author's. */
+/* The files are already in force; a provisional version becomes the author's. */
 static int keep_head(struct intent *in, const struct intent_change *change, int64_t now_ms,
                      struct intent_changed *out)
 {
@@ -325,7 +326,8 @@ static int change_to(struct intent *in, const struct intent_change *change, stru
 	out->skipped = d->first;
 	d->zones = d->first = (struct zones_said){ 0 };
 	rc = d->rc;
-	if (!rc && d->head != (head ? head->model : NULL)) { /* another came meanwhile */
+	if (!rc && d->head != (head ? head->model
+	                            : NULL)) { /* another version came into force meanwhile */
 		rc = plan_make(head ? head->model : NULL, d->model, &out->plan);
 	} else if (!rc) {
 		out->plan = d->plan;
@@ -372,7 +374,7 @@ int intent_draft_commit(struct intent *in, const struct intent_change *change,
 {
 	*out = (struct intent_changed){ 0 };
 	int rc = change_to(in, change, d, now_ms, out);
-	intent_draft_drop(in, d); /* what is in force now is not in it any more */
+	intent_draft_drop(in, d); /* what came into force was moved out of it */
 	return rc;
 }
 
@@ -470,7 +472,9 @@ int intent_version(struct intent *in, uint64_t number, struct version *out, stru
 	return rc;
 }
 
-/* Whether our history has version @p number with @p digest; without a store, as far as memory goes. */
+/*
+ * Whether our history has version @p number with @p digest; without a store, as far as memory goes.
+ */
 static bool have_version(struct intent *in, uint64_t number, const char *digest)
 {
 	struct version v;
@@ -480,7 +484,7 @@ static bool have_version(struct intent *in, uint64_t number, const char *digest)
 			return !strcmp(in->recent[i].version.digest, digest);
 	if (!in->store || in->failing)
 		return number <
-		       intent_head(in)->number; /* not known: no reason to call it diverged */
+		       intent_head(in)->number; /* unknown: assume that it is ours, not diverged */
 	return !store_version(in->store, number, &v) && !strcmp(v.digest, digest);
 }
 

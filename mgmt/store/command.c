@@ -19,14 +19,14 @@
 
 #define CHANGES_MAX 64u /* overrides of one command: half for those it ends, the rest for holds */
 
-/* A command while it is worked out: the overrides that it makes or changes. */
+/* A command in progress: the overrides that it creates or changes. */
 struct work {
 	struct intent *in;
 	const struct command *c;
 	struct command_result *r;
 	int64_t now_ms;
 	bool was_there;
-	struct override was;    /* what is changed, ended or held, as it was */
+	struct override was;    /* the override before it was changed, ended or held */
 	struct override target; /* kind of target, pool and name alone */
 	struct override changes[CHANGES_MAX];
 	size_t n_changes;
@@ -64,7 +64,7 @@ static bool is_site(const struct work *w)
 	return w->target.target == MODEL_TARGET_SITE;
 }
 
-/* Which kinds a word ends or changes. */
+/* Whether the command @p what changes or ends overrides of @p kind. */
 static bool is_about(enum command_do what, enum model_override_kind kind)
 {
 	switch (what) {
@@ -81,7 +81,10 @@ static bool is_about(enum command_do what, enum model_override_kind kind)
 	}
 }
 
-/* The live override after @p at that the command is about; NULL: none. A held one counts as live. */
+/*
+ * The next live override of the command's target from index *@p at on; NULL: none. A held one is
+ * live.
+ */
 static const struct override *find_live(const struct work *w, size_t *at)
 {
 	const struct overrides *set = intent_overrides(w->in);
@@ -303,7 +306,7 @@ static void hold_site(struct work *w)
 	struct override *o = make(w, MODEL_OVERRIDE_HOLD);
 
 	o->from_ms = w->now_ms;
-	o->until_ms = MODEL_WALL_NEVER; /* going on needs a person */
+	o->until_ms = MODEL_WALL_NEVER; /* a hold ends by a command only */
 }
 
 /* Start the return of a site's drain from the level that it has. */
@@ -414,7 +417,7 @@ static bool is_past(const struct command *c, const char *guard)
 	return false;
 }
 
-/* The site that is not to be lost, or the backend with its pool. */
+/* The event's subject is the site, or the backend with its pool. */
 static void note_refusal(const struct work *w)
 {
 	char subject[2 * MODEL_NAME_MAX + 32];
@@ -425,7 +428,7 @@ static void note_refusal(const struct work *w)
 	            words[w->c->what], w->c->author, w->r->text);
 }
 
-/* Only what takes traffic away has something to guard. */
+/* Only drain and disable take traffic away, so only these are guarded. */
 static enum command_outcome check_guards(struct work *w, const struct guard_seen *seen)
 {
 	const struct model *m = intent_model(w->in);
@@ -449,7 +452,7 @@ static enum command_outcome check_guards(struct work *w, const struct guard_seen
 	return refused ? COMMAND_REFUSED : COMMAND_OK;
 }
 
-/* The end of a command line that makes @p o again: its instants, as far as they are to come. */
+/* The options of a command line that creates @p o again: its instants that are still to come. */
 static void write_times(const struct override *o, int64_t now_ms, char *out, size_t size)
 {
 	char until[CLOCK_TEXT_MAX] = "never", from[CLOCK_TEXT_MAX], over[32] = "", start[48] = "";

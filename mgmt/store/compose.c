@@ -21,7 +21,7 @@
 #define MEMBERS_MAX  65536u
 #define INSTANTS_MAX 128u /* past instants that are walked: far more than sets are kept */
 
-/* A pool's sets while they are worked out, oldest first. */
+/* A pool's sets while they are computed, oldest first. */
 struct sets {
 	struct model_set items[KEPT_MAX];
 	size_t n;
@@ -32,7 +32,7 @@ static int64_t plus(int64_t at_ms, int64_t more_ms)
 	return at_ms > MODEL_WALL_NEVER - more_ms ? MODEL_WALL_NEVER : at_ms + more_ms;
 }
 
-/* Whether @p o is about the backend and in force at @p at_ms; one that was ended ends at its until_ms. */
+/* Whether @p o is in force for the backend at @p at_ms; an ended one ends at until_ms. */
 static bool applies(const struct override *o, const struct model_backend *b, int64_t at_ms)
 {
 	return o->target == MODEL_TARGET_BACKEND && o->from_ms <= at_ms && at_ms < o->until_ms &&
@@ -117,7 +117,7 @@ static uint32_t weight_in(const struct model_set *set, uint64_t id)
 	return UINT32_MAX;
 }
 
-/* The deadline of the drain that took the backend's weight at @p at_ms; 0: none has one. */
+/* The latest deadline of the drains that took the backend's weight at @p at_ms; 0: none has one. */
 static int64_t drain_deadline(const struct model_pool *pool, uint64_t id,
                               const struct overrides *overrides, int64_t at_ms)
 {
@@ -219,7 +219,7 @@ static size_t instants_max(const struct compose_input *in)
 	return in->n_versions + 2 * in->overrides->n_items + 1;
 }
 
-/* Take the pool's members at @p at_ms into @p sets, if they differ from the last. */
+/* Add the pool's members at @p at_ms to @p sets, if they differ from the last set. */
 static int take_instant(const struct compose_input *in, const char *name, int64_t at_ms,
                         struct arena *arena, struct sets *sets)
 {
@@ -227,7 +227,7 @@ static int take_instant(const struct compose_input *in, const char *name, int64_
 	const struct model_pool *pool = model_pool(v->model, name);
 	struct model_set set = { .from_ms = at_ms, .until_ms = MODEL_WALL_NEVER };
 
-	if (!pool) { /* not there, or not there any more: it starts afresh */
+	if (!pool) { /* no pool at that time: its sets start with the next version that has it */
 		sets->n = 0;
 		return 0;
 	}
@@ -295,7 +295,7 @@ static void trim(const struct model_pool *pool, struct sets *sets, int64_t now_m
 
 	for (size_t i = 0; i < sets->n; i++)
 		earlier += sets->items[i].from_ms <= now_ms;
-	if (earlier == 0 && sets->n > 0) { /* clocks differ: the first is in force all the same */
+	if (earlier == 0 && sets->n > 0) { /* clocks differ: the first set is in force already */
 		sets->items[0].from_ms = now_ms;
 		earlier = 1;
 	}

@@ -170,7 +170,7 @@ void effective_write(struct intent *in, int64_t now_ms)
 		intent_unshare(in->shared);
 		in->shared = composed;
 	}
-	placement_follow(in, now_ms); /* before the document that needs it */
+	placement_follow(in, now_ms); /* first, because processes need it for the document */
 	if (!rc)
 		rc = write_document(in, &in->shared->model, path);
 	note_outcome(in, rc, now_ms);

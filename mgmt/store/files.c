@@ -93,7 +93,7 @@ static int make_room(struct files *f)
 	return 0;
 }
 
-/* Put @p item, which is taken in each case, in its place. */
+/* Insert @p item in order. Takes it, on failure as well. */
 static int insert(struct files *f, struct files_item *item)
 {
 	bool found;
@@ -111,7 +111,7 @@ static int insert(struct files *f, struct files_item *item)
 	return 0;
 }
 
-/* Whether a file could be added at all. */
+/* Whether a file of this name and size may be added. */
 static int check_new(const struct files *f, const char *name, size_t n_bytes)
 {
 	if (!files_name_ok(name))
@@ -401,7 +401,7 @@ static int make_parents(char *path, size_t n_dir)
 	return 0;
 }
 
-/* Whether @p path is the very file that @p item names, or one with its bytes. */
+/* Whether @p path is the file of @p item (same inode), or has its bytes. */
 static bool is_there(const char *path, const struct files_item *item)
 {
 	char digest[DIGEST_TEXT_MAX], *bytes;
@@ -419,7 +419,7 @@ static bool is_there(const char *path, const struct files_item *item)
 	return same;
 }
 
-/* A large file is one file under many names; where that cannot be, a copy. */
+/* Link a large file; where links are not possible, copy it. */
 static int put_large(const char *path, const struct files_item *item)
 {
 	char digest[DIGEST_TEXT_MAX];
@@ -428,7 +428,7 @@ static int put_large(const char *path, const struct files_item *item)
 	int rc = files_digest_of(item->path, digest, &n);
 
 	if (!rc && strcmp(digest, item->digest) != 0)
-		return -EIO; /* damaged: better no version than another one */
+		return -EIO; /* damaged: refuse it instead of making another version */
 	if (!rc && unlink(path) && errno != ENOENT)
 		rc = -errno;
 	if (rc || link(item->path, path) == 0)

@@ -19,7 +19,7 @@
 
 #define VALUE_MAX 1200 /* bytes: the longest text is a check's path of 1,024 */
 
-/* The list being made, and where in the tree it is. */
+/* The list being made, and the path of the present object. */
 struct walk {
 	struct flat *out;
 	struct arena *arena;

@@ -140,7 +140,7 @@ static int leave_link(const struct home_paths *p)
 	return 0;
 }
 
-/* Whether the link lies at the old place; no regular file of another user may be in its place. */
+/* Whether our link is at the old path. */
 static bool has_link(const struct home_paths *p)
 {
 	struct stat st;
@@ -148,7 +148,7 @@ static bool has_link(const struct home_paths *p)
 	return lstat(p->old, &st) == 0 && S_ISLNK(st.st_mode) && st.st_uid == geteuid();
 }
 
-/* One file under its new name as well; a file system without links gets it moved. */
+/* Give a file its new name as well; on a file system without links, rename it. */
 static int link_file(const char *old, const char *now)
 {
 	if (unlink(now) && errno != ENOENT)
@@ -173,7 +173,9 @@ static int link_journals(const struct home_paths *p)
 	return rc;
 }
 
-/* The old names of journals go last. Another user's stay, and are named: they are never read. */
+/*
+ * Remove our journals at the old path. Another user's stay and are reported; they are never read.
+ */
 static void drop_old_journals(const struct home_paths *p)
 {
 	char old[PATH_MAX + SUFFIX_MAX];
@@ -191,7 +193,7 @@ static void drop_old_journals(const struct home_paths *p)
 	}
 }
 
-/* A store that lies at both places by different files: the former release has made the old one after the move. */
+/* Different files at both paths: the former release made the old one after the move. */
 static int set_newer_apart(const struct home_paths *p, const struct stat *old)
 {
 	struct stat now;
@@ -225,7 +227,7 @@ static int move_in(const struct home_paths *p, const struct stat *old)
 	return rc;
 }
 
-/* Move an earlier store in, if there is one that may be believed; leave the link for the former release. */
+/* Move an earlier store in if it is ours; leave the link for the former release. */
 static int adopt_earlier(const struct home_paths *p, char why[HOME_WHY_MAX])
 {
 	struct stat old;
@@ -252,7 +254,7 @@ static int adopt_earlier(const struct home_paths *p, char why[HOME_WHY_MAX])
 	return -EPERM;
 }
 
-/* The former release's lock keeps it out. One of another user is not believed: another could hold it without end. */
+/* Lock out the former release. Another user's lock file is ignored: it could be held for ever. */
 static int take_old_lock(const char *state_dir, int *fd)
 {
 	char path[PATH_MAX];
@@ -341,7 +343,7 @@ int home_move_back(const struct home *h, const char *state_dir, char why[HOME_WH
 	(void)h;
 	why[0] = '\0';
 	if (!rc && !is_own_file(p.now, &st))
-		return 0; /* none was made here */
+		return 0; /* there is no store here to move */
 	for (size_t i = 0; !rc && i < N_JOURNALS; i++) {
 		/* of a store that was closed: empty */
 		name_journal(p.now, i, journal);

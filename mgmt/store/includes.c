@@ -60,7 +60,7 @@ int includes_walk(const char *zone, const char *text, size_t n, includes_found *
 /* A walk through a zone's files. */
 struct walk {
 	const char *zone;
-	const char *dir; /* where files come from that are not there yet; NULL: nowhere */
+	const char *dir; /* from which missing files are read; NULL: none is */
 	struct files *files;
 	includes_found *found;
 	void *arg;
@@ -75,7 +75,7 @@ static int take_include(void *arg, const char *name)
 	int rc = 0;
 
 	if (w->depth > INCLUDES_DEPTH_MAX || w->n++ == INCLUDES_MAX)
-		return 0; /* reading the zone tells */
+		return 0; /* reading the zone reports it */
 	if (w->dir && !files_find(w->files, name))
 		rc = files_add_from(w->files, w->dir, name);
 	if (rc == -E2BIG || rc == -ENOMEM)

@@ -133,7 +133,7 @@ static int make_anew(struct intent *in, const char *why, int64_t now_ms)
 	return rc;
 }
 
-/* Put all that memory has into the store. */
+/* Write all versions and overrides in memory to the store. */
 static int store_all(struct intent *in)
 {
 	int rc = 0;
@@ -176,7 +176,7 @@ static int take_stored(struct intent *in, int64_t now_ms)
 		rc = intent_load_recent(in, now_ms);
 		if (!rc)
 			join_end(in);
-		else if (rc == -EINVAL) /* said; what is in force stays */
+		else if (rc == -EINVAL) /* logged; the version in force stays */
 			rc = 0;
 	}
 	if (!rc)
@@ -259,7 +259,7 @@ static struct model *read_effective(const struct intent *in)
 	return rc ? NULL : m;
 }
 
-/* Overrides that were taken while the store failed, or offline, are in the document alone. */
+/* Overrides accepted offline, or while the store failed, are in the document alone. */
 static void merge_effective(struct intent *in, const struct model *m, int64_t now_ms)
 {
 	size_t taken = 0;
@@ -310,7 +310,7 @@ static void recover(struct intent *in, struct model *m, int64_t now_ms)
 	if (!gather_dir(in->state_dir, m->meta.digest, dir) &&
 	    !gather_files(dir, FILES_MAIN, &r->files) &&
 	    strcmp(files_digest(&r->files, digest), m->meta.digest))
-		files_fini(&r->files); /* not what was given: better none */
+		files_fini(&r->files); /* not the files as given: keep none */
 	if (r->files.n_items > 0 && !gather_keyed(&r->files, in->state_dir, in->conf_dir,
 	                                          m->meta.hash_key, in->node, &r->model, &mistakes))
 		put_version(in, r, now_ms);
@@ -342,7 +342,7 @@ static void load(struct intent *in, enum intent_start start, int64_t now_ms)
 		join_bootstrap(in, now_ms);
 }
 
-/* Remove what was laid out for versions that are not recent any more. */
+/* Remove the laid out files of versions that are not recent any more. */
 static void prune_laid_out(const struct intent *in)
 {
 	char parent[PATH_MAX], path[PATH_MAX];
@@ -416,7 +416,7 @@ void intent_close(struct intent *in)
 int64_t intent_tick(struct intent *in, int64_t now_ms)
 {
 	if (now_ms <
-	    in->ticked_ms) /* the time went back: what waits for an instant does not wait longer */
+	    in->ticked_ms) /* the time went back: do what is due now instead of waiting longer */
 		in->retry_ms = in->next_ms = now_ms;
 	in->ticked_ms = now_ms;
 	if (in->failing && now_ms >= in->retry_ms)

@@ -76,7 +76,7 @@ static bool find_peers(struct intent *in)
 	if (!rc)
 		rc = gather_model(&in->join.files, in->state_dir, in->conf_dir, in->node, &m,
 		                  &mistakes);
-	model_mistakes_free(&mistakes); /* the start from this file says what is wrong with it */
+	model_mistakes_free(&mistakes); /* join_first_version() reports them if this file is used */
 	if (!rc && has_peers(m)) {
 		in->join.model = m;
 		return true;
@@ -191,7 +191,7 @@ int join_settle(struct intent *in, const char *author, const char *reason, int64
 	snprintf(v.author, sizeof(v.author), "%s", author);
 	snprintf(v.reason, sizeof(v.reason), "%s", reason);
 	snprintf(v.principal, sizeof(v.principal), "%s", intent_principal(in));
-	if (join_is_provisional(&v)) /* somebody is called "first start" */
+	if (join_is_provisional(&v)) /* an author who is called "first start" */
 		snprintf(v.author, sizeof(v.author), "%s", BOOTSTRAP_AUTHOR);
 	if (!in->store || in->failing || head->files.n_items == 0 ||
 	    intent_stored(in, store_put_version(in->store, &v, &head->files), now_ms))

@@ -17,7 +17,7 @@
 struct journal {
 	char node[MODEL_NAME_MAX];
 	size_t max;
-	uint64_t last, oldest; /* ids; event i stands at i % max */
+	uint64_t last, oldest; /* ids; event i is at i % max */
 	uint64_t stored;       /* the store has all up to this */
 	bool is_loaded;        /* ids follow on those in the store */
 	struct event *ring;
@@ -74,7 +74,7 @@ static void take_stored_events(struct journal *j, struct event *ring, const stru
 		put(j, &events[i]);
 	}
 	j->stored = j->last;
-	uint64_t next = first > j->last ? first : j->last + 1; /* none is lowered */
+	uint64_t next = first > j->last ? first : j->last + 1; /* no id becomes smaller */
 	if (first < end && next > j->last + 1)
 		j->oldest = next;
 	for (uint64_t id = first; id < end; id++) {

@@ -206,7 +206,7 @@ static int put_file(FILE *out, const char *name, const struct files_item *a,
 	struct match m = { NULL, NULL };
 	int rc = -1;
 
-	if ((a && a->path) || (b && b->path)) { /* too large to be looked at line by line */
+	if ((a && a->path) || (b && b->path)) { /* too large to compare line by line */
 		fprintf(out, "--- %s%s\n+++ %s%s\n%zu bytes, then %zu bytes: %.16s, then %.16s\n",
 		        a ? "a/" : "/dev/null", a ? name : "", b ? "b/" : "/dev/null",
 		        b ? name : "", a ? a->n_bytes : 0, b ? b->n_bytes : 0, a ? a->digest : "-",

@@ -152,7 +152,7 @@ bool override_same_target(const struct override *a, const struct override *b)
 	return a->target == b->target && !strcmp(a->pool, b->pool) && !strcmp(a->name, b->name);
 }
 
-/* All that two nodes must agree upon, as one text. */
+/* All fields on which nodes must agree, as one text. */
 static void canonical(const struct override *o, char out[CANONICAL_MAX])
 {
 	snprintf(out, CANONICAL_MAX,
@@ -163,7 +163,7 @@ static void canonical(const struct override *o, char out[CANONICAL_MAX])
 	         o->reason);
 }
 
-/* Whether @p a takes the place of @p b. */
+/* Whether @p a replaces @p b. */
 static bool wins(const struct override *a, const struct override *b)
 {
 	char x[CANONICAL_MAX], y[CANONICAL_MAX];

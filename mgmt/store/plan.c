@@ -99,7 +99,7 @@ static int by_id(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The share that must move: what members gain, which is what others lose. */
+/* The share of slots that must move: the sum of what members gain. */
 static uint32_t moved_ppm(struct work *w, const struct model_pool *a, const struct model_pool *b)
 {
 	const struct model_backend **sorted =

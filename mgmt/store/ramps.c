@@ -40,7 +40,7 @@ static void read_ramps(struct intent *in)
 	if (n < 0) {
 		log_warn("ramps-not-read", "path=%s error=\"%s\"", path, strerror(-n));
 		free(list);
-		return; /* the last that could be read stay */
+		return; /* keep the ramps that were read last */
 	}
 	free(in->ramps);
 	in->ramps = list;

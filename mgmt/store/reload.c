@@ -13,7 +13,7 @@
 #include "mgmt/store/includes.h"
 #include "mgmt/store/zones.h"
 
-/* Marks files of a set, or copies them to another. */
+/* The argument of mark_file() and copy_file(). */
 struct mark {
 	const struct files *from;
 	bool *marked;
@@ -38,7 +38,7 @@ static int copy_file(void *arg, const char *name)
 	return item && !files_find(m->to, name) ? files_put(m->to, name, item) : 0;
 }
 
-/* All files of the head that are no zone's. */
+/* Copy the files of the head that belong to no zone. */
 static int copy_others(const struct files *head, const struct model *m, struct files *out)
 {
 	struct mark mark = { head, calloc(head->n_items + 1, sizeof(bool)), out };

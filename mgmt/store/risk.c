@@ -36,7 +36,7 @@ const char *risk_text(struct risk_work *w, const char *format, ...)
 	return copy ? copy : "";
 }
 
-/* "50 %", "from 30 %", "any", "12.5 times" */
+/* "50 %" or "12.5 times" */
 static void print_figure(const struct risk_rule *rule, double figure, char *out, size_t size)
 {
 	if (rule->unit == RISK_TIMES)

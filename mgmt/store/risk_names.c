@@ -77,7 +77,7 @@ static void measure_answers(struct risk_work *w, const char *subject,
 	for (size_t i = 0; i < a->service->n_at; i++) {
 		double was = answer_share(a, i);
 
-		/* a site that a failover's order puts behind is there when it is needed */
+		/* with failover a later site is still used when it is needed */
 		if (was <= 0 || share_at(b, a->service->at[i].vip, &found) > 0 ||
 		    (found && b->policy == MODEL_POLICY_FAILOVER))
 			continue;
@@ -90,7 +90,7 @@ static void measure_answers(struct risk_work *w, const char *subject,
 	if (!b->service->vip_check || b->policy == MODEL_POLICY_FAILOVER)
 		risk_note(w, RISK_ANSWERS_UNPROVEN, unproven, subject,
 		          "answers have addresses that were not in use before");
-	/* what is probed is a site's VIP in a family, not each of its addresses */
+	/* a site's VIP is probed once in each family, not at each address */
 	risk_note(w, RISK_ANSWERS_UNPROVEN, added, subject, "answers have additional addresses");
 }
 

@@ -15,7 +15,7 @@ static const struct model_port *find_port(const struct model_node *n, const char
 	return NULL;
 }
 
-/* How many of the MAC addresses that @p a takes frames for @p b does not. */
+/* How many MAC addresses of @p a are not among those of @p b. */
 static size_t macs_gone(const struct model_port *a, const struct model_port *b)
 {
 	size_t gone = 0;

@@ -68,7 +68,7 @@ static void measure_members(struct risk_work *w, const char *subject, const stru
 
 		if (was <= 0)
 			unchecked += b->check ? 0 : is;
-		/* twice its load before, and twice an equal share: it is not one that warms up */
+		/* twice an equal share as well: a new member that warms up does not count */
 		if (was > 0 && is >= 2 * equal)
 			top = fmax(top, is / was);
 	}
@@ -126,7 +126,7 @@ void risk_measure_pools(struct risk_work *w)
 		const char *subject = risk_text(w, "pool %s", a->name);
 
 		if (!b)
-			continue; /* risk_services.c measures what led there */
+			continue; /* risk_services.c measures the entries that led to it */
 		measure_members(w, subject, a, b);
 		measure_flows(w, subject, a, b);
 		measure_guards(w, subject, a, b);

@@ -142,7 +142,8 @@ int store_move_back(const char *state_dir, char why[EVENT_TEXT_MAX])
 	why[0] = '\0';
 	if (!home_has_store(state_dir))
 		return 0;
-	rc = store_open(state_dir, &s, why); /* plays a journal that a killed process has left */
+	rc = store_open(state_dir, &s,
+	                why); /* SQLite replays a journal that a killed process left */
 
 	if (rc)
 		return rc;
@@ -319,7 +320,7 @@ static int read_version(sqlite3_stmt *q, struct version *out)
 	if (sqlite3_column_type(q, 12) == SQLITE_TEXT &&
 	    !sql_text(q, 12, v.principal, sizeof(v.principal)))
 		return -EBADMSG;
-	if (sqlite3_column_type(q, 11) == SQLITE_TEXT && /* none: of the former release */
+	if (sqlite3_column_type(q, 11) == SQLITE_TEXT && /* NULL: a version of the former release */
 	    !sql_text(q, 11, v.hash_key, sizeof(v.hash_key)))
 		return -EBADMSG;
 	*out = v;

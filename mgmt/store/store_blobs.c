@@ -41,7 +41,7 @@ static bool is_named(void *arg, const char *digest)
 	struct store *s = arg;
 	sqlite3_stmt *q =
 	        sql_ask(s->db, "SELECT 1 FROM version_files WHERE digest=? LIMIT 1", "t", digest);
-	bool named = !q || sql_next(q) != 0; /* when in doubt, it stays */
+	bool named = !q || sql_next(q) != 0; /* after an error keep the file */
 
 	sqlite3_finalize(q);
 	return named;

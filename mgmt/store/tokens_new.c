@@ -115,12 +115,12 @@ static int write_all(int fd, const char *bytes, size_t n)
 	return 0;
 }
 
-/* Write @p text and @p line behind it, in one step. */
+/* Replace the file by @p text and @p line behind it. */
 static int replace(int dir, const struct stat *old, const char *text, size_t n, const char *line)
 {
 	int err, fd;
 
-	unlinkat(dir, NEW_FILE, 0); /* of one that was interrupted; we have the lock */
+	unlinkat(dir, NEW_FILE, 0); /* left by an interrupted command; we have the lock */
 	fd = openat(dir, NEW_FILE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;

@@ -74,6 +74,6 @@ bool written_is_damaged(struct intent *in, int64_t now_ms)
 	journal_add(in->journal, now_ms, "store", "effective",
 	            "the effective document was %s; it is written again",
 	            there ? "changed by another program than weir-mgmt" : "removed");
-	in->written.known = false; /* until it is written: said once */
+	in->written.known = false; /* until it is written again, so that it is logged once */
 	return true;
 }

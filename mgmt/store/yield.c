@@ -82,7 +82,7 @@ int yield_head(struct intent *in, const char *why, int64_t now_ms)
 	if (rc)
 		return rc;
 	rc = intent_load_recent(in, now_ms);
-	if (rc) { /* what was before cannot be read any more: stay */
+	if (rc) { /* the versions before cannot be read: put the head back */
 		intent_stored(in, store_put_version(in->store, &v, &head->files), now_ms);
 		return rc;
 	}
@@ -131,7 +131,7 @@ bool yield_is_due(struct intent *in, const struct version *v)
 	    store_version(in->store, v->undoes, &undone) || strcmp(undone.digest, v->parent) != 0)
 		return false;
 	if (!store_version(in->store, v->number, &own) && is_same(&own, v))
-		return false; /* it is ours as well */
+		return false; /* our history has it, too */
 	return !undone.confirm_by_ms || head->number > v->undoes;
 }
 

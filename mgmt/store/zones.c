@@ -146,13 +146,13 @@ int zones_judge(const struct model *m, const struct zones_how *how, struct model
 	return !rc && arena_failed(said->arena) ? -ENOMEM : rc;
 }
 
-/* A zone that is to have the head's files. */
+/* Replacing the files of bad zones by the head's. */
 struct skip {
 	struct files *files;
 	const struct files *head_files;
 	const struct model *m;
 	const bool *bad;
-	const char *needed_by; /* a good zone that has another file in this place */
+	const char *needed_by; /* a good zone that uses the new file */
 };
 
 static int note_same(void *arg, const char *name)
