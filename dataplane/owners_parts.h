@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What the files owners*.c share; other files include owners.h, which explains the terms.
+ * What the files of this module share; other files include owners.h, which explains the terms.
  *
  *   owners_sets.c    which owner each slot is to have, from members and verdicts (the target)
  *   owners.c         when a slot changes from its current owner to the target
