@@ -66,8 +66,7 @@ static int make_version(const struct intent *in, const struct intent_change *cha
 		             .undoes = change->undoes };
 
 	if (head && v.time_ms <= head->time_ms)
-		v.time_ms = head->time_ms +
-		            1; /* versions are ordered by time even if the clock steps back */
+		v.time_ms = head->time_ms + 1; /* versions are ordered, whatever the clock does */
 	v.effective_ms = v.time_ms + (head ? COMPOSE_AHEAD_MS : 0);
 	snprintf(v.digest, sizeof(v.digest), "%s", digest);
 	snprintf(v.parent, sizeof(v.parent), "%s", head ? head->digest : "");
@@ -326,8 +325,7 @@ static int change_to(struct intent *in, const struct intent_change *change, stru
 	out->skipped = d->first;
 	d->zones = d->first = (struct zones_said){ 0 };
 	rc = d->rc;
-	if (!rc && d->head != (head ? head->model
-	                            : NULL)) { /* another version came into force meanwhile */
+	if (!rc && d->head != (head ? head->model : NULL)) { /* another came meanwhile */
 		rc = plan_make(head ? head->model : NULL, d->model, &out->plan);
 	} else if (!rc) {
 		out->plan = d->plan;
@@ -472,9 +470,7 @@ int intent_version(struct intent *in, uint64_t number, struct version *out, stru
 	return rc;
 }
 
-/*
- * Whether our history has version @p number with @p digest; without a store, as far as memory goes.
- */
+/* Whether our history has this version; without a store, as far as memory goes. */
 static bool have_version(struct intent *in, uint64_t number, const char *digest)
 {
 	struct version v;
