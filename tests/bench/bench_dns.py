@@ -17,7 +17,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "dns"))
-import servers  # noqa: E402
+import name_servers  # noqa: E402
 
 HEAD = "$TTL 300\n@ SOA ns root 1 3600 900 604800 60\n@ NS ns\nns A 192.0.2.1\n"
 SMALL = HEAD + "a A 192.0.2.10\nsub NS ns.sub\nns.sub A 192.0.2.30\n"
@@ -40,12 +40,12 @@ class Case:
 
     def makers(self):
         if not self.dynamic:
-            return [servers.Weir, servers.Nsd, servers.Knot, servers.Gdnsd]
-        return [lambda zones: servers.Weir(zones, names=["www.shop.test"]), gdnsd_weighted]
+            return [name_servers.Weir, name_servers.Nsd, name_servers.Knot, name_servers.Gdnsd]
+        return [lambda zones: name_servers.Weir(zones, names=["www.shop.test"]), gdnsd_weighted]
 
 
 def gdnsd_weighted(zones):
-    server = servers.Gdnsd({z: text + "www 60/5 DYNA weighted!web\n" for z, text in zones.items()})
+    server = name_servers.Gdnsd({z: text + "www 60/5 DYNA weighted!web\n" for z, text in zones.items()})
     with open(server.path("etc/config"), "a", encoding="utf-8") as config:
         config.write(GDNSD_DYNAMIC)
     return server
@@ -155,7 +155,7 @@ def bench_threads(rounds, seconds):
     seen, opened = {1: [], 2: []}, {}
     try:
         for n in seen:
-            opened[n] = servers.Weir({"shop.test": SMALL}, threads=n)
+            opened[n] = name_servers.Weir({"shop.test": SMALL}, threads=n)
             opened[n].start()
             opened[n].write("queries", "a.shop.test A\n")
         for _ in range(rounds):
@@ -210,8 +210,8 @@ def main():
             flush=True)
         all_rows += rows(case, seen)
     all_rows += bench_threads(args.rounds, args.seconds)
-    os.makedirs(os.path.join(servers.BUILD, "bench"), exist_ok=True)
-    with open(os.path.join(servers.BUILD, "bench/dns.json"), "w", encoding="utf-8") as out:
+    os.makedirs(os.path.join(name_servers.BUILD, "bench"), exist_ok=True)
+    with open(os.path.join(name_servers.BUILD, "bench/dns.json"), "w", encoding="utf-8") as out:
         json.dump(all_rows, out, indent=1)
 
 

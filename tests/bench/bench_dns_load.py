@@ -14,7 +14,7 @@ import statistics
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "dns"))
-import servers  # noqa: E402
+import name_servers  # noqa: E402
 
 BYTES_MOST = 110  # a record
 ZONE = "shop.test"
@@ -87,7 +87,7 @@ def bench(text, rounds):
     """({server name: CPU seconds}, bytes of the image)."""
     seen, image_bytes = {}, 0
     for _ in range(rounds):
-        for name, maker in (("weir-dns", servers.Weir), ("knot", servers.Knot), ("nsd", servers.Nsd)):
+        for name, maker in (("weir-dns", name_servers.Weir), ("knot", name_servers.Knot), ("nsd", name_servers.Nsd)):
             spent, size = load(maker, text)
             seen.setdefault(name, []).append(spent)
             image_bytes = size or image_bytes
@@ -126,8 +126,8 @@ def main():
     for kind, make in (("mixed", mixed), ("addresses", addresses)):
         seen, image_bytes = bench(make(args.records), args.rounds)
         all_rows += rows(kind, seen, round(image_bytes / args.records, 1))
-    os.makedirs(os.path.join(servers.BUILD, "bench"), exist_ok=True)
-    with open(os.path.join(servers.BUILD, "bench/dns_load.json"), "w", encoding="utf-8") as out:
+    os.makedirs(os.path.join(name_servers.BUILD, "bench"), exist_ok=True)
+    with open(os.path.join(name_servers.BUILD, "bench/dns_load.json"), "w", encoding="utf-8") as out:
         json.dump(all_rows, out, indent=1)
 
 

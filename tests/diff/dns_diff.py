@@ -15,7 +15,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "dns"))
 import message  # noqa: E402
-import servers  # noqa: E402
+import name_servers  # noqa: E402
 from message import AA, AD, CD, RA, RD, TC, Z  # noqa: E402
 
 ZONE = r"""$TTL 300
@@ -371,8 +371,8 @@ def main():
     """Compare with both; print what is not explained."""
     zones = {"shop.test": zone_text(), "child.shop.test": CHILD}
     seen, unexplained, total = collections.Counter(), [], 0
-    with servers.Weir(zones) as weir:
-        for maker in (servers.Nsd, servers.Knot):
+    with name_servers.Weir(zones) as weir:
+        for maker in (name_servers.Nsd, name_servers.Knot):
             with maker(zones) as other:
                 for label, name, kind, tcp, wire in queries():
                     total += 1

@@ -5,7 +5,6 @@
 dnsperf asks 10,000 times a second over UDP and notes each answer's time. weir-dns and Knot DNS take turns, each
 with one thread for UDP and one for TCP on the same core.
 """
-import importlib.util
 import os
 import re
 import select
@@ -20,11 +19,7 @@ import time
 DNS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "dns")
 sys.path.append(DNS)
 import message  # noqa: E402
-
-# The other parts' "servers" is the one of tests/lab.
-_SPEC = importlib.util.spec_from_file_location("name_servers", os.path.join(DNS, "servers.py"))
-servers = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(servers)
+import name_servers  # noqa: E402
 
 ZONE = "$TTL 60\n@ SOA ns root 1 3600 900 604800 60\n@ NS ns\nns A 192.0.2.1\n" \
        + "big TXT " + " ".join('"' + "x" * 200 + '"' for _ in range(20)) + "\n" \
@@ -137,7 +132,7 @@ def is_met(rounds):
 
 def run(report, quick):
     rounds = {"weir": [], "knot": []}
-    with servers.Weir({"shop.test": ZONE}) as weir, servers.Knot({"shop.test": ZONE}) as knot:
+    with name_servers.Weir({"shop.test": ZONE}) as weir, name_servers.Knot({"shop.test": ZONE}) as knot:
         for server in (weir, knot):
             pin(server)
         while len(rounds["weir"]) < (4 if quick else 15) or quick and len(rounds["weir"]) < 12 and not is_met(rounds):

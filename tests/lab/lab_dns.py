@@ -9,7 +9,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "dns"))
 import message  # noqa: E402
-import servers  # noqa: E402
+import name_servers  # noqa: E402
 from report import Report  # noqa: E402
 
 ZONE = "$TTL 60\n@ SOA ns root {serial} 3600 900 604800 60\n@ NS ns\nns A 192.0.2.1\n" \
@@ -95,7 +95,7 @@ def pipelined(report, server):
             batch += len(wire).to_bytes(2, "big") + wire
         s.sendall(batch)
         time.sleep(0.3)  # the answers are more than the socket takes: the server waits for us
-        idents = [message.Answer(servers.read_message(s)).ident for _ in range(300)]
+        idents = [message.Answer(name_servers.read_message(s)).ident for _ in range(300)]
         report.equal(idents, list(range(300)), "300 pipelined queries are answered in order")
     with socket.create_connection(("127.0.0.1", server.port), 5) as s:
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -103,7 +103,7 @@ def pipelined(report, server):
         for byte in len(wire).to_bytes(2, "big") + wire:
             s.sendall(bytes([byte]))
             time.sleep(0.005)  # each in a segment and a turn of its own
-        answer = message.Answer(servers.read_message(s))
+        answer = message.Answer(name_servers.read_message(s))
         report.equal((answer.ident, answer.rcode, answer.answer), (77, 0, message.Answer(server.ask(wire)).answer),
                      "a query may come byte by byte")
         report.check(answer.answer, "and is answered")
@@ -127,11 +127,11 @@ def tcp_limits(report, server):
     time.sleep(0.3)
     wire = message.query("h1.shop.test", "A")
     crowd[0].sendall(len(wire).to_bytes(2, "big") + wire)
-    servers.read_message(crowd[0])  # no longer the longest idle
+    name_servers.read_message(crowd[0])  # no longer the longest idle
     report.check(message.Answer(server.ask(wire, tcp=True)).answer, "the 1,025th connection is served")
     report.check(closed(crowd[1]), "the longest idle one made room")
     crowd[0].sendall(len(wire).to_bytes(2, "big") + wire)
-    report.check(message.Answer(servers.read_message(crowd[0])).answer, "the others live")
+    report.check(message.Answer(name_servers.read_message(crowd[0])).answer, "the others live")
     for s in crowd:
         s.close()
     with socket.create_connection(("127.0.0.1", server.port), 5) as s:
@@ -148,7 +148,7 @@ def truncated(report, server):
 
 
 def waits_for_a_document(report):
-    with_none = servers.Weir({"shop.test": ZONE.format(serial=1)}, names=["www.shop.test"])
+    with_none = name_servers.Weir({"shop.test": ZONE.format(serial=1)}, names=["www.shop.test"])
     os.unlink(with_none.path("state/effective.conf"))
     with_none.spawn()
     time.sleep(0.3)
@@ -161,7 +161,7 @@ def waits_for_a_document(report):
 
 
 def run(report):
-    with servers.Weir({"shop.test": ZONE.format(serial=1)}, names=["www.shop.test"]) as server:
+    with name_servers.Weir({"shop.test": ZONE.format(serial=1)}, names=["www.shop.test"]) as server:
         report.step(truncated, report, server)
         report.step(pipelined, report, server)
         report.step(killed_under_load, report, server)
@@ -170,7 +170,7 @@ def run(report):
         report.step(bad_files, report, server)
         report.step(tcp_limits, report, server)
     report.step(waits_for_a_document, report)
-    with servers.Weir({"shop.test": ZONE.format(serial=1)}, held=False) as own:
+    with name_servers.Weir({"shop.test": ZONE.format(serial=1)}, held=False) as own:
         report.check(message.Answer(own.ask(message.query("h1.shop.test", "A"), tcp=True)).answer,
                      "without a supervisor it binds by itself")
 

@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "dns"))
 import message  # noqa: E402
-import servers  # noqa: E402
+import name_servers  # noqa: E402
 from message import AA, AD, CD, QR, RA, RD, TC, Z  # noqa: E402
 from report import Report  # noqa: E402
 
@@ -86,7 +86,7 @@ def wrong(answer, probe):
 
 
 def run(report):
-    with servers.Weir({"shop.test": ZONE}) as server:
+    with name_servers.Weir({"shop.test": ZONE}) as server:
         for name, probe in PROBES.items():
             answer = message.Answer(server.ask(probe[0]["wire"], tcp=probe[1]))
             report.equal(wrong(answer, probe), "", name)

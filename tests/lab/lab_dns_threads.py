@@ -10,7 +10,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "dns"))
 import message  # noqa: E402
-import servers  # noqa: E402
+import name_servers  # noqa: E402
 from lab_dns import Load  # noqa: E402
 from report import Report  # noqa: E402
 
@@ -72,7 +72,7 @@ class Chatter:
             try:
                 s = s or socket.create_connection((self.server.address, self.server.port), 10)
                 s.sendall(len(wire).to_bytes(2, "big") + wire)
-                servers.read_message(s)
+                name_servers.read_message(s)
                 self.asked += 1
             except (OSError, EOFError):
                 self.broken += 1
@@ -88,7 +88,7 @@ class Chatter:
 
 
 def number_changes(report):
-    with servers.Weir({"shop.test": ZONE.format(serial=1)}, names=NAMES, held=False) as server:
+    with name_servers.Weir({"shop.test": ZONE.format(serial=1)}, names=NAMES, held=False) as server:
         chatter, load = Chatter(server), Load(server, 12, RATE)
         seen = []
         for n in (4, 1, 3, 8, 1):
@@ -106,7 +106,7 @@ def number_changes(report):
 
 
 def share_of_each(report):
-    with servers.Weir({"shop.test": ZONE.format(serial=1)}, names=NAMES, threads=4) as server:
+    with name_servers.Weir({"shop.test": ZONE.format(serial=1)}, names=NAMES, threads=4) as server:
         time.sleep(0.5)  # of the first queries, those that were given up are answered, too
         before = sum(counts(server, "weir_dns_queries_total").values())
         load = Load(server, 3, RATE)
@@ -124,7 +124,7 @@ def share_of_each(report):
 
 
 def killed_and_reloaded(report):
-    with servers.Weir({"shop.test": ZONE.format(serial=1)}, names=NAMES, threads=4) as server:
+    with name_servers.Weir({"shop.test": ZONE.format(serial=1)}, names=NAMES, threads=4) as server:
         load = Load(server, 5, 2000)
         for _ in range(3):
             time.sleep(1.1)
@@ -144,8 +144,8 @@ def killed_and_reloaded(report):
 
 
 def second_refused(report):
-    with servers.Weir({"shop.test": ZONE.format(serial=1)}, held=False, threads=2) as first:
-        second = servers.Weir({"shop.test": ZONE.format(serial=2)}, held=False, threads=2)
+    with name_servers.Weir({"shop.test": ZONE.format(serial=1)}, held=False, threads=2) as first:
+        second = name_servers.Weir({"shop.test": ZONE.format(serial=2)}, held=False, threads=2)
         second.port = first.port
         second.spawn()
         report.check(wait_until(lambda: second.log().count("another server uses the port") >= 2),
@@ -162,7 +162,7 @@ def second_refused(report):
 SUPERVISED = ("mgmt", "dataplane", "health", "dns")
 
 
-class Supervised(servers.Weir):
+class Supervised(name_servers.Weir):
     """weir-dns below `weir run`, which holds its sockets; the other processes are stand-ins."""
 
     def __init__(self, zones, threads):
@@ -170,14 +170,14 @@ class Supervised(servers.Weir):
         super().__init__(zones, held=False, threads=threads)
         self.port = 53
         os.mkdir(self.path("bin"))
-        os.symlink(os.path.join(servers.BUILD, "dns/weir-dns"), self.path("bin/weir-dns"))
+        os.symlink(os.path.join(name_servers.BUILD, "dns/weir-dns"), self.path("bin/weir-dns"))
         for name in ("mgmt", "dataplane", "health"):
             with open(self.path(f"bin/weir-{name}"), "w", encoding="ascii") as script:
                 script.write("#!/bin/sh\nexec sleep 1000\n")
             os.chmod(self.path(f"bin/weir-{name}"), 0o755)
 
     def spawn(self):
-        self.run([os.path.join(servers.BUILD, "mgmt/cli/weir"), "--conf-dir", self.dir, "--state-dir",
+        self.run([os.path.join(name_servers.BUILD, "mgmt/cli/weir"), "--conf-dir", self.dir, "--state-dir",
                   self.path("state"), "--run-dir", self.path("run"), "--bpf-dir", self.path("bpf"), "--node", "ams-1",
                   "run"], env={**os.environ, "WEIR_BIN_DIR": self.path("bin")})
 

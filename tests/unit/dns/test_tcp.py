@@ -10,7 +10,7 @@ import time
 TESTS = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(TESTS, "dns"), os.path.join(TESTS, "lab")]
 import message  # noqa: E402
-import servers  # noqa: E402
+import name_servers  # noqa: E402
 from report import Report  # noqa: E402
 
 ZONE = "$TTL 60\n@ SOA ns root 1 3600 900 604800 60\n@ NS ns\nns A 192.0.2.1\nh A 192.0.2.7\n" \
@@ -39,12 +39,12 @@ def long_queries(report, server):
         wire = padded(total)
         with connect(server) as s:
             s.sendall(framed(wire) + framed(message.query("h.shop.test", "A", 7)))
-            first, second = (message.Answer(servers.read_message(s)) for _ in range(2))
+            first, second = (message.Answer(name_servers.read_message(s)) for _ in range(2))
         report.check(len(wire) == total and len(first.answer) == 1 and second.ident == 7,
                      f"a query of {total} bytes is answered, and the one behind it", (first.rcode, second.ident))
     with connect(server) as s:
         s.sendall(framed(message.query("h.shop.test", "A") + bytes(60000)))
-        report.equal(message.RCODES[message.Answer(servers.read_message(s)).rcode], "FORMERR",
+        report.equal(message.RCODES[message.Answer(name_servers.read_message(s)).rcode], "FORMERR",
                      "a long one that is no query gets FORMERR")
 
 
@@ -61,9 +61,9 @@ def split_queries(report, server):
                 early = None
             s.settimeout(10)
             s.sendall(wire[at:] + wire[:at])
-            idents = [message.Answer(servers.read_message(s)).ident]
+            idents = [message.Answer(name_servers.read_message(s)).ident]
             s.sendall(wire[at:])
-            idents.append(message.Answer(servers.read_message(s)).ident)
+            idents.append(message.Answer(name_servers.read_message(s)).ident)
         report.check(early is None and idents == [9, 9], f"a query split after byte {at} of {len(wire)} is answered",
                      (early, idents))
 
@@ -72,7 +72,7 @@ def half_closed(report, server):
     with connect(server) as s:
         s.sendall(b"".join(framed(message.query("big.shop.test", "TXT", i)) for i in range(200)))
         s.shutdown(socket.SHUT_WR)
-        idents = [message.Answer(servers.read_message(s)).ident for _ in range(200)]
+        idents = [message.Answer(name_servers.read_message(s)).ident for _ in range(200)]
         report.check(idents == list(range(200)) and s.recv(1) == b"",
                      "a client that sends no more gets all its answers, then the end")
 
@@ -119,16 +119,16 @@ def unread(report, server):
     with connect(server) as patient:
         while time.monotonic() - start < 9:
             patient.sendall(framed(wire))
-            served.append(message.Answer(servers.read_message(patient)).answer)
+            served.append(message.Answer(name_servers.read_message(patient)).answer)
             served.append(message.Answer(server.ask(wire)).answer)
             time.sleep(0.2)
         deadline = time.monotonic() + 30
         while metric(server, *UNREAD) < before + 20 and time.monotonic() < deadline:
             patient.sendall(framed(wire))
-            servers.read_message(patient)
+            name_servers.read_message(patient)
             time.sleep(0.1)
         patient.sendall(framed(wire))
-        report.check(message.Answer(servers.read_message(patient)).answer, "it lives on")
+        report.check(message.Answer(name_servers.read_message(patient)).answer, "it lives on")
     report.check(len(served) > 20 and all(served), "meanwhile one that reads is served, and UDP", len(served))
     report.equal(metric(server, *UNREAD) - before, 20,
                  "those that take no answers are closed, as such")
@@ -145,7 +145,7 @@ def cpu_s(pid):
 
 def few_descriptors(report):
     """A soft and hard limit of 300 descriptors, and 400 clients."""
-    server = servers.Weir({"shop.test": ZONE})
+    server = name_servers.Weir({"shop.test": ZONE})
     server.prefix = ["prlimit", "--nofile=300:300"]
     with server:
         crowd = []
@@ -169,7 +169,7 @@ def limit_descriptors(server, soft):
 
 def no_descriptors(report):
     """The limit falls below what is in use already: not one connection can be taken, until it rises again."""
-    with servers.Weir({"shop.test": ZONE}) as server:
+    with name_servers.Weir({"shop.test": ZONE}) as server:
         limit_descriptors(server, 5)
         wire = message.query("h.shop.test", "A")
         with connect(server) as s:
@@ -181,11 +181,11 @@ def no_descriptors(report):
             report.check(metric(server, "weir_dns_tcp_accept_paused_total") > 0, "and counts that none is taken")
             report.check(message.Answer(server.ask(wire, 10)).answer, "UDP is served")
             limit_descriptors(server, 1024)
-            report.check(message.Answer(servers.read_message(s)).answer, "who waited is served when there are some again")
+            report.check(message.Answer(name_servers.read_message(s)).answer, "who waited is served when there are some again")
 
 
 def run(report):
-    with servers.Weir({"shop.test": ZONE}) as server:
+    with name_servers.Weir({"shop.test": ZONE}) as server:
         long_queries(report, server)
         split_queries(report, server)
         half_closed(report, server)
