@@ -104,9 +104,10 @@ static void state_unusable(struct round *r, const struct node_backend *b, const 
 	if (!cut || b->plan->says == GUARD_DISABLED ||
 	    !(held || effect_why_is_way((enum effect_why)b->why)) || r->n_unusable++ >= LISTED_MAX)
 		return;
-	conditions_add(r->s, "next-hop-unusable", CONDITION_DEGRADED, subject, "%s: %s; it %s%s",
-	               addr_text(&b->plan->address, address), advice(cut),
-	               held ? "is kept in force, " : "gets no traffic until then",
+	conditions_add(r->s, "next-hop-unusable", CONDITION_DEGRADED, subject,
+	               "%s: %s; the backend %s%s", addr_text(&b->plan->address, address),
+	               advice(cut),
+	               held ? "is kept in force, " : "gets no traffic until that is solved",
 	               held ? effect_why_text((enum effect_why)b->why) : "");
 }
 

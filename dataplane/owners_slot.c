@@ -4,10 +4,10 @@
  *
  * A packet reads the slot's hot word first and its cold part afterwards, without a lock. So the
  * order of stores is the only protection (the readers' side is in fwd/owner.h):
- *   - a claim is stored before the hot word that makes its base an earlier owner;
- *   - a claim is ended after the hot word that gives the slot back to its base.
- * A packet in between finds a claim too many, never one too few; and while the hot word still names
- * the base, claim and hot word lead to the same backend.
+ *   - a claim is stored before the hot word that makes its base an earlier owner: a packet that sees
+ *     the new owner sees the claim of the old one;
+ *   - a claim is ended after the hot word that gives the slot back to its base: no claim ends while
+ *     the hot word names another owner.
  *
  * A claim has one base. A second change of the same slot leaves it alone: the base stays the owner
  * when the slot last settled, since any flow that is not remembered began there. Only its end may

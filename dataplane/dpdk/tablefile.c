@@ -159,7 +159,7 @@ int tablefile_make(struct tablefile *out, const char *path, const struct driver_
 	int fd = -1, err;
 
 	if (!sizes_sound(sizes, n_cpus))
-		return driver_say(why, -EINVAL, "tables of such sizes cannot be made");
+		return driver_say(why, -EINVAL, "the sizes of the tables are invalid");
 	layout_count(&f.tables, sizes, n_cpus);
 	find_places(&p, &f.tables);
 	if (p.bytes > BYTES_MAX)
@@ -197,7 +197,7 @@ static int check_head(struct tablefile *f, const struct head *h, uint64_t bytes,
 		return driver_say(why, -EPROTO, "%s has layout %u, this release has %u", path,
 		                  h->layout, FWD_TABLES_LAYOUT);
 	if (!sizes_sound(&h->sizes, h->n_cpus))
-		return driver_say(why, -EPROTO, "%s names sizes that no tables have", path);
+		return driver_say(why, -EPROTO, "%s has a head with invalid sizes", path);
 	f->sizes = h->sizes;
 	layout_count(&f->tables, &h->sizes, h->n_cpus);
 	find_places(p, &f->tables);
@@ -206,7 +206,7 @@ static int check_head(struct tablefile *f, const struct head *h, uint64_t bytes,
 		find_places(p, &f->tables);
 	}
 	if (p->bytes != h->bytes || p->bytes != bytes)
-		return driver_say(why, -EPROTO, "%s has %llu bytes where its sizes ask for %llu",
+		return driver_say(why, -EPROTO, "%s has %llu bytes and needs %llu by its sizes",
 		                  path, (unsigned long long)bytes, (unsigned long long)p->bytes);
 	f->len = p->bytes;
 	return 0;
