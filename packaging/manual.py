@@ -9,10 +9,13 @@
 
 Standard output gets the text (man(7), or bash).
 """
+from __future__ import annotations
+
 import json
 import re
 import subprocess
 import sys
+import typing
 
 SEE = ("weir(8)", "weir.conf(5)", "weir-dataplane(8)", "weir-health(8)", "weir-dns(8)", "weir-mgmt(8)", "weir-agent(8)")
 PROCESSES = {
@@ -32,17 +35,17 @@ MARK = re.compile(r"`([^`]*)`|\*\*([^*]*)\*\*")
 OPTION = re.compile(r"^ {2,}(--?\S+(?: [A-Z|a-z]+)?)  +(.*)$")
 
 
-def ask(program, *arguments):
+def ask(program: str, *arguments: str) -> str:
     return subprocess.run([program, *arguments], check=True, capture_output=True, text=True).stdout
 
 
-def plain(text):
+def plain(text: str) -> str:
     """Text as man(7) takes it: nothing in it is a request or an escape."""
     text = text.replace("\\", "\\e").replace("-", "\\-")
     return re.sub(r"(?m)^(?=[.'])", r"\\&", text)
 
 
-def marked(text):
+def marked(text: str) -> str:
     """Markdown's `code` and **strong** as bold; the rest as it is."""
     out, at = [], 0
     for found in MARK.finditer(text):
@@ -51,24 +54,24 @@ def marked(text):
     return "".join(out + [plain(text[at:])])
 
 
-def heading(title, section, release):
+def heading(title: str, section: int, release: str) -> str:
     return f'.TH {title.upper()} {section} "" "Weir {release}" "Weir"'
 
 
-def tagged(tag, text):
+def tagged(tag: str, text: str) -> str:
     return f".TP\n.B {plain(tag)}\n{marked(text)}"
 
 
-def literal(text):
+def literal(text: str) -> str:
     return ".nf\n" + plain(text.rstrip("\n")) + "\n.fi"
 
 
-def see_also(name):
+def see_also(name: str) -> str:
     pages = [p for p in SEE if not p.startswith(f"{name}(")]
     return ".SH SEE ALSO\n" + ",\n".join(f".BR {p.partition('(')[0]} ({p.partition('(')[2]}" for p in pages).replace(",\n", " ,\n")
 
 
-def options(text):
+def options(text: str) -> str:
     """Lines of a --help: options as tagged paragraphs, what follows them as text."""
     out = []
     for line in text.splitlines():
@@ -82,7 +85,7 @@ def options(text):
     return "\n".join(out)
 
 
-def subcommand(program, command):
+def subcommand(program: str, command: typing.Any) -> str:
     words = " ".join(filter(None, (program, command["words"], command["arguments"])))
     out = [f".SS {plain(words)}", marked(command["help"][0].upper() + command["help"][1:]) + "."]
     for o in command["options"]:
@@ -90,7 +93,7 @@ def subcommand(program, command):
     return "\n".join(out)
 
 
-def command_page(program):
+def command_page(program: str) -> str:
     table = json.loads(ask(program, "--json", "help"))
     name = table["program"]
     out = [heading(name, 8, table["release"]), f".SH NAME\n{plain(name)} \\- {plain(table['about'])}",
@@ -104,7 +107,7 @@ def command_page(program):
     return "\n".join(out)
 
 
-def process_page(program, weir):
+def process_page(program: str, weir: typing.Any) -> str:
     """One of the four processes, which `weir run` starts."""
     release = ask(weir, "--version").split()[-1]
     name = program.rpartition("/")[2]
@@ -118,7 +121,7 @@ def process_page(program, weir):
         ".SH OPTIONS", options("\n".join(lines[first:])), see_also(name)])
 
 
-def table_rows(text):
+def table_rows(text: str) -> typing.Iterator[list[typing.Any]]:
     """The rows of a Markdown table, without its head."""
     for line in text.splitlines():
         cells = [c.strip().replace("\\|", "|") for c in re.split(r"(?<!\\)\|", line)[1:-1]]
@@ -126,19 +129,19 @@ def table_rows(text):
             yield cells
 
 
-def field(cells):
+def field(cells: typing.Any) -> str:
     path, kind, default, limits, effect, meaning = cells
     facts = [kind] + ([default if default == "required" else f"default {default}"] if default else []) + \
         ([f"limits {limits}"] if limits else []) + (["takes effect at a restart"] if effect == "restart" else [])
     return tagged(path.strip("`"), f"{'; '.join(facts)}.\n{meaning[:1].upper() + meaning[1:].rstrip('.')}.")
 
 
-def bullets(text):
+def bullets(text: str) -> str:
     """A Markdown list of one level."""
     return "\n".join(f".IP \\(bu 2\n{marked(item)}" for item in text.strip()[2:].split("\n- "))
 
 
-def conf_page(program):
+def conf_page(program: str) -> str:
     release = ask(program, "--version").split()[-1]
     text = ask(program, "config", "reference")
     paragraphs = [p for p in text.partition("## Effective")[0].split("\n\n")
@@ -152,7 +155,7 @@ def conf_page(program):
                             ".SH EXAMPLES\n.I /usr/share/doc/weir/examples/weir.conf", see_also("weir.conf")])
 
 
-def first_words(arguments):
+def first_words(arguments: typing.Any) -> list[str]:
     """What may come first behind a subcommand: "site NAME|backend POOL/NAME" -> site, backend; FILE -> @file."""
     found = []
     for way in arguments.strip("[]").split("|"):
@@ -161,11 +164,11 @@ def first_words(arguments):
     return found
 
 
-def quoted(text):
+def quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def completion(program):
+def completion(program: str) -> str:
     table = json.loads(ask(program, "--json", "help"))
     name = table["program"]
     ident = name.replace("-", "_")
@@ -231,7 +234,7 @@ _{ident}() {{
 }}
 complete -o filenames -F _{ident} {name}
 """
-MAKERS = {"command": command_page, "process": process_page, "conf": conf_page, "completion": completion}
+MAKERS: dict[str, typing.Callable[..., str]] = {"command": command_page, "process": process_page, "conf": conf_page, "completion": completion}
 
 if __name__ == "__main__":
     if len(sys.argv) < 3 or sys.argv[1] not in MAKERS:

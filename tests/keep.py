@@ -10,6 +10,8 @@ also mounts (of a BPF file system: with its pins), and network namespaces that a
 gone. It writes to SAID, as JSON: cpu_s, all its processes' time, and left, a text for each thing. Processes are ended by
 their pid, namespaces and mounts are taken away.
 """
+from __future__ import annotations
+
 import ctypes
 import glob
 import json
@@ -31,9 +33,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def children(pid):
+def children(pid: int) -> list[int]:
     """Children of a process, those of all its threads."""
-    found = []
+    found: list[int] = []
     for path in glob.glob(f"/proc/{pid}/task/*/children"):
         try:
             with open(path, encoding="ascii") as f:
@@ -43,8 +45,9 @@ def children(pid):
     return found
 
 
-def descendants(pid):
-    found, todo = set(), [pid]
+def descendants(pid: int) -> set[int]:
+    found: set[int] = set()
+    todo = [pid]
     while todo:
         new = [p for p in children(todo.pop()) if p not in found]
         found.update(new)
@@ -52,31 +55,31 @@ def descendants(pid):
     return found
 
 
-def words_of(pid):
+def words_of(pid: int | str) -> str:
     """A process's command, "" for one that has ended and only waits for its parent."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
-            name, state = re.match(r"\d+ \((.*)\) (\S)", f.read(), re.S).groups()
+            [(name, state)] = re.findall(r"^\d+ \((.*)\) (\S)", f.read(), re.S)
         with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as f:
             words = f.read().replace("\0", " ").strip()
-    except (OSError, AttributeError):
+    except (OSError, ValueError):
         return ""
     return "" if state in "ZX" else (words or f"[{name}]")[:200]
 
 
-def mounts():
+def mounts() -> list[str]:
     """Where something is mounted here, without the namespaces, which others make as well."""
     with open("/proc/self/mounts", encoding="utf-8", errors="replace") as f:
         places = [line.split()[1].encode().decode("unicode_escape") for line in f]
     return [p for p in places if not p.startswith(NAMESPACES)]
 
 
-def mount(source, place, kind, flags, words=None):
+def mount(source: str, place: str, kind: bytes | None, flags: int, words: bytes | None = None) -> None:
     if libc.mount(source.encode(), place.encode(), kind, flags, words):
         raise OSError(ctypes.get_errno(), f"mount on {place}")
 
 
-def own_folders(folder):
+def own_folders(folder: str) -> bool:
     """A /tmp (in @folder, if the project itself lies in /tmp) and a /dev/shm for the suite alone. @return whether that is allowed here"""
     if os.geteuid() or libc.unshare(NEWNS):
         return False
@@ -95,18 +98,20 @@ def own_folders(folder):
 
 
 class Keeper:
-    def __init__(self, folder):
+    def __init__(self, folder: str) -> None:
         libc.prctl(SUBREAPER, 1, 0, 0, 0)
         self.own = own_folders(folder)
-        self.mounts, self.seen, self.left = mounts(), set(), []
+        self.mounts = mounts()
+        self.seen: set[int] = set()
+        self.left: list[str] = []
         self.ended = threading.Event()
 
-    def watch(self):
+    def watch(self) -> None:
         """Remember the suite's processes: namespaces are named by them."""
         while not self.ended.wait(WATCH_S):
             self.seen |= descendants(os.getpid())
 
-    def run(self, command):
+    def run(self, command: list[str]) -> int:
         watcher = threading.Thread(target=self.watch, daemon=True)
         # A signal that comes while it starts waits until there is somebody to hand it to.
         signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
@@ -127,24 +132,24 @@ class Keeper:
         watcher.join()
         return 128 - status if status < 0 else status
 
-    def reap(self):
+    def reap(self) -> None:
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         except ChildProcessError:
             pass
 
-    def living(self):
+    def living(self) -> dict[int, str]:
         self.reap()
         return {pid: words for pid in descendants(os.getpid()) if (words := words_of(pid))}
 
-    def wait_for_end(self, limit_s):
+    def wait_for_end(self, limit_s: float) -> dict[int, str]:
         until = time.monotonic() + limit_s
         while (living := self.living()) and time.monotonic() < until:
             time.sleep(0.05)
         return living
 
-    def end_processes(self):
+    def end_processes(self) -> None:
         for pid, words in sorted(self.wait_for_end(GRACE_S).items()):
             self.left.append(f"process {pid}: {words}")
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -154,7 +159,7 @@ class Keeper:
                 break
         self.reap()
 
-    def take_away(self):
+    def take_away(self) -> None:
         for place in reversed([m for m in mounts() if m not in self.mounts]) if self.own else ():
             pins = [os.path.join(f, n) for f, _, names in os.walk(place) for n in names if not n.endswith(".debug")]
             self.left.append(f"mount {place}" + (f", with {' '.join(sorted(pins)[:5])}" if pins else ""))
@@ -168,7 +173,7 @@ class Keeper:
             self.left += [f"file {place}/{name}" for name in sorted(os.listdir(place)) if name.startswith("weir")]
 
 
-def main():
+def main() -> int:
     said, *command = sys.argv[1:]
     keeper = Keeper(said + ".tmp")
     try:

@@ -9,18 +9,24 @@ packet has a number, and what does not come back out of the node towards a backe
 The reference of an `apply` is the processor time that weir-dataplane spent on it, of all its threads: on a machine that has other
 work, the times are longer than that. `same`: nothing changed; `one`: a weight in one pool; `all`: one in each; `first`: tables were empty.
 """
+from __future__ import annotations
+
 import json
 import os
 import statistics
 import subprocess
 import sys
 import time
+import typing
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lab"))
 
 from net import BUILD, Lab, executable, say, wait_until  # noqa: E402
 from servers import pass_program  # noqa: E402
+
+if typing.TYPE_CHECKING:
+    from net import Host
 
 TRIALS = 3
 CASES = {
@@ -31,12 +37,12 @@ DEATH_TARGET = 10
 DELAYS = (0, 10, 30, 60, 100, 150, 200, 300, 400)
 
 
-def address(pool, backend, per_pool):
+def address(pool: int, backend: int, per_pool: int) -> str:
     n = pool * per_pool + backend
     return f"10.{64 + n // 62500}.{n // 250 % 250}.{n % 250 + 1}"
 
 
-def config(case, pools):
+def config(case: dict[str, int], pools: int) -> str:
     backends = [",".join(f'{{ name = "b{b}"; address = "{address(p, b, case["backends"])}"; weight = 100; }}'
                          for b in range(case["backends"])) for p in range(pools)]
     pool_rows = ",\n".join(f'{{ name = "p{p}"; site = "ams"; check = "web"; mode = "ipip"; max_backends = {case["max"]}; '
@@ -58,25 +64,25 @@ services = ( {services} );
 """
 
 
-def vip(pool):
+def vip(pool: int) -> str:
     return f"198.18.{pool // 250}.{pool % 250 + 1}"
 
 
 class Tool:
     """A program of ours that answers each line with "ok NUMBER ..."."""
 
-    def __init__(self, host, name, *arguments):
+    def __init__(self, host: Host, name: str, *arguments: str) -> None:
         self.popen = subprocess.Popen([*host.enter, executable(name), *arguments], text=True,
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=1)
 
-    def do(self, *words):
+    def do(self, *words: str | int) -> list[typing.Any]:
         self.popen.stdin.write(" ".join(map(str, words)) + "\n")
         answer = self.popen.stdout.readline().split()
         if not answer or answer[0] != "ok":
             raise RuntimeError(f"{words}: {answer}")
         return [float(x) for x in answer[1:]]
 
-    def close(self):
+    def close(self) -> None:
         self.popen.stdin.close()
         self.popen.wait(10)
 
@@ -84,7 +90,7 @@ class Tool:
 class Bench:
     """One node with its document, verdicts and traffic."""
 
-    def __init__(self, lab, name, case):
+    def __init__(self, lab: Lab, name: str, case: dict[str, int]) -> None:
         self.lab, self.name, self.case = lab, name, case
         base = os.path.join(lab.dir, name)
         self.conf, self.state, self.run_dir, self.bpf = dirs = [
@@ -92,7 +98,7 @@ class Bench:
         for directory in dirs:
             os.makedirs(directory)
             os.chmod(directory, 0o777)
-        self.number, self.ready = 0, None
+        self.number, self.ready = 0, ""
         self.router, self.node = lab.host(f"r{len(lab.hosts)}"), lab.host(f"n{len(lab.hosts)}")
         lab.link(self.router, "p-node", self.node, "eth1", mtu=1600)
         self.router.ip(f"link set p-node xdp object {pass_program()} section xdp")
@@ -106,7 +112,7 @@ class Bench:
             f.write("000102030405060708090a0b0c0d0e0f\n")
         self.tool = Tool(self.node, "change-tool", os.path.join(self.bpf, "bench", "n1"), self.run_dir)
 
-    def document(self, which, changed_pools):
+    def document(self, which: str, changed_pools: int) -> tuple[str, str, int]:
         """Make the next document, not yet in its place; returns the words for `apply`."""
         self.number += 1
         self.ready = os.path.join(self.state, f"ready-{self.number}.conf")
@@ -114,10 +120,10 @@ class Bench:
         return self.ready, self.effective, self.number
 
     @property
-    def effective(self):
+    def effective(self) -> str:
         return os.path.join(self.state, "effective.conf")
 
-    def start(self):
+    def start(self) -> None:
         ready, to, _ = self.document("small", 0)
         os.rename(ready, to)
         self.process = self.node.start("weir-dataplane", [
@@ -128,7 +134,7 @@ class Bench:
         self.tool.do("map")
 
 
-    def load(self):
+    def load(self) -> typing.Any:
         """The whole document for the first time, verdicts, and the stream."""
         took = self.apply("whole", 0)
         self.tool.do("health", self.effective)
@@ -136,23 +142,23 @@ class Bench:
         self.settle()
         return took
 
-    def settle(self):
+    def settle(self) -> None:
         """Warned slots move after a second and a half; then verdicts and members alone say whose each slot is."""
         wait_until(lambda: self.tool.do("verify", self.effective) == [0.0], 30, "slots as if built anew", 0.5)
 
-    def cpu_ms(self):
+    def cpu_ms(self) -> float:
         with open(f"/proc/{self.process.pid}/stat") as f:
             fields = f.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
 
-    def apply(self, which, changed_pools):
+    def apply(self, which: str, changed_pools: int) -> tuple[typing.Any, float]:
         """Milliseconds from the new document to the tables, and of processor time."""
         words = self.document(which, changed_pools)
         before = self.cpu_ms()
         took = self.tool.do("apply", *words)[0]
         return took, self.cpu_ms() - before
 
-    def lost(self):
+    def lost(self) -> typing.Any:
         """What the stream has lost by now; fails where it could not see."""
         time.sleep(0.3)
         _, lost, unseen, _ = self.stream.do("lost?")
@@ -160,32 +166,33 @@ class Bench:
             raise RuntimeError(f"the kernel hid {unseen:.0f} packets: nothing can be said of losses")
         return lost
 
-    def victim(self, i):
+    def victim(self, i: int) -> tuple[str, str]:
         return "p0", address(0, i % self.case["backends"], self.case["backends"])
 
-    def death(self, i):
+    def death(self, i: int) -> typing.Any:
         """Milliseconds; only the dead one's slots may move, and as if built anew."""
         took, repaired, others = self.tool.do("down", *self.victim(i))
         if others or not repaired or self.tool.do("verify", self.effective) != [0.0]:
             raise RuntimeError(f"{repaired} slots repaired, {others} others moved, or not as if built anew")
         return took
 
-    def during(self, i, delay_ms):
+    def during(self, i: int, delay_ms: int) -> typing.Any:
         """A death while a document is read that changes all: milliseconds to the tables."""
         took = self.tool.do("during", *self.document("whole", self.case["pools"] * (i % 2)), delay_ms, *self.victim(i))[1]
         return took
 
-    def recover(self, i):
+    def recover(self, i: int) -> None:
         self.tool.do("up", *self.victim(i))
         self.settle()
 
-    def close(self):
+    def close(self) -> None:
         self.stream.close()
         self.tool.close()
         self.process.stop()
 
 
-def entry(name, taken, target, cpu=None, lost=None):
+def entry(name: str, taken: list[typing.Any], target: int, cpu: list[typing.Any] | None = None,
+          lost: typing.Any = None) -> dict[str, typing.Any]:
     made = {"name": name, "unit": "ms", "min": round(min(taken), 2), "median": round(statistics.median(taken), 2),
             "max": round(max(taken), 2), "trials": len(taken), "reference": None, "reference_median": None,
             "target": target, "met": statistics.median(taken) < target and not lost}
@@ -197,7 +204,7 @@ def entry(name, taken, target, cpu=None, lost=None):
     return made
 
 
-def measure(b):
+def measure(b: Bench) -> list[typing.Any]:
     """All rows of one case."""
     name, case, rows = b.name, b.case, []
     first = b.load()
@@ -226,7 +233,7 @@ def measure(b):
     return rows
 
 
-def main():
+def main() -> int:
     rows = []
     with Lab("change-bench") as lab:
         for name, case in CASES.items():

@@ -8,6 +8,8 @@ Each answer must have the response code that the case is about, else there is no
 
     bench_dns.py [--rounds N] [--seconds S] [--names N]
 """
+from __future__ import annotations
+
 import argparse
 import json
 import os
@@ -15,6 +17,7 @@ import re
 import statistics
 import subprocess
 import sys
+import typing
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "dns"))
 import name_servers  # noqa: E402
@@ -28,30 +31,31 @@ plugins => { weighted => { service_types = up, web => {
 SERVER_CPU, SENDER_CPU = "0", "1"
 
 
-def large(names):
+def large(names: typing.Any) -> str:
     return HEAD + "".join(f"h{i} A 10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}\n" for i in range(names))
 
 
 class Case:
     """One kind of query, and who can answer it."""
 
-    def __init__(self, name, zones, queries, dynamic=False, rcode="NOERROR"):
+    def __init__(self, name: str, zones: dict[str, str], queries: list[typing.Any], dynamic: bool = False,
+                 rcode: str = "NOERROR") -> None:
         self.name, self.zones, self.queries, self.dynamic, self.rcode = name, zones, queries, dynamic, rcode
 
-    def makers(self):
+    def makers(self) -> list[typing.Any]:
         if not self.dynamic:
             return [name_servers.Weir, name_servers.Nsd, name_servers.Knot, name_servers.Gdnsd]
         return [lambda zones: name_servers.Weir(zones, names=["www.shop.test"]), gdnsd_weighted]
 
 
-def gdnsd_weighted(zones):
+def gdnsd_weighted(zones: typing.Any) -> name_servers.Gdnsd:
     server = name_servers.Gdnsd({z: text + "www 60/5 DYNA weighted!web\n" for z, text in zones.items()})
     with open(server.path("etc/config"), "a", encoding="utf-8") as config:
         config.write(GDNSD_DYNAMIC)
     return server
 
 
-def cases(names):
+def cases(names: typing.Any) -> list[typing.Any]:
     """In the order of the table."""
     step = max(1, names // 50000)
     big = {"shop.test": large(names)}
@@ -67,7 +71,7 @@ def cases(names):
     ]
 
 
-def processes(pid):
+def processes(pid: int) -> list[int]:
     """The process and all below it."""
     found = [pid]
     for task in os.listdir(f"/proc/{pid}/task"):
@@ -77,7 +81,7 @@ def processes(pid):
     return found
 
 
-def cpu(pid):
+def cpu(pid: int) -> tuple[int, int, int]:
     """(nanoseconds on a CPU, ticks in user mode, ticks in the kernel) of a process and all below it."""
     total, user, system = 0, 0, 0
     for each in processes(pid):
@@ -90,12 +94,12 @@ def cpu(pid):
     return total, user, system
 
 
-def pin(pid):
+def pin(pid: int) -> None:
     for each in processes(pid):
         subprocess.run(["taskset", "-acp", SERVER_CPU, str(each)], check=True, stdout=subprocess.DEVNULL)
 
 
-def completed(text, rcode, who):
+def completed(text: str, rcode: str, who: str) -> int:
     """Queries that dnsperf says were completed; all of them must have got RCODE."""
     done = int(re.search(r"Queries completed:\s+(\d+)", text)[1])
     codes = {code: int(n) for code, n in re.findall(r"([A-Z]+) (\d+) \(", re.search(r"Response codes:(.*)", text)[1])}
@@ -104,7 +108,7 @@ def completed(text, rcode, who):
     return done
 
 
-def measure(server, path, seconds, rcode="NOERROR"):
+def measure(server: typing.Any, path: str, seconds: float, rcode: str = "NOERROR") -> tuple[float, float, float]:
     """Microseconds a query: (in all, in user mode), and queries a second."""
     before = cpu(server.process.pid)
     text = subprocess.run(["taskset", "-c", SENDER_CPU, "dnsperf", "-s", "127.0.0.1", "-p", str(server.port), "-d",
@@ -117,9 +121,10 @@ def measure(server, path, seconds, rcode="NOERROR"):
     return each, each * user / max(user + system, 1), done / seconds
 
 
-def bench(case, rounds, seconds):
+def bench(case: Case, rounds: typing.Any, seconds: float) -> dict[typing.Any, typing.Any]:
     """server name -> list of measurements."""
-    seen, opened = {}, []
+    seen: dict[typing.Any, typing.Any] = {}
+    opened: list[typing.Any] = []
     try:
         for maker in case.makers():
             server = maker(case.zones)
@@ -140,7 +145,7 @@ THREADS_MOST = 1.1  # CPU time a query of two threads, in that of one
 THREADS_RATE = 1.8  # queries a second of two threads, in those of one, where they have cores of their own
 
 
-def measure_free(server, path, seconds):
+def measure_free(server: name_servers.Weir, path: str, seconds: float) -> tuple[float, float]:
     """As measure(), with server and sender on all CPUs; the sender has threads and ports enough for two threads."""
     before = cpu(server.process.pid)
     text = subprocess.run(["dnsperf", "-s", "127.0.0.1", "-p", str(server.port), "-d", path, "-l", str(seconds), "-c", "32",
@@ -150,9 +155,10 @@ def measure_free(server, path, seconds):
     return (cpu(server.process.pid)[0] - before[0]) / 1000 / done, done / seconds
 
 
-def bench_threads(rounds, seconds):
+def bench_threads(rounds: typing.Any, seconds: float) -> typing.Iterator[dict[typing.Any, typing.Any]]:
     """Rows of two threads beside one: CPU time a query, and queries a second where there are four cores."""
-    seen, opened = {1: [], 2: []}, {}
+    opened: dict[typing.Any, typing.Any] = {}
+    seen: dict[int, list[typing.Any]] = {1: [], 2: []}
     try:
         for n in seen:
             opened[n] = name_servers.Weir({"shop.test": SMALL}, threads=n)
@@ -177,11 +183,11 @@ def bench_threads(rounds, seconds):
            "met": rate[1] >= rate[0] * THREADS_RATE if cores >= 4 else None}
 
 
-def summary(values):
+def summary(values: list[typing.Any]) -> tuple[typing.Any, typing.Any]:
     return round(min(values), 3), round(statistics.median(values), 3)
 
 
-def rows(case, seen):
+def rows(case: Case, seen: typing.Any) -> typing.Iterator[dict[typing.Any, typing.Any]]:
     """JSON rows of one case: ours beside the best of the others, then each of the others."""
     for part, suffix in ((0, ""), (1, ".user")):
         figures = {name: summary([m[part] for m in list_]) for name, list_ in seen.items()}
@@ -194,13 +200,13 @@ def rows(case, seen):
                    "median": figure[1], "reference": None, "reference_median": None, "target": None, "met": None}
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1)
     parser.add_argument("--names", type=int, default=1000000)
     args = parser.parse_args()
-    all_rows = []
+    all_rows: list[typing.Any] = []
     print("CPU microseconds a query, min/median, user part in brackets; queries a second at best")
     for case in cases(args.names):
         seen = bench(case, args.rounds, args.seconds)

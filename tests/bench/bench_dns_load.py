@@ -7,11 +7,14 @@ compiles the zone in each turn and keeps the image on disk, whose size gives the
 
     bench_dns_load.py [--rounds N] [--records N]
 """
+from __future__ import annotations
+
 import argparse
 import json
 import os
 import statistics
 import sys
+import typing
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "dns"))
 import name_servers  # noqa: E402
@@ -25,19 +28,19 @@ HOSTS_OF_TEN = (  # records of ten hosts of an ordinary large zone: 18
     ("CNAME",), ("CNAME",))
 
 
-def data(kind, i):
+def data(kind: str, i: int) -> str:
     """Text of record data, other for each host."""
     low = f"{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}"
     return {"A": f"10.{low}", "AAAA": f"2001:db8:{i >> 16:x}::{i & 0xffff:x}", "MX": f"10 mx{i % 4}",
             "TXT": f'"v=spf1 ip4:10.{low} -all"', "CNAME": f"host{i * 7919 % 500000 // 10 * 10}"}[kind]
 
 
-def addresses(records):
+def addresses(records: typing.Any) -> str:
     """A zone of so many names with one address each: the most bytes a record."""
     return HEAD + "".join(f"host{i} A {data('A', i)}\n" for i in range(records - N_HEAD))
 
 
-def mixed(records):
+def mixed(records: typing.Any) -> str:
     """A zone of so many records: A, AAAA, MX, TXT and CNAME, with the TTL and class of some stated."""
     lines, n, i = [HEAD], N_HEAD, 0
     lines += [f"mx{k} A 192.0.2.{10 + k}\n" for k in range(4)]
@@ -52,7 +55,7 @@ def mixed(records):
     return "".join(lines)
 
 
-def processes(pid):
+def processes(pid: int) -> list[int]:
     """The process and all below it."""
     found = [pid]
     for task in os.listdir(f"/proc/{pid}/task"):
@@ -62,7 +65,7 @@ def processes(pid):
     return found
 
 
-def cpu_s(pid):
+def cpu_s(pid: int) -> float:
     """Seconds on a CPU of a process, its ended threads and children, and all below it."""
     ticks = 0
     for each in processes(pid):
@@ -72,7 +75,7 @@ def cpu_s(pid):
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def load(maker, text):
+def load(maker: type, text: str) -> tuple[float, int | None]:
     """(CPU seconds until it serves, bytes of the image or None) of one start."""
     server = maker({ZONE: text})
     try:
@@ -83,9 +86,10 @@ def load(maker, text):
         server.__exit__()
 
 
-def bench(text, rounds):
+def bench(text: str, rounds: typing.Any) -> tuple[dict[typing.Any, typing.Any], int]:
     """({server name: CPU seconds}, bytes of the image)."""
-    seen, image_bytes = {}, 0
+    seen: dict[typing.Any, typing.Any] = {}
+    image_bytes = 0
     for _ in range(rounds):
         for name, maker in (("weir-dns", name_servers.Weir), ("knot", name_servers.Knot), ("nsd", name_servers.Nsd)):
             spent, size = load(maker, text)
@@ -94,17 +98,18 @@ def bench(text, rounds):
     return seen, image_bytes
 
 
-def summary(values):
+def summary(values: typing.Any) -> tuple[typing.Any, typing.Any]:
     return round(min(values), 3), round(statistics.median(values), 3)
 
 
-def row(name, unit, figure, reference=(None, None), target=None):
+def row(name: str, unit: str, figure: tuple[typing.Any, typing.Any], reference: typing.Any = (None, None),
+        target: int | None = None) -> dict[typing.Any, typing.Any]:
     """A JSON row; the medians decide."""
     return {"name": name, "unit": unit, "min": figure[0], "median": figure[1], "reference": reference[0],
             "reference_median": reference[1], "target": target, "met": None if target is None else figure[1] <= target}
 
 
-def rows(kind, seen, each):
+def rows(kind: str, seen: typing.Any, each: typing.Any) -> typing.Iterator[typing.Any]:
     """Ours beside Knot's, each of the others, and the bytes a record."""
     figures = {name: summary(values) for name, values in seen.items()}
     print(f"{kind:10}", "   ".join(f"{name} {least:.2f}/{median:.2f}" for name, (least, median) in figures.items()),
@@ -116,12 +121,12 @@ def rows(kind, seen, each):
     yield row(f"dns_load.{kind}.bytes", "bytes/record", (each, each), target=BYTES_MOST)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--records", type=int, default=1000000)
     args = parser.parse_args()
-    all_rows = []
+    all_rows: list[typing.Any] = []
     print("CPU seconds until a zone is served, min/median")
     for kind, make in (("mixed", mixed), ("addresses", addresses)):
         seen, image_bytes = bench(make(args.records), args.rounds)

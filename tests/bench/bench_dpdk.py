@@ -9,6 +9,8 @@ veth    AF_PACKET on a kernel interface, frames from a generator on the other co
 
 Needs root and two CPUs. The target is for pcap: at least 0.7 of testpmd's rate.
 """
+from __future__ import annotations
+
 import json
 import os
 import random
@@ -18,12 +20,16 @@ import statistics
 import struct
 import sys
 import time
+import typing
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lab"))
 
 from net import BUILD, Lab, executable, say, wait_until  # noqa: E402
 from world import Node  # noqa: E402
+
+if typing.TYPE_CHECKING:
+    from net import Process
 
 TURNS, SECONDS, FLOWS, BACKENDS, TARGET = 3, 4, 4096, 100, 0.7
 VIP, MAC = "203.0.113.10", bytes.fromhex("02aa00000001")
@@ -39,14 +45,14 @@ services = ( {{ name = "w"; protocol = "tcp"; port = 80; at = ( {{ site = "s"; v
 """
 
 
-def checksum(data):
+def checksum(data: bytes) -> typing.Any:
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xffff) + (total >> 16)
     return ~total & 0xffff
 
 
-def frames():
+def frames() -> typing.Iterator[bytes]:
     """TCP segments of FLOWS clients to the VIP, 60 bytes and what a wire adds."""
     r = random.Random(1)
     for _ in range(FLOWS):
@@ -57,7 +63,7 @@ def frames():
         yield MAC + bytes.fromhex("02cc00000001") + b"\x08\0" + head + tcp + bytes(6)
 
 
-def write_files(directory):
+def write_files(directory: str) -> None:
     with open(os.path.join(directory, "in.pcap"), "wb") as pcap, open(os.path.join(directory, "frames"), "wb") as raw:
         pcap.write(struct.pack("=IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
         for frame in frames():
@@ -65,7 +71,7 @@ def write_files(directory):
             raw.write(struct.pack("=H", len(frame)) + frame)
 
 
-def testpmd(directory, prefix, cores, devices, mode):
+def testpmd(directory: str, prefix: str, cores: str, devices: list[typing.Any], mode: str) -> list[typing.Any]:
     vdevs = [f"--vdev={d}" for d in devices]
     topology = "paired" if len(devices) == 2 else "loop"
     return ["stdbuf", "-oL", "dpdk-testpmd", "--no-huge", "-m", "512", "--no-pci", "--no-telemetry", f"--file-prefix={prefix}",
@@ -76,7 +82,7 @@ def testpmd(directory, prefix, cores, devices, mode):
 class Bed:
     """A namespace with a link of each kind, and what drives it."""
 
-    def __init__(self, lab, kind):
+    def __init__(self, lab: Lab, kind: str) -> None:
         self.lab, self.kind, self.dir = lab, kind, lab.dir
         self.host, self.peer = lab.host(f"{kind}-n"), lab.host(f"{kind}-g")
         self.memif = os.path.join(lab.dir, "memif.sock")
@@ -87,7 +93,7 @@ class Bed:
             self.host.sysctl({"net.ipv6.conf.all.disable_ipv6": 1})
         self.out = {"pcap": "out", "memif": "in", "veth": "v0"}[kind]
 
-    def devices(self, weir):
+    def devices(self, weir: bool) -> typing.Any:
         """What is driven: of Weir by interface, of testpmd in its ports' order."""
         if self.kind == "pcap":
             pair = {"in": self.pcap, "out": "net_null0,no-rx=1"}
@@ -97,7 +103,7 @@ class Bed:
             pair = {"v0": "" if weir else "net_af_packet0,iface=v0"}
         return pair if weir else list(pair.values())
 
-    def generator(self):
+    def generator(self) -> Process | None:
         if self.kind == "pcap":
             return None
         if self.kind == "memif":
@@ -112,7 +118,7 @@ class Bed:
         time.sleep(2 if self.kind == "memif" else 0)
         return process
 
-    def configure(self):
+    def configure(self) -> None:
         base = os.path.join(self.dir, f"{self.kind}.weir")
         self.conf, self.state, self.run_dir, self.bpf = (os.path.join(base, d) for d in ("conf", "state", "run", "bpf"))
         for directory in (self.conf, self.state, self.run_dir, self.bpf):
@@ -129,7 +135,7 @@ class Bed:
         self.host.run([executable("lab-effective"), os.path.join(self.conf, "weir.conf"), "n",
                        os.path.join(self.state, "effective.conf")])
 
-    def resolve(self):
+    def resolve(self) -> None:
         """The way to the backends, on the port that they are behind."""
         if self.kind != "veth":
             wait_until(lambda: f": {self.out}:" in self.host.run(["ip", "link"]), 20, f"the TAP {self.out}", 0.2)
@@ -137,11 +143,11 @@ class Bed:
         self.host.ip(*(f"neigh replace 10.0.0.{i + 10} lladdr 02:bb:00:00:00:01 dev {self.out} nud permanent"
                        for i in range(BACKENDS)))
 
-    def forwarded(self):
+    def forwarded(self) -> tuple[typing.Any, float]:
         """Frames sent to backends, as of the page's next writing, which is each second; and when that was."""
-        def count():
+        def count() -> typing.Any:
             try:
-                stats = Node.stats(self, "dataplane")
+                stats = Node.stats(self, "dataplane")  # type: ignore[arg-type]  # run_dir is all it takes
             except OSError:
                 return 0
             return stats.get(("weir_dataplane_packets_total", 'action="sent",reason="forwarded"'), 0)
@@ -150,7 +156,7 @@ class Bed:
         return count(), time.monotonic()
 
 
-def rate_of_testpmd(bed, turn):
+def rate_of_testpmd(bed: Bed, turn: int) -> float:
     generator = bed.generator()
     process = bed.host.start(f"testpmd{turn}", testpmd(bed.dir, "ref", "0,1", bed.devices(False), "macswap"))
     step = len(bed.devices(False))
@@ -162,7 +168,7 @@ def rate_of_testpmd(bed, turn):
     return statistics.median(rates[::step][1:]) / 1e6  # of the port that receives, but for its first second
 
 
-def rate_of_weir(bed, turn):
+def rate_of_weir(bed: Bed, turn: int) -> typing.Any:
     generator = bed.generator()
     process = bed.host.start(f"weir{turn}", [executable("weir-dataplane"), *bed.options])
     bed.resolve()
@@ -177,7 +183,7 @@ def rate_of_weir(bed, turn):
     return (last - first) / (end - start) / 1e6
 
 
-def measure(lab, kind):
+def measure(lab: Lab, kind: str) -> dict[str, typing.Any]:
     bed = Bed(lab, kind)
     bed.configure()
     weir, reference = [], []
@@ -195,7 +201,7 @@ def measure(lab, kind):
     return row
 
 
-def main():
+def main() -> None:
     kinds = sys.argv[1:] or ("pcap", "memif", "veth")
     with Lab("dpdk-bench") as lab:
         write_files(lab.dir)

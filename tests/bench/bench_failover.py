@@ -8,6 +8,8 @@ The reference is the check's schedule alone, had nothing else taken any time.
 
     bench_failover.py [LOAD]   beside LOAD processes that are always busy
 """
+from __future__ import annotations
+
 import json
 import os
 import random
@@ -18,6 +20,7 @@ import subprocess
 import sys
 import threading
 import time
+import typing
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lab"))
@@ -25,6 +28,10 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "lab"))
 import plan as planning  # noqa: E402
 from net import BUILD, Lab, say, wait_until  # noqa: E402
 from world import World  # noqa: E402
+
+if typing.TYPE_CHECKING:
+    from net import Host
+    from world import Node
 
 TRIALS, TARGET_MS = 20, 100
 INTERVAL_MS, FAST_MS, TIMEOUT_MS, FALL = 50, 10, 15, 2
@@ -37,7 +44,7 @@ ETH_P_ALL, SO_TIMESTAMPNS = 3, 35
 class Wire:
     """The time of the last packet of a client's flow that went out of a port of the router."""
 
-    def __init__(self, host, port, node_addresses):
+    def __init__(self, host: Host, port: str, node_addresses: list[typing.Any]) -> None:
         self.last_ns, self.n = 0, 0
         self.not_these = [socket.inet_pton(socket.AF_INET6 if ":" in a else socket.AF_INET, a) for a in node_addresses]
         self.socket = in_namespace(host, lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
@@ -46,7 +53,7 @@ class Wire:
         self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         threading.Thread(target=self._run, daemon=True).start()
 
-    def _run(self):
+    def _run(self) -> None:
         while True:
             try:
                 data, control, _, address = self.socket.recvmsg(128, 64)
@@ -60,7 +67,7 @@ class Wire:
             self.last_ns, self.n = seconds * 10**9 + ns, self.n + 1
 
 
-def in_namespace(host, make):
+def in_namespace(host: Host, make: typing.Callable[..., socket.socket]) -> socket.socket:
     """Call make() in a host's namespace (setns(2); this thread comes back)."""
     import ctypes
     libc = ctypes.CDLL(None, use_errno=True)
@@ -79,33 +86,33 @@ def in_namespace(host, make):
 class Switch:
     """An `ip -batch` that waits for commands, so that one takes effect at once."""
 
-    def __init__(self, host):
+    def __init__(self, host: Host) -> None:
         self.popen = subprocess.Popen([*host.enter, "ip", "-force", "-batch", "-"], stdin=subprocess.PIPE,
                                       text=True, bufsize=1)
 
-    def do(self, command):
+    def do(self, command: str) -> None:
         self.popen.stdin.write(command + "\n")
         self.popen.stdin.flush()
 
 
-def rows(node):
+def rows(node: Node) -> dict[typing.Any, typing.Any]:
     try:
         return {r["backend"]: r for r in node.ctl("health", {"do": "list"})["targets"] if "backend" in r}
     except (OSError, ValueError, KeyError):
         return {}
 
 
-def all_up(node, n):
+def all_up(node: Node, n: int) -> bool:
     found = rows(node)
     return len(found) == n and all(r["state"] == "up" and not r["in_doubt"] for r in found.values())
 
 
-def wait_for_traffic(wire):
+def wait_for_traffic(wire: Wire) -> None:
     n = wire.n
     wait_until(lambda: wire.n > n + 50, 20, "packets to the backend", 0.01)
 
 
-def trial(world, wire, die, live):
+def trial(world: World, wire: Wire, die: typing.Callable[..., None], live: typing.Callable[..., None]) -> float:
     """Milliseconds from death to the last packet."""
     node = world.sites[0].node
     wait_until(lambda: all_up(node, 3), 20, "all backends are up", 0.05)
@@ -119,12 +126,12 @@ def trial(world, wire, die, live):
     return max(took_ms, 0.0)
 
 
-def schedule(per_failure_ms):
+def schedule(per_failure_ms: int) -> list[typing.Any]:
     """What the schedule alone takes, over deaths anywhere in the interval."""
     return [INTERVAL_MS * (i + 0.5) / 1000 + per_failure_ms for i in range(1000)]
 
 
-def entry(name, taken, reference):
+def entry(name: str, taken: list[typing.Any], reference: typing.Any) -> dict[typing.Any, typing.Any]:
     median = statistics.median
     return {"name": name, "unit": "ms", "min": round(min(taken), 1), "median": round(median(taken), 1),
             "max": round(max(taken), 1), "trials": len(taken), "reference": round(min(reference), 1),
@@ -132,7 +139,7 @@ def entry(name, taken, reference):
             "met": max(taken) < TARGET_MS}
 
 
-def measure(world, load):
+def measure(world: World, load: Load) -> list[typing.Any]:
     site, router = world.sites[0], world.router
     victim = site.backends[0]
     wire = Wire(router, f"p-{victim.name}", [site.plan.node4, site.plan.node6])
@@ -155,26 +162,28 @@ def measure(world, load):
 class Load:
     """Processes beside the bench that do nothing but run, of ordinary priority, until the load average shows them."""
 
-    def __init__(self, wanted):
-        self.wanted, self.processes, self.seen = wanted, [], []
+    def __init__(self, wanted: int) -> None:
+        self.processes: list[typing.Any] = []
+        self.seen: list[typing.Any] = []
+        self.wanted = wanted
 
-    def __enter__(self):
+    def __enter__(self) -> Load:
         self.processes = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(self.wanted)]
         end = time.monotonic() + 120
         while os.getloadavg()[0] < 0.9 * self.wanted and time.monotonic() < end:
             time.sleep(1)
         return self
 
-    def note(self):
+    def note(self) -> None:
         self.seen.append(os.getloadavg()[0])
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: typing.Any) -> None:
         for process in self.processes:
             process.kill()
             process.wait()
 
 
-def main():
+def main() -> int:
     wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 0
     with Load(wanted) as load, Lab("failover") as lab:
         world = World(lab, planning.simple(1, 3, api=False, check=CHECK), resolvers=())

@@ -6,11 +6,14 @@ over the same link with the XDP driver, which does not sleep, in turn. AF_PACKET
 
 Needs root. The targets: under 5 % of a core; less than 1 ms more than XDP's answer takes.
 """
+from __future__ import annotations
+
 import json
 import os
 import re
 import statistics
 import sys
+import typing
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lab"))
@@ -23,19 +26,20 @@ TURNS, REQUESTS, REST_S, SHARE_S = 5, 20, 0.25, 4
 TARGET_SHARE, TARGET_US = 0.05, 1000
 
 
-def answers(stage):
+def answers(stage: Stage) -> list[typing.Any]:
     """Microseconds from each request to its answer."""
     text = stage.world.router.run(["ping", "-c", str(REQUESTS), "-i", str(REST_S), stage.site.plan.vip4])
     return [float(ms) * 1000 for ms in re.findall(r"time=([\d.]+) ms", text)]
 
 
-def switch(stage, driver):
+def switch(stage: Stage, driver: str) -> None:
     stage.write(edit=lambda text: text.replace('driver = "auto"', f'driver = "{driver}"'))
     wait_until(lambda: stage.ready() and stage.status()["driver"] == driver, 20, f"driver {driver}", 0.1)
 
 
-def measure(stage):
-    took, shares = {"xdp": [], "dpdk": []}, []
+def measure(stage: Stage) -> list[typing.Any]:
+    shares: list[typing.Any] = []
+    took: dict[str, list[typing.Any]] = {"xdp": [], "dpdk": []}
     for turn in range(TURNS):
         for driver, times in took.items():
             switch(stage, driver)
@@ -47,14 +51,15 @@ def measure(stage):
     return [first, row("idle.core", "share", shares, [], TARGET_SHARE, max(shares) < TARGET_SHARE)]
 
 
-def row(name, unit, values, reference, target, met):
+def row(name: str, unit: str, values: list[typing.Any], reference: list[typing.Any], target: float,
+        met: typing.Any) -> dict[typing.Any, typing.Any]:
     return {"name": name, "unit": unit, "n": len(values), "min": min(values), "median": statistics.median(values),
             "max": max(values), "reference": "the XDP driver" if reference else None,
             "reference_median": statistics.median(reference) if reference else None,
             "reference_max": max(reference) if reference else None, "target": target, "met": met}
 
 
-def main():
+def main() -> int:
     with Lab("idle") as lab:
         stage = Stage(None, lab, "ipip")
         stage.write()

@@ -6,11 +6,14 @@ that it uses (the document decides). Flows: packets of many flows are sent, and 
 
 The reference of a `mapped` row is the whole of the tables, of a `resident` row the whole process, both in the larger of the two runs.
 """
+from __future__ import annotations
+
 import json
 import os
 import re
 import sys
 import time
+import typing
 
 import bench_change as change
 from net import BUILD, Lab, say
@@ -20,14 +23,14 @@ LIMITS = {"services": 4096, "backends": 16384, "slots": 1 << 23, "exceptions": 1
 FLOWS_S = 8
 
 
-def mapped(pid):
+def mapped(pid: int) -> typing.Any:
     """Bytes of BPF maps in its address space."""
     with open(f"/proc/{pid}/maps") as f:
         lines = [line.split() for line in f if "bpf-map" in line]
     return sum(int(end, 16) - int(start, 16) for start, end in (line[0].split("-") for line in lines))
 
 
-def resident(pid):
+def resident(pid: int) -> int:
     with open(f"/proc/{pid}/status") as f:
         return int(re.search(r"VmRSS:\s+(\d+) kB", f.read()).group(1)) * 1024
 
@@ -35,7 +38,7 @@ def resident(pid):
 class Run(change.Bench):
     """A process with limits and a document of `pools` pools with `backends` backends each."""
 
-    def __init__(self, lab, limits, pools, backends):
+    def __init__(self, lab: Lab, limits: dict[str, int], pools: int, backends: int) -> None:
         super().__init__(lab, f"run{len(lab.hosts)}", {"pools": pools, "backends": backends, "max": 16})
         text = "limits = {{ {} }};".format(" ".join(f"{k} = {v};" for k, v in limits.items()))
         for which in ("small", "whole"):
@@ -47,10 +50,10 @@ class Run(change.Bench):
         self.start()
         self.load()
 
-    def numbers(self):
+    def numbers(self) -> dict[typing.Any, typing.Any]:
         return {"mapped": mapped(self.process.pid), "resident": resident(self.process.pid)}
 
-    def exceptions(self):
+    def exceptions(self) -> int:
         """Flows that are remembered, as the tables say themselves."""
         node = Node.__new__(Node)
         node.run_dir = self.run_dir
@@ -58,28 +61,29 @@ class Run(change.Bench):
         return next(v for (name, _), v in node.stats("dataplane").items() if name == "weir_dataplane_exceptions")
 
 
-def measured(lab, limits, pools=10, backends=10):
+def measured(lab: Lab, limits: typing.Any, pools: int = 10, backends: int = 10) -> typing.Any:
     run = Run(lab, {**LIMITS, **limits}, pools, backends)
     numbers = run.numbers()
     run.close()
     return numbers
 
 
-def growth(lab, what, one, two, by):
+def growth(lab: Lab, what: str, one: tuple[typing.Any, ...], two: tuple[typing.Any, ...], by: int) -> typing.Any:
     """Bytes for each of `by` more: the two runs' arguments, smaller first."""
     small, large = measured(lab, *one), measured(lab, *two)
     kind = "mapped" if one[0] != two[0] else "resident"
     return entry(f"memory.{what}.{kind}", (large[kind] - small[kind]) / by, large[kind])
 
 
-def entry(name, value, reference=None, target=None):
+def entry(name: str, value: typing.Any, reference: typing.Any = None, target: int | None = None) -> dict[typing.Any,
+          typing.Any]:
     value = round(value, 1)
     say(f"{name}: {value:g} bytes")
     return {"name": name, "unit": "bytes", "min": value, "median": value, "reference": reference,
             "reference_median": reference, "target": target, "met": target is None or value <= target}
 
 
-def flows(lab):
+def flows(lab: Lab) -> list[typing.Any]:
     """What flows leave behind: before any change, and in its middle."""
     run = Run(lab, LIMITS, 10, 10)
     before, memory = run.exceptions(), run.numbers()
@@ -93,7 +97,7 @@ def flows(lab):
     return rows
 
 
-def main():
+def main() -> int:
     more = {"services": 2 * LIMITS["services"]}, {"backends": LIMITS["backends"] + 8192}, {"exceptions": 2 * LIMITS["exceptions"]}
     with Lab("memory") as lab:
         rows = [

@@ -8,11 +8,14 @@ Both drivers go on with the tables of the process before: XDP's program forwards
 process. The reference is the longest pause in a second and a half without a restart: what the machine itself does to the stream.
 Needs root.
 """
+from __future__ import annotations
+
 import json
 import os
 import statistics
 import sys
 import time
+import typing
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lab"))
@@ -29,7 +32,7 @@ VIP = "198.18.0.1"  # where change-traffic sends to
 class Stage:
     """A node whose dataplane alone runs, two backends, and the stream."""
 
-    def __init__(self, lab, driver):
+    def __init__(self, lab: Lab, driver: str) -> None:
         plan = planning.simple(1, 2, api=False)
         site = plan.sites[0]
         site.mode, site.vip4, site.driver = "ipip", VIP, driver
@@ -42,7 +45,7 @@ class Stage:
         self.stream = Tool(world.router, "change-traffic", world.sites[0].node_port, self.node.host.mac("eth1"), "1")
         time.sleep(1)
 
-    def forwards(self):
+    def forwards(self) -> typing.Any:
         """The process has its ports and knows the way to each backend."""
         try:
             return self.node.ctl("dataplane", {"do": "status"})["ports"] and all(
@@ -50,19 +53,19 @@ class Stage:
         except (OSError, ValueError, KeyError):
             return False
 
-    def start(self):
+    def start(self) -> None:
         self.node.start("dataplane")
         wait_until(self.forwards, 30, "the dataplane forwards", 0.05)
 
-    def upgrade(self):
+    def upgrade(self) -> None:
         self.node.processes.pop("dataplane").stop(20)
         self.start()
 
-    def die(self):
+    def die(self) -> None:
         self.node.kill("dataplane")
         self.start()
 
-    def during(self, what):
+    def during(self, what: typing.Callable[..., typing.Any]) -> tuple[typing.Any, int]:
         """The longest pause of the stream, in ms, and what it lost, while what() is done."""
         _, before, _, _ = self.stream.do("?")
         what()
@@ -73,7 +76,7 @@ class Stage:
         return pause_us / 1000, int(lost - before)
 
 
-def row(driver, what, seen, quiet):
+def row(driver: str, what: str, seen: list[typing.Any], quiet: list[typing.Any]) -> dict[typing.Any, typing.Any]:
     pauses, lost = ([s[i] for s in seen] for i in (0, 1))
     return {"name": f"restart.{driver}.{what}", "unit": "ms", "trials": len(seen), "min": round(min(pauses), 1),
             "median": round(statistics.median(pauses), 1), "max": round(max(pauses), 1),
@@ -82,10 +85,10 @@ def row(driver, what, seen, quiet):
             "reference_median": round(statistics.median(p for p, _ in quiet), 1), "target": None, "met": None}
 
 
-def measure(driver):
+def measure(driver: str) -> list[typing.Any]:
     with Lab(f"restart-{driver}") as lab:
         stage = Stage(lab, driver)
-        seen = {"upgrade": [], "death": [], "quiet": []}
+        seen: dict[typing.Any, typing.Any] = {"upgrade": [], "death": [], "quiet": []}
         for turn in range(TRIALS):
             seen["upgrade"].append(stage.during(stage.upgrade))
             seen["death"].append(stage.during(stage.die))
@@ -96,7 +99,7 @@ def measure(driver):
     return [row(driver, what, seen[what], seen["quiet"]) for what in ("upgrade", "death")]
 
 
-def main():
+def main() -> int:
     rows = [r for driver in ("xdp", "dpdk") for r in measure(driver)]
     path = os.path.join(BUILD, "bench", "restart.json")
     os.makedirs(os.path.dirname(path), exist_ok=True)

@@ -7,15 +7,21 @@ One CPU does all of a frame's way (veth_tool.c), so the rates count the sender's
 veth, for both alike; the rows in ns are what Weir adds to a frame that only turns around. Weir's frames come back longer by
 the tunnel's header, which is checked. Needs root. The target: at least 0.80 of the swap's rate.
 """
+from __future__ import annotations
+
 import json
 import os
 import statistics
 import sys
+import typing
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lab"))
 
 from net import BUILD, Lab, LabError, call, executable, say  # noqa: E402
+
+if typing.TYPE_CHECKING:
+    from net import Host
 
 ROUNDS, BACKENDS, TARGET = 51, 100, 0.80
 VIPS = {4: "203.0.113.10", 6: "2001:db8:80::10"}
@@ -31,11 +37,11 @@ CASES = {
 POOLS = {80: ("ipip", 4), 81: ("gue", 4), 82: ("ipip", 6)}
 
 
-def backend(version, i):
+def backend(version: int, i: int) -> str:
     return f"10.0.0.{i + 10}" if version == 4 else f"2001:db8:b::{i + 16:x}"
 
 
-def config():
+def config() -> str:
     pools = ", ".join(
         f'{{ name = "p{port}"; site = "s"; mode = "{mode}"; backends = ('
         + ", ".join(f'{{ name = "b{i}"; address = "{backend(version, i)}"; }}' for i in range(BACKENDS)) + "); }"
@@ -53,7 +59,7 @@ services = ( {services} );
 """
 
 
-def start_weir(lab, node):
+def start_weir(lab: Lab, node: Host) -> None:
     conf, state, run = dirs = [os.path.join(lab.dir, d) for d in ("conf", "state", "run")]
     for directory in dirs:
         os.makedirs(directory)
@@ -71,7 +77,7 @@ def start_weir(lab, node):
     process.wait_for_log("port-attached", 30)
 
 
-def set_up(lab):
+def set_up(lab: Lab) -> Host:
     """A node with two links to a sender: one of Weir's, one with the swap."""
     node, sender = lab.host("n"), lab.host("g")
     for name in ("weir", "swap"):
@@ -82,9 +88,9 @@ def set_up(lab):
     return sender
 
 
-def bursts(sender, flows, to, port, longer):
+def bursts(sender: Host, flows: int, to: str, port: int, longer: int) -> tuple[list[typing.Any], list[typing.Any]]:
     """ns a frame that came back, of each burst: Weir's and the swap's."""
-    ns = {"to-weir": [], "to-swap": []}
+    ns: dict[typing.Any, typing.Any] = {"to-weir": [], "to-swap": []}
     lines = sender.run([executable("veth-tool"), str(ROUNDS), str(flows), to, str(port), "to-weir", "to-swap"])
     for line in lines.splitlines():
         interface, took, sent, back, size = line.split()
@@ -95,7 +101,7 @@ def bursts(sender, flows, to, port, longer):
     return ns["to-weir"], ns["to-swap"]
 
 
-def rows_of(name, weir, swap):
+def rows_of(name: str, weir: typing.Any, swap: typing.Any) -> list[typing.Any]:
     rate, reference = ([1000 / took for took, _ in side] for side in (weir, swap))
     share = statistics.median(a / b for a, b in zip(rate, reference))
     more = [a - b for (a, _), (b, _) in zip(weir, swap)]
@@ -108,13 +114,13 @@ def rows_of(name, weir, swap):
              "target": None, "met": None}]
 
 
-def show(rate, more):
+def show(rate: typing.Any, more: typing.Any) -> None:
     print(f"{rate['name']:<26} {rate['min']:7.2f} {rate['median']:7.2f} {rate['reference_median']:7.2f} {rate['share']:7.2f}"
           f" {rate['target']:7.2f}  {'met' if rate['met'] else 'missed':8} {more['median']:7.1f} {more['reference_median']:7.1f}"
           f"  {rate['lost']:8.4%}", flush=True)
 
 
-def main():
+def main() -> None:
     rows = []
     with Lab("veth-bench") as lab:
         sender = set_up(lab)

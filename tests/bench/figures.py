@@ -9,12 +9,15 @@ docs/figures.json has two parts. "sections" are the promises with the figures th
 "runs" are the last results by file: {"bench/ring": {"when": DATE, "rows": [...]}}; --update puts those of
 build/bench/*.json and build/lab/*.json there. So the page can be printed without running anything.
 """
+from __future__ import annotations
+
 import argparse
 import datetime
 import glob
 import json
 import os
 import re
+import typing
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 STORE, PAGE = "docs/figures.json", "docs/figures.md"
@@ -33,8 +36,10 @@ For readers who want the evidence behind the promises in the [README](../README.
 - *Wanted* is the target. An empty cell means that there is none.
 """
 
+Row = dict[str, typing.Any]
 
-def number(value):
+
+def number(value: object) -> str:
     """A figure as people read it; other values as they are."""
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -45,12 +50,12 @@ def number(value):
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def table(heads, rows):
+def table(heads: list[str], rows: list[list[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
     return "".join("| " + " | ".join(line).rstrip() + " |\n" for line in lines)
 
 
-def flat(result, path="", depth=0):
+def flat(result: object, path: str = "", depth: int = 0) -> list[Row]:
     """The figures of a lab's result by their path: numbers and booleans, not lists of cases."""
     if isinstance(result, (bool, int, float)):
         return [{"name": path, "value": result}]
@@ -59,7 +64,7 @@ def flat(result, path="", depth=0):
     return [row for name, value in result.items() for row in flat(value, f"{path}.{name}" if path else name, depth + 1)]
 
 
-def rows_of(result):
+def rows_of(result: typing.Any) -> list[Row]:
     """What is kept of a result: a bench's rows, or a lab's figures."""
     if isinstance(result, list):
         if not all(isinstance(row, dict) and "name" in row for row in result):
@@ -68,7 +73,7 @@ def rows_of(result):
     return flat(result)[:MOST]
 
 
-def run_text(name, run):
+def run_text(name: str, run: typing.Any) -> str:
     """The table of one stored result; columns that nobody fills are left out."""
     heads = [key for key in dict.fromkeys(key for row in run["rows"] for key in row)
              if any(row.get(key) is not None for row in run["rows"])]
@@ -76,7 +81,7 @@ def run_text(name, run):
     return f"\nLast stored result of `build/{name}.json` ({run['when']}):\n\n" + table([h.replace("_", " ") for h in heads], rows)
 
 
-def section_text(section, runs):
+def section_text(section: typing.Any, runs: dict[str, typing.Any]) -> str:
     text = f"\n## {section['title']}\n\n<a id=\"{section['id']}\"></a>Measured by " + ", ".join(f"`{c}`" for c in section["by"]) + ".\n\n"
     text += table(["what", "measured", "wanted"], [[row["what"], row["measured"], row["wanted"]] for row in section["rows"]])
     if section["notes"]:
@@ -84,13 +89,13 @@ def section_text(section, runs):
     return text + "".join(run_text(name, runs[name]) for name in section["reads"] if name in runs)
 
 
-def page(store):
+def page(store: typing.Any) -> str:
     """docs/figures.md."""
     text = HEAD + "".join(section_text(section, store["runs"]) for section in store["sections"])
     return re.sub(r" +\n", "\n", text)
 
 
-def take_results(store, build):
+def take_results(store: typing.Any, build: str) -> None:
     """Put the results that lie below BUILD into the store. A file that is no JSON is an error."""
     for path in sorted(glob.glob(os.path.join(build, "bench", "*.json")) + glob.glob(os.path.join(build, "lab", "*.json"))):
         name = os.path.relpath(path, build)[:-len(".json")]
@@ -102,7 +107,7 @@ def take_results(store, build):
         store["runs"][name] = {"when": when.strftime("%Y-%m-%d"), "rows": rows}
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--update", action="store_true", help="take the results below build/ and write the page")
     args = parser.parse_args()

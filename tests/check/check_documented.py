@@ -3,7 +3,10 @@
 
 One comment may stand over a group: prototypes that follow each other without an empty line.
 """
+from __future__ import annotations
+
 import re
+import typing
 
 import tree
 
@@ -11,9 +14,10 @@ PROTOTYPE = re.compile(r"^(?:[\w*]+[\s*]+)+\**(\w+)\([^;{]*\)[^;{]*;$", re.S)
 SKIP = ("typedef", "#", "static", "return", "_Static_assert", "//", "/*", "*")
 
 
-def pieces(text):
+def pieces(text: str) -> typing.Iterator[tuple[str, str]]:
     """The header's top-level pieces in order: ('comment', ...), ('empty', ''), ('code', statement)."""
-    depth, statement, comment = 0, [], False
+    statement: list[str] = []
+    depth, comment = 0, False
     for line in text.splitlines():
         bare = line.strip()
         if comment or (not statement and depth == 0 and bare.startswith("/*")):
@@ -34,7 +38,7 @@ def pieces(text):
             statement = []
 
 
-def undocumented(text):
+def undocumented(text: str) -> typing.Iterator[typing.Any]:
     documented = False
     for kind, code in pieces(text):
         if kind == "doc":
@@ -47,7 +51,7 @@ def undocumented(text):
                 yield match.group(1)
 
 
-def offences(root, files):
+def offences(root: str, files: list[str]) -> list[str]:
     found = []
     for path in files:
         if path.endswith(".h") and path.startswith(("include/weir/", "base/")):
@@ -55,7 +59,7 @@ def offences(root, files):
     return found
 
 
-PLANTS = {
+PLANTS: tree.Plants = {
     "no comment": ({"base/a.h": "int a_b(int c);\n"}, 1),
     "a plain comment": ({"base/a.h": "/* It. */\nint a_b(int c);\n"}, 1),
     "an empty line between": ({"include/weir/a.h": "/** It. */\n\nint a_b(int c);\n"}, 1),

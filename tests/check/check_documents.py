@@ -3,6 +3,7 @@
 Each document is listed in docs/README.md and installed by packaging/meson.build. No line of prose is a whole page."""
 import os
 import re
+import typing
 
 import tree
 
@@ -15,14 +16,14 @@ GENERATED = {"docs/command-line.md", "docs/configuration.md", "docs/metrics-data
 PROSE_MAX = 500  # characters of a line that is no table: some four sentences
 
 
-def anchors(text):
+def anchors(text: str) -> set[str]:
     """Where a link into a document can lead: its headings, as GitHub names them, and explicit ids."""
     heads = re.findall(r"^#+ (.*)$", FENCE.sub("", text), re.M)
     plain = (re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", head).lower() for head in heads)
     return {re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", head)) for head in plain} | set(re.findall(r'id="([^"]+)"', text))
 
 
-def bad_links(path, texts, files):
+def bad_links(path: str, texts: dict[str, str], files: set[str]) -> typing.Iterator[str]:
     for target in LINK.findall(FENCE.sub("", texts[path])):
         name, _, anchor = target.partition("#")
         if ":" in target:
@@ -34,17 +35,17 @@ def bad_links(path, texts, files):
             yield f"{path}: {target}: no such heading"
 
 
-def bad_lines(path, text):
+def bad_lines(path: str, text: str) -> typing.Iterator[str]:
     for number, line in enumerate(FENCE.sub(lambda m: "\n" * m[0].count("\n"), text).splitlines(), 1):
         if len(line) > PROSE_MAX and not line.startswith(("|", "    ")):
             yield f"{path}:{number}: {len(line)} characters of prose in a line: make it a list, or several paragraphs"
 
 
-def offences(root, files):
-    files = set(files)
+def offences(root: str, paths: list[str]) -> list[str]:
+    files = set(paths)
     documents = sorted(f for f in files if f == README or f.startswith("docs/") and f.endswith(".md"))
     texts = {f: tree.read(root, f) for f in documents}
-    found = []
+    found: list[str] = []
     for path in documents:
         found += bad_links(path, texts, files)
         found += [f"{path}: no file {source}" for source in SOURCE.findall(texts[path])
@@ -66,7 +67,7 @@ def offences(root, files):
 
 GOOD = {INDEX: "# Index\n\n[a](a.md)\n", "docs/a.md": "# A b: `c`\n\n[x](#a-b-c) `dns/x.c`\n", "dns/x.c": "/* docs/a.md */\n",
         README: "[i](docs/README.md) [a](docs/a.md#a-b-c) [w](https://weir.example/)\n", PACKAGE: "'README', 'a'\n"}
-PLANTS = {
+PLANTS: tree.Plants = {
     "as it should be": (GOOD, 0),
     "a link to no document": ({**GOOD, README: "[b](docs/b.md)\n"}, 1),
     "a link to no heading": ({**GOOD, README: "[a](docs/a.md#b)\n"}, 1),

@@ -16,13 +16,13 @@ ROW = re.compile(r"^\| .* \|$", re.M)
 LINK = re.compile(r"\[([^\]]*)\]\(([^)]*)\)")
 
 
-def promises(readme):
+def promises(readme: str) -> list[str]:
     """The rows of the table below the heading that begins with "What it promises"."""
     match = re.search(r"^## What it promises.*?(?=^## |\Z)", readme, re.M | re.S)
     return ROW.findall(match[0])[1:] if match else []
 
 
-def offences(root, files):
+def offences(root: str, files: list[str]) -> list[str]:
     if figures.STORE not in files or figures.PAGE not in files or README not in files:
         return [f"{figures.STORE}, {figures.PAGE} or {README} is missing"]
     store = json.loads(tree.read(root, figures.STORE))
@@ -46,7 +46,7 @@ STORED = {"runs": {"bench/a": {"when": "2026-01-01", "rows": [{"name": "a", "min
 PROMISES = "## What it promises\n\n| promise | measured |\n|---|---|\n"
 GOOD = {figures.STORE: json.dumps(STORED), figures.PAGE: figures.page(STORED),
         README: PROMISES + "| a | [1 ms](docs/figures.md#a) |\n"}
-PLANTS = {
+PLANTS: tree.Plants = {
     "as it should be": (GOOD, 0),
     "a page that was edited by hand": ({**GOOD, figures.PAGE: figures.page(STORED).replace("1 ms", "2 ms")}, 1),
     "25 words": ({**GOOD, README: GOOD[README] + "| b | " + "word " * 25 + "|\n"}, 0),

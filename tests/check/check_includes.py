@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Who may include whom: the direction of design and style as a table."""
+from __future__ import annotations
+
 import re
+import typing
 
 import tree
 
@@ -37,19 +40,19 @@ LIBRARIES = {
 }
 
 
-def folder_rule(path, table):
+def folder_rule(path: str, table: dict[str, tuple[str, ...]]) -> str | tuple[str, ...] | None:
     best = max((f for f in table if path.startswith(f + "/")), key=len, default=None)
     return best and table[best]
 
 
-def may_use(path, header):
+def may_use(path: str, header: typing.Any) -> bool:
     for beginning in sorted(LIBRARIES, key=len, reverse=True):
         if header.startswith(beginning):
             return any(path.startswith(f + "/") for f in LIBRARIES[beginning])
     return True
 
 
-def offences(root, files):
+def offences(root: str, files: list[str]) -> list[str]:
     found = []
     for path in files:
         allowed = folder_rule(path, LAYERS)
@@ -65,11 +68,11 @@ def offences(root, files):
     return found
 
 
-def one(path, line):
+def one(path: str, line: str) -> tuple[dict[str, str], int]:
     return {path: f"#include {line}\n"}, 1
 
 
-PLANTS = {
+PLANTS: tree.Plants = {
     "siblings apart": one("dns/a.c", '"healthcheck/probe.h"'),
     "the dataplane and bpf apart": one("dataplane/a.c", '"bpf/xdp.h"'),
     "base includes nothing above": one("base/a.c", '"weir/model.h"'),

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Functions of at most 80 lines, files of at most 600."""
+from __future__ import annotations
+
 import ast
 import re
+import typing
 
 import tree
 
 FUNCTION_MAX, FILE_MAX = 80, 600
 
 
-def c_functions(text):
+def c_functions(text: str) -> typing.Iterator[tuple[str, int, int]]:
     """(name, first line, lines) of each function; the style puts its braces into the first column."""
     lines = text.splitlines()
     start = None
@@ -22,13 +25,13 @@ def c_functions(text):
             start = None
 
 
-def python_functions(text):
+def python_functions(text: str) -> typing.Iterator[tuple[str, int, int]]:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            yield node.name, node.lineno, node.end_lineno - node.lineno + 1
+            yield node.name, node.lineno, (node.end_lineno or 0) - node.lineno + 1
 
 
-def offences(root, files):
+def offences(root: str, files: list[str]) -> list[str]:
     found = []
     for path in files:
         if not path.endswith((".c", ".h", ".py")) and path != "tests/run":
@@ -43,11 +46,11 @@ def offences(root, files):
     return found
 
 
-def c_function(lines):
+def c_function(lines: int) -> str:
     return "int f(void)\n{\n" + "\tg();\n" * (lines - 2) + "}\n"
 
 
-PLANTS = {
+PLANTS: tree.Plants = {
     "a long C function": ({"a.c": c_function(81)}, 1),
     "one of just 80 lines": ({"a.c": c_function(80)}, 0),
     "the second function of a file": ({"a.c": c_function(10) + c_function(100)}, 1),

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """tests/run itself: what it counts, that a suite which leaves something behind fails, with its name, and nothing stays, and what is tried again."""
+from __future__ import annotations
+
 import concurrent.futures
 import contextlib
 import importlib.machinery
@@ -10,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import typing
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests"))
@@ -45,14 +48,16 @@ TWICE = (
 )
 
 
-def load():
+def load() -> typing.Any:
     loader = importlib.machinery.SourceFileLoader("weir_run", os.path.join(ROOT, "tests", "run"))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    assert spec
+    module = importlib.util.module_from_spec(spec)
     loader.exec_module(module)
     return module
 
 
-def judge(run, n, case):
+def judge(run: typing.Any, n: int, case: tuple[str, str | None, bool]) -> str | None:
     """@return what is wrong with what tests/run says of a suite, or None"""
     script, expected, _ = case
     with tempfile.TemporaryDirectory(prefix="kept-", dir=os.path.join(ROOT, "build")) as folder:
@@ -72,7 +77,7 @@ def judge(run, n, case):
         return f"{script}: {folder} is still mounted" if os.path.ismount(folder) else None
 
 
-def judge_timeout(run):
+def judge_timeout(run: typing.Any) -> str | None:
     """A suite that neither ends nor heeds SIGTERM."""
     result = run.Suite("check", "deaf", ["sh", "-c", "trap '' TERM; echo $$; exec sleep 995"], timeout_s=5).run()
     pid, _, rest = result.output.partition("\n")
@@ -81,7 +86,7 @@ def judge_timeout(run):
     return "a suite without an end lives on" if keep.words_of(pid) else None
 
 
-def judge_others(run):
+def judge_others(run: typing.Any) -> str | None:
     """What others mount while a suite runs, where mounts are shared: a lab in a tree of its own, for example."""
     script = "touch {0}/begun; until test -e {0}/go; do sleep 0.05; done"
     with tempfile.TemporaryDirectory(prefix="kept-", dir=os.path.join(ROOT, "build")) as folder:
@@ -96,7 +101,7 @@ def judge_others(run):
     return None if is_there and "left behind" not in output else f"another's mount: still there: {is_there}, it says {output}"
 
 
-def judge_twice(run, kind, script, counted, unsteady):
+def judge_twice(run: typing.Any, kind: str, script: str, counted: str, unsteady: bool) -> str | None:
     """What keeps time is tried again, and once; what passes then is named."""
     runner, told = run.Runner(), io.StringIO()
     with tempfile.TemporaryDirectory(prefix="kept-", dir=os.path.join(ROOT, "build")) as folder, contextlib.redirect_stdout(told):
@@ -106,7 +111,7 @@ def judge_twice(run, kind, script, counted, unsteady):
     return None if seen == (counted, unsteady, "0 failed" not in counted, counted) else f"{kind}, {script}: {seen}"
 
 
-def judge_many(run):
+def judge_many(run: typing.Any) -> str | None:
     """More failures than chance has are counted as they are."""
     runner = run.Runner()
     suite = run.Suite("lab", "many", ["true"])
@@ -117,11 +122,11 @@ def judge_many(run):
     return None if len(runner.failures) == run.AGAIN_MAX + 1 == runner.total.failed else f"many failures: {runner.total}"
 
 
-def sh(script):
+def sh(script: str) -> None:
     subprocess.run(["sh", "-c", script], check=False, timeout=60)
 
 
-def main():
+def main() -> int:
     run = load()
     run.STOP_S = 1
     cases = [c for c in LEAVES if not c[2] or os.geteuid() == 0]

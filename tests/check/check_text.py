@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The project's text: a licence line in each source, no left-over markers, no paths of somebody's machine,
 nothing about how it came to be."""
+from __future__ import annotations
+
 import re
 
 import tree
@@ -17,7 +19,7 @@ LICENCE = re.compile(r"SPDX-License-Identifier: (?:BSD-2-Clause|Dual BSD/GPL|\(?
 BINARY = (".png", ".bin", ".ico", ".gz", ".o")
 
 
-def offences(root, files):
+def offences(root: str, files: list[str]) -> list[str]:
     found = []
     for path in files:
         if path.endswith(BINARY) or "/corpus/" in path:
@@ -31,11 +33,11 @@ def offences(root, files):
     return found
 
 
-def one(text):
+def one(text: str) -> tuple[tree.Tree, int]:
     return {"a.md": text + "\n"}, 1
 
 
-PLANTS = {
+PLANTS: tree.Plants = {
     "a machine's path": one("see /" + "work/notes"),
     "a marker": one("TO" + "DO: later"),
     "an issue's number": one("as in is" + "sue 12"),

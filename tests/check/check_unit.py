@@ -3,6 +3,8 @@
 
     systemd-analyze security --offline=yes packaging/weir.service: at most 4.3 (0 is best, 10 worst)
 """
+from __future__ import annotations
+
 import os
 import re
 import shutil
@@ -19,7 +21,7 @@ NEEDED = ("adjtimex", "bpf", "perf_event_open", "pidfd_getfd", "ptrace", "membar
 FORBIDDEN = ("mount", "umount2", "init_module", "kexec_load", "reboot", "swapon", "pivot_root")
 
 
-def main():
+def main() -> int:
     if not shutil.which("systemd-analyze"):
         print("no systemd-analyze here: install systemd")
         return 77

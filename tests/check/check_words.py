@@ -112,8 +112,10 @@ def offences(root: str, files: list[str]) -> list[str]:
         if len(what) > allowed.get(key, 0):
             new = len(what) - allowed.get(key, 0)
             said += what[:new] if key not in allowed else [f"{new} more than {ALLOWED} allows: " + "; ".join(what)]
-    said += [f"{ALLOWED}: {' '.join(key)}: {len(found.get(key, []))} are left of {n}: python3 tests/check/check_words.py --write"
-             for key, n in allowed.items() if len(found.get(key, [])) < n]
+    gone = [f"{' / '.join(key)}: {len(found.get(key, []))} of {n}" for key, n in allowed.items() if len(found.get(key, [])) < n]
+    if gone:
+        said.append(f"{ALLOWED}: {len(gone)} entries allow more than there is ({'; '.join(gone[:3])}): "
+                    "python3 tests/check/check_words.py --write")
     return said
 
 
@@ -143,7 +145,7 @@ ONE = "static int take(void)\n{\n\treturn 0;\n}\n"
 TAG = "struct fixture {\n\tint a;\n};\n"
 VIEW = "int pool_size(void)\n{\n\treturn 0;\n}\n"
 LISTED = "identifiers\tfellow\tfellow_count\t1\n"
-PLANTS: dict[str, tuple[dict[str, str], int]] = {
+PLANTS: tree.Plants = {
     "a retired name": ({"dns/a.c": "int fellow_count;\n"}, 1),
     "a retired name, used twice in two files": ({"dns/a.c": "int f(int fellow_count);\n", "dns/b.c": "int g(int fellow_count);\n"}, 1),
     "a retired name in a macro": ({"base/a.h": "#define CREW_MAX 3\n"}, 1),
@@ -166,7 +168,7 @@ PLANTS: dict[str, tuple[dict[str, str], int]] = {
     "what the list allows and is gone": ({"dns/a.c": "int peer_count;\n", ALLOWED: HEAD + LISTED}, 1),
     "everyday words": ({"docs/a.md": "Take the rest of the set, near the wall.\n",
                         "dns/a.c": '/* It takes the rest. */\nconst char *a = "take a backend out of service";\n'}, 0),
-    "keys and code": ({"docs/a.md": "`fellow` and\n```\nfellow\n```\n", "dns/a.c": 'const char *a = "seen fellow=%d, \\"fellow\\": 1";\n'}, 0),
+    "keys and code": ({"docs/a.md": "`fellow` and\n```\nfellow\n```\n", "dns/a.c": '/* See crew.c, crew(). */\nconst char *a = "seen fellow=%d, \\"fellow\\": 1";\n'}, 0),
     "another's names": ({"dns/a.c": "int a = rte_take(SSL_CTX_set);\n"}, 0),
     "tests stand in for functions": ({"dns/a.c": VIEW, "tests/a.c": VIEW, "tests/b.c": VIEW}, 0),
     "what is declared only": ({"dns/a.c": "struct a;\nextern int b;\nint c(struct a *d);\n", "mgmt/a.c": "struct a;\nextern int b;\n"}, 0),

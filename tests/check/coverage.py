@@ -8,6 +8,8 @@ The build folder has -Db_coverage=true. Suites run from there; gcov reads what t
 leaves nothing). Generated code, tests and what runs in the kernel are not counted. The last line holds the sum
 outside dataplane/dpdk/.
 """
+from __future__ import annotations
+
 import collections
 import concurrent.futures
 import json
@@ -15,14 +17,18 @@ import os
 import pathlib
 import subprocess
 import sys
+import typing
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SUITES = ("unit", "waits", "fuzz")
 COUNTED = ("base/", "bpf/", "dataplane/", "dns/", "healthcheck/", "include/", "mgmt/", "model/")
 APART = "dataplane/dpdk/"  # only the DPDK suites drive it
 
+# By path: how often each line, and each branch of a line, was reached.
+Files = dict[str, tuple[dict[int, int], dict[tuple[int, int], int]]]
 
-def run_suites(build):
+
+def run_suites(build: pathlib.Path) -> None:
     """Run what `./run test unit fuzz` runs of this build; failing suites are named, and counted all the same."""
     for old in build.rglob("*.gcda"):
         old.unlink()
@@ -33,7 +39,7 @@ def run_suites(build):
         print(done.stdout[-3000:], done.stderr[-1000:], sep="\n")
 
 
-def read_notes(notes):
+def read_notes(notes: pathlib.Path) -> list[tuple[str, dict[str, typing.Any]]]:
     """What gcov says of one object: a list of {file, lines}."""
     done = subprocess.run(["gcov", "--json-format", "--stdout", "--branch-probabilities", str(notes)],
                           cwd=notes.parent, capture_output=True, text=True)
@@ -45,17 +51,17 @@ def read_notes(notes):
     return found
 
 
-def source_of(build, folder, name):
+def source_of(build: pathlib.Path, folder: str, name: str) -> str | None:
     """The path of a source file below the root, or None for what is not counted."""
     for base in (build, pathlib.Path(folder)):
         path = pathlib.Path(os.path.normpath(base / name))
         if path.is_relative_to(ROOT) and path.exists():
-            path = str(path.relative_to(ROOT))
-            return path if path.startswith(COUNTED) else None
+            below = str(path.relative_to(ROOT))
+            return below if below.startswith(COUNTED) else None
     return None
 
 
-def add_file(files, path, lines):
+def add_file(files: Files, path: str, lines: list[dict[str, typing.Any]]) -> None:
     for line in lines:
         number = line["line_number"]
         files[path][0][number] = files[path][0].get(number, 0) + line["count"]
@@ -64,9 +70,9 @@ def add_file(files, path, lines):
             files[path][1][key] = files[path][1].get(key, 0) + branch["count"]
 
 
-def gather(build):
+def gather(build: pathlib.Path) -> Files:
     """{path: ({line: count}, {(line, branch): count})} over all objects."""
-    files = collections.defaultdict(lambda: ({}, {}))
+    files: Files = collections.defaultdict(lambda: ({}, {}))
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for found in pool.map(read_notes, sorted(build.rglob("*.gcno"))):
             for folder, file in found:
@@ -76,21 +82,22 @@ def gather(build):
     return files
 
 
-def reached(counts):
+def reached(counts: typing.Mapping[typing.Any, int]) -> tuple[int, int]:
     return sum(1 for n in counts.values() if n), len(counts)
 
 
-def percent(part, whole):
+def percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:5.1f} %" if whole else "      -"
 
 
-def row(name, lines, branches):
+def row(name: str, lines: tuple[int, int], branches: tuple[int, int]) -> str:
     return f"{name:38} lines {lines[0]:6}/{lines[1]:6} {percent(*lines)}   branches {branches[0]:6}/{branches[1]:6} {percent(*branches)}"
 
 
-def unreached(counts):
+def unreached(counts: dict[int, int]) -> str:
     """Ranges of lines that nothing reaches, as text."""
-    spans, last = [], None
+    spans: list[list[int]] = []
+    last = None
     for line in sorted(counts):
         if counts[line]:
             last = None
@@ -102,12 +109,12 @@ def unreached(counts):
     return " ".join(f"{a}-{b}" if a != b else str(a) for a, b in spans)
 
 
-def add_pairs(pairs):
+def add_pairs(pairs: typing.Iterable[tuple[int, int]]) -> tuple[int, int]:
     pairs = list(pairs)
     return sum(a for a, _ in pairs), sum(b for _, b in pairs)
 
 
-def report(files, paths):
+def report(files: Files, paths: list[str]) -> None:
     folders = collections.defaultdict(list)
     for path in sorted(files):
         lines, branches = reached(files[path][0]), reached(files[path][1])
@@ -123,7 +130,7 @@ def report(files, paths):
     print(row("outside " + APART, add_pairs(p[0] for p in outside), add_pairs(p[1] for p in outside)))
 
 
-def main():
+def main() -> None:
     arguments = [a for a in sys.argv[1:] if a != "--again"]
     build = pathlib.Path(arguments[0]).resolve()
     if "--again" not in sys.argv:  # with it, what the last run left is read once more

@@ -33,8 +33,8 @@ def whole(words: str) -> re.Pattern[str]:
 
 
 def prose(words: str) -> re.Pattern[str]:
-    """One of these stands in a sentence; `word=` and "word": are keys, `word` is quoted."""
-    return re.compile(rf"(?<![\w.`'/-])(?:{words})(?![\w`'/=-]|\\?\":)", re.I)
+    """One of these is in a sentence; `word=` and "word": are keys, `word` is quoted, word() and word.c are names."""
+    return re.compile(rf"(?<![\w.`'/-])(?:{words})(?![\w`'/=(-]|\.\w|\\?\":)", re.I)
 
 
 def name(word: str, pattern: re.Pattern[str], instead: str, *folders: str) -> Retired:

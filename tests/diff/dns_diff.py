@@ -8,10 +8,13 @@ section (order apart) and its OPT. A rule below that explains nothing any more i
 A rule says what our answer must be, not only that a peer's is another: where it can, from another answer of ours. And
 whatever a peer says, an answer of ours with TC must be one that does not fit: TCP gives the whole of it.
 """
+from __future__ import annotations
+
 import collections
 import os
 import struct
 import sys
+import typing
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "dns"))
 import message  # noqa: E402
@@ -121,7 +124,7 @@ CHILD = "$TTL 120\n@ SOA ns root 1 2 3 4 5\n@ NS ns\nns A 192.0.2.60\na TXT chil
 LONG = ".".join(c * 40 for c in "pqr")
 
 
-def zone_text():
+def zone_text() -> str:
     """The zone with what is easier to make than to write."""
     text = ZONE.replace("LONGNAME", LONG).replace('"LONG"', " ".join('"' + "l" * 250 + '"' for _ in range(8)))
     for i in range(1, 14):
@@ -147,7 +150,7 @@ OPT_TYPE, NOTHING_HAS, MOST_BY_UDP = 41, 666, 1232
 OUTSIDE = ["elsewhere.test", "test", ".", "shop.test.x", "xshop.test", "a.xshop.test"]
 
 
-def owner_names():
+def owner_names() -> list[typing.Any]:
     """Every name of the zone, every way of not existing, and some outside."""
     names = {}
     for line in zone_text().splitlines()[1:]:
@@ -161,7 +164,7 @@ def owner_names():
 TYPES = [*[t for t in message.TYPES.values() if t not in (41,)], 10, 65280, 666, 127, 128, 249, 250, 253, 254, 0, 41, 65535]
 
 
-def header_queries():
+def header_queries() -> typing.Iterator[tuple[str, bytes]]:
     """Odd headers and messages: (label, wire)."""
     name, good = "a.shop.test", message.query("a.shop.test", "A")
     for bit in range(16):
@@ -184,7 +187,7 @@ def header_queries():
     yield "127-labels", good[:12] + b"\1a" * 121 + message.name_wire("shop.test") + good[-4:]
 
 
-def edns_queries():
+def edns_queries() -> typing.Iterator[tuple[str, bytes]]:
     """EDNS as the compliance testers probe it (see the lab): (label, wire)."""
     name = "a.shop.test"
     for size in (0, 12, 511, 512, 1232, 4096, 65535):
@@ -213,19 +216,19 @@ def edns_queries():
     yield "edns-other-record", two + b"\1x\0\0\1\0\1\0\0\0\0\0\4\1\2\3\4" + opt
 
 
-def queries():
+def queries() -> typing.Iterator[tuple[str, str | None, int | str | None, bool, bytes]]:
     """All: (label, name or None, type, tcp, wire)."""
     for name in owner_names():
         for kind in TYPES:
             yield f"{name}/{kind}", name, kind, False, message.query(name, kind)
     for name in owner_names():
-        for kind in ("A", "TXT", "ANY", "DS", "MX"):
-            yield f"{name}/{kind}/tcp", name, message.number(kind), True, message.query(name, kind, edns={})
+        for word in ("A", "TXT", "ANY", "DS", "MX"):
+            yield f"{name}/{word}/tcp", name, message.number(word), True, message.query(name, word, edns={})
     for label, wire in [*header_queries(), *edns_queries()]:
         yield label, None, None, False, wire
 
 
-def answer_of(ask, wire, tcp, lucky):
+def answer_of(ask: typing.Callable[..., bytes], wire: bytes, tcp: bool, lucky: bool) -> message.Answer | str:
     """The answer taken apart, or "silent", "malformed"."""
     try:
         return message.Answer(ask(wire, 2.0 if lucky else 0.15, tcp))
@@ -235,7 +238,7 @@ def answer_of(ask, wire, tcp, lucky):
         return f"malformed: {why}"
 
 
-def facts(a):
+def facts(a: message.Answer | str) -> dict[typing.Any, typing.Any]:
     """What is compared."""
     if isinstance(a, str):
         return {"answer": a}
@@ -247,21 +250,22 @@ def facts(a):
 class Case:
     """One query with both answers, for the rules to look at."""
 
-    def __init__(self, query, ours, theirs, ask, ask_them):
+    def __init__(self, query: tuple[typing.Any, typing.Any, typing.Any, typing.Any, typing.Any], ours: typing.Any,
+                 theirs: typing.Any, ask: typing.Callable[..., bytes], ask_them: typing.Any) -> None:
         self.label, self.name, self.kind, self.tcp, self.wire = query
         self.us, self.them, self.ask, self.ask_them = ours, theirs, ask, ask_them
         a, b = facts(ours), facts(theirs)
         self.differs = {key for key in {*a, *b} if a.get(key) != b.get(key)}
         self.both = not isinstance(ours, str) and not isinstance(theirs, str)
 
-    def as_for_a_type_that_nothing_has(self):
+    def as_for_a_type_that_nothing_has(self) -> bool:
         """Whether we answer as we answer the same question for a type that no name has."""
-        edns = {} if self.tcp else None
+        edns: dict[typing.Any, typing.Any] = {} if self.tcp else None
         other = facts(answer_of(self.ask, message.query(self.name, NOTHING_HAS, edns=edns), self.tcp, True))
         ours = facts(self.us)
         return all(ours.get(key) == other.get(key) for key in {*ours, *other} - {"question"})
 
-    def is_the_first_rrset(self):
+    def is_the_first_rrset(self) -> bool:
         """Whether our answer is exactly what they have of the name, of the type with the lowest number of which they have any."""
         for kind in range(1, OPT_TYPE):
             theirs = answer_of(self.ask_them, message.query(self.name, kind, edns={}), True, True)
@@ -269,7 +273,7 @@ class Case:
                 return sorted(self.us.answer) == sorted(theirs.answer)
         return False
 
-    def is_cut_for_nothing(self):
+    def is_cut_for_nothing(self) -> bool:
         """Whether our answer has TC, though all of it fits."""
         if self.tcp or isinstance(self.us, str) or not self.us.flags & TC:
             return False
@@ -280,27 +284,27 @@ class Case:
 class Rule:
     """Why answers differ: `holds` must be narrow enough not to hide anything else."""
 
-    def __init__(self, name, who, why, condition):
+    def __init__(self, name: str, who: tuple[typing.Any, ...], why: str, condition: typing.Callable[..., typing.Any]) -> None:
         self.name, self.who, self.why, self.condition = name, who, why, condition
 
-    def holds(self, who, case):
+    def holds(self, who: typing.Any, case: Case) -> typing.Any:
         return who in self.who and self.condition(case)
 
 
-def only(case, *keys):
+def only(case: Case, *keys: str) -> bool:
     return case.differs <= set(keys)
 
 
-def rcodes(case, ours, theirs):
+def rcodes(case: Case, ours: int, theirs: int) -> bool:
     return case.both and (case.us.rcode, case.them.rcode) == (ours, theirs)
 
 
-def follows_chain(case):
+def follows_chain(case: Case) -> typing.Any:
     """We answer a name of the zone's long chain with its alias and the next 16, and with what the end of the chain has of
     the type, if it is reached by 16."""
     first = int(case.name.split(".")[0].removeprefix("chain"))
     last = min(first + 1 + FOLLOWED, CHAIN)
-    expected = [(f"chain{i}.shop.test", 5, 300, (f"chain{i + 1}.shop.test", b"")) for i in range(first, last)]
+    expected: list[message.Record] = [(f"chain{i}.shop.test", 5, 300, (f"chain{i + 1}.shop.test", b"")) for i in range(first, last)]
     reached = first + FOLLOWED >= CHAIN
     if reached and case.kind == 1:
         expected.append((f"chain{CHAIN}.shop.test", 1, 300, (bytes([192, 0, 2, 70]),)))
@@ -363,14 +367,16 @@ RULES = [
 ]
 
 
-def case_rcode(a):
+def case_rcode(a: typing.Any) -> typing.Any:
     return None if isinstance(a, str) else a.rcode
 
 
-def main():
+def main() -> int:
     """Compare with both; print what is not explained."""
     zones = {"shop.test": zone_text(), "child.shop.test": CHILD}
-    seen, unexplained, total = collections.Counter(), [], 0
+    unexplained: list[typing.Any] = []
+    seen: collections.Counter[tuple[str, str]] = collections.Counter()
+    total = 0
     with name_servers.Weir(zones) as weir:
         for maker in (name_servers.Nsd, name_servers.Knot):
             with maker(zones) as other:

@@ -3,9 +3,12 @@
 verdicts, next hops, ends and time as the XDP program and the code natively: weir-diff --process, in a namespace
 of its own. dpdk_diff.py [FRAMES [SEED [WEIR-DATAPLANE]]]
 """
+from __future__ import annotations
+
 import os
 import shutil
 import sys
+import typing
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lab"))
@@ -13,11 +16,14 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "lab"))
 from net import BUILD, Lab, executable  # noqa: E402
 from report import Report  # noqa: E402
 
+if typing.TYPE_CHECKING:
+    from net import Host
+
 KEY = "07060504030201000f0e0d0c0b0a0908\n"  # as stage.c has it
 MAC = "02:aa:00:00:00:01"
 
 
-def prepare(lab, host):
+def prepare(lab: Lab, host: Host) -> None:
     """Directories, and the port's TAP as the operator's network configuration would have made it."""
     for name in ("conf", "state", "run", "bpf"):
         os.makedirs(os.path.join(lab.dir, name), exist_ok=True)
@@ -30,7 +36,7 @@ def prepare(lab, host):
     host.sysctl({"net.ipv6.conf.default.disable_ipv6": 1})
 
 
-def run(report):
+def run(report: Report) -> None:
     count, seed, program = (sys.argv[1:] + ["20000", "1", executable("weir-dataplane")][len(sys.argv) - 1:])[:3]
     own = len(sys.argv) > 3  # several such run at a time
     with Lab(f"dpdk-diff-{os.getpid()}" if own else "dpdk-diff") as lab:

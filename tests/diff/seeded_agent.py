@@ -4,9 +4,12 @@
 
 usage: seeded_agent.py BUILD_ROOT SOURCE_ROOT
 """
+from __future__ import annotations
+
 import pathlib
 import subprocess
 import sys
+import typing
 
 import seeding
 
@@ -39,10 +42,10 @@ BUGS = [
 ]
 
 
-def main():
+def main() -> int:
     built, source = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 
-    def build(flags, work):
+    def build(flags: typing.Any, work: typing.Any) -> list[typing.Any]:
         program = work / "agent_diff"
         subprocess.run(["cc", *flags, "-I", built, source / "tests/diff/agent_diff.c", "-o", program,
                         built / "bpf/libweir_agent.a", built / "base/libbase.a", "-lbpf"], check=True)

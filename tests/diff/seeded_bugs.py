@@ -4,9 +4,12 @@
 
 usage: seeded_bugs.py WEIR_DIFF SOURCE_ROOT [COUNT]
 """
+from __future__ import annotations
+
 import pathlib
 import subprocess
 import sys
+import typing
 
 import seeding
 
@@ -208,11 +211,11 @@ BUGS = [
 ]
 
 
-def main():
+def main() -> int:
     weir_diff, source = sys.argv[1], pathlib.Path(sys.argv[2])
     count = sys.argv[3] if len(sys.argv) > 3 else "500000"
 
-    def build(flags, work):
+    def build(flags: typing.Any, work: typing.Any) -> list[typing.Any]:
         so = work / "native.so"
         subprocess.run(["clang", "-shared", "-fPIC", *flags, "-I", source / "tests", source / "tests/fwd/native.c", "-o", so],
                        check=True)

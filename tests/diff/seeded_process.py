@@ -5,12 +5,15 @@ documents, verdicts, next hops, time and the tables of the process before to the
 
 usage: seeded_process.py BUILD SOURCE_ROOT
 """
+from __future__ import annotations
+
 import os
 import pathlib
 import shlex
 import subprocess
 import sys
 import tempfile
+import typing
 
 import seeding
 
@@ -37,14 +40,14 @@ BUGS = [
 ]
 
 
-def commands(build):
+def commands(build: pathlib.Path) -> tuple[dict[str, typing.Any], typing.Any]:
     """What compiles and links the program: {source file: command}, and the last one."""
-    lines = subprocess.run(["ninja", "-C", build, "-t", "commands", PROGRAM], check=True, capture_output=True, text=True)
-    lines = [line for line in lines.stdout.splitlines() if " -o " in line]
+    said = subprocess.run(["ninja", "-C", build, "-t", "commands", PROGRAM], check=True, capture_output=True, text=True)
+    lines = [line for line in said.stdout.splitlines() if " -o " in line]
     return {shlex.split(line)[-1]: line for line in lines if " -c " in line}, lines[-1]
 
 
-def make(build, source, work, bug):
+def make(build: pathlib.Path, source: pathlib.Path, work: pathlib.Path, bug: typing.Any) -> typing.Any:
     """The program with the bug, below @work."""
     compiles, link = commands(build)
     if not bug:
@@ -68,9 +71,9 @@ def make(build, source, work, bug):
     return work / "weir-dataplane"
 
 
-def sees(build, source, program, seed, bug):
+def sees(build: pathlib.Path, source: pathlib.Path, program: typing.Any, seed: int | str, bug: typing.Any) -> bool:
     """Whether the sequences of a seed show a difference."""
-    done = subprocess.run([sys.executable, source / "tests/diff/dpdk_diff.py", FRAMES, seed, program],
+    done = subprocess.run([sys.executable, source / "tests/diff/dpdk_diff.py", FRAMES, str(seed), program],
                           env=dict(os.environ, WEIR_BUILD=str(build)), capture_output=True, text=True)
     if bug and done.returncode and DIFFERENT not in done.stdout:
         raise SystemExit(f"no catch of {bug}: {done.stdout}{done.stderr}")
@@ -79,13 +82,13 @@ def sees(build, source, program, seed, bug):
     return done.returncode != 0
 
 
-def survives(build, source, bug):
+def survives(build: pathlib.Path, source: pathlib.Path, bug: typing.Any) -> bool:
     with tempfile.TemporaryDirectory(prefix="weir-bug-") as work:
         program = make(build, source, pathlib.Path(work), bug)
         return not any(sees(build, source, program, seed, bug) for seed in SEEDS)
 
 
-def main():
+def main() -> int:
     build, source = (pathlib.Path(p).resolve() for p in sys.argv[1:3])
     for name, old, new in BUGS:
         seeding.with_bug(source / "dataplane" / name, old, new)

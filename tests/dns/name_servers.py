@@ -3,6 +3,8 @@
 
 weir-dns gets its sockets handed down as the supervisor does it, unless asked not to.
 """
+from __future__ import annotations
+
 import json
 import os
 import shutil
@@ -11,6 +13,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import typing
 
 import message
 
@@ -41,7 +44,7 @@ dns = {{ {threads} zones = ( {zones} ); names = ( {names} ); }};
 """
 
 
-def free_port():
+def free_port() -> int:
     """A port free for UDP and TCP on 127.0.0.1."""
     while True:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
@@ -59,37 +62,42 @@ class Server:
 
     address = "127.0.0.1"
 
-    def __init__(self, name, zones):
+    def __init__(self, name: str, zones: typing.Mapping[str, str]) -> None:
         """zones: name -> master file text."""
         self.dir = tempfile.mkdtemp(prefix=f"weir-{name}.")
         os.chmod(self.dir, 0o755)
-        self.name, self.zones, self.port, self.process = name, zones, free_port(), None
+        self.name, self.zones, self.port = name, dict(zones), free_port()
+        self.process: subprocess.Popen[bytes] | None = None
         self.log_path = os.path.join(self.dir, "log")
         for zone, text in zones.items():
             self.write(f"{zone}.zone", text)
 
-    def __enter__(self):
+    def __enter__(self) -> typing.Self:
         self.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.stop()
         shutil.rmtree(self.dir, ignore_errors=True)
 
-    def path(self, name):
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        raise NotImplementedError
+
+    def path(self, name: str) -> str:
         return os.path.join(self.dir, name)
 
-    def write(self, name, text):
+    def write(self, name: str, text: str) -> None:
         """Replace a file whole, as an operator's tools do."""
         with open(self.path(name + ".new"), "w", encoding="latin-1") as out:
             out.write(text)
         os.rename(self.path(name + ".new"), self.path(name))
 
-    def run(self, argv, **more):
+    def run(self, argv: list[str], **more: typing.Any) -> None:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **more)
 
-    def stop(self):
+    def stop(self) -> None:
         if self.process:
             self.process.terminate()
             try:
@@ -99,11 +107,11 @@ class Server:
                 self.process.wait()
         self.process = None
 
-    def log(self):
+    def log(self) -> str:
         with open(self.log_path, encoding="utf-8", errors="replace") as log:
             return log.read()
 
-    def wait_ready(self, zone=None):
+    def wait_ready(self, zone: str | None = None) -> None:
         """Until the zone's SOA is answered."""
         zone = zone or next(iter(self.zones))
         for _ in range(200):
@@ -114,7 +122,7 @@ class Server:
                 time.sleep(0.05)
         raise RuntimeError(f"{self.name} does not answer:\n{self.log()}")
 
-    def ask(self, wire, timeout=2.0, tcp=False):
+    def ask(self, wire: bytes, timeout: float = 2.0, tcp: bool = False) -> bytes:
         """Send one query; bytes of the answer, or TimeoutError."""
         if tcp:
             with socket.create_connection((self.address, self.port), timeout) as s:
@@ -127,7 +135,7 @@ class Server:
             return s.recv(65535)
 
 
-def read_exactly(s, n):
+def read_exactly(s: socket.socket, n: int) -> bytes:
     data = b""
     while len(data) < n:
         part = s.recv(n - len(data))
@@ -137,7 +145,7 @@ def read_exactly(s, n):
     return data
 
 
-def read_message(s):
+def read_message(s: socket.socket) -> bytes:
     """One message of a TCP stream."""
     return read_exactly(s, int.from_bytes(read_exactly(s, 2), "big"))
 
@@ -145,10 +153,12 @@ def read_message(s):
 class Weir(Server):
     """weir-dns with the configuration above; names: dynamic ones, all of service web; threads: dns.threads, 0: not given."""
 
-    def __init__(self, zones, names=(), held=True, threads=1):
+    def __init__(self, zones: typing.Mapping[str, str], names: typing.Sequence[str] = (), held: bool = True,
+                 threads: int = 1) -> None:
         super().__init__("weir-dns", zones)
-        self.names, self.held, self.threads, self.sockets = names, held, threads, []
-        self.prefix = []  # of the command: a program that becomes it
+        self.names, self.held, self.threads = names, held, threads
+        self.sockets: list[socket.socket] = []
+        self.prefix: list[str] = []  # of the command: a program that becomes it
         for sub in ("state", "run", "bpf"):
             os.mkdir(self.path(sub))
         self.write("hash.key", "00112233445566778899aabbccddeeff")
@@ -156,7 +166,7 @@ class Weir(Server):
         if held:
             self.hold()
 
-    def configure(self):
+    def configure(self) -> None:
         """Write the effective document from the present zones and names."""
         zones = ", ".join(f'{{ name = "{z}"; file = "{z}.zone"; }}' for z in self.zones)
         names = ", ".join(f'{{ name = "{n}"; service = "web"; policy = "weighted"; '
@@ -166,13 +176,13 @@ class Weir(Server):
         subprocess.run([os.path.join(BUILD, "tests/lab/lab-effective"), self.path("weir.conf"), "ams-1",
                         self.path("state/effective.conf")], check=True)
 
-    def hold(self):
+    def hold(self) -> None:
         """Open the sockets that outlive the process: UDP and TCP of each thread."""
         for thread in range(self.threads or 1):
             for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
                 self.sockets.append(self.hold_one(kind, thread == 0))
 
-    def hold_one(self, kind, first):
+    def hold_one(self, kind: socket.SocketKind, first: bool) -> socket.socket:
         """The first is bound without SO_REUSEPORT, as the supervisor does it, so that no other server shares it."""
         s = socket.socket(socket.AF_INET, kind)
         if kind == socket.SOCK_STREAM:
@@ -190,7 +200,7 @@ class Weir(Server):
             s.listen(1024)
         return s
 
-    def spawn(self):
+    def spawn(self) -> None:
         """Start the process; it does not wait for anything."""
         argv = [*self.prefix, os.path.join(BUILD, "dns/weir-dns"), "--conf-dir", self.dir, "--state-dir", self.path("state"),
                 "--run-dir", self.path("run"), "--bpf-dir", self.path("bpf"), "--node", "ams-1", "--port",
@@ -209,16 +219,17 @@ class Weir(Server):
                  'export LISTEN_PID=$$; exec "$0" "$@"'
         self.run(["bash", "-c", script, *argv], env=env, pass_fds=fds)
 
-    def start(self):
+    def start(self) -> None:
         self.spawn()
         self.wait_ready()
 
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+    def kill(self) -> None:
+        if self.process:
+            self.process.kill()
+            self.process.wait()
         self.process = None
 
-    def control(self, **request):
+    def control(self, **request: typing.Any) -> typing.Any:
         """One request to the control socket."""
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(5)
@@ -229,7 +240,7 @@ class Weir(Server):
                 data += s.recv(65536)
             return json.loads(data)
 
-    def wait_load(self, number):
+    def wait_load(self, number: int) -> typing.Any:
         """Until load NUMBER is done; the status then."""
         for _ in range(500):
             status = self.control(do="status")
@@ -238,7 +249,7 @@ class Weir(Server):
             time.sleep(0.01)
         raise RuntimeError("the load does not end")
 
-    def __exit__(self, *rest):
+    def __exit__(self, *rest: object) -> None:
         super().__exit__(*rest)
         for s in self.sockets:
             s.close()
@@ -247,7 +258,7 @@ class Weir(Server):
 class Nsd(Server):
     """NSD with its rate limit off, one server process."""
 
-    def __init__(self, zones, extra=""):
+    def __init__(self, zones: typing.Mapping[str, str], extra: str = "") -> None:
         super().__init__("nsd", zones)
         text = "".join(f"zone:\n  name: {z}\n  zonefile: {self.path(z + '.zone')}\n" for z in zones)
         self.write("nsd.conf", f"""server:
@@ -266,7 +277,7 @@ class Nsd(Server):
   control-enable: no
 {text}""")
 
-    def start(self):
+    def start(self) -> None:
         self.run(["nsd", "-d", "-c", self.path("nsd.conf")])
         self.wait_ready()
 
@@ -274,7 +285,7 @@ class Nsd(Server):
 class Knot(Server):
     """Knot DNS with one UDP and one TCP worker."""
 
-    def __init__(self, zones):
+    def __init__(self, zones: typing.Mapping[str, str]) -> None:
         super().__init__("knot", zones)
         text = "".join(f"  - domain: {z}\n    file: {self.path(z + '.zone')}\n" for z in zones)
         os.mkdir(self.path("db"))
@@ -295,7 +306,7 @@ database:
 zone:
 {text}""")
 
-    def start(self):
+    def start(self) -> None:
         self.run(["knotd", "-c", self.path("knot.conf")])
         self.wait_ready()
 
@@ -303,7 +314,7 @@ zone:
 class Gdnsd(Server):
     """gdnsd with one UDP and one TCP thread."""
 
-    def __init__(self, zones):
+    def __init__(self, zones: typing.Mapping[str, str]) -> None:
         super().__init__("gdnsd", zones)
         os.mkdir(self.path("zones"))
         for sub in ("etc", "run", "state"):
@@ -318,6 +329,6 @@ class Gdnsd(Server):
 }}
 """)
 
-    def start(self):
+    def start(self) -> None:
         self.run(["gdnsd", "-c", self.path("etc"), "start"])
         self.wait_ready()

@@ -5,12 +5,15 @@ that it is out of memory and exits with an error. It never crashes and never fin
 
 Usage: fail_cli.py PRELOAD WEIR SOURCE_ROOT; FAIL_LIBS as failalloc.c says
 """
+from __future__ import annotations
+
 import os
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
+import typing
 
 import fail
 
@@ -37,7 +40,7 @@ dns = { zones = ( { name = "x.example"; file = "missing.zone"; } ); };
 """
 
 
-def prepare(root, folder):
+def prepare(root: str, folder: str) -> None:
     shutil.copy(os.path.join(root, "docs/weir.conf.example"), os.path.join(folder, "weir.conf"))
     files = {"hash.key": "00112233445566778899aabbccddeeff\n", "shop.example.zone": ZONE, "bad.conf": BAD,
              "part.conf": 'checks = ( { name = "c"; type = "tcp" "x"; } );\n'}
@@ -46,7 +49,7 @@ def prepare(root, folder):
             f.write(text)
 
 
-def complaint(run, whole):
+def complaint(run: fail.Run, whole: fail.Run) -> str | None:
     """What is wrong with a run, given the one with memory; None if nothing is."""
     if run.code < 0:
         return run.end()
@@ -57,7 +60,7 @@ def complaint(run, whole):
     return f"{run.end()}, says: {run.output[:200]!r}"
 
 
-def check(preload, weir, command):
+def check(preload: str, weir: str, command: list[typing.Any]) -> bool:
     runs = fail.all_runs(preload, [weir, *command])
     whole, bad = runs[-1], 0
     for run in runs[:-1]:
@@ -71,15 +74,15 @@ def check(preload, weir, command):
     return len(runs) > 20 and bad == 0
 
 
-def run_within(command, limit):
-    def set_limit():
+def run_within(command: list[typing.Any], limit: int) -> fail.Run:
+    def set_limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
     done = subprocess.run(command, capture_output=True, text=True, preexec_fn=set_limit, check=False)
     return fail.Run(limit, done.returncode, True, "", done.stdout + done.stderr)
 
 
-def check_limits(weir, folder):
+def check_limits(weir: str, folder: str) -> bool:
     """Less and less memory in all, as a limit of the process."""
     with open(os.path.join(folder, "shop.example.zone"), "a") as f:
         f.writelines(f'r{i} TXT "{i:0>60}"\nm{i} MX 10 r{i}\n' for i in range(12000))
@@ -101,14 +104,15 @@ def check_limits(weir, folder):
     return refused > 10 and bad == 0
 
 
-def main():
+def main() -> int:
     preload, weir, root = sys.argv[1:]
     passed = failed = 0
     with tempfile.TemporaryDirectory(prefix="weir-fail.") as folder:
         prepare(root, folder)
         good, bad = os.path.join(folder, "weir.conf"), os.path.join(folder, "bad.conf")
+        options: tuple[list[str], list[str]] = ([], ["--json"])
         commands = [[*json, "config", verb, path] for verb in ("check", "show") for path in (good, bad)
-                    for json in ([], ["--json"])]
+                    for json in options]
         for command in commands:
             if check(preload, weir, command):
                 passed += 1

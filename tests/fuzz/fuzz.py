@@ -9,6 +9,8 @@ What is found stays in build-fuzz, and the command that repeats it is printed. I
 in build-fuzz/corpus for the next run, but not with --fixed, which would not be the same again. --seeded: then bugs are planted,
 which such a run must find (seeded_real.py).
 """
+from __future__ import annotations
+
 import argparse
 import concurrent.futures
 import os
@@ -18,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import typing
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, "build-fuzz")
@@ -32,12 +35,12 @@ RUNS_OTHERS = 2000
 LIMIT_S = 300  # of a fixed run, on however busy a machine
 
 
-def all_targets():
+def all_targets() -> list[typing.Any]:
     names = sorted(os.listdir(os.path.join(ROOT, "tests/fuzz")))
     return [n[5:-2] for n in names if n.startswith("fuzz_") and n.endswith(".c")]
 
 
-def build(targets):
+def build(targets: list[typing.Any]) -> None:
     if not os.path.exists(os.path.join(BUILD, "build.ninja")):
         subprocess.run(["meson", "setup", BUILD, *OPTIONS], cwd=ROOT, check=True, stdout=subprocess.DEVNULL,
                        env=dict(os.environ, CC="clang"))
@@ -47,30 +50,31 @@ def build(targets):
         sys.exit("0 passed, 1 failed")
 
 
-def program_of(target):
+def program_of(target: typing.Any) -> str:
     return os.path.join(BUILD, "tests/fuzz/fuzz_" + target)
 
 
-def command_of(target, limits, kept, program=None):
+def command_of(target: typing.Any, limits: typing.Any, kept: str, program: str | None = None) -> list[typing.Any]:
     return [program or program_of(target), *limits, "-timeout=60", "-print_final_stats=1",
             f"-artifact_prefix={BUILD}/{target}-", kept, os.path.join(ROOT, "tests/fuzz/corpus", target)]
 
 
-def runs_of(target):
+def runs_of(target: typing.Any) -> typing.Any:
     return RUNS.get(target, RUNS_OTHERS)
 
 
-def fixed_limits(target):
+def fixed_limits(target: typing.Any) -> list[typing.Any]:
     return [f"-runs={runs_of(target)}", f"-seed={SEED}", f"-max_total_time={LIMIT_S}"]
 
 
-def executed(said):
+def executed(said: str) -> int:
     """How many inputs libFuzzer says that it ran."""
     runs = re.search(r"number_of_executed_units: *(\d+)", said)
     return int(runs.group(1)) if runs else 0
 
 
-def report(target, command, done, seconds, at_least=1):
+def report(target: typing.Any, command: typing.Any, done: subprocess.CompletedProcess[str], seconds: float,
+           at_least: int = 1) -> bool:
     n = executed(done.stderr)
     ok = done.returncode == 0 and n >= at_least
     seed = next(c for c in command if c.startswith("-seed="))
@@ -83,7 +87,7 @@ def report(target, command, done, seconds, at_least=1):
     return ok
 
 
-def run(target, limits, fixed):
+def run(target: typing.Any, limits: typing.Any, fixed: typing.Any) -> bool:
     """@return whether nothing was found"""
     kept = os.path.join(BUILD, "corpus", target)
     os.makedirs(kept, exist_ok=True)
@@ -94,7 +98,7 @@ def run(target, limits, fixed):
         return report(target, command, done, time.monotonic() - began, runs_of(target) if fixed else 1)
 
 
-def main():
+def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
@@ -106,7 +110,7 @@ def main():
     targets = args.targets or all_targets()
     build(targets)
 
-    def run_one(target):
+    def run_one(target: typing.Any) -> bool:
         seed = args.seed or random.randrange(1, 1 << 31)
         limits = fixed_limits(target) if args.fixed else [f"-max_total_time={args.seconds}", f"-seed={seed}"]
         return run(target, limits, args.fixed)

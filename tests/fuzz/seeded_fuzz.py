@@ -5,6 +5,8 @@ must see it with its corpus and some thousand mutations. One that survives says 
 
 usage: seeded_fuzz.py BUILD_DIRECTORY      the targets must be built; with sanitizers more can be seen
 """
+from __future__ import annotations
+
 import json
 import os
 import pathlib
@@ -27,14 +29,14 @@ BUGS = [
 ]
 
 
-def command_of(build, source):
+def command_of(build: pathlib.Path, source: str) -> list[str]:
     for entry in json.loads((build / "compile_commands.json").read_text()):
         if (build / entry["file"]).resolve() == (ROOT / source).resolve():
             return shlex.split(entry["command"])
     raise SystemExit(f"{source} is not compiled in {build}")
 
 
-def plant(bug, build, work):
+def plant(bug: tuple[str, str, str, str], build: pathlib.Path, work: pathlib.Path) -> pathlib.Path:
     """Compile the file with the bug. @return the object"""
     _, source, old, new = bug
     text = (ROOT / source).read_text()
@@ -49,7 +51,7 @@ def plant(bug, build, work):
     return made
 
 
-def sees(bug, build):
+def sees(bug: tuple[str, str, str, str], build: pathlib.Path) -> bool:
     """Whether an assertion of the target fails with the bug, or it crashes. Any other end is no catch: a corpus that is missing."""
     target = f"tests/fuzz/fuzz_{bug[0]}"
     link = subprocess.run(["ninja", "-t", "commands", "-s", target], cwd=build, check=True, capture_output=True, text=True).stdout
@@ -62,11 +64,11 @@ def sees(bug, build):
         done = subprocess.run([program, "-n", N_MUTATIONS, str(ROOT / "tests/fuzz/corpus" / bug[0])], capture_output=True,
                               check=False, env=dict(os.environ, TMPDIR=folder))  # where a crash leaves its files
     if done.returncode > 0:
-        raise SystemExit(f"{target} ended with {done.returncode} for {bug}: {done.stderr[-300:]}")
+        raise SystemExit(f"{target} ended with {done.returncode} for {bug}: {done.stderr[-300:]!r}")
     return done.returncode < 0
 
 
-def main():
+def main() -> int:
     build = pathlib.Path(sys.argv[1]).resolve()
     missed = [bug for bug in BUGS if not sees(bug, build)]
     for target, source, old, new in missed:

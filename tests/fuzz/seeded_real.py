@@ -5,6 +5,8 @@ the inputs of a fixed run (fuzz.py --fixed), as ./run test has them.
 
 usage: seeded_real.py [TARGET ...]      WEIR_SEEDED_EVERY=N: every N-th bug; all must have their place in the source
 """
+from __future__ import annotations
+
 import os
 import pathlib
 import re
@@ -12,6 +14,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import typing
 
 import fuzz
 import seeded_fuzz
@@ -40,7 +43,7 @@ BUGS = [
 ]
 
 
-def survives(bug):
+def survives(bug: typing.Any) -> bool:
     """Whether the target, built with the bug, finds nothing."""
     target = f"tests/fuzz/fuzz_{bug[0]}"
     link = subprocess.run(["ninja", "-t", "commands", "-s", target], cwd=BUILD, check=True, capture_output=True, text=True).stdout
@@ -64,7 +67,7 @@ def survives(bug):
     return not found(bug, done)
 
 
-def found(bug, done):
+def found(bug: typing.Any, done: subprocess.CompletedProcess[str]) -> bool:
     """Whether a sanitizer or libFuzzer reports a bug. A target that passes must have run all its inputs; that it could not
     start, or was killed, is neither."""
     if done.returncode == 0 and fuzz.executed(done.stderr) >= fuzz.runs_of(bug[0]):
@@ -74,7 +77,7 @@ def found(bug, done):
     raise SystemExit(f"fuzz_{bug[0]} ended with {done.returncode} for {bug}: {done.stderr[-300:]}")
 
 
-def main():
+def main() -> int:
     bugs = [bug for bug in BUGS if not sys.argv[1:] or bug[0] in sys.argv[1:]]
     for _, source, old, new in BUGS:
         seeding.with_bug(seeded_fuzz.ROOT / source, old, new)

@@ -6,18 +6,25 @@ TLS, slow heads, polls) and 60 bodies of 31 MiB; then the same amount from many 
 bodies of clients that behave well. All share the machine's CPUs, and none has a priority: what other work delays them by is
 measured right before, without any load, and added to what is allowed. The figures are given as they are.
 """
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 import sys
 import threading
 import time
+import typing
 
 from net import Lab, call, executable, say, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../unit/mgmt"))
 from api_node import TOKENS, ZONE, config  # noqa: E402  pylint: disable=wrong-import-position
+
+if typing.TYPE_CHECKING:
+    from report import Report
+    from net import Process
 
 PORT = 8443
 NODES = {"ams-1": "10.9.0.1", "fra-1": "10.9.0.2"}
@@ -29,7 +36,7 @@ WORK = 20  # how much more other work delays where answers are work, too: 5 to 1
 
 
 class Bed:
-    def __init__(self, lab, report):
+    def __init__(self, lab: Lab, report: Report) -> None:
         self.lab, self.report = lab, report
         self.switch = lab.host("sw")
         lab.bridge(self.switch, "br0")
@@ -43,15 +50,15 @@ class Bed:
         self.make_certificate()
         self.mgmt = {name: self.start_mgmt(name) for name in NODES}
 
-    def path(self, *parts):
+    def path(self, *parts: str) -> str:
         return os.path.join(self.lab.dir, *parts)
 
-    def make_certificate(self):
+    def make_certificate(self) -> None:
         names = ",".join(f"IP:{a}" for a in NODES.values())
         call(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30", "-subj",
               "/CN=weir lab", "-addext", f"subjectAltName={names}", "-keyout", self.path("tls.key"), "-out", self.path("tls.crt")])
 
-    def start_mgmt(self, name):
+    def start_mgmt(self, name: str) -> Process:
         for d in ("conf", "state", "run"):
             os.makedirs(self.path(name, d))
         with open(self.path("tls.crt")) as crt, open(self.path("tls.key")) as key:
@@ -68,59 +75,59 @@ class Bed:
             executable("weir-mgmt"), "--conf-dir", self.path(name, "conf"), "--state-dir", self.path(name, "state"),
             "--run-dir", self.path(name, "run"), "--bpf-dir", self.lab.bpf_dir, "--node", name])
 
-    def load(self, host, way, address, seconds, *more):
+    def load(self, host: str, way: str, address: str, seconds: float, *more: typing.Any) -> tuple[str, Process, str]:
         """Start a load; its results come in a file."""
         out = self.path(f"{way}-{time.monotonic():.3f}.json")
         process = self.hosts[host].start(way, [sys.executable, os.path.join(HERE, "abuse_load.py"), way, address, str(PORT), out,
                                                str(seconds), *map(str, more)])
         return way, process, out
 
-    def result(self, load, timeout_s=60):
+    def result(self, load: tuple[str, Process, str], timeout_s: float = 60) -> typing.Any:
         _, process, out = load
         process.popen.wait(timeout_s)
         with open(out) as f:
             return json.load(f)
 
-    def rss_mb(self, name="ams-1"):
+    def rss_mb(self, name: str = "ams-1") -> float:
         with open(f"/proc/{self.mgmt[name].pid}/status") as f:
             return next(int(line.split()[1]) for line in f if line.startswith("VmRSS")) / 1024
 
-    def agreed(self):
+    def agreed(self) -> bool:
         out = self.hosts["ams-1"].run(["curl", "-s", "-m", "10", "--unix-socket", self.path("ams-1", "run", "api.sock"), "http://weir/v1/peers"],
                                       check=False)
         return bool(out) and [p["state"] for p in json.loads(out)["items"]] == ["agreed"]
 
-    def metric(self, name, label=""):
+    def metric(self, name: str, label: str = "") -> typing.Any:
         out = self.hosts["ams-1"].run(["curl", "-s", "-m", "10", "--unix-socket", self.path("ams-1", "run", "api.sock"), "http://weir/metrics"])
         return sum(float(line.rsplit(" ", 1)[1]) for line in out.splitlines() if line.startswith(name) and label in line)
 
 
-def percentile(values, share):
+def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
 class RssWatch(threading.Thread):
     """The most memory that a process had."""
-    def __init__(self, bed):
+    def __init__(self, bed: Bed) -> None:
         super().__init__(daemon=True)
-        self.bed, self.most, self.ends = bed, 0, False
+        self.bed, self.most, self.ends = bed, 0.0, False
 
-    def run(self):
+    def run(self) -> None:
         while not self.ends:
             self.most = max(self.most, self.bed.rss_mb())
             time.sleep(0.02)
 
 
-def measure(bed, seconds, loads):
+def measure(bed: Bed, seconds: float, loads: list[typing.Any]) -> tuple[dict[str, typing.Any], dict[str, typing.Any]]:
     """What a peer and the socket meet meanwhile: figures, and what the loads did."""
     before = bed.rss_mb()
     watch = RssWatch(bed)
     watch.start()
     running = [bed.load("bad", way, NODES["ams-1"], seconds + 3, *more) for way, *more in loads]
     time.sleep(2 if loads else 0)  # until they are at work
-    peer = bed.load("fra-1", "peer", NODES["ams-1"], seconds)
-    local = bed.load("ams-1", "socket", bed.path("ams-1", "run", "api.sock"), seconds)
-    peer, local = bed.result(peer), bed.result(local)
+    both = [bed.load("fra-1", "peer", NODES["ams-1"], seconds),
+            bed.load("ams-1", "socket", bed.path("ams-1", "run", "api.sock"), seconds)]
+    peer, local = (bed.result(load) for load in both)
     done = {load[0]: bed.result(load) for load in running}
     watch.ends = True
     watch.join()
@@ -132,7 +139,7 @@ def measure(bed, seconds, loads):
         "rss_growth_mb": round(watch.most - before, 1)}, done
 
 
-def judge(report, what, figures, more_ms, bounded_rss=True):
+def judge(report: Report, what: str, figures: typing.Any, more_ms: typing.Any, bounded_rss: bool = True) -> None:
     for key in ("peer_p99_ms", "socket_p99_ms"):
         report.between(figures[key], 0, P99_MS + more_ms, f"{what}: {key}")
     for key in ("peer_longest_ms", "socket_longest_ms"):
@@ -142,14 +149,14 @@ def judge(report, what, figures, more_ms, bounded_rss=True):
         report.between(figures["rss_growth_mb"], -RSS_MB, RSS_MB, f"{what}: rss_growth_mb")
 
 
-def look_quiet(bed, report):
+def look_quiet(bed: Bed, report: Report) -> tuple[typing.Any, typing.Any]:
     """Without any load: the figures, and what the machine's other work adds to those under load."""
     quiet, _ = measure(bed, 3, [])
     report.equal(quiet["failed"], 0, f"quiet: no request fails; the longest takes {quiet['longest_ms']} ms")
     return quiet, 3 * quiet["longest_ms"] if quiet["longest_ms"] > BUSY_MS else 0
 
 
-def attack(bed, report, seconds):
+def attack(bed: Bed, report: Report, seconds: float) -> typing.Any:
     _, more_ms = look_quiet(bed, report)
     refused = bed.metric("weir_mgmt_connections_refused_total")
     figures, done = measure(bed, seconds, list(ATTACKERS.items()))
@@ -161,7 +168,7 @@ def attack(bed, report, seconds):
     return figures
 
 
-def behave_well(bed, report, seconds, result):
+def behave_well(bed: Bed, report: Report, seconds: float, result: typing.Any) -> None:
     """The same load from clients that do all as they should: they are answered, too."""
     connections, bodies = (5000, 60) if seconds >= 20 else (1200, 12)
     say(f"well-behaved: {connections} connections, {bodies} bodies")
@@ -177,7 +184,7 @@ def behave_well(bed, report, seconds, result):
     report.between(good["bodies"], bodies // (12 if more_ms else 2), bodies, f"well-behaved: of {bodies} bodies those that had their turn meanwhile")
 
 
-def run(report, quick):
+def run(report: Report, quick: bool) -> dict[str, typing.Any]:
     seconds = 8 if quick else 20
     with Lab("abuse_api") as lab:
         bed = Bed(lab, report)

@@ -5,6 +5,8 @@
 dnsperf asks 10,000 times a second over UDP and notes each answer's time. weir-dns and Knot DNS take turns, each
 with one thread for UDP and one for TCP on the same core.
 """
+from __future__ import annotations
+
 import os
 import re
 import select
@@ -15,11 +17,15 @@ import struct
 import subprocess
 import sys
 import time
+import typing
 
 DNS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "dns")
 sys.path.append(DNS)
 import message  # noqa: E402
 import name_servers  # noqa: E402
+
+if typing.TYPE_CHECKING:
+    from report import Report
 
 ZONE = "$TTL 60\n@ SOA ns root 1 3600 900 604800 60\n@ NS ns\nns A 192.0.2.1\n" \
        + "big TXT " + " ".join('"' + "x" * 200 + '"' for _ in range(20)) + "\n" \
@@ -32,10 +38,11 @@ FACTOR, ANSWERED = 1.5, 0.98
 class Attacker:
     """A client that writes queries as long as it can, and reads nothing."""
 
-    def __init__(self, poll, address, queries):
-        self.poll, self.address, self.queries, self.socket, self.moved = poll, address, queries, None, 0.0
+    def __init__(self, poll: select.epoll, address: tuple[str, typing.Any], queries: bytes) -> None:
+        self.poll, self.address, self.queries, self.moved = poll, address, queries, 0.0
+        self.socket: socket.socket | None = None
 
-    def open(self, by_fd):
+    def open(self, by_fd: dict[typing.Any, typing.Any]) -> None:
         self.close(by_fd)
         s = socket.socket()
         s.setblocking(False)
@@ -45,13 +52,13 @@ class Attacker:
         by_fd[s.fileno()] = self
         self.poll.register(s, select.EPOLLOUT | select.EPOLLET)
 
-    def close(self, by_fd):
+    def close(self, by_fd: dict[typing.Any, typing.Any]) -> None:
         if self.socket:
             del by_fd[self.socket.fileno()]
             self.socket.close()
         self.socket = None
 
-    def write(self):
+    def write(self) -> int:
         """Returns the bytes written; raises OSError when the connection is gone."""
         n = 0
         try:
@@ -62,11 +69,12 @@ class Attacker:
         return n
 
 
-def attack(port, seconds):
+def attack(port: int, seconds: float) -> None:
     """The process of the attackers; prints bytes written and connections opened."""
     wire = message.query("big.shop.test", "TXT")
     queries = (len(wire).to_bytes(2, "big") + wire) * 100
-    poll, by_fd, written, opened = select.epoll(), {}, 0, 0
+    by_fd: dict[typing.Any, typing.Any] = {}
+    poll, written, opened = select.epoll(), 0, 0
     clients = [Attacker(poll, ("127.0.0.1", port), queries) for _ in range(CLIENTS)]
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -83,11 +91,11 @@ def attack(port, seconds):
     print(written, opened)
 
 
-def pinned(cpu, argv):
+def pinned(cpu: str, argv: list[typing.Any]) -> list[typing.Any]:
     return ["taskset", "-c", cpu, *argv]
 
 
-def ask(server, seconds):
+def ask(server: name_servers.Server, seconds: float) -> tuple[list[float], int]:
     """Asks over UDP; (milliseconds of each answer, queries sent)."""
     server.write("queries", "".join(f"h{i}.shop.test A\n" for i in range(1000)))
     text = subprocess.run(pinned(LOAD_CPU, [
@@ -98,12 +106,12 @@ def ask(server, seconds):
     return times, int(re.search(r"Queries sent:\s+(\d+)", text)[1])
 
 
-def percentile(times, part):
+def percentile(times: list[float], part: float) -> float:
     ordered = sorted(times) or [float("inf")]
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
 
 
-def round_of(server, seconds):
+def round_of(server: name_servers.Server, seconds: float) -> dict[typing.Any, typing.Any]:
     """One round under attack. p99_ms is of all queries: one that is lost took as long as it was waited for."""
     attackers = subprocess.Popen(pinned(LOAD_CPU, ["nice", sys.executable, os.path.abspath(__file__), str(server.port),
                                                    str(seconds + 2)]), stdout=subprocess.PIPE, text=True)
@@ -116,22 +124,22 @@ def round_of(server, seconds):
             "tcp_mb": written / 1e6, "opened": opened}
 
 
-def pin(server):
+def pin(server: name_servers.Server) -> None:
     subprocess.run(["taskset", "-acp", SERVER_CPU, str(server.process.pid)], check=True, stdout=subprocess.DEVNULL)
 
 
-def middle(rounds, key):
+def middle(rounds: list[typing.Any], key: str) -> typing.Any:
     return statistics.median(r[key] for r in rounds)
 
 
-def is_met(rounds):
+def is_met(rounds: dict[str, list[typing.Any]]) -> typing.Any:
     """The short form runs beside other suites: it measures for longer before it says no."""
     weir_p99, knot_p99 = (middle(rounds[name], "p99_ms") for name in ("weir", "knot"))
     return weir_p99 <= FACTOR * knot_p99
 
 
-def run(report, quick):
-    rounds = {"weir": [], "knot": []}
+def run(report: Report, quick: bool) -> dict[typing.Any, typing.Any]:
+    rounds: dict[typing.Any, typing.Any] = {"weir": [], "knot": []}
     with name_servers.Weir({"shop.test": ZONE}) as weir, name_servers.Knot({"shop.test": ZONE}) as knot:
         for server in (weir, knot):
             pin(server)

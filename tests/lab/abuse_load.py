@@ -11,6 +11,8 @@ good_bodies N N bodies of 31 MiB in all, evenly over the time, by an operator; a
 peer, socket  a request each 40 ms, every fifth on a connection of its own; FILE gets the times of each in ms
 Others write to FILE {"opened", "answered", "failed"} at the end.
 """
+from __future__ import annotations
+
 import http.client
 import itertools
 import json
@@ -21,6 +23,7 @@ import ssl
 import sys
 import threading
 import time
+import typing
 
 BODY = 31 << 20
 HELLO = bytes.fromhex("16030101000100")  # of a record of 256 bytes, which never comes whole
@@ -35,22 +38,24 @@ AGAIN_S = 1
 EVERY_S = 0.04
 
 
-def insecure():
+def insecure() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 
 
-def source_of(i):
+def source_of(i: int) -> tuple[str, int]:
     return ("", 0) if not SOURCES else (f"10.9.{64 + i % SOURCES // 250}.{i % SOURCES % 250 + 1}", 0)
 
 
 class Raw:
     """Connections without TLS of their own, all in one loop."""
-    def __init__(self, sends):
-        self.sends, self.poll, self.open, self.next = sends, select.epoll(), {}, {}
+    def __init__(self, sends: bool) -> None:
+        self.open: dict[typing.Any, typing.Any] = {}
+        self.next: dict[typing.Any, typing.Any] = {}
+        self.sends, self.poll = sends, select.epoll()
 
-    def connect(self, i):
+    def connect(self, i: int) -> None:
         s = socket.socket()
         s.setblocking(False)
         if SOURCES:
@@ -61,14 +66,14 @@ class Raw:
         self.open[s.fileno()] = (s, i)
         self.poll.register(s.fileno(), select.EPOLLIN | select.EPOLLRDHUP)
 
-    def close(self, fd):
+    def close(self, fd: int) -> None:
         s, i = self.open.pop(fd)
         self.poll.unregister(fd)
         s.close()
         self.next[i] = time.monotonic() + AGAIN_S
 
-    def run(self):
-        drip = 0
+    def run(self) -> None:
+        drip = 0.0
         for i in range(N):
             self.connect(i)
         while time.monotonic() < UNTIL:
@@ -87,7 +92,7 @@ class Raw:
                         pass
 
 
-def tls(context, timeout=10):
+def tls(context: typing.Any, timeout: int = 10) -> typing.Any:
     s = socket.create_connection((ADDRESS, int(PORT)), timeout)
     COUNTS["opened"] += 1
     try:
@@ -97,19 +102,19 @@ def tls(context, timeout=10):
         raise
 
 
-def slow_head(s):
+def slow_head(s: typing.Any) -> None:
     s.sendall(b"GET /v1/status HTTP/1.1\r\nHost: weir\r\n")
     while time.monotonic() < UNTIL:
         time.sleep(1)
         s.sendall(b"X-Slow: 1\r\n")
 
 
-def poll(s):
+def poll(s: typing.Any) -> None:
     s.sendall(b"GET /v1/events?since=999999999&wait_ms=30000 HTTP/1.1\r\nHost: weir\r\n\r\n")
     COUNTS["answered"] += bool(s.recv(1000))
 
 
-def body(s):
+def body(s: typing.Any) -> None:
     s.sendall(b"POST /v1/config/apply HTTP/1.1\r\nHost: weir\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % BODY)
     part = b" " * 65536
     for _ in range(BODY // len(part)):
@@ -117,7 +122,7 @@ def body(s):
     COUNTS["answered"] += bool(s.recv(1000))
 
 
-def one_client(do, context):
+def one_client(do: typing.Any, context: typing.Any) -> None:
     while time.monotonic() < UNTIL:
         try:
             with tls(context) as s:
@@ -128,7 +133,7 @@ def one_client(do, context):
         time.sleep(AGAIN_S)
 
 
-def many(do):
+def many(do: typing.Callable[..., typing.Any]) -> None:
     context = insecure()
     threading.stack_size(256 << 10)
     threads = [threading.Thread(target=one_client, args=(do, context), daemon=True) for _ in range(N)]
@@ -138,7 +143,7 @@ def many(do):
         time.sleep(0.1)
 
 
-def good_client(context, i):
+def good_client(context: typing.Any, i: typing.Any) -> None:
     """One client that does all as it should: three questions on a connection, which it closes."""
     c = http.client.HTTPSConnection(ADDRESS, int(PORT), timeout=30, context=context, source_address=source_of(i))
     COUNTS["opened"] += 1
@@ -152,7 +157,7 @@ def good_client(context, i):
         c.close()
 
 
-def good_body(context, i):
+def good_body(context: typing.Any, i: typing.Any) -> None:
     """One body, and again after Retry-After: what is in force does not allow many at once."""
     body = b'{"files": {"x": "' + b"x" * (BODY - 100) + b'"}}'
     while time.monotonic() < UNTIL:
@@ -175,12 +180,12 @@ def good_body(context, i):
         time.sleep(1)
 
 
-def evenly(do):
+def evenly(do: typing.Callable[..., typing.Any]) -> None:
     """N times @do, at even distances, by a few threads."""
     context, numbers, from_s = insecure(), itertools.count(), time.monotonic()
     seconds = UNTIL - from_s - 3
 
-    def work():
+    def work() -> None:
         for i in numbers:
             if i >= N:
                 return
@@ -197,18 +202,19 @@ def evenly(do):
 
 
 class Socket(http.client.HTTPConnection):
-    def connect(self):
+    def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(30)
         self.sock.connect(ADDRESS)
 
 
-def probe():
+def probe() -> dict[typing.Any, typing.Any]:
     """Time requests, each from its due time on: one that is late because the one before was counts as late, too."""
-    context, kept, took, failed = insecure(), None, [], 0
+    took: list[typing.Any] = []
+    context, kept, failed = insecure(), None, 0
     path, login = ("/v1/node", {}) if WAY == "socket" else ("/v1/peer/head", {"Authorization": "Bearer " + "p" * 40})
 
-    def fresh():
+    def fresh() -> http.client.HTTPConnection:
         return Socket("weir", timeout=30) if WAY == "socket" else http.client.HTTPSConnection(ADDRESS, int(PORT), timeout=30, context=context)
     due = time.monotonic()
     while time.monotonic() < UNTIL:
@@ -232,7 +238,7 @@ def probe():
     return {"took_ms": took, "failed": failed}
 
 
-def main():
+def main() -> None:
     result = COUNTS
     if WAY in ("silent", "slow_tls"):
         Raw(WAY == "slow_tls").run()

@@ -1,13 +1,31 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The books of the demo and of labs: clients' logs, nginx's logs, the wire and Weir's counters must say the same."""
+from __future__ import annotations
+
 import re
+import typing
+
+if typing.TYPE_CHECKING:
+    from report import Report
+    from watch import Crowd
+    from world import Capture, Node, Request, Site, World
 
 FORWARD_COUNTER, BACKEND_COUNTER = "weir_dataplane_packets_total", "weir_dataplane_backend_packets_total"
 
 
-def served_ids(world):
+class Counts(typing.TypedDict):
+    """A node's packets as Weir counts them; reasons and drops: packets by reason, drops those that are not 0."""
+    received: int
+    sent: int
+    passed: int
+    dropped: int
+    reasons: dict[str, int]
+    drops: dict[str, int]
+
+
+def served_ids(world: World) -> dict[str, list[tuple[str, dict[str, typing.Any]]]]:
     """{request id: log line} over all backends, of a crowd's requests."""
-    found = {}
+    found: dict[str, list[tuple[str, dict[str, typing.Any]]]] = {}
     for site in world.sites:
         for backend in site.backends:
             for line in backend.log():
@@ -15,7 +33,8 @@ def served_ids(world):
     return found
 
 
-def check_servers(report, world, crowds, tolerated, unlogged=lambda r: False):
+def check_servers(report: Report, world: World, crowds: typing.Sequence[Crowd], tolerated: typing.Callable[[Request], bool],
+                  unlogged: typing.Callable[[Request], bool] = lambda r: False) -> int:
     """Each answered request stands in exactly one nginx log, as the client saw it, and no other was served but
     those that clients saw fail in a phase where that may be (`tolerated` says of a request whether it may).
     `unlogged` says of an answered request whether its server may have died before it wrote its log."""
@@ -33,7 +52,7 @@ def check_servers(report, world, crowds, tolerated, unlogged=lambda r: False):
     return len(ok)
 
 
-def sum_of(stats, name, **labels):
+def sum_of(stats: dict[tuple[str, str], int], name: str, **labels: str) -> int | None:
     """The sum over the words called `name` whose labels include all of `labels`; None if there is none."""
     values = [v for (n, text), v in stats.items()
               if n == name and all(f'{k}="{w}"' in text for k, w in labels.items())]
@@ -45,9 +64,9 @@ LINK_MAX = 0.01  # the share of packets that a link may drop
 PASSED = ("not_ip", "short_frame", "not_ours", "neighbour")
 
 
-def reasons(site):
+def reasons(site: Site) -> dict[str, int]:
     """The node's packet counters: {reason: packets}; also when its dataplane is dead."""
-    found = {}
+    found: dict[str, int] = {}
     for (name, labels), value in site.node.stats("dataplane").items():
         if name == FORWARD_COUNTER:
             reason = labels.split('reason="', 1)[1].split('"', 1)[0]
@@ -55,33 +74,32 @@ def reasons(site):
     return found
 
 
-def weir_counts(node):
-    """A node's packets as Weir counts them: {'received': .., 'sent': .., 'passed': .., 'dropped': .., 'reasons': {..}, and
-    'drops': {reason: packets} of those that are not 0}."""
-    counts = {"received": 0, "sent": 0, "passed": 0, "dropped": 0, "reasons": {}, "drops": {}}
+def weir_counts(node: Node) -> Counts:
+    """What a node received, and what became of it."""
+    counts: Counts = {"received": 0, "sent": 0, "passed": 0, "dropped": 0, "reasons": {}, "drops": {}}
     for (name, labels), value in node.stats("dataplane").items():
         if name == "weir_dataplane_received_packets_total":
             counts["received"] = value
         elif name == "weir_dataplane_packets_total":
-            action, reason = re.search(r'action="(\w+)",reason="(\w+)"', labels).groups()
-            counts[action] += value
+            action, reason = re.findall(r'action="(\w+)",reason="(\w+)"', labels)[0]
+            counts[action] += value  # type: ignore[literal-required]  # of those above
             counts["reasons"][reason] = value
             if action == "dropped" and value:
                 counts["drops"][reason] = value
     return counts
 
 
-def check_drops(report, node, dropped, tolerated=None):
+def check_drops(report: Report, node: str, dropped: dict[str, int], tolerated: dict[str, int] | None = None) -> None:
     """What a node dropped, {reason: packets}, is at most what a lab expects of it, {reason: most}; none by default."""
     bounds = tolerated or {}
     beyond = {reason: n for reason, n in dropped.items() if n > bounds.get(reason, 0)}
     report.equal(beyond, {}, f"{node}: no packet dropped but {bounds or 'none'}")
 
 
-def check_node(report, node, tolerated=None):
+def check_node(report: Report, node: Node, tolerated: dict[str, int] | None = None) -> None:
     """What a node received is what it sent, passed and dropped, to the packet, and its drops are bounded. Its page is written
     each second, so that at the end of a lab, when little comes, some page has it all."""
-    def adds_up():
+    def adds_up() -> Counts | None:
         counts = weir_counts(node)
         return counts if counts["received"] == counts["sent"] + counts["passed"] + counts["dropped"] > 0 else None
     counts = report.wait(adds_up, 20, f"{node.name}: received = sent + passed + dropped", 0.3)
@@ -89,7 +107,8 @@ def check_node(report, node, tolerated=None):
         check_drops(report, node.name, counts["drops"], tolerated)
 
 
-def check_wire(report, world, captures, gone=(), tolerated=None):
+def check_wire(report: Report, world: World, captures: dict[str, Capture], gone: typing.Collection[str] = (),
+               tolerated: dict[str, int] | None = None) -> None:
     """Packet conservation, to the packet: what entered each node for the VIPs, as the wire saw it, is what Weir counts as
     forwarded, answered or dropped by reason; what left in tunnels is what it counts as forwarded, for each backend
     but those that are `gone` from the configuration; and no reply came by. A packet that the kernel's link says it

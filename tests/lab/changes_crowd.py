@@ -4,15 +4,21 @@
 One thread of the lab itself; its sockets belong to the client's namespace. Everything is judged by its end: a request
 or query that is not answered within WAIT_S is lost, a held connection or flow that is not answered is broken.
 """
+from __future__ import annotations
+
 import random
 import selectors
 import socket
 import struct
 import threading
 import time
+import typing
 
 from dns_probe import answer, query
 from net import LabError, entered
+
+if typing.TYPE_CHECKING:
+    from net import Host
 
 WAIT_S = 3.0
 ASK = b"GET / HTTP/1.1\r\nHost: lab\r\n\r\n"
@@ -22,7 +28,7 @@ IN_PROGRESS = 115
 class Connection:
     """A connection to a VIP: asks every `every_s` seconds, or once."""
 
-    def __init__(self, crowd, target, every_s, once=False):
+    def __init__(self, crowd: Crowd, target: typing.Any, every_s: float, once: bool = False) -> None:
         self.crowd, self.target, self.every_s, self.once = crowd, target, every_s, once
         self.born, self.backend, self.data, self.asked, self.answers = time.monotonic(), None, b"", 0.0, 0
         six = ":" in target
@@ -33,19 +39,19 @@ class Connection:
         self.socket.connect_ex((target, 80))
         crowd.selector.register(self.socket, selectors.EVENT_WRITE, self)
 
-    def end(self, why):
+    def end(self, why: str) -> None:
         self.crowd.selector.unregister(self.socket)
         self.socket.close()
         self.crowd.ended(self, why)
 
-    def ask(self):
+    def ask(self) -> None:
         self.next, self.asked, self.deadline, self.data = None, time.monotonic(), time.monotonic() + WAIT_S, b""
         try:
             self.socket.send(ASK)
         except OSError as e:
             self.end(e.strerror)
 
-    def ready(self, _):
+    def ready(self, _: object) -> None:
         if not self.connected:
             error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if error:
@@ -64,11 +70,11 @@ class Connection:
         self.data += data
         return self.read()
 
-    def read(self):
+    def read(self) -> None:
         head, found, body = self.data.partition(b"\r\n\r\n")
         if not found:
             return None
-        fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
+        fields = {name: value for name, value in (line.split(b": ", 1) for line in head.split(b"\r\n")[1:])}
         if len(body) < int(fields.get(b"Content-Length", 0)):
             return None
         if b" 200 " not in head.split(b"\r\n")[0]:
@@ -81,7 +87,7 @@ class Connection:
         self.next = time.monotonic() + self.every_s * random.uniform(0.8, 1.2)
         return None
 
-    def tick(self, now):
+    def tick(self, now: typing.Any) -> None:
         if self.deadline and now >= self.deadline:
             self.end("stall" if self.connected else "no connection")
         elif self.next and now >= self.next:
@@ -91,7 +97,7 @@ class Connection:
 class Flow:
     """A flow of datagrams: one server must answer all of it."""
 
-    def __init__(self, crowd, target, port, every_s):
+    def __init__(self, crowd: Crowd, target: typing.Any, port: int, every_s: float) -> None:
         self.crowd, self.every_s, self.n, self.backend, self.deadline = crowd, every_s, 0, None, None
         self.born = time.monotonic()
         six = ":" in target
@@ -102,12 +108,12 @@ class Flow:
         self.next = time.monotonic() + random.uniform(0, every_s)
         crowd.selector.register(self.socket, selectors.EVENT_READ, self)
 
-    def end(self, why):
+    def end(self, why: str) -> None:
         self.crowd.selector.unregister(self.socket)
         self.socket.close()
         self.crowd.ended(self, why)
 
-    def ready(self, _):
+    def ready(self, _: object) -> None:
         try:
             name = self.socket.recv(512).split()[0].decode()
         except BlockingIOError:
@@ -119,7 +125,7 @@ class Flow:
             self.end(f"moved from {self.backend} to {name}")
         self.backend = name
 
-    def tick(self, now):
+    def tick(self, now: typing.Any) -> None:
         if self.deadline and now >= self.deadline:
             return self.end("stall")
         if now >= self.next:
@@ -135,7 +141,7 @@ class Flow:
 class Query:
     """One question to a name server."""
 
-    def __init__(self, crowd, server, name, prefix):
+    def __init__(self, crowd: Crowd, server: typing.Any, name: str, prefix: str) -> None:
         self.crowd, self.server, self.name, self.deadline = crowd, server, name, time.monotonic() + WAIT_S
         self.socket = crowd.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
@@ -145,12 +151,12 @@ class Query:
         self.answer = None
         crowd.selector.register(self.socket, selectors.EVENT_READ, self)
 
-    def end(self, why):
+    def end(self, why: str) -> None:
         self.crowd.selector.unregister(self.socket)
         self.socket.close()
         self.crowd.ended(self, why)
 
-    def ready(self, _):
+    def ready(self, _: object) -> None:
         try:
             _, rcode, address, ttl, _ = answer(self.socket.recv(4096))
         except (OSError, struct.error, IndexError):
@@ -158,7 +164,7 @@ class Query:
         self.answer = (rcode, address, ttl)
         self.end("ok" if rcode == 0 and address != "-" else f"rcode {rcode}, {address}")
 
-    def tick(self, now):
+    def tick(self, now: typing.Any) -> None:
         if now >= self.deadline:
             self.end("lost")
 
@@ -166,30 +172,35 @@ class Query:
 class Crowd:
     """All of it, at numbers and rates that are kept; what ended is in `log`: (time, kind, object, why)."""
 
-    def __init__(self, host, targets):
+    def __init__(self, host: Host, targets: list[typing.Any]) -> None:
         self.host, self.targets = host, targets
-        self.selector, self.lock, self.open, self.log = selectors.DefaultSelector(), threading.RLock(), set(), []
-        self.held, self.quiet, self.flows, self.rate, self.queries, self.due = 0, 0, 0, 0.0, [], {}
-        self.quiet_s, self.udp, self.stopping, self.turn = 6.0, None, False, 0
+        self.open: set[typing.Any] = set()
+        self.log: list[typing.Any] = []
+        self.selector, self.lock = selectors.DefaultSelector(), threading.RLock()
+        self.queries: list[typing.Any] = []
+        self.due: dict[typing.Any, typing.Any] = {}
+        self.held, self.quiet, self.flows, self.rate = 0, 0, 0, 0.0
+        self.quiet_s, self.stopping, self.turn = 6.0, False, 0
+        self.udp: tuple[int, float] | None = None
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
-    def socket(self, family, kind):
+    def socket(self, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
         return socket.socket(family, kind)  # the thread lives in the client's namespace
 
-    def source(self, six):
+    def source(self, six: bool) -> str:
         i = random.randrange(65536)
         return f"2001:db8:8000:{i >> 8:x}::{1 + (i & 255):x}" if six else f"100.64.{i >> 8}.{1 + (i & 127)}"
 
-    def ended(self, thing, why):
+    def ended(self, thing: typing.Any, why: str) -> None:
         self.open.discard(thing)
         kind = {Flow: "flow", Query: "query"}.get(type(thing)) or ("request" if thing.once else "held")
         self.log.append((time.monotonic(), kind, thing, why))
 
-    def count(self, kind, fits=lambda thing: True):
+    def count(self, kind: type[Connection] | type[Flow], fits: typing.Callable[..., typing.Any] = lambda thing: True) -> int:
         return sum(1 for t in self.open if isinstance(t, kind) and fits(t))
 
-    def fill(self, now):
+    def fill(self, now: float) -> None:
         for _ in range(4):
             self.turn += 1
             target = self.targets[self.turn % len(self.targets)]
@@ -207,7 +218,7 @@ class Crowd:
             server, name = self.queries[self.turn % len(self.queries)]
             self.open.add(Query(self, server, name, f"100.{64 + self.turn % 4}.{random.randrange(256)}.0"))
 
-    def run(self):
+    def run(self) -> None:
         with entered(self.host.ns):
             while not self.stopping:
                 events = self.selector.select(0.02)
@@ -224,12 +235,13 @@ class Crowd:
                     except OSError:
                         time.sleep(0.05)  # no route at the moment: later
 
-    def must_live(self):
+    def must_live(self) -> None:
         """A crowd whose thread has ended has seen nothing since, so nothing can be said of that time."""
         if not self.thread.is_alive():
             raise LabError("the crowd's thread has ended: why is on standard error")
 
-    def failed(self, kind, since, born_since=None, born_before=None):
+    def failed(self, kind: str, since: float, born_since: float | None = None,
+               born_before: float | None = None) -> list[typing.Any]:
         """[(seconds, why)] of what ended badly since a time."""
         self.must_live()
         with self.lock:
@@ -238,12 +250,12 @@ class Crowd:
                     and (born_before is None or getattr(thing, "born", 0) < born_before)
                     and (born_since is None or getattr(thing, "born", getattr(thing, "sent", 0)) >= born_since)]
 
-    def good(self, kind, since):
+    def good(self, kind: str, since: float) -> list[typing.Any]:
         self.must_live()
         with self.lock:
             return [thing for t, k, thing, why in self.log if k == kind and t >= since and why == "ok"]
 
-    def settled(self):
+    def settled(self) -> bool:
         """Whether all that is to be held is there and has been answered."""
         self.must_live()
         with self.lock:
@@ -252,23 +264,23 @@ class Crowd:
             return (len(held) >= self.held + self.quiet and all(t.answers for t in held)
                     and len(flows) >= (self.flows if self.udp else 0) and all(t.backend for t in flows))
 
-    def holders(self, since):
+    def holders(self, since: float) -> typing.Any:
         """How many held connections and flows were there before a time."""
         with self.lock:
             return sum(1 for t in self.open if isinstance(t, Connection) and not t.once and t.born < since)
 
-    def renew(self):
+    def renew(self) -> None:
         """Give up all that is held: what comes instead was made under the configuration of now."""
         with self.lock:
             for thing in list(self.open):
                 if isinstance(thing, Flow) or (isinstance(thing, Connection) and not thing.once):
                     thing.end("told to go")
 
-    def forget(self):
+    def forget(self) -> None:
         """Drop what is over; held ones stay."""
         with self.lock:
             self.log.clear()
 
-    def stop(self):
+    def stop(self) -> None:
         self.stopping = True
         self.thread.join(10)

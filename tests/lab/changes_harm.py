@@ -4,6 +4,8 @@
 A kind's evidence is looked for until it is there or its time is over. Where the harm is a guard or a check that is
 missing, the kind has an act: something breaks. Every act is also played without the change, when it must hurt no one.
 """
+from __future__ import annotations
+
 import dataclasses
 import os
 import signal
@@ -13,6 +15,9 @@ import typing
 
 from changes_world import CHECK, KEY, SICK, VIP_CHECK
 from net import entered
+
+if typing.TYPE_CHECKING:
+    from changes_world import ChangesWorld
 
 CONF = "weir.conf"
 
@@ -28,7 +33,7 @@ class Kind:
     before: typing.Callable = lambda w: None
     after: typing.Callable = lambda w: None
 
-    def files(self, world, changed=True):
+    def files(self, world: ChangesWorld, changed: bool = True) -> dict[str, str]:
         edits = [*self.base, *(self.edits if changed else ())]
         return world.files([e if len(e) == 3 else (CONF, *e) for e in edits])
 
@@ -42,46 +47,48 @@ class Act:
 
 # evidence
 
-def broken(least=3):
-    def look(w, since):
+def broken(least: int = 3) -> typing.Callable[..., str]:
+    def look(w: ChangesWorld, since: float) -> str:
         seen = w.crowd.failed("held", since, born_before=since)
         return f"{len(seen)} of {w.crowd.held + w.crowd.quiet} connections broke: {seen[0][1]}" if len(seen) >= least else ""
     return look
 
 
-def lost(after_s=0.0, least=4):
-    def look(w, since):
+def lost(after_s: float = 0.0, least: int = 4) -> typing.Callable[..., str]:
+    def look(w: ChangesWorld, since: float) -> str:
         seen = w.crowd.failed("request", since, born_since=since + after_s)
         return f"{len(seen)} requests lost: {seen[0][1]}" if len(seen) >= least else ""
     return look
 
 
-def flows(least=3, new=False):
-    def look(w, since):
+def flows(least: int = 3, new: bool = False) -> typing.Callable[..., str]:
+    def look(w: ChangesWorld, since: float) -> str:
         seen = w.crowd.failed("flow", since, **({"born_since": since} if new else {"born_before": since}))
         return f"{len(seen)} flows of datagrams lost: {seen[0][1]}" if len(seen) >= least else ""
     return look
 
 
-def queries_lost(w, since):
+def queries_lost(w: ChangesWorld, since: float) -> str:
     seen = w.crowd.failed("query", since, born_since=since)
     return f"{len(seen)} queries lost: {seen[0][1]}" if len(seen) >= 4 else ""
 
 
-def asked(name, good, server=lambda w: w.plan.sites[0].dns4):
-    def look(w, _):
+def asked(name: str, good: typing.Callable[..., typing.Any],
+          server: typing.Callable[..., typing.Any] = lambda w: w.plan.sites[0].dns4) -> typing.Callable[..., str]:
+    def look(w: ChangesWorld, _: object) -> str:
         rcode, address, _ = w.ask(server(w), name)
         return "" if good(rcode, address) else f"{name}: rcode {rcode}, {address}"
     return look
 
 
-def found(rcode, address):
+def found(rcode: typing.Any, address: str) -> typing.Any:
     return rcode == 0 and address is not None
 
 
-def answers(bad, name="www.shop.example", after_s=0.0):
+def answers(bad: typing.Callable[..., typing.Any], name: str = "www.shop.example",
+            after_s: float = 0.0) -> typing.Callable[..., str]:
     """By 40 prefixes, at ams."""
-    def look(w, since):
+    def look(w: ChangesWorld, since: float) -> str:
         if time.monotonic() < since + after_s:
             return ""
         shares = w.names(name, n=40)
@@ -90,14 +97,14 @@ def answers(bad, name="www.shop.example", after_s=0.0):
     return look
 
 
-def in_force_fewer(than, after_s=0.0):
-    def look(w, since):
+def in_force_fewer(than: int, after_s: float = 0.0) -> typing.Callable[..., str]:
+    def look(w: ChangesWorld, since: float) -> str:
         n = sum(b["in_force"] for key, b in w.dataplane().items() if key.startswith("web-ams/"))
         return f"{n} of 4 backends in force: the guard is gone" if n < than and time.monotonic() > since + after_s else ""
     return look
 
 
-def no_exchange(w, since):
+def no_exchange(w: ChangesWorld, since: float) -> str:
     """A drain that ams takes does not come to fra."""
     del since
     w.weir(w.ams, "drain", "backend", "web-fra/fra-b2", "--until", "+1h", "--reason", "lab", "--override", "last-backend")
@@ -110,7 +117,7 @@ def no_exchange(w, since):
     return "" if seen else "a drain taken at ams is not at fra after 7 s"
 
 
-def no_version(w, _):
+def no_version(w: ChangesWorld, _: object) -> str:
     """A later version does not come to fra."""
     files = dict(w.present)
     files[CONF] = files[CONF].replace('max = "5s"', 'max = "7s"')
@@ -123,7 +130,7 @@ def no_version(w, _):
     return "fra answers by an old version: a later one does not come to it"
 
 
-def dead_address(w, _):
+def dead_address(w: ChangesWorld, _: object) -> str:
     """An answer names an address that nothing serves."""
     if not w.named_anywhere("203.0.113.110"):
         return ""
@@ -132,12 +139,12 @@ def dead_address(w, _):
         return "answers name 203.0.113.110, where nothing answers" if s.connect_ex(("203.0.113.110", 80)) else ""
 
 
-def no_room_guard(w, _):
+def no_room_guard(w: ChangesWorld, _: object) -> str:
     status, out, errors = w.weir(w.ams, "drain", "site", "fra", "--until", "+1h", "--reason", "lab", "--dry-run")
     return "" if status == 2 else f"drain of fra passes the guard room: exit {status} {(out + errors)[:60]!r}"
 
 
-def kept_too_long(w, _):
+def kept_too_long(w: ChangesWorld, _: object) -> str:
     """A resolver has fra's address; fra dies; the address is used while its TTL runs."""
     fra = w.plan.sites[1]
     ttl = next((t for i in range(60) for r, a, t in [w.ask(w.plan.sites[0].dns4, "www.shop.example", f"100.{64 + i % 4}.{i}.0")]
@@ -156,21 +163,21 @@ def kept_too_long(w, _):
 
 # acts
 
-def backends(w, *numbers):
+def backends(w: ChangesWorld, *numbers: int) -> list[typing.Any]:
     return [w.site.backends[n - 1] for n in numbers]
 
 
-def kill(*numbers):
-    def undo(w):
+def kill(*numbers: int) -> Act:
+    def undo(w: ChangesWorld) -> None:
         for b in backends(w, *numbers):
             if not b.nginx.alive():
                 b.start()
     return Act(f"backends {numbers} die", lambda w: [b.kill() for b in backends(w, *numbers)], undo)
 
 
-def serve_otherwise(edit, *numbers):
+def serve_otherwise(edit: typing.Callable[..., typing.Any], *numbers: int) -> Act:
     """nginx with another configuration."""
-    def restart(w, change):
+    def restart(w: ChangesWorld, change: typing.Any) -> None:
         import servers
         kept = servers.NGINX
         for b in backends(w, *numbers):
@@ -183,29 +190,29 @@ def serve_otherwise(edit, *numbers):
     return Act(f"backends {numbers} {edit.__name__}", lambda w: restart(w, edit), lambda w: restart(w, lambda text: text))
 
 
-def answer_503(text):
+def answer_503(text: str) -> str:
     head, found_, rest = text.partition("        location = /healthz")
     assert found_
     return head + "        return 503;\n" + found_ + rest
 
 
-def fail_their_check(text):
+def fail_their_check(text: str) -> str:
     old = 'location = /healthz {{ access_log {dir}/health.log lab; return 200 "well\\n"; }}'
     assert old in text
     return text.replace(old, SICK.replace("{", "{{").replace("}", "}}"))
 
 
-def lose_vips(w):
+def lose_vips(w: ChangesWorld) -> None:
     for b in backends(w, 1):
         b.host.ip(*(f"{'-6 ' if ':' in v else ''}addr del {v}/{128 if ':' in v else 32} dev lo" for v in b.vips))
 
 
-def regain_vips(w):
+def regain_vips(w: ChangesWorld) -> None:
     for b in backends(w, 1):
         b.host.address("lo", *(f"{v}/{128 if ':' in v else 32}" for v in b.vips))
 
 
-def pause(w):
+def pause(w: ChangesWorld) -> None:
     for b in backends(w, 1):
         b.nginx.signal(signal.SIGSTOP)
     time.sleep(0.8)
@@ -213,26 +220,26 @@ def pause(w):
         b.nginx.signal(signal.SIGCONT)
 
 
-def new_flows(w):
+def new_flows(w: ChangesWorld) -> None:
     """When slots have moved, and udp_idle has passed since."""
     time.sleep(5)
     w.crowd.renew()
 
 
-def silence(w):
+def silence(w: ChangesWorld) -> None:
     """Its kernel still takes connections, its neighbours still see it; nothing answers."""
     for b in backends(w, 1):
         b.nginx.signal(signal.SIGSTOP)
 
 
-def sound(w):
+def sound(w: ChangesWorld) -> None:
     for b in backends(w, 1):
         b.nginx.signal(signal.SIGCONT)
 
 
-def weights(pool_members, weight=1000):
+def weights(pool_members: tuple[typing.Any, ...], weight: int = 1000) -> Act:
     """A harmless change behind the harmful one: weights, which move slots."""
-    def do(w):
+    def do(w: ChangesWorld) -> None:
         files = dict(w.present)
         for b in pool_members:
             old = f'"{w.site.backends[b - 1].addresses[0]}"; weight = 100'
@@ -256,14 +263,14 @@ GUARDS = 'min_healthy = "50%"; max_remove = "30%"'
 UDP_NAME = ',\n    { name = "udp.shop.example"; service = "udp"; policy = "weighted"; ttl = { min = "1s"; max = "5s"; }; }'
 
 
-def cut_out(text, start, end):
+def cut_out(text: str, start: str, end: str) -> str:
     """A piece of the configuration, from `start` to the end of `end`."""
     a = text.index(start)
     return text[a:text.index(end, a) + len(end)]
 
 
-def write_key(key):
-    def write(w):
+def write_key(key: str) -> typing.Callable[..., None]:
+    def write(w: ChangesWorld) -> None:
         for node in w.world.nodes:
             with open(os.path.join(node.conf, "hash.key.new"), "w") as f:
                 f.write(key)
@@ -272,15 +279,15 @@ def write_key(key):
     return write
 
 
-def slow_flows(seconds):
-    def make(w):
+def slow_flows(seconds: float) -> typing.Callable[..., None]:
+    def make(w: ChangesWorld) -> None:
         w.crowd.udp = (w.crowd.udp[0], seconds)
         w.crowd.renew()
         time.sleep(seconds + 1.5)
     return make
 
 
-def packets(text):
+def packets(text: str) -> list[typing.Any]:
     """Changes that hurt those who are connected."""
     members = [(f'"10.1.1.1{k}"', f'"10.1.1.9{k}"') for k in (1, 2, 3, 4)]
     udp = cut_out(text, ',\n  { name = "udp"; protocol', 'pool = "udp-ams"; } ); }')
@@ -315,7 +322,7 @@ def packets(text):
     ]
 
 
-def checks():
+def checks() -> list[typing.Any]:
     """Changes after which the dead are not found, the well are taken out, or too many leave."""
     return [
         Kind("check removed", [('check = "web"; ', "")], lost(4), kill(1), 10),
@@ -343,7 +350,7 @@ def checks():
     ]
 
 
-def names(text):
+def names(text: str) -> list[typing.Any]:
     """Changes that lose or move answers, or the node itself."""
     ams, fra = (cut_out(text, f'{{ name = "{s}-1"; site', 'clock = "trusted"; }') for s in ("ams", "fra"))
     zone = "shop.example.zone"
@@ -377,13 +384,13 @@ def names(text):
     ]
 
 
-def cut_zone(zone):
+def cut_zone(zone: str) -> str:
     """The SOA and the two that it needs."""
     lines = zone.split("\n")
     return "\n".join(lines[:4] + lines[4:6]) + "\n"
 
 
-def all_kinds(world):
+def all_kinds(world: ChangesWorld) -> typing.Any:
     text = world.base[CONF]
     kinds = packets(text) + checks() + names(text)
     for kind in kinds:

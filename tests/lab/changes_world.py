@@ -4,18 +4,27 @@
     ams: four backends; pool web-ams (b1..b4), udp-ams (b1, b2; no check), spare-ams (b4 alone); a second port, eth2
     fra: two backends; a fifth of the traffic
 """
+from __future__ import annotations
+
 import os
 import random
 import socket
 import subprocess
 import sys
 import time
+import typing
 
 import plan as planning
 from changes_crowd import Crowd
 from dns_probe import answer, query
 from net import ROOT, LabError, entered, executable, wait_until
 from world import World
+
+if typing.TYPE_CHECKING:
+    from net import Lab
+    from servers import Backend
+    from world import Node
+    from net import Process
 
 SERVICE_PORT = 443
 KEY = "000102030405060708090a0b0c0d0e0f\n"
@@ -25,7 +34,7 @@ VIP_CHECK = ('type = "http"; path = "/healthz"; expect = 200; interval = "400ms"
              'timeout = "350ms"; rise = 2; fall = 4;')
 
 
-def make_plan():
+def make_plan() -> planning.Plan:
     plan = planning.simple(2, 4)
     for site in plan.sites:
         site.backends = [planning.backend_plan(site, k, six=False) for k in range(1, 5 if site.name == "ams" else 3)]
@@ -33,26 +42,26 @@ def make_plan():
     return plan
 
 
-def config_text(plan):
+def config_text(plan: planning.Plan) -> str:
     """The configuration that all changes are made to."""
     ams, fra = plan.sites
 
-    def backends(site, which, weight=100):
+    def backends(site: planning.SitePlan, which: typing.Any, weight: int = 100) -> str:
         return ",\n      ".join(f'{{ name = "{b.name}"; address = "{b.address}"; weight = {weight}; }}'
                                 for b in site.backends if int(b.name[-1]) in which)
 
-    def node(site, ports):
+    def node(site: planning.SitePlan, ports: typing.Any) -> str:
         return (f'{{ name = "{site.node}"; site = "{site.name}"; driver = "xdp"; ports = ( {ports} ); mtu = 1500; '
                 f'tunnel_source = [ "{site.tunnel4}", "{site.tunnel6}" ];\n'
                 f'    dns_listen = [ "{site.dns4}", "{site.dns6}" ]; api = "{site.api}"; '
                 f'controls = [ "{site.gateway4}" ]; clock = "trusted"; }}')
 
-    def pool(name, site, members, check):
+    def pool(name: str, site: planning.SitePlan, members: typing.Any, check: typing.Any) -> str:
         return (f'{{ name = "{name}"; site = "{site.name}"; {check}mode = "gue"; agent = false; max_backends = 16;\n'
                 f'    min_healthy = "50%"; max_remove = "30%"; settle_time = "60s"; idle_time = "30s";\n'
                 f'    backends = (\n      {members} ); }}')
 
-    def at(site, pool_name, more=""):
+    def at(site: planning.SitePlan, pool_name: typing.Any, more: str = "") -> str:
         return f'    {{ site = "{site.name}"; vip = "{site.vip}"; pool = "{pool_name}";{more} }}'
     return f"""# the lab's configuration
 schema = 1;
@@ -97,7 +106,7 @@ dns = {{
 """
 
 
-def zone_text(plan):
+def zone_text(plan: planning.Plan) -> str:
     return planning.zone_text(plan) + "".join(f"host{i} A 192.0.2.{100 + i}\n" for i in range(12))
 
 
@@ -108,7 +117,7 @@ SICK = "location = /healthz { access_log off; return 503; }"
 class ChangesWorld:
     """The world, its configuration in force, and how changes are made to it."""
 
-    def __init__(self, lab):
+    def __init__(self, lab: Lab) -> None:
         plan = make_plan()
         self.lab, self.world = lab, World(lab, plan, resolvers=())
         self.plan, self.client, self.router = plan, self.world.client, self.world.router
@@ -135,13 +144,13 @@ class ChangesWorld:
         self.crowd.held, self.crowd.quiet, self.crowd.flows, self.crowd.rate = 40, 24, 16, 25
         self.crowd.queries = [(n.dns4, name) for n in plan.sites for name in ("www.shop.example", "mail.shop.example")]
 
-    def serve_udp(self, backend):
+    def serve_udp(self, backend: Backend) -> Process:
         return backend.host.start("udp", [sys.executable, os.path.join(ROOT, "tests", "lab", "name_udp.py"), backend.name,
                                           str(SERVICE_PORT), *self.plan.sites[0].vips])
 
     # changes
 
-    def files(self, edits):
+    def files(self, edits: list[tuple[str, str, str]]) -> dict[str, str]:
         """The base with edits: [(file, from, to)]; all of `from` is replaced, and must be there."""
         files = dict(self.base)
         for name, old, new in edits:
@@ -150,19 +159,20 @@ class ChangesWorld:
             files[name] = files[name].replace(old, new)
         return files
 
-    def plan_of(self, files):
+    def plan_of(self, files: typing.Any) -> tuple[typing.Any, typing.Any]:
         """What `plan` says of a change to the head: (risky, rules)."""
         status, answer = self.ams.api("POST", "/v1/config/plan", {"files": files})
         if status != 200:
             raise LabError(f"plan: {status} {str(answer)[:600]}")
         return answer["plan"]["risky"], answer["plan"]["risks"]
 
-    def apply(self, files, reason="lab", node=None, within="none", wait_ms=0, wait="local", match="*"):
+    def apply(self, files: dict[str, str], reason: str = "lab", node: Node = None, within: str = "none", wait_ms: int = 0,
+              wait: str = "local", match: str = "*") -> tuple[int, typing.Any]:
         """Apply at a node, which takes no part of it back by itself: (status, answer)."""
         return (node or self.ams).api("POST", f"/v1/config/apply?wait={wait}&wait_ms={wait_ms}", {
             "files": files, "reason": reason, "confirm_within": within}, headers={"If-Match": match if match == "*" else f'"{match}"'})
 
-    def in_force(self, node, number):
+    def in_force(self, node: Node, number: int) -> typing.Any:
         """Whether a node's processes have a version."""
         try:
             return node.ctl("dataplane", {"do": "status"})["version"] >= number and \
@@ -170,7 +180,7 @@ class ChangesWorld:
         except (OSError, ValueError, KeyError):
             return False
 
-    def put(self, files, reason="lab", timeout_s=15):
+    def put(self, files: dict[str, str], reason: str = "lab", timeout_s: float = 15) -> float:
         """Apply; wait until this node's processes have it, as far as they take it. Returns when it began."""
         began, self.present = time.monotonic(), files
         status, answer = self.apply(files, reason)
@@ -182,7 +192,7 @@ class ChangesWorld:
             time.sleep(0.05)
         return began
 
-    def weir(self, node, *arguments):
+    def weir(self, node: Node, *arguments: str) -> tuple[int, str, str]:
         """The command line: (exit status, output, errors)."""
         done = subprocess.run([*node.host.enter, executable("weir"), *node.options, *arguments], capture_output=True,
                               text=True, timeout=90, check=False)
@@ -190,19 +200,21 @@ class ChangesWorld:
 
     # seeing
 
-    def dataplane(self):
+    def dataplane(self) -> dict[typing.Any, typing.Any]:
         """The backends in the tables: {"web-ams/ams-b1": row}."""
         return {f'{b["pool"]}/{b["backend"]}': b for b in self.ams.ctl("dataplane", {"do": "backends"})["backends"]}
 
-    def names(self, name="www.shop.example", server=None, n=24):
+    def names(self, name: str = "www.shop.example", server: str | None = None, n: int = 24) -> dict[typing.Any, typing.Any]:
         """What a name server answers to n prefixes: {address: share}; lost answers are under None."""
-        counts, server = {}, server or self.plan.sites[0].dns4
+        counts: dict[typing.Any, typing.Any] = {}
+        server = server or self.plan.sites[0].dns4
         for i in range(n):
             seen = self.ask(server, name, f"100.{64 + i % 4}.{(i * 37) % 256}.0")
             counts[seen[1]] = counts.get(seen[1], 0) + 1 / n
         return counts
 
-    def ask(self, server, name, prefix="100.64.1.0", timeout_s=1.0):
+    def ask(self, server: str, name: str, prefix: str = "100.64.1.0", timeout_s: float = 1.0) -> tuple[typing.Any,
+            typing.Any, typing.Any]:
         """(rcode, address or None, TTL) of one query."""
         with entered(self.client.ns), socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(timeout_s)
@@ -216,7 +228,7 @@ class ChangesWorld:
                     continue
         return None, None, 0
 
-    def named_anywhere(self, address, name="www.shop.example"):
+    def named_anywhere(self, address: str, name: str = "www.shop.example") -> bool:
         """Whether one of 20 answers holds an address, at any place."""
         with entered(self.client.ns), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(1)
@@ -227,7 +239,7 @@ class ChangesWorld:
                     return True
         return False
 
-    def usual(self):
+    def usual(self) -> bool:
         """Whether users are served as in the beginning: all held connections, both sites in the answers, nothing lost."""
         now = time.monotonic()
         ams, fra = self.plan.sites
@@ -236,11 +248,11 @@ class ChangesWorld:
             all(self.up(b.name) for b in self.site.backends) and \
             set(self.names(n=30)) == {ams.vip4, fra.vip4} == set(self.names(server=fra.dns4, n=30))
 
-    def up(self, backend):
+    def up(self, backend: str) -> typing.Any:
         b = self.dataplane().get(f"web-ams/{backend}")
         return b is not None and b["in_force"] and b["why"] == "up"
 
-    def restore(self, base=None, timeout_s=60):
+    def restore(self, base: typing.Any = None, timeout_s: float = 60) -> None:
         """Back to a base, until all is as usual, with new connections."""
         self.put(base or self.base, "base")
         time.sleep(0.3)

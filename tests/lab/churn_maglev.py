@@ -4,16 +4,19 @@
 A balancer sends a connection that it knows where it knows, another one by Maglev's table of the members of that
 moment (Eisenbud et al., 2016, section 3.4). A connection breaks when a segment of it goes elsewhere than its SYN did.
 """
+from __future__ import annotations
+
 import hashlib
+import typing
 
 SIZE = 4099  # a prime, over a hundred a backend
 
 
-def number(*words):
+def number(*words: str) -> int:
     return int.from_bytes(hashlib.blake2b("/".join(map(str, words)).encode(), digest_size=8).digest(), "little")
 
 
-def table(members):
+def table(members: typing.Any) -> list[None]:
     """Maglev's table for {name: weight}; a weight is as many turns."""
     order = [(n, number(n, "offset") % SIZE, number(n, "skip") % (SIZE - 1) + 1) for n, w in sorted(members.items())
              for _ in range(max(1, round(w / 50)))]
@@ -31,7 +34,7 @@ def table(members):
     return entries
 
 
-def broken(connections, members, crashes, paths):
+def broken(connections: list[typing.Any], members: list[typing.Any], crashes: list[typing.Any], paths: typing.Any) -> int:
     """
     How many connections break. connections: [(start_ms, end_ms, hash, key)]; members: [(from_ms, {name: weight})] in
     order; crashes: [(ms, balancer)] when a table is lost; paths: {key: [(from_ms, balancer)]}.

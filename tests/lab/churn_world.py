@@ -3,6 +3,8 @@
 
 `Balancers` are hosts with Weir's processes; `Slots` follows a node's hot words in its memory-mapped table.
 """
+from __future__ import annotations
+
 import ctypes
 import functools
 import ipaddress
@@ -12,11 +14,15 @@ import shutil
 import struct
 import threading
 import time
+import typing
 
 import plan as planning
 import world
 from net import BUILD, LabError, executable, say, wait_until
 from world import Node, World
+
+if typing.TYPE_CHECKING:
+    from net import Lab
 
 BACKENDS, NODES = 8, 3
 SETTLE = "20m"  # longer than any lab: a full list waits, nothing is forgotten by time
@@ -29,7 +35,7 @@ N_SLOTS, COLD_BYTES = 4096, 32
 N_BACKENDS, BACKEND_BYTES, PAGE = 256, 64, 4096
 
 
-def make_plan(agents, six, settle_time=SETTLE, **more):
+def make_plan(agents: bool, six: bool, settle_time: str = SETTLE, **more: typing.Any) -> planning.Plan:
     """The second balancer forwards by DPDK. With agents all backends have addresses of one family: @six, IPv6."""
     plan = planning.simple(1, 0, agent=agents, check=CHECK, settle_time=settle_time, idle_time="5m", node_mtu=MTU, **more)
     site = plan.sites[0]
@@ -43,35 +49,35 @@ def make_plan(agents, six, settle_time=SETTLE, **more):
 class Balancer:
     """A node of the site, its way from the router, and whether the router uses it."""
 
-    def __init__(self, node):
+    def __init__(self, node: world.Node) -> None:
         self.node, self.name, self.used = node, node.name, True
         self.next_hops = (node.plan.node4, node.plan.node6)
 
-    def start(self):
+    def start(self) -> None:
         self.node.start(*PROCESSES)
 
-    def is_on(self):
+    def is_on(self) -> bool:
         """Whether its dataplane has its port."""
         try:
             return bool(self.node.ctl("dataplane", {"do": "status"})["ports"])
         except (OSError, ValueError, KeyError):
             return False
 
-    def has_learned(self):
+    def has_learned(self) -> bool:
         """Whether it has the documents of its fellows, and what they know of slots."""
         try:
             return not self.node.ctl("dataplane", {"do": "status"})["learning"]
         except (OSError, ValueError, KeyError):
             return False
 
-    def stats(self):
+    def stats(self) -> dict[tuple[str, str], int]:
         """The dataplane's counters; none before its first page."""
         try:
             return self.node.stats("dataplane")
         except OSError:
             return {}
 
-    def crash(self):
+    def crash(self) -> None:
         """The machine dies: nothing reaches it any more, its tables and what is below its run directory are gone."""
         self.node.world.router.link_down(f"p-{self.name}")
         self.node.kill()
@@ -79,17 +85,17 @@ class Balancer:
         shutil.rmtree(self.node.run_dir)
         os.makedirs(self.node.run_dir)
 
-    def come_back(self):
+    def come_back(self) -> None:
         """It boots: there is its state directory, and nothing else."""
         self.node.world.router.link_up(f"p-{self.name}")
         self.start()
 
-    def restart_dataplane(self, stop_s):
+    def restart_dataplane(self, stop_s: float) -> None:
         self.node.kill("dataplane")
         time.sleep(stop_s)
         self.node.start("dataplane")
 
-    def upgrade(self):
+    def upgrade(self) -> None:
         """Each process ends in good order and starts again, the dataplane on the tables as they are."""
         for name in PROCESSES:
             self.node.processes.pop(name).stop(20)
@@ -100,27 +106,27 @@ class Balancer:
 class ChurnWorld(World):
     """The world of the lab; nothing runs yet."""
 
-    def __init__(self, lab, plan):
+    def __init__(self, lab: Lab, plan: planning.Plan) -> None:
         world.SITE_MTU = MTU
         super().__init__(lab, plan, resolvers=())
-        self.site = self.sites[0]
+        self.only_site = self.sites[0]
         for further in plan.more_nodes:
-            self.site.node_of(further)
-        self.balancers = [Balancer(n) for n in self.site.all_nodes]
+            self.only_site.node_of(further)
+        self.balancers = [Balancer(n) for n in self.only_site.all_nodes]
         self.spread_by_flow()
-        self.servers = {}
+        self.servers: dict[typing.Any, typing.Any] = {}
 
-    def spread_by_flow(self):
+    def spread_by_flow(self) -> None:
         """By addresses and ports, as a router does; what comes from the clients brings no hash along (wire.bpf.c)."""
         self.router.sysctl({"net.ipv4.fib_multipath_hash_policy": 1, "net.ipv6.fib_multipath_hash_policy": 1})
         self.router.run(["tc", "qdisc", "add", "dev", "p-client", "clsact"])
         self.router.run(["tc", "filter", "add", "dev", "p-client", "ingress", "bpf", "da", "obj",
                          os.path.join(BUILD, "tests", "lab", "wire.bpf.o"), "sec", "wire"])
 
-    def start(self):
+    def start(self) -> None:
         sources = [p for b in self.balancers for p in (b.node.plan.tunnel4, b.node.plan.tunnel6)]
-        self.site.withdraw_vips()
-        for backend in self.site.backends:
+        self.only_site.withdraw_vips()
+        for backend in self.only_site.backends:
             self.serve(backend.name)
             backend.attach_agent(sources, owners=["10.1.1.0/24", "fd00:1:1::/64"])
         for b in self.balancers:
@@ -134,28 +140,28 @@ class ChurnWorld(World):
         self.spread()
         wait_until(lambda: all(self.sees_all(b) for b in self.balancers), 60, "all backends in force", 0.3)
 
-    def sees_all(self, b):
+    def sees_all(self, b: Balancer) -> bool:
         values = [v for (name, _), v in b.stats().items() if name == "weir_dataplane_backend_in_force"]
         return len(values) >= BACKENDS and all(values) and self.owned(b)
 
-    def owned(self, b):
+    def owned(self, b: Balancer) -> bool:
         return any(v for (name, _), v in b.stats().items() if name == "weir_dataplane_backend_slots")
 
-    def serve(self, name):
-        host = next(b.host for b in self.site.backends if b.name == name)
-        datagrams = [w for vip in self.site.plan.vips for port in self.plan.udp for w in (vip, str(port))]
+    def serve(self, name: str) -> None:
+        host = next(b.host for b in self.only_site.backends if b.name == name)
+        datagrams = [w for vip in self.only_site.plan.vips for port in self.plan.udp for w in (vip, str(port))]
         self.servers[name] = host.start("echo", [executable("lab-echo"), name, "80", *datagrams])
 
-    def spread(self):
+    def spread(self) -> None:
         """Tell the router which balancers to use."""
-        p, used = self.site.plan, [b for b in self.balancers if b.used]
+        p, used = self.only_site.plan, [b for b in self.balancers if b.used]
         four = " ".join(f"nexthop via {b.next_hops[0]}" for b in used)
         six = " ".join(f"nexthop via {b.next_hops[1]}" for b in used)
         self.router.ip(f"route replace {p.vip4}/32 {four}", f"-6 route replace {p.vip6}/128 {six}")
 
-    def paths(self, flows, protocol):
+    def paths(self, flows: list[typing.Any], protocol: int) -> dict[typing.Any, typing.Any]:
         """The balancer that the router has for each (source, port, target, to_port) now."""
-        found = {}
+        found: dict[typing.Any, typing.Any] = {}
         for six in (False, True):
             chosen = [f for f in flows if (":" in f[0]) == six]
             lines = [f"route get {t} from {s} iif p-client ipproto {protocol} sport {p} dport {d}" for s, p, t, d in chosen]
@@ -169,7 +175,7 @@ class ChurnWorld(World):
         return found
 
 
-def open_table(path):
+def open_table(path: str) -> typing.Any:
     """A pinned map's descriptor, or -1."""
     name = ctypes.create_string_buffer(path.encode())
     attr = struct.pack("<QII", ctypes.addressof(name), 0, 0)
@@ -182,20 +188,21 @@ class Slots(threading.Thread):
 
     TABLES = {"slots": N_SLOTS * 2, "colds": N_SLOTS * COLD_BYTES, "backends": N_BACKENDS * BACKEND_BYTES}
 
-    def __init__(self, nodes, every_s=0.2):
+    def __init__(self, nodes: list[typing.Any], every_s: float = 0.2) -> None:
         super().__init__(daemon=True)
         self.nodes, self.every_s = nodes, every_s
         self.names = {ipaddress.ip_address(b.address).packed[-1]: b.name for b in nodes[0].world.plan.sites[0].backends}
-        self.changes = {n.name: [] for n in nodes}
-        self.raw, self.now = ({n.name: None for n in nodes} for _ in range(2))
+        self.changes: dict[typing.Any, typing.Any] = {n.name: [] for n in nodes}
+        self.raw: dict[str, typing.Any] = {n.name: None for n in nodes}
+        self.now: dict[str, typing.Any] = {n.name: None for n in nodes}
         self.ending = threading.Event()
         self.start()
 
-    def read(self, node):
+    def read(self, node: world.Node) -> typing.Any:
         """{table: bytes}, or None."""
         return self.read_file(node) if node.plan.driver == "dpdk" else self.read_pins(node)
 
-    def read_file(self, node):
+    def read_file(self, node: world.Node) -> dict[typing.Any, typing.Any] | None:
         """Of DPDK: a file with a head and the tables (dataplane/dpdk/tablefile.c), each from a page on."""
         try:
             with open(os.path.join(node.run_dir, "tables", "tables"), "rb") as f:
@@ -210,7 +217,7 @@ class Slots(threading.Thread):
             return None
         return {name: found[name][:size].ljust(size, b"\0") for name, size in self.TABLES.items()}
 
-    def read_pins(self, node):
+    def read_pins(self, node: world.Node) -> dict[str, bytes] | None:
         """Of XDP: pinned maps."""
         folder = next((f for f, _, files in os.walk(node.bpf) if "slots" in files and node.name in f), None)
         found = {}
@@ -225,7 +232,7 @@ class Slots(threading.Thread):
                 os.close(fd)
         return found
 
-    def owners(self, tables, agents):
+    def owners(self, tables: typing.Any, agents: bool) -> list[tuple[typing.Any, ...]]:
         """By slot: its owner, and with @agents whom a packet names beside it, newest first."""
         names = [self.names.get(tables["backends"][i * BACKEND_BYTES + 15]) for i in range(N_BACKENDS)]
         out = []
@@ -236,7 +243,7 @@ class Slots(threading.Thread):
             out.append(tuple(names[o] for o in owners if o))
         return out
 
-    def look(self, node):
+    def look(self, node: world.Node) -> None:
         tables = self.read(node)
         if not tables or tables == self.raw[node.name] or not any(tables["slots"]):
             return
@@ -245,39 +252,40 @@ class Slots(threading.Thread):
         self.changes[node.name] += [(now, s, w) for s, (v, w) in enumerate(zip(before, owners)) if v != w]
         self.raw[node.name], self.now[node.name] = tables, owners
 
-    def run(self):
+    def run(self) -> None:
         while not self.ending.wait(self.every_s):
             for node in self.nodes:
                 self.look(node)
 
     @functools.cache
-    def by_slot(self):
+    def by_slot(self) -> dict[typing.Any, dict[typing.Any, typing.Any]]:
         """{node: {slot: [(time_ms, owners)]}}, when it is over."""
-        found = {name: {} for name in self.changes}
+        found: dict[typing.Any, typing.Any] = {name: {} for name in self.changes}
         for name, changes in self.changes.items():
             for t, slot, owners in changes:
                 found[name].setdefault(slot, []).append((t, owners))
         return found
 
-    def moves(self, node):
+    def moves(self, node: world.Node) -> dict[typing.Any, typing.Any]:
         """{slot: times at which its owner changed}, on a node."""
-        moved, last = {}, {}
+        moved: dict[typing.Any, typing.Any] = {}
+        last: dict[typing.Any, typing.Any] = {}
         for t, slot, owners in self.changes[node.name]:
             if slot in last and last[slot] != owners[:1]:
                 moved.setdefault(slot, []).append(t)
             last[slot] = owners[:1]
         return moved
 
-    def owned_by(self, slot, start_ms, end_ms):
+    def owned_by(self, slot: int, start_ms: float, end_ms: float) -> set[typing.Any]:
         """Who owned a slot on some node in a time."""
-        found = set()
+        found: set[typing.Any] = set()
         for changes in self.by_slot().values():
             mine = changes.get(slot, ())
             first = max((i for i, (t, _) in enumerate(mine) if t <= start_ms), default=0)
             found.update(o[0] for t, o in mine[first:] if t <= end_ms and o)
         return found
 
-    def of(self, slot, start_ms, end_ms):
+    def of(self, slot: int, start_ms: float, end_ms: float) -> str:
         """What the nodes held for a slot in a time, as text."""
         lines = []
         for name, changes in self.changes.items():
@@ -286,6 +294,6 @@ class Slots(threading.Thread):
             lines += [f"    {name} {(t - start_ms) / 1000:+.1f} s: {' '.join(map(str, o))}" for t, o in mine[first:]]
         return "\n".join(lines)
 
-    def stop(self):
+    def stop(self) -> None:
         self.ending.set()
         self.join()

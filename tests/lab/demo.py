@@ -6,11 +6,14 @@
 What is claimed is taken from clients' logs, nginx's logs and captures, and reconciled with Weir's counters.
 The results go to build/demo.json. Without --quick everything stays up at the end until a key is pressed.
 """
+from __future__ import annotations
+
 import argparse
 import contextlib
 import json
 import os
 import sys
+import typing
 
 import plan as planning
 from demo_phases import PHASES, behind_ecs
@@ -34,19 +37,23 @@ class PhaseFailed(Exception):
 class Demo:
     """One run. Phases are functions of demo_phases.py that get this object."""
 
-    def __init__(self, lab, plan, options):
+    def __init__(self, lab: Lab, plan: planning.Plan, options: argparse.Namespace) -> None:
         self.lab, self.plan, self.options = lab, plan, options
         self.world, self.report = World(lab, plan), Report()
         self.site_of = {v: s.name for s in plan.sites for v in s.vips}
-        self.crowd, self.crowds, self.captures = None, [], {}
+        self.crowds: list[typing.Any] = []
+        self.captures: dict[typing.Any, typing.Any] = {}
+        self.crowd: Crowd | None = None
+        self.killed: tuple[str, float] = ("", 0)  # a backend, and when
         measured = ("backend_out_ms", "site_out_ms", "client_out_ms", "site_drain_s")
-        self.result = {"ok": False, "seed": plan.seed, "requests": 0, "failed": {}, **dict.fromkeys(measured), "steps": []}
-        self.times, self.failed_requests = {}, {}  # by phase: (start_ms, end_ms); how many failed
+        self.result: dict[str, typing.Any] = {"ok": False, "seed": plan.seed, "requests": 0, "failed": {}, **dict.fromkeys(measured), "steps": []}
+        self.times: dict[typing.Any, typing.Any] = {}
+        self.failed_requests: dict[typing.Any, typing.Any] = {}  # by phase: (start_ms, end_ms); how many failed
 
-    def seconds(self, quick, full):
+    def seconds(self, quick: float, full: float) -> float:
         return quick if self.options.quick else full
 
-    def setup(self):
+    def setup(self) -> None:
         """Everything up, until names resolve and the VIPs answer."""
         world = self.world
         say(f"{len(self.plan.sites)} sites, {sum(len(s.backends) for s in self.plan.sites)} backends, "
@@ -70,7 +77,7 @@ class Demo:
                 site.node.wait_until_well()
         self.sabotage("agent")
 
-    def sabotage(self, part):
+    def sabotage(self, part: str) -> None:
         """What --break asks for, at the point where it does harm."""
         if self.options.broken != part:
             return
@@ -82,13 +89,13 @@ class Demo:
             for node in self.world.nodes:
                 node.stop_for_good(part)
 
-    def start_crowd(self, name, *more, targets=(), rate=RATE):
+    def start_crowd(self, name: str, *more: str | int, targets: typing.Sequence[str] = (), rate: int = RATE) -> typing.Any:
         process = self.world.start_client(name, rate, *more, targets=targets)
         self.crowds.append(Crowd(os.path.join(self.lab.dir, f"{name}.requests"), process, self.site_of))
         return self.crowds[-1]
 
     @contextlib.contextmanager
-    def phase(self, name, what, crowd=None):
+    def phase(self, name: str, what: str, crowd: typing.Any = None) -> typing.Iterator[None]:
         """A stretch of time with its progress, its requests and its failures."""
         crowd = crowd or self.crowd
         say(f"--- {name}: {what}")
@@ -108,7 +115,7 @@ class Demo:
         if self.report.failed > failed_before:
             raise PhaseFailed(name)
 
-    def count_failed(self, phase, n):
+    def count_failed(self, phase: str, n: typing.Any) -> None:
         """`failed` has the phases that change something; that all Weir processes die stands beside it."""
         if phase in FAILED:
             self.result["failed"][phase] = n
@@ -116,14 +123,14 @@ class Demo:
             self.result[f"failed_{phase}"] = n
         self.failed_requests[phase] = n
 
-    def run(self):
+    def run(self) -> None:
         self.setup()
         self.crowd = self.start_crowd("crowd")
         for phase in PHASES:
             phase(self)
         self.result["ok"] = self.report.failed == 0
 
-    def finish(self):
+    def finish(self) -> None:
         """Write the results down and show them."""
         if self.crowd:
             self.result["requests"] = sum(len(c.read()) for c in self.crowds)
@@ -134,7 +141,7 @@ class Demo:
         print_table(self)
 
 
-def read_options():
+def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run demo", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="shorter, and ends by itself")
     parser.add_argument("--seed", type=int, default=None, help="draw names, addresses, weights and sites from N")
@@ -142,7 +149,7 @@ def read_options():
     return parser.parse_args()
 
 
-def main():
+def main() -> int:
     options = read_options()
     plan = planning.draw(options.seed) if options.seed is not None else planning.issue(0)
     with Lab(NAME) as lab:

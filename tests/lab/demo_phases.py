@@ -1,27 +1,35 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The demo's phases, in order. Each breaks or changes one thing under traffic and measures what follows."""
+from __future__ import annotations
+
 import ipaddress
 import os
 import sys
 import time
+import typing
 
 import plan as planning
 from books import check_servers, check_wire
 from net import say, wait_until
 from watch import Answers, now_ms, sigma
 
+if typing.TYPE_CHECKING:
+    from demo import Demo
+    from net import Process
+    from world import Site
+
 CLIENTS = [ipaddress.ip_network(n) for n in (planning.CLIENTS4, planning.CLIENTS6)]
 RING_TOLERANCE = 0.06  # of a share: how far a ring's shares may be from the weights
 RESOLVER_ECS4, RESOLVER_ECS6 = "198.18.1.2", "2001:db8:53:1::2"
 
 
-def behind_ecs(request):
+def behind_ecs(request: typing.Any) -> bool:
     """Whether a request's source is behind the resolver that sends ECS: every second prefix is."""
     ip = ipaddress.ip_address(request.source)
     return ip.packed[2 if ip.version == 4 else 6] % 2 == 0
 
 
-def step(demo, what, expected, observed, tolerance):
+def step(demo: Demo, what: str, expected: typing.Any, observed: typing.Any, tolerance: float) -> bool:
     """Note an expected share beside the one observed."""
     demo.result["steps"].append({"step": what, "expected": round(expected, 4), "observed": round(observed, 4),
                                  "tolerance": round(tolerance, 4)})
@@ -29,7 +37,7 @@ def step(demo, what, expected, observed, tolerance):
                              f"{what}: share {expected:.3f} ± {tolerance:.3f}", f"{observed:.3f}")
 
 
-def check_site_shares(demo, phase, start_ms, end_ms, weights):
+def check_site_shares(demo: Demo, phase: str, start_ms: int, end_ms: int, weights: typing.Any) -> None:
     """Behind the resolver with ECS, prefixes are spread over the sites by weight."""
     shares, n = demo.crowd.shares(start_ms, end_ms, behind_ecs)
     total = sum(weights.values())
@@ -38,7 +46,7 @@ def check_site_shares(demo, phase, start_ms, end_ms, weights):
         step(demo, f"{phase}: site {site}", share, shares.get(site, 0), 3 * sigma(share, n) + 1e-9)
 
 
-def check_backend_shares(demo, phase, start_ms, end_ms, site, weights):
+def check_backend_shares(demo: Demo, phase: str, start_ms: int, end_ms: int, site: Site, weights: typing.Any) -> None:
     shares, n = demo.crowd.backends(start_ms, end_ms, site.name)
     total = sum(weights.values())
     for backend, weight in weights.items():
@@ -47,26 +55,27 @@ def check_backend_shares(demo, phase, start_ms, end_ms, site, weights):
              3.5 * sigma(share, n) + RING_TOLERANCE * share)
 
 
-def site_weights(demo, without=()):
+def site_weights(demo: Demo, without: typing.Any = ()) -> dict[typing.Any, typing.Any]:
     return {s.name: s.weight for s in demo.plan.sites if s.name not in without}
 
 
-def backend_weights(site, without=()):
+def backend_weights(site: Site, without: typing.Collection[str] = ()) -> dict[typing.Any, typing.Any]:
     return {b.name: b.weight for b in site.plan.backends if b.name not in without}
 
 
-def no_failures(demo, phase, start_ms, end_ms):
+def no_failures(demo: Demo, phase: str, start_ms: int, end_ms: int) -> bool:
     return demo.report.equal(demo.crowd.failures(start_ms, end_ms)[:5], [], f"{phase}: no request fails")
 
 
-def client_syns(capture, outer, since_ms):
+def client_syns(capture: typing.Any, outer: str, since_ms: int) -> list[typing.Any]:
     """Times of the clients' SYNs that were sent to a backend, since a time."""
     return [t for t, way, to, source, _, _ in capture.flows()
             if way == "in" and to == outer and t >= since_ms and
             any(ipaddress.ip_address(source) in n for n in CLIENTS)]
 
 
-def probe_names(demo, log, servers, seconds, rate=400, prefixes=2 * planning.PREFIXES):
+def probe_names(demo: Demo, log: str, servers: list[typing.Any], seconds: float, rate: int = 400,
+                prefixes: int = 2 * planning.PREFIXES) -> tuple[Process, Answers]:
     """Start dns_probe.py; returns (process, Answers)."""
     path = os.path.join(demo.lab.dir, f"{log}.answers")
     command = [sys.executable, os.path.join(os.path.dirname(__file__), "dns_probe.py"), "--name", demo.plan.name,
@@ -76,13 +85,13 @@ def probe_names(demo, log, servers, seconds, rate=400, prefixes=2 * planning.PRE
     return demo.world.client.start(log, command), Answers(path, demo.site_of)
 
 
-def settle(demo, seconds):
+def settle(demo: Demo, seconds: float) -> int:
     """Let what is under way end; returns the time from which all is new."""
     time.sleep(seconds)
     return now_ms()
 
 
-def steady(demo):
+def steady(demo: Demo) -> None:
     """Spread by weight; all name servers agree about every prefix."""
     demo.sabotage("dns")
     with demo.phase("steady", "traffic by weight; shares below are of the clients whose resolver sends ECS"):
@@ -97,17 +106,17 @@ def steady(demo):
         check_site_shares(demo, "steady", begin, end, site_weights(demo))
         for site in demo.world.sites:
             check_backend_shares(demo, "steady", begin, end, site, backend_weights(site))
-        sites = {}
-        for _, answered, _, prefix, _, site, _, _ in answers.read():
+        sites: dict[typing.Any, typing.Any] = {}
+        for _, answered, _, prefix, _, name, _, _ in answers.read():
             if answered:
-                sites.setdefault(prefix, set()).add(site)
+                sites.setdefault(prefix, set()).add(name)
         demo.report.check(len(sites) >= 200, "steady: name servers answered for 200 prefixes and more", len(sites))
         demo.report.equal(sorted(p for p, s in sites.items() if len(s) > 1)[:3], [],
                           "steady: all name servers place each prefix alike")
         demo.report.equal({len(p) > 0 for p, s in sites.items() if "-" in s}, set(), "steady: no answer is empty")
 
 
-def kill(demo):
+def kill(demo: Demo) -> None:
     """A backend's process dies."""
     demo.sabotage("health")
     site = demo.world.sites[0]
@@ -136,7 +145,7 @@ def kill(demo):
         no_failures(demo, "kill, once it is out", killed + max(1500, out_ms + 1), end)
 
 
-def drain_backend(demo):
+def drain_backend(demo: Demo) -> None:
     """A backend is drained under long downloads: they all come whole, nothing new goes there."""
     site = demo.world.sites[-1]  # where none is dead: the guard keeps a pool's last one
     backend = site.backends[1]
@@ -171,7 +180,8 @@ def drain_backend(demo):
         site.node.weir(undo, "backend", f"{site.plan.pool}/{backend.name}", "--reason", "demo")
 
 
-def answered_share(answers, site, begin, end, level_of, share):
+def answered_share(answers: Answers, site: str, begin: float, end: float, level_of: typing.Callable[..., typing.Any],
+                   share: typing.Any) -> tuple[typing.Any, float, int]:
     """(expected, observed, n): the share of a site in the answers of a time, and what it should be by then."""
     rows = [(answered, at) for _, answered, _, _, _, at, _, _ in answers.read() if begin <= answered < end]
     n = max(1, len(rows))
@@ -179,10 +189,10 @@ def answered_share(answers, site, begin, end, level_of, share):
     return expected, sum(at == site for _, at in rows) / n, len(rows)
 
 
-def drain_site(demo):
+def drain_site(demo: Demo) -> None:
     """A site is drained in steps; then it is taken back."""
     site = demo.world.sites[-1]
-    over_s, n_steps = demo.seconds(16, 60), demo.seconds(4, 10)
+    over_s, n_steps = demo.seconds(16, 60), int(demo.seconds(4, 10))
     share = site.plan.weight / sum(site_weights(demo).values())
     with demo.phase("drain_site", f"site {site.name} is drained over {over_s} s, then taken back"):
         process, answers = probe_names(demo, "drain", [s.dns4 for s in demo.plan.sites], over_s + 3, 600)
@@ -218,7 +228,7 @@ def drain_site(demo):
         say(f"{site.name} takes its share again after {(now_ms() - back) / 1000:.1f} s")
 
 
-def site_cut(demo):
+def site_cut(demo: Demo) -> None:
     """A site is cut off in silence: others' answers stop naming it, clients go elsewhere."""
     site = demo.world.sites[-1]
     others = [s for s in demo.plan.sites if s.name != site.name]
@@ -246,7 +256,7 @@ def site_cut(demo):
         demo.report.equal([(r.result, r.source) for r in lost[:3]], [], "site_cut: names resolve all the time")
 
 
-def come_back(demo):
+def come_back(demo: Demo) -> None:
     """The cut site and the dead backend return, and take their shares again."""
     site, first = demo.world.sites[-1], demo.world.sites[0]
     with demo.phase("return", f"site {site.name} is joined again, the server of {first.backends[0].name} is started"):
@@ -266,7 +276,7 @@ def come_back(demo):
             check_backend_shares(demo, "return", begin, end, each, backend_weights(each))
 
 
-def fail_static(demo):
+def fail_static(demo: Demo) -> None:
     """All Weir processes die; new connections work for a minute; then they start again."""
     stop_crowd(demo)
     vips = [v for s in demo.plan.sites for v in s.vips]
@@ -287,13 +297,13 @@ def fail_static(demo):
                       "all_dead: nor while they start again")
 
 
-def stop_crowd(demo):
+def stop_crowd(demo: Demo) -> None:
     demo.crowd.process.stop(20)
     time.sleep(0.5)
     demo.crowd.read()
 
 
-def balance(demo):
+def balance(demo: Demo) -> None:
     """The books at the end."""
     say("--- books: logs, captures and counters are compared")
     for node in demo.world.nodes:
@@ -301,9 +311,9 @@ def balance(demo):
     time.sleep(3)  # counters are published each second
     times = [demo.times[phase] for phase in ("kill", "site_cut")]
 
-    def tolerated(r):
+    def tolerated(r: typing.Any) -> bool:
         return any(begin - 3000 <= r.start_ms <= end for begin, end in times)
-    def unlogged(r):
+    def unlogged(r: typing.Any) -> typing.Any:
         """nginx logs a request once it has answered it: one that is killed in between leaves no line."""
         return r.backend == demo.killed[0] and abs(r.end_ms - demo.killed[1]) < 50
     n = check_servers(demo.report, demo.world, demo.crowds, tolerated, unlogged)

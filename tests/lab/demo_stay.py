@@ -3,6 +3,8 @@
 
 The nodes' APIs listen inside namespaces and on UNIX sockets; a small relay carries bytes from 127.0.0.1.
 """
+from __future__ import annotations
+
 import os
 import select
 import socket
@@ -10,9 +12,14 @@ import sys
 import termios
 import threading
 import tty
+import typing
+
+if typing.TYPE_CHECKING:
+    from demo import Demo
+    from world import Node
 
 
-def carry(one, other):
+def carry(one: typing.Any, other: typing.Any) -> None:
     try:
         while data := one.recv(65536):
             other.sendall(data)
@@ -25,7 +32,7 @@ def carry(one, other):
             pass
 
 
-def relay(listener, path):
+def relay(listener: typing.Any, path: str) -> None:
     while True:
         client, _ = listener.accept()
         server = socket.socket(socket.AF_UNIX)
@@ -38,14 +45,14 @@ def relay(listener, path):
         threading.Thread(target=carry, args=(server, client), daemon=True).start()
 
 
-def serve(node):
+def serve(node: Node) -> str:
     """The address at which a node's API is reached from this machine."""
     listener = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=relay, args=(listener, os.path.join(node.run_dir, "api.sock")), daemon=True).start()
     return f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
 
-def stay(demo):
+def stay(demo: Demo) -> None:
     crowd = demo.start_crowd("stay")
     print("everything is running. Status pages:")
     for node in demo.world.nodes:

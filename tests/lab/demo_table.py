@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The demo's last table."""
 
+from __future__ import annotations
+
+import typing
+
+if typing.TYPE_CHECKING:
+    from demo import Demo
 ROWS = (
     ("backend_out_ms", "backend killed: to the last new flow sent to it", "ms"),
     ("backend_drain_ms", "backend drained: to the last new flow", "ms"),
@@ -12,7 +18,7 @@ ROWS = (
 )
 
 
-def print_table(demo):
+def print_table(demo: Demo) -> None:
     print()
     print(f"{'measured':56}{'value':>12}")
     for key, text, unit in ROWS:

@@ -6,6 +6,8 @@
 Every prefix is asked of every server in turn. A line of the log:
   SENT_MS ANSWERED_MS SERVER PREFIX RCODE ADDRESS TTL SCOPE        ('-' where there is none; lost: ANSWERED_MS is 0)
 """
+from __future__ import annotations
+
 import argparse
 import ipaddress
 import random
@@ -15,13 +17,14 @@ import socket
 import struct
 import sys
 import time
+import typing
 
 import plan as planning
 
 WAIT_S = 1.0
 
 
-def query(number, name, address, bits, want6=False):
+def query(number: int, name: str, address: str, bits: int, want6: bool = False) -> bytes:
     """A query for A or AAAA with EDNS0 and the client's prefix."""
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
     ip = ipaddress.ip_address(address)
@@ -32,7 +35,7 @@ def query(number, name, address, bits, want6=False):
         struct.pack("!HH", 28 if want6 else 1, 1) + opt
 
 
-def skip_name(m, at):
+def skip_name(m: bytes, at: int) -> int:
     while m[at]:
         if m[at] >= 0xC0:
             return at + 2
@@ -40,7 +43,7 @@ def skip_name(m, at):
     return at + 1
 
 
-def answer(m):
+def answer(m: bytes) -> tuple[typing.Any, typing.Any, str, int, int]:
     """(number, rcode, first address or '-', its TTL, ECS scope or -1) of a response."""
     number, flags, questions, answers, authority, additional = struct.unpack_from("!HHHHHH", m)
     at, found, ttl, scope = 12, "-", 0, -1
@@ -57,7 +60,7 @@ def answer(m):
     return number, flags & 15, found, ttl, scope
 
 
-def prefixes():
+def prefixes() -> list[tuple[str, int]]:
     """Every client prefix, both families, in an order of its own."""
     found = [(str(n.network_address), n.prefixlen)
              for wide, bits in ((planning.CLIENTS4, 24), (planning.CLIENTS6, 56))
@@ -67,16 +70,18 @@ def prefixes():
 
 
 class Prober:
-    def __init__(self, name, servers, log):
+    def __init__(self, name: str, servers: typing.Any, log: typing.IO[str]) -> None:
         self.name, self.servers, self.log = name, servers, log
-        self.sockets, self.waiting, self.number = {}, {}, 0
+        self.sockets: dict[typing.Any, typing.Any] = {}
+        self.waiting: dict[typing.Any, typing.Any] = {}
+        self.number = 0
         for server in servers:
             s = socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM)
             s.connect((server, 53))
             s.setblocking(False)
             self.sockets[s] = server
 
-    def send(self, k, prefix):
+    def send(self, k: int, prefix: tuple[str, int]) -> None:
         s = list(self.sockets)[k % len(self.sockets)]
         self.number = (self.number + 1) % 65536
         self.waiting[self.number] = (time.time(), self.sockets[s], prefix)
@@ -85,12 +90,13 @@ class Prober:
         except OSError:
             pass  # counts as lost
 
-    def write(self, number, answered, rcode="-", address="-", ttl=0, scope=-1):
+    def write(self, number: int, answered: float, rcode: str = "-", address: str = "-", ttl: int = 0,
+              scope: typing.Any = -1) -> None:
         sent, server, (prefix, bits) = self.waiting.pop(number)
         print(int(sent * 1000), int(answered * 1000), server, f"{prefix}/{bits}", rcode, address, ttl, scope,
               file=self.log, flush=True)
 
-    def receive(self, wait_s):
+    def receive(self, wait_s: float) -> None:
         for s in select.select(list(self.sockets), [], [], max(0, wait_s))[0]:
             try:
                 number, *rest = answer(s.recv(4096))
@@ -99,12 +105,12 @@ class Prober:
             if number in self.waiting:
                 self.write(number, time.time(), *rest)
 
-    def give_up(self, older_than_s):
+    def give_up(self, older_than_s: float) -> None:
         for number in [n for n, w in self.waiting.items() if w[0] < time.time() - older_than_s]:
             self.write(number, 0)
 
 
-def main():
+def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--name", required=True)
     parser.add_argument("--server", action="append", required=True)

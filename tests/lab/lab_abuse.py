@@ -7,6 +7,8 @@ their names.
 
 Usage: lab_abuse.py [--quick] [PART ...]   with --quick: shorter; then, and with parts, the file is abuse-part.json
 """
+from __future__ import annotations
+
 import importlib
 import json
 import os
@@ -22,7 +24,7 @@ PARTS = {
 }
 
 
-def run(report):
+def run(report: Report) -> None:
     quick, only = "--quick" in sys.argv, [a for a in sys.argv[1:] if not a.startswith("--")]
     figures = {}
     for file, name in PARTS.items():

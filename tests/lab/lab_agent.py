@@ -4,11 +4,14 @@ which frames it passes on: only those for the MAC address of its interface, what
 
 One site, one backend, a dataplane; new connections all the time.
 """
+from __future__ import annotations
+
 import json
 import select
 import struct
 import sys
 import time
+import typing
 
 import plan as planning
 from books import check_node
@@ -18,26 +21,31 @@ from report import Report
 from watch import Crowd, now_ms
 from world import World
 
+if typing.TYPE_CHECKING:
+    from net import Host
+    from world import Node
+    from world import Site
+
 
 class Agent:
     """`weir agent` on one host."""
 
-    def __init__(self, host, bpf_dir):
+    def __init__(self, host: Host, bpf_dir: str) -> None:
         self.host, self.bpf_dir = host, bpf_dir
 
-    def run(self, *words, check=True):
+    def run(self, *words: str, check: bool = True) -> str:
         return self.host.run([executable("weir"), "--bpf-dir", self.bpf_dir, "agent", *words], check)
 
-    def attach(self, *prefixes):
+    def attach(self, *prefixes: str) -> None:
         self.run("attach", "eth0", "--from", ",".join(prefixes))
 
-    def status(self):
+    def status(self) -> typing.Any:
         return json.loads(self.run("status", "eth0", "--json"))
 
-    def counts(self):
+    def counts(self) -> dict[typing.Any, typing.Any]:
         return {c["reason"]: c["packets"] for c in self.status()["counts"]}
 
-    def succeeds(self, *words):
+    def succeeds(self, *words: str) -> bool:
         try:
             self.run(*words)
             return True
@@ -47,7 +55,7 @@ class Agent:
             return False
 
 
-def replaced_under_traffic(report, agent, crowd, prefixes):
+def replaced_under_traffic(report: Report, agent: typing.Any, crowd: typing.Any, prefixes: str) -> None:
     say("attached again twenty times under traffic")
     since, before, programs = now_ms(), agent.counts(), set()
     for _ in range(20):
@@ -63,7 +71,7 @@ def replaced_under_traffic(report, agent, crowd, prefixes):
                  (before["gue"], after["gue"]))
 
 
-def other_sources(report, agent, prefixes, node):
+def other_sources(report: Report, agent: typing.Any, prefixes: str, node: Node) -> None:
     say("told other sources, it drops the node's tunnels by name")
     before = agent.counts()["source-refused"]
     agent.attach("192.0.2.0/24")
@@ -78,7 +86,7 @@ def other_sources(report, agent, prefixes, node):
     report.equal(agent.status()["from"], sorted(prefixes), "status tells the sources in force")
 
 
-def refusals(report, agent, router):
+def refusals(report: Report, agent: typing.Any, router: Host) -> None:
     report.check(not agent.succeeds("attach", "eth9", "--from", "10.1.255.0/24"), "no interface: refused")
     report.check(not agent.succeeds("attach", "eth0", "--from", "10.1.255.7/24"), "host bits in a prefix: refused")
     report.check(not agent.succeeds("attach", "eth0"), "no source: refused")
@@ -96,14 +104,14 @@ class Passing:
 
     COUNT = 10
 
-    def __init__(self, site):
+    def __init__(self, site: Site) -> None:
         self.site, self.n = site, 0
         self.backend = site.backends[0].host
         self.sender = site._attach("sender", "eth0", "10.1.1.200", "fd00:1:1::200")
         self.owner = site._attach("owner", "eth0", "10.1.1.201", "fd00:1:1::201")
         self.out, self.seen = listen(self.sender, "eth0"), listen(self.owner, "eth0")
 
-    def send(self, mac, six, marker):
+    def send(self, mac: str, six: bool, marker: bytes) -> None:
         """A segment of no connection, in GUE with one owner to be asked next."""
         source, target, owner = ("fd00:1:ff::9", "fd00:1:1::11", "fd00:1:1::201") if six else \
             ("10.1.255.9", "10.1.1.11", "10.1.1.201")
@@ -112,7 +120,7 @@ class Passing:
         outer = struct.pack("!HHHH", 50123, 6080, 8 + len(gue), 0) + gue
         self.out.send(frame(mac, self.sender.mac("eth0"), target, ip_packet(source, target, UDP, outer)))
 
-    def passed_on(self, mac, wanted):
+    def passed_on(self, mac: str, wanted: typing.Any) -> int:
         """How many of COUNT segments of each family to this MAC address reach the owner, each counted as often as it does.
         Waits long only for those that should come."""
         found, markers = 0, set()
@@ -127,7 +135,7 @@ class Passing:
         return found
 
 
-def frames_of_others(report, site, agent, prefixes):
+def frames_of_others(report: Report, site: Site, agent: typing.Any, prefixes: str) -> None:
     """What reaches an earlier owner by an agent, of frames that a bridge shows to all."""
     say("only frames for the interface's own MAC address are passed on")
     passing = Passing(site)
@@ -135,7 +143,7 @@ def frames_of_others(report, site, agent, prefixes):
     own, owners = host.mac("eth0"), ("--owners", "10.1.1.0/24,fd00:1:1::/64")
     agent.run("attach", "eth0", "--from", ",".join(prefixes), *owners)
 
-    def takes(mac, times, what):
+    def takes(mac: str, times: typing.Any, what: str) -> None:
         report.equal(passing.passed_on(mac, times), times, f"passed on, {what}")
 
     takes(own, every, "to the interface's address: each once")
@@ -158,7 +166,7 @@ def frames_of_others(report, site, agent, prefixes):
     agent.attach(*prefixes)
 
 
-def run(report):
+def run(report: Report) -> None:
     with Lab("agent") as lab:
         world = World(lab, planning.simple(1, 1, api=False), resolvers=())
         site, backend = world.sites[0], world.sites[0].backends[0]

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What packaging/weir.sysctl is for: a node's port is deleted and made again with another MAC address, and a neighbour
 that goes on using the former one learns of it at once. Without the file it does not, which is shown first."""
+from __future__ import annotations
+
 import json
 import sys
 import time
+import typing
 
 import packaged
 from net import Lab, say, wait_until
@@ -16,14 +19,14 @@ LEARNT_S = 10  # a second or two, for the kernel looks for duplicates first
 SILENT_S = 4
 
 
-def settings():
+def settings() -> dict[str, str]:
     return dict(line.split(" = ") for line in packaged.lines_of("weir.sysctl"))
 
 
 class Link:
     """A switch with a node and a peer, whose port stays."""
 
-    def __init__(self, lab, name):
+    def __init__(self, lab: Lab, name: str) -> None:
         self.lab, self.n = lab, 0
         self.switch, self.node, self.peer = (lab.host(f"{name}-{part}") for part in ("sw", "node", "peer"))
         lab.bridge(self.switch, "br0")
@@ -31,7 +34,7 @@ class Link:
         self.peer.address("eth0", f"{PEER4}/24", f"{PEER6}/64")
         self.node.sysctl({"net.ipv6.conf.default.accept_dad": 1, "net.ipv6.conf.all.accept_dad": 1})
 
-    def make_port(self, mac):
+    def make_port(self, mac: str) -> None:
         """As a network manager does: the link first, then its addresses, which the kernel checks for duplicates."""
         self.lab.link(self.switch, "p-node", self.node, "eth1")
         self.node.ip("link set eth1 down", f"link set eth1 address {mac}", "link set eth1 up")
@@ -39,7 +42,7 @@ class Link:
         wait_until(lambda: "forwarding" in self.switch.run(["bridge", "link", "show", "dev", "p-node"]), 10, "the switch's port")
         self.node.ip(f"addr add {NODE4}/24 dev eth1", f"addr add {NODE6}/64 dev eth1")
 
-    def make_again(self):
+    def make_again(self) -> None:
         """A port that the peer knows is gone, and is there again with another address."""
         self.make_port(FORMER)
         for address in (NODE4, NODE6):
@@ -48,19 +51,19 @@ class Link:
         self.node.ip("link del eth1")
         self.make_port(PRESENT)
 
-    def known(self, address):
+    def known(self, address: str) -> typing.Any:
         """The MAC address that the peer has for it."""
         rows = json.loads(self.peer.run(["ip", "-j", "neigh", "show", address]))
         return rows[0].get("lladdr") if rows else None
 
-    def learns(self, address, within_s):
+    def learns(self, address: str, within_s: float) -> typing.Any:
         end = time.monotonic() + within_s
         while self.known(address) != PRESENT and time.monotonic() < end:
             time.sleep(0.1)
         return self.known(address)
 
 
-def run(report):
+def run(report: Report) -> None:
     with Lab("announce") as lab:
         say("a node without packaging/weir.sysctl")
         link = Link(lab, "bare")

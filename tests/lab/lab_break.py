@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The demo notices what is broken: sabotaged in each of its parts it fails, by a claim and not by a crash."""
+from __future__ import annotations
+
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import typing
 
 from net import BUILD, say
 from report import Report
@@ -14,7 +17,7 @@ from report import Report
 EXPECTED = {"dns": "steady", "agent": "steady", "hash-key": "steady", "health": "kill", "drain": "drain_backend"}
 
 
-def run_to_end(command):
+def run_to_end(command: list[typing.Any]) -> tuple[typing.Any, str]:
     """(exit status, output); when this lab is told to go, the demo is told too, and cleans up."""
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                text=True, env={**os.environ, "WEIR_DEMO": "break"})
@@ -27,7 +30,7 @@ def run_to_end(command):
             process.wait(30)
 
 
-def run(report):
+def run(report: Report) -> None:
     demo = os.path.join(os.path.dirname(os.path.abspath(__file__)), "demo.py")
     for part, phase in EXPECTED.items():
         say(f"the demo with {part} broken")

@@ -6,6 +6,8 @@ in every mode, with both drivers. Also: MAC addresses that change, that are stac
 
 Writes build/lab/bridge.json: {"frames_in", "frames_out", "cases"}.
 """
+from __future__ import annotations
+
 import argparse
 import errno
 import json
@@ -15,11 +17,16 @@ import socket
 import struct
 import sys
 import time
+import typing
 
 import plan as planning
 from net import BUILD, Lab, entered, executable, say, wait_until
 from report import Report
 from world import World
+
+if typing.TYPE_CHECKING:
+    from net import Host
+    from world import Node
 
 QUICK = (("xdp", 3, ("l2", "gue", "ipip")), ("dpdk", 2, ("l2",)))
 FULL = (("xdp", 2, ("l2", "gue", "ipip")), ("xdp", 3, ("l2", "gue", "ipip")),
@@ -31,40 +38,40 @@ TCP, UDP, PACKET_HOST, ETH_P_ALL = 6, 17, 0, 3
 OTHER, GROUP, ALL = "02:00:00:00:77:77", "01:00:5e:00:00:09", "ff:ff:ff:ff:ff:ff"
 
 
-def checksum(data):
+def checksum(data: bytes) -> typing.Any:
     data += b"\0" * (len(data) % 2)
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     total = (total & 0xffff) + (total >> 16)
     return ~(total + (total >> 16)) & 0xffff
 
 
-def packed(address):
+def packed(address: str) -> bytes:
     return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
 
 
-def ip_packet(source, target, protocol, payload, ttl=9):
+def ip_packet(source: str, target: str, protocol: int, payload: bytes, ttl: int = 9) -> bytes:
     if ":" in target:
         return struct.pack("!IHBB", 6 << 28, len(payload), protocol, ttl) + packed(source) + packed(target) + payload
     head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 0, 0x4000, ttl, protocol, 0) + packed(source) + packed(target)
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
 
 
-def frame(mac, sender, target, packet):
+def frame(mac: str, sender: str, target: str, packet: bytes) -> bytes:
     kind = 0x86dd if ":" in target else 0x0800
     return bytes.fromhex(mac.replace(":", "")) + bytes.fromhex(sender.replace(":", "")) + struct.pack("!H", kind) + packet
 
 
-def segment(port, marker):
+def segment(port: int, marker: bytes) -> bytes:
     """A TCP segment in the middle of a connection to port 80, with a marker."""
     return struct.pack("!HHIIBBHHH", port, 80, 1, 1, 5 << 4, 0x10, 8192, 0, 0) + marker
 
 
-def echo(marker):
+def echo(marker: typing.Any) -> typing.Any:
     body = struct.pack("!BBHHH", 8, 0, 0, 7, 1) + marker
     return body[:2] + struct.pack("!H", checksum(body)) + body[4:]
 
 
-def listen(host, interface):
+def listen(host: Host, interface: str) -> socket.socket:
     """All frames of an interface from now on."""
     with entered(host.ns):
         s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
@@ -77,7 +84,7 @@ def listen(host, interface):
 class Bridge:
     """Nodes, backends and a sender on one switch that learns nothing."""
 
-    def __init__(self, report, lab, driver, n):
+    def __init__(self, report: Report, lab: Lab, driver: str, n: int) -> None:
         self.report, self.lab, self.driver, self.n_markers = report, lab, driver, 0
         plan = planning.simple(1, 2, api=False)
         site = plan.sites[0]
@@ -92,14 +99,14 @@ class Bridge:
         self.out = [listen(b.host, "eth0") for b in self.site.backends]
         self.back = listen(self.sender, "eth0")
 
-    def flood(self):
+    def flood(self) -> None:
         """An unknown unicast goes everywhere, and each one is unknown."""
         for line in json.loads(self.world.router.run(["bridge", "-j", "link"])):
             if line.get("master") == self.site.switch:
                 self.world.router.run(["bridge", "link", "set", "dev", line["ifname"], "learning", "off", "flood", "on"])
         self.world.router.run(["ip", "link", "set", self.site.switch, "type", "bridge", "ageing_time", "0"])
 
-    def write(self, mode, macs=""):
+    def write(self, mode: str, macs: str = "") -> None:
         for node in self.nodes:
             node.write_config()
             path = os.path.join(node.conf, "weir.conf")
@@ -113,7 +120,7 @@ class Bridge:
                 f.write(text)
             node.write_effective()
 
-    def is_ready(self, node, mode):
+    def is_ready(self, node: Node, mode: str) -> typing.Any:
         try:
             status = node.ctl("dataplane", {"do": "status"})
             hops = [b["next_hop"] == "known" for b in node.ctl("dataplane", {"do": "backends"})["backends"]]
@@ -123,7 +130,7 @@ class Bridge:
             return False
         return status["driver"] == self.driver and status["ports"] and all(hops) and WORD[mode] in json.dumps(trace)
 
-    def use(self, mode):
+    def use(self, mode: str) -> None:
         """All nodes forward in this mode."""
         self.write(mode)
         for node in self.nodes:
@@ -132,11 +139,11 @@ class Bridge:
         for node in self.nodes:
             wait_until(lambda: self.is_ready(node, mode), 40, f"{node.name} forwards by {self.driver}, {mode}", 0.2)
 
-    def marker(self):
+    def marker(self) -> bytes:
         self.n_markers += 1
         return f"WEIR-BRIDGE-{self.n_markers:08d}".encode()
 
-    def send(self, mac, vip, payload):
+    def send(self, mac: str, vip: str, payload: typing.Callable[..., tuple[int, typing.Any]]) -> bytes:
         """payload: marker to (protocol, bytes). Returns the marker."""
         marker = self.marker()
         protocol, data = payload(marker)
@@ -151,7 +158,8 @@ class Bridge:
                 time.sleep(0.01)
         return marker
 
-    def collect(self, sockets, markers, taken):
+    def collect(self, sockets: list[typing.Any], markers: list[typing.Any],
+                taken: typing.Callable[..., typing.Any]) -> dict[typing.Any, int]:
         """How often each marker is seen, until nothing has come for a while or one is seen far too often."""
         seen = dict.fromkeys(markers, 0)
         quiet_s = 0.4 if self.driver == "xdp" else 1.0
@@ -165,7 +173,7 @@ class Bridge:
                 if at >= 0 and data[at:at + 20] in seen and taken(data, address):
                     seen[data[at:at + 20]] += 1
 
-    def forwarded(self, macs, vips, count=FRAMES, kind=segment):
+    def forwarded(self, macs: list[typing.Any], vips: list[str], count: int = FRAMES, kind: typing.Any = segment) -> typing.Any:
         """Frames to each of these MAC addresses and VIPs: how many in, and how many backends' frames out."""
         markers = []
         for i in range(count):
@@ -175,18 +183,18 @@ class Bridge:
             time.sleep(0.001)
         return self.collect(self.out, markers, lambda data, address: address[2] == PACKET_HOST)
 
-    def reasons(self):
+    def reasons(self) -> list[typing.Any]:
         """Of each node."""
         time.sleep(1.2)  # the page is written each second
         return [self.reasons_of(node) for node in self.nodes]
 
     @staticmethod
-    def reasons_of(node):
+    def reasons_of(node: Node) -> dict[typing.Any, typing.Any]:
         return {labels.split('reason="')[1].split('"')[0]: value for (name, labels), value in node.stats("dataplane").items()
                 if name == "weir_dataplane_packets_total" and "reason=" in labels}
 
 
-def one_for_one(bridge, mode, n, cases):
+def one_for_one(bridge: Bridge, mode: str, n: int, cases: list[typing.Any]) -> None:
     """To each node's own address: as many out as in, each once."""
     seen = bridge.forwarded([node.host.mac("eth1") for node in bridge.nodes], bridge.site.plan.vips)
     wrong = {m.decode(): times for m, times in seen.items() if times != 1}
@@ -195,7 +203,7 @@ def one_for_one(bridge, mode, n, cases):
     cases.append({"driver": bridge.driver, "mode": mode, "nodes": n, "frames_in": len(seen), "frames_out": sum(seen.values())})
 
 
-def none_for_others(bridge, mode):
+def none_for_others(bridge: Bridge, mode: str) -> None:
     """To an address of none of them, to a group and to all: nothing leaves, and each node says why."""
     report, name = bridge.report, f"{bridge.driver}, {mode}"
     before = bridge.reasons()
@@ -213,13 +221,13 @@ def none_for_others(bridge, mode):
     report.equal(replies[marker], 1, f"{name}: an echo request to one node is answered once")
 
 
-def followed(bridge, mode):
+def followed(bridge: Bridge, mode: str) -> None:
     """MAC addresses that come, change and go while the nodes run."""
     report, node, vips = bridge.report, bridge.nodes[0], bridge.site.plan.vips
     host, old = node.host, node.host.mac("eth1")
     stacked, changed, virtual = "02:00:00:00:05:01", "02:00:00:00:05:02", "00:00:5e:00:01:07"
 
-    def takes(mac, times, what, within_s=3):
+    def takes(mac: str, times: typing.Any, what: str, within_s: float = 3) -> bool:
         end = time.monotonic() + within_s
         while True:
             seen = bridge.forwarded([mac], vips, 5)
@@ -243,7 +251,7 @@ def followed(bridge, mode):
     takes(virtual, 0, "no longer when it is taken out", 8)
 
 
-def play(report, driver, n, modes, cases):
+def play(report: Report, driver: str, n: int, modes: tuple[str, ...], cases: list[typing.Any]) -> None:
     with Lab(f"bridge-{driver}{n}") as lab:
         bridge = Bridge(report, lab, driver, n)
         for mode in modes:
@@ -256,12 +264,12 @@ def play(report, driver, n, modes, cases):
                 followed(bridge, mode)
 
 
-def run(report):
+def run(report: Report) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--driver", choices=("xdp", "dpdk"))
     arguments = parser.parse_args()
-    cases = []
+    cases: list[typing.Any] = []
     for driver, n, modes in FULL if arguments.full else QUICK:
         if arguments.driver not in (None, driver):
             continue
@@ -276,7 +284,7 @@ def run(report):
     report.equal(frames["frames_out"], frames["frames_in"], "one frame in gives one frame out")
 
 
-def has_dpdk():
+def has_dpdk() -> bool:
     with open(executable("weir-dataplane"), "rb") as f:
         return b"rte_eal_init" in f.read()
 

@@ -4,10 +4,13 @@
 One site under `weir run`. Every transfer must come whole, with its checksum; no request may fail; and at the end
 the wire and Weir's counters agree to the packet.
 """
+from __future__ import annotations
+
 import copy
 import subprocess
 import sys
 import time
+import typing
 
 import plan as planning
 from books import check_wire
@@ -18,17 +21,21 @@ from servers import fnv1a, make_file
 from watch import Crowd, now_ms
 from world import World
 
+if typing.TYPE_CHECKING:
+    from servers import Backend
+    from world import Node
+
 TRANSFERS = 200
 
 
-def weir(node, *arguments):
+def weir(node: Node, *arguments: str) -> tuple[int, str]:
     """The command line: (exit status, output and errors)."""
     done = subprocess.run([*node.host.enter, executable("weir"), *node.options, *arguments], capture_output=True,
                           text=True, timeout=60, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
-def apply(report, node, plan, why):
+def apply(report: Report, node: Node, plan: planning.Plan, why: str) -> None:
     """Apply a plan's configuration; it must come into force."""
     node.write_config(plan)
     status, text = weir(node, "apply", "--reason", why)
@@ -37,7 +44,7 @@ def apply(report, node, plan, why):
         print(text)
 
 
-def changes(plan, spare):
+def changes(plan: planning.Plan, spare: list[planning.BackendPlan]) -> typing.Iterator[tuple[typing.Any, str]]:
     """Configurations one after the other, with what they change."""
     now = copy.deepcopy(plan)
     site = now.sites[0]
@@ -51,7 +58,7 @@ def changes(plan, spare):
     yield copy.deepcopy(now), "a fifth backend"
 
 
-def refuse_bad(report, node, plan):
+def refuse_bad(report: Report, node: Node, plan: planning.Plan) -> None:
     """A configuration with mistakes is refused as a whole, each mistake with its line."""
     bad = planning.config_text(plan).replace('weight = 30', 'weigth = 30').replace('check = "web"', 'check = "wep"')
     path = f"{node.conf}/bad.conf"
@@ -64,7 +71,7 @@ def refuse_bad(report, node, plan):
     report.equal(node.api("GET", "/v1/config")[1]["number"], before, "the version in force stays")
 
 
-def held_by_guard(report, node, plan, victim):
+def held_by_guard(report: Report, node: Node, plan: planning.Plan, victim: Backend) -> None:
     """A guard that keeps a dead backend is named by status and why, as the tables' process says."""
     path = f"{node.conf}/guarded.conf"
     with open(path, "w") as f:
@@ -72,7 +79,7 @@ def held_by_guard(report, node, plan, victim):
     report.equal(weir(node, "apply", path, "--reason", "a guard")[0], 0, "apply: a guard")
     victim.kill()
 
-    def effect():
+    def effect() -> typing.Any:
         pools = node.api("GET", "/v1/status")[1]["pools"]
         return next((b["effect"] for p in pools for b in p["backends"]
                      if b["name"] == victim.name and b["observation"]["state"] == "down"), None)
@@ -88,7 +95,7 @@ def held_by_guard(report, node, plan, victim):
     report.check("held" not in node.api("GET", "/v1/health")[1]["items"][0]["observation"], "a check's word knows of no guard")
 
 
-def narrow_way(report, world, node, name):
+def narrow_way(report: Report, world: World, node: Node, name: str) -> None:
     """A way that carries less than is configured, as a router says, is shown by status and why."""
     site = world.sites[0]
     backend = next(b for b in site.backends if b.name == name)
@@ -99,12 +106,12 @@ def narrow_way(report, world, node, name):
     report.check("path MTU 1390" in text, "and so does weir status", text[:400])
 
 
-def share_of(crowd, name, since_ms):
+def share_of(crowd: Crowd, name: str, since_ms: int) -> float:
     requests = crowd.between(since_ms, now_ms())
     return sum(r.backend == name for r in requests) / max(1, len(requests))
 
 
-def run(report):
+def run(report: Report) -> None:
     with Lab("change") as lab:
         plan = planning.simple(1, 3, api=False, settle_time="60s", check=planning.PATIENT)
         world = World(lab, plan, resolvers=(), file_rate="100k")

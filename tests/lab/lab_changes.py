@@ -13,6 +13,8 @@
 
 Writes build/lab/changes.json. --quick takes a few of each, with all plans, and writes changes-quick.json.
 """
+from __future__ import annotations
+
 import argparse
 import json
 import os
@@ -20,12 +22,16 @@ import signal
 import sys
 import threading
 import time
+import typing
 
 import changes_harm
 import changes_harmless
 from changes_world import ChangesWorld
 from net import BUILD, Lab, LabError, say, wait_until
 from report import Report
+
+if typing.TYPE_CHECKING:
+    from world import Node
 
 WATCH_S = 3.0    # of a harmless change: slots move two seconds after it
 LEAST_GOOD = 15  # requests, and queries, in that time: 75 and 60 where nothing is slow
@@ -37,17 +43,19 @@ QUICK_HARMLESS = ("pool doubled", "site weight", "port added")
 class Tally:
     """What goes into changes.json."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.harmful, self.flagged, self.harmless, self.executed, self.false_alarms = 0, 0, 0, 0, 0
-        self.lost_updates, self.rounds, self.both, self.kinds = None, 0, 0, []
+        self.kinds: list[typing.Any] = []
+        self.lost_updates: int | None = None
+        self.rounds, self.both = 0, 0
 
-    def write(self, name):
+    def write(self, name: str) -> None:
         with open(os.path.join(BUILD, "lab", f"{name}.json"), "w") as f:
             json.dump(vars(self), f, indent=1)
             f.write("\n")
 
 
-def look_for(world, kind, since, limit_s):
+def look_for(world: ChangesWorld, kind: typing.Any, since: float, limit_s: float) -> typing.Any:
     """The evidence of harm, or "" when the time is over."""
     end = time.monotonic() + limit_s
     while True:
@@ -57,7 +65,7 @@ def look_for(world, kind, since, limit_s):
         time.sleep(0.1)
 
 
-def play(world, kind, changed):
+def play(world: ChangesWorld, kind: typing.Any, changed: bool) -> tuple[typing.Any, typing.Any]:
     """A kind from the base and back to it. Returns (risky, evidence)."""
     if kind.base:
         world.restore(kind.files(world, changed=False))
@@ -78,7 +86,7 @@ def play(world, kind, changed):
         world.restore()
 
 
-def do_harm(world, report, tally, kinds):
+def do_harm(world: ChangesWorld, report: Report, tally: Tally, kinds: list[typing.Any]) -> None:
     for kind in kinds:
         began = time.monotonic()
         risky, text = play(world, kind, True)
@@ -89,7 +97,7 @@ def do_harm(world, report, tally, kinds):
                      f"{text or 'no harm seen'}; {'risky' if risky else 'NOT RISKY'}; {time.monotonic() - began:.0f} s")
 
 
-def play_controls(world, report, kinds):
+def play_controls(world: ChangesWorld, report: Report, kinds: typing.Any) -> None:
     """What is done beside a change must not hurt without it; once for each act, for as long as the evidence took."""
     seen = set()
     for kind in kinds:
@@ -100,7 +108,7 @@ def play_controls(world, report, kinds):
         report.equal(text, "", f"without the change no harm: {kind.act.name} (of {kind.name})")
 
 
-def judge_plans(world, report, tally, changes):
+def judge_plans(world: ChangesWorld, report: Report, tally: Tally, changes: typing.Any) -> None:
     alarms = []
     for name, files in changes:
         risky, texts = world.plan_of(files)
@@ -111,7 +119,7 @@ def judge_plans(world, report, tally, changes):
                  f"{len(alarms)} {alarms[:3]}")
 
 
-def do_harmless(world, report, tally, changes):
+def do_harmless(world: ChangesWorld, report: Report, tally: Tally, changes: list[typing.Any]) -> None:
     """One after another: each also takes back the one before."""
     world.restore()
     for name, files in changes:
@@ -129,13 +137,13 @@ def do_harmless(world, report, tally, changes):
 
 # in force
 
-def write_conf(node, files):
+def write_conf(node: Node, files: dict[str, str]) -> None:
     for name, text in files.items():
         with open(os.path.join(node.conf, name), "w") as f:
             f.write(text)
 
 
-def apply_by_hand(world, files, *options):
+def apply_by_hand(world: ChangesWorld, files: dict[str, str], *options: str) -> tuple[int, str, float]:
     """As a person does: (exit status, output, seconds)."""
     write_conf(world.ams, files)
     began = time.monotonic()
@@ -144,11 +152,11 @@ def apply_by_hand(world, files, *options):
     return status, out + errors, time.monotonic() - began
 
 
-def head_digest(node):
+def head_digest(node: Node) -> typing.Any:
     return node.api("GET", "/v1/versions?limit=1")[1]["items"][0]["digest"]
 
 
-def refuse_what_is_missing(world, report):
+def refuse_what_is_missing(world: ChangesWorld, report: Report) -> None:
     say("what does not exist is refused by name, and rolled back where the change is risky")
     world.restore()
     base = head_digest(world.ams)
@@ -182,7 +190,7 @@ def refuse_what_is_missing(world, report):
     report.wait(lambda: head_digest(world.ams) == base == head_digest(world.fra), 20, "and is rolled back at both nodes", 0.2)
 
 
-def refuse_one_port(world, report):
+def refuse_one_port(world: ChangesWorld, report: Report) -> None:
     """The short form of refuse_what_is_missing()."""
     say("a port that does not exist is refused by name, and rolled back")
     world.restore()
@@ -194,7 +202,7 @@ def refuse_one_port(world, report):
     wait_until(world.usual, 30, "all is as usual after the rollback", 0.2)
 
 
-def wait_for_processes(world, report):
+def wait_for_processes(world: ChangesWorld, report: Report) -> None:
     say("a process that restarts is waited for; one that is stopped is no refusal")
     base = world.base
     for pid in world.ams.pids("dns"):
@@ -216,11 +224,11 @@ def wait_for_processes(world, report):
 
 # two at once
 
-def versions(node):
+def versions(node: Node) -> typing.Any:
     return node.api("GET", "/v1/versions?limit=100")[1]["items"]
 
 
-def agreed(world):
+def agreed(world: ChangesWorld) -> typing.Any:
     try:
         a, b = (versions(n)[0] for n in world.world.nodes)
     except (OSError, ValueError, KeyError, IndexError, TypeError):
@@ -228,7 +236,7 @@ def agreed(world):
     return (a["number"], a["digest"]) == (b["number"], b["digest"]) and a["state"] == b["state"] == "in_force"
 
 
-def heal(world):
+def heal(world: ChangesWorld) -> None:
     """After a divergence, which is counted: ours wins, so that the rounds can go on."""
     a, b = (versions(n)[0] for n in world.world.nodes)
     world.ams.api("POST", f"/v1/versions/{a['number']}/rollback?wait=all", {"reason": "lab", "force": [b["digest"]]},
@@ -236,12 +244,13 @@ def heal(world):
     wait_until(lambda: agreed(world), 30, "the nodes agree after a divergence", 0.1)
 
 
-def one_round(world, i):
+def one_round(world: ChangesWorld, i: int) -> tuple[int, list[str]]:
     """Two applies at once. Returns (number of acknowledged versions, texts of what is lost)."""
     etag = versions(world.ams)[0]["etag"]
-    barrier, told = threading.Barrier(2), [None, None]
+    barrier = threading.Barrier(2)
+    told: list[tuple[int, typing.Any]] = [(0, None), (0, None)]
 
-    def apply(k, node):
+    def apply(k: typing.Any, node: Node) -> None:
         files = {**world.base, "weir.conf": f"# round {i} of {node.name}\n" + world.base["weir.conf"]}
         barrier.wait()
         try:
@@ -268,7 +277,7 @@ def one_round(world, i):
     return len(won), lost
 
 
-def two_at_once(world, report, tally, rounds):
+def two_at_once(world: ChangesWorld, report: Report, tally: Tally, rounds: typing.Any) -> None:
     say(f"two nodes apply at the same moment, {rounds} times")
     world.restore()
     wait_until(lambda: agreed(world), 30, "the nodes agree", 0.1)
@@ -286,7 +295,7 @@ def two_at_once(world, report, tally, rounds):
     report.equal(tally.lost_updates, 0, f"no lost update in {rounds} rounds ({tally.both} with two winners, {none} with none)")
 
 
-def run_all(world, report, options, tally):
+def run_all(world: ChangesWorld, report: Report, options: argparse.Namespace, tally: Tally) -> None:
     kinds = changes_harm.all_kinds(world)
     changes = changes_harmless.generate(world.base, HARMLESS, options.seed)
     wait_until(world.usual, 30, "all is as usual", 0.2)
@@ -311,7 +320,7 @@ def run_all(world, report, options, tally):
     return None
 
 
-def run(report):
+def run(report: Report) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int)

@@ -12,11 +12,14 @@ Three worlds, into build/lab/churn.json: agents (everything changes; none may br
 without agents when backends alone change (none), and when balancers change, too (measured), beside Maglev with a
 table of connections a balancer, simulated on the same events.
 """
+from __future__ import annotations
+
 import argparse
 import collections
 import json
 import os
 import sys
+import typing
 
 import churn_maglev
 from churn_events import LONGEST_START_MS, Size, check_balancers, check_paths, note_figures, run_events
@@ -24,12 +27,17 @@ from churn_world import ChurnWorld, make_plan
 from net import Lab, say
 from report import Report
 
+if typing.TYPE_CHECKING:
+    from churn_events import Churn, Run
+
 TCP = 6
 
 
-def judge(run):
+def judge(run: Run) -> tuple[dict[str, typing.Any], list[typing.Any]]:
     """The figures of a run, and what broke."""
-    broken, killed, waited = [], [], []
+    broken: list[typing.Any] = []
+    killed: list[typing.Any] = []
+    waited: list[typing.Any] = []
     for f in run.flows:
         if f.result != "ok":
             (killed if run.was_killed(f) else waited if run.waited_for_port(f) else broken).append(f)
@@ -43,7 +51,7 @@ def judge(run):
             "answers": sum(f.answers for f in run.flows), "maglev_broken": maglev}, broken
 
 
-def play(name, options, agents, with_balancers, size, report):
+def play(name: str, options: argparse.Namespace, agents: bool, with_balancers: bool, size: Size, report: Report) -> typing.Any:
     """One world from beginning to end. Returns its figures."""
     seed = options.seed
     say(f"{name}: seed {seed}{', tunnels over IPv6' if agents and options.six else ''}")
@@ -64,13 +72,13 @@ def play(name, options, agents, with_balancers, size, report):
             say(f"taken out though they lived: {taken_out_alive(lab, run.churn.deaths)}")
         say(f"{name}: {json.dumps(figures)}")
         if agents:
-            passed = sum(b.agent_status().get("passed-on", 0) for b in world.site.backends)
+            passed = sum(b.agent_status().get("passed-on", 0) for b in world.only_site.backends)
             report.check(passed > 100, "segments found their owner by second chance", passed)
             report.equal(count_learned(lab) - before, run.churn.boots, "balancers that booted learned from a fellow")
         return figures
 
 
-def log_lines(lab):
+def log_lines(lab: Lab) -> typing.Iterator[tuple[typing.Any, str]]:
     """(node, line) of all dataplanes' logs."""
     for name in sorted(os.listdir(lab.dir)):
         if name.endswith(".weir-dataplane.log"):
@@ -79,12 +87,12 @@ def log_lines(lab):
                     yield name.split(".")[0], line
 
 
-def count_learned(lab):
+def count_learned(lab: Lab) -> int:
     """How often a balancer was told by a fellow who has which slots."""
     return sum("slots-learned from=ams-" in line for _, line in log_lines(lab))
 
 
-def taken_out_alive(lab, deaths):
+def taken_out_alive(lab: Lab, deaths: list[typing.Any]) -> dict[typing.Any, typing.Any]:
     """Backends that a node took out more often than they died: checks that failed on a busy machine. {(node, backend): times}"""
     died = collections.Counter(name for _, name in deaths)
     out = collections.Counter((node, line.split("backend=")[1].split()[0]) for node, line in log_lines(lab)
@@ -92,7 +100,7 @@ def taken_out_alive(lab, deaths):
     return {key: n - died[key[1]] for key, n in out.items() if n > died[key[1]]}
 
 
-def plan_tells_what_waits(report, churn):
+def plan_tells_what_waits(report: Report, churn: Churn) -> None:
     """After so many changes there are slots with three earlier owners, and plan says how many do not move."""
     churn.configured[0].weight += 1
     churn.node.write_config()
@@ -103,7 +111,7 @@ def plan_tells_what_waits(report, churn):
     report.check(f"{full} slots wait" in churn.node.weir("plan", path), "plan says that they wait")
 
 
-def check_size(report, name, f, quick):
+def check_size(report: Report, name: str, f: typing.Any, quick: bool) -> None:
     if quick:
         report.check(f["at_risk"] > 20, f"{name}: connections whose slot moved", f["at_risk"])
         return
@@ -112,8 +120,8 @@ def check_size(report, name, f, quick):
     report.check(f["overlapping"] >= 20, f"{name}: changes within two seconds of the one before", f["overlapping"])
 
 
-def main_run(options):
-    def run(report):
+def main_run(options: argparse.Namespace) -> typing.Callable[..., None]:
+    def run(report: Report) -> None:
         size, result = Size(options.quick), {}
         worlds = {"agents": (True, True), "backends": (False, False), "balancers": (False, True)}
         chosen = [w for w in worlds if getattr(options, w)] or (["agents"] if options.quick else list(worlds))
@@ -132,9 +140,9 @@ def main_run(options):
     return run
 
 
-def write(result):
+def write(result: dict[str, typing.Any]) -> None:
     """The figures of the worlds that were played."""
-    def change(known):
+    def change(known: typing.Any) -> None:
         plain = known.setdefault("plain", {})
         if "agents" in result:
             known["agents"] = result["agents"]
@@ -148,7 +156,7 @@ def write(result):
     note_figures(change)
 
 
-def read_options():
+def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="a short form of the first world")
     parser.add_argument("--seed", type=int, default=int(os.environ.get("LAB_SEED", "1")))

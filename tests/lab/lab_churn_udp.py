@@ -11,15 +11,22 @@ Three worlds, into build/lab/churn.json as `udp`: backends alone change; the sam
 too. A flow that went to another backend either *moved*, as its policy says, or is *broken*; one that stayed where its
 policy would have it go has *overstayed*. Judged by another policy than its own, each service must be found wrong.
 """
+from __future__ import annotations
+
 import argparse
 import json
 import os
 import sys
+import typing
 
 from churn_events import KILLED_GRACE_MS, Size, check_balancers, check_paths, note_figures, run_events
 from churn_world import ChurnWorld, make_plan
 from net import Lab, say
 from report import Report
+
+if typing.TYPE_CHECKING:
+    from churn_events import Run
+    from churn_events import Flow
 
 UDP = 17
 PORTS = {"keep": 4431, "migrate": 4432, "reset": 4433}
@@ -34,7 +41,7 @@ class UdpSize(Size):
     """A flow's silences are shorter than udp_idle. It may leave a drained backend after settle_s, the one that is drained at
     the beginning after hold_s; unless its slot moved then: after udp_idle and some, too."""
 
-    def __init__(self, quick):
+    def __init__(self, quick: bool) -> None:
         super().__init__(quick)
         if quick:
             self.long, self.short, self.idle_ms, self.seconds = 600, 10, 4000, 36
@@ -45,14 +52,14 @@ class UdpSize(Size):
 class Judge:
     """What became of a flow, by its policy."""
 
-    def __init__(self, run, size):
+    def __init__(self, run: Run, size: UdpSize) -> None:
         self.run, self.size = run, size
 
-    def owns(self, flow, name, back_ms=0):
+    def owns(self, flow: Flow, name: str, back_ms: int = 0) -> bool:
         """Whether the flow's slot was the backend's when the flow ended, or so long before, as far as that can be told."""
         return name in self.run.slots.owned_by(flow.slot, flow.end - FOLLOWS_MS - back_ms, flow.end + 1000)
 
-    def went_to(self, flow, policy):
+    def went_to(self, flow: Flow, policy: str) -> typing.Any:
         """Where its last datagram went: who did not know the flow, or whose server was killed just before. What is not
         remembered goes to a slot's earlier owner for a while."""
         back_ms = 0 if policy == "reset" else 1000 * (self.size.idle_s + 2)
@@ -61,11 +68,11 @@ class Judge:
         return next((name for t, name in self.run.churn.deaths
                      if t <= flow.end <= t + KILLED_GRACE_MS and self.owns(flow, name, back_ms)), "-")
 
-    def time_ms(self, name):
+    def time_ms(self, name: str) -> typing.Any:
         """How long a drain lets a backend keep its flows."""
         return 1000 * self.run.churn.held.get(name, self.size.settle_s)
 
-    def may_move(self, flow, policy, to):
+    def may_move(self, flow: Flow, policy: str, to: typing.Any) -> bool:
         if policy == "reset":
             return self.owns(flow, to)
         if policy == "keep":
@@ -73,7 +80,7 @@ class Judge:
         return any(a + self.time_ms(flow.backend) - FOLLOWS_MS <= flow.end <= b + self.size.silent_ms + FOLLOWS_MS
                    for a, b in self.run.churn.away(flow.backend))
 
-    def overstays(self, flow, policy):
+    def overstays(self, flow: Flow, policy: str) -> bool:
         if policy == "reset":
             return not self.owns(flow, flow.backend)
         if policy == "keep":
@@ -81,7 +88,7 @@ class Judge:
         time_ms = max(self.time_ms(flow.backend), 1000 * (self.size.idle_s + 2))
         return any(a + time_ms + SWEEP_MS + FOLLOWS_MS < flow.end <= b for a, b in self.run.churn.away(flow.backend))
 
-    def verdict(self, flow, policy):
+    def verdict(self, flow: Flow, policy: str) -> str:
         """ok, moved, overstayed, killed or broken."""
         if flow.result == "ok":
             return "overstayed" if not self.run.was_killed(flow) and self.overstays(flow, policy) else "ok"
@@ -93,7 +100,7 @@ class Judge:
         return "killed" if flow.result == "refused" else "moved"
 
 
-def judge(run, size, ports):
+def judge(run: Run, size: UdpSize, ports: dict[str, int]) -> tuple[dict[str, dict[str, int]], list[typing.Any]]:
     """Figures by policy, and what broke or overstayed."""
     judged, figures, wrong = Judge(run, size), {}, []
     for policy, port in ports.items():
@@ -107,7 +114,7 @@ def judge(run, size, ports):
     return figures, wrong
 
 
-def play(name, options, size, report):
+def play(name: str, options: argparse.Namespace, size: UdpSize, report: Report) -> typing.Any:
     """One world from beginning to end. Returns its figures."""
     agents, with_balancers = WORLDS[name]
     say(f"{name}: seed {options.seed}")
@@ -130,7 +137,7 @@ def play(name, options, size, report):
         return figures
 
 
-def check(report, name, figures, size):
+def check(report: Report, name: str, figures: typing.Any, size: UdpSize) -> None:
     for policy in PORTS:
         f = figures[policy]
         report.check(f["at_risk"] > (20 if size.quick else 300), f"{name}, {policy}: flows whose slot moved", f["at_risk"])
@@ -145,8 +152,8 @@ def check(report, name, figures, size):
         report.check(figures["events"] >= 60, f"{name}: changes", figures["events"])
 
 
-def main_run(options):
-    def run(report):
+def main_run(options: argparse.Namespace) -> typing.Callable[..., None]:
+    def run(report: Report) -> None:
         size = UdpSize(options.quick)
         chosen = [w for w in WORLDS if getattr(options, w)] or (["backends"] if options.quick else list(WORLDS))
         for name in chosen:
@@ -157,7 +164,7 @@ def main_run(options):
     return run
 
 
-def read_options():
+def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="a short form of the first world")
     parser.add_argument("--seed", type=int, default=int(os.environ.get("LAB_SEED", "1")))

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """weir-dns as a process, on the loopback: killed under load, reloaded under load, TCP, bad files."""
+from __future__ import annotations
+
 import os
 import re
 import socket
 import subprocess
 import sys
 import time
+import typing
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "dns"))
 import message  # noqa: E402
@@ -21,20 +24,20 @@ RATE = 5000
 class Load:
     """dnsperf over UDP at a steady rate; from 50 sockets, whose buffers hold all answers that may be on their way."""
 
-    def __init__(self, server, seconds, rate):
+    def __init__(self, server: name_servers.Server, seconds: float, rate: int) -> None:
         server.write("queries", "".join(f"h{i}.shop.test A\n" for i in range(1000)) + "www.shop.test A\n")
         self.popen = subprocess.Popen(["dnsperf", "-s", server.address, "-p", str(server.port), "-d",
                                        server.path("queries"), "-l", str(seconds), "-Q", str(rate), "-q", "10000",
                                        "-t", "5", "-c", "50", "-T", "1"],
                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
-    def result(self):
+    def result(self) -> tuple[typing.Any, ...]:
         """(sent, lost)"""
         text = self.popen.communicate(timeout=60)[0]
         return tuple(int(re.search(rf"Queries {what}:\s+(\d+)", text)[1]) for what in ("sent", "lost"))
 
 
-def killed_under_load(report, server):
+def killed_under_load(report: Report, server: name_servers.Weir) -> None:
     load = Load(server, 6, RATE)
     for _ in range(4):
         time.sleep(1.2)
@@ -46,9 +49,9 @@ def killed_under_load(report, server):
     report.between(lost, 0, 4 * 32, "four SIGKILLs leave at most the batches in hand unanswered")
 
 
-def reloaded_under_load(report, server):
+def reloaded_under_load(report: Report, server: name_servers.Weir) -> None:
     load = Load(server, 6, 20000)
-    began, slowest = time.monotonic(), 0
+    began, slowest = time.monotonic(), 0.0
     for serial in range(100, 120):
         time.sleep(0.2)
         server.write("shop.test.zone", ZONE.format(serial=serial))
@@ -62,7 +65,7 @@ def reloaded_under_load(report, server):
     report.equal(lost, 0, f"of {sent} queries none is lost")
 
 
-def bad_files(report, server):
+def bad_files(report: Report, server: name_servers.Weir) -> None:
     soa = message.query("shop.test", "SOA")
     before = message.Answer(server.ask(soa)).answer
     server.write("shop.test.zone", ZONE.format(serial=900) + "www A 192.0.2.7\nx MX 70000 y\n")
@@ -87,7 +90,7 @@ def bad_files(report, server):
     server.write("state/effective.conf", document)
 
 
-def pipelined(report, server):
+def pipelined(report: Report, server: name_servers.Weir) -> None:
     with socket.create_connection(("127.0.0.1", server.port), 5) as s:
         batch = b""
         for i in range(300):
@@ -109,7 +112,7 @@ def pipelined(report, server):
         report.check(answer.answer, "and is answered")
 
 
-def closed(s):
+def closed(s: socket.socket) -> bool:
     s.settimeout(5)
     try:
         return s.recv(1) == b""
@@ -117,7 +120,7 @@ def closed(s):
         return True
 
 
-def tcp_limits(report, server):
+def tcp_limits(report: Report, server: name_servers.Weir) -> None:
     for why, data in (("no message", b"\0\3abc"),
                       ("an answer", b"\0\x0c" + b"\x12\x34\x81\0" + b"\0" * 8), ("nothing at all", b"\0\0")):
         with socket.create_connection(("127.0.0.1", server.port), 5) as s:
@@ -140,14 +143,14 @@ def tcp_limits(report, server):
         report.check(s.recv(1) == b"" and 9 < time.monotonic() - start < 12, "a silent connection ends after 10 s")
 
 
-def truncated(report, server):
+def truncated(report: Report, server: name_servers.Weir) -> None:
     cut = message.Answer(server.ask(message.query("big.shop.test", "TXT", edns={})))
     report.check(cut.flags & message.TC and not cut.answer, "what does not fit is cut, with TC")
     whole = message.Answer(server.ask(message.query("big.shop.test", "TXT"), tcp=True))
     report.check(len(whole.answer) == 1 and len(whole.wire) > 8000, "TCP gives all of it")
 
 
-def waits_for_a_document(report):
+def waits_for_a_document(report: Report) -> None:
     with_none = name_servers.Weir({"shop.test": ZONE.format(serial=1)}, names=["www.shop.test"])
     os.unlink(with_none.path("state/effective.conf"))
     with_none.spawn()
@@ -160,7 +163,7 @@ def waits_for_a_document(report):
     with_none.__exit__()
 
 
-def run(report):
+def run(report: Report) -> None:
     with name_servers.Weir({"shop.test": ZONE.format(serial=1)}, names=["www.shop.test"]) as server:
         report.step(truncated, report, server)
         report.step(pipelined, report, server)

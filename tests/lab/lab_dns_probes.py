@@ -4,8 +4,11 @@
 The set is that of ISC's genreport: plain and EDNS queries with each flag, version, option and their mixtures,
 over UDP and TCP, and one query a type; RFC 8906 tells what a good server does with each.
 """
+from __future__ import annotations
+
 import os
 import sys
+import typing
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "dns"))
 import message  # noqa: E402
@@ -21,7 +24,8 @@ SUBNET = message.subnet_option("0.0.0.0/0")
 NSID, EXPIRE, UNKNOWN = (3, b""), (9, b""), (100, b"")
 
 
-def soa(flags=0, opcode=0, edns=None, kind="SOA"):
+def soa(flags: int = 0, opcode: int = 0, edns: dict[typing.Any, typing.Any] | None = None,
+        kind: int | str = "SOA") -> dict[typing.Any, typing.Any]:
     return {"wire": message.query("shop.test", kind, flags=flags, opcode=opcode, edns=edns), "edns": edns}
 
 
@@ -63,7 +67,7 @@ PROBES = {
 }
 
 
-def wrong(answer, probe):
+def wrong(answer: message.Answer, probe: tuple[typing.Any, bool, int, int, int]) -> str:
     """What is wrong with an answer; "" if nothing."""
     query, _, rcode, must, must_not = probe
     edns = query["edns"]
@@ -85,7 +89,7 @@ def wrong(answer, probe):
     return ""
 
 
-def run(report):
+def run(report: Report) -> None:
     with name_servers.Weir({"shop.test": ZONE}) as server:
         for name, probe in PROBES.items():
             answer = message.Answer(server.ask(probe[0]["wire"], tcp=probe[1]))

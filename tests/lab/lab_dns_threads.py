@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Threads of weir-dns, on the loopback: their number changes under load, they die under load, a second server is refused."""
+from __future__ import annotations
+
 import os
 import signal
 import socket
@@ -7,6 +9,7 @@ import struct
 import sys
 import threading
 import time
+import typing
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "dns"))
 import message  # noqa: E402
@@ -21,7 +24,7 @@ RATE = 5000
 STATS_ENTRY = struct.Struct("64s128s96sIIQ")  # include/weir/stats.h
 
 
-def counts(server, name):
+def counts(server: name_servers.Server, name: str) -> dict[typing.Any, typing.Any]:
     """label value -> count, of the words NAME of weir-dns's stats page."""
     with open(server.path("run/stats.dns.page"), "rb") as page:
         data = page.read()
@@ -34,25 +37,25 @@ def counts(server, name):
     return found
 
 
-def open_sockets(port, address="127.0.0.1"):
+def open_sockets(port: int, address: str = "127.0.0.1") -> tuple[typing.Any, typing.Any]:
     """How many sockets are bound to ADDRESS:PORT: (UDP, listening TCP)."""
     at = f"{int.from_bytes(socket.inet_aton(address), 'little'):08X}:{port:04X}"
 
-    def n(path, state):
+    def n(path: str, state: typing.Any) -> typing.Any:
         with open(path, encoding="ascii") as table:
             rows = [line.split() for line in table][1:]
         return sum(row[1] == at and row[3] == state for row in rows)
     return n("/proc/net/udp", "07"), n("/proc/net/tcp", "0A")
 
 
-def wait_until(true, seconds=30):
+def wait_until(true: typing.Callable[..., typing.Any], seconds: float = 30) -> typing.Any:
     deadline = time.monotonic() + seconds
     while not true() and time.monotonic() < deadline:
         time.sleep(0.05)
     return true()
 
 
-def set_threads(server, n):
+def set_threads(server: name_servers.Weir, n: int) -> None:
     server.threads = n
     server.configure()
 
@@ -60,12 +63,12 @@ def set_threads(server, n):
 class Chatter:
     """A TCP client that asks all the time on one connection; a broken one is counted and opened again."""
 
-    def __init__(self, server):
+    def __init__(self, server: name_servers.Server) -> None:
         self.server, self.stop, self.asked, self.broken = server, False, 0, 0
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
 
-    def run(self):
+    def run(self) -> None:
         wire = message.query("h1.shop.test", "A")
         s = None
         while not self.stop:
@@ -81,13 +84,13 @@ class Chatter:
         if s:
             s.close()
 
-    def end(self):
+    def end(self) -> tuple[int, int]:
         self.stop = True
         self.thread.join()
         return self.asked, self.broken
 
 
-def number_changes(report):
+def number_changes(report: Report) -> None:
     with name_servers.Weir({"shop.test": ZONE.format(serial=1)}, names=NAMES, held=False) as server:
         chatter, load = Chatter(server), Load(server, 12, RATE)
         seen = []
@@ -105,7 +108,7 @@ def number_changes(report):
                      "threads that are not needed end", os.listdir(f"/proc/{server.process.pid}/task"))
 
 
-def share_of_each(report):
+def share_of_each(report: Report) -> None:
     with name_servers.Weir({"shop.test": ZONE.format(serial=1)}, names=NAMES, threads=4) as server:
         time.sleep(0.5)  # of the first queries, those that were given up are answered, too
         before = sum(counts(server, "weir_dns_queries_total").values())
@@ -123,7 +126,7 @@ def share_of_each(report):
         report.equal(server.control(do="status")["threads"], 4, "status says how many there are")
 
 
-def killed_and_reloaded(report):
+def killed_and_reloaded(report: Report) -> None:
     with name_servers.Weir({"shop.test": ZONE.format(serial=1)}, names=NAMES, threads=4) as server:
         load = Load(server, 5, 2000)
         for _ in range(3):
@@ -143,7 +146,7 @@ def killed_and_reloaded(report):
         report.equal(lost, 0, f"of {sent} queries a dozen reloads lose none")
 
 
-def second_refused(report):
+def second_refused(report: Report) -> None:
     with name_servers.Weir({"shop.test": ZONE.format(serial=1)}, held=False, threads=2) as first:
         second = name_servers.Weir({"shop.test": ZONE.format(serial=2)}, held=False, threads=2)
         second.port = first.port
@@ -165,7 +168,7 @@ SUPERVISED = ("mgmt", "dataplane", "health", "dns")
 class Supervised(name_servers.Weir):
     """weir-dns below `weir run`, which holds its sockets; the other processes are stand-ins."""
 
-    def __init__(self, zones, threads):
+    def __init__(self, zones: dict[typing.Any, typing.Any], threads: int) -> None:
         self.address = f"127.{os.getpid() % 200 + 20}.{os.getpid() // 200 % 250}.53"
         super().__init__(zones, held=False, threads=threads)
         self.port = 53
@@ -176,28 +179,28 @@ class Supervised(name_servers.Weir):
                 script.write("#!/bin/sh\nexec sleep 1000\n")
             os.chmod(self.path(f"bin/weir-{name}"), 0o755)
 
-    def spawn(self):
+    def spawn(self) -> None:
         self.run([os.path.join(name_servers.BUILD, "mgmt/cli/weir"), "--conf-dir", self.dir, "--state-dir",
                   self.path("state"), "--run-dir", self.path("run"), "--bpf-dir", self.path("bpf"), "--node", "ams-1",
                   "run"], env={**os.environ, "WEIR_BIN_DIR": self.path("bin")})
 
-    def dns_pid(self):
+    def dns_pid(self) -> typing.Any:
         return self.pids().get("dns", 0)
 
-    def pids(self):
+    def pids(self) -> dict[typing.Any, typing.Any]:
         """The pids that the supervisor has noted."""
         with open(self.path("run/run.state"), encoding="ascii") as state:
             return {line.split()[0]: int(line.split()[1]) for line in state if line.split()[0] in SUPERVISED}
 
-    def sockets_open(self):
+    def sockets_open(self) -> typing.Any:
         return open_sockets(53, self.address)
 
 
-def alive(pid):
+def alive(pid: int) -> bool:
     return os.path.exists(f"/proc/{pid}")
 
 
-def supervised(report):
+def supervised(report: Report) -> None:
     with Supervised({"shop.test": ZONE.format(serial=1)}, 1) as server:
         pid = server.dns_pid()
         chatter, load, seen = Chatter(server), Load(server, 14, RATE), []
@@ -234,7 +237,7 @@ def supervised(report):
                      (sent, lost))
 
 
-def run(report):
+def run(report: Report) -> None:
     supervised(report)
     number_changes(report)
     share_of_each(report)

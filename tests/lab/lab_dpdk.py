@@ -3,10 +3,13 @@
 kernel sees as well, and with two workers on a device of one queue that the kernel sees by a TAP alone. The node's own
 ping and ARP go on, its tables are enlarged and taken over by the next process, and an idle worker sleeps.
 """
+from __future__ import annotations
+
 import os
 import re
 import sys
 import time
+import typing
 
 from books import check_node, weir_counts
 from intruder import check_threads
@@ -15,26 +18,29 @@ from net import Lab, executable, say, wait_until
 from report import Report
 from watch import now_ms
 
+if typing.TYPE_CHECKING:
+    from world import Site
+
 
 IDLE_SHARE = 0.10  # one that polls takes all; what is promised, bench idle measures
 
 
-def as_dpdk(text):
+def as_dpdk(text: str) -> str:
     return text.replace('driver = "auto"', 'driver = "dpdk"')
 
 
-def on_tap(text):
+def on_tap(text: str) -> str:
     """The port's device is a socket on nic1, so that auto takes DPDK; two workers share its one queue."""
     return text.replace('interface = "eth1";', 'interface = "eth1"; device = "net_af_packet0,iface=nic1";') \
         .replace('driver = "auto";', 'driver = "auto"; dpdk = { cores = "0-1"; hugepages = "no"; };')
 
 
-def log_of(stage):
+def log_of(stage: Stage) -> str:
     with open(stage.node.processes["dataplane"].log_path) as f:
         return f.read()
 
 
-def enlarge(report, stage, edit):
+def enlarge(report: Report, stage: Stage, edit: typing.Callable[..., typing.Any]) -> None:
     since = now_ms()
     before = weir_counts(stage.node)["received"]
     stage.write(LIMITS.format(262144, 8192, 131072, 512), edit)
@@ -46,7 +52,7 @@ def enlarge(report, stage, edit):
     report.check(weir_counts(stage.node)["received"] > before, "the counters go on from where they were", before)
 
 
-def restart(report, stage):
+def restart(report: Report, stage: Stage) -> None:
     """Forwarding ends with the process, flows do not: TCP sends again."""
     say("the process is killed, then started again")
     time.sleep(1.2)
@@ -62,13 +68,13 @@ def restart(report, stage):
     report.check(weir_counts(stage.node)["received"] >= before, "and counts on from where they were", before)
 
 
-def pool_gauge(stage, name):
+def pool_gauge(stage: Stage, name: str) -> typing.Any:
     return sum(value for (metric, _), value in stage.node.stats("dataplane").items() if metric == name)
 
 
-def change_driver(report, stage):
+def change_driver(report: Report, stage: Stage) -> None:
     """To XDP and back, each time with flows under way that are bound to their slots' earlier owners."""
-    def as_driver(driver, weight):
+    def as_driver(driver: typing.Any, weight: typing.Any) -> typing.Callable[..., typing.Any]:
         return lambda text: text.replace('driver = "auto"', f'driver = "{driver}"') \
             .replace('weight = 100; },\n', f'weight = {weight}; }},\n', 1)
 
@@ -88,9 +94,9 @@ def change_driver(report, stage):
         report.check(len(took) == 1, "and what it took is told", f"{took} us")
 
 
-def explains(report, stage):
+def explains(report: Report, stage: Stage) -> None:
     """weir trace says the same whether the process lives or is dead, from DPDK's tables."""
-    def trace():
+    def trace() -> str:
         return stage.node.weir("trace", "100.64.1.1:1234", f"{stage.site.plan.vip4}:80/tcp")
 
     alive = trace()
@@ -100,7 +106,7 @@ def explains(report, stage):
     stage.start()
 
 
-def answers_for_itself(report, stage):
+def answers_for_itself(report: Report, stage: Stage) -> None:
     """What is not ours is the kernel's: ARP, neighbour discovery and ping of the node."""
     router, site = stage.world.router, stage.site.plan
     for family, address in (("-4", site.node4), ("-6", site.node6)):
@@ -112,9 +118,9 @@ def answers_for_itself(report, stage):
                      [text.splitlines()[-2] for text in texts])
 
 
-def idle_shares(stage, seconds=5):
+def idle_shares(stage: Stage | Site, seconds: float = 5) -> list[typing.Any]:
     """The share of a core that each worker takes while nothing comes."""
-    def on_cpu():
+    def on_cpu() -> dict[str, int]:
         """Nanoseconds by worker: threads that DPDK names so. Ticks would miss what is shorter than one."""
         found, tasks = {}, f"/proc/{stage.node.processes['dataplane'].pid}/task"
         for task in os.listdir(tasks):
@@ -129,7 +135,7 @@ def idle_shares(stage, seconds=5):
     return [(n - first[task]) / took for task, n in last.items()]
 
 
-def wakes_up(report, stage):
+def wakes_up(report: Report, stage: Stage) -> None:
     """Echo requests to a VIP, which a worker answers itself, each after more than a second of rest."""
     answers = stage.world.router.run(["ping", "-c", "7", "-i", "1.1", "-W", "5", stage.site.plan.vip4])
     times = sorted(float(ms) for ms in re.findall(r"time=([\d.]+) ms", answers))
@@ -137,7 +143,7 @@ def wakes_up(report, stage):
                  f"median {times[3] if len(times) > 3 else None} ms, longest {times[-1:]} ms")
 
 
-def at_rest(report, stage):
+def at_rest(report: Report, stage: Stage) -> None:
     time.sleep(2.2)
     weir = weir_counts(stage.node)
     report.equal(weir["received"], weir["sent"] + weir["passed"] + weir["dropped"],
@@ -148,7 +154,7 @@ def at_rest(report, stage):
                  ", ".join(f"{share:.3f}" for share in shares))
 
 
-def ends(report, stage):
+def ends(report: Report, stage: Stage) -> None:
     """Forwarding ends with the process; its tables stay until they are told to go."""
     reasons = weir_counts(stage.node)["reasons"]
     report.equal((reasons["not_sent"], reasons["segmented"]), (0, 0), "all verdicts to send were sent")
@@ -159,7 +165,7 @@ def ends(report, stage):
     report.check(not os.path.exists(os.path.dirname(tables)), "--detach removes them")
 
 
-def give_tap(stage):
+def give_tap(stage: Stage) -> None:
     """The kernel's eth1 becomes nic1, which its stack does not answer on, and eth1 a TAP, as the operator's network
     configuration makes it: with the addresses, before Weir."""
     host, site = stage.node.host, stage.site.plan
@@ -174,7 +180,7 @@ def give_tap(stage):
     host.route("default", site.gateway6)
 
 
-def answers_by_tap(report, stage):
+def answers_by_tap(report: Report, stage: Stage) -> None:
     """All that the kernel heard came by the TAP, and it has the device's MAC."""
     host = stage.node.host
     report.equal(host.mac("eth1"), host.mac("nic1"), "the TAP carries the device's MAC")
@@ -185,7 +191,7 @@ def answers_by_tap(report, stage):
     report.check(0 < passed <= host.counters("eth1")["rx"] + 50, "what is passed goes to the TAP", passed)
 
 
-def play(report, mode, edit, prepare):
+def play(report: Report, mode: str, edit: typing.Callable[..., typing.Any], prepare: typing.Callable[..., typing.Any]) -> None:
     say(f"mode {mode}")
     with Lab(f"dpdk-{mode}") as lab:
         stage = Stage(report, lab, mode)
@@ -218,7 +224,7 @@ def play(report, mode, edit, prepare):
         ends(report, stage)
 
 
-def run(report):
+def run(report: Report) -> None:
     play(report, "gue", as_dpdk, lambda stage: None)
     play(report, "ipip", on_tap, give_tap)
 

@@ -3,10 +3,13 @@
 link goes and comes; when a device is gone; when one with two queues gives all to one. The process goes on each time, and
 takes what is mended.
 """
+from __future__ import annotations
+
 import os
 import struct
 import sys
 import time
+import typing
 
 from net import Lab, LabError, executable, wait_until
 from report import Report
@@ -25,7 +28,7 @@ TAP = "net_tap0,iface=far0"
 
 
 class Bed:
-    def __init__(self, lab):
+    def __init__(self, lab: Lab) -> None:
         self.lab, self.host = lab, lab.host("n")
         paths = {d: os.path.join(lab.dir, d) for d in ("conf", "state", "run", "bpfs")}
         for path in paths.values():
@@ -37,30 +40,30 @@ class Bed:
         self.options = ["--conf-dir", paths["conf"], "--state-dir", paths["state"], "--run-dir", paths["run"],
                         "--bpf-dir", paths["bpfs"], "--node", "n"]
 
-    def write(self, device=TAP, interface="wan0", dpdk='hugepages = "no";'):
+    def write(self, device: str = TAP, interface: str = "wan0", dpdk: str = 'hugepages = "no";') -> None:
         with open(self.conf, "w") as f:
             f.write(CONFIG.format(device=device, interface=interface, dpdk=dpdk))
         self.host.run([executable("lab-effective"), self.conf, "n", self.effective])
 
-    def start(self):
+    def start(self) -> None:
         self.process = self.host.start("dataplane", [executable("weir-dataplane"), *self.options])
 
-    def says(self, words, times=1, timeout_s=15):
+    def says(self, words: str, times: int = 1, timeout_s: float = 15) -> bool:
         try:
             return wait_until(lambda: self.process.log().count(words) >= times and self.process.alive(), timeout_s, words)
         except LabError:
             return False
 
-    def carrier(self, interface):
+    def carrier(self, interface: str) -> bool:
         return "LOWER_UP" in self.host.run(["ip", "link", "show", interface], check=False)
 
 
-    def handed_over(self):
+    def handed_over(self) -> list[typing.Any]:
         """Frames that each worker gave to others."""
-        return [v for (name, _), v in sorted(Node.stats(self, "dataplane").items()) if name.endswith("worker_handed_over_total")]
+        return [v for (name, _), v in sorted(Node.stats(self, "dataplane").items()) if name.endswith("worker_handed_over_total")]  # type: ignore[arg-type]  # run_dir is all it takes
 
 
-def before_it_starts(report, bed):
+def before_it_starts(report: Report, bed: Bed) -> None:
     """The environment can be started once: what it lacks is told, and tried again each second."""
     bed.write(dpdk='hugepages = "yes"; memory = 262144;')
     bed.start()
@@ -69,7 +72,7 @@ def before_it_starts(report, bed):
     report.check(bed.says("dpdk.cores names CPU 900, which this process may not use"), "so is a CPU that is none of ours")
 
 
-def ports(report, bed):
+def ports(report: Report, bed: Bed) -> None:
     bed.host.ip("link add wan0 type veth peer name x")
     bed.write()
     report.check(bed.says("wan0 exists already and is no multi-queue TAP"), "a name that is taken is told")
@@ -90,7 +93,7 @@ def ports(report, bed):
     report.check(bed.says("port-attached interface=wan0", 2), "a right one is taken at once")
 
 
-def links(report, bed):
+def links(report: Report, bed: Bed) -> None:
     wait_until(lambda: bed.carrier("wan0"), 10, "the TAP's carrier", 0.2)
     bed.host.link_down("far0")
     report.check(bed.says("link-changed port=wan0 device=net_tap0 up=0"), "a link that goes is told")
@@ -103,7 +106,7 @@ def links(report, bed):
     report.check(bed.carrier("wan0"), "a TAP that somebody removed is made again")
 
 
-def macs(report, bed):
+def macs(report: Report, bed: Bed) -> None:
     """A port by AF_PACKET is the kernel's interface: who makes it gives it a MAC address a little later, as udev does."""
     bed.write(device="", interface="af0")
     kept = []
@@ -119,7 +122,7 @@ def macs(report, bed):
     report.equal(kept, [True] * len(kept), "AF_PACKET leaves an interface the MAC address that it is given while it is attached")
 
 
-def flows(path, count):
+def flows(path: str, count: int) -> str:
     """A pcap file of UDP packets, one of each of some flows."""
     with open(path, "wb") as f:
         f.write(struct.pack("<IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
@@ -130,7 +133,7 @@ def flows(path, count):
     return path
 
 
-def queues(report, bed):
+def queues(report: Report, bed: Bed) -> None:
     """A device with two queues that gives all flows to one; what it said of itself is no help."""
     many, one = flows(f"{bed.lab.dir}/many.pcap", 500), flows(f"{bed.lab.dir}/one.pcap", 1)
     bed.write(device=f"net_pcap0,rx_pcap={many},rx_pcap={one},infinite_rx=1", dpdk='hugepages = "no"; cores = "0-1";')
@@ -147,7 +150,7 @@ def queues(report, bed):
     bed.process.stop()
 
 
-def run(report):
+def run(report: Report) -> None:
     with Lab("dpdk-faults") as lab:
         bed = Bed(lab)
         report.step(before_it_starts, report, bed)

@@ -2,6 +2,8 @@
 """The host behind a DPDK port: a BGP session with BFD of a real daemon, neighbour discovery and TCP through the port's
 TAP, while all kinds of frames flood the host; what is passed equals what the TAP got, frame for frame.
 """
+from __future__ import annotations
+
 import hashlib
 import os
 import random
@@ -10,12 +12,16 @@ import socket
 import struct
 import sys
 import time
+import typing
 
 from lab_dpdk import give_tap, on_tap
 from books import check_node, weir_counts
 from lab_forward import Stage
 from net import Lab, executable, say, wait_until
 from report import Report
+
+if typing.TYPE_CHECKING:
+    from net import Host
 
 FLOOD_S, FRAMES = 12, 4096
 ROUTE = "198.51.100.0/24"
@@ -37,7 +43,7 @@ protocol bgp peer6 {{
 """
 
 
-def checksum(data):
+def checksum(data: bytes) -> typing.Any:
     if len(data) % 2:
         data += b"\0"
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
@@ -46,18 +52,18 @@ def checksum(data):
     return ~total & 0xffff
 
 
-def ip4(protocol, source, destination, payload):
+def ip4(protocol: int, source: bytes, destination: bytes, payload: bytes) -> bytes:
     head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 1, 0, 64, protocol, 0, source, destination)
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
 
 
-def tcp(source, destination, sport, dport, flags):
+def tcp(source: bytes, destination: bytes, sport: int, dport: int, flags: int) -> bytes:
     head = struct.pack("!HHIIBBHHH", sport, dport, 1, 1, 5 << 4, flags, 1024, 0, 0)
     pseudo = source + destination + struct.pack("!HH", 6, len(head))
     return head[:16] + struct.pack("!H", checksum(pseudo + head)) + head[18:]
 
 
-def flood_frames(ours, mac_to, mac_from):
+def flood_frames(ours: str, mac_to: bytes, mac_from: bytes) -> list[bytes]:
     """Frames for the host, of every class but BFD's and a BGP session's own: valid, with sources of the internet."""
     r, to, frames = random.Random(1), socket.inet_aton(ours), []
     for i in range(FRAMES):
@@ -81,14 +87,15 @@ def flood_frames(ours, mac_to, mac_from):
     return frames
 
 
-def mac_bytes(text):
+def mac_bytes(text: str) -> bytes:
     return bytes(int(b, 16) for b in text.split(":"))
 
 
 class Daemon:
     """bird in a host."""
 
-    def __init__(self, host, addresses, numbers, route):
+    def __init__(self, host: Host, addresses: tuple[typing.Any, typing.Any, typing.Any, typing.Any],
+                 numbers: tuple[int, int], route: str) -> None:
         self.host, base = host, os.path.join(host.lab.dir, f"{host.name}.bird")
         own4, own6, peer4, peer6 = addresses
         with open(base + ".conf", "w") as f:
@@ -97,22 +104,22 @@ class Daemon:
         self.socket = base + ".ctl"
         host.start("bird", ["bird", "-f", "-c", base + ".conf", "-s", self.socket])
 
-    def show(self, *what):
+    def show(self, *what: str) -> str:
         return self.host.run(["birdc", "-s", self.socket, "show", *what], check=False)
 
-    def sessions(self):
+    def sessions(self) -> dict[typing.Any, typing.Any]:
         """{name: second of the day since when} of the sessions that are established."""
         found = re.findall(r"^(peer\d)\s+BGP\s+\S+\s+up\s+(\d+):(\d+):(\S+)\s+Established", self.show("protocols"),
                            re.M)
         return {name: int(h) * 3600 + int(m) * 60 + float(s) for name, h, m, s in found}
 
 
-def unbroken(now, since):
+def unbroken(now: typing.Any, since: typing.Any) -> typing.Any:
     """Is each session the one of before? BIRD computes the time again for each answer: it moves by some ms."""
     return now.keys() == since.keys() and all(abs(now[name] - since[name]) < 0.5 for name in since)
 
 
-def start_sessions(stage):
+def start_sessions(stage: Stage) -> tuple[Daemon, Daemon]:
     site = stage.site.plan
     router = (site.gateway4, site.gateway6, site.node4, site.node6)
     node = (site.node4, site.node6, site.gateway4, site.gateway6)
@@ -122,7 +129,7 @@ def start_sessions(stage):
     return daemons
 
 
-def transfer(report, stage, what, size, timeout_s):
+def transfer(report: Report, stage: Stage, what: str, size: int, timeout_s: float) -> None:
     """TCP of the host's own: a file from the router, as ssh or a package mirror would send it."""
     router, node, site = stage.world.router, stage.node.host, stage.site.plan
     source, got = os.path.join(stage.lab.dir, "file"), os.path.join(stage.lab.dir, "file.got")
@@ -137,7 +144,7 @@ def transfer(report, stage, what, size, timeout_s):
     report.check(same, f"the host fetches {size >> 10} KiB by TCP: {what}")
 
 
-def flood(report, stage, daemons):
+def flood(report: Report, stage: Stage, daemons: tuple[Daemon, Daemon]) -> None:
     router, node, site = stage.world.router, stage.node.host, stage.site.plan
     before, since = weir_counts(stage.node), daemons[0].sessions()
     path = os.path.join(stage.lab.dir, "frames")
@@ -160,7 +167,7 @@ def flood(report, stage, daemons):
     report.check(ROUTE in daemons[0].show("route"), "and the host's route is there")
 
 
-def conserved(report, stage):
+def conserved(report: Report, stage: Stage) -> None:
     """At rest: what was passed is what the TAP got."""
     time.sleep(2.5)
     weir, tap = weir_counts(stage.node), stage.node.host.counters("eth1")
@@ -177,7 +184,7 @@ def conserved(report, stage):
                  "frames are counted by class", classes)
 
 
-def run(report):
+def run(report: Report) -> None:
     with Lab("exception") as lab:
         stage = Stage(report, lab, "gue")
         give_tap(stage)

@@ -3,11 +3,14 @@
 bad documents, a backend with another MAC address; IPv4 and IPv6, IPIP and GUE. Nothing is lost, and at the end
 its counters equal the kernel's, packet for packet.
 """
+from __future__ import annotations
+
 import os
 import re
 import subprocess
 import sys
 import time
+import typing
 
 import plan as planning
 from books import check_drops, weir_counts
@@ -23,7 +26,7 @@ class Stage:
     """A site whose node runs the dataplane alone, and two crowds: short requests and downloads of seconds."""
     keeps_syns = True  # a driver that reads a socket's ring loses some when its worker gets no CPU
 
-    def __init__(self, report, lab, mode):
+    def __init__(self, report: Report, lab: Lab, mode: str) -> None:
         self.report, self.lab = report, lab
         plan = planning.simple(1, 3, api=False)
         plan.sites[0].mode = mode
@@ -37,37 +40,37 @@ class Stage:
             f.write(bytes(range(256)) * 3000)
         self.site.start_backends()
 
-    def write(self, extra="", edit=lambda text: text):
+    def write(self, extra: str = "", edit: typing.Callable[..., typing.Any] = lambda text: text) -> None:
         """A new effective document."""
         with open(os.path.join(self.node.conf, "weir.conf"), "w") as f:
             f.write(edit(self.config) + extra)
         self.node.write_effective()
 
-    def write_raw(self, text):
+    def write_raw(self, text: str) -> None:
         """Something else in the place of the effective document, by rename as well."""
         path = os.path.join(self.node.state, "effective.conf")
         with open(path + ".bad", "w") as f:
             f.write(text)
         os.rename(path + ".bad", path)
 
-    def status(self):
+    def status(self) -> typing.Any:
         return self.node.ctl("dataplane", {"do": "status"})
 
-    def backends(self):
+    def backends(self) -> dict[typing.Any, typing.Any]:
         return {b["backend"]: b for b in self.node.ctl("dataplane", {"do": "backends"})["backends"]}
 
-    def ready(self):
+    def ready(self) -> typing.Any:
         """The process is there, its program in the port, and the way to each backend known."""
         try:
             return self.status()["ports"] and all(b["next_hop"] == "known" for b in self.backends().values())
         except OSError:
             return False
 
-    def start(self):
+    def start(self) -> None:
         self.node.start("dataplane")
         wait_until(self.ready, 15, "the dataplane forwards", 0.1)
 
-    def crowds(self):
+    def crowds(self) -> None:
         targets = self.site.plan.vips
         self.short = Crowd(f"{self.lab.dir}/short.requests",
                            self.world.start_client("short", 200, targets=targets), {})
@@ -75,22 +78,22 @@ class Stage:
             "long", 6, "--path", "/files/long", "--timeout-ms", 20000, targets=targets), {})
         time.sleep(2)
 
-    def nothing_failed(self, since_ms, what):
+    def nothing_failed(self, since_ms: int, what: str) -> None:
         end_ms = now_ms()
         failed = [f for crowd in (self.short, self.long) for f in crowd.failures(since_ms, end_ms, self.keeps_syns)]
         self.report.equal(failed[:5], [], f"nothing fails: {what}")
 
 
-def kernel_counts(host):
+def kernel_counts(host: typing.Any) -> dict[typing.Any, typing.Any]:
     """What the kernel counted on the port: {'packets': .., 'tx': .., 'drops': .., 'redirect': ..}."""
     text = host.run(["ethtool", "-S", "eth1"])
     return {what: sum(int(n) for n in re.findall(rf"rx_queue_\d+_xdp_{what}: (\d+)", text))
             for what in ("packets", "tx", "drops", "redirect", "tx_errors")}
 
 
-def check_conservation(report, stage, tolerated=None):
+def check_conservation(report: Report, stage: typing.Any, tolerated: typing.Any = None) -> None:
     """At rest: received = sent + passed + dropped, and each equals what the kernel counted; drops are bounded."""
-    def at_rest():
+    def at_rest() -> tuple[typing.Any, typing.Any] | None:
         """Both counts, once no packet came while the page was written, which is each second. Each next hop answers
         a question of the kernel every 10 s, so no rest is long."""
         before = kernel_counts(stage.node.host)
@@ -108,7 +111,7 @@ def check_conservation(report, stage, tolerated=None):
     check_drops(report, stage.node.name, weir["drops"], tolerated)
 
 
-def check_shares(report, stage):
+def check_shares(report: Report, stage: Stage) -> None:
     """Equal weights: each backend has its third of the short requests, within four standard deviations and the
     ring's own unevenness."""
     counts = {b.name: 0 for b in stage.site.backends}
@@ -120,7 +123,7 @@ def check_shares(report, stage):
         report.between(n / total, 0.29, 0.375, f"{name}: its share of requests")
 
 
-def kill_and_restart(report, stage):
+def kill_and_restart(report: Report, stage: Stage) -> None:
     for i in range(3):
         say("the process is killed, then started again")
         since = now_ms()
@@ -131,7 +134,7 @@ def kill_and_restart(report, stage):
         stage.nothing_failed(since, f"the process killed and started again, {i + 1}")
 
 
-def bad_documents(report, stage):
+def bad_documents(report: Report, stage: Stage) -> None:
     good = stage.status()["document"]
     backends = {name: b["index"] for name, b in stage.backends().items()}
     cases = (("no configuration at all", "this is = not { a document"),
@@ -150,7 +153,7 @@ def bad_documents(report, stage):
                  "each backend keeps its place in the tables")
 
 
-def enlarge(report, stage):
+def enlarge(report: Report, stage: Stage) -> None:
     say("tables are enlarged")
     since = now_ms()
     resizes = ("weir_dataplane_resizes_total", "")
@@ -163,11 +166,11 @@ def enlarge(report, stage):
     report.equal(stage.status()["refused"], False, "the smaller limits are taken, the tables stay large")
 
 
-def new_mac(report, stage):
+def new_mac(report: Report, stage: Stage) -> None:
     backend = stage.site.backends[0]
     log = stage.node.processes["dataplane"]
 
-    def changes():
+    def changes() -> int:
         return log.log().count(f"address={backend.addresses[0]} ")
     say("a backend gets another MAC address")
     before = changes()
@@ -183,7 +186,7 @@ def new_mac(report, stage):
     stage.nothing_failed(since, "a second after the change")
 
 
-def strangers(report, stage):
+def strangers(report: Report, stage: Stage) -> None:
     client, plan = stage.world.client, stage.site.plan
     for address in (plan.node4, plan.node6, *plan.vips):
         text = client.run(["ping", "-c", "3", "-i", "0.1", "-W", "1", address], check=False)
@@ -196,21 +199,21 @@ def strangers(report, stage):
     report.check(after["no_service"] > before["no_service"], "and counted by name", after["no_service"])
 
 
-def kernel_sees_no_vip(report, dump):
+def kernel_sees_no_vip(report: Report, dump: typing.Any) -> None:
     report.equal(dump.poll(), None, "tcpdump has looked all the while")
     dump.terminate()
     lines = [line for line in dump.communicate(timeout=5)[0].decode().splitlines() if line]
     report.equal(lines[:3], [], "no packet for a VIP reached the node's kernel")
 
 
-def watch_kernel(stage):
+def watch_kernel(stage: Stage) -> subprocess.Popen[bytes]:
     """tcpdump on the node's port sees what the program passes to the kernel, and nothing else."""
     vips = " or ".join(f"dst host {v}" for v in stage.site.plan.vips)
     return subprocess.Popen(stage.node.host.enter + ["tcpdump", "-ni", "eth1", "-l", "-Q", "in", f"tcp and ({vips})"],
                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 
-def pins_outlive_the_process(report, stage):
+def pins_outlive_the_process(report: Report, stage: Stage) -> None:
     stage.node.kill("dataplane")
     pins = [os.path.join(d, f) for d, _, files in os.walk(stage.node.bpf) for f in files]
     report.check(any(p.endswith("/link-eth1") for p in pins), "the pins outlive the process", len(pins))
@@ -222,7 +225,7 @@ def pins_outlive_the_process(report, stage):
     report.check("xdp" not in stage.node.host.run(["ip", "link", "show", "eth1"]), "and the program")
 
 
-def run(report):
+def run(report: Report) -> None:
     for mode in ("gue", "ipip"):
         say(f"mode {mode}")
         with Lab(f"forward-{mode}") as lab:

@@ -4,6 +4,8 @@
 Clients of a thousand prefixes fetch from nginx, what they saw equals what nginx logged and what the wire
 carried, a cut site is silent, and nothing is left at the end.
 """
+from __future__ import annotations
+
 import os
 import shutil
 import sys
@@ -17,7 +19,7 @@ from world import World, read_requests
 import plan as planning
 
 
-def failures_are_seen(report, world):
+def failures_are_seen(report: Report, world: World) -> None:
     """What is under way when a lab asks for failures can still fail, and a SYN that was lost counts."""
     site = world.sites[0]
     client = world.start_client("seen", 50, "--timeout-ms", 1500, targets=site.plan.vips)
@@ -41,7 +43,7 @@ def failures_are_seen(report, world):
     report.equal([f[0] for f in crowd.failures(since)], ["no request was started"], "a crowd that has stopped shows nothing")
 
 
-def programs_are_the_builds(report):
+def programs_are_the_builds(report: Report) -> None:
     for folder in ("lab", "package-test", "test-logs"):
         path = os.path.join(net.BUILD, folder, "harness-programs", "b", "weir-mgmt")
         os.makedirs(os.path.dirname(path))
@@ -52,7 +54,7 @@ def programs_are_the_builds(report):
         report.equal([p for p in found if f"/{folder}/" in p.removeprefix(net.BUILD)], [], f"no program of {folder} is taken for the build's")
 
 
-def run(report):
+def run(report: Report) -> None:
     programs_are_the_builds(report)
     with Lab("harness") as lab:
         tag = lab.tag

@@ -3,16 +3,24 @@
 
 One site, three nginx backends, no management: effective documents are written by hand.
 """
+from __future__ import annotations
+
 import os
 import signal
 import sys
 import time
+import typing
 
 import plan as planning
 from books import check_node, sum_of
 from net import BUILD, Lab, executable, say, wait_until
 from report import Report
 from world import World
+
+if typing.TYPE_CHECKING:
+    from world import Node
+    from net import Host
+    from world import Site
 
 HTTP = ('type = "http"; port = 80; path = "/healthz"; expect = 200; via = "{via}"; interval = "{ms}ms"; '
         'fast_interval = "50ms"; timeout = "{timeout}ms"; rise = 2; fall = 2;')
@@ -25,57 +33,57 @@ WORST_MS = 200 + 2 * 200 + 200  # interval, timeouts, and the time that controls
 class Loss:
     """A tc program of loss.bpf.c on a port of the router, for as long as the `with` block."""
 
-    def __init__(self, router, port, section):
+    def __init__(self, router: Host, port: str, section: str) -> None:
         self.router, self.port, self.section = router, port, section
 
-    def __enter__(self):
+    def __enter__(self) -> Loss:
         program = os.path.join(BUILD, "tests", "lab", "loss.bpf.o")
         self.router.run(["tc", "qdisc", "replace", "dev", self.port, "clsact"])
         self.router.run(["tc", "filter", "add", "dev", self.port, "egress", "bpf", "da", "obj", program, "sec",
                          self.section])
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: typing.Any) -> None:
         self.router.run(["tc", "qdisc", "del", "dev", self.port, "clsact"])
 
 
 class Watch:
     """What weir-health says on its control socket."""
 
-    def __init__(self, node):
+    def __init__(self, node: Node) -> None:
         self.node = node
 
-    def rows(self):
+    def rows(self) -> dict[typing.Any, typing.Any]:
         return {r["backend"]: r for r in self.node.ctl("health", {"do": "list"})["targets"] if "backend" in r}
 
-    def state(self, name):
+    def state(self, name: str) -> typing.Any:
         return self.rows()[name]["state"]
 
-    def wait(self, name, state, timeout_s, what):
+    def wait(self, name: str, state: str, timeout_s: float, what: str) -> int:
         """Wait for a state; returns the milliseconds that it took."""
         start = time.monotonic()
         wait_until(lambda: self.state(name) == state, timeout_s, what, 0.005)
         return round((time.monotonic() - start) * 1000)
 
-    def service(self):
+    def service(self) -> dict[typing.Any, typing.Any]:
         return {(s["service"], s["family"]): s["state"] for s in self.node.ctl("health", {"do": "list"})["services"]}
 
-    def turned(self):
+    def turned(self) -> int:
         stats = self.node.stats("health")
         return stats[("weir_health_turned_down_total", "")]
 
 
-def take(node, world, check):
+def take(node: Node, world: World, check: str) -> None:
     world.plan.check = check
     node.write_config()
     node.write_effective()
 
 
-def all_up(watch):
+def all_up(watch: Watch) -> bool:
     return all(r["state"] == "up" and not r["in_doubt"] for r in watch.rows().values())
 
 
-def refused_and_silent(report, site, watch, router):
+def refused_and_silent(report: Report, site: Site, watch: Watch, router: Host) -> None:
     b1 = site.backends[0]
     say("nginx of b1 is killed")
     b1.kill()
@@ -93,7 +101,7 @@ def refused_and_silent(report, site, watch, router):
     watch.wait(b1.name, "up", 5, "b1 is up again")
 
 
-def answers_come_from_the_vip(report, site, watch):
+def answers_come_from_the_vip(report: Report, site: Site, watch: Watch) -> None:
     """The tunnel check sees what users would: nginx's log names the VIP as the server, and the node as client."""
     lines = site.backends[0].log("health")[-5:]
     report.equal({x["server"] for x in lines}, set(site.plan.vips), "tunnel probes reach the VIPs themselves")
@@ -101,7 +109,7 @@ def answers_come_from_the_vip(report, site, watch):
     report.check(all(r["via"] == "tunnel" for r in watch.rows().values()), "all are probed through the tunnel")
 
 
-def missing_vip(report, world, site, watch):
+def missing_vip(report: Report, world: World, site: Site, watch: Watch) -> None:
     b3, node = site.backends[2], site.node
     say("b3 loses its IPv6 VIP alone, then all")
     b3.host.ip(f"-6 addr del {site.plan.vip6}/128 dev lo")
@@ -120,7 +128,7 @@ def missing_vip(report, world, site, watch):
     wait_until(lambda: all_up(watch), 10, "all are up by the tunnel check again")
 
 
-def two_ports(report, lab, world, site, watch):
+def two_ports(report: Report, lab: typing.Any, world: World, site: Site, watch: Watch) -> None:
     """A backend's next hop is behind another port than the VIP's: probes leave by that one."""
     b1, node = site.backends[0], site.node
     say("a second port, behind which b1 is")
@@ -144,14 +152,14 @@ def two_ports(report, lab, world, site, watch):
     node.host.ip(f"route del {b1.addresses[0]}/32 dev eth2", f"-6 addr del {site.plan.node6}/128 dev eth2")
     b1.host.run(["ip", "neigh", "flush", "dev", "eth0"])
     wait_until(lambda: all_up(watch), 10, "all are up by one port")
-    before = node.host.counters("eth2")["tx"]
+    sent = node.host.counters("eth2")["tx"]
     time.sleep(1)
-    report.check(node.host.counters("eth2")["tx"] - before < 5, "they leave by the first again",
-                 node.host.counters("eth2")["tx"] - before)
+    report.check(node.host.counters("eth2")["tx"] - sent < 5, "they leave by the first again",
+                 node.host.counters("eth2")["tx"] - sent)
     report.check(all_up(watch), "all are up", {n: r["why"] for n, r in watch.rows().items()})
 
 
-def flapping(report, world, site, watch):
+def flapping(report: Report, world: World, site: Site, watch: Watch) -> None:
     """A backend that dies and returns again and again is held down, its fellows are not; and as the last it is up."""
     b2, node = site.backends[1], site.node
     say("b2 dies and returns, until damping holds it")
@@ -181,13 +189,13 @@ def flapping(report, world, site, watch):
     take(node, world, TUNNEL)
 
 
-def bad_results(node):
+def bad_results(node: Node) -> typing.Any:
     """How many probes did not end well."""
     stats = node.stats("health")
     return sum_of(stats, "weir_health_results_total") - sum_of(stats, "weir_health_results_total", reason="ok")
 
 
-def lost_probes(report, world, site, watch, router):
+def lost_probes(report: Report, world: World, site: Site, watch: Watch, router: Host) -> None:
     say("1 % of all packets between node and backends is lost, at a probe every 50 ms")
     take(site.node, world, QUICK)
     time.sleep(1)
@@ -210,7 +218,7 @@ def lost_probes(report, world, site, watch, router):
     take(site.node, world, TUNNEL)
 
 
-def cut_off_checker(report, site, watch, router):
+def cut_off_checker(report: Report, site: Site, watch: Watch, router: Host) -> None:
     say("nothing reaches the node any more: nothing that it does not see counts")
     before = watch.turned()
     with Loss(router, site.node_port, "silence"):
@@ -224,7 +232,7 @@ def cut_off_checker(report, site, watch, router):
     wait_until(lambda: all_up(watch), 5, "all is well again")
 
 
-def restarts(report, world, site, watch, capture):
+def restarts(report: Report, world: World, site: Site, watch: Watch, capture: typing.Any) -> None:
     b1, node = site.backends[0], site.node
     say("b1 dies, then weir-health")
     b1.kill()
@@ -256,7 +264,7 @@ def restarts(report, world, site, watch, capture):
     watch.wait(b1.name, "up", 5, "b1 is up")
 
 
-def stalled_checker(report, site, watch):
+def stalled_checker(report: Report, site: Site, watch: Watch) -> None:
     say("weir-health stands still for two seconds, three times")
     before, late = watch.turned(), site.node.stats("health")[("weir_health_late_total", "")]
     for _ in range(3):
@@ -271,7 +279,7 @@ def stalled_checker(report, site, watch):
     wait_until(lambda: all_up(watch), 5, "all is well again")
 
 
-def without_the_key(report, site):
+def without_the_key(report: Report, site: Site) -> None:
     """The next document, where the checker cannot read the cluster's key: it places nothing."""
     node = site.node
     path, key = (os.path.join(d, n) for d, n in ((node.state, "effective.conf"), (node.conf, "hash.key")))
@@ -288,14 +296,14 @@ def without_the_key(report, site):
     os.utime(path)
 
 
-def _rows(watch):
+def _rows(watch: Watch) -> typing.Any:
     try:
         return watch.rows()
     except (OSError, ValueError, KeyError):
         return {}
 
 
-def run(report):
+def run(report: Report) -> None:
     with Lab("health") as lab:
         world = World(lab, planning.simple(1, 3, api=False, check=TUNNEL), resolvers=())
         site, router = world.sites[0], world.router

@@ -8,6 +8,8 @@ the same in each row.
 
 Usage: lab_hung.py [--quick]   with --quick: `weir run --hang-time 5s`, a shorter pause, and no file
 """
+from __future__ import annotations
+
 import json
 import os
 import re
@@ -19,11 +21,16 @@ import subprocess
 import sys
 import threading
 import time
+import typing
 
 import plan as planning
 from net import ROOT, Lab, executable, say, wait_until
 from report import Report
 from world import PROCESSES, World, read_requests
+
+if typing.TYPE_CHECKING:
+    from world import Node, Site
+    from net import Process
 
 RESTART_MOST_S = 12.0
 SILENT_MOST_S = 6.0
@@ -38,7 +45,7 @@ COMMANDS = (("status",), ("health",), ("why",), ("overrides",), ("versions",), (
             ("plan",), ("clock",), ("drain", "site", "fra", "--until", "+1h", "--reason", "lab", "--dry-run"))
 
 
-def ask(node, *arguments):
+def ask(node: Node, *arguments: str) -> tuple[int, str, float]:
     """Run a command: (exit status, its text, the longest time in which it said nothing)."""
     p = subprocess.Popen([*node.host.enter, executable("weir"), *node.options, *arguments], stdin=subprocess.DEVNULL,
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -62,11 +69,11 @@ def ask(node, *arguments):
 class Asker(threading.Thread):
     """All commands in turn, until it is told to end, and each at least once."""
 
-    def __init__(self, node):
+    def __init__(self, node: Node) -> None:
         super().__init__(daemon=True)
         self.node, self.ending, self.longest, self.slowest = node, False, 0.0, ""
 
-    def run(self):
+    def run(self) -> None:
         first = True
         while first or not self.ending:
             for command in COMMANDS:
@@ -78,7 +85,7 @@ class Asker(threading.Thread):
             first = False
 
 
-def turns(node, process):
+def turns(node: Node, process: str) -> tuple[int, int]:
     """(pid of the page's writer, turns of its main loop) or (0, 0)."""
     try:
         with open(os.path.join(node.run_dir, f"stats.{process}.page"), "rb") as f:
@@ -91,12 +98,12 @@ def turns(node, process):
 class Watcher(threading.Thread):
     """When another process has signed its page, and when its main loop turns."""
 
-    def __init__(self, node, process, old):
+    def __init__(self, node: Node, process: str, old: int) -> None:
         super().__init__(daemon=True)
         self.node, self.process, self.old, self.from_s = node, process, old, time.monotonic()
         self.restart_s = self.works_s = FOREVER_S
 
-    def run(self):
+    def run(self) -> None:
         while time.monotonic() < self.from_s + 50:
             pid, n = turns(self.node, self.process)
             if pid not in (0, self.old):
@@ -107,20 +114,20 @@ class Watcher(threading.Thread):
             time.sleep(0.05)
 
 
-def works_anew(node, process, old):
+def works_anew(node: Node, process: str, old: int) -> bool:
     pid, n = turns(node, process)
     return pid not in (0, old) and n > 0 and node.pids(process) == [pid]
 
 
-def has_reason(node, code, subject):
+def has_reason(node: Node, code: str, subject: str) -> bool:
     return any(r["code"] == code and r["subject"] == subject for r in node.weir_json("status").get("reasons", []))
 
 
-def notes(node):
+def notes(node: Node) -> typing.Any:
     return node.weir_json("status").get("notes", [])
 
 
-def hurried(report, node):
+def hurried(report: Report, node: Node) -> None:
     """Changes ask again until weir-mgmt is back, and say so; a wait says that it waits."""
     for command in (("drain", "site", "fra", "--until", "+1h", "--reason", "lab", "--now"), ("undrain", "site", "fra", "--now"),
                     ("wait", "well", "--timeout", "90s")):
@@ -129,7 +136,7 @@ def hurried(report, node):
                      f"exit {status}, {silent:.1f} s {text if status else ''}")
 
 
-def hang(report, node, process):
+def hang(report: Report, node: Node, process: str) -> dict[typing.Any, typing.Any]:
     """Stop a process; returns its row of hung.json."""
     say(f"weir-{process} hangs")
     pid, = node.pids(process)
@@ -160,11 +167,11 @@ def hang(report, node, process):
             "cli_s": round(asker.longest, 2)}
 
 
-def all_pids(node):
+def all_pids(node: Node) -> dict[typing.Any, typing.Any]:
     return {p: node.pids(p) for p in PROCESSES}
 
 
-def pause(report, node):
+def pause(report: Report, node: Node) -> typing.Any:
     """The whole machine is paused: nobody hung, nobody is restarted. Returns the number of restarts."""
     say(f"everything is paused for {PAUSE_S} s")
     before = all_pids(node)
@@ -184,7 +191,7 @@ def pause(report, node):
     return restarts
 
 
-def offline(report, node):
+def offline(report: Report, node: Node) -> None:
     """A hung weir-mgmt that wakes up does not undo what was written meanwhile."""
     say("weir-mgmt hangs; a drain is taken with --offline; weir-mgmt wakes up")
     pid, = node.pids("mgmt")
@@ -205,7 +212,7 @@ def offline(report, node):
     node.wait_until_well(60)
 
 
-def signals(report, node):
+def signals(report: Report, node: Node) -> None:
     """Every signal that means nothing leaves every process as it is."""
     say("signals that mean nothing")
     before = all_pids(node)
@@ -219,13 +226,13 @@ def signals(report, node):
     node.wait_until_well(60)
 
 
-def cpu_s(pid):
+def cpu_s(pid: int) -> float:
     with open(f"/proc/{pid}/stat") as f:
         fields = f.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def answers(node, process):
+def answers(node: Node, process: str) -> bool:
     end = time.monotonic() + 5
     while time.monotonic() < end:
         try:
@@ -238,7 +245,7 @@ def answers(node, process):
     return False
 
 
-def without_descriptors(report, node):
+def without_descriptors(report: Report, node: Node) -> None:
     """No free descriptor, and clients that wait: the control socket answers, and nothing spins."""
     say("processes without free file descriptors")
     for process in PROCESSES:
@@ -270,7 +277,7 @@ def without_descriptors(report, node):
     node.wait_until_well(60)
 
 
-def takeover(report, node):
+def takeover(report: Report, node: Node) -> None:
     say("weir run is killed; the next one goes on with the same processes")
     before = all_pids(node)
     node.processes.pop("run").kill()
@@ -289,7 +296,7 @@ class Frozen:
     """Threads or a process in an uninterruptible sleep (state D), as on a disk that does not answer. It takes the first
     version's freezer, which a machine with cgroup 2 alone has and does not mount."""
 
-    def __init__(self, lab, name, tids):
+    def __init__(self, lab: Lab, name: str, tids: list[typing.Any]) -> None:
         self.freezer = os.path.join(lab.dir, "freezer")
         os.makedirs(self.freezer, exist_ok=True)
         subprocess.run(["mount", "-t", "cgroup", "-o", "freezer", "freezer", self.freezer], check=True)
@@ -300,11 +307,11 @@ class Frozen:
                 f.write(str(tid))
         self._set("FROZEN")
 
-    def _set(self, state):
+    def _set(self, state: str) -> None:
         with open(os.path.join(self.path, "freezer.state"), "w") as f:
             f.write(state)
 
-    def thaw(self):
+    def thaw(self) -> None:
         self._set("THAWED")
         for tid in open(os.path.join(self.path, "tasks")).read().split():
             with open(os.path.join(self.freezer, "tasks"), "w") as f:
@@ -313,11 +320,11 @@ class Frozen:
         subprocess.run(["umount", self.freezer], check=True)
 
 
-def tids_of(pid):
+def tids_of(pid: int) -> list[typing.Any]:
     return sorted(int(t) for t in os.listdir(f"/proc/{pid}/task"))
 
 
-def blocked(report, node):
+def blocked(report: Report, node: Node) -> None:
     """One in state D is named and waited for by nobody: another that hangs is restarted meanwhile."""
     say("weir-health is in an uninterruptible sleep, then weir-dns hangs")
     health, = node.pids("health")
@@ -334,14 +341,14 @@ def blocked(report, node):
     report.equal(node.pids("health"), [health], "and goes on when it can")
 
 
-def failing(world, node, name, seconds):
+def failing(world: World, node: Node, name: str, seconds: float) -> tuple[int, int]:
     """(requests that fail within some seconds, requests)"""
     world.start_client(name, 100, "--seconds", seconds, targets=node.plan.vips).popen.wait(seconds + 60)
     requests = read_requests(f"{world.lab.dir}/{name}.requests")
     return sum(r.result != "ok" for r in requests), len(requests)
 
 
-def forwarding(report, world, node):
+def forwarding(report: Report, world: World, node: Node) -> None:
     """DPDK: the main thread hangs, workers forward. Nothing ends that process."""
     say("the main thread of a DPDK process hangs while its workers forward")
     pid, = node.pids("dataplane")
@@ -368,11 +375,11 @@ def forwarding(report, world, node):
     report.wait(lambda: works_anew(node, "dataplane", pid), 60, "it is restarted")
     node.wait_until_well(60)
 
-def steady(world, site, seconds):
+def steady(world: World, site: Site, seconds: float) -> Process:
     return world.start_client("steady", 50, "--seconds", seconds, targets=site.plan.vips)
 
 
-def run(report):
+def run(report: Report) -> None:
     with Lab("hung") as lab:
         plan = planning.simple(2, 2)
         plan.sites[1].driver = "dpdk"
@@ -404,7 +411,7 @@ def run(report):
             report.equal(node.pids(), [], f"{node.name}: a stop of weir run ends them all")
 
 
-def write(result):
+def write(result: dict[str, typing.Any]) -> None:
     path = os.path.join(ROOT, "build", "lab", "hung.json")
     rows = [{**row, "false_restarts": result["false_restarts"]} for row in result["hung"]]
     with open(path + ".new", "w") as f:

@@ -3,46 +3,52 @@
 
 Two sites under `weir run`, each with its own weir-mgmt; all is asked through the command line.
 """
+from __future__ import annotations
+
 import json
 import os
 import re
 import subprocess
 import sys
 import time
+import typing
 
 import plan as planning
 from net import Lab, call, executable, say, wait_until
 from report import Report
 from world import World
 
+if typing.TYPE_CHECKING:
+    from world import Node
+
 SUBNETS = 48
 AGREE_S = 10  # from the healing of a cut
 
 
-def weir(node, *arguments, timeout=90):
+def weir(node: Node, *arguments: str, timeout: int = 90) -> tuple[int, str, str]:
     """The command line on a node: (exit status, output, errors)."""
     done = subprocess.run([*node.host.enter, executable("weir"), *node.options, *arguments], capture_output=True,
                           text=True, timeout=timeout, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
-def weir_json(node, *arguments):
+def weir_json(node: Node, *arguments: str) -> typing.Any:
     status, out, errors = weir(node, *arguments, "--json")
     return json.loads(out) if out else {"exit": status, "errors": errors}
 
 
-def site_of(node, name):
+def site_of(node: Node, name: str) -> typing.Any:
     """A site as a node's status has it."""
     found = weir_json(node, "status").get("sites", [])
     return next((s for s in found if s["name"] == name), {"intent": {}, "effect": {}})
 
 
-def is_drained(node, name):
+def is_drained(node: Node, name: str) -> typing.Any:
     site = site_of(node, name)
     return site["intent"].get("state") == "drain" and site["effect"].get("level_ppm") == 1000000
 
 
-def named_sites(world, server):
+def named_sites(world: World, server: planning.SitePlan) -> set[str]:
     """The sites that a server's answers name, over many client prefixes of both families."""
     found = set()
     questions = []
@@ -54,31 +60,31 @@ def named_sites(world, server):
     return found
 
 
-def agreed(world):
+def agreed(world: World) -> bool:
     """Whether all nodes have the same head and overrides and say so."""
     seen = [weir_json(n, "status") for n in world.nodes]
     return all(s.get("peers") and all(p["state"] == "agreed" for p in s["peers"]) for s in seen)
 
 
-def start(world):
+def start(world: World) -> None:
     for node in world.nodes:
         node.start_supervised()
     for node in world.nodes:
         node.wait_until_well(60)
 
 
-def stop(world):
+def stop(world: World) -> None:
     for node in world.nodes:
         node.processes.pop("run").stop(30)
 
 
-def text_of(node):
+def text_of(node: Node) -> str:
     """The operator's configuration of a node."""
     with open(os.path.join(node.conf, "weir.conf")) as f:
         return f.read()
 
 
-def drain_and_config(world, report):
+def drain_and_config(world: World, report: Report) -> None:
     ams, fra = world.nodes
     original = text_of(ams)
     say("drain fra from ams; then apply the original file, another, roll back, restart everything")
@@ -115,7 +121,7 @@ def drain_and_config(world, report):
     report.wait(lambda: named_sites(world, world.plan.site("ams")) == {"ams", "fra"}, 15, "answers name both sites again", 0.5)
 
 
-def bad_changes(world, report):
+def bad_changes(world: World, report: Report) -> None:
     ams, _ = world.nodes
     say("what must not be taken is refused, with its exit status")
     path = os.path.join(ams.conf, "weir.conf")
@@ -162,7 +168,7 @@ def bad_changes(world, report):
     report.equal(weir(ams, "undrain", "site", "fra", "--now")[0], 0, "undrained already: that is done")
 
 
-def cut(world, report):
+def cut(world: World, report: Report) -> None:
     ams, fra = world.nodes
     say("fra is cut off; it is drained from ams; healed")
     world.site("fra").cut()
@@ -186,7 +192,7 @@ def cut(world, report):
     report.equal(weir(ams, "undrain", "site", "fra", "--now", "--all")[0], 0, "undrained")
 
 
-def diverge(world, report):
+def diverge(world: World, report: Report) -> None:
     ams, fra = world.nodes
     say("both sides of a cut apply something else: diverged, until a person picks")
     original = {n: text_of(n) for n in world.nodes}
@@ -209,7 +215,7 @@ def diverge(world, report):
     report.equal(weir_json(fra, "versions")["items"][0]["digest"], ours["digest"], "fra follows")
 
 
-def store_lost(world, report):
+def store_lost(world: World, report: Report) -> None:
     ams, _ = world.nodes
     say("the store is corrupted; then its disk is full")
     ams.processes.pop("run").stop(30)
@@ -224,13 +230,13 @@ def store_lost(world, report):
     weir(ams, "undrain", "site", "fra", "--now")
 
 
-def head_number(node):
+def head_number(node: Node) -> typing.Any:
     """The newest version's number; None while the store gives no answer."""
     items = weir_json(node, "versions").get("items")
     return items[0]["number"] if items else None
 
 
-def disk_full(world, report):
+def disk_full(world: World, report: Report) -> None:
     ams, _ = world.nodes
     ams.processes.pop("run").stop(30)
     aside = ams.state + ".aside"
@@ -269,7 +275,7 @@ def disk_full(world, report):
         os.rename(aside, ams.state)
 
 
-def offline(world, report):
+def offline(world: World, report: Report) -> None:
     ams, _ = world.nodes
     say("weir-mgmt is dead: drain --offline, and the others follow")
     ams.start("dataplane", "health", "dns")
@@ -286,7 +292,7 @@ def offline(world, report):
     report.wait(lambda: is_drained(world.nodes[1], "fra"), 15, "the peer hears of it when management is back", 0.3)
 
 
-def run(report):
+def run(report: Report) -> None:
     with Lab("intent") as lab:
         world = World(lab, planning.simple(2, 2), resolvers=())
         for site in world.sites:

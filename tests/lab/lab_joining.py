@@ -5,6 +5,8 @@ Then heads that diverge, and the commands that Weir prints against that, run as 
 
 Usage: lab_joining.py [--quick] [STEP...]: quick leaves out what other suites show, too, and the longest.
 """
+from __future__ import annotations
+
 import json
 import os
 import re
@@ -13,10 +15,14 @@ import subprocess
 import sys
 import time
 import types
+import typing
 
 from net import ROOT, Lab, call, executable, say, wait_until
 from report import Report
 from world import Node
+
+if typing.TYPE_CHECKING:
+    from net import Host
 
 ADDRESSES = {"ams-1": ("10.1.0.1", "192.0.2.53"), "fra-1": ("10.2.0.1", "198.51.100.53")}
 ZONE = """$ORIGIN shop.example.
@@ -29,7 +35,7 @@ SECONDS = 15  # until something that takes up to five is called missing
 JOINING_S = 6.5  # five, and what a process needs to start here
 
 
-def example():
+def example() -> typing.Any:
     """README's own configuration."""
     with open(os.path.join(ROOT, "README.md")) as f:
         return re.search(r"## A small configuration\n+```\n(.*?)```", f.read(), re.S)[1]
@@ -38,7 +44,7 @@ def example():
 class Member:
     """A node of the example."""
 
-    def __init__(self, lab, router, name):
+    def __init__(self, lab: Lab, router: Host, name: str) -> None:
         address, dns = ADDRESSES[name]
         self.name, self.lab, self.router, self.port = name, lab, router, f"p-{name}"
         host = lab.host(name)
@@ -49,10 +55,10 @@ class Member:
         host.address("lo", f"{dns}/32")
         host.route("default", f"{address.rsplit('.', 1)[0]}.254")
         plan = types.SimpleNamespace(api=True, node=name)
-        self.node = Node(types.SimpleNamespace(plan=plan), plan, host)
-        self.started = 0
+        self.node = Node(types.SimpleNamespace(plan=plan), plan, host)  # type: ignore[arg-type]  # what is used of them
+        self.started = 0.0
 
-    def write(self, text, key="000102030405060708090a0b0c0d0e0f"):
+    def write(self, text: str, key: str = "000102030405060708090a0b0c0d0e0f") -> None:
         files = {"weir.conf": text, "shop.example.zone": ZONE, "hash.key": key + "\n", "peer.token": "p" * 43 + "\n"}
         for name, content in files.items():
             path = os.path.join(self.node.conf, name)
@@ -63,22 +69,22 @@ class Member:
         for name, source in (("tls.crt", "tls.crt"), ("tls.key", "tls.key"), ("tls.ca", "tls.crt")):
             shutil.copy(os.path.join(self.lab.dir, source), os.path.join(self.node.conf, name))
 
-    def start(self, *more):
+    def start(self, *more: str) -> None:
         """Start weir-mgmt alone."""
         self.started = time.monotonic()
         self.node.processes["mgmt"] = self.node.host.start("weir-mgmt", [executable("weir-mgmt"), *self.node.options, *more])
 
-    def stop(self):
+    def stop(self) -> None:
         self.node.processes.pop("mgmt").stop(20)
 
-    def reinstall(self, text):
+    def reinstall(self, text: str) -> None:
         """Nothing is left but the operator's files."""
         for directory in (self.node.state, self.node.run_dir):
             shutil.rmtree(directory, ignore_errors=True)
             os.makedirs(directory)
         self.write(text)
 
-    def weir(self, *arguments, shell=None):
+    def weir(self, *arguments: str, shell: typing.Any = None) -> tuple[int, str, str]:
         """The command line: (exit status, output, errors). @shell: a line as it was printed."""
         weir = [executable("weir"), *self.node.options]
         command = [*weir, *arguments]
@@ -87,16 +93,16 @@ class Member:
         done = subprocess.run([*self.node.host.enter, *command], capture_output=True, text=True, timeout=90, check=False)
         return done.returncode, done.stdout, done.stderr
 
-    def ask(self, *arguments):
+    def ask(self, *arguments: str) -> typing.Any:
         out = self.weir(*arguments, "--json")[1]
         return json.loads(out) if out else {}
 
-    def head(self):
+    def head(self) -> typing.Any:
         """(number, digest) of the version in force, or None."""
         items = self.ask("versions").get("items") or [None]
         return items[0] and (items[0]["number"], items[0]["digest"])
 
-    def document(self):
+    def document(self) -> int | None:
         """The version that the effective document is made of, or None."""
         try:
             with open(os.path.join(self.node.state, "effective.conf")) as f:
@@ -105,54 +111,54 @@ class Member:
             return None
         return int(re.search(r'version = "?(\d+)', text)[1])
 
-    def peer(self):
+    def peer(self) -> typing.Any:
         """How the other one stands to it."""
         return (self.ask("status").get("peers") or [{}])[0].get("state")
 
-    def events(self):
+    def events(self) -> str:
         return " ".join(e["message"] for e in self.node.api("GET", "/v1/events?limit=200")[1]["items"])
 
-    def apply(self, text, *more):
+    def apply(self, text: str, *more: str) -> tuple[int, str, str]:
         path = os.path.join(self.node.conf, "weir.conf")
         with open(path, "w") as f:
             f.write(text)
         return self.weir("apply", "--reason", "lab", *more)
 
 
-def cut(members, do="add"):
+def cut(members: list[Member], do: str = "add") -> None:
     """Nothing passes between the nodes, in silence."""
     router = members[0].router
     router.ip(*(f"rule {do} iif {m.port} blackhole pref 7" for m in members))
 
 
-def agreed(members):
+def agreed(members: list[Member]) -> typing.Any:
     heads = [m.head() for m in members]
     return heads[0] and heads[0] == heads[1] and all(m.peer() == "agreed" for m in members)
 
 
-def wait_agreed(members, report, claim, seconds=SECONDS):
+def wait_agreed(members: list[Member], report: Report, claim: str, seconds: float = SECONDS) -> None:
     report.wait(lambda: agreed(members), seconds, claim, 0.1)
 
 
-def wait_head(member, number, claim, report=None):
-    wait = report.wait if report else wait_until
+def wait_head(member: Member, number: int, claim: str, report: Report = None) -> None:
+    wait: typing.Callable[..., object] = report.wait if report else wait_until
     wait(lambda: (member.head() or (0,))[0] == number, SECONDS, claim, 0.05)
 
 
-def start_together(members, *texts):
+def start_together(members: list[Member], *texts: str) -> None:
     for m, text in zip(members, texts if len(texts) > 1 else texts * 2):
         m.reinstall(text)
     for m in members:
         m.start()
 
 
-def stop(members):
+def stop(members: list[Member]) -> None:
     for m in members:
         if "mgmt" in m.node.processes:
             m.stop()
 
 
-def at_once(members, report, text):
+def at_once(members: list[Member], report: Report, text: str) -> None:
     ams, fra = members
     say("README's own example starts at both nodes at once")
     start_together(members, text)
@@ -165,14 +171,14 @@ def at_once(members, report, text):
     stop(members)
 
 
-def both_reinstalled(members, report, text):
+def both_reinstalled(members: list[Member], report: Report, text: str) -> None:
     say("both are reinstalled, with a file that is older than the last version")
     start_together(members, text)
     wait_agreed(members, report, "two reinstalled nodes agree")
     stop(members)
 
 
-def one_reinstalled(members, report, text):
+def one_reinstalled(members: list[Member], report: Report, text: str) -> None:
     ams, fra = members
     say("one is reinstalled, with an old file, beside a node that has applied versions")
     start_together(members, text)
@@ -183,7 +189,7 @@ def one_reinstalled(members, report, text):
     seen = set()
     fra.start()
 
-    def joined():
+    def joined() -> typing.Any:
         seen.add(fra.document())
         return (fra.head() or (0,))[0] == 2
     report.wait(joined, SECONDS, "a reinstalled node takes the cluster's version", 0.01)
@@ -194,7 +200,7 @@ def one_reinstalled(members, report, text):
     report.equal(ams.apply(text.replace("weight = 50", "weight = 70"), "--all")[0], 0, "changes go on")
 
 
-def reinstalled_in_a_cut(members, report, text):
+def reinstalled_in_a_cut(members: list[Member], report: Report, text: str) -> None:
     ams, fra = members
     say("one is reinstalled inside a network cut")
     if "mgmt" not in fra.node.processes:  # asked for alone
@@ -220,12 +226,12 @@ def reinstalled_in_a_cut(members, report, text):
     stop(members)
 
 
-def printed(text, node):
+def printed(text: str, node: str) -> typing.Any:
     """The command that Weir prints for keeping the version of @node."""
     return re.search(rf"to keep the version of {node}, on {node}[^\n]*\n  (weir [^\n]*)", text)[1]
 
 
-def diverged(members, report, text):
+def diverged(members: list[Member], report: Report, text: str) -> None:
     ams, fra = members
     say("both start from different files: diverged, and cured as printed")
     other = text.replace("weight = 50", "weight = 77")
@@ -250,7 +256,7 @@ def diverged(members, report, text):
     stop(members)
 
 
-def diverged_by_a_cut(members, report, text):
+def diverged_by_a_cut(members: list[Member], report: Report, text: str) -> None:
     ams, fra = members
     say("both sides of a cut apply something else; the other one is kept")
     cut(members)
@@ -267,7 +273,7 @@ def diverged_by_a_cut(members, report, text):
     report.equal(fra.head()[1], keep, "on what was kept this time")
 
 
-def bootstrap(members, report, text):
+def bootstrap(members: list[Member], report: Report, text: str) -> None:
     ams, fra = members
     say("--bootstrap: this file is the first version")
     for m, own in ((ams, text), (fra, text.replace("weight = 50", "weight = 77"))):
@@ -281,24 +287,24 @@ def bootstrap(members, report, text):
     stop(members)
 
 
-def states(member, subject="hash.key"):
+def states(member: Member, subject: str = "hash.key") -> typing.Any:
     """Whether this node's status is degraded because a hash key does not match; @subject: what says so, or a peer."""
     status = member.ask("status")
     reasons = [(r["code"], r["subject"]) for r in status.get("reasons", [])]
     return status.get("state") != "well" and ("hash-key-mismatch", subject) in reasons
 
 
-def key_of(member):
+def key_of(member: Member) -> typing.Any:
     """The fingerprint that the version in force was made with."""
     return member.ask("versions")["items"][0]["hash_key"]
 
 
-def placed(member):
+def placed(member: Member) -> list[typing.Any]:
     """How the tables in force place some connections: what trace says of them."""
     return [member.weir("trace", f"198.18.7.{i}:4{i:04}", "203.0.113.10:80/tcp")[1] for i in range(8)]
 
 
-def write_key(member, key, name="hash.key"):
+def write_key(member: Member, key: str, name: str = "hash.key") -> None:
     path = os.path.join(member.node.conf, name)
     with open(path + ".new", "w") as f:
         f.write(key + "\n")
@@ -306,7 +312,7 @@ def write_key(member, key, name="hash.key"):
     os.rename(path + ".new", path)
 
 
-def old_files(members, report, text):
+def old_files(members: list[Member], report: Report, text: str) -> None:
     ams, fra = members
     say("files that were made from an old version")
     start_together(members, text)
@@ -353,7 +359,7 @@ def old_files(members, report, text):
     stop(members)
 
 
-def two_keys(members, report, text):
+def two_keys(members: list[Member], report: Report, text: str) -> None:
     ams, fra = members
     say("two nodes start from one file with two keys")
     for m in members:
@@ -366,7 +372,7 @@ def two_keys(members, report, text):
     stop(members)
 
 
-def swapped_key(members, report, text):
+def swapped_key(members: list[Member], report: Report, text: str) -> None:
     ams, fra = members
     say("a key's file is swapped under a running node")
     start_together(members, text)
@@ -396,7 +402,7 @@ def swapped_key(members, report, text):
     report.check(placed(ams) == before, "with the right file it compiles again, with the same places")
 
 
-def rotated_key(members, report, text):
+def rotated_key(members: list[Member], report: Report, text: str) -> None:
     ams, fra = members
     say("the key is rotated: a version names another one")
     before, fingerprint = placed(ams), key_of(ams)
@@ -425,11 +431,11 @@ def rotated_key(members, report, text):
     stop(members)
 
 
-def holds(directory, text):
+def holds(directory: str, text: str) -> bool:
     return subprocess.run(["grep", "-rqs", text, directory], check=False).returncode == 0
 
 
-def supervised(members, report, text):
+def supervised(members: list[Member], report: Report, text: str) -> None:
     say("the same with all processes of both nodes, by weir run")
     for m in members:
         m.reinstall(text)
@@ -441,14 +447,14 @@ def supervised(members, report, text):
         m.node.processes.pop("run").stop(30)
 
 
-def make_certificate(lab):
+def make_certificate(lab: Lab) -> None:
     names = ",".join(f"IP:{address}" for address, _ in ADDRESSES.values())
     call(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
           "-subj", "/CN=weir lab", "-addext", f"subjectAltName={names}", "-keyout", os.path.join(lab.dir, "tls.key"),
           "-out", os.path.join(lab.dir, "tls.crt")])
 
 
-def run(report):
+def run(report: Report) -> None:
     text = example()
     with Lab("joining") as lab:
         make_certificate(lab)

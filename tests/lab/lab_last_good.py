@@ -4,14 +4,20 @@ back, so that the load is spread as before; one that a person disabled and one t
 
     lab_last_good.py [--full]     without --full nobody dies long before, which takes a minute
 """
+from __future__ import annotations
+
 import sys
 import time
+import typing
 
 import plan as planning
 from books import check_node
 from net import Lab, say, wait_until
 from report import Report
 from world import World
+
+if typing.TYPE_CHECKING:
+    from world import Node
 
 CHECK = ('type = "http"; port = 80; path = "/healthz"; expect = 200; via = "direct"; interval = "200ms"; '
          'fast_interval = "50ms"; timeout = "400ms"; rise = 1; fall = 2;')
@@ -20,7 +26,7 @@ APART_S = 0.15   # between two deaths
 LONG_S = 62      # longer than the minute that counts
 
 
-def in_force(node):
+def in_force(node: Node) -> dict[typing.Any, typing.Any]:
     """{backend: why} of those in force, as the dataplane has them."""
     try:
         return {b["backend"]: b["why"] for b in node.ctl("dataplane", {"do": "backends"})["backends"] if b["in_force"]}
@@ -28,7 +34,7 @@ def in_force(node):
         return {}
 
 
-def run(report):
+def run(report: Report) -> None:
     with Lab("last_good") as lab:
         world = World(lab, planning.simple(1, MEMBERS, check=CHECK), resolvers=())
         site, node = world.sites[0], world.sites[0].node

@@ -6,7 +6,10 @@ a backend that cannot be reached by its next hop is out, and only such a one.
 
 One site, three nginx backends, no management: effective documents are written by hand.
 """
+from __future__ import annotations
+
 import sys
+import typing
 
 import nexthop_bench as ports
 import nexthop_ways as ways
@@ -18,19 +21,19 @@ from world import World
 
 TUNNEL = ('type = "http"; port = 80; path = "/healthz"; expect = 200; via = "tunnel"; interval = "100ms"; '
           'fast_interval = "50ms"; timeout = "100ms"; rise = 2; fall = 2; damp_turns = 0;')
-SHORT = [ports.port_deleted, ports.clsact_taken, ports.port_renamed, ports.dead_is_found, ways.gateway_changes_in_silence,
+SHORT: list[typing.Callable[[ports.Bench], None]] = [ports.port_deleted, ports.clsact_taken, ports.port_renamed, ports.dead_is_found, ways.gateway_changes_in_silence,
          ways.refusing_routes, ways.neighbour_fails]
-LONG = [ways.returns_with_another_mac, ways.routes_of_no_evidence, ways.l2_behind_a_gateway, ways.carrier_is_no_evidence]
+LONG: list[typing.Callable[[ports.Bench], None]] = [ways.returns_with_another_mac, ways.routes_of_no_evidence, ways.l2_behind_a_gateway, ways.carrier_is_no_evidence]
 
 
-def chosen(names):
+def chosen(names: list[str]) -> list[typing.Callable[[ports.Bench], None]]:
     every = SHORT + LONG
     if "--all" in names:
         return every
     return [s for s in every if s.__name__ in names] if names else SHORT
 
 
-def run(report, names):
+def run(report: Report, names: list[str]) -> None:
     with Lab("nexthop") as lab:
         world = World(lab, planning.simple(1, 3, api=False, check=TUNNEL), resolvers=())
         site = world.sites[0]

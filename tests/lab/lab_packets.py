@@ -3,10 +3,13 @@
 is told; too big on the client's way, so that the backend is; too big on the tunnel's way, so that we are, honestly
 or not; fragments; mode l2; a backend behind a second port.
 """
+from __future__ import annotations
+
 import json
 import os
 import sys
 import time
+import typing
 
 from forge import error_about, send
 from lab_dpdk import as_dpdk
@@ -25,7 +28,7 @@ OVERHEAD = {"gue": 52, "ipip": 40}  # to a backend with an IPv6 address
 class Packets(Stage):
     """A site whose backends send back what comes, on a way that carries little."""
 
-    def __init__(self, report, lab, mode, driver):
+    def __init__(self, report: Report, lab: Lab, mode: str, driver: str) -> None:
         super().__init__(report, lab, mode)
         self.mode, self.driver = mode, driver
         self.hop = self.site.add_router("hop", "10.1.1.99", "fd00:1:1::99")
@@ -37,37 +40,37 @@ class Packets(Stage):
             backend.nginx.stop()
             backend.host.start("peer", ["python3", PEER, "serve", *self.site.plan.vips])
 
-    def document(self, text):
+    def document(self, text: str) -> str:
         if self.mode != "l2":
             text = text.replace(f"mtu = {self.world.plan.node_mtu};", f"mtu = {TUNNEL_MTU};")
         return as_dpdk(text) if self.driver == "dpdk" else text
 
-    def ask(self, how, address, count, size):
+    def ask(self, how: str, address: str, count: int, size: int) -> typing.Any:
         """What came of `count` questions of `size` bytes from the client."""
         return json.loads(self.world.client.run(["python3", PEER, how, address, str(count), str(size)]))
 
-    def counts(self):
+    def counts(self) -> dict[str, int]:
         """By reason; the page is written each second."""
         time.sleep(1.2)
         return weir_counts(self.node)["reasons"]
 
-    def more(self, before, reason):
+    def more(self, before: dict[str, int], reason: str) -> int:
         return self.counts()[reason] - before[reason]
 
 
-def known_mtu(stage, vip):
+def known_mtu(stage: Packets, vip: str) -> int:
     """What the client's kernel has learned of the way to a VIP."""
     words = stage.world.client.run(["ip", "route", "get", vip]).split()
     return int(words[words.index("mtu") + 1]) if "mtu" in words else 0
 
 
-def all_whole(report, stage, how, vip, count, size, what):
+def all_whole(report: Report, stage: Packets, how: str, vip: str, count: int, size: int, what: str) -> None:
     got = stage.ask(how, vip, count, size)
     report.equal((got["whole"], got["failed"]), (count, []), f"{what}: {vip}, {count} times {size} bytes, each byte")
     report.check(got["again"] <= len(stage.site.backends), "lost once: at most a first answer of each backend", got["again"])
 
 
-def too_big(report, stage):
+def too_big(report: Report, stage: Packets) -> None:
     """A client behind 1,500 bytes sends more than the tunnel carries."""
     before = stage.counts()
     for vip in stage.site.plan.vips:
@@ -79,7 +82,7 @@ def too_big(report, stage):
     report.equal(stage.more(before, "too_big"), 0, "none was dropped in silence")
 
 
-def small_client(report, stage):
+def small_client(report: Report, stage: Packets) -> None:
     """What a backend sends meets a small link before the client: the router's error finds the backend."""
     # Of the routes, not of the link: a veth drops what comes in larger than its own MTU, and tells nobody.
     router = stage.world.router
@@ -93,7 +96,7 @@ def small_client(report, stage):
     router.ip("route del 10.255.1.2/32", "-6 route del fd00:255:1::2/128")
 
 
-def small_path(report, stage):
+def small_path(report: Report, stage: Packets) -> None:
     """A router before the first two backends, IPv4 and IPv6, has a small link behind it, of which the node knows nothing."""
     lab, node, site, hop = stage.lab, stage.node.host, stage.site, stage.hop
     hop.route(site.plan.tunnel4, site.plan.node4)  # what the network's routing has for tunnel sources
@@ -124,7 +127,7 @@ def small_path(report, stage):
     wait_until(stage.ready, 10, "the way without the router")
 
 
-def forgetful(report, stage, count, size, what):
+def forgetful(report: Report, stage: Packets, count: int, size: int, what: str) -> int:
     """Transfers between ends that know of no small link, one after the other, so that each begins with packets of full
     size. Returns the least MTU that the client was told."""
     since, told = time.monotonic(), []
@@ -140,7 +143,7 @@ def forgetful(report, stage, count, size, what):
     return min(told)
 
 
-def learn(report, stage, what):
+def learn(report: Report, stage: Packets, what: str) -> None:
     """Transfers end whole, since the client is told by the VIP."""
     before = stage.counts()
     overheads = {b: OVERHEAD[stage.mode] - (0 if ":" in row["address"] else 20) for b, row in stage.backends().items()}
@@ -156,7 +159,7 @@ def learn(report, stage, what):
     report.equal(lowered["weir_dataplane_paths_lowered"], 2, "counted")
 
 
-def forge(report, stage):
+def forge(report: Report, stage: Packets) -> None:
     """The same from someone who made it up: what does not fit what we send is left alone, and the rest bounded."""
     before, third = stage.counts(), stage.site.backends[2].addresses[0]
     told = [("10.1.1.77", 1000), (third, 500), (third, 1400), *((third, mtu) for mtu in range(1300, 600, -1))]
@@ -167,7 +170,7 @@ def forge(report, stage):
     forgetful(report, stage, 6, 100000, "in spite of forged errors")
 
 
-def fragments(report, stage):
+def fragments(report: Report, stage: Packets) -> None:
     """Datagrams larger than any link: each fragment finds the backend of the first. On AF_PACKET the kernel
     puts IPv4's together before DPDK sees them."""
     before = stage.counts()
@@ -180,7 +183,7 @@ def fragments(report, stage):
     report.equal(stage.more(before, "fragment"), 0, "none of them before its first")
 
 
-def second_port(report, stage):
+def second_port(report: Report, stage: Packets) -> None:
     """The way to the first backend leads by another port than the one that its packets come in on."""
     node, backend, plan = stage.node.host, stage.site.backends[0], stage.site.plan
     stage.lab.link(node, "eth2", backend.host, "eth5", 1600)
@@ -201,7 +204,7 @@ def second_port(report, stage):
     report.check(more > 200, "the first backend's came by the second port", more)
 
 
-def layer2(report, stage):
+def layer2(report: Report, stage: Packets) -> None:
     """Direct return without a tunnel: packets of the whole MTU reach the VIPs on the backends' loopback."""
     before = stage.counts()
     for vip in stage.site.plan.vips:
@@ -212,7 +215,7 @@ def layer2(report, stage):
     report.equal(tunnels, 0, "and in no tunnel that an agent took off")
 
 
-def run(report):
+def run(report: Report) -> None:
     for driver in ("xdp", "dpdk"):
         say(f"driver {driver}, mode l2")
         with Lab(f"packets-l2-{driver}") as lab:

@@ -5,12 +5,15 @@ All patterns of views for two to five sites; then README's own example, with VIP
 themselves, with one that a later version adds, and with a site that is killed. Writes build/lab/sites.json:
 {patterns, wrong_removals, default_check_ms}. --quick plays fewer patterns of five sites.
 """
+from __future__ import annotations
+
 import collections
 import json
 import os
 import sys
 import threading
 import time
+import typing
 
 import sites_patterns as patterns
 from net import BUILD, Lab, say
@@ -20,12 +23,13 @@ from sites_example import Example
 WITHIN_MS = 5000
 
 
-def play_patterns(lab, report, quick):
+def play_patterns(lab: Lab, report: Report, quick: bool) -> collections.Counter[str]:
     counts = collections.Counter(patterns=0, wrong_removals=0)
-    lists, failures = {}, []
+    lists: dict[int, collections.defaultdict[str, typing.Any]] = {}
+    failures: list[str] = []
 
-    def play(n):
-        found = collections.defaultdict(int, examples=[])
+    def play(n: typing.Any) -> None:
+        found: collections.defaultdict[str, typing.Any] = collections.defaultdict(int, {"examples": []})
         lists[n] = found
         try:
             server = patterns.Server(lab, n)
@@ -57,7 +61,7 @@ def play_patterns(lab, report, quick):
     return counts
 
 
-def run(report):
+def run(report: Report) -> None:
     quick = "--quick" in sys.argv[1:]
     result = {}
     with Lab("sites") as lab:

@@ -3,8 +3,11 @@
 
 One site, without management: the effective document is written once. New connections all the time.
 """
+from __future__ import annotations
+
 import sys
 import time
+import typing
 
 import plan as planning
 from books import check_wire
@@ -13,10 +16,13 @@ from report import Report
 from watch import Crowd, now_ms
 from world import World
 
+if typing.TYPE_CHECKING:
+    from world import Node
+
 PROCESSES = ("dataplane", "health", "dns")
 
 
-def forwards(world):
+def forwards(world: World) -> bool:
     """Whether each VIP answers."""
     site = world.sites[0]
     return all(world.client.run(["curl", "-s", "-m", "1", "-o", "/dev/null", "-w", "%{http_code}",
@@ -24,15 +30,15 @@ def forwards(world):
                for v in site.plan.vips)
 
 
-def unseen_is_not_well(report, node):
+def unseen_is_not_well(report: Report, node: Node) -> None:
     """Checks go through the tunnel, which needs the dataplane: until it is there nothing is known of a backend."""
-    def unseen():
+    def unseen() -> bool:
         return any("3 of 3 backends of pool web-ams have no verdict" in w for w in node.weir_json("status")["why"])
     wait_until(unseen, 20, "status says that no backend has a verdict", 0.2)
     report.equal(node.weir_json("status")["state"], "degraded", "what no check has seen is not well")
 
 
-def run(report):
+def run(report: Report) -> None:
     with Lab("static") as lab:
         world = World(lab, planning.simple(1, 3, api=False), resolvers=())
         site, node = world.sites[0], world.sites[0].node

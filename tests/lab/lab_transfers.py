@@ -6,10 +6,13 @@ what was counted equals what the kernel counted.
 Slots settle every few seconds here (settle_time 15 s, idle_time 6 s), so each transfer lives through several changes
 of its slot's owner; many end on a backend that has not been in the configuration for long.
 """
+from __future__ import annotations
+
 import os
 import random
 import sys
 import time
+import typing
 
 import plan as planning
 from lab_forward import check_conservation
@@ -19,6 +22,9 @@ from servers import fnv1a, make_file
 from watch import Crowd, now_ms
 from world import World
 
+if typing.TYPE_CHECKING:
+    from world import Node, Site
+
 TRANSFERS, FILE_BYTES, FILE_RATE = 200, 3_000_000, "50k"  # about a minute each
 BACKENDS, AT_LEAST = 6, 2
 CHURN_S, EVERY_S = 55, 3
@@ -27,61 +33,63 @@ CHURN_S, EVERY_S = 55, 3
 class Churn:
     """The site's membership, changed by its operator at random, and what was done."""
 
-    def __init__(self, world, node, seed):
+    def __init__(self, world: World, node: Node, seed: int) -> None:
         self.world, self.node, self.random = world, node, random.Random(seed)
         self.all = list(world.plan.sites[0].backends)
-        self.drained, self.done, self.left = set(), [], []  # left: (when, backend)
+        self.drained: set[typing.Any] = set()
+        self.done: list[typing.Any] = []
+        self.left: list[typing.Any] = []  # left: (when, backend)
 
     @property
-    def members(self):
+    def members(self) -> list[planning.BackendPlan]:
         return self.world.plan.sites[0].backends
 
-    def serving(self):
+    def serving(self) -> list[typing.Any]:
         return [b for b in self.members if b.name not in self.drained]
 
-    def apply(self, what):
+    def apply(self, what: str) -> None:
         self.node.write_config()
         self.node.weir("apply", os.path.join(self.node.conf, "weir.conf"), "--reason", what)
 
-    def remove(self):
+    def remove(self) -> str:
         victim = self.random.choice([b for b in self.members if b.name not in self.drained])
         self.members.remove(victim)
         self.left.append((now_ms(), victim.name))
         self.apply(f"remove {victim.name}")
         return f"remove {victim.name}"
 
-    def add(self):
+    def add(self) -> str:
         new = self.random.choice([b for b in self.all if b not in self.members])
         self.members.append(new)
         self.apply(f"add {new.name}")
         return f"add {new.name}"
 
-    def reweight(self):
+    def reweight(self) -> str:
         backend = self.random.choice(self.members)
         backend.weight = self.random.choice([w for w in (50, 100, 150) if w != backend.weight])
         self.apply(f"reweight {backend.name}")
         return f"weight of {backend.name} {backend.weight}"
 
-    def drain(self):
+    def drain(self) -> str:
         victim = self.random.choice(self.serving())
         self.node.weir("drain", "backend", f"web-ams/{victim.name}", "--until", "+10m", "--reason", "churn")
         self.drained.add(victim.name)
         self.left.append((now_ms(), victim.name))
         return f"drain {victim.name}"
 
-    def undrain(self):
+    def undrain(self) -> str:
         name = self.random.choice(sorted(self.drained))
         self.node.weir("undrain", "backend", f"web-ams/{name}")
         self.drained.remove(name)
         return f"undrain {name}"
 
-    def kill_dataplane(self):
+    def kill_dataplane(self) -> str:
         self.node.kill("dataplane")
         time.sleep(1)
         self.node.start("dataplane")
         return "dataplane killed and started again"
 
-    def step(self):
+    def step(self) -> None:
         """One change that leaves at least AT_LEAST backends serving."""
         choices = [self.reweight, self.reweight, self.kill_dataplane]
         if len(self.serving()) > AT_LEAST:
@@ -96,22 +104,22 @@ class Churn:
         say(what)
 
 
-def failures(crowd):
+def failures(crowd: Crowd) -> list[typing.Any]:
     return [(r.result, r.target, r.backend, r.bytes) for r in crowd.read() if r.result != "ok"]
 
 
-def start_transfers(world, site):
+def start_transfers(world: World, site: Site) -> Crowd:
     """200 transfers and some, begun over eleven seconds."""
     client = world.start_client("long", TRANSFERS / 10, "--path", "/files/long", "--timeout-ms", 150000,
                                 "--seconds", 11, targets=site.plan.vips)
     return Crowd(f"{world.lab.dir}/long.requests", client, {})
 
 
-def exceptions_seen(node):
+def exceptions_seen(node: Node) -> typing.Any:
     return sum(v for (name, _), v in node.stats("dataplane").items() if name == "weir_dataplane_exceptions")
 
 
-def run(report):
+def run(report: Report) -> None:
     seed = int(os.environ.get("LAB_SEED", "1"))
     with Lab("transfers") as lab:
         plan = planning.simple(1, BACKENDS, settle_time="15s", idle_time="6s", check=planning.PATIENT)

@@ -5,12 +5,15 @@
 
 Writes build/lab/truth.json: {"situations", "wrong", "results"}.
 """
+from __future__ import annotations
+
 import argparse
 import glob
 import importlib
 import json
 import os
 import sys
+import typing
 
 from net import BUILD, Lab, say
 from report import Report
@@ -22,21 +25,21 @@ sys.path.insert(0, os.path.join(HERE, "..", "unit", "mgmt"))
 from metrics_lint import lint  # noqa: E402  the same rules as the unit tests'
 
 
-def all_situations():
+def all_situations() -> list[typing.Any]:
     """Of all modules truth_NAME.py, in the order of their names."""
-    found = []
+    found: list[typing.Any] = []
     for path in sorted(glob.glob(os.path.join(HERE, "truth_*.py"))):
         module = importlib.import_module(os.path.basename(path)[:-3])
         found += getattr(module, "SITUATIONS", [])
     return found
 
 
-def chosen(arguments, driver):
+def chosen(arguments: argparse.Namespace, driver: typing.Any) -> list[typing.Any]:
     return [s for s in all_situations() if driver in s.drivers and (s.quick or not arguments.quick)
             and (not arguments.words or any(w in s.name for w in arguments.words))]
 
 
-def write(results, wrong):
+def write(results: list[typing.Any], wrong: list[typing.Any]) -> None:
     directory = os.path.join(BUILD, "lab")
     os.makedirs(directory, exist_ok=True)
     with open(os.path.join(directory, "truth.json"), "w") as f:
@@ -44,7 +47,7 @@ def write(results, wrong):
     say(f"{len(results)} situations, {len(wrong)} wrong")
 
 
-def run(report):
+def run(report: Report) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--driver", choices=("xdp", "dpdk"))

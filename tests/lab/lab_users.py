@@ -4,6 +4,8 @@
 Two sites under `weir run` with the unit's bounding set, at the default paths. Rights are read from the living
 processes and compared with docs/architecture.md; who may open what is tried, as that user.
 """
+from __future__ import annotations
+
 import contextlib
 import json
 import os
@@ -12,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+import typing
 
 import intruder
 import packaged
@@ -19,6 +22,10 @@ import plan as planning
 from net import ROOT, Lab, call, say, wait_until
 from report import Report
 from world import PROCESSES, World
+
+if typing.TYPE_CHECKING:
+    from world import Node
+    from net import Process
 
 CAPS = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_PERFMON": 38, "CAP_BPF": 39}
 PERSON, STRANGER = "lab-person", "lab-stranger"
@@ -51,12 +58,12 @@ print(json.dumps(seen))
 """
 
 
-def status_of(pid):
+def status_of(pid: int | str) -> dict[str, str]:
     with open(f"/proc/{pid}/status") as f:
         return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
 
 
-def documented_caps():
+def documented_caps() -> dict[typing.Any, int]:
     """The capabilities that docs/architecture.md says each process keeps: {process: mask}."""
     found = {}
     with open(os.path.join(ROOT, "docs", "architecture.md")) as f:
@@ -67,7 +74,7 @@ def documented_caps():
     return found
 
 
-def rights(node, process):
+def rights(node: Node, process: str) -> set[tuple[str, ...]]:
     """The rights of each thread of a process, as one set: all must be alike."""
     pid, = node.pids(process)
     keys = ("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Seccomp_filters")
@@ -81,7 +88,7 @@ def rights(node, process):
     return threads
 
 
-def expected_rights(process, starter="self"):
+def expected_rights(process: str, starter: int | str = "self") -> set[typing.Any]:
     """Of the documentation; and a filter of system calls beside those of the process that starts it."""
     filters = int(status_of(starter)["Seccomp_filters"]) + 1
     uid, gid, own = (call(["getent", *words]).split(":")[2]
@@ -91,14 +98,14 @@ def expected_rights(process, starter="self"):
     return {("\t".join([uid] * 4), "\t".join([gid] * 4), groups, mask, mask, mask, mask, mask, "1", "2", str(filters))}
 
 
-def open_files(pid):
+def open_files(pid: int) -> typing.Iterator[str]:
     """What a process has open. A descriptor that it closes meanwhile is none."""
     for fd in os.listdir(f"/proc/{pid}/fd"):
         with contextlib.suppress(FileNotFoundError):
             yield os.readlink(f"/proc/{pid}/fd/{fd}")
 
 
-def check_processes(node, report):
+def check_processes(node: Node, report: Report) -> None:
     held = [file for p in PROCESSES for pid in node.pids(p) for file in open_files(pid)]
     report.equal([h for h in held if h.endswith("/run.lock")], [], f"{node.name}: nobody inherits the supervisor's lock")
     for process in PROCESSES:
@@ -106,14 +113,14 @@ def check_processes(node, report):
                      f"{node.name}: all threads of weir-{process} have their user, group weir and their own, the documented rights and a list of system calls")
 
 
-def tried(user, paths, group=None):
+def tried(user: str, paths: typing.Iterable[str], group: str | None = None) -> typing.Any:
     """What `user` can do with each path."""
     done = subprocess.run([*packaged.as_user(user, group), sys.executable, "-c", TRY], capture_output=True, text=True,
                           input=json.dumps([(p, p.endswith((".ctl", ".sock"))) for p in paths]), check=True)
     return json.loads(done.stdout)
 
 
-def owners(node):
+def owners(node: Node) -> dict[str, tuple[str, str, int]]:
     """Files of a node: {path: (owner, who may read, mode)}; "all", "group", "owner" or the owner and another user may."""
     run, state, conf = node.run_dir, node.state, node.conf
     found = {f"{run}/health.page": ("weir-health", "all", 0o644),
@@ -133,32 +140,32 @@ def owners(node):
     return found
 
 
-def may_read(user, owner, who):
+def may_read(user: str, owner: str, who: str) -> bool:
     return who == "all" or user in (owner, who) or (who == "group" and user != STRANGER)
 
 
-def check_files(node, report):
+def check_files(node: Node, report: Report) -> None:
     files = owners(node)
     for path, (owner, who, mode) in files.items():
         seen = call(["stat", "-c", "%U %G %a", path]).split()
         group = "root" if path.endswith(("run.state", "run.lock")) else who if who in SERVICE_USERS else "weir"
         report.equal(seen, [owner, group, f"{mode:o}"], f"{path}: owner, group and mode")
     for user in (*SERVICE_USERS, PERSON, STRANGER):
-        seen = tried(user, files, None if user in (PERSON, STRANGER) else "weir")
+        allowed = tried(user, files, None if user in (PERSON, STRANGER) else "weir")
         wrong = []
         for path, (owner, who, _) in files.items():
             own = user == owner and not path.startswith(node.conf)
             want = {"read": (may_read(user, owner, who) and not (path.startswith(node.conf) and user == STRANGER)),
                     "write": own and not path.endswith((".ctl", ".sock")), "replace": own}
-            if seen[path] != want:
-                wrong.append((os.path.basename(path), seen[path], want))
+            if allowed[path] != want:
+                wrong.append((os.path.basename(path), allowed[path], want))
         report.equal(wrong, [], f"{user} can read what it should, and write and replace its own files alone")
     key = f"{node.conf}/hash.key"
     seen = [user for user in (*SERVICE_USERS, PERSON) if tried(user, [key], None if user == PERSON else "weir")[key]["read"]]
     report.equal(sorted(seen), ["weir-dataplane", "weir-mgmt"], "nobody else can read the hash key")
 
 
-def check_pins(node, report):
+def check_pins(node: Node, report: Report) -> None:
     seen = set()
     for folder, _, names in os.walk(node.bpf):
         for path in (folder, *(os.path.join(folder, n) for n in names)):
@@ -167,14 +174,14 @@ def check_pins(node, report):
     report.equal(seen, {("weir-dataplane", 0)}, "pins and their directories belong to weir-dataplane alone")
 
 
-def weir_as(node, user, *arguments):
+def weir_as(node: Node, user: str, *arguments: str) -> tuple[int, str, str]:
     """The command line as a person: (exit status, output, errors)."""
     done = subprocess.run([*node.host.enter, *packaged.as_user(user), f"{packaged.BIN}/weir", *node.options, *arguments],
                           capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
-def check_people(world, report):
+def check_people(world: World, report: Report) -> None:
     ams, fra = world.nodes
     backend = f"{ams.plan.pool}/ams-b2"
     drain = ("drain", "backend", backend, "--over", "1s", "--until", "+1h", "--reason", "lab", "--now")
@@ -199,7 +206,7 @@ def check_people(world, report):
                  "and has an answer explained")
 
 
-def check_resize(world, report):
+def check_resize(world: World, report: Report) -> None:
     ams = world.nodes[0]
     say("a member applies a configuration with larger tables: the dataplane replaces program and maps")
     path = os.path.join(ams.conf, "weir.conf")
@@ -215,33 +222,33 @@ def check_resize(world, report):
     check_pins(ams, report)
 
 
-def fetched(world):
+def fetched(world: World) -> list[typing.Any]:
     """Which VIPs of all sites answer."""
     return [world.client.run(["curl", "-s", "-m", "2", "-o", "/dev/null", "-w", "%{http_code}",
                               f"http://{f'[{v}]' if ':' in v else v}/"], check=False)
             for s in world.plan.sites for v in s.vips]
 
 
-def answered(world, plan):
+def answered(world: World, plan: planning.SitePlan) -> list[typing.Any]:
     """The answers of a node on port 53: over UDP and TCP, IPv4 and IPv6."""
     return [bool(world.client.run(["kdig", f"@{server}", way, "+short", "+timeout=1", "+retry=0", world.plan.name, "A"],
                                   check=False).strip())
             for server in (plan.dns4, plan.dns6) for way in ("+notcp", "+tcp")]
 
 
-def check_service(world, report):
+def check_service(world: World, report: Report) -> None:
     report.equal(fetched(world), ["200"] * 4, "each VIP answers through XDP and a tunnel")
     for site in world.plan.sites:
         report.equal(answered(world, site), [True] * 4, f"{site.node} answers on port 53")
 
 
-def check_socket_room(node, report):
+def check_socket_room(node: Node, report: Report) -> None:
     text = node.host.run(["ss", "-lunmH", "sport", "=", ":53"])
     rooms = [int(n) for n in re.findall(r"rb(\d+)", text)]
     report.check(rooms and min(rooms) >= SOCKET_ROOM, "the DNS sockets keep the room that the supervisor gave them", rooms)
 
 
-def check_intruder(world, report):
+def check_intruder(world: World, report: Report) -> None:
     """In a living process; check_deaths ends them, and with them what they say of it."""
     ams = world.nodes[0]
     say("somebody in a process tries to start a program")
@@ -250,7 +257,7 @@ def check_intruder(world, report):
     check_service(world, report)
 
 
-def check_emptied(world, report):
+def check_emptied(world: World, report: Report) -> None:
     """Somebody empties the run directory while all run: each puts its files back, and nothing dies."""
     ams = world.nodes[0]
     say("the run directory is emptied")
@@ -269,7 +276,7 @@ def check_emptied(world, report):
     check_service(world, report)
 
 
-def check_deaths(world, report):
+def check_deaths(world: World, report: Report) -> None:
     ams = world.nodes[0]
     for process in PROCESSES:
         say(f"weir-{process} is killed")
@@ -288,7 +295,7 @@ def check_deaths(world, report):
     check_service(world, report)
 
 
-def check_alone(world, report):
+def check_alone(world: World, report: Report) -> None:
     ams = world.nodes[0]
     say("without the supervisor: weir-dns alone, drain --offline")
     ams.processes.pop("run").stop(30)
@@ -303,7 +310,7 @@ def check_alone(world, report):
                  "what root writes offline belongs to weir-mgmt")
 
 
-def check_traps(node, report):
+def check_traps(node: Node, report: Report) -> None:
     """Files that a member of the group put in the way of root."""
     say("a member of the group lays traps for the supervisor")
     victim = "/run/victim"
@@ -330,7 +337,7 @@ def check_traps(node, report):
     sleeper.wait()
 
 
-def check_planted(world, report):
+def check_planted(world: World, report: Report) -> None:
     """Files that another process of ours has put where weir-mgmt and weir-dataplane look."""
     ams = world.nodes[0]
     say("weir-dns plants journals of the store, and told guests")
@@ -352,13 +359,13 @@ def check_planted(world, report):
     report.check(True, "all is well when they are gone")
 
 
-def not_believed(node):
+def not_believed(node: Node) -> list[typing.Any]:
     """The paths that the status names for that."""
     text = node.weir("status", "--json", check=False)
     return [r["subject"] for r in json.loads(text or "{}").get("reasons", []) if r["code"] == "file-not-believed"]
 
 
-def check_damaged(world, report):
+def check_damaged(world: World, report: Report) -> None:
     """Pages that are cut short or overwritten: nobody who reads them ends, and nobody believes zeros."""
     ams = world.nodes[0]
     pages = [n for n in os.listdir(ams.run_dir) if n.endswith(".page") and not n.startswith("stats.")] + ["clock", "dns.image"]
@@ -388,7 +395,7 @@ def check_damaged(world, report):
     check_service(world, report)
 
 
-def check_missing_user(node, report):
+def check_missing_user(node: Node, report: Report) -> None:
     say("a user is missing")
     call(["sed", "-i.before", "s/^weir-dns:/weir-dnx:/", "/etc/passwd"])
     done = subprocess.run([f"{packaged.BIN}/weir-dns", *node.options], capture_output=True, text=True, timeout=20, check=False)
@@ -396,7 +403,7 @@ def check_missing_user(node, report):
     report.check(done.returncode != 0 and "user-missing" in done.stderr, "a missing user stops the start", done.stderr)
 
 
-def check_full(world, report):
+def check_full(world: World, report: Report) -> None:
     """A start without room in the run directory: names are answered, the status says why the rest is missing, and all comes by itself."""
     ams = world.nodes[0]
     say("the run directory has little room when the node starts")
@@ -420,16 +427,16 @@ def check_full(world, report):
     check_service(world, report)
 
 
-def used_kib():
+def used_kib() -> int:
     fs = os.statvfs("/run")
     return (fs.f_blocks - fs.f_bfree) * fs.f_frsize // 1024
 
 
-def resize_run(kib):
+def resize_run(kib: int) -> None:
     call(["mount", "-o", f"remount,size={kib}k", "/run"])
 
 
-def leave_room(node, kib):
+def leave_room(node: Node, kib: int) -> int:
     """Empty the run directory and leave so much room in /run. Returns how much of it is used."""
     for name in os.listdir(node.run_dir):
         os.unlink(os.path.join(node.run_dir, name))
@@ -441,24 +448,24 @@ def leave_room(node, kib):
     return seen[-1]
 
 
-def wait_for_full(report, node, claim):
+def wait_for_full(report: Report, node: Node, claim: str) -> None:
     if not report.wait(lambda: "run-dir-full" in node.weir("status", "--json", check=False), 30, claim):
         say(node.weir("status", check=False) + call(["ls", "-la", node.run_dir]) + call(["df", "-k", "/run"]))
 
 
-def cpu_seconds(pid):
+def cpu_seconds(pid: int) -> float:
     with open(f"/proc/{pid}/stat") as f:
         fields = f.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def start(node, name="weir-run"):
+def start(node: Node, name: str = "weir-run") -> Process:
     node.processes["run"] = node.host.start(
         name, [*packaged.bounding_set(), *packaged.call_filter(), f"{packaged.BIN}/weir", *node.options, "run"])
     return node.processes["run"]
 
 
-def derive_placement(node):
+def derive_placement(node: Node) -> None:
     """Have clients placed by a key of their own, as new clusters do."""
     path = os.path.join(node.conf, "weir.conf")
     with open(path) as f:
@@ -467,7 +474,7 @@ def derive_placement(node):
         f.write(text.replace('hash_key_id = "k1";', 'hash_key_id = "k1"; placement = "derived";', 1))
 
 
-def lay_out(node, suffix):
+def lay_out(node: Node, suffix: str) -> None:
     """A node at the default paths, or beside them."""
     node.conf, node.state, node.run_dir, node.bpf = (
         f"{base}/weir{suffix}" for base in ("/etc", "/var/lib", "/run", "/sys/fs/bpf"))
@@ -481,7 +488,7 @@ def lay_out(node, suffix):
     packaged.make_paths(suffix)  # as at the next boot: the secrets have come
 
 
-def run(report):
+def run(report: Report) -> None:
     packaged.enter()
     with Lab("users") as lab:
         report.equal(tuple(sorted(packaged.make_users())), tuple(sorted(SERVICE_USERS)), "the users of packaging/")

@@ -6,6 +6,8 @@
 Each node runs its own weir-mgmt alone; all goes over the API. A change that a node has acknowledged must stay in the
 history of every node, whatever was killed, stopped or cut (promise 6); of two changes at once one wins.
 """
+from __future__ import annotations
+
 import argparse
 import http.client
 import json
@@ -15,16 +17,20 @@ import signal
 import sys
 import threading
 import time
+import typing
 
 import plan as planning
 from net import BUILD, Lab, say, wait_until
 from report import Report
 from world import World
 
+if typing.TYPE_CHECKING:
+    from world import Node
+
 
 
 class Cluster:
-    def __init__(self, world):
+    def __init__(self, world: World) -> None:
         self.world, self.nodes = world, world.nodes
         self.base = {}
         for node in self.nodes:
@@ -35,7 +41,7 @@ class Cluster:
         with open(os.path.join(self.nodes[0].conf, f"{world.plan.zone}.zone")) as f:
             self.base[f"{world.plan.zone}.zone"] = f.read()
 
-    def files(self, words, half=False):
+    def files(self, words: str, half: bool = False) -> dict[typing.Any, typing.Any]:
         """A configuration; half of them takes a backend away, which is risky."""
         text = f"# {words}\n" + self.base["weir.conf"]
         if half:
@@ -44,37 +50,38 @@ class Cluster:
         return {**self.base, "weir.conf": text}
 
     @staticmethod
-    def ask(node, method, path, body=None, match=None):
+    def ask(node: Node, method: str, path: str, body: dict[typing.Any, typing.Any] | None = None,
+            match: str | None = None) -> tuple[int, typing.Any]:
         """(status, answer), or (0, why) where the node does not answer."""
         try:
             return node.api(method, path, body, 60, {"If-Match": match} if match else None)
         except (OSError, ValueError, http.client.HTTPException) as e:
             return 0, {"why": str(e)}
 
-    def apply(self, node, words, match="*", half=False, **more):
+    def apply(self, node: Node, words: str, match: str = "*", half: bool = False, **more: typing.Any) -> typing.Any:
         return self.ask(node, "POST", "/v1/config/apply", {"files": self.files(words, half), "reason": words, **more}, match)
 
-    def versions(self, node):
+    def versions(self, node: Node) -> typing.Any:
         return self.ask(node, "GET", "/v1/versions?limit=1000")[1]
 
-    def head(self, node):
+    def head(self, node: Node) -> tuple[typing.Any, typing.Any, typing.Any] | None:
         items = self.versions(node).get("items")
         return (items[0]["number"], items[0]["digest"], items[0]["state"]) if items else None
 
-    def agree(self):
+    def agree(self) -> bool:
         heads = [self.head(n) for n in self.nodes]
         return heads[0] is not None and len(set(heads)) == 1
 
-    def settle(self, within_s=40):
+    def settle(self, within_s: float = 40) -> None:
         wait_until(self.agree, within_s, "one head at all nodes", 0.05)
 
-    def apply_until_taken(self, node, words, within_s=40, **more):
-        def tried():
+    def apply_until_taken(self, node: Node, words: str, within_s: float = 40, **more: typing.Any) -> typing.Any:
+        def tried() -> typing.Any:
             status, answer = self.apply(node, words, **more)
             return answer if status in (200, 201, 202) else None
         return wait_until(tried, within_s, f"{words} is taken", 0.2)
 
-    def missing(self, digests, nodes=None):
+    def missing(self, digests: list[typing.Any], nodes: typing.Any = None) -> list[str]:
         """Which of these acknowledged versions a node does not have."""
         found = []
         for node in nodes or self.nodes:
@@ -82,12 +89,14 @@ class Cluster:
             found += [f"{d[:8]} at {node.name}" for d in digests if d not in kept]
         return found
 
-    def at_once(self, nodes, words, act=None):
+    def at_once(self, nodes: list[Node], words: str,
+                act: typing.Callable[..., None] | None = None) -> list[tuple[int, typing.Any]]:
         """Changes from one parent at several nodes at once; act() runs meanwhile. Returns [(status, answer)]."""
         etag = f'"{self.versions(nodes[-1])["items"][0]["etag"]}"'
-        barrier, told = threading.Barrier(len(nodes) + 1), [None] * len(nodes)
+        barrier = threading.Barrier(len(nodes) + 1)
+        told: list[tuple[int, typing.Any]] = [(0, None)] * len(nodes)
 
-        def run(k, node):
+        def run(k: typing.Any, node: Node) -> None:
             barrier.wait()
             told[k] = self.apply(node, f"{words} of {node.name}", etag)
         threads = [threading.Thread(target=run, args=(k, n)) for k, n in enumerate(nodes)]
@@ -101,11 +110,11 @@ class Cluster:
         return told
 
 
-def winners(told):
+def winners(told: list[tuple[int, typing.Any]]) -> list[typing.Any]:
     return [answer["version"]["digest"] for status, answer in told if status in (200, 201, 202)]
 
 
-def two_at_once(c, report, rounds, seen):
+def two_at_once(c: Cluster, report: Report, rounds: typing.Any, seen: typing.Any) -> None:
     say(f"two of three nodes change something at once, {rounds} times")
     wrong, lost = [], []
     for i in range(rounds):
@@ -122,7 +131,7 @@ def two_at_once(c, report, rounds, seen):
     report.equal(lost, [], "no acknowledged version is lost")
 
 
-def die_at_random(c, report, rounds, seed, seen):
+def die_at_random(c: Cluster, report: Report, rounds: typing.Any, seed: int, seen: typing.Any) -> None:
     say(f"makers are killed or stopped at random instants, {rounds} times")
     r, lost, gave_way = random.Random(seed), [], 0
     for i in range(rounds):
@@ -130,16 +139,16 @@ def die_at_random(c, report, rounds, seed, seen):
         maker, other = r.sample(c.nodes, 2)
         how, after_s = r.choice((signal.SIGKILL, signal.SIGSTOP)), r.uniform(0, 0.08)
 
-        def act():
+        def act() -> None:
             time.sleep(after_s)
             if how == signal.SIGKILL:
                 maker.kill("mgmt")
             else:
                 maker.stop_for_good("mgmt")
         t0 = time.monotonic()
-        told = [None, None]
+        told: list[tuple[int, typing.Any]] = [(0, None), (0, None)]
 
-        def first():
+        def first() -> None:
             told[0] = c.at_once([maker], f"chaos {i}", act)[0]
         thread = threading.Thread(target=first)
         thread.start()
@@ -160,14 +169,14 @@ def die_at_random(c, report, rounds, seed, seen):
                  "nothing has diverged")
 
 
-def holder_dies_before_its_commit(c, report):
+def holder_dies_before_its_commit(c: Cluster, report: Report) -> None:
     ams, fra, par = c.nodes
     for how in ("killed", "stopped"):
         say(f"the holder of the reservation is {how} before its commit, while a third node hangs")
         c.settle()
         before = c.head(fra)
         par.stop_for_good("mgmt")
-        told = []
+        told: list[typing.Any] = []
         thread = threading.Thread(target=lambda told=told: told.append(c.apply(ams, "of the holder")))
         thread.start()
         time.sleep(0.7)  # the holder waits for the third node for 1.5 s
@@ -192,7 +201,7 @@ def holder_dies_before_its_commit(c, report):
         report.equal(c.missing([answer["version"]["digest"]]), [], "the other's version is everywhere")
 
 
-def first_node_is_dead(c, report):
+def first_node_is_dead(c: Cluster, report: Report) -> None:
     ams, fra, par = c.nodes
     say("the node that took a risky change dies; the others run the deadline, confirm and roll back")
     first = c.head(fra)[1]
@@ -220,7 +229,7 @@ def first_node_is_dead(c, report):
     report.equal(c.head(ams), (number, digest, "in_force"), "also at the first node, which comes back after the deadline")
 
 
-def cut_and_confirmed(c, report):
+def cut_and_confirmed(c: Cluster, report: Report) -> None:
     ams, fra, par = c.nodes
     say("the site that confirms is cut off; the others roll back; the cut heals")
     c.settle()
@@ -241,14 +250,14 @@ def cut_and_confirmed(c, report):
     report.check((number + 1, "weir") in lost, "the rollback stays visible as a version that lost")
 
 
-def run(report):
+def run(report: Report) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--chaos", type=int)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    seen = {}
+    seen: dict[typing.Any, typing.Any] = {}
     with Lab("versions") as lab:
         c = Cluster(World(lab, planning.simple(3, 2), resolvers=()))
         wait_until(c.agree, 60, "all nodes start with one version", 0.2)

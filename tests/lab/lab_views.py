@@ -3,9 +3,12 @@
 
 Then what hangs on it: a drain returns only to a site that is up as seen from outside; and clocks that hold ramps.
 """
+from __future__ import annotations
+
 import os
 import sys
 import time
+import typing
 
 import plan as planning
 from lab_intent import named_sites, text_of, weir, weir_json
@@ -13,35 +16,39 @@ from net import Lab, executable, say, wait_until
 from report import Report
 from world import World
 
+if typing.TYPE_CHECKING:
+    from world import Node
+
 ALL = {"ams", "fra", "par"}
 SECONDS = 10  # generous: a check takes one to detect, views are exchanged once a second
 
 
-def blind(world, viewer, seen, do="add"):
+def blind(world: World, viewer: str, seen: str, do: str = "add") -> None:
     """A filter: what @viewer's node sends to @seen's VIPs is lost; management between them works."""
     site, plan = world.site(viewer), world.plan.site(seen)
     world.router.ip(f"rule {do} iif {site.switch} to {plan.vip4} blackhole pref 7",
                     f"-6 rule {do} iif {site.switch} to {plan.vip6} blackhole pref 7")
 
 
-def seen_by(node, site):
+def seen_by(node: Node, site: str) -> tuple[tuple[typing.Any, typing.Any], dict[typing.Any, typing.Any]]:
     """What a node's DNS takes a site for in both families, and who sees it how: ((IPv4, IPv6), {node: view})."""
     services = weir_json(node, "status").get("services") or [{"at": []}]
-    at = next((a for a in services[0]["at"] if a["site"] == site), {"effect": {}})
+    at: dict[str, typing.Any] = next((a for a in services[0]["at"] if a["site"] == site), {"effect": {}})
     effect = at["effect"]
     return (effect.get("ipv4"), effect.get("ipv6")), {v["node"]: v for v in effect.get("views", [])}
 
 
-def explain(node, world):
+def explain(node: Node, world: World) -> str:
     return node.weir("dns", "explain", world.plan.name, "A", "--client", "100.64.9.1", check=False)
 
 
-def wait_for(world, report, named, what, nodes=None, seconds=SECONDS):
+def wait_for(world: World, report: Report, named: set[str], what: str, nodes: set[str] | None = None,
+             seconds: float = SECONDS) -> None:
     asked = [site for site in world.plan.sites if nodes is None or site.name in nodes]
     report.wait(lambda: all(named_sites(world, site) == named for site in asked), seconds, what, 0.1)
 
 
-def never(world, report, site, what, seconds=4):
+def never(world: World, report: Report, site: str, what: str, seconds: float = 4) -> None:
     """No server leaves @site out meanwhile."""
     end, missed = time.monotonic() + seconds, []
     while time.monotonic() < end:
@@ -50,7 +57,7 @@ def never(world, report, site, what, seconds=4):
     report.equal(missed, [], what)
 
 
-def one_is_blind(world, report):
+def one_is_blind(world: World, report: Report) -> None:
     ams, fra, _ = world.nodes
     say("ams cannot reach the VIPs of par; all else works")
     blind(world, "ams", "par")
@@ -68,7 +75,7 @@ def one_is_blind(world, report):
     report.check("seen by      par-1 at par: IPv4 up" in ams.weir("why", "service", "web", check=False), "so does why")
 
 
-def two_are_blind(world, report):
+def two_are_blind(world: World, report: Report) -> None:
     say("fra cannot reach them either, then both again")
     blind(world, "fra", "par")
     wait_for(world, report, ALL - {"par"}, "two of three sites that see par down remove it everywhere")
@@ -78,7 +85,7 @@ def two_are_blind(world, report):
     blind(world, "ams", "par", "del")
 
 
-def site_is_cut(world, report):
+def site_is_cut(world: World, report: Report) -> None:
     say("par is cut off: it has no vote any more, and its own server keeps what it had")
     world.site("par").cut()
     others = {"ams", "fra"}
@@ -92,7 +99,7 @@ def site_is_cut(world, report):
     wait_for(world, report, ALL, "healed, it is back", seconds=20)
 
 
-def management_is_dead(world, report):
+def management_is_dead(world: World, report: Report) -> None:
     ams = world.nodes[0]
     say("weir-mgmt of ams is dead: its views age, and nothing changes by that")
     ams.kill("mgmt")
@@ -113,17 +120,17 @@ def management_is_dead(world, report):
     wait_until(lambda: "0 are lost: up" in explain(ams, world), 20, "with management back the others are heard", 0.2)
 
 
-def drained(node, site):
+def drained(node: Node, site: str) -> typing.Any:
     """How much of a site a node's DNS has drained, in ppm."""
     sites = node.ctl("dns", {"do": "status"})["names"][0]["sites"]
     return next(s["drained_ppm"] for s in sites if s["site"] == site)
 
 
-def state_of_drain(node, site):
+def state_of_drain(node: Node, site: str) -> typing.Any:
     return next((o["state"] for o in weir_json(node, "overrides")["items"] if o["target"].get("site") == site), "done")
 
 
-def expired(world, report):
+def expired(world: World, report: Report) -> None:
     ams, fra, _ = world.nodes
     say("par is drained for some seconds, and cut off when they are over")
     report.equal(weir(ams, "drain", "site", "par", "--over", "2s", "--until", "+5s", "--now", "--reason", "lab", "--all")[0],
@@ -159,7 +166,7 @@ def expired(world, report):
     wait_for(world, report, ALL, "par is in the answers again", seconds=20)
 
 
-def clock(world, report):
+def clock(world: World, report: Report) -> None:
     """The kernel's word about ams' clock is ours, so that both are seen on any machine."""
     ams = world.nodes[0]
     said = os.path.join(world.lab.dir, "clock")
@@ -175,12 +182,12 @@ def clock(world, report):
         ramp_by_the_clock(world, report, synchronised)
 
 
-def write_text(path, text):
+def write_text(path: str, text: str) -> None:
     with open(path, "w") as f:
         f.write(text)
 
 
-def ramp_by_the_clock(world, report, synchronised):
+def ramp_by_the_clock(world: World, report: Report, synchronised: bool) -> None:
     ams, fra, _ = world.nodes
     report.wait(lambda: ams.ctl("dns", {"do": "status"})["clock"] == ("good" if synchronised else "unsynchronised"), SECONDS,
                 "weir-dns knows", 0.1)
@@ -203,7 +210,7 @@ def ramp_by_the_clock(world, report, synchronised):
     report.wait(lambda: drained(ams, "par") == 0, SECONDS, "nor is its end", 0.1)
 
 
-def run(report):
+def run(report: Report) -> None:
     with Lab("views") as lab:
         world = World(lab, planning.simple(3, 1), resolvers=())
         for site in world.sites:

@@ -3,16 +3,22 @@
 
 One bad zone must not touch another, whoever meets it first: apply, zone reload, weir-dns at a cold start.
 """
+from __future__ import annotations
+
 import json
 import os
 import shutil
 import subprocess
 import sys
+import typing
 
 import plan as planning
 from net import BUILD, Lab, wait_until
 from report import Report
 from world import World
+
+if typing.TYPE_CHECKING:
+    from world import Node
 
 GOOD = "$TTL 300\n@ SOA ns root {serial} 3600 900 1209600 30\n@ NS ns\nns A 192.0.2.1\n"
 
@@ -20,7 +26,7 @@ GOOD = "$TTL 300\n@ SOA ns root {serial} 3600 900 1209600 30\n@ NS ns\nns A 192.
 class Zones:
     """One node with weir-mgmt and weir-dns, and zones beside the plan's own."""
 
-    def __init__(self, node, names):
+    def __init__(self, node: Node, names: list[typing.Any]) -> None:
         self.node, self.names = node, names
         node.write_config()
         with open(self.path("weir.conf"), encoding="utf-8") as f:
@@ -29,30 +35,30 @@ class Zones:
         for name in names:
             self.write(f"zones/{name}.zone", GOOD.format(serial=1))
 
-    def path(self, name):
+    def path(self, name: str) -> str:
         return os.path.join(self.node.conf, name)
 
-    def config(self, names):
+    def config(self, names: list[str]) -> str:
         more = "".join(f', {{ name = "{n}"; file = "zones/{n}.zone"; }}' for n in names)
         return self.base.replace('.zone"; } );', f'.zone"; }}{more} );', 1)
 
-    def write(self, name, text):
+    def write(self, name: str, text: str) -> None:
         os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
         with open(self.path(name), "w", encoding="utf-8") as f:
             f.write(text)
 
-    def weir(self, *arguments, timeout=60):
+    def weir(self, *arguments: str, timeout: int = 60) -> tuple[int, str]:
         """(exit status, all output)"""
         done = subprocess.run(["ip", "netns", "exec", self.node.host.ns, os.path.join(BUILD, "mgmt/cli/weir"),
                                *self.node.options, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, timeout=timeout, check=False)
         return done.returncode, done.stdout
 
-    def apply(self, *more, timeout=60):
+    def apply(self, *more: str, timeout: int = 60) -> tuple[int, str]:
         return self.weir("apply", self.path("weir.conf"), "--reason", "lab", "--confirm-within", "none", *more,
                          timeout=timeout)
 
-    def ask(self, name, kind="TXT"):
+    def ask(self, name: str, kind: str = "TXT") -> tuple[str, list[str]]:
         """(rcode, [data]) as weir-dns answers."""
         server = self.node.plan.dns4 if hasattr(self.node.plan, "dns4") else "127.0.0.1"
         text = self.node.host.run(["kdig", f"@{server}", name, kind, "+timeout=2", "+retry=1"], check=False) or ""
@@ -61,10 +67,11 @@ class Zones:
         return status, [line.split(None, 4)[4] for line in text.splitlines()
                         if line and not line.startswith(";") and line.split()[3] == kind]
 
-    def answers(self, name, expected, kind="TXT", within_s=20):
+    def answers(self, name: str, expected: tuple[str, list[str]], kind: str = "TXT", within_s: float = 20) -> tuple[str,
+                list[str]] | None:
         found = None
 
-        def asked():
+        def asked() -> bool:
             nonlocal found
             found = self.ask(name, kind)
             return found == expected
@@ -74,11 +81,11 @@ class Zones:
             pass
         return found
 
-    def conditions(self):
+    def conditions(self) -> list[typing.Any]:
         return [r for r in self.node.weir_json("status").get("reasons", []) if "zones-refused" in json.dumps(r)]
 
 
-def mistakes(report, z):
+def mistakes(report: Report, z: Zones) -> None:
     z.write("zones/a.test.zone", GOOD.format(serial=2) + "new TXT a2\nbad A here\n")
     z.write("zones/b.test.zone", GOOD.format(serial=2) + "new TXT b2\n")
     code, text = z.apply()
@@ -100,7 +107,7 @@ def mistakes(report, z):
     z.write("zones/a.test.zone", GOOD.format(serial=3) + "new TXT a3\n")
 
 
-def reload_files(report, z):
+def reload_files(report: Report, z: Zones) -> None:
     os.rename(z.path("zones/b.test.zone"), z.path("b.away"))
     code, text = z.weir("zone", "reload")
     report.check(code != 0 and "zones/b.test.zone" in text and "No such file" in text,
@@ -115,7 +122,7 @@ def reload_files(report, z):
     report.check(code == 0 and "no zone file changed" in text, "without a change it says so", text)
 
 
-def includes(report, z):
+def includes(report: Report, z: Zones) -> None:
     z.write("zones/part/inc.txt", "part TXT one\n$INCLUDE part/deep.txt\n")
     z.write("zones/part/deep.txt", "deep TXT one\n")
     z.write("zones/b.test.zone", GOOD.format(serial=4) + "$INCLUDE part/inc.txt\n")
@@ -132,7 +139,7 @@ def includes(report, z):
     z.write("zones/part/deep.txt", "deep TXT two\n")
 
 
-def odd(report, z):
+def odd(report: Report, z: Zones) -> None:
     z.write("zones/a.test.zone", GOOD.format(serial=2) + "new TXT a3\nnew TXT a3\n@ MX 5 alias\nalias CNAME new\nd NS ns.d\n")
     code, text = z.apply()
     report.check(code == 0 and all(words in text for words in ("serial goes back from 3 to 2", "a.test.zone:6: new.a.test: line 5 has the same record",
@@ -147,12 +154,12 @@ def odd(report, z):
     report.equal(z.answers("x.old.a.test", ("NOERROR", ['"renamed"'])), ("NOERROR", ['"renamed"']), "a DNAME is answered")
 
 
-def laid_out(z, name):
+def laid_out(z: Zones, name: str) -> str:
     version = json.loads(z.weir("versions", "--json")[1])["items"][0]["digest"]
     return os.path.join(z.node.state, "config", version, "zones", f"{name}.zone")
 
 
-def damaged(report, z):
+def damaged(report: Report, z: Zones) -> None:
     """The file in force goes bad under weir-dns, as a disk does it."""
     path = laid_out(z, "a.test")
     z.node.kill("dns")
@@ -179,7 +186,7 @@ def damaged(report, z):
     report.equal(z.answers("new.a.test", ("NOERROR", ['"a5"'])), ("NOERROR", ['"a5"']), "mended and loaded again, it is served")
 
 
-def run(report):
+def run(report: Report) -> None:
     if not shutil.which("kdig"):
         report.check(False, "kdig is there")
         return

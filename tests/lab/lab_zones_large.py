@@ -3,10 +3,13 @@
 
     lab_zones_large.py [--quick]    --quick: 100,000 records in as many bytes, 2,000 zones
 """
+from __future__ import annotations
+
 import http.client
 import os
 import sys
 import time
+import typing
 
 import lab_zones
 import plan as planning
@@ -18,12 +21,12 @@ RECORDS, ZONES, PAD = (100_000, 2_000, " ;" + "-" * 180) if "--quick" in sys.arg
 SMALL = "$TTL 300\n@ SOA ns.elsewhere.test. root 1 3600 900 1209600 30\n@ NS ns.elsewhere.test.\nhere TXT {n}\n"
 
 
-def large_zone(serial, records=None):
+def large_zone(serial: int, records: typing.Any = None) -> str:
     head = f"$TTL 300\n@ SOA ns root {serial} 3600 900 1209600 30\n@ NS ns\nns A 192.0.2.1\n"
     return head + "".join(f"host{i} A 10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}{PAD}\n" for i in range(records or RECORDS))
 
 
-def head(z):
+def head(z: lab_zones.Zones) -> tuple[typing.Any, typing.Any] | None:
     """(number, digest) of a node's head; None while it does not answer."""
     try:
         items = z.node.api("GET", "/v1/versions?limit=1")[1]["items"]
@@ -32,20 +35,20 @@ def head(z):
     return (items[0]["number"], items[0]["digest"]) if items else None
 
 
-def blobs(z):
+def blobs(z: lab_zones.Zones) -> list[typing.Any]:
     folder = os.path.join(z.node.state, "blobs")
     names = os.listdir(folder) if os.path.isdir(folder) else []
     return sorted(n for n in names if os.path.getsize(os.path.join(folder, n)) > 1 << 16 or n.endswith(".part"))
 
 
-def timed(report, what, call, *arguments, **more):
+def timed(report: Report, what: str, call: typing.Callable[..., typing.Any], *arguments: str, **more: typing.Any) -> typing.Any:
     began = time.monotonic()
     code, text = call(*arguments, **more)
     report.check(code == 0, f"{what}: {time.monotonic() - began:.1f} s", text[-600:] if code else "")
     return code == 0
 
 
-def one_large(report, a, b):
+def one_large(report: Report, a: lab_zones.Zones, b: lab_zones.Zones) -> None:
     a.write("weir.conf", a.config(["large.test"]))
     a.write("zones/large.test.zone", large_zone(1))
     timed(report, f"a zone of {RECORDS} records is applied", a.apply, timeout=300)
@@ -64,7 +67,7 @@ def one_large(report, a, b):
     report.equal(blobs(b), blobs(a), "a file that a version names is not taken away")
 
 
-def interrupted(report, a, b):
+def interrupted(report: Report, a: lab_zones.Zones, b: lab_zones.Zones) -> None:
     """The peer's weir-mgmt is killed while it fetches, again and again."""
     a.write("zones/large.test.zone", large_zone(2))
     timed(report, "the next one is applied", a.apply, timeout=300)
@@ -82,7 +85,7 @@ def interrupted(report, a, b):
     report.check(code == 0, "a rollback to the large zone before", text[-300:] if code else "")
 
 
-def many(report, a, b):
+def many(report: Report, a: lab_zones.Zones, b: lab_zones.Zones) -> None:
     names = [f"z{i}.test" for i in range(ZONES)]
     for i, name in enumerate(names):
         a.write(f"zones/{name}.zone", SMALL.format(n=i) + "; " + "x" * 1800 + "\n")
@@ -105,7 +108,7 @@ def many(report, a, b):
     timed(report, "and skipped", a.weir, "zone", "reload", "--skip-bad-zones", timeout=300)
 
 
-def run(report):
+def run(report: Report) -> None:
     with Lab("zones_large") as lab:
         world = World(lab, planning.simple(2, 2), resolvers=())
         a, b = (lab_zones.Zones(site.node, []) for site in world.sites)

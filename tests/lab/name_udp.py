@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A server over UDP that answers each datagram with its name: name_udp.py NAME PORT ADDRESS..."""
+from __future__ import annotations
+
 import select
 import socket
 import sys
 
 
-def main():
+def main() -> None:
     name, port, addresses = sys.argv[1].encode(), int(sys.argv[2]), sys.argv[3:]
     sockets = []
     for address in addresses:

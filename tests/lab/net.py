@@ -14,6 +14,8 @@ Namespaces of a lab that was killed outright are removed by the next one.
 
 Processes enter their namespace by nsenter(1) or setns(2), not `ip netns exec`, which would hide bpffs mounts.
 """
+from __future__ import annotations
+
 import atexit
 import contextlib
 import ctypes
@@ -26,6 +28,7 @@ import signal
 import subprocess
 import sys
 import time
+import typing
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("WEIR_BUILD", os.path.join(ROOT, "build"))
@@ -35,19 +38,20 @@ MADE = ("base", "bpf", "dataplane", "dns", "healthcheck", "mgmt", "model", "pack
 # Labs run their processes as root, whether or not the machine has Weir's users; packaged.enter() has these.
 os.environ.setdefault("WEIR_USERS", "none")
 LIBC, CLONE_NEWNET = ctypes.CDLL(None, use_errno=True), 0x40000000
+T = typing.TypeVar("T")
 
 
 class LabError(Exception):
     """A lab could not be set up, or something in it did not happen."""
 
 
-def say(text):
+def say(text: str) -> None:
     """A line of live progress."""
     sys.stdout.write(f"{time.strftime('%H:%M:%S')}  {text}\n")  # in one piece: threads write too
     sys.stdout.flush()
 
 
-def call(command, check=True, **more):
+def call(command: typing.Sequence[str], check: bool = True, **more: typing.Any) -> str:
     """Run a command to its end. Returns its standard output; a failure carries its standard error."""
     done = subprocess.run(command, capture_output=True, text=True, **more)
     if check and done.returncode != 0:
@@ -55,7 +59,7 @@ def call(command, check=True, **more):
     return done.stdout
 
 
-def wait_until(condition, timeout_s, what, every_s=0.02):
+def wait_until(condition: typing.Callable[..., T], timeout_s: float, what: str, every_s: float = 0.02) -> T:
     """Wait until condition() is true and return its value; LabError after timeout_s."""
     end = time.monotonic() + timeout_s
     while True:
@@ -68,9 +72,9 @@ def wait_until(condition, timeout_s, what, every_s=0.02):
 
 
 @functools.cache
-def built():
+def built() -> dict[str, list[str]]:
     """All files below the build directory that a build makes: {name: paths}. Walking there takes seconds inside a guest."""
-    found = {}
+    found: dict[str, list[str]] = {}
     for folder, folders, files in os.walk(BUILD):
         folders[:] = [f for f in folders if not f.endswith(".p") and (folder != BUILD or f in MADE)]
         for name in files:
@@ -78,7 +82,7 @@ def built():
     return found
 
 
-def executable(name):
+def executable(name: str) -> str:
     """The path of a program of ours below the build directory."""
     for path in built().get(name, ()):
         if os.access(path, os.X_OK):
@@ -87,7 +91,7 @@ def executable(name):
 
 
 @contextlib.contextmanager
-def entered(ns):
+def entered(ns: str) -> typing.Iterator[None]:
     """This thread, and what it starts, in a network namespace: as nsenter(1), which is a program more to start."""
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     there = os.open(f"/run/netns/{ns}", os.O_RDONLY | os.O_CLOEXEC)
@@ -100,7 +104,7 @@ def entered(ns):
         os.close(home)
 
 
-def set_namespace(fd):
+def set_namespace(fd: int) -> None:
     if LIBC.setns(fd, CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "setns")
 
@@ -108,7 +112,8 @@ def set_namespace(fd):
 class Process:
     """A process of a lab; its output goes to DIR/NAME.log."""
 
-    def __init__(self, name, command, log_path, env=None, **more):
+    def __init__(self, name: str, command: typing.Sequence[str], log_path: str, env: dict[str, str] | None = None,
+                 **more: typing.Any) -> None:
         self.name, self.command, self.log_path = name, command, log_path
         with open(log_path, "ab") as log:
             self.popen = subprocess.Popen(
@@ -116,19 +121,19 @@ class Process:
                 env=dict(os.environ, **(env or {})), **more)
         self.pid = self.popen.pid
 
-    def alive(self):
+    def alive(self) -> bool:
         return self.popen.poll() is None
 
-    def signal(self, number):
+    def signal(self, number: int) -> None:
         if self.alive():
             os.kill(self.pid, number)
 
-    def kill(self):
+    def kill(self) -> None:
         """End it at once, as a crash would, and wait for it."""
         self.signal(signal.SIGKILL)
         self.popen.wait()
 
-    def stop(self, timeout_s=5):
+    def stop(self, timeout_s: float = 5) -> int:
         """Ask it to end; kill it when it does not. Returns its exit status."""
         self.signal(signal.SIGTERM)
         try:
@@ -137,12 +142,12 @@ class Process:
             self.kill()
             return self.popen.returncode
 
-    def log(self):
+    def log(self) -> str:
         with open(self.log_path, errors="replace") as f:
             return f.read()
 
-    def wait_for_log(self, pattern, timeout_s=10):
-        def found():
+    def wait_for_log(self, pattern: str, timeout_s: float = 10) -> re.Match[str] | None:
+        def found() -> re.Match[str] | None:
             if not self.alive():
                 raise LabError(f"{self.name} ended ({self.popen.returncode}):\n{self.log()[-2000:]}")
             return re.search(pattern, self.log())
@@ -152,10 +157,10 @@ class Process:
 class Host:
     """A network namespace with its processes."""
 
-    def __init__(self, lab, name):
+    def __init__(self, lab: Lab, name: str) -> None:
         self.lab, self.name = lab, name
         self.ns = f"{lab.tag}-{name}"
-        self.processes = []
+        self.processes: list[Process] = []
         call(["ip", "netns", "add", self.ns])
         self.enter = ["nsenter", f"--net=/run/netns/{self.ns}", "--"]
         self.ip("link set lo up")
@@ -166,12 +171,12 @@ class Host:
             "net.ipv4.tcp_fin_timeout": 5, "net.ipv4.ip_local_port_range": "10000 65000",
         })
 
-    def run(self, command, check=True, **more):
+    def run(self, command: typing.Sequence[str], check: bool = True, **more: typing.Any) -> str:
         """Run a command in this host to its end; returns its standard output."""
         with entered(self.ns):
             return call(list(command), check, **more)
 
-    def ip(self, *commands):
+    def ip(self, *commands: str) -> None:
         """Run ip(8) commands, one text each ('-6 ' first for its IPv6 form), in one go or two."""
         for option in ("-4", "-6"):
             lines = [c.removeprefix("-6 ") for c in commands if c.startswith("-6 ") == (option == "-6")]
@@ -179,60 +184,61 @@ class Host:
                 self.run(["ip", *([option] if option == "-6" else []), "-batch", "-"],
                          input="\n".join(lines) + "\n")
 
-    def sysctl(self, values):
+    def sysctl(self, values: typing.Mapping[str, int | str]) -> None:
         script = "".join(f"echo '{v}' >/proc/sys/{k.replace('.', '/')}\n" for k, v in values.items())
         self.run(["sh", "-ec", script])
 
-    def address(self, interface, *prefixes):
+    def address(self, interface: str, *prefixes: str) -> None:
         self.ip(*(f"addr add {p} dev {interface}{' nodad' if ':' in p else ''}" for p in prefixes))
 
-    def route(self, prefix, via):
+    def route(self, prefix: str, via: str) -> None:
         """Route a prefix ('default', '10.0.0.0/8', ...) via a next hop; the family is the next hop's."""
         self.ip(f"{'-6 ' if ':' in via else ''}route add {prefix} via {via}")
 
-    def forward(self):
+    def forward(self) -> None:
         """Make this host a router, one that does not tell its neighbours of shorter ways."""
         self.sysctl({"net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1,
                      "net.ipv4.conf.all.send_redirects": 0, "net.ipv4.conf.default.send_redirects": 0})
 
-    def offload(self, interface, *settings):
+    def offload(self, interface: str, *settings: str) -> None:
         """ethtool -K; e.g. offload('eth1', 'tx off', 'gro off')."""
         words = " ".join(settings).split()
         self.run(["ethtool", "-K", interface, *words])
 
-    def mac(self, interface):
+    def mac(self, interface: str) -> str:
         return json.loads(self.run(["ip", "-j", "link", "show", interface]))[0]["address"]
 
-    def counters(self, interface):
+    def counters(self, interface: str) -> dict[str, int]:
         """The kernel's packet counters of an interface: {'rx': ..., 'tx': ..., 'rx_dropped': ...}."""
         text = self.run(["ip", "-j", "-s", "link", "show", interface])
         stats = json.loads(text)[0]["stats64"]
         return {"rx": stats["rx"]["packets"], "tx": stats["tx"]["packets"],
                 "rx_dropped": stats["rx"]["dropped"], "tx_dropped": stats["tx"]["dropped"]}
 
-    def start(self, name, command, env=None):
+    def start(self, name: str, command: typing.Sequence[str], env: dict[str, str] | None = None) -> Process:
         """Start a process here; its log is DIR/HOST.NAME.log."""
         with entered(self.ns):
             process = Process(f"{self.name}.{name}", list(command), os.path.join(self.lab.dir, f"{self.name}.{name}.log"), env)
         self.processes.append(process)
         return process
 
-    def link_down(self, interface):
+    def link_down(self, interface: str) -> None:
         self.ip(f"link set {interface} down")
 
-    def link_up(self, interface):
+    def link_up(self, interface: str) -> None:
         self.ip(f"link set {interface} up")
 
 
 class Lab:
     """All hosts of one lab; see the file's beginning."""
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         if os.geteuid() != 0:
             print("a lab needs root: skipped\n0 passed, 0 failed, 1 skipped")
             sys.exit(77)
-        self.name, self.tag, self.hosts, self.closed = name, f"w{os.getpid()}", {}, False
-        self.expected_refusals = set()  # system calls that an intruder of the lab's tries
+        self.name, self.tag, self.closed = name, f"w{os.getpid()}", False
+        self.hosts: dict[str, Host] = {}
+        self.expected_refusals: set[str] = set()  # system calls that an intruder of the lab's tries
         self.dir = os.path.join(BUILD, "lab", name)
         self.bpf_dir = os.path.join(self.dir, "bpf")
         sweep_dead_labs()
@@ -245,40 +251,40 @@ class Lab:
             signal.signal(number, lambda n, frame: sys.exit(128 + n))
         call(["mount", "-t", "bpf", f"{self.tag}-bpf", self.bpf_dir])
 
-    def __enter__(self):
+    def __enter__(self) -> Lab:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def host(self, name):
+    def host(self, name: str) -> Host:
         """Make a host; its name is at most 10 characters long."""
         self.hosts[name] = Host(self, name)
         return self.hosts[name]
 
-    def link(self, a, a_name, b, b_name, mtu=1500):
+    def link(self, a: Host, a_name: str, b: Host, b_name: str, mtu: int = 1500) -> None:
         """Join two hosts by a pair of veth interfaces."""
         call(["ip", "link", "add", "name", a_name, "mtu", str(mtu), "netns", a.ns, "type", "veth",
               "peer", "name", b_name, "mtu", str(mtu), "netns", b.ns])
         a.link_up(a_name)
         b.link_up(b_name)
 
-    def bridge(self, host, name, mtu=1500):
+    def bridge(self, host: Host, name: str, mtu: int = 1500) -> None:
         """A switch inside a host; add ports with port()."""
         host.ip(f"link add name {name} mtu {mtu} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
                 f"link set {name} up")
 
-    def port(self, host, bridge, port_name, other, other_name, mtu=1500):
+    def port(self, host: Host, bridge: str, port_name: str, other: Host, other_name: str, mtu: int = 1500) -> None:
         """Join `other` to a bridge of `host`. Frames that leave the port carry whole checksums and are
         no larger than the MTU, so that XDP programs behind it see what a wire would bring."""
         self.link(host, port_name, other, other_name, mtu)
         host.ip(f"link set {port_name} master {bridge}")
         host.offload(port_name, "tx off")
 
-    def processes(self):
+    def processes(self) -> list[Process]:
         return [p for h in self.hosts.values() for p in h.processes]
 
-    def close(self):
+    def close(self) -> None:
         """Take everything away; raises LabError if something stays, or if a process of Weir met its filter of system calls."""
         if self.closed:
             return
@@ -287,7 +293,7 @@ class Lab:
             process.signal(signal.SIGTERM)
         for process in reversed(self.processes()):
             process.stop()
-        left = []
+        left: list[str] = []
         for host in self.hosts.values():
             remove_namespace(host.ns)
         unmount(self.bpf_dir)
@@ -300,7 +306,7 @@ class Lab:
             raise LabError(f"system calls that base/sandbox_lists.c does not have: {' '.join(refused)}")
 
 
-def refused_calls(directory, expected=()):
+def refused_calls(directory: str, expected: typing.Collection[str] = ()) -> list[str]:
     """What logs say of refused system calls: ["dns:ptrace(101)"]. Weir itself makes none of them."""
     found = set()
     for name in os.listdir(directory):
@@ -315,21 +321,21 @@ def refused_calls(directory, expected=()):
     return sorted(found)
 
 
-def namespaces():
+def namespaces() -> list[str]:
     return [line.split()[0] for line in call(["ip", "netns", "list"]).splitlines() if line]
 
 
-def mounts():
+def mounts() -> list[str]:
     with open("/proc/self/mounts") as f:
         return [line.split()[1] for line in f]
 
 
-def unmount(path):
+def unmount(path: str) -> None:
     while path in mounts():
         call(["umount", "-l", path])
 
 
-def remove_namespace(ns):
+def remove_namespace(ns: str) -> None:
     """End what still runs in a namespace of ours, and delete it."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         pids = call(["ip", "netns", "pids", ns], check=False).split()
@@ -343,7 +349,7 @@ def remove_namespace(ns):
     call(["ip", "netns", "del", ns], check=False)
 
 
-def sweep_dead_labs():
+def sweep_dead_labs() -> None:
     """Remove the namespaces of labs whose process is gone."""
     for ns in namespaces():
         match = re.fullmatch(r"w(\d+)-.*", ns)

@@ -4,12 +4,19 @@
 Each is a function of a Bench (a site whose node runs at least weir-dataplane and weir-health) that makes the
 situation, looks at what the node says and does, and undoes it.
 """
+from __future__ import annotations
+
 import struct
 import time
 import typing
 
 from net import LabError, say, wait_until
 from servers import pass_program
+
+if typing.TYPE_CHECKING:
+    from net import Host, Lab
+    from report import Report
+    from world import Node, Site, World
 
 PAGE_HEADER_BYTES = 64  # base/page.h
 CONDITION = struct.Struct("40s136s264sQII")  # include/weir/condition.h
@@ -27,11 +34,11 @@ class Condition(typing.NamedTuple):
     level: str
 
 
-def text_of(field):
+def text_of(field: typing.Any) -> typing.Any:
     return field.split(b"\0", 1)[0].decode()
 
 
-def conditions(node, process="dataplane"):
+def conditions(node: Node, process: str = "dataplane") -> list[typing.Any]:
     """What a process states, from its page: a list of Condition."""
     with open(f"{node.run_dir}/conditions.{process}.page", "rb") as f:
         data = f.read()
@@ -43,18 +50,19 @@ def conditions(node, process="dataplane"):
     return [Condition(text_of(r[0]), text_of(r[1]), text_of(r[2]), LEVELS[r[4]]) for r in rows]
 
 
-def has_condition(node, code, subject=""):
+def has_condition(node: Node, code: str, subject: str = "") -> bool:
     return any(c.code == code and subject in c.subject for c in conditions(node))
 
 
 class Bench:
     """A site, what its node says, and a report."""
 
-    def __init__(self, report, lab, world, site):
+    def __init__(self, report: Report, lab: Lab, world: World, site: Site) -> None:
         self.report, self.lab, self.world, self.site = report, lab, world, site
         self.node, self.host, self.router = site.node, site.node.host, world.router
+        self.gateway: Host | None = None  # a further router of the site, in some situations
 
-    def rows(self):
+    def rows(self) -> dict[typing.Any, typing.Any]:
         """The checks' verdicts by backend."""
         try:
             answer = self.node.ctl("health", {"do": "list"})
@@ -62,30 +70,30 @@ class Bench:
             return {}
         return {r["backend"]: r for r in answer["targets"] if "backend" in r}
 
-    def all_up(self):
+    def all_up(self) -> typing.Any:
         rows = self.rows()
         return rows and all(r["state"] == "up" and not r["in_doubt"] and not r["inconclusive"] for r in rows.values())
 
-    def turned(self):
+    def turned(self) -> int:
         return self.node.stats("health")[("weir_health_turned_down_total", "")]
 
-    def none_turned(self, before):
+    def none_turned(self, before: int) -> None:
         """No verdict has turned to down since; else the checks' own lines tell which and why."""
         n = self.turned() - before
         told = [line for line in self.node.processes["health"].log().splitlines() if "target-down" in line]
         self.report.check(n == 0, f"no verdict turned to down {told[-int(n):] if n else ''}", n)
 
-    def backend(self, name):
+    def backend(self, name: str) -> typing.Any:
         """The dataplane's view of a backend."""
         return next(b for b in self.node.ctl("dataplane", {"do": "backends"})["backends"] if b["backend"] == name)
 
-    def stated(self):
+    def stated(self) -> list[typing.Any] | OSError:
         try:
             return [c[:2] for c in conditions(self.node)]
         except OSError as error:
             return error
 
-    def sees(self, condition, what, timeout_s=SEEN_S + SLACK_S):
+    def sees(self, condition: typing.Callable[..., typing.Any], what: str, timeout_s: float = SEEN_S + SLACK_S) -> float:
         """Note that `condition` comes to be so in time; returns the seconds that it took."""
         start = time.monotonic()
         try:
@@ -97,20 +105,20 @@ class Bench:
         self.report.check(True, what, f"{took:.2f} s")
         return took
 
-    def states(self, code, subject=""):
+    def states(self, code: str, subject: str = "") -> float:
         return self.sees(lambda: has_condition(self.node, code, subject), f"{code} is stated of {subject}")
 
-    def states_none(self, *codes, timeout_s=SEEN_S + SLACK_S):
+    def states_none(self, *codes: str, timeout_s: float = SEEN_S + SLACK_S) -> float:
         return self.sees(lambda: not any(c.code in codes for c in conditions(self.node)),
                          f"{' '.join(codes)} is no longer stated", timeout_s)
 
-    def well(self, timeout_s=10):
+    def well(self, timeout_s: float = 10) -> None:
         """All checks are good and count, and nothing is stated about ports and probes."""
         self.sees(self.all_up, "all backends are up, by checks that count", timeout_s)
         self.states_none("port-missing", "port-no-carrier", "port-not-attached", "probe-path-missing")
 
 
-def make_port(bench, mac, name="eth1"):
+def make_port(bench: Bench, mac: str, name: str = "eth1") -> None:
     """Make the node's port: the interface, its addresses and routes. Its peer has a program, without which XDP_TX on veth loses frames."""
     host, router, port = bench.host, bench.router, bench.site.node_port
     bench.lab.port(router, bench.site.switch, port, host, name, 1600)
@@ -119,14 +127,14 @@ def make_port(bench, mac, name="eth1"):
     router.ip(f"link set dev {port} xdp obj {pass_program()} sec xdp")
 
 
-def set_up_port(bench, name="eth1"):
+def set_up_port(bench: Bench, name: str = "eth1") -> None:
     p, host = bench.site.plan, bench.host
     host.address(name, f"{p.node4}/24", f"{p.node6}/64")
     host.route("default", p.gateway4)
     host.route("default", p.gateway6)
 
 
-def port_deleted(bench):
+def port_deleted(bench: Bench) -> None:
     """The port goes for three seconds and comes back as another interface of its name."""
     bench.well()
     before = bench.turned()
@@ -143,7 +151,7 @@ def port_deleted(bench):
     bench.none_turned(before)
 
 
-def clsact_taken(bench):
+def clsact_taken(bench: Bench) -> None:
     """Another user of tc takes clsact away; then puts an ingress qdisc into its place."""
     bench.well()
     before = bench.turned()
@@ -172,7 +180,7 @@ def clsact_taken(bench):
     bench.none_turned(before)
 
 
-def port_renamed(bench):
+def port_renamed(bench: Bench) -> None:
     """The port gets another name, then a new interface gets its name; then it is as before."""
     bench.well()
     before = bench.turned()
@@ -190,7 +198,7 @@ def port_renamed(bench):
     bench.none_turned(before)
 
 
-def dead_is_found(bench):
+def dead_is_found(bench: Bench) -> None:
     """After all of this a dead backend is found, and comes back."""
     b1 = bench.site.backends[0]
     b1.kill()

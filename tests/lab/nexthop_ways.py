@@ -3,11 +3,18 @@
 
 Each is a function of a Bench (nexthop_bench.py) that undoes what it did.
 """
+from __future__ import annotations
+
 import json
 import os
 import time
+import typing
 
 from net import say
+
+if typing.TYPE_CHECKING:
+    from nexthop_bench import Bench
+    from servers import Backend
 
 ROUTES = (("unreachable", 0), ("blackhole", 2), ("prohibit", 0), ("blackhole", 1), ("unreachable", 1), ("prohibit", 1))
 GATEWAY4, GATEWAY6 = "10.1.1.200", "fd00:1:1::c8"  # of single routes
@@ -15,7 +22,7 @@ FAILED_S, PROBE_S = 3.5, 10.5  # the kernel's questions to a neighbour; each is 
 SOON_S = 3.5  # 1.2 s until it counts, a second until it is shown, and a busy machine
 
 
-def take(bench, check=True, mode="gue"):
+def take(bench: Bench, check: bool = True, mode: str = "gue") -> None:
     """A document with or without a check, of a mode."""
     node, site = bench.node, bench.site
     site.plan.mode = mode
@@ -29,27 +36,27 @@ def take(bench, check=True, mode="gue"):
     node.write_effective()
 
 
-def words(bench, backend):
+def words(bench: Bench, backend: Backend) -> tuple[typing.Any, typing.Any]:
     """What the dataplane says of a backend: (in force, why)."""
     row = bench.backend(backend.name)
     return row["in_force"], row["why"]
 
 
-def address_of(backend):
+def address_of(backend: Backend) -> str:
     return backend.addresses[0]
 
 
-def family(address):
+def family(address: str) -> str:
     return "-6 " if ":" in address else ""
 
 
-def neighbour(bench, address):
+def neighbour(bench: Bench, address: str) -> tuple[typing.Any, typing.Any]:
     """The node's neighbour entry of an address: (state, MAC address)."""
     rows = json.loads(bench.host.run(["ip", "-j", "neigh", "show", address, "dev", "eth1"]) or "[]")
     return (rows[0]["state"][0], rows[0].get("lladdr")) if rows else ("", None)
 
 
-def refusing_routes(bench):
+def refusing_routes(bench: Bench) -> None:
     """Routes to single backends that refuse, of both families: the backend is out, and back when the route is gone."""
     take(bench, check=False)
     backends = bench.site.backends
@@ -65,7 +72,7 @@ def refusing_routes(bench):
     bench.states_none("next-hop-unusable", "next-hop-missing")
 
 
-def routes_of_no_evidence(bench):
+def routes_of_no_evidence(bench: Bench) -> None:
     """A backend to which there is no route at all, and one for a moment only: nothing speaks against it, but it is told."""
     take(bench, check=False)
     b2 = bench.site.backends[1]
@@ -83,7 +90,7 @@ def routes_of_no_evidence(bench):
     bench.states_none("next-hop-missing")
 
 
-def neighbour_fails(bench):
+def neighbour_fails(bench: Bench) -> None:
     """A backend's machine is off: its next hop is asked within 10 s, and it is out when all questions are unanswered."""
     take(bench, check=False)
     b1, b3 = bench.site.backends[0], bench.site.backends[2]
@@ -101,7 +108,7 @@ def neighbour_fails(bench):
     bench.states_none("next-hop-unusable")
 
 
-def carrier_is_no_evidence(bench):
+def carrier_is_no_evidence(bench: Bench) -> None:
     """The node's port has no carrier for eight seconds: no backend is out for it, then or afterwards."""
     take(bench, check=False)
     backends = bench.site.backends
@@ -118,7 +125,7 @@ def carrier_is_no_evidence(bench):
     bench.states_none("port-no-carrier", "next-hop-missing", "next-hop-unusable")
 
 
-def l2_behind_a_gateway(bench):
+def l2_behind_a_gateway(bench: Bench) -> None:
     """Mode l2 with a backend behind a router: out, and told; back when the mode fits."""
     b1 = bench.site.backends[0]
     bench.host.ip(f"route add {address_of(b1)}/32 via {bench.site.plan.gateway4}")
@@ -131,7 +138,7 @@ def l2_behind_a_gateway(bench):
     bench.states_none("next-hop-unusable")
 
 
-def returns_with_another_mac(bench):
+def returns_with_another_mac(bench: Bench) -> None:
     """A backend comes back with another MAC address, and says nothing of it."""
     take(bench)
     b1 = bench.site.backends[0]
@@ -148,7 +155,7 @@ def returns_with_another_mac(bench):
     bench.well(12)
 
 
-def gateway_changes_in_silence(bench):
+def gateway_changes_in_silence(bench: Bench) -> None:
     """
     An IPv6 gateway gets another MAC address and says nothing, while TCP keeps confirming it: by answers to tunnel
     probes of backends on the link, whose VIP is routed by way of that gateway.

@@ -5,6 +5,8 @@ enter() starts the lab anew as their first process; /etc is a copy there, and /r
 empty. What is made there, users too, is seen by nobody else and gone with the lab, however it ends. The lines of
 packaging/weir.sysusers and weir.tmpfiles are carried out here: systemd is not needed for a lab.
 """
+from __future__ import annotations
+
 import glob
 import grp
 import os
@@ -12,6 +14,7 @@ import pwd
 import re
 import shutil
 import sys
+import typing
 
 from net import ROOT, call, executable
 
@@ -20,7 +23,7 @@ BIN = "/run/weir-bin"
 PROGRAMS = ("weir", "weir-dataplane", "weir-health", "weir-dns", "weir-mgmt")
 
 
-def enter(own_etc=True):
+def enter(own_etc: bool = True) -> None:
     """Go on in namespaces of our own; returns inside them. With their first process all others end. A machine that is
     thrown away as a whole needs no /etc of our own, whose copy takes some time inside a guest."""
     os.environ.pop("WEIR_USERS", None)  # each process drops its rights here
@@ -42,12 +45,12 @@ def enter(own_etc=True):
         shutil.copy(executable(name), BIN)
 
 
-def lines_of(name):
+def lines_of(name: str) -> list[str]:
     with open(os.path.join(ROOT, "packaging", name)) as f:
         return [line.strip() for line in f if line.strip() and not line.startswith("#")]
 
 
-def exists(find, name):
+def exists(find: typing.Callable[[str], object], name: str) -> bool:
     try:
         find(name)
         return True
@@ -55,7 +58,7 @@ def exists(find, name):
         return False
 
 
-def make_users():
+def make_users() -> list[str]:
     """The groups and users of weir.sysusers; returns the users' names."""
     names = []
     for line in lines_of("weir.sysusers"):
@@ -72,12 +75,12 @@ def make_users():
     return names
 
 
-def make_person(name, *groups):
+def make_person(name: str, *groups: str) -> None:
     """An ordinary user, in the groups."""
     call(["useradd", "--no-create-home", "--user-group", *(["--groups", ",".join(groups)] if groups else []), name])
 
 
-def make_paths(suffix=""):
+def make_paths(suffix: str = "") -> None:
     """The paths of weir.tmpfiles with `suffix` behind "weir", for a further node; those of 'z' where something has such a name."""
     for line in lines_of("weir.tmpfiles"):
         kind, path, mode, user, group = line.split()[:5]
@@ -91,7 +94,7 @@ def make_paths(suffix=""):
             os.chmod(found, int(mode, 8))
 
 
-def bounding_set():
+def bounding_set() -> list[str]:
     """What the unit leaves root to give away: options of setpriv(1)."""
     for line in lines_of("weir.service"):
         if line.startswith("CapabilityBoundingSet="):
@@ -100,18 +103,18 @@ def bounding_set():
     return []
 
 
-def call_filter():
+def call_filter() -> list[str]:
     """The unit's filter of system calls: what runs a command under it."""
     return [sys.executable, os.path.join(ROOT, "tests", "lab", "unit_filter.py"), "--"]
 
 
-def limits():
+def limits() -> list[str]:
     """The unit's limits: options of prlimit(1)."""
     found = dict(line.removeprefix("Limit").split("=") for line in lines_of("weir.service") if line.startswith("Limit"))
     return ["prlimit", *(f"--{k.lower()}={v.replace('infinity', 'unlimited')}" for k, v in found.items())]
 
 
-def as_user(name, group=None):
+def as_user(name: str, group: str | None = None) -> list[str]:
     """Options of setpriv(1): a command as this user, with its groups or as a process of ours, in `group` and its own alone."""
     groups = ["--regid", group, "--groups", name] if group else ["--regid", name, "--init-groups"]
     return ["setpriv", "--reuid", name, *groups, "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"]

@@ -5,22 +5,25 @@ TCP, port 80: eight bytes of length, so many bytes; they come back. UDP, port 53
 its size; one that is lost is sent once more. The asking end prints a line of JSON:
 {"whole": N, "failed": [...], "again": N}.
 """
+from __future__ import annotations
+
 import json
 import os
 import socket
 import struct
 import sys
 import threading
+import typing
 
 TIMEOUT_S = 15
-again = []  # datagrams that were lost once, as the first answers of a backend that must learn of a smaller link
+again: list[int] = []  # datagrams that were lost once, as the first answers of a backend that must learn of a smaller link
 
 
-def family(address):
+def family(address: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
-def read_exactly(s, n):
+def read_exactly(s: socket.socket, n: int) -> bytes:
     parts = []
     while n:
         part = s.recv(min(n, 1 << 16))
@@ -31,7 +34,7 @@ def read_exactly(s, n):
     return b"".join(parts)
 
 
-def serve_one(s):
+def serve_one(s: socket.socket) -> None:
     with s:
         try:
             (n,) = struct.unpack("!Q", read_exactly(s, 8))
@@ -40,7 +43,7 @@ def serve_one(s):
             pass
 
 
-def serve_tcp(address):
+def serve_tcp(address: str) -> None:
     s = socket.create_server((address, 80), family=family(address), backlog=256)
     while True:
         connection, _ = s.accept()
@@ -48,7 +51,7 @@ def serve_tcp(address):
         threading.Thread(target=serve_one, args=(connection,), daemon=True).start()
 
 
-def serve_udp(address):
+def serve_udp(address: str) -> None:
     s = socket.socket(family(address), socket.SOCK_DGRAM)
     s.bind((address, 53))
     while True:
@@ -56,13 +59,13 @@ def serve_udp(address):
         s.sendto(data, client)
 
 
-def ask_tcp(address, data):
+def ask_tcp(address: str, data: bytes) -> bool:
     with socket.create_connection((address, 80), TIMEOUT_S) as s:
         s.sendall(struct.pack("!Q", len(data)) + data)
         return read_exactly(s, len(data)) == data
 
 
-def ask_udp(address, data):
+def ask_udp(address: str, data: bytes) -> bool:
     with socket.socket(family(address), socket.SOCK_DGRAM) as s:
         s.settimeout(3)
         s.connect((address, 53))
@@ -77,8 +80,9 @@ def ask_udp(address, data):
     return False
 
 
-def ask(how, address, count, size):
-    whole, failed = 0, []
+def ask(how: typing.Callable[[str, bytes], bool], address: str, count: int, size: int) -> None:
+    failed: list[str] = []
+    whole = 0
     for _ in range(count):
         try:
             whole += how(address, os.urandom(size))
@@ -87,7 +91,7 @@ def ask(how, address, count, size):
     print(json.dumps({"whole": whole, "failed": failed, "again": len(again)}))
 
 
-def main(do, *rest):
+def main(do: str, *rest: str) -> None:
     if do == "serve":
         for address in rest:
             for how in (serve_tcp, serve_udp):

@@ -8,9 +8,12 @@ A plan is plain data, drawn from a seed or simple(); world.py makes hosts of it.
     clients: 100.64.0.0/14 (1,024 /24s), 2001:db8:8000::/46 (1,024 /56s)
     resolvers: 198.18.j.2, 2001:db8:53:j::2
 """
+from __future__ import annotations
+
 import copy
 import dataclasses
 import random
+import typing
 
 CLIENTS4, CLIENTS6 = "100.64.0.0/14", "2001:db8:8000::/46"
 PREFIXES = 1024  # of each family
@@ -29,13 +32,13 @@ class SitePlan:
     index: int
     weight: int = 100
     mode: str = "gue"
-    backends: list = dataclasses.field(default_factory=list)
+    backends: list[BackendPlan] = dataclasses.field(default_factory=list)
     vip4: str = ""
     vip6: str = ""
-    ports: tuple = ("eth1",)
+    ports: tuple[str, ...] = ("eth1",)
     driver: str = "auto"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         i = self.index
         self.node, self.pool, self.vip = f"{self.name}-1", f"web-{self.name}", f"shop-{self.name}"
         self.gateway4, self.gateway6 = f"10.{i}.1.1", f"fd00:{i}:1::1"
@@ -47,17 +50,17 @@ class SitePlan:
         self.api = f"https://{self.node4}:8443"
 
     @property
-    def ports_text(self):
+    def ports_text(self) -> str:
         return ", ".join(f'{{ interface = "{p}"; }}' for p in self.ports)
 
     @property
-    def vips(self):
+    def vips(self) -> list[str]:
         return [self.vip4, self.vip6]
 
 
 @dataclasses.dataclass
 class Plan:
-    sites: list
+    sites: list[SitePlan]
     cluster: str = "shop"
     zone: str = "shop.example"
     host: str = "www"
@@ -76,21 +79,21 @@ class Plan:
     seed: int = 0
     agent: bool = False
     node_mtu: int = 1500
-    udp: dict = dataclasses.field(default_factory=dict)  # services over UDP beside the other: {port: policy}
+    udp: dict[int, str] = dataclasses.field(default_factory=dict)  # services over UDP beside the other: {port: policy}
     udp_idle: str = "30s"
-    more_nodes: list = dataclasses.field(default_factory=list)  # further nodes of sites, as their plans
-    bare_sites: tuple = ()  # names of sites without services, for nodes that are peers and nothing else
+    more_nodes: list[SitePlan] = dataclasses.field(default_factory=list)  # further nodes of sites, as their plans
+    bare_sites: tuple[str, ...] = ()  # names of sites without services, for nodes that are peers and nothing else
 
     @property
-    def name(self):
+    def name(self) -> str:
         return f"{self.host}.{self.zone}"
 
     @property
-    def nodes(self):
+    def nodes(self) -> list[SitePlan]:
         """Every node's plan; those of the sites come first."""
         return [*self.sites, *self.more_nodes]
 
-    def site(self, name):
+    def site(self, name: str) -> SitePlan:
         return next(s for s in self.sites if s.name == name)
 
 
@@ -99,7 +102,7 @@ PATIENT = ('type = "http"; port = 80; path = "/healthz"; expect = 200; via = "tu
            'interval = "1s"; timeout = "900ms"; rise = 1; fall = 5;')
 
 
-def simple(n_sites=1, n_backends=3, **more):
+def simple(n_sites: int = 1, n_backends: int = 3, **more: typing.Any) -> Plan:
     """Equal sites ams, fra, ... with equal backends, IPv4 addresses for the odd ones."""
     names = ("ams", "fra", "par", "lon")
     sites = []
@@ -110,7 +113,7 @@ def simple(n_sites=1, n_backends=3, **more):
     return Plan(sites, **more)
 
 
-def another_node(site, k):
+def another_node(site: SitePlan, k: int) -> SitePlan:
     """The k-th further node of a site: its own addresses, all else the site's."""
     node = copy.copy(site)
     i = site.index
@@ -122,14 +125,14 @@ def another_node(site, k):
     return node
 
 
-def backend_plan(site, k, weight=100, six=None):
+def backend_plan(site: SitePlan, k: int, weight: int = 100, six: bool | None = None) -> BackendPlan:
     """The k-th backend of a site; the even ones have IPv6 addresses unless said otherwise."""
     six = k % 2 == 0 if six is None else six
     address = f"fd00:{site.index}:1::{10 + k}" if six else f"10.{site.index}.1.{10 + k}"
     return BackendPlan(f"{site.name}-b{k}", address, weight)
 
 
-def draw(seed, **more):
+def draw(seed: int, **more: typing.Any) -> Plan:
     """Names, addresses, weights, two to four sites and two to six backends, all from the seed."""
     r = random.Random(seed)
     names = ["ams", "fra"] + r.sample(["par", "lon", "waw", "mad"], 2)
@@ -146,7 +149,7 @@ def draw(seed, **more):
     return Plan(sites, zone=f"{words}.example", cluster=words, seed=seed, **more)
 
 
-def issue(seed, **more):
+def issue(seed: int, **more: typing.Any) -> Plan:
     """Two sites, ams and fra, with three backends each; addresses and weights from the seed."""
     r = random.Random(seed)
     plan = simple(2, 3, seed=seed, **more)
@@ -157,15 +160,15 @@ def issue(seed, **more):
     return plan
 
 
-def quoted(items):
+def quoted(items: typing.Iterable[str]) -> str:
     return ", ".join(f'"{i}"' for i in items)
 
 
-def listed(items):
+def listed(items: typing.Iterable[str]) -> str:
     return ",\n".join("  " + i for i in items)
 
 
-def config_text(plan):
+def config_text(plan: Plan) -> str:
     """The weir.conf of a plan."""
     sites = [f'{{ name = "{s.name}"; weight = {s.weight}; '
              f'capacity = {{ new_flows = "50k/s"; bits = "40Gbit"; }}; }}' for s in plan.sites]
@@ -218,7 +221,7 @@ dns = {{
 """
 
 
-def zone_text(plan):
+def zone_text(plan: Plan) -> str:
     """The zone file of a plan: its name servers, and some ordinary names beside the dynamic one."""
     servers = "\n".join(f"@ 300 IN NS ns-{s.name}\nns-{s.name} 300 IN A {s.dns4}\nns-{s.name} 300 IN AAAA {s.dns6}"
                         for s in plan.sites)

@@ -1,33 +1,38 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Counts what a lab claims: one line a claim, and `N passed, N failed` at the end."""
+from __future__ import annotations
+
 import sys
 import time
 import traceback
+import typing
 
 from net import LabError, wait_until
 
+T = typing.TypeVar("T")
+
 
 class Report:
-    def __init__(self):
+    def __init__(self) -> None:
         self.passed, self.failed = 0, 0
 
-    def check(self, true, claim, seen=""):
+    def check(self, true: object, claim: str, seen: object = "") -> bool:
         """Note a claim that must be true; `seen` is shown beside it."""
         self.passed, self.failed = self.passed + bool(true), self.failed + (not true)
         sys.stdout.write(f"  {'ok  ' if true else 'FAIL'}  {claim}{f'  [{seen}]' if seen != '' else ''}\n")
         sys.stdout.flush()
         return bool(true)
 
-    def equal(self, seen, expected, claim):
+    def equal(self, seen: object, expected: object, claim: str) -> bool:
         """Note a claim that two values are equal; both are shown if not, shortened."""
         if seen == expected:
             return self.check(True, claim, seen if isinstance(seen, int) else "")
         return self.check(False, claim, f"{str(seen)[:300]}, expected {str(expected)[:300]}")
 
-    def between(self, seen, least, most, claim):
+    def between(self, seen: float, least: float, most: float, claim: str) -> bool:
         return self.check(least <= seen <= most, f"{claim}: {least:.6g} to {most:.6g}", f"{seen:.6g}")
 
-    def wait(self, condition, timeout_s, claim, every_s=0.05):
+    def wait(self, condition: typing.Callable[..., T], timeout_s: float, claim: str, every_s: float = 0.05) -> T | None:
         """Note a claim that becomes true within a time. Returns the condition's value, or None; the lab goes on."""
         began = time.monotonic()
         try:
@@ -38,7 +43,7 @@ class Report:
         self.check(True, claim, f"{time.monotonic() - began:.1f} s")
         return value
 
-    def step(self, part, *args):
+    def step(self, part: typing.Callable[..., object], *args: typing.Any) -> None:
         """Run a part of a lab; what goes wrong in it is a failure, and the parts behind it are run all the same."""
         try:
             part(*args)
@@ -47,7 +52,7 @@ class Report:
             self.check(False, f"{part.__name__} could not go on")
 
     @staticmethod
-    def main(run):
+    def main(run: typing.Callable[[Report], object]) -> int:
         """Run a lab; an exception is a failure. Returns the exit status."""
         report = Report()
         try:

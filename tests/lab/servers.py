@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Real servers for labs: nginx behind the agent, unbound as a caching resolver."""
+from __future__ import annotations
+
 import json
 import os
+import typing
 
 from net import BUILD, LabError, call, entered, executable, wait_until
+
+if typing.TYPE_CHECKING:
+    from net import Host, Process
 
 LOG_FORMAT = ('{"time":$msec,"server":"$server_addr","port":$server_port,"client":"$remote_addr",'
               '"client_port":$remote_port,"uri":"$request_uri","status":$status,"bytes":$body_bytes_sent,'
@@ -32,7 +38,7 @@ http {{
 """
 
 
-def make_file(directory, name, size):
+def make_file(directory: str, name: str, size: int) -> str:
     """A file of pseudo-random bytes, the same in every run; returns its path."""
     os.makedirs(directory, exist_ok=True)
     state, out = 0x9E3779B97F4A7C15, bytearray()
@@ -45,7 +51,7 @@ def make_file(directory, name, size):
     return os.path.join(directory, name)
 
 
-def fnv1a(path):
+def fnv1a(path: str) -> str:
     """A file's FNV-1a, as client.c writes it into its log."""
     value = 0xCBF29CE484222325
     with open(path, "rb") as f:
@@ -61,11 +67,13 @@ class Backend:
     GET / names the backend, so does the header X-Backend; /files/NAME comes at `rate` bytes a second.
     """
 
-    def __init__(self, host, name, addresses, vips=(), port=80, rate="1m", files=None):
+    def __init__(self, host: Host, name: str, addresses: list[str], vips: typing.Sequence[str] = (), port: int = 80,
+                 rate: str = "1m", files: str | None = None) -> None:
         self.host, self.name, self.addresses, self.vips, self.port = host, name, addresses, vips, port
         self.dir = os.path.join(host.lab.dir, f"{host.name}.nginx")
         self.files = files or os.path.join(host.lab.dir, "files")
-        self.rate, self.nginx = rate, None
+        self.rate = rate
+        self.nginx: Process | None = None
         os.makedirs(self.dir)
         os.makedirs(self.files, exist_ok=True)
         host.sysctl({"net.ipv4.conf.all.arp_ignore": 1, "net.ipv4.conf.all.arp_announce": 2,
@@ -73,43 +81,47 @@ class Backend:
         if vips:
             host.address("lo", *(f"{v}/{128 if ':' in v else 32}" for v in vips))
 
-    def start(self):
+    def start(self) -> None:
         """Start nginx and wait until it answers."""
         with open(os.path.join(self.dir, "nginx.conf"), "w") as f:
             f.write(NGINX.format(dir=self.dir, name=self.name, port=self.port, files=self.files,
                                  rate=self.rate, log_format=LOG_FORMAT))
         self.nginx = self.host.start("nginx", ["nginx", "-p", self.dir, "-c", self.dir + "/nginx.conf"])
-        wait_until(lambda: self.nginx.alive() and self._listens(), 60, f"nginx of {self.name}")
+        nginx = self.nginx
+        wait_until(lambda: nginx.alive() and self._listens(), 60, f"nginx of {self.name}")
 
-    def _listens(self):
+    def _listens(self) -> bool:
         """As ss -ltn would say; 0A is LISTEN."""
         with entered(self.host.ns), open("/proc/thread-self/net/tcp") as f:
             return any(words[1].endswith(f":{self.port:04X}") and words[3] == "0A" for words in map(str.split, f))
 
-    def kill(self):
+    def kill(self) -> None:
         """As a crash: the port is closed from now on, connections are reset."""
-        self.nginx.kill()
+        if self.nginx:
+            self.nginx.kill()
 
-    def stop(self):
+    def stop(self) -> None:
         """End nginx in good order: what is running is cut off as well, but logged."""
-        self.nginx.stop()
+        if self.nginx:
+            self.nginx.stop()
 
-    def attach_agent(self, prefixes, bpf_dir=None, owners=()):
+    def attach_agent(self, prefixes: typing.Sequence[str], bpf_dir: str | None = None,
+                     owners: typing.Sequence[str] = ()) -> None:
         """Let the agent take tunnels from `prefixes` off on eth0, and pass packets on to `owners`."""
         self.bpf_dir = bpf_dir or os.path.join(self.host.lab.bpf_dir, f"agent-{self.host.name}")
         os.makedirs(self.bpf_dir, exist_ok=True)
         self.host.run([executable("agent-tool"), "attach", "eth0", self.bpf_dir, *prefixes,
                        *(["--owners", *owners] if owners else [])])
 
-    def detach_agent(self):
+    def detach_agent(self) -> None:
         self.host.run([executable("agent-tool"), "detach", "eth0", self.bpf_dir])
 
-    def agent_status(self):
+    def agent_status(self) -> dict[str, int]:
         """The agent's counters: {reason: packets}."""
         text = self.host.run([executable("agent-tool"), "status", "eth0", self.bpf_dir])
         return {words[0]: int(words[1]) for words in map(str.split, text.splitlines())}
 
-    def log(self, name="access"):
+    def log(self, name: str = "access") -> list[dict[str, typing.Any]]:
         """The requests of a log, parsed; a line that is still being written is left out."""
         try:
             with open(os.path.join(self.dir, name + ".log")) as f:
@@ -156,13 +168,13 @@ stub-zone:
 class Resolver:
     """A host with unbound, which asks `servers` for names in `zone`; with or without ECS."""
 
-    def __init__(self, host, zone, servers, ecs, outgoing=()):
+    def __init__(self, host: Host, zone: str, servers: list[str], ecs: bool, outgoing: typing.Sequence[str] = ()) -> None:
         self.host, self.zone, self.servers, self.ecs, self.outgoing = host, zone, servers, ecs, outgoing
         self.dir = os.path.join(host.lab.dir, f"{host.name}.unbound")
-        self.unbound = None
+        self.unbound: Process | None = None
         os.makedirs(self.dir)
 
-    def start(self):
+    def start(self) -> None:
         """Start unbound and wait until it listens."""
         ecs = [f"send-client-subnet: {s}" for s in self.servers] + \
             ["max-client-subnet-ipv4: 24", "max-client-subnet-ipv6: 56"]
@@ -176,11 +188,12 @@ class Resolver:
                 servers="\n".join(f"    stub-addr: {s}" for s in self.servers)))
         call(["unbound-checkconf", path])
         self.unbound = self.host.start("unbound", ["unbound", "-d", "-p", "-c", path])
-        wait_until(lambda: self.unbound.alive() and ":53 " in self.host.run(["ss", "-lun"]), 10,
+        unbound = self.unbound
+        wait_until(lambda: unbound.alive() and ":53 " in self.host.run(["ss", "-lun"]), 10,
                    f"unbound on {self.host.name}")
 
 
-def pass_program():
+def pass_program() -> str:
     """An XDP program that lets everything by: a veth whose peer sends by XDP_TX needs one."""
     path = os.path.join(BUILD, "tests/lab/pass.bpf.o")
     if not os.path.exists(path):

@@ -4,22 +4,29 @@
 A server of N sites has a service for each way in which N nodes can see the last site (up, down, or nothing that
 counts), and a name that leads there first. So one step plays them all, once for each way in which nodes can be lost.
 """
+from __future__ import annotations
+
+import collections
 import itertools
 import os
 import random
 import subprocess
 import time
 import types
+import typing
 
 from net import LabError, executable, say, wait_until
 from world import Node
+
+if typing.TYPE_CHECKING:
+    from net import Lab
 
 NO_VOTE = "xvrp"  # unknown, inconclusive, from before a restart, never succeeded
 ADDRESS = "10.9.0.1"
 ALIVE_AT = 48  # base/page.h: alive_ms
 
 
-def config(n, services):
+def config(n: typing.Any, services: int) -> str:
     """N sites with a node each; every service is at the last site first."""
     sites = ", ".join(f'{{ name = "s{k}"; }}' for k in range(n))
     nodes = ",\n".join(
@@ -53,13 +60,13 @@ ns A 192.0.2.1
 class Server:
     """A weir-dns of N sites, and the pages that it reads."""
 
-    def __init__(self, lab, n):
+    def __init__(self, lab: Lab, n: typing.Any) -> None:
         self.n = n
         # of the own view, with two sites, alone "no vote" means "as before"; there the letter depends on the state
         self.words = list(itertools.product("ud-", repeat=n))
         host = lab.host(f"dns{n}")
         host.address("lo", f"{ADDRESS}/32")
-        self.node = Node(types.SimpleNamespace(), types.SimpleNamespace(node="n0"), host)
+        self.node = Node(types.SimpleNamespace(), types.SimpleNamespace(node="n0"), host)  # type: ignore[arg-type]  # what is used of them
         self.host = host
         files = {"weir.conf": config(n, len(self.words)), "p.example.zone": ZONE, "hash.key": "0" * 32 + "\n"}
         for name, text in files.items():
@@ -76,23 +83,23 @@ class Server:
                    self.node.ctl("dns", {"do": "status"})["serving"], 60, f"weir-dns of {n} sites", 0.1)
         wait_until(lambda: all(self.named()), 60, "all views are found", 0.2)
 
-    def show(self, fresh, words):
+    def show(self, fresh: str, words: list[typing.Any]) -> None:
         self.tool.stdin.write(f"{fresh} {''.join(words)}\n")
         self.tool.stdin.flush()
         if self.tool.stdout.readline() != "done\n":
             raise LabError("lab-views has ended")
 
-    def settle(self):
+    def settle(self) -> None:
         """Wait until a whole tick of weir-dns began after now: it has seen what there is."""
         began_ms = time.clock_gettime(time.CLOCK_BOOTTIME) * 1000 + 1
 
-        def alive_ms():
+        def alive_ms() -> int:
             with open(os.path.join(self.node.run_dir, "stats.dns.page"), "rb") as f:
                 f.seek(ALIVE_AT)
                 return int.from_bytes(f.read(8), "little")
         wait_until(lambda: alive_ms() > began_ms, 30, "weir-dns ticks", 0.02)
 
-    def named(self):
+    def named(self) -> list[typing.Any]:
         """Whether each service's name leads to the last site."""
         questions = [word for i in range(len(self.words)) for word in ("-q", f"w{i}.p.example")]
         answers = self.host.run(["kdig", f"@{ADDRESS}", "+short", "+timeout=2", "+retry=3", *questions], timeout=120).split()
@@ -100,13 +107,13 @@ class Server:
             raise LabError(f"{len(answers)} answers to {len(self.words)} questions")
         return [a == f"203.0.113.{self.n}" for a in answers]
 
-    def letters(self, words, was_up, at):
+    def letters(self, words: tuple[str, ...], was_up: bool, at: int) -> str:
         """The words to show for 'no vote': any of those that have none."""
         if self.n == 2:
             return "".join(c if c != "-" else "xvrp"[at % 4] if k else "vi"[was_up] for k, c in enumerate(words))
         return "".join(c if c != "-" else NO_VOTE[(at + k) % 4] for k, c in enumerate(words))
 
-    def play(self, fresh, was_up, counts):
+    def play(self, fresh: str, was_up: bool, counts: collections.defaultdict[str, typing.Any]) -> None:
         """All words, with some nodes lost, when the site was up (or down) before."""
         n = len(self.words)
         self.show("1" * self.n, ["u" * self.n if was_up else "d" * self.n] * n)
@@ -118,7 +125,8 @@ class Server:
         for words, named in zip(self.words, self.named()):
             self.judge(fresh, words, was_up, named, counts)
 
-    def judge(self, fresh, words, was_up, named, counts):
+    def judge(self, fresh: str, words: tuple[str, ...], was_up: bool, named: typing.Any,
+              counts: collections.defaultdict[str, typing.Any]) -> None:
         """By what a majority is: more than half of the sites, lost ones counted; two sites trust the own view."""
         seen = [c for c, f in zip(words, fresh) if f == "1"]
         down, up = seen.count("d"), seen.count("u")
@@ -139,13 +147,13 @@ class Server:
             counts[wrong] += 1
             counts["examples"].append(f"{wrong}: {self.n} sites, fresh {fresh}, words {''.join(words)}")
 
-    def close(self):
+    def close(self) -> None:
         self.tool.stdin.close()
         self.tool.wait(10)
         self.node.kill("dns")
 
 
-def masks(n, quick):
+def masks(n: typing.Any, quick: bool) -> list[str]:
     """The ways in which nodes are lost: all of them, or a sample that always has none, all and each one."""
     found = ["".join(m) for m in itertools.product("10", repeat=n)]
     if quick and n == 5:

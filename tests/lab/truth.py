@@ -5,7 +5,10 @@ A situation is a function of a Bed; most are a fault, entered and left. A module
 SITUATIONS; lab_truth.py runs them all. The state must be right within 2 s after the evidence (carrier, route,
 process, verdict), the same in each place that shows it, and well again after the fault.
 """
+from __future__ import annotations
+
 import json
+import re
 import time
 import typing
 import urllib.parse
@@ -13,6 +16,10 @@ import urllib.parse
 import plan as planning
 from net import LabError, executable, say, wait_until
 from world import World
+
+if typing.TYPE_CHECKING:
+    from net import Lab
+    from report import Report
 
 SOON_S = 2.0  # the status is right so soon after the evidence
 GIVE_UP_S = 30  # and a lab waits so long to see how late it is
@@ -36,14 +43,14 @@ class Status(typing.NamedTuple):
     took_s: float
 
     @property
-    def state(self):
+    def state(self) -> typing.Any:
         return self.body.get("state")
 
-    def reason(self, code, subject):
+    def reason(self, code: str, subject: typing.Any) -> typing.Any:
         """The reason with this code ("": with any) about this subject."""
         return next((r for r in self.body.get("reasons", []) if code in ("", r["code"]) and subject in r["subject"]), None)
 
-    def says(self, states, code, subject):
+    def says(self, states: typing.Any, code: str, subject: typing.Any) -> bool:
         """Whether it says one of `states`, for this reason (code None: for none in particular)."""
         return self.state in states and (code is None or self.reason(code, subject) is not None)
 
@@ -51,7 +58,7 @@ class Status(typing.NamedTuple):
 class Bed:
     """A world, what its node says, and a report; `node` is what is looked at."""
 
-    def __init__(self, report, lab, driver="xdp", slack_s=0):
+    def __init__(self, report: Report, lab: Lab, driver: str = "xdp", slack_s: int = 0) -> None:
         self.report, self.lab, self.driver, self.slack_s = report, lab, driver, slack_s
         plan = planning.simple(1, 3)
         self.site_plan = plan.sites[0]
@@ -64,9 +71,12 @@ class Bed:
         self.site = self.world.sites[0]
         self.node, self.host, self.router = self.site.node, self.site.node.host, self.world.router
         self.peer = self.site.node_of(plan.more_nodes[0])
-        self.wrong, self.results = [], []
+        self.port_mac = ""  # kept while another is set
+        self.kept = b""     # a document, while another is in force
+        self.wrong: list[typing.Any] = []
+        self.results: list[typing.Any] = []
 
-    def start(self):
+    def start(self) -> None:
         for node in self.site.all_nodes:
             node.write_config()
         self.site.start_backends()
@@ -74,14 +84,14 @@ class Bed:
         self.node.start()
         self.wait_until_well(60)
 
-    def weir(self, *arguments, errors=False):
+    def weir(self, *arguments: str, errors: bool = False) -> tuple[int, str]:
         """A command of the node: (exit status, standard output, with `errors` standard error too)."""
         script = '"$@" 2>&1; echo "#$?"' if errors else '"$@"; echo "#$?"'
         text = self.host.run(["sh", "-c", script, "sh", executable("weir"), *self.node.options, *arguments], check=False)
         body, _, status = text.rpartition("#")
         return int(status), body
 
-    def status(self):
+    def status(self) -> Status:
         """What `weir status --json` says now."""
         asked = time.monotonic()
         code, text = self.weir("status", "--json")
@@ -91,10 +101,10 @@ class Bed:
             body = {}
         return Status(code, body, asked, time.monotonic() - asked)
 
-    def wait_until_well(self, timeout_s=GIVE_UP_S):
-        last = []
+    def wait_until_well(self, timeout_s: float = GIVE_UP_S) -> None:
+        last: list[typing.Any] = []
 
-        def well():
+        def well() -> typing.Any:
             last[:] = [self.status()]
             return last[0].state == "well"
         try:
@@ -102,7 +112,7 @@ class Bed:
         except LabError:
             raise LabError(f"not well after {timeout_s} s: {last[0].state} {last[0].body.get('why')}") from None
 
-    def well_again(self, name):
+    def well_again(self, name: str) -> None:
         """Note that the node is well soon after a fault has gone; a lab that waits longer goes on with a bed that is well."""
         since_s = time.monotonic()
         self.wait_until_well(60)
@@ -110,7 +120,8 @@ class Bed:
         if not self.report.check(late_s <= WELL_AGAIN_S, f"{name}: well again within {WELL_AGAIN_S} s", f"{late_s:.1f} s"):
             self.wrong.append(f"{name}: well again after {late_s:.1f} s")
 
-    def expect(self, name, state, code, subject="", since_s=None, soon_s=SOON_S):
+    def expect(self, name: str, state: str | tuple[str, str], code: str, subject: str = "", since_s: float | None = None,
+               soon_s: typing.Any = SOON_S) -> Status:
         """Note that the node comes to say `state` for the reason `code`; the evidence is there since `since_s`."""
         since_s = time.monotonic() if since_s is None else since_s
         states = state if isinstance(state, tuple) else (state,)
@@ -121,7 +132,7 @@ class Bed:
                    late_s)
         return seen
 
-    def _watch(self, states, code, subject, since_s):
+    def _watch(self, states: tuple[typing.Any, ...], code: str, subject: str, since_s: float) -> Status:
         while True:
             seen = self.status()
             if seen.says(states, code, subject):
@@ -130,13 +141,13 @@ class Bed:
                 return seen
             time.sleep(0.05)
 
-    def note(self, name, true, seen, late_s):
+    def note(self, name: str, true: object, seen: str, late_s: float) -> None:
         self.report.check(true, name, seen)
         self.results.append({"name": name, "driver": self.driver, "ok": bool(true), "late_s": round(late_s, 2)})
         if not true:
             self.wrong.append(name)
 
-    def same_everywhere(self, state):
+    def same_everywhere(self, state: typing.Any) -> list[str]:
         """The state as the other places show it: exit status, wait, the API, metrics, events. @return what differs"""
         seen, differs = self.status(), []
         if (seen.state, seen.exit_status) != (state, EXIT[state]):
@@ -154,7 +165,7 @@ class Bed:
             differs.append(f"event: {self._last_event()}")
         return differs
 
-    def rows(self):
+    def rows(self) -> dict[typing.Any, typing.Any]:
         """The checks' verdicts by backend, as weir-health has them."""
         try:
             answer = self.node.ctl("health", {"do": "list"})
@@ -162,7 +173,7 @@ class Bed:
             return {}
         return {r["backend"]: r for r in answer["targets"] if "backend" in r}
 
-    def must(self, *arguments):
+    def must(self, *arguments: str) -> str:
         """A command of the node that has to succeed."""
         code, text = self.weir(*arguments, errors=True)
         if code:
@@ -170,23 +181,25 @@ class Bed:
         return text
 
     @staticmethod
-    def _soon(condition):
+    def _soon(condition: typing.Callable[..., typing.Any]) -> typing.Any:
         try:
             return wait_until(condition, 3, "", 0.1)
         except LabError:
             return False
 
-    def _last_event(self):
+    def _last_event(self) -> typing.Any:
         items = self.node.api("GET", "/v1/events?limit=1000")[1]["items"]
         return ([""] + [e["message"] for e in items if e["kind"] == "status"])[-1]
 
-    def metrics(self):
+    def metrics(self) -> str:
         return self.host.run(["curl", "-s", "--unix-socket", f"{self.node.run_dir}/api.sock", "http://weir/metrics"])
 
 
-def fault(name, enter, leave, state, code, subject="", elsewhere=True, **more):
+def fault(name: str, enter: typing.Callable[..., typing.Any], leave: typing.Callable[..., typing.Any],
+          state: str | tuple[str, str], code: str, subject: str = "", elsewhere: bool = True,
+          **more: typing.Any) -> Situation:
     """A situation that is a fault: `enter` makes it and returns when the evidence was there (None: now), `leave` undoes it."""
-    def run(bed):
+    def run(bed: Bed) -> None:
         try:
             since_s = enter(bed)
             seen = bed.expect(name, state, code, subject, since_s)
@@ -200,7 +213,7 @@ def fault(name, enter, leave, state, code, subject="", elsewhere=True, **more):
     return Situation(name, run, **more)
 
 
-def run_all(bed, situations):
+def run_all(bed: Bed, situations: typing.Any) -> None:
     """Run situations on a bed; one that fails with an exception is wrong, and the next one starts from a bed that is well."""
     for situation in situations:
         if bed.driver not in situation.drivers:

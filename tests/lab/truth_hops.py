@@ -1,58 +1,65 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Situations of next hops, attachments and the path of tunnel probes."""
+from __future__ import annotations
+
 import json
 import os
 import re
 import time
+import typing
 
 from net import executable, wait_until
 from servers import pass_program
 from truth import Situation, fault
 from truth_ports import BOTH
 
+if typing.TYPE_CHECKING:
+    from truth import Bed
+    from servers import Backend
+
 FAILED_S = 16  # a next hop is asked within 10 s, and gives no answer for 3 s
 UNANSWERED = ("FAILED", "INCOMPLETE")
 
 
-def backend_of(bed, i):
+def backend_of(bed: Bed, i: int) -> Backend:
     return bed.site.backends[i]
 
 
-def family(address):
+def family(address: str) -> str:
     return "-6 " if ":" in address else ""
 
 
-def host_route(address):
+def host_route(address: str) -> str:
     return f"{address}/{128 if ':' in address else 32}"
 
 
-def refuse(kind, i):
-    def enter(bed):
+def refuse(kind: str, i: int) -> typing.Callable[..., float]:
+    def enter(bed: Bed) -> float:
         address = backend_of(bed, i).addresses[0]
         bed.host.ip(f"{family(address)}route add {kind} {host_route(address)}")
         return time.monotonic() + 1  # positively unusable for 1 s
     return enter
 
 
-def accept(kind, i):
-    def leave(bed):
+def accept(kind: str, i: int) -> typing.Callable[..., None]:
+    def leave(bed: Bed) -> None:
         address = backend_of(bed, i).addresses[0]
         bed.host.ip(f"{family(address)}route del {kind} {host_route(address)}")
     return leave
 
 
-def refused(kind, i, **more):
+def refused(kind: str, i: int, **more: typing.Any) -> Situation:
     return fault(f"a route says {kind} (ams-b{i + 1})", refuse(kind, i), accept(kind, i), "degraded", "next-hop-unusable",
                  f"ams-b{i + 1}", **more)
 
 
-def neighbour_state(bed, address):
+def neighbour_state(bed: Bed, address: str) -> typing.Any:
     rows = json.loads(bed.host.run(["ip", "-j", "neigh", "show", address, "dev", "eth1"]) or "[]")
     return rows[0]["state"][0] if rows else ""
 
 
-def switched_off(i):
-    def enter(bed):
+def switched_off(i: int) -> typing.Callable[..., float]:
+    def enter(bed: Bed) -> float:
         backend = backend_of(bed, i)
         bed.router.link_down(f"p-{backend.name}")
         wait_until(lambda: neighbour_state(bed, backend.addresses[0]) in UNANSWERED, FAILED_S, "its neighbour entry fails", 0.05)
@@ -62,16 +69,16 @@ def switched_off(i):
     return enter
 
 
-def switched_on(i):
+def switched_on(i: int) -> typing.Callable[..., typing.Any]:
     return lambda bed: bed.router.link_up(f"p-{backend_of(bed, i).name}")
 
 
-def port_deleted(bed):
+def port_deleted(bed: Bed) -> None:
     bed.port_mac = bed.host.mac("eth1")
     bed.host.ip("link del eth1")
 
 
-def port_made_again(bed):
+def port_made_again(bed: Bed) -> None:
     """As a driver's reload does: another interface with the old name and MAC address, then the host's addresses and routes."""
     p = bed.site_plan
     bed.lab.port(bed.router, bed.site.switch, bed.site.node_port, bed.host, "eth1", 1600)
@@ -82,15 +89,15 @@ def port_made_again(bed):
     bed.host.route("default", p.gateway6)
 
 
-def clsact_replaced(bed):
+def clsact_replaced(bed: Bed) -> None:
     bed.host.run(["sh", "-c", "until tc qdisc del dev eth1 clsact 2>/dev/null; tc qdisc add dev eth1 ingress 2>/dev/null; do :; done"])
 
 
-def clsact_free(bed):
+def clsact_free(bed: Bed) -> None:
     bed.host.run(["tc", "qdisc", "del", "dev", "eth1", "ingress"], check=False)
 
 
-def vip_elsewhere(bed):
+def vip_elsewhere(bed: Bed) -> None:
     """The VIPs are routed by an interface that is no port: probes would not meet their program."""
     bed.lab.link(bed.router, "p-other", bed.host, "eth2")
     bed.host.address("eth2", "10.99.0.2/24")
@@ -98,28 +105,28 @@ def vip_elsewhere(bed):
     bed.host.ip(f"route add {bed.site_plan.vip4}/32 via 10.99.0.1")
 
 
-def vip_by_port(bed):
+def vip_by_port(bed: Bed) -> None:
     bed.host.ip("link del eth2")
 
 
-def vips_of(bed):
+def vips_of(bed: Bed) -> list[typing.Any]:
     return [v for v in (bed.site_plan.vip4, bed.site_plan.vip6) if v]
 
 
-def vips_refused(bed):
+def vips_refused(bed: Bed) -> None:
     """The node's own routes refuse the VIPs, as those that a routing daemon announces: that says nothing about backends."""
     bed.host.ip(*(f"{family(v)}route add unreachable {host_route(v)}" for v in vips_of(bed)))
 
 
-def vips_routed(bed):
+def vips_routed(bed: Bed) -> None:
     bed.host.ip(*(f"{family(v)}route del unreachable {host_route(v)}" for v in vips_of(bed)))
 
 
-def turned_down(bed):
+def turned_down(bed: Bed) -> typing.Any:
     return bed.node.stats("health").get(("weir_health_turned_down_total", ""), 0)
 
 
-def nobody_is_blamed(bed):
+def nobody_is_blamed(bed: Bed) -> None:
     """The port is deleted and made again, clsact taken away ten times: no check turns to down, and all are well."""
     before = turned_down(bed)
     for _ in range(10):
@@ -132,19 +139,19 @@ def nobody_is_blamed(bed):
     bed.note("attachments come back, and no check turns to down", turned_down(bed) == before, turned_down(bed) - before, 0)
 
 
-def no_way_to_any(bed):
+def no_way_to_any(bed: Bed) -> float:
     """Blackhole routes to all: the guard keeps the last good, and nothing is forwarded."""
     for i in range(3):
         refuse("blackhole", i)(bed)
     return time.monotonic() + 1
 
 
-def ways_to_all(bed):
+def ways_to_all(bed: Bed) -> None:
     for i in range(3):
         accept("blackhole", i)(bed)
 
 
-def plan_warns(bed):
+def plan_warns(bed: Bed) -> None:
     """What can be known before a change is in force: routes that refuse, and l2 behind a gateway."""
     b1, b3 = (backend_of(bed, i).addresses[0] for i in (0, 2))
     path = os.path.join(bed.node.conf, "planned.conf")

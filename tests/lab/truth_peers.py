@@ -1,26 +1,33 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Situations of peers, their token, versions, and documents."""
+from __future__ import annotations
+
 import os
 import time
+import typing
 
 import plan as planning
 from net import wait_until
 from truth import Situation, fault
 
+if typing.TYPE_CHECKING:
+    from truth import Bed
+    from world import Node
+
 ROUND_S = 2.0  # peers are asked so often: the evidence is an answer that does not come
 TOKEN = "peer.token"
 
 
-def peer_dies(bed):
+def peer_dies(bed: Bed) -> float:
     bed.peer.kill("mgmt")
     return time.monotonic() + ROUND_S
 
 
-def peer_returns(bed):
+def peer_returns(bed: Bed) -> None:
     bed.peer.start("mgmt")
 
 
-def peer_is_unknown(bed):
+def peer_is_unknown(bed: Bed) -> None:
     """weir-mgmt starts, and the peer is not there: it was never heard."""
     bed.peer.kill("mgmt")
     bed.node.kill("mgmt")
@@ -28,7 +35,7 @@ def peer_is_unknown(bed):
     wait_until(lambda: bed.status().body.get("source") != "pages" and bed.status().body, 20, "management answers")
 
 
-def write_token(node, text):
+def write_token(node: Node, text: str | None) -> None:
     path = os.path.join(node.conf, TOKEN)
     if text is None:
         os.unlink(path)
@@ -39,21 +46,21 @@ def write_token(node, text):
     os.rename(path + ".new", path)
 
 
-def token_goes(bed):
+def token_goes(bed: Bed) -> float:
     write_token(bed.node, None)
     return time.monotonic() + ROUND_S
 
 
-def token_differs(bed):
+def token_differs(bed: Bed) -> float:
     write_token(bed.node, "q" * 43 + "\n")
     return time.monotonic() + ROUND_S
 
 
-def token_is_back(bed):
+def token_is_back(bed: Bed) -> None:
     write_token(bed.node, "p" * 43 + "\n")
 
 
-def without_token_nothing_is_complete(bed):
+def without_token_nothing_is_complete(bed: Bed) -> None:
     """A drain with --all says that the peer does not have it."""
     since = token_goes(bed)
     try:
@@ -67,24 +74,24 @@ def without_token_nothing_is_complete(bed):
     bed.wait_until_well(60)
 
 
-def document_is_garbage(bed):
+def document_is_garbage(bed: Bed) -> None:
     with open(os.path.join(bed.node.state, "effective.conf"), "rb") as f:
         bed.kept = f.read()
     replace_document(bed, b"this is no document\n")
 
 
-def document_is_whole(bed):
+def document_is_whole(bed: Bed) -> None:
     replace_document(bed, bed.kept)
 
 
-def replace_document(bed, content):
+def replace_document(bed: Bed, content: bytes) -> None:
     path = os.path.join(bed.node.state, "effective.conf")
     with open(path + ".lab", "wb") as f:
         f.write(content)
     os.rename(path + ".lab", path)
 
 
-def listen_fails(bed):
+def listen_fails(bed: Bed) -> None:
     """weir-dns starts, and the address that it is to answer on is not there."""
     bed.node.kill("dns")
     bed.host.ip(f"addr del {bed.site_plan.dns4}/32 dev lo")
@@ -92,13 +99,13 @@ def listen_fails(bed):
     wait_until(lambda: "dns-listen-failed" in bed.node.processes["dns"].log(), 20, "weir-dns tries to listen")
 
 
-def listen_works(bed):
+def listen_works(bed: Bed) -> None:
     bed.host.address("lo", f"{bed.site_plan.dns4}/32")
     bed.node.kill("dns")
     bed.node.start("dns")
 
 
-def version_waits(bed):
+def version_waits(bed: Bed) -> None:
     """A risky version waits to be confirmed; then it is rolled back by hand."""
     bed.world.plan.hash = "source"
     bed.node.write_config()

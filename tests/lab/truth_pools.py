@@ -1,21 +1,27 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Situations of pools: backends that die, drains, ways to backends, checks that know nothing."""
+from __future__ import annotations
+
 import signal
 import time
+import typing
 
 from net import wait_until
 from truth import Situation, fault
 
+if typing.TYPE_CHECKING:
+    from truth import Bed
+
 DOWN_S = 20
 
 
-def is_seen(bed, names, state):
+def is_seen(bed: Bed, names: list[typing.Any], state: str) -> typing.Any:
     rows = bed.rows()
     return rows and all(rows[n]["state"] == state for n in names)
 
 
-def backends_die(*which):
-    def enter(bed):
+def backends_die(*which: int) -> typing.Callable[..., None]:
+    def enter(bed: Bed) -> None:
         backends = [bed.site.backends[i] for i in which]
         for b in backends:
             b.kill()
@@ -23,48 +29,48 @@ def backends_die(*which):
     return enter
 
 
-def backends_return(*which):
-    def leave(bed):
+def backends_return(*which: int) -> typing.Callable[..., None]:
+    def leave(bed: Bed) -> None:
         for i in which:
             bed.site.backends[i].start()
     return leave
 
 
-def override(what, *which, undo):
+def override(what: str, *which: int, undo: str) -> tuple[typing.Callable[..., None], typing.Callable[..., None]]:
     """An override of backends; the evidence is that it is in force (it is announced 2 s ahead)."""
-    def enter(bed):
+    def enter(bed: Bed) -> None:
         for i in which:
             bed.must(what, "backend", f"{bed.site_plan.pool}/{bed.site.backends[i].name}", "--until", "never", "--reason", "lab",
                      "--override", "last-backend")
         time.sleep(2.5)
 
-    def leave(bed):
+    def leave(bed: Bed) -> None:
         for i in which:
             bed.weir(undo, "backend", f"{bed.site_plan.pool}/{bed.site.backends[i].name}", "--reason", "lab")
     return enter, leave
 
 
-def routes(kind, *which):
-    def change(bed, do):
+def routes(kind: str, *which: int) -> tuple[typing.Callable[..., float], typing.Callable[..., None]]:
+    def change(bed: Bed, do: typing.Any) -> None:
         for i in which:
             address = bed.site_plan.backends[i].address
             six = ":" in address
             bed.host.ip(f"{'-6 ' if six else ''}route {do} {kind} {address}/{128 if six else 32}")
 
-    def enter(bed):
+    def enter(bed: Bed) -> float:
         change(bed, "add")
         return time.monotonic() + 1  # positively unusable for 1 s
 
     return enter, lambda bed: change(bed, "del")
 
 
-def switch_dies(bed):
+def switch_dies(bed: Bed) -> None:
     """The port has carrier, and nothing beyond it answers: no check can tell."""
     bed.router.link_down(bed.site.switch)
     wait_until(lambda: bed.rows() and all(r["inconclusive"] for r in bed.rows().values()), DOWN_S, "inconclusive checks")
 
 
-def switch_lives(bed):
+def switch_lives(bed: Bed) -> None:
     p, router = bed.site_plan, bed.router
     router.link_up(bed.site.switch)
     router.run(["ip", "-6", "addr", "replace", f"{p.gateway6}/64", "dev", bed.site.switch, "nodad"])
@@ -72,7 +78,7 @@ def switch_lives(bed):
         router.run(["ip", "-6" if ":" in via else "-4", "route", "replace", prefix, "via", via])
 
 
-def one_is_drained(bed):
+def one_is_drained(bed: Bed) -> None:
     """A drain that goes as intended is no trouble: the node is well, and why says what is in force."""
     enter, leave = override("drain", 0, undo="undrain")
     enter(bed)
@@ -81,7 +87,7 @@ def one_is_drained(bed):
     bed.wait_until_well()
 
 
-def hangs_unheard(bed):
+def hangs_unheard(bed: Bed) -> float:
     """A backend is silent, and so is the only control: nobody knows whether it lives, and it keeps its traffic."""
     bed.router.sysctl({"net.ipv4.icmp_echo_ignore_all": 1})
     bed.site.backends[1].nginx.signal(signal.SIGSTOP)
@@ -90,12 +96,12 @@ def hangs_unheard(bed):
     return time.monotonic() + 1
 
 
-def is_heard_again(bed):
+def is_heard_again(bed: Bed) -> None:
     bed.site.backends[1].nginx.signal(signal.SIGCONT)
     bed.router.sysctl({"net.ipv4.icmp_echo_ignore_all": 0})
 
 
-def no_verdicts_are_left(bed):
+def no_verdicts_are_left(bed: Bed) -> None:
     """weir-health starts without its file, and with all backends dead: it takes the time of a verdict."""
     bed.node.kill("health")
     bed.expect("weir-health is away", "degraded", "process-silent", "weir-health")
@@ -103,7 +109,7 @@ def no_verdicts_are_left(bed):
     bed.wait_until_well()
 
 
-def all_drained_say_why(bed):
+def all_drained_say_why(bed: Bed) -> None:
     """All drained: they serve all the same, and each place says why."""
     enter, leave = override("drain", 0, 1, 2, undo="undrain")
     try:
@@ -117,7 +123,7 @@ def all_drained_say_why(bed):
     bed.wait_until_well(60)
 
 
-def out_has_no_share(bed):
+def out_has_no_share(bed: Bed) -> None:
     """A backend without a way to it: no share, and why says so."""
     enter, leave = routes("unreachable", 0)
     try:

@@ -1,32 +1,38 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Situations of ports: carrier, names, interfaces that are not there."""
+from __future__ import annotations
+
 import time
+import typing
 
 from net import wait_until
 from truth import fault
 
+if typing.TYPE_CHECKING:
+    from truth import Bed
+
 BOTH = ("xdp", "dpdk")
 
 
-def carrier_goes(bed):
+def carrier_goes(bed: Bed) -> None:
     bed.router.link_down(bed.site.node_port)
     wait_until(lambda: "LOWER_UP" not in bed.host.run(["ip", "link", "show", "eth1"]), 5, "no carrier")
 
 
-def carrier_comes(bed):
+def carrier_comes(bed: Bed) -> None:
     bed.router.link_up(bed.site.node_port)
 
 
-def port_is_set_down(bed):
+def port_is_set_down(bed: Bed) -> None:
     bed.host.link_down("eth1")
 
 
-def port_is_set_up(bed):
+def port_is_set_up(bed: Bed) -> None:
     bed.host.link_up("eth1")
     routes_come_back(bed)
 
 
-def routes_come_back(bed):
+def routes_come_back(bed: Bed) -> None:
     """The kernel forgets routes with the link; an operator's network set-up brings them back."""
     p = bed.site_plan
     for prefix in (f"{p.node6}/64",):
@@ -35,12 +41,12 @@ def routes_come_back(bed):
         bed.host.run(["ip", family, "route", "replace", "default", "via", gateway], check=False)
 
 
-def port_is_renamed(bed):
+def port_is_renamed(bed: Bed) -> float:
     bed.host.ip("link set eth1 down", "link set eth1 name eth9", "link set eth9 up")
     return time.monotonic()
 
 
-def port_has_its_name(bed):
+def port_has_its_name(bed: Bed) -> None:
     bed.host.ip("link set eth9 down", "link set eth9 name eth1", "link set eth1 up")
     routes_come_back(bed)
 

@@ -1,37 +1,43 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Situations of processes: killed, hanging, refusing what they are given; management itself."""
+from __future__ import annotations
+
 import time
+import typing
 
 from net import wait_until
 from truth import Situation, fault
 
+if typing.TYPE_CHECKING:
+    from truth import Bed
+
 SIGN_S = 2.0  # a process that hangs is silent after so long
 
 
-def killed(name):
+def killed(name: str) -> typing.Callable[..., typing.Any]:
     return lambda bed: bed.node.kill(name)
 
 
-def started(name):
+def started(name: str) -> typing.Callable[..., typing.Any]:
     return lambda bed: bed.node.start(name)
 
 
-def hangs(name):
-    def enter(bed):
+def hangs(name: str) -> typing.Callable[..., float]:
+    def enter(bed: Bed) -> float:
         bed.node.stop_for_good(name)
         return time.monotonic() + SIGN_S
     return enter
 
 
-def resumes(name):
+def resumes(name: str) -> typing.Callable[..., typing.Any]:
     return lambda bed: bed.node.resume(name)
 
 
-def silent(name):
+def silent(name: str) -> dict[typing.Any, typing.Any]:
     return dict(code="process-silent", subject=f"weir-{name}")
 
 
-def without_management(bed):
+def without_management(bed: Bed) -> None:
     """The command line reads the pages: the same judgement, by its own facts."""
     bed.node.kill("mgmt")
     bed.expect("management is dead: the pages say so", "degraded", "process-silent", "weir-mgmt")

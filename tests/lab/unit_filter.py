@@ -5,16 +5,19 @@
 What systemd would do with SystemCallFilter=, where systemd is not the first process. Groups ("@system-service") are what
 systemd-analyze says they are; the filter is made by libseccomp, as systemd makes it.
 """
+from __future__ import annotations
+
 import ctypes
 import os
 import subprocess
 import sys
+import typing
 
 UNIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "packaging", "weir.service")
 ALLOW, ERRNO_EPERM = 0x7FFF0000, 0x00050000 | 1
 
 
-def members(name):
+def members(name: str) -> set[typing.Any]:
     """The system calls of a group, or the call itself."""
     if not name.startswith("@"):
         return {name}
@@ -23,14 +26,14 @@ def members(name):
     return set().union(*(members(line) for line in lines if line and not line.startswith("#")))
 
 
-def allowed():
+def allowed() -> set[typing.Any]:
     """All system calls that the unit allows."""
     with open(UNIT, encoding="utf-8") as f:
         words = [w for line in f if line.startswith("SystemCallFilter=") for w in line.partition("=")[2].split()]
     return set().union(*(members(w) for w in ["@default", *words]))
 
 
-def enter():
+def enter() -> None:
     """This process, and all that it starts, under the filter."""
     lib = ctypes.CDLL("libseccomp.so.2", use_errno=True)
     lib.seccomp_init.restype = ctypes.c_void_p

@@ -1,30 +1,35 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Reads the logs of clients and probes while they grow, and answers questions about times and shares."""
+from __future__ import annotations
+
 import math
 import os
 import threading
 import time
+import typing
 
-from net import say, wait_until
+from net import Process, say, wait_until
+from world import REQUEST_KINDS as KINDS
 from world import Request
 
-KINDS = tuple(Request.__annotations__.values())
+Meant = typing.Callable[[Request], bool]
 
 
-def now_ms():
+def now_ms() -> int:
     return int(time.time() * 1000)
 
 
 class Crowd:
     """The requests of a running client, read as they end."""
 
-    def __init__(self, path, process, site_of):
+    def __init__(self, path: str, process: Process | None, site_of: typing.Mapping[str, str]) -> None:
         self.path, self.process, self.site_of = path, process, site_of
         self.name = os.path.basename(path).removesuffix(".requests")
-        self.requests, self.rest, self.at = [], "", 0
+        self.requests: list[Request] = []
+        self.rest, self.at = "", 0
         self.ended_ms = 0  # all requests that were started before have ended
 
-    def read(self):
+    def read(self) -> list[Request]:
         """Read what has come; returns all requests so far."""
         try:
             with open(self.path) as f:
@@ -42,16 +47,19 @@ class Crowd:
                 self.requests.append(Request(*(kind(w) for kind, w in zip(KINDS, line.split()))))
         return self.requests
 
-    def wait_ended(self, until_ms):
+    def wait_ended(self, until_ms: float) -> None:
         """Wait until all requests that were started before a time have ended: what is under way can still fail."""
-        def ended():
-            self.read()
-            return self.ended_ms >= until_ms or not self.process.alive()
-        if self.process:
-            wait_until(ended, 60, f"the requests of {self.name} end", 0.05)
-            self.read()
+        if not self.process:
+            return
+        alive = self.process.alive
 
-    def failures(self, start_ms, end_ms=None, syns=True):
+        def ended() -> bool:
+            self.read()
+            return self.ended_ms >= until_ms or not alive()
+        wait_until(ended, 60, f"the requests of {self.name} end", 0.05)
+        self.read()
+
+    def failures(self, start_ms: float, end_ms: float | None = None, syns: bool = True) -> list[tuple[str, str, str]]:
         """What was started in a time (up to now, if no end is given) and went wrong, once all of it has ended: requests
         that failed, and with `syns` those whose first SYN was lost, though the one sent again got through. A second and more
         without any request shows nothing, and is a failure, too."""
@@ -63,43 +71,43 @@ class Crowd:
         return [(r.result if r.result != "ok" else "SYN lost", r.target, r.backend) for r in started
                 if r.result != "ok" or syns and r.resent]
 
-    def between(self, start_ms, end_ms):
+    def between(self, start_ms: float, end_ms: float) -> list[Request]:
         """The requests that were started in a time."""
         return [r for r in self.read() if start_ms <= r.start_ms < end_ms]
 
-    def site(self, request):
+    def site(self, request: Request) -> str:
         return self.site_of.get(request.target, "?")
 
-    def shares(self, start_ms, end_ms, only=lambda r: True):
+    def shares(self, start_ms: float, end_ms: float, only: Meant = lambda r: True) -> tuple[dict[str, float], int]:
         """({site: share of the sources}, number of sources) by the last site each source went to in a time."""
         last = {r.source: self.site(r) for r in self.between(start_ms, end_ms) if only(r) and r.target != "::"}
-        counts = {}
+        counts: dict[str, int] = {}
         for site in last.values():
             counts[site] = counts.get(site, 0) + 1
         return {s: n / len(last) for s, n in counts.items()}, len(last)
 
-    def backends(self, start_ms, end_ms, site):
+    def backends(self, start_ms: float, end_ms: float, site: str) -> tuple[dict[str, float], int]:
         """({backend: share of the requests}, number) at a site in a time."""
-        counts = {}
+        counts: dict[str, int] = {}
         for r in self.between(start_ms, end_ms):
             if self.site(r) == site and r.backend != "-":
                 counts[r.backend] = counts.get(r.backend, 0) + 1
         n = sum(counts.values())
         return {b: c / n for b, c in counts.items()}, n
 
-    def last_start(self, site, since_ms):
+    def last_start(self, site: str, since_ms: float) -> int | None:
         """When the last request to a site was started, since a time; None if none was."""
         return max((r.start_ms for r in self.read() if r.start_ms >= since_ms and self.site(r) == site),
                    default=None)
 
-    def line(self, begin_ms, end_ms, only=lambda r: True):
+    def line(self, begin_ms: float, end_ms: float, only: Meant = lambda r: True) -> str:
         """One line of progress about a stretch of time; shares are those of the requests that are meant."""
         requests = self.between(begin_ms, end_ms)
-        bad = {}
+        bad: dict[str, int] = {}
         for r in requests:
             if r.result != "ok":
                 bad[r.result] = bad.get(r.result, 0) + 1
-        sites = {}
+        sites: dict[str, int] = {}
         for r in filter(only, requests):
             sites[self.site(r)] = sites.get(self.site(r), 0) + 1
         total = sum(sites.values())
@@ -112,35 +120,35 @@ class Crowd:
 class Progress:
     """Prints a line about a crowd every two seconds until stopped."""
 
-    def __init__(self, crowd, phase, only, every_s=2.0):
+    def __init__(self, crowd: Crowd, phase: str, only: Meant, every_s: float = 2.0) -> None:
         self.crowd, self.phase, self.only, self.every_s = crowd, phase, only, every_s
         self.ending = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
-    def _run(self):
+    def _run(self) -> None:
         begin, own = now_ms(), Crowd(self.crowd.path, None, self.crowd.site_of)
         while not self.ending.wait(self.every_s):
             end = now_ms() - 100
             say(f"{self.phase:14} {own.line(begin, end, self.only)}")
             begin = end
 
-    def stop(self):
+    def stop(self) -> None:
         self.ending.set()
         self.thread.join()
 
 
-def sigma(share, n):
+def sigma(share: float, n: int) -> float:
     return math.sqrt(max(share * (1 - share), 1e-6) / max(1, n))
 
 
 class Answers:
     """The log of dns_probe.py."""
 
-    def __init__(self, path, site_of):
+    def __init__(self, path: str, site_of: typing.Mapping[str, str]) -> None:
         self.path, self.site_of = path, site_of
 
-    def read(self):
+    def read(self) -> list[tuple[int, int, str, str, str, str, int, int]]:
         """[(sent_ms, answered_ms, server, prefix, rcode, site, ttl, scope)]; answered_ms 0: lost."""
         rows = []
         try:
@@ -154,6 +162,6 @@ class Answers:
             pass
         return rows
 
-    def last_naming(self, site, since_ms):
+    def last_naming(self, site: str, since_ms: float) -> int | None:
         """When the last answer that names a site came, since a time; None if none did."""
         return max((a for _, a, _, _, _, s, _, _ in self.read() if s == site and a >= since_ms), default=None)

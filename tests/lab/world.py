@@ -4,6 +4,8 @@
     router: p-* ports; a switch br-SITE for each site, its gateway
     site:   the node (eth1) and the backends (eth0) on the switch; replies go to the router directly
 """
+from __future__ import annotations
+
 import http.client
 import json
 import os
@@ -14,8 +16,11 @@ import struct
 import typing
 
 import plan as planning
-from net import LabError, call, executable, wait_until
+from net import Host, Lab, LabError, Process, call, executable, wait_until
 from servers import Backend, Resolver, pass_program
+
+if typing.TYPE_CHECKING:
+    from net import Lab
 
 SITE_MTU = 1600  # room for 1,500 bytes inside a tunnel
 PAGE_HEADER_BYTES = 64  # base/page.h
@@ -26,21 +31,21 @@ PROCESSES = ("mgmt", "dataplane", "health", "dns")
 class Node:
     """A host with Weir's four processes, started one by one, and the command line."""
 
-    def __init__(self, world, site_plan, host):
+    def __init__(self, world: World, site_plan: planning.SitePlan, host: Host) -> None:
         self.world, self.plan, self.host, self.name = world, site_plan, host, site_plan.node
         base = os.path.join(host.lab.dir, f"{host.name}.weir")
         self.conf, self.state, self.run_dir = (os.path.join(base, d) for d in ("conf", "state", "run"))
         self.bpf = os.path.join(host.lab.bpf_dir, "weir")
         for directory in (self.conf, self.state, self.run_dir, self.bpf):
             os.makedirs(directory, exist_ok=True)
-        self.processes = {}
+        self.processes: dict[str, Process] = {}
 
     @property
-    def options(self):
+    def options(self) -> list[str]:
         return ["--conf-dir", self.conf, "--state-dir", self.state, "--run-dir", self.run_dir,
                 "--bpf-dir", self.bpf, "--node", self.name]
 
-    def write_config(self, plan=None, hash_key=None):
+    def write_config(self, plan: planning.Plan | None = None, hash_key: str | None = None) -> None:
         """Write weir.conf, the zone and the keys of this node."""
         plan = plan or self.world.plan
         files = {"weir.conf": planning.config_text(plan), f"{plan.zone}.zone": planning.zone_text(plan),
@@ -55,27 +60,27 @@ class Node:
             if self.world.plan.api:
                 shutil.copy(os.path.join(self.host.lab.dir, source), os.path.join(self.conf, name))
 
-    def write_effective(self):
+    def write_effective(self) -> None:
         """Make the effective document of weir.conf, as weir-mgmt would, for labs without it."""
         self.host.run([executable("lab-effective"), os.path.join(self.conf, "weir.conf"), self.name,
                        os.path.join(self.state, "effective.conf")])
 
-    def start(self, *which, env=None):
+    def start(self, *which: str, env: dict[str, str] | None = None) -> None:
         """Start the named processes, or all four in order."""
         for name in which or PROCESSES:
             self.processes[name] = self.host.start(
                 f"weir-{name}", [executable(f"weir-{name}"), *self.options], env)
 
-    def kill(self, *which):
+    def kill(self, *which: str) -> None:
         """Kill the named processes, or all that run, as a crash would."""
         for name in which or list(self.processes):
             self.processes.pop(name).kill()
 
-    def start_supervised(self, *more):
+    def start_supervised(self, *more: str) -> None:
         """Start them all by `weir run`, which holds the listening sockets."""
         self.processes["run"] = self.host.start("weir-run", [executable("weir"), *self.options, "run", *more])
 
-    def pids(self, process=None):
+    def pids(self, process: str | None = None) -> list[int]:
         """The ids of this node's processes of ours in its namespace: of weir-PROCESS, or of all."""
         found = []
         for pid in call(["ip", "netns", "pids", self.host.ns], check=False).split():
@@ -88,7 +93,7 @@ class Node:
                 found.append((name, int(pid)))
         return [pid for name, pid in sorted(found)]
 
-    def kill_all(self):
+    def kill_all(self) -> None:
         """Kill the supervisor first, then the processes, so that none comes back."""
         for pid in self.pids():
             os.kill(pid, signal.SIGKILL)
@@ -97,31 +102,32 @@ class Node:
         self.processes.clear()
         wait_until(lambda: not self.pids(), 5, f"no process of ours on {self.name}")
 
-    def stop_for_good(self, process):
+    def stop_for_good(self, process: str) -> None:
         """Stop a process without ending it, as one that hangs: no supervisor brings it back."""
         for pid in self.pids(process):
             os.kill(pid, signal.SIGSTOP)
 
-    def resume(self, process):
+    def resume(self, process: str) -> None:
         """Undo stop_for_good()."""
         for pid in self.pids(process):
             os.kill(pid, signal.SIGCONT)
 
-    def wait_until_well(self, timeout_s=30):
+    def wait_until_well(self, timeout_s: float = 30) -> None:
         """Wait until `weir status` says that all is well here."""
-        def well():
-            return self.host.run([executable("weir"), *self.options, "status", "--json"], check=False) and \
+        def well() -> bool:
+            return bool(self.host.run([executable("weir"), *self.options, "status", "--json"], check=False)) and \
                 self.weir_json("status").get("state") == "well"
         wait_until(well, timeout_s, f"{self.name} is well", 0.3)
 
-    def weir(self, *arguments, check=True, timeout=60):
+    def weir(self, *arguments: str, check: bool = True, timeout: float = 60) -> str:
         """The command line on this node; its standard output."""
         return self.host.run([executable("weir"), *self.options, *arguments], check, timeout=timeout)
 
-    def weir_json(self, *arguments, timeout=60):
+    def weir_json(self, *arguments: str, timeout: float = 60) -> typing.Any:
         return json.loads(self.weir(*arguments, "--json", check=False, timeout=timeout))
 
-    def api(self, method, path, body=None, timeout_s=60, headers=None):
+    def api(self, method: str, path: str, body: object = None, timeout_s: float = 60,
+            headers: dict[str, str] | None = None) -> tuple[int, typing.Any]:
         """A request to this node's API on its UNIX socket: (status, parsed answer)."""
         connection = http.client.HTTPConnection("weir", timeout=timeout_s)
         connection.sock = socket.socket(socket.AF_UNIX)
@@ -134,7 +140,7 @@ class Node:
         connection.close()
         return answer.status, json.loads(text) if text else None
 
-    def ctl(self, process, request, timeout_s=10):
+    def ctl(self, process: str, request: dict[str, typing.Any], timeout_s: float = 10) -> typing.Any:
         """Ask a process on its control socket; its answer, parsed."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
             s.settimeout(timeout_s)
@@ -142,7 +148,7 @@ class Node:
             s.sendall(json.dumps(request).encode() + b"\n")
             return json.loads(s.makefile("r").readline())
 
-    def stats(self, process):
+    def stats(self, process: str) -> dict[tuple[str, str], int]:
         """A process's counters, from its stats page: {(name, labels): value}. Works when it is dead."""
         with open(os.path.join(self.run_dir, f"stats.{process}.page"), "rb") as f:
             data = f.read()
@@ -154,26 +160,26 @@ class Node:
         return found
 
 
-def text_of(field):
+def text_of(field: bytes) -> str:
     return field.split(b"\0", 1)[0].decode()
 
 
 class Site:
     """A node and its backends on one switch."""
 
-    def __init__(self, world, site_plan):
+    def __init__(self, world: World, site_plan: planning.SitePlan) -> None:
         self.world, self.plan, self.name = world, site_plan, site_plan.name
         lab, router = world.lab, world.router
         self.switch = f"br-{self.name}"
         lab.bridge(router, self.switch, SITE_MTU)
         router.address(self.switch, f"{site_plan.gateway4}/24", f"{site_plan.gateway6}/64")
         self.node_port = f"p-{site_plan.node}"
-        self.all_nodes = []
+        self.all_nodes: list[Node] = []
         self.node = self.node_of(site_plan)
         self.announce()
         self.backends = [self.add_backend(b) for b in site_plan.backends]
 
-    def node_of(self, plan):
+    def node_of(self, plan: planning.SitePlan) -> Node:
         """A node on this site's switch: the site's own, or a further one. What it sends to its VIPs is dropped: the
         kernel's last reset of a probe carries no mark, goes out plainly, and would come back as traffic."""
         router = self.world.router
@@ -185,7 +191,7 @@ class Site:
         self.all_nodes.append(node)
         return node
 
-    def _attach(self, name, interface, address4, address6):
+    def _attach(self, name: str, interface: str, address4: str, address6: str) -> Host:
         """A host on this site's switch, with both families and the router as its gateway."""
         lab, router = self.world.lab, self.world.router
         host = lab.host(name)
@@ -195,14 +201,14 @@ class Site:
         host.route("default", self.plan.gateway6)
         return host
 
-    def add_router(self, name, address4, address6):
+    def add_router(self, name: str, address4: str, address6: str) -> Host:
         """A router on this site's switch, with the site's gateway as its own. To be called before there is traffic: the
         gateway's MAC address may change with the number of hosts on its switch."""
         host = self._attach(name, "eth0", address4, address6)
         host.forward()
         return host
 
-    def add_backend(self, backend_plan):
+    def add_backend(self, backend_plan: planning.BackendPlan) -> Backend:
         """A further backend: its host, address and VIPs; nginx and agent are started by start()."""
         last = backend_plan.address.rsplit(":", 1)[-1].rsplit(".", 1)[-1]
         host = self._attach(backend_plan.name, "eth0", f"10.{self.plan.index}.1.{last}",
@@ -210,41 +216,41 @@ class Site:
         return Backend(host, backend_plan.name, [backend_plan.address], self.plan.vips,
                        rate=self.world.file_rate, files=self.world.files)
 
-    def announce(self):
+    def announce(self) -> None:
         """What BGP would do: the router sends the VIPs and the name server's addresses to the node."""
         p, router = self.plan, self.world.router
         router.route(f"{p.dns4}/32", p.node4)
         router.route(f"{p.dns6}/128", p.node6)
         self.announce_vips()
 
-    def announce_vips(self):
+    def announce_vips(self) -> None:
         self.world.router.route(f"{self.plan.vip4}/32", self.plan.node4)
         self.world.router.route(f"{self.plan.vip6}/128", self.plan.node6)
 
-    def withdraw_vips(self):
+    def withdraw_vips(self) -> None:
         self.world.router.ip(f"route del {self.plan.vip4}/32", f"-6 route del {self.plan.vip6}/128")
 
-    def lost_on_link(self):
+    def lost_on_link(self) -> int:
         """Frames for the node that the kernel dropped between the router's port and the node's program."""
         return self.world.router.counters(self.node_port)["tx_dropped"] + \
             self.node.host.counters("eth1")["rx_dropped"]
 
-    def lost_on_way_back(self):
+    def lost_on_way_back(self) -> int:
         """Frames from the node that the kernel dropped between the node's program and the router's port."""
         return self.world.router.counters(self.node_port)["rx_dropped"] + \
             self.node.host.counters("eth1")["tx_dropped"]
 
-    def wait_until_attached(self, timeout_s=20):
+    def wait_until_attached(self, timeout_s: float = 20) -> None:
         """Wait until the node's port carries Weir's program: from then on all packets for the VIPs are counted."""
         wait_until(lambda: "prog/xdp" in self.node.host.run(["ip", "-d", "link", "show", "eth1"]), timeout_s,
                    f"a program on {self.plan.node}'s port")
 
-    def start_backends(self):
+    def start_backends(self) -> None:
         for backend in self.backends:
             backend.start()
             backend.attach_agent([self.plan.tunnel4, self.plan.tunnel6])
 
-    def _cut_rules(self):
+    def _cut_rules(self) -> typing.Iterator[str]:
         """Routing rules that swallow what would enter or leave the site; the gateway itself still answers."""
         i, p = self.plan.index, self.plan
         outside = ["p-client"] + [f"p-res{j}" for j in range(1, len(self.world.resolvers) + 1)] + \
@@ -256,19 +262,19 @@ class Site:
         yield f"iif {self.switch} blackhole pref 10"
         yield f"-6 iif {self.switch} blackhole pref 10"
 
-    def _rules(self, do):
+    def _rules(self, do: str) -> None:
         self.world.router.ip(*(f"-6 rule {do} {r[3:]}" if r.startswith("-6 ") else f"rule {do} {r}"
                                for r in self._cut_rules()))
 
-    def cut(self):
+    def cut(self) -> None:
         """Nothing enters or leaves the site any more, in silence; inside all goes on."""
         self._rules("add")
 
-    def heal(self):
+    def heal(self) -> None:
         """Undo cut()."""
         self._rules("del")
 
-    def reset_agents(self):
+    def reset_agents(self) -> None:
         for backend in self.backends:
             backend.detach_agent()
 
@@ -291,9 +297,12 @@ class Request(typing.NamedTuple):
     resent: int
 
 
-def read_requests(path):
+REQUEST_KINDS: tuple[type, ...] = tuple(typing.get_type_hints(Request).values())
+
+
+def read_requests(path: str) -> list[Request]:
     """The requests that have ended, of a client's log."""
-    kinds = Request.__annotations__.values()
+    kinds = REQUEST_KINDS
     with open(path) as f:
         return [Request(*(kind(word) for kind, word in zip(kinds, line.split()))) for line in f
                 if line.endswith("\n") and not line.startswith("#")]
@@ -302,7 +311,7 @@ def read_requests(path):
 class Capture:
     """lab-capture on a port of the router; 'in' is what comes from the host behind the port."""
 
-    def __init__(self, world, port):
+    def __init__(self, world: World, port: str) -> None:
         base = os.path.join(world.lab.dir, f"capture.{port}")
         self.json_path, self.flows_path = base + ".json", base + ".flows"
         addresses = [f"vip={v}" for s in world.plan.sites for v in s.vips]
@@ -313,7 +322,8 @@ class Capture:
             f"capture-{port}", [executable("lab-capture"), port, self.json_path, self.flows_path, *addresses])
         wait_until(lambda: os.path.exists(self.json_path), 5, f"capture on {port}")
 
-    def counts(self, way, kind, outer=None, address=None, what="packets"):
+    def counts(self, way: str, kind: str, outer: str | None = None, address: str | None = None,
+               what: str = "packets") -> int:
         """The sum over the classes that fit; raises if the kernel lost frames on the way to the counter."""
         with open(self.json_path) as f:
             data = json.load(f)
@@ -323,20 +333,21 @@ class Capture:
                    if c["way"] == way and c["kind"] == kind and outer in (None, c["outer"])
                    and address in (None, c["address"]))
 
-    def flows(self):
+    def flows(self) -> list[tuple[int, str, str, str, int, str]]:
         """SYNs inside tunnels: (time_ms, way, outer, source, port, vip)."""
         with open(self.flows_path) as f:
             rows = [line.split() for line in f if line.endswith("\n")]
         return [(int(t), way, outer, source, int(port), vip) for t, way, outer, source, port, vip in rows]
 
-    def stop(self):
+    def stop(self) -> None:
         self.process.stop()
 
 
 class World:
     """Everything of a plan. Nothing runs until the start_*() functions are called."""
 
-    def __init__(self, lab, plan, resolvers=(True, False), file_rate="400k"):
+    def __init__(self, lab: Lab, plan: planning.Plan, resolvers: typing.Sequence[bool] = (True, False),
+                 file_rate: str = "400k") -> None:
         self.lab, self.plan, self.file_rate = lab, plan, file_rate
         self.files = os.path.join(lab.dir, "files")
         os.makedirs(self.files)
@@ -348,14 +359,14 @@ class World:
         self.sites = [Site(self, s) for s in plan.sites]
         self.resolvers = [self._make_resolver(j, ecs) for j, ecs in enumerate(resolvers, 1)]
 
-    def site(self, name):
+    def site(self, name: str) -> Site:
         return next(s for s in self.sites if s.name == name)
 
     @property
-    def nodes(self):
+    def nodes(self) -> list[Node]:
         return [s.node for s in self.sites]
 
-    def _make_client(self):
+    def _make_client(self) -> Host:
         client = self.lab.host("client")
         self.lab.link(self.router, "p-client", client, "eth0")
         self.router.offload("p-client", "tx off")
@@ -369,7 +380,7 @@ class World:
         client.sysctl({"net.ipv6.ip_nonlocal_bind": 1, "net.ipv4.tcp_tw_reuse": 1})
         return client
 
-    def _make_resolver(self, j, ecs):
+    def _make_resolver(self, j: int, ecs: bool) -> Resolver:
         host = self.lab.host(f"res{j}")
         self.lab.link(self.router, f"p-res{j}", host, "eth0")
         self.router.address(f"p-res{j}", f"198.18.{j}.1/24", f"2001:db8:53:{j}::1/64")
@@ -379,26 +390,26 @@ class World:
         servers = [a for s in self.plan.sites for a in (s.dns4, s.dns6)]
         return Resolver(host, self.plan.zone, servers, ecs)
 
-    def _make_certificate(self):
+    def _make_certificate(self) -> None:
         """One key pair for all nodes' APIs; it is its own authority."""
         names = ",".join(f"IP:{s.node4}" for s in self.plan.nodes)
         call(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
               "-days", "30", "-subj", "/CN=weir lab", "-addext", f"subjectAltName={names}",
               "-keyout", os.path.join(self.lab.dir, "tls.key"), "-out", os.path.join(self.lab.dir, "tls.crt")])
 
-    def write_configs(self):
+    def write_configs(self) -> None:
         for node in self.nodes:
             node.write_config()
 
-    def start_backends(self):
+    def start_backends(self) -> None:
         for site in self.sites:
             site.start_backends()
 
-    def start_resolvers(self):
+    def start_resolvers(self) -> None:
         for resolver in self.resolvers:
             resolver.start()
 
-    def write_sources(self):
+    def write_sources(self) -> str:
         """The client's file of sources; returns its path."""
         path = os.path.join(self.lab.dir, "sources")
         with open(path + ".new", "w") as f:
@@ -406,7 +417,7 @@ class World:
         os.rename(path + ".new", path)  # another client may be reading it
         return path
 
-    def start_client(self, name, rate, *more, targets=()):
+    def start_client(self, name: str, rate: float, *more: str | float, targets: typing.Sequence[str] = ()) -> Process:
         """Start a crowd of clients; its log is DIR/NAME.requests."""
         command = [executable("lab-client"), "--sources", self.write_sources(), "--name", self.plan.name,
                    "--rate", str(rate), "--tag", f"{name}-", "--log", os.path.join(self.lab.dir, f"{name}.requests"), *map(str, more)]
@@ -414,11 +425,11 @@ class World:
             command += ["--target", target]
         return self.client.start(name, command)
 
-    def start_capture(self, port):
+    def start_capture(self, port: str) -> Capture:
         """Count what passes a port of the router (a site's node_port, p-BACKEND, p-client)."""
         return Capture(self, port)
 
-    def source_lines(self):
+    def source_lines(self) -> list[str]:
         """Client sources with their resolver, one of each prefix: 'ADDRESS RESOLVER'. Every second prefix
         is behind the first resolver, and so on."""
         lines = []

@@ -4,8 +4,12 @@
 A mutant is one change that compiles: `<` for `<=`, one half of `a && b`, a condition turned round, a statement left out, a
 number one larger. In the written source each asks mutant_awake(N) (mutant.h); lines stay where they are.
 """
+from __future__ import annotations
+
 import dataclasses
+import pathlib
 import re
+import typing
 
 from clang import cindex
 from clang.cindex import CursorKind as K
@@ -26,7 +30,7 @@ class Mutant:
     what: str
 
 
-def bare(c):
+def bare(c: typing.Any) -> typing.Any:
     """An expression without the parentheses and conversions round it."""
     while c.kind in (K.PAREN_EXPR, K.UNEXPOSED_EXPR) and len(list(c.get_children())) == 1:
         c = next(c.get_children())
@@ -34,41 +38,42 @@ def bare(c):
 
 
 class Finder:
-    def __init__(self, path, args):
+    def __init__(self, path: pathlib.Path, args: typing.Any) -> None:
         self.text = path.read_bytes()
         unit = cindex.Index.create().parse(str(path), args, options=cindex.TranslationUnit.PARSE_DETAILED_PROCESSING_RECORD)
         worst = [d for d in unit.diagnostics if d.severity >= cindex.Diagnostic.Error]
         if worst:
             raise ValueError(f"{path}: {worst[0]}")
-        self.mutants, self.here = [], str(path)
+        self.mutants: list[typing.Any] = []
+        self.here = str(path)
         top = [c for c in unit.cursor.get_children() if c.location.file and c.location.file.name == self.here]
         self.macros = [self.extent(c) for c in top if c.kind == K.MACRO_INSTANTIATION]
         for c in top:
             if c.kind == K.FUNCTION_DECL and c.is_definition():
                 self.function(c)
 
-    def extent(self, c):
+    def extent(self, c: typing.Any) -> tuple[typing.Any, typing.Any]:
         return c.extent.start.offset, c.extent.end.offset
 
-    def says(self, c):
+    def says(self, c: typing.Any) -> typing.Any:
         start, end = self.extent(c)
         return self.text[start:end].decode(errors="replace")
 
-    def is_plain(self, start, end):
+    def is_plain(self, start: typing.Any, end: typing.Any) -> bool:
         """Whether the text is as the compiler reads it: no part of a macro, no line for the preprocessor."""
         if start >= end or re.search(rb"\n\s*#|//", self.text[start:end]):
             return False
         return all(e <= start or end <= s or (start <= s and e <= end and (s, e) != (start, end)) for s, e in self.macros)
 
-    def add(self, c, before, after, what):
+    def add(self, c: typing.Any, before: str, after: str, what: str) -> None:
         start, end = self.extent(c)
         if self.is_plain(start, end):
             self.mutants.append(Mutant(start, end, before.replace("\n", " "), after, c.extent.start.line, what))
 
-    def instead(self, c, other, what=None):
+    def instead(self, c: typing.Any, other: str, what: str | None = None) -> None:
         self.add(c, f"(mutant_awake(N) ? ({other}) : (", "))", what or f"{self.says(c)} -> {other}")
 
-    def function(self, c):
+    def function(self, c: typing.Any) -> None:
         body = [x for x in c.get_children() if x.kind == K.COMPOUND_STMT]
         if body:
             self.is_bool = c.result_type.get_canonical().kind == cindex.TypeKind.BOOL
@@ -76,11 +81,11 @@ class Finder:
             self.last = parts[-1] if parts else None
             self.block(body[0])
 
-    def block(self, c):
+    def block(self, c: typing.Any) -> None:
         for x in c.get_children():
             self.statement(x)
 
-    def statement(self, c):
+    def statement(self, c: typing.Any) -> None:
         """A statement that could be left out."""
         if c.kind == K.CALL_EXPR and not QUIET.search(c.spelling or "free"):
             self.leave_out(c)
@@ -92,10 +97,10 @@ class Finder:
             self.leave_out(c)
         self.inside(c)
 
-    def leave_out(self, c):
+    def leave_out(self, c: typing.Any) -> None:
         self.add(c, "if (mutant_awake(N)) {} else ", "", f"without: {self.says(c)}")
 
-    def inside(self, c):
+    def inside(self, c: typing.Any) -> typing.Any:
         parts = list(c.get_children())
         if c.kind in (K.COMPOUND_STMT, K.LABEL_STMT, K.DEFAULT_STMT):
             return self.block(c)
@@ -103,7 +108,9 @@ class Finder:
             return self.statement(parts[-1])
         if c.kind == K.IF_STMT:
             self.condition(parts[0])
-            return [self.statement(x) for x in parts[1:]]
+            for x in parts[1:]:
+                self.statement(x)
+            return None
         if c.kind in (K.WHILE_STMT, K.FOR_STMT, K.SWITCH_STMT) and parts:
             for x in parts[:-1]:
                 self.expression(x)
@@ -113,13 +120,13 @@ class Finder:
             return self.expression(parts[1])
         return self.expression(c)
 
-    def condition(self, c):
+    def condition(self, c: typing.Any) -> None:
         """What decides: turned round, if it is no comparison, which has a change of its own."""
         if bare(c).kind != K.BINARY_OPERATOR:
             self.instead(c, f"!({self.says(c)})")
         self.expression(c)
 
-    def expression(self, c):
+    def expression(self, c: typing.Any) -> typing.Any:
         parts = list(c.get_children())
         if c.kind == K.CXX_UNARY_EXPR or (c.kind == K.VAR_DECL and c.storage_class == cindex.StorageClass.STATIC):
             return
@@ -137,13 +144,13 @@ class Finder:
         for x in parts:
             self.expression(x)
 
-    def operator(self, c):
+    def operator(self, c: typing.Any) -> typing.Any:
         parts = list(c.get_children())
         if len(parts) != 2:
             return ""
         return self.text[self.extent(parts[0])[1]:self.extent(parts[1])[0]].decode(errors="replace").strip()
 
-    def binary(self, c, left, right):
+    def binary(self, c: typing.Any, left: typing.Any, right: typing.Any) -> None:
         word, a, b = self.operator(c), self.says(left), self.says(right)
         if not (self.is_plain(*self.extent(c)) and a and b):
             return
@@ -159,14 +166,14 @@ class Finder:
         elif word == "=" and b in TURNED:
             self.turn(right, b)
 
-    def turn(self, c, says):
+    def turn(self, c: typing.Any, says: typing.Any) -> None:
         """true and false are macros: they are their own text."""
         start, end = self.extent(c)
         if (start, end) in self.macros:
             line = c.extent.start.line
             self.mutants.append(Mutant(start, end, f"(mutant_awake(N) ? {TURNED[says]} : ", ")", line, f"{says} -> {TURNED[says]}"))
 
-    def returned(self, c):
+    def returned(self, c: typing.Any) -> None:
         says = self.says(c)
         if says in TURNED:
             self.turn(c, says)
@@ -176,7 +183,7 @@ class Finder:
             self.instead(c, f"!({says})")
 
 
-def write_asleep(text, mutants, first):
+def write_asleep(text: str, mutants: typing.Any, first: typing.Any) -> bytes:
     """The source @text (bytes) with all of @mutants in it, None for one to leave out, the first numbered @first."""
     marks = []
     for i, m in enumerate(mutants):

@@ -11,6 +11,8 @@ ask it, until one fails; -t seconds (20) of suites for each at most. What no sui
 line, with `unasked` or `lived`. -a takes the build and the suites' runs of the last time; PATH is then what is asked about,
 of what was built. Needs python3-clang-14.
 """
+from __future__ import annotations
+
 import argparse
 import ctypes
 import json
@@ -26,6 +28,7 @@ import signal
 import subprocess
 import sys
 import time
+import typing
 from concurrent.futures import ThreadPoolExecutor
 
 from mutants import Finder, write_asleep
@@ -40,11 +43,11 @@ JOBS = 2
 class Tree:
     """A copy of the tree with mutants in some files."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: pathlib.Path) -> None:
         self.folder, self.build = folder, folder / "build"
-        self.files = {}  # name: [first number, source, mutants]
+        self.files: dict[typing.Any, typing.Any] = {}  # name: [first number, source, mutants]
 
-    def prepare(self):
+    def prepare(self) -> None:
         folder = self.folder
         copy_tree(folder)
         if not (self.build / "build.ninja").exists():
@@ -54,7 +57,7 @@ class Tree:
         commands = json.loads((self.build / "compile_commands.json").read_text())
         self.commands = {str((self.build / c["file"]).resolve()): shlex.split(c["command"]) for c in commands}
 
-    def arguments(self, path):
+    def arguments(self, path: str) -> list[typing.Any]:
         """What of a source's command concerns its reading."""
         words = self.commands[str(path)]
         kept = [w for w in words if w.startswith(("-I", "-D", "-std", "-isystem", "-march"))]
@@ -62,7 +65,7 @@ class Tree:
                  for w in (word, words[i + 1])]
         return [f"-I{(self.build / w[2:]).resolve()}" if w.startswith("-I") else w for w in kept]
 
-    def plant(self, names):
+    def plant(self, names: typing.Any) -> None:
         first = 1
         for name in names:
             path = self.folder / name
@@ -75,11 +78,11 @@ class Tree:
         if first > MUTANTS_MAX:
             sys.exit(f"{first} mutants; {MUTANTS_MAX} at most")
 
-    def write(self, name):
+    def write(self, name: str) -> None:
         first, text, mutants = self.files[name]
         (self.folder / name).write_bytes(write_asleep(text, mutants, first))
 
-    def make(self):
+    def make(self) -> None:
         """Build; what does not compile is left out by its line."""
         for _ in range(12):
             done = subprocess.run(["ninja", "-C", self.build, "-k", "0"], capture_output=True, text=True)
@@ -96,14 +99,14 @@ class Tree:
                 self.write(name)
         sys.exit(f"{self.folder} does not build:\n" + "\n".join(l for l in done.stdout.splitlines() if "error" in l or "FAILED" in l)[:3000])
 
-    def all_mutants(self):
+    def all_mutants(self) -> dict[typing.Any, typing.Any]:
         return {first + i: (name, m) for name, (first, _, mutants) in self.files.items() for i, m in enumerate(mutants) if m}
 
 
 class Control:
     """The page by which the suites' programs know which mutant is awake, and say which they ask."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         self.path = path
         with open(path, "wb") as f:
             f.truncate(ctypes.sizeof(AWAKE) + MUTANTS_MAX)
@@ -111,22 +114,22 @@ class Control:
         with open(path, "r+b") as f:
             self.page = mmap.mmap(f.fileno(), 0)
 
-    def wake(self, number):
+    def wake(self, number: int) -> None:
         self.page[:4] = bytes(AWAKE(number))
 
-    def forget(self):
+    def forget(self) -> None:
         self.page[4:] = bytes(MUTANTS_MAX)
 
-    def asked(self):
+    def asked(self) -> set[typing.Any]:
         return {i for i, byte in enumerate(self.page[4:]) if byte}
 
 
-def list_suites(tree):
+def list_suites(tree: Tree) -> dict[typing.Any, typing.Any]:
     text = subprocess.run(["meson", "introspect", "--tests", tree.build], check=True, capture_output=True, text=True).stdout
     return {t["name"]: t for t in json.loads(text) if any(f"weir:{s}" in t["suite"] for s in SUITES)}
 
 
-def run_suite(tree, suite, control, limit_s):
+def run_suite(tree: Tree, suite: typing.Any, control: Control, limit_s: float) -> tuple[bool, float]:
     """Whether it passes, and the seconds that it took."""
     began = time.monotonic()
     shutil.rmtree(f"{control.path}.said.tmp", ignore_errors=True)  # of a keeper that was killed
@@ -146,7 +149,8 @@ def run_suite(tree, suite, control, limit_s):
     return status == 0, time.monotonic() - began
 
 
-def survey(tree, suites, control, longest_s):
+def survey(tree: Tree, suites: typing.Any, control: Control, longest_s: typing.Any) -> dict[typing.Any,
+           tuple[float, typing.Any]]:
     """{suite: (seconds, mutants that it asks)} of those that pass with all asleep, and are short."""
     found = {}
     for name, suite in suites.items():
@@ -160,12 +164,12 @@ def survey(tree, suites, control, longest_s):
 
 
 class Hunt:
-    def __init__(self, tree, suites, surveyed, most_s):
+    def __init__(self, tree: typing.Any, suites: typing.Any, surveyed: typing.Any, most_s: typing.Any) -> None:
         self.tree, self.suites, self.most_s = tree, suites, most_s
         self.surveyed = dict(sorted(surveyed.items(), key=lambda item: item[1][0]))
         self.controls = [Control(tree.folder / f"awake-{os.getpid()}-{i}") for i in range(JOBS)]
 
-    def ask(self, number):
+    def ask(self, number: int) -> str:
         """What becomes of one mutant: unasked, caught or lived."""
         asking = [(name, took) for name, (took, asked) in self.surveyed.items() if number in asked]
         if not asking:
@@ -185,20 +189,21 @@ class Hunt:
         return "lived"
 
 
-def choose(mutants, count, seed):
+def choose(mutants: dict[typing.Any, typing.Any], count: typing.Any, seed: int) -> list[typing.Any]:
     """Numbers: @count of each file, by chance, or all."""
-    by_file, dice = {}, random.Random(seed)
+    by_file: dict[typing.Any, typing.Any] = {}
+    dice = random.Random(seed)
     for number, (name, _) in mutants.items():
         by_file.setdefault(name, []).append(number)
     return [n for numbers in by_file.values() for n in sorted(dice.sample(numbers, min(count or len(numbers), len(numbers))))]
 
 
-def c_files(paths):
+def c_files(paths: typing.Any) -> list[typing.Any]:
     found = [p for path in paths for p in (sorted((ROOT / path).rglob("*.c")) if (ROOT / path).is_dir() else [ROOT / path])]
     return [str(p.relative_to(ROOT)) for p in found]
 
 
-def report(name, results):
+def report(name: str, results: typing.Any) -> None:
     words = [word for word, _ in results]
     caught = words.count("caught")
     print(f"{name}: {caught} of {len(words)} caught ({100 * caught / len(words):.0f} %)")
@@ -208,7 +213,7 @@ def report(name, results):
     sys.stdout.flush()
 
 
-def prepare(options):
+def prepare(options: argparse.Namespace) -> tuple[Tree, typing.Any, typing.Any]:
     """The tree and the survey of its suites."""
     tree, kept = Tree(options.w), options.w / "mutants.pickle"
     if options.again:
@@ -224,7 +229,7 @@ def prepare(options):
     return tree, suites, surveyed
 
 
-def read_options():
+def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("-w", default="/tmp/weir-mutate", type=pathlib.Path)
     parser.add_argument("-a", action="store_true", dest="again")
@@ -236,13 +241,13 @@ def read_options():
     return parser.parse_args()
 
 
-def main():
+def main() -> None:
     options = read_options()
     tree, suites, surveyed = prepare(options)
     hunt, wanted = Hunt(tree, suites, surveyed, options.t), set(c_files(options.paths))
     mutants = {n: of for n, of in tree.all_mutants().items() if of[0] in wanted}
     numbers = choose(mutants, options.n, options.r)
-    by_file = {}
+    by_file: dict[typing.Any, typing.Any] = {}
     with ThreadPoolExecutor(JOBS) as pool:
         for number, word in zip(numbers, pool.map(hunt.ask, numbers)):
             name, mutant = mutants[number]

@@ -13,6 +13,8 @@ First all suites run without a bug: one that fails then sees nothing, and is lef
 -k leaves the copy as it is: an older state of the tests; -1 runs no other suites than the folder's own, which is quick;
 -s leaves out suites that take longer than SECONDS.
 """
+from __future__ import annotations
+
 import argparse
 import hashlib
 import json
@@ -22,6 +24,7 @@ import shutil
 import subprocess
 import sys
 import time
+import typing
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SUITES = ("unit", "waits", "fuzz")  # and what of kind lab is a script of tests/unit
@@ -55,9 +58,10 @@ SHORT_S = 4  # suites that take no longer run together
 OWN = {"include": ("fwd", "dataplane")}  # where a folder's tests lie, if not by its name
 
 
-def read_list(path):
+def read_list(path: str) -> list[typing.Any]:
     """[(file, old, new)]"""
-    bugs, part = [], None
+    bugs: list[typing.Any] = []
+    part: list[str] = []
     for number, line in enumerate(pathlib.Path(path).read_text().splitlines(), 1):
         if line.startswith("@ "):
             bugs.append([line[2:].strip(), [], []])
@@ -71,7 +75,7 @@ def read_list(path):
     return [(file, "\n".join(old), "\n".join(new)) for file, old, new in bugs]
 
 
-def copy_tree(folder):
+def copy_tree(folder: pathlib.Path) -> None:
     """Bring the project's files to @folder; those that are equal stay, so that little is built."""
     names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, check=True,
                            capture_output=True, text=True).stdout.split("\0")
@@ -86,7 +90,7 @@ def copy_tree(folder):
 class Tree:
     """The copy in which bugs are planted."""
 
-    def __init__(self, folder, is_kept, own_only, longest_s):
+    def __init__(self, folder: pathlib.Path, is_kept: typing.Any, own_only: typing.Any, longest_s: typing.Any) -> None:
         self.folder, self.build, self.own_only, self.longest_s = folder, folder / "build", own_only, longest_s
         folder.mkdir(parents=True, exist_ok=True)
         if not is_kept:
@@ -102,43 +106,43 @@ class Tree:
             sys.exit(f"{folder} does not build: {mistake}")
         self.prints = self.take_prints()
 
-    def leave_out_failing(self):
+    def leave_out_failing(self) -> None:
         """A suite that fails without a bug catches none."""
         failing = set(self.run([n for n, _ in self.tests if self.took.get(n, 0) <= self.longest_s]))
         self.tests = [(n, command) for n, command in self.tests if n not in failing]
         for name in sorted(failing):
             print(f"left out, as it fails without a bug: {name}", flush=True)
 
-    def take_prints(self):
+    def take_prints(self) -> dict[typing.Any, typing.Any]:
         """What each program is: a suite whose programs are as before cannot see a bug."""
         programs = {p for _, command in self.tests for p in self.programs(command)}
         return {p: hashlib.sha256((self.build / p).read_bytes()).digest() for p in programs if (self.build / p).is_file()}
 
-    def touched(self, name, names):
+    def touched(self, name: str, names: list[typing.Any]) -> list[typing.Any]:
         """Those of @names that run a program which the bug in @name changed, the short ones first."""
         now, commands = self.take_prints(), dict(self.tests)
         names = [n for n in names if any(now.get(p) != self.prints.get(p) for p in self.programs(commands[n]))]
         names = [n for n in names if n not in LONG or any(name.startswith(part) for part in LONG[n])]
         return sorted((n for n in names if self.took.get(n, 0) <= self.longest_s), key=lambda n: self.took.get(n, 0))
 
-    def make(self, names=()):
+    def make(self, names: typing.Sequence[typing.Any] = ()) -> str:
         targets = sorted({t for n, command in self.tests if n in names for t in self.programs(command)})
         done = subprocess.run(["ninja", "-C", self.build, *targets], capture_output=True, text=True)
         return "" if done.returncode == 0 else "\n".join(l for l in done.stdout.splitlines() if "error" in l)[:600] or "no build"
 
-    def programs(self, command):
+    def programs(self, command: typing.Any) -> list[typing.Any]:
         """What of a test's command is built."""
         inside = f"{self.build}/"
         words = [word.removeprefix(inside) for word in command.split()]
         found = [w for w in words if not w.startswith(("/", "../")) and "/" in w and "/../" not in w and not w.endswith(".py")]
         return found + (["dns/weir-dns"] if command.endswith("dns/test_tcp.py") else [])
 
-    def list_tests(self):
+    def list_tests(self) -> list[typing.Any]:
         text = subprocess.run(["meson", "introspect", "--tests", self.build], check=True, capture_output=True, text=True).stdout
         return [(t["name"], " ".join(t["cmd"])) for t in json.loads(text)
                 if any(f"weir:{s}" in t["suite"] for s in SUITES) or any("/tests/unit/" in word for word in t["cmd"])]
 
-    def run(self, names):
+    def run(self, names: list[typing.Any]) -> list[typing.Any]:
         """Names of the tests that fail."""
         if not names:
             return []
@@ -154,7 +158,7 @@ class Tree:
             raise SystemExit(done.stdout[-500:] + done.stderr[-500:])
         return failed
 
-    def plant(self, bug):
+    def plant(self, bug: typing.Any) -> tuple[str, str]:
         """(word, what) of one bug."""
         name, old, new = bug
         path = self.folder / name
@@ -167,7 +171,7 @@ class Tree:
         finally:
             path.write_text(text)
 
-    def try_tests(self, name):
+    def try_tests(self, name: str) -> tuple[str, str]:
         """The folder's own suites, then all the others."""
         top = name.split("/")[0]
         own = [n for n, command in self.tests if any(f"tests/unit/{t}/" in command for t in OWN.get(top, (top,)))]
@@ -185,7 +189,7 @@ class Tree:
         return "LIVED", ""
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("-w", default="/tmp/weir-plant", type=pathlib.Path)
     parser.add_argument("-k", action="store_true")

@@ -6,12 +6,15 @@ seeded.py SOURCE [-j N] [NAME ...]: each breakage is made in a copy of the sourc
 the simulator and run. A breakage that survives means that the simulator is too weak; one whose text is
 no longer found, that this list is stale.
 """
+from __future__ import annotations
+
 import concurrent.futures
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import typing
 
 RULES = "include/weir/fwd/owner.h"
 WORD = "include/weir/fwd/owner_word.h"
@@ -109,7 +112,7 @@ BREAKAGES = [
 ]
 
 
-def run_one(source, breakage):
+def run_one(source: str, breakage: typing.Any) -> tuple[bool, str]:
     """Whether the simulator noticed, and what there is to say."""
     name, world, path, text, becomes = breakage
     with tempfile.TemporaryDirectory(prefix="weir-seeded-") as work:
@@ -137,20 +140,20 @@ def run_one(source, breakage):
         return ran.returncode == 1, "; ".join(faults) or "nothing noticed"
 
 
-def stale(source, breakage):
+def stale(source: str, breakage: tuple[str, str, str, str, str]) -> bool:
     """Whether its text no longer stands in the sources."""
     with open(os.path.join(source, breakage[2]), encoding="utf-8") as f:
         return f.read().count(breakage[3]) != 1
 
 
-def choose(source, names):
+def choose(source: str, names: list[str]) -> list[typing.Any]:
     """Those of the names, else all; with WEIR_SEEDED_EVERY=n every n-th of them, and those that are stale."""
     chosen = [b for b in BREAKAGES if not names or b[0] in names]
     sample = chosen[::int(os.environ.get("WEIR_SEEDED_EVERY", "1"))]
     return [b for b in chosen if b in sample or stale(source, b)]
 
 
-def main():
+def main() -> int:
     args = sys.argv[1:]
     source, workers = args.pop(0), 1
     if args[:1] == ["-j"]:

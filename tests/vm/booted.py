@@ -7,8 +7,11 @@
 The tree is seen through 9p below an overlay in the guest's memory: what is installed and written there is gone with the
 guest. This machine's files are at /host.
 """
+from __future__ import annotations
+
 import os
 import shutil
+import typing
 
 from guest import Guest, initramfs
 from packages import FETCH_S, Locked, run, sites
@@ -58,11 +61,11 @@ class Booted(Guest):
     """See the file's beginning."""
     silence_s = 600  # systemd boots without a word, and an emulated machine on a busy one takes minutes for it
 
-    def __init__(self, name, kernel, folder, **more):
+    def __init__(self, name: str, kernel: tuple[str, str], folder: str, **more: typing.Any) -> None:
         super().__init__(name, kernel, **more)
         self.folder = folder
 
-    def _initramfs(self):
+    def _initramfs(self) -> str:
         modules = f"{self.directory}/lib/modules/{self.release}"
         text = INIT.replace("@TREE@", self.folder).replace("@MODULES@", modules).replace("@RELEASE@", self.release) \
             .replace("@MASKED@", " ".join(MASKED))
@@ -72,7 +75,7 @@ class Booted(Guest):
         return initramfs(self.directory, self.release, text, os.path.basename(path))
 
 
-def tree(folder, wanted):
+def tree(folder: str, wanted: tuple[typing.Any, typing.Any, str, str, str, str, str, str, str]) -> None:
     """A Debian 12 in @folder, with what satisfies @wanted (as in a package's Depends) installed. Made once."""
     with Locked():
         if os.path.exists(f"{folder}/ready"):

@@ -8,12 +8,15 @@ Its systemd is process 1 of its own pid, mount, network, host name and control g
 machine's rights, because Weir's unit is what is tried, and not a container's. The kernel's settings outside its network are read-only.
 This machine's source and build folder are below /host. All is gone with its process 1, which run() ends.
 """
+from __future__ import annotations
+
 import os
 import select
 import shutil
 import signal
 import subprocess
 import time
+import typing
 
 from booted import MASKED
 from packages import DIR, BUILD, ROOT, Missing
@@ -63,10 +66,11 @@ echo '{END}'
 class Contained:
     """See the file's beginning."""
 
-    def __init__(self, name, folder):
-        self.name, self.folder, self.out, self.first, self.group = name, folder, f"{DIR}/{name}", None, None
+    def __init__(self, name: str, folder: str) -> None:
+        self.name, self.folder, self.out, self.group = name, folder, f"{DIR}/{name}", ""
+        self.first: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> Contained:
         parent = next((c for c in CGROUPS if os.path.exists(f"{c}/cgroup.procs") and os.path.exists(f"{c}/cgroup.controllers")), None)
         if not parent:
             raise Missing("no control groups of version 2 here")
@@ -74,12 +78,12 @@ class Contained:
         os.mkdir(self.group)
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: typing.Any) -> None:
         self._end()
         for folder, _, _ in os.walk(self.group, topdown=False):
             os.rmdir(folder)
 
-    def _end(self):
+    def _end(self) -> None:
         """Ends its process 1, and with it the others and the mounts."""
         if not self.first:
             return
@@ -92,11 +96,11 @@ class Contained:
         while self._populated() and time.monotonic() < until:
             time.sleep(0.1)
 
-    def _populated(self):
+    def _populated(self) -> bool:
         with open(f"{self.group}/cgroup.events") as f:
             return "populated 1" in f.read()
 
-    def _lay_out(self, script):
+    def _lay_out(self, script: typing.Any) -> None:
         shutil.rmtree(self.out, ignore_errors=True)
         os.makedirs(f"{self.out}/work")
         os.mkfifo(f"{self.out}/pipe")
@@ -107,11 +111,11 @@ class Contained:
             with open(f"{self.out}/{name}", "w") as f:
                 f.write(text)
 
-    def _enter_group(self):
+    def _enter_group(self) -> None:
         with open(f"{self.group}/cgroup.procs", "w") as f:
             f.write(str(os.getpid()))
 
-    def run(self, script, timeout_s, each_line):
+    def run(self, script: typing.Any, timeout_s: float, each_line: typing.Any) -> int | None:
         """As Guest.run()."""
         self._lay_out(script)
         pipe = os.open(f"{self.out}/pipe", os.O_RDWR | os.O_NONBLOCK)
@@ -130,7 +134,7 @@ class Contained:
         except (FileNotFoundError, ValueError):
             return None
 
-    def _listen(self, pipe, until, each_line):
+    def _listen(self, pipe: int, until: float, each_line: typing.Any) -> None:
         rest = ""
         while time.monotonic() < until and self.first.poll() is None:
             if not select.select([pipe], [], [], 1)[0]:
@@ -141,10 +145,10 @@ class Contained:
                     return
                 each_line(line)
 
-    def broke_down(self):
+    def broke_down(self) -> None:
         return None
 
-    def log(self, name, lines=15):
+    def log(self, name: str, lines: int = 15) -> str:
         """The end of a log: "console" is systemd's, "start" of what was done before it."""
         path = f"{self.out}/{name}.log"
         if not os.path.exists(path):

@@ -8,6 +8,8 @@ A guest sees this machine's / as it is, through 9p below an overlay in its memor
 here runs there, and what it writes is gone with it, but for /out, which is DIR/NAME here. It starts in about five
 seconds, runs one script as root with no network but the devices that it was given, and ends.
 """
+from __future__ import annotations
+
 import os
 import re
 import shutil
@@ -15,6 +17,7 @@ import signal
 import socket
 import subprocess
 import threading
+import typing
 
 from packages import DIR, ROOT, Missing, run
 
@@ -44,7 +47,7 @@ echo o >/proc/sysrq-trigger; while :; do :; done
 """
 
 
-def archive(files):
+def archive(files: dict[str, typing.Any]) -> bytes:
     """Files {path: bytes} as a cpio archive in the "newc" form (the kernel's initramfs buffer format)."""
     out = b""
     folders = sorted({"/".join(p.split("/")[:n]) for p in files for n in range(1, p.count("/") + 1)})
@@ -59,7 +62,7 @@ def archive(files):
     return out
 
 
-def modules_for(directory, release, names):
+def modules_for(directory: str, release: str, names: tuple[str, str, str, str]) -> list[typing.Any]:
     """The files of kernel modules and of those that they need, in the order of loading."""
     paths = []
     for name in names:
@@ -68,7 +71,7 @@ def modules_for(directory, release, names):
     return list(dict.fromkeys(paths))
 
 
-def initramfs(directory, release, init=INIT, name="initramfs"):
+def initramfs(directory: str, release: str, init: str = INIT, name: str = "initramfs") -> str:
     """The path of an initramfs that mounts this machine's root, or does what else its @init says."""
     path = f"{directory}/{name}"
     if os.path.exists(path):
@@ -91,7 +94,7 @@ def initramfs(directory, release, init=INIT, name="initramfs"):
     return path
 
 
-def emulator(directory=None):
+def emulator(directory: str | None = None) -> list[typing.Any]:
     """QEMU's command: the one that is installed, or one unpacked into @directory."""
     if directory:
         return [f"{directory}/usr/bin/qemu-system-x86_64", "-L", f"{directory}/usr/share/qemu",
@@ -105,19 +108,22 @@ class Guest:
     """One guest; see the file's beginning. All of its QEMU's processes are gone when the `with` block ends."""
     silence_s = SILENCE_S
 
-    def __init__(self, name, kernel, qemu=None, memory_mb=1536, cpus=2, hugepages=0, append="", devices=(), taps=None):
+    def __init__(self, name: str, kernel: tuple[str, str], qemu: typing.Any = None, memory_mb: int = 1536, cpus: int = 2,
+                 hugepages: int = 0, append: str = "", devices: typing.Sequence[typing.Any] = (),
+                 taps: dict[str, bool] | None = None) -> None:
         (self.directory, self.release), self.emulator = kernel, qemu or emulator()
         if not os.path.exists("/bin/busybox"):
             raise Missing("busybox-static is not installed")
-        self.name, self.out, self.qemu = name, f"{DIR}/{name}", None
+        self.name, self.out = name, f"{DIR}/{name}"
+        self.qemu: subprocess.Popen[str] | None = None
         self.memory_mb, self.cpus, self.hugepages = memory_mb, cpus, hugepages
         self.append, self.devices = append, list(devices)
         self.taps, self.ns = taps or {}, f"w{os.getpid()}-vm"  # {name: whether it has several queues}
 
-    def _initramfs(self):
+    def _initramfs(self) -> str:
         return initramfs(self.directory, self.release)
 
-    def lay_wire(self):
+    def lay_wire(self) -> None:
         """The taps, joined by a bridge, in a network namespace that nobody else uses, and that labs remove if we cannot.
         Missing says what lacks."""
         lines = ["link add name wire type bridge stp_state 0 forward_delay 0 mcast_snooping 0", "link set dev wire up"]
@@ -126,21 +132,21 @@ class Guest:
         run(["ip", "netns", "add", self.ns])
         run(["ip", "-n", self.ns, "-batch", "-"], input="\n".join(lines) + "\n")
 
-    def __enter__(self):
+    def __enter__(self) -> Guest:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: typing.Any) -> None:
         self._end()
         if os.path.exists(f"/run/netns/{self.ns}"):
             run(["ip", "netns", "del", self.ns])
 
-    def _end(self):
+    def _end(self) -> None:
         if self.qemu and self.qemu.poll() is None:
             os.killpg(self.qemu.pid, signal.SIGKILL)
         if self.qemu:
             self.qemu.wait()
 
-    def _command(self):
+    def _command(self) -> list[typing.Any]:
         kernel_line = "console=ttyS0 loglevel=4 panic=-1 mitigations=off init_on_alloc=0 tsc=reliable " \
             f"no_timer_check softlockup_panic=1 watchdog_thresh=30 hugepages={self.hugepages} {self.append}"
         return [*(["nsenter", f"--net=/run/netns/{self.ns}", "--"] if self.taps else []), *self.emulator, "-accel", "tcg,thread=multi", "-cpu", "max,erms=off,fsrm=off", "-machine", "q35", "-smp", str(self.cpus),
@@ -154,7 +160,7 @@ class Guest:
                 "-fsdev", f"local,id=out,path={self.out},security_model=none",
                 "-device", "virtio-9p-pci,fsdev=out,mount_tag=out"]
 
-    def run(self, script, timeout_s, each_line):
+    def run(self, script: str, timeout_s: float, each_line: typing.Callable[..., None]) -> int | None:
         """Start, run a bash script, end. Each line of its output is handed to each_line().
         @return its exit status, or None when the guest came to no end in time or did not start"""
         shutil.rmtree(self.out, ignore_errors=True)
@@ -177,7 +183,7 @@ class Guest:
         except (FileNotFoundError, ValueError):
             return None
 
-    def _lines(self):
+    def _lines(self) -> typing.Iterator[typing.Any]:
         """What the guest says, until its end; one that says nothing for SILENCE_S is ended."""
         while True:
             watch = threading.Timer(self.silence_s, self._give_up)
@@ -188,11 +194,11 @@ class Guest:
                 return
             yield line
 
-    def _give_up(self):
+    def _give_up(self) -> None:
         self.silent = True
         self._end()
 
-    def broke_down(self):
+    def broke_down(self) -> str | None:
         """What QEMU or the guest's kernel says of its own end, else None. QEMU has been seen to abort (10: "iotlb_to_section"),
         to leave a CPU in the kernel for ever, which is a panic after a minute, and to leave all of them there."""
         if self.silent:
@@ -200,7 +206,7 @@ class Guest:
         found = re.search(r".*Assertion .*|.*Kernel panic.*", self.log("qemu", 1000) + self.log("console", 1000))
         return found[0] if found else None
 
-    def monitor(self, command):
+    def monitor(self, command: str) -> None:
         """Carry out a command of QEMU's monitor."""
         said = b""
         with socket.socket(socket.AF_UNIX) as s:
@@ -210,7 +216,7 @@ class Guest:
             while said.count(b"(qemu) ") < 2:
                 said += s.recv(4096) or b"(qemu) "
 
-    def log(self, name, lines=15):
+    def log(self, name: str, lines: int = 15) -> str:
         """The end of a log: "console" or "qemu". QEMU makes the former once it runs."""
         path = f"{self.out}/{name}.log"
         if not os.path.exists(path):

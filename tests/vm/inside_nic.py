@@ -4,6 +4,8 @@ behind an emulated IOMMU. The wire's other end is the router's: a virtio NIC at 
 0, or the mode (1, 4) of a bond of two NICs, at slots 0x10 and 0x12, against one of the kernel's over slots 0x11 and 0x13. Two
 NICs without a bond are two ports: the second one's wire has a network of its own between the router and the node.
 """
+from __future__ import annotations
+
 import glob
 import os
 import pwd
@@ -11,6 +13,7 @@ import re
 import shutil
 import sys
 import time
+import typing
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lab"))
 import packaged
@@ -22,6 +25,11 @@ from wire import tag
 from watch import Crowd, now_ms
 from world import World
 
+if typing.TYPE_CHECKING:
+    from world import Node, Site
+    from net import Host
+    from net import Process
+
 PCI, PEERS = "/sys/bus/pci/devices", ("0000:00:11.0", "0000:00:13.0")
 MODES = {1: "active-backup", 4: "802.3ad lacp_rate fast"}
 CHECK = ('type = "http"; port = 80; path = "/healthz"; expect = 200; interval = "2s"; fast_interval = "1s"; '
@@ -32,23 +40,23 @@ IDLE_SHARE = 0.05
 SLOW_S = 60  # nothing here is late before
 
 
-def read(path):
+def read(path: str) -> str:
     with open(path) as f:
         return f.read().strip()
 
 
-def write(path, text):
+def write(path: str, text: str) -> None:
     with open(path, "w") as f:
         f.write(text)
 
 
-def find_nics():
+def find_nics() -> tuple[list[str], list[str]]:
     """The PCI addresses of the Ethernet devices, those under test and the router's."""
     found = [d for d in sorted(os.listdir(PCI)) if read(f"{PCI}/{d}/class").startswith("0x0200")]
     return [d for d in found if d not in PEERS], [d for d in found if d in PEERS]
 
 
-def bind(report, nics, peers):
+def bind(report: Report, nics: list[str], peers: list[str]) -> list[typing.Any]:
     """Give the NICs to vfio-pci, the peers to the kernel. Returns the peers' interfaces."""
     for module in ("vfio-pci", "vfio_iommu_type1", "virtio_net", "tun"):
         call(["modprobe", module])
@@ -61,9 +69,9 @@ def bind(report, nics, peers):
     return [os.path.basename(wait_until(lambda p=p: glob.glob(f"{PCI}/{p}/virtio*/net/*"), SLOW_S, "the peer's interface")[0]) for p in peers]
 
 
-def wire_of(world, peers, bond):
+def wire_of(world: World, peers: typing.Any, bond: int) -> None:
     """The router's end of the wire, an interface in its namespace: the peer, or a bond of two."""
-    world.wire = port = world.sites[0].node_port
+    port = world.sites[0].node_port
     for peer in peers:
         call(["ip", "link", "set", peer, "netns", world.router.ns])
     if not bond:
@@ -74,20 +82,20 @@ def wire_of(world, peers, bond):
     world.router.ip(*(f"link set {p} down" for p in peers), *(f"link set {p} master {port}" for p in peers))
 
 
-def add_tap(host, name, *addresses):
+def add_tap(host: Host, name: str, *addresses: str) -> None:
     """A port's TAP, made before Weir as the operator's network configuration would."""
     host.run(["ip", "tuntap", "add", "dev", name, "mode", "tap", "multi_queue"])
     host.ip(f"link set {name} up")
     host.address(name, *addresses)
 
 
-def second_wire(world, peer):
+def second_wire(world: World, peer: typing.Any) -> None:
     world.router.ip(f"link set {peer} name {UPLINK}", f"link set {UPLINK} up")
     world.router.address(UPLINK, f"{UPLINK4}1/24", f"{UPLINK6}1/64")
     add_tap(world.sites[0].node.host, "eth2", f"{UPLINK4}2/24", f"{UPLINK6}2/64")
 
 
-def rewire(world, peers, bond):
+def rewire(world: World, peers: typing.Any, bond: int) -> None:
     """The guest's wire takes the place of the veth pair between the switch and the node."""
     site, host = world.sites[0], world.sites[0].node.host
     host.ip("link del eth1")
@@ -100,7 +108,7 @@ def rewire(world, peers, bond):
         second_wire(world, peers[1])
 
 
-def lay_out(node):
+def lay_out(node: Node) -> None:
     """The node at the paths of packaging/, with the owners that it gives them."""
     node.conf, node.state, node.run_dir, node.bpf = (f"{base}/weir" for base in ("/etc", "/var/lib", "/run", "/sys/fs/bpf"))
     os.chmod("/dev/net/tun", 0o666)  # as udev has it
@@ -110,7 +118,7 @@ def lay_out(node):
     packaged.make_paths()
 
 
-def start(report, node):
+def start(report: Report, node: Node) -> Process:
     """As `weir run` below the unit does: from root with its rights and limits, and in group weir, to the process's own user."""
     node.processes["dataplane"] = process = node.host.start(
         "weir-dataplane", [*packaged.limits(), "setpriv", "--groups", "weir", "--", *packaged.bounding_set(),
@@ -122,7 +130,7 @@ def start(report, node):
     return process
 
 
-def configure(node, nics, workers, bond):
+def configure(node: Node, nics: list[str], workers: int, bond: int) -> None:
     """driver = "dpdk" on the PCI devices or the bond of two, a worker on each of the first CPUs."""
     lay_out(node)
     path = f"{node.conf}/weir.conf"
@@ -136,7 +144,7 @@ def configure(node, nics, workers, bond):
     shutil.chown(f"{node.state}/effective.conf", "weir-mgmt", "weir")  # as weir-mgmt writes it
 
 
-def ready(node):
+def ready(node: Node) -> typing.Any:
     try:
         return node.ctl("dataplane", {"do": "status"})["ports"] and \
             all(b["next_hop"] == "known" for b in node.ctl("dataplane", {"do": "backends"})["backends"])
@@ -144,16 +152,16 @@ def ready(node):
         return False
 
 
-def per_label(node, name):
+def per_label(node: Node, name: str) -> dict[typing.Any, typing.Any]:
     return {labels: value for (n, labels), value in node.stats("dataplane").items() if n == name}
 
 
-def echoes(host):
+def echoes(host: Host) -> typing.Any:
     """Echo replies that a host's kernel has taken, of both families."""
     return sum(int(line.split()[1]) for line in host.run(["nstat", "-asz", "IcmpInEchoReps", "Icmp6InEchoReplies"]).splitlines()[1:])
 
 
-def own_traffic(report, world):
+def own_traffic(report: Report, world: World) -> None:
     """What is not for a VIP is the kernel's, by the TAP: ARP, neighbour discovery, ping. One request at a time, each with a
     wait of its own: of several, ping waits for the last ones only as long as the first ones took, or their interval."""
     site, router = world.plan.sites[0], world.router
@@ -168,14 +176,14 @@ def own_traffic(report, world):
         report.check(world.nodes[0].host.mac("eth1") in text, "with the device's MAC, which the TAP has, too", text.strip())
 
 
-def bond_says(world):
+def bond_says(world: World) -> list[typing.Any]:
     """The kernel's bond: (its active member, ports of its aggregator, the MAC of who is at the other end)."""
-    text = world.router.run(["cat", f"/proc/net/bonding/{world.wire}"])
+    text = world.router.run(["cat", f"/proc/net/bonding/{world.sites[0].node_port}"])
     return [found[1] if found else None for found in (re.search(pattern, text) for pattern in (
         r"Currently Active Slave: (\S+)", r"Number of ports: (\d+)", r"Partner Mac Address: (\S+)"))]
 
 
-def members(report, world, crowd, interfaces, mode):
+def members(report: Report, world: World, crowd: typing.Any, interfaces: typing.Any, mode: int) -> None:
     """The cable of one member is pulled at both ends, then put in again; then that of the other."""
     mac = world.nodes[0].host.mac("eth1")
     for place in (0, 1):
@@ -194,7 +202,7 @@ def members(report, world, crowd, interfaces, mode):
         report.check(True, f"LACP: two ports in the kernel's aggregator, with {mac}")
 
 
-def in_by_the_other(report, world, crowd):
+def in_by_the_other(report: Report, world: World, crowd: typing.Any) -> None:
     """First in and out by one port, whose device hashes nothing; then in by the other."""
     site, process = world.sites[0], world.sites[0].node.processes["dataplane"]
     report.check(wait_until(lambda: "frames-not-spread port=eth1" in process.log(), SLOW_S, "frames-not-spread", 0.2),
@@ -205,14 +213,14 @@ def in_by_the_other(report, world, crowd):
     report.check(world.router.counters(UPLINK)["tx"] > before + 4 * REQUESTS, "packets for the VIPs come in by the other port")
 
 
-def meanwhile(report, world, interfaces, bond):
+def meanwhile(report: Report, world: World, interfaces: typing.Any, bond: int) -> typing.Callable[..., None]:
     """What is done while there are requests."""
     if bond:
         return lambda crowd: members(report, world, crowd, interfaces, bond)
     return lambda crowd: in_by_the_other(report, world, crowd) if len(interfaces) > 1 else None
 
 
-def serves(report, world, do):
+def serves(report: Report, world: World, do: typing.Callable[..., None]) -> None:
     """Requests by the NIC, until there are enough of them, and as long as do(crowd) takes; all are answered."""
     site = world.sites[0]
     crowd = Crowd(f"{world.lab.dir}/crowd.requests",
@@ -224,7 +232,7 @@ def serves(report, world, do):
     report.equal({r.backend for r in crowd.requests}, {b.name for b in site.backends}, f"each backend serves, of {len(crowd.requests)} requests")
 
 
-def counted(report, node, workers, queues):
+def counted(report: Report, node: Node, workers: int, queues: int) -> None:
     """What the workers say of frames, once all is at rest: counters are published each second, and checks and
     neighbours go on, so a frame may come while the page is written or read."""
     received, acts = 0, 1
@@ -245,7 +253,7 @@ def counted(report, node, workers, queues):
     report.equal(lost, 0, "the device dropped none")
 
 
-def rests(report, site, by_interrupt):
+def rests(report: Report, site: Site, by_interrupt: bool) -> None:
     """Idle workers sleep; those whose device has receive interrupts, and who hand nothing to others, until one comes. What a busy
     machine keeps from a guest is counted as the guest's: looked at until it is little."""
     sleeps, interrupts = (sum(per_label(site.node, f"weir_dataplane_worker_{what}_total").values()) for what in ("sleeps", "interrupts"))
@@ -255,7 +263,7 @@ def rests(report, site, by_interrupt):
         report.check(True, f"and take less than {IDLE_SHARE:.0%} of a core each", " ".join(f"{share:.3f}" for share in shares))
 
 
-def rss(report, process, queues):
+def rss(report: Report, process: Process, queues: int) -> None:
     """What the device was told of spreading frames, by its own word. A device with one queue is not asked."""
     found = re.search(r"rss-read-back .* queues=(\d+) asked=(\w+) hashed=(\w+) entries=(\d+)", process.log())
     seen = (int(found[1]), found[2] == found[3] != "0", int(found[4]) > 0) if found else None
@@ -263,7 +271,7 @@ def rss(report, process, queues):
                  f"RSS is read back from the device: {' '.join(found.groups()) if found else 'one queue'}")
 
 
-def run(report):
+def run(report: Report) -> None:
     workers, queues, bond, *vlans = map(int, sys.argv[1:])
     packaged.enter(own_etc=False)
     nics, peers = find_nics()

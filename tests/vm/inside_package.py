@@ -6,6 +6,8 @@ install, configure, start, downgrade, upgrade, upgrade beside DPDK, remove, purg
                  |
               (back): a backend with weir-agent
 """
+from __future__ import annotations
+
 import glob
 import json
 import os
@@ -14,6 +16,7 @@ import re
 import subprocess
 import sys
 import time
+import typing
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lab"))
@@ -63,18 +66,18 @@ ip route add default via 10.0.0.254
 """
 
 
-def sh(command, check=True, timeout=SLOW_S):
+def sh(command: str | list[typing.Any], check: bool = True, timeout: typing.Any = SLOW_S) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(command, shell=isinstance(command, str), capture_output=True, text=True, timeout=timeout, check=False)
     if check and done.returncode:
         raise RuntimeError(f"{command}: {done.returncode}: {done.stdout[-1500:]}{done.stderr[-1500:]}")
     return done
 
 
-def say(text):
+def say(text: str) -> None:
     print(f"{time.monotonic():.0f} s: {text}", flush=True)
 
 
-def wait_until(true, what, limit_s=SLOW_S):
+def wait_until(true: typing.Callable[..., typing.Any], what: str, limit_s: float = SLOW_S) -> typing.Any:
     until, told = time.monotonic() + limit_s, time.monotonic()
     while time.monotonic() < until:
         found = true()
@@ -87,7 +90,7 @@ def wait_until(true, what, limit_s=SLOW_S):
     raise RuntimeError(f"not within {limit_s} s: {what}\n" + sh("journalctl -u weir -n 40 --no-pager; weir status; weir why", False).stdout)
 
 
-def pids():
+def pids() -> dict[str, tuple[int, ...]]:
     """The processes of Weir: {name: (pid, program)}; more than one of a name shows as a list."""
     found = {}
     for name in PROCESSES:
@@ -95,49 +98,49 @@ def pids():
     return found
 
 
-def old_programs():
+def old_programs() -> list[typing.Any]:
     """Processes whose program is no longer the file that is installed."""
-    links = {p: os.readlink(f"/proc/{p}/exe") for ps in pids().values() for p in ps}
+    links: dict[int | str, str] = {p: os.readlink(f"/proc/{p}/exe") for ps in pids().values() for p in ps}
     main = unit("MainPID")
     links[main] = os.readlink(f"/proc/{main}/exe")
     return sorted(os.path.basename(link.split()[0]) for link in links.values() if link.endswith("(deleted)"))
 
 
-def unit(name, of="weir.service"):
+def unit(name: str, of: str = "weir.service") -> str:
     return sh(["systemctl", "show", f"--property={name}", "--value", of]).stdout.strip()
 
 
-def status():
+def status() -> typing.Any:
     try:
         return json.loads(sh(["weir", "--json", "status"], False).stdout)
     except ValueError:
         return {}
 
 
-def is_well():
+def is_well() -> typing.Any:
     return status().get("state") == "well"
 
 
 class Traffic:
     """Numbered datagrams to the VIP and questions to the name server, each counted when it is answered."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.client = subprocess.Popen(["ip", "netns", "exec", "client", sys.executable, f"{HERE}/package_traffic.py", "client", VIP, DNS],
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.client.stdout.readline()  # it sends
         time.sleep(2)
 
-    def stop(self):
+    def stop(self) -> typing.Any:
         out, _ = self.client.communicate("end\n", timeout=SLOW_S)
         return json.loads(out)
 
 
-def forwards():
+def forwards() -> bool:
     """Whether a datagram to the VIP is answered now."""
     return sh(["ip", "netns", "exec", "client", sys.executable, f"{HERE}/package_traffic.py", "once", VIP], False).returncode == 0
 
 
-def under_traffic(report, what, do, questions=True):
+def under_traffic(report: Report, what: str, do: typing.Callable[..., typing.Any], questions: bool = True) -> None:
     traffic = Traffic()
     try:
         do()
@@ -151,11 +154,11 @@ def under_traffic(report, what, do, questions=True):
         report.equal(seen["questions"]["lost"], 0, f"{what}: no query is lost")
 
 
-def dpkg(*words):
+def dpkg(*words: str) -> subprocess.CompletedProcess[str]:
     return sh(["dpkg", *words])
 
 
-def configure(driver, weight=100):
+def configure(driver: str, weight: int = 100) -> None:
     for name, text in (("weir.conf", CONFIG.format(driver=driver, weight=weight)), ("shop.example.zone", ZONE)):
         with open(f"/etc/weir/{name}", "w") as f:
             f.write(text)
@@ -163,7 +166,7 @@ def configure(driver, weight=100):
         sh(["chgrp", "weir", f"/etc/weir/{name}"])
 
 
-def check_installed(report):
+def check_installed(report: Report) -> None:
     say("the packages are installed; nothing is configured")
     report.equal(unit("ActiveState"), "inactive", "without a configuration nothing runs, and nothing fails")
     report.equal(sh(["systemctl", "is-enabled", "weir"]).stdout.strip(), "enabled", "it starts at the next boot")
@@ -178,19 +181,19 @@ def check_installed(report):
     report.equal(sh(["weir", "--conf-dir", conf, "config", "check"], False).returncode, 0, "the example has no mistakes")
 
 
-def locked_memory(pid):
+def locked_memory(pid: int | str) -> typing.Any:
     """The hard limit, as /proc has it."""
     with open(f"/proc/{pid}/limits") as f:
         return re.search(r"^Max locked memory +\S+ +(\S+)", f.read(), re.M)[1]
 
 
-def lacks_resource():
+def lacks_resource() -> bool:
     """Whether even process 1 may not raise limits (CAP_SYS_RESOURCE), as in some containers and small machines."""
     with open("/proc/1/status") as f:
         return not int(re.search(r"^CapEff:\s+(\w+)", f.read(), re.M)[1], 16) >> 24 & 1
 
 
-def check_running(report):
+def check_running(report: Report) -> None:
     report.equal(unit("ActiveState"), "active", "the unit is active")
     seen = {}
     for name, (pid, *more) in pids().items():
@@ -203,23 +206,23 @@ def check_running(report):
     report.equal(locked_memory(unit("MainPID")), locked_memory(1) if lacks_resource() else "unlimited", "and may lock memory")
 
 
-def versions():
+def versions() -> list[typing.Any]:
     return [v["reason"] for v in json.loads(sh(["weir", "--json", "versions"]).stdout)["items"] if v["reason"].startswith("CHG")]
 
 
-def apply(driver, weight, reason):
+def apply(driver: str, weight: int, reason: str) -> None:
     configure(driver, weight)
     done = sh(["weir", "apply", "--reason", reason, "--confirm-within", "none"], False)
     if done.returncode not in ((0, 5) if EMULATED else (0,)):  # 5: it is made, and a process is late
         raise RuntimeError(f"apply: {done.returncode}: {done.stdout[-1500:]}{done.stderr[-1500:]}")
 
 
-def readers_of_key():
+def readers_of_key() -> str:
     """The owner, group and mode of the hash key."""
     return sh(["stat", "-c", "%U:%G %a", "/etc/weir/hash2.key"]).stdout.strip()
 
 
-def start(report):
+def start(report: Report) -> subprocess.Popen[bytes]:
     say("configuration, hash key, agent on the backend; start")
     sh("openssl rand -hex 16 > /etc/weir/hash2.key; systemd-tmpfiles --create weir.conf")
     report.equal(readers_of_key(), KEY_READERS, "the hash key is for weir-dataplane and weir-mgmt alone")
@@ -234,12 +237,12 @@ def start(report):
     return servers
 
 
-def show_log(since):
+def show_log(since: float) -> None:
     """What Weir and systemd said: for failures."""
     print(sh(f"journalctl -u weir --no-pager --since=@{since:.0f} | cut -c17-260 | head -60", False).stdout, flush=True)
 
 
-def upgrade(report, deb, what, questions):
+def upgrade(report: Report, deb: str, what: str, questions: bool) -> None:
     before, since, failed = pids(), time.time(), report.failed
     under_traffic(report, what, lambda: say(dpkg("-i", deb).stderr.strip()), questions)
     if report.failed > failed:
@@ -249,7 +252,7 @@ def upgrade(report, deb, what, questions):
     report.equal(old_programs(), [], f"{what}: and runs the installed program")
 
 
-def change_releases(report):
+def change_releases(report: Report) -> None:
     say("the former release is installed over it")
     upgrade(report, FORMER, "downgrade", questions=True)
     report.equal(versions(), ["CHG-1"], "the former release finds the store")
@@ -266,7 +269,7 @@ def change_releases(report):
     upgrade(report, NEW, "reinstallation", questions=True)
 
 
-def beside_dpdk(report):
+def beside_dpdk(report: Report) -> None:
     say("DPDK forwards")
     apply("dpdk", 80, "CHG-3")
     sh(["systemctl", "restart", "weir"])
@@ -286,7 +289,7 @@ def beside_dpdk(report):
     report.equal(old_programs(), ["weir-dataplane"], "it alone has its former program")
 
 
-def agent_unit(report):
+def agent_unit(report: Report) -> None:
     say("the agent's unit")
     sh("ip link add bk0 type veth peer name bk1; ip link set bk0 up; ip link set bk1 up; mkdir -p /etc/weir-agent; "
        "cp /usr/share/doc/weir-agent/examples/eth0.conf /etc/weir-agent/bk0.conf; systemctl start weir-agent@bk0")
@@ -304,7 +307,7 @@ def agent_unit(report):
     wait_until(lambda: "xdp" not in sh("ip -n back link show b0").stdout, "the program is gone, as it said")
 
 
-def take_off(report):
+def take_off(report: Report) -> None:
     say("remove")
     dpkg("-r", "weir")
     report.equal([n for n, p in pids().items() if p], [], "no process is left")
@@ -317,7 +320,7 @@ def take_off(report):
     report.check(os.path.exists("/etc/weir/hash2.key"), "the administrator's files stay")
 
 
-def run(report):
+def run(report: Report) -> None:
     say(f"systemd: {sh(['systemctl', 'is-system-running'], False).stdout.strip()}")
     sh(["bash", "-euc", WIRES])
     dpkg("-i", NEW, AGENT)

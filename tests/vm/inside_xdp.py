@@ -2,10 +2,13 @@
 """Inside a guest: inside_xdp.py [VLAN ...]. Weir as packaging/ leaves it, on the guest's kernel, with the XDP driver, the backends' agent and
 the probes' egress program; real requests over IPv4 and IPv6, by GUE, then by IPIP.
 """
+from __future__ import annotations
+
 import os
 import platform
 import sys
 import time
+import typing
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lab"))
 import packaged
@@ -17,6 +20,9 @@ from wire import tag
 from watch import Crowd, now_ms
 from world import PROCESSES, World
 
+if typing.TYPE_CHECKING:
+    from world import Capture, Node, Site
+
 # An emulated machine on a busy one: a second may pass between two instructions.
 PATIENT = ('type = "http"; port = 80; path = "/healthz"; expect = 200; {}interval = "2s"; fast_interval = "1s"; '
            'timeout = "4s"; rise = 1; fall = 2;')
@@ -24,20 +30,20 @@ RATE = 15
 SLOW_S = 120  # a wait that only what never comes makes fail
 
 
-def lay_out(node):
+def lay_out(node: Node) -> None:
     """The node at the paths of packaging/."""
     node.conf, node.state, node.run_dir, node.bpf = (f"{base}/weir" for base in ("/etc", "/var/lib", "/run", "/sys/fs/bpf"))
     packaged.make_paths()
     configure(node)
 
 
-def configure(node):
+def configure(node: Node) -> None:
     """Its files, with the owners that packaging/ gives them."""
     node.write_config()
     packaged.make_paths()
 
 
-def nothing_failed(report, site, crowd, since_ms, what):
+def nothing_failed(report: Report, site: Site, crowd: Crowd, since_ms: int, what: str) -> None:
     """But for first SYNs: the links inside drop some when the guest gets no processor, and then as many may be lost."""
     wait_until(lambda: len(crowd.between(since_ms, now_ms())) >= RATE, SLOW_S, "a second's requests")
     failed, lost = crowd.failures(since_ms), site.lost_on_link() + site.lost_on_way_back()
@@ -45,12 +51,12 @@ def nothing_failed(report, site, crowd, since_ms, what):
     report.check(len(failed) == len(again) <= lost, f"no request fails: {what}", f"{failed[:3]}, {lost} dropped by the links")
 
 
-def shares(report, world, crowd, what):
+def shares(report: Report, world: World, crowd: Crowd, what: str) -> None:
     seen = {r.backend for r in crowd.read() if r.result == "ok"}
     report.equal(seen, {b.name for b in world.sites[0].backends}, f"{what}: each backend serves")
 
 
-def ports(node):
+def ports(node: Node) -> list[typing.Any]:
     """The dataplane's ports: [(interface, mode)]; none while it is not there."""
     try:
         return [(p["interface"], p["mode"]) for p in node.ctl("dataplane", {"do": "status"})["ports"]]
@@ -58,7 +64,7 @@ def ports(node):
         return []
 
 
-def changes(report, world, crowd):
+def changes(report: Report, world: World, crowd: Crowd) -> tuple[int, int]:
     node, site = world.sites[0].node, world.sites[0]
     say("mode ipip is applied")
     since = now_ms()
@@ -84,24 +90,24 @@ def changes(report, world, crowd):
     return killed, out
 
 
-def in_force(node):
+def in_force(node: Node) -> set[typing.Any]:
     """The names of the backends that get traffic."""
     return {b["backend"] for b in node.ctl("dataplane", {"do": "backends"})["backends"] if b["in_force"]}
 
 
-def states(node):
+def states(node: Node) -> set[typing.Any]:
     """The health of all targets, as a set."""
     return {t["state"] for t in node.ctl("health", {"do": "list"})["targets"]}
 
 
-def names(report, world):
+def names(report: Report, world: World) -> None:
     site = world.plan.sites[0]
     for server in (site.dns4, site.dns6):
         text = world.client.run(["kdig", f"@{server}", "+short", "+timeout=20", world.plan.name, "AAAA"], check=False)
         report.equal(text.strip(), site.vip6, f"{server} answers with the VIP")
 
 
-def traffic(report, world):
+def traffic(report: Report, world: World) -> None:
     site = world.sites[0]
     node = site.node
     report.equal(ports(node), [("eth1", "native")], "the program sits in the driver of the port")
@@ -118,7 +124,7 @@ def traffic(report, world):
     report.check(len(crowd.read()) > 3 * RATE, "requests", len(crowd.requests))
 
 
-def settle(site, capture):
+def settle(site: Site, capture: Capture) -> None:
     """Until the counters, which are published each second, have what the wire has; check_wire() says what lacks if they do not."""
     say("all is counted")
     end = time.monotonic() + SLOW_S
@@ -130,7 +136,7 @@ def settle(site, capture):
             return
 
 
-def run(report):
+def run(report: Report) -> None:
     vlans = list(map(int, sys.argv[1:]))
     packaged.enter(own_etc=False)
     with Lab("vm") as lab:

@@ -7,6 +7,8 @@
 The former release's package is made from its commit: its programs, unit, users and directories in the new package, whose scripts
 serve both. All lies in build/package-test; the tree and the former programs are made once.
 """
+from __future__ import annotations
+
 import glob
 import os
 import re
@@ -15,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+import typing
 
 from booted import Booted, tree
 from contained import Contained
@@ -32,18 +35,18 @@ FORMER_NEEDS = ("libconfig9", "libmicrohttpd12")  # which the new release does n
 BUILD_S, GUEST_S, CONTAINED_S = 1800, 3000, 1200  # on a busy machine an emulated one is late, not wrong
 
 
-def find_deb(name):
+def find_deb(name: str) -> str:
     found = glob.glob(f"{BUILD}/package/{name}_*.deb")
     if len(found) != 1:
         sys.exit(f"package: {len(found)} packages {name} in {BUILD}/package; make them: ./run package")
     return found[0]
 
 
-def field(deb, name):
+def field(deb: str, name: str) -> typing.Any:
     return run(["dpkg-deb", "-f", deb, name]).strip()
 
 
-def former_programs():
+def former_programs() -> str:
     """The folder with the former release's tree, built."""
     folder = f"{DIR}/former-{FORMER}"
     if os.path.exists(f"{folder}/ready"):
@@ -60,7 +63,7 @@ def former_programs():
     return folder
 
 
-def former_package(new):
+def former_package(new: str) -> str:
     """The former release with this packaging; returns the package's path."""
     folder, inside, deb = former_programs(), f"{DIR}/former", f"{DIR}/weir_{FORMER_VERSION}.deb"
     shutil.rmtree(inside, ignore_errors=True)
@@ -82,7 +85,7 @@ def former_package(new):
     return deb
 
 
-def play(emulated):
+def play(emulated: bool) -> tuple[int, int]:
     new, agent = find_deb("weir"), find_deb("weir-agent")
     print(f"the former release, {FORMER}, and a fresh Debian", flush=True)
     former = former_package(new)
@@ -91,13 +94,14 @@ def play(emulated):
     script = f"python3 /host{ROOT}/tests/vm/inside_package.py /host{new} /host{former} /host{agent}\n"
     counted = []
 
-    def heard(line):
+    def heard(line: typing.Any) -> None:
         count = SUMMARY.match(line)
         if count:
             counted.append((int(count[1]), int(count[2])))
         else:
             print(f"  {line}", flush=True)
-    with Booted("package", kernel("6.1"), folder, memory_mb=3072) if emulated else Contained("package", folder) as host:
+    guest: Booted | Contained = Booted("package", kernel("6.1"), folder, memory_mb=3072) if emulated else Contained("package", folder)
+    with guest as host:
         print("systemd boots", flush=True)
         limit_s = GUEST_S if emulated else CONTAINED_S
         status = host.run(script, limit_s, heard)
@@ -110,7 +114,7 @@ def play(emulated):
     return counted[-1]
 
 
-def main():
+def main() -> int:
     started = time.monotonic()
     for number in (signal.SIGTERM, signal.SIGHUP):  # so that what was started ends, too
         signal.signal(number, lambda n, frame: sys.exit(128 + n))

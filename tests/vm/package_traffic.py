@@ -2,6 +2,8 @@
 """Traffic of inside_package.py. `server`: answers on TCP port 80 and echoes UDP on port 5000. `client VIP DNS`: sends a numbered
 datagram to VIP:5000 every 20 ms and a question to DNS:53 every 100 ms, which it says first, until a line comes on standard input, waits for what is late, and
 prints what was sent and what was never answered, as JSON. `once VIP`: one datagram; exit 0 if it is answered within a second."""
+from __future__ import annotations
+
 import json
 import select
 import socket
@@ -9,19 +11,20 @@ import struct
 import sys
 import threading
 import time
+import typing
 
 PACKET_S, QUESTION_S, LATE_S = 0.02, 0.1, 20
 NAME = b"\3www\4shop\7example\0"
 
 
-def serve_tcp():
+def serve_tcp() -> None:
     listener = socket.create_server(("0.0.0.0", 80))
     while True:
         peer, _ = listener.accept()
         peer.close()
 
 
-def server():
+def server() -> None:
     threading.Thread(target=serve_tcp, daemon=True).start()
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
@@ -34,14 +37,16 @@ def server():
 class Asker:
     """Numbered messages to one address, at an interval; `open` holds what is not answered yet."""
 
-    def __init__(self, address, every_s, message, number_of):
+    def __init__(self, address: tuple[typing.Any, int], every_s: float, message: typing.Callable[..., bytes],
+                 number_of: typing.Callable[..., typing.Any]) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self.socket.setblocking(False)
         self.address, self.every_s, self.message, self.number_of = address, every_s, message, number_of
-        self.sent, self.open, self.next = 0, set(), time.monotonic()
+        self.open: set[typing.Any] = set()
+        self.sent, self.next = 0, time.monotonic()
 
-    def send(self, now):
+    def send(self, now: float) -> None:
         if now < self.next:
             return
         self.next = now + self.every_s
@@ -52,7 +57,7 @@ class Asker:
             pass  # it is not answered, then
         self.sent += 1
 
-    def receive(self):
+    def receive(self) -> None:
         while True:
             try:
                 self.open.discard(self.number_of(self.socket.recv(2048)))
@@ -61,11 +66,11 @@ class Asker:
             except OSError:
                 return  # an ICMP error for one sent before
 
-    def result(self):
+    def result(self) -> dict[typing.Any, typing.Any]:
         return {"sent": self.sent, "lost": len(self.open), "first": min(self.open, default=None)}
 
 
-def client(vip, dns):
+def client(vip: str, dns: typing.Any) -> None:
     packets = Asker((vip, 5000), PACKET_S, lambda n: struct.pack("!I", n), lambda d: struct.unpack("!I", d[:4])[0])
     questions = Asker((dns, 53), QUESTION_S, lambda n: struct.pack("!6H", n & 0xFFFF, 0, 1, 0, 0, 0) + NAME + b"\0\1\0\1",
                       lambda d: struct.unpack("!H", d[:2])[0] if d[3] & 15 == 0 and d[6:8] != b"\0\0" else None)
@@ -82,7 +87,7 @@ def client(vip, dns):
     print(json.dumps({"packets": packets.result(), "questions": questions.result()}))
 
 
-def once(vip):
+def once(vip: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.settimeout(1)
         s.sendto(b"\xff\xff\xff\xff", (vip, 5000))
@@ -90,4 +95,5 @@ def once(vip):
 
 
 if __name__ == "__main__":
-    {"server": server, "client": client, "once": once}[sys.argv[1]](*sys.argv[2:])
+    PARTS: dict[str, typing.Callable[..., object]] = {"server": server, "client": client, "once": once}
+    PARTS[sys.argv[1]](*sys.argv[2:])

@@ -6,11 +6,14 @@
 
 All lies in build/vm, is fetched once, and Missing says what the archive does not have.
 """
+from __future__ import annotations
+
 import fcntl
 import os
 import re
 import shutil
 import subprocess
+import typing
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("WEIR_BUILD", os.path.join(ROOT, "build"))
@@ -28,7 +31,7 @@ class Missing(Exception):
     """The archive does not have it, or does not answer: a reason to skip."""
 
 
-def run(command, timeout_s=60, **more):
+def run(command: list[typing.Any], timeout_s: float = 60, **more: typing.Any) -> typing.Any:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, **more)
     except subprocess.TimeoutExpired:
@@ -38,7 +41,7 @@ def run(command, timeout_s=60, **more):
     return done.stdout
 
 
-def sites():
+def sites() -> dict[typing.Any, typing.Any]:
     """The archive's addresses as this machine knows them: {'debian': ..., 'debian-security': ...}."""
     text = run(["apt-get", "indextargets", "--format", "$(CODENAME) $(SITE)", "Created-By: Packages"])
     known = dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
@@ -48,7 +51,7 @@ def sites():
         raise Missing(f"this machine's apt knows no suite {e}") from None
 
 
-def apt(*words, folder=DIR):
+def apt(*words: str, folder: str = DIR) -> typing.Any:
     """An apt command with sources and lists of our own, run in @folder."""
     options = {"Dir::Etc::sourcelist": f"{DIR}/apt/sources.list", "Dir::Etc::sourceparts": "-",
                "Dir::State::lists": f"{DIR}/apt/lists", "Dir::Cache": f"{DIR}/apt/cache",
@@ -56,7 +59,7 @@ def apt(*words, folder=DIR):
     return run([words[0], *(f"-o{k}={v}" for k, v in options.items()), *words[1:]], FETCH_S, cwd=folder)
 
 
-def read_lists():
+def read_lists() -> None:
     """Fetch the suites' lists, once."""
     if os.path.exists(f"{DIR}/apt/ready"):
         return
@@ -71,11 +74,11 @@ def read_lists():
     open(f"{DIR}/apt/ready", "w").close()
 
 
-def by_version(name):
+def by_version(name: str) -> list[typing.Any]:
     return [int(n) for n in re.findall(r"\d+", name)]
 
 
-def unpack(packages, directory, unwanted=()):
+def unpack(packages: list[typing.Any], directory: str, unwanted: typing.Sequence[typing.Any] = ()) -> None:
     """Fetch packages and unpack them into @directory, whole or not at all."""
     debs, partial = f"{directory}.debs", f"{directory}.partial"
     for folder in (debs, partial):
@@ -92,16 +95,16 @@ def unpack(packages, directory, unwanted=()):
 class Locked:
     """One test at a time fetches."""
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         os.makedirs(DIR, exist_ok=True)
         self.file = open(f"{DIR}/lock", "w")
         fcntl.flock(self.file, fcntl.LOCK_EX)
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: typing.Any) -> None:
         self.file.close()
 
 
-def kernel(series):
+def kernel(series: str) -> tuple[str, str]:
     """The directory of the newest kernel of a series (a key of SERIES), and its release."""
     directory = f"{DIR}/linux-{series}"
     with Locked():
@@ -118,7 +121,7 @@ def kernel(series):
     return directory, release
 
 
-def qemu_new():
+def qemu_new() -> str:
     """The directory of a QEMU from backports."""
     directory = f"{DIR}/qemu"
     with Locked():

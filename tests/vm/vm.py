@@ -8,6 +8,8 @@
 What a guest claims is printed as it comes, and counted. A guest that cannot be had here (no QEMU, or the package
 archive has no such kernel) is one skipped test, with the reason. Logs of guests: build/vm/NAME.
 """
+from __future__ import annotations
+
 import os
 import re
 import resource
@@ -58,18 +60,18 @@ NICS = {
 XDP_VLANS = {"5.10": (200, 100), "6.1": (), "6.12": (100,)}
 
 
-def inside(script, *words):
+def inside(script: str, *words: int) -> str:
     """What a guest runs; its lab's logs are kept if it fails."""
     return f"export WEIR_BUILD={BUILD}\npython3 {HERE}/{script} {' '.join(map(str, words))}; status=$?\n" \
         "[ $status = 0 ] || cp -r $WEIR_BUILD/lab/vm /out/lab\nexit $status\n"
 
 
-def xdp_guest(name):
+def xdp_guest(name: str) -> tuple[Guest, str]:
     series = name.removeprefix("xdp-")
     return Guest(name, kernel(series)), inside("inside_xdp.py", *XDP_VLANS[series])
 
 
-def nic_guest(name):
+def nic_guest(name: str) -> tuple[Guest, str]:
     devices, workers, queues, bond, vlans, new = NICS[name.removeprefix("nic-")]
     taps = {"a": True, "b": False} if TAPS[1] in devices else {}
     guest = Guest(name, kernel(NIC_KERNEL), emulator(qemu_new()) if new else None, memory_mb=2048, hugepages=200,
@@ -81,10 +83,10 @@ GUESTS = {**{f"xdp-{series}": xdp_guest for series in SERIES}, **{f"nic-{nic}": 
 
 
 class Total:
-    def __init__(self):
+    def __init__(self) -> None:
         self.passed = self.failed = self.skipped = 0
 
-    def line(self, text):
+    def line(self, text: str) -> None:
         """A line of a guest's: its last one is its count, which is ours to add up."""
         count = SUMMARY.match(text)
         if count:
@@ -93,12 +95,12 @@ class Total:
             print(f"  {text}", flush=True)
 
 
-def cpu_of_guests_s():
+def cpu_of_guests_s() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
-def heard(guest, total, text):
+def heard(guest: Guest, total: Total, text: str) -> None:
     """A line of a guest's: that a cable is to be pulled or put in, else what it claims."""
     cable = PLUG.match(text)
     if not cable:
@@ -107,7 +109,7 @@ def heard(guest, total, text):
         guest.monitor(f"set_link {end} {'on' if cable[1] == 'plug' else 'off'}")
 
 
-def play(name, total):
+def play(name: str, total: Total) -> None:
     started, before, cpu_s = time.monotonic(), (total.passed, total.failed), cpu_of_guests_s()
     print(f"{name}:", flush=True)
     try:
@@ -132,7 +134,7 @@ def play(name, total):
     print(f"  {time.monotonic() - started:.0f} s, {cpu_of_guests_s() - cpu_s:.0f} s of them on a CPU", flush=True)
 
 
-def main():
+def main() -> int:
     names = sys.argv[1:] or list(GUESTS)
     if names == ["--list"]:
         print("\n".join(GUESTS))

@@ -2,12 +2,19 @@
 """The node's wire inside a guest, behind VLAN tags."""
 
 
-def protocol(place, count):
+from __future__ import annotations
+
+import typing
+
+if typing.TYPE_CHECKING:
+    from world import World
+    from net import Host
+def protocol(place: int, count: int) -> str:
     """802.1ad outside of another tag, else 802.1Q."""
     return "802.1ad" if place + 1 < count else "802.1Q"
 
 
-def add_vlans(host, interface, ids):
+def add_vlans(host: Host, interface: str, ids: list[int]) -> str:
     """VLAN subinterfaces of an interface, each on the one before. Returns the last one's name."""
     under = interface
     for place, number in enumerate(ids):
@@ -17,7 +24,7 @@ def add_vlans(host, interface, ids):
     return under
 
 
-def tag(world, ids):
+def tag(world: World, ids: list[int]) -> None:
     """From now on the node and its site speak behind these tags alone, the outer one first: the node's addresses are
     those of its VLAN subinterface, and the router's is the switch's port. Nobody hears a frame without them."""
     site, host, router = world.sites[0], world.sites[0].node.host, world.router

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """weir-dns over TCP on the loopback: odd queries, clients that do not read, want of descriptors."""
+from __future__ import annotations
+
 import os
 import socket
 import struct
 import subprocess
 import sys
 import time
+import typing
 
 TESTS = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(TESTS, "dns"), os.path.join(TESTS, "lab")]
@@ -20,21 +23,21 @@ STATS_ENTRY = struct.Struct("64s128s96sIIQ")  # include/weir/stats.h
 UNREAD = ("weir_dns_tcp_closed_total", 'reason="unread"')
 
 
-def framed(wire):
+def framed(wire: bytes) -> bytes:
     return len(wire).to_bytes(2, "big") + wire
 
 
-def connect(server):
+def connect(server: name_servers.Weir | name_servers.Server) -> socket.socket:
     return socket.create_connection(("127.0.0.1", server.port), 10)
 
 
-def padded(total):
+def padded(total: int) -> bytes:
     """A query of TOTAL bytes: what it lacks is padding (RFC 7830)."""
     bare = len(message.query("h.shop.test", "A", edns={"options": [(PADDING, b"")]}))
     return message.query("h.shop.test", "A", edns={"options": [(PADDING, bytes(total - bare))]})
 
 
-def long_queries(report, server):
+def long_queries(report: Report, server: name_servers.Server) -> None:
     for total in (4096, 4097, 20000, 65535):
         wire = padded(total)
         with connect(server) as s:
@@ -48,7 +51,7 @@ def long_queries(report, server):
                      "a long one that is no query gets FORMERR")
 
 
-def split_queries(report, server):
+def split_queries(report: Report, server: name_servers.Server) -> None:
     wire = framed(message.query("h.shop.test", "A", 9))
     for at in (1, 2, 3, len(wire) - 1):
         with connect(server) as s:
@@ -68,7 +71,7 @@ def split_queries(report, server):
                      (early, idents))
 
 
-def half_closed(report, server):
+def half_closed(report: Report, server: name_servers.Server) -> None:
     with connect(server) as s:
         s.sendall(b"".join(framed(message.query("big.shop.test", "TXT", i)) for i in range(200)))
         s.shutdown(socket.SHUT_WR)
@@ -77,7 +80,7 @@ def half_closed(report, server):
                      "a client that sends no more gets all its answers, then the end")
 
 
-def closed_by_server(s):
+def closed_by_server(s: socket.socket) -> bool:
     """Whether the server has ended the connection; what it had sent is read and dropped."""
     s.settimeout(0.2)
     try:
@@ -90,7 +93,7 @@ def closed_by_server(s):
     return True
 
 
-def metric(server, name, labels=""):
+def metric(server: name_servers.Server, name: str, labels: str = "") -> typing.Any:
     """A counter of weir-dns, by its name and labels in the stats page."""
     with open(server.path("run/stats.dns.page"), "rb") as page:
         data = page.read()
@@ -102,7 +105,7 @@ def metric(server, name, labels=""):
         at += STATS_ENTRY.size
 
 
-def unread(report, server):
+def unread(report: Report, server: name_servers.Server) -> None:
     """Clients that ask for more than their sockets hold, and read nothing."""
     greedy = [connect(server) for _ in range(20)]
     query = framed(message.query("big.shop.test", "TXT"))
@@ -137,13 +140,13 @@ def unread(report, server):
         s.close()
 
 
-def cpu_s(pid):
+def cpu_s(pid: int) -> float:
     with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
         fields = stat.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def few_descriptors(report):
+def few_descriptors(report: Report) -> None:
     """A soft and hard limit of 300 descriptors, and 400 clients."""
     server = name_servers.Weir({"shop.test": ZONE})
     server.prefix = ["prlimit", "--nofile=300:300"]
@@ -163,11 +166,11 @@ def few_descriptors(report):
             s.close()
 
 
-def limit_descriptors(server, soft):
+def limit_descriptors(server: name_servers.Server, soft: int) -> None:
     subprocess.run(["prlimit", "--pid", str(server.process.pid), f"--nofile={soft}:"], check=True)
 
 
-def no_descriptors(report):
+def no_descriptors(report: Report) -> None:
     """The limit falls below what is in use already: not one connection can be taken, until it rises again."""
     with name_servers.Weir({"shop.test": ZONE}) as server:
         limit_descriptors(server, 5)
@@ -184,7 +187,7 @@ def no_descriptors(report):
             report.check(message.Answer(name_servers.read_message(s)).answer, "who waited is served when there are some again")
 
 
-def run(report):
+def run(report: Report) -> None:
     with name_servers.Weir({"shop.test": ZONE}) as server:
         long_queries(report, server)
         split_queries(report, server)

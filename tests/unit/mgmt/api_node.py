@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A weir-mgmt of its own directories, asked over its UNIX socket with real HTTP."""
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import http.client
@@ -13,6 +15,7 @@ import ssl
 import subprocess
 import tempfile
 import time
+import typing
 
 # A program built with AddressSanitizer refuses to start behind a preloaded library unless told to.
 PRELOAD_FIRST = {"ASAN_OPTIONS": "verify_asan_link_order=0"}
@@ -41,12 +44,12 @@ services = ( { name = "web"; protocol = "tcp"; port = 80; hash = "flow";
 dns = { zones = ( { name = "shop.example"; file = "shop.example.zone"; } );
   names = ( { name = "www.shop.example"; service = "web"; policy = "weighted"; ttl = { min = "1s"; max = "2s"; }; } ); };
 """
-def large_config(n_pools, per_pool):
+def large_config(n_pools: int, per_pool: int) -> str:
     """A site with many pools, and a service for each."""
-    def block(name, items):
+    def block(name: str, items: typing.Iterable[str]) -> str:
         return f"{name} = (\n" + ",\n".join(items) + " );\n"
 
-    def address(k):
+    def address(k: int) -> str:
         return f"10.{1 + k // 62500}.{k // 250 % 250}.{k % 250 + 1}"
     pools = [f'{{ name = "p{i}"; site = "ams"; check = "web"; mode = "ipip"; max_backends = 16; backends = ( '
              + ", ".join(f'{{ name = "b{k}"; address = "{address(i * per_pool + k)}"; weight = 100; }}' for k in range(per_pool))
@@ -66,31 +69,30 @@ checks = ( { name = "web"; type = "tcp"; interval = "1s"; fast_interval = "200ms
 TOKENS = {"vera": "viewer", "otto": "oncall", "olga": "operator", "ada": "admin", "prom": "metrics"}
 
 
-def config(ams_api="", fra_api=""):
+def config(ams_api: str = "", fra_api: str = "") -> str:
     return CONFIG % {"ams_api": f'api = "{ams_api}";' if ams_api else "",
                      "fra_api": f'api = "{fra_api}";' if fra_api else ""}
 
 
-_tls = None
+_tls: list[str] = []
+T = typing.TypeVar("T")
 
 
-def tls_files():
+def tls_files() -> list[str]:
     """A certificate for loopback and its key, made once."""
-    global _tls
     if not _tls:
         with tempfile.TemporaryDirectory() as d:
             paths = os.path.join(d, "key"), os.path.join(d, "crt")
             subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
                             "-nodes", "-days", "2", "-subj", "/CN=weir", "-addext", "subjectAltName=IP:127.0.0.1",
                             "-keyout", paths[0], "-out", paths[1]], check=True, capture_output=True)
-            _tls = []
             for path in paths:
                 with open(path) as f:
                     _tls.append(f.read())
     return _tls
 
 
-def free_port():
+def free_port() -> int:
     """A port that no connection is given by chance, as those are that the kernel chooses."""
     while True:
         port = random.randrange(10000, 32000)
@@ -102,7 +104,7 @@ def free_port():
                 continue
 
 
-def wait_for(what, condition, timeout_s=60):
+def wait_for(what: str, condition: typing.Callable[..., T], timeout_s: float = 60) -> T:
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         value = condition()
@@ -113,31 +115,31 @@ def wait_for(what, condition, timeout_s=60):
 
 
 class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         super().__init__("weir", timeout=60)
         self.path = path
 
-    def connect(self):
+    def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(60)
         self.sock.connect(self.path)
 
 
 class Answer:
-    def __init__(self, response):
+    def __init__(self, response: http.client.HTTPResponse) -> None:
         self.status = response.status
         self.headers = response.headers
         self.raw = response.read()
         is_json = "json" in (response.headers.get("Content-Type") or "")
-        self.json = json.loads(self.raw) if is_json and self.raw else None
+        self.json: typing.Any = json.loads(self.raw) if is_json and self.raw else None
 
     @property
-    def code(self):
+    def code(self) -> str | None:
         return (self.json or {}).get("code")
 
 
 class Node:
-    def __init__(self, program, name="ams-1", text=None, peer_token="p" * 40):
+    def __init__(self, program: str, name: str = "ams-1", text: str | None = None, peer_token: str = "p" * 40) -> None:
         self.program, self.name = program, name
         self.dir = tempfile.TemporaryDirectory(prefix="weir-api-")
         self.conf, self.state, self.run = (os.path.join(self.dir.name, d) for d in ("conf", "state", "run"))
@@ -152,13 +154,13 @@ class Node:
         key, crt = tls_files()
         self.write("tls.key", key)
         self.write("tls.crt", crt)
-        self.process = None
+        self.process: subprocess.Popen[bytes] | None = None
 
-    def write(self, name, text):
+    def write(self, name: str, text: str) -> None:
         with open(os.path.join(self.conf, name), "w") as f:
             f.write(text)
 
-    def start(self):
+    def start(self) -> Node:
         with open(os.path.join(self.dir.name, "log"), "a") as log:
             self.process = subprocess.Popen(
                 [self.program, "--conf-dir", self.conf, "--state-dir", self.state, "--run-dir", self.run,
@@ -166,43 +168,46 @@ class Node:
         wait_for("the API", self.answers)
         return self
 
-    def answers(self):
+    def answers(self) -> bool:
         try:
             return self.ask("GET", "/healthz").status == 200
         except OSError:
             return False
 
-    def stop(self, how=signal.SIGTERM):
+    def stop(self, how: int = signal.SIGTERM) -> int | None:
         if self.process:
             self.process.send_signal(how)
             self.process.wait(60)
             code, self.process = self.process.returncode, None
             assert code == (0 if how == signal.SIGTERM else -how), f"exit {code}: {self.log()[-2000:]}"
             return code
+        return None
 
-    def close(self):
+    def close(self) -> None:
         self.stop()
         self.dir.cleanup()
 
-    def log(self):
+    def log(self) -> str:
         with open(os.path.join(self.dir.name, "log")) as f:
             return f.read()
 
-    def stored_events(self):
+    def stored_events(self) -> int:
         """The id of the newest event that would survive a kill."""
         with contextlib.closing(sqlite3.connect(f"file:{self.state}/store.db?mode=ro", uri=True, timeout=60)) as db:
             return db.execute("SELECT max(id) FROM events").fetchone()[0] or 0
 
-    def effective(self):
+    def effective(self) -> str:
         with open(os.path.join(self.state, "effective.conf")) as f:
             return f.read()
 
-    def ask(self, method, path, body=None, headers=None, raw=None):
+    def ask(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None,
+            raw: bytes | str | None = None) -> Answer:
         c = UnixConnection(os.path.join(self.run, "api.sock"))
         return self.send(c, method, path, body, headers, raw)
 
     @staticmethod
-    def send(c, method, path, body, headers, raw):
+    def send(c: http.client.HTTPConnection, method: str, path: str, body: object, headers: dict[str, str] | None,
+             raw: bytes | str | None) -> Answer:
         headers = dict(headers or {})
         if body is not None:
             raw = json.dumps(body).encode()
@@ -214,23 +219,25 @@ class Node:
         finally:
             c.close()
 
-    def ask_tcp(self, port, method, path, token=None, body=None):
+    def ask_tcp(self, port: int, method: str, path: str, token: str | None = None, body: object = None) -> Answer:
         c = http.client.HTTPSConnection(
             "127.0.0.1", port, timeout=60, context=ssl.create_default_context(cafile=os.path.join(self.conf, "tls.crt")))
         return self.send(c, method, path, body, {"Authorization": f"Bearer {token}"} if token else {}, None)
 
-    def files(self, old=None, new=None):
+    def files(self, old: str | None = None, new: str | None = None) -> dict[str, typing.Any]:
         with open(os.path.join(self.conf, "weir.conf")) as f:
             text = f.read()
         assert old is None or old in text
-        return {"weir.conf": text.replace(old, new, 1) if old else text, "shop.example.zone": ZONE}
+        return {"weir.conf": text.replace(old, new or "", 1) if old else text, "shop.example.zone": ZONE}
 
-    def apply(self, files, match="*", query="", **more):
+    def apply(self, files: dict[str, typing.Any], match: str = "*", query: str = "", **more: typing.Any) -> Answer:
         return self.ask("POST", "/v1/config/apply" + query, {"files": files, "reason": "a test", **more},
                         {"If-Match": match} if match else {})
 
-    def command(self, what, target, query="", headers=None, **more):
+    def command(self, what: str, target: dict[str, typing.Any], query: str = "", headers: dict[str, str] | None = None,
+                **more: typing.Any) -> Answer:
         return self.ask("POST", "/v1/overrides" + query, {"do": what, "target": target, "reason": "a test", **more}, headers)
 
-    def drain(self, site="ams", **more):
-        return self.command("drain", {"site": site}, **{"until": "never", "now": True, **more})
+    def drain(self, site: str = "ams", **more: typing.Any) -> Answer:
+        words: dict[str, typing.Any] = {"until": "never", "now": True, **more}
+        return self.command("drain", {"site": site}, **words)

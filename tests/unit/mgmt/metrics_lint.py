@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The rules of Prometheus' own linter (promtool check metrics) for a text of metrics, and that it can be parsed."""
+from __future__ import annotations
+
 import re
+import typing
 
 LINE = re.compile(r'^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (\S+)$')
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"')
@@ -11,14 +14,14 @@ UNITS = ("milliseconds", "microseconds", "nanoseconds", "minutes", "hours", "day
 SHORT = ("s", "ms", "us", "ns", "sec", "b", "kb", "mb", "gb", "tb", "pb", "m", "h", "d")
 
 
-def family_of(name, types):
+def family_of(name: str, types: dict[typing.Any, typing.Any]) -> str:
     for end in ("_bucket", "_sum", "_count"):
         if name.endswith(end) and types.get(name[:-len(end)]) == "histogram":
             return name[:-len(end)]
     return name
 
 
-def lint_name(name, kind):
+def lint_name(name: str, kind: typing.Any) -> typing.Iterator[str]:
     words = name.split("_")
     if re.search("[a-z][A-Z]", name) or ":" in name:
         yield "camel case or a colon"
@@ -36,9 +39,9 @@ def lint_name(name, kind):
         yield "its type in its name"
 
 
-def lint_histogram(name, rows):
+def lint_histogram(name: str, rows: typing.Any) -> typing.Iterator[str]:
     """Of each set of labels: buckets grow, the last is +Inf and is the count."""
-    series = {}
+    series: dict[typing.Any, typing.Any] = {}
     for n, labels, value in rows:
         key = tuple(sorted((k, v) for k, v in labels.items() if k != "le"))
         series.setdefault(key, {}).setdefault(n[len(name):], []).append((labels.get("le"), value))
@@ -51,9 +54,14 @@ def lint_histogram(name, rows):
             yield "buckets that do not add up"
 
 
-def lint(text):
+def lint(text: str) -> list[str]:
     """What is wrong, as a list of texts."""
-    found, types, helps, seen, families, last = [], {}, {}, set(), {}, None
+    found: list[typing.Any] = []
+    types: dict[typing.Any, typing.Any] = {}
+    helps: dict[typing.Any, typing.Any] = {}
+    seen: set[typing.Any] = set()
+    families: dict[typing.Any, typing.Any] = {}
+    last = None
     for line in text.splitlines():
         if line.startswith("# "):
             _, what, name, rest = line.split(" ", 3)
@@ -86,6 +94,6 @@ def lint(text):
     return found
 
 
-def values(text):
+def values(text: str) -> dict[typing.Any, typing.Any]:
     """{(name, labels as they stand): value}"""
     return {(m[1], m[2] or ""): float(m[3]) for m in map(LINE.match, text.splitlines()) if m}

@@ -4,6 +4,8 @@
 
 Usage: test_api.py WEIR_MGMT
 """
+from __future__ import annotations
+
 import base64
 import http.client
 import os
@@ -13,107 +15,36 @@ import signal
 import sys
 import threading
 import time
+import typing
 import unittest
 
 import counted
 from api_node import Node, ZONE, config, free_port, wait_for, large_config
+from bad_requests import bad_requests
+
+if typing.TYPE_CHECKING:
+    from api_node import Answer
 
 PROGRAM = sys.argv.pop(1)
 HALF = ('{ name = "b1"; address = "10.1.1.11"; weight = 100; },', "")
 
 
-def bad_requests(files):
-    """What is refused: why, method, path, body or bytes, headers, status, code."""
-    drain = {"do": "drain", "target": {"site": "ams"}, "until": "never", "reason": "x"}
-    return [
-        ("no such path", "GET", "/v2/status", None, {}, 404, "not-found"),
-        ("a path with an end too many", "GET", "/v1/status/", None, {}, 404, "not-found"),
-        ("a path that is too long", "GET", "/v1/" + "x" * 300, None, {}, 400, "bad-request"),
-        ("another method", "DELETE", "/v1/overrides", None, {}, 405, "method-not-allowed"),
-        ("unknown query", "GET", "/v1/status?x=1", None, {}, 400, "bad-request"),
-        ("query without a name", "POST", "/v1/overrides?=1", drain, {}, 400, "bad-request"),
-        ("query given twice", "GET", "/v1/events?since=1&since=2", None, {}, 400, "bad-request"),
-        ("limit of nothing", "GET", "/v1/events?limit=0", None, {}, 400, "bad-request"),
-        ("limit that is none", "GET", "/v1/events?limit=ten", None, {}, 400, "bad-request"),
-        ("number beyond all bounds", "GET", "/v1/events?since=99999999999999999999", None, {}, 400, "bad-request"),
-        ("no pool", "GET", "/v1/status?pool=none", None, {}, 404, "not-found"),
-        ("version zero", "GET", "/v1/versions/0", None, {}, 404, "not-found"),
-        ("version by name", "GET", "/v1/versions/first", None, {}, 404, "not-found"),
-        ("a version that is not", "GET", "/v1/versions/99", None, {}, 404, "not-found"),
-        ("not JSON", "POST", "/v1/overrides", b"{", {}, 422, "invalid"),
-        ("an array", "POST", "/v1/overrides", b"[]", {}, 422, "invalid"),
-        ("a number", "POST", "/v1/overrides", b"1", {}, 422, "invalid"),
-        ("not UTF-8", "POST", "/v1/overrides", b'{"do":"\xff"}', {}, 422, "invalid"),
-        ("nested without end", "POST", "/v1/overrides", b"[" * 100000, {}, 422, "invalid"),
-        ("a field twice", "POST", "/v1/overrides", b'{"do":"drain","do":"drain"}', {}, 422, "invalid"),
-        ("bytes after the end", "POST", "/v1/overrides", b"{} {}", {}, 422, "invalid"),
-        ("another type", "POST", "/v1/overrides", b"{}", {"Content-Type": "text/plain"}, 415, "not-json"),
-        ("too large", "POST", "/v1/overrides", b" " * (33 << 20), {}, 413, "too-large"),
-        ("nothing", "POST", "/v1/overrides", {}, {}, 422, "invalid"),
-        ("unknown field", "POST", "/v1/overrides", {**drain, "reson": "x"}, {}, 422, "invalid"),
-        ("unknown word", "POST", "/v1/overrides", {**drain, "do": "explode"}, {}, 422, "invalid"),
-        ("wrong type", "POST", "/v1/overrides", {**drain, "now": "yes"}, {}, 422, "invalid"),
-        ("two targets", "POST", "/v1/overrides", {**drain, "target": {"site": "ams", "pool": "p"}}, {}, 422, "invalid"),
-        ("target and id", "POST", "/v1/overrides", {**drain, "id": "x"}, {}, 422, "invalid"),
-        ("no until", "POST", "/v1/overrides", {"do": "drain", "target": {"site": "ams"}}, {}, 422, "invalid"),
-        ("until in the past", "POST", "/v1/overrides", {**drain, "until": "2020-01-01T00:00:00Z"}, {}, 422, "invalid"),
-        ("until in words", "POST", "/v1/overrides", {**drain, "until": "tomorrow"}, {}, 422, "invalid"),
-        ("over without unit", "POST", "/v1/overrides", {**drain, "over": "5"}, {}, 422, "invalid"),
-        ("a newline in the reason", "POST", "/v1/overrides", {**drain, "reason": "a\nb"}, {}, 422, "invalid"),
-        ("a long reason", "POST", "/v1/overrides", {**drain, "reason": "x" * 256}, {}, 422, "invalid"),
-        ("no such guard", "POST", "/v1/overrides", {**drain, "override_guards": ["all"], "reason": "x"}, {}, 422, "invalid"),
-        ("no reason", "POST", "/v1/overrides", {k: v for k, v in drain.items() if k != "reason"}, {}, 422, "invalid"),
-        ("a blank reason", "POST", "/v1/overrides", {**drain, "reason": "  "}, {}, 422, "invalid"),
-        ("undrain without reason", "POST", "/v1/overrides", {"do": "undrain", "target": {"site": "ams"}}, {}, 422, "invalid"),
-        ("confirm without reason", "POST", "/v1/versions/1/confirm", {}, {}, 422, "invalid"),
-        ("ended that is no boolean", "GET", "/v1/overrides?ended=maybe", None, {}, 400, "bad-request"),
-        ("undrain a site that is not", "POST", "/v1/overrides", {"do": "undrain", "target": {"site": "lon"}, "reason": "x"}, {},
-         404, "not-found"),
-        ("no such site", "POST", "/v1/overrides", {**drain, "target": {"site": "lon"}}, {}, 404, "not-found"),
-        ("no such pool", "POST", "/v1/overrides", {**drain, "target": {"pool": "p", "backend": "b"}}, {}, 404, "not-found"),
-        ("force up a site", "POST", "/v1/overrides", {**drain, "do": "force_up"}, {}, 422, "invalid"),
-        ("hold nothing", "POST", "/v1/overrides", {"do": "hold", "target": {"site": "ams"}, "reason": "x"}, {}, 409, "nothing-to-end"),
-        ("no such override", "GET", "/v1/overrides/x", None, {}, 404, "not-found"),
-        ("bad wait", "POST", "/v1/overrides?wait=some", drain, {}, 400, "bad-request"),
-        ("bad dry_run", "POST", "/v1/overrides?dry_run=yes", drain, {}, 400, "bad-request"),
-        ("no If-Match", "POST", "/v1/config/apply", {"files": files, "reason": "x"}, {}, 428, "if-match-required"),
-        ("stale If-Match", "POST", "/v1/config/apply", {"files": files, "reason": "x"},
-         {"If-Match": '"v9-0123456789abcdef"'}, 412, "stale"),
-        ("no reason", "POST", "/v1/config/apply", {"files": files}, {"If-Match": "*"}, 422, "invalid"),
-        ("no weir.conf", "POST", "/v1/config/apply", {"files": {"a": "b"}, "reason": "x"}, {"If-Match": "*"}, 422, "invalid"),
-        ("a weir.conf of 17 MiB", "POST", "/v1/config/check", {"files": {**files, "weir.conf": "#" * (17 << 20)}}, {}, 422, "mistakes"),
-        ("a file above", "POST", "/v1/config/check", {"files": {**files, "../x": "y"}}, {}, 422, "invalid"),
-        ("an absolute file", "POST", "/v1/config/check", {"files": {**files, "/etc/x": "y"}}, {}, 422, "invalid"),
-        ("a hidden file", "POST", "/v1/config/check", {"files": {**files, "d/.x": "y"}}, {}, 422, "invalid"),
-        ("a file that is a number", "POST", "/v1/config/check", {"files": {**files, "x": 1}}, {}, 422, "invalid"),
-        ("bad base64", "POST", "/v1/config/check", {"files": {**files, "x": {"base64": "!"}}}, {}, 422, "invalid"),
-        ("32,769 files", "POST", "/v1/config/check", {"files": {**files, **{f"f{i}": "" for i in range(32767)}}}, {}, 422, "invalid"),
-        ("a file that was not uploaded", "POST", "/v1/config/check", {"files": {**files, "x": {"digest": "a" * 64, "bytes": 3}}}, {}, 422,
-         "invalid"),
-        ("a part with other bytes", "POST", "/v1/files", {"parts": [{"digest": "a" * 64, "bytes": 3, "offset": 0, "data": "eHh4"}]}, {}, 422, "digest"),
-        ("confirm within a year", "POST", "/v1/config/apply", {"files": files, "reason": "x", "confirm_within": "365d"},
-         {"If-Match": "*"}, 422, "invalid"),
-        ("force what is no digest", "POST", "/v1/config/apply", {"files": files, "reason": "x", "force": ["it"]},
-         {"If-Match": "*"}, 422, "invalid"),
-        ("confirm what does not wait", "POST", "/v1/versions/1/confirm", {"reason": "x"}, {}, 409, "not-pending"),
-        ("roll back to nothing", "POST", "/v1/versions/7/rollback", {"reason": "x"}, {"If-Match": "*"}, 404, "not-found"),
-        ("ask nobody", "POST", "/v1/processes/init/ask", {"request": {}}, {}, 404, "not-found"),
-        ("ask the dead", "POST", "/v1/processes/dns/ask", {"request": {"do": "status"}}, {}, 503, "process-unreachable"),
-    ]
-
-
 class OneNode(unittest.TestCase):
+    node: Node
+
     @classmethod
-    def setUpClass(cls):
+    def setUpClass(cls) -> None:
         cls.node = Node(PROGRAM).start()
 
     @classmethod
-    def tearDownClass(cls):
+    def tearDownClass(cls) -> None:
         cls.node.close()
 
 
 class BadRequests(OneNode):
-    def test_each_malformed_request_has_its_status_and_code_and_changes_nothing(self):
+    node: Node
+
+    def test_each_malformed_request_has_its_status_and_code_and_changes_nothing(self) -> None:
         for why, method, path, body, headers, status, code in bad_requests(self.node.files()):
             with self.subTest(why):
                 raw = body if isinstance(body, bytes) else None
@@ -121,11 +52,11 @@ class BadRequests(OneNode):
                 self.assertEqual((a.status, a.code), (status, code), a.raw[:300])
                 self.assertEqual(a.headers["Content-Type"], "application/problem+json")
                 self.assertEqual(a.json["type"], "urn:weir:problem:" + code)
-        status = self.node.ask("GET", "/v1/status").json
-        self.assertEqual(status["version"]["number"], 1)
-        self.assertEqual(status["overrides"], [])
+        now = self.node.ask("GET", "/v1/status").json
+        self.assertEqual(now["version"]["number"], 1)
+        self.assertEqual(now["overrides"], [])
 
-    def test_all_mistakes_of_a_configuration_are_told_with_file_and_line(self):
+    def test_all_mistakes_of_a_configuration_are_told_with_file_and_line(self) -> None:
         files = self.node.files('weight = 100; },', 'weigth = 100; },')
         files["weir.conf"] = files["weir.conf"].replace('check = "web"; mode = "ipip"', 'check = "wed"; mode = "ipip"')
         a = self.node.apply(files)
@@ -138,23 +69,23 @@ class BadRequests(OneNode):
         in_force = self.node.ask("GET", "/v1/config").json["digest"]
         wait_for("what was tried to be removed", lambda: os.listdir(os.path.join(self.node.state, "config")) == [in_force])
 
-    def test_a_method_that_is_not_for_a_path_is_told_which_are(self):
+    def test_a_method_that_is_not_for_a_path_is_told_which_are(self) -> None:
         self.assertEqual(self.node.ask("DELETE", "/v1/overrides").headers["Allow"], "GET, HEAD, POST")
         self.assertEqual(self.node.ask("POST", "/v1/status", {}).headers["Allow"], "GET, HEAD")
 
-    def test_head_is_get_without_a_body(self):
+    def test_head_is_get_without_a_body(self) -> None:
         a = self.node.ask("HEAD", "/healthz")
         self.assertEqual((a.status, a.raw), (200, b""))
         self.assertEqual(self.node.ask("HEAD", "/v1/none").status, 404)
 
-    def test_a_path_is_unescaped_and_a_nul_in_it_is_not_its_end(self):
+    def test_a_path_is_unescaped_and_a_nul_in_it_is_not_its_end(self) -> None:
         self.assertEqual(self.node.ask("GET", "/v1/versions/%31").json["number"], 1)
         for path in ("/v1/versions/1%00", "/v1/status%00/x", "/v1/versions/%"):
             a = self.node.ask("GET", path)
             self.assertEqual((a.status, a.code), (400, "bad-request"), path)
         self.assertEqual(self.node.ask("GET", "/v1/events?limit=1%00").status, 400)
 
-    def test_a_client_that_goes_away_midway_harms_nobody(self):
+    def test_a_client_that_goes_away_midway_harms_nobody(self) -> None:
         import socket
         for sent in (b"POST /v1/overrides HTTP/1.1\r\nContent-Length: 100\r\n\r\n{", b"GET /v1/sta", b"\0" * 5000):
             with socket.socket(socket.AF_UNIX) as s:
@@ -164,16 +95,16 @@ class BadRequests(OneNode):
 
 
 class Versions(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         self.node = Node(PROGRAM).start()
 
-    def tearDown(self):
+    def tearDown(self) -> None:
         self.node.close()
 
-    def head(self):
+    def head(self) -> Answer:
         return self.node.ask("GET", "/v1/config")
 
-    def test_a_plan_tells_of_probes_and_of_sites_that_were_never_heard(self):
+    def test_a_plan_tells_of_probes_and_of_sites_that_were_never_heard(self) -> None:
         files = self.node.files("# two sites", "# three")
         par = ('{ name = "par-1"; site = "par"; ports = ( { interface = "eth1"; } ); tunnel_source = [ "10.3.255.0/24" ]; }')
         found = self.node.ask("POST", "/v1/config/plan", {"files": files}).json["plan"]
@@ -185,7 +116,7 @@ class Versions(unittest.TestCase):
         self.assertEqual(found["probes"][0]["per_second"], 2.0)
         self.assertIn("2 of 3 sites were never heard by this node (fra, par)", found["warnings"][0])
 
-    def test_apply_plan_diff_and_rollback(self):
+    def test_apply_plan_diff_and_rollback(self) -> None:
         node, etag = self.node, self.head().headers["ETag"]
         files = node.files("# two sites", "# caf\u00e9")
         files["weir.conf"] = files["weir.conf"].replace('name = "b2"; address = "10.1.1.12"; weight = 100',
@@ -213,7 +144,7 @@ class Versions(unittest.TestCase):
         self.assertEqual(items[0]["digest"], items[2]["digest"])
         self.assertEqual(node.ask("GET", "/v1/versions?before=3&limit=1").json["items"][0]["number"], 2)
 
-    def test_a_dry_run_changes_nothing(self):
+    def test_a_dry_run_changes_nothing(self) -> None:
         node, files = self.node, self.node.files(*HALF)
         a = node.apply(files, query="?dry_run=true")
         self.assertEqual((a.status, a.json["dry_run"], a.json["plan"]["risky"]), (200, True, True))
@@ -226,7 +157,7 @@ class Versions(unittest.TestCase):
         status = node.ask("GET", "/v1/status").json
         self.assertEqual((status["version"]["number"], status["overrides"], status["document"]), (1, [], 1))
 
-    def test_a_risky_change_rolls_itself_back_unless_confirmed(self):
+    def test_a_risky_change_rolls_itself_back_unless_confirmed(self) -> None:
         node, files = self.node, self.node.files(*HALF)
         a = node.apply(files, confirm_within="1s")
         self.assertEqual(a.json["version"]["state"], "unconfirmed")
@@ -239,13 +170,13 @@ class Versions(unittest.TestCase):
         time.sleep(5.5)
         self.assertEqual((self.head().json["number"], self.head().json["state"]), (4, "in_force"))
 
-    def test_bytes_that_are_not_text_are_kept(self):
+    def test_bytes_that_are_not_text_are_kept(self) -> None:
         files = self.node.files()
         files["shop.example.zone"] = {"base64": base64.b64encode(ZONE.encode() + b"; \xff\xfe\n").decode()}
         self.assertEqual(self.node.apply(files).status, 201)
         self.assertEqual(self.head().json["files"], files)
 
-    def test_zone_reload_makes_a_version_of_what_differs(self):
+    def test_zone_reload_makes_a_version_of_what_differs(self) -> None:
         node = self.node
         a = node.ask("POST", "/v1/zones/reload", {"reason": "serial"})
         self.assertEqual((a.status, a.json["changed"]), (200, False))
@@ -255,7 +186,7 @@ class Versions(unittest.TestCase):
         self.assertEqual((a.status, a.json["changed"], a.json["version"]["number"]), (201, True, 2))
         self.assertEqual(a.json["plan"]["changes"][0]["path"], "dns/zones/shop.example/contents")
 
-    def test_the_same_key_gives_the_same_answer_once(self):
+    def test_the_same_key_gives_the_same_answer_once(self) -> None:
         node, headers = self.node, {"Idempotency-Key": "k1"}
         one = node.drain(headers=headers)
         two = node.drain(headers=headers)
@@ -267,13 +198,13 @@ class Versions(unittest.TestCase):
 
 
 class Overrides(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         self.node = Node(PROGRAM).start()
 
-    def tearDown(self):
+    def tearDown(self) -> None:
         self.node.close()
 
-    def test_a_drain_survives_apply_rollback_and_restart(self):
+    def test_a_drain_survives_apply_rollback_and_restart(self) -> None:
         node = self.node
         self.assertEqual(node.drain(reason="INC-1").status, 201)
         node.apply(node.files("# two sites", "# more"))
@@ -285,7 +216,7 @@ class Overrides(unittest.TestCase):
         self.assertEqual([(o["target"], o["state"], o["reason"]) for o in items], [({"site": "ams"}, "drained", "INC-1")])
         self.assertIn(items[0]["id"], node.effective())
 
-    def test_guards_keep_the_last_site_and_the_last_backend(self):
+    def test_guards_keep_the_last_site_and_the_last_backend(self) -> None:
         node = self.node
         self.assertEqual(node.drain("ams").status, 201)
         a = node.drain("fra")
@@ -300,7 +231,7 @@ class Overrides(unittest.TestCase):
         kinds = [e["kind"] for e in node.ask("GET", "/v1/events").json["items"]]
         self.assertIn("guard", kinds)
 
-    def test_a_backend_drain_is_announced_two_seconds_ahead(self):
+    def test_a_backend_drain_is_announced_two_seconds_ahead(self) -> None:
         node = self.node
         start = time.time()
         a = node.command("drain", {"pool": "web-ams", "backend": "b1"}, until="never", over="10m").json
@@ -309,7 +240,7 @@ class Overrides(unittest.TestCase):
         wait_for("the drain", lambda: node.ask("GET", f"/v1/overrides/{a['override']['id']}").json["state"] == "ramping")
         self.assertGreater(time.time() - start, 1.9)
 
-    def test_hold_stops_a_ramp_and_drain_goes_on_from_there(self):
+    def test_hold_stops_a_ramp_and_drain_goes_on_from_there(self) -> None:
         node = self.node
         start = time.time()
         node.drain(over="100s")
@@ -330,7 +261,7 @@ class Overrides(unittest.TestCase):
         self.assertEqual(node.ask("GET", "/v1/overrides").json["items"], [])
         self.assertGreaterEqual(len(node.ask("GET", "/v1/overrides?ended=true").json["items"]), 2)
 
-    def test_what_was_drained_returns_and_is_not_scheduled(self):
+    def test_what_was_drained_returns_and_is_not_scheduled(self) -> None:
         node = self.node
         self.assertEqual(node.drain(over="1h", now=False).json["override"]["state"], "scheduled")
         self.assertEqual(node.command("undrain", {"site": "ams"}, now=True).json["override"]["state"], "done")
@@ -340,14 +271,15 @@ class Overrides(unittest.TestCase):
             self.assertEqual((a.status, a.json["override"]["state"]), (200, "returning"))
         self.assertEqual(node.drain(over="1h").json["override"]["state"], "ramping")
 
-    def test_the_line_that_undoes_makes_again_what_was(self):
+    def test_the_line_that_undoes_makes_again_what_was(self) -> None:
         until = "2036-11-20T12:00:00.000Z"
         b1 = {"pool": "web-ams", "backend": "b1"}
-        for what, target, more, ends, words in (
+        cases: tuple[tuple[str, dict[str, str], dict[str, typing.Any], str, str], ...] = (
                 ("drain", {"site": "ams"}, {"over": "5m"}, "undrain", "drain site ams --over 300s"),
                 ("drain", b1, {"over": "1500ms"}, "undrain", "drain backend web-ams/b1 --over 1500ms"),
                 ("disable", {"site": "fra"}, {}, "enable", "disable site fra"),
-                ("force_up", b1, {}, "enable", "force-up backend web-ams/b1")):
+                ("force_up", b1, {}, "enable", "force-up backend web-ams/b1"))
+        for what, target, more, ends, words in cases:
             with self.subTest(what, target=target):
                 made = self.node.command(what, target, until=until, reason="x", **more).json
                 self.assertEqual(made["undo"], f"weir {ends} {'site' if 'site' in target else 'backend'} {words.split()[2]}")
@@ -357,21 +289,21 @@ class Overrides(unittest.TestCase):
                 for undo in held + [self.node.command(ends, target).json["undo"]]:
                     self.assertRegex(undo, f"^weir {words}( --from [0-9TZ:.-]+)? --until never$")
 
-    def test_what_is_ended_at_once_is_back_at_once(self):
+    def test_what_is_ended_at_once_is_back_at_once(self) -> None:
         self.node.command("drain", {"site": "ams"}, until="never", over="5m", now=True, reason="x")
         ended = self.node.command("undrain", {"site": "ams"}, now=True).json["override"]
         self.assertEqual((ended["state"], ended["returned"]), ("done", ended["until"]))
 
-    def test_a_backend_that_is_to_return_is_shown_so(self):
+    def test_a_backend_that_is_to_return_is_shown_so(self) -> None:
         target = {"pool": "web-ams", "backend": "b1"}
         self.node.command("drain", target, until="never", reason="x")
         wait_for("it is drained", lambda: self.states() == ["drained"])
         self.assertEqual(self.node.command("undrain", target).json["override"]["state"], "returning")
 
-    def states(self):
+    def states(self) -> list[typing.Any]:
         return [o["state"] for o in self.node.ask("GET", "/v1/overrides").json["items"]]
 
-    def test_what_a_silent_process_lacks_is_not_in_force(self):
+    def test_what_a_silent_process_lacks_is_not_in_force(self) -> None:
         shutil.copy(os.path.join(self.node.run, "stats.mgmt.page"), os.path.join(self.node.run, "stats.dataplane.page"))
         wait_for("its page is old", lambda: "silent" in [
             p["state"] for p in self.node.ask("GET", "/v1/processes").json["items"]])
@@ -379,19 +311,19 @@ class Overrides(unittest.TestCase):
         self.assertEqual((answer.status, answer.json["complete"], answer.json["nodes"]),
                          (202, False, [{"node": "ams-1", "state": "written", "processes": ["dataplane"]}]))
 
-    def test_if_match_on_an_override_is_honoured(self):
+    def test_if_match_on_an_override_is_honoured(self) -> None:
         a = self.node.drain()
         other = {"If-Match": '"o7"'}
         self.assertEqual(self.node.command("undrain", {"site": "ams"}, headers=other).status, 412)
         match = {"If-Match": a.headers["ETag"]}
         self.assertEqual(self.node.command("undrain", {"site": "ams"}, headers=match).status, 200)
 
-    def test_events_are_numbered_and_can_be_waited_for_and_survive(self):
+    def test_events_are_numbered_and_can_be_waited_for_and_survive(self) -> None:
         node = self.node
         last = node.ask("GET", "/v1/events").json["last"]
-        got = []
+        got: list[typing.Any] = []
 
-        def wait_for_drain(until_s=time.monotonic() + 60):  # others come between, of the node's state
+        def wait_for_drain(until_s: typing.Any = time.monotonic() + 60) -> None:  # others come between, of the node's state
             while not any("wake" in e["message"] for e in got) and time.monotonic() < until_s:
                 got.extend(node.ask("GET", f"/v1/events?since={last + len(got)}&wait_ms=10000").json["items"])
         waiter = threading.Thread(target=wait_for_drain)
@@ -407,7 +339,7 @@ class Overrides(unittest.TestCase):
         kept = node.ask("GET", f"/v1/events?since={last}").json["items"]
         self.assertEqual(kept[0]["message"], got[0]["message"])
 
-    def test_events_without_a_start_are_the_newest_oldest_first(self):
+    def test_events_without_a_start_are_the_newest_oldest_first(self) -> None:
         node = self.node
         for _ in range(3):
             node.drain()
@@ -418,7 +350,7 @@ class Overrides(unittest.TestCase):
         first = node.ask("GET", "/v1/events?since=0&limit=2").json["items"]
         self.assertEqual([e["id"] for e in first], [1, 2])
 
-    def test_a_store_that_is_overwritten_stops_no_drain(self):
+    def test_a_store_that_is_overwritten_stops_no_drain(self) -> None:
         node = self.node
         # at rest: a transaction that is open writes the first page again, and what is wrong behind it is seen at the next start
         wait_for("the store", lambda: node.stored_events() >= node.ask("GET", "/v1/events?limit=1").json["last"])
@@ -433,7 +365,7 @@ class Overrides(unittest.TestCase):
         self.assertEqual(node.ask("GET", "/v1/config").json["files"], node.files())
         self.assertIn("store-corrupt", node.log())
 
-    def test_metrics_and_page_and_processes(self):
+    def test_metrics_and_page_and_processes(self) -> None:
         node = self.node
         wait_for("the first gauges", lambda: b"weir_mgmt_version" in node.ask("GET", "/metrics").raw)
         text = node.ask("GET", "/metrics").raw.decode()
@@ -451,7 +383,7 @@ class Overrides(unittest.TestCase):
         self.assertEqual(status["pools"][0]["backends"][0]["observation"]["state"], "unknown")
         self.assertEqual(status["pools"][0]["backends"][0]["effect"]["state"], "unknown")
 
-    def test_the_description_of_the_interface_is_true(self):
+    def test_the_description_of_the_interface_is_true(self) -> None:
         a = self.node.ask("GET", "/v1/openapi.json")
         self.assertEqual((a.status, a.json["openapi"]), (200, "3.1.0"))
         with open(os.path.join(os.path.dirname(__file__), "../../../docs/api.md")) as f:
@@ -472,7 +404,7 @@ class Overrides(unittest.TestCase):
             missing = {f for f, d in errors.items() if d == "is required"}
             self.assertEqual(missing, set(schema["required"]), path)
 
-    def test_another_weir_mgmt_on_the_same_directories_gives_up(self):
+    def test_another_weir_mgmt_on_the_same_directories_gives_up(self) -> None:
         import subprocess
         node = self.node
         done = subprocess.run([PROGRAM, "--conf-dir", node.conf, "--state-dir", node.state, "--run-dir",
@@ -481,29 +413,30 @@ class Overrides(unittest.TestCase):
         self.assertNotEqual(done.returncode, 0)
         self.assertEqual(node.ask("GET", "/healthz").status, 200)
 
-    def test_it_ends_cleanly(self):
+    def test_it_ends_cleanly(self) -> None:
         self.node.drain()
         self.assertEqual(self.node.stop(), 0)
 
 
 class Large(unittest.TestCase):
     """Ten thousand backends of a thousand services."""
+    node: Node
 
     @classmethod
-    def setUpClass(cls):
+    def setUpClass(cls) -> None:
         cls.node = Node(PROGRAM, text=large_config(1000, 10)).start()
 
     @classmethod
-    def tearDownClass(cls):
+    def tearDownClass(cls) -> None:
         cls.node.close()
 
-    def longest(self):
+    def longest(self) -> float:
         """The longest work under the lock so far, as the metrics say when they have been written anew."""
         time.sleep(0.6)
         text = self.node.ask("GET", "/metrics").raw.decode()
         return float(re.search(r"^weir_mgmt_lock_longest_seconds\S* (\S+)", text, re.M).group(1))
 
-    def test_who_only_looks_has_the_lock_for_less_than_a_change(self):
+    def test_who_only_looks_has_the_lock_for_less_than_a_change(self) -> None:
         for pool in range(3, 8):  # one alone may be quick by chance, where the machine is busy with other things later
             self.node.command("drain", {"pool": f"p{pool}", "backend": "b1"}, until="never", reason="x")
         change = self.longest()
@@ -517,7 +450,7 @@ class Large(unittest.TestCase):
                 self.assertEqual(self.node.ask("POST", path, files).status, 200)
                 self.assertLess(self.longest(), 2 * change)
 
-    def test_a_limit_leaves_what_stands_out(self):
+    def test_a_limit_leaves_what_stands_out(self) -> None:
         self.node.command("disable", {"pool": "p7", "backend": "b2"}, until="never", reason="x")
         few = self.node.ask("GET", "/v1/status?limit=40").json
         shown = [(p["name"], b["name"]) for p in few["pools"] for b in p["backends"]]
@@ -541,13 +474,13 @@ class Large(unittest.TestCase):
 
 
 class Roles(unittest.TestCase):
-    def test_each_role_reaches_what_it_may_and_no_more(self):
+    def test_each_role_reaches_what_it_may_and_no_more(self) -> None:
         port = free_port()
         node = Node(PROGRAM, text=config(ams_api=f"https://127.0.0.1:{port}"))
         self.addCleanup(node.close)
         node.start()
         wait_for("TCP", lambda: "api-served" in node.log())
-        drain = {"do": "drain", "target": {"site": "ams"}, "until": "never"}
+        drain: dict[str, typing.Any] = {"do": "drain", "target": {"site": "ams"}, "until": "never"}
         apply = {"files": node.files(), "reason": "x"}
         steps = [  # least role, method, path, body
             ("metrics", "GET", "/metrics", None),
@@ -572,7 +505,7 @@ class Roles(unittest.TestCase):
         self.assertEqual(node.ask_tcp(port, "GET", "/").status, 200)
         self.assertEqual(node.ask_tcp(port, "GET", "/v1/status", "ada" * 8).status, 401)
 
-    def test_without_a_certificate_nothing_is_served_over_tcp(self):
+    def test_without_a_certificate_nothing_is_served_over_tcp(self) -> None:
         port = free_port()
         node = Node(PROGRAM, text=config(ams_api=f"https://127.0.0.1:{port}"))
         self.addCleanup(node.close)
@@ -581,7 +514,7 @@ class Roles(unittest.TestCase):
         wait_for("a refusal", lambda: "api-not-served" in node.log())
         self.assertRaises(ConnectionRefusedError, node.ask_tcp, port, "GET", "/healthz")
 
-    def test_plain_http_over_tcp_is_not_answered(self):
+    def test_plain_http_over_tcp_is_not_answered(self) -> None:
         port = free_port()
         node = Node(PROGRAM, text=config(ams_api=f"https://127.0.0.1:{port}"))
         self.addCleanup(node.close)
@@ -591,7 +524,7 @@ class Roles(unittest.TestCase):
         self.assertRaises((OSError, http.client.HTTPException), self.plain, c)
 
     @staticmethod
-    def plain(c):
+    def plain(c: typing.Any) -> None:
         c.request("GET", "/healthz")
         c.getresponse()
 

@@ -17,12 +17,12 @@ import sys
 import tempfile
 import threading
 import time
+import typing
 import unittest
 
 import counted
 
-ROOT = sys.argv.pop()
-WEIR = sys.argv.pop()
+ROOT, WEIR = sys.argv.pop(), sys.argv.pop()
 
 CONFIG = """
 schema = 1; cluster = { name = "c"; hash_key_file = "hash.key"; hash_key_id = "k"; };
@@ -36,14 +36,14 @@ class Api(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
     daemon_threads = True
 
-    def __init__(self, path):
-        self.asked, self.answers = [], {}
+    def __init__(self, path: str) -> None:
+        self.asked, self.answers = list[typing.Any](), dict[str, typing.Any]()
         api = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def answer(self):
+            def answer(self) -> None:
                 n = int(self.headers.get("Content-Length") or 0)
                 body = json.loads(self.rfile.read(n)) if n else None
                 api.asked.append((self.command, self.path, body, self.headers.get("If-Match")))
@@ -60,23 +60,23 @@ class Api(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
             do_GET = do_POST = answer
 
-            def log_message(self, *_):
+            def log_message(self, *_: object) -> None:
                 pass
 
-            def address_string(self):
+            def address_string(self) -> str:
                 return "unix"
 
         super().__init__(path, Handler)
         threading.Thread(target=self.serve_forever, daemon=True, kwargs={"poll_interval": 0.02}).start()
 
-    def get_request(self):
+    def get_request(self) -> tuple[typing.Any, tuple[str, int]]:
         request, _ = super().get_request()
         return request, ("unix", 0)
 
 
 HEAD = {"items": [{"number": 7, "etag": "v7-00", "state": "in_force"}], "head": "v7-00"}
 DRAIN = ("drain", "site", "ams", "--until", "+4h", "--reason", "INC-77")
-DRAINED = {
+DRAINED: dict[str, typing.Any] = {
     "override": {"id": "o1", "do": "drain", "target": {"site": "ams"}, "state": "ramping",
                  "from": "2026-11-20T08:00:00.000Z", "full": "2026-11-20T08:05:00.000Z",
                  "until": "2026-11-20T12:00:00.000Z", "returned": "2026-11-20T12:05:00.000Z"},
@@ -84,7 +84,7 @@ DRAINED = {
                    "bits_per_s_after": 4300000000, "capacity_bits_per_s": 40000000000, "load_ppm_after": 107500}],
     "guards": [{"guard": "room", "ok": True, "detail": "fra: 0.9 %"}], "undo": "weir undrain site ams", "notes": [],
     "complete": True, "document": 57, "nodes": [{"node": "ams-1", "state": "in_force"}]}
-STATUS = {"node": "ams-1", "site": "ams", "cluster": "shop", "state": "well", "why": [], "document": 3,
+STATUS: dict[str, typing.Any] = {"node": "ams-1", "site": "ams", "cluster": "shop", "state": "well", "why": [], "document": 3,
           "version": {"number": 7}, "store": {"state": "ok", "detail": ""}, "processes": [], "peers": [],
           "sites": [{"name": "ams", "intent": {"state": "drain", "overrides": ["o1"]}, "observation": {"state": "up"},
                      "effect": {"level_ppm": 1000000, "weight_share_ppm": 0}}],
@@ -95,7 +95,7 @@ STATUS = {"node": "ams-1", "site": "ams", "cluster": "shop", "state": "well", "w
 
 
 class WithApi(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         self.dir = tempfile.mkdtemp(prefix="weir-api.")
         self.api = Api(os.path.join(self.dir, "api.sock"))
         with open(os.path.join(self.dir, "hash.key"), "w") as f:
@@ -106,16 +106,16 @@ class WithApi(unittest.TestCase):
             f.write("# nothing\n")
         self.api.answers["/v1/versions"] = (200, HEAD)
 
-    def tearDown(self):
+    def tearDown(self) -> None:
         self.api.shutdown()
         self.api.server_close()
         shutil.rmtree(self.dir)
 
-    def weir(self, *arguments):
+    def weir(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([WEIR, "--conf-dir", self.dir, "--state-dir", self.dir, "--run-dir", self.dir, *arguments],
                               capture_output=True, text=True, timeout=60, check=False)
 
-    def test_each_refusal_has_its_exit_status_and_says_what_to_do(self):
+    def test_each_refusal_has_its_exit_status_and_says_what_to_do(self) -> None:
         for http_status, code, exit_status, told in (
                 (400, "bad-request", 1, ""), (401, "unauthorized", 7, "role"), (403, "forbidden", 7, "role"),
                 (404, "not-found", 1, ""), (409, "guard", 2, "--override"), (409, "diverged", 4, "--force"),
@@ -134,27 +134,27 @@ class WithApi(unittest.TestCase):
                 self.assertEqual(done.stdout, "")
                 self.assertEqual(json.loads(self.weir(*DRAIN, "--json").stdout)["code"], code)
 
-    def test_an_answer_that_is_no_json_is_no_crash(self):
+    def test_an_answer_that_is_no_json_is_no_crash(self) -> None:
         for http_status, exit_status in ((200, 5), (502, 3)):
             self.api.answers["/v1/overrides"] = (http_status, b"<html>")
             self.assertEqual(self.weir(*DRAIN).returncode, exit_status)
         self.api.answers["/v1/status"] = (200, b"[[[")
         self.assertEqual(self.weir("status").returncode, 3)  # as without management
 
-    def test_plan_says_the_line_that_does_what_it_planned(self):
+    def test_plan_says_the_line_that_does_what_it_planned(self) -> None:
         self.api.answers["/v1/config/plan"] = (200, {"changed": True, "plan": {}, "base": '"v7-00"'})
         path = os.path.join(self.dir, "weir.conf")
         self.assertIn(f"to apply it: weir apply {path} --reason TEXT\n", self.weir("plan", path).stdout)
         self.assertIn("to apply it: weir apply --reason TEXT\n", self.weir("plan").stdout)
 
-    def test_what_only_asks_does_not_go_on_when_nobody_answers(self):
+    def test_what_only_asks_does_not_go_on_when_nobody_answers(self) -> None:
         self.api.answers["/v1/status"] = self.api.answers["/v1/health"] = self.api.answers["/v1/overrides"] = (0, None)
         with concurrent.futures.ThreadPoolExecutor() as pool:
             for done in pool.map(self.weir, ("status", "health", "overrides")):
                 self.assertEqual(done.returncode, 3, done.stderr)
                 self.assertNotIn("may go on", done.stderr)
 
-    def test_what_some_nodes_lack_is_partly_and_what_goes_on_is_a_timeout(self):
+    def test_what_some_nodes_lack_is_partly_and_what_goes_on_is_a_timeout(self) -> None:
         for states, exit_status in ((("in_force", "unreachable"), 6), (("in_force", "behind"), 5), (("written",), 5)):
             self.api.answers["/v1/overrides"] = (202, {**DRAINED, "complete": False, "nodes": [
                 {"node": f"n{i}", "state": s} for i, s in enumerate(states)]})
@@ -164,7 +164,7 @@ class WithApi(unittest.TestCase):
                 self.assertIn("it continues in the background: see weir status", done.stdout)
         self.assertIn("wait=all", self.api.asked[-1][1])
 
-    def test_a_drain_says_when_who_takes_it_and_how_to_undo_it(self):
+    def test_a_drain_says_when_who_takes_it_and_how_to_undo_it(self) -> None:
         self.api.answers["/v1/overrides"] = (201, DRAINED)
         done = self.weir("drain", "site", "ams", "--over", "5m", "--until", "+4h", "--reason", "INC-77", "--override",
                          "room,last-site", "--now", "--dry-run")
@@ -180,7 +180,7 @@ class WithApi(unittest.TestCase):
         self.weir("disable", "backend", "web/b1", "--until", "never", "--reason", "x")
         self.assertEqual(self.api.asked[-1][2]["target"], {"pool": "web", "backend": "b1"})
 
-    def test_a_drain_without_what_it_needs_is_not_asked(self):
+    def test_a_drain_without_what_it_needs_is_not_asked(self) -> None:
         for arguments, told in (
                 (("drain", "site", "ams", "--until", "+4h"), "--reason"),
                 (("drain", "site", "ams", "--reason", "x"), "--until"),
@@ -211,7 +211,7 @@ class WithApi(unittest.TestCase):
                 self.assertIn(told, done.stderr)
         self.assertEqual(self.api.asked, [])
 
-    def test_apply_sends_all_files_to_the_head_that_it_saw(self):
+    def test_apply_sends_all_files_to_the_head_that_it_saw(self) -> None:
         self.api.answers["/v1/config/apply"] = (201, {
             "changed": True, "version": {"number": 8, "effective": "T", "confirm_by": "2026-11-20T08:05:00.000Z"},
             "plan": {"changes": [{"path": "pools/web", "kind": "removed", "from": "", "to": ""}], "risks": ["it hurts"]},
@@ -230,7 +230,7 @@ class WithApi(unittest.TestCase):
         self.assertEqual((self.api.asked[-1][2]["base"], self.api.asked[-1][3]), ("v6-11", '"v7-00"'))
         self.assertEqual(self.weir("apply", "none.conf", "--reason", "x").returncode, 1)
 
-    def test_mistakes_found_by_management_are_told_like_those_found_here(self):
+    def test_mistakes_found_by_management_are_told_like_those_found_here(self) -> None:
         self.api.answers["/v1/config/plan"] = (422, {"code": "mistakes", "title": "The configuration has mistakes",
                                                      "mistakes": [{"file": "weir.conf", "line": 3, "field": "a.b",
                                                                    "message": "is missing"}]})
@@ -238,7 +238,7 @@ class WithApi(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("weir.conf:3: a.b: is missing", done.stderr)
 
-    def test_a_plan_shows_what_would_change(self):
+    def test_a_plan_shows_what_would_change(self) -> None:
         self.api.answers["/v1/config/plan"] = (200, {"changed": True, "base": "v7-00", "plan": {
                 "changes": [{"path": "pools/web/backends/b1/weight", "kind": "changed", "from": "100", "to": "50"}],
                 "pools": [{"pool": "web", "backends_before": 2, "backends_after": 2, "moved_ppm": 166000}],
@@ -251,7 +251,7 @@ class WithApi(unittest.TestCase):
                          "v7-00", "weir apply", "version 9 by ann", "version 7 at", "weir confirm 9", "config show"):
                 self.assertIn(text, done.stdout)
 
-    def test_a_refusal_says_nothing_twice(self):
+    def test_a_refusal_says_nothing_twice(self) -> None:
         self.api.answers["/v1/overrides"] = (422, {"code": "invalid", "title": "Invalid", "detail": "until: too long",
                                                    "errors": [{"field": "until", "detail": "too long"}]})
         self.assertEqual(self.weir(*DRAIN).stderr, "weir: Invalid: until: too long\n")
@@ -260,20 +260,20 @@ class WithApi(unittest.TestCase):
             {"file": "z", "line": 0, "field": "dns.zones", "message": "no SOA"}]})
         self.assertIn("weir.conf:3: syntax error\nz: dns.zones: no SOA\n", self.weir("plan").stderr)
 
-    def test_what_returns_tells_when_and_not_when_it_began(self):
+    def test_what_returns_tells_when_and_not_when_it_began(self) -> None:
         self.api.answers["/v1/overrides"] = (200, {**DRAINED, "override": {**DRAINED["override"], "state": "returning"}})
         done = self.weir("undrain", "site", "ams")
         self.assertIn("drain site ams: returning", done.stdout)
         self.assertIn("all back  2026-11-20T12:05", done.stdout)
         self.assertNotIn("starts", done.stdout)
 
-    def test_confirm_finds_the_version_that_waits(self):
+    def test_confirm_finds_the_version_that_waits(self) -> None:
         self.assertEqual(self.weir("confirm").returncode, 4)
         self.api.answers["/v1/versions"] = (200, {"items": [{"number": 9, "state": "unconfirmed"}]})
         self.api.answers["/v1/versions/9/confirm"] = (200, {"number": 9})
         self.assertEqual(self.weir("confirm").returncode, 0)
 
-    def test_status_ends_with_the_state(self):
+    def test_status_ends_with_the_state(self) -> None:
         for state, exit_status in (("well", 0), ("degraded", 10), ("down", 11)):
             self.api.answers["/v1/status"] = (200, {**STATUS, "state": state, "why": ["a reason"]})
             done = self.weir("status")
@@ -283,7 +283,7 @@ class WithApi(unittest.TestCase):
                     self.assertIn(text, done.stdout)
         self.assertEqual(json.loads(self.weir("--json", "status").stdout)["document"], 3)
 
-    def test_of_very_many_backends_status_shows_those_that_stand_out(self):
+    def test_of_very_many_backends_status_shows_those_that_stand_out(self) -> None:
         pool = {"site": "ams", "intent": {"backends": 10}, "effect": {"state": "in_force", "serving": 9}}
         self.api.answers["/v1/status"] = (200, {
             **STATUS, "backends": {"all": 10000, "standing_out": 1, "shown": 1}, "pools": [
@@ -300,7 +300,7 @@ class WithApi(unittest.TestCase):
             self.weir("status", *options)
             self.assertEqual(self.api.asked[-1][1], "/v1/status" + path)
 
-    def test_wait_sees_it_come_or_times_out(self):
+    def test_wait_sees_it_come_or_times_out(self) -> None:
         self.api.answers["/v1/status"] = (200, STATUS)
         for arguments in (("well",), ("site", "ams", "drained"), ("backend", "web/b1", "down"), ("backend", "web/b1", "out")):
             self.assertEqual(self.weir("wait", *arguments).returncode, 0, arguments)
@@ -312,7 +312,7 @@ class WithApi(unittest.TestCase):
         self.api.answers["/v1/status"] = (200, [STATUS, STATUS, later])
         self.assertEqual(self.weir("wait", "backend", "web/b1", "up").returncode, 0)
 
-    def test_why_shows_the_three_fields_and_the_events(self):
+    def test_why_shows_the_three_fields_and_the_events(self) -> None:
         self.api.answers["/v1/status"] = (200, STATUS)
         self.api.answers["/v1/events"] = (200, {"items": [
             {"id": 1, "time": "T1", "kind": "health", "subject": "pools/web/backends/b1", "message": "went down"},
@@ -325,7 +325,7 @@ class WithApi(unittest.TestCase):
         self.assertIn("override     drain drained", self.weir("why", "site", "ams").stdout)
         self.assertEqual(self.weir("why", "site", "moon").returncode, 1)
 
-    def test_why_knows_a_backend_whose_event_has_no_room_for_its_names(self):
+    def test_why_knows_a_backend_whose_event_has_no_room_for_its_names(self) -> None:
         pool, names = "p" * 63, ["b" * 62 + i for i in "12"]
         backends = [{**STATUS["pools"][0]["backends"][0], "name": name} for name in names]
         self.api.answers["/v1/status"] = (200, {**STATUS, "pools": [{**STATUS["pools"][0], "name": pool, "backends": backends}]})
@@ -335,7 +335,7 @@ class WithApi(unittest.TestCase):
         for i in (0, 1):
             self.assertEqual(re.findall("change .", self.weir("why", "backend", f"{pool}/{names[i]}").stdout), [f"change {i}"])
 
-    def test_why_shows_the_reasons_of_the_state(self):
+    def test_why_shows_the_reasons_of_the_state(self) -> None:
         reasons = [{"code": "backend-down", "subject": "web/b1", "state": "degraded", "text": "backend web/b1 is down", "since": "T1"},
                    {"code": "pool-all-down", "subject": "mail", "state": "down", "text": "all backends of pool mail are down", "since": "T2"}]
         self.api.answers["/v1/status"] = (200, {**STATUS, "state": "down", "reasons": reasons})
@@ -350,7 +350,7 @@ class WithApi(unittest.TestCase):
         self.assertEqual([r["code"] for r in json.loads(self.weir("why", "--json").stdout)["reasons"]], ["backend-down", "pool-all-down"])
         self.assertEqual(self.weir("why", "backend").returncode, 1)
 
-    def test_errors_are_located_in_the_file_that_was_given(self):
+    def test_errors_are_located_in_the_file_that_was_given(self) -> None:
         path = os.path.join(self.dir, "typo.conf")
         with open(path, "w") as f:
             f.write("schema = 1;\n")
@@ -361,7 +361,7 @@ class WithApi(unittest.TestCase):
             self.assertIn(f"{path}:3: pools: is not known", done.stderr)
             self.assertNotIn("weir.conf", done.stderr)
 
-    def test_why_of_a_service_goes_through_its_sites(self):
+    def test_why_of_a_service_goes_through_its_sites(self) -> None:
         up = {"state": "up", "reason": "ok"}
         at = {"site": "ams", "pool": "web-ams", "intent": {"state": "serve"}, "observation": {"ipv4": up, "ipv6": up},
               "effect": {"state": "serving"}}
@@ -378,13 +378,13 @@ class WithApi(unittest.TestCase):
         self.assertEqual(self.weir("wait", "service", "web", "up").returncode, 0)
         self.assertEqual(self.weir("wait", "service", "web", "down", "--timeout", "300ms").returncode, 5)
 
-    def test_waiting_for_what_is_not_there_ends_at_once(self):
+    def test_waiting_for_what_is_not_there_ends_at_once(self) -> None:
         self.api.answers["/v1/status"] = (200, STATUS)
         done = self.weir("wait", "site", "nowhere", "drained")
         self.assertEqual(done.returncode, 1)
         self.assertIn("there is no site nowhere", done.stderr)
 
-    def test_events_come_as_lines(self):
+    def test_events_come_as_lines(self) -> None:
         self.api.answers["/v1/events"] = (200, {"items": [{"id": 4, "time": "T", "kind": "store", "subject": "s",
                                                            "message": "m"}], "last": 4, "oldest": 1})
         self.assertIn("T store", self.weir("events").stdout)
@@ -397,26 +397,26 @@ class WithApi(unittest.TestCase):
 
 
 class Cli(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         self.dir = tempfile.mkdtemp(prefix="weir-cli.")
         with open(os.path.join(self.dir, "hash.key"), "w") as f:
             f.write("0" * 32)
 
-    def tearDown(self):
+    def tearDown(self) -> None:
         shutil.rmtree(self.dir)
 
-    def weir(self, *arguments, env=None):
+    def weir(self, *arguments: str, env: typing.Any = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run([WEIR, "--conf-dir", self.dir, "--state-dir", self.dir, "--run-dir", self.dir,
                                "--bpf-dir", self.dir, *arguments], capture_output=True, text=True, timeout=60,
                               env=env, check=False)
 
-    def write(self, text, name="weir.conf"):
+    def write(self, text: str, name: str = "weir.conf") -> str:
         path = os.path.join(self.dir, name)
         with open(path, "w") as f:
             f.write(text)
         return path
 
-    def test_wrong_arguments_are_told_and_end_with_1(self):
+    def test_wrong_arguments_are_told_and_end_with_1(self) -> None:
         for arguments, told in (
                 ((), ""),
                 (("frobnicate",), 'there is no command "frobnicate"'),
@@ -436,7 +436,7 @@ class Cli(unittest.TestCase):
                 self.assertEqual(done.returncode, 1)
                 self.assertIn(told, done.stderr)
 
-    def test_without_management_every_request_ends_with_3_and_says_what_to_do(self):
+    def test_without_management_every_request_ends_with_3_and_says_what_to_do(self) -> None:
         self.write(CONFIG)
         for arguments in (DRAIN, ("plan",), ("apply", "--reason", "x"), ("versions",), ("diff", "1", "2"), ("confirm",),
                           ("rollback", "1", "--reason", "x"), ("events",), ("overrides",), ("zone", "reload"),
@@ -448,7 +448,7 @@ class Cli(unittest.TestCase):
                 self.assertTrue(done.stderr.startswith("weir: "))
                 self.assertEqual(done.stdout, "")
 
-    def test_without_management_status_leaves_out_what_is_over(self):
+    def test_without_management_status_leaves_out_what_is_over(self) -> None:
         override = ('{ id = "%s"; kind = "drain"; target = "site"; name = "s"; from = "2020-01-01T00:00:00Z"; over = "0s"; '
                     'until = "%s"; author = "jw"; reason = "%s"; generation = "1"; '
                     'created = "2020-01-01T00:00:00Z"; }')
@@ -460,12 +460,12 @@ class Cli(unittest.TestCase):
         self.assertIn("still-on", done.stdout)
         self.assertNotIn("over-now", done.stdout)
 
-    def test_offline_without_a_configuration_is_told(self):
+    def test_offline_without_a_configuration_is_told(self) -> None:
         done = self.weir(*DRAIN, "--offline")
         self.assertEqual(done.returncode, 1)
         self.assertIn("there is no configuration yet", done.stderr)
 
-    def test_bad_questions_are_usage(self):
+    def test_bad_questions_are_usage(self) -> None:
         for arguments in (("dns", "explain", "a.b", "A", "--client", "x"), ("dns", "explain", "a.b", "--resolver", "x"),
                           ("dns", "explain", "a.b", "--at", "noon"), ("trace", "1.1.1.1", "2.2.2.2:2/tcp"),
                           ("trace", "1.1.1.1:1", "2.2.2.2:2/tcp", "--length", "39"),
@@ -478,7 +478,7 @@ class Cli(unittest.TestCase):
                 self.assertEqual(done.returncode, 1)
                 self.assertEqual(done.stdout, "")
 
-    def test_help_names_every_command_and_each_has_its_own(self):
+    def test_help_names_every_command_and_each_has_its_own(self) -> None:
         whole = self.weir("help")
         self.assertEqual(whole.returncode, 0)
         commands = [line.strip().split("  ")[0] for line in whole.stdout.splitlines()[2:]
@@ -490,7 +490,7 @@ class Cli(unittest.TestCase):
             self.assertTrue(one.stdout.startswith(f"weir {command}"))
             self.assertEqual(one.stdout, self.weir("help", *command.split()).stdout)
 
-    def test_config_check_tells_all_mistakes_and_ends_with_1(self):
+    def test_config_check_tells_all_mistakes_and_ends_with_1(self) -> None:
         path = self.write(CONFIG.replace('site = "s"', 'site = "t"').replace("schema = 1", "schema = 7"))
         done = self.weir("config", "check", path)
         self.assertEqual(done.returncode, 1)
@@ -501,7 +501,7 @@ class Cli(unittest.TestCase):
         self.assertFalse(found["ok"])
         self.assertEqual([m["line"] for m in found["mistakes"]], [2, 4])
 
-    def test_config_check_reads_the_zones_as_the_dns_server_does(self):
+    def test_config_check_reads_the_zones_as_the_dns_server_does(self) -> None:
         soa = "@ 300 IN SOA ns host 1 2 3 4 5\n@ 300 IN NS ns\nns 300 IN A 192.0.2.1\n"
         names = 'names = ( { name = "www.shop.example"; service = "web"; } ); '
         self.write(CONFIG + """
@@ -520,14 +520,14 @@ class Cli(unittest.TestCase):
                     self.assertIn(f"{path}:{line}: dns.zones: " if line else "dns.zones: ", done.stderr)
                     self.assertIn(told, done.stderr)
 
-    def test_config_check_knows_the_nodes(self):
+    def test_config_check_knows_the_nodes(self) -> None:
         self.write(CONFIG)
         self.assertEqual(self.weir("config", "check").returncode, 0)
         done = self.weir("config", "check", "--node", "nope")
         self.assertEqual(done.returncode, 1)
         self.assertIn("nodes: there is no node nope; the nodes are: ", done.stderr)
 
-    def test_config_check_says_that_this_host_is_no_node(self):
+    def test_config_check_says_that_this_host_is_no_node(self) -> None:
         self.write(CONFIG)
         here = f"nodes: this host is called {socket.gethostname()}, but no node has that name: `weir run` needs --node NAME here"
         self.assertIn(f"warning: {here}\n", self.weir("config", "check").stderr)
@@ -536,21 +536,21 @@ class Cli(unittest.TestCase):
             with self.subTest(words):
                 self.assertNotIn("this host", self.weir("config", "check", *words).stderr)
 
-    def test_config_check_of_what_is_not_there(self):
+    def test_config_check_of_what_is_not_there(self) -> None:
         for path in ("none", ".", "/dev/null"):
             done = self.weir("config", "check", path)
             with self.subTest(path):
                 self.assertEqual(done.returncode, 1)
                 self.assertIn(path, done.stderr)
 
-    def test_a_good_configuration_is_summed_up(self):
+    def test_a_good_configuration_is_summed_up(self) -> None:
         self.write(CONFIG)
         done = self.weir("config", "check")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("no errors; 1 sites, 1 nodes", done.stdout)
         self.assertEqual(json.loads(self.weir("--json", "config", "check").stdout)["n_mistakes"], 0)
 
-    def test_what_config_show_prints_is_a_configuration(self):
+    def test_what_config_show_prints_is_a_configuration(self) -> None:
         self.write(CONFIG)
         shown = self.weir("config", "show")
         self.assertEqual(shown.returncode, 0, shown.stderr)
@@ -558,12 +558,12 @@ class Cli(unittest.TestCase):
         again = self.write(shown.stdout, "again.conf")
         self.assertEqual(self.weir("config", "show", again).stdout, shown.stdout)
 
-    def test_the_help_in_the_documentation_is_the_table(self):
+    def test_the_help_in_the_documentation_is_the_table(self) -> None:
         with open(os.path.join(ROOT, "docs", "command-line.md")) as f:
             self.assertEqual(f.read(), self.weir("help", "--document").stdout,
                              "stale: run `weir help --document > docs/command-line.md`")
 
-    def test_the_example_in_the_documentation_has_no_mistakes(self):
+    def test_the_example_in_the_documentation_has_no_mistakes(self) -> None:
         with open(os.path.join(ROOT, "docs", "weir.conf.example")) as f:
             self.write(f.read())
         self.write("@ 300 IN SOA ns host 1 2 3 4 5\n@ 300 IN NS ns\nns 300 IN A 192.0.2.53\n", "shop.example.zone")
@@ -574,7 +574,7 @@ class Cli(unittest.TestCase):
             self.write(f.read().replace('vip_check = "web-vip"', 'vip_check = "none"'))
         self.assertIn("warning: service web: vip_check is \"none\"", self.weir("config", "check").stderr)
 
-    def test_the_configuration_in_the_readme_has_no_mistakes(self):
+    def test_the_configuration_in_the_readme_has_no_mistakes(self) -> None:
         with open(os.path.join(ROOT, "README.md")) as f:
             text = f.read()
         blocks = re.findall(r"^```[a-z]*\n(.*?)^```", text, re.M | re.S)
@@ -588,7 +588,7 @@ class Cli(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn(f"{len(zones)} zones", done.stdout)
 
-    def test_the_reference_in_the_documentation_is_the_schema(self):
+    def test_the_reference_in_the_documentation_is_the_schema(self) -> None:
         with open(os.path.join(ROOT, "docs", "configuration.md")) as f:
             self.assertEqual(f.read(), self.weir("config", "reference").stdout,
                              "stale: run `weir config reference > docs/configuration.md`")

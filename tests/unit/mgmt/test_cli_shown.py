@@ -15,6 +15,8 @@ A case is a block of lines:
   = STATUS               exit status
 --write puts what was seen in place of the last four; read the difference before you believe it.
 """
+from __future__ import annotations
+
 import json
 import os
 import pathlib
@@ -23,6 +25,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import typing
 import unittest
 
 WRITE = sys.argv[-1] == "--write" and bool(sys.argv.pop())
@@ -41,7 +44,7 @@ nodes = ( { name = "n1"; site = "s"; ports = ( { interface = "e"; } ); tunnel_so
 WORDS = (("\\n", "\n"), ("CONFIG", CONFIG % "hash.key"), ("EFFECTIVE", CONFIG % "DIR/hash.key"), ("KEY", 32 * "0"))
 
 
-def write_out(text):
+def write_out(text: str) -> str:
     """A file's content, of what the case says of it."""
     for word, meaning in WORDS:
         text = text.replace(word, meaning)
@@ -51,7 +54,7 @@ def write_out(text):
 class Case:
     """A block of the file."""
 
-    def __init__(self, block):
+    def __init__(self, block: list[str]) -> None:
         self.why, self.files, self.command, self.answers, self.expected = [], {}, "", [], []
         for line in block:
             mark, text = line[0], line[2:]
@@ -69,22 +72,22 @@ class Case:
             else:
                 self.expected.append(line)
 
-    def arguments(self, folder):
+    def arguments(self, folder: str) -> tuple[dict[str, str], list[str]]:
         """(environment, arguments) of the command."""
         words = [w.replace("DIR", folder) for w in shlex.split(self.command)]
         n = next((i for i, w in enumerate(words) if not w.split("=")[0].isupper()), len(words))
         return dict(w.split("=", 1) for w in words[:n]), words[n:]
 
-    def given(self):
+    def given(self) -> dict[typing.Any, typing.Any]:
         """{path: [(status, body), ...]}"""
-        found = {}
+        found: dict[typing.Any, typing.Any] = {}
         for answer in self.answers:
             path, status, body = answer.split(maxsplit=2)
             found.setdefault(path, []).append((int(status), body if body.startswith("<") else json.loads(body)))
         return found
 
 
-def read_cases(path):
+def read_cases(path: str) -> list[typing.Any]:
     blocks = pathlib.Path(path).read_text().split("\n\n")
     return [Case(block.strip("\n").split("\n")) for block in blocks if block.strip()]
 
@@ -92,12 +95,12 @@ def read_cases(path):
 class Management(test_cli.Api):
     """As the fixture's, but an answer is a list of (status, body), by path with or without its query."""
 
-    def begin(self, given):
+    def begin(self, given: typing.Any) -> None:
         self.asked.clear()
-        self.answers = self
+        self.answers = self  # type: ignore[assignment]  # it answers like one
         self.given = given
 
-    def get(self, path, otherwise):
+    def get(self, path: str, otherwise: typing.Any) -> typing.Any:
         full = self.asked[-1][1]
         answers = self.given.get(full) or self.given.get(path)
         if not answers:
@@ -107,20 +110,22 @@ class Management(test_cli.Api):
 
 
 class Shown(unittest.TestCase):
+    api: typing.Any
+    dir: str
     maxDiff = None
 
     @classmethod
-    def setUpClass(cls):
+    def setUpClass(cls) -> None:
         cls.dir = tempfile.mkdtemp(prefix="weir-shown.")
         cls.api = Management(os.path.join(cls.dir, "api.sock"))
 
     @classmethod
-    def tearDownClass(cls):
+    def tearDownClass(cls) -> None:
         cls.api.shutdown()
         cls.api.server_close()
         shutil.rmtree(cls.dir)
 
-    def seen(self, case):
+    def seen(self, case: typing.Any) -> list[typing.Any]:
         """The lines of a case as they really are."""
         for name, content in case.files.items():
             pathlib.Path(self.dir, name).write_text(write_out(content).replace("DIR", self.dir))
@@ -136,7 +141,7 @@ class Shown(unittest.TestCase):
         lines += [f"! {line}" for line in done.stderr.splitlines()] + [f"= {done.returncode}"]
         return [line.replace(self.dir, "DIR") for line in lines]
 
-    def request(self, case, method, path, body, if_match):
+    def request(self, case: typing.Any, method: typing.Any, path: str, body: typing.Any, if_match: typing.Any) -> str:
         words = [">", method, path]
         if if_match:
             words.append(if_match)
@@ -146,7 +151,7 @@ class Shown(unittest.TestCase):
             words.append(json.dumps(body))
         return " ".join(words)
 
-    def test_each_command_shows_what_it_is_answered(self):
+    def test_each_command_shows_what_it_is_answered(self) -> None:
         for path in CASES:
             for case in read_cases(path):
                 if case.command.startswith("SUDO_USER=") and os.geteuid():
@@ -155,7 +160,7 @@ class Shown(unittest.TestCase):
                     self.assertEqual(case.expected, self.seen(case))
 
 
-def write_down():
+def write_down() -> None:
     Shown.setUpClass()
     for path in CASES:
         blocks = []

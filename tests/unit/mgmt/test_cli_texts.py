@@ -4,6 +4,8 @@
 
 Usage: test_cli_texts.py WEIR SOURCE_ROOT
 """
+from __future__ import annotations
+
 import base64
 import hashlib
 import json
@@ -11,7 +13,9 @@ import os
 import pathlib
 import subprocess
 import sys
+import typing
 import unittest
+import unittest.suite
 
 import counted
 import test_cli
@@ -23,12 +27,12 @@ DRAIN_WITHOUT = {k: v for k, v in DRAINED.items() if k not in ("guards", "receiv
 class Texts(test_cli.WithApi):
     """Inherits the canned API, not its tests: see load_tests()."""
 
-    def shown(self, receiver):
+    def shown(self, receiver: dict[typing.Any, typing.Any]) -> str:
         """The line of one receiver of a drain."""
         self.api.answers["/v1/overrides"] = (201, {**DRAINED, "receivers": [receiver]})
         return next(line for line in self.weir(*DRAIN).stdout.splitlines() if "share" in line)
 
-    def test_rates_have_the_unit_that_people_use(self):
+    def test_rates_have_the_unit_that_people_use(self) -> None:
         for bits, text in ((0, "0 bit/s"), (999, "999 bit/s"), (1000, "1 kbit/s"), (1500000, "1.5 Mbit/s"), (10 ** 9, "1 Gbit/s"),
                            (10 ** 12, "1 Tbit/s"), (2 * 10 ** 15, "2000 Tbit/s")):
             line = self.shown({"site": "fra", "weight_ppm_before": 0, "weight_ppm_after": 250000, "bits_per_s": bits, "bits_per_s_after": bits})
@@ -37,7 +41,7 @@ class Texts(test_cli.WithApi):
         self.assertIn("100.0 % ->   0.0 %, load not known", line)
         self.assertNotIn("load", self.shown({"backend": "b1", "weight_ppm_before": 1, "weight_ppm_after": 2}))
 
-    def test_the_exit_status_says_where_a_change_is_in_force(self):
+    def test_the_exit_status_says_where_a_change_is_in_force(self) -> None:
         for states, status in ((("in_force", "unreachable"), 6), (("agreed", "diverged"), 6), (("in_force", "not_written"), 6),
                                (("unreachable", "not_written"), 5), (("in_force", "pending"), 5), (("pending", "pending"), 5),
                                (("in_force", "refused"), 8), (("refused", "unreachable"), 8)):
@@ -46,7 +50,7 @@ class Texts(test_cli.WithApi):
                 self.api.answers["/v1/overrides"] = (202, {**DRAINED, "complete": complete, "nodes": nodes})
                 self.assertEqual(self.weir(*DRAIN).returncode, expected, (states, complete))
 
-    def test_files_that_are_too_many_for_one_request_go_up_in_parts(self):
+    def test_files_that_are_too_many_for_one_request_go_up_in_parts(self) -> None:
         large = os.urandom(1 << 20) * 9
         contents = {f"z{i:03}": b"; %d\n" % i for i in range(300)} | {"large": large}
         for name, content in contents.items():
@@ -63,7 +67,7 @@ class Texts(test_cli.WithApi):
         self.assertEqual((done.returncode, done.stdout.split("\n")[0]), (0, "nothing changes"), done.stderr)
         posted = [body["parts"] for _, path, body, _ in self.api.asked if path == "/v1/files"]
         self.assertEqual([len(posted[0]), {tuple(sorted(p)) for p in posted[0]}], [len(names), {("bytes", "digest")}])
-        got = {}
+        got: dict[typing.Any, typing.Any] = {}
         for part in (part for request in posted[1:] for part in request):
             so_far = got.setdefault(part["digest"], bytearray(1000 if part["bytes"] == len(large) else 0))
             self.assertEqual(part["offset"], len(so_far))
@@ -78,13 +82,13 @@ class Texts(test_cli.WithApi):
         self.assertEqual(named["large"], {"digest": hashlib.sha256(large).hexdigest(), "bytes": len(large)})
         self.assertEqual(set(named), set(names))
 
-    def test_guards_are_split_at_commas_and_empty_ones_are_none(self):
+    def test_guards_are_split_at_commas_and_empty_ones_are_none(self) -> None:
         self.api.answers["/v1/overrides"] = (201, DRAINED)
         for given, asked in (("room", ["room"]), ("room,last-site", ["room", "last-site"]), (",room,,last-site,", ["room", "last-site"]), (",", [])):
             self.weir(*DRAIN, "--override", given)
             self.assertEqual(self.api.asked[-1][2]["override_guards"], asked)
 
-    def test_targets_are_split_at_the_first_slash(self):
+    def test_targets_are_split_at_the_first_slash(self) -> None:
         self.api.answers["/v1/overrides"] = (201, DRAINED)
         self.weir("drain", "backend", "web-ams/b1", "--until", "never", "--reason", "x")
         self.assertEqual(self.api.asked[-1][2]["target"], {"pool": "web-ams", "backend": "b1"})
@@ -92,7 +96,7 @@ class Texts(test_cli.WithApi):
         self.assertEqual(self.api.asked[-1][2], {"do": "force_up", "target": {"pool": "p", "backend": "b"}, "until": "never", "reason": "x",
                                                  "author": "ada"})
 
-    def test_what_ends_something_needs_no_reason_and_says_that_there_was_none(self):
+    def test_what_ends_something_needs_no_reason_and_says_that_there_was_none(self) -> None:
         self.api.answers["/v1/overrides"] = (200, DRAIN_WITHOUT)
         for command, what in (("undrain", "undrain"), ("enable", "enable"), ("hold", "hold")):
             self.weir(command, "site", "ams")
@@ -100,14 +104,14 @@ class Texts(test_cli.WithApi):
         self.weir("undrain", "site", "ams", "--reason", "fixed", "--over", "10m")
         self.assertEqual(self.api.asked[-1][2], {"do": "undrain", "target": {"site": "ams"}, "reason": "fixed", "over": "10m"})
 
-    def test_an_undo_that_begins_something_again_wants_a_reason(self):
+    def test_an_undo_that_begins_something_again_wants_a_reason(self) -> None:
         for line, shown in (("weir undrain site ams", "undo: weir undrain site ams\n"),
                             ("weir drain site ams --until never", "undo: weir drain site ams --until never --reason TEXT\n"),
                             ("weir force-up backend p/b --until never", "--until never --reason TEXT\n")):
             self.api.answers["/v1/overrides"] = (200, {**DRAIN_WITHOUT, "undo": line})
             self.assertIn(shown, self.weir("undrain", "site", "ams").stdout)
 
-    def test_overrides_are_listed_with_who_and_how_far(self):
+    def test_overrides_are_listed_with_who_and_how_far(self) -> None:
         self.api.answers["/v1/overrides"] = (200, {"items": []})
         self.assertEqual(self.weir("overrides").stdout, "there are no overrides\n")
         self.api.answers["/v1/overrides"] = (200, {"items": [
@@ -120,7 +124,7 @@ class Texts(test_cli.WithApi):
         self.assertEqual(done.stdout, "o1  drain ams  ramping 25.5 %  from F until U  by jw (user:root): INC\n"
                                       "o2  disable web/b1  disabled 0.0 %  from F until never  by ada: x\n")
 
-    def test_the_clock_is_shown_with_what_peers_say(self):
+    def test_the_clock_is_shown_with_what_peers_say(self) -> None:
         self.api.answers["/v1/clock"] = (200, {
             "state": "stepped", "effect": "time goes on", "believed": "B", "wall_clock": "W", "off_by_ms": -3600500, "synchronised": False,
             "peers_say": "differ", "peers": [{"node": "fra-1", "off_by_ms": 1500}, {"node": "par-1", "off_by_ms": None}]})
@@ -129,7 +133,7 @@ class Texts(test_cli.WithApi):
                      "peer fra-1: its clock is +1.5 s off", "peer par-1: its clock is not known"):
             self.assertIn(text, done.stdout)
 
-    def test_an_option_counts_once_and_behind_two_dashes_nothing_is_one(self):
+    def test_an_option_counts_once_and_behind_two_dashes_nothing_is_one(self) -> None:
         done = self.weir("why", "backend", "--", "-x/y", "-z")
         self.assertEqual(done.returncode, 1)
         for arguments in (("--until", "a", "--until", "b"), ("--now", "--now"), ("--until=a", "--until", "b")):
@@ -141,7 +145,7 @@ class Texts(test_cli.WithApi):
         self.assertEqual(self.api.asked, [])
 
     @unittest.skipIf(os.geteuid(), "needs root")
-    def test_a_socket_of_another_user_is_not_believed(self):
+    def test_a_socket_of_another_user_is_not_believed(self) -> None:
         self.api.answers["/v1/overrides"] = (201, DRAINED)
         self.api.answers["/v1/status"] = (200, STATUS)
         os.chown(os.path.join(self.dir, "api.sock"), 65534, -1)
@@ -151,7 +155,7 @@ class Texts(test_cli.WithApi):
             self.assertIn(f"{self.dir}/api.sock is not trusted, because it belongs neither to root nor to weir-mgmt", done.stderr)
         self.assertEqual(self.api.asked, [])
 
-    def test_of_very_many_mistakes_and_warnings_the_first_are_told(self):
+    def test_of_very_many_mistakes_and_warnings_the_first_are_told(self) -> None:
         path = os.path.join(self.dir, "weir.conf")
         with open(path) as f:
             good = f.read()
@@ -170,11 +174,11 @@ class Texts(test_cli.WithApi):
             f.write("@ 300 IN SOA ns host 1 2 3 4 5\n@ 300 IN NS ns\n" + 103 * "ns 300 IN A 192.0.2.1\n")
         self.assertEqual(len(json.loads(self.weir("config", "check", "--json", "--node", "n1").stdout)["warnings"]), 100)
 
-    def test_the_help_for_programs_is_the_same(self):
+    def test_the_help_for_programs_is_the_same(self) -> None:
         found = json.loads(self.weir("help", "--json").stdout)
         blocks = self.weir("help", "--document").stdout.split("```\n")
 
-        def block(command):
+        def block(command: typing.Any) -> str:
             head = " ".join(filter(None, ("weir", command["words"], command["arguments"])))
             options = [f"  {' '.join(filter(None, (o['name'], o.get('value')))):24} {o['help']}\n" for o in command["options"]]
             return f"{head}\n\n    {command['help']}\n" + ("\n" if options else "") + "".join(options)
@@ -185,7 +189,7 @@ class Texts(test_cli.WithApi):
         self.assertTrue(blocks[1].startswith(found["options_help"]))
         self.assertEqual((found["program"], self.weir("--version").stdout), ("weir", f"weir {found['release']}\n"))
 
-    def test_devices_are_listed_and_as_json(self):
+    def test_devices_are_listed_and_as_json(self) -> None:
         done = self.weir("nic")
         self.assertEqual((done.returncode, done.stdout.split()[0]), (0, "DEVICE"))
         devices = json.loads(self.weir("nic", "--json").stdout)["devices"]
@@ -193,7 +197,7 @@ class Texts(test_cli.WithApi):
         for device in devices:
             self.assertIn(device["dpdk"], ("ready", "shared", "bind", "no-iommu", "perhaps", "af_packet"))
 
-    def test_a_trace_without_tables_says_where_it_looked(self):
+    def test_a_trace_without_tables_says_where_it_looked(self) -> None:
         done = self.weir("trace", "192.0.2.1:5", "203.0.113.10:80/tcp")
         self.assertEqual(done.returncode, 3)
         self.assertIn("effective.conf", done.stderr)
@@ -230,14 +234,14 @@ s.send(bytes(6 * [255]) + bytes([2, 0, 0, 0, 0, 1, 8, 0]) + outer)
 
 @unittest.skipIf(os.geteuid(), "needs root")
 class Agent(unittest.TestCase):
-    def run_in_space(self, script):
+    def run_in_space(self, script: str) -> str:
         """Run shell lines in namespaces of their own. @return what they print"""
         done = subprocess.run(["unshare", "-mn", "sh", "-c", SETUP + script], capture_output=True, text=True, timeout=60,
                               env=dict(os.environ, WEIR=os.path.abspath(WEIR)), check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
-    def test_an_agent_is_attached_shown_and_taken_off(self):
+    def test_an_agent_is_attached_shown_and_taken_off(self) -> None:
         out = self.run_in_space("weir agent attach v0 --from 10.1.255.0/24,fd00:1:ff::/64 --owners 10.1.1.0/24\nweir agent status v0\n"
                                 "weir agent status v0 --json\nweir agent detach v0\nweir agent status v0 || echo status=$?\n")
         self.assertIn("attached to v0; undo: weir agent detach v0", out)
@@ -251,7 +255,7 @@ class Agent(unittest.TestCase):
         self.assertIn("detached from v0", out)
         self.assertIn("status=3", out)
 
-    def test_an_agent_that_lacks_owners_says_so(self):
+    def test_an_agent_that_lacks_owners_says_so(self) -> None:
         send = f"{sys.executable} -c '{SEND_LISTED}'"
         wait = "for i in $(seq 100); do weir agent status v0 | grep -q 'owners-refused\\|passed-on' && break; sleep 0.1; done\n"
         out = self.run_in_space("weir agent attach v0 --from 10.1.255.0/24\nweir agent status v0\necho status=$?\n" + send + "\n" + wait +
@@ -267,7 +271,7 @@ class Agent(unittest.TestCase):
         self.assertIn("status=0", mended)
         self.assertNotIn("DEGRADED", mended)
 
-    def test_wrong_arguments_attach_nothing(self):
+    def test_wrong_arguments_attach_nothing(self) -> None:
         out = self.run_in_space("""for o in "" "--from 10.1.1.1/24" "--from 10.0.0.0/8 --mode fast" "--from 10.0.0.0/8, --owners x" \\
   "--from 10.0.0.0/8 --netns a,b,c,d,e,f,g,h"; do weir agent attach v0 $o 2>&1 || echo status=$?; done
 weir agent attach nosuch --from 10.0.0.0/8 2>&1 || echo status=$?
@@ -279,7 +283,7 @@ weir agent status v0 2>&1 || echo status=$?
             self.assertIn(text, out)
 
 
-def load_tests(loader, tests, pattern):
+def load_tests(loader: typing.Any, tests: typing.Any, pattern: typing.Any) -> unittest.suite.TestSuite:
     """The own classes alone: those of test_cli run there."""
     suite = unittest.TestSuite()
     for case in (Texts, Agent):

@@ -4,6 +4,8 @@
 
 Usage: test_client.py WEIR_MGMT WEIR
 """
+from __future__ import annotations
+
 import contextlib
 import http.client
 import os
@@ -12,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+import typing
 import unittest
 
 import counted
@@ -22,7 +25,7 @@ DRAIN = ("drain", "site", "ams", "--until", "never", "--now", "--reason", "a tes
 
 
 @contextlib.contextmanager
-def running(**more):
+def running(**more: typing.Any) -> typing.Iterator[Node]:
     node = Node(MGMT, text=config(**more))
     try:
         node.start()
@@ -34,30 +37,30 @@ def running(**more):
         node.close()
 
 
-def slow():
+def slow() -> typing.Any:
     """A node whose changes wait with --all, for a peer that does not answer."""
     return running(ams_api=f"https://127.0.0.1:{free_port()}", fra_api="https://127.0.0.1:9")
 
 
-def start(node, *args):
+def start(node: Node, *args: str) -> subprocess.Popen[str]:
     return subprocess.Popen([WEIR, "--conf-dir", node.conf, "--state-dir", node.state, "--run-dir", node.run, "--node", node.name,
                              *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def weir(node, *args):
+def weir(node: Node, *args: str) -> tuple[typing.Any, str, str, float]:
     began = time.monotonic()
     p = start(node, *args)
     out, err = p.communicate(timeout=120)
     return p.returncode, out, err, time.monotonic() - began
 
 
-def generations(node):
+def generations(node: Node) -> list[typing.Any]:
     """Of each override, how often it was changed."""
     return [o["generation"] for o in node.ask("GET", "/v1/overrides").json["items"]]
 
 
 class Client(unittest.TestCase):
-    def test_who_hears_nothing_gives_up_after_five_seconds(self):
+    def test_who_hears_nothing_gives_up_after_five_seconds(self) -> None:
         with running() as node:
             node.process.send_signal(signal.SIGSTOP)
             code, _, err, took_s = weir(node, "versions")
@@ -66,7 +69,7 @@ class Client(unittest.TestCase):
             self.assertGreater(took_s, 4.5)
             self.assertLess(took_s, 15)
 
-    def test_a_change_that_nobody_answers_has_an_unknown_outcome(self):
+    def test_a_change_that_nobody_answers_has_an_unknown_outcome(self) -> None:
         with running() as node:
             node.process.send_signal(signal.SIGSTOP)
             code, _, err, took_s = weir(node, *DRAIN)
@@ -82,7 +85,7 @@ class Client(unittest.TestCase):
             self.assertEqual(code, 0, err)
             self.assertEqual(generations(node), [1])
 
-    def test_a_change_that_is_answered_at_last_is_made_once(self):
+    def test_a_change_that_is_answered_at_last_is_made_once(self) -> None:
         with running() as node:
             node.process.send_signal(signal.SIGSTOP)
             p = start(node, *DRAIN)
@@ -93,7 +96,7 @@ class Client(unittest.TestCase):
             self.assertEqual(p.returncode, 0, out + err)
             self.assertEqual(generations(node), [1])
 
-    def test_a_slow_answer_is_waited_for(self):
+    def test_a_slow_answer_is_waited_for(self) -> None:
         with slow() as node:
             code, out, err, took_s = weir(node, *DRAIN, "--all")
             self.assertIn(code, (5, 6), err)
@@ -102,7 +105,7 @@ class Client(unittest.TestCase):
             self.assertGreater(took_s, 8)  # it would have given up after five
             self.assertIn("s): the change is made; waiting for the nodes to take it\n", err)
 
-    def test_a_change_that_a_kill_interrupts_is_asked_for_again(self):
+    def test_a_change_that_a_kill_interrupts_is_asked_for_again(self) -> None:
         with slow() as node:
             node.write("weir.conf", node.files("weight = 100", "weight = 90")["weir.conf"])
             p = start(node, "apply", "--reason", "x", "--all")
@@ -115,7 +118,7 @@ class Client(unittest.TestCase):
             self.assertIn("2", out)
             self.assertEqual([v["number"] for v in node.ask("GET", "/v1/versions").json["items"]], [2, 1])
 
-    def test_progress_is_an_interim_response_each_second(self):
+    def test_progress_is_an_interim_response_each_second(self) -> None:
         with slow() as node, socket.socket(socket.AF_UNIX) as s:
             s.settimeout(60)
             s.connect(os.path.join(node.run, "api.sock"))
@@ -130,7 +133,7 @@ class Client(unittest.TestCase):
             self.assertIn(n, range(2, 7), heard[:300])
             self.assertTrue(heard.startswith(pulse * n + b"HTTP/1.1 202 "), heard[:300])
 
-    def test_who_does_not_ask_for_progress_gets_none(self):
+    def test_who_does_not_ask_for_progress_gets_none(self) -> None:
         with slow() as node:
             r = node.ask("POST", "/v1/overrides?wait=all&wait_ms=2500",
                          {"do": "drain", "target": {"site": "ams"}, "until": "never", "reason": "x"})

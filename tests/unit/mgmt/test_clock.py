@@ -4,12 +4,15 @@
 
 Usage: test_clock.py WEIR_MGMT WEIR_DNS WEIR STEPPED_LIBRARY
 """
+from __future__ import annotations
+
 import datetime
 import os
 import signal
 import subprocess
 import sys
 import time
+import typing
 import unittest
 
 import counted
@@ -22,14 +25,14 @@ B1, B2 = ({"pool": "web-ams", "backend": b} for b in ("b1", "b2"))
 SEEN_S = 2  # four ticks of weir-mgmt and some of weir-dns, on a busy machine
 
 
-def seconds(text):
+def seconds(text: str) -> float:
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 class Clocked:
     """A node with weir-mgmt and weir-dns; their wall clock is `step` seconds off the machine's."""
 
-    def __init__(self, trusted=False, synchronised=True, **more):
+    def __init__(self, trusted: bool = False, synchronised: bool = True, **more: typing.Any) -> None:
         text = config(**more).replace('dns_listen = [ "192.0.2.53" ]', 'dns_listen = [ "127.0.0.1" ]')
         text = text.replace('{ name = "b2"; address = "10.1.1.12"; weight = 100; }',
                             '{ name = "b2"; address = "10.1.1.12"; weight = 100; },\n'
@@ -38,16 +41,16 @@ class Clocked:
             text = text.replace('name = "ams-1";', 'name = "ams-1"; clock = "trusted";')
         self.node = Node(MGMT, text=text)
         self.file = os.path.join(self.node.dir.name, "step")
-        self.dns = None
+        self.dns: subprocess.Popen[bytes] | None = None
         self.set(0, synchronised)
 
-    def set(self, step_s, synchronised):
+    def set(self, step_s: int, synchronised: bool) -> None:
         with open(self.file + ".new", "w") as f:
             f.write(f"{step_s * 1000} {int(synchronised)}\n")
         os.rename(self.file + ".new", self.file)
         self.step_s = step_s
 
-    def __enter__(self):
+    def __enter__(self) -> Clocked:
         try:
             self.preloaded(self.node.start)
             self.start_dns()
@@ -56,11 +59,11 @@ class Clocked:
             raise
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.stop_dns()
         self.node.close()
 
-    def preloaded(self, start):
+    def preloaded(self, start: typing.Callable[..., typing.Any]) -> None:
         os.environ.update(LD_PRELOAD=STEPPED, STEPPED_CLOCK=self.file, **PRELOAD_FIRST)
         try:
             start()
@@ -68,10 +71,10 @@ class Clocked:
             for name in ("LD_PRELOAD", "STEPPED_CLOCK", *PRELOAD_FIRST):
                 del os.environ[name]
 
-    def start_dns(self):
+    def start_dns(self) -> None:
         n = self.node
 
-        def start():
+        def start() -> None:
             with open(os.path.join(n.dir.name, "dns.log"), "a") as log:
                 self.dns = subprocess.Popen(
                     [DNS, "--port", str(free_port()), "--conf-dir", n.conf, "--state-dir", n.state, "--run-dir", n.run,
@@ -79,45 +82,46 @@ class Clocked:
         self.preloaded(start)
         wait_for("weir-dns", lambda: self.dns_says("clock"), 30)
 
-    def stop_dns(self):
+    def stop_dns(self) -> None:
         if self.dns:
             self.dns.terminate()
             self.dns.wait(60)
             self.dns = None
 
-    def restart(self, how=signal.SIGTERM):
+    def restart(self, how: signal.Signals = signal.SIGTERM) -> None:
         self.node.stop(how)
         self.preloaded(self.node.start)
 
-    def dns_says(self, field):
+    def dns_says(self, field: str) -> typing.Any:
         return self.node.ask("GET", "/v1/dns").json.get(field)
 
-    def clock(self):
+    def clock(self) -> typing.Any:
         return self.node.ask("GET", "/v1/clock").json
 
-    def ahead_s(self):
+    def ahead_s(self) -> float:
         """How far the believed time is ahead of the machine's."""
         return seconds(self.clock()["believed"]) - time.time()
 
-    def state(self, id):
+    def state(self, id: typing.Any) -> typing.Any:
         return self.node.ask("GET", f"/v1/overrides/{id}").json["state"]
 
-    def level(self, id):
+    def level(self, id: typing.Any) -> typing.Any:
         return self.node.ask("GET", f"/v1/overrides/{id}").json["level_ppm"] / 1e6
 
-    def make(self, what, target, **more):
-        r = self.node.command(what, target, **{"until": "+30m", "reason": "a test", **more})
+    def make(self, what: str, target: dict[str, str], **more: typing.Any) -> typing.Any:
+        words: dict[str, typing.Any] = {"until": "+30m", "reason": "a test", **more}
+        r = self.node.command(what, target, **words)
         assert r.status in (201, 202), r.raw
         return r.json["override"]["id"]
 
-    def events(self):
+    def events(self) -> list[typing.Any]:
         return [e["message"] for e in self.node.ask("GET", "/v1/events?since=0&limit=1000").json["items"]]
 
 
 class Steps(unittest.TestCase):
     maxDiff = None
 
-    def test_no_step_ends_or_takes_back_what_runs(self):
+    def test_no_step_ends_or_takes_back_what_runs(self) -> None:
         with Clocked() as c:
             site = c.make("drain", {"site": "fra"}, now=True, over="20m")
             backend = c.make("drain", B1, over="20m")
@@ -141,10 +145,10 @@ class Steps(unittest.TestCase):
                     wait_for("it is good again", lambda: c.clock()["state"] == "good")
             self.assertTrue(any("stepped" in m for m in c.events()))
 
-    def test_no_step_ends_or_prolongs_an_unconfirmed_version(self):
+    def test_no_step_ends_or_prolongs_an_unconfirmed_version(self) -> None:
         for trusted in (True, False):  # believed at once, or not
             with self.subTest(trusted=trusted), Clocked(trusted=trusted) as c:
-                def head(c=c):
+                def head(c: typing.Any = c) -> typing.Any:
                     return c.node.ask("GET", "/v1/config").json["number"]
                 start = time.monotonic()
                 half = c.node.files('{ name = "b1"; address = "10.1.1.11"; weight = 100; },', "")
@@ -158,7 +162,7 @@ class Steps(unittest.TestCase):
                 wait_for("the rollback, by a clock that is far behind", lambda: head() == 3, 40)
                 self.assertGreater(time.monotonic() - start, 14.5)
 
-    def test_hourly_steps_move_nothing(self):
+    def test_hourly_steps_move_nothing(self) -> None:
         with Clocked() as c:
             drain = c.make("drain", B1, until="+30m")
             wait_for("the drain runs", lambda: c.state(drain) == "drained")
@@ -168,7 +172,7 @@ class Steps(unittest.TestCase):
                 self.assertAlmostEqual(c.ahead_s(), 0, delta=1.5)
                 self.assertEqual(c.state(drain), "drained")
 
-    def test_what_is_scheduled_begins_by_elapsed_time_while_the_clock_is_off(self):
+    def test_what_is_scheduled_begins_by_elapsed_time_while_the_clock_is_off(self) -> None:
         with Clocked() as c:
             soon = c.make("drain", B1, **{"from": "+6s"})
             c.set(-2 * HOUR, False)
@@ -178,7 +182,7 @@ class Steps(unittest.TestCase):
             made = c.make("drain", B2)  # a new one too
             wait_for("the new one begins", lambda: c.state(made) == "drained", 30)
 
-    def test_twelve_years_purge_nothing_also_after_a_restart(self):
+    def test_twelve_years_purge_nothing_also_after_a_restart(self) -> None:
         with Clocked() as c:
             drain = c.make("drain", B1)
             self.assertLess(c.node.command("undrain", B1, reason="over").status, 300)
@@ -195,7 +199,7 @@ class Steps(unittest.TestCase):
             c.restart()
             self.assertEqual(c.state(drain), "done")
 
-    def test_a_synchronised_clock_without_peers_is_believed(self):
+    def test_a_synchronised_clock_without_peers_is_believed(self) -> None:
         with Clocked() as c:
             late = c.make("drain", B1, **{"from": "+1h", "until": "+10h"})
             c.set(2 * HOUR, True)
@@ -203,7 +207,7 @@ class Steps(unittest.TestCase):
             wait_for("weir-dns has it too", lambda: c.dns_says("clock") == "good")
             wait_for("what is overdue begins", lambda: c.state(late) == "drained", 30)
 
-    def test_with_a_peer_that_is_not_heard_the_kernel_s_word_is_not_enough(self):
+    def test_with_a_peer_that_is_not_heard_the_kernel_s_word_is_not_enough(self) -> None:
         with Clocked(ams_api="https://127.0.0.1:9", fra_api="https://127.0.0.1:10") as c:
             wait_for("the peer is asked", lambda: c.node.ask("GET", "/v1/peers").json["items"])
             c.set(2 * HOUR, True)
@@ -211,13 +215,13 @@ class Steps(unittest.TestCase):
             self.assertEqual((c.clock()["state"], c.clock()["peers_say"]), ("stepped", "unheard"))
             self.assertAlmostEqual(c.ahead_s(), 0, delta=1.5)
 
-    def test_a_trusted_clock_does_not_step_by_itself(self):
+    def test_a_trusted_clock_does_not_step_by_itself(self) -> None:
         with Clocked(trusted=True, synchronised=False) as c:
             c.set(2 * HOUR, False)
             time.sleep(8)
             self.assertAlmostEqual(c.ahead_s(), 0, delta=1.5)
 
-    def test_a_person_accepts_the_new_time_on_record(self):
+    def test_a_person_accepts_the_new_time_on_record(self) -> None:
         with Clocked() as c:
             late = c.make("drain", B1, **{"from": "+1h", "until": "+10h"})
             c.set(2 * HOUR, False)
@@ -232,7 +236,7 @@ class Steps(unittest.TestCase):
             wait_for("what is overdue begins", lambda: c.state(late) == "drained", 30)
             self.assertTrue(any("accepted by ada (user:" in m and m.endswith(": the battery was empty") for m in c.events()), c.events())
 
-    def test_time_that_is_accepted_backwards_takes_no_drain_back(self):
+    def test_time_that_is_accepted_backwards_takes_no_drain_back(self) -> None:
         with Clocked() as c:
             over = c.make("drain", B2)
             c.node.command("undrain", B2, reason="over")
@@ -248,7 +252,7 @@ class Steps(unittest.TestCase):
                 time.sleep(0.1)
             self.assertAlmostEqual(c.ahead_s(), -2 * HOUR, delta=1.5)
 
-    def test_a_boot_goes_on_from_the_time_before_it(self):
+    def test_a_boot_goes_on_from_the_time_before_it(self) -> None:
         with Clocked() as c:
             c.stop_dns()
             c.node.stop()
@@ -272,7 +276,7 @@ class Steps(unittest.TestCase):
             wait_for("the kernel's word ends it", lambda: c.clock()["state"] == "good", 30)
             self.assertAlmostEqual(c.ahead_s(), 0, delta=1.5)
 
-    def test_while_weir_mgmt_is_dead_no_step_is_believed(self):
+    def test_while_weir_mgmt_is_dead_no_step_is_believed(self) -> None:
         with Clocked() as c:
             c.node.stop(signal.SIGKILL)
             time.sleep(4)  # its page is stale

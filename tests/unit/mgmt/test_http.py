@@ -4,6 +4,8 @@
 
 Usage: test_http.py WEIR_MGMT
 """
+from __future__ import annotations
+
 import base64
 import contextlib
 import http.client
@@ -15,6 +17,7 @@ import socket
 import ssl
 import sys
 import time
+import typing
 import unittest
 import warnings
 
@@ -28,7 +31,7 @@ JSON = b"Content-Type: application/json\r\n"
 CHECK = b'{"files": {"weir.conf": "schema = 1;"}}'
 
 
-def chunked(*parts, end=b"0\r\n\r\n"):
+def chunked(*parts: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
     return b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in parts) + end
 
 
@@ -128,10 +131,11 @@ WELL = [
 ]
 
 
-def read_answers(s, n=1, timeout_s=30):
+def read_answers(s: socket.socket, n: int = 1, timeout_s: float = 30) -> tuple[list[tuple[int, dict[str, str], bytes]], bool]:
     """Read n answers, or fewer if the connection ends: [(status, headers, body)], and whether it has ended."""
     s.settimeout(timeout_s)
-    data, answers = b"", []
+    answers: list[typing.Any] = []
+    data = b""
     while len(answers) < n:
         head, mark, rest = data.partition(b"\r\n\r\n")
         if mark:
@@ -149,7 +153,7 @@ def read_answers(s, n=1, timeout_s=30):
     return answers, False
 
 
-def most_unread(port):
+def most_unread(port: int) -> typing.Any:
     """The most bytes that wait in the kernel for a connection's server."""
     with open("/proc/net/tcp") as f:
         rows = [line.split() for line in f if f":{port:04X} " in line]
@@ -158,21 +162,22 @@ def most_unread(port):
 
 class Local(unittest.TestCase):
     """Over the UNIX socket."""
+    node: Node
     @classmethod
-    def setUpClass(cls):
+    def setUpClass(cls) -> None:
         cls.node = Node(PROGRAM).start()
 
     @classmethod
-    def tearDownClass(cls):
+    def tearDownClass(cls) -> None:
         cls.node.close()
 
-    def connect(self):
+    def connect(self) -> socket.socket:
         s = socket.socket(socket.AF_UNIX)
         self.addCleanup(s.close)
         s.connect(os.path.join(self.node.run, "api.sock"))
         return s
 
-    def test_broken_http_is_refused_with_a_problem_and_the_connection_ends(self):
+    def test_broken_http_is_refused_with_a_problem_and_the_connection_ends(self) -> None:
         for why, sent, status, code in BROKEN:
             with self.subTest(why):
                 s = self.connect()
@@ -186,7 +191,7 @@ class Local(unittest.TestCase):
                 self.assertEqual(problem["type"], "urn:weir:problem:" + code)
         self.assertEqual(self.node.ask("GET", "/v1/status").json["version"]["number"], 1)
 
-    def test_what_is_unusual_and_right_is_answered_also_byte_by_byte(self):
+    def test_what_is_unusual_and_right_is_answered_also_byte_by_byte(self) -> None:
         for why, sent, status in WELL:
             for step in (len(sent), 1, 7):
                 with self.subTest(f"{why}, {step} bytes at a time"):
@@ -195,7 +200,7 @@ class Local(unittest.TestCase):
                         s.sendall(sent[i:i + step])
                     self.assertEqual([a[0] for a in read_answers(s)[0]], [status])
 
-    def test_requests_in_one_segment_are_answered_in_their_order(self):
+    def test_requests_in_one_segment_are_answered_in_their_order(self) -> None:
         s = self.connect()
         one = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
         two = b"POST /v1/config/check HTTP/1.1\r\n" + HOST + JSON + b"Content-Length: %d\r\n\r\n" % len(CHECK) + CHECK
@@ -205,14 +210,14 @@ class Local(unittest.TestCase):
         self.assertEqual([a[0] for a in answers], [200, 422, 200, 404])
         self.assertTrue(ended, "what follows a close is not answered")
 
-    def test_a_client_that_expects_it_is_told_to_go_on(self):
+    def test_a_client_that_expects_it_is_told_to_go_on(self) -> None:
         s = self.connect()
         s.sendall(b"POST /v1/config/check HTTP/1.1\r\n" + HOST + JSON + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(CHECK))
         self.assertEqual(read_answers(s)[0][0][0], 100)
         s.sendall(CHECK)
         self.assertEqual(read_answers(s)[0][0][0], 422)
 
-    def test_a_slow_head_and_a_silent_client_end_in_time(self):
+    def test_a_slow_head_and_a_silent_client_end_in_time(self) -> None:
         slow, silent = self.connect(), self.connect()
         began = time.monotonic()
         slow.sendall(b"GET /healthz HTTP/1.1\r\n")
@@ -224,7 +229,7 @@ class Local(unittest.TestCase):
         self.assertEqual(read_answers(silent), ([], True), "a silent one is closed without a word")
         self.assertLess(time.monotonic() - began, 40)
 
-    def test_nothing_is_done_for_a_client_that_has_hung_up_before_its_turn(self):
+    def test_nothing_is_done_for_a_client_that_has_hung_up_before_its_turn(self) -> None:
         import signal
         drain = json.dumps({"do": "drain", "target": {"site": "ams"}, "until": "never", "reason": "x"}).encode()
         self.node.process.send_signal(signal.SIGSTOP)
@@ -236,10 +241,11 @@ class Local(unittest.TestCase):
         time.sleep(1)
         self.assertEqual(self.node.ask("GET", "/v1/overrides").json["items"], [])
 
-    def test_polls_end_with_their_clients_and_are_bounded(self):
+    def test_polls_end_with_their_clients_and_are_bounded(self) -> None:
         poll = b"GET /v1/events?since=999999&wait_ms=30000 HTTP/1.1\r\n" + HOST + b"\r\n"
         for _ in range(3):
-            clients, answered = [], []
+            clients: list[typing.Any] = []
+            answered: list[typing.Any] = []
             while not answered and len(clients) < 30:
                 clients.append(self.connect())
                 clients[-1].sendall(poll)
@@ -253,7 +259,7 @@ class Local(unittest.TestCase):
                 s.close()
             wait_for("room for another poll", lambda: self.node.ask("GET", "/v1/events?since=999999&wait_ms=1").status == 200, 5)
 
-    def test_a_stop_does_not_wait_for_polls(self):
+    def test_a_stop_does_not_wait_for_polls(self) -> None:
         node = Node(PROGRAM).start()
         self.addCleanup(node.close)
         s = socket.socket(socket.AF_UNIX)
@@ -265,7 +271,7 @@ class Local(unittest.TestCase):
         node.stop()
         self.assertLess(time.monotonic() - began, 15)
 
-    def test_without_descriptors_it_neither_spins_nor_dies(self):
+    def test_without_descriptors_it_neither_spins_nor_dies(self) -> None:
         node = Node(PROGRAM)
         self.addCleanup(node.close)
         node.start()
@@ -285,46 +291,46 @@ class Local(unittest.TestCase):
         wait_for("an answer again", node.answers, 20)
 
 
-def cpu_s(pid):
+def cpu_s(pid: int) -> float:
     with open(f"/proc/{pid}/stat") as f:
         fields = f.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def rss_mb(pid):
+def rss_mb(pid: int) -> float:
     with open(f"/proc/{pid}/status") as f:
         return next(int(line.split()[1]) for line in f if line.startswith("VmRSS")) / 1024
 
 
 class Tcp(unittest.TestCase):
     """Over TLS."""
-    def setUp(self):
+    def setUp(self) -> None:
         self.port = free_port()
         self.node = Node(PROGRAM, text=config(ams_api=f"https://127.0.0.1:{self.port}"))
         self.addCleanup(self.node.close)
         self.node.start()
         wait_for("TCP", lambda: "api-served" in self.node.log())
 
-    def context(self):
+    def context(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=os.path.join(self.node.conf, "tls.crt"))
 
-    def connect(self, source="127.0.0.1", context=None):
+    def connect(self, source: str = "127.0.0.1", context: ssl.SSLContext | None = None) -> socket.socket:
         s = socket.create_connection(("127.0.0.1", self.port), 30, (source, 0))
         self.addCleanup(s.close)
         s = (context or self.context()).wrap_socket(s, server_hostname="127.0.0.1")
         self.addCleanup(s.close)
         return s
 
-    def ask(self, head, source="127.0.0.1"):
+    def ask(self, head: bytes, source: str = "127.0.0.1") -> tuple[int, dict[str, str], bytes]:
         s = self.connect(source)
         s.sendall(head)
         return read_answers(s)[0][0]
 
-    def metric(self, name):
+    def metric(self, name: str) -> typing.Any:
         text = self.node.ask("GET", "/metrics").raw.decode()
         return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name))
 
-    def test_old_versions_of_tls_are_refused(self):
+    def test_old_versions_of_tls_are_refused(self) -> None:
         for version, ok in ((ssl.TLSVersion.TLSv1, False), (ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True),
                             (ssl.TLSVersion.TLSv1_3, True)):
             context = self.context()
@@ -340,7 +346,7 @@ class Tcp(unittest.TestCase):
                 s.sendall(b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n")
                 self.assertEqual(read_answers(s)[0][0][0], 200)
 
-    def test_garbled_or_long_authorization_is_not_anonymous(self):
+    def test_garbled_or_long_authorization_is_not_anonymous(self) -> None:
         self.node.write("tokens", "anonymous viewer *\n")
         self.assertEqual(self.ask(b"GET /v1/node HTTP/1.1\r\n" + HOST + b"\r\n")[0], 200)
         basic = base64.b64encode(b"x").decode()
@@ -352,7 +358,7 @@ class Tcp(unittest.TestCase):
                 self.assertEqual((status, json.loads(body)["code"]), (401, "unauthorized"))
                 self.assertEqual(headers["www-authenticate"], 'Bearer realm="weir"')
 
-    def test_failed_logins_are_limited_counted_and_logged(self):
+    def test_failed_logins_are_limited_counted_and_logged(self) -> None:
         wrong = b"GET /v1/node HTTP/1.1\r\n" + HOST + b"Authorization: Bearer wrong\r\n\r\n"
         right = b"GET /v1/node HTTP/1.1\r\n" + HOST + b"Authorization: Bearer " + b"ada" * 8 + b"\r\n\r\n"
         seen = [self.ask(wrong, "127.0.3.1")[0] for _ in range(20)]
@@ -367,7 +373,7 @@ class Tcp(unittest.TestCase):
         time.sleep(1.2)
         self.assertEqual(self.ask(right, "127.0.3.1")[0], 200, "a second later it may try again")
 
-    def test_a_body_is_not_read_before_its_sender_is_known(self):
+    def test_a_body_is_not_read_before_its_sender_is_known(self) -> None:
         before = rss_mb(self.node.process.pid)
         head = b"POST /v1/config/apply HTTP/1.1\r\n" + HOST + JSON + b"Content-Length: %d\r\n\r\n" % (31 << 20)
         clients = [self.connect(f"127.0.4.{i + 1}") for i in range(60)]
@@ -385,7 +391,7 @@ class Tcp(unittest.TestCase):
                 pass  # it went on sending for too long
         self.assertLess(rss_mb(self.node.process.pid) - before, 64)
 
-    def test_what_is_sent_after_a_refusal_is_taken_at_a_bounded_rate(self):
+    def test_what_is_sent_after_a_refusal_is_taken_at_a_bounded_rate(self) -> None:
         """A read of it opens the sender's window: without a bound, the kernel's work for it delays everybody else."""
         head = b"POST /v1/config/apply HTTP/1.1\r\n" + HOST + JSON + b"Content-Length: %d\r\n\r\n" % (31 << 20)
         clients = [self.connect("127.0.4.200") for _ in range(20)]
@@ -408,13 +414,13 @@ class Tcp(unittest.TestCase):
         self.assertLess(waiting, 256 << 10, "bytes in the kernel for one connection")
         self.assertGreater(sum(taken.values()) / (1 << 20), 4, "they are drained: the test sees what it limits")
 
-    def test_who_sends_all_before_reading_gets_the_refusal(self):
+    def test_who_sends_all_before_reading_gets_the_refusal(self) -> None:
         s = self.connect("127.0.4.201")
         s.sendall(b"POST /v1/config/apply HTTP/1.1\r\n" + HOST + JSON + b"Content-Length: %d\r\n\r\n" % (8 << 20))
         s.sendall(b" " * (8 << 20))
         self.assertEqual([a[0] for a in read_answers(s)[0]], [401])
 
-    def test_bodies_have_one_budget(self):
+    def test_bodies_have_one_budget(self) -> None:
         head = (b"POST /v1/config/check HTTP/1.1\r\n" + HOST + JSON + b"Authorization: Bearer " + b"ada" * 8 +
                 b"\r\nContent-Length: %d\r\n\r\n" % (31 << 20))
         first = self.connect("127.0.5.1")
@@ -428,7 +434,7 @@ class Tcp(unittest.TestCase):
         wait_for("room for a body", lambda: self.ask(head.replace(b"Content-Length: ", b"Expect: 100-continue\r\nContent-Length: "),
                                                      "127.0.5.2")[0] == 100, 10)
 
-    def test_one_source_has_few_connections_and_others_are_answered(self):
+    def test_one_source_has_few_connections_and_others_are_answered(self) -> None:
         held = []
         for _ in range(200):
             s = socket.socket()
@@ -448,7 +454,7 @@ class Tcp(unittest.TestCase):
         self.assertIn("api-connections-refused", self.node.log())
         wait_for("silent ones are closed", lambda: sum(1 for s in held if not select.select([s], [], [], 0)[0]) == 0, 30)
 
-    def test_many_sources_do_not_shut_out_one_more_nor_a_peer(self):
+    def test_many_sources_do_not_shut_out_one_more_nor_a_peer(self) -> None:
         held = []
         for i in range(600):
             s = socket.socket()
@@ -463,7 +469,7 @@ class Tcp(unittest.TestCase):
         self.assertEqual(self.ask(head, "127.0.7.1")[0], 200)
         self.assertEqual(self.ask(b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n", "127.0.7.2")[0], 200)
 
-    def test_what_one_browser_keeps_open_serves_many_requests(self):
+    def test_what_one_browser_keeps_open_serves_many_requests(self) -> None:
         c = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=self.context())
         c.connect()
         sock = c.sock

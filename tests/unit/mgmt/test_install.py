@@ -4,6 +4,8 @@
 
 Usage: test_install.py MESON BUILD_DIR SOURCE_ROOT
 """
+from __future__ import annotations
+
 import json
 import os
 import re
@@ -13,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import typing
 import unittest
 
 import counted
@@ -31,14 +34,14 @@ nodes = ( { name = "n1"; site = "s"; ports = ( { interface = "lo"; } ); tunnel_s
 """
 
 
-def as_nobody():
+def as_nobody() -> None:
     if os.geteuid() == 0:
         os.setgroups([])
         os.setgid(NOBODY)
         os.setuid(NOBODY)
 
 
-def programs_below(path):
+def programs_below(path: str) -> set[str]:
     """The programs of running processes whose file lies below `path`."""
     found = set()
     for pid in filter(str.isdigit, os.listdir("/proc")):
@@ -52,8 +55,11 @@ def programs_below(path):
 
 
 class Install(unittest.TestCase):
+    top: typing.Any
+    tree: typing.Any
+
     @classmethod
-    def setUpClass(cls):
+    def setUpClass(cls) -> None:
         cls.top = tempfile.mkdtemp(prefix="weir-install-")
         os.chmod(cls.top, 0o755)
         cls.tree = os.path.join(cls.top, "tree")
@@ -61,20 +67,20 @@ class Install(unittest.TestCase):
                        stdout=subprocess.DEVNULL, timeout=300)
 
     @classmethod
-    def tearDownClass(cls):
+    def tearDownClass(cls) -> None:
         shutil.rmtree(cls.top)
 
-    def at(self, *path):
+    def at(self, *path: str) -> str:
         return os.path.join(self.tree, "usr/local", *path)
 
-    def read(self, *path):
+    def read(self, *path: str) -> str:
         with open(self.at(*path)) as f:
             return f.read()
 
-    def weir(self, *arguments, program="weir"):
+    def weir(self, *arguments: str, program: str = "weir") -> subprocess.CompletedProcess[str]:
         return subprocess.run([self.at("sbin", program), *arguments], capture_output=True, text=True, timeout=WAIT_S, check=False)
 
-    def test_everything_is_in_its_place(self):
+    def test_everything_is_in_its_place(self) -> None:
         for path in (*(f"sbin/{p}" for p in ("weir", "weir-agent", *PROCESSES)), "lib/systemd/system/weir.service",
                      "lib/systemd/system/weir-agent@.service", "lib/sysusers.d/weir.conf", "lib/tmpfiles.d/weir.conf",
                      "lib/sysctl.d/50-weir.conf", "share/doc/weir/README.md", "share/doc/weir/examples/weir.conf",
@@ -83,22 +89,22 @@ class Install(unittest.TestCase):
         documents = {f for f in os.listdir(os.path.join(ROOT, "docs")) if f.endswith(".md")}
         self.assertEqual(set(os.listdir(self.at("share/doc/weir/docs"))), documents, "all documents")
 
-    def test_links_of_the_documents_lead_somewhere(self):
+    def test_links_of_the_documents_lead_somewhere(self) -> None:
         for folder, _, names in os.walk(self.at("share/doc/weir")):
             for name in (n for n in names if n.endswith(".md")):
                 text = self.read(folder, name)
                 for target in re.findall(r"\]\(([^)#:]+\.md)(?:#[^)]*)?\)", text):
                     self.assertTrue(os.path.exists(os.path.join(folder, target)), f"{name}: {target}")
 
-    def test_the_unit_starts_the_installed_program(self):
+    def test_the_unit_starts_the_installed_program(self) -> None:
         unit = self.read("lib/systemd/system/weir.service")
         self.assertEqual(re.findall(r"^ExecStart=(\S+)", unit, re.M), ["/usr/local/sbin/weir"])
 
-    def test_each_program_tells_its_release(self):
+    def test_each_program_tells_its_release(self) -> None:
         for program in ("weir", "weir-agent"):
             self.assertRegex(self.weir("--version", program=program).stdout, rf"^{program} \d+\.\d+\.\d+\n$")
 
-    def test_each_program_has_a_manual_page(self):
+    def test_each_program_has_a_manual_page(self) -> None:
         for page in (*(f"man8/{p}.8" for p in ("weir", "weir-agent", *PROCESSES)), "man5/weir.conf.5"):
             text = self.read("share/man", page)
             self.assertTrue(text.startswith(".TH "), page)
@@ -106,7 +112,7 @@ class Install(unittest.TestCase):
             for number, line in enumerate(text.splitlines(), 1):
                 self.assertRegex(line, r"^(\.(TH|SH|SS|TP|PP|B|BR|I|br|nf|fi)\b|\\&|[^.'])|^$", f"{page}:{number}")
 
-    def test_the_manual_page_has_every_subcommand_and_option(self):
+    def test_the_manual_page_has_every_subcommand_and_option(self) -> None:
         page = self.read("share/man/man8/weir.8").replace("\\-", "-")
         for command in json.loads(self.weir("--json", "help").stdout)["commands"]:
             section = page.partition(f".SS weir {command['words']}")[2].partition(".SS ")[0]
@@ -114,14 +120,14 @@ class Install(unittest.TestCase):
             for option in command["options"]:
                 self.assertIn(f".B {option['name']}", section, command["words"])
 
-    def test_the_manual_page_has_every_setting(self):
+    def test_the_manual_page_has_every_setting(self) -> None:
         page = self.read("share/man/man5/weir.conf.5").replace("\\-", "-")
         rows = [r for r in json.loads(self.weir("config", "reference", "--json").stdout) if not r["effective"]]
         self.assertGreater(len(rows), 90)
         for row in rows:
             self.assertIn(f".B {row['path']}\n", page)
 
-    def complete(self, *words, program="weir"):
+    def complete(self, *words: str, program: str = "weir") -> list[typing.Any]:
         script = f"source {self.at('share/bash-completion/completions', program)}; COMP_WORDS=(\"$@\"); " \
             f"COMP_CWORD=$(($# - 1)); _{program.replace('-', '_')}; printf '%s\\n' \"${{COMPREPLY[@]}}\""
         done = subprocess.run(["bash", "-euc", script, "bash", program, *words], capture_output=True, text=True, check=False,
@@ -129,7 +135,7 @@ class Install(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         return sorted(done.stdout.split())
 
-    def test_completion_knows_the_table(self):
+    def test_completion_knows_the_table(self) -> None:
         for words, offered in (
             (("dra",), ["drain"]),
             (("config", ""), ["check", "reference", "show"]),
@@ -148,7 +154,7 @@ class Install(unittest.TestCase):
         self.assertEqual(self.complete("attach", "l", program="weir-agent"), ["lo"])
         self.assertIn("--owners", self.complete("attach", "lo", "--", program="weir-agent"))
 
-    def test_the_example_has_no_mistakes(self):
+    def test_the_example_has_no_mistakes(self) -> None:
         conf = os.path.join(self.top, "example")
         shutil.copytree(self.at("share/doc/weir/examples"), conf)
         with open(os.path.join(conf, "hash.key"), "w") as f:
@@ -156,7 +162,7 @@ class Install(unittest.TestCase):
         done = self.weir("--conf-dir", conf, "--node", "ams-1", "config", "check")
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
 
-    def test_weir_run_finds_the_processes(self):
+    def test_weir_run_finds_the_processes(self) -> None:
         dirs = {}
         for name in ("conf", "state", "run", "bpf"):
             dirs[name] = os.path.join(self.top, name)
@@ -170,7 +176,8 @@ class Install(unittest.TestCase):
         log = open(os.path.join(self.top, "run.log"), "w")
         run = subprocess.Popen([self.at("bin/weir"), *options, "--node", "n1", "run"], preexec_fn=as_nobody,
                                stdout=log, stderr=subprocess.STDOUT, cwd="/")
-        seen, until = set(), time.monotonic() + WAIT_S
+        seen: set[typing.Any] = set()
+        until = time.monotonic() + WAIT_S
         while not seen >= {"weir", *PROCESSES} and time.monotonic() < until and run.poll() is None:
             seen |= programs_below(os.path.realpath(self.tree))
             time.sleep(0.005)

@@ -4,12 +4,15 @@
 
 Usage: test_installation.py WEIR SOURCE_ROOT
 """
+from __future__ import annotations
+
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import typing
 import unittest
 
 import counted
@@ -21,30 +24,30 @@ with open(os.path.join(ROOT, "docs", "installation.md")) as page:
     TEXT = page.read()
 
 
-def block(kind):
+def block(kind: str) -> typing.Any:
     """The one block of a kind."""
     found, = re.findall(rf"^```{kind}\n(.*?)^```", TEXT, re.M | re.S)
     return found
 
 
 class Installation(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory(prefix="weir-installation.")
         self.addCleanup(folder.cleanup)
         self.dir = folder.name
 
-    def run_block(self):
+    def run_block(self) -> str:
         done = subprocess.run(["bash", "-euc", block("sh")], cwd=self.dir, capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
-    def test_the_commands_make_secrets_for_each_node(self):
+    def test_the_commands_make_secrets_for_each_node(self) -> None:
         self.assertEqual(self.run_block().count(": OK"), len(NODES))
         for node in NODES:
             self.assertEqual(sorted(os.listdir(os.path.join(self.dir, node))), ["hash.key", "peer.token", "tls.ca", "tls.crt", "tls.key"])
             self.assertEqual(os.stat(os.path.join(self.dir, node, "tls.key")).st_mode & 0o77, 0)
 
-    def test_the_configuration_has_no_mistakes_on_any_node(self):
+    def test_the_configuration_has_no_mistakes_on_any_node(self) -> None:
         self.run_block()
         for node in NODES:
             conf = os.path.join(self.dir, node)
@@ -56,7 +59,7 @@ class Installation(unittest.TestCase):
             self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
             self.assertIn("2 sites, 3 nodes", done.stdout)
 
-    def test_the_certificates_are_for_the_addresses_of_the_configuration(self):
+    def test_the_certificates_are_for_the_addresses_of_the_configuration(self) -> None:
         self.run_block()
         for node in NODES:
             address, = re.findall(rf'name = "{node}".*?api = "https://([0-9.]+):', block("weir"), re.S)
@@ -65,14 +68,14 @@ class Installation(unittest.TestCase):
             self.assertIn(f"IP Address:{address}", shown)
 
     @unittest.skipUnless(shutil.which("bird"), "no bird here")
-    def test_bird_takes_its_configuration(self):
+    def test_bird_takes_its_configuration(self) -> None:
         path = os.path.join(self.dir, "bird.conf")
         with open(path, "w") as f:
             f.write(block("bird"))
         done = subprocess.run(["bird", "-p", "-c", path], capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
-    def test_each_command_of_weir_exists_with_its_options(self):
+    def test_each_command_of_weir_exists_with_its_options(self) -> None:
         found = re.findall(r"^    (weir [a-z].*?)(?: +#.*| >.*)?$", TEXT, re.M)
         found += re.findall(r"`(weir (?:drain|undrain|token|config|plan|apply) [^`…]*)`", TEXT)
         self.assertGreater(len(found), 12)
@@ -84,7 +87,7 @@ class Installation(unittest.TestCase):
                 self.assertIn(option, helped + " --json", line)
 
     @staticmethod
-    def help(words):
+    def help(words: str) -> str | None:
         done = subprocess.run([WEIR, "help", *words.split()], capture_output=True, text=True, timeout=60, check=False)
         return done.stdout if done.returncode == 0 else None
 

@@ -4,6 +4,8 @@
 
 Usage: test_logins.py WEIR_MGMT WEIR SOURCE_ROOT
 """
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import http.client
@@ -14,6 +16,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import typing
 import unittest
 
 import counted
@@ -25,15 +28,15 @@ PROGRAM = sys.argv.pop()
 
 
 class Command(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         self.dir = tempfile.TemporaryDirectory(prefix="weir-token.")
         self.addCleanup(self.dir.cleanup)
 
-    def weir(self, *arguments):
+    def weir(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([WEIR, "--conf-dir", self.dir.name, *arguments], capture_output=True, text=True, timeout=60,
                               check=False)
 
-    def test_a_token_is_made_and_shown_once(self):
+    def test_a_token_is_made_and_shown_once(self) -> None:
         path = os.path.join(self.dir.name, "tokens")
         done = self.weir("token", "new", "ci", "operator")
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -50,17 +53,17 @@ class Command(unittest.TestCase):
             self.assertEqual((done.returncode, done.stdout), (status, ""))
             self.assertIn(words, done.stderr)
 
-    def test_the_token_in_the_documentation_is_one(self):
+    def test_the_token_in_the_documentation_is_one(self) -> None:
         with open(os.path.join(ROOT, "docs", "api.md")) as f:
             found = re.findall(r"^    ci +operator +(\S+)$", f.read(), re.M)
         self.assertEqual(found, [hashlib.sha256(b"password").hexdigest()])
 
 
 class Logins(unittest.TestCase):
-    def test_a_bad_line_of_tokens_is_degraded_and_named(self):
+    def test_a_bad_line_of_tokens_is_degraded_and_named(self) -> None:
         node = self.enterContext(contextlib.closing(Node(PROGRAM))).start()
 
-        def stated():
+        def stated() -> dict[typing.Any, typing.Any]:
             return {(r["code"], r["subject"]): r["text"] for r in node.ask("GET", "/v1/status").json["reasons"]
                     if r["code"].startswith("tokens")}
         self.assertEqual(stated(), {}, "the tokens are good")
@@ -76,7 +79,7 @@ class Logins(unittest.TestCase):
         node.write("tokens", "# none\n")
         wait_for("no bad line", lambda: not stated())
 
-    def test_a_new_token_works_at_once(self):
+    def test_a_new_token_works_at_once(self) -> None:
         port = free_port()
         node = self.enterContext(contextlib.closing(Node(PROGRAM, text=config(ams_api=f"https://127.0.0.1:{port}")))).start()
         wait_for("TCP", lambda: "api-served" in node.log())
@@ -86,7 +89,7 @@ class Logins(unittest.TestCase):
         self.assertEqual(node.ask_tcp(port, "GET", "/v1/status", token[:-1]).status, 401)
         self.assertEqual(node.ask_tcp(port, "GET", "/v1/status", "vera" * 8).status, 200, "the others still do")
 
-    def test_the_peers_token_changes_without_a_pause_as_the_handbook_says(self):
+    def test_the_peers_token_changes_without_a_pause_as_the_handbook_says(self) -> None:
         with open(os.path.join(ROOT, "docs", "installation.md")) as f:
             lines = re.findall(r"^    (printf 'peer-.*)$", f.read(), re.M)
         self.assertEqual(len(lines), 2)
@@ -95,7 +98,7 @@ class Logins(unittest.TestCase):
         wait_for("TCP", lambda: "api-served" in node.log())
         node.write("peer.token.new", "n" * 64 + "\n")
 
-        def accepted():
+        def accepted() -> list[typing.Any]:
             return [node.ask_tcp(port, "GET", "/v1/peer/head", t).status for t in ("p" * 40, "n" * 64)]
         self.assertEqual(accepted(), [200, 401])
         for line in lines:
@@ -107,7 +110,7 @@ class Logins(unittest.TestCase):
         self.assertEqual(accepted(), [401, 200])
 
 
-def make_pair():
+def make_pair() -> tuple[typing.Any, ...]:
     """A certificate for loopback and its key."""
     with tempfile.TemporaryDirectory() as d:
         paths = os.path.join(d, "crt"), os.path.join(d, "key")
@@ -117,25 +120,25 @@ def make_pair():
         return tuple(open(path).read() for path in paths)
 
 
-def body(pem):
+def body(pem: str) -> str:
     """A certificate without what differs in how it is written."""
     return "".join(pem.split("-----")[2].split())
 
 
 class Certificates(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         self.port = free_port()
         self.node = self.enterContext(contextlib.closing(
             Node(PROGRAM, text=config(ams_api=f"https://127.0.0.1:{self.port}")))).start()
         wait_for("TCP", lambda: "api-served" in self.node.log())
 
-    def served(self):
+    def served(self) -> str:
         return body(ssl.get_server_certificate(("127.0.0.1", self.port)))
 
-    def refused(self):
+    def refused(self) -> list[typing.Any]:
         return [r["text"] for r in self.node.ask("GET", "/v1/status").json["reasons"] if r["code"] == "certificate-refused"]
 
-    def test_a_changed_pair_is_served_without_a_restart(self):
+    def test_a_changed_pair_is_served_without_a_restart(self) -> None:
         cert, key = make_pair()
         before, pid = self.served(), self.node.process.pid
         held = self.hold()
@@ -151,14 +154,14 @@ class Certificates(unittest.TestCase):
         self.assertEqual(self.node.process.pid, pid)
         self.assertEqual(self.refused(), [])
 
-    def hold(self):
+    def hold(self) -> http.client.HTTPSConnection:
         context = ssl.create_default_context(cafile=os.path.join(self.node.conf, "tls.crt"))
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60, context=context)
         connection.request("GET", "/healthz")
         connection.getresponse().read()
         return connection
 
-    def test_a_bad_pair_is_degraded_and_the_former_one_stays(self):
+    def test_a_bad_pair_is_degraded_and_the_former_one_stays(self) -> None:
         former, (cert, key) = self.served(), make_pair()
         for name, text in (("tls.key", key), ("tls.crt", "no certificate\n"), ("tls.crt", "")):
             self.node.write(name, text)

@@ -6,12 +6,15 @@ Real weir-mgmt, weir-dns and weir, one node, no namespace. Times are bounded loo
 
 Usage: test_many_zones.py WEIR_MGMT WEIR_DNS WEIR
 """
+from __future__ import annotations
+
 import os
 import socket
 import struct
 import subprocess
 import sys
 import time
+import typing
 import unittest
 
 import counted
@@ -31,26 +34,26 @@ dns = {{ zones = ( {zones} ); names = ( ); }};
 """
 
 
-def name_of(i):
+def name_of(i: int) -> str:
     return f"z{i}.test"
 
 
-def address_of(i):
+def address_of(i: int) -> str:
     return f"10.0.{i >> 8}.{i & 255}"
 
 
-def free_udp_port():
+def free_udp_port() -> typing.Any:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
 
 
-def query(number, name, kind=1):
+def query(number: int, name: str, kind: int = 1) -> bytes:
     labels = b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
     return struct.pack(">HHHHHH", number, 0, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", kind, 1)
 
 
-def ask_all(port, names):
+def ask_all(port: int, names: list[typing.Any]) -> dict[typing.Any, str]:
     """{index: address} of all names' A records, many questions under way at once; what is lost is asked again."""
     found, ask = {}, list(range(len(names)))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
@@ -75,8 +78,12 @@ def ask_all(port, names):
 
 
 class ManyZones(unittest.TestCase):
+    dns: typing.Any
+    node: Node
+    port: typing.Any
+
     @classmethod
-    def setUpClass(cls):
+    def setUpClass(cls) -> None:
         cls.node = Node(MGMT, text=CONFIG.format(zones='{ name = "shop.example"; file = "shop.example.zone"; }'))
         cls.addClassCleanup(cls.node.close)
         cls.port = free_udp_port()
@@ -89,7 +96,7 @@ class ManyZones(unittest.TestCase):
         cls.addClassCleanup(cls.dns.wait, 60)
         cls.addClassCleanup(cls.dns.terminate)
 
-    def weir(self, *args, timeout=300):
+    def weir(self, *args: str, timeout: int = 300) -> tuple[int, typing.Any]:
         began = time.monotonic()
         done = subprocess.run([WEIR, "--conf-dir", self.node.conf, "--state-dir", self.node.state, "--run-dir", self.node.run,
                                "--node", "ams-1", *args], capture_output=True, text=True, timeout=timeout)
@@ -98,10 +105,10 @@ class ManyZones(unittest.TestCase):
         self.assertNotIn("broke off", text)  # management was not silent while it worked
         return done.returncode, text
 
-    def zone(self, i, serial=1, address=None):
+    def zone(self, i: int, serial: int = 1, address: str | None = None) -> None:
         self.node.write(f"{name_of(i)}.zone", SMALL.format(serial=serial, address=address or address_of(i)))
 
-    def served(self, wanted):
+    def served(self, wanted: dict[typing.Any, typing.Any]) -> None:
         """Wait until the name server gives all of @wanted: {index: address}."""
         last = max(wanted)
         names = {i: f"here.{name_of(i)}" for i in wanted}
@@ -109,7 +116,7 @@ class ManyZones(unittest.TestCase):
         self.assertEqual(ask_all(self.port, [names[i] for i in sorted(wanted)]),
                          dict(enumerate(wanted[i] for i in sorted(wanted))))
 
-    def test_1_they_are_applied_and_each_is_served(self):
+    def test_1_they_are_applied_and_each_is_served(self) -> None:
         for i in range(ZONES):
             self.zone(i)
         zones = ", ".join(f'{{ name = "{name_of(i)}"; file = "{name_of(i)}.zone"; }}' for i in range(ZONES))
@@ -118,13 +125,13 @@ class ManyZones(unittest.TestCase):
         self.assertEqual(code, 0, text[-2000:])
         self.served({i: address_of(i) for i in range(ZONES)})
 
-    def test_2_one_of_them_changes(self):
+    def test_2_one_of_them_changes(self) -> None:
         self.zone(77, 2, "192.0.2.77")
         code, text = self.weir("zone", "reload")
         self.assertEqual(code, 0, text[-2000:])
         self.served({77: "192.0.2.77"})
 
-    def test_3_a_bad_one_is_named_and_skipped(self):
+    def test_3_a_bad_one_is_named_and_skipped(self) -> None:
         self.node.write(f"{name_of(78)}.zone", "bad\n")
         self.zone(79, 2, "192.0.2.79")
         code, text = self.weir("zone", "reload")
@@ -134,12 +141,12 @@ class ManyZones(unittest.TestCase):
         self.assertEqual(code, 0, text[-2000:])
         self.served({79: "192.0.2.79", 78: address_of(78)})
 
-    def metrics(self):
+    def metrics(self) -> dict[typing.Any, typing.Any]:
         """{name with labels: value} of what weir-dns counts."""
         lines = self.node.ask("GET", "/metrics").raw.decode().splitlines()
         return {key: float(value) for key, value in (line.rsplit(" ", 1) for line in lines if 'process="dns"' in line)}
 
-    def test_4_no_metric_is_lost_to_serials(self):
+    def test_4_no_metric_is_lost_to_serials(self) -> None:
         text = self.metrics()
         serials = [key for key in text if key.startswith("weir_dns_zone_serial{")]
         self.assertEqual(len(serials), SERIALS)
@@ -147,7 +154,7 @@ class ManyZones(unittest.TestCase):
         self.assertEqual(text.get('weir_stats_overflow_total{process="dns"}', 0), 0)
         self.assertGreater(text['weir_dns_answers_total{process="dns",rcode="noerror"}'], ZONES)
 
-    def test_5_serials_of_zones_that_are_gone_go(self):
+    def test_5_serials_of_zones_that_are_gone_go(self) -> None:
         zones = ", ".join(f'{{ name = "{name_of(i)}"; file = "{name_of(i)}.zone"; }}' for i in (1, 2, 77))
         self.node.write("weir.conf", CONFIG.format(zones=zones))
         code, text = self.weir("apply", self.node.conf + "/weir.conf", "--reason", "a test", "--confirm-within", "none")

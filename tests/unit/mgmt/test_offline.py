@@ -4,6 +4,8 @@
 
 Usage: test_offline.py WEIR WEIR_MGMT
 """
+from __future__ import annotations
+
 import json
 import os
 import pwd
@@ -11,6 +13,7 @@ import re
 import subprocess
 import time
 import sys
+import typing
 import unittest
 
 import counted
@@ -21,7 +24,7 @@ WEIR = sys.argv.pop()
 FROM, UNTIL = "2035-11-20T12:00:00.000Z", "2036-11-20T12:00:00.000Z"
 
 
-def lasting(answer):
+def lasting(answer: typing.Any) -> dict[typing.Any, typing.Any]:
     """An answer without what differs between two runs of one command: who made it when, and what only weir-mgmt sees."""
     override = {k: v for k, v in answer["override"].items() if k not in ("id", "created")}
     notes = [n for n in answer["notes"] if "offline" not in n]
@@ -30,20 +33,20 @@ def lasting(answer):
 
 
 class Offline(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         self.node = Node(MGMT).start()
 
-    def tearDown(self):
+    def tearDown(self) -> None:
         self.node.close()
 
-    def weir(self, *arguments):
+    def weir(self, *arguments: str) -> typing.Any:
         n = self.node
         done = subprocess.run([WEIR, "--conf-dir", n.conf, "--state-dir", n.state, "--run-dir", n.run, "--node", n.name,
                                "--json", *arguments], capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ""), arguments)
         return json.loads(done.stdout)
 
-    def test_a_socket_that_was_removed_is_made_again(self):
+    def test_a_socket_that_was_removed_is_made_again(self) -> None:
         n = self.node
         os.unlink(os.path.join(n.run, "api.sock"))
         done = subprocess.run([WEIR, "--conf-dir", n.conf, "--state-dir", n.state, "--run-dir", n.run, "--node", n.name,
@@ -56,7 +59,7 @@ class Offline(unittest.TestCase):
             time.sleep(0.1)
         self.weir("versions")
 
-    def test_each_thing_is_found_and_not_the_first_of_its_kind_alone(self):
+    def test_each_thing_is_found_and_not_the_first_of_its_kind_alone(self) -> None:
         for site, reason in (("ams", "one"), ("fra", "two")):
             self.weir("drain", "site", site, "--until", UNTIL, "--reason", reason, "--override", "last-site,room")
         n = self.node
@@ -71,11 +74,11 @@ class Offline(unittest.TestCase):
                                   capture_output=True, text=True, timeout=60, check=False)
             self.assertNotIn("there is no", done.stderr)
 
-    def test_a_configuration_is_shown_with_the_version_that_it_was_made_from(self):
+    def test_a_configuration_is_shown_with_the_version_that_it_was_made_from(self) -> None:
         n = self.node
         places = ("--conf-dir", n.conf, "--state-dir", n.state, "--run-dir", n.run)
 
-        def show(*arguments):
+        def show(*arguments: typing.Any) -> str:
             done = subprocess.run([WEIR, *places, "config", "show", *arguments], capture_output=True, text=True, timeout=60, check=False)
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             return done.stdout
@@ -103,7 +106,7 @@ class Offline(unittest.TestCase):
             f.write("# another file\n")
         self.assertEqual(show().split("\n")[0], "# weir base v5-00")
 
-    def test_online_and_offline_give_the_same_json(self):
+    def test_online_and_offline_give_the_same_json(self) -> None:
         common = ("--until", UNTIL, "--author", "jäger", "--reason", "INC-7 ü")
         commands = (
             ("drain", "site", "ams", "--from", FROM, "--over", "5m", *common),
@@ -122,7 +125,7 @@ class Offline(unittest.TestCase):
             with self.subTest(command):
                 self.assertEqual(self.same(one), self.same(other))
 
-    def same(self, answer):
+    def same(self, answer: typing.Any) -> typing.Any:
         """Of a command that begins at once, the instants are its own too."""
         answer = lasting(answer)
         override = answer["override"]
@@ -132,14 +135,14 @@ class Offline(unittest.TestCase):
         override.pop("etag"), override.pop("generation")
         return answer
 
-    def test_what_was_taken_offline_is_told_alike_when_management_is_back(self):
+    def test_what_was_taken_offline_is_told_alike_when_management_is_back(self) -> None:
         self.node.stop()
         told = self.weir("drain", "backend", "web-ams/b1", "--until", UNTIL, "--reason", "x", "--offline")["override"]
         self.node.start()
         self.assertEqual(self.node.ask("GET", f"/v1/overrides/{told['id']}").json, told)
         self.assertTrue(os.path.exists(os.path.join(self.node.state, "store.db")))
 
-    def test_a_guard_that_is_none_is_told_offline_too(self):
+    def test_a_guard_that_is_none_is_told_offline_too(self) -> None:
         self.node.stop()
         n = self.node
         done = subprocess.run([WEIR, "--conf-dir", n.conf, "--state-dir", n.state, "--run-dir", n.run, "--node", n.name,
@@ -148,14 +151,14 @@ class Offline(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("last-site, last-backend, room", done.stderr)
 
-    def told_offline(self, *arguments, **more):
+    def told_offline(self, *arguments: typing.Any, **more: typing.Any) -> tuple[int, str, str]:
         n = self.node
         environment = {k: v for k, v in os.environ.items() if k != "SUDO_USER"}
         done = subprocess.run([WEIR, "--conf-dir", n.conf, "--state-dir", n.state, "--run-dir", n.run, "--node", n.name, *arguments,
                                "--offline"], capture_output=True, text=True, timeout=60, env={**environment, **more}, check=False)
         return done.returncode, done.stdout, done.stderr
 
-    def test_what_is_told_offline_is_for_people(self):
+    def test_what_is_told_offline_is_for_people(self) -> None:
         self.node.stop()
         drain, begins, refused = ("drain", "site", "ams"), ("--until", "never", "--reason", "INC-1"), "weir: refused by a guard; if it must be:"
         until = "weir: --%s soon: expected +4h, 2026-11-20T12:00:00Z or never\n"
@@ -185,12 +188,12 @@ class Offline(unittest.TestCase):
         made = self.node.ask("GET", "/v1/overrides?ended=true").json["items"]
         self.assertEqual([(o["author"], o["reason"], o["principal"]) for o in made], [("ann", "INC-1", f"user:{pwd.getpwuid(os.getuid()).pw_name}")])
 
-    def status_of(self, *arguments):
+    def status_of(self, *arguments: typing.Any) -> int:
         n = self.node
         return subprocess.run([WEIR, "--conf-dir", n.conf, "--state-dir", n.state, "--run-dir", n.run, "--node", n.name,
                                *arguments], capture_output=True, text=True, timeout=60, check=False).returncode
 
-    def test_a_refusal_ends_with_the_same_status_offline(self):
+    def test_a_refusal_ends_with_the_same_status_offline(self) -> None:
         common = ("--until", UNTIL, "--reason", "x")
         commands = (("disable", "backend", "web-fra/b1", *common), ("drain", "site", "nosuch", *common),
                     ("drain", "backend", "web-ams/nosuch", *common), ("hold", "site", "ams", "--reason", "x"),

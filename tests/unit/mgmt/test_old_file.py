@@ -4,8 +4,11 @@
 
 Usage: test_old_file.py WEIR_MGMT
 """
+from __future__ import annotations
+
 import os
 import sys
+import typing
 import unittest
 
 import counted
@@ -16,19 +19,19 @@ B2 = 'name = "b2"; address = "10.1.1.12"; weight = 100'
 
 
 class OldFile(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         self.node = Node(PROGRAM).start()
         self.first = self.node.ask("GET", "/v1/versions").json["items"][0]["etag"].strip('"')
         self.old = self.node.files()
 
-    def tearDown(self):
+    def tearDown(self) -> None:
         self.node.close()
 
-    def weighs(self, weight):
+    def weighs(self, weight: int) -> dict[str, typing.Any]:
         """The configuration with another weight of b2."""
         return self.node.files(B2, B2.replace("100", str(weight)))
 
-    def test_what_others_changed_since_is_not_taken_back_unseen(self):
+    def test_what_others_changed_since_is_not_taken_back_unseen(self) -> None:
         node = self.node
         self.assertEqual(node.apply(self.weighs(60), author="ada").status, 201)
         refused = node.apply(self.old | {"weir.conf": self.old["weir.conf"].replace("# two sites", "# mine")}, base=self.first, author="jw")
@@ -43,7 +46,7 @@ class OldFile(unittest.TestCase):
         replaced = node.apply(self.old, base=self.first, replace=True)
         self.assertEqual((replaced.status, replaced.json["version"]["number"]), (201, 3))
 
-    def test_what_nobody_changed_since_may_change(self):
+    def test_what_nobody_changed_since_may_change(self) -> None:
         node = self.node
         self.assertEqual(node.apply(self.weighs(60)).status, 201)
         mine = self.weighs(60)
@@ -53,7 +56,7 @@ class OldFile(unittest.TestCase):
         head = node.ask("GET", "/v1/versions").json["items"][0]["etag"].strip('"')
         self.assertEqual(node.apply(self.old, base=head).status, 201)  # made from what is in force: a person's own will
 
-    def test_a_base_that_is_not_here_is_named(self):
+    def test_a_base_that_is_not_here_is_named(self) -> None:
         answer = self.node.apply(self.weighs(60), base="7")
         self.assertEqual((answer.status, answer.code), (412, "stale"))
         self.assertIn("has no version 7 ", answer.json["detail"])
@@ -61,7 +64,7 @@ class OldFile(unittest.TestCase):
         self.assertEqual(answer.code, "stale")  # the number alone is not enough
         self.assertEqual(self.node.apply(self.weighs(60), base="seven").status, 422)
 
-    def test_a_restored_file_is_applied_as_it_is(self):
+    def test_a_restored_file_is_applied_as_it_is(self) -> None:
         """All nodes were installed again from a backup: its base is of a history that is lost."""
         node = self.node
         self.assertTrue(node.ask("GET", "/v1/versions").json["items"][0]["provisional"])
@@ -70,7 +73,7 @@ class OldFile(unittest.TestCase):
         self.assertFalse(node.ask("GET", "/v1/versions").json["items"][0]["provisional"])
         self.assertEqual(node.apply(self.weighs(60), base="v11-ec7800aa21670b5d").code, "stale")
 
-    def test_without_a_base_the_authors_last_change_counts(self):
+    def test_without_a_base_the_authors_last_change_counts(self) -> None:
         node = self.node
         self.assertEqual(node.apply(self.weighs(60), author="jw").status, 201)
         self.assertEqual(node.apply(self.weighs(80), author="ada").status, 201)
@@ -78,7 +81,7 @@ class OldFile(unittest.TestCase):
         self.assertEqual((refused.code, refused.json["certain"]), ("old-file", False))
         self.assertIn("the last of its author", refused.json["detail"])
 
-    def test_versions_are_compared_by_lines_and_by_meaning(self):
+    def test_versions_are_compared_by_lines_and_by_meaning(self) -> None:
         node = self.node
         self.assertEqual(node.apply(self.weighs(60)).status, 201)
         found = node.ask("GET", "/v1/versions/1/diff/2")
@@ -94,7 +97,7 @@ class OldFile(unittest.TestCase):
         for side, status in (("9", 404), ("x", 404), ("fra-1", 404), ("fra-1:1", 404), ("0", 404)):
             self.assertEqual(node.ask("GET", f"/v1/versions/1/diff/{side}").status, status, side)
 
-    def test_a_key_carries_a_change_out_once(self):
+    def test_a_key_carries_a_change_out_once(self) -> None:
         node, key = self.node, {"Idempotency-Key": "k-1"}
         first = node.drain(headers=key)
         again = node.drain(headers=key)
@@ -105,7 +108,7 @@ class OldFile(unittest.TestCase):
         other = node.command("drain", {"site": "fra"}, headers=key, until="never", now=True)
         self.assertEqual((other.status, other.code), (422, "key-reused"))
 
-    def test_lists_are_cut_at_the_limit_exactly(self):
+    def test_lists_are_cut_at_the_limit_exactly(self) -> None:
         node = self.node
         for name in ("web-ams/b1", "web-ams/b2", "web-fra/b1"):
             pool, backend = name.split("/")

@@ -4,6 +4,8 @@
 
 Usage: test_peers.py WEIR_MGMT
 """
+from __future__ import annotations
+
 import json
 import os
 import re
@@ -11,6 +13,7 @@ import socket
 import sys
 import threading
 import time
+import typing
 import unittest
 
 import counted
@@ -21,7 +24,7 @@ HALF = ('{ name = "b1"; address = "10.1.1.11"; weight = 100; },', "")
 
 
 class Peers(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         ports = free_port(), free_port()
         api_a, self.api_b = (f"https://127.0.0.1:{p}" for p in ports)
         text = config(api_a, self.api_b)
@@ -30,7 +33,7 @@ class Peers(unittest.TestCase):
             self.addCleanup(node.close)
             node.start()
 
-    def cut(self, yes):
+    def cut(self, yes: bool) -> None:
         """A cut: the nodes do not know each other's token any more."""
         self.b.write("peer.token", ("q" if yes else "p") * 40 + "\n")
         wanted = "unreachable" if yes else "agreed"
@@ -38,17 +41,17 @@ class Peers(unittest.TestCase):
             for n in (self.a, self.b):
                 wait_for("the cut", lambda: n.ask("GET", "/v1/peers").json["items"][0]["state"] == wanted)
 
-    def states(self, node):
+    def states(self, node: Node) -> list[typing.Any]:
         return sorted((o["target"]["site"], o["state"]) for o in node.ask("GET", "/v1/overrides").json["items"])
 
-    def agreed(self):
+    def agreed(self) -> bool:
         return all(n.ask("GET", "/v1/peers").json["items"][0:1] and n.ask("GET", "/v1/peers").json["items"][0]["state"] == "agreed" for n in (self.a, self.b))
 
-    def head(self, node):
+    def head(self, node: Node) -> tuple[typing.Any, typing.Any, typing.Any]:
         v = node.ask("GET", "/v1/config").json
         return v["number"], v["digest"], v["effective"]
 
-    def test_waiting_for_all_means_that_all_have_it(self):
+    def test_waiting_for_all_means_that_all_have_it(self) -> None:
         wait_for("agreement", self.agreed)
         a = self.a.apply(self.a.files("# two sites", "# one"), query="?wait=all")
         self.assertEqual((a.status, [n["state"] for n in a.json["nodes"]]), (201, ["in_force", "agreed"]))
@@ -62,7 +65,7 @@ class Peers(unittest.TestCase):
         self.b.start()
         wait_for("the end of the drain", lambda: self.states(self.b) == [])
 
-    def test_drains_taken_on_both_sides_of_a_cut_both_survive_it(self):
+    def test_drains_taken_on_both_sides_of_a_cut_both_survive_it(self) -> None:
         wait_for("agreement", self.agreed)
         self.cut(True)
         self.a.drain("ams")
@@ -74,14 +77,14 @@ class Peers(unittest.TestCase):
         a = self.a.command("undrain", {"site": "ams"}, query="?wait=all", now=True)
         self.assertEqual((a.status, self.states(self.b)), (200, []))
 
-    def test_a_peer_that_left_the_document_leaves_no_file_behind(self):
-        def files():
+    def test_a_peer_that_left_the_document_leaves_no_file_behind(self) -> None:
+        def files() -> list[typing.Any]:
             return sorted(f for f in os.listdir(self.a.run) if f.startswith("view-"))
         wait_for("the peer's page", lambda: files() == ["view-fra-1.page", "view-fra-1.page.lock"])
         self.a.apply(self.a.files(f'api = "{self.api_b}";', ""))
         wait_for("its end", lambda: files() == [])
 
-    def test_unrelated_heads_are_shown_as_diverged_and_a_person_picks(self):
+    def test_unrelated_heads_are_shown_as_diverged_and_a_person_picks(self) -> None:
         wait_for("agreement", self.agreed)
         self.cut(True)
         self.a.apply(self.a.files("# two sites", "# one"))
@@ -99,14 +102,14 @@ class Peers(unittest.TestCase):
         self.assertEqual(self.head(self.a), self.head(self.b))
         self.assertIn("# one", self.b.ask("GET", "/v1/config").json["files"]["weir.conf"])
 
-    def test_a_confirmation_on_the_other_node_counts(self):
+    def test_a_confirmation_on_the_other_node_counts(self) -> None:
         wait_for("agreement", self.agreed)
         self.a.apply(self.a.files(*HALF), query="?wait=all", confirm_within="4s")
         self.assertEqual(self.b.ask("POST", "/v1/versions/2/confirm", {"reason": "x"}).status, 200)
         time.sleep(5)
         self.assertEqual((self.head(self.a)[0], self.head(self.b)[0]), (2, 2))
 
-    def test_two_nodes_compose_the_same_member_sets(self):
+    def test_two_nodes_compose_the_same_member_sets(self) -> None:
         wait_for("agreement", self.agreed)
         self.a.apply(self.a.files('address = "10.1.1.12"; weight = 100', 'address = "10.1.1.12"; weight = 30'), query="?wait=all")
         self.b.command("drain", {"pool": "web-ams", "backend": "b1"}, until="never", over="10m", query="?wait=all")
@@ -115,7 +118,7 @@ class Peers(unittest.TestCase):
         self.assertIn("weight = 0;", self.sets(self.a))
 
     @staticmethod
-    def sets(node):
+    def sets(node: Node) -> typing.Any:
         """The member sets; each node has begun with version 1 by itself, so that instant is its own."""
         text = re.search(r"member_sets = .*?overrides", node.effective(), re.S)[0]
         return text.replace(node.ask("GET", "/v1/versions/1").json["time"], "START")
@@ -124,7 +127,7 @@ class Peers(unittest.TestCase):
 class Dataplane(threading.Thread):
     """Answers on a node's control socket in the place of weir-dataplane: answers is {command: what}."""
 
-    def __init__(self, node, answers):
+    def __init__(self, node: Node, answers: dict[str, typing.Any]) -> None:
         super().__init__(daemon=True)
         self.path, self.answers = os.path.join(node.run, "dataplane.ctl"), answers
         self.listener = socket.socket(socket.AF_UNIX)
@@ -132,7 +135,7 @@ class Dataplane(threading.Thread):
         self.listener.listen()
         self.start()
 
-    def run(self):
+    def run(self) -> None:
         while True:
             try:
                 connection, _ = self.listener.accept()
@@ -142,7 +145,7 @@ class Dataplane(threading.Thread):
                 answer = self.answers.get(json.loads(f.readline())["do"], {"ok": False})
                 f.write(json.dumps(answer() if callable(answer) else answer) + "\n")
 
-    def close(self):
+    def close(self) -> None:
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
@@ -150,7 +153,7 @@ class Dataplane(threading.Thread):
 class Fellows(unittest.TestCase):
     """Two nodes of one site. The dataplane of the first has started on empty tables."""
 
-    def setUp(self):
+    def setUp(self) -> None:
         apis = [f"https://127.0.0.1:{free_port()}" for _ in range(2)]
         text = config(*apis).replace('name = "fra-1"; site = "fra"', 'name = "fra-1"; site = "ams"')
         self.a, self.b = Node(PROGRAM, "ams-1", text), Node(PROGRAM, "fra-1", text)
@@ -159,19 +162,19 @@ class Fellows(unittest.TestCase):
             node.start()
         wait_for("agreement", lambda: self.state() == "agreed")
 
-    def state(self):
+    def state(self) -> typing.Any:
         return self.a.ask("GET", "/v1/peers").json["items"][0]["state"]
 
-    def dataplane(self, node, **answers):
+    def dataplane(self, node: Node, **answers: typing.Any) -> None:
         self.addCleanup(Dataplane(node, answers).close)
 
-    def status(self, wants=True, behind=0):
-        def answer():
+    def status(self, wants: bool = True, behind: int = 0) -> typing.Callable[..., typing.Any]:
+        def answer() -> dict[typing.Any, typing.Any]:
             document = int(re.search(r'document = "(\d+)";', self.a.effective())[1])
             return {"ok": True, "learning": True, "wants_guests": wants, "document": document - behind}
         return answer
 
-    def told(self):
+    def told(self) -> list[typing.Any] | None:
         """[node, text] that was handed over, or None."""
         try:
             with open(os.path.join(self.a.run, "guests.told")) as f:
@@ -180,19 +183,19 @@ class Fellows(unittest.TestCase):
             return None
         return [re.fullmatch(r"weir-guests 1 \d+ (\S+)", head)[1], text]
 
-    def test_what_a_fellow_knows_is_handed_over(self):
+    def test_what_a_fellow_knows_is_handed_over(self) -> None:
         self.dataplane(self.b, guests={"ok": True, "learning": False, "guests": "pool web-ams 64\nslot 1 0\n"})
         self.dataplane(self.a, status=self.status())
         wait_for("the fellow's word", self.told)
         self.assertEqual(self.told(), ["fra-1", "pool web-ams 64\nslot 1 0\n"])
 
-    def test_where_all_learn_nobody_knows(self):
+    def test_where_all_learn_nobody_knows(self) -> None:
         self.dataplane(self.b, guests={"ok": True, "learning": True, "guests": "pool web-ams 64\nslot 1 0\n"})
         self.dataplane(self.a, status=self.status())
         wait_for("the outcome", self.told)
         self.assertEqual(self.told(), ["-", ""])
 
-    def test_nothing_is_handed_over_that_nobody_says(self):
+    def test_nothing_is_handed_over_that_nobody_says(self) -> None:
         self.dataplane(self.a, status=self.status())
         time.sleep(2)
         self.assertIsNone(self.told())  # the fellow's dataplane is silent: it may know
@@ -200,7 +203,7 @@ class Fellows(unittest.TestCase):
         time.sleep(2)
         self.assertIsNone(self.told())
 
-    def test_nothing_is_handed_over_before_its_time(self):
+    def test_nothing_is_handed_over_before_its_time(self) -> None:
         self.dataplane(self.b, guests={"ok": True, "learning": False, "guests": ""})
         for state in (self.status(wants=False), self.status(behind=1)):
             dataplane = Dataplane(self.a, {"status": state})
@@ -209,7 +212,7 @@ class Fellows(unittest.TestCase):
             os.unlink(dataplane.path)
             self.assertIsNone(self.told())
 
-    def test_a_fellow_with_another_head_is_not_believed(self):
+    def test_a_fellow_with_another_head_is_not_believed(self) -> None:
         self.b.write("peer.token", "q" * 40 + "\n")
         wait_for("the cut", lambda: self.state() == "unreachable")
         self.a.apply(self.a.files("# two sites", "# one"))

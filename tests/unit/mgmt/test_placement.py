@@ -4,10 +4,13 @@
 
 Usage: test_placement.py WEIR_MGMT WEIR_DNS
 """
+from __future__ import annotations
+
 import os
 import socket
 import subprocess
 import sys
+import typing
 import unittest
 
 import counted
@@ -27,10 +30,11 @@ OTHER_KEY = "ffeeddccbbaa99887766554433221100"
 class Server:
     """A node's weir-dns."""
 
-    def __init__(self, node):
-        self.node, self.port, self.process = node, free_port(), None
+    def __init__(self, node: Node) -> None:
+        self.node, self.port = node, free_port()
+        self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self):
+    def start(self) -> None:
         n = self.node
         with open(os.path.join(n.dir.name, "dns.log"), "a") as log:
             self.process = subprocess.Popen(
@@ -38,13 +42,13 @@ class Server:
                  "--bpf-dir", n.dir.name, "--node", n.name], stdout=log, stderr=log)
         wait_for("weir-dns", lambda: self.site(CLIENTS[0]))
 
-    def stop(self):
+    def stop(self) -> None:
         if self.process:
             self.process.terminate()
             self.process.wait(60)
             self.process = None
 
-    def site(self, client):
+    def site(self, client: str) -> typing.Any:
         """The VIP that a client's resolver is sent to; None without an answer."""
         asked = message.query("www.shop.example", "A", edns={"options": [message.subnet_option(client)]})
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
@@ -56,12 +60,12 @@ class Server:
                 return None
         return next((vip for vip in ("203.0.113.10", "198.51.100.10") if socket.inet_aton(vip) in answer), None)
 
-    def sites(self):
+    def sites(self) -> list[typing.Any]:
         return [self.site(client) for client in CLIENTS]
 
 
 class Placement(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         apis = [f"https://127.0.0.1:{free_port()}" for _ in range(2)]
         text = config(*apis).replace('"192.0.2.53"', '"127.0.0.1"').replace('"198.51.100.53"', '"127.0.0.1"')
         self.nodes = [Node(MGMT, name, text) for name in ("ams-1", "fra-1")]
@@ -72,7 +76,7 @@ class Placement(unittest.TestCase):
             node.start()
             server.start()
 
-    def apply(self, *change):
+    def apply(self, *change: str) -> typing.Any:
         """Put a change in force on both nodes, for good."""
         a, b = self.nodes
         done = a.apply(a.files(*change), query="?wait=all", confirm_within="5m")
@@ -84,7 +88,7 @@ class Placement(unittest.TestCase):
         a.write("weir.conf", a.files(*change)["weir.conf"])
         return done.json
 
-    def kinds(self):
+    def kinds(self) -> list[str]:
         """Of which key each node's file is."""
         found = []
         for node in self.nodes:
@@ -92,14 +96,14 @@ class Placement(unittest.TestCase):
                 found.append(f.read().split()[2])
         return found
 
-    def assert_both(self, what):
+    def assert_both(self, what: str) -> typing.Any:
         """Both answer alike; returns their answers."""
         wait_for(what, lambda: self.servers[0].sites() == self.servers[1].sites())
         answers = self.servers[0].sites()
         self.assertEqual(set(answers), {"203.0.113.10", "198.51.100.10"})
         return answers
 
-    def test_a_switch_and_a_rotation_move_clients_once_and_on_both_nodes(self):
+    def test_a_switch_and_a_rotation_move_clients_once_and_on_both_nodes(self) -> None:
         raw = self.assert_both("the hash key")
         self.assertEqual(self.kinds(), ["hash_key", "hash_key"])
         told = self.apply(RAW, DERIVED)

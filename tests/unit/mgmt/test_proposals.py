@@ -7,6 +7,8 @@ when the test wants. So the maker is caught at a known step: while it reserves, 
 
 Usage: test_proposals.py WEIR_MGMT
 """
+from __future__ import annotations
+
 import http.server
 import json
 import os
@@ -15,10 +17,14 @@ import ssl
 import sys
 import threading
 import time
+import typing
 import unittest
 
 import counted
 from api_node import Node, config, free_port, wait_for
+
+if typing.TYPE_CHECKING:
+    from api_node import Answer
 
 PROGRAM = sys.argv.pop(1)
 FIRST = "# two sites"
@@ -27,20 +33,22 @@ FIRST = "# two sites"
 class StandIn(threading.Thread):
     """A node that grants every reservation, and waits at the step that the test names."""
 
-    def __init__(self, node, port):
+    def __init__(self, node: Node, port: int) -> None:
         super().__init__(daemon=True)
-        self.block, self.reached, self.go_on = None, threading.Event(), threading.Event()
-        self.asked, self.silent, self.answer = [], False, None
+        self.block: str | None = None
+        self.reached, self.go_on = threading.Event(), threading.Event()
+        self.asked: list[typing.Any] = []
+        self.silent, self.answer = False, None
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
+            def do_POST(self) -> None:
                 outer.handle(self)
 
-            def do_GET(self):
+            def do_GET(self) -> None:
                 self.send_error(404)
 
-            def log_message(self, *_):
+            def log_message(self, *_: object) -> None:
                 pass
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True
@@ -49,10 +57,10 @@ class StandIn(threading.Thread):
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.start()
 
-    def run(self):
+    def run(self) -> None:
         self.server.serve_forever(0.05)
 
-    def handle(self, h):
+    def handle(self, h: http.server.BaseHTTPRequestHandler) -> None:
         body = json.loads(h.rfile.read(int(h.headers["Content-Length"])))
         step = h.path.rsplit("/", 1)[1]
         self.asked.append((step, body))
@@ -74,14 +82,14 @@ class StandIn(threading.Thread):
         except OSError:
             pass  # who asked is dead
 
-    def close(self):
+    def close(self) -> None:
         self.go_on.set()
         self.server.shutdown()
         self.server.server_close()
 
 
 class Cluster(unittest.TestCase):
-    def start(self, stand_in, name="aaa-1"):
+    def start(self, stand_in: bool, name: str = "aaa-1") -> None:
         """Three nodes. The stand-in is asked first, as "aaa-1", or last."""
         ports = [free_port() for _ in range(3)]
         apis = [f"https://127.0.0.1:{p}" for p in ports]
@@ -101,26 +109,27 @@ class Cluster(unittest.TestCase):
             node.start()
         wait_for("agreement", lambda: all(self.peers(n, stand_in) for n in self.nodes))
 
-    def peers(self, node, stand_in):
+    def peers(self, node: Node, stand_in: bool) -> bool:
         states = {p["node"]: p["state"] for p in node.ask("GET", "/v1/peers").json["items"]}
         return len(states) == 2 and all(s == "agreed" for n, s in states.items() if not (stand_in and n == self.third))
 
     @staticmethod
-    def head(node):
+    def head(node: Node) -> tuple[typing.Any, typing.Any]:
         v = node.ask("GET", "/v1/config").json
         return v["number"], v["digest"]
 
-    def one_head(self):
+    def one_head(self) -> bool:
         return len({self.head(n) for n in self.nodes}) == 1
 
     @staticmethod
-    def etag(node):
+    def etag(node: Node) -> typing.Any:
         return node.ask("GET", "/v1/versions?limit=1").json["items"][0]["etag"]
 
-    def apply_in_background(self, node, words, answers, etag=None, **more):
+    def apply_in_background(self, node: Node, words: str, answers: list[typing.Any], etag: typing.Any = None,
+                            **more: typing.Any) -> threading.Thread:
         etag = etag or self.etag(node)
 
-        def run():
+        def run() -> None:
             try:
                 answers.append(node.apply(node.files(FIRST, words), match=f'"{etag}"', **more))
             except OSError as e:  # the node was killed
@@ -129,25 +138,26 @@ class Cluster(unittest.TestCase):
         t.start()
         return t
 
-    def apply_until_taken(self, node, words, within_s=20):
+    def apply_until_taken(self, node: Node, words: str, within_s: float = 20) -> Answer | None:
         """As a person does who is told that another change is under way."""
-        def tried():
+        def tried() -> Answer | None:
             answer = node.apply(node.files(FIRST, words))
             self.assertIn(answer.status, (201, 202, 412), answer.raw)
             return answer if answer.status in (201, 202) else None
         return wait_for("the change is taken", tried, within_s)
 
-    def words_of(self, node):
+    def words_of(self, node: Node) -> typing.Any:
         return node.ask("GET", "/v1/config").json["files"]["weir.conf"].split("\n")[0]
 
 
 class Simultaneous(Cluster):
-    def test_of_two_changes_at_once_one_wins_and_the_other_is_stale(self):
+    def test_of_two_changes_at_once_one_wins_and_the_other_is_stale(self) -> None:
         self.start(False)
         lost_updates = 0
         for i in range(int(os.environ.get("WEIR_ROUNDS", "20"))):
             number = self.head(self.a)[0] + 1
-            answers, threads = {}, []
+            answers: dict[typing.Any, typing.Any] = {}
+            threads: list[typing.Any] = []
             nodes = self.nodes[:2 + i % 2]
             etags = [self.etag(node) for node in nodes]  # before any begins: a change may be over in no time
             for k, (node, etag) in enumerate(zip(nodes, etags)):
@@ -167,7 +177,7 @@ class Simultaneous(Cluster):
             lost_updates += self.head(self.a) != (number, digest)
         self.assertEqual(lost_updates, 0)
 
-    def test_a_dead_peer_is_named_and_blocks_nothing(self):
+    def test_a_dead_peer_is_named_and_blocks_nothing(self) -> None:
         self.start(False)
         self.nodes[2].stop(signal.SIGKILL)
         answer = self.b.apply(self.b.files(FIRST, "# without it"))
@@ -176,7 +186,7 @@ class Simultaneous(Cluster):
         self.nodes[2].start()
         wait_for("all", self.one_head)
 
-    def test_a_peer_of_the_former_release_is_named_and_blocks_nothing(self):
+    def test_a_peer_of_the_former_release_is_named_and_blocks_nothing(self) -> None:
         self.start(True)
         self.stand_in.silent = True  # 404, as a release answers that does not know the request
         answer = self.b.apply(self.b.files(FIRST, "# without it"))
@@ -188,10 +198,10 @@ class Simultaneous(Cluster):
 class Makers(Cluster):
     """The maker is a; b makes the other change."""
 
-    def maker_at(self, step):
+    def maker_at(self, step: str) -> None:
         """Let a make a change, and catch it at the step: b has granted the reservation, but has no version yet."""
         self.start(True, "zzz-1" if step == "reserve" else "aaa-1")
-        self.answers = []
+        self.answers: list[typing.Any] = []
         self.stand_in.block = step
         self.thread = self.apply_in_background(self.a, "# of the maker", self.answers)
         self.assertTrue(self.stand_in.reached.wait(30))
@@ -201,7 +211,7 @@ class Makers(Cluster):
         else:
             self.assertEqual(self.words_of(self.a), "# of the maker")
 
-    def end_maker(self, how):
+    def end_maker(self, how: signal.Signals) -> None:
         if how == signal.SIGKILL:
             self.a.stop(how)
         else:
@@ -209,14 +219,14 @@ class Makers(Cluster):
         self.stand_in.silent = True  # from now on it is of no account
         self.stand_in.go_on.set()
 
-    def return_of_maker(self, how):
+    def return_of_maker(self, how: signal.Signals) -> None:
         if how == signal.SIGKILL:
             self.a.start()
         else:
             self.a.process.send_signal(signal.SIGCONT)
             self.thread.join(60)
 
-    def check_outcome(self, *lost):
+    def check_outcome(self, *lost: list[typing.Any]) -> list[typing.Any]:
         """The other's change is in force everywhere; the losing versions that a shows are one of `lost`."""
         wait_for("the other's change at both", lambda: self.words_of(self.a) == self.words_of(self.b) == "# of the other")
         wait_for("one head", self.one_head)
@@ -227,14 +237,14 @@ class Makers(Cluster):
         self.assertEqual(answer.json["version"]["number"], 3)
         return found
 
-    def test_the_holder_is_killed_before_its_commit(self):
+    def test_the_holder_is_killed_before_its_commit(self) -> None:
         self.maker_at("reserve")
         self.end_maker(signal.SIGKILL)
         self.apply_until_taken(self.b, "# of the other")
         self.return_of_maker(signal.SIGKILL)
         self.check_outcome([])
 
-    def test_the_holder_is_stopped_before_its_commit(self):
+    def test_the_holder_is_stopped_before_its_commit(self) -> None:
         self.maker_at("reserve")
         self.end_maker(signal.SIGSTOP)
         self.apply_until_taken(self.b, "# of the other")
@@ -242,7 +252,7 @@ class Makers(Cluster):
         self.assertEqual((self.answers[0].status, self.answers[0].code), (412, "stale"), self.answers[0].raw)
         self.check_outcome([], [2])  # [2]: on a busy machine, as in the next test, which says how often
 
-    def test_a_maker_whose_timers_ran_out_while_it_was_stopped_asks_again(self):
+    def test_a_maker_whose_timers_ran_out_while_it_was_stopped_asks_again(self) -> None:
         unasked = 0
         for stopped_s in (0, 6, 6):
             with self.subTest(stopped_s=stopped_s):
@@ -263,14 +273,14 @@ class Makers(Cluster):
                 unasked += self.check_outcome([], [2]) != []
         self.assertLess(unasked, 2)
 
-    def test_the_holder_is_killed_after_its_commit(self):
+    def test_the_holder_is_killed_after_its_commit(self) -> None:
         self.maker_at("versions")
         self.end_maker(signal.SIGKILL)
         self.apply_until_taken(self.b, "# of the other")
         self.return_of_maker(signal.SIGKILL)
         self.check_outcome([2])
 
-    def test_the_holder_is_stopped_after_its_commit(self):
+    def test_the_holder_is_stopped_after_its_commit(self) -> None:
         self.maker_at("versions")
         self.end_maker(signal.SIGSTOP)
         self.apply_until_taken(self.b, "# of the other")
@@ -278,7 +288,7 @@ class Makers(Cluster):
         self.assertEqual((self.answers[0].status, self.answers[0].code), (412, "stale"), self.answers[0].raw)
         self.check_outcome([2])
 
-    def test_a_killed_maker_without_a_rival_keeps_its_version(self):
+    def test_a_killed_maker_without_a_rival_keeps_its_version(self) -> None:
         self.maker_at("versions")
         self.end_maker(signal.SIGKILL)
         self.a.start()
@@ -286,7 +296,7 @@ class Makers(Cluster):
         wait_for("one head", self.one_head)
         self.assertEqual(self.a.ask("GET", "/v1/versions").json["lost"], [])
 
-    def test_an_untold_version_is_not_fetched_by_peers(self):
+    def test_an_untold_version_is_not_fetched_by_peers(self) -> None:
         self.maker_at("versions")
         time.sleep(2.5)  # a round of asking, and less than the push may take
         self.assertEqual(self.words_of(self.b), FIRST)
@@ -295,7 +305,7 @@ class Makers(Cluster):
         self.assertEqual(self.answers[0].status, 201, self.answers[0].raw)
         self.assertEqual(self.words_of(self.b), "# of the maker")
 
-    def test_a_reservation_ends_after_ten_seconds(self):
+    def test_a_reservation_ends_after_ten_seconds(self) -> None:
         self.maker_at("reserve")
         start = time.monotonic()
         self.end_maker(signal.SIGKILL)

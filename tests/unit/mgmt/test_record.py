@@ -4,6 +4,8 @@
 
 Usage: test_record.py WEIR_MGMT WEIR
 """
+from __future__ import annotations
+
 import concurrent.futures
 import contextlib
 import os
@@ -12,10 +14,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import typing
 import unittest
 
 import counted
 from api_node import Node, config, free_port, wait_for
+
+if typing.TYPE_CHECKING:
+    from api_node import Answer
 
 MGMT, WEIR = (sys.argv.pop(1) for _ in range(2))
 ME = "user:" + pwd.getpwuid(os.getuid()).pw_name
@@ -23,7 +29,7 @@ SITE = {"site": "ams"}
 
 
 @contextlib.contextmanager
-def running(**more):
+def running(**more: typing.Any) -> typing.Iterator[Node]:
     node = Node(MGMT, text=config(**more))
     try:
         node.start()
@@ -33,21 +39,22 @@ def running(**more):
         node.close()
 
 
-def weir(node, *args):
+def weir(node: Node, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([WEIR, "--conf-dir", node.conf, "--state-dir", node.state, "--run-dir", node.run, "--node", node.name,
                            *args], capture_output=True, text=True, timeout=100)
 
 
-def keyed(node, key, body, path="/v1/overrides", **headers):
+def keyed(node: Node, key: str, body: dict[typing.Any, typing.Any], path: str = "/v1/overrides",
+          **headers: typing.Any) -> Answer:
     return node.ask("POST", path, body, {"Idempotency-Key": key, **headers})
 
 
-def drain(**more):
+def drain(**more: typing.Any) -> dict[typing.Any, typing.Any]:
     return {"do": "drain", "target": SITE, "until": "never", "reason": "a test", **more}
 
 
 class Principals(unittest.TestCase):
-    def test_every_change_names_who_was_authenticated(self):
+    def test_every_change_names_who_was_authenticated(self) -> None:
         port = free_port()
         with running(ams_api=f"https://127.0.0.1:{port}") as node:
             wait_for("TCP", lambda: os.path.exists(node.run + "/api.sock") and "api-served" in node.log())
@@ -70,14 +77,14 @@ class Principals(unittest.TestCase):
             self.assertEqual(node.ask("GET", "/v1/versions").json["items"][0]["principal"], ME)
             self.assertEqual(node.ask("GET", "/v1/overrides?ended=true").json["items"][0]["principal"], ME)
 
-    def test_peers_are_told_the_principal(self):
+    def test_peers_are_told_the_principal(self) -> None:
         with running() as node:
             node.drain(author="ada")
             items = node.ask("GET", "/v1/peer/overrides").json["items"]
             self.assertEqual([i["principal"] for i in items], [ME])
             self.assertEqual(node.ask("GET", "/v1/peer/versions").json["items"][0]["principal"], "weir")
 
-    def test_ending_what_is_over_is_done(self):
+    def test_ending_what_is_over_is_done(self) -> None:
         with running() as node:
             for what in ("undrain", "enable"):
                 for target in (("site", "ams"), ("backend", "web-ams/b1")):
@@ -89,7 +96,7 @@ class Principals(unittest.TestCase):
             r = weir(node, "undrain", "site", "ams", "--offline")
             self.assertEqual(r.returncode, 0, r.stderr)
 
-    def test_a_viewer_may_diff(self):
+    def test_a_viewer_may_diff(self) -> None:
         port = free_port()
         with running(ams_api=f"https://127.0.0.1:{port}") as node:
             wait_for("TCP", lambda: "api-served" in node.log())
@@ -98,7 +105,7 @@ class Principals(unittest.TestCase):
 
 
 class Keys(unittest.TestCase):
-    def test_of_sixteen_at_once_one_is_carried_out(self):
+    def test_of_sixteen_at_once_one_is_carried_out(self) -> None:
         with running() as node, concurrent.futures.ThreadPoolExecutor(16) as pool:
             for n in range(5):
                 target = {"pool": "web-ams", "backend": "b1"}
@@ -110,7 +117,7 @@ class Keys(unittest.TestCase):
                 self.assertEqual(sum(a.headers.get("Idempotent-Replay") != "true" for a in answers), 1)
                 self.assertEqual(node.ask("GET", "/v1/overrides").json["items"][0]["generation"], n + 1)
 
-    def test_of_sixteen_applies_at_once_one_makes_a_version(self):
+    def test_of_sixteen_applies_at_once_one_makes_a_version(self) -> None:
         with running() as node, concurrent.futures.ThreadPoolExecutor(16) as pool:
             files = node.files("weight = 100", "weight = 90")
             answers = list(pool.map(lambda _: keyed(node, "k", {"files": files, "reason": "x"}, "/v1/config/apply?wait_ms=0",
@@ -118,12 +125,12 @@ class Keys(unittest.TestCase):
             self.assertEqual({a.json["version"]["number"] for a in answers}, {2})
             self.assertEqual(node.ask("GET", "/v1/versions").json["head"], 2)
 
-    def test_a_key_with_another_request_is_refused(self):
+    def test_a_key_with_another_request_is_refused(self) -> None:
         with running() as node:
             keyed(node, "k", drain())
             self.assertEqual(keyed(node, "k", drain(reason="another")).code, "key-reused")
 
-    def test_a_key_belongs_to_one_principal(self):
+    def test_a_key_belongs_to_one_principal(self) -> None:
         port = free_port()
         with running(ams_api=f"https://127.0.0.1:{port}") as node:
             wait_for("TCP", lambda: "api-served" in node.log())
@@ -135,14 +142,14 @@ class Keys(unittest.TestCase):
             self.assertEqual(again.headers.get("Idempotent-Replay"), "true")
 
     @staticmethod
-    def ask_as(node, port, who, key, body):
+    def ask_as(node: Node, port: int, who: str, key: str, body: typing.Any) -> Answer:
         import http.client
         import ssl
         c = http.client.HTTPSConnection("127.0.0.1", port, timeout=60,
                                         context=ssl.create_default_context(cafile=os.path.join(node.conf, "tls.crt")))
         return node.send(c, "POST", "/v1/overrides", body, {"Authorization": f"Bearer {who * 8}", "Idempotency-Key": key}, None)
 
-    def test_a_crash_between_change_and_answer_makes_no_second_change(self):
+    def test_a_crash_between_change_and_answer_makes_no_second_change(self) -> None:
         for what in ("override", "version"):
             with self.subTest(what), running(ams_api=f"https://127.0.0.1:{free_port()}", fra_api="https://127.0.0.1:9") as node:
                 if what == "override":
@@ -169,7 +176,7 @@ class Keys(unittest.TestCase):
                     self.assertEqual(node.ask("GET", "/v1/versions").json["head"], 2)
 
     @staticmethod
-    def is_stored(node, what):
+    def is_stored(node: Node, what: str) -> typing.Any:
         with contextlib.closing(sqlite3.connect(f"file:{node.state}/store.db?mode=ro", uri=True, timeout=60)) as db:
             table = "overrides" if what == "override" else "versions WHERE number=2"
             return db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]

@@ -4,6 +4,8 @@
 
 Usage: test_roles.py WEIR_MGMT
 """
+from __future__ import annotations
+
 import hashlib
 import http.client
 import json
@@ -11,6 +13,7 @@ import os
 import ssl
 import subprocess
 import sys
+import typing
 import unittest
 
 import counted
@@ -28,7 +31,7 @@ DRAIN = {"do": "drain", "target": {"site": "ams"}, "until": "never", "now": True
 APPLY = {"files": {"weir.conf": "schema = 1;"}, "reason": "a test"}
 
 
-def at_least(role):
+def at_least(role: str) -> set[typing.Any]:
     """The roles that reach a route."""
     return set(LADDER[LADDER.index(role):])
 
@@ -41,7 +44,7 @@ HEAD = {"If-Match": "*"}
 
 # Route: method, pattern as in the description of the interface, path asked, body, headers; status of those who may; who may.
 # What is asked changes nothing: it is a dry run, or refused for what it says after the role was judged.
-TABLE = [
+TABLE: list[tuple[str, str, str, typing.Any, dict[str, str], int, typing.Collection[str]]] = [
     ("GET", "/", "/", None, {}, 200, at_least("viewer")),
     ("GET", "/healthz", "/healthz", None, {}, 200, EVERYBODY),
     ("GET", "/metrics", "/metrics", None, {}, 200, METRICS),
@@ -87,8 +90,12 @@ TABLE = [
 
 
 class Roles(unittest.TestCase):
+    context: typing.Any
+    node: Node
+    port: typing.Any
+
     @classmethod
-    def setUpClass(cls):
+    def setUpClass(cls) -> None:
         cls.port = free_port()
         cls.node = Node(PROGRAM, text=config(ams_api=f"https://127.0.0.1:{cls.port}"))
         os.chmod(cls.node.dir.name, 0o755)
@@ -97,15 +104,17 @@ class Roles(unittest.TestCase):
         cls.context = ssl.create_default_context(cafile=os.path.join(cls.node.conf, "tls.crt"))
 
     @classmethod
-    def tearDownClass(cls):
+    def tearDownClass(cls) -> None:
         cls.node.close()
 
-    def tcp(self, token, method, path, body=None, headers=None, source="127.0.0.1"):
+    def tcp(self, token: str | None, method: str, path: str, body: dict[str, typing.Any] | None = None,
+            headers: dict[str, str] | None = None, source: str = "127.0.0.1") -> typing.Any:
         c = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60, context=self.context, source_address=(source, 0))
         login = {"Authorization": f"Bearer {token}"} if token else {}
         return self.node.send(c, method, path, body, {**(headers or {}), **login}, None)
 
-    def unix(self, uid, method, path, body=None, headers=None, node=None):
+    def unix(self, uid: int, method: str, path: str, body: dict[str, typing.Any] | None = None, headers: typing.Any = None,
+             node: Node | None = None) -> int:
         """The status that a user gets on the UNIX socket."""
         lines = [f"-H{k}: {v}" for k, v in {**(headers or {}), "Content-Type": "application/json"}.items()]
         done = subprocess.run(
@@ -114,17 +123,17 @@ class Roles(unittest.TestCase):
             user=uid, group=uid, extra_groups=[], capture_output=True, text=True, check=False, env={**os.environ, "HOME": "/"})
         return int(done.stdout or 0)
 
-    def test_the_table_has_every_route_and_no_other(self):
+    def test_the_table_has_every_route_and_no_other(self) -> None:
         paths = self.node.ask("GET", "/v1/openapi.json").json["paths"]
         known = {(m.upper(), self.pattern(p)) for p, methods in paths.items() for m in methods}
         self.assertEqual({(row[0], row[1]) for row in TABLE}, known)
 
     @staticmethod
-    def pattern(path):
+    def pattern(path: str) -> str:
         """"/v1/versions/{number}" as "/v1/versions/{}"."""
         return "/".join("{}" if part.startswith("{") else part for part in path.split("/"))
 
-    def test_each_route_answers_each_role_as_the_table_says(self):
+    def test_each_route_answers_each_role_as_the_table_says(self) -> None:
         for i, (method, _, path, body, headers, status, may) in enumerate(TABLE):
             for role, token in TOKENS.items():
                 with self.subTest(f"{role}: {method} {path} {body}"):
@@ -138,11 +147,11 @@ class Roles(unittest.TestCase):
                                      None if who in may else f'{"Basic" if path == "/" else "Bearer"} realm="weir"')
         self.unchanged()
 
-    def unchanged(self):
+    def unchanged(self) -> None:
         status = self.node.ask("GET", "/v1/status").json
         self.assertEqual((status["version"]["number"], status["overrides"]), (1, []))
 
-    def test_each_route_answers_each_user_of_the_socket_as_the_table_says(self):
+    def test_each_route_answers_each_user_of_the_socket_as_the_table_says(self) -> None:
         os.chmod(os.path.join(self.node.run, "api.sock"), 0o666)
         for method, _, path, body, headers, status, may in TABLE:
             with self.subTest(f"{method} {path} {body}"):
@@ -150,7 +159,7 @@ class Roles(unittest.TestCase):
                 self.assertEqual(self.unix(NOBODY_UID, method, path, body, headers), status if "operator" in may else 403, "others are operators")
         self.unchanged()
 
-    def test_the_other_processes_users_are_nobody_on_the_socket(self):
+    def test_the_other_processes_users_are_nobody_on_the_socket(self) -> None:
         siblings = {"weir-dataplane": 64001, "weir-health": 64002, "weir-dns": 64003}
         node = Node(PROGRAM)
         self.addCleanup(node.close)
@@ -172,14 +181,15 @@ class Roles(unittest.TestCase):
                     self.assertEqual(self.unix(uid, method, path, body, headers, node),
                                      status if "no token" in may else 401 if uid != 64004 else status if "operator" in may else 403)
 
-    def test_an_unknown_path_or_method_is_not_an_open_one(self):
+    def test_an_unknown_path_or_method_is_not_an_open_one(self) -> None:
         for method, path, status in (("GET", "/v1/none", 404), ("DELETE", "/v1/overrides", 405), ("PUT", "/v1/config", 405)):
             for i, token in enumerate((None, TOKENS["viewer"])):
                 self.assertEqual(self.tcp(token, method, path, source=f"127.4.0.{i + 1}").status, status)
 
-    def test_a_peer_of_another_cluster_is_not_believed_with_the_right_token(self):
+    def test_a_peer_of_another_cluster_is_not_believed_with_the_right_token(self) -> None:
         version = self.tcp(TOKENS["peer"], "GET", "/v1/peer/head").json["version"]
-        for path, more in (("/v1/peer/reserve", {"parent": None, "release": True}), ("/v1/peer/versions", {"files": {}})):
+        asked: dict[str, dict[str, typing.Any]] = {"/v1/peer/reserve": {"parent": None, "release": True}, "/v1/peer/versions": {"files": {}}}
+        for path, more in asked.items():
             for cluster, status in (("shop", 200), ("other", 409), ("sho", 409), ("shop2", 409), ("", 409)):
                 with self.subTest(f"{path} {cluster}"):
                     a = self.tcp(TOKENS["peer"], "POST", path, {"node": "fra-1", "cluster": cluster, "version": version, **more})
@@ -187,7 +197,7 @@ class Roles(unittest.TestCase):
                     self.assertEqual(a.code, "other-cluster" if status == 409 else None)
         self.unchanged()
 
-    def test_anonymous_has_the_role_that_its_line_gives_and_no_more(self):
+    def test_anonymous_has_the_role_that_its_line_gives_and_no_more(self) -> None:
         port = free_port()
         node = Node(PROGRAM, text=config(ams_api=f"https://127.0.0.1:{port}"))
         self.addCleanup(node.close)
@@ -201,7 +211,7 @@ class Roles(unittest.TestCase):
                 a = node.send(c, method, path, body, headers, None)
                 self.assertEqual(a.status, status if "viewer" in may else 403, a.raw[:200])
 
-    def test_idempotency_keys_are_not_shared_by_principals(self):
+    def test_idempotency_keys_are_not_shared_by_principals(self) -> None:
         node, key = self.node, {"Idempotency-Key": "the same"}
         with open(os.path.join(node.conf, "tokens"), "a") as f:
             f.write(f"root admin {hashlib.sha256(b'r' * 32).hexdigest()}\n")

@@ -4,6 +4,8 @@
 
 Usage: test_run.py WEIR
 """
+from __future__ import annotations
+
 import os
 import re
 import shutil
@@ -13,7 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import typing
 import unittest
+import unittest.result
 
 import counted
 
@@ -60,7 +64,7 @@ dns = { threads = 1; };
 PATIENCE_S = 60  # the machine may be loaded; nothing here measures
 
 
-def wait_for(what, condition, timeout_s=PATIENCE_S):
+def wait_for(what: str, condition: typing.Callable[..., typing.Any], timeout_s: float = PATIENCE_S) -> typing.Any:
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         value = condition()
@@ -71,7 +75,7 @@ def wait_for(what, condition, timeout_s=PATIENCE_S):
 
 
 class Supervisor(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         self.dir = tempfile.mkdtemp(prefix="weir-run.")
         self.bin = os.path.join(self.dir, "bin")
         os.mkdir(self.bin)
@@ -82,20 +86,20 @@ class Supervisor(unittest.TestCase):
             os.chmod(path, 0o755)
         with open(os.path.join(self.dir, "hash.key"), "w") as f:
             f.write("0" * 32)
-        self.run = None
-        self.seen = set()
+        self.supervisor: subprocess.Popen[bytes] | None = None
+        self.seen: set[typing.Any] = set()
 
-    def tearDown(self):
-        if self.run and self.run.poll() is None:
-            self.run.terminate()
-            self.run.wait(PATIENCE_S)
+    def tearDown(self) -> None:
+        if self.supervisor and self.supervisor.poll() is None:
+            self.supervisor.terminate()
+            self.supervisor.wait(PATIENCE_S)
         leftovers = [pid for pid in self.seen if self.alive(pid)]
         for pid in leftovers:
             os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.dir)
         self.assertEqual(leftovers, [])
 
-    def alive(self, pid):
+    def alive(self, pid: int) -> bool:
         """Whether a stand-in of this test runs as pid: others get the numbers of those that ended."""
         try:
             with open(f"/proc/{pid}/cmdline") as f:
@@ -103,21 +107,21 @@ class Supervisor(unittest.TestCase):
         except (FileNotFoundError, ProcessLookupError):
             return False
 
-    def document(self, listen=(ADDRESS,)):
+    def document(self, listen: tuple[str, ...] = (ADDRESS,)) -> None:
         state = os.path.join(self.dir, "state")
         os.makedirs(state, exist_ok=True)
         with open(os.path.join(state, "new"), "w") as f:
             f.write(CONFIG % {"dir": self.dir, "listen": ", ".join(f'"{a}"' for a in listen)})
         os.rename(os.path.join(state, "new"), os.path.join(state, "effective.conf"))
 
-    def start(self, **more):
+    def start(self, **more: typing.Any) -> subprocess.Popen[bytes]:
         options = [f"--{n}-dir={os.path.join(self.dir, n)}" for n in ("conf", "state", "run", "bpf")]
         with open(os.path.join(self.dir, "run.log"), "a") as log:
-            self.run = subprocess.Popen([WEIR, *options, "--node", "n1", "run"], stderr=log,
-                                        env={**os.environ, "WEIR_BIN_DIR": self.bin, **more})
-        return self.run
+            self.supervisor = subprocess.Popen([WEIR, *options, "--node", "n1", "run"], stderr=log,
+                                               env={**os.environ, "WEIR_BIN_DIR": self.bin, **more})
+        return self.supervisor
 
-    def starts(self, name):
+    def starts(self, name: str) -> list[typing.Any]:
         """The (pid, LISTEN_FDNAMES, arguments) of each start of a process, oldest first."""
         try:
             with open(os.path.join(self.bin, f"{name}.log")) as f:
@@ -127,20 +131,20 @@ class Supervisor(unittest.TestCase):
         self.seen.update(int(pid) for pid, _, _ in found)
         return [(int(pid), names, arguments.strip()) for pid, names, arguments in found]
 
-    def log(self):
+    def log(self) -> str:
         with open(os.path.join(self.dir, "run.log")) as f:
             return f.read()
 
-    def ask_dns(self, timeout_s=PATIENCE_S, address=ADDRESS):
+    def ask_dns(self, timeout_s: float = PATIENCE_S, address: str = ADDRESS) -> int:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(timeout_s)
             s.sendto(b"q", (address, 53))
             return int(s.recv(100))
 
-    def all_started(self, n=1):
+    def all_started(self, n: int = 1) -> typing.Any:
         return wait_for("all four", lambda: all(len(self.starts(name)) >= n for name in NAMES))
 
-    def test_a_second_supervisor_is_refused_and_the_first_goes_on(self):
+    def test_a_second_supervisor_is_refused_and_the_first_goes_on(self) -> None:
         self.document()
         self.start()
         self.all_started()
@@ -148,17 +152,17 @@ class Supervisor(unittest.TestCase):
                                 capture_output=True, text=True, timeout=PATIENCE_S)
         self.assertEqual(second.returncode, 4)
         self.assertIn("another weir run", second.stderr)
-        self.assertIsNone(self.run.poll())
+        self.assertIsNone(self.supervisor.poll())
 
-    def test_a_missing_program_is_named_at_once_and_nothing_is_started(self):
+    def test_a_missing_program_is_named_at_once_and_nothing_is_started(self) -> None:
         self.document()
         os.unlink(os.path.join(self.bin, "weir-health"))
         self.start()
-        self.assertEqual(self.run.wait(PATIENCE_S), 3)
+        self.assertEqual(self.supervisor.wait(PATIENCE_S), 3)
         self.assertIn(f"{self.bin}/weir-health cannot be run: No such file or directory", self.log())
         self.assertEqual([n for n in NAMES if self.starts(n)], [])
 
-    def test_the_hang_time_has_limits(self):
+    def test_the_hang_time_has_limits(self) -> None:
         os.unlink(os.path.join(self.bin, "weir-health"))  # what is taken ends at that
         for text, status in (("3s", 3), ("2999ms", 1), ("10m", 3), ("600001ms", 1), ("off", 3), ("0s", 1), ("soon", 1), ("", 1)):
             done = subprocess.run([WEIR, f"--run-dir={self.dir}/run", f"--state-dir={self.dir}/state", "run", "--hang-time", text],
@@ -166,44 +170,44 @@ class Supervisor(unittest.TestCase):
             self.assertEqual(done.returncode, status, (text, done.stderr))
             self.assertIn("weir-health cannot be run" if status == 3 else "from 3s to 10m, or off", done.stderr)
 
-    def test_a_program_that_goes_away_later_does_not_end_it(self):
+    def test_a_program_that_goes_away_later_does_not_end_it(self) -> None:
         self.document()
         self.start()
         self.all_started()
         os.rename(os.path.join(self.bin, "weir-health"), os.path.join(self.bin, "away"))
         os.kill(self.starts("health")[0][0], signal.SIGKILL)
         wait_for("a second try", lambda: self.log().count("process-died process=health") >= 2)
-        self.assertIsNone(self.run.poll())
+        self.assertIsNone(self.supervisor.poll())
         os.rename(os.path.join(self.bin, "away"), os.path.join(self.bin, "weir-health"))
         wait_for("it is back", lambda: len(self.starts("health")) == 2)
 
-    def test_signals_that_mean_nothing_end_nothing(self):
+    def test_signals_that_mean_nothing_end_nothing(self) -> None:
         self.document()
         self.start()
         self.all_started()
         for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE, signal.SIGALRM, signal.SIGTSTP, signal.SIGRTMIN + 3):
-            self.run.send_signal(number)
+            self.supervisor.send_signal(number)
         time.sleep(0.3)
-        self.assertIsNone(self.run.poll())
+        self.assertIsNone(self.supervisor.poll())
         pid = self.starts("mgmt")[0][0]
         os.kill(pid, signal.SIGKILL)
         wait_for("it still does its work", lambda: len(self.starts("mgmt")) == 2)
 
-    def test_a_lost_note_does_not_hide_what_runs(self):
+    def test_a_lost_note_does_not_hide_what_runs(self) -> None:
         self.document()
         self.start()
         self.all_started()
         wait_for("four notes", lambda: self.noted() == 4)
         before = {name: self.starts(name) for name in NAMES}
-        self.run.kill()
-        self.run.wait(PATIENCE_S)
+        self.supervisor.kill()
+        self.supervisor.wait(PATIENCE_S)
         os.unlink(os.path.join(self.dir, "run", "run.state"))
         self.start()
         wait_for("adoption", lambda: self.log().count("process-adopted") == 4)
         time.sleep(0.3)
         self.assertEqual({name: self.starts(name) for name in NAMES}, before)
 
-    def test_a_process_of_another_run_directory_is_left_alone(self):
+    def test_a_process_of_another_run_directory_is_left_alone(self) -> None:
         self.document()
         other = [os.path.join(self.bin, "weir-health"), "--conf-dir", f"{self.dir}/conf", "--state-dir", f"{self.dir}/state",
                  "--run-dir", f"{self.dir}/elsewhere", "--bpf-dir", f"{self.dir}/bpf", "--node", "n1"]
@@ -213,43 +217,43 @@ class Supervisor(unittest.TestCase):
             self.start()
             wait_for("our own", lambda: len(self.starts("health")) == 2)
             self.assertNotIn("process-adopted", self.log())
-            self.run.terminate()
-            self.run.wait(PATIENCE_S)
+            self.supervisor.terminate()
+            self.supervisor.wait(PATIENCE_S)
             self.assertIsNone(stranger.poll())
         finally:
             stranger.kill()
             stranger.wait()
 
-    def stop(self):
+    def stop(self) -> subprocess.CompletedProcess[str]:
         options = [f"--{n}-dir={os.path.join(self.dir, n)}" for n in ("conf", "state", "run", "bpf")]
         return subprocess.run([WEIR, *options, "--node", "n1", "run", "--stop"], capture_output=True, text=True,
                               timeout=3 * PATIENCE_S, env={**os.environ, "WEIR_BIN_DIR": self.bin}, check=False)
 
-    def test_stop_ends_a_supervisor_and_its_processes_in_order(self):
+    def test_stop_ends_a_supervisor_and_its_processes_in_order(self) -> None:
         self.document()
         self.start()
         self.all_started()
         stopped = self.stop()
         self.assertEqual(stopped.returncode, 0, stopped.stderr)
-        self.assertEqual(self.run.wait(PATIENCE_S), 0)
+        self.assertEqual(self.supervisor.wait(PATIENCE_S), 0)
         with open(os.path.join(self.bin, "ends.log")) as f:
             self.assertEqual(f.read().split(), ["mgmt", "health", "dns", "dataplane"])
 
-    def test_stop_ends_what_a_dead_or_a_hanging_supervisor_has_left(self):
+    def test_stop_ends_what_a_dead_or_a_hanging_supervisor_has_left(self) -> None:
         for signo in (signal.SIGKILL, signal.SIGSTOP):
             self.document()
             self.start()
             self.all_started()
             wait_for("four notes", lambda: self.noted() == 4)
-            self.run.send_signal(signo)
+            self.supervisor.send_signal(signo)
             stopped = self.stop()
             self.assertEqual(stopped.returncode, 0, stopped.stderr)
-            self.run.wait(PATIENCE_S)
+            self.supervisor.wait(PATIENCE_S)
             self.assertEqual([n for n in NAMES if self.alive(self.starts(n)[-1][0])], [])
             for name in NAMES:
                 os.unlink(os.path.join(self.bin, f"{name}.log"))
 
-    def test_a_process_that_ignores_the_request_to_end_is_killed(self):
+    def test_a_process_that_ignores_the_request_to_end_is_killed(self) -> None:
         path = os.path.join(self.bin, "weir-dns")
         with open(path) as f:
             text = f.read()
@@ -262,7 +266,7 @@ class Supervisor(unittest.TestCase):
         wait_for("another", lambda: len(self.starts("dns")) == 2)
         self.assertIn("process-killed process=dns", self.log())
 
-    def test_what_fails_at_once_is_tried_again_ever_later(self):
+    def test_what_fails_at_once_is_tried_again_ever_later(self) -> None:
         self.document()
         with open(os.path.join(self.bin, "weir-health"), "w") as f:
             f.write("#!/bin/sh\nexit 3\n")
@@ -274,9 +278,9 @@ class Supervisor(unittest.TestCase):
         for lived, wait in died:
             deaths = 1 if lived >= 2000 else deaths + 1  # a shell may take that long on a loaded machine
             self.assertEqual(wait, min(100 << (deaths - 1), 5000) if deaths > 1 else 0, died)
-        self.assertIsNone(self.run.poll())
+        self.assertIsNone(self.supervisor.poll())
 
-    def test_each_process_that_is_killed_is_back_at_once(self):
+    def test_each_process_that_is_killed_is_back_at_once(self) -> None:
         self.document()
         self.start()
         self.all_started()
@@ -285,9 +289,9 @@ class Supervisor(unittest.TestCase):
             os.kill(pid, signal.SIGKILL)
             wait_for(f"{name} again", lambda: self.starts(name)[-1][0] != pid)
             self.assertRegex(self.log(), rf"process-died process={name} pid={pid} .* restart_in_ms=0\b")
-            self.assertIsNone(self.run.poll())
+            self.assertIsNone(self.supervisor.poll())
 
-    def test_it_passes_the_directories_and_the_node_on(self):
+    def test_it_passes_the_directories_and_the_node_on(self) -> None:
         self.document()
         self.start(NOTIFY_SOCKET=f"{self.dir}/none", WATCHDOG_USEC="900000000", LISTEN_FDS="1", LISTEN_PID="1")
         self.all_started()
@@ -299,7 +303,7 @@ class Supervisor(unittest.TestCase):
                              f"--conf-dir {self.dir}/conf --state-dir {self.dir}/state --run-dir {self.dir}/run "
                              f"--bpf-dir {self.dir}/bpf --node n1")
 
-    def test_a_query_waits_for_the_dns_server_that_was_killed(self):
+    def test_a_query_waits_for_the_dns_server_that_was_killed(self) -> None:
         self.document()
         self.start()
         self.all_started()
@@ -311,7 +315,7 @@ class Supervisor(unittest.TestCase):
             self.assertNotEqual(self.ask_dns(), pid)
         self.assertNotEqual(self.ask_dns(), first)
 
-    def test_dns_waits_for_a_document_and_follows_its_addresses(self):
+    def test_dns_waits_for_a_document_and_follows_its_addresses(self) -> None:
         self.start()
         wait_for("the others", lambda: all(self.starts(n) for n in NAMES if n != "dns"))
         time.sleep(0.3)
@@ -325,7 +329,7 @@ class Supervisor(unittest.TestCase):
         self.assertEqual(self.starts("dns")[1][1].split(":")[:4], ["dns-udp-0", "dns-tcp-0", "dns-udp-1", "dns-tcp-1"])
         self.assertEqual(self.ask_dns(address=other), self.starts("dns")[1][0])
 
-    def test_what_ends_in_time_and_lives_long_is_as_new(self):
+    def test_what_ends_in_time_and_lives_long_is_as_new(self) -> None:
         self.document()
         self.start()
         self.all_started()
@@ -344,7 +348,7 @@ class Supervisor(unittest.TestCase):
         wait_for("mgmt once more", lambda: len(self.starts("mgmt")) == 3)
         self.assertRegex(self.log(), rf"process-died process=mgmt pid={second} .* restart_in_ms=0\b")
 
-    def noted(self):
+    def noted(self) -> int:
         """How many processes the supervisor has noted for the next one."""
         try:
             with open(os.path.join(self.dir, "run", "run.state")) as f:
@@ -352,10 +356,10 @@ class Supervisor(unittest.TestCase):
         except FileNotFoundError:
             return 0
 
-    def fds(self):
-        return len(os.listdir(f"/proc/{self.run.pid}/fd"))
+    def fds(self) -> int:
+        return len(os.listdir(f"/proc/{self.supervisor.pid}/fd"))
 
-    def test_a_document_with_the_same_addresses_leaves_dns_alone_and_another_order_opens_no_socket(self):
+    def test_a_document_with_the_same_addresses_leaves_dns_alone_and_another_order_opens_no_socket(self) -> None:
         other = ADDRESS[:-2] + "54"
         self.document((ADDRESS, other))
         self.start()
@@ -370,7 +374,7 @@ class Supervisor(unittest.TestCase):
         time.sleep(0.2)
         wait_for("as many descriptors as before", lambda: self.fds() == before)
 
-    def test_another_process_that_has_a_noted_pid_is_left_alone(self):
+    def test_another_process_that_has_a_noted_pid_is_left_alone(self) -> None:
         self.document()
         bystander = subprocess.Popen(["sleep", "60"])
         try:
@@ -380,14 +384,14 @@ class Supervisor(unittest.TestCase):
             self.start()
             self.all_started()
             self.assertNotIn("process-adopted", self.log())
-            self.run.terminate()
-            self.assertEqual(self.run.wait(PATIENCE_S), 0)
+            self.supervisor.terminate()
+            self.assertEqual(self.supervisor.wait(PATIENCE_S), 0)
             self.assertIsNone(bystander.poll())
         finally:
             bystander.kill()
             bystander.wait()
 
-    def test_a_bad_document_changes_nothing(self):
+    def test_a_bad_document_changes_nothing(self) -> None:
         self.document()
         self.start()
         self.all_started()
@@ -397,34 +401,34 @@ class Supervisor(unittest.TestCase):
         self.assertEqual(len(self.starts("dns")), 1)
         self.assertEqual(self.ask_dns(), self.starts("dns")[0][0])
 
-    def test_hang_up_reaches_those_that_take_it_and_ends_none(self):
+    def test_hang_up_reaches_those_that_take_it_and_ends_none(self) -> None:
         self.document()
         self.start()
         self.all_started()
-        self.run.send_signal(signal.SIGHUP)
+        self.supervisor.send_signal(signal.SIGHUP)
         wait_for("two", lambda: all(os.path.exists(os.path.join(self.bin, f"{n}.hup")) for n in ("mgmt", "dataplane")))
         time.sleep(0.2)
         self.assertTrue(all(len(self.starts(n)) == 1 for n in NAMES))
 
-    def test_it_stops_what_changes_first_and_what_serves_last(self):
+    def test_it_stops_what_changes_first_and_what_serves_last(self) -> None:
         self.document()
         self.start()
         self.all_started()
         wait_for("an answer", self.ask_dns)
-        self.run.terminate()
-        self.assertEqual(self.run.wait(PATIENCE_S), 0)
+        self.supervisor.terminate()
+        self.assertEqual(self.supervisor.wait(PATIENCE_S), 0)
         with open(os.path.join(self.bin, "ends.log")) as f:
             self.assertEqual(f.read().split(), ["mgmt", "health", "dns", "dataplane"])
 
-    def test_killed_itself_it_leaves_all_running_and_the_next_goes_on_with_them(self):
+    def test_killed_itself_it_leaves_all_running_and_the_next_goes_on_with_them(self) -> None:
         self.document()
         self.start()
         self.all_started()
         wait_for("an answer", self.ask_dns)
         wait_for("four notes", lambda: self.noted() == 4)
         before = {name: self.starts(name) for name in NAMES}
-        self.run.kill()
-        self.run.wait(PATIENCE_S)
+        self.supervisor.kill()
+        self.supervisor.wait(PATIENCE_S)
         self.assertTrue(all(self.alive(started[0][0]) for started in before.values()))
         self.start()
         wait_for("adoption", lambda: self.log().count("process-adopted") == 4)

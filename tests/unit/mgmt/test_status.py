@@ -1,11 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """What weir-mgmt says of its node's state, with pages as other processes write them: test_status.py WEIR-MGMT."""
+from __future__ import annotations
+
 import os
 import struct
 import subprocess
 import sys
 import time
+import typing
 import unittest
 
 from api_node import ZONE, Node, config, wait_for
@@ -16,13 +19,13 @@ PROGRAM = os.path.abspath(sys.argv.pop(1))
 
 
 class Status(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         self.node = Node(PROGRAM).start()
 
-    def tearDown(self):
+    def tearDown(self) -> None:
         self.node.close()
 
-    def test_the_state_is_the_same_in_status_events_and_metrics(self):
+    def test_the_state_is_the_same_in_status_events_and_metrics(self) -> None:
         wait_for("the observer has judged", lambda: "weir_status{" in self.metrics())
         status = self.node.ask("GET", "/v1/status?pool=web-ams").json
         self.assertEqual(status["state"], "degraded")
@@ -39,10 +42,10 @@ class Status(unittest.TestCase):
         told = [e for e in events if e["kind"] == "condition" and e["message"].startswith("peer-never-heard began: ")]
         self.assertEqual([e["subject"] for e in told], ["fra-1"])
 
-    def metrics(self):
+    def metrics(self) -> str:
         return self.node.ask("GET", "/metrics").raw.decode()
 
-    def test_a_process_that_was_killed_is_silent_at_once(self):
+    def test_a_process_that_was_killed_is_silent_at_once(self) -> None:
         with open(os.path.join(self.node.run, "stats.mgmt.page"), "rb") as f:
             page = bytearray(f.read())
         gone = subprocess.Popen(["true"])
@@ -54,7 +57,7 @@ class Status(unittest.TestCase):
         states = {p["process"]: p["state"] for p in self.node.ask("GET", "/v1/status").json["processes"]}
         self.assertEqual((states["dns"], states["mgmt"]), ("silent", "running"))
 
-    def test_what_a_dataplane_says_of_itself_is_told(self):
+    def test_what_a_dataplane_says_of_itself_is_told(self) -> None:
         with open(os.path.join(self.node.run, "stats.mgmt.page"), "rb") as f:
             page = f.read()
         at = page.index(b"weir_mgmt_")
@@ -69,9 +72,10 @@ class Status(unittest.TestCase):
         self.assertEqual([r["text"] for r in status["reasons"]], status["why"])
         self.assertEqual([p.get("driver") for p in status["processes"]], ["dpdk", None, None, None])
 
-    def test_a_drain_that_goes_on_is_not_called_held(self):
-        for what, more in (("drain", {"until": "never", "over": "10m", "now": True, "reason": "x"}), ("hold", {"reason": "x"}),
-                           ("drain", {"until": "never", "over": "10m", "now": True, "reason": "on"})):
+    def test_a_drain_that_goes_on_is_not_called_held(self) -> None:
+        drain: dict[str, typing.Any] = {"until": "never", "over": "10m", "now": True}
+        hold: dict[str, typing.Any] = {"reason": "x"}
+        for what, more in (("drain", {**drain, "reason": "x"}), ("hold", hold), ("drain", {**drain, "reason": "on"})):
             answer = self.node.command(what, {"site": "ams"}, **more)
             self.assertIn(answer.status, (200, 201, 202), answer.raw)
         events = self.node.ask("GET", "/v1/events?limit=100").json["items"]
@@ -79,16 +83,16 @@ class Status(unittest.TestCase):
         self.assertNotIn("held", said[-1])
         self.assertIn(": on", said[-1])
 
-    def test_a_guard_that_cannot_tell_says_so(self):
+    def test_a_guard_that_cannot_tell_says_so(self) -> None:
         answer = self.node.command("drain", {"site": "ams"}, "?dry_run=true", until="never", reason="x").json
         room = {g["guard"]: g for g in answer["guards"]}["room"]
         self.assertEqual((room["ok"], room["state"]), (True, "unknown"))
 
-    def test_what_was_never_seen_is_not_since_1970(self):
+    def test_what_was_never_seen_is_not_since_1970(self) -> None:
         for item in self.node.ask("GET", "/v1/health").json["items"]:
             self.assertIsNone(item["observation"]["since"])
 
-    def write_page(self, process, entries, pid=None, age_s=0):
+    def write_page(self, process: str, entries: list[typing.Any], pid: int = None, age_s: int = 0) -> None:
         """A stats page as a process would write it (base/page.h, weir/stats.h)."""
         now_ms = int((time.clock_gettime(time.CLOCK_MONOTONIC) - age_s) * 1000)
         body = b"".join(struct.pack("64s128s96sIIQ", name, labels, b"for the test", kind, 1, value)
@@ -97,7 +101,7 @@ class Status(unittest.TestCase):
         with open(os.path.join(self.node.run, f"stats.{process}.page"), "wb") as f:
             f.write(head + body)
 
-    def test_metrics_follow_the_conventions(self):
+    def test_metrics_follow_the_conventions(self) -> None:
         times = [(b"weir_health_probe_duration_seconds_bucket", b'le="0.001"', 0, 2), (b"weir_health_probe_duration_seconds_bucket", b'le="+Inf"', 0, 3),
                  (b"weir_health_probe_duration_seconds_sum", b"", 0, 1500), (b"weir_health_probe_duration_seconds_count", b"", 0, 3)]
         self.write_page("health", [(b"weir_health_lateness_ms_total", b"", 0, 2500), *times])
@@ -113,7 +117,7 @@ class Status(unittest.TestCase):
         self.assertIn('weir_health_lateness_ms_total{process="health"} 2500\n', former)
         self.assertIn("not a base unit", " ".join(lint(former.replace("_ms_", "_milliseconds_"))))
 
-    def test_the_metrics_of_a_dead_process_are_absent(self):
+    def test_the_metrics_of_a_dead_process_are_absent(self) -> None:
         self.write_page("dns", [(b"weir_dns_queries_total", b"", 0, 7)])
         seen = values(self.metrics())
         self.assertEqual((seen[("weir_dns_queries_total", 'process="dns"')], seen[("weir_process_up", 'process="dns"')]), (7, 1))
@@ -125,10 +129,10 @@ class Status(unittest.TestCase):
 
 
 class Refused(unittest.TestCase):
-    def test_a_first_file_with_a_mistake_is_named(self):
+    def test_a_first_file_with_a_mistake_is_named(self) -> None:
         node = Node(PROGRAM, text=config().replace('timeout = "500ms"', 'timeout = "5s"')).start()
         try:
-            def reason():
+            def reason() -> typing.Any:
                 reasons = node.ask("GET", "/v1/status").json["reasons"]
                 return next((r for r in reasons if r["code"] == "file-refused"), None)
             said = wait_for("the refusal", reason, 20)

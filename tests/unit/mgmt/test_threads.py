@@ -4,6 +4,8 @@
 
 Usage: test_threads.py NOTHREAD_LIBRARY PROGRAM...
 """
+from __future__ import annotations
+
 import contextlib
 import http.client
 import os
@@ -11,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import typing
 import unittest
 
 import counted
@@ -29,7 +32,7 @@ MADE_S = 60.0
 
 
 class Threads(unittest.TestCase):
-    def await_failure(self, p, node, mark, limit_s):
+    def await_failure(self, p: subprocess.Popen[str], node: Node, mark: str, limit_s: float) -> bool:
         """Until the process ends, or a while after a thread was refused to it. @return whether one was"""
         end = time.monotonic() + limit_s
         seen = False
@@ -37,13 +40,13 @@ class Threads(unittest.TestCase):
             if os.path.exists(mark) and not seen:
                 seen = True
                 end = time.monotonic() + AFTER_S
-            if p.args[0] == MGMT and not seen:  # the first request makes a thread
+            if typing.cast(list[str], p.args)[0] == MGMT and not seen:  # the first request makes a thread
                 with contextlib.suppress(OSError, http.client.HTTPException):
                     node.ask("GET", "/healthz")
             time.sleep(0.02)
         return os.path.exists(mark)
 
-    def run_without(self, program, n):
+    def run_without(self, program: str, n: int) -> tuple[typing.Any, str, bool]:
         """@return the exit status, or None of one that ran until SIGTERM ended it well, its log, whether a thread was refused"""
         node = Node(MGMT)
         try:
@@ -70,7 +73,7 @@ class Threads(unittest.TestCase):
         finally:
             node.dir.cleanup()
 
-    def test_each_thread_that_cannot_be_made(self):
+    def test_each_thread_that_cannot_be_made(self) -> None:
         for program in PROGRAMS:
             name = os.path.basename(program)
             for n in range(1, N_MAX + 1):

@@ -4,15 +4,21 @@
 
 Usage: test_unconfirmed.py WEIR_MGMT
 """
+from __future__ import annotations
+
 import re
 import signal
 import socket
 import sys
 import time
+import typing
 import unittest
 
 import counted
 from api_node import Node, config, free_port, wait_for
+
+if typing.TYPE_CHECKING:
+    from api_node import Answer
 
 PROGRAM = sys.argv.pop(1)
 HALF = ('{ name = "b1"; address = "10.1.1.11"; weight = 100; },', "")
@@ -20,7 +26,7 @@ FIRST = "# two sites"
 
 
 class Unconfirmed(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         self.text = config(*(f"https://127.0.0.1:{free_port()}" for _ in range(2)))
         self.a, self.b = Node(PROGRAM, "ams-1", self.text), Node(PROGRAM, "fra-1", self.text)
         for node in (self.a, self.b):
@@ -29,31 +35,31 @@ class Unconfirmed(unittest.TestCase):
         wait_for("agreement", lambda: all(self.state(n) == "agreed" for n in (self.a, self.b)))
 
     @staticmethod
-    def state(node):
+    def state(node: Node) -> typing.Any:
         items = node.ask("GET", "/v1/peers").json["items"]
         return items[0]["state"] if items else None
 
     @staticmethod
-    def head(node):
+    def head(node: Node) -> tuple[typing.Any, typing.Any]:
         v = node.ask("GET", "/v1/config").json
         return v["number"], v["state"]
 
-    def half(self, within="3s"):
+    def half(self, within: str = "3s") -> Answer:
         """Take a backend away at a, in force at both; returns the answer."""
         answer = self.a.apply(self.a.files(*HALF), query="?wait=all", confirm_within=within)
         self.assertEqual((answer.status, answer.json["complete"]), (201, True), answer.raw)
         return answer
 
-    def cut(self, yes):
+    def cut(self, yes: bool) -> None:
         self.b.write("peer.token", ("q" if yes else "p") * 40 + "\n")
         if yes:
             for n in (self.a, self.b):
                 wait_for("the cut", lambda: self.state(n) == "unreachable")
 
-    def confirm(self, node, number):
+    def confirm(self, node: Node, number: int) -> int:
         return node.ask("POST", f"/v1/versions/{number}/confirm", {"reason": "x"}).status
 
-    def test_a_later_change_is_refused_at_every_node(self):
+    def test_a_later_change_is_refused_at_every_node(self) -> None:
         self.half("60s")
         for node in (self.a, self.b):
             for answer in (node.apply(node.files(FIRST, "# other words")),
@@ -73,7 +79,7 @@ class Unconfirmed(unittest.TestCase):
         plan = self.a.ask("POST", "/v1/config/plan", {"files": self.a.files(FIRST, "# other words")})
         self.assertEqual((plan.status, "unconfirmed" in plan.json), (200, False), plan.raw)
 
-    def test_any_node_confirms_when_the_first_is_dead(self):
+    def test_any_node_confirms_when_the_first_is_dead(self) -> None:
         self.half()
         self.a.stop(signal.SIGKILL)
         self.assertEqual(self.confirm(self.b, 2), 200)
@@ -83,7 +89,7 @@ class Unconfirmed(unittest.TestCase):
         wait_for("the first hears of it", lambda: self.head(self.a) == (2, "in_force") and self.state(self.a) == "agreed")
         self.assertEqual(self.head(self.b), (2, "in_force"))
 
-    def test_any_node_rolls_back_when_the_first_is_dead(self):
+    def test_any_node_rolls_back_when_the_first_is_dead(self) -> None:
         self.half("60s")
         self.a.stop(signal.SIGKILL)
         answer = self.b.ask("POST", "/v1/versions/1/rollback", {"reason": "no"}, {"If-Match": "*"})
@@ -91,7 +97,7 @@ class Unconfirmed(unittest.TestCase):
         self.a.start()
         wait_for("agreement", lambda: self.head(self.a) == self.head(self.b) == (3, "in_force"))
 
-    def test_the_deadline_ends_at_a_node_whose_first_is_dead(self):
+    def test_the_deadline_ends_at_a_node_whose_first_is_dead(self) -> None:
         self.half()
         self.a.stop(signal.SIGKILL)
         wait_for("the rollback", lambda: self.head(self.b) == (3, "in_force"), 20)
@@ -99,7 +105,7 @@ class Unconfirmed(unittest.TestCase):
         self.a.start()
         wait_for("one version for both", lambda: self.state(self.a) == "agreed" and self.head(self.a) == (3, "in_force"))
 
-    def test_a_rollback_reaches_a_peer_that_has_a_wrong_address_of_its_maker(self):
+    def test_a_rollback_reaches_a_peer_that_has_a_wrong_address_of_its_maker(self) -> None:
         own = re.search(r'ams-1.*?api = "(.*?)"', self.text, re.S)[1]
         with socket.create_server(("127.0.0.1", free_port())) as taken:
             wrong = f"https://127.0.0.1:{taken.getsockname()[1]}"
@@ -111,7 +117,7 @@ class Unconfirmed(unittest.TestCase):
         self.assertEqual(self.a.log().count("rollback-handed-over"), 1)
         self.assertNotIn("rollback-handed-over", self.b.log())
 
-    def test_automatic_rollbacks_on_both_sides_of_a_cut_are_one_version(self):
+    def test_automatic_rollbacks_on_both_sides_of_a_cut_are_one_version(self) -> None:
         self.half()
         self.cut(True)
         for n in (self.a, self.b):
@@ -121,7 +127,7 @@ class Unconfirmed(unittest.TestCase):
         records = [n.ask("GET", "/v1/versions/3").json for n in (self.a, self.b)]
         self.assertEqual(*({k: r[k] for k in ("digest", "time", "effective", "author", "reason")} for r in records))
 
-    def test_joined_versions_have_one_deadline_and_go_back_together(self):
+    def test_joined_versions_have_one_deadline_and_go_back_together(self) -> None:
         self.half("8s")
         answer = self.b.apply(self.b.files(FIRST, "# other words"), query="?wait=all", pending="join", confirm_within="4s")
         self.assertEqual((answer.status, answer.json["version"]["state"]), (201, "unconfirmed"), answer.raw)
@@ -132,14 +138,14 @@ class Unconfirmed(unittest.TestCase):
             wait_for("the rollback", lambda: self.head(n) == (4, "in_force"), 20)
             self.assertEqual(n.ask("GET", "/v1/config").json["digest"], first)
 
-    def test_confirming_joined_versions_at_the_other_node_keeps_both(self):
+    def test_confirming_joined_versions_at_the_other_node_keeps_both(self) -> None:
         self.half("8s")
         self.b.apply(self.b.files(FIRST, "# other words"), query="?wait=all", pending="join")
         self.assertEqual(self.confirm(self.a, 3), 200)
         time.sleep(9)
         wait_for("both have it", lambda: self.head(self.a) == self.head(self.b) == (3, "in_force"))
 
-    def test_confirm_pending_keeps_the_earlier_version_at_both(self):
+    def test_confirm_pending_keeps_the_earlier_version_at_both(self) -> None:
         self.half("8s")
         text = self.a.files(*HALF)["weir.conf"].replace(FIRST, "# other words")
         answer = self.b.apply({**self.a.files(), "weir.conf": text}, query="?wait=all", pending="confirm")
@@ -147,7 +153,7 @@ class Unconfirmed(unittest.TestCase):
         time.sleep(9)
         self.assertEqual((self.head(self.a), self.head(self.b)), ((3, "in_force"), (3, "in_force")))
 
-    def test_a_confirmation_wins_over_automatic_rollbacks_after_a_cut(self):
+    def test_a_confirmation_wins_over_automatic_rollbacks_after_a_cut(self) -> None:
         for confirms, other in ((self.a, self.b), (self.b, self.a)):
             number = self.head(self.a)[0] + 1
             half = self.a.apply(self.a.files(*HALF), query="?wait=all", confirm_within="6s")
@@ -164,7 +170,7 @@ class Unconfirmed(unittest.TestCase):
             self.a.ask("POST", "/v1/versions/1/rollback?wait=all", {"reason": "again", "confirm_within": "none"}, {"If-Match": "*"})
             wait_for("agreement", lambda: all(self.state(n) == "agreed" for n in (self.a, self.b)))
 
-    def test_a_persons_change_wins_over_an_automatic_rollback_after_a_cut(self):
+    def test_a_persons_change_wins_over_an_automatic_rollback_after_a_cut(self) -> None:
         self.half("6s")
         self.cut(True)
         text = self.a.files(*HALF)["weir.conf"].replace(FIRST, "# other words")
@@ -176,7 +182,7 @@ class Unconfirmed(unittest.TestCase):
         for n in (self.a, self.b):
             self.assertIn("# other words", n.ask("GET", "/v1/config").json["files"]["weir.conf"])
 
-    def test_the_loser_of_a_divergence_stays_visible(self):
+    def test_the_loser_of_a_divergence_stays_visible(self) -> None:
         self.cut(True)
         for n, words in ((self.a, "# one"), (self.b, "# two")):
             self.assertEqual(n.apply(n.files(FIRST, words)).status, 201)
