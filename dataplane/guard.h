@@ -53,9 +53,9 @@ struct guard_backend {
 	uint32_t weight;  /**< 0 when it is drained: it may leave without asking */
 	uint8_t sees;     /**< enum guard_sees */
 	uint8_t says;     /**< enum guard_says */
-	uint8_t down_why; /**< enum effect_why: why it is down, if not by its check's word; else 0 */
+	uint8_t down_why; /**< enum effect_why: why it is down, if not by its check; else 0 */
 	bool known;       /**< it was in the tables before, so that alive means something */
-	bool dead; /**< its check took it out of force: it stays out while there is no new verdict */
+	bool dead;        /**< its check took it out: it stays out without a new verdict */
 	bool alive;       /**< in: is in force; out: is to be in force */
 	uint8_t why;      /**< out: enum effect_why */
 	bool good;        /**< in and out: it is up, unchecked, or in force without a verdict */

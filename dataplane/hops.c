@@ -26,7 +26,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 
-#define TICK_MS         1000u /* of the tick that keeps next hops in use, and before a repeated request */
+#define TICK_MS         1000u  /* of the tick, and before a failed request is repeated */
 #define SETTLE_MS       20u    /* collects the messages of one change */
 #define USES_PER_TICK   2048u  /* a message to the kernel each */
 #define ROUTES_PER_TURN 128u   /* a request and its answer each */

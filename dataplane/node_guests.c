@@ -214,7 +214,10 @@ static bool read_named(const struct taking *t, const char **at, struct owners_gu
 	return true;
 }
 
-/* Slots must ascend: owners_take() walks them together with its own, and a slot may not come twice. */
+/*
+ * Slots must ascend: owners_take() walks them together with its own, and a slot may not come
+ * twice.
+ */
 static int take_slot(struct taking *t, const char *at)
 {
 	struct owners_guests g = { 0 };

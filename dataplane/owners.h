@@ -89,8 +89,8 @@ struct owners_set {
 	int64_t until_ms; /**< wall clock: when the claims of its owners end, after the set */
 	const struct owners_member *members; /**< borrowed for the call */
 	size_t n_members;
-	const uint16_t *
-	        filled; /**< ring_fill() of the members by weight, [n_slots], borrowed; NULL: not made yet */
+	/** ring_fill() of the members by weight, [n_slots], borrowed; NULL: not made yet. */
+	const uint16_t *filled;
 };
 
 /** Times of a pool, and of the UDP services that it serves. */

@@ -4,8 +4,8 @@
  *
  * A packet reads the slot's hot word first and its cold part afterwards, without a lock. So the
  * order of stores is the only protection (the readers' side is in fwd/owner.h):
- *   - a claim is stored before the hot word that makes its base an earlier owner: a packet that sees
- *     the new owner sees the claim of the old one;
+ *   - a claim is stored before the hot word that makes its base an earlier owner: a packet that
+ *     sees the new owner sees the claim of the old one;
  *   - a claim is ended after the hot word that gives the slot back to its base: no claim ends while
  *     the hot word names another owner.
  *

@@ -5,8 +5,8 @@
  * of tables (node.h).
  *
  * Long work must not delay a death. So documents are read in a thread (draft.h), and work on the
- * loop yields between its steps (node_breathe()). Each failure is logged once and tried again; packets
- * are forwarded meanwhile as before.
+ * loop yields between its steps (node_breathe()). Each failure is logged once and tried again;
+ * packets are forwarded meanwhile as before.
  */
 #include "dataplane/process.h"
 

@@ -256,8 +256,8 @@ static void deal_rest(uint64_t *held, size_t n_slots, struct asker *askers, size
 }
 
 /*
- * Find the matching: a backend that loses a slot is queued again, until no backend has anything left to
- * ask.
+ * Find the matching: a backend that loses a slot is queued again, until no backend has anything
+ * left to ask.
  */
 static void match(uint64_t *held, size_t n_slots, struct asker *askers, size_t n, uint16_t *ranks)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The workers as a group (DPDK: lcores). Implemented in dpdk/crew.c. The control thread, which is the
- * loop's, calls all of this.
+ * The workers as a group (DPDK: lcores). Implemented in dpdk/crew.c. The control thread, which is
+ * the loop's, calls all of this.
  */
 #ifndef WEIR_DATAPLANE_DPDK_CREW_H
 #define WEIR_DATAPLANE_DPDK_CREW_H

@@ -250,7 +250,8 @@ static void a_port_that_goes_on_as_it_was_is_degraded(void **state)
 	strcpy(p->port_why[1], "there is no PCI device 0000:02:00.0");
 	conditions_state(p);
 	assert_int_equal(n_stated, 2);
-	assert_non_null(strstr(stated[0], "degraded port-not-changed eth0: the port still forwards"));
+	assert_non_null(
+	        strstr(stated[0], "degraded port-not-changed eth0: the port still forwards"));
 	assert_non_null(strstr(stated[1], "degraded port-not-changed eth1: "));
 	assert_non_null(strstr(stated[1], "; the last try: there is no PCI device 0000:02:00.0"));
 	kernel[0].up = false; /* what is worse goes before; the other one still forwards */
@@ -284,8 +285,8 @@ static void other_troubles_are_stated_with_what_to_do(void **state)
 	assert_string_equal(stated[1],
 	                    "degraded hash-key-mismatch weir-dataplane: the key in use stays, the "
 	                    "file is not used: hash.key: 3 digits");
-	assert_non_null(
-	        strstr(stated[2], "degraded port-macs-full : there is no room for 3 MAC addresses"));
+	assert_non_null(strstr(stated[2],
+	                       "degraded port-macs-full : there is no room for 3 MAC addresses"));
 	assert_non_null(strstr(stated[2], "use fewer macvlans on the ports"));
 }
 
