@@ -45,8 +45,8 @@ struct process {
 	size_t macs_left_out;  /**< own MAC addresses that the tables have no room for (macs.h) */
 	bool document_again;   /**< the document changed while it was read */
 	struct loop_timer tick, second, retry, told, see, show;
-	uint64_t shown,
-	        shown_ms; /**< number of decisions on the effect page, and when it was written */
+	uint64_t shown;    /**< number of decisions on the effect page */
+	uint64_t shown_ms; /**< when the effect page was last written */
 	unsigned seconds;
 	struct believed believed;
 	char refused[PLAN_WHY_MAX]; /**< why the last document was refused, or "" */
