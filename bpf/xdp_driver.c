@@ -142,7 +142,7 @@ static void tables(const struct driver *d, struct fwd_tables *out)
 	*out = d->now.tables;
 }
 
-static void sizes(const struct driver *d, struct driver_sizes *out)
+static void copy_sizes(const struct driver *d, struct driver_sizes *out)
 {
 	*out = d->now.sizes;
 }
@@ -340,7 +340,7 @@ static bool carries(const struct driver *d, const struct port *p)
 	       link.xdp.ifindex == p->shown.ifindex && link.prog_id == prog.id;
 }
 
-static size_t ports(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX])
+static size_t read_ports(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX])
 {
 	for (size_t i = 0; i < d->n_ports; i++) {
 		out[i] = d->ports[i].shown;
@@ -502,10 +502,10 @@ const struct driver_ops driver_xdp = {
 	.name = "xdp",
 	.open = open_driver,
 	.tables = tables,
-	.sizes = sizes,
+	.sizes = copy_sizes,
 	.attach = attach,
 	.detach = detach,
-	.ports = ports,
+	.ports = read_ports,
 	.resize_begin = resize_begin,
 	.resize_commit = resize_commit,
 	.grace = grace,

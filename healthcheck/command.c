@@ -279,7 +279,7 @@ static json_t *do_check(struct checker *c, const json_t *request)
 	return answer;
 }
 
-static json_t *answer(struct checker *c, const json_t *request)
+static json_t *answer_request(struct checker *c, const json_t *request)
 {
 	const char *what = json_string_value(json_object_get(request, "do"));
 
@@ -297,7 +297,7 @@ static json_t *answer(struct checker *c, const json_t *request)
 char *command_answer(struct checker *c, const char *line, size_t length)
 {
 	json_t *request = json_read(line, length, JSON_REJECT_DUPLICATES, NULL);
-	json_t *a = request ? answer(c, request) : refuse("not a JSON object in one line");
+	json_t *a = request ? answer_request(c, request) : refuse("not a JSON object in one line");
 	char *text = a ? json_dumps(a, JSON_COMPACT) : NULL;
 
 	json_decref(request);
