@@ -40,10 +40,7 @@ struct held {
 	uint32_t prog_id, ifindex;
 	uint64_t loaded_ns;
 };
-#define HELD_NOTHING                                                                               \
-	{                                                                                          \
-		-1, -1, -1, -1, -1, 0, 0, 0                                                        \
-	}
+static const struct held held_nothing = { -1, -1, -1, -1, -1, 0, 0, 0 };
 
 static const struct {
 	const char *word, *help;
@@ -146,7 +143,7 @@ static void take_maps(struct held *h, const uint32_t *ids, uint32_t n)
 /* Open what the pin at @p path holds. 0, -ENOENT or -errno */
 static int held_open(const char *path, struct held *out)
 {
-	struct held h = HELD_NOTHING;
+	struct held h = held_nothing;
 	struct bpf_link_info link = { 0 };
 	struct bpf_prog_info prog = { 0 };
 	uint32_t ids[MAPS_MAX] = { 0 }, size = sizeof(link);
@@ -420,7 +417,7 @@ int agent_attach(const char *ifname, const struct agent_options *options,
                  char error[AGENT_ERROR_MAX])
 {
 	struct weir_agent_bpf *skel = NULL;
-	struct held old = HELD_NOTHING;
+	struct held old = held_nothing;
 	char path[PIN_PATH_MAX];
 	bool native = false, stale = false;
 	unsigned ifindex = 0;

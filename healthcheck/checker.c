@@ -496,9 +496,7 @@ static void inherit(struct checker *c, struct target *t, const struct saved_word
 /* When a target that has just come into the table is probed next. */
 static void start(struct checker *c, struct target *t, uint64_t now_ms)
 {
-	bool is_new = !t->due_ms;
-
-	if (is_new)
+	if (!t->due_ms)
 		t->due_ms = pace_first(&t->pace, now_ms, t->id >> 16, c->targets->n, t->restored);
 	else if (t->due_ms < now_ms)
 		t->due_ms = pace_first(&t->pace, now_ms, t->id >> 16, c->targets->n, true);
