@@ -299,7 +299,6 @@ def fail_static(demo: Demo) -> None:
 
 def stop_crowd(demo: Demo) -> None:
     demo.crowd.process.stop(20)
-    time.sleep(0.5)
     demo.crowd.read()
 
 

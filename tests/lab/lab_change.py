@@ -84,9 +84,11 @@ def held_by_guard(report: Report, node: Node, plan: planning.Plan, victim: Backe
         return next((b["effect"] for p in pools for b in p["backends"]
                      if b["name"] == victim.name and b["observation"]["state"] == "down"), None)
     wait_until(effect, 20, f"{victim.name} is seen to be down", 0.2)
-    time.sleep(2)  # what is in force is published each second
-    seen = effect()
-    report.equal((seen["state"], seen["why"]), ("serving", "held by guard min_healthy"), "status says which guard holds it")
+
+    def held() -> bool:
+        seen = effect()
+        return bool(seen) and (seen["state"], seen["why"]) == ("serving", "held by guard min_healthy")
+    report.wait(held, 10, "status says which guard holds it", 0.2)
     name = f"{plan.sites[0].pool}/{victim.name}"
     text = weir(node, "why", "backend", name)[1]
     report.check("held by guard min_healthy" in text, "weir why says so, too", text[:400])

@@ -84,9 +84,8 @@ def bad_files(report: Report, server: name_servers.Weir) -> None:
     with open(server.path("state/effective.conf"), encoding="utf-8") as good:
         document = good.read()
     server.write("state/effective.conf", document[:len(document) // 2])
-    time.sleep(0.5)
-    report.check(message.Answer(server.ask(soa)).answer and server.control(do="status")["load"]["error"] != "",
-                 "half a document is refused, the old one stays")
+    report.wait(lambda: server.control(do="status")["load"]["error"] != "", 5, "half a document is refused")
+    report.check(message.Answer(server.ask(soa)).answer, "the old one stays")
     server.write("state/effective.conf", document)
 
 

@@ -136,7 +136,7 @@ def transfer(report: Report, stage: Stage, what: str, size: int, timeout_s: floa
     with open(source, "wb") as f:
         f.write(random.Random(2).randbytes(size))
     server = router.start("server", ["socat", "-u", f"FILE:{source}", "TCP-LISTEN:2222,reuseaddr"])
-    time.sleep(0.5)
+    wait_until(lambda: ":2222 " in router.run(["ss", "-ltn"]), 10, "the server listens")
     node.run(["timeout", str(timeout_s), "socat", "-u", f"TCP:{site.gateway4}:2222", f"CREATE:{got}"], check=False)
     server.stop()
     with open(source, "rb") as a, open(got, "rb") as b:

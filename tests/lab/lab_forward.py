@@ -194,9 +194,7 @@ def strangers(report: Report, stage: Stage) -> None:
     before = weir_counts(stage.node)["reasons"]
     done = subprocess.run(client.enter + ["curl", "-s", "-m", "1", f"http://{plan.vip4}:81/"], capture_output=True)
     report.equal(done.returncode, 28, "a VIP's port without a service is silent: the kernel never hears of it")
-    time.sleep(1.5)
-    after = weir_counts(stage.node)["reasons"]
-    report.check(after["no_service"] > before["no_service"], "and counted by name", after["no_service"])
+    report.wait(lambda: weir_counts(stage.node)["reasons"]["no_service"] > before["no_service"], 5, "and counted by name")
 
 
 def kernel_sees_no_vip(report: Report, dump: typing.Any) -> None:

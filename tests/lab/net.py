@@ -344,8 +344,9 @@ def remove_namespace(ns: str) -> None:
                 os.kill(int(pid), number)
             except ProcessLookupError:
                 pass
-        if pids:
-            time.sleep(0.2)
+        until = time.monotonic() + 1
+        while pids and call(["ip", "netns", "pids", ns], check=False).split() and time.monotonic() < until:
+            time.sleep(0.02)
     call(["ip", "netns", "del", ns], check=False)
 
 
