@@ -83,7 +83,7 @@ static void state_conditions(struct process *p)
 	conditions_end(p->stats);
 }
 
-/* Why the newest document is refused: its first mistake, or the error. */
+/* Keep why the newest document is refused: its first error, or the errno's text. */
 static void keep_refusal(struct process *p, int rc, const struct model_mistakes *mistakes)
 {
 	model_mistakes_say(mistakes, p->refused, sizeof(p->refused));

@@ -140,7 +140,7 @@ int targets_lay_out(const struct targets *t, struct health_page *page);
 
 /* Mark the targets with what is known of VIPs. @return whether any has changed */
 bool targets_mark_vips(struct targets *t, const struct vips *v);
-/* Count each pool's targets anew. */
+/* Count each pool's targets again. */
 void targets_tally(struct targets *t);
 
 /*

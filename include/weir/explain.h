@@ -41,13 +41,13 @@ struct explanation {
 	size_t n_records;
 	char **records; /**< the answer's records, "section owner ttl class type data" */
 	size_t n_mistakes;
-	char **mistakes; /**< of the document or its zones; with any of them the rest may be empty */
+	char **mistakes; /**< errors of the document or its zones; with any, the rest may be empty */
 };
 
 /**
  * Explain one question.
- * @param out given; free with explain_free(). Also on -EINVAL with mistakes in it
- * @return 0; -EINVAL (name or type is none: one mistake says so; or document or zones are refused);
+ * @param out given; free with explain_free(). Also on -EINVAL, with the errors in it
+ * @return 0; -EINVAL (no such name or type: one error says so; or document or zones are refused);
  *         -ENOENT without a document; or -errno
  */
 int explain_dns(const struct proc_dirs *dirs, const struct explain_request *request,

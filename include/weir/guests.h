@@ -30,7 +30,7 @@ struct guests_told {
 };
 
 /**
- * Read what was told after @p after_ms.
+ * Read the peer's text if it was written after @p after_ms.
  * @return 0, -ENOENT (nothing yet), -EPROTO (another file) or -errno
  */
 int guests_read(const char *run_dir, uint64_t after_ms, struct guests_told *out);

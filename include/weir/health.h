@@ -131,7 +131,7 @@ uint64_t health_target_service(const char *service, const char *site, bool ip4);
 /**
  * Writer: make @p page hold exactly @p targets (health_target_*(), each once). A target that was
  * there keeps its place and word; a new one starts with word 0. When too many places have been
- * given up all are laid out anew, words kept. Counts generation up twice if anything changed;
+ * given up all are laid out again, words kept. Counts generation up twice if anything changed;
  * publishing the page is the caller's. @return 0, -ENOSPC for more than HEALTH_TARGETS_MAX (nothing
  * changed) or -ENOMEM
  */

@@ -297,7 +297,7 @@ struct model {
 	struct arena *arena;           /**< owns all of it */
 };
 
-/** One mistake in a document, as it is told to the person who made it. */
+/** One error in a document, in words for the person who wrote it. */
 struct model_mistake {
 	const char *file;
 	unsigned line;     /**< 0: the file as a whole */
@@ -306,11 +306,11 @@ struct model_mistake {
 	        message; /**< what was found and what was expected, with a near name if there is one */
 };
 
-/** Mistakes, in an arena of their own; at most 1,000 are kept, all are counted. */
+/** Errors, in an arena of their own; at most 1,000 are kept, all are counted. */
 struct model_mistakes {
 	struct model_mistake *items;
 	size_t n_items, n_total;
-	bool denied; /**< this user may not read one of the files: another would find no mistake there */
+	bool denied; /**< this user may not read one of the files; another user might find no error */
 	struct arena *arena;
 };
 
@@ -321,7 +321,7 @@ struct model_mistakes {
  * @param node     which node we are; NULL: any (self is NULL then)
  * @param out      given; untouched on failure
  * @param mistakes given, also on success (empty then); free with model_mistakes_free()
- * @return 0, -EINVAL with mistakes, or -errno
+ * @return 0, -EINVAL with errors, or -errno
  */
 int model_read_config(const char *path, const char *node, struct model **out,
                       struct model_mistakes *mistakes);
@@ -330,8 +330,8 @@ int model_read_config(const char *path, const char *node, struct model **out,
  * As model_read_config(), for a configuration that is not where its secrets are: the cluster's key
  * is found below @p key_dir; NULL: below the configuration's own directory.
  *
- * @param key_expected  fingerprint that the key must have: another key, or none, is no mistake then
- *                      (model.key_state); NULL or "": any key is right, and none is a mistake
+ * @param key_expected  fingerprint that the key must have: another key, or none, is no error then
+ *                      (model.key_state); NULL or "": any key is right, and none is an error
  */
 int model_read_laid_out(const char *path, const char *key_dir, const char *key_expected,
                         const char *node, struct model **out, struct model_mistakes *mistakes);
@@ -355,7 +355,7 @@ bool model_key_keep(struct model *m, const struct model *before);
  * Read a configuration's text from memory, as model_read_config() reads a file.
  *
  * @param text  borrowed for the call; @p n bytes, need not end in a NUL
- * @param name  what mistakes call the text, "weir.conf"
+ * @param name  what errors call the text, "weir.conf"
  * @param dir   where includes, zone files and keys are found
  */
 int model_read_text(const char *text, size_t n, const char *name, const char *dir, const char *node,
@@ -392,11 +392,11 @@ int model_write_effective(const struct model *m, const char *path);
  */
 char *model_text(const struct model *m);
 
-/** Add a mistake that was found elsewhere, such as in a zone file; texts are copied. */
+/** Add an error that was found elsewhere, such as in a zone file; texts are copied. */
 void model_mistakes_add(struct model_mistakes *mistakes, const char *file, unsigned line,
                         const char *field, const char *message);
 /**
- * Say the first mistake in one line: "FILE:LINE: FIELD: MESSAGE", and how many more there are. It
+ * Write the first error in one line: "FILE:LINE: FIELD: MESSAGE", and how many more there are. It
  * is cut to @p size. Without one @p out is "".
  */
 void model_mistakes_say(const struct model_mistakes *mistakes, char *out, size_t size);

@@ -29,7 +29,7 @@ enum ramp_how {
 
 struct ramp_record {
 	char id[MODEL_ID_MAX]; /**< the override's */
-	uint64_t generation;   /**< likewise: another one begins anew */
+	uint64_t generation;   /**< likewise: with another one the ramp starts again */
 	int64_t at_ms;         /**< the instant of the schedule that is in force */
 	enum ramp_how how;
 };

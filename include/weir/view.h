@@ -37,10 +37,10 @@ void view_set_good_until_ms(struct view_page *page, uint64_t at_ms);
 
 /** Enough for a target or a word in hex. */
 #define VIEW_HEX_MAX 17
-/** Write @p value as 16 digits, as views are told between nodes. */
+/** Write @p value as 16 digits, as nodes send words to each other. */
 void view_hex(uint64_t value, char out[VIEW_HEX_MAX]);
 /**
- * Read a word as another node tells it: exactly 16 lower-case hex digits, a state that is one;
+ * Read a word as another node sends it: exactly 16 lower-case hex digits, a state that is one;
  * a reason not known here becomes none, unknown bits are dropped.
  * @param text  NULL is no word
  * @return whether it is one; @p out untouched if not

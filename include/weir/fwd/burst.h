@@ -10,7 +10,7 @@
  *   1. fetch the frames' headers
  *   2. parse and find the service; then hash the flows of the commonest shape together
  *   3. find and fetch the slot
- *   4. read the hot word; fetch backend and counters and, where the slot looks further, its
+ *   4. read the hot word; fetch backend and counters and, where the slot is unsettled, its
  *      cold part and the set of exceptions
  *   5. carry out, frame by frame: an *easy* frame goes where its slot led in stage 4 by the
  *      short way (easy.h), any other is decided on as a whole
@@ -147,7 +147,7 @@ FWD_INLINE void fwd_burst_fetch_slots(const struct fwd_tables *t, const struct f
 	}
 }
 
-/** Stage 4: fetch what is remembered in a slot that looks further. */
+/** Stage 4: fetch what is remembered in an unsettled slot. */
 FWD_INLINE void fwd_burst_fetch_owners(const struct fwd_tables *t, const struct fwd_root *root,
                                        const struct fwd_verdict *v)
 {
@@ -164,7 +164,7 @@ FWD_INLINE void fwd_burst_fetch_owners(const struct fwd_tables *t, const struct 
 	}
 }
 
-/** Stage 4 of one frame: where the slot leads. A slot that looks further is for the last stage. */
+/** Stage 4 of one frame: where the slot leads. An unsettled slot is for the last stage. */
 FWD_INLINE void fwd_burst_fetch_backend(const struct fwd_tables *t, const struct fwd_root *root,
                                         struct fwd_verdict *v, bool *easy)
 {

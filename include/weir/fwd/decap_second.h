@@ -4,9 +4,9 @@
  * Second chance at a backend's agent: whether a packet that names earlier owners of its slot
  * is for a connection of this host, and if not, its way to the next owner.
  *
- * After decap_parse(). A list is followed at most to its end, each step costs one hop and
- * answers one packet with one of the same length: so a forged one gains nothing. What
- * no socket can be looked up for (neither TCP nor an error about it) stays here.
+ * After decap_parse(). A list is followed at most to its end. Each step costs one hop and turns one
+ * packet into one of the same length, so a forged list gains nothing. A packet for which no socket
+ * can be looked up (neither TCP nor an error about it) stays here.
  *
  * The target defines decap_owner_accepted() and decap_socket().
  */
@@ -74,7 +74,7 @@ DECAP_INLINE int decap_address(const unsigned char *at, const unsigned char *end
 
 /** What stands behind an IP header. */
 struct decap_l4 {
-	unsigned int off; /**< from the IP header on; 0: it cannot be told */
+	unsigned int off; /**< from the IP header on; 0: not known */
 	unsigned int protocol;
 };
 

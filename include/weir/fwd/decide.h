@@ -29,7 +29,7 @@ struct fwd_verdict {
 	enum fwd_reason reason;
 	uint64_t fragment_hash; /**< of a fragment: its datagram's */
 	uint32_t count;         /**< of a later fragment: its service's counter */
-	uint32_t event;         /**< enum owner_event: what was met in a slot that looks further */
+	uint32_t event;         /**< enum owner_event: what was met in an unsettled slot */
 	uint64_t owners; /**< earlier owners that the packet names, as in owner_list.earlier */
 };
 
@@ -171,7 +171,7 @@ FWD_INLINE uint32_t fwd_decide_listed(const struct fwd_tables *t, const struct f
 	return hot & FWD_SLOT_BACKEND;
 }
 
-/** The owner of a flow in a slot that looks further; counts what was met there. */
+/** The owner of a flow in an unsettled slot; counts what was met there. */
 FWD_INLINE uint32_t fwd_decide_further(const struct fwd_tables *t, const struct fwd_pool *pool,
                                        const struct fwd_parsed *p, uint16_t hot,
                                        struct fwd_verdict *v)

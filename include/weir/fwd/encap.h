@@ -38,7 +38,7 @@ FWD_INLINE uint32_t fwd_outer_len(bool is4, bool gue)
 
 /**
  * What a backend's tunnel takes of the way's MTU at most, whatever a packet's own outer header
- * measures: a sender that is told what fits must be able to rely on it.
+ * measures: a sender that has learned what fits must be able to rely on it.
  */
 FWD_INLINE uint32_t fwd_overhead(const struct fwd_backend *b)
 {

@@ -96,7 +96,7 @@ _Static_assert(sizeof(struct owner_list) ==
                "the claim on UDP flows is the same in every pool");
 
 /**
- * X(NAME, "label", "sentence"): what a packet met in a slot that looks further. At most
+ * X(NAME, "label", "sentence"): what a packet met in an unsettled slot. At most
  * one for each packet; none in the steady state. Counted in fwd_cpu.event[].
  */
 #define OWNER_EVENTS(X)                                                                            \
@@ -519,7 +519,7 @@ FWD_INLINE struct owner_pick owner_memoryless(const struct owner_ask *ask, const
 }
 
 /**
- * The backend of a flow in a slot that looks further.
+ * The backend of a flow in an unsettled slot.
  *
  * @param ask   time, and the pool's or service's times
  * @param f     the flow's packet

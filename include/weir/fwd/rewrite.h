@@ -6,7 +6,7 @@
  * Forwarding decrements the inner TTL or hop limit, in each mode, then puts Ethernet, one or two
  * VLAN tags if the next hop is behind them, and the outer header of a tunnel in front. An answer
  * goes back where its question came from. A packet for the kernel leaves as it came. All pointers
- * are taken anew once the frame has been moved.
+ * are derived again once the frame has been moved.
  */
 #ifndef WEIR_FWD_REWRITE_H
 #define WEIR_FWD_REWRITE_H
