@@ -18,13 +18,14 @@
 	X(CHECKSUM, "outer-checksum", 1, "a tunnel whose outer IPv4 header checksum is wrong")     \
 	X(FRAGMENT, "outer-fragment", 1, "a tunnel that was fragmented on its way")                \
 	X(GUE_HEADER, "gue-header", 1, "GUE with a variant, type or flag not known here")          \
-	X(INNER, "inner-malformed", 1, "a tunnel whose inner header is none or does not fit")      \
+	X(INNER, "inner-malformed", 1, "a tunnel whose inner header is missing or does not fit")   \
 	X(ECN, "ecn-illegal", 1, "congestion marked outside of a packet that is not ECN-capable")  \
 	X(ROOM, "no-room", 1, "the frame could not be moved")                                      \
 	X(OWNED, "owned", 0, "GUE that names earlier owners, taken off: its connection is here")   \
 	X(LAST, "last-owner", 0,                                                                   \
-	  "GUE that names earlier owners, taken off: nobody is left to ask")                       \
-	X(PASSED_ON, "passed-on", 0, "a segment of no connection here, sent to the next owner")    \
+	  "GUE that names earlier owners, taken off: no further owner is left")                    \
+	X(PASSED_ON, "passed-on", 0,                                                               \
+	  "a segment without a connection here, sent to the next owner")                           \
 	X(OWNERS_VERSION, "owners-version", 1, "a list of owners in a form not known here")        \
 	X(OWNERS_COUNT, "owners-count", 1, "a list of no or too many owners, or at none of them")  \
 	X(OWNERS_LENGTH, "owners-length", 1, "a list of owners that does not fill GUE's header")   \

@@ -50,26 +50,25 @@ enum fwd_kind {
 	X(NO_NEXT_HOP, DROP, "no_next_hop", "the way to the backend is not known")                  \
 	X(NO_SOURCE, DROP, "no_source", "no tunnel source of the backend's address family")         \
 	X(TOO_BIG, DROP, "too_big",                                                                 \
-	  "too big for the tunnel, and nobody may be told: an ICMP error, no single sender, or "    \
+	  "too big for the tunnel, and not answered: an ICMP error, no single sender, or "          \
 	  "an MTU below the family's least")                                                        \
 	X(NO_ROOM, DROP, "no_room", "the driver has no room for the outer header")                  \
 	X(NO_TABLES, DROP, "no_tables", "the tables contradict themselves")                         \
 	X(KERNEL_POLICED, DROP, "kernel_policed",                                                   \
-	  "for the kernel, but more of its class came than it is given (DPDK)")                     \
-	X(KERNEL_REFUSED, DROP, "kernel_refused",                                                   \
-	  "for the kernel, whose TAP did not take it (DPDK)")                                       \
-	X(NOT_SENT, DROP, "not_sent", "the port to send it by is full or none of ours (DPDK)")      \
+	  "for the kernel, but over the limit of its class (DPDK)")                                 \
+	X(KERNEL_REFUSED, DROP, "kernel_refused", "for the kernel, but its TAP refused it (DPDK)")  \
+	X(NOT_SENT, DROP, "not_sent", "the port to send it by is full or is not ours (DPDK)")       \
 	X(SEGMENTED, DROP, "segmented", "longer than a buffer: beyond the node's mtu (DPDK)")       \
 	X(TOO_BIG_TOLD, TX, "too_big_told",                                                         \
-	  "too big for the tunnel: the sender is told what fits (RFC 1191, 8201)")                  \
+	  "too big for the tunnel: an ICMP error names what fits (RFC 1191, 8201)")                 \
 	X(TOO_BIG_UNTOLD, DROP, "too_big_untold",                                                   \
-	  "as too_big_told, but enough are sent in this second")                                    \
+	  "as too_big_told, but this second's limit of answers is used up")                         \
 	X(FRAGMENT_FOLLOWED, TX, "fragment_followed",                                               \
 	  "fragment sent to where its datagram's first one went")                                   \
 	X(TUNNEL_TOO_BIG, DROP, "tunnel_too_big",                                                   \
 	  "ICMP error: a packet of our tunnels was too big for the way to its backend")             \
 	X(TUNNEL_TOO_BIG_REFUSED, DROP, "tunnel_too_big_refused",                                   \
-	  "the same, with an MTU that is not to be believed")                                       \
+	  "the same, with an implausible MTU")                                                      \
 	X(TUNNEL_UNREACHABLE, DROP, "tunnel_unreachable",                                           \
 	  "ICMP error: a packet of our tunnels could not be delivered")                             \
 	X(TUNNEL_EXPIRED, DROP, "tunnel_expired",                                                   \
