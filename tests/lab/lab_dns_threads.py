@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import struct
 import sys
 import threading
 import time
 import typing
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "dns"))
+import layout  # noqa: E402
 import message  # noqa: E402
 import name_servers  # noqa: E402
 from lab_dns import Load  # noqa: E402
@@ -21,20 +21,12 @@ ZONE = "$TTL 60\n@ SOA ns root {serial} 3600 900 604800 60\n@ NS ns\nns A 192.0.
        + "".join(f"h{i} A 192.0.2.{i % 250 + 1}\n" for i in range(1000))
 NAMES = ["www.shop.test"]
 RATE = 5000
-STATS_ENTRY = struct.Struct("64s128s96sIIQ")  # include/weir/stats.h
 
 
 def counts(server: name_servers.Server, name: str) -> dict[typing.Any, typing.Any]:
     """label value -> count, of the words NAME of weir-dns's stats page."""
-    with open(server.path("run/stats.dns.page"), "rb") as page:
-        data = page.read()
-    at, found = data.find(name.encode() + b"\0"), {}
-    while 0 <= at <= len(data) - STATS_ENTRY.size:
-        entry = STATS_ENTRY.unpack_from(data, at)
-        if entry[0].rstrip(b"\0").decode() == name and entry[4]:
-            found[entry[1].rstrip(b"\0").decode().partition("=")[2].strip('"')] = entry[5]
-        at += STATS_ENTRY.size
-    return found
+    return {labels.partition("=")[2].strip('"'): value
+            for (of, labels), value in layout.stats_of(server.path("run/stats.dns.page")).items() if of == name}
 
 
 def open_sockets(port: int, address: str = "127.0.0.1") -> tuple[typing.Any, typing.Any]:

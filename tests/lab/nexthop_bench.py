@@ -6,10 +6,12 @@ situation, looks at what the node says and does, and undoes it.
 """
 from __future__ import annotations
 
-import struct
+import ctypes
+import sys
 import time
 import typing
 
+import layout
 from net import LabError, say, wait_until
 from servers import pass_program
 
@@ -18,10 +20,7 @@ if typing.TYPE_CHECKING:
     from report import Report
     from world import Node, Site, World
 
-PAGE_HEADER_BYTES = 64  # base/page.h
-CONDITION = struct.Struct("40s136s264sQII")  # include/weir/condition.h
-CONDITIONS_HEAD = struct.Struct("QQQII")
-CONDITIONS_MAX = 64
+CONDITIONS = layout.read("include/weir/condition.h", "conditions")
 LEVELS = ("note", "degraded", "down")
 SEEN_S = 2.0  # status is correct so soon after the evidence
 SLACK_S = 1.5  # of a busy machine
@@ -34,20 +33,13 @@ class Condition(typing.NamedTuple):
     level: str
 
 
-def text_of(field: typing.Any) -> typing.Any:
-    return field.split(b"\0", 1)[0].decode()
-
-
 def conditions(node: Node, process: str = "dataplane") -> list[typing.Any]:
     """What a process states, from its page: a list of Condition."""
     with open(f"{node.run_dir}/conditions.{process}.page", "rb") as f:
         data = f.read()
-    bank_bytes = CONDITIONS_HEAD.size + CONDITIONS_MAX * CONDITION.size
-    sequence, = struct.unpack_from("Q", data, PAGE_HEADER_BYTES)
-    at = PAGE_HEADER_BYTES + 16 + sequence % 2 * bank_bytes
-    _, _, _, n, _ = CONDITIONS_HEAD.unpack_from(data, at)
-    rows = (CONDITION.unpack_from(data, at + CONDITIONS_HEAD.size + i * CONDITION.size) for i in range(n))
-    return [Condition(text_of(r[0]), text_of(r[1]), text_of(r[2]), LEVELS[r[4]]) for r in rows]
+    sequence = int.from_bytes(data[layout.PAGE_HEADER_BYTES:][:8], sys.byteorder)
+    bank = CONDITIONS.from_buffer_copy(data, layout.PAGE_HEADER_BYTES + 16 + sequence % 2 * ctypes.sizeof(CONDITIONS))
+    return [Condition(c.code.decode(), c.subject.decode(), c.text.decode(), LEVELS[c.level]) for c in bank.items[:bank.n]]
 
 
 def has_condition(node: Node, code: str, subject: str = "") -> bool:

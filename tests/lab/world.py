@@ -12,9 +12,9 @@ import os
 import shutil
 import signal
 import socket
-import struct
 import typing
 
+import layout
 import plan as planning
 from net import Host, Lab, LabError, Process, call, executable, wait_until
 from servers import Backend, Resolver, pass_program
@@ -23,8 +23,6 @@ if typing.TYPE_CHECKING:
     from net import Lab
 
 SITE_MTU = 1600  # room for 1,500 bytes inside a tunnel
-PAGE_HEADER_BYTES = 64  # base/page.h
-STATS_ENTRY = struct.Struct("64s128s96sIIQ")  # include/weir/stats.h
 PROCESSES = ("mgmt", "dataplane", "health", "dns")
 
 
@@ -150,18 +148,7 @@ class Node:
 
     def stats(self, process: str) -> dict[tuple[str, str], int]:
         """A process's counters, from its stats page: {(name, labels): value}. Works when it is dead."""
-        with open(os.path.join(self.run_dir, f"stats.{process}.page"), "rb") as f:
-            data = f.read()
-        found = {}
-        for at in range(PAGE_HEADER_BYTES, len(data) - STATS_ENTRY.size + 1, STATS_ENTRY.size):
-            name, labels, _, _, used, value = STATS_ENTRY.unpack_from(data, at)
-            if used:
-                found[(text_of(name), text_of(labels))] = value
-        return found
-
-
-def text_of(field: bytes) -> str:
-    return field.split(b"\0", 1)[0].decode()
+        return layout.stats_of(os.path.join(self.run_dir, f"stats.{process}.page"))
 
 
 class Site:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ import typing
 
 TESTS = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(TESTS, "dns"), os.path.join(TESTS, "lab")]
+import layout  # noqa: E402
 import message  # noqa: E402
 import name_servers  # noqa: E402
 from report import Report  # noqa: E402
@@ -19,7 +19,6 @@ from report import Report  # noqa: E402
 ZONE = "$TTL 60\n@ SOA ns root 1 3600 900 604800 60\n@ NS ns\nns A 192.0.2.1\nh A 192.0.2.7\n" \
        + "big TXT " + " ".join('"' + "x" * 200 + '"' for _ in range(20)) + "\n"
 PADDING = 12
-STATS_ENTRY = struct.Struct("64s128s96sIIQ")  # include/weir/stats.h
 UNREAD = ("weir_dns_tcp_closed_total", 'reason="unread"')
 
 
@@ -93,16 +92,9 @@ def closed_by_server(s: socket.socket) -> bool:
     return True
 
 
-def metric(server: name_servers.Server, name: str, labels: str = "") -> typing.Any:
+def metric(server: name_servers.Server, name: str, labels: str = "") -> int:
     """A counter of weir-dns, by its name and labels in the stats page."""
-    with open(server.path("run/stats.dns.page"), "rb") as page:
-        data = page.read()
-    at = data.index(name.encode() + b"\0")
-    while True:
-        entry = STATS_ENTRY.unpack_from(data, at)
-        if entry[0].rstrip(b"\0").decode() == name and entry[1].split(b"\0")[0].decode() == labels:
-            return entry[5]
-        at += STATS_ENTRY.size
+    return layout.stats_of(server.path("run/stats.dns.page"))[name, labels]
 
 
 def unread(report: Report, server: name_servers.Server) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import struct
 import subprocess
 import sys
 import time
@@ -14,6 +13,9 @@ import unittest
 from api_node import ZONE, Node, config, wait_for
 import counted
 from metrics_lint import lint, values
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lab"))
+import layout  # noqa: E402
 
 PROGRAM = os.path.abspath(sys.argv.pop(1))
 
@@ -50,8 +52,8 @@ class Status(unittest.TestCase):
             page = bytearray(f.read())
         gone = subprocess.Popen(["true"])
         gone.wait()
-        struct.pack_into("Q", page, 40, gone.pid)  # writer_pid: base/page.h
-        struct.pack_into("Q", page, 48, int(time.clock_gettime(time.CLOCK_MONOTONIC) * 1000) + 60000)
+        header = layout.PageHeader.from_buffer(page)
+        header.writer_pid, header.alive_ms = gone.pid, int(time.clock_gettime(time.CLOCK_MONOTONIC) * 1000) + 60000
         with open(os.path.join(self.node.run, "stats.dns.page"), "wb") as f:
             f.write(page)
         states = {p["process"]: p["state"] for p in self.node.ask("GET", "/v1/status").json["processes"]}
@@ -61,7 +63,7 @@ class Status(unittest.TestCase):
         with open(os.path.join(self.node.run, "stats.mgmt.page"), "rb") as f:
             page = f.read()
         at = page.index(b"weir_mgmt_")
-        totals = b"".join(struct.pack("64s224xIIQ", b"weir_dataplane_" + name, 1, 1, 1)  # weir/stats.h
+        totals = b"".join(bytes(layout.StatsEntry(name=b"weir_dataplane_" + name, kind=1, used=1, value=1))
                           for name in (b"learning", b"document", b"dpdk"))
         with open(os.path.join(self.node.run, "stats.dataplane.page"), "wb") as f:
             f.write(page[:at] + totals + page[at + len(totals):])
@@ -95,9 +97,10 @@ class Status(unittest.TestCase):
     def write_page(self, process: str, entries: list[typing.Any], pid: int = None, age_s: int = 0) -> None:
         """A stats page as a process would write it (base/page.h, weir/stats.h)."""
         now_ms = int((time.clock_gettime(time.CLOCK_MONOTONIC) - age_s) * 1000)
-        body = b"".join(struct.pack("64s128s96sIIQ", name, labels, b"for the test", kind, 1, value)
+        body = b"".join(bytes(layout.StatsEntry(name=name, labels=labels, help=b"for the test", kind=kind, used=1, value=value))
                         for name, labels, kind, value in entries)
-        head = struct.pack("8s16sIIQQQQ", b"weirpage", b"stats", 1, 0, len(body), pid or os.getpid(), now_ms, 0)
+        head = bytes(layout.PageHeader(magic=b"weirpage", kind=b"stats", layout=1, size_bytes=len(body),
+                                       writer_pid=pid or os.getpid(), alive_ms=now_ms))
         with open(os.path.join(self.node.run, f"stats.{process}.page"), "wb") as f:
             f.write(head + body)
 
