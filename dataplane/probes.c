@@ -179,7 +179,7 @@ void probes_take(struct probes_filler *f, const struct model *m)
 	if (!f)
 		return;
 	rc = probe_marks(m, &marks, &n);
-	f->n_tunnels = rc ? 0 : n;
+	f->n_wanted = rc ? 0 : n;
 	if (!f->probes) {
 		free(marks);
 		return;

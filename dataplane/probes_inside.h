@@ -24,6 +24,7 @@ struct probes_filler {
 	size_t n_vips;
 	struct probe_tunnel *tunnels; /* in the table, by backend */
 	size_t n_tunnels;
+	size_t n_wanted; /* that the document has; 0: no port is needed for them */
 	uint64_t taken; /* the document that the table is of */
 	bool has_taken, in_place;
 	uint64_t lost_ms; /* when in_place last changed */

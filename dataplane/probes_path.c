@@ -149,7 +149,7 @@ static bool see_ports(struct probes_filler *f, uint64_t now_ms, bool *gap)
 {
 	bool all = true;
 
-	for (size_t i = 0; i < f->n_ports && f->n_tunnels; i++)
+	for (size_t i = 0; i < f->n_ports && f->n_wanted; i++)
 		all &= see_port(f, i, now_ms, gap);
 	return all;
 }
@@ -273,7 +273,7 @@ void probes_see(struct probes_filler *f, const struct links *links, uint64_t now
 
 const struct probes_path *probes_trouble(const struct probes_filler *f, uint64_t now_ms)
 {
-	if (!f || !f->n_tunnels || !f->path.why[0])
+	if (!f || !f->n_wanted || !f->path.why[0])
 		return NULL;
 	return !f->probes || f->lost_ms + TELL_MS <= now_ms ? &f->path : NULL;
 }

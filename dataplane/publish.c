@@ -95,6 +95,14 @@ struct stats *publisher_stats(struct publisher *p)
 	return p->stats;
 }
 
+/* @return whether the names have room: labels without an end would spoil the page for its readers */
+static bool label_backend(char labels[ROWS_LABELS_MAX], const struct plan_pool *pool,
+                          const struct plan_backend *b)
+{
+	return snprintf(labels, ROWS_LABELS_MAX, "pool=\"%s\",backend=\"%s\"", pool->model->name,
+	                b->name) < ROWS_LABELS_MAX;
+}
+
 /*
  * Only configured backends have rows: one that has left has no name, and its figures are on the
  * effect page.
@@ -112,12 +120,11 @@ static void make_backends(struct publisher *p, const struct node *n)
 
 			if (!*b->name)
 				continue;
-			if (used == PUBLISH_BACKENDS_MAX) {
+			if (used == PUBLISH_BACKENDS_MAX ||
+			    !label_backend(fresh[used].labels, n->pools[i].plan, b)) {
 				left_out++;
 				continue;
 			}
-			snprintf(fresh[used].labels, ROWS_LABELS_MAX, "pool=\"%s\",backend=\"%s\"",
-			         n->pools[i].plan->model->name, b->name);
 			fresh[used].pool = n->pools[i].plan->id;
 			fresh[used].id = b->id;
 			fresh[used++].key = node_backend_key(n->pools[i].plan->id, b->id);

@@ -12,6 +12,7 @@
 
 #include "base/hash.h"
 #include "dataplane/publish.h"
+#include "dataplane/publish_rows.h"
 #include "weir/stats.h"
 
 #include "tests/unit/dataplane/stage.h"

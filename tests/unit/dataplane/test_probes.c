@@ -13,6 +13,7 @@
 
 #include "base/addr.h"
 #include "dataplane/probes_inside.h"
+#include "weir/model.h"
 #include "weir/stats.h"
 
 static unsigned n_changed;
@@ -60,10 +61,47 @@ static int fake_counts(const struct probes *p, struct probe_counts *out)
 	return counts_say;
 }
 
+static int fake_marks(const struct model *m, struct probe_mark **out, size_t *n)
+{
+	static const struct model_backend backend;
+	static const struct model_pool pool;
+
+	(void)m;
+	*n = 3;
+	*out = calloc(*n, sizeof(**out));
+	for (size_t i = 0; i < *n; i++)
+		(*out)[i] = (struct probe_mark){ .mark = 1, .pool = &pool, .backend = &backend };
+	return 0;
+}
+
+static int fake_set(struct probes *p, const struct probe_tunnel *tunnels, size_t n)
+{
+	(void)p, (void)tunnels;
+	assert_int_equal(n, 3);
+	return -E2BIG;
+}
+
+static int fake_sources(struct probes *p, const struct prefix *source4,
+                        const struct prefix *source6)
+{
+	(void)p, (void)source4, (void)source6;
+	return 0;
+}
+
+static bool fake_hop(const struct hops *h, const struct addr *address, struct hop *out)
+{
+	(void)h, (void)address, (void)out;
+	return false;
+}
+
 /* The private parts too. */
-#define probe_change_tunnel  fake_change
-#define stats_word           fake_word
-#define probe_counts(p, out) fake_counts(p, out)
+#define probe_marks(m, out, n) fake_marks(m, out, n)
+#define probe_set_tunnels      fake_set
+#define probe_set_sources      fake_sources
+#define hops_get               fake_hop
+#define probe_change_tunnel    fake_change
+#define stats_word             fake_word
+#define probe_counts(p, out)   fake_counts(p, out)
 #include "dataplane/probes.c"
 
 static struct addr addr_at(const char *text)
@@ -144,6 +182,29 @@ static void the_way_follows_what_is_known_of_the_hop(void **state)
 	}
 }
 
+/* The entries before stay, as many as they are, and what is wanted is known. */
+static void a_table_without_room_keeps_what_was_there(void **state)
+{
+	struct probe_tunnel *before = calloc(1, sizeof(*before));
+	struct probes_filler f = {
+		.probes = (void *)&f, .tunnels = before, .n_tunnels = 1, .taken = 5
+	};
+	const struct hop hop = { .state = HOP_KNOWN, .route_ifindex = 9 };
+	struct model_node self = { 0 };
+	const struct model m = { .self = &self, .meta = { .document = 6 } };
+
+	(void)state;
+	before->backend = addr_at("10.0.0.9");
+	n_changed = 0;
+	probes_take(&f, &m);
+	assert_int_equal(f.n_tunnels, 1);
+	assert_int_equal(f.n_wanted, 3);
+	assert_int_equal(f.taken, 5);
+	assert_false(probes_hop(&f, &before->backend, &hop));
+	assert_int_equal(n_changed, 1);
+	free(before);
+}
+
 static void a_vip_s_way_is_to_be_looked_at(void **state)
 {
 	struct addr vip = addr_at("203.0.113.10"), other = addr_at("203.0.113.11");
@@ -200,6 +261,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_entries_of_a_backend_move),
 		cmocka_unit_test(the_way_follows_what_is_known_of_the_hop),
+		cmocka_unit_test(a_table_without_room_keeps_what_was_there),
 		cmocka_unit_test(a_vip_s_way_is_to_be_looked_at),
 		cmocka_unit_test(ends_are_counted_by_their_own_words),
 	};

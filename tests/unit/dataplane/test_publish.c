@@ -389,6 +389,29 @@ static void the_process_shows_its_own_cost_and_life(void **state)
 	stats_reader_close(r);
 }
 
+/* A label cut in its middle would make the whole page unreadable for Prometheus. */
+static void names_without_room_in_a_label_are_left_out(void **state)
+{
+	struct plan_backend *b = &s.node.pools[0].plan->backends[0];
+	const char *name = b->name;
+	char longest[ROWS_LABELS_MAX], labels[2 * ROWS_LABELS_MAX];
+	size_t room = ROWS_LABELS_MAX - 1 - strlen("pool=\"\",backend=\"\"") -
+	              strlen(s.node.pools[0].plan->model->name);
+
+	(void)state;
+	for (size_t more = 0; more < 2; more++) {
+		memset(longest, 'b', room + more);
+		longest[room + more] = '\0';
+		b->name = longest;
+		publisher_document(p, &s.node);
+		snprintf(labels, sizeof(labels), "pool=\"%s\",backend=\"%s\"",
+		         s.node.pools[0].plan->model->name, longest);
+		labels[ROWS_LABELS_MAX - 1] = '\0';
+		assert_int_equal(value(METRIC("backend_packets_total"), labels), more ? -1 : 0);
+	}
+	b->name = name;
+}
+
 /* Tables of another size have a page of their own, whichever size it is; readers see that theirs was replaced. */
 static void a_resize_makes_another_page(void **state)
 {
@@ -551,6 +574,7 @@ int main(void)
 		PUBLISH_TEST(only_so_many_backends_have_counters),
 		PUBLISH_TEST(without_a_document_the_process_alone_is_shown),
 		PUBLISH_TEST(the_process_shows_its_own_cost_and_life),
+		PUBLISH_TEST(names_without_room_in_a_label_are_left_out),
 		PUBLISH_TEST(a_resize_makes_another_page),
 		PUBLISH_TEST(backends_beyond_the_former_room_are_shown_after_it_was_raised),
 		PUBLISH_TEST(counts_go_on_after_a_restart),
