@@ -138,7 +138,7 @@ static void sites(FILE *out, const json_t *status)
 	json_t *s;
 
 	table(out, "Sites",
-	      "Site|Asked for|Drained|Seen|Traffic|In force in DNS|Drained in force|Share");
+	      "Site|Intent|Drain intended|Observed|Traffic|Effect in DNS|Drain in effect|Share");
 	json_array_foreach(json_object_get(status, "sites"), i, s)
 	{
 		const json_t *intent = json_object_get(s, "intent"),
@@ -199,7 +199,7 @@ static void pools(FILE *out, const json_t *status)
 		         " (those with an override or a problem)",
 		         shown, all);
 	table(out, title,
-	      "Pool|Backend|Address|Asked for|Seen|Last result|In force|Why|Share|Packets");
+	      "Pool|Backend|Address|Intent|Observed|Last result|Effect|Reason|Share|Packets");
 	json_array_foreach(json_object_get(status, "pools"), i, p) backends(out, p);
 	fputs("</tbody></table>", out);
 }
@@ -251,7 +251,7 @@ static void services(FILE *out, const json_t *status)
 
 	if (n > SERVICES_MAX)
 		snprintf(title, sizeof(title), "Services: the first %u of %zu", SERVICES_MAX, n);
-	table(out, title, "Service|Port|Site|VIP|Pool|Seen, IPv4|Seen, IPv6");
+	table(out, title, "Service|Port|Site|VIP|Pool|Observed, IPv4|Observed, IPv6");
 	json_array_foreach(list, i, s) if (i < SERVICES_MAX) places(out, s);
 	fputs("</tbody></table>", out);
 }
@@ -265,7 +265,7 @@ static void overrides(FILE *out, const json_t *status)
 
 	if (json_array_size(list) == 0)
 		return;
-	table(out, "Overrides", "What|Target|State|Level|From|Until|Author|Reason");
+	table(out, "Overrides", "Kind|Target|State|Level|From|Until|Author|Reason");
 	json_array_foreach(list, i, o)
 	{
 		const json_t *target = json_object_get(o, "target");
@@ -317,7 +317,7 @@ static void peers(FILE *out, const json_t *status)
 
 	if (json_array_size(json_object_get(status, "peers")) == 0)
 		return;
-	table(out, "Peers", "Node|Site|State|Version|Last answer|Why");
+	table(out, "Peers", "Node|Site|State|Version|Last answer|Detail");
 	json_array_foreach(json_object_get(status, "peers"), i, p)
 	{
 		fputs("<tr>", out);

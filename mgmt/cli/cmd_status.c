@@ -92,7 +92,7 @@ static void print_health(const json_t *body)
 	const json_t *t;
 	size_t i;
 
-	printf("%-44s %-8s %-14s %-26s %s\n", "TARGET", "SEEN", "LAST RESULT", "SINCE",
+	printf("%-44s %-8s %-14s %-26s %s\n", "TARGET", "OBSERVED", "LAST RESULT", "SINCE",
 	       "REASON, MARKS");
 	json_array_foreach(json_object_get(body, "items"), i, t)
 	{

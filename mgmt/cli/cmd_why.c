@@ -126,14 +126,14 @@ static void print_fields(const json_t *status, const json_t *thing)
 
 	if (json_object_get(thing, "at"))
 		return;
-	print_members("asked", json_object_get(thing, "intent"));
+	print_members("intent", json_object_get(thing, "intent"));
 	if (four)
-		print_members("seen, IPv4", four);
+		print_members("observed v4", four);
 	if (six)
-		print_members("seen, IPv6", six);
+		print_members("observed v6", six);
 	if (!four && !six)
-		print_members("seen", seen);
-	print_members("in force", json_object_get(thing, "effect"));
+		print_members("observed", seen);
+	print_members("effect", json_object_get(thing, "effect"));
 	print_views(json_object_get(thing, "effect"));
 	print_overrides_of(status, thing);
 }

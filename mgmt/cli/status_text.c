@@ -88,7 +88,7 @@ static void print_sites(const json_t *b)
 	const json_t *s;
 	size_t i;
 
-	printf("\n%-16s %-12s %-12s %-10s %s\n", "SITE", "ASKED", "SEEN", "DRAINED", "SHARE");
+	printf("\n%-16s %-12s %-12s %-10s %s\n", "SITE", "INTENT", "OBSERVED", "DRAINED", "SHARE");
 	json_array_foreach(json_object_get(b, "sites"), i, s)
 	{
 		const json_t *effect = json_object_get(s, "effect");
@@ -146,7 +146,7 @@ static void print_pools(const json_t *b)
 
 	if (json_array_size(json_object_get(b, "pools")) == 0 || shown_of(b, "shown") == 0)
 		return;
-	printf("\n%-28s %-10s %-8s %-10s %-8s %s\n", "BACKEND", "ASKED", "SEEN", "IN FORCE",
+	printf("\n%-28s %-10s %-8s %-10s %-8s %s\n", "BACKEND", "INTENT", "OBSERVED", "EFFECT",
 	       "SHARE", "LAST RESULT");
 	json_array_foreach(json_object_get(b, "pools"), i, p)
 	        json_array_foreach(json_object_get(p, "backends"), j, k)
@@ -184,7 +184,7 @@ static void print_summary(const json_t *b)
 	if (shown_of(b, "shown") < shown_of(b, "standing_out"))
 		printf(", of which %.0f are shown", shown_of(b, "shown"));
 	printf(" (--pool NAME or --all shows all)\n\n%-24s %-12s %8s %6s %6s %8s %8s  %s\n", "POOL",
-	       "SITE", "BACKENDS", "UP", "DOWN", "UNKNOWN", "SERVING", "IN FORCE");
+	       "SITE", "BACKENDS", "UP", "DOWN", "UNKNOWN", "SERVING", "EFFECT");
 	n_odd = 0;
 	json_array_foreach(pools, i, p) if (api_number(p, "standing_out", 0) > 0 &&
 	                                    n_odd++ < POOLS_SHOWN) print_pool(p);

@@ -319,7 +319,7 @@ class WithApi(unittest.TestCase):
             {"id": 2, "time": "T2", "kind": "health", "subject": "pools/web/backends/b12", "message": "another"}], "last": 2})
         done = self.weir("why", "backend", "web/b1")
         self.assertEqual(done.returncode, 0, done.stderr)
-        for text in ("asked        state=serve", "seen         state=down reason=refused", "in force     state=out", "went down"):
+        for text in ("intent       state=serve", "observed     state=down reason=refused", "effect       state=out", "went down"):
             self.assertIn(text, done.stdout)
         self.assertNotIn("another", done.stdout)
         self.assertIn("override     drain drained", self.weir("why", "site", "ams").stdout)
@@ -371,7 +371,7 @@ class WithApi(unittest.TestCase):
             {"id": 2, "time": "T2", "kind": "health", "subject": "pools/not-web", "message": "up"}]})
         done = self.weir("why", "service", "web")
         self.assertEqual(done.returncode, 0, done.stderr)
-        for text in ("at ams, by pool web-ams", "seen, IPv4   state=up", "seen, IPv6   state=up", "state=serving",
+        for text in ("at ams, by pool web-ams", "observed v4  state=up", "observed v6  state=up", "state=serving",
                      "T1 health services/web/at/ams/ipv4: up"):
             self.assertIn(text, done.stdout)
         self.assertNotIn("not-web", done.stdout)

@@ -167,12 +167,12 @@ static void each_table_has_its_cells_in_order(void **state)
 	        " \"peers\": [{\"node\": \"fra-1\", \"site\": \"fra\", \"state\": \"agreed\", \"version\": 6, \"age_ms\": 2500,"
 	        "  \"detail\": \"d1\"}, {\"node\": \"lon-1\", \"state\": \"unreachable\"}]}");
 	says("Weir on ams-1\nodd:▲ degraded|version 7 by ada: more|as of T0|\n- first\n- second\n-- n1\n-- n2\n## Sites");
-	says("\nSite|Asked for|Drained|Seen|Traffic|In force in DNS|Drained in force|Share|"
+	says("\nSite|Intent|Drain intended|Observed|Traffic|Effect in DNS|Drain in effect|Share|"
 	     "\nams|good:● serve|12.3 %|good:● up|2.1 Mbit/s|odd:▲ draining|23.5 %|34.6 %|"
 	     "\nfra|odd:▲ |dim:-|odd:▲ |dim:-|odd:▲ |dim:-|dim:-|\n## ");
 	says("\n## Processes\nName|State|Document in force|Last sign of life|"
 	     "\nweir-dns|good:● running|12|1.5 s ago|\nweir-health|bad:✖ silent|11|dim:-|");
-	says("\n## Peers\nNode|Site|State|Version|Last answer|Why|"
+	says("\n## Peers\nNode|Site|State|Version|Last answer|Detail|"
 	     "\nfra-1|fra|good:● agreed|6|2.5 s ago|d1|\nlon-1||dim:? unreachable|dim:-|dim:-||\n");
 }
 
@@ -186,7 +186,7 @@ static void each_backend_has_its_cells_in_order(void **state)
 	        "  \"effect\": {\"state\": \"out\", \"why\": \"health\", \"share_ppm\": 200000, \"packets\": 4711}},"
 	        " {\"name\": \"b2\", \"effect\": {\"state\": \"in_force\"}}]},"
 	        "{\"name\": \"web-fra\", \"backends\": [{\"name\": \"b1\", \"address\": \"2001:db8::1\"}]}]}");
-	says("\n## Backends\nPool|Backend|Address|Asked for|Seen|Last result|In force|Why|Share|Packets|"
+	says("\n## Backends\nPool|Backend|Address|Intent|Observed|Last result|Effect|Reason|Share|Packets|"
 	     "\nweb-ams|b1|10.1.1.11|bad:✖ disable|bad:✖ down|refused|bad:✖ out|health|20.0 %|4711|"
 	     "\nweb-ams|b2||odd:▲ |odd:▲ ||good:● in_force||dim:-|dim:-|"
 	     "\nweb-fra|b1|2001:db8::1|odd:▲ |odd:▲ ||odd:▲ ||dim:-|dim:-|\n");
@@ -205,7 +205,7 @@ static void a_service_has_a_row_for_each_site(void **state)
 	        " \"observation\": {\"ipv4\": {\"state\": \"up\"}, \"ipv6\": {\"state\": \"down\"}}},"
 	        "{\"site\": \"fra\", \"addresses\": [\"198.51.100.10\"], \"pool\": \"web-fra\","
 	        " \"observation\": {\"ipv6\": {\"state\": \"elsewhere\"}}}]}]}");
-	says("\n## Services\nService|Port|Site|VIP|Pool|Seen, IPv4|Seen, IPv6|"
+	says("\n## Services\nService|Port|Site|VIP|Pool|Observed, IPv4|Observed, IPv6|"
 	     "\nweb|443/tcp|ams|203.0.113.10, 2001:db8::10|web-ams|good:● up|bad:✖ down|"
 	     "\nweb|443/tcp|fra|198.51.100.10|web-fra|dim:-|dim:· elsewhere|\n");
 }
@@ -247,7 +247,7 @@ static void overrides_and_peers_have_tables_only_if_there_are_any(void **state)
 	        " \"level_ppm\": 500000, \"from\": \"T1\", \"until\": \"T2\", \"author\": \"ada\", \"reason\": \"r1\"},"
 	        "{\"do\": \"weight\", \"target\": {\"pool\": \"web-fra\", \"backend\": \"b1\"}, \"state\": \"ok\","
 	        " \"from\": \"T3\", \"author\": \"bob\", \"reason\": \"r2\"}]}");
-	says("\n## Overrides\nWhat|Target|State|Level|From|Until|Author|Reason|"
+	says("\n## Overrides\nKind|Target|State|Level|From|Until|Author|Reason|"
 	     "\ndrain|ams|odd:▲ active|50.0 %|T1|T2|ada|r1|"
 	     "\nweight|web-fra/b1|good:● ok|dim:-|T3|never|bob|r2|\n");
 }
