@@ -401,7 +401,8 @@ static void an_include_has_a_name_that_can_be_kept(void **state)
 		write_bytes("zone", text, n);
 		write_bytes(cases[i].name, "i A 192.0.2.9\n", strlen("i A 192.0.2.9\n"));
 		good = compile(1, (struct zone_input){ 0 }, NULL) == 0;
-		if (good != cases[i].good || !good != !!strstr(said.text, "cannot keep other names"))
+		if (good != cases[i].good ||
+		    !good != !!strstr(said.text, "cannot keep other names"))
 			fail_msg("%s: %s", cases[i].name, said.text);
 	}
 }
